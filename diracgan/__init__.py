@@ -1,0 +1,84 @@
+"""What a GAN's training dynamics really do: from two losses to the flow, the steps, the spectrum and the picture.
+
+Names load on first use, so that ``import diracgan`` costs nothing and pulls in neither JAX nor NumPy.
+
+Example:
+    >>> import diracgan as dg
+    >>> dg.variant("wgan-gp", c=0.0).name
+    'wgan-gp'
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+# Public name -> the module that defines it; a module of that very name is meant itself.
+_HOME = {
+    "InputError": "diracgan.errors",
+    "Variant": "diracgan.variants",
+    "register": "diracgan.variants",
+    "variant": "diracgan.variants",
+    "variants": "diracgan.variants",
+    "field": "diracgan.dirac",
+    "step": "diracgan.dirac",
+    "flow": "diracgan.dynamics",
+    "load": "diracgan.dynamics.store",
+    "rule": "diracgan.dynamics",
+    "rules": "diracgan.dynamics",
+    "save": "diracgan.dynamics.store",
+    "simulate": "diracgan.dynamics",
+    "spectrum": "diracgan.analysis",
+    "analysis": "diracgan.analysis",
+    "plot": "diracgan.plotting",
+}
+
+__all__ = [
+    "InputError",
+    "Variant",
+    "__version__",
+    "analysis",
+    "field",
+    "flow",
+    "load",
+    "plot",
+    "register",
+    "rule",
+    "rules",
+    "save",
+    "simulate",
+    "spectrum",
+    "step",
+    "variant",
+    "variants",
+]
+
+if TYPE_CHECKING:
+    from diracgan import analysis
+    from diracgan import plotting as plot
+    from diracgan.analysis import spectrum
+    from diracgan.dirac import field, step
+    from diracgan.dynamics import flow, rule, rules, simulate
+    from diracgan.dynamics.store import load, save
+    from diracgan.errors import InputError
+    from diracgan.variants import Variant, register, variant, variants
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'diracgan' has no attribute {name!r}")
+    import importlib
+
+    module = importlib.import_module(home)
+    value = module if name in _MODULES else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+_MODULES = {"analysis", "plot"}
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
