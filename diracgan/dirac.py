@@ -1,0 +1,84 @@
+"""The smallest game: D(x) = phi.x, the generator is the point theta, the data are the point x0, in any dimension."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from .game import Game, Players
+from .variants import Variant
+
+
+def critic(phi: Array, x: Array) -> Array:
+    """D(x) = phi.x: phi (d,), x (n, d) -> (n,)."""
+    return x @ phi
+
+
+def generator(theta: Array, z: Any) -> Array:
+    """The one fake sample theta: (d,) -> (1, d)."""
+    return theta[None]
+
+
+def game(variant: Variant, x0: Array) -> Game:
+    """The Dirac game of ``variant`` with the datum ``x0``, shape (d,)."""
+    return Game(variant, x_real=x0[None], z=None, critic=critic, generator=generator)
+
+
+@jax.jit
+def _velocity(variant: Variant, x0: Array, players: Players) -> Players:
+    return game(variant, x0).velocity(players)
+
+
+def field(variant: Variant, x0: Any = None) -> Callable[[Array, Array], Players]:
+    """The vector field of the Dirac GAN, by autodiff of the two losses.
+
+    phi' = -grad_phi L_D, theta' = -grad_theta L_G.
+
+    Args:
+        variant: any variant.
+        x0: the datum, shape (d,) or a number; None for 0.
+
+    Returns:
+        A pure function (phi, theta) -> (dphi, dtheta), all of shape (d,), that passes jit, vmap and grad, also through
+        the variant's hyperparameters. Arrays keep their dtype.
+
+    References:
+        Mescheder, Geiger, Nowozin 2018 (arXiv 1801.04406), section 2.
+
+    Example:
+        >>> import jax.numpy as jnp, diracgan as dg
+        >>> f = dg.field(dg.variant("saturating"))
+        >>> dphi, dtheta = f(jnp.array([0.0]), jnp.array([1.0]))
+        >>> float(dphi[0]), float(dtheta[0])
+        (-0.5, 0.0)
+    """
+
+    def velocity(phi: Array, theta: Array) -> Players:
+        players = Players(jnp.asarray(phi), jnp.asarray(theta))
+        dtype = jnp.result_type(players.phi, players.theta, jnp.float16)
+        players = Players(*(p.astype(dtype) for p in players))
+        datum = jnp.broadcast_to(jnp.asarray(0.0 if x0 is None else x0, dtype), players.theta.shape)
+        return _velocity(cast(variant, dtype), datum, players)
+
+    return velocity
+
+
+def cast(tree: Any, dtype: Any) -> Any:
+    """The numbers of a variant or a rule as arrays of ``dtype``: one compilation for all their values."""
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), tree)
+
+
+def default_start(dim: int) -> tuple[np.ndarray, np.ndarray]:
+    """phi0 and theta0 when none is given: phi0_i = 0.1 i and theta0 its reverse (d = 1: 0.1 and 0.2).
+
+    Example:
+        >>> default_start(1)[1].tolist()
+        [0.2]
+    """
+    phi = np.round(0.1 * np.arange(1, dim + 1), 12)
+    return phi, (np.array([0.2]) if dim == 1 else phi[::-1].copy())

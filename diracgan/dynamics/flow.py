@@ -1,0 +1,154 @@
+"""The pure core of the flow and of the steps: arrays in, arrays out, under jit, vmap and grad."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from .. import dirac
+from ..errors import unknown
+from ..game import Players
+from ..variants import Variant
+from .engines import DIFFRAX, diffrax_solver
+from .piecewise import System, pack, unpack, velocity
+from .rules import Rule, State, init, step as one_iteration
+
+
+def flow(
+    variant: Variant,
+    phi0: Array,
+    theta0: Array,
+    ts: Array,
+    *,
+    x0: Any = None,
+    rate_d: Any = 1.0,
+    rate_g: Any = 1.0,
+    solver: str = "tsit5",
+    rtol: float | None = None,
+    atol: float | None = None,
+    max_steps: int = 100_000,
+) -> Players:
+    """The flow from (phi0, theta0) at time 0, at the times ``ts``.
+
+    z' = (rate_d F_phi, rate_g F_theta). Discontinuities are left to the step size control, and derivatives are those
+    of the smooth motion between them; :func:`~diracgan.simulate` locates them as events.
+
+    Args:
+        variant: any variant; its hyperparameters may be traced.
+        phi0: the critic's start, shape (d,).
+        theta0: the generator's start, shape (d,).
+        ts: increasing times >= 0, shape (n,).
+        x0: the datum, shape (d,) or a number; None for 0.
+        rate_d: factor on the critic's velocity.
+        rate_g: factor on the generator's velocity.
+        solver: tsit5, dopri5, dopri8 or kvaerno5.
+        rtol: relative tolerance; None for 1e-9 in float64, 1e-5 in float32.
+        atol: absolute tolerance; None for 1e-12 in float64, 1e-7 in float32.
+        max_steps: how many steps the solver may take; beyond, and after a failure, the rows are infinite or NaN.
+
+    Returns:
+        ``Players(phi, theta)``, each (n, d). Passes jit, vmap and grad, also through the hyperparameters.
+
+    Raises:
+        InputError: for an unknown solver.
+
+    Example:
+        >>> import jax.numpy as jnp, diracgan as dg
+        >>> z = dg.flow(dg.variant("wgan-linear"), jnp.array([1.0]), jnp.array([0.0]), jnp.array([0.5]))
+        >>> round(float(z.phi[0, 0]), 4)
+        0.8776
+    """
+    import diffrax
+
+    if solver not in DIFFRAX:
+        raise unknown("solver of the pure flow", solver, DIFFRAX)
+    z = Players(jnp.asarray(phi0), jnp.asarray(theta0))
+    dtype = jnp.result_type(z.phi, z.theta, jnp.float16)
+    double = dtype == jnp.float64
+    system = _system(variant, z, x0, rate_d, rate_g, dtype)
+    sol = diffrax.diffeqsolve(
+        diffrax.ODETerm(lambda t, y, args: velocity(args, y)),
+        diffrax_solver(solver),
+        jnp.zeros((), dtype),
+        jnp.asarray(ts, dtype)[-1],
+        None,
+        pack(z).astype(dtype),
+        args=system,
+        saveat=diffrax.SaveAt(ts=jnp.asarray(ts, dtype)),
+        stepsize_controller=diffrax.PIDController(
+            rtol=(1e-9 if double else 1e-5) if rtol is None else rtol,
+            atol=(1e-12 if double else 1e-7) if atol is None else atol,
+        ),
+        max_steps=max_steps,
+        throw=False,
+    )
+    return unpack(system, sol.ys)
+
+
+def _system(variant: Variant, z: Players, x0: Any, rate_d: Any, rate_g: Any, dtype: Any) -> System:
+    datum = jnp.broadcast_to(jnp.asarray(0.0 if x0 is None else x0, dtype), z.theta.shape)
+    return System(dirac.cast(variant, dtype), datum, dirac.cast(Players(rate_d, rate_g), dtype), None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One whole iteration of a rule on the Dirac game; made by :func:`step`."""
+
+    variant: Variant
+    rule: Rule
+    x0: Any = None
+
+    def init(self, phi: Array, theta: Array) -> State:
+        """The optimiser's state before the first iteration: players, memory and EMA."""
+        z = Players(jnp.asarray(phi), jnp.asarray(theta))
+        dtype = jnp.result_type(z.phi, z.theta, jnp.float16)
+        z = Players(*(p.astype(dtype) for p in z))
+        return _init(*self._cast(z), z)
+
+    def next(self, state: State) -> State:
+        """The state after one more iteration."""
+        return _next(*self._cast(state.players), state)
+
+    def __call__(self, phi: Array, theta: Array) -> Players:
+        """The players after the first iteration from (phi, theta)."""
+        return self.next(self.init(phi, theta)).players
+
+    def _cast(self, z: Players) -> tuple[Any, ...]:
+        datum = jnp.broadcast_to(jnp.asarray(0.0 if self.x0 is None else self.x0), z.theta.shape)
+        return dirac.cast((self.variant, self.rule, datum), z.theta.dtype)
+
+
+def step(variant: Variant, rule: Rule, x0: Any = None) -> Step:
+    """One whole iteration of ``rule`` on the Dirac GAN of ``variant``, as pure functions.
+
+    Args:
+        variant: any variant; its hyperparameters may be traced.
+        rule: any rule, likewise.
+        x0: the datum, shape (d,) or a number; None for 0.
+
+    Returns:
+        A :class:`Step`: ``s(phi, theta)`` is one iteration from rest; ``state = s.init(phi, theta)`` and
+        ``state = s.next(state)`` carry memory and EMA along. All of it passes jit, vmap and grad.
+
+    Example:
+        >>> import jax.numpy as jnp, diracgan as dg
+        >>> s = dg.step(dg.variant("wgan-linear"), dg.rule("simultaneous", lr=0.5))
+        >>> phi, theta = s(jnp.array([1.0]), jnp.array([1.0]))
+        >>> float(phi[0]), float(theta[0])
+        (0.5, 1.5)
+    """
+    return Step(variant, rule, x0)
+
+
+@jax.jit
+def _init(variant: Variant, rule: Rule, x0: Array, z: Players) -> State:
+    return init(rule, dirac.game(variant, x0), z)
+
+
+@jax.jit
+def _next(variant: Variant, rule: Rule, x0: Array, state: State) -> State:
+    return one_iteration(rule, dirac.game(variant, x0), state)

@@ -1,0 +1,57 @@
+"""A trajectory: what a simulation returns, with everything that produced it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Trajectory:
+    """Named arrays over time and their provenance; :meth:`to_xarray` labels them.
+
+    Attributes:
+        data: name -> array; ``time`` (n,), ``phi``, ``theta`` and, with EMA, ``phi_ema``, ``theta_ema`` (n, d); with a
+            rule also ``step`` (n,).
+        attrs: provenance, plain values only.
+
+    Example:
+        >>> import diracgan as dg
+        >>> traj = dg.simulate(dg.variant("ns"), rule=dg.rule("simultaneous"), steps=3)
+        >>> traj["phi"].dims
+        ('time', 'component')
+    """
+
+    data: dict[str, np.ndarray]
+    attrs: dict[str, Any]
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.data[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.data
+
+    def to_xarray(self) -> Any:
+        """The same as an :class:`xarray.Dataset` with the dimensions time and component."""
+        import xarray as xr
+
+        coords = {"component": np.arange(self.data["phi"].shape[1])}
+        labels = {n: ("time", self.data[n]) for n in ("time", "step") if n in self.data}
+        values = {n: (("time", "component"), x) for n, x in self.data.items() if n not in labels}
+        return xr.Dataset(values, coords=labels | coords, attrs=dict(self.attrs))
+
+
+def versions() -> str:
+    """The versions that a result depends on, as JSON."""
+    found = {"python": platform.python_version()}
+    for package in ("diracgan", "jax", "jaxlib", "numpy", "scipy", "diffrax"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return json.dumps(found)

@@ -1,0 +1,118 @@
+"""What went wrong, in one line: the value, what is allowed, and the nearest valid choice."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Bad input from a person. Its message is one line; the command line prints it and exits with 2.
+
+    Example:
+        >>> from diracgan.errors import InputError
+        >>> issubclass(InputError, ValueError)
+        True
+    """
+
+
+def one_line(error: BaseException) -> str:
+    """Return ``error`` as ``Type: first line of its message``.
+
+    Example:
+        >>> one_line(ZeroDivisionError("division by zero"))
+        'ZeroDivisionError: division by zero'
+    """
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def unknown(kind: str, value: object, choices: Iterable[str]) -> InputError:
+    """Return the error for a name that is none of ``choices``, with the nearest one.
+
+    Args:
+        kind: what is named, e.g. ``"variant"``.
+        value: the name that was given.
+        choices: the names that exist.
+
+    Returns:
+        An :class:`InputError`, not raised.
+
+    Example:
+        >>> print(unknown("solver", "tsit6", ["tsit5", "dopri5"]))
+        unknown solver 'tsit6'; did you mean 'tsit5'? Allowed: dopri5, tsit5
+    """
+    names = sorted(str(c) for c in choices)
+    near = difflib.get_close_matches(str(value).lower(), names, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    return InputError(f"unknown {kind} {str(value)!r}{hint} Allowed: {', '.join(names) or 'none'}")
+
+
+def number(
+    name: str,
+    value: object,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    open_low: bool = False,
+    open_high: bool = False,
+) -> float:
+    """Return ``value`` as a finite float inside its interval, or raise :class:`InputError`.
+
+    Args:
+        name: what the number is called.
+        value: anything that ``float`` takes.
+        low: least allowed value, if any.
+        high: largest allowed value, if any.
+        open_low: whether ``low`` itself is excluded.
+        open_high: whether ``high`` itself is excluded.
+
+    Raises:
+        InputError: naming the value and the allowed interval.
+
+    Example:
+        >>> number("lr", "0.1", low=0, open_low=True)
+        0.1
+    """
+    allowed = _interval(low, high, open_low, open_high)
+    try:
+        x = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise InputError(f"{name} = {value!r} is not a number; allowed: {allowed}") from None
+    if not math.isfinite(x):
+        raise InputError(f"{name} = {value} is not finite; allowed: {allowed}")
+    if (low is not None and (x < low or (open_low and x == low))) or (
+        high is not None and (x > high or (open_high and x == high))
+    ):
+        raise InputError(f"{name} = {x:g} is out of range; allowed: {allowed}")
+    return x
+
+
+def integer(name: str, value: object, *, low: int) -> int:
+    """Return ``value`` as an integer of at least ``low``, or raise :class:`InputError`.
+
+    Example:
+        >>> integer("steps", 200, low=1)
+        200
+    """
+    try:
+        n = int(str(value)) if isinstance(value, str) else int(value)  # type: ignore[call-overload]
+        exact = isinstance(value, str) or n == value
+    except (TypeError, ValueError, OverflowError):
+        n, exact = 0, False
+    if not exact:
+        raise InputError(f"{name} = {value!r} is not a whole number; allowed: integers >= {low}")
+    if n < low:
+        raise InputError(f"{name} = {n} is too small; allowed: integers >= {low}")
+    return n
+
+
+def _interval(low: float | None, high: float | None, open_low: bool, open_high: bool) -> str:
+    if low is None and high is None:
+        return "any finite number"
+    if high is None:
+        return f"finite numbers {'>' if open_low else '>='} {low:g}"
+    if low is None:
+        return f"finite numbers {'<' if open_high else '<='} {high:g}"
+    return f"numbers in {'(' if open_low else '['}{low:g}, {high:g}{')' if open_high else ']'}"

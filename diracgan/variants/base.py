@@ -1,0 +1,131 @@
+"""What is minimised: two losses, their penalties and the critic's constraint, written once."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import jax.numpy as jnp
+from jax import Array
+
+from ..errors import unknown
+from ..parameters import Parameter, Parametric, plain, text
+
+Critic = Callable[[Array], Array]
+
+
+class Variant(Parametric):
+    """A GAN variant: the critic's and the generator's loss, each minimised by its own player.
+
+    Subclass it, write the two losses on whole batches of logits, and give it a name with :func:`register`:
+    that is all that every command needs. Annotated class attributes become hyperparameters.
+
+    Attributes:
+        name: the registered name.
+        reference: where the loss comes from.
+        constraint: how the critic is parametrised: ``"none"`` or ``"normalised"`` (D = phi.x/|phi|).
+
+    Example:
+        >>> import jax.numpy as jnp, diracgan as dg
+        >>> class Quadratic(dg.Variant):
+        ...     k: float = 1.0
+        ...     def critic_loss(self, real, fake, x_real, x_fake):
+        ...         return jnp.mean(fake) - jnp.mean(real)
+        ...     def generator_loss(self, real, fake, x_real, x_fake):
+        ...         return -self.k * jnp.mean(fake)
+        >>> dphi, dtheta = dg.field(Quadratic(k=2.0))(jnp.ones(1), jnp.ones(1))
+        >>> float(dphi[0]), float(dtheta[0])
+        (-1.0, 2.0)
+    """
+
+    constraint: ClassVar[str] = "none"
+
+    extras: dict[str, Any] = dataclasses.field(default_factory=dict, kw_only=True)
+    options: tuple[tuple[str, str], ...] = dataclasses.field(
+        default=(), kw_only=True, metadata={"static": True}
+    )
+
+    def critic_loss(self, real: Array, fake: Array, x_real: Array, x_fake: Array) -> Array:
+        """The critic's loss without penalties.
+
+        Args:
+            real: logits D(x_real), shape (n,).
+            fake: logits D(x_fake), shape (m,).
+            x_real: real samples, shape (n, ...).
+            x_fake: fake samples, shape (m, ...).
+
+        Returns:
+            A scalar, which the critic minimises.
+        """
+        raise NotImplementedError(f"{type(self).__name__} defines no critic_loss")
+
+    def generator_loss(self, real: Array, fake: Array, x_real: Array, x_fake: Array) -> Array:
+        """The generator's loss; arguments as in :meth:`critic_loss`. Returns a scalar, which it minimises."""
+        raise NotImplementedError(f"{type(self).__name__} defines no generator_loss")
+
+    def penalty(self, critic: Critic, phi: Any, x_real: Array, x_fake: Array) -> Array:
+        """The penalty that belongs to the variant itself, added to the critic's loss; 0 by default.
+
+        Args:
+            critic: one sample -> its logit, the critic as it is used (constraint included).
+            phi: the critic's raw parameters, any pytree.
+            x_real: real samples, shape (n, ...).
+            x_fake: fake samples, shape (m, ...).
+
+        Returns:
+            A scalar.
+        """
+        return jnp.zeros(())
+
+    def with_(self, **changes: Any) -> Variant:
+        """Return this variant with penalties or transforms set; only what is named is replaced.
+
+        Args:
+            **changes: e.g. ``l2=0.1, r1=0.3``; names and domains in :func:`modifiers`. ``None`` takes one away.
+
+        Raises:
+            InputError: for an unknown name or a value that is not allowed.
+
+        Example:
+            >>> import diracgan as dg
+            >>> dg.variant("ns").with_(l2=0.1, r1=0.3).label
+            'ns + l2=0.1 + r1=0.3'
+        """
+        from .penalties import modifiers
+
+        known = modifiers()
+        extras, options = dict(self.extras), dict(self.options)
+        for name, value in changes.items():
+            if name not in known:
+                raise unknown("penalty or transform", name, known)
+            store = options if known[name].kind == "choice" else extras
+            if value is None:
+                store.pop(name, None)
+            else:
+                store[name] = known[name].check(value)
+        order = [n for n in known if n in extras]
+        return dataclasses.replace(
+            self, extras={n: extras[n] for n in order}, options=tuple(sorted(options.items()))
+        )
+
+    @property
+    def modifications(self) -> dict[str, Any]:
+        """Name -> value of what :meth:`with_` has set."""
+        return {n: plain(x) for n, x in self.extras.items()} | dict(self.options)
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """Name -> plain value of every parameter, the variant's own first, then penalties and transforms."""
+        return super().hyperparameters | self.modifications
+
+    @property
+    def label(self) -> str:
+        """The variant in words, e.g. ``wgan-gp(lam=0.1, c=0) + l2=0.1``."""
+        own = ", ".join(f"{k}={text(x)}" for k, x in Parametric.hyperparameters.fget(self).items())  # type: ignore[attr-defined]
+        name = self.name or type(self).__name__
+        added = "".join(f" + {k}={text(x)}" for k, x in self.modifications.items())
+        return (f"{name}({own})" if own else name) + added
+
+
+__all__ = ["Critic", "Parameter", "Variant"]

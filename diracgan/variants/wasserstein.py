@@ -1,0 +1,49 @@
+"""Wasserstein GANs: linear and normalised critic, and the gradient penalty."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array
+
+from ..parameters import param
+from .base import Critic, Variant
+from .penalties import slopes
+from .registry import register
+
+
+class _Wasserstein(Variant):
+    def critic_loss(self, real: Array, fake: Array, x_real: Array, x_fake: Array) -> Array:
+        """D_f - D_r."""
+        return jnp.mean(fake) - jnp.mean(real)
+
+    def generator_loss(self, real: Array, fake: Array, x_real: Array, x_fake: Array) -> Array:
+        """-D_f."""
+        return -jnp.mean(fake)
+
+
+@register("wgan-linear", reference="arXiv 1701.07875, without its constraint; 1801.04406, section 3")
+class WGANLinear(_Wasserstein):
+    """WGAN with an unconstrained linear critic: a pure rotation."""
+
+
+@register("wgan", reference="kexue.fm/archives/6583; spectral normalisation: arXiv 1802.05957")
+class WGAN(_Wasserstein):
+    """WGAN with the normalised critic D(x) = phi.x/|phi|."""
+
+    constraint = "normalised"
+
+
+@register("wgan-gp", reference="arXiv 1704.00028, eq. 3; c = 0: arXiv 1712.01026")
+class WGANGP(_Wasserstein):
+    """WGAN with the gradient penalty lam (|grad D| - c)^2."""
+
+    lam: float = param(0.1, "weight of the penalty", low=0.0)
+    c: float = param(1.0, "norm that the penalty asks of the gradient", low=0.0)
+    one_sided: bool = param(False, "punish only norms above c")
+
+    def penalty(self, critic: Critic, phi: Any, x_real: Array, x_fake: Array) -> Array:
+        """lam mean (|grad_x D| - c)^2, half-way between real and fake; one-sided: only above c."""
+        excess = slopes(critic, 0.5 * (x_real + x_fake)) - self.c
+        return self.lam * jnp.mean((jnp.maximum(excess, 0.0) if self.one_sided else excess) ** 2)
