@@ -1,0 +1,159 @@
+"""``diracgan``: the list of commands, and what every command does with an error.
+
+To add a command, write ``cli/<name>.py`` with a function ``command`` and add its name to :data:`COMMANDS`. Its
+module is imported when the command is called or help is asked for, so it imports what is heavy inside the
+function.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Sequence
+from types import FrameType
+from typing import Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from ..errors import InputError, one_line, unknown
+
+COMMANDS = (
+    "list",
+    "plot",
+    "simulate",
+    "eig",
+    "figures",
+)
+
+_UsageError: Any = typer.BadParameter.__mro__[1]  # typer exports only its subclass
+
+
+class _Commands(TyperGroup):
+    """The commands by name; a module is imported when its command is looked at."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            raise unknown("command", cmd_name, COMMANDS)
+        module = importlib.import_module(f"diracgan.cli.{cmd_name.replace('-', '_')}")
+        app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
+        app.command(cmd_name)(module.command)
+        return typer.main.get_command(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from .. import __version__
+
+        print(f"diracgan {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """What a GAN's training dynamics really do: paths, eigenvalues and pictures from two losses.
+
+    Example: diracgan plot --variant wgan-gp --c 0
+    """
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 done, 1 a gate failed, 2 bad usage or input.
+
+    Args:
+        argv: the words after ``diracgan``; those of this process by default.
+
+    Returns:
+        The exit code; 130 after Ctrl-C, 141 when the reader of the output has gone. Bad input prints one line
+        on standard error, without a traceback (the variable ``DIRACGAN_TRACEBACK=1`` asks for it).
+
+    Example:
+        >>> from diracgan.cli.app import main
+        >>> main(["--version"])
+        diracgan 0.1.0
+        0
+    """
+    words = list(sys.argv[1:] if argv is None else argv) or ["--help"]
+    app = typer.Typer(cls=_Commands, add_completion=False, rich_markup_mode="markdown")
+    app.callback()(_root)
+    try:
+        with warnings.catch_warnings():
+            if not sys.warnoptions:
+                warnings.simplefilter("ignore")  # standard error is for what the command itself has to say
+            group = typer.main.get_group(app)
+            with group.make_context("diracgan", words) as context:
+                group.invoke(context)
+        sys.stdout.flush()
+    except typer.Exit as end:
+        return _flushed(end.exit_code)
+    except _UsageError as error:
+        return _fail(_usage(error))
+    except InputError as error:
+        return _fail(str(error), error)
+    except KeyboardInterrupt:
+        return _fail("interrupted", code=130)
+    except BrokenPipeError:
+        # Python would complain once more when it flushes at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        return _fail(_where(error) + one_line(error), error)
+    return 0
+
+
+def entry() -> NoReturn:
+    """Run the command line of this process and exit: what the console script calls."""
+    signal.signal(signal.SIGTERM, _terminated)
+    sys.exit(main())
+
+
+def _terminated(number: int, frame: FrameType | None) -> NoReturn:
+    """Leave through the ordinary way out, so that temporary files are removed."""
+    sys.exit(128 + number)
+
+
+def _flushed(code: int) -> int:
+    sys.stdout.flush()
+    return code
+
+
+def _fail(message: str, error: BaseException | None = None, code: int = 2) -> int:
+    if error is not None and os.environ.get("DIRACGAN_TRACEBACK") == "1":
+        import traceback
+
+        traceback.print_exception(error)
+    print("diracgan: " + " ".join(message.split()), file=sys.stderr)
+    return code
+
+
+def _usage(error: Any) -> str:
+    """What is wrong with the words, what is allowed, and the nearest match."""
+    option = getattr(error, "option_name", None)
+    if option is not None and type(error).__name__ == "NoSuchOption":
+        known = {o for p in error.ctx.command.params for o in (*p.opts, *p.secondary_opts)} | {"--help"}
+        return str(unknown("option", option, [o for o in known if o.startswith("-")]))
+    text = error.format_message().rstrip(".")
+    command = error.ctx.command_path if getattr(error, "ctx", None) else "diracgan"
+    return f"{text[:1].lower()}{text[1:]}; see {command} --help"
+
+
+def _where(error: BaseException) -> str:
+    """The place in the user's own file, if the error passed through one."""
+    users = {
+        getattr(m, "__file__", None) for n, m in list(sys.modules.items()) if n.startswith("_diracgan_user_")
+    }
+    place, trace = "", error.__traceback__
+    while trace is not None:
+        if (file := trace.tb_frame.f_code.co_filename) in users:
+            place = f"{os.path.relpath(file)}, line {trace.tb_lineno}: "
+        trace = trace.tb_next
+    return place

@@ -1,0 +1,126 @@
+"""Where a result may go, and how it gets there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import InputError, unknown
+
+
+def destination(path: str | os.PathLike[str], suffixes: Collection[str]) -> Path:
+    """Check, before anything is computed, that a result can be written to ``path``.
+
+    Args:
+        path: the file (or, for ``.zarr``, the folder) to write.
+        suffixes: what it may end in, e.g. ``[".nc", ".zarr"]``.
+
+    Returns:
+        The absolute path, symbolic links followed.
+
+    Raises:
+        InputError: for an unknown suffix, a folder that does not exist or cannot be written, or a path that is
+            taken by something else.
+
+    Example:
+        >>> destination("picture.pgn", [".png", ".pdf"])
+        Traceback (most recent call last):
+            ...
+        diracgan.errors.InputError: 'picture.pgn': unknown suffix '.pgn'; did you mean '.png'? ...
+    """
+    given = os.fspath(path)
+    suffix = Path(given).suffix.lower()
+    if suffix not in suffixes:
+        raise InputError(f"{given!r}: {unknown('suffix', suffix, suffixes)}")
+    try:
+        target = Path(given).resolve()
+        folder = target.parent
+        if not folder.is_dir():
+            raise InputError(
+                f"folder {str(folder)!r} of {given!r} does not exist; allowed: an existing folder"
+            )
+        if target.is_dir() and suffix != ".zarr":
+            raise InputError(f"{given!r} is a folder; allowed: a file name")
+        if target.exists() and suffix == ".zarr" and not _is_zarr(target):
+            raise InputError(f"{given!r} exists and is no zarr store; allowed: a new name or an older store")
+        if target.exists() and not target.is_dir() and not target.is_file():
+            raise InputError(f"{given!r} is no regular file; allowed: a file name in a writable folder")
+        probe = _beside(
+            target
+        )  # asking the file system is the only answer that holds for every user and mount
+        probe.touch(exist_ok=False)
+        probe.unlink()
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{given!r} cannot be written: {_reason(error)}; allowed: a file name in a writable folder"
+        ) from error
+    return target
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; what is written there takes its place at the end, or vanishes.
+
+    A failed or interrupted write leaves the old file as it was. The temporary name keeps the suffix.
+
+    Raises:
+        InputError: when the file system refuses.
+
+    Example:
+        >>> from diracgan.files import replacing
+        >>> with replacing("note.txt") as temporary:  # doctest: +SKIP
+        ...     temporary.write_text("whole or not at all")
+    """
+    target = Path(path).resolve()
+    temporary = _beside(target)
+    try:
+        yield temporary
+        if temporary.is_dir() and target.is_dir():
+            _swap(temporary, target)
+        else:
+            temporary.replace(target)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise InputError(f"{os.fspath(path)!r} cannot be written: {_reason(error)}") from error
+    finally:
+        _remove(temporary)
+
+
+def _beside(target: Path) -> Path:
+    return target.with_name(f".{target.stem[:80]}-{secrets.token_hex(6)}{target.suffix}")
+
+
+def _swap(new: Path, old: Path) -> None:
+    """Put folder ``new`` in the place of ``old``; one call cannot replace a folder that is not empty."""
+    aside = _beside(old)
+    old.rename(aside)
+    try:
+        new.rename(old)
+    except BaseException:
+        aside.rename(old)
+        raise
+    _remove(aside)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _is_zarr(path: Path) -> bool:
+    return any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zmetadata")) or (
+        path.is_dir() and not any(path.iterdir())
+    )
+
+
+def _reason(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0].lower()
