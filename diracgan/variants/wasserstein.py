@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from ..parameters import param
+from ._math import root
 from .base import Critic, Variant
-from .penalties import slopes
+from .penalties import squared_slopes
 from .registry import register
 
 
@@ -45,5 +46,8 @@ class WGANGP(_Wasserstein):
 
     def penalty(self, critic: Critic, phi: Any, x_real: Array, x_fake: Array) -> Array:
         """lam mean (|grad_x D| - c)^2, half-way between real and fake; one-sided: only above c."""
-        excess = slopes(critic, 0.5 * (x_real + x_fake)) - self.c
-        return self.lam * jnp.mean((jnp.maximum(excess, 0.0) if self.one_sided else excess) ** 2)
+        square = squared_slopes(critic, 0.5 * (x_real + x_fake))
+        slope = root(square)
+        # multiplied out, so that c = 0 leaves the smooth |grad D|^2 and its true second derivative at 0
+        excess = square - 2.0 * self.c * slope + self.c**2
+        return self.lam * jnp.mean(jnp.where(slope >= self.c, excess, 0.0) if self.one_sided else excess)
