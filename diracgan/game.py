@@ -74,7 +74,7 @@ class Game:
     def velocity(
         self, players: Players, draw: int | Array = 0, penalty: float | Array = 1.0, modes: Array | None = None
     ) -> Players:
-        """The field (-grad_phi L_D, -grad_theta L_G).
+        """The field (-grad_phi L_D, -grad_theta L_G), with the variant's transforms.
 
         Args:
             players: where.
@@ -87,18 +87,31 @@ class Game:
         """
         mine, others = self._split(modes, players)
 
-        def critic(phi: Any) -> Array:
-            return evaluate(lambda p: self.critic_loss(p, penalty), (Players(phi, players.theta),), mine)[0]
+        def descent(z: Players) -> Players:
+            def critic(phi: Any) -> Array:
+                return evaluate(lambda p: self.critic_loss(p, penalty), (Players(phi, z.theta),), mine)[0]
 
-        def generator(theta: Any) -> Array:
-            return evaluate(self.generator_loss, (Players(players.phi, theta),), others)[0]
+            def generator(theta: Any) -> Array:
+                return evaluate(self.generator_loss, (Players(z.phi, theta),), others)[0]
 
-        down_d, down_g = jax.grad(critic)(players.phi), jax.grad(generator)(players.theta)
-        return Players(jax.tree.map(jnp.negative, down_d), jax.tree.map(jnp.negative, down_g))
+            down = Players(jax.grad(critic)(z.phi), jax.grad(generator)(z.theta))
+            return jax.tree.map(jnp.negative, down)
+
+        return transform(self.variant, descent, players)
 
     def project(self, players: Players) -> Players:
         """The nearest players that the critic's constraint allows, after a step; a parametrised critic needs none."""
         return players
+
+    def land(self, players: Players, rates: Players, draw: int | Array = 0) -> Players:
+        """Where players that have just stepped come down: on the critic's constraint.
+
+        Args:
+            players: after the step.
+            rates: the step size of each, 0 for who did not move; a game with minibatch noise kicks by it.
+            draw: number of the evaluation that the step was made with.
+        """
+        return self.project(players)
 
     def surfaces(self, players: Players, modes: Array | None = None) -> Array:
         """The switching functions of both losses, shape (m,): the field is smooth while none changes its sign."""
@@ -137,3 +150,31 @@ def constrain(variant: Variant, phi: Any) -> Any:
     if variant.constraint == "normalised":
         return jax.tree.map(lambda w: w / jnp.sqrt(jnp.sum(w * w)), phi)
     raise InputError(f"constraint {variant.constraint!r} of {variant.name!r}; allowed: none, normalised")
+
+
+def transform(variant: Variant, field: Callable[[Players], Players], players: Players) -> Players:
+    """The field at ``players`` as the variant's transforms make it.
+
+    v - gamma grad |v|^2 / 2 + (lam/2) (J - J^T) v, both from the raw field v with the Jacobian J: consensus optimisation
+    with gamma = ``consensus`` (grad |v|^2 / 2 = J^T v) and symplectic adjustment with lam = ``sga``, not aligned.
+
+    References:
+        Mescheder, Nowozin, Geiger 2017 (arXiv 1705.10461), eq. 9; Balduzzi et al. 2018 (arXiv 1802.05642), section 3.
+
+    Example:
+        >>> import jax.numpy as jnp, diracgan as dg
+        >>> f = dg.field(dg.variant("wgan-linear").with_(consensus=0.5))
+        >>> [float(x[0]) for x in f(jnp.ones(1), jnp.ones(1))]
+        [-1.5, 0.5]
+    """
+    gamma, lam = variant.extras.get("consensus"), variant.extras.get("sga")
+    if gamma is None and lam is None:
+        return field(players)
+    v, pull = jax.vjp(field, players)
+    (back,) = pull(v)
+    weight = -(0.0 if gamma is None else gamma) - 0.5 * (0.0 if lam is None else lam)
+    moved = jax.tree.map(lambda a, b: a + weight * b, v, back)
+    if lam is None:
+        return moved
+    forth = jax.jvp(field, (players,), (v,))[1]
+    return jax.tree.map(lambda a, b: a + 0.5 * lam * b, moved, forth)

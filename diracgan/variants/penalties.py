@@ -51,6 +51,8 @@ _MODIFIERS = (
     Parameter("l2", 0.0, low=0.0, help="(mu/2)|phi|^2 on the critic's parameters"),
     Parameter("r1", 0.0, low=0.0, help="(gamma/2)|grad D|^2 at real samples"),
     Parameter("r2", 0.0, low=0.0, help="(gamma/2)|grad D|^2 at fake samples"),
+    Parameter("consensus", 0.0, low=0.0, help="on the field: v - gamma grad |v|^2 / 2"),
+    Parameter("sga", 0.0, help="on the field: v + (lam/2) (J - J^T) v, symplectic adjustment"),
 )
 
 
