@@ -154,12 +154,25 @@ def _diffrax(
     atol: float,
 ) -> Segment:
     ys, t, y, event, steps, ok = (
-        np.asarray(a) for a in _solve(name, system, regime, y0, t0, t1, ts, rtol, atol)
+        np.asarray(a) for a in _solve(name, system, regime, y0, t0, t1, ts, rtol, atol, True)
     )
     if bool(event):
-        return Segment(ys, float(t), y, _fallen(np.asarray(_guards(system, y, regime))), "")
+        guard = _fallen(np.asarray(_guards(system, y, regime)))
+        when, y = float(t), np.asarray(y)
+        for _ in range(2):  # the event was found on the interpolant: correct it by Newton on the solution itself
+            value, slope = (float(a) for a in _guard_and_slope(system, y, regime, guard))
+            if not np.isfinite(value / slope) or not t0 < when - value / slope <= t1:
+                break
+            when -= value / slope
+            y = np.asarray(_solve(name, system, regime, y0, t0, when, ts, rtol, atol, False)[2])
+        return Segment(ys, when, y, guard, "")
     failure = "" if bool(ok) else ("max steps" if int(steps) >= MAX_STEPS else "stiff")
     return Segment(ys, float(t), y, None, failure)
+
+
+@jax.jit
+def _guard_and_slope(system: System, y: Array, regime: Regime, k: Array) -> tuple[Array, Array]:
+    return jax.jvp(lambda y: guards(system, y, regime)[k], (y,), (flow_in(system, y, regime),))
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -173,6 +186,7 @@ def _solve(
     ts: Array,
     rtol: Array,
     atol: Array,
+    armed: Array,
 ) -> tuple[Array, ...]:
     import diffrax
     import optimistix
@@ -181,7 +195,7 @@ def _solve(
         return flow_in(system, y, regime)
 
     def least_guard(t: Array, y: Array, args: Any, **_: Any) -> Array:
-        return jnp.min(guards(system, y, regime))
+        return jnp.where(armed, jnp.min(guards(system, y, regime)), 1.0)
 
     sol = diffrax.diffeqsolve(
         diffrax.ODETerm(rhs),
@@ -195,7 +209,7 @@ def _solve(
         max_steps=MAX_STEPS,
         throw=False,
         event=diffrax.Event(
-            least_guard, optimistix.Bisection(rtol=1e-15, atol=1e-15), direction=False
+            least_guard, optimistix.Bisection(rtol=1e-14, atol=1e-14), direction=False
         ),
     )
     (ys, y), (_, t) = sol.ys, sol.ts
