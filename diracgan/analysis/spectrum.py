@@ -20,6 +20,7 @@ from ..game import Players
 from ..parameters import text
 from ..variants import Variant
 from . import derivative, eigen
+from .motion import flatten, map_change
 
 # |F| at an equilibrium may be this much of the field's size around it, and of 1.
 _RESIDUAL = 1e-10
@@ -195,36 +196,12 @@ def _iteration(system: System, rule: Rule, point: Players) -> tuple[np.ndarray, 
 @jax.jit
 def _rest(system: System, rule: Rule, y: Array) -> Array:
     z = unpack(system, y)
-    return _flatten((z, rule.rest(dirac.game(system.variant, system.x0), z)))
-
-
-def _flatten(tree: Any) -> Array:
-    leaves = [x for x in jax.tree.leaves(tree) if jnp.issubdtype(jnp.result_type(x), jnp.floating)]
-    return jnp.concatenate([jnp.ravel(x) for x in leaves])
-
-
-def _unflatten(like: Any, flat: Array) -> Any:
-    leaves, at = [], 0
-    for x in jax.tree.leaves(like):
-        if jnp.issubdtype(jnp.result_type(x), jnp.floating):
-            size = int(np.prod(np.shape(x)))
-            leaves.append(flat[at : at + size].reshape(np.shape(x)))
-            at += size
-        else:
-            leaves.append(x)
-    return jax.tree.unflatten(jax.tree.structure(like), leaves)
+    return flatten((z, rule.rest(dirac.game(system.variant, system.x0), z)))
 
 
 @jax.jit
 def _look_at_map(system: System, rule: Rule, state: Array, points: Array) -> tuple[Array, Array, Array]:
-    game = dirac.game(system.variant, system.x0)
-    z = unpack(system, state)
-    like = (z, rule.rest(game, z))
-
-    def change(flat: Array) -> Array:
-        players, memory = _unflatten(like, flat)
-        return _flatten(rule.linear_map(game)(players, memory)) - flat
-
+    change = functools.partial(map_change, system, rule)
     return change(state), jax.jacfwd(change)(state), jax.vmap(change)(points)
 
 

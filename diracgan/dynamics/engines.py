@@ -29,6 +29,7 @@ class Segment(NamedTuple):
         y: the state there, (n,).
         guard: the guard that fell to 0, or None.
         failure: "" or why it could not go on ("stiff", "max steps").
+        steps: steps that the solver took.
     """
 
     ys: np.ndarray
@@ -36,6 +37,7 @@ class Segment(NamedTuple):
     y: np.ndarray
     guard: int | None
     failure: str
+    steps: int
 
 
 Engine = Callable[[System, Regime, np.ndarray, float, float, np.ndarray, float, float], Segment]
@@ -122,7 +124,7 @@ def _scipy(
                 **(options if method in ("Radau", "LSODA") else {}),
             )
         except _TooLong:
-            return Segment(ys, *last, None, "max steps")
+            return Segment(ys, *last, None, "max steps", calls // 12)
     reached = out.t
     rows = np.flatnonzero(inside)
     got = np.searchsorted(ts[rows], reached[-1], side="right") if len(reached) else 0
@@ -130,10 +132,10 @@ def _scipy(
     ys[rows[:got]] = out.y.T[at]
     if out.status == 1:
         t, y = float(out.t_events[0][-1]), out.y_events[0][-1]
-        return Segment(ys, t, y, _fallen(np.asarray(_guards(system, y, regime))), "")
+        return Segment(ys, t, y, _fallen(np.asarray(_guards(system, y, regime))), "", calls // 12)
     if out.status == 0:
-        return Segment(ys, t1, out.y[:, -1], None, "")
-    return Segment(ys, *last, None, "stiff")
+        return Segment(ys, t1, out.y[:, -1], None, "", calls // 12)
+    return Segment(ys, *last, None, "stiff", calls // 12)
 
 
 _jacobian = jax.jit(jax.jacfwd(flow_in, 1))
@@ -165,9 +167,9 @@ def _diffrax(
                 break
             when -= value / slope
             y = np.asarray(_solve(name, system, regime, y0, t0, when, ts, rtol, atol, False)[2])
-        return Segment(ys, when, y, guard, "")
+        return Segment(ys, when, y, guard, "", int(steps))
     failure = "" if bool(ok) else ("max steps" if int(steps) >= MAX_STEPS else "stiff")
-    return Segment(ys, float(t), y, None, failure)
+    return Segment(ys, float(t), y, None, failure, int(steps))
 
 
 @jax.jit

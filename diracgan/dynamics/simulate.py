@@ -7,7 +7,7 @@ import json
 import math
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -201,22 +201,53 @@ def _flow(
         data, outcome = _flow(use, flat, Players(*(np.array([line @ p]) for p in z)), ts, t1, rtol, atol)
         return {n: x if n == "time" else x * line for n, x in data.items()}, outcome
     y = np.concatenate([*z] * (1 if system.tau is None else 2))
-    ys, outcome = _segments(use, system, y, ts, t1, rtol, atol)
+    out = integrate(use, system, y, ts, t1, rtol, atol)
     d = system.dim
     names = ("phi", "theta", "phi_ema", "theta_ema")[: len(y) // d]
-    return {"time": ts} | {n: ys[:, i * d : (i + 1) * d] for i, n in enumerate(names)}, outcome
+    data = {"time": ts} | {n: out.ys[:, i * d : (i + 1) * d] for i, n in enumerate(names)}
+    return data, _outcome(out.result, out.when, out.text, out.events)
 
 
-def _segments(
+class Integrated(NamedTuple):
+    """A trajectory over its regimes: rows, where and when it ended, how, and the switchings on the way."""
+
+    ys: np.ndarray
+    y: np.ndarray
+    t: float
+    result: str
+    when: float
+    text: str
+    events: list[tuple[float, str]]
+    steps: int
+
+
+def integrate(
     use: Engine, system: System, y: np.ndarray, ts: np.ndarray, t1: float, rtol: float, atol: float
-) -> tuple[np.ndarray, dict[str, Any]]:
-    """Integrate regime after regime until t1 or until the motion cannot go on."""
+) -> Integrated:
+    """Integrate regime after regime until t1 or until the motion cannot go on.
+
+    Args:
+        use: an engine with its solver.
+        system: what flows.
+        y: the state at time 0, (n,).
+        ts: times to keep, in [0, t1], not decreasing, (k,).
+        t1: the end.
+        rtol: relative tolerance.
+        atol: absolute tolerance.
+
+    Returns:
+        An :class:`Integrated`; rows after the end are NaN.
+    """
     ys = np.full((len(ts), len(y)), np.nan)
     ys[ts == 0] = y
-    t, events = 0.0, []
-    size = np.max(np.abs(piecewise.natural(system, y)[1]))
-    if not np.isfinite(size):
-        return ys, _outcome("stiff", 0.0, "the field has no finite value at the start", events)
+    t, steps = 0.0, 0
+    events: list[tuple[float, str]] = []
+
+    def ended(result: str, when: float, text: str) -> Integrated:
+        return Integrated(ys, y, t, result, when, text, events, steps)
+
+    if not np.all(np.isfinite(np.asarray(piecewise.natural(system, y)[1]))):
+        return ended("stiff", 0.0, "the field has no finite value at the start")
     regime = piecewise.start(system, y)
     repeats = 0
     while True:
@@ -224,42 +255,44 @@ def _segments(
         rows = (ts > t) & (ts <= part.t)
         ys[rows] = part.ys[rows]
         repeats = repeats + 1 if part.t - t <= 1e-13 * (1.0 + t) else 0
-        t, y = part.t, part.y
+        t, y, steps = part.t, part.y, steps + part.steps
         if part.failure or (part.guard is not None and part.guard >= _last_guard(regime)):
-            return ys, _failure(system, part.failure, t, y, events)
+            return ended(*_failure(system, part.failure, t, y))
         if part.guard is None:
-            return ys, _end(system, regime, y, t, events)
+            return ended(*_end(system, regime, y, t, events))
         regime, what = piecewise.after(system, y, regime, part.guard)
         events.append((t, what))
         if repeats > 2 * len(regime.modes) + 4:
             text = f"the motion meets its discontinuities again and again at t = {t:.10g} and cannot go on"
-            return ys, _outcome("stuck", t, text, events)
+            return ended("stuck", t, text)
         if len(events) >= _MAX_EVENTS:
-            return ys, _outcome("max steps", t, f"{_MAX_EVENTS} switchings by t = {t:.10g}", events)
+            return ended("max steps", t, f"{_MAX_EVENTS} switchings by t = {t:.10g}")
 
 
 def _last_guard(regime: piecewise.Regime) -> int:
     return len(regime.modes) + 2 if len(regime.modes) else 0
 
 
-def _end(system: System, regime: piecewise.Regime, y: np.ndarray, t: float, events: list[Any]) -> dict[str, Any]:
+def _end(
+    system: System, regime: piecewise.Regime, y: np.ndarray, t: float, events: list[tuple[float, str]]
+) -> tuple[str, float, str]:
     if bool(regime.sliding):
         v = np.asarray(piecewise.flow_in(system, y, regime))[: 2 * system.dim]
         beside = np.asarray(piecewise.velocity(system, y, regime.modes))[: 2 * system.dim]
         if np.max(np.abs(v)) <= 1e-12 * np.max(np.abs(beside)):
-            since = next(when for when, what in reversed(events) if what == "slide") if events else 0.0
-            return _outcome("stuck", since, f"rests on a discontinuity since t = {since:.10g}", events)
-    return _outcome("ok", math.nan, f"reached t = {t:.10g}", events)
+            since = next((when for when, what in reversed(events) if what == "slide"), 0.0)
+            return "stuck", since, f"rests on a discontinuity since t = {since:.10g}"
+    return "ok", math.nan, f"reached t = {t:.10g}"
 
 
-def _failure(system: System, why: str, t: float, y: np.ndarray, events: list[Any]) -> dict[str, Any]:
+def _failure(system: System, why: str, t: float, y: np.ndarray) -> tuple[str, float, str]:
     if why == "max steps":
-        return _outcome("max steps", t, f"gave up at t = {t:.10g} after too many solver steps", events)
+        return "max steps", t, f"gave up at t = {t:.10g} after too many solver steps"
     speed = np.max(np.abs(np.asarray(piecewise.natural(system, y)[1]))) if np.all(np.isfinite(y)) else math.inf
     size = np.max(np.abs(y))
     if not why or not np.isfinite(size) or not np.isfinite(speed) or size > 1e8:
-        return _outcome("diverged", t, f"left the float range at t = {t:.10g}, |z| = {size:.3g}", events)
-    return _outcome("stiff", t, f"the step size fell to rounding at t = {t:.10g}: the motion cannot go on", events)
+        return "diverged", t, f"left the float range at t = {t:.10g}, |z| = {size:.3g}"
+    return "stiff", t, f"the step size fell to rounding at t = {t:.10g}: the motion cannot go on"
 
 
 def _outcome(result: str, t: float, text: str, events: list[Any]) -> dict[str, Any]:

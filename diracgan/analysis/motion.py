@@ -1,0 +1,208 @@
+"""A motion that can be followed for as long as wanted: the flow, or the iterations of a rule, behind one face."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from .. import dirac
+from ..dynamics import piecewise
+from ..dynamics.engines import engine
+from ..dynamics.piecewise import Regime, System
+from ..dynamics.rules import Rule, State, init, step
+from ..dynamics.simulate import integrate
+from ..game import Players
+
+
+class Stretch(NamedTuple):
+    """A piece of a motion.
+
+    Attributes:
+        t: times or iterations from the motion's start, (rows,).
+        zs: phi and theta there, (rows, 2d).
+        end: where it ended, to be handed back to ``advance``.
+        time: its time or iteration.
+        result: ok, diverged, stiff, max steps or stuck; ``when`` and ``why`` say more.
+        cost: field evaluations, roughly.
+        switchings: surfaces that were met.
+    """
+
+    t: np.ndarray
+    zs: np.ndarray
+    end: Any
+    time: float
+    result: str
+    when: float
+    why: str
+    cost: float
+    switchings: int
+
+
+class Motion(Protocol):
+    """What the verdict needs of a motion; ``flat`` states are vectors of everything that evolves."""
+
+    discrete: bool
+    dim: int
+
+    def begin(self, phi: np.ndarray, theta: np.ndarray) -> Any:
+        """The state at the start."""
+        ...
+
+    def advance(self, state: Any, time: float, span: float, rows: int) -> Stretch:
+        """Follow the motion for ``span``, with ``rows`` equispaced rows (0: only its end)."""
+        ...
+
+    def flat(self, state: Any) -> np.ndarray:
+        """The state as a vector, phi and theta first."""
+        ...
+
+    def change(self, flat: np.ndarray, side: Any = None) -> np.ndarray:
+        """F(z), or step(z) - z."""
+        ...
+
+    def jacobian(self, flat: np.ndarray, side: Any = None) -> np.ndarray:
+        """Of :meth:`change`."""
+        ...
+
+
+ROWS = 1024
+_RTOL, _ATOL = 1e-11, 1e-14
+_EVALUATIONS = {"per step": 13.0, "per switching": 2.0e4}
+
+
+class Flow:
+    """The flow of a system, followed tightly and with its switchings located."""
+
+    discrete = False
+
+    def __init__(self, system: System) -> None:
+        self.system, self.dim = system, system.dim
+        self._use = engine("dopri8", "diffrax")[1]
+
+    def begin(self, phi: np.ndarray, theta: np.ndarray) -> np.ndarray:
+        return np.concatenate([phi, theta])
+
+    def flat(self, state: np.ndarray) -> np.ndarray:
+        return state
+
+    def advance(self, state: np.ndarray, time: float, span: float, rows: int) -> Stretch:
+        ts = np.linspace(0.0, span, ROWS) if rows else np.full(ROWS, span)
+        out = integrate(self._use, self.system, state, ts, span, _RTOL, _ATOL)
+        cost = _EVALUATIONS["per step"] * out.steps + _EVALUATIONS["per switching"] * len(out.events)
+        return Stretch(
+            time + ts, out.ys, out.y, time + out.t, out.result, time + out.when, out.text, cost, len(out.events)
+        )
+
+    def side(self, flat: np.ndarray) -> Regime:
+        """The smooth piece in which a state lies."""
+        return piecewise.start(self.system, flat)
+
+    def change(self, flat: np.ndarray, side: Regime | None = None) -> np.ndarray:
+        return np.asarray(_flow(self.system, flat, side or self.side(flat)))
+
+    def jacobian(self, flat: np.ndarray, side: Regime | None = None) -> np.ndarray:
+        return np.asarray(_flow_slope(self.system, flat, side or self.side(flat)))
+
+
+_flow = jax.jit(piecewise.flow_in)
+_flow_slope = jax.jit(jax.jacfwd(piecewise.flow_in, 1))
+
+
+class Iteration:
+    """The iterations of a rule; one unit of time is one iteration."""
+
+    discrete = True
+
+    def __init__(self, system: System, rule: Rule) -> None:
+        self.system, self.dim = system, system.dim
+        self.rule = dirac.cast(dataclasses.replace(rule, ema=None), jnp.float64)  # the average moves nothing
+
+    def begin(self, phi: np.ndarray, theta: np.ndarray) -> State:
+        return _begin(self.system, self.rule, Players(phi, theta))
+
+    def flat(self, state: State) -> np.ndarray:
+        return np.asarray(flatten((state.players, state.memory)))
+
+    def advance(self, state: State, time: float, span: float, rows: int) -> Stretch:
+        every = max(1, int(round(span / ROWS)))
+        count = ROWS if rows else 1
+        every = every if rows else max(1, int(round(span)))
+        last, kept, bad = _rows(self.system, self.rule, state, every, count)
+        zs = np.concatenate([np.asarray(kept.phi), np.asarray(kept.theta)], axis=1)
+        made = every * count
+        t = time + every * np.arange(1, count + 1)
+        cost, failed = float(made), int(bad)
+        if failed <= made:
+            zs = np.where((t >= time + failed)[:, None], np.nan, zs)
+            return Stretch(t, zs, last, time + failed, "diverged", time + failed, "", cost, 0)
+        return Stretch(t, zs, last, time + made, "ok", np.nan, "", cost, 0)
+
+    def side(self, flat: np.ndarray) -> None:
+        return None
+
+    def change(self, flat: np.ndarray, side: Any = None) -> np.ndarray:
+        return np.asarray(_map(self.system, self.rule, flat))
+
+    def jacobian(self, flat: np.ndarray, side: Any = None) -> np.ndarray:
+        return np.asarray(_map_slope(self.system, self.rule, flat))
+
+
+def flatten(tree: Any) -> Array:
+    """The floating-point leaves of a pytree as one vector."""
+    leaves = [x for x in jax.tree.leaves(tree) if jnp.issubdtype(jnp.result_type(x), jnp.floating)]
+    return jnp.concatenate([jnp.ravel(x) for x in leaves])
+
+
+def unflatten(like: Any, flat: Array) -> Any:
+    """``like`` with its floating-point leaves taken from a vector."""
+    leaves, at = [], 0
+    for x in jax.tree.leaves(like):
+        if jnp.issubdtype(jnp.result_type(x), jnp.floating):
+            size = int(np.prod(np.shape(x)))
+            leaves.append(flat[at : at + size].reshape(np.shape(x)))
+            at += size
+        else:
+            leaves.append(x)
+    return jax.tree.unflatten(jax.tree.structure(like), leaves)
+
+
+@jax.jit
+def _begin(system: System, rule: Rule, z: Players) -> State:
+    return init(rule, dirac.game(system.variant, system.x0), z)
+
+
+@functools.partial(jax.jit, static_argnums=4)
+def _rows(system: System, rule: Rule, state: State, every: Array, rows: int) -> tuple[State, Players, Array]:
+    game = dirac.game(system.variant, system.x0)
+
+    def once(_: Any, carry: tuple[State, Array, Array]) -> tuple[State, Array, Array]:
+        now, count, bad = carry
+        now = step(rule, game, now)
+        fine = jnp.all(jnp.isfinite(jnp.concatenate([*now.players])))
+        return now, count + 1, jnp.where(fine, bad, jnp.minimum(bad, count + 1))
+
+    def row(carry: Any, _: Any) -> tuple[Any, Players]:
+        carry = jax.lax.fori_loop(0, every, once, carry)
+        return carry, carry[0].players
+
+    carry, kept = jax.lax.scan(row, (state, jnp.int64(0), jnp.int64(2**62)), None, length=rows)
+    return carry[0], kept, carry[2]
+
+
+def map_change(system: System, rule: Rule, flat: Array) -> Array:
+    """step(z) - z on the flat full state, for one whole period of the rule."""
+    game = dirac.game(system.variant, system.x0)
+    d = system.dim
+    z = Players(flat[:d], flat[d : 2 * d])
+    players, memory = unflatten((z, rule.rest(game, z)), flat)
+    return flatten(rule.linear_map(game)(players, memory)) - flat
+
+
+_map = jax.jit(map_change)
+_map_slope = jax.jit(jax.jacfwd(map_change, 2))
