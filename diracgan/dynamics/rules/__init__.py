@@ -1,19 +1,28 @@
 """How optimisers move: every rule is one whole iteration as a pure map."""
 
-from . import gradient
+from . import gradient, momentum, adaptive, lookahead, implicit, runge_kutta  # noqa: I001  in the order of `rules()`
 from .base import Rule, State, init, move, move_both, step
+from .optax import from_optax
 from .registry import register_rule, rule, rule_class, rules
+
+rule.from_optax = from_optax  # type: ignore[attr-defined]
 
 __all__ = [
     "Rule",
     "State",
+    "adaptive",
+    "from_optax",
     "gradient",
+    "implicit",
     "init",
+    "lookahead",
+    "momentum",
     "move",
     "move_both",
     "register_rule",
     "rule",
     "rule_class",
     "rules",
+    "runge_kutta",
     "step",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -27,8 +28,9 @@ class State(NamedTuple):
 class Rule(Parametric):
     """How the players move: a frozen pytree of learning rates and the rule's own parameters.
 
-    A rule writes two pure functions; :func:`init` and :func:`step` add what all rules share (projection on the
-    critic's constraint is the rule's, the EMA is theirs). The Jacobian of :func:`step` gives the true multipliers.
+    A rule writes two pure functions, :meth:`memory` and :meth:`iterate`; :func:`init` and :func:`step` add the EMA,
+    which all rules share. Wherever its players step, a rule lets the game land them (:meth:`Game.land`). What the
+    spectrum needs has defaults that are right for a smooth rule without counters.
 
     Attributes:
         lr: learning rate of both players.
@@ -48,12 +50,58 @@ class Rule(Parametric):
     ema: float | None = param(None, "decay of the weight average", low=0, high=1, open_high=True, kw_only=True)
 
     def memory(self, game: Game, players: Players) -> Any:
-        """What the rule remembers before its first iteration; () by default."""
+        """What the rule remembers before its first iteration; () by default.
+
+        Its floating-point entries are part of the state that the multipliers belong to; integers are counters.
+        """
         return ()
 
     def iterate(self, game: Game, players: Players, memory: Any) -> tuple[Players, Any]:
         """One whole iteration: (players, memory) -> (players, memory)."""
         raise NotImplementedError
+
+    @property
+    def draws(self) -> int:
+        """How many evaluations of the field one iteration numbers: they are ``draw`` 0 to ``draws - 1``."""
+        return 1
+
+    @property
+    def period(self) -> int:
+        """After how many iterations the rule's pattern repeats (a lazy penalty; else 1)."""
+        return 1
+
+    @property
+    def linearisable(self) -> str:
+        """Empty, or why the rule has no linearisation at a fixed point even where the field has one."""
+        return ""
+
+    @property
+    def asymptotic(self) -> Rule:
+        """The rule that has run for long: its map has the same derivative at rest, and no transients."""
+        return self
+
+    def rest(self, game: Game, players: Players) -> Any:
+        """What the rule remembers after a long time at the fixed point ``players``."""
+        return self.memory(game, players)
+
+    def linear_map(self, game: Game) -> Callable[[Players, Any], tuple[Players, Any]]:
+        """The map whose Jacobian at (players, ``rest``) has the rule's true multipliers.
+
+        Args:
+            game: who plays.
+
+        Returns:
+            (players, memory) -> (players, memory) over one whole :attr:`period`. Differentiate it with respect to the
+            players and the floating-point entries of the memory.
+        """
+        rule = self.asymptotic
+
+        def whole(players: Players, memory: Any) -> tuple[Players, Any]:
+            if self.period == 1:
+                return rule.iterate(game, players, memory)
+            return jax.lax.fori_loop(0, self.period, lambda _, now: rule.iterate(game, *now), (players, memory))
+
+        return whole
 
     @property
     def rates(self) -> Players:

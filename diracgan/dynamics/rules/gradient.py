@@ -4,40 +4,45 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
-
-from ...game import Game, Players
 from ...parameters import param
-from .base import Rule, move, move_both
 from .registry import register_rule
+from .turns import Turns, scaled
+
+
+class _Gradient(Turns):
+    def stride(self, who: str, z: Any, v: Any, own: Any) -> tuple[Any, Any]:
+        """h v."""
+        return scaled(getattr(self.rates, who), v), own
 
 
 @register_rule("simultaneous", reference="arXiv 1801.04406, algorithm 1")
-class Simultaneous(Rule):
-    """Both players step from the same point: z+ = z + h F(z)."""
+class Simultaneous(_Gradient):
+    """Both players step from the same point: z+ = z + h F(z).
 
-    def iterate(self, game: Game, players: Players, memory: Any) -> tuple[Players, Any]:
-        return game.project(move_both(players, self.rates, game.velocity(players))), memory
+    Multipliers 1 + zeta, zeta = h mu; with ``lazy=k`` those of the product of k steps.
+
+    Example:
+        >>> import jax.numpy as jnp, diracgan as dg
+        >>> s = dg.step(dg.variant("wgan-linear"), dg.rule("simultaneous", lr=0.5))
+        >>> [x.tolist() for x in s(jnp.array([1.0]), jnp.array([1.0]))]
+        [[0.5], [1.5]]
+    """
 
 
 @register_rule("alternating", reference="arXiv 1801.04406, algorithm 2; 1406.2661, algorithm 1")
-class Alternating(Rule):
-    """One player after the other, the second seeing the first's new parameters; the critic n_critic times."""
+class Alternating(_Gradient):
+    """One player after the other, the second seeing the first's new parameters; the critic n_critic times.
+
+    phi+ = phi + h F_phi(phi, theta), n_critic times; theta+ = theta + h F_theta(phi+, theta).
+
+    Example:
+        >>> import jax.numpy as jnp, diracgan as dg
+        >>> s = dg.step(dg.variant("wgan-linear"), dg.rule("alternating", lr=0.5))
+        >>> [x.tolist() for x in s(jnp.array([1.0]), jnp.array([1.0]))]
+        [[0.5], [1.25]]
+    """
+
+    alternating = True
 
     n_critic: int = param(1, "critic steps in one iteration", low=1)
     first: str = param("critic", "who moves first", choices=("critic", "generator"))
-
-    def iterate(self, game: Game, players: Players, memory: Any) -> tuple[Players, Any]:
-        if self.first == "critic":
-            return self._generator(game, self._critic(game, players)), memory
-        return self._critic(game, self._generator(game, players)), memory
-
-    def _critic(self, game: Game, players: Players) -> Players:
-        def once(k: Any, now: Players) -> Players:
-            return game.project(now._replace(phi=move(now.phi, self.rates.phi, game.velocity(now, draw=k).phi)))
-
-        return once(0, players) if self.n_critic == 1 else jax.lax.fori_loop(0, self.n_critic, once, players)
-
-    def _generator(self, game: Game, players: Players) -> Players:
-        velocity = game.velocity(players, draw=self.n_critic)
-        return players._replace(theta=move(players.theta, self.rates.theta, velocity.theta))
