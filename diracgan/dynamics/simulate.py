@@ -18,6 +18,7 @@ from ..errors import InputError, integer, number
 from ..game import Players
 from ..parameters import Parametric
 from ..variants import Variant
+from . import noise as minibatch
 from . import piecewise
 from .engines import Engine, engine
 from .piecewise import System
@@ -51,7 +52,11 @@ def simulate(variant: Variant, **arguments: Any) -> Any:
         rule: from :func:`diracgan.rule`; then ``steps`` iterations are made, and every ``every``-th is kept.
         steps: number of iterations (200).
         every: rows are 0, every, 2 every, ..., and ``steps``.
-        seed: recorded; what is random takes it.
+        sde: covariance Sigma of minibatch noise on the velocities, (2d, 2d) with the critic's entries first; also 2d
+            variances, or one for all. Each step of a player with learning rate h then errs by h N(0, Sigma); the flow
+            becomes dz = F dt + sqrt(h) Sigma^(1/2) dW (rate_d and rate_g act on F and on the noise).
+        sde_step: the h of that SDE, which is solved in fixed steps; see :func:`diracgan.dynamics.noise.solve`.
+        seed: of the noise (0); recorded.
 
     Returns:
         An :class:`xarray.Dataset` with phi(time, component), theta and, with EMA, phi_ema, theta_ema; coordinates
@@ -93,6 +98,8 @@ def run(
     rule: Rule | None = None,
     steps: int | None = None,
     every: int = 1,
+    sde: Any = None,
+    sde_step: float | None = None,
     seed: int | None = None,
 ) -> Trajectory:
     """Like :func:`simulate`, returning a light :class:`Trajectory` that needs no xarray."""
@@ -110,6 +117,7 @@ def run(
         "reference": variant.reference,
         "x0": json.dumps(datum.tolist()),
     }
+    noise, random = _noise(sde, sde_step, seed, rule, len(datum), solver, backend)
     with jax.enable_x64(True):
         if rule is None:
             if steps is not None:
@@ -124,8 +132,12 @@ def run(
                 number("atol", atol, low=0, open_low=True),
             )
             system = System(*dirac.cast((variant, datum, rates, tau), jnp.float64))
-            data, outcome = _flow(use, system, Players(phi, theta), times, end, *tolerances)
-            provenance |= {"solver": chosen, "rtol": tolerances[0], "atol": tolerances[1], "t1": end}
+            if noise is None:
+                data, outcome = _flow(use, system, Players(phi, theta), times, end, *tolerances)
+                provenance |= {"solver": chosen, "rtol": tolerances[0], "atol": tolerances[1], "t1": end}
+            else:
+                data, outcome, used = _noisy_flow(system, Players(phi, theta), times, noise, random["sde_step"])
+                provenance |= used | {"t1": end}
             provenance |= {"rate_d": rates.phi, "rate_g": rates.theta}
             provenance |= {} if tau is None else {"ema_tau": tau}
         else:
@@ -138,11 +150,35 @@ def run(
             if ema_tau is not None:
                 raise InputError("ema_tau belongs to the flow; a rule has ema")
             count = integer("steps", 200 if steps is None else steps, low=1)
-            data, outcome = _iterate(variant, rule, Players(phi, theta), datum, count, integer("every", every, low=1))
+            every = integer("every", every, low=1)
+            data, outcome = _iterate(variant, rule, Players(phi, theta), datum, count, every, noise)
             provenance |= {"rule": rule.label, "rule_name": rule.name, "steps": count, "every": every}
             provenance |= {"rule_hyperparameters": json.dumps(rule.hyperparameters, default=_plain)}
-    provenance |= outcome | {"seed": -1 if seed is None else integer("seed", seed, low=0), "versions": versions()}
+    provenance |= outcome | random
+    provenance |= {"seed": (-1 if sde is None else 0) if seed is None else integer("seed", seed, low=0), "versions": versions()}
     return Trajectory(data, provenance | {"wall_time_s": time.perf_counter() - began})
+
+
+def _noise(
+    sde: Any, h: Any, seed: Any, rule: Any, dim: int, solver: str | None, backend: str
+) -> tuple[minibatch.Noise | None, dict[str, Any]]:
+    """The minibatch noise that was asked for, and what is recorded of it."""
+    if sde is None:
+        if h is not None:
+            raise InputError(f"sde_step = {h!r} needs sde, the covariance of the noise")
+        return None, {}
+    sigma = minibatch.covariance(sde, dim)
+    record: dict[str, Any] = {"sde": json.dumps(sigma.tolist())}
+    if rule is not None:
+        if h is not None:
+            raise InputError(f"sde_step = {h!r} belongs to the flow; a rule's noise takes its learning rates")
+    else:
+        record["sde_step"] = minibatch.step_size(h)
+        if solver is not None or backend != "diffrax":
+            raise InputError("solver and backend belong to the flow without noise; with sde it is diffrax's ShARK")
+    with jax.enable_x64(True):
+        key = jax.random.key(0 if seed is None else integer("seed", seed, low=0))
+        return minibatch.Noise(jnp.asarray(minibatch.root(sigma)), key), record
 
 
 def starts(phi0: Any, theta0: Any, dim: int | None, x0: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -195,17 +231,35 @@ def _times(ts: Any, t1: float, given: bool) -> np.ndarray:
 def _flow(
     use: Engine, system: System, z: Players, ts: np.ndarray, t1: float, rtol: float, atol: float
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    line = _on_a_line(system, z)
+    line = line_of(system, z)
     if line is not None:
         flat = system._replace(x0=jnp.zeros(1))
         data, outcome = _flow(use, flat, Players(*(np.array([line @ p]) for p in z)), ts, t1, rtol, atol)
         return {n: x if n == "time" else x * line for n, x in data.items()}, outcome
-    y = np.concatenate([*z] * (1 if system.tau is None else 2))
-    out = integrate(use, system, y, ts, t1, rtol, atol)
+    out = integrate(use, system, _state(system, z), ts, t1, rtol, atol)
+    return _named(system, ts, out.ys), _outcome(out.result, out.when, out.text, out.events)
+
+
+def _noisy_flow(
+    system: System, z: Players, ts: np.ndarray, noise: minibatch.Noise, h: float
+) -> tuple[dict[str, np.ndarray], dict[str, Any], dict[str, Any]]:
+    ys, longest, failed = minibatch.solve(system, _state(system, z), ts, noise, h)
+    if failed is None:
+        outcome = _outcome("ok", math.nan, f"reached t = {ts[-1]:.10g}", [])
+    else:
+        outcome = _outcome("diverged", failed, f"left the float range by t = {failed:.10g}", [])
+    return _named(system, ts, ys), outcome, {"solver": minibatch.SOLVER, "solver_step": longest}
+
+
+def _state(system: System, z: Players) -> np.ndarray:
+    on = dirac.game(system.variant, system.x0).project(z)  # a clipped critic starts on its box
+    return np.concatenate([*on] * (1 if system.tau is None else 2))
+
+
+def _named(system: System, ts: np.ndarray, ys: np.ndarray) -> dict[str, np.ndarray]:
     d = system.dim
-    names = ("phi", "theta", "phi_ema", "theta_ema")[: len(y) // d]
-    data = {"time": ts} | {n: out.ys[:, i * d : (i + 1) * d] for i, n in enumerate(names)}
-    return data, _outcome(out.result, out.when, out.text, out.events)
+    names = ("phi", "theta", "phi_ema", "theta_ema")[: ys.shape[1] // d]
+    return {"time": ts} | {n: ys[:, i * d : (i + 1) * d] for i, n in enumerate(names)}
 
 
 class Integrated(NamedTuple):
@@ -300,13 +354,13 @@ def _outcome(result: str, t: float, text: str, events: list[Any]) -> dict[str, A
     return {"result": result, "result_time": t, "result_text": text, "events": json.dumps(listed)}
 
 
-def _on_a_line(system: System, z: Players) -> np.ndarray | None:
+def line_of(system: System, z: Players) -> np.ndarray | None:
     """The unit vector of a start on a line through the datum 0 on which the game is the one-dimensional one.
 
     On such a line a norm passes through its kink, and only d = 1 names the surface. Found from the field by a check.
     """
     d = system.dim
-    if d == 1 or np.any(np.asarray(system.x0) != 0):
+    if d == 1 or piecewise.face_count(system) or np.any(np.asarray(system.x0) != 0):
         return None
     longer = max(z, key=np.linalg.norm)
     size = np.linalg.norm(longer)
@@ -331,11 +385,17 @@ def _on_a_line(system: System, z: Players) -> np.ndarray | None:
 
 
 def _iterate(
-    variant: Variant, rule: Rule, z: Players, x0: np.ndarray, steps: int, every: int
+    variant: Variant,
+    rule: Rule,
+    z: Players,
+    x0: np.ndarray,
+    steps: int,
+    every: int,
+    noise: minibatch.Noise | None,
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     cast = dirac.cast((variant, rule, Players(*z), x0), jnp.float64)
     rows, rest = divmod(steps, every)
-    states, first_bad = _scan(*cast, rows, every, rest)
+    states, first_bad = _scan(*cast, noise, rows, every, rest)
     index = np.append(np.arange(rows + 1) * every, [steps] if rest else []).astype(np.int64)
     named = {"phi": states.players.phi, "theta": states.players.theta}
     if states.ema is not None:
@@ -351,16 +411,23 @@ def _iterate(
     return {"time": index * float(rule.time_step), "step": index} | data, outcome
 
 
-@functools.partial(jax.jit, static_argnums=(4, 5, 6))
+@functools.partial(jax.jit, static_argnums=(5, 6, 7))
 def _scan(
-    variant: Variant, rule: Rule, z: Players, x0: Any, rows: int, every: int, rest: int
+    variant: Variant,
+    rule: Rule,
+    z: Players,
+    x0: Any,
+    noise: minibatch.Noise | None,
+    rows: int,
+    every: int,
+    rest: int,
 ) -> tuple[State, Any]:
     """The kept states, stacked, and the first step that is not finite (beyond the last where all are)."""
     game = dirac.game(variant, x0)
 
     def once(k: Any, carry: tuple[State, Any, Any]) -> tuple[State, Any, Any]:
         state, number_, bad = carry
-        state = step(rule, game, state)
+        state = step(rule, minibatch.noisy(game, noise, number_), state)
         finite = jnp.all(jnp.isfinite(jnp.concatenate([*state.players])))
         return state, number_ + 1, jnp.where(finite, bad, jnp.minimum(bad, number_ + 1))
 
