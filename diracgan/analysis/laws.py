@@ -1,0 +1,73 @@
+"""The laws by which an amplitude decays or grows, fitted with an error bar."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+
+
+class PowerLaw(NamedTuple):
+    """r ~ constant (t + offset)^(-exponent), with the half-width of the exponent's error bar."""
+
+    exponent: float
+    constant: float
+    offset: float
+    error: float
+
+
+def power_law(t: np.ndarray, r: np.ndarray) -> PowerLaw | None:
+    """Fit r ~ C (t + t0)^-p to a slowly falling (or growing) amplitude; None where no such law holds.
+
+    With the right p, r^(-1/p) is a straight line in t. p is found on the later half of the samples, and its error bar
+    from how much it moves between the two halves. A p within its error bar (at least half a per cent) of a fraction
+    with a denominator up to 6 is taken to be that fraction, since a return map r+ = r - k r^q gives p = 1/(q - 1).
+
+    Args:
+        t: times, increasing, (n,) with n >= 5; r: amplitudes > 0 there.
+        r: amplitudes.
+
+    Example:
+        >>> t = np.geomspace(10, 1e5, 12)
+        >>> law = power_law(t, np.sqrt(8 / (t + 30)))
+        >>> round(law.exponent, 6), round(law.constant**2, 3)
+        (0.5, 8.0)
+    """
+    if len(t) < 5 or np.any(r <= 0) or not np.all(np.isfinite(r)):
+        return None
+    late = slice(len(t) // 2, None) if len(t) >= 8 else slice(None)
+    p, misfit = _exponent(t[late], r[late])
+    early, _ = _exponent(t[: max(len(t) - 2, 4)], r[: max(len(t) - 2, 4)])
+    if not np.isfinite(p) or misfit > 2e-3:
+        return None
+    error = max(abs(p - early), 0.005 * abs(p))
+    nice = Fraction(p).limit_denominator(6)
+    exponent = float(nice) if nice and abs(float(nice) - p) <= error else p
+    slope, shift = np.polyfit(t[late], r[late] ** (-1.0 / exponent), 1)
+    if slope <= 0:
+        return None
+    last = r[-1] * (t[-1] + shift / slope) ** exponent
+    return PowerLaw(exponent, float(last), float(shift / slope), float(error))
+
+
+def _exponent(t: np.ndarray, r: np.ndarray) -> tuple[float, float]:
+    """The p for which r^(-1/p) is straightest in t, and the relative misfit that is left."""
+    from scipy.optimize import minimize_scalar
+
+    falling = r[-1] < r[0]
+    log_r = np.log(r / r[0])
+
+    def misfit(log_p: float) -> float:
+        p = np.exp(log_p) * (1 if falling else -1)
+        line = np.exp(-log_r / p)
+        if not np.all(np.isfinite(line)):
+            return 1e3
+        fit = np.polyval(np.polyfit(t, line, 1), t)
+        return float(np.max(np.abs(np.log(np.maximum(fit, 1e-300) / line) * p)) / max(np.ptp(log_r), 1e-300))
+
+    grid = np.linspace(np.log(0.05), np.log(8.0), 60)
+    best = grid[int(np.argmin([misfit(g) for g in grid]))]
+    found = minimize_scalar(misfit, bounds=(best - 0.1, best + 0.1), method="bounded", options={"xatol": 1e-10})
+    p = float(np.exp(found.x)) * (1 if falling else -1)
+    return p, float(found.fun)

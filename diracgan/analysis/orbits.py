@@ -1,0 +1,244 @@
+"""Where a motion can end: equilibria, periodic orbits and rotating states, refined and with their multipliers.
+
+References:
+    Kuznetsov 2004, Elements of Applied Bifurcation Theory, chapters 1, 7 and 10 (shooting, Floquet multipliers).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..dynamics import piecewise
+from .motion import Flow, Motion
+
+
+class Rest(NamedTuple):
+    """An equilibrium (a fixed point) near a state, and the one-sided Jacobian of the change there."""
+
+    flat: np.ndarray
+    jacobian: np.ndarray
+
+
+class Orbit(NamedTuple):
+    """A closed or rotating orbit: a state on it, its period and its Floquet multipliers by decreasing modulus."""
+
+    flat: np.ndarray
+    period: float
+    multipliers: np.ndarray
+    how: str
+
+
+def rest_near(motion: Motion, flat: np.ndarray, reach: float) -> Rest | None:
+    """Newton for F = 0 from ``flat`` on the smooth piece in which it lies; None where none is within ``reach``.
+
+    Steps are least-squares ones, so that on a line of equilibria the nearest is found.
+    """
+    side = motion.side(flat)
+    z = flat.copy()
+    for _ in range(60):
+        try:
+            value, slope = motion.change(z, side), motion.jacobian(z, side)
+        except FloatingPointError:
+            return None
+        if not (np.all(np.isfinite(value)) and np.all(np.isfinite(slope))):
+            return None
+        move = np.linalg.lstsq(slope, -value, rcond=1e-9)[0]
+        z = z + move
+        if np.linalg.norm(z - flat) > reach:
+            return None
+        if np.linalg.norm(move) <= 1e-13 * (1.0 + np.linalg.norm(z)):
+            break
+    value = motion.change(z, side)
+    if not np.all(np.isfinite(value)) or np.linalg.norm(value) > 1e-9 * (1.0 + np.linalg.norm(motion.jacobian(z, side))):
+        return None
+    return Rest(z, motion.jacobian(z, side))
+
+
+def rotating_state(motion: Motion, flat: np.ndarray, omega: float) -> Orbit | None:
+    """A state that only turns, in the plane in which phi moves: F(z) = W z, or step(z) = R z.
+
+    Valid for motions that commute with rotations about the datum 0, which is checked at the state itself. In the
+    turning frame the linearisation is constant, so its exponents give the multipliers over one turn exactly.
+
+    Args:
+        motion: the flow or the iterations.
+        flat: a state close to it.
+        omega: the angular velocity there, per unit of time.
+    """
+    d = motion.dim
+    blocks = len(flat) // d
+    if d < 2 or len(flat) % d:
+        return None
+    side = motion.side(flat)
+    phi, moved = flat[:d], motion.change(flat, side)[:d]
+    basis = np.linalg.qr(np.stack([phi, moved], axis=1))[0]
+    spin = np.outer(basis[:, 1], basis[:, 0]) - np.outer(basis[:, 0], basis[:, 1])
+    if (spin @ phi) @ moved < 0:
+        spin = -spin
+    whole = np.kron(np.eye(blocks), spin)
+
+    def turn(rate: float) -> np.ndarray:
+        if not motion.discrete:
+            return rate * whole
+        plane = np.kron(np.eye(blocks), -spin @ spin)
+        return (np.cos(rate) - 1.0) * plane + np.sin(rate) * whole
+
+    def turn_slope(rate: float) -> np.ndarray:
+        if not motion.discrete:
+            return whole
+        return -np.sin(rate) * np.kron(np.eye(blocks), -spin @ spin) + np.cos(rate) * whole
+
+    z, rate = flat.copy(), abs(omega)
+    if not _turns_alike(motion, z, side, whole, blocks, d):
+        return None
+    for _ in range(40):
+        residual = motion.change(z, side) - turn(rate) @ z
+        slope = np.column_stack([motion.jacobian(z, side) - turn(rate), -turn_slope(rate) @ z])
+        move = np.linalg.lstsq(slope, -residual, rcond=1e-10)[0]
+        if not np.all(np.isfinite(move)):
+            return None
+        z, rate = z + move[:-1], rate + move[-1]
+        if np.linalg.norm(move) <= 1e-13 * (1.0 + np.linalg.norm(z)):
+            break
+    size = np.linalg.norm(z)
+    if np.linalg.norm(motion.change(z, side) - turn(rate) @ z) > 1e-9 * size or np.linalg.norm(z - flat) > 0.3 * size:
+        return None
+    period = 2 * np.pi / abs(rate)
+    if motion.discrete:
+        back = np.kron(np.eye(blocks), _rotation(spin, -rate))
+        values = np.linalg.eigvals(back @ (np.eye(len(z)) + motion.jacobian(z, side)))
+        multipliers = values.astype(complex) ** period
+    else:
+        multipliers = np.exp(np.linalg.eigvals(motion.jacobian(z, side) - rate * whole) * period)
+    return Orbit(z, period, by_modulus(multipliers), "a state that only turns, in its turning frame")
+
+
+def _rotation(spin: np.ndarray, angle: float) -> np.ndarray:
+    return np.eye(len(spin)) + np.sin(angle) * spin + (1 - np.cos(angle)) * spin @ spin
+
+
+def _turns_alike(motion: Motion, z: np.ndarray, side: Any, whole: np.ndarray, blocks: int, d: int) -> bool:
+    """Whether the change turns with the state: F(R z) = R F(z) at a few angles."""
+    spin = whole[:d, :d]
+    here = motion.change(z, side)
+    for angle in (0.4, 1.3, 2.9):
+        turn = np.kron(np.eye(blocks), _rotation(spin, angle))
+        there = motion.change(turn @ z, side)
+        if not np.allclose(there, turn @ here, rtol=1e-9, atol=1e-11 * (1.0 + np.linalg.norm(here))):
+            return False
+    return True
+
+
+def periodic_orbit(flow: Flow, flat: np.ndarray, period: float) -> Orbit | None:
+    """Shooting for a periodic orbit of the flow near ``flat``: Newton on Phi_T(z) - z with the least-squares step.
+
+    The monodromy matrix solves the variational equation on a smooth piece; across switchings it comes from central
+    differences of the located flow, which carry the jumps of the derivative.
+    """
+    z, length = flat.copy(), period
+    scale = max(float(np.max(np.abs(flat))), 1e-300)
+    for _ in range(4):  # first the time of the closest return alone, lest Newton shrink the orbit instead
+        piece = flow.advance(z, 0.0, length, 0)
+        if piece.result != "ok":
+            return None
+        speed = flow.change(piece.end)
+        length -= float((piece.end - z) @ speed / max(speed @ speed, 1e-300))
+        if not 0.5 * period < length < 2 * period:
+            return None
+    for _ in range(12):
+        end, monodromy = _through(flow, z, length)
+        if monodromy is None:
+            return None
+        residual = end - z
+        f_end = flow.change(end)
+        phase = np.append(flow.change(z), 0.0)
+        slope = np.vstack([np.column_stack([monodromy - np.eye(len(z)), f_end]), phase])
+        move = np.linalg.lstsq(slope, -np.append(residual, 0.0), rcond=1e-7)[0]
+        if np.linalg.norm(move[:-1]) > 0.5 * scale or abs(move[-1]) > 0.3 * length:
+            return None
+        z, length = z + move[:-1], length + move[-1]
+        if np.linalg.norm(move[:-1]) <= 1e-9 * scale:
+            break
+    end, monodromy = _through(flow, z, length)
+    if monodromy is None or np.linalg.norm(end - z) > 1e-7 * scale:
+        return None
+    return Orbit(z, length, by_modulus(np.linalg.eigvals(monodromy)), "shooting")
+
+
+def _through(flow: Flow, z: np.ndarray, span: float) -> tuple[np.ndarray, np.ndarray | None]:
+    piece = flow.advance(z, 0.0, span, 0)
+    if piece.result != "ok":
+        return z, None
+    if not piece.switchings:
+        return _variational(flow, z, span)
+    step = 1e-5 * max(float(np.max(np.abs(z))), 1e-300)
+    columns = []
+    for k in range(len(z)):
+        ends = []
+        for sign in (1.0, -1.0):
+            moved = z.copy()
+            moved[k] += sign * step
+            other = flow.advance(moved, 0.0, span, 0)
+            if other.result != "ok":
+                return piece.end, None
+            ends.append(other.end)
+        columns.append((ends[0] - ends[1]) / (2 * step))
+    return piece.end, np.stack(columns, axis=1)
+
+
+def _variational(flow: Flow, z: np.ndarray, span: float) -> tuple[np.ndarray, np.ndarray | None]:
+    from scipy.integrate import solve_ivp
+
+    n = len(z)
+    side = flow.side(z)
+
+    def rhs(_: float, y: np.ndarray) -> np.ndarray:
+        value, slope = _both(flow, y[:n], side)
+        return np.concatenate([value, (slope @ y[n:].reshape(n, n)).ravel()])
+
+    start = np.concatenate([z, np.eye(n).ravel()])
+    out = solve_ivp(rhs, (0.0, span), start, method="DOP853", rtol=1e-10, atol=1e-13)
+    if out.status != 0:
+        return z, None
+    return out.y[:n, -1], out.y[n:, -1].reshape(n, n)
+
+
+def _both(flow: Flow, y: np.ndarray, side: piecewise.Regime) -> tuple[np.ndarray, np.ndarray]:
+    return flow.change(y, side), flow.jacobian(y, side)
+
+
+def returns(t: np.ndarray, zs: np.ndarray) -> list[float]:
+    """Times after which a motion comes back close to where it started, first ones first; [] where it does not."""
+    diameter = float(np.max(np.ptp(zs, axis=0)))
+    distance = np.linalg.norm(zs - zs[0], axis=1)
+    found = []
+    away = False
+    for k in range(1, len(t) - 1):
+        away = away or distance[k] > 0.25 * diameter
+        low = distance[k] <= distance[k - 1] and distance[k] < distance[k + 1]
+        if away and low and distance[k] < 0.12 * diameter:
+            found.append(float(t[k] - t[0]))
+            away = False
+    return found[:12]
+
+
+def lyapunov_multipliers(motion: Motion, state: Any, time: float, period: float, iterations: int) -> np.ndarray:
+    """Moduli of the multipliers over ``period`` iterations of a map on an invariant curve, by QR along the orbit."""
+    flat = motion.flat(state)
+    frame = np.eye(len(flat))
+    logs = np.zeros(len(flat))
+    for _ in range(iterations):
+        jacobian = np.eye(len(flat)) + motion.jacobian(flat)
+        flat = flat + motion.change(flat)
+        frame, upper = np.linalg.qr(jacobian @ frame)
+        logs += np.log(np.maximum(np.abs(np.diag(upper)), 1e-300))
+    return by_modulus(np.exp(logs / iterations * period).astype(complex))
+
+
+def by_modulus(values: np.ndarray) -> np.ndarray:
+    """Complex values by decreasing modulus, ties by decreasing imaginary part."""
+    values = values.astype(complex)
+    order = np.lexsort((-values.imag, -np.round(np.abs(values), 9)))
+    return values[order]

@@ -1,0 +1,686 @@
+"""What truly happens from a start: followed, measured and refined, never looked up.
+
+The motion is followed to times that double, tightly, and looked at in a window of some eight turns after each doubling.
+What the windows have in common names the kind: a point approached, an amplitude falling by a power law, an orbit that
+no longer changes, growth. Newton then refines the end that was named, and its multipliers say whether it attracts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .. import dirac
+from ..dynamics.piecewise import System
+from ..dynamics.rules import Rule
+from ..dynamics.simulate import line_of, starts
+from ..errors import InputError, number, one_line
+from ..game import Players
+from ..variants import Variant
+from . import eigen, laws, orbits
+from .motion import Flow, Iteration, Motion, Stretch
+from .spectrum import spectrum
+
+KINDS = (
+    "converges-exponentially",
+    "converges-sublinearly",
+    "converges-elsewhere",
+    "neutral-orbit",
+    "limit-circle",
+    "limit-cycle",
+    "diverges",
+    "finite-time",
+    "stuck",
+    "undecided",
+)
+
+_BUDGET = 2.0e7  # field evaluations at effort 1
+_TURNS = 8  # turns in a window
+_SETTLED = 3e-6  # relative change between windows below which an orbit counts as settled
+_MOVED = 1e-4  # relative change since the start above which it was attracted
+_ROUND = 1e-5  # relative spread below which a radius counts as constant
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What happens from one start, and the numbers and observations that prove it.
+
+    Attributes:
+        kind: one of :data:`KINDS`.
+        numbers: where they apply: rate, frequency (angular), half_life, exponent, exponent_error and constant of
+            r ~ C t^-p, radius_phi, radius_theta, period, floquet, limit_phi, limit_theta, conserved, capture_time,
+            blow_up_time. Of maps per iteration.
+        evidence: what was done and seen, one line each.
+        text: the verdict in one sentence.
+        variant: label of the variant; ``hyperparameters`` its numbers.
+        rule: label of the rule, or None for the flow.
+        phi0: the critic's start; ``theta0`` the generator's; ``x0`` the datum.
+        rate_d: factor on the critic's velocity; ``rate_g`` on the generator's.
+        effort: the budget's factor; ``evaluations`` what was spent; ``time`` until when the motion was followed.
+    """
+
+    kind: str
+    numbers: dict[str, Any]
+    evidence: list[str]
+    text: str
+    variant: str
+    hyperparameters: dict[str, Any]
+    rule: str | None
+    phi0: list[float]
+    theta0: list[float]
+    x0: list[float]
+    rate_d: float
+    rate_g: float
+    effort: float
+    evaluations: float
+    time: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Name -> value of every attribute."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+
+class _Look(NamedTuple):
+    """One window of the motion: when, and how large the players are in it."""
+
+    time: float
+    rms: float
+    extents: np.ndarray  # largest and smallest |phi| and |theta - x0|
+    diameter: float
+    stretch: Stretch
+
+
+class _Answer(NamedTuple):
+    kind: str
+    numbers: dict[str, Any]
+    text: str
+
+
+def verdict(
+    variant: Variant,
+    phi0: Any = None,
+    theta0: Any = None,
+    rule: Rule | None = None,
+    x0: Any = None,
+    rate_d: float = 1.0,
+    rate_g: float = 1.0,
+    effort: float = 1.0,
+    dim: int | None = None,
+) -> Verdict:
+    """Say what truly happens from (phi0, theta0), also where eigenvalues say nothing.
+
+    Computed from the field or the map alone: a renamed variant has the same verdict. Deterministic; in float64.
+
+    Args:
+        variant: from :func:`diracgan.variant`.
+        phi0: the critic's start, shape (d,); None for the default start in d = ``dim`` (2).
+        theta0: the generator's start, shape (d,).
+        rule: from :func:`diracgan.rule`; None for the flow.
+        x0: the datum, shape (d,) or a number; None for 0.
+        rate_d: factor on the critic's velocity (flow).
+        rate_g: factor on the generator's velocity (flow).
+        effort: factor on the budget of field evaluations; 1 takes about 10 s at worst.
+        dim: the dimension when no start is given.
+
+    Returns:
+        A :class:`Verdict`. Whatever the loss does (NaN, constants, jumps), the answer is a verdict, at worst
+        ``undecided`` with its reason.
+
+    Raises:
+        InputError: for arguments that are not allowed, or a loss that cannot be evaluated at all.
+
+    References:
+        theory.md sections 2 and 3; Kuznetsov 2004; Filippov 1988.
+
+    Example:
+        >>> import diracgan as dg
+        >>> v = dg.verdict(dg.variant("wgan-gp", c=0.0, lam=0.5), [1.0], [0.5])
+        >>> v.kind, round(v.numbers["rate"], 9)
+        ('converges-exponentially', 0.5)
+    """
+    if not isinstance(variant, Variant):
+        raise InputError(f"{variant!r} is no variant; allowed: what dg.variant(...) returns")
+    phi, theta, datum = starts(phi0, theta0, dim, x0)
+    rates = Players(
+        number("rate_d", rate_d, low=0, open_low=True), number("rate_g", rate_g, low=0, open_low=True)
+    )
+    budget = _BUDGET * number("effort", effort, low=0, open_low=True)
+    with jax.enable_x64(True):
+        system = System(*dirac.cast((variant, datum, rates), jnp.float64), None)
+        line = line_of(system, Players(phi, theta)) if rule is None else None
+        case = _Case(variant, system, rule, Players(phi, theta), line, budget)
+        try:
+            answer = case.decide()
+        except InputError:
+            raise
+        except Exception as error:  # whatever a user's loss does, a verdict is no traceback
+            answer = _Answer("undecided", {}, f"undecided: the analysis failed with {one_line(error)}")
+    if answer.kind not in KINDS:
+        raise AssertionError(answer.kind)
+    return Verdict(
+        kind=answer.kind,
+        numbers=answer.numbers,
+        evidence=case.evidence,
+        text=answer.text,
+        variant=variant.label,
+        hyperparameters=variant.hyperparameters,
+        rule=None if rule is None else rule.label,
+        phi0=phi.tolist(),
+        theta0=theta.tolist(),
+        x0=datum.tolist(),
+        rate_d=rates.phi,
+        rate_g=rates.theta,
+        effort=float(effort),
+        evaluations=case.spent,
+        time=case.time,
+    )
+
+
+class _Case:
+    """One verdict in the making: the motion, what was seen of it, and what it cost."""
+
+    def __init__(
+        self,
+        variant: Variant,
+        system: System,
+        rule: Rule | None,
+        start: Players,
+        line: np.ndarray | None,
+        budget: float,
+    ) -> None:
+        self.variant, self.rule, self.start, self.line, self.budget = variant, rule, start, line, budget
+        self.full = system
+        self.system = system if line is None else system._replace(x0=jnp.zeros(1))
+        self.origin = np.concatenate([np.zeros(self.system.dim), np.asarray(self.system.x0)])
+        self.motion: Motion = Flow(self.system) if rule is None else Iteration(self.system, rule)
+        self.spent, self.time = 0.0, 0.0
+        self.evidence: list[str] = []
+        self.looks: list[_Look] = []
+        self.unit = "iteration" if rule is not None else "unit of time"
+        if line is not None:
+            self.note("the start lies on a line through the datum, on which the game is the one-dimensional one")
+
+    def note(self, line: str) -> None:
+        self.evidence.append(line)
+
+    # ------------------------------------------------------------ following
+
+    def decide(self) -> _Answer:
+        d = self.system.dim
+        phi, theta = (p if self.line is None else np.array([self.line @ p]) for p in self.start)
+        state = self.motion.begin(phi, theta)
+        flat = self.motion.flat(state)
+        self.linear = spectrum(
+            self.variant,
+            x0=np.asarray(self.system.x0),
+            rule=self.rule,
+            rate_d=float(self.system.rates.phi),
+            rate_g=float(self.system.rates.theta),
+        )
+        self.note(f"at (0, x0): {self.linear.text}")
+        first = self.motion.change(flat)[: 2 * d]
+        if not np.all(np.isfinite(first)):
+            return _Answer("undecided", {}, "undecided: the field has no finite value at the start")
+        r0 = float(np.linalg.norm(flat[: 2 * d] - self.origin))
+        size = float(np.linalg.norm(first))
+        if size <= 1e-14 * (1.0 + r0):
+            return self._at_rest(flat[: 2 * d])
+        turn = self._turn(size, r0)
+        answer = self._follow(state, turn)
+        if self.rule is None:
+            self.note(f"followed to t = {self.time:.4g} with {self.spent:.3g} field evaluations")
+        else:
+            self.note(f"followed for {self.time:.0f} iterations")
+        return answer
+
+    def _turn(self, speed: float, r0: float) -> float:
+        """A first guess of the time that one turn takes."""
+        values = self.linear.multipliers if self.motion.discrete else self.linear.eigenvalues
+        with np.errstate(divide="ignore"):
+            rates = np.abs(np.log(values[np.abs(values) > 1e-6])) if self.motion.discrete else np.abs(values)
+        rates = rates[rates > 1e-9]
+        if len(rates):
+            turn = 2 * np.pi / (rates.max() if not self.motion.discrete else np.min(np.append(rates, np.pi)))
+        else:
+            turn = 2 * np.pi * max(r0, 1e-9) / speed
+        least = 16.0 if self.motion.discrete else 1e-4
+        return float(np.clip(turn, least, 1e5))
+
+    def _follow(self, state: Any, turn: float) -> _Answer:
+        for round_ in range(60):
+            span = _TURNS * turn
+            stretch = self._advance(state, span, 1)
+            if stretch.result != "ok":
+                return self._ended(stretch)
+            self.looks.append(self._look(stretch))
+            if round_ == 0:
+                seen = _mean_period(stretch)
+                if seen is not None and not 0.6 < seen / turn < 1.7:
+                    turn = float(np.clip(seen, turn / 50, turn * 50))
+            state = stretch.end
+            answer = self._judge(stretch)
+            if answer is not None:
+                return answer
+            if self.spent >= self.budget:
+                break
+            stretch = self._advance(state, max(self.time, span), 0)
+            if stretch.result != "ok":
+                return self._ended(stretch, since=state)
+            state = stretch.end
+        return self._give_up()
+
+    def _advance(self, state: Any, span: float, rows: int) -> Stretch:
+        stretch = self.motion.advance(state, self.time, span, rows)
+        self.before, self.time = self.time, stretch.time
+        self.spent += stretch.cost
+        return stretch
+
+    def _look(self, stretch: Stretch) -> _Look:
+        d = self.system.dim
+        from_rest = stretch.zs - self.origin
+        squares = [np.sum(part**2, axis=1) for part in (from_rest[:, :d], from_rest[:, d:])]
+        extents = np.array([e for q in squares for e in (_peak(q), -_peak(-q))])  # of squares: smooth also at 0
+        middle = 0.5 * (stretch.t[0] + stretch.t[-1])
+        return _Look(middle, _mean(squares[0] + squares[1]) ** 0.5, np.sqrt(np.maximum(extents, 0.0)), float(np.ptp(from_rest, axis=0).max()), stretch)
+
+    # ------------------------------------------------------------ judging
+
+    def _judge(self, stretch: Stretch) -> _Answer | None:
+        return self._to_a_point(stretch) or self._grows() or self._settled(stretch) or self._falls_slowly()
+
+    def _at_rest(self, z: np.ndarray) -> _Answer:
+        distance = float(np.linalg.norm(z - self.origin))
+        numbers = self._limit(z)
+        if distance <= 1e-12:
+            return _Answer("converges-exponentially", numbers, "starts at the equilibrium and stays there")
+        return _Answer("converges-elsewhere", numbers, "starts at another equilibrium and stays there")
+
+    def _to_a_point(self, stretch: Stretch) -> _Answer | None:
+        """Exponential convergence: a hyperbolic rest point, approached at the rate that its eigenvalues say."""
+        if len(self.looks) < 2:
+            return None
+        before, now = self.looks[-2], self.looks[-1]
+        if not now.diameter < 0.9 * before.diameter:
+            return None
+        flat = self.motion.flat(stretch.end)
+        rest = orbits.rest_near(self.motion, flat, reach=10 * now.diameter + 1e-9)
+        if rest is None:
+            return None
+        z = rest.flat[: 2 * self.system.dim]
+        near, far = (_about(look.stretch, z) for look in (now, before))
+        if not 0 < near < 0.9 * far:
+            if not near <= 1e-12 * (1 + np.linalg.norm(z)):
+                return None
+        discrete = self.motion.discrete
+        found = eigen.eigenvalues(rest.jacobian + np.eye(len(rest.flat)) if discrete else rest.jacobian)
+        with np.errstate(divide="ignore"):
+            rates = -np.log(np.abs(found.values)) if discrete else -found.values.real
+            turning = np.abs(np.angle(found.values)) if discrete else np.abs(found.values.imag)
+        still = np.abs(rates) <= np.maximum(found.errors, 1e-9)
+        stable = rates > np.maximum(found.errors, 1e-9)
+        if not np.all(stable | (still & (turning < 1e-9))) or not np.any(stable):
+            return None
+        arrived = near <= 1e-9 * max(self.looks[0].diameter, 1e-300)
+        measured = math.log(far / near) / (now.time - before.time) if near > 0 else math.inf
+        choices = np.where(stable, rates, np.inf)
+        k = int(np.argmin(np.abs(choices - measured)))
+        if not arrived and abs(choices[k] - measured) > 0.05 * choices[k]:
+            return None
+        if arrived and abs(choices[k] - measured) > 0.2 * choices[k]:
+            k = int(np.argmin(choices))
+        rate, frequency = float(rates[k]), float(turning[k])
+        self.note(
+            f"Newton: rest point {_vector(z)}, |F| < 1e-9; its eigenvalue gives the rate {rate:.6g}, measured {measured:.6g}"
+        )
+        numbers: dict[str, Any] = {"rate": rate, "frequency": frequency, "half_life": math.log(2) / rate}
+        numbers |= self._limit(z)
+        per = f"exp(-{rate:.5g} n)" if discrete else f"exp(-{rate:.5g} t)"
+        if np.linalg.norm(z - self.origin) <= 1e-6 * max(self.looks[0].rms, 1e-6):
+            how = f"spirals in at angular frequency {frequency:.5g}" if frequency > 1e-9 else "goes in directly"
+            return _Answer("converges-exponentially", numbers, f"converges to the equilibrium like {per}; it {how}")
+        return _Answer(
+            "converges-elsewhere", numbers, f"converges like {per} to {_vector(z)}, which is not the equilibrium"
+        )
+
+    def _grows(self) -> _Answer | None:
+        amplitudes = np.array([look.rms for look in self.looks])
+        if len(amplitudes) < 8 or amplitudes[-1] < 1e3 * amplitudes[0] or np.any(np.diff(amplitudes[-5:]) <= 0):
+            return None
+        law = laws.power_law(np.array([look.time for look in self.looks]), amplitudes)
+        if law is None or law.exponent >= 0:
+            return None
+        numbers = {"exponent": law.exponent, "constant": law.constant, "exponent_error": law.error}
+        return _Answer("diverges", numbers, f"diverges like {law.constant:.4g} t^{-law.exponent:.4g}")
+
+    def _settled(self, stretch: Stretch) -> _Answer | None:
+        """An orbit that no longer changes: neutral, a circle or a cycle."""
+        if len(self.looks) < 4:
+            return None
+        first, before, now = self.looks[0], self.looks[-2], self.looks[-1]
+        scale = max(now.extents.max(), 1e-300)
+        if now.diameter <= 1e-7 * max(first.diameter, scale):
+            return None
+        if np.max(np.abs(now.extents**2 - before.extents**2)) > _SETTLED * scale**2:
+            return None
+        moved = np.max(np.abs(now.extents**2 - first.extents**2)) > _MOVED * scale**2
+        if not moved and now.time < 300 * _TURNS and self.spent < 0.2 * self.budget:
+            return None
+        radii = {"radius_phi": float(now.extents[0]), "radius_theta": float(now.extents[2])}
+        conserved = self._conserved()
+        orbit = self._orbit(stretch)
+        spread = max(now.extents[0] - now.extents[1], now.extents[2] - now.extents[3])
+        round_ = self.system.dim > 1 and spread <= _ROUND * scale
+        if orbit is not None:
+            radii["period"] = float(orbit.period)
+            radii["floquet"] = orbit.multipliers
+            self.note(f"refined by {orbit.how}: period {orbit.period:.8g}, multipliers {_complex(orbit.multipliers)}")
+        sizes = np.abs(orbit.multipliers) if orbit is not None else np.empty(0)
+        attracts = bool(np.any(sizes < 1 - 1e-3))
+        if not moved and not attracts:
+            slow = self._larger(now)
+            if slow is not None:
+                return slow
+            if conserved:
+                radii["conserved"] = conserved
+                self.note("conserved along the run: " + ", ".join(f"{n} to {e:.1g}" for n, (_, e) in _drifts(conserved)))
+            period = f" with period {radii['period']:.6g}" if "period" in radii else ""
+            return _Answer("neutral-orbit", _public(radii), f"neutral: it keeps its orbit for ever{period}, and so do its neighbours")
+        if round_:
+            text = f"ends on a circle: |phi| = {radii['radius_phi']:.6g}, |theta - x0| = {radii['radius_theta']:.6g}"
+            return _Answer("limit-circle", radii, text)
+        if orbit is not None or self.motion.discrete:
+            text = (
+                f"ends on a limit cycle: largest |phi| = {radii['radius_phi']:.6g}, "
+                f"|theta - x0| = {radii['radius_theta']:.6g}, period {radii.get('period', math.nan):.6g}"
+            )
+            return _Answer("limit-cycle", radii, text)
+        if self.spent < 0.5 * self.budget:
+            return None
+        return _Answer(
+            "undecided", _public(radii), "undecided: it settles on a bounded motion that neither closes nor only turns"
+        )
+
+    def _orbit(self, stretch: Stretch) -> orbits.Orbit | None:
+        motion, now = self.motion, self.looks[-1]
+        flat = motion.flat(stretch.end)
+        d = self.system.dim
+        spread = max(now.extents[0] - now.extents[1], now.extents[2] - now.extents[3])
+        if d > 1 and spread <= 1e-3 * now.extents.max() and not np.any(self.origin):
+            phi, moved = flat[:d], motion.change(flat)[:d]
+            omega = float(np.linalg.norm(moved) / max(np.linalg.norm(phi), 1e-300))
+            if motion.discrete:
+                after = phi + moved
+                cosine = phi @ after / max(np.linalg.norm(phi) * np.linalg.norm(after), 1e-300)
+                omega = float(np.arccos(np.clip(cosine, -1.0, 1.0)))
+            turning = orbits.rotating_state(motion, flat, omega) if omega > 0 else None
+            if turning is not None:
+                return turning
+        if isinstance(motion, Flow):
+            for period in orbits.returns(stretch.t, stretch.zs):
+                orbit = orbits.periodic_orbit(motion, stretch.zs[0], period)
+                # neighbours of a motion that does not close may close: they say nothing of it
+                if orbit is not None and np.linalg.norm(orbit.flat - stretch.zs[0]) < 1e-3 * now.extents.max():
+                    return orbit
+            return None
+        period = _mean_period(stretch)
+        if period is None:
+            return None
+        longer = self.motion.advance(stretch.end, self.time, 16 * len(stretch.t), 1)
+        period = _mean_period(longer) or period
+        count = int(np.clip(40 * period, 2000, 20000))
+        multipliers = orbits.lyapunov_multipliers(motion, stretch.end, self.time, period, count)
+        if not np.all(np.isfinite(multipliers)):
+            return None
+        return orbits.Orbit(flat, period, multipliers, "Lyapunov exponents along the invariant curve")
+
+    def _falls_slowly(self) -> _Answer | None:
+        """An amplitude about the equilibrium that falls by a power law."""
+        if len(self.looks) < 8:
+            return None
+        t = np.array([look.time for look in self.looks])[2:]
+        amplitudes = np.array([look.rms for look in self.looks])[2:]
+        if np.any(np.diff(amplitudes[-5:]) >= 0) or amplitudes[-1] > 0.5 * amplitudes[0]:
+            return None
+        law = laws.power_law(t, amplitudes)
+        late = self.spent >= 0.5 * self.budget or amplitudes[-1] < 0.02 * amplitudes[0]
+        if law is None or law.exponent <= 0 or law.error > 0.02 * law.exponent or not late:
+            return None
+        if self._held_up():
+            return None
+        return self._sublinear(law)
+
+    def _sublinear(self, law: laws.PowerLaw) -> _Answer:
+        numbers = {"exponent": law.exponent, "exponent_error": law.error, "constant": law.constant}
+        self.note(
+            f"amplitude law fitted on windows at doubling times: r ~ {law.constant:.6g} t^-{law.exponent:.6g} "
+            f"(exponent +- {law.error:.2g})"
+        )
+        clock = "n" if self.motion.discrete else "t"
+        return _Answer(
+            "converges-sublinearly",
+            numbers | self._limit(self.origin),
+            f"converges to the equilibrium, but only like {law.constant:.5g} {clock}^-{law.exponent:.4g}",
+        )
+
+    def _held_up(self) -> bool:
+        """Whether a conserved wedge l > 0 keeps the motion away from the equilibrium: r^2 >= 2 l."""
+        if self.system.dim == 1:
+            return False
+        values = [_wedge(look.stretch.zs - self.origin, self.system.dim) for look in (self.looks[0], self.looks[-1])]
+        first, last = (float(np.mean(v)) for v in values)
+        return first > 1e-9 * self.looks[0].rms ** 2 and abs(last - first) < 1e-6 * first
+
+    def _larger(self, now: _Look) -> _Answer | None:
+        """Judge an orbit too small to move visibly by a larger one around it, in the plane."""
+        if self.linear.status != "marginal" or now.rms > 0.25 or self.motion.dim > 1 or self.line is not None:
+            return None
+        factor = 0.5 / now.rms
+        bigger = Players(self.start.phi * factor, np.asarray(self.system.x0) + (self.start.theta - np.asarray(self.system.x0)) * factor)
+        case = _Case(self.variant, self.full, self.rule, bigger, None, self.budget)
+        answer = case.decide()
+        self.spent += case.spent
+        if answer.kind != "converges-sublinearly":
+            return None
+        self.note(f"too small to move visibly: judged by the orbit {factor:.3g} times larger that encloses it")
+        self.evidence += case.evidence
+        return answer
+
+    # ------------------------------------------------------------ ends
+
+    def _ended(self, stretch: Stretch, since: Any = None) -> _Answer:
+        d = self.system.dim
+        end = self.motion.flat(stretch.end)[: 2 * d]
+        self.note(stretch.why or f"the motion ended: {stretch.result} at {stretch.when:.6g}")
+        if stretch.result == "stuck":
+            numbers = {"capture_time": stretch.when} | self._limit(end)
+            return _Answer("stuck", numbers, f"is captured by a discontinuity at t = {stretch.when:.6g} and rests at {_vector(end)}")
+        if self.motion.discrete:
+            return _Answer("diverges", self._growth_of_map(), f"diverges: it leaves the float range at iteration {stretch.when:.0f}")
+        if stretch.result in ("diverged", "stiff"):
+            return self._blow_up(stretch, since)
+        return _Answer("undecided", {}, f"undecided: {stretch.why}")
+
+    def _growth_of_map(self) -> dict[str, Any]:
+        if len(self.looks) < 2:
+            return {}
+        a, b = self.looks[-2:]
+        return {"rate": math.log(b.rms / a.rms) / (b.time - a.time)} if b.rms > a.rms > 0 else {}
+
+    def _blow_up(self, stretch: Stretch, since: Any) -> _Answer:
+        """Tell exponential growth from a blow-up in finite time by the growth rate |F|/|z| near the end."""
+        end = self.motion.flat(stretch.end)
+        start = self.before
+        state = since if since is not None else None
+        rows = stretch
+        if state is not None:
+            rows = self.motion.advance(state, start, max(stretch.time - start, 1e-12) * (1 - 1e-9), 1)
+        fine = np.all(np.isfinite(rows.zs), axis=1)
+        zs = rows.zs[fine]
+        size = np.linalg.norm(zs, axis=1)
+        last = self._growth_rate(end)
+        middle = zs[int(np.searchsorted(size, math.sqrt(max(size[0], 1e-12) * size[-1])))] if len(zs) else end
+        typical = self._growth_rate(middle)
+        large = np.linalg.norm(end) > 1e3 * (1.0 + self.looks[0].rms if self.looks else 1.0)
+        if stretch.result == "stiff" and not large and np.isfinite(last) and last < 1e6 * max(typical, 1e-12):
+            return _Answer("undecided", self._limit(end), f"undecided: {stretch.why}")
+        if not np.isfinite(last) or last > 50 * max(typical, 1e-12):
+            self.note(f"growth rate |F|/|z|: {typical:.3g} half-way, {last:.3g} at the end")
+            return _Answer("finite-time", {"blow_up_time": stretch.when}, f"blows up in finite time, at t = {stretch.when:.6g}")
+        self.note(f"growth rate |F|/|z|: {typical:.3g} half-way, {last:.3g} at the end")
+        grown = math.log(np.linalg.norm(end) / max(size[0], 1e-300)) / max(stretch.time - rows.t[0], 1e-300) if len(zs) else last
+        return _Answer("diverges", {"rate": grown}, f"diverges exponentially, like exp({grown:.5g} t)")
+
+    def _growth_rate(self, flat: np.ndarray) -> float:
+        with np.errstate(all="ignore"):
+            value = self.motion.change(flat)
+            return float(np.linalg.norm(value) / np.linalg.norm(flat))
+
+    def _give_up(self) -> _Answer:
+        """The budget is spent: take what the windows still allow, else say what is missing."""
+        looks = self.looks
+        stretch = looks[-1].stretch
+        amplitudes = np.array([look.rms for look in looks])
+        t = np.array([look.time for look in looks])
+        if len(looks) >= 6 and np.all(np.diff(amplitudes[-5:]) < 0) and not self._held_up():
+            law = laws.power_law(t[1:], amplitudes[1:])
+            if law is not None and law.exponent > 0 and law.error < 0.1 * law.exponent and amplitudes[-1] < 0.8 * amplitudes[0]:
+                return self._sublinear(law)
+        creeping = self._creeps(t)
+        if creeping is not None:
+            return creeping
+        grown = laws.power_law(t[1:], amplitudes[1:]) if len(looks) >= 6 and amplitudes[-1] > 10 * amplitudes[0] else None
+        if grown is not None and grown.exponent < 0:
+            numbers = {"exponent": grown.exponent, "constant": grown.constant, "exponent_error": grown.error}
+            return _Answer("diverges", numbers, f"diverges like {grown.constant:.4g} t^{-grown.exponent:.4g}")
+        orbit = self._orbit(stretch)
+        if orbit is not None and np.any(np.abs(orbit.multipliers) < 1 - 1e-4):
+            now = looks[-1]
+            numbers = {
+                "radius_phi": float(now.extents[0]),
+                "radius_theta": float(now.extents[2]),
+                "period": float(orbit.period),
+                "floquet": orbit.multipliers,
+            }
+            self.note(f"still relaxing; the orbit was refined by {orbit.how} from where the run ended")
+            d = self.system.dim
+            kind = "limit-circle" if orbit.how.startswith("a state") else "limit-cycle"
+            if kind == "limit-circle":
+                off = orbit.flat[: 2 * d] - self.origin
+                numbers |= {"radius_phi": float(np.linalg.norm(off[:d])), "radius_theta": float(np.linalg.norm(off[d:]))}
+            return _Answer(kind, numbers, f"approaches a {kind.replace('-', ' ')} of period {orbit.period:.6g}")
+        return _Answer(
+            "undecided",
+            {},
+            f"undecided: after t = {self.time:.4g} the motion neither settles nor follows a law; a larger effort may tell",
+        )
+
+    def _creeps(self, t: np.ndarray) -> _Answer | None:
+        """A point that is crept to more slowly than exponentially: the path in a window shrinks by a power law."""
+        diameters = np.array([look.diameter for look in self.looks])
+        if len(t) < 7 or np.any(np.diff(diameters[-5:]) >= 0) or diameters[-1] > 1e-2 * diameters[0]:
+            return None
+        law = laws.power_law(t[1:], diameters[1:])
+        if law is None or law.exponent <= 1.0:
+            return None
+        a, b, c = (look.stretch.zs[-1] for look in self.looks[-3:])
+        ratio = np.linalg.norm(c - b) / max(np.linalg.norm(b - a), 1e-300)
+        if not ratio < 0.95:
+            return None
+        limit = c + (c - b) * ratio / (1 - ratio)
+        if np.linalg.norm(limit - self.origin) <= 1e-3 * self.looks[0].rms:
+            return None
+        numbers = {"exponent": law.exponent - 1.0} | self._limit(limit)
+        return _Answer("converges-elsewhere", numbers, f"creeps like t^-{law.exponent - 1:.3g} to {_vector(limit)}, which is not the equilibrium")
+
+    # ------------------------------------------------------------ numbers
+
+    def _limit(self, z: np.ndarray) -> dict[str, Any]:
+        d = self.system.dim
+        scale = max(1.0, float(np.max(np.abs(z))))
+        phi, theta = (np.where(np.abs(p) > 1e-12 * scale, p, 0.0) for p in (z[:d], z[d : 2 * d]))
+        if self.line is not None:
+            phi, theta = phi * self.line, theta * self.line
+        return {"limit_phi": (phi + 0.0).tolist(), "limit_theta": (theta + 0.0).tolist()}
+
+    def _conserved(self) -> dict[str, Any]:
+        """Quantities that did not drift between the first and the last window: name -> (value, relative drift)."""
+        d = self.system.dim
+        first, last = (look.stretch.zs - self.origin for look in (self.looks[0], self.looks[-1]))
+        both = np.concatenate([first, last])
+        squares = {
+            "|phi|": np.sum(both[:, :d] ** 2, axis=1) ** 0.5,
+            "|theta - x0|": np.sum(both[:, d:] ** 2, axis=1) ** 0.5,
+            "|phi|^2 + |theta - x0|^2": np.sum(both**2, axis=1),
+        }
+        if d > 1:
+            squares["|phi ^ (theta - x0)|"] = _wedge(both, d)
+        found = {}
+        for name, q in squares.items():
+            drift = float(np.ptp(q) / max(np.max(np.abs(q)), 1e-300))
+            if drift < 1e-7 and np.max(np.abs(q)) > 1e-9 * np.max(squares["|phi|^2 + |theta - x0|^2"]):
+                found[name] = (float(np.mean(q)), drift)
+        return found
+
+
+def _drifts(conserved: dict[str, Any]) -> list[tuple[str, Any]]:
+    return list(conserved.items())
+
+
+def _public(numbers: dict[str, Any]) -> dict[str, Any]:
+    if "conserved" in numbers:
+        numbers = numbers | {"conserved": {n: value for n, (value, _) in numbers["conserved"].items()}}
+    return numbers
+
+
+def _wedge(z: np.ndarray, d: int) -> np.ndarray:
+    phi, theta = z[:, :d], z[:, d:]
+    gram = np.sum(phi**2, axis=1) * np.sum(theta**2, axis=1) - np.sum(phi * theta, axis=1) ** 2
+    return np.sqrt(np.maximum(gram, 0.0))
+
+
+def _mean(values: np.ndarray) -> float:
+    """Mean under a Hann window, which hardly sees where in a turn the window begins and ends."""
+    weights = np.sin(np.pi * (np.arange(len(values)) + 0.5) / len(values)) ** 2
+    return float(np.sum(weights * values) / np.sum(weights))
+
+
+def _about(stretch: Stretch, z: np.ndarray) -> float:
+    """Root mean square distance from ``z`` in a window."""
+    return _mean(np.sum((stretch.zs - z) ** 2, axis=1)) ** 0.5
+
+
+def _peak(values: np.ndarray) -> float:
+    """The largest value, by a parabola through the samples around it."""
+    k = int(np.argmax(values))
+    if k in (0, len(values) - 1):
+        return float(values[k])
+    a, b, c = values[k - 1 : k + 2]
+    bend = a - 2 * b + c
+    return float(b - (c - a) ** 2 / (8 * bend)) if bend < 0 else float(b)
+
+
+def _mean_period(stretch: Stretch) -> float | None:
+    """Mean time between upward passages of the main component through its mean; None for fewer than three."""
+    zs = stretch.zs - stretch.zs.mean(axis=0)
+    if not np.all(np.isfinite(zs)) or np.max(np.abs(zs)) <= 0:
+        return None
+    signal = zs @ np.linalg.svd(zs / np.max(np.abs(zs)), full_matrices=False)[2][0]
+    up = np.flatnonzero((signal[:-1] < 0) & (signal[1:] >= 0))
+    if len(up) < 3:
+        return None
+    part = signal[up] / (signal[up] - signal[up + 1])
+    times = stretch.t[up] + part * (stretch.t[up + 1] - stretch.t[up])
+    return float((times[-1] - times[0]) / (len(times) - 1))
+
+
+def _vector(z: np.ndarray) -> str:
+    return "(" + ", ".join(f"{x + 0.0:.5g}" for x in z) + ")"
+
+
+def _complex(values: np.ndarray) -> str:
+    return ", ".join(f"{v.real:.5g}{v.imag:+.5g}i" if abs(v.imag) > 1e-9 else f"{v.real:.5g}" for v in values)
