@@ -184,7 +184,7 @@ def _rows(system: System, rule: Rule, state: State, every: Array, rows: int) -> 
     def once(_: Any, carry: tuple[State, Array, Array]) -> tuple[State, Array, Array]:
         now, count, bad = carry
         now = step(rule, game, now)
-        fine = jnp.all(jnp.isfinite(jnp.concatenate([*now.players])))
+        fine = jnp.max(jnp.abs(jnp.concatenate([*now.players]))) < piecewise.LARGEST
         return now, count + 1, jnp.where(fine, bad, jnp.minimum(bad, count + 1))
 
     def row(carry: Any, _: Any) -> tuple[Any, Players]:

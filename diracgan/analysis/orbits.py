@@ -228,13 +228,15 @@ def lyapunov_multipliers(motion: Motion, state: Any, time: float, period: float,
     """Moduli of the multipliers over ``period`` iterations of a map on an invariant curve, by QR along the orbit."""
     flat = motion.flat(state)
     frame = np.eye(len(flat))
-    logs = np.zeros(len(flat))
-    for _ in range(iterations):
+    logs = np.zeros((iterations, len(flat)))
+    for k in range(iterations):
         jacobian = np.eye(len(flat)) + motion.jacobian(flat)
         flat = flat + motion.change(flat)
         frame, upper = np.linalg.qr(jacobian @ frame)
-        logs += np.log(np.maximum(np.abs(np.diag(upper)), 1e-300))
-    return by_modulus(np.exp(logs / iterations * period).astype(complex))
+        logs[k] = np.log(np.maximum(np.abs(np.diag(upper)), 1e-300))
+    late = logs[iterations // 5 :]  # the frame has turned into the orbit's own directions
+    weights = np.sin(np.pi * (np.arange(len(late)) + 0.5) / len(late)) ** 2
+    return by_modulus(np.exp(weights @ late / weights.sum() * period).astype(complex))
 
 
 def by_modulus(values: np.ndarray) -> np.ndarray:

@@ -282,11 +282,18 @@ class _Case:
 
     def _look(self, stretch: Stretch) -> _Look:
         d = self.system.dim
-        from_rest = stretch.zs - self.origin
+        size = max(float(np.max(np.abs(stretch.zs - self.origin))), 1e-300)
+        from_rest = (stretch.zs - self.origin) / size  # a state near the float range has a square beyond it
         squares = [np.sum(part**2, axis=1) for part in (from_rest[:, :d], from_rest[:, d:])]
         extents = np.array([e for q in squares for e in (_peak(q), -_peak(-q))])  # of squares: smooth also at 0
         middle = 0.5 * (stretch.t[0] + stretch.t[-1])
-        return _Look(middle, _mean(squares[0] + squares[1]) ** 0.5, np.sqrt(np.maximum(extents, 0.0)), float(np.ptp(from_rest, axis=0).max()), stretch)
+        return _Look(
+            middle,
+            size * _mean(squares[0] + squares[1]) ** 0.5,
+            size * np.sqrt(np.maximum(extents, 0.0)),
+            size * float(np.ptp(from_rest, axis=0).max()),
+            stretch,
+        )
 
     # ------------------------------------------------------------ judging
 
@@ -388,6 +395,9 @@ class _Case:
             if conserved:
                 radii["conserved"] = conserved
                 self.note("conserved along the run: " + ", ".join(f"{n} to {e:.1g}" for n, (_, e) in _drifts(conserved)))
+            if "period" not in radii and (repeat := _mean_period(self._radii(stretch))) is not None:
+                radii["period"] = repeat
+                self.note("the orbit does not close; what repeats are its radii, with the period given")
             period = f" with period {radii['period']:.6g}" if "period" in radii else ""
             return _Answer("neutral-orbit", _public(radii), f"neutral: it keeps its orbit for ever{period}, and so do its neighbours")
         if round_:
@@ -396,14 +406,20 @@ class _Case:
         if orbit is not None or self.motion.discrete:
             text = (
                 f"ends on a limit cycle: largest |phi| = {radii['radius_phi']:.6g}, "
-                f"|theta - x0| = {radii['radius_theta']:.6g}, period {radii.get('period', math.nan):.6g}"
+                f"|theta - x0| = {radii['radius_theta']:.6g}"
             )
+            text += f", period {radii['period']:.6g}" if "period" in radii else ""
             return _Answer("limit-cycle", radii, text)
         if self.spent < 0.5 * self.budget:
             return None
         return _Answer(
             "undecided", _public(radii), "undecided: it settles on a bounded motion that neither closes nor only turns"
         )
+
+    def _radii(self, stretch: Stretch) -> Stretch:
+        """The same stretch seen through |phi|^2 and |theta - x0|^2 alone."""
+        off, d = stretch.zs - self.origin, self.system.dim
+        return stretch._replace(zs=np.stack([np.sum(off[:, :d] ** 2, 1), np.sum(off[:, d:] ** 2, 1)], axis=1))
 
     def _orbit(self, stretch: Stretch) -> orbits.Orbit | None:
         motion, now = self.motion, self.looks[-1]
@@ -509,7 +525,8 @@ class _Case:
         if len(self.looks) < 2:
             return {}
         a, b = self.looks[-2:]
-        return {"rate": math.log(b.rms / a.rms) / (b.time - a.time)} if b.rms > a.rms > 0 else {}
+        grown = b.rms > a.rms > 0 and math.isfinite(b.rms)
+        return {"rate": math.log(b.rms / a.rms) / (b.time - a.time)} if grown else {}
 
     def _blow_up(self, stretch: Stretch, since: Any) -> _Answer:
         """Tell exponential growth from a blow-up in finite time by the growth rate |F|/|z| near the end."""
@@ -557,8 +574,13 @@ class _Case:
         if grown is not None and grown.exponent < 0:
             numbers = {"exponent": grown.exponent, "constant": grown.constant, "exponent_error": grown.error}
             return _Answer("diverges", numbers, f"diverges like {grown.constant:.4g} t^{-grown.exponent:.4g}")
+        rises = np.diff(amplitudes[-6:])
+        if len(rises) == 5 and np.all(rises > 1e-3 * amplitudes[-1]) and np.all(rises[1:] > 0.9 * rises[:-1]):
+            self.note("each doubling of the time adds at least as much amplitude as the one before")
+            return _Answer("diverges", {}, f"diverges slowly: the amplitude has reached {amplitudes[-1]:.4g} and keeps growing")
         orbit = self._orbit(stretch)
-        if orbit is not None and np.any(np.abs(orbit.multipliers) < 1 - 1e-4):
+        refined = orbit is not None and not orbit.how.startswith("Lyapunov")
+        if orbit is not None and refined and np.any(np.abs(orbit.multipliers) < 1 - 1e-4):
             now = looks[-1]
             numbers = {
                 "radius_phi": float(now.extents[0]),
