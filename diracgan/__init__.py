@@ -1,4 +1,4 @@
-"""What a GAN's training dynamics really do: from two losses to the flow, the steps, the spectrum and the picture.
+"""What a GAN's training dynamics really do: from two losses to flow, steps, spectrum and picture.
 
 Names load on first use, so that ``import diracgan`` costs nothing and pulls in neither JAX nor NumPy.
 
@@ -16,13 +16,14 @@ __version__ = "0.1.0"
 
 # Public name -> the module that defines it; a module of that very name is meant itself.
 _HOME = {
+    "Trajectory": "diracgan.dynamics",
     "InputError": "diracgan.errors",
     "Variant": "diracgan.variants",
     "register": "diracgan.variants",
     "variant": "diracgan.variants",
     "variants": "diracgan.variants",
     "field": "diracgan.dirac",
-    "step": "diracgan.dirac",
+    "step": "diracgan.dynamics",
     "flow": "diracgan.dynamics",
     "load": "diracgan.dynamics.store",
     "rule": "diracgan.dynamics",
@@ -30,12 +31,14 @@ _HOME = {
     "save": "diracgan.dynamics.store",
     "simulate": "diracgan.dynamics",
     "spectrum": "diracgan.analysis",
+    "stationary_covariance": "diracgan.analysis",
     "analysis": "diracgan.analysis",
     "plot": "diracgan.plotting",
 }
 
 __all__ = [
     "InputError",
+    "Trajectory",
     "Variant",
     "__version__",
     "analysis",
@@ -49,6 +52,7 @@ __all__ = [
     "save",
     "simulate",
     "spectrum",
+    "stationary_covariance",
     "step",
     "variant",
     "variants",
@@ -57,9 +61,9 @@ __all__ = [
 if TYPE_CHECKING:
     from diracgan import analysis
     from diracgan import plotting as plot
-    from diracgan.analysis import spectrum
-    from diracgan.dirac import field, step
-    from diracgan.dynamics import flow, rule, rules, simulate
+    from diracgan.analysis import spectrum, stationary_covariance
+    from diracgan.dirac import field
+    from diracgan.dynamics import Trajectory, flow, rule, rules, simulate, step
     from diracgan.dynamics.store import load, save
     from diracgan.errors import InputError
     from diracgan.variants import Variant, register, variant, variants

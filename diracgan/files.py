@@ -23,8 +23,8 @@ def destination(path: str | os.PathLike[str], suffixes: Collection[str]) -> Path
         The absolute path, symbolic links followed.
 
     Raises:
-        InputError: for an unknown suffix, a folder that does not exist or cannot be written, or a path that is
-            taken by something else.
+        InputError: for an unknown suffix, a folder that does not exist or cannot be written, or a path that
+            is taken by something else.
 
     Example:
         >>> destination("picture.pgn", [".png", ".pdf"])
@@ -59,6 +59,37 @@ def destination(path: str | os.PathLike[str], suffixes: Collection[str]) -> Path
             raise
         raise InputError(
             f"{given!r} cannot be written: {_reason(error)}; allowed: a file name in a writable folder"
+        ) from error
+    return target
+
+
+def folder(path: str | os.PathLike[str]) -> Path:
+    """Return ``path`` as a folder that can be written; it is made when only it is missing.
+
+    Raises:
+        InputError: when it is something else, its parent is missing, or it cannot be written.
+
+    Example:
+        >>> folder(".").is_dir()
+        True
+    """
+    given = os.fspath(path)
+    target = Path(given).resolve()
+    if not target.is_dir():
+        if target.exists():
+            raise InputError(f"{given!r} is no folder; allowed: a folder, new or existing")
+        if not target.parent.is_dir():
+            raise InputError(
+                f"folder {str(target.parent)!r} of {given!r} does not exist; allowed: an existing folder"
+            )
+    try:
+        target.mkdir(exist_ok=True)
+        probe = _beside(target / "probe")
+        probe.touch(exist_ok=False)
+        probe.unlink()
+    except OSError as error:
+        raise InputError(
+            f"{given!r} cannot be written: {_reason(error)}; allowed: a writable folder"
         ) from error
     return target
 

@@ -1,8 +1,8 @@
 """``diracgan``: the list of commands, and what every command does with an error.
 
-To add a command, write ``cli/<name>.py`` with a function ``command`` and add its name to :data:`COMMANDS`. Its
-module is imported when the command is called or help is asked for, so it imports what is heavy inside the
-function.
+To add a command, write ``cli/<name>.py`` with a function ``command`` and add its name to
+:data:`COMMANDS`. Its module is imported when the command is called or help is asked for, so it imports what
+is heavy inside the function.
 """
 
 from __future__ import annotations

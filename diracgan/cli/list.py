@@ -31,10 +31,12 @@ def command(
         "rules": "Rules: --rule NAME",
     }
     for key, entries in tables.items():
-        rows = [[e["name"], ", ".join(map(_shown, e["parameters"])) or "none", e["summary"]] for e in entries]
-        columns = ["name", "parameters", "what it is"]
         if key == "modifiers":
-            columns, rows = ["name", "domain", "what it is"], [[r[0], _domain(e), r[2]] for r, e in zip(rows, entries, strict=True)]  # noqa: E501  # fmt: skip
+            columns = ["name", "allowed", "what it is"]
+            rows = [[e["name"], _allowed(e["parameters"][0]), e["summary"]] for e in entries]
+        else:
+            columns = ["name", "parameters", "what it is"]
+            rows = [[e["name"], ", ".join(map(_shown, e["parameters"])), e["summary"]] for e in entries]
         if format == "markdown":
             print(f"## {titles[key]}\n\n{markdown(columns, rows)}\n")
         else:
@@ -63,7 +65,7 @@ def _modifiers() -> list[dict[str, Any]]:
 
 
 def _rules() -> list[dict[str, Any]]:
-    from ..dynamics import rule_class, rules
+    from ..dynamics.rules import rule_class, rules
     from ..variants import parameters
 
     return [
@@ -91,9 +93,11 @@ def _shown(p: dict[str, Any]) -> str:
     return p["name"] if p["default"] is None else f"{p['name']}={p['default']}"
 
 
-def _domain(entry: dict[str, Any]) -> str:
-    (p,) = entry["parameters"]
+def _allowed(p: dict[str, Any]) -> str:
     if p["choices"]:
         return " | ".join(p["choices"])
-    low = "" if p["low"] is None else f">= {p['low']:g}"
-    return f"{p['kind']} {low}".strip()
+    bounds = [
+        f">= {p['low']:g}" if p["low"] is not None else "",
+        f"<= {p['high']:g}" if p["high"] is not None else "",
+    ]
+    return " ".join([f"{p['kind']}s", " and ".join(filter(None, bounds))]).strip()

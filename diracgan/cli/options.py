@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..dynamics import Rule
     from ..variants import Variant
 
+TEXT_OR_JSON = ("text", "json")
 _VARIANT, _START, _FLOW, _STEPS, _RESULT = "Variant", "Start", "Flow", "Steps", "Result"
 
 
@@ -87,35 +88,21 @@ class StartOptions:
         str | None, _option("--x0", metavar="A,B", panel=_START, help="The datum; 0 by default.")
     ] = None
 
+    def given(self) -> dict[str, Any]:
+        """What was asked for, by the library's names; it knows the defaults and what fits together."""
+        vectors = {n: vector(n, getattr(self, n)) for n in ("phi0", "theta0", "x0")}
+        return {k: x for k, x in {"dim": self.dim, **vectors}.items() if x is not None}
+
     def dimension(self, default: int) -> int:
-        """The dimension that the options ask for."""
-        phi0, theta0, x0 = vector("phi0", self.phi0), vector("theta0", self.theta0), vector("x0", self.x0)
-        asked = {"--dim": self.dim} | {
-            f"--{name}": len(given)
-            for name, given in (("phi0", phi0), ("theta0", theta0), ("x0", x0))
-            if given is not None
-        }
-        sizes = {name: size for name, size in asked.items() if size is not None}
-        if self.dim is not None and self.dim < 1:
-            raise InputError(f"--dim = {self.dim} is too small; allowed: integers >= 1")
-        if len(set(sizes.values())) > 1:
-            shown = ", ".join(f"{name} has {size}" for name, size in sizes.items() if name != "--dim")
-            shown += f"; --dim is {self.dim}" if self.dim is not None else ""
-            raise InputError(f"the dimensions differ: {shown.lstrip('; ')}; allowed: the same for all")
-        return next(iter(sizes.values()), default)
+        """The dimension that the options ask for, or the default; InputError when they disagree."""
+        from ..dynamics.simulate import starts
 
-    def arguments(self, default: int = 2) -> dict[str, Any]:
-        """``phi0``, ``theta0`` and ``x0`` for the library."""
-        from ..dirac import default_start
-
-        dim = self.dimension(default)
-        phi0, theta0 = vector("phi0", self.phi0), vector("theta0", self.theta0)
-        start = default_start(dim)
-        return {
-            "phi0": start[0] if phi0 is None else phi0,
-            "theta0": start[1] if theta0 is None else theta0,
-            "x0": vector("x0", self.x0),
-        }
+        given = self.given()
+        scalar = list(given) == ["x0"] and len(given["x0"]) == 1
+        alone = default if scalar or not given else None
+        return len(
+            starts(*(given.get(k) for k in ("phi0", "theta0")), given.get("dim", alone), given.get("x0"))[0]
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -221,6 +208,18 @@ class SeedOptions:
     seed: Annotated[
         int, _option("--seed", panel=_RESULT, help="Seed of the random numbers; 0 by default.")
     ] = 0
+
+
+#: ``--format`` of a command that answers a question.
+Format = Annotated[
+    str,
+    _option("--format", metavar="text|json", panel=_RESULT, help="json prints one object and nothing else."),
+]
+
+
+def output(what: str) -> Any:
+    """The option ``--out``; ``what`` names the suffixes."""
+    return _option("--out", "-o", metavar="FILE", panel=_RESULT, help=what)
 
 
 def motion(

@@ -1,0 +1,130 @@
+"""``diracgan plot``: the picture of one trajectory and its eigenvalues."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import (
+    TEXT_OR_JSON,
+    FlowOptions,
+    Format,
+    RateOptions,
+    RuleOptions,
+    SeedOptions,
+    StartOptions,
+    StepOptions,
+    VariantOptions,
+    choice,
+    motion,
+    output,
+    takes,
+)
+
+if TYPE_CHECKING:
+    from ..dynamics import Rule
+    from ..variants import Variant
+
+
+@takes(VariantOptions, StartOptions, FlowOptions, StepOptions, RateOptions, RuleOptions, SeedOptions)
+def command(
+    variant: VariantOptions,
+    start: StartOptions,
+    flow: FlowOptions,
+    steps: StepOptions,
+    rates: RateOptions,
+    rule: RuleOptions,
+    seed: SeedOptions,
+    out: Annotated[
+        str | None, output(".png, .pdf, .svg, or moving .gif, .mp4; named after the variant by default.")
+    ] = None,
+    show: Annotated[
+        bool, typer.Option("--show", help="Open a window as well.", rich_help_panel="Result")
+    ] = False,
+    format: Format = "text",
+) -> None:
+    """Draw where the players go, how far from the equilibrium, and what the eigenvalues say.
+
+    d = 1: phase portrait with the field. d >= 2: the generator's path (d >= 3: in the plane of the start).
+
+    Example: diracgan plot --variant wgan-gp --c 0
+    """
+    choice("format", format, TEXT_OR_JSON)
+    if out is not None:
+        from ..plotting.saving import check
+
+        check(out)
+    made = variant.build()
+    arguments = {**start.given(), **motion(flow, steps, rates, rule, seed)}
+    if "rule" not in arguments and flow.solver is None and flow.backend is None:
+        arguments["backend"] = "scipy"  # one path needs no compiled solver, and a second less
+    target = out or default_name(made, start.dimension(default=2), arguments.get("rule"))
+
+    from ..analysis import spectrum
+    from ..dynamics import run
+    from ..plotting.saving import ANIMATIONS, check, save
+    from ..reporting import dumps
+
+    path = check(target)
+    traj = run(made, **arguments)
+    given = start.given()
+    found = spectrum(
+        made, dim=traj["phi"].shape[1], x0=given.get("x0"), rule=arguments.get("rule"), **rates.arguments()
+    )
+    field = _field(made, given.get("x0"), rates) if found.dim == 1 else None
+    if path.suffix.lower() in ANIMATIONS:
+        from ..plotting.animation import animate as draw
+    else:
+        from ..plotting.composite import figure as draw
+    picture = draw(traj, found, field)
+    save(picture, path)
+    if format == "json":
+        about = {n: traj.attrs[n] for n in ("variant", "result", "result_time", "result_text")}
+        print(dumps("diracgan.plot/1", about | {"status": found.status, "text": found.text, "out": path}))
+    else:
+        print(f"{found.variant}, d = {found.dim}: {found.text}")
+        print(f"{traj.attrs['result']}: {traj.attrs['result_text']}")
+        print(path)
+    if show:
+        from ..plotting.composite import figure
+        from ..plotting.saving import show as open_window
+
+        open_window(figure(traj, found, field))
+
+
+def default_name(variant: Variant, dim: int, rule: Rule | None) -> str:
+    """Name a picture after what it shows: ``wgan-gp-c0.png``.
+
+    Only what differs from the defaults is named.
+    """
+    from ..parameters import parameters, text
+
+    def changed(thing: Any) -> list[str]:
+        usual = {n: p.default for n, p in parameters(type(thing)).items()}
+        return [
+            f"{n.replace('_', '-')}{text(x)}" for n, x in thing.hyperparameters.items() if x != usual.get(n)
+        ]
+
+    parts = [variant.name or type(variant).__name__, *changed(variant)]
+    parts += [f"d{dim}"] if dim != 2 else []
+    parts += [rule.name, *changed(rule)] if rule is not None else []
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", "-".join(parts))[:150] + ".png"
+
+
+def _field(variant: Variant, x0: Any, rates: RateOptions) -> Any:
+    """The game's field on columns of points, (N, 1) each, in float64."""
+    import jax
+    import numpy as np
+
+    from ..dirac import field
+
+    velocity = jax.vmap(field(variant, x0))
+
+    def at(phi: Any, theta: Any) -> tuple[np.ndarray, np.ndarray]:
+        with jax.enable_x64(True):
+            dphi, dtheta = velocity(phi, theta)
+        return rates.rate_d * np.asarray(dphi), rates.rate_g * np.asarray(dtheta)
+
+    return at
