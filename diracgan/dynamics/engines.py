@@ -129,7 +129,8 @@ def _scipy(
     rows = np.flatnonzero(inside)
     got = np.searchsorted(ts[rows], reached[-1], side="right") if len(reached) else 0
     at = np.searchsorted(reached, ts[rows[:got]])
-    ys[rows[:got]] = out.y.T[at]
+    if got:  # scipy returns lists, not arrays, when an event comes before the first row
+        ys[rows[:got]] = out.y.T[at]
     if out.status == 1:
         t, y = float(out.t_events[0][-1]), out.y_events[0][-1]
         return Segment(ys, t, y, _fallen(np.asarray(_guards(system, y, regime))), "", calls // 12)
