@@ -1,0 +1,156 @@
+"""What an exponential moving average of the weights makes of an orbit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InputError
+from .parts import (
+    AVERAGES,
+    MOST_POINTS,
+    frame,
+    legend_above,
+    legend_below,
+    logarithmic,
+    mark,
+    open_axes,
+    span,
+)
+from .series import Series, norm, read, thin
+from .theme import PALE, style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def ema(runs: Any, ax: Axes | None = None) -> Axes:
+    """Draw the averaged generator's distance from the datum over the raw one, on a logarithmic scale.
+
+    Args:
+        runs: one trajectory with ``theta_ema``, or a mapping from decay (or any label) to such
+            trajectories of the same raw run.
+        ax: axes to draw on; a new figure when ``None``.
+
+    Returns:
+        The axes.
+
+    Raises:
+        InputError: when a trajectory holds no EMA.
+
+    Example:
+        >>> import numpy as np
+        >>> from matplotlib.figure import Figure
+        >>> t = np.arange(50)
+        >>> z = np.stack([np.cos(t), np.sin(t)], axis=1)
+        >>> run = {"phi": z, "theta": z, "theta_ema": 0.1 * z, "step": t}
+        >>> ax = ema({0.9: run}, Figure().add_subplot())
+        >>> [line.get_label() for line in ax.lines]
+        ['raw', 'EMA 0.9']
+    """
+    averaged = _averaged(runs)
+    with style():
+        ax = open_axes(ax)
+        first = averaged[0][1]
+        keep = thin(len(first.clock), MOST_POINTS)
+        sizes = [norm((first.theta - first.x0)[keep])]
+        ax.plot(first.clock[keep], sizes[0], color=PALE, linewidth=1.0, label="raw")
+        for (label, series), (colour, dashes, _) in zip(averaged, AVERAGES, strict=False):
+            keep = thin(len(series.clock), MOST_POINTS)
+            assert series.theta_ema is not None
+            sizes.append(norm((series.theta_ema - series.x0)[keep]))
+            ax.plot(series.clock[keep], sizes[-1], color=colour, linestyle=dashes, label=label)
+        span(ax, first.clock)
+        logarithmic(ax, np.concatenate(sizes))
+        ax.set_xlabel(first.clock_name)
+        ax.set_ylabel(f"{first.datum}, raw and averaged")
+        legend_above(ax)
+    return ax
+
+
+def ema_paths(runs: Any, ax: Axes | None = None, *, tail: int = 130, target: str = "equilibrium") -> Axes:
+    """Draw the averaged paths over the raw one: in the generator's plane for d = 2, in (φ, θ) for d = 1.
+
+    Each average is a thin line; its last stretch, where it has come to, is drawn strong.
+
+    Args:
+        runs: as for :func:`ema`; d = 1 or 2.
+        ax: axes to draw on; a new figure when ``None``.
+        tail: how many last rows are the strong stretch.
+        target: what the mark at (0, x₀) is called.
+
+    Returns:
+        The axes.
+
+    Raises:
+        InputError: when a trajectory holds no EMA, or d ≥ 3.
+
+    Example:
+        >>> import numpy as np
+        >>> from matplotlib.figure import Figure
+        >>> t = np.arange(50)
+        >>> z = np.stack([np.cos(t), np.sin(t)], axis=1)
+        >>> run = {"phi": z, "theta": z, "theta_ema": 0.1 * z, "step": t}
+        >>> ema_paths({0.9: run}, Figure().add_subplot()).get_ylabel()
+        'generator θ₂'
+    """
+    averaged = _averaged(runs)
+    dim = averaged[0][1].dim
+    if dim > 2:
+        raise InputError(
+            f"ema_paths draws d = 1 or 2 and the trajectory has d = {dim}; draw its distance with ema"
+        )
+    with style():
+        ax = open_axes(ax)
+        first = averaged[0][1]
+        flat = dim == 1
+        raw = np.hstack([first.phi, first.theta]) if flat else first.theta
+        origin = np.array([0.0, first.x0[0]]) if flat else first.x0
+        frame(ax, np.vstack([raw, origin]))
+        keep = thin(len(raw), MOST_POINTS)
+        ax.plot(*raw[keep].T, color=PALE, linewidth=0.8, label="raw", zorder=2)
+        for (label, series), (colour, dashes, marker) in zip(averaged, AVERAGES, strict=False):
+            assert series.theta_ema is not None
+            mean = series.theta_ema
+            if flat:
+                mean = np.hstack(
+                    [np.full_like(mean, np.nan) if series.phi_ema is None else series.phi_ema, mean]
+                )
+            early = mean[thin(len(mean), MOST_POINTS)]
+            ax.plot(*early.T, color=colour, linewidth=0.5, alpha=0.45, zorder=3)
+            late = mean[-tail:]
+            ax.plot(*late.T, color=colour, linestyle=dashes, linewidth=1.8, label=label, zorder=4)
+            ax.plot(
+                *mean[-1:].T, marker=marker, color=colour, markeredgecolor="white", markersize=7, zorder=5
+            )
+        ax.plot(*raw[:1].T, **mark("start"))
+        ax.plot(*origin, **mark("equilibrium", target))
+        ax.set_xlabel("critic φ" if flat else "generator θ₁")
+        ax.set_ylabel("generator θ" if flat else "generator θ₂")
+        legend_below(ax)
+    return ax
+
+
+def _averaged(runs: Any) -> list[tuple[str, Series]]:
+    """The runs with their labels; a single trajectory is a run by itself."""
+    single = isinstance(runs, Series) or "theta" in runs
+    items = {"EMA": runs} if single else runs
+    if not isinstance(items, Mapping) or not items:
+        raise InputError(
+            "there is no run to draw; allowed: a trajectory with theta_ema, or a mapping of decays to such"
+        )
+    found = []
+    for key, run in items.items():
+        series = read(run)
+        if series.theta_ema is None:
+            raise InputError(
+                f"run {key!r} has no theta_ema; simulate it with an EMA (rule: ema=, flow: ema_tau=)"
+            )
+        found.append((key if isinstance(key, str) else f"EMA {key:g}", series))
+    if len(found) > len(AVERAGES):
+        raise InputError(
+            f"{len(found)} averages cannot be told apart in one picture; allowed: at most {len(AVERAGES)}"
+        )
+    return found

@@ -1,0 +1,161 @@
+"""What the drawing functions share: axes, windows, marks, scales and legends beside the data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from matplotlib.colors import Normalize
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
+from matplotlib.transforms import ScaledTranslation
+
+from .series import Array, window
+from .theme import BLUE, GREEN, INK, ORANGE, PURPLE, VERMILION, number, power_of_ten, time_map
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+
+# More points than this cannot be told apart in a picture, and make vector files heavy.
+MOST_POINTS = 6001
+# Beyond this ratio of width to height equal scales would leave a line; the axes then scale apart.
+_MOST_ELONGATED = 12.0
+
+
+_MARKS: dict[str, dict[str, Any]] = {
+    "start": {"marker": "o", "markersize": 7, "color": "white", "markeredgecolor": INK},
+    "end": {"marker": "s", "markersize": 6, "color": INK, "markeredgecolor": "white"},
+    "equilibrium": {"marker": "+", "markersize": 11, "color": VERMILION, "markeredgewidth": 2},
+}
+
+AVERAGES = [
+    (ORANGE, (0, (4, 1)), "^"),
+    (BLUE, "-", "s"),
+    (INK, (0, (1, 0.8)), "D"),
+    (GREEN, (0, (6, 1.5, 1, 1.5)), "v"),
+    (PURPLE, (0, (2, 2)), "P"),
+]
+
+
+def mark(kind: str, label: str | None = None) -> dict[str, Any]:
+    """Return how the start, the end or the equilibrium is drawn, as keywords of ``Axes.plot``."""
+    return _MARKS[kind] | {"label": label or kind, "linestyle": "none", "zorder": 6, "clip_on": False}
+
+
+def open_axes(ax: Axes | None) -> Axes:
+    """Return ``ax``, or the axes of a new pyplot figure."""
+    if ax is not None:
+        return ax
+    from matplotlib import (
+        pyplot,
+    )  # only here: whoever gives no axes sits in a notebook, where pyplot shows the figure
+
+    return pyplot.subplots(figsize=(4.6, 4.6))[1]
+
+
+def frame(ax: Axes, points: Array) -> None:
+    """Set limits that hold ``points`` (rows, 2): a square of equal scales unless that leaves a line."""
+    (x0, x1), (y0, y1) = window(points)
+    half_x, half_y = (x1 - x0) / 2, (y1 - y0) / 2
+    if max(half_x, half_y) <= _MOST_ELONGATED * min(half_x, half_y):
+        half = max(half_x, half_y)
+        ax.set_xlim((x0 + x1) / 2 - half, (x0 + x1) / 2 + half)
+        ax.set_ylim((y0 + y1) / 2 - half, (y0 + y1) / 2 + half)
+        ax.set_aspect("equal", adjustable="box")
+    else:
+        ax.set_xlim(x0, x1)
+        ax.set_ylim(y0, y1)
+    ticks(ax.xaxis, 5)
+    ticks(ax.yaxis, 5)
+
+
+def ticks(axis: Axis, count: int) -> None:
+    """Give ``axis`` about ``count`` round ticks; very large or small ones each carry their exponent.
+
+    Matplotlib would put one exponent at the axis' end, where it meets legends and titles.
+    """
+    axis.set_major_locator(MaxNLocator(count, steps=[1, 2, 5, 10]))
+    low, high = axis.get_view_interval()
+    if not 1e-3 <= max(abs(low), abs(high)) < 1e4:
+        axis.set_major_formatter(lambda x, _: number(x, 3))
+
+
+def scale_beside(ax: Axes, scale: Normalize, name: str) -> None:
+    """A colour scale beside the axes, by hand: a full colorbar costs as much as the rest of the axes."""
+    bar = ax.inset_axes((1.03, 0.0, 0.03, 1.0))
+    low, high = float(scale.vmin or 0.0), float(scale.vmax or 0.0)
+    bar.imshow(
+        np.linspace(0, 1, 256)[:, None],
+        extent=(0, 1, low, high),
+        origin="lower",
+        aspect="auto",
+        cmap=time_map(),
+        vmin=0,
+        vmax=1,
+    )
+    bar.xaxis.set_major_locator(NullLocator())
+    bar.yaxis.tick_right()
+    ticks(bar.yaxis, 5)
+    bar.spines[["left", "bottom"]].set_visible(False)
+    bar.set_title(name, fontsize=8, loc="center", pad=8)
+
+
+def span(ax: Axes, clock: Array) -> None:
+    """Set the horizontal limits to the clock's first and last value."""
+    low, high = float(clock[0]), float(clock[-1])
+    ax.set_xlim(low, high if high > low else low + 1)
+    ticks(ax.xaxis, 5)
+
+
+def decades(sizes: Array) -> float:
+    """Return how many decades the positive ``sizes`` span."""
+    positive = sizes[sizes > 0]
+    return float(np.log10(positive.max()) - np.log10(positive.min())) if positive.size else 0.0
+
+
+def logarithmic(ax: Axes, sizes: Array) -> None:
+    """Make the vertical axis logarithmic and fit it to the positive ``sizes``."""
+    positive = sizes[sizes > 1e-300]
+    if positive.size == 0:
+        return
+    ax.set_yscale("log")
+    low, high = float(np.log10(positive.min())), float(np.log10(positive.max()))
+    margin = max(0.03 * (high - low), 0.1)
+    low, high = max(low - margin, -307.0), min(high + margin, 300.0)
+    if high - low < 1.5:
+        low, high = np.floor(low), np.ceil(high)
+    ax.set_ylim(10.0**low, 10.0**high)
+    # Matplotlib's own locator looks beyond the limits, where 10^x may overflow.
+    step = max(1, int(np.ceil((high - low) / 6)))
+    decades_ = [10.0**k for k in range(int(np.ceil(low)), int(np.floor(high)) + 1) if k % step == 0]
+    ax.yaxis.set_major_locator(FixedLocator(decades_))
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_formatter(power_of_ten)
+
+
+def legend_below(ax: Axes) -> None:
+    """Put the legend under the horizontal axis' label."""
+    labels = ax.get_legend_handles_labels()[1]
+    columns = len(labels) if len(labels) <= 4 else 3
+    _legend(ax, "upper left", (-0.03, 0.0), -38, columns)
+
+
+def legend_above(ax: Axes) -> None:
+    """Put the legend in a row on top of the axes."""
+    _legend(ax, "lower left", (0.0, 1.0), 3, max(len(ax.lines), 1))
+
+
+def _legend(
+    ax: Axes,
+    loc: Literal["upper left", "lower left"],
+    anchor: tuple[float, float],
+    points: float,
+    columns: int,
+) -> None:
+    """A legend ``points`` away from the axes' edge, whatever their height, so that it never meets a label."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    away = ax.transAxes + ScaledTranslation(0, points / 72, figure.dpi_scale_trans)
+    ax.legend(
+        loc=loc, bbox_to_anchor=anchor, bbox_transform=away, ncols=columns, handletextpad=0.5, borderpad=0
+    )

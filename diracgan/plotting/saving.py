@@ -1,0 +1,157 @@
+"""Pictures as files: whole or not at all, the same bytes for the same picture."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from ..files import destination, replacing
+from .theme import style
+
+if TYPE_CHECKING:
+    from matplotlib.animation import Animation
+    from matplotlib.figure import Figure
+
+#: What a still picture may end in.
+PICTURES = (".png", ".pdf", ".svg")
+#: What a moving picture may end in.
+ANIMATIONS = (".gif", ".mp4")
+
+# A date would make every file differ from the last; None leaves the entry out.
+_UNDATED: dict[str, dict[str, Any]] = {
+    ".png": {"Software": "diracgan"},
+    ".pdf": {"CreationDate": None, "Creator": "diracgan"},
+    ".svg": {"Date": None, "Creator": "diracgan"},
+}
+_ABOUT = {".png": "Description", ".pdf": "Subject", ".svg": "Description"}
+
+
+def check(path: str | os.PathLike[str]) -> Path:
+    """Check, before anything is computed, that a picture can be saved as ``path``.
+
+    Args:
+        path: a file that ends in .png, .pdf, .svg (still), .gif or .mp4 (moving).
+
+    Returns:
+        The absolute path.
+
+    Raises:
+        InputError: for another suffix, a folder that is missing or cannot be written, or .mp4 without
+            ffmpeg.
+
+    Example:
+        >>> check("path.jpg")
+        Traceback (most recent call last):
+            ...
+        diracgan.errors.InputError: 'path.jpg': unknown suffix '.jpg'; ...
+    """
+    target = destination(path, [*PICTURES, *ANIMATIONS])
+    if target.suffix.lower() == ".mp4" and shutil.which("ffmpeg") is None:
+        raise InputError(
+            f"{os.fspath(path)!r}: .mp4 needs the program ffmpeg, which is not installed; allowed here: .gif"
+        )
+    return target
+
+
+def save(picture: Figure | Animation, path: str | os.PathLike[str], *, colours: int | None = None) -> Path:
+    """Save a figure or an animation; the suffix says how.
+
+    Args:
+        picture: what :func:`diracgan.plotting.figure` or :func:`diracgan.plotting.animate` returned, or
+            any figure.
+        path: a file ending in .png, .pdf or .svg for a figure, .gif or .mp4 for an animation.
+        colours: for .png, reduce to so many colours: a third of the size, for files kept in a repository.
+
+    Returns:
+        The absolute path.
+
+    Raises:
+        InputError: as :func:`check`, and when picture and suffix do not fit. The old file is then as it
+            was.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> save(Figure(), "empty.png").name  # doctest: +SKIP
+        'empty.png'
+    """
+    target = check(path)
+    suffix = target.suffix.lower()
+    still = hasattr(picture, "savefig")
+    if still != (suffix in PICTURES):
+        kind, fitting = ("figure", PICTURES) if still else ("animation", ANIMATIONS)
+        raise InputError(
+            f"{os.fspath(path)!r}: {suffix} does not hold a {kind}; allowed: {', '.join(fitting)}"
+        )
+    with style(), replacing(target) as temporary:
+        if still:
+            metadata = dict(_UNDATED[suffix])
+            about = str(picture.get_label())  # type: ignore[union-attr]
+            if about:
+                metadata[_ABOUT[suffix]] = about
+            picture.savefig(temporary, format=suffix[1:], metadata=metadata)  # type: ignore[union-attr]
+            if colours is not None and suffix == ".png":
+                _reduce(temporary, colours)
+        else:
+            _film(picture, temporary, suffix)
+    return target
+
+
+def _reduce(file: Path, colours: int) -> None:
+    from PIL import Image, PngImagePlugin
+
+    with Image.open(file) as image:
+        kept = PngImagePlugin.PngInfo()
+        for key, text in image.info.items():
+            if isinstance(key, str) and isinstance(text, str):
+                kept.add_itxt(key, text)
+        small = image.convert("RGB").quantize(
+            colours, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE
+        )
+        small.save(file, format="PNG", optimize=True, pnginfo=kept, dpi=image.info.get("dpi"))
+
+
+def _film(picture: Any, temporary: Path, suffix: str) -> None:
+    from matplotlib.animation import FFMpegWriter, PillowWriter
+
+    rate = getattr(picture, "frame_rate", 20)
+    if suffix == ".gif":
+        writer = PillowWriter(fps=rate)
+    else:
+        # yuv420p and even sizes: what every player takes.
+        writer = FFMpegWriter(
+            fps=rate,
+            codec="libx264",
+            extra_args=[
+                "-pix_fmt",
+                "yuv420p",
+                "-vf",
+                "pad=ceil(iw/2)*2:ceil(ih/2)*2",
+                "-fflags",
+                "+bitexact",
+            ],
+        )
+    picture.save(temporary, writer=writer)
+
+
+def show(picture: Figure | Animation) -> None:
+    """Open a figure in a window and wait until it is closed; of an animation, its page.
+
+    Raises:
+        InputError: where there is no display to open it on.
+    """
+    from matplotlib import pyplot
+
+    try:
+        canvas = type(pyplot.figure().canvas)
+        pyplot.close()
+    except ImportError:  # the backend that the environment names cannot be loaded here
+        canvas = None
+    if canvas is None or canvas.required_interactive_framework is None:
+        raise InputError(
+            "a window needs a display and a toolkit (Tk, Qt, ...), and there is none; save to a file"
+        )
+    canvas.new_manager(picture.figure, 1)  # type: ignore[union-attr]
+    pyplot.show()

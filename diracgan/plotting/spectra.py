@@ -1,0 +1,253 @@
+"""What the linearisation says: eigenvalues or multipliers with the boundary of stability, and their locus."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.colors import Normalize
+from matplotlib.patches import Circle
+
+from ..errors import InputError
+from .parts import legend_below, open_axes, scale_beside, ticks
+from .series import Array
+from .theme import BLUE, GREEN, INK, PALE, SHADE, VERMILION, number, style, time_map
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: What each status of a spectrum is called in a title.
+STATUS = {
+    "stable": "linearly stable",
+    "unstable": "linearly unstable",
+    "marginal": "undecided by eigenvalues",
+    "no-derivative": "no derivative at the equilibrium",
+    "not-an-equilibrium": "no equilibrium",
+}
+
+
+def status_words(spectrum: Any) -> str:
+    """Return a spectrum's status as the words of a title.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> at = {"phi": [0.0], "theta": [0.0]}
+        >>> status_words(SimpleNamespace(status="not-an-equilibrium", x0=[0.0], at=at))
+        'no equilibrium at 0'
+    """
+    words = STATUS.get(spectrum.status, str(spectrum.status))
+    x0, at = getattr(spectrum, "x0", None), getattr(spectrum, "at", None)
+    if spectrum.status != "not-an-equilibrium" or x0 is None or at is None:
+        return words
+    at_datum = not np.any(at["phi"]) and np.array_equal(at["theta"], x0)
+    place = "the point examined" if not at_datum else "(0, x₀)" if np.any(x0) else "0"
+    return f"{words} at {place}"
+
+
+def eigenvalues(spectrum: Any, ax: Axes | None = None) -> Axes:
+    """Draw the eigenvalues in the complex plane with the stability boundary, or why there are none.
+
+    The boundary is the imaginary axis for a flow and the unit circle for a map; the unstable side is
+    shaded. Filled discs are stable, crosses unstable, rings too close to the boundary to be told (within
+    the spectrum's error bound).
+
+    Args:
+        spectrum: a :class:`diracgan.analysis.Spectrum`, or anything with ``kind``, ``eigenvalues`` or
+            ``multipliers``, ``status`` and ``text``.
+        ax: axes to draw on; a new figure when ``None``.
+
+    Returns:
+        The axes.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> from matplotlib.figure import Figure
+        >>> s = SimpleNamespace(kind="flow", eigenvalues=[0.5j, -0.5j], status="marginal", error=1e-15)
+        >>> eigenvalues(s, Figure().add_subplot()).get_title("left")
+        'eigenvalues (stable: left of the line)'
+    """
+    values = spectral_values(spectrum)
+    is_map = getattr(spectrum, "kind", "flow") == "map"
+    period = int(getattr(spectrum, "period", 1))
+    what = f"multipliers of {f'{period} steps' if period > 1 else 'one step'}" if is_map else "eigenvalues"
+    with style():
+        ax = open_axes(ax)
+        if values.size == 0:
+            _words(
+                ax,
+                f"no {what}",
+                str(getattr(spectrum, "text", "") or STATUS.get(spectrum.status, spectrum.status)),
+            )
+            return ax
+        extra = getattr(spectrum, "ema_multipliers", None) if is_map else None
+        extra: Any = np.asarray([] if extra is None else extra, dtype=complex).reshape(-1)
+        (_circle if is_map else _half_plane)(ax, np.concatenate([values, extra]))
+        bound = _finite(getattr(spectrum, "error", None), 0.0)
+        excess = (np.abs(values) - 1) if is_map else values.real
+        near = np.abs(excess) <= bound
+        for chosen, marker, fill, edge, size in (
+            (~near & (excess < 0), "o", BLUE, "white", 42),
+            (~near & (excess > 0), "X", VERMILION, "white", 52),
+            (near, "o", "white", INK, 34),
+        ):
+            at: Any = values[chosen]
+            if at.size:
+                ax.scatter(
+                    at.real,
+                    at.imag,
+                    s=size,
+                    marker=marker,
+                    facecolor=fill,
+                    edgecolor=edge,
+                    linewidth=1.1,
+                    zorder=4,
+                )
+        if extra.size:
+            ax.scatter(extra.real, extra.imag, s=30, marker="D", facecolor="none", edgecolor=GREEN, zorder=3)
+        ax.set_title(f"{what} (stable: {'inside the circle' if is_map else 'left of the line'})")
+        ax.set_xlabel("real part")
+        ax.set_ylabel("imaginary part")
+    return ax
+
+
+def locus(
+    values: Sequence[float] | Array,
+    eigenvalues: Sequence[Any] | Array,
+    ax: Axes | None = None,
+    *,
+    name: str = "γ",
+    kind: str = "flow",
+    critical: float | None = None,
+) -> Axes:
+    """Draw how the eigenvalues move as one hyperparameter goes through ``values``.
+
+    Args:
+        values: the hyperparameter's values, (K,).
+        eigenvalues: the eigenvalues at each, (K, m), complex.
+        ax: axes to draw on; a new figure when ``None``.
+        name: what the hyperparameter is called.
+        kind: ``"flow"`` (boundary: imaginary axis) or ``"map"`` (unit circle).
+        critical: a value to mark, e.g. where a pair meets the real axis.
+
+    Returns:
+        The axes.
+
+    Raises:
+        InputError: when the two do not have one row per value.
+
+    Example:
+        >>> import numpy as np
+        >>> from matplotlib.figure import Figure
+        >>> g = np.linspace(0, 2, 9)
+        >>> root = np.sqrt(g[:, None] ** 2 / 4 - 0.25 + 0j)
+        >>> ax = locus(g, -g[:, None] / 2 + root * [1, -1], Figure().add_subplot(), critical=1.0)
+        >>> [t.get_text() for t in ax.get_legend().get_texts()]
+        ['γ = 0', 'γ = 1 (critical)', 'γ = 2']
+    """
+    at = np.asarray(values, dtype=float).reshape(-1)
+    rows = np.asarray(eigenvalues, dtype=complex)
+    if rows.ndim != 2 or len(rows) != len(at) or rows.size == 0:
+        raise InputError(f"eigenvalues has shape {rows.shape}; allowed: ({len(at)}, m), one row per value")
+    with style():
+        ax = open_axes(ax)
+        (_circle if kind == "map" else _half_plane)(ax, rows.reshape(-1))
+        scale = Normalize(float(at.min()), float(at.max()))
+        colours = np.repeat(at, rows.shape[1])
+        flat: Any = rows.reshape(-1)
+        ax.scatter(
+            flat.real,
+            flat.imag,
+            c=colours,
+            cmap=time_map(),
+            norm=scale,
+            s=7,
+            linewidth=0,
+            zorder=3,
+        )
+        marks = [(at[0], "o", 44), (at[-1], "s", 40)]
+        if critical is not None:
+            marks.insert(1, (critical, "D", 46))
+        for value, marker, size in marks:
+            row = rows[int(np.argmin(np.abs(at - value)))]
+            label = f"{name} = {number(float(value))}" + (" (critical)" if marker == "D" else "")
+            ax.scatter(
+                row.real,
+                row.imag,
+                s=size,
+                marker=marker,
+                facecolor="white",
+                edgecolor=INK,
+                zorder=4,
+                label=label,
+            )
+        ticks(ax.xaxis, 6)
+        scale_beside(ax, scale, name)
+        what = "multipliers" if kind == "map" else "eigenvalues"
+        ax.set_title(f"{what} (stable: {'inside the circle' if kind == 'map' else 'left of the line'})")
+        ax.set_xlabel("real part")
+        ax.set_ylabel("imaginary part")
+        legend_below(ax)
+    return ax
+
+
+def spectral_values(spectrum: Any) -> Any:
+    """Return the eigenvalues of a flow or the multipliers of a map, (m,) complex, perhaps empty."""
+    key = "multipliers" if getattr(spectrum, "kind", "flow") == "map" else "eigenvalues"
+    found = getattr(spectrum, key, None)
+    values = np.asarray([] if found is None else found, dtype=complex).reshape(-1)
+    return values[np.isfinite(values)]
+
+
+def _half_plane(ax: Axes, values: Any) -> None:
+    high = float(np.max(np.abs(values.imag)))
+    wide = float(np.max(np.abs(values.real)))
+    high, wide = (h if h > 1e-3 * other else 0.0 for h, other in ((high, wide), (wide, high)))
+    size = max(high, wide)
+    size = size if 1e-290 < size < 1e290 else 1.0
+    right = 0.35 * (wide or 0.6 * size)
+    left, right = (
+        (1.35 * wide, right)
+        if wide and np.all(values.real <= 1e-12 * size)
+        else (1.35 * (wide or 0.6 * size),) * 2
+    )
+    ax.set_xlim(-left, right)
+    ax.set_ylim(-1.3 * (high or 0.6 * size), 1.3 * (high or 0.6 * size))
+    ax.axvspan(0, right, color=SHADE, linewidth=0, zorder=0)
+    ax.axvline(0, color=INK, linewidth=1.1, zorder=2)
+    ax.axhline(0, color=PALE, linewidth=0.6, zorder=1)
+    ticks(ax.xaxis, 3)
+    ticks(ax.yaxis, 4)
+
+
+def _circle(ax: Axes, values: Any) -> None:
+    reach = float(np.max(np.abs(values)))
+    limit = max(1.25, 1.15 * reach if reach < 1e150 else 1.25)
+    ax.set_xlim(-limit, limit)
+    ax.set_ylim(-limit, limit)
+    ax.set_aspect("equal", adjustable="box")
+    ax.axhspan(-limit, limit, color=SHADE, linewidth=0, zorder=0)
+    ax.add_patch(Circle((0, 0), 1.0, facecolor="white", edgecolor=INK, linewidth=1.1, zorder=1))
+    ax.axhline(0, color=PALE, linewidth=0.6, zorder=1)
+    ax.axvline(0, color=PALE, linewidth=0.6, zorder=1)
+    ticks(ax.xaxis, 3)
+    ticks(ax.yaxis, 3)
+
+
+def _words(ax: Axes, title: str, text: str) -> None:
+    """A panel that says in words why it is empty."""
+    ax.set_title(title)
+    ax.set_axis_off()
+    box = ax.get_position()
+    figure = ax.get_figure(root=True)
+    inches = box.width * (figure.get_figwidth() if figure else 4.0)
+    wrapped = textwrap.fill(text, max(18, int(inches * 72 / 4.9)), max_lines=9, placeholder=" …")
+    ax.text(0.0, 0.94, wrapped, transform=ax.transAxes, va="top", fontsize=8.5, color=INK, linespacing=1.35)
+
+
+def _finite(value: Any, otherwise: float) -> float:
+    if value is None:
+        return otherwise
+    x = float(value)
+    return x if np.isfinite(x) else otherwise
