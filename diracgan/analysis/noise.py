@@ -66,9 +66,9 @@ def stationary_covariance(
 ) -> Scatter:
     """The covariance that minibatch noise settles to around a stable equilibrium.
 
-    Of a rule: C = A C A^T + B Sigma B^T with the Jacobians A of one whole period on the full state (EMA included, so
-    that its covariance comes with it) and B with respect to the noise of every step (B = h for a gradient step). Of the
-    flow with z' = F: J C + C J^T + h R Sigma R = 0, R the players' rates.
+    Of a rule: C = A C A^T + B Sigma B^T with the Jacobians A of one whole period on the full state (EMA
+    included, so that its covariance comes with it) and B with respect to the noise of every step (B = h for a
+    gradient step). Of the flow with z' = F: J C + C J^T + h R Sigma R = 0, R the players' rates.
 
     Args:
         variant: from :func:`diracgan.variant`.
@@ -138,15 +138,16 @@ def _of_rule(variant: Variant, rule: Rule, seen: Spectrum, sigma: np.ndarray) ->
 
     with jax.enable_x64(True):
         point = Players(*(jnp.asarray(p) for p in seen.at.values()))
-        cast = dirac.cast((variant, jnp.asarray(seen.x0), rule), jnp.float64)
-        a, b = (np.asarray(x) for x in _jacobians(*cast, point))
-    spread = np.einsum("iks,st,jkt->ij", b.reshape(len(a), -1, len(sigma)), sigma, b.reshape(len(a), -1, len(sigma)))
+        variant, datum, rule = dirac.cast((variant, jnp.asarray(seen.x0), rule), jnp.float64)
+        a, b = (np.asarray(x) for x in _jacobians(variant, datum, rule, point))
+    per_step = b.reshape(len(a), -1, len(sigma))
+    spread = np.einsum("iks,st,jkt->ij", per_step, sigma, per_step)
     return _symmetric(solve_discrete_lyapunov(a, spread, method="direct" if len(a) <= 24 else "bilinear"))
 
 
 @jax.jit
 def _jacobians(variant: Variant, x0: Array, rule: Rule, point: Players) -> tuple[Array, Array]:
-    """Of one period at ``point``: with respect to the state, (n, n), and to the kicks of its steps, (n, k)."""
+    """Of one period at ``point``: with respect to the state, (n, n), and to its steps' kicks, (n, k)."""
     game = dirac.game(variant, x0)
     memory = rule.rest(game, point)
     start = State(point, memory, None if rule.ema is None else point)
@@ -156,7 +157,9 @@ def _jacobians(variant: Variant, x0: Array, rule: Rule, point: Players) -> tuple
     long_run = rule.asymptotic
 
     def flat(state: State) -> Array:
-        return jnp.concatenate([jnp.ravel(x) for x, m in zip(jax.tree.leaves(state), moving, strict=True) if m])
+        return jnp.concatenate(
+            [jnp.ravel(x) for x, m in zip(jax.tree.leaves(state), moving, strict=True) if m]
+        )
 
     def one(y: Array, kicks: Array) -> Array:
         parts = iter(jnp.split(y, sizes))

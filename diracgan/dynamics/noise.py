@@ -1,7 +1,7 @@
 """Minibatch noise: each player's velocity is known up to N(0, Sigma).
 
-A rule's step of size h then errs by h N(0, Sigma); the flow becomes the SDE dz = F dt + sqrt(h) Sigma^(1/2) dW, whose
-increments over a time h have the variance of one such step.
+A rule's step of size h then errs by h N(0, Sigma); the flow becomes the SDE dz = F dt + sqrt(h) Sigma^(1/2)
+dW, whose increments over a time h have the variance of one such step.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ class Noisy:
         kick: number of the evaluation -> a vector over all parameters, the critic's first.
     """
 
-    def __init__(self, game: Game, kick: Callable[[Any], Array]) -> None:
+    def __init__(self, game: Game, kick: Callable[[Any], Array]) -> None:  # noqa: D107
         self._game, self._kick = game, kick
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Any:  # noqa: D105
         return getattr(self._game, name)
 
     def land(self, players: Players, rates: Players, draw: Any = 0) -> Players:
@@ -85,7 +85,9 @@ def covariance(sde: Any, dim: int) -> np.ndarray:
         given = np.empty(0)
     if given.shape not in ((), (n,), (n, n)):
         shape = "x".join(map(str, given.shape)) if given.size else repr(sde)
-        raise InputError(f"sde is {shape}; allowed in d = {dim}: a variance, {n} variances, or a {n}x{n} covariance")
+        raise InputError(
+            f"sde is {shape}; allowed in d = {dim}: a variance, {n} variances, or a {n}x{n} covariance"
+        )
     matrix = given if given.ndim == 2 else np.diag(np.broadcast_to(given, (n,)))
     if not np.all(np.isfinite(matrix)) or not np.allclose(matrix, matrix.T, rtol=1e-12, atol=0):
         raise InputError("sde is no covariance; allowed: a finite symmetric matrix")
@@ -104,11 +106,11 @@ def root(matrix: np.ndarray) -> np.ndarray:
 def solve(
     system: System, y: np.ndarray, ts: np.ndarray, noise: Noise, h: float
 ) -> tuple[np.ndarray, float, float | None]:
-    """The SDE from ``y`` at time 0 to the times ``ts``, in fixed steps with diffrax's ShARK (strong order 1.5).
+    """The SDE from ``y`` at time 0 to the times ``ts``, in fixed steps of diffrax's ShARK (strong order 1.5).
 
-    The steps are as long as h/4, 0.02 and 0.2/|J| at the start allow (but no more than a million), and one ends on
-    every saved time. A key gives the same path for the same times. Switchings of the field are not located: the noise
-    blurs them.
+    The steps are as long as h/4, 0.02 and 0.2/|J| at the start allow (but no more than a million), and one
+    ends on every saved time. A key gives the same path for the same times. Switchings of the field are not
+    located: the noise blurs them.
 
     Args:
         system: what flows.
@@ -151,7 +153,7 @@ def _solve(system: System, y: Array, grid: Array, ts: Array, noise: Noise, h: Ar
         diffrax.ODETerm(lambda t, y, args: velocity(system, y)),
         diffrax.ControlTerm(lambda t, y, args: spread, path),
     )
-    return diffrax.diffeqsolve(
+    sol = diffrax.diffeqsolve(
         terms,
         diffrax.ShARK(),
         0.0,
@@ -163,7 +165,8 @@ def _solve(system: System, y: Array, grid: Array, ts: Array, noise: Noise, h: Ar
         max_steps=grid.shape[0] + 1,
         adjoint=diffrax.ForwardMode(),
         throw=False,
-    ).ys
+    )
+    return jnp.asarray(sol.ys)
 
 
 def step_size(h: Any) -> float:

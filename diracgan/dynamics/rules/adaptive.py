@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.core import Tracer
 
 from ...parameters import param
 from ...variants import quotient
@@ -21,7 +22,7 @@ class Moments(NamedTuple):
 
     mean: Any
     square: Any
-    count: Array
+    steps: Array
 
 
 @register_rule("adam", reference="arXiv 1412.6980, algorithm 1")
@@ -29,12 +30,13 @@ class Adam(Turns):
     """Adam with bias correction, eps outside the root, at once or alternating.
 
     m+ = beta1 m + (1 - beta1) g, v+ = beta2 v + (1 - beta2) g^2,
-    z+ = z + h (m+ / (1 - beta1^t)) / (sqrt(v+ / (1 - beta2^t)) + eps), g = F(z), each player on its own; a parameter
-    whose velocity has always been 0 rests, also with eps = 0.
+    z+ = z + h (m+ / (1 - beta1^t)) / (sqrt(v+ / (1 - beta2^t)) + eps), g = F(z), each player on its own; a
+    parameter whose velocity has always been 0 rests, also with eps = 0.
 
-    The linearisation is that of the asymptotic map, t -> infinity, on the full state (z, m, v). Near rest v is of
-    second order, so there it is z+ = z + h m+/eps, v+ = beta2 v: fast, as eps is small. With eps = 0 the update is
-    homogeneous of degree 0 in the velocity and there is no linearisation: Adam settles on a cycle.
+    The linearisation is that of the asymptotic map, t -> infinity, on the full state (z, m, v). Near rest v
+    is of second order, so there it is z+ = z + h m+/eps, v+ = beta2 v: fast, as eps is small. With eps = 0
+    the update is homogeneous of degree 0 in the velocity and there is no linearisation: Adam settles on a
+    cycle.
 
     Example:
         >>> import diracgan as dg
@@ -56,8 +58,8 @@ class Adam(Turns):
     def stride(self, who: str, z: Any, v: Any, own: Moments) -> tuple[Any, Moments]:
         """The averaged velocity over the root of the averaged square."""
         new = self._averaged(v, own)
-        h, first = getattr(self.rates, who), 1.0 - self.beta1**new.count
-        second = 1.0 - self.beta2**new.count
+        h, first = getattr(self.rates, who), 1.0 - self.beta1**new.steps
+        second = 1.0 - self.beta2**new.steps
 
         def step(m: Array, s: Array) -> Array:
             return h * quotient(m / first.astype(m.dtype), root(s / second.astype(m.dtype)) + self.eps)
@@ -67,14 +69,14 @@ class Adam(Turns):
     def _averaged(self, v: Any, own: Moments) -> Moments:
         mean = jax.tree.map(lambda m, g: self.beta1 * m + (1.0 - self.beta1) * g, own.mean, v)
         square = jax.tree.map(lambda s, g: self.beta2 * s + (1.0 - self.beta2) * g * g, own.square, v)
-        return Moments(mean, square, own.count + 1)
+        return Moments(mean, square, own.steps + 1)
 
     @property
     def linearisable(self) -> str:
         """With eps = 0 there is none."""
-        if isinstance(self.eps, jax.core.Tracer) or float(self.eps) > 0:
+        if isinstance(self.eps, Tracer) or float(self.eps) > 0:
             return ""
-        return "Adam with eps = 0 moves as far for a small gradient as for a large one, so its map has no derivative"
+        return "Adam with eps = 0 steps as far for a small gradient as for a large one: no derivative at rest"
 
     @property
     def asymptotic(self) -> Rule:

@@ -28,9 +28,10 @@ class State(NamedTuple):
 class Rule(Parametric):
     """How the players move: a frozen pytree of learning rates and the rule's own parameters.
 
-    A rule writes two pure functions, :meth:`memory` and :meth:`iterate`; :func:`init` and :func:`step` add the EMA,
-    which all rules share. Wherever its players step, a rule lets the game land them (:meth:`Game.land`). What the
-    spectrum needs has defaults that are right for a smooth rule without counters.
+    A rule writes two pure functions, :meth:`memory` and :meth:`iterate`; :func:`init` and :func:`step` add
+    the EMA, which all rules share. Wherever its players step, a rule lets the game land them
+    (:meth:`~diracgan.game.Game.land`). What the spectrum needs has defaults that are right for a smooth rule
+    without counters.
 
     Attributes:
         lr: learning rate of both players.
@@ -47,12 +48,15 @@ class Rule(Parametric):
     lr: float = param(0.1, "learning rate of both players", low=0, open_low=True, kw_only=True)
     lr_d: float | None = param(None, "the critic's learning rate", low=0, open_low=True, kw_only=True)
     lr_g: float | None = param(None, "the generator's learning rate", low=0, open_low=True, kw_only=True)
-    ema: float | None = param(None, "decay of the weight average", low=0, high=1, open_high=True, kw_only=True)
+    ema: float | None = param(
+        None, "decay of the weight average", low=0, high=1, open_high=True, kw_only=True
+    )
 
     def memory(self, game: Game, players: Players) -> Any:
         """What the rule remembers before its first iteration; () by default.
 
-        Its floating-point entries are part of the state that the multipliers belong to; integers are counters.
+        Its floating-point entries are part of the state that the multipliers belong to; integers are
+        counters.
         """
         return ()
 
@@ -91,22 +95,26 @@ class Rule(Parametric):
             game: who plays.
 
         Returns:
-            (players, memory) -> (players, memory) over one whole :attr:`period`. Differentiate it with respect to the
-            players and the floating-point entries of the memory.
+            (players, memory) -> (players, memory) over one whole :attr:`period`. Differentiate it with
+            respect to the players and the floating-point entries of the memory.
         """
         rule = self.asymptotic
 
         def whole(players: Players, memory: Any) -> tuple[Players, Any]:
             if self.period == 1:
                 return rule.iterate(game, players, memory)
-            return jax.lax.fori_loop(0, self.period, lambda _, now: rule.iterate(game, *now), (players, memory))
+            return jax.lax.fori_loop(
+                0, self.period, lambda _, now: rule.iterate(game, *now), (players, memory)
+            )
 
         return whole
 
     @property
     def rates(self) -> Players:
         """The learning rates of the critic and of the generator."""
-        return Players(self.lr if self.lr_d is None else self.lr_d, self.lr if self.lr_g is None else self.lr_g)
+        return Players(
+            self.lr if self.lr_d is None else self.lr_d, self.lr if self.lr_g is None else self.lr_g
+        )
 
     @property
     def time_step(self) -> Any:
@@ -122,9 +130,10 @@ def init(rule: Rule, game: Game, players: Players) -> State:
 def step(rule: Rule, game: Game, state: State) -> State:
     """One whole iteration; then zbar+ = ema zbar + (1 - ema) z+."""
     players, memory = rule.iterate(game, state.players, state.memory)
-    if rule.ema is None or state.ema is None:
+    keep = rule.ema
+    if keep is None or state.ema is None:
         return State(players, memory, None)
-    return State(players, memory, jax.tree.map(lambda a, b: rule.ema * a + (1 - rule.ema) * b, state.ema, players))
+    return State(players, memory, jax.tree.map(lambda a, b: keep * a + (1 - keep) * b, state.ema, players))
 
 
 def move(z: Any, h: Any, v: Any) -> Any:

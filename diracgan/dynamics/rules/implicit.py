@@ -24,8 +24,9 @@ _HALVINGS = 30
 class Implicit(Rule):
     """Backward Euler, the step that uses the field where it arrives: z+ = z + h F(z+).
 
-    Solved by Newton's method from z, with halved steps where a whole one does not help, down to rounding; an iteration
-    without a solution gives NaN. Derivatives are those of the implicit function theorem: multipliers 1/(1 - zeta).
+    Solved by Newton's method from z, with halved steps where a whole one does not help, down to rounding; an
+    iteration without a solution gives NaN. Derivatives are those of the implicit function theorem:
+    multipliers 1/(1 - zeta).
 
     Example:
         >>> import jax.numpy as jnp, diracgan as dg
@@ -50,10 +51,11 @@ class Implicit(Rule):
 class CompetitiveGradient(Rule):
     """Competitive gradient descent: both players step to the Nash equilibrium of their bilinear local game.
 
-    With f = L_D and g = L_G, general-sum: dphi = -h (I - h^2 D_pt f D_tp g)^-1 (grad_phi f - h D_pt f grad_theta g),
-    where D_pt is the mixed derivative in phi and theta, and dtheta likewise. Solved as the pair
-    dphi = h (F_phi + J_pt dtheta), dtheta = h (F_theta + J_tp dphi) in the field F and its Jacobian J, each player with
-    its own h. On the bilinear game this is the implicit step: multipliers 1/(1 - zeta).
+    With f = L_D and g = L_G, general-sum:
+    dphi = -h (I - h^2 D_pt f D_tp g)^-1 (grad_phi f - h D_pt f grad_theta g), where D_pt is the mixed
+    derivative in phi and theta, and dtheta likewise. Solved as the pair dphi = h (F_phi + J_pt dtheta),
+    dtheta = h (F_theta + J_tp dphi) in the field F and its Jacobian J, each player with its own h. On the
+    bilinear game this is the implicit step: multipliers 1/(1 - zeta).
 
     Example:
         >>> import diracgan as dg
@@ -70,9 +72,10 @@ class CompetitiveGradient(Rule):
 
         def system(step: Array) -> Array:
             dphi, dtheta = unravel(step)
-            by_theta = jax.jvp(lambda t: game.velocity(Players(players.phi, t)).phi, (players.theta,), (dtheta,))[1]
-            by_phi = jax.jvp(lambda p: game.velocity(Players(p, players.theta)).theta, (players.phi,), (dphi,))[1]
-            return step - ravel_pytree(move_both(at_rest, self.rates, Players(by_theta, by_phi)))[0]
+            phi, theta = players
+            of_phi = jax.jvp(lambda t: game.velocity(Players(phi, t)).phi, (theta,), (dtheta,))[1]
+            of_theta = jax.jvp(lambda p: game.velocity(Players(p, theta)).theta, (phi,), (dphi,))[1]
+            return step - ravel_pytree(move_both(at_rest, self.rates, Players(of_phi, of_theta)))[0]
 
         return game.land(unravel(flat + _solve(system, goal)), self.rates), memory
 
@@ -83,7 +86,8 @@ def _solve(system: Callable[[Array], Array], goal: Array) -> Array:
         return jnp.linalg.solve(jax.jacfwd(system)(jnp.zeros_like(goal)), goal)
     from jax.scipy.sparse.linalg import gmres
 
-    return gmres(system, goal, tol=10 * float(jnp.finfo(goal.dtype).eps), atol=0.0, restart=50, maxiter=100)[0]
+    tolerance = 10 * float(jnp.finfo(goal.dtype).eps)
+    return gmres(system, goal, tol=tolerance, atol=0.0, restart=50, maxiter=100)[0]
 
 
 def _newton(f: Callable[[Array], Array], start: Array) -> Array:

@@ -12,8 +12,7 @@ from ...errors import InputError
 from ...game import Game, Players
 from ...parameters import param
 from .base import Rule, move_both
-from .gradient import Simultaneous
-from .registry import register_rule, rule_class
+from .registry import register_rule, rule
 
 
 @register_rule("extragradient", reference="Korpelevich 1976; in GANs: arXiv 1802.10551, algorithm 3")
@@ -44,7 +43,8 @@ class Extragradient(Rule):
 class Optimistic(Rule):
     """The last field serves as a prediction: z+ = z + 2 h F(z) - h F(z-).
 
-    F(z-) = F(z0) at the start. Multipliers x^2 - (1 + 2 zeta) x + zeta = 0; bilinear: stable for eta < 1/sqrt(3).
+    F(z-) = F(z0) at the start. Multipliers x^2 - (1 + 2 zeta) x + zeta = 0; bilinear: stable for eta <
+    1/sqrt(3).
 
     Example:
         >>> import diracgan as dg
@@ -68,10 +68,10 @@ class Optimistic(Rule):
 class Lookahead(Rule):
     """Go k steps of an inner rule, then back to a share alpha of the way: z+ = z + alpha (z_k - z).
 
-    One step is k inner steps and the synchronisation. The inner rule is any rule or its name; its memory (momentum as
-    the displacement of its last step, averages, counters) is kept across the synchronisation. ``lr``, ``lr_d`` and
-    ``lr_g`` are the inner rule's: given here, they replace its own. Multipliers with a gradient step inside:
-    1 - alpha + alpha (1 + zeta)^k.
+    One step is k inner steps and the synchronisation. The inner rule is any rule or its name; its memory
+    (momentum as the displacement of its last step, averages, counters) is kept across the synchronisation.
+    ``lr``, ``lr_d`` and ``lr_g`` are the inner rule's: given here, they replace its own. Multipliers with a
+    gradient step inside: 1 - alpha + alpha (1 + zeta)^k.
 
     Example:
         >>> import diracgan as dg
@@ -82,8 +82,12 @@ class Lookahead(Rule):
         'adam(lr=0.1, beta1=0.9, beta2=0.999, eps=1e-08, alternating=False, n_critic=1)'
     """
 
-    lr: float | None = param(
-        None, "learning rate of both players, in place of the inner rule's", low=0, open_low=True, kw_only=True
+    lr: float | None = param(  # pyright: ignore[reportIncompatibleVariableOverride]
+        None,
+        "learning rate of both players, in place of the inner rule's",
+        low=0,
+        open_low=True,
+        kw_only=True,
     )
     k: int = param(5, "inner steps between synchronisations", low=1)
     alpha: float = param(0.5, "share of the way that is kept", low=0, high=1, open_low=True)
@@ -91,12 +95,16 @@ class Lookahead(Rule):
 
     def __post_init__(self) -> None:
         """Make the inner rule, and let both know the same rates."""
-        inner = Simultaneous() if self.inner is None else self.inner
-        inner = rule_class(inner)() if isinstance(inner, str) else inner
+        inner = "simultaneous" if self.inner is None else self.inner
+        inner = rule(inner) if isinstance(inner, str) else inner
         if not isinstance(inner, Rule):
-            raise InputError(f"inner = {inner!r} is no rule; allowed: what dg.rule(...) returns, or a rule's name")
+            raise InputError(
+                f"inner = {inner!r} is no rule; allowed: what dg.rule(...) returns, or a rule's name"
+            )
         if inner.ema is not None:
-            raise InputError("inner has ema; allowed: ema of the lookahead rule itself, after the synchronisation")
+            raise InputError(
+                "inner has ema; allowed: ema of the lookahead rule itself, after the synchronisation"
+            )
         if self.lr is not None:
             inner = dataclasses.replace(inner, lr=self.lr, lr_d=self.lr_d, lr_g=self.lr_g)
         own = {n: getattr(self, n) for n in ("lr_d", "lr_g") if getattr(self, n) is not None}

@@ -14,12 +14,15 @@ from .registry import register_rule
 from .turns import Turns
 
 
-@register_rule("heavy-ball", reference="Polyak 1964, doi 10.1016/0041-5553(64)90137-5; in games: arXiv 1807.04740")
+@register_rule(
+    "heavy-ball", reference="Polyak 1964, doi 10.1016/0041-5553(64)90137-5; in games: arXiv 1807.04740"
+)
 class HeavyBall(Turns):
     """Momentum, also negative: z+ = z + h F(z) + beta (z - z-), at once or alternating.
 
-    z- = z0 at the start; remembered is the displacement u = z - z-. Multipliers x^2 - (1 + beta + zeta) x + beta = 0;
-    alternating on the bilinear game (x - 1)^2 (x - beta)^2 + eta^2 x^3 = 0, stable only for -1 < beta < 0.
+    z- = z0 at the start; remembered is the displacement u = z - z-. Multipliers
+    x^2 - (1 + beta + zeta) x + beta = 0; alternating on the bilinear game
+    (x - 1)^2 (x - beta)^2 + eta^2 x^3 = 0, stable only for -1 < beta < 0.
 
     Example:
         >>> import diracgan as dg

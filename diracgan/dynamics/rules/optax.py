@@ -11,7 +11,7 @@ import numpy as np
 
 from ...errors import InputError
 from ...game import Game, Players
-from ...parameters import param
+from ...parameters import check, param
 from ...switching import evaluate
 from .base import Rule
 from .turns import CRITIC, Memory, Turns
@@ -24,7 +24,11 @@ class Optax(Turns):
     """Each player moved by an optax transformation of its own; made by :func:`from_optax`."""
 
     lr: float = param(
-        1.0, "time that one step stands for; the learning rates are optax's own", low=0, open_low=True, kw_only=True
+        1.0,
+        "time that one step stands for; the learning rates are optax's own",
+        low=0,
+        open_low=True,
+        kw_only=True,
     )
     alternating: bool = param(False, "players take turns, the generator seeing the new critic")
     n_critic: int = param(1, "critic steps in one iteration, when alternating", low=1)
@@ -36,7 +40,9 @@ class Optax(Turns):
     def memory(self, game: Game, players: Players) -> Memory:
         """Both transformations' states."""
         made = super().memory(game, players)
-        return made._replace(phi=self.critic_opt.init(players.phi), theta=self.generator_opt.init(players.theta))
+        return made._replace(
+            phi=self.critic_opt.init(players.phi), theta=self.generator_opt.init(players.theta)
+        )
 
     def stride(self, who: str, z: Any, v: Any, own: Any) -> tuple[Any, Any]:
         """The transformation's update of the gradient -v."""
@@ -59,8 +65,12 @@ class Optax(Turns):
     def linearisable(self) -> str:
         """Empty where tiny gradients move each player as the transformation's derivative says."""
         for who, opt in (("critic", self.critic_opt), ("generator", self.generator_opt)):
+            if not _is_steady(opt):
+                return f"the {who}'s optax transformation counts its updates and does not treat them alike"
             if not _is_smooth(opt):
-                return f"the {who}'s optax transformation has no derivative at rest: its updates do not shrink with the gradient"
+                return (
+                    f"the {who}'s optax transformation moves it by steps that do not shrink with the gradient"
+                )
         return ""
 
     def _of(self, who: str) -> Any:
@@ -87,9 +97,11 @@ def from_optax(
 ) -> Optax:
     """The rule that moves each player by an optax transformation; also as ``dg.rule.from_optax``.
 
-    z+ = z + update(-F(z)), each player with its own state. Its linearisation is that of the transformation after many
-    steps (bias corrections and schedules by ``count`` are over) on the players and the floating-point state; counters
-    do not count. A transformation whose update does not shrink with the gradient (Adam with eps = 0, a sign) has none.
+    z+ = z + update(-F(z)), each player with its own state. Its linearisation is that of the transformation
+    after many steps (bias corrections and schedules by ``count`` are over) on the players and the
+    floating-point state; counters do not count, constants that it keeps as state do (``inject_hyperparams``:
+    multiplier 1). A transformation whose update does not shrink with the gradient (Adam with eps = 0, a sign)
+    or that acts only now and then has none.
 
     Args:
         critic_opt: an :class:`optax.GradientTransformation`, learning rate included.
@@ -116,11 +128,11 @@ def from_optax(
     both = {"critic_opt": critic_opt, "generator_opt": critic_opt if generator_opt is None else generator_opt}
     for name, opt in both.items():
         if not (callable(getattr(opt, "init", None)) and callable(getattr(opt, "update", None))):
-            raise InputError(f"{name} = {opt!r} is no optax transformation; allowed: what optax.sgd(...) and its like return")
-    from ...parameters import check
-
-    given = check(Optax, dict(alternating=alternating, n_critic=n_critic, lazy=lazy, ema=ema, lr=lr, note=note))
-    return Optax(**given, **both)
+            raise InputError(
+                f"{name} = {opt!r} is no optax transformation; allowed: what optax.adam(...) returns"
+            )
+    turns = {"alternating": alternating, "n_critic": n_critic, "lazy": lazy}
+    return Optax(**check(Optax, turns | {"ema": ema, "lr": lr, "note": note}), **both)
 
 
 Optax.name, Optax.reference = "optax", "doi 10.5281/zenodo.4477198"
@@ -136,7 +148,7 @@ def _linear_updates(opt: Any, z: Any, v: Any, own: Any) -> tuple[Any, Any]:
     rest = _settled(opt, z, own)
 
     def update(v: Any, floats: list[Any]) -> tuple[Any, list[Any]]:
-        # interpreted, so that a root at 0 has the derivative 0 that its product with a vanishing mean asks for
+        # interpreted, so that a root at 0 has the derivative 0 that its product with a vanishing mean needs
         step, new = evaluate(lambda v, x: _updates(opt, z, v, _with_floats(own, x)), (v, floats))[0]
         return step, _floats(new)
 
@@ -153,8 +165,7 @@ def _settled(opt: Any, z: Any, own: Any) -> Any:
     still = jax.tree.map(jnp.zeros_like, z)
 
     def long(path: Any, x: Any) -> Any:
-        last = getattr(path[-1], "name", None) if path else None
-        return jnp.full_like(x, _LONG) if last == "count" and not _is_float(x) else x
+        return jnp.full_like(x, _LONG) if _is_count(path) and not _is_float(x) else x
 
     def moving(state: tuple[Any, Any, Any]) -> Any:
         return state[1] & (state[2] < _SETTLING)
@@ -167,6 +178,19 @@ def _settled(opt: Any, z: Any, own: Any) -> Any:
 
     own = jax.tree_util.tree_map_with_path(long, own)
     return jax.lax.while_loop(moving, once, (own, jnp.array(True), jnp.int32(0)))[0]
+
+
+def _is_steady(opt: Any) -> bool:
+    """Whether no counter but ``count``, which bias corrections and schedules read, goes on for ever."""
+    with jax.enable_x64(True):
+        z = jnp.zeros(2)
+        before = opt.init(z)
+        after = jax.tree.leaves(_updates(opt, z, z, before)[1])
+        for (path, old), new in zip(jax.tree_util.tree_leaves_with_path(before), after, strict=True):
+            is_key = jnp.issubdtype(jnp.result_type(old), jax.dtypes.prng_key)
+            if not is_key and not _is_float(old) and not _is_count(path) and bool(jnp.any(old != new)):
+                return False
+    return True
 
 
 def _is_smooth(opt: Any) -> bool:
@@ -182,6 +206,10 @@ def _is_smooth(opt: Any) -> bool:
             if not np.all(np.abs(step - expected) <= scale):
                 return False
     return True
+
+
+def _is_count(path: Any) -> bool:
+    return bool(path) and getattr(path[-1], "name", None) == "count"
 
 
 def _is_float(x: Any) -> bool:

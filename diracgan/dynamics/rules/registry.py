@@ -14,7 +14,25 @@ R = TypeVar("R", bound=type[Rule])
 
 
 def register_rule(name: str, reference: str = "") -> Callable[[R], R]:
-    """Give a :class:`Rule` subclass its name."""
+    """Give a :class:`Rule` subclass its name; every command and function then knows it.
+
+    Args:
+        name: what the rule is called.
+        reference: where it comes from.
+
+    Example:
+        >>> import jax.numpy as jnp, diracgan as dg
+        >>> from diracgan.dynamics import Rule, register_rule
+        >>> from diracgan.dynamics.rules import move_both
+        >>> @register_rule("my-half-steps")
+        ... class HalfSteps(Rule):
+        ...     def iterate(self, game, players, memory):
+        ...         half = type(players)(*(0.5 * h for h in self.rates))
+        ...         return game.land(move_both(players, half, game.velocity(players)), half), memory
+        >>> s = dg.step(dg.variant("wgan-linear"), dg.rule("my-half-steps", lr=1.0))
+        >>> [x.tolist() for x in s(jnp.array([1.0]), jnp.array([1.0]))]
+        [[0.5], [1.5]]
+    """
 
     def give(cls: R) -> R:
         cls.name, cls.reference = name, reference
@@ -47,7 +65,8 @@ def rule(name: str, **parameters: Any) -> Rule:
 
     Args:
         name: a registered name, see :func:`rules`.
-        **parameters: its own, and on every rule ``lr`` or ``lr_d`` and ``lr_g`` (> 0) and ``ema`` (decay in [0, 1)).
+        **parameters: its own, and on every rule ``lr`` or ``lr_d`` and ``lr_g`` (> 0) and ``ema`` (decay in
+            [0, 1)).
 
     Raises:
         InputError: (a ValueError) for an unknown name or parameter, naming the choices.

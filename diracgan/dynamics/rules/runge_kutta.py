@@ -36,8 +36,8 @@ class RK2(Rule):
 class RK4(Rule):
     """The classical Runge-Kutta step (order 4), ODE-GAN's.
 
-    Multipliers 1 + zeta + zeta^2/2 + zeta^3/6 + zeta^4/24; bilinear: stable for eta < 2 sqrt(2). All stages see the
-    same minibatch.
+    Multipliers 1 + zeta + zeta^2/2 + zeta^3/6 + zeta^4/24; bilinear: stable for eta < 2 sqrt(2). All stages
+    see the same minibatch.
 
     Example:
         >>> import diracgan as dg

@@ -1,7 +1,7 @@
 """Rules in which each player has an optimiser of its own: both at once, or one after the other.
 
-Who moves when, how often, and on which critic steps the penalties act is written here, once; a rule adds how one
-player's velocity becomes its step.
+Who moves when, how often, and on which critic steps the penalties act is written here, once; a rule adds how
+one player's velocity becomes its step.
 """
 
 from __future__ import annotations
@@ -37,12 +37,13 @@ class Memory(NamedTuple):
 class Turns(Rule):
     """Base of the rules in which each player turns its velocity into a step by itself.
 
-    A subclass writes :meth:`stride`, and where it remembers something :meth:`own` and :meth:`landed`; it takes turns
-    by ``alternating``, ``n_critic`` and ``first``, fixed attributes here and parameters where a subclass declares them.
+    A subclass writes :meth:`stride`, and where it remembers something :meth:`own` and :meth:`landed`; it
+    takes turns by ``alternating``, ``n_critic`` and ``first``, fixed attributes here and parameters where a
+    subclass declares them.
 
     Attributes:
-        lazy: the critic's penalties act on critic steps 0, lazy, 2 lazy, ..., counted across iterations, and are
-            multiplied by ``lazy``; None for every step (lazy regularisation, arXiv 1912.04958, appendix B).
+        lazy: the critic's penalties act on critic steps 0, lazy, 2 lazy, ..., counted across iterations, and
+            are multiplied by ``lazy``; None for every step (lazy regularisation, arXiv 1912.04958).
     """
 
     alternating = False
@@ -56,7 +57,9 @@ class Turns(Rule):
     def __post_init__(self) -> None:
         """Refuse critic steps that no turn is there for."""
         if self.n_critic != 1 and not self.alternating:
-            raise InputError(f"n_critic = {self.n_critic} needs players that take turns; add alternating=true")
+            raise InputError(
+                f"n_critic = {self.n_critic} needs players that take turns; add alternating=true"
+            )
 
     def own(self, z: Any) -> Any:
         """What one player's optimiser remembers before its first step; () by default."""
@@ -112,7 +115,9 @@ class Turns(Rule):
         return jnp.where(memory.critic_steps == 0, float(self.lazy or 1), 0.0) if self._is_lazy else 1.0
 
     def _counted(self, memory: Memory) -> Memory:
-        return memory._replace(critic_steps=(memory.critic_steps + 1) % self.lazy) if self._is_lazy else memory
+        if not self._is_lazy:
+            return memory
+        return memory._replace(critic_steps=(memory.critic_steps + 1) % self.lazy)
 
     def _critic(self, game: Game, players: Players, memory: Memory) -> tuple[Players, Memory]:
         def once(draw: Any, now: tuple[Players, Memory]) -> tuple[Players, Memory]:
