@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-# Public name -> the module that defines it; a module of that very name is meant itself.
+# Public name -> the module that defines it. A package of that very name is meant itself: it can be called, so
+# that ``import diracgan.variants as v`` finds the package.
 _HOME = {
     "Trajectory": "diracgan.dynamics",
     "InputError": "diracgan.errors",
@@ -76,12 +77,9 @@ def __getattr__(name: str) -> object:
     import importlib
 
     module = importlib.import_module(home)
-    value = module if name in _MODULES else getattr(module, name)
+    value = module if name == "plot" or home == f"{__name__}.{name}" else getattr(module, name)
     globals()[name] = value
     return value
-
-
-_MODULES = {"analysis", "plot"}
 
 
 def __dir__() -> list[str]:

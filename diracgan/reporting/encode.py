@@ -32,10 +32,10 @@ def plain(value: Any) -> Any:
         return {str(k): plain(x) for k, x in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [plain(x) for x in value]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if hasattr(value, "tolist"):  # NumPy and JAX arrays and scalars
         return plain(value.tolist())
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     return str(value)
 
 
