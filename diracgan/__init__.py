@@ -34,7 +34,10 @@ _HOME = {
     "spectrum": "diracgan.analysis",
     "stationary_covariance": "diracgan.analysis",
     "analysis": "diracgan.analysis",
+    "explain": "diracgan.analysis.explain",
     "plot": "diracgan.plotting",
+    "preset": "diracgan.practice",
+    "presets": "diracgan.practice",
 }
 
 __all__ = [
@@ -43,10 +46,13 @@ __all__ = [
     "Variant",
     "__version__",
     "analysis",
+    "explain",
     "field",
     "flow",
     "load",
     "plot",
+    "preset",
+    "presets",
     "register",
     "rule",
     "rules",
@@ -63,10 +69,12 @@ if TYPE_CHECKING:
     from diracgan import analysis
     from diracgan import plotting as plot
     from diracgan.analysis import spectrum, stationary_covariance
+    from diracgan.analysis.explain import explain
     from diracgan.dirac import field
     from diracgan.dynamics import Trajectory, flow, rule, rules, simulate, step
     from diracgan.dynamics.store import load, save
     from diracgan.errors import InputError
+    from diracgan.practice import preset, presets
     from diracgan.variants import Variant, register, variant, variants
 
 

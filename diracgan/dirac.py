@@ -25,13 +25,14 @@ def generator(theta: Array, z: Any) -> Array:
 
 
 def game(variant: Variant, x0: Array) -> Game:
-    """The Dirac game of ``variant`` with the datum ``x0``, shape (d,)."""
-    return Game(variant, x_real=x0[None], z=None, critic=critic, generator=generator)
+    """The Dirac game of ``variant`` with the datum ``x0``, shape (d,); instance noise is integrated over."""
+    noisy = "noise" in variant.extras
+    return Game(variant, x_real=x0[None], z=None, critic=critic, generator=generator, averaged=noisy)
 
 
 @jax.jit
 def _velocity(variant: Variant, x0: Array, players: Players) -> Players:
-    return game(variant, x0).velocity(players)
+    return game(variant, x0).motion(players)
 
 
 def field(variant: Variant, x0: Any = None) -> Callable[[Array, Array], Players]:

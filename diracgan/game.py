@@ -1,23 +1,27 @@
 """Who plays: the losses of a variant, a critic, a generator and data make one joint vector field.
 
-Nothing here knows how large the players are: phi and theta are any pytrees. The Dirac system (:mod:`diracgan.dirac`)
-and a real network's training step are both instances.
+Nothing here knows how large the players are: phi and theta are any pytrees. The Dirac system
+(:mod:`diracgan.dirac`) and a real network's training step are both instances.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
+from jax.flatten_util import ravel_pytree
 
 from .errors import InputError, one_line
+from .instance_noise import Loss, coupling_of, smooth_mean, spreads
 from .switching import evaluate
 from .variants import Variant
-from .variants.penalties import total
+from .variants.penalties import on_logits, total
 
 
 class Players(NamedTuple):
@@ -38,6 +42,9 @@ class Game:
         z: what the generator is fed, any pytree.
         critic: (phi, x) -> logits, x (n, ...) -> (n,).
         generator: (theta, z) -> samples (m, ...).
+        averaged: whether instance noise is integrated over here (a batch of one); else the samples carry it.
+        mix: share of the real sample in the points between, per sample, that a gradient penalty looks at.
+        jitter: what moves the real samples to the points around them.
 
     Example:
         >>> import jax.numpy as jnp, diracgan as dg
@@ -52,6 +59,9 @@ class Game:
     z: Any
     critic: Callable[[Any, Array], Array] = dataclasses.field(metadata={"static": True})
     generator: Callable[[Any, Any], Array] = dataclasses.field(metadata={"static": True})
+    averaged: bool = dataclasses.field(default=False, metadata={"static": True})
+    mix: Any = 0.5
+    jitter: Any = 0.0
 
     def logits(self, phi: Any, x: Array) -> Array:
         """The critic as it is used, constraint included: x (n, ...) -> (n,)."""
@@ -61,18 +71,21 @@ class Game:
         """The critic's loss and ``penalty`` times its penalties, a scalar."""
         x_fake = self.generator(players.theta, self.z)
         loss = self._loss("critic_loss", players.phi, x_fake)
-
-        def one(x: Array) -> Array:
-            return self.logits(players.phi, x[None])[0]
-
-        return loss + penalty * total(self.variant, one, players.phi, self.x_real, x_fake)
+        loss += penalty * self._mean(
+            functools.partial(on_logits, self.variant), "separable", players.phi, x_fake
+        )
+        return loss + penalty * total(self.variant, View(self, players.phi), players.phi, self.x_real, x_fake)
 
     def generator_loss(self, players: Players) -> Array:
         """The generator's loss, a scalar."""
         return self._loss("generator_loss", players.phi, self.generator(players.theta, self.z))
 
     def velocity(
-        self, players: Players, draw: int | Array = 0, penalty: float | Array = 1.0, modes: Array | None = None
+        self,
+        players: Players,
+        draw: int | Array = 0,
+        penalty: float | Array = 1.0,
+        modes: Array | None = None,
     ) -> Players:
         """The field (-grad_phi L_D, -grad_theta L_G), with the variant's transforms.
 
@@ -99,9 +112,25 @@ class Game:
 
         return transform(self.variant, descent, players)
 
+    def motion(self, players: Players, modes: Array | None = None) -> Players:
+        """The flow's velocity: the field, but a clipped weight at a face of its box does not move outwards.
+
+        Args:
+            players: where.
+            modes: None, or the branches to freeze, in the order of :meth:`surfaces`.
+        """
+        v = self.velocity(players, modes=modes)
+        if self.faces(players) == 0:
+            return v
+        _, held = self._faces(players, v.phi, modes)
+        return v._replace(phi=jax.tree.map(lambda a, *h: jnp.where(h[0] | h[1], 0.0, a), v.phi, *held))
+
     def project(self, players: Players) -> Players:
-        """The nearest players that the critic's constraint allows, after a step; a parametrised critic needs none."""
-        return players
+        """The nearest players that the critic's constraint allows; a parametrised one needs none."""
+        if self.variant.constraint != "clipped":
+            return players
+        clip = self.variant.clip  # type: ignore[attr-defined]
+        return players._replace(phi=jax.tree.map(lambda w: jnp.clip(w, -clip, clip), players.phi))
 
     def land(self, players: Players, rates: Players, draw: int | Array = 0) -> Players:
         """Where players that have just stepped come down: on the critic's constraint.
@@ -114,10 +143,43 @@ class Game:
         return self.project(players)
 
     def surfaces(self, players: Players, modes: Array | None = None) -> Array:
-        """The switching functions of both losses, shape (m,): the field is smooth while none changes its sign."""
+        """The switching functions, shape (m,): the flow is smooth while none changes its sign.
+
+        Those of the critic's loss, of the generator's, and last two for each clipped weight, one per face of
+        its box: the gap to the face while it is free (mode +1), minus the outward velocity while it is held.
+        """
         mine, others = self._split(modes, players)
-        parts = ((self.critic_loss, mine), (self.generator_loss, others))
-        return jnp.concatenate([evaluate(loss, (players,), part)[1] for loss, part in parts])
+        parts = [
+            evaluate(loss, (players,), m)[1]
+            for loss, m in ((self.critic_loss, mine), (self.generator_loss, others))
+        ]
+        if self.faces(players):
+            gaps, _ = self._faces(players, self.velocity(players, modes=modes).phi, modes)
+            parts += [jnp.ravel(g) for side in gaps for g in jax.tree.leaves(side)]
+        return jnp.concatenate(parts)
+
+    def faces(self, players: Players) -> int:
+        """How many of the last surfaces are faces of the box that clips the critic's weights."""
+        if self.variant.constraint != "clipped":
+            return 0
+        return 2 * sum(int(np.size(w)) for w in jax.tree.leaves(players.phi))
+
+    def _faces(self, players: Players, v: Any, modes: Array | None) -> tuple[list[Any], list[Any]]:
+        """The switching functions of the upper and the lower faces, and whether each holds its weight."""
+        clip = self.variant.clip  # type: ignore[attr-defined]
+        flat, restore = ravel_pytree(players.phi)
+        outward, _ = ravel_pytree(v)
+        gaps, helds = [], []
+        for k, side in enumerate((1.0, -1.0)):
+            gap, push = clip - side * flat, side * outward
+            if modes is None:
+                held, gap = (gap <= 0) & (push > 0), jnp.maximum(gap, 0.0)
+            else:
+                start = modes.shape[0] - (2 - k) * flat.size
+                held = modes[start : start + flat.size] < 0
+            gaps.append(restore(jnp.where(held, -push, gap)))
+            helds.append(jax.tree.map(lambda h: h > 0, restore(held.astype(flat.dtype))))
+        return gaps, helds
 
     def _split(self, modes: Array | None, players: Players) -> tuple[Array | None, Array | None]:
         if modes is None:
@@ -126,40 +188,75 @@ class Game:
         return modes[:first], modes[first:]
 
     def _loss(self, which: str, phi: Any, x_fake: Array) -> Array:
+        def loss(real: Array, fake: Array) -> Array:
+            return self._value(which, real, fake, x_fake)
+
+        return self._mean(loss, which, phi, x_fake)
+
+    def _mean(self, loss: Loss, how: str, phi: Any, x_fake: Array) -> Array:
+        """A loss of the logits, averaged over instance noise where the game does that."""
         real, fake = self.logits(phi, self.x_real), self.logits(phi, x_fake)
+        if not self.averaged:
+            return loss(real, fake)
+        slope = jax.vmap(jax.grad(View(self, phi)))
+        spread = [spreads(slope(x), self.variant.extras["noise"]) for x in (self.x_real, x_fake)]
+        return smooth_mean(
+            loss, how if how == "separable" else coupling_of(self.variant, how), real, fake, *spread
+        )
+
+    def _value(self, which: str, real: Array, fake: Array, x_fake: Array) -> Array:
         name = self.variant.name or type(self.variant).__name__
         try:
             value = jnp.asarray(getattr(self.variant, which)(real, fake, self.x_real, x_fake))
         except Exception as error:  # a loss is a user's code: its own line is what helps
             raise InputError(f"{which} of {name!r} failed: {one_line(error)}") from error
         if value.shape != ():
-            raise InputError(f"{which} of {name!r} has shape {value.shape}; allowed: a scalar (mean over the batch)")
+            raise InputError(
+                f"{which} of {name!r} has shape {value.shape}; allowed: a scalar (mean over the batch)"
+            )
         if not jnp.issubdtype(value.dtype, jnp.floating):
-            raise InputError(f"{which} of {name!r} is of type {value.dtype}; allowed: a real floating-point scalar")
+            raise InputError(
+                f"{which} of {name!r} is of type {value.dtype}; allowed: a real floating-point scalar"
+            )
         return value
+
+
+class View:
+    """The critic as a penalty sees it: one sample -> its logit; ``mix`` and ``jitter`` say where to look."""
+
+    def __init__(self, game: Game, phi: Any) -> None:
+        """Look at the critic of ``game`` with the parameters ``phi``."""
+        self.game, self.phi, self.mix, self.jitter = game, phi, game.mix, game.jitter
+
+    def __call__(self, x: Array) -> Array:
+        """The logit of one sample."""
+        return self.game.logits(self.phi, x[None])[0]
 
 
 def constrain(variant: Variant, phi: Any) -> Any:
     """The critic's parameters as they are used: phi itself, or each weight divided by its spectral norm.
 
-    A vector's spectral norm is its length, so the Dirac critic becomes phi.x/|phi| (theory.md section 1), which has
-    no value at phi = 0.
+    A vector's spectral norm is its length, so the Dirac critic becomes phi.x/|phi| (theory.md section 1),
+    which has no value at phi = 0.
     """
-    if variant.constraint == "none":
+    if variant.constraint in ("none", "clipped"):
         return phi
     if variant.constraint == "normalised":
         return jax.tree.map(lambda w: w / jnp.sqrt(jnp.sum(w * w)), phi)
-    raise InputError(f"constraint {variant.constraint!r} of {variant.name!r}; allowed: none, normalised")
+    raise InputError(
+        f"constraint {variant.constraint!r} of {variant.name!r}; allowed: none, normalised, clipped"
+    )
 
 
 def transform(variant: Variant, field: Callable[[Players], Players], players: Players) -> Players:
     """The field at ``players`` as the variant's transforms make it.
 
-    v - gamma grad |v|^2 / 2 + (lam/2) (J - J^T) v, both from the raw field v with the Jacobian J: consensus optimisation
-    with gamma = ``consensus`` (grad |v|^2 / 2 = J^T v) and symplectic adjustment with lam = ``sga``, not aligned.
+    v - gamma grad |v|^2 / 2 + (lam/2) (J - J^T) v, both from the raw field v with the Jacobian J: consensus
+    optimisation with gamma = ``consensus`` (grad |v|^2 / 2 = J^T v), and symplectic gradient adjustment with
+    lam = ``sga``, its sign not aligned.
 
     References:
-        Mescheder, Nowozin, Geiger 2017 (arXiv 1705.10461), eq. 9; Balduzzi et al. 2018 (arXiv 1802.05642), section 3.
+        Mescheder, Nowozin, Geiger 2017 (arXiv 1705.10461), eq. 9; Balduzzi et al. 2018 (arXiv 1802.05642).
 
     Example:
         >>> import jax.numpy as jnp, diracgan as dg

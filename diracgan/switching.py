@@ -20,7 +20,19 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, jaxpr_as_fun
 from .variants._math import root
 
 # Library functions that are smooth although their programs branch.
-_SMOOTH = frozenset({"softplus", "logaddexp", "logaddexp2", "log_sigmoid", "logsumexp", "sigmoid", "xlogy", "sinc"})
+_SMOOTH = frozenset(
+    {
+        "softplus",
+        "logaddexp",
+        "logaddexp2",
+        "log_sigmoid",
+        "logsumexp",
+        "sigmoid",
+        "xlogy",
+        "sinc",
+        "mean_over_noise",
+    }
+)
 _COMPARE = {"gt": 1.0, "ge": 1.0, "lt": -1.0, "le": -1.0}
 _CALLS = frozenset({"jit", "pjit", "closed_call", "core_call", "remat", "checkpoint", "custom_jvp_call"})
 _SITES = frozenset({"abs", "sign", "max", "min", "clamp", "sqrt", "rsqrt", "pow", *_COMPARE})
@@ -104,7 +116,12 @@ class _Walk:
             body = _body(eqn)
             if body is not None and any(flags):
                 outs, out_flags, out_roots = self.run(
-                    body.jaxpr, body.consts, ins, [False] * len(body.consts), flags, [root_of(a) for a in eqn.invars]
+                    body.jaxpr,
+                    body.consts,
+                    ins,
+                    [False] * len(body.consts),
+                    flags,
+                    [root_of(a) for a in eqn.invars],
                 )
             else:
                 outs = self.one(eqn, ins, root_of) if any(flags) else _bind(eqn, ins)
@@ -216,7 +233,15 @@ def _root(eqn: Any, ins: list[Any], root_of: Callable[[Any], Any]) -> Any:
     r = root_of(eqn.invars[0]) if eqn.invars else None
     if r is None:
         return None
-    if name in ("reduce_sum", "reshape", "squeeze", "expand_dims", "reduce_max", "copy", "convert_element_type"):
+    if name in (
+        "reduce_sum",
+        "reshape",
+        "squeeze",
+        "expand_dims",
+        "reduce_max",
+        "copy",
+        "convert_element_type",
+    ):
         out = eqn.outvars[0].aval
         return jnp.reshape(r, out.shape) if np.size(r) == out.size else None
     if name == "broadcast_in_dim" and np.size(r) == eqn.outvars[0].aval.size:

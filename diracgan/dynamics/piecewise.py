@@ -10,7 +10,7 @@ References:
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -42,18 +42,20 @@ class Regime(NamedTuple):
     """One smooth piece.
 
     Attributes:
-        modes: the branch of every site on this side, +1 or -1, shape (m,).
-        other: the branches on the far side of the surface ``index``.
-        sliding: whether the motion stays on the surface ``index``.
-        index: the surface that was met last.
+        modes: the branch of every site, +1 or -1, shape (m,).
+        flips: row k is not empty where the motion slides along surface k, and then says which sites switch there;
+            booleans, shape (m, m).
         slack: added to the guards of surfaces on which the regime starts, shape (m,).
     """
 
     modes: Array
-    other: Array
-    sliding: Array
-    index: Array
+    flips: Array
     slack: Array
+
+    @property
+    def sliding(self) -> bool:
+        """Whether the motion stays on any surface."""
+        return bool(np.any(self.flips))
 
 
 def pack(players: Players, ema: Players | None = None) -> Array:
@@ -73,10 +75,16 @@ def surface_count(system: System) -> int:
     return jax.eval_shape(dirac.game(system.variant, system.x0).surfaces, Players(z, z)).shape[0]
 
 
+def face_count(system: System) -> int:
+    """How many of the last switching functions are faces of the box that clips the critic."""
+    z = jnp.zeros_like(system.x0)
+    return dirac.game(system.variant, system.x0).faces(Players(z, z))
+
+
 def velocity(system: System, y: Array, modes: Array | None = None) -> Array:
     """dy/dt with the branches frozen by ``modes``, or as the losses stand."""
     z = unpack(system, y)
-    v = dirac.game(system.variant, system.x0).velocity(z, modes=modes)
+    v = dirac.game(system.variant, system.x0).motion(z, modes)
     v = Players(*(rate * part for rate, part in zip(system.rates, v, strict=True)))
     if system.tau is None:
         return pack(v)
@@ -91,36 +99,52 @@ def surfaces(system: System, y: Array, modes: Array | None = None) -> Array:
 
 
 def flow_in(system: System, y: Array, regime: Regime) -> Array:
-    """dy/dt in a regime: its own smooth field, or Filippov's combination of the two beside the surface."""
+    """dy/dt in a regime: its own smooth field, or Filippov's combination of the fields beside the surfaces."""
     if regime.modes.shape[0] == 0:
         return velocity(system, y)
 
     def slide(y: Array) -> Array:
-        here, there, down, up = _beside(system, y, regime)
-        share = down / (down - up)  # of the far side's field, so that the surface function stands still
-        return here + share * (there - here)
+        here, steps, shares = _beside(system, y, regime)
+        return here + shares @ steps
 
-    return jax.lax.cond(regime.sliding, slide, lambda y: velocity(system, y, regime.modes), y)
+    return jax.lax.cond(jnp.any(regime.flips), slide, lambda y: velocity(system, y, regime.modes), y)
 
 
 def guards(system: System, y: Array, regime: Regime) -> Array:
-    """Positive while the regime lasts: m surfaces, leaving the slide on either side, the float range: (m + 3,)."""
+    """Positive while the regime lasts: m surfaces, m slides left on this side, m on the far side, the float range."""
     size = LARGEST - jnp.max(jnp.abs(y))
-    if regime.modes.shape[0] == 0:
+    m = regime.modes.shape[0]
+    if m == 0:
         return size[None]
     held = regime.modes * surfaces(system, y, regime.modes) + regime.slack
-    _, _, down, up = _beside(system, y, regime)
-    same = regime.modes != regime.other
-    held = jnp.where(regime.sliding & same, 1.0, held)
-    leave = jnp.where(regime.sliding, jnp.stack([-down, up]), 1.0)
-    return jnp.concatenate([held, leave, size[None]])
+    if faces := face_count(system):  # a weight may rest on its face without meeting it again
+        held = held.at[-faces:].add(_SLACK)
+    held = jnp.where(jnp.any(regime.flips, axis=0), 1.0, held)
+    inside = jax.lax.cond(
+        jnp.any(regime.flips), lambda y: _beside(system, y, regime)[2], lambda y: jnp.full(m, 0.5), y
+    )
+    slid = jnp.any(regime.flips, axis=1)
+    leave = jnp.where(slid, jnp.stack([inside, 1.0 - inside]), 1.0)
+    return jnp.concatenate([held, leave.ravel(), size[None]])
 
 
-def _beside(system: System, y: Array, regime: Regime) -> tuple[Array, Array, Array, Array]:
-    """The fields on both sides, and their speeds across the surface, counted towards this side."""
-    normal = jax.grad(lambda y: surfaces(system, y, regime.modes)[regime.index])(y) * regime.modes[regime.index]
-    here, there = velocity(system, y, regime.modes), velocity(system, y, regime.other)
-    return here, there, normal @ here, normal @ there
+def guard_count(regime: Regime) -> int:
+    """How many guards a regime has; the last is the float range."""
+    return 3 * len(regime.modes) + 1
+
+
+def _beside(system: System, y: Array, regime: Regime) -> tuple[Array, Array, Array]:
+    """The field on this side, its changes across the surfaces slid upon (m, n), and Filippov's shares of them (m,).
+
+    The shares make every surface function slid upon stand still: n_j . (here + sum_k share_k step_k) = 0.
+    """
+    slid = jnp.any(regime.flips, axis=1)
+    here = velocity(system, y, regime.modes)
+    across = jnp.where(regime.flips, -regime.modes, regime.modes)
+    steps = jnp.where(slid[:, None], jax.vmap(lambda modes: velocity(system, y, modes))(across) - here, 0.0)
+    normals = jax.jacfwd(lambda y: surfaces(system, y, regime.modes))(y)
+    matrix = jnp.where(slid[:, None] & slid, normals @ steps.T, jnp.eye(len(slid)))
+    return here, steps, jnp.linalg.solve(matrix, jnp.where(slid, -normals @ here, 0.0))
 
 
 class Crossing(NamedTuple):
@@ -151,61 +175,78 @@ def natural(system: System, y: Array) -> tuple[Array, Array]:
 def start(system: System, y: Array) -> Regime:
     """The regime in which a trajectory from ``y`` begins."""
     g, v = (np.asarray(a) for a in natural(system, y))
-    modes = np.where(g >= 0, 1.0, -1.0)
-    regime = plain(modes)
+    regime = plain(np.where(g >= 0, 1.0, -1.0))
+    losses = len(g) - face_count(system)
     seen: set[int] = set()
-    for _ in range(len(modes)):
-        near = look(system, y, modes)
-        on = [k for k in np.flatnonzero(_vanishing(near, y)) if k not in seen]
+    for _ in range(losses):
+        near = look(system, y, regime.modes)
+        on = [k for k in np.flatnonzero(_vanishing(near, y)[:losses]) if k not in seen]
         if not on:
             break
         k = int(on[0])
-        flipped, together = _flip(near, y, modes, k)
-        seen.update(together)
-        here, there = float(near.speeds[k]), float(look(system, y, flipped).speeds[k])
-        side = modes[k]
-        if here * side >= 0 and there * side >= 0:
-            regime = plain(modes, together)
-        elif here * side <= 0 and there * side <= 0:
-            modes = flipped
-            regime = plain(modes, together)
-        elif here * side < 0 < there * side:
-            return Regime(modes, flipped, np.asarray(True), np.asarray(k), np.zeros(len(modes)))
+        shared = _shared(near, y, k, losses)
+        seen.update(int(i) for i in np.flatnonzero(shared))
+        here, there = speeds(system, y, regime, k, shared)
+        if here >= 0 and there >= 0:
+            regime = _off(regime, shared)
+        elif here <= 0 and there <= 0:
+            regime = _off(_across(regime, shared), shared)
+        elif here < 0 < there:
+            regime = _onto(regime, k, shared)
         else:  # pushed off on both sides: the solution is not unique, the loss as it stands chooses
-            if float(np.asarray(near.normals)[k] @ v) * side < 0:
-                modes = flipped
-            regime = plain(modes, together)
+            chosen = float(np.asarray(near.normals)[k] @ v) * regime.modes[k] >= 0
+            regime = _off(regime if chosen else _across(regime, shared), shared)
     return regime
-
-
-def plain(modes: np.ndarray, on: list[int] | None = None) -> Regime:
-    """A regime without sliding, that starts on the surfaces ``on``."""
-    slack = np.zeros(len(modes))
-    slack[on or []] = _SLACK
-    return Regime(modes, modes, np.asarray(False), np.asarray(0), slack)
 
 
 def after(system: System, y: Array, regime: Regime, guard: int) -> tuple[Regime, str]:
     """The regime that follows when ``guard`` has fallen to 0, and what happened: crossing, slide or leave."""
+    regime = Regime(*(np.asarray(a) for a in regime))
     m = len(regime.modes)
-    if guard >= m:  # the end of a slide
-        stay = guard == m
-        modes = np.asarray(regime.modes if stay else regime.other)
-        return plain(modes, list(np.flatnonzero(np.asarray(regime.modes) != np.asarray(regime.other)))), "leave"
-    modes = np.asarray(regime.modes)
-    near = look(system, y, modes)
-    flipped, together = _flip(near, y, modes, guard)
-    if bool(regime.sliding):  # a second surface during a slide: cross it, and slide on
-        other = np.where(flipped != modes, flipped, np.asarray(regime.other))
-        slack = np.zeros(m)
-        slack[together] = _SLACK
-        return Regime(flipped, other, regime.sliding, regime.index, slack), "crossing"
-    side = modes[guard]
-    there = float(look(system, y, flipped).speeds[guard]) * side
-    here = float(near.speeds[guard]) * side
+    losses = m - face_count(system)
+    if guard >= m:  # the end of a slide, on this side or on the far one
+        k = (guard - m) % m
+        shared = regime.flips[k]
+        left = regime._replace(flips=np.where(np.arange(m)[:, None] == k, False, regime.flips))
+        return _off(left if guard < 2 * m else _across(left, shared), shared), "leave"
+    if guard >= losses:  # a face of the box takes a weight, or lets it go
+        alone = np.arange(m) == guard
+        return _across(regime, alone), "slide" if regime.modes[guard] > 0 else "leave"
+    shared = _shared(look(system, y, regime.modes), y, guard, losses)
+    here, there = speeds(system, y, regime, guard, shared)
     if here <= 0 < there:
-        return Regime(modes, flipped, np.asarray(True), np.asarray(guard), np.zeros(m)), "slide"
-    return plain(flipped, together), "crossing"
+        return _onto(regime, guard, shared), "slide"
+    return _off(_across(regime, shared), shared), "crossing"
+
+
+def speeds(system: System, y: Array, regime: Regime, k: int, shared: np.ndarray) -> tuple[float, float]:
+    """How fast the motion on this side, and the one on the far side, move away from surface k towards this side."""
+    normal = np.asarray(look(system, y, regime.modes).normals)[k] * regime.modes[k]
+    here, there = (np.asarray(_flow_in(system, y, r)) for r in (regime, _across(regime, shared)))
+    return float(normal @ here), float(normal @ there)
+
+
+_flow_in = jax.jit(flow_in)
+
+
+def plain(modes: np.ndarray) -> Regime:
+    """A regime without sliding."""
+    return Regime(modes, np.zeros((len(modes), len(modes)), bool), np.zeros(len(modes)))
+
+
+def _across(regime: Regime, shared: np.ndarray) -> Regime:
+    return regime._replace(modes=np.where(shared, -np.asarray(regime.modes), regime.modes))
+
+
+def _off(regime: Regime, shared: np.ndarray) -> Regime:
+    """The regime that starts on these surfaces and leaves them."""
+    return regime._replace(slack=np.where(shared, _SLACK, 0.0))
+
+
+def _onto(regime: Regime, k: int, shared: np.ndarray) -> Regime:
+    """The regime that slides along surface k as well."""
+    row = np.arange(len(shared))[:, None] == k
+    return regime._replace(flips=np.where(row, shared, regime.flips), slack=np.zeros(len(shared)))
 
 
 _SLACK = 1e-13
@@ -217,12 +258,13 @@ def _vanishing(near: Crossing, y: Array) -> np.ndarray:
     return np.abs(np.asarray(near.g)) <= 1e-12 * scale
 
 
-def _flip(near: Crossing, y: Array, modes: np.ndarray, k: int) -> tuple[np.ndarray, list[int]]:
-    """Modes on the far side of surface k: every site that shares the surface switches with it."""
+def _shared(near: Crossing, y: Array, k: int, losses: int) -> np.ndarray:
+    """Which sites of the losses share surface k, and so switch with it: booleans, (m,)."""
     normals = np.asarray(near.normals)
     lengths = np.linalg.norm(normals, axis=1)
     parallel = np.abs(normals @ normals[k]) >= (1 - _PARALLEL) * lengths * lengths[k]
     scale = 1e-9 * lengths * max(1.0, float(np.max(np.abs(y))))
     shared = parallel & (lengths > 0) & (np.abs(np.asarray(near.g)) <= scale)
+    shared &= np.arange(len(lengths)) < losses
     shared[k] = True
-    return np.where(shared, -modes, modes), [int(i) for i in np.flatnonzero(shared)]
+    return shared

@@ -1,10 +1,12 @@
 """What is minimised: the variants, their penalties, and the registry."""
 
+from .._callable import callable_package
 from ..parameters import Parameter, param, parameters
-from . import quadratic, vanilla, wasserstein
+from . import f_divergence, hinge, least_squares, quadratic, relativistic, vanilla, wasserstein
 from ._math import minus_log_sigmoid, norm, quotient, softplus
 from .base import Critic, Variant
 from .penalties import modifiers
+from .recipes import presets
 from .registry import build, load_file, load_module, parse, register, variant, variant_class, variants
 
 __all__ = [
@@ -12,6 +14,9 @@ __all__ = [
     "Parameter",
     "Variant",
     "build",
+    "f_divergence",
+    "hinge",
+    "least_squares",
     "load_file",
     "load_module",
     "minus_log_sigmoid",
@@ -20,9 +25,11 @@ __all__ = [
     "param",
     "parameters",
     "parse",
+    "presets",
     "quadratic",
     "quotient",
     "register",
+    "relativistic",
     "softplus",
     "vanilla",
     "variant",
@@ -30,3 +37,5 @@ __all__ = [
     "variants",
     "wasserstein",
 ]
+
+callable_package(__name__, "variants")  # dg.variants() lists them, whatever was imported first

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from ..errors import unknown
-from ..parameters import Parameter, Parametric, plain, text
+from ..parameters import Parameter, Parametric, parameters, plain, text
 
 Critic = Callable[[Array], Array]
 
@@ -24,7 +24,9 @@ class Variant(Parametric):
     Attributes:
         name: the registered name.
         reference: where the loss comes from.
-        constraint: how the critic is parametrised: ``"none"`` or ``"normalised"`` (D = phi.x/|phi|).
+        constraint: how the critic is parametrised or projected: ``"none"``, ``"normalised"`` (D =
+            phi.x/|phi|) or ``"clipped"`` (every weight in [-clip, clip]; the class has a parameter ``clip``).
+        labelled: whether the critic's loss is a distance to labels, which it then takes from :meth:`labels`.
 
     Example:
         >>> import jax.numpy as jnp, diracgan as dg
@@ -40,6 +42,7 @@ class Variant(Parametric):
     """
 
     constraint: ClassVar[str] = "none"
+    labelled: ClassVar[bool] = False
 
     extras: dict[str, Any] = dataclasses.field(default_factory=dict, kw_only=True)
     options: tuple[tuple[str, str], ...] = dataclasses.field(
@@ -78,21 +81,34 @@ class Variant(Parametric):
         """
         return jnp.zeros(())
 
+    def labels(self, fake: Any, real: Any) -> tuple[Any, Any]:
+        """The labels of fake and real samples in the critic's loss, smoothed as ``with_`` asks.
+
+        fake + beta and real - alpha, with beta = ``smooth_fake`` and alpha = ``smooth_real``. A class that
+        calls this says ``labelled = True``.
+
+        Example:
+            >>> import diracgan as dg
+            >>> dg.variant("ns").with_(smooth_real=0.25).labels(0.0, 1.0)
+            (0.0, 0.75)
+        """
+        return fake + self.extras.get("smooth_fake", 0.0), real - self.extras.get("smooth_real", 0.0)
+
     def with_(self, **changes: Any) -> Variant:
         """Return this variant with penalties or transforms set; only what is named is replaced.
 
         Args:
-            **changes: e.g. ``l2=0.1, r1=0.3``; names and domains in :func:`modifiers`. ``None`` takes one away.
+            **changes: e.g. ``l2=0.1, r1=0.3``; names and domains in :func:`modifiers`. None takes one off.
 
         Raises:
-            InputError: for an unknown name or a value that is not allowed.
+            InputError: for an unknown name, a value that is not allowed, or a loss that it does not fit.
 
         Example:
             >>> import diracgan as dg
             >>> dg.variant("ns").with_(l2=0.1, r1=0.3).label
             'ns + l2=0.1 + r1=0.3'
         """
-        from .penalties import modifiers
+        from .penalties import modifiers, refuse
 
         known = modifiers()
         extras, options = dict(self.extras), dict(self.options)
@@ -103,6 +119,7 @@ class Variant(Parametric):
             if value is None:
                 store.pop(name, None)
             else:
+                refuse(self, name)
                 store[name] = known[name].check(value)
         order = [n for n in known if n in extras]
         return dataclasses.replace(
@@ -122,7 +139,7 @@ class Variant(Parametric):
     @property
     def label(self) -> str:
         """The variant in words, e.g. ``wgan-gp(lam=0.1, c=0) + l2=0.1``."""
-        own = ", ".join(f"{k}={text(x)}" for k, x in Parametric.hyperparameters.fget(self).items())  # type: ignore[attr-defined]
+        own = ", ".join(f"{k}={text(plain(getattr(self, k)))}" for k in parameters(type(self)))
         name = self.name or type(self).__name__
         added = "".join(f" + {k}={text(x)}" for k, x in self.modifications.items())
         return (f"{name}({own})" if own else name) + added

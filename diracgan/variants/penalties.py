@@ -1,7 +1,8 @@
-"""Penalties that any variant can carry: each is written once and joins the critic's loss.
+"""What ``with_`` adds to any variant: penalties and transforms, each written once.
 
-A penalty sees the critic as a function (gradient penalties) and as parameters (L2). Conventions of theory.md section 1:
-on a linear critic R1(gamma) = R2(gamma) = L2(mu = gamma) = GP(c = 0, 2 lam = gamma).
+A penalty joins the critic's loss. It sees the critic as a function (gradient penalties), its parameters (L2),
+or only its logits (LeCam, CLC). Conventions of theory.md section 1: on a linear critic
+R1(gamma) = R2(gamma) = L2(mu = gamma) = GP(c = 0, 2 lam = gamma).
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from ..errors import InputError
 from ..parameters import Parameter
-from ._math import norm
+from ._math import norm, root
 from .base import Critic, Variant
 
 Penalty = Callable[[Variant, Critic, Any, Array, Array], Array]
+LogitPenalty = Callable[[Variant, Array, Array], Array]
 
 
 def l2(variant: Variant, critic: Critic, phi: Any, x_real: Array, x_fake: Array) -> Array:
@@ -35,6 +38,24 @@ def r2(variant: Variant, critic: Critic, phi: Any, x_real: Array, x_fake: Array)
     return 0.5 * variant.extras["r2"] * jnp.mean(squared_slopes(critic, x_fake))
 
 
+def gp(variant: Variant, critic: Critic, phi: Any, x_real: Array, x_fake: Array) -> Array:
+    """lam mean (|grad_x D| - center)^2 at the points ``gp_at`` (arXiv 1704.00028; noisy: 1705.07215)."""
+    options = dict(variant.options)
+    x = POINTS[options.get("gp_at", "interpolated")](critic, x_real, x_fake)
+    center = variant.extras.get("gp_center", GP_CENTER)
+    return variant.extras["gp"] * jnp.mean(excess(critic, x, center))
+
+
+def lecam(variant: Variant, real: Array, fake: Array) -> Array:
+    """lam mean D_f^2 + lam mean D_r^2: the anchors of LeCam regularisation at 0 (arXiv 2104.03310, eq. 4)."""
+    return variant.extras["lecam"] * (jnp.mean(fake**2) + jnp.mean(real**2))
+
+
+def clc(variant: Variant, real: Array, fake: Array) -> Array:
+    """(lam/2) (mean D_r^2 + mean D_f^2): centring of the critic's logits."""
+    return 0.5 * variant.extras["clc"] * (jnp.mean(real**2) + jnp.mean(fake**2))
+
+
 def squared_slopes(critic: Critic, x: Array) -> Array:
     """|grad_x D|^2 at every sample: x (n, ...) -> (n,)."""
     return jax.vmap(lambda sample: jnp.sum(jax.grad(critic)(sample) ** 2))(x)
@@ -45,12 +66,48 @@ def slopes(critic: Critic, x: Array) -> Array:
     return jax.vmap(lambda sample: norm(jax.grad(critic)(sample)))(x)
 
 
-PENALTIES: dict[str, Penalty] = {"l2": l2, "r1": r1, "r2": r2}
+def excess(critic: Critic, x: Array, c: float | Array, one_sided: bool = False) -> Array:
+    """(|grad_x D| - c)^2 at every sample, one-sided only where |grad_x D| > c: x (n, ...) -> (n,)."""
+    square = squared_slopes(critic, x)
+    slope = root(square)
+    # multiplied out, so that c = 0 leaves the smooth |grad D|^2 and its true second derivative at 0
+    value = square - 2.0 * c * slope + c**2
+    return jnp.where(slope >= c, value, 0.0) if one_sided else value
+
+
+def between(critic: Critic, x_real: Array, x_fake: Array) -> Array:
+    """Points between real and fake samples: half-way, or where a training game's ``critic.mix`` puts them."""
+    mix = getattr(critic, "mix", 0.5)
+    return mix * x_real + (1.0 - mix) * x_fake
+
+
+def around(critic: Critic, x_real: Array, x_fake: Array) -> Array:
+    """Points around the real samples: themselves, or moved by a training game's ``critic.jitter``."""
+    return x_real + getattr(critic, "jitter", 0.0)
+
+
+POINTS: dict[str, Callable[[Critic, Array, Array], Array]] = {
+    "interpolated": between,
+    "real": lambda critic, x_real, x_fake: x_real,
+    "fake": lambda critic, x_real, x_fake: x_fake,
+    "noisy": around,
+}
+GP_CENTER = 1.0  # what WGAN-GP and DRAGAN ask of the gradient's norm
+PENALTIES: dict[str, Penalty] = {"l2": l2, "r1": r1, "r2": r2, "gp": gp}
+LOGIT_PENALTIES: dict[str, LogitPenalty] = {"lecam": lecam, "clc": clc}
 
 _MODIFIERS = (
     Parameter("l2", 0.0, low=0.0, help="(mu/2)|phi|^2 on the critic's parameters"),
     Parameter("r1", 0.0, low=0.0, help="(gamma/2)|grad D|^2 at real samples"),
     Parameter("r2", 0.0, low=0.0, help="(gamma/2)|grad D|^2 at fake samples"),
+    Parameter("gp", 0.0, low=0.0, help="lam (|grad D| - gp_center)^2 at the points gp_at"),
+    Parameter("gp_center", GP_CENTER, low=0.0, help="norm of the gradient that gp asks for"),
+    Parameter("gp_at", "interpolated", kind="choice", choices=tuple(POINTS), help="where gp looks"),
+    Parameter("lecam", 0.0, low=0.0, help="lam D_f^2 + lam D_r^2, LeCam with its anchors at 0"),
+    Parameter("clc", 0.0, low=0.0, help="(lam/2)(D_r^2 + D_f^2)"),
+    Parameter("smooth_real", 0.0, low=0.0, high=1.0, help="the real label less this, in the critic's loss"),
+    Parameter("smooth_fake", 0.0, low=0.0, high=1.0, help="the fake label plus this, in the critic's loss"),
+    Parameter("noise", 0.0, low=0.0, help="instance noise: standard deviation on real and fake samples"),
     Parameter("consensus", 0.0, low=0.0, help="on the field: v - gamma grad |v|^2 / 2"),
     Parameter("sga", 0.0, help="on the field: v + (lam/2) (J - J^T) v, symplectic adjustment"),
 )
@@ -60,7 +117,7 @@ def modifiers() -> dict[str, Parameter]:
     """Name -> :class:`~diracgan.parameters.Parameter` of what ``with_`` takes.
 
     Example:
-        >>> sorted(modifiers())[:2]
+        >>> list(modifiers())[:2]
         ['l2', 'r1']
     """
     return {p.name: p for p in _MODIFIERS}
@@ -73,3 +130,41 @@ def total(variant: Variant, critic: Critic, phi: Any, x_real: Array, x_fake: Arr
         if name in PENALTIES:
             value = value + PENALTIES[name](variant, critic, phi, x_real, x_fake)
     return value
+
+
+def on_logits(variant: Variant, real: Array, fake: Array) -> Array:
+    """Every added penalty that is a function of the logits alone."""
+    terms = [LOGIT_PENALTIES[name](variant, real, fake) for name in variant.extras if name in LOGIT_PENALTIES]
+    return sum(terms, jnp.zeros(()))
+
+
+def refuse(variant: Variant, name: str) -> None:
+    """Raise InputError when the modifier ``name`` makes no sense on the variant's loss."""
+    who = variant.name or type(variant).__name__
+    if name in ("smooth_real", "smooth_fake") and not variant.labelled:
+        from .registry import labelled
+
+        raise InputError(
+            f"{name} needs a loss with labels, and {who!r} has none; allowed: {', '.join(labelled())}"
+        )
+    if name == "noise" and uses_samples(variant):
+        raise InputError(
+            f"noise averages over the logits, but the loss of {who!r} needs the samples' distance"
+        )
+
+
+def uses_samples(variant: Variant) -> bool:
+    """Whether a loss depends on the samples, not on their logits alone: read off its traced program."""
+    logits, x = jax.ShapeDtypeStruct((1,), jnp.float32), jax.ShapeDtypeStruct((1, 2), jnp.float32)
+    for loss in (variant.critic_loss, variant.generator_loss):
+        try:
+            jaxpr = jax.make_jaxpr(loss)(logits, logits, x, x).jaxpr
+        except Exception:  # a user's loss that fails says so, with its own line, where it is evaluated
+            return False
+        reached = set(jaxpr.invars[2:])
+        for eqn in jaxpr.eqns:
+            if any(a in reached for a in eqn.invars if not hasattr(a, "val")):
+                reached.update(eqn.outvars)
+        if any(a in reached for a in jaxpr.outvars if not hasattr(a, "val")):
+            return True
+    return False

@@ -14,6 +14,7 @@ from ..errors import InputError, one_line, unknown
 from ..parameters import check, parameters
 from .base import Variant
 from .penalties import modifiers
+from .recipes import PRESETS
 
 _REGISTRY: dict[str, type[Variant]] = {}
 V = TypeVar("V", bound=type[Variant])
@@ -65,10 +66,15 @@ def variants() -> dict[str, str]:
     return {name: cls.summary() for name, cls in _REGISTRY.items()}
 
 
+def labelled() -> list[str]:
+    """The registered variants whose loss has labels to smooth."""
+    return [name for name, cls in _REGISTRY.items() if cls.labelled]
+
+
 def variant_class(name: str) -> type[Variant]:
     """The class registered as ``name``; InputError names the choices."""
     if name not in _REGISTRY:
-        raise unknown("variant", name, _REGISTRY)
+        raise unknown("variant", name, [*_REGISTRY, *PRESETS])
     return _REGISTRY[name]
 
 
@@ -76,8 +82,8 @@ def variant(name: str, **parameters_: Any) -> Variant:
     """Make a registered variant with these hyperparameters.
 
     Args:
-        name: a registered name, see :func:`variants`.
-        **parameters_: the variant's own parameters; penalties and transforms (``l2=0.1``) are passed to ``with_``.
+        name: a registered name, see :func:`variants`, or a preset's: its variant with its penalties.
+        **parameters_: the variant's own parameters; penalties and transforms (``l2=0.1``) go to ``with_``.
 
     Raises:
         InputError: (a ValueError) for an unknown name or parameter, naming the choices.
@@ -87,7 +93,13 @@ def variant(name: str, **parameters_: Any) -> Variant:
         >>> dg.variant("wgan-gp", c=0.6, lam=0.37).hyperparameters
         {'lam': 0.37, 'c': 0.6, 'one_sided': False}
     """
-    return build(variant_class(name), parameters_)
+    return _named(name, parameters_)
+
+
+def _named(name: str, given: dict[str, Any]) -> Variant:
+    if name in PRESETS and name not in _REGISTRY:
+        return build(variant_class(PRESETS[name].variant), {**PRESETS[name].modifiers, **given})
+    return build(variant_class(name), given)
 
 
 def build(cls: type[Variant], given: dict[str, Any]) -> Variant:
@@ -116,14 +128,14 @@ def parse(spec: str) -> Variant:
         'wgan-gp(lam=0.5, c=0, one_sided=False) + l2=0.1'
     """
     head, _, rest = spec.partition(":")
-    if head in _REGISTRY:
-        cls, settings = _REGISTRY[head], rest
-    elif head.endswith(".py") or "/" in head:
+    if head in _REGISTRY or head in PRESETS:
+        return _named(head, dict(_settings(rest, spec)))
+    if head.endswith(".py") or "/" in head:
         cls, settings = _from(load_file(head), head, rest)
     elif rest and "=" not in rest.split(":")[0]:
         cls, settings = _from(load_module(head), head, rest)
     else:
-        raise unknown("variant", head, _REGISTRY)
+        raise unknown("variant", head, [*_REGISTRY, *PRESETS])
     return build(cls, _settings(settings, spec))
 
 

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from ..parameters import param
-from ._math import root
+from ._math import power
 from .base import Critic, Variant
-from .penalties import squared_slopes
+from .penalties import between, excess, squared_slopes
 from .registry import register
 
 
@@ -46,8 +46,28 @@ class WGANGP(_Wasserstein):
 
     def penalty(self, critic: Critic, phi: Any, x_real: Array, x_fake: Array) -> Array:
         """lam mean (|grad_x D| - c)^2, half-way between real and fake; one-sided: only above c."""
-        square = squared_slopes(critic, 0.5 * (x_real + x_fake))
-        slope = root(square)
-        # multiplied out, so that c = 0 leaves the smooth |grad D|^2 and its true second derivative at 0
-        excess = square - 2.0 * self.c * slope + self.c**2
-        return self.lam * jnp.mean(jnp.where(slope >= self.c, excess, 0.0) if self.one_sided else excess)
+        return self.lam * jnp.mean(excess(critic, between(critic, x_real, x_fake), self.c, self.one_sided))
+
+
+@register("wgan-clip", reference="arXiv 1701.07875, algorithm 1")
+class WGANClip(_Wasserstein):
+    """WGAN with clipped weights: |phi_i| <= clip after each critic step; the flow is projected on the box."""
+
+    constraint = "clipped"
+
+    clip: float = param(
+        0.3, "half the width of the box that the critic's weights stay in", low=0.0, open_low=True
+    )
+
+
+@register("wgan-div", reference="arXiv 1712.01026, eq. 6")
+class WGANDiv(_Wasserstein):
+    """WGAN-div: the critic pays k |grad D|^p, with no Lipschitz constraint."""
+
+    k: float = param(2.0, "weight of the penalty", low=0.0)
+    p: float = param(6.0, "power of the gradient's norm", low=1.0)
+
+    def penalty(self, critic: Critic, phi: Any, x_real: Array, x_fake: Array) -> Array:
+        """The mean of k |grad_x D|^p, half-way between real and fake."""
+        squares = squared_slopes(critic, between(critic, x_real, x_fake))
+        return self.k * jnp.mean(power(squares, 0.5 * self.p))
