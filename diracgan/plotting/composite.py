@@ -203,7 +203,8 @@ def _vector(values: Any) -> str:
 
 def _provenance(series: Series) -> str:
     """What produced the picture, as JSON for the file's metadata: all attributes but the time it took."""
-    kept = {k: v for k, v in sorted(series.attrs.items()) if k != "wall_time_s"}
+    plain = {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in sorted(series.attrs.items())}
+    kept = {k: v for k, v in plain.items() if k != "wall_time_s"}
     return json.dumps(kept, default=str, ensure_ascii=False) if kept else ""
 
 

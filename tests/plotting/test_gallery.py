@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
+import diracgan as dg
 from diracgan.analysis import spectrum
 from diracgan.dynamics import rule, run
 from diracgan.errors import InputError
+from diracgan.plotting import save
 from diracgan.plotting.entry import PHI0, THETA0, Averages, Flow
 from diracgan.plotting.gallery import draw_all, entries, readme
 from diracgan.variants import variant
@@ -203,3 +207,23 @@ def test_numbers_in_the_page_are_those_tested():
     for said in ("0.1732", "0.2236", "0.995i", "0.999i", "0.90, 0.197 and 0.020", "0.725, 0.100 and 0.0100"):
         assert said in page
     assert not re.search(r"\bTODO\b|\bnan\b", page)
+
+
+@pytest.mark.parametrize("name", ["wgan", "gan-qp-l2"])
+def test_the_command_draws_the_figure(name, tmp_path, monkeypatch):
+    from diracgan.cli.app import main
+
+    entry = entries(name)[0]
+    (tmp_path / "figures").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert main(shlex.split(entry.commands[0])[1:]) == 0
+    save(entry.draw(), tmp_path / "here.png")
+    with Image.open(tmp_path / "figures" / f"{name}.png") as one, Image.open(tmp_path / "here.png") as two:
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(two))
+
+
+def test_labelled_results_are_drawn_as_they_are():
+    traj = dg.simulate(dg.variant("ns"), rule=dg.rule("alternating", lr=0.1, ema=0.9), steps=20)
+    ax = dg.plot.portrait(traj, ax=Figure().add_subplot())
+    dots = next(c for c in ax.collections if c.get_gid() == "path")
+    np.testing.assert_array_equal(dots.get_offsets(), traj.theta.values)

@@ -16,7 +16,12 @@ from diracgan.plotting import saving
 
 T = np.linspace(0, 6, 61)
 Z = np.stack([np.cos(T), np.sin(T)], axis=1)
-TRAJ = {"phi": Z, "theta": Z, "time": T, "attrs": {"variant": "wgan-linear", "lam": "λ", "wall_time_s": 0.5}}
+TRAJ = {
+    "phi": Z,
+    "theta": Z,
+    "time": T,
+    "attrs": {"variant": "wgan-linear", "lam": "λ", "wall_time_s": 0.5, "result_time": np.nan},
+}
 
 
 @pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg", ".PNG"])
@@ -37,8 +42,8 @@ def test_vector_files_hold_text_as_text(tmp_path):
 def test_a_file_says_what_produced_it_but_not_when(tmp_path):
     file = plot.save(plot.figure(TRAJ), tmp_path / "a.png")
     with Image.open(file) as image:
-        about = json.loads(image.info["Description"])
-    assert about == {"variant": "wgan-linear", "lam": "λ"}
+        about = json.loads(image.info["Description"], parse_constant=pytest.fail)
+    assert about == {"variant": "wgan-linear", "lam": "λ", "result_time": None}
     assert b"Date" not in file.read_bytes()
 
 
