@@ -28,6 +28,12 @@ class Orbit(NamedTuple):
     period: float
     multipliers: np.ndarray
     how: str
+    error: float
+
+    @property
+    def attracts(self) -> bool:
+        """Whether some neighbours come closer: a multiplier inside the unit circle by more than its error."""
+        return bool(np.any(np.abs(self.multipliers) < 1.0 - self.error))
 
 
 def rest_near(motion: Motion, flat: np.ndarray, reach: float) -> Rest | None:
@@ -112,7 +118,7 @@ def rotating_state(motion: Motion, flat: np.ndarray, omega: float) -> Orbit | No
         multipliers = values.astype(complex) ** period
     else:
         multipliers = np.exp(np.linalg.eigvals(motion.jacobian(z, side) - rate * whole) * period)
-    return Orbit(z, period, by_modulus(multipliers), "a state that only turns, in its turning frame")
+    return Orbit(z, period, by_modulus(multipliers), "a state that only turns, in its turning frame", 1e-7)
 
 
 def _rotation(spin: np.ndarray, angle: float) -> np.ndarray:
@@ -164,7 +170,7 @@ def periodic_orbit(flow: Flow, flat: np.ndarray, period: float) -> Orbit | None:
     end, monodromy = _through(flow, z, length)
     if monodromy is None or np.linalg.norm(end - z) > 1e-7 * scale:
         return None
-    return Orbit(z, length, by_modulus(np.linalg.eigvals(monodromy)), "shooting")
+    return Orbit(z, length, by_modulus(np.linalg.eigvals(monodromy)), "shooting", 1e-4)
 
 
 def _through(flow: Flow, z: np.ndarray, span: float) -> tuple[np.ndarray, np.ndarray | None]:

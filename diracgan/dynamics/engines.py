@@ -159,8 +159,10 @@ def _diffrax(
     ys, t, y, event, steps, ok = (
         np.asarray(a) for a in _solve(name, system, regime, y0, t0, t1, ts, rtol, atol, True)
     )
-    if bool(event):
-        guard = _fallen(np.asarray(_guards(system, y, regime)))
+    values = np.asarray(_guards(system, y, regime))
+    # a root search that ran out of digits ends next to the surface, and not as an event
+    if bool(event) or (not bool(ok) and np.min(values) <= 1e-9):
+        guard = _fallen(values)
         when, y = float(t), np.asarray(y)
         for _ in range(2):  # the event was found on the interpolant: correct it by Newton on the solution itself
             value, slope = (float(a) for a in _guard_and_slope(system, y, regime, guard))
@@ -208,7 +210,9 @@ def _solve(
         None,
         y0,
         saveat=diffrax.SaveAt(subs=[diffrax.SubSaveAt(ts=jnp.clip(ts, t0, t1)), diffrax.SubSaveAt(t1=True)]),
-        stepsize_controller=diffrax.PIDController(rtol=rtol, atol=atol, dtmin=1e-14 * (1.0 + jnp.abs(t1))),
+        stepsize_controller=diffrax.PIDController(
+            rtol=rtol, atol=atol, dtmin=1e-15 * (1.0 + jnp.abs(t1)), force_dtmin=False
+        ),
         max_steps=MAX_STEPS,
         throw=False,
         event=diffrax.Event(

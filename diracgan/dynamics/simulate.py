@@ -310,7 +310,7 @@ def integrate(
         ys[rows] = part.ys[rows]
         repeats = repeats + 1 if part.t - t <= 1e-13 * (1.0 + t) else 0
         t, y, steps = part.t, part.y, steps + part.steps
-        if part.failure or (part.guard is not None and part.guard >= _last_guard(regime)):
+        if part.failure or (part.guard is not None and part.guard == piecewise.guard_count(regime) - 1):
             return ended(*_failure(system, part.failure, t, y))
         if part.guard is None:
             return ended(*_end(system, regime, y, t, events))
@@ -323,14 +323,10 @@ def integrate(
             return ended("max steps", t, f"{_MAX_EVENTS} switchings by t = {t:.10g}")
 
 
-def _last_guard(regime: piecewise.Regime) -> int:
-    return len(regime.modes) + 2 if len(regime.modes) else 0
-
-
 def _end(
     system: System, regime: piecewise.Regime, y: np.ndarray, t: float, events: list[tuple[float, str]]
 ) -> tuple[str, float, str]:
-    if bool(regime.sliding):
+    if regime.sliding:
         v = np.asarray(piecewise.flow_in(system, y, regime))[: 2 * system.dim]
         beside = np.asarray(piecewise.velocity(system, y, regime.modes))[: 2 * system.dim]
         if np.max(np.abs(v)) <= 1e-12 * np.max(np.abs(beside)):
