@@ -1,7 +1,7 @@
 """Every rule's multipliers against closed forms (theory.md section 4) on two linear games.
 
-The bilinear game has J = [[0, -1], [1, 0]]; WGAN-GP with c = 0 has J = [[-2 lam, -1], [1, 0]]. With two learning rates
-zeta is an eigenvalue of H J, H = diag(h_d, h_g).
+The bilinear game has J = [[0, -1], [1, 0]]; WGAN-GP with c = 0 has J = [[-2 lam, -1], [1, 0]]. With
+two learning rates, zeta is an eigenvalue of H J, H = diag(h_d, h_g).
 """
 
 from __future__ import annotations

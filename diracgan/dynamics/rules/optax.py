@@ -184,7 +184,7 @@ def _is_steady(opt: Any) -> bool:
     """Whether no counter but ``count``, which bias corrections and schedules read, goes on for ever."""
     with jax.enable_x64(True):
         z = jnp.zeros(2)
-        before = opt.init(z)
+        before = _updates(opt, z, z, opt.init(z))[1]
         after = jax.tree.leaves(_updates(opt, z, z, before)[1])
         for (path, old), new in zip(jax.tree_util.tree_leaves_with_path(before), after, strict=True):
             is_key = jnp.issubdtype(jnp.result_type(old), jax.dtypes.prng_key)

@@ -1,0 +1,65 @@
+"""Rules made from optax transformations."""
+
+from __future__ import annotations
+
+import numpy as np
+import optax
+import pytest
+
+import diracgan as dg
+
+DAMPED = dg.variant("wgan-gp", c=0.0, lam=0.4)
+START = {"phi0": [0.4, -0.3], "theta0": [0.7, 0.2]}
+
+
+@pytest.mark.parametrize("turns", [{}, {"alternating": True, "n_critic": 2}], ids=["at once", "alternating"])
+def test_optax_adam_is_our_adam(turns):
+    own = dg.rule("adam", lr_d=0.05, lr_g=0.02, beta1=0.5, beta2=0.9, eps=1e-6, **turns)
+    theirs = dg.rule.from_optax(*(optax.adam(h, 0.5, 0.9, 1e-6) for h in (0.05, 0.02)), **turns)
+    a, b = (dg.simulate(dg.variant("ns").with_(r1=0.1), rule=r, steps=30, **START) for r in (own, theirs))
+    assert np.max(np.abs(a.phi.values - b.phi.values)) < 1e-12
+    assert np.max(np.abs(a.theta.values - b.theta.values)) < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("own", "theirs"),
+    [
+        (dg.rule("heavy-ball", lr=0.1, beta=0.5), optax.sgd(0.1, momentum=0.5)),
+        (dg.rule("adam", lr=0.1, eps=0.5), optax.adam(0.1, eps=0.5)),
+        (dg.rule("adam", lr=1e-9), optax.adam(1e-9)),
+        (dg.rule("optimistic", lr=0.1), optax.optimistic_gradient_descent(0.1)),
+    ],
+    ids=["momentum", "adam", "adam, tiny eps", "optimistic"],
+)
+def test_multipliers_are_those_of_the_rule_it_is(own, theirs):
+    ours = dg.spectrum(DAMPED, rule=own).multipliers
+    found = dg.spectrum(DAMPED, rule=dg.rule.from_optax(theirs)).multipliers
+    assert np.allclose(np.sort_complex(found), np.sort_complex(ours), rtol=0, atol=1e-9)
+
+
+def test_schedules_and_clipping_are_over_at_rest():
+    schedule = optax.exponential_decay(0.2, 10, 0.5, end_value=0.05)
+    rule = dg.rule.from_optax(optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(schedule)))
+    plain = dg.spectrum(DAMPED, rule=dg.rule("simultaneous", lr=0.05))
+    assert np.allclose(
+        dg.spectrum(DAMPED, rule=rule).multipliers, plain.multipliers, rtol=0, atol=1e-8
+    )  # its rate is in float32
+
+
+@pytest.mark.parametrize(
+    "opt",
+    [optax.adam(0.1, eps=0.0), optax.lion(0.1), optax.sign_sgd(0.1), optax.MultiSteps(optax.sgd(0.1), 2)],
+    ids=["adam, eps 0", "lion", "sign", "every second step"],
+)
+def test_no_linearisation_where_there_is_none(opt):
+    s = dg.spectrum(DAMPED, rule=dg.rule.from_optax(optax.sgd(0.1), opt))
+    assert s.status == "no-derivative"
+    assert "generator" in s.text
+    assert len(s.multipliers) == 0
+
+
+def test_what_is_no_transformation_is_refused():
+    with pytest.raises(dg.InputError, match="critic_opt"):
+        dg.rule.from_optax("adam")
+    with pytest.raises(dg.InputError, match="n_critic"):
+        dg.rule.from_optax(optax.sgd(0.1), n_critic=2)
