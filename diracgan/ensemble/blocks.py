@@ -1,0 +1,159 @@
+"""How an ensemble is laid out and shared among cores: blocks that fit the cache, shares that one core takes at a time."""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple, TypeVar
+
+import jax
+import numpy as np
+
+from ..errors import InputError, integer
+
+T = TypeVar("T")
+
+# measured: what a step reads and writes stays in the first and second level cache
+BLOCK_BYTES = 16_384
+_LANE = 64  # block sizes are multiples of this, so that no vector register is part empty
+
+
+class Layout(NamedTuple):
+    """``count`` trajectories as ``shares`` times (``blocks``, ``block``); the last ones are padding.
+
+    Attributes:
+        count: trajectories.
+        shares: parts that are handed to the cores one by one.
+        blocks: blocks in a share.
+        block: trajectories in a block.
+    """
+
+    count: int
+    shares: int
+    blocks: int
+    block: int
+
+    def split(self, lanes: np.ndarray) -> list[np.ndarray]:
+        """(count,) -> one (blocks, block) array a share; padding repeats the last trajectory."""
+        total = self.shares * self.blocks * self.block
+        if total != self.count:
+            lanes = np.concatenate([lanes, np.broadcast_to(lanes[-1:], (total - self.count,))])
+        return list(lanes.reshape(self.shares, self.blocks, self.block))
+
+    def join(self, parts: Sequence[Any]) -> np.ndarray:
+        """The inverse of :meth:`split`."""
+        flat = [np.asarray(p).reshape(-1) for p in parts]
+        return (flat[0] if len(flat) == 1 else np.concatenate(flat))[: self.count]
+
+
+def layout(count: int, block: int, workers: int, shares_each: int = 4) -> Layout:
+    """A layout with blocks of at most ``block`` trajectories that keeps all workers busy.
+
+    Example:
+        >>> layout(131_072, 2048, 2)
+        Layout(count=131072, shares=8, blocks=8, block=2048)
+        >>> layout(10, 2048, 2)
+        Layout(count=10, shares=1, blocks=1, block=64)
+    """
+    needed = max(1, math.ceil(count / block))
+    if needed < workers:  # few trajectories: one smaller block for each core
+        needed = min(workers, math.ceil(count / _LANE))
+    size = min(block, math.ceil(count / needed / _LANE) * _LANE)
+    shares = min(needed, workers * shares_each)
+    blocks = math.ceil(needed / shares)
+    return Layout(count, math.ceil(needed / blocks), blocks, size)
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1
+
+
+class Devices(NamedTuple):
+    """Where an ensemble runs: on ``workers`` cores, or on accelerators.
+
+    Attributes:
+        platform: ``"cpu"`` or ``"gpu"``.
+        devices: jax's devices, used in turn.
+        workers: shares that run at a time.
+    """
+
+    platform: str
+    devices: tuple[Any, ...]
+    workers: int
+
+
+def choose(devices: int | Sequence[Any] | None) -> Devices:
+    """The devices meant by ``devices``: None for all, a number, or a list of jax's.
+
+    Raises:
+        InputError: for a number that is not there or something that is no device.
+    """
+    if devices is None or isinstance(devices, (int, np.integer, str)) and not isinstance(devices, bool):
+        local = tuple(jax.local_devices())
+        cpu = local[0].platform == "cpu"
+        available = cores() if cpu else len(local)
+        wanted = available if devices is None else integer("devices", devices, low=1)
+        if wanted > available:
+            what = "cores" if cpu else "accelerators"
+            raise InputError(f"devices = {wanted} but there are {available} {what}; allowed: 1 to {available}")
+        return Devices("cpu", local, wanted) if cpu else Devices("gpu", local[:wanted], wanted)
+    try:
+        chosen = tuple(devices)
+    except TypeError:
+        chosen = ()
+    if not chosen or not all(isinstance(d, jax.Device) for d in chosen):
+        raise InputError(f"devices = {devices!r}; allowed: None, a number, or a list of jax devices")
+    platforms = {d.platform for d in chosen}
+    if len(platforms) > 1:
+        raise InputError(f"devices of several kinds: {', '.join(sorted(platforms))}; allowed: devices of one kind")
+    cpu = platforms == {"cpu"}
+    return Devices("cpu" if cpu else "gpu", chosen, max(len(chosen), cores()) if cpu else len(chosen))
+
+
+@functools.cache
+def compiler_options() -> dict[str, Any]:
+    """Per-computation options for XLA on a processor: wide vectors, and no splitting of what a core keeps in cache."""
+    wanted = {"xla_cpu_prefer_vector_width": 512, "xla_disable_hlo_passes": "cpu-parallel-task-assigner"}
+    try:
+        jax.jit(lambda x: x + 1, compiler_options=wanted).lower(np.float32(0)).compile()
+    except Exception:  # another jaxlib may not know them; they are only for speed
+        return {}
+    return wanted
+
+
+def compiled(fn: Callable[..., T], static: int = 1) -> Callable[..., Callable[..., T]]:
+    """``fn`` jitted for a platform, its first ``static`` arguments static: call the result with the platform's name."""
+
+    @functools.cache
+    def on(platform: str) -> Callable[..., T]:
+        options = compiler_options() if platform == "cpu" else {}
+        return jax.jit(fn, static_argnums=tuple(range(static)), compiler_options=options)
+
+    return on
+
+
+def over(devices: Devices, fn: Callable[[Any], T], shares: Sequence[Any], warm: Callable[[Any], Any]) -> list[T]:
+    """``fn`` of every share, as many at a time as there are workers.
+
+    ``warm`` is called first, with the first share, in this thread: it compiles, so that the workers need not.
+    """
+    double = bool(jax.config.jax_enable_x64)
+
+    def work(job: tuple[int, Any]) -> T:
+        index, share = job
+        with jax.enable_x64(double), jax.default_device(devices.devices[index % len(devices.devices)]):
+            return jax.block_until_ready(fn(share))
+
+    jobs: Iterable[tuple[int, Any]] = list(enumerate(shares))
+    if len(shares) == 1:
+        return [work(job) for job in jobs]
+    jax.block_until_ready(warm(shares[0]))
+    with ThreadPoolExecutor(min(devices.workers, len(shares))) as pool:
+        return list(pool.map(work, jobs))

@@ -1,0 +1,112 @@
+"""Statistics of a trajectory that are accumulated while it runs; none needs the trajectory to be stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from ..errors import InputError, unknown
+
+Lanes = list[Any]
+
+STATISTICS = {
+    "min": "least value of every component",
+    "max": "largest value of every component",
+    "mean_radius": "time average of r = |(phi, theta - x0)| (trapezoidal rule)",
+    "arc": "length of the path",
+    "escape_time": "first time with r >= escape, or without a finite state; NaN if never",
+    "entry_time": "first time with r <= ball; NaN if never",
+}
+INVARIANT = frozenset({"mean_radius", "arc", "escape_time", "entry_time"})
+"""Statistics that only see lengths: the same in a plane as in the space that it lies in."""
+
+
+class Watch(NamedTuple):
+    """What is watched, and the two radii.
+
+    Attributes:
+        names: some of :data:`STATISTICS`, static.
+        escape: radius of escape.
+        ball: radius of the ball around the equilibrium (0, x0).
+        x0: the datum's entries or None.
+    """
+
+    names: tuple[str, ...]
+    escape: Any
+    ball: Any
+    x0: tuple[Any, ...] | None
+
+    def radius(self, y: Lanes) -> Array:
+        """r = |(phi, theta - x0)|."""
+        dim = len(y) // 2
+        centre = (0.0,) * dim if self.x0 is None else self.x0
+        shifted = [*y[:dim], *(a if self.x0 is None else a - c for a, c in zip(y[dim:], centre, strict=True))]
+        return jnp.sqrt(sum(a * a for a in shifted))
+
+    def begin(self, y: Lanes) -> dict[str, Any]:
+        """The accumulators at time 0."""
+        if not self.names:
+            return {}
+        nothing, nan = jnp.zeros_like(y[0]), jnp.full_like(y[0], jnp.nan)
+        r = self.radius(y)
+        start: dict[str, Any] = {"min": list(y), "max": list(y), "arc": nothing}
+        start |= {"mean_radius": (nothing, nothing, r)}
+        start |= {"escape_time": jnp.where(r < self.escape, nan, 0.0), "entry_time": jnp.where(r <= self.ball, 0.0, nan)}
+        return {n: start[n] for n in self.names}
+
+    def next(self, seen: dict[str, Any], old: Lanes, new: Lanes, t: Any, h: Any) -> dict[str, Any]:
+        """The accumulators after a step of length ``h`` that ended at time ``t``; a state that is not finite only ends."""
+        if not self.names:
+            return seen
+        out, r = dict(seen), self.radius(new)
+        finite = r < jnp.inf
+        if "min" in seen:
+            out["min"] = [jnp.where(b < a, b, a) for a, b in zip(seen["min"], new, strict=True)]
+        if "max" in seen:
+            out["max"] = [jnp.where(b > a, b, a) for a, b in zip(seen["max"], new, strict=True)]
+        if "arc" in seen:
+            length = jnp.sqrt(sum((b - a) * (b - a) for a, b in zip(old, new, strict=True)))
+            out["arc"] = jnp.where(finite, seen["arc"] + length, seen["arc"])
+        if "mean_radius" in seen:
+            total, lived, before = seen["mean_radius"]
+            out["mean_radius"] = (
+                jnp.where(finite, total + 0.5 * h * (before + r), total),
+                jnp.where(finite, lived + h, lived),
+                r,
+            )
+        if "escape_time" in seen:
+            first = jnp.isnan(seen["escape_time"]) & ~(r < self.escape)
+            out["escape_time"] = jnp.where(first, t, seen["escape_time"])
+        if "entry_time" in seen:
+            first = jnp.isnan(seen["entry_time"]) & (r <= self.ball)
+            out["entry_time"] = jnp.where(first, t, seen["entry_time"])
+        return out
+
+
+def asked(save: Any) -> tuple[tuple[str, ...], Any]:
+    """The statistics and the times that ``save`` asks for; times are None where none are asked for.
+
+    Raises:
+        InputError: for a word that is no statistic, or something else than words or times.
+
+    Example:
+        >>> asked("final"), asked(["max", "arc"])
+        (((), None), (('max', 'arc'), None))
+    """
+    if isinstance(save, str):
+        if save in ("final", "stats"):
+            return (() if save == "final" else tuple(STATISTICS)), None
+        save = [save]
+    if isinstance(save, Sequence) and save and all(isinstance(s, str) for s in save):
+        names = [s for s in save if s != "final"]
+        for name in names:
+            if name not in STATISTICS:
+                raise unknown("statistic", name, (*STATISTICS, "final", "stats"))
+        return tuple(n for n in STATISTICS if n in names), None
+    if save is None or np.ndim(save) == 0:
+        raise InputError(f"save = {save!r}; allowed: 'final', 'stats', names of statistics, or increasing times")
+    return (), save
