@@ -1,0 +1,219 @@
+"""Bad input: exit code 2, one line that names the value and what is allowed, and no file left behind."""
+
+from __future__ import annotations
+
+import pytest
+
+from diracgan.cli.app import COMMANDS
+
+VARIANT_COMMANDS = ["plot", "simulate", "eig"]
+
+GOOD = """
+import jax.numpy as jnp, diracgan as dg
+
+@dg.register("fine")
+class Fine(dg.Variant):
+    k: float = 1.0
+    def critic_loss(self, real, fake, x_real, x_fake): return jnp.mean(fake) - jnp.mean(real)
+    def generator_loss(self, real, fake, x_real, x_fake): return -self.k * jnp.mean(fake)
+"""
+VECTOR = GOOD.replace("return jnp.mean(fake) - jnp.mean(real)", "return fake - jnp.ones(3)").replace(
+    "fine", "vec"
+)
+RAISES = GOOD.replace("fine", "raising").replace("jnp.mean(fake) - jnp.mean(real)", "undefined_name")
+TEXT = GOOD.replace("fine", "wordy").replace("jnp.mean(fake) - jnp.mean(real)", "'a word'")
+
+
+def one_line(err: str) -> str:
+    assert err.endswith("\n")
+    assert err.count("\n") == 1, err
+    assert err.startswith("diracgan: ")
+    assert "Traceback" not in err
+    return err
+
+
+# words after the command, and what the line must hold
+BAD = [
+    (["-v", "wgan_gp"], ["'wgan_gp'", "did you mean 'wgan-gp'", "saturating"]),
+    (["-v", "nothing-like-it"], ["'nothing-like-it'", "Allowed", "gan-qp"]),
+    (["-v", ""], ["''", "Allowed"]),
+    ([], ["'--variant'", "missing option", "--help"]),
+    (["-v", "ns", "--c", "1"], ["'c'", "ns"]),
+    (["-v", "ns", "--lam", "1"], ["'lam'", "ns"]),
+    (["-v", "wgan-gp", "-p", "lamb=1"], ["'lamb'", "did you mean 'lam'"]),
+    (["-v", "wgan-gp", "-p", "lam"], ["'lam'", "name=value"]),
+    (["-v", "wgan-gp", "-p", "=1"], ["'=1'", "name=value"]),
+    (["-v", "wgan-gp:lam"], ["'lam'", "name=value"]),
+    (["-v", "wgan-gp", "--lam", "1", "-p", "lam=2"], ["lam is set twice"]),
+    (["-v", "wgan-gp", "--lam", "nan"], ["lam = nan", "not finite", ">= 0"]),
+    (["-v", "wgan-gp", "--lam", "inf"], ["lam = inf", "not finite"]),
+    (["-v", "wgan-gp", "--lam", "-1"], ["lam = -1", ">= 0"]),
+    (["-v", "wgan-gp", "--c", "-1"], ["c = -1", ">= 0"]),
+    (["-v", "wgan-gp", "--c", "one"], ["--c = 'one'", "number"]),
+    (["-v", "wgan-gp", "-p", "c=one"], ["c = 'one'", "not a number"]),
+    (["-v", "wgan-gp", "-p", "one_sided=perhaps"], ["one_sided = 'perhaps'", "true, false"]),
+    (["-v", "gan-qp", "--lam", "0"], ["lam = 0", "> 0"]),
+    (["-v", "ns", "--l2", "-0.1"], ["l2 = -0.1", ">= 0"]),
+    (["-v", "ns", "--r1", "nan"], ["r1 = nan", "not finite"]),
+    (["-v", "ns", "--gamma", "1"], ["'gamma'", "ns"]),
+    (["-v", "ns", "--phi0", "0.1,0.2", "--theta0", "0.1"], ["phi0 has 2", "theta0 has 1"]),
+    (["-v", "ns", "--phi0", "0.1,x", "--theta0", "0.1,0.2"], ["phi0[1] = 'x'", "not a number"]),
+    (["-v", "ns", "--phi0", "0.1,nan", "--theta0", "0.1,0.2"], ["phi0[1] = nan", "not finite"]),
+    (["-v", "ns", "--phi0", "", "--theta0", "0.1"], ["phi0 = ''", "not a number"]),
+    (["-v", "ns", "--dim", "0"], ["dim = 0", ">= 1"]),
+    (["-v", "ns", "--dim", "-2"], ["dim = -2", ">= 1"]),
+    (["-v", "ns", "--dim", "1.5"], ["--dim = '1.5'", "integer"]),
+    (["-v", "ns", "--dim", "3", "--phi0", "1,2", "--theta0", "1,2"], ["dim = 3", "2 entries"]),
+    (["-v", "ns", "--dim", "2", "--x0", "1,2,3"], ["x0 has 3", "2"]),
+    (["-v", "ns", "--rate-d", "0"], ["rate_d = 0", "> 0"]),
+    (["-v", "ns", "--rate-g", "nan"], ["rate_g = nan", "not finite"]),
+    (["-v", "ns", "--rule", "alternate"], ["'alternate'", "did you mean 'alternating'"]),
+    (["-v", "ns", "--rule", "alternating", "--lr", "0"], ["lr = 0", "> 0"]),
+    (["-v", "ns", "--rule", "alternating", "--lr", "-1"], ["lr = -1", "> 0"]),
+    (["-v", "ns", "--rule", "alternating", "--lr", "nan"], ["lr = nan"]),
+    (["-v", "ns", "--rule", "alternating", "--ema", "1"], ["ema = 1", "[0, 1)"]),
+    (["-v", "ns", "--rule", "alternating", "--ema", "-0.1"], ["ema = -0.1", "[0, 1)"]),
+    (["-v", "ns", "--rule", "alternating", "--n-critic", "0"], ["n_critic = 0", ">= 1"]),
+    (["-v", "ns", "--rule", "alternating", "--first", "nobody"], ["'nobody'", "critic", "generator"]),
+    (["-v", "ns", "--rule", "simultaneous", "--first", "critic"], ["'first'", "simultaneous"]),
+    (["-v", "ns", "--rule", "simultaneous", "-r", "beta=1"], ["'beta'", "simultaneous"]),
+    (["-v", "ns", "--lr", "0.1"], ["--lr", "--rule"]),
+    (["-v", "ns", "--ema", "0.9"], ["--ema", "--rule"]),
+    (["-v", "ns", "--rule", "alternating", "--rate-d", "2"], ["rate", "lr"]),
+    (["-v", "ns", "--format", "xml"], ["'xml'", "json", "text"]),
+    (["-v", "ns", "--vraiant", "ns"], ["'--vraiant'", "did you mean '--variant'"]),
+    (["-v", "ns", "more"], ["more"]),
+    (["-v", "missing.py:fine"], ["'missing.py'"]),
+    (["-v", "raises.py:fine"], ["raises.py", "line 1", "ZeroDivisionError: division by zero"]),
+    (["-v", "syntax.py:fine"], ["syntax.py", "line 2", "SyntaxError"]),
+    (["-v", "quits.py:fine"], ["quits.py", "SystemExit"]),
+    (["-v", "fine.py:fien"], ["'fien'", "did you mean 'fine'"]),
+    (["-v", "empty.py:fine"], ["'fine'", "Allowed: none"]),
+    (["-v", "fine.py:fine:k=x"], ["k = 'x'", "not a number"]),
+    (["-v", "fine.py:fine:j=1"], ["'j'", "k"]),
+    (["-v", "vec.py:vec"], ["vec", "scalar", "(3,)"]),
+    (["-v", "raising.py:raising"], ["undefined_name"]),
+    (["-v", "wordy.py:wordy"], ["critic_loss of 'wordy'", "a word"]),
+    (["-v", "no.such.module:fine"], ["no.such.module"]),
+]
+MOVING = [
+    (["-v", "ns", "--t1", "0"], ["t1 = 0", "> 0"]),
+    (["-v", "ns", "--t1", "-1"], ["t1 = -1", "> 0"]),
+    (["-v", "ns", "--t1", "inf"], ["t1 = inf", "not finite"]),
+    (["-v", "ns", "--t1", "soon"], ["--t1 = 'soon'", "number"]),
+    (["-v", "ns", "--ema-tau", "0"], ["ema_tau = 0", "> 0"]),
+    (["-v", "ns", "--solver", "tsit6"], ["'tsit6'", "did you mean 'tsit5'"]),
+    (["-v", "ns", "--backend", "numpy"], ["'numpy'", "diffrax", "scipy"]),
+    (["-v", "ns", "--rtol", "0"], ["rtol = 0"]),
+    (["-v", "ns", "--rtol", "nan"], ["rtol = nan"]),
+    (["-v", "ns", "--atol", "-1"], ["atol = -1"]),
+    (["-v", "ns", "--steps", "10"], ["--steps", "--rule"]),
+    (["-v", "ns", "--seed", "-1"], ["seed = -1", ">= 0"]),
+    (["-v", "ns", "--rule", "alternating", "--steps", "0"], ["steps = 0", ">= 1"]),
+    (["-v", "ns", "--rule", "alternating", "--steps", "-3"], ["steps = -3", ">= 1"]),
+    (["-v", "ns", "--rule", "alternating", "--steps", "1e3"], ["--steps = '1e3'", "integer"]),
+    (["-v", "ns", "--rule", "alternating", "--every", "0"], ["every = 0", ">= 1"]),
+    (["-v", "ns", "--rule", "alternating", "--t1", "3"], ["--t1", "--steps"]),
+    (["-v", "ns", "--rule", "alternating", "--ema-tau", "3"], ["--ema-tau", "--ema"]),
+    (["-v", "ns", "--out", "no/such/folder/a.nc"], ["no/such/folder"]),
+    (["-v", "ns", "--out", "a.docx"], ["'.docx'", "Allowed"]),
+    (["-v", "ns", "--out", "a"], ["unknown suffix ''", "Allowed"]),
+    (["-v", "ns", "--out", "/proc/a.nc"], ["/proc/a"]),
+    (["-v", "ns", "--out", "/dev/null"], ["/dev/null"]),
+]
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    """Users' files, written once: one name must not be defined by two files."""
+    there = tmp_path_factory.mktemp("sources")
+    texts = {
+        "raises.py": "1 / 0",
+        "syntax.py": "x = 1\ndef:",
+        "quits.py": "import sys; sys.exit(3)",
+        "empty.py": "",
+        "fine.py": GOOD,
+        "vec.py": VECTOR,
+        "raising.py": RAISES,
+        "wordy.py": TEXT,
+    }
+    for name, text in texts.items():
+        (there / name).write_text(text)
+    return there
+
+
+@pytest.fixture
+def files(folder, sources):
+    """The current folder, with the users' files in it."""
+    for source in sources.glob("*.py"):
+        (folder / source.name).symlink_to(source)
+    return {p.name for p in folder.iterdir()}
+
+
+def check(cli, folder, files, words, says):
+    code, out, err = cli(*words)
+    line = one_line(err)
+    assert code == 2
+    assert out == ""
+    for part in says:
+        assert part in line, line
+    assert {p.name for p in folder.iterdir()} - {"__pycache__"} == files
+
+
+@pytest.mark.parametrize("command", VARIANT_COMMANDS)
+@pytest.mark.parametrize(("words", "says"), BAD, ids=lambda x: " ".join(x) if x and x[0][:1] == "-" else "")
+def test_every_command_refuses(cli, folder, files, command, words, says):
+    check(cli, folder, files, [command, *words], says)
+
+
+@pytest.mark.parametrize("command", ["plot", "simulate"])
+@pytest.mark.parametrize(
+    ("words", "says"), MOVING, ids=lambda x: " ".join(x) if x and x[0][:1] == "-" else ""
+)
+def test_what_moves_refuses(cli, folder, files, command, words, says):
+    words = [w.replace(".nc", ".png") if command == "plot" else w for w in words]
+    says = [s.replace(".nc", ".png") if command == "plot" else s for s in says]
+    check(cli, folder, files, [command, *words], says)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["plto"], ["'plto'", "did you mean 'plot'", *COMMANDS]),
+        (["--nothing"], ["'--nothing'", "--version"]),
+        (["list", "--format", "yaml"], ["'yaml'", "json, markdown, text"]),
+        (["eig", "-v", "ns", "--at", "1,2,3"], ["'1,2,3'", "3 numbers"]),
+        (["eig", "-v", "ns", "--at", "1,x"], ["at[1] = 'x'"]),
+        (["eig", "-v", "ns", "--dim", "3", "--at", "1,2"], ["2 numbers", "6"]),
+        (["eig", "-v", "ns", "--t1", "3"], ["'--t1'"]),
+        (["figures", "--only", "wgan-gp-c2"], ["'wgan-gp-c2'", "did you mean 'wgan-gp-c"]),
+        (["figures", "--out", "no/such/folder"], ["no/such"]),
+        (["figures", "--out", "file.txt"], ["'file.txt'", "no folder"]),
+        (["plot", "-v", "ns", "--out", "a.nc"], ["'.nc'", ".pdf", ".gif"]),
+        (["simulate", "-v", "ns", "--out", "a.png"], ["'.png'", ".npz"]),
+        (["plot", "-v", "ns", "--out", "x" * 300 + ".png"], ["cannot be written"]),
+    ],
+    ids=lambda x: " ".join(x)[:40],
+)
+def test_single_commands_refuse(cli, folder, words, says):
+    (folder / "file.txt").write_text("")
+    check(cli, folder, {"file.txt"}, words, says)
+
+
+def test_an_error_in_the_user_s_loss_names_its_line(cli, folder, files):
+    _, _, err = cli("eig", "-v", "raising.py:raising")
+    assert "raising.py" in err
+    assert "line 7" in err
+
+
+def test_a_traceback_can_be_asked_for(cli, monkeypatch):
+    monkeypatch.setenv("DIRACGAN_TRACEBACK", "1")
+    code, _, err = cli("eig", "-v", "nothing")
+    assert code == 2
+    assert "Traceback" in err
+
+
+def test_an_old_file_survives_bad_input(cli, folder):
+    (folder / "a.nc").write_text("old")
+    assert cli("simulate", "-v", "ns", "--t1", "-1", "--out", "a.nc")[0] == 2
+    assert (folder / "a.nc").read_text() == "old"

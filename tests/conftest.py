@@ -1,0 +1,33 @@
+"""What every test shares: no display, reproducible draws, and a folder of its own for what writes files."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("diracgan", derandomize=True, deadline=None)
+settings.load_profile("diracgan")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder that is the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def cli(folder, capsys):
+    """Run a command in an empty folder: ``cli("eig", "-v", "ns")`` -> (exit code, stdout, stderr)."""
+    from diracgan.cli.app import main
+
+    def run(*words: object) -> tuple[int, str, str]:
+        code = main([str(w) for w in words])
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return run

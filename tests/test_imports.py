@@ -1,0 +1,154 @@
+"""Data flows one way: a module imports only what stands before it. And what is light stays light."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import diracgan
+
+PACKAGE = Path(diracgan.__file__).parent
+
+# A room may import from the rooms before it and from itself; those of one line stay apart.
+ORDER = (
+    {"errors", "_callable"},
+    {"files", "parameters"},
+    {"variants"},
+    {"switching"},
+    {"instance_noise", "lanes"},
+    {"game"},
+    {"dirac"},
+    {"dynamics"},
+    {"practice"},
+    {"analysis"},
+    {"ensemble"},
+    {"comparison"},
+    {"plotting", "reporting"},
+    {"cli"},
+    {"__main__"},
+)
+RANK = {name: i for i, names in enumerate(ORDER) for name in names}
+# Training stands beside the Dirac system, on the rules alone: what measures must not know the prediction.
+TRAINING_MAY = {"errors", "_callable", "files", "parameters", "variants", "switching", "game", "practice"}
+TRAINING_RULES = ("dynamics.rules", "dynamics.store")
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    """The modules of this package that ``path`` imports, by their dotted names without ``diracgan.``."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    here = ["diracgan", *parts] if parts[-1] != "__init__" else ["diracgan", *parts[:-1], ""]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {a.name for a in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = here[: -node.level] if node.level else []
+            source = ".".join([*base, *([node.module] if node.module else [])])
+            found |= {f"{source}.{a.name}" for a in node.names} if source == "diracgan" else {source}
+    return {name.removeprefix("diracgan.") for name in found if name.startswith("diracgan.")}
+
+
+def room(dotted: str) -> str:
+    return dotted.split(".")[0]
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_no_arrow_runs_back(path):
+    own = room(path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", "."))
+    if own == "__init__":
+        return  # names every room, imports none: see the tests below
+    if own == "training":
+        for target in imports(path):
+            fine = room(target) in TRAINING_MAY | {"training"} or target.startswith(TRAINING_RULES)
+            assert fine, f"training must not stand on {target}"
+        return
+    assert own in RANK, f"{own} has no place in the order of rooms; give it one"
+    for target in imports(path):
+        there = room(target)
+        if there in (own, "__version__"):
+            continue
+        if there == "training":
+            assert own in ("comparison", "plotting", "reporting", "cli"), f"{own} must not stand on training"
+            continue
+        assert there in RANK, f"{path.name} imports {target}, which has no place in the order of rooms"
+        assert RANK[there] < RANK[own], f"{own} must not import {target}: data flows one way"
+
+
+def test_matplotlib_lives_in_plotting_alone():
+    for path in modules():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+        names |= {
+            n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module and not n.level
+        }
+        if any(n.split(".")[0] == "matplotlib" for n in names):
+            assert path.is_relative_to(PACKAGE / "plotting"), path
+
+
+def loaded_after(code: str) -> set[str]:
+    """The modules that a fresh interpreter holds after ``code``."""
+    script = f"import sys\n{code}\nprint('\\n'.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+HEAVY = {"jax", "numpy", "scipy", "matplotlib", "diffrax", "equinox", "xarray", "sympy", "pandas"}
+
+
+def test_importing_the_package_is_free():
+    assert not loaded_after("import diracgan; dir(diracgan); diracgan.__version__") & HEAVY
+
+
+def test_help_imports_nothing_heavy():
+    assert not loaded_after("from diracgan.cli.app import main; main(['--help'])") & HEAVY
+
+
+@pytest.mark.parametrize("command", ["plot", "simulate", "eig", "figures", "list"])
+def test_help_of_a_command_imports_nothing_heavy(command):
+    assert not loaded_after(f"from diracgan.cli.app import main; main([{command!r}, '--help'])") & HEAVY
+
+
+def test_one_picture_needs_no_heavy_machinery(tmp_path):
+    words = ["plot", "--variant", "wgan-gp", "--c", "0", "--out", str(tmp_path / "a.png")]
+    loaded = loaded_after(f"from diracgan.cli.app import main; assert main({words!r}) == 0")
+    unwanted = {"diffrax", "equinox", "xarray", "pandas", "sympy", "optax", "matplotlib.pyplot"}
+    assert not loaded & unwanted
+
+
+def test_reporting_needs_no_jax():
+    assert "jax" not in loaded_after("import diracgan.reporting")
+
+
+def test_settings_of_jax_are_left_alone():
+    code = (
+        "import jax; before = dict(jax.config.values); import diracgan as dg;"
+        "v = dg.variant('ns'); dg.spectrum(v); dg.simulate(v, t1=1.0);"
+        "dg.simulate(v, t1=1.0, backend='scipy'); assert dict(jax.config.values) == before;"
+        "import jax.numpy as jnp; assert jnp.ones(1).dtype == 'float32'"
+    )
+    loaded_after(code)
+
+
+def test_public_names_are_there():
+    for name in diracgan.__all__:
+        assert getattr(diracgan, name) is not None
+    assert set(diracgan.__all__) == set(dir(diracgan))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        diracgan.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("first", ["", "import diracgan.variants; ", "from diracgan.variants import ns_; "])
+def test_a_package_that_is_a_public_function_answers_to_both(first):
+    first = first.replace("from diracgan.variants import ns_", "from diracgan.variants import variant")
+    loaded_after(
+        f"{first}import diracgan as dg; assert 'ns' in dg.variants(); dg.variant('ns');"
+        "assert 'ns' in dg.variants(); import diracgan.variants as v; assert v.parse and 'ns' in v()"
+    )
