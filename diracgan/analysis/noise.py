@@ -95,7 +95,7 @@ def stationary_covariance(
         >>> import diracgan as dg
         >>> v, r = dg.variant("wgan-gp", c=0.0, lam=1.0), dg.rule("simultaneous", lr=0.1)
         >>> dg.stationary_covariance(v, r, sde=0.01).covariance.round(6).tolist()
-        [[0.000295, -0.000278], [-0.000278, 0.000851]]
+        [[0.000555, -0.000528], [-0.000528, 0.001553]]
     """
     seen = spectrum(variant, dim=dim, x0=x0, at=at, rate_d=rate_d, rate_g=rate_g, rule=rule)
     sigma = covariance(sde, seen.dim)

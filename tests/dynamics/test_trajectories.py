@@ -210,5 +210,5 @@ def test_the_clipped_critic_stays_in_its_box():
         dg.rule("heavy-ball", lr=0.2),
         dg.rule("extragradient", lr=0.2),
     ):
-        traj = dg.simulate(v, rule=rule, steps=30)
+        traj = dg.simulate(v, theta0=[1.0, -1.0], phi0=[0.1, 0.2], rule=rule, steps=30)
         assert float(np.abs(traj.phi).max()) == 0.3, rule.label

@@ -1,11 +1,13 @@
 """How optimisers move: every rule is one whole iteration as a pure map."""
 
+from ..._callable import callable_package
 from . import gradient, momentum, adaptive, lookahead, implicit, runge_kutta  # noqa: I001  in the order of `rules()`
 from .base import Rule, State, init, move, move_both, step
 from .optax import from_optax
 from .registry import register_rule, rule, rule_class, rules
 
 rule.from_optax = from_optax  # type: ignore[attr-defined]
+callable_package(__name__, "rules")  # dg.rules() lists them, whatever was imported first
 
 __all__ = [
     "Rule",

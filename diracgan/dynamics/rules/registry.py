@@ -74,7 +74,7 @@ def rule(name: str, **parameters: Any) -> Rule:
     Example:
         >>> import diracgan as dg
         >>> dg.rule("simultaneous", lr=0.05, ema=0.99).hyperparameters
-        {'lr': 0.05, 'lr_d': None, 'lr_g': None, 'ema': 0.99}
+        {'lr': 0.05, 'lr_d': None, 'lr_g': None, 'ema': 0.99, 'lazy': None}
     """
     cls = rule_class(name)
     return cls(**check(cls, parameters))
