@@ -61,7 +61,7 @@ def _exponent(t: np.ndarray, r: np.ndarray) -> tuple[float, float]:
     def misfit(log_p: float) -> float:
         p = np.exp(log_p) * (1 if falling else -1)
         line = np.exp(-log_r / p)
-        if not np.all(np.isfinite(line)):
+        if not np.all(np.isfinite(line)) or np.any(line <= 0):
             return 1e3
         fit = np.polyval(np.polyfit(t, line, 1), t)
         return float(np.max(np.abs(np.log(np.maximum(fit, 1e-300) / line) * p)) / max(np.ptp(log_r), 1e-300))

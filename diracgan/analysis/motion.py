@@ -13,7 +13,7 @@ from jax import Array
 
 from .. import dirac
 from ..dynamics import piecewise
-from ..dynamics.engines import engine
+from ..dynamics.marching import march
 from ..dynamics.piecewise import Regime, System
 from ..dynamics.rules import Rule, State, init, step
 from ..dynamics.simulate import integrate
@@ -83,7 +83,6 @@ class Flow:
 
     def __init__(self, system: System) -> None:
         self.system, self.dim = system, system.dim
-        self._use = engine("dopri8", "diffrax")[1]
 
     def begin(self, phi: np.ndarray, theta: np.ndarray) -> np.ndarray:
         return np.concatenate([phi, theta])
@@ -93,7 +92,7 @@ class Flow:
 
     def advance(self, state: np.ndarray, time: float, span: float, rows: int) -> Stretch:
         ts = np.linspace(0.0, span, ROWS) if rows else np.full(ROWS, span)
-        out = integrate(self._use, self.system, state, ts, span, _RTOL, _ATOL)
+        out = integrate(march, self.system, state, ts, span, _RTOL, _ATOL)
         cost = _EVALUATIONS["per step"] * out.steps + _EVALUATIONS["per switching"] * len(out.events)
         return Stretch(
             time + ts, out.ys, out.y, time + out.t, out.result, time + out.when, out.text, cost, len(out.events)

@@ -594,6 +594,9 @@ class _Case:
             law = laws.power_law(t[1:], amplitudes[1:])
             if law is not None and law.exponent > 0 and law.error < 0.1 * law.exponent and amplitudes[-1] < 0.8 * amplitudes[0]:
                 return self._sublinear(law)
+        larger = self._larger(looks[-1])
+        if larger is not None:
+            return larger
         creeping = self._creeps(t)
         if creeping is not None:
             return creeping
