@@ -1,0 +1,282 @@
+"""What the commands answer, held against closed forms, and where they leave it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import math
+import re
+import shlex
+
+import numpy as np
+import pytest
+
+import diracgan as dg
+from diracgan.cli.app import COMMANDS, main
+from diracgan.cli.options import SeedOptions, StepOptions, assignments, takes, vector
+from diracgan.errors import InputError
+
+CORE = ["list", "plot", "simulate", "eig", "figures"]
+
+
+def answer(cli, *words):
+    """The one JSON object on standard output, read strictly."""
+
+    def refuse(word):
+        raise AssertionError(f"{word} is no JSON")
+
+    code, out, err = cli(*words, "--format", "json")
+    assert code == 0, err
+    assert err == ""
+    assert out.count("\n") == 1
+    return json.loads(out, parse_constant=refuse)
+
+
+def examples(command: str) -> list[str]:
+    doc = importlib.import_module(f"diracgan.cli.{command.replace('-', '_')}").command.__doc__
+    return re.findall(r"Example: (diracgan .*)", doc)
+
+
+@pytest.mark.parametrize("command", CORE)
+def test_help_teaches(cli, command):
+    code, out, _ = cli(command, "--help")
+    assert code == 0
+    assert "Example: diracgan" in " ".join(out.split())
+
+
+@pytest.mark.parametrize("command", CORE)
+def test_the_example_of_each_help_runs(cli, command):
+    (example,) = examples(command)
+    code, out, err = cli(*shlex.split(example)[1:])
+    assert code == 0, err
+    assert out
+
+
+def test_no_words_and_help_are_the_same(cli):
+    assert cli() == cli("--help")
+    out = cli()[1]
+    assert all(name in out for name in COMMANDS)
+
+
+def test_version(cli):
+    assert cli("--version") == (0, f"diracgan {dg.__version__}\n", "")
+
+
+# ---------------------------------------------------------------- eig
+
+
+@pytest.mark.parametrize("lam", [0.1, 0.37, 0.99, 1.7])
+def test_eig_of_wgan_gp(cli, lam):
+    found = answer(cli, "eig", "-v", "wgan-gp", "--c", 0, "--lam", lam)
+    root = np.emath.sqrt(lam**2 - 1)
+    expected = sorted([-lam + root, -lam - root], key=lambda x: (-x.real, -x.imag))
+    np.testing.assert_allclose(found["eigenvalues"], [[x.real, x.imag] for x in expected], atol=1e-12)
+    assert found["schema"] == "diracgan.eig/1"
+    assert found["status"] == "stable"
+    assert found["hyperparameters"]["lam"] == lam
+
+
+def test_eig_has_the_names_of_python(cli):
+    found = answer(cli, "eig", "-v", "ns", "--dim", 3, "--rule", "alternating", "--lr", 0.2, "--ema", 0.9)
+    in_python = dg.spectrum(dg.variant("ns"), dim=3, rule=dg.rule("alternating", lr=0.2, ema=0.9))
+    assert set(found) == {"schema", *in_python.as_dict()}
+    np.testing.assert_array_equal(found["multipliers"], [[x.real, x.imag] for x in in_python.multipliers])
+    assert found["ema_multipliers"] == [[0.9, 0.0]] * 6
+    assert found["dim"] == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "dim"),
+    [
+        ([], 1),
+        (["--dim", 3], 3),
+        (["--phi0", "1,2", "--theta0", "2,1"], 2),
+        (["--x0", "1,2,3"], 3),
+        (["--x0", "0.5"], 1),
+        (["--x0", "0.5", "--dim", 2], 2),
+        (["--at", "1,2,3,4"], 2),
+    ],
+)
+def test_eig_takes_its_dimension_from_what_is_given(cli, words, dim):
+    assert answer(cli, "eig", "-v", "wgan-linear", *words)["dim"] == dim
+
+
+def test_eig_without_a_derivative_says_so(cli):
+    found = answer(cli, "eig", "-v", "wgan-gp", "--c", 1)
+    assert found["status"] == "no-derivative"
+    assert found["eigenvalues"] == []
+    found = answer(cli, "eig", "-v", "wgan")
+    assert found["status"] == "not-an-equilibrium"
+    assert found["residual"] is None
+    for variant in ("wgan-gp", "wgan"):
+        _, out, _ = cli("eig", "-v", variant)
+        assert "nan" not in out.lower()
+        assert "no eigenvalues" in out
+
+
+def test_rates_act_in_eig(cli):
+    found = answer(cli, "eig", "-v", "wgan-linear", "--rate-d", 4, "--rate-g", 9)
+    np.testing.assert_allclose(found["eigenvalues"], [[0, 6], [0, -6]], atol=1e-12)
+
+
+# ---------------------------------------------------------------- simulate
+
+
+def test_simulate_rotates(cli):
+    found = answer(
+        cli, "simulate", "-v", "wgan-linear", "--phi0", "1,0", "--theta0", "0,2", "--t1", math.pi / 2
+    )
+    assert found["schema"] == "diracgan.simulate/1"
+    assert found["time"][-1] == math.pi / 2
+    np.testing.assert_allclose(found["phi"][-1], [0, -2], atol=1e-8)
+    np.testing.assert_allclose(found["theta"][-1], [1, 0], atol=1e-8)
+    assert found["result"] == "ok"
+    assert found["result_time"] is None
+    assert found["hyperparameters"] == {}
+
+
+def test_simulate_steps(cli):
+    words = ["--rule", "simultaneous", "--lr", 0.5, "--steps", 5, "--every", 2, "--ema", 0.5]
+    found = answer(cli, "simulate", "-v", "wgan-linear", "--phi0", 1, "--theta0", 0, *words)
+    assert found["step"] == [0, 2, 4, 5]
+    assert found["time"] == [0.0, 1.0, 2.0, 2.5]
+    z = [(1 + 0.5j) ** k for k in range(6)]
+    np.testing.assert_allclose(np.ravel(found["phi"]), [z[k].real for k in found["step"]], atol=1e-12)
+    np.testing.assert_allclose(np.ravel(found["theta"]), [z[k].imag for k in found["step"]], atol=1e-12)
+    mean = z[0]
+    for k in range(1, 6):
+        mean = 0.5 * mean + 0.5 * z[k]
+    np.testing.assert_allclose([found["phi_ema"][-1][0], found["theta_ema"][-1][0]], [mean.real, mean.imag])
+
+
+def test_simulate_saves_what_it_prints(cli, folder):
+    found = answer(cli, "simulate", "-v", "ns", "--l2", 0.1, "--t1", 1, "--seed", 5, "--out", "a.nc")
+    read = dg.load("a.nc")
+    assert found["out"] == str(folder / "a.nc")
+    assert read["theta"].values.tolist() == found["theta"]
+    assert read.attrs["seed"] == found["seed"] == 5
+    code, out, _ = cli("simulate", "-v", "ns", "--l2", 0.1, "--t1", 1, "--out", "b.zarr")
+    assert code == 0
+    assert out.splitlines()[-1] == str(folder / "b.zarr")
+    np.testing.assert_array_equal(dg.load("b.zarr")["theta"], read["theta"])
+
+
+def test_both_engines_answer_alike(cli):
+    words = ["simulate", "-v", "ns", "--t1", 5, "--rate-d", 2]
+    first, second = (answer(cli, *words, "--solver", s) for s in ("dopri8", "LSODA"))
+    np.testing.assert_allclose(first["theta"], second["theta"], atol=1e-6)
+    assert (first["solver"], second["solver"]) == ("dopri8", "LSODA")
+
+
+def test_a_run_that_ends_early_is_still_an_answer(cli):
+    words = ["--rule", "simultaneous", "--lr", 1e3, "--steps", 400]
+    found = answer(cli, "simulate", "-v", "wgan-linear", *words)
+    assert found["result"] == "diverged"
+    assert found["phi"][-1] == [None, None]
+    assert found["result_time"] > 0
+
+
+# ---------------------------------------------------------------- plot
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["-v", "wgan-gp", "--c", 0], "wgan-gp-c0.png"),
+        (["-v", "wgan-gp", "--c", 0, "--lam", 0.5, "--dim", 1], "wgan-gp-lam0.5-c0-d1.png"),
+        (["-v", "ns", "--r1", 0.3, "--rule", "alternating"], "ns-r10.3-alternating.png"),
+    ],
+)
+def test_plot_names_its_picture_and_says_where_it_is(cli, folder, words, name):
+    code, out, err = cli("plot", *words, "--t1" if "--rule" not in words else "--steps", 5)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-1] == str(folder / name)
+    assert [p.name for p in folder.iterdir()] == [name]
+    assert (folder / name).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "start"), [(".png", b"\x89PNG"), (".pdf", b"%PDF"), (".svg", b"<?xml"), (".gif", b"GIF8")]
+)
+def test_plot_writes_by_suffix(cli, folder, suffix, start):
+    code, _, err = cli("plot", "-v", "wgan-linear", "--t1", 3, "--out", f"a{suffix}")
+    assert code == 0, err
+    assert (folder / f"a{suffix}").read_bytes().startswith(start)
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3])
+@pytest.mark.parametrize("variant", ["ns", "wgan", "wgan-gp", "gan-qp"])
+def test_plot_draws_in_every_dimension(cli, folder, dim, variant):
+    found = answer(cli, "plot", "-v", variant, "--dim", dim, "--t1", 4, "--out", "a.png")
+    assert found["schema"] == "diracgan.plot/1"
+    assert found["out"] == str(folder / "a.png")
+    assert found["status"] == dg.spectrum(dg.variant(variant), dim=dim).status
+
+
+def test_a_user_s_variant_gets_every_command(cli, folder):
+    (folder / "own.py").write_text(
+        "import jax.numpy as jnp, diracgan as dg\n"
+        "@dg.register('cli-own', reference='none')\n"
+        "class Own(dg.Variant):\n"
+        "    '''Twice the linear WGAN.'''\n"
+        "    k: float = 2.0\n"
+        "    def critic_loss(self, real, fake, x_real, x_fake):\n"
+        "        return self.k * (jnp.mean(fake) - jnp.mean(real))\n"
+        "    def generator_loss(self, real, fake, x_real, x_fake):\n"
+        "        return -self.k * jnp.mean(fake)\n"
+    )
+    found = answer(cli, "eig", "-v", "own.py:cli-own:k=3")
+    np.testing.assert_allclose(found["eigenvalues"], [[0, 3], [0, -3]], atol=1e-12)
+    found = answer(cli, "eig", "-v", "own.py:cli-own", "-p", "k=5", "--l2", 0.1)
+    np.testing.assert_allclose(found["eigenvalues"][0][0], -0.05, atol=1e-12)
+    assert answer(cli, "simulate", "-v", "own.py:cli-own", "--t1", 1)["variant_name"] == "cli-own"
+    assert cli("plot", "-v", "own.py:cli-own", "--t1", 1)[1].splitlines()[-1] == str(folder / "cli-own.png")
+
+
+# ---------------------------------------------------------------- list, figures
+
+
+def test_list_shows_everything(cli):
+    found = answer(cli, "list")
+    assert {v["name"] for v in found["variants"]} == set(dg.variants())
+    assert {r["name"] for r in found["rules"]} == set(dg.rules())
+    assert {"l2", "r1", "r2"} <= {m["name"] for m in found["modifiers"]}
+    gp = next(v for v in found["variants"] if v["name"] == "wgan-gp")
+    assert {p["name"]: p["default"] for p in gp["parameters"]} == {"lam": 0.1, "c": 1.0, "one_sided": False}
+    assert all(v["summary"] and v["reference"] for v in found["variants"])
+    for form in ("text", "markdown"):
+        out = cli("list", "--format", form)[1]
+        assert all(name in out for name in (*dg.variants(), *dg.rules()))
+
+
+def test_figures_draws_what_is_asked(cli, folder):
+    code, out, err = cli("figures", "--only", "wgan", "--out", "drawn")
+    assert (code, err) == (0, "")
+    assert {p.name for p in (folder / "drawn").iterdir()} == {"wgan.png", "README.md"}
+    assert out.splitlines()[-1] == str(folder / "drawn" / "README.md")
+
+
+# ---------------------------------------------------------------- the plumbing
+
+
+def test_vectors_and_settings_are_read():
+    assert vector("x", "1, -2e-1,.5") == [1.0, -0.2, 0.5]
+    assert vector("x", None) is None
+    assert assignments(["a=1,b=x", "c-d=2"], "-p") == {"a": "1", "b": "x", "c_d": "2"}
+    with pytest.raises(InputError, match="a is set twice"):
+        assignments(["a=1", "a=2"], "-p")
+
+
+def test_groups_of_options_are_put_together():
+    @takes(StepOptions, SeedOptions)
+    def command(steps: StepOptions, seed: SeedOptions, loud: bool = False):
+        return steps, seed, loud
+
+    assert command(steps=3, seed=1, loud=True) == (StepOptions(3, None), SeedOptions(1), True)
+    assert list(command.__signature__.parameters) == ["steps", "every", "seed", "loud"]
+
+
+def test_main_reads_the_words_of_the_process(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["diracgan", "--version"])
+    assert main() == 0
+    assert capsys.readouterr().out.startswith("diracgan ")

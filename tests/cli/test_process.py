@@ -1,0 +1,95 @@
+"""The command as a process of its own: exit codes, signals, pipes, terminals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+HERE = [sys.executable, "-m", "diracgan"]
+SLOW_START = """
+import sys, time
+from diracgan.cli import app
+from diracgan import files
+real = files.Path.replace
+def slow(self, target):
+    print("writing", file=sys.stderr, flush=True)
+    time.sleep(60)
+files.Path.replace = slow
+sys.argv = ["diracgan", "simulate", "-v", "wgan-linear", "--t1", "1", "--out", "a.npz"]
+app.entry()
+"""
+
+
+def run(*words, **kwargs):
+    return subprocess.run([*HERE, *words], capture_output=True, text=True, **kwargs)
+
+
+def test_module_and_script_are_the_same():
+    script = os.path.join(os.path.dirname(sys.executable), "diracgan")  # noqa: PTH118, PTH120
+    if not os.path.exists(script):  # noqa: PTH110
+        pytest.skip("the package is on the path but not installed")
+    words = ["eig", "-v", "ns", "--format", "json"]
+    done = subprocess.run([script, *words], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == run(*words).stdout
+
+
+def test_bad_input(tmp_path):
+    done = run("plot", "--variant", "wgan-pg", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("diracgan: unknown variant 'wgan-pg'; did you mean 'wgan-gp'? Allowed: ")
+    assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_but_the_answer_is_printed(tmp_path):
+    done = run("simulate", "-v", "wgan", "--dim", "1", "--t1", "2", "--format", "json", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith('{"schema": "diracgan.simulate/1"')
+
+
+def test_a_reader_that_leaves_is_no_error():
+    piped = f"{sys.executable} -m diracgan simulate -v ns --t1 3 --format json | head -c 1"
+    done = subprocess.run(["bash", "-c", f"set -o pipefail; {piped}"], capture_output=True, text=True)
+    assert done.stderr == ""
+    assert done.stdout == "{"
+    assert done.returncode in (0, 141)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_write_leaves_the_old_file(tmp_path, number, code):
+    (tmp_path / "a.npz").write_text("old")
+    running = subprocess.Popen(
+        [sys.executable, "-c", SLOW_START],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stderr is not None
+    assert running.stderr.readline() == "writing\n"
+    time.sleep(0.1)
+    running.send_signal(number)
+    out, err = running.communicate(timeout=60)
+    assert running.returncode == code
+    assert out == ""
+    assert err.count("\n") <= 1
+    assert "Traceback" not in err
+    assert [p.name for p in tmp_path.iterdir()] == ["a.npz"]
+    assert (tmp_path / "a.npz").read_text() == "old"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write anywhere")
+def test_a_folder_that_cannot_be_written(tmp_path):
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    done = run("plot", "-v", "ns", "--out", str(locked / "a.png"))
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr
+    assert done.stderr.count("\n") == 1
