@@ -96,9 +96,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except typer.Exit as end:
         return _flushed(end.exit_code)
     except _UsageError as error:
-        return _fail(_usage(error))
+        return _fail(_usage(error, words))
     except InputError as error:
-        return _fail(str(error), error)
+        return _fail(_where(error.__cause__) + str(error), error)
     except KeyboardInterrupt:
         return _fail("interrupted", code=130)
     except BrokenPipeError:
@@ -135,25 +135,41 @@ def _fail(message: str, error: BaseException | None = None, code: int = 2) -> in
     return code
 
 
-def _usage(error: Any) -> str:
+def _usage(error: Any, words: Sequence[str]) -> str:
     """What is wrong with the words, what is allowed, and the nearest match."""
     option = getattr(error, "option_name", None)
     if option is not None and type(error).__name__ == "NoSuchOption":
         known = {o for p in error.ctx.command.params for o in (*p.opts, *p.secondary_opts)} | {"--help"}
         return str(unknown("option", option, [o for o in known if o.startswith("-")]))
     text = error.format_message().rstrip(".")
+    given = _given(getattr(error, "param", None), words)
+    if given is not None:
+        text = f"{given}: {error.message.rstrip('.')}"
     command = error.ctx.command_path if getattr(error, "ctx", None) else "diracgan"
     return f"{text[:1].lower()}{text[1:]}; see {command} --help"
 
 
-def _where(error: BaseException) -> str:
-    """The place in the user's own file, if the error passed through one."""
+def _given(param: Any, words: Sequence[str]) -> str | None:
+    """The option that was misread, with its value, e.g. ``--c = 'one'``."""
+    names = getattr(param, "opts", ())
+    for i, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        if name in names and (equals or i + 1 < len(words)):
+            return f"{name} = {value if equals else words[i + 1]!r}"
+    return None
+
+
+def _where(error: BaseException | None) -> str:
+    """The place in the user's own file, if the error passed through the run of one."""
     users = {
         getattr(m, "__file__", None) for n, m in list(sys.modules.items()) if n.startswith("_diracgan_user_")
     }
-    place, trace = "", error.__traceback__
+    place, trace = "", error.__traceback__ if error is not None else None
     while trace is not None:
-        if (file := trace.tb_frame.f_code.co_filename) in users:
+        code = trace.tb_frame.f_code
+        if (
+            file := code.co_filename
+        ) in users and code.co_name != "<module>":  # importing says its line itself
             place = f"{os.path.relpath(file)}, line {trace.tb_lineno}: "
         trace = trace.tb_next
     return place
