@@ -8,7 +8,7 @@ grows like 1/e at a jump.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -23,13 +23,15 @@ class Probe(NamedTuple):
         value: F(z), (n,).
         jacobian: by autodiff, (n, n); may hold NaN.
         around: F(z + e w) for each scale e and direction w, (3, k, n).
-        directions: the w, unit vectors, (k, n), each with its opposite.
+        directions: the w, unit vectors times each coordinate's scale, (k, n), each with its opposite.
+        beside: Jacobians by autodiff at points close by, (4, n, n), or None where the one at z holds.
     """
 
     value: np.ndarray
     jacobian: np.ndarray
     around: np.ndarray
     directions: np.ndarray
+    beside: np.ndarray | None = None
 
 
 class Derivative(NamedTuple):
@@ -61,25 +63,27 @@ def probe_with(
     both: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]], z: np.ndarray
 ) -> Probe:
     """Look at a function around ``z``; ``both(z, points)`` gives F(z), its Jacobian by autodiff and F at the points."""
-    ws = directions(len(z))
-    scale = max(1.0, float(np.max(np.abs(z), initial=0.0)))
-    points = np.concatenate([z + e * scale * ws for e in SCALES])
+    ws = directions(len(z)) * np.maximum(1.0, np.abs(z))
+    points = np.concatenate([z + e * ws for e in SCALES])
     value, jacobian, around = (np.asarray(a) for a in both(z, points))
-    return Probe(value, jacobian, around.reshape(len(SCALES), len(ws), -1), ws * scale)
+    seen = Probe(value, jacobian, around.reshape(len(SCALES), len(ws), -1), ws)
+    if _holds(_where_finite(seen), jacobian):
+        return seen
+    # along random directions: a naive norm or quotient fails on the axes, too
+    beside = [np.asarray(both(z + 1e-9 * w, points)[1]) for k in (len(z), len(z) + 1) for w in (ws[k], -ws[k])]
+    return seen._replace(beside=np.array(beside))
 
 
 def judge(p: Probe) -> Derivative:
     """Decide from a probe whether the function is differentiable at its point, and with which Jacobian."""
-    if not np.all(np.isfinite(p.around)):
-        return Derivative("none", None, np.inf, np.inf, np.inf)
+    p = _where_finite(p)
     half = len(p.directions) // 2
-    centre = p.value if np.all(np.isfinite(p.value)) else p.around[-1].mean(axis=0)
+    if half < 2 * p.directions.shape[1]:
+        return Derivative("none", None, np.inf, np.inf, np.inf)
+    centre = _centre(p)
     size = float(max(np.max(np.abs(p.around[-1])), np.max(np.abs(centre))))
-    differences = (p.around[:, :half] - p.around[:, half:]) / (2 * np.array(SCALES)[:, None, None])
-    by_difference = _fit(p.directions[:half], differences)
-    for jacobian in (p.jacobian, by_difference):
-        if np.all(np.isfinite(jacobian)) and _mismatch_falls(p, centre, jacobian):
-            error = 0.0 if jacobian is p.jacobian else _difference_error(jacobian, size)
+    for jacobian, error in _candidates(p, half, size):
+        if _holds(p, jacobian):
             return Derivative("smooth", jacobian, error, float(np.max(np.abs(centre))), size)
     spread = np.max(np.abs(p.around - centre), axis=(1, 2))
     if spread[2] > 0.3 * spread[1] and spread[2] > 1e-9 * size:
@@ -87,25 +91,49 @@ def judge(p: Probe) -> Derivative:
     return Derivative("kink", None, np.inf, float(np.max(np.abs(centre))), size)
 
 
-def _fit(ws: np.ndarray, differences: np.ndarray) -> np.ndarray:
-    """Jacobian from central differences along ``ws``, the first two scales (or the last) that agree best."""
+def _where_finite(p: Probe) -> Probe:
+    """Without the directions along which there is no value: a quotient 0/0 has none on a set that is never met."""
+    half = len(p.directions) // 2
+    kept = np.all(np.isfinite(p.around), axis=(0, 2))
+    kept = np.tile(kept[:half] & kept[half:], 2)
+    return p._replace(around=p.around[:, kept], directions=p.directions[kept])
+
+
+def _candidates(p: Probe, half: int, size: float) -> Iterator[tuple[np.ndarray, float]]:
+    """What the Jacobian may be, and how far off beyond rounding: autodiff here, autodiff close by, differences."""
+    yield p.jacobian, 0.0
+    if p.beside is not None:
+        yield _tidy(p.beside.mean(axis=0)), float(np.max(np.ptp(p.beside, axis=0)))
+    ws, scales = p.directions[:half], np.array(SCALES)
+    differences = (p.around[:, :half] - p.around[:, half:]) / (2 * scales[:, None, None])
     fits = [np.linalg.lstsq(ws, d, rcond=None)[0].T for d in differences]
-    fits = [np.where(np.abs(f) > 1e-9 * np.max(np.abs(f)), f, 0.0) for f in fits]  # keep exact zeros exact
-    gaps = [np.max(np.abs(a - b)) for a, b in zip(fits, fits[1:], strict=False)]
-    return fits[1] if gaps[0] <= gaps[1] * 10 else fits[2]
+    gaps = [float(np.max(np.abs(a - b))) for a, b in zip(fits, fits[1:], strict=False)]
+    rounding = 1e-9 * (float(np.max(np.abs(fits[1]))) + size)
+    # the middle scale where rounding spoils the smallest, else the smallest, which is off by its share of the gap
+    middle = gaps[0] <= 10 * gaps[1]
+    yield _tidy(fits[1] if middle else fits[2]), max(rounding, gaps[1] / 30, gaps[0] / 1000)
 
 
-def _mismatch_falls(p: Probe, centre: np.ndarray, jacobian: np.ndarray) -> bool:
+def _tidy(jacobian: np.ndarray) -> np.ndarray:
+    """With exact zeros where the entries are zero but for rounding, so that what is decoupled stays so."""
+    return np.where(np.abs(jacobian) > 1e-9 * np.max(np.abs(jacobian)), jacobian, 0.0)
+
+
+def _centre(p: Probe) -> np.ndarray:
+    return p.value if np.all(np.isfinite(p.value)) else p.around[-1].mean(axis=0)
+
+
+def _holds(p: Probe, jacobian: np.ndarray) -> bool:
+    """Whether the mismatch falls with the scale, or is what rounding leaves."""
+    if not len(p.directions) or not np.all(np.isfinite(jacobian)):
+        return False
     scales = np.array(SCALES)
     linear = p.directions @ jacobian.T
-    rest = np.max(np.abs(p.around - centre - scales[:, None, None] * linear), axis=(1, 2)) / scales
-    size = max(float(np.max(np.abs(p.around))), float(np.max(np.abs(linear))) * float(np.max(np.abs(p.directions))))
-    floor = 1e3 * np.finfo(float).eps * (size + np.finfo(float).tiny) / scales
+    rest = np.max(np.abs(p.around - _centre(p) - scales[:, None, None] * linear), axis=(1, 2)) / scales
+    # what rounding leaves of differences between values, each made of terms as large as |J| max(1, |z|)
+    size = np.max(np.abs(p.around), axis=(1, 2)) + float(np.max(np.abs(linear)))
+    floor = 50 * np.finfo(float).eps * (size + np.finfo(float).tiny) / scales
     return bool(rest[2] <= max(0.3 * rest[1], floor[2]))
-
-
-def _difference_error(jacobian: np.ndarray, size: float) -> float:
-    return 1e-9 * (float(np.max(np.abs(jacobian))) + size)
 
 
 def _distance_to_hull(values: np.ndarray) -> float:
