@@ -12,7 +12,7 @@ def preset(name: str) -> tuple[Variant, Rule]:
 
     Args:
         name: ``"stylegan"`` (ns with lazy R1, Adam, EMA), ``"r3gan"`` (rpgan with R1 and R2) or ``"dcgan"``
-            (ns, Adam 2e-4 with beta1 0.5). As a variant's name each stands for its variant and penalties alone.
+            (ns, Adam 2e-4 with beta1 0.5). As a variant's name each stands for its variant and penalties.
 
     Returns:
         (variant, rule).

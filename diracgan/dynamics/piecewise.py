@@ -117,8 +117,6 @@ def guards(system: System, y: Array, regime: Regime) -> Array:
     if m == 0:
         return size[None]
     held = regime.modes * surfaces(system, y, regime.modes) + regime.slack
-    if faces := face_count(system):  # a weight may rest on its face without meeting it again
-        held = held.at[-faces:].add(_SLACK)
     held = jnp.where(jnp.any(regime.flips, axis=0), 1.0, held)
     inside = jax.lax.cond(
         jnp.any(regime.flips), lambda y: _beside(system, y, regime)[2], lambda y: jnp.full(m, 0.5), y
@@ -175,8 +173,9 @@ def natural(system: System, y: Array) -> tuple[Array, Array]:
 def start(system: System, y: Array) -> Regime:
     """The regime in which a trajectory from ``y`` begins."""
     g, v = (np.asarray(a) for a in natural(system, y))
-    regime = plain(np.where(g >= 0, 1.0, -1.0))
     losses = len(g) - face_count(system)
+    on_face = (np.abs(g) <= 1e-12) & (np.arange(len(g)) >= losses)
+    regime = _off(plain(np.where(g >= 0, 1.0, -1.0)), on_face)
     seen: set[int] = set()
     for _ in range(losses):
         near = look(system, y, regime.modes)
@@ -196,7 +195,7 @@ def start(system: System, y: Array) -> Regime:
         else:  # pushed off on both sides: the solution is not unique, the loss as it stands chooses
             chosen = float(np.asarray(near.normals)[k] @ v) * regime.modes[k] >= 0
             regime = _off(regime if chosen else _across(regime, shared), shared)
-    return regime
+    return regime._replace(slack=np.where(on_face, _SLACK, regime.slack))
 
 
 def after(system: System, y: Array, regime: Regime, guard: int) -> tuple[Regime, str]:
@@ -211,12 +210,32 @@ def after(system: System, y: Array, regime: Regime, guard: int) -> tuple[Regime,
         return _off(left if guard < 2 * m else _across(left, shared), shared), "leave"
     if guard >= losses:  # a face of the box takes a weight, or lets it go
         alone = np.arange(m) == guard
-        return _across(regime, alone), "slide" if regime.modes[guard] > 0 else "leave"
+        return _off(_across(regime, alone), alone), "slide" if regime.modes[guard] > 0 else "leave"
     shared = _shared(look(system, y, regime.modes), y, guard, losses)
     here, there = speeds(system, y, regime, guard, shared)
     if here <= 0 < there:
         return _onto(regime, guard, shared), "slide"
     return _off(_across(regime, shared), shared), "crossing"
+
+
+def settle(system: System, y: Array, regime: Regime, guard: int) -> tuple[Regime, list[str]]:
+    """The regime after ``guard`` has fallen, and with it every surface that is met at the same moment.
+
+    An engine sees a guard fall only from above 0, so a second one that is not above it must not be left behind.
+    """
+    m = len(regime.modes)
+    met: set[int] = set()
+    late, happened = [guard], []
+    while late:
+        met.add(late[0])
+        slack = regime.slack
+        regime, what = after(system, y, regime, late[0])
+        if len(met) > 1:  # the surfaces met before are still being left
+            regime = regime._replace(slack=np.maximum(regime.slack, slack))
+        happened.append(what)
+        fallen = np.flatnonzero(np.asarray(_guards(system, y, regime))[:m] <= 0)
+        late = [int(k) for k in fallen if k not in met and regime.slack[k] == 0]
+    return regime, happened
 
 
 def speeds(system: System, y: Array, regime: Regime, k: int, shared: np.ndarray) -> tuple[float, float]:
@@ -227,6 +246,7 @@ def speeds(system: System, y: Array, regime: Regime, k: int, shared: np.ndarray)
 
 
 _flow_in = jax.jit(flow_in)
+_guards = jax.jit(guards)
 
 
 def plain(modes: np.ndarray) -> Regime:

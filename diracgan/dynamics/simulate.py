@@ -314,8 +314,8 @@ def integrate(
             return ended(*_failure(system, part.failure, t, y))
         if part.guard is None:
             return ended(*_end(system, regime, y, t, events))
-        regime, what = piecewise.after(system, y, regime, part.guard)
-        events.append((t, what))
+        regime, happened = piecewise.settle(system, y, regime, part.guard)
+        events += [(t, what) for what in happened]
         if repeats > 2 * len(regime.modes) + 4:
             text = f"the motion meets its discontinuities again and again at t = {t:.10g} and cannot go on"
             return ended("stuck", t, text)

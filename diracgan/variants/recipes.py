@@ -40,7 +40,7 @@ PRESETS: dict[str, Preset] = {
         settings={"lr": 2e-4, "beta1": 0.5, "beta2": 0.999, "alternating": True},
         summary="DCGAN: non-saturating loss, Adam 2e-4 with beta1 0.5",
         why="No damping in the flow: what holds the game are small steps. Halving Adam's usual beta1 "
-        "shortens the memory of a velocity that turns with the game, in which a long one feeds the oscillation.",
+        "shortens the memory of a velocity that turns with the game; a long one feeds the oscillation.",
         reference="arXiv 1511.06434, section 4",
     ),
     "stylegan": Preset(
@@ -50,8 +50,8 @@ PRESETS: dict[str, Preset] = {
         settings={"lr": 2e-3, "beta1": 0.0, "beta2": 0.99, "alternating": True, "lazy": 16, "ema": 0.999},
         summary="StyleGAN: non-saturating loss with lazy R1, Adam without momentum, weights averaged",
         why="R1 damps the critic, so the equilibrium attracts; it acts on every 16th critic step, 16 times "
-        "as strong, which costs less and has the same mean. beta1 = 0 keeps no velocity, and the average of the "
-        "weights lies inside what still turns.",
+        "as strong, which costs less and has the same mean. beta1 = 0 keeps no velocity, and the average of "
+        "the weights lies inside what still turns.",
         reference="arXiv 1912.04958, section 3.1 and appendix B; gamma: 1812.04948",
     ),
     "r3gan": Preset(

@@ -1,0 +1,205 @@
+"""What with_ adds: penalties, smoothed labels and instance noise, against formulas typed here."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.special import expit as sigma
+from scipy.stats import norm as normal
+
+import diracgan as dg
+from diracgan.instance_noise import coupling_of, smooth_mean
+from diracgan.variants import modifiers
+
+PHI, THETA, X0 = np.array([0.7, -0.4]), np.array([-0.3, 1.1]), np.array([0.2, 0.5])
+
+
+def field(variant, phi=PHI, theta=THETA, x0=X0):
+    with jax.enable_x64(True):
+        return [
+            np.asarray(a) for a in dg.field(variant, jnp.asarray(x0))(jnp.asarray(phi), jnp.asarray(theta))
+        ]
+
+
+def added(name, **changes):
+    """What a modifier adds to the two velocities."""
+    v = dg.variant(name)
+    return [a - b for a, b in zip(field(v.with_(**changes)), field(v), strict=True)]
+
+
+S, R, LENGTH = PHI @ THETA, PHI @ X0, np.linalg.norm(PHI)
+
+
+@pytest.mark.parametrize("at", ["real", "fake", "interpolated", "noisy"])
+@pytest.mark.parametrize("name", ["ns", "hinge", "gan-qp"])
+def test_gradient_penalty_on_any_variant(name, at):
+    dphi, dtheta = added(name, gp=0.3, gp_center=0.5, gp_at=at)
+    np.testing.assert_allclose(dphi, -0.6 * (LENGTH - 0.5) * PHI / LENGTH, atol=1e-15)
+    np.testing.assert_allclose(dtheta, 0.0, atol=1e-16)
+
+
+def test_gradient_penalty_asks_for_norm_one_by_default():
+    np.testing.assert_allclose(added("ns", gp=0.3)[0], -0.6 * (LENGTH - 1) * PHI / LENGTH, atol=1e-15)
+
+
+def test_penalties_on_the_logits():
+    np.testing.assert_allclose(added("rpgan", lecam=0.3)[0], -0.6 * (S * THETA + R * X0), atol=1e-15)
+    np.testing.assert_allclose(added("rpgan", clc=0.3)[0], -0.3 * (S * THETA + R * X0), atol=1e-15)
+
+
+def test_penalties_add_up_and_see_the_critic_as_it_is_used():
+    both = added("ns", r1=0.2, r2=0.3, l2=0.4, gp=0.1, gp_center=0.0)
+    np.testing.assert_allclose(both[0], -(0.2 + 0.3 + 0.4 + 0.2) * PHI, atol=1e-15)
+    np.testing.assert_allclose(added("wgan", r1=0.2, gp=0.1)[0], 0.0, atol=1e-15)  # |grad D| = 1 always
+    np.testing.assert_allclose(added("wgan", l2=0.2)[0], -0.2 * PHI, atol=1e-15)
+
+
+def test_with_replaces_only_what_is_named():
+    v = dg.variant("ns").with_(r1=0.2, gp=0.3).with_(gp_at="fake", r1=0.5)
+    assert v.modifications == {"r1": 0.5, "gp": 0.3, "gp_at": "fake"}
+    assert v.with_(gp=None).label == "ns + r1=0.5 + gp_at=fake"
+    assert v.hyperparameters == v.modifications
+
+
+def test_smoothed_labels_act_on_the_critic_alone():
+    for name in ("ns", "saturating"):
+        dphi, dtheta = added(name, smooth_real=0.1, smooth_fake=0.2)
+        np.testing.assert_allclose(dphi, -0.1 * X0 + 0.2 * THETA, atol=1e-15)
+        np.testing.assert_allclose(dtheta, 0.0, atol=1e-16)
+    dphi, dtheta = added("lsgan", smooth_real=0.1, smooth_fake=0.2)
+    np.testing.assert_allclose(dphi, -0.1 * X0 + 0.2 * THETA, atol=1e-15)
+    np.testing.assert_allclose(dtheta, 0.0, atol=1e-16)
+
+
+@pytest.mark.parametrize("name", ["hinge", "wgan-gp", "rpgan", "gan-qp", "fgan-js"])
+def test_smoothing_is_refused_where_there_are_no_labels(name):
+    with pytest.raises(dg.InputError, match=r"smooth_real needs a loss with labels.*ns, saturating"):
+        dg.variant(name).with_(smooth_real=0.1)
+
+
+@pytest.mark.parametrize("which", ["l2", "l1", "l2sq", "rms"])
+def test_noise_is_refused_where_the_loss_needs_the_samples(which):
+    with pytest.raises(dg.InputError, match="distance"):
+        dg.variant("gan-qp", norm=which).with_(noise=0.1)
+
+
+def test_noise_is_refused_for_a_users_loss_by_its_trace():
+    class Far(dg.Variant):
+        def critic_loss(self, real, fake, x_real, x_fake):
+            return jnp.mean((fake - real) * jnp.sum((x_fake - x_real) ** 2))
+
+        def generator_loss(self, real, fake, x_real, x_fake):
+            return -jnp.mean(fake)
+
+    with pytest.raises(dg.InputError, match="Far"):
+        Far().with_(noise=0.1)
+
+
+NODES = np.linspace(-12, 12, 2001)  # the trapezium converges exponentially here
+WEIGHTS = normal.pdf(NODES) * (NODES[1] - NODES[0])
+
+
+def gauss(f, mean, spread):
+    return WEIGHTS @ f(mean + spread * NODES)
+
+
+@pytest.mark.parametrize("sigma_", [0.05, 0.4, 1.5])
+@pytest.mark.parametrize("dim", [1, 2, 3])
+def test_noise_on_ns_is_its_gaussian_mean(dim, sigma_):
+    rng = np.random.default_rng(dim)
+    phi, theta, x0 = rng.normal(size=(3, dim)) * 0.6
+    dphi, dtheta = field(dg.variant("ns").with_(noise=sigma_), phi, theta, x0)
+    a, s, r = sigma_ * np.linalg.norm(phi), phi @ theta, phi @ x0
+
+    def steep(u):
+        return sigma(u) * sigma(-u)
+
+    # Stein: E[f'(s + a e) sigma e] along phi is sigma^2 phi E f''
+    pull = sigma_**2 * (gauss(steep, r, a) + gauss(steep, s, a)) * phi
+    want = gauss(lambda u: sigma(-u), r, a) * x0 - gauss(sigma, s, a) * theta - pull
+    np.testing.assert_allclose(dphi, want, rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(dtheta, gauss(lambda u: sigma(-u), s, a) * phi, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3])
+def test_noise_damps_ns_like_l2_at_rest(dim):
+    # E softplus(u + sigma phi.e) has the Hessian sigma^2/4 I at phi = 0, once for each kind of sample
+    with jax.enable_x64(True):
+        f = dg.field(dg.variant("ns").with_(noise=0.8))
+        got = jax.jacobian(lambda phi: f(phi, jnp.zeros(dim)).phi)(jnp.zeros(dim))
+    np.testing.assert_allclose(got, -0.5 * 0.64 * np.eye(dim), atol=1e-9)
+
+
+def test_noise_on_hinge_is_smooth_and_exact():
+    dphi, dtheta = field(dg.variant("hinge").with_(noise=0.7))
+    a = 0.7 * LENGTH
+    want = normal.cdf((1 - R) / a) * X0 - normal.cdf((1 + S) / a) * THETA
+    want -= 0.7 * PHI / LENGTH * (normal.pdf((1 - R) / a) + normal.pdf((1 + S) / a))
+    np.testing.assert_allclose(dphi, want, atol=1e-13)
+    np.testing.assert_allclose(dtheta, PHI, atol=1e-13)
+
+
+def test_noise_on_a_paired_loss_adds_both_variances():
+    dphi, _ = field(dg.variant("rpgan").with_(noise=0.7))
+    u, a = S - R, 0.7 * np.sqrt(2) * LENGTH
+    want = -gauss(sigma, u, a) * (THETA - X0) - 2 * 0.49 * gauss(lambda v: sigma(v) * sigma(-v), u, a) * PHI
+    np.testing.assert_allclose(dphi, want, atol=1e-13)
+
+
+def test_noise_reaches_the_penalties_on_logits():
+    v = dg.variant("wgan-linear").with_(lecam=0.3)
+    got = field(v.with_(noise=0.7))[0] - field(v)[0]
+    np.testing.assert_allclose(got, -4 * 0.3 * 0.49 * PHI, atol=1e-13)
+
+
+def test_noise_pairs_a_loss_that_does_not_split():
+    # E (r + a e)^2 (f + b h)^2 = (r^2 + a^2)(f^2 + b^2)
+    with jax.enable_x64(True):
+        r, f, a, b = (jnp.array([x]) for x in (0.3, -0.8, 0.5, 1.2))
+        got = smooth_mean(lambda r, f: jnp.sum(r**2 * f**2), "pairs", r, f, a, b)
+    np.testing.assert_allclose(got, (0.09 + 0.25) * (0.64 + 1.44), rtol=1e-12)
+
+
+def test_coupling_is_found_from_the_loss():
+    found = {n: coupling_of(dg.variant(n), "critic_loss") for n in ("ns", "hinge", "rpgan", "ragan", "lsgan")}
+    assert found == dict(ns="separable", hinge="separable", rpgan="difference", ragan="difference",
+                         lsgan="separable")  # fmt: skip
+    assert coupling_of(dg.variant("rpgan"), "generator_loss") == "difference"
+
+
+def test_a_mean_that_quadrature_cannot_reach_is_nan():
+    with jax.enable_x64(True):
+        one = jnp.ones(1)
+
+        def mean(f):
+            return smooth_mean(
+                lambda r, f: jnp.sum(jnp.logaddexp(0.0, 1e4 * f)), "separable", one, f, one, one
+            )
+
+        assert np.isnan(mean(one))
+        assert np.isnan(jax.grad(mean)(one))
+
+
+def test_every_modifier_and_its_domain():
+    assert list(modifiers()) == (
+        "l2 r1 r2 gp gp_center gp_at lecam clc smooth_real smooth_fake noise consensus sga".split()
+    )
+    for name, bad in (("gp", -1), ("noise", -0.1), ("smooth_real", 1.5), ("gp_at", "middle"), ("lecam", "x")):
+        with pytest.raises(dg.InputError, match="llowed"):
+            dg.variant("ns").with_(**{name: bad})
+
+
+def test_all_combine():
+    v = dg.variant("ns").with_(
+        gp=0.1,
+        lecam=0.2,
+        clc=0.1,
+        smooth_real=0.1,
+        smooth_fake=0.05,
+        noise=0.2,
+        l2=0.1,
+        r1=0.1,
+        consensus=0.2,
+    )
+    assert np.all(np.isfinite(np.concatenate(field(v))))
+    assert "noise=0.2" in v.label
