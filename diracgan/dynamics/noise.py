@@ -121,7 +121,12 @@ def solve(
 
     Returns:
         The states at ``ts``, the longest step, and the first saved time without a finite state, or None.
+
+    Raises:
+        InputError: for a clipped critic, whose box the noise would ignore.
     """
+    if system.variant.constraint == "clipped":
+        raise InputError("sde on the flow of a clipped critic would leave its box; allowed: sde with a rule")
     slope = float(jnp.linalg.norm(_jacobian(system, y), 2))
     longest = min(0.25 * h, _LARGEST_STEP, 0.2 / slope if np.isfinite(slope) and slope > 0 else np.inf)
     longest = max(longest, float(ts[-1]) / _STEPS)

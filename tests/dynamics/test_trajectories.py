@@ -212,3 +212,13 @@ def test_the_clipped_critic_stays_in_its_box():
     ):
         traj = dg.simulate(v, theta0=[1.0, -1.0], phi0=[0.1, 0.2], rule=rule, steps=30)
         assert float(np.abs(traj.phi).max()) == 0.3, rule.label
+
+
+def test_implicit_jumps_across_a_kink():
+    """WGAN-GP in d = 1: whole Newton steps reach the far side of phi = 0, halved ones would get stuck."""
+    v, h = dg.variant("wgan-gp", lam=0.1, c=1.0), 0.1
+    traj = dg.simulate(v, dim=1, rule=dg.rule("implicit", lr=h), steps=300)
+    phi, theta = traj.phi.values[:, 0], traj.theta.values[:, 0]
+    assert np.sum(np.diff(np.sign(phi)) != 0) >= 2
+    assert np.max(np.abs(np.diff(theta) - h * phi[1:])) < 1e-14
+    assert np.max(np.abs(np.diff(phi) + h * (theta[1:] + 0.2 * (phi[1:] - np.sign(phi[1:]))))) < 1e-14

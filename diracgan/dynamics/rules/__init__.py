@@ -1,7 +1,7 @@
 """How optimisers move: every rule is one whole iteration as a pure map."""
 
-from ..._callable import callable_package
-from . import gradient, momentum, adaptive, lookahead, implicit, runge_kutta  # noqa: I001  in the order of `rules()`
+from ..._callable import callable_package  # noqa: I001  the families in the order of `rules()`
+from . import gradient, momentum, adaptive, lookahead, implicit, runge_kutta
 from .base import Rule, State, init, move, move_both, step
 from .optax import from_optax
 from .registry import register_rule, rule, rule_class, rules

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,16 +16,16 @@ from .registry import register_rule
 
 # Up to this many parameters a linear system is solved by its matrix, beyond by GMRES on products with it.
 DENSE = 512
-_NEWTON_STEPS = 100
-_HALVINGS = 30
+_NEWTON_STEPS, _PATIENCE, _SHORTEST = 60, 8, 2.0**-30
+_ROUNDING = 1e3
 
 
 @register_rule("implicit", reference="backward Euler; as a proximal rule in games: Martinet 1970")
 class Implicit(Rule):
     """Backward Euler, the step that uses the field where it arrives: z+ = z + h F(z+).
 
-    Solved by Newton's method from z, with halved steps where a whole one does not help, down to rounding; an
-    iteration without a solution gives NaN. Derivatives are those of the implicit function theorem:
+    Solved by Newton's method from z down to rounding, and again with halved steps where whole ones lead nowhere;
+    an iteration without a solution gives NaN. Derivatives are those of the implicit function theorem:
     multipliers 1/(1 - zeta).
 
     Example:
@@ -90,35 +90,60 @@ def _solve(system: Callable[[Array], Array], goal: Array) -> Array:
     return gmres(system, goal, tol=tolerance, atol=0.0, restart=50, maxiter=100)[0]
 
 
+class _Search(NamedTuple):
+    """Newton's method on its way."""
+
+    x: Array
+    best: Array
+    residual: Array  # |f(best)|
+    stale: Array  # steps since the best
+    steps: Array
+    damped: Array  # steps are halved until they help, once whole ones have not led to a root
+
+
 def _newton(f: Callable[[Array], Array], start: Array) -> Array:
-    """A root of f, by Newton's method with halved steps; NaN where it finds none."""
-    eps = float(jnp.finfo(start.dtype).eps)
+    """A root of f near ``start``, by Newton's method; NaN where it finds none."""
+    dtype = start.dtype
+    eps, tiny = float(jnp.finfo(dtype).eps), float(jnp.finfo(dtype).tiny)
+    nothing = jnp.int32(0)
 
-    def size(x: Array) -> Array:
-        return jnp.linalg.norm(f(x))
+    def solved(now: _Search) -> Array:
+        scale = jnp.linalg.norm(start) + jnp.linalg.norm(now.best)
+        return now.residual <= _ROUNDING * eps * scale + tiny
 
-    def shorter(trial: tuple[Array, Array], x: Array, dx: Array, now: Array) -> Array:
-        share, halvings = trial
-        return ~(size(x + share * dx) < now) & (halvings < _HALVINGS)
+    def going(now: _Search) -> Array:
+        lost = now.damped & (now.stale > 0)
+        done = solved(now) & (now.stale > 1)  # two more steps for the last digits
+        return (now.steps < _NEWTON_STEPS) & (now.residual > 0) & ~lost & ~done
 
-    def once(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        x, now, count = state
-        value, slope = jax.linearize(f, x)
+    def once(now: _Search) -> _Search:
+        value, slope = jax.linearize(f, now.x)
         dx = -_solve(slope, value)
-        share, _ = jax.lax.while_loop(
-            lambda trial: shorter(trial, x, dx, now),
-            lambda trial: (0.5 * trial[0], trial[1] + 1),
-            (jnp.ones((), x.dtype), jnp.int32(0)),
-        )
-        there = x + share * dx
-        better = size(there) < now
-        return jnp.where(better, there, x), size(there), jnp.where(better, count + 1, _NEWTON_STEPS)
 
-    x, _, _ = jax.lax.while_loop(
-        lambda state: (state[2] < _NEWTON_STEPS) & (state[1] > 0),
-        once,
-        (start, size(start), jnp.int32(0)),
-    )
-    scale = jnp.linalg.norm(start) + jnp.linalg.norm(x)
-    solved = size(x) <= 1e3 * eps * jnp.maximum(scale, jnp.finfo(start.dtype).tiny / eps)
-    return jnp.where(solved, x, jnp.nan)
+        def halve(trial: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+            there = now.x + 0.5 * trial[0] * dx
+            return 0.5 * trial[0], there, jnp.linalg.norm(f(there))
+
+        def no_help(trial: tuple[Array, Array, Array]) -> Array:
+            first = trial[0] > 1.0
+            return first | (now.damped & ~(trial[2] < now.residual) & (trial[0] > _SHORTEST))
+
+        trial = (jnp.full((), 2.0, dtype), now.x, now.residual)
+        _, there, residual = jax.lax.while_loop(no_help, halve, trial)
+        better = residual < now.residual
+        after = _Search(
+            there,
+            jnp.where(better, there, now.best),
+            jnp.where(better, residual, now.residual),
+            jnp.where(better, 0, now.stale + 1),
+            now.steps + 1,
+            now.damped,
+        )
+        astray = ~now.damped & ~solved(after) & ((after.stale > _PATIENCE) | (after.steps >= _NEWTON_STEPS))
+        fresh = _Search(start, start, first, nothing, nothing, jnp.array(True))
+        return jax.tree.map(lambda a, b: jnp.where(astray, a, b), fresh, after)
+
+    first = jnp.linalg.norm(f(start))
+    search = _Search(start, start, first, nothing, nothing, jnp.array(False))
+    found = jax.lax.while_loop(going, once, search)
+    return jnp.where(solved(found), found.best, jnp.nan)
