@@ -126,13 +126,16 @@ def _rotation(spin: np.ndarray, angle: float) -> np.ndarray:
 
 
 def _turns_alike(motion: Motion, z: np.ndarray, side: Any, whole: np.ndarray, blocks: int, d: int) -> bool:
-    """Whether the change turns with the state: F(R z) = R F(z) at a few angles."""
+    """Whether the change and its derivative turn with the state: F(R z) = R F(z), F'(R z) = R F'(z) R^T."""
     spin = whole[:d, :d]
-    here = motion.change(z, side)
+    here, slope = motion.change(z, side), motion.jacobian(z, side)
     for angle in (0.4, 1.3, 2.9):
         turn = np.kron(np.eye(blocks), _rotation(spin, angle))
-        there = motion.change(turn @ z, side)
-        if not np.allclose(there, turn @ here, rtol=1e-9, atol=1e-11 * (1.0 + np.linalg.norm(here))):
+        turned = turn @ z
+        there = motion.side(turned)
+        if not np.allclose(motion.change(turned, there), turn @ here, rtol=1e-9, atol=1e-10 * np.linalg.norm(here)):
+            return False
+        if not np.allclose(motion.jacobian(turned, there), turn @ slope @ turn.T, atol=1e-7 * np.linalg.norm(slope)):
             return False
     return True
 

@@ -1,8 +1,8 @@
 """What truly happens from a start: followed, measured and refined, never looked up.
 
-The motion is followed to times that double, tightly, and looked at in a window of some eight turns after each doubling.
-What the windows have in common names the kind: a point approached, an amplitude falling by a power law, an orbit that
-no longer changes, growth. Newton then refines the end that was named, and its multipliers say whether it attracts.
+The motion is followed tightly, and looked at in windows of some eight turns at times that grow geometrically. What the
+windows have in common names the kind: a point approached, an amplitude falling by a power law, an orbit that no longer
+changes, growth. Newton then refines the end that was named, and its multipliers say whether it attracts.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ KINDS = (
 
 _BUDGET = 2.0e7  # field evaluations at effort 1
 _TURNS = 8  # turns in a window
+_SKIP = 0.6  # of the time so far, between windows
 _SETTLED = 3e-6  # relative change between windows below which an orbit counts as settled
 _PATIENCE = 300  # turns that an orbit must keep before it counts as neutral
 _MOVED = 1e-4  # relative change since the start above which it was attracted
@@ -268,7 +269,7 @@ class _Case:
                 return answer
             if self.spent >= self.budget:
                 break
-            stretch = self._advance(state, max(self.time, span), 0)
+            stretch = self._advance(state, max(_SKIP * self.time, span), 0)
             if stretch.result != "ok":
                 return self._ended(stretch, since=state)
             state = stretch.end
@@ -375,7 +376,7 @@ class _Case:
         numbers = {"rate": float(rates[-1]), "half_life": math.log(2) / float(rates[-1])}
         numbers |= {} if period is None else {"frequency": 2 * math.pi / period}
         clock = "n" if self.motion.discrete else "t"
-        self.note("there is no eigenvalue here: the rate is that of the amplitude in four windows at doubling times")
+        self.note("there is no eigenvalue here: the rate is that of the amplitude in four windows at growing times")
         return _Answer(
             "converges-exponentially",
             numbers | self._limit(self.origin),
@@ -500,7 +501,7 @@ class _Case:
     def _sublinear(self, law: laws.PowerLaw) -> _Answer:
         numbers = {"exponent": law.exponent, "exponent_error": law.error, "constant": law.constant}
         self.note(
-            f"amplitude law fitted on windows at doubling times: r ~ {law.constant:.6g} t^-{law.exponent:.6g} "
+            f"amplitude law fitted on windows at growing times: r ~ {law.constant:.6g} t^-{law.exponent:.6g} "
             f"(exponent +- {law.error:.2g})"
         )
         clock = "n" if self.motion.discrete else "t"
@@ -607,7 +608,7 @@ class _Case:
             numbers = {"exponent": grown.exponent, "constant": grown.constant, "exponent_error": grown.error}
             return _Answer("diverges", numbers, f"diverges like {grown.constant:.4g} t^{-grown.exponent:.4g}")
         if rising and np.all(rises > 1e-3 * amplitudes[-1]) and np.all(rises[1:] > 0.9 * rises[:-1]):
-            self.note("each doubling of the time adds at least as much amplitude as the one before")
+            self.note("each window shows at least as much growth since the last as the one before")
             return _Answer("diverges", {}, f"diverges slowly: the amplitude has reached {amplitudes[-1]:.4g} and keeps growing")
         orbit = self._orbit(stretch)
         refined = orbit is not None and not orbit.how.startswith("Lyapunov")
