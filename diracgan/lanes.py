@@ -23,7 +23,7 @@ from .switching import _bind
 
 Cells = np.ndarray  # of dtype object, one Node an entry
 
-MOST = 6_000
+MOST = 3_000
 """Scalar operations beyond which a program is no longer worth taking apart."""
 
 
@@ -399,7 +399,8 @@ class _Build:
 
     def _unstack(self, eqn: Any, ins: list[Cells]) -> list[Cells]:
         rows = np.moveaxis(ins[0], eqn.params["axis"], 0)
-        return [_cells(list(r.flat) if isinstance(r, np.ndarray) else [r], v.aval.shape) for r, v in zip(rows, eqn.outvars, strict=True)]
+        shapes = [v.aval.shape for v in eqn.outvars]
+        return [_cells(list(np.ravel(r)), shape) for r, shape in zip(rows, shapes, strict=True)]
 
     def _slice(self, eqn: Any, ins: list[Cells]) -> list[Cells]:
         p = eqn.params

@@ -19,7 +19,7 @@ from .blocks import Layout, compiled, layout, over
 from .fused import Job, Lanes, Outcome, Task, by_block
 from .methods import tableau
 from .programs import Motion
-from .watch import Watch
+from .watch import Watch, squares
 
 BLOCK = 512
 ROUND = 256
@@ -78,12 +78,11 @@ def _field(motion: Motion, job: Job) -> Callable[[Lanes], Lanes]:
 
 def _error(y: Lanes, new: Lanes, ks: list[Lanes], h: Any, limits: Limits) -> Any:
     """The root mean square over components of (error estimate) / (atol + rtol |y|), as diffrax and scipy take it."""
-    total = 0.0
+    scaled = []
     for i, (a, b) in enumerate(zip(y, new, strict=True)):
         estimate = h * sum(c * k[i] for c, k in zip(tableau()[1], ks, strict=True) if c)
-        scaled = estimate / (limits.atol + limits.rtol * jnp.maximum(jnp.abs(a), jnp.abs(b)))
-        total = total + scaled * scaled
-    error = jnp.sqrt(total / len(y))
+        scaled.append(estimate / (limits.atol + limits.rtol * jnp.maximum(jnp.abs(a), jnp.abs(b))))
+    error = jnp.sqrt(squares(scaled) / (sum(x.size for x in y) // h.size))
     return jnp.where(error < _BAD, error, _BAD)
 
 
@@ -93,8 +92,7 @@ def _first(motion: Motion, piece: Piece, limits: Limits) -> Any:
     def block(piece: Piece) -> Any:
         job, field = piece.job, _field(motion, piece.job)
         k1 = field(job.state)
-        size = sum(x * x for x in job.state)
-        speed = sum(k * k for k in k1)
+        size, speed = squares(job.state), squares(k1)
         h = jnp.minimum(piece.togo, 0.1 * jnp.sqrt((size + limits.atol) / (speed + limits.atol)))
         new, ks = _stages(field, job.state, h, k1)
         return _error(job.state, new, ks, h, limits) / jnp.maximum(h, limits.least) ** 5
@@ -158,7 +156,7 @@ def integrate(
         tolerances: rtol and atol.
         max_steps: steps after which a trajectory is given up.
     """
-    motion, dtype, count = task.motion, task.dtype, len(task.players[0])
+    motion, dtype, count = task.motion, task.dtype, task.players[0].shape[-1]
     end = float(stops[-1])
     least = 16 * float(np.finfo(dtype).eps) * end
     limits = Limits(*(np.asarray(x, dtype) for x in (*tolerances, least)), np.int32(ROUND))
@@ -171,10 +169,11 @@ def integrate(
         flight.go(dtype.type(float(stop) - time), dtype.type(stop), max_steps)
         time = float(stop)
         rows.append([x.copy() for x in flight.state])
-    far = np.sqrt(sum(x.astype(float) ** 2 for x in flight.state)) > _FAR
+    last = np.vstack(flight.state).astype(float)
+    far = np.abs(last).max(axis=0) > _FAR
     status = np.where(flight.lost, np.where(far, DIVERGED, STIFF), 0)
     status = np.where(flight.late, MAX_STEPS, status)
-    status = np.where(np.all([np.isfinite(x) for x in flight.state], axis=0), status, DIVERGED)
+    status = np.where(np.isfinite(last).all(axis=0), status, DIVERGED)
     return Outcome(rows, flight.seen, status.astype(np.int8))
 
 
@@ -183,7 +182,7 @@ class _Flight:
 
     def __init__(self, task: Task, plan: Layout, limits: Limits, state: list[np.ndarray], seen: Any) -> None:
         self.task, self.plan, self.limits, self.state, self.seen = task, plan, limits, state, seen
-        count = len(state[0])
+        count = state[0].shape[-1]
         self.demand: np.ndarray | None = None
         self.used = np.zeros(count, np.int64)
         self.lost, self.late = np.zeros(count, bool), np.zeros(count, bool)
@@ -199,8 +198,8 @@ class _Flight:
             who = who[np.argsort(_key(self.demand[who]), kind="stable")]
             piece, steps = self._of(who, togo, end, self._steps)
             for mine, theirs in zip(self.state, piece.job.state, strict=True):
-                mine[who] = theirs
-            jax.tree.map(lambda mine, theirs: mine.__setitem__(who, theirs), self.seen, piece.job.seen)
+                mine[..., who] = theirs
+            jax.tree.map(lambda mine, theirs: mine.__setitem__((..., who), theirs), self.seen, piece.job.seen)
             togo[who], self.demand[who], self.lost[who] = piece.togo, piece.demand, piece.stuck
             self.used[who] += steps
             self.late |= (togo > 0) & (self.used >= max_steps)
@@ -221,11 +220,11 @@ class _Flight:
         piece = Piece(job, togo, self.demand, self.lost, end)
         leaves, tree = jax.tree.flatten(piece)
         plan = Layout(who.size, math.ceil(who.size / (whole.blocks * whole.block)), whole.blocks, whole.block)
-        cut = [plan.split(x[who]) if np.ndim(x) else [x] * plan.shares for x in leaves]
+        cut = [plan.split(x[..., who]) if np.ndim(x) else [x] * plan.shares for x in leaves]
         shares = [jax.tree.unflatten(tree, pieces) for pieces in zip(*cut, strict=True)]
         warm = (lambda share: work(share, 0)) if work == self._steps else work
         parts = over(t.devices, work, shares, warm)
-        return jax.tree.map(lambda *xs: plan.join(xs) if np.ndim(xs[0]) == 2 else xs[0], *parts)
+        return jax.tree.map(lambda *xs: plan.join(xs) if np.ndim(xs[0]) > 1 else xs[0], *parts)
 
 
 def _key(demand: np.ndarray) -> np.ndarray:

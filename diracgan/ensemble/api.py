@@ -23,7 +23,7 @@ from .adaptive import integrate
 from .blocks import choose
 from .fused import Outcome, Task, iterate
 from .methods import METHODS
-from .programs import System, motion
+from .programs import Motion, System, motion
 from .watch import INVARIANT, asked
 
 STATUS = ("ok", "diverged", "max steps", "stiff")
@@ -162,9 +162,9 @@ def run(
     with jax.enable_x64(kind == np.float64):
         where = choose(devices)
         system = jax.tree.map(lambda x: np.asarray(x, kind), system)
-        players = [np.ascontiguousarray(c, dtype=kind) for z in (phi, theta) for c in z.T]
         watch = (*(np.asarray(r, kind) for r in radii), system.x0)
         moves = motion(system, phi.shape[1], kind)
+        players = moves.pack(phi, theta, kind)
         task = Task(
             moves, names, jax.tree.leaves(system), players, watch, np.asarray(course.h, kind), where
         )
@@ -172,7 +172,7 @@ def run(
             outcome = iterate(task, course.stops)
         else:
             outcome = integrate(task, course.stops, course.tolerances, course.max_steps)
-    data, coords = _labelled(outcome, frame, phi.shape[1], moves.ema is not None, times is not None)
+    data, coords = _labelled(outcome, frame, moves, times is not None)
     if times is not None:
         coords |= course.coords
     about = described(variant)
@@ -367,13 +367,13 @@ def _of(thing: Any, kind: type[Parametric], what: str, count: int) -> Any:
 
 
 def _labelled(
-    outcome: Outcome, frame: plane.Frame | None, small: int, ema: bool, several: bool
+    outcome: Outcome, frame: plane.Frame | None, moves: Motion, several: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The outcome with its dimensions; what did not end well is NaN."""
-    failed = outcome.status != 0
+    failed, half = outcome.status != 0, moves.players // 2
     data: dict[str, Any] = {}
-    for k, name in enumerate(("phi", "theta", "phi_ema", "theta_ema")[: 4 if ema else 2]):
-        rows = np.stack([np.stack(r[k * small : (k + 1) * small], axis=-1) for r in outcome.rows], axis=1)
+    for k, name in enumerate(("phi", "theta", "phi_ema", "theta_ema")[: 4 if moves.ema else 2]):
+        rows = np.stack([np.vstack(r[k * half : (k + 1) * half]).T for r in outcome.rows], axis=1)
         rows[failed, -1] = np.nan
         rows[~np.isfinite(rows).all(axis=2)] = np.nan
         rows = rows if frame is None else frame.back(rows).astype(rows.dtype)
@@ -381,7 +381,7 @@ def _labelled(
     for name, value in outcome.seen.items():
         if name in ("min", "max"):
             for k, player in enumerate(("phi", "theta")):
-                both = np.stack(value[k * small : (k + 1) * small], axis=-1)
+                both = np.vstack(value[k * half : (k + 1) * half]).T
                 data[f"{player}_{name}"] = (("trajectory", "component"), both)
         elif name == "mean_radius":
             total, lived, last = value

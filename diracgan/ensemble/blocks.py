@@ -37,16 +37,18 @@ class Layout(NamedTuple):
     block: int
 
     def split(self, lanes: np.ndarray) -> list[np.ndarray]:
-        """(count,) -> one (blocks, block) array a share; padding repeats the last trajectory."""
-        total = self.shares * self.blocks * self.block
-        if total != self.count:
-            lanes = np.concatenate([lanes, np.broadcast_to(lanes[-1:], (total - self.count,))])
-        return list(lanes.reshape(self.shares, self.blocks, self.block))
+        """(..., count) -> one (blocks, ..., block) array a share; padding repeats the last trajectory."""
+        spare = self.shares * self.blocks * self.block - self.count
+        if spare:
+            lanes = np.concatenate([lanes, np.repeat(lanes[..., -1:], spare, axis=-1)], axis=-1)
+        cut = lanes.reshape(*lanes.shape[:-1], self.shares, self.blocks, self.block)
+        return list(np.moveaxis(cut, (-3, -2), (0, 1)))
 
     def join(self, parts: Sequence[Any]) -> np.ndarray:
         """The inverse of :meth:`split`."""
-        flat = [np.asarray(p).reshape(-1) for p in parts]
-        return (flat[0] if len(flat) == 1 else np.concatenate(flat))[: self.count]
+        flat = [np.moveaxis(np.asarray(p), 0, -2) for p in parts]
+        flat = [x.reshape(*x.shape[:-2], -1) for x in flat]
+        return (flat[0] if len(flat) == 1 else np.concatenate(flat, axis=-1))[..., : self.count]
 
 
 def layout(count: int, block: int, workers: int, shares_each: int = 4) -> Layout:

@@ -35,16 +35,16 @@ class Job(NamedTuple):
 
 
 def by_block(block: Callable[[Any], Any], job: Any) -> Any:
-    """``block`` of every block of ``job``: what has two axes is cut, a number goes to all of them.
+    """``block`` of every block of ``job``: what has at least two axes is cut along the first, a number goes to all.
 
     A number that comes out, the same from every block, comes out as a number.
     """
     leaves, tree = jax.tree.flatten(job)
-    cut = [x for x in leaves if jnp.ndim(x) == 2]
+    cut = [x for x in leaves if jnp.ndim(x) > 1]
 
     def one(pieces: Lanes) -> Any:
         rest = iter(pieces)
-        return block(jax.tree.unflatten(tree, [next(rest) if jnp.ndim(x) == 2 else x for x in leaves]))
+        return block(jax.tree.unflatten(tree, [next(rest) if jnp.ndim(x) > 1 else x for x in leaves]))
 
     return jax.tree.map(lambda x: x[0] if x.ndim == 1 else x, jax.lax.map(one, cut))
 
@@ -60,7 +60,7 @@ def _begin(motion: Motion, names: tuple[str, ...], job: Job) -> tuple[Lanes, dic
         state, lanes = motion.begin([*job.system, *y]), motion.lanes([jnp.ndim(x) > 0 for x in job.system])
         kinds = [jnp.result_type(x) for x in state]
         return [
-            jnp.broadcast_to(jnp.asarray(x, k), y[0].shape) if varies else jnp.asarray(x, k)
+            jnp.broadcast_to(jnp.asarray(x, k), y[0].shape) if varies and motion.apart else jnp.asarray(x, k)
             for x, k, varies in zip(state, kinds, lanes, strict=True)
         ], seen
 
@@ -73,7 +73,7 @@ def _advance(
     """``count`` steps after the first ``first`` ones."""
 
     def block(job: Job) -> tuple[Lanes, dict[str, Any]]:
-        watch, size = Watch(names, *job.watch), motion.size
+        watch, size = Watch(names, *job.watch), motion.players
 
         def once(i: Any, carry: tuple[Lanes, dict[str, Any]]) -> tuple[Lanes, dict[str, Any]]:
             state, seen = carry
@@ -99,7 +99,7 @@ class Task:
         motion: the programs.
         names: the statistics asked for.
         leaves: the system's numbers.
-        players: the entries of phi, then of theta, at the start.
+        players: the players' entries at the start, the last axis over trajectories.
         watch: the radii of escape and of the ball, and the datum's entries or None.
         h: time of one step.
         devices: where it runs.
@@ -121,7 +121,8 @@ class Task:
     @property
     def block(self) -> int:
         """How many trajectories fit a block."""
-        return BLOCK_BYTES // self.dtype.itemsize
+        size = sum(x.size for x in self.players) // self.players[0].shape[-1] if not self.motion.apart else 4
+        return max(64, BLOCK_BYTES // self.dtype.itemsize * 4 // max(size, 4))
 
     def jobs(self, plan: Layout, players: Sequence[np.ndarray]) -> list[Job]:
         """One :class:`Job` a share."""
@@ -134,7 +135,7 @@ class Outcome(NamedTuple):
     """What an ensemble came to.
 
     Attributes:
-        rows: for every stop, the entries of phi, theta and, with EMA, their averages, each (N,).
+        rows: for every stop, the entries of phi, theta and, with EMA, their averages, each (..., N).
         seen: the statistics' accumulators, each (N,).
         status: how each trajectory ended, (N,).
     """
@@ -147,9 +148,9 @@ class Outcome(NamedTuple):
 def iterate(task: Task, stops: Sequence[int]) -> Outcome:
     """Run to every one of ``stops``, numbers of steps in increasing order."""
     motion, platform = task.motion, task.devices.platform
-    plan = layout(len(task.players[0]), task.block, task.devices.workers)
+    plan = layout(task.players[0].shape[-1], task.block, task.devices.workers)
     start, go = begin(platform), advance(platform)
-    kept = list(range(motion.size)) + list(range(*motion.ema.indices(motion.ema.stop)) if motion.ema else ())
+    kept = list(range(motion.players)) + list(range(*motion.ema.indices(motion.ema.stop)) if motion.ema else ())
 
     def work(job: Job, stops: Sequence[int] = stops) -> tuple[list[Lanes], dict[str, Any]]:
         state, seen = start(motion, task.names, job)
@@ -164,5 +165,5 @@ def iterate(task: Task, stops: Sequence[int]) -> Outcome:
     parts = over(task.devices, work, task.jobs(plan, task.players), lambda job: work(job, [0]))
     rows = [[plan.join(xs) for xs in zip(*(p[0][k] for p in parts), strict=True)] for k in range(len(stops))]
     seen = jax.tree.map(lambda *xs: plan.join(xs), *(p[1] for p in parts))
-    ended = np.all([np.isfinite(x) for x in rows[-1]], axis=0)
+    ended = np.isfinite(np.vstack(rows[-1])).all(axis=0)
     return Outcome(rows, seen, np.where(ended, 0, 1).astype(np.int8))

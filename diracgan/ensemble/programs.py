@@ -36,29 +36,40 @@ class System(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Motion:
-    """A system's programs. Scalars go in as the system's leaves, then the state's; they come out as the state's.
+    """A system's motion, on lists of arrays whose last axis runs over trajectories.
+
+    Taken apart, an entry is one scalar of the state, shape (lanes,); where that is not possible, one leaf of it, shape
+    (d, lanes). What is the same for all trajectories is a number. The players' entries come first.
 
     Attributes:
-        advance: the velocity, or the state after one iteration.
-        begin: the players -> the rule's whole state; None for the flow.
-        size: how many scalars the players have, 2 d.
+        advance: the system's leaves, then the state's entries -> the velocity's, or the state's after an iteration.
+        begin: the system's leaves, then the players' -> the rule's whole state; None for the flow.
+        players: how many entries the players have: 2 d, or 2.
         ema: where the averaged players stand in the state; None where there are none.
         note: why it does not run at full speed, or "".
     """
 
     advance: Callable[[Sequence[Any]], list[Any]]
     begin: Callable[[Sequence[Any]], list[Any]] | None
-    size: int
+    players: int
     ema: slice | None
     note: str
 
+    @property
+    def apart(self) -> bool:
+        """Whether an entry is a scalar."""
+        return isinstance(self.advance, Program)
+
+    def pack(self, phi: np.ndarray, theta: np.ndarray, dtype: np.dtype) -> list[np.ndarray]:
+        """The players' entries from arrays (N, d)."""
+        both = [np.ascontiguousarray(z.T, dtype=dtype) for z in (phi, theta)]
+        return [row for z in both for row in z] if self.apart else both
+
     def lanes(self, system: Sequence[bool]) -> list[bool]:
-        """Which entries of a rule's state vary over trajectories, given which leaves of the system do."""
-        players = [True] * self.size
-        if self.begin is None:
-            return players
+        """Which entries of the state vary over trajectories, given which leaves of the system do."""
+        players = [True] * self.players
         if not isinstance(self.begin, Program) or not isinstance(self.advance, Program):
-            return [True] * self.begin.entries  # type: ignore[attr-defined]
+            return players if self.begin is None else [True] * self.begin.entries  # type: ignore[attr-defined]
         state = self.begin.spread([*system, *players])
         while True:
             after = [a or b for a, b in zip(state, self.advance.spread([*system, *state]), strict=True)]
@@ -68,11 +79,11 @@ class Motion:
 
 
 def motion(system: System, dim: int, dtype: Any) -> Motion:
-    """The programs of ``system`` in ``dim`` dimensions: made once for all values of its numbers.
+    """The motion of ``system`` in ``dim`` dimensions: made once for all values of its numbers.
 
     Example:
         >>> import diracgan as dg
-        >>> motion(System(dg.variant("ns"), None, None, None), 2, "float64").note
+        >>> motion(System(dg.variant("ns"), None, None, None), 2, "float32").note
         ''
     """
     return _motion(jax.tree.structure(system), dim, np.dtype(dtype), bool(jax.config.jax_enable_x64))
@@ -83,17 +94,25 @@ def _motion(structure: Any, dim: int, dtype: np.dtype, double: bool) -> Motion:
     scalar, vector = jax.ShapeDtypeStruct((), dtype), jax.ShapeDtypeStruct((dim,), dtype)
     system = jax.tree.unflatten(structure, [scalar] * structure.num_leaves)
     players = Players(vector, vector)
-    if system.rule is None:
-        advance, notes = _apart(_velocity, system, players)
-        return Motion(advance, None, 2 * dim, None, notes)
-    state = jax.eval_shape(_begin, system, players)
-    begin, note = _apart(_begin, system, players)
-    advance, notes = _apart(_iterate, system, state)
-    if not (isinstance(begin, Program) and isinstance(advance, Program)):  # of one kind, so that their states agree
-        begin, advance = _Mapped(_begin, system, players), _Mapped(_iterate, system, state)
-    total = sum(leaf.size for leaf in jax.tree.leaves(state))
-    ema = None if state.ema is None else slice(total - 2 * dim, total)
-    return Motion(advance, begin, 2 * dim, ema, notes or note)
+    state = players if system.rule is None else jax.eval_shape(_begin, system, players)
+    try:
+        if 2 * dim > _WIDE:
+            raise NotApart(f"it has {dim} dimensions that cannot be reduced")
+        advance: Any = trace(_velocity if system.rule is None else _iterate, system, state)
+        begin: Any = None if system.rule is None else trace(_begin, system, players)
+        first = 2 * dim
+        whole = sorted({*advance.whole, *(begin.whole if begin else ())})
+        note = f"partly taken apart: {', '.join(whole)} run on stacked arrays" if whole else ""
+    except NotApart as why:
+        advance = _Mapped(_velocity if system.rule is None else _iterate, system, state)
+        begin = None if system.rule is None else _Mapped(_begin, system, players)
+        first, note = 2, f"not taken apart: {why}"
+    total = len(begin.outputs) if isinstance(begin, Program) else len(jax.tree.leaves(state))
+    ema = slice(total - first, total) if getattr(state, "ema", None) is not None else None
+    return Motion(advance, begin, first, ema, note)
+
+
+_WIDE = 64  # components beyond which separate arrays are no longer worth their compilation
 
 
 def datum(system: System, like: Any) -> Any:
@@ -116,35 +135,19 @@ def _iterate(system: System, state: Any) -> Any:
     return step(system.rule, dirac.game(system.variant, datum(system, state.players.theta)), state)
 
 
-def _apart(fn: Callable[..., Any], *examples: Any) -> tuple[Any, str]:
-    try:
-        program = trace(fn, *examples)
-    except NotApart as why:
-        return _Mapped(fn, *examples), f"not taken apart: {why}"
-    note = f"partly taken apart: {', '.join(program.whole)} run on stacked arrays" if program.whole else ""
-    return program, note
-
-
 class _Mapped:
     """The same interface where a function cannot be taken apart: jax.vmap over trajectories, a few times slower."""
 
     def __init__(self, fn: Callable[..., Any], *examples: Any) -> None:
         self.fn = fn
         self.leaves, self.tree = jax.tree.flatten(examples)
-        self.entries = sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(fn, *examples)))
+        self.entries = len(jax.tree.leaves(jax.eval_shape(fn, *examples)))
 
     def __call__(self, values: Sequence[Any]) -> list[Any]:
-        rest = iter(values)
-        arrays, axes = [], []
-        for leaf in self.leaves:
-            entries = [jnp.asarray(next(rest), leaf.dtype) for _ in range(leaf.size)]
-            lanes = next((x.shape for x in entries if x.ndim), ())
-            stacked = jnp.stack([jnp.broadcast_to(x, lanes) for x in entries]) if entries else jnp.zeros((0, *lanes))
-            arrays.append(stacked.reshape(*leaf.shape, *lanes))
-            axes.append(-1 if lanes else None)
+        arrays = [jnp.asarray(x, leaf.dtype) for x, leaf in zip(values, self.leaves, strict=True)]
+        axes = tuple(-1 if x.ndim > leaf.ndim else None for x, leaf in zip(arrays, self.leaves, strict=True))
 
         def run(*leaves: Any) -> list[Any]:
-            out = self.fn(*jax.tree.unflatten(self.tree, leaves))
-            return [jnp.ravel(x) for x in jax.tree.leaves(out)]
+            return jax.tree.leaves(self.fn(*jax.tree.unflatten(self.tree, leaves)))
 
-        return [row for x in jax.vmap(run, in_axes=tuple(axes), out_axes=-1)(*arrays) for row in x]
+        return jax.vmap(run, in_axes=axes, out_axes=-1)(*arrays)

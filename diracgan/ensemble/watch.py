@@ -42,17 +42,18 @@ class Watch(NamedTuple):
 
     def radius(self, y: Lanes) -> Array:
         """r = |(phi, theta - x0)|."""
-        dim = len(y) // 2
-        centre = (0.0,) * dim if self.x0 is None else self.x0
-        shifted = [*y[:dim], *(a if self.x0 is None else a - c for a, c in zip(y[dim:], centre, strict=True))]
-        return jnp.sqrt(sum(a * a for a in shifted))
+        half = len(y) // 2
+        x0 = [0.0] * half if self.x0 is None else list(self.x0)
+        if self.x0 is not None and y[0].ndim > 1:  # one entry holds all components
+            x0 = [jnp.stack(x0)[:, None]]
+        return jnp.sqrt(squares([*y[:half], *(a - c if self.x0 is not None else a for a, c in zip(y[half:], x0, strict=True))]))
 
     def begin(self, y: Lanes) -> dict[str, Any]:
         """The accumulators at time 0."""
         if not self.names:
             return {}
-        nothing, nan = jnp.zeros_like(y[0]), jnp.full_like(y[0], jnp.nan)
         r = self.radius(y)
+        nothing, nan = jnp.zeros_like(r), jnp.full_like(r, jnp.nan)
         start: dict[str, Any] = {"min": list(y), "max": list(y), "arc": nothing}
         start |= {"mean_radius": (nothing, nothing, r)}
         start |= {"escape_time": jnp.where(r < self.escape, nan, 0.0), "entry_time": jnp.where(r <= self.ball, 0.0, nan)}
@@ -69,7 +70,7 @@ class Watch(NamedTuple):
         if "max" in seen:
             out["max"] = [jnp.where(b > a, b, a) for a, b in zip(seen["max"], new, strict=True)]
         if "arc" in seen:
-            length = jnp.sqrt(sum((b - a) * (b - a) for a, b in zip(old, new, strict=True)))
+            length = jnp.sqrt(squares([b - a for a, b in zip(old, new, strict=True)]))
             out["arc"] = jnp.where(finite, seen["arc"] + length, seen["arc"])
         if "mean_radius" in seen:
             total, lived, before = seen["mean_radius"]
@@ -85,6 +86,11 @@ class Watch(NamedTuple):
             first = jnp.isnan(seen["entry_time"]) & (r <= self.ball)
             out["entry_time"] = jnp.where(first, t, seen["entry_time"])
         return out
+
+
+def squares(y: Lanes) -> Array:
+    """The sum of all squares, by trajectory."""
+    return sum(jnp.sum(a * a, axis=tuple(range(a.ndim - 1))) if a.ndim > 1 else a * a for a in y)  # type: ignore[return-value]
 
 
 def asked(save: Any) -> tuple[tuple[str, ...], Any]:
