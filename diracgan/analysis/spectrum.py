@@ -144,12 +144,12 @@ def spectrum(
     }
     with jax.enable_x64(True):
         system = System(*dirac.cast((variant, datum, rates), jnp.float64), None)
-        if not np.all(np.isfinite(np.asarray(_logits(system, pack(point))))):
+        if not np.all(np.isfinite(np.asarray(_logits(system, np.concatenate(point))))):
             where = ", ".join(text(float(x)) for x in point.phi)
             reason = f"the critic itself has no value at phi = ({where}), so there is no equilibrium"
             return _without("not-an-equilibrium", reason, None, False, None, common)
         if rule is None:
-            probe = derivative.probe_with(functools.partial(_look_at_flow, system), pack(point))
+            probe = derivative.probe_with(functools.partial(_look_at_flow, system), np.concatenate(point))
             return _judge(derivative.judge(probe), common, np.empty(0, complex))
         if rules_out := rule.linearisable:
             return _without("no-derivative", rules_out, False, True, 0.0, common)
@@ -181,8 +181,16 @@ def _logits(system: System, y: Array) -> Array:
 
 @jax.jit
 def _look_at_flow(system: System, y: Array, points: Array) -> tuple[Array, Array, Array]:
-    field = functools.partial(velocity, system)
-    return field(y), jax.jacfwd(field)(y), jax.vmap(field)(points)
+    return _values_and_slopes(functools.partial(velocity, system), y, points)
+
+
+def _values_and_slopes(fn: Any, y: Array, points: Array) -> tuple[Array, Array, Array]:
+    """fn(y), its Jacobian there and fn at the points, from one trace of ``fn``: three would compile thrice as long."""
+    n = y.shape[0]
+    at = jnp.concatenate([jnp.broadcast_to(y, (n, n)), points])
+    along = jnp.concatenate([jnp.eye(n, dtype=y.dtype), jnp.zeros_like(points)])
+    values, slopes = jax.vmap(lambda p, t: jax.jvp(fn, (p,), (t,)))(at, along)
+    return values[0], slopes[:n].T, values[n:]
 
 
 def _iteration(system: System, rule: Rule, point: Players) -> tuple[np.ndarray, Any, np.ndarray]:
@@ -202,7 +210,7 @@ def _rest(system: System, rule: Rule, y: Array) -> Array:
 @jax.jit
 def _look_at_map(system: System, rule: Rule, state: Array, points: Array) -> tuple[Array, Array, Array]:
     change = functools.partial(map_change, system, rule)
-    return change(state), jax.jacfwd(change)(state), jax.vmap(change)(points)
+    return _values_and_slopes(change, state, points)
 
 
 def _judge(found: derivative.Derivative, common: dict[str, Any], ema: np.ndarray) -> Spectrum:
