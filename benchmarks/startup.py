@@ -2,7 +2,7 @@
 
     python benchmarks/startup.py [--repeat 7] [--json]
 
-Every line is measured in the same run, rivals in turn, and stated as a ratio of medians: absolute times depend
+Every line is measured in the same run, rivals in turn, and given as a ratio of medians: absolute times depend
 on the machine, ratios hardly.
 """
 
