@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 
 from .. import dirac
-from ..dynamics.piecewise import System, pack, unpack, velocity
+from ..dynamics.piecewise import System, unpack, velocity
 from ..dynamics.rules import Rule
 from ..dynamics.simulate import starts, vector
 from ..errors import InputError, number
@@ -196,7 +196,7 @@ def _values_and_slopes(fn: Any, y: Array, points: Array) -> tuple[Array, Array, 
 def _iteration(system: System, rule: Rule, point: Players) -> tuple[np.ndarray, Any, np.ndarray]:
     """The full state at the fixed point as one vector, the probe of (step - identity) there, and EMA's multipliers."""
     rule = dirac.cast(rule, jnp.float64)
-    start = np.asarray(_rest(system, rule, pack(point)))
+    start = np.asarray(_rest(system, rule, np.concatenate(point)))
     decay = [] if rule.ema is None else [float(rule.ema) ** rule.period] * (2 * system.dim)
     return start, functools.partial(_look_at_map, system, rule), np.array(decay, complex)
 
