@@ -74,9 +74,22 @@ class Program:
 
     def __call__(self, values: Sequence[Any]) -> list[Any]:
         """Evaluate on one value a scalar: an array over trajectories, or a number for all of them."""
+        return self._run(_bound, values)
+
+    def on_host(self, values: Sequence[Any]) -> list[Any]:
+        """The same by NumPy, at once: for a few trajectories, where compiling would take longer."""
+        with np.errstate(all="ignore"):
+            return self._run(_at_once, [np.asarray(v) for v in values])
+
+    def _run(self, operation: Callable[[Node, list[Any]], Any], values: Sequence[Any]) -> list[Any]:
         at: dict[Node, Any] = {}
         for node in self.order:
-            at[node] = _evaluate(node, at, values)
+            if node.op == "known":
+                at[node] = node.detail
+            elif node.op == "input":
+                at[node] = values[node.detail]
+            else:
+                at[node] = operation(node, [at[a] for a in node.args])
         return [at[n] for n in self.outputs]
 
     def spread(self, lanes: Sequence[bool]) -> list[bool]:
@@ -146,12 +159,8 @@ def _order(outputs: Sequence[Node]) -> list[Node]:
     return order
 
 
-def _evaluate(node: Node, at: dict[Node, Any], values: Sequence[Any]) -> Any:
-    if node.op == "known":
-        return node.detail
-    if node.op == "input":
-        return values[node.detail]
-    ins = [at[a] for a in node.args]
+def _bound(node: Node, ins: list[Any]) -> Any:
+    """A node's value by jax."""
     if node.op == "item":
         return ins[0][node.detail[0]][node.detail[1]]
     if node.op == "whole":
@@ -160,6 +169,22 @@ def _evaluate(node: Node, at: dict[Node, Any], values: Sequence[Any]) -> Any:
     ins = [jnp.asarray(x, a.dtype) for x, a in zip(ins, node.args, strict=True)]
     ins = [jax.lax.broadcast(x, lanes) if x.ndim < len(lanes) else x for x in ins]
     return node.primitive.bind(*ins, **node.detail)
+
+
+def _at_once(node: Node, ins: list[Any]) -> Any:
+    """A node's value by NumPy where it has the operation, else by jax."""
+    if node.op in _NUMPY:
+        return _NUMPY[node.op](*ins)
+    if node.op == "select_n" and len(ins) == 3:
+        return np.where(ins[0], ins[2], ins[1])
+    if node.op == "div" and np.dtype(node.dtype).kind == "f":
+        return np.divide(*ins)
+    if node.op == "integer_pow":
+        return ins[0] ** node.detail["y"]
+    if node.op == "convert_element_type":
+        return np.asarray(ins[0]).astype(node.dtype)
+    value = _bound(node, ins)
+    return value if isinstance(value, list) else np.asarray(value)
 
 
 def _whole(node: Node, ins: list[Any]) -> list[Any]:
@@ -227,6 +252,14 @@ _NUMPY: dict[str, Callable[..., Any]] = {
     "gt": np.greater,
     "ge": np.greater_equal,
     "copy": np.positive,
+    "tanh": np.tanh,
+    "exp": np.exp,
+    "log": np.log,
+    "log1p": np.log1p,
+    "expm1": np.expm1,
+    "sign": np.sign,
+    "and": np.logical_and,
+    "or": np.logical_or,
 }
 _COMMUTES = frozenset({"add", "mul", "max", "min", "and", "or", "eq", "ne"})
 

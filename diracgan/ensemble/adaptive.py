@@ -223,7 +223,8 @@ class _Flight:
         cut = [plan.split(x[..., who]) if np.ndim(x) else [x] * plan.shares for x in leaves]
         shares = [jax.tree.unflatten(tree, pieces) for pieces in zip(*cut, strict=True)]
         warm = (lambda share: work(share, 0)) if work == self._steps else work
-        parts = over(t.devices, work, shares, warm)
+        key = (work.__name__, t.motion, t.names, plan.blocks, plan.block, t.devices.devices, *map(np.ndim, leaves))
+        parts = over(t.devices, work, shares, warm, key)
         return jax.tree.map(lambda *xs: plan.join(xs) if np.ndim(xs[0]) > 1 else xs[0], *parts)
 
 

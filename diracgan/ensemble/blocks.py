@@ -141,10 +141,20 @@ def compiled(fn: Callable[..., T], static: int = 1) -> Callable[..., Callable[..
     return on
 
 
-def over(devices: Devices, fn: Callable[[Any], T], shares: Sequence[Any], warm: Callable[[Any], Any]) -> list[T]:
+_WARM: set[Any] = set()
+
+
+def over(
+    devices: Devices, fn: Callable[[Any], T], shares: Sequence[Any], warm: Callable[[Any], Any], key: Any
+) -> list[T]:
     """``fn`` of every share, as many at a time as there are workers.
 
-    ``warm`` is called first, with the first share, in this thread: it compiles, so that the workers need not.
+    Args:
+        devices: where.
+        fn: what is done with a share; it blocks no lock while it computes.
+        shares: all of one shape.
+        warm: compiles what ``fn`` runs, by doing as little of it as can be, so that the workers need not compile at once.
+        key: what the compilation depends on besides the type of number; one that has been met is not warmed again.
     """
     double = bool(jax.config.jax_enable_x64)
 
@@ -156,6 +166,8 @@ def over(devices: Devices, fn: Callable[[Any], T], shares: Sequence[Any], warm: 
     jobs: Iterable[tuple[int, Any]] = list(enumerate(shares))
     if len(shares) == 1:
         return [work(job) for job in jobs]
-    jax.block_until_ready(warm(shares[0]))
+    if (key, double) not in _WARM:
+        jax.block_until_ready(warm(shares[0]))
+        _WARM.add((key, double))
     with ThreadPoolExecutor(min(devices.workers, len(shares))) as pool:
         return list(pool.map(work, jobs))

@@ -162,7 +162,8 @@ def iterate(task: Task, stops: Sequence[int]) -> Outcome:
             rows.append([state[i] for i in kept])
         return rows, seen
 
-    parts = over(task.devices, work, task.jobs(plan, task.players), lambda job: work(job, [0]))
+    key = (go, motion, task.names, plan.blocks, plan.block, task.devices.devices, *map(np.ndim, task.leaves))
+    parts = over(task.devices, work, task.jobs(plan, task.players), lambda job: work(job, [0]), key)
     rows = [[plan.join(xs) for xs in zip(*(p[0][k] for p in parts), strict=True)] for k in range(len(stops))]
     seen = jax.tree.map(lambda *xs: plan.join(xs), *(p[1] for p in parts))
     ended = np.isfinite(np.vstack(rows[-1])).all(axis=0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ..lanes import Program
@@ -93,10 +92,10 @@ def _moved(system: System, numbers: list[np.ndarray], x0: np.ndarray | None, pla
     dim = players.shape[-1]
     system = system._replace(x0=None if x0 is None else (0.0,) * dim)
     moves = motion(system, dim, np.float64)
-    tail = [] if x0 is None else [jnp.asarray(x) for x in x0.T]
-    leaves, entries = _in_place(system, numbers, tail), [jnp.asarray(x) for x in moves.pack(*players, np.dtype(float))]
-    go, begin = (f if isinstance(f, Program) else jax.jit(f) for f in (moves.advance, moves.begin or (lambda v: v)))
-    if moves.begin is None:
+    tail = [] if x0 is None else list(x0.T)
+    leaves, entries = _in_place(system, numbers, tail), moves.pack(*players, np.dtype(float))
+    go, begin = (f.on_host if isinstance(f, Program) else f and jax.jit(f) for f in (moves.advance, moves.begin))
+    if begin is None:
         after = go([*leaves, *entries])
     else:
         after = begin([*leaves, *entries])
@@ -111,4 +110,4 @@ def _in_place(system: System, numbers: list[Any], x0: list[Any]) -> list[Any]:
     """The system's leaves in order, the datum's among them."""
     rest, datum = iter(numbers), iter(x0)
     of_datum = jax.tree.leaves(jax.tree.map(lambda _: False, system)._replace(x0=None if not x0 else (True,) * len(x0)))
-    return [next(datum) if mine else jnp.asarray(next(rest)) for mine in of_datum]
+    return [next(datum) if mine else next(rest) for mine in of_datum]

@@ -69,7 +69,7 @@ class Motion:
         """Which entries of the state vary over trajectories, given which leaves of the system do."""
         players = [True] * self.players
         if not isinstance(self.begin, Program) or not isinstance(self.advance, Program):
-            return players if self.begin is None else [True] * self.begin.entries  # type: ignore[attr-defined]
+            return players if self.begin is None else [True] * len(self.begin.shapes)  # type: ignore[attr-defined]
         state = self.begin.spread([*system, *players])
         while True:
             after = [a or b for a, b in zip(state, self.advance.spread([*system, *state]), strict=True)]
@@ -104,8 +104,8 @@ def _motion(structure: Any, dim: int, dtype: np.dtype, double: bool) -> Motion:
         whole = sorted({*advance.whole, *(begin.whole if begin else ())})
         note = f"partly taken apart: {', '.join(whole)} run on stacked arrays" if whole else ""
     except NotApart as why:
-        advance = _Mapped(_velocity if system.rule is None else _iterate, system, state)
-        begin = None if system.rule is None else _Mapped(_begin, system, players)
+        advance = Mapped(_velocity if system.rule is None else _iterate, system, state)
+        begin = None if system.rule is None else Mapped(_begin, system, players)
         first, note = 2, f"not taken apart: {why}"
     total = len(begin.outputs) if isinstance(begin, Program) else len(jax.tree.leaves(state))
     ema = slice(total - first, total) if getattr(state, "ema", None) is not None else None
@@ -135,13 +135,13 @@ def _iterate(system: System, state: Any) -> Any:
     return step(system.rule, dirac.game(system.variant, datum(system, state.players.theta)), state)
 
 
-class _Mapped:
+class Mapped:
     """The same interface where a function cannot be taken apart: jax.vmap over trajectories, a few times slower."""
 
     def __init__(self, fn: Callable[..., Any], *examples: Any) -> None:
         self.fn = fn
         self.leaves, self.tree = jax.tree.flatten(examples)
-        self.entries = len(jax.tree.leaves(jax.eval_shape(fn, *examples)))
+        self.shapes = [leaf.shape for leaf in jax.tree.leaves(jax.eval_shape(fn, *examples))]
 
     def __call__(self, values: Sequence[Any]) -> list[Any]:
         arrays = [jnp.asarray(x, leaf.dtype) for x, leaf in zip(values, self.leaves, strict=True)]

@@ -1,0 +1,156 @@
+"""Eigenvalues at the equilibrium for whole families: one closed 2x2 block a member where the variant is rotation-invariant.
+
+A field that commutes with every rotation has at the origin the Jacobian [[a I, b I], [c I, e I]]: the eigenvalues of
+[[a, b], [c, e]], each d times.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .. import dirac
+from ..errors import InputError, integer
+from ..game import Players
+from ..lanes import NotApart, trace
+from ..variants import Variant
+from . import plane
+from .blocks import choose, compiled, layout, over
+from .fused import by_block
+from .programs import Mapped, System
+
+_SCALE = 1e-5  # a derivative is believed where the field so close to the equilibrium is linear along any direction
+_LINEAR, _REST = 1e-3, 1e-9
+_BLOCK = 4096
+
+
+class Spectra(NamedTuple):
+    """Eigenvalues of a family.
+
+    Attributes:
+        eigenvalues: shape (N, 2) or (N, 2 d): by decreasing real part, ties by decreasing imaginary part; NaN where the
+            point is no equilibrium or the field has no derivative there.
+        multiplicity: how often each counts: d for closed blocks, else 1.
+        closed: whether the closed form was used.
+    """
+
+    eigenvalues: np.ndarray
+    multiplicity: int
+    closed: bool
+
+
+def spectra(variant: Variant, count: int, dim: int = 2) -> Spectra:
+    """Eigenvalues of the flow at the origin for ``count`` members of a family, datum 0.
+
+    Args:
+        variant: its numbers may be arrays (count,), one a member.
+        count: N.
+        dim: the dimension d.
+
+    Returns:
+        A :class:`Spectra`.
+
+    Raises:
+        InputError: for arrays of another length.
+
+    References:
+        Mescheder, Geiger, Nowozin 2018 (arXiv 1801.04406), section 2.
+
+    Example:
+        >>> import dataclasses, numpy as np, diracgan as dg
+        >>> v = dataclasses.replace(dg.variant("wgan-gp", c=0.0), lam=np.array([0.6, 1.25]))
+        >>> spectra(v, 2).eigenvalues.round(9).tolist()
+        [[(-0.6+0.8j), (-0.6-0.8j)], [(-0.5+0j), (-2+0j)]]
+    """
+    integer("count", count, low=1)
+    integer("dim", dim, low=1)
+    system = jax.tree.map(lambda x: np.asarray(x, float), System(variant, None, None, None))
+    leaves = jax.tree.leaves(system)
+    for leaf in leaves:
+        if leaf.shape not in ((), (count,)):
+            raise InputError(f"{variant.label[:60]}: an array has shape {leaf.shape}; allowed: numbers, or ({count},)")
+    closed = dim == 1 or plane.flattens(system, max(dim, 3), 2)
+    small = 1 if closed else dim
+    with jax.enable_x64(True):
+        look = _program(jax.tree.structure(system), small, 1 if dim == 1 else max(2, small))
+        found = _everywhere(look, closed, count, leaves)
+    if closed:
+        values = found.T
+    else:
+        matrices = found.T.reshape(count, 2 * dim, 2 * dim)
+        sound = np.isfinite(matrices).all(axis=(1, 2))
+        values = np.full((count, 2 * dim), complex(np.nan, np.nan))
+        values[sound] = np.linalg.eigvals(matrices[sound])
+        values = np.take_along_axis(values, np.lexsort((-values.imag, -values.real.round(12))), axis=1)
+    return Spectra(values, dim if closed else 1, closed)
+
+
+@functools.lru_cache(maxsize=64)
+def _program(structure: Any, small: int, checked: int) -> Any:
+    """The Jacobian's entries in ``small`` dimensions, and how far the field is from it in ``checked`` ones."""
+    scalar = jax.ShapeDtypeStruct((), np.dtype(float))
+    system = jax.tree.unflatten(structure, [scalar] * structure.num_leaves)
+    directions = np.random.default_rng(7).normal(size=(2, 2, checked))
+
+    def field(system: System, y: Any, dim: int) -> Any:
+        v = dirac.game(system.variant, jnp.zeros(dim)).motion(Players(y[:dim], y[dim:]))
+        return jnp.concatenate(v)
+
+    def look(system: System) -> Any:
+        jacobian = jax.jacfwd(lambda y: field(system, y, small))(jnp.zeros(2 * small))
+        blocks = jacobian if small == checked else jnp.kron(jacobian, jnp.eye(checked))
+        steps = [_SCALE * jnp.asarray(u.reshape(-1)) for u in directions]
+        miss = sum(jnp.sum((field(system, u, checked) - blocks @ u) ** 2) for u in steps) / _SCALE**2
+        return jacobian, miss, jnp.sum(field(system, jnp.zeros(2 * checked), checked) ** 2)
+
+    try:
+        return trace(look, system)
+    except NotApart:
+        return Mapped(look, system)
+
+
+def _everywhere(look: Any, closed: bool, count: int, leaves: list[Any]) -> np.ndarray:
+    """The two eigenvalues of closed blocks, (2, N), or the Jacobian's entries; NaN where none is believed."""
+    devices = choose(None)
+    plan = layout(count, _BLOCK, devices.workers)
+    cut = [plan.split(x) if x.ndim else [x] * plan.shares for x in leaves]
+    like = np.zeros((plan.blocks, plan.block))
+    size = like.size
+    run = _look(devices.platform)
+    entries = int(np.prod(look.shapes[0]))
+    out = np.empty((2, count), complex) if closed else np.empty((entries, count))
+
+    def work(share: list[Any]) -> None:
+        rows = run(look, closed, [*share[1:], like])
+        for k, row in enumerate(rows):
+            piece = out[k, share[0] * size : (share[0] + 1) * size]
+            piece[:] = np.asarray(row).reshape(-1)[: len(piece)]
+
+    shares = [[i, *(c[i] for c in cut)] for i in range(plan.shares)]
+    over(devices, work, shares, lambda share: run(look, closed, [*share[1:], like]), (run, look, closed, like.shape))
+    return out
+
+
+def _look_at(look: Any, closed: bool, share: list[Any]) -> list[Any]:
+    def block(values: list[Any]) -> list[Any]:
+        *leaves, like = values
+        found = [jnp.broadcast_to(x, (*jnp.shape(x)[:-1], like.size)).reshape(-1, like.size) for x in look(leaves)]
+        *entries, miss, rest = [row for x in found for row in x]
+        sound = (miss <= _LINEAR**2 * (sum(x * x for x in entries) + 1e-30)) & (rest <= _REST**2)
+        entries = [jnp.where(sound, x, jnp.nan) for x in entries]
+        if not closed:
+            return entries
+        a, b, c, e = entries
+        half, middle = 0.5 * (a - e), 0.5 * (a + e)
+        square = half * half + b * c
+        apart, turn = jnp.sqrt(jnp.maximum(square, 0.0)), jnp.sqrt(jnp.maximum(-square, 0.0))
+        return [jax.lax.complex(middle + apart, turn), jax.lax.complex(middle - apart, -turn)]
+
+    return by_block(block, share)
+
+
+_look = compiled(_look_at, static=2)
