@@ -1,8 +1,26 @@
-"""Many trajectories at once: the fused integrator and the spectra of whole families."""
+"""Many trajectories at once: the fused integrator, the spectra of whole families, sweeps and maps of parameters."""
 
 from .._callable import callable_package
 from .api import STATUS, Ensemble, ensemble, run
+from .executors import Dask, Executor, Local
+from .maps import basins, bifurcation, stability
+from .quantities import QUANTITIES, Point
+from .sweep import sweep
 
-__all__ = ["STATUS", "Ensemble", "ensemble", "run"]
+__all__ = [
+    "QUANTITIES",
+    "STATUS",
+    "Dask",
+    "Ensemble",
+    "Executor",
+    "Local",
+    "Point",
+    "basins",
+    "bifurcation",
+    "ensemble",
+    "run",
+    "stability",
+    "sweep",
+]
 
 callable_package(__name__, "ensemble")

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 _HOME = {
     "animate": "animation",
+    "basins": "maps",
+    "bifurcation": "maps",
     "check": "saving",
     "draw_all": "gallery",
     "eigenvalues": "spectra",
@@ -22,16 +24,20 @@ _HOME = {
     "ema_paths": "averages",
     "figure": "composite",
     "locus": "spectra",
+    "map_figure": "maps",
     "path": "portraits",
     "portrait": "portraits",
     "radii": "curves",
     "save": "saving",
     "show": "saving",
+    "stability": "maps",
     "style": "theme",
 }
 
 __all__ = [
     "animate",
+    "basins",
+    "bifurcation",
     "check",
     "draw_all",
     "eigenvalues",
@@ -39,11 +45,13 @@ __all__ = [
     "ema_paths",
     "figure",
     "locus",
+    "map_figure",
     "path",
     "portrait",
     "radii",
     "save",
     "show",
+    "stability",
     "style",
 ]
 
@@ -53,6 +61,7 @@ if TYPE_CHECKING:
     from .composite import figure
     from .curves import radii
     from .gallery import draw_all
+    from .maps import basins, bifurcation, map_figure, stability
     from .portraits import path, portrait
     from .saving import check, save, show
     from .spectra import eigenvalues, locus

@@ -1,0 +1,213 @@
+"""What the last half of a run shows: how far, how often around, and where it is going."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import InputError
+
+LIMITS = ("equilibrium", "converging", "elsewhere", "orbit", "growing", "diverges", "undecided")
+"""Where a run is going, by the number in ``limit``: within the ball around (0, x0); towards it; at rest at another
+point; on an orbit of constant size; growing without an end in sight; beyond the float range or the radius of escape;
+or none of these until the end of the run."""
+
+_ROWS, _WINDOW = 1024, 96
+_FINEST = 0.1  # time between two rows of a flow, so that fast turns are seen
+
+
+class Rows(NamedTuple):
+    """The rows of a run that are looked at.
+
+    Attributes:
+        save: times, or iterations, increasing.
+        tail: where the tail stands in them.
+        windows: where the windows at a quarter, half and the end of the run stand.
+        times: of the tail.
+    """
+
+    save: np.ndarray
+    tail: np.ndarray
+    windows: tuple[np.ndarray, np.ndarray, np.ndarray]
+    times: np.ndarray
+
+
+def rows(end: float, dt: float | None, adaptive: bool) -> Rows:
+    """The rows to save of a run.
+
+    Args:
+        end: number of steps, or of adaptive ones the end time.
+        dt: a flow's step; None for a rule, whose tail has no gaps.
+        adaptive: whether the flow's steps are adaptive.
+
+    Raises:
+        InputError: where the run is too short to have a tail.
+    """
+    if adaptive:
+        step = min(end / 2 / _ROWS, _FINEST)
+        tail = end - step * np.arange(_ROWS)[::-1]
+        windows = [
+            np.linspace(c - end / 16, c + end / 16, _WINDOW)
+            for c in (end * 15 / 64, end * 30 / 64, end * 60 / 64)
+        ]
+        return _rows(tail, windows, 1.0)
+    count = int(end)
+    if count < 64:
+        raise InputError(f"a run of {count} steps has no tail to look at; allowed: at least 64")
+    kept = min(count // 2, _ROWS)
+    stride = 1 if dt is None else max(1, min(count // 2 // kept, int(_FINEST / dt)))
+    tail = count - stride * np.arange(kept)[::-1]
+    wide = count // 8
+    windows = [
+        np.unique(np.linspace(c - wide // 2, c + wide // 2, min(_WINDOW, wide)).astype(int))
+        for c in (count * 15 // 64, count * 30 // 64, count * 60 // 64)
+    ]
+    return _rows(tail, windows, 1.0 if dt is None else dt)
+
+
+def _rows(tail: np.ndarray, windows: list[np.ndarray], unit: float) -> Rows:
+    save = np.unique(np.concatenate([tail, *windows]))
+    a, b, c = (np.searchsorted(save, w) for w in windows)
+    return Rows(save * unit, np.searchsorted(save, tail), (a, b, c), tail * unit)
+
+
+@dataclasses.dataclass(frozen=True)
+class Tail:
+    """The saved rows of many runs.
+
+    Attributes:
+        rows: which they are.
+        phi: (N, rows, d).
+        theta: theta - x0, (N, rows, d).
+        status: how each run ended, (N,), as of an ensemble.
+        discrete: whether they are iterations of a rule.
+    """
+
+    rows: Rows
+    phi: np.ndarray
+    theta: np.ndarray
+    status: np.ndarray
+    discrete: bool
+
+    def _sizes(self, player: str = "") -> np.ndarray:
+        both = {"phi": [self.phi], "theta": [self.theta]}.get(player, [self.phi, self.theta])
+        with np.errstate(over="ignore"):
+            return np.sqrt(sum(np.einsum("nkd,nkd->nk", x, x) for x in both))
+
+    def radius(self, player: str = "") -> np.ndarray:
+        """The largest r, |phi| or |theta - x0| in the tail; infinite where the run diverged, NaN where it failed."""
+        largest = np.max(self._sizes(player)[:, self.rows.tail], axis=1)
+        return np.where(self.status == 0, largest, np.where(self.status == 1, np.inf, np.nan))
+
+    def middle(self, player: str) -> np.ndarray:
+        """Half-way between the extremes of a player's first component in the last window; NaN where the run failed."""
+        x = getattr(self, player)[:, self.rows.windows[2], 0]
+        return np.where(self.status == 0, (x.max(axis=1) + x.min(axis=1)) / 2, np.nan)
+
+    def _watched(self) -> np.ndarray:
+        """Of every run the component that swings most, less its middle, in the tail: (N, k)."""
+        z = np.concatenate([self.phi, self.theta], axis=2)[:, self.rows.tail]
+        which = np.argmax(np.nan_to_num(np.ptp(z, axis=1)), axis=1)
+        x = np.take_along_axis(z, which[:, None, None], axis=2)[:, :, 0]
+        return x - (x.max(axis=1, keepdims=True) + x.min(axis=1, keepdims=True)) / 2
+
+    def period(self) -> np.ndarray:
+        """The mean time between upward crossings of its middle by what swings most; NaN with fewer than two of them."""
+        s = self._watched()
+        size = np.max(np.abs(s), axis=1)
+        up = np.zeros(s.shape, bool)
+        up[:, 1:-2] = (s[:, 1:-2] < 0) & (s[:, 2:-1] >= 0)
+        count = up.sum(axis=1)
+        first, last = np.argmax(up, axis=1), s.shape[1] - 1 - np.argmax(up[:, ::-1], axis=1)
+        seen = (count >= 2) & (self.status == 0) & (size > 1e-9)
+        span = np.where(seen, self._crossing(s, last) - self._crossing(s, first), np.nan)
+        return span / np.maximum(count - 1, 1)
+
+    def _crossing(self, s: np.ndarray, k: np.ndarray) -> np.ndarray:
+        """When ``s`` crosses 0 after row ``k``: on the cubic through the four rows around it."""
+        at = np.clip(k, 1, s.shape[1] - 3)
+        a, b, c, d = (np.take_along_axis(s, (at + i)[:, None], axis=1)[:, 0] for i in (-1, 0, 1, 2))
+        with np.errstate(all="ignore"):
+            u = b / (b - c)
+            for _ in range(4):
+                value = (-a * u * (u - 1) * (u - 2) / 6 + b * (u + 1) * (u - 1) * (u - 2) / 2
+                         - c * (u + 1) * u * (u - 2) / 2 + d * (u + 1) * u * (u - 1) / 6)  # fmt: skip
+                slope = (-a * (3 * u * u - 6 * u + 2) / 6 + b * (3 * u * u - 4 * u - 1) / 2
+                         - c * (3 * u * u - 2 * u - 2) / 2 + d * (3 * u * u - 1) / 6)  # fmt: skip
+                u = np.clip(u - value / slope, 0.0, 1.0)
+        step = self.rows.times[1] - self.rows.times[0]
+        return self.rows.times[at] + u * step
+
+    def limit(self, ball: float, escape: float) -> np.ndarray:
+        """Where every run is going, as indices into :data:`LIMITS`.
+
+        The mean radius in windows at times t, 2t and 4t is extrapolated by Aitken's rule: what falls like a power of
+        time extrapolates to 0, what settles on an orbit to that orbit's size.
+        """
+        r = self._sizes()
+        z = np.concatenate([self.phi, self.theta], axis=2)
+        with np.errstate(all="ignore"):
+            a, b, c = (r[:, w].mean(axis=1) for w in self.rows.windows)
+            before, after = b - a, c - b
+            final = c - after**2 / (after - before)
+            late = z[:, self.rows.windows[2]]
+            still = np.max(np.ptp(late, axis=1), axis=1) <= ball
+            steady = np.abs(after) <= 0.01 * c
+            levels = (np.abs(after) < np.abs(before)) & (np.abs(final - c) <= 0.5 * c)
+        code = np.full(len(r), LIMITS.index("undecided"), np.int8)
+
+        def name(where: np.ndarray, what: str) -> None:
+            code[where] = LIMITS.index(what)
+
+        name(after < 0, "converging")
+        name(after > 0, "growing")
+        name(levels & ~steady, "undecided")
+        name(steady, "orbit")
+        name(still, "elsewhere")
+        name(r[:, -1] <= ball, "equilibrium")
+        name((self.status == 1) | (r[:, -1] >= escape), "diverges")
+        name(self.status > 1, "undecided")
+        return code
+
+    def orbit(self, samples: int, escape: float) -> np.ndarray:
+        """What the observable's limit set shows, (N, samples): a rule's last iterates, a flow's last turning points.
+
+        The observable is theta - x0 in d = 1, |theta - x0| in more dimensions. Where a flow does not turn, its last
+        value; NaN fills the rest, and everything where the run has escaped.
+        """
+        with np.errstate(all="ignore"):
+            return np.where(
+                ((self.status == 0) & (self._sizes()[:, -1] < escape))[:, None], self._orbit(samples), np.nan
+            )
+
+    def _orbit(self, samples: int) -> np.ndarray:
+        x = (
+            self.theta[:, self.rows.tail, 0]
+            if self.theta.shape[2] == 1
+            else self._sizes("theta")[:, self.rows.tail]
+        )
+        found = np.full((len(x), samples), np.nan)
+        if self.discrete:
+            kept = min(samples, x.shape[1])
+            found[:, :kept] = x[:, -kept:]
+            return found
+        left, middle, right = x[:, :-2], x[:, 1:-1], x[:, 2:]
+        with np.errstate(all="ignore"):
+            bend = left - 2 * middle + right
+            top = middle - (right - left) ** 2 / (8 * bend)  # of the parabola through three rows
+        turns = (middle - left) * (right - middle) <= 0
+        turns &= bend != 0
+        for i in range(len(x)):
+            values = (
+                top[i, turns[i]][-samples:] if np.ptp(x[i]) > 1e-9 * (1 + np.abs(x[i, -1])) else x[i, -1:]
+            )
+            values = values if len(values) else x[i, -1:]
+            found[i, : len(values)] = values
+        return found
+
+
+def words(code: Any) -> Any:
+    """The words of :data:`LIMITS` that numbers stand for."""
+    return np.array((*LIMITS, ""))[np.asarray(code, int)]

@@ -1,0 +1,357 @@
+"""Maps of many runs: basins of attraction, stability charts with their threshold, orbit diagrams."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.collections import LineCollection
+from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from ..errors import InputError, unknown
+from .parts import legend_below, open_axes, scale_beside, ticks
+from .series import Array
+from .theme import (
+    BLUE,
+    GREEN,
+    INK,
+    ORANGE,
+    PALE,
+    PURPLE,
+    SHADE,
+    VERMILION,
+    number,
+    power_of_ten,
+    style,
+    time_map,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_LIMITS = {
+    "equilibrium": (BLUE, "equilibrium"),
+    "converging": ("#7FB8D8", "still converging"),
+    "elsewhere": (GREEN, "another point"),
+    "orbit": (ORANGE, "orbit"),
+    "growing": ("#F0A58A", "still growing"),
+    "diverges": (VERMILION, "diverges"),
+    "undecided": (PALE, "undecided"),
+}
+_SEVERAL = (ORANGE, PURPLE, GREEN, "#56B4E9", "#F0E442", "#CC79A7")
+_STATUS = {
+    "unstable": (SHADE, "unstable"),
+    "marginal": ("white", "undecided by eigenvalues"),
+    "no-derivative": (PALE, "no derivative"),
+    "not-an-equilibrium": ("#D9C9C9", "no equilibrium"),
+}
+_SAME = 0.02  # limits whose sizes differ by less than this share are one
+
+
+def basins(found: Any, ax: Axes | None = None) -> Axes:
+    """Draw which limit each start reaches.
+
+    Args:
+        found: what :func:`diracgan.ensemble.basins` returned: ``limit``, ``limit_radius``, ``limit_phi`` and
+            ``limit_theta`` over two axes.
+        ax: axes to draw on; a new figure when ``None``.
+
+    Returns:
+        The axes.
+
+    Example:
+        >>> import diracgan as dg
+        >>> from diracgan.ensemble import basins as computed
+        >>> from matplotlib.figure import Figure
+        >>> found = computed(dg.variant("wgan-gp", c=0.0), {"phi0": "-1:1:3", "theta0": "-1:1:3"}, t1=100.0)
+        >>> ax = basins(found, Figure().add_subplot())
+        >>> [t.get_text() for t in ax.get_legend().get_texts()]
+        ['equilibrium']
+    """
+    x, y = _axes(found, 2)
+    codes = found["limit"].transpose(y, x)
+    words = np.array([*str(codes.attrs["flag_meanings"]).split(), "undecided"])[np.asarray(codes, int)]
+    with style():
+        ax = open_axes(ax)
+        colours, labels, index = _coloured(found, words, (y, x))
+        _fields(ax, found, x, y, index, ListedColormap(colours), Normalize(-0.5, len(colours) - 0.5))
+        _named(ax, found, x, y)
+        _legend(ax, [(colours[k], labels[k]) for k in np.unique(index)], [])
+    return ax
+
+
+def stability(found: Any, ax: Axes | None = None) -> Axes:
+    """Draw where the equilibrium is stable, how fast perturbations die there, and the exact threshold on top.
+
+    Args:
+        found: what :func:`diracgan.ensemble.stability` returned: ``margin``, ``status`` and ``threshold``.
+        ax: axes to draw on; a new figure when ``None``.
+
+    Returns:
+        The axes.
+
+    Example:
+        >>> import diracgan as dg
+        >>> from diracgan.ensemble import stability as computed
+        >>> from matplotlib.figure import Figure
+        >>> found = computed(dg.variant("ns"), {"gamma": "0.1:1:4", "lr": "0.1:4:5"}, rule=dg.rule("simultaneous"))
+        >>> stability(found, Figure().add_subplot()).get_xlabel()
+        'gamma'
+    """
+    x, y = _axes(found, 2)
+    words = np.array([*str(found["status"].attrs["flag_meanings"]).split(), ""])
+    status = words[np.asarray(found["status"].transpose(y, x), int)]
+    margin = np.asarray(found["margin"].transpose(y, x), float)
+    with style():
+        ax = open_axes(ax)
+        seen = [n for n in _STATUS if np.any(status == n)]
+        for n in seen:
+            _fields(ax, found, x, y, np.ma.masked_where(status != n, np.zeros(status.shape)),
+                    ListedColormap([_STATUS[n][0]]), Normalize(-1, 1))  # fmt: skip
+        inside = np.ma.masked_where(status != "stable", margin)
+        if inside.count():
+            high = float(inside.max())
+            scale = Normalize(0.0, high if high > 0 else 1.0)
+            _fields(ax, found, x, y, inside, time_map(), scale)
+            scale_beside(ax, scale, "margin")
+        lines = LineCollection(
+            list(np.asarray(found["threshold"])), colors=INK, linewidths=1.8, label="exact threshold"
+        )
+        lines.set_capstyle("round")
+        ax.add_collection(lines, autolim=False)
+        _named(ax, found, x, y)
+        _legend(ax, [_STATUS[n] for n in seen], [lines] if found.sizes["segment"] else [])
+    return ax
+
+
+def bifurcation(found: Any, ax: Axes | None = None) -> Axes:
+    """Draw the limit set against a parameter, with the values at which the linear stability changes.
+
+    Args:
+        found: what :func:`diracgan.ensemble.bifurcation` returned: ``orbit`` and ``threshold``.
+        ax: axes to draw on; a new figure when ``None``.
+
+    Returns:
+        The axes.
+
+    Example:
+        >>> import diracgan as dg
+        >>> from diracgan.ensemble import bifurcation as computed
+        >>> from matplotlib.figure import Figure
+        >>> found = computed(dg.variant("wgan-gp"), {"lam": "0.1:0.9:3"}, t1=50.0)
+        >>> bifurcation(found, Figure().add_subplot()).get_xlabel()
+        'lam'
+    """
+    (x,) = _axes(found, 1)
+    orbit = np.asarray(found["orbit"].transpose(x, "sample"), float)
+    at = np.repeat(np.asarray(found[x], float), orbit.shape[1]).reshape(orbit.shape)
+    words = np.array([*str(found["limit"].attrs["flag_meanings"]).split(), ""])[
+        np.asarray(found["limit"], int)
+    ]
+    leaving = np.isin(words, ("growing", "diverges"))
+    fine = np.isfinite(orbit) & ~leaving[:, None]  # what leaves has no limit set to show
+    with style():
+        ax = open_axes(ax)
+        ax.plot(at[fine], orbit[fine], linestyle="none", marker=".", markersize=1.6, color=BLUE, markeredgewidth=0,
+                rasterized=True)  # fmt: skip
+        changes = np.asarray(found["threshold"], float)
+        sides = _sides(np.sort(np.asarray(found[x], float)))
+        for k in np.flatnonzero(leaving[np.argsort(np.asarray(found[x], float))]):
+            ax.axvspan(sides[k], sides[k + 1], color=SHADE, linewidth=0, zorder=0)
+        for k, value in enumerate(changes[:24]):
+            label = "exact threshold" + (f", {x} = {number(value, 6)}" if len(changes) == 1 else "s")
+            ax.axvline(
+                value, color=VERMILION, linewidth=1.0, linestyle=(0, (4, 2)), label=label if k == 0 else None
+            )
+        span = orbit[fine]
+        low, high = (float(span.min()), float(span.max())) if span.size else (-1.0, 1.0)
+        half = 0.55 * (high - low) or max(abs(high), 1.0)
+        ax.set_ylim((low + high) / 2 - half, (low + high) / 2 + half)
+        ticks(ax.yaxis, 5)
+        _scale(ax, "x", np.asarray(found[x], float))
+        ax.set_xlabel(x)
+        single = np.size(_start(found).get("x0", [0.0])) == 1
+        ax.set_ylabel("generator θ − x₀" if single else "|θ − x₀|")
+        if changes.size:
+            legend_below(ax)
+    return ax
+
+
+_DRAWN = {"basins": basins, "stability": stability, "bifurcation": bifurcation}
+_TITLES = {
+    "basins": "which limit each start reaches",
+    "stability": "where the equilibrium is stable",
+    "bifurcation": "the limit set",
+}
+
+
+def map_figure(found: Any) -> Figure:
+    """Draw a map on a page of its own, titled with the variant, the rule and what is seen.
+
+    Args:
+        found: what one of :mod:`diracgan.ensemble.maps` returned.
+
+    Raises:
+        InputError: for another dataset.
+    """
+    from .composite import heading
+
+    kind = found.attrs.get("map", "")
+    if kind not in _DRAWN:
+        raise unknown("kind of map", kind, _DRAWN)
+    with style():
+        fig = Figure(figsize=(7.6, 6.2))
+        name = textwrap.shorten(str(found.attrs.get("variant", "")), 66, placeholder=" …")
+        rule = str(found.attrs.get("rule", ""))
+        turned = {"lr", "lr_d", "lr_g", "lr_ratio"} & {
+            str(n) for n in found.dims
+        }  # its label shows one of many rates
+        moved = (str(found.attrs["rule_name"]) if turned else rule) if rule else "flow"
+        heading(fig, name, f"{_TITLES[kind]}; {moved}; {_where(found, kind)}")
+        ax = fig.add_axes((0.1, 0.2, 0.76, 0.62))
+        _DRAWN[kind](found, ax)
+        fig.set_label(f"{name}, {moved}, map of {kind}")
+    return fig
+
+
+def _where(found: Any, kind: str) -> str:
+    import json
+
+    if kind == "stability":
+        x0 = _start(found)["x0"]
+        return f"linearised at {'(0, x₀)' if np.any(x0) else '0'}, d = {len(x0)}"
+    flow = json.loads(found.attrs["course"])["flow"]
+    end = f"{flow['steps']} iterations" if "steps" in flow else f"t = {flow['t1']:g}"
+    return f"d = {len(_start(found)['x0'])}, as seen until {end}"
+
+
+def _start(found: Any) -> dict[str, Any]:
+    import json
+
+    return json.loads(found.attrs.get("start", "{}"))
+
+
+def _axes(found: Any, count: int) -> tuple[str, ...]:
+    main = {2: ("limit", "status"), 1: ("orbit",)}[count]
+    name = next((n for n in main if n in found), None)
+    dims = () if name is None else tuple(str(d) for d in found[name].dims if d != "sample")
+    if len(dims) != count:
+        raise InputError(f"this map has axes {', '.join(dims) or 'none'}; allowed: {count}")
+    return dims
+
+
+def _coloured(found: Any, words: Array, order: tuple[str, str]) -> tuple[list[str], list[str], Array]:
+    """A colour and a label for every limit, and which one each point reaches; a few different limits are told apart."""
+    colours, labels = [], []
+    index = np.zeros(words.shape, int)
+    for name, (colour, label) in _LIMITS.items():
+        here = words == name
+        if not here.any():
+            continue
+        groups = _groups(found, name, here, order)
+        for k, (said, members) in enumerate(groups):
+            index[members] = len(colours)
+            colours.append(colour if len(groups) == 1 else _SEVERAL[k % len(_SEVERAL)])
+            labels.append(label + said)
+    return colours, labels, index
+
+
+def _groups(found: Any, name: str, here: Array, order: tuple[str, str]) -> list[tuple[str, Array]]:
+    """The different limits of one kind, with what tells them apart; one group where they are too many."""
+    if name not in ("elsewhere", "orbit"):
+        return [("", here)]
+    keys = ("limit_radius",) if name == "orbit" else ("limit_phi", "limit_theta")
+    values = [np.asarray(found[k].transpose(*order), float) for k in keys]
+    size = max(float(np.nanmax(np.abs(v[here]), initial=0.0)) for v in values) or 1.0
+    left, groups = here.copy(), []
+    while left.any() and len(groups) <= len(_SEVERAL):
+        one = [float(v[left][0]) for v in values]
+        members = left & np.all(
+            [np.abs(v - x) <= _SAME * size for v, x in zip(values, one, strict=True)], axis=0
+        )
+        members = members if members.any() else left
+        shown = [0.0 if abs(x) < _SAME * size else x for x in one]
+        said = (
+            f", r = {number(shown[0], 3)}"
+            if name == "orbit"
+            else f" ({', '.join(number(x, 3) for x in shown)})"
+        )
+        groups.append((said, members))
+        left &= ~members
+    if left.any():
+        return [("s of many sizes" if name == "orbit" else "s, many", here)]
+    return groups
+
+
+def _fields(ax: Axes, found: Any, x: str, y: str, values: Any, colours: Any, scale: Normalize) -> None:
+    xs, ys = np.asarray(found[x], float), np.asarray(found[y], float)
+    i, j = np.argsort(xs), np.argsort(ys)
+    ax.pcolormesh(
+        _sides(xs[i]),
+        _sides(ys[j]),
+        values[np.ix_(j, i)],
+        cmap=colours,
+        norm=scale,
+        rasterized=True,
+        zorder=0.5,
+    )
+
+
+def _logarithmic(values: Array) -> bool:
+    """Whether a grid is spaced in equal ratios."""
+    if len(values) < 3 or np.any(values <= 0):
+        return False
+    return bool(np.allclose(np.diff(np.log(np.sort(values)), 2), 0.0, atol=1e-9))
+
+
+def _sides(values: Array) -> Array:
+    """The sides of the cells around increasing values."""
+    if len(values) == 1:
+        return values[0] + max(abs(values[0]), 1.0) * np.array([-0.5, 0.5])
+    log = _logarithmic(values)
+    v = np.log(values) if log else values
+    middle = (v[1:] + v[:-1]) / 2
+    sides = np.concatenate([[v[0] - (middle[0] - v[0])], middle, [v[-1] + (v[-1] - middle[-1])]])
+    return np.exp(sides) if log else sides
+
+
+def _named(ax: Axes, found: Any, x: str, y: str) -> None:
+    for side, name in (("x", x), ("y", y)):
+        _scale(ax, side, np.asarray(found[name], float))
+        getattr(ax, f"set_{side}label")(name)
+
+
+def _scale(ax: Axes, side: str, values: Array) -> None:
+    """Limits at the ends of the grid's cells, and a logarithmic axis for a logarithmic grid."""
+    axis = getattr(ax, f"{side}axis")
+    edges = _sides(np.sort(values))
+    if _logarithmic(values):
+        getattr(ax, f"set_{side}scale")("log")
+        low, high = np.log10(edges[0]), np.log10(edges[-1])
+        axis.set_major_locator(
+            FixedLocator([10.0**k for k in range(int(np.ceil(low)), int(np.floor(high)) + 1)])
+        )
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter(power_of_ten)
+    getattr(ax, f"set_{side}lim")(edges[0], edges[-1])
+    if not _logarithmic(values):
+        ticks(axis, 6)
+
+
+def _legend(ax: Axes, patches: list[tuple[str, str]], lines: list[Any]) -> None:
+    for colour, label in patches:
+        ax.plot(
+            [],
+            [],
+            linestyle="none",
+            marker="s",
+            markersize=8,
+            color=colour,
+            markeredgecolor=PALE,
+            label=label,
+        )
+    if patches or lines:
+        legend_below(ax)
