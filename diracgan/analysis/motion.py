@@ -90,9 +90,11 @@ class Flow:
     def flat(self, state: np.ndarray) -> np.ndarray:
         return state
 
-    def advance(self, state: np.ndarray, time: float, span: float, rows: int) -> Stretch:
+    def advance(
+        self, state: np.ndarray, time: float, span: float, rows: int, loosened: float = 1.0
+    ) -> Stretch:
         ts = np.linspace(0.0, span, ROWS) if rows else np.full(ROWS, span)
-        out = integrate(march, self.system, state, ts, span, _RTOL, _ATOL)
+        out = integrate(march, self.system, state, ts, span, loosened * _RTOL, loosened * _ATOL)
         cost = _EVALUATIONS["per step"] * out.steps + _EVALUATIONS["per switching"] * len(out.events)
         return Stretch(
             time + ts, out.ys, out.y, time + out.t, out.result, time + out.when, out.text, cost, len(out.events)

@@ -36,14 +36,14 @@ class Orbit(NamedTuple):
         return bool(np.any(np.abs(self.multipliers) < 1.0 - self.error))
 
 
-def rest_near(motion: Motion, flat: np.ndarray, reach: float) -> Rest | None:
+def rest_near(motion: Motion, flat: np.ndarray, reach: float, iterations: int = 60) -> Rest | None:
     """Newton for F = 0 from ``flat`` on the smooth piece in which it lies; None where none is within ``reach``.
 
     Steps are least-squares ones, so that on a line of equilibria the nearest is found.
     """
     side = motion.side(flat)
     z = flat.copy()
-    for _ in range(60):
+    for _ in range(iterations):
         try:
             value, slope = motion.change(z, side), motion.jacobian(z, side)
         except FloatingPointError:
@@ -60,6 +60,25 @@ def rest_near(motion: Motion, flat: np.ndarray, reach: float) -> Rest | None:
     if not np.all(np.isfinite(value)) or np.linalg.norm(value) > 1e-9 * (1.0 + np.linalg.norm(motion.jacobian(z, side))):
         return None
     return Rest(z, motion.jacobian(z, side))
+
+
+def equilibria(motion: Motion, reach: float) -> list[Rest]:
+    """The distinct equilibria that Newton finds from fixed starts within ``reach`` of (0, 0), nearest first."""
+    size = len(motion.flat(motion.begin(np.zeros(motion.dim), np.zeros(motion.dim))))
+    found: list[Rest] = []
+    for start in np.random.default_rng(20190321).normal(size=(16, 2 * motion.dim)):
+        flat = np.zeros(size)
+        flat[: 2 * motion.dim] = reach * start / 2
+        rest = rest_near(motion, flat, 4 * reach, iterations=25)
+        if rest is not None and all(np.linalg.norm(rest.flat - r.flat) > 1e-6 * reach for r in found):
+            found.append(rest)
+    return sorted(found, key=lambda r: float(np.linalg.norm(r.flat)))
+
+
+def rank(jacobian: np.ndarray) -> int:
+    """The rank of a Jacobian; one below its size belongs to a line of equilibria."""
+    sizes = np.linalg.svd(jacobian, compute_uv=False)
+    return int(np.sum(sizes > 1e-8 * max(sizes[0], 1e-300)))
 
 
 def rotating_state(motion: Motion, flat: np.ndarray, omega: float) -> Orbit | None:

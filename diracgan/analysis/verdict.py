@@ -8,6 +8,7 @@ changes, growth. Newton then refines the end that was named, and its multipliers
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from typing import Any, NamedTuple
 
@@ -16,14 +17,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import dirac
-from ..dynamics.piecewise import System
+from ..dynamics.piecewise import System, surface_count, velocity
 from ..dynamics.rules import Rule
-from ..dynamics.simulate import line_of, starts
+from ..dynamics.simulate import Line, line_of, starts
 from ..errors import InputError, number, one_line
 from ..game import Players
 from ..variants import Variant
 from . import eigen, laws, orbits
 from .motion import Flow, Iteration, Motion, Stretch
+from .normal_form import lyapunov_coefficient
 from .spectrum import spectrum
 
 KINDS = (
@@ -190,12 +192,12 @@ class _Case:
         system: System,
         rule: Rule | None,
         start: Players,
-        line: np.ndarray | None,
+        line: Line | None,
         budget: float,
     ) -> None:
         self.variant, self.rule, self.start, self.line, self.budget = variant, rule, start, line, budget
         self.full = system
-        self.system = system if line is None else system._replace(x0=jnp.zeros(1))
+        self.system = system if line is None else line.flat(system)
         self.origin = np.concatenate([np.zeros(self.system.dim), np.asarray(self.system.x0)])
         self.motion: Motion = Flow(self.system) if rule is None else Iteration(self.system, rule)
         self.spent, self.time = 0.0, 0.0
@@ -212,7 +214,7 @@ class _Case:
 
     def decide(self) -> _Answer:
         d = self.system.dim
-        phi, theta = (p if self.line is None else np.array([self.line @ p]) for p in self.start)
+        phi, theta = self.start if self.line is None else self.line.down(self.start)
         state = self.motion.begin(phi, theta)
         flat = self.motion.flat(state)
         self.linear = spectrum(
@@ -231,12 +233,37 @@ class _Case:
         if size <= 1e-14 * (1.0 + r0):
             return self._at_rest(flat[: 2 * d])
         turn = self._turn(size, r0)
+        self._weakly_nonlinear()
         answer = self._follow(state, turn)
+        self._equilibria(answer, r0)
         if self.rule is None:
             self.note(f"followed to t = {self.time:.4g} with {self.spent:.3g} field evaluations")
         else:
             self.note(f"followed for {self.time:.0f} iterations")
         return answer
+
+    def _weakly_nonlinear(self) -> None:
+        """Note the first Lyapunov coefficient of a smooth marginal equilibrium in d = 1."""
+        self.lyapunov: float | None = None
+        plane = self.system.dim == 1 and not self.motion.discrete
+        if not plane or self.linear.status != "marginal" or surface_count(self.system):
+            return
+        self.lyapunov = lyapunov_coefficient(functools.partial(velocity, self.system), self.origin)
+        if self.lyapunov is not None:
+            self.note(f"first Lyapunov coefficient at (0, x0), by autodiff: {self.lyapunov:.6g}")
+
+    def _equilibria(self, answer: _Answer, r0: float) -> None:
+        """Note which other equilibria there are, where the end leaves that open."""
+        if answer.kind not in ("converges-elsewhere", "diverges", "undecided") or self.motion.discrete:
+            return
+        found = orbits.equilibria(self.motion, max(1.0, 2 * r0))
+        if not found:
+            self.note("root finding from 16 starts found no equilibrium")
+            return
+        ranks = {orbits.rank(rest.jacobian) for rest in found}
+        flat = any(rank < len(found[0].flat) for rank in ranks)
+        kind = "a line (or more) of them: the Jacobian has rank " + str(min(ranks)) if flat else "isolated"
+        self.note(f"root finding from 16 starts found {len(found)} equilibria, {kind}; nearest {_vector(found[0].flat)}")
 
     def _turn(self, speed: float, r0: float) -> float:
         """A first guess of the time that one turn takes."""
@@ -422,7 +449,8 @@ class _Case:
                 return slow
             if conserved:
                 radii["conserved"] = conserved
-                self.note("conserved along the run: " + ", ".join(f"{n} to {e:.1g}" for n, (_, e) in _drifts(conserved)))
+                self.note("conserved along the run: " + ", ".join(f"{n} to {e:.1g}" for n, (_, e) in conserved.items()))
+                self._drifts_with_tolerance(list(conserved))
             if "period" not in radii and (repeat := _mean_period(self._radii(stretch))) is not None:
                 radii["period"] = repeat
                 self.note("the orbit does not close; what repeats are its radii, with the period given")
@@ -500,6 +528,8 @@ class _Case:
 
     def _sublinear(self, law: laws.PowerLaw) -> _Answer:
         numbers = {"exponent": law.exponent, "exponent_error": law.error, "constant": law.constant}
+        if self.lyapunov is not None:
+            numbers["lyapunov_coefficient"] = self.lyapunov
         self.note(
             f"amplitude law fitted on windows at growing times: r ~ {law.constant:.6g} t^-{law.exponent:.6g} "
             f"(exponent +- {law.error:.2g})"
@@ -658,14 +688,36 @@ class _Case:
         scale = max(1.0, float(np.max(np.abs(z))))
         phi, theta = (np.where(np.abs(p) > 1e-12 * scale, p, 0.0) for p in (z[:d], z[d : 2 * d]))
         if self.line is not None:
-            phi, theta = phi * self.line, theta * self.line
+            phi, theta = self.line.up("phi", phi), self.line.up("theta", theta)
         return {"limit_phi": (phi + 0.0).tolist(), "limit_theta": (theta + 0.0).tolist()}
+
+    def _drifts_with_tolerance(self, names: list[str]) -> None:
+        """Note that what drifts is the solver's: the drift over a few turns falls with the tolerance."""
+        if not isinstance(self.motion, Flow):
+            return
+        start = self.looks[0].stretch.zs[0]
+        drifts = []
+        for loosened in (1e6, 1e2):
+            run = self.motion.advance(start, 0.0, 4 * _TURNS * self.turn, 0, loosened)
+            values = self._quantities(np.stack([start, run.end]) - self.origin)
+            drifts.append(max(float(np.ptp(values[n]) / np.max(np.abs(values[n]))) for n in names if n in values))
+        self.note(f"their drift over {4 * _TURNS} turns is {drifts[0]:.1g} at rtol 1e-5 and {drifts[1]:.1g} at rtol 1e-9")
 
     def _conserved(self) -> dict[str, Any]:
         """Quantities that did not drift between the first and the last window: name -> (value, relative drift)."""
-        d = self.system.dim
         first, last = (look.stretch.zs - self.origin for look in (self.looks[0], self.looks[-1]))
-        both = np.concatenate([first, last])
+        values = self._quantities(np.concatenate([first, last]))
+        largest = np.max(np.abs(values["|phi|^2 + |theta - x0|^2"]))
+        found = {}
+        for name, q in values.items():
+            drift = float(np.ptp(q) / max(np.max(np.abs(q)), 1e-300))
+            if drift < 1e-7 and np.max(np.abs(q)) > 1e-9 * largest:
+                found[name] = (float(np.mean(q)), drift)
+        return found
+
+    def _quantities(self, both: np.ndarray) -> dict[str, np.ndarray]:
+        """What a GAN may conserve, along states (n, 2d) counted from (0, x0)."""
+        d = self.system.dim
         squares = {
             "|phi|": np.sum(both[:, :d] ** 2, axis=1) ** 0.5,
             "|theta - x0|": np.sum(both[:, d:] ** 2, axis=1) ** 0.5,
@@ -673,16 +725,20 @@ class _Case:
         }
         if d > 1:
             squares["|phi ^ (theta - x0)|"] = _wedge(both, d)
-        found = {}
-        for name, q in squares.items():
-            drift = float(np.ptp(q) / max(np.max(np.abs(q)), 1e-300))
-            if drift < 1e-7 and np.max(np.abs(q)) > 1e-9 * np.max(squares["|phi|^2 + |theta - x0|^2"]):
-                found[name] = (float(np.mean(q)), drift)
-        return found
+        phi2, theta2 = squares["|phi|"] ** 2, squares["|theta - x0|"] ** 2
+        weighted = _balance(phi2, theta2)
+        if weighted is not None:
+            squares[f"|phi|^2 + {weighted:.6g} |theta - x0|^2"] = phi2 + weighted * theta2
+        return squares
 
 
-def _drifts(conserved: dict[str, Any]) -> list[tuple[str, Any]]:
-    return list(conserved.items())
+def _balance(phi2: np.ndarray, theta2: np.ndarray) -> float | None:
+    """The positive weight w, other than 1, for which |phi|^2 + w |theta|^2 varies least; None without variation."""
+    spread = np.var(theta2)
+    if spread <= 1e-16 * np.mean(theta2) ** 2:
+        return None
+    weight = -float(np.mean((phi2 - phi2.mean()) * (theta2 - theta2.mean())) / spread)
+    return weight if weight > 1e-6 and abs(weight - 1) > 1e-6 else None
 
 
 def _public(numbers: dict[str, Any]) -> dict[str, Any]:

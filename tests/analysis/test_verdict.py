@@ -299,3 +299,17 @@ def test_bad_input_is_named():
         judge("ns", [0.1], [0.2, 0.3])
     with pytest.raises(InputError, match="effort"):
         judge("ns", [0.1], [0.2], effort=0)
+
+
+def test_the_first_lyapunov_coefficient_predicts_the_constant():
+    # rho' = omega l1 rho^3 with r = sqrt(2) rho on a circle: r ~ (-omega l1 t)^(-1/2)
+    v = judge("ns", [0.3], [0.1])
+    assert v.numbers["lyapunov_coefficient"] == pytest.approx(-0.25, rel=1e-9)
+    assert v.numbers["constant"] == pytest.approx((0.5 * 0.25) ** -0.5, rel=0.01)
+
+
+def test_a_weighted_energy_is_found_and_its_drift_is_the_solvers():
+    v = judge("wgan-linear", [0.1], [0.2], rate_d=2.0)
+    # phi' = -2 theta, theta' = phi keep |phi|^2 + 2 |theta|^2
+    assert any(name.startswith("|phi|^2 + 2 ") for name in v.numbers["conserved"])
+    assert any("rtol 1e-9" in line for line in v.evidence)
