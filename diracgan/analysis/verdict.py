@@ -203,6 +203,7 @@ class _Case:
         self.spent, self.time = 0.0, 0.0
         self.evidence: list[str] = []
         self.looks: list[_Look] = []
+        self.balance: float | None = None
         self.unit = "iteration" if rule is not None else "unit of time"
         if line is not None:
             self.note("the start lies on a line through the datum, on which the game is the one-dimensional one")
@@ -700,13 +701,15 @@ class _Case:
         for loosened in (1e6, 1e2):
             run = self.motion.advance(start, 0.0, 4 * _TURNS * self.turn, 0, loosened)
             values = self._quantities(np.stack([start, run.end]) - self.origin)
-            drifts.append(max(float(np.ptp(values[n]) / np.max(np.abs(values[n]))) for n in names if n in values))
+            drifts.append(max(float(np.ptp(values[n]) / np.max(np.abs(values[n]))) for n in names))
         self.note(f"their drift over {4 * _TURNS} turns is {drifts[0]:.1g} at rtol 1e-5 and {drifts[1]:.1g} at rtol 1e-9")
 
     def _conserved(self) -> dict[str, Any]:
         """Quantities that did not drift between the first and the last window: name -> (value, relative drift)."""
         first, last = (look.stretch.zs - self.origin for look in (self.looks[0], self.looks[-1]))
-        values = self._quantities(np.concatenate([first, last]))
+        both, d = np.concatenate([first, last]), self.system.dim
+        self.balance = _balance(np.sum(both[:, :d] ** 2, axis=1), np.sum(both[:, d:] ** 2, axis=1))
+        values = self._quantities(both)
         largest = np.max(np.abs(values["|phi|^2 + |theta - x0|^2"]))
         found = {}
         for name, q in values.items():
@@ -725,10 +728,9 @@ class _Case:
         }
         if d > 1:
             squares["|phi ^ (theta - x0)|"] = _wedge(both, d)
-        phi2, theta2 = squares["|phi|"] ** 2, squares["|theta - x0|"] ** 2
-        weighted = _balance(phi2, theta2)
-        if weighted is not None:
-            squares[f"|phi|^2 + {weighted:.6g} |theta - x0|^2"] = phi2 + weighted * theta2
+        if self.balance is not None:
+            name = f"|phi|^2 + {self.balance:.6g} |theta - x0|^2"
+            squares[name] = squares["|phi|"] ** 2 + self.balance * squares["|theta - x0|"] ** 2
         return squares
 
 
