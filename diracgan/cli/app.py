@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 import platform
+import re
 import signal
 import sys
 import warnings
@@ -28,6 +29,8 @@ COMMANDS = (
     "plot",
     "simulate",
     "eig",
+    "sweep",
+    "map",
     "figures",
 )
 
@@ -132,6 +135,8 @@ def _remember_compilations() -> None:
     folder = cache / "diracgan" / "jax" / (platform.node() or "here")
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    # some jaxlib warn of tuning hints that the very machine which compiled does not list among its features
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def _terminated(number: int, frame: FrameType | None) -> NoReturn:
@@ -162,9 +167,16 @@ def _usage(error: Any, words: Sequence[str]) -> str:
     text = error.format_message().rstrip(".")
     given = _given(getattr(error, "param", None), words)
     if given is not None:
-        text = f"{given}: {error.message.rstrip('.')}"
+        text = f"{given}: {_plain(error.message.rstrip('.'))}"
     command = error.ctx.command_path if getattr(error, "ctx", None) else "diracgan"
     return f"{text[:1].lower()}{text[1:]}; see {command} --help"
+
+
+def _plain(message: str) -> str:
+    """A misread value in everyday words, whichever way the installed typer puts it."""
+    found = re.search(r"is not a valid (float|int)", message)
+    words = {"float": "not a number; allowed: numbers", "int": "not an integer; allowed: integers"}
+    return words[found[1]] if found else message
 
 
 def _given(param: Any, words: Sequence[str]) -> str | None:
