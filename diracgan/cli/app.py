@@ -29,6 +29,7 @@ COMMANDS = (
     "plot",
     "simulate",
     "eig",
+    "explain",
     "sweep",
     "map",
     "figures",

@@ -1,0 +1,290 @@
+"""Formulas derived from the definition are the field itself; statements are computed, so they hold for any loss."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import sympy as sp
+
+import diracgan as dg
+from diracgan.analysis.algebra import exact, formulas, functions
+from diracgan.analysis.explain import _Model, _numeric_functions, explain, render
+from diracgan.cli.app import main
+from diracgan.parameters import parameters
+
+MODULES = [_numeric_functions(), "numpy"]
+NAMES = sorted(dg.variants())
+
+
+def unusual(name):
+    """The variant with other numbers than its defaults."""
+    rng = np.random.default_rng(len(name))
+    own = parameters(type(dg.variant(name)))
+    given = {n: float(np.round(rng.uniform(0.4, 1.6), 3)) for n, p in own.items() if p.kind == "number"}
+    return dg.variant(name, **{n: 5.0 if n == "clip" else x + (n == "p") for n, x in given.items()})
+
+
+def values(expressions, model, phi, theta):
+    f = sp.lambdify(model.z, [e.subs(model.numbers) for e in expressions], modules=MODULES)
+    return np.array([np.broadcast_to(x, ()) for x in f(*phi, *theta)], float)
+
+
+@pytest.mark.parametrize("dim", [1, 2])
+@pytest.mark.parametrize("name", NAMES)
+def test_formulas_are_the_field(name, dim):
+    variant = unusual(name)
+    shown = list(explain(variant, dim).field.values())
+    rng = np.random.default_rng(5)
+    with jax.enable_x64(True):
+        model = _Model(variant, dim)
+        f = dg.field(variant)
+        # what is shown holds abbreviations: s and the norms
+        phi, theta = (np.array(s, dtype=object) for s in (model.phi, model.theta))
+        long = {sp.Symbol("s", real=True): phi @ theta}
+        long |= {
+            sp.Symbol(f"|{n}|", positive=True): sp.sqrt(x @ x) for n, x in (("phi", phi), ("theta", theta))
+        }
+        shown = [e.subs(long) if dim == 2 else e for e in shown]
+        for _ in range(4):
+            p, t = rng.normal(size=(2, dim))
+            want = np.concatenate(f(jnp.asarray(p), jnp.asarray(t)))
+            for formula in (model.field, shown):
+                np.testing.assert_allclose(values(formula, model, p, t), want, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("dim", [1, 2])
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [(n, {}) for n in NAMES]
+    + [
+        ("wgan-gp", {"c": 0.0, "lam": 0.4}),
+        ("wgan-div", {"p": 2.0}),
+        ("gan-qp", {"norm": "l2sq"}),
+        ("lsgan", {"fake_label": 0.0}),
+        ("lsgan", {"fake_label": -2.0, "target": 0.5}),
+        ("ns", {"r1": 0.3, "consensus": 0.2, "sga": 0.1}),
+        ("ns", {"gp": 0.3, "gp_center": 0.0, "smooth_fake": 0.1}),
+        ("rpgan", {"noise": 0.6}),
+    ],
+)
+def test_eigenvalues_are_those_of_the_spectrum(name, given, dim):
+    variant = dg.variant(name, **given)
+    e, s = explain(variant, dim), dg.spectrum(variant, dim=dim)
+    if s.jacobian is None:
+        assert e.jacobian is None
+        assert not e.eigenvalues
+        return
+    numbers = _Model(variant, dim).numbers
+    got = [complex(v.subs(numbers)) for v, n in e.eigenvalues for _ in range(n)]
+    np.testing.assert_allclose(np.sort_complex(got), np.sort_complex(s.eigenvalues), atol=1e-8)
+    np.testing.assert_allclose(np.array(e.jacobian.subs(numbers), float), s.jacobian, atol=1e-8)
+
+
+def test_known_formulas_come_out():
+    e = explain(dg.variant("ns"))
+    phi, theta = sp.symbols("phi theta", real=True)
+    sigma, softplus = functions()
+    assert e.field == {"phi'": -theta * sigma(phi * theta), "theta'": phi * sigma(-phi * theta)}
+    d_r, d_f = sp.symbols("D_r D_f", real=True)
+    assert e.losses == {"L_D": softplus(d_f) + softplus(-d_r), "L_G": softplus(-d_f)}
+    lam = sp.Symbol("lam", positive=True)
+    e = explain(dg.variant("wgan-gp", c=0.0, lam=0.4))
+    assert [v for v, _ in e.eigenvalues] == [
+        -lam + sp.I * sp.sqrt(1 - lam**2),
+        -lam - sp.I * sp.sqrt(1 - lam**2),
+    ]
+    mu = sp.Symbol("noise", positive=True)
+    assert explain(dg.variant("ns", noise=0.5)).jacobian[0, 0] == -(mu**2) / 2
+
+
+def notes(name, **given):
+    return " ".join(explain(dg.variant(name, **given)).notes)
+
+
+def test_statements_are_true():
+    assert "E t -> 8" in notes("ns")
+    assert "the period is 12.5664" in notes("ns")
+    assert "E is conserved, every orbit is neutral" in notes("saturating")
+    assert "E is conserved, every orbit is neutral" in notes("fgan-js", mode="minimax")
+    assert "small orbits are neutral" in notes("hinge")
+    assert "every (0, theta) is one" in notes("lsgan", fake_label=0.0)
+    assert "form a line" not in notes("lsgan")
+    assert "no derivative: the field jumps" in notes("wgan-gp")
+    assert "not an equilibrium" in notes("wgan")
+    assert "inside the box" in notes("wgan-clip")
+    assert "a/b form" not in notes("gan-qp")
+    assert "wedge" in notes("gan-qp")
+    assert "wedge" not in notes("ns", r1=0.1)
+    assert "D_f - D_r alone" in notes("rpgan")
+    assert "with x0 = 1 in d = 1, stable" in notes("ns")
+
+
+def test_energy_law_is_what_the_flow_does():
+    # fgan-pearson: E t -> the number in the note, on a run long enough
+    note = next(n for n in explain(dg.variant("fgan-pearson")).notes if "E t ->" in n)
+    constant = float(note.split("E t ->")[1].rstrip("."))
+    traj = dg.simulate(dg.variant("fgan-pearson"), phi0=[0.5], theta0=[0.5], t1=4000.0, rtol=1e-9)
+    r2 = traj.phi.values[:, 0] ** 2 + traj.theta.values[:, 0] ** 2  # a(0) = b(0) = 1: E = r^2/2
+    late = slice(-250, None)
+    # E t = C (1 - t0/t + ...) with oscillations of relative size E: compare the slope of 1/E
+    slope = np.polyfit(traj.time.values[late], 2 / r2[late], 1)[0]
+    np.testing.assert_allclose(1 / slope, constant, rtol=0.01)
+
+
+def users(critic, generator=None, **body):
+    body |= {
+        "critic_loss": critic,
+        "generator_loss": generator or (lambda self, real, fake, x_real, x_fake: -jnp.mean(fake)),
+    }
+    return type("Mine", (dg.Variant,), body)()
+
+
+def test_a_users_loss_is_explained():
+    variant = users(
+        lambda self, real, fake, x_real, x_fake: (
+            jnp.mean(jax.nn.relu(fake) ** 2) + jnp.mean(jnp.tanh(fake - real))
+        )
+    )
+    e = explain(variant)
+    phi, theta = sp.symbols("phi theta", real=True)
+    got = e.field["phi'"].subs({phi: 0.7, theta: 0.9}).evalf()
+    s = 0.63
+    np.testing.assert_allclose(float(got), -(2 * s + 1 - np.tanh(s) ** 2) * 0.9, rtol=1e-12)
+    assert e.summary.startswith("Mine")
+
+
+def test_an_unknown_operation_is_named():
+    variant = users(lambda self, real, fake, x_real, x_fake: jnp.mean(jax.lax.bessel_i0e(fake)))
+    with pytest.raises(dg.InputError, match="bessel_i0e"):
+        explain(variant)
+
+
+def test_a_parameter_that_python_asks_about_keeps_its_number():
+    class Choosy(dg.Variant):
+        k: float = 2.0
+
+        def critic_loss(self, real, fake, x_real, x_fake):
+            return jnp.mean(fake) * (self.k if self.k > 1 else 1.0) - jnp.mean(real)
+
+        def generator_loss(self, real, fake, x_real, x_fake):
+            return -jnp.mean(fake)
+
+    with jax.enable_x64(True):
+        try:
+            dg.field(Choosy())(jnp.ones(1), jnp.ones(1))
+        except dg.InputError:
+            with pytest.raises(dg.InputError, match="Choosy"):
+                explain(Choosy())
+        else:
+            assert str(explain(Choosy()).field["phi'"]) == "-2*theta"
+
+
+@pytest.mark.parametrize(
+    "critic",
+    [
+        lambda self, real, fake, x_real, x_fake: jnp.mean(fake) * jnp.nan,
+        lambda self, real, fake, x_real, x_fake: 0.0 * jnp.mean(fake),
+        lambda self, real, fake, x_real, x_fake: jnp.mean(jnp.sqrt(fake)),
+        lambda self, real, fake, x_real, x_fake: jnp.mean(jnp.where(fake > 0.3, fake, -2 * fake)),
+        lambda self, real, fake, x_real, x_fake: jnp.mean(jnp.sign(fake) * jnp.floor(fake)),
+        lambda self, real, fake, x_real, x_fake: jnp.mean(1 / (x_fake - x_real)),
+    ],
+    ids=["nan", "constant", "root", "where", "steps", "pole"],
+)
+def test_awkward_losses_are_explained_or_refused_in_one_line(critic):
+    for dim in (1, 2):
+        try:
+            text = str(explain(users(critic), dim))
+        except dg.InputError as error:
+            text = str(error)
+        assert "What happens" in text or "\n" not in text
+
+
+def test_indexing_and_linear_algebra_have_formulas():
+    x = np.array(sp.symbols("a b c", real=True))
+
+    def fn(x):
+        y = jnp.concatenate([x[1:], x[:1]])
+        return (
+            jnp.dot(y, x) + jnp.linalg.norm(x[None, :2]) + jnp.max(x) - x[-1] + jnp.where(x[0] > 0, x[0], 0.0)
+        )
+
+    a, b, c = x
+    (got,) = formulas(fn, x)
+    want = (
+        a * b
+        + b * c
+        + c * a
+        + sp.sqrt(a**2 + b**2)
+        + sp.Max(a, b, c)
+        - c
+        + sp.Piecewise((a, a > 0), (0, True))
+    )
+    assert sp.simplify(got.item() - want) == 0
+
+
+def test_numbers_are_exact():
+    assert exact(0.1) == sp.Rational(1, 10)
+    assert exact(-2.5) == sp.Rational(-5, 2)
+    assert exact(float(np.log(2))) == sp.log(2)
+    assert exact(float(np.pi / 2)) == sp.pi / 2
+    assert isinstance(exact(0.12345678912345), sp.Float)
+
+
+@pytest.mark.parametrize("format", ["text", "latex", "markdown"])
+def test_every_format_shows_everything(format):
+    shown = render(explain(dg.variant("wgan-gp", c=0.0), 2), format)
+    for word in ("Losses", "Field", "Jacobian", "Eigenvalues", "What happens", "Reference"):
+        assert word in shown
+    if format == "latex":
+        assert shown.count(r"\begin{") == shown.count(r"\end{")
+        assert r"\lambda" in shown
+
+
+def test_command_prints_one_json_object(capsys):
+    assert main(["explain", "wgan-gp", "--c", "0", "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["field"] == {"phi'": "-(2*lam*phi + theta)", "theta'": "phi"}
+    assert found["jacobian"] == [["-2*lam", "-1"], ["1", "0"]]
+
+
+def test_command_explains_presets(capsys):
+    for name, rule in (("stylegan", "lazy=16"), ("r3gan", "r2=0.05"), ("dcgan", "beta1=0.5")):
+        assert main(["explain", name]) == 0
+        out = capsys.readouterr().out
+        assert rule in out
+        assert "adam" in out
+
+
+def test_command_takes_a_users_file(tmp_path, capsys):
+    file = tmp_path / "my.py"
+    file.write_text(
+        "import jax.numpy as jnp, diracgan as dg\n"
+        "@dg.register('my-cubic')\n"
+        "class Cubic(dg.Variant):\n"
+        "    def critic_loss(self, real, fake, x_real, x_fake): return jnp.mean(fake + fake**3)\n"
+        "    def generator_loss(self, real, fake, x_real, x_fake): return -jnp.mean(fake)\n"
+    )
+    assert main(["explain", f"{file}:my-cubic"]) == 0
+    assert "L_D = D_f**3 + D_f" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nss"], "did you mean 'ns'"),
+        ([], "which variant"),
+        (["ns", "--dim", "3"], "allowed: 1, 2"),
+        (["ns", "--dim", "0"], "too small"),
+        (["ns", "--format", "html"], "unknown"),
+        (["ns", "-p", "lam=1"], "unknown parameter"),
+    ],
+)
+def test_command_refuses_in_one_line(words, said, capsys):
+    assert main(["explain", *words]) == 2
+    out = capsys.readouterr()
+    assert said in out.err
+    assert out.err.count("\n") == 1
+    assert not out.out
