@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..dynamics.rest import distance_to_hull
+
 SCALES = (1e-3, 1e-5, 1e-7)
 
 
@@ -89,7 +91,7 @@ def judge(p: Probe) -> Derivative:
             return Derivative("smooth", jacobian, error, float(np.max(np.abs(centre))), size)
     spread = np.max(np.abs(p.around - centre), axis=(1, 2))
     if spread[2] > 0.3 * spread[1] and spread[2] > 1e-9 * size:
-        return Derivative("jump", None, np.inf, _distance_to_hull(p.around[-1]), size)
+        return Derivative("jump", None, np.inf, distance_to_hull(p.around[-1]), size)
     return Derivative("kink", None, np.inf, float(np.max(np.abs(centre))), size)
 
 
@@ -136,15 +138,3 @@ def _holds(p: Probe, jacobian: np.ndarray) -> bool:
     size = np.max(np.abs(p.around), axis=(1, 2)) + float(np.max(np.abs(linear)))
     floor = 50 * np.finfo(float).eps * (size + np.finfo(float).tiny) / scales
     return bool(rest[2] <= max(0.3 * rest[1], floor[2]))
-
-
-def _distance_to_hull(values: np.ndarray) -> float:
-    """Distance of 0 from the convex hull of ``values`` (k, n), by non-negative least squares."""
-    from scipy.optimize import nnls
-
-    largest = float(np.max(np.abs(values)))
-    if largest <= 0:
-        return 0.0
-    scaled = values.T / largest
-    weights, _ = nnls(np.vstack([scaled, 100.0 * np.ones(len(values))]), np.append(np.zeros(len(scaled)), 100.0))
-    return float(np.linalg.norm(scaled @ weights)) * largest

@@ -13,11 +13,13 @@ import numpy as np
 from jax import Array
 
 from ..errors import unknown
-from .piecewise import Regime, System, flow_in, guards
+from .piecewise import Regime, System, flow_in, guards, watch
 
 DIFFRAX = ("tsit5", "dopri5", "dopri8", "kvaerno5")
 SCIPY = ("RK45", "DOP853", "Radau", "LSODA")
 MAX_STEPS = 4_000_000
+# After every so many steps an engine looks whether the end is in reach, and else gives up.
+_CHUNK = 5_000
 
 
 class Segment(NamedTuple):
@@ -62,19 +64,35 @@ def engine(solver: str | None, backend: str) -> tuple[str, Engine]:
     return chosen, functools.partial(_diffrax if chosen in DIFFRAX else _scipy, chosen)
 
 
-def _fallen(values: np.ndarray) -> int:
-    return int(np.argmin(values))
+# What an interpolant located is corrected by Newton's method on the solution itself, this many times.
+_CORRECTIONS = 2
 
 
-_flow_in = jax.jit(flow_in)
-_guards = jax.jit(guards)
+def dip(before: tuple[Array, Array], after: tuple[Array, Array], h: Array) -> tuple[Array, Array]:
+    """Where guards that are above 0 at both ends of a step are lowest within it, and how low.
+
+    Args:
+        before: guards and their slopes at the beginning, each (k,).
+        after: the same at the end.
+        h: length of the step.
+
+    Returns:
+        The lowest values of the cubic through these, infinite for guards without a minimum inside, and their
+        places as shares of the step, each (k,).
+    """
+    (g0, s0), (g1, s1) = before, after
+    slope, rise = h * s0, g1 - g0
+    square, cube = 3 * rise - h * (2 * s0 + s1), h * (s0 + s1) - 2 * rise
+    inside = (g0 > 0) & (g1 > 0) & (s0 < 0) & (s1 > 0)
+    root = jnp.sqrt(jnp.maximum(square**2 - 3 * cube * slope, 0.0))
+    share = jnp.where(inside, -slope / jnp.where(inside, square + root, 1.0), 0.5)
+    return jnp.where(inside, g0 + share * (slope + share * (square + share * cube)), jnp.inf), share
+
+
+_dip = jax.jit(dip)
 
 
 # ---------------------------------------------------------------- scipy
-
-
-class _TooLong(Exception):
-    pass
 
 
 def _scipy(
@@ -88,55 +106,88 @@ def _scipy(
     rtol: float,
     atol: float,
 ) -> Segment:
-    from scipy.integrate import solve_ivp
-
-    calls = 0
-    last = (t0, y0)
+    import scipy.integrate
 
     def rhs(t: float, y: np.ndarray) -> np.ndarray:
-        nonlocal calls, last
-        calls += 1
-        if calls > MAX_STEPS:
-            raise _TooLong
-        if t > last[0]:
-            last = (t, y)
-        return np.asarray(_flow_in(system, y, regime))
+        return np.asarray(flow_in(system, y, regime))
 
-    def least_guard(t: float, y: np.ndarray) -> float:
-        return float(np.min(np.asarray(_guards(system, y, regime))))
+    def seen(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        values, slopes = watch(system, y, regime)
+        return np.asarray(values), np.asarray(slopes)
 
-    least_guard.terminal, least_guard.direction = True, -1  # type: ignore[attr-defined]
-    inside = (ts > t0) & (ts <= t1)
+    def solver(t: float, y: np.ndarray, end: float) -> Any:
+        jacobian = {"jac": lambda t, y: np.asarray(_jacobian(system, y, regime))}
+        extra = jacobian if method in ("Radau", "LSODA") else {}
+        return getattr(scipy.integrate, method)(rhs, t, y, end, rtol=rtol, atol=atol, **extra)
+
+    def solution(t: float, y: np.ndarray, end: float) -> np.ndarray:
+        run = solver(t, y, end)
+        while run.status == "running":
+            run.step()
+        return run.y
+
     ys = np.full((len(ts), len(y0)), np.nan)
-    options: dict[str, Any] = {"jac": lambda t, y: np.asarray(_jacobian(system, y, regime))}
+    before, since, steps = seen(y0), t0, 0
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        try:
-            out = solve_ivp(
-                rhs,
-                (t0, t1),
-                y0,
-                method=method,
-                t_eval=np.unique(np.append(ts[inside], t1)),
-                events=least_guard,
-                rtol=rtol,
-                atol=atol,
-                **(options if method in ("Radau", "LSODA") else {}),
-            )
-        except _TooLong:
-            return Segment(ys, *last, None, "max steps", calls // 12)
-    reached = out.t
-    rows = np.flatnonzero(inside)
-    got = np.searchsorted(ts[rows], reached[-1], side="right") if len(reached) else 0
-    at = np.searchsorted(reached, ts[rows[:got]])
-    if got:  # scipy returns lists, not arrays, when an event comes before the first row
-        ys[rows[:got]] = out.y.T[at]
-    if out.status == 1:
-        t, y = float(out.t_events[0][-1]), out.y_events[0][-1]
-        return Segment(ys, t, y, _fallen(np.asarray(_guards(system, y, regime))), "", calls // 12)
-    if out.status == 0:
-        return Segment(ys, t1, out.y[:, -1], None, "", calls // 12)
-    return Segment(ys, *last, None, "stiff", calls // 12)
+        run = solver(t0, y0, t1)
+        while run.status == "running":
+            t, y = run.t, run.y
+            run.step()
+            steps += 1
+            if run.status == "failed" or not np.all(np.isfinite(run.y)) or run.t <= t:
+                return Segment(ys, t, y, None, "stiff", steps)
+            path, now = run.dense_output(), seen(run.y)
+            end = _first_fall(lambda t: seen(path(t))[0], before, now, t, run.t)
+            if end is None:
+                rows = (ts > t) & (ts <= run.t)
+            else:
+                guard, when = end
+                for _ in range(_CORRECTIONS):
+                    at = solution(t, y, when) if when > t else y
+                    values, slopes = seen(at)
+                    better = when - values[guard] / slopes[guard]
+                    if not t < better <= run.t:
+                        break
+                    when = better
+                rows = (ts > t) & (ts <= when)
+            if np.any(rows):
+                ys[rows] = np.atleast_2d(path(ts[rows]).T)
+            if end is not None:
+                return Segment(ys, when, solution(t, y, when) if when > t else y, guard, "", steps)
+            if steps % _CHUNK == 0:
+                if failure := _hopeless(steps, run.t - since, t1 - run.t):
+                    return Segment(ys, run.t, run.y, None, failure, steps)
+                since = run.t
+            before = now
+    return Segment(ys, t1, run.y, None, "", steps)
+
+
+def _first_fall(
+    values: Callable[[float], np.ndarray],
+    before: tuple[np.ndarray, np.ndarray],
+    after: tuple[np.ndarray, np.ndarray],
+    t0: float,
+    t1: float,
+) -> tuple[int, float] | None:
+    """The first guard to fall between two steps, and when; a visit below 0 between the ends counts."""
+    from scipy.optimize import brentq
+
+    fallen, end = (before[0] > 0) & (after[0] <= 0), t1
+    if not np.any(fallen):
+        low, share = (np.asarray(a) for a in _dip(before, after, t1 - t0))
+        end = t0 + float(share[np.argmin(low)]) * (t1 - t0)
+        if not (np.min(low) < 0 and t0 < end < t1):
+            return None
+        fallen = (before[0] > 0) & (values(end) <= 0)
+        if not np.any(fallen):
+            return None
+    first = values(t0) > 0  # of those above 0 by less than rounding nothing is left to search
+    times = {
+        int(k): brentq(lambda t, k=k: values(t)[k], t0, end, xtol=1e-15) if first[k] else t0
+        for k in np.flatnonzero(fallen)
+    }
+    return min(times.items(), key=lambda found: found[1])
 
 
 _jacobian = jax.jit(jax.jacfwd(flow_in, 1))
@@ -156,28 +207,37 @@ def _diffrax(
     rtol: float,
     atol: float,
 ) -> Segment:
-    ys, t, y, event, steps, ok = (
-        np.asarray(a) for a in _solve(name, system, regime, y0, t0, t1, ts, rtol, atol, True)
-    )
-    values = np.asarray(_guards(system, y, regime))
+    ys, t, y, taken = np.full((len(ts), len(y0)), np.nan), t0, y0, 0
+    while True:
+        start = (t, y)
+        part = (np.asarray(a) for a in _solve(name, system, regime, y, t, t1, ts, rtol, atol, True))
+        rows, now, y, event, steps, ok = part
+        reached = (ts > t) & (ts <= now)
+        ys[reached], t, taken = rows[reached], float(now), taken + int(steps)
+        if bool(event) or bool(ok) or int(steps) < _CHUNK:
+            failure = "" if bool(ok) else "stiff"
+            break
+        if failure := _hopeless(taken, t - start[0], t1 - t):
+            return Segment(ys, t, y, None, failure, taken)
+    values = np.asarray(guards(system, y, regime))
     # a root search that ran out of digits ends next to the surface, and not as an event
-    if bool(event) or (not bool(ok) and np.min(values) <= 1e-9):
-        guard = _fallen(values)
-        when, y = float(t), np.asarray(y)
-        for _ in range(2):  # the event was found on the interpolant: correct it by Newton on the solution itself
-            value, slope = (float(a) for a in _guard_and_slope(system, y, regime, guard))
-            if not np.isfinite(value / slope) or not t0 < when - value / slope <= t1:
+    if bool(event) or (not bool(ok) and np.min(values) <= 1e-9 * max(1.0, float(np.max(np.abs(y))))):
+        guard, when = int(np.argmin(values)), t
+        for _ in range(_CORRECTIONS):
+            value, slope = (float(a[guard]) for a in watch(system, y, regime))
+            if not np.isfinite(value / slope) or not start[0] < when - value / slope <= t1:
                 break
             when -= value / slope
-            y = np.asarray(_solve(name, system, regime, y0, t0, when, ts, rtol, atol, False)[2])
-        return Segment(ys, when, y, guard, "", int(steps))
-    failure = "" if bool(ok) else ("max steps" if int(steps) >= MAX_STEPS else "stiff")
-    return Segment(ys, float(t), y, None, failure, int(steps))
+            y = np.asarray(_solve(name, system, regime, start[1], start[0], when, ts, rtol, atol, False)[2])
+        return Segment(ys, when, y, guard, "", taken)
+    return Segment(ys, t, y, None, failure, taken)
 
 
-@jax.jit
-def _guard_and_slope(system: System, y: Array, regime: Regime, k: Array) -> tuple[Array, Array]:
-    return jax.jvp(lambda y: guards(system, y, regime)[k], (y,), (flow_in(system, y, regime),))
+def _hopeless(taken: int, progress: float, left: float) -> str:
+    """Why an engine gives up after so many steps, the last chunk of which made this progress; "" while it does not."""
+    if taken >= MAX_STEPS:
+        return "max steps"
+    return "stiff" if left * _CHUNK > 100 * MAX_STEPS * progress else ""
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -196,12 +256,17 @@ def _solve(
     import diffrax
     import optimistix
 
+    from .watchful import Watchful
+
     def rhs(t: Array, y: Array, args: Any) -> Array:
         return flow_in(system, y, regime)
 
     def least_guard(t: Array, y: Array, args: Any, **_: Any) -> Array:
         return jnp.where(armed, jnp.min(guards(system, y, regime)), 1.0)
 
+    control = diffrax.PIDController(
+        rtol=rtol, atol=atol, dtmin=1e-15 * (1.0 + jnp.abs(t1)), force_dtmin=False
+    )
     sol = diffrax.diffeqsolve(
         diffrax.ODETerm(rhs),
         diffrax_solver(name),
@@ -209,15 +274,12 @@ def _solve(
         t1,
         None,
         y0,
+        args=(system, regime, armed),
         saveat=diffrax.SaveAt(subs=[diffrax.SubSaveAt(ts=jnp.clip(ts, t0, t1)), diffrax.SubSaveAt(t1=True)]),
-        stepsize_controller=diffrax.PIDController(
-            rtol=rtol, atol=atol, dtmin=1e-15 * (1.0 + jnp.abs(t1)), force_dtmin=False
-        ),
-        max_steps=MAX_STEPS,
+        stepsize_controller=Watchful(control) if regime.modes.shape[0] else control,
+        max_steps=_CHUNK,
         throw=False,
-        event=diffrax.Event(
-            least_guard, optimistix.Bisection(rtol=1e-14, atol=1e-14), direction=False
-        ),
+        event=diffrax.Event(least_guard, optimistix.Bisection(rtol=1e-14, atol=1e-14), direction=False),
     )
     (ys, y), (_, t) = sol.ys, sol.ts
     return (
@@ -234,6 +296,9 @@ def diffrax_solver(name: str) -> Any:
     """The diffrax solver called ``name``."""
     import diffrax
 
-    return {"tsit5": diffrax.Tsit5, "dopri5": diffrax.Dopri5, "dopri8": diffrax.Dopri8, "kvaerno5": diffrax.Kvaerno5}[
-        name
-    ]()
+    return {
+        "tsit5": diffrax.Tsit5,
+        "dopri5": diffrax.Dopri5,
+        "dopri8": diffrax.Dopri8,
+        "kvaerno5": diffrax.Kvaerno5,
+    }[name]()

@@ -39,23 +39,24 @@ class System(NamedTuple):
 
 
 class Regime(NamedTuple):
-    """One smooth piece.
+    """One smooth piece; how many surfaces it slides along, K, is part of its shape.
 
     Attributes:
         modes: the branch of every site, +1 or -1, shape (m,).
-        flips: row k is not empty where the motion slides along surface k, and then says which sites switch there;
-            booleans, shape (m, m).
+        flips: for each surface slid upon, which sites switch there: booleans, shape (K, m).
+        index: the switching function of each surface slid upon, shape (K,).
         slack: added to the guards of surfaces on which the regime starts, shape (m,).
     """
 
     modes: Array
     flips: Array
+    index: Array
     slack: Array
 
     @property
-    def sliding(self) -> bool:
-        """Whether the motion stays on any surface."""
-        return bool(np.any(self.flips))
+    def sliding(self) -> int:
+        """How many surfaces the motion stays on."""
+        return len(self.flips)
 
 
 def pack(players: Players, ema: Players | None = None) -> Array:
@@ -98,51 +99,53 @@ def surfaces(system: System, y: Array, modes: Array | None = None) -> Array:
     return dirac.game(system.variant, system.x0).surfaces(unpack(system, y), modes)
 
 
+@jax.jit
 def flow_in(system: System, y: Array, regime: Regime) -> Array:
     """dy/dt in a regime: its own smooth field, or Filippov's combination of the fields beside the surfaces."""
     if regime.modes.shape[0] == 0:
         return velocity(system, y)
-
-    def slide(y: Array) -> Array:
-        here, steps, shares = _beside(system, y, regime)
-        return here + shares @ steps
-
-    return jax.lax.cond(jnp.any(regime.flips), slide, lambda y: velocity(system, y, regime.modes), y)
+    if regime.sliding == 0:
+        return velocity(system, y, regime.modes)
+    here, steps, shares = _beside(system, y, regime)
+    return here + shares @ steps
 
 
+@jax.jit
 def guards(system: System, y: Array, regime: Regime) -> Array:
-    """Positive while the regime lasts: m surfaces, m slides left on this side, m on the far side, the float range."""
-    size = LARGEST - jnp.max(jnp.abs(y))
-    m = regime.modes.shape[0]
-    if m == 0:
-        return size[None]
+    """Positive while the regime lasts: m surfaces, K slides left on this side, K on the far side, the float range."""
+    size = jnp.where(jnp.all(jnp.isfinite(y)), LARGEST - jnp.max(jnp.abs(y)), -1.0)[None]
+    if regime.modes.shape[0] == 0:
+        return size
     held = regime.modes * surfaces(system, y, regime.modes) + regime.slack
-    held = jnp.where(jnp.any(regime.flips, axis=0), 1.0, held)
-    inside = jax.lax.cond(
-        jnp.any(regime.flips), lambda y: _beside(system, y, regime)[2], lambda y: jnp.full(m, 0.5), y
-    )
-    slid = jnp.any(regime.flips, axis=1)
-    leave = jnp.where(slid, jnp.stack([inside, 1.0 - inside]), 1.0)
-    return jnp.concatenate([held, leave.ravel(), size[None]])
+    if regime.sliding == 0:
+        return jnp.concatenate([jnp.where(jnp.isnan(held), 1.0, held), size])
+    held = jnp.where(jnp.isnan(held) | jnp.any(regime.flips, axis=0), 1.0, held)
+    shares = _beside(system, y, regime)[2]
+    return jnp.concatenate([held, shares, 1.0 - shares, size])
+
+
+@jax.jit
+def watch(system: System, y: Array, regime: Regime) -> tuple[Array, Array]:
+    """The guards and their time derivatives."""
+    return jax.jvp(lambda y: guards(system, y, regime), (y,), (flow_in(system, y, regime),))
 
 
 def guard_count(regime: Regime) -> int:
     """How many guards a regime has; the last is the float range."""
-    return 3 * len(regime.modes) + 1
+    return len(regime.modes) + 2 * regime.sliding + 1
 
 
 def _beside(system: System, y: Array, regime: Regime) -> tuple[Array, Array, Array]:
-    """The field on this side, its changes across the surfaces slid upon (m, n), and Filippov's shares of them (m,).
+    """The field on this side, its changes across the K surfaces slid upon (K, n), and Filippov's shares of them (K,).
 
     The shares make every surface function slid upon stand still: n_j . (here + sum_k share_k step_k) = 0.
     """
-    slid = jnp.any(regime.flips, axis=1)
     here = velocity(system, y, regime.modes)
     across = jnp.where(regime.flips, -regime.modes, regime.modes)
-    steps = jnp.where(slid[:, None], jax.vmap(lambda modes: velocity(system, y, modes))(across) - here, 0.0)
-    normals = jax.jacfwd(lambda y: surfaces(system, y, regime.modes))(y)
-    matrix = jnp.where(slid[:, None] & slid, normals @ steps.T, jnp.eye(len(slid)))
-    return here, steps, jnp.linalg.solve(matrix, jnp.where(slid, -normals @ here, 0.0))
+    steps = jax.vmap(lambda modes: velocity(system, y, modes))(across) - here
+    normals = jax.jacfwd(lambda y: surfaces(system, y, regime.modes)[regime.index])(y)
+    matrix, pull = normals @ steps.T, -normals @ here
+    return here, steps, pull / matrix[0] if regime.sliding == 1 else jnp.linalg.solve(matrix, pull)
 
 
 class Crossing(NamedTuple):
@@ -166,8 +169,10 @@ def look(system: System, y: Array, modes: Array) -> Crossing:
 
 @jax.jit
 def natural(system: System, y: Array) -> tuple[Array, Array]:
-    """The switching functions and the velocity as the losses stand."""
-    return surfaces(system, y), velocity(system, y)
+    """The switching functions and the velocity as the losses stand; NaN where a loss has no value itself."""
+    game, z = dirac.game(system.variant, system.x0), unpack(system, y)
+    lost = jnp.isnan(game.critic_loss(z)) | jnp.isnan(game.generator_loss(z))
+    return surfaces(system, y), jnp.where(lost, jnp.nan, velocity(system, y))
 
 
 def start(system: System, y: Array) -> Regime:
@@ -175,7 +180,7 @@ def start(system: System, y: Array) -> Regime:
     g, v = (np.asarray(a) for a in natural(system, y))
     losses = len(g) - face_count(system)
     on_face = (np.abs(g) <= 1e-12) & (np.arange(len(g)) >= losses)
-    regime = _off(plain(np.where(g >= 0, 1.0, -1.0)), on_face)
+    regime = _off(plain(np.where(g >= 0, 1.0, -1.0)), on_face, _slack(y))
     seen: set[int] = set()
     for _ in range(losses):
         near = look(system, y, regime.modes)
@@ -187,15 +192,15 @@ def start(system: System, y: Array) -> Regime:
         seen.update(int(i) for i in np.flatnonzero(shared))
         here, there = speeds(system, y, regime, k, shared)
         if here >= 0 and there >= 0:
-            regime = _off(regime, shared)
+            regime = _off(regime, shared, _slack(y))
         elif here <= 0 and there <= 0:
-            regime = _off(_across(regime, shared), shared)
+            regime = _off(_across(regime, shared), shared, _slack(y))
         elif here < 0 < there:
             regime = _onto(regime, k, shared)
         else:  # pushed off on both sides: the solution is not unique, the loss as it stands chooses
             chosen = float(np.asarray(near.normals)[k] @ v) * regime.modes[k] >= 0
-            regime = _off(regime if chosen else _across(regime, shared), shared)
-    return regime._replace(slack=np.where(on_face, _SLACK, regime.slack))
+            regime = _off(regime if chosen else _across(regime, shared), shared, _slack(y))
+    return regime._replace(slack=np.where(on_face, _slack(y), regime.slack))
 
 
 def after(system: System, y: Array, regime: Regime, guard: int) -> tuple[Regime, str]:
@@ -204,18 +209,18 @@ def after(system: System, y: Array, regime: Regime, guard: int) -> tuple[Regime,
     m = len(regime.modes)
     losses = m - face_count(system)
     if guard >= m:  # the end of a slide, on this side or on the far one
-        k = (guard - m) % m
+        k = (guard - m) % regime.sliding
         shared = regime.flips[k]
-        left = regime._replace(flips=np.where(np.arange(m)[:, None] == k, False, regime.flips))
-        return _off(left if guard < 2 * m else _across(left, shared), shared), "leave"
+        left = regime._replace(flips=np.delete(regime.flips, k, 0), index=np.delete(regime.index, k))
+        return _off(left if guard < m + regime.sliding else _across(left, shared), shared, _slack(y)), "leave"
     if guard >= losses:  # a face of the box takes a weight, or lets it go
         alone = np.arange(m) == guard
-        return _off(_across(regime, alone), alone), "slide" if regime.modes[guard] > 0 else "leave"
+        return _off(_across(regime, alone), alone, _slack(y)), "slide" if regime.modes[guard] > 0 else "leave"
     shared = _shared(look(system, y, regime.modes), y, guard, losses)
     here, there = speeds(system, y, regime, guard, shared)
     if here <= 0 < there:
         return _onto(regime, guard, shared), "slide"
-    return _off(_across(regime, shared), shared), "crossing"
+    return _off(_across(regime, shared), shared, _slack(y)), "crossing"
 
 
 def settle(system: System, y: Array, regime: Regime, guard: int) -> tuple[Regime, list[str]]:
@@ -233,7 +238,7 @@ def settle(system: System, y: Array, regime: Regime, guard: int) -> tuple[Regime
         if len(met) > 1:  # the surfaces met before are still being left
             regime = regime._replace(slack=np.maximum(regime.slack, slack))
         happened.append(what)
-        fallen = np.flatnonzero(np.asarray(_guards(system, y, regime))[:m] <= 0)
+        fallen = np.flatnonzero(np.asarray(guards(system, y, regime))[:m] <= 0)
         late = [int(k) for k in fallen if k not in met and regime.slack[k] == 0]
     return regime, happened
 
@@ -241,35 +246,34 @@ def settle(system: System, y: Array, regime: Regime, guard: int) -> tuple[Regime
 def speeds(system: System, y: Array, regime: Regime, k: int, shared: np.ndarray) -> tuple[float, float]:
     """How fast the motion on this side, and the one on the far side, move away from surface k towards this side."""
     normal = np.asarray(look(system, y, regime.modes).normals)[k] * regime.modes[k]
-    here, there = (np.asarray(_flow_in(system, y, r)) for r in (regime, _across(regime, shared)))
+    here, there = (np.asarray(flow_in(system, y, r)) for r in (regime, _across(regime, shared)))
     return float(normal @ here), float(normal @ there)
-
-
-_flow_in = jax.jit(flow_in)
-_guards = jax.jit(guards)
 
 
 def plain(modes: np.ndarray) -> Regime:
     """A regime without sliding."""
-    return Regime(modes, np.zeros((len(modes), len(modes)), bool), np.zeros(len(modes)))
+    return Regime(modes, np.zeros((0, len(modes)), bool), np.zeros(0, int), np.zeros(len(modes)))
 
 
 def _across(regime: Regime, shared: np.ndarray) -> Regime:
     return regime._replace(modes=np.where(shared, -np.asarray(regime.modes), regime.modes))
 
 
-def _off(regime: Regime, shared: np.ndarray) -> Regime:
+def _off(regime: Regime, shared: np.ndarray, slack: float) -> Regime:
     """The regime that starts on these surfaces and leaves them."""
-    return regime._replace(slack=np.where(shared, _SLACK, 0.0))
+    return regime._replace(slack=np.where(shared, slack, 0.0))
 
 
 def _onto(regime: Regime, k: int, shared: np.ndarray) -> Regime:
     """The regime that slides along surface k as well."""
-    row = np.arange(len(shared))[:, None] == k
-    return regime._replace(flips=np.where(row, shared, regime.flips), slack=np.zeros(len(shared)))
+    flips, index = np.vstack([regime.flips, shared]), np.append(regime.index, k)
+    return regime._replace(flips=flips, index=index, slack=np.zeros(len(shared)))
 
 
-_SLACK = 1e-13
+def _slack(y: Array) -> float:
+    return 1e-13 * max(1.0, float(np.max(np.abs(y))))
+
+
 _PARALLEL = 1e-9
 
 

@@ -22,11 +22,13 @@ from . import noise as minibatch
 from . import piecewise
 from .engines import Engine, engine
 from .piecewise import System
+from .rest import rests
 from .rules import Rule, State, init, step
 from .trajectory import Trajectory, versions
 
 DEFAULT_DIM, DEFAULT_T1, DEFAULT_ROWS = 2, 40.0, 1001
 _MAX_EVENTS = 20_000
+_BLOW_UP = 1e-7  # a state that would double within this share of its time has no future
 
 
 def simulate(variant: Variant, **arguments: Any) -> Any:
@@ -136,7 +138,9 @@ def run(
                 data, outcome = _flow(use, system, Players(phi, theta), times, end, *tolerances)
                 provenance |= {"solver": chosen, "rtol": tolerances[0], "atol": tolerances[1], "t1": end}
             else:
-                data, outcome, used = _noisy_flow(system, Players(phi, theta), times, noise, random["sde_step"])
+                data, outcome, used = _noisy_flow(
+                    system, Players(phi, theta), times, noise, random["sde_step"]
+                )
                 provenance |= used | {"t1": end}
             provenance |= {"rate_d": rates.phi, "rate_g": rates.theta}
             provenance |= {} if tau is None else {"ema_tau": tau}
@@ -155,7 +159,10 @@ def run(
             provenance |= {"rule": rule.label, "rule_name": rule.name, "steps": count, "every": every}
             provenance |= {"rule_hyperparameters": json.dumps(rule.hyperparameters, default=_plain)}
     provenance |= outcome | random
-    provenance |= {"seed": (-1 if sde is None else 0) if seed is None else integer("seed", seed, low=0), "versions": versions()}
+    provenance |= {
+        "seed": (-1 if sde is None else 0) if seed is None else integer("seed", seed, low=0),
+        "versions": versions(),
+    }
     return Trajectory(data, provenance | {"wall_time_s": time.perf_counter() - began})
 
 
@@ -175,7 +182,9 @@ def _noise(
     else:
         record["sde_step"] = minibatch.step_size(h)
         if solver is not None or backend != "diffrax":
-            raise InputError("solver and backend belong to the flow without noise; with sde it is diffrax's ShARK")
+            raise InputError(
+                "solver and backend belong to the flow without noise; with sde it is diffrax's ShARK"
+            )
     with jax.enable_x64(True):
         key = jax.random.key(0 if seed is None else integer("seed", seed, low=0))
         return minibatch.Noise(jnp.asarray(minibatch.root(sigma)), key), record
@@ -192,9 +201,13 @@ def starts(phi0: Any, theta0: Any, dim: int | None, x0: Any) -> tuple[np.ndarray
     given = {n: vector(n, value) for n, value in (("phi0", phi0), ("theta0", theta0)) if value is not None}
     lengths = {n: len(value) for n, value in given.items()}
     if len(set(lengths.values())) > 1:
-        raise InputError(f"phi0 has {lengths['phi0']} entries and theta0 has {lengths['theta0']}; they must agree")
+        raise InputError(
+            f"phi0 has {lengths['phi0']} entries and theta0 has {lengths['theta0']}; they must agree"
+        )
     datum = None if x0 is None else vector("x0", x0)
-    d = next(iter(lengths.values()), dim or (len(datum) if datum is not None and len(datum) > 1 else DEFAULT_DIM))
+    d = next(
+        iter(lengths.values()), dim or (len(datum) if datum is not None and len(datum) > 1 else DEFAULT_DIM)
+    )
     if dim is not None and d != dim:
         raise InputError(f"dim = {dim} but the start has {d} entries; give one of them")
     if datum is None or len(datum) not in (1, d):
@@ -233,9 +246,8 @@ def _flow(
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     line = line_of(system, z)
     if line is not None:
-        flat = system._replace(x0=jnp.zeros(1))
-        data, outcome = _flow(use, flat, Players(*(np.array([line @ p]) for p in z)), ts, t1, rtol, atol)
-        return {n: x if n == "time" else x * line for n, x in data.items()}, outcome
+        data, outcome = _flow(use, line.flat(system), line.down(z), ts, t1, rtol, atol)
+        return {n: x if n == "time" else line.up(n, x) for n, x in data.items()}, outcome
     out = integrate(use, system, _state(system, z), ts, t1, rtol, atol)
     return _named(system, ts, out.ys), _outcome(out.result, out.when, out.text, out.events)
 
@@ -300,8 +312,12 @@ def integrate(
     def ended(result: str, when: float, text: str) -> Integrated:
         return Integrated(ys, y, t, result, when, text, events, steps)
 
-    if not np.all(np.isfinite(np.asarray(piecewise.natural(system, y)[1]))):
+    v = np.asarray(piecewise.natural(system, y)[1])
+    if not np.all(np.isfinite(v)):
         return ended("stiff", 0.0, "the field has no finite value at the start")
+    if not np.any(v):  # also where the field jumps away on every side: to stay is a solution
+        ys[:], t = y, t1
+        return ended("ok", math.nan, "rests at an equilibrium")
     regime = piecewise.start(system, y)
     repeats = 0
     while True:
@@ -311,6 +327,9 @@ def integrate(
         repeats = repeats + 1 if part.t - t <= 1e-13 * (1.0 + t) else 0
         t, y, steps = part.t, part.y, steps + part.steps
         if part.failure or (part.guard is not None and part.guard == piecewise.guard_count(regime) - 1):
+            if part.failure == "stiff" and rests(system, y):
+                ys[ts > t] = y
+                return ended("stuck", t, f"rests on a discontinuity since t = {t:.10g}")
             return ended(*_failure(system, part.failure, t, y))
         if part.guard is None:
             return ended(*_end(system, regime, y, t, events))
@@ -338,10 +357,12 @@ def _end(
 def _failure(system: System, why: str, t: float, y: np.ndarray) -> tuple[str, float, str]:
     if why == "max steps":
         return "max steps", t, f"gave up at t = {t:.10g} after too many solver steps"
-    speed = np.max(np.abs(np.asarray(piecewise.natural(system, y)[1]))) if np.all(np.isfinite(y)) else math.inf
-    size = np.max(np.abs(y))
+    v = np.asarray(piecewise.natural(system, y)[1])
+    size, speed = float(np.max(np.abs(y))), float(np.max(np.abs(v)))
     if not why or not np.isfinite(size) or not np.isfinite(speed) or size > 1e8:
         return "diverged", t, f"left the float range at t = {t:.10g}, |z| = {size:.3g}"
+    if y @ v > 0 and size <= _BLOW_UP * (1.0 + t) * speed:
+        return "diverged", t, f"grows without bound by t = {t:.10g}, |z| = {size:.3g}"
     return "stiff", t, f"the step size fell to rounding at t = {t:.10g}: the motion cannot go on"
 
 
@@ -350,29 +371,52 @@ def _outcome(result: str, t: float, text: str, events: list[Any]) -> dict[str, A
     return {"result": result, "result_time": t, "result_text": text, "events": json.dumps(listed)}
 
 
-def line_of(system: System, z: Players) -> np.ndarray | None:
-    """The unit vector of a start on a line through the datum 0 on which the game is the one-dimensional one.
+class Line(NamedTuple):
+    """A line on which the game is one-dimensional: phi = a direction, theta = foot + b direction, both (d,)."""
+
+    direction: np.ndarray
+    foot: np.ndarray
+
+    def flat(self, system: System) -> System:
+        """The game on the line."""
+        return system._replace(x0=jnp.asarray([self.direction @ np.asarray(system.x0)]))
+
+    def down(self, z: Players) -> Players:
+        """The coordinates on the line."""
+        return Players(*(np.array([self.direction @ p]) for p in z))
+
+    def up(self, name: str, x: np.ndarray) -> np.ndarray:
+        """The named rows (n, 1) of a trajectory on the line, in d dimensions (n, d)."""
+        return x * self.direction + (self.foot if name.startswith("theta") else 0.0)
+
+
+def line_of(system: System, z: Players) -> Line | None:
+    """The line through the datum that a start lies on, where the game on it is the one-dimensional one.
 
     On such a line a norm passes through its kink, and only d = 1 names the surface. Found from the field by a check.
     """
-    d = system.dim
-    if d == 1 or piecewise.face_count(system) or np.any(np.asarray(system.x0) != 0):
+    d, x0 = system.dim, np.asarray(system.x0)
+    if d == 1 or piecewise.face_count(system):
         return None
-    longer = max(z, key=np.linalg.norm)
+    arms = (z.phi, z.theta - x0)
+    longer = max(arms, key=lambda p: float(np.linalg.norm(p)))
     size = np.linalg.norm(longer)
     if size == 0:
         return None
-    line = longer / size
-    if any(np.linalg.norm(p - (line @ p) * line) > 4 * np.finfo(float).eps * size for p in z):
+    u = longer / size
+    off = [np.linalg.norm(p - (u @ p) * u) for p in arms]
+    if max(off) > 4 * np.finfo(float).eps * (size + np.max(np.abs(z.theta))):
         return None
-    flat = system._replace(x0=jnp.zeros(1), tau=None)
-    whole = system._replace(tau=None)
+    line, whole = Line(u, x0 - (u @ x0) * u), system._replace(tau=None)
+    flat = line.flat(whole)
     if piecewise.surface_count(flat) == piecewise.surface_count(whole):
         return None
     for a, b in ((0.3, 0.7), (-1.1, 0.4), (0.9, -1.3), (-0.2, -0.6)):
+        b += float(u @ x0)
         small = np.asarray(piecewise.natural(flat, jnp.array([a, b]))[1])
-        large = np.asarray(piecewise.natural(whole, jnp.concatenate([a * line, b * line]))[1])
-        if not np.allclose(np.concatenate([s * line for s in small]), large, rtol=1e-12, atol=1e-14):
+        large = np.asarray(piecewise.natural(whole, jnp.concatenate([a * u, line.foot + b * u]))[1])
+        scale = 1e-13 * (1.0 + float(np.max(np.abs(x0)))) ** 2
+        if not np.allclose(np.concatenate([v * u for v in small]), large, rtol=1e-12, atol=scale):
             return None
     return line
 

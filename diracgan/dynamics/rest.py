@@ -1,0 +1,55 @@
+"""Rest on a discontinuity that is no surface: where the limits of the field around a point balance.
+
+A norm in d >= 2 switches at a point, not across a surface, and so has no regimes. A motion drawn into that point stays,
+by Filippov's definition, when 0 is in the convex hull of the field's limits there.
+"""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+from jax import Array
+
+from .piecewise import System, natural
+
+_NEAR, _BALANCED = 1e-6, 1e-3
+
+
+def rests(system: System, y: np.ndarray) -> bool:
+    """Whether the field around ``y`` (n,) jumps, and pulls in all directions at once."""
+    if not np.all(np.isfinite(y)):
+        return False
+    ways = np.random.default_rng(1).normal(size=(64, len(y)))
+    ways /= np.linalg.norm(ways, axis=1, keepdims=True)
+    around = np.asarray(
+        _fields(system, y + _NEAR * max(1.0, float(np.max(np.abs(y)))) * np.concatenate([ways, -ways]))
+    )
+    around = around[np.all(np.isfinite(around), axis=1)]
+    if len(around) < len(ways):
+        return False
+    size = float(np.max(np.abs(around)))
+    return float(np.max(np.ptp(around, axis=0))) > 0.1 * size and distance_to_hull(around) <= _BALANCED * size
+
+
+@jax.jit
+def _fields(system: System, points: Array) -> Array:
+    return jax.vmap(lambda y: natural(system, y)[1])(points)
+
+
+def distance_to_hull(values: np.ndarray) -> float:
+    """Distance of 0 from the convex hull of ``values`` (k, n), by non-negative least squares.
+
+    Example:
+        >>> distance_to_hull(np.array([[1.0, 1.0], [1.0, -1.0]]))
+        1.0
+    """
+    from scipy.optimize import nnls
+
+    largest = float(np.max(np.abs(values)))
+    if largest <= 0:
+        return 0.0
+    scaled = values.T / largest
+    weights, _ = nnls(
+        np.vstack([scaled, 100.0 * np.ones(len(values))]), np.append(np.zeros(len(scaled)), 100.0)
+    )
+    return float(np.linalg.norm(scaled @ weights)) * largest
