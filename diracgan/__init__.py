@@ -32,6 +32,13 @@ _HOME = {
     "save": "diracgan.dynamics.store",
     "simulate": "diracgan.dynamics",
     "spectrum": "diracgan.analysis",
+    "critical": "diracgan.analysis",
+    "ema": "diracgan.analysis",
+    "tune": "diracgan.analysis",
+    "report": "diracgan.analysis",
+    "verdict": "diracgan.analysis",
+    "ensemble": "diracgan.ensemble",
+    "sweep": "diracgan.ensemble",
     "stationary_covariance": "diracgan.analysis",
     "analysis": "diracgan.analysis",
     "explain": "diracgan.analysis.explain",
@@ -46,6 +53,9 @@ __all__ = [
     "Variant",
     "__version__",
     "analysis",
+    "critical",
+    "ema",
+    "ensemble",
     "explain",
     "field",
     "flow",
@@ -54,6 +64,7 @@ __all__ = [
     "preset",
     "presets",
     "register",
+    "report",
     "rule",
     "rules",
     "save",
@@ -61,18 +72,22 @@ __all__ = [
     "spectrum",
     "stationary_covariance",
     "step",
+    "sweep",
+    "tune",
     "variant",
     "variants",
+    "verdict",
 ]
 
 if TYPE_CHECKING:
     from diracgan import analysis
     from diracgan import plotting as plot
-    from diracgan.analysis import spectrum, stationary_covariance
+    from diracgan.analysis import critical, ema, report, spectrum, stationary_covariance, tune, verdict
     from diracgan.analysis.explain import explain
     from diracgan.dirac import field
     from diracgan.dynamics import Trajectory, flow, rule, rules, simulate, step
     from diracgan.dynamics.store import load, save
+    from diracgan.ensemble import ensemble, sweep
     from diracgan.errors import InputError
     from diracgan.practice import preset, presets
     from diracgan.variants import Variant, register, variant, variants

@@ -154,7 +154,7 @@ def spectrum(
         if rules_out := rule.linearisable:
             return _without("no-derivative", rules_out, False, True, 0.0, common)
         start, both, ema = _iteration(system, rule, point)
-        found = derivative.judge(derivative.probe_with(both, start))
+        found = judge_map(derivative.probe_with(both, start), start)
         return _judge(found, common, ema)
 
 
@@ -211,6 +211,29 @@ def _rest(system: System, rule: Rule, y: Array) -> Array:
 def _look_at_map(system: System, rule: Rule, state: Array, points: Array) -> tuple[Array, Array, Array]:
     change = functools.partial(map_change, system, rule)
     return _values_and_slopes(change, state, points)
+
+
+def judge_map(probe: derivative.Probe, z: np.ndarray) -> derivative.Derivative:
+    """What a probe of step(z) - z says: at a tiny learning rate that is all rounding, and what is no kink of step(z)
+    itself is none."""
+    found = derivative.judge(probe)
+    if found.kind != "kink":
+        return found
+    one = np.eye(len(z))
+    steps = np.repeat(derivative.SCALES, len(probe.directions)).reshape(probe.around.shape[:2])[..., None]
+    whole = derivative.judge(
+        derivative.Probe(
+            probe.value + z,
+            probe.jacobian + one,
+            probe.around + z + steps * probe.directions,
+            probe.directions,
+            None if probe.beside is None else probe.beside + one,
+        )
+    )
+    if whole.jacobian is None:
+        return found
+    residual = float(np.max(np.abs(probe.value)))
+    return derivative.Derivative("smooth", whole.jacobian - one, whole.error, residual, found.size)
 
 
 def _judge(found: derivative.Derivative, common: dict[str, Any], ema: np.ndarray) -> Spectrum:

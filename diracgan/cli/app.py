@@ -29,9 +29,14 @@ COMMANDS = (
     "plot",
     "simulate",
     "eig",
+    "verdict",
     "explain",
+    "critical",
+    "tune",
+    "ema",
     "sweep",
     "map",
+    "report",
     "figures",
 )
 

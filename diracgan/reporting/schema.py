@@ -1,0 +1,36 @@
+"""The published JSON schema of a report, and the words that may stand in one."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+REPORT = "diracgan.report/1"
+
+STATUSES = ("stable", "unstable", "marginal", "no-derivative", "not-an-equilibrium")
+KINDS = (
+    "converges-exponentially",
+    "converges-sublinearly",
+    "converges-elsewhere",
+    "neutral-orbit",
+    "limit-circle",
+    "limit-cycle",
+    "diverges",
+    "finite-time",
+    "stuck",
+    "undecided",
+)
+
+
+def report_schema() -> dict[str, Any]:
+    """The JSON schema (draft 2020-12) of what ``diracgan report --format json`` prints.
+
+    Example:
+        >>> report_schema()["properties"]["schema"]["const"]
+        'diracgan.report/1'
+    """
+    return json.loads(files("diracgan.reporting").joinpath("report.schema.json").read_text(encoding="utf-8"))
+
+
+__all__ = ["KINDS", "REPORT", "STATUSES", "report_schema"]
