@@ -198,7 +198,7 @@ def _say(found: Any, out: str | None) -> None:
     for name, x in found.data_vars.items():
         if "flag_meanings" in x.attrs:
             words = x.attrs["flag_meanings"].split()
-            counts = sum(np.bincount(np.ravel(b), minlength=len(words)) for b in _pieces(x))
+            counts = np.sum([np.bincount(np.ravel(b), minlength=len(words)) for b in _pieces(x)], axis=0)
             rows += [[name, w, int(n)] for w, n in zip(words, counts, strict=True) if n]
             continue
         low, high, fine, count = np.inf, -np.inf, 0, 0

@@ -10,6 +10,7 @@ import functools
 import itertools
 import json
 import logging
+import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, Protocol
@@ -51,13 +52,13 @@ class Local:
 
     def run(self, question: Question, jobs: Iterator[tuple[int, Values]]) -> Iterator[tuple[int, Answers]]:
         """Answer every job: one thread a core, one chunk at a time each."""
-        free = list(self._devices)
+        free, over = list(self._devices), threading.Event()
 
         def answer(values: Values) -> Answers:
             device = free.pop()
             try:
                 with contextlib.nullcontext() if device is None else jax.default_device(device):
-                    return question.answer(values, device)
+                    return question.answer(values, device, over.is_set)
             finally:
                 free.append(device)
 
@@ -65,6 +66,7 @@ class Local:
         try:
             yield from _few(jobs, self.workers, lambda values: pool.submit(answer, values))
         finally:
+            over.set()
             pool.shutdown(wait=False, cancel_futures=True)
 
 
@@ -127,7 +129,7 @@ class Dask:
         flying: dict[Any, tuple[int, Values]] = {}
         with _quiet():
             try:
-                arriving = as_completed(with_results=False, raise_errors=False)
+                arriving = as_completed(loop=self.client.loop, with_results=False, raise_errors=False)
 
                 def submit(index: int, values: Values) -> None:
                     future = self.client.submit(work, text, functions, here, dict(values), pure=False)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -22,6 +21,7 @@ from ..analysis.margins import Setup, margins
 from ..analysis.motion import map_change
 from ..analysis.spectrum import _RESIDUAL, _logits, _rest
 from ..dynamics.piecewise import System, velocity
+from ..dynamics.rest import distance_to_hull
 from ..dynamics.rules import Rule
 from ..game import Players
 from . import plane
@@ -149,9 +149,8 @@ def _seen(setup: Setup, count: int) -> _Seen:
     def vectors(x: np.ndarray) -> np.ndarray:
         return np.broadcast_to(np.asarray(x, float), (count, np.shape(x)[-1]))[index]
 
-    system = System(
-        jax.tree.map(spread, setup.variant), vectors(setup.x0), jax.tree.map(spread, setup.rates), None
-    )
+    numbers: Any = jax.tree.map(spread, (setup.variant, setup.rates, setup.rule))
+    system = System(numbers[0], jnp.asarray(vectors(setup.x0)), numbers[1], None)
     at = np.concatenate([vectors(p) for p in setup.point], axis=-1)
     got = _look("cpu" if jax.default_backend() == "cpu" else "gpu")(
         system, jax.tree.map(spread, setup.rule), at
@@ -173,15 +172,18 @@ def _look_at_one(system: System, rule: Rule | None, y: Array) -> _Seen:
     else:
         start, f = _rest(system, rule, y), functools.partial(map_change, system, rule)
     n = start.shape[0]
-    # of one scale for all coordinates, as for many settings in analysis
-    ws = jnp.asarray(derivative.directions(n)) * jnp.maximum(1.0, jnp.max(jnp.abs(start)))
+    ws = jnp.asarray(derivative.directions(n)) * jnp.maximum(1.0, jnp.abs(start))
     scales = jnp.asarray(derivative.SCALES)
-    around = jax.vmap(lambda e: jax.vmap(lambda w: f(start + e * w))(ws))(scales)
-    value = f(start)
+    around = jax.vmap(jax.vmap(f))(start + scales[:, None, None] * ws)
+    # one trace for the slopes there and close by: each would compile anew
+    places = jnp.stack([start, *(start + 1e-9 * w for k in (0, 1) for w in (ws[k], -ws[k]))])
+    along = jnp.tile(jnp.eye(n), (len(places), 1))
+    values, rates = jax.vmap(lambda z, w: jax.jvp(f, (z,), (w,)))(jnp.repeat(places, n, axis=0), along)
+    value, slopes = values[0], jnp.swapaxes(rates.reshape(len(places), n, n), 1, 2)
     centre = jnp.where(jnp.all(jnp.isfinite(value)), value, around[-1].mean(axis=0))
     distance = jnp.max(jnp.abs(centre))
     size = jnp.maximum(jnp.max(jnp.abs(around[-1])), distance)
-    jacobian, error, smooth = _believed(f, start, ws, around, centre, size)
+    jacobian, error, smooth = _believed(slopes[0], slopes[1:], ws, around, centre, size)
     spread = jnp.max(jnp.abs(around - centre), axis=(1, 2))
     jump = (spread[2] > 0.3 * spread[1]) & (spread[2] > 1e-9 * size)
     kind = jnp.where(smooth, _SMOOTH, jnp.where(jump, _JUMP, _KINK))
@@ -191,20 +193,16 @@ def _look_at_one(system: System, rule: Rule | None, y: Array) -> _Seen:
 
 
 def _believed(
-    f: Callable[[Array], Array], start: Array, ws: Array, around: Array, centre: Array, size: Array
+    here: Array, beside: Array, ws: Array, around: Array, centre: Array, size: Array
 ) -> tuple[Array, Array, Array]:
     """The Jacobian that agrees with the differences: by autodiff there, close by, or the differences' own."""
-    n, half = start.shape[0], ws.shape[0] // 2
+    n, half = ws.shape[1], ws.shape[0] // 2
     scales = jnp.asarray(derivative.SCALES)
-    slope = jax.jacfwd(f)
-    here = slope(start)
-    beside = jnp.stack([slope(start + 1e-9 * w) for k in (n, n + 1) for w in (ws[k], -ws[k])])
     close = _tidy(beside.mean(axis=0))
     differences = (around[:, :half] - around[:, half:]) / (2 * scales[:, None, None])
-    # the pseudo-inverse of the directions without their scale, which is one number
-    inverse = jnp.asarray(np.linalg.pinv(derivative.directions(n)[:half]))
-    length = jnp.max(jnp.abs(ws[0]))
-    fits = jnp.stack([(inverse @ d).T / length for d in differences])
+    plain = derivative.directions(n)[:half]
+    lengths = ws[0] / plain[0]  # the coordinates' scales
+    fits = jnp.stack([(jnp.asarray(np.linalg.pinv(plain)) @ d / lengths[:, None]).T for d in differences])
     gaps = jnp.max(jnp.abs(fits[1:] - fits[:-1]), axis=(1, 2))
     rounding = 1e-9 * (jnp.max(jnp.abs(fits[1])) + size)
     fitted = _tidy(jnp.where(gaps[0] <= 10 * gaps[1], fits[1], fits[2]))
@@ -258,18 +256,19 @@ def _decided(seen: _Seen, rule: Rule | None, n: int) -> _Decided:
     # closed forms of pairs are as sharp as they get; a general bound is worth a second look
     blunt = (marginal | ~np.isfinite(margin)) & (_largest_block(seen.jacobian) > 2)
     doubt = (blunt & (status < 3)) | (seen.alive & (seen.kind == _DOUBT))
-    return _Decided(status, *(np.where(without, np.nan, x) for x in (margin, radius, angle)), doubt)
+    margin, radius, angle = (np.where(without, np.nan, x) for x in (margin, radius, angle))
+    return _Decided(status, margin, radius, angle, doubt)
 
 
 def _at_rest(seen: _Seen) -> np.ndarray:
     """Whether the residual is within its bound; at a jump, the distance of 0 from what the field jumps between."""
     fine = seen.distance <= seen.bound
     for i in np.flatnonzero((seen.kind == _JUMP) & seen.alive):
-        fine[i] = derivative._distance_to_hull(seen.near[i]) <= 1e4 * seen.bound[i]
+        fine[i] = distance_to_hull(seen.near[i]) <= 1e4 * seen.bound[i]
     return fine
 
 
-def _turning(values: np.ndarray, heights: np.ndarray, discrete: bool) -> np.ndarray:
+def _turning(values: Any, heights: np.ndarray, discrete: bool) -> np.ndarray:
     turning = np.abs(np.angle(values)) if discrete else np.abs(values.imag)
     turns = turning > 1e-9 * np.maximum(1.0, turning.max(axis=1, keepdims=True))
     leading = np.argmax(np.where(turns, heights, -np.inf), axis=1)
@@ -277,7 +276,7 @@ def _turning(values: np.ndarray, heights: np.ndarray, discrete: bool) -> np.ndar
     return np.where(turns.any(axis=1), angle, 0.0)
 
 
-def _eigenvalues(a: np.ndarray, entry_error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _eigenvalues(a: np.ndarray, entry_error: np.ndarray) -> tuple[Any, np.ndarray]:
     """Eigenvalues and error bounds (N, n) of matrices (N, n, n), as :func:`diracgan.analysis.eigen.eigenvalues`."""
     pairs = [_of_block(a[:, block][:, :, block], entry_error) for block in _blocks(a)]
     return np.concatenate([w for w, _ in pairs], axis=1), np.concatenate([e for _, e in pairs], axis=1)
@@ -356,7 +355,7 @@ def _careful(
         if not len(m.eigenvalues):
             told.append((STATUS.index(m.status), (np.nan, np.nan, np.nan)))
             continue
-        w = np.asarray(m.eigenvalues)[None]
+        w: Any = np.asarray(m.eigenvalues)[None]
         heights = np.abs(w) if discrete else w.real
         radius = heights.max() if discrete else np.exp(heights.max())
         angle = float(_turning(w, heights, discrete)[0])

@@ -50,7 +50,7 @@ def basins(
     """
     dim = rest.get("dim") or (None if rest.get("phi0") is None else np.size(rest["phi0"]))
     names = ("phi0", "theta0") if dim in (None, 1) else ("theta0[0]", "theta0[1]")
-    grids = dict.fromkeys(names, "-2:2:81") if not over else dict(over)
+    grids: dict[str, Any] = dict(over) if over else dict.fromkeys(names, "-2:2:81")
     return _map(
         "basins", variant, grids, 2, ["limit", "limit_radius", "limit_phi", "limit_theta"], rule, out, rest
     )[2]

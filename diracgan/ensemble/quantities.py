@@ -48,7 +48,7 @@ class Quantity:
     map_unit: str = "1"
     flags: tuple[str, ...] = ()
     extra: tuple[tuple[str, int], ...] = ()
-    function: Callable[[Point], float] | None = None
+    function: Callable[[Point], Any] | None = None
 
     @property
     def dtype(self) -> np.dtype:
@@ -68,7 +68,7 @@ class Quantity:
         return said
 
 
-_TIMES = {"unit": "time", "map_unit": "time (iterations x learning rate)"}
+_TIMES = ("time", "time (iterations x learning rate)")
 _ALL = (
     Quantity("margin", LINEAR, "spectral margin: -max Re, or 1 - max modulus of the multipliers", "1/time"),
     Quantity("spectral_radius", LINEAR, "largest modulus of the multipliers of one iteration (needs a rule)"),
@@ -80,8 +80,8 @@ _ALL = (
         "ema_gain", LINEAR, "amplitude of the weight average over that of the orbit (needs ema, or ema_tau)"
     ),
     Quantity("final_radius", WHOLE, "r = |(phi, theta - x0)| at the end; infinite where it diverged"),
-    Quantity("escape_time", WHOLE, "first time with r >= escape; NaN if never", **_TIMES),
-    Quantity("entry_time", WHOLE, "first time with r <= ball; NaN if never", **_TIMES),
+    Quantity("escape_time", WHOLE, "first time with r >= escape; NaN if never", *_TIMES),
+    Quantity("entry_time", WHOLE, "first time with r <= ball; NaN if never", *_TIMES),
     Quantity("limit_radius", TAIL, "largest r in the last half of the run"),
     Quantity("radius_phi", TAIL, "largest |phi| in the last half of the run"),
     Quantity("radius_theta", TAIL, "largest |theta - x0| in the last half of the run"),
@@ -245,7 +245,7 @@ def _quantity(asked: Any) -> Quantity:
     return QUANTITIES[name]
 
 
-def function(spec: str) -> Callable[[Point], float]:
+def function(spec: str) -> Callable[[Point], Any]:
     """The function that ``path.py:name`` or ``package.module:name`` names.
 
     Raises:
@@ -265,7 +265,7 @@ def function(spec: str) -> Callable[[Point], float]:
         load_module(source)
         module = sys.modules[source]
     made = getattr(module, name, None)
-    if not callable(made):
+    if made is None or not callable(made):
         choices = [
             n for n, x in vars(module).items() if inspect.isfunction(x) and x.__module__ == module.__name__
         ]
@@ -295,13 +295,20 @@ def fingerprint(q: Quantity) -> str:
     return f"{q.name}:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
-def measure(case: Case, asked: Sequence[Quantity], device: Any = None) -> dict[str, np.ndarray]:
+class Stopped(Exception):
+    """Nobody waits for the answer any more."""
+
+
+def measure(
+    case: Case, asked: Sequence[Quantity], device: Any = None, stopped: Callable[[], bool] = lambda: False
+) -> dict[str, np.ndarray]:
     """Every quantity at every point.
 
     Args:
         case: the points.
         asked: the quantities.
         device: the accelerator to use; None for one core.
+        stopped: whether nobody waits any more; then :class:`Stopped` is raised between points that are slow.
 
     Returns:
         Name -> array (N, ...).
@@ -314,7 +321,7 @@ def measure(case: Case, asked: Sequence[Quantity], device: Any = None) -> dict[s
         found |= _whole(case, names[WHOLE], device)
     if names[TAIL]:
         found |= _tail(case, names[TAIL], device)
-    found |= {q.name: _points(case, q) for q in asked if q.group == POINT}
+    found |= {q.name: _points(case, q, stopped) for q in asked if q.group == POINT}
     return {q.name: np.ascontiguousarray(found[q.name], q.dtype) for q in asked}
 
 
@@ -399,9 +406,11 @@ def _tail(case: Case, names: Sequence[str], device: Any) -> dict[str, np.ndarray
     return {n: makers[n]() for n in names}
 
 
-def _points(case: Case, q: Quantity) -> np.ndarray:
+def _points(case: Case, q: Quantity, stopped: Callable[[], bool]) -> np.ndarray:
     found = np.full(case.count, q.missing, q.dtype)
     for i in range(case.count):
+        if stopped():
+            raise Stopped
         s = part(case.setup, i)
         values = {n: x[i].item() for n, x in case.values.items()}
         here = Point(

@@ -101,17 +101,23 @@ class Question:
     asked: tuple[Quantity, ...]
     course: Course
 
-    def answer(self, values: Mapping[str, np.ndarray], device: Any = None) -> dict[str, np.ndarray]:
+    def answer(
+        self,
+        values: Mapping[str, np.ndarray],
+        device: Any = None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> dict[str, np.ndarray]:
         """Every quantity on the block that ``values`` span, (len of each axis, ...).
 
         Args:
             values: axis -> its values; one value for an axis that loops.
             device: the accelerator to use; None for one core.
+            stopped: whether nobody waits any more; asked between points that are slow.
         """
         shape = tuple(len(values[a.name]) for a in self.axes)
         mesh = np.meshgrid(*(np.arange(n) for n in shape), indexing="ij")
         points = {a.name: values[a.name][m.ravel()] for a, m in zip(self.axes, mesh, strict=True)}
-        found = what.measure(self.case(points), self.asked, device)
+        found = what.measure(self.case(points), self.asked, device, stopped)
         return {n: x.reshape(*shape, *x.shape[1:]) for n, x in found.items()}
 
     def case(self, points: Mapping[str, np.ndarray]) -> Case:
@@ -296,8 +302,8 @@ def course_of(
                 )
         flow, end = given, time if adaptive else round(time / given["dt"])
     tau = None if ema_tau is None else number("ema_tau", ema_tau, low=0, open_low=True)
-    radii = (number(n, x, low=0, open_low=True) for n, x in (("escape", escape), ("ball", ball)))
-    return Course(flow, end, *radii, tau, number("effort", effort, low=0, open_low=True), str(dtype))
+    outer, inner = (number(n, x, low=0, open_low=True) for n, x in (("escape", escape), ("ball", ball)))
+    return Course(flow, end, outer, inner, tau, number("effort", effort, low=0, open_low=True), str(dtype))
 
 
 # ---------------------------------------------------------------- axes
@@ -366,11 +372,11 @@ def _of_setup(name: str, draft: Draft, followed: bool) -> Axis:
 
 def _knob(name: str, around: Setup) -> tuple[Knob, str]:
     """The knob ``name``; gamma is the weight of R1, as in the literature, where nothing else is called so."""
-    if name == "gamma":
-        try:
-            return knob(around, name), ""
-        except InputError:
-            return knob(around, "r1"), "gamma: weight of R1, (gamma/2) |grad D|^2 at real samples"
+    taken = parameters(type(around.variant)) | (
+        parameters(type(around.rule)) if around.rule is not None else {}
+    )
+    if name == "gamma" and name not in taken:
+        return knob(around, "r1"), "gamma: weight of R1, (gamma/2) |grad D|^2 at real samples"
     return knob(around, name), ""
 
 

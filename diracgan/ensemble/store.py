@@ -24,7 +24,7 @@ from ..errors import InputError, one_line
 from ..files import destination
 
 SCHEMA = "diracgan.sweep/1"
-_TEMPORARY = ".unfinished-"
+_TEMPORARY, _ROOT = ".unfinished-", "zarr.json"
 _CHECKSUM = 4  # bytes at a chunk's end
 
 
@@ -159,9 +159,22 @@ class Store:
             InputError: for a path that cannot be written, or a store of another sweep.
         """
         self.given, self.layout = os.fspath(path), layout
-        self.path = destination(path, [".zarr"])
-        self.begun = self.path.exists() and any(self.path.iterdir())
+        self.path = Path(path).resolve()
         self._lock: int | None = None
+        self.begun = False
+        try:
+            self._look()
+        except BaseException:
+            self.close()
+            raise
+
+    def _look(self) -> None:
+        if self.path.is_dir():
+            self._hold()
+            if not (self.path / _ROOT).exists() and any(self.path.glob(f"{_TEMPORARY}*")):
+                _emptied(self.path)  # a beginning that was cut short
+        destination(self.given, [".zarr"])
+        self.begun = self.path.exists() and any(self.path.iterdir())
         if self.begun:
             self._compare()
 
@@ -192,9 +205,8 @@ class Store:
         """
         if not self.begun:
             return list(range(self.layout.chunks))
-        self._hold()
         for leftover in self.path.glob(f"{_TEMPORARY}*"):
-            leftover.unlink(missing_ok=True)
+            _removed(leftover)
         return [
             k for k in range(self.layout.chunks) if not all(self._whole(n, k) for n in self.layout.fields)
         ]
@@ -230,7 +242,6 @@ class Store:
         try:
             if not self.begun:
                 self._begin()
-            self._hold()
             for name, x in found.items():
                 self._put(self._file(name, index), self._encoded(name, index, x))
         except OSError as error:
@@ -262,13 +273,16 @@ class Store:
             temporary.unlink(missing_ok=True)
 
     def _begin(self) -> None:
-        """Make the store without its chunks, at once."""
-        fresh = self.path.with_name(f".{self.path.stem[:80]}-{secrets.token_hex(6)}.zarr")
-        try:
-            _skeleton(fresh, self.layout)
-            fresh.rename(self.path)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
+        """Make the store without its chunks; it is one when its root's metadata is there, which comes last."""
+        self.path.mkdir(exist_ok=True)
+        self._hold()
+        if any(self.path.iterdir()):
+            raise InputError(f"{self.given!r} has been begun by another process; run the same command again")
+        fresh = self.path / f"{_TEMPORARY}{secrets.token_hex(6)}"
+        _skeleton(fresh, self.layout)
+        for part in sorted(fresh.iterdir(), key=lambda p: p.name == _ROOT):
+            part.rename(self.path / part.name)
+        fresh.rmdir()
         self.begun = True
 
     def _hold(self) -> None:
@@ -326,7 +340,7 @@ def opened(path: str | os.PathLike[str]) -> Any:
 def attributes(path: Path) -> dict[str, Any] | None:
     """The attributes of a Zarr group, or None where there is none."""
     try:
-        found = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
+        found = json.loads((path / _ROOT).read_text(encoding="utf-8"))
         return found["attributes"] if found.get("node_type") == "group" else None
     except (OSError, ValueError, KeyError):
         return None
@@ -337,6 +351,15 @@ def checksum(data: bytes) -> bytes:
     import google_crc32c
 
     return int(google_crc32c.value(data)).to_bytes(_CHECKSUM, "little")
+
+
+def _removed(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _emptied(folder: Path) -> None:
+    for path in folder.iterdir():
+        _removed(path)
 
 
 def _skeleton(path: Path, layout: Layout) -> None:

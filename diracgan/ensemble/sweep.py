@@ -201,7 +201,7 @@ def _jobs(
 def layout(asked: Question, values: Mapping[str, np.ndarray], chunk: Any = None) -> Layout:
     """The grid cut into chunks, with what every variable says about itself."""
     shape = tuple(len(x) for x in values.values())
-    cut = _chunk(asked, shape, chunk)
+    cut = _chunk(asked, values, chunk)
     described = asked.described() | {
         "axes": {n: _digest(x) for n, x in values.items()},
         "chunk": list(cut),
@@ -267,9 +267,9 @@ def _checked(axis: Axis, x: np.ndarray) -> np.ndarray:
     return x
 
 
-def _chunk(asked: Question, shape: tuple[int, ...], chunk: Any) -> tuple[int, ...]:
+def _chunk(asked: Question, values: Mapping[str, np.ndarray], chunk: Any) -> tuple[int, ...]:
     """Values of each axis in a chunk: whole rows, as many as fit; of an axis that loops one."""
-    loops = [a.loop for a in asked.axes]
+    shape, loops = tuple(len(x) for x in values.values()), [a.loop for a in asked.axes]
     if chunk is not None and np.ndim(chunk) == 1:
         if len(chunk) != len(shape):
             raise InputError(
@@ -282,7 +282,7 @@ def _chunk(asked: Question, shape: tuple[int, ...], chunk: Any) -> tuple[int, ..
                     f"chunk = {c} along {a.name}; allowed: 1, as each value is a computation of its own"
                 )
         return tuple(sizes)
-    left = _most(asked) if chunk is None else integer("chunk", chunk, low=1)
+    left = _most(asked, values) if chunk is None else integer("chunk", chunk, low=1)
     sizes = []
     for n, loop in zip(reversed(shape), reversed(loops), strict=True):
         c = 1 if loop else min(n, max(left, 1))
@@ -292,12 +292,12 @@ def _chunk(asked: Question, shape: tuple[int, ...], chunk: Any) -> tuple[int, ..
     return tuple(reversed(sizes))
 
 
-def _most(asked: Question) -> int:
+def _most(asked: Question, values: Mapping[str, np.ndarray]) -> int:
     """How many points a chunk may have: what keeps a worker busy for about a second, and within its memory."""
     most = [_POINTS.get(q.group, _ENDS) for q in asked.asked]
     groups = {q.group for q in asked.asked}
     if groups - {LINEAR, POINT}:
-        dims = asked._draft(asked.place.dim).phi.shape[-1]
+        dims = int(values["dim"].max()) if "dim" in values else asked._draft(asked.place.dim).phi.shape[-1]
         rows = 1
         if TAIL in groups:
             c = asked.course
@@ -311,7 +311,7 @@ def _most(asked: Question) -> int:
 
 
 @contextlib.contextmanager
-def _shown(progress: Any, done: int, points: int) -> Iterator[Callable[[int, int], None]]:
+def _shown(progress: Any, done: int, points: int) -> Iterator[Callable[[int, int], Any]]:
     """A function to be told about progress; a bar on a terminal, unless another one is given."""
     import sys
 

@@ -243,10 +243,10 @@ def _axes(found: Any, count: int) -> tuple[str, ...]:
     return dims
 
 
-def _coloured(found: Any, words: Array, order: tuple[str, str]) -> tuple[list[str], list[str], Array]:
+def _coloured(found: Any, words: Any, order: tuple[str, str]) -> tuple[list[str], list[str], Array]:
     """A colour and a label for every limit, and which one each point reaches; a few different limits are told apart."""
     colours, labels = [], []
-    index = np.zeros(words.shape, int)
+    index: Any = np.zeros(words.shape, int)
     for name, (colour, label) in _LIMITS.items():
         here = words == name
         if not here.any():
@@ -259,7 +259,7 @@ def _coloured(found: Any, words: Array, order: tuple[str, str]) -> tuple[list[st
     return colours, labels, index
 
 
-def _groups(found: Any, name: str, here: Array, order: tuple[str, str]) -> list[tuple[str, Array]]:
+def _groups(found: Any, name: str, here: Any, order: tuple[str, str]) -> list[tuple[str, Any]]:
     """The different limits of one kind, with what tells them apart; one group where they are too many."""
     if name not in ("elsewhere", "orbit"):
         return [("", here)]
