@@ -53,7 +53,8 @@ def command(
     if integer("dim", dim, low=1) > 2:
         raise InputError(f"--dim = {dim} has no formulas; allowed: 1, 2 (which decides every d >= 2)")
 
-    from ..analysis.explain import explain, render
+    from ..analysis.explain import explain
+    from ..analysis.typeset import render
     from ..reporting import dumps
 
     preset = _preset(wanted.partition(":")[0])
@@ -86,7 +87,7 @@ def _preset(name: str) -> dict[str, Any] | None:
 
 
 def _words(preset: dict[str, Any], format: str) -> str:
-    from ..analysis.explain import plain_tex
+    from ..analysis.typeset import plain_tex
 
     lines = [
         f"{preset['name']}: {preset['summary']}",

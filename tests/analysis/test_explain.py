@@ -10,11 +10,14 @@ import sympy as sp
 
 import diracgan as dg
 from diracgan.analysis.algebra import exact, formulas, functions
-from diracgan.analysis.explain import _Model, _numeric_functions, explain, render
+from diracgan.analysis.explain import explain
+from diracgan.analysis.implications import numeric_functions
+from diracgan.analysis.model import Model
+from diracgan.analysis.typeset import render
 from diracgan.cli.app import main
 from diracgan.parameters import parameters
 
-MODULES = [_numeric_functions(), "numpy"]
+MODULES = [numeric_functions(), "numpy"]
 NAMES = sorted(dg.variants())
 
 
@@ -38,7 +41,7 @@ def test_formulas_are_the_field(name, dim):
     shown = list(explain(variant, dim).field.values())
     rng = np.random.default_rng(5)
     with jax.enable_x64(True):
-        model = _Model(variant, dim)
+        model = Model(variant, dim)
         f = dg.field(variant)
         # what is shown holds abbreviations: s and the norms
         phi, theta = (np.array(s, dtype=object) for s in (model.phi, model.theta))
@@ -57,8 +60,7 @@ def test_formulas_are_the_field(name, dim):
 @pytest.mark.parametrize("dim", [1, 2])
 @pytest.mark.parametrize(
     ("name", "given"),
-    [(n, {}) for n in NAMES]
-    + [
+    [
         ("wgan-gp", {"c": 0.0, "lam": 0.4}),
         ("wgan-div", {"p": 2.0}),
         ("gan-qp", {"norm": "l2sq"}),
@@ -76,7 +78,7 @@ def test_eigenvalues_are_those_of_the_spectrum(name, given, dim):
         assert e.jacobian is None
         assert not e.eigenvalues
         return
-    numbers = _Model(variant, dim).numbers
+    numbers = Model(variant, dim).numbers
     got = [complex(v.subs(numbers)) for v, n in e.eigenvalues for _ in range(n)]
     np.testing.assert_allclose(np.sort_complex(got), np.sort_complex(s.eigenvalues), atol=1e-8)
     np.testing.assert_allclose(np.array(e.jacobian.subs(numbers), float), s.jacobian, atol=1e-8)

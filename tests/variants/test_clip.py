@@ -54,8 +54,10 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("solver", ["tsit5", "DOP853"])
-@pytest.mark.parametrize(("phi0", "theta0", "more"), CASES)
+@pytest.mark.parametrize(
+    ("phi0", "theta0", "more", "solver"),
+    [(*case, "DOP853") for case in CASES] + [(*case, "tsit5") for case in CASES if len(case[0]) < 3],
+)
 def test_flow_is_the_closed_form(phi0, theta0, more, solver):
     traj = dg.simulate(
         dg.variant("wgan-clip"),
@@ -134,7 +136,12 @@ def test_any_variant_can_be_clipped():
     assert traj.attrs["result"] == "ok"
     assert np.max(np.abs(traj.phi)) <= 0.3 + 1e-12
     fine = dg.simulate(
-        Clipped(), phi0=[0.2], theta0=[-0.5], rule=dg.rule("simultaneous", lr=1e-4), steps=30_000, every=30_000
+        Clipped(),
+        phi0=[0.2],
+        theta0=[-0.5],
+        rule=dg.rule("simultaneous", lr=1e-4),
+        steps=30_000,
+        every=30_000,
     )
     np.testing.assert_allclose(traj.phi[-1], fine.phi[-1], atol=2e-3)
     np.testing.assert_allclose(traj.theta[-1], fine.theta[-1], atol=2e-3)

@@ -103,8 +103,8 @@ def gauss(f, mean, spread):
     return WEIGHTS @ f(mean + spread * NODES)
 
 
-@pytest.mark.parametrize("sigma_", [0.05, 0.4, 1.5])
-@pytest.mark.parametrize("dim", [1, 2, 3])
+@pytest.mark.parametrize("sigma_", [0.05, 1.5])
+@pytest.mark.parametrize("dim", [1, 3])
 def test_noise_on_ns_is_its_gaussian_mean(dim, sigma_):
     rng = np.random.default_rng(dim)
     phi, theta, x0 = rng.normal(size=(3, dim)) * 0.6
@@ -121,7 +121,7 @@ def test_noise_on_ns_is_its_gaussian_mean(dim, sigma_):
     np.testing.assert_allclose(dtheta, gauss(lambda u: sigma(-u), s, a) * phi, rtol=1e-12, atol=1e-13)
 
 
-@pytest.mark.parametrize("dim", [1, 2, 3])
+@pytest.mark.parametrize("dim", [1, 2])
 def test_noise_damps_ns_like_l2_at_rest(dim):
     # E softplus(u + sigma phi.e) has the Hessian sigma^2/4 I at phi = 0, once for each kind of sample
     with jax.enable_x64(True):
