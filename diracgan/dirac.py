@@ -71,7 +71,9 @@ def field(variant: Variant, x0: Any = None) -> Callable[[Array, Array], Players]
 
 def cast(tree: Any, dtype: Any) -> Any:
     """The numbers of a variant or a rule as arrays of ``dtype``: one compilation for all their values."""
-    return jax.tree.map(lambda x: jnp.asarray(x, dtype) if isinstance(x, Array) else np.asarray(x, dtype), tree)
+    return jax.tree.map(
+        lambda x: jnp.asarray(x, dtype) if isinstance(x, Array) else np.asarray(x, dtype), tree
+    )
 
 
 def default_start(dim: int) -> tuple[np.ndarray, np.ndarray]:

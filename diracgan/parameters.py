@@ -74,7 +74,7 @@ class Parameter:
 
 def param(
     default: Any,
-    help: str = "",  # noqa: A002
+    help: str = "",
     *,
     low: float | None = None,
     high: float | None = None,

@@ -45,7 +45,11 @@ def eigenvalues(a: np.ndarray, entry_error: float = 0.0) -> Eigenvalues:
     values, errors = [], []
     for block in _blocks(a):
         part = a[np.ix_(block, block)]
-        w, e = _pair(part, 10 * _EPS * np.abs(part) + entry_error) if len(part) == 2 else _bounded(part, entry_error)
+        w, e = (
+            _pair(part, 10 * _EPS * np.abs(part) + entry_error)
+            if len(part) == 2
+            else _bounded(part, entry_error)
+        )
         values.append(w)
         errors.append(e)
     w, e = np.concatenate(values), np.concatenate(errors)

@@ -68,6 +68,8 @@ def _exponent(t: np.ndarray, r: np.ndarray) -> tuple[float, float]:
 
     grid = np.linspace(np.log(0.05), np.log(8.0), 60)
     best = grid[int(np.argmin([misfit(g) for g in grid]))]
-    found = minimize_scalar(misfit, bounds=(best - 0.1, best + 0.1), method="bounded", options={"xatol": 1e-10})
+    found = minimize_scalar(
+        misfit, bounds=(best - 0.1, best + 0.1), method="bounded", options={"xatol": 1e-10}
+    )
     p = float(np.exp(found.x)) * (1 if falling else -1)
     return p, float(found.fun)

@@ -85,19 +85,30 @@ class Flow:
         self.system, self.dim = system, system.dim
 
     def begin(self, phi: np.ndarray, theta: np.ndarray) -> np.ndarray:
+        """The state at the start."""
         return np.concatenate([phi, theta])
 
     def flat(self, state: np.ndarray) -> np.ndarray:
+        """The state as a vector, phi and theta first."""
         return state
 
     def advance(
         self, state: np.ndarray, time: float, span: float, rows: int, loosened: float = 1.0
     ) -> Stretch:
+        """Follow the motion; see :class:`Motion`."""
         ts = np.linspace(0.0, span, ROWS) if rows else np.full(ROWS, span)
         out = integrate(march, self.system, state, ts, span, loosened * _RTOL, loosened * _ATOL)
         cost = _EVALUATIONS["per step"] * out.steps + _EVALUATIONS["per switching"] * len(out.events)
         return Stretch(
-            time + ts, out.ys, out.y, time + out.t, out.result, time + out.when, out.text, cost, len(out.events)
+            time + ts,
+            out.ys,
+            out.y,
+            time + out.t,
+            out.result,
+            time + out.when,
+            out.text,
+            cost,
+            len(out.events),
         )
 
     def side(self, flat: np.ndarray) -> Regime:
@@ -105,9 +116,11 @@ class Flow:
         return piecewise.start(self.system, flat)
 
     def change(self, flat: np.ndarray, side: Regime | None = None) -> np.ndarray:
+        """See :class:`Motion`."""
         return np.asarray(_flow(self.system, flat, side or self.side(flat)))
 
     def jacobian(self, flat: np.ndarray, side: Regime | None = None) -> np.ndarray:
+        """See :class:`Motion`."""
         return np.asarray(_flow_slope(self.system, flat, side or self.side(flat)))
 
 
@@ -125,15 +138,18 @@ class Iteration:
         self.rule = dirac.cast(dataclasses.replace(rule, ema=None), jnp.float64)  # the average moves nothing
 
     def begin(self, phi: np.ndarray, theta: np.ndarray) -> State:
+        """The state at the start."""
         return _begin(self.system, self.rule, Players(phi, theta))
 
     def flat(self, state: State) -> np.ndarray:
+        """The state as a vector, phi and theta first."""
         return np.asarray(flatten((state.players, state.memory)))
 
     def advance(self, state: State, time: float, span: float, rows: int) -> Stretch:
-        every = max(1, int(round(span / ROWS)))
+        """Follow the motion; see :class:`Motion`."""
+        every = max(1, round(span / ROWS))
         count = ROWS if rows else 1
-        every = every if rows else max(1, int(round(span)))
+        every = every if rows else max(1, round(span))
         last, kept, bad = _rows(self.system, self.rule, state, every, count)
         zs = np.concatenate([np.asarray(kept.phi), np.asarray(kept.theta)], axis=1)
         made = every * count
@@ -145,12 +161,14 @@ class Iteration:
         return Stretch(t, zs, last, time + made, "ok", np.nan, "", cost, 0)
 
     def side(self, flat: np.ndarray) -> None:
-        return None
+        """A map needs no piece to be named."""
 
     def change(self, flat: np.ndarray, side: Any = None) -> np.ndarray:
+        """See :class:`Motion`."""
         return np.asarray(_map(self.system, self.rule, flat))
 
     def jacobian(self, flat: np.ndarray, side: Any = None) -> np.ndarray:
+        """See :class:`Motion`."""
         return np.asarray(_map_slope(self.system, self.rule, flat))
 
 

@@ -57,7 +57,9 @@ def rest_near(motion: Motion, flat: np.ndarray, reach: float, iterations: int = 
         if np.linalg.norm(move) <= 1e-13 * (1.0 + np.linalg.norm(z)):
             break
     value = motion.change(z, side)
-    if not np.all(np.isfinite(value)) or np.linalg.norm(value) > 1e-9 * (1.0 + np.linalg.norm(motion.jacobian(z, side))):
+    if not np.all(np.isfinite(value)) or np.linalg.norm(value) > 1e-9 * (
+        1.0 + np.linalg.norm(motion.jacobian(z, side))
+    ):
         return None
     return Rest(z, motion.jacobian(z, side))
 
@@ -128,7 +130,10 @@ def rotating_state(motion: Motion, flat: np.ndarray, omega: float) -> Orbit | No
         if np.linalg.norm(move) <= 1e-13 * (1.0 + np.linalg.norm(z)):
             break
     size = np.linalg.norm(z)
-    if np.linalg.norm(motion.change(z, side) - turn(rate) @ z) > 1e-9 * size or np.linalg.norm(z - flat) > 0.3 * size:
+    if (
+        np.linalg.norm(motion.change(z, side) - turn(rate) @ z) > 1e-9 * size
+        or np.linalg.norm(z - flat) > 0.3 * size
+    ):
         return None
     period = 2 * np.pi / abs(rate)
     if motion.discrete:
@@ -152,9 +157,13 @@ def _turns_alike(motion: Motion, z: np.ndarray, side: Any, whole: np.ndarray, bl
         turn = np.kron(np.eye(blocks), _rotation(spin, angle))
         turned = turn @ z
         there = motion.side(turned)
-        if not np.allclose(motion.change(turned, there), turn @ here, rtol=1e-9, atol=1e-10 * np.linalg.norm(here)):
+        if not np.allclose(
+            motion.change(turned, there), turn @ here, rtol=1e-9, atol=1e-10 * np.linalg.norm(here)
+        ):
             return False
-        if not np.allclose(motion.jacobian(turned, there), turn @ slope @ turn.T, atol=1e-7 * np.linalg.norm(slope)):
+        if not np.allclose(
+            motion.jacobian(turned, there), turn @ slope @ turn.T, atol=1e-7 * np.linalg.norm(slope)
+        ):
             return False
     return True
 
@@ -252,7 +261,9 @@ def returns(t: np.ndarray, zs: np.ndarray) -> list[float]:
     return found[:12]
 
 
-def lyapunov_multipliers(motion: Motion, state: Any, time: float, period: float, iterations: int) -> np.ndarray:
+def lyapunov_multipliers(
+    motion: Motion, state: Any, time: float, period: float, iterations: int
+) -> np.ndarray:
     """Moduli of the multipliers over ``period`` iterations of a map on an invariant curve, by QR along the orbit."""
     flat = motion.flat(state)
     frame = np.eye(len(flat))

@@ -155,7 +155,7 @@ def verdict(
     )
     budget = _BUDGET * number("effort", effort, low=0, open_low=True)
     with jax.enable_x64(True):
-        system = System(*dirac.cast((variant, datum, rates), jnp.float64), None)
+        system = System(*dirac.cast((variant, datum, rates), jnp.float64), tau=None)
         line = line_of(system, Players(phi, theta)) if rule is None else None
         case = _Case(variant, system, rule, Players(phi, theta), line, budget)
         try:
@@ -206,7 +206,9 @@ class _Case:
         self.balance: float | None = None
         self.unit = "iteration" if rule is not None else "unit of time"
         if line is not None:
-            self.note("the start lies on a line through the datum, on which the game is the one-dimensional one")
+            self.note(
+                "the start lies on a line through the datum, on which the game is the one-dimensional one"
+            )
 
     def note(self, line: str) -> None:
         self.evidence.append(line)
@@ -264,7 +266,9 @@ class _Case:
         ranks = {orbits.rank(rest.jacobian) for rest in found}
         flat = any(rank < len(found[0].flat) for rank in ranks)
         kind = "a line (or more) of them: the Jacobian has rank " + str(min(ranks)) if flat else "isolated"
-        self.note(f"root finding from 16 starts found {len(found)} equilibria, {kind}; nearest {_vector(found[0].flat)}")
+        self.note(
+            f"root finding from 16 starts found {len(found)} equilibria, {kind}; nearest {_vector(found[0].flat)}"
+        )
 
     def _turn(self, speed: float, r0: float) -> float:
         """A first guess of the time that one turn takes."""
@@ -314,7 +318,9 @@ class _Case:
         size = max(float(np.max(np.abs(stretch.zs - self.origin))), 1e-300)
         from_rest = (stretch.zs - self.origin) / size  # a state near the float range has a square beyond it
         squares = [np.sum(part**2, axis=1) for part in (from_rest[:, :d], from_rest[:, d:])]
-        extents = np.array([e for q in squares for e in (_peak(q), -_peak(-q))])  # of squares: smooth also at 0
+        extents = np.array(
+            [e for q in squares for e in (_peak(q), -_peak(-q))]
+        )  # of squares: smooth also at 0
         middle = 0.5 * (stretch.t[0] + stretch.t[-1])
         return _Look(
             middle,
@@ -377,16 +383,23 @@ class _Case:
             k = int(np.argmin(choices))
         rate, frequency = float(rates[k]), float(turning[k])
         self.note(
-            f"Newton: rest point {_vector(z)}, |F| < 1e-9; its eigenvalue gives the rate {rate:.6g}, measured {measured:.6g}"
+            f"Newton: rest point {_vector(z)}, |F| < 1e-9; "
+            f"its eigenvalue gives the rate {rate:.6g}, measured {measured:.6g}"
         )
         numbers: dict[str, Any] = {"rate": rate, "frequency": frequency, "half_life": math.log(2) / rate}
         numbers |= self._limit(z)
         per = f"exp(-{rate:.5g} n)" if discrete else f"exp(-{rate:.5g} t)"
         if np.linalg.norm(z - self.origin) <= 1e-6 * max(self.looks[0].rms, 1e-6):
-            how = f"spirals in at angular frequency {frequency:.5g}" if frequency > 1e-9 else "goes in directly"
-            return _Answer("converges-exponentially", numbers, f"converges to the equilibrium like {per}; it {how}")
+            how = (
+                f"spirals in at angular frequency {frequency:.5g}" if frequency > 1e-9 else "goes in directly"
+            )
+            return _Answer(
+                "converges-exponentially", numbers, f"converges to the equilibrium like {per}; it {how}"
+            )
         return _Answer(
-            "converges-elsewhere", numbers, f"converges like {per} to {_vector(z)}, which is not the equilibrium"
+            "converges-elsewhere",
+            numbers,
+            f"converges like {per} to {_vector(z)}, which is not the equilibrium",
         )
 
     def _decays(self, stretch: Stretch) -> _Answer | None:
@@ -404,7 +417,9 @@ class _Case:
         numbers = {"rate": float(rates[-1]), "half_life": math.log(2) / float(rates[-1])}
         numbers |= {} if period is None else {"frequency": 2 * math.pi / period}
         clock = "n" if self.motion.discrete else "t"
-        self.note("there is no eigenvalue here: the rate is that of the amplitude in four windows at growing times")
+        self.note(
+            "there is no eigenvalue here: the rate is that of the amplitude in four windows at growing times"
+        )
         return _Answer(
             "converges-exponentially",
             numbers | self._limit(self.origin),
@@ -413,7 +428,11 @@ class _Case:
 
     def _grows(self) -> _Answer | None:
         amplitudes = np.array([look.rms for look in self.looks])
-        if len(amplitudes) < 8 or amplitudes[-1] < 1e3 * amplitudes[0] or np.any(np.diff(amplitudes[-5:]) <= 0):
+        if (
+            len(amplitudes) < 8
+            or amplitudes[-1] < 1e3 * amplitudes[0]
+            or np.any(np.diff(amplitudes[-5:]) <= 0)
+        ):
             return None
         law = laws.power_law(np.array([look.time for look in self.looks]), amplitudes)
         if law is None or law.exponent >= 0:
@@ -442,7 +461,9 @@ class _Case:
         if orbit is not None:
             radii["period"] = float(orbit.period)
             radii["floquet"] = orbit.multipliers
-            self.note(f"refined by {orbit.how}: period {orbit.period:.8g}, multipliers {_complex(orbit.multipliers)}")
+            self.note(
+                f"refined by {orbit.how}: period {orbit.period:.8g}, multipliers {_complex(orbit.multipliers)}"
+            )
         attracts = orbit is not None and orbit.attracts
         if not attracts and not (moved and (round_ or orbit is None)):
             slow = self._larger(now)
@@ -450,13 +471,20 @@ class _Case:
                 return slow
             if conserved:
                 radii["conserved"] = conserved
-                self.note("conserved along the run: " + ", ".join(f"{n} to {e:.1g}" for n, (_, e) in conserved.items()))
+                self.note(
+                    "conserved along the run: "
+                    + ", ".join(f"{n} to {e:.1g}" for n, (_, e) in conserved.items())
+                )
                 self._drifts_with_tolerance(list(conserved))
             if "period" not in radii and (repeat := _mean_period(self._radii(stretch))) is not None:
                 radii["period"] = repeat
                 self.note("the orbit does not close; what repeats are its radii, with the period given")
             period = f" with period {radii['period']:.6g}" if "period" in radii else ""
-            return _Answer("neutral-orbit", _public(radii), f"neutral: it keeps its orbit for ever{period}, and so do its neighbours")
+            return _Answer(
+                "neutral-orbit",
+                _public(radii),
+                f"neutral: it keeps its orbit for ever{period}, and so do its neighbours",
+            )
         if round_:
             text = f"ends on a circle: |phi| = {radii['radius_phi']:.6g}, |theta - x0| = {radii['radius_theta']:.6g}"
             return _Answer("limit-circle", radii, text)
@@ -470,7 +498,9 @@ class _Case:
         if self.spent < 0.5 * self.budget:
             return None
         return _Answer(
-            "undecided", _public(radii), "undecided: it settles on a bounded motion that neither closes nor only turns"
+            "undecided",
+            _public(radii),
+            "undecided: it settles on a bounded motion that neither closes nor only turns",
         )
 
     def _radii(self, stretch: Stretch) -> Stretch:
@@ -497,7 +527,10 @@ class _Case:
             for period in orbits.returns(stretch.t, stretch.zs):
                 orbit = orbits.periodic_orbit(motion, stretch.zs[0], period)
                 # neighbours of a motion that does not close may close: they say nothing of it
-                if orbit is not None and np.linalg.norm(orbit.flat - stretch.zs[0]) < 1e-3 * now.extents.max():
+                if (
+                    orbit is not None
+                    and np.linalg.norm(orbit.flat - stretch.zs[0]) < 1e-3 * now.extents.max()
+                ):
                     return orbit
             return None
         period = _mean_period(stretch)
@@ -546,7 +579,9 @@ class _Case:
         """Whether a conserved wedge l > 0 keeps the motion away from the equilibrium: r^2 >= 2 l."""
         if self.system.dim == 1:
             return False
-        values = [_wedge(look.stretch.zs - self.origin, self.system.dim) for look in (self.looks[0], self.looks[-1])]
+        values = [
+            _wedge(look.stretch.zs - self.origin, self.system.dim) for look in (self.looks[0], self.looks[-1])
+        ]
         first, last = (float(np.mean(v)) for v in values)
         return first > 1e-9 * self.looks[0].rms ** 2 and abs(last - first) < 1e-6 * first
 
@@ -555,13 +590,18 @@ class _Case:
         if self.linear.status != "marginal" or now.rms > 0.25 or self.motion.dim > 1 or self.line is not None:
             return None
         factor = 0.5 / now.rms
-        bigger = Players(self.start.phi * factor, np.asarray(self.system.x0) + (self.start.theta - np.asarray(self.system.x0)) * factor)
+        bigger = Players(
+            self.start.phi * factor,
+            np.asarray(self.system.x0) + (self.start.theta - np.asarray(self.system.x0)) * factor,
+        )
         case = _Case(self.variant, self.full, self.rule, bigger, None, self.budget)
         answer = case.decide()
         self.spent += case.spent
         if answer.kind != "converges-sublinearly":
             return None
-        self.note(f"too small to move visibly: judged by the orbit {factor:.3g} times larger that encloses it")
+        self.note(
+            f"too small to move visibly: judged by the orbit {factor:.3g} times larger that encloses it"
+        )
         self.evidence += case.evidence
         return answer
 
@@ -573,9 +613,17 @@ class _Case:
         self.note(stretch.why or f"the motion ended: {stretch.result} at {stretch.when:.6g}")
         if stretch.result == "stuck":
             numbers = {"capture_time": stretch.when} | self._limit(end)
-            return _Answer("stuck", numbers, f"is captured by a discontinuity at t = {stretch.when:.6g} and rests at {_vector(end)}")
+            return _Answer(
+                "stuck",
+                numbers,
+                f"is captured by a discontinuity at t = {stretch.when:.6g} and rests at {_vector(end)}",
+            )
         if self.motion.discrete:
-            return _Answer("diverges", self._growth_of_map(), f"diverges: it leaves the float range at iteration {stretch.when:.0f}")
+            return _Answer(
+                "diverges",
+                self._growth_of_map(),
+                f"diverges: it leaves the float range at iteration {stretch.when:.0f}",
+            )
         if stretch.result in ("diverged", "stiff"):
             return self._blow_up(stretch, since)
         return _Answer("undecided", {}, f"undecided: {stretch.why}")
@@ -606,9 +654,17 @@ class _Case:
             return _Answer("undecided", self._limit(end), f"undecided: {stretch.why}")
         if not np.isfinite(last) or last > 50 * max(typical, 1e-12):
             self.note(f"growth rate |F|/|z|: {typical:.3g} half-way, {last:.3g} at the end")
-            return _Answer("finite-time", {"blow_up_time": stretch.when}, f"blows up in finite time, at t = {stretch.when:.6g}")
+            return _Answer(
+                "finite-time",
+                {"blow_up_time": stretch.when},
+                f"blows up in finite time, at t = {stretch.when:.6g}",
+            )
         self.note(f"growth rate |F|/|z|: {typical:.3g} half-way, {last:.3g} at the end")
-        grown = math.log(np.linalg.norm(end) / max(size[0], 1e-300)) / max(stretch.time - rows.t[0], 1e-300) if len(zs) else last
+        grown = (
+            math.log(np.linalg.norm(end) / max(size[0], 1e-300)) / max(stretch.time - rows.t[0], 1e-300)
+            if len(zs)
+            else last
+        )
         return _Answer("diverges", {"rate": grown}, f"diverges exponentially, like exp({grown:.5g} t)")
 
     def _growth_rate(self, flat: np.ndarray) -> float:
@@ -624,7 +680,12 @@ class _Case:
         t = np.array([look.time for look in looks])
         if len(looks) >= 6 and np.all(np.diff(amplitudes[-5:]) < 0) and not self._held_up():
             law = laws.power_law(t[1:], amplitudes[1:])
-            if law is not None and law.exponent > 0 and law.error < 0.1 * law.exponent and amplitudes[-1] < 0.8 * amplitudes[0]:
+            if (
+                law is not None
+                and law.exponent > 0
+                and law.error < 0.1 * law.exponent
+                and amplitudes[-1] < 0.8 * amplitudes[0]
+            ):
                 return self._sublinear(law)
         larger = self._larger(looks[-1])
         if larger is not None:
@@ -634,13 +695,19 @@ class _Case:
             return creeping
         rises = np.diff(amplitudes[-6:])
         rising = len(rises) == 5 and bool(np.all(rises > 0))
-        grown = laws.power_law(t[1:], amplitudes[1:]) if rising and amplitudes[-1] > 2 * amplitudes[0] else None
+        grown = (
+            laws.power_law(t[1:], amplitudes[1:]) if rising and amplitudes[-1] > 2 * amplitudes[0] else None
+        )
         if grown is not None and grown.exponent < 0 and grown.error < 0.1 * abs(grown.exponent):
             numbers = {"exponent": grown.exponent, "constant": grown.constant, "exponent_error": grown.error}
             return _Answer("diverges", numbers, f"diverges like {grown.constant:.4g} t^{-grown.exponent:.4g}")
         if rising and np.all(rises > 1e-3 * amplitudes[-1]) and np.all(rises[1:] > 0.9 * rises[:-1]):
             self.note("each window shows at least as much growth since the last as the one before")
-            return _Answer("diverges", {}, f"diverges slowly: the amplitude has reached {amplitudes[-1]:.4g} and keeps growing")
+            return _Answer(
+                "diverges",
+                {},
+                f"diverges slowly: the amplitude has reached {amplitudes[-1]:.4g} and keeps growing",
+            )
         orbit = self._orbit(stretch)
         refined = orbit is not None and not orbit.how.startswith("Lyapunov")
         if orbit is not None and refined and orbit.attracts:
@@ -656,12 +723,18 @@ class _Case:
             kind = "limit-circle" if orbit.how.startswith("a state") else "limit-cycle"
             if kind == "limit-circle":
                 off = orbit.flat[: 2 * d] - self.origin
-                numbers |= {"radius_phi": float(np.linalg.norm(off[:d])), "radius_theta": float(np.linalg.norm(off[d:]))}
-            return _Answer(kind, numbers, f"approaches a {kind.replace('-', ' ')} of period {orbit.period:.6g}")
+                numbers |= {
+                    "radius_phi": float(np.linalg.norm(off[:d])),
+                    "radius_theta": float(np.linalg.norm(off[d:])),
+                }
+            return _Answer(
+                kind, numbers, f"approaches a {kind.replace('-', ' ')} of period {orbit.period:.6g}"
+            )
         return _Answer(
             "undecided",
             {},
-            f"undecided: after t = {self.time:.4g} the motion neither settles nor follows a law; a larger effort may tell",
+            f"undecided: after t = {self.time:.4g} the motion neither settles nor follows a law; "
+            "a larger effort may tell",
         )
 
     def _creeps(self, t: np.ndarray) -> _Answer | None:
@@ -680,7 +753,11 @@ class _Case:
         if np.linalg.norm(limit - self.origin) <= 1e-3 * self.looks[0].rms:
             return None
         numbers = {"exponent": law.exponent - 1.0} | self._limit(limit)
-        return _Answer("converges-elsewhere", numbers, f"creeps like t^-{law.exponent - 1:.3g} to {_vector(limit)}, which is not the equilibrium")
+        return _Answer(
+            "converges-elsewhere",
+            numbers,
+            f"creeps like t^-{law.exponent - 1:.3g} to {_vector(limit)}, which is not the equilibrium",
+        )
 
     # ------------------------------------------------------------ numbers
 
@@ -702,7 +779,9 @@ class _Case:
             run = self.motion.advance(start, 0.0, 4 * _TURNS * self.turn, 0, loosened)
             values = self._quantities(np.stack([start, run.end]) - self.origin)
             drifts.append(max(float(np.ptp(values[n]) / np.max(np.abs(values[n]))) for n in names))
-        self.note(f"their drift over {4 * _TURNS} turns is {drifts[0]:.1g} at rtol 1e-5 and {drifts[1]:.1g} at rtol 1e-9")
+        self.note(
+            f"their drift over {4 * _TURNS} turns is {drifts[0]:.1g} at rtol 1e-5 and {drifts[1]:.1g} at rtol 1e-9"
+        )
 
     def _conserved(self) -> dict[str, Any]:
         """Quantities that did not drift between the first and the last window: name -> (value, relative drift)."""

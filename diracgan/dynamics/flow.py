@@ -15,7 +15,8 @@ from ..game import Players
 from ..variants import Variant
 from .engines import DIFFRAX, diffrax_solver
 from .piecewise import System, pack, unpack, velocity
-from .rules import Rule, State, init, step as one_iteration
+from .rules import Rule, State, init
+from .rules import step as one_iteration
 
 
 def flow(

@@ -8,6 +8,7 @@ finds the end of a regime by shortening its last step, so that nothing is interp
 from __future__ import annotations
 
 import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -77,7 +78,9 @@ def _march(
         # once a guard has fallen within a step, its end is halved in, and the last try is taken
         seeking, last = halvings > 0, halvings == _HALVINGS
         lands = ~seeking & (h >= target - t)
-        length = jnp.where(seeking, jnp.where(last, high, 0.5 * (low + high)), jnp.where(lands, target - t, h))
+        length = jnp.where(
+            seeking, jnp.where(last, high, 0.5 * (low + high)), jnp.where(lands, target - t, h)
+        )
         new, error = attempt(y, length)
         size = jnp.max(jnp.abs(error) / (atol + rtol * jnp.maximum(jnp.abs(y), jnp.abs(new))))
         good = seeking | (jnp.isfinite(size) & (size <= 1.0))
@@ -100,7 +103,18 @@ def _march(
 
     speed = jnp.linalg.norm(flow_in(system, y0, regime))
     first = 0.01 * (jnp.linalg.norm(y0) + 1e-6) / (speed + 1e-300)
-    start = (t0, y0, jnp.minimum(first, t1 - t0), 0, _RUNNING, 0, jnp.full((len(ts), len(y0)), jnp.nan), 0.0, 0.0, 0)
+    start = (
+        t0,
+        y0,
+        jnp.minimum(first, t1 - t0),
+        0,
+        _RUNNING,
+        0,
+        jnp.full((len(ts), len(y0)), jnp.nan),
+        0.0,
+        0.0,
+        0,
+    )
     end = jax.lax.while_loop(
         lambda c: (c[4] == _RUNNING) & (c[3] < _MAX_STEPS), body, tuple(jnp.asarray(x) for x in start)
     )
