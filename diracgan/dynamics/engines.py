@@ -138,7 +138,7 @@ def _scipy(
             if run.status == "failed" or not np.all(np.isfinite(run.y)) or run.t <= t:
                 return Segment(ys, t, y, None, "stiff", steps)
             path, now = run.dense_output(), seen(run.y)
-            end = _first_fall(lambda t: seen(path(t))[0], before, now, t, run.t)
+            end = _first_fall(lambda t, path=path: seen(path(t))[0], before, now, t, run.t)
             if end is None:
                 rows = (ts > t) & (ts <= run.t)
             else:
