@@ -17,11 +17,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from .switching import _bind
 
-Cells = np.ndarray  # of dtype object, one Node an entry
+Cells = Any  # arrays of dtype object, one Node an entry
 
 MOST = 3_000
 """Scalar operations beyond which a program is no longer worth taking apart."""
@@ -44,7 +45,9 @@ class Node:
 
     __slots__ = ("args", "detail", "dtype", "op", "primitive")
 
-    def __init__(self, op: str, args: tuple[Node, ...], dtype: Any, detail: Any, primitive: Any = None) -> None:
+    def __init__(
+        self, op: str, args: tuple[Node, ...], dtype: Any, detail: Any, primitive: Any = None
+    ) -> None:
         self.op, self.args, self.dtype, self.detail, self.primitive = op, args, dtype, detail, primitive
 
     @property
@@ -131,9 +134,12 @@ def trace(fn: Callable[..., Any], *examples: Any) -> Program:
     """
     closed, shape = jax.make_jaxpr(fn, return_shape=True)(*examples)
     build, cells, count = _Build(), [], itertools.count()
-    for aval in (v.aval for v in closed.jaxpr.invars):
+    avals: list[Any] = [v.aval for v in closed.jaxpr.invars]
+    for aval in avals:
         _plain(aval)
-        cells.append(_cells([Node("input", (), aval.dtype, next(count)) for _ in range(aval.size)], aval.shape))
+        cells.append(
+            _cells([Node("input", (), aval.dtype, next(count)) for _ in range(aval.size)], aval.shape)
+        )
     outs = build.run(closed.jaxpr, [build.constant(c) for c in closed.consts], cells)
     leaves, tree = jax.tree.flatten(shape)
     return Program(next(count), [n for c in outs for n in c.flat], [leaf.shape for leaf in leaves], tree)
@@ -203,16 +209,18 @@ def _whole(node: Node, ins: list[Any]) -> list[Any]:
 
     mapped = any(a is not None for a in axes)
     outs = jax.vmap(run, in_axes=tuple(axes), out_axes=-1)(*arrays) if mapped else run(*arrays)
-    return [x.reshape(v.aval.size, *x.shape[len(v.aval.shape) :]) for x, v in zip(outs, eqn.outvars, strict=True)]
+    return [
+        x.reshape(v.aval.size, *x.shape[len(v.aval.shape) :]) for x, v in zip(outs, eqn.outvars, strict=True)
+    ]
 
 
 # ---------------------------------------------------------------- construction
 
 _ELEMENTWISE = frozenset(
-    "add add_any sub mul div rem neg sign abs floor ceil round exp exp2 expm1 log log1p tanh sin cos tan asin acos atan "
-    "sinh cosh asinh acosh atanh logistic sqrt rsqrt cbrt pow integer_pow square max min atan2 nextafter eq ne lt le gt "
-    "ge and or not xor select_n clamp convert_element_type is_finite erf erfc erf_inv lgamma digamma copy copy_p "
-    "reduce_precision stop_gradient shift_left shift_right_logical shift_right_arithmetic".split()
+    "add add_any sub mul div rem neg sign abs floor ceil round exp exp2 expm1 log log1p tanh sin cos tan asin acos "
+    "atan sinh cosh asinh acosh atanh logistic sqrt rsqrt cbrt pow integer_pow square max min atan2 nextafter eq ne "
+    "lt le gt ge and or not xor select_n clamp convert_element_type is_finite erf erfc erf_inv lgamma digamma copy "
+    "copy_p reduce_precision stop_gradient shift_left shift_right_logical shift_right_arithmetic".split()
 )
 _CALLS = frozenset(
     "jit pjit closed_call core_call remat remat2 checkpoint custom_jvp_call custom_vjp_call custom_lin".split()
@@ -273,10 +281,12 @@ class _Build:
     def number(self, value: Any, dtype: Any) -> Node:
         value = np.asarray(value, dtype)[()]
         # the bytes tell -0.0 from 0.0 and let NaN equal itself
-        return self._once(("known", np.dtype(dtype).str, value.tobytes()), lambda: Node("known", (), dtype, value))
+        return self._once(
+            ("known", np.dtype(dtype).str, value.tobytes()), lambda: Node("known", (), dtype, value)
+        )
 
     def constant(self, value: Any) -> Cells:
-        if isinstance(value, jax.core.Tracer):
+        if isinstance(value, Tracer):
             raise NotApart("it depends on a value that is traced outside of it")
         array = np.asarray(value)
         return _cells([self.number(x, array.dtype) for x in array.flat], array.shape)
@@ -304,6 +314,7 @@ class _Build:
     def simplify(self, name: str, params: dict[str, Any], args: Sequence[Node], dtype: Any) -> Node | None:
         """What an operation with a neutral or vanishing operand comes to. 0 x = 0, also for an infinite x: what an
         absent datum multiplies is absent."""
+        neg = jax.lax.neg_p
         if name == "mul":
             for a, b in (args, args[::-1]):
                 if a.known and a.detail == 0:
@@ -311,16 +322,22 @@ class _Build:
                 if a.known and a.detail == 1:
                     return b
                 if a.known and a.detail == -1:
-                    return self.apply(jax.lax.neg_p, {}, [b], dtype)
+                    return self.apply(neg, {}, [b], dtype)
+                if a.op == "neg":  # signs move outwards, where they end in a difference
+                    return self.apply(neg, {}, [self.apply(jax.lax.mul_p, {}, [a.args[0], b], dtype)], dtype)
         elif name == "add":
             for a, b in (args, args[::-1]):
                 if a.known and a.detail == 0:
                     return b
+                if a.op == "neg":
+                    return self.apply(jax.lax.sub_p, {}, [b, a.args[0]], dtype)
         elif name == "sub":
             if args[1].known and args[1].detail == 0:
                 return args[0]
             if args[0].known and args[0].detail == 0:
-                return self.apply(jax.lax.neg_p, {}, [args[1]], dtype)
+                return self.apply(neg, {}, [args[1]], dtype)
+            if args[1].op == "neg":
+                return self.apply(jax.lax.add_p, {}, [args[0], args[1].args[0]], dtype)
         elif name == "div" and args[1].known and np.issubdtype(dtype, np.floating):
             if args[1].detail == 1:
                 return args[0]
@@ -330,6 +347,11 @@ class _Build:
         elif name == "neg":
             if args[0].op == "neg":
                 return args[0].args[0]
+            if args[0].op == "sub":
+                return self.apply(jax.lax.sub_p, {}, args[0].args[::-1], dtype)
+            if args[0].op == "mul" and (known := [a for a in args[0].args if a.known]):
+                rest = [a for a in args[0].args if not a.known]
+                return self.apply(jax.lax.mul_p, {}, [self.number(-known[0].detail, dtype), *rest], dtype)
         elif name == "select_n":
             if args[0].known:
                 return args[1 + int(args[0].detail)]
@@ -337,7 +359,9 @@ class _Build:
                 return args[1]
         elif name == "integer_pow" and params["y"] == 2:
             return self.apply(jax.lax.mul_p, {}, [args[0], args[0]], dtype)
-        elif name in ("copy", "copy_p", "stop_gradient") or (name == "convert_element_type" and args[0].dtype == dtype):
+        elif name in ("copy", "copy_p", "stop_gradient") or (
+            name == "convert_element_type" and args[0].dtype == dtype
+        ):
             return args[0]
         return None
 
@@ -346,7 +370,10 @@ class _Build:
         at.update(zip(jaxpr.invars, args, strict=True))
 
         def read(a: Any) -> Cells:
-            return self.constant(np.asarray(a.val, a.aval.dtype)) if isinstance(a, Literal) else at[a]
+            if not isinstance(a, Literal):
+                return at[a]
+            aval: Any = a.aval
+            return self.constant(np.asarray(a.val, aval.dtype))
 
         live = _live(jaxpr)
         for eqn, wanted in zip(jaxpr.eqns, live, strict=True):
@@ -371,9 +398,10 @@ class _Build:
             return self.closed(body, ins) if body is not None else self.whole(eqn, ins)
         if name in _ELEMENTWISE:
             out = eqn.outvars[0].aval
-            spread = [np.broadcast_to(c, out.shape) for c in ins]
+            spread: list[Any] = [np.broadcast_to(c, out.shape) for c in ins]
             made = [
-                self.apply(eqn.primitive, params, [c[i] for c in spread], out.dtype) for i in np.ndindex(out.shape)
+                self.apply(eqn.primitive, params, [c[i] for c in spread], out.dtype)
+                for i in np.ndindex(out.shape)
             ]
             return [_cells(made, out.shape)]
         special = getattr(self, f"_{name}", None)
@@ -392,7 +420,11 @@ class _Build:
         """An operation that moves entries without changing them: run on their numbers instead."""
         if eqn.primitive.name not in _MOVES:
             return None
-        fixed = {"gather": (1,), "dynamic_slice": range(1, len(ins)), "dynamic_update_slice": range(2, len(ins))}
+        fixed = {
+            "gather": (1,),
+            "dynamic_slice": range(1, len(ins)),
+            "dynamic_update_slice": range(2, len(ins)),
+        }
         indices = tuple(fixed.get(eqn.primitive.name, ()))
         if any(not n.known for k in indices for n in ins[k].flat):
             return None
@@ -401,7 +433,9 @@ class _Build:
         count, arrays = itertools.count(1), []
         for k, c in enumerate(ins):
             labels = [n.detail for n in c.flat] if k in indices else [next(count) for _ in c.flat]
-            arrays.append(np.asarray(labels, c.flat[0].dtype if k in indices and c.size else np.int32).reshape(c.shape))
+            arrays.append(
+                np.asarray(labels, c.flat[0].dtype if k in indices and c.size else np.int32).reshape(c.shape)
+            )
         pool.insert(0, self.number(0, dtype))  # what a gather out of bounds fills in
         # out of bounds a gather fills in the entry that stands for 0
         outs = _run_plain(eqn, arrays, **({"fill_value": 0} if eqn.primitive.name == "gather" else {}))
@@ -458,11 +492,17 @@ class _Build:
             done = np.moveaxis(_stack(rows, columns.shape), 0, axis)
             return np.flip(done, axis) if back else done
         axes = tuple(eqn.params["axes"])
-        flat = np.moveaxis(cells, axes, range(-len(axes), 0)).reshape(*out.shape, -1) if axes else cells[..., None]
+        flat = (
+            np.moveaxis(cells, axes, range(-len(axes), 0)).reshape(*out.shape, -1)
+            if axes
+            else cells[..., None]
+        )
         made = []
         for index in np.ndindex(out.shape):
             column = list(flat[index])
-            made.append(functools.reduce(both, column) if column else self.number(_START[binary.name], out.dtype))
+            made.append(
+                functools.reduce(both, column) if column else self.number(_START[binary.name], out.dtype)
+            )
         return _cells(made, out.shape)
 
     def _dot_general(self, eqn: Any, ins: list[Cells]) -> list[Cells]:
@@ -479,7 +519,10 @@ class _Build:
         a, b = order(ins[0], left, left_batch), order(ins[1], right, right_batch)
         made = []
         for k, i, j in np.ndindex(a.shape[0], a.shape[1], b.shape[1]):
-            terms = [self.apply(jax.lax.mul_p, {}, [p, q], out.dtype) for p, q in zip(a[k, i], b[k, j], strict=True)]
+            terms = [
+                self.apply(jax.lax.mul_p, {}, [p, q], out.dtype)
+                for p, q in zip(a[k, i], b[k, j], strict=True)
+            ]
             add = functools.partial(self._add, out.dtype)
             made.append(functools.reduce(add, terms) if terms else self.number(0, out.dtype))
         return [_cells(made, out.shape)]
@@ -497,7 +540,9 @@ class _Build:
         fixed, carry, rows = ins[:constants], ins[constants : constants + carried], ins[constants + carried :]
         kept: list[list[Cells]] = [[] for _ in eqn.outvars[carried:]]
         for k in range(p["length"])[:: -1 if p["reverse"] else 1]:
-            outs = self.closed(body, [*fixed, *carry, *(r[k] if r.ndim > 1 else _cells([r[k]], ()) for r in rows)])
+            outs = self.closed(
+                body, [*fixed, *carry, *(r[k] if r.ndim > 1 else _cells([r[k]], ()) for r in rows)]
+            )
             carry = outs[:carried]
             for store, row in zip(kept, outs[carried:], strict=True):
                 store.insert(0 if p["reverse"] else len(store), row)
@@ -526,7 +571,11 @@ class _Build:
         chosen = results[0]
         for k, result in enumerate(results[1:], 1):
             compare = jax.lax.ge_p if which.dtype != np.bool_ else None
-            past = which if compare is None else self.apply(compare, {}, [which, self.number(k, which.dtype)], np.bool_)
+            past = (
+                which
+                if compare is None
+                else self.apply(compare, {}, [which, self.number(k, which.dtype)], np.bool_)
+            )
 
             def pick(a: Node, b: Node, past: Node = past) -> Node:
                 return self.apply(jax.lax.select_n_p, {}, [past, a, b], a.dtype)

@@ -1,8 +1,8 @@
 """Adaptive steps: one step size for a block of trajectories that need about the same.
 
-A block takes the step that its most demanding trajectory allows, so every trajectory keeps its own tolerance. Blocks are
-sorted by how demanding their trajectories are, and sorted anew, without those that have arrived, after every round of a
-limited number of steps: a stiff trajectory slows its likes, not everybody.
+A block takes the step that its most demanding trajectory allows, so every trajectory keeps its own tolerance. Blocks
+are sorted by how demanding their trajectories are, and sorted anew, without those that have arrived, after every round
+of a limited number of steps: a stiff trajectory slows its likes, not everybody.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .blocks import Layout, compiled, layout, over
-from .fused import Job, Lanes, Outcome, Task, by_block
+from .fused import Lanes, Outcome, Task, by_block
 from .methods import tableau
 from .programs import Motion
 from .watch import Watch, squares
@@ -29,18 +29,34 @@ _BAD = 1e12  # what stands for an error that is no number
 _FAR = 1e6  # a trajectory that cannot go on out there is on its way to infinity
 
 
+class Flow(NamedTuple):
+    """A share of an ensemble: arrays (blocks, ..., block), or numbers for all trajectories.
+
+    Attributes:
+        system: the system's numbers.
+        state: the players' entries.
+        seen: the accumulators of the statistics.
+        watch: the radii of escape and of the ball, and the datum's entries or None.
+    """
+
+    system: Lanes
+    state: Lanes
+    seen: dict[str, Any]
+    watch: tuple[Any, Any, Any]
+
+
 class Piece(NamedTuple):
     """A share between two sorts.
 
     Attributes:
-        job: as for fixed steps, whose ``h`` is not used.
+        job: the trajectories.
         togo: time left of this stretch, by trajectory.
         demand: error / h^5 of the last full step: (safety^5 / demand)^(1/5) is the step a trajectory asks for.
         stuck: whether even the least step fails.
         end: the time at the end of this stretch.
     """
 
-    job: Job
+    job: Flow
     togo: Any
     demand: Any
     stuck: Any
@@ -65,7 +81,7 @@ def _stages(field: Callable[[Lanes], Lanes], y: Lanes, h: Any, k1: Lanes) -> tup
     return new, ks
 
 
-def _field(motion: Motion, job: Job) -> Callable[[Lanes], Lanes]:
+def _field(motion: Motion, job: Flow) -> Callable[[Lanes], Lanes]:
     """The velocity as a function of the state's entries."""
     like = job.state[0]
 
@@ -129,7 +145,16 @@ def _round(motion: Motion, names: tuple[str, ...], piece: Piece, limits: Limits)
 
         hardest = jnp.max(jnp.where(piece.togo > 0, piece.demand, 0.0))
         h = jnp.clip(_SAFETY * hardest**-0.2, limits.least, jnp.max(piece.togo))
-        carry = (jnp.int32(0), h, job.state, field(job.state), piece.togo, piece.demand, piece.stuck, job.seen)
+        carry = (
+            jnp.int32(0),
+            h,
+            job.state,
+            field(job.state),
+            piece.togo,
+            piece.demand,
+            piece.stuck,
+            job.seen,
+        )
         count, _, y, _, togo, demand, stuck, seen = jax.lax.while_loop(busy, once, carry)
         done = piece._replace(job=job._replace(state=y, seen=seen), togo=togo, demand=demand, stuck=stuck)
         return done, jnp.broadcast_to(count, togo.shape)
@@ -145,9 +170,7 @@ first = compiled(_first, static=1)
 round_of_steps = compiled(_round, static=2)
 
 
-def integrate(
-    task: Task, stops: Sequence[float], tolerances: tuple[float, float], max_steps: int
-) -> Outcome:
+def integrate(task: Task, stops: Sequence[float], tolerances: tuple[float, float], max_steps: int) -> Outcome:
     """Run to every one of ``stops``, increasing times.
 
     Args:
@@ -156,10 +179,11 @@ def integrate(
         tolerances: rtol and atol.
         max_steps: steps after which a trajectory is given up.
     """
-    motion, dtype, count = task.motion, task.dtype, task.players[0].shape[-1]
+    dtype, count = task.dtype, task.count
     end = float(stops[-1])
     least = 16 * float(np.finfo(dtype).eps) * end
-    limits = Limits(*(np.asarray(x, dtype) for x in (*tolerances, least)), np.int32(ROUND))
+    rtol, atol, shortest = (np.asarray(x, dtype) for x in (*tolerances, least))
+    limits = Limits(rtol, atol, shortest, np.int32(ROUND))
     plan = layout(count, BLOCK, task.devices.workers, shares_each=8)
     watching = Watch(task.names, *task.watch)
     begun = watching.begin([np.asarray(x) for x in task.players])
@@ -174,7 +198,7 @@ def integrate(
     status = np.where(flight.lost, np.where(far, DIVERGED, STIFF), 0)
     status = np.where(flight.late, MAX_STEPS, status)
     status = np.where(np.isfinite(last).all(axis=0), status, DIVERGED)
-    return Outcome(rows, flight.seen, status.astype(np.int8))
+    return Outcome(rows, flight.seen, status.astype(np.int8), "XLA")
 
 
 class _Flight:
@@ -199,7 +223,8 @@ class _Flight:
             piece, steps = self._of(who, togo, end, self._steps)
             for mine, theirs in zip(self.state, piece.job.state, strict=True):
                 mine[..., who] = theirs
-            jax.tree.map(lambda mine, theirs: mine.__setitem__((..., who), theirs), self.seen, piece.job.seen)
+            for mine, theirs in zip(jax.tree.leaves(self.seen), jax.tree.leaves(piece.job.seen), strict=True):
+                mine[who] = theirs
             togo[who], self.demand[who], self.lost[who] = piece.togo, piece.demand, piece.stuck
             self.used[who] += steps
             self.late |= (togo > 0) & (self.used >= max_steps)
@@ -216,14 +241,22 @@ class _Flight:
         """``work`` on the trajectories ``who``, shared among the cores; arrays over ``who`` come back."""
         assert self.demand is not None
         t, whole = self.task, self.plan
-        job = Job(t.leaves, self.state, self.seen, t.watch, t.h)
+        job = Flow(t.leaves, self.state, self.seen, t.watch)
         piece = Piece(job, togo, self.demand, self.lost, end)
         leaves, tree = jax.tree.flatten(piece)
         plan = Layout(who.size, math.ceil(who.size / (whole.blocks * whole.block)), whole.blocks, whole.block)
         cut = [plan.split(x[..., who]) if np.ndim(x) else [x] * plan.shares for x in leaves]
         shares = [jax.tree.unflatten(tree, pieces) for pieces in zip(*cut, strict=True)]
         warm = (lambda share: work(share, 0)) if work == self._steps else work
-        key = (work.__name__, t.motion, t.names, plan.blocks, plan.block, t.devices.devices, *map(np.ndim, leaves))
+        key = (
+            work.__name__,
+            t.motion,
+            t.names,
+            plan.blocks,
+            plan.block,
+            t.devices.devices,
+            *map(np.ndim, leaves),
+        )
         parts = over(t.devices, work, shares, warm, key)
         return jax.tree.map(lambda *xs: plan.join(xs) if np.ndim(xs[0]) > 1 else xs[0], *parts)
 

@@ -143,10 +143,16 @@ def run(
     names, times = asked(save)
     radii = (number("escape", escape, low=0, open_low=True), number("ball", ball, low=0, open_low=True))
     variant = _of(variant, Variant, "variant", count)
-    rates = Players(number("rate_d", rate_d, low=0, open_low=True), number("rate_g", rate_g, low=0, open_low=True))
+    rates = Players(
+        number("rate_d", rate_d, low=0, open_low=True), number("rate_g", rate_g, low=0, open_low=True)
+    )
     flow = {"t1": t1, "dt": dt, "method": method, "rtol": rtol, "atol": atol, "max_steps": max_steps}
     if rule is not None:
-        others = flow | {"adaptive": adaptive or None, "rate_d": _unless_one(rates.phi), "rate_g": _unless_one(rates.theta)}
+        others = flow | {
+            "adaptive": adaptive or None,
+            "rate_d": _unless_one(rates.phi),
+            "rate_g": _unless_one(rates.theta),
+        }
         course = _rule_course(_of(rule, Rule, "rule", count), steps, times, others)
     elif steps is not None:
         raise InputError(f"steps = {steps} needs a rule; allowed without one: t1 and dt")
@@ -162,12 +168,10 @@ def run(
     with jax.enable_x64(kind == np.float64):
         where = choose(devices)
         system = jax.tree.map(lambda x: np.asarray(x, kind), system)
-        watch = (*(np.asarray(r, kind) for r in radii), system.x0)
+        watch = (np.asarray(radii[0], kind), np.asarray(radii[1], kind), system.x0)
         moves = motion(system, phi.shape[1], kind)
         players = moves.pack(phi, theta, kind)
-        task = Task(
-            moves, names, jax.tree.leaves(system), players, watch, np.asarray(course.h, kind), where
-        )
+        task = Task(moves, names, jax.tree.leaves(system), players, watch, np.asarray(course.h, kind), where)
         if course.tolerances is None:
             outcome = iterate(task, course.stops)
         else:
@@ -186,11 +190,14 @@ def run(
         "dtype": kind.name,
         "fused": moves.note or "yes",
         "reduced": "no" if frame is None else f"from {dim} to the {small} dimensions that the start spans",
+        "engine": outcome.engine,
         "devices": f"{where.workers} {where.platform}",
     }
     if names:
         attrs |= {"escape": radii[0], "ball": radii[1]}
-    return Ensemble(data, coords, attrs | {"versions": versions(), "wall_time_s": time.perf_counter() - began})
+    return Ensemble(
+        data, coords, attrs | {"versions": versions(), "wall_time_s": time.perf_counter() - began}
+    )
 
 
 # ---------------------------------------------------------------- what is to be done
@@ -243,7 +250,8 @@ def _fixed_course(flow: dict[str, Any], rates: Players, times: Any, kind: np.dty
     total = _counts("t1", [end], h, None)[0]
     stops = [total] if times is None else _counts("time to save", times, h, total)
     coords = {"time": (("time",), np.asarray(stops) * h)}
-    step = METHODS[method](lr=h) if rates == Players(1.0, 1.0) else METHODS[method](lr_d=h * rates.phi, lr_g=h * rates.theta)
+    lr = {"lr": h} if rates == Players(1.0, 1.0) else {"lr_d": h * rates.phi, "lr_g": h * rates.theta}
+    step = METHODS[method](**lr)  # type: ignore[call-arg]
     attrs = {"method": method, "t1": end, "dt": h, "steps": total, "rate_d": rates.phi, "rate_g": rates.theta}
     return _Course(step, h, stops, None, 0, coords, attrs)
 
@@ -255,7 +263,9 @@ def _adaptive_course(flow: dict[str, Any], rates: Players, times: Any, kind: np.
         raise InputError(f"method {flow['method']!r} estimates no error; allowed with adaptive=True: 'tsit5'")
     single = kind == np.float32
     rtol = number("rtol", (1e-4 if single else 1e-6) if flow["rtol"] is None else flow["rtol"], low=0, high=1)
-    atol = number("atol", (1e-6 if single else 1e-9) if flow["atol"] is None else flow["atol"], low=0, open_low=True)
+    atol = number(
+        "atol", (1e-6 if single else 1e-9) if flow["atol"] is None else flow["atol"], low=0, open_low=True
+    )
     most = integer("max_steps", 16_384 if flow["max_steps"] is None else flow["max_steps"], low=1)
     end = _end(flow)
     stops = [end] if times is None else _increasing(times, end)
@@ -288,8 +298,10 @@ def _increasing(times: Any, end: float) -> list[float]:
     if found.ndim != 1 or not found.size:
         raise InputError("save: allowed are 'final', 'stats', names of statistics, or a list of times")
     if not np.isfinite(found).all() or (np.diff(found) <= 0).any() or found[0] < 0 or found[-1] > end:
-        raise InputError(f"times to save must increase within [0, {end:g}]; got {found[0]:g} to {found[-1]:g}")
-    return found.tolist()
+        raise InputError(
+            f"times to save must increase within [0, {end:g}]; got {found[0]:g} to {found[-1]:g}"
+        )
+    return [float(t) for t in found]
 
 
 # ---------------------------------------------------------------- what is given
@@ -309,7 +321,9 @@ def starts(phi0: Any, theta0: Any) -> tuple[np.ndarray, np.ndarray]:
             raise InputError(f"{name} is no array of numbers; allowed: shape (N, d)") from None
         array = array[:, None] if array.ndim == 1 else array
         if array.ndim != 2 or 0 in array.shape:
-            raise InputError(f"{name} has shape {np.shape(value)}; allowed: (N, d) with N, d >= 1, or (N,) for d = 1")
+            raise InputError(
+                f"{name} has shape {np.shape(value)}; allowed: (N, d) with N, d >= 1, or (N,) for d = 1"
+            )
         if not np.isfinite(array).all():
             raise InputError(f"{name} has entries that are not finite; allowed: finite numbers")
         both.append(array)
@@ -360,7 +374,9 @@ def _of(thing: Any, kind: type[Parametric], what: str, count: int) -> Any:
         if np.ndim(value) == 0:
             continue
         if np.shape(value) != (count,):
-            raise InputError(f"{name} has shape {np.shape(value)}; allowed: one number, or ({count},) as the starts")
+            raise InputError(
+                f"{name} has shape {np.shape(value)}; allowed: one number, or ({count},) as the starts"
+            )
         for end in (np.min(value), np.max(value)):
             known[name].check(float(end))
     return thing
@@ -377,7 +393,11 @@ def _labelled(
         rows[failed, -1] = np.nan
         rows[~np.isfinite(rows).all(axis=2)] = np.nan
         rows = rows if frame is None else frame.back(rows).astype(rows.dtype)
-        data[name] = (("trajectory", "time", "component"), rows) if several else (("trajectory", "component"), rows[:, 0])
+        data[name] = (
+            (("trajectory", "time", "component"), rows)
+            if several
+            else (("trajectory", "component"), rows[:, 0])
+        )
     for name, value in outcome.seen.items():
         if name in ("min", "max"):
             for k, player in enumerate(("phi", "theta")):
@@ -391,4 +411,7 @@ def _labelled(
             data[name] = (("trajectory",), value)
     data["status"] = (("trajectory",), outcome.status)
     count, dim = len(outcome.status), data["phi"][1].shape[-1]
-    return data, {"trajectory": (("trajectory",), np.arange(count)), "component": (("component",), np.arange(dim))}
+    return data, {
+        "trajectory": (("trajectory",), np.arange(count)),
+        "component": (("component",), np.arange(dim)),
+    }

@@ -1,4 +1,4 @@
-"""How an ensemble is laid out and shared among cores: blocks that fit the cache, shares that one core takes at a time."""
+"""How an ensemble is laid out: blocks that fit the cache, and shares of them that the cores take one by one."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ T = TypeVar("T")
 
 # measured: what a step reads and writes stays in the first and second level cache
 BLOCK_BYTES = 16_384
-_LANE = 64  # block sizes are multiples of this, so that no vector register is part empty
+LANE = 128  # block sizes are multiples of this, so that no vector register is part empty
 
 
 class Layout(NamedTuple):
-    """``count`` trajectories as ``shares`` times (``blocks``, ``block``); the last ones are padding.
+    """``size`` trajectories as ``shares`` times (``blocks``, ``block``); the last ones are padding.
 
     Attributes:
-        count: trajectories.
+        size: trajectories.
         shares: parts that are handed to the cores one by one.
         blocks: blocks in a share.
         block: trajectories in a block.
     """
 
-    count: int
+    size: int
     shares: int
     blocks: int
     block: int
 
     def split(self, lanes: np.ndarray) -> list[np.ndarray]:
-        """(..., count) -> one (blocks, ..., block) array a share; padding repeats the last trajectory."""
-        spare = self.shares * self.blocks * self.block - self.count
+        """(..., size) -> one (blocks, ..., block) array a share; padding repeats the last trajectory."""
+        spare = self.shares * self.blocks * self.block - self.size
         if spare:
             lanes = np.concatenate([lanes, np.repeat(lanes[..., -1:], spare, axis=-1)], axis=-1)
         cut = lanes.reshape(*lanes.shape[:-1], self.shares, self.blocks, self.block)
@@ -48,7 +48,7 @@ class Layout(NamedTuple):
         """The inverse of :meth:`split`."""
         flat = [np.moveaxis(np.asarray(p), 0, -2) for p in parts]
         flat = [x.reshape(*x.shape[:-2], -1) for x in flat]
-        return (flat[0] if len(flat) == 1 else np.concatenate(flat, axis=-1))[..., : self.count]
+        return (flat[0] if len(flat) == 1 else np.concatenate(flat, axis=-1))[..., : self.size]
 
 
 def layout(count: int, block: int, workers: int, shares_each: int = 4) -> Layout:
@@ -56,14 +56,14 @@ def layout(count: int, block: int, workers: int, shares_each: int = 4) -> Layout
 
     Example:
         >>> layout(131_072, 2048, 2)
-        Layout(count=131072, shares=8, blocks=8, block=2048)
+        Layout(size=131072, shares=8, blocks=8, block=2048)
         >>> layout(10, 2048, 2)
-        Layout(count=10, shares=1, blocks=1, block=64)
+        Layout(size=10, shares=1, blocks=1, block=128)
     """
     needed = max(1, math.ceil(count / block))
     if needed < workers:  # few trajectories: one smaller block for each core
-        needed = min(workers, math.ceil(count / _LANE))
-    size = min(block, math.ceil(count / needed / _LANE) * _LANE)
+        needed = min(workers, math.ceil(count / LANE))
+    size = min(block, math.ceil(count / needed / LANE) * LANE)
     shares = min(needed, workers * shares_each)
     blocks = math.ceil(needed / shares)
     return Layout(count, math.ceil(needed / blocks), blocks, size)
@@ -97,24 +97,28 @@ def choose(devices: int | Sequence[Any] | None) -> Devices:
     Raises:
         InputError: for a number that is not there or something that is no device.
     """
-    if devices is None or isinstance(devices, (int, np.integer, str)) and not isinstance(devices, bool):
+    if devices is None or (isinstance(devices, (int, np.integer, str)) and not isinstance(devices, bool)):
         local = tuple(jax.local_devices())
         cpu = local[0].platform == "cpu"
         available = cores() if cpu else len(local)
         wanted = available if devices is None else integer("devices", devices, low=1)
         if wanted > available:
             what = "cores" if cpu else "accelerators"
-            raise InputError(f"devices = {wanted} but there are {available} {what}; allowed: 1 to {available}")
+            raise InputError(
+                f"devices = {wanted} but there are {available} {what}; allowed: 1 to {available}"
+            )
         return Devices("cpu", local, wanted) if cpu else Devices("gpu", local[:wanted], wanted)
     try:
-        chosen = tuple(devices)
+        chosen = tuple(devices)  # type: ignore[arg-type]
     except TypeError:
         chosen = ()
     if not chosen or not all(isinstance(d, jax.Device) for d in chosen):
         raise InputError(f"devices = {devices!r}; allowed: None, a number, or a list of jax devices")
     platforms = {d.platform for d in chosen}
     if len(platforms) > 1:
-        raise InputError(f"devices of several kinds: {', '.join(sorted(platforms))}; allowed: devices of one kind")
+        raise InputError(
+            f"devices of several kinds: {', '.join(sorted(platforms))}; allowed: devices of one kind"
+        )
     cpu = platforms == {"cpu"}
     return Devices("cpu" if cpu else "gpu", chosen, max(len(chosen), cores()) if cpu else len(chosen))
 
@@ -153,10 +157,10 @@ def over(
         devices: where.
         fn: what is done with a share; it blocks no lock while it computes.
         shares: all of one shape.
-        warm: compiles what ``fn`` runs, by doing as little of it as can be, so that the workers need not compile at once.
+        warm: compiles what ``fn`` runs, by doing as little of it as can be, so that the workers need not.
         key: what the compilation depends on besides the type of number; one that has been met is not warmed again.
     """
-    double = bool(jax.config.jax_enable_x64)
+    double = bool(jax.config.read("jax_enable_x64"))
 
     def work(job: tuple[int, Any]) -> T:
         index, share = job

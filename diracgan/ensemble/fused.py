@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -10,93 +11,34 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .blocks import BLOCK_BYTES, Devices, Layout, compiled, layout, over
+from ..lanes import NotApart, Program, trace
+from . import native
+from .blocks import BLOCK_BYTES, Devices, compiled, layout, over
 from .programs import Motion
 from .watch import Watch
 
 Lanes = list[Any]
+Step = Callable[[Sequence[Any]], Lanes]
+
 
 class Job(NamedTuple):
-    """What a share of an ensemble is computed from: arrays (blocks, block), or numbers for all trajectories.
+    """A share of an ensemble: arrays (blocks, ..., block), or numbers for all trajectories.
 
     Attributes:
-        system: the leaves of the system.
-        state: the entries of the state, players first.
-        seen: the accumulators of the statistics.
-        watch: what is watched.
-        h: time of one step.
+        fixed: what a step depends on.
+        state: what it changes.
     """
 
-    system: Lanes
+    fixed: Lanes
     state: Lanes
-    seen: dict[str, Any]
-    watch: tuple[Any, Any, Any]
-    h: Any
-
-
-def by_block(block: Callable[[Any], Any], job: Any) -> Any:
-    """``block`` of every block of ``job``: what has at least two axes is cut along the first, a number goes to all.
-
-    A number that comes out, the same from every block, comes out as a number.
-    """
-    leaves, tree = jax.tree.flatten(job)
-    cut = [x for x in leaves if jnp.ndim(x) > 1]
-
-    def one(pieces: Lanes) -> Any:
-        rest = iter(pieces)
-        return block(jax.tree.unflatten(tree, [next(rest) if jnp.ndim(x) > 1 else x for x in leaves]))
-
-    return jax.tree.map(lambda x: x[0] if x.ndim == 1 else x, jax.lax.map(one, cut))
-
-
-def _begin(motion: Motion, names: tuple[str, ...], job: Job) -> tuple[Lanes, dict[str, Any]]:
-    """The whole state and the accumulators before the first step."""
-
-    def block(job: Job) -> tuple[Lanes, dict[str, Any]]:
-        y = job.state
-        seen = Watch(names, *job.watch).begin(y)
-        if motion.begin is None:
-            return y, seen
-        state, lanes = motion.begin([*job.system, *y]), motion.lanes([jnp.ndim(x) > 0 for x in job.system])
-        kinds = [jnp.result_type(x) for x in state]
-        return [
-            jnp.broadcast_to(jnp.asarray(x, k), y[0].shape) if varies and motion.apart else jnp.asarray(x, k)
-            for x, k, varies in zip(state, kinds, lanes, strict=True)
-        ], seen
-
-    return by_block(block, job)
-
-
-def _advance(
-    motion: Motion, names: tuple[str, ...], job: Job, first: Any, count: Any
-) -> tuple[Lanes, dict[str, Any]]:
-    """``count`` steps after the first ``first`` ones."""
-
-    def block(job: Job) -> tuple[Lanes, dict[str, Any]]:
-        watch, size = Watch(names, *job.watch), motion.players
-
-        def once(i: Any, carry: tuple[Lanes, dict[str, Any]]) -> tuple[Lanes, dict[str, Any]]:
-            state, seen = carry
-            after = motion.advance([*job.system, *state])
-            after = [jnp.broadcast_to(jnp.asarray(a, b.dtype), b.shape) for a, b in zip(after, state, strict=True)]
-            t = (first + i + 1).astype(state[0].dtype) * job.h
-            return after, watch.next(seen, state[:size], after[:size], t, job.h)
-
-        return jax.lax.fori_loop(0, count, once, (job.state, job.seen))
-
-    return by_block(block, job)
-
-
-begin = compiled(_begin, static=2)
-advance = compiled(_advance, static=2)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Task:
-    """An ensemble to be run, with arrays over trajectories (N,) or numbers for all of them.
+    """An ensemble to be run, with arrays over trajectories (..., N) or numbers for all of them.
 
     Attributes:
-        motion: the programs.
+        motion: what moves.
         names: the statistics asked for.
         leaves: the system's numbers.
         players: the players' entries at the start, the last axis over trajectories.
@@ -119,16 +61,9 @@ class Task:
         return self.players[0].dtype
 
     @property
-    def block(self) -> int:
-        """How many trajectories fit a block."""
-        size = sum(x.size for x in self.players) // self.players[0].shape[-1] if not self.motion.apart else 4
-        return max(64, BLOCK_BYTES // self.dtype.itemsize * 4 // max(size, 4))
-
-    def jobs(self, plan: Layout, players: Sequence[np.ndarray]) -> list[Job]:
-        """One :class:`Job` a share."""
-        leaves, tree = jax.tree.flatten(Job(self.leaves, list(players), {}, self.watch, self.h))
-        cut = [plan.split(x) if np.ndim(x) else [x] * plan.shares for x in leaves]
-        return [jax.tree.unflatten(tree, pieces) for pieces in zip(*cut, strict=True)]
+    def count(self) -> int:
+        """How many trajectories there are."""
+        return self.players[0].shape[-1]
 
 
 class Outcome(NamedTuple):
@@ -138,33 +73,175 @@ class Outcome(NamedTuple):
         rows: for every stop, the entries of phi, theta and, with EMA, their averages, each (..., N).
         seen: the statistics' accumulators, each (N,).
         status: how each trajectory ended, (N,).
+        engine: what ran it.
     """
 
-    rows: list[list[np.ndarray]]
+    rows: list[Lanes]
     seen: dict[str, Any]
     status: np.ndarray
+    engine: str
 
 
 def iterate(task: Task, stops: Sequence[int]) -> Outcome:
     """Run to every one of ``stops``, numbers of steps in increasing order."""
-    motion, platform = task.motion, task.devices.platform
-    plan = layout(task.players[0].shape[-1], task.block, task.devices.workers)
-    start, go = begin(platform), advance(platform)
-    kept = list(range(motion.players)) + list(range(*motion.ema.indices(motion.ema.stop)) if motion.ema else ())
+    motion, devices = task.motion, task.devices
+    step, start, tree = _loop(task)
+    varies = _varying(step, [np.ndim(x) > 0 for x in start.fixed], [np.ndim(x) > 0 for x in start.state])
+    shape = np.shape(task.players[0])
+    state = [
+        np.broadcast_to(x, shape) if v and not np.ndim(x) else x
+        for x, v in zip(start.state, varies, strict=True)
+    ]
+    plan = layout(task.count, _block(task), devices.workers)
+    advance, engine = _engine(step, start._replace(state=state), task, stops[-1])
+    kept = list(range(motion.players)) + list(
+        range(*motion.ema.indices(motion.ema.stop)) if motion.ema else ()
+    )
 
-    def work(job: Job, stops: Sequence[int] = stops) -> tuple[list[Lanes], dict[str, Any]]:
-        state, seen = start(motion, task.names, job)
+    def work(job: Job, stops: Sequence[int] = stops) -> tuple[list[Lanes], Lanes]:
         rows, done = [], 0
         for stop in stops:
-            job = job._replace(state=state, seen=seen)
-            state, seen = go(motion, task.names, job, np.int32(done), np.int32(stop - done))
-            done = stop
-            rows.append([state[i] for i in kept])
-        return rows, seen
+            job, done = job._replace(state=advance(job, stop - done)), stop
+            rows.append([np.array(job.state[i]) for i in kept])
+        return rows, job.state
 
-    key = (go, motion, task.names, plan.blocks, plan.block, task.devices.devices, *map(np.ndim, task.leaves))
-    parts = over(task.devices, work, task.jobs(plan, task.players), lambda job: work(job, [0]), key)
+    leaves, structure = jax.tree.flatten(start._replace(state=state))
+    cut = [plan.split(x) if np.ndim(x) else [x] * plan.shares for x in leaves]
+    jobs = [jax.tree.unflatten(structure, pieces) for pieces in zip(*cut, strict=True)]
+    key = (step, engine, plan.blocks, plan.block, devices.devices, *map(np.ndim, leaves))
+    parts = over(devices, work, jobs, lambda job: work(job, [0]), key)
     rows = [[plan.join(xs) for xs in zip(*(p[0][k] for p in parts), strict=True)] for k in range(len(stops))]
-    seen = jax.tree.map(lambda *xs: plan.join(xs), *(p[1] for p in parts))
+    seen = {}
+    if tree is not None:
+        last = slice(len(start.state) - 1 - tree.num_leaves, len(start.state) - 1)
+        seen = jax.tree.unflatten(
+            tree, [plan.join(xs) for xs in zip(*(p[1][last] for p in parts), strict=True)]
+        )
     ended = np.isfinite(np.vstack(rows[-1])).all(axis=0)
-    return Outcome(rows, seen, np.where(ended, 0, 1).astype(np.int8))
+    return Outcome(rows, seen, np.where(ended, 0, 1).astype(np.int8), engine)
+
+
+def _block(task: Task) -> int:
+    """How many trajectories fit a block: four numbers each, or a whole vector where the motion is not taken apart."""
+    size = 4 if task.motion.apart else max(4, sum(np.size(x) for x in task.players) // task.count)
+    return max(64, 4 * BLOCK_BYTES // (size * task.dtype.itemsize))
+
+
+# ---------------------------------------------------------------- one step, with what is watched
+
+
+def _loop(task: Task) -> tuple[Step, Job, Any]:
+    """The step, what it starts from, and the structure of the statistics, which come last but for a counter."""
+    motion, leaves, players = task.motion, task.leaves, task.players
+    if motion.begin is None:
+        raise ValueError("fixed steps need a rule")
+    state = [np.asarray(x) for x in motion.at_once([*leaves, *players])]
+    if not task.names:
+        return motion.advance, Job(leaves, state), None
+    escape, ball, x0 = task.watch
+    seen, tree = jax.tree.flatten(Watch(task.names, *task.watch).begin([jnp.asarray(x) for x in players]))
+    fixed = [*leaves, task.h, escape, ball, *(x0 or ())]
+    kinds = tuple(np.dtype(x.dtype) for x in state)
+    step = _watched(motion, task.names, tree, len(leaves), kinds, len(x0 or ()), task.dtype)
+    return step, Job(fixed, [*state, *(np.asarray(x) for x in seen), np.zeros((), task.dtype)]), tree
+
+
+@functools.lru_cache(maxsize=256)
+def _watched(
+    motion: Motion,
+    names: tuple[str, ...],
+    tree: Any,
+    leaves: int,
+    kinds: tuple[np.dtype, ...],
+    datum: int,
+    dtype: np.dtype,
+) -> Step:
+    """The motion's step together with that of its statistics; taken apart like it."""
+
+    def step(values: Sequence[Any]) -> Lanes:
+        rest = list(values)
+        system, (h, escape, ball), x0 = (
+            rest[:leaves],
+            rest[leaves : leaves + 3],
+            rest[leaves + 3 : leaves + 3 + datum],
+        )
+        state, seen, done = (
+            rest[leaves + 3 + datum :][: len(kinds)],
+            rest[-1 - tree.num_leaves : -1],
+            rest[-1],
+        )
+        after = [jnp.asarray(x, k) for x, k in zip(motion.advance([*system, *state]), kinds, strict=True)]
+        watch, half = Watch(names, escape, ball, tuple(x0) or None), motion.players
+        found = watch.next(jax.tree.unflatten(tree, seen), state[:half], after[:half], (done + 1) * h, h)
+        return [*after, *jax.tree.leaves(found), done + 1]
+
+    if not motion.apart:
+        return step
+    kind = [dtype] * (leaves + 3 + datum) + [*kinds] + [dtype] * (tree.num_leaves + 1)
+    try:
+        return trace(lambda *values: step(values), *(jax.ShapeDtypeStruct((), k) for k in kind))
+    except NotApart:
+        return step
+
+
+def _varying(step: Step, fixed: list[bool], state: list[bool]) -> list[bool]:
+    """Which entries of the state come to vary over trajectories."""
+    while isinstance(step, Program):
+        after = [a or b for a, b in zip(state, step.spread([*fixed, *state]), strict=True)]
+        if after == state:
+            break
+        state = after
+    return state
+
+
+# ---------------------------------------------------------------- who runs it
+
+
+def _engine(step: Step, start: Job, task: Task, steps: int) -> tuple[Callable[[Job, int], Lanes], str]:
+    """A function of a job and a number of steps, and its name."""
+    if task.devices.platform == "cpu" and task.count * steps >= native.WORTH:
+        fixed, state = ([np.ndim(x) > 0 for x in part] for part in start)
+        run = native.kernel(step, fixed, state, task.dtype)
+        if run is not None:
+
+            def in_registers(job: Job, count: int) -> Lanes:
+                state = [np.array(x, order="C") for x in job.state]
+                run(job.fixed, state, count)
+                return state
+
+            return in_registers, "compiled C"
+    through = _advance(task.devices.platform)
+    return lambda job, count: through(step, job, np.int32(count)), "XLA"
+
+
+def _steps(step: Step, job: Job, count: Any) -> Lanes:
+    """``count`` steps, block by block."""
+
+    def block(job: Job) -> Lanes:
+        def once(_: Any, state: Lanes) -> Lanes:
+            after = step([*job.fixed, *state])
+            return [
+                jnp.broadcast_to(jnp.asarray(a, b.dtype), b.shape) for a, b in zip(after, state, strict=True)
+            ]
+
+        return jax.lax.fori_loop(0, count, once, [jnp.asarray(x) for x in job.state])
+
+    return by_block(block, job)
+
+
+_advance = compiled(_steps)
+
+
+def by_block(block: Callable[[Any], Any], job: Any) -> Any:
+    """``block`` of every block of ``job``: what has at least two axes is cut along the first, a number goes to all.
+
+    A number that comes out, the same from every block, comes out as a number.
+    """
+    leaves, tree = jax.tree.flatten(job)
+    cut = [x for x in leaves if jnp.ndim(x) > 1]
+
+    def one(pieces: Lanes) -> Any:
+        rest = iter(pieces)
+        return block(jax.tree.unflatten(tree, [next(rest) if jnp.ndim(x) > 1 else x for x in leaves]))
+
+    return jax.tree.map(lambda x: x[0] if x.ndim == 1 else x, jax.lax.map(one, cut))

@@ -29,8 +29,15 @@ class Tsit5(Rule):
         """Six stages."""
         slopes, new = [game.velocity(players)], players
         for k, row in enumerate(tableau()[0], 1):
-            pull = jax.tree.map(lambda *v, row=row: sum(c * x for c, x in zip(row, v, strict=True) if c), *slopes)
-            new = Players(*(jax.tree.map(lambda z, v, h=h: z + h * v, z, v) for z, v, h in zip(players, pull, self.rates, strict=True)))
+            pull = jax.tree.map(
+                lambda *v, row=row: sum(c * x for c, x in zip(row, v, strict=True) if c), *slopes
+            )
+            new = Players(
+                *(
+                    jax.tree.map(lambda z, v, h=h: z + h * v, z, v)
+                    for z, v, h in zip(players, pull, self.rates, strict=True)
+                )
+            )
             if k < len(tableau()[0]):
                 slopes.append(game.velocity(new))
         return game.land(new, self.rates), memory

@@ -60,8 +60,8 @@ def frame(phi: np.ndarray, theta: np.ndarray, x0: np.ndarray | None) -> Frame:
 def flattens(system: System, dim: int, small: int) -> bool:
     """Whether the motion in ``dim`` dimensions is, in any ``small``-dimensional subspace, the one defined there.
 
-    Compared on random states in random subspaces: the velocity, or the state after some iterations of the rule. True for
-    rotation-invariant variants (theory.md section 2), false for what acts on each coordinate (Adam, a box).
+    Compared on random states in random subspaces: the velocity, or the state after some iterations of the rule. True
+    for rotation-invariant variants (theory.md section 2), false for what acts on each coordinate (Adam, a box).
 
     Args:
         system: its numbers may vary over trajectories, which are then all drawn from.
@@ -87,18 +87,20 @@ def flattens(system: System, dim: int, small: int) -> bool:
     return bool(fine.any() and (same | ~fine).all() and (np.isfinite(low) == np.isfinite(high)).all())
 
 
-def _moved(system: System, numbers: list[np.ndarray], x0: np.ndarray | None, players: np.ndarray) -> np.ndarray:
+def _moved(
+    system: System, numbers: list[np.ndarray], x0: np.ndarray | None, players: np.ndarray
+) -> np.ndarray:
     """The velocities, or the players after a few iterations, of players (2, n, d); the same shape."""
     dim = players.shape[-1]
     system = system._replace(x0=None if x0 is None else (0.0,) * dim)
     moves = motion(system, dim, np.float64)
     tail = [] if x0 is None else list(x0.T)
-    leaves, entries = _in_place(system, numbers, tail), moves.pack(*players, np.dtype(float))
-    go, begin = (f.on_host if isinstance(f, Program) else f and jax.jit(f) for f in (moves.advance, moves.begin))
-    if begin is None:
+    leaves, entries = _in_place(system, numbers, tail), moves.pack(players[0], players[1], np.dtype(float))
+    go = moves.advance.on_host if isinstance(moves.advance, Program) else jax.jit(moves.advance)
+    if moves.begin is None:
         after = go([*leaves, *entries])
     else:
-        after = begin([*leaves, *entries])
+        after = moves.at_once([*leaves, *entries])
         for _ in range(_ITERATIONS):
             after = go([*leaves, *after])
     shape = np.shape(entries[0])
@@ -109,5 +111,7 @@ def _moved(system: System, numbers: list[np.ndarray], x0: np.ndarray | None, pla
 def _in_place(system: System, numbers: list[Any], x0: list[Any]) -> list[Any]:
     """The system's leaves in order, the datum's among them."""
     rest, datum = iter(numbers), iter(x0)
-    of_datum = jax.tree.leaves(jax.tree.map(lambda _: False, system)._replace(x0=None if not x0 else (True,) * len(x0)))
+    of_datum = jax.tree.leaves(
+        jax.tree.map(lambda _: False, system)._replace(x0=None if not x0 else (True,) * len(x0))
+    )
     return [next(datum) if mine else next(rest) for mine in of_datum]

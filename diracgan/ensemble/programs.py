@@ -65,17 +65,14 @@ class Motion:
         both = [np.ascontiguousarray(z.T, dtype=dtype) for z in (phi, theta)]
         return [row for z in both for row in z] if self.apart else both
 
-    def lanes(self, system: Sequence[bool]) -> list[bool]:
-        """Which entries of the state vary over trajectories, given which leaves of the system do."""
-        players = [True] * self.players
-        if not isinstance(self.begin, Program) or not isinstance(self.advance, Program):
-            return players if self.begin is None else [True] * len(self.begin.shapes)  # type: ignore[attr-defined]
-        state = self.begin.spread([*system, *players])
-        while True:
-            after = [a or b for a, b in zip(state, self.advance.spread([*system, *state]), strict=True)]
-            if after == state:
-                return state
-            state = after
+    def at_once(self, values: Sequence[Any]) -> list[Any]:
+        """The rule's whole state at the start, from NumPy arrays."""
+        assert self.begin is not None
+        return (
+            self.begin.on_host(values)
+            if isinstance(self.begin, Program)
+            else jax.jit(self.begin)(list(values))
+        )
 
 
 def motion(system: System, dim: int, dtype: Any) -> Motion:
@@ -86,7 +83,7 @@ def motion(system: System, dim: int, dtype: Any) -> Motion:
         >>> motion(System(dg.variant("ns"), None, None, None), 2, "float32").note
         ''
     """
-    return _motion(jax.tree.structure(system), dim, np.dtype(dtype), bool(jax.config.jax_enable_x64))
+    return _motion(jax.tree.structure(system), dim, np.dtype(dtype), bool(jax.config.read("jax_enable_x64")))
 
 
 @functools.lru_cache(maxsize=512)
@@ -141,9 +138,12 @@ class Mapped:
     def __init__(self, fn: Callable[..., Any], *examples: Any) -> None:
         self.fn = fn
         self.leaves, self.tree = jax.tree.flatten(examples)
-        self.shapes = [leaf.shape for leaf in jax.tree.leaves(jax.eval_shape(fn, *examples))]
+        self.shapes: list[tuple[int, ...]] = [
+            leaf.shape for leaf in jax.tree.leaves(jax.eval_shape(fn, *examples))
+        ]
 
     def __call__(self, values: Sequence[Any]) -> list[Any]:
+        """Evaluate on one array a leaf, the last axis over trajectories; or a value for all of them."""
         arrays = [jnp.asarray(x, leaf.dtype) for x, leaf in zip(values, self.leaves, strict=True)]
         axes = tuple(-1 if x.ndim > leaf.ndim else None for x, leaf in zip(arrays, self.leaves, strict=True))
 

@@ -1,4 +1,4 @@
-"""Eigenvalues at the equilibrium for whole families: one closed 2x2 block a member where the variant is rotation-invariant.
+"""Eigenvalues at the equilibrium for whole families, by one closed 2x2 block a member where the variant allows it.
 
 A field that commutes with every rotation has at the origin the Jacobian [[a I, b I], [c I, e I]]: the eigenvalues of
 [[a, b], [c, e]], each d times.
@@ -23,7 +23,9 @@ from .blocks import choose, compiled, layout, over
 from .fused import by_block
 from .programs import Mapped, System
 
-_SCALE = 1e-5  # a derivative is believed where the field so close to the equilibrium is linear along any direction
+_SCALE = (
+    1e-5  # a derivative is believed where the field so close to the equilibrium is linear along any direction
+)
 _LINEAR, _REST = 1e-3, 1e-9
 _BLOCK = 4096
 
@@ -72,7 +74,9 @@ def spectra(variant: Variant, count: int, dim: int = 2) -> Spectra:
     leaves = jax.tree.leaves(system)
     for leaf in leaves:
         if leaf.shape not in ((), (count,)):
-            raise InputError(f"{variant.label[:60]}: an array has shape {leaf.shape}; allowed: numbers, or ({count},)")
+            raise InputError(
+                f"{variant.label[:60]}: an array has shape {leaf.shape}; allowed: numbers, or ({count},)"
+            )
     closed = dim == 1 or plane.flattens(system, max(dim, 3), 2)
     small = 1 if closed else dim
     with jax.enable_x64(True):
@@ -83,7 +87,7 @@ def spectra(variant: Variant, count: int, dim: int = 2) -> Spectra:
     else:
         matrices = found.T.reshape(count, 2 * dim, 2 * dim)
         sound = np.isfinite(matrices).all(axis=(1, 2))
-        values = np.full((count, 2 * dim), complex(np.nan, np.nan))
+        values: Any = np.full((count, 2 * dim), complex(np.nan, np.nan))
         values[sound] = np.linalg.eigvals(matrices[sound])
         values = np.take_along_axis(values, np.lexsort((-values.imag, -values.real.round(12))), axis=1)
     return Spectra(values, dim if closed else 1, closed)
@@ -131,14 +135,22 @@ def _everywhere(look: Any, closed: bool, count: int, leaves: list[Any]) -> np.nd
             piece[:] = np.asarray(row).reshape(-1)[: len(piece)]
 
     shares = [[i, *(c[i] for c in cut)] for i in range(plan.shares)]
-    over(devices, work, shares, lambda share: run(look, closed, [*share[1:], like]), (run, look, closed, like.shape))
+    over(
+        devices,
+        work,
+        shares,
+        lambda share: run(look, closed, [*share[1:], like]),
+        (run, look, closed, like.shape),
+    )
     return out
 
 
 def _look_at(look: Any, closed: bool, share: list[Any]) -> list[Any]:
     def block(values: list[Any]) -> list[Any]:
         *leaves, like = values
-        found = [jnp.broadcast_to(x, (*jnp.shape(x)[:-1], like.size)).reshape(-1, like.size) for x in look(leaves)]
+        found = [
+            jnp.broadcast_to(x, (*jnp.shape(x)[:-1], like.size)).reshape(-1, like.size) for x in look(leaves)
+        ]
         *entries, miss, rest = [row for x in found for row in x]
         sound = (miss <= _LINEAR**2 * (sum(x * x for x in entries) + 1e-30)) & (rest <= _REST**2)
         entries = [jnp.where(sound, x, jnp.nan) for x in entries]

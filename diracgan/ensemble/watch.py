@@ -46,7 +46,11 @@ class Watch(NamedTuple):
         x0 = [0.0] * half if self.x0 is None else list(self.x0)
         if self.x0 is not None and y[0].ndim > 1:  # one entry holds all components
             x0 = [jnp.stack(x0)[:, None]]
-        return jnp.sqrt(squares([*y[:half], *(a - c if self.x0 is not None else a for a, c in zip(y[half:], x0, strict=True))]))
+        return jnp.sqrt(
+            squares(
+                [*y[:half], *(a - c if self.x0 is not None else a for a, c in zip(y[half:], x0, strict=True))]
+            )
+        )
 
     def begin(self, y: Lanes) -> dict[str, Any]:
         """The accumulators at time 0."""
@@ -56,11 +60,14 @@ class Watch(NamedTuple):
         nothing, nan = jnp.zeros_like(r), jnp.full_like(r, jnp.nan)
         start: dict[str, Any] = {"min": list(y), "max": list(y), "arc": nothing}
         start |= {"mean_radius": (nothing, nothing, r)}
-        start |= {"escape_time": jnp.where(r < self.escape, nan, 0.0), "entry_time": jnp.where(r <= self.ball, 0.0, nan)}
+        start |= {
+            "escape_time": jnp.where(r < self.escape, nan, 0.0),
+            "entry_time": jnp.where(r <= self.ball, 0.0, nan),
+        }
         return {n: start[n] for n in self.names}
 
     def next(self, seen: dict[str, Any], old: Lanes, new: Lanes, t: Any, h: Any) -> dict[str, Any]:
-        """The accumulators after a step of length ``h`` that ended at time ``t``; a state that is not finite only ends."""
+        """The accumulators after a step of length ``h`` that ended at time ``t``; what is not finite only ends."""
         if not self.names:
             return seen
         out, r = dict(seen), self.radius(new)
@@ -114,5 +121,7 @@ def asked(save: Any) -> tuple[tuple[str, ...], Any]:
                 raise unknown("statistic", name, (*STATISTICS, "final", "stats"))
         return tuple(n for n in STATISTICS if n in names), None
     if save is None or np.ndim(save) == 0:
-        raise InputError(f"save = {save!r}; allowed: 'final', 'stats', names of statistics, or increasing times")
+        raise InputError(
+            f"save = {save!r}; allowed: 'final', 'stats', names of statistics, or increasing times"
+        )
     return (), save

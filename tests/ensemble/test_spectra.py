@@ -1,0 +1,44 @@
+"""Spectra of families against closed forms and against the careful single ones."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import diracgan as dg
+from diracgan.ensemble.spectra import spectra
+from diracgan.variants import variants
+
+
+def test_gradient_penalty_family():
+    lam = np.linspace(0, 3, 1001)
+    family = dataclasses.replace(dg.variant("wgan-gp", c=0.0), lam=lam)
+    s = spectra(family, len(lam), dim=3)
+    assert (s.closed, s.multiplicity) == (True, 3)
+    root = np.sqrt(lam**2 - 1 + 0j)
+    np.testing.assert_allclose(s.eigenvalues, np.stack([-lam + root, -lam - root], axis=1), atol=1e-12)
+
+
+@pytest.mark.parametrize("dim", [1, 2])
+@pytest.mark.parametrize("name", list(variants()))
+def test_agrees_with_the_single_spectrum(name, dim):
+    s, one = spectra(dg.variant(name), 1, dim), dg.spectrum(dg.variant(name), dim=dim)
+    if one.status in ("no-derivative", "not-an-equilibrium"):
+        assert np.isnan(s.eigenvalues).all()
+    else:
+        found = np.sort_complex(np.repeat(s.eigenvalues[0], s.multiplicity).round(10) + 0.0)
+        np.testing.assert_allclose(found, np.sort_complex(one.eigenvalues.round(10) + 0.0), atol=1e-9)
+
+
+def test_a_member_without_a_derivative_is_nan_and_harms_no_other():
+    family = dataclasses.replace(dg.variant("wgan-gp", lam=0.5), c=np.array([0.0, 1.0, 0.0]))
+    values = spectra(family, 3).eigenvalues
+    assert np.isnan(values[1]).all()
+    np.testing.assert_allclose(values[[0, 2]], [[-0.5 + 0.75**0.5 * 1j, -0.5 - 0.75**0.5 * 1j]] * 2)
+
+
+def test_arrays_of_another_length_are_refused():
+    with pytest.raises(dg.InputError, match="shape"):
+        spectra(dataclasses.replace(dg.variant("wgan-gp"), lam=np.ones(4)), 3)
