@@ -176,7 +176,9 @@ def _publish(doc: dict[str, Any], style: str, out: str | None, junit_file: str |
         _show(doc, style)
     else:
         with replacing(out) as temporary:
-            temporary.write_text(_as_text(doc, style), encoding="utf-8")
+            temporary.write_text(_as_text(doc, style, lines=True), encoding="utf-8")
+        if style != "json":
+            print(f"{len(doc['rows'])} rows written to {out}")
     if junit_file is not None:
         with replacing(junit_file) as temporary:
             temporary.write_text(junit(doc), encoding="utf-8")
@@ -198,12 +200,17 @@ def _show(doc: dict[str, Any], style: str) -> None:
     show(COLUMNS, rows(doc))
 
 
-def _as_text(doc: dict[str, Any], style: str) -> str:
+def _as_text(doc: dict[str, Any], style: str, lines: bool = False) -> str:
     if style == "json":
+        from json import dumps as layout
+        from json import loads
+
         from ..reporting import dumps
         from ..reporting.schema import REPORT
 
-        return dumps(REPORT, doc) + "\n"
+        line = dumps(REPORT, doc)
+        # a baseline lies in a repository, where one line per number shows what changed
+        return (layout(loads(line), indent=1, ensure_ascii=False) if lines else line) + "\n"
     if style == "junit":
         from ..reporting.junit import junit
 
