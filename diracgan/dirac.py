@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,8 @@ from jax import Array
 
 from .game import Game, Players
 from .variants import Variant
+
+T = TypeVar("T")
 
 
 def critic(phi: Array, x: Array) -> Array:
@@ -69,7 +71,7 @@ def field(variant: Variant, x0: Any = None) -> Callable[[Array, Array], Players]
     return velocity
 
 
-def cast(tree: Any, dtype: Any) -> Any:
+def cast(tree: T, dtype: Any) -> T:
     """The numbers of a variant or a rule as arrays of ``dtype``: one compilation for all their values."""
     return jax.tree.map(
         lambda x: jnp.asarray(x, dtype) if isinstance(x, Array) else np.asarray(x, dtype), tree

@@ -52,7 +52,8 @@ def command(
     if chosen is not None and (rates.rate_d, rates.rate_g) != (1.0, 1.0):
         raise InputError("--rate-d and --rate-g belong to the flow; with --rule use --lr-d and --lr-g")
     where: dict[str, Any] = {"dim": dim} if point is None else {"at": point}
-    found = spectrum(made, x0=start.given().get("x0"), rule=chosen, **where, **rates.arguments())
+    where |= rates.arguments()
+    found = spectrum(made, x0=start.given().get("x0"), rule=chosen, **where)
     if format == "json":
         print(dumps("diracgan.eig/1", found.as_dict()))
         return

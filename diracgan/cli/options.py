@@ -100,9 +100,8 @@ class StartOptions:
         given = self.given()
         scalar = list(given) == ["x0"] and len(given["x0"]) == 1
         alone = default if scalar or not given else None
-        return len(
-            starts(*(given.get(k) for k in ("phi0", "theta0")), given.get("dim", alone), given.get("x0"))[0]
-        )
+        phi0, theta0, x0 = (given.get(n) for n in ("phi0", "theta0", "x0"))
+        return len(starts(phi0, theta0, given.get("dim", alone), x0)[0])
 
 
 @dataclasses.dataclass(frozen=True)

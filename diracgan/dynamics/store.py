@@ -217,7 +217,7 @@ def _merged(opened: xr.Dataset) -> xr.Dataset:
     def values(name: str) -> np.ndarray:
         x, kind = opened[name].values, np.dtype(about[name]["dtype"]).kind
         if kind == "c" and x.dtype.kind != "c":
-            whole = np.empty(x.shape[:-1], about[name]["dtype"])  # re + 1j im would turn inf into nan
+            whole: Any = np.empty(x.shape[:-1], about[name]["dtype"])  # re + 1j im would turn inf into nan
             whole.real, whole.imag = x[..., 0], x[..., 1]
             return whole
         if kind in "US":
