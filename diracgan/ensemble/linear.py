@@ -65,7 +65,7 @@ def linear(setup: Setup, count: int, careful: bool = True) -> Linear:
         >>> from diracgan.analysis.margins import setup
         >>> v = dataclasses.replace(dg.variant("wgan-gp", c=0.0), lam=np.array([0.0, 0.5]))
         >>> [x.tolist() for x in linear(setup(v), 2)[:2]]
-        [[2, 0], [-0.0, 0.5]]
+        [[2, 0], [0.0, 0.5]]
     """
     rule = setup.rule
     if rule is not None and rule.linearisable:

@@ -96,7 +96,7 @@ def sweep(
         >>> import diracgan as dg
         >>> found = dg.sweep(dg.variant("wgan-gp", c=0.0), {"lam": "0:1:3"}, "margin")
         >>> found.margin.dims, found.margin.values.tolist()
-        (('lam',), [-0.0, 0.5, 1.0])
+        (('lam',), [0.0, 0.5, 1.0])
     """
     plan = planned(
         variant,

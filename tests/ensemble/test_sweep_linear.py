@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -47,11 +45,10 @@ def test_dimensions_and_data(name: str, dim: int, x0: float):
     agree(dg.variant(name), dim=dim, x0=x0)
 
 
-def test_numbers_that_a_rule_nests_are_arrays_too():
-    lrs = np.array([0.05, 0.1])
+def test_a_rule_inside_a_rule_is_turned_with_it():
     rule = dg.rule("lookahead", inner=dg.rule("simultaneous", lr=0.1))
-    many = dataclasses.replace(rule, inner=dataclasses.replace(rule.inner, lr=lrs))
-    found = linear(setup(dg.variant("wgan-gp", c=0.0, lam=0.5), many), 2)
-    # k = 5 steps with |1 + h mu|, then half-way back: mu = -1/2 +- i sqrt(3)/2
-    mu = 1 + lrs * np.exp(2j * np.pi / 3)
-    np.testing.assert_allclose(found.radius, np.abs(0.5 + 0.5 * mu**5), rtol=1e-12)
+    v = dg.variant("wgan-gp", c=0.0, lam=0.5)
+    found = dg.sweep(v, {"lr": [0.05, 0.1]}, "spectral_radius", rule=rule)
+    # k = 5 steps with 1 + h mu, then half-way back: mu = -1/2 +- i sqrt(3)/2
+    inner = 1 + found.lr.values * np.exp(2j * np.pi / 3)
+    np.testing.assert_allclose(found.spectral_radius, np.abs(0.5 + 0.5 * inner**5), rtol=1e-12)
