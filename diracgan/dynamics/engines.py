@@ -224,7 +224,7 @@ def _diffrax(
     if bool(event) or (not bool(ok) and np.min(values) <= 1e-9 * max(1.0, float(np.max(np.abs(y))))):
         guard, when = int(np.argmin(values)), t
         for _ in range(_CORRECTIONS):
-            value, slope = (float(a[guard]) for a in watch(system, y, regime))
+            value, slope = (float(np.asarray(a)[guard]) for a in watch(system, y, regime))
             if not np.isfinite(value / slope) or not start[0] < when - value / slope <= t1:
                 break
             when -= value / slope

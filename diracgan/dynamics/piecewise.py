@@ -78,7 +78,7 @@ def surface_count(system: System) -> int:
 
 def face_count(system: System) -> int:
     """How many of the last switching functions are faces of the box that clips the critic."""
-    z = jnp.zeros_like(system.x0)
+    z = np.zeros(np.shape(system.x0))
     return dirac.game(system.variant, system.x0).faces(Players(z, z))
 
 

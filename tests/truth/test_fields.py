@@ -1,4 +1,4 @@
-"""The field of every seed variant against the derivatives on paper (tests/oracles.py), in d = 1, 2, 3 and for any datum."""
+"""The field of every seed variant against the derivatives on paper, in d = 1, 2, 3 and for any datum."""
 
 from __future__ import annotations
 

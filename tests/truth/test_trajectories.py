@@ -1,4 +1,4 @@
-"""Whole trajectories against closed forms: rotations, matrix exponentials, exact piecewise solutions, periods, circles."""
+"""Whole trajectories against closed forms: rotations, exponentials, exact piecewise solutions, periods, circles."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_many_crossings_do_not_drift():
     w = np.sqrt(1 - lam**2)
     # from (0, -q), phi = B e^(-lam t) sin(w t)/w with B = phi'(0) = q + 2 lam c: back at 0 after pi/w
     np.testing.assert_allclose(np.diff(times)[10:], np.pi / w, atol=1e-8)
-    # theta - 2 lam c = -(q + 2 lam c) e^(-lam t)(cos wt + lam/w sin wt) -> q = 2 lam c (1 + f)/(1 - f), f = e^(-lam pi/w)
+    # theta - 2 lam c = -(q + 2 lam c) e^(-lam t)(cos wt + lam/w sin wt): q = 2 lam c (1 + f)/(1 - f) with f so:
     f = np.exp(-lam * np.pi / w)
     truth, _ = oracles.piecewise_linear(
         oracles.critic_pays(lambda i: (2 * lam, (2 * lam * c, -2 * lam * c)[i]), [0.0]), (0.1, 0.2), 200.0
