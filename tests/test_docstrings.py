@@ -1,0 +1,34 @@
+"""Every public name is documented, and every example in a docstring runs."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+
+import pytest
+
+import diracgan
+
+NAMES = sorted(
+    m.name for m in pkgutil.walk_packages(diracgan.__path__, "diracgan.") if "__main__" not in m.name
+)
+OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
+
+
+@pytest.mark.parametrize("name", ["diracgan", *NAMES])
+def test_examples_run(name, folder):
+    module = importlib.import_module(name)
+    assert inspect.getdoc(module), f"{name} has no docstring"
+    failed, _ = doctest.testmod(module, optionflags=OPTIONS)
+    assert not failed
+
+
+@pytest.mark.parametrize("name", sorted(set(diracgan.__all__) - {"__version__"}))
+def test_public_names_have_an_example(name):
+    thing = getattr(diracgan, name)
+    doc = inspect.getdoc(thing) or ""
+    assert doc, f"{name} has no docstring"
+    if not inspect.ismodule(thing):
+        assert "Example:" in doc, f"{name} shows no example"
