@@ -228,7 +228,11 @@ def _diffrax(
             if not np.isfinite(value / slope) or not start[0] < when - value / slope <= t1:
                 break
             when -= value / slope
-            y = np.asarray(_solve(name, system, regime, start[1], start[0], when, ts, rtol, atol, False)[2])
+            rows, _, y, *_ = (
+                np.asarray(a) for a in _solve(name, system, regime, start[1], start[0], when, ts, rtol, atol, False)
+            )
+            late = (ts > t) & (ts <= when)  # the event came later than the interpolant had it
+            ys[late] = rows[late]
         return Segment(ys, when, y, guard, "", taken)
     return Segment(ys, t, y, None, failure, taken)
 
