@@ -1,9 +1,9 @@
 """Where a traced function switches, and the smooth pieces that it switches between.
 
-A loss with ``abs``, ``max``, ``where`` or a norm is smooth between its *surfaces*. Its jaxpr names them: every operation
-with a branch is a *site*, its operand a function that vanishes on the surface. :func:`evaluate` interprets the jaxpr
-either as it stands, or with every branch frozen by a vector of modes (+1 or -1, one per site entry): frozen, the
-function is smooth across the surface, which is what locating an event and Filippov's rule need.
+A loss with ``abs``, ``max``, ``where`` or a norm is smooth between its *surfaces*. Its jaxpr names them: every
+operation with a branch is a *site*, its operand a function that vanishes on the surface. :func:`evaluate` interprets
+the jaxpr either as it stands, or with every branch frozen by a vector of modes (+1 or -1, one per site entry): frozen,
+the function is smooth across the surface, which is what locating an event and Filippov's rule need.
 """
 
 from __future__ import annotations

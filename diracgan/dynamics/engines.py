@@ -139,10 +139,8 @@ def _scipy(
                 return Segment(ys, t, y, None, "stiff", steps)
             path, now = run.dense_output(), seen(run.y)
             end = _first_fall(lambda t, path=path: seen(path(t))[0], before, now, t, run.t)
-            if end is None:
-                rows = (ts > t) & (ts <= run.t)
-            else:
-                guard, when = end
+            guard, when = (None, run.t) if end is None else end
+            if guard is not None:
                 for _ in range(_CORRECTIONS):
                     at = solution(t, y, when) if when > t else y
                     values, slopes = seen(at)
@@ -150,10 +148,10 @@ def _scipy(
                     if not t < better <= run.t:
                         break
                     when = better
-                rows = (ts > t) & (ts <= when)
+            rows = (ts > t) & (ts <= when)
             if np.any(rows):
                 ys[rows] = np.atleast_2d(path(ts[rows]).T)
-            if end is not None:
+            if guard is not None:
                 return Segment(ys, when, solution(t, y, when) if when > t else y, guard, "", steps)
             if steps % _CHUNK == 0:
                 if failure := _hopeless(steps, run.t - since, t1 - run.t):
@@ -184,7 +182,9 @@ def _first_fall(
             return None
     first = values(t0) > 0  # of those above 0 by less than rounding nothing is left to search
     times = {
-        int(k): brentq(lambda t, k=k: values(t)[k], t0, end, xtol=1e-15) if first[k] else t0
+        int(k): float(np.asarray(brentq(lambda t, k=k: values(t)[k], t0, end, xtol=1e-15)))
+        if first[k]
+        else t0
         for k in np.flatnonzero(fallen)
     }
     return min(times.items(), key=lambda found: found[1])
@@ -229,7 +229,8 @@ def _diffrax(
                 break
             when -= value / slope
             rows, _, y, *_ = (
-                np.asarray(a) for a in _solve(name, system, regime, start[1], start[0], when, ts, rtol, atol, False)
+                np.asarray(a)
+                for a in _solve(name, system, regime, start[1], start[0], when, ts, rtol, atol, False)
             )
             late = (ts > t) & (ts <= when)  # the event came later than the interpolant had it
             ys[late] = rows[late]
@@ -280,12 +281,12 @@ def _solve(
         y0,
         args=(system, regime, armed),
         saveat=diffrax.SaveAt(subs=[diffrax.SubSaveAt(ts=jnp.clip(ts, t0, t1)), diffrax.SubSaveAt(t1=True)]),
-        stepsize_controller=Watchful(control) if regime.modes.shape[0] else control,
+        stepsize_controller=Watchful(control) if regime.modes.shape[0] else control,  # pyright: ignore[reportCallIssue]
         max_steps=_CHUNK,
         throw=False,
         event=diffrax.Event(least_guard, optimistix.Bisection(rtol=1e-14, atol=1e-14), direction=False),
     )
-    (ys, y), (_, t) = sol.ys, sol.ts
+    (ys, y), (_, t) = jax.tree.map(jnp.asarray, (sol.ys, sol.ts))
     return (
         ys,
         t[-1],

@@ -39,10 +39,10 @@ class Noisy:
         kick: number of the evaluation -> a vector over all parameters, the critic's first.
     """
 
-    def __init__(self, game: Game, kick: Callable[[Any], Array]) -> None:  # noqa: D107
+    def __init__(self, game: Game, kick: Callable[[Any], Array]) -> None:
         self._game, self._kick = game, kick
 
-    def __getattr__(self, name: str) -> Any:  # noqa: D105
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._game, name)
 
     def land(self, players: Players, rates: Players, draw: Any = 0) -> Players:

@@ -254,7 +254,9 @@ def _read_zarr(path: Path) -> xr.Dataset:
 
 
 def _write_npz(dataset: xr.Dataset, manifest: str, path: Path) -> None:
-    arrays: dict[str, Any] = {f"value/{n}": np.asarray(v.values, order="C") for n, v in dataset.variables.items()}
+    arrays: dict[str, Any] = {
+        f"value/{n}": np.asarray(v.values, order="C") for n, v in dataset.variables.items()
+    }
     with path.open("wb") as file:
         np.savez_compressed(file, **{_MANIFEST: np.array(manifest)}, **arrays)
 

@@ -37,7 +37,7 @@ class Watchful(diffrax.AbstractAdaptiveStepSizeController):
 
     def wrap(self, direction: Any) -> Watchful:
         """As diffrax asks."""
-        return Watchful(self.inside.wrap(direction))
+        return Watchful(self.inside.wrap(direction))  # pyright: ignore[reportCallIssue]
 
     def init(self, *args: Any) -> Any:
         """As diffrax asks."""

@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .blocks import Layout, compiled, layout, over
-from .fused import Lanes, Outcome, Task, by_block
+from .blocks import Layout, across, compiled, layout, over
+from .fused import Across, Lanes, Outcome, Task, by_block
 from .methods import tableau
 from .programs import Motion
 from .watch import Watch, squares
@@ -102,7 +102,7 @@ def _error(y: Lanes, new: Lanes, ks: list[Lanes], h: Any, limits: Limits) -> Any
     return jnp.where(error < _BAD, error, _BAD)
 
 
-def _first(motion: Motion, piece: Piece, limits: Limits) -> Any:
+def _first(motion: Motion, over_blocks: Across, piece: Piece, limits: Limits) -> Any:
     """The demand of every trajectory at its start, from one trial step across a tenth of its own size."""
 
     def block(piece: Piece) -> Any:
@@ -113,10 +113,12 @@ def _first(motion: Motion, piece: Piece, limits: Limits) -> Any:
         new, ks = _stages(field, job.state, h, k1)
         return _error(job.state, new, ks, h, limits) / jnp.maximum(h, limits.least) ** 5
 
-    return by_block(block, piece)
+    return by_block(block, piece, over_blocks)
 
 
-def _round(motion: Motion, names: tuple[str, ...], piece: Piece, limits: Limits) -> tuple[Piece, Any]:
+def _round(
+    motion: Motion, names: tuple[str, ...], over_blocks: Across, piece: Piece, limits: Limits
+) -> tuple[Piece, Any]:
     """Every block until its trajectories have arrived, or for a round's steps; and the steps of each trajectory."""
 
     def block(piece: Piece) -> tuple[Piece, Any]:
@@ -159,15 +161,15 @@ def _round(motion: Motion, names: tuple[str, ...], piece: Piece, limits: Limits)
         done = piece._replace(job=job._replace(state=y, seen=seen), togo=togo, demand=demand, stuck=stuck)
         return done, jnp.broadcast_to(count, togo.shape)
 
-    return by_block(block, piece)
+    return by_block(block, piece, over_blocks)
 
 
 def _choose(which: Any, a: Any, b: Any) -> Any:
     return jax.tree.map(lambda x, y: jnp.where(which, x, y), a, b)
 
 
-first = compiled(_first, static=1)
-round_of_steps = compiled(_round, static=2)
+first = compiled(_first, static=2)
+round_of_steps = compiled(_round, static=3)
 
 
 def integrate(task: Task, stops: Sequence[float], tolerances: tuple[float, float], max_steps: int) -> Outcome:
@@ -231,11 +233,12 @@ class _Flight:
             togo[self.late] = 0
 
     def _trial(self, piece: Piece) -> Any:
-        return (first(self.task.devices.platform)(self.task.motion, piece, self.limits),)
+        platform = self.task.devices.platform
+        return (first(platform)(self.task.motion, across(platform), piece, self.limits),)
 
     def _steps(self, piece: Piece, budget: int = ROUND) -> Any:
-        limits = self.limits._replace(budget=np.int32(budget))
-        return round_of_steps(self.task.devices.platform)(self.task.motion, self.task.names, piece, limits)
+        platform, limits = self.task.devices.platform, self.limits._replace(budget=np.int32(budget))
+        return round_of_steps(platform)(self.task.motion, self.task.names, across(platform), piece, limits)
 
     def _of(self, who: np.ndarray, togo: np.ndarray, end: Any, work: Any) -> Any:
         """``work`` on the trajectories ``who``, shared among the cores; arrays over ``who`` come back."""

@@ -134,6 +134,19 @@ def compiler_options() -> dict[str, Any]:
     return wanted
 
 
+def across(platform: str) -> Callable[..., Any]:
+    """How a function of one block is applied to many: one after the other on a core, all at once on a GPU."""
+    return _one_by_one if platform == "cpu" else _all_at_once
+
+
+def _one_by_one(block: Callable[[Any], Any], pieces: Any) -> Any:
+    return jax.lax.map(block, pieces)
+
+
+def _all_at_once(block: Callable[[Any], Any], pieces: Any) -> Any:
+    return jax.vmap(block)(pieces)
+
+
 def compiled(fn: Callable[..., T], static: int = 1) -> Callable[..., Callable[..., T]]:
     """``fn`` jitted for a platform, its first ``static`` arguments static: call the result with the platform's name."""
 

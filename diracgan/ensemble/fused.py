@@ -12,13 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..lanes import NotApart, Program, trace
-from . import native
-from .blocks import BLOCK_BYTES, Devices, compiled, layout, over
+from . import kernel, native
+from .blocks import BLOCK_BYTES, Devices, across, compiled, layout, over
 from .programs import Motion
 from .watch import Watch
 
 Lanes = list[Any]
 Step = Callable[[Sequence[Any]], Lanes]
+Across = Callable[..., Any]
 
 
 class Job(NamedTuple):
@@ -123,6 +124,8 @@ def iterate(task: Task, stops: Sequence[int]) -> Outcome:
 
 def _block(task: Task) -> int:
     """How many trajectories fit a block: four numbers each, or a whole vector where the motion is not taken apart."""
+    if task.devices.platform == "gpu":
+        return kernel.BLOCK
     size = 4 if task.motion.apart else max(4, sum(np.size(x) for x in task.players) // task.count)
     return max(64, 4 * BLOCK_BYTES // (size * task.dtype.itemsize))
 
@@ -210,11 +213,14 @@ def _engine(step: Step, start: Job, task: Task, steps: int) -> tuple[Callable[[J
                 return state
 
             return in_registers, "compiled C"
-    through = _advance(task.devices.platform)
-    return lambda job, count: through(step, job, np.int32(count)), "XLA"
+    if task.devices.platform == "gpu" and kernel.fits(step):
+        in_one = _in_kernel(task.devices.platform)
+        return lambda job, count: in_one(step, False, *job, np.int32(count)), "one kernel"
+    through, over_blocks = _advance(task.devices.platform), across(task.devices.platform)
+    return lambda job, count: through(step, over_blocks, job, np.int32(count)), "XLA"
 
 
-def _steps(step: Step, job: Job, count: Any) -> Lanes:
+def _steps(step: Step, over_blocks: Across, job: Job, count: Any) -> Lanes:
     """``count`` steps, block by block."""
 
     def block(job: Job) -> Lanes:
@@ -226,13 +232,14 @@ def _steps(step: Step, job: Job, count: Any) -> Lanes:
 
         return jax.lax.fori_loop(0, count, once, [jnp.asarray(x) for x in job.state])
 
-    return by_block(block, job)
+    return by_block(block, job, over_blocks)
 
 
-_advance = compiled(_steps)
+_advance = compiled(_steps, static=2)
+_in_kernel = compiled(kernel.steps, static=2)
 
 
-def by_block(block: Callable[[Any], Any], job: Any) -> Any:
+def by_block(block: Callable[[Any], Any], job: Any, over_blocks: Across) -> Any:
     """``block`` of every block of ``job``: what has at least two axes is cut along the first, a number goes to all.
 
     A number that comes out, the same from every block, comes out as a number.
@@ -244,4 +251,4 @@ def by_block(block: Callable[[Any], Any], job: Any) -> Any:
         rest = iter(pieces)
         return block(jax.tree.unflatten(tree, [next(rest) if jnp.ndim(x) > 1 else x for x in leaves]))
 
-    return jax.tree.map(lambda x: x[0] if x.ndim == 1 else x, jax.lax.map(one, cut))
+    return jax.tree.map(lambda x: x[0] if x.ndim == 1 else x, over_blocks(one, cut))

@@ -19,7 +19,7 @@ from ..game import Players
 from ..lanes import NotApart, trace
 from ..variants import Variant
 from . import plane
-from .blocks import choose, compiled, layout, over
+from .blocks import across, choose, compiled, layout, over
 from .fused import by_block
 from .programs import Mapped, System
 
@@ -129,7 +129,7 @@ def _everywhere(look: Any, closed: bool, count: int, leaves: list[Any]) -> np.nd
     out = np.empty((2, count), complex) if closed else np.empty((entries, count))
 
     def work(share: list[Any]) -> None:
-        rows = run(look, closed, [*share[1:], like])
+        rows = run(look, closed, across(devices.platform), [*share[1:], like])
         for k, row in enumerate(rows):
             piece = out[k, share[0] * size : (share[0] + 1) * size]
             piece[:] = np.asarray(row).reshape(-1)[: len(piece)]
@@ -139,13 +139,13 @@ def _everywhere(look: Any, closed: bool, count: int, leaves: list[Any]) -> np.nd
         devices,
         work,
         shares,
-        lambda share: run(look, closed, [*share[1:], like]),
+        lambda share: run(look, closed, across(devices.platform), [*share[1:], like]),
         (run, look, closed, like.shape),
     )
     return out
 
 
-def _look_at(look: Any, closed: bool, share: list[Any]) -> list[Any]:
+def _look_at(look: Any, closed: bool, over_blocks: Any, share: list[Any]) -> list[Any]:
     def block(values: list[Any]) -> list[Any]:
         *leaves, like = values
         found = [
@@ -162,7 +162,7 @@ def _look_at(look: Any, closed: bool, share: list[Any]) -> list[Any]:
         apart, turn = jnp.sqrt(jnp.maximum(square, 0.0)), jnp.sqrt(jnp.maximum(-square, 0.0))
         return [jax.lax.complex(middle + apart, turn), jax.lax.complex(middle - apart, -turn)]
 
-    return by_block(block, share)
+    return by_block(block, share, over_blocks)
 
 
-_look = compiled(_look_at, static=2)
+_look = compiled(_look_at, static=3)

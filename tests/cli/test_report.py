@@ -134,5 +134,7 @@ def test_bad_input_is_one_line_and_two(cli, words, says):
 @pytest.mark.slow
 def test_the_catalogue_keeps_its_baseline(cli):
     baseline = Path(__file__).parents[2] / "reports" / "baseline.json"
+    if not baseline.is_file():
+        pytest.skip("the tests run away from their repository")
     code, _, err = cli("report", "--baseline", baseline)
     assert code == 0, err

@@ -1,0 +1,68 @@
+"""The GPU kernel: interpreted, it gives the same numbers; and it lowers to Triton for CUDA."""
+
+from __future__ import annotations
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+
+import diracgan as dg
+from diracgan.ensemble import api, fused, kernel
+from diracgan.ensemble.blocks import Devices
+from diracgan.ensemble.methods import RK4
+from diracgan.ensemble.programs import System, motion
+
+from .conftest import assert_equal, iterated, joined, rk4, starts
+
+
+@pytest.fixture
+def as_on_a_gpu(monkeypatch):
+    """Take the path that a GPU takes, the kernel interpreted."""
+    monkeypatch.setattr(api, "choose", lambda devices: Devices("gpu", tuple(jax.local_devices()[:1]), 1))
+    run = jax.jit(kernel.steps, static_argnums=(0, 1))
+    monkeypatch.setattr(fused, "_in_kernel", lambda platform: lambda step, _, *rest: run(step, True, *rest))
+
+
+@pytest.mark.parametrize("name", ["ns", "wgan", "gan-qp", "lsgan"])
+def test_flow(name, as_on_a_gpu):
+    phi, theta = starts(700, 2)
+    e = api.run(dg.variant(name), phi, theta, t1=0.3, dt=0.01)
+    assert e.attrs["engine"] == "one kernel"
+    assert_equal(joined(e), rk4(dg.variant(name), phi, theta, 0.01, 30))
+
+
+@pytest.mark.parametrize("name", ["alternating", "adam", "lookahead"])
+def test_rule_with_memory_and_ema(name, as_on_a_gpu):
+    phi, theta = starts(300, 1)
+    rule = dg.rule(name, lr=0.05, ema=0.9)
+    e = api.run(dg.variant("ns"), phi, theta, rule=rule, steps=15, save="stats")
+    assert_equal(joined(e), iterated(dg.variant("ns"), rule, phi, theta, 15))
+
+
+def test_adaptive_steps_run_beside_each_other(as_on_a_gpu):
+    phi, theta = starts(1500, 2)
+    e = api.run(dg.variant("ns"), phi, theta, t1=2.0, adaptive=True, rtol=1e-9, atol=1e-12)
+    assert_equal(joined(e), rk4(dg.variant("ns"), phi, theta, 0.005, 400), 1e-7)
+
+
+def test_what_cannot_be_taken_apart_runs_by_xla(as_on_a_gpu):
+    phi, theta = starts(20, 1)
+    rule = dg.rule("cgd", lr=0.05)
+    e = api.run(dg.variant("ns"), phi, theta, rule=rule, steps=5)
+    assert e.attrs["engine"] == "XLA"
+    assert_equal(joined(e), iterated(dg.variant("ns"), rule, phi, theta, 5))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_lowers_to_triton(dtype):
+    with jax.enable_x64(dtype == "float64"):
+        system = jax.tree.map(
+            lambda x: np.asarray(x, dtype), System(dg.variant("wgan-gp"), RK4(lr=0.01), None, None)
+        )
+        step = motion(system, 2, dtype).advance
+        state = [np.zeros((4, kernel.BLOCK), dtype)] * 4
+        run = jax.jit(functools.partial(kernel.steps, step, False))
+        lowered = run.trace(jax.tree.leaves(system), state, np.int32(3)).lower(lowering_platforms=("cuda",))
+    assert "triton" in lowered.as_text()
