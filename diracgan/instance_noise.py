@@ -118,15 +118,15 @@ def _line(g: Callable[[Array], Array], mean: Array, spread: Array) -> Array:
     ]
 
     def rule(n: int, pieces: int) -> Array:
-        nodes, weights = _rule(n, pieces)
-        total = jnp.zeros(())
+        nodes, weights = (jnp.asarray(x, spread.dtype) for x in _rule(n, pieces))
+        total = jnp.zeros((), spread.dtype)
         for low, high in itertools.pairwise(cuts):
             e = low + (high - low) * nodes[:, None]
             values = jax.vmap(g)(mean + spread * e)
             total = total + jnp.sum(weights * values * _density(e[:, 0]) * (high - low))
         return total
 
-    return _checked(rule, _PIECES)
+    return _checked(rule, _PIECES, spread.dtype)
 
 
 def _kinks(g: Callable[[Array], Array], mean: Array, spread: Array) -> list[Array]:
@@ -139,26 +139,26 @@ def _kinks(g: Callable[[Array], Array], mean: Array, spread: Array) -> list[Arra
         return []
     values, slopes = jax.jvp(switching, (mean,), (spread,))
     level = slopes == 0
-    return [jnp.where(level, jnp.inf, -values / jnp.where(level, 1.0, slopes))]
+    return [jnp.where(level, jnp.inf, -values / jnp.where(level, 1.0, slopes)).astype(spread.dtype)]
 
 
 def _plane(loss: Loss, r: Array, f: Array, a: Array, b: Array) -> Array:
     reach = [_REACH + jnp.abs(s) for s in (a, b)]
 
     def rule(n: int, pieces: int) -> Array:
-        nodes, weights = _rule(n, pieces)
+        nodes, weights = (jnp.asarray(x, a.dtype) for x in _rule(n, pieces))
         e, h = ((2.0 * nodes[:, None] - 1.0) * c for c in reach)
         values = jax.vmap(lambda i: jax.vmap(lambda k: loss(r + a * i, f + b * k))(h))(e)
         left, right = (weights * _density(x[:, 0]) * 2.0 * c for x, c in ((e, reach[0]), (h, reach[1])))
         return left @ values @ right
 
-    return _checked(rule, _PAIR_PIECES)
+    return _checked(rule, _PAIR_PIECES, a.dtype)
 
 
-def _checked(rule: Callable[[int, int], Array], pieces: int) -> Array:
+def _checked(rule: Callable[[int, int], Array], pieces: int, dtype: Any) -> Array:
     """The rule with 64 nodes a piece, NaN unless 32 give the same, for then it errs by the square of that."""
     coarse, fine = jax.lax.stop_gradient(rule(32, pieces)), rule(64, pieces)
-    allowed = jnp.finfo(fine.dtype).eps ** 0.55
+    allowed = jnp.finfo(dtype).eps ** 0.55
     agree = jnp.abs(fine - coarse) <= allowed * (1.0 + jnp.abs(fine))
     return fine * jnp.where(agree, 1.0, jnp.nan)  # a factor, so that derivatives are NaN too
 

@@ -180,6 +180,18 @@ def test_a_mean_that_quadrature_cannot_reach_is_nan():
         assert np.isnan(jax.grad(mean)(one))
 
 
+@pytest.mark.parametrize("name", ["ns", "hinge", "rpgan"])
+def test_noise_keeps_the_dtype(name):
+    f = dg.field(dg.variant(name).with_(noise=0.4))
+    single = [jnp.asarray(x, jnp.float32) for x in (PHI, THETA)]
+    want = field(dg.variant(name).with_(noise=0.4), x0=0.0 * X0)
+    for double in (False, True):
+        with jax.enable_x64(double):
+            got = f(*single)
+        assert got.phi.dtype == got.theta.dtype == jnp.float32
+        np.testing.assert_allclose(got.phi, want[0], atol=1e-5)
+
+
 def test_every_modifier_and_its_domain():
     assert list(modifiers()) == (
         "l2 r1 r2 gp gp_center gp_at lecam clc smooth_real smooth_fake noise consensus sga".split()
