@@ -41,14 +41,16 @@ class Node:
         dtype: its type.
         detail: the number, the input's index, the equation, or the operation's parameters.
         primitive: jax's operation, where there is one.
+        rank: its number in the order of making, by which commuting operands are sorted: the same in every process.
     """
 
-    __slots__ = ("args", "detail", "dtype", "op", "primitive")
+    __slots__ = ("args", "detail", "dtype", "op", "primitive", "rank")
 
     def __init__(
         self, op: str, args: tuple[Node, ...], dtype: Any, detail: Any, primitive: Any = None
     ) -> None:
         self.op, self.args, self.dtype, self.detail, self.primitive = op, args, dtype, detail, primitive
+        self.rank = 0
 
     @property
     def known(self) -> bool:
@@ -293,7 +295,8 @@ class _Build:
 
     def _once(self, key: Any, make: Callable[[], Node]) -> Node:
         if key not in self.made:
-            self.made[key] = make()
+            self.made[key] = node = make()
+            node.rank = len(self.made)
         return self.made[key]
 
     def apply(self, primitive: Any, params: dict[str, Any], args: Sequence[Node], dtype: Any) -> Node:
@@ -307,7 +310,7 @@ class _Build:
         if simple is not None:
             return simple
         if name in _COMMUTES:
-            args = sorted(args, key=id)
+            args = sorted(args, key=lambda a: (a.rank, a.detail if a.op in ("input", "item") else 0))
         key = (name, str(sorted(params.items(), key=lambda p: p[0])), np.dtype(dtype).str, *map(id, args))
         return self._once(key, lambda: Node(name, tuple(args), dtype, params, primitive))
 
@@ -404,7 +407,7 @@ class _Build:
                 for i in np.ndindex(out.shape)
             ]
             return [_cells(made, out.shape)]
-        special = getattr(self, f"_{name}", None)
+        special = getattr(self, f"_{name.replace('-', '_')}", None)
         done = None if special is None else special(eqn, ins)
         if done is not None:
             return done
@@ -530,6 +533,21 @@ class _Build:
     def _add(self, dtype: Any, a: Node, b: Node) -> Node:
         return self.apply(jax.lax.add_p, {}, [a, b], dtype)
 
+    def _scatter_add(self, eqn: Any, ins: list[Cells]) -> list[Cells] | None:
+        """Sums into places that are known while tracing."""
+        old, where, new = ins
+        if any(not n.known for n in where.flat) or not new.size:
+            return None
+        index = np.asarray([n.detail for n in where.flat], where.flat[0].dtype).reshape(where.shape)
+        landed, out = _cells(list(old.flat), old.shape), eqn.outvars[0].aval
+        for k, n in enumerate(new.flat):
+            one = np.zeros(new.size, out.dtype)
+            one[k] = 1
+            place = _run_plain(eqn, [np.zeros(old.shape, out.dtype), index, one.reshape(new.shape)])[0]
+            for at in zip(*np.nonzero(place), strict=True):
+                landed[at] = self._add(out.dtype, landed[at], n)
+        return [landed]
+
     # ---- control flow
 
     def _scan(self, eqn: Any, ins: list[Cells]) -> list[Cells] | None:
@@ -596,7 +614,7 @@ class _Build:
         ]
 
 
-_MOVES = frozenset({"gather", "dynamic_slice", "dynamic_update_slice", "pad", "split", "tile"})
+_MOVES = frozenset({"gather", "scatter", "dynamic_slice", "dynamic_update_slice", "pad", "split", "tile"})
 
 
 def _cells(nodes: Sequence[Node], shape: tuple[int, ...]) -> Cells:

@@ -196,7 +196,7 @@ def test_the_program_of_a_loss_may_nest_its_branches():
     )
     k, a = 0.3, 0.4
     exact = oracles.critic_pays(lambda i: ((0, 0), (0, -k), (0, k))[i], [0.0, a])
-    truth, met = oracles.piecewise_linear(exact, (1.2, -0.5), 10.0)
+    truth, _ = oracles.piecewise_linear(exact, (1.2, -0.5), 10.0)
     traj = run(nested(k=k, a=a), [1.2], [-0.5], t1=10.0, **TIGHT)
     np.testing.assert_allclose(last(traj), truth, atol=1e-9)
     flat = pays(lambda self, phi: self.k * jnp.sum(jnp.abs(-jax.nn.relu(phi))))
@@ -238,7 +238,7 @@ def test_components_that_arrive_at_the_same_moment():
 
 
 def test_a_slide_ends_where_one_side_lets_go():
-    # at phi = a the jump -k holds while -k < theta < 0; theta' = a there, so it leaves upwards... downwards at theta = 0
+    # at phi = a the jump holds while -k < theta < 0; theta' = a meanwhile, so it lets go downwards at theta = 0
     traj = run(relu(k=0.5, a=0.3), [0.3], [-0.4], t1=10.0, **TIGHT)
     assert kinds(traj)[:2] in (["leave"], ["leave", "slide"])
     assert events(traj)[0] == pytest.approx(0.4 / 0.3, abs=1e-10)
@@ -252,13 +252,12 @@ def test_a_norm_in_two_dimensions_holds_the_critic_without_a_surface():
         def penalty(self, critic, phi, x_real, x_fake):
             return self.k * jnp.linalg.norm(phi)
 
-    for solver in ("tsit5", "DOP853"):
-        traj = run(Norm(k=0.5), [0.1, 0.2], [0.2, 0.1], t1=5.0, solver=solver)
-        assert traj.attrs["result"] == "stuck"
-        assert 0.3 < traj.attrs["result_time"] < 0.4
-        assert np.all(np.isfinite(traj["phi"]))
-        np.testing.assert_allclose(traj["phi"][-1], 0.0, atol=1e-8)
-        assert np.linalg.norm(traj["theta"][-1]) < 0.5
+    traj = run(Norm(k=0.5), [0.1, 0.2], [0.2, 0.1], t1=5.0)
+    assert traj.attrs["result"] == "stuck"
+    assert 0.3 < traj.attrs["result_time"] < 0.4
+    assert np.all(np.isfinite(traj["phi"]))
+    np.testing.assert_allclose(traj["phi"][-1], 0.0, atol=1e-8)
+    assert np.linalg.norm(traj["theta"][-1]) < 0.5
 
 
 def test_repelling_surfaces_are_left_at_once_to_the_side_that_the_loss_takes():
@@ -297,7 +296,7 @@ def test_collinear_starts_are_the_one_dimensional_game(name, own, dim, moved):
 def test_a_datum_off_the_line_keeps_the_whole_game():
     # ns sees x0 itself: phi along u and theta = x0 + b u with x0 across u is no line of its own
     x0 = np.array([0.0, 0.8])
-    traj = run(dg.variant("ns").with_(l2=0.1), [0.5, 0.0], x0 + [0.3, 0.0], x0=x0, ts=[4.0], **TIGHT)
+    traj = run(dg.variant("ns").with_(l2=0.1), [0.5, 0.0], [0.3, 0.8], x0=x0, ts=[4.0], **TIGHT)
     truth = oracles.integrate(oracles.field("ns", x0, l2=0.1), [0.5, 0.0, 0.3, 0.8], [4.0])
     np.testing.assert_allclose(last(traj), truth[0], atol=1e-9)
 
@@ -338,7 +337,8 @@ def test_near_misses_of_the_kink_are_followed(miss):
 
 
 def test_a_blow_up_says_when():
-    # phi' = 2 s theta, theta' = 2 s phi: K = |phi|^2 - |theta|^2 stays and s' = 2 s (|phi|^2 + |theta|^2) = 2 s sqrt(K^2 + 4 s^2)
+    # phi' = 2 s theta, theta' = 2 s phi: K = |phi|^2 - |theta|^2 stays and s' = 2 s (|phi|^2 + |theta|^2), the last
+    # factor sqrt(K^2 + 4 s^2)
     class Blow(Linear):
         def critic_loss(self, real, fake, x_real, x_fake):
             return -(jnp.mean(fake) ** 2)
@@ -381,7 +381,9 @@ def test_huge_states_are_no_trouble_where_the_field_is_none():
 
 def test_stiff_problems_have_solvers():
     lam = 1e5
-    slow = -1.0 / (lam + np.sqrt(lam**2 - 1))
+    fast = -lam - np.sqrt(lam**2 - 1)
+    slow = 1 / fast
+    truth = (0.1 - fast * 0.2) / (slow - fast) * np.exp(40 * slow)
     for solver in ("Radau", "LSODA", "kvaerno5"):
         traj = run(dg.variant("wgan-gp", c=0.0, lam=lam), [0.1], [0.2], ts=[40.0], solver=solver)
-        assert traj["theta"][-1, 0] == pytest.approx(0.2 * np.exp(40 * slow), rel=1e-6)
+        assert traj["theta"][-1, 0] == pytest.approx(truth, rel=1e-8)

@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 
 from .. import dirac
-from ..dynamics.piecewise import System, unpack, velocity
+from ..dynamics.piecewise import System, natural, unpack
 from ..dynamics.rules import Rule
 from ..dynamics.simulate import starts, vector
 from ..errors import InputError, number
@@ -181,7 +181,7 @@ def _logits(system: System, y: Array) -> Array:
 
 @jax.jit
 def _look_at_flow(system: System, y: Array, points: Array) -> tuple[Array, Array, Array]:
-    return _values_and_slopes(functools.partial(velocity, system), y, points)
+    return _values_and_slopes(lambda y: natural(system, y)[1], y, points)
 
 
 def _values_and_slopes(fn: Any, y: Array, points: Array) -> tuple[Array, Array, Array]:

@@ -73,9 +73,9 @@ class Watch(NamedTuple):
         out, r = dict(seen), self.radius(new)
         finite = r < jnp.inf
         if "min" in seen:
-            out["min"] = [jnp.where(b < a, b, a) for a, b in zip(seen["min"], new, strict=True)]
+            out["min"] = [jnp.where(finite & (b < a), b, a) for a, b in zip(seen["min"], new, strict=True)]
         if "max" in seen:
-            out["max"] = [jnp.where(b > a, b, a) for a, b in zip(seen["max"], new, strict=True)]
+            out["max"] = [jnp.where(finite & (b > a), b, a) for a, b in zip(seen["max"], new, strict=True)]
         if "arc" in seen:
             length = jnp.sqrt(squares([b - a for a, b in zip(old, new, strict=True)]))
             out["arc"] = jnp.where(finite, seen["arc"] + length, seen["arc"])

@@ -39,6 +39,7 @@ FUNCTIONS = {
     "moves": (lambda a: (a.T, a[::-1], a[1:, :1], a.reshape(-1), jnp.flip(a, 1), a[:, None]), (3, 2)),
     "stacks": (lambda a, b: (jnp.stack([a, b], 1), jnp.concatenate([a, b]), jnp.tile(a, 2)), (3,), (3,)),
     "indices": (lambda a: (a[jnp.array([2, 0])], a[2], jnp.roll(a, 1), a.at[1].set(0.0)), (3,)),
+    "gradient of indices": (jax.grad(lambda a: a[jnp.array([2, 0, 2])] @ jnp.tanh(a) + a[1] ** 2), (3,)),
     "pad": (lambda a: jnp.pad(a, 1, constant_values=3.0), (2, 2)),
     "choices": (lambda a: jnp.where(a > 0, jnp.sqrt(jnp.abs(a)), jnp.clip(a, -0.5, 0.1)), (4,)),
     "powers": (lambda a: (a**2, a**3, a**-2, jnp.abs(a) ** 1.3, a / 3.0), (2,)),
