@@ -14,7 +14,8 @@ LIMITS = ("equilibrium", "converging", "elsewhere", "orbit", "growing", "diverge
 point; on an orbit of constant size; growing without an end in sight; beyond the float range or the radius of escape;
 or none of these until the end of the run."""
 
-_ROWS, _WINDOW = 1024, 96
+_ROWS, _WINDOW, _ITERATES = 1024, 96, 256
+_STEADY = 3e-3  # relative change of size between windows below which it counts as constant
 _FINEST = 0.1  # time between two rows of a flow, so that fast turns are seen
 
 
@@ -60,10 +61,10 @@ def rows(end: float, dt: float | None, adaptive: bool) -> Rows:
     stride = 1 if dt is None else max(1, min(count // 2 // kept, int(_FINEST / dt)))
     tail = count - stride * np.arange(kept)[::-1]
     wide = count // 8
-    windows = [
-        np.unique(np.linspace(c - wide // 2, c + wide // 2, min(_WINDOW, wide)).astype(int))
-        for c in (count * 15 // 64, count * 30 // 64, count * 60 // 64)
-    ]
+    many = min(wide, _ITERATES if dt is None else _WINDOW)
+    apart = 1 if dt is None else max(1, wide // many)
+    centres = (count * 15 // 64, count * 30 // 64, count * 60 // 64)
+    windows = [c + apart * (np.arange(many) - many // 2) for c in centres]
     return _rows(tail, windows, 1.0 if dt is None else dt)
 
 
@@ -143,33 +144,44 @@ class Tail:
     def limit(self, ball: float, escape: float) -> np.ndarray:
         """Where every run is going, as indices into :data:`LIMITS`.
 
-        The mean radius in windows at times t, 2t and 4t is extrapolated by Aitken's rule: what falls like a power of
-        time extrapolates to 0, what settles on an orbit to that orbit's size.
+        The largest r in windows at times t, 2t and 4t is extrapolated by Aitken's rule: what falls like a power of time
+        extrapolates to 0, what settles on an orbit to that orbit's size. What goes up and down stays.
         """
         r = self._sizes()
-        z = np.concatenate([self.phi, self.theta], axis=2)
+        late = np.concatenate([self.phi, self.theta], axis=2)[:, self.rows.windows[2]]
         with np.errstate(all="ignore"):
-            a, b, c = (r[:, w].mean(axis=1) for w in self.rows.windows)
+            a, b, c = (self._peak(r[:, w]) for w in self.rows.windows)
             before, after = b - a, c - b
             final = c - after**2 / (after - before)
-            late = z[:, self.rows.windows[2]]
-            still = np.max(np.ptp(late, axis=1), axis=1) <= ball
-            steady = np.abs(after) <= 0.01 * c
+            swing = np.max(np.ptp(late, axis=1), axis=1)
+            steady = np.abs(after) <= _STEADY * c
+            falls, rises = (np.minimum(before * sign, after * sign) > _STEADY * c for sign in (-1, 1))
             levels = (np.abs(after) < np.abs(before)) & (np.abs(final - c) <= 0.5 * c)
+            bounded = np.maximum(np.abs(before), np.abs(after)) <= 0.5 * c
         code = np.full(len(r), LIMITS.index("undecided"), np.int8)
 
         def name(where: np.ndarray, what: str) -> None:
             code[where] = LIMITS.index(what)
 
-        name(after < 0, "converging")
-        name(after > 0, "growing")
-        name(levels & ~steady, "undecided")
-        name(steady, "orbit")
-        name(still, "elsewhere")
+        name(bounded, "orbit")
+        name(falls, "converging")
+        name(rises, "growing")
+        name(steady | ((falls | rises) & levels), "orbit")
+        name((swing <= ball) | ((falls | rises) & levels & (swing <= 0.1 * c)), "elsewhere")
         name(r[:, -1] <= ball, "equilibrium")
         name((self.status == 1) | (r[:, -1] >= escape), "diverges")
         name(self.status > 1, "undecided")
         return code
+
+    def _peak(self, r: np.ndarray) -> np.ndarray:
+        """The largest r in a window; of a flow, on the parabola through the three rows around it."""
+        k = np.clip(np.argmax(r, axis=1), 1, r.shape[1] - 2)
+        left, middle, right = (np.take_along_axis(r, (k + i)[:, None], axis=1)[:, 0] for i in (-1, 0, 1))
+        bend = left - 2 * middle + right
+        inside = (middle >= left) & (middle >= right) & (bend < 0)
+        if self.discrete:
+            return r.max(axis=1)
+        return np.where(inside, middle - (right - left) ** 2 / (8 * bend), r.max(axis=1))
 
     def orbit(self, samples: int, escape: float) -> np.ndarray:
         """What the observable's limit set shows, (N, samples): a rule's last iterates, a flow's last turning points.

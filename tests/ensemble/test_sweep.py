@@ -379,3 +379,19 @@ def test_what_is_no_sweep_is_not_touched(tmp_path: Path):
         dg.sweep(dg.variant("ns"), {"r1": "0:1:2"}, out=tmp_path / "other.zarr")
     with pytest.raises(dg.InputError, match=r"suffix"):
         dg.sweep(dg.variant("ns"), {"r1": "0:1:2"}, out=tmp_path / "s.nc")
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "over", "kind"),
+    [
+        ("ns", {}, {"phi0": "0.5,1.5"}, "converging"),  # like t^(-1/2): never in a ball by then
+        ("saturating", {}, {"phi0": "0.5,1.5"}, "orbit"),
+        ("wgan-gp", {"c": 1.0, "lam": 0.95}, {"phi0": "0.5,1.5"}, "orbit"),  # a slow relaxation oscillation
+        ("wgan-gp", {"c": 1.0, "lam": 1.5}, {"phi0": "0.5,1.5"}, "elsewhere"),
+        ("wgan-gp", {"c": 0.0}, {"phi0": "0.5,1.5"}, "equilibrium"),
+        ("wgan", {}, {"phi0": "0.5,1.5"}, "growing"),  # theta leaves linearly
+    ],
+)
+def test_where_runs_are_going(name: str, given: dict[str, float], over: dict[str, str], kind: str):
+    found = dg.sweep(dg.variant(name, **given), over, "limit", theta0=[0.3])
+    assert {found.limit.attrs["flag_meanings"].split()[k] for k in found.limit.values} == {kind}
