@@ -140,7 +140,10 @@ def trace(fn: Callable[..., Any], *examples: Any) -> Program:
     for aval in avals:
         _plain(aval)
         cells.append(
-            _cells([Node("input", (), aval.dtype, next(count)) for _ in range(aval.size)], aval.shape)
+            _cells(
+                [build.ranked(Node("input", (), aval.dtype, next(count))) for _ in range(aval.size)],
+                aval.shape,
+            )
         )
     outs = build.run(closed.jaxpr, [build.constant(c) for c in closed.consts], cells)
     leaves, tree = jax.tree.flatten(shape)
@@ -279,6 +282,7 @@ class _Build:
 
     def __init__(self) -> None:
         self.made: dict[Any, Node] = {}
+        self.ranks = itertools.count()
 
     def number(self, value: Any, dtype: Any) -> Node:
         value = np.asarray(value, dtype)[()]
@@ -295,9 +299,13 @@ class _Build:
 
     def _once(self, key: Any, make: Callable[[], Node]) -> Node:
         if key not in self.made:
-            self.made[key] = node = make()
-            node.rank = len(self.made)
+            self.made[key] = self.ranked(make())
         return self.made[key]
+
+    def ranked(self, node: Node) -> Node:
+        """``node`` with the next number."""
+        node.rank = next(self.ranks)
+        return node
 
     def apply(self, primitive: Any, params: dict[str, Any], args: Sequence[Node], dtype: Any) -> Node:
         """The node of one scalar operation, folded where that is exact."""
@@ -310,7 +318,7 @@ class _Build:
         if simple is not None:
             return simple
         if name in _COMMUTES:
-            args = sorted(args, key=lambda a: (a.rank, a.detail if a.op in ("input", "item") else 0))
+            args = sorted(args, key=lambda a: a.rank)
         key = (name, str(sorted(params.items(), key=lambda p: p[0])), np.dtype(dtype).str, *map(id, args))
         return self._once(key, lambda: Node(name, tuple(args), dtype, params, primitive))
 
@@ -425,6 +433,7 @@ class _Build:
             return None
         fixed = {
             "gather": (1,),
+            "scatter": (1,),
             "dynamic_slice": range(1, len(ins)),
             "dynamic_update_slice": range(2, len(ins)),
         }
@@ -607,9 +616,12 @@ class _Build:
     # ---- the rest
 
     def whole(self, eqn: Any, ins: list[Cells]) -> list[Cells]:
-        node = Node("whole", tuple(n for c in ins for n in c.flat), None, eqn)
+        node = self.ranked(Node("whole", tuple(n for c in ins for n in c.flat), None, eqn))
         return [
-            _cells([Node("item", (node,), v.aval.dtype, (k, i)) for i in range(v.aval.size)], v.aval.shape)
+            _cells(
+                [self.ranked(Node("item", (node,), v.aval.dtype, (k, i))) for i in range(v.aval.size)],
+                v.aval.shape,
+            )
             for k, v in enumerate(eqn.outvars)
         ]
 
