@@ -231,7 +231,7 @@ def ema(
         decays=betas,
         taus=np.asarray(taus, float),
         gains=np.asarray(gains, float),
-        phases=np.asarray(phases, float),
+        phases=np.asarray(phases, float) + 0.0,  # no negative zero
         reduction=k,
         decay=wanted,
         tau=wanted_tau,

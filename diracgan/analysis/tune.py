@@ -476,7 +476,7 @@ def _record(around: Setup, ranges: Mapping[Knob, tuple[float, float]], best: _Be
                     intervals[k.name] = (inside[0].low, inside[0].high)
     return Tuned(
         best=chosen,
-        rate=best.rate,
+        rate=best.rate + 0.0,  # no negative zero
         margin=best.margin.value,
         status=best.margin.status,
         eigenvalues=best.margin.eigenvalues,
