@@ -395,3 +395,14 @@ def test_what_is_no_sweep_is_not_touched(tmp_path: Path):
 def test_where_runs_are_going(name: str, given: dict[str, float], over: dict[str, str], kind: str):
     found = dg.sweep(dg.variant(name, **given), over, "limit", theta0=[0.3])
     assert {found.limit.attrs["flag_meanings"].split()[k] for k in found.limit.values} == {kind}
+
+
+def test_the_threshold_curve_of_alternating_steps():
+    # wgan-gp, c = 0: trace 2 - 2 lam h - h^2, determinant 1 - 2 lam h, so stable iff 4 - 4 lam h - h^2 > 0
+    from diracgan.ensemble import stability
+
+    over = {"lam": "0.05:2:9", "lr": "0.03:2.5:11"}
+    found = stability(dg.variant("wgan-gp", c=0.0), over, rule=dg.rule("alternating"))
+    lam, h = found.threshold.values.reshape(-1, 2).T
+    assert len(h) > 20
+    np.testing.assert_allclose(4 - 4 * lam * h - h * h, 0, atol=1e-12)
