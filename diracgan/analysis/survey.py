@@ -17,7 +17,7 @@ import numpy as np
 
 from ..dynamics.rules import Rule, rule
 from ..errors import InputError, integer, number, one_line, unknown
-from ..variants import Variant, parse, variants
+from ..variants import Variant, parse, variant_class, variants
 from .spectrum import spectrum
 from .verdict import verdict
 
@@ -120,7 +120,7 @@ def report(
         with
             twenty times as much.
         verdicts: ``"flow"``, ``"all"`` motions or ``"none"``.
-        jobs: processes; more than one takes names only. A script that asks for more than one needs the usual
+        jobs: processes; more than one takes names only, and none that was registered in this process alone. A script that asks for more than one needs the usual
             ``if __name__ == "__main__"``.
         done: called with (variants judged, variants in all) after each.
 
@@ -137,7 +137,7 @@ def report(
         >>> found.rows[0].cells[1].status
         'stable'
     """
-    asked = list(variants() if chosen is None else chosen)
+    asked = list(catalogue() if chosen is None else chosen)
     if not asked:
         raise InputError("nothing to report on; allowed: at least one variant")
     if verdicts not in VERDICTS:
@@ -147,7 +147,7 @@ def report(
     motions: list[Rule | None] = [None, *(_parsed(r, named_rule, Rule) for r in ways)]
     settings = (number("x0", x0), number("effort", effort, low=0, open_low=True), verdicts)
     total, rows = len(asked), {}
-    names = all(isinstance(x, str) for x in (*asked, *ways))
+    names = all(isinstance(x, str) for x in (*asked, *ways)) and all(_elsewhere(v) for v in asked)
     if integer("jobs", jobs, low=1) > 1 and names and total > 1:
         found = _shared([str(v) for v in asked], [str(r) for r in ways], settings, min(jobs, total))
     else:
@@ -159,6 +159,22 @@ def report(
     from .. import __version__
 
     return Report([r for i in range(total) for r in rows[i]], *settings, version=__version__)
+
+
+def catalogue() -> list[str]:
+    """The names of the variants that come with the package.
+
+    Example:
+        >>> "ns" in catalogue()
+        True
+    """
+    return [n for n in variants() if variant_class(n).__module__.startswith("diracgan.variants.")]
+
+
+def _elsewhere(spec: Any) -> bool:
+    """Whether another process finds the variant too: not one that was registered in this one alone."""
+    head = str(spec).partition(":")[0]
+    return head not in variants() or head in catalogue()
 
 
 def named_rule(spec: str) -> Rule:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import diracgan as dg
+from diracgan.analysis.survey import catalogue
 
 
 class Broken(dg.Variant):
@@ -62,6 +63,20 @@ def test_a_verdict_is_asked_for_the_flow_only():
     assert flow.cells[1].kind == "converges-exponentially"
     assert flow.cells[1].numbers["rate"] == pytest.approx(0.5, rel=1e-3)
     assert steps.cells[1].kind is None
+
+
+def test_the_catalogue_is_the_packages_own_and_another_process_may_not_know_more():
+    @dg.register("survey-local")
+    class Local(dg.Variant):
+        def critic_loss(self, real, fake, x_real, x_fake):
+            return fake.mean() - real.mean()
+
+        def generator_loss(self, real, fake, x_real, x_fake):
+            return -fake.mean()
+
+    assert "survey-local" not in catalogue()
+    found = dg.report(["survey-local", "survey-local:l2=1"], rules=[], verdicts="none", jobs=2)
+    assert [r.cells[1].status for r in found.rows] == ["marginal", "stable"]
 
 
 @pytest.mark.slow
