@@ -10,6 +10,7 @@ import pkgutil
 import pytest
 
 import diracgan
+from diracgan.variants import registry
 
 NAMES = sorted(
     m.name for m in pkgutil.walk_packages(diracgan.__path__, "diracgan.") if "__main__" not in m.name
@@ -18,8 +19,11 @@ OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEP
 
 
 @pytest.mark.parametrize("name", ["diracgan", *NAMES])
-def test_examples_run(name, folder):
+def test_examples_run(name, folder, monkeypatch):
     module = importlib.import_module(name)
+    monkeypatch.setattr(
+        registry, "_REGISTRY", dict(registry._REGISTRY)
+    )  # what an example registers ends with it
     assert inspect.getdoc(module), f"{name} has no docstring"
     failed, _ = doctest.testmod(module, optionflags=OPTIONS)
     assert not failed

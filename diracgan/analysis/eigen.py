@@ -43,7 +43,7 @@ def eigenvalues(a: np.ndarray, entry_error: float = 0.0) -> Eigenvalues:
         [1j, -1j]
     """
     values, errors = [], []
-    for block in _blocks(a):
+    for block in blocks(a):
         part = a[np.ix_(block, block)]
         w, e = (
             _pair(part, 10 * _EPS * np.abs(part) + entry_error)
@@ -190,7 +190,7 @@ def _pair(a: np.ndarray, slack: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.array([large, small], complex), np.array([off_large, off_small])
 
 
-def _blocks(a: np.ndarray) -> list[np.ndarray]:
+def blocks(a: np.ndarray) -> list[np.ndarray]:
     """Indices that depend on each other, by the exact zeros of ``a``: the strongly connected components."""
     reach = (a != 0) | np.eye(len(a), dtype=bool)
     for _ in range(max(1, int(np.ceil(np.log2(max(len(a), 2)))))):

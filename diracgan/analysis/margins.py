@@ -25,7 +25,7 @@ from ..parameters import Parameter, parameters
 from ..variants import Variant, modifiers
 from . import derivative, eigen
 from .motion import map_change
-from .spectrum import _RESIDUAL, _logits, _point, _rest, judge_map
+from .spectrum import RESIDUAL, judge_map, logits, place, rest_state
 
 BATCH = 64
 
@@ -80,7 +80,7 @@ def setup(
         raise InputError(f"{rule!r} is no rule; allowed: what dg.rule(...) returns, or None for the flow")
     if rule is not None and (rate_d, rate_g) != (1.0, 1.0):
         raise InputError("rate_d and rate_g belong to the flow; a rule has lr_d and lr_g")
-    point, datum = _point(dim, x0, at)
+    point, datum = place(dim, x0, at)
     rates = Players(
         *(number(n, x, low=0, open_low=True) for n, x in (("rate_d", rate_d), ("rate_g", rate_g)))
     )
@@ -279,8 +279,8 @@ def margins(setups: Sequence[Setup]) -> list[Margin]:
 _NO_DERIVATIVE = Margin("no-derivative", np.nan, np.nan, np.empty(0, complex))
 _NO_EQUILIBRIUM = Margin("not-an-equilibrium", np.nan, np.nan, np.empty(0, complex))
 
-_values = jax.jit(jax.vmap(_logits))
-_rests = jax.jit(jax.vmap(_rest))
+_values = jax.jit(jax.vmap(logits))
+_rests = jax.jit(jax.vmap(rest_state))
 
 
 @jax.jit
@@ -364,7 +364,7 @@ def _numbers_of(s: Setup) -> tuple[tuple[System, Rule | None], np.ndarray]:
 def _matrix(system: System, rule: Rule | None, y: Any) -> Any:
     if rule is None:
         return jax.jacfwd(partial(velocity, system))(y)
-    return jax.jacfwd(partial(map_change, system, rule))(_rest(system, rule, y))
+    return jax.jacfwd(partial(map_change, system, rule))(rest_state(system, rule, y))
 
 
 _matrices = jax.jit(jax.vmap(_matrix))
@@ -380,7 +380,7 @@ def _slopes(base: tuple[System, Rule | None], at: Any, tangents: Any) -> Any:
 
 def _judge(probe: derivative.Probe, z: np.ndarray, discrete: bool) -> Margin:
     found = judge_map(probe, z) if discrete else derivative.judge(probe)
-    bound = _RESIDUAL * (1.0 + found.size) * (1e4 if found.kind == "jump" else 1.0)
+    bound = RESIDUAL * (1.0 + found.size) * (1e4 if found.kind == "jump" else 1.0)
     if found.kind == "none" or found.distance > bound:
         return _NO_EQUILIBRIUM
     if found.jacobian is None:

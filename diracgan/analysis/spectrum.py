@@ -23,7 +23,7 @@ from . import derivative, eigen
 from .motion import flatten, map_change
 
 # |F| at an equilibrium may be this much of the field's size around it, and of 1.
-_RESIDUAL = 1e-10
+RESIDUAL = 1e-10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +126,7 @@ def spectrum(
     """
     if not isinstance(variant, Variant):
         raise InputError(f"{variant!r} is no variant; allowed: what dg.variant(...) returns")
-    point, datum = _point(dim, x0, at)
+    point, datum = place(dim, x0, at)
     rates = Players(
         number("rate_d", rate_d, low=0, open_low=True), number("rate_g", rate_g, low=0, open_low=True)
     )
@@ -144,7 +144,7 @@ def spectrum(
     }
     with jax.enable_x64(True):
         system = System(*dirac.cast((variant, datum, rates), jnp.float64), None)
-        if not np.all(np.isfinite(np.asarray(_logits(system, np.concatenate(point))))):
+        if not np.all(np.isfinite(np.asarray(logits(system, np.concatenate(point))))):
             where = ", ".join(text(float(x)) for x in point.phi)
             reason = f"the critic itself has no value at phi = ({where}), so there is no equilibrium"
             return _without("not-an-equilibrium", reason, None, False, None, common)
@@ -158,7 +158,8 @@ def spectrum(
         return _judge(found, common, ema)
 
 
-def _point(dim: int | None, x0: Any, at: Any) -> tuple[Players, np.ndarray]:
+def place(dim: int | None, x0: Any, at: Any) -> tuple[Players, np.ndarray]:
+    """The point that is asked about, (0, x0) where none is named, and the datum."""
     if at is None:
         _, _, datum = starts(None, None, _dim_of(dim, x0), x0)
         return Players(np.zeros_like(datum), datum), datum
@@ -175,7 +176,8 @@ def _dim_of(dim: int | None, x0: Any) -> int:
 
 
 @jax.jit
-def _logits(system: System, y: Array) -> Array:
+def logits(system: System, y: Array) -> Array:
+    """What the critic says of the datum: not finite where the critic itself has no value."""
     return dirac.game(system.variant, system.x0).logits(unpack(system, y).phi, system.x0[None])
 
 
@@ -196,13 +198,14 @@ def _values_and_slopes(fn: Any, y: Array, points: Array) -> tuple[Array, Array, 
 def _iteration(system: System, rule: Rule, point: Players) -> tuple[np.ndarray, Any, np.ndarray]:
     """The full state at the fixed point as one vector, the probe of (step - identity) there, and EMA's multipliers."""
     rule = dirac.cast(rule, jnp.float64)
-    start = np.asarray(_rest(system, rule, np.concatenate(point)))
+    start = np.asarray(rest_state(system, rule, np.concatenate(point)))
     decay = [] if rule.ema is None else [float(rule.ema) ** rule.period] * (2 * system.dim)
     return start, functools.partial(_look_at_map, system, rule), np.array(decay, complex)
 
 
 @jax.jit
-def _rest(system: System, rule: Rule, y: Array) -> Array:
+def rest_state(system: System, rule: Rule, y: Array) -> Array:
+    """The rule's full state, as one vector, when the players have rested at ``y`` for ever."""
     z = unpack(system, y)
     return flatten((z, rule.rest(dirac.game(system.variant, system.x0), z)))
 
@@ -237,7 +240,7 @@ def judge_map(probe: derivative.Probe, z: np.ndarray) -> derivative.Derivative:
 
 
 def _judge(found: derivative.Derivative, common: dict[str, Any], ema: np.ndarray) -> Spectrum:
-    bound = _RESIDUAL * (1.0 + found.size)
+    bound = RESIDUAL * (1.0 + found.size)
     residual = None if not np.isfinite(found.distance) else found.distance
     if found.kind == "none":
         reason = "the field has no finite value around this point, so it is no equilibrium"

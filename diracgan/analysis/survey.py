@@ -117,11 +117,10 @@ def report(
         rules: rules, or what names them (``"alternating:lr=0.2"``).
         x0: the datum, the same number in every entry.
         effort: of the verdicts, see :func:`diracgan.verdict`; one that is left undecided is asked for again
-        with
-            twenty times as much.
+            with twenty times as much.
         verdicts: ``"flow"``, ``"all"`` motions or ``"none"``.
-        jobs: processes; more than one takes names only, and none that was registered in this process alone. A script that asks for more than one needs the usual
-            ``if __name__ == "__main__"``.
+        jobs: processes; more than one takes names only, and none that was registered in this process alone.
+            A script that asks for more than one needs the usual ``if __name__ == "__main__"``.
         done: called with (variants judged, variants in all) after each.
 
     Returns:

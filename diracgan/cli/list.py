@@ -14,14 +14,14 @@ FORMATS = ("text", "json", "markdown")
 def command(
     format: Annotated[str, typer.Option("--format", help="text, json or markdown.", metavar="NAME")] = "text",
 ) -> None:
-    """Show every variant, penalty and rule with its parameters, defaults and one line.
+    """Show every variant, penalty, rule and preset with its parameters, defaults and one line.
 
     Example: diracgan list --format markdown
     """
     choice("format", format, FORMATS)
     from ..reporting import dumps, markdown, show
 
-    tables = {"variants": _variants(), "modifiers": _modifiers(), "rules": _rules()}
+    tables = {"variants": _variants(), "modifiers": _modifiers(), "rules": _rules(), "presets": _presets()}
     if format == "json":
         print(dumps("diracgan.list/1", tables))
         return
@@ -29,11 +29,15 @@ def command(
         "variants": "Variants",
         "modifiers": "On any variant: --l2, --r1, -p NAME=VALUE or with_(NAME=VALUE)",
         "rules": "Rules: --rule NAME",
+        "presets": "Presets: as --variant, a variant with its penalties; dg.preset(NAME) gives the rule too",
     }
     for key, entries in tables.items():
         if key == "modifiers":
             columns = ["name", "allowed", "what it is"]
             rows = [[e["name"], _allowed(e["parameters"][0]), e["summary"]] for e in entries]
+        elif key == "presets":
+            columns = ["name", "stands for", "what it is"]
+            rows = [[e["name"], f"{e['variant']} under {e['rule']}", e["summary"]] for e in entries]
         else:
             columns = ["name", "parameters", "what it is"]
             rows = [[e["name"], ", ".join(map(_shown, e["parameters"])), e["summary"]] for e in entries]
@@ -71,6 +75,16 @@ def _rules() -> list[dict[str, Any]]:
     return [
         {"name": name, "summary": line, "parameters": _parameters(parameters(rule_class(name)))}
         for name, line in rules().items()
+    ]
+
+
+def _presets() -> list[dict[str, Any]]:
+    from ..practice import preset, presets
+
+    return [
+        {"name": name, "summary": line, "variant": v.label, "rule": r.label}
+        for name, line in presets().items()
+        for v, r in [preset(name)]
     ]
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..variants import Variant
 
 TEXT_OR_JSON = ("text", "json")
-_VARIANT, _START, _FLOW, _STEPS, _RESULT = "Variant", "Start", "Flow", "Steps", "Result"
+_VARIANT, _START, _FLOW, _STEPS, _NOISE, _RESULT = "Variant", "Start", "Flow", "Steps", "Noise", "Result"
 
 
 def _option(*names: str, help: str, metavar: str | None = None, panel: str) -> Any:
@@ -201,12 +201,27 @@ class StepOptions:
 
 
 @dataclasses.dataclass(frozen=True)
-class SeedOptions:
-    """The seed of whatever is random."""
+class NoiseOptions:
+    """Minibatch noise, and the seed of whatever is random."""
 
+    sde: Annotated[
+        str | None,
+        _option(
+            "--sde", metavar="S", panel=_NOISE, help="Variance of the noise on the field, or 2d of them."
+        ),
+    ] = None
+    sde_step: Annotated[
+        float | None, _option("--sde-step", metavar="H", panel=_NOISE, help="The h of the flow's SDE.")
+    ] = None
     seed: Annotated[
-        int, _option("--seed", panel=_RESULT, help="Seed of the random numbers; 0 by default.")
+        int, _option("--seed", panel=_NOISE, help="Seed of the random numbers; 0 by default.")
     ] = 0
+
+    def given(self) -> dict[str, Any]:
+        """What was asked for, by the library's names."""
+        sde = vector("sde", self.sde)
+        noise = {"sde": sde[0] if sde is not None and len(sde) == 1 else sde, "sde_step": self.sde_step}
+        return {"seed": self.seed} | {k: x for k, x in noise.items() if x is not None}
 
 
 #: ``--format`` of a command that answers a question.
@@ -222,7 +237,7 @@ def output(what: str) -> Any:
 
 
 def motion(
-    flow: FlowOptions, steps: StepOptions, rates: RateOptions, rule: RuleOptions, seed: SeedOptions
+    flow: FlowOptions, steps: StepOptions, rates: RateOptions, rule: RuleOptions, noise: NoiseOptions
 ) -> dict[str, Any]:
     """Put together what ``simulate`` wants to know about how the players move.
 
@@ -230,7 +245,7 @@ def motion(
         InputError: when options of the flow and of a rule are mixed.
     """
     made = rule.build()
-    common = {**rates.arguments(), "seed": seed.seed}
+    common = {**rates.arguments(), **noise.given()}
     if made is None:
         if steps.given():
             raise InputError(f"--{next(iter(steps.given()))} belongs to a rule; add --rule NAME")
@@ -287,9 +302,9 @@ def takes(*groups: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a command the options of these groups: one instance each, as its first arguments in this order.
 
     Example:
-        >>> @takes(SeedOptions)
-        ... def command(seed: SeedOptions, loud: bool = False) -> int:
-        ...     return seed.seed
+        >>> @takes(NoiseOptions)
+        ... def command(noise: NoiseOptions, loud: bool = False) -> int:
+        ...     return noise.seed
         >>> command(seed=7)
         7
     """

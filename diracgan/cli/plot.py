@@ -11,9 +11,9 @@ from .options import (
     TEXT_OR_JSON,
     FlowOptions,
     Format,
+    NoiseOptions,
     RateOptions,
     RuleOptions,
-    SeedOptions,
     StartOptions,
     StepOptions,
     VariantOptions,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..variants import Variant
 
 
-@takes(VariantOptions, StartOptions, FlowOptions, StepOptions, RateOptions, RuleOptions, SeedOptions)
+@takes(VariantOptions, StartOptions, FlowOptions, StepOptions, RateOptions, RuleOptions, NoiseOptions)
 def command(
     variant: VariantOptions,
     start: StartOptions,
@@ -36,7 +36,7 @@ def command(
     steps: StepOptions,
     rates: RateOptions,
     rule: RuleOptions,
-    seed: SeedOptions,
+    noise: NoiseOptions,
     out: Annotated[
         str | None, output(".png, .pdf, .svg, or moving .gif, .mp4; named after the variant by default.")
     ] = None,
@@ -57,8 +57,8 @@ def command(
 
         check(out)
     made = variant.build()
-    arguments = {**start.given(), **motion(flow, steps, rates, rule, seed)}
-    if "rule" not in arguments and flow.solver is None and flow.backend is None:
+    arguments = {**start.given(), **motion(flow, steps, rates, rule, noise)}
+    if not {"rule", "sde", "solver", "backend"} & arguments.keys():
         arguments["backend"] = "scipy"  # one path needs no compiled solver, and a second less
     target = out or default_name(made, start.dimension(default=2), arguments.get("rule"))
 

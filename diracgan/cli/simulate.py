@@ -8,9 +8,9 @@ from .options import (
     TEXT_OR_JSON,
     FlowOptions,
     Format,
+    NoiseOptions,
     RateOptions,
     RuleOptions,
-    SeedOptions,
     StartOptions,
     StepOptions,
     VariantOptions,
@@ -21,7 +21,7 @@ from .options import (
 )
 
 
-@takes(VariantOptions, StartOptions, FlowOptions, StepOptions, RateOptions, RuleOptions, SeedOptions)
+@takes(VariantOptions, StartOptions, FlowOptions, StepOptions, RateOptions, RuleOptions, NoiseOptions)
 def command(
     variant: VariantOptions,
     start: StartOptions,
@@ -29,7 +29,7 @@ def command(
     steps: StepOptions,
     rates: RateOptions,
     rule: RuleOptions,
-    seed: SeedOptions,
+    noise: NoiseOptions,
     out: Annotated[str | None, output(".nc, .zarr, .npz, .csv or .json.")] = None,
     format: Format = "text",
 ) -> None:
@@ -44,7 +44,7 @@ def command(
 
         destination(out, SUFFIXES)
     made = variant.build()
-    arguments = {**start.given(), **motion(flow, steps, rates, rule, seed)}
+    arguments = {**start.given(), **motion(flow, steps, rates, rule, noise)}
 
     from ..dynamics import run
     from ..dynamics.store import as_json, save

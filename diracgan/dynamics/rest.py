@@ -12,23 +12,31 @@ from jax import Array
 
 from .piecewise import System, natural
 
-_NEAR, _BALANCED = 1e-6, 1e-3
+_NEAR, _NEARER, _BALANCED = 1e-6, 1e-8, 1e-3
 
 
 def rests(system: System, y: np.ndarray) -> bool:
-    """Whether the field around ``y`` (n,) jumps, and pulls in all directions at once."""
+    """Whether the field around ``y`` (n,) jumps, and pulls in all directions at once.
+
+    A jump is as large from nearer by, where a field that is merely steep is not.
+    """
     if not np.all(np.isfinite(y)):
         return False
     ways = np.random.default_rng(1).normal(size=(64, len(y)))
     ways /= np.linalg.norm(ways, axis=1, keepdims=True)
-    around = np.asarray(
-        _fields(system, y + _NEAR * max(1.0, float(np.max(np.abs(y)))) * np.concatenate([ways, -ways]))
-    )
-    around = around[np.all(np.isfinite(around), axis=1)]
-    if len(around) < len(ways):
+    ways = max(1.0, float(np.max(np.abs(y)))) * np.concatenate([ways, -ways])
+    around, nearer = (np.asarray(_fields(system, y + scale * ways)) for scale in (_NEAR, _NEARER))
+    if np.sum(np.all(np.isfinite(around), axis=1)) < len(ways) / 2:
         return False
-    size = float(np.max(np.abs(around)))
-    return float(np.max(np.ptp(around, axis=0))) > 0.1 * size and distance_to_hull(around) <= _BALANCED * size
+    around, nearer = (f[np.all(np.isfinite(f), axis=1)] for f in (around, nearer))
+    if not len(nearer):
+        return False
+    size, range_, still = (
+        np.max(np.abs(around)),
+        np.max(np.ptp(around, axis=0)),
+        np.max(np.ptp(nearer, axis=0)),
+    )
+    return bool(range_ > 0.1 * size and still > 0.5 * range_ and distance_to_hull(around) <= _BALANCED * size)
 
 
 @jax.jit
@@ -40,7 +48,7 @@ def distance_to_hull(values: np.ndarray) -> float:
     """Distance of 0 from the convex hull of ``values`` (k, n), by non-negative least squares.
 
     Example:
-        >>> distance_to_hull(np.array([[1.0, 1.0], [1.0, -1.0]]))
+        >>> round(distance_to_hull(np.array([[1.0, 1.0], [1.0, -1.0]])), 12)
         1.0
     """
     from scipy.optimize import nnls
@@ -49,7 +57,6 @@ def distance_to_hull(values: np.ndarray) -> float:
     if largest <= 0:
         return 0.0
     scaled = values.T / largest
-    weights, _ = nnls(
-        np.vstack([scaled, 100.0 * np.ones(len(values))]), np.append(np.zeros(len(scaled)), 100.0)
-    )
-    return float(np.linalg.norm(scaled @ weights)) * largest
+    # The weights that come out are those of the nearest point, all of them scaled alike: their sum is put right.
+    weights, _ = nnls(np.vstack([scaled, np.ones(len(values))]), np.append(np.zeros(len(scaled)), 1.0))
+    return float(np.linalg.norm(scaled @ (weights / weights.sum()))) * largest

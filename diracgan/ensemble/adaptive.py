@@ -25,6 +25,7 @@ BLOCK = 512
 ROUND = 256
 DIVERGED, MAX_STEPS, STIFF = 1, 2, 3
 _SAFETY, _SHRINK, _GROW = 0.9, 0.2, 10.0
+_ALIKE = 4.0  # how many times smaller a step a block may take than its easiest trajectory asks for
 _BAD = 1e12  # what stands for an error that is no number
 _FAR = 1e6  # a trajectory that cannot go on out there is on its way to infinity
 
@@ -222,11 +223,12 @@ class _Flight:
             self.demand[everyone] = self._of(everyone, togo, end, self._trial)[0]
         while (who := np.flatnonzero(togo > 0)).size:
             who = who[np.argsort(_key(self.demand[who]), kind="stable")]
+            who = _grouped(who, np.maximum(self.demand[who], (_SAFETY / length) ** 5), self.plan)
             piece, steps = self._of(who, togo, end, self._steps)
             for mine, theirs in zip(self.state, piece.job.state, strict=True):
                 mine[..., who] = theirs
             for mine, theirs in zip(jax.tree.leaves(self.seen), jax.tree.leaves(piece.job.seen), strict=True):
-                mine[who] = theirs
+                mine[..., who] = theirs
             togo[who], self.demand[who], self.lost[who] = piece.togo, piece.demand, piece.stuck
             self.used[who] += steps
             self.late |= (togo > 0) & (self.used >= max_steps)
@@ -262,6 +264,23 @@ class _Flight:
         )
         parts = over(t.devices, work, shares, warm, key)
         return jax.tree.map(lambda *xs: plan.join(xs) if np.ndim(xs[0]) > 1 else xs[0], *parts)
+
+
+def _grouped(who: np.ndarray, demand: np.ndarray, plan: Layout) -> np.ndarray:
+    """``who``, in the order of their demands, cut into blocks in which steps differ little, and filled up.
+
+    A block ends where it is full or where the next trajectory asks for a step a few times smaller: whoever is
+    alone with its stiffness gets a block of its own. What fills a block is its first trajectory once more; what
+    fills the last share is the easiest one.
+    """
+    groups, at = [], 0
+    while at < who.size:
+        reach = int(np.searchsorted(demand, _ALIKE**5 * demand[at], side="right"))
+        group = who[at : min(at + plan.block, max(reach, at + 1))]
+        at += group.size
+        groups += [group, np.repeat(group[:1], plan.block - group.size)]
+    share = plan.block * plan.blocks
+    return np.concatenate([np.repeat(who[:1], -sum(g.size for g in groups) % share), *groups])
 
 
 def _key(demand: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from jax import Array
 from ..analysis import derivative, eigen
 from ..analysis.margins import Setup, margins
 from ..analysis.motion import map_change
-from ..analysis.spectrum import _RESIDUAL, _logits, _rest
+from ..analysis.spectrum import RESIDUAL, logits, rest_state
 from ..dynamics.piecewise import System, velocity
 from ..dynamics.rest import distance_to_hull
 from ..dynamics.rules import Rule
@@ -170,7 +170,7 @@ def _look_at_one(system: System, rule: Rule | None, y: Array) -> _Seen:
     if rule is None:
         start, f = y, functools.partial(velocity, system)
     else:
-        start, f = _rest(system, rule, y), functools.partial(map_change, system, rule)
+        start, f = rest_state(system, rule, y), functools.partial(map_change, system, rule)
     n = start.shape[0]
     ws = jnp.asarray(derivative.directions(n)) * jnp.maximum(1.0, jnp.abs(start))
     scales = jnp.asarray(derivative.SCALES)
@@ -188,8 +188,8 @@ def _look_at_one(system: System, rule: Rule | None, y: Array) -> _Seen:
     jump = (spread[2] > 0.3 * spread[1]) & (spread[2] > 1e-9 * size)
     kind = jnp.where(smooth, _SMOOTH, jnp.where(jump, _JUMP, _KINK))
     kind = jnp.where(jnp.all(jnp.isfinite(around)), kind, _DOUBT)
-    alive = jnp.all(jnp.isfinite(_logits(system, y)))
-    return _Seen(kind, alive, _RESIDUAL * (1.0 + size), distance, around[-1], jacobian, error)
+    alive = jnp.all(jnp.isfinite(logits(system, y)))
+    return _Seen(kind, alive, RESIDUAL * (1.0 + size), distance, around[-1], jacobian, error)
 
 
 def _believed(
@@ -283,7 +283,7 @@ def _eigenvalues(a: np.ndarray, entry_error: np.ndarray) -> tuple[Any, np.ndarra
 
 
 def _blocks(a: np.ndarray) -> list[np.ndarray]:
-    return eigen._blocks(np.any(a != 0, axis=0).astype(float))
+    return eigen.blocks(np.any(a != 0, axis=0).astype(float))
 
 
 def _largest_block(a: np.ndarray) -> int:

@@ -13,7 +13,7 @@ import pytest
 
 import diracgan as dg
 from diracgan.cli.app import COMMANDS, main
-from diracgan.cli.options import SeedOptions, StepOptions, assignments, takes, vector
+from diracgan.cli.options import NoiseOptions, StepOptions, assignments, takes, vector
 from diracgan.errors import InputError
 from diracgan.variants import variant_class
 
@@ -162,6 +162,18 @@ def test_simulate_saves_what_it_prints(cli, folder):
     np.testing.assert_array_equal(dg.load("b.zarr")["theta"], read["theta"])
 
 
+def test_noise_is_the_librarys(cli):
+    words = ["simulate", "-v", "ns", "--r1", 0.3, "--dim", 1, "--seed", 3]
+    v, start = dg.variant("ns").with_(r1=0.3), {"phi0": [0.1], "theta0": [0.2], "seed": 3}
+    flow = answer(cli, *words, "--t1", 1, "--sde", 0.1, "--sde-step", 0.2)
+    np.testing.assert_array_equal(flow["phi"], dg.simulate(v, **start, t1=1.0, sde=0.1, sde_step=0.2)["phi"])
+    steps = answer(cli, *words, "--rule", "alternating", "--lr", 0.1, "--steps", 9, "--sde", "0.1,0")
+    rule = dg.rule("alternating", lr=0.1)
+    np.testing.assert_array_equal(
+        steps["phi"], dg.simulate(v, **start, rule=rule, steps=9, sde=[0.1, 0.0])["phi"]
+    )
+
+
 def test_both_engines_answer_alike(cli):
     words = ["simulate", "-v", "ns", "--t1", 5, "--rate-d", 2]
     first, second = (answer(cli, *words, "--solver", s) for s in ("dopri8", "LSODA"))
@@ -242,13 +254,14 @@ def test_list_shows_everything(cli):
     assert {v["name"] for v in found["variants"]} == set(dg.variants())
     assert {r["name"] for r in found["rules"]} == set(dg.rules())
     assert {"l2", "r1", "r2"} <= {m["name"] for m in found["modifiers"]}
+    assert {p["name"] for p in found["presets"]} == set(dg.presets())
     gp = next(v for v in found["variants"] if v["name"] == "wgan-gp")
     assert {p["name"]: p["default"] for p in gp["parameters"]} == {"lam": 0.1, "c": 1.0, "one_sided": False}
     ours = [v for v in found["variants"] if variant_class(v["name"]).__module__.startswith("diracgan.")]
     assert len(ours) >= 17 and all(v["summary"] and v["reference"] for v in ours)
     for form in ("text", "markdown"):
         out = cli("list", "--format", form)[1]
-        assert all(name in out for name in (*dg.variants(), *dg.rules()))
+        assert all(name in out for name in (*dg.variants(), *dg.rules(), *dg.presets()))
 
 
 def test_figures_draws_what_is_asked(cli, folder):
@@ -270,12 +283,12 @@ def test_vectors_and_settings_are_read():
 
 
 def test_groups_of_options_are_put_together():
-    @takes(StepOptions, SeedOptions)
-    def command(steps: StepOptions, seed: SeedOptions, loud: bool = False):
-        return steps, seed, loud
+    @takes(StepOptions, NoiseOptions)
+    def command(steps: StepOptions, noise: NoiseOptions, loud: bool = False):
+        return steps, noise, loud
 
-    assert command(steps=3, seed=1, loud=True) == (StepOptions(3, None), SeedOptions(1), True)
-    assert list(command.__signature__.parameters) == ["steps", "every", "seed", "loud"]
+    assert command(steps=3, seed=1, loud=True) == (StepOptions(3, None), NoiseOptions(seed=1), True)
+    assert list(command.__signature__.parameters) == ["steps", "every", "sde", "sde_step", "seed", "loud"]
 
 
 def test_main_reads_the_words_of_the_process(monkeypatch, capsys):

@@ -1,0 +1,422 @@
+"""Ensembles against what the machine can do at most and against the usual tools: one table of ratios with errors.
+
+    python benchmarks/ensemble.py [--quick] [--limit PATH.c] [--only rk4,adaptive,...] [--json FILE]
+
+Every pair is measured in turn, several times, and the best time of each counts. Nothing else should run meanwhile.
+On a machine whose JAX finds a GPU the last section measures the kernel there. ``--limit`` names a C file with the
+functions of ``limit.c`` (the same names and arguments).
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import dataclasses
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import diracgan as dg
+from diracgan import dirac
+from diracgan.ensemble.api import run
+from diracgan.ensemble.spectra import spectra
+from diracgan.game import Players
+
+HERE = Path(__file__).parent
+FLAGS = "-O3 -march=native -mprefer-vector-width=512 -ffast-math -fopenmp -shared -fPIC -w".split()
+PEEL = (
+    "--param max-completely-peeled-insns=2000 --param max-completely-peel-times=64".split()
+)  # gcc: unroll over vectors
+NS = dg.variant("ns")
+
+
+@dataclasses.dataclass
+class Row:
+    """One line of the table: what, against what, the two rates, their ratio, what is aimed at, and the errors."""
+
+    what: str
+    against: str
+    rate: float
+    other: float
+    aim: float | None
+    error: float = float("nan")
+    others_error: float = float("nan")
+    unit: str = "trajectory-steps/s"
+
+    @property
+    def ratio(self) -> float:
+        return self.rate / self.other
+
+    def __str__(self) -> str:
+        aim = "" if self.aim is None else f">= {self.aim:g}"
+        errors = f"{_error(self.error)} {_error(self.others_error)}"
+        rates = f"{self.rate:9.2e} {self.other:9.2e} {self.ratio:9.3g}"
+        return f"{self.what:<38} {self.against:<26} {rates} {aim:>8} {errors}"
+
+
+HEAD = f"{'what':<38} {'against':<26} {'ours/s':>9} {'theirs/s':>9} {'ratio':>9} {'aim':>8} {'error':>8} {'theirs':>8}"
+
+
+def _error(x: float) -> str:
+    return f"{x:8.1e}" if np.isfinite(x) else f"{'':8}"
+
+
+def side_by_side(*jobs: Callable[[], Any], repeats: int = 3) -> list[float]:
+    """The best time of each job, measured in turn after one round to warm up."""
+    best = [float("inf")] * len(jobs)
+    for k in range(repeats + 1):
+        for i, job in enumerate(jobs):
+            began = time.perf_counter()
+            job()
+            if k:
+                best[i] = min(best[i], time.perf_counter() - began)
+    return best
+
+
+class Limit:
+    """The C limit, compiled here."""
+
+    def __init__(self, source: Path) -> None:
+        self.library = None
+        compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc")
+        if compiler is None or not source.exists():
+            print(
+                f"no C limit: {'no compiler' if compiler is None else f'{source} is not there'}",
+                file=sys.stderr,
+            )
+            return
+        self.folder = tempfile.TemporaryDirectory()
+        target = Path(self.folder.name) / "limit.so"
+        for extra in (PEEL, []):
+            command = [compiler, *FLAGS, *extra, str(source), "-o", str(target), "-lm"]
+            if subprocess.run(command, capture_output=True, check=False).returncode == 0:
+                self.library = ctypes.CDLL(str(target))
+                return
+        print(f"no C limit: {compiler} does not take {source}", file=sys.stderr)
+
+    def _function(self, name: str) -> Any:
+        try:
+            return getattr(self.library, name)
+        except AttributeError:
+            return None
+
+    def rk4(
+        self, dtype: str, phi: np.ndarray, theta: np.ndarray, steps: int, h: float
+    ) -> list[Callable[[], np.ndarray]]:
+        """Jobs that return the final states (4, N), one for each width that the file has."""
+        number = ctypes.c_float if dtype == "float32" else ctypes.c_double
+        start = np.concatenate([phi.T, theta.T]).astype(dtype)
+        found = [self._function(f"rk4_{'f32' if dtype == 'float32' else 'f64'}_u{u}") for u in (1, 2, 4, 8)]
+
+        def job(function: Any) -> Callable[[], np.ndarray]:
+            def call() -> np.ndarray:
+                y = start.copy()
+                function(
+                    ctypes.c_void_p(y.ctypes.data), ctypes.c_long(y.shape[1]), ctypes.c_long(steps), number(h)
+                )
+                return y
+
+            return call
+
+        return [job(f) for f in found if f is not None]
+
+    def train(
+        self, dtype: str, phi: np.ndarray, theta: np.ndarray, steps: int, h: float, alternate: bool
+    ) -> Any:
+        number = ctypes.c_float if dtype == "float32" else ctypes.c_double
+        function = self._function("train_f32" if dtype == "float32" else "train_f64")
+        if function is None:
+            return None
+
+        def call() -> np.ndarray:
+            y = np.stack([theta, phi]).astype(dtype)
+            rows = [ctypes.c_void_p(y[i].ctypes.data) for i in (0, 1)]
+            function(
+                *rows, ctypes.c_long(y.shape[1]), ctypes.c_long(steps), number(h), ctypes.c_int(alternate)
+            )
+            return y
+
+        return call
+
+
+def starts(count: int, dim: int) -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(2, count, dim))
+
+
+def ends(e: Any, count: int | None = None) -> np.ndarray:
+    return np.concatenate([e["phi"], e["theta"]], axis=1)[:count].astype(float)
+
+
+def distance(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.abs(a - b).max())
+
+
+# ---------------------------------------------------------------- peers
+
+
+def diffrax_flow(
+    variant: Any, dtype: str, t1: float, dt: float | None, rtol: float = 1e-6, atol: float = 1e-9
+) -> Any:
+    """diffrax's Tsit5 under vmap on the library's own field: fixed steps of ``dt``, or adaptive ones."""
+    import diffrax
+
+    controller = diffrax.ConstantStepSize() if dt else diffrax.PIDController(rtol=rtol, atol=atol)
+
+    @jax.jit
+    def solve(variant: Any, starts: Any) -> Any:
+        def one(y0: Any) -> Any:
+            half = y0.shape[0] // 2
+
+            def field(t: Any, y: Any, args: Any) -> Any:
+                return jnp.concatenate(
+                    dirac.game(args, jnp.zeros(half, y.dtype)).velocity(Players(y[:half], y[half:]))
+                )
+
+            return diffrax.diffeqsolve(
+                diffrax.ODETerm(field),
+                diffrax.Tsit5(),
+                0.0,
+                t1,
+                dt,
+                y0,
+                args=variant,
+                saveat=diffrax.SaveAt(t1=True),
+                stepsize_controller=controller,
+                max_steps=1_000_000,
+                throw=False,
+            ).ys[0]
+
+        return jax.vmap(one)(starts)
+
+    def call(phi: np.ndarray, theta: np.ndarray) -> np.ndarray:
+        with jax.enable_x64(dtype == "float64"):
+            both = jnp.asarray(np.concatenate([phi, theta], axis=1), dtype)
+            return np.asarray(solve(dirac.cast(variant, dtype), both), float)
+
+    return call
+
+
+def scipy_flow(phi: np.ndarray, theta: np.ndarray, t1: float) -> np.ndarray:
+    """scipy's RK45, one trajectory after the other, the field typed in by hand."""
+    from scipy.integrate import solve_ivp
+
+    def field(_: float, y: np.ndarray) -> np.ndarray:
+        s = 1 / (1 + np.exp(-(y[:2] @ y[2:])))
+        return np.concatenate([-s * y[2:], (1 - s) * y[:2]])
+
+    both = np.concatenate([phi, theta], axis=1)
+    return np.array([solve_ivp(field, (0, t1), y, rtol=1e-6, atol=1e-9).y[:, -1] for y in both])
+
+
+def stepped(phi: np.ndarray, theta: np.ndarray, steps: int, h: float, alternate: bool) -> np.ndarray:
+    """Gradient steps of the non-saturating GAN by NumPy, the field typed in by hand."""
+    for _ in range(steps):
+        s = 1 / (1 + np.exp(-phi * theta))
+        moved = phi - h * theta * s
+        s = 1 / (1 + np.exp(-moved * theta)) if alternate else s
+        phi, theta = moved, theta + h * (moved if alternate else phi) * (1 - s)
+    return np.concatenate([phi, theta], axis=1)
+
+
+# ---------------------------------------------------------------- sections
+
+
+def fixed(limit: Limit, quick: bool) -> Iterator[Row]:
+    """RK4, d = 2, dt = 0.01: against the C limit and diffrax."""
+    count, steps, few = (16_384, 1000, 2048) if quick else (131_072, 1000, 131_072)
+    phi, theta = starts(count, 2)
+    truth = ends(run(NS, phi[:2000], theta[:2000], t1=steps * 0.01, adaptive=True, rtol=1e-13, atol=1e-14))
+    for dtype in ("float32", "float64"):
+        last: dict[str, Any] = {}
+
+        def ours(dtype: str = dtype, last: dict[str, Any] = last) -> None:
+            last["ours"] = run(NS, phi, theta, t1=steps * 0.01, dt=0.01, dtype=dtype)
+
+        jobs = limit.rk4(dtype, phi, theta, steps, 0.01)
+        mine, *theirs = side_by_side(ours, *jobs)
+        rate, error = count * steps / mine, distance(ends(last["ours"], 2000), truth)
+        if theirs:
+            best = jobs[int(np.argmin(theirs))]
+            off = distance(best().T[:2000].astype(float), truth)
+            yield Row(f"rk4 {dtype}", "C in registers", rate, count * steps / min(theirs), 0.55, error, off)
+        peer = diffrax_flow(NS, dtype, steps * 0.01, 0.01)
+        (slow,) = side_by_side(lambda peer=peer: peer(phi[:few], theta[:few]), repeats=1)
+        off = distance(peer(phi[:2000], theta[:2000]), truth)
+        yield Row(f"rk4 {dtype}", "diffrax Tsit5, same steps", rate, few * steps / slow, 45, error, off)
+        os.environ["DIRACGAN_NATIVE"] = "0"
+        try:
+            (plain,) = side_by_side(ours)
+        finally:
+            del os.environ["DIRACGAN_NATIVE"]
+        yield Row(
+            f"rk4 {dtype}, through XLA",
+            "diffrax Tsit5, same steps",
+            count * steps / plain,
+            few * steps / slow,
+            45,
+        )
+
+
+def adaptive(limit: Limit, quick: bool) -> Iterator[Row]:
+    """rtol 1e-6, atol 1e-9, T = 40: against diffrax and scipy, per trajectory; easy fields and stiff ones."""
+    count = 16_384 if quick else 131_072
+    phi, theta = starts(count, 2)
+    for name in ("ns", "gan-qp", "wgan-gp") if quick else ("ns", "gan-qp", "wgan-gp", "saturating"):
+        variant = dg.variant(name)
+        few = count if name == "ns" else min(count, 16_384)
+        p, t = phi[:few], theta[:few]
+        truth = ends(
+            run(variant, p[:1000], t[:1000], t1=40.0, adaptive=True, rtol=1e-12, atol=1e-14, max_steps=10**6)
+        )
+        last: dict[str, Any] = {}
+
+        def ours(variant: Any = variant, p: Any = p, t: Any = t, last: dict[str, Any] = last) -> None:
+            last["ours"] = run(variant, p, t, t1=40.0, adaptive=True)
+
+        peer = diffrax_flow(variant, "float64", 40.0, None)
+        mine, theirs = side_by_side(
+            ours, lambda peer=peer, p=p, t=t, last=last: last.update(theirs=peer(p, t))
+        )
+        errors = distance(ends(last["ours"], 1000), truth), distance(last["theirs"][:1000], truth)
+        aim = 10 if name == "ns" else None
+        kind = dict(unit="trajectories/s")
+        yield Row(
+            f"adaptive {name}", "diffrax Tsit5, vmapped", few / mine, few / theirs, aim, *errors, **kind
+        )
+        if name == "ns":
+            (slow,) = side_by_side(lambda: scipy_flow(phi[:20], theta[:20], 40.0), repeats=1)
+            off = distance(scipy_flow(phi[:20], theta[:20], 40.0), truth[:20])
+            yield Row(f"adaptive {name}", "scipy RK45", few / mine, 20 / slow, 1000, errors[0], off, **kind)
+
+
+def rules(limit: Limit, quick: bool) -> Iterator[Row]:
+    """Gradient steps, d = 1: against the C limit; NumPy, step by step, is the truth."""
+    count, steps = (16_384, 10_000) if quick else (100_352, 10_000)
+    phi, theta = 0.5 * starts(count, 1)
+    for dtype, name in itertools.product(("float32", "float64"), ("simultaneous", "alternating")):
+        rule, last = dg.rule(name, lr=0.01), {}
+
+        def ours(dtype: str = dtype, rule: Any = rule, last: dict[str, Any] = last) -> None:
+            last["ours"] = run(NS, phi, theta, rule=rule, steps=steps, dtype=dtype)
+
+        job = limit.train(dtype, phi[:, 0], theta[:, 0], steps, 0.01, name == "alternating")
+        if job is None:
+            continue
+        mine, theirs = side_by_side(ours, job)
+        truth = stepped(phi[:1000], theta[:1000], steps, 0.01, name == "alternating")
+        off = distance(job()[::-1].T[:1000].astype(float), truth)
+        error = distance(ends(last["ours"], 1000), truth)
+        yield Row(
+            f"{name} {dtype}", "C in registers", count * steps / mine, count * steps / theirs, 0.5, error, off
+        )
+
+
+def families(limit: Limit, quick: bool) -> Iterator[Row]:
+    """Eigenvalues at the equilibrium, d = 2: against numpy.linalg.eigvals of the 4 x 4 matrices."""
+    count, few = 1_000_000, 20_000 if quick else 100_000
+    mu, lam = np.linspace(0.0, 2.0, count), np.random.default_rng(0).uniform(0.1, 3.0, count)
+    cases = {
+        "ns + r1": (dataclasses.replace(NS.with_(r1=0.1), extras={"r1": mu}), -mu, 0.5),
+        "wgan-gp, c = 0": (dataclasses.replace(dg.variant("wgan-gp", c=0.0), lam=lam), -2 * lam, 1.0),
+    }
+    for name, (family, damping, turn) in cases.items():
+        matrices = np.zeros((few, 4, 4))
+        for k in (0, 1):
+            matrices[:, k, k] = damping[:few]
+            matrices[:, k, k + 2], matrices[:, k + 2, k] = -turn, turn
+        mine, theirs = side_by_side(
+            lambda family=family: spectra(family, count), lambda m=matrices: np.linalg.eigvals(m)
+        )
+        exact = damping[:few, None] / 2 + np.sqrt(damping[:few, None] ** 2 / 4 - turn**2 + 0j) * np.array(
+            [1, -1]
+        )
+        off = np.sort_complex(np.linalg.eigvals(matrices))[:, ::-2] - np.sort_complex(exact)[:, ::-1]
+        error = np.abs(spectra(family, count).eigenvalues[:few] - exact).max()
+        rates = count / mine, few / theirs
+        yield Row(
+            f"spectra, {name}", "numpy.linalg.eigvals", *rates, 300, error, np.abs(off).max(), "spectra/s"
+        )
+
+
+def catalogue(limit: Limit, quick: bool) -> Iterator[Row]:
+    """Every other variant against ns: one definition, one class of speed."""
+    count, steps = 16_384, 1000
+    phi, theta = starts(count, 2)
+    for name in dg.variants():
+        variant = dg.variant(name)
+        mine, base = side_by_side(
+            lambda v=variant: run(v, phi, theta, t1=steps * 0.01, dt=0.01),
+            lambda: run(NS, phi, theta, t1=steps * 0.01, dt=0.01),
+            repeats=2,
+        )
+        yield Row(f"rk4 float64, {name}", "the same for ns", count * steps / mine, count * steps / base, None)
+
+
+def gpu(limit: Limit, quick: bool) -> Iterator[Row]:
+    """The kernel on a GPU: against diffrax on the same card."""
+    if jax.default_backend() != "gpu":
+        print("no GPU here: its section is left out", file=sys.stderr)
+        return
+    from diracgan.ensemble.methods import RK4
+    from diracgan.ensemble.programs import System, motion
+
+    count, steps, few = (2**20, 1000, 2**16) if quick else (2**22, 10_000, 2**20)
+    phi, theta = starts(count, 2)
+    program = motion(System(NS, RK4(lr=0.01), None, None), 2, "float32").advance
+    flops = sum(n.op not in ("known", "input") for n in program.order)
+    for dtype in ("float32", "float64"):
+        last: dict[str, Any] = {}
+
+        def ours(dtype: str = dtype, last: dict[str, Any] = last) -> None:
+            last["ours"] = run(NS, phi, theta, t1=steps * 0.01, dt=0.01, dtype=dtype)
+
+        (mine,) = side_by_side(ours)
+        peer = diffrax_flow(NS, dtype, 10.0, 0.01)
+        (slow,) = side_by_side(lambda peer=peer: peer(phi[:few], theta[:few]), repeats=1)
+        rate = count * steps / mine
+        yield Row(f"rk4 {dtype}, one kernel", "diffrax, same card", rate, few * 1000 / slow, 25)
+        print(
+            f"roofline {dtype}: {flops} operations a step (tanh counted as one), {rate * flops:.2e} operations/s; "
+            f"memory {2 * 4 * np.dtype(dtype).itemsize / steps:.3f} bytes a trajectory-step: bound by arithmetic",
+            file=sys.stderr,
+        )
+        if dtype == "float32":
+            yield Row("rk4 float32, one kernel", "1e11 a second", rate, 1e11, 1)
+
+
+SECTIONS = dict(rk4=fixed, adaptive=adaptive, rules=rules, spectra=families, catalogue=catalogue, gpu=gpu)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--limit", type=Path, default=HERE / "limit.c", help="C source of the limit")
+    parser.add_argument("--quick", action="store_true", help="fewer trajectories: about a minute")
+    parser.add_argument("--only", default=",".join(SECTIONS), help=f"sections, among {', '.join(SECTIONS)}")
+    parser.add_argument("--json", type=Path, help="write the rows to this file too")
+    given = parser.parse_args()
+    limit, rows = Limit(given.limit), []
+    print(HEAD)
+    for name in given.only.split(","):
+        for row in SECTIONS[name](limit, given.quick):
+            rows.append(dataclasses.asdict(row) | {"ratio": row.ratio})
+            print(row, flush=True)
+    if given.json:
+        given.json.write_text(json.dumps(rows, indent=1))
+
+
+if __name__ == "__main__":
+    main()
