@@ -31,6 +31,13 @@ class Players(NamedTuple):
     theta: Any
 
 
+class Samples(NamedTuple):
+    """Real and fake samples as the critic is shown them, (n, ...) and (m, ...)."""
+
+    real: Array
+    fake: Array
+
+
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Game:
@@ -67,18 +74,28 @@ class Game:
         """The critic as it is used, constraint included: x (n, ...) -> (n,)."""
         return self.critic(constrain(self.variant, phi), x)
 
+    def judged(self, phi: Any, x: Samples) -> tuple[Array, Array]:
+        """The logits of real and of fake samples: (n,) and (m,)."""
+        return self.logits(phi, x.real), self.logits(phi, x.fake)
+
+    def shown(self, who: str, x_fake: Array) -> Samples:
+        """The samples that the loss of ``who`` ("critic" or "generator") is computed from.
+
+        A training game adds its noise to them here.
+        """
+        return Samples(self.x_real, x_fake)
+
     def critic_loss(self, players: Players, penalty: float | Array = 1.0) -> Array:
         """The critic's loss and ``penalty`` times its penalties, a scalar."""
-        x_fake = self.generator(players.theta, self.z)
-        loss = self._loss("critic_loss", players.phi, x_fake)
-        loss += penalty * self._mean(
-            functools.partial(on_logits, self.variant), "separable", players.phi, x_fake
-        )
-        return loss + penalty * total(self.variant, View(self, players.phi), players.phi, self.x_real, x_fake)
+        x = self.shown("critic", self.generator(players.theta, self.z))
+        loss = self._loss("critic_loss", players.phi, x)
+        loss += penalty * self._mean(functools.partial(on_logits, self.variant), "separable", players.phi, x)
+        return loss + penalty * total(self.variant, View(self, players.phi), players.phi, *x)
 
     def generator_loss(self, players: Players) -> Array:
         """The generator's loss, a scalar."""
-        return self._loss("generator_loss", players.phi, self.generator(players.theta, self.z))
+        x = self.shown("generator", self.generator(players.theta, self.z))
+        return self._loss("generator_loss", players.phi, x)
 
     def velocity(
         self,
@@ -187,27 +204,31 @@ class Game:
         first = jax.eval_shape(lambda p: evaluate(self.critic_loss, (p,))[1], players).shape[0]
         return modes[:first], modes[first:]
 
-    def _loss(self, which: str, phi: Any, x_fake: Array) -> Array:
+    def repeat(self, count: int, once: Callable[[Any, Any], Any], start: Any) -> Any:
+        """``once(k, state)`` for k = 0, ..., count - 1: how a rule repeats part of its iteration on this game."""
+        return jax.lax.fori_loop(0, count, once, start)
+
+    def _loss(self, which: str, phi: Any, x: Samples) -> Array:
         def loss(real: Array, fake: Array) -> Array:
-            return self._value(which, real, fake, x_fake)
+            return self._value(which, real, fake, x)
 
-        return self._mean(loss, which, phi, x_fake)
+        return self._mean(loss, which, phi, x)
 
-    def _mean(self, loss: Loss, how: str, phi: Any, x_fake: Array) -> Array:
+    def _mean(self, loss: Loss, how: str, phi: Any, x: Samples) -> Array:
         """A loss of the logits, averaged over instance noise where the game does that."""
-        real, fake = self.logits(phi, self.x_real), self.logits(phi, x_fake)
+        real, fake = self.judged(phi, x)
         if not self.averaged:
             return loss(real, fake)
         slope = jax.vmap(jax.grad(View(self, phi)))
-        spread = [spreads(slope(x), self.variant.extras["noise"]) for x in (self.x_real, x_fake)]
+        spread = [spreads(slope(some), self.variant.extras["noise"]) for some in x]
         return smooth_mean(
             loss, how if how == "separable" else coupling_of(self.variant, how), real, fake, *spread
         )
 
-    def _value(self, which: str, real: Array, fake: Array, x_fake: Array) -> Array:
+    def _value(self, which: str, real: Array, fake: Array, x: Samples) -> Array:
         name = self.variant.name or type(self.variant).__name__
         try:
-            value = jnp.asarray(getattr(self.variant, which)(real, fake, self.x_real, x_fake))
+            value = jnp.asarray(getattr(self.variant, which)(real, fake, *x))
         except Exception as error:  # a loss is a user's code: its own line is what helps
             raise InputError(f"{which} of {name!r} failed: {one_line(error)}") from error
         if value.shape != ():
@@ -237,11 +258,14 @@ def constrain(variant: Variant, phi: Any) -> Any:
     """The critic's parameters as they are used: phi itself, or each weight divided by its spectral norm.
 
     A vector's spectral norm is its length, so the Dirac critic becomes phi.x/|phi| (theory.md section 1),
-    which has no value at phi = 0.
+    which has no value at phi = 0. Parameters that are a network know which of them are weights, and normalise
+    themselves (``phi.normalised()``).
     """
     if variant.constraint in ("none", "clipped"):
         return phi
     if variant.constraint == "normalised":
+        if hasattr(phi, "normalised"):
+            return phi.normalised()
         return jax.tree.map(lambda w: w / jnp.sqrt(jnp.sum(w * w)), phi)
     raise InputError(
         f"constraint {variant.constraint!r} of {variant.name!r}; allowed: none, normalised, clipped"

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import dirac
 from ..errors import InputError
-from ..game import Game, Players
+from ..game import Game, Players, Samples
 from ..parameters import plain
 from ..variants import Variant
 from .algebra import exact, formulas
@@ -60,7 +60,7 @@ class Model:
 
         def bare(which: str) -> Any:
             return lambda v, r, f, xr, xf: Game(v, xr, None, dirac.critic, dirac.generator)._value(
-                which, r, f, xf
+                which, r, f, Samples(xr, xf)
             )
 
         def on_dirac(which: str) -> Any:

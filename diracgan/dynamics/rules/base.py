@@ -103,9 +103,7 @@ class Rule(Parametric):
         def whole(players: Players, memory: Any) -> tuple[Players, Any]:
             if self.period == 1:
                 return rule.iterate(game, players, memory)
-            return jax.lax.fori_loop(
-                0, self.period, lambda _, now: rule.iterate(game, *now), (players, memory)
-            )
+            return game.repeat(self.period, lambda _, now: rule.iterate(game, *now), (players, memory))
 
         return whole
 

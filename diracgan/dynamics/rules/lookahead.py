@@ -129,7 +129,7 @@ class Lookahead(Rule):
         def once(i: Any, now: tuple[Players, Any]) -> tuple[Players, Any]:
             return fast.iterate(_Later(game, i * fast.draws), *now)  # type: ignore[arg-type]
 
-        reached, memory = jax.lax.fori_loop(0, self.k, once, (players, memory))
+        reached, memory = game.repeat(self.k, once, (players, memory))
         back = jax.tree.map(lambda slow, far: slow + self.alpha * (far - slow), players, reached)
         return game.project(back), memory
 

@@ -127,7 +127,7 @@ class Turns(Rule):
 
         if self.n_critic == 1:
             return once(0, (players, memory))
-        return jax.lax.fori_loop(0, self.n_critic, once, (players, memory))
+        return game.repeat(self.n_critic, once, (players, memory))
 
     def _generator(self, game: Game, players: Players, memory: Memory) -> tuple[Players, Memory]:
         v = game.velocity(players, draw=self.n_critic)

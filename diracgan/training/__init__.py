@@ -1,0 +1,1 @@
+"""Real games: networks and data, moved by the same losses, penalties and rules as the Dirac system."""

@@ -1,0 +1,272 @@
+"""A variant, a problem and two networks as a :class:`~diracgan.game.Game`: the class of the Dirac system.
+
+:func:`game` holds one batch: a game without randomness, whose field can be differentiated, and whose Jacobian is that
+of training with this batch. :func:`minibatches` draws a fresh batch for every evaluation that a rule numbers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from ..game import Game, Players, Samples, constrain
+from ..variants import Variant
+from . import networks
+from .networks import PLAIN, Pass
+from .problems import Batch, Problem
+from .tricks import MixedBatches, Trick
+
+
+@dataclasses.dataclass(frozen=True)
+class Minibatch(Game):
+    """The game of one minibatch: the losses on its samples, with the tricks.
+
+    Attributes:
+        tricks: what is changed, in this order.
+        seen: the critic's pass: key of dropout, reference batch, type of numbers.
+        key: of everything else that is random about this evaluation, or None.
+        step: number of the iteration, for what decays.
+        past: mean of the players so far.
+        classifier: a network that knows the classes, or None.
+        unrolled: whether what a rule repeats is written out (convolutions in a loop are slow on a CPU).
+        labels: how many of a sample's last numbers are its label one-hot.
+    """
+
+    tricks: tuple[Trick, ...] = ()
+    seen: Pass = PLAIN
+    key: Any = None
+    step: Any = 0
+    past: Any = None
+    classifier: Any = None
+    unrolled: bool = False
+    labels: int = 0
+
+    def fake(self, players: Players) -> Array:
+        """The generator's samples."""
+        return self.generator(players.theta, self.z)
+
+    def features(self, phi: Any, x: Array) -> Array:
+        """The critic's features, constraint included: (n, k)."""
+        network = constrain(self.variant, phi)
+        image = networks.split(x, network.shape, network.classes)[0]
+        return network.features(image, network._seen(self.seen)).reshape(len(x), -1)
+
+    def key_of(self, purpose: str) -> Array:
+        """A key of its own for every purpose."""
+        return jax.random.fold_in(self.key, zlib.crc32(purpose.encode()) & 0x7FFFFFFF)
+
+    def noisy(self, x: Samples, sigma: Any, key: Array) -> Samples:
+        """Samples with Gaussian noise of the deviation ``sigma``; labels keep their values."""
+        keys = jax.random.split(key)
+
+        def moved(some: Array, key: Array) -> Array:
+            noise = jax.random.normal(key, some.shape, some.dtype)
+            if self.labels:
+                noise = noise.at[:, -self.labels :].set(0.0)
+            return some + sigma * noise
+
+        return Samples(moved(x.real, keys[0]), moved(x.fake, keys[1]))
+
+    def judged(self, phi: Any, x: Samples) -> tuple[Array, Array]:
+        """The logits of real and of fake samples, in two batches or in one."""
+        network = constrain(self.variant, phi)
+        if any(isinstance(t, MixedBatches) for t in self.tricks):
+            both = networks.critic(network, jnp.concatenate(x), self.seen)
+            return both[: len(x.real)], both[len(x.real) :]
+        if self.seen.key is None:
+            return networks.critic(network, x.real, self.seen), networks.critic(network, x.fake, self.seen)
+        keys = jax.random.split(self.seen.key)
+        passes = [self.seen._replace(key=k) for k in keys]
+        return networks.critic(network, x.real, passes[0]), networks.critic(network, x.fake, passes[1])
+
+    def shown(self, who: str, x_fake: Array) -> Samples:
+        """Real and fake samples with instance noise and whatever tricks make of them."""
+        x = super().shown(who, x_fake)
+        if "noise" in self.variant.extras:
+            x = self.noisy(x, self.variant.extras["noise"], self.key_of(f"instance noise of {who}"))
+        for t in self.tricks:
+            x = t.show(who, x, self)
+        return x
+
+    def critic_loss(self, players: Players, penalty: float | Array = 1.0) -> Array:
+        """The critic's loss, its penalties, and the tricks' terms."""
+        loss = super().critic_loss(players, penalty)
+        for t in self.tricks:
+            loss = loss + t.critic(self, players)
+        return loss
+
+    def generator_loss(self, players: Players) -> Array:
+        """The generator's loss, or what stands in its place, and the tricks' terms."""
+        replaced = any(t.replaces for t in self.tricks)
+        loss = jnp.zeros(()) if replaced else super().generator_loss(players)
+        for t in self.tricks:
+            loss = loss + t.generator(self, players)
+        return loss
+
+    def velocity(self, players: Players, *args: Any, **how: Any) -> Players:
+        """The field as the tricks make it."""
+        v = super().velocity(players, *args, **how)
+        for t in self.tricks:
+            v = t.velocity(v)
+        return v
+
+    def repeat(self, count: int, once: Callable[[Any, Any], Any], start: Any) -> Any:
+        """As the game of any players, or written out."""
+        if not self.unrolled:
+            return super().repeat(count, once, start)
+        for k in range(count):
+            start = once(k, start)
+        return start
+
+
+class Minibatches:
+    """A game that draws a fresh minibatch for each evaluation: what a rule iterates on in training.
+
+    It answers to everything that a :class:`~diracgan.game.Game` does; ``at(draw)`` is the game of one evaluation,
+    and whatever is asked for without a number is asked of the first.
+    """
+
+    def __init__(self, draw: Callable[[Any], Minibatch]) -> None:
+        """``draw``: number of the evaluation -> its game."""
+        self.at = draw
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.at(0), name)
+
+    def velocity(self, players: Players, draw: int | Array = 0, **how: Any) -> Players:
+        """The field of the evaluation ``draw``, from its own minibatch."""
+        return self.at(draw).velocity(players, **how)
+
+    def repeat(self, count: int, once: Callable[[Any, Any], Any], start: Any) -> Any:
+        """As the games of its evaluations do it."""
+        return self.at(0).repeat(count, once, start)
+
+
+def game(
+    variant: Variant,
+    problem: Problem,
+    key: Array | None = None,
+    *,
+    count: int = 0,
+    batch: Batch | None = None,
+    conditional: bool = False,
+    **how: Any,
+) -> Minibatch:
+    """The game of one batch of a problem: no randomness, every derivative, any rule.
+
+    Its players are what :func:`~diracgan.training.networks.players` makes: ``Players(phi, theta)`` of networks.
+    ``velocity(players)`` is the joint field (-grad_phi L_D, -grad_theta L_G) on the batch, by the code path of the
+    Dirac system; ``diracgan.dynamics.rules.init`` and ``step`` move it, and ``jax.jvp`` of either is a product with
+    the Jacobian.
+
+    Args:
+        variant: any variant.
+        problem: from :func:`~diracgan.training.problems.problem`.
+        key: of the generator's inputs, and of the samples of a mixture.
+        count: how many samples of a mixture (1024); a finite problem is taken whole.
+        batch: the batch itself, in place of one from ``key``: x (n, ...), z (m, k).
+        conditional: whether samples and inputs carry their labels.
+        **how: further fields of :class:`Minibatch`, e.g. ``tricks``.
+
+    Returns:
+        A :class:`Minibatch`, which is a :class:`~diracgan.game.Game`.
+
+    Example:
+        >>> import jax, diracgan as dg
+        >>> from diracgan.training.networks import Architecture, players
+        >>> from diracgan.training.problems import problem
+        >>> made = problem("curve")
+        >>> both = players(Architecture(width=8, activation_d="tanh"), made, jax.random.key(0))
+        >>> on = game(dg.variant("ns").with_(r1=0.1), made, jax.random.key(1))
+        >>> v = on.velocity(both)
+        >>> jax.tree.structure(v) == jax.tree.structure(both)
+        True
+    """
+    if batch is None:
+        batch = problem.everything(jax.random.key(0) if key is None else key, count)
+    x, z = _labelled(problem, batch) if conditional else (batch.x, batch.z)
+    seen = how.pop("seen", PLAIN)
+    for_g = how.pop("making", Pass(dtype=seen.dtype))
+    return Minibatch(
+        variant,
+        x,
+        z,
+        functools.partial(networks.critic, how=seen),
+        functools.partial(networks.generator, how=for_g),
+        seen=seen,
+        labels=problem.classes if conditional else 0,
+        **how,
+    )
+
+
+def minibatches(
+    variant: Variant,
+    problem: Problem,
+    key: Array,
+    size: int,
+    *,
+    conditional: bool = False,
+    dropout: bool = False,
+    reference: Array | None = None,
+    dtype: Any = None,
+    **how: Any,
+) -> Any:
+    """The game of one training iteration: a fresh minibatch for each ``draw`` of a rule.
+
+    Args:
+        variant: any variant; its instance noise is drawn, not integrated over.
+        problem: what is learned.
+        key: the iteration's.
+        size: of a minibatch; a problem without randomness gives its own.
+        conditional: whether samples and inputs carry their labels.
+        dropout: whether networks drop activations.
+        reference: the batch of virtual batch norm, (m, ...), or None.
+        dtype: what networks compute in; None for the type of their parameters.
+        **how: further fields of :class:`Minibatch`.
+
+    Returns:
+        Something that answers like a :class:`~diracgan.game.Game`.
+    """
+
+    def at(draw: Any) -> Minibatch:
+        mine = jax.random.fold_in(key, draw)
+        keys = jax.random.split(mine, 5)
+        batch = problem.draw(keys[0], size)
+        look = {}
+        if not problem.fixed:
+            x = batch.x if not conditional else _labelled(problem, batch)[0]
+            shape = (len(x), *[1] * (x.ndim - 1))
+            look["mix"] = jax.random.uniform(keys[1], shape, x.dtype)
+            # half the data's deviation: what DRAGAN looks around with (arXiv 1705.07215)
+            jitter = 0.5 * jnp.std(batch.x) * jax.random.normal(keys[2], batch.x.shape, x.dtype)
+            pad = x.size - batch.x.size
+            look["jitter"] = (
+                jitter if not pad else jnp.pad(jitter.reshape(len(x), -1), ((0, 0), (0, problem.classes)))
+            )
+        return game(
+            variant,
+            problem,
+            batch=batch,
+            conditional=conditional,
+            seen=Pass(keys[3] if dropout else None, reference, dtype),
+            making=Pass(keys[4] if dropout else None, None, dtype),
+            key=mine,
+            **look,
+            **how,
+        )
+
+    return Minibatches(at)
+
+
+def _labelled(problem: Problem, batch: Batch) -> tuple[Array, Array]:
+    """Samples and inputs, each followed by its label one-hot."""
+    one_hot = jax.nn.one_hot(batch.labels, problem.classes, dtype=batch.x.dtype)
+    z = batch.z if batch.z is not None else jnp.zeros((len(batch.x), 0), batch.x.dtype)
+    return tuple(jnp.concatenate([a.reshape(len(a), -1), one_hot], axis=1) for a in (batch.x, z))  # type: ignore[return-value]

@@ -1,0 +1,114 @@
+"""Arnoldi's method for several operators at once: a few eigenvalues of matrices that are only ever applied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+Apply = Callable[[np.ndarray], np.ndarray]
+Rank = Callable[[np.ndarray], np.ndarray]
+
+_CHECK = 20  # matrix-vector products between two looks at the residuals
+_BREAKDOWN = 1e-13  # a new direction this small, relative to what it was made from, is rounding
+
+
+class Ritz(NamedTuple):
+    """Eigenpairs of S operators: values (S, k), vectors (S, k, n) of length 1, residuals |A v - value v| (S, k)."""
+
+    values: np.ndarray
+    vectors: np.ndarray
+    residuals: np.ndarray
+    products: int
+
+
+def arnoldi(
+    apply: Apply, start: np.ndarray, k: int, rank: Rank, tol: float = 1e-9, most: int = 400, seed: int = 0
+) -> Ritz:
+    """The k eigenpairs that ``rank`` puts first, of S operators in lockstep.
+
+    One orthonormal Krylov basis per operator, which grows until the residuals that it predicts are below
+    ``tol`` times the largest eigenvalue found, or it spans everything. Of a multiple eigenvalue one copy is found.
+
+    Args:
+        apply: (S, n) -> (S, n), one product with every operator.
+        start: where the bases start, (S, n).
+        k: how many eigenpairs.
+        rank: eigenvalues (m,) -> keys (m,), the largest first.
+        tol: relative residual at which an eigenpair is good.
+        most: largest basis.
+        seed: of the directions that replace exhausted ones.
+
+    Returns:
+        A :class:`Ritz`, in the order of ``rank``, ties by decreasing imaginary part.
+
+    References:
+        Saad 2011, Numerical Methods for Large Eigenvalue Problems, section 6.2; orthogonalised twice.
+
+    Example:
+        >>> import numpy as np
+        >>> found = arnoldi(lambda v: v * [1.0, 2.0, 3.0], np.ones((1, 3)), 1, np.abs)
+        >>> round(found.values[0, 0].real, 9)
+        3.0
+    """
+    runs, n = start.shape
+    k, most = min(k, n), min(most, n)
+    random = np.random.default_rng(seed)
+    basis = np.zeros((runs, most + 1, n))
+    hessenberg = np.zeros((runs, most + 1, most))
+    basis[:, 0] = start / np.linalg.norm(start, axis=1, keepdims=True)
+    size = 0
+    while True:
+        until = min(size + max(_CHECK, 2 * k), most)
+        for j in range(size, until):
+            _extend(apply, basis, hessenberg, j, random)
+        size = until
+        values, small, guess = _pairs(hessenberg, size, k, rank)
+        largest = np.abs(hessenberg[:, :size, :size]).max(axis=(1, 2))
+        if size == most or bool(np.all(guess <= tol * largest[:, None])):
+            break
+    vectors = np.einsum("rkm,rmn->rkn", small, basis[:, :size])
+    residuals = np.empty((runs, k))
+    for i in range(k):
+        image = apply(vectors[:, i].real) + 1j * apply(vectors[:, i].imag)
+        residuals[:, i] = np.linalg.norm(image - values[:, i, None] * vectors[:, i], axis=1)
+    return Ritz(values, vectors, residuals, size + 2 * k)
+
+
+def _extend(
+    apply: Apply, basis: np.ndarray, hessenberg: np.ndarray, j: int, random: np.random.Generator
+) -> None:
+    """One more direction for every basis; where the image adds none, a random one, uncoupled."""
+    w = np.asarray(apply(basis[:, j]), float)
+    before = np.linalg.norm(w, axis=1)
+    w, hessenberg[:, : j + 1, j] = _orthogonal(basis[:, : j + 1], w)
+    left = np.linalg.norm(w, axis=1)
+    alive = left > _BREAKDOWN * np.maximum(before, 1e-300)
+    if j + 1 < w.shape[1] and not alive.all():
+        fresh, _ = _orthogonal(basis[:, : j + 1], random.standard_normal(w.shape))
+        w[~alive] = fresh[~alive]
+    hessenberg[:, j + 1, j] = np.where(alive, left, 0.0)
+    norms = np.linalg.norm(w, axis=1, keepdims=True)
+    basis[:, j + 1] = w / np.where(norms > 0, norms, 1.0)
+
+
+def _orthogonal(basis: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """w less its part in the basis, and that part's coordinates; twice is enough (Kahan)."""
+    total = np.zeros(basis.shape[:2])
+    for _ in range(2):
+        part = np.einsum("rmn,rn->rm", basis, w)
+        w = w - np.einsum("rm,rmn->rn", part, basis)
+        total += part
+    return w, total
+
+
+def _pairs(
+    hessenberg: np.ndarray, size: int, k: int, rank: Rank
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The first k eigenpairs of the small matrices, (S, k) and (S, k, size), and the residuals that they promise."""
+    values, vectors = np.linalg.eig(hessenberg[:, :size, :size])
+    order = np.stack([np.lexsort((-v.imag, -np.round(rank(v), 12))) for v in values])[:, :k]
+    picked = np.take_along_axis(values, order, 1)
+    small = np.swapaxes(np.take_along_axis(vectors, order[:, None, :], 2), 1, 2)
+    return picked, small, np.abs(hessenberg[:, size, size - 1, None] * small[:, :, -1])

@@ -1,0 +1,56 @@
+"""Eigenvalues from a trajectory alone: the matrix pencil."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...errors import InputError, integer
+
+
+def pencil(series: Any, rank: int = 2, delays: int | None = None) -> np.ndarray:
+    """The multipliers z of y_t = sum_i c_i z_i^t, from the series alone.
+
+    Hankel matrices Y0, Y1 of the series and of the same one step later, Y0 = U s V^T cut to ``rank``: the eigenvalues
+    of U^T Y1 V / s. Exact for a series of that rank; what is nonlinear in the deviation adds an error of its order.
+
+    Args:
+        series: deviations from rest, one row per iteration, (T,) or (T, n).
+        rank: how many multipliers; 2 for a run that starts on one complex eigenmode.
+        delays: rows of the series in one row of the Hankel matrix; None for one, or T/3 where n < rank.
+
+    Returns:
+        (rank,), complex, by decreasing modulus, ties by decreasing imaginary part; NaN for a series that is not
+        finite, or whose rank is too small.
+
+    Raises:
+        InputError: for a series that is too short.
+
+    References:
+        Hua & Sarkar 1990, IEEE Trans. ASSP 38(5), 814; with vectors and one delay, the dynamic mode decomposition.
+
+    Example:
+        >>> import numpy as np
+        >>> t = np.arange(40)
+        >>> z = pencil(0.9**t * np.cos(0.3 * t))
+        >>> round(float(abs(z[0])), 9), round(float(np.angle(z[0])), 9)
+        (0.9, 0.3)
+    """
+    y = np.asarray(series, float)
+    y = y[:, None] if y.ndim == 1 else y
+    rank = integer("rank", rank, low=1)
+    rows = (1 if y.shape[1] >= rank else max(rank, len(y) // 3)) if delays is None else delays
+    columns = len(y) - rows
+    if columns < rank:
+        raise InputError(f"a series of {len(y)} rows is too short; allowed: at least {rows + rank}")
+    nothing = np.full(rank, np.nan + 0j)
+    if not np.all(np.isfinite(y)):
+        return nothing
+    hankel = np.stack([y[i : i + rows].ravel() for i in range(columns + 1)], axis=1)
+    u, s, vt = np.linalg.svd(hankel[:, :-1], full_matrices=False)
+    if len(s) < rank or s[0] == 0.0 or s[rank - 1] < 1e-14 * s[0]:
+        return nothing
+    u, s, vt = u[:, :rank], s[:rank], vt[:rank]
+    found = np.linalg.eigvals((u.T @ hankel[:, 1:] @ vt.T) / s)
+    return found[np.lexsort((-found.imag, -np.round(np.abs(found), 12)))].astype(complex)

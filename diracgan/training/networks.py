@@ -1,0 +1,625 @@
+"""The players of a real game: small networks that are pytrees of arrays, so that any rule moves them.
+
+A player *is* its network: ``critic(phi, x)`` is ``phi(x)`` and ``generator(theta, z)`` is ``theta(z)``; its leaves
+are its trained parameters and nothing else. :func:`players` builds both for a problem:
+
+* ``linear`` the Dirac system's D(x) = w.x and G = a point;
+* ``mlp`` dense layers;
+* ``dcgan`` strided and transposed convolutions by the guidelines of Radford et al. 2015 (arXiv 1511.06434): no
+  pooling, no dense hidden layers, no norm at G's output and D's input, kernel 4 at stride 2, tanh at the end of G,
+  initial weights N(0, 0.02).
+
+Batch norm takes its statistics from the batch that it is given, at generation too: there are no running averages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from ..errors import InputError
+from ..game import Players
+from ..parameters import Parametric, param
+from .problems import Problem
+
+_ROUNDS = 24  # of power iteration: two singular values 3 % apart are told to 0.5 %
+_EPS = 1e-5  # added to variances
+
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "relu": jax.nn.relu,
+    "leaky-relu": lambda x: jnp.where(x >= 0, x, 0.2 * x),
+    "tanh": jnp.tanh,
+    "softplus": jax.nn.softplus,
+    "silu": jax.nn.silu,
+    "identity": lambda x: x,
+}
+
+
+class Pass(NamedTuple):
+    """What one pass through a network needs besides its input.
+
+    Attributes:
+        key: of dropout; None for none.
+        reference: a fixed batch of inputs that virtual batch norm takes its statistics from, or None.
+        dtype: the floating-point type to compute in; None for that of the parameters.
+    """
+
+    key: Any = None
+    reference: Any = None
+    dtype: Any = None
+
+
+PLAIN = Pass()  # no dropout, no reference, the parameters' own numbers
+
+
+def critic(phi: Any, x: Array, how: Pass = PLAIN) -> Array:
+    """D(x) of the critic that ``phi`` is: x (n, ...) -> logits (n,)."""
+    return _computed(phi, x, how)
+
+
+def generator(theta: Any, z: Any, how: Pass = PLAIN) -> Array:
+    """G(z) of the generator that ``theta`` is: z (n, k) -> samples (n, ...)."""
+    return _computed(theta, z, how)
+
+
+def _computed(network: Any, x: Any, how: Pass) -> Array:
+    if how.dtype is None:
+        return network(x, how)
+    narrow = jax.tree.map(lambda a: a.astype(how.dtype), (network, x))
+    kept = jnp.result_type(*jax.tree.leaves(network))
+    return narrow[0](narrow[1], how).astype(kept)
+
+
+# ---------------------------------------------------------------- layers
+
+
+class Linear(eqx.Module):
+    """The Dirac critic D(x) = w.x, w (d,)."""
+
+    w: Array
+
+    def __call__(self, x: Array, how: Pass = PLAIN) -> Array:
+        """x (n, d) -> (n,)."""
+        return x @ self.w
+
+
+class Point(eqx.Module):
+    """The Dirac generator: one sample, wherever z is."""
+
+    point: Array
+
+    def __call__(self, z: Any, how: Pass = PLAIN) -> Array:
+        """Anything -> (1, d)."""
+        return self.point[None]
+
+
+class Weighted(eqx.Module):
+    """A layer with a weight, output channels last, a bias or None, and its way of normalising the weight."""
+
+    w: Array
+    b: Array | None
+    gain: Array | None  # of weight norm
+    norm: str = eqx.field(static=True, default="none")
+
+    def kernel(self) -> Array:
+        """The weight as it is used: as it is, divided by its spectral norm, or gain w/|w| per output."""
+        if self.norm == "spectral":
+            return self.w / spectral_norm(self.w)
+        if self.gain is not None:
+            axes = tuple(range(self.w.ndim - 1))
+            return self.w * (self.gain / jnp.sqrt(jnp.sum(self.w**2, axis=axes) + 1e-12))
+        return self.w
+
+    def divided(self) -> Weighted:
+        """The same layer with its weight divided by its spectral norm."""
+        return eqx.tree_at(lambda layer: layer.w, self, self.w / spectral_norm(self.w))
+
+    def __call__(self, x: Array, how: Pass = PLAIN) -> Array:
+        """The layer on a batch."""
+        raise NotImplementedError
+
+    def biased(self, y: Array) -> Array:
+        """The output with the bias added, where there is one."""
+        return y if self.b is None else y + self.b
+
+
+class Dense(Weighted):
+    """x W + b of whatever a sample's shape is: (n, ...) -> (n, out)."""
+
+    def __call__(self, x: Array, how: Pass = PLAIN) -> Array:
+        """The layer on a batch."""
+        return self.biased(x.reshape(len(x), -1) @ self.kernel())
+
+
+class Project(Weighted):
+    """z to the first image of a convolutional generator: (n, k) -> (n, side, side, channels)."""
+
+    side: int = eqx.field(static=True, default=4)
+
+    def __call__(self, x: Array, how: Pass = PLAIN) -> Array:
+        """The layer on a batch; its bias, if any, is one per channel."""
+        y = (x.reshape(len(x), -1) @ self.kernel()).reshape(len(x), self.side, self.side, -1)
+        return self.biased(y)
+
+
+class Down(Weighted):
+    """A strided convolution, kernel 4, stride 2: halves each side."""
+
+    def __call__(self, x: Array, how: Pass = PLAIN) -> Array:
+        """(n, h, w, c) -> (n, h/2, w/2, out); w (4, 4, c, out)."""
+        y = jax.lax.conv_general_dilated(
+            x, self.kernel(), (2, 2), ((1, 1), (1, 1)), dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+        return self.biased(y)
+
+
+class Up(Weighted):
+    """A transposed convolution, kernel 4, stride 2: doubles each side.
+
+    Computed as the four ordinary 2x2 convolutions that it consists of, one for each phase of the output, which are
+    then interleaved: the same numbers as a transposed convolution, and several times faster on a CPU.
+    """
+
+    def __call__(self, x: Array, how: Pass = PLAIN) -> Array:
+        """(n, h, w, c) -> (n, 2h, 2w, out); w (4, 4, c, out)."""
+        k = self.kernel()
+        n, h, w, _ = x.shape
+        out = k.shape[-1]
+        # out[2 i + p - 1] += x[i] k[p]: the even rows see taps 3 and 1, the odd rows 2 and 0
+        phases = jnp.stack([k[(3 - a, 1 - a), :][:, (3 - b, 1 - b)] for a in (0, 1) for b in (0, 1)], axis=3)
+        y = jax.lax.conv_general_dilated(
+            x,
+            phases.reshape(2, 2, k.shape[2], 4 * out),
+            (1, 1),
+            ((1, 1), (1, 1)),
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        ).reshape(n, h + 1, w + 1, 2, 2, out)
+        rows = [jnp.stack([y[:, a : a + h, b : b + w, a, b] for b in (0, 1)], axis=3) for a in (0, 1)]
+        return self.biased(jnp.stack(rows, axis=2).reshape(n, 2 * h, 2 * w, out))
+
+
+class Norm(eqx.Module):
+    """Normalises activations to mean 0 and variance 1, then gain x + shift per channel.
+
+    ``batch``: over the batch (and the image); ``layer``: over one sample; ``instance``: over one sample's image,
+    channel by channel; ``virtual``: with the statistics of a fixed reference batch and the sample itself, so that
+    no sample depends on the others of its batch (arXiv 1606.03498, section 3.4).
+    """
+
+    gain: Array
+    shift: Array
+    kind: str = eqx.field(static=True)
+
+    def __call__(self, x: Array, how: Pass = PLAIN) -> Array:
+        """(n, ..., c) -> the same shape."""
+        if self.kind == "virtual":
+            mean, square = self._virtual(x, how)
+        else:
+            axes = {
+                "batch": tuple(range(x.ndim - 1)),
+                "layer": tuple(range(1, x.ndim)),
+                "instance": tuple(range(1, x.ndim - 1)),
+            }[self.kind]
+            mean = jnp.mean(x, axis=axes, keepdims=True)
+            square = jnp.mean(x * x, axis=axes, keepdims=True)
+        spread = jnp.maximum(square - mean * mean, 0.0) + _EPS
+        return self.gain * ((x - mean) * jax.lax.rsqrt(spread)) + self.shift
+
+    def _virtual(self, x: Array, how: Pass) -> tuple[Array, Array]:
+        if how.reference is None:
+            raise InputError(
+                "virtual batch norm needs a reference batch; allowed: a trainer's pass through it"
+            )
+        count: int = how.reference
+        known, own = x[:count], tuple(range(1, x.ndim - 1))
+        share = 1.0 / (count + 1.0)
+        moments = []
+        for y in (x, x * x):
+            of_reference = jnp.mean(y[:count], axis=tuple(range(known.ndim - 1)), keepdims=True)
+            moments.append((1.0 - share) * of_reference + share * jnp.mean(y, axis=own, keepdims=True))
+        return moments[0], moments[1]
+
+
+class Activation(eqx.Module):
+    """A function of each number, by name."""
+
+    name: str = eqx.field(static=True)
+
+    def __call__(self, x: Array, how: Pass = PLAIN) -> Array:
+        """The same shape."""
+        return ACTIVATIONS[self.name](x)
+
+
+class Dropout(eqx.Module):
+    """Each number is 0 with probability ``rate``, else divided by 1 - rate; nothing without a key."""
+
+    rate: float = eqx.field(static=True)
+    index: int = eqx.field(static=True)
+
+    def __call__(self, x: Array, how: Pass = PLAIN) -> Array:
+        """The same shape."""
+        if how.key is None:
+            return x
+        kept = jax.random.bernoulli(jax.random.fold_in(how.key, self.index), 1.0 - self.rate, x.shape)
+        return jnp.where(kept, x / (1.0 - self.rate), 0.0)
+
+
+class MinibatchStd(eqx.Module):
+    """One more feature, the same for a whole batch: the mean standard deviation of its features (1710.10196)."""
+
+    def __call__(self, x: Array, how: Pass = PLAIN) -> Array:
+        """(n, k) -> (n, k + 1)."""
+        spread = jnp.mean(jnp.sqrt(jnp.var(x, axis=0) + 1e-8))
+        return jnp.concatenate([x, jnp.broadcast_to(spread, (len(x), 1)).astype(x.dtype)], axis=1)
+
+
+class MinibatchDiscrimination(eqx.Module):
+    """More features: how near the others of the batch are, in learned projections (arXiv 1606.03498, section 3.2).
+
+    o_b(i) = sum over the others j of exp(-|M_ib - M_jb|_1) with M = f T.
+    """
+
+    t: Array  # (k, kernels, dims)
+
+    def __call__(self, x: Array, how: Pass = PLAIN) -> Array:
+        """(n, k) -> (n, k + kernels)."""
+        m = jnp.einsum("nk,kbc->nbc", x, self.t)
+        near = jnp.exp(-jnp.sum(jnp.abs(m[:, None] - m[None]), axis=-1))
+        return jnp.concatenate([x, jnp.sum(near, axis=1) - 1.0], axis=1)
+
+
+# ---------------------------------------------------------------- networks
+
+
+class Network(eqx.Module):
+    """Layers and a last one, the ``head``; what the layers give are the features."""
+
+    layers: tuple[Any, ...]
+    head: Weighted
+
+    def features(self, x: Array, how: Pass = PLAIN) -> Array:
+        """What the head sees: x (n, ...) -> (n, ...)."""
+        count = 0
+        if how.reference is not None and self.virtual:
+            count = len(how.reference)
+            x = jnp.concatenate([how.reference.astype(x.dtype), x])
+            how = how._replace(reference=count)
+        for layer in self.layers:
+            x = layer(x, how)
+        return x[count:]
+
+    @property
+    def virtual(self) -> bool:
+        """Whether any layer normalises with a reference batch."""
+        return any(isinstance(layer, Norm) and layer.kind == "virtual" for layer in self.layers)
+
+    def normalised(self) -> Any:
+        """The same network with every weight divided by its spectral norm; biases and gains stay."""
+        return jax.tree.map(
+            lambda layer: layer.divided() if isinstance(layer, Weighted) else layer,
+            self,
+            is_leaf=lambda layer: isinstance(layer, Weighted),
+        )
+
+
+class Critic(Network):
+    """A network that judges samples; with ``classes`` > 0 a sample is its numbers, then its label one-hot.
+
+    Labels enter by projection, D(x, y) = head(f(x)) + e_y.f(x) (arXiv 1802.05637), or a second head tells the
+    class (AC-GAN, arXiv 1610.09585). No slope is seen along a label.
+    """
+
+    embedding: Array | None
+    labeller: Dense | None
+    shape: tuple[int, ...] = eqx.field(static=True)
+    classes: int = eqx.field(static=True, default=0)
+
+    def __call__(self, x: Array, how: Pass = PLAIN) -> Array:
+        """x (n, ...) -> logits (n,)."""
+        image, label = split(x, self.shape, self.classes)
+        f = self.features(image, self._seen(how))
+        logits = self.head(f)[:, 0]
+        if self.embedding is not None:
+            logits = logits + jnp.sum((label @ self.embedding) * f.reshape(len(f), -1), axis=1)
+        return logits
+
+    def classify(self, x: Array, how: Pass = PLAIN) -> Array:
+        """Class logits of an AC-GAN's second head: x (n, ...) -> (n, classes)."""
+        if self.labeller is None:
+            raise InputError("this critic tells no classes; allowed: networks with condition=acgan")
+        return self.labeller(self.features(split(x, self.shape, self.classes)[0], self._seen(how)))
+
+    def _seen(self, how: Pass) -> Pass:
+        if how.reference is None:
+            return how
+        return how._replace(reference=split(how.reference, self.shape, self.classes)[0])
+
+
+class Generator(Network):
+    """A network that makes samples, each followed by its label one-hot where z ends in one."""
+
+    shape: tuple[int, ...] = eqx.field(static=True)
+    last: str = eqx.field(static=True, default="identity")
+    classes: int = eqx.field(static=True, default=0)
+
+    def __call__(self, z: Array, how: Pass = PLAIN) -> Array:
+        """z (n, ...) -> samples (n, ...)."""
+        x = ACTIVATIONS[self.last](self.head(self.features(z, how), how))
+        if not self.classes:
+            return x.reshape(len(x), *self.shape)
+        return jnp.concatenate([x.reshape(len(x), -1), z[:, -self.classes :]], axis=1)
+
+
+def split(x: Array, shape: tuple[int, ...], classes: int) -> tuple[Array, Array]:
+    """A labelled sample as its numbers (n, *shape) and its label one-hot (n, classes)."""
+    if not classes:
+        return x.reshape(len(x), *shape), x[:, :0]
+    return x[:, :-classes].reshape(len(x), *shape), jax.lax.stop_gradient(x[:, -classes:])
+
+
+def spectral_norm(w: Array) -> Array:
+    """The largest singular value of a weight as a matrix (inputs, outputs); a vector's is its length.
+
+    By power iteration on the smaller Gram matrix, through which derivatives of any order pass.
+
+    Example:
+        >>> round(float(spectral_norm(jnp.array([[3.0, 0.0], [0.0, -4.0]]))), 5)
+        4.0
+    """
+    m = w.reshape(-1, w.shape[-1])
+    if 1 in m.shape:
+        return jnp.sqrt(jnp.sum(m * m))
+    gram = m @ m.T if m.shape[0] < m.shape[1] else m.T @ m
+    start = 1.0 + 0.5 * jnp.cos(jnp.arange(len(gram), dtype=w.dtype) ** 2)
+
+    def once(_: Any, v: Array) -> Array:
+        u = gram @ v
+        return u / jnp.sqrt(jnp.sum(u * u) + 1e-30)
+
+    v = jax.lax.fori_loop(0, _ROUNDS, once, start)
+    return jnp.sqrt(v @ gram @ v / (v @ v + 1e-30) + 1e-30)
+
+
+def singular_values(network: Any, count: int = 3) -> dict[str, Array]:
+    """The largest singular values of every weight, as it is used, by the layer's place: (count,) each.
+
+    What BigGAN watches (arXiv 1809.11096, section 4.1): most stay, some grow until they explode.
+    """
+    found = {}
+    flat = jax.tree_util.tree_flatten_with_path(network, is_leaf=lambda x: isinstance(x, Weighted))[0]
+    for path, layer in flat:
+        if isinstance(layer, Weighted) or jnp.ndim(layer) == 1:
+            w = layer.kernel() if isinstance(layer, Weighted) else layer[:, None]
+            if isinstance(layer, Weighted) or isinstance(network, Linear):
+                values = jnp.linalg.svd(w.reshape(-1, w.shape[-1]), compute_uv=False)[:count]
+                found[jax.tree_util.keystr(path).lstrip(".")] = values
+    return found
+
+
+# ---------------------------------------------------------------- building
+
+KINDS = ("auto", "linear", "mlp", "dcgan")
+NORMS = ("auto", "none", "batch", "layer", "instance", "virtual", "spectral", "weight")
+
+
+class Architecture(Parametric):
+    """How both players are built.
+
+    Example:
+        >>> Architecture(kind="mlp", width=32).label.split(",")[0]
+        'Architecture(kind=mlp'
+    """
+
+    kind: str = param("auto", "linear, mlp or dcgan; auto: what fits the problem", choices=KINDS)
+    width: int = param(64, "units of a hidden layer, or channels of the largest image", low=1)
+    depth: int = param(2, "hidden layers of an mlp", low=0)
+    activation_d: str = param("auto", "the critic's; leaky-relu", choices=("auto", *ACTIVATIONS))
+    activation_g: str = param("auto", "the generator's; relu", choices=("auto", *ACTIVATIONS))
+    norm_d: str = param("auto", "the critic's norm; batch in a dcgan, else none", choices=NORMS)
+    norm_g: str = param("auto", "the generator's norm; likewise", choices=NORMS)
+    dropout_d: float = param(0.0, "share of the critic's activations dropped", low=0, high=1, open_high=True)
+    dropout_g: float = param(0.0, "share of the generator's", low=0, high=1, open_high=True)
+    minibatch: str = param(
+        "none", "what the critic sees of the whole batch", choices=("none", "std", "discrimination")
+    )
+    condition: str = param(
+        "none",
+        "how labels are used: by projection, or told by the critic",
+        choices=("none", "projection", "acgan"),
+    )
+
+    def resolved(self, problem: Problem) -> Architecture:
+        """The same with every ``auto`` decided for ``problem``.
+
+        Raises:
+            InputError: for a network that does not fit the problem.
+        """
+        kind = problem.network if self.kind == "auto" else self.kind
+        if kind == "dcgan" and (len(problem.shape) != 3 or problem.paired):
+            raise InputError(f"dcgan needs images, and {problem.name!r} has none to generate; allowed: mlp")
+        if kind == "linear" and problem.name != "dirac":
+            raise InputError(
+                f"linear players belong to the problem 'dirac', not {problem.name!r}; allowed: mlp"
+            )
+        if self.condition != "none" and not problem.classes:
+            raise InputError(
+                f"condition={self.condition} needs labels, and {problem.name!r} has none; allowed: none"
+            )
+        norm = "batch" if kind == "dcgan" else "none"
+        auto = {"activation_d": "leaky-relu", "activation_g": "relu", "norm_d": norm, "norm_g": norm}
+        chosen = {n: auto[n] if getattr(self, n) == "auto" else getattr(self, n) for n in auto}
+        if chosen["norm_g"] == "virtual":
+            raise InputError("norm_g = virtual has no reference batch; allowed: norm_d = virtual")
+        if kind == "mlp" and "instance" in (chosen["norm_d"], chosen["norm_g"]):
+            raise InputError("instance norm needs an image to normalise over; allowed in an mlp: layer")
+        own = {n: getattr(self, n) for n in self.__dataclass_fields__}
+        return Architecture(**{**own, **chosen, "kind": kind})
+
+
+def players(architecture: Architecture, problem: Problem, key: Array) -> Players:
+    """Both networks with fresh parameters, in float32 or, inside ``jax.enable_x64``, float64.
+
+    Args:
+        architecture: how they are built.
+        problem: what they are for: shape of a sample, of z, and labels.
+        key: a random key.
+
+    Returns:
+        ``Players(phi, theta)``: phi a :class:`Critic` (or :class:`Linear`), theta a :class:`Generator` (or
+        :class:`Point`).
+
+    Example:
+        >>> from diracgan.training.problems import problem
+        >>> made = players(Architecture(width=16), problem("ring8"), jax.random.key(0))
+        >>> made.phi(jnp.zeros((5, 2))).shape, made.theta(jnp.zeros((5, 8))).shape
+        ((5,), (5, 2))
+    """
+    a = architecture.resolved(problem)
+    for_d, for_g = jax.random.split(key)
+    if a.kind == "linear":
+        start = problem.start()
+        return Players(Linear(start.phi), Point(start.theta))
+    classes = problem.classes if a.condition != "none" else 0
+    build = _mlp if a.kind == "mlp" else _dcgan
+    return Players(
+        _critic(build(a, problem, _Keys(for_d), "d", 0), a, problem, _Keys(for_d, 1000), classes),
+        _generator(build(a, problem, _Keys(for_g), "g", classes), a, problem, _Keys(for_g, 1000), classes),
+    )
+
+
+class _Keys:
+    """As many keys as are asked for."""
+
+    def __init__(self, key: Array, start: int = 0) -> None:
+        self.key, self.count = key, start
+
+    def __call__(self) -> Array:
+        self.count += 1
+        return jax.random.fold_in(self.key, self.count)
+
+
+class _Built(NamedTuple):
+    layers: list[Any]
+    features: int  # how many numbers the head sees
+    deviation: float | None  # of the head's initial weights; None for 1/sqrt(inputs)
+    head: Any = None
+
+
+def _weighted(
+    cls: type[Weighted], shape: tuple[int, ...], key: Array, norm: str, deviation: float | None, **how: Any
+) -> Any:
+    fan_in = 1
+    for n in shape[:-1]:
+        fan_in *= n
+    scale = (1.0 / max(fan_in, 1)) ** 0.5 if deviation is None else deviation
+    w = scale * jax.random.normal(key, shape)
+    # what follows a norm of activations has its shift, and needs no bias of its own
+    bias = None if norm in ("batch", "layer", "instance", "virtual") else jnp.zeros(shape[-1])
+    gain = jnp.sqrt(jnp.sum(w**2, axis=tuple(range(w.ndim - 1)))) if norm == "weight" else None
+    return cls(w, bias, gain, norm if norm in ("spectral", "weight") else "none", **how)
+
+
+def _after(
+    norm: str, channels: int, activation: str, dropout: float, index: int, deviation: float, key: Array
+) -> list:
+    made: list[Any] = []
+    if norm in ("batch", "layer", "instance", "virtual"):
+        made.append(Norm(1.0 + deviation * jax.random.normal(key, (channels,)), jnp.zeros(channels), norm))
+    made.append(Activation(activation))
+    if dropout:
+        made.append(Dropout(dropout, index))
+    return made
+
+
+def _mlp(a: Architecture, problem: Problem, keys: _Keys, who: str, classes: int) -> _Built:
+    norm, activation = getattr(a, f"norm_{who}"), getattr(a, f"activation_{who}")
+    dropout, size = getattr(a, f"dropout_{who}"), problem.size if who == "d" else problem.inputs + classes
+    layers: list[Any] = []
+    for i in range(a.depth):
+        scale = (2.0 / max(size, 1)) ** 0.5 if "relu" in activation else None
+        first = who == "d" and i == 0 and norm in ("batch", "virtual")  # no norm at D's input
+        own = "none" if first else norm
+        layers.append(_weighted(Dense, (size, a.width), keys(), own, scale))
+        layers += _after(own, a.width, activation, dropout, i, 0.0, keys())
+        size = a.width
+    return _Built(layers, size, None)
+
+
+def _dcgan(a: Architecture, problem: Problem, keys: _Keys, who: str, classes: int) -> _Built:
+    side, channels = problem.shape[0], problem.shape[2]
+    levels, base = _levels(problem.shape)
+    norm, activation = getattr(a, f"norm_{who}"), getattr(a, f"activation_{who}")
+    dropout, scale = getattr(a, f"dropout_{who}"), 0.02
+    layers: list[Any] = []
+    if who == "d":
+        size = channels
+        for i in range(levels):
+            out = a.width * 2**i
+            own = "none" if i == 0 and norm not in ("spectral", "weight") else norm
+            layers.append(_weighted(Down, (4, 4, size, out), keys(), own, scale))
+            layers += _after(own, out, activation, dropout, i, scale, keys())
+            size = out
+        return _Built(layers, size * base * base, scale)
+    size = a.width * 2 ** (levels - 1)
+    made = _weighted(Project, (problem.inputs + classes, base * base * size), keys(), norm, scale, side=base)
+    if made.b is not None:
+        made = eqx.tree_at(lambda m: m.b, made, jnp.zeros(size))
+    layers = [made, *_after(norm, size, activation, dropout, 0, scale, keys())]
+    for i in range(1, levels):
+        layers.append(_weighted(Up, (4, 4, size, size // 2), keys(), norm, scale))
+        size //= 2
+        layers += _after(norm, size, activation, dropout, i, scale, keys())
+    own = norm if norm in ("spectral", "weight") else "none"
+    assert base * 2**levels == side
+    return _Built(layers, size, scale, _weighted(Up, (4, 4, size, channels), keys(), own, scale))
+
+
+def _levels(shape: tuple[int, ...]) -> tuple[int, int]:
+    """How often a side is halved, and what is left: at least once, and while at least 4 is left."""
+    side, levels = shape[0], 0
+    if shape[0] != shape[1] or side % 2 or not 8 <= side <= 64:
+        raise InputError(
+            f"images of {shape[0]}x{shape[1]} pixels do not fit a dcgan; allowed: square, of an even side from "
+            "8 to 64 (pad=N frames them), or an mlp"
+        )
+    while side % 2 == 0 and side // 2 >= 4:
+        side, levels = side // 2, levels + 1
+    return levels, side
+
+
+def _critic(built: _Built, a: Architecture, problem: Problem, keys: _Keys, classes: int) -> Critic:
+    layers, size = built.layers, built.features
+    if a.minibatch != "none":
+        layers = [*layers, _Flat()]
+    if a.minibatch == "std":
+        layers, size = [*layers, MinibatchStd()], size + 1
+    elif a.minibatch == "discrimination":
+        t = jax.random.normal(keys(), (size, 8, 4)) / size**0.5
+        layers, size = [*layers, MinibatchDiscrimination(t)], size + 8
+    own = a.norm_d if a.norm_d in ("spectral", "weight") else "none"
+    head = _weighted(Dense, (size, 1), keys(), own, built.deviation)
+    embedding = 0.02 * jax.random.normal(keys(), (classes, size)) if a.condition == "projection" else None
+    labeller = _weighted(Dense, (size, classes), keys(), "none", None) if a.condition == "acgan" else None
+    return Critic(tuple(layers), head, embedding, labeller, problem.shape, classes)
+
+
+def _generator(built: _Built, a: Architecture, problem: Problem, keys: _Keys, classes: int) -> Generator:
+    own = a.norm_g if a.norm_g in ("spectral", "weight") else "none"
+    head = built.head
+    if head is None:
+        head = _weighted(Dense, (built.features, problem.size), keys(), own, built.deviation)
+    return Generator(
+        tuple(built.layers), head, problem.shape, "tanh" if problem.images else "identity", classes
+    )
+
+
+class _Flat(eqx.Module):
+    """Any sample as a row: (n, ...) -> (n, k)."""
+
+    def __call__(self, x: Array, how: Pass = PLAIN) -> Array:
+        return x.reshape(len(x), -1)

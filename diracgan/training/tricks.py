@@ -1,0 +1,285 @@
+"""The tricks of the trade, each a small object that changes one thing about a minibatch game.
+
+A trick may change the samples that a loss is shown, add a term to a loss, or change the velocity; it does nothing
+else, and several compose in the order given. What is a penalty, a label or a rule elsewhere in the package is not a
+trick: one-sided label smoothing is ``variant.with_(smooth_real=0.1)``, R1 is ``with_(r1=...)``, two learning rates,
+n_critic, lazy penalties and the weight average belong to the rule.
+
+    diracgan train --trick instance-noise:std=0.3,until=2000 --trick clip-gradient:norm=1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from ..errors import InputError, unknown
+from ..game import Players, Samples
+from ..parameters import Parametric, check, param
+from . import networks
+
+if TYPE_CHECKING:
+    from .games import Minibatch
+
+T = TypeVar("T", bound="type[Trick]")
+_REGISTRY: dict[str, type[Trick]] = {}
+
+
+class Trick(Parametric):
+    """Base: changes nothing. Subclass it, override what it changes, and name it with :func:`register_trick`.
+
+    Example:
+        >>> import diracgan.training.tricks as tricks
+        >>> tricks.trick("clip-gradient", norm=2.0).label
+        'clip-gradient(norm=2)'
+    """
+
+    def show(self, who: str, x: Samples, game: Minibatch) -> Samples:
+        """The samples that the loss of ``who`` is computed from."""
+        return x
+
+    def critic(self, game: Minibatch, players: Players) -> Array | float:
+        """What joins the critic's loss."""
+        return 0.0
+
+    def generator(self, game: Minibatch, players: Players) -> Array | float:
+        """What joins the generator's loss."""
+        return 0.0
+
+    def velocity(self, v: Players) -> Players:
+        """The velocity as the rule is told it."""
+        return v
+
+    @property
+    def replaces(self) -> bool:
+        """Whether :meth:`generator` stands in the place of the generator's loss."""
+        return False
+
+
+def register_trick(name: str, reference: str = "") -> Callable[[T], T]:
+    """Give a :class:`Trick` subclass its name.
+
+    Example:
+        >>> @register_trick("my-halving")
+        ... class Halving(Trick):
+        ...     def velocity(self, v):
+        ...         return jax.tree.map(lambda a: 0.5 * a, v)
+        >>> "my-halving" in tricks()
+        True
+    """
+
+    def give(cls: T) -> T:
+        cls.name, cls.reference = name, reference
+        _REGISTRY[name] = cls
+        return cls
+
+    return give
+
+
+def tricks() -> dict[str, str]:
+    """Name -> one line of every trick."""
+    return {name: cls.summary() for name, cls in _REGISTRY.items()}
+
+
+def trick(name: str, **parameters: Any) -> Trick:
+    """Make a registered trick.
+
+    Raises:
+        InputError: for an unknown name or parameter, naming the choices.
+    """
+    if name not in _REGISTRY:
+        raise unknown("trick", name, _REGISTRY)
+    return _REGISTRY[name](**check(_REGISTRY[name], parameters))
+
+
+def parse(spec: str) -> Trick:
+    """Make the trick that a command line names: ``NAME[:k=v,...]``.
+
+    Example:
+        >>> parse("flip-labels:share=0.1").label
+        'flip-labels(share=0.1)'
+    """
+    name, _, rest = spec.partition(":")
+    found: dict[str, str] = {}
+    for part in filter(None, rest.split(",")):
+        key, equals, value = part.partition("=")
+        if not equals or not key.strip() or not value.strip():
+            raise InputError(f"{part!r} in {spec!r} is no setting; allowed: name=value, separated by commas")
+        found[key.strip()] = value.strip()
+    return trick(name.strip(), **found)
+
+
+@register_trick("instance-noise", reference="arXiv 1610.04490; decayed: S. Chintala's list, 13")
+class InstanceNoise(Trick):
+    """Gaussian noise on real and fake samples, whose deviation may decay to 0."""
+
+    std: float = param(0.1, "standard deviation at the start", low=0)
+    until: int | None = param(None, "the step at which it has decayed to 0, linearly; None: it stays", low=1)
+
+    def show(self, who: str, x: Samples, game: Minibatch) -> Samples:
+        """x + sigma(t) e."""
+        left = 1.0 if self.until is None else jnp.maximum(0.0, 1.0 - game.step / self.until)
+        return game.noisy(x, self.std * left, game.key_of(f"noise of {who}"))
+
+
+@register_trick("flip-labels", reference="S. Chintala's list of tricks, 6")
+class FlipLabels(Trick):
+    """Some real samples are shown to the critic as fake, and as many fakes as real."""
+
+    share: float = param(0.05, "probability that a pair changes sides", low=0, high=1)
+
+    def show(self, who: str, x: Samples, game: Minibatch) -> Samples:
+        """Pairs of the critic's batch change sides; the generator's stay."""
+        if who != "critic":
+            return x
+        turned = jax.random.bernoulli(game.key_of("flip"), self.share, (len(x.real),))
+        turned = turned.reshape(-1, *[1] * (x.real.ndim - 1))
+        return Samples(jnp.where(turned, x.fake, x.real), jnp.where(turned, x.real, x.fake))
+
+
+@register_trick("mixed-batches", reference="the contrary of S. Chintala's list of tricks, 4")
+class MixedBatches(Trick):
+    """The critic sees real and fake samples in one batch, not in two: only a norm over the batch can tell."""
+
+
+@register_trick("clip-gradient", reference="arXiv 1211.5063, section 3.2")
+class ClipGradient(Trick):
+    """Each player's velocity is at most so long: v min(1, norm/|v|)."""
+
+    norm: float = param(1.0, "the longest velocity", low=0, open_low=True)
+
+    def velocity(self, v: Players) -> Players:
+        """Both players', each by its own length."""
+
+        def clipped(one: Any) -> Any:
+            size = length(one)
+            scale = jnp.where(size > self.norm, self.norm / jnp.where(size > 0, size, 1.0), 1.0)
+            return jax.tree.map(lambda a: (a * scale).astype(a.dtype), one)
+
+        return Players(*map(clipped, v))
+
+
+@register_trick("orthogonal", reference="arXiv 1609.07093; without the diagonal: 1809.11096, eq. 3")
+class Orthogonal(Trick):
+    """Weights whose outputs are orthogonal: beta |W^T W off its diagonal|^2 joins the loss of ``on``."""
+
+    beta: float = param(1e-4, "weight of the term", low=0)
+    on: str = param("both", "whose weights", choices=("both", "critic", "generator"))
+    diagonal: bool = param(False, "ask the diagonal to be 1 as well")
+
+    def critic(self, game: Minibatch, players: Players) -> Array | float:
+        """The critic's weights."""
+        return self._of(players.phi) if self.on != "generator" else 0.0
+
+    def generator(self, game: Minibatch, players: Players) -> Array | float:
+        """The generator's weights."""
+        return self._of(players.theta) if self.on != "critic" else 0.0
+
+    def _of(self, network: Any) -> Array:
+        value = jnp.zeros(())
+        for w in weights(network):
+            m = w.reshape(-1, w.shape[-1])
+            gram = m.T @ m
+            eye = jnp.eye(len(gram), dtype=gram.dtype)
+            value = value + jnp.sum((gram - eye if self.diagonal else gram * (1.0 - eye)) ** 2)
+        return self.beta * value
+
+
+@register_trick("history", reference="historical averaging: arXiv 1606.03498, section 3.3")
+class History(Trick):
+    """Each player pays weight |z - mean of its own past|^2."""
+
+    weight: float = param(1.0, "weight of the term", low=0)
+
+    def critic(self, game: Minibatch, players: Players) -> Array | float:
+        """The critic's distance from its past."""
+        return self.weight * _distance(players.phi, game.past.phi)
+
+    def generator(self, game: Minibatch, players: Players) -> Array | float:
+        """The generator's."""
+        return self.weight * _distance(players.theta, game.past.theta)
+
+
+@register_trick("feature-matching", reference="arXiv 1606.03498, section 3.1")
+class FeatureMatching(Trick):
+    """The generator matches the mean of the critic's features: weight |mean f(x) - mean f(G(z))|^2."""
+
+    weight: float = param(1.0, "weight of the term", low=0)
+    add: bool = param(False, "add it to the generator's loss in place of replacing that")
+
+    @property
+    def replaces(self) -> bool:
+        """Unless added."""
+        return not self.add
+
+    def generator(self, game: Minibatch, players: Players) -> Array | float:
+        """The squared distance of the means."""
+        x = game.shown("generator", game.fake(players))
+        real, fake = (game.features(players.phi, some) for some in x)
+        return self.weight * jnp.sum((jnp.mean(real, axis=0) - jnp.mean(fake, axis=0)) ** 2)
+
+
+@register_trick("reconstruction", reference="arXiv 1603.08155, 1611.07004; in a paired problem")
+class Reconstruction(Trick):
+    """The generator pays for the distance of its output from the true answer of a paired problem."""
+
+    weight: float = param(1.0, "weight of the mean squared distance", low=0)
+    features: bool = param(False, "measured in a classifier's features, not in pixels")
+
+    def generator(self, game: Minibatch, players: Players) -> Array | float:
+        """weight times the mean of (f(G(z)) - f(x))^2, f the identity or a classifier's features."""
+        pair = game.fake(players), game.x_real
+        if self.features:
+            if game.classifier is None:
+                raise InputError(
+                    "reconstruction in features needs a classifier; allowed: a problem with labels"
+                )
+            pair = tuple(game.classifier.features(x).reshape(len(x), -1) for x in pair)
+        return self.weight * jnp.mean((pair[0] - pair[1]) ** 2)
+
+
+@register_trick("acgan", reference="arXiv 1610.09585, eq. 2 and 3")
+class AuxiliaryClasses(Trick):
+    """The critic also tells the class of real and fake samples, and the generator helps it."""
+
+    weight: float = param(1.0, "weight of the cross entropies", low=0)
+
+    def critic(self, game: Minibatch, players: Players) -> Array | float:
+        """Cross entropy on real and on fake samples."""
+        return self.weight * (
+            self._of(game, players, game.x_real) + self._of(game, players, game.fake(players))
+        )
+
+    def generator(self, game: Minibatch, players: Players) -> Array | float:
+        """Cross entropy on fake samples."""
+        return self.weight * self._of(game, players, game.fake(players))
+
+    def _of(self, game: Minibatch, players: Players, x: Array) -> Array:
+        if getattr(players.phi, "labeller", None) is None:
+            raise InputError(
+                "acgan needs a critic that tells classes; allowed: networks with condition=acgan"
+            )
+        logits = players.phi.classify(x, game.seen)
+        label = x[:, -players.phi.classes :]
+        return -jnp.mean(jnp.sum(label * jax.nn.log_softmax(logits), axis=1))
+
+
+def weights(network: Any) -> list[Array]:
+    """The weights of a network, without biases and gains."""
+    if isinstance(network, networks.Linear):
+        return [network.w[:, None]]
+    layers = jax.tree.leaves(network, is_leaf=lambda x: isinstance(x, networks.Weighted))
+    return [layer.w for layer in layers if isinstance(layer, networks.Weighted)]
+
+
+def length(tree: Any) -> Array:
+    """The Euclidean norm of all numbers of a pytree."""
+    return jnp.sqrt(sum((jnp.sum(jnp.square(a)) for a in jax.tree.leaves(tree)), jnp.zeros(())))
+
+
+def _distance(a: Any, b: Any) -> Array:
+    return jnp.square(length(jax.tree.map(jnp.subtract, a, jax.lax.stop_gradient(b))))
