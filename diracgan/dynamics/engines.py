@@ -13,7 +13,7 @@ import numpy as np
 from jax import Array
 
 from ..errors import unknown
-from .piecewise import Regime, System, flow_in, guards, watch
+from .piecewise import LARGEST, Regime, System, flow_in, guard_count, guards, watch
 
 DIFFRAX = ("tsit5", "dopri5", "dopri8", "kvaerno5")
 SCIPY = ("RK45", "DOP853", "Radau", "LSODA")
@@ -108,10 +108,14 @@ def _scipy(
 ) -> Segment:
     import scipy.integrate
 
+    smooth = guard_count(regime) == 1
+
     def rhs(t: float, y: np.ndarray) -> np.ndarray:
         return np.asarray(flow_in(system, y, regime))
 
     def seen(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if smooth:  # the float range is left with a guard to watch, and with nothing to compile
+            return np.array([LARGEST - np.max(np.abs(y))]), np.zeros(1)
         values, slopes = watch(system, y, regime)
         return np.asarray(values), np.asarray(slopes)
 
@@ -173,6 +177,8 @@ def _first_fall(
 
     fallen, end = (before[0] > 0) & (after[0] <= 0), t1
     if not np.any(fallen):
+        if len(fallen) == 1:
+            return None  # the float range is not left and entered again
         low, share = (np.asarray(a) for a in _dip(before, after, t1 - t0))
         end = t0 + float(share[np.argmin(low)]) * (t1 - t0)
         if not (np.min(low) < 0 and t0 < end < t1):

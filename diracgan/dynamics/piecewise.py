@@ -82,6 +82,7 @@ def face_count(system: System) -> int:
     return dirac.game(system.variant, system.x0).faces(Players(z, z))
 
 
+@jax.jit
 def velocity(system: System, y: Array, modes: Array | None = None) -> Array:
     """dy/dt with the branches frozen by ``modes``, or as the losses stand."""
     z = unpack(system, y)
