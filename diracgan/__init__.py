@@ -43,9 +43,12 @@ _HOME = {
     "analysis": "diracgan.analysis",
     "explain": "diracgan.analysis.explain",
     "plot": "diracgan.plotting",
+    "measure": "diracgan.training.measure",
     "preset": "diracgan.practice",
     "presets": "diracgan.practice",
 }
+
+_MODULES = {"plot", "measure"}  # meant themselves, under a shorter name
 
 __all__ = [
     "InputError",
@@ -60,6 +63,7 @@ __all__ = [
     "field",
     "flow",
     "load",
+    "measure",
     "plot",
     "preset",
     "presets",
@@ -90,6 +94,7 @@ if TYPE_CHECKING:
     from diracgan.ensemble import ensemble, sweep
     from diracgan.errors import InputError
     from diracgan.practice import preset, presets
+    from diracgan.training import measure
     from diracgan.variants import Variant, register, variant, variants
 
 
@@ -100,7 +105,7 @@ def __getattr__(name: str) -> object:
     import importlib
 
     module = importlib.import_module(home)
-    value = module if name == "plot" or home == f"{__name__}.{name}" else getattr(module, name)
+    value = module if name in _MODULES or home == f"{__name__}.{name}" else getattr(module, name)
     globals()[name] = value
     return value
 

@@ -49,12 +49,12 @@ def arnoldi(
     Example:
         >>> import numpy as np
         >>> found = arnoldi(lambda v: v * [1.0, 2.0, 3.0], np.ones((1, 3)), 1, np.abs)
-        >>> round(found.values[0, 0].real, 9)
+        >>> round(float(found.values[0, 0].real), 9)
         3.0
     """
     runs, n = start.shape
     k, most = min(k, n), min(most, n)
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng([seed, 2])  # not the stream that a start may come from
     basis = np.zeros((runs, most + 1, n))
     hessenberg = np.zeros((runs, most + 1, most))
     basis[:, 0] = start / np.linalg.norm(start, axis=1, keepdims=True)

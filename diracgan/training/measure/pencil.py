@@ -9,7 +9,7 @@ import numpy as np
 from ...errors import InputError, integer
 
 
-def pencil(series: Any, rank: int = 2, delays: int | None = None) -> np.ndarray:
+def pencil(series: Any, rank: int = 2, delays: int | None = None, cutoff: float = 1e-12) -> np.ndarray:
     """The multipliers z of y_t = sum_i c_i z_i^t, from the series alone.
 
     Hankel matrices Y0, Y1 of the series and of the same one step later, Y0 = U s V^T cut to ``rank``: the eigenvalues
@@ -19,10 +19,11 @@ def pencil(series: Any, rank: int = 2, delays: int | None = None) -> np.ndarray:
         series: deviations from rest, one row per iteration, (T,) or (T, n).
         rank: how many multipliers; 2 for a run that starts on one complex eigenmode.
         delays: rows of the series in one row of the Hankel matrix; None for one, or T/3 where n < rank.
+        cutoff: singular values below this share of the largest are taken for 0.
 
     Returns:
-        (rank,), complex, by decreasing modulus, ties by decreasing imaginary part; NaN for a series that is not
-        finite, or whose rank is too small.
+        (rank,), complex, by decreasing modulus, ties by decreasing imaginary part; as many NaN at the end as the
+        series' rank is smaller, all of one that is not finite.
 
     Raises:
         InputError: for a series that is too short.
@@ -49,8 +50,8 @@ def pencil(series: Any, rank: int = 2, delays: int | None = None) -> np.ndarray:
         return nothing
     hankel = np.stack([y[i : i + rows].ravel() for i in range(columns + 1)], axis=1)
     u, s, vt = np.linalg.svd(hankel[:, :-1], full_matrices=False)
-    if len(s) < rank or s[0] == 0.0 or s[rank - 1] < 1e-14 * s[0]:
-        return nothing
+    rank = int(np.sum(s[:rank] > cutoff * s[0]))
     u, s, vt = u[:, :rank], s[:rank], vt[:rank]
-    found = np.linalg.eigvals((u.T @ hankel[:, 1:] @ vt.T) / s)
-    return found[np.lexsort((-found.imag, -np.round(np.abs(found), 12)))].astype(complex)
+    found = np.linalg.eigvals((u.T @ hankel[:, 1:] @ vt.T) / s) if rank else nothing[:0]
+    order = np.lexsort((-found.imag, -np.round(np.abs(found), 12)))
+    return np.append(found[order], nothing[rank:])

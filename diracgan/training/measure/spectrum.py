@@ -130,7 +130,7 @@ def spectrum(
                 raise InputError(f"rule {parts[0][2].label}: {reason}; allowed: of='flow'")
             rules = operators.stacked([operators.doubled(p[2]) for p in parts])
         found, n = _measure(games, at, rules, which, k, tol, most, seed)
-        speed, defect = _probe(games, at, seed)
+        speed, defect = probe(games, at, seed)
     values = found.values + (1.0 if of == "step" else 0.0)
     largest = np.abs(found.values).max(axis=1, keepdims=True)
     fields: dict[str, Any] = dict(
@@ -190,15 +190,14 @@ def _measure(
     return arnoldi(apply, start, k, rank, tol, most, seed), n
 
 
-def _probe(games: Game, at: Players, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The field's largest entry, and how far its finite differences are from its derivative."""
+def probe(games: Game, at: Players, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The field's largest entry, and how far its finite differences stay from its derivative, of stacked runs."""
     value = np.asarray(operators.velocities(games, at))
     runs, n = value.shape
     v = np.tile(np.random.default_rng([seed, 1]).standard_normal(n), (runs, 1))
     v /= np.linalg.norm(v, axis=1, keepdims=True)
     slope = np.asarray(operators.flow_products(games, at, jnp.asarray(v)))
     scale = np.maximum(np.linalg.norm(slope, axis=1), np.abs(value).max(axis=1))
-    worst = np.zeros(runs)
     errors = []
     for eps in _SCALES:
         moved = operators.moved(at, jnp.asarray(eps * v))
