@@ -324,29 +324,41 @@ def rules(limit: Limit, quick: bool) -> Iterator[Row]:
 
 
 def families(limit: Limit, quick: bool) -> Iterator[Row]:
-    """Eigenvalues at the equilibrium, d = 2: against numpy.linalg.eigvals of the 4 x 4 matrices."""
+    """Eigenvalues at the equilibrium against numpy.linalg.eigvals of the 2d x 2d matrices.
+
+    LAPACK finds out by balancing that the matrices fall into 2 x 2 blocks; in another basis it has to work.
+    """
     count, few = 1_000_000, 20_000 if quick else 100_000
     mu, lam = np.linspace(0.0, 2.0, count), np.random.default_rng(0).uniform(0.1, 3.0, count)
     cases = {
         "ns + r1": (dataclasses.replace(NS.with_(r1=0.1), extras={"r1": mu}), -mu, 0.5),
         "wgan-gp, c = 0": (dataclasses.replace(dg.variant("wgan-gp", c=0.0), lam=lam), -2 * lam, 1.0),
     }
-    for name, (family, damping, turn) in cases.items():
-        matrices = np.zeros((few, 4, 4))
-        for k in (0, 1):
+    for (name, (family, damping, turn)), dim, turned in itertools.product(
+        cases.items(), (2, 4, 8), (False, True)
+    ):
+        matrices = np.zeros((few, 2 * dim, 2 * dim))
+        for k in range(dim):
             matrices[:, k, k] = damping[:few]
-            matrices[:, k, k + 2], matrices[:, k + 2, k] = -turn, turn
+            matrices[:, k, k + dim], matrices[:, k + dim, k] = -turn, turn
+        if turned:
+            basis = np.linalg.qr(np.random.default_rng(1).normal(size=(2 * dim, 2 * dim)))[0]
+            matrices = basis @ matrices @ basis.T
         mine, theirs = side_by_side(
-            lambda family=family: spectra(family, count), lambda m=matrices: np.linalg.eigvals(m)
+            lambda family=family, dim=dim: spectra(family, count, dim),
+            lambda m=matrices: np.linalg.eigvals(m),
         )
-        exact = damping[:few, None] / 2 + np.sqrt(damping[:few, None] ** 2 / 4 - turn**2 + 0j) * np.array(
-            [1, -1]
-        )
-        off = np.sort_complex(np.linalg.eigvals(matrices))[:, ::-2] - np.sort_complex(exact)[:, ::-1]
-        error = np.abs(spectra(family, count).eigenvalues[:few] - exact).max()
-        rates = count / mine, few / theirs
+        root = np.sqrt(damping[:few, None] ** 2 / 4 - turn**2 + 0j)
+        exact = damping[:few, None] / 2 + root * np.array([1, -1])
+        error = np.abs(spectra(family, count, dim).eigenvalues[:few] - exact).max()
         yield Row(
-            f"spectra, {name}", "numpy.linalg.eigvals", *rates, 300, error, np.abs(off).max(), "spectra/s"
+            f"spectra, {name}, d = {dim}{', turned' if turned else ''}",
+            "numpy.linalg.eigvals",
+            count / mine,
+            few / theirs,
+            300,
+            error,
+            unit="spectra/s",
         )
 
 

@@ -33,12 +33,14 @@ _HOME = {
     "simulate": "diracgan.dynamics",
     "spectrum": "diracgan.analysis",
     "critical": "diracgan.analysis",
+    "diagnose": "diracgan.analysis",
     "ema": "diracgan.analysis",
     "tune": "diracgan.analysis",
     "report": "diracgan.analysis",
     "verdict": "diracgan.analysis",
     "ensemble": "diracgan.ensemble",
     "sweep": "diracgan.ensemble",
+    "spectra": "diracgan.ensemble",
     "stationary_covariance": "diracgan.analysis",
     "analysis": "diracgan.analysis",
     "explain": "diracgan.analysis.explain",
@@ -57,6 +59,7 @@ __all__ = [
     "__version__",
     "analysis",
     "critical",
+    "diagnose",
     "ema",
     "ensemble",
     "explain",
@@ -73,6 +76,7 @@ __all__ = [
     "rules",
     "save",
     "simulate",
+    "spectra",
     "spectrum",
     "stationary_covariance",
     "step",
@@ -86,12 +90,12 @@ __all__ = [
 if TYPE_CHECKING:
     from diracgan import analysis
     from diracgan import plotting as plot
-    from diracgan.analysis import critical, ema, report, spectrum, stationary_covariance, tune, verdict
+    from diracgan.analysis import critical, diagnose, ema, report, spectrum, stationary_covariance, tune, verdict
     from diracgan.analysis.explain import explain
     from diracgan.dirac import field
     from diracgan.dynamics import Trajectory, flow, rule, rules, simulate, step
     from diracgan.dynamics.store import load, save
-    from diracgan.ensemble import ensemble, sweep
+    from diracgan.ensemble import ensemble, spectra, sweep
     from diracgan.errors import InputError
     from diracgan.practice import preset, presets
     from diracgan.training import measure

@@ -5,6 +5,7 @@ from .api import STATUS, Ensemble, ensemble, run
 from .executors import Dask, Executor, Local
 from .maps import basins, bifurcation, stability
 from .quantities import QUANTITIES, Point
+from .spectra import Spectra, spectra
 from .sweep import sweep
 
 __all__ = [
@@ -15,10 +16,12 @@ __all__ = [
     "Executor",
     "Local",
     "Point",
+    "Spectra",
     "basins",
     "bifurcation",
     "ensemble",
     "run",
+    "spectra",
     "stability",
     "sweep",
 ]

@@ -65,7 +65,7 @@ def spectra(variant: Variant, count: int, dim: int = 2) -> Spectra:
     Example:
         >>> import dataclasses, numpy as np, diracgan as dg
         >>> v = dataclasses.replace(dg.variant("wgan-gp", c=0.0), lam=np.array([0.6, 1.25]))
-        >>> np.allclose(spectra(v, 2).eigenvalues, [[-0.6 + 0.8j, -0.6 - 0.8j], [-0.5, -2.0]], atol=1e-12)
+        >>> np.allclose(dg.spectra(v, 2).eigenvalues, [[-0.6 + 0.8j, -0.6 - 0.8j], [-0.5, -2.0]], atol=1e-12)
         True
     """
     integer("count", count, low=1)
@@ -130,9 +130,14 @@ def _everywhere(look: Any, closed: bool, count: int, leaves: list[Any]) -> np.nd
 
     def work(share: list[Any]) -> None:
         rows = run(look, closed, across(devices.platform), [*share[1:], like])
-        for k, row in enumerate(rows):
-            piece = out[k, share[0] * size : (share[0] + 1) * size]
-            piece[:] = np.asarray(row).reshape(-1)[: len(piece)]
+        rows = [np.asarray(row).reshape(-1) for row in rows]
+        mine = out[..., share[0] * size : (share[0] + 1) * size]
+        rows = [row[: mine.shape[-1]] for row in rows]
+        if closed:
+            mine.real[0], mine.real[1], mine.imag[0] = rows
+            np.negative(rows[2], out=mine.imag[1])
+        else:
+            mine[:] = rows
 
     shares = [[i, *(c[i] for c in cut)] for i in range(plan.shares)]
     over(
@@ -160,7 +165,7 @@ def _look_at(look: Any, closed: bool, over_blocks: Any, share: list[Any]) -> lis
         half, middle = 0.5 * (a - e), 0.5 * (a + e)
         square = half * half + b * c
         apart, turn = jnp.sqrt(jnp.maximum(square, 0.0)), jnp.sqrt(jnp.maximum(-square, 0.0))
-        return [jax.lax.complex(middle + apart, turn), jax.lax.complex(middle - apart, -turn)]
+        return [middle + apart, middle - apart, turn]
 
     return by_block(block, share, over_blocks)
 
