@@ -135,6 +135,9 @@ def command(
         doc["gate"] = {"passed": not any(gate.values()), **findings}
     _publish(doc, style, out, junit_file)
     _end(doc, reporting.errors(doc))
+    if doc["gate"] is not None and (style == "table" or (out is not None and style != "json")):
+        against = f" or differs from {baseline}" if before is not None else ""
+        print(f"the gate is passed: of {len(doc['rows'])} rows none fails{against}")
 
 
 def _style(format: str | None, out: str | None) -> str:

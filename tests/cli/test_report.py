@@ -55,7 +55,9 @@ def test_fail_on_ends_with_one_and_names_the_rows(cli, folder):
 
 def test_a_baseline_names_what_changed(cli):
     assert cli("report", "wgan-gp:c=0", *QUICK, "--out", "r.json")[0] == 0
-    assert cli("report", "wgan-gp:c=0", *QUICK, "--baseline", "r.json")[0] == 0
+    code, out, _ = cli("report", "wgan-gp:c=0", *QUICK, "--baseline", "r.json")
+    assert code == 0
+    assert out.splitlines()[-1] == "the gate is passed: of 1 rows none fails or differs from r.json"
     stored = json.loads(Path("r.json").read_text())
     stored["rows"][0]["cells"]["1"]["margin"] += 0.01
     Path("r.json").write_text(json.dumps(stored))
