@@ -10,6 +10,7 @@ from .._callable import load_on_use
 if TYPE_CHECKING:
     from .averaging import Averaging, ema
     from .critical import Critical, critical
+    from .diagnose import Diagnosis, diagnose
     from .noise import Scatter, stationary_covariance
     from .spectrum import Spectrum, spectrum
     from .survey import Report, report
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
 __all__ = [
     "Averaging",
     "Critical",
+    "Diagnosis",
     "Report",
     "Scatter",
     "Spectrum",
     "Tuned",
     "Verdict",
     "critical",
+    "diagnose",
     "ema",
     "report",
     "spectrum",
@@ -37,6 +40,7 @@ load_on_use(
     __name__,
     averaging=("Averaging", "ema"),
     critical=("Critical", "critical"),
+    diagnose=("Diagnosis", "diagnose"),
     noise=("Scatter", "stationary_covariance"),
     spectrum=("Spectrum", "spectrum"),
     survey=("Report", "report"),

@@ -34,6 +34,7 @@ COMMANDS = (
     "critical",
     "tune",
     "ema",
+    "diagnose",
     "sweep",
     "map",
     "report",

@@ -18,6 +18,7 @@ _HOME = {
     "basins": "maps",
     "bifurcation": "maps",
     "check": "saving",
+    "diagnosis_figure": "diagnosis",
     "draw_all": "gallery",
     "eigenvalues": "spectra",
     "ema": "averages",
@@ -39,6 +40,7 @@ __all__ = [
     "basins",
     "bifurcation",
     "check",
+    "diagnosis_figure",
     "draw_all",
     "eigenvalues",
     "ema",
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from .averages import ema, ema_paths
     from .composite import figure
     from .curves import radii
+    from .diagnosis import diagnosis_figure
     from .gallery import draw_all
     from .maps import basins, bifurcation, map_figure, stability
     from .portraits import path, portrait

@@ -1,0 +1,98 @@
+"""A measured series with what was found in it: trend and modes over the rows, lines over the noise's spectrum."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from .composite import heading
+from .parts import MOST_POINTS, legend_above, logarithmic, span, ticks
+from .series import thin
+from .theme import BLUE, INK, PALE, VERMILION, number, power_of_ten, style
+
+_ROW = 2.15  # inches for one series
+_MOST = 4
+
+
+def diagnosis_figure(found: Any) -> Figure:
+    """Draw a diagnosis: left each series and the fitted trend with its oscillations, right its spectrum.
+
+    Args:
+        found: what :func:`diracgan.diagnose` returned.
+
+    Returns:
+        The figure; of more than four series the first four.
+
+    Example:
+        >>> import numpy as np, diracgan as dg
+        >>> n = np.arange(300)
+        >>> found = dg.diagnose(np.cos(0.2 * n) + 0.1 * np.random.default_rng(0).normal(size=300))
+        >>> [ax.get_xlabel() for ax in diagnosis_figure(found).axes]
+        ['row', 'period in rows']
+    """
+    names = found.names[:_MOST]
+    height = 1.15 + _ROW * len(names)
+    with style():
+        fig = Figure(figsize=(9.6, height))
+        lines = textwrap.wrap(found.text[0].upper() + found.text[1:], 130, max_lines=2, placeholder=" …")
+        title = {"rotation": "rotation", "wandering": "a wandering oscillation", "none": "no oscillation"}[
+            found.kind
+        ]
+        heading(fig, f"Diagnosis: {title}", lines[0], "")
+        if len(lines) > 1:
+            fig.text(0.03, 1 - 0.66 / height, lines[1], va="top", fontsize=8.5, color="#6B6B6B")
+        for k, name in enumerate(names):
+            bottom = (height - 1.0 - _ROW * (k + 1) + 0.52) / height
+            size = (_ROW - 0.85) / height
+            _series(found, k, name, fig.add_axes((0.085, bottom, 0.47, size)))
+            _spectrum(found, k, fig.add_axes((0.66, bottom, 0.32, size)))
+        fig.set_label(found.text)
+    return fig
+
+
+def _series(found: Any, k: int, name: str, ax: Any) -> None:
+    log, fit = found.log, found.fit
+    clock = log.first + log.interval * np.arange(log.values.shape[1])
+    keep = thin(len(clock), MOST_POINTS)
+    ax.plot(clock[keep], log.values[k][keep], color=PALE, linewidth=0.9, label="logged")
+    at = clock[0] + log.interval * (fit.first + fit.block * np.arange(fit.rows) + (fit.block - 1) / 2)
+    fitted = "trend and oscillation" if any(o.steady for o in found.oscillations) else "trend"
+    ax.plot(at, fit.fitted[k], color=BLUE, linewidth=1.3, label=fitted)
+    span(ax, clock)
+    low, high = np.percentile(log.values[k], [0.1, 99.9])
+    low, high = min(low, float(fit.fitted[k].min())), max(high, float(fit.fitted[k].max()))
+    margin = 0.06 * (high - low) or 1.0
+    ax.set_ylim(low - margin, high + margin)
+    ticks(ax.yaxis, 4)
+    ax.set_xlabel(log.clock)
+    ax.set_ylabel(textwrap.shorten(name, 24, placeholder="…") if " " in name else name[:24])
+    legend_above(ax)
+
+
+def _spectrum(found: Any, k: int, ax: Any) -> None:
+    log, fit = found.log, found.fit
+    period = 2 * np.pi / fit.frequencies * log.interval
+    ax.plot(period, fit.power[k], color=PALE, linewidth=0.9, label="power")
+    ax.plot(period, fit.background[k], color=INK, linewidth=1.2, linestyle=(0, (4, 1.5)), label="noise")
+    for n, o in enumerate(found.oscillations):
+        ax.axvline(
+            o.period, color=VERMILION, linewidth=1.0, linestyle="-" if n == 0 else (0, (1, 1.5)), zorder=0.5,
+            label=f"period {number(o.period, 4)}" if n == 0 else None,
+        )  # fmt: skip
+    strong = np.concatenate([fit.power[k], fit.background[k]])
+    logarithmic(ax, np.maximum(strong, 1e-7 * strong.max()))
+    ax.set_xscale("log")
+    ax.set_xlim(period[-1], period[0])
+    low, high = np.log10(period[-1]), np.log10(period[0])
+    decades = [10.0**j for j in range(int(np.ceil(low)), int(np.floor(high)) + 1)]
+    ax.xaxis.set_major_locator(FixedLocator(decades))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(power_of_ten)
+    unit = {"row": "rows", "time": "units of time", "t": "units of time"}.get(log.clock, "steps")
+    ax.set_xlabel(f"period in {unit}")
+    ax.set_ylabel("power")
+    legend_above(ax)

@@ -1,0 +1,264 @@
+"""The oscillation doctor: what is there is found with its errors, and what is not is not."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from scipy.signal import lfilter
+
+import diracgan as dg
+from diracgan.analysis.logs import read
+from diracgan.analysis.modes import modes
+from diracgan.errors import InputError
+
+ROWS = 400
+N = np.arange(ROWS)
+
+
+def damped(seed: int) -> tuple[np.ndarray, float, float]:
+    """A damped oscillation around 3 with noise 20 dB below it: the record, its frequency and its damping."""
+    rng = np.random.default_rng(seed)
+    omega, sigma = rng.uniform(0.1, 1.5), rng.uniform(2, 6) / ROWS
+    y = np.exp(-sigma * N) * np.cos(omega * N + rng.uniform(0, 6))
+    return 3 + y + 0.1 * np.sqrt(np.mean(y**2)) * rng.normal(size=ROWS), omega, sigma
+
+
+def nothing(kind: str, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(size=ROWS)
+    return {
+        "white": lambda: noise,
+        "walk": lambda: noise.cumsum(),
+        "walk and white": lambda: rng.normal(size=ROWS).cumsum() + 5 * noise,
+        "red": lambda: lfilter([1], [1, -0.9], noise),
+        "decay": lambda: np.exp(-N / 60) + 0.05 * noise,
+        "power law": lambda: 1 / np.sqrt(N + 1) + 0.02 * noise,
+        "exact decay": lambda: np.exp(-N * rng.uniform(0.01, 0.1)),
+        "exact power law": lambda: 1 / np.sqrt(N + rng.uniform(1, 5)),
+    }[kind]()
+
+
+NOTHING = ("white", "walk", "walk and white", "red", "decay", "power law", "exact decay", "exact power law")
+
+
+def check_recovery(seeds: range) -> None:
+    scores = []
+    for seed in seeds:
+        y, omega, sigma = damped(seed)
+        (m,) = modes(y[None]).modes
+        assert m.steady
+        assert m.omega == pytest.approx(omega, rel=0.01)
+        assert m.sigma == pytest.approx(sigma, rel=0.1)
+        scores.append([(m.omega - omega) / m.errors[0], (m.sigma - sigma) / m.errors[1]])
+    spread = np.sqrt(np.mean(np.square(scores), axis=0))
+    assert np.all(spread < 1 + 3 / np.sqrt(2 * len(scores)))  # the error bars are as wide as they should be
+    assert np.all(spread > 1 - 3 / np.sqrt(2 * len(scores)))
+
+
+def test_frequency_within_a_hundredth_and_damping_within_a_tenth_at_20_db():
+    check_recovery(range(6))
+
+
+@pytest.mark.slow
+def test_the_same_over_many_seeds():
+    check_recovery(range(100, 160))
+
+
+@pytest.mark.parametrize("kind", NOTHING)
+def test_no_oscillation_where_there_is_none(kind):
+    for seed in range(2):
+        assert modes(nothing(kind, seed)[None]).modes == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", NOTHING)
+def test_no_oscillation_over_many_seeds(kind):
+    assert [s for s in range(60) if modes(nothing(kind, s)[None]).modes] == []
+
+
+def test_an_oscillation_that_noise_keeps_going_is_told_from_a_rotation():
+    rng = np.random.default_rng(0)
+    sigma, omega = 0.03, 0.4
+    kicks = rng.normal(size=1500) + 1j * rng.normal(size=1500)
+    z = lfilter([1], [1, -np.exp(-sigma + 1j * omega)], kicks)[100:]
+    found = dg.diagnose(z.real)
+    assert found.kind == "wandering"
+    (o,) = found.oscillations
+    assert abs(o.frequency - omega) < 4 * o.frequency_error
+    assert abs(o.damping - sigma) < 4 * o.damping_error
+    assert 0.5 < o.share["series"] <= 1
+
+
+def test_two_lines_a_growing_one_and_the_lag_between_players():
+    rng = np.random.default_rng(1)
+    grow = np.exp(0.004 * N)
+    d = grow * np.cos(0.3 * N) + 0.5 * np.cos(0.9 * N + 1)
+    g = 2 * grow * np.sin(0.3 * N)
+    found = dg.diagnose(
+        {"step": 10 * N, "d": d + 0.05 * rng.normal(size=ROWS), "g": g + 0.05 * rng.normal(size=ROWS)}
+    )
+    first, second = found.oscillations
+    assert first.frequency == pytest.approx(0.03, rel=0.01)  # per step, not per row
+    assert first.damping == pytest.approx(-0.0004, rel=0.1)
+    assert second.frequency == pytest.approx(0.09, rel=0.01)
+    assert found.lag["g"] == pytest.approx(-90, abs=2)
+    assert first.amplitude["g"] == pytest.approx(2, rel=0.1)
+    ema = next(a for a in found.recommendations if a.knob == "ema")
+    assert ema.value is None and "grows" in ema.effect
+
+
+def test_an_undamped_rotation_among_slow_drift_has_no_damping_beyond_its_error():
+    rng = np.random.default_rng(2)
+    y = np.cos(0.25 * N) + 0.1 * rng.normal(size=ROWS).cumsum() + 0.3 * rng.normal(size=ROWS)
+    (o,) = dg.diagnose(y).oscillations
+    assert o.frequency == pytest.approx(0.25, rel=0.01)
+    assert abs(o.damping) < 4 * o.damping_error
+
+
+def test_a_long_series_is_averaged_in_blocks_without_a_shift():
+    n = np.arange(40_000)
+    y = np.exp(-1e-4 * n) * np.cos(0.01 * n + 0.5) + np.random.default_rng(0).normal(size=len(n))
+    found = dg.diagnose(y)
+    (o,) = found.oscillations
+    assert o.frequency == pytest.approx(0.01, rel=0.01)
+    assert o.damping == pytest.approx(1e-4, rel=0.1)
+    assert o.amplitude["series"] == pytest.approx(1.0, rel=0.1)
+    assert o.phase["series"] == pytest.approx(0.5, abs=0.15)
+    assert any("means of" in note for note in found.notes)
+
+
+def test_the_dirac_game_agrees_with_its_own_runs():
+    v, rule = dg.variant("ns").with_(r1=0.1), dg.rule("alternating", lr=0.2)
+    run = dg.simulate(v, phi0=[0.02], theta0=[0.01], rule=rule, steps=400)
+    rng = np.random.default_rng(0)
+    series = {"step": run.step.values, "phi": run.phi.values[:, 0] + 2e-4 * rng.normal(size=401)}
+    found = dg.diagnose(series, v, rule)
+    mu = max(dg.spectrum(v, rule=rule).multipliers, key=abs)
+    (o,) = found.oscillations
+    assert o.frequency == pytest.approx(abs(np.angle(mu)), rel=0.01)
+    assert o.damping == pytest.approx(-np.log(abs(mu)), rel=0.1)
+    assert found.predicted is not None and found.predicted.agrees and found.predicted.multiple == 1
+    r1 = next(a for a in found.recommendations if a.knob == "r1")
+    assert r1.value == pytest.approx(0.9, abs=0.1)  # on top of 0.1; critical damping is at r1 = 1
+    # a product of both players turns twice as fast, and is known as such
+    product = {"step": run.step.values, "d_fake": run.phi.values[:, 0] * run.theta.values[:, 0]}
+    product["d_fake"] = product["d_fake"] + 2e-6 * rng.normal(size=401)
+    twice = dg.diagnose(product, v, rule)
+    assert twice.predicted is not None and twice.predicted.agrees and twice.predicted.multiple == 2
+
+
+def test_the_recommended_average_does_what_it_says():
+    y = np.cos(0.1 * np.arange(3000)) + 0.05 * np.random.default_rng(0).normal(size=3000)
+    advice = dg.diagnose(y[:500]).recommendations[0]
+    assert advice.knob == "ema" and advice.value is not None
+    mean = lfilter([1 - advice.value], [1, -advice.value], np.cos(0.1 * np.arange(3000)))
+    assert np.abs(mean[2000:]).max() == pytest.approx(0.1, rel=0.05)
+
+
+# ---------------- reading
+
+
+def test_the_same_series_from_every_kind_of_file(folder):
+    y, *_ = damped(0)
+    rows = [{"step": 5 * k, "loss": {"d": float(v)}, "name": "x", "lr": 0.1} for k, v in enumerate(y)]
+    (folder / "a.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    (folder / "a.json").write_text(json.dumps({"step": [5 * k for k in range(ROWS)], "loss.d": y.tolist()}))
+    np.savez(folder / "a.npz", step=5 * np.arange(ROWS), **{"loss.d": y})
+    lines = [f"{5 * k};{v!r};" for k, v in enumerate(y.tolist())]
+    (folder / "a.csv").write_text("\n".join(["step;loss.d;note", *lines]))
+    (folder / "a.txt").write_text(
+        "\n".join(["# a comment", "step loss.d", *(x[:-1].replace(";", " ") for x in lines)])
+    )
+    for name in ("a.jsonl", "a.json", "a.npz", "a.csv", "a.txt"):
+        log = read(name)
+        assert (log.names, log.interval, log.clock) == (["loss.d"], 5.0, "step"), name
+        np.testing.assert_array_equal(log.values[0], y)
+
+
+def test_gaps_ends_and_sparse_rows_are_said(folder):
+    y = np.sin(0.3 * N)
+    gone = np.where(N < 300, y, np.nan)
+    assert read({"d": gone}).values.shape == (1, 300)
+    assert "not finite from row 300" in read({"d": gone}).notes[0]
+    assert read({"d": np.where(N < 300, y, np.inf)}).values.shape == (1, 300)
+    sparse = [json.dumps({"step": k, ("d" if k % 2 else "g"): float(y[k])}) for k in range(ROWS)]
+    (folder / "s.jsonl").write_text("\n".join(sparse))
+    assert read("s.jsonl", ["d"]).interval == 2.0  # metrics that are logged in turn
+    uneven = read({"step": np.delete(N, 7), "d": np.delete(y, 7)})
+    assert uneven.values.shape == (1, ROWS) and "evened out" in uneven.notes[0]
+    assert read({"d": y}, after=100).first == 100
+
+
+def test_a_trajectory_is_a_log(folder):
+    run = dg.simulate(dg.variant("wgan-linear"), phi0=[0.1], theta0=[0.2], t1=30.0, backend="scipy")
+    log = read(run)
+    assert log.clock == "time" and log.names == ["phi", "theta"]
+    dg.save(run, "run.npz")
+    np.testing.assert_array_equal(read("run.npz").values, log.values)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ({"d": [1.0, 2.0, 3.0]}, "3 complete rows; allowed: at least 24"),
+        ({"d": np.ones(50)}, "no series that varies"),
+        ({"d": ["a", "b"]}, "holds no numbers"),
+        ({f"d{k}": np.sin(k + N) for k in range(7)}, "7 series; allowed: at most 6"),
+        ({"step": np.geomspace(1, 1e6, 50), "d": np.sin(np.arange(50))}, "too uneven"),
+    ],
+)
+def test_what_cannot_be_read_is_said(source, words):
+    with pytest.raises(InputError, match=words):
+        read(source)
+
+
+# ---------------- the command
+
+
+def test_the_command_answers_in_words_in_json_and_as_a_picture(cli, folder):
+    y, omega, sigma = damped(1)
+    (folder / "run.csv").write_text(
+        "step,d_loss\n" + "\n".join(f"{k},{v!r}" for k, v in enumerate(y.tolist()))
+    )
+    code, out, err = cli("diagnose", "run.csv", "--format", "json", "--out", "a.png")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert found["schema"] == "diracgan.diagnose/1" and found["kind"] == "rotation"
+    assert found["oscillations"][0]["frequency"] == pytest.approx(omega, rel=0.01)
+    assert found["oscillations"][0]["damping"] == pytest.approx(sigma, rel=0.1)
+    assert [a["knob"] for a in found["recommendations"]] == ["ema", "r1", "lr_ratio"]
+    assert (folder / "a.png").stat().st_size > 5000
+    code, out, _ = cli("diagnose", "run.csv")
+    assert code == 0 and "rotation with a period of" in out and "r1: gamma = " in out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["gone.csv"], "cannot be read"),
+        (["run.log"], "unknown suffix '.log'"),
+        (["bad.jsonl"], "line 2 is no JSON"),
+        (["bad.npz"], "damaged"),
+        (["empty.csv"], "empty"),
+        (["run.csv", "--column", "d_lss"], "did you mean 'd_loss'?"),
+        (["run.csv", "--step", "stp"], "did you mean 'step'?"),
+        (["run.csv", "--interval", "0"], "interval = 0 is out of range"),
+        (["run.csv", "--rule", "adam"], "add --variant NAME"),
+        (["run.csv", "--r1", "1"], "--r1 belongs to a variant"),
+        (["run.csv", "--variant", "nss"], "did you mean 'ns'?"),
+        (["run.csv", "--out", "a.gif"], "allowed: .png"),
+        (["run.csv", "--format", "jsn"], "did you mean 'json'?"),
+        (["run.csv", "--after", "1e9"], "0 complete rows"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(cli, folder, words, said):
+    (folder / "run.csv").write_text("step,d_loss\n" + "\n".join(f"{k},{np.sin(k)}" for k in range(60)))
+    (folder / "bad.jsonl").write_text('{"d": 1}\nnonsense\n')
+    (folder / "bad.npz").write_bytes(b"PK not really")
+    (folder / "empty.csv").write_text("")
+    (folder / "run.log").write_text("")
+    code, out, err = cli("diagnose", *words)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert said in err
