@@ -70,6 +70,11 @@ class Motion(Protocol):
         """Of :meth:`change`."""
         ...
 
+    @property
+    def near_rest(self) -> Motion:
+        """The motion about its rest points, with the derivative that it truly has there."""
+        ...
+
 
 ROWS = 1024
 _RTOL, _ATOL = 1e-11, 1e-14
@@ -123,6 +128,11 @@ class Flow:
         """See :class:`Motion`."""
         return np.asarray(_flow_slope(self.system, flat, side or self.side(flat)))
 
+    @property
+    def near_rest(self) -> Flow:
+        """Itself."""
+        return self
+
 
 _flow = jax.jit(piecewise.flow_in)
 _flow_slope = jax.jit(jax.jacfwd(piecewise.flow_in, 1))
@@ -171,6 +181,19 @@ class Iteration:
         """See :class:`Motion`."""
         return np.asarray(_map_slope(self.system, self.rule, flat))
 
+    @property
+    def near_rest(self) -> Iteration:
+        """Under the rule's asymptotic map."""
+        return _NearRest(self.system, self.rule)
+
+
+class _NearRest(Iteration):
+    def change(self, flat: np.ndarray, side: Any = None) -> np.ndarray:
+        return np.asarray(_rest_map(self.system, self.rule, flat))
+
+    def jacobian(self, flat: np.ndarray, side: Any = None) -> np.ndarray:
+        return np.asarray(_rest_slope(self.system, self.rule, flat))
+
 
 def flatten(tree: Any) -> Array:
     """The floating-point leaves of a pytree as one vector."""
@@ -215,13 +238,24 @@ def _rows(system: System, rule: Rule, state: State, every: Array, rows: int) -> 
 
 
 def map_change(system: System, rule: Rule, flat: Array) -> Array:
-    """step(z) - z on the flat full state, for one whole period of the rule."""
+    """step(z) - z on the flat full state, for one whole period of the rule, linear about rest as it truly is."""
     game = dirac.game(system.variant, system.x0)
+    return _change(rule.linear_map(game), system, rule, flat)
+
+
+def _far_change(system: System, rule: Rule, flat: Array) -> Array:
+    """The same wherever the state is."""
+    return _change(rule.long_map(dirac.game(system.variant, system.x0)), system, rule, flat)
+
+
+def _change(whole: Any, system: System, rule: Rule, flat: Array) -> Array:
     d = system.dim
     z = Players(flat[:d], flat[d : 2 * d])
-    players, memory = unflatten((z, rule.rest(game, z)), flat)
-    return flatten(rule.linear_map(game)(players, memory)) - flat
+    players, memory = unflatten((z, rule.rest(dirac.game(system.variant, system.x0), z)), flat)
+    return flatten(whole(players, memory)) - flat
 
 
-_map = jax.jit(map_change)
-_map_slope = jax.jit(jax.jacfwd(map_change, 2))
+_map = jax.jit(_far_change)
+_map_slope = jax.jit(jax.jacfwd(_far_change, 2))
+_rest_map = jax.jit(map_change)
+_rest_slope = jax.jit(jax.jacfwd(map_change, 2))

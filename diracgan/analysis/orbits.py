@@ -41,6 +41,7 @@ def rest_near(motion: Motion, flat: np.ndarray, reach: float, iterations: int = 
 
     Steps are least-squares ones, so that on a line of equilibria the nearest is found.
     """
+    motion = motion.near_rest
     side = motion.side(flat)
     z = flat.copy()
     for _ in range(iterations):

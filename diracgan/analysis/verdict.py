@@ -156,8 +156,12 @@ def verdict(
     budget = _BUDGET * number("effort", effort, low=0, open_low=True)
     with jax.enable_x64(True):
         system = System(*dirac.cast((variant, datum, rates), jnp.float64), tau=None)
-        line = line_of(system, Players(phi, theta)) if rule is None else None
-        case = _Case(variant, system, rule, Players(phi, theta), line, budget)
+        on = dirac.game(system.variant, system.x0).project(
+            Players(phi, theta)
+        )  # a clipped critic starts on its box
+        begin = Players(*(np.asarray(p) for p in on))
+        line = line_of(system, begin) if rule is None else None
+        case = _Case(variant, system, rule, begin, line, budget)
         try:
             answer = case.decide()
         except InputError:
@@ -338,6 +342,7 @@ class _Case:
             or self._decays(stretch)
             or self._grows()
             or self._settled(stretch)
+            or self._wanders(stretch)
             or self._falls_slowly()
         )
 
@@ -371,11 +376,16 @@ class _Case:
             turning = np.abs(np.angle(found.values)) if discrete else np.abs(found.values.imag)
         still = np.abs(rates) <= np.maximum(found.errors, 1e-9)
         stable = rates > np.maximum(found.errors, 1e-9)
+        moving = _moves_players(
+            rest.jacobian, 2 * self.system.dim, found.values - 1.0 if discrete else found.values
+        )
         if not np.all(stable | (still & (turning < 1e-9))) or not np.any(stable):
             return None
         arrived = near <= 1e-9 * max(self.looks[0].diameter, 1e-300)
         measured = math.log(far / near) / (now.time - before.time) if near > 0 else math.inf
-        choices = np.where(stable, rates, np.inf)
+        choices = np.where(stable & moving, rates, np.inf)
+        if not np.any(np.isfinite(choices)):
+            return None
         k = int(np.argmin(np.abs(choices - measured)))
         if not arrived and abs(choices[k] - measured) > 0.05 * choices[k]:
             return None
@@ -480,10 +490,9 @@ class _Case:
                 radii["period"] = repeat
                 self.note("the orbit does not close; what repeats are its radii, with the period given")
             period = f" with period {radii['period']:.6g}" if "period" in radii else ""
+            others = "and only some of its neighbours come to it" if moved else "and so do its neighbours"
             return _Answer(
-                "neutral-orbit",
-                _public(radii),
-                f"neutral: it keeps its orbit for ever{period}, and so do its neighbours",
+                "neutral-orbit", _public(radii), f"neutral: it keeps its orbit for ever{period}, {others}"
             )
         if round_:
             text = f"ends on a circle: |phi| = {radii['radius_phi']:.6g}, |theta - x0| = {radii['radius_theta']:.6g}"
@@ -501,6 +510,33 @@ class _Case:
             "undecided",
             _public(radii),
             "undecided: it settles on a bounded motion that neither closes nor only turns",
+        )
+
+    def _wanders(self, stretch: Stretch) -> _Answer | None:
+        """Steps drawn onto a bounded orbit that never repeats to the last digit, as a box or a kink may make it.
+
+        No smooth curve: its radii are the largest met, and its windows differ without a trend.
+        """
+        if not self.motion.discrete or len(self.looks) < 10:
+            return None
+        late = self.looks[-6:]
+        sizes, extents = np.array([look.rms for look in late]), np.array([look.extents for look in late])
+        trend = np.sign(np.diff(sizes))
+        if np.ptp(sizes) > 2e-2 * sizes[-1] or np.ptp(extents[:, ::2], axis=0).max() > 0.1 * extents.max():
+            return None
+        met = np.max([np.max(self._radii(look.stretch).zs, axis=0) for look in late], axis=0) ** 0.5
+        begun = [np.linalg.norm(part) for part in np.split(np.concatenate(self.start) - self.origin, 2)]
+        drawn = self.linear.status == "unstable" or bool(np.any(begun > (1 + _MOVED) * met))
+        if abs(trend.sum()) > 3 or not drawn:
+            return None
+        numbers = {"radius_phi": float(met[0]), "radius_theta": float(met[1])}
+        period = _mean_period(stretch)
+        if period is not None:
+            numbers["period"] = period = self._longer_period(stretch, period)
+        self.note("six windows at growing times show the same orbit, with differences that have no trend")
+        text = f"ends on a limit cycle: largest |phi| = {met[0]:.6g}, |theta - x0| = {met[1]:.6g}"
+        return _Answer(
+            "limit-cycle", numbers, text + (f", period {period:.6g}" if period is not None else "")
         )
 
     def _radii(self, stretch: Stretch) -> Stretch:
@@ -536,13 +572,17 @@ class _Case:
         period = _mean_period(stretch)
         if period is None:
             return None
-        longer = self.motion.advance(stretch.end, self.time, 16 * len(stretch.t), 1)
-        period = _mean_period(longer) or period
+        period = self._longer_period(stretch, period)
         count = int(np.clip(40 * period, 2000, 20000))
         multipliers = orbits.lyapunov_multipliers(motion, stretch.end, self.time, period, count)
         if not np.all(np.isfinite(multipliers)):
             return None
         return orbits.Orbit(flat, period, multipliers, "Lyapunov exponents along the invariant curve", 1e-3)
+
+    def _longer_period(self, stretch: Stretch, period: float) -> float:
+        """The mean period of iterations over a longer run, with at least eight rows in each."""
+        rows = int(np.clip(period // 8, 1, 16))
+        return _mean_period(self.motion.advance(stretch.end, self.time, rows * len(stretch.t), 1)) or period
 
     def _falls_slowly(self) -> _Answer | None:
         """An amplitude about the equilibrium that falls by a power law."""
@@ -826,6 +866,13 @@ def _public(numbers: dict[str, Any]) -> dict[str, Any]:
     if "conserved" in numbers:
         numbers = numbers | {"conserved": {n: value for n, (value, _) in numbers["conserved"].items()}}
     return numbers
+
+
+def _moves_players(jacobian: np.ndarray, count: int, values: np.ndarray) -> np.ndarray:
+    """Which eigenvalues have a mode in which the first ``count`` entries, the players, move: not only a memory."""
+    found, vectors = np.linalg.eig(jacobian)
+    seen = found[np.linalg.norm(vectors[:count], axis=0) > 1e-9 * np.linalg.norm(vectors, axis=0)]
+    return np.array([np.any(np.abs(seen - v) <= 1e-7 * (1.0 + abs(v))) for v in values])
 
 
 def _wedge(z: np.ndarray, d: int) -> np.ndarray:

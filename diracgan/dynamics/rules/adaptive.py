@@ -83,6 +83,11 @@ class Adam(Turns):
         """Near rest the root is of second order: the step is h m/eps."""
         return _AdamAtRest(**{n: getattr(self, n) for n in self.__dataclass_fields__})
 
+    @property
+    def settled(self) -> Rule:
+        """Without bias correction, which is over after some 1/(1 - beta2) steps."""
+        return _AdamSettled(**{n: getattr(self, n) for n in self.__dataclass_fields__})
+
 
 class _AdamAtRest(Adam):
     """Adam's map with the derivative that it has at rest."""
@@ -91,3 +96,12 @@ class _AdamAtRest(Adam):
         new = self._averaged(v, own)
         h = getattr(self.rates, who) / self.eps
         return jax.tree.map(lambda m: h * m, new.mean), new
+
+
+class _AdamSettled(Adam):
+    """Adam's map long after its start."""
+
+    def stride(self, who: str, z: Any, v: Any, own: Moments) -> tuple[Any, Moments]:
+        new = self._averaged(v, own)
+        h = getattr(self.rates, who)
+        return jax.tree.map(lambda m, s: h * quotient(m, root(s) + self.eps), new.mean, new.square), new

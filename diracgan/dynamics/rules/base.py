@@ -88,6 +88,11 @@ class Rule(Parametric):
         """What the rule remembers after a long time at the fixed point ``players``."""
         return self.memory(game, players)
 
+    @property
+    def settled(self) -> Rule:
+        """The rule that has run for long, wherever it is: without the corrections of a start."""
+        return self
+
     def linear_map(self, game: Game) -> Callable[[Players, Any], tuple[Players, Any]]:
         """The map whose Jacobian at (players, ``rest``) has the rule's true multipliers.
 
@@ -98,8 +103,13 @@ class Rule(Parametric):
             (players, memory) -> (players, memory) over one whole :attr:`period`. Differentiate it with
             respect to the players and the floating-point entries of the memory.
         """
-        rule = self.asymptotic
+        return self._whole(self.asymptotic, game)
 
+    def long_map(self, game: Game) -> Callable[[Players, Any], tuple[Players, Any]]:
+        """Like :meth:`linear_map`, away from rest: what the rule does once it has run for long."""
+        return self._whole(self.settled, game)
+
+    def _whole(self, rule: Rule, game: Game) -> Callable[[Players, Any], tuple[Players, Any]]:
         def whole(players: Players, memory: Any) -> tuple[Players, Any]:
             if self.period == 1:
                 return rule.iterate(game, players, memory)

@@ -153,6 +153,11 @@ class Lookahead(Rule):
         """Around the inner rule that has run for long."""
         return dataclasses.replace(self, inner=self.fast.asymptotic)
 
+    @property
+    def settled(self) -> Rule:
+        """Around the inner rule that has run for long."""
+        return dataclasses.replace(self, inner=self.fast.settled)
+
     def rest(self, game: Game, players: Players) -> Any:
         """The inner rule's."""
         return self.fast.rest(game, players)
