@@ -257,7 +257,7 @@ class View:
 def constrain(variant: Variant, phi: Any) -> Any:
     """The critic's parameters as they are used: phi itself, or each weight divided by its spectral norm.
 
-    A vector's spectral norm is its length, so the Dirac critic becomes phi.x/|phi| (theory.md section 1),
+    A vector's spectral norm is its length, so the Dirac critic becomes phi.x/|phi| (docs/theory.md section 1),
     which has no value at phi = 0. Parameters that are a network know which of them are weights, and normalise
     themselves (``phi.normalised()``).
     """

@@ -1,6 +1,6 @@
 """Independent truth for the tests: fields written out by hand, and trajectories that need no step size.
 
-Nothing here uses jax or the package: signs, factors and conventions are those of theory.md, derived again.
+Nothing here uses jax or the package: signs, factors and conventions are those of docs/theory.md, derived again.
 """
 
 from __future__ import annotations

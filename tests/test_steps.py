@@ -137,7 +137,7 @@ def test_leaving_the_float_range_is_a_result():
 
 
 def test_the_average_on_an_orbit_has_the_gain_of_its_filter():
-    # theory.md section 4: the amplitude of the average of a rotation by omega h is (1 - b)/|1 - b exp(-i omega h)|
+    # docs/theory.md section 4: the amplitude of the average of a rotation by omega h is (1 - b)/|1 - b exp(-i omega h)|
     h, beta = 0.1, 0.99
     omega = 2 * np.arcsin(0.25 * h) / h  # alternating steps turn by this; a b = 1/4 at the equilibrium of ns
     traj = run(

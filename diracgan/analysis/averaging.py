@@ -79,7 +79,7 @@ def gain(decay: Any, angle: Any) -> Any:
         A number or an array in (0, 1].
 
     References:
-        theory.md section 4; Yazici et al. 2018 (arXiv 1806.04498).
+        docs/theory.md section 4; Yazici et al. 2018 (arXiv 1806.04498).
 
     Example:
         >>> round(float(gain(0.99, 0.05)), 4)
@@ -174,7 +174,7 @@ def ema(
         InputError: for arguments that are not allowed, or where no frequency can be found.
 
     References:
-        theory.md section 4; Yazici et al. 2018 (arXiv 1806.04498).
+        docs/theory.md section 4; Yazici et al. 2018 (arXiv 1806.04498).
 
     Example:
         >>> import diracgan as dg

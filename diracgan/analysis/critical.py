@@ -133,7 +133,7 @@ def critical(
         InputError: for arguments that are not allowed.
 
     References:
-        theory.md section 4; Brent 1973, Algorithms for Minimization without Derivatives, chapter 4.
+        docs/theory.md section 4; Brent 1973, Algorithms for Minimization without Derivatives, chapter 4.
 
     Example:
         >>> import diracgan as dg

@@ -1,9 +1,9 @@
 """Is there a derivative at this point? Autodiff is believed only where differences at three scales agree with it.
 
-At a kink or a jump autodiff through a safe norm reports a clean but false derivative (design.md section 4). Along a
-random direction w the mismatch |F(z + e w) - F(z) - e J w| / e falls with e where F is differentiable, stays where F
-has a kink (a field homogeneous of degree 1 passes every test along the axes, never one along random directions), and
-grows like 1/e at a jump.
+At a kink or a jump autodiff through a safe norm reports a clean but false derivative (docs/theory.md section 2).
+Along a random direction w the mismatch |F(z + e w) - F(z) - e J w| / e falls with e where F is differentiable, stays
+where F has a kink (a field homogeneous of degree 1 passes every test along the axes, never one along random
+directions), and grows like 1/e at a jump.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ def explain(variant: Variant, dim: int = 1) -> Explanation:
         InputError: for another dimension, or naming an operation of the loss that has no formula.
 
     References:
-        theory.md section 2, for what follows from the form of the field.
+        docs/theory.md section 2, for what follows from the form of the field.
 
     Example:
         >>> import diracgan as dg

@@ -89,7 +89,7 @@ def stationary_covariance(
         InputError: for arguments that are not allowed.
 
     References:
-        Mandt, Hoffman, Blei 2017 (arXiv 1704.04289), section 3, for SGD; theory.md section 4 for the rules.
+        Mandt, Hoffman, Blei 2017 (arXiv 1704.04289), section 3, for SGD; docs/theory.md section 4 for the rules.
 
     Example:
         >>> import diracgan as dg

@@ -114,7 +114,7 @@ def spectrum(
         InputError: for arguments that are not allowed.
 
     References:
-        theory.md sections 2 to 4; Mescheder et al. 2018 (arXiv 1801.04406), theorem 3.
+        docs/theory.md sections 2 to 4; Mescheder et al. 2018 (arXiv 1801.04406), theorem 3.
 
     Example:
         >>> import diracgan as dg

@@ -70,7 +70,7 @@ def simulate(variant: Variant, **arguments: Any) -> Any:
         InputError: for arguments that are not allowed, naming them.
 
     References:
-        Filippov 1988 for what happens at a discontinuity; theory.md section 1 for the conventions.
+        Filippov 1988 for what happens at a discontinuity; docs/theory.md section 1 for the conventions.
 
     Example:
         >>> import diracgan as dg

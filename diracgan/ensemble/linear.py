@@ -103,7 +103,7 @@ def part(setup: Setup, i: int) -> Setup:
 
 
 def _reduced(setup: Setup) -> Setup:
-    """The same question in the plane that decides every dimension, where the motion allows it (theory.md section 2)."""
+    """The same question in the plane that decides every dimension, where there is one (docs/theory.md section 2)."""
     if setup.x0.shape[-1] <= 2 or any(np.any(x) for x in (setup.x0, *setup.point)):
         return setup
     rates = None if setup.rule is not None else setup.rates

@@ -80,7 +80,7 @@ def stability(
         threshold curve as segments whose ends lie on the grid's lines.
 
     References:
-        theory.md section 4 for closed forms.
+        docs/theory.md section 4 for closed forms.
 
     Example:
         >>> import diracgan as dg

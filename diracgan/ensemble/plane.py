@@ -61,7 +61,7 @@ def flattens(system: System, dim: int, small: int) -> bool:
     """Whether the motion in ``dim`` dimensions is, in any ``small``-dimensional subspace, the one defined there.
 
     Compared on random states in random subspaces: the velocity, or the state after some iterations of the rule. True
-    for rotation-invariant variants (theory.md section 2), false for what acts on each coordinate (Adam, a box).
+    for rotation-invariant variants (docs/theory.md section 2), false for what acts on each coordinate (Adam, a box).
 
     Args:
         system: its numbers may vary over trajectories, which are then all drawn from.

@@ -90,7 +90,7 @@ def sweep(
         InputError: for arguments that are not allowed, a store made with other parameters or that cannot be written.
 
     References:
-        theory.md section 4 for what stability charts must show.
+        docs/theory.md section 4 for what stability charts must show.
 
     Example:
         >>> import diracgan as dg

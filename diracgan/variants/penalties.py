@@ -1,7 +1,7 @@
 """What ``with_`` adds to any variant: penalties and transforms, each written once.
 
 A penalty joins the critic's loss. It sees the critic as a function (gradient penalties), its parameters (L2),
-or only its logits (LeCam, CLC). Conventions of theory.md section 1: on a linear critic
+or only its logits (LeCam, CLC). Conventions of docs/theory.md section 1: on a linear critic
 R1(gamma) = R2(gamma) = L2(mu = gamma) = GP(c = 0, 2 lam = gamma).
 """
 

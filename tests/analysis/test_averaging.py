@@ -1,4 +1,4 @@
-"""The gain of weight averages: theory.md's numbers, and a long simulation as an independent oracle."""
+"""The gain of weight averages: docs/theory.md's numbers, and a long simulation as an independent oracle."""
 
 import math
 

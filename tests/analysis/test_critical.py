@@ -1,4 +1,4 @@
-"""Thresholds against their closed forms (theory.md section 4, or derived beside the test)."""
+"""Thresholds against their closed forms (docs/theory.md section 4, or derived beside the test)."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Every rule's multipliers against closed forms (theory.md section 4) on two linear games.
+"""Every rule's multipliers against closed forms (docs/theory.md section 4) on two linear games.
 
 The bilinear game has J = [[0, -1], [1, 0]]; WGAN-GP with c = 0 has J = [[-2 lam, -1], [1, 0]]. With
 two learning rates, zeta is an eigenvalue of H J, H = diag(h_d, h_g).
@@ -217,7 +217,7 @@ def test_each_dimension_repeats_the_multipliers():
 
 
 def test_published_thresholds():
-    """Where theory.md says that a rule changes sides."""
+    """Where docs/theory.md says that a rule changes sides."""
     v = GAMES["bilinear"]
     for name, eta, extra in (
         ("extragradient", 1.0, {}),

@@ -186,7 +186,7 @@ def test_a_divergent_trajectory_harms_no_other(engine, request):
 
 
 def test_conserved_quantities():
-    # Minimax GANs conserve r^2, and with every a/b form the bivector phi^theta (theory.md section 2).
+    # Minimax GANs conserve r^2, and with every a/b form the bivector phi^theta (docs/theory.md section 2).
     phi, theta = starts(50, 2)
     e = run(dg.variant("saturating"), phi, theta, t1=20.0, dt=0.01)
     wedge = [

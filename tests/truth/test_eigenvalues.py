@@ -1,4 +1,4 @@
-"""The eigenvalues of theory.md section 3 for every seed variant, in d = 1, 2, 3, with penalties, data and rates."""
+"""The eigenvalues of docs/theory.md section 3 for the classical variants, in d = 1, 2, 3, with penalties and rates."""
 
 from __future__ import annotations
 
