@@ -32,6 +32,7 @@ _HOME = {
     "save": "diracgan.dynamics.store",
     "simulate": "diracgan.dynamics",
     "spectrum": "diracgan.analysis",
+    "compare": "diracgan.comparison",
     "critical": "diracgan.analysis",
     "diagnose": "diracgan.analysis",
     "ema": "diracgan.analysis",
@@ -58,6 +59,7 @@ __all__ = [
     "Variant",
     "__version__",
     "analysis",
+    "compare",
     "critical",
     "diagnose",
     "ema",
@@ -92,6 +94,7 @@ if TYPE_CHECKING:
     from diracgan import plotting as plot
     from diracgan.analysis import critical, diagnose, ema, report, spectrum, stationary_covariance, tune, verdict
     from diracgan.analysis.explain import explain
+    from diracgan.comparison import compare
     from diracgan.dirac import field
     from diracgan.dynamics import Trajectory, flow, rule, rules, simulate, step
     from diracgan.dynamics.store import load, save

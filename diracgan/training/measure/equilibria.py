@@ -27,6 +27,10 @@ _REST = 1e-9  # a velocity this large is none of an equilibrium
 _LOGITS = np.linspace(-4.0, 4.0, 33)  # a constant critic's logit is looked for between these
 
 
+class NoEquilibrium(InputError):
+    """A variant that has no known equilibrium, or no derivative there."""
+
+
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Featured(Game):
@@ -72,7 +76,7 @@ def teacher(variant: Variant, student: Players, z: Any) -> Equilibrium:
         it.
 
     Raises:
-        InputError: when the variant does not rest there (the normalised critic, labels that no constant meets).
+        NoEquilibrium: when the variant does not rest there (the normalised critic, labels that no constant meets).
 
     References:
         Nagarajan & Kolter 2017 (arXiv 1706.04156), section 3.2; Mescheder et al. 2018 (1801.04406), section 4.
@@ -123,7 +127,7 @@ def teachers(variant: Variant, students: Players, z: Any) -> Equilibrium:
             alone = students._replace(phi=_constant(own, logit))
             if (worst := _speed(partial, alone)) <= _REST:
                 return Equilibrium(partial, alone, worst, logit, True)
-    raise InputError(
+    raise NoEquilibrium(
         f"{variant.label} does not rest at a constant critic (|F| = {worst:.3g}); "
         "allowed: a loss that is at peace when real and fake samples are the same"
     )

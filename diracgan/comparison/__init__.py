@@ -1,0 +1,6 @@
+"""Prediction against measurement: the one room that knows both, by a protocol committed before the runs."""
+
+from .api import Comparison, compare
+from .protocol import Protocol, protocol
+
+__all__ = ["Comparison", "Protocol", "compare", "protocol"]

@@ -1,0 +1,347 @@
+"""The comparison as a whole: three claims, their controls, and whether they reach the protocol."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..training.measure.equilibria import NoEquilibrium
+from ..variants import Variant, parse
+from . import floors, local, scratch
+from .protocol import Protocol, protocol
+from .statistics import auc, grouped, rank_correlation, spread, tally
+
+Records = list[dict[str, Any]]
+_WORKERS = 2  # programs compile one per core
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Prediction against measurement; the attributes are the keys of the JSON.
+
+    Attributes:
+        A: linear theory against the run, near a known equilibrium.
+        B: the Dirac toy against the real network, there.
+        C: the toy, and the Jacobian at the end, against training from scratch.
+        controls: [{name, failed_as_expected, ...}]: what is wrong must fail by A's own criteria.
+        protocol: the SHA-256 of the protocol file.
+        tier: ci, standard or full; ``seed0`` the first seed; ``width`` of the hidden layers.
+        variants: what was compared.
+        gate: {passed, checks [{name, value, threshold, passed, text}], stated}: what is stated gates nothing.
+        wall_time_s: how long it took.
+    """
+
+    A: dict[str, Any]
+    B: dict[str, Any]
+    C: dict[str, Any]
+    controls: Records
+    protocol: str
+    tier: str
+    seed0: int
+    width: int
+    variants: list[str]
+    gate: dict[str, Any]
+    wall_time_s: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether every threshold is reached and every control failed."""
+        return self.gate["passed"]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Name -> value of every attribute."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+
+def compare(
+    tier: str = "ci",
+    seed0: int = 0,
+    width: int | None = None,
+    variants: Sequence[Variant | str] | None = None,
+    done: Callable[[str], None] | None = None,
+) -> Comparison:
+    """Hold predictions against runs of real networks, by the committed protocol.
+
+    A: eigenvalues of one iteration by linear theory against those of runs seeded on eigenmodes at an exact equilibrium
+    (data from a frozen generator, the critic's last layer 0): verdict, multiplier, critical learning rate. B: each
+    singular value of the network's coupling as a Dirac system, bare, with its overlap damping, and in full. C: training
+    from a random start: what the Jacobian at the beginning of a run's tail says of it, and what the toy's own run under
+    the same rule says of the residual oscillation.
+
+    Args:
+        tier: ``"ci"``, ``"standard"`` or ``"full"``.
+        seed0: the first seed; all others are counted from it.
+        width: units of a hidden layer; None for the tier's.
+        variants: variants or their names (``"my.py:loss"``); None for the protocol's.
+        done: called with a word after each part.
+
+    Returns:
+        A :class:`Comparison`. A variant without an equilibrium or a derivative there is named in ``not_covered``.
+
+    Raises:
+        InputError: for arguments that are not allowed, or a loss that fails.
+
+    References:
+        Mescheder et al. 2018 (arXiv 1801.04406); Nagarajan & Kolter 2017 (1706.04156).
+
+    Example:
+        >>> import diracgan as dg
+        >>> found = dg.compare("ci", variants=["wgan-linear"])  # doctest: +SKIP
+        >>> found.A["verdicts"]["agree"] == found.A["verdicts"]["of"]  # doctest: +SKIP
+        True
+    """
+    began = time.monotonic()
+    chosen = protocol(tier, seed0, width)
+    given = None if variants is None else [parse(v) if isinstance(v, str) else v for v in variants]
+    if given is not None and not (given and all(isinstance(v, Variant) for v in given)):
+        raise InputError(f"variants = {variants!r}; allowed: variants, or names as in `diracgan list`")
+    near = given or [parse(s) for s in chosen["equilibrium"]["variants"]]
+    far = given or [parse(s) for s in chosen.chosen["scratch_variants"]]
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        locals_ = [pool.submit(_local, v, chosen, done) for v in near]
+        labels = {v.label for v in near}
+        extra = [parse(s) for s in chosen["controls"]["references"]] if len(near) < 3 else []
+        references = [pool.submit(_local, v, chosen, done) for v in extra if v.label not in labels]
+        noisy = _noisy(given, chosen)
+        floors_ = [pool.submit(_said, floors.claim, v, chosen, done=done) for v in noisy]
+        far_ = [
+            pool.submit(_said, scratch.claims, v, chosen, optimiser, done=done)
+            for v in far
+            for optimiser in chosen.chosen["scratch_optimisers"]
+        ]
+        found = [f.result() for f in locals_]
+        beside = [f.result() for f in references]
+        floor_records = [f.result() for f in floors_]
+        trained = [r for f in far_ for r in f.result()]
+    merged = {key: [r for one, _ in found for r in one.get(key, [])] for key in local.KEYS}
+    missing = [reason for _, reason in found if reason]
+    a = _claim_a(merged["A"], floor_records, missing, chosen)
+    b = _claim_b(merged["B"], missing, chosen)
+    c = _claim_c(trained, chosen)
+    controls = _controls(merged, [r for one, _ in beside for r in one.get("A", [])], chosen)
+    return Comparison(
+        a,
+        b,
+        c,
+        controls,
+        chosen.sha256,
+        tier,
+        chosen.seed0,
+        chosen.width,
+        list(dict.fromkeys(v.label for v in (*near, *far))),
+        _gate(a, b, c, controls, chosen),
+        time.monotonic() - began,
+    )
+
+
+def _said(work: Callable[..., Any], variant: Variant, *args: Any, done: Callable[[str], None] | None) -> Any:
+    found = work(variant, *args)
+    if done is not None:
+        done(f"{work.__module__.rsplit('.', 1)[-1]}: {variant.label}")
+    return found
+
+
+def _local(
+    variant: Variant, chosen: Protocol, done: Callable[[str], None] | None
+) -> tuple[dict[str, Records], dict[str, Any] | None]:
+    """The records of a variant near its equilibria, and why there are none of some."""
+    problems = chosen["equilibrium"]["problems"]
+    found: dict[str, Records] = {key: [] for key in local.KEYS}
+    missing = None
+    for group in (["dirac"], [p for p in problems if p != "dirac"]):
+        try:
+            made = local.claims(variant, chosen, group)
+        except NoEquilibrium as error:
+            missing = {"variant": variant.label, "problems": group, "reason": str(error)}
+            continue
+        for key, records in made.items():
+            found[key] += records
+    if done is not None:
+        done(f"equilibria: {variant.label}")
+    return found, missing
+
+
+def _noisy(given: list[Variant] | None, chosen: Protocol) -> list[Variant]:
+    if not chosen.chosen["noise"] or given is not None:
+        return []
+    return [parse(s) for s in chosen["noise"]["variants"]]
+
+
+def _claim_a(records: Records, noise: Records, missing: Records, chosen: Protocol) -> dict[str, Any]:
+    thresholds = chosen["thresholds"]
+    followed = [r for r in records if r["kind"] != "critical"]
+    limits = [r for r in records if r["kind"] == "critical"]
+    rates = [r["growth_error"] for r in limits if r["expected"] != "neutral"]
+    return {
+        "claim": "linear theory against the run, near a known equilibrium",
+        "verdicts": grouped([r for r in followed if r["kind"] == "leading"]),
+        "eigenvalue_error": spread(r["error"] for r in followed),
+        "critical_learning_rate": {
+            "sign": grouped(limits),
+            "growth_error": spread(rates),
+            "growth_within": tally(e <= thresholds["A_growth"] for e in rates),
+        },
+        "noise_floor": {
+            "runs": noise,
+            "floor_error": spread(r["floor_error"] for r in noise),
+            "ema_error": spread(r["ema_error"] for r in noise),
+        },
+        "not_covered": missing,
+        "runs": records,
+    }
+
+
+def _claim_b(records: Records, missing: Records, chosen: Protocol) -> dict[str, Any]:
+    def by(name: str) -> dict[str, Any]:
+        held = [{**r, "agree": r["agreements"][name]} for r in records]
+        return {"verdicts": grouped(held), "eigenvalue_error": spread(r["errors"][name] for r in records)}
+
+    predictors = {name: by(name) for name in ("bare", "corrected", "full")}
+    why = {}
+    for problem in dict.fromkeys(r["problem"] for r in records):
+        own = [r for r in records if r["problem"] == problem]
+        why[problem] = {
+            "bare_wrong": sum(not r["agreements"]["bare"] for r in own),
+            "of": len(own),
+            "median_overlap": float(np.median([r["overlap"] / r["sigma"] for r in own])),
+            "text": _why(own),
+        }
+    return {
+        "claim": "the Dirac toy against the real network, near a known equilibrium",
+        **predictors["corrected"],
+        "predictors": predictors,
+        "why": why,
+        "not_covered": missing,
+        "runs": records,
+    }
+
+
+def _why(own: Records) -> str:
+    wrong = [r for r in own if not r["agreements"]["bare"]]
+    if not wrong:
+        return "the bare toy is right: nothing damps the network that does not damp the toy"
+    damped = sum(r["verdict"] == "decays" and r["verdicts"]["bare"] != "decays" for r in wrong)
+    share = float(np.median([r["overlap"] / r["sigma"] for r in wrong]))
+    return (
+        f"the bare toy is wrong in {len(wrong)} of {len(own)}, in {damped} of them because the network is damped and "
+        f"the toy is not: real and fake samples overlap, and -u^T J_DD u is {share:.2g} of the coupling there"
+    )
+
+
+def _claim_c(records: Records, chosen: Protocol) -> dict[str, Any]:
+    how = chosen["scratch"]
+    errors = [r["error"] for r in records if r["error"] is not None]
+    verdicts = [r["verdict"] for r in records]
+    most = max((verdicts.count(v) for v in set(verdicts)), default=0)
+    groups: Records = []
+    for optimiser in dict.fromkeys(r["optimiser"] for r in records):
+        for problem in dict.fromkeys(r["problem"] for r in records):
+            own = [r for r in records if r["optimiser"] == optimiser and r["problem"] == problem]
+            groups.append({"optimiser": optimiser, "problem": problem, **_toy(own, how)})
+    per_optimiser = {
+        o: tally(r["agree"] for r in records if r["optimiser"] == o)
+        for o in dict.fromkeys(r["optimiser"] for r in records)
+    }
+    return {
+        "claim": "training from a random start: the Jacobian near the end, and the toy",
+        "verdicts": {**grouped(records), "per_optimiser": per_optimiser},
+        "majority": {"agree": most, "of": len(records)},
+        "eigenvalue_error": spread(errors),
+        "toy": groups,
+        "failures": sum(r["result"] != "ok" for r in records),
+        "runs": records,
+    }
+
+
+def _toy(own: Records, how: dict[str, Any]) -> dict[str, Any]:
+    """How well the toy's residual oscillation orders the networks'."""
+    scores = [r["toy"] if np.isfinite(r["toy"]) else 1e300 for r in own]
+    sizes = [min(r["oscillation"], 1e300) for r in own]
+    return {
+        "oscillates": auc(scores, [r["oscillates"] for r in own], how["permutations"]),
+        "oscillation": rank_correlation(scores, sizes),
+        "distance": rank_correlation(scores, [min(r["distance"], 1e300) for r in own]),
+        "modes_found": float(np.mean([r["modes"] / r["modes_of"] for r in own])) if own else None,
+    }
+
+
+def _controls(merged: dict[str, Records], beside: Records, chosen: Protocol) -> Records:
+    return [
+        _control("large perturbation", merged["large perturbation"], chosen),
+        _control("wrong L2", merged["wrong L2"], chosen),
+        _control("shuffled variant labels", _shuffled(merged["A"], beside, chosen), chosen),
+    ]
+
+
+def _control(name: str, records: Records, chosen: Protocol) -> dict[str, Any]:
+    verdicts = tally(r["agree"] for r in records if r["kind"] == "leading")
+    errors = spread(r["error"] for r in records)
+    reached = _reaches(verdicts, errors, chosen)
+    return {"name": name, "failed_as_expected": not reached, "verdicts": verdicts, "eigenvalue_error": errors}
+
+
+def _reaches(verdicts: dict[str, Any], errors: dict[str, Any], chosen: Protocol) -> bool:
+    """Claim A's own criterion; nothing reaches it without a run."""
+    t = chosen["thresholds"]
+    if not verdicts["of"]:
+        return False
+    right = verdicts["agree"] / verdicts["of"] >= t["A_verdicts"]
+    return right and errors["median"] <= t["A_eigenvalue_median"]
+
+
+def _shuffled(records: Records, beside: Records, chosen: Protocol) -> Records:
+    """Each variant's runs against another variant's prediction, no variant against its own."""
+    leading = [r for r in (*records, *beside) if r["kind"] == "leading"]
+    names = list(dict.fromkeys(r["variant"] for r in leading))
+    order = np.random.default_rng(chosen.seed0).permutation(len(names))
+    other = {names[i]: names[j] for i, j in zip(order, np.roll(order, 1), strict=True)}
+    known = {(r["variant"], r["problem"], r["seed"], r["rule"]): r for r in leading}
+    found = []
+    for r in (r for r in records if r["kind"] == "leading"):
+        twin = known.get((other[r["variant"]], r["problem"], r["seed"], r["rule"]))
+        if twin is not None:
+            record = {**r, "predicted": twin["predicted"], "labelled": other[r["variant"]]}
+            local.judge(record, chosen["equilibrium"])
+            found.append(record)
+    return found
+
+
+def _gate(
+    a: dict[str, Any], b: dict[str, Any], c: dict[str, Any], controls: Records, chosen: Protocol
+) -> dict[str, Any]:
+    t = chosen["thresholds"]
+    limits, noise = a["critical_learning_rate"], a["noise_floor"]
+    checks = [
+        ("A: verdicts", _share(a["verdicts"]), t["A_verdicts"], True),
+        ("A: median eigenvalue error", a["eigenvalue_error"]["median"], t["A_eigenvalue_median"], False),
+        ("A: sign at the critical learning rate", _share(limits["sign"]), t["A_critical_sign"], True),
+        ("A: growth rates within bounds", _share(limits["growth_within"]), t["A_growth_share"], True),
+        ("A: median error of the noise floor", noise["floor_error"]["median"], t["A_noise_floor"], False),
+        ("A: median error of the EMA ratio", noise["ema_error"]["median"], t["A_ema_ratio"], False),
+        ("B: verdicts of the corrected toy", _share(b["verdicts"]), t["B_corrected"], True),
+    ]
+    listed: Records = []
+    for name, value, threshold, least in checks:
+        if value is not None:
+            text = f"{value:.4g}, {'at least' if least else 'at most'} {threshold:g} wanted"
+            passed = value >= threshold if least else value <= threshold
+            listed.append(
+                {"name": name, "value": value, "threshold": threshold, "passed": passed, "text": text}
+            )
+    for control in controls:
+        failed = control["failed_as_expected"]
+        text = "fails, as it must" if failed else "passes, and had to fail"
+        name = f"control: {control['name']}"
+        listed.append({"name": name, "value": None, "threshold": None, "passed": failed, "text": text})
+    stated = {"C: verdicts": {"value": _share(c["verdicts"]), "wanted": t["C_verdicts"]}}
+    return {"passed": all(x["passed"] for x in listed), "checks": listed, "stated": stated}
+
+
+def _share(counted: dict[str, Any]) -> float | None:
+    return counted["agree"] / counted["of"] if counted["of"] else None

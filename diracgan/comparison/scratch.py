@@ -1,0 +1,229 @@
+"""Claim C: training from a random start, against the Jacobian at the end and against the Dirac toy."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from ..dynamics import rule, run
+from ..dynamics.rules import Rule
+from ..errors import InputError
+from ..game import Game, Players
+from ..training import networks
+from ..training.measure import operators, pencil
+from ..training.networks import players
+from ..training.problems import problem
+from ..variants import Variant
+from .laboratory import smooth
+from .protocol import Protocol
+
+
+class Seen(NamedTuple):
+    """What is kept of a run.
+
+    Attributes:
+        path: the tail's steps along probes, (tail, 4).
+        sizes: their norms, (tail,).
+        linear_path: the same of the linear motion that the Jacobian at the tail's beginning makes of its first step.
+        linear_sizes: their norms.
+        spread: the samples' standard deviation along the tail.
+        samples: the last ones; ``data`` the real ones.
+    """
+
+    path: Any
+    sizes: Any
+    linear_path: Any
+    linear_sizes: Any
+    spread: Any
+    samples: Any
+    data: Any
+
+
+_ROWS = 128  # of the tail are enough for slow oscillations
+
+
+def claims(variant: Variant, protocol: Protocol, optimiser: str) -> list[dict[str, Any]]:
+    """The records of one variant and optimiser: every problem and seed, failures included."""
+    how, tier = protocol["scratch"], protocol.chosen
+    by = optimisers(how)[optimiser]
+    count = int(how["tail"] * tier["scratch_steps"])
+    keys = [(n, protocol.seed0 + i) for n in tier["scratch_problems"] for i in range(tier["scratch_seeds"])]
+    with jax.enable_x64(True):
+        games, starts, centres = _start(variant, protocol, keys)
+        rules = operators.repeated(by, len(keys))
+        ran = _train(rules, games, starts, tier["scratch_steps"] - count, count)
+        ran = [np.asarray(x) for x in ran]
+    toy = toy_residual(variant, by, tier["scratch_steps"], how["tail"])
+    own = {"variant": variant.label, "optimiser": optimiser, "rule": by.label, "toy": toy}
+    records = []
+    for i, (name, seed) in enumerate(keys):
+        seen = Seen(*(x[i] for x in ran))
+        records.append({**own, "problem": name, "seed": seed, **_judge(seen, centres[name], how)})
+    return records
+
+
+def optimisers(how: dict[str, Any]) -> dict[str, Rule]:
+    """Name -> the rule of the protocol."""
+    return {
+        "sgd": rule("alternating", lr=how["lr"]),
+        "adam": rule("adam", lr=how["adam_lr"], beta1=0.5, alternating=True),
+    }
+
+
+def toy_residual(variant: Variant, by: Rule, steps: int, tail: float) -> float:
+    """rms |(phi, theta)| of the Dirac system's own run along its tail; infinite where it diverges."""
+    try:
+        made = run(variant, rule=by, steps=steps)
+    except InputError:
+        return float("nan")
+    z = np.concatenate([np.asarray(made["phi"]), np.asarray(made["theta"])], axis=1)
+    last = np.sqrt(np.mean(np.sum(z[-int(tail * steps) :] ** 2, axis=1)))
+    return float(last) if np.isfinite(last) else float("inf")
+
+
+def _start(
+    variant: Variant, protocol: Protocol, keys: list[tuple[str, int]]
+) -> tuple[Game, Players, dict[str, np.ndarray]]:
+    """Random networks, fixed latents and the whole batch of every (problem, seed)."""
+    how = protocol["scratch"]
+    rows, centres = [], {}
+    for name, seed in keys:
+        made = problem(name, latent=how["inputs"])
+        x = np.asarray(made.everything(jax.random.key(seed), how["samples"]).x, float)
+        rows.append(np.resize(x, (how["samples"], *x.shape[1:])))
+        centres[name] = np.asarray(made.data, float)
+    z = np.stack(
+        [np.random.default_rng([s, 11]).standard_normal((how["samples"], how["inputs"])) for _, s in keys]
+    )
+    place = {n: i for i, n in enumerate(dict.fromkeys(n for n, _ in keys))}
+    seeds = jnp.stack([jax.random.key(1000 * s + 500 + place[n]) for n, s in keys])
+    runs = len(keys)
+    game = Game(
+        operators.repeated(variant, runs),
+        jnp.asarray(np.stack(rows)),
+        jnp.asarray(z),
+        networks.critic,
+        networks.generator,
+        mix=jnp.full(runs, 0.5),
+        jitter=jnp.zeros(runs),
+    )
+    return game, _fresh(protocol.width, how["inputs"], seeds), centres
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _fresh(width: int, inputs: int, keys: Array) -> Players:
+    shape = problem("gauss2d", latent=inputs)
+    return jax.vmap(lambda key: players(smooth(width), shape, key))(keys)
+
+
+@functools.partial(jax.jit, static_argnums=(3, 4))
+def _train(rules: Rule, games: Game, starts: Players, count: int, tail: int) -> Seen:
+    """Train, then follow the tail as it is and as the Jacobian of the iteration at its beginning has it."""
+
+    def one(rule: Rule, game: Game, z: Players) -> Seen:
+        n = operators.flat(z).shape[0]
+        probes = jax.random.normal(jax.random.key(0), (n, 4)) / jnp.sqrt(n)
+
+        def go(state: Any, _: None) -> tuple[Any, None]:
+            return rule.iterate(game, *state), None
+
+        def seen(step: Array) -> tuple[Array, Array]:
+            return step @ probes, jnp.linalg.norm(step)
+
+        state, _ = jax.lax.scan(go, (z, rule.memory(game, z)), None, count)
+        leaves, tree = jax.tree.flatten(state)
+        moving = [jnp.issubdtype(x.dtype, jnp.floating) for x in leaves]
+
+        def of(whole: list[Array]) -> list[Array]:
+            return [x for x, m in zip(whole, moving, strict=True) if m]
+
+        def iterate(moved: list[Array]) -> list[Array]:
+            parts = iter(moved)
+            whole = [next(parts) if m else x for x, m in zip(leaves, moving, strict=True)]
+            return of(jax.tree.leaves(rule.iterate(game, *jax.tree.unflatten(tree, whole))))
+
+        def real(carried: Any, _: None) -> tuple[Any, Any]:
+            state, total, square = carried
+            after = rule.iterate(game, *state)
+            x = game.generator(after[0].theta, game.z)
+            made = operators.flat(after[0]) - operators.flat(state[0])
+            return (after, total + x, square + x * x), seen(made)
+
+        def linear(d: list[Array], _: None) -> tuple[list[Array], Any]:
+            made = seen(jnp.concatenate([jnp.ravel(x) for x in d[: len(jax.tree.leaves(state[0]))]]))
+            return jax.jvp(iterate, (here,), (d,))[1], made
+
+        here = of(leaves)
+        zero = jnp.zeros_like(game.x_real)
+        (end, total, square), (path, sizes) = jax.lax.scan(real, (state, zero, zero), None, tail)
+        first = [a - b for a, b in zip(iterate(here), here, strict=True)]
+        _, (linear_path, linear_sizes) = jax.lax.scan(linear, first, None, tail)
+        spread = jnp.sqrt(jnp.maximum(jnp.mean(square / tail - (total / tail) ** 2), 0.0))
+        samples = game.generator(end[0].theta, game.z)
+        return Seen(path, sizes, linear_path, linear_sizes, spread, samples, game.x_real)
+
+    return jax.vmap(one)(rules, games, starts)
+
+
+def _judge(seen: Seen, centres: np.ndarray, how: dict[str, Any]) -> dict[str, Any]:
+    path, sizes, linear_path, linear_sizes, spread, samples, data = seen
+    finite = bool(np.all(np.isfinite(sizes)) and np.all(np.isfinite(samples)))
+    ratio, expected = _ratio(sizes), _ratio(linear_sizes)
+    scale = max(float(np.sqrt(np.mean((data - data.mean(axis=0)) ** 2))), 1.0)
+    frequency, predicted = _frequency(path), _frequency(linear_path)
+    return {
+        "result": "ok" if finite else "diverged",
+        "ratio": ratio,
+        "predicted_ratio": expected,
+        "verdict": _verdict(ratio, how) if finite else "diverges",
+        "expected": _verdict(expected, how),
+        "agree": finite and _verdict(ratio, how) == _verdict(expected, how),
+        "frequency": frequency,
+        "predicted_frequency": predicted,
+        "error": abs(predicted / frequency - 1.0) if frequency and predicted else None,
+        "oscillation": float(spread) / scale if finite else float("inf"),
+        "oscillates": not finite or float(spread) / scale > how["oscillates"],
+        "distance": _distance(samples, data) if finite else float("inf"),
+        "modes": int(np.sum(_near(centres, samples) < how["modes_within"])) if finite else 0,
+        "modes_of": len(centres),
+    }
+
+
+def _ratio(sizes: np.ndarray) -> float:
+    quarter = max(1, len(sizes) // 4)
+    with np.errstate(over="ignore", invalid="ignore"):
+        first, last = (np.sqrt(np.mean(s**2)) for s in (sizes[:quarter], sizes[-quarter:]))
+        found = last / first if first > 0 else np.nan
+    return float(found) if np.isfinite(found) else float("inf")
+
+
+def _verdict(ratio: float, how: dict[str, Any]) -> str:
+    return "settles" if ratio < how["settles"] else "persists"
+
+
+def _frequency(path: np.ndarray) -> float | None:
+    """The angular frequency of the least damped oscillation in the steps, per iteration; None without one."""
+    stride = max(1, len(path) // _ROWS)
+    rows = path[::stride]
+    if len(rows) < _ROWS // 2 or not np.all(np.isfinite(rows)) or not np.any(rows):
+        return None
+    found = pencil(rows, rank=6, delays=len(rows) // 4, cutoff=1e-6)
+    found = found[np.isfinite(found) & (np.angle(found) > 2 * np.pi / len(rows))]
+    if not len(found):
+        return None
+    return float(np.angle(found[np.argmin(np.abs(np.abs(found) - 1.0))])) / stride
+
+
+def _near(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Of each row of a the distance to the nearest row of b."""
+    return np.sqrt(np.min(np.sum((a[:, None] - b[None]) ** 2, axis=-1), axis=1))
+
+
+def _distance(samples: np.ndarray, data: np.ndarray) -> float:
+    """The mean distance from samples to data and from data to samples."""
+    return float(0.5 * (np.mean(_near(samples, data)) + np.mean(_near(data, samples))))

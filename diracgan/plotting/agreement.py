@@ -1,0 +1,79 @@
+"""Prediction against measurement at a glance: every run a point, every variant a panel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .theme import BLUE, GREY, INK, ORANGE, PALE, VERMILION, style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_COLUMNS = 4
+
+
+def figure(found: Mapping[str, Any]) -> Figure:
+    """Predicted and measured multipliers, per variant: circles with points in them where linear theory holds.
+
+    Args:
+        found: ``Comparison.as_dict()``.
+
+    Returns:
+        One panel per variant: the edge of stability, the predicted multiplier of every followed mode as a ring, the
+        measured one as a point in it, red where the verdict is wrong.
+    """
+    from matplotlib.figure import Figure
+
+    names = list(found["A"]["verdicts"]["per_variant"]) or ["nothing"]
+    columns = min(_COLUMNS, len(names))
+    rows = -(-len(names) // columns)
+    with style():
+        made = Figure(figsize=(2.6 * columns, 2.75 * rows + 0.7), layout="constrained")
+        axes = np.atleast_1d(made.subplots(rows, columns, squeeze=False)).ravel()
+        for ax, name in zip(axes, names, strict=False):
+            draw(ax, [r for r in found["A"]["runs"] if r["variant"] == name and r["kind"] != "critical"])
+            t = found["A"]["verdicts"]["per_variant"].get(name, {"agree": 0, "of": 0})
+            ax.set_title(f"{name}\n{t['agree']} of {t['of']} verdicts right", fontsize=7.5, color=INK)
+        for ax in axes[len(names) :]:
+            ax.set_visible(False)
+        e = found["A"]["eigenvalue_error"]["median"]
+        error = "" if e is None else f"; median error {e:.1g}"
+        made.suptitle(
+            "Eigenvalues of one training iteration of real networks: ring = predicted, point = measured in the run"
+            f"{error}",
+            fontsize=8.5 if columns > 2 else 6.5,
+        )
+    return made
+
+
+def draw(ax: Axes, records: list[Mapping[str, Any]]) -> None:
+    """Draw the records of one variant on the plane of multipliers less 1."""
+    predicted = np.array([complex(r["predicted"]) for r in records]) - 1.0
+    measured = np.array([complex(r["measured"]) for r in records]) - 1.0
+    turn = np.linspace(0, 2 * np.pi, 720)
+    ax.plot(np.cos(turn) - 1.0, np.sin(turn), color=PALE, linewidth=1.0, zorder=0)
+    for rule, colour in (("simultaneous", BLUE), ("alternating", ORANGE)):
+        mine = np.array([r["rule"] == rule for r in records], bool)
+        ring = {"marker": "o", "linestyle": "none", "markerfacecolor": "none", "markersize": 6}
+        ax.plot(predicted[mine].real, predicted[mine].imag, color=colour, markeredgewidth=0.6, **ring)
+        good = mine & np.array([bool(r["agree"]) for r in records], bool)
+        ax.plot(measured[good].real, measured[good].imag, ".", color=colour, markersize=3, label=rule)
+    bad = np.array([not r["agree"] for r in records], bool)
+    if bad.any():
+        ax.plot(
+            measured[bad].real, measured[bad].imag, "x", color=VERMILION, markersize=5, label="wrong verdict"
+        )
+    both = np.concatenate([predicted, measured])
+    both = both[np.isfinite(both)]
+    reach = 1.15 * max(0.02, float(np.abs(both).max()) if len(both) else 0.0)
+    ax.set(xlim=(-reach, 0.35 * reach), ylim=(-0.08 * reach, reach))
+    ax.axvline(0.0, color=PALE, linewidth=0.5, zorder=0)
+    ax.set_xlabel("Re λ − 1", fontsize=7, color=GREY)
+    ax.set_ylabel("Im λ", fontsize=7, color=GREY)
+    ax.tick_params(labelsize=6)
+    if len(records):
+        ax.legend(fontsize=6, loc="upper right", handletextpad=0.2)

@@ -1,0 +1,183 @@
+"""A comparison of prediction and measurement as text: markdown for people, JUnit for continuous integration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from xml.etree import ElementTree
+
+from .tables import markdown
+
+COMPARISON = "diracgan.compare/1"
+
+
+def as_markdown(doc: Mapping[str, Any]) -> str:
+    """The report: three claims apart, the controls, and what the gate says.
+
+    Args:
+        doc: from ``Comparison.as_dict()``, made plain.
+
+    Returns:
+        Markdown.
+    """
+    a, b, c = (doc[k] for k in "ABC")
+    seeds = f"seeds from {doc['seed0']}, hidden layers of {doc['width']}"
+    parts = [
+        f"# Prediction against measurement ({doc['tier']})",
+        f"{seeds}; protocol {doc['protocol'][:12]}; {doc['wall_time_s']:.0f} s.",
+        f"## A. {a['claim'].capitalize()}",
+        _headline(a),
+        _per(a, "variant"),
+        _per(a, "problem"),
+        _limits(a["critical_learning_rate"]),
+        _floors(a["noise_floor"]),
+        _missing(a["not_covered"]),
+        f"## B. {b['claim'][:1].capitalize()}{b['claim'][1:]}",
+        _predictors(b),
+        _per(b, "variant"),
+        "\n".join(f"- {problem}: {x['text']}" for problem, x in b["why"].items()),
+        f"## C. {c['claim'].capitalize()}",
+        _headline(c),
+        _training(c),
+        "## Controls, which must fail",
+        _controls(doc["controls"]),
+        "## Gate",
+        _gate(doc["gate"]),
+    ]
+    return "\n\n".join(p for p in parts if p) + "\n"
+
+
+def junit(doc: Mapping[str, Any]) -> str:
+    """The gate's checks, and every variant's verdicts, as JUnit XML."""
+    checks = doc["gate"]["checks"]
+    failed = sum(not x["passed"] for x in checks)
+    cases = [(x["name"], x["text"], x["passed"]) for x in checks]
+    for key in "ABC":
+        per = doc[key]["verdicts"]["per_variant"]
+        cases += [(f"{key}: {name}", f"verdicts {_share(t)}", True) for name, t in per.items()]
+    counts = {"tests": str(len(cases)), "failures": str(failed), "errors": "0"}
+    suites = ElementTree.Element("testsuites", {"name": "diracgan compare", **counts})
+    suite = ElementTree.SubElement(suites, "testsuite", {"name": f"diracgan compare {doc['tier']}", **counts})
+    for name, text, passed in cases:
+        case = ElementTree.SubElement(suite, "testcase", classname="diracgan.compare", name=name)
+        if passed:
+            ElementTree.SubElement(case, "system-out").text = text
+        else:
+            ElementTree.SubElement(case, "failure", message=text).text = text
+    ElementTree.indent(suites)
+    xml = ElementTree.tostring(suites, encoding="unicode")
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + xml + "\n"
+
+
+def _share(t: Mapping[str, Any]) -> str:
+    if not t["of"]:
+        return "none"
+    return f"{t['agree']}/{t['of']} (at least {100 * t['lower_bound']:.1f} % at 95 % confidence)"
+
+
+def _number(x: Any) -> str:
+    return "-" if x is None else f"{x:.3g}"
+
+
+def _headline(claim: Mapping[str, Any]) -> str:
+    e = claim["eigenvalue_error"]
+    what = "Frequency error" if "majority" in claim else "Eigenvalue error"
+    return (
+        f"Verdicts right: {_share(claim['verdicts'])}. {what}: median {_number(e['median'])}, "
+        f"95 % below {_number(e['p95'])}, largest {_number(e['max'])}."
+    )
+
+
+def _per(claim: Mapping[str, Any], what: str) -> str:
+    rows = [
+        (name, f"{t['agree']}/{t['of']}", _number(t["lower_bound"]))
+        for name, t in claim["verdicts"][f"per_{what}"].items()
+    ]
+    return markdown((what, "verdicts right", "lower bound"), rows) if rows else ""
+
+
+def _limits(found: Mapping[str, Any]) -> str:
+    return (
+        f"Critical learning rate: what happens below and above it is right in {_share(found['sign'])}; rates of growth "
+        f"within bounds in {_share(found['growth_within'])}, median error {_number(found['growth_error']['median'])}."
+    )
+
+
+def _floors(found: Mapping[str, Any]) -> str:
+    rows = [
+        (
+            r["variant"],
+            r["modes"],
+            _number(r["floor"]),
+            _number(r["measured_floor"]),
+            _number(r["ema_ratio"]),
+            _number(r["measured_ema_ratio"]),
+        )
+        for r in found["runs"]
+    ]
+    heads = ("variant", "modes", "noise floor", "measured", "EMA ratio", "measured")
+    return markdown(heads, rows) if rows else ""
+
+
+def _missing(listed: list[Mapping[str, Any]]) -> str:
+    return "\n".join(f"- Not covered on {', '.join(x['problems'])}: {x['reason']}" for x in listed)
+
+
+def _predictors(b: Mapping[str, Any]) -> str:
+    words = {"bare": "bare toy", "corrected": "toy + overlap damping", "full": "full Jacobian"}
+    rows = [
+        (
+            words[name],
+            _share(p["verdicts"]),
+            _number(p["eigenvalue_error"]["median"]),
+            _number(p["eigenvalue_error"]["max"]),
+        )
+        for name, p in b["predictors"].items()
+    ]
+    return markdown(("predictor", "verdicts right", "median error", "largest"), rows)
+
+
+def _training(c: Mapping[str, Any]) -> str:
+    always = c["majority"]
+    said = [
+        f"Always saying the commonest verdict is right in {always['agree']}/{always['of']}; "
+        f"{c['failures']} of {always['of']} runs failed and count as outcomes."
+    ]
+    rows = [
+        (
+            g["optimiser"],
+            g["problem"],
+            _number(g["oscillates"]["auc"]),
+            _number(g["oscillates"]["p"]),
+            _number(g["oscillation"]["rho"]),
+            _number(g["distance"]["rho"]),
+            _number(g["modes_found"]),
+        )
+        for g in c["toy"]
+    ]
+    heads = ("optimiser", "problem", "AUC", "p", "rank corr.: oscillation", "distance", "modes found")
+    said += ["The toy's residual oscillation against the networks':", markdown(heads, rows)] if rows else []
+    return "\n\n".join(said)
+
+
+def _controls(listed: list[Mapping[str, Any]]) -> str:
+    rows = [
+        (
+            x["name"],
+            f"{x['verdicts']['agree']}/{x['verdicts']['of']}",
+            _number(x["eigenvalue_error"]["median"]),
+            "yes" if x["failed_as_expected"] else "NO",
+        )
+        for x in listed
+    ]
+    return markdown(("control", "verdicts right", "median error", "failed as expected"), rows)
+
+
+def _gate(gate: Mapping[str, Any]) -> str:
+    rows = [(x["name"], x["text"], "ok" if x["passed"] else "FAILED") for x in gate["checks"]]
+    stated = [
+        f"{name}: {_number(x['value'])}; {x['wanted']:g} is the aim, and gates nothing."
+        for name, x in gate["stated"].items()
+        if x["value"] is not None
+    ]
+    return "\n\n".join([markdown(("check", "value", "result"), rows), *stated])

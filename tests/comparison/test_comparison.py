@@ -1,0 +1,175 @@
+"""The comparison: its statistics, its predictions against closed forms, and what its reports say."""
+
+from __future__ import annotations
+
+import json
+from xml.etree import ElementTree
+
+import jax
+import numpy as np
+import pytest
+
+import diracgan as dg
+from diracgan.comparison import api, local, prediction, protocol
+from diracgan.comparison.statistics import auc, lower_bound, rank_correlation, spread, tally
+from diracgan.reporting import comparison as words
+from diracgan.reporting.encode import plain
+from diracgan.training.measure.equilibria import NoEquilibrium
+
+HOW = protocol("ci")["equilibrium"]
+
+
+def test_bounds_are_exact():
+    """Of n successes in n the one-sided bound is alpha^(1/n); of none it is 0."""
+    assert lower_bound(78, 78) == pytest.approx(0.05 ** (1 / 78), rel=1e-12)
+    assert lower_bound(0, 5) == 0.0 and lower_bound(0, 0) is None
+    from scipy.stats import binom
+
+    bound = lower_bound(17, 20)
+    assert binom.sf(16, 20, bound) == pytest.approx(0.05, rel=1e-9)
+    assert tally([True, False])["lower_bound"] < 0.5
+
+
+def test_auc_is_the_share_of_ordered_pairs():
+    random = np.random.default_rng(0)
+    score, outcome = random.integers(0, 5, 40).astype(float), random.uniform(size=40) < 0.4
+    pairs = [(a > b) + 0.5 * (a == b) for a in score[outcome] for b in score[~outcome]]
+    assert auc(score, outcome, 200)["auc"] == pytest.approx(np.mean(pairs))
+    assert auc([1.0, 2.0], [True, True])["auc"] is None
+    assert rank_correlation([1.0, 1.0, 1.0], [1.0, 2.0, 3.0])["rho"] is None
+    assert spread([1.0, np.nan])["max"] == np.inf
+
+
+@pytest.mark.parametrize(("name", "limit"), [("simultaneous", 0.8), ("alternating", None)])
+def test_critical_learning_rates_of_the_toy(name, limit):
+    """wgan-gp, c = 0, lam = 0.4: simultaneous steps are stable below 2 lam (theory.md, section 4)."""
+    jacobian = prediction.dirac_jacobian(dg.variant("wgan-gp", c=0.0, lam=0.4))[None]
+    scale = np.abs(np.linalg.eigvals(jacobian)).max(axis=1)
+    found = prediction.critical(name, jacobian, scale, HOW)[0]
+    if limit is None:
+        limit = dg.critical(dg.variant("wgan-gp", c=0.0, lam=0.4), "lr", rule=dg.rule(name)).values[0]
+    assert found == pytest.approx(limit, rel=1e-4)
+
+
+def test_critical_learning_rates_of_a_rotation():
+    jacobian = np.array([[[0.0, -2.0], [2.0, 0.0]]])
+    assert prediction.critical("simultaneous", jacobian, np.array([2.0]), HOW)[0] == 0.0
+    assert prediction.critical("alternating", jacobian, np.array([2.0]), HOW)[0] == pytest.approx(
+        1.0, rel=1e-3
+    )
+
+
+def test_the_toy_of_a_toy_is_itself():
+    j = prediction.dirac_jacobian(dg.variant("wgan-gp", c=0.0, lam=0.3))
+    (toy,) = prediction.toys(dg.variant("wgan-gp", c=0.0, lam=0.3), -j[:1, :1], -j[:1, 1:], j[1:, :1], HOW)
+    assert np.allclose(toy.bare, j) and np.allclose(toy.corrected, j) and toy.overlap == pytest.approx(0.6)
+
+
+@pytest.fixture(scope="module")
+def small():
+    """One variant on one real problem and one seed."""
+    chosen = protocol("ci", seed0=3, width=6)
+    chosen.content["tiers"]["ci"]["seeds"] = 1
+    return chosen, local.claims(dg.variant("ns"), chosen, ["points8"])
+
+
+def test_linear_theory_is_what_networks_do(small):
+    _, found = small
+    followed = [r for r in found["A"] if r["kind"] != "critical"]
+    assert all(r["agree"] for r in found["A"])
+    assert max(r["error"] for r in followed) < 1e-4
+    assert {r["side"] for r in found["A"] if r["kind"] == "critical"} == {"below", "above"}
+
+
+def test_real_and_fake_samples_that_overlap_damp_ns(small):
+    """The bare toy calls the fastest mode of ns neutral under alternating steps; the network is damped."""
+    _, found = small
+    first = next(r for r in found["B"] if r["mode"] == 0 and r["rule"] == "alternating")
+    assert first["verdicts"] == {"full": "decays", "bare": "neutral", "corrected": "decays"}
+    assert first["verdict"] == "decays" and first["overlap"] > 0
+    assert first["errors"]["corrected"] < first["errors"]["bare"]
+
+
+def test_what_is_wrong_fails(small):
+    chosen, found = small
+    for name in ("large perturbation", "wrong L2"):
+        assert api._control(name, found[name], chosen)["failed_as_expected"]
+
+
+def test_what_has_no_linear_theory_says_so():
+    chosen = protocol("ci")
+    with jax.enable_x64(True), pytest.raises(NoEquilibrium, match="no derivative"):
+        local.bench(dg.variant("wgan-gp", c=1.0), chosen, ["dirac"])
+
+
+def test_a_broken_run_is_an_outcome():
+    record = {"kind": "leading", "predicted": 0.9 + 0.1j}
+    path = np.ones((20, 8))
+    path[3:] = np.nan
+    local._judge(record, path, HOW)
+    assert record["result"] == "diverged" and record["verdict"] == "grows" and not record["agree"]
+
+
+@pytest.fixture(scope="module")
+def document(small):
+    """A report on few runs, put together as the command does."""
+    chosen, found = small
+    record = {
+        "variant": "ns",
+        "optimiser": "sgd",
+        "problem": "ring8",
+        "seed": 3,
+        "result": "ok",
+        "agree": True,
+    }
+    record |= {"verdict": "settles", "expected": "settles", "error": None, "toy": 0.1, "oscillation": 0.2}
+    record |= {"oscillates": True, "distance": 0.1, "modes": 7, "modes_of": 8}
+    a, b = api._claim_a(found["A"], [], [], chosen), api._claim_b(found["B"], [], chosen)
+    c = api._claim_c([record], chosen)
+    controls = api._controls(found, [], chosen)
+    gate = api._gate(a, b, c, controls, chosen)
+    made = api.Comparison(a, b, c, controls, chosen.sha256, "ci", 3, 6, ["ns"], gate, 1.0)
+    return made.as_dict()
+
+
+def test_the_report_in_every_form(document, tmp_path):
+    doc = json.loads(json.dumps(plain(document), allow_nan=False))
+    for key in "ABC":
+        assert {"agree", "of", "lower_bound", "per_variant", "per_problem"} <= doc[key]["verdicts"].keys()
+        assert doc[key]["eigenvalue_error"].keys() == {"median", "p95", "max"}
+        assert doc[key]["runs"]
+    assert {c["name"]: c["failed_as_expected"] for c in doc["controls"]}["wrong L2"]
+    assert len(doc["protocol"]) == 64
+    text = words.as_markdown(doc)
+    assert all(f"## {k}. " in text for k in "ABC") and "toy + overlap damping" in text
+    suite = ElementTree.fromstring(words.junit(doc))
+    assert int(suite.get("failures")) == sum(not x["passed"] for x in doc["gate"]["checks"])
+    from diracgan.plotting.agreement import figure
+    from diracgan.plotting.saving import save
+
+    save(figure(document), tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--tier", "c"], "did you mean 'ci'"),
+        (["--width", "1"], "width"),
+        (["--seed0", "-1"], "seed0"),
+        (["--variant", "nss"], "did you mean 'ns'"),
+        (["--format", "xml"], "markdown"),
+        (["--junit", "a.txt"], ".xml"),
+    ],
+)
+def test_bad_input_is_one_line(cli, given, said):
+    code, out, err = cli("compare", *given)
+    assert code == 2 and not out and said in err and err.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_the_ci_tier_reaches_the_protocol(cli):
+    code, out, _ = cli("compare", "--tier", "ci", "--seed0", 40, "--format", "json", "--variant", "ns", "--variant",
+                       "wgan-linear", "--variant", "wgan-gp:c=0,lam=0.5")  # fmt: skip
+    doc = json.loads(out)
+    assert code == 0 and doc["A"]["verdicts"]["agree"] >= 0.99 * doc["A"]["verdicts"]["of"]
