@@ -49,6 +49,8 @@ _HOME = {
     "measure": "diracgan.training.measure",
     "preset": "diracgan.practice",
     "presets": "diracgan.practice",
+    "train": "diracgan.training",
+    "training": "diracgan.training",
 }
 
 _MODULES = {"plot", "measure"}  # meant themselves, under a shorter name
@@ -83,6 +85,8 @@ __all__ = [
     "stationary_covariance",
     "step",
     "sweep",
+    "train",
+    "training",
     "tune",
     "variant",
     "variants",
@@ -90,7 +94,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from diracgan import analysis
+    from diracgan import analysis, training
     from diracgan import plotting as plot
     from diracgan.analysis import critical, diagnose, ema, report, spectrum, stationary_covariance, tune, verdict
     from diracgan.analysis.explain import explain
@@ -101,6 +105,7 @@ if TYPE_CHECKING:
     from diracgan.ensemble import ensemble, spectra, sweep
     from diracgan.errors import InputError
     from diracgan.practice import preset, presets
+    from diracgan.training import train
     from diracgan.training import measure
     from diracgan.variants import Variant, register, variant, variants
 

@@ -52,7 +52,8 @@ class Parameter:
         Raises:
             InputError: naming the value and what is allowed.
         """
-        if value is None or (isinstance(value, str) and value.lower() == "none"):
+        nothing = isinstance(value, str) and value.lower() == "none" and value not in self.choices
+        if value is None or nothing:
             if self.optional:
                 return None
             raise InputError(f"{self.name} needs a value; its default is {self.default}")

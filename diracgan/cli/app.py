@@ -38,6 +38,7 @@ COMMANDS = (
     "sweep",
     "map",
     "report",
+    "train",
     "compare",
     "figures",
 )

@@ -19,6 +19,7 @@ from jax import Array
 from ..game import Game, Players, Samples, constrain
 from ..variants import Variant
 from . import networks
+from .draws import normal, uniform
 from .networks import PLAIN, Pass
 from .problems import Batch, Problem
 from .tricks import MixedBatches, Trick
@@ -67,7 +68,7 @@ class Minibatch(Game):
         keys = jax.random.split(key)
 
         def moved(some: Array, key: Array) -> Array:
-            noise = jax.random.normal(key, some.shape, some.dtype)
+            noise = normal(key, some.shape, some.dtype)
             if self.labels:
                 noise = noise.at[:, -self.labels :].set(0.0)
             return some + sigma * noise
@@ -192,6 +193,7 @@ def game(
     if batch is None:
         batch = problem.everything(jax.random.key(0) if key is None else key, count)
     x, z = _labelled(problem, batch) if conditional else (batch.x, batch.z)
+    how.setdefault("key", jax.random.key(1) if key is None else jax.random.fold_in(key, 1))
     seen = how.pop("seen", PLAIN)
     for_g = how.pop("making", Pass(dtype=seen.dtype))
     return Minibatch(
@@ -237,26 +239,26 @@ def minibatches(
 
     def at(draw: Any) -> Minibatch:
         mine = jax.random.fold_in(key, draw)
-        keys = jax.random.split(mine, 5)
+        keys = jax.random.split(mine, 3)
         batch = problem.draw(keys[0], size)
         look = {}
         if not problem.fixed:
-            x = batch.x if not conditional else _labelled(problem, batch)[0]
-            shape = (len(x), *[1] * (x.ndim - 1))
-            look["mix"] = jax.random.uniform(keys[1], shape, x.dtype)
+            x = _labelled(problem, batch)[0] if conditional else batch.x
+            share, around = jax.random.split(keys[1])
+            look["mix"] = uniform(share, (len(x), *[1] * (x.ndim - 1)), x.dtype)
             # half the data's deviation: what DRAGAN looks around with (arXiv 1705.07215)
-            jitter = 0.5 * jnp.std(batch.x) * jax.random.normal(keys[2], batch.x.shape, x.dtype)
-            pad = x.size - batch.x.size
-            look["jitter"] = (
-                jitter if not pad else jnp.pad(jitter.reshape(len(x), -1), ((0, 0), (0, problem.classes)))
-            )
+            jitter = 0.5 * jnp.std(batch.x) * normal(around, batch.x.shape, x.dtype)
+            if conditional:
+                jitter = jnp.pad(jitter.reshape(len(x), -1), ((0, 0), (0, problem.classes)))
+            look["jitter"] = jitter
+        drops = jax.random.split(keys[2]) if dropout else (None, None)
         return game(
             variant,
             problem,
             batch=batch,
             conditional=conditional,
-            seen=Pass(keys[3] if dropout else None, reference, dtype),
-            making=Pass(keys[4] if dropout else None, None, dtype),
+            seen=Pass(drops[0], reference, dtype),
+            making=Pass(drops[1], None, dtype),
             key=mine,
             **look,
             **how,

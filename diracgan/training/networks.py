@@ -20,11 +20,13 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from ..errors import InputError
 from ..game import Players
 from ..parameters import Parametric, param
+from .draws import normal
 from .problems import Problem
 
 _ROUNDS = 24  # of power iteration: two singular values 3 % apart are told to 0.5 %
@@ -385,20 +387,28 @@ def spectral_norm(w: Array) -> Array:
     return jnp.sqrt(v @ gram @ v / (v @ v + 1e-30) + 1e-30)
 
 
-def singular_values(network: Any, count: int = 3) -> dict[str, Array]:
-    """The largest singular values of every weight, as it is used, by the layer's place: (count,) each.
+def singular_values(network: Any, count: int = 3) -> dict[str, list[float]]:
+    """The largest singular values of every weight, as it is used, by the layer's place: ``count`` each.
 
     What BigGAN watches (arXiv 1809.11096, section 4.1): most stay, some grow until they explode.
+
+    Example:
+        >>> singular_values(Linear(jnp.array([3.0, 4.0])))
+        {'w': [5.0]}
     """
-    found = {}
-    flat = jax.tree_util.tree_flatten_with_path(network, is_leaf=lambda x: isinstance(x, Weighted))[0]
-    for path, layer in flat:
-        if isinstance(layer, Weighted) or jnp.ndim(layer) == 1:
-            w = layer.kernel() if isinstance(layer, Weighted) else layer[:, None]
-            if isinstance(layer, Weighted) or isinstance(network, Linear):
-                values = jnp.linalg.svd(w.reshape(-1, w.shape[-1]), compute_uv=False)[:count]
-                found[jax.tree_util.keystr(path).lstrip(".")] = values
-    return found
+    if isinstance(network, Linear):
+        return {"w": _top(network.w[:, None], count)}
+    flat = jax.tree_util.tree_leaves_with_path(network, is_leaf=lambda x: isinstance(x, Weighted))
+    return {
+        jax.tree_util.keystr(path).lstrip("."): _top(layer.kernel(), count)
+        for path, layer in flat
+        if isinstance(layer, Weighted)
+    }
+
+
+def _top(w: Array, count: int) -> list[float]:
+    values = np.linalg.svd(np.asarray(w, np.float64).reshape(-1, w.shape[-1]), compute_uv=False)
+    return [float(s) for s in values[:count]]
 
 
 # ---------------------------------------------------------------- building
@@ -517,7 +527,7 @@ def _weighted(
     for n in shape[:-1]:
         fan_in *= n
     scale = (1.0 / max(fan_in, 1)) ** 0.5 if deviation is None else deviation
-    w = scale * jax.random.normal(key, shape)
+    w = scale * normal(key, shape)
     # what follows a norm of activations has its shift, and needs no bias of its own
     bias = None if norm in ("batch", "layer", "instance", "virtual") else jnp.zeros(shape[-1])
     gain = jnp.sqrt(jnp.sum(w**2, axis=tuple(range(w.ndim - 1)))) if norm == "weight" else None
@@ -529,7 +539,7 @@ def _after(
 ) -> list:
     made: list[Any] = []
     if norm in ("batch", "layer", "instance", "virtual"):
-        made.append(Norm(1.0 + deviation * jax.random.normal(key, (channels,)), jnp.zeros(channels), norm))
+        made.append(Norm(1.0 + deviation * normal(key, (channels,)), jnp.zeros(channels), norm))
     made.append(Activation(activation))
     if dropout:
         made.append(Dropout(dropout, index))
@@ -599,11 +609,11 @@ def _critic(built: _Built, a: Architecture, problem: Problem, keys: _Keys, class
     if a.minibatch == "std":
         layers, size = [*layers, MinibatchStd()], size + 1
     elif a.minibatch == "discrimination":
-        t = jax.random.normal(keys(), (size, 8, 4)) / size**0.5
+        t = normal(keys(), (size, 8, 4)) / size**0.5
         layers, size = [*layers, MinibatchDiscrimination(t)], size + 8
     own = a.norm_d if a.norm_d in ("spectral", "weight") else "none"
     head = _weighted(Dense, (size, 1), keys(), own, built.deviation)
-    embedding = 0.02 * jax.random.normal(keys(), (classes, size)) if a.condition == "projection" else None
+    embedding = 0.02 * normal(keys(), (classes, size)) if a.condition == "projection" else None
     labeller = _weighted(Dense, (size, classes), keys(), "none", None) if a.condition == "acgan" else None
     return Critic(tuple(layers), head, embedding, labeller, problem.shape, classes)
 

@@ -1,0 +1,80 @@
+"""When going on is no use: each alarm names itself, and is judged from the metrics alone.
+
+A watch is fed the lines of metrics in their order; one that is fed those of an interrupted run again is where it was.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from .plan import Alarms
+
+
+class Alarm(NamedTuple):
+    """What went wrong: a short name, and a sentence."""
+
+    name: str
+    text: str
+
+
+class Watch:
+    """Looks at one run's metrics, line by line.
+
+    Example:
+        >>> Watch(Alarms()).look({"step": 3, "loss_d": float("nan")}).name
+        'NaN'
+    """
+
+    def __init__(self, alarms: Alarms) -> None:
+        """``alarms``: the limits."""
+        self.limits, self.zeros, self.most, self.start = alarms, 0, 0.0, None
+
+    def look(self, line: Mapping[str, Any]) -> Alarm | None:
+        """The alarm that a line of metrics raises, or None."""
+        step = line.get("step", 0)
+        for name, value in line.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                return Alarm("NaN", f"{name} is {value} at step {step}")
+        if not self.limits.on:
+            return None
+        return self._zero(line, step) or self._blow_up(line, step) or self._loss(line, step)
+
+    def _zero(self, line: Mapping[str, Any], step: int) -> Alarm | None:
+        nothing = abs(line.get("loss_d", 1.0)) < self.limits.critic_zero and line.get("margin", -1.0) > 0
+        self.zeros = self.zeros + 1 if nothing else 0
+        if self.zeros < self.limits.patience:
+            return None
+        return Alarm(
+            "critic loss 0",
+            f"the critic's loss is {line['loss_d']:.2g} since {self.zeros} lines at step {step}: it tells every real "
+            "sample from every fake one, and the generator learns nothing more",
+        )
+
+    def _blow_up(self, line: Mapping[str, Any], step: int) -> Alarm | None:
+        top = line.get("singular", {})
+        largest = max((values[0] for values in top.values()), default=0.0)
+        if self.start is None:
+            self.start = largest
+            return None
+        where = max(top, key=lambda n: top[n][0], default="")
+        if not largest > self.limits.blow_up * max(self.start, 1e-12) > 0 or not top:
+            return None
+        return Alarm(
+            "singular values",
+            f"the largest singular value of {where} is {largest:.3g} at step {step}, {largest / self.start:.3g} times "
+            "the largest at the start",
+        )
+
+    def _loss(self, line: Mapping[str, Any], step: int) -> Alarm | None:
+        covered, what = line.get("modes"), "modes"
+        if covered is None and "classes" in line:
+            fair = 0.1 / len(line["classes"])
+            covered, what = float(sum(s >= fair for s in line["classes"])), "classes"
+        if covered is None:
+            return None
+        self.most = max(self.most, covered)
+        if self.most < 4 or covered > (1.0 - self.limits.mode_loss) * self.most:
+            return None
+        return Alarm("mode loss", f"{covered:g} of {self.most:g} {what} are left at step {step}")

@@ -1,0 +1,29 @@
+"""Random arrays drawn as one row and then shaped: the same numbers, in a fraction of the time to compile."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax
+from jax import Array
+
+
+def normal(key: Array, shape: tuple[int, ...], dtype: Any = None) -> Array:
+    """Standard normal numbers.
+
+    Example:
+        >>> normal(jax.random.key(0), (2, 3)).shape
+        (2, 3)
+    """
+    return jax.random.normal(key, (math.prod(shape),), dtype or float).reshape(shape)
+
+
+def uniform(key: Array, shape: tuple[int, ...], dtype: Any = None) -> Array:
+    """Numbers from [0, 1).
+
+    Example:
+        >>> uniform(jax.random.key(0), (2, 3)).shape
+        (2, 3)
+    """
+    return jax.random.uniform(key, (math.prod(shape),), dtype or float).reshape(shape)

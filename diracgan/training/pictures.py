@@ -1,0 +1,74 @@
+"""Sample grids as PNG files: pixels put side by side, no plotting library."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..files import replacing
+
+_PAPER, _INK, _REAL, _FAKE = (255, 255, 255), (40, 40, 40), (170, 170, 170), (200, 60, 40)
+_GAP, _SIDE, _HEAD = 8, 320, 16
+
+
+def write(path: str | os.PathLike[str], panels: Mapping[str, Any], images: bool) -> None:
+    """Write panels of samples side by side, each under its name.
+
+    Args:
+        path: the .png file.
+        panels: name -> samples: (n, h, w, c) in [-1, 1], or (n, d); the first panel of vectors lies under the others.
+        images: whether the samples are images.
+    """
+    from PIL import Image, ImageDraw
+
+    drawn = [grid(x) if images else points(x, next(iter(panels.values()))) for x in panels.values()]
+    height = max(p.shape[0] for p in drawn) + _HEAD
+    page = Image.new("RGB", (sum(p.shape[1] + _GAP for p in drawn) - _GAP, height), _PAPER)
+    pen, left = ImageDraw.Draw(page), 0
+    for name, p in zip(panels, drawn, strict=True):
+        page.paste(Image.fromarray(p), (left, _HEAD))
+        pen.text((left + 1, 2), name, fill=_INK)
+        left += p.shape[1] + _GAP
+    with replacing(path) as temporary:
+        page.save(temporary, format="PNG")
+
+
+def grid(x: Any) -> np.ndarray:
+    """Images as one, in rows: (n, h, w, c) in [-1, 1] -> (H, W, 3) of bytes, small ones magnified."""
+    x = np.nan_to_num(np.asarray(x, np.float32), nan=-1.0)
+    if x.shape[-1] not in (1, 3):
+        x = x.mean(axis=-1, keepdims=True)
+    n, h, w, _ = x.shape
+    across = math.ceil(math.sqrt(n))
+    down = math.ceil(n / across)
+    page = np.full((down * (h + 1) - 1, across * (w + 1) - 1, 3), 128, np.uint8)
+    pixels = np.round(127.5 * (np.clip(x, -1, 1) + 1)).astype(np.uint8)
+    for i, image in enumerate(pixels):
+        r, c = divmod(i, across)
+        page[r * (h + 1) : r * (h + 1) + h, c * (w + 1) : c * (w + 1) + w] = image
+    scale = max(1, _SIDE // page.shape[1])
+    return page.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def points(x: Any, real: Any) -> np.ndarray:
+    """Samples in the plane of their first two numbers over the real ones: (n, d) -> (side, side, 3) of bytes."""
+    page = np.full((_SIDE, _SIDE, 3), 255, np.uint8)
+    real = _plane(real)
+    low, high = real.min(axis=0), real.max(axis=0)
+    middle, half = (low + high) / 2, 0.65 * float(max((high - low).max(), 1e-3))
+    for some, colour in ((real, _REAL), (_plane(x), _FAKE)) if x is not real else ((real, _REAL),):
+        with np.errstate(invalid="ignore", over="ignore"):
+            at = np.round((some - middle) / half * (_SIDE / 2) + _SIDE / 2)
+        at = at[np.all(np.isfinite(at) & (at >= 1) & (at < _SIDE - 1), axis=1)].astype(int)
+        for dx, dy in ((0, 0), (1, 0), (0, 1), (1, 1)):
+            page[_SIDE - 1 - at[:, 1] - dy, at[:, 0] + dx] = colour
+    return page
+
+
+def _plane(x: Any) -> np.ndarray:
+    x = np.asarray(x, np.float64).reshape(len(x), -1)
+    return x[:, :2] if x.shape[1] > 1 else np.concatenate([x, np.zeros_like(x)], axis=1)

@@ -1,0 +1,645 @@
+"""A run: made from a plan, kept in a folder, resumed where it was stopped.
+
+run/config.toml          everything that makes it again: diracgan train --config run/config.toml
+run/metrics.jsonl        one JSON object a line, no times in it: two equal runs write equal files
+run/samples/00001000.png sample grids, with every average of the generator beside it
+run/checkpoints/         last.eqx and best.eqx, replaced whole
+run/result.json          how it ended
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..errors import InputError, integer, unknown
+from ..files import folder as writable
+from ..files import replacing
+from ..game import Players
+from . import monitors, pictures
+from .alarms import Alarm, Watch
+from .classifier import train_classifier
+from .games import Minibatch
+from .games import game as one_game
+from .networks import players as fresh
+from .plan import Plan, from_table, plan, read, toml
+from .trainer import Setup, TrainState, advance, begin, convolutional, stack, unstack
+
+CONFIG, METRICS, RESULT = "config.toml", "metrics.jsonl", "result.json"
+_SCHEMA = "diracgan.train/1"
+_GRID, _CLOUD = 64, 1000  # samples in a picture
+_PATIENCE_S = 0.5  # between two looks at the clock
+
+Tell = Callable[[int, int, Mapping[str, Any]], None]
+
+
+@dataclasses.dataclass
+class Run:
+    """A run that was made: its players, its metrics and how it ended.
+
+    Attributes:
+        plan: what it was made from.
+        setup: the same, ready to go on.
+        state: the state after the last iteration.
+        metrics: the lines of metrics; with several seeds each names its own.
+        result: ``"ok"`` or the name of the alarm that stopped it.
+        text: how it ended, in words.
+        folder: where it is kept, or None.
+    """
+
+    plan: Plan
+    setup: Setup
+    state: TrainState
+    metrics: list[dict[str, Any]]
+    result: str = "ok"
+    text: str = ""
+    folder: Path | None = None
+
+    @property
+    def players(self) -> Players:
+        """The networks at the end; with several seeds stacked along a first axis."""
+        return self.state.inner.players
+
+    @property
+    def steps(self) -> int:
+        """Iterations made."""
+        return int(np.max(np.asarray(self.state.step)))
+
+    def generate(
+        self,
+        count: int,
+        seed: int = 0,
+        *,
+        average: float | str | None = None,
+        truncation: float | None = None,
+    ) -> np.ndarray:
+        """Samples of the generator (of the first seed), (count, *shape).
+
+        Args:
+            count: how many.
+            seed: of z.
+            average: decay of a kept average, ``"rule"`` for the rule's, ``"mean"`` for the plain one; None: none.
+            truncation: entries of z beyond this are drawn again; None for the run's own setting.
+
+        Raises:
+            InputError: for an average that was not kept.
+        """
+        with arithmetic(self.plan):
+            kept = generators(self.setup, unstack(self.state, 0))
+            name = "raw" if average is None else str(average)
+            if name not in kept:
+                raise unknown("average", name, kept)
+            limit = self.plan.course.truncation if truncation is None else truncation
+            x, _ = monitors.sample(
+                self.setup, kept[name], jax.random.key(seed), integer("count", count, low=1), limit
+            )
+            return np.asarray(x)
+
+    def game(self, count: int = 0, seed: int = 0) -> Minibatch:
+        """The game of one large batch of the run's problem: its field, without randomness."""
+        s = self.setup
+        with arithmetic(self.plan):
+            made = one_game(
+                s.variant, s.problem, jax.random.key(seed), count=count, conditional=s.conditional
+            )
+            more = {"tricks": s.tricks, "classifier": s.classifier, "past": self.state.past}
+            return dataclasses.replace(made, key=jax.random.key(seed), step=self.state.step, **more)
+
+
+def train(
+    variant: Any = "ns",
+    problem: Any = "ring8",
+    *,
+    rule: Any = None,
+    networks: Any = None,
+    steps: int = 1000,
+    seed: int = 0,
+    dtype: str = "float32",
+    out: str | os.PathLike[str] | None = None,
+    tricks: Any = (),
+    averages: Any = (),
+    alarms: Any = None,
+    players: Players | None = None,
+    tell: Tell | None = None,
+    **course: Any,
+) -> Run:
+    """Train a small real GAN with the losses, penalties and rules of the Dirac system.
+
+    One iteration is ``rule`` applied to the joint field (-grad_phi L_D, -grad_theta L_G) of a fresh minibatch.
+
+    Args:
+        variant: a name, ``NAME:k=v``, or what :func:`diracgan.variant` returns.
+        problem: a name (dirac, point, curve, points8, gauss2d, ring8, grid25, digits, denoise), ``idx:PATH``,
+            ``npz:PATH``, or what :func:`diracgan.training.problem` returns.
+        rule: what :func:`diracgan.rule` returns; None for Adam with beta1 = 0.5, alternating.
+        networks: settings of :class:`~diracgan.training.networks.Architecture`, e.g. ``{"width": 128}``.
+        steps: iterations of the rule.
+        seed: of weights and all draws.
+        dtype: float32, float64 or bfloat16.
+        out: the run's folder, new or empty; None keeps the run in memory.
+        tricks: names such as ``"instance-noise:std=0.1"``, or what :func:`~diracgan.training.tricks.trick` returns.
+        averages: decays of averages of the generator that are kept beside the rule's own, e.g. (0.999, 0.9999).
+        alarms: settings of :class:`~diracgan.training.plan.Alarms`.
+        players: networks to start from, in place of fresh ones.
+        tell: called with (step, steps, last line of metrics) as the run goes on.
+        **course: batch, seeds, device, devices, pretrain, mean, truncation, log_every, sample_every, save_every,
+            classifier: see :class:`~diracgan.training.plan.Course`.
+
+    Returns:
+        A :class:`Run`; ``run.result`` is ``"ok"`` or the alarm that stopped it.
+
+    Raises:
+        InputError: for what is not allowed, in one line.
+
+    References:
+        Radford et al. 2015 (arXiv 1511.06434) for the convolutional networks and the default rule.
+
+    Example:
+        >>> import diracgan as dg
+        >>> run = dg.train("ns:r1=0.1", "points8", networks={"width": 8}, steps=4, log_every=2, save_every=4)
+        >>> run.result, [line["step"] for line in run.metrics]
+        ('ok', [0, 2, 4])
+    """
+    made = plan(
+        variant,
+        problem,
+        rule_=rule,
+        networks=networks,
+        tricks=tricks,
+        alarms=alarms,
+        averages=averages,
+        steps=steps,
+        seed=seed,
+        dtype=dtype,
+        **course,
+    )
+    return carry_out(made, out, players=players, tell=tell)
+
+
+def carry_out(
+    made: Plan,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    players: Players | None = None,
+    tell: Tell | None = None,
+) -> Run:
+    """Make the run of a plan; arguments as in :func:`train`."""
+    target, table = None, {}
+    if out is not None:
+        if players is not None:
+            raise InputError(
+                "a run from given players cannot be made again from its folder; allowed: out=None"
+            )
+        target = Path(os.fspath(out))
+        if (target / CONFIG).exists():
+            raise InputError(
+                f"{os.fspath(out)!r} holds a run already; allowed: another folder, or to resume it"
+            )
+        table = _rebuilt(made)
+        target = writable(out)
+    with arithmetic(made):
+        setup, state = start(made, players)
+        if target is not None:
+            with replacing(target / CONFIG) as temporary:
+                temporary.write_text(toml(table), encoding="utf-8")
+        return _go_on(Run(made, setup, state, [], folder=target), tell)
+
+
+def resume(folder: str | os.PathLike[str], *, steps: int | None = None, tell: Tell | None = None) -> Run:
+    """Go on with a run where its last checkpoint left it: on the same device, bit for bit.
+
+    Args:
+        folder: the run's.
+        steps: how many iterations it shall have in all; None for what it was to have.
+        tell: as in :func:`train`.
+
+    Raises:
+        InputError: when there is no run, its checkpoint belongs to another network, or it has more steps already.
+    """
+    target = Path(os.fspath(folder))
+    made = read(target / CONFIG)
+    if steps is not None:
+        longer = dataclasses.replace(made.course, steps=integer("steps", steps, low=1))
+        made = dataclasses.replace(made, course=longer)
+    with arithmetic(made):
+        run = _restored(made, target, "last")
+        if run.steps > made.course.steps:
+            raise InputError(f"{target} has made {run.steps} steps; allowed: steps = {run.steps} or more")
+        if steps is not None:
+            with replacing(target / CONFIG) as temporary:
+                temporary.write_text(toml(made.table()), encoding="utf-8")
+        return _go_on(run, tell)
+
+
+def load_run(folder: str | os.PathLike[str], which: str = "last") -> Run:
+    """A run from its folder.
+
+    Args:
+        folder: the run's.
+        which: the checkpoint: ``"last"`` or ``"best"`` (least sliced Wasserstein distance to the data).
+
+    Raises:
+        InputError: when there is no run, or no such checkpoint, or it belongs to another network.
+    """
+    if which not in ("last", "best"):
+        raise unknown("checkpoint", which, ("last", "best"))
+    target = Path(os.fspath(folder))
+    made = read(target / CONFIG)
+    with arithmetic(made):
+        run = _restored(made, target, which)
+    with contextlib.suppress(OSError, ValueError):
+        ended = json.loads((target / RESULT).read_text(encoding="utf-8"))
+        run.result, run.text = ended["result"], ended["text"]
+    return run
+
+
+def start(made: Plan, players: Players | None = None) -> tuple[Setup, TrainState]:
+    """What is trained, and the state before the first iteration.
+
+    Raises:
+        InputError: for a device that is not there.
+    """
+    course, dtype = made.course, _parameters_dtype(made)
+    keys = [jax.random.fold_in(jax.random.key(course.seed + k), 7) for k in range(course.seeds)]
+    on = _cast(made.problem, dtype)
+    both = [fresh(made.networks, on, key) if players is None else _cast(players, dtype) for key in keys]
+    classifier = None
+    wanted = any(t.name == "reconstruction" and getattr(t, "features", False) for t in made.tricks)
+    if (course.classifier or wanted) and on.labels is not None:
+        classifier = train_classifier(on, seed=course.seed).network
+    conditional = made.networks.condition != "none"
+    reference = None
+    if made.networks.norm_d == "virtual":
+        batch = on.draw(jax.random.fold_in(keys[0], 1), course.batch)
+        reference = (
+            batch.x if not conditional else one_game(made.variant, on, batch=batch, conditional=True).x_real
+        )
+    setup = Setup(
+        _cast(made.variant, dtype),
+        _cast(made.rule, dtype),
+        on,
+        _cast(made.tricks, dtype),
+        reference,
+        classifier,
+        batch=course.batch,
+        conditional=conditional,
+        dropout=bool(float(made.networks.dropout_d) or float(made.networks.dropout_g)),
+        compute="bfloat16" if course.dtype == "bfloat16" else None,
+        unrolled=convolutional(both[0]) and jax.default_backend() == "cpu",
+        averages=made.averages,
+        averaging=course.mean,
+        mesh=_mesh(course.devices),
+    )
+    if course.devices > 1 and course.batch % course.devices:
+        raise InputError(
+            f"batch = {course.batch} over {course.devices} devices; allowed: a multiple of {course.devices}"
+        )
+    states = [begin(setup, p, course.seed + k, course.pretrain) for k, p in enumerate(both)]
+    state = states[0] if course.seeds == 1 else stack(states)
+    if setup.mesh is not None:
+        whole = jax.sharding.NamedSharding(setup.mesh, jax.sharding.PartitionSpec())
+        setup, state = (eqx.filter_shard(x, whole) for x in (setup, state))
+    return setup, state
+
+
+@contextlib.contextmanager
+def arithmetic(made: Plan) -> Iterator[None]:
+    """The numbers and the device of a run, while it lasts; nothing global changes.
+
+    Raises:
+        InputError: for a device that this machine does not have.
+    """
+    course = made.course
+    with contextlib.ExitStack() as held:
+        held.enter_context(jax.enable_x64(course.dtype == "float64"))
+        if course.device != "auto":
+            try:
+                found = jax.devices(course.device)[0]
+            except RuntimeError as error:
+                here = sorted({d.platform for d in jax.devices()})
+                raise InputError(
+                    f"device {course.device!r} is not here; allowed: auto, {', '.join(here)}"
+                ) from error
+            held.enter_context(jax.default_device(found))
+        yield
+
+
+def generators(setup: Setup, state: TrainState) -> dict[str, Any]:
+    """The generator and every average of it that is kept, by name."""
+    found = {"raw": state.inner.players.theta}
+    if state.inner.ema is not None:
+        found["rule"] = state.inner.ema.theta
+    found |= {str(b): a for b, a in zip(setup.averages, state.averages, strict=True)}
+    if state.past is not None and setup.averaging:
+        found["mean"] = state.past.theta
+    return found
+
+
+def warnings(made: Plan) -> list[str]:
+    """What is allowed and unwise about a plan, one line each."""
+    found = []
+    norm = made.networks.norm_d
+    penalised = made.variant.modifications.keys() & {"r1", "r2", "gp"} or _own_penalty(made.variant)
+    if norm == "batch" and penalised:
+        found.append(
+            "batch norm in the critic under a gradient penalty: the penalty asks for the slope at each sample alone, "
+            "and in a batch norm each sample's logit depends on the others; layer, instance, spectral or weight norm "
+            "do not (arXiv 1704.00028, section 4)"
+        )
+    if made.networks.minibatch != "none" and penalised:
+        found.append("a gradient penalty sees one sample at a time, and so nothing of the batch's features")
+    return found
+
+
+def _own_penalty(variant: Any) -> bool:
+    from ..variants import Variant
+
+    return type(variant).penalty is not Variant.penalty
+
+
+# ---------------------------------------------------------------- the loop
+
+
+def _go_on(run: Run, tell: Tell | None) -> Run:
+    course, setup = run.plan.course, run.setup
+    watches = {k: Watch(run.plan.alarms) for k in range(course.seeds)}
+    stopped: dict[int, Alarm] = {}
+    best = np.inf
+    for line in run.metrics:
+        _heed(watches, stopped, line, course.seed)
+        best = min(best, _score(line)) if line["step"] % _or_never(course.save_every) == 0 else best
+    began, first = time.monotonic(), run.steps
+    line: dict[str, Any] = run.metrics[-1] if run.metrics else {}
+    files = None if run.folder is None else _Files(run.folder)
+    every = (course.log_every, course.sample_every, course.save_every)
+    chunk, step = 1, run.steps
+    if step == 0 and not run.metrics:
+        if files is not None:
+            files.save("last", run)
+        line = _log(run, files, watches, stopped)
+        _picture(run, files)
+    while step < course.steps and len(stopped) < course.seeds:
+        stop = min(course.steps, *((step // _or_never(k) + 1) * _or_never(k) for k in every))
+        clock = time.monotonic()
+        while step < stop:
+            count = min(chunk, stop - step)
+            run.state = jax.block_until_ready(advance(setup, run.state, count))
+            step += count
+            now = time.monotonic()
+            if now - clock < _PATIENCE_S:
+                chunk *= 2
+            elif now - clock > 2 * _PATIENCE_S:
+                chunk = max(1, chunk // 2)
+            clock = now
+            if tell is not None:
+                tell(step, course.steps, line)
+        due = [step % _or_never(k) == 0 or step == course.steps for k in every]
+        if due[0] or due[2]:
+            line = _log(run, files, watches, stopped)
+        if stopped and len(stopped) == course.seeds:
+            break
+        if due[1]:
+            _picture(run, files)
+        if due[2] and files is not None:
+            files.save("last", run)
+            if course.seeds == 1 and _score(line) < best:
+                best = _score(line)
+                files.save("best", run)
+    if tell is not None:
+        tell(step, course.steps, line)
+    _end(run, stopped)
+    if files is not None:
+        files.end(run, time.monotonic() - began, run.steps - first)
+    return run
+
+
+def _or_never(every: int | None) -> int:
+    return every or 1 << 62
+
+
+def _score(line: Mapping[str, Any]) -> float:
+    return float(line.get("distance", np.inf))
+
+
+def _heed(watches: dict[int, Watch], stopped: dict[int, Alarm], line: Mapping[str, Any], seed: int) -> None:
+    k = line.get("seed", seed) - seed
+    if k not in stopped:
+        alarm = watches[k].look(line)
+        if alarm is not None:
+            stopped[k] = alarm
+
+
+def _log(
+    run: Run, files: _Files | None, watches: dict[int, Watch], stopped: dict[int, Alarm]
+) -> dict[str, Any]:
+    course = run.plan.course
+    last: dict[str, Any] = {}
+    for k in range(course.seeds):
+        state = unstack(run.state, k)
+        who = {} if course.seeds == 1 else {"seed": course.seed + k}
+        line = {"step": int(state.step), **who, **_measured(run.setup, state)}
+        run.metrics.append(line)
+        if files is not None:
+            files.line(line)
+        _heed(watches, stopped, line, course.seed)
+        last = last or line
+    return last
+
+
+def _measured(setup: Setup, state: TrainState) -> dict[str, Any]:
+    """One line of metrics: plain numbers."""
+    kept = generators(setup, state)
+    theta = kept["raw"]
+    line: dict[str, Any] = monitors.look(setup, state, theta)
+    if not np.all([np.all(np.isfinite(x)) for x in jax.tree.leaves(state.inner.players)]):
+        return line | {"norm_d": float("nan")}
+    line["singular"] = monitors.singular_values(state.inner.players)
+    problem = setup.problem
+    if problem.labels is not None and np.isfinite(line["loss_d"]):
+        keys = jax.random.split(jax.random.fold_in(jax.random.key(state.seed), 11), 2)
+        batch = problem.draw(keys[0], 1024)
+        if setup.classifier is not None:
+            made, _ = monitors.sample(setup, theta, keys[1], 1024)
+            line |= monitors.judged_by(setup.classifier, problem, made, batch.x)
+        if hasattr(state.inner.players.phi, "features"):
+            f = monitors.critic_features(setup, state.inner.players, batch.x)
+            line["probe"] = monitors.probe(f, batch.labels, problem.classes)
+    return line
+
+
+def _picture(run: Run, files: _Files | None) -> None:
+    setup, state = run.setup, unstack(run.state, 0)
+    if files is None or setup.problem.inputs == 0:
+        return
+    count = _GRID if setup.problem.images else _CLOUD
+    key = jax.random.fold_in(jax.random.key(state.seed), 13)
+    panels = {"data": np.asarray(setup.problem.draw(key, count).x)}
+    for name, theta in generators(setup, state).items():
+        limit = run.plan.course.truncation
+        panels[name] = np.asarray(monitors.sample(setup, theta, key, count, limit)[0])
+    if not setup.problem.images or setup.problem.data.ndim == 4:
+        pictures.write(files.samples / f"{int(state.step):08d}.png", panels, setup.problem.images)
+
+
+def _end(run: Run, stopped: dict[int, Alarm]) -> None:
+    if not stopped:
+        run.result, run.text = "ok", f"made {run.steps} steps"
+        return
+    names = sorted({a.name for a in stopped.values()})
+    first = next(iter(stopped.values()))
+    some = f" ({len(stopped)} of {run.plan.course.seeds} seeds)" if run.plan.course.seeds > 1 else ""
+    run.text = f"alarm: {first.name}{some}: {first.text}"
+    run.result = ", ".join(names) if len(stopped) == run.plan.course.seeds else "ok"
+
+
+class _Files:
+    """What a run writes, each thing whole."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.samples, self.checkpoints = folder, folder / "samples", folder / "checkpoints"
+        for f in (self.samples, self.checkpoints):
+            f.mkdir(exist_ok=True)
+
+    def line(self, line: Mapping[str, Any]) -> None:
+        with (self.folder / METRICS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(_jsonable(line)) + "\n")
+
+    def save(self, name: str, run: Run) -> None:
+        with replacing(self.checkpoints / f"{name}.eqx") as temporary, temporary.open("wb") as file:
+            header = {"schema": _SCHEMA, "step": run.steps, "leaves": _leaves(run.state)}
+            file.write((json.dumps(header) + "\n").encode())
+            eqx.tree_serialise_leaves(file, run.state)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def end(self, run: Run, seconds: float, steps: int) -> None:
+        scores = [(_score(m), m["step"]) for m in run.metrics if np.isfinite(_score(m))]
+        record = {
+            "schema": _SCHEMA,
+            "result": run.result,
+            "text": run.text,
+            "steps": run.steps,
+            "best": None if not scores else {"distance": min(scores)[0], "step": min(scores)[1]},
+            "seconds": seconds,
+            "steps_per_second": steps / seconds if seconds > 0 else None,
+            "device": jax.devices()[0].device_kind,
+            "jax": jax.__version__,
+        }
+        with replacing(self.folder / RESULT) as temporary:
+            temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def _restored(made: Plan, target: Path, which: str) -> Run:
+    setup, like = start(made)
+    file = target / "checkpoints" / f"{which}.eqx"
+    state, step = _read(file, like)
+    if setup.mesh is not None:
+        whole = jax.sharding.NamedSharding(setup.mesh, jax.sharding.PartitionSpec())
+        state = eqx.filter_shard(state, whole)
+    lines = _lines(target / METRICS, step)
+    if which == "last" and lines is not None:
+        with replacing(target / METRICS) as temporary:
+            temporary.write_text("".join(json.dumps(_jsonable(m)) + "\n" for m in lines), encoding="utf-8")
+    return Run(made, setup, state, lines or [], folder=target)
+
+
+def _lines(path: Path, step: int) -> list[dict[str, Any]] | None:
+    """The lines of metrics up to a step; what was written after the checkpoint is written again."""
+    if not path.is_file():
+        return None
+    found = []
+    for text in path.read_text(encoding="utf-8").splitlines():
+        try:
+            line = json.loads(text)
+        except json.JSONDecodeError:
+            break  # the writer was stopped in the middle of it
+        if line["step"] <= step:
+            found.append({n: float("nan") if x is None else x for n, x in line.items()})
+    return found
+
+
+def _read(file: Path, like: TrainState) -> tuple[TrainState, int]:
+    if not file.is_file():
+        raise InputError(f"no checkpoint {str(file)!r}; allowed: the folder of a run that has saved one")
+    try:
+        with file.open("rb") as held:
+            header = json.loads(held.readline())
+            theirs, ours = header["leaves"], _leaves(like)
+            if theirs != ours:
+                raise InputError(f"{str(file)!r} is of another network: {_difference(theirs, ours)}")
+            return eqx.tree_deserialise_leaves(held, like), header["step"]
+    except InputError:
+        raise
+    except Exception as error:  # numpy's reader raises whatever the bytes happen to be taken for
+        raise InputError(
+            f"{str(file)!r} is no checkpoint, or damaged: {str(error).splitlines()[0]}"
+        ) from error
+
+
+def _leaves(state: TrainState) -> list[list[str]]:
+    flat = jax.tree_util.tree_leaves_with_path(state)
+    return [[jax.tree_util.keystr(p).lstrip("."), str(x.dtype), "x".join(map(str, x.shape))] for p, x in flat]
+
+
+def _difference(theirs: list[list[str]], ours: list[list[str]]) -> str:
+    for a, b in zip(theirs, ours, strict=False):
+        if a != b:
+            return f"its {a[0]} is {a[1]} {a[2] or 'scalar'}, here {b[0]} is {b[1]} {b[2] or 'scalar'}"
+    return f"it has {len(theirs)} arrays, here are {len(ours)}"
+
+
+def _jsonable(line: Mapping[str, Any]) -> dict[str, Any]:
+    return {n: None if isinstance(x, float) and not np.isfinite(x) else x for n, x in line.items()}
+
+
+def _rebuilt(made: Plan) -> dict[str, Any]:
+    """The plan's table, once it has been seen to make the plan again."""
+    table = made.table()
+    again = from_table(table, "the run's config").table()
+    if again != table:
+        raise InputError(f"this run cannot be made again from a config: {_first_difference(table, again)}")
+    return table
+
+
+def _first_difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
+    return next(
+        (f"{k} = {a.get(k)!r} would be {b.get(k)!r}" for k in {**a, **b} if a.get(k) != b.get(k)), "?"
+    )
+
+
+def _parameters_dtype(made: Plan) -> Any:
+    return jnp.float64 if made.course.dtype == "float64" else jnp.float32
+
+
+def _cast(tree: Any, dtype: Any) -> Any:
+    """The floating-point numbers of a tree as arrays of one type: values never recompile."""
+
+    def one(x: Any) -> Any:
+        if isinstance(x, (bool, int)) or not jnp.issubdtype(jnp.result_type(x), jnp.inexact):
+            return jnp.asarray(x)
+        return jnp.asarray(x, dtype)
+
+    return jax.tree.map(one, tree)
+
+
+def _mesh(devices: int) -> Any:
+    if devices == 1:
+        return None
+    here = jax.devices()
+    if len(here) < devices:
+        raise InputError(f"devices = {devices}, but here are {len(here)}; allowed: at most {len(here)}")
+    return jax.make_mesh((devices,), ("batch",), devices=here[:devices])
+
+
+__all__ = ["Run", "carry_out", "generators", "load_run", "plan", "resume", "start", "train", "warnings"]

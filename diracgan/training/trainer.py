@@ -1,0 +1,224 @@
+"""The training step: one iteration of a rule on a minibatch game, and what is kept beside the players.
+
+Nothing here knows of files. A :class:`Setup` says what is trained and how, a :class:`TrainState` is everything that
+one iteration hands to the next, and :func:`advance` makes iterations; all three are pytrees.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from ..dynamics.rules.base import Rule, State
+from ..dynamics.rules.base import init as rule_init
+from ..dynamics.rules.base import step as rule_step
+from ..game import Players
+from ..variants import Variant
+from . import networks
+from .games import Minibatches, minibatches
+from .problems import Problem
+from .tricks import History, Trick
+
+_BEFORE = 1 << 30  # numbers of pre-training iterations, apart from those of training
+
+
+class Setup(eqx.Module):
+    """What is trained, and how.
+
+    Attributes:
+        variant: the losses.
+        rule: how the players move.
+        problem: the data.
+        tricks: in their order.
+        reference: the batch of virtual batch norm, or None.
+        classifier: a network that knows the classes, or None.
+        batch: samples in a minibatch.
+        conditional: whether samples carry their labels.
+        dropout: whether activations are dropped.
+        compute: the type that networks compute in, or None for that of the parameters.
+        unrolled: whether iterations are made one by one: convolutions in a loop are slow on a CPU.
+        averages: decays of the averages of the generator's weights that are kept beside the rule's own.
+        averaging: whether the plain mean of both players over all iterations is kept.
+        mesh: the devices that a minibatch is spread over, or None.
+    """
+
+    variant: Variant
+    rule: Rule
+    problem: Problem
+    tricks: tuple[Trick, ...]
+    reference: Array | None
+    classifier: Any
+    batch: int = eqx.field(static=True)
+    conditional: bool = eqx.field(static=True, default=False)
+    dropout: bool = eqx.field(static=True, default=False)
+    compute: str | None = eqx.field(static=True, default=None)
+    unrolled: bool = eqx.field(static=True, default=False)
+    averages: tuple[float, ...] = eqx.field(static=True, default=())
+    averaging: bool = eqx.field(static=True, default=False)
+    mesh: Mesh | None = eqx.field(static=True, default=None)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether the mean of the past is needed."""
+        return self.averaging or any(isinstance(t, History) for t in self.tricks)
+
+
+class TrainState(NamedTuple):
+    """Everything that one iteration hands to the next.
+
+    Attributes:
+        inner: the rule's state: players, memory, its own average.
+        averages: averages of the generator, one per decay.
+        past: the mean of the players so far, or None.
+        step: iterations made.
+        seed: what all randomness comes from.
+    """
+
+    inner: State
+    averages: tuple[Any, ...]
+    past: Players | None
+    step: Array
+    seed: Array
+
+
+def game(setup: Setup, seed: Array, number: Any, past: Any = None, step: Any = None) -> Minibatches:
+    """The game of the iteration ``number``; ``step`` is what decays go by, where that is another."""
+    key = jax.random.fold_in(jax.random.key(seed), number)
+    return minibatches(
+        setup.variant,
+        setup.problem if setup.mesh is None else _Spread(setup.problem, setup.mesh),  # type: ignore[arg-type]
+        key,
+        setup.batch,
+        conditional=setup.conditional,
+        dropout=setup.dropout,
+        reference=setup.reference,
+        dtype=None if setup.compute is None else jnp.dtype(setup.compute),
+        tricks=setup.tricks,
+        step=number if step is None else step,
+        past=past,
+        classifier=setup.classifier,
+        unrolled=setup.unrolled,
+    )
+
+
+def begin(setup: Setup, players: Players, seed: Any, pretrain: int = 0) -> TrainState:
+    """The state before the first iteration.
+
+    Args:
+        setup: what is trained.
+        players: fresh networks.
+        seed: of all draws, an integer.
+        pretrain: iterations in which only the critic moves, before the first one; the rule starts anew after them.
+    """
+    seed = jnp.asarray(seed, jnp.uint32)
+    inner = _init(setup, players, seed)
+    for k in range(pretrain):
+        inner = _before(setup, inner, seed, jnp.int32(_BEFORE + k))
+    if pretrain:
+        inner = _init(setup, inner.players, seed)
+    past = inner.players if setup.remembers else None
+    state = TrainState(inner, (inner.players.theta,) * len(setup.averages), past, jnp.int32(0), seed)
+    return jax.tree.map(jnp.array, state)  # buffers of its own, since steps give theirs away
+
+
+@eqx.filter_jit
+def _init(setup: Setup, players: Players, seed: Array) -> State:
+    players = game(setup, seed, _BEFORE - 1, players, 0).project(players)
+    return rule_init(setup.rule, game(setup, seed, 0, players), players)  # type: ignore[arg-type]
+
+
+@eqx.filter_jit
+def _before(setup: Setup, inner: State, seed: Array, number: Array) -> State:
+    held = _Held(game(setup, seed, number, inner.players, 0))
+    return rule_step(setup.rule, held, inner)  # type: ignore[arg-type]
+
+
+def iteration(setup: Setup, state: TrainState) -> TrainState:
+    """One whole iteration of the rule, a pure function."""
+    on = game(setup, state.seed, state.step, state.past)
+    inner = rule_step(setup.rule, on, state.inner)  # type: ignore[arg-type]
+    theta = inner.players.theta
+    averages = tuple(
+        jax.tree.map(lambda a, b, keep=keep: keep * a + (1 - keep) * b, old, theta)
+        for keep, old in zip(setup.averages, state.averages, strict=True)
+    )
+    past = state.past
+    if past is not None:
+        share = 1.0 / (state.step + 2.0)  # the start counts
+        past = jax.tree.map(lambda a, b: (a + share * (b - a)).astype(a.dtype), past, inner.players)
+    return TrainState(inner, averages, past, state.step + 1, state.seed)
+
+
+def advance(setup: Setup, state: TrainState, count: int) -> TrainState:
+    """``count`` iterations; a state of several seeds (:func:`stack`) is vmapped over. The old state is used up."""
+    if setup.unrolled:
+        for _ in range(count):
+            state = _once(setup, state)
+        return state
+    return _many(setup, state, jnp.int32(count))
+
+
+def _next(setup: Setup, state: TrainState) -> TrainState:
+    if state.seed.ndim:
+        return jax.vmap(iteration, in_axes=(None, 0))(setup, state)
+    return iteration(setup, state)
+
+
+@eqx.filter_jit(donate="all-except-first")
+def _once(setup: Setup, state: TrainState) -> TrainState:
+    return _next(setup, state)
+
+
+@eqx.filter_jit(donate="all-except-first")
+def _many(setup: Setup, state: TrainState, count: Array) -> TrainState:
+    # the number of iterations is an argument: one program for all, and the same bits however a run is cut up
+    return jax.lax.fori_loop(0, count, lambda _, now: _next(setup, now), state)
+
+
+def stack(states: list[TrainState]) -> TrainState:
+    """The states of several seeds as one, along a new first axis."""
+    return jax.tree.map(lambda *x: jnp.stack(x), *states)
+
+
+def unstack(state: TrainState, index: int) -> TrainState:
+    """The state of one of several seeds; a single one as it is."""
+    return jax.tree.map(lambda x: x[index], state) if state.seed.ndim else state
+
+
+def convolutional(players: Players) -> bool:
+    """Whether either player convolves."""
+    leaves = jax.tree.leaves(players, is_leaf=lambda x: isinstance(x, networks.Weighted))
+    return any(isinstance(x, (networks.Up, networks.Down)) for x in leaves)
+
+
+class _Held:
+    """A game in which the generator does not move."""
+
+    def __init__(self, held: Minibatches) -> None:
+        self._game = held
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._game, name)
+
+    def velocity(self, players: Players, draw: Any = 0, **how: Any) -> Players:
+        v = self._game.velocity(players, draw, **how)
+        return v._replace(theta=jax.tree.map(jnp.zeros_like, v.theta))
+
+
+class _Spread:
+    """A problem whose minibatches lie spread over devices."""
+
+    def __init__(self, problem: Problem, mesh: Mesh) -> None:
+        self._problem, self._rows = problem, NamedSharding(mesh, PartitionSpec(mesh.axis_names[0]))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._problem, name)
+
+    def draw(self, key: Array, count: int) -> Any:
+        batch = self._problem.draw(key, count)
+        return jax.tree.map(lambda x: jax.lax.with_sharding_constraint(x, self._rows), batch)

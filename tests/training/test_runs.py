@@ -1,0 +1,224 @@
+"""A run is a folder: complete, repeatable, resumed to the last bit, stopped with a name."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+
+import diracgan as dg
+from diracgan.errors import InputError
+from diracgan.training import load_run, plan, resume, train
+from diracgan.training.plan import read, toml
+from diracgan.training.runs import warnings
+
+SMALL = {"networks": {"width": 8}, "batch": 16, "log_every": 5, "save_every": 10, "sample_every": 20}
+
+
+def leaves(run) -> list[np.ndarray]:
+    return [np.asarray(x) for x in jax.tree.leaves(run.state)]
+
+
+def equal(a, b) -> None:
+    for x, y in zip(leaves(a), leaves(b), strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def test_a_folder_holds_everything_and_its_config_makes_the_same_run(folder):
+    how = SMALL | {"tricks": ["instance-noise:std=0.1,until=50", "flip-labels"], "averages": (0.9, 0.99)}
+    run = train("ns", "ring8", steps=20, seed=3, out="a", **how)
+    assert (run.result, run.steps) == ("ok", 20)
+    assert [m["step"] for m in run.metrics] == [0, 5, 10, 15, 20]
+    assert sorted(p.name for p in (folder / "a" / "samples").iterdir()) == ["00000000.png", "00000020.png"]
+    assert (folder / "a/samples/00000020.png").read_bytes()[:4] == b"\x89PNG"
+    assert {p.name for p in (folder / "a" / "checkpoints").iterdir()} == {"last.eqx", "best.eqx"}
+
+    made = read("a/config.toml")
+    (folder / "again.toml").write_text(toml(made.table()))
+    assert (folder / "again.toml").read_text() == (folder / "a/config.toml").read_text()
+    from diracgan.training.runs import carry_out
+
+    again = carry_out(made, "b")
+    equal(run, again)
+    for name in ("metrics.jsonl", "samples/00000020.png"):
+        assert (folder / "a" / name).read_bytes() == (folder / "b" / name).read_bytes()
+    equal(load_run("a"), run)
+    assert load_run("a").result == "ok"
+    assert run.generate(5).shape == (5, 2)
+    assert not np.array_equal(run.generate(5), run.generate(5, average=0.99))
+    with pytest.raises(InputError, match="unknown average"):
+        run.generate(5, average=0.5)
+
+
+@pytest.mark.parametrize("rule", ["adam", "optimistic"])
+def test_two_halves_are_a_whole(folder, rule):
+    how = SMALL | {"rule": dg.rule(rule, lr=0.01, ema=0.9), "mean": True, "tricks": ["history:weight=0.1"]}
+    whole = train("hinge", "points8", steps=30, out="whole", **how)
+    train("hinge", "points8", steps=20, out="half", **(how | {"log_every": 5}))
+    equal(resume("half", steps=30), whole)
+    assert (folder / "half/metrics.jsonl").read_bytes() == (folder / "whole/metrics.jsonl").read_bytes()
+
+
+def test_killed_at_any_step_it_goes_on_bit_for_bit(folder):
+    words = ["train", "ring8", "--width", "8", "--batch", "16", "--steps", "1000", "--log-every", "50"]
+    words += ["--save-every", "50", "--sample-every", "1000", "--out", "killed"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    child = subprocess.Popen(
+        [sys.executable, "-m", "diracgan", *words], env=environment, stderr=subprocess.DEVNULL
+    )
+    lines, deadline = folder / "killed/metrics.jsonl", time.monotonic() + 240
+    while time.monotonic() < deadline and not (lines.is_file() and lines.read_text().count("\n") >= 3):
+        assert child.poll() is None
+        time.sleep(0.02)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    with lines.open("a") as file:
+        file.write('{"step": 40')  # what a process that dies while it writes may leave
+    run = resume("killed")
+    again = train("ns", "ring8", steps=1000, out="whole", **{**SMALL, "log_every": 50, "save_every": 50}
+                  | {"sample_every": 1000})  # fmt: skip
+    equal(run, again)
+    assert lines.read_bytes() == (folder / "whole/metrics.jsonl").read_bytes()
+
+
+def test_what_is_not_finite_stops_and_the_last_good_checkpoint_stays(folder):
+    run = train("wgan-linear", "ring8", rule=dg.rule("simultaneous", lr=50.0), steps=200, out="a", **SMALL)
+    assert run.result == "NaN"
+    assert run.text.startswith("alarm: NaN: ")
+    assert run.steps < 200
+    kept = load_run("a")
+    assert all(np.all(np.isfinite(x)) for x in leaves(kept))
+    assert (kept.result, kept.steps % 10) == ("NaN", 0)
+    assert json.loads((folder / "a/result.json").read_text())["result"] == "NaN"
+
+
+def test_a_critic_that_has_won_is_told():
+    far = train(
+        "ns", "point:x0=9 9", rule=dg.rule("adam", lr=0.02, lr_g=1e-9, alternating=True), steps=400, **SMALL
+    )
+    assert far.result == "critic loss 0"
+    on = train("ns", "point:x0=9 9", rule=far.plan.rule, steps=60, alarms={"on": False}, **SMALL)
+    assert on.result == "ok"
+
+
+def test_alarms_by_their_metrics():
+    from diracgan.training.alarms import Watch
+    from diracgan.training.plan import Alarms
+
+    watch = Watch(Alarms(blow_up=10.0))
+    assert watch.look({"step": 0, "singular": {"d/head": [2.0, 1.0]}, "modes": 8.0}) is None
+    assert watch.look({"step": 1, "singular": {"d/head": [19.0, 1.0]}, "modes": 5.0}) is None
+    assert (
+        watch.look({"step": 2, "singular": {"d/head": [21.0, 1.0]}, "modes": 5.0}).name == "singular values"
+    )
+    assert watch.look({"step": 3, "modes": 4.0}).name == "mode loss"
+    assert Watch(Alarms()).look({"step": 0, "modes": 1.0}) is None  # nothing was there to be lost
+
+
+def test_seeds_at_once_are_the_seeds_one_by_one():
+    both = train("ns", "ring8", steps=10, seed=5, seeds=2, **SMALL)
+    assert [(m["step"], m["seed"]) for m in both.metrics][:2] == [(0, 5), (0, 6)]
+    for k in range(2):
+        alone = train("ns", "ring8", steps=10, seed=5 + k, **SMALL)
+        mine = [m for m in both.metrics if m["seed"] == 5 + k]
+        for a, b in zip(mine, alone.metrics, strict=True):
+            assert a["distance"] == pytest.approx(b["distance"], rel=1e-3)
+
+
+def test_numbers_of_every_kind():
+    for dtype, kept in (("float64", "float64"), ("bfloat16", "float32")):
+        run = train("ns", "ring8", steps=2, dtype=dtype, **SMALL)
+        assert {x.dtype.name for x in jax.tree.leaves(run.players)} == {kept}
+    assert jax.numpy.ones(1).dtype == "float32"  # nothing global has changed
+
+
+def test_a_users_variant_trains_and_its_config_finds_it(folder, cli):
+    (folder / "mine.py").write_text(
+        "import jax.numpy as jnp, diracgan as dg\n"
+        "@dg.register('mine', reference='-')\n"
+        "class Mine(dg.Variant):\n"
+        "    k: float = 1.0\n"
+        "    def critic_loss(self, real, fake, x_real, x_fake):\n"
+        "        return .5 * jnp.mean((real - self.k) ** 2) + .5 * jnp.mean(fake ** 2)\n"
+        "    def generator_loss(self, real, fake, x_real, x_fake):\n"
+        "        return .5 * jnp.mean((fake - self.k) ** 2)\n"
+    )
+    short = ("--width", 8, "--batch", 16, "--steps", 4)
+    code, out, err = cli("train", "points8", "-v", "mine.py:mine:k=2", "--l2", 0.1, *short, "--out", "a")
+    assert code == 0, err
+    assert "mine(k=2) + l2=0.1" in out
+    code, _, err = cli("train", "--config", "a/config.toml", "--out", "b")
+    assert code == 0, err
+    assert (folder / "a/metrics.jsonl").read_bytes() == (folder / "b/metrics.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["train", "rinq8"], "unknown problem 'rinq8'; did you mean 'ring8'?"),
+        (["train", "ring8:raduis=3"], "did you mean 'radius'?"),
+        (["train", "ring8", "-N", "widht=3"], "did you mean 'width'?"),
+        (["train", "ring8", "--trick", "flip-label"], "did you mean 'flip-labels'?"),
+        (["train", "ring8", "-N", "kind=dcgan"], "dcgan needs images"),
+        (["train", "ring8", "-N", "condition=acgan"], "needs labels"),
+        (["train", "ring8", "--steps", "0"], "steps = 0 is too small"),
+        (["train", "ring8", "--dtype", "float16"], "did you mean 'bfloat16'?"),
+        (["train", "ring8", "--device", "tpu"], "is not here"),
+        (["train", "ring8", "--devices", "64"], "devices = 64"),
+        (["train", "--resume", "--out", "nothing"], "no file"),
+        (["train", "--config", "bad.toml"], "did you mean 'steps'?"),
+        (["train", "--config", "deep.toml"], "did you mean 'width'?"),
+        (["train", "--config", "broken.toml"], "is no TOML"),
+        (["train", "ring8", "--config", "deep.toml"], "does not go with --config"),
+        (["train", "idx:nothing.gz"], "no file"),
+        (["train", "dirac", "--trick", "feature-matching"], "needs a critic with features"),
+        (["train", "digits", "--trick", "reconstruction"], "needs a paired problem"),
+    ],
+)
+def test_bad_input_is_one_line(cli, folder, words, said):
+    (folder / "bad.toml").write_text("stpes = 3\n")
+    (folder / "deep.toml").write_text("[networks]\nwidthh = 3\n")
+    (folder / "broken.toml").write_text("steps = = 3\n")
+    code, out, err = cli(*words)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_a_checkpoint_of_another_network(folder, cli):
+    train("ns", "ring8", steps=2, out="a", **SMALL)
+    config = folder / "a/config.toml"
+    config.write_text(config.read_text().replace("width = 8", "width = 9"))
+    code, _, err = cli("train", "--resume", "--out", "a", "--steps", 4)
+    assert code == 2
+    assert "is of another network: its inner.players.phi.layers[0].w is float32 2x8, here" in err
+    config.write_text(config.read_text().replace("width = 9", "width = 8"))
+    (folder / "a/checkpoints/last.eqx").write_bytes((folder / "a/checkpoints/last.eqx").read_bytes()[:-40])
+    code, _, err = cli("train", "--resume", "--out", "a", "--steps", 4)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "is no checkpoint, or damaged" in err
+    code, _, err = cli("train", "ring8", "--out", "a")
+    assert "holds a run already" in err
+
+
+def test_what_is_unwise_is_said(cli):
+    made = plan.plan("ns:r1=0.1", "digits", networks={"norm_d": "batch"})
+    assert [w.split(":")[0] for w in warnings(made)] == ["batch norm in the critic under a gradient penalty"]
+    assert not warnings(plan.plan("ns", "digits"))
+    assert not warnings(plan.plan("wgan-gp", "digits", networks={"norm_d": "layer"}))
+    code, _, err = cli("train", "ring8", "-N", "norm_d=batch", "--r1", 0.1, "--steps", 0)
+    assert (code, err.count("\n")) == (2, 1)
+
+
+def test_plans_refuse_what_does_not_fit():
+    with pytest.raises(InputError, match="is no rule"):
+        plan.plan("ns", "ring8", rule_=3)
+    with pytest.raises(InputError, match="no width|width = 0"):
+        plan.plan("ns", "ring8", networks={"width": 0})
