@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import dirac
-from ..dynamics.piecewise import System, surface_count, velocity
+from ..dynamics.piecewise import System, natural, surface_count, velocity
 from ..dynamics.rules import Rule
 from ..dynamics.simulate import Line, line_of, starts
 from ..errors import InputError, number, one_line
@@ -139,7 +139,7 @@ def verdict(
         InputError: for arguments that are not allowed, or a loss that cannot be evaluated at all.
 
     References:
-        theory.md sections 2 and 3; Kuznetsov 2004; Filippov 1988.
+        docs/theory.md sections 2 and 3; Kuznetsov 2004; Filippov 1988.
 
     Example:
         >>> import diracgan as dg
@@ -263,7 +263,7 @@ class _Case:
         """Note which other equilibria there are, where the end leaves that open."""
         if answer.kind not in ("converges-elsewhere", "diverges", "undecided") or self.motion.discrete:
             return
-        found = orbits.equilibria(self.motion, max(1.0, 2 * r0))
+        found = [r for r in orbits.equilibria(self.motion, max(1.0, 2 * r0)) if self._defined(r.flat)]
         if not found:
             self.note("root finding from 16 starts found no equilibrium")
             return
@@ -273,6 +273,10 @@ class _Case:
         self.note(
             f"root finding from 16 starts found {len(found)} equilibria, {kind}; nearest {_vector(found[0].flat)}"
         )
+
+    def _defined(self, flat: np.ndarray) -> bool:
+        """Whether the losses themselves have a value there."""
+        return bool(np.all(np.isfinite(np.asarray(natural(self.system, flat)[1]))))
 
     def _turn(self, speed: float, r0: float) -> float:
         """A first guess of the time that one turn takes."""
@@ -687,10 +691,11 @@ class _Case:
         zs = rows.zs[fine]
         size = np.linalg.norm(zs, axis=1)
         last = self._growth_rate(end)
-        middle = zs[int(np.searchsorted(size, math.sqrt(max(size[0], 1e-12) * size[-1])))] if len(zs) else end
+        half = int(np.searchsorted(size, math.sqrt(max(size[0], 1e-12) * size[-1]))) if len(zs) else 0
+        middle = zs[min(half, len(zs) - 1)] if len(zs) else end
         typical = self._growth_rate(middle)
         large = np.linalg.norm(end) > 1e3 * (1.0 + self.looks[0].rms if self.looks else 1.0)
-        if stretch.result == "stiff" and not large and np.isfinite(last) and last < 1e6 * max(typical, 1e-12):
+        if stretch.result == "stiff" and not large:  # a singularity of the field, not of the state
             return _Answer("undecided", self._limit(end), f"undecided: {stretch.why}")
         if not np.isfinite(last) or last > 50 * max(typical, 1e-12):
             self.note(f"growth rate |F|/|z|: {typical:.3g} half-way, {last:.3g} at the end")

@@ -31,12 +31,11 @@ def rests(system: System, y: np.ndarray) -> bool:
     around, nearer = (f[np.all(np.isfinite(f), axis=1)] for f in (around, nearer))
     if not len(nearer):
         return False
-    size, range_, still = (
-        np.max(np.abs(around)),
-        np.max(np.ptp(around, axis=0)),
-        np.max(np.ptp(nearer, axis=0)),
-    )
-    return bool(range_ > 0.1 * size and still > 0.5 * range_ and distance_to_hull(around) <= _BALANCED * size)
+    ranges = np.ptp(around, axis=0)
+    jumps = ranges.max() > 0.1 * np.max(np.abs(around)) and np.ptp(nearer, axis=0).max() > 0.5 * ranges.max()
+    # however large the jump in one component, none may pull to one side alone
+    sides = np.all((around.min(axis=0) <= _BALANCED * ranges) & (around.max(axis=0) >= -_BALANCED * ranges))
+    return bool(jumps and sides and distance_to_hull(around) <= _BALANCED * np.max(np.abs(around)))
 
 
 @jax.jit

@@ -28,6 +28,7 @@ from .trajectory import Trajectory, versions
 
 DEFAULT_DIM, DEFAULT_T1, DEFAULT_ROWS = 2, 40.0, 1001
 _MAX_EVENTS = 20_000
+_FAR = 1e8  # steps that fail from beyond have overflown
 _BLOW_UP = 1e-7  # a state that would double within this share of its time has no future
 
 
@@ -435,7 +436,7 @@ def _iterate(
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     cast = dirac.cast((variant, rule, Players(*z), x0), jnp.float64)
     rows, rest = divmod(steps, every)
-    states, first_bad = _scan(*cast, noise, rows, every, rest)
+    states, first_bad, largest = _scan(*cast, noise, rows, every, rest)
     index = np.append(np.arange(rows + 1) * every, [steps] if rest else []).astype(np.int64)
     named = {"phi": states.players.phi, "theta": states.players.theta}
     if states.ema is not None:
@@ -445,7 +446,11 @@ def _iterate(
     if failed <= steps:
         data = {n: np.where((index >= failed)[:, None], np.nan, x) for n, x in data.items()}
         when = failed * float(rule.time_step)
-        outcome = _outcome("diverged", when, f"left the float range at step {failed}", [])
+        if float(largest) > _FAR:
+            outcome = _outcome("diverged", when, f"left the float range at step {failed}", [])
+        else:
+            text = f"step {failed} has no finite value, from |z| = {float(largest):.3g} at most"
+            outcome = _outcome("stiff", when, text, [])
     else:
         outcome = _outcome("ok", math.nan, f"made {steps} steps", [])
     return {"time": index * float(rule.time_step), "step": index} | data, outcome
@@ -461,27 +466,34 @@ def _scan(
     rows: int,
     every: int,
     rest: int,
-) -> tuple[State, Any]:
-    """The kept states, stacked, and the first step that is not finite (beyond the last where all are)."""
+) -> tuple[State, Any, Any]:
+    """The kept states, stacked, the first step that is not finite (or a later one), and the largest |z_i| before."""
     game = dirac.game(variant, x0)
 
-    def once(k: Any, carry: tuple[State, Any, Any]) -> tuple[State, Any, Any]:
-        state, number_, bad = carry
-        state = step(rule, minibatch.noisy(game, noise, number_), state)
-        finite = jnp.all(jnp.isfinite(jnp.concatenate([*state.players])))
-        return state, number_ + 1, jnp.where(finite, bad, jnp.minimum(bad, number_ + 1))
+    Carry = tuple[State, Any, Any, Any]
 
-    def row(carry: Any, _: Any) -> tuple[Any, State]:
+    def once(k: Any, carry: Carry) -> Carry:
+        state, number_, bad, largest = carry
+        state = step(rule, minibatch.noisy(game, noise, number_), state)
+        z = jnp.abs(jnp.concatenate([*state.players]))
+        fine = jnp.all(jnp.isfinite(z))
+        largest = jnp.where(
+            bad > number_, jnp.maximum(largest, jnp.max(jnp.where(jnp.isnan(z), 0.0, z))), largest
+        )
+        return state, number_ + 1, jnp.where(fine, bad, jnp.minimum(bad, number_ + 1)), largest
+
+    def row(carry: Carry, _: Any) -> tuple[Carry, State]:
         carry = jax.lax.fori_loop(0, every, once, carry)
         return carry, carry[0]._replace(memory=())
 
     start = init(rule, game, z)
-    last, kept = jax.lax.scan(row, (start, jnp.int64(0), jnp.int64(2**62)), None, length=rows)
+    begin = (start, jnp.int64(0), jnp.int64(2**62), jnp.max(jnp.abs(jnp.concatenate([*start.players]))))
+    last, kept = jax.lax.scan(row, begin, None, length=rows)
     pieces = [jax.tree.map(lambda x: x[None], start._replace(memory=())), kept]
     if rest:
         last = jax.lax.fori_loop(0, rest, once, last)
         pieces.append(jax.tree.map(lambda x: x[None], last[0]._replace(memory=())))
-    return jax.tree.map(lambda *x: jnp.concatenate(x), *pieces), last[2]
+    return jax.tree.map(lambda *x: jnp.concatenate(x), *pieces), last[2], last[3]
 
 
 def _plain(value: Any) -> Any:
