@@ -167,7 +167,7 @@ def diagnose(
 
     Each series is a trend, modes A exp(-sigma n) cos(omega n + delta) that all series share, and noise with a red
     and a white part. Modes are found by a matrix pencil, fitted by maximum likelihood and kept only when noise shows
-    the like once in ten thousand records.
+    the like once in a million records.
 
     Args:
         series: a file (.csv, .tsv, .jsonl, .json, .npz), a mapping of names to numbers, a result of
@@ -189,7 +189,7 @@ def diagnose(
         InputError: for files or values that are not allowed.
 
     References:
-        Hua & Sarkar 1990 (matrix pencil); theory.md sections 2 to 4.
+        Hua & Sarkar 1990 (matrix pencil); docs/theory.md sections 2 to 4.
 
     Example:
         >>> import numpy as np, diracgan as dg

@@ -19,10 +19,11 @@ from scipy.stats import chi2
 Array = np.ndarray
 
 MOST_ROWS = 4096  # a longer series is averaged in blocks, or cut, to this many rows
-_CHANCE = 1e-4  # how often pure noise may look like an oscillation
+_CHANCE = 1e-6  # how often pure noise may look like an oscillation
 _LASTS = 3.0  # a mode is seen until it has shrunk to exp(-3)
 _CYCLES = 1.0  # and must turn so often until then
 _IN_RECORD = 1.5  # and so often in the whole record
+_WANDERS = 4.0  # a wandering one must turn so often: fewer bins do not tell a resonance from a red spectrum
 _FLOOR = 1e-16  # power below this share of the series is what rounding and unfinished fits leave
 
 
@@ -387,7 +388,7 @@ def _wandering(record: _Record, null: _Model, steady: _Model) -> tuple[_Model | 
     best = min(tries, key=lambda t: t.fun)
     s = complex(-math.exp(best.x[0]), best.x[1])
     likelihood = -float(best.fun)
-    if not _visible(s, record.count):
+    if not _visible(s, record.count) or s.imag * record.count < 2 * np.pi * _WANDERS:
         return None, 1.0
     gain = 2 * (likelihood - null.likelihood)
     chance = min(1.0, len(record.bins) * float(chi2.sf(gain, record.channels + 2)))

@@ -35,6 +35,7 @@ COMMANDS = (
     "tune",
     "ema",
     "diagnose",
+    "compare-variants",
     "sweep",
     "map",
     "report",

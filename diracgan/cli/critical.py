@@ -15,6 +15,7 @@ from .options import (
     StartOptions,
     VariantOptions,
     choice,
+    output,
     takes,
 )
 
@@ -41,6 +42,10 @@ def command(
         float | None, typer.Option("--low", help="Where the search begins.", show_default=False)
     ] = None,
     high: Annotated[float | None, typer.Option("--high", help="Where it ends.", show_default=False)] = None,
+    out: Annotated[
+        str | None,
+        output("Draw where the eigenvalues go as it is turned: .png, .pdf, .svg, or moving .gif, .mp4."),
+    ] = None,
     format: Format = "text",
 ) -> None:
     """Find every value of a parameter at which the equilibrium's stability changes.
@@ -57,6 +62,10 @@ def command(
         raise InputError(
             "which parameter? e.g. diracgan critical r1 --variant ns; allowed: see diracgan list"
         )
+    if out is not None:
+        from ..plotting.saving import check
+
+        check(out)
     made, chosen, dim = variant.build(), rule.build(), start.dimension(default=1)
 
     from ..analysis import critical
@@ -72,10 +81,57 @@ def command(
         high=high,
         **rates.arguments(),
     )
+    if out is not None:
+        where: dict[str, Any] = {"dim": dim, "x0": start.given().get("x0"), **rates.arguments()}
+        _draw(found, made, chosen, low, high, where, out)
     if format == "json":
         print(dumps("diracgan.critical/1", found.as_dict()))
         return
     _say(found)
+
+
+def _draw(
+    found: Any,
+    variant: Any,
+    rule: Any,
+    low: float | None,
+    high: float | None,
+    where: dict[str, Any],
+    out: str,
+) -> None:
+    """The locus over the range asked for, or around what is critical."""
+    from pathlib import Path
+
+    import numpy as np
+
+    from ..analysis.locus import locus
+    from ..plotting import animate_locus, locus_figure, save
+    from ..plotting.saving import ANIMATIONS
+
+    shown = [v for v in found.values if found.low < v < found.high]
+    first = found.low if low is None else low
+    usual = 1.5 * shown[-1] if shown and shown[-1] > 0 else max(2.0 * abs(found.now or 0.0), 2.0)
+    last = min(found.high, usual if high is None else high)
+    moving = Path(out).suffix.lower() in ANIMATIONS
+    shown = [v for v in shown if first < v < last]
+    values = np.linspace(first, last, 81 if moving else 601)
+    if shown and not moving:  # the first threshold may lie decades below the last
+        values = np.unique(
+            np.concatenate([values, np.linspace(first, min(2 * abs(shown[0]), last), 201), shown])
+        )
+    if found.parameter == "n_critic":
+        values = np.arange(int(first), int(last) + 1)
+    rows = locus(variant, found.parameter, values, rule, **where)
+    arguments: dict[str, Any] = {
+        "name": found.parameter, "kind": "flow" if rule is None else "map",
+        "critical": shown[:4] or None,
+        "title": f"{found.variant}: {'eigenvalues' if rule is None else 'multipliers'} as {found.parameter} goes "
+        f"from {values[0]:g} to {values[-1]:g}",
+    }  # fmt: skip
+    if moving:
+        save(animate_locus(values, rows, **arguments), out)
+    else:
+        save(locus_figure(values, rows, below=found.text, **arguments), out)
 
 
 def _say(found: Any) -> None:

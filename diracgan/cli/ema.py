@@ -16,6 +16,7 @@ from .options import (
     StartOptions,
     VariantOptions,
     choice,
+    output,
     takes,
 )
 
@@ -60,6 +61,9 @@ def command(
             "--reduce", metavar="K", help="Find the decay that reduces the orbit K-fold.", show_default=False
         ),
     ] = None,
+    out: Annotated[
+        str | None, output("Draw the Bode curve with this orbit on it: .png, .pdf or .svg.")
+    ] = None,
     format: Format = "text",
 ) -> None:
     """Show the gain of a weight average over its decay, and the decay for a wanted one.
@@ -71,6 +75,10 @@ def command(
     Example: diracgan ema --variant ns --rule alternating --lr 0.1 --reduce 50
     """
     choice("format", format, TEXT_OR_JSON)
+    if out is not None:
+        from ..files import destination
+
+        destination(out, (".png", ".pdf", ".svg"))
     made = _variant(variant)
     if made is None and start.given():
         raise InputError(f"--{next(iter(start.given()))} belongs to a variant; add --variant NAME")
@@ -94,6 +102,10 @@ def command(
         rate_d=rates.rate_d,
         rate_g=rates.rate_g,
     )
+    if out is not None:
+        from ..plotting import bode_figure, save
+
+        save(bode_figure(found), out)
     if format == "json":
         print(dumps("diracgan.ema/1", found.as_dict()))
         return

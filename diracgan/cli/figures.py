@@ -16,7 +16,7 @@ def command(
         list[str] | None, typer.Option("--only", metavar="NAME", help="Draw this figure only; repeatable.")
     ] = None,
 ) -> None:
-    """Draw the gallery: each of the source article's figures, with what it claims and what is true.
+    """Draw the gallery: the source article's figures their claims and what is true, and one picture of each kind.
 
     Example: diracgan figures --only ns --only wgan-gp-c1
     """

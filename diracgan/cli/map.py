@@ -78,14 +78,13 @@ def command(
 
     make = {"basins": basins, "stability": stability, "bifurcation": bifurcation}[kind]
     arguments = {**start.given(), **rates.arguments(), **course.given(), **work.given()}
-    found = make(
-        variant.build(), grids([*(axes or []), *(over or [])]), rule=rule.build(), out=data, **arguments
-    )
+    made = variant.build()
+    found = make(made, grids([*(axes or []), *(over or [])]), rule=rule.build(), out=data, **arguments)
     saved = None
     if out is not None:
         from ..plotting import map_figure, save
 
-        saved = save(map_figure(found), out)
+        saved = save(map_figure(found, **_on_top(kind, found, made)), out)
     if format == "json":
         print(dumps("diracgan.map/1", _record(kind, found) | ({"out": str(saved)} if saved else {})))
         return
@@ -93,6 +92,15 @@ def command(
     for path in (saved, data):
         if path is not None:
             print(path)
+
+
+def _on_top(kind: str, found: Any, variant: Any) -> dict[str, Any]:
+    """The field over basins of a flow in the plane (φ, θ), with the datum at 0."""
+    if kind != "basins" or found.attrs.get("rule") or set(found["limit"].dims) != {"phi0", "theta0"}:
+        return {}
+    from ..plotting.more import flat_field
+
+    return {"field": flat_field(variant)}
 
 
 def _record(kind: str, found: Any) -> dict[str, Any]:

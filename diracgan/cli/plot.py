@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..errors import InputError
 from .options import (
     TEXT_OR_JSON,
     FlowOptions,
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from ..dynamics import Rule
     from ..variants import Variant
 
+_VIEWS = {"page": 2, "critic": 1, "space": 3}  # with the dimension that each draws by default
+
 
 @takes(VariantOptions, StartOptions, FlowOptions, StepOptions, RateOptions, RuleOptions, NoiseOptions)
 def command(
@@ -40,6 +43,16 @@ def command(
     out: Annotated[
         str | None, output(".png, .pdf, .svg, or moving .gif, .mp4; named after the variant by default.")
     ] = None,
+    view: Annotated[
+        str,
+        typer.Option(
+            "--view",
+            metavar="page|critic|space",
+            rich_help_panel="Result",
+            show_default=False,
+            help="The page; the critic's line and its fake sample (d = 1); the path in space (d = 3).",
+        ),
+    ] = "page",
     show: Annotated[
         bool, typer.Option("--show", help="Open a window as well.", rich_help_panel="Result")
     ] = False,
@@ -52,6 +65,7 @@ def command(
     Example: diracgan plot --variant wgan-gp --c 0
     """
     choice("format", format, TEXT_OR_JSON)
+    choice("view", view, tuple(_VIEWS))
     if out is not None:
         from ..plotting.saving import check
 
@@ -60,7 +74,15 @@ def command(
     arguments = {**start.given(), **motion(flow, steps, rates, rule, noise)}
     if not {"rule", "sde", "solver", "backend"} & arguments.keys():
         arguments["backend"] = "scipy"  # one path needs no compiled solver, and a second less
-    target = out or default_name(made, start.dimension(default=2), arguments.get("rule"))
+    dim = start.dimension(default=_VIEWS[view])
+    if view != "page":
+        if dim != _VIEWS[view]:
+            raise InputError(
+                f"--view {view} draws d = {_VIEWS[view]} and this is d = {dim}; allowed: --view page"
+            )
+        if not start.given():
+            arguments["dim"] = dim
+    target = out or default_name(made, dim, arguments.get("rule"))
 
     from ..analysis import spectrum
     from ..dynamics import run
@@ -74,12 +96,7 @@ def command(
         made, dim=traj["phi"].shape[1], x0=given.get("x0"), rule=arguments.get("rule"), **rates.arguments()
     )
     field = _field(made, given.get("x0"), rates) if found.dim == 1 else None
-    if path.suffix.lower() in ANIMATIONS:
-        from ..plotting.animation import animate as draw
-    else:
-        from ..plotting.composite import figure as draw
-    picture = draw(traj, found, field)
-    save(picture, path)
+    save(_picture(view, path.suffix.lower() in ANIMATIONS, traj, found, field), path)
     if format == "json":
         about = {n: traj.attrs[n] for n in ("variant", "result", "result_time", "result_text")}
         print(dumps("diracgan.plot/1", about | {"status": found.status, "text": found.text, "out": path}))
@@ -92,6 +109,23 @@ def command(
         from ..plotting.saving import show as open_window
 
         open_window(figure(traj, found, field))
+
+
+def _picture(view: str, moving: bool, traj: Any, found: Any, field: Any) -> Any:
+    """What is drawn of a trajectory, still or moving."""
+    if view == "critic":
+        from ..plotting import animate_critic, critic_figure
+
+        return (animate_critic if moving else critic_figure)(traj)
+    if view == "space":
+        from ..plotting import space_figure
+
+        if moving:
+            raise InputError("--view space stands still; allowed: .png, .pdf, .svg")
+        return space_figure(traj)
+    from ..plotting import animate, figure
+
+    return (animate if moving else figure)(traj, found, field)
 
 
 def default_name(variant: Variant, dim: int, rule: Rule | None) -> str:

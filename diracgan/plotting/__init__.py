@@ -15,59 +15,89 @@ from typing import TYPE_CHECKING
 
 _HOME = {
     "animate": "animation",
+    "animate_critic": "critics",
+    "animate_locus": "spectra",
     "basins": "maps",
     "bifurcation": "maps",
+    "bode": "averages",
+    "bode_figure": "averages",
     "check": "saving",
+    "critic": "critics",
+    "critic_figure": "critics",
+    "decay": "laws",
     "diagnosis_figure": "diagnosis",
     "draw_all": "gallery",
     "eigenvalues": "spectra",
     "ema": "averages",
     "ema_paths": "averages",
     "figure": "composite",
+    "law_figure": "laws",
     "locus": "spectra",
+    "locus_figure": "spectra",
     "map_figure": "maps",
+    "multiples": "small_multiples",
     "path": "portraits",
     "portrait": "portraits",
+    "power_law": "laws",
     "radii": "curves",
     "save": "saving",
     "show": "saving",
+    "space_figure": "space",
     "stability": "maps",
     "style": "theme",
+    "verdict_words": "small_multiples",
 }
 
 __all__ = [
     "animate",
+    "animate_critic",
+    "animate_locus",
     "basins",
     "bifurcation",
+    "bode",
+    "bode_figure",
     "check",
+    "critic",
+    "critic_figure",
+    "decay",
     "diagnosis_figure",
     "draw_all",
     "eigenvalues",
     "ema",
     "ema_paths",
     "figure",
+    "law_figure",
     "locus",
+    "locus_figure",
     "map_figure",
+    "multiples",
     "path",
     "portrait",
+    "power_law",
     "radii",
     "save",
     "show",
+    "space_figure",
     "stability",
     "style",
+    "verdict_words",
 ]
 
 if TYPE_CHECKING:
     from .animation import animate
-    from .averages import ema, ema_paths
+    from .averages import bode, bode_figure, ema, ema_paths
     from .composite import figure
+    from .critics import animate_critic, critic, critic_figure
     from .curves import radii
     from .diagnosis import diagnosis_figure
     from .gallery import draw_all
+    from .laws import decay, law_figure, power_law
     from .maps import basins, bifurcation, map_figure, stability
     from .portraits import path, portrait
     from .saving import check, save, show
-    from .spectra import eigenvalues, locus
+    from .small_multiples import multiples, verdict_words
+    from .space import space_figure
+    from .spectra import animate_locus, eigenvalues, locus, locus_figure
     from .theme import style
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from ..errors import InputError
 from .parts import (
@@ -20,7 +22,7 @@ from .parts import (
     span,
 )
 from .series import Series, norm, read, thin
-from .theme import PALE, style
+from .theme import PALE, number, power_of_ten, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -131,6 +133,89 @@ def ema_paths(runs: Any, ax: Axes | None = None, *, tail: int = 130, target: str
         ax.set_ylabel("generator θ" if flat else "generator θ₂")
         legend_below(ax)
     return ax
+
+
+def bode(curves: Any, ax: Axes | None = None, *, mark_at: float | None = None) -> Axes:
+    """Draw what an average leaves of an orbit over the orbit's angle per step, for several decays (a Bode curve).
+
+    Args:
+        curves: decays in (0, 1), one or several.
+        ax: axes to draw on; a new figure when ``None``.
+        mark_at: an angle per step to mark, that of the orbit at hand.
+
+    Returns:
+        The axes.
+
+    Raises:
+        InputError: for a decay outside (0, 1), or more than five.
+
+    References:
+        |G| = (1 - beta)/|1 - beta exp(-i omega h)|, docs/theory.md section 4.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> ax = bode([0.9, 0.99], Figure().add_subplot(), mark_at=0.05)
+        >>> [line.get_label() for line in ax.lines][:2]
+        ['EMA 0.9', 'EMA 0.99']
+    """
+    decays = [float(b) for b in np.atleast_1d(curves)]
+    if not decays or len(decays) > len(AVERAGES) or not all(0 < b < 1 for b in decays):
+        raise InputError(f"decays {decays}: allowed: 1 to {len(AVERAGES)} numbers in (0, 1)")
+    with style():
+        ax = open_axes(ax)
+        angle = np.geomspace(1e-5, np.pi, 400)
+        lowest = 1.0
+        for beta, (colour, dashes, _) in zip(decays, AVERAGES, strict=False):
+            gain = (1 - beta) / np.hypot(1 - beta, 2 * np.sqrt(beta) * np.sin(angle / 2))
+            lowest = min(lowest, float(gain.min()))
+            ax.plot(angle, gain, color=colour, linestyle=dashes, label=f"EMA {beta:.10g}")
+        if mark_at is not None and angle[0] <= mark_at <= np.pi:
+            ax.axvline(mark_at, color=PALE, linewidth=1.0, zorder=0, label=f"ωh = {number(mark_at, 3)}")
+            for beta, (colour, _, marker) in zip(decays, AVERAGES, strict=False):
+                left = (1 - beta) / np.hypot(1 - beta, 2 * np.sqrt(beta) * np.sin(mark_at / 2))
+                ax.plot(mark_at, left, marker=marker, color=colour, markeredgecolor="white", markersize=7)
+        logarithmic(ax, np.array([lowest, 1.0]))
+        ax.set_xscale("log")
+        ax.set_xlim(angle[0], np.pi)
+        ax.xaxis.set_major_locator(FixedLocator([10.0**k for k in range(-5, 1)]))
+        ax.xaxis.set_minor_locator(NullLocator())
+        ax.xaxis.set_major_formatter(power_of_ten)
+        ax.set_xlabel("angle per step ωh")
+        ax.set_ylabel("part that is left, |G|")
+        legend_below(ax)
+    return ax
+
+
+def bode_figure(averaging: Any) -> Figure:
+    """Draw the Bode curves of some decays with the orbit of an :class:`diracgan.analysis.Averaging` marked.
+
+    Args:
+        averaging: what :func:`diracgan.ema` returned for steps; its decays when they are few, else the usual ones.
+
+    Raises:
+        InputError: for the flow, whose average has a time constant.
+
+    Example:
+        >>> import diracgan as dg
+        >>> bode_figure(dg.ema(omega=0.5, h=0.1)).axes[0].get_xlabel()
+        'angle per step ωh'
+    """
+    from .composite import heading
+
+    if averaging.kind != "steps":
+        raise InputError("a Bode curve is drawn for steps; give a rule, or --h with --omega")
+    decays = [float(b) for b in averaging.decays if 0 < b < 1]
+    decays = decays if 0 < len(decays) <= len(AVERAGES) - 1 else [0.9, 0.99, 0.999, 0.9999]
+    if averaging.decay is not None and 0 < averaging.decay < 1:
+        decays = [b for b in decays if abs((1 - b) / (1 - averaging.decay) - 1) > 0.05]
+        decays.append(float(averaging.decay))
+    with style():
+        fig = Figure(figsize=(7.2, 4.4))
+        of = averaging.variant or "an orbit"
+        rule = f", {averaging.rule}" if averaging.rule else ""
+        heading(fig, f"{of}: what an average leaves", f"angle per step {number(averaging.angle, 4)}{rule}")
+        bode(decays[: len(AVERAGES)], fig.add_axes((0.11, 0.24, 0.84, 0.55)), mark_at=averaging.angle or None)
+    return fig
 
 
 def _averaged(runs: Any) -> list[tuple[str, Series]]:

@@ -1,6 +1,7 @@
-"""The gallery: draw the seed's figures into a folder, with a page that says what each shows.
+"""The gallery: draw every figure into a folder, with a page that says what each shows.
 
-``figures/README.md`` is written from the list in :mod:`diracgan.plotting.seed` and from nothing else.
+``figures/README.md`` is written from the lists in :mod:`diracgan.plotting.seed` and :mod:`diracgan.plotting.more`,
+and from nothing else.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from ..errors import InputError, unknown
 from ..files import replacing
 from .entry import START_TEXT, Entry
+from .more import MORE
 from .seed import GALLERY
 
 SOURCE = "kexue.fm/archives/6583"
@@ -19,7 +21,10 @@ SOURCE = "kexue.fm/archives/6583"
 _INTRODUCTION = f"""
 What `diracgan figures` draws: the numerical figures of the article that this project grew out of
 ({SOURCE}), each with the command that draws it, what the article claims, and what is true. All start at
-{START_TEXT}, with the datum at 0. This page is written by that command from `diracgan/plotting/seed.py`.
+{START_TEXT}, with the datum at 0. This page is written by that command.
+"""
+_MORE = """
+One picture of every kind, and the portraits of the 2018 paper redrawn from its published parameters.
 """
 
 
@@ -33,7 +38,7 @@ def entries(only: str | Iterable[str] | None = None) -> tuple[Entry, ...]:
         >>> [e.name for e in entries(["ns", "locus-r1"])]
         ['ns', 'locus-r1']
     """
-    known = {e.name: e for e in GALLERY}
+    known = {e.name: e for e in (*GALLERY, *MORE)}
     wanted = known if only is None else [only] if isinstance(only, str) else list(only)
     for name in wanted:
         if name not in known:
@@ -82,12 +87,21 @@ def draw_all(
 
 def readme() -> str:
     """Return the gallery's page: every figure with its command, the seed's claim, and what is true."""
-    parts = ["# The seed's figures", _INTRODUCTION]
-    for entry in entries():
-        commands = "\n".join(entry.commands)
-        parts += [f"## {entry.title}", f"![{entry.title}]({entry.name}.png)", f"```sh\n{commands}\n```"]
-        parts += [f"**Claim.** {_line(entry.claim)}", f"**True.** {_line(entry.truth)}"]
-    return "\n\n".join(_line(p) if p is _INTRODUCTION else p for p in parts) + "\n"
+    parts = ["# The gallery", _INTRODUCTION]
+    for entry in GALLERY:
+        parts += _section(entry)
+    parts += ["# More pictures", _MORE]
+    for entry in MORE:
+        parts += _section(entry)
+    return "\n\n".join(_line(p) if p in (_INTRODUCTION, _MORE) else p for p in parts) + "\n"
+
+
+def _section(entry: Entry) -> list[str]:
+    commands = "\n".join(entry.commands)
+    parts = [f"## {entry.title}", f"![{entry.title}]({entry.name}.png)", f"```sh\n{commands}\n```"]
+    if entry.claim:
+        return [*parts, f"**Claim.** {_line(entry.claim)}", f"**True.** {_line(entry.truth)}"]
+    return [*parts, _line(entry.truth)]
 
 
 def _line(text: str) -> str:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.collections import LineCollection
-from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.colors import ListedColormap, Normalize, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from ..errors import InputError, unknown
+from .flowlines import Field, flow_lines
 from .parts import legend_below, open_axes, scale_beside, ticks
-from .series import Array
+from .series import Array, read
 from .theme import (
     BLUE,
     GREEN,
@@ -51,13 +52,15 @@ _STATUS = {
 _SAME = 0.02  # limits whose sizes differ by less than this share are one
 
 
-def basins(found: Any, ax: Axes | None = None) -> Axes:
+def basins(found: Any, ax: Axes | None = None, *, field: Field | None = None, cycle: Any = None) -> Axes:
     """Draw which limit each start reaches.
 
     Args:
         found: what :func:`diracgan.ensemble.basins` returned: ``limit``, ``limit_radius``, ``limit_phi`` and
             ``limit_theta`` over two axes.
         ax: axes to draw on; a new figure when ``None``.
+        field: for d = 1, over axes phi0 and theta0: the field, whose streamlines and nullclines are drawn on top.
+        cycle: a trajectory on a limit cycle (d = 1), drawn on top.
 
     Returns:
         The axes.
@@ -77,9 +80,18 @@ def basins(found: Any, ax: Axes | None = None) -> Axes:
     with style():
         ax = open_axes(ax)
         colours, labels, index = _coloured(found, words, (y, x))
-        _fields(ax, found, x, y, index, ListedColormap(colours), Normalize(-0.5, len(colours) - 0.5))
+        flat = (x, y) == ("phi0", "theta0")
+        shown = [_lighter(c) for c in colours] if field is not None and flat else colours
+        _fields(ax, found, x, y, index, ListedColormap(shown), Normalize(-0.5, len(colours) - 0.5))
         _named(ax, found, x, y)
-        _legend(ax, [(colours[k], labels[k]) for k in np.unique(index)], [])
+        if flat and field is not None:
+            flow_lines(ax, field)
+            ax.set_xlabel("critic φ")
+            ax.set_ylabel("generator θ")
+        if flat and cycle is not None:
+            z = read(cycle)
+            ax.plot(z.phi[:, 0], z.theta[:, 0], color=INK, linewidth=2.2, label="limit cycle", zorder=5)
+        _legend(ax, [(shown[k], labels[k]) for k in np.unique(index)], [])
     return ax
 
 
@@ -155,7 +167,7 @@ def bifurcation(found: Any, ax: Axes | None = None) -> Axes:
     fine = np.isfinite(orbit) & ~leaving[:, None]  # what leaves has no limit set to show
     with style():
         ax = open_axes(ax)
-        ax.plot(at[fine], orbit[fine], linestyle="none", marker=".", markersize=1.6, color=BLUE, markeredgewidth=0,
+        ax.plot(at[fine], orbit[fine], linestyle="none", marker=".", markersize=1.6 if fine.sum() > 3000 else 3.2, color=BLUE, markeredgewidth=0,
                 rasterized=True)  # fmt: skip
         changes = np.asarray(found["threshold"], float)
         sides = _sides(np.sort(np.asarray(found[x], float)))
@@ -188,11 +200,12 @@ _TITLES = {
 }
 
 
-def map_figure(found: Any) -> Figure:
+def map_figure(found: Any, **on_top: Any) -> Figure:
     """Draw a map on a page of its own, titled with the variant, the rule and what is seen.
 
     Args:
         found: what one of :mod:`diracgan.ensemble.maps` returned.
+        on_top: for basins, ``field`` and ``cycle`` of :func:`basins`.
 
     Raises:
         InputError: for another dataset.
@@ -212,7 +225,7 @@ def map_figure(found: Any) -> Figure:
         moved = (str(found.attrs["rule_name"]) if turned else rule) if rule else "flow"
         heading(fig, name, f"{_TITLES[kind]}; {moved}; {_where(found, kind)}")
         ax = fig.add_axes((0.1, 0.2, 0.76, 0.62))
-        _DRAWN[kind](found, ax)
+        _DRAWN[kind](found, ax, **on_top)
         fig.set_label(f"{name}, {moved}, map of {kind}")
     return fig
 
@@ -298,6 +311,12 @@ def _fields(ax: Axes, found: Any, x: str, y: str, values: Any, colours: Any, sca
         rasterized=True,
         zorder=0.5,
     )
+
+
+def _lighter(colour: str) -> tuple[float, float, float]:
+    """The colour as a shade under lines."""
+    r, g, b = to_rgb(colour)
+    return (0.55 + 0.45 * r, 0.55 + 0.45 * g, 0.55 + 0.45 * b)
 
 
 def _logarithmic(values: Array) -> bool:

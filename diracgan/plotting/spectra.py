@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
 from ..errors import InputError
@@ -16,6 +17,7 @@ from .series import Array
 from .theme import BLUE, GREEN, INK, PALE, SHADE, VERMILION, number, style, time_map
 
 if TYPE_CHECKING:
+    from matplotlib.animation import FuncAnimation
     from matplotlib.axes import Axes
 
 #: What each status of a spectrum is called in a title.
@@ -119,7 +121,7 @@ def locus(
     *,
     name: str = "γ",
     kind: str = "flow",
-    critical: float | None = None,
+    critical: float | Sequence[float] | None = None,
 ) -> Axes:
     """Draw how the eigenvalues move as one hyperparameter goes through ``values``.
 
@@ -129,7 +131,7 @@ def locus(
         ax: axes to draw on; a new figure when ``None``.
         name: what the hyperparameter is called.
         kind: ``"flow"`` (boundary: imaginary axis) or ``"map"`` (unit circle).
-        critical: a value to mark, e.g. where a pair meets the real axis.
+        critical: a value to mark, or several, e.g. where a pair meets the real axis.
 
     Returns:
         The axes.
@@ -152,7 +154,10 @@ def locus(
         raise InputError(f"eigenvalues has shape {rows.shape}; allowed: ({len(at)}, m), one row per value")
     with style():
         ax = open_axes(ax)
-        (_circle if kind == "map" else _half_plane)(ax, rows.reshape(-1))
+        finite = rows.reshape(-1)[np.isfinite(rows.reshape(-1))]
+        if not len(finite):
+            raise InputError("there is no finite eigenvalue to draw; allowed: at least one")
+        (_circle if kind == "map" else _half_plane)(ax, finite)
         scale = Normalize(float(at.min()), float(at.max()))
         colours = np.repeat(at, rows.shape[1])
         flat: Any = rows.reshape(-1)
@@ -167,8 +172,8 @@ def locus(
             zorder=3,
         )
         marks = [(at[0], "o", 44), (at[-1], "s", 40)]
-        if critical is not None:
-            marks.insert(1, (critical, "D", 46))
+        marked = [] if critical is None else np.atleast_1d(np.asarray(critical, float)).tolist()
+        marks[1:1] = [(value, "D", 46) for value in marked]
         for value, marker, size in marks:
             row = rows[int(np.argmin(np.abs(at - value)))]
             label = f"{name} = {number(float(value))}" + (" (critical)" if marker == "D" else "")
@@ -190,6 +195,76 @@ def locus(
         ax.set_ylabel("imaginary part")
         legend_below(ax)
     return ax
+
+
+def locus_figure(
+    values: Any, eigenvalues: Any, *, title: str, below: str = "", name: str = "γ", kind: str = "flow",
+    critical: float | Sequence[float] | None = None,
+) -> Figure:  # fmt: skip
+    """Draw :func:`locus` on a page of its own: what ``diracgan critical --out`` draws.
+
+    Example:
+        >>> g = np.linspace(0, 2, 9)
+        >>> root = np.sqrt(g[:, None] ** 2 / 4 - 0.25 + 0j)
+        >>> fig = locus_figure(g, -g[:, None] / 2 + root * [1, -1], title="ns + r1", critical=1.0)
+        >>> fig.texts[0].get_text()
+        'ns + r1'
+    """
+    from .composite import heading
+
+    high = 4.4 if kind == "flow" else 5.6
+    with style():
+        fig = Figure(figsize=(8.2, high))
+        heading(fig, title, below)
+        ax = fig.add_axes((0.1, 1.0 / high, 0.76, 1 - 2.1 / high))
+        locus(values, eigenvalues, ax, name=name, kind=kind, critical=critical)
+    return fig
+
+
+def animate_locus(
+    values: Any, eigenvalues: Any, *, title: str, name: str = "γ", kind: str = "flow",
+    critical: float | Sequence[float] | None = None, rate: int = 20,
+) -> FuncAnimation:  # fmt: skip
+    """Return the eigenvalues in motion as the hyperparameter goes through ``values``, over the trace they leave.
+
+    Args:
+        values: the hyperparameter's values, (K,), one frame each.
+        eigenvalues: the eigenvalues at each, (K, m).
+        title: of the page.
+        name: what the hyperparameter is called.
+        kind: ``"flow"`` or ``"map"``.
+        critical: a value to mark.
+        rate: frames per second.
+
+    Returns:
+        A matplotlib animation: :func:`diracgan.plotting.save` writes it as .gif or .mp4.
+
+    Example:
+        >>> g = np.linspace(0, 2, 9)
+        >>> root = np.sqrt(g[:, None] ** 2 / 4 - 0.25 + 0j)
+        >>> animate_locus(g, -g[:, None] / 2 + root * [1, -1], title="ns + r1").frame_rate
+        20
+    """
+    from matplotlib.animation import FuncAnimation
+
+    at, rows = np.asarray(values, float), np.asarray(eigenvalues, complex)
+    fig = locus_figure(at, rows, title=title, name=name, kind=kind, critical=critical)
+    with style():
+        ax = fig.axes[0]
+        (now,) = ax.plot([], [], marker="o", linestyle="none", markersize=9, color=VERMILION, markeredgecolor="white",
+                         zorder=6)  # fmt: skip
+        said = fig.text(0.97, 0.985, "", ha="right", va="top", fontsize=9)
+
+        def draw(k: int) -> list[Any]:
+            now.set_data(rows[k].real, rows[k].imag)
+            said.set_text(f"{name} = {number(float(at[k]), 3)}")
+            return []
+
+        draw(0)
+        order = [*range(len(at)), *[len(at) - 1] * (rate // 2)]
+        film = FuncAnimation(fig, draw, frames=order, interval=1000 / rate, blit=False)
+    film.frame_rate, film.figure = rate, fig  # type: ignore[attr-defined]
+    return film
 
 
 def spectral_values(spectrum: Any) -> Any:

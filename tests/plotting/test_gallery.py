@@ -47,7 +47,7 @@ def test_every_figure_is_there_small_and_has_its_command(name):
     file = FIGURES / f"{name}.png"
     assert file.stat().st_size < 100_000
     with Image.open(file) as image:
-        assert image.width >= 800
+        assert image.width >= 640
     page = readme()
     assert f"![{entries(name)[0].title}]({name}.png)" in page
     assert all(command in page for command in entries(name)[0].commands)

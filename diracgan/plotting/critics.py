@@ -1,0 +1,176 @@
+"""The critic as a line, the datum and the fake sample as points, at a few instants or in motion (d = 1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from ..errors import InputError
+from .composite import heading
+from .parts import legend_below, open_axes, scale_beside, ticks
+from .series import Series, read
+from .theme import INK, PALE, VERMILION, number, style, time_map
+
+if TYPE_CHECKING:
+    from matplotlib.animation import FuncAnimation
+    from matplotlib.axes import Axes
+
+
+def critic(traj: Any, ax: Axes | None = None, *, instants: int = 6) -> Axes:
+    """Draw the critic D(x) = φ x at a few instants, coloured by time, with the fake sample of each on its line.
+
+    Args:
+        traj: a trajectory with d = 1.
+        ax: axes to draw on; a new figure when ``None``.
+        instants: how many, equally spaced, first and last included.
+
+    Returns:
+        The axes.
+
+    Raises:
+        InputError: for d ≥ 2.
+
+    Example:
+        >>> import numpy as np
+        >>> from matplotlib.figure import Figure
+        >>> t = np.linspace(0, 6, 50)
+        >>> traj = {"phi": np.cos(t)[:, None], "theta": np.sin(t)[:, None], "time": t}
+        >>> critic(traj, Figure().add_subplot()).get_xlabel()
+        'sample x'
+    """
+    series = _one(traj)
+    with style():
+        ax = open_axes(ax)
+        reach = _window(ax, series)
+        rows = np.unique(np.linspace(0, len(series.clock) - 1, max(instants, 2)).round().astype(int))
+        last = float(series.clock[-1])
+        scale = Normalize(float(series.clock[0]), last if last > series.clock[0] else last + 1)
+        edge = np.array(reach)
+        for k in rows:
+            colour = time_map()(scale(series.clock[k]))
+            phi, theta = float(series.phi[k, 0]), float(series.theta[k, 0])
+            ax.plot(edge, phi * edge, color=colour, linewidth=1.3, zorder=2)
+            ax.plot(
+                theta, phi * theta, marker="o", markersize=6, color=colour, markeredgecolor="white", zorder=3
+            )
+        ax.plot([], [], marker="o", linestyle="-", color=INK, label="critic D(x) = φ x, fake sample θ")
+        _datum(ax, series)
+        scale_beside(ax, scale, series.clock_name)
+        legend_below(ax)
+    return ax
+
+
+def critic_figure(traj: Any) -> Figure:
+    """Draw :func:`critic` on a page of its own: what ``diracgan plot --view critic`` draws.
+
+    Example:
+        >>> t = np.linspace(0, 6, 50)
+        >>> traj = {"phi": np.cos(t)[:, None], "theta": np.sin(t)[:, None], "time": t}
+        >>> critic_figure(traj).texts[0].get_text()
+        'trajectory: the critic and its fake sample'
+    """
+    series = _one(traj)
+    with style():
+        fig = Figure(figsize=(6.4, 4.6))
+        _titled(fig, series)
+        critic(series, fig.add_axes((0.11, 0.24, 0.74, 0.55)))
+    return fig
+
+
+def animate_critic(traj: Any, *, frames: int = 80, rate: int = 20) -> FuncAnimation:
+    """Return the critic's line and the fake sample in motion.
+
+    Args:
+        traj: a trajectory with d = 1.
+        frames: how many, equally spaced in time.
+        rate: frames per second.
+
+    Returns:
+        A matplotlib animation: :func:`diracgan.plotting.save` writes it as .gif or .mp4.
+
+    Raises:
+        InputError: for d ≥ 2.
+
+    Example:
+        >>> t = np.linspace(0, 6, 50)
+        >>> traj = {"phi": np.cos(t)[:, None], "theta": np.sin(t)[:, None], "time": t}
+        >>> animate_critic(traj, frames=3).frame_rate
+        20
+    """
+    from matplotlib.animation import FuncAnimation
+
+    series = _one(traj)
+    with style():
+        fig = Figure(figsize=(6.4, 4.6))
+        _titled(fig, series)
+        ax = fig.add_axes((0.11, 0.24, 0.74, 0.55))
+        edge = np.array(_window(ax, series))
+        (line,) = ax.plot([], [], color=INK, linewidth=1.6, label="critic D(x) = φ x", zorder=2)
+        (gone,) = ax.plot([], [], color=PALE, marker=".", linestyle="none", markersize=2.5, zorder=1)
+        (fake,) = ax.plot(
+            [], [], marker="o", linestyle="none", markersize=8, color="#0072B2", markeredgecolor="white",
+            label="fake sample θ", zorder=3,
+        )  # fmt: skip
+        _datum(ax, series)
+        legend_below(ax)
+        when = fig.text(0.97, 0.9, "", ha="right", va="top", fontsize=9)
+        at = np.linspace(series.clock[0], series.clock[-1], max(frames, 2))
+        phi, theta = (np.interp(at, series.clock, z[:, 0]) for z in (series.phi, series.theta))
+
+        def draw(k: int) -> list[Any]:
+            line.set_data(edge, phi[k] * edge)
+            fake.set_data([theta[k]], [phi[k] * theta[k]])
+            gone.set_data(theta[: k + 1], (phi * theta)[: k + 1])
+            moment = round(at[k]) if series.discrete else at[k]
+            when.set_text(f"{series.clock_name.split()[-1]} = {number(float(moment), 3)}")
+            return []
+
+        draw(0)
+        order = [*range(len(at)), *[len(at) - 1] * (rate // 2)]
+        film = FuncAnimation(fig, draw, frames=order, interval=1000 / rate, blit=False)
+    film.frame_rate, film.figure = rate, fig  # type: ignore[attr-defined]
+    return film
+
+
+def _one(traj: Any) -> Series:
+    series = read(traj)
+    if series.dim != 1:
+        raise InputError(
+            f"the critic is a line for d = 1, and the trajectory has d = {series.dim}; allowed: d = 1"
+        )
+    return series
+
+
+def _titled(fig: Figure, series: Series) -> None:
+    from .composite import _run
+
+    name = str(series.attrs.get("variant") or "trajectory")
+    heading(fig, f"{name[:40]}: the critic and its fake sample", _run(series)[:84])
+
+
+def _window(ax: Axes, series: Series) -> tuple[float, float]:
+    x0, theta = float(series.x0[0]), series.theta[:, 0]
+    half = 1.15 * max(float(np.abs(theta - x0).max()), 1e-12)
+    low, high = x0 - half, x0 + half
+    product = series.phi[:, 0] * theta
+    top = max(
+        float(np.abs(product).max()), 0.6 * float(np.abs(series.phi).max()) * max(abs(low), abs(high)), 1e-12
+    )
+    ax.set_xlim(low, high)
+    ax.set_ylim(-1.1 * top, 1.1 * top)
+    ax.axhline(0.0, color=PALE, linewidth=0.7, zorder=0)
+    ticks(ax.xaxis, 5)
+    ticks(ax.yaxis, 5)
+    ax.set_xlabel("sample x")
+    ax.set_ylabel("critic's logit D(x)")
+    return low, high
+
+
+def _datum(ax: Axes, series: Series) -> None:
+    ax.plot(
+        series.x0[0], 0.0, marker="+", markersize=12, markeredgewidth=2, color=VERMILION, linestyle="none",
+        label="datum x₀", zorder=4,
+    )  # fmt: skip

@@ -1,0 +1,155 @@
+"""How fast the players arrive: the radius on the scales on which a power law or an exponential is a straight line."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from .composite import heading
+from .parts import MOST_POINTS, legend_above, logarithmic, open_axes, span
+from .series import Series, read, thin
+from .small_multiples import verdict_words
+from .theme import BLUE, VERMILION, number, power_of_ten, style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def power_law(traj: Any, verdict: Any = None, ax: Axes | None = None) -> Axes:
+    """Draw r = |(φ, θ − x₀)| on two logarithmic scales, with the law r ~ C t^-p where a verdict found one.
+
+    Args:
+        traj: a trajectory.
+        verdict: its :class:`diracgan.analysis.Verdict`, if any.
+        ax: axes to draw on; a new figure when ``None``.
+
+    Returns:
+        The axes.
+
+    Example:
+        >>> import numpy as np
+        >>> from types import SimpleNamespace
+        >>> from matplotlib.figure import Figure
+        >>> t = np.linspace(1, 100, 50)
+        >>> traj = {"phi": 0 * t[:, None], "theta": 2 / np.sqrt(t)[:, None], "time": t}
+        >>> found = SimpleNamespace(kind="converges-sublinearly", numbers={"exponent": 0.5, "constant": 2.0}, rule=None)
+        >>> [line.get_label() for line in power_law(traj, found, Figure().add_subplot()).lines]
+        ['r', '2 t^−0.5']
+    """
+    series = read(traj)
+    with style():
+        ax = open_axes(ax)
+        clock, r = _radius(series)
+        later = clock > 1e-5 * clock[-1]
+        clock, r = clock[later], r[later]
+        ax.plot(clock, r, color=BLUE, label="r", gid="r")
+        numbers = {} if verdict is None else verdict.numbers
+        sizes = r
+        if _known(numbers, "exponent") and _known(numbers, "constant"):
+            law = float(numbers["constant"]) * clock ** -float(numbers["exponent"])
+            shown = (law < 3 * r.max()) & (law > r.min() / 3)
+            unit = "n" if series.discrete else "t"
+            label = f"{number(float(numbers['constant']), 4)} {unit}^{number(-float(numbers['exponent']), 3)}"
+            ax.plot(clock[shown], law[shown], color=VERMILION, linestyle=(0, (5, 2)), label=label, gid="law")
+        logarithmic(ax, sizes)
+        _log_clock(ax, clock)
+        ax.set_xlabel(series.clock_name)
+        ax.set_ylabel("r = |(φ, θ − x₀)|" if np.any(series.x0) else "r = |(φ, θ)|")
+        legend_above(ax)
+    return ax
+
+
+def decay(traj: Any, verdict: Any = None, ax: Axes | None = None) -> Axes:
+    """Draw r = |(φ, θ − x₀)| on a logarithmic scale over time, with the exponential rate where a verdict found one.
+
+    Args:
+        traj: a trajectory.
+        verdict: its :class:`diracgan.analysis.Verdict`, if any.
+        ax: axes to draw on; a new figure when ``None``.
+
+    Returns:
+        The axes.
+
+    Example:
+        >>> import numpy as np
+        >>> from types import SimpleNamespace
+        >>> from matplotlib.figure import Figure
+        >>> t = np.linspace(0, 9, 50)
+        >>> traj = {"phi": 0 * t[:, None], "theta": np.exp(-t)[:, None], "time": t}
+        >>> found = SimpleNamespace(kind="converges-exponentially", numbers={"rate": 1.0}, rule=None)
+        >>> [line.get_label() for line in decay(traj, found, Figure().add_subplot()).lines]
+        ['r', 'exp(−1 t)']
+    """
+    series = read(traj)
+    with style():
+        ax = open_axes(ax)
+        clock, r = _radius(series)
+        ax.plot(clock, r, color=BLUE, label="r", gid="r")
+        numbers = {} if verdict is None else verdict.numbers
+        if _known(numbers, "rate"):
+            rate = float(numbers["rate"])
+            # the line touches the envelope from above over the second half
+            late = clock >= clock[len(clock) // 2]
+            good = late & (r > 1e-300)
+            height = float(np.max(np.log(r[good]) + rate * clock[good])) if good.any() else 0.0
+            with np.errstate(under="ignore"):
+                law = np.exp(height - rate * clock)
+            unit = "n" if series.discrete else "t"
+            label = f"exp({number(-rate, 4)} {unit})"
+            shown = law < 30 * r.max()
+            ax.plot(clock[shown], law[shown], color=VERMILION, linestyle=(0, (5, 2)), label=label, gid="law")
+        span(ax, clock)
+        logarithmic(ax, np.maximum(r, 1e-16 * r.max()))
+        ax.set_xlabel(series.clock_name)
+        ax.set_ylabel("r")
+        legend_above(ax)
+    return ax
+
+
+def law_figure(traj: Any, verdict: Any) -> Figure:
+    """Draw both scales on one page, titled with the verdict: what ``diracgan verdict --out`` draws.
+
+    Example:
+        >>> import numpy as np
+        >>> from types import SimpleNamespace
+        >>> t = np.linspace(0, 9, 50)
+        >>> traj = {"phi": 0 * t[:, None], "theta": np.exp(-t)[:, None], "time": t, "attrs": {"variant": "a"}}
+        >>> found = SimpleNamespace(kind="converges-exponentially", numbers={"rate": 1.0}, rule=None, text="it does")
+        >>> law_figure(traj, found).texts[0].get_text()
+        'a: converges like exp(−1 t)'
+    """
+    series = read(traj)
+    with style():
+        fig = Figure(figsize=(9.6, 4.0))
+        heading(
+            fig, f"{series.attrs.get('variant') or 'trajectory'}: {verdict_words(verdict)}", str(verdict.text)
+        )
+        power_law(series, verdict, fig.add_axes((0.085, 0.15, 0.38, 0.57)))
+        decay(series, verdict, fig.add_axes((0.58, 0.15, 0.38, 0.57)))
+    return fig
+
+
+def _radius(series: Series) -> tuple[Any, Any]:
+    keep = thin(len(series.clock), MOST_POINTS)
+    both = np.hstack([series.phi, series.theta - series.x0])[keep]
+    return series.clock[keep], np.hypot.reduce(both, axis=1)
+
+
+def _known(numbers: Any, name: str) -> bool:
+    value = numbers.get(name)
+    return isinstance(value, (int, float)) and math.isfinite(value)
+
+
+def _log_clock(ax: Axes, clock: Any) -> None:
+    if not len(clock):
+        return
+    ax.set_xscale("log")
+    ax.set_xlim(clock[0], clock[-1])
+    low, high = math.log10(clock[0]), math.log10(clock[-1])
+    ax.xaxis.set_major_locator(FixedLocator([10.0**k for k in range(math.ceil(low), math.floor(high) + 1)]))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(power_of_ten)

@@ -1,0 +1,182 @@
+"""Small multiples: several variants from one start, on one scale, with what becomes of each below it."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.collections import LineCollection
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from ..errors import InputError
+from .composite import heading
+from .parts import MOST_POINTS, mark, ticks
+from .portraits import plane
+from .series import Array, Series, read, thin
+from .theme import ALARM, GREY, number, style, time_map
+
+_PANEL = 1.75  # inches of one square
+_MOST = 24
+_WIDEST = 6.0  # a run that goes further than so many times the usual one leaves its panel
+
+
+def multiples(
+    runs: Sequence[tuple[str, Any, str]], *, title: str, below: str = "", columns: int | None = None
+) -> Figure:
+    """Draw several runs side by side on one scale: (φ, θ) for d = 1, the generator's path for d ≥ 2.
+
+    Args:
+        runs: for each its name, its trajectory, and what becomes of it in a few words.
+        title: of the page; ``below`` the line under it.
+        columns: how many in a row; by default what makes the page wider than high.
+
+    Returns:
+        The figure.
+
+    Raises:
+        InputError: for no run, more than 24, or runs of different dimension.
+
+    Example:
+        >>> import numpy as np
+        >>> t = np.linspace(0, 6, 50)
+        >>> z = np.stack([np.cos(t), np.sin(t)], axis=1)
+        >>> traj = {"phi": z, "theta": z, "time": t}
+        >>> fig = multiples([("a", traj, "neutral orbit"), ("b", traj, "neutral orbit")], title="two")
+        >>> len(fig.axes)
+        2
+    """
+    if not 1 <= len(runs) <= _MOST:
+        raise InputError(f"{len(runs)} runs to compare; allowed: 1 to {_MOST}")
+    series = [read(traj) for _, traj, _ in runs]
+    if len({s.dim for s in series}) > 1:
+        raise InputError("runs of different dimension do not share a scale; allowed: one dimension")
+    points = [_flat(s) for s in series]
+    centre = np.array([0.0, series[0].x0[0]]) if series[0].dim == 1 else _flat_datum(series[0])
+    half = _reach(points, centre)
+    columns = columns or min(len(runs), max(3, math.ceil(math.sqrt(1.8 * len(runs)))))
+    lines = math.ceil(len(runs) / columns)
+    width = max(0.75 + columns * (_PANEL + 0.3), 6.4)
+    row = _PANEL + 1.0
+    height = 0.95 + lines * row + 0.1
+    with style():
+        fig = Figure(figsize=(width, height))
+        heading(fig, title, textwrap.shorten(below, int(width * 15), placeholder=" …"))
+        for k, ((name, _, words), s, p) in enumerate(zip(runs, series, points, strict=True)):
+            i, j = divmod(k, columns)
+            left = 0.62 + j * (_PANEL + 0.3)
+            bottom = height - 1.05 - i * row - _PANEL
+            ax = fig.add_axes((left / width, bottom / height, _PANEL / width, _PANEL / height))
+            _panel(ax, s, p, centre, half)
+            if j == 0:
+                ax.set_ylabel("generator θ" if s.dim == 1 else "θ₂" if s.dim == 2 else "θ across θ(0)")
+            else:
+                ax.set_yticklabels([])
+            if k + columns >= len(runs):
+                ax.set_xlabel(
+                    "critic φ" if s.dim == 1 else "θ₁" if s.dim == 2 else "θ along θ(0)", labelpad=1
+                )
+            else:
+                ax.set_xticklabels([])
+            shown = textwrap.wrap(name, 27, max_lines=2, placeholder=" …")
+            ax.set_title("\n".join(shown), fontsize=8 if len(shown) == 1 else 7, weight="bold", pad=3)
+            drop = 0.36 if k + columns >= len(runs) else 0.1
+            kept = words.replace("period ", "period\N{NO-BREAK SPACE}")
+            kept = kept.replace(" n)", "\N{NO-BREAK SPACE}n)").replace(" t)", "\N{NO-BREAK SPACE}t)")
+            said = "\n".join(textwrap.wrap(kept, 27, max_lines=2, placeholder=" …"))
+            colour = ALARM if s.failure() else GREY
+            fig.text(left / width, (bottom - drop) / height, said, va="top", fontsize=7.5, color=colour)
+        fig.set_label(f"{title}: {', '.join(name for name, _, _ in runs)}")
+    return fig
+
+
+def _flat(s: Series) -> Array:
+    """The path in two coordinates."""
+    if s.dim == 1:
+        return np.hstack([s.phi, s.theta])
+    if s.dim == 2:
+        return s.theta
+    return (s.theta - s.x0) @ plane(s.theta[0] - s.x0, s.phi[0]).T
+
+
+def _flat_datum(s: Series) -> Array:
+    return s.x0 if s.dim == 2 else np.zeros(2)
+
+
+def _reach(points: Sequence[Array], centre: Array) -> float:
+    """Half the window: what holds every run, but for those that go far beyond the usual."""
+    sizes = np.array([float(np.abs(p - centre).max()) for p in points])
+    start = max(float(np.abs(p[0] - centre).max()) for p in points)
+    usual = max(float(np.median(sizes)), start)
+    kept = sizes[sizes <= _WIDEST * usual]
+    return 1.08 * max(float(kept.max(initial=0.0)), start, 1e-290)
+
+
+def _panel(ax: Any, s: Series, points: Array, centre: Array, half: float) -> None:
+    keep = thin(len(points), MOST_POINTS)
+    p, clock = points[keep], s.clock[keep]
+    scale = Normalize(float(clock[0]), float(clock[-1]) if clock[-1] > clock[0] else float(clock[0]) + 1)
+    if s.discrete:
+        size = float(np.clip(900 / len(p), 1.2, 8))
+        ax.scatter(
+            *p.T, c=clock, cmap=time_map(), norm=scale, s=size, linewidth=0, zorder=3, rasterized=len(p) > 999
+        )
+    elif len(p) > 1:
+        path = LineCollection(
+            list(np.stack([p[:-1], p[1:]], axis=1)), cmap=time_map(), norm=scale, linewidth=1.1, zorder=3
+        )
+        path.set_array((clock[:-1] + clock[1:]) / 2)
+        ax.add_collection(path, autolim=False)
+    for kind, at in (("start", p[0]), ("end", p[-1]), ("equilibrium", centre)):
+        look = mark(kind)
+        look["markersize"] *= 0.6
+        ax.plot(*at, **{**look, "clip_on": True})
+    ax.set_xlim(centre[0] - half, centre[0] + half)
+    ax.set_ylim(centre[1] - half, centre[1] + half)
+    ax.set_aspect("equal")
+    ticks(ax.xaxis, 3)
+    ticks(ax.yaxis, 3)
+    ax.tick_params(labelsize=7, pad=2)
+
+
+_KINDS = {
+    "converges-exponentially": "converges exponentially",
+    "converges-sublinearly": "converges, slower than any exponential",
+    "converges-elsewhere": "comes to rest elsewhere",
+    "neutral-orbit": "a neutral orbit",
+    "limit-circle": "onto a circle",
+    "limit-cycle": "onto a limit cycle",
+    "diverges": "diverges",
+    "finite-time": "blows up in finite time",
+    "stuck": "stuck on a discontinuity",
+    "undecided": "undecided",
+}
+
+
+def verdict_words(verdict: Any) -> str:
+    """Return a verdict in a few words, for under a picture.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> verdict_words(SimpleNamespace(kind="converges-sublinearly", numbers={"exponent": 0.5}, rule=None))
+        'converges like t^−0.5'
+    """
+    n, clock = verdict.numbers, "n" if verdict.rule else "t"
+
+    def known(name: str, lead: str) -> str:
+        value = n.get(name)
+        usable = isinstance(value, (int, float)) and math.isfinite(value)
+        return f"{lead}{number(float(value), 3)}" if usable else ""
+
+    if verdict.kind == "converges-exponentially" and known("rate", ""):
+        return f"converges like exp({number(-float(n['rate']), 3)} {clock})"
+    if verdict.kind == "converges-sublinearly" and known("exponent", ""):
+        return f"converges like {clock}^{number(-float(n['exponent']), 3)}"
+    said = _KINDS.get(verdict.kind, verdict.kind)
+    if verdict.kind in ("limit-circle", "limit-cycle"):
+        said += known("radius_theta", ", |θ| = ") if verdict.kind == "limit-circle" else ""
+        said += known("period", ", period ")
+    return said
