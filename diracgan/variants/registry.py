@@ -125,7 +125,7 @@ def parse(spec: str) -> Variant:
 
     Example:
         >>> parse("wgan-gp:c=0,lam=0.5,l2=0.1").label
-        'wgan-gp(lam=0.5, c=0, one_sided=False) + l2=0.1'
+        'wgan-gp(lam=0.5, c=0) + l2=0.1'
     """
     head, _, rest = spec.partition(":")
     if head in _REGISTRY or head in PRESETS:

@@ -69,12 +69,12 @@ def test_its_words_are_the_verdicts_words():
 
 def test_rows_say_what_the_spectrum_says(real):
     by_name = {r["name"]: r for r in real["rows"]}
-    flow = by_name["wgan-gp(lam=0.5, c=0, one_sided=False) | flow"]["cells"]["1"]
+    flow = by_name["wgan-gp(lam=0.5, c=0) | flow"]["cells"]["1"]
     assert flow["status"] == "stable"
     assert flow["margin"] == pytest.approx(0.5)
-    steps = by_name["wgan-gp(lam=0.5, c=0, one_sided=False) | simultaneous(lr=0.2)"]["cells"]["2"]
+    steps = by_name["wgan-gp(lam=0.5, c=0) | simultaneous(lr=0.2)"]["cells"]["2"]
     assert steps["spectral_radius"] ** 2 == pytest.approx(1 - 2 * 0.2 * 0.5 + 0.04)
-    assert by_name["wgan-gp(lam=0.1, c=1, one_sided=False) | flow"]["cells"]["1"]["status"] == "no-derivative"
+    assert by_name["wgan-gp(lam=0.1, c=1) | flow"]["cells"]["1"]["status"] == "no-derivative"
     assert by_name["wgan | flow"]["cells"]["1"]["status"] == "not-an-equilibrium"
 
 
