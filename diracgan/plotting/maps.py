@@ -167,8 +167,17 @@ def bifurcation(found: Any, ax: Axes | None = None) -> Axes:
     fine = np.isfinite(orbit) & ~leaving[:, None]  # what leaves has no limit set to show
     with style():
         ax = open_axes(ax)
-        ax.plot(at[fine], orbit[fine], linestyle="none", marker=".", markersize=1.6 if fine.sum() > 3000 else 3.2, color=BLUE, markeredgewidth=0,
-                rasterized=True)  # fmt: skip
+        size = 1.6 if fine.sum() > 3000 else 3.2
+        ax.plot(
+            at[fine],
+            orbit[fine],
+            linestyle="none",
+            marker=".",
+            markersize=size,
+            color=BLUE,
+            markeredgewidth=0,
+            rasterized=True,
+        )
         changes = np.asarray(found["threshold"], float)
         sides = _sides(np.sort(np.asarray(found[x], float)))
         for k in np.flatnonzero(leaving[np.argsort(np.asarray(found[x], float))]):
