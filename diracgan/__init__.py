@@ -96,7 +96,16 @@ __all__ = [
 if TYPE_CHECKING:
     from diracgan import analysis, training
     from diracgan import plotting as plot
-    from diracgan.analysis import critical, diagnose, ema, report, spectrum, stationary_covariance, tune, verdict
+    from diracgan.analysis import (
+        critical,
+        diagnose,
+        ema,
+        report,
+        spectrum,
+        stationary_covariance,
+        tune,
+        verdict,
+    )
     from diracgan.analysis.explain import explain
     from diracgan.comparison import compare
     from diracgan.dirac import field
@@ -105,8 +114,7 @@ if TYPE_CHECKING:
     from diracgan.ensemble import ensemble, spectra, sweep
     from diracgan.errors import InputError
     from diracgan.practice import preset, presets
-    from diracgan.training import train
-    from diracgan.training import measure
+    from diracgan.training import measure, train
     from diracgan.variants import Variant, register, variant, variants
 
 

@@ -194,7 +194,7 @@ def _finite(data: np.ndarray, what: str) -> None:
     if bad.any():
         where = tuple(int(i) for i in np.argwhere(bad)[0])
         raise InputError(
-            f"{what} has {int(bad.sum())} numbers that are not finite, the first at {where}; allowed: none"
+            f"{what} has {int(bad.sum())} numbers that are not finite (NaN), the first at {where}; allowed: none"
         )
 
 

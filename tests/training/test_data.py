@@ -1,0 +1,160 @@
+"""Data as they lie on disk, and draws as they should be distributed."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import struct
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from diracgan.errors import InputError
+from diracgan.training.problems import problem, problems
+
+ROOT = Path(__file__).parents[2]
+MNIST = Path(os.environ.get("DIRACGAN_MNIST", ROOT.parent / "shared/data/mnist"))
+IMAGES = MNIST / "t10k-images-idx3-ubyte.gz"
+mnist = pytest.mark.skipif(
+    not IMAGES.is_file(), reason=f"no MNIST in {MNIST}; DIRACGAN_MNIST names its folder"
+)
+
+
+def images(n=6, side=8, seed=0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (n, side, side), dtype=np.uint8)
+
+
+def idx(array: np.ndarray) -> bytes:
+    return struct.pack(f">I{array.ndim}I", 0x800 + array.ndim, *array.shape) + array.tobytes()
+
+
+def refused(said: str, name: str, **options) -> None:
+    with pytest.raises(InputError, match=said) as told:
+        problem(name, **options)
+    assert "\n" not in str(told.value)
+
+
+def test_an_idx_file_gz_or_not_with_its_labels(folder):
+    pixels, classes = images(), np.array([0, 1, 2, 1, 0, 2], np.uint8)
+    Path("train-images-idx3-ubyte").write_bytes(idx(pixels))
+    Path("train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(classes)))
+    made = problem("idx:train-images-idx3-ubyte")
+    np.testing.assert_allclose(np.asarray(made.data)[..., 0], pixels / 127.5 - 1, atol=1e-6)
+    np.testing.assert_array_equal(made.labels, classes)
+    assert (made.shape, made.classes, made.network) == ((8, 8, 1), 3, "dcgan")
+    assert problem("idx:train-images-idx3-ubyte", labels="none").classes == 0
+    assert problem("idx:train-images-idx3-ubyte", pad=1).shape == (10, 10, 1)
+    Path("c-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(pixels)))
+    assert problem("idx:c-images-idx3-ubyte").labels is None  # .gz is found without being named
+    assert Path(dict(made.spec)["path"]).is_absolute()
+
+
+def test_idx_files_that_are_not_what_they_should_be(folder):
+    whole = idx(images())
+    cases = {
+        "magic": (b"\x00\x00\x0d\x03" + whole[4:], "magic number 0x00000d03; allowed: 0x00000803"),
+        "labels": (idx(np.arange(6, dtype=np.uint8)), "magic number 0x00000801"),
+        "short": (whole[:-1], r"is truncated: 399 bytes, but 6 x 8 x 8 needs 400"),
+        "long": (whole + b"x", "is too long"),
+        "header": (whole[:9], "its header alone has 16 bytes, the file has 9"),
+        "empty": (b"", "has 0 bytes"),
+        "nothing": (idx(np.zeros((0, 8, 8), np.uint8)), "holds nothing"),
+        "text": (b"hello world, no pixels here", "magic number 0x68656c6c"),
+        "gz": (gzip.compress(whole)[:-9], "is truncated: its gzip stream ends early"),
+    }
+    for name, (raw, said) in cases.items():
+        Path(name).write_bytes(raw)
+        refused(said, f"idx:{name}")
+    refused("no file 'missing'", "idx:missing")
+    Path("a").write_bytes(whole)
+    Path("b").write_bytes(idx(np.arange(5, dtype=np.uint8)))
+    refused("5 labels for 6 images", "idx:a", labels="b")
+    refused("no file 'c'", "idx:a", labels="c")
+    refused("magic number 0x00000803; allowed: 0x00000801", "idx:a", labels="a")
+
+
+def test_npz_files(folder):
+    vectors = np.random.default_rng(0).normal(size=(7, 3))
+    np.savez("v.npz", x=vectors, y=np.array([0, 1, 0, 1, 2, 2, 0]))
+    made = problem("npz:v.npz")
+    np.testing.assert_allclose(made.data, vectors, rtol=1e-6)
+    assert (made.shape, made.classes, made.network, made.images) == ((3,), 3, "mlp", False)
+    np.savez("i.npz", images(5))
+    made = problem("npz:i.npz")
+    assert (made.shape, made.network, float(np.abs(made.data).max()) <= 1) == ((8, 8, 1), "dcgan", True)
+    bad = vectors.copy()
+    bad[4, 1] = np.nan
+    np.savez("nan.npz", x=bad)
+    refused(r"1 numbers that are not finite \(NaN\), the first at \(4, 1\)", "npz:nan.npz")
+    np.savez("range.npz", x=3 * np.random.default_rng(0).normal(size=(4, 8, 8)))
+    refused(r"allowed: numbers in \[-1, 1\]", "npz:range.npz")
+    np.savez("labels.npz", x=vectors, y=np.arange(3))
+    refused("allowed: one class 0, 1, ... for each of 7 samples", "npz:labels.npz")
+    np.savez("objects.npz", x=np.array([{}, {}], object))
+    refused("is no .npz file of numbers", "npz:objects.npz")
+    np.savez("two.npz", a=vectors, b=vectors)
+    refused("no array 'x'; allowed: key=a or key=b", "npz:two.npz")
+    assert problem("npz:two.npz", key="b").size == 3
+    Path("text.npz").write_text("no zip")
+    refused("'text.npz'", "npz:text.npz")
+    Path("cut.npz").write_bytes(Path("v.npz").read_bytes()[:-100])
+    refused("'cut.npz'", "npz:cut.npz")
+    refused("no file 'missing.npz'", "npz:missing.npz")
+
+
+def test_digits_say_how_to_be_had(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    refused(r'pip install "diracgan\[train\]"', "digits")
+
+
+def test_mixtures_are_what_they_say():
+    for name, centres, spread in (("ring8", 8, 0.02), ("grid25", 25, 0.05), ("points8", 8, 0.0)):
+        made = problem(name)
+        x = np.asarray(made.draw(jax.random.key(0), 20_000).x, np.float64)
+        away = x[:, None] - np.asarray(made.data)
+        nearest = np.linalg.norm(away, axis=-1).argmin(axis=1)
+        assert len(made.data) == centres
+        np.testing.assert_allclose(np.bincount(nearest) / 20_000, 1 / centres, rtol=0.15)
+        residual = away[np.arange(20_000), nearest]
+        assert residual.std() == pytest.approx(spread, rel=0.02, abs=1e-7)
+    z = np.asarray(problem("ring8").draw(jax.random.key(1), 20_000).z)
+    assert z.mean() == pytest.approx(0, abs=0.01)
+    assert z.std() == pytest.approx(1, rel=0.01)
+    x = np.asarray(problem("gauss2d", mean=[3.0, 1.0], std=0.5).draw(jax.random.key(0), 20_000).x)
+    np.testing.assert_allclose(x.mean(axis=0), [3, 1], atol=0.02)
+    np.testing.assert_allclose(np.cov(x.T), 0.25 * np.eye(2), atol=0.01)
+
+
+def test_truncated_inputs_lie_inside():
+    made = problem("ring8")
+    z = np.asarray(made.latent(jax.random.key(0), 20_000, truncation=0.5))
+    assert np.abs(z).max() <= 0.5
+    # the variance of a standard normal cut off at 0.5
+    assert z.var() == pytest.approx(1 - 2 * 0.5 * 0.3520653 / 0.3829249, rel=0.02)
+
+
+def test_a_paired_problem_pairs():
+    made = problem("denoise", std=0.3)
+    batch = made.draw(jax.random.key(0), 500)
+    noise = np.asarray(batch.z) - np.asarray(batch.x).reshape(500, -1)
+    assert noise.std() == pytest.approx(0.3, rel=0.02)
+    assert made.draw(jax.random.key(0), 5).labels.shape == (5,)
+
+
+def test_every_problem_says_what_it_is():
+    assert all(text and not text.endswith(".") for text in problems().values())
+    refused("did you mean 'ring8'", "ring9")
+    refused("did you mean 'std'", "ring8", sdt=1)
+    refused("must have 2 entries", "dirac", x0=[0.0, 0.0], phi0=[1.0])
+
+
+@mnist
+def test_mnist_as_it_is_distributed():
+    made = problem(f"idx:{IMAGES}")
+    assert made.data.shape == (10_000, 28, 28, 1)
+    assert np.bincount(made.labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert (float(made.data.min()), float(made.data.max())) == (-1.0, 1.0)
+    assert made.network == "dcgan"

@@ -1,0 +1,244 @@
+"""Networks against what they should compute: other formulas, other libraries, invariances."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import diracgan as dg
+from diracgan.errors import InputError
+from diracgan.game import Players, constrain
+from diracgan.training.games import game, minibatches
+from diracgan.training.networks import (
+    Architecture,
+    Down,
+    Linear,
+    MinibatchDiscrimination,
+    Norm,
+    Pass,
+    Project,
+    Up,
+    Weighted,
+    critic,
+    players,
+    spectral_norm,
+)
+from diracgan.training.problems import Batch, problem
+
+KEY = jax.random.key(0)
+
+
+def x_of(*shape: int, seed: int = 1):
+    return jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32)
+
+
+def image_problem(side: int):
+    made = problem("ring8")
+    own = {n: getattr(made, n) for n in made.__dataclass_fields__}
+    pixels = x_of(4, side, side, 1).clip(-1, 1)
+    how = {"shape": (side, side, 1), "images": True, "network": "dcgan", "modes": False, "inputs": 5}
+    return type(made)(**{**own, "data": pixels, **how})
+
+
+@pytest.mark.parametrize("side", [3, 4])
+def test_the_transposed_convolution_is_one(side):
+    w, b = x_of(4, 4, 3, 2), x_of(2)
+    x = x_of(2, side, side + 1, 3, seed=2)
+    ours = Up(w, b, None)(x)
+    theirs = jax.lax.conv_transpose(
+        x, w, (2, 2), ((2, 2), (2, 2)), dimension_numbers=("NHWC", "HWIO", "NHWC"), transpose_kernel=False
+    )
+    # jax slides the kernel as it lies: a transposed convolution has it turned around
+    turned = jax.lax.conv_transpose(
+        x, w[::-1, ::-1], (2, 2), ((2, 2), (2, 2)), dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+    assert ours.shape == theirs.shape == (2, 2 * side, 2 * side + 2, 2)
+    np.testing.assert_allclose(ours, turned + b, rtol=1e-5, atol=1e-5)
+    # and it is the adjoint of the strided convolution with the same kernel
+    down = Down(jnp.swapaxes(w, 2, 3), None, None)
+    y = x_of(2, 2 * side, 2 * side + 2, 2, seed=3)
+    assert float(jnp.vdot(ours - b, y)) == pytest.approx(float(jnp.vdot(x, down(y))), rel=1e-4)
+
+
+@pytest.mark.parametrize("side", [8, 16, 28, 32, 64])
+def test_a_dcgan_follows_its_guidelines(side):
+    made = players(Architecture(kind="dcgan", width=4), image_problem(side), KEY)
+    phi, theta = made
+    assert jax.eval_shape(phi, jax.ShapeDtypeStruct((2, side, side, 1), jnp.float32)).shape == (2,)
+    out = jax.eval_shape(theta, jax.ShapeDtypeStruct((2, 5), jnp.float32))
+    assert out.shape == (2, side, side, 1)
+    d_norms = [isinstance(layer, Norm) for layer in phi.layers]
+    assert not d_norms[1], "no norm at D's input"
+    assert isinstance(theta.head, Up), "G ends in a transposed convolution without a norm"
+    kinds = [type(layer) for layer in (*phi.layers, *theta.layers) if isinstance(layer, Weighted)]
+    assert set(kinds) <= {Down, Up, Project}, "no dense hidden layers, no pooling"
+    weights = np.concatenate([np.ravel(w.w) for w in (*theta.layers, theta.head) if isinstance(w, Weighted)])
+    assert weights.std() == pytest.approx(0.02, rel=0.1)
+    sample = theta(x_of(3, 5)) if side == 8 else None
+    assert sample is None or float(jnp.abs(sample).max()) <= 1.0
+
+
+def test_images_that_no_dcgan_fits():
+    for side in (7, 6, 66):
+        with pytest.raises(InputError, match="allowed: square, of an even side from 8 to 64"):
+            players(Architecture(kind="dcgan"), image_problem(side), KEY)
+
+
+@pytest.mark.parametrize("shape", [(7, 4), (4, 7), (3, 3, 2, 5), (6, 1)])
+def test_spectral_norm_is_the_largest_singular_value_with_its_derivative(shape):
+    w = x_of(*shape)
+    m = np.asarray(w).reshape(-1, shape[-1])
+    u, s, v = np.linalg.svd(m, full_matrices=False)
+    assert float(spectral_norm(w)) == pytest.approx(s[0], rel=1e-3)
+    slope = np.asarray(jax.grad(spectral_norm)(w)).reshape(m.shape)
+    np.testing.assert_allclose(slope, np.outer(u[:, 0], v[0]), atol=0.03)
+
+
+def test_a_normalised_variant_divides_weights_by_their_spectral_norm():
+    phi = players(Architecture(width=8), problem("ring8"), KEY).phi
+    used = constrain(dg.variant("wgan"), phi)
+    for a, b in zip(phi.layers, used.layers, strict=True):
+        if isinstance(a, Weighted):
+            assert np.linalg.norm(b.w, 2) == pytest.approx(1, rel=1e-2)
+            np.testing.assert_array_equal(a.b, b.b)
+    x, y = x_of(200, 2), x_of(200, 2, seed=5)
+    slope = np.abs(critic(used, x) - critic(used, y)) / np.linalg.norm(x - y, axis=1)
+    assert slope.max() <= 1.01, "a critic with spectral norms of 1 is 1-Lipschitz"
+    assert float(constrain(dg.variant("wgan"), Linear(jnp.array([3.0, 4.0]))).w[0]) == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize("kind", ["spectral", "weight"])
+def test_norms_of_weights(kind):
+    made = players(Architecture(width=8, norm_d=kind), problem("ring8"), KEY).phi
+    layer = made.layers[0]
+    doubled = eqx.tree_at(lambda net: net.layers[0].w, made, 2 * layer.w)
+    x = x_of(5, 2)
+    np.testing.assert_allclose(
+        doubled(x), made(x), rtol=1e-4, atol=1e-5
+    )  # the weight's length does not matter
+    plain = eqx.tree_at(lambda net: net.head.b, made, made.head.b + 1.0)
+    np.testing.assert_allclose(plain(x), made(x) + 1.0, rtol=1e-5, atol=1e-5)
+
+
+def test_norms_of_activations():
+    x = 3.0 * x_of(6, 5, 5, 4) + 2.0
+    axes = {"batch": (0, 1, 2), "layer": (1, 2, 3), "instance": (1, 2)}
+    for kind, over in axes.items():
+        y = np.asarray(Norm(jnp.ones(4), jnp.zeros(4), kind)(x))
+        np.testing.assert_allclose(y.mean(axis=over), 0, atol=1e-4)
+        np.testing.assert_allclose(y.var(axis=over), 1, rtol=1e-3)
+
+
+def alone_as_in_company(norm: str) -> bool:
+    phi = players(Architecture(width=8, depth=2, norm_d=norm), problem("ring8"), KEY).phi
+    x, how = x_of(6, 2), Pass(reference=x_of(32, 2, seed=9))
+    return bool(np.allclose(critic(phi, x, how)[:1], critic(phi, x[:1], how), atol=1e-5))
+
+
+def test_only_a_batch_norm_lets_samples_depend_on_each_other():
+    """Virtual batch norm's effect: the normalisation stays, the dependence goes (arXiv 1606.03498, 3.4)."""
+    assert not alone_as_in_company("batch")
+    assert alone_as_in_company("virtual")
+    assert alone_as_in_company("layer")
+    phi = players(Architecture(width=8, norm_d="virtual"), problem("ring8"), KEY).phi
+    x = x_of(6, 2)
+    shifted = [critic(phi, x, Pass(reference=k * x_of(32, 2))) for k in (1.0, 3.0)]
+    assert not np.allclose(*shifted), "the reference batch is what it normalises with"
+
+
+def test_minibatch_features_tell_a_collapsed_batch():
+    """The critic's last features of a batch without variety differ from those of one with it, sample by sample."""
+    spread, collapsed = x_of(8, 2), jnp.tile(x_of(1, 2), (8, 1))
+    for kind in ("std", "discrimination"):
+        phi = players(Architecture(width=8, minibatch=kind), problem("ring8"), KEY).phi
+        extra = slice(8, None)
+        alone = phi.features(collapsed[:1])[0, extra] if kind == "std" else None
+        same, different = (np.asarray(phi.features(x))[:, extra] for x in (collapsed, spread))
+        if kind == "std":
+            np.testing.assert_allclose(same, 1e-4, rtol=1e-2)
+            np.testing.assert_allclose(alone, same[0], rtol=1e-3)
+            assert different.min() > 0.05
+        else:
+            np.testing.assert_allclose(same, 7.0, rtol=1e-5)  # all seven others are at distance 0
+            assert different.max() < 6.9
+    t = x_of(3, 2, 2)
+    x = x_of(4, 3)
+    m = np.einsum("nk,kbc->nbc", x, t)
+    by_hand = [[sum(np.exp(-np.abs(m[i, b] - m[j, b]).sum()) for j in range(4) if j != i) for b in range(2)]
+               for i in range(4)]  # fmt: skip
+    np.testing.assert_allclose(MinibatchDiscrimination(t)(x)[:, 3:], by_hand, rtol=1e-5)
+
+
+def test_dropout_keeps_the_mean_and_needs_a_key():
+    phi = players(Architecture(width=64, depth=1, dropout_d=0.5), problem("ring8"), KEY).phi
+    x = x_of(4, 2)
+    np.testing.assert_array_equal(critic(phi, x), critic(phi, x))
+    draws = jax.vmap(lambda k: critic(phi, x, Pass(key=k)))(jax.random.split(KEY, 4000))
+    np.testing.assert_allclose(draws.mean(axis=0), critic(phi, x), atol=0.05)
+    assert draws.std(axis=0).min() > 0.05
+
+
+def test_a_projection_critic_sees_labels_and_no_slope_along_them(folder):
+    np.savez("v.npz", x=x_of(30, 2), y=np.arange(30) % 3)
+    on = problem("npz:v.npz", latent=4)
+    both = players(Architecture(width=8, condition="projection"), on, KEY)
+    made = game(dg.variant("ns").with_(r1=0.2), on, KEY, conditional=True)
+    x = made.x_real
+    assert x.shape == (30, 5)
+    other = x.at[:, 2:].set(jnp.roll(x[:, 2:], 1, axis=1))
+    assert not np.allclose(both.phi(x), both.phi(other))
+    slope = jax.grad(lambda x: jnp.sum(both.phi(x)))(x)
+    np.testing.assert_array_equal(slope[:, 2:], 0.0)
+    samples = both.theta(made.z)
+    np.testing.assert_array_equal(
+        samples[:, 2:], x[:, 2:]
+    )  # a fake is judged with the label it was asked for
+    v = jax.jit(made.velocity)(both)
+    assert all(np.all(np.isfinite(a)) for a in jax.tree.leaves(v))
+
+
+def test_a_game_of_one_batch_is_the_loss_by_hand():
+    on = problem("ring8")
+    both = players(Architecture(width=8), on, KEY)
+    x, z = x_of(5, 2), x_of(5, 8, seed=2)
+    made = game(dg.variant("wgan-linear").with_(r1=0.3), on, batch=Batch(x, z))
+
+    def loss(phi):
+        slopes = jax.vmap(jax.grad(lambda one: phi(one[None])[0]))(x)
+        return jnp.mean(phi(both.theta(z))) - jnp.mean(phi(x)) + 0.15 * jnp.mean(jnp.sum(slopes**2, axis=1))
+
+    v = jax.jit(made.velocity)(both)
+    for a, b in zip(jax.tree.leaves(v.phi), jax.tree.leaves(jax.jit(jax.grad(loss))(both.phi)), strict=True):
+        np.testing.assert_allclose(a, -b, rtol=1e-4, atol=1e-5)
+    for a, b in zip(
+        jax.tree.leaves(v.theta),
+        jax.tree.leaves(jax.grad(lambda t: -jnp.mean(both.phi(t(z))))(both.theta)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(a, -b, rtol=1e-4, atol=1e-5)
+
+
+def test_the_mean_of_drawn_instance_noise_is_the_integral():
+    """Keyed sampling in training, quadrature in the Dirac system: the same field in the mean."""
+    on = problem("dirac", x0=[0.4], phi0=[0.7], theta0=[-0.3])
+    both = players(Architecture(), on, KEY)
+    v = dg.variant("ns").with_(noise=0.5, r1=0.2)
+    keys = jax.random.split(jax.random.key(5), 40_000)
+    drawn = jax.vmap(lambda k: minibatches(v, on, k, 1).velocity(both))(keys)
+    exact = dg.field(v, [0.4])(jnp.array([0.7]), jnp.array([-0.3]))
+    for a, b in ((drawn.phi.w, exact[0]), (drawn.theta.point, exact[1])):
+        error = float(a.std()) / 200
+        assert float(a.mean()) == pytest.approx(float(b[0]), abs=4 * error)
+
+
+def test_a_clipped_critic_is_clipped_everywhere():
+    on = problem("ring8")
+    both = players(Architecture(width=8), on, KEY)
+    v = dg.variant("wgan-clip", clip=0.05)
+    made = minibatches(v, on, KEY, 4)
+    after = made.land(both, Players(0.1, 0.1))
+    assert max(float(jnp.abs(w).max()) for w in jax.tree.leaves(after.phi)) <= 0.0500001
+    assert max(float(jnp.abs(w).max()) for w in jax.tree.leaves(after.theta)) > 0.1
