@@ -1,0 +1,170 @@
+"""Pages that are written from what they describe: the API, the commands, the gallery, benchmarks, changes."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+
+# The order of the API's page; a public name that is in no group stands under the last one.
+GROUPS = {
+    "What is minimised": ("Variant", "variant", "variants", "register", "preset", "presets"),
+    "The pure core": ("field", "step", "flow"),
+    "How the players move": ("rule", "rules", "simulate", "Trajectory", "save", "load"),
+    "What it means": ("spectrum", "verdict", "critical", "tune", "ema", "explain", "report",
+                      "stationary_covariance", "diagnose", "analysis"),
+    "Many at once": ("ensemble", "spectra", "sweep"),
+    "Real games": ("train", "measure", "training", "compare"),
+    "Else": (),
+}  # fmt: skip
+
+
+def on_files(files: Any, config: Any) -> Any:
+    """Add the generated pages, and the pictures that they show."""
+    from mkdocs.structure.files import File
+
+    pages = {
+        "reference/python.md": api_page(),
+        "reference/pictures.md": pictures_page(),
+        "reference/commands.md": commands_page(),
+        "gallery.md": (ROOT / "figures" / "README.md")
+        .read_text(encoding="utf-8")
+        .replace("](", "](figures/"),
+        "benchmarks.md": _without_links((ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")),
+        "changes.md": (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"),
+    }
+    for path, text in pages.items():
+        files.append(File.generated(config, path, content=text))
+    for folder in ("figures", "benchmarks"):
+        for picture in sorted((ROOT / folder).glob("*.png")):
+            files.append(File.generated(config, f"{folder}/{picture.name}", abs_src_path=str(picture)))
+    return files
+
+
+def _without_links(text: str) -> str:
+    """Links to files of the repository, which the site does not hold, as plain names."""
+    return re.sub(r"(?<!!)\[([^\]]+)\]\((?!https?:|#)[^)]*\)", r"\1", text)
+
+
+# ---------------- Python
+
+
+def public_names() -> list[tuple[str, str]]:
+    """Every public name of the package with its group."""
+    import diracgan
+
+    group = {name: title for title, names in GROUPS.items() for name in names}
+    return [(n, group.get(n, "Else")) for n in diracgan.__all__ if n not in ("__version__", "plot")]
+
+
+def api_page() -> str:
+    """Return the page of every public name, from the docstrings; one without a docstring is an error."""
+    import diracgan
+
+    parts = [
+        "# Python",
+        "`import diracgan as dg`; every name below is `dg.NAME`, and loads when it is first used.",
+    ]
+    names = public_names()
+    for title, order in GROUPS.items():
+        members = [n for n in order if (n, title) in names] + [
+            n for n, g in names if g == title and n not in order
+        ]
+        if not members:
+            continue
+        parts.append(f"## {title}")
+        for name in members:
+            parts += _entry(name, getattr(diracgan, name))
+    return "\n\n".join(parts) + "\n"
+
+
+def pictures_page() -> str:
+    """Return the page of every drawing function."""
+    from diracgan import plotting
+
+    about = inspect.cleandoc(inspect.getdoc(plotting) or "")
+    parts = ["# Pictures", f"```text\n{about}\n```", "Every name below is `dg.plot.NAME`."]
+    for name in plotting.__all__:
+        parts += _entry(f"plot.{name}", getattr(plotting, name))
+    return "\n\n".join(parts) + "\n"
+
+
+def _entry(name: str, thing: Any) -> list[str]:
+    """A heading and the documentation of one name; of a package, that of the names it exports."""
+    if not inspect.getdoc(thing):
+        raise ValueError(f"{name} is public and has no docstring")
+    if not inspect.ismodule(thing):
+        return [_directive(name, f"{thing.__module__}.{thing.__qualname__}")]
+    called = getattr(thing, name, None)
+    if callable(thing) and callable(called):  # a package that answers as its own function
+        return [_directive(name, f"{called.__module__}.{called.__qualname__}")]
+    import diracgan
+
+    parts = [f"### dg.{name}", inspect.cleandoc(inspect.getdoc(thing) or "")]
+    shown = {id(getattr(diracgan, n)) for n in diracgan.__all__}
+    for member in getattr(thing, "__all__", ()):
+        inner = getattr(thing, member)
+        if id(inner) in shown or inspect.ismodule(inner) or not inspect.getdoc(inner):
+            continue
+        if inspect.isclass(inner) or inspect.isfunction(inner):
+            home = inner.__module__
+            if home.startswith("diracgan"):
+                parts.append(_directive(f"{name}.{member}", f"{home}.{inner.__qualname__}"))
+    return parts
+
+
+def _directive(name: str, path: str) -> str:
+    return f"::: {path}\n    options:\n      heading: dg.{name}\n      toc_label: {name}"
+
+
+# ---------------- commands
+
+
+def commands_page() -> str:
+    """Return the page of every command with its options, read from the commands themselves."""
+    from diracgan.cli.app import COMMANDS
+
+    parts = [
+        "# Command line",
+        "`diracgan COMMAND --help` says the same. Exit codes: 0 done, 1 a gate failed, 2 bad usage or input, with one "
+        "line that says what is allowed. Commands that answer a question print one JSON object with `--format json`.",
+    ]
+    for name in COMMANDS:
+        parts += _command(name)
+    return "\n\n".join(parts) + "\n"
+
+
+def options_of(name: str) -> tuple[str, list[tuple[str, str, str]]]:
+    """A command's help, and for each of its parameters: how it is written, what it takes, what it does."""
+    import typer
+
+    module = importlib.import_module(f"diracgan.cli.{name.replace('-', '_')}")
+    app = typer.Typer(add_completion=False)
+    app.command(name)(module.command)
+    command = typer.main.get_command(app)
+    rows = []
+    for p in command.params:
+        written = p.opts if p.param_type_name == "option" else [p.metavar or (p.name or "").upper()]
+        takes = (
+            ""
+            if getattr(p, "is_flag", False) or p.param_type_name == "argument"
+            else (p.metavar or p.type.name)
+        )
+        rows.append((", ".join(written), takes, " ".join((getattr(p, "help", "") or "").split())))
+    return inspect.cleandoc(module.command.__doc__ or ""), rows
+
+
+def _command(name: str) -> list[str]:
+    about, rows = options_of(name)
+    text, _, example = about.partition("Example: ")
+    parts = [f"## {name}", text.strip()]
+    if example:
+        parts.append(f"```sh\n{' '.join(example.split())}\n```")
+    table = ["| option | takes | what it does |", "|---|---|---|"]
+    for written, takes, what in rows:
+        table.append("| " + " | ".join(c.replace("|", "\\|") for c in (f"`{written}`", takes, what)) + " |")
+    return [*parts, "\n".join(table)]
