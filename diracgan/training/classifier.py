@@ -82,7 +82,17 @@ def train_classifier(
     found: list[list[Any]] = [[], [], []]
     for start in range(0, steps, every):
         net, mean, own = _learn(
-            adam, net, mean, own, x[:cut], y[:cut], ema, jax.random.key(seed + 1), start, every, batch
+            adam,
+            net,
+            mean,
+            own,
+            x[:cut],
+            y[:cut],
+            ema,
+            jax.random.key(seed + 1),
+            jnp.int32(start),
+            every,
+            batch,
         )
         found[0].append(start + every)
         for k, one in ((1, net), (2, mean)):
@@ -101,7 +111,7 @@ def _learn(
     y: Array,
     ema: float,
     key: Array,
-    start: int,
+    start: Array,
     count: int,
     batch: int,
 ) -> tuple[Any, Any, Any]:

@@ -639,7 +639,7 @@ def _mesh(devices: int) -> Any:
     here = jax.devices()
     if len(here) < devices:
         raise InputError(f"devices = {devices}, but here are {len(here)}; allowed: at most {len(here)}")
-    return jax.make_mesh((devices,), ("batch",), devices=here[:devices])
+    return jax.sharding.Mesh(np.array(here[:devices]), ("batch",))
 
 
 __all__ = ["Run", "carry_out", "generators", "load_run", "plan", "resume", "start", "train", "warnings"]
