@@ -117,7 +117,7 @@ def compare(
         ]
         found = [f.result() for f in locals_]
         beside = [f.result() for f in references]
-        floor_records = [f.result() for f in floors_]
+        floor_records = [r for f in floors_ for r in f.result()]
         trained = [r for f in far_ for r in f.result()]
     merged = {key: [r for one, _ in found for r in one.get(key, [])] for key in local.KEYS}
     missing = [reason for _, reason in found if reason]

@@ -43,7 +43,8 @@ def figure(found: Mapping[str, Any]) -> Figure:
         e = found["A"]["eigenvalue_error"]["median"]
         error = "" if e is None else f"; median error {e:.1g}"
         made.suptitle(
-            "Eigenvalues of one training iteration of real networks: ring = predicted, point = measured in the run"
+            "Eigenvalues of one training iteration of real networks: ring = predicted, point = measured in the run, "
+            "grey = edge of stability"
             f"{error}",
             fontsize=8.5 if columns > 2 else 6.5,
         )

@@ -5,16 +5,63 @@ Everything has a leading axis of runs, which share one program: seeds are measur
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from jax.flatten_util import ravel_pytree
 
 from ...dynamics.rules import Rule
 from ...game import Game, Players
+from ..games import Minibatch
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Portable(Game):
+    """The game of one training batch as a pytree: it stacks, and changes its precision, with all that belongs to it.
+
+    Attributes:
+        more: what else of a :class:`~diracgan.training.games.Minibatch` is made of arrays.
+        plain: and what is not.
+    """
+
+    more: dict[str, Any] = dataclasses.field(default_factory=dict)
+    plain: tuple[tuple[str, Any], ...] = dataclasses.field(default=(), metadata={"static": True})
+
+    def velocity(self, players: Players, *args: Any, **how: Any) -> Players:
+        """The field as the training game has it, tricks included."""
+        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(Game)}
+        return Minibatch(**own, **self.more, **dict(self.plain)).velocity(players, *args, **how)
+
+
+def portable(game: Game) -> Game:
+    """A training batch's game as a pytree; any other game as it is."""
+    if not isinstance(game, Minibatch):
+        return game
+    own = {f.name: getattr(game, f.name) for f in dataclasses.fields(game)}
+    base = {f.name: own.pop(f.name) for f in dataclasses.fields(Game)}
+    base |= {n: _known(base[n]) for n in ("critic", "generator")}
+    plain = {n: own.pop(n) for n in list(own) if n in ("seen", "unrolled", "labels")}
+    return Portable(**base, more=own, plain=tuple(plain.items()))
+
+
+_FUNCTIONS: dict[Any, Any] = {}
+
+
+def _known(function: Any) -> Any:
+    """Of equal partials the first that was seen: programs belong to a function itself, and every game makes its own."""
+    if not isinstance(function, functools.partial):
+        return function
+    try:
+        key = (function.func, function.args, tuple(sorted(function.keywords.items())))
+        return _FUNCTIONS.setdefault(key, function)
+    except TypeError:  # made with arrays
+        return function
 
 
 def doubled(tree: Any) -> Any:
@@ -76,37 +123,46 @@ def flow_images(games: Game, players: Players, v: Array) -> Array:
 
 
 class StepState:
-    """The full state of a rule at rest: players, then the floating-point part of its memory, as one vector."""
+    """The full state of a rule: players, then the floating-point part of its memory, as one vector.
 
-    def __init__(self, rule: Rule, game: Game, players: Players) -> None:
-        leaves, self.tree = jax.tree.flatten((players, rule.rest(game, players)))
-        self.moving = [jnp.issubdtype(jnp.result_type(x), jnp.floating) for x in leaves]
-        self.leaves = leaves
-        moved = [x for x, m in zip(leaves, self.moving, strict=True) if m]
+    Without a memory it is that of a rule which has rested at the players for long.
+    """
+
+    def __init__(self, rule: Rule, game: Game, players: Players, memory: Any = None) -> None:
+        whole = (players, rule.rest(game, players) if memory is None else memory)
+        self.leaves, self.tree = jax.tree.flatten(whole)
+        self.moving = [jnp.issubdtype(jnp.result_type(x), jnp.floating) for x in self.leaves]
+        moved = [x for x, m in zip(self.leaves, self.moving, strict=True) if m]
         self.start, self.restore = ravel_pytree(moved)
+        self.go = rule.linear_map(game) if memory is None else _period(rule, game)
 
-    def whole(self, y: Array) -> tuple[Players, Any]:
-        """The state as the rule takes it."""
+    def step(self, y: Array) -> Array:
+        """One whole period of the rule."""
         moved = iter(self.restore(y))
         both = zip(self.leaves, self.moving, strict=True)
-        return jax.tree.unflatten(self.tree, [next(moved) if m else x for x, m in both])
+        after = self.go(*jax.tree.unflatten(self.tree, [next(moved) if m else x for x, m in both]))
+        made = zip(jax.tree.leaves(after), self.moving, strict=True)
+        return ravel_pytree([x for x, m in made if m])[0]
 
-    def vector(self, state: tuple[Players, Any]) -> Array:
-        """The state as a vector."""
-        both = zip(jax.tree.leaves(state), self.moving, strict=True)
-        return ravel_pytree([x for x, m in both if m])[0]
+
+def _period(rule: Rule, game: Game) -> Callable[[Players, Any], tuple[Players, Any]]:
+    def go(players: Players, memory: Any) -> tuple[Players, Any]:
+        for _ in range(rule.period):
+            players, memory = rule.iterate(game, players, memory)
+        return players, memory
+
+    return go
 
 
 @jax.jit
-def step_products(rules: Rule, games: Game, players: Players, v: Array) -> Array:
+def step_products(rules: Rule, games: Game, players: Players, memory: Any, v: Array) -> Array:
     """(S - 1) v of one whole period of a rule on its full state, (S, N); each run has its own learning rates."""
 
-    def product(rule: Rule, game: Game, z: Players, v: Array) -> Array:
-        state = StepState(rule, game, z)
-        go = rule.linear_map(game)
-        return jax.jvp(lambda y: state.vector(go(*state.whole(y))), (state.start,), (v,))[1] - v
+    def product(rule: Rule, game: Game, z: Players, memory: Any, v: Array) -> Array:
+        state = StepState(rule, game, z, memory)
+        return jax.jvp(state.step, (state.start,), (v,))[1] - v
 
-    return jax.vmap(product)(rules, games, players, v)
+    return jax.vmap(product)(rules, games, players, memory, v)
 
 
 def repeated(tree: Any, runs: int) -> Any:
@@ -114,7 +170,7 @@ def repeated(tree: Any, runs: int) -> Any:
     return jax.tree.map(lambda x: jnp.full((runs,), x, jnp.float64), tree)
 
 
-def step_size(rule: Rule, games: Game, players: Players) -> int:
+def step_size(rules: Rule, games: Game, players: Players, memory: Any) -> int:
     """The length of a rule's full state."""
-    one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(np.shape(x)[1:], jnp.result_type(x)), (games, players))
-    return jax.eval_shape(lambda g, z: StepState(rule, g, z).start, *one).shape[0]
+    one = jax.tree.map(lambda x: x[0], (rules, games, players, memory))
+    return jax.eval_shape(lambda r, g, z, m: StepState(r, g, z, m).start, *one).shape[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import Any
 
 import jax
@@ -68,7 +69,8 @@ def spectrum(
     *,
     players: Players | None = None,
     rule: Rule | None = None,
-    tol: float = 1e-8,
+    samples: int = 256,
+    tol: float = 1e-6,
     most: int = 400,
     seed: int = 0,
 ) -> Modes:
@@ -79,13 +81,15 @@ def spectrum(
 
     Args:
         run: a :class:`~diracgan.game.Game` (then ``players``, and for a step ``rule``, say where), anything with the
-            attributes ``game``, ``players`` and ``rule``, or a list of such runs of one shape, measured together.
+            attributes ``game``, ``players`` and ``rule``, a training run or its folder (on one large batch), or a list
+            of such runs of one shape, measured together.
         which: ``"rightmost"`` (largest real part; of a step: largest modulus) or ``"fastest"`` (largest modulus;
             of a step: furthest from 1).
         k: how many.
         of: ``"flow"`` or ``"step"``.
         players: where, for a game.
         rule: from :func:`diracgan.rule`, for a game's step.
+        samples: of a mixture, in the batch on which a training run is measured; a finite problem is taken whole.
         tol: residual, relative to the largest eigenvalue, at which one counts as converged.
         most: largest Krylov basis.
         seed: of the random start.
@@ -114,22 +118,20 @@ def spectrum(
         raise unknown("of", of, OF)
     k, most = integer("k", k, low=1), integer("most", most, low=1)
     tol = number("tol", tol, low=0.0, open_low=True)
-    many = isinstance(run, (list, tuple)) and not isinstance(run, Players)
+    listed, many = _listed(run)
     with jax.enable_x64(True):
-        parts = [_parts(r, players, rule, of) for r in (run if many else [run])]
+        parts = [_parts(r, players, rule, of, samples) for r in listed]
         try:
-            games, at = operators.stacked([p[0] for p in parts]), operators.stacked([p[1] for p in parts])
+            games, at, rules, memory = operators.doubled(operators.stacked(list(parts)))
         except ValueError as error:
             raise InputError(
                 "the runs differ in shape; allowed: runs of one variant, problem and network"
             ) from error
-        games, at = operators.doubled((games, at))
-        rules = None
-        if of == "step":
-            if reason := parts[0][2].linearisable:
-                raise InputError(f"rule {parts[0][2].label}: {reason}; allowed: of='flow'")
-            rules = operators.stacked([operators.doubled(p[2]) for p in parts])
-        found, n = _measure(games, at, rules, which, k, tol, most, seed)
+        if rules is not None and memory is None and (reason := parts[0][2].linearisable):
+            raise InputError(
+                f"rule {parts[0][2].label}: {reason}; allowed: of='flow', or a run with its own memory"
+            )
+        found, n = _measure(games, at, rules, memory, which, k, tol, most, seed)
         speed, defect = probe(games, at, seed)
     values = found.values + (1.0 if of == "step" else 0.0)
     largest = np.abs(found.values).max(axis=1, keepdims=True)
@@ -146,7 +148,25 @@ def spectrum(
     return Modes(**fields, which=which, of=of, size=n, products=found.products)
 
 
-def _parts(run: Any, players: Players | None, rule: Rule | None, of: str) -> tuple[Game, Players, Any]:
+def _listed(run: Any) -> tuple[list[Any], bool]:
+    """The single runs behind what was given: a folder is a run, one of several seeds is several."""
+    if isinstance(run, (str, os.PathLike)):
+        from ..runs import load_run
+
+        run = load_run(run)
+    if isinstance(run, (list, tuple)) and run:
+        return [one for r in run for one in _listed(r)[0]], True
+    seeds = getattr(getattr(run, "state", None), "seed", None)
+    if seeds is None or not np.ndim(seeds):
+        return [run], False
+    from ..trainer import unstack
+
+    return [dataclasses.replace(run, state=unstack(run.state, i)) for i in range(len(seeds))], True
+
+
+def _parts(run: Any, players: Players | None, rule: Rule | None, of: str, samples: int) -> tuple[Any, ...]:
+    """Game, players, and for a step the rule and what it remembers there (None for what it would at rest)."""
+    memory = None
     if isinstance(run, Game):
         if players is None:
             raise InputError("a game alone says not where; add players=Players(phi, theta)")
@@ -156,16 +176,31 @@ def _parts(run: Any, players: Players | None, rule: Rule | None, of: str) -> tup
             game, at = run.game, players if players is not None else run.players
         except AttributeError:
             raise InputError(
-                f"{type(run).__name__} is no run; allowed: a Game with players=, a training run, or a list of runs"
+                f"{type(run).__name__} is no run; allowed: a Game with players=, a training run or its folder, "
+                "or a list of runs"
             ) from None
-        by = rule if rule is not None else getattr(run, "rule", None)
-    if of == "step" and by is None:
+        game = game(samples) if callable(game) else game
+        own = getattr(run, "rule", getattr(getattr(run, "setup", None), "rule", None))
+        by = own if rule is None else rule
+        if rule is None and players is None:
+            memory = getattr(getattr(getattr(run, "state", None), "inner", None), "memory", None)
+    if of == "flow":
+        return operators.portable(game), at, None, None
+    if by is None:
         raise InputError("of='step' needs a rule; add rule=dg.rule(...)")
-    return game, at, by
+    return operators.portable(game), at, by, memory
 
 
 def _measure(
-    games: Game, at: Players, rules: Any, which: str, k: int, tol: float, most: int, seed: int
+    games: Game,
+    at: Players,
+    rules: Any,
+    memory: Any,
+    which: str,
+    k: int,
+    tol: float,
+    most: int,
+    seed: int,
 ) -> tuple[Ritz, int]:
     runs = len(jax.tree.leaves(at)[0])
     if rules is None:
@@ -174,10 +209,10 @@ def _measure(
         def apply(v: np.ndarray) -> np.ndarray:
             return np.asarray(operators.flow_products(games, at, jnp.asarray(v)))
     else:
-        n = operators.step_size(rules, games, at)
+        n = operators.step_size(rules, games, at, memory)
 
         def apply(v: np.ndarray) -> np.ndarray:
-            return np.asarray(operators.step_products(rules, games, at, jnp.asarray(v)))
+            return np.asarray(operators.step_products(rules, games, at, memory, jnp.asarray(v)))
 
     shift = 0.0 if rules is None else 1.0
 
