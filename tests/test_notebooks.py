@@ -1,0 +1,49 @@
+"""The notebooks: sources and outputs belong together, are small, show no error, and run."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "notebooks"
+SOURCES = sorted(FOLDER.glob("*.py"))
+pytestmark = pytest.mark.skipif(not SOURCES, reason="the tests run away from their repository")
+
+
+def cells(source: Path) -> list[str]:
+    """The code cells of a source in percent format."""
+    parts = re.split(r"^# %%(.*)$", source.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return [
+        body.strip() for kind, body in zip(parts[1::2], parts[2::2], strict=True) if "markdown" not in kind
+    ]
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda p: p.stem)
+def test_source_and_outputs_belong_together(source):
+    whole = source.with_suffix(".ipynb").read_text(encoding="utf-8")
+    assert len(whole) < 300_000
+    book = json.loads(whole)
+    code = [c for c in book["cells"] if c["cell_type"] == "code"]
+    assert ["".join(c["source"]).strip() for c in code] == cells(source)
+    assert all(c["execution_count"] for c in code)
+    for cell in code:
+        for output in cell["outputs"]:
+            assert output["output_type"] != "error"
+            assert output.get("name") != "stderr", output["text"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", SOURCES, ids=lambda p: p.stem)
+def test_the_notebook_runs(source):
+    pytest.importorskip("nbmake", reason="the extra notebooks is not installed")
+    words = ["--nbmake", "--nbmake-timeout=300", "-q", "-n", "0", "-p", "no:cacheprovider", "-o", "addopts="]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *words, str(source.with_suffix(".ipynb"))],
+        capture_output=True, text=True, check=False, cwd=FOLDER,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:]
