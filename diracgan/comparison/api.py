@@ -18,6 +18,7 @@ from .protocol import Protocol, protocol
 from .statistics import auc, grouped, rank_correlation, spread, tally
 
 Records = list[dict[str, Any]]
+_LARGE = 1e300  # stands for what diverged: ranks want numbers
 _WORKERS = 2  # programs compile one per core
 
 
@@ -248,10 +249,17 @@ def _claim_c(records: Records, chosen: Protocol) -> dict[str, Any]:
         o: tally(r["agree"] for r in records if r["optimiser"] == o)
         for o in dict.fromkeys(r["optimiser"] for r in records)
     }
+    ratios = {
+        o: rank_correlation(
+            *zip(*((r["predicted_ratio"], r["ratio"]) for r in records if r["optimiser"] == o), strict=True)
+        )
+        for o in per_optimiser
+    }
     return {
         "claim": "training from a random start: the Jacobian near the end, and the toy",
         "verdicts": {**grouped(records), "per_optimiser": per_optimiser},
         "majority": {"agree": most, "of": len(records)},
+        "tail_ratio": ratios,
         "eigenvalue_error": spread(errors),
         "toy": groups,
         "failures": sum(r["result"] != "ok" for r in records),
@@ -261,13 +269,16 @@ def _claim_c(records: Records, chosen: Protocol) -> dict[str, Any]:
 
 def _toy(own: Records, how: dict[str, Any]) -> dict[str, Any]:
     """How well the toy's residual oscillation orders the networks'."""
-    scores = [r["toy"] if np.isfinite(r["toy"]) else 1e300 for r in own]
-    sizes = [min(r["oscillation"], 1e300) for r in own]
+    scores = [r["toy"] if np.isfinite(r["toy"]) else _LARGE for r in own]
+    sizes = [min(r["oscillation"], _LARGE) for r in own]
+    more = [x > np.median(sizes) for x in sizes] if sizes else []
     return {
-        "oscillates": auc(scores, [r["oscillates"] for r in own], how["permutations"]),
+        "oscillates": auc(scores, more, how["permutations"]),
         "oscillation": rank_correlation(scores, sizes),
-        "distance": rank_correlation(scores, [min(r["distance"], 1e300) for r in own]),
+        "distance": rank_correlation(scores, [min(r["distance"], _LARGE) for r in own]),
         "modes_found": float(np.mean([r["modes"] / r["modes_of"] for r in own])) if own else None,
+        "oscillating": sum(r["oscillates"] for r in own),
+        "of": len(own),
     }
 
 

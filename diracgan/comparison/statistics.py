@@ -84,13 +84,13 @@ def auc(
 
 
 def rank_correlation(a: Sequence[float], b: Sequence[float]) -> dict[str, Any]:
-    """Spearman's rho and its p-value; None where one of them does not vary.
+    """Spearman's rho and its p-value, infinite values the largest; None where one of them does not vary.
 
     Example:
         >>> rank_correlation([1.0, 2.0, 3.0], [1.0, 4.0, 9.0])["rho"]
         1.0
     """
-    x, y = np.asarray(a, float), np.asarray(b, float)
+    x, y = (np.nan_to_num(np.asarray(z, float), nan=np.nan, posinf=1e300) for z in (a, b))
     good = np.isfinite(x) & np.isfinite(y)
     if good.sum() < 3 or np.ptp(x[good]) == 0 or np.ptp(y[good]) == 0:
         return {"rho": None, "p": None, "of": int(good.sum())}

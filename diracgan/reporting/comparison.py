@@ -152,10 +152,24 @@ def _training(c: Mapping[str, Any]) -> str:
             _number(g["oscillation"]["rho"]),
             _number(g["distance"]["rho"]),
             _number(g["modes_found"]),
+            f"{g['oscillating']}/{g['of']}",
         )
         for g in c["toy"]
     ]
-    heads = ("optimiser", "problem", "AUC", "p", "rank corr.: oscillation", "distance", "modes found")
+    heads = (
+        "optimiser",
+        "problem",
+        "AUC",
+        "p",
+        "rank corr.: oscillation",
+        "distance",
+        "modes found",
+        "oscillating",
+    )
+    ratios = [f"{o} {_number(x['rho'])}" for o, x in c["tail_ratio"].items()]
+    said += [
+        f"How much of the motion is left at the end, predicted against measured, rank correlation: {', '.join(ratios)}."
+    ]
     said += ["The toy's residual oscillation against the networks':", markdown(heads, rows)] if rows else []
     return "\n\n".join(said)
 

@@ -123,7 +123,14 @@ def document(small):
         "agree": True,
     }
     record |= {"verdict": "settles", "expected": "settles", "error": None, "toy": 0.1, "oscillation": 0.2}
-    record |= {"oscillates": True, "distance": 0.1, "modes": 7, "modes_of": 8}
+    record |= {
+        "ratio": 0.3,
+        "predicted_ratio": 0.2,
+        "oscillates": True,
+        "distance": 0.1,
+        "modes": 7,
+        "modes_of": 8,
+    }
     a, b = api._claim_a(found["A"], [], [], chosen), api._claim_b(found["B"], [], chosen)
     c = api._claim_c([record], chosen)
     controls = api._controls(found, [], chosen)

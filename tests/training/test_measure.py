@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -99,6 +101,29 @@ def test_runs_are_measured_together(somewhere):
     for i, run in enumerate(runs):
         alone = dg.measure.spectrum(run, "fastest", 2, of="step")
         assert np.allclose(both.eigenvalues[i], alone.eigenvalues, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_training_run_with_its_optimisers_memory(tmp_path):
+    """The step's Jacobian of Adam mid-run against a dense one; several seeds, and from the folder."""
+    from diracgan.training.measure.operators import StepState, portable
+
+    how = {"networks": {"width": 4, "depth": 1, "activation_d": "tanh", "activation_g": "tanh"}}
+    run = dg.train("ns", "points8", steps=3, seeds=2, out=tmp_path / "run", **how)
+    found = dg.measure.spectrum(run, "fastest", 2, of="step", samples=16)
+    assert found.eigenvalues.shape == (2, 2)
+    again = dg.measure.spectrum(tmp_path / "run", "fastest", 2, of="step", samples=16)
+    assert np.allclose(again.eigenvalues, found.eigenvalues)
+    from diracgan.training.trainer import unstack
+
+    with jax.enable_x64(True):
+        state = unstack(run.state, 1).inner
+        game = dataclasses.replace(run, state=unstack(run.state, 1)).game(16)
+        game, players, memory = operators.doubled((portable(game), state.players, state.memory))
+        whole = StepState(operators.doubled(run.setup.rule), game, players, memory)
+        dense = np.asarray(jax.jacfwd(whole.step)(whole.start))
+    for value, v in zip(found.eigenvalues[1], found.vectors[1], strict=True):
+        assert np.linalg.norm(dense @ v - value * v) < 1e-5
 
 
 @pytest.mark.parametrize(
