@@ -164,17 +164,22 @@ def _energy(line: Model) -> Iterator[str]:
     if k > 1e-12:
         big, period = float(sp.sqrt(a0 / b0)), 2 * math.pi / float(fast)
         yield (
-            f"The bracket rises like {k:.6g} s, with the sign of s {reach}: E falls. d = 1 converges, but only like "
+            f"The bracket rises like {_times(k)}s, with the sign of s {reach}: E falls. d = 1 converges, but only like "
             f"t^(-1/2): E t -> {2 / rate:.6g}."
         )
         yield (
-            f"d >= 2, l > 0: onto the circle s = 0, where |phi| = {math.sqrt(big):.6g} sqrt(l), |theta| = "
-            f"{1 / math.sqrt(big):.6g} sqrt(l) and the period is {period:.6g}."
+            f"d >= 2, l > 0: onto the circle s = 0, where |phi| = {_times(math.sqrt(big))}sqrt(l), |theta| = "
+            f"{_times(1 / math.sqrt(big))}sqrt(l) and the period is {period:.6g}."
         )
     elif k < -1e-12:
-        yield f"The bracket falls like {k:.6g} s: E grows near s = 0, so the equilibrium repels."
+        yield f"The bracket falls like {_times(k)}s: E grows near s = 0, so the equilibrium repels."
     else:
         yield "The bracket is flat at s = 0: E changes at a higher order than E^2."
+
+
+def _times(factor: float) -> str:
+    shown = f"{factor:.6g} "
+    return {"1 ": "", "-1 ": "-"}.get(shown, shown)
 
 
 def numeric_functions() -> dict[str, Any]:
