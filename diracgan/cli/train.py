@@ -115,6 +115,9 @@ class CourseOptions:
     save_every: Annotated[
         int | None, _option("--save-every", panel=_KEEP, help="Iterations between checkpoints.")
     ] = None
+    tensorboard: Annotated[
+        bool | None, _option("--tensorboard", panel=_KEEP, help="Write the metrics for TensorBoard as well.")
+    ] = None
     truncation: Annotated[
         float | None, _option("--truncation", panel=_KEEP, help="Redraw z beyond this at generation.")
     ] = None

@@ -65,6 +65,7 @@ class Course(Parametric):
     log_every: int | None = param(None, "iterations between two lines of metrics; a 20th of the run", low=1)
     sample_every: int | None = param(None, "iterations between two sample grids; a tenth of the run", low=1)
     save_every: int | None = param(None, "iterations between two checkpoints; a tenth of the run", low=1)
+    tensorboard: bool = param(False, "write the metrics for TensorBoard as well")
     classifier: bool = param(True, "score labelled problems by a classifier trained on the same data")
 
     def resolved(self) -> Course:

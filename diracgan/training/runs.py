@@ -106,6 +106,14 @@ class Run:
             )
             return np.asarray(x)
 
+    def path(self, points: int = 21) -> dict[str, list[float]]:
+        """Path angle and path norm from the first seed's start to where it is now: :func:`monitors.path`."""
+        with arithmetic(self.plan):
+            begun = unstack(start(self.plan)[1], 0).inner.players
+            return monitors.path(
+                self.setup, begun, unstack(self.state, 0).inner.players, self.plan.course.seed, points
+            )
+
     def game(self, count: int = 0, seed: int = 0) -> Minibatch:
         """The game of one large batch of the run's problem: its field, without randomness."""
         s = self.setup
@@ -381,7 +389,7 @@ def _go_on(run: Run, tell: Tell | None) -> Run:
         best = min(best, _score(line)) if line["step"] % _or_never(course.save_every) == 0 else best
     began, first = time.monotonic(), run.steps
     line: dict[str, Any] = run.metrics[-1] if run.metrics else {}
-    files = None if run.folder is None else _Files(run.folder)
+    files = None if run.folder is None else _Files(run.folder, course.tensorboard)
     every = (course.log_every, course.sample_every, course.save_every)
     chunk, step = 1, run.steps
     if step == 0 and not run.metrics:
@@ -506,14 +514,22 @@ def _end(run: Run, stopped: dict[int, Alarm]) -> None:
 class _Files:
     """What a run writes, each thing whole."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tensorboard: bool = False) -> None:
         self.folder, self.samples, self.checkpoints = folder, folder / "samples", folder / "checkpoints"
         for f in (self.samples, self.checkpoints):
             f.mkdir(exist_ok=True)
+        self.board = _board(folder / "tensorboard") if tensorboard else None
 
     def line(self, line: Mapping[str, Any]) -> None:
         with (self.folder / METRICS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(_jsonable(line)) + "\n")
+        if self.board is not None:
+            under = f"seed {line['seed']}/" if "seed" in line else ""
+            for name, x in line.items():
+                if isinstance(x, float) and np.isfinite(x):
+                    self.board.add_scalar(under + name, x, line["step"])
+            for name, values in line.get("singular", {}).items():
+                self.board.add_scalar(f"{under}singular/{name}", values[0], line["step"])
 
     def save(self, name: str, run: Run) -> None:
         with replacing(self.checkpoints / f"{name}.eqx") as temporary, temporary.open("wb") as file:
@@ -536,8 +552,20 @@ class _Files:
             "device": jax.devices()[0].device_kind,
             "jax": jax.__version__,
         }
+        if self.board is not None:
+            self.board.close()
         with replacing(self.folder / RESULT) as temporary:
             temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def _board(folder: Path) -> Any:
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError:
+        raise InputError(
+            'tensorboard needs tensorboardX, which is not installed; install it: pip install "diracgan[train]"'
+        ) from None
+    return SummaryWriter(str(folder))
 
 
 def _restored(made: Plan, target: Path, which: str) -> Run:

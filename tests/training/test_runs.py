@@ -33,7 +33,8 @@ def equal(a, b) -> None:
 
 def test_a_folder_holds_everything_and_its_config_makes_the_same_run(folder):
     how = SMALL | {"tricks": ["instance-noise:std=0.1,until=50", "flip-labels"], "averages": (0.9, 0.99)}
-    run = train("ns", "ring8", steps=20, seed=3, out="a", **how)
+    run = train("ns", "ring8", steps=20, seed=3, out="a", tensorboard=True, **how)
+    assert next((folder / "a/tensorboard").iterdir()).stat().st_size > 500
     assert (run.result, run.steps) == ("ok", 20)
     assert [m["step"] for m in run.metrics] == [0, 5, 10, 15, 20]
     assert sorted(p.name for p in (folder / "a" / "samples").iterdir()) == ["00000000.png", "00000020.png"]
@@ -57,7 +58,7 @@ def test_a_folder_holds_everything_and_its_config_makes_the_same_run(folder):
         run.generate(5, average=0.5)
 
 
-@pytest.mark.parametrize("rule", ["adam", "optimistic"])
+@pytest.mark.parametrize("rule", ["adam", pytest.param("optimistic", marks=pytest.mark.slow)])
 def test_two_halves_are_a_whole(folder, rule):
     how = SMALL | {"rule": dg.rule(rule, lr=0.01, ema=0.9), "mean": True, "tricks": ["history:weight=0.1"]}
     whole = train("hinge", "points8", steps=30, out="whole", **how)
@@ -122,6 +123,7 @@ def test_alarms_by_their_metrics():
     assert Watch(Alarms()).look({"step": 0, "modes": 1.0}) is None  # nothing was there to be lost
 
 
+@pytest.mark.slow
 def test_seeds_at_once_are_the_seeds_one_by_one():
     both = train("ns", "ring8", steps=10, seed=5, seeds=2, **SMALL)
     assert [(m["step"], m["seed"]) for m in both.metrics][:2] == [(0, 5), (0, 6)]
@@ -132,6 +134,7 @@ def test_seeds_at_once_are_the_seeds_one_by_one():
             assert a["distance"] == pytest.approx(b["distance"], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_numbers_of_every_kind():
     for dtype, kept in (("float64", "float64"), ("bfloat16", "float32")):
         run = train("ns", "ring8", steps=2, dtype=dtype, **SMALL)
