@@ -28,7 +28,7 @@ def lowered(setup: Setup, state) -> jax.export.Exported:
     return jax.export.export(jax.jit(flat), platforms=["cuda", "tpu"])(*map(jnp.asarray, leaves))
 
 
-@pytest.mark.parametrize("kind", ["mlp", "dcgan"])
+@pytest.mark.parametrize("kind", [pytest.param("mlp", marks=pytest.mark.slow), "dcgan"])
 def test_a_step_lowers_for_cuda_and_tpu(kind, folder):
     from diracgan.training.plan import plan
 
@@ -77,6 +77,7 @@ print("spread")
 """
 
 
+@pytest.mark.slow
 def test_a_minibatch_spread_over_devices_is_the_same_step():
     environment = {
         **os.environ,

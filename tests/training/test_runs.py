@@ -58,7 +58,8 @@ def test_a_folder_holds_everything_and_its_config_makes_the_same_run(folder):
         run.generate(5, average=0.5)
 
 
-@pytest.mark.parametrize("rule", ["adam", pytest.param("optimistic", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", ["adam", "optimistic"])
 def test_two_halves_are_a_whole(folder, rule):
     how = SMALL | {"rule": dg.rule(rule, lr=0.01, ema=0.9), "mean": True, "tricks": ["history:weight=0.1"]}
     whole = train("hinge", "points8", steps=30, out="whole", **how)
@@ -100,6 +101,7 @@ def test_what_is_not_finite_stops_and_the_last_good_checkpoint_stays(folder):
     assert json.loads((folder / "a/result.json").read_text())["result"] == "NaN"
 
 
+@pytest.mark.slow
 def test_a_critic_that_has_won_is_told():
     far = train(
         "ns", "point:x0=9 9", rule=dg.rule("adam", lr=0.02, lr_g=1e-9, alternating=True), steps=400, **SMALL
