@@ -28,6 +28,7 @@ ORDER = (
     {"ensemble"},
     {"comparison"},
     {"plotting", "reporting"},
+    {"explorer"},
     {"cli"},
     {"__main__"},
 )

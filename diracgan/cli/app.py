@@ -43,6 +43,7 @@ COMMANDS = (
     "train",
     "compare",
     "figures",
+    "explore",
 )
 
 _UsageError: Any = typer.BadParameter.__mro__[1]  # typer exports only its subclass

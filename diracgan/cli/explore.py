@@ -1,0 +1,87 @@
+"""``diracgan explore``: a page in the browser."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import InputError, integer
+
+
+def command(
+    port: Annotated[
+        int, typer.Option("--port", "-p", help="The port; 0 for a free one.", show_default=False)
+    ] = 0,
+    file: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--file",
+            metavar="PATH.py",
+            help="Offer the variants of this file too; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open the page, or only serve it.")
+    ] = True,
+) -> None:
+    """Serve the explorer on this machine alone, until Ctrl-C.
+
+    Choose variants and a rule, move every hyperparameter, drag the start; picture, eigenvalues and the command for the
+    same follow. The page's address holds its state.
+
+    Example: diracgan explore --port 8123
+    """
+    missing = [m for m in ("marimo", "anywidget") if importlib.util.find_spec(m) is None]
+    if missing:
+        raise InputError(f"the explorer needs {missing[0]}; pip install 'diracgan[explore]'")
+    integer("port", port, low=0)
+    if port > 65535:
+        raise InputError(f"port = {port} is out of range; allowed: 0 to 65535")
+    paths = [Path(f) for f in file or []]
+    for path in paths:
+        if not path.is_file():
+            raise InputError(
+                f"{os.fspath(path)!r} is no file; allowed: a Python file with a registered variant"
+            )
+    from ..explorer.controls import FILES
+
+    page = Path(__file__).parents[1] / "explorer" / "page.py"
+    chosen = port or _free()
+    words = [
+        sys.executable,
+        "-m",
+        "marimo",
+        "--quiet",
+        "run",
+        str(page),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(chosen),
+    ]
+    words += ["--no-token"] + ([] if browser else ["--headless"])
+    environment = {**os.environ, FILES: os.pathsep.join(str(p.resolve()) for p in paths)}
+    print(f"http://127.0.0.1:{chosen}", flush=True)
+    served = subprocess.Popen(words, env=environment)
+    try:
+        code = served.wait()
+    except BaseException:
+        served.terminate()
+        served.wait()
+        raise
+    raise typer.Exit(code)
+
+
+def _free() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
