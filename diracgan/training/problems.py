@@ -116,12 +116,11 @@ class Problem(eqx.Module):
 
     def start(self) -> Players:
         """Where the Dirac players start: phi0_i = 0.1 i and theta0 its reverse (d = 1: 0.1 and 0.2)."""
-        options = dict(self.spec)
-        d = self.shape[0]
+        options, d = dict(self.spec), self.shape[0]
         line = 0.1 * np.arange(1, d + 1)
-        phi = options.get("phi0") or line
-        theta = options.get("theta0") or (np.array([0.2]) if d == 1 else line[::-1])
-        return Players(*(jnp.asarray(np.array(x), self.data.dtype) for x in (phi, theta)))
+        usual = {"phi0": line, "theta0": np.array([0.2]) if d == 1 else line[::-1]}
+        given = [_vector(n, options[n]) if n in options else x for n, x in usual.items()]
+        return Players(*(jnp.asarray(x, self.data.dtype) for x in given))
 
 
 def problem(name: str, **options: Any) -> Problem:
