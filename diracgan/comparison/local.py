@@ -58,7 +58,9 @@ def bench(variant: Variant, protocol: Protocol, problems: list[str]) -> Bench:
     """
     networks, z, keys = students(protocol, problems)
     at = equilibria.teachers(variant, networks, z)
-    _, defect = probe(at.game, at.players, protocol.seed0)
+    _, defect = probe(
+        at.game, at.players, protocol.seed0, lambda v: equilibria.products(at.game, at.players, v)
+    )
     if np.any(defect > 1e-3):
         raise NoEquilibrium(
             f"{variant.label} has no derivative at its equilibrium, so there is no linear theory"

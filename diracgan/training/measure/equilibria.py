@@ -225,12 +225,12 @@ class Reduced:
 def reduced(games: Game, players: Players) -> Reduced:
     """Linearise equilibria from :func:`teacher`, stacked with a leading axis of runs; in 64 bits."""
     places = _places(players)
-    runs, n = len(jax.tree.leaves(players)[0]), _length(players)
+    runs, n = len(jax.tree.leaves(players)[0]), operators.length(players)
     units = np.zeros((len(places), n))
     units[np.arange(len(places)), places] = 1.0
     both = np.concatenate([units, 0.0 * units])  # as many as the basis has: one program
     pushed = _images(games, players, np.broadcast_to(both, (runs, *both.shape)))[:, : len(units)]
-    of_critic = _length(Players(players.phi, ()))
+    of_critic = operators.length(Players(players.phi, ()))
     side = np.swapaxes(pushed[:, :, of_critic:], 1, 2)
     u = np.linalg.svd(side, full_matrices=False)[0]
     p = len(places)
@@ -244,12 +244,15 @@ def reduced(games: Game, players: Players) -> Reduced:
     return Reduced(basis, small, np.linalg.norm(out, axis=(1, 2)) / scale)
 
 
+def products(games: Game, players: Players, v: Any) -> np.ndarray:
+    """J v of every run, (S, n), by the program of :func:`reduced`."""
+    rows = np.zeros((len(v), 2 * len(_places(players)), np.shape(v)[1]))
+    rows[:, 0] = v
+    return _images(games, players, rows)[:, 0]
+
+
 def _images(games: Game, players: Players, v: np.ndarray) -> np.ndarray:
     return np.asarray(operators.flow_images(games, players, jnp.asarray(v)))
-
-
-def _length(players: Players) -> int:
-    return sum(int(np.prod(np.shape(x)[1:])) for x in jax.tree.leaves(players))
 
 
 def _places(players: Players) -> np.ndarray:

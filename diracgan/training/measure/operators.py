@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.flatten_util import ravel_pytree
 
@@ -90,6 +91,11 @@ def unflat(players: Players, y: Array) -> Players:
     return ravel_pytree(players)[1](y)
 
 
+def length(players: Players) -> int:
+    """How many parameters each run has."""
+    return sum(int(np.prod(np.shape(x)[1:])) for x in jax.tree.leaves(players))
+
+
 @jax.jit
 def moved(players: Players, y: Array) -> Players:
     """The players of every run, moved by the flat vectors y (S, n)."""
@@ -103,13 +109,22 @@ def velocities(games: Game, players: Players) -> Array:
 
 
 @jax.jit
-def flow_products(games: Game, players: Players, v: Array) -> Array:
-    """J v of the joint field, (S, n); one product costs about two gradient evaluations."""
+def flow_linear(games: Game, players: Players) -> Any:
+    """The joint field of every run as the linear map J, for :func:`applied`.
 
-    def product(game: Game, z: Players, v: Array) -> Array:
-        return flat(jax.jvp(game.velocity, (z,), (unflat(z, v),))[1])
+    The field itself is evaluated once, here, so that a product costs two gradient evaluations and not three.
+    """
 
-    return jax.vmap(product)(games, players, v)
+    def linear(game: Game, z: Players) -> Any:
+        return jax.linearize(lambda y: flat(game.velocity(unflat(z, y))), flat(z))[1]
+
+    return jax.vmap(linear)(games, players)
+
+
+@jax.jit
+def applied(linear: Any, v: Array) -> Array:
+    """J v of every run, (S, n)."""
+    return jax.vmap(lambda f, v: f(v))(linear, v)
 
 
 @jax.jit
@@ -155,14 +170,14 @@ def _period(rule: Rule, game: Game) -> Callable[[Players, Any], tuple[Players, A
 
 
 @jax.jit
-def step_products(rules: Rule, games: Game, players: Players, memory: Any, v: Array) -> Array:
-    """(S - 1) v of one whole period of a rule on its full state, (S, N); each run has its own learning rates."""
+def step_linear(rules: Rule, games: Game, players: Players, memory: Any) -> Any:
+    """One whole period of a rule on its full state as the linear map S, for :func:`applied`."""
 
-    def product(rule: Rule, game: Game, z: Players, memory: Any, v: Array) -> Array:
+    def linear(rule: Rule, game: Game, z: Players, memory: Any) -> Any:
         state = StepState(rule, game, z, memory)
-        return jax.jvp(state.step, (state.start,), (v,))[1] - v
+        return jax.linearize(state.step, state.start)[1]
 
-    return jax.vmap(product)(rules, games, players, memory, v)
+    return jax.vmap(linear)(rules, games, players, memory)
 
 
 def repeated(tree: Any, runs: int) -> Any:

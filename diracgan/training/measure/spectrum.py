@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from ...dynamics.rules import Rule
 from ...errors import InputError, integer, number, unknown
@@ -131,8 +133,7 @@ def spectrum(
             raise InputError(
                 f"rule {parts[0][2].label}: {reason}; allowed: of='flow', or a run with its own memory"
             )
-        found, n = _measure(games, at, rules, memory, which, k, tol, most, seed)
-        speed, defect = probe(games, at, seed)
+        found, n, speed, defect = _measure(games, at, rules, memory, which, k, tol, most, seed)
     values = found.values + (1.0 if of == "step" else 0.0)
     largest = np.abs(found.values).max(axis=1, keepdims=True)
     fields: dict[str, Any] = dict(
@@ -201,18 +202,17 @@ def _measure(
     tol: float,
     most: int,
     seed: int,
-) -> tuple[Ritz, int]:
+) -> tuple[Ritz, int, np.ndarray, np.ndarray]:
     runs = len(jax.tree.leaves(at)[0])
-    if rules is None:
-        n = int(jax.eval_shape(operators.velocities, games, at).shape[1])
-
-        def apply(v: np.ndarray) -> np.ndarray:
-            return np.asarray(operators.flow_products(games, at, jnp.asarray(v)))
-    else:
+    linear = operators.flow_linear(games, at)
+    speed, defect = probe(games, at, seed, lambda v: operators.applied(linear, v))
+    n = operators.length(at)
+    if rules is not None:
         n = operators.step_size(rules, games, at, memory)
+        linear = operators.step_linear(rules, games, at, memory)
 
-        def apply(v: np.ndarray) -> np.ndarray:
-            return np.asarray(operators.step_products(rules, games, at, memory, jnp.asarray(v)))
+    def apply(v: np.ndarray) -> np.ndarray:
+        return np.asarray(operators.applied(linear, jnp.asarray(v))) - (0.0 if rules is None else v)
 
     shift = 0.0 if rules is None else 1.0
 
@@ -222,16 +222,28 @@ def _measure(
         return x.real if rules is None else np.abs(x + shift)
 
     start = np.tile(np.random.default_rng(seed).standard_normal(n), (runs, 1))
-    return arnoldi(apply, start, k, rank, tol, most, seed), n
+    return arnoldi(apply, start, k, rank, tol, most, seed), n, speed, defect
 
 
-def probe(games: Game, at: Players, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The field's largest entry, and how far its finite differences stay from its derivative, of stacked runs."""
+def probe(
+    games: Game,
+    at: Players,
+    seed: int,
+    products: Callable[[Array], Any],
+) -> tuple[np.ndarray, np.ndarray]:
+    """The field's largest entry, and how far its finite differences stay from its derivative, of stacked runs.
+
+    Args:
+        games: stacked games; ``at`` where.
+        at: stacked players.
+        seed: of the direction.
+        products: v -> J v of every run, (S, n).
+    """
     value = np.asarray(operators.velocities(games, at))
     runs, n = value.shape
     v = np.tile(np.random.default_rng([seed, 1]).standard_normal(n), (runs, 1))
     v /= np.linalg.norm(v, axis=1, keepdims=True)
-    slope = np.asarray(operators.flow_products(games, at, jnp.asarray(v)))
+    slope = np.asarray(products(jnp.asarray(v)))
     scale = np.maximum(np.linalg.norm(slope, axis=1), np.abs(value).max(axis=1))
     errors = []
     for eps in _SCALES:
