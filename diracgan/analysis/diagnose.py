@@ -214,6 +214,10 @@ def diagnose(
         notes.append(f"only the last {fit.rows} rows were used")
     elif fit.block > 1:
         notes.append(f"means of {fit.block} rows were used")
+    if lead is not None and lead.period < 4 * log.interval:
+        notes.append(
+            f"a period of {lead.period / log.interval:.3g} rows: something faster may look like it; log more often"
+        )
     lag = {} if lead is None else _lags(lead)
     return Diagnosis(
         kind=kind,

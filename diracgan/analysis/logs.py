@@ -18,6 +18,9 @@ from ..dynamics import store
 from ..errors import InputError, number, unknown
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".npz")
+# Looked at first where a log holds many series.
+_USUAL = ("d_fake", "d_real", "d_out", "loss_d", "loss_g", "d_loss", "g_loss", "errd", "errg")
+_METRICS = "metrics.jsonl"  # what `diracgan train` writes in its folder
 FEWEST = 24  # rows below which nothing can be said
 _MOST = 6  # series that are looked at together unless some are named
 # Names of clocks, the preferred first; the other ones are no series either.
@@ -65,8 +68,8 @@ def read(
     """Read series from a file, a mapping of names to arrays, or an array.
 
     Args:
-        source: a path ending in .csv, .tsv, .txt, .jsonl, .ndjson, .json or .npz; or a mapping name -> numbers; or
-            an array of shape (rows,) or (rows, series).
+        source: a path ending in .csv, .tsv, .txt, .jsonl, .ndjson, .json or .npz, or the folder of a run; or a
+            mapping name -> numbers; or an array of shape (rows,) or (rows, series).
         columns: the series wanted; all numeric ones by default.
         step: the column that counts steps; by default the first of step, iteration, time, ... that is there.
         interval: steps from row to row, where no column says so.
@@ -118,12 +121,16 @@ def _wanted(
     found = [c for c in choices if c not in idle | still]
     if not found:
         raise InputError(f"{given} holds no series that varies; its columns: {', '.join(choices) or 'none'}")
+    usual = [c for c in found if c.lower() in _USUAL][:_MOST]
+    notes = [f"{', '.join(sorted(still))} never changes and was left out"] if still else []
+    if len(found) > _MOST and usual:
+        return usual, [*notes, f"of {len(found)} series only {', '.join(usual)}; others by name (--column)"]
     if len(found) > _MOST:
         shown = ", ".join(found[:12]) + (", ..." if len(found) > 12 else "")
         raise InputError(
-            f"{given} holds {len(found)} series; allowed: at most {_MOST} at once; name some with column: {shown}"
+            f"{given} holds {len(found)} series; allowed: at most {_MOST} at once, by name (--column): {shown}"
         )
-    return found, [f"{', '.join(sorted(still))} never changes and was left out"] if still else []
+    return found, notes
 
 
 def _even(
@@ -186,6 +193,8 @@ def _clock(table: dict[str, np.ndarray], step: str | None) -> str | None:
 
 
 def _file(path: Path, given: str) -> dict[str, np.ndarray]:
+    if path.is_dir() and (path / _METRICS).is_file():  # a run that was trained here
+        path = path / _METRICS
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise InputError(f"{given}: {unknown('suffix', suffix, SUFFIXES)}")

@@ -35,7 +35,10 @@ def command(
     trained: _Trained,
     rule: RuleOptions,
     file: Annotated[
-        str, typer.Argument(metavar="FILE", help="A log: .csv, .tsv, .txt, .jsonl, .json or .npz.")
+        str,
+        typer.Argument(
+            metavar="FILE", help="A log (.csv, .tsv, .txt, .jsonl, .json, .npz), or the folder of a run."
+        ),
     ],
     column: Annotated[
         list[str] | None,

@@ -214,6 +214,25 @@ def test_what_cannot_be_read_is_said(source, words):
         read(source)
 
 
+def test_of_many_series_the_usual_ones_are_looked_at():
+    many = {f"x{k}": np.sin(k + N) for k in range(9)} | {"loss_d": np.cos(N)}
+    log = read(many)
+    assert log.names == ["loss_d"] and "of 10 series only loss_d" in log.notes[0]
+
+
+@pytest.mark.slow
+def test_a_run_of_the_trainer_turns_as_its_dirac_game_does(cli, folder):
+    words = "dirac -v ns --rule alternating --lr 0.1 --steps 1500 --log-every 5 --out run".split()
+    assert cli("train", *words)[0] == 0
+    found = dg.diagnose("run", dg.variant("ns"), dg.rule("alternating", lr=0.1), columns=["d_fake"])
+    assert found.kind == "rotation" and found.predicted is not None
+    assert (
+        found.predicted.multiple == 2
+    )  # what the critic says of the fake sample is a product of both players
+    assert found.predicted.agrees
+    assert found.oscillations[0].frequency == pytest.approx(0.1, rel=0.01)
+
+
 # ---------------- the command
 
 
