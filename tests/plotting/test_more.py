@@ -164,3 +164,18 @@ def test_locus_leaves_out_values_without_eigenvalues():
     assert np.isfinite(rows[0]).all() and np.isnan(rows[1]).all()
     ax = plot.locus([0.0, 1.0], rows, Figure().add_subplot())
     assert np.all(np.isfinite(ax.get_xlim()))
+
+
+@pytest.mark.slow
+def test_what_the_portraits_say_of_the_saturating_gan_is_true():
+    def radius(n):
+        how = rule("alternating", lr=0.2, n_critic=n, first="generator")
+        z = run(variant("saturating"), [1.0], [1.0], rule=how, steps=400_000, every=1000)
+        # the largest radius of a turn, in the coordinates in which n critic steps turn on a circle
+        r = np.hypot(np.asarray(z["phi"])[:, 0], np.sqrt(n) * np.asarray(z["theta"])[:, 0])
+        return np.array([r[k - 20 : k + 1].max() for k in (50, 100, 200, 400)])
+
+    assert radius(1)[-1] > 2 * 1.5  # it begins at 1.5
+    late = radius(5)
+    slope = np.polyfit(np.log([50, 100, 200, 400]), np.log(late), 1)[0]
+    assert slope == pytest.approx(-1 / 6, abs=0.04)
