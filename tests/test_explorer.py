@@ -27,7 +27,7 @@ def test_the_address_leads_back(shown):
     assert scene(query(shown)) == shown
 
 
-@pytest.mark.parametrize("shown", SCENES)
+@pytest.mark.parametrize("shown", [*(pytest.param(s, marks=pytest.mark.slow) for s in SCENES[:2]), SCENES[2]])
 def test_command_and_code_compute_what_is_shown(shown, cli, folder):
     found = answers(shown)
     assert cli(*shlex.split(command(shown))[1:], "--out", "a.png")[0] == 0
