@@ -96,10 +96,17 @@ def _(InputError, controls, mo, scene, shown, wrong):
 
 
 @app.cell
-def _(chosen, dim, image, knobs, length, mo, of_rule, pad, rule, said, trouble):
+def _(chosen, dim, knobs, length, mo, of_rule, pad, rule):
+    # a cell of their own: what is being dragged must not be drawn anew with the picture
+    mo.sidebar([chosen, knobs, rule, of_rule, length, dim, mo.md("Drag the start, or move it with the arrow keys:"), pad],
+               width="24rem")  # fmt: skip
+    return
+
+
+@app.cell
+def _(image, mo, said, trouble):
     notes = [mo.callout(mo.md(text), kind="danger") for text in (trouble, said) if text]
-    left = mo.vstack([chosen, knobs, rule, of_rule, length, dim, mo.md("Drag the start:"), pad])
-    mo.vstack([*notes, mo.hstack([left, image], widths=[1, 2.4], align="start", wrap=True)])
+    mo.vstack([*notes, image])
     return
 
 
