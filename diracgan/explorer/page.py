@@ -97,9 +97,9 @@ def _(InputError, controls, mo, scene, shown, wrong):
 
 @app.cell
 def _(chosen, dim, knobs, length, mo, of_rule, pad, rule):
-    # a cell of their own: what is being dragged must not be drawn anew with the picture
-    mo.sidebar([chosen, knobs, rule, of_rule, length, dim, mo.md("Drag the start, or move it with the arrow keys:"), pad],
-               width="24rem")  # fmt: skip
+    # apart from the picture, which is large and changes with every move
+    where = mo.md("Drag the start, or move it with the arrow keys:")
+    mo.sidebar([chosen, knobs, rule, of_rule, length, dim, where, pad], width="24rem")
     return
 
 
