@@ -14,7 +14,7 @@ FORMATS = ("text", "json", "markdown")
 def command(
     format: Annotated[str, typer.Option("--format", help="text, json or markdown.", metavar="NAME")] = "text",
 ) -> None:
-    """Show every variant, penalty, rule and preset with its parameters, defaults and one line.
+    """Show every variant, penalty, rule, preset, problem and trick with its parameters, defaults and one line.
 
     Example: diracgan list --format markdown
     """
@@ -22,6 +22,7 @@ def command(
     from ..reporting import dumps, markdown, show
 
     tables = {"variants": _variants(), "modifiers": _modifiers(), "rules": _rules(), "presets": _presets()}
+    tables |= {"problems": _problems(), "tricks": _tricks()}
     if format == "json":
         print(dumps("diracgan.list/1", tables))
         return
@@ -30,6 +31,8 @@ def command(
         "modifiers": "On any variant: --l2, --r1, -p NAME=VALUE or with_(NAME=VALUE)",
         "rules": "Rules: --rule NAME",
         "presets": "Presets: as --variant, a variant with its penalties; dg.preset(NAME) gives the rule too",
+        "problems": "Problems of `diracgan train`: NAME[:k=v,...]",
+        "tricks": "Tricks of `diracgan train`: --trick NAME[:k=v,...]",
     }
     for key, entries in tables.items():
         if key == "modifiers":
@@ -85,6 +88,33 @@ def _presets() -> list[dict[str, Any]]:
         {"name": name, "summary": line, "variant": v.label, "rule": r.label}
         for name, line in presets().items()
         for v, r in [preset(name)]
+    ]
+
+
+def _problems() -> list[dict[str, Any]]:
+    from ..training.problems import options, problems
+
+    def option(name: str, default: Any) -> dict[str, Any]:
+        return {"name": name, "default": list(default) if isinstance(default, tuple) else default}
+
+    return [
+        {"name": n, "summary": line, "parameters": [option(k, x) for k, x in options(n).items()]}
+        for n, line in problems().items()
+    ]
+
+
+def _tricks() -> list[dict[str, Any]]:
+    from ..training.tricks import trick_class, tricks
+    from ..variants import parameters
+
+    return [
+        {
+            "name": n,
+            "summary": line,
+            "reference": trick_class(n).reference,
+            "parameters": _parameters(parameters(trick_class(n))),
+        }
+        for n, line in tricks().items()
     ]
 
 

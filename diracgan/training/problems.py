@@ -165,6 +165,19 @@ def problems() -> dict[str, str]:
     return {n: (inspect.getdoc(f) or "").split("\n", 1)[0].rstrip(".") for n, f in _MAKERS.items()}
 
 
+def options(name: str) -> dict[str, Any]:
+    """Option -> default of a problem; None for one that must be given or is worked out.
+
+    Example:
+        >>> options("ring8")
+        {'radius': 2.0, 'std': 0.02, 'latent': 8}
+    """
+    if name not in _MAKERS:
+        raise unknown("problem", name, _MAKERS)
+    given = inspect.signature(_MAKERS[name]).parameters.values()
+    return {p.name: None if p.default is p.empty else p.default for p in given}
+
+
 def _with(made: Problem, **changes: Any) -> Problem:
     own = {n: getattr(made, n) for n in made.__dataclass_fields__}
     return Problem(**{**own, **changes})

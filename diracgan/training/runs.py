@@ -83,6 +83,7 @@ class Run:
         *,
         average: float | str | None = None,
         truncation: float | None = None,
+        dropout: bool = False,
     ) -> np.ndarray:
         """Samples of the generator (of the first seed), (count, *shape).
 
@@ -91,6 +92,9 @@ class Run:
             seed: of z.
             average: decay of a kept average, ``"rule"`` for the rule's, ``"mean"`` for the plain one; None: none.
             truncation: entries of z beyond this are drawn again; None for the run's own setting.
+            dropout: whether the generator's activations are dropped at generation too.
+
+        With labels, sample i is of class i modulo the number of classes.
 
         Raises:
             InputError: for an average that was not kept.
@@ -101,10 +105,8 @@ class Run:
             if name not in kept:
                 raise unknown("average", name, kept)
             limit = self.plan.course.truncation if truncation is None else truncation
-            x, _ = monitors.sample(
-                self.setup, kept[name], jax.random.key(seed), integer("count", count, low=1), limit
-            )
-            return np.asarray(x)
+            key, many = jax.random.key(seed), integer("count", count, low=1)
+            return np.asarray(monitors.sample(self.setup, kept[name], key, many, limit, dropout)[0])
 
     def path(self, points: int = 21) -> dict[str, list[float]]:
         """Path angle and path norm from the first seed's start to where it is now: :func:`monitors.path`."""

@@ -85,15 +85,25 @@ def tricks() -> dict[str, str]:
     return {name: cls.summary() for name, cls in _REGISTRY.items()}
 
 
+def trick_class(name: str) -> type[Trick]:
+    """The class registered as ``name``; InputError names the choices."""
+    if name not in _REGISTRY:
+        raise unknown("trick", name, _REGISTRY)
+    return _REGISTRY[name]
+
+
 def trick(name: str, **parameters: Any) -> Trick:
     """Make a registered trick.
 
     Raises:
         InputError: for an unknown name or parameter, naming the choices.
+
+    Example:
+        >>> trick("flip-labels", share=0.1).label
+        'flip-labels(share=0.1)'
     """
-    if name not in _REGISTRY:
-        raise unknown("trick", name, _REGISTRY)
-    return _REGISTRY[name](**check(_REGISTRY[name], parameters))
+    cls = trick_class(name)
+    return cls(**check(cls, parameters))
 
 
 def parse(spec: str) -> Trick:

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 import pytest
 
+import diracgan as dg
 from diracgan.errors import InputError
 from diracgan.training.problems import problem, problems
 
@@ -158,3 +159,19 @@ def test_mnist_as_it_is_distributed():
     assert np.bincount(made.labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
     assert (float(made.data.min()), float(made.data.max())) == (-1.0, 1.0)
     assert made.network == "dcgan"
+
+
+@mnist
+@pytest.mark.slow
+def test_mnist_through_a_dcgan_becomes_digits():
+    """After a few hundred steps a classifier of the data tells classes in the samples, where at first it told none."""
+    from diracgan.training import train
+
+    adam = dg.rule("adam", lr=1e-3, beta1=0.5, alternating=True)
+    how = {"networks": {"width": 16}, "batch": 64, "log_every": 200, "save_every": 200}
+    run = train("ns", f"idx:{IMAGES}", rule=adam, steps=400, **how)
+    scores = [line["inception"] for line in run.metrics]
+    assert run.result == "ok"
+    assert scores[0] < 1.5
+    assert scores[-1] > 3.5
+    assert run.metrics[-1]["frechet"] < 0.5 * run.metrics[0]["frechet"]

@@ -68,6 +68,20 @@ def test_two_halves_are_a_whole(folder, rule):
     assert (folder / "half/metrics.jsonl").read_bytes() == (folder / "whole/metrics.jsonl").read_bytes()
 
 
+@pytest.mark.slow
+def test_two_halves_of_a_convolutional_run(folder):
+    how = SMALL | {
+        "networks": {"width": 4, "dropout_d": 0.2},
+        "classifier": False,
+        "log_every": 2,
+        "save_every": 3,
+    }
+    whole = train("ns", "digits", steps=6, out="whole", **how)
+    train("ns", "digits", steps=3, out="half", **how)
+    equal(resume("half", steps=6), whole)
+    assert (folder / "half/metrics.jsonl").read_bytes() == (folder / "whole/metrics.jsonl").read_bytes()
+
+
 def test_killed_at_any_step_it_goes_on_bit_for_bit(folder):
     words = ["train", "ring8", "--width", "8", "--batch", "16", "--steps", "1000", "--log-every", "50"]
     words += ["--save-every", "50", "--sample-every", "1000", "--out", "killed"]
@@ -123,6 +137,12 @@ def test_alarms_by_their_metrics():
     )
     assert watch.look({"step": 3, "modes": 4.0}).name == "mode loss"
     assert Watch(Alarms()).look({"step": 0, "modes": 1.0}) is None  # nothing was there to be lost
+    watch, scores = Watch(Alarms()), {"inception_real": 9.0}
+    noise, wide, narrow = ({"classes": [1 / k] * k + [0.0] * (10 - k)} for k in (9, 8, 3))
+    assert watch.look({"step": 0, "inception": 1.1} | noise | scores) is None
+    assert watch.look({"step": 1, "inception": 1.1} | narrow | scores) is None  # of noise no class was lost
+    assert watch.look({"step": 2, "inception": 5.0} | wide | scores) is None
+    assert watch.look({"step": 3, "inception": 1.5} | narrow | scores).text.startswith("3 of 8 classes")
 
 
 @pytest.mark.slow
