@@ -14,13 +14,12 @@ import dataclasses
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ..errors import InputError, integer, unknown
@@ -29,15 +28,13 @@ from ..files import replacing
 from ..game import Players
 from . import monitors, pictures
 from .alarms import Alarm, Watch
-from .classifier import train_classifier
 from .games import Minibatch
 from .games import game as one_game
-from .networks import players as fresh
+from .keeping import CONFIG, METRICS, RESULT, Folder, jsonable, lines_until, restore
 from .plan import Plan, from_table, plan, read, toml
-from .trainer import Setup, TrainState, advance, begin, convolutional, stack, unstack
+from .starting import arithmetic, generators, start, warnings
+from .trainer import Setup, TrainState, advance, unstack
 
-CONFIG, METRICS, RESULT = "config.toml", "metrics.jsonl", "result.json"
-_SCHEMA = "diracgan.train/1"
 _GRID, _CLOUD = 64, 1000  # samples in a picture
 _PATIENCE_S = 0.5  # between two looks at the clock
 
@@ -274,110 +271,6 @@ def load_run(folder: str | os.PathLike[str], which: str = "last") -> Run:
     return run
 
 
-def start(made: Plan, players: Players | None = None) -> tuple[Setup, TrainState]:
-    """What is trained, and the state before the first iteration.
-
-    Raises:
-        InputError: for a device that is not there.
-    """
-    course, dtype = made.course, _parameters_dtype(made)
-    keys = [jax.random.fold_in(jax.random.key(course.seed + k), 7) for k in range(course.seeds)]
-    on = _cast(made.problem, dtype)
-    both = [fresh(made.networks, on, key) if players is None else _cast(players, dtype) for key in keys]
-    classifier = None
-    wanted = any(t.name == "reconstruction" and getattr(t, "features", False) for t in made.tricks)
-    if (course.classifier or wanted) and on.labels is not None:
-        classifier = train_classifier(on, seed=course.seed).network
-    conditional = made.networks.condition != "none"
-    reference = None
-    if made.networks.norm_d == "virtual":
-        batch = on.draw(jax.random.fold_in(keys[0], 1), course.batch)
-        reference = (
-            batch.x if not conditional else one_game(made.variant, on, batch=batch, conditional=True).x_real
-        )
-    setup = Setup(
-        _cast(made.variant, dtype),
-        _cast(made.rule, dtype),
-        on,
-        _cast(made.tricks, dtype),
-        reference,
-        classifier,
-        batch=course.batch,
-        conditional=conditional,
-        dropout=bool(float(made.networks.dropout_d) or float(made.networks.dropout_g)),
-        compute="bfloat16" if course.dtype == "bfloat16" else None,
-        unrolled=convolutional(both[0]) and jax.default_backend() == "cpu",
-        averages=made.averages,
-        averaging=course.mean,
-        mesh=_mesh(course.devices),
-    )
-    if course.devices > 1 and course.batch % course.devices:
-        raise InputError(
-            f"batch = {course.batch} over {course.devices} devices; allowed: a multiple of {course.devices}"
-        )
-    states = [begin(setup, p, course.seed + k, course.pretrain) for k, p in enumerate(both)]
-    state = states[0] if course.seeds == 1 else stack(states)
-    if setup.mesh is not None:
-        whole = jax.sharding.NamedSharding(setup.mesh, jax.sharding.PartitionSpec())
-        setup, state = (eqx.filter_shard(x, whole) for x in (setup, state))
-    return setup, state
-
-
-@contextlib.contextmanager
-def arithmetic(made: Plan) -> Iterator[None]:
-    """The numbers and the device of a run, while it lasts; nothing global changes.
-
-    Raises:
-        InputError: for a device that this machine does not have.
-    """
-    course = made.course
-    with contextlib.ExitStack() as held:
-        held.enter_context(jax.enable_x64(course.dtype == "float64"))
-        if course.device != "auto":
-            try:
-                found = jax.devices(course.device)[0]
-            except RuntimeError as error:
-                here = sorted({d.platform for d in jax.devices()})
-                raise InputError(
-                    f"device {course.device!r} is not here; allowed: auto, {', '.join(here)}"
-                ) from error
-            held.enter_context(jax.default_device(found))
-        yield
-
-
-def generators(setup: Setup, state: TrainState) -> dict[str, Any]:
-    """The generator and every average of it that is kept, by name."""
-    found = {"raw": state.inner.players.theta}
-    if state.inner.ema is not None:
-        found["rule"] = state.inner.ema.theta
-    found |= {str(b): a for b, a in zip(setup.averages, state.averages, strict=True)}
-    if state.past is not None and setup.averaging:
-        found["mean"] = state.past.theta
-    return found
-
-
-def warnings(made: Plan) -> list[str]:
-    """What is allowed and unwise about a plan, one line each."""
-    found = []
-    norm = made.networks.norm_d
-    penalised = made.variant.modifications.keys() & {"r1", "r2", "gp"} or _own_penalty(made.variant)
-    if norm == "batch" and penalised:
-        found.append(
-            "batch norm in the critic under a gradient penalty: the penalty asks for the slope at each sample alone, "
-            "and in a batch norm each sample's logit depends on the others; layer, instance, spectral or weight norm "
-            "do not (arXiv 1704.00028, section 4)"
-        )
-    if made.networks.minibatch != "none" and penalised:
-        found.append("a gradient penalty sees one sample at a time, and so nothing of the batch's features")
-    return found
-
-
-def _own_penalty(variant: Any) -> bool:
-    from ..variants import Variant
-
-    return type(variant).penalty is not Variant.penalty
-
-
 # ---------------------------------------------------------------- the loop
 
 
@@ -391,12 +284,12 @@ def _go_on(run: Run, tell: Tell | None) -> Run:
         best = min(best, _score(line)) if line["step"] % _or_never(course.save_every) == 0 else best
     began, first = time.monotonic(), run.steps
     line: dict[str, Any] = run.metrics[-1] if run.metrics else {}
-    files = None if run.folder is None else _Files(run.folder, course.tensorboard)
+    files = None if run.folder is None else Folder(run.folder, course.tensorboard)
     every = (course.log_every, course.sample_every, course.save_every)
     chunk, step = 1, run.steps
     if step == 0 and not run.metrics:
         if files is not None:
-            files.save("last", run)
+            files.save("last", run.state, run.steps)
         line = _log(run, files, watches, stopped)
         _picture(run, files)
     while step < course.steps and len(stopped) < course.seeds:
@@ -422,15 +315,15 @@ def _go_on(run: Run, tell: Tell | None) -> Run:
         if due[1]:
             _picture(run, files)
         if due[2] and files is not None:
-            files.save("last", run)
+            files.save("last", run.state, run.steps)
             if course.seeds == 1 and _score(line) < best:
                 best = _score(line)
-                files.save("best", run)
+                files.save("best", run.state, run.steps)
     if tell is not None:
         tell(step, course.steps, line)
     _end(run, stopped)
     if files is not None:
-        files.end(run, time.monotonic() - began, run.steps - first)
+        files.end(_record(run, time.monotonic() - began, run.steps - first))
     return run
 
 
@@ -451,7 +344,7 @@ def _heed(watches: dict[int, Watch], stopped: dict[int, Alarm], line: Mapping[st
 
 
 def _log(
-    run: Run, files: _Files | None, watches: dict[int, Watch], stopped: dict[int, Alarm]
+    run: Run, files: Folder | None, watches: dict[int, Watch], stopped: dict[int, Alarm]
 ) -> dict[str, Any]:
     course = run.plan.course
     last: dict[str, Any] = {}
@@ -488,7 +381,7 @@ def _measured(setup: Setup, state: TrainState) -> dict[str, Any]:
     return line
 
 
-def _picture(run: Run, files: _Files | None) -> None:
+def _picture(run: Run, files: Folder | None) -> None:
     setup, state = run.setup, unstack(run.state, 0)
     if files is None or setup.problem.inputs == 0:
         return
@@ -513,124 +406,33 @@ def _end(run: Run, stopped: dict[int, Alarm]) -> None:
     run.result = ", ".join(names) if len(stopped) == run.plan.course.seeds else "ok"
 
 
-class _Files:
-    """What a run writes, each thing whole."""
-
-    def __init__(self, folder: Path, tensorboard: bool = False) -> None:
-        self.folder, self.samples, self.checkpoints = folder, folder / "samples", folder / "checkpoints"
-        for f in (self.samples, self.checkpoints):
-            f.mkdir(exist_ok=True)
-        self.board = _board(folder / "tensorboard") if tensorboard else None
-
-    def line(self, line: Mapping[str, Any]) -> None:
-        with (self.folder / METRICS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(_jsonable(line)) + "\n")
-        if self.board is not None:
-            under = f"seed {line['seed']}/" if "seed" in line else ""
-            for name, x in line.items():
-                if isinstance(x, float) and np.isfinite(x):
-                    self.board.add_scalar(under + name, x, line["step"])
-            for name, values in line.get("singular", {}).items():
-                self.board.add_scalar(f"{under}singular/{name}", values[0], line["step"])
-
-    def save(self, name: str, run: Run) -> None:
-        with replacing(self.checkpoints / f"{name}.eqx") as temporary, temporary.open("wb") as file:
-            header = {"schema": _SCHEMA, "step": run.steps, "leaves": _leaves(run.state)}
-            file.write((json.dumps(header) + "\n").encode())
-            eqx.tree_serialise_leaves(file, run.state)
-            file.flush()
-            os.fsync(file.fileno())
-
-    def end(self, run: Run, seconds: float, steps: int) -> None:
-        scores = [(_score(m), m["step"]) for m in run.metrics if np.isfinite(_score(m))]
-        record = {
-            "schema": _SCHEMA,
-            "result": run.result,
-            "text": run.text,
-            "steps": run.steps,
-            "best": None if not scores else {"distance": min(scores)[0], "step": min(scores)[1]},
-            "seconds": seconds,
-            "steps_per_second": steps / seconds if seconds > 0 else None,
-            "device": jax.devices()[0].device_kind,
-            "jax": jax.__version__,
-        }
-        if self.board is not None:
-            self.board.close()
-        with replacing(self.folder / RESULT) as temporary:
-            temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-
-
-def _board(folder: Path) -> Any:
-    try:
-        from tensorboardX import SummaryWriter
-    except ImportError:
-        raise InputError(
-            'tensorboard needs tensorboardX, which is not installed; install it: pip install "diracgan[train]"'
-        ) from None
-    return SummaryWriter(str(folder))
+def _record(run: Run, seconds: float, steps: int) -> dict[str, Any]:
+    """How it ended, and how fast."""
+    scores = [(_score(m), m["step"]) for m in run.metrics if np.isfinite(_score(m))]
+    return {
+        "result": run.result,
+        "text": run.text,
+        "steps": run.steps,
+        "best": None if not scores else {"distance": min(scores)[0], "step": min(scores)[1]},
+        "seconds": seconds,
+        "steps_per_second": steps / seconds if seconds > 0 else None,
+        "device": jax.devices()[0].device_kind,
+        "jax": jax.__version__,
+    }
 
 
 def _restored(made: Plan, target: Path, which: str) -> Run:
     setup, like = start(made)
     file = target / "checkpoints" / f"{which}.eqx"
-    state, step = _read(file, like)
+    state, step = restore(file, like)
     if setup.mesh is not None:
         whole = jax.sharding.NamedSharding(setup.mesh, jax.sharding.PartitionSpec())
         state = eqx.filter_shard(state, whole)
-    lines = _lines(target / METRICS, step)
+    lines = lines_until(target / METRICS, step)
     if which == "last" and lines is not None:
         with replacing(target / METRICS) as temporary:
-            temporary.write_text("".join(json.dumps(_jsonable(m)) + "\n" for m in lines), encoding="utf-8")
+            temporary.write_text("".join(json.dumps(jsonable(m)) + "\n" for m in lines), encoding="utf-8")
     return Run(made, setup, state, lines or [], folder=target)
-
-
-def _lines(path: Path, step: int) -> list[dict[str, Any]] | None:
-    """The lines of metrics up to a step; what was written after the checkpoint is written again."""
-    if not path.is_file():
-        return None
-    found = []
-    for text in path.read_text(encoding="utf-8").splitlines():
-        try:
-            line = json.loads(text)
-        except json.JSONDecodeError:
-            break  # the writer was stopped in the middle of it
-        if line["step"] <= step:
-            found.append({n: float("nan") if x is None else x for n, x in line.items()})
-    return found
-
-
-def _read(file: Path, like: TrainState) -> tuple[TrainState, int]:
-    if not file.is_file():
-        raise InputError(f"no checkpoint {str(file)!r}; allowed: the folder of a run that has saved one")
-    try:
-        with file.open("rb") as held:
-            header = json.loads(held.readline())
-            theirs, ours = header["leaves"], _leaves(like)
-            if theirs != ours:
-                raise InputError(f"{str(file)!r} is of another network: {_difference(theirs, ours)}")
-            return eqx.tree_deserialise_leaves(held, like), header["step"]
-    except InputError:
-        raise
-    except Exception as error:  # numpy's reader raises whatever the bytes happen to be taken for
-        raise InputError(
-            f"{str(file)!r} is no checkpoint, or damaged: {str(error).splitlines()[0]}"
-        ) from error
-
-
-def _leaves(state: TrainState) -> list[list[str]]:
-    flat = jax.tree_util.tree_leaves_with_path(state)
-    return [[jax.tree_util.keystr(p).lstrip("."), str(x.dtype), "x".join(map(str, x.shape))] for p, x in flat]
-
-
-def _difference(theirs: list[list[str]], ours: list[list[str]]) -> str:
-    for a, b in zip(theirs, ours, strict=False):
-        if a != b:
-            return f"its {a[0]} is {a[1]} {a[2] or 'scalar'}, here {b[0]} is {b[1]} {b[2] or 'scalar'}"
-    return f"it has {len(theirs)} arrays, here are {len(ours)}"
-
-
-def _jsonable(line: Mapping[str, Any]) -> dict[str, Any]:
-    return {n: None if isinstance(x, float) and not np.isfinite(x) else x for n, x in line.items()}
 
 
 def _rebuilt(made: Plan) -> dict[str, Any]:
@@ -646,30 +448,6 @@ def _first_difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
     return next(
         (f"{k} = {a.get(k)!r} would be {b.get(k)!r}" for k in {**a, **b} if a.get(k) != b.get(k)), "?"
     )
-
-
-def _parameters_dtype(made: Plan) -> Any:
-    return jnp.float64 if made.course.dtype == "float64" else jnp.float32
-
-
-def _cast(tree: Any, dtype: Any) -> Any:
-    """The floating-point numbers of a tree as arrays of one type: values never recompile."""
-
-    def one(x: Any) -> Any:
-        if isinstance(x, (bool, int)) or not jnp.issubdtype(jnp.result_type(x), jnp.inexact):
-            return jnp.asarray(x)
-        return jnp.asarray(x, dtype)
-
-    return jax.tree.map(one, tree)
-
-
-def _mesh(devices: int) -> Any:
-    if devices == 1:
-        return None
-    here = jax.devices()
-    if len(here) < devices:
-        raise InputError(f"devices = {devices}, but here are {len(here)}; allowed: at most {len(here)}")
-    return jax.sharding.Mesh(np.array(here[:devices]), ("batch",))
 
 
 __all__ = ["Run", "carry_out", "generators", "load_run", "plan", "resume", "start", "train", "warnings"]
