@@ -140,7 +140,11 @@ class Variant(Parametric):
     def label(self) -> str:
         """The variant in words, e.g. ``wgan-gp(lam=0.1, c=0) + l2=0.1``; of choices, those that are not the default."""
         said = {k: plain(getattr(self, k)) for k in parameters(type(self))}
-        usual = {k for k, p in parameters(type(self)).items() if p.kind in ("flag", "choice") and said[k] == p.default}
+        usual = {
+            k
+            for k, p in parameters(type(self)).items()
+            if p.kind in ("flag", "choice") and said[k] == p.default
+        }
         own = ", ".join(f"{k}={text(x)}" for k, x in said.items() if k not in usual)
         name = self.name or type(self).__name__
         added = "".join(f" + {k}={text(x)}" for k, x in self.modifications.items())
