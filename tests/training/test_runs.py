@@ -247,3 +247,19 @@ def test_plans_refuse_what_does_not_fit():
         plan.plan("ns", "ring8", rule_=3)
     with pytest.raises(InputError, match="no width|width = 0"):
         plan.plan("ns", "ring8", networks={"width": 0})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(dg.variants()))
+def test_every_variant_trains_networks(name):
+    run = train(name, "ring8", steps=10, **SMALL)
+    assert run.result == "ok"
+    assert all(np.all(np.isfinite(x)) for x in leaves(run))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(dg.rules()))
+def test_every_rule_trains_networks(name):
+    run = train("ns:r1=0.1", "ring8", rule=dg.rule(name, lr=1e-3), steps=4, **SMALL)
+    assert run.result == "ok"
+    assert all(np.all(np.isfinite(x)) for x in leaves(run))
