@@ -48,7 +48,7 @@ def _averaged(on: Bench) -> Bench:
     x, z = on.at.game.x_real, on.at.game.z
     n = x.shape[1]
     pairs = dataclasses.replace(on.at.game, x_real=jnp.repeat(x, n, axis=1), z=jnp.tile(z, (1, n, 1)))
-    linear = equilibria.reduced(pairs, on.at.players)
+    linear = equilibria.compressed(equilibria.reduced(pairs, on.at.players))
     return dataclasses.replace(on, linear=linear)
 
 

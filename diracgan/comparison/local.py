@@ -65,7 +65,7 @@ def bench(variant: Variant, protocol: Protocol, problems: list[str]) -> Bench:
         raise NoEquilibrium(
             f"{variant.label} has no derivative at its equilibrium, so there is no linear theory"
         )
-    linear = equilibria.reduced(at.game, at.players)
+    linear = equilibria.compressed(equilibria.reduced(at.game, at.players))
     scale = np.abs(np.linalg.eigvals(linear.jacobian)).max(axis=1)
     if not np.all(scale > 1e-12):
         raise NoEquilibrium(f"{variant.label} is flat at its equilibrium: no mode moves")
@@ -88,11 +88,11 @@ def claims(variant: Variant, protocol: Protocol, problems: list[str]) -> dict[st
             found["A"] += [lane.record for lane in linear]
             found["B"] += [lane.record for lane in toys]
             found["wrong L2"] += _wrongly_damped(on, name, linear, how, wrong["wrong_l2"])
-            again = [dataclasses.replace(lane, record=dict(lane.record)) for lane in (*linear, *toys)]
-            follow_lanes(on, name, again, how, wrong["large_perturbation"])
-            found["large perturbation"] += [
-                x.record for x in again if x.record["kind"] in ("leading", "fastest")
-            ]
+            if name == how["rules"][0]:  # a control is as good under one rule, and costs as much as a claim
+                again = [dataclasses.replace(lane, record=dict(lane.record)) for lane in (*linear, *toys)]
+                follow_lanes(on, name, again, how, wrong["large_perturbation"])
+                kept = [x.record for x in again if x.record["kind"] in ("leading", "fastest")]
+                found["large perturbation"] += kept
     return found
 
 
@@ -190,10 +190,9 @@ def follow_lanes(on: Bench, name: str, lanes: list[Lane], how: dict[str, Any], l
     starts *= length / np.linalg.norm(starts, axis=1, keepdims=True)
     n = starts.shape[1]
     probes = np.random.default_rng(0).standard_normal((n, 8)) / np.sqrt(n)
-    seen = np.broadcast_to(probes, (len(lanes), n, 8))
     rules = prediction.made(name, np.array([lane.lr for lane in lanes]))
     _, path = follow(
-        rules, games, operators.moved(players, jnp.asarray(starts)), jnp.asarray(seen), how["steps"]
+        rules, games, operators.moved(players, jnp.asarray(starts)), jnp.asarray(probes), how["steps"]
     )
     rest = np.asarray(jax.vmap(operators.flat)(players)) @ probes
     path = np.asarray(path) - rest[:, None]

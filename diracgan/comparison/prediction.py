@@ -103,7 +103,7 @@ def critical(name: str, jacobians: np.ndarray, scale: np.ndarray, how: dict[str,
         how: the protocol's section.
     """
     low, high = how["critical_range"]
-    grid = np.geomspace(low, high, 33)
+    grid = np.geomspace(low, high, 25)
 
     def grows(eta: np.ndarray) -> np.ndarray:
         matrices = steps(name, eta / scale, jacobians)
@@ -117,7 +117,7 @@ def critical(name: str, jacobians: np.ndarray, scale: np.ndarray, how: dict[str,
     found = np.stack([grows(np.full(len(scale), eta)) for eta in grid])
     first = np.where(found.any(axis=0), found.argmax(axis=0), len(grid))
     below, above = grid[np.clip(first - 1, 0, None)], grid[np.clip(first, None, len(grid) - 1)]
-    for _ in range(30):
+    for _ in range(16):  # to 1e-5
         middle = np.sqrt(below * above)
         over = grows(middle)
         below, above = np.where(over, below, middle), np.where(over, middle, above)

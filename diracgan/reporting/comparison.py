@@ -25,18 +25,18 @@ def as_markdown(doc: Mapping[str, Any]) -> str:
     parts = [
         f"# Prediction against measurement ({doc['tier']})",
         f"{seeds}; protocol {doc['protocol'][:12]}; {doc['wall_time_s']:.0f} s.",
-        f"## A. {a['claim'].capitalize()}",
+        f"## A. {_sentence(a['claim'])}",
         _headline(a),
         _per(a, "variant"),
         _per(a, "problem"),
         _limits(a["critical_learning_rate"]),
         _floors(a["noise_floor"]),
         _missing(a["not_covered"]),
-        f"## B. {b['claim'][:1].capitalize()}{b['claim'][1:]}",
+        f"## B. {_sentence(b['claim'])}",
         _predictors(b),
         _per(b, "variant"),
         "\n".join(f"- {problem}: {x['text']}" for problem, x in b["why"].items()),
-        f"## C. {c['claim'].capitalize()}",
+        f"## C. {_sentence(c['claim'])}",
         _headline(c),
         _training(c),
         "## Controls, which must fail",
@@ -67,6 +67,10 @@ def junit(doc: Mapping[str, Any]) -> str:
     ElementTree.indent(suites)
     xml = ElementTree.tostring(suites, encoding="unicode")
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + xml + "\n"
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _share(t: Mapping[str, Any]) -> str:

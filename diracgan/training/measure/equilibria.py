@@ -244,6 +244,31 @@ def reduced(games: Game, players: Players) -> Reduced:
     return Reduced(basis, small, np.linalg.norm(out, axis=(1, 2)) / scale)
 
 
+def compressed(full: Reduced, tolerance: float = 1e-9) -> Reduced:
+    """The same without the directions that are coupled to nothing, up to ``tolerance``; of equal ones the first stays.
+
+    Of a wide critic's features few differ on the data; an eigenvalue costs the cube of their number.
+    """
+    p, k = full.half, full.damping
+    eye = np.eye(p)
+    own = k - np.linalg.eigvalsh(0.5 * (k + np.swapaxes(k, 1, 2)))[:, :1, None] * eye
+    b, c = full.coupling, full.response
+    sides = np.concatenate([own, np.swapaxes(own, 1, 2), b, np.swapaxes(c, 1, 2)], axis=2)
+    u, s, _ = np.linalg.svd(sides, full_matrices=False)
+    keep = min(p, 1 + int(np.sum(s > tolerance * s[:, :1], axis=1).max()))
+    u = u[:, :, :keep]
+    w = np.linalg.svd(np.concatenate([c @ u, np.swapaxes(b, 1, 2) @ u], axis=2), full_matrices=False)[0]
+    onto = np.zeros((len(k), 2 * p, 2 * keep))
+    onto[:, :p, :keep], onto[:, p:, keep:] = u, w[:, :, :keep]
+    images = full.jacobian @ onto
+    small = np.swapaxes(onto, 1, 2) @ images
+    lost = np.linalg.norm(images - onto @ small, axis=(1, 2))
+    leak = lost / np.maximum(np.linalg.norm(full.jacobian, axis=(1, 2)), 1e-300)
+    if leak.max() > 1e3 * tolerance:
+        return full
+    return Reduced(full.basis @ onto, small, full.leak + leak)
+
+
 def products(games: Game, players: Players, v: Any) -> np.ndarray:
     """J v of every run, (S, n), by the program of :func:`reduced`."""
     rows = np.zeros((len(v), 2 * len(_places(players)), np.shape(v)[1]))

@@ -22,8 +22,8 @@ def follow(rules: Rule, games: Game, players: Players, probes: Array, count: int
     Args:
         rules: one per run, learning rates included; stacked, as all arguments are.
         games: who plays.
-        players: where the runs start; deviations are measured from ``probes`` of them.
-        probes: (S, n, m), what is seen of the flattened players.
+        players: where the runs start.
+        probes: (n, m), what is seen of the flattened players, the same of every run.
         count: iterations.
 
     Returns:
@@ -38,14 +38,14 @@ def follow(rules: Rule, games: Game, players: Players, probes: Array, count: int
         (end, _), seen = jax.lax.scan(go, (z, rule.memory(game, z)), None, count)
         return end, jnp.concatenate([(operators.flat(z) @ probe)[None], seen])
 
-    return jax.vmap(one)(rules, games, players, probes)
+    return jax.vmap(one, in_axes=(0, 0, 0, None))(rules, games, players, probes)
 
 
 @functools.partial(jax.jit, static_argnums=(5, 6))
 def follow_minibatches(
     rules: Rule, games: Game, players: Players, probes: Array, keys: Array, count: int, batch: int
 ) -> Array:
-    """As :func:`follow` on minibatches, with the weight average of the rule beside it: (S, count, 2, m)."""
+    """Deviations on minibatches, and those of the rule's weight average: (S, count, 2, m); probes (S, n, m)."""
 
     def one(rule: Rule, game: Game, z: Players, probe: Array, key: Array) -> Array:
         keep = 0.0 if rule.ema is None else rule.ema

@@ -127,12 +127,18 @@ def applied(linear: Any, v: Array) -> Array:
     return jax.vmap(lambda f, v: f(v))(linear, v)
 
 
+_TOGETHER = 16  # vectors of a run at once: memory grows with them, speed does not
+
+
 @jax.jit
 def flow_images(games: Game, players: Players, v: Array) -> Array:
     """J v for m vectors of every run: (S, m, n) -> (S, m, n)."""
 
     def images(game: Game, z: Players, v: Array) -> Array:
-        return jax.vmap(lambda one: flat(jax.jvp(game.velocity, (z,), (unflat(z, one),))[1]))(v)
+        def image(one: Array) -> Array:
+            return flat(jax.jvp(game.velocity, (z,), (unflat(z, one),))[1])
+
+        return jax.lax.map(image, v, batch_size=_TOGETHER)
 
     return jax.vmap(images)(games, players, v)
 
