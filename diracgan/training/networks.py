@@ -14,7 +14,6 @@ Batch norm takes its statistics from the batch that it is given, at generation t
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -27,36 +26,26 @@ from ..errors import InputError
 from ..game import Players
 from ..parameters import Parametric, param
 from .draws import normal
+from .layers import (
+    ACTIVATIONS,
+    PLAIN,
+    Activation,
+    Dense,
+    Down,
+    Dropout,
+    Flat,
+    Linear,
+    MinibatchDiscrimination,
+    MinibatchStd,
+    Norm,
+    Pass,
+    Point,
+    Project,
+    Up,
+    Weighted,
+    spectral_norm,
+)
 from .problems import Problem
-
-_ROUNDS = 24  # of power iteration: two singular values 3 % apart are told to 0.5 %
-_EPS = 1e-5  # added to variances
-
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "relu": jax.nn.relu,
-    "leaky-relu": lambda x: jnp.where(x >= 0, x, 0.2 * x),
-    "tanh": jnp.tanh,
-    "softplus": jax.nn.softplus,
-    "silu": jax.nn.silu,
-    "identity": lambda x: x,
-}
-
-
-class Pass(NamedTuple):
-    """What one pass through a network needs besides its input.
-
-    Attributes:
-        key: of dropout; None for none.
-        reference: a fixed batch of inputs that virtual batch norm takes its statistics from, or None.
-        dtype: the floating-point type to compute in; None for that of the parameters.
-    """
-
-    key: Any = None
-    reference: Any = None
-    dtype: Any = None
-
-
-PLAIN = Pass()  # no dropout, no reference, the parameters' own numbers
 
 
 def critic(phi: Any, x: Array, how: Pass = PLAIN) -> Array:
@@ -75,204 +64,6 @@ def _computed(network: Any, x: Any, how: Pass) -> Array:
     narrow = jax.tree.map(lambda a: a.astype(how.dtype), (network, x))
     kept = jnp.result_type(*jax.tree.leaves(network))
     return narrow[0](narrow[1], how).astype(kept)
-
-
-# ---------------------------------------------------------------- layers
-
-
-class Linear(eqx.Module):
-    """The Dirac critic D(x) = w.x, w (d,)."""
-
-    w: Array
-
-    def __call__(self, x: Array, how: Pass = PLAIN) -> Array:
-        """x (n, d) -> (n,)."""
-        return x @ self.w
-
-
-class Point(eqx.Module):
-    """The Dirac generator: one sample, wherever z is."""
-
-    point: Array
-
-    def __call__(self, z: Any, how: Pass = PLAIN) -> Array:
-        """Anything -> (1, d)."""
-        return self.point[None]
-
-
-class Weighted(eqx.Module):
-    """A layer with a weight, output channels last, a bias or None, and its way of normalising the weight."""
-
-    w: Array
-    b: Array | None
-    gain: Array | None  # of weight norm
-    norm: str = eqx.field(static=True, default="none")
-
-    def kernel(self) -> Array:
-        """The weight as it is used: as it is, divided by its spectral norm, or gain w/|w| per output."""
-        if self.norm == "spectral":
-            return self.w / spectral_norm(self.w)
-        if self.gain is not None:
-            axes = tuple(range(self.w.ndim - 1))
-            return self.w * (self.gain / jnp.sqrt(jnp.sum(self.w**2, axis=axes) + 1e-12))
-        return self.w
-
-    def divided(self) -> Weighted:
-        """The same layer with its weight divided by its spectral norm."""
-        return eqx.tree_at(lambda layer: layer.w, self, self.w / spectral_norm(self.w))
-
-    def __call__(self, x: Array, how: Pass = PLAIN) -> Array:
-        """The layer on a batch."""
-        raise NotImplementedError
-
-    def biased(self, y: Array) -> Array:
-        """The output with the bias added, where there is one."""
-        return y if self.b is None else y + self.b
-
-
-class Dense(Weighted):
-    """x W + b of whatever a sample's shape is: (n, ...) -> (n, out)."""
-
-    def __call__(self, x: Array, how: Pass = PLAIN) -> Array:
-        """The layer on a batch."""
-        return self.biased(x.reshape(len(x), -1) @ self.kernel())
-
-
-class Project(Weighted):
-    """z to the first image of a convolutional generator: (n, k) -> (n, side, side, channels)."""
-
-    side: int = eqx.field(static=True, default=4)
-
-    def __call__(self, x: Array, how: Pass = PLAIN) -> Array:
-        """The layer on a batch; its bias, if any, is one per channel."""
-        y = (x.reshape(len(x), -1) @ self.kernel()).reshape(len(x), self.side, self.side, -1)
-        return self.biased(y)
-
-
-class Down(Weighted):
-    """A strided convolution, kernel 4, stride 2: halves each side."""
-
-    def __call__(self, x: Array, how: Pass = PLAIN) -> Array:
-        """(n, h, w, c) -> (n, h/2, w/2, out); w (4, 4, c, out)."""
-        y = jax.lax.conv_general_dilated(
-            x, self.kernel(), (2, 2), ((1, 1), (1, 1)), dimension_numbers=("NHWC", "HWIO", "NHWC")
-        )
-        return self.biased(y)
-
-
-class Up(Weighted):
-    """A transposed convolution, kernel 4, stride 2: doubles each side.
-
-    Computed for all sub-pixels at once: one product with the whole kernel, whose four 2x2 blocks are added where they
-    overlap in an image of half the size, before its channels are spread out to pixels. The same numbers as a
-    transposed convolution; on a CPU its gradient takes a tenth of the time.
-    """
-
-    def __call__(self, x: Array, how: Pass = PLAIN) -> Array:
-        """(n, h, w, c) -> (n, 2h, 2w, out); w (4, 4, c, out)."""
-        n, h, w, c = x.shape
-        k = self.kernel()
-        out = k.shape[-1]
-        # row 2 p + a of the kernel meets row 2 (i + p) + a of the padded output: block p, sub-pixel a
-        blocks = k.reshape(2, 2, 2, 2, c, out).transpose(4, 0, 2, 1, 3, 5).reshape(c, 16 * out)
-        y = (x.reshape(-1, c) @ blocks).reshape(n, h, w, 2, 2, 4 * out)
-        coarse = sum(
-            jnp.pad(y[:, :, :, p, q], ((0, 0), (p, 1 - p), (q, 1 - q), (0, 0)))
-            for p in (0, 1)
-            for q in (0, 1)
-        )
-        fine = coarse.reshape(n, h + 1, w + 1, 2, 2, out).transpose(0, 1, 3, 2, 4, 5)  # type: ignore[union-attr]
-        return self.biased(fine.reshape(n, 2 * h + 2, 2 * w + 2, out)[:, 1:-1, 1:-1])
-
-
-class Norm(eqx.Module):
-    """Normalises activations to mean 0 and variance 1, then gain x + shift per channel.
-
-    ``batch``: over the batch (and the image); ``layer``: over one sample; ``instance``: over one sample's image,
-    channel by channel; ``virtual``: with the statistics of a fixed reference batch and the sample itself, so that
-    no sample depends on the others of its batch (arXiv 1606.03498, section 3.4).
-    """
-
-    gain: Array
-    shift: Array
-    kind: str = eqx.field(static=True)
-
-    def __call__(self, x: Array, how: Pass = PLAIN) -> Array:
-        """(n, ..., c) -> the same shape."""
-        if self.kind == "virtual":
-            mean, square = self._virtual(x, how)
-        else:
-            axes = {
-                "batch": tuple(range(x.ndim - 1)),
-                "layer": tuple(range(1, x.ndim)),
-                "instance": tuple(range(1, x.ndim - 1)),
-            }[self.kind]
-            mean = jnp.mean(x, axis=axes, keepdims=True)
-            square = jnp.mean(x * x, axis=axes, keepdims=True)
-        spread = jnp.maximum(square - mean * mean, 0.0) + _EPS
-        return self.gain * ((x - mean) * jax.lax.rsqrt(spread)) + self.shift
-
-    def _virtual(self, x: Array, how: Pass) -> tuple[Array, Array]:
-        if how.reference is None:
-            raise InputError(
-                "virtual batch norm needs a reference batch; allowed: a trainer's pass through it"
-            )
-        count: int = how.reference
-        known, own = x[:count], tuple(range(1, x.ndim - 1))
-        share = 1.0 / (count + 1.0)
-        moments = []
-        for y in (x, x * x):
-            of_reference = jnp.mean(y[:count], axis=tuple(range(known.ndim - 1)), keepdims=True)
-            moments.append((1.0 - share) * of_reference + share * jnp.mean(y, axis=own, keepdims=True))
-        return moments[0], moments[1]
-
-
-class Activation(eqx.Module):
-    """A function of each number, by name."""
-
-    name: str = eqx.field(static=True)
-
-    def __call__(self, x: Array, how: Pass = PLAIN) -> Array:
-        """The same shape."""
-        return ACTIVATIONS[self.name](x)
-
-
-class Dropout(eqx.Module):
-    """Each number is 0 with probability ``rate``, else divided by 1 - rate; nothing without a key."""
-
-    rate: float = eqx.field(static=True)
-    index: int = eqx.field(static=True)
-
-    def __call__(self, x: Array, how: Pass = PLAIN) -> Array:
-        """The same shape."""
-        if how.key is None:
-            return x
-        kept = jax.random.bernoulli(jax.random.fold_in(how.key, self.index), 1.0 - self.rate, x.shape)
-        return jnp.where(kept, x / (1.0 - self.rate), 0.0)
-
-
-class MinibatchStd(eqx.Module):
-    """One more feature, the same for a whole batch: the mean standard deviation of its features (1710.10196)."""
-
-    def __call__(self, x: Array, how: Pass = PLAIN) -> Array:
-        """(n, k) -> (n, k + 1)."""
-        spread = jnp.mean(jnp.sqrt(jnp.var(x, axis=0) + 1e-8))
-        return jnp.concatenate([x, jnp.broadcast_to(spread, (len(x), 1)).astype(x.dtype)], axis=1)
-
-
-class MinibatchDiscrimination(eqx.Module):
-    """More features: how near the others of the batch are, in learned projections (arXiv 1606.03498, section 3.2).
-
-    o_b(i) = sum over the others j of exp(-|M_ib - M_jb|_1) with M = f T.
-    """
-
-    t: Array  # (k, kernels, dims)
-
-    def __call__(self, x: Array, how: Pass = PLAIN) -> Array:
-        """(n, k) -> (n, k + kernels)."""
-        m = jnp.einsum("nk,kbc->nbc", x, self.t)
-        near = jnp.exp(-jnp.sum(jnp.abs(m[:, None] - m[None]), axis=-1))
-        return jnp.concatenate([x, jnp.sum(near, axis=1) - 1.0], axis=1)
 
 
 # ---------------------------------------------------------------- networks
@@ -362,29 +153,6 @@ def split(x: Array, shape: tuple[int, ...], classes: int) -> tuple[Array, Array]
     if not classes:
         return x.reshape(len(x), *shape), x[:, :0]
     return x[:, :-classes].reshape(len(x), *shape), jax.lax.stop_gradient(x[:, -classes:])
-
-
-def spectral_norm(w: Array) -> Array:
-    """The largest singular value of a weight as a matrix (inputs, outputs); a vector's is its length.
-
-    By power iteration on the smaller Gram matrix, through which derivatives of any order pass.
-
-    Example:
-        >>> round(float(spectral_norm(jnp.array([[3.0, 0.0], [0.0, -4.0]]))), 5)
-        4.0
-    """
-    m = w.reshape(-1, w.shape[-1])
-    if 1 in m.shape:
-        return jnp.sqrt(jnp.sum(m * m))
-    gram = m @ m.T if m.shape[0] < m.shape[1] else m.T @ m
-    start = 1.0 + 0.5 * jnp.cos(jnp.arange(len(gram), dtype=w.dtype) ** 2)
-
-    def once(_: Any, v: Array) -> Array:
-        u = gram @ v
-        return u / jnp.sqrt(jnp.sum(u * u) + 1e-30)
-
-    v = jax.lax.fori_loop(0, _ROUNDS, once, start)
-    return jnp.sqrt(v @ gram @ v / (v @ v + 1e-30) + 1e-30)
 
 
 def singular_values(network: Any, count: int = 3) -> dict[str, list[float]]:
@@ -605,7 +373,7 @@ def _levels(shape: tuple[int, ...]) -> tuple[int, int]:
 def _critic(built: _Built, a: Architecture, problem: Problem, keys: _Keys, classes: int) -> Critic:
     layers, size = built.layers, built.features
     if a.minibatch != "none":
-        layers = [*layers, _Flat()]
+        layers = [*layers, Flat()]
     if a.minibatch == "std":
         layers, size = [*layers, MinibatchStd()], size + 1
     elif a.minibatch == "discrimination":
@@ -628,8 +396,30 @@ def _generator(built: _Built, a: Architecture, problem: Problem, keys: _Keys, cl
     )
 
 
-class _Flat(eqx.Module):
-    """Any sample as a row: (n, ...) -> (n, k)."""
-
-    def __call__(self, x: Array, how: Pass = PLAIN) -> Array:
-        return x.reshape(len(x), -1)
+__all__ = [
+    "ACTIVATIONS",
+    "PLAIN",
+    "Activation",
+    "Architecture",
+    "Critic",
+    "Dense",
+    "Down",
+    "Dropout",
+    "Generator",
+    "Linear",
+    "MinibatchDiscrimination",
+    "MinibatchStd",
+    "Network",
+    "Norm",
+    "Pass",
+    "Point",
+    "Project",
+    "Up",
+    "Weighted",
+    "critic",
+    "generator",
+    "players",
+    "singular_values",
+    "spectral_norm",
+    "split",
+]
