@@ -456,6 +456,9 @@ def _iterate(
     return {"time": index * float(rule.time_step), "step": index} | data, outcome
 
 
+_Carry = tuple[State, Any, Any, Any]  # the state, its number, the first bad one, the largest entry before
+
+
 @functools.partial(jax.jit, static_argnums=(5, 6, 7))
 def _scan(
     variant: Variant,
@@ -470,9 +473,7 @@ def _scan(
     """The kept states, stacked, the first step that is not finite (or a later one), and the largest |z_i| before."""
     game = dirac.game(variant, x0)
 
-    Carry = tuple[State, Any, Any, Any]
-
-    def once(k: Any, carry: Carry) -> Carry:
+    def once(k: Any, carry: _Carry) -> _Carry:
         state, number_, bad, largest = carry
         state = step(rule, minibatch.noisy(game, noise, number_), state)
         z = jnp.abs(jnp.concatenate([*state.players]))
@@ -482,7 +483,7 @@ def _scan(
         )
         return state, number_ + 1, jnp.where(fine, bad, jnp.minimum(bad, number_ + 1)), largest
 
-    def row(carry: Carry, _: Any) -> tuple[Carry, State]:
+    def row(carry: _Carry, _: Any) -> tuple[_Carry, State]:
         carry = jax.lax.fori_loop(0, every, once, carry)
         return carry, carry[0]._replace(memory=())
 
