@@ -10,7 +10,6 @@ import pkgutil
 import pytest
 
 import diracgan
-from diracgan.variants import registry
 
 NAMES = sorted(
     m.name
@@ -18,15 +17,15 @@ NAMES = sorted(
     if "__main__" not in m.name
     and m.name != "diracgan.explorer.page"  # a page of an extra, with a test of its own
 )
+REGISTRIES = ("diracgan.variants.registry", "diracgan.dynamics.rules.registry", "diracgan.training.tricks")
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
 
 
 @pytest.mark.parametrize("name", ["diracgan", *NAMES])
 def test_examples_run(name, folder, monkeypatch):
     module = importlib.import_module(name)
-    monkeypatch.setattr(
-        registry, "_REGISTRY", dict(registry._REGISTRY)
-    )  # what an example registers ends with it
+    for home in map(importlib.import_module, REGISTRIES):  # what an example registers ends with it
+        monkeypatch.setattr(home, "_REGISTRY", dict(home._REGISTRY))
     assert inspect.getdoc(module), f"{name} has no docstring"
     failed, _ = doctest.testmod(module, optionflags=OPTIONS)
     assert not failed

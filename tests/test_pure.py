@@ -74,6 +74,7 @@ def dirac_cast(v):
     return cast(v, float)
 
 
+@pytest.mark.slow
 def test_rates_datum_and_times_differentiate_too():
     v = dg.variant("wgan-linear")
 

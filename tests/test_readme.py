@@ -45,7 +45,7 @@ def test_links_lead_somewhere():
 
 @pytest.mark.parametrize("line", commands())
 def test_the_commands_run(cli, folder, line):
-    (folder / "my.py").write_text(blocks("python")[1])
+    (folder / "my.py").write_text(next(b for b in blocks("python") if "@dg.register" in b))
     code, out, err = cli(*shlex.split(line)[1:])
     assert code == 0, err
     assert out

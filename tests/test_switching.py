@@ -154,6 +154,7 @@ def test_piecewise_linear_games_are_solved_exactly(loss, k, a, phi0, theta0):
         np.testing.assert_allclose(found, [t for t, _ in met if t > 1e-6], atol=close)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ["tsit5", "dopri8", "kvaerno5", "RK45", "Radau", "LSODA"])
 def test_every_solver_sees_a_short_visit_and_slides(solver):
     for k, a, phi0, theta0 in ((0.5, 0.4999, 0.3, 0.4), (0.5, 0.3, 0.3, 0.4)):

@@ -66,6 +66,7 @@ def test_the_same_over_many_seeds():
     check_recovery(range(100, 160))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", NOTHING)
 def test_no_oscillation_where_there_is_none(kind):
     assert modes(nothing(kind, 0)[None]).modes == []
@@ -90,6 +91,7 @@ def test_an_oscillation_that_noise_keeps_going_is_told_from_a_rotation():
     assert 0.5 < o.share["series"] <= 1
 
 
+@pytest.mark.slow
 def test_two_lines_a_growing_one_and_the_lag_between_players():
     rng = np.random.default_rng(1)
     grow = np.exp(0.004 * N)
@@ -128,6 +130,7 @@ def test_a_long_series_is_averaged_in_blocks_without_a_shift():
     assert any("means of" in note for note in found.notes)
 
 
+@pytest.mark.slow
 def test_the_dirac_game_agrees_with_its_own_runs():
     v, rule = dg.variant("ns").with_(r1=0.1), dg.rule("alternating", lr=0.2)
     run = dg.simulate(v, phi0=[0.02], theta0=[0.01], rule=rule, steps=400)

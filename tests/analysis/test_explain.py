@@ -57,6 +57,7 @@ def test_formulas_are_the_field(name, dim):
                 np.testing.assert_allclose(values(formula, model, p, t), want, rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", [1, 2])
 @pytest.mark.parametrize(
     ("name", "given"),

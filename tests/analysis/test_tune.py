@@ -52,6 +52,7 @@ def test_optimistic_steps_are_fastest_where_their_multipliers_meet():
     assert t.rate == pytest.approx(0.5 * math.log(2.0), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_ridge_and_an_open_end_are_named():
     ridge = dg.tune(dg.variant("ns"), {"r1": (0, 2), "l2": (0, 2)})
     assert sum(ridge.best.values()) == pytest.approx(1.0, abs=1e-6)  # critical damping of mu = r1 + l2
@@ -85,6 +86,7 @@ def test_no_derivative_anywhere_is_said():
     assert "no derivative" in t.text
 
 
+@pytest.mark.slow
 def test_it_is_deterministic():
     one, two = (dg.tune(GP, ["lr", "lam"], rule=dg.rule("simultaneous")) for _ in range(2))
     assert one.best == two.best

@@ -31,6 +31,7 @@ def test_non_saturating_converges_in_one_dimension_by_a_power_law():
     assert v.numbers["constant"] == pytest.approx(np.sqrt(8), rel=0.01)
 
 
+@pytest.mark.slow
 def test_a_start_too_small_to_move_visibly_is_not_called_neutral():
     v = judge("ns", [1e-4], [2e-4])
     assert v.kind == "converges-sublinearly" and v.numbers["constant"] == pytest.approx(np.sqrt(8), rel=0.01)
@@ -222,6 +223,7 @@ def test_decay_without_a_derivative_is_measured():
     assert v.numbers["rate"] == pytest.approx(np.log((1 + m) / (1 - m)) / 2 / half, rel=0.02)
 
 
+@pytest.mark.slow
 def test_a_line_of_equilibria_is_elsewhere_and_its_neighbourhood_in_two_dimensions_creeps_away():
     class Half(Told):
         def critic_loss(self, real, fake, x_real, x_fake):

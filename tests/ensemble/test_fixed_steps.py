@@ -26,6 +26,7 @@ def test_rk4_is_classical_runge_kutta(name, dim):
     assert_equal(joined(e), rk4(dg.variant(name), phi, theta, 0.01, 50))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(variants()))
 def test_compiled_c_is_classical_runge_kutta(name, in_registers):
     phi, theta = starts(300, 2)
@@ -34,6 +35,7 @@ def test_compiled_c_is_classical_runge_kutta(name, in_registers):
     assert_equal(joined(e), rk4(dg.variant(name), phi, theta, 0.01, 50))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["in_registers", "through_xla"])
 @pytest.mark.parametrize("name", [m for m in modifiers() if m != "noise"])
 def test_every_modifier(name, engine, request):

@@ -58,6 +58,7 @@ def test_multipliers_of_simultaneous_steps_with_r1():
     np.testing.assert_array_equal(found.status, np.where(h < 4 * g, *stable))
 
 
+@pytest.mark.slow
 def test_linear_quantities_agree_with_one_spectrum_at_a_time():
     cases = [
         ("gan-qp", {"lam": "0.5:2:4"}, None, 2),  # a quotient 0/0 at the equilibrium
@@ -131,6 +132,7 @@ def test_times_of_escape_and_entry():
     assert (lam.limit == 0).all()
 
 
+@pytest.mark.slow
 def test_integers_choices_and_starts_are_axes_too():
     v = dg.variant("gan-qp")
     found = dg.sweep(v, {"norm": "l2,l2sq", "phi0[1]": "0.2,0.4"}, "final_radius", t1=1.0)

@@ -135,6 +135,7 @@ def test_wgan_gp_converges_with_c_0_and_circles_with_c_1():
     np.testing.assert_allclose(length(np.asarray(euler["phi"]))[-100:], 2, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_gan_qp_circles_and_with_l2_converges():
     t, phi, theta = flow("gan-qp", 150, lam=1.0)
     late = t > 100

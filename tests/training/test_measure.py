@@ -77,6 +77,7 @@ def test_copies_of_an_eigenvalue_are_found_where_the_space_allows():
     assert np.allclose(np.sort(found.eigenvalues.imag), [-0.5, -0.5, 0.5, 0.5])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["rightmost", "fastest"])
 def test_flow_of_a_network_against_its_dense_jacobian(somewhere, which):
     game, at, jacobian = somewhere
@@ -89,6 +90,7 @@ def test_flow_of_a_network_against_its_dense_jacobian(somewhere, which):
         assert np.linalg.norm(jacobian @ v - mu * v) < 1e-6
 
 
+@pytest.mark.slow
 def test_runs_are_measured_together(somewhere):
     game, at, _ = somewhere
     other = small_game(4, dg.variant("ns"))

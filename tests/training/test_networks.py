@@ -221,6 +221,7 @@ def test_a_game_of_one_batch_is_the_loss_by_hand():
         np.testing.assert_allclose(a, -b, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_mean_of_drawn_instance_noise_is_the_integral():
     """Keyed sampling in training, quadrature in the Dirac system: the same field in the mean."""
     on = problem("dirac", x0=[0.4], phi0=[0.7], theta0=[-0.3])

@@ -120,6 +120,7 @@ def test_steps_are_clipped_after_each_critic_step():
     np.testing.assert_allclose(traj.theta[1:, 0], [r[1] for r in rows], atol=1e-15)
 
 
+@pytest.mark.slow
 def test_any_variant_can_be_clipped():
     class Clipped(dg.Variant):
         constraint = "clipped"

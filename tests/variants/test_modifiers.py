@@ -180,6 +180,7 @@ def test_a_mean_that_quadrature_cannot_reach_is_nan():
         assert np.isnan(jax.grad(mean)(one))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ns", "hinge", "rpgan"])
 def test_noise_keeps_the_dtype(name):
     f = dg.field(dg.variant(name).with_(noise=0.4))
@@ -201,6 +202,7 @@ def test_every_modifier_and_its_domain():
             dg.variant("ns").with_(**{name: bad})
 
 
+@pytest.mark.slow
 def test_all_combine():
     v = dg.variant("ns").with_(
         gp=0.1,
