@@ -130,11 +130,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def entry() -> NoReturn:
     """Run the command line of this process and exit: what the console script calls."""
     signal.signal(signal.SIGTERM, _terminated)
-    gc.set_threshold(
-        100_000
-    )  # imports make no garbage: looking for it after every 700 objects takes a tenth of a plot
+    # Imports make no garbage: looking for it after every 700 objects takes a tenth of a plot, and once more at the
+    # end another tenth.
+    gc.set_threshold(100_000)
     _remember_compilations()
-    sys.exit(main())
+    code = main()
+    gc.freeze()
+    sys.exit(code)
 
 
 def _remember_compilations() -> None:
