@@ -125,7 +125,7 @@ def numerical_abscissa(a: np.ndarray) -> float:
         >>> numerical_abscissa(np.array([[0.0, -1.0], [1.0, 0.0]]))
         0.0
     """
-    return float(np.linalg.eigvalsh((a + a.T) / 2)[-1])
+    return float(np.linalg.eigvalsh((a + a.T) / 2)[-1]) + 0.0  # no negative zero
 
 
 def numerical_radius(a: np.ndarray) -> float:
