@@ -158,7 +158,13 @@ def _energy(line: Model) -> Iterator[str]:
         rest = "E falls where it is not" if falls else "where it is not, E may grow"
         yield f"The bracket is 0 near s = 0: small orbits are neutral, in any dimension; {rest}."
         return
-    k = float(sp.diff(bracket, s).subs(s, 0))
+    try:
+        k = float(sp.diff(bracket, s).subs(s, 0))
+    except TypeError:  # a sign or a step at s = 0
+        k = math.nan
+    if not math.isfinite(k):
+        yield "The bracket has no derivative at s = 0, where the losses switch: no law follows from it."
+        return
     reach = "for every s that was tried" if np.all(grid * np.sign(k) * heights >= -1e-12) else "near s = 0"
     rate = k * float(a0 * b0)
     if k > 1e-12:
