@@ -39,7 +39,8 @@ class Tuned:
         smooth: whether the rate has a derivative there (it is 0 then); at a non-smooth one eigenvalues meet.
         at_bound: the parameters whose best value is an end of its range: the rate still grows there.
         unique: False where other values, far away, reach the same rate.
-        intervals: parameter -> the values around the best, the others kept, for which it stays stable.
+        intervals: parameter -> the values around the best, the others kept, for which it stays stable; inf where
+            no end was found.
         ranges: parameter -> the range that was searched.
         text: the same in words.
         variant: label of the variant as it was given; ``hyperparameters`` its numbers.
@@ -473,7 +474,8 @@ def _record(around: Setup, ranges: Mapping[Knob, tuple[float, float]], best: _Be
                     i for i in found.intervals if i.low <= chosen[k.name] <= i.high and i.status == "stable"
                 ]
                 if inside:
-                    intervals[k.name] = (inside[0].low, inside[0].high)
+                    low, high = inside[0].low, inside[0].high
+                    intervals[k.name] = (low, math.inf if high >= found.high else high)
     return Tuned(
         best=chosen,
         rate=best.rate + 0.0,  # no negative zero
@@ -536,7 +538,11 @@ def _words(
     if not best.unique:
         said += "; other values far from these are as good"
     for n, (low, high) in intervals.items():
-        said += f"; stable for {_n(low)} < {n} < {_n(high)}"
+        said += (
+            f"; stable for {_n(low)} < {n} < {_n(high)}"
+            if high < math.inf
+            else f"; stable for {n} > {_n(low)}"
+        )
     return said
 
 
