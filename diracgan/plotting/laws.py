@@ -48,14 +48,13 @@ def power_law(traj: Any, verdict: Any = None, ax: Axes | None = None) -> Axes:
         clock, r = clock[later], r[later]
         ax.plot(clock, r, color=BLUE, label="r", gid="r")
         numbers = {} if verdict is None else verdict.numbers
-        sizes = r
         if _known(numbers, "exponent") and _known(numbers, "constant"):
             law = float(numbers["constant"]) * clock ** -float(numbers["exponent"])
             shown = (law < 3 * r.max()) & (law > r.min() / 3)
             unit = "n" if series.discrete else "t"
             label = f"{number(float(numbers['constant']), 4)} {unit}^{number(-float(numbers['exponent']), 3)}"
             ax.plot(clock[shown], law[shown], color=VERMILION, linestyle=(0, (5, 2)), label=label, gid="law")
-        logarithmic(ax, sizes)
+        logarithmic(ax, r)
         _log_clock(ax, clock)
         ax.set_xlabel(series.clock_name)
         ax.set_ylabel("r = |(φ, θ − x₀)|" if np.any(series.x0) else "r = |(φ, θ)|")
