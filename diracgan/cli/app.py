@@ -133,6 +133,8 @@ def entry() -> NoReturn:
     # Imports make no garbage: looking for it after every 700 objects takes a tenth of a plot, and once more at the
     # end another tenth.
     gc.set_threshold(100_000)
+    # The matrices are small: on a busy machine a threaded BLAS takes thirty times as long over them.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _remember_compilations()
     code = main()
     gc.freeze()
