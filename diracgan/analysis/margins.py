@@ -122,7 +122,7 @@ def knob(around: Setup, name: str) -> Knob:
         ``"n_critic"``;
             where a variant and its rule share a name, ``"variant.NAME"`` or ``"rule.NAME"``; of a rule inside
             a rule
-            ``"inner.beta"``.
+            ``"inner.beta"``. ``"gamma"`` is the weight of R1, ``"r1"``, where nothing else is called so.
 
     Raises:
         InputError: for an unknown name, one that is no number, or one that decides nothing.
@@ -135,13 +135,14 @@ def knob(around: Setup, name: str) -> Knob:
     wanted = name.strip().replace("-", "_")
     found = {**_of_flow(around), **_of_rule(around), **_of_variant(around)}
     hits = [k for k in found if k == wanted or k.partition(".")[2] == wanted]
+    if not hits and wanted == "gamma":
+        hits = ["variant.r1"]
     if len(hits) > 1:
         raise InputError(f"{name!r} names several numbers; allowed: {', '.join(sorted(hits))}")
     if not hits:
         if around.rule is None and wanted in ("lr", "lr_d", "lr_g", "lr_ratio", "ema", "n_critic", "beta"):
             raise InputError(f"{wanted} belongs to a rule; give one, or ask for rate_d, rate_g or rate_ratio")
-        numbers = {k.partition(".")[2] for k, (p, _, _) in found.items() if p.kind in ("number", "integer")}
-        raise unknown("parameter", name, numbers)
+        raise unknown("parameter", name, _numbers_in(found))
     if wanted == "lr" and around.rule is not None and None not in (around.rule.lr_d, around.rule.lr_g):
         raise InputError("lr decides nothing while lr_d and lr_g are given; allowed: lr_d, lr_g, lr_ratio")
     domain, turn, now = found[hits[0]]
@@ -150,6 +151,23 @@ def knob(around: Setup, name: str) -> Knob:
             f"{name} is a {domain.kind}, not a number; allowed: parameters with a numerical value"
         )
     return Knob(wanted, domain, turn, now)
+
+
+def turnable(around: Setup) -> set[str]:
+    """The names that :func:`knob` knows.
+
+    Example:
+        >>> import diracgan as dg
+        >>> sorted(turnable(setup(dg.variant("ns"))) & {"gamma", "r1", "lr", "rate_d"})
+        ['gamma', 'r1', 'rate_d']
+    """
+    return _numbers_in({**_of_flow(around), **_of_rule(around), **_of_variant(around)})
+
+
+def _numbers_in(found: dict[str, _Entry]) -> set[str]:
+    return {"gamma"} | {
+        k.partition(".")[2] for k, (p, _, _) in found.items() if p.kind in ("number", "integer")
+    }
 
 
 _Entry = tuple[Parameter, Callable[[Setup, Any], Setup], Any]

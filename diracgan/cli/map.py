@@ -61,8 +61,9 @@ def command(
 ) -> None:
     """Draw which limit each start reaches, where the equilibrium is stable, or the limit set against a parameter.
 
-    Stability charts carry the exact threshold curve. Axes by default: phi0, theta0 (basins); lam or gamma, and lr
-    (stability); lam, gamma or lr (bifurcation).
+    Stability charts carry the exact threshold curve, basins the field and the limit cycles. Axes by default: phi0,
+    theta0 (basins); lam or gamma, the weight of R1, and lr or a flow's rate_ratio (stability); lr, or a flow's lam or
+    gamma (bifurcation). Maps are in d = 1, the plane (phi, theta), unless --dim, a start or a datum says otherwise.
 
     Example: diracgan map stability --variant ns --rule simultaneous gamma=0:1:101 lr=0.01:4:100 --out chart.png
     """
@@ -78,13 +79,15 @@ def command(
 
     make = {"basins": basins, "stability": stability, "bifurcation": bifurcation}[kind]
     arguments = {**start.given(), **rates.arguments(), **course.given(), **work.given()}
-    made = variant.build()
-    found = make(made, grids([*(axes or []), *(over or [])]), rule=rule.build(), out=data, **arguments)
+    made, moves = variant.build(), rule.build()
+    found = make(made, grids([*(axes or []), *(over or [])]), rule=moves, out=data, **arguments)
     saved = None
     if out is not None:
         from ..plotting import map_figure, save
+        from ..plotting.plane import on_top
 
-        saved = save(map_figure(found, **_on_top(kind, found, made)), out)
+        over_it = on_top(made, found, moves) if kind == "basins" else {}
+        saved = save(map_figure(found, **over_it), out)
     if format == "json":
         print(dumps("diracgan.map/1", _record(kind, found) | ({"out": str(saved)} if saved else {})))
         return
@@ -92,15 +95,6 @@ def command(
     for path in (saved, data):
         if path is not None:
             print(path)
-
-
-def _on_top(kind: str, found: Any, variant: Any) -> dict[str, Any]:
-    """The field over basins of a flow in the plane (φ, θ), with the datum at 0."""
-    if kind != "basins" or found.attrs.get("rule") or set(found["limit"].dims) != {"phi0", "theta0"}:
-        return {}
-    from ..plotting.more import flat_field
-
-    return {"field": flat_field(variant)}
 
 
 def _record(kind: str, found: Any) -> dict[str, Any]:
@@ -116,14 +110,29 @@ def _say(kind: str, found: Any) -> None:
     import numpy as np
 
     from ..reporting import show
+    from .sweep import dimension
 
-    print(f"{found.attrs['variant']}, {found.attrs.get('rule', 'flow')}: {kind}")
+    print(f"{found.attrs['variant']}, {found.attrs.get('rule', 'flow')}, {dimension(found)}: map of {kind}")
     codes = found["status" if kind == "stability" else "limit"]
     words = codes.attrs["flag_meanings"].split()
     counts = np.bincount(np.ravel(codes.values), minlength=len(words))
     show([codes.name, "points"], [[w, int(n)] for w, n in zip(words, counts, strict=True) if n])
+    if "threshold" in found:
+        print(_threshold(found, kind, {words[k] for k in np.flatnonzero(counts)}))
+
+
+def _threshold(found: Any, kind: str, seen: set[str]) -> str:
+    """What there is to say of where stability changes."""
+    import numpy as np
+
+    values = np.asarray(found["threshold"].values)
+    names = [str(d) for d in found["margin"].dims]
+    if not values.size:
+        if kind == "stability" and seen == {"not-an-equilibrium"}:
+            return "no equilibrium at (0, x0) anywhere on this grid, and no threshold"
+        return "no threshold: stability does not change on this grid"
     if kind == "bifurcation":
-        name = next(iter(found["limit"].dims))
-        print("\n".join(f"stability changes at {name} = {x:.15g}" for x in found["threshold"].values))
-    elif kind == "stability":
-        print(f"threshold: {found.sizes['segment']} segments")
+        return "\n".join(f"stability changes at {names[0]} = {x:.15g}" for x in values)
+    ends = values.reshape(-1, 2)
+    spans = ", ".join(f"{n} from {x.min():.6g} to {x.max():.6g}" for n, x in zip(names, ends.T, strict=True))
+    return f"exact threshold: {len(values)} pieces of a curve, {spans} (--format json lists them)"

@@ -43,7 +43,14 @@ class VariantOptions:
     ]
     c: Annotated[float | None, _option("--c", panel=_VARIANT, help="The variant's parameter c.")] = None
     lam: Annotated[float | None, _option("--lam", panel=_VARIANT, help="The variant's parameter lam.")] = None
-    gamma: Annotated[float | None, _option("--gamma", panel=_VARIANT, help="The parameter gamma.")] = None
+    gamma: Annotated[
+        float | None,
+        _option(
+            "--gamma",
+            panel=_VARIANT,
+            help="The variant's parameter gamma; where it has none, the weight of R1, as --r1.",
+        ),
+    ] = None
     l2: Annotated[float | None, _option("--l2", panel=_VARIANT, help="Add (l2/2) |phi|^2.")] = None
     r1: Annotated[
         float | None, _option("--r1", panel=_VARIANT, help="Add (r1/2) |grad D|^2 at the datum.")
@@ -61,11 +68,14 @@ class VariantOptions:
 
     def build(self) -> Variant:
         """Make the variant; InputError says what is wrong."""
+        from ..parameters import parameters
         from ..variants import build, parse
 
         short = {k: getattr(self, k) for k in ("c", "lam", "gamma", "l2", "r1")}
         given = merged({k: x for k, x in short.items() if x is not None}, assignments(self.param, "-p"))
         made = parse(self.variant)
+        if "gamma" in given and "gamma" not in parameters(type(made)):
+            given = merged({"r1": given.pop("gamma")}, given)
         return build(type(made), {**made.hyperparameters, **given}) if given else made
 
 

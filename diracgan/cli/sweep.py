@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Annotated, Any
 
 import typer
@@ -132,12 +133,36 @@ def command(
 ) -> None:
     """Ask one or several quantities at every point of a grid.
 
-    Axes: any number of the variant, penalty, rule, start (phi0, theta0, phi0[1], x0) or dim. Grids: LOW:HIGH:COUNT,
+    Axes: any number, flag or choice of the variant, of a penalty (gamma is r1, the weight of R1, where the variant has
+    no gamma of its own) or of the rule (lr, lr_ratio, n_critic, ema), rate_d, rate_g, rate_ratio and ema_tau of a flow,
+    phi0, theta0, x0 (with their component where d > 1: phi0[1]), dim. Grids: LOW:HIGH:COUNT with both ends,
     log:LOW:HIGH:COUNT, or values with commas.
 
-    Fast, for whole arrays: margin, spectral_radius, status, frequency, ema_gain. Runs: final_radius, limit_radius,
-    radius_phi, radius_theta, limit_phi, limit_theta, limit, period, escape_time, entry_time, orbit. Slow, point by
-    point: verdict (up to seconds each) and your own functions.
+    Quantities of the linearisation at the equilibrium, fast:
+
+    - margin: spectral margin, -max Re or 1 - max modulus; stable where > 0 (the default)
+    - status: stable, unstable, marginal, no-derivative, not-an-equilibrium
+    - spectral_radius: largest modulus of the multipliers of one iteration (needs a rule)
+    - frequency: angular frequency of the leading eigenvalue that turns
+    - ema_gain: amplitude of the weight average over that of the orbit (needs ema, or ema_tau)
+
+    Quantities of a run from the start, r = |(phi, theta - x0)|:
+
+    - final_radius: r at the end
+    - escape_time, entry_time: first time with r >= --escape, with r <= --ball
+    - limit: equilibrium, converging, elsewhere, orbit, growing, diverges, undecided, as seen until the end
+    - limit_radius, radius_phi, radius_theta: largest r, |phi|, |theta - x0| in the last half
+    - limit_phi, limit_theta: middle of the first component at the end
+    - period: mean time of a turn in the last half
+    - orbit: last turning points of theta - x0 (its length where d > 1), or a rule's last iterates
+
+    Point by point, slow:
+
+    - verdict: the kind that diracgan verdict finds, up to seconds a point
+    - PATH.py:FUNCTION: your own, of a point (its .variant, .rule, .phi0, .theta0, .x0, .values) to a number
+
+    Without --dim or a start, d is 1 for quantities of the linearisation alone and where phi0 or theta0 is an axis,
+    else 2.
 
     Example: diracgan sweep gamma=0:2:201 lr=log:1e-3:1:50 --variant ns --rule simultaneous --out chart.zarr
     """
@@ -155,11 +180,8 @@ def command(
     found = sweep(
         variant.build(), over_, quantity or "margin", rule=rule.build(), out=out, **work.given(), **arguments
     )
-    points = 1
-    for n in found.sizes.values():
-        points *= n
     if format == "json":
-        whole = out is None or points <= _PRINTED
+        whole = out is None or math.prod(found.sizes.values()) <= _PRINTED
         print(dumps("diracgan.sweep/1", _record(found, whole) | ({"out": str(out)} if out else {})))
         return
     _say(found, out)
@@ -168,7 +190,7 @@ def command(
 def _record(found: Any, whole: bool) -> dict[str, Any]:
     """The axes, what every variable is, and, unless it is large, its values."""
     axes = {n: _values(found[n]) for n in found.dims if n in found.coords}
-    about = {k: found.attrs[k] for k in ("variant", "rule", "fingerprint") if k in found.attrs}
+    about = {k: found.attrs[k] for k in ("variant", "rule", "dim", "fingerprint") if k in found.attrs}
     quantities = {}
     for name, x in found.data_vars.items():
         quantities[name] = {"dims": list(x.dims), "units": x.attrs.get("units", "1")}
@@ -191,8 +213,8 @@ def _say(found: Any, out: str | None) -> None:
 
     rule = found.attrs.get("rule")
     print(
-        f"{found.attrs['variant']}, {rule or 'flow'}: "
-        + " x ".join(f"{n} {k}" for n, k in found.sizes.items())
+        f"{found.attrs['variant']}, {rule or 'flow'}, {dimension(found)}: "
+        + " x ".join(f"{n} ({k})" for n, k in found.sizes.items() if n in found.coords)
     )
     rows = []
     for name, x in found.data_vars.items():
@@ -201,18 +223,34 @@ def _say(found: Any, out: str | None) -> None:
             counts = np.sum([np.bincount(np.ravel(b), minlength=len(words)) for b in _pieces(x)], axis=0)
             rows += [[name, w, int(n)] for w, n in zip(words, counts, strict=True) if n]
             continue
-        low, high, fine, count = np.inf, -np.inf, 0, 0
-        for b in _pieces(x):
-            ok = b[np.isfinite(b)]
-            fine, count = fine + ok.size, count + b.size
-            low, high = min(low, ok.min(initial=np.inf)), max(high, ok.max(initial=-np.inf))
-        said = f"{low:.6g} to {high:.6g}" if fine else "none finite"
-        rows.append([name, said, fine if fine < count else count])
+        rows.append([name, _range(x), math.prod(found.sizes[d] for d in x.dims if d in found.coords)])
     show(["quantity", "values", "points"], rows)
     if out is None:
         _table(found)
     else:
         print(out)
+
+
+def dimension(found: Any) -> str:
+    """In which dimension a sweep was made."""
+    dim = found.attrs.get("dim", "?")
+    return "d turned" if dim == "axis" else f"d = {dim}"
+
+
+def _range(x: Any) -> str:
+    """The finite values from the least to the largest, and how many others there are."""
+    import numpy as np
+
+    low, high, infinite, missing = np.inf, -np.inf, 0, 0
+    for b in _pieces(x):
+        fine = b[np.isfinite(b)]
+        low, high = min(low, fine.min(initial=np.inf)), max(high, fine.max(initial=-np.inf))
+        infinite, missing = infinite + int(np.isinf(b).sum()), missing + int(np.isnan(b).sum())
+    said = [f"{low:.6g} to {high:.6g}" if low < high else f"{low:.6g}"] if low <= high else []
+    said += [f"infinite at {infinite:,}"] if infinite else []
+    if missing and len(x.dims) == len([d for d in x.dims if d in x.coords]):
+        said += [f"none at {missing:,}"]  # an orbit has as many samples as there are
+    return "; ".join(said)
 
 
 def _pieces(x: Any) -> Any:
@@ -227,10 +265,7 @@ def _table(found: Any) -> None:
 
     dims = [n for n in found.dims if n in found.coords]
     single = [n for n, x in found.data_vars.items() if set(x.dims) <= set(dims)]
-    points = 1
-    for n in dims:
-        points *= found.sizes[n]
-    if not single or points > 40:
+    if not single or math.prod(found.sizes[n] for n in dims) > 40:
         return
     rows = []
     import itertools

@@ -47,7 +47,9 @@ def grids(words: Iterable[str]) -> dict[str, str]:
     for word in words:
         name, equals, text = (part.strip() for part in word.partition("="))
         name = name.replace("-", "_")
-        if not (name and equals and text):
+        if name and equals and not text:
+            raise InputError(f"the axis {name} is empty; allowed: {name}=GRID with GRID = {ALLOWED}")
+        if not (name and equals):
             raise InputError(f"{word!r} is no axis; allowed: NAME=GRID with GRID = {ALLOWED}")
         if name in found:
             raise InputError(f"the axis {name} is given twice; allowed: once")

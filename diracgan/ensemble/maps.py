@@ -1,4 +1,7 @@
-"""Ready-made sweeps: which limit each start reaches, where the equilibrium is stable, how the limit set changes."""
+"""Ready-made sweeps: which limit each start reaches, where the equilibrium is stable, how the limit set changes.
+
+In d = 1, the plane (phi, theta), unless a dimension, a start or a datum says otherwise.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from ..errors import InputError
 from ..parameters import parameters
 from ..variants import Variant
 from .linear import STATUS, linear
-from .questions import Question
+from .questions import Question, components
 from .sweep import computed, planned
 
 _STABLE = STATUS.index("stable")
@@ -48,8 +51,7 @@ def basins(
         >>> found.limit.values.tolist()
         [[0, 0, 0], [0, 0, 0], [0, 0, 0]]
     """
-    dim = rest.get("dim") or (None if rest.get("phi0") is None else np.size(rest["phi0"]))
-    names = ("phi0", "theta0") if dim in (None, 1) else ("theta0[0]", "theta0[1]")
+    names = ("phi0", "theta0") if _dimension(rest) in (None, 1) else ("theta0[0]", "theta0[1]")
     grids: dict[str, Any] = dict(over) if over else dict.fromkeys(names, "-2:2:81")
     return _map(
         "basins", variant, grids, 2, ["limit", "limit_radius", "limit_phi", "limit_theta"], rule, out, rest
@@ -150,6 +152,8 @@ def _map(
         raise InputError(
             f"a map of {kind} has {axes} {'axes' if axes > 1 else 'axis'}, not {', '.join(over)}"
         )
+    if _dimension(rest) is None and rest.get("at") is None and "dim" not in over and not components(over):
+        rest["dim"] = 1
     how = {n: rest.pop(n) for n in ("chunk", "progress") if n in rest}
     who = tuple(rest.pop(n, None) for n in ("executor", "devices", "scheduler"))
     if "period" in rest or "quantity" in rest:
@@ -159,6 +163,15 @@ def _map(
         raise InputError(f"a map of {kind} needs axes of numbers; for choices there is sweep")
     found = computed(asked, values, out=None if out is None else os.fspath(out), who=who, **how).load()
     return asked, values, found.assign_attrs(map=kind)
+
+
+def _dimension(rest: Mapping[str, Any]) -> Any:
+    """The dimension that the arguments ask for, if any."""
+    if rest.get("dim") is not None:
+        return rest["dim"]
+    sizes = [np.size(rest[n]) for n in ("phi0", "theta0") if rest.get(n) is not None]
+    datum = np.size(rest.get("x0"))
+    return next(iter(sizes), datum if datum > 1 else None)
 
 
 # ---------------------------------------------------------------- thresholds

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -201,7 +201,8 @@ def quantities(asked: Any) -> tuple[Quantity, ...]:
 
     Args:
         asked: a name, a function of a :class:`Point`, the text ``"path.py:function"`` or ``"package.module:function"``,
-            or several of these; text may name several, separated by commas.
+            or several of these; text may name several, separated by commas. A mapping gives functions names of
+            their own.
 
     Raises:
         InputError: for what is no quantity, naming the nearest.
@@ -210,6 +211,8 @@ def quantities(asked: Any) -> tuple[Quantity, ...]:
         >>> [q.name for q in quantities("margin, escape-time")]
         ['margin', 'escape_time']
     """
+    if isinstance(asked, Mapping):
+        asked = [_renamed(str(name), _quantity(q)) for name, q in asked.items()]
     if isinstance(asked, str):
         asked = [a.strip() for a in asked.split(",")]
     elif callable(asked) or isinstance(asked, Quantity) or not isinstance(asked, Sequence):
@@ -222,8 +225,20 @@ def quantities(asked: Any) -> tuple[Quantity, ...]:
     names = [q.name for q in found]
     for name in names:
         if names.count(name) > 1:
-            raise InputError(f"the quantity {name} is asked for twice; allowed: once")
+            raise InputError(
+                f"the quantity {name} is asked for twice; allowed: once (a mapping gives functions names of their own)"
+            )
     return tuple(found)
+
+
+def _renamed(name: str, q: Quantity) -> Quantity:
+    if q.name == name:
+        return q
+    if q.function is None:
+        raise InputError(f"{q.name} cannot be called {name!r}; allowed: names of your own for your functions")
+    if not name.isidentifier() or name in QUANTITIES:
+        raise InputError(f"{name!r} cannot name a function; allowed: a new name of letters, digits and _")
+    return dataclasses.replace(q, name=name)
 
 
 def _quantity(asked: Any) -> Quantity:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import jax
 import numpy as np
 
 from .. import dirac
-from ..analysis.margins import Knob, Setup, knob
+from ..analysis.margins import Knob, Setup, knob, turnable
 from ..analysis.margins import setup as setup_of
 from ..dynamics.rules import Rule, init, rule, step
 from ..dynamics.simulate import starts
@@ -34,6 +34,7 @@ T1, STEPS, DT = 200.0, 2000, 0.01
 """How long a sweep follows: time of a flow, iterations of a rule, step of a flow."""
 
 _START = re.compile(r"(phi0|theta0|x0)(?:\[(\d+)\]|\.(\d+))?")
+_OF_RULES = ("lr", "lr_d", "lr_g", "lr_ratio", "ema", "n_critic", "beta")
 _LAST = ("lr_ratio", "rate_ratio")  # ratios keep one of two rates, which must be there before
 
 
@@ -150,16 +151,21 @@ class Question:
 
     # ------------------------------------------------------------ identity
 
-    def labelled(self) -> tuple[Variant, Rule | None]:
-        """The variant and the rule with the word "swept" for what is turned: what provenance can hold."""
-        draft = self._draft(self.place.dim)
-        for a in self.axes:
+    def labelled(self, values: Mapping[str, np.ndarray]) -> tuple[Variant, Rule | None]:
+        """The variant and the rule with the range of what is turned in its place: what provenance can hold.
+
+        The number of dimensions of an array tells here which axis it comes from.
+        """
+        draft, said = self._draft(self.place.dim), [""]
+        for a in sorted(self.axes, key=lambda a: a.name in _LAST):
+            if a.name in ("dim", "ema_tau") or a.name.startswith("rate_") or _START.fullmatch(a.name):
+                continue  # what neither label shows
             with contextlib.suppress(InputError):  # where a word is refused, the first value stays
-                draft = a.turn(
-                    draft, "swept" if a.loop and not _START.fullmatch(a.name) else np.full(2, np.nan)
-                )
-        said = (draft.setup.variant, draft.setup.rule)
-        return jax.tree.map(lambda x: "swept" if np.ndim(x) else x, said)
+                words = spanned(values[a.name])
+                draft = a.turn(draft, words if a.loop else np.ones((1,) * len(said)))
+                said.append("swept" if a.name in _LAST else words)
+        made = (draft.setup.variant, draft.setup.rule)
+        return jax.tree.map(lambda x: said[np.ndim(x)] if np.ndim(x) else x, made)
 
     def described(self) -> dict[str, Any]:
         """Everything that the answers depend on besides the grids, as plain values."""
@@ -251,11 +257,21 @@ def _with_dimension(place: Place, names: Sequence[str], asked: Sequence[Quantity
         return place
     if place.x0 is not None and np.ndim(place.x0) and len(place.x0) > 1:
         return place
-    indices = [int(m[2] or m[3]) for n in names if (m := _START.fullmatch(n)) and (m[2] or m[3])]
+    indices = components(names)
     if indices:
         return dataclasses.replace(place, dim=max(2, 1 + max(indices)))
     alone = all(q.group == LINEAR for q in asked) or any(n in ("phi0", "theta0") for n in names)
     return dataclasses.replace(place, dim=1 if alone else 2)
+
+
+def components(names: Iterable[str]) -> list[int]:
+    """The components of starts and of the datum that ``names`` turn.
+
+    Example:
+        >>> components(["phi0[2]", "lr", "theta0"])
+        [2]
+    """
+    return [int(m[2] or m[3]) for n in names if (m := _START.fullmatch(n)) and (m[2] or m[3])]
 
 
 def course_of(
@@ -323,7 +339,7 @@ def _axis(name: str, draft: Draft, names: Sequence[str], followed: bool) -> Axis
             lambda d, x: dataclasses.replace(d, ema_tau=x),
             lambda x: number("ema_tau", x, low=0, open_low=True),
         )
-    return _of_setup(name, draft, followed)
+    return _of_setup(name, draft, names, followed)
 
 
 def _of_start(
@@ -335,7 +351,8 @@ def _of_start(
     if "dim" in names:
         raise InputError(f"the axes dim and {name} exclude each other: dim turns the default start")
     if k is not None and k >= dim:
-        raise InputError(f"{name} has no meaning for d = {dim}; allowed: {which}[0] to {which}[{dim - 1}]")
+        allowed = f"{which}[0] to {which}[{dim - 1}]" if dim > 1 else which
+        raise InputError(f"{name} has no meaning for d = {dim}; allowed: {allowed}, or dim = {k + 1} or more")
     if k is None and dim > 1 and which != "x0":
         choices = ", ".join(f"{which}[{i}]" for i in range(min(dim, 4)))
         raise InputError(
@@ -353,10 +370,10 @@ def _of_start(
     return Axis(name, who, loop, turn, lambda x: number(name, x))
 
 
-def _of_setup(name: str, draft: Draft, followed: bool) -> Axis:
+def _of_setup(name: str, draft: Draft, names: Sequence[str], followed: bool) -> Axis:
     if special := _of_structure(name, draft):
         return special
-    found, said = _knob(name, draft.setup)
+    found = _knob(name, draft, names)
     loop = found.whole or (followed and found.name.startswith("rate_"))
 
     def turn(d: Draft, value: Any) -> Draft:
@@ -367,17 +384,34 @@ def _of_setup(name: str, draft: Draft, followed: bool) -> Axis:
         turn(draft, checked)  # a loss may refuse what its domain allows
         return checked
 
-    return Axis(name, said or found.domain.help, loop, turn, check)
+    said = found.domain.help
+    if found.domain.name == "r1":
+        said = f"weight of R1: {said}"
+    return Axis(name, said, loop, turn, check)
 
 
-def _knob(name: str, around: Setup) -> tuple[Knob, str]:
-    """The knob ``name``; gamma is the weight of R1, as in the literature, where nothing else is called so."""
-    taken = parameters(type(around.variant)) | (
-        parameters(type(around.rule)) if around.rule is not None else {}
-    )
-    if name == "gamma" and name not in taken:
-        return knob(around, "r1"), "gamma: weight of R1, (gamma/2) |grad D|^2 at real samples"
-    return knob(around, name), ""
+def _knob(name: str, draft: Draft, names: Sequence[str]) -> Knob:
+    if name == "gamma" and "r1" in names and knob(draft.setup, name).domain.name == "r1":
+        raise InputError("gamma and r1 are the same weight here, that of R1; allowed: one of them as an axis")
+    try:
+        return knob(draft.setup, name)
+    except InputError:
+        bare = name.strip().replace("-", "_")
+        known = turnable(draft.setup)
+        if bare in known or (draft.setup.rule is None and bare in _OF_RULES):
+            raise
+        every = {*known, *_structures(draft.setup), "x0", "dim"}
+        dim = draft.phi.shape[-1]
+        for start in ("phi0", "theta0"):
+            every |= {start} if dim == 1 else {f"{start}[{i}]" for i in range(min(dim, 4))}
+        raise unknown("axis", name, every | ({"ema_tau"} if draft.setup.rule is None else set())) from None
+
+
+def _structures(around: Setup) -> list[str]:
+    """The flags and choices of the variant, its modifiers and the rule."""
+    rule_class = [] if around.rule is None else [parameters(type(around.rule))]
+    every = [parameters(type(around.variant)), modifiers(), *rule_class]
+    return [n for known in every for n, p in known.items() if p.kind in ("flag", "choice")]
 
 
 def _of_structure(name: str, draft: Draft) -> Axis | None:
@@ -407,6 +441,18 @@ def _of_structure(name: str, draft: Draft) -> Axis | None:
 
 
 # ---------------------------------------------------------------- identity
+
+
+def spanned(values: np.ndarray) -> str:
+    """The values of an axis in a few words.
+
+    Example:
+        >>> spanned(np.linspace(0.0, 2.0, 5)), spanned(np.array([0.5, 2.0])), spanned(np.array(["l1", "l2"]))
+        ('0..2', '0.5|2', 'l1|l2')
+    """
+    if values.dtype.kind != "f":
+        return "|".join(map(str, values))
+    return "|".join(f"{x:g}" for x in values) if len(values) < 4 else f"{values.min():g}..{values.max():g}"
 
 
 def definition(variant: Variant, rule: Rule | None) -> str:

@@ -313,8 +313,8 @@ class Store:
             self._lock = None
 
     def dataset(self) -> Any:
-        """The dataset, whose values are read when they are used."""
-        return opened(self.path)
+        """The dataset, whose values are read when they are used; its quantities in the order of the question."""
+        return opened(self.path)[list(self.layout.fields)]
 
 
 @contextlib.contextmanager

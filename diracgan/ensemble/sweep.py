@@ -62,11 +62,12 @@ def sweep(
             ``rate_d``, ``rate_g``, ``rate_ratio`` and ``ema_tau`` of the flow, ``phi0``, ``theta0`` (with an index in
             d >= 2: ``phi0[1]``), ``x0``, ``dim``. Grids: arrays, lists, or text: ``"0:2:201"``, ``"log:1e-3:1:50"``.
         quantity: a name of :data:`diracgan.ensemble.QUANTITIES`, a function of a :class:`diracgan.ensemble.Point`,
-            ``"path.py:function"``, or a list of these.
+            ``"path.py:function"``, or a list of these; a mapping gives functions names of their own.
         rule: from :func:`diracgan.rule`; None for the flow.
         phi0: the critic's start, shape (d,); with ``theta0`` None the default start.
         theta0: the generator's start.
-        dim: the dimension when no start is given: 1 for linear quantities and for axes phi0, theta0; else 2.
+        dim: the dimension when no start is given; None is 1 where all quantities are linear or phi0 or theta0 is an
+            axis, else 2, and the attribute ``dim`` of the result says which.
         x0: the datum, shape (d,) or a number; None for 0.
         at: the equilibrium of linear quantities, as (phi, theta); None for (0, x0).
         rate_d: factor on the critic's velocity (flow).
@@ -211,7 +212,7 @@ def layout(asked: Question, values: Mapping[str, np.ndarray], chunk: Any = None)
     discrete = asked.rule is not None
     fields = {q.name: Field(q.dtype, q.missing, q.extra, q.attributes(discrete)) for q in asked.asked}
     coords = {a.name: _coordinate(a, values[a.name]) for a in asked.axes}
-    variant, rule = asked.labelled()
+    variant, rule = asked.labelled(values)
     attrs: dict[str, Any] = {
         "schema": SCHEMA,
         "variant": variant.label,
@@ -219,6 +220,7 @@ def layout(asked: Question, values: Mapping[str, np.ndarray], chunk: Any = None)
         "hyperparameters": json.dumps(variant.hyperparameters, default=str),
         "reference": asked.variant.reference,
         "start": json.dumps(described["start"]),
+        "dim": "axis" if "dim" in values else len(described["start"]["phi0"]),
     }
     if rule is not None:
         attrs |= {"rule": rule.label, "rule_name": rule.name}

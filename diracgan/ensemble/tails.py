@@ -11,10 +11,11 @@ from ..errors import InputError
 
 LIMITS = ("equilibrium", "converging", "elsewhere", "orbit", "growing", "diverges", "undecided")
 """Where a run is going, by the number in ``limit``: within the ball around (0, x0); towards it; at rest at another
-point; on an orbit of constant size; growing without an end in sight; beyond the float range or the radius of escape;
+point; on an orbit, or settling on one; growing without an end in sight; beyond the float range or the radius of escape;
 or none of these until the end of the run."""
 
 _ROWS, _WINDOW, _ITERATES = 1024, 96, 256
+_KEPT = 1e-4  # relative loss of |phi ^ (theta - x0)| between windows below which it counts as conserved
 _STEADY = 3e-3  # relative change of size between windows below which it counts as constant
 _FINEST = 0.1  # time between two rows of a flow, so that fast turns are seen
 
@@ -163,8 +164,10 @@ class Tail:
         def name(where: np.ndarray, what: str) -> None:
             code[where] = LIMITS.index(what)
 
+        held = self._held()
         name(bounded, "orbit")
         name(falls, "converging")
+        name(falls & held, "orbit")
         name(rises, "growing")
         name(steady | ((falls | rises) & levels), "orbit")
         name((swing <= ball) | ((falls | rises) & levels & (swing <= 0.1 * c)), "elsewhere")
@@ -172,6 +175,21 @@ class Tail:
         name((self.status == 1) | (r[:, -1] >= escape), "diverges")
         name(self.status > 1, "undecided")
         return code
+
+    def _held(self) -> np.ndarray:
+        """Whether an area l = |phi ^ (theta - x0)| > 0 that does not shrink keeps a run away: r^2 >= 2 l."""
+        if self.phi.shape[2] == 1:
+            return np.zeros(len(self.phi), bool)
+        with np.errstate(all="ignore"):
+            first, last = (self._areas(w) for w in (self.rows.windows[0], self.rows.windows[2]))
+            size = np.max(self._sizes()[:, self.rows.windows[0]], axis=1)
+            return (last.min(axis=1) >= (1 - _KEPT) * first.max(axis=1)) & (last.min(axis=1) > 1e-9 * size**2)
+
+    def _areas(self, window: np.ndarray) -> np.ndarray:
+        """|phi ^ (theta - x0)| in a window, (N, rows)."""
+        phi, theta = self.phi[:, window], self.theta[:, window]
+        pp, tt, pt = (np.einsum("nkd,nkd->nk", a, b) for a, b in ((phi, phi), (theta, theta), (phi, theta)))
+        return np.sqrt(np.maximum(pp * tt - pt**2, 0.0))
 
     def _peak(self, r: np.ndarray) -> np.ndarray:
         """The largest r in a window; of a flow, on the parabola through the three rows around it."""

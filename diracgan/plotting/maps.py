@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,7 @@ def basins(found: Any, ax: Axes | None = None, *, field: Field | None = None, cy
             ``limit_theta`` over two axes.
         ax: axes to draw on; a new figure when ``None``.
         field: for d = 1, over axes phi0 and theta0: the field, whose streamlines and nullclines are drawn on top.
-        cycle: a trajectory on a limit cycle (d = 1), drawn on top.
+        cycle: trajectories on limit cycles (d = 1), or one, drawn on top; a rule's (no ``field``) as points.
 
     Returns:
         The axes.
@@ -88,10 +89,14 @@ def basins(found: Any, ax: Axes | None = None, *, field: Field | None = None, cy
             flow_lines(ax, field)
             ax.set_xlabel("critic φ")
             ax.set_ylabel("generator θ")
-        if flat and cycle is not None:
-            z = read(cycle)
-            ax.plot(z.phi[:, 0], z.theta[:, 0], color=INK, linewidth=2.2, label="limit cycle", zorder=5)
-        _legend(ax, [(shown[k], labels[k]) for k in np.unique(index)], [])
+        line: dict[str, Any] = (
+            {"linewidth": 2.2} if field is not None else {"linestyle": "none", "marker": "."}
+        )
+        for k, orbit in enumerate(_listed(cycle) if flat else []):
+            z = read(orbit)
+            label = None if k else "limit cycle"
+            ax.plot(z.phi[:, 0], z.theta[:, 0], color=INK, markersize=2.5, label=label, zorder=5, **line)
+        _legend(ax, [(shown[k], labels[k]) for k in np.unique(index)])
     return ax
 
 
@@ -111,7 +116,7 @@ def stability(found: Any, ax: Axes | None = None) -> Axes:
         >>> from matplotlib.figure import Figure
         >>> found = computed(dg.variant("ns"), {"gamma": "0.1:1:4", "lr": "0.1:4:5"}, rule=dg.rule("simultaneous"))
         >>> stability(found, Figure().add_subplot()).get_xlabel()
-        'gamma'
+        'gamma, weight of R1'
     """
     x, y = _axes(found, 2)
     words = np.array([*str(found["status"].attrs["flag_meanings"]).split(), ""])
@@ -129,13 +134,16 @@ def stability(found: Any, ax: Axes | None = None) -> Axes:
             scale = Normalize(0.0, high if high > 0 else 1.0)
             _fields(ax, found, x, y, inside, time_map(), scale)
             scale_beside(ax, scale, "margin")
-        lines = LineCollection(
-            list(np.asarray(found["threshold"])), colors=INK, linewidths=1.8, label="exact threshold"
-        )
-        lines.set_capstyle("round")
-        ax.add_collection(lines, autolim=False)
+        segments = list(np.asarray(found["threshold"]))
+        if segments:
+            lines = LineCollection(segments, colors=INK, linewidths=1.8, label="exact threshold")
+            lines.set_capstyle("round")
+            ax.add_collection(lines, autolim=False)
         _named(ax, found, x, y)
-        _legend(ax, [_STATUS[n] for n in seen], [lines] if found.sizes["segment"] else [])
+        if not inside.count():
+            everywhere = _STATUS[seen[0]][1] if len(seen) == 1 else "stable nowhere"
+            ax.text(0.5, 0.5, f"{everywhere} on this grid", transform=ax.transAxes, ha="center", color=INK)
+        _legend(ax, [_STATUS[n] for n in seen])
     return ax
 
 
@@ -155,7 +163,7 @@ def bifurcation(found: Any, ax: Axes | None = None) -> Axes:
         >>> from matplotlib.figure import Figure
         >>> found = computed(dg.variant("wgan-gp"), {"lam": "0.1:0.9:3"}, t1=50.0)
         >>> bifurcation(found, Figure().add_subplot()).get_xlabel()
-        'lam'
+        'lam, weight of the penalty'
     """
     (x,) = _axes(found, 1)
     orbit = np.asarray(found["orbit"].transpose(x, "sample"), float)
@@ -167,7 +175,7 @@ def bifurcation(found: Any, ax: Axes | None = None) -> Axes:
     fine = np.isfinite(orbit) & ~leaving[:, None]  # what leaves has no limit set to show
     with style():
         ax = open_axes(ax)
-        size = 1.6 if fine.sum() > 3000 else 3.2
+        size = 2.6 if fine.sum() > 3000 else 4.5
         ax.plot(
             at[fine],
             orbit[fine],
@@ -182,6 +190,8 @@ def bifurcation(found: Any, ax: Axes | None = None) -> Axes:
         sides = _sides(np.sort(np.asarray(found[x], float)))
         for k in np.flatnonzero(leaving[np.argsort(np.asarray(found[x], float))]):
             ax.axvspan(sides[k], sides[k + 1], color=SHADE, linewidth=0, zorder=0)
+        if leaving.any():
+            _patch(ax, SHADE, "grows or diverges: no limit set")
         for k, value in enumerate(changes[:24]):
             label = "exact threshold" + (f", {x} = {number(value, 6)}" if len(changes) == 1 else "s")
             ax.axvline(
@@ -193,12 +203,16 @@ def bifurcation(found: Any, ax: Axes | None = None) -> Axes:
         ax.set_ylim((low + high) / 2 - half, (low + high) / 2 + half)
         ticks(ax.yaxis, 5)
         _scale(ax, "x", np.asarray(found[x], float))
-        ax.set_xlabel(x)
+        ax.set_xlabel(_label(found, x))
         single = np.size(_start(found).get("x0", [0.0])) == 1
         ax.set_ylabel("generator θ − x₀" if single else "|θ − x₀|")
-        if changes.size:
+        if ax.get_legend_handles_labels()[1]:
             legend_below(ax)
     return ax
+
+
+def _listed(cycle: Any) -> list[Any]:
+    return [] if cycle is None else list(cycle) if isinstance(cycle, (list, tuple)) else [cycle]
 
 
 _DRAWN = {"basins": basins, "stability": stability, "bifurcation": bifurcation}
@@ -228,10 +242,7 @@ def map_figure(found: Any, **on_top: Any) -> Figure:
         fig = Figure(figsize=(7.6, 6.2))
         name = textwrap.shorten(str(found.attrs.get("variant", "")), 66, placeholder=" …")
         rule = str(found.attrs.get("rule", ""))
-        turned = {"lr", "lr_d", "lr_g", "lr_ratio"} & {
-            str(n) for n in found.dims
-        }  # its label shows one of many rates
-        moved = (str(found.attrs["rule_name"]) if turned else rule) if rule else "flow"
+        moved = rule or "flow"
         heading(fig, name, f"{_TITLES[kind]}; {moved}; {_where(found, kind)}")
         ax = fig.add_axes((0.1, 0.2, 0.76, 0.62))
         _DRAWN[kind](found, ax, **on_top)
@@ -349,7 +360,20 @@ def _sides(values: Array) -> Array:
 def _named(ax: Axes, found: Any, x: str, y: str) -> None:
     for side, name in (("x", x), ("y", y)):
         _scale(ax, side, np.asarray(found[name], float))
-        getattr(ax, f"set_{side}label")(name)
+        getattr(ax, f"set_{side}label")(_label(found, name))
+
+
+def _label(found: Any, name: str) -> str:
+    """An axis' name and, where a few words say it, its meaning.
+
+    Example:
+        >>> import xarray as xr
+        >>> about = {"long_name": "weight of R1: (gamma/2) |grad D|^2"}
+        >>> _label(xr.Dataset(coords={"gamma": ("gamma", [0.0, 1.0], about)}), "gamma")
+        'gamma, weight of R1'
+    """
+    said = re.split(r"[:;(|,]", str(found[name].attrs.get("long_name", "")))[0].strip()
+    return f"{name}, {said}" if said and said != name and len(said) <= 40 else name
 
 
 def _scale(ax: Axes, side: str, values: Array) -> None:
@@ -369,17 +393,15 @@ def _scale(ax: Axes, side: str, values: Array) -> None:
         ticks(axis, 6)
 
 
-def _legend(ax: Axes, patches: list[tuple[str, str]], lines: list[Any]) -> None:
+def _legend(ax: Axes, patches: list[tuple[str, str]]) -> None:
     for colour, label in patches:
-        ax.plot(
-            [],
-            [],
-            linestyle="none",
-            marker="s",
-            markersize=8,
-            color=colour,
-            markeredgecolor=PALE,
-            label=label,
-        )
-    if patches or lines:
+        _patch(ax, colour, label)
+    if ax.get_legend_handles_labels()[1]:
         legend_below(ax)
+
+
+def _patch(ax: Axes, colour: str, label: str) -> None:
+    """A square of ``colour`` in the legend."""
+    ax.plot(
+        [], [], linestyle="none", marker="s", markersize=8, color=colour, markeredgecolor=PALE, label=label
+    )

@@ -117,41 +117,20 @@ class Chart(Shown):
     grids: dict[str, str]
     rule: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
-    cycle: bool = False
 
     def draw(self) -> Figure:
         """Compute the map and draw."""
-        from ..dynamics import rule, run
+        from ..dynamics import rule
         from ..ensemble import basins, bifurcation, stability
         from .maps import map_figure
+        from .plane import on_top
 
         v = self.build()
         made = rule(self.rule) if self.rule else None
         compute = {"basins": basins, "stability": stability, "bifurcation": bifurcation}[self.kind]
         found = compute(v, self.grids, rule=made, **self.options)
-        on_top: dict[str, Any] = {}
-        if self.kind == "basins" and self.cycle:
-            on_top["field"] = flat_field(v)
-            whole = run(v, [0.1], [0.1], t1=300.0, ts=np.linspace(0, 300, 6001), backend="scipy")
-            late = np.asarray(whole["time"]) > 285
-            on_top["cycle"] = {k: np.asarray(whole[k])[late] for k in ("phi", "theta", "time")}
-        return map_figure(found, **on_top)
-
-
-def flat_field(variant: Any) -> Any:
-    """The field of a game with d = 1 on columns of points, (N, 1) each, in float64."""
-    import jax
-
-    from ..dirac import field as field_of
-
-    velocity = jax.vmap(field_of(variant, None))
-
-    def at(phi: Any, theta: Any) -> tuple[np.ndarray, np.ndarray]:
-        with jax.enable_x64(True):
-            dphi, dtheta = velocity(phi, theta)
-        return np.asarray(dphi), np.asarray(dtheta)
-
-    return at
+        over = on_top(v, found, made) if self.kind == "basins" else {}
+        return map_figure(found, **over)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -349,7 +328,6 @@ MORE: tuple[Entry, ...] = (
         parameters={"lam": 0.35, "c": 1.0},
         grids={"phi0": "-2:2:101", "theta0": "-2:2:101"},
         options={"t1": 120.0},
-        cycle=True,
         command="map basins phi0=-2:2:101 theta0=-2:2:101 --variant wgan-gp --lam 0.35 --c 1 --t1 120",
         truth="""
             WGAN-GP with c = 1 and λ = 0.35 in d = 1: streamlines, nullclines, where the field jumps, and the limit

@@ -55,7 +55,7 @@ BAD = [
     (["-v", "gan-qp", "--lam", "0"], ["lam = 0", "> 0"]),
     (["-v", "ns", "--l2", "-0.1"], ["l2 = -0.1", ">= 0"]),
     (["-v", "ns", "--r1", "nan"], ["r1 = nan", "not finite"]),
-    (["-v", "ns", "--gamma", "1"], ["'gamma'", "ns"]),
+    (["-v", "ns", "--gamma", "1", "--r1", "2"], ["r1 is set twice, to 1.0 and 2.0"]),
     (["-v", "ns", "--phi0", "0.1,0.2", "--theta0", "0.1"], ["phi0 has 2", "theta0 has 1"]),
     (["-v", "ns", "--phi0", "0.1,x", "--theta0", "0.1,0.2"], ["phi0[1] = 'x'", "not a number"]),
     (["-v", "ns", "--phi0", "0.1,nan", "--theta0", "0.1,0.2"], ["phi0[1] = nan", "not finite"]),

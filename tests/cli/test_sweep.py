@@ -30,6 +30,41 @@ def test_a_sweep_as_json(capsys: pytest.CaptureFixture[str]):
     assert [meanings[k] for k in said["quantities"]["status"]["values"][0]] == ["unstable", "unstable"]
 
 
+def test_gamma_is_the_same_as_an_axis_and_as_an_option(capsys: pytest.CaptureFixture[str]):
+    words = ["sweep", "lr=0.5,1", *NS, "--format", "json"]
+    found = []
+    for given in (["gamma=0.3"], ["--gamma", "0.3"], ["--r1", "0.3"]):
+        assert main([*words, *given]) == 0
+        found.append(json.loads(capsys.readouterr().out)["quantities"]["margin"]["values"])
+    assert np.ravel(found[0]).tolist() == found[1] == found[2]
+
+
+def test_every_quantity_is_in_the_help(capsys: pytest.CaptureFixture[str]):
+    from diracgan.ensemble.quantities import QUANTITIES
+
+    assert main(["sweep", "--help"]) == 0
+    said = capsys.readouterr().out
+    assert [q for q in QUANTITIES if q not in said] == []
+
+
+def test_what_a_sweep_says_counts_all_points(capsys: pytest.CaptureFixture[str]):
+    # final radius of a rotation: never in the ball, so that there is no entry time anywhere
+    words = ["sweep", "phi0=1,2,3", "--variant", "wgan-linear", "--theta0", "0", "--t1", "2"]
+    assert main([*words, "-q", "entry_time,final_radius"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["entry_time", "none", "at", "3", "3"] in rows
+    assert ["final_radius", "1", "to", "3", "3"] in rows
+
+
+def test_a_chart_without_an_equilibrium_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    out = tmp_path / "chart.svg"
+    axes = ["l2=0:1:3", "rate_ratio=0.5,1,2"]
+    assert main(["map", "stability", *axes, "--variant", "wgan", "--out", str(out)]) == 0
+    assert "no equilibrium at (0, x0)" in capsys.readouterr().out
+    assert "no equilibrium on this grid" in out.read_text()
+    assert "exact threshold" not in out.read_text()
+
+
 def test_a_sweep_to_a_store_and_on_from_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     out = tmp_path / "s.zarr"
     words = ["sweep", "r1=0:1:6", *NS, "--lr", "0.1", "--chunk", "2", "--out", str(out)]
@@ -47,6 +82,8 @@ def test_a_sweep_to_a_store_and_on_from_there(tmp_path: Path, capsys: pytest.Cap
     [
         (["sweep", *NS], "no axis"),
         (["sweep", "r1", *NS], "'r1' is no axis"),
+        (["sweep", "gamma=", *NS], "the axis gamma is empty"),
+        (["sweep", "gamma=0,1", "--out", "/nowhere/x.zarr", *NS], "does not exist"),
         (["sweep", "r1=0:1:2", "r1=0,1", *NS], "given twice"),
         (["sweep", "r1=0:1:2", *NS, "-q", "periods"], "did you mean 'period'"),
         (["sweep", "r1=0:1:2", *NS, "--scheduler", "tcp://127.0.0.1:9"], "no scheduler answers"),
@@ -98,6 +135,15 @@ def test_basins_of_the_creeping_critic(tmp_path: Path, capsys: pytest.CaptureFix
     np.testing.assert_allclose(theta, -theta[::-1, ::-1], atol=1e-9)
     np.testing.assert_allclose(np.abs(theta), 3.0, atol=0.02)
     assert "another point" in out.read_text()
+
+
+@pytest.mark.slow
+def test_basins_with_their_limit_cycle(tmp_path: Path):
+    # wgan-gp, c = 1, lam < 1, d = 1: every start ends on one cycle (docs/theory.md section 3)
+    out = tmp_path / "basins.svg"
+    words = ["map", "basins", "phi0=-1,1", "theta0=-0.5,0.5", "--variant", "wgan-gp", "--lam", "0.4"]
+    assert main([*words, "--t1", "100", "--out", str(out)]) == 0
+    assert "limit cycle" in out.read_text()
 
 
 def test_an_orbit_diagram(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -165,7 +165,8 @@ def test_the_store_is_what_memory_gets_and_does_not_depend_on_who_computes(undis
         np.testing.assert_array_equal(kept[name], held[name])
     assert kept.gamma.attrs["units"] == "1"
     assert kept.margin.attrs["units"] == "1"
-    assert kept.attrs["rule"] == "simultaneous(lr=swept)"
+    assert kept.attrs["rule"] == "simultaneous(lr=0.1..3.7)"
+    assert kept.attrs["variant"] == "ns + r1=0.05..0.95"
     small(tmp_path / "two.zarr", devices=min(2, len(os.sched_getaffinity(0))))
     assert contents(tmp_path / "two.zarr") == contents(undisturbed)
 
@@ -333,7 +334,10 @@ def test_a_full_disk_is_said_in_one_line_and_finished_chunks_are_kept(
         ({}, {}, "over has no axis"),
         ({"lr": []}, {}, "lr is empty"),
         ({"lr": "0.1:1:5"}, {"rule": None}, "lr belongs to a rule"),
-        ({"gama": "0:1:2"}, {}, "unknown parameter 'gama'"),
+        ({"gama": "0:1:2"}, {}, "unknown axis 'gama'; did you mean 'gamma'? Allowed:"),
+        ({"gama": "0:1:2"}, {}, "phi0, "),
+        ({"thta0": "0:1:2"}, {"dim": 2}, "did you mean 'theta0"),
+        ({"gamma": "0,1", "r1": "0,1"}, {}, "the same weight"),
         ({"r1": "0:1"}, {}, "is no grid"),
         ({"r1": "log:0:1:5"}, {}, "ends > 0"),
         ({"r1": "0,0"}, {}, "twice"),
@@ -344,7 +348,10 @@ def test_a_full_disk_is_said_in_one_line_and_finished_chunks_are_kept(
         ({"r1": "0:1:2"}, {"quantity": ["margin", "margin"]}, "twice"),
         ({"r1": "0:1:2"}, {"quantity": "spectral_radius", "rule": None}, "belongs to a rule"),
         ({"phi0": "0:1:2"}, {"dim": 2}, "phi0 has 2 components"),
-        ({"phi0[3]": "0:1:2"}, {"dim": 2}, "no meaning for d = 2"),
+        ({"phi0[3]": "0:1:2"}, {"dim": 2}, "no meaning for d = 2; allowed: phi0[0] to phi0[1], or dim = 4"),
+        ({"phi0[1]": "0:1:2"}, {"dim": 1}, "allowed: phi0, or dim = 2"),
+        ({"r1": "0:1:2"}, {"quantity": {"f g": abs}}, "cannot name a function"),
+        ({"r1": "0:1:2"}, {"quantity": {"f": "margin"}}, "margin cannot be called 'f'"),
         ({"r1": "0:1:2"}, {"rule": None, "steps": 5}, "needs a rule"),
         ({"r1": "0:1:2"}, {"rule": None, "t1": 1.0, "dt": 0.3, "quantity": "period"}, "multiple of dt"),
         ({"r1": "0:1:2"}, {"devices": 0}, "devices = 0"),
@@ -397,6 +404,42 @@ def test_what_is_no_sweep_is_not_touched(tmp_path: Path):
 def test_where_runs_are_going(name: str, given: dict[str, float], over: dict[str, str], kind: str):
     found = dg.sweep(dg.variant(name, **given), over, "limit", theta0=[0.3])
     assert {found.limit.attrs["flag_meanings"].split()[k] for k in found.limit.values} == {kind}
+
+
+def test_in_the_plane_a_conserved_area_keeps_runs_on_a_circle():
+    # ns, d = 2: l = |phi ^ theta| is conserved, so r^2 >= 2 l: a limit circle; collinear starts have l = 0
+    starts = {"theta0[1]": [0.1, 0.4], "phi0[0]": [0.1, 1.0]}
+    found = dg.sweep(dg.variant("ns"), starts, "limit", phi0=[0.1, 0.2], theta0=[0.2, 0.1])
+    words = np.array(found.limit.attrs["flag_meanings"].split())[found.limit.values]
+    assert words.tolist() == [["orbit", "orbit"], ["converging", "orbit"]]
+
+
+_TELLS = {
+    "equilibrium": {"converges-exponentially", "converges-sublinearly", "stuck"},
+    "converging": {"converges-exponentially", "converges-sublinearly"},
+    "elsewhere": {"converges-elsewhere", "stuck"},
+    "orbit": {"neutral-orbit", "limit-circle", "limit-cycle"},
+    "growing": {"diverges"},
+    "diverges": {"diverges", "finite-time"},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dim", [1, 2])
+@pytest.mark.parametrize("name", list(dg.variants()))
+def test_limits_agree_with_verdicts(name: str, dim: int):
+    v = dg.variant(name)
+    found = dg.sweep(v, {"l2": [0.0]}, "limit", dim=dim)
+    said = found.limit.attrs["flag_meanings"].split()[int(found.limit[0])]
+    truth = dg.verdict(v, dim=dim).kind
+    assert said == "undecided" or truth == "undecided" or truth in _TELLS[said], (said, truth)
+
+
+def test_a_mapping_gives_functions_names_of_their_own():
+    asked = {"twice": lambda p: 2 * p.values["r1"], "square": lambda p: p.values["r1"] ** 2}
+    found = dg.sweep(dg.variant("ns"), {"r1": "0:2:3"}, asked)
+    assert found.twice.values.tolist() == [0, 2, 4]
+    assert found.square.values.tolist() == [0, 1, 4]
 
 
 def test_the_threshold_curve_of_alternating_steps():
