@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import diracgan as dg
+from diracgan.ensemble import native
 from diracgan.ensemble.spectra import spectra
 from diracgan.variants import variants
 
@@ -37,6 +38,20 @@ def test_a_member_without_a_derivative_is_nan_and_harms_no_other():
     values = spectra(family, 3).eigenvalues
     assert np.isnan(values[1]).all()
     np.testing.assert_allclose(values[[0, 2]], [[-0.5 + 0.75**0.5 * 1j, -0.5 - 0.75**0.5 * 1j]] * 2)
+
+
+@pytest.mark.skipif(native.compiler() is None, reason="there is no C compiler")
+def test_large_families_in_compiled_c_are_the_same(monkeypatch: pytest.MonkeyPatch):
+    # a size that no block divides; the last member is no equilibrium's, and NaN
+    c = np.zeros(100_003)
+    c[-1] = 1.0
+    family = dataclasses.replace(dg.variant("wgan-gp"), lam=np.linspace(0, 3, len(c)), c=c)
+    found = spectra(family, len(c)).eigenvalues
+    monkeypatch.setenv("DIRACGAN_NATIVE", "0")
+    # a root of what rounding leaves where both are one
+    np.testing.assert_allclose(found, spectra(family, len(c)).eigenvalues, rtol=0, atol=3e-8)
+    assert np.isnan(found[-1]).all()
+    assert np.isfinite(found[:-1]).all()
 
 
 def test_arrays_of_another_length_are_refused():
