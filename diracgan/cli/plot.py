@@ -129,7 +129,7 @@ def _picture(view: str, moving: bool, traj: Any, found: Any, field: Any) -> Any:
 
 
 def default_name(variant: Variant, dim: int, rule: Rule | None) -> str:
-    """Name a picture after what it shows: ``wgan-gp-c0.png``.
+    """Name a picture after what it shows: ``wgan-gp-c0.png``, ``ns-r1=0.3.png``.
 
     Only what differs from the defaults is named.
     """
@@ -138,13 +138,15 @@ def default_name(variant: Variant, dim: int, rule: Rule | None) -> str:
     def changed(thing: Any) -> list[str]:
         usual = {n: p.default for n, p in parameters(type(thing)).items()}
         return [
-            f"{n.replace('_', '-')}{text(x)}" for n, x in thing.hyperparameters.items() if x != usual.get(n)
+            f"{n.replace('_', '-')}{'=' if n[-1].isdigit() else ''}{text(x)}"
+            for n, x in thing.hyperparameters.items()
+            if x != usual.get(n)
         ]
 
     parts = [variant.name or type(variant).__name__, *changed(variant)]
     parts += [f"d{dim}"] if dim != 2 else []
     parts += [rule.name, *changed(rule)] if rule is not None else []
-    return re.sub(r"[^A-Za-z0-9._+-]+", "-", "-".join(parts))[:150] + ".png"
+    return re.sub(r"[^A-Za-z0-9._+=-]+", "-", "-".join(parts))[:150] + ".png"
 
 
 def _field(variant: Variant, x0: Any, rates: RateOptions) -> Any:

@@ -104,7 +104,9 @@ def spectral_words(spectrum: Any) -> str:
     error = getattr(spectrum, "error", None)
     bound = float(error) if error is not None and np.isfinite(error) else 0.0
     pairs = grouped(values, bound)
-    lines += pairs[:5] + ([f"… {len(pairs) - 5} more"] if len(pairs) > 5 else [])
+    for pair in pairs[:5]:
+        lines += textwrap.wrap(pair, 25, subsequent_indent="  ")
+    lines += [f"… {len(pairs) - 5} more"] if len(pairs) > 5 else []
     top = float(np.abs(values).max() if is_map else values.real.max())
     what, boundary = ("largest modulus", 1.0) if is_map else ("largest real part", 0.0)
     lines.append(f"{what} {number(boundary if abs(top - boundary) <= bound else top, 6)}")

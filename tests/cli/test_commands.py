@@ -197,7 +197,7 @@ def test_a_run_that_ends_early_is_still_an_answer(cli):
     [
         (["-v", "wgan-gp", "--c", 0], "wgan-gp-c0.png"),
         (["-v", "wgan-gp", "--c", 0, "--lam", 0.5, "--dim", 1], "wgan-gp-lam0.5-c0-d1.png"),
-        (["-v", "ns", "--r1", 0.3, "--rule", "alternating"], "ns-r10.3-alternating.png"),
+        (["-v", "ns", "--r1", 0.3, "--rule", "alternating"], "ns-r1=0.3-alternating.png"),
     ],
 )
 def test_plot_names_its_picture_and_says_where_it_is(cli, folder, words, name):
