@@ -118,21 +118,22 @@ def _say(kind: str, found: Any) -> None:
     counts = np.bincount(np.ravel(codes.values), minlength=len(words))
     show([codes.name, "points"], [[w, int(n)] for w, n in zip(words, counts, strict=True) if n])
     if "threshold" in found:
-        print(_threshold(found, kind, {words[k] for k in np.flatnonzero(counts)}))
+        print(_threshold(found, kind))
 
 
-def _threshold(found: Any, kind: str, seen: set[str]) -> str:
+def _threshold(found: Any, kind: str) -> str:
     """What there is to say of where stability changes."""
     import numpy as np
 
+    words = found["status"].attrs["flag_meanings"].split()
+    seen = {words[k] for k in np.unique(found["status"].values)}
     values = np.asarray(found["threshold"].values)
     names = [str(d) for d in found["margin"].dims]
     if not values.size:
-        if kind == "stability" and seen == {"not-an-equilibrium"}:
-            return "no equilibrium at (0, x0) anywhere on this grid, and no threshold"
-        return "no threshold: stability does not change on this grid"
+        stable = "stable everywhere" if seen == {"stable"} else "stable nowhere"
+        return f"no threshold: {stable} on this grid ({', '.join(sorted(seen))})"
     if kind == "bifurcation":
-        return "\n".join(f"stability changes at {names[0]} = {x:.15g}" for x in values)
+        return "\n".join(f"stability changes at {names[0]} = {x:.10g}" for x in values)
     ends = values.reshape(-1, 2)
     spans = ", ".join(f"{n} from {x.min():.6g} to {x.max():.6g}" for n, x in zip(names, ends.T, strict=True))
     return f"exact threshold: {len(values)} pieces of a curve, {spans} (--format json lists them)"

@@ -16,22 +16,33 @@ if TYPE_CHECKING:
 Field = Callable[[Array, Array], tuple[Any, Any]]
 
 _GRID = 41
+_FINE = 161  # of the nullclines, whose corners and gaps at jumps are as wide as a cell
 
 
-def flow_lines(ax: Axes, field: Field) -> None:
-    """Streamlines, nullclines, and where a component jumps through 0, in the axes' present window."""
+def flow_lines(ax: Axes, field: Field, datum: float = 0.0) -> None:
+    """Streamlines, nullclines, and where a component jumps through 0, in the axes' present window.
+
+    Args:
+        ax: axes of φ and θ.
+        field: of columns of points.
+        datum: the θ at which a component may vanish without changing its sign, so that no contour shows it.
+    """
     (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
     xs, ys = np.linspace(x0, x1, _GRID), np.linspace(y0, y1, _GRID)
     x, y = np.meshgrid(xs, ys)
     count = x.size
 
     def at(points_x: Array, points_y: Array) -> tuple[Array, Array]:
-        # Always the same number of points, so that a compiled field compiles once.
-        px, py = np.full(count, x0), np.full(count, y0)
-        px[: points_x.size], py[: points_y.size] = points_x.ravel(), points_y.ravel()
-        u, v = field(px[:, None], py[:, None])
-        cut = slice(points_x.size)
-        return np.asarray(u, dtype=float).reshape(-1)[cut], np.asarray(v, dtype=float).reshape(-1)[cut]
+        # Always the same number of points at a time, so that a compiled field compiles once.
+        flat = np.stack([points_x.ravel(), points_y.ravel()])
+        found = np.empty_like(flat)
+        for k in range(0, flat.shape[1], count):
+            piece = flat[:, k : k + count]
+            some = np.pad(piece, ((0, 0), (0, count - piece.shape[1])), "edge")
+            both = field(some[0][:, None], some[1][:, None])
+            for row, w in zip(found, both, strict=True):
+                row[k : k + count] = np.asarray(w, dtype=float).reshape(-1)[: piece.shape[1]]
+        return found[0], found[1]
 
     with np.errstate(all="ignore"):
         u, v = (w.reshape(x.shape) for w in at(x, y))
@@ -47,16 +58,24 @@ def flow_lines(ax: Axes, field: Field) -> None:
         ax.set_xlim(x0, x1)
         ax.set_ylim(y0, y1)
         jumps: list[Array] = []
+        fx, fy = np.linspace(x0, x1, _FINE), np.linspace(y0, y1, _FINE)
+        mx, my = np.meshgrid(fx, fy)
+        fine = [np.where(np.abs(w) <= 1e-12 * speed, 0.0, w).reshape(mx.shape) for w in at(mx, my)]
         for values, part, colour, dashes, label in (
-            (u, 0, BLUE, (0, (5, 2)), "φ′ = 0"),
-            (v, 1, GREEN, (0, (1, 1)), "θ′ = 0"),
+            (fine[0], 0, BLUE, (0, (5, 2)), "φ′ = 0"),
+            (fine[1], 1, GREEN, (0, (1, 1)), "θ′ = 0"),
         ):
-            smooth, broken = _without_jumps(values, x, y, lambda a, b, part=part: at(a, b)[part])
+            style: dict[str, Any] = {"color": colour, "linestyle": dashes, "linewidth": 1.2}
+            whole = _whole_lines(values, lambda a, b, part=part: at(a, b)[part], fx, fy, datum, speed)
+            for line in whole:
+                ax.plot(*line, zorder=2, **style)
+            smooth, broken = _without_jumps(values, mx, my, lambda a, b, part=part: at(a, b)[part])
             jumps.append(broken)
+            seen = bool(whole)
             if np.nanmin(smooth, initial=np.inf) < 0 < np.nanmax(smooth, initial=-np.inf):
                 drawn = ax.contour(
-                    xs,
-                    ys,
+                    fx,
+                    fy,
                     np.ma.masked_invalid(smooth),
                     levels=[0],
                     colors=[colour],
@@ -64,10 +83,10 @@ def flow_lines(ax: Axes, field: Field) -> None:
                     linestyles=[dashes],
                     zorder=2,
                 )
-                if not any(len(p) for p in drawn.get_paths()):
-                    continue
-                ax.plot([], [], color=colour, linestyle=dashes, linewidth=1.2, label=label)
-        jump = np.vstack(jumps)
+                seen |= any(len(p) for p in drawn.get_paths())
+            if seen:
+                ax.plot([], [], label=label, **style)
+        jump = np.vstack(jumps)[:: _FINE // _GRID]
         if len(jump):
             ax.plot(
                 *jump.T,
@@ -79,6 +98,29 @@ def flow_lines(ax: Axes, field: Field) -> None:
                 zorder=2,
                 label="jump through 0",
             )
+
+
+def _whole_lines(
+    values: Array, at: Callable[[Array, Array], Array], xs: Array, ys: Array, datum: float, speed: float
+) -> list[tuple[Array, Array]]:
+    """The lines φ = 0 and θ = datum along which a component vanishes; NaN is put around them into ``values``.
+
+    It may touch 0 there without a change of sign, which a contour misses, or draws where a node happens to lie on it.
+    """
+    found: list[tuple[Array, Array]] = []
+    if not np.any(values):  # no nullcline, but a component that never moves
+        return found
+    for axis, (along, across, where) in enumerate(((ys, xs, 0.0), (xs, ys, datum))):
+        if not across[0] < where < across[-1]:
+            continue
+        line = (np.full_like(along, where), along) if axis == 0 else (along, np.full_like(along, where))
+        here = at(*line)
+        if not np.all(np.abs(here) <= 1e-12 * speed):  # NaN is not 0
+            continue
+        near = np.abs(across - where) < 1.5 * (across[1] - across[0])
+        values[(slice(None), near) if axis == 0 else (near, slice(None))] = np.nan
+        found.append(line)
+    return found
 
 
 def _without_jumps(

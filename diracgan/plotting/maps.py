@@ -86,7 +86,7 @@ def basins(found: Any, ax: Axes | None = None, *, field: Field | None = None, cy
         _fields(ax, found, x, y, index, ListedColormap(shown), Normalize(-0.5, len(colours) - 0.5))
         _named(ax, found, x, y)
         if flat and field is not None:
-            flow_lines(ax, field)
+            flow_lines(ax, field, float(np.ravel(_start(found).get("x0", [0.0]))[0]))
             ax.set_xlabel("critic φ")
             ax.set_ylabel("generator θ")
         line: dict[str, Any] = (

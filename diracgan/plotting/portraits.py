@@ -58,7 +58,7 @@ def portrait(
             averaged = np.hstack([series.phi_ema, series.theta_ema])
         frame(ax, np.vstack([points, origin]))
         if field is not None:
-            flow_lines(ax, field)
+            flow_lines(ax, field, float(series.x0[0]))
         _trace(ax, series, points, origin, averaged, target)
         ax.set_xlabel("critic φ")
         ax.set_ylabel("generator θ")

@@ -60,7 +60,7 @@ def test_a_chart_without_an_equilibrium_says_so(tmp_path: Path, capsys: pytest.C
     out = tmp_path / "chart.svg"
     axes = ["l2=0:1:3", "rate_ratio=0.5,1,2"]
     assert main(["map", "stability", *axes, "--variant", "wgan", "--out", str(out)]) == 0
-    assert "no equilibrium at (0, x0)" in capsys.readouterr().out
+    assert "stable nowhere on this grid (not-an-equilibrium)" in capsys.readouterr().out
     assert "no equilibrium on this grid" in out.read_text()
     assert "exact threshold" not in out.read_text()
 
