@@ -35,6 +35,7 @@ from .layers import (
     Dropout,
     Flat,
     Linear,
+    MinibatchDifference,
     MinibatchDiscrimination,
     MinibatchStd,
     Norm,
@@ -203,7 +204,9 @@ class Architecture(Parametric):
     dropout_d: float = param(0.0, "share of the critic's activations dropped", low=0, high=1, open_high=True)
     dropout_g: float = param(0.0, "share of the generator's", low=0, high=1, open_high=True)
     minibatch: str = param(
-        "none", "what the critic sees of the whole batch", choices=("none", "std", "discrimination")
+        "none",
+        "what the critic sees of the whole batch",
+        choices=("none", "std", "discrimination", "difference"),
     )
     condition: str = param(
         "none",
@@ -317,7 +320,8 @@ def _after(
 def _mlp(a: Architecture, problem: Problem, keys: _Keys, who: str, classes: int) -> _Built:
     norm, activation = getattr(a, f"norm_{who}"), getattr(a, f"activation_{who}")
     dropout, size = getattr(a, f"dropout_{who}"), problem.size if who == "d" else problem.inputs + classes
-    layers: list[Any] = []
+    layers: list[Any] = _compared(a, who)
+    size *= 1 + len(layers)
     for i in range(a.depth):
         scale = (2.0 / max(size, 1)) ** 0.5 if "relu" in activation else None
         first = who == "d" and i == 0 and norm in ("batch", "virtual")  # no norm at D's input
@@ -333,9 +337,9 @@ def _dcgan(a: Architecture, problem: Problem, keys: _Keys, who: str, classes: in
     levels, base = _levels(problem.shape)
     norm, activation = getattr(a, f"norm_{who}"), getattr(a, f"activation_{who}")
     dropout, scale = getattr(a, f"dropout_{who}"), 0.02
-    layers: list[Any] = []
+    layers: list[Any] = _compared(a, who)
     if who == "d":
-        size = channels
+        size = channels * (1 + len(layers))
         for i in range(levels):
             out = a.width * 2**i
             own = "none" if i == 0 and norm not in ("spectral", "weight") else norm
@@ -357,6 +361,11 @@ def _dcgan(a: Architecture, problem: Problem, keys: _Keys, who: str, classes: in
     return _Built(layers, size, scale, _weighted(Up, (4, 4, size, channels), keys(), own, scale))
 
 
+def _compared(a: Architecture, who: str) -> list[Any]:
+    """What a critic's input passes first: its difference from the batch mean, as further channels."""
+    return [MinibatchDifference()] if who == "d" and a.minibatch == "difference" else []
+
+
 def _levels(shape: tuple[int, ...]) -> tuple[int, int]:
     """How often a side is halved, and what is left: at least once, and while at least 4 is left."""
     side, levels = shape[0], 0
@@ -372,13 +381,11 @@ def _levels(shape: tuple[int, ...]) -> tuple[int, int]:
 
 def _critic(built: _Built, a: Architecture, problem: Problem, keys: _Keys, classes: int) -> Critic:
     layers, size = built.layers, built.features
-    if a.minibatch != "none":
-        layers = [*layers, Flat()]
     if a.minibatch == "std":
-        layers, size = [*layers, MinibatchStd()], size + 1
+        layers, size = [*layers, Flat(), MinibatchStd()], size + 1
     elif a.minibatch == "discrimination":
         t = normal(keys(), (size, 8, 4)) / size**0.5
-        layers, size = [*layers, MinibatchDiscrimination(t)], size + 8
+        layers, size = [*layers, Flat(), MinibatchDiscrimination(t)], size + 8
     own = a.norm_d if a.norm_d in ("spectral", "weight") else "none"
     head = _weighted(Dense, (size, 1), keys(), own, built.deviation)
     embedding = 0.02 * normal(keys(), (classes, size)) if a.condition == "projection" else None
@@ -407,6 +414,7 @@ __all__ = [
     "Dropout",
     "Generator",
     "Linear",
+    "MinibatchDifference",
     "MinibatchDiscrimination",
     "MinibatchStd",
     "Network",

@@ -172,6 +172,39 @@ def test_minibatch_features_tell_a_collapsed_batch():
     np.testing.assert_allclose(MinibatchDiscrimination(t)(x)[:, 3:], by_hand, rtol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["none", "difference"])
+def test_a_generator_that_makes_one_sample_of_all_latents_is_seen_by_differences(kind):
+    """Real batches {-1, 1}, fake ones {-1, -1} or {1, 1}: sample by sample they are equally likely, so no critic of
+    single samples gets below log 4; one that sees differences from the batch mean gets to 0."""
+    real, fakes = jnp.array([[-1.0], [1.0]]), [jnp.full((2, 1), -1.0), jnp.full((2, 1), 1.0)]
+    phi = players(Architecture(width=8, minibatch=kind), problem("point", x0=0.0), KEY).phi
+
+    def loss(phi):
+        fake = sum(jnp.mean(jax.nn.softplus(phi(x))) for x in fakes) / 2
+        return jnp.mean(jax.nn.softplus(-phi(real))) + fake
+
+    @jax.jit
+    def trained(phi):
+        def step(_, phi):
+            return jax.tree.map(lambda w, g: w - 0.3 * g, phi, jax.grad(loss)(phi))
+
+        return jax.lax.fori_loop(0, 400, step, phi)
+
+    end = float(loss(trained(phi)))
+    if kind == "none":
+        assert end == pytest.approx(np.log(4.0), abs=1e-3)
+    else:
+        assert end < 0.05
+
+
+def test_differences_from_the_batch_mean_are_channels_of_images():
+    phi = players(Architecture(kind="dcgan", width=4, minibatch="difference"), image_problem(8), KEY).phi
+    assert phi.layers[1].w.shape == (4, 4, 2, 4)
+    x = x_of(3, 8, 8, 1)
+    np.testing.assert_allclose(phi.layers[0](x)[..., 1], (x - x.mean(axis=0))[..., 0], atol=1e-6)
+    assert phi(x).shape == (3,)
+
+
 def test_dropout_keeps_the_mean_and_needs_a_key():
     phi = players(Architecture(width=64, depth=1, dropout_d=0.5), problem("ring8"), KEY).phi
     x = x_of(4, 2)
