@@ -35,7 +35,8 @@ _SMOOTH = frozenset(
 )
 _COMPARE = {"gt": 1.0, "ge": 1.0, "lt": -1.0, "le": -1.0}
 _CALLS = frozenset({"jit", "pjit", "closed_call", "core_call", "remat", "checkpoint", "custom_jvp_call"})
-_SITES = frozenset({"abs", "sign", "max", "min", "clamp", "sqrt", "rsqrt", "pow", *_COMPARE})
+_STAIRS = frozenset({"floor", "ceil", "round"})
+_SITES = frozenset({"abs", "sign", "max", "min", "clamp", "sqrt", "rsqrt", "pow", *_COMPARE, *_STAIRS})
 
 
 def evaluate(fn: Callable[..., Any], args: Sequence[Any], modes: Array | None = None) -> tuple[Any, Array]:
@@ -158,10 +159,23 @@ class _Walk:
             if above is None or below is None:
                 return _bind(eqn, ins)
             return [jnp.where(above < 0, low, jnp.where(below < 0, high, mid))]
+        if name in _STAIRS:
+            return [self.stairs(eqn, ins, x)]
         if name in _COMPARE:
             signs = self.site(x - jnp.asarray(ins[1]))
             return _bind(eqn, ins) if signs is None else [signs * _COMPARE[name] > 0]
         return self.power(eqn, ins, root_of(eqn.invars[0]))
+
+    def stairs(self, eqn: Any, ins: list[Any], x: Any) -> Any:
+        """floor and its kin: the sign says whether the step is even; frozen, one reaches half a step further."""
+        name = eqn.primitive.name
+        down = {"floor": x, "ceil": -x, "round": x + 0.5}[name]
+        signs = self.site(jnp.sin(jnp.pi * down))
+        if signs is None:
+            return _bind(eqn, ins)[0]
+        odd = 0.5 - 0.5 * signs
+        step = jax.lax.stop_gradient(2.0 * jnp.round(0.5 * (down - 0.5 - odd)) + odd)
+        return -step if name == "ceil" else step
 
     def power(self, eqn: Any, ins: list[Any], r: Any) -> list[Any]:
         """sqrt and its kin: of a square, |r|, a site; of anything else, a root that is right at 0."""

@@ -388,3 +388,22 @@ def test_stiff_problems_have_solvers():
     for solver in ("Radau", "LSODA", "kvaerno5"):
         traj = run(dg.variant("wgan-gp", c=0.0, lam=lam), [0.1], [0.2], ts=[40.0], solver=solver)
         assert traj["theta"][-1, 0] == pytest.approx(truth, rel=1e-8)
+
+
+@pytest.mark.parametrize("dim", [1, 2])
+def test_steps_like_floor_are_located_as_comparisons_are(dim):
+    def stairs(x):
+        return sum(jnp.where(x > k, 1.0, 0.0) - jnp.where(x < -k + 1, 1.0, 0.0) for k in range(1, 12))
+
+    ways = {
+        "floor": lambda x: jnp.floor(x),
+        "ceil": lambda x: jnp.ceil(x) - 1,
+        "round": lambda x: jnp.round(x - 0.5),
+        "where": stairs,
+    }
+    kinds = [pays(lambda self, phi, f=f: jnp.sum(f(10 * phi) * phi) * 0.05) for f in ways.values()]
+    start = {"phi0": [0.7, -0.33][:dim], "theta0": [0.9, 0.41][:dim], "t1": 6.0}
+    one, *others = (run(kind(), **start) for kind in kinds)
+    assert one.attrs["result"] == "ok" and json.loads(one.attrs["events"])
+    for other in others:
+        np.testing.assert_allclose(other["phi"], one["phi"], atol=1e-9)
