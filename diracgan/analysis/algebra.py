@@ -225,6 +225,8 @@ def _elementwise() -> dict[str, Callable[..., Any]]:
         "abs": sp.Abs,
         "sign": sp.sign,
         "floor": sp.floor,
+        "ceil": sp.ceiling,
+        "round": lambda x, *_: sp.floor(x + sp.Rational(1, 2)),
         "max": sp.Max,
         "min": sp.Min,
         "clamp": lambda low, x, high: sp.Min(sp.Max(x, low), high),

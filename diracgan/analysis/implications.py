@@ -13,7 +13,7 @@ import numpy as np
 from .. import dirac
 from ..game import Players
 from ..variants import Variant
-from .model import Model
+from .model import Model, slope
 from .neat import neat, words_of
 from .spectrum import Spectrum, spectrum
 
@@ -23,6 +23,9 @@ def implications(variant: Variant, line: Model, seen: dict[int, Spectrum]) -> It
     yield from _on_the_constraint(variant)
     if line.noise:
         yield "The formulas stand for their mean over the independent standard normal e_r and e_f (instance noise)."
+    if (none := _without_value(seen)) is not None:
+        yield none
+        return
     if (kinks := _kinks(line)) and not line.noise:
         yield f"d = 1: the formula changes where {kinks}."
     for d, s in seen.items():
@@ -47,6 +50,18 @@ def _on_the_constraint(variant: Variant) -> Iterator[str]:
         yield "D(x) = phi.x/|phi|: |phi| never acts, and phi' is orthogonal to phi, so |phi| is conserved."
 
 
+def _without_value(seen: dict[int, Spectrum]) -> str | None:
+    """What is to be said of losses that have no finite value where a GAN should rest."""
+    if any(s.differentiable is not None or s.residual is not None for s in seen.values()):
+        return None
+    if not all("no finite value" in s.text for s in seen.values()):
+        return None
+    return (
+        "The losses have no finite value at (0, 0), nor around it: there is no equilibrium there, no motion near it, "
+        "and the formulas mean nothing there. From a start where they have a value, ask `diracgan verdict`."
+    )
+
+
 def _kinks(line: Model) -> str:
     import sympy as sp
 
@@ -55,7 +70,9 @@ def _kinks(line: Model) -> str:
         atoms: Any = e.atoms(sp.sign, sp.Abs, sp.core.relational.Relational)
         found |= {a.args[0] if len(a.args) == 1 else a.args[0] - a.args[1] for a in atoms}
     moving = [sp.factor_terms(f) for f in found if f.has(*line.z)]
-    return " and ".join(sorted({f"{min(str(f), str(-f), key=len)} = 0" for f in moving}))
+    steps: set[Any] = set().union(*(e.atoms(sp.floor, sp.ceiling) for e in map(neat, line.field)))
+    whole = sorted({f"{sp.factor_terms(a.args[0])} is a whole number" for a in steps if a.has(*line.z)})
+    return " and ".join(whole + sorted({f"{min(str(f), str(-f), key=len)} = 0" for f in moving}))
 
 
 class _Numeric:
@@ -141,13 +158,17 @@ def _energy(line: Model) -> Iterator[str]:
     a0, b0 = (sp.simplify(e.subs(s, 0)) for e in (a, b))
     if not (a0.is_finite and b0.is_finite and (a0 * b0).is_positive):
         return
+    bracket = a / a0 - b / b0
+    shape = sp.lambdify(s, bracket, modules=[numeric_functions(), "numpy"])
+    beside = np.broadcast_to(np.asarray(shape(np.array([-1e-9, 1e-9])), float), 2)
+    if not abs(beside[1] - beside[0]) < 1e-6:
+        yield "a or b jumps at s = 0, where the losses switch: no eigenvalue and no law follows from them."
+        return
     fast = sp.sqrt(a0 * b0)
     yield (
         f"a(0) b(0) = {sp.nsimplify(a0 * b0)} > 0: the eigenvalues are +-{sp.simplify(fast)} i, each d times, so the "
         "linearisation never decides; E = (|phi|^2/a(0) + |theta|^2/b(0))/2 has E' = -s (a(s)/a(0) - b(s)/b(0))."
     )
-    bracket = a / a0 - b / b0
-    shape = sp.lambdify(s, bracket, modules=[numeric_functions(), "numpy"])
     grid = np.linspace(-3, 3, 61)
     heights = np.broadcast_to(np.asarray(shape(grid), float), grid.shape)
     if _vanishes(heights):
@@ -159,7 +180,7 @@ def _energy(line: Model) -> Iterator[str]:
         yield f"The bracket is 0 near s = 0: small orbits are neutral, in any dimension; {rest}."
         return
     try:
-        k = float(sp.diff(bracket, s).subs(s, 0))
+        k = float(slope(bracket, s).subs(s, 0))
     except TypeError:  # a sign or a step at s = 0
         k = math.nan
     if not math.isfinite(k):

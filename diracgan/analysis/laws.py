@@ -34,7 +34,7 @@ def power_law(t: np.ndarray, r: np.ndarray) -> PowerLaw | None:
         >>> round(law.exponent, 6), round(law.constant**2, 3)
         (0.5, 8.0)
     """
-    if len(t) < 5 or np.any(r <= 0) or not np.all(np.isfinite(r)):
+    if len(t) < 5 or np.any(r <= 0) or not np.all(np.isfinite(r)) or r[-1] == r[0]:
         return None
     late = slice(len(t) // 2, None) if len(t) >= 8 else slice(None)
     p, misfit = _exponent(t[late], r[late])
@@ -51,6 +51,43 @@ def power_law(t: np.ndarray, r: np.ndarray) -> PowerLaw | None:
     return PowerLaw(exponent, float(last), float(shift / slope), float(error))
 
 
+def approach(t: np.ndarray, r: np.ndarray) -> tuple[float, PowerLaw] | None:
+    """The limit of an amplitude that nears it by a power law, and the law of the distance; None where none holds.
+
+    The limit is the one for which :func:`power_law` fits the distance best.
+
+    Example:
+        >>> t = np.geomspace(10, 1e4, 12)
+        >>> limit, law = approach(t, 0.5 + 3 / (t + 5) ** 2)
+        >>> round(limit, 9), round(law.exponent, 6)
+        (0.5, 2.0)
+    """
+    from scipy.optimize import minimize_scalar
+
+    steps = np.diff(r)
+    if len(t) < 6 or np.any(steps * steps[-1] <= 0) or np.any(np.diff(np.abs(steps)) >= 0):
+        return None
+    late, last = slice(-7, None), abs(steps[-1])
+
+    def distances(log_gap: float) -> np.ndarray:
+        limit = r[-1] + np.sign(steps[-1]) * np.exp(log_gap) * last
+        return np.abs(r[late] - limit)
+
+    def misfit(log_gap: float) -> float:
+        return _exponent(t[late], distances(log_gap))[1]
+
+    grid = np.linspace(np.log(0.02), np.log(20.0), 50)
+    best = grid[int(np.argmin([misfit(g) for g in grid]))]
+    found = minimize_scalar(
+        misfit, bounds=(best - 0.15, best + 0.15), method="bounded", options={"xatol": 1e-8}
+    )
+    law = power_law(t[late], distances(float(found.x)))
+    if law is None or law.exponent <= 0:
+        return None
+    limit = float(r[-1] + np.sign(steps[-1]) * np.exp(found.x) * last)
+    return limit, law
+
+
 def _exponent(t: np.ndarray, r: np.ndarray) -> tuple[float, float]:
     """The p for which r^(-1/p) is straightest in t, and the relative misfit that is left."""
     from scipy.optimize import minimize_scalar
@@ -63,8 +100,9 @@ def _exponent(t: np.ndarray, r: np.ndarray) -> tuple[float, float]:
         line = np.exp(-log_r / p)
         if not np.all(np.isfinite(line)) or np.any(line <= 0):
             return 1e3
-        fit = np.polyval(np.polyfit(t, line, 1), t)
-        return float(np.max(np.abs(np.log(np.maximum(fit, 1e-300) / line) * p)) / max(np.ptp(log_r), 1e-300))
+        fit = np.maximum(np.polyval(np.polyfit(t, line, 1), t), 1e-300)
+        off = np.max(np.abs(np.log(fit / np.maximum(line, 1e-300)) * p))
+        return float(off / max(np.ptp(log_r), 1e-300))
 
     grid = np.linspace(np.log(0.05), np.log(8.0), 60)
     best = grid[int(np.argmin([misfit(g) for g in grid]))]

@@ -80,8 +80,8 @@ class Model:
         self.dirac_losses = {
             n: formulas(on_dirac(w), variant, players, real, shift)[0].item() for n, w in which.items()
         }
-        raw = [-sp.diff(self.dirac_losses["L_D"], p) for p in self.phi]
-        raw += [-sp.diff(self.dirac_losses["L_G"], t) for t in self.theta]
+        raw = [-slope(self.dirac_losses["L_D"], p) for p in self.phi]
+        raw += [-slope(self.dirac_losses["L_G"], t) for t in self.theta]
         self.field = _transformed(variant, [_switched(e) for e in raw], self.z)
 
     @property
@@ -90,6 +90,16 @@ class Model:
         import sympy as sp
 
         return {sp.Symbol(n, **_assumed(x)): exact(x) for n, x in self.values.items()}
+
+
+def slope(e: Any, x: Any) -> Any:
+    """The derivative, with that of floor, ceiling and sign 0 as autodiff has it."""
+    import sympy as sp
+
+    held: dict[Any, Any] = {}
+    for k, step in enumerate(sorted(e.atoms(sp.floor, sp.ceiling, sp.sign), key=str)):
+        held[sp.Dummy(f"step_{k}", integer=True)] = step
+    return sp.diff(e.subs({step: name for name, step in held.items()}), x).subs(held)
 
 
 def _symbolic(variant: Variant) -> tuple[Variant, dict[str, Any]]:

@@ -78,7 +78,7 @@ class Motion(Protocol):
 
 ROWS = 1024
 _RTOL, _ATOL = 1e-11, 1e-14
-_EVALUATIONS = {"per step": 13.0, "per switching": 2.0e4}
+_EVALUATIONS = {"per step": 13.0, "per switching": 7.0e3}
 
 
 class Flow:

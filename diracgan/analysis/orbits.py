@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..dynamics import piecewise
+from ..dynamics.rest import distance_to_hull
+from . import eigen
 from .motion import Flow, Motion
 
 
@@ -28,12 +30,12 @@ class Orbit(NamedTuple):
     period: float
     multipliers: np.ndarray
     how: str
-    error: float
+    errors: np.ndarray
 
     @property
     def attracts(self) -> bool:
         """Whether some neighbours come closer: a multiplier inside the unit circle by more than its error."""
-        return bool(np.any(np.abs(self.multipliers) < 1.0 - self.error))
+        return bool(np.any(np.abs(self.multipliers) < 1.0 - self.errors))
 
 
 def rest_near(motion: Motion, flat: np.ndarray, reach: float, iterations: int = 60) -> Rest | None:
@@ -73,9 +75,23 @@ def equilibria(motion: Motion, reach: float) -> list[Rest]:
         flat = np.zeros(size)
         flat[: 2 * motion.dim] = reach * start / 2
         rest = rest_near(motion, flat, 4 * reach, iterations=25)
-        if rest is not None and all(np.linalg.norm(rest.flat - r.flat) > 1e-6 * reach for r in found):
+        if rest is None or any(np.linalg.norm(rest.flat - r.flat) <= 1e-6 * reach for r in found):
+            continue
+        if _balances(motion, rest.flat, reach):
             found.append(rest)
     return sorted(found, key=lambda r: float(np.linalg.norm(r.flat)))
+
+
+def _balances(motion: Motion, flat: np.ndarray, reach: float) -> bool:
+    """Whether the motion itself rests there, and not only the smooth piece of it in which Newton began.
+
+    At a discontinuity it does where 0 is in the convex hull of the field around the point (Filippov).
+    """
+    ways = np.random.default_rng(1).normal(size=(12, len(flat)))
+    around = np.array([motion.change(flat + 1e-7 * reach * w) for w in ways])
+    around = around[np.all(np.isfinite(around), axis=1)]
+    slope = np.linalg.norm(np.nan_to_num(motion.jacobian(flat)))
+    return bool(len(around) and distance_to_hull(around) <= 1e-6 * reach * (1.0 + slope))
 
 
 def rank(jacobian: np.ndarray) -> int:
@@ -84,17 +100,20 @@ def rank(jacobian: np.ndarray) -> int:
     return int(np.sum(sizes > 1e-8 * max(sizes[0], 1e-300)))
 
 
-def rotating_state(motion: Motion, flat: np.ndarray, omega: float) -> Orbit | None:
-    """A state that only turns, in the plane in which phi moves: F(z) = W z, or step(z) = R z.
+def rotating_state(given: Motion, flat: np.ndarray, omega: float, centre: np.ndarray) -> Orbit | None:
+    """A state that only turns about a centre c, in the plane in which phi moves.
 
-    Valid for motions that commute with rotations about the datum 0, which is checked at the state itself. In the
-    turning frame the linearisation is constant, so its exponents give the multipliers over one turn exactly.
+    F(c + z) = W z with a constant antisymmetric W; of a map, step(c + z) = c + R z with a constant rotation R. Valid
+    for motions that commute with rotations about the centre, which is checked at the state itself. In the turning
+    frame the linearisation is constant, so its exponents give the multipliers over one turn exactly.
 
     Args:
-        motion: the flow or the iterations.
+        given: the flow or the iterations.
         flat: a state close to it.
         omega: the angular velocity there, per unit of time.
+        centre: (0, x0), as long as ``flat``.
     """
+    motion, flat = _About(given, centre), flat - centre
     d = motion.dim
     blocks = len(flat) // d
     if d < 2 or len(flat) % d:
@@ -139,18 +158,39 @@ def rotating_state(motion: Motion, flat: np.ndarray, omega: float) -> Orbit | No
     period = 2 * np.pi / abs(rate)
     if motion.discrete:
         back = np.kron(np.eye(blocks), _rotation(spin, -rate))
-        values = np.linalg.eigvals(back @ (np.eye(len(z)) + motion.jacobian(z, side)))
+        values, errors = eigen.eigenvalues(back @ (np.eye(len(z)) + motion.jacobian(z, side)))
         multipliers = values.astype(complex) ** period
     else:
-        multipliers = np.exp(np.linalg.eigvals(motion.jacobian(z, side) - rate * whole) * period)
-    return Orbit(z, period, by_modulus(multipliers), "a state that only turns, in its turning frame", 1e-7)
+        values, errors = eigen.eigenvalues(motion.jacobian(z, side) - rate * whole)
+        multipliers = np.exp(values * period)
+    order = _by_modulus(multipliers)
+    bounds = 1e-7 + period * errors[order]
+    how = "a state that only turns, in its turning frame"
+    return Orbit(z + centre, period, multipliers[order], how, bounds)
+
+
+class _About:
+    """A motion in coordinates counted from a centre."""
+
+    def __init__(self, motion: Motion, centre: np.ndarray) -> None:
+        self.discrete, self.dim = motion.discrete, motion.dim
+        self._motion, self._centre = motion, centre
+
+    def side(self, flat: np.ndarray) -> Any:
+        return self._motion.side(flat + self._centre)
+
+    def change(self, flat: np.ndarray, side: Any = None) -> np.ndarray:
+        return self._motion.change(flat + self._centre, side)
+
+    def jacobian(self, flat: np.ndarray, side: Any = None) -> np.ndarray:
+        return self._motion.jacobian(flat + self._centre, side)
 
 
 def _rotation(spin: np.ndarray, angle: float) -> np.ndarray:
     return np.eye(len(spin)) + np.sin(angle) * spin + (1 - np.cos(angle)) * spin @ spin
 
 
-def _turns_alike(motion: Motion, z: np.ndarray, side: Any, whole: np.ndarray, blocks: int, d: int) -> bool:
+def _turns_alike(motion: _About, z: np.ndarray, side: Any, whole: np.ndarray, blocks: int, d: int) -> bool:
     """Whether the change and its derivative turn with the state: F(R z) = R F(z), F'(R z) = R F'(z) R^T."""
     spin = whole[:d, :d]
     here, slope = motion.change(z, side), motion.jacobian(z, side)
@@ -202,7 +242,7 @@ def periodic_orbit(flow: Flow, flat: np.ndarray, period: float) -> Orbit | None:
     end, monodromy = _through(flow, z, length)
     if monodromy is None or np.linalg.norm(end - z) > 1e-7 * scale:
         return None
-    return Orbit(z, length, by_modulus(np.linalg.eigvals(monodromy)), "shooting", 1e-4)
+    return Orbit(z, length, by_modulus(np.linalg.eigvals(monodromy)), "shooting", np.full(len(z), 1e-4))
 
 
 def _through(flow: Flow, z: np.ndarray, span: float) -> tuple[np.ndarray, np.ndarray | None]:
@@ -282,5 +322,8 @@ def lyapunov_multipliers(
 def by_modulus(values: np.ndarray) -> np.ndarray:
     """Complex values by decreasing modulus, ties by decreasing imaginary part."""
     values = values.astype(complex)
-    order = np.lexsort((-values.imag, -np.round(np.abs(values), 9)))
-    return values[order]
+    return values[_by_modulus(values)]
+
+
+def _by_modulus(values: np.ndarray) -> np.ndarray:
+    return np.lexsort((-values.imag, -np.round(np.abs(values), 9)))

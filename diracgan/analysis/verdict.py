@@ -57,8 +57,8 @@ class Verdict:
     Attributes:
         kind: one of :data:`KINDS`.
         numbers: where they apply: rate, frequency (angular), half_life, exponent, exponent_error and constant of
-            r ~ C t^-p, radius_phi, radius_theta, period, floquet, limit_phi, limit_theta, conserved, capture_time,
-            blow_up_time. Of maps per iteration.
+            r ~ C t^-p (p < 0 for growth), radius_phi, radius_theta, period, floquet, approach_exponent (the p of the
+            distance to an orbit), limit_phi, limit_theta, conserved, capture_time, blow_up_time. Of maps per iteration.
         evidence: what was done and seen, one line each.
         text: the verdict in one sentence.
         variant: label of the variant; ``hyperparameters`` its numbers.
@@ -208,7 +208,7 @@ class _Case:
         self.evidence: list[str] = []
         self.looks: list[_Look] = []
         self.balance: float | None = None
-        self.unit = "iteration" if rule is not None else "unit of time"
+        self.finest = self._finest()
         if line is not None:
             self.note(
                 "the start lies on a line through the datum, on which the game is the one-dimensional one"
@@ -216,6 +216,13 @@ class _Case:
 
     def note(self, line: str) -> None:
         self.evidence.append(line)
+
+    def _finest(self) -> float:
+        """The distance from (0, x0) below which rounding, tolerances or switchings blur the motion."""
+        offset = 1e-12 * float(np.max(np.abs(self.origin)))
+        if self.motion.discrete:
+            return offset + 1e-290
+        return offset + (1e-5 if surface_count(self.system) else 1e-11)
 
     # ------------------------------------------------------------ following
 
@@ -267,12 +274,18 @@ class _Case:
         if not found:
             self.note("root finding from 16 starts found no equilibrium")
             return
-        ranks = {orbits.rank(rest.jacobian) for rest in found}
-        flat = any(rank < len(found[0].flat) for rank in ranks)
-        kind = "a line (or more) of them: the Jacobian has rank " + str(min(ranks)) if flat else "isolated"
-        self.note(
-            f"root finding from 16 starts found {len(found)} equilibria, {kind}; nearest {_vector(found[0].flat)}"
-        )
+        least, nearest = min(orbits.rank(rest.jacobian) for rest in found), _vector(found[0].flat)
+        if least < len(found[0].flat):
+            self.note(
+                f"root finding from 16 starts found a line (or more) of equilibria: the Jacobian has rank {least}; "
+                f"nearest {nearest}"
+            )
+        elif len(found) == 1:
+            self.note(f"root finding from 16 starts found one equilibrium, isolated: {nearest}")
+        else:
+            self.note(
+                f"root finding from 16 starts found {len(found)} equilibria, isolated; nearest {nearest}"
+            )
 
     def _defined(self, flat: np.ndarray) -> bool:
         """Whether the losses themselves have a value there."""
@@ -309,11 +322,18 @@ class _Case:
                 return answer
             if self.spent >= self.budget:
                 break
+            if self._plunges():  # what falls fast is soon too small to be seen: window after window
+                continue
             stretch = self._advance(state, max(_SKIP * self.time, span), 0)
             if stretch.result != "ok":
                 return self._ended(stretch, since=state)
             state = stretch.end
         return self._give_up()
+
+    def _plunges(self) -> bool:
+        """Whether the distance from (0, x0) falls tenfold or more within a window, where no derivative tells why."""
+        r = self._distances(self.looks[-1])
+        return not self.linear.differentiable and bool(r[-1] < 0.1 * r[0])
 
     def _advance(self, state: Any, span: float, rows: int) -> Stretch:
         stretch = self.motion.advance(state, self.time, span, rows)
@@ -386,19 +406,22 @@ class _Case:
         if not np.all(stable | (still & (turning < 1e-9))) or not np.any(stable):
             return None
         arrived = near <= 1e-9 * max(self.looks[0].diameter, 1e-300)
-        measured = math.log(far / near) / (now.time - before.time) if near > 0 else math.inf
         choices = np.where(stable & moving, rates, np.inf)
         if not np.any(np.isfinite(choices)):
             return None
-        k = int(np.argmin(np.abs(choices - measured)))
-        if not arrived and abs(choices[k] - measured) > 0.05 * choices[k]:
-            return None
-        if arrived and abs(choices[k] - measured) > 0.2 * choices[k]:
+        measured = self._measured(z)
+        if measured is None and not arrived:
+            measured = math.log(far / near) / (now.time - before.time)
+        k = int(np.argmin(choices if measured is None else np.abs(choices - measured)))
+        agrees = measured is not None and abs(choices[k] - measured) <= 0.05 * choices[k]
+        if not agrees:
+            if not arrived:
+                return None
             k = int(np.argmin(choices))
         rate, frequency = float(rates[k]), float(turning[k])
+        seen = f", measured {measured:.6g}" if agrees else ""
         self.note(
-            f"Newton: rest point {_vector(z)}, |F| < 1e-9; "
-            f"its eigenvalue gives the rate {rate:.6g}, measured {measured:.6g}"
+            f"Newton: rest point {_vector(z)}, |F| < 1e-9; its eigenvalue gives the rate {rate:.6g}{seen}"
         )
         numbers: dict[str, Any] = {"rate": rate, "frequency": frequency, "half_life": math.log(2) / rate}
         numbers |= self._limit(z)
@@ -411,34 +434,88 @@ class _Case:
                 "converges-exponentially", numbers, f"converges to the equilibrium like {per}; it {how}"
             )
         return _Answer(
-            "converges-elsewhere",
-            numbers,
-            f"converges like {per} to {_vector(z)}, which is not the equilibrium",
+            "converges-elsewhere", numbers, f"converges like {per} to {self._other(z, rest.jacobian)}"
         )
 
+    def _measured(self, z: np.ndarray) -> float | None:
+        """The slope of log |z(t) - z| in the last window that shows it between the start's size and rounding."""
+        low, high = 1e-10 * (1.0 + float(np.linalg.norm(z))), 1e-3 * self.looks[0].diameter
+        for look in reversed(self.looks):
+            r = np.linalg.norm(look.stretch.zs - z, axis=1)
+            shown = (r > low) & (r < high)
+            if np.sum(shown) >= 64:
+                return -_slope(look.stretch.t[shown], np.log(r[shown]))
+        return None
+
     def _decays(self, stretch: Stretch) -> _Answer | None:
-        """Exponential convergence to the equilibrium where there is no eigenvalue to compare with: a measured rate."""
-        if len(self.looks) < 4 or self.linear.differentiable:
+        """Exponential convergence to the equilibrium where there is no eigenvalue to compare with: a measured rate.
+
+        It is the fall of the mean of log r from window to window, which does not depend on where in a turn a window
+        begins: a field homogeneous of degree 1 about rest has log r = -rate t + what repeats with every turn.
+        """
+        if self.linear.differentiable:
             return None
-        t = np.array([look.time for look in self.looks[-4:]])
-        r = np.array([look.rms for look in self.looks[-4:]])
-        if not np.all(r > 0) or r[-1] > 1e-4 * self.looks[0].rms:
+        looks = [look for look in self.looks if self._distances(look)[-1] > self.finest]
+        if len(looks) >= 3 and looks[-1].rms <= 1e-2 * looks[0].rms:
+            found = self._from_windows(looks[-3:])
+            seen = "the mean of log r over three windows"
+        elif len(looks) < len(self.looks):  # a window or two have left nothing to see
+            found = self._from_returns()
+            seen = "r at one phase of successive turns"
+        else:
             return None
-        rates = -np.diff(np.log(r)) / np.diff(t)
-        if np.ptp(rates) > 0.03 * rates[-1]:
+        if found is None:
             return None
-        period = _mean_period(stretch)
-        numbers = {"rate": float(rates[-1]), "half_life": math.log(2) / float(rates[-1])}
-        numbers |= {} if period is None else {"frequency": 2 * math.pi / period}
+        rate, period = found
+        numbers = {"rate": rate, "half_life": math.log(2) / rate}
+        numbers |= {} if period is None else {"frequency": 2 * math.pi / period, "period": period}
         clock = "n" if self.motion.discrete else "t"
-        self.note(
-            "there is no eigenvalue here: the rate is that of the amplitude in four windows at growing times"
-        )
+        self.note(f"there is no eigenvalue here: the rate is that of {seen}")
+        turning = f", by {math.exp(-rate * period):.5g} with every turn of {period:.6g}" if period else ""
         return _Answer(
             "converges-exponentially",
             numbers | self._limit(self.origin),
-            f"converges to the equilibrium like exp(-{rates[-1]:.5g} {clock}), as measured",
+            f"converges to the equilibrium like exp(-{rate:.5g} {clock}){turning}, as measured",
         )
+
+    def _from_windows(self, looks: list[_Look]) -> tuple[float, float | None] | None:
+        """Rate and period, where the windows agree on them."""
+        logs = [np.log(self._distances(look)) for look in looks]
+        rates = -np.diff([_mean(log) for log in logs]) / np.diff([look.time for look in looks])
+        last, rate = looks[-1].stretch, float(rates[-1])
+        within = -_slope(last.t, logs[-1])
+        if rate <= 0 or np.ptp(rates) > 0.01 * rate or abs(within - rate) > 0.03 * rate:
+            return None
+        growth = np.exp(rate * (last.t - last.t[0]))[:, None]
+        return rate, _mean_period(last._replace(zs=(last.zs - self.origin) * growth))
+
+    def _from_returns(self) -> tuple[float, float] | None:
+        """Rate and period of the returns to phi = 0, a Poincare section in the plane, where they agree."""
+        if self.system.dim > 1 or self.motion.discrete:
+            return None
+        t = np.concatenate([look.stretch.t for look in self.looks])
+        off = np.concatenate([look.stretch.zs for look in self.looks]) - self.origin
+        seen = np.cumprod(np.linalg.norm(off, axis=1) > self.finest).astype(bool)
+        t, off = t[seen], off[seen]
+        if len(t) < 3 or np.max(np.diff(t)) > 2 * (t[1] - t[0]):  # windows with gaps
+            return None
+        rates, turns = [], []
+        for phi in (off[:, 0], -off[:, 0]):  # upward and downward passages, each with their own kind
+            up = np.flatnonzero((phi[:-1] < 0) & (phi[1:] >= 0))
+            part = phi[up] / (phi[up] - phi[up + 1])
+            times = t[up] + part * (t[up + 1] - t[up])
+            sizes = np.abs(off[up, 1] + part * (off[up + 1, 1] - off[up, 1]))
+            turns += list(np.diff(times))
+            rates += list(-np.diff(np.log(sizes)) / np.diff(times))
+        if len(rates) < 2 or rates[0] <= 0:
+            return None
+        if np.ptp(rates) > 0.01 * rates[0] or np.ptp(turns) > 0.01 * turns[0]:
+            return None
+        return float(np.mean(rates)), float(np.mean(turns))
+
+    def _distances(self, look: _Look) -> np.ndarray:
+        """r = |(phi, theta - x0)| along a window."""
+        return np.linalg.norm(look.stretch.zs - self.origin, axis=1)
 
     def _grows(self) -> _Answer | None:
         amplitudes = np.array([look.rms for look in self.looks])
@@ -452,7 +529,14 @@ class _Case:
         if law is None or law.exponent >= 0:
             return None
         numbers = {"exponent": law.exponent, "constant": law.constant, "exponent_error": law.error}
-        return _Answer("diverges", numbers, f"diverges like {law.constant:.4g} t^{-law.exponent:.4g}")
+        return _Answer("diverges", numbers, self._growing(law))
+
+    def _growing(self, law: laws.PowerLaw) -> str:
+        clock = "n" if self.motion.discrete else "t"
+        return (
+            f"diverges like {law.constant:.4g} {clock}^{-law.exponent:.4g}; "
+            f"the exponent p is that of r ~ C {clock}^-p, so it is negative for growth"
+        )
 
     def _settled(self, stretch: Stretch) -> _Answer | None:
         """An orbit that no longer changes: neutral, a circle or a cycle."""
@@ -479,7 +563,8 @@ class _Case:
                 f"refined by {orbit.how}: period {orbit.period:.8g}, multipliers {_complex(orbit.multipliers)}"
             )
         attracts = orbit is not None and orbit.attracts
-        if not attracts and not (moved and (round_ or orbit is None)):
+        exact = orbit is not None and orbit.how.startswith("a state")  # whose multipliers leave no doubt
+        if not attracts and not (moved and (orbit is None or (round_ and not exact))):
             slow = self._larger(now)
             if slow is not None:
                 return slow
@@ -553,14 +638,17 @@ class _Case:
         flat = motion.flat(stretch.end)
         d = self.system.dim
         spread = max(now.extents[0] - now.extents[1], now.extents[2] - now.extents[3])
-        if d > 1 and spread <= 1e-3 * now.extents.max() and not np.any(self.origin):
+        # whether a memory is counted from 0 or from (0, x0) is the rule's own business
+        centred = len(flat) == 2 * d or not np.any(self.origin)
+        if d > 1 and spread <= 1e-3 * now.extents.max() and centred:
+            centre = np.concatenate([self.origin, np.zeros(len(flat) - 2 * d)])
             phi, moved = flat[:d], motion.change(flat)[:d]
             omega = float(np.linalg.norm(moved) / max(np.linalg.norm(phi), 1e-300))
             if motion.discrete:
                 after = phi + moved
                 cosine = phi @ after / max(np.linalg.norm(phi) * np.linalg.norm(after), 1e-300)
                 omega = float(np.arccos(np.clip(cosine, -1.0, 1.0)))
-            turning = orbits.rotating_state(motion, flat, omega) if omega > 0 else None
+            turning = orbits.rotating_state(motion, flat, omega, centre) if omega > 0 else None
             if turning is not None:
                 return turning
         if isinstance(motion, Flow):
@@ -581,7 +669,10 @@ class _Case:
         multipliers = orbits.lyapunov_multipliers(motion, stretch.end, self.time, period, count)
         if not np.all(np.isfinite(multipliers)):
             return None
-        return orbits.Orbit(flat, period, multipliers, "Lyapunov exponents along the invariant curve", 1e-3)
+        # an exponent is 0 or below on what attracts; by as much as one is above 0, all may be off
+        error = 1e-3 + 2 * max(0.0, float(np.max(np.abs(multipliers))) - 1.0)
+        how = "Lyapunov exponents along the invariant curve"
+        return orbits.Orbit(flat, period, multipliers, how, np.full(len(multipliers), error))
 
     def _longer_period(self, stretch: Stretch, period: float) -> float:
         """The mean period of iterations over a longer run, with at least eight rows in each."""
@@ -745,7 +836,7 @@ class _Case:
         )
         if grown is not None and grown.exponent < 0 and grown.error < 0.1 * abs(grown.exponent):
             numbers = {"exponent": grown.exponent, "constant": grown.constant, "exponent_error": grown.error}
-            return _Answer("diverges", numbers, f"diverges like {grown.constant:.4g} t^{-grown.exponent:.4g}")
+            return _Answer("diverges", numbers, self._growing(grown))
         if rising and np.all(rises > 1e-3 * amplitudes[-1]) and np.all(rises[1:] > 0.9 * rises[:-1]):
             self.note("each window shows at least as much growth since the last as the one before")
             return _Answer(
@@ -753,6 +844,9 @@ class _Case:
                 {},
                 f"diverges slowly: the amplitude has reached {amplitudes[-1]:.4g} and keeps growing",
             )
+        nearing = self._nears(t, amplitudes)
+        if nearing is not None:
+            return nearing
         orbit = self._orbit(stretch)
         refined = orbit is not None and not orbit.how.startswith("Lyapunov")
         if orbit is not None and refined and orbit.attracts:
@@ -782,6 +876,44 @@ class _Case:
             "a larger effort may tell",
         )
 
+    def _nears(self, t: np.ndarray, amplitudes: np.ndarray) -> _Answer | None:
+        """An orbit that is neared by a power law, as a semistable one is: what is left when the law has run out."""
+        found = laws.approach(t[1:], amplitudes[1:])
+        if found is None:
+            return None
+        limit, law = found
+        shrink = limit / amplitudes[-1]
+        if law.error > 0.1 * law.exponent or not 0.9 < shrink < 1.1:
+            return None
+        left = (t[-5:] + law.offset) ** -law.exponent
+        late = np.array([look.extents for look in self.looks[-5:]])
+        extents = np.array([np.polyfit(left, e, 1)[1] for e in late.T])
+        numbers: dict[str, Any] = {"radius_phi": float(extents[0]), "radius_theta": float(extents[2])}
+        numbers["approach_exponent"] = law.exponent
+        stretch = self.looks[-1].stretch
+        round_ = self.system.dim > 1 and max(extents[::2] - extents[1::2]) <= 1e-3 * extents.max()
+        kind = "limit-circle" if round_ else "limit-cycle"
+        period = _mean_period(stretch)
+        if isinstance(self.motion, Flow) and period is not None:
+            on = self.origin + shrink * (stretch.zs[0] - self.origin)
+            orbit = orbits.periodic_orbit(self.motion, on, period)
+            if orbit is not None:
+                numbers |= {"period": orbit.period, "floquet": orbit.multipliers}
+                period = orbit.period
+        if period is not None:
+            numbers["period"] = period
+        self.note(
+            f"the amplitude nears {limit:.6g} like {law.constant:.4g} t^-{law.exponent:.4g} "
+            f"(exponent +- {law.error:.2g})"
+        )
+        clock = "n" if self.motion.discrete else "t"
+        return _Answer(
+            kind,
+            numbers,
+            f"nears a {kind.replace('-', ' ')} with largest |phi| = {extents[0]:.5g}, |theta - x0| = "
+            f"{extents[2]:.5g}, but only like {clock}^-{law.exponent:.4g}",
+        )
+
     def _creeps(self, t: np.ndarray) -> _Answer | None:
         """A point that is crept to more slowly than exponentially: the path in a window shrinks by a power law."""
         diameters = np.array([look.diameter for look in self.looks])
@@ -801,7 +933,7 @@ class _Case:
         return _Answer(
             "converges-elsewhere",
             numbers,
-            f"creeps like t^-{law.exponent - 1:.3g} to {_vector(limit)}, which is not the equilibrium",
+            f"creeps like t^-{law.exponent - 1:.3g} to {self._other(limit)}",
         )
 
     # ------------------------------------------------------------ numbers
@@ -813,6 +945,15 @@ class _Case:
         if self.line is not None:
             phi, theta = self.line.up("phi", phi), self.line.up("theta", theta)
         return {"limit_phi": (phi + 0.0).tolist(), "limit_theta": (theta + 0.0).tolist()}
+
+    def _other(self, z: np.ndarray, jacobian: np.ndarray | None = None) -> str:
+        """A limit other than (0, x0) in words; with the Jacobian of the change where it is an equilibrium."""
+        if jacobian is None:
+            return f"{_vector(z)}, which is not (0, x0)"
+        free = len(jacobian) - orbits.rank(jacobian)
+        if not free:
+            return f"{_vector(z)}, an equilibrium other than (0, x0)"
+        return f"{_vector(z)}, one of a {'line' if free == 1 else f'{free}-dimensional family'} of equilibria"
 
     def _drifts_with_tolerance(self, names: list[str]) -> None:
         """Note that what drifts is the solver's: the drift over a few turns falls with the tolerance."""
@@ -892,6 +1033,12 @@ def _mean(values: np.ndarray) -> float:
     return float(np.sum(weights * values) / np.sum(weights))
 
 
+def _slope(t: np.ndarray, values: np.ndarray) -> float:
+    """Slope of a straight line fitted under a Hann window."""
+    weights = np.sin(np.pi * (np.arange(len(t)) + 0.5) / len(t))
+    return float(np.polyfit(t - t.mean(), values, 1, w=weights)[0])
+
+
 def _about(stretch: Stretch, z: np.ndarray) -> float:
     """Root mean square distance from ``z`` in a window."""
     return _mean(np.sum((stretch.zs - z) ** 2, axis=1)) ** 0.5
@@ -922,7 +1069,8 @@ def _mean_period(stretch: Stretch) -> float | None:
 
 
 def _vector(z: np.ndarray) -> str:
-    return "(" + ", ".join(f"{x + 0.0:.5g}" for x in z) + ")"
+    rounding = 1e-12 * max(1.0, float(np.max(np.abs(z))))
+    return "(" + ", ".join(f"{x:.5g}" if abs(x) > rounding else "0" for x in z) + ")"
 
 
 def _complex(values: np.ndarray) -> str:

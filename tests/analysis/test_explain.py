@@ -205,6 +205,18 @@ def test_awkward_losses_are_explained_or_refused_in_one_line(critic):
         assert "What happens" in text or "\n" not in text
 
 
+def test_a_loss_without_a_value_at_rest_is_said_so_once():
+    notes = explain(users(lambda self, real, fake, *_: jnp.mean(jnp.log(fake - 5.0)))).notes
+    assert len(notes) == 1 and "no finite value at (0, 0)" in notes[0]
+
+
+def test_a_step_has_a_place_and_no_slope():
+    e = explain(users(lambda self, real, fake, *_: jnp.mean(fake + jnp.floor(10 * fake) * fake / 10)))
+    assert str(e.field["phi'"]) == "-theta*floor(10*phi*theta)/10 - theta"
+    assert any("10*phi*theta is a whole number" in note for note in e.notes)
+    assert not any("eigenvalues are" in note for note in e.notes)
+
+
 def test_indexing_and_linear_algebra_have_formulas():
     x = np.array(sp.symbols("a b c", real=True))
 

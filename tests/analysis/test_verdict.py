@@ -215,12 +215,33 @@ def test_a_smooth_limit_cycle():
     assert abs(v.numbers["floquet"][1]) == pytest.approx(8.5970e-4, rel=1e-2)
 
 
-def test_decay_without_a_derivative_is_measured():
-    v = judge(Friction(), [0.1], [0.2])
-    m = 0.05
+@pytest.mark.parametrize("m", [0.05, 0.2, 0.9])
+def test_decay_without_a_derivative_is_measured(m):
+    # however fast: a window of eight turns shrinks the motion by 2 or by 6e4
+    v = judge(Friction(m=m), [0.1], [0.2])
     half = np.pi / 2 / np.sqrt(1 + m) + np.pi / 2 / np.sqrt(1 - m)
     assert v.kind == "converges-exponentially"
-    assert v.numbers["rate"] == pytest.approx(np.log((1 + m) / (1 - m)) / 2 / half, rel=0.02)
+    assert v.numbers["rate"] == pytest.approx(np.log((1 + m) / (1 - m)) / 2 / half, rel=2e-3)
+    assert v.numbers["period"] == pytest.approx(2 * half, rel=2e-3)
+
+
+def test_sliding_onto_one_of_many_circles_is_neutral():
+    # d = 2: s = phi.theta is reached in finite time; on s = 0 |phi| and |theta| keep whatever they have
+    v = judge(Friction(m=0.2), [0.1, 0.2], [0.2, 0.1])
+    n = v.numbers
+    assert v.kind == "neutral-orbit" and n["radius_phi"] * n["radius_theta"] == pytest.approx(0.03, rel=1e-6)
+    # s' = 0 with phi' = -a theta: a = |phi|^2/|theta|^2, so the angular velocity is |phi|/|theta|
+    assert n["period"] == pytest.approx(2 * np.pi * n["radius_theta"] / n["radius_phi"], rel=1e-6)
+
+
+@pytest.mark.slow
+def test_a_semistable_circle_is_neared_by_a_power_law():
+    # inside |phi| = c the one-sided penalty does nothing; outside a turn takes delta^(3/2): delta ~ t^-2
+    v = judge("wgan-gp:c=0.5,lam=0.1,one_sided=true", [1.0], [0.2])
+    assert v.kind == "limit-cycle" and v.numbers["period"] == pytest.approx(TURN, rel=1e-3)
+    assert v.numbers["radius_phi"] == pytest.approx(0.5, rel=2e-3)
+    assert v.numbers["radius_theta"] == pytest.approx(0.5, rel=2e-3)
+    assert v.numbers["approach_exponent"] == pytest.approx(2, rel=0.05)
 
 
 @pytest.mark.slow
