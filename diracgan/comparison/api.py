@@ -191,7 +191,9 @@ def _claim_a(records: Records, noise: Records, missing: Records, chosen: Protoco
         "noise_floor": {
             "runs": noise,
             "floor_error": spread(r["floor_error"] for r in noise),
+            "floor_within": tally(r["floor_error"] <= thresholds["A_noise_floor"] for r in noise),
             "ema_error": spread(r["ema_error"] for r in noise),
+            "ema_within": tally(r["ema_error"] <= thresholds["A_ema_ratio"] for r in noise),
         },
         "not_covered": missing,
         "runs": records,

@@ -120,7 +120,14 @@ def _floors(found: Mapping[str, Any]) -> str:
         for r in found["runs"]
     ]
     heads = ("variant", "modes", "noise floor", "measured", "EMA ratio", "measured")
-    return markdown(heads, rows) if rows else ""
+    if not rows:
+        return ""
+    errors = [_number(found[f"{n}_error"]["median"]) for n in ("floor", "ema")]
+    said = (
+        f"Minibatch noise: the floor within bounds in {_share(found['floor_within'])}, median error {errors[0]}; the "
+        f"ratio of the averaged players' floor to it in {_share(found['ema_within'])}, median error {errors[1]}."
+    )
+    return f"{said}\n\n{markdown(heads, rows)}"
 
 
 def _missing(listed: list[Mapping[str, Any]]) -> str:
