@@ -115,8 +115,13 @@ class Dask:
         with _quiet():
             try:
                 self.client = distributed.Client(scheduler, timeout=timeout, set_as_default=False)
-            except (OSError, ValueError, TypeError, RuntimeError) as error:
-                reason = "no scheduler answers there" if isinstance(error, OSError) else one_line(error)
+            except Exception as error:  # another service's answer is read as anything
+                silent = isinstance(error, OSError)
+                reason = (
+                    "no scheduler answers there"
+                    if silent
+                    else f"what answers there is no Dask scheduler ({one_line(error)})"
+                )
                 raise _unreachable(shown, reason) from None
 
     def run(self, question: Question, jobs: Iterator[tuple[int, Values]]) -> Iterator[tuple[int, Answers]]:

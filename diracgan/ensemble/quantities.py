@@ -213,12 +213,17 @@ def quantities(asked: Any) -> tuple[Quantity, ...]:
     """
     if isinstance(asked, Mapping):
         asked = [_renamed(str(name), _quantity(q)) for name, q in asked.items()]
-    if isinstance(asked, str):
-        asked = [a.strip() for a in asked.split(",")]
-    elif callable(asked) or isinstance(asked, Quantity) or not isinstance(asked, Sequence):
+    if (
+        isinstance(asked, str)
+        or callable(asked)
+        or isinstance(asked, Quantity)
+        or not isinstance(asked, Sequence)
+    ):
         asked = [asked]
     found = [
-        q for a in asked for q in ([_quantity(a)] if not isinstance(a, str) else map(_quantity, a.split(",")))
+        _quantity(part)
+        for a in asked
+        for part in (filter(str.strip, a.split(",")) if isinstance(a, str) else [a])
     ]
     if not found:
         raise InputError(f"no quantity asked for; allowed: {', '.join(QUANTITIES)}, or a function")
