@@ -1,36 +1,61 @@
-"""The explorer: its state goes to the address and back, its commands and code are exact, its page runs."""
+"""The explorer: its state goes to the address and back, its commands and code are exact, bad values are named."""
 
 from __future__ import annotations
 
 import shlex
-import subprocess
 import sys
-import time
-import urllib.request
 
 import numpy as np
 import pytest
 
 from diracgan.errors import InputError
-from diracgan.explorer.controls import names, spec, start
-from diracgan.explorer.scene import Scene, answers, code, command, data, picture, query, scene
+from diracgan.explorer import live
+from diracgan.explorer.controls import catalogue, read, spec, state
+from diracgan.explorer.scene import (
+    EFFORT,
+    Scene,
+    answers,
+    code,
+    command,
+    data,
+    judged,
+    picture,
+    query,
+    scene,
+    table,
+)
 
 SCENES = [
     Scene(),
     Scene(variants=("ns:r1=0.3", "wgan-gp:lam=0.5,c=0"), phi0=(1.0,), theta0=(-0.5,), length=12.5),
     Scene(variants=("gan-qp",), rule="alternating:lr=0.2,n_critic=2", length=60.0),
+    Scene(variants=("ns", "ns:r1=0.123456789"), phi0=(0.123456789,), theta0=(1.0,), length=5.0),
 ]
 
 
 @pytest.mark.parametrize("shown", SCENES)
-def test_the_address_leads_back(shown):
+def test_the_address_and_the_controls_lead_back(shown):
     assert scene(query(shown)) == shown
+    back, wrong = read(state(shown))
+    assert wrong == {}
+    assert back is not None and scene(query(back)) == back
+    assert (back.rule, back.phi0, back.theta0, back.length) == (
+        shown.rule,
+        shown.phi0,
+        shown.theta0,
+        shown.length,
+    )
+    assert [v.partition(":")[0] for v in back.variants] == [v.partition(":")[0] for v in shown.variants]
 
 
 @pytest.mark.parametrize("shown", [*(pytest.param(s, marks=pytest.mark.slow) for s in SCENES[:2]), SCENES[2]])
 def test_command_and_code_compute_what_is_shown(shown, cli, folder):
     found = answers(shown)
-    assert cli(*shlex.split(command(shown))[1:], "--out", "a.png")[0] == 0
+    said = [cli(*shlex.split(line)[1:]) for line in command(shown).splitlines()]
+    assert all(status == 0 for status, _, _ in said)
+    words = " ".join(" ".join(out for _, out, _ in said).split())
+    if len(shown.variants) == 1:
+        assert judged(shown) in words and found[0][2].text in words
     space: dict[str, object] = {}
     exec(code(shown), space)
     last = found[-1][1]
@@ -38,9 +63,39 @@ def test_command_and_code_compute_what_is_shown(shown, cli, folder):
         here = np.asarray(space["traj"][name])[-1]  # type: ignore[index]
         np.testing.assert_allclose(here, np.asarray(last[name])[-1], rtol=1e-4, atol=1e-6)
     assert space["s"].status == found[-1][2].status  # type: ignore[attr-defined]
-    table = data(shown, found).splitlines()
-    assert len(table) == 1 + sum(len(np.asarray(t["time"])) for _, t, _ in found)
+    lines = data(shown, found).splitlines()
+    assert len(lines) == 1 + sum(len(np.asarray(t["time"])) for _, t, _ in found)
     assert len(picture(shown, found).axes) >= len(found)
+    sizes = [np.linalg.norm(np.asarray(last[n])[-1]) for n in ("phi", "theta")]
+    assert [
+        float(x.split(" = ")[1]) for x in table(found)[-1]["end"].replace("−", "-").split(", ")
+    ] == pytest.approx(sizes, rel=1e-3)
+
+
+def test_the_command_names_the_file_of_a_users_variant(folder, monkeypatch, cli):
+    from diracgan.explorer.controls import FILES, load_files
+    from diracgan.variants import registry
+
+    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
+    (folder / "my loss.py").write_text(
+        "import jax.numpy as jnp, diracgan as dg\n"
+        "@dg.register('my-wgan')\n"
+        "class Mine(dg.Variant):\n"
+        "    def critic_loss(self, real, fake, x_real, x_fake): return jnp.mean(fake) - jnp.mean(real)\n"
+        "    def generator_loss(self, real, fake, x_real, x_fake): return -jnp.mean(fake)\n"
+    )
+    assert read({**state(Scene()), "variants": [{"name": "my-wgan", "typed": {}}]})[0] is None
+    monkeypatch.setenv(FILES, str(folder / "my loss.py"))
+    load_files()
+    shown, wrong = read(
+        {**state(Scene(length=3.0)), "variants": [{"name": "my-wgan", "typed": {"l2": "0.1"}}]}
+    )
+    assert shown is not None and wrong == {}
+    first = shlex.split(command(shown).splitlines()[0])
+    assert f"{folder / 'my loss.py'}:my-wgan:l2=0.1" in first
+    assert cli(*first[1:])[0] == 0
+    assert "my-wgan" in catalogue()["variants"]
+    sys.modules.pop("my loss", None)
 
 
 @pytest.mark.parametrize(
@@ -67,11 +122,65 @@ def test_a_bad_address_is_said_in_one_line(given, said):
     assert "\n" not in str(error.value)
 
 
+def typed(name="ns", rule="flow", moved=None, **fields):
+    own = {k: fields.pop(k) for k in list(fields) if k not in ("phi0", "theta0", "length")}
+    return {**state(Scene()), **fields, "variants": [{"name": name, "typed": own}],
+            "rule": {"name": rule, "typed": moved or {}}}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "said"),
+    [
+        (typed(r1="-1"), "0.r1", "r1 = -1 is out of range"),
+        (typed(r1="x"), "0.r1", "x"),
+        (typed(r1=""), "0.r1", "r1 needs a value"),
+        (typed("nss"), "0", "did you mean 'ns'"),
+        (typed("my.py:loss"), "0", "unknown variant 'my.py:loss'"),
+        (typed("gan-qp", norm="l3"), "0.norm", "l3"),
+        (typed(rr1="1"), "0", "unknown parameter of ns 'rr1'"),
+        (typed(rule="alternating", moved={"lr": "0"}), "rule.lr", "lr = 0"),
+        (typed(rule="alternating", moved={"n_critic": "1.5"}), "rule.n_critic", "1.5"),
+        (typed(rule="newton"), "rule", "unknown rule 'newton'"),
+        (typed(phi0="1,2,3"), "phi0", "3 numbers"),
+        (typed(phi0="1"), "theta0", "as many"),
+        (typed(theta0="1,"), "theta0", "theta0"),
+        (typed(length="-3"), "length", "end time = -3"),
+        (typed(length=""), "length", "end time needs a value"),
+        (typed(length="2.5", rule="adam"), "length", "2.5"),
+    ],
+)
+def test_a_bad_value_is_named_beside_its_field(given, field, said):
+    shown, wrong = read(given)
+    assert shown is None
+    assert list(wrong) == [field]
+    assert said in wrong[field] and "\n" not in wrong[field]
+
+
 def test_controls_say_only_what_differs():
     assert spec("ns", {"l2": 0.0, "r1": 0.30000000000000004, "noise": 0.0}) == "ns:r1=0.3"
     assert spec("wgan-gp", {"lam": 0.1, "c": 0.0, "one_sided": True}) == "wgan-gp:c=0,one_sided=True"
-    assert names(SCENES[1]) == ["ns", "wgan-gp"]
-    assert start({"dim": 1, "points": [[0.123456, -2]]}) == {"phi0": "0.1235", "theta0": "-2"}
+
+
+def test_every_slider_holds_its_default_and_every_field_its_parameter():
+    both = catalogue()
+    for fields in [*both["variants"].values(), *both["rules"].values()]:
+        assert len({f["name"] for f in fields}) == len(fields)
+        for f in fields:
+            if f["kind"] in ("number", "integer") and f["default"] != "":
+                assert f["min"] <= float(f["default"]) <= f["max"], f
+
+
+@pytest.mark.slow
+def test_a_real_gan_runs_beside_its_prediction():
+    """Plain steps of networks start as the Dirac game does: same place, and the same first turn."""
+    last = [*live.course(Scene(variants=("ns",)), steps=100, pause=0.0)][-1]
+    assert last.text.startswith("Step 100 of 100")
+    assert len(last.path) == len(last.predicted) == 21
+    np.testing.assert_allclose(last.path[0], last.predicted[0], atol=1e-6)
+    moved = last.path[4] - last.path[0]
+    expected = last.predicted[4] - last.predicted[0]
+    assert np.linalg.norm(moved - expected) < 0.25 * np.linalg.norm(expected)
+    assert len(live.picture(last).axes) == 2
 
 
 @pytest.mark.parametrize(
@@ -91,30 +200,9 @@ def test_the_page_runs_and_shows_what_its_controls_say():
     pytest.importorskip("anywidget", reason="the extra explore is not installed")
     from diracgan.explorer import page
 
-    _, names_ = page.app.run()
-    assert names_["said"] == "" and names_["shown"] == Scene()
-    assert "data:image/png" in names_["image"].text
-
-
-@pytest.mark.slow
-def test_the_page_is_served_on_this_machine_alone(folder):
-    pytest.importorskip("marimo", reason="the extra explore is not installed")
-    words = [sys.executable, "-m", "diracgan", "explore", "--no-browser"]
-    served = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-    try:
-        assert served.stdout is not None
-        address = served.stdout.readline().strip()
-        assert address.startswith("http://127.0.0.1:")
-        for _ in range(120):
-            try:
-                with urllib.request.urlopen(address, timeout=5) as answer:
-                    assert answer.status == 200
-                    assert b"diracgan explorer" in answer.read()
-                break
-            except OSError:
-                time.sleep(0.5)
-        else:
-            pytest.fail("the page did not come up")
-    finally:
-        served.terminate()
-        served.wait(timeout=30)
+    _, names = page.app.run()
+    here = names["here"]
+    assert here.shown == Scene() and here.page.answer["wrong"] == {}
+    assert here.page.png.startswith(b"\x89PNG")
+    here.judge(here.page.state)
+    assert here.page.verdicts == [judged(Scene())] and EFFORT < 1

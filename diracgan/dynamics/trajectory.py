@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -46,6 +47,7 @@ class Trajectory:
         return xr.Dataset(values, coords=labels | coords, attrs=dict(self.attrs))
 
 
+@functools.cache
 def versions() -> str:
     """The versions that a result depends on, as JSON."""
     found = {"python": platform.python_version()}

@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import json
 import math
+import shlex
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +21,8 @@ if TYPE_CHECKING:
     from ..variants import Variant
 
 MOST = 4  # variants side by side
-_LONGEST = {"flow": 1000.0, "steps": 20000.0}
+LONGEST = {"flow": 1000.0, "steps": 20000.0}
+EFFORT = 0.3  # of the verdicts, which follow every move
 _ROWS = 401  # what a picture can show; and tolerances to match, for an answer at once
 _REACH = 100.0  # |start| in the page
 
@@ -71,18 +75,24 @@ def scene(given: Mapping[str, Any]) -> Scene:
         variant_of(spec)
     rule = str(given.get("rule", usual.rule))
     rule_of(rule)
-    phi0, theta0 = (_start(n, given[n]) if n in given else getattr(usual, n) for n in ("phi0", "theta0"))
+    phi0, theta0 = (start_of(n, given[n]) if n in given else getattr(usual, n) for n in ("phi0", "theta0"))
     if len(phi0) != len(theta0):
         raise InputError(f"phi0 has {len(phi0)} numbers and theta0 {len(theta0)}; allowed: as many, 1 or 2")
     kind = "steps" if rule else "flow"
     usual_length = 400.0 if rule else usual.length
-    length = number("length", given.get("length", usual_length), low=0, open_low=True, high=_LONGEST[kind])
+    length = number("length", given.get("length", usual_length), low=0, open_low=True, high=LONGEST[kind])
     if rule:
         length = float(integer("length", math.floor(length), low=1))
     return Scene(names, rule, phi0, theta0, length)
 
 
-def _start(name: str, text: Any) -> tuple[float, ...]:
+def start_of(name: str, text: Any) -> tuple[float, ...]:
+    """One player's start from numbers separated by commas.
+
+    Example:
+        >>> start_of("phi0", "1,-2")
+        (1.0, -2.0)
+    """
     parts = str(text).split(",")
     if not 1 <= len(parts) <= 2:
         raise InputError(f"{name} has {len(parts)} numbers; allowed: 1 or 2")
@@ -103,7 +113,7 @@ def variant_of(spec: str) -> Variant:
     name, _, rest = spec.partition(":")
     if name not in variants():
         raise unknown("variant", name, variants())
-    return build(type(variant(name)), _settings(rest)) if rest else variant(name)
+    return build(type(variant(name)), settings(rest)) if rest else variant(name)
 
 
 def rule_of(spec: str) -> Rule | None:
@@ -118,10 +128,16 @@ def rule_of(spec: str) -> Rule | None:
     if not spec:
         return None
     name, _, rest = spec.partition(":")
-    return rule(name, **_settings(rest))
+    return rule(name, **settings(rest))
 
 
-def _settings(text: str) -> dict[str, str]:
+def settings(text: str) -> dict[str, str]:
+    """Name -> text of ``k=v,...``.
+
+    Example:
+        >>> settings("lr=0.2,n_critic=2")
+        {'lr': '0.2', 'n_critic': '2'}
+    """
     found = {}
     for part in text.split(",") if text else []:
         name, equals, value = (x.strip() for x in part.partition("="))
@@ -141,9 +157,9 @@ def query(shown: Scene) -> dict[str, str]:
     return {
         "v": ";".join(shown.variants),
         "rule": shown.rule,
-        "phi0": ",".join(f"{x:g}" for x in shown.phi0),
-        "theta0": ",".join(f"{x:g}" for x in shown.theta0),
-        "length": f"{shown.length:g}",
+        "phi0": _vector(shown.phi0),
+        "theta0": _vector(shown.theta0),
+        "length": f"{shown.length:.10g}",
     }
 
 
@@ -194,38 +210,81 @@ def picture(shown: Scene, found: list[tuple[Variant, Any, Any]] | None = None) -
     return multiples(runs, title=f"{len(runs)} variants from one start", below=f"{moved}, d = {shown.dim}")
 
 
-def judged(shown: Scene, effort: float = 0.3) -> list[tuple[str, str]]:
-    """Each variant's label with its verdict in words.
+def table(found: list[tuple[Variant, Any, Any]]) -> list[dict[str, str]]:
+    """What is shown in numbers: of each variant its label, what its eigenvalues say, the leading one, and the end.
 
     Example:
-        >>> judged(Scene(variants=("wgan-gp:c=0",)))[0][1].split(";")[0]
+        >>> table(answers(Scene(variants=("wgan-gp:c=0",), phi0=(1.0,), theta0=(0.5,), length=5.0)))[0]["leading"]
+        '−0.1 ± 0.995i'
+    """
+    from ..plotting.composite import grouped
+    from ..plotting.spectra import spectral_values, status_words
+    from ..plotting.theme import number as shown
+
+    rows = []
+    for v, traj, spectrum in found:
+        values = spectral_values(spectrum)
+        leading = grouped(values, float(spectrum.error or 0.0))[0] if values.size else "none"
+        if spectrum.kind == "map" and values.size:
+            leading += f", modulus {shown(float(np.abs(values).max()), 6)}"
+        size = [np.linalg.norm(np.asarray(traj[n]), axis=1) for n in ("phi", "theta")]
+        last = np.flatnonzero(np.isfinite(size[0] + size[1]))
+        end = (
+            f"|φ| = {shown(float(size[0][last[-1]]))}, |θ| = {shown(float(size[1][last[-1]]))}"
+            if last.size
+            else ""
+        )
+        if traj.attrs.get("result", "ok") != "ok":
+            end = f"{traj.attrs['result']}; {end}"
+        rows.append({"label": v.label, "status": status_words(spectrum), "leading": leading, "end": end})
+    return rows
+
+
+def judged(shown: Scene, index: int = 0) -> str:
+    """The verdict on one of the variants, in words.
+
+    Example:
+        >>> judged(Scene(variants=("wgan-gp:c=0",))).split(";")[0]
         'converges to the equilibrium like exp(-0.1 t)'
     """
     from ..analysis import verdict
 
-    rule = rule_of(shown.rule)
-    made = [variant_of(spec) for spec in shown.variants]
-    return [
-        (v.label, verdict(v, phi0=shown.phi0, theta0=shown.theta0, rule=rule, effort=effort).text)
-        for v in made
-    ]
+    v, rule = variant_of(shown.variants[index]), rule_of(shown.rule)
+    return verdict(v, phi0=shown.phi0, theta0=shown.theta0, rule=rule, effort=EFFORT).text
+
+
+def written(spec: str) -> str:
+    """NAME[:k=v,...] as another process finds it: with its file, where the command line named one.
+
+    Example:
+        >>> written("ns:r1=0.3")
+        'ns:r1=0.3'
+    """
+    module = sys.modules.get(type(variant_of(spec)).__module__)
+    own = module is not None and module.__name__.startswith("_diracgan_user_")
+    return f"{module.__file__}:{spec}" if module is not None and own else spec
 
 
 def command(shown: Scene) -> str:
-    """The command that draws the same.
+    """The commands that draw the same and say the same, one a line.
 
     Example:
-        >>> command(Scene(variants=("ns:r1=0.3",), phi0=(1.0,), theta0=(0.5,), length=20.0))
-        'diracgan plot --variant ns:r1=0.3 --phi0=1 --theta0=0.5 --t1 20'
+        >>> print(command(Scene(variants=("ns:r1=0.3",), phi0=(1.0,), theta0=(0.5,), length=20.0)))
+        diracgan plot --variant ns:r1=0.3 --phi0=1 --theta0=0.5 --t1 20
+        diracgan verdict --variant ns:r1=0.3 --phi0=1 --theta0=0.5 --effort 0.3
     """
-    place = " ".join(f"--{n}={','.join(f'{x:g}' for x in getattr(shown, n))}" for n in ("phi0", "theta0"))
+    place = " ".join(f"--{n}={_vector(getattr(shown, n))}" for n in ("phi0", "theta0"))
     name, _, rest = shown.rule.partition(":")
-    how = f"--t1 {shown.length:g}" if not name else f"--rule {name} --steps {shown.length:g}"
-    if rest:
-        how += "".join(f" -r {part}" for part in rest.split(","))
-    if len(shown.variants) == 1:
-        return f"diracgan plot --variant {shown.variants[0]} {place} {how}"
-    return f"diracgan compare-variants {' '.join(shown.variants)} {place} {how}"
+    moved = f" --rule {name}" + "".join(f" -r {part}" for part in rest.split(",") if part) if name else ""
+    length = f"--steps {shown.length:.10g}" if name else f"--t1 {shown.length:.10g}"
+    specs = [shlex.quote(written(v)) for v in shown.variants]
+    if len(specs) > 1:
+        return f"diracgan compare-variants {' '.join(specs)} {place}{moved} {length} --effort {EFFORT:g}"
+    lines = [
+        f"plot --variant {specs[0]} {place}{moved} {length}",
+        f"verdict --variant {specs[0]} {place}{moved}",
+    ]
+    return f"diracgan {lines[0]}\ndiracgan {lines[1]} --effort {EFFORT:g}"
 
 
 def code(shown: Scene) -> str:
@@ -238,15 +297,19 @@ def code(shown: Scene) -> str:
     name, _, rest = shown.rule.partition(":")
     lines = ["import diracgan as dg"]
     if name:
-        given = "".join(f", {k}={x if _literal(x) else repr(x)}" for k, x in _settings(rest).items())
+        given = "".join(f", {k}={x if _literal(x) else repr(x)}" for k, x in settings(rest).items())
         lines.append(f'rule = dg.rule("{name}"{given})')
-    end = f"rule=rule, steps={int(shown.length)}" if name else f"t1={shown.length:g}"
+    end = f"rule=rule, steps={int(shown.length)}" if name else f"t1={shown.length:.10g}"
     place = f"phi0={list(shown.phi0)}, theta0={list(shown.theta0)}"
     for spec in shown.variants:
-        lines.append(f'v = dg.variants.parse("{spec}")')
+        lines.append(f"v = dg.variants.parse({json.dumps(written(spec), ensure_ascii=False)})")
         lines.append(f"traj = dg.simulate(v, {place}, {end})")
         lines.append(f"s = dg.spectrum(v, dim={shown.dim}{', rule=rule' if name else ''})")
     return "\n".join(lines) + "\n"
+
+
+def _vector(values: tuple[float, ...]) -> str:
+    return ",".join(f"{x:.10g}" for x in values)
 
 
 def _literal(text: str) -> bool:
