@@ -27,6 +27,7 @@ DIVERGED, MAX_STEPS, STIFF = 1, 2, 3
 _SAFETY, _SHRINK, _GROW = 0.9, 0.2, 10.0
 _ALIKE = 4.0  # how many times smaller a step a block may take than its easiest trajectory asks for
 _BAD = 1e12  # what stands for an error that is no number
+_LOOKS = 8  # times that the statistics look at a step
 _FAR = 1e6  # a trajectory that cannot go on out there is on its way to infinity
 
 
@@ -139,7 +140,9 @@ def _round(
             # who fails at the least step cannot go on, and must not hold up the others
             lost = ~fine & (h <= limits.least) & (error > 1)
             ahead = togo - step
-            seen = _choose(fine, watch.next(seen, y, new, piece.end - ahead, step), seen)
+            if names:
+                watched = _watched(watch, seen, (y, new), (k1, ks[-1]), piece.end - ahead, step)
+                seen = _choose(fine, watched, seen)
             y, k1 = _choose(fine, new, y), _choose(fine, ks[-1], k1)
             togo = jnp.where(lost, 0.0, jnp.where(fine, ahead, togo))
             factor = jnp.clip(_SAFETY * worst**-0.2, _SHRINK, _GROW)
@@ -163,6 +166,24 @@ def _round(
         return done, jnp.broadcast_to(count, togo.shape)
 
     return by_block(block, piece, over_blocks)
+
+
+def _watched(
+    watch: Watch, seen: Any, ends: tuple[Lanes, Lanes], slopes: tuple[Lanes, Lanes], time: Any, step: Any
+) -> Any:
+    """The accumulators after a long step that ended at ``time``: looked at along the cubic between its ends."""
+
+    def look(k: Any, carry: Any) -> Any:
+        seen, before = carry
+        u = ((k + 1) / _LOOKS).astype(step.dtype)
+        rise = u * u * (3 - 2 * u)
+        now = [
+            a + rise * (b - a) + step * u * (1 - u) * ((1 - u) * p - u * q)
+            for a, b, p, q in zip(*ends, *slopes, strict=True)
+        ]
+        return watch.next(seen, before, now, time - (1 - u) * step, step / _LOOKS), now
+
+    return jax.lax.fori_loop(0, _LOOKS, look, (seen, ends[0]))[0]
 
 
 def _choose(which: Any, a: Any, b: Any) -> Any:

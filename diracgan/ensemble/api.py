@@ -92,9 +92,10 @@ def ensemble(variant: Variant, phi0: Any, theta0: Any, **arguments: Any) -> Any:
 
     Returns:
         An :class:`xarray.Dataset` with phi and theta (trajectory, component), or (trajectory, time, component) at saved
-        times, phi_ema and theta_ema with a rule's EMA, the statistics asked for, and ``status`` (trajectory): 0 ok,
-        1 diverged, 2 max steps, 3 stiff (the step fell below rounding: a pole or a discontinuity). What did not end
-        well is NaN. ``attrs`` say what produced it and how (``fused``, ``reduced``).
+        times, phi_ema and theta_ema with a rule's EMA, the statistics asked for (min and max as ``phi_min``,
+        ``theta_max``, ...; seen after every fixed step, eight times in an adaptive one), and ``status`` (trajectory):
+        0 ok, 1 diverged, 2 max steps, 3 stiff (the step fell below rounding: a pole or a discontinuity). What did not
+        end well is NaN. ``attrs`` say what produced it and how (``fused``, ``reduced``).
 
     Raises:
         InputError: for arguments that are not allowed, naming them.

@@ -63,3 +63,12 @@ def test_what_diverged_keeps_its_last_finite_numbers():
     assert np.isfinite(e["arc"][0])
     assert np.isfinite(e["phi_max"][0]).all()
     assert e["escape_time"][0] > 0
+
+
+def test_adaptive_steps_are_looked_into():
+    # the rotation has phi = cos t, theta = sin t: both extremes are 1, the path has the length t, the radius is 1
+    e = run(dg.variant("wgan-linear"), [[1.0]], [[0.0]], t1=20.0, adaptive=True, save="stats", ball=1.5)
+    extremes = [float(e[n][0, 0]) for n in ("phi_max", "phi_min", "theta_max", "theta_min")]
+    np.testing.assert_allclose(extremes, [1, -1, 1, -1], atol=2e-3)
+    np.testing.assert_allclose([e["arc"][0] / 20, e["mean_radius"][0]], 1, atol=2e-3)
+    assert (float(e["entry_time"][0]), np.isnan(e["escape_time"][0])) == (0.0, True)
