@@ -32,7 +32,7 @@ from diracgan.training.trainer import advance
 
 torch: Any
 try:
-    import torch
+    import torch  # pyright: ignore[reportMissingImports]
 except ImportError:  # the ratios need it, nothing else does
     torch = None
 

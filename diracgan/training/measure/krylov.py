@@ -11,6 +11,7 @@ Apply = Callable[[np.ndarray], np.ndarray]
 Rank = Callable[[np.ndarray], np.ndarray]
 
 _CHECK = 20  # matrix-vector products between two looks at the residuals
+_MUCH = 0.7  # of a vector's length left: orthogonalised well
 _BREAKDOWN = 1e-13  # a new direction this small, relative to what it was made from, is rounding
 
 
@@ -75,7 +76,8 @@ def arnoldi(
         largest = np.abs(hessenberg[:, :size, :size]).max(axis=(1, 2))
         if size == most or bool(np.all(guess <= tol * largest[:, None])):
             break
-    vectors = np.einsum("rkm,rmn->rkn", small, basis[:, :size])
+    known = basis[:, :size]
+    vectors = np.matmul(small.real, known) + 1j * np.matmul(small.imag, known)
     return Ritz(values, vectors, guess, size)
 
 
@@ -97,12 +99,18 @@ def _extend(
 
 
 def _orthogonal(basis: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """w less its part in the basis, and that part's coordinates; twice is enough (Kahan)."""
+    """w less its part in the basis, and that part's coordinates.
+
+    Again where much was taken away, since then rounding is large against what is left; twice is enough (Kahan).
+    """
     total = np.zeros(basis.shape[:2])
     for _ in range(2):
-        part = np.einsum("rmn,rn->rm", basis, w)
-        w = w - np.einsum("rm,rmn->rn", part, basis)
+        before = np.linalg.norm(w, axis=1)
+        part = np.matmul(basis, w[:, :, None])[:, :, 0]
+        w = w - np.matmul(part[:, None, :], basis)[:, 0]
         total += part
+        if np.all(np.linalg.norm(w, axis=1) > _MUCH * before):
+            break
     return w, total
 
 

@@ -73,12 +73,18 @@ def doubled(tree: Any) -> Any:
 def _cast(x: Any) -> Any:
     if isinstance(x, (bool, int)) or not jnp.issubdtype(jnp.result_type(x), jnp.floating):
         return x
-    return jnp.asarray(x, jnp.float64)
+    return jnp.asarray(np.asarray(x, np.float64))  # by NumPy: no program to compile for every shape
 
 
 def stacked(trees: list[Any]) -> Any:
     """Pytrees of one structure as one, with a leading axis of runs."""
-    return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(x) for x in leaves]), *trees)
+    return jax.tree.map(lambda *leaves: _stack(leaves), *trees)
+
+
+def _stack(leaves: tuple[Any, ...]) -> Array:
+    if any(isinstance(x, Array) and jnp.issubdtype(x.dtype, jax.dtypes.extended) for x in leaves):
+        return jnp.stack(leaves)  # random keys
+    return jnp.asarray(np.stack([np.asarray(x) for x in leaves]))
 
 
 def flat(players: Players) -> Array:
@@ -96,10 +102,13 @@ def length(players: Players) -> int:
     return sum(int(np.prod(np.shape(x)[1:])) for x in jax.tree.leaves(players))
 
 
-@jax.jit
-def moved(players: Players, y: Array) -> Players:
+def moved(players: Players, y: Any) -> Players:
     """The players of every run, moved by the flat vectors y (S, n)."""
-    return jax.vmap(lambda z, v: unflat(z, flat(z) + v))(players, y)
+    leaves, tree = jax.tree.flatten(players)
+    ends = np.cumsum([np.size(x[0]) for x in leaves])
+    parts = np.split(np.asarray(y), ends[:-1], axis=1)
+    there = [jnp.asarray(np.asarray(x) + d.reshape(x.shape)) for x, d in zip(leaves, parts, strict=True)]
+    return jax.tree.unflatten(tree, there)
 
 
 @jax.jit
