@@ -18,11 +18,8 @@ from .parts import legend_below, open_axes, scale_beside, ticks
 from .series import Array, read
 from .theme import (
     BLUE,
-    GREEN,
     INK,
-    ORANGE,
     PALE,
-    PURPLE,
     SHADE,
     VERMILION,
     number,
@@ -34,21 +31,22 @@ from .theme import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+# Areas have no dashes: each colour has a lightness of its own, and so they are told apart in grey too.
 _LIMITS = {
-    "equilibrium": (BLUE, "equilibrium"),
-    "converging": ("#7FB8D8", "still converging"),
-    "elsewhere": (GREEN, "another point"),
-    "orbit": (ORANGE, "orbit"),
-    "growing": ("#F0A58A", "still growing"),
-    "diverges": (VERMILION, "diverges"),
-    "undecided": (PALE, "undecided"),
+    "equilibrium": ("#004F80", "equilibrium"),
+    "converging": ("#5AA2DC", "still converging"),
+    "elsewhere": ("#00906B", "another point"),
+    "orbit": ("#EBA71C", "orbit"),
+    "growing": ("#F5C6B2", "still growing"),
+    "diverges": ("#B2450A", "diverges"),
+    "undecided": ("#ECECEC", "undecided"),
 }
-_SEVERAL = (ORANGE, PURPLE, GREEN, "#56B4E9", "#F0E442", "#CC79A7")
+_SEVERAL = ("#EBA71C", "#7A2E68", "#00906B", "#F0E442", "#5AA2DC")
 _STATUS = {
-    "unstable": (SHADE, "unstable"),
+    "unstable": ("#E6E0D6", "unstable"),
     "marginal": ("white", "undecided by eigenvalues"),
-    "no-derivative": (PALE, "no derivative"),
-    "not-an-equilibrium": ("#D9C9C9", "no equilibrium"),
+    "no-derivative": ("#A6A6A6", "no derivative"),
+    "not-an-equilibrium": ("#CDBBBB", "no equilibrium"),
 }
 _SAME = 0.02  # limits whose sizes differ by less than this share are one
 
