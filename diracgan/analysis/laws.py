@@ -88,6 +88,30 @@ def approach(t: np.ndarray, r: np.ndarray) -> tuple[float, PowerLaw] | None:
     return limit, law
 
 
+def limiting_exponent(t: np.ndarray, r: np.ndarray) -> tuple[float, float] | None:
+    """What the local exponents -dlog r/dlog t tend to, where they do so steadily, and an error bar; else None.
+
+    For laws with corrections that die out too slowly for :func:`power_law`; the times must grow geometrically.
+
+    Example:
+        >>> t = np.geomspace(1e3, 1e6, 9)
+        >>> p, error = limiting_exponent(t, t ** (1 / 3) * (1 + 2 * t ** (-1 / 3)))
+        >>> round(p, 6), error < 0.03
+        (-0.333333, True)
+    """
+    local = -np.diff(np.log(r)) / np.diff(np.log(t))
+    steps = np.diff(local)[-3:]
+    if len(steps) < 3 or np.any(steps * steps[-1] <= 0):
+        return None
+    ratios = steps[1:] / steps[:-1]
+    if not (np.all((ratios > 0.2) & (ratios < 0.9)) and np.ptp(ratios) < 0.1):
+        return None
+    left = float(steps[-1] * ratios[-1] / (1 - ratios[-1]))  # the rest of a geometric series
+    p, error = float(local[-1]) + left, max(abs(left) / 2, 0.005)
+    nice = Fraction(p).limit_denominator(6)
+    return (float(nice) if nice and abs(float(nice) - p) <= error else p), error
+
+
 def _exponent(t: np.ndarray, r: np.ndarray) -> tuple[float, float]:
     """The p for which r^(-1/p) is straightest in t, and the relative misfit that is left."""
     from scipy.optimize import minimize_scalar
@@ -97,11 +121,12 @@ def _exponent(t: np.ndarray, r: np.ndarray) -> tuple[float, float]:
 
     def misfit(log_p: float) -> float:
         p = np.exp(log_p) * (1 if falling else -1)
-        line = np.exp(-log_r / p)
+        with np.errstate(over="ignore"):
+            line = np.exp(-log_r / p)
         if not np.all(np.isfinite(line)) or np.any(line <= 0):
             return 1e3
         fit = np.maximum(np.polyval(np.polyfit(t, line, 1), t), 1e-300)
-        off = np.max(np.abs(np.log(fit / np.maximum(line, 1e-300)) * p))
+        off = np.max(np.abs((np.log(fit) - np.log(np.maximum(line, 1e-300))) * p))
         return float(off / max(np.ptp(log_r), 1e-300))
 
     grid = np.linspace(np.log(0.05), np.log(8.0), 60)

@@ -49,6 +49,7 @@ class Motion(Protocol):
 
     discrete: bool
     dim: int
+    stride: int  # units of time in one application of ``change``
 
     def begin(self, phi: np.ndarray, theta: np.ndarray) -> Any:
         """The state at the start."""
@@ -87,7 +88,7 @@ class Flow:
     discrete = False
 
     def __init__(self, system: System) -> None:
-        self.system, self.dim = system, system.dim
+        self.system, self.dim, self.stride = system, system.dim, 1
 
     def begin(self, phi: np.ndarray, theta: np.ndarray) -> np.ndarray:
         """The state at the start."""
@@ -144,7 +145,7 @@ class Iteration:
     discrete = True
 
     def __init__(self, system: System, rule: Rule) -> None:
-        self.system, self.dim = system, system.dim
+        self.system, self.dim, self.stride = system, system.dim, rule.period
         self.rule = dirac.cast(dataclasses.replace(rule, ema=None), jnp.float64)  # the average moves nothing
 
     def begin(self, phi: np.ndarray, theta: np.ndarray) -> State:

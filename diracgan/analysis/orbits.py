@@ -166,7 +166,7 @@ def rotating_state(given: Motion, flat: np.ndarray, omega: float, centre: np.nda
     order = _by_modulus(multipliers)
     bounds = 1e-7 + period * errors[order]
     how = "a state that only turns, in its turning frame"
-    return Orbit(z + centre, period, multipliers[order], how, bounds)
+    return Orbit(z + centre, period * given.stride, multipliers[order], how, bounds)
 
 
 class _About:
@@ -305,7 +305,10 @@ def returns(t: np.ndarray, zs: np.ndarray) -> list[float]:
 def lyapunov_multipliers(
     motion: Motion, state: Any, time: float, period: float, iterations: int
 ) -> np.ndarray:
-    """Moduli of the multipliers over ``period`` iterations of a map on an invariant curve, by QR along the orbit."""
+    """Moduli of the multipliers over ``period`` iterations of a map on an invariant curve, by QR along the orbit.
+
+    ``iterations`` counts applications of the motion's whole change.
+    """
     flat = motion.flat(state)
     frame = np.eye(len(flat))
     logs = np.zeros((iterations, len(flat)))
@@ -316,7 +319,7 @@ def lyapunov_multipliers(
         logs[k] = np.log(np.maximum(np.abs(np.diag(upper)), 1e-300))
     late = logs[iterations // 5 :]  # the frame has turned into the orbit's own directions
     weights = np.sin(np.pi * (np.arange(len(late)) + 0.5) / len(late)) ** 2
-    return by_modulus(np.exp(weights @ late / weights.sum() * period).astype(complex))
+    return by_modulus(np.exp(weights @ late / weights.sum() * period / motion.stride).astype(complex))
 
 
 def by_modulus(values: np.ndarray) -> np.ndarray:

@@ -398,8 +398,10 @@ class _Case:
         with np.errstate(divide="ignore"):
             rates = -np.log(np.abs(found.values)) if discrete else -found.values.real
             turning = np.abs(np.angle(found.values)) if discrete else np.abs(found.values.imag)
-        still = np.abs(rates) <= np.maximum(found.errors, 1e-9)
-        stable = rates > np.maximum(found.errors, 1e-9)
+        rates, turning = rates / self.motion.stride, turning / self.motion.stride  # per iteration
+        turning = np.where(turning > np.maximum(1e-12 * np.abs(rates), 1e-15), turning, 0.0)
+        bounds = np.maximum(found.errors, 1e-9) / self.motion.stride
+        still, stable = np.abs(rates) <= bounds, rates > bounds
         moving = _moves_players(
             rest.jacobian, 2 * self.system.dim, found.values - 1.0 if discrete else found.values
         )
@@ -532,11 +534,11 @@ class _Case:
         return _Answer("diverges", numbers, self._growing(law))
 
     def _growing(self, law: laws.PowerLaw) -> str:
+        return f"diverges like {law.constant:.4g} {self._power(law.exponent)}"
+
+    def _power(self, exponent: float) -> str:
         clock = "n" if self.motion.discrete else "t"
-        return (
-            f"diverges like {law.constant:.4g} {clock}^{-law.exponent:.4g}; "
-            f"the exponent p is that of r ~ C {clock}^-p, so it is negative for growth"
-        )
+        return f"{clock}^{-exponent:.4g}; the exponent p is that of r ~ C {clock}^-p, so it is negative for growth"
 
     def _settled(self, stretch: Stretch) -> _Answer | None:
         """An orbit that no longer changes: neutral, a circle or a cycle."""
@@ -665,7 +667,7 @@ class _Case:
         if period is None:
             return None
         period = self._longer_period(stretch, period)
-        count = int(np.clip(40 * period, 2000, 20000))
+        count = int(np.clip(40 * period, 2000, 20000)) // motion.stride
         multipliers = orbits.lyapunov_multipliers(motion, stretch.end, self.time, period, count)
         if not np.all(np.isfinite(multipliers)):
             return None
@@ -695,7 +697,34 @@ class _Case:
             return None
         return self._sublinear(law)
 
+    def _by_degree(self, law: laws.PowerLaw) -> laws.PowerLaw:
+        """The law with the exponent 1/(q - 1) of r' = -k r^q, where the field is curved by terms of one degree q.
+
+        Only where the fit comes close to it: a shape that still changes slowly bends the fit, not the law.
+        """
+        slope = self.linear.jacobian
+        if self.motion.discrete or slope is None:
+            return law
+        ways = np.random.default_rng(7).normal(size=(6, len(self.origin)))
+        ways *= self.looks[-1].rms / np.linalg.norm(ways, axis=1, keepdims=True)
+        bends = [
+            [np.linalg.norm(self.motion.change(self.origin + k * w) - k * slope @ w) for k in (1.0, 2.0)]
+            for w in ways
+        ]
+        with np.errstate(all="ignore"):
+            degrees = np.log2(np.array(bends)[:, 1] / np.array(bends)[:, 0])
+        q = float(np.median(degrees))
+        if not (np.all(np.abs(degrees - q) < 0.05) and q > 1.05):
+            return law
+        exponent = 1 / (round(q) - 1) if abs(q - round(q)) < 0.05 and round(q) > 1 else 1 / (q - 1)
+        if abs(law.exponent - exponent) > 0.04 * exponent:
+            return law
+        look = self.looks[-1]
+        constant = look.rms * (look.time + law.offset) ** exponent
+        return law._replace(exponent=exponent, constant=constant)
+
     def _sublinear(self, law: laws.PowerLaw) -> _Answer:
+        law = self._by_degree(law)
         numbers = {"exponent": law.exponent, "exponent_error": law.error, "constant": law.constant}
         if self.lyapunov is not None:
             numbers["lyapunov_coefficient"] = self.lyapunov
@@ -823,6 +852,9 @@ class _Case:
                 and amplitudes[-1] < 0.8 * amplitudes[0]
             ):
                 return self._sublinear(law)
+        slow = self._as_linearised(t, amplitudes)
+        if slow is not None:
+            return slow
         larger = self._larger(looks[-1])
         if larger is not None:
             return larger
@@ -839,6 +871,11 @@ class _Case:
             return _Answer("diverges", numbers, self._growing(grown))
         if rising and np.all(rises > 1e-3 * amplitudes[-1]) and np.all(rises[1:] > 0.9 * rises[:-1]):
             self.note("each window shows at least as much growth since the last as the one before")
+            tends = laws.limiting_exponent(t[-5:], amplitudes[-5:])
+            if tends is not None and tends[0] < 0:
+                numbers = {"exponent": tends[0], "exponent_error": tends[1]}
+                self.note("the exponent is what the local ones of five windows tend to")
+                return _Answer("diverges", numbers, f"diverges, in the end like {self._power(tends[0])}")
             return _Answer(
                 "diverges",
                 {},
@@ -869,11 +906,37 @@ class _Case:
             return _Answer(
                 kind, numbers, f"approaches a {kind.replace('-', ' ')} of period {orbit.period:.6g}"
             )
+        when = f"{self.time:.4g} iterations" if self.motion.discrete else f"t = {self.time:.4g}"
         return _Answer(
             "undecided",
             {},
-            f"undecided: after t = {self.time:.4g} the motion neither settles nor follows a law; "
+            f"undecided: after {when} the motion neither settles nor follows a law{_trend(amplitudes)}; "
             "a larger effort may tell",
+        )
+
+    def _as_linearised(self, t: np.ndarray, amplitudes: np.ndarray) -> _Answer | None:
+        """A stable equilibrium whose slow pull, and nothing else, is seen in the last windows."""
+        if self.linear.status != "stable" or len(t) < 6 or np.any(np.diff(amplitudes[-5:]) >= 0):
+            return None
+        values = self.linear.multipliers if self.motion.discrete else self.linear.eigenvalues
+        with np.errstate(divide="ignore"):
+            rates = -np.log(np.abs(values)) / self.motion.stride if self.motion.discrete else -values.real
+        k = int(np.argmin(rates))
+        rate = float(rates[k])
+        seen = -np.diff(np.log(amplitudes[-3:])) / np.diff(t[-3:])
+        off = np.abs(seen - rate)
+        if np.any(off > 0.3 * rate) or (off[-1] > 0.02 * rate and off[-1] >= off[-2]):
+            return None
+        turning = abs(
+            float(np.angle(values[k]) / self.motion.stride if self.motion.discrete else values[k].imag)
+        )
+        self.note(f"the amplitude falls as the eigenvalue says: the rate {rate:.6g}, measured {seen[-1]:.6g}")
+        numbers = {"rate": rate, "frequency": turning, "half_life": math.log(2) / rate}
+        clock = "n" if self.motion.discrete else "t"
+        return _Answer(
+            "converges-exponentially",
+            numbers | self._limit(self.origin),
+            f"converges to the equilibrium, though only like exp(-{rate:.5g} {clock})",
         )
 
     def _nears(self, t: np.ndarray, amplitudes: np.ndarray) -> _Answer | None:
@@ -997,6 +1060,22 @@ class _Case:
             name = f"|phi|^2 + {self.balance:.6g} |theta - x0|^2"
             squares[name] = squares["|phi|"] ** 2 + self.balance * squares["|theta - x0|"] ** 2
         return squares
+
+
+def _trend(amplitudes: np.ndarray) -> str:
+    """What an amplitude has done over windows at growing times, in words."""
+    first, before, last = (
+        float(amplitudes[0]),
+        float(amplitudes[-min(4, len(amplitudes))]),
+        float(amplitudes[-1]),
+    )
+    if not min(first, before) > 0 or abs(last / first - 1) < 0.01:
+        return ""
+    way = "grown" if last > first else "fallen"
+    return (
+        f": its amplitude has {way} from {first:.4g} to {last:.4g}, "
+        f"by a factor {last / before:.4g} over the last three windows"
+    )
 
 
 def _balance(phi2: np.ndarray, theta2: np.ndarray) -> float | None:

@@ -281,6 +281,21 @@ def test_steps_that_converge_stay_or_leave():
     assert fast.numbers["rate"] == pytest.approx(-np.log(s.spectral_radius), rel=1e-6)
 
 
+def test_rates_of_a_lazy_rule_are_per_iteration():
+    # the multipliers are those of four iterations together
+    rule = dg.rule("alternating", lr=0.1, lazy=4)
+    v = judge("ns:r1=0.3", [0.4], [0.7], rule=rule)
+    s = dg.spectrum(parse("ns:r1=0.3"), rule=rule)
+    assert s.period == 4 and v.numbers["rate"] == pytest.approx(-np.log(s.spectral_radius) / 4, rel=1e-6)
+
+
+@pytest.mark.slow
+def test_a_pull_too_slow_to_arrive_is_still_seen():
+    # Runge-Kutta steps shrink a rotation by (omega h)^6/144 each, here 6.9e-9
+    v = judge("saturating", [0.4], [0.7], rule=dg.rule("rk4", lr=0.2))
+    assert v.kind == "converges-exponentially" and v.numbers["rate"] == pytest.approx(1e-6 / 144, rel=0.01)
+
+
 def test_ema_does_not_change_the_verdict():
     for ema in (None, 0.99):
         v = judge("wgan-gp", [0.1, 0.2], [0.2, 0.1], rule=dg.rule("simultaneous", lr=0.1, ema=ema))
