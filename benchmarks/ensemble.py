@@ -347,6 +347,7 @@ def families(limit: Limit, quick: bool) -> Iterator[Row]:
         mine, theirs = side_by_side(
             lambda family=family, dim=dim: spectra(family, count, dim),
             lambda m=matrices: np.linalg.eigvals(m),
+            repeats=12,  # milliseconds against tenths of a second: a short disturbance would decide
         )
         root = np.sqrt(damping[:few, None] ** 2 / 4 - turn**2 + 0j)
         exact = damping[:few, None] / 2 + root * np.array([1, -1])
