@@ -277,7 +277,7 @@ def products(games: Game, players: Players, v: Any) -> np.ndarray:
 
 
 def _images(games: Game, players: Players, v: np.ndarray) -> np.ndarray:
-    return np.asarray(operators.flow_images(games, players, jnp.asarray(v)))
+    return operators.flow_images(games, players, np.asarray(v))
 
 
 def _places(players: Players) -> np.ndarray:

@@ -139,15 +139,19 @@ def applied(linear: Any, v: Array) -> Array:
 _TOGETHER = 16  # vectors of a run at once: memory grows with them, speed does not
 
 
-@jax.jit
-def flow_images(games: Game, players: Players, v: Array) -> Array:
+def flow_images(games: Game, players: Players, v: np.ndarray) -> np.ndarray:
     """J v for m vectors of every run: (S, m, n) -> (S, m, n)."""
+    left = -v.shape[1] % _TOGETHER  # whole batches: the rest would be a program of its own
+    whole = np.pad(v, ((0, 0), (0, left), (0, 0)))
+    return np.asarray(_images(games, players, jnp.asarray(whole)))[:, : v.shape[1]]
 
+
+@jax.jit
+def _images(games: Game, players: Players, v: Array) -> Array:
     def images(game: Game, z: Players, v: Array) -> Array:
-        def image(one: Array) -> Array:
-            return flat(jax.jvp(game.velocity, (z,), (unflat(z, one),))[1])
-
-        return jax.lax.map(image, v, batch_size=_TOGETHER)
+        image = jax.linearize(lambda y: flat(game.velocity(unflat(z, y))), flat(z))[1]
+        rows = v.reshape(-1, _TOGETHER, v.shape[-1])
+        return jax.lax.map(jax.vmap(image), rows).reshape(v.shape)
 
     return jax.vmap(images)(games, players, v)
 
