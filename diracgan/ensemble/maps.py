@@ -94,10 +94,8 @@ def stability(
         True
     """
     if not over:
-        first = "lam" if "lam" in parameters(type(variant)) else "gamma"
-        over = {first: "0:2:101"} | (
-            {"rate_ratio": "log:0.1:10:101"} if rule is None else {"lr": "0.01:2:100"}
-        )
+        other = {"rate_ratio": "log:0.1:10:101"} if rule is None else {"lr": "0.01:2:100"}
+        over = _weight(variant, 101) | other
     asked, values, found = _map("stability", variant, over, 2, ["margin", "status"], rule, out, rest)
     return found.assign(threshold=(("segment", "end", "coordinate"), threshold(asked, values, found)))
 
@@ -131,11 +129,17 @@ def bifurcation(
         [1.0]
     """
     if not over:
-        first = "lam" if "lam" in parameters(type(variant)) else "gamma"
-        over = {"lr": "0.01:2:400"} if rule is not None else {first: "0:2:401"}
+        over = {"lr": "0.01:2:400"} if rule is not None else _weight(variant, 401)
     wanted = ["orbit", "limit", "margin", "status"]
     asked, values, found = _map("bifurcation", variant, over, 1, wanted, rule, out, rest)
     return found.assign(threshold=(("change",), threshold(asked, values, found).reshape(-1)))
+
+
+def _weight(variant: Variant, count: int) -> dict[str, str]:
+    """The axis that comes by itself: lam where the variant has one, else gamma; from 0 on where that is allowed."""
+    lam = parameters(type(variant)).get("lam")
+    low = 0.02 if lam is not None and lam.open_low else 0
+    return {"gamma" if lam is None else "lam": f"{low}:2:{count}"}
 
 
 def _map(

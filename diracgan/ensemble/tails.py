@@ -164,34 +164,26 @@ class Tail:
         def name(where: np.ndarray, what: str) -> None:
             code[where] = LIMITS.index(what)
 
-        held, driven = self._held()
         name(bounded, "orbit")
         name(falls, "converging")
-        name(falls & held, "orbit")
+        name(falls & self._held(), "orbit")
         name(rises, "growing")
         name(steady | ((falls | rises) & levels), "orbit")
         name((swing <= ball) | ((falls | rises) & levels & (swing <= 0.1 * c)), "elsewhere")
-        name(driven, "growing")
         name(r[:, -1] <= ball, "equilibrium")
         name((self.status == 1) | (r[:, -1] >= escape), "diverges")
         name(self.status > 1, "undecided")
         return code
 
-    def _held(self) -> tuple[np.ndarray, np.ndarray]:
-        """Whether the area l = |phi ^ (theta - x0)| keeps a run away from the equilibrium, or drives it out.
-
-        As r^2 >= 2 l, an area > 0 that does not shrink holds, and one that grows without levelling off drives.
-        """
+    def _held(self) -> np.ndarray:
+        """Whether an area l = |phi ^ (theta - x0)| > 0 that does not shrink keeps a run away: r^2 >= 2 l."""
         if self.phi.shape[2] == 1:
-            return np.zeros(len(self.phi), bool), np.zeros(len(self.phi), bool)
+            return np.zeros(len(self.phi), bool)
         with np.errstate(all="ignore"):
-            areas = [self._areas(w) for w in self.rows.windows]
+            first, last = (self._areas(w) for w in (self.rows.windows[0], self.rows.windows[2]))
             size = np.max(self._sizes()[:, self.rows.windows[0]], axis=1)
-            least = areas[2].min(axis=1)
-            held = (least >= (1 - _KEPT) * areas[0].max(axis=1)) & (least > 1e-9 * size**2)
-            a, b, c = (x.mean(axis=1) for x in areas)
-            driven = (b - a > _STEADY * c) & (c - b >= 0.9 * (b - a)) & (c > 1e-9 * size**2)
-        return held, driven
+            least = last.min(axis=1)
+            return (least >= (1 - _KEPT) * first.max(axis=1)) & (least > 1e-9 * size**2)
 
     def _areas(self, window: np.ndarray) -> np.ndarray:
         """|phi ^ (theta - x0)| in a window, (N, rows)."""
