@@ -136,7 +136,13 @@ def bifurcation(
 
 
 def _weight(variant: Variant, count: int) -> dict[str, str]:
-    """The axis that comes by itself: lam where the variant has one, else gamma; from 0 on where that is allowed."""
+    """The axis that comes by itself: lam where the variant has one, else gamma; from 0 on where that is allowed.
+
+    Example:
+        >>> import diracgan as dg
+        >>> _weight(dg.variant("gan-qp"), 5), _weight(dg.variant("ns"), 5)
+        ({'lam': '0.02:2:5'}, {'gamma': '0:2:5'})
+    """
     lam = parameters(type(variant)).get("lam")
     low = 0.02 if lam is not None and lam.open_low else 0
     return {"gamma" if lam is None else "lam": f"{low}:2:{count}"}
