@@ -113,7 +113,11 @@ def npz(path: Any, key: Any = None, labels: Any = None) -> tuple[np.ndarray, np.
         with np.load(os.fspath(path), allow_pickle=False) as held:
             arrays = {n: held[n] for n in held.files}
     except (OSError, ValueError, zlib.error, EOFError, AttributeError, KeyError) as error:
-        raise InputError(f"{shown} is no .npz file of numbers: {str(error).splitlines()[0]}") from error
+        # NumPy takes what it does not know for a pickle
+        why = "" if "pickle" in str(error) else f": {str(error).splitlines()[0]}"
+        raise InputError(
+            f"{shown} is no .npz file of numbers{why}; allowed: what numpy.savez writes"
+        ) from error
     except Exception as error:  # zipfile has errors of its own for a damaged archive
         raise InputError(f"{shown} is damaged: {str(error).splitlines()[0]}") from error
     usual = [n for n in ("x", "images", "data", *(arrays if len(arrays) == 1 else ())) if n in arrays]

@@ -127,7 +127,7 @@ def problem(name: str, **options: Any) -> Problem:
     """A registered problem.
 
     Args:
-        name: see :func:`problems`; ``idx:PATH`` and ``npz:PATH`` name a file.
+        name: see :func:`problems`; ``idx:PATH`` and ``npz:PATH`` name a file, ``idx:PATH,labels=PATH`` its labels.
         **options: the problem's own, e.g. ``latent=16``.
 
     Raises:
@@ -140,7 +140,7 @@ def problem(name: str, **options: Any) -> Problem:
     """
     head, _, rest = name.partition(":")
     if head in ("idx", "npz") and rest:
-        options = {"path": rest, **options}
+        options = {**_file(head, rest), **options}
     elif rest:
         options = {**_settings(rest, name), **options}
     if head not in _MAKERS:
@@ -192,6 +192,18 @@ def _plain(value: Any) -> Any:
 def _absolute(path: Any) -> str:
     """A file's whole path, so that a run can be repeated from another folder."""
     return str(path) if str(path) == "none" else str(Path(path).resolve())
+
+
+def _file(head: str, text: str) -> dict[str, str]:
+    """A path, which may hold commas, and the options that follow it."""
+    known, found = inspect.signature(_MAKERS[head]).parameters, {}
+    while "," in text:
+        path, _, last = text.rpartition(",")
+        key, equals, value = last.partition("=")
+        if not (equals and key in known):
+            break
+        text, found[key] = path, value
+    return {"path": text, **found}
 
 
 def _settings(text: str, spec: str) -> dict[str, str]:

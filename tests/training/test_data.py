@@ -75,6 +75,8 @@ def test_idx_files_that_are_not_what_they_should_be(folder):
     refused("5 labels for 6 images", "idx:a", labels="b")
     refused("no file 'c'", "idx:a", labels="c")
     refused("magic number 0x00000803; allowed: 0x00000801", "idx:a", labels="a")
+    refused("5 labels for 6 images", "idx:a,labels=b")
+    assert problem("idx:a,labels=none,latent=3").inputs == 3
 
 
 def test_npz_files(folder):
@@ -95,10 +97,10 @@ def test_npz_files(folder):
     np.savez("labels.npz", x=vectors, y=np.arange(3))
     refused("allowed: one class 0, 1, ... for each of 7 samples", "npz:labels.npz")
     np.savez("objects.npz", x=np.array([{}, {}], object))
-    refused("is no .npz file of numbers", "npz:objects.npz")
+    refused("is no .npz file of numbers; allowed: what numpy.savez writes", "npz:objects.npz")
     np.savez("two.npz", a=vectors, b=vectors)
     refused("no array 'x'; allowed: key=a or key=b", "npz:two.npz")
-    assert problem("npz:two.npz", key="b").size == 3
+    assert problem("npz:two.npz", key="b").size == problem("npz:two.npz,key=b").size == 3
     Path("text.npz").write_text("no zip")
     refused("'text.npz'", "npz:text.npz")
     Path("cut.npz").write_bytes(Path("v.npz").read_bytes()[:-100])
