@@ -18,6 +18,9 @@ from .widget import Page
 _SETTLED_S = 0.25  # a scene that stands as long is judged; while a slider moves nothing is
 
 
+_PROGRAMS = 16  # kinds of losses whose compiled programs are kept, some 30 MiB each
+
+
 class Closing(Protocol):
     """What knows that the tab was closed."""
 
@@ -70,6 +73,7 @@ class Session:
         with self.page.hold_sync():
             if drawn is not None:
                 _keep()
+                _forget(shown)
                 self.page.png = drawn
                 self.page.verdicts = [""] * len(self.found)
             self.page.answer = self._answer(serial, wrong)
@@ -146,3 +150,22 @@ def _keep() -> None:
     """Take what JAX has loaded out of the collector's sight: looking it through would hold up every few moves."""
     gc.collect()
     gc.freeze()
+
+
+_compiled: set[Any] = set()
+
+
+def _forget(shown: scene.Scene) -> None:
+    """Give back what was compiled for other losses, once they are many: a page may stay open for days."""
+    kinds = {tuple(part.partition("=")[0] for part in v.split(",")) for v in shown.variants}
+    _compiled.update((kind, shown.rule.partition(":")[0], shown.dim) for kind in kinds)
+    if len(_compiled) > _PROGRAMS:
+        import ctypes
+
+        import jax
+
+        _compiled.clear()
+        jax.clear_caches()
+        gc.collect()
+        with contextlib.suppress(OSError, AttributeError):  # glibc alone keeps what was freed, and has this
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
