@@ -38,13 +38,16 @@ class Orbit(NamedTuple):
         return bool(np.any(np.abs(self.multipliers) < 1.0 - self.errors))
 
 
-def rest_near(motion: Motion, flat: np.ndarray, reach: float, iterations: int = 60) -> Rest | None:
+def rest_near(
+    motion: Motion, flat: np.ndarray, reach: float, iterations: int = 60, came: np.ndarray | None = None
+) -> Rest | None:
     """Newton for F = 0 from ``flat`` on the smooth piece in which it lies; None where none is within ``reach``.
 
+    The piece is that of ``came``, an earlier state, where one is given.
     Steps are least-squares ones, so that on a line of equilibria the nearest is found.
     """
     motion = motion.near_rest
-    side = motion.side(flat)
+    side = motion.side(flat if came is None else came)
     z = flat.copy()
     for _ in range(iterations):
         try:

@@ -324,9 +324,12 @@ class _Case:
                 break
             if self._plunges():  # what falls fast is soon too small to be seen: window after window
                 continue
-            stretch = self._advance(state, max(_SKIP * self.time, span), 0)
+            stretch = self._advance(state, max(_SKIP * self.time, span), 0 if self.motion.discrete else 1)
             if stretch.result != "ok":
                 return self._ended(stretch, since=state)
+            answer = self._arrived(stretch)
+            if answer is not None:
+                return answer
             state = stretch.end
         return self._give_up()
 
@@ -362,7 +365,8 @@ class _Case:
 
     def _judge(self, stretch: Stretch) -> _Answer | None:
         return (
-            self._to_a_point(stretch)
+            self._arrived(stretch)
+            or self._to_a_point(stretch)
             or self._decays(stretch)
             or self._grows()
             or self._settled(stretch)
@@ -393,6 +397,30 @@ class _Case:
         if not 0 < near < 0.9 * far:
             if not near <= 1e-12 * (1 + np.linalg.norm(z)):
                 return None
+        return self._at_point(rest, near, far)
+
+    def _arrived(self, stretch: Stretch) -> _Answer | None:
+        """A rest point reached to rounding within a stretch, perhaps on the edge of a discontinuity.
+
+        There the side is no longer told by the state itself, but by where it came from.
+        """
+        if self.motion.discrete:
+            return None
+        end = self.motion.flat(stretch.end)
+        away = np.linalg.norm(stretch.zs - end, axis=1)
+        tail = away[-len(away) // 8 :]
+        earlier = np.flatnonzero(away > 1e-9 * (1 + np.linalg.norm(end)))
+        if tail.max() > 1e-10 * (1 + np.linalg.norm(end)) or not len(earlier):
+            return None
+        rest = orbits.rest_near(
+            self.motion, end, 1e-9 * (1 + np.linalg.norm(end)), came=stretch.zs[earlier[-1]]
+        )
+        return None if rest is None else self._at_point(rest, 0.0, 0.0)
+
+    def _at_point(self, rest: orbits.Rest, near: float, far: float) -> _Answer | None:
+        """The verdict on a rest point that the motion comes to: ``far`` from it in one window, ``near`` in the next."""
+        now, before = self.looks[-1], self.looks[-2] if len(self.looks) > 1 else self.looks[-1]
+        z = rest.flat[: 2 * self.system.dim]
         discrete = self.motion.discrete
         found = eigen.eigenvalues(rest.jacobian + np.eye(len(rest.flat)) if discrete else rest.jacobian)
         with np.errstate(divide="ignore"):
@@ -620,10 +648,12 @@ class _Case:
         drawn = self.linear.status == "unstable" or bool(np.any(begun > (1 + _MOVED) * met))
         if abs(trend.sum()) > 3 or not drawn:
             return None
-        numbers = {"radius_phi": float(met[0]), "radius_theta": float(met[1])}
-        period = _mean_period(stretch)
-        if period is not None:
-            numbers["period"] = period = self._longer_period(stretch, period)
+        numbers: dict[str, Any] = {"radius_phi": float(met[0]), "radius_theta": float(met[1])}
+        orbit = self._orbit(stretch)
+        period = None if orbit is None else orbit.period
+        if orbit is not None:
+            numbers |= {"period": orbit.period, "floquet": orbit.multipliers}
+            self.note(f"multipliers by {orbit.how}")
         self.note("six windows at growing times show the same orbit, with differences that have no trend")
         text = f"ends on a limit cycle: largest |phi| = {met[0]:.6g}, |theta - x0| = {met[1]:.6g}"
         return _Answer(
@@ -690,7 +720,7 @@ class _Case:
         if np.any(np.diff(amplitudes[-5:]) >= 0) or amplitudes[-1] > 0.5 * amplitudes[0]:
             return None
         law = laws.power_law(t, amplitudes)
-        late = self.spent >= 0.5 * self.budget or amplitudes[-1] < 0.02 * amplitudes[0]
+        late = self.spent >= 0.35 * self.budget or amplitudes[-1] < 0.02 * amplitudes[0]
         if law is None or law.exponent <= 0 or law.error > 0.02 * law.exponent or not late:
             return None
         if self._held_up():

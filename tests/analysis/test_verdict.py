@@ -107,6 +107,15 @@ def test_one_centred_penalty_in_one_dimension_cycles_or_creeps():
     assert w.kind == "converges-elsewhere" and w.numbers["limit_theta"] == pytest.approx([3.0], rel=1e-6)
 
 
+@pytest.mark.parametrize(("start", "lam", "x0"), [(0.1, 1.0, 0.0), (0.4, 1.0, 0.0), (0.4, 1.2, 0.5)])
+def test_a_point_on_the_edge_of_a_jump_is_where_a_heavy_penalty_ends(start, lam, x0):
+    # u = theta - x0 - 2 lam c obeys u'' + 2 lam u' + u = 0, which does not turn: phi = 0 is not crossed again
+    v = judge(f"wgan-gp:c=1,lam={lam}", [start], [2 * start + x0], x0=[x0])
+    assert v.kind == "converges-elsewhere" and v.numbers["limit_phi"] == pytest.approx([0.0], abs=1e-9)
+    assert v.numbers["limit_theta"] == pytest.approx([x0 + 2 * lam], rel=1e-6)
+    assert v.numbers["rate"] == pytest.approx(lam - np.sqrt(lam**2 - 1), rel=1e-3)
+
+
 def test_gan_qp_converges_like_one_over_t_in_one_dimension_and_circles_in_two():
     v = judge("gan-qp", [0.1], [0.2])
     assert v.kind == "converges-sublinearly" and v.numbers["exponent"] == pytest.approx(1, rel=0.02)
