@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import socket
 import sys
 
 import numpy as np
@@ -192,6 +193,17 @@ def test_bad_input_is_one_line(cli, words, said):
     code_, out, err = cli("explore", *words)
     assert (code_, out, err.count("\n")) == (2, "", 1)
     assert said in err
+
+
+def test_a_port_that_is_taken_is_said_in_one_line(cli):
+    pytest.importorskip("marimo", reason="the extra explore is not installed")
+    pytest.importorskip("anywidget", reason="the extra explore is not installed")
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        status, out, err = cli("explore", "--no-browser", "--port", other.getsockname()[1])
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "cannot be had" in err
 
 
 @pytest.mark.slow

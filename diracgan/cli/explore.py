@@ -53,7 +53,7 @@ def command(
     from ..explorer.controls import FILES
 
     page = Path(__file__).parents[1] / "explorer" / "page.py"
-    chosen = port or _free()
+    chosen = _free(port)
     words = [
         sys.executable,
         "-m",
@@ -79,9 +79,16 @@ def command(
     raise typer.Exit(code)
 
 
-def _free() -> int:
+def _free(port: int) -> int:
+    """The port that was asked for, or any free one; whether it is free is seen before the page says where it is."""
     import socket
 
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one just left is free
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise InputError(
+                f"port = {port} cannot be had ({error.strerror}); allowed: a free one, or 0 for any"
+            ) from None
         return int(probe.getsockname()[1])
