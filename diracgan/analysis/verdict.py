@@ -316,6 +316,9 @@ class _Case:
                 seen = _mean_period(stretch)
                 if seen is not None and not 0.6 < seen / turn < 1.7:
                     turn = float(np.clip(seen, turn / 50, turn * 50))
+            unseen = _mean_period(stretch) is None and not self._plunges()
+            if round_ < 4 and self.linear.differentiable is False and unseen:
+                turn *= 2.5  # no eigenvalue has told how long a turn takes, and the window has not seen three
             state = stretch.end
             answer = self._judge(stretch)
             if answer is not None:

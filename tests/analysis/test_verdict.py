@@ -107,6 +107,14 @@ def test_one_centred_penalty_in_one_dimension_cycles_or_creeps():
     assert w.kind == "converges-elsewhere" and w.numbers["limit_theta"] == pytest.approx([3.0], rel=1e-6)
 
 
+def test_a_cycle_that_lingers_at_its_corners_is_seen_whole():
+    # close to lam = 1 a turn takes 2 pi/sqrt(1 - lam^2), far longer than the start's speed suggests
+    v = judge("wgan-gp:c=1,lam=0.9", [0.1], [0.2])
+    half = np.pi / np.sqrt(1 - 0.9**2)
+    assert v.kind == "limit-cycle" and v.numbers["period"] == pytest.approx(2 * half, rel=1e-4)
+    assert v.numbers["radius_theta"] == pytest.approx(1.8 / np.tanh(0.9 * half / 2), rel=1e-3)
+
+
 @pytest.mark.parametrize(("start", "lam", "x0"), [(0.1, 1.0, 0.0), (0.4, 1.0, 0.0), (0.4, 1.2, 0.5)])
 def test_a_point_on_the_edge_of_a_jump_is_where_a_heavy_penalty_ends(start, lam, x0):
     # u = theta - x0 - 2 lam c obeys u'' + 2 lam u' + u = 0, which does not turn: phi = 0 is not crossed again
