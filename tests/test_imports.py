@@ -77,7 +77,9 @@ def test_no_arrow_runs_back(path):
         if there in (own, "__version__"):
             continue
         if there == "training":
-            assert own in ("comparison", "plotting", "reporting", "explorer", "cli"), f"{own} must not stand on training"
+            assert own in ("comparison", "plotting", "reporting", "explorer", "cli"), (
+                f"{own} must not stand on training"
+            )
             continue
         assert there in RANK, f"{path.name} imports {target}, which has no place in the order of rooms"
         assert RANK[there] < RANK[own], f"{own} must not import {target}: data flows one way"

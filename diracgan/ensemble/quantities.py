@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from ..analysis.averaging import flow_gain, gain
+from ..analysis.kinds import KINDS
 from ..analysis.margins import Setup
-from ..analysis.verdict import KINDS, verdict
+from ..analysis.verdict import verdict
 from ..dynamics.rules import Rule
 from ..errors import InputError, one_line, unknown
 from ..variants import Variant

@@ -6,21 +6,11 @@ import json
 from importlib.resources import files
 from typing import Any
 
+from ..analysis.kinds import KINDS
+
 REPORT = "diracgan.report/1"
 
 STATUSES = ("stable", "unstable", "marginal", "no-derivative", "not-an-equilibrium")
-KINDS = (
-    "converges-exponentially",
-    "converges-sublinearly",
-    "converges-elsewhere",
-    "neutral-orbit",
-    "limit-circle",
-    "limit-cycle",
-    "diverges",
-    "finite-time",
-    "stuck",
-    "undecided",
-)
 
 
 def report_schema() -> dict[str, Any]:

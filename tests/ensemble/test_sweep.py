@@ -17,7 +17,7 @@ import pytest
 import xarray as xr
 
 import diracgan as dg
-from diracgan.analysis.verdict import KINDS
+from diracgan.analysis.kinds import KINDS
 from diracgan.ensemble import store as stores
 from diracgan.ensemble.linear import STATUS
 from diracgan.ensemble.sweep import computed, planned

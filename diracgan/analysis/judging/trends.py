@@ -1,0 +1,100 @@
+"""Judges of amplitudes that fall or grow by a power law."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import laws
+from . import windows
+from .case import Answer, Case
+
+
+def grows(case: Case) -> Answer | None:
+    """An amplitude that has grown a thousandfold, by a power law."""
+    amplitudes = np.array([look.rms for look in case.looks])
+    if len(amplitudes) < 8 or amplitudes[-1] < 1e3 * amplitudes[0] or np.any(np.diff(amplitudes[-5:]) <= 0):
+        return None
+    law = laws.power_law(np.array([look.time for look in case.looks]), amplitudes)
+    if law is None or law.exponent >= 0:
+        return None
+    numbers = {"exponent": law.exponent, "constant": law.constant, "exponent_error": law.error}
+    return Answer("diverges", numbers, growing(case, law))
+
+
+def growing(case: Case, law: laws.PowerLaw) -> str:
+    """Growth by a law in words."""
+    return f"diverges like {law.constant:.4g} {case.power(law.exponent)}"
+
+
+def falls_slowly(case: Case) -> Answer | None:
+    """An amplitude about the equilibrium that falls by a power law."""
+    if len(case.looks) < 8:
+        return None
+    t = np.array([look.time for look in case.looks])[2:]
+    amplitudes = np.array([look.rms for look in case.looks])[2:]
+    if np.any(np.diff(amplitudes[-5:]) >= 0) or amplitudes[-1] > 0.5 * amplitudes[0]:
+        return None
+    law = laws.power_law(t, amplitudes)
+    late = case.spent >= 0.35 * case.budget or amplitudes[-1] < 0.02 * amplitudes[0]
+    if law is None or law.exponent <= 0 or law.error > 0.02 * law.exponent or not late:
+        return None
+    if held_up(case):
+        return None
+    return sublinear(case, law)
+
+
+def _by_degree(case: Case, law: laws.PowerLaw) -> laws.PowerLaw:
+    """The law with the exponent 1/(q - 1) of r' = -k r^q, where the field is curved by terms of one degree q.
+
+    Only where the fit comes close to it: a shape that still changes slowly bends the fit, not the law.
+    """
+    slope = case.linear.jacobian
+    if case.motion.discrete or slope is None:
+        return law
+    ways = np.random.default_rng(7).normal(size=(6, len(case.origin)))
+    ways *= case.looks[-1].rms / np.linalg.norm(ways, axis=1, keepdims=True)
+    bends = [
+        [np.linalg.norm(case.motion.change(case.origin + k * w) - k * slope @ w) for k in (1.0, 2.0)]
+        for w in ways
+    ]
+    with np.errstate(all="ignore"):
+        degrees = np.log2(np.array(bends)[:, 1] / np.array(bends)[:, 0])
+    q = float(np.median(degrees))
+    if not (np.all(np.abs(degrees - q) < 0.05) and q > 1.05):
+        return law
+    exponent = 1 / (round(q) - 1) if abs(q - round(q)) < 0.05 and round(q) > 1 else 1 / (q - 1)
+    if abs(law.exponent - exponent) > 0.04 * exponent:
+        return law
+    look = case.looks[-1]
+    constant = look.rms * (look.time + law.offset) ** exponent
+    return law._replace(exponent=exponent, constant=constant)
+
+
+def sublinear(case: Case, law: laws.PowerLaw) -> Answer:
+    """The verdict on a fall by a law."""
+    law = _by_degree(case, law)
+    numbers = {"exponent": law.exponent, "exponent_error": law.error, "constant": law.constant}
+    if case.lyapunov is not None:
+        numbers["lyapunov_coefficient"] = case.lyapunov
+    case.note(
+        f"amplitude law fitted on windows at growing times: r ~ {law.constant:.6g} t^-{law.exponent:.6g} "
+        f"(exponent +- {law.error:.2g})"
+    )
+    clock = "n" if case.motion.discrete else "t"
+    return Answer(
+        "converges-sublinearly",
+        numbers | case.limit(case.origin),
+        f"converges to the equilibrium, but only like {law.constant:.5g} {clock}^-{law.exponent:.4g}",
+    )
+
+
+def held_up(case: Case) -> bool:
+    """Whether a conserved wedge l > 0 keeps the motion away from the equilibrium: r^2 >= 2 l."""
+    if case.system.dim == 1:
+        return False
+    values = [
+        windows.wedge(look.stretch.zs - case.origin, case.system.dim)
+        for look in (case.looks[0], case.looks[-1])
+    ]
+    first, last = (float(np.mean(v)) for v in values)
+    return first > 1e-9 * case.looks[0].rms ** 2 and abs(last - first) < 1e-6 * first

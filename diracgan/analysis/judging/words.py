@@ -1,0 +1,32 @@
+"""Numbers in the sentences of a verdict."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def trend(amplitudes: np.ndarray) -> str:
+    """What an amplitude has done over windows at growing times, in words."""
+    first, before, last = (
+        float(amplitudes[0]),
+        float(amplitudes[-min(4, len(amplitudes))]),
+        float(amplitudes[-1]),
+    )
+    if not min(first, before) > 0 or abs(last / first - 1) < 0.01:
+        return ""
+    way = "grown" if last > first else "fallen"
+    return (
+        f": its amplitude has {way} from {first:.4g} to {last:.4g}, "
+        f"by a factor {last / before:.4g} over the last three windows"
+    )
+
+
+def vector(z: np.ndarray) -> str:
+    """A point in words, rounding shown as 0."""
+    rounding = 1e-12 * max(1.0, float(np.max(np.abs(z))))
+    return "(" + ", ".join(f"{x:.5g}" if abs(x) > rounding else "0" for x in z) + ")"
+
+
+def complexes(values: np.ndarray) -> str:
+    """Complex numbers in words, separated by commas."""
+    return ", ".join(f"{v.real:.5g}{v.imag:+.5g}i" if abs(v.imag) > 1e-9 else f"{v.real:.5g}" for v in values)
