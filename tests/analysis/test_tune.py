@@ -69,6 +69,7 @@ def test_a_kink_that_vanishes_at_an_end_is_found_there():
     assert "elsewhere" in t.text
 
 
+@pytest.mark.slow
 def test_whole_numbers_are_tried_one_by_one():
     # two critic steps of wgan-gp equal one of a doubled rate to first order; the rate per iteration decides
     t = dg.tune(GP, {"n_critic": (1, 2), "lr": (0.05, 0.1)}, rule=dg.rule("alternating"))

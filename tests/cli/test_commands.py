@@ -209,7 +209,13 @@ def test_plot_names_its_picture_and_says_where_it_is(cli, folder, words, name):
 
 
 @pytest.mark.parametrize(
-    ("suffix", "start"), [(".png", b"\x89PNG"), (".pdf", b"%PDF"), (".svg", b"<?xml"), (".gif", b"GIF8")]
+    ("suffix", "start"),
+    [
+        (".png", b"\x89PNG"),
+        (".pdf", b"%PDF"),
+        (".svg", b"<?xml"),
+        pytest.param(".gif", b"GIF8", marks=pytest.mark.slow),
+    ],
 )
 def test_plot_writes_by_suffix(cli, folder, suffix, start):
     code, _, err = cli("plot", "-v", "wgan-linear", "--t1", 3, "--out", f"a{suffix}")

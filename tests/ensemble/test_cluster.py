@@ -55,6 +55,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
+@pytest.mark.slow
 def test_workers_that_die_change_nothing(cluster: Any, tmp_path: Path):
     from diracgan.variants import parse
 

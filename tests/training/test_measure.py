@@ -219,6 +219,7 @@ def test_every_singular_value_is_a_dirac_system():
     assert np.allclose(turning, np.linalg.svd(found.coupling[0])[1][:3], atol=1e-9)
 
 
+@pytest.mark.slow
 def test_teachers_of_other_kinds():
     made, z = nets(2)
     biased = dg.measure.teacher(dg.variant("fgan-kl"), made, z)
