@@ -368,3 +368,14 @@ def test_a_weighted_energy_is_found_and_its_drift_is_the_solvers():
     # phi' = -2 theta, theta' = phi keep |phi|^2 + 2 |theta|^2
     assert any(name.startswith("|phi|^2 + 2 ") for name in v.numbers["conserved"])
     assert any("rtol 1e-9" in line for line in v.evidence)
+
+
+@pytest.mark.slow
+def test_another_equilibrium_may_be_neared_by_a_power_law():
+    # fgan-kl rests where x0 = theta exp(-1), a bias that its critic does not have; across x0 it is marginal
+    x0 = np.array([-0.23, 0.22])
+    v = dg.verdict(dg.variant("fgan-kl"), [0.29, 0.8], [0.08, -0.39], x0=x0)
+    assert v.kind == "converges-elsewhere"
+    assert v.numbers["exponent"] == pytest.approx(0.5, rel=0.01)
+    np.testing.assert_allclose(v.numbers["limit_theta"], np.e * x0, rtol=1e-9)
+    np.testing.assert_allclose(v.numbers["limit_phi"], 0.0, atol=1e-9)

@@ -146,6 +146,7 @@ def _judge(case: Case, stretch: Stretch) -> Answer | None:
         or _settled(case, stretch)
         or circling.wanders(case, stretch)
         or trends.falls_slowly(case)
+        or points.falls_elsewhere(case, stretch)
     )
 
 

@@ -223,6 +223,35 @@ def creeps(case: Case, t: np.ndarray) -> Answer | None:
     )
 
 
+def falls_elsewhere(case: Case, stretch: Stretch) -> Answer | None:
+    """Another equilibrium, about which the amplitude falls by a power law."""
+    diameters = [look.diameter for look in case.looks[2:]]
+    if len(diameters) < 6 or np.any(np.diff(diameters[-5:]) >= 0) or diameters[-1] > 0.5 * diameters[0]:
+        return None
+    flat = case.motion.flat(stretch.end)
+    rest = orbits.rest_near(case.motion, flat, reach=2 * diameters[-1])
+    if rest is None:
+        return None
+    z = rest.flat[: 2 * case.system.dim]
+    if np.linalg.norm(z - case.origin) <= 2 * diameters[-1]:
+        return None
+    t = np.array([look.time for look in case.looks[2:]])
+    amplitudes = np.array([windows.about(look.stretch, z) for look in case.looks[2:]])
+    law = laws.power_law(t, amplitudes)
+    late = case.spent >= 0.35 * case.budget or amplitudes[-1] < 0.02 * amplitudes[0]
+    if law is None or law.exponent <= 0 or law.error > 0.02 * law.exponent or not late:
+        return None
+    numbers = {"exponent": law.exponent, "exponent_error": law.error, "constant": law.constant}
+    clock = "n" if case.motion.discrete else "t"
+    case.note(f"Newton: rest point {words.vector(z)}, |F| < 1e-9; the law is that of the distance from it")
+    return Answer(
+        "converges-elsewhere",
+        numbers | case.limit(z),
+        f"converges, but only like {law.constant:.5g} {clock}^-{law.exponent:.4g}, "
+        f"to {case.other(z, rest.jacobian)}",
+    )
+
+
 def _moves_players(jacobian: np.ndarray, count: int, values: np.ndarray) -> np.ndarray:
     """Which eigenvalues have a mode in which the first ``count`` entries, the players, move: not only a memory."""
     found, vectors = np.linalg.eig(jacobian)
