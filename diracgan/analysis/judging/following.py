@@ -184,7 +184,10 @@ def _settled(case: Case, stretch: Stretch) -> Answer | None:
         )
     attracts = orbit is not None and orbit.attracts
     exact = orbit is not None and orbit.how.startswith("a state")  # whose multipliers leave no doubt
-    if not attracts and not (moved and (orbit is None or (round_ and not exact))):
+    nears = moved and _still_nears(case)
+    if nears and not attracts:
+        case.note("each window is nearer to the orbit than the one before, though no multiplier attracts")
+    if not attracts and not nears and not (moved and (orbit is None or (round_ and not exact))):
         slow = _larger(case, now)
         if slow is not None:
             return slow
@@ -221,6 +224,12 @@ def _settled(case: Case, stretch: Stretch) -> Answer | None:
         _public(radii),
         "undecided: it settles on a bounded motion that neither closes nor only turns",
     )
+
+
+def _still_nears(case: Case) -> bool:
+    """Whether the last windows differ by less and less, yet by more than those of an orbit reached in finite time."""
+    a, b, c = (look.extents**2 for look in case.looks[-3:])
+    return 1e-8 * float(np.max(c)) < np.max(np.abs(c - b)) < np.max(np.abs(b - a))
 
 
 def _larger(case: Case, now: Look) -> Answer | None:
