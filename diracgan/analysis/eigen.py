@@ -154,7 +154,8 @@ def _bounded(a: np.ndarray, entry_error: float) -> tuple[np.ndarray, np.ndarray]
     n = len(a)
     if n == 1:
         return a[0].astype(complex), 10 * _EPS * np.abs(a[0]) + entry_error
-    balanced, (scale, _) = matrix_balance(a, permute=False, separate=True)
+    with np.errstate(invalid="ignore"):  # a scale beyond the integers, as which SciPy also returns it
+        balanced, (scale, _) = matrix_balance(a, permute=False, separate=True)
     w, right = np.linalg.eig(balanced)
     size = float(np.linalg.norm(balanced, 2))
     perturbation = 10 * _EPS * size + entry_error * float(np.linalg.norm(np.outer(1 / scale, scale), 2))
