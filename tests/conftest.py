@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 # For the workers of pytest-xdist, which between them use every core already: small matrices gain nothing by threads.
@@ -13,6 +15,15 @@ from hypothesis import settings
 
 settings.register_profile("diracgan", derandomize=True, deadline=None)
 settings.load_profile("diracgan")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_maps():
+    """Give back compiled programs before they are as many as a process may map: Linux allows 65,530 maps."""
+    yield
+    maps = Path("/proc/self/maps")
+    if "jax" in sys.modules and maps.exists() and maps.read_bytes().count(b"\n") > 25_000:
+        sys.modules["jax"].clear_caches()
 
 
 @pytest.fixture
