@@ -22,7 +22,7 @@ def few_maps():
     """Give back compiled programs before they are as many as a process may map: Linux allows 65,530 maps."""
     yield
     maps = Path("/proc/self/maps")
-    if "jax" in sys.modules and maps.exists() and maps.read_bytes().count(b"\n") > 25_000:
+    if "jax" in sys.modules and maps.exists() and maps.read_bytes().count(b"\n") > 40_000:
         sys.modules["jax"].clear_caches()
 
 

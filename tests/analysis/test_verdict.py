@@ -214,6 +214,7 @@ def test_blow_up_growth_capture_and_nan_are_told_apart():
     assert judge(Broken(), [0.1], [0.2]).kind == "undecided"
 
 
+@pytest.mark.slow
 def test_capture_on_one_and_on_two_surfaces():
     # d = 1: (phi - ., theta) turns about (0, -mu) from (0.3, 0.2): theta + mu = r cos, phi = r sin
     v = judge(Sticky(), [0.3], [0.2])

@@ -73,6 +73,7 @@ def test_the_average_of_a_simple_walk():
     )
 
 
+@pytest.mark.slow
 def test_the_flow_scatters_as_its_steps_do_for_small_rates():
     h = 0.05
     found = dg.stationary_covariance(DAMPED, sde=SIGMA, sde_step=h, ema_tau=1.0)

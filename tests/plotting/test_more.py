@@ -147,6 +147,7 @@ def test_bad_input_is_one_line(cli, words, said):
     assert said in err
 
 
+@pytest.mark.slow
 def test_commands_draw_beside_their_answers(cli, folder):
     code, out, _ = cli("critical", "lam", "-v", "wgan-gp:c=0", "--out", "a.png")
     assert code == 0 and "stable for lam > 0" in out

@@ -164,6 +164,7 @@ def test_numbers_of_every_kind():
     assert jax.numpy.ones(1).dtype == "float32"  # nothing global has changed
 
 
+@pytest.mark.slow
 def test_a_users_variant_trains_and_its_config_finds_it(folder, cli):
     (folder / "mine.py").write_text(
         "import jax.numpy as jnp, diracgan as dg\n"
