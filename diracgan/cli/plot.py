@@ -86,6 +86,7 @@ def command(
 
     from ..analysis import spectrum
     from ..dynamics import run
+    from ..plotting.plane import flat_field
     from ..plotting.saving import ANIMATIONS, check, save
     from ..reporting import dumps
 
@@ -95,7 +96,7 @@ def command(
     found = spectrum(
         made, dim=traj["phi"].shape[1], x0=given.get("x0"), rule=arguments.get("rule"), **rates.arguments()
     )
-    field = _field(made, given.get("x0"), rates) if found.dim == 1 else None
+    field = flat_field(made, given.get("x0"), rates.rate_d, rates.rate_g) if found.dim == 1 else None
     save(_picture(view, path.suffix.lower() in ANIMATIONS, traj, found, field), path)
     if format == "json":
         about = {n: traj.attrs[n] for n in ("variant", "result", "result_time", "result_text")}
@@ -147,20 +148,3 @@ def default_name(variant: Variant, dim: int, rule: Rule | None) -> str:
     parts += [f"d{dim}"] if dim != 2 else []
     parts += [rule.name, *changed(rule)] if rule is not None else []
     return re.sub(r"[^A-Za-z0-9._+=-]+", "-", "-".join(parts))[:150] + ".png"
-
-
-def _field(variant: Variant, x0: Any, rates: RateOptions) -> Any:
-    """The game's field on columns of points, (N, 1) each, in float64."""
-    import jax
-    import numpy as np
-
-    from ..dirac import field
-
-    velocity = jax.vmap(field(variant, x0))
-
-    def at(phi: Any, theta: Any) -> tuple[np.ndarray, np.ndarray]:
-        with jax.enable_x64(True):
-            dphi, dtheta = velocity(phi, theta)
-        return rates.rate_d * np.asarray(dphi), rates.rate_g * np.asarray(dtheta)
-
-    return at

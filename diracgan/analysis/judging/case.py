@@ -80,6 +80,11 @@ class Case:
                 "the start lies on a line through the datum, on which the game is the one-dimensional one"
             )
 
+    @property
+    def clock(self) -> str:
+        """What laws are written over: n of iterations, t of the flow."""
+        return "n" if self.motion.discrete else "t"
+
     def note(self, line: str) -> None:
         """Add a line to the evidence."""
         self.evidence.append(line)
@@ -127,8 +132,8 @@ class Case:
 
     def power(self, exponent: float) -> str:
         """A law of growth in words, with the sign that its exponent has in the numbers."""
-        clock = "n" if self.motion.discrete else "t"
-        return f"{clock}^{-exponent:.4g}; the exponent p is that of r ~ C {clock}^-p, so it is negative for growth"
+        law = f"the exponent p is that of r ~ C {self.clock}^-p, so it is negative for growth"
+        return f"{self.clock}^{-exponent:.4g}; {law}"
 
     def radii(self, stretch: Stretch) -> Stretch:
         """The same stretch seen through |phi|^2 and |theta - x0|^2 alone."""

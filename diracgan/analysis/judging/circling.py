@@ -118,12 +118,11 @@ def nears(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> Answer | None:
         f"the amplitude nears {limit:.6g} like {law.constant:.4g} t^-{law.exponent:.4g} "
         f"(exponent +- {law.error:.2g})"
     )
-    clock = "n" if case.motion.discrete else "t"
     return Answer(
         kind,
         numbers,
         f"nears a {kind.replace('-', ' ')} with largest |phi| = {extents[0]:.5g}, |theta - x0| = "
-        f"{extents[2]:.5g}, but only like {clock}^-{law.exponent:.4g}",
+        f"{extents[2]:.5g}, but only like {case.clock}^-{law.exponent:.4g}",
     )
 
 

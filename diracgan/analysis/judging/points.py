@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import eigen, laws, orbits
 from ..motion import Stretch
-from . import windows, words
+from . import trends, windows, words
 from .case import Answer, Case, Look
 
 
@@ -129,13 +129,12 @@ def decays(case: Case, stretch: Stretch) -> Answer | None:
     rate, period = found
     numbers = {"rate": rate, "half_life": math.log(2) / rate}
     numbers |= {} if period is None else {"frequency": 2 * math.pi / period, "period": period}
-    clock = "n" if case.motion.discrete else "t"
     case.note(f"there is no eigenvalue here: the rate is that of {seen}")
     turning = f", by {math.exp(-rate * period):.5g} with every turn of {period:.6g}" if period else ""
     return Answer(
         "converges-exponentially",
         numbers | case.limit(case.origin),
-        f"converges to the equilibrium like exp(-{rate:.5g} {clock}){turning}, as measured",
+        f"converges to the equilibrium like exp(-{rate:.5g} {case.clock}){turning}, as measured",
     )
 
 
@@ -192,11 +191,10 @@ def as_linearised(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> Answer |
     turning = abs(float(np.angle(values[k]) / case.motion.stride if case.motion.discrete else values[k].imag))
     case.note(f"the amplitude falls as the eigenvalue says: the rate {rate:.6g}, measured {seen[-1]:.6g}")
     numbers = {"rate": rate, "frequency": turning, "half_life": math.log(2) / rate}
-    clock = "n" if case.motion.discrete else "t"
     return Answer(
         "converges-exponentially",
         numbers | case.limit(case.origin),
-        f"converges to the equilibrium, though only like exp(-{rate:.5g} {clock})",
+        f"converges to the equilibrium, though only like exp(-{rate:.5g} {case.clock})",
     )
 
 
@@ -237,17 +235,15 @@ def falls_elsewhere(case: Case, stretch: Stretch) -> Answer | None:
         return None
     t = np.array([look.time for look in case.looks[2:]])
     amplitudes = np.array([windows.about(look.stretch, z) for look in case.looks[2:]])
-    law = laws.power_law(t, amplitudes)
-    late = case.spent >= 0.35 * case.budget or amplitudes[-1] < 0.02 * amplitudes[0]
-    if law is None or law.exponent <= 0 or law.error > 0.02 * law.exponent or not late:
+    law = trends.fall(case, t, amplitudes)
+    if law is None:
         return None
     numbers = {"exponent": law.exponent, "exponent_error": law.error, "constant": law.constant}
-    clock = "n" if case.motion.discrete else "t"
     case.note(f"Newton: rest point {words.vector(z)}, |F| < 1e-9; the law is that of the distance from it")
     return Answer(
         "converges-elsewhere",
         numbers | case.limit(z),
-        f"converges, but only like {law.constant:.5g} {clock}^-{law.exponent:.4g}, "
+        f"converges, but only like {law.constant:.5g} {case.clock}^-{law.exponent:.4g}, "
         f"to {case.other(z, rest.jacobian)}",
     )
 

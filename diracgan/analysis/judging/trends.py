@@ -34,13 +34,19 @@ def falls_slowly(case: Case) -> Answer | None:
     amplitudes = np.array([look.rms for look in case.looks])[2:]
     if np.any(np.diff(amplitudes[-5:]) >= 0) or amplitudes[-1] > 0.5 * amplitudes[0]:
         return None
+    law = fall(case, t, amplitudes)
+    if law is None or held_up(case):
+        return None
+    return sublinear(case, law)
+
+
+def fall(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> laws.PowerLaw | None:
+    """The law of a fall, once enough was seen of it to believe the fit."""
     law = laws.power_law(t, amplitudes)
     late = case.spent >= 0.35 * case.budget or amplitudes[-1] < 0.02 * amplitudes[0]
     if law is None or law.exponent <= 0 or law.error > 0.02 * law.exponent or not late:
         return None
-    if held_up(case):
-        return None
-    return sublinear(case, law)
+    return law
 
 
 def _by_degree(case: Case, law: laws.PowerLaw) -> laws.PowerLaw:
@@ -80,11 +86,10 @@ def sublinear(case: Case, law: laws.PowerLaw) -> Answer:
         f"amplitude law fitted on windows at growing times: r ~ {law.constant:.6g} t^-{law.exponent:.6g} "
         f"(exponent +- {law.error:.2g})"
     )
-    clock = "n" if case.motion.discrete else "t"
     return Answer(
         "converges-sublinearly",
         numbers | case.limit(case.origin),
-        f"converges to the equilibrium, but only like {law.constant:.5g} {clock}^-{law.exponent:.4g}",
+        f"converges to the equilibrium, but only like {law.constant:.5g} {case.clock}^-{law.exponent:.4g}",
     )
 
 
