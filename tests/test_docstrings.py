@@ -21,7 +21,12 @@ REGISTRIES = ("diracgan.variants.registry", "diracgan.dynamics.rules.registry", 
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
 
 
-@pytest.mark.parametrize("name", ["diracgan", *NAMES])
+LONG = ("diracgan.ensemble.maps", "diracgan.training.games", "diracgan.training.runs")
+
+
+@pytest.mark.parametrize(
+    "name", ["diracgan", *(pytest.param(n, marks=[pytest.mark.slow] * (n in LONG)) for n in NAMES)]
+)
 def test_examples_run(name, folder, monkeypatch):
     if name in ("diracgan.explorer.session", "diracgan.explorer.widget"):
         pytest.importorskip("anywidget", reason="the extra explore is not installed")

@@ -67,6 +67,7 @@ def counted(use, integrate, v, rtol):
     return out.ys[-1], out.steps
 
 
+@pytest.mark.slow
 def test_rows_times_and_ends():
     v = dg.variant("wgan-linear")
     traj = run(v, [1.0], [0.0], t1=7.0, solver="DOP853")

@@ -37,6 +37,7 @@ def test_the_flow_is_the_trajectory():
     assert z.phi.shape == z.theta.shape == (2, 2)
 
 
+@pytest.mark.slow
 def test_the_flow_under_jit_vmap_and_grad():
     v = dg.variant("wgan-gp", c=0.0, lam=0.3)
     plain = end(v, jnp.asarray(PHI), jnp.asarray(THETA))

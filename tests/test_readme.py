@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ import diracgan
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+LONG = ("map", "report", "train", "tune", "verdict")  # seconds each, and other tests run these commands too
 pytestmark = pytest.mark.skipif(not README.is_file(), reason="the tests run away from their repository")
 
 
@@ -19,8 +21,9 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
 
 
-def commands() -> list[str]:
-    return [line for block in blocks("sh") for line in block.splitlines() if line.startswith("diracgan ")]
+def commands() -> list[Any]:
+    lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("diracgan ")]
+    return [pytest.param(line, marks=[pytest.mark.slow] * (line.split()[1] in LONG)) for line in lines]
 
 
 def test_two_set_up_commands_each_a_single_line():

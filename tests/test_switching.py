@@ -390,7 +390,8 @@ def test_stiff_problems_have_solvers():
         assert traj["theta"][-1, 0] == pytest.approx(truth, rel=1e-8)
 
 
-@pytest.mark.parametrize("dim", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("dim", [1, 2])
 def test_steps_like_floor_are_located_as_comparisons_are(dim):
     def stairs(x):
         return sum(jnp.where(x > k, 1.0, 0.0) - jnp.where(x < -k + 1, 1.0, 0.0) for k in range(1, 12))

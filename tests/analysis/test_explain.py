@@ -98,6 +98,10 @@ def test_known_formulas_come_out():
         -lam + sp.I * sp.sqrt(1 - lam**2),
         -lam - sp.I * sp.sqrt(1 - lam**2),
     ]
+
+
+@pytest.mark.slow
+def test_noise_damps_by_half_its_variance():
     mu = sp.Symbol("noise", positive=True)
     assert explain(dg.variant("ns", noise=0.5)).jacobian[0, 0] == -(mu**2) / 2
 

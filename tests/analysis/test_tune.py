@@ -28,6 +28,7 @@ def test_simultaneous_steps_of_wgan_gp_are_fastest_at_h_equal_lam():
     assert np.allclose(t.intervals["lr"], (0.0, 0.8), atol=1e-9)
 
 
+@pytest.mark.slow
 def test_alternating_ns_r1_can_be_made_deadbeat():
     # det = 1 - h g and trace = 2 - h g - h^2/4 both vanish at h = 2, g = 1/2
     t = dg.tune(dg.variant("ns"), ["r1", "lr"], rule=dg.rule("alternating"))

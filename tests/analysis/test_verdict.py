@@ -243,6 +243,7 @@ def test_decay_without_a_derivative_is_measured(m):
     assert v.numbers["period"] == pytest.approx(2 * half, rel=2e-3)
 
 
+@pytest.mark.slow
 def test_sliding_onto_one_of_many_circles_is_neutral():
     # d = 2: s = phi.theta is reached in finite time; on s = 0 |phi| and |theta| keep whatever they have
     v = judge(Friction(m=0.2), [0.1, 0.2], [0.2, 0.1])
@@ -292,6 +293,7 @@ def test_steps_have_circles_of_their_own():
     assert w.kind == "limit-cycle" and w.numbers["radius_phi"] == pytest.approx(np.sqrt(0.2), rel=0.01)
 
 
+@pytest.mark.slow
 def test_steps_that_converge_stay_or_leave():
     slow = judge("ns", [0.1], [0.2], rule=dg.rule("alternating", lr=0.1))
     assert slow.kind == "converges-sublinearly"
@@ -327,7 +329,9 @@ def test_ema_does_not_change_the_verdict():
 # ---------------------------------------------------------------- invariances
 
 
-@pytest.mark.parametrize(("phi0", "theta0"), [([0.1], [0.2]), ([0.1, 0.2], [0.2, 0.1])])
+@pytest.mark.parametrize(
+    ("phi0", "theta0"), [pytest.param([0.1], [0.2], marks=pytest.mark.slow), ([0.1, 0.2], [0.2, 0.1])]
+)
 def test_a_scaled_loss_runs_faster_and_is_judged_alike(phi0, theta0):
     k = 3.0
     base = dg.variant("gan-qp")

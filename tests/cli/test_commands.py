@@ -123,6 +123,7 @@ def test_rates_act_in_eig(cli):
 # ---------------------------------------------------------------- simulate
 
 
+@pytest.mark.slow
 def test_simulate_rotates(cli):
     found = answer(
         cli, "simulate", "-v", "wgan-linear", "--phi0", "1,0", "--theta0", "0,2", "--t1", math.pi / 2

@@ -62,7 +62,9 @@ def test_a_reader_that_leaves_is_no_error():
     assert done.returncode in (0, 141)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_an_interrupted_write_leaves_the_old_file(tmp_path, number, code):
     (tmp_path / "a.npz").write_text("old")
     running = subprocess.Popen(

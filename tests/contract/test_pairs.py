@@ -43,7 +43,9 @@ def test_an_iteration_is_finite_pure_and_keeps_its_dtype(variant, rule):
     assert jax.tree.structure(once) == jax.tree.structure(start)
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in ("cgd", "implicit"))) for n in RULES]
+)
 def test_a_rule_compiles_once_batches_differentiates_and_averages(name):
     variant = dg.variant("ns").with_(r1=0.3)
     rule = dg.rule(name, lr=0.05, ema=0.9)

@@ -71,6 +71,7 @@ def test_workers_that_die_change_nothing(cluster: Any, tmp_path: Path):
     assert contents(there) == contents(here)
 
 
+@pytest.mark.slow
 def test_runs_on_a_cluster_equal_those_here(cluster: Any, tmp_path: Path):
     rule = dg.rule("alternating", lr=0.1, ema=0.9)
     arguments: dict[str, Any] = {"rule": rule, "steps": 200, "chunk": 8, "theta0": [0.3]}

@@ -82,7 +82,7 @@ def test_rule_with_ema_and_several_critic_steps():
     np.testing.assert_allclose(e["time"], [0, 0.15, 0.35])
 
 
-@pytest.mark.parametrize("engine", ["in_registers", "through_xla"])
+@pytest.mark.parametrize("engine", ["in_registers", pytest.param("through_xla", marks=pytest.mark.slow)])
 def test_a_users_loss_from_a_file(engine, request, tmp_path):
     request.getfixturevalue(engine)
     path = tmp_path / "mine.py"

@@ -96,6 +96,7 @@ def period(t, x):
     return np.diff(zeros).mean()
 
 
+@pytest.mark.slow
 def test_ns_goes_onto_its_circle_in_two_dimensions_and_converges_in_one():
     t, phi, theta = flow("ns", 1500)
     late = t > 1300

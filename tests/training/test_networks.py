@@ -138,6 +138,7 @@ def alone_as_in_company(norm: str) -> bool:
     return bool(np.allclose(critic(phi, x, how)[:1], critic(phi, x[:1], how), atol=1e-5))
 
 
+@pytest.mark.slow
 def test_only_a_batch_norm_lets_samples_depend_on_each_other():
     """Virtual batch norm's effect: the normalisation stays, the dependence goes (arXiv 1606.03498, 3.4)."""
     assert not alone_as_in_company("batch")
@@ -214,6 +215,7 @@ def test_dropout_keeps_the_mean_and_needs_a_key():
     assert draws.std(axis=0).min() > 0.05
 
 
+@pytest.mark.slow
 def test_a_projection_critic_sees_labels_and_no_slope_along_them(folder):
     np.savez("v.npz", x=x_of(30, 2), y=np.arange(30) % 3)
     on = problem("npz:v.npz", latent=4)

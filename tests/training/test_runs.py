@@ -82,6 +82,7 @@ def test_two_halves_of_a_convolutional_run(folder):
     assert (folder / "half/metrics.jsonl").read_bytes() == (folder / "whole/metrics.jsonl").read_bytes()
 
 
+@pytest.mark.slow
 def test_killed_at_any_step_it_goes_on_bit_for_bit(folder):
     words = ["train", "ring8", "--width", "8", "--batch", "16", "--steps", "1000", "--log-every", "50"]
     words += ["--save-every", "50", "--sample-every", "1000", "--out", "killed"]

@@ -166,6 +166,7 @@ def test_instance_noise_damps_and_decays():
     assert field(NS, "instance-noise:std=0.6,until=10", now=5) != pytest.approx(plain, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_mixed_batches_differ_only_by_a_norm_over_the_batch():
     """With separate batches a batch norm hides a shift of all fakes; in a mixed one the critic sees it."""
     on = problem("gauss2d")
@@ -321,6 +322,7 @@ def test_truncation_trades_variety_for_the_middle():
     assert np.trace(np.cov(narrow.T)) < 0.3 * np.trace(np.cov(wide.T))
 
 
+@pytest.mark.slow
 def test_a_larger_batch_has_less_noise():
     """The velocity's variance falls like 1/batch: 8 times the batch, an eighth of the variance."""
     on, variances = problem("gauss2d"), []

@@ -83,6 +83,7 @@ def test_flow_is_the_closed_form(phi0, theta0, more, solver):
     np.testing.assert_allclose(traj.theta, want[..., 1], atol=2e-10)
 
 
+@pytest.mark.slow
 def test_faces_are_events_and_only_they():
     traj = dg.simulate(dg.variant("wgan-clip"), phi0=[-0.1], theta0=[1.3], t1=6.0, rtol=1e-11)
     events = json.loads(traj.attrs["events"])
