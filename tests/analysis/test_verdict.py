@@ -293,6 +293,19 @@ def test_steps_have_circles_of_their_own():
     assert w.kind == "limit-cycle" and w.numbers["radius_phi"] == pytest.approx(np.sqrt(0.2), rel=0.01)
 
 
+@pytest.mark.parametrize(("phi0", "theta0"), [([1.0], [1.0]), ([0.1, 0.2], [0.2, 0.1])])
+def test_steps_along_the_circles_of_a_conserved_radius_only_lead_outward(phi0, theta0):
+    simultaneous = dg.rule("simultaneous", lr=0.1)
+    assert judge("saturating", phi0, theta0, rule=simultaneous).kind == "diverges"  # though only like sqrt(log n)
+    minimax = dg.variant("fgan-kl", mode="minimax")  # whose steps get smaller than floats: not told from rest
+    assert dg.verdict(minimax, phi0=phi0, theta0=theta0, rule=simultaneous).kind != "limit-cycle"
+
+
+def test_slow_exponential_growth_of_steps_has_its_rate():
+    v = judge("wgan-linear", [1.0], [1.0], rule=dg.rule("simultaneous", lr=1e-3))
+    assert (v.kind, v.numbers["rate"]) == ("diverges", pytest.approx(0.5 * np.log1p(1e-6), rel=1e-6))
+
+
 @pytest.mark.slow
 def test_steps_that_converge_stay_or_leave():
     slow = judge("ns", [0.1], [0.2], rule=dg.rule("alternating", lr=0.1))

@@ -24,6 +24,8 @@ def wanders(case: Case, stretch: Stretch) -> Answer | None:
     trend = np.sign(np.diff(sizes))
     if np.ptp(sizes) > 2e-2 * sizes[-1] or np.ptp(extents[:, ::2], axis=0).max() > 0.1 * extents.max():
         return None
+    if max(look.diameter for look in late) < 1e-3 * extents.max():  # a point at which the steps are too small
+        return None
     met = np.max([np.max(case.radii(look.stretch).zs, axis=0) for look in late], axis=0) ** 0.5
     begun = [np.linalg.norm(part) for part in np.split(np.concatenate(case.start) - case.origin, 2)]
     drawn = case.linear.status == "unstable" or bool(np.any(begun > (1 + MOVED) * met))

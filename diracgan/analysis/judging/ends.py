@@ -40,7 +40,7 @@ def _growth_of_map(case: Case) -> dict[str, Any]:
         return {}
     a, b = case.looks[-2:]
     grown = b.rms > a.rms > 0 and math.isfinite(b.rms)
-    return {"rate": math.log(b.rms / a.rms) / (b.time - a.time)} if grown else {}
+    return {"rate": float(math.log(b.rms / a.rms) / (b.time - a.time))} if grown else {}
 
 
 def _blow_up(case: Case, stretch: Stretch, since: Any) -> Answer:

@@ -293,9 +293,9 @@ def _give_up(case: Case) -> Answer:
             {},
             f"diverges slowly: the amplitude has reached {amplitudes[-1]:.4g} and keeps growing",
         )
-    nearing = circling.nears(case, t, amplitudes)
-    if nearing is not None:
-        return nearing
+    beyond = trends.only_outward(case) or circling.nears(case, t, amplitudes)
+    if beyond is not None:
+        return beyond
     orbit = circling.refined(case, stretch)
     refined = orbit is not None and not orbit.how.startswith("Lyapunov")
     if orbit is not None and refined and orbit.attracts:

@@ -1,4 +1,4 @@
-"""Judges of amplitudes that fall or grow by a power law."""
+"""Judges of amplitudes that fall or grow by a law, or grow without one."""
 
 from __future__ import annotations
 
@@ -24,6 +24,36 @@ def grows(case: Case) -> Answer | None:
 def growing(case: Case, law: laws.PowerLaw) -> str:
     """Growth by a law in words."""
     return f"diverges like {law.constant:.4g} {case.power(law.exponent)}"
+
+
+def only_outward(case: Case) -> Answer | None:
+    """A growth by steps that never lead inward: r can have no limit where they keep moving.
+
+    |step(z) - x0|^2 - |z - x0|^2 = 2 (z - x0) . dz + |dz|^2 is looked at here and up to a hundred times as far.
+    """
+    here = case.motion.flat(case.looks[-1].stretch.end)
+    r = np.array([case.distances(look).mean() for look in case.looks])
+    if not case.motion.discrete or len(here) > 2 * case.system.dim or r[-1] < 1.01 * r[0]:
+        return None
+    if np.any(np.diff(r) < -1e-9 * r[-1]):  # what rounding leaves of so many steps
+        return None
+    ways = np.random.default_rng(11).normal(size=(64, len(here)))
+    ways /= np.linalg.norm(ways, axis=1, keepdims=True)
+    for radius in r[-1] * np.geomspace(1, 100, 9):
+        steps = np.array([case.motion.change(case.origin + radius * w) for w in ways])
+        with np.errstate(all="ignore"):  # a step may be beyond the float range
+            along, squares = 2 * radius * np.sum(ways * steps, axis=1), np.sum(steps**2, axis=1)
+            rounding = 1e-15 * radius * (radius + 10 * squares**0.5)
+            inward, outward = along + squares < -rounding, along + squares > rounding
+        if not np.all(np.isfinite(squares)) or np.any(inward) or np.mean(outward) < 0.25:
+            return None
+    case.note("up to a hundred times as far, in 64 directions: no step leads inward, and many lead outward")
+    reached = f"no step leads nearer to (0, x0), and the amplitude has reached {r[-1]:.4g}"
+    rates = np.diff(np.log(r[-5:])) / np.diff([look.time for look in case.looks[-5:]])
+    if np.ptp(rates) < 1e-2 * rates[-1]:
+        rate = float(rates[-1])
+        return Answer("diverges", {"rate": rate}, f"diverges exponentially, like exp({rate:.5g} n): {reached}")
+    return Answer("diverges", {}, f"diverges, by no simple law: {reached}")
 
 
 def falls_slowly(case: Case) -> Answer | None:
