@@ -55,4 +55,7 @@ def load_on_use(package: str, **homes: tuple[str, ...]) -> None:
             own = name in home and isinstance(value, ModuleType)
             super().__setattr__(name, getattr(value, name) if own else value)
 
+        def __dir__(self) -> list[str]:
+            return sorted(home)
+
     sys.modules[package].__class__ = Package

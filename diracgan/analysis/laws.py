@@ -16,6 +16,11 @@ class PowerLaw(NamedTuple):
     offset: float
     error: float
 
+    @property
+    def numbers(self) -> dict[str, float]:
+        """As a verdict reports it."""
+        return {"exponent": self.exponent, "exponent_error": self.error, "constant": self.constant}
+
 
 def power_law(t: np.ndarray, r: np.ndarray) -> PowerLaw | None:
     """Fit r ~ C (t + t0)^-p to a slowly falling (or growing) amplitude; None where no such law holds.

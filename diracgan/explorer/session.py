@@ -16,8 +16,6 @@ from .controls import catalogue, read, state
 from .widget import Page
 
 _SETTLED_S = 0.25  # a scene that stands as long is judged; while a slider moves nothing is
-
-
 _PROGRAMS = 16  # kinds of losses whose compiled programs are kept, some 30 MiB each
 
 

@@ -10,43 +10,9 @@ when a function has to open a figure of its own.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
-_HOME = {
-    "animate": "animation",
-    "animate_critic": "critics",
-    "animate_locus": "spectra",
-    "basins": "maps",
-    "bifurcation": "maps",
-    "bode": "averages",
-    "bode_figure": "averages",
-    "check": "saving",
-    "critic": "critics",
-    "critic_figure": "critics",
-    "decay": "laws",
-    "diagnosis_figure": "diagnosis",
-    "draw_all": "gallery",
-    "eigenvalues": "spectra",
-    "ema": "averages",
-    "ema_paths": "averages",
-    "figure": "composite",
-    "law_figure": "laws",
-    "locus": "spectra",
-    "locus_figure": "spectra",
-    "map_figure": "maps",
-    "multiples": "small_multiples",
-    "path": "portraits",
-    "portrait": "portraits",
-    "power_law": "laws",
-    "radii": "curves",
-    "save": "saving",
-    "show": "saving",
-    "space_figure": "space",
-    "stability": "maps",
-    "style": "theme",
-    "verdict_words": "small_multiples",
-}
+from .._callable import load_on_use
 
 __all__ = [
     "animate",
@@ -100,14 +66,21 @@ if TYPE_CHECKING:
     from .spectra import animate_locus, eigenvalues, locus, locus_figure
     from .theme import style
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module 'diracgan.plotting' has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+load_on_use(
+    __name__,
+    animation=("animate",),
+    averages=("bode", "bode_figure", "ema", "ema_paths"),
+    composite=("figure",),
+    critics=("animate_critic", "critic", "critic_figure"),
+    curves=("radii",),
+    diagnosis=("diagnosis_figure",),
+    gallery=("draw_all",),
+    laws=("decay", "law_figure", "power_law"),
+    maps=("basins", "bifurcation", "map_figure", "stability"),
+    portraits=("path", "portrait"),
+    saving=("check", "save", "show"),
+    small_multiples=("multiples", "verdict_words"),
+    space=("space_figure",),
+    spectra=("animate_locus", "eigenvalues", "locus", "locus_figure"),
+    theme=("style",),
+)

@@ -8,28 +8,9 @@ Names load on first use.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
-_HOME = {
-    "Alarms": "plan",
-    "Architecture": "networks",
-    "Course": "plan",
-    "Problem": "problems",
-    "Run": "runs",
-    "Trick": "tricks",
-    "game": "games",
-    "load_run": "runs",
-    "minibatches": "games",
-    "players": "networks",
-    "problem": "problems",
-    "problems": "problems",
-    "register_trick": "tricks",
-    "resume": "runs",
-    "train": "runs",
-    "train_classifier": "classifier",
-    "trick": "tricks",
-}
+from .._callable import load_on_use
 
 __all__ = [
     "Alarms",
@@ -60,14 +41,13 @@ if TYPE_CHECKING:
     from .runs import Run, load_run, resume, train
     from .tricks import Trick, register_trick, trick
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module 'diracgan.training' has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+load_on_use(
+    __name__,
+    classifier=("train_classifier",),
+    games=("game", "minibatches"),
+    networks=("Architecture", "players"),
+    plan=("Alarms", "Course"),
+    problems=("Problem", "problem", "problems"),
+    runs=("Run", "load_run", "resume", "train"),
+    tricks=("Trick", "register_trick", "trick"),
+)

@@ -296,7 +296,9 @@ def test_steps_have_circles_of_their_own():
 @pytest.mark.parametrize(("phi0", "theta0"), [([1.0], [1.0]), ([0.1, 0.2], [0.2, 0.1])])
 def test_steps_along_the_circles_of_a_conserved_radius_only_lead_outward(phi0, theta0):
     simultaneous = dg.rule("simultaneous", lr=0.1)
-    assert judge("saturating", phi0, theta0, rule=simultaneous).kind == "diverges"  # though only like sqrt(log n)
+    assert (
+        judge("saturating", phi0, theta0, rule=simultaneous).kind == "diverges"
+    )  # though only like sqrt(log n)
     minimax = dg.variant("fgan-kl", mode="minimax")  # whose steps get smaller than floats: not told from rest
     assert dg.verdict(minimax, phi0=phi0, theta0=theta0, rule=simultaneous).kind != "limit-cycle"
 

@@ -279,8 +279,7 @@ def _give_up(case: Case) -> Answer:
     rising = len(rises) == 5 and bool(np.all(rises > 0))
     grown = laws.power_law(t[1:], amplitudes[1:]) if rising and amplitudes[-1] > 2 * amplitudes[0] else None
     if grown is not None and grown.exponent < 0 and grown.error < 0.1 * abs(grown.exponent):
-        numbers = {"exponent": grown.exponent, "constant": grown.constant, "exponent_error": grown.error}
-        return Answer("diverges", numbers, trends.growing(case, grown))
+        return Answer("diverges", grown.numbers, trends.growing(case, grown))
     if rising and np.all(rises > 1e-3 * amplitudes[-1]) and np.all(rises[1:] > 0.9 * rises[:-1]):
         case.note("each window shows at least as much growth since the last as the one before")
         tends = laws.limiting_exponent(t[-5:], amplitudes[-5:])

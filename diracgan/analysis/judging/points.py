@@ -238,11 +238,10 @@ def falls_elsewhere(case: Case, stretch: Stretch) -> Answer | None:
     law = trends.fall(case, t, amplitudes)
     if law is None:
         return None
-    numbers = {"exponent": law.exponent, "exponent_error": law.error, "constant": law.constant}
     case.note(f"Newton: rest point {words.vector(z)}, |F| < 1e-9; the law is that of the distance from it")
     return Answer(
         "converges-elsewhere",
-        numbers | case.limit(z),
+        law.numbers | case.limit(z),
         f"converges, but only like {law.constant:.5g} {case.clock}^-{law.exponent:.4g}, "
         f"to {case.other(z, rest.jacobian)}",
     )

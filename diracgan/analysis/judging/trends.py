@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .. import laws
@@ -17,8 +19,7 @@ def grows(case: Case) -> Answer | None:
     law = laws.power_law(np.array([look.time for look in case.looks]), amplitudes)
     if law is None or law.exponent >= 0:
         return None
-    numbers = {"exponent": law.exponent, "constant": law.constant, "exponent_error": law.error}
-    return Answer("diverges", numbers, growing(case, law))
+    return Answer("diverges", law.numbers, growing(case, law))
 
 
 def growing(case: Case, law: laws.PowerLaw) -> str:
@@ -52,7 +53,9 @@ def only_outward(case: Case) -> Answer | None:
     rates = np.diff(np.log(r[-5:])) / np.diff([look.time for look in case.looks[-5:]])
     if np.ptp(rates) < 1e-2 * rates[-1]:
         rate = float(rates[-1])
-        return Answer("diverges", {"rate": rate}, f"diverges exponentially, like exp({rate:.5g} n): {reached}")
+        return Answer(
+            "diverges", {"rate": rate}, f"diverges exponentially, like exp({rate:.5g} n): {reached}"
+        )
     return Answer("diverges", {}, f"diverges, by no simple law: {reached}")
 
 
@@ -109,7 +112,7 @@ def _by_degree(case: Case, law: laws.PowerLaw) -> laws.PowerLaw:
 def sublinear(case: Case, law: laws.PowerLaw) -> Answer:
     """The verdict on a fall by a law."""
     law = _by_degree(case, law)
-    numbers = {"exponent": law.exponent, "exponent_error": law.error, "constant": law.constant}
+    numbers: dict[str, Any] = {**law.numbers}
     if case.lyapunov is not None:
         numbers["lyapunov_coefficient"] = case.lyapunov
     case.note(
