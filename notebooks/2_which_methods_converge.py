@@ -20,7 +20,10 @@ import diracgan as dg
 
 # %% [markdown]
 # ## The same losses, one dimension and two
-# Every row is judged from the same kind of start; no row is looked up.
+# Every row is judged by following the motion from one start, (0.1, 0.2) and (0.2, 0.1) in d = 2; no row is looked up.
+# What the words mean: a *neutral* orbit stays where it started and so do its neighbours; a limit circle or cycle draws
+# the motion to itself; *sublinearly* is slower than any exponential. (All of them are on the page "The verdicts" of the
+# documentation.)
 
 # %%
 names = ["ns", "saturating", "wgan-linear", "gan-qp", "wgan-gp:c=0", "wgan-gp:c=1"]
@@ -33,8 +36,10 @@ for name in names:
 # %% [markdown]
 # ## Why: an area that is conserved
 # In two dimensions critic and generator span an area, the wedge $\varphi\wedge\theta$. Whenever $\varphi'$ is parallel to
-# $\theta$ and $\theta'$ to $\varphi$, which holds for every loss that sees the critic through $\varphi\cdot\theta$ alone, the
-# area stays what it is. At the equilibrium it is 0. So whoever starts with an area never arrives.
+# $\theta$ and $\theta'$ to $\varphi$, the area stays what it is. That holds, with the datum at 0, for every loss that sees
+# the critic through $\varphi\cdot\theta$ alone, and for GAN-QP. At the equilibrium the area is 0. So whoever starts with
+# an area never arrives. (The circle of wgan-gp with c = 1 has another cause: there the penalty pulls $|\varphi|$ to c. And
+# the neutral orbits in d = 1 conserve an energy.)
 
 # %%
 fig, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
@@ -50,18 +55,19 @@ plt.show()
 
 # %% [markdown]
 # Only the penalty lets it go. The circle on which the non-saturating GAN ends is the one whose area that is:
-# $|\varphi| = |\theta| = \sqrt{l}$.
+# $|\varphi| = |\theta| = \sqrt{l}$ with $l = |\varphi\wedge\theta| = 0.03$.
 
 # %%
 found = dg.verdict(dg.variant("ns"), dim=2)
 start = np.array([0.1, 0.2]), np.array([0.2, 0.1])
 area = abs(start[0][0] * start[1][1] - start[0][1] * start[1][0])
-print("radius of the circle:", found.numbers["radius_theta"], " root of the area:", np.sqrt(area))
+print(f"radius of the circle: {found.numbers['radius_theta']:.8f}, root of the area: {np.sqrt(area):.8f}")
 assert abs(found.numbers["radius_theta"] - np.sqrt(area)) < 1e-6
 
 # %% [markdown]
 # ## And in a hundred dimensions?
-# A loss that no rotation changes never leaves the plane that its start spans: two dimensions decide all others.
+# A loss that no rotation changes never leaves the plane that its start spans: two dimensions decide every higher one.
+# (With the datum at 0, and not under clipping to a box or Adam, which see the axes.)
 
 # %%
 rng = np.random.default_rng(0)
@@ -74,9 +80,10 @@ print(f"the path leaves its plane by {outside:.1e} of {np.linalg.norm(theta, axi
 
 # %% [markdown]
 # ## What the list of remedies looks like from here
-# A remedy has to break the conservation: R1, L2 or instance noise on the critic do, in every dimension. Two of them:
+# A remedy has to break the conservation, and that is not enough, as c = 1 shows. R1 does it, which on a linear critic is
+# the same as L2 on its weights; and so does noise on the samples, for losses that are curved:
 
 # %%
-for extra in ({"r1": 0.1}, {"l2": 0.1}):
+for extra in ({"r1": 0.1}, {"noise": 0.7}):
     v = dg.variant("ns").with_(**extra)
     print(f"{v.label:18}", *(f"d = {d}: {dg.verdict(v, dim=d).kind}" for d in (1, 2)), sep="   ")

@@ -29,28 +29,30 @@ styles = {"simultaneous": "-", "alternating": "--", "extragradient": "-.", "opti
 for name, style in styles.items():
     radius = [dg.spectrum(v, rule=dg.rule(name, lr=h)).spectral_radius for h in rates]
     ax.plot(rates, radius, linestyle=style, label=name)
-ax.axhline(1, color="black", linewidth=0.6)
+ax.axhline(1, color="0.6", linewidth=0.6, zorder=0)
 ax.set_ylim(0.6, 1.5)
 ax.set_xlabel("learning rate")
-ax.set_ylabel("largest multiplier")
+ax.set_ylabel("largest |multiplier|")
 ax.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# Simultaneous steps never converge. Alternating ones neither grow nor shrink. Looking ahead damps, until it does not.
+# Simultaneous steps always grow. Alternating ones neither grow nor shrink. Extragradient and optimistic steps damp up to
+# a limit; the implicit step, which nobody can take exactly in a real network, always damps.
 #
 # ## Exactly where
 # No need to read it off: thresholds are found to rounding.
 
 # %%
 for name in ("alternating", "extragradient", "optimistic"):
-    edge = dg.critical(v, "lr", rule=dg.rule(name)).values[-1]
-    print(f"{name:14} ends at lr = {edge:.10f}")
+    edge = dg.critical(v, "lr", rule=dg.rule(name)).thresholds[-1]
+    print(f"{name:14} {edge.below} until lr = {edge.value:.10f}, {edge.above} beyond")
 assert abs(dg.critical(v, "lr", rule=dg.rule("optimistic")).values[-1] - 1 / np.sqrt(3)) < 1e-6
 
 # %% [markdown]
 # ## With a penalty, a chart
-# The non-saturating GAN with R1 under simultaneous steps: it converges for lr below 4 gamma.
+# The non-saturating GAN with R1 of weight gamma, under simultaneous steps. For gamma up to 1, as here, it converges where lr
+# is below 4 gamma; the margin that is shown is 1 - largest |multiplier|.
 
 # %%
 from diracgan.ensemble import stability
@@ -62,7 +64,7 @@ plt.show()
 
 # %% [markdown]
 # ## The best learning rate is not the largest stable one
-# Where two multipliers meet, disturbances die fastest.
+# Here $|1 + h\mu|^2 = 1 - \gamma h + h^2/4$, which is smallest at $h = 2\gamma$: half of the largest stable one.
 
 # %%
 best = dg.tune(dg.variant("ns").with_(r1=0.5), {"lr": (0.01, 2.0)}, rule=dg.rule("simultaneous"))
@@ -70,7 +72,8 @@ print(best.text)
 
 # %% [markdown]
 # ## Momentum
-# Positive momentum, good for descent, is bad for rotation. Negative momentum with alternating steps is what damps it.
+# Positive momentum, good for descent, is bad for rotation. Negative momentum with alternating steps damps it (Gidel et al.
+# 2019), still on the pure rotation of the linear WGAN:
 
 # %%
 for beta in (0.5, 0.0, -0.5):

@@ -297,12 +297,13 @@ def _prediction(
     near = abs(lead.frequency - multiple * frequency) <= max(
         0.05 * multiple * frequency, 3 * lead.frequency_error
     )
-    fades = damping is None or abs(lead.damping - multiple * damping) <= max(
-        3 * lead.damping_error, 0.1 * multiple * abs(damping), 0.02 * lead.frequency
-    )
+    off = 0.0 if damping is None else abs(lead.damping - multiple * damping)
+    close = off <= max(3 * lead.damping_error, 0.1 * multiple * abs(damping or 0.0))
+    fades = close or off <= 0.02 * lead.frequency
     twice = " (twice it, as losses and products of both players do)" if multiple == 2 else ""
     if near and fades:
         text = f"{said}: the log agrees{twice}"
+        text += "" if close else f" but for its small damping, which is {lead.damping:.3g} per step"
     elif near:
         text = f"{said}: the log agrees in frequency{twice}, but its damping is {lead.damping:.3g} per step"
     else:
@@ -441,11 +442,12 @@ def _r1_advice(
             best = None
         if best is not None and best.best and math.isfinite(best.rate) and best.rate > 0:
             value = best.best["r1"] * predicted.scale
-            effect = (
-                f"in the Dirac game r1 = {best.best['r1']:.3g} is the fastest, exp(-{best.rate:.3g} n); at "
-                f"{predicted.scale:.3g} times its speed that is gamma = {value:.3g} and "
-                f"exp(-{best.rate * predicted.scale:.3g} n)"
-            )
+            effect = f"in the Dirac game r1 = {best.best['r1']:.3g} is the fastest, exp(-{best.rate:.3g} n)"
+            if abs(predicted.scale - 1) > 0.01:
+                effect += (
+                    f"; at {predicted.scale:.3g} times its speed that is gamma = {value:.3g} and "
+                    f"exp(-{best.rate * predicted.scale:.3g} n)"
+                )
             return Advice("r1", float(f"{value:.3g}"), effect, caveat)
     extra = max(2 * (now - sigma), 0.0)
     if extra <= 0.02 * now:
@@ -466,7 +468,7 @@ def _ratio_advice(
         effect = (
             "none on the growth by itself; smaller learning rates of both make it grow less per turn"
             if drift < 0
-            else "no ratio damps an undamped rotation: it turns with the root of both rates' product, whatever they are"
+            else "none: a rotation with next to no damping turns with the root of both rates' product, whatever they are"
         )
         return Advice(
             "lr_ratio", None, effect, "with a penalty on the critic the ratio does matter: add that first"

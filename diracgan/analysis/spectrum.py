@@ -293,9 +293,9 @@ def _words(status: str, values: np.ndarray, margin: float, discrete: bool, perio
         where = "on the unit circle" if discrete else "on the imaginary axis"
         return f"undecided: the leading eigenvalue lies {where}, so the linearisation does not decide"
     if status == "stable":
-        law = f"by {1 - margin:.4g} per {per}" if discrete else f"like exp(-{margin:.4g} t)"
+        law = f"by a factor of {1 - margin:.4g} per {per}" if discrete else f"like exp(-{margin:.4g} t)"
         return f"stable: small perturbations decay {law} ({way})"
-    law = f"by {1 - margin:.4g} per {per}" if discrete else f"like exp({-margin:.4g} t)"
+    law = f"by a factor of {1 - margin:.4g} per {per}" if discrete else f"like exp({-margin:.4g} t)"
     return f"unstable: small perturbations grow {law} ({way})"
 
 

@@ -58,8 +58,9 @@ def _at_point(case: Case, rest: orbits.Rest, near: float, far: float) -> Answer 
     with np.errstate(divide="ignore"):
         rates = -np.log(np.abs(found.values)) if discrete else -found.values.real
         turning = np.abs(np.angle(found.values)) if discrete else np.abs(found.values.imag)
+        blurred = found.errors / np.abs(found.values) if discrete else found.errors
+    turning = np.where(turning > np.maximum(blurred, 1e-15), turning, 0.0)
     rates, turning = rates / case.motion.stride, turning / case.motion.stride  # per iteration
-    turning = np.where(turning > np.maximum(1e-12 * np.abs(rates), 1e-15), turning, 0.0)
     bounds = np.maximum(found.errors, 1e-9) / case.motion.stride
     still, stable = np.abs(rates) <= bounds, rates > bounds
     moving = _moves_players(
