@@ -39,7 +39,7 @@ for dim in (1, 2):
     print(f"d = {dim}:", dg.verdict(ns, dim=dim).text)
 
 # %%
-traj = dg.simulate(ns, phi0=[0.1, 0.2], theta0=[0.2, 0.1], t1=600.0)
+traj = dg.simulate(ns, phi0=[0.1, 0.2], theta0=[0.2, 0.1], ts=np.linspace(0, 600, 6001))
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
 dg.plot.path(traj, ax=axes[0])
 dg.plot.radii(traj, ax=axes[1])

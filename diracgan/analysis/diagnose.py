@@ -286,7 +286,10 @@ def _prediction(
             text += ": what turns here is not what its theory describes"
         return Prediction(source, status, None, damping, 1, None, None, text)
     said = f"the Dirac game of {of} turns by {frequency:.4g} per step"
-    said += "" if damping is None else f" and its amplitude goes like exp({-damping:.3g} n)"
+    if damping is not None:
+        said += (
+            f" and its amplitude goes like exp({-damping:.3g} n)" if damping else " and keeps its amplitude"
+        )
     if lead is None:
         return Prediction(
             source, status, frequency, damping, 1, None, None, f"{said}; the log shows no such turning"
@@ -341,7 +344,8 @@ def _of_theory(
         pick = np.flatnonzero(turning & ~fast) if rule is not None else np.flatnonzero(turning)
         if len(pick):
             w = values[pick[np.argmax(values.real[pick])]]
-            return "linearisation", s.status, abs(float(w.imag)), -float(w.real) + 0.0
+            damping = 0.0 if abs(w.real) <= (s.error or 0.0) else -float(w.real)  # rounding damps nothing
+            return "linearisation", s.status, abs(float(w.imag)), damping
         if not np.any(fast & (values.real > 0)):
             return "linearisation", s.status, None, None
     r = verdict(variant, rule=rule, x0=x0, dim=max(dim, 2) if x0 is None else dim, effort=0.3)
@@ -468,7 +472,7 @@ def _ratio_advice(
         effect = (
             "none on the growth by itself; smaller learning rates of both make it grow less per turn"
             if drift < 0
-            else "none: a rotation with next to no damping turns with the root of both rates' product, whatever they are"
+            else "none: a rotation next to undamped turns with the root of both rates' product alone"
         )
         return Advice(
             "lr_ratio", None, effect, "with a penalty on the critic the ratio does matter: add that first"

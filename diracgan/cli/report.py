@@ -135,9 +135,13 @@ def command(
         doc["gate"] = {"passed": not any(gate.values()), **findings}
     _publish(doc, style, out, junit_file)
     _end(doc, reporting.errors(doc))
-    if doc["gate"] is not None and (style == "table" or (out is not None and style != "json")):
+    if doc["gate"] is not None and (style == "table" or out is not None):
         against = f" or differs from {baseline}" if before is not None else ""
-        print(f"the gate is passed: of {len(doc['rows'])} rows none fails{against}")
+        print(f"the gate is passed: of {_counted(len(doc['rows']), 'row')} none fails{against}")
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def _style(format: str | None, out: str | None) -> str:
@@ -180,8 +184,7 @@ def _publish(doc: dict[str, Any], style: str, out: str | None, junit_file: str |
     else:
         with replacing(out) as temporary:
             temporary.write_text(_as_text(doc, style, lines=True), encoding="utf-8")
-        if style != "json":
-            print(f"{len(doc['rows'])} rows written to {out}")
+        print(f"{_counted(len(doc['rows']), 'row')} written to {out}")
     if junit_file is not None:
         with replacing(junit_file) as temporary:
             temporary.write_text(junit(doc), encoding="utf-8")
@@ -241,5 +244,5 @@ def _end(doc: dict[str, Any], errors: list[Any]) -> None:
         raise InputError(f"could not be computed: {first}{more}")
     if gate is not None and not gate["passed"]:
         count = len(gate["failures"]) + len(gate["differences"])
-        print(f"diracgan: the gate failed with {count} finding{'s' if count > 1 else ''}", file=sys.stderr)
+        print(f"diracgan: the gate failed with {_counted(count, 'finding')}", file=sys.stderr)
         raise typer.Exit(1)

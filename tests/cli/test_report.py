@@ -36,7 +36,7 @@ def test_json_is_one_object_and_the_out_file_the_same(cli, folder):
     found = json.loads(out)
     assert found["schema"] == "diracgan.report/1"
     assert found["gate"] is None
-    assert cli("report", "ns", *QUICK, "--out", "r.json") == (0, "", "")
+    assert cli("report", "ns", *QUICK, "--out", "r.json") == (0, "1 row written to r.json\n", "")
     assert json.loads((folder / "r.json").read_text()) == found
 
 
@@ -57,7 +57,7 @@ def test_a_baseline_names_what_changed(cli):
     assert cli("report", "wgan-gp:c=0", *QUICK, "--out", "r.json")[0] == 0
     code, out, _ = cli("report", "wgan-gp:c=0", *QUICK, "--baseline", "r.json")
     assert code == 0
-    assert out.splitlines()[-1] == "the gate is passed: of 1 rows none fails or differs from r.json"
+    assert out.splitlines()[-1] == "the gate is passed: of 1 row none fails or differs from r.json"
     stored = json.loads(Path("r.json").read_text())
     stored["rows"][0]["cells"]["1"]["margin"] += 0.01
     Path("r.json").write_text(json.dumps(stored))
