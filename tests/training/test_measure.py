@@ -45,6 +45,15 @@ def somewhere():
     return game, at, np.asarray(jacobian)
 
 
+def test_residuals_are_small_beside_the_eigenvalues_also_where_entries_are_huge():
+    # as in Adam's step, where the players' part of a step depends on the second moment like 1e6
+    rng = np.random.default_rng(4)
+    matrix = np.diag(np.linspace(1.0, 2.0, 80))
+    matrix[:8, 40:] = 1e6 * rng.standard_normal((8, 40))
+    found = arnoldi(lambda v: v @ matrix.T, rng.standard_normal((1, 80)), 3, np.abs, tol=1e-9)
+    assert np.all(found.residuals <= 1e-9 * np.abs(found.values).max())
+
+
 def test_arnoldi_agrees_with_dense_matrices_and_with_arpack():
     from scipy.sparse.linalg import eigs
 

@@ -12,6 +12,7 @@ Rank = Callable[[np.ndarray], np.ndarray]
 
 _CHECK = 20  # matrix-vector products between two looks at the residuals
 _MUCH = 0.7  # of a vector's length left: orthogonalised well
+_EPS = float(np.finfo(float).eps)
 _BREAKDOWN = 1e-13  # a new direction this small, relative to what it was made from, is rounding
 
 
@@ -73,8 +74,9 @@ def arnoldi(
             _extend(apply, basis, hessenberg, j, random)
         size = until
         values, small, guess = _pairs(hessenberg, size, k, rank)
-        largest = np.abs(hessenberg[:, :size, :size]).max(axis=(1, 2))
-        if size == most or bool(np.all(guess <= tol * largest[:, None])):
+        largest = np.abs(values).max(axis=1)
+        rounding = _EPS * np.abs(hessenberg[:, :size, :size]).max(axis=(1, 2))
+        if size == most or bool(np.all(guess <= np.maximum(tol * largest, rounding)[:, None])):
             break
     known = basis[:, :size]
     vectors = np.matmul(small.real, known) + 1j * np.matmul(small.imag, known)
