@@ -84,6 +84,8 @@ def transient_growth(a: np.ndarray, stable: bool | None, discrete: bool) -> floa
     """
     if stable is False or not len(a):
         return float("inf")
+    if (np.linalg.norm(a, 2) if discrete else 1.0 + numerical_abscissa(a)) <= 1.0:
+        return 1.0  # ||exp(t A)|| <= exp(t times the numerical abscissa), ||A^k|| <= ||A||^k
     w, v = np.linalg.eig(a)
     if np.linalg.cond(v) > 1e7:
         return _growth_by_steps(a, discrete) if stable else float("inf")

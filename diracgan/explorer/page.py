@@ -20,26 +20,12 @@ def _(controls, mo, session):
     # a thread that never starts: marimo tells it, and so those that do, when this tab is closed
     here = session.Session(mo.query_params().to_dict(), closed=mo.Thread())
     page = mo.ui.anywidget(here.page)
-    return here, page
+    return (page,)
 
 
 @app.cell
 def _(page):
     page  # noqa: B018  # pyright: ignore[reportUnusedExpression]
-    return
-
-
-@app.cell
-def _(here, page):
-    moved = page.value["state"]
-    here.show(moved)
-    return (moved,)
-
-
-@app.cell
-def _(here, mo, moved):
-    # the verdict takes longer than the picture, and must not hold up the next move
-    mo.Thread(target=here.judge, args=(moved,), daemon=True).start()
     return
 
 

@@ -18,6 +18,7 @@ from ..errors import InputError, integer, number, unknown
 
 if TYPE_CHECKING:
     from ..dynamics import Rule
+    from ..plotting.easel import Easel
     from ..variants import Variant
 
 MOST = 4  # variants side by side
@@ -182,7 +183,7 @@ def answers(shown: Scene) -> list[tuple[Variant, Any, Any]]:
         if rule is None:
             ts = np.linspace(0.0, shown.length, _ROWS)
             traj = run(
-                v, shown.phi0, shown.theta0, ts=ts, t1=shown.length, backend="scipy", rtol=1e-7, atol=1e-9
+                v, shown.phi0, shown.theta0, ts=ts, t1=shown.length, backend="scipy", rtol=1e-6, atol=1e-9
             )
         else:
             steps = int(shown.length)
@@ -191,8 +192,10 @@ def answers(shown: Scene) -> list[tuple[Variant, Any, Any]]:
     return made
 
 
-def picture(shown: Scene, found: list[tuple[Variant, Any, Any]] | None = None) -> Any:
-    """The page of one variant, or several side by side on one scale with their status below.
+def picture(
+    shown: Scene, found: list[tuple[Variant, Any, Any]] | None = None, easel: Easel | None = None
+) -> Any:
+    """The page of one variant, on the easel where there is one, or several side by side on one scale.
 
     Example:
         >>> picture(Scene(length=5.0)).texts[0].get_text()
@@ -204,7 +207,9 @@ def picture(shown: Scene, found: list[tuple[Variant, Any, Any]] | None = None) -
     found = answers(shown) if found is None else found
     if len(found) == 1:
         _, traj, spectrum = found[0]
-        return figure(traj, spectrum)
+        if easel is not None:
+            easel.wipe()
+        return figure(traj, spectrum, fig=easel)
     runs = [(v.label, traj, status_words(s)) for v, traj, s in found]
     moved = shown.rule or "flow"
     return multiples(runs, title=f"{len(runs)} variants from one start", below=f"{moved}, d = {shown.dim}")

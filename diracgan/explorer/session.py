@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ..errors import InputError, one_line
+from ..plotting.composite import easel
 from ..plotting.saving import png
 from . import live, scene
 from .controls import catalogue, read, state
@@ -50,9 +51,17 @@ class Session:
         except InputError as error:
             self.shown, self._trouble = scene.Scene(), str(error)
         self.found: list[Any] = []
+        self._easel = easel()
         self.page = Page(catalogue=catalogue(), state=state(self.shown))
         self.page.answer = self._answer(-1, {})
         self.page.on_msg(self._asked)
+        self.page.observe(lambda change: self._moved(change["new"]), names="state")
+        self._moved(self.page.state)
+
+    def _moved(self, moved: Mapping[str, Any]) -> None:
+        """Answer a move; its verdict takes longer than the picture, and must not hold up the next move."""
+        self.show(moved)
+        threading.Thread(target=self.judge, args=(moved,), daemon=True).start()
 
     def show(self, moved: Mapping[str, Any]) -> None:
         """Draw what the controls hold; what is wrong with it is said beside its field."""
@@ -64,7 +73,7 @@ class Session:
         if shown is not None:
             try:
                 found = scene.answers(shown)
-                drawn = png(scene.picture(shown, found))
+                drawn = png(scene.picture(shown, found, self._easel))
                 self.shown, self.found = shown, found
             except InputError as error:
                 self._trouble = str(error)

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .curves import radii
+from .easel import Easel
 from .flowlines import Field
 from .portraits import portrait
 from .series import Series, read
@@ -84,6 +85,17 @@ def figure(
                 eigenvalues(spectrum, fig.add_axes(_inches(_RIGHT, 0.62, _RIGHT_WIDTH, 1.72)))
         fig.set_label(_provenance(series))
     return fig
+
+
+def easel() -> Easel:
+    """A figure of the page's size, for one page after another.
+
+    Example:
+        >>> easel().axes
+        []
+    """
+    with style():
+        return Easel(figsize=(_WIDTH, _HEIGHT))
 
 
 def spectral_words(spectrum: Any) -> str:

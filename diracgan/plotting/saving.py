@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
+import struct
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..errors import InputError
 from ..files import destination, replacing
@@ -158,8 +161,10 @@ def show(picture: Figure | Animation) -> None:
     pyplot.show()
 
 
-def png(fig: Figure, dpi: int = 100) -> bytes:
-    """Return the figure as a PNG file's bytes; packed lightly and without hints for its letters, to be there at once.
+def png(fig: Figure, dpi: float | None = None) -> bytes:
+    """Return the figure as a PNG file's bytes, fast: without hints for its letters, and packed as it comes.
+
+    A Pillow that tries five filters on every row takes twice as long.
 
     Example:
         >>> from matplotlib.figure import Figure
@@ -167,8 +172,24 @@ def png(fig: Figure, dpi: int = 100) -> bytes:
         b'PNG'
     """
     from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    out = io.BytesIO()
-    with rc_context({"text.hinting": "none"}):
-        fig.savefig(out, format="png", dpi=dpi, pil_kwargs={"compress_level": 1})
-    return out.getvalue()
+    before = fig.dpi
+    try:
+        fig.set_dpi(dpi or before)
+        canvas = FigureCanvasAgg(fig)
+        with rc_context({"text.hinting": "none"}):
+            canvas.draw()
+    finally:
+        fig.set_dpi(before)
+    seen = np.asarray(canvas.buffer_rgba())
+    high, wide = seen.shape[:2]
+    rows = np.zeros((high, 1 + 3 * wide), np.uint8)  # each row begins with its filter, 0: none
+    rows[:, 1:] = seen[..., :3].reshape(high, -1)
+    parts = (
+        (b"IHDR", struct.pack(">IIBBBBB", wide, high, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows, 1)),
+        (b"IEND", b""),
+    )
+    chunks = (struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in parts)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
