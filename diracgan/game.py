@@ -229,7 +229,7 @@ class Game:
         name = self.variant.name or type(self.variant).__name__
         try:
             value = jnp.asarray(getattr(self.variant, which)(real, fake, *x))
-        except Exception as error:  # a loss is a user's code: its own line is what helps
+        except (Exception, SystemExit) as error:  # a loss is a user's code: its own line is what helps
             raise InputError(f"{which} of {name!r} failed: {one_line(error)}") from error
         if value.shape != ():
             raise InputError(

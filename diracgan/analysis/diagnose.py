@@ -306,9 +306,9 @@ def _prediction(
     twice = " (twice it, as losses and products of both players do)" if multiple == 2 else ""
     if near and fades:
         text = f"{said}: the log agrees{twice}"
-        text += "" if close else f" but for its small damping, which is {lead.damping:.3g} per step"
+        text += "" if close else f", with exp({-lead.damping:.3g} n)"
     elif near:
-        text = f"{said}: the log agrees in frequency{twice}, but its damping is {lead.damping:.3g} per step"
+        text = f"{said}: the log agrees in frequency{twice}, but its amplitude goes like exp({-lead.damping:.3g} n)"
     else:
         text = (
             f"{said}: the log turns {scale:.3g} times as fast, which is how strongly its players are coupled, "
@@ -472,7 +472,7 @@ def _ratio_advice(
         effect = (
             "none on the growth by itself; smaller learning rates of both make it grow less per turn"
             if drift < 0
-            else "none: a rotation next to undamped turns with the root of both rates' product alone"
+            else "none: an undamped rotation turns with the root of both rates' product, whatever their ratio"
         )
         return Advice(
             "lr_ratio", None, effect, "with a penalty on the critic the ratio does matter: add that first"

@@ -66,7 +66,8 @@ def command(
         "--port",
         str(chosen),
     ]
-    words += ["--no-token"] + ([] if browser else ["--headless"])
+    # a tab that was closed or loaded anew is forgotten soon: its address holds all its state
+    words += ["--no-token", "--session-ttl", "10"] + ([] if browser else ["--headless"])
     environment = {**os.environ, FILES: os.pathsep.join(str(p.resolve()) for p in paths)}
     print(f"http://127.0.0.1:{chosen}", flush=True)
     served = subprocess.Popen(words, env=environment)

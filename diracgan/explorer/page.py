@@ -20,7 +20,7 @@ def _(controls, mo, session):
     # a thread that never starts: marimo tells it, and so those that do, when this tab is closed
     here = session.Session(mo.query_params().to_dict(), closed=mo.Thread())
     page = mo.ui.anywidget(here.page)
-    return (page,)
+    return here, page
 
 
 @app.cell

@@ -6,7 +6,8 @@ import contextlib
 import functools
 import gc
 import threading
-from collections.abc import Mapping
+import weakref
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from ..errors import InputError, one_line
@@ -54,12 +55,14 @@ class Session:
         self._easel = easel()
         self.page = Page(catalogue=catalogue(), state=state(self.shown))
         self.page.answer = self._answer(-1, {})
-        self.page.on_msg(self._asked)
-        self.page.observe(lambda change: self._moved(change["new"]), names="state")
-        self._moved(self.page.state)
+        self.page.on_msg(_weakly(self._asked))
+        self.page.observe(_weakly(self._moved), names="state")
+        weakref.finalize(self, self.page.close)
+        self._moved({"new": self.page.state})
 
-    def _moved(self, moved: Mapping[str, Any]) -> None:
+    def _moved(self, change: Mapping[str, Any]) -> None:
         """Answer a move; its verdict takes longer than the picture, and must not hold up the next move."""
+        moved = change["new"]
         self.show(moved)
         threading.Thread(target=self.judge, args=(moved,), daemon=True).start()
 
@@ -150,6 +153,17 @@ class Session:
         except Exception as error:  # whatever a user's loss does, the page goes on
             text = one_line(error)
         self.page.live = {"running": False, "text": text}
+
+
+def _weakly(method: Callable[..., None]) -> Callable[..., None]:
+    """The method for as long as its object lives: a registry keeps widgets, and they what they call."""
+    found = weakref.WeakMethod(method)
+
+    def call(*given: Any) -> None:
+        if (alive := found()) is not None:
+            alive(*given)
+
+    return call
 
 
 @functools.cache  # once a process: what is frozen is never freed

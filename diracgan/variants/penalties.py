@@ -159,7 +159,7 @@ def uses_samples(variant: Variant) -> bool:
     for loss in (variant.critic_loss, variant.generator_loss):
         try:
             jaxpr = jax.make_jaxpr(loss)(logits, logits, x, x).jaxpr
-        except Exception:  # a user's loss that fails says so, with its own line, where it is evaluated
+        except (Exception, SystemExit):  # a loss that fails says so, with its own line, where it is evaluated
             return False
         reached = set(jaxpr.invars[2:])
         for eqn in jaxpr.eqns:

@@ -132,8 +132,7 @@ class Case:
 
     def power(self, exponent: float) -> str:
         """A law of growth in words, with the sign that its exponent has in the numbers."""
-        law = f"the exponent p is that of r ~ C {self.clock}^-p, so it is negative for growth"
-        return f"{self.clock}^{-exponent:.4g}; {law}"
+        return f"{self.clock}^{-exponent:.4g} (p = {exponent:.4g} in r ~ C {self.clock}^-p)"
 
     def radii(self, stretch: Stretch) -> Stretch:
         """The same stretch seen through |phi|^2 and |theta - x0|^2 alone."""

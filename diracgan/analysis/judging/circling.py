@@ -93,7 +93,8 @@ def _longer_period(case: Case, stretch: Stretch, period: float) -> float:
 def nears(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> Answer | None:
     """An orbit that is neared by a power law, as a semistable one is: what is left when the law has run out."""
     found = laws.approach(t[1:], amplitudes[1:])
-    if found is None:
+    period = windows.mean_period(case.looks[-1].stretch)
+    if found is None or period is None:  # what does not go round is on no cycle
         return None
     limit, law = found
     shrink = limit / amplitudes[-1]
@@ -107,17 +108,15 @@ def nears(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> Answer | None:
     stretch = case.looks[-1].stretch
     round_ = case.system.dim > 1 and max(extents[::2] - extents[1::2]) <= 1e-3 * extents.max()
     kind = "limit-circle" if round_ else "limit-cycle"
-    period = windows.mean_period(stretch)
-    if isinstance(case.motion, Flow) and period is not None:
+    if isinstance(case.motion, Flow):
         on = case.origin + shrink * (stretch.zs[0] - case.origin)
         orbit = orbits.periodic_orbit(case.motion, on, period)
         if orbit is not None:
             numbers |= {"period": orbit.period, "floquet": orbit.multipliers}
             period = orbit.period
-    if period is not None:
-        numbers["period"] = period
+    numbers["period"] = float(period)
     case.note(
-        f"the amplitude nears {limit:.6g} like {law.constant:.4g} t^-{law.exponent:.4g} "
+        f"the amplitude nears {limit:.6g} like {law.constant:.4g} {case.clock}^-{law.exponent:.4g} "
         f"(exponent +- {law.error:.2g})"
     )
     return Answer(

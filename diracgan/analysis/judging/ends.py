@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...dynamics.piecewise import LARGEST
 from ..motion import Stretch
 from . import words
 from .case import Answer, Case
@@ -28,7 +29,7 @@ def ended(case: Case, stretch: Stretch, since: Any = None) -> Answer:
         return Answer(
             "diverges",
             _growth_of_map(case),
-            f"diverges: it leaves the float range at iteration {stretch.when:.0f}",
+            f"diverges: it passes {LARGEST:g} at iteration {stretch.when:.0f}",
         )
     if stretch.result in ("diverged", "stiff"):
         return _blow_up(case, stretch, since)

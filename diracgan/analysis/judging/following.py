@@ -316,6 +316,9 @@ def _give_up(case: Case) -> Answer:
             }
         return Answer(kind, numbers, f"approaches a {kind.replace('-', ' ')} of period {orbit.period:.6g}")
     when = f"{case.time:.4g} iterations" if case.motion.discrete else f"t = {case.time:.4g}"
+    if looks[-1].diameter <= 1e-13 * np.max(np.abs(stretch.zs)):
+        at = words.vector(stretch.zs[-1])
+        return Answer("undecided", {}, f"undecided: after {when} the motion is slower than rounding, at {at}")
     return Answer(
         "undecided",
         {},
