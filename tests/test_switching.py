@@ -380,6 +380,7 @@ def test_huge_states_are_no_trouble_where_the_field_is_none():
     assert traj.attrs["result"] in ("ok", "diverged")
 
 
+@pytest.mark.slow
 def test_stiff_problems_have_solvers():
     lam = 1e5
     fast = -lam - np.sqrt(lam**2 - 1)

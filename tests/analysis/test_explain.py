@@ -110,6 +110,7 @@ def notes(name, **given):
     return " ".join(explain(dg.variant(name, **given)).notes)
 
 
+@pytest.mark.slow
 def test_statements_are_true():
     assert "E t -> 8" in notes("ns")
     assert "the period is 12.5664" in notes("ns")

@@ -57,6 +57,7 @@ def test_the_datum_moves_the_equilibrium():
     assert row.cells[2].status == "marginal"
 
 
+@pytest.mark.slow
 def test_a_verdict_is_asked_for_the_flow_only():
     found = dg.report(["wgan-gp:c=0,lam=0.5"], rules=["simultaneous"])
     flow, steps = found.rows

@@ -67,6 +67,7 @@ def test_linear_wgan_is_neutral(dim):
     assert v.kind == "neutral-orbit" and v.numbers["period"] == pytest.approx(TURN, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_normalised_wgan_leaves_linearly_in_one_dimension_and_is_neutral_in_two():
     v = judge("wgan", [0.1], [0.2])
     assert v.kind == "diverges" and v.numbers["exponent"] == pytest.approx(-1, rel=0.02)
@@ -124,6 +125,7 @@ def test_a_point_on_the_edge_of_a_jump_is_where_a_heavy_penalty_ends(start, lam,
     assert v.numbers["rate"] == pytest.approx(lam - np.sqrt(lam**2 - 1), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_gan_qp_converges_like_one_over_t_in_one_dimension_and_circles_in_two():
     v = judge("gan-qp", [0.1], [0.2])
     assert v.kind == "converges-sublinearly" and v.numbers["exponent"] == pytest.approx(1, rel=0.02)

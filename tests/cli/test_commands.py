@@ -151,6 +151,7 @@ def test_simulate_steps(cli):
     np.testing.assert_allclose([found["phi_ema"][-1][0], found["theta_ema"][-1][0]], [mean.real, mean.imag])
 
 
+@pytest.mark.slow
 def test_simulate_saves_what_it_prints(cli, folder):
     found = answer(cli, "simulate", "-v", "ns", "--l2", 0.1, "--t1", 1, "--seed", 5, "--out", "a.nc")
     read = dg.load("a.nc")

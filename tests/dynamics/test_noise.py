@@ -113,6 +113,7 @@ def test_noise_leaves_the_linear_verdict_unchanged():
         )
 
 
+@pytest.mark.slow
 def test_noise_is_its_seed():
     rule = dg.rule("alternating", lr=0.1)
     a, b, c = (dg.simulate(DAMPED, rule=rule, steps=20, sde=0.1, seed=seed).phi.values for seed in (0, 0, 1))

@@ -136,6 +136,7 @@ def test_statistics_agree_with_fine_fixed_steps():
     np.testing.assert_allclose(a["phi_max"], b["phi_max"], atol=2e-2)
 
 
+@pytest.mark.slow
 def test_single_precision():
     phi, theta = starts(200, 2)
     e = run(dg.variant("ns"), phi, theta, t1=5.0, adaptive=True, dtype="float32")

@@ -115,6 +115,7 @@ def test_runs_are_measured_together(somewhere):
         assert np.allclose(both.eigenvalues[i], alone.eigenvalues, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_product_costs_at_most_two_and_a_half_gradients():
     wide = Architecture(kind="mlp", width=48, activation_d="tanh", activation_g="tanh")
     with jax.enable_x64(True):
@@ -198,6 +199,7 @@ def test_floor_against_the_dirac_systems_stationary_covariance():
     assert np.allclose(f.ema_power, averaged, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_teacher_is_an_exact_equilibrium_with_known_damping():
     """ns: K = E[h h^T]/2 of the critic's features, B^T = C, and nothing else moves."""
     made, z = nets(0)

@@ -152,6 +152,7 @@ def test_flipped_labels_slow_the_critic():
     np.testing.assert_allclose(found[:, 1], plain[1], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_instance_noise_damps_and_decays():
     """Noise of deviation s damps the critic like R1(s^2/4) near rest; at step ``until`` the field is the plain one."""
     s = 0.6
