@@ -54,7 +54,6 @@ class Session:
         self.found: list[Any] = []
         self._easel = easel()
         self.page = Page(catalogue=catalogue(), state=state(self.shown))
-        self.page.answer = self._answer(-1, {})
         self.page.on_msg(_weakly(self._asked))
         self.page.observe(_weakly(self._moved), names="state")
         weakref.finalize(self, self.page.close)
