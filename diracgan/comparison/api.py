@@ -240,42 +240,64 @@ def _why(own: Records) -> str:
 def _claim_c(records: Records, chosen: Protocol) -> dict[str, Any]:
     how = chosen["scratch"]
     errors = [r["error"] for r in records if r["error"] is not None]
-    verdicts = [r["verdict"] for r in records]
-    most = max((verdicts.count(v) for v in set(verdicts)), default=0)
     groups: Records = []
     for optimiser in dict.fromkeys(r["optimiser"] for r in records):
         for problem in dict.fromkeys(r["problem"] for r in records):
             own = [r for r in records if r["optimiser"] == optimiser and r["problem"] == problem]
             groups.append({"optimiser": optimiser, "problem": problem, **_toy(own, how)})
-    per_optimiser = {
-        o: tally(r["agree"] for r in records if r["optimiser"] == o)
-        for o in dict.fromkeys(r["optimiser"] for r in records)
+    by = {
+        o: [r for r in records if r["optimiser"] == o] for o in dict.fromkeys(r["optimiser"] for r in records)
     }
+    per_optimiser = {o: tally(r["agree"] for r in own) for o, own in by.items()}
+    seen = [(r["frequency"] is not None, r["predicted_frequency"] is not None) for r in records]
     ratios = {
-        o: rank_correlation(
-            *zip(*((r["predicted_ratio"], r["ratio"]) for r in records if r["optimiser"] == o), strict=True)
-        )
-        for o in per_optimiser
+        o: rank_correlation(*zip(*((r["predicted_ratio"], r["ratio"]) for r in own), strict=True))
+        for o, own in by.items()
     }
     return {
         "claim": "training from a random start: the Jacobian near the end, and the toy",
         "verdicts": {**grouped(records), "per_optimiser": per_optimiser},
-        "majority": {"agree": most, "of": len(records)},
+        "majority": {**_commonest(records), "per_optimiser": {o: _commonest(own) for o, own in by.items()}},
         "tail_ratio": ratios,
         "eigenvalue_error": spread(errors),
+        "oscillations": {
+            "both": seen.count((True, True)),
+            "run": seen.count((True, False)),
+            "prediction": seen.count((False, True)),
+        },
         "toy": groups,
         "failures": sum(r["result"] != "ok" for r in records),
         "runs": records,
     }
 
 
+def _commonest(records: Records) -> dict[str, int]:
+    """How often the commonest verdict would be right if it were always said."""
+    verdicts = [r["verdict"] for r in records]
+    return {"agree": max((verdicts.count(v) for v in set(verdicts)), default=0), "of": len(records)}
+
+
 def _toy(own: Records, how: dict[str, Any]) -> dict[str, Any]:
-    """How well the toy's residual oscillation orders the networks'."""
+    """How well the toy's residual oscillation orders the networks', and how well it could be ordered at all.
+
+    ``variant_alone`` scores a run by the median of its variant's other seeds: what a prediction that knows only the
+    variant could reach. ``persistence`` scores it by its own oscillation before the tail.
+    """
     scores = [r["toy"] if np.isfinite(r["toy"]) else _LARGE for r in own]
     sizes = [min(r["oscillation"], _LARGE) for r in own]
     more = [x > np.median(sizes) for x in sizes] if sizes else []
+    known = [
+        [
+            x
+            for x, other in zip(sizes, own, strict=True)
+            if other["variant"] == r["variant"] and other is not r
+        ]
+        for r in own
+    ]
     return {
         "oscillates": auc(scores, more, how["permutations"]),
+        "variant_alone": auc([float(np.median(x)) if x else 0.0 for x in known], more, how["permutations"]),
+        "persistence": auc([min(r["before"], _LARGE) for r in own], more, how["permutations"]),
         "oscillation": rank_correlation(scores, sizes),
         "distance": rank_correlation(scores, [min(r["distance"], _LARGE) for r in own]),
         "modes_found": float(np.mean([r["modes"] / r["modes_of"] for r in own])) if own else None,

@@ -15,7 +15,7 @@ from ..dynamics.rules import Rule
 from ..errors import InputError
 from ..game import Game, Players
 from ..training import networks
-from ..training.measure import operators, pencil
+from ..training.measure import operators
 from ..training.networks import players
 from ..training.problems import problem
 from ..variants import Variant
@@ -27,10 +27,11 @@ class Seen(NamedTuple):
     """What is kept of a run.
 
     Attributes:
-        path: the tail's steps along probes, (tail, 4).
-        sizes: their norms, (tail,).
+        path: the directions of the tail's steps, along probes, (tail, 4).
+        sizes: the steps' norms, (tail,).
         linear_path: the same of the linear motion that the Jacobian at the tail's beginning makes of its first step.
         linear_sizes: their norms.
+        before: the samples' standard deviation along as many steps before the tail.
         spread: the samples' standard deviation along the tail.
         samples: the last ones; ``data`` the real ones.
     """
@@ -39,12 +40,13 @@ class Seen(NamedTuple):
     sizes: Any
     linear_path: Any
     linear_sizes: Any
+    before: Any
     spread: Any
     samples: Any
     data: Any
 
 
-_ROWS = 128  # of the tail are enough for slow oscillations
+_LEAST = 1e-300  # keeps a motion that has come to rest from being divided by 0
 
 
 def claims(variant: Variant, protocol: Protocol, optimiser: str) -> list[dict[str, Any]]:
@@ -129,53 +131,68 @@ def _train(rules: Rule, games: Game, starts: Players, count: int, tail: int) -> 
         n = operators.flat(z).shape[0]
         probes = jax.random.normal(jax.random.key(0), (n, 4)) / jnp.sqrt(n)
 
+        def seen(step: Array) -> tuple[Array, Array]:
+            size = jnp.linalg.norm(step)
+            return step @ probes / jnp.maximum(size, _LEAST), size
+
         def go(state: Any, _: None) -> tuple[Any, None]:
             return rule.iterate(game, *state), None
-
-        def seen(step: Array) -> tuple[Array, Array]:
-            return step @ probes, jnp.linalg.norm(step)
-
-        state, _ = jax.lax.scan(go, (z, rule.memory(game, z)), None, count)
-        leaves, tree = jax.tree.flatten(state)
-        moving = [jnp.issubdtype(x.dtype, jnp.floating) for x in leaves]
-
-        def of(whole: list[Array]) -> list[Array]:
-            return [x for x, m in zip(whole, moving, strict=True) if m]
-
-        def iterate(moved: list[Array]) -> list[Array]:
-            parts = iter(moved)
-            whole = [next(parts) if m else x for x, m in zip(leaves, moving, strict=True)]
-            return of(jax.tree.leaves(rule.iterate(game, *jax.tree.unflatten(tree, whole))))
 
         def real(carried: Any, _: None) -> tuple[Any, Any]:
             state, total, square = carried
             after = rule.iterate(game, *state)
             x = game.generator(after[0].theta, game.z)
-            made = operators.flat(after[0]) - operators.flat(state[0])
-            return (after, total + x, square + x * x), seen(made)
+            return (after, total + x, square + x * x), seen(
+                operators.flat(after[0]) - operators.flat(state[0])
+            )
 
-        def linear(d: list[Array], _: None) -> tuple[list[Array], Any]:
-            made = seen(jnp.concatenate([jnp.ravel(x) for x in d[: len(jax.tree.leaves(state[0]))]]))
-            return jax.jvp(iterate, (here,), (d,))[1], made
+        def watched(state: Any) -> tuple[Any, Array, Any]:
+            zero = jnp.zeros_like(game.x_real)
+            (state, total, square), steps = jax.lax.scan(real, (state, zero, zero), None, tail)
+            return state, jnp.sqrt(jnp.maximum(jnp.mean(square / tail - (total / tail) ** 2), 0.0)), steps
 
-        here = of(leaves)
-        zero = jnp.zeros_like(game.x_real)
-        (end, total, square), (path, sizes) = jax.lax.scan(real, (state, zero, zero), None, tail)
-        first = [a - b for a, b in zip(iterate(here), here, strict=True)]
-        _, (linear_path, linear_sizes) = jax.lax.scan(linear, first, None, tail)
-        spread = jnp.sqrt(jnp.maximum(jnp.mean(square / tail - (total / tail) ** 2), 0.0))
+        state, _ = jax.lax.scan(go, (z, rule.memory(game, z)), None, max(count - tail, 0))
+        state, before, _ = watched(state)
+        linear_path, linear_sizes = _linear(rule, game, state, tail, seen)
+        end, spread, (path, sizes) = watched(state)
         samples = game.generator(end[0].theta, game.z)
-        return Seen(path, sizes, linear_path, linear_sizes, spread, samples, game.x_real)
+        return Seen(path, sizes, linear_path, linear_sizes, before, spread, samples, game.x_real)
 
     return jax.vmap(one)(rules, games, starts)
 
 
+def _linear(rule: Rule, game: Game, state: Any, tail: int, seen: Any) -> tuple[Array, Array]:
+    """The steps that the Jacobian of the iteration at ``state`` makes of the first one; it may grow without bound."""
+    leaves, tree = jax.tree.flatten(state)
+    moving = [jnp.issubdtype(x.dtype, jnp.floating) for x in leaves]
+    players = len(jax.tree.leaves(state[0]))
+
+    def of(whole: list[Array]) -> list[Array]:
+        return [x for x, m in zip(whole, moving, strict=True) if m]
+
+    def iterate(moved: list[Array]) -> list[Array]:
+        parts = iter(moved)
+        whole = [next(parts) if m else x for x, m in zip(leaves, moving, strict=True)]
+        return of(jax.tree.leaves(rule.iterate(game, *jax.tree.unflatten(tree, whole))))
+
+    def go(carried: tuple[list[Array], Array], _: None) -> tuple[Any, tuple[Array, Array]]:
+        d, log = carried
+        direction, size = seen(jnp.concatenate([jnp.ravel(x) for x in d[:players]]))
+        scale = jnp.maximum(jnp.sqrt(jnp.asarray(sum(jnp.vdot(x, x) for x in d))), _LEAST)
+        after = jax.jvp(iterate, (here,), ([x / scale for x in d],))[1]
+        return (after, log + jnp.log(scale)), (direction, jnp.exp(log) * size)
+
+    here = of(leaves)
+    first = [a - b for a, b in zip(iterate(here), here, strict=True)]
+    return jax.lax.scan(go, (first, jnp.zeros(())), None, tail)[1]
+
+
 def _judge(seen: Seen, centres: np.ndarray, how: dict[str, Any]) -> dict[str, Any]:
-    path, sizes, linear_path, linear_sizes, spread, samples, data = seen
+    path, sizes, linear_path, linear_sizes, before, spread, samples, data = seen
     finite = bool(np.all(np.isfinite(sizes)) and np.all(np.isfinite(samples)))
     ratio, expected = _ratio(sizes), _ratio(linear_sizes)
     scale = max(float(np.sqrt(np.mean((data - data.mean(axis=0)) ** 2))), 1.0)
-    frequency, predicted = _frequency(path), _frequency(linear_path)
+    frequency, predicted = _frequency(path, how), _frequency(linear_path, how)
     return {
         "result": "ok" if finite else "diverged",
         "ratio": ratio,
@@ -186,6 +203,7 @@ def _judge(seen: Seen, centres: np.ndarray, how: dict[str, Any]) -> dict[str, An
         "frequency": frequency,
         "predicted_frequency": predicted,
         "error": abs(predicted / frequency - 1.0) if frequency and predicted else None,
+        "before": float(before) / scale if np.isfinite(before) else float("inf"),
         "oscillation": float(spread) / scale if finite else float("inf"),
         "oscillates": not finite or float(spread) / scale > how["oscillates"],
         "distance": _distance(samples, data) if finite else float("inf"),
@@ -206,17 +224,22 @@ def _verdict(ratio: float, how: dict[str, Any]) -> str:
     return "settles" if ratio < how["settles"] else "persists"
 
 
-def _frequency(path: np.ndarray) -> float | None:
-    """The angular frequency of the least damped oscillation in the steps, per iteration; None without one."""
-    stride = max(1, len(path) // _ROWS)
-    rows = path[::stride]
-    if len(rows) < _ROWS // 2 or not np.all(np.isfinite(rows)) or not np.any(rows):
+def _frequency(directions: np.ndarray, how: dict[str, Any]) -> float | None:
+    """The angular frequency at which the steps' direction oscillates most, per iteration; None where it does not.
+
+    The peak of the spectrum of what is left of the directions without their trend; of two periods at least.
+    """
+    if not np.all(np.isfinite(directions)):
         return None
-    found = pencil(rows, rank=6, delays=len(rows) // 4, cutoff=1e-6)
-    found = found[np.isfinite(found) & (np.angle(found) > 2 * np.pi / len(rows))]
-    if not len(found):
+    from scipy.signal import detrend, periodogram
+
+    around = detrend(directions, axis=0)
+    if np.mean(around**2) <= how["turns"] ** 2 * np.mean(directions**2):
         return None
-    return float(np.angle(found[np.argmin(np.abs(np.abs(found) - 1.0))])) / stride
+    cycles, power = periodogram(around, window="hann", nfft=8 * len(around), detrend=False, axis=0)
+    slow = int(np.searchsorted(cycles, 2.0 / len(around)))
+    peak = slow + int(np.argmax(power.sum(axis=1)[slow:]))
+    return float(2.0 * np.pi * cycles[peak]) if peak > slow else None
 
 
 def _near(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -149,10 +149,21 @@ def _predictors(b: Mapping[str, Any]) -> str:
 
 
 def _training(c: Mapping[str, Any]) -> str:
-    always = c["majority"]
+    always, found = c["majority"], c["oscillations"]
     said = [
         f"Always saying the commonest verdict is right in {always['agree']}/{always['of']}; "
-        f"{c['failures']} of {always['of']} runs failed and count as outcomes."
+        f"{c['failures']} of {always['of']} runs failed and count as outcomes.",
+        markdown(
+            ("optimiser", "verdicts right", "lower bound", "commonest verdict"),
+            [
+                (o, f"{t['agree']}/{t['of']}", _number(t["lower_bound"]), f"{m['agree']}/{m['of']}")
+                for (o, t), m in zip(
+                    c["verdicts"]["per_optimiser"].items(), always["per_optimiser"].values(), strict=True
+                )
+            ],
+        ),
+        f"The steps' direction oscillates in {found['both'] + found['run']} runs, in {found['both']} of them in the "
+        f"linear motion too, whose frequency is held against theirs; in {found['prediction']} only there.",
     ]
     rows = [
         (
@@ -160,6 +171,8 @@ def _training(c: Mapping[str, Any]) -> str:
             g["problem"],
             _number(g["oscillates"]["auc"]),
             _number(g["oscillates"]["p"]),
+            _number(g["variant_alone"]["auc"]),
+            _number(g["persistence"]["auc"]),
             _number(g["oscillation"]["rho"]),
             _number(g["distance"]["rho"]),
             _number(g["modes_found"]),
@@ -170,8 +183,10 @@ def _training(c: Mapping[str, Any]) -> str:
     heads = (
         "optimiser",
         "problem",
-        "AUC",
+        "AUC of the toy",
         "p",
+        "of the variant alone",
+        "of the run before",
         "rank corr.: oscillation",
         "distance",
         "modes found",

@@ -6,12 +6,16 @@ import json
 from xml.etree import ElementTree
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import diracgan as dg
-from diracgan.comparison import api, local, prediction, protocol
+from diracgan.comparison import api, local, prediction, protocol, scratch
 from diracgan.comparison.statistics import auc, lower_bound, rank_correlation, spread, tally
+from diracgan.dirac import game
+from diracgan.dynamics import run
+from diracgan.game import Players
 from diracgan.reporting import comparison as words
 from diracgan.reporting.encode import plain
 from diracgan.training.measure.equilibria import NoEquilibrium
@@ -110,6 +114,47 @@ def test_a_broken_run_is_an_outcome():
     assert record["result"] == "diverged" and record["verdict"] == "grows" and not record["agree"]
 
 
+def test_the_frequency_of_what_turns_around_a_drift():
+    """Two cycles are the least that counts; a drift has none."""
+    how, t = protocol("ci")["scratch"], np.arange(400.0)
+    drift = np.stack([np.ones(400), 1e-3 * t, 0.0 * t, 0.0 * t], axis=1)
+    assert scratch._frequency(drift, how) is None
+    assert scratch._frequency(np.stack([0.9 ** (t / 20)] * 4, axis=1), how) is None
+    for omega in (0.04, 0.5, np.pi):
+        turning = drift + 0.1 * np.cos(omega * t)[:, None] * np.array([0.0, 0.0, 1.0, 0.5])
+        assert scratch._frequency(turning, how) == pytest.approx(omega, rel=0.05 if omega < 0.1 else 5e-3)
+    assert scratch._frequency(np.full((400, 4), np.nan), how) is None
+
+
+def test_the_linear_motion_of_a_linear_game_is_its_run():
+    """wgan-linear is linear: its Jacobian makes of the first step every later one, growing or not."""
+
+    def seen(step):
+        size = jnp.linalg.norm(step)
+        return step / size, size
+
+    for by in (dg.rule("alternating", lr=0.3), dg.rule("simultaneous", lr=2.5)):
+        made = run(dg.variant("wgan-linear"), rule=by, steps=40)
+        z = np.concatenate([made["phi"], made["theta"]], axis=1)
+        with jax.enable_x64(True):
+            on = game(dg.variant("wgan-linear"), jnp.zeros(2))
+            start = Players(jnp.asarray(z[0, :2]), jnp.asarray(z[0, 2:]))
+            directions, sizes = scratch._linear(by, on, (start, by.memory(on, start)), 40, seen)
+        steps = np.diff(z, axis=0)
+        np.testing.assert_allclose(np.asarray(sizes)[:, None] * np.asarray(directions), steps, rtol=1e-9)
+
+
+def test_what_a_variant_alone_could_tell():
+    """Each run is scored by its variant's other seeds."""
+    made = [
+        {"variant": v, "toy": 0.0, "oscillation": o, "before": b, "distance": 0.0, "modes": 1, "modes_of": 1,
+         "oscillates": True}
+        for v, o, b in (("a", 1.0, 4.0), ("a", 2.0, 3.0), ("b", 3.0, 2.0), ("b", 4.0, 1.0))
+    ]  # fmt: skip
+    found = api._toy(made, {"permutations": 10})
+    assert found["variant_alone"]["auc"] == 1.0 and found["persistence"]["auc"] == 0.0
+
+
 @pytest.fixture(scope="module")
 def document(small):
     """A report on few runs, put together as the command does."""
@@ -130,6 +175,9 @@ def document(small):
         "distance": 0.1,
         "modes": 7,
         "modes_of": 8,
+        "before": 0.2,
+        "frequency": 0.3,
+        "predicted_frequency": None,
     }
     a, b = api._claim_a(found["A"], [], [], chosen), api._claim_b(found["B"], [], chosen)
     c = api._claim_c([record], chosen)

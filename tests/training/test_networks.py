@@ -12,6 +12,7 @@ import diracgan as dg
 from diracgan.errors import InputError
 from diracgan.game import Players, constrain
 from diracgan.training.games import game, minibatches
+from diracgan.training.layers import normalised
 from diracgan.training.networks import (
     Architecture,
     Down,
@@ -130,6 +131,28 @@ def test_norms_of_activations():
         y = np.asarray(Norm(jnp.ones(4), jnp.zeros(4), kind)(x))
         np.testing.assert_allclose(y.mean(axis=over), 0, atol=1e-4)
         np.testing.assert_allclose(y.var(axis=over), 1, rtol=1e-3)
+
+
+def test_the_derivative_of_a_batch_norm_is_that_of_its_formula():
+    """To second order, which R1 needs: against automatic differentiation of the formula."""
+
+    def formula(x, gain, shift):
+        mean, square = jnp.mean(x, axis=(0, 1, 2)), jnp.mean(x * x, axis=(0, 1, 2))
+        return gain * (x - mean) / jnp.sqrt(square - mean**2 + 1e-5) + shift
+
+    with jax.enable_x64(True):
+        random = np.random.default_rng(0)
+        x, along, weights = (jnp.asarray(random.normal(size=(6, 3, 3, 4))) for _ in range(3))
+        at = (2.0 * x + 1.0, *(jnp.asarray(random.normal(size=4)) for _ in range(2)))
+
+        def second(norm):
+            slope = jax.grad(lambda a: jnp.sum(weights * norm(*a) ** 3))
+            return jax.jvp(slope, (at,), ((along, at[2], at[1]),))
+
+        for ours, theirs in zip(
+            jax.tree.leaves(second(normalised)), jax.tree.leaves(second(formula)), strict=True
+        ):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-10)
 
 
 def alone_as_in_company(norm: str) -> bool:
