@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLUMNS = 4
+_LETTERS = 36  # of a title fit above a column
 
 
 def figure(found: Mapping[str, Any]) -> Figure:
@@ -37,17 +39,20 @@ def figure(found: Mapping[str, Any]) -> Figure:
         for ax, name in zip(axes, names, strict=False):
             draw(ax, [r for r in found["A"]["runs"] if r["variant"] == name and r["kind"] != "critical"])
             t = found["A"]["verdicts"]["per_variant"].get(name, {"agree": 0, "of": 0})
-            ax.set_title(f"{name}\n{t['agree']} of {t['of']} verdicts right", fontsize=7.5, color=INK)
+            label = textwrap.fill(name, _LETTERS)
+            ax.set_title(f"{label}\n{t['agree']} of {t['of']} verdicts right", fontsize=7.5, color=INK)
         for ax in axes[len(names) :]:
             ax.set_visible(False)
+        signs = {name: sign for ax in axes for sign, name in zip(*ax.get_legend_handles_labels(), strict=True)}
+        if signs:  # one for all: within a panel its signs would pass for runs
+            made.legend(signs.values(), signs, fontsize=7, loc="outside lower center", ncols=len(signs))
         e = found["A"]["eigenvalue_error"]["median"]
         error = "" if e is None else f"; median error {e:.1g}"
-        made.suptitle(
-            "Eigenvalues of one training iteration of real networks: ring = predicted, point = measured in the run, "
-            "grey = edge of stability"
-            f"{error}",
-            fontsize=8.5 if columns > 2 else 6.5,
+        said = (
+            "Eigenvalues of one training iteration of real networks: ring = predicted, point = measured, "
+            f"grey = edge of stability{error}"
         )
+        made.suptitle(textwrap.fill(said, _LETTERS * columns), fontsize=8.5)
     return made
 
 
@@ -76,5 +81,3 @@ def draw(ax: Axes, records: list[Mapping[str, Any]]) -> None:
     ax.set_xlabel("Re λ − 1", fontsize=7, color=GREY)
     ax.set_ylabel("Im λ", fontsize=7, color=GREY)
     ax.tick_params(labelsize=6)
-    if len(records):
-        ax.legend(fontsize=6, loc="upper right", handletextpad=0.2)
