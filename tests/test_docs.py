@@ -18,6 +18,7 @@ DOCS = ROOT / "docs"
 pytestmark = pytest.mark.skipif(
     not (DOCS / "hooks.py").is_file(), reason="the tests run away from their repository"
 )
+GENERATED = {"gallery.md", "benchmarks.md", "changes.md"}
 PAGES = sorted(p.relative_to(DOCS).as_posix() for p in DOCS.rglob("*.md"))
 BLOCK = re.compile(r"^```(python|sh)(?:[^\n]*title=\"([^\"]+)\")?[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 # Clusters and long sweeps are described there, not run.
@@ -75,21 +76,18 @@ def test_every_command_and_every_option_is_on_the_page(hooks):
 
 def test_pages_that_are_listed_are_there_and_pages_that_are_there_are_listed():
     listed = re.findall(r"([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
-    generated = {"gallery.md", "benchmarks.md", "changes.md"} | {
-        f"reference/{n}.md" for n in ("python", "pictures", "commands")
-    }
-    assert set(listed) - generated == set(PAGES)
+    references = {f"reference/{n}.md" for n in ("python", "pictures", "commands")}
+    assert set(listed) - GENERATED - references == set(PAGES)
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_links_and_pictures_lead_somewhere(page):
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", (DOCS / page).read_text(encoding="utf-8")):
         at = (DOCS / page).parent / target
-        made = {"gallery.md"}
         picture = re.sub(r"^(\.\./)*figures/", "", target)
-        assert at.exists() or target.rsplit("/", 1)[-1] in made or (ROOT / "figures" / picture).exists(), (
-            target
-        )
+        assert (
+            at.exists() or target.rsplit("/", 1)[-1] in GENERATED or (ROOT / "figures" / picture).exists()
+        ), target
 
 
 @pytest.mark.parametrize(
