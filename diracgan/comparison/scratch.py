@@ -165,7 +165,7 @@ def _linear(rule: Rule, game: Game, state: Any, tail: int, seen: Any) -> tuple[A
     """The steps that the Jacobian of the iteration at ``state`` makes of the first one; it may grow without bound."""
     leaves, tree = jax.tree.flatten(state)
     moving = [jnp.issubdtype(x.dtype, jnp.floating) for x in leaves]
-    players = len(jax.tree.leaves(state[0]))
+    weights = len(jax.tree.leaves(state[0]))
 
     def of(whole: list[Array]) -> list[Array]:
         return [x for x, m in zip(whole, moving, strict=True) if m]
@@ -177,7 +177,7 @@ def _linear(rule: Rule, game: Game, state: Any, tail: int, seen: Any) -> tuple[A
 
     def go(carried: tuple[list[Array], Array], _: None) -> tuple[Any, tuple[Array, Array]]:
         d, log = carried
-        direction, size = seen(jnp.concatenate([jnp.ravel(x) for x in d[:players]]))
+        direction, size = seen(jnp.concatenate([jnp.ravel(x) for x in d[:weights]]))
         scale = jnp.maximum(jnp.sqrt(jnp.asarray(sum(jnp.vdot(x, x) for x in d))), _LEAST)
         after = jax.jvp(iterate, (here,), ([x / scale for x in d],))[1]
         return (after, log + jnp.log(scale)), (direction, jnp.exp(log) * size)
