@@ -8,9 +8,6 @@ from typing import Any
 import jax
 from jax import Array
 
-# Of a small network's step, a quarter of the time went to threefry, which runs as a loop on a CPU; this one is fused.
-GENERATOR = "philox4x32"
-
 
 def normal(key: Array, shape: tuple[int, ...], dtype: Any = None) -> Array:
     """Standard normal numbers.

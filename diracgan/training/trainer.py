@@ -20,7 +20,6 @@ from ..dynamics.rules.base import step as rule_step
 from ..game import Players
 from ..variants import Variant
 from . import networks
-from .draws import GENERATOR
 from .games import Minibatches, minibatches
 from .problems import Problem
 from .tricks import History, Trick
@@ -89,7 +88,7 @@ class TrainState(NamedTuple):
 
 def game(setup: Setup, seed: Array, number: Any, past: Any = None, step: Any = None) -> Minibatches:
     """The game of the iteration ``number``; ``step`` is what decays go by, where that is another."""
-    key = jax.random.fold_in(jax.random.key(seed, impl=GENERATOR), number)
+    key = jax.random.fold_in(jax.random.key(seed), number)
     return minibatches(
         setup.variant,
         setup.problem if setup.mesh is None else _Spread(setup.problem, setup.mesh),  # type: ignore[arg-type]

@@ -12,7 +12,8 @@ import pytest
 
 HERE = [sys.executable, "-m", "diracgan"]
 SLOW_START = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job would ignore
 from diracgan.cli import app
 from diracgan import files
 real = files.Path.replace
