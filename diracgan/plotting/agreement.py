@@ -43,7 +43,9 @@ def figure(found: Mapping[str, Any]) -> Figure:
             ax.set_title(f"{label}\n{t['agree']} of {t['of']} verdicts right", fontsize=7.5, color=INK)
         for ax in axes[len(names) :]:
             ax.set_visible(False)
-        signs = {name: sign for ax in axes for sign, name in zip(*ax.get_legend_handles_labels(), strict=True)}
+        signs = {
+            name: sign for ax in axes for sign, name in zip(*ax.get_legend_handles_labels(), strict=True)
+        }
         if signs:  # one for all: within a panel its signs would pass for runs
             made.legend(signs.values(), signs, fontsize=7, loc="outside lower center", ncols=len(signs))
         e = found["A"]["eigenvalue_error"]["median"]
