@@ -286,17 +286,9 @@ def _toy(own: Records, how: dict[str, Any]) -> dict[str, Any]:
     scores = [r["toy"] if np.isfinite(r["toy"]) else _LARGE for r in own]
     sizes = [min(r["oscillation"], _LARGE) for r in own]
     more = [x > np.median(sizes) for x in sizes] if sizes else []
-    known = [
-        [
-            x
-            for x, other in zip(sizes, own, strict=True)
-            if other["variant"] == r["variant"] and other is not r
-        ]
-        for r in own
-    ]
     return {
         "oscillates": auc(scores, more, how["permutations"]),
-        "variant_alone": auc([float(np.median(x)) if x else 0.0 for x in known], more, how["permutations"]),
+        "variant_alone": auc(*_alone(own, sizes, more), how["permutations"]),
         "persistence": auc([min(r["before"], _LARGE) for r in own], more, how["permutations"]),
         "oscillation": rank_correlation(scores, sizes),
         "distance": rank_correlation(scores, [min(r["distance"], _LARGE) for r in own]),
@@ -304,6 +296,15 @@ def _toy(own: Records, how: dict[str, Any]) -> dict[str, Any]:
         "oscillating": sum(r["oscillates"] for r in own),
         "of": len(own),
     }
+
+
+def _alone(own: Records, sizes: list[float], more: list[bool]) -> tuple[list[float], list[bool]]:
+    """Of each run the median size of its variant's other seeds, and its outcome; nothing where there is one variant."""
+    names = [r["variant"] for r in own]
+    if len(set(names)) < 2:
+        return [], []
+    others = [[x for j, x in enumerate(sizes) if j != i and names[j] == name] for i, name in enumerate(names)]
+    return [float(np.median(x)) if x else 0.0 for x in others], more
 
 
 def _controls(merged: dict[str, Records], beside: Records, chosen: Protocol) -> Records:

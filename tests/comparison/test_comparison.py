@@ -153,6 +153,7 @@ def test_what_a_variant_alone_could_tell():
     ]  # fmt: skip
     found = api._toy(made, {"permutations": 10})
     assert found["variant_alone"]["auc"] == 1.0 and found["persistence"]["auc"] == 0.0
+    assert api._toy(made[:2], {"permutations": 10})["variant_alone"]["auc"] is None
 
 
 @pytest.fixture(scope="module")
