@@ -240,14 +240,14 @@ def _why(own: Records) -> str:
 def _claim_c(records: Records, chosen: Protocol) -> dict[str, Any]:
     how = chosen["scratch"]
     errors = [r["error"] for r in records if r["error"] is not None]
-    groups: Records = []
-    for optimiser in dict.fromkeys(r["optimiser"] for r in records):
-        for problem in dict.fromkeys(r["problem"] for r in records):
-            own = [r for r in records if r["optimiser"] == optimiser and r["problem"] == problem]
-            groups.append({"optimiser": optimiser, "problem": problem, **_toy(own, how)})
     by = {
         o: [r for r in records if r["optimiser"] == o] for o in dict.fromkeys(r["optimiser"] for r in records)
     }
+    groups: Records = []
+    for optimiser, mine in by.items():
+        for problem in dict.fromkeys(r["problem"] for r in mine):
+            own = [r for r in mine if r["problem"] == problem]
+            groups.append({"optimiser": optimiser, "problem": problem, **_toy(own, how)})
     per_optimiser = {o: tally(r["agree"] for r in own) for o, own in by.items()}
     seen = [(r["frequency"] is not None, r["predicted_frequency"] is not None) for r in records]
     ratios = {

@@ -163,28 +163,17 @@ def _train(rules: Rule, games: Game, starts: Players, count: int, tail: int) -> 
 
 def _linear(rule: Rule, game: Game, state: Any, tail: int, seen: Any) -> tuple[Array, Array]:
     """The steps that the Jacobian of the iteration at ``state`` makes of the first one; it may grow without bound."""
-    leaves, tree = jax.tree.flatten(state)
-    moving = [jnp.issubdtype(x.dtype, jnp.floating) for x in leaves]
-    weights = len(jax.tree.leaves(state[0]))
+    whole = operators.StepState(rule, game, *state)
+    after, push = jax.linearize(whole.step, whole.start)
+    weights = len(operators.flat(state[0]))
 
-    def of(whole: list[Array]) -> list[Array]:
-        return [x for x, m in zip(whole, moving, strict=True) if m]
-
-    def iterate(moved: list[Array]) -> list[Array]:
-        parts = iter(moved)
-        whole = [next(parts) if m else x for x, m in zip(leaves, moving, strict=True)]
-        return of(jax.tree.leaves(rule.iterate(game, *jax.tree.unflatten(tree, whole))))
-
-    def go(carried: tuple[list[Array], Array], _: None) -> tuple[Any, tuple[Array, Array]]:
+    def go(carried: tuple[Array, Array], _: None) -> tuple[Any, tuple[Array, Array]]:
         d, log = carried
-        direction, size = seen(jnp.concatenate([jnp.ravel(x) for x in d[:weights]]))
-        scale = jnp.maximum(jnp.sqrt(jnp.asarray(sum(jnp.vdot(x, x) for x in d))), _LEAST)
-        after = jax.jvp(iterate, (here,), ([x / scale for x in d],))[1]
-        return (after, log + jnp.log(scale)), (direction, jnp.exp(log) * size)
+        direction, size = seen(d[:weights])
+        scale = jnp.maximum(jnp.linalg.norm(d), _LEAST)
+        return (push(d / scale), log + jnp.log(scale)), (direction, jnp.exp(log) * size)
 
-    here = of(leaves)
-    first = [a - b for a, b in zip(iterate(here), here, strict=True)]
-    return jax.lax.scan(go, (first, jnp.zeros(())), None, tail)[1]
+    return jax.lax.scan(go, (after - whole.start, jnp.zeros(())), None, tail)[1]
 
 
 def _judge(seen: Seen, centres: np.ndarray, how: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -164,31 +165,38 @@ def _by_subpixels(x: Array, k: Array) -> Array:
     return fine.reshape(n, 2 * h + 2, 2 * w + 2, out)[:, 1:-1, 1:-1]
 
 
-@jax.custom_jvp
-def normalised(x: Array, gain: Array, shift: Array) -> Array:
-    """Batch norm: gain (x - mean)/deviation + shift per channel, of x (n, ..., c), with the batch's own moments.
+@functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
+def normalised(x: Array, gain: Array, shift: Array, axes: tuple[int, ...]) -> Array:
+    """gain (x - mean)/deviation + shift per channel, of x (n, ..., c), with its own moments over ``axes``.
 
     Its derivative is written out, since its transpose then reads the batch twice and not four times.
     """
-    scaled, _ = _standard(x)
+    scaled, _ = _standard(x, axes)
     return gain * scaled + shift
 
 
-def _standard(x: Array) -> tuple[Array, Array]:
-    """The batch with mean 0 and deviation 1 per channel, and one over its deviation."""
-    mean = jnp.mean(x, axis=range(x.ndim - 1))
-    square = jnp.mean(x * x, axis=range(x.ndim - 1))
-    over = jax.lax.rsqrt(jnp.maximum(square - mean * mean, 0.0) + _EPS)
+def _standard(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
+    """The batch with mean 0 and deviation 1 over ``axes``, and one over its deviation."""
+    mean = jnp.mean(x, axis=axes, keepdims=True)
+    square = jnp.mean(x * x, axis=axes, keepdims=True)
+    over = _over(mean, square)
     return (x - mean) * over, over
 
 
+def _over(mean: Array, square: Array) -> Array:
+    """One over the deviation."""
+    return jax.lax.rsqrt(jnp.maximum(square - mean * mean, 0.0) + _EPS)
+
+
 @normalised.defjvp
-def _(at: tuple[Array, Array, Array], along: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+def _(
+    axes: tuple[int, ...], at: tuple[Array, Array, Array], along: tuple[Array, Array, Array]
+) -> tuple[Array, Array]:
     (x, gain, shift), (dx, dgain, dshift) = at, along
-    scaled, over = _standard(x)
-    axes, slope = tuple(range(x.ndim - 1)), gain * over
-    offset = dshift - slope * jnp.mean(dx, axis=axes)
-    tilt = dgain - slope * jnp.mean(scaled * dx, axis=axes)
+    scaled, over = _standard(x, axes)
+    slope = gain * over
+    offset = dshift - slope * jnp.mean(dx, axis=axes, keepdims=True)
+    tilt = dgain - slope * jnp.mean(scaled * dx, axis=axes, keepdims=True)
     return gain * scaled + shift, slope * dx + offset + scaled * tilt
 
 
@@ -206,16 +214,15 @@ class Norm(eqx.Module):
 
     def __call__(self, x: Array, how: Pass = PLAIN) -> Array:
         """(n, ..., c) -> the same shape."""
-        if self.kind == "batch":
-            return normalised(x, self.gain, self.shift)
         if self.kind == "virtual":
             mean, square = self._virtual(x, how)
-        else:
-            axes = {"layer": tuple(range(1, x.ndim)), "instance": tuple(range(1, x.ndim - 1))}[self.kind]
-            mean = jnp.mean(x, axis=axes, keepdims=True)
-            square = jnp.mean(x * x, axis=axes, keepdims=True)
-        spread = jnp.maximum(square - mean * mean, 0.0) + _EPS
-        return self.gain * ((x - mean) * jax.lax.rsqrt(spread)) + self.shift
+            return self.gain * ((x - mean) * _over(mean, square)) + self.shift
+        axes = {
+            "batch": tuple(range(x.ndim - 1)),
+            "layer": tuple(range(1, x.ndim)),
+            "instance": tuple(range(1, x.ndim - 1)),
+        }[self.kind]
+        return normalised(x, self.gain, self.shift, axes)
 
     def _virtual(self, x: Array, how: Pass) -> tuple[Array, Array]:
         if how.reference is None:

@@ -133,11 +133,12 @@ def test_norms_of_activations():
         np.testing.assert_allclose(y.var(axis=over), 1, rtol=1e-3)
 
 
-def test_the_derivative_of_a_batch_norm_is_that_of_its_formula():
+@pytest.mark.parametrize("axes", [(0, 1, 2), (1, 2, 3), (1, 2)])
+def test_the_derivative_of_a_norm_is_that_of_its_formula(axes):
     """To second order, which R1 needs: against automatic differentiation of the formula."""
 
     def formula(x, gain, shift):
-        mean, square = jnp.mean(x, axis=(0, 1, 2)), jnp.mean(x * x, axis=(0, 1, 2))
+        mean, square = (jnp.mean(y, axis=axes, keepdims=True) for y in (x, x * x))
         return gain * (x - mean) / jnp.sqrt(square - mean**2 + 1e-5) + shift
 
     with jax.enable_x64(True):
@@ -150,7 +151,9 @@ def test_the_derivative_of_a_batch_norm_is_that_of_its_formula():
             return jax.jvp(slope, (at,), ((along, at[2], at[1]),))
 
         for ours, theirs in zip(
-            jax.tree.leaves(second(normalised)), jax.tree.leaves(second(formula)), strict=True
+            jax.tree.leaves(second(lambda *a: normalised(*a, axes))),
+            jax.tree.leaves(second(formula)),
+            strict=True,
         ):
             np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-10)
 
