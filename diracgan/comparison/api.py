@@ -121,7 +121,7 @@ def compare(
         floor_records = [r for f in floors_ for r in f.result()]
         trained = [r for f in far_ for r in f.result()]
     merged = {key: [r for one, _ in found for r in one.get(key, [])] for key in local.KEYS}
-    missing = [reason for _, reason in found if reason]
+    missing = [reason for _, reasons in found for reason in reasons]
     a = _claim_a(merged["A"], floor_records, missing, chosen)
     b = _claim_b(merged["B"], missing, chosen)
     c = _claim_c(trained, chosen)
@@ -150,16 +150,16 @@ def _said(work: Callable[..., Any], variant: Variant, *args: Any, done: Callable
 
 def _local(
     variant: Variant, chosen: Protocol, done: Callable[[str], None] | None
-) -> tuple[dict[str, Records], dict[str, Any] | None]:
+) -> tuple[dict[str, Records], Records]:
     """The records of a variant near its equilibria, and why there are none of some."""
     problems = chosen["equilibrium"]["problems"]
     found: dict[str, Records] = {key: [] for key in local.KEYS}
-    missing = None
+    missing: Records = []
     for group in (["dirac"], [p for p in problems if p != "dirac"]):
         try:
             made = local.claims(variant, chosen, group)
         except NoEquilibrium as error:
-            missing = {"variant": variant.label, "problems": group, "reason": str(error)}
+            missing.append({"variant": variant.label, "problems": group, "reason": str(error)})
             continue
         for key, records in made.items():
             found[key] += records

@@ -106,6 +106,12 @@ def test_what_has_no_linear_theory_says_so():
         local.bench(dg.variant("wgan-gp", c=1.0), chosen, ["dirac"])
 
 
+def test_every_group_of_problems_without_a_theory_is_named():
+    _, missing = api._local(dg.variant("wgan-gp", c=1.0), protocol("ci", width=6), None)
+    assert [x["problems"][0] for x in missing] == ["dirac", "point"]
+    assert all("no derivative" in x["reason"] for x in missing)
+
+
 def test_a_broken_run_is_an_outcome():
     record = {"kind": "leading", "predicted": 0.9 + 0.1j}
     path = np.ones((20, 8))
