@@ -383,7 +383,7 @@ def gpu(limit: Limit, quick: bool) -> Iterator[Row]:
         print("no GPU here: its section is left out", file=sys.stderr)
         return
     from diracgan.ensemble.methods import RK4
-    from diracgan.ensemble.programs import System, motion
+    from diracgan.ensemble.vector_field import System, motion
 
     count, steps, few = (2**20, 1000, 2**16) if quick else (2**22, 10_000, 2**20)
     phi, theta = starts(count, 2)

@@ -25,9 +25,9 @@ import numpy as np
 
 import diracgan as dg
 from diracgan.game import Players
-from diracgan.training.measure import operators
-from diracgan.training.plan import plan
-from diracgan.training.starting import arithmetic, start
+from diracgan.measure import operators
+from diracgan.training.build import arithmetic, start
+from diracgan.training.config import plan
 from diracgan.training.trainer import advance
 
 os.environ.setdefault(

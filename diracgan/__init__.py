@@ -27,28 +27,28 @@ _HOME = {
     "step": "diracgan.dynamics",
     "flow": "diracgan.dynamics",
     "load": "diracgan.dynamics.store",
-    "rule": "diracgan.dynamics",
-    "rules": "diracgan.dynamics",
+    "rule": "diracgan.rules",
+    "rules": "diracgan.rules",
     "save": "diracgan.dynamics.store",
     "simulate": "diracgan.dynamics",
     "spectrum": "diracgan.analysis",
     "compare": "diracgan.comparison",
     "critical": "diracgan.analysis",
-    "diagnose": "diracgan.analysis",
+    "diagnose": "diracgan.monitoring",
     "ema": "diracgan.analysis",
     "tune": "diracgan.analysis",
     "report": "diracgan.analysis",
     "verdict": "diracgan.analysis",
     "ensemble": "diracgan.ensemble",
-    "sweep": "diracgan.ensemble",
+    "sweep": "diracgan.sweeps",
     "spectra": "diracgan.ensemble",
     "stationary_covariance": "diracgan.analysis",
     "analysis": "diracgan.analysis",
     "explain": "diracgan.analysis.explain",
     "plot": "diracgan.plotting",
-    "measure": "diracgan.training.measure",
-    "preset": "diracgan.practice",
-    "presets": "diracgan.practice",
+    "measure": "diracgan.measure",
+    "preset": "diracgan.rules.presets",
+    "presets": "diracgan.rules.presets",
     "train": "diracgan.training",
     "training": "diracgan.training",
 }
@@ -94,27 +94,21 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from diracgan import analysis, training
+    from diracgan import analysis, measure, training
     from diracgan import plotting as plot
-    from diracgan.analysis import (
-        critical,
-        diagnose,
-        ema,
-        report,
-        spectrum,
-        stationary_covariance,
-        tune,
-        verdict,
-    )
-    from diracgan.analysis.explain import explain
+    from diracgan.analysis import critical, ema, report, spectrum, stationary_covariance, tune, verdict
+    from diracgan.analysis.explain.explanation import explain
     from diracgan.comparison import compare
     from diracgan.dirac import field
-    from diracgan.dynamics import Trajectory, flow, rule, rules, simulate, step
+    from diracgan.dynamics import Trajectory, flow, simulate, step
     from diracgan.dynamics.store import load, save
-    from diracgan.ensemble import ensemble, spectra, sweep
+    from diracgan.ensemble import ensemble, spectra
     from diracgan.errors import InputError
-    from diracgan.practice import preset, presets
-    from diracgan.training import measure, train
+    from diracgan.monitoring import diagnose
+    from diracgan.rules import rule, rules
+    from diracgan.rules.presets import preset, presets
+    from diracgan.sweeps import sweep
+    from diracgan.training import train
     from diracgan.variants import Variant, register, variant, variants
 
 

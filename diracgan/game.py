@@ -19,7 +19,7 @@ from jax.flatten_util import ravel_pytree
 
 from .errors import InputError, one_line
 from .instance_noise import Loss, coupling_of, smooth_mean, spreads
-from .switching import evaluate
+from .tracing.switching import evaluate
 from .variants import Variant
 from .variants.penalties import on_logits, total
 

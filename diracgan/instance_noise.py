@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .switching import evaluate
+from .tracing.switching import evaluate
 from .variants import Variant
 
 Loss = Callable[[Array, Array], Array]  # (real, fake), each (1,) -> a scalar: a batch of one
@@ -52,7 +52,7 @@ def smooth_mean(
         5.0
     """
 
-    # Its name is among the smooth functions of diracgan.switching: what the noise averages has no kink left.
+    # Its name is among the smooth functions of diracgan.tracing.switching: what the noise averages has no kink left.
     @jax.jit
     def mean_over_noise(r: Array, f: Array, a: Array, b: Array) -> Array:
         if coupling == "separable":

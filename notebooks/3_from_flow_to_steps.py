@@ -55,7 +55,7 @@ assert abs(dg.critical(v, "lr", rule=dg.rule("optimistic")).values[-1] - 1 / np.
 # is below 4 gamma; the margin that is shown is 1 - largest |multiplier|.
 
 # %%
-from diracgan.ensemble import stability
+from diracgan.sweeps import stability
 
 chart = stability(dg.variant("ns"), {"gamma": "0.02:1:50", "lr": "0.05:4:50"}, rule=dg.rule("simultaneous"))
 fig, ax = plt.subplots(figsize=(5.4, 4.2))

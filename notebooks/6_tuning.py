@@ -73,7 +73,7 @@ print(f"decay {decay:.4g} leaves {ratio:.2f} of the swing")
 # the learning rate, and the best gamma at this rate:
 
 # %%
-from diracgan.ensemble import stability
+from diracgan.sweeps import stability
 
 chart = stability(dg.variant("ns"), {"gamma": "0:3:61", "lr": "0.02:1.5:60"}, rule=rule)
 fig, ax = plt.subplots(figsize=(5.4, 4.2))

@@ -15,20 +15,20 @@ NAMES = sorted(
     m.name
     for m in pkgutil.walk_packages(diracgan.__path__, "diracgan.")
     if "__main__" not in m.name
-    and m.name != "diracgan.explorer.page"  # a page of an extra, with a test of its own
+    and m.name != "diracgan.web.page"  # a page of an extra, with a test of its own
 )
-REGISTRIES = ("diracgan.variants.registry", "diracgan.dynamics.rules.registry", "diracgan.training.tricks")
+REGISTRIES = ("diracgan.variants.registry", "diracgan.rules.registry", "diracgan.training.tricks")
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
 
 
-LONG = ("diracgan.ensemble.maps", "diracgan.training.games", "diracgan.training.runs")
+LONG = ("diracgan.sweeps.maps", "diracgan.training.games", "diracgan.training.runs")
 
 
 @pytest.mark.parametrize(
     "name", ["diracgan", *(pytest.param(n, marks=[pytest.mark.slow] * (n in LONG)) for n in NAMES)]
 )
 def test_examples_run(name, folder, monkeypatch):
-    if name in ("diracgan.explorer.session", "diracgan.explorer.widget"):
+    if name in ("diracgan.web.session", "diracgan.web.widget"):
         pytest.importorskip("anywidget", reason="the extra explore is not installed")
     module = importlib.import_module(name)
     for home in map(importlib.import_module, REGISTRIES):  # what an example registers ends with it

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from diracgan.errors import InputError
-from diracgan.explorer import live
-from diracgan.explorer.controls import catalogue, read, spec, state
-from diracgan.explorer.scene import (
+from diracgan.web import live
+from diracgan.web.controls import catalogue, read, spec, state
+from diracgan.web.scene import (
     EFFORT,
     Scene,
     answers,
@@ -74,8 +74,8 @@ def test_command_and_code_compute_what_is_shown(shown, cli, folder):
 
 
 def test_the_command_names_the_file_of_a_users_variant(folder, monkeypatch, cli):
-    from diracgan.explorer.controls import FILES, load_files
     from diracgan.variants import registry
+    from diracgan.web.controls import FILES, load_files
 
     monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
     (folder / "my loss.py").write_text(
@@ -210,7 +210,7 @@ def test_a_port_that_is_taken_is_said_in_one_line(cli):
 def test_the_page_runs_and_shows_what_its_controls_say():
     pytest.importorskip("marimo", reason="the extra explore is not installed")
     pytest.importorskip("anywidget", reason="the extra explore is not installed")
-    from diracgan.explorer import page
+    from diracgan.web import page
 
     _, names = page.app.run()
     here = names["here"]

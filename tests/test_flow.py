@@ -58,7 +58,7 @@ def counted(use, integrate, v, rtol):
     import jax.numpy as jnp
 
     from diracgan import dirac
-    from diracgan.dynamics.piecewise import System
+    from diracgan.dynamics.filippov import System
     from diracgan.game import Players
 
     with jax.enable_x64(True):

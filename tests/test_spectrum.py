@@ -8,7 +8,7 @@ import pytest
 from scipy.linalg import expm
 
 import diracgan as dg
-from diracgan.analysis import eigen
+from diracgan.numerics import eigen
 
 
 class User(dg.Variant):

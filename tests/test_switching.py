@@ -13,7 +13,7 @@ from scipy.integrate import quad
 
 import diracgan as dg
 from diracgan.dynamics import run
-from diracgan.switching import evaluate
+from diracgan.tracing.switching import evaluate
 
 TIGHT = {"rtol": 1e-12, "atol": 1e-14, "solver": "DOP853"}
 

@@ -5,29 +5,26 @@ Each question's module loads when it is first asked.
 
 from typing import TYPE_CHECKING
 
-from .._callable import load_on_use
+from ..lazy import load_on_use
 
 if TYPE_CHECKING:
-    from .averaging import Averaging, ema
-    from .critical import Critical, critical
-    from .diagnose import Diagnosis, diagnose
-    from .noise import Scatter, stationary_covariance
-    from .spectrum import Spectrum, spectrum
-    from .survey import Report, report
-    from .tune import Tuned, tune
-    from .verdict import Verdict, verdict
+    from .catalogue_report import Report, report
+    from .linear.spectrum import Spectrum, spectrum
+    from .thresholds.critical import Critical, critical
+    from .thresholds.noise_covariance import Scatter, stationary_covariance
+    from .thresholds.tune import Tuned, tune
+    from .thresholds.weight_averaging import Averaging, ema
+    from .verdict.verdict import Verdict, verdict
 
 __all__ = [
     "Averaging",
     "Critical",
-    "Diagnosis",
     "Report",
     "Scatter",
     "Spectrum",
     "Tuned",
     "Verdict",
     "critical",
-    "diagnose",
     "ema",
     "report",
     "spectrum",
@@ -38,12 +35,13 @@ __all__ = [
 
 load_on_use(
     __name__,
-    averaging=("Averaging", "ema"),
-    critical=("Critical", "critical"),
-    diagnose=("Diagnosis", "diagnose"),
-    noise=("Scatter", "stationary_covariance"),
-    spectrum=("Spectrum", "spectrum"),
-    survey=("Report", "report"),
-    tune=("Tuned", "tune"),
-    verdict=("Verdict", "verdict"),
+    {
+        "catalogue_report": ("Report", "report"),
+        "linear.spectrum": ("Spectrum", "spectrum"),
+        "thresholds.critical": ("Critical", "critical"),
+        "thresholds.noise_covariance": ("Scatter", "stationary_covariance"),
+        "thresholds.tune": ("Tuned", "tune"),
+        "thresholds.weight_averaging": ("Averaging", "ema"),
+        "verdict.verdict": ("Verdict", "verdict"),
+    },
 )

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..dynamics import piecewise
-from ..dynamics.rest import distance_to_hull
-from . import eigen
-from .motion import Flow, Motion
+from ..dynamics import filippov
+from ..numerics import eigen
+from ..numerics.convex_hull import distance_to_hull
+from .dynamical_system import ContinuousSystem, DynamicalSystem
 
 
 class Rest(NamedTuple):
@@ -39,7 +39,11 @@ class Orbit(NamedTuple):
 
 
 def rest_near(
-    motion: Motion, flat: np.ndarray, reach: float, iterations: int = 60, came: np.ndarray | None = None
+    motion: DynamicalSystem,
+    flat: np.ndarray,
+    reach: float,
+    iterations: int = 60,
+    came: np.ndarray | None = None,
 ) -> Rest | None:
     """Newton for F = 0 from ``flat`` on the smooth piece in which it lies; None where none is within ``reach``.
 
@@ -70,7 +74,7 @@ def rest_near(
     return Rest(z, motion.jacobian(z, side))
 
 
-def equilibria(motion: Motion, reach: float) -> list[Rest]:
+def equilibria(motion: DynamicalSystem, reach: float) -> list[Rest]:
     """The distinct equilibria that Newton finds from fixed starts within ``reach`` of (0, 0), nearest first."""
     size = len(motion.flat(motion.begin(np.zeros(motion.dim), np.zeros(motion.dim))))
     found: list[Rest] = []
@@ -85,7 +89,7 @@ def equilibria(motion: Motion, reach: float) -> list[Rest]:
     return sorted(found, key=lambda r: float(np.linalg.norm(r.flat)))
 
 
-def _balances(motion: Motion, flat: np.ndarray, reach: float) -> bool:
+def _balances(motion: DynamicalSystem, flat: np.ndarray, reach: float) -> bool:
     """Whether the motion itself rests there, and not only the smooth piece of it in which Newton began.
 
     At a discontinuity it does where 0 is in the convex hull of the field around the point (Filippov).
@@ -103,7 +107,9 @@ def rank(jacobian: np.ndarray) -> int:
     return int(np.sum(sizes > 1e-8 * max(sizes[0], 1e-300)))
 
 
-def rotating_state(given: Motion, flat: np.ndarray, omega: float, centre: np.ndarray) -> Orbit | None:
+def rotating_state(
+    given: DynamicalSystem, flat: np.ndarray, omega: float, centre: np.ndarray
+) -> Orbit | None:
     """A state that only turns about a centre c, in the plane in which phi moves.
 
     F(c + z) = W z with a constant antisymmetric W; of a map, step(c + z) = c + R z with a constant rotation R. Valid
@@ -175,7 +181,7 @@ def rotating_state(given: Motion, flat: np.ndarray, omega: float, centre: np.nda
 class _About:
     """A motion in coordinates counted from a centre."""
 
-    def __init__(self, motion: Motion, centre: np.ndarray) -> None:
+    def __init__(self, motion: DynamicalSystem, centre: np.ndarray) -> None:
         self.discrete, self.dim = motion.discrete, motion.dim
         self._motion, self._centre = motion, centre
 
@@ -212,7 +218,7 @@ def _turns_alike(motion: _About, z: np.ndarray, side: Any, whole: np.ndarray, bl
     return True
 
 
-def periodic_orbit(flow: Flow, flat: np.ndarray, period: float) -> Orbit | None:
+def periodic_orbit(flow: ContinuousSystem, flat: np.ndarray, period: float) -> Orbit | None:
     """Shooting for a periodic orbit of the flow near ``flat``: Newton on Phi_T(z) - z with the least-squares step.
 
     The monodromy matrix solves the variational equation on a smooth piece; across switchings it comes from central
@@ -248,7 +254,7 @@ def periodic_orbit(flow: Flow, flat: np.ndarray, period: float) -> Orbit | None:
     return Orbit(z, length, by_modulus(np.linalg.eigvals(monodromy)), "shooting", np.full(len(z), 1e-4))
 
 
-def _through(flow: Flow, z: np.ndarray, span: float) -> tuple[np.ndarray, np.ndarray | None]:
+def _through(flow: ContinuousSystem, z: np.ndarray, span: float) -> tuple[np.ndarray, np.ndarray | None]:
     piece = flow.advance(z, 0.0, span, 0)
     if piece.result != "ok":
         return z, None
@@ -269,7 +275,7 @@ def _through(flow: Flow, z: np.ndarray, span: float) -> tuple[np.ndarray, np.nda
     return piece.end, np.stack(columns, axis=1)
 
 
-def _variational(flow: Flow, z: np.ndarray, span: float) -> tuple[np.ndarray, np.ndarray | None]:
+def _variational(flow: ContinuousSystem, z: np.ndarray, span: float) -> tuple[np.ndarray, np.ndarray | None]:
     from scipy.integrate import solve_ivp
 
     n = len(z)
@@ -286,7 +292,7 @@ def _variational(flow: Flow, z: np.ndarray, span: float) -> tuple[np.ndarray, np
     return out.y[:n, -1], out.y[n:, -1].reshape(n, n)
 
 
-def _both(flow: Flow, y: np.ndarray, side: piecewise.Regime) -> tuple[np.ndarray, np.ndarray]:
+def _both(flow: ContinuousSystem, y: np.ndarray, side: filippov.Regime) -> tuple[np.ndarray, np.ndarray]:
     return flow.change(y, side), flow.jacobian(y, side)
 
 
@@ -306,7 +312,7 @@ def returns(t: np.ndarray, zs: np.ndarray) -> list[float]:
 
 
 def lyapunov_multipliers(
-    motion: Motion, state: Any, time: float, period: float, iterations: int
+    motion: DynamicalSystem, state: Any, time: float, period: float, iterations: int
 ) -> np.ndarray:
     """Moduli of the multipliers over ``period`` iterations of a map on an invariant curve, by QR along the orbit.
 

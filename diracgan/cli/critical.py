@@ -104,7 +104,7 @@ def _draw(
 
     import numpy as np
 
-    from ..analysis.locus import locus
+    from ..analysis.linear.locus import locus
     from ..plotting import animate_locus, locus_figure, save
     from ..plotting.saving import ANIMATIONS
 

@@ -86,7 +86,7 @@ def command(
         raise InputError("--rule belongs to a variant; add --variant NAME")
     chosen = rule.build()
 
-    from ..analysis.diagnose import diagnose
+    from ..monitoring.diagnose import diagnose
     from ..reporting import dumps
 
     found = diagnose(

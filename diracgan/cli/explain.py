@@ -53,8 +53,8 @@ def command(
     if integer("dim", dim, low=1) > 2:
         raise InputError(f"--dim = {dim} has no formulas; allowed: 1, 2 (which decides every d >= 2)")
 
-    from ..analysis.explain import explain
-    from ..analysis.typeset import render
+    from ..analysis.explain.explanation import explain
+    from ..analysis.explain.render import render
     from ..reporting import dumps
 
     preset = _preset(wanted.partition(":")[0])
@@ -72,7 +72,7 @@ def _preset(name: str) -> dict[str, Any] | None:
 
     if name not in presets():
         return None
-    from ..practice import preset
+    from ..rules.presets import preset
     from ..variants.recipes import recipe
 
     found, (made, rule) = recipe(name), preset(name)
@@ -87,7 +87,7 @@ def _preset(name: str) -> dict[str, Any] | None:
 
 
 def _words(preset: dict[str, Any], format: str) -> str:
-    from ..analysis.typeset import plain_tex
+    from ..analysis.explain.render import plain_tex
 
     lines = [
         f"{preset['name']}: {preset['summary']}",

@@ -50,7 +50,7 @@ def command(
             raise InputError(
                 f"{os.fspath(path)!r} is no file; allowed: a Python file with a registered variant"
             )
-    from ..explorer.controls import FILES
+    from ..web.controls import FILES
 
     page = Path(__file__).parents[1] / "explorer" / "page.py"
     chosen = _free(port)

@@ -21,7 +21,7 @@ def command(
     Example: diracgan figures --only ns --only wgan-gp-c1
     """
     from ..files import folder
-    from ..plotting.gallery import draw_all, entries
+    from ..gallery.build import draw_all, entries
 
     chosen = entries(only)  # a wrong name is found before the folder is made
     target = folder(out)

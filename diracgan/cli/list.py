@@ -72,7 +72,7 @@ def _modifiers() -> list[dict[str, Any]]:
 
 
 def _rules() -> list[dict[str, Any]]:
-    from ..dynamics.rules import rule_class, rules
+    from ..rules import rule_class, rules
     from ..variants import parameters
 
     return [
@@ -82,7 +82,7 @@ def _rules() -> list[dict[str, Any]]:
 
 
 def _presets() -> list[dict[str, Any]]:
-    from ..practice import preset, presets
+    from ..rules.presets import preset, presets
 
     return [
         {"name": name, "summary": line, "variant": v.label, "rule": r.label}

@@ -73,9 +73,9 @@ def command(
         from ..files import destination
 
         destination(out, (".png", ".pdf", ".svg"))
-    from ..ensemble import basins, bifurcation, stability
-    from ..ensemble.grids import grids
     from ..reporting import dumps
+    from ..sweeps import basins, bifurcation, stability
+    from ..sweeps.grids import grids
 
     make = {"basins": basins, "stability": stability, "bifurcation": bifurcation}[kind]
     arguments = {**start.given(), **rates.arguments(), **course.given(), **work.given()}
@@ -83,8 +83,8 @@ def command(
     found = make(made, grids([*(axes or []), *(over or [])]), rule=moves, out=data, **arguments)
     saved = None
     if out is not None:
+        from ..gallery.basins_overlay import on_top
         from ..plotting import map_figure, save
-        from ..plotting.plane import on_top
 
         over_it = on_top(made, found, moves) if kind == "basins" else {}
         saved = save(map_figure(found, **over_it), out)

@@ -16,7 +16,7 @@ import typer
 from ..errors import InputError, number, unknown
 
 if TYPE_CHECKING:
-    from ..dynamics import Rule
+    from ..rules import Rule
     from ..variants import Variant
 
 TEXT_OR_JSON = ("text", "json")
@@ -164,12 +164,12 @@ class RuleOptions:
         given = merged(short, assignments(self.rule_param, "-r"))
         if self.rule is None:
             if given:
-                from ..dynamics import rules
+                from ..rules import rules
 
                 flag = f"--{next(iter(given)).replace('_', '-')}"
                 raise InputError(f"{flag} belongs to a rule; add --rule NAME, allowed: {', '.join(rules())}")
             return None
-        from ..dynamics import rule
+        from ..rules import rule
 
         return rule(self.rule, **given)
 

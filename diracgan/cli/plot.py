@@ -25,7 +25,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..dynamics import Rule
+    from ..rules import Rule
     from ..variants import Variant
 
 _VIEWS = {"page": 2, "critic": 1, "space": 3}  # with the dimension that each draws by default
@@ -86,7 +86,7 @@ def command(
 
     from ..analysis import spectrum
     from ..dynamics import run
-    from ..plotting.plane import flat_field
+    from ..gallery.basins_overlay import flat_field
     from ..plotting.saving import ANIMATIONS, check, save
     from ..reporting import dumps
 
@@ -106,7 +106,7 @@ def command(
         print(f"{traj.attrs['result']}: {traj.attrs['result_text']}")
         print(path)
     if show:
-        from ..plotting.composite import figure
+        from ..plotting.overview import figure
         from ..plotting.saving import show as open_window
 
         open_window(figure(traj, found, field))

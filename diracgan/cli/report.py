@@ -114,14 +114,14 @@ def command(
     _ = out and destination(out, _SUFFIXES), junit_file and destination(junit_file, [".xml"])
     before = None if baseline is None else reporting.baseline(baseline)
 
-    from ..analysis import survey
+    from ..analysis import catalogue_report
 
     chosen = _chosen(variants, file)
-    found = survey.report(
+    found = catalogue_report.report(
         chosen,
-        rules=_rules(rule, survey.DEFAULT_RULES),
+        rules=_rules(rule, catalogue_report.DEFAULT_RULES),
         x0=x0,
-        effort=survey.LOW_EFFORT if effort is None else effort,
+        effort=catalogue_report.LOW_EFFORT if effort is None else effort,
         verdicts=verdicts,
         jobs=min(2, os.cpu_count() or 1) if jobs is None else jobs,
         done=_progress if sys.stderr.isatty() else None,

@@ -167,15 +167,15 @@ def command(
     Example: diracgan sweep gamma=0:2:201 lr=log:1e-3:1:50 --variant ns --rule simultaneous --out chart.zarr
     """
     choice("format", format, TEXT_OR_JSON)
-    from ..ensemble.grids import grids
+    from ..sweeps.grids import grids
 
     over_ = grids([*(axes or []), *(over or [])])
     if not over_:
         raise InputError("no axis; allowed: at least one, such as gamma=0:2:201")
     arguments = {**start.given(), **rates.arguments(), **course.given()}
 
-    from ..ensemble import sweep
     from ..reporting import dumps
+    from ..sweeps import sweep
 
     found = sweep(
         variant.build(), over_, quantity or "margin", rule=rule.build(), out=out, **work.given(), **arguments

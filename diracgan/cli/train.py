@@ -245,13 +245,13 @@ def _plan(
     alarm: list[str] | None,
     config: str | None,
 ) -> Any:
-    from ..training import plan as plans
+    from ..training import config as plans
     from ..training.problems import problem as find
     from .options import vector
 
     if config is not None:
         made = plans.read(config)
-        changed = plans._parametric(plans.Course, {**_set(made.course), **course.given()}, "run")
+        changed = plans._parametric(plans.TrainingConfig, {**_set(made.course), **course.given()}, "run")
         return dataclasses.replace(made, course=changed)
     on = find(problem or "ring8")
     settings = network.settings()
@@ -275,8 +275,8 @@ def _set(values: Any) -> dict[str, Any]:
 
 def _rule(rule: RuleOptions, kind: str) -> Any:
     """The rule that was asked for; without a name, and by its own, the default one with changes."""
-    from ..dynamics.rules import rule as make
-    from ..training.plan import default_rule
+    from ..rules import rule as make
+    from ..training.config import default_rule
 
     usual = default_rule(kind)
     if rule.rule not in (None, usual.name):

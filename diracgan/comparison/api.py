@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..training.measure.equilibria import NoEquilibrium
+from ..measure.equilibria import NoEquilibrium
 from ..variants import Variant, parse
-from . import floors, local, scratch
+from . import floors, from_scratch, near_equilibrium
 from .protocol import Protocol, protocol
 from .statistics import auc, grouped, rank_correlation, spread, tally
 
@@ -112,7 +112,7 @@ def compare(
         noisy = _noisy(given, chosen)
         floors_ = [pool.submit(_said, floors.claim, v, chosen, done=done) for v in noisy]
         far_ = [
-            pool.submit(_said, scratch.claims, v, chosen, optimiser, done=done)
+            pool.submit(_said, from_scratch.claims, v, chosen, optimiser, done=done)
             for v in far
             for optimiser in chosen.chosen["scratch_optimisers"]
         ]
@@ -120,7 +120,7 @@ def compare(
         beside = [f.result() for f in references]
         floor_records = [r for f in floors_ for r in f.result()]
         trained = [r for f in far_ for r in f.result()]
-    merged = {key: [r for one, _ in found for r in one.get(key, [])] for key in local.KEYS}
+    merged = {key: [r for one, _ in found for r in one.get(key, [])] for key in near_equilibrium.KEYS}
     missing = [reason for _, reasons in found for reason in reasons]
     a = _claim_a(merged["A"], floor_records, missing, chosen)
     b = _claim_b(merged["B"], missing, chosen)
@@ -153,11 +153,11 @@ def _local(
 ) -> tuple[dict[str, Records], Records]:
     """The records of a variant near its equilibria, and why there are none of some."""
     problems = chosen["equilibrium"]["problems"]
-    found: dict[str, Records] = {key: [] for key in local.KEYS}
+    found: dict[str, Records] = {key: [] for key in near_equilibrium.KEYS}
     missing: Records = []
     for group in (["dirac"], [p for p in problems if p != "dirac"]):
         try:
-            made = local.claims(variant, chosen, group)
+            made = near_equilibrium.claims(variant, chosen, group)
         except NoEquilibrium as error:
             missing.append({"variant": variant.label, "problems": group, "reason": str(error)})
             continue
@@ -343,7 +343,7 @@ def _shuffled(records: Records, beside: Records, chosen: Protocol) -> Records:
         twin = known.get((other[r["variant"]], r["problem"], r["seed"], r["rule"]))
         if twin is not None:
             record = {**r, "predicted": twin["predicted"], "labelled": other[r["variant"]]}
-            local.judge(record, chosen["equilibrium"])
+            near_equilibrium.judge(record, chosen["equilibrium"])
             found.append(record)
     return found
 

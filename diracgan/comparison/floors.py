@@ -9,11 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..training.measure import Floor, equilibria, floor, gradient_covariance
-from ..training.measure.following import follow_minibatches
+from ..measure import Floor, equilibria, floor, gradient_covariance
+from ..measure.probes import follow_minibatches
 from ..variants import Variant
 from . import prediction
-from .local import Bench, bench
+from .near_equilibrium import Bench, bench
 from .protocol import Protocol
 
 

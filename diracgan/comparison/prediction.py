@@ -12,10 +12,9 @@ from jax import Array
 
 from .. import dirac
 from ..analysis import spectrum
-from ..dynamics import rule
-from ..dynamics.rules import Rule
 from ..errors import InputError
 from ..game import Players
+from ..rules import Rule, rule
 from ..variants import Variant
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from jax import Array
 
 from ..errors import unknown
-from .piecewise import LARGEST, Regime, System, flow_in, guard_count, guards, watch
+from .filippov import LARGEST, Regime, System, flow_in, guard_count, guards, watch
 
 DIFFRAX = ("tsit5", "dopri5", "dopri8", "kvaerno5")
 SCIPY = ("RK45", "DOP853", "Radau", "LSODA")
@@ -267,7 +267,7 @@ def _solve(
     import diffrax
     import optimistix
 
-    from .watchful import Watchful
+    from .event_step_control import Watchful
 
     def rhs(t: Array, y: Array, args: Any) -> Array:
         return flow_in(system, y, regime)

@@ -12,11 +12,11 @@ from jax import Array
 from .. import dirac
 from ..errors import unknown
 from ..game import Players
+from ..rules import Rule, State, init
+from ..rules import step as one_iteration
 from ..variants import Variant
 from .engines import DIFFRAX, diffrax_solver
-from .piecewise import System, pack, unpack, velocity
-from .rules import Rule, State, init
-from .rules import step as one_iteration
+from .filippov import System, pack, unpack, velocity
 
 
 def flow(

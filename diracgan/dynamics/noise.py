@@ -17,8 +17,8 @@ from jax.flatten_util import ravel_pytree
 
 from ..errors import InputError, number
 from ..game import Game, Players
-from .piecewise import System, velocity
-from .rules import move_both
+from ..rules import move_both
+from .filippov import System, velocity
 
 SOLVER = "shark"
 _LARGEST_STEP, _STEPS = 0.02, 1_000_000

@@ -17,13 +17,13 @@ from .. import dirac
 from ..errors import InputError, integer, number
 from ..game import Players
 from ..parameters import Parametric
+from ..rules import Rule, State, init, step
 from ..variants import Variant
+from . import filippov
 from . import noise as minibatch
-from . import piecewise
 from .engines import Engine, engine
-from .piecewise import System
-from .rest import rests
-from .rules import Rule, State, init, step
+from .filippov import System
+from .filippov_rest import rests
 from .trajectory import Trajectory, versions
 
 DEFAULT_DIM, DEFAULT_T1, DEFAULT_ROWS = 2, 40.0, 1001
@@ -313,13 +313,13 @@ def integrate(
     def ended(result: str, when: float, text: str) -> Integrated:
         return Integrated(ys, y, t, result, when, text, events, steps)
 
-    v = np.asarray(piecewise.natural(system, y)[1])
+    v = np.asarray(filippov.natural(system, y)[1])
     if not np.all(np.isfinite(v)):
         return ended("stiff", 0.0, "the field has no finite value at the start")
     if not np.any(v):  # also where the field jumps away on every side: to stay is a solution
         ys[:], t = y, t1
         return ended("ok", math.nan, "rests at an equilibrium")
-    regime = piecewise.start(system, y)
+    regime = filippov.start(system, y)
     repeats = 0
     while True:
         part = use(system, regime, y, t, t1, ts, rtol, atol)
@@ -327,14 +327,14 @@ def integrate(
         ys[rows] = part.ys[rows]
         repeats = repeats + 1 if part.t - t <= 1e-13 * (1.0 + t) else 0
         t, y, steps = part.t, part.y, steps + part.steps
-        if part.failure or (part.guard is not None and part.guard == piecewise.guard_count(regime) - 1):
+        if part.failure or (part.guard is not None and part.guard == filippov.guard_count(regime) - 1):
             if part.failure == "stiff" and rests(system, y):
                 ys[ts > t] = y
                 return ended("stuck", t, f"rests on a discontinuity since t = {t:.10g}")
             return ended(*_failure(system, part.failure, t, y))
         if part.guard is None:
             return ended(*_end(system, regime, y, t, events))
-        regime, happened = piecewise.settle(system, y, regime, part.guard)
+        regime, happened = filippov.settle(system, y, regime, part.guard)
         events += [(t, what) for what in happened]
         if repeats > 2 * len(regime.modes) + 4:
             text = f"the motion meets its discontinuities again and again at t = {t:.10g} and cannot go on"
@@ -344,11 +344,11 @@ def integrate(
 
 
 def _end(
-    system: System, regime: piecewise.Regime, y: np.ndarray, t: float, events: list[tuple[float, str]]
+    system: System, regime: filippov.Regime, y: np.ndarray, t: float, events: list[tuple[float, str]]
 ) -> tuple[str, float, str]:
     if regime.sliding:
-        v = np.asarray(piecewise.flow_in(system, y, regime))[: 2 * system.dim]
-        beside = np.asarray(piecewise.velocity(system, y, regime.modes))[: 2 * system.dim]
+        v = np.asarray(filippov.flow_in(system, y, regime))[: 2 * system.dim]
+        beside = np.asarray(filippov.velocity(system, y, regime.modes))[: 2 * system.dim]
         if np.max(np.abs(v)) <= 1e-12 * np.max(np.abs(beside)):
             since = next((when for when, what in reversed(events) if what == "slide"), 0.0)
             return "stuck", since, f"rests on a discontinuity since t = {since:.10g}"
@@ -358,7 +358,7 @@ def _end(
 def _failure(system: System, why: str, t: float, y: np.ndarray) -> tuple[str, float, str]:
     if why == "max steps":
         return "max steps", t, f"gave up at t = {t:.10g} after too many solver steps"
-    v = np.asarray(piecewise.natural(system, y)[1])
+    v = np.asarray(filippov.natural(system, y)[1])
     size, speed = float(np.max(np.abs(y))), float(np.max(np.abs(v)))
     if not why or not np.isfinite(size) or not np.isfinite(speed) or size > 1e8:
         return "diverged", t, f"left the float range at t = {t:.10g}, |z| = {size:.3g}"
@@ -397,7 +397,7 @@ def line_of(system: System, z: Players) -> Line | None:
     On such a line a norm passes through its kink, and only d = 1 names the surface. Found from the field by a check.
     """
     d, x0 = system.dim, np.asarray(system.x0)
-    if d == 1 or piecewise.face_count(system):
+    if d == 1 or filippov.face_count(system):
         return None
     arms = (z.phi, z.theta - x0)
     longer = max(arms, key=lambda p: float(np.linalg.norm(p)))
@@ -410,12 +410,12 @@ def line_of(system: System, z: Players) -> Line | None:
         return None
     line, whole = Line(u, x0 - (u @ x0) * u), system._replace(tau=None)
     flat = line.flat(whole)
-    if piecewise.surface_count(flat) == piecewise.surface_count(whole):
+    if filippov.surface_count(flat) == filippov.surface_count(whole):
         return None
     for a, b in ((0.3, 0.7), (-1.1, 0.4), (0.9, -1.3), (-0.2, -0.6)):
         b += float(u @ x0)
-        small = np.asarray(piecewise.natural(flat, jnp.array([a, b]))[1])
-        large = np.asarray(piecewise.natural(whole, jnp.concatenate([a * u, line.foot + b * u]))[1])
+        small = np.asarray(filippov.natural(flat, jnp.array([a, b]))[1])
+        large = np.asarray(filippov.natural(whole, jnp.concatenate([a * u, line.foot + b * u]))[1])
         scale = 1e-13 * (1.0 + float(np.max(np.abs(x0)))) ** 2
         if not np.allclose(np.concatenate([v * u for v in small]), large, rtol=1e-12, atol=scale):
             return None

@@ -1,29 +1,9 @@
-"""Many trajectories at once: the fused integrator, the spectra of whole families, sweeps and maps of parameters."""
+"""Many trajectories at once: the fused integrator, and the spectra of whole families."""
 
-from .._callable import callable_package
+from ..lazy import callable_package
 from .api import STATUS, Ensemble, ensemble, run
-from .executors import Dask, Executor, Local
-from .maps import basins, bifurcation, stability
-from .quantities import QUANTITIES, Point
 from .spectra import Spectra, spectra
-from .sweep import sweep
 
-__all__ = [
-    "QUANTITIES",
-    "STATUS",
-    "Dask",
-    "Ensemble",
-    "Executor",
-    "Local",
-    "Point",
-    "Spectra",
-    "basins",
-    "bifurcation",
-    "ensemble",
-    "run",
-    "spectra",
-    "stability",
-    "sweep",
-]
+__all__ = ["STATUS", "Ensemble", "Spectra", "ensemble", "run", "spectra"]
 
 callable_package(__name__, "ensemble")

@@ -12,19 +12,19 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from ..dynamics import Rule
 from ..dynamics.trajectory import versions
 from ..errors import InputError, integer, number, unknown
 from ..game import Players
 from ..parameters import Parametric, parameters
+from ..rules import Rule
 from ..variants import Variant, modifiers
-from . import plane
-from .adaptive import integrate
+from . import reduction
+from .adaptive_steps import integrate
 from .blocks import choose
-from .fused import Outcome, Task, iterate
+from .fixed_steps import Outcome, Task, iterate
 from .methods import METHODS
-from .programs import Motion, System, motion
-from .watch import INVARIANT, asked
+from .statistics import INVARIANT, asked
+from .vector_field import Motion, System, motion
 
 STATUS = ("ok", "diverged", "max steps", "stiff")
 """How a trajectory ended, by the number in ``status``."""
@@ -162,8 +162,8 @@ def run(
     still = rates if adaptive and rates != Players(1.0, 1.0) else None
     system = System(variant, course.rule, None if datum is None else tuple(datum), still)
     small, frame = 2 if datum is None else 3, None
-    if dim > small and set(names) <= INVARIANT and plane.flattens(system, dim, small):
-        frame = plane.frame(phi, theta, datum)
+    if dim > small and set(names) <= INVARIANT and reduction.flattens(system, dim, small):
+        frame = reduction.frame(phi, theta, datum)
         phi, theta = frame.phi, frame.theta
         system = system._replace(x0=None if frame.x0 is None else tuple(frame.x0))
     with jax.enable_x64(kind == np.float64):
@@ -384,7 +384,7 @@ def _of(thing: Any, kind: type[Parametric], what: str, count: int) -> Any:
 
 
 def _labelled(
-    outcome: Outcome, frame: plane.Frame | None, moves: Motion, several: bool
+    outcome: Outcome, frame: reduction.Frame | None, moves: Motion, several: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The outcome with its dimensions; what did not end well is NaN."""
     failed, half = outcome.status != 0, moves.players // 2

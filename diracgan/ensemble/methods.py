@@ -8,9 +8,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..dynamics.rules import Rule
-from ..dynamics.rules.runge_kutta import RK4
 from ..game import Game, Players
+from ..rules import Rule
+from ..rules.runge_kutta import RK4
 
 
 @functools.cache

@@ -16,12 +16,12 @@ import numpy as np
 from .. import dirac
 from ..errors import InputError, integer
 from ..game import Players
-from ..lanes import NotApart, Program, trace
+from ..tracing.scalar_program import NotScalarizable, Program, trace
 from ..variants import Variant
-from . import native, plane
+from . import c_backend, reduction
 from .blocks import Devices, across, choose, compiled, layout, over
-from .fused import by_block
-from .programs import Mapped, System
+from .fixed_steps import by_block
+from .vector_field import Mapped, System
 
 _SCALE = (
     1e-5  # a derivative is believed where the field so close to the equilibrium is linear along any direction
@@ -79,7 +79,7 @@ def spectra(variant: Variant, count: int, dim: int = 2) -> Spectra:
             raise InputError(
                 f"{variant.label[:60]}: an array has shape {leaf.shape}; allowed: numbers, or ({count},)"
             )
-    closed = dim == 1 or plane.flattens(system, max(dim, 3), 2)
+    closed = dim == 1 or reduction.flattens(system, max(dim, 3), 2)
     small = 1 if closed else dim
     with jax.enable_x64(True):
         look = _program(jax.tree.structure(system), small, 1 if dim == 1 else max(2, small))
@@ -115,7 +115,7 @@ def _program(structure: Any, small: int, checked: int) -> Any:
 
     try:
         return trace(look, system)
-    except NotApart:
+    except NotScalarizable:
         return Mapped(look, system)
 
 
@@ -130,7 +130,7 @@ def _in_registers(look: Any, count: int, leaves: list[Any], devices: Devices) ->
     """The two eigenvalues of closed blocks, (2, N), by compiled C; None where there is none."""
     if devices.platform != "cpu" or count < _WORTH or not isinstance(look, Program):
         return None
-    run = native.kernel(_pair(look, len(leaves)), [x.ndim > 0 for x in leaves], [True] * 3, np.float64)
+    run = c_backend.kernel(_pair(look, len(leaves)), [x.ndim > 0 for x in leaves], [True] * 3, np.float64)
     if run is None:
         return None
     out = np.empty((2, count), complex)
@@ -141,7 +141,7 @@ def _in_registers(look: Any, count: int, leaves: list[Any], devices: Devices) ->
         for at in range(start, min(start + each, count), _CHUNK):
             mine = out[:, at : min(at + _CHUNK, start + each, count)]
             size = mine.shape[1]
-            whole = -(-size // native.GROUP) * native.GROUP
+            whole = -(-size // c_backend.GROUP) * c_backend.GROUP
             given = [x[at : at + size] if x.ndim else x for x in leaves]
             if size < whole:
                 given = [np.pad(x, (0, whole - size), "edge") if x.ndim else x for x in given]

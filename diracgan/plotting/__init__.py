@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._callable import load_on_use
+from ..lazy import load_on_use
 
 __all__ = [
     "animate",
@@ -27,7 +27,6 @@ __all__ = [
     "critic_figure",
     "decay",
     "diagnosis_figure",
-    "draw_all",
     "eigenvalues",
     "ema",
     "ema_paths",
@@ -52,13 +51,12 @@ __all__ = [
 if TYPE_CHECKING:
     from .animation import animate
     from .averages import bode, bode_figure, ema, ema_paths
-    from .composite import figure
     from .critics import animate_critic, critic, critic_figure
     from .curves import radii
     from .diagnosis import diagnosis_figure
-    from .gallery import draw_all
     from .laws import decay, law_figure, power_law
     from .maps import basins, bifurcation, map_figure, stability
+    from .overview import figure
     from .portraits import path, portrait
     from .saving import check, save, show
     from .small_multiples import multiples, verdict_words
@@ -68,19 +66,20 @@ if TYPE_CHECKING:
 
 load_on_use(
     __name__,
-    animation=("animate",),
-    averages=("bode", "bode_figure", "ema", "ema_paths"),
-    composite=("figure",),
-    critics=("animate_critic", "critic", "critic_figure"),
-    curves=("radii",),
-    diagnosis=("diagnosis_figure",),
-    gallery=("draw_all",),
-    laws=("decay", "law_figure", "power_law"),
-    maps=("basins", "bifurcation", "map_figure", "stability"),
-    portraits=("path", "portrait"),
-    saving=("check", "save", "show"),
-    small_multiples=("multiples", "verdict_words"),
-    space=("space_figure",),
-    spectra=("animate_locus", "eigenvalues", "locus", "locus_figure"),
-    theme=("style",),
+    {
+        "animation": ("animate",),
+        "averages": ("bode", "bode_figure", "ema", "ema_paths"),
+        "overview": ("figure",),
+        "critics": ("animate_critic", "critic", "critic_figure"),
+        "curves": ("radii",),
+        "diagnosis": ("diagnosis_figure",),
+        "laws": ("decay", "law_figure", "power_law"),
+        "maps": ("basins", "bifurcation", "map_figure", "stability"),
+        "portraits": ("path", "portrait"),
+        "saving": ("check", "save", "show"),
+        "small_multiples": ("multiples", "verdict_words"),
+        "space": ("space_figure",),
+        "spectra": ("animate_locus", "eigenvalues", "locus", "locus_figure"),
+        "theme": ("style",),
+    },
 )

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .composite import figure
 from .flowlines import Field
+from .overview import figure
 from .series import read
 from .theme import number, style
 

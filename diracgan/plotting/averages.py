@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from ..errors import InputError
-from .parts import (
+from .axes_helpers import (
     AVERAGES,
     MOST_POINTS,
     frame,
@@ -200,7 +200,7 @@ def bode_figure(averaging: Any) -> Figure:
         >>> bode_figure(dg.ema(omega=0.5, h=0.1)).axes[0].get_xlabel()
         'angle per step ωh'
     """
-    from .composite import heading
+    from .overview import heading
 
     if averaging.kind != "steps":
         raise InputError("a Bode curve is drawn for steps; give a rule, or --h with --omega")

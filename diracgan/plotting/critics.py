@@ -9,8 +9,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from ..errors import InputError
-from .composite import heading
-from .parts import legend_below, open_axes, scale_beside, ticks
+from .axes_helpers import legend_below, open_axes, scale_beside, ticks
+from .overview import heading
 from .series import Series, read
 from .theme import INK, PALE, VERMILION, number, style, time_map
 
@@ -145,7 +145,7 @@ def _one(traj: Any) -> Series:
 
 
 def _titled(fig: Figure, series: Series) -> None:
-    from .composite import _run
+    from .overview import _run
 
     name = str(series.attrs.get("variant") or "trajectory")
     heading(fig, f"{name[:40]}: the critic and its fake sample", _run(series)[:84])

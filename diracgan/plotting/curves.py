@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .parts import MOST_POINTS, decades, legend_above, logarithmic, open_axes, span, ticks
+from .axes_helpers import MOST_POINTS, decades, legend_above, logarithmic, open_axes, span, ticks
 from .series import norm, read, thin
 from .theme import BLUE, INK, VERMILION, style
 

@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from .composite import heading
-from .parts import MOST_POINTS, legend_above, logarithmic, span, ticks
+from .axes_helpers import MOST_POINTS, legend_above, logarithmic, span, ticks
+from .overview import heading
 from .series import thin
 from .theme import BLUE, INK, PALE, VERMILION, number, power_of_ten, style
 

@@ -13,20 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from ..errors import InputError, unknown
+from .axes_helpers import legend_below, open_axes, scale_beside, ticks
 from .flowlines import Field, flow_lines
-from .parts import legend_below, open_axes, scale_beside, ticks
 from .series import Array, read
-from .theme import (
-    BLUE,
-    INK,
-    PALE,
-    SHADE,
-    VERMILION,
-    number,
-    power_of_ten,
-    style,
-    time_map,
-)
+from .theme import BLUE, INK, PALE, SHADE, VERMILION, number, power_of_ten, style, time_map
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,7 +56,7 @@ def basins(found: Any, ax: Axes | None = None, *, field: Field | None = None, cy
 
     Example:
         >>> import diracgan as dg
-        >>> from diracgan.ensemble import basins as computed
+        >>> from diracgan.sweeps import basins as computed
         >>> from matplotlib.figure import Figure
         >>> found = computed(dg.variant("wgan-gp", c=0.0), {"phi0": "-1:1:3", "theta0": "-1:1:3"}, t1=100.0)
         >>> ax = basins(found, Figure().add_subplot())
@@ -110,7 +100,7 @@ def stability(found: Any, ax: Axes | None = None) -> Axes:
 
     Example:
         >>> import diracgan as dg
-        >>> from diracgan.ensemble import stability as computed
+        >>> from diracgan.sweeps import stability as computed
         >>> from matplotlib.figure import Figure
         >>> found = computed(dg.variant("ns"), {"gamma": "0.1:1:4", "lr": "0.1:4:5"}, rule=dg.rule("simultaneous"))
         >>> stability(found, Figure().add_subplot()).get_xlabel()
@@ -157,7 +147,7 @@ def bifurcation(found: Any, ax: Axes | None = None) -> Axes:
 
     Example:
         >>> import diracgan as dg
-        >>> from diracgan.ensemble import bifurcation as computed
+        >>> from diracgan.sweeps import bifurcation as computed
         >>> from matplotlib.figure import Figure
         >>> found = computed(dg.variant("wgan-gp"), {"lam": "0.1:0.9:3"}, t1=50.0)
         >>> bifurcation(found, Figure().add_subplot()).get_xlabel()
@@ -225,13 +215,13 @@ def map_figure(found: Any, **on_top: Any) -> Figure:
     """Draw a map on a page of its own, titled with the variant, the rule and what is seen.
 
     Args:
-        found: what one of :mod:`diracgan.ensemble.maps` returned.
+        found: what one of :mod:`diracgan.sweeps.maps` returned.
         on_top: for basins, ``field`` and ``cycle`` of :func:`basins`.
 
     Raises:
         InputError: for another dataset.
     """
-    from .composite import heading
+    from .overview import heading
 
     kind = found.attrs.get("map", "")
     if kind not in _DRAWN:

@@ -9,8 +9,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 
 from ..errors import InputError
+from .axes_helpers import MOST_POINTS, frame, legend_below, mark, open_axes, scale_beside
 from .flowlines import Field, flow_lines
-from .parts import MOST_POINTS, frame, legend_below, mark, open_axes, scale_beside
 from .series import Array, Series, norm, read, thin
 from .theme import INK, PALE, number, style, time_map
 

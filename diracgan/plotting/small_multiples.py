@@ -13,8 +13,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from ..errors import InputError
-from .composite import heading
-from .parts import MOST_POINTS, mark, ticks
+from .axes_helpers import MOST_POINTS, mark, ticks
+from .overview import heading
 from .portraits import plane
 from .series import Array, Series, read, thin
 from .theme import ALARM, GREY, number, style, time_map

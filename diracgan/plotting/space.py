@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..errors import InputError
-from .composite import _run, heading
-from .parts import MOST_POINTS, scale_beside
+from .axes_helpers import MOST_POINTS, scale_beside
+from .overview import _run, heading
 from .series import read, thin
 from .theme import PALE, VERMILION, style, time_map
 

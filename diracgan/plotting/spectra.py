@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
 from ..errors import InputError
-from .parts import legend_below, open_axes, scale_beside, ticks
+from .axes_helpers import legend_below, open_axes, scale_beside, ticks
 from .series import Array
 from .theme import BLUE, GREEN, INK, PALE, SHADE, VERMILION, number, style, time_map
 
@@ -210,7 +210,7 @@ def locus_figure(
         >>> fig.texts[0].get_text()
         'ns + r1'
     """
-    from .composite import heading
+    from .overview import heading
 
     high = 4.4 if kind == "flow" else 5.6
     with style():

@@ -6,7 +6,7 @@ import json
 from importlib.resources import files
 from typing import Any
 
-from ..analysis.kinds import KINDS
+from ..analysis.verdict.kinds import KINDS
 
 REPORT = "diracgan.report/1"
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._callable import load_on_use
+from ..lazy import load_on_use
 
 __all__ = [
     "Alarms",
     "Architecture",
-    "Course",
     "Problem",
     "Run",
+    "TrainingConfig",
     "Trick",
     "game",
     "load_run",
@@ -34,20 +34,22 @@ __all__ = [
 
 if TYPE_CHECKING:
     from .classifier import train_classifier
+    from .config import Alarms, TrainingConfig
     from .games import game, minibatches
     from .networks import Architecture, players
-    from .plan import Alarms, Course
     from .problems import Problem, problem, problems
     from .runs import Run, load_run, resume, train
     from .tricks import Trick, register_trick, trick
 
 load_on_use(
     __name__,
-    classifier=("train_classifier",),
-    games=("game", "minibatches"),
-    networks=("Architecture", "players"),
-    plan=("Alarms", "Course"),
-    problems=("Problem", "problem", "problems"),
-    runs=("Run", "load_run", "resume", "train"),
-    tricks=("Trick", "register_trick", "trick"),
+    {
+        "classifier": ("train_classifier",),
+        "games": ("game", "minibatches"),
+        "networks": ("Architecture", "players"),
+        "config": ("Alarms", "TrainingConfig"),
+        "problems": ("Problem", "problem", "problems"),
+        "runs": ("Run", "load_run", "resume", "train"),
+        "tricks": ("Trick", "register_trick", "trick"),
+    },
 )

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from .plan import Alarms
+from .config import Alarms
 
 _SURE = 0.3  # share of the data's own score from which classes of samples count
 

@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from ..dynamics.rules import rule
-from ..dynamics.rules.adaptive import Adam
 from ..errors import InputError
+from ..rules import rule
+from ..rules.adaptive import Adam
 from .networks import Activation, Dense, Network, _weighted
 from .problems import Problem
 

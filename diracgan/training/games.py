@@ -19,9 +19,9 @@ from jax import Array
 from ..game import Game, Players, Samples, constrain
 from ..variants import Variant
 from . import networks
-from .draws import normal, uniform
 from .networks import PLAIN, Pass
 from .problems import Batch, Problem
+from .random import normal, uniform
 from .tricks import MixedBatches, Trick
 
 
@@ -164,7 +164,7 @@ def game(
 
     Its players are what :func:`~diracgan.training.networks.players` makes: ``Players(phi, theta)`` of networks.
     ``velocity(players)`` is the joint field (-grad_phi L_D, -grad_theta L_G) on the batch, by the code path of the
-    Dirac system; ``diracgan.dynamics.rules.init`` and ``step`` move it, and ``jax.jvp`` of either is a product with
+    Dirac system; ``diracgan.rules.init`` and ``step`` move it, and ``jax.jvp`` of either is a product with
     the Jacobian.
 
     Args:

@@ -25,7 +25,6 @@ from jax import Array
 from ..errors import InputError
 from ..game import Players
 from ..parameters import Parametric, param
-from .draws import normal
 from .layers import (
     ACTIVATIONS,
     PLAIN,
@@ -47,6 +46,7 @@ from .layers import (
     spectral_norm,
 )
 from .problems import Problem
+from .random import normal
 
 
 def critic(phi: Any, x: Array, how: Pass = PLAIN) -> Array:

@@ -20,8 +20,8 @@ from jax import Array
 
 from ..errors import InputError, integer, number, unknown
 from ..game import Players
-from . import files
-from .draws import normal
+from . import data_files
+from .random import normal
 
 
 class Batch(NamedTuple):
@@ -290,19 +290,19 @@ def _grid25(step: Any = 2.0, std: Any = 0.05, latent: Any = 8) -> Problem:
 
 def _digits(latent: Any = 32) -> Problem:
     """scikit-learn's 1797 handwritten digits of 8x8 pixels, with labels."""
-    images, labels = files.digits()
+    images, labels = data_files.digits()
     return _images("digits", images, labels, latent)
 
 
 def _idx(path: Any, labels: Any = None, pad: Any = 0, latent: Any = 64) -> Problem:
     """Images of an IDX file (MNIST and its family), gz or not; labels from the file of the same family."""
-    pixels, classes = files.idx_images(path, labels)
+    pixels, classes = data_files.idx_images(path, labels)
     return _images("idx", _framed(pixels, pad), classes, latent)
 
 
 def _npz(path: Any, key: Any = None, labels: Any = None, pad: Any = 0, latent: Any = 64) -> Problem:
     """Any array of vectors or images (n, ...) in an .npz file; integers are pixels of 0 to 255."""
-    data, classes = files.npz(path, key, labels)
+    data, classes = data_files.npz(path, key, labels)
     if data.ndim >= 3:
         return _images("npz", _framed(data, pad), classes, latent)
     return _made("npz", data, latent, **_labelled(classes))
@@ -310,7 +310,7 @@ def _npz(path: Any, key: Any = None, labels: Any = None, pad: Any = 0, latent: A
 
 def _denoise(std: Any = 0.5) -> Problem:
     """Noisy digits to clean ones: the generator is fed an image, and each has its true answer."""
-    images, labels = files.digits()
+    images, labels = data_files.digits()
     sigma = number("std", std, low=0)
     noise = np.random.default_rng(0).normal(size=images.shape)
     pairs = (images + sigma * noise).reshape(len(images), -1)

@@ -26,13 +26,13 @@ from ..errors import InputError, integer, unknown
 from ..files import folder as writable
 from ..files import replacing
 from ..game import Players
-from . import monitors, pictures
+from . import metrics, pictures
 from .alarms import Alarm, Watch
+from .build import arithmetic, generators, start, warnings
+from .config import Plan, from_table, plan, read, toml
 from .games import Minibatch
 from .games import game as one_game
-from .keeping import CONFIG, METRICS, RESULT, Folder, jsonable, lines_until, restore
-from .plan import Plan, from_table, plan, read, toml
-from .starting import arithmetic, generators, start, warnings
+from .run_folder import CONFIG, METRICS, RESULT, Folder, jsonable, lines_until, restore
 from .trainer import Setup, TrainState, advance, unstack
 
 _GRID, _CLOUD = 64, 1000  # samples in a picture
@@ -103,13 +103,13 @@ class Run:
                 raise unknown("average", name, kept)
             limit = self.plan.course.truncation if truncation is None else truncation
             key, many = jax.random.key(seed), integer("count", count, low=1)
-            return np.asarray(monitors.sample(self.setup, kept[name], key, many, limit, dropout)[0])
+            return np.asarray(metrics.sample(self.setup, kept[name], key, many, limit, dropout)[0])
 
     def path(self, points: int = 21) -> dict[str, list[float]]:
         """Path angle and path norm from the first seed's start to where it is now: :func:`monitors.path`."""
         with arithmetic(self.plan):
             begun = unstack(start(self.plan)[1], 0).inner.players
-            return monitors.path(
+            return metrics.path(
                 self.setup, begun, unstack(self.state, 0).inner.players, self.plan.course.seed, points
             )
 
@@ -157,11 +157,11 @@ def train(
         out: the run's folder, new or empty; None keeps the run in memory.
         tricks: names such as ``"instance-noise:std=0.1"``, or what :func:`~diracgan.training.tricks.trick` returns.
         averages: decays of averages of the generator that are kept beside the rule's own, e.g. (0.999, 0.9999).
-        alarms: settings of :class:`~diracgan.training.plan.Alarms`.
+        alarms: settings of :class:`~diracgan.training.config.Alarms`.
         players: networks to start from, in place of fresh ones.
         tell: called with (step, steps, last line of metrics) as the run goes on.
         **course: batch, seeds, device, devices, pretrain, mean, truncation, log_every, sample_every, save_every,
-            classifier: see :class:`~diracgan.training.plan.Course`.
+            classifier: see :class:`~diracgan.training.config.TrainingConfig`.
 
     Returns:
         A :class:`Run`; ``run.result`` is ``"ok"`` or the alarm that stopped it.
@@ -364,20 +364,20 @@ def _measured(setup: Setup, state: TrainState) -> dict[str, Any]:
     """One line of metrics: plain numbers."""
     kept = generators(setup, state)
     theta = kept["raw"]
-    line: dict[str, Any] = monitors.look(setup, state, theta)
+    line: dict[str, Any] = metrics.look(setup, state, theta)
     if not np.all([np.all(np.isfinite(x)) for x in jax.tree.leaves(state.inner.players)]):
         return line | {"norm_d": float("nan")}
-    line["singular"] = monitors.singular_values(state.inner.players)
+    line["singular"] = metrics.singular_values(state.inner.players)
     problem = setup.problem
     if problem.labels is not None and np.isfinite(line["loss_d"]):
         keys = jax.random.split(jax.random.fold_in(jax.random.key(state.seed), 11), 2)
         batch = problem.draw(keys[0], 1024)
         if setup.classifier is not None:
-            made, _ = monitors.sample(setup, theta, keys[1], 1024)
-            line |= monitors.judged_by(setup.classifier, problem, made, batch.x)
+            made, _ = metrics.sample(setup, theta, keys[1], 1024)
+            line |= metrics.judged_by(setup.classifier, problem, made, batch.x)
         if hasattr(state.inner.players.phi, "features"):
-            f = monitors.critic_features(setup, state.inner.players, batch.x)
-            line["probe"] = monitors.probe(f, batch.labels, problem.classes)
+            f = metrics.critic_features(setup, state.inner.players, batch.x)
+            line["probe"] = metrics.probe(f, batch.labels, problem.classes)
     return line
 
 
@@ -390,7 +390,7 @@ def _picture(run: Run, files: Folder | None) -> None:
     panels = {"data": np.asarray(setup.problem.draw(key, count).x)}
     for name, theta in generators(setup, state).items():
         limit = run.plan.course.truncation
-        panels[name] = np.asarray(monitors.sample(setup, theta, key, count, limit)[0])
+        panels[name] = np.asarray(metrics.sample(setup, theta, key, count, limit)[0])
     if not setup.problem.images or setup.problem.data.ndim == 4:
         pictures.write(files.samples / f"{int(state.step):08d}.png", panels, setup.problem.images)
 

@@ -14,10 +14,10 @@ import jax.numpy as jnp
 from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from ..dynamics.rules.base import Rule, State
-from ..dynamics.rules.base import init as rule_init
-from ..dynamics.rules.base import step as rule_step
 from ..game import Players
+from ..rules.base import Rule, State
+from ..rules.base import init as rule_init
+from ..rules.base import step as rule_step
 from ..variants import Variant
 from . import networks
 from .games import Minibatches, minibatches

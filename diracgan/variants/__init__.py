@@ -1,6 +1,6 @@
 """What is minimised: the variants, their penalties, and the registry."""
 
-from .._callable import callable_package
+from ..lazy import callable_package
 from ..parameters import Parameter, param, parameters
 from . import f_divergence, hinge, least_squares, quadratic, relativistic, vanilla, wasserstein
 from ._math import minus_log_sigmoid, norm, quotient, softplus

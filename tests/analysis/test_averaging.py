@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import diracgan as dg
-from diracgan.analysis.averaging import decay_for, flow_gain, gain
+from diracgan.analysis.thresholds.weight_averaging import decay_for, flow_gain, gain
 
 
 def test_the_three_numbers():

@@ -9,9 +9,9 @@ import pytest
 from scipy.signal import lfilter
 
 import diracgan as dg
-from diracgan.analysis.logs import read
-from diracgan.analysis.modes import modes
 from diracgan.errors import InputError
+from diracgan.monitoring.logs import read
+from diracgan.numerics.modal_fits import modes
 
 ROWS = 400
 N = np.arange(ROWS)

@@ -9,13 +9,13 @@ import pytest
 import sympy as sp
 
 import diracgan as dg
-from diracgan.analysis.algebra import exact, formulas, functions
-from diracgan.analysis.explain import explain
-from diracgan.analysis.implications import numeric_functions
-from diracgan.analysis.model import Model
-from diracgan.analysis.typeset import render
+from diracgan.analysis.explain.explanation import explain
+from diracgan.analysis.explain.implications import numeric_functions
+from diracgan.analysis.explain.render import render
+from diracgan.analysis.explain.symbolic_model import Model
 from diracgan.cli.app import main
 from diracgan.parameters import parameters
+from diracgan.tracing.symbolic import exact, formulas, functions
 
 MODULES = [numeric_functions(), "numpy"]
 NAMES = sorted(dg.variants())

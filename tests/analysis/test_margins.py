@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import diracgan as dg
-from diracgan.analysis.margins import knob, margins, matrices, setup, slopes
+from diracgan.analysis.linear.margins import knob, margins, matrices, setup, slopes
 
 
 @pytest.mark.parametrize(

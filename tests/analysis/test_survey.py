@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import diracgan as dg
-from diracgan.analysis.survey import catalogue
+from diracgan.analysis.catalogue_report import catalogue
 
 
 class Broken(dg.Variant):

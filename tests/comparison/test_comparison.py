@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 import diracgan as dg
-from diracgan.comparison import api, local, prediction, protocol, scratch
+from diracgan.comparison import api, from_scratch, near_equilibrium, prediction, protocol
 from diracgan.comparison.statistics import auc, lower_bound, rank_correlation, spread, tally
 from diracgan.dirac import game
 from diracgan.dynamics import run
 from diracgan.game import Players
+from diracgan.measure.equilibria import NoEquilibrium
 from diracgan.reporting import comparison as words
 from diracgan.reporting.encode import plain
-from diracgan.training.measure.equilibria import NoEquilibrium
 
 HOW = protocol("ci")["equilibrium"]
 
@@ -74,7 +74,7 @@ def small():
     """One variant on one real problem and one seed."""
     chosen = protocol("ci", seed0=3, width=6)
     chosen.content["tiers"]["ci"]["seeds"] = 1
-    return chosen, local.claims(dg.variant("ns"), chosen, ["points8"])
+    return chosen, near_equilibrium.claims(dg.variant("ns"), chosen, ["points8"])
 
 
 def test_linear_theory_is_what_networks_do(small):
@@ -103,7 +103,7 @@ def test_what_is_wrong_fails(small):
 def test_what_has_no_linear_theory_says_so():
     chosen = protocol("ci")
     with jax.enable_x64(True), pytest.raises(NoEquilibrium, match="no derivative"):
-        local.bench(dg.variant("wgan-gp", c=1.0), chosen, ["dirac"])
+        near_equilibrium.bench(dg.variant("wgan-gp", c=1.0), chosen, ["dirac"])
 
 
 def test_every_group_of_problems_without_a_theory_is_named():
@@ -116,7 +116,7 @@ def test_a_broken_run_is_an_outcome():
     record = {"kind": "leading", "predicted": 0.9 + 0.1j}
     path = np.ones((20, 8))
     path[3:] = np.nan
-    local._judge(record, path, HOW)
+    near_equilibrium._judge(record, path, HOW)
     assert record["result"] == "diverged" and record["verdict"] == "grows" and not record["agree"]
 
 
@@ -124,12 +124,14 @@ def test_the_frequency_of_what_turns_around_a_drift():
     """Two cycles are the least that counts; a drift has none."""
     how, t = protocol("ci")["scratch"], np.arange(400.0)
     drift = np.stack([np.ones(400), 1e-3 * t, 0.0 * t, 0.0 * t], axis=1)
-    assert scratch._frequency(drift, how) is None
-    assert scratch._frequency(np.stack([0.9 ** (t / 20)] * 4, axis=1), how) is None
+    assert from_scratch._frequency(drift, how) is None
+    assert from_scratch._frequency(np.stack([0.9 ** (t / 20)] * 4, axis=1), how) is None
     for omega in (0.04, 0.5, np.pi):
         turning = drift + 0.1 * np.cos(omega * t)[:, None] * np.array([0.0, 0.0, 1.0, 0.5])
-        assert scratch._frequency(turning, how) == pytest.approx(omega, rel=0.05 if omega < 0.1 else 5e-3)
-    assert scratch._frequency(np.full((400, 4), np.nan), how) is None
+        assert from_scratch._frequency(turning, how) == pytest.approx(
+            omega, rel=0.05 if omega < 0.1 else 5e-3
+        )
+    assert from_scratch._frequency(np.full((400, 4), np.nan), how) is None
 
 
 def test_the_linear_motion_of_a_linear_game_is_its_run():
@@ -145,7 +147,7 @@ def test_the_linear_motion_of_a_linear_game_is_its_run():
         with jax.enable_x64(True):
             on = game(dg.variant("wgan-linear"), jnp.zeros(2))
             start = Players(jnp.asarray(z[0, :2]), jnp.asarray(z[0, 2:]))
-            directions, sizes = scratch._linear(by, on, (start, by.memory(on, start)), 40, seen)
+            directions, sizes = from_scratch._linear(by, on, (start, by.memory(on, start)), 40, seen)
         steps = np.diff(z, axis=0)
         np.testing.assert_allclose(np.asarray(sizes)[:, None] * np.asarray(directions), steps, rtol=1e-9)
 

@@ -12,7 +12,7 @@ import pytest
 
 import diracgan as dg
 from diracgan.dynamics import run
-from diracgan.dynamics.rules.registry import rule_class
+from diracgan.rules.registry import rule_class
 from diracgan.variants.registry import variant_class
 
 VARIANTS = [n for n in dg.variants() if variant_class(n).__module__.startswith("diracgan.")]

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from diracgan import dirac
-from diracgan.dynamics.rules import init, step
-from diracgan.ensemble import native
+from diracgan.ensemble import c_backend
 from diracgan.game import Players
+from diracgan.rules import init, step
 
 
 def starts(count, dim, seed=0):
@@ -83,9 +83,9 @@ def assert_equal(found, expected, tolerance=1e-12):
 @pytest.fixture
 def in_registers(monkeypatch):
     """Run everything that can be in compiled C, however short."""
-    if native.compiler() is None:
+    if c_backend.compiler() is None:
         pytest.skip("no C compiler here")
-    monkeypatch.setattr(native, "WORTH", 0)
+    monkeypatch.setattr(c_backend, "WORTH", 0)
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import diracgan as dg
-from diracgan.ensemble import api, fused, kernel
+from diracgan.ensemble import api, fixed_steps, gpu_backend
 from diracgan.ensemble.blocks import Devices
 from diracgan.ensemble.methods import RK4
-from diracgan.ensemble.programs import System, motion
+from diracgan.ensemble.vector_field import System, motion
 
 from .conftest import assert_equal, iterated, joined, rk4, starts
 
@@ -21,8 +21,10 @@ from .conftest import assert_equal, iterated, joined, rk4, starts
 def as_on_a_gpu(monkeypatch):
     """Take the path that a GPU takes, the kernel interpreted."""
     monkeypatch.setattr(api, "choose", lambda devices: Devices("gpu", tuple(jax.local_devices()[:1]), 1))
-    run = jax.jit(kernel.steps, static_argnums=(0, 1))
-    monkeypatch.setattr(fused, "_in_kernel", lambda platform: lambda step, _, *rest: run(step, True, *rest))
+    run = jax.jit(gpu_backend.steps, static_argnums=(0, 1))
+    monkeypatch.setattr(
+        fixed_steps, "_in_kernel", lambda platform: lambda step, _, *rest: run(step, True, *rest)
+    )
 
 
 @pytest.mark.parametrize("name", ["ns", "wgan", "gan-qp", "lsgan"])
@@ -62,7 +64,7 @@ def test_lowers_to_triton(dtype):
             lambda x: np.asarray(x, dtype), System(dg.variant("wgan-gp"), RK4(lr=0.01), None, None)
         )
         step = motion(system, 2, dtype).advance
-        state = [np.zeros((4, kernel.BLOCK), dtype)] * 4
-        run = jax.jit(functools.partial(kernel.steps, step, False))
+        state = [np.zeros((4, gpu_backend.BLOCK), dtype)] * 4
+        run = jax.jit(functools.partial(gpu_backend.steps, step, False))
         lowered = run.trace(jax.tree.leaves(system), state, np.int32(3)).lower(lowering_platforms=("cuda",))
     assert "triton" in lowered.as_text()

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from diracgan.lanes import NotApart, trace
+from diracgan.tracing.scalar_program import NotScalarizable, trace
 
 LANES = 5
 
@@ -68,7 +68,7 @@ def test_what_cannot_be_taken_apart_stays_whole():
 
 def test_both_players_share_one_tanh():
     import diracgan as dg
-    from diracgan.ensemble.programs import System, motion
+    from diracgan.ensemble.vector_field import System, motion
 
     for name in ("ns", "saturating"):
         program = motion(System(dg.variant(name), None, None, None), 2, "float32").advance
@@ -82,12 +82,12 @@ def test_an_absent_datum_costs_nothing():
 
 
 def test_types_that_are_no_numbers_are_refused():
-    with pytest.raises(NotApart, match="no real number"):
+    with pytest.raises(NotScalarizable, match="no real number"):
         trace(lambda x: jnp.real(jnp.exp(1j * x)), jnp.zeros(2))
 
 
 def test_what_is_too_large_is_refused():
-    with pytest.raises(NotApart, match="scalar operations"):
+    with pytest.raises(NotScalarizable, match="scalar operations"):
         trace(lambda x: jnp.tanh(x), jnp.zeros(5000))
 
 
@@ -100,14 +100,14 @@ def test_which_outputs_vary():
 def test_the_same_program_every_time():
     # Resumed sweeps are bit-identical only if sums are taken in the same order in every process.
     import diracgan as dg
-    from diracgan.ensemble import native, programs
+    from diracgan.ensemble import c_backend, vector_field
     from diracgan.ensemble.methods import RK4
 
-    system = programs.System(dg.variant("wgan-gp").with_(r1=0.1), RK4(lr=0.1), None, None)
+    system = vector_field.System(dg.variant("wgan-gp").with_(r1=0.1), RK4(lr=0.1), None, None)
     leaves = jax.tree.leaves(system)
     sources = set()
     for _ in range(2):
-        programs._motion.cache_clear()
-        step = programs.motion(system, 2, np.float32).advance
-        sources.add(native.write(step, [False] * len(leaves), [True] * 4, np.dtype("float32")))
+        vector_field._motion.cache_clear()
+        step = vector_field.motion(system, 2, np.float32).advance
+        sources.add(c_backend.write(step, [False] * len(leaves), [True] * 4, np.dtype("float32")))
     assert len(sources) == 1

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import diracgan as dg
-from diracgan.ensemble import plane
+from diracgan.ensemble import reduction
 from diracgan.ensemble.api import run
 
 from .conftest import assert_equal, iterated, joined, rk4, starts
@@ -130,7 +130,7 @@ def test_many_dimensions_without_a_plane():
 
 def test_axes_are_orthonormal_and_span_the_start():
     phi, theta = starts(20, 6)
-    f = plane.frame(phi, theta, None)
+    f = reduction.frame(phi, theta, None)
     gram = np.einsum("and,bnd->nab", f.axes, f.axes)
     np.testing.assert_allclose(gram, np.broadcast_to(np.eye(2), gram.shape), atol=1e-15)
     np.testing.assert_allclose(f.back(f.phi), phi, atol=1e-14)

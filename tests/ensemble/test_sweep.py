@@ -17,10 +17,10 @@ import pytest
 import xarray as xr
 
 import diracgan as dg
-from diracgan.analysis.kinds import KINDS
-from diracgan.ensemble import store as stores
-from diracgan.ensemble.linear import STATUS
-from diracgan.ensemble.sweep import computed, planned
+from diracgan.analysis.verdict.kinds import KINDS
+from diracgan.sweeps import store as stores
+from diracgan.sweeps.linear import STATUS
+from diracgan.sweeps.sweep import computed, planned
 
 SIMULTANEOUS = dg.rule("simultaneous", lr=0.1)
 GRID = {"gamma": "0.05:0.95:13", "lr": "0.1:3.7:17"}
@@ -235,7 +235,7 @@ def test_two_processes_do_not_write_to_one_store(undisturbed: Path, tmp_path: Pa
     shutil.copytree(undisturbed, out)
     (out / "margin" / "c" / "0" / "0").unlink()
     asked, values = planned(dg.variant("ns"), GRID, ["margin", "status"], rule=SIMULTANEOUS)
-    from diracgan.ensemble.sweep import layout
+    from diracgan.sweeps.sweep import layout
 
     with stores.sink(out, layout(asked, values, 10)) as first:
         first.missing()
@@ -444,7 +444,7 @@ def test_a_mapping_gives_functions_names_of_their_own():
 
 def test_the_threshold_curve_of_alternating_steps():
     # wgan-gp, c = 0: trace 2 - 2 lam h - h^2, determinant 1 - 2 lam h, so stable iff 4 - 4 lam h - h^2 > 0
-    from diracgan.ensemble import stability
+    from diracgan.sweeps import stability
 
     over = {"lam": "0.05:2:9", "lr": "0.03:2.5:11"}
     found = stability(dg.variant("wgan-gp", c=0.0), over, rule=dg.rule("alternating"))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import diracgan as dg
-from diracgan.analysis.margins import margins, setup
-from diracgan.ensemble.linear import STATUS, linear, part
+from diracgan.analysis.linear.margins import margins, setup
+from diracgan.sweeps.linear import STATUS, linear, part
 
 POINTS = 24
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from diracgan.plotting import maps, parts, theme
+from diracgan.plotting import axes_helpers, maps, theme
 
 SIGHT = {
     "usual": np.eye(3),
@@ -83,8 +83,8 @@ def test_areas_are_told_apart_in_grey(name):
 
 def test_lines_that_meet_differ_in_dashes_and_markers_too():
     """In grey five lines cannot differ by lightness alone."""
-    assert len({str(dashes) for _, dashes, _ in parts.AVERAGES}) == len(parts.AVERAGES)
-    assert len({marker for *_, marker in parts.AVERAGES}) == len(parts.AVERAGES)
+    assert len({str(dashes) for _, dashes, _ in axes_helpers.AVERAGES}) == len(axes_helpers.AVERAGES)
+    assert len({marker for *_, marker in axes_helpers.AVERAGES}) == len(axes_helpers.AVERAGES)
 
 
 @pytest.mark.parametrize("sight", SIGHT)

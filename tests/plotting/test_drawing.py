@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 
 from diracgan import plotting as plot
 from diracgan.errors import InputError
-from diracgan.plotting.composite import grouped, spectral_words
 from diracgan.plotting.flowlines import _without_jumps
+from diracgan.plotting.overview import grouped, spectral_words
 from diracgan.plotting.portraits import plane
 from diracgan.plotting.series import read
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import diracgan as dg
-from diracgan.plotting.composite import easel, figure
+from diracgan.plotting.overview import easel, figure
 from diracgan.plotting.saving import png
 
 

@@ -13,11 +13,12 @@ from PIL import Image
 
 import diracgan as dg
 from diracgan.analysis import spectrum
-from diracgan.dynamics import rule, run
+from diracgan.dynamics import run
 from diracgan.errors import InputError
+from diracgan.gallery.build import draw_all, entries, readme
+from diracgan.gallery.entry import PHI0, THETA0, Averages, Flow
 from diracgan.plotting import save
-from diracgan.plotting.entry import PHI0, THETA0, Averages, Flow
-from diracgan.plotting.gallery import draw_all, entries, readme
+from diracgan.rules import rule
 from diracgan.variants import variant
 
 FIGURES = Path(__file__).parents[2] / "figures"

@@ -10,10 +10,11 @@ import pytest
 from matplotlib.figure import Figure
 
 from diracgan import plotting as plot
-from diracgan.dynamics import rule, run
+from diracgan.dynamics import run
 from diracgan.errors import InputError
-from diracgan.plotting.gallery import entries
-from diracgan.plotting.more import MORE, PORTRAITS
+from diracgan.gallery.build import entries
+from diracgan.gallery.methods import MORE, PORTRAITS
+from diracgan.rules import rule
 from diracgan.variants import parse, variant
 
 T = np.linspace(0.0, 20.0, 400)
@@ -87,7 +88,7 @@ def test_space_wants_three_dimensions():
 
 
 def test_bode_is_the_gain():
-    from diracgan.analysis.averaging import gain
+    from diracgan.analysis.thresholds.weight_averaging import gain
 
     ax = plot.bode([0.9, 0.99], Figure().add_subplot(), mark_at=0.05)
     for beta, line in zip((0.9, 0.99), ax.lines, strict=False):
@@ -159,7 +160,7 @@ def test_commands_draw_beside_their_answers(cli, folder):
 
 
 def test_locus_leaves_out_values_without_eigenvalues():
-    from diracgan.analysis.locus import locus
+    from diracgan.analysis.linear.locus import locus
 
     rows = locus(variant("wgan-gp", lam=0.5), "c", [0.0, 1.0])
     assert np.isfinite(rows[0]).all() and np.isnan(rows[1]).all()

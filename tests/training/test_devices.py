@@ -30,7 +30,7 @@ def lowered(setup: Setup, state) -> jax.export.Exported:
 
 @pytest.mark.parametrize("kind", [pytest.param("mlp", marks=pytest.mark.slow), "dcgan"])
 def test_a_step_lowers_for_cuda_and_tpu(kind, folder):
-    from diracgan.training.plan import plan
+    from diracgan.training.config import plan
 
     how = {"mlp": {"width": 8, "norm_d": "spectral", "minibatch": "std"},
            "dcgan": {"width": 4, "norm_d": "layer", "condition": "projection", "dropout_d": 0.3}}  # fmt: skip

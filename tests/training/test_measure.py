@@ -12,9 +12,9 @@ import pytest
 import diracgan as dg
 from diracgan import dirac
 from diracgan.game import Game, Players
+from diracgan.measure import equilibria, operators
+from diracgan.numerics.arnoldi import arnoldi
 from diracgan.training import networks
-from diracgan.training.measure import equilibria, operators
-from diracgan.training.measure.krylov import arnoldi
 from diracgan.training.networks import Architecture, players
 from diracgan.training.problems import problem
 
@@ -134,7 +134,7 @@ def test_a_product_costs_at_most_two_and_a_half_gradients():
 @pytest.mark.slow
 def test_a_training_run_with_its_optimisers_memory(tmp_path):
     """The step's Jacobian of Adam mid-run against a dense one; several seeds, and from the folder."""
-    from diracgan.training.measure.operators import StepState, portable
+    from diracgan.measure.operators import StepState, portable
 
     how = {"networks": {"width": 4, "depth": 1, "activation_d": "tanh", "activation_g": "tanh"}}
     run = dg.train("ns", "points8", steps=3, seeds=2, out=tmp_path / "run", **how)

@@ -9,7 +9,7 @@ import pytest
 
 import diracgan as dg
 from diracgan.game import Players
-from diracgan.training import monitors
+from diracgan.training import metrics
 from diracgan.training.networks import Architecture, players, singular_values
 from diracgan.training.problems import problem
 from diracgan.training.trainer import Setup
@@ -20,13 +20,13 @@ RNG = np.random.default_rng(3)
 def test_sliced_wasserstein_of_shifted_and_of_scaled_gaussians():
     x = RNG.normal(size=(40_000, 2))
     # projected on a random direction a shift m has the mean size |m| 2/pi, in the plane
-    assert monitors.sliced_wasserstein(x, x + np.array([3.0, 0.0])) == pytest.approx(6 / np.pi, rel=0.1)
-    assert monitors.sliced_wasserstein(x, 2 * x) == pytest.approx(np.sqrt(2 / np.pi), rel=0.02)
-    assert monitors.sliced_wasserstein(x, RNG.permutation(x)) == 0.0
+    assert metrics.sliced_wasserstein(x, x + np.array([3.0, 0.0])) == pytest.approx(6 / np.pi, rel=0.1)
+    assert metrics.sliced_wasserstein(x, 2 * x) == pytest.approx(np.sqrt(2 / np.pi), rel=0.02)
+    assert metrics.sliced_wasserstein(x, RNG.permutation(x)) == 0.0
 
 
 def test_mmd_of_the_same_distribution_has_the_mean_zero():
-    found = [monitors.mmd(*RNG.normal(size=(2, 100, 2))) for _ in range(200)]
+    found = [metrics.mmd(*RNG.normal(size=(2, 100, 2))) for _ in range(200)]
     assert abs(np.mean(found)) < 4 * np.std(found) / np.sqrt(200)
 
 
@@ -34,12 +34,12 @@ def test_modes_of_what_misses_some():
     on = problem("grid25")
     centres = np.asarray(on.data)
     x = np.repeat(centres[:10], 50, axis=0) + 0.05 * RNG.normal(size=(500, 2))
-    covered, near = monitors.modes(on, x)
+    covered, near = metrics.modes(on, x)
     assert covered == 10
     assert near == pytest.approx(1 - np.exp(-4.5), abs=0.02)  # within three deviations, in the plane
-    assert monitors.modes(on, x + 1.0) == (0, 0.0)
+    assert metrics.modes(on, x + 1.0) == (0, 0.0)
     few = np.concatenate([np.repeat(centres[:1], 990, axis=0), centres[1:11]])
-    assert monitors.modes(on, few)[0] == 1, "a lone sample covers nothing"
+    assert metrics.modes(on, few)[0] == 1, "a lone sample covers nothing"
 
 
 def test_frechet_of_gaussians_is_the_closed_form():
@@ -50,19 +50,19 @@ def test_frechet_of_gaussians_is_the_closed_form():
     import scipy.linalg
 
     expected = m @ m + np.trace(c_x + c_y - 2 * scipy.linalg.sqrtm(c_x @ c_y).real)
-    assert monitors.frechet(x @ a.T, y @ b.T + m) == pytest.approx(expected, rel=0.02)
+    assert metrics.frechet(x @ a.T, y @ b.T + m) == pytest.approx(expected, rel=0.02)
 
 
 def test_inception_score_of_groups():
     """Certain about k classes alike: k."""
     for k in (1, 3, 7):
-        assert monitors.inception_score(np.eye(10)[np.arange(210) % k]) == pytest.approx(k)
+        assert metrics.inception_score(np.eye(10)[np.arange(210) % k]) == pytest.approx(k)
 
 
 def test_a_probe_finds_what_is_linear_and_nothing_else():
     f = RNG.normal(size=(2000, 6))
-    assert monitors.probe(f, (f @ RNG.normal(size=(6, 3))).argmax(axis=1), 3) > 0.9
-    assert monitors.probe(f, RNG.integers(0, 3, 2000), 3) < 0.45
+    assert metrics.probe(f, (f @ RNG.normal(size=(6, 3))).argmax(axis=1), 3) > 0.9
+    assert metrics.probe(f, RNG.integers(0, 3, 2000), 3) < 0.45
 
 
 def test_the_path_angle_tells_rotation_from_attraction():
@@ -72,7 +72,7 @@ def test_the_path_angle_tells_rotation_from_attraction():
     rest = jax.tree.map(jnp.zeros_like, both)
     for variant in (dg.variant("wgan-linear"), dg.variant("wgan-linear").with_(l2=0.8)):
         setup = Setup(variant, dg.rule("alternating"), on, (), None, None, batch=1)
-        found = monitors.path(setup, both, rest, points=5)  # at -1/2, 0, 1/2, 1, 3/2 of the way
+        found = metrics.path(setup, both, rest, points=5)  # at -1/2, 0, 1/2, 1, 3/2 of the way
         z = np.concatenate([both.phi.w, both.theta.point])
         mu = variant.extras.get("l2", 0.0)
         v = np.concatenate([-z[2:] - mu * z[:2], z[:2]])
@@ -89,4 +89,4 @@ def test_singular_values_are_those_of_the_weight_as_it_is_used():
     assert list(found) == ["layers[0]", "layers[2]", "head"]
     assert all(values[0] == pytest.approx(1, rel=0.01) for values in found.values())
     assert all(values == sorted(values, reverse=True) and len(values) <= 3 for values in found.values())
-    assert isinstance(monitors.singular_values(Players(phi, phi))["d/head"][0], float)
+    assert isinstance(metrics.singular_values(Players(phi, phi))["d/head"][0], float)

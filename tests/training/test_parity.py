@@ -9,8 +9,8 @@ import pytest
 
 import diracgan as dg
 from diracgan.dynamics import run
-from diracgan.dynamics.rules import init, step
-from diracgan.dynamics.rules.registry import rule_class
+from diracgan.rules import init, step
+from diracgan.rules.registry import rule_class
 from diracgan.training.games import minibatches
 from diracgan.training.networks import Architecture, players
 from diracgan.training.problems import problem

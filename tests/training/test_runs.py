@@ -15,8 +15,8 @@ import pytest
 
 import diracgan as dg
 from diracgan.errors import InputError
-from diracgan.training import load_run, plan, resume, train
-from diracgan.training.plan import read, toml
+from diracgan.training import config, load_run, resume, train
+from diracgan.training.config import read, toml
 from diracgan.training.runs import warnings
 
 SMALL = {"networks": {"width": 8}, "batch": 16, "log_every": 5, "save_every": 10, "sample_every": 20}
@@ -128,7 +128,7 @@ def test_a_critic_that_has_won_is_told():
 
 def test_alarms_by_their_metrics():
     from diracgan.training.alarms import Watch
-    from diracgan.training.plan import Alarms
+    from diracgan.training.config import Alarms
 
     watch = Watch(Alarms(blow_up=10.0))
     assert watch.look({"step": 0, "singular": {"d/head": [2.0, 1.0]}, "modes": 8.0}) is None
@@ -236,19 +236,19 @@ def test_a_checkpoint_of_another_network(folder, cli):
 
 
 def test_what_is_unwise_is_said(cli):
-    made = plan.plan("ns:r1=0.1", "digits", networks={"norm_d": "batch"})
+    made = config.plan("ns:r1=0.1", "digits", networks={"norm_d": "batch"})
     assert [w.split(":")[0] for w in warnings(made)] == ["batch norm in the critic under a gradient penalty"]
-    assert not warnings(plan.plan("ns", "digits"))
-    assert not warnings(plan.plan("wgan-gp", "digits", networks={"norm_d": "layer"}))
+    assert not warnings(config.plan("ns", "digits"))
+    assert not warnings(config.plan("wgan-gp", "digits", networks={"norm_d": "layer"}))
     code, _, err = cli("train", "ring8", "-N", "norm_d=batch", "--r1", 0.1, "--steps", 0)
     assert (code, err.count("\n")) == (2, 1)
 
 
 def test_plans_refuse_what_does_not_fit():
     with pytest.raises(InputError, match="is no rule"):
-        plan.plan("ns", "ring8", rule_=3)
+        config.plan("ns", "ring8", rule_=3)
     with pytest.raises(InputError, match="no width|width = 0"):
-        plan.plan("ns", "ring8", networks={"width": 0})
+        config.plan("ns", "ring8", networks={"width": 0})
 
 
 @pytest.mark.slow

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 import diracgan as dg
-from diracgan.dynamics.rules import init, step
 from diracgan.errors import InputError
 from diracgan.game import Players, Samples
-from diracgan.training import monitors, train
+from diracgan.rules import init, step
+from diracgan.training import metrics, train
 from diracgan.training.games import game, minibatches
 from diracgan.training.networks import Architecture, Weighted, players
 from diracgan.training.problems import Batch, problem
@@ -308,7 +308,7 @@ def test_an_auxiliary_classifier_learns_classes_that_the_generator_is_asked_for(
     adam = dg.rule("adam", lr=2e-3, beta1=0.5, alternating=True)
     run = train("ns:r1=0.1", "npz:two.npz", rule=adam, steps=600, **how)
     assert run.result == "ok"
-    made, labels = monitors.sample(run.setup, run.state.inner.players.theta, KEY, 400)
+    made, labels = metrics.sample(run.setup, run.state.inner.players.theta, KEY, 400)
     side = np.where(np.asarray(made)[:, 0] > 0, 0, 1)
     assert np.mean(side == np.asarray(labels)) > 0.9
 
@@ -318,7 +318,7 @@ def test_truncation_trades_variety_for_the_middle():
     both = players(Architecture(width=32), on, KEY)
     setup = Setup(NS, dg.rule("alternating"), on, (), None, None, batch=8)
     wide, narrow = (
-        np.asarray(monitors.sample(setup, both.theta, KEY, 4000, truncation=t)[0]) for t in (None, 0.3)
+        np.asarray(metrics.sample(setup, both.theta, KEY, 4000, truncation=t)[0]) for t in (None, 0.3)
     )
     assert np.trace(np.cov(narrow.T)) < 0.3 * np.trace(np.cov(wide.T))
 

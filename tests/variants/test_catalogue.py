@@ -7,7 +7,7 @@ import pytest
 from scipy.special import expit as sigma
 
 import diracgan as dg
-from diracgan.analysis.survey import catalogue
+from diracgan.analysis.catalogue_report import catalogue
 
 _LSGAN = {"fake_label": 0.3, "real_label": 0.8, "target": -0.4}
 

@@ -1,0 +1,126 @@
+"""A variant in formulas: its losses, field, Jacobian and eigenvalues by SymPy, and what follows from them.
+
+The formulas are read off the traced losses (:mod:`.algebra`); the statements are computed from the field, not looked
+up, so a user's loss is explained as well as a built-in one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import jax
+
+from ...errors import InputError, integer
+from ...variants import Variant
+from ..linear.spectrum import spectrum
+from .implications import implications
+from .render import render
+from .symbolic_model import Model, Short, linearised
+
+if TYPE_CHECKING:
+    from sympy import Expr
+
+
+@dataclasses.dataclass(frozen=True)
+class Explanation:
+    """A variant in formulas and words. ``str`` of it is the text that ``diracgan explain`` prints.
+
+    Attributes:
+        variant: its label.
+        summary: one line on what it is.
+        reference: where the loss comes from.
+        dim: the dimension d of the formulas.
+        losses: L_D and L_G of one real and one fake sample, of their logits D_r and D_f.
+        dirac_losses: the same on the Dirac GAN, with the penalties.
+        field: phi' and theta', 2d expressions.
+        jacobian: of the field at (0, 0), a SymPy matrix; None where there is none.
+        eigenvalues: expression and multiplicity of each; empty where there is none, or no formula.
+        values: the numbers that the symbols stand for.
+        where: what the abbreviations in the field stand for.
+        notes: what is known to happen, one sentence each.
+    """
+
+    variant: str
+    summary: str
+    reference: str
+    dim: int
+    losses: dict[str, Expr]
+    dirac_losses: dict[str, Expr]
+    field: dict[str, Expr]
+    jacobian: Any
+    eigenvalues: list[tuple[Expr, int]]
+    values: dict[str, Any]
+    where: dict[str, str]
+    notes: list[str]
+
+    def __str__(self) -> str:
+        return render(self, "text")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Name -> plain value of every attribute, expressions as text."""
+        return {
+            **{
+                n: getattr(self, n)
+                for n in ("variant", "summary", "reference", "dim", "values", "where", "notes")
+            },
+            **{
+                n: {k: str(e) for k, e in getattr(self, n).items()}
+                for n in ("losses", "dirac_losses", "field")
+            },
+            "jacobian": None
+            if self.jacobian is None
+            else [[str(e) for e in row] for row in self.jacobian.tolist()],
+            "eigenvalues": [{"value": str(e), "multiplicity": n} for e, n in self.eigenvalues],
+        }
+
+
+def explain(variant: Variant, dim: int = 1) -> Explanation:
+    """Explain a variant: formulas from its definition, and what they imply, with the datum at 0.
+
+    phi' = -grad_phi L_D and theta' = -grad_theta L_G, differentiated by SymPy; the eigenvalues are those of the
+    Jacobian at (0, 0), where :func:`~diracgan.spectrum` finds a derivative.
+
+    Args:
+        variant: any variant, from :func:`diracgan.variant` or a user's.
+        dim: the dimension of the formulas, 1 or 2; the notes are on both.
+
+    Returns:
+        An :class:`Explanation`.
+
+    Raises:
+        InputError: for another dimension, or naming an operation of the loss that has no formula.
+
+    References:
+        docs/theory.md section 2, for what follows from the form of the field.
+
+    Example:
+        >>> import diracgan as dg
+        >>> e = dg.explain(dg.variant("ns"))
+        >>> e.field["theta'"], e.eigenvalues[0]
+        (phi*sigma(-phi*theta), (I/2, 1))
+    """
+    if not isinstance(variant, Variant):
+        raise InputError(f"{variant!r} is no variant; allowed: what dg.variant(...) returns")
+    if integer("dim", dim, low=1) > 2:
+        raise InputError(f"dim = {dim} has no formulas; allowed: 1, 2 (which decides every d >= 2)")
+    with jax.enable_x64(True):
+        model = Model(variant, dim)
+        seen = {d: spectrum(variant, dim=d) for d in (1, 2)}
+        jacobian, eigenvalues = linearised(model, seen[dim])
+        notes = list(implications(variant, model if dim == 1 else Model(variant, 1), seen))
+    short = Short(model)
+    return Explanation(
+        variant=variant.label,
+        summary=type(variant).summary() or f"{variant.name or type(variant).__name__}, without a description",
+        reference=variant.reference,
+        dim=dim,
+        losses=model.losses,
+        dirac_losses={n: short(e) for n, e in model.dirac_losses.items()},
+        field={n: short(e) for n, e in zip(model.names, model.field, strict=True)},
+        jacobian=jacobian,
+        eigenvalues=eigenvalues,
+        values=model.values,
+        where=short.where,
+        notes=notes,
+    )

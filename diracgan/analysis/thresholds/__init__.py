@@ -1,0 +1,1 @@
+"""Which numbers decide: where stability changes, what converges fastest, what averaging and minibatch noise do."""

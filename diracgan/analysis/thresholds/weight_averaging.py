@@ -1,0 +1,350 @@
+"""What averaging the weights does to an orbit: the gain of the EMA, and what it cannot do."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...errors import InputError, number
+from ...rules import Rule
+from ...variants import Variant
+from ..linear.margins import Margin, margins, setup
+
+_CURVE = 121  # values on the default curve, from no averaging to a horizon of a million
+
+
+@dataclasses.dataclass(frozen=True)
+class Averaging:
+    """The gain of a weight average over its decay, for an orbit of one frequency.
+
+    Attributes:
+        kind: ``"steps"`` (decay beta, zbar+ = beta zbar + (1 - beta) z+) or ``"flow"`` (tau, zbar' = (z - zbar)/tau).
+        omega: angular frequency of the orbit, per unit of time.
+        h: time from one average to the next; None for a flow.
+        angle: omega h, the angle per iteration; None for a flow.
+        decays: the decays beta; empty for a flow.
+        taus: the time constants: -h / log(beta) for steps.
+        gains: amplitude of the average over that of the orbit, one for each.
+        phases: by how much the average lags behind, as a negative angle in radians.
+        reduction: k, if it was asked for; ``decay`` (or ``tau``) then reduces the orbit k-fold.
+        decay: that decay, or None.
+        tau: its time constant, or None.
+        horizon: 1/(1 - decay): how many iterations it averages over, or None.
+        spectral_radius: of the rule's multipliers, or exp(max Re) of the flow per unit of time; None without
+        a variant.
+        status: of the linearisation; None without a variant.
+        slows_above: the decay (or tau) above which averaging slows a convergent run; None where there is
+        none.
+        text: the same in words.
+        variant: label, or None; ``rule`` label, or None; ``dim`` the dimension.
+    """
+
+    kind: str
+    omega: float
+    h: float | None
+    angle: float | None
+    decays: np.ndarray
+    taus: np.ndarray
+    gains: np.ndarray
+    phases: np.ndarray
+    reduction: float | None
+    decay: float | None
+    tau: float | None
+    horizon: float | None
+    spectral_radius: float | None
+    status: str | None
+    slows_above: float | None
+    text: str
+    variant: str | None
+    rule: str | None
+    dim: int | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Name -> value of every attribute."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+
+def gain(decay: Any, angle: Any) -> Any:
+    """Amplitude of the EMA of an orbit over the orbit's own: (1 - beta)/|1 - beta exp(-i omega h)|.
+
+    Args:
+        decay: beta in [0, 1), a number or an array.
+        angle: omega h in radians, a number or an array.
+
+    Returns:
+        A number or an array in (0, 1].
+
+    References:
+        docs/theory.md section 4; Yazici et al. 2018 (arXiv 1806.04498).
+
+    Example:
+        >>> round(float(gain(0.99, 0.05)), 4)
+        0.1971
+    """
+    beta = np.asarray(decay, float)
+    # |1 - beta e^-iw|^2 = (1 - beta)^2 + 4 beta sin^2(w/2), without cancellation
+    swing = 2.0 * np.sqrt(beta) * np.sin(np.asarray(angle, float) / 2.0)
+    return (1.0 - beta) / np.hypot(1.0 - beta, swing)
+
+
+def flow_gain(tau: Any, omega: Any) -> Any:
+    """The same in continuous time: 1/|1 + i omega tau|.
+
+    Example:
+        >>> round(float(flow_gain(1.0, 1.0)), 6)
+        0.707107
+    """
+    return 1.0 / np.hypot(1.0, np.asarray(tau, float) * np.asarray(omega, float))
+
+
+def decay_for(reduction: float, angle: float) -> tuple[float, float]:
+    """The decay whose EMA reduces an orbit ``reduction``-fold, and 1 - decay, which is the accurate one near
+    1.
+
+    The root in [0, 1) of (k^2 - 1) beta^2 - 2 (k^2 - cos w) beta + (k^2 - 1) = 0; the other root is its inverse.
+
+    Args:
+        reduction: k >= 1.
+        angle: w = omega h in radians.
+
+    Returns:
+        beta and 1 - beta; NaN where no decay does it (an orbit that stands still, sin(w/2) = 0).
+
+    Example:
+        >>> beta, rest = decay_for(10.0, 0.05)
+        >>> round(float(gain(beta, 0.05)), 12)
+        0.1
+    """
+    a, d = reduction**2 - 1.0, 2.0 * math.sin(angle / 2.0) ** 2  # k^2 - cos w = a + d
+    if a == 0.0:
+        return 0.0, 1.0
+    if d <= 0.0:
+        return math.nan, math.nan
+    swing = math.sqrt(d * (2.0 * a + d))
+    return a / (a + d + swing), (d + swing) / (a + d + swing)
+
+
+def ema(
+    variant: Variant | None = None,
+    rule: Rule | None = None,
+    *,
+    omega: float | None = None,
+    h: float | None = None,
+    decay: float | Sequence[float] | None = None,
+    tau: float | Sequence[float] | None = None,
+    reduction: float | None = None,
+    dim: int | None = None,
+    x0: Any = None,
+    at: Any = None,
+    rate_d: float = 1.0,
+    rate_g: float = 1.0,
+) -> Averaging:
+    """What an exponential moving average makes of an orbit: its gain, the decay for a wanted one, and its
+    price.
+
+    |G| = (1 - beta)/|1 - beta exp(-i omega h)| for steps, 1/|1 + i omega tau| for the flow. The average adds the
+    multiplier beta (or the eigenvalue -1/tau) and moves no other: it cannot make a divergent run converge,
+    and slows a
+    convergent one where beta exceeds its spectral radius.
+
+    Args:
+        variant: whose orbit; None when ``omega`` is given.
+        rule: how its players move; None for the flow. The frequency is that of the leading multipliers.
+        omega: angular frequency per unit of time, in place of the linearisation's.
+        h: time from one average to the next, with ``omega``; the rule's time step by default, 1 without one.
+        Neither
+            ``h`` nor ``rule`` nor ``decay``: the flow.
+        decay: one or several decays beta in [0, 1); by default a curve over all of them.
+        tau: one or several time constants > 0 of the flow's average, in place of ``decay``.
+        reduction: k >= 1: find the decay (or tau) that reduces the orbit k-fold.
+        dim: dimension d (1, or that of ``x0`` or ``at``).
+        x0: the datum; None for 0.
+        at: the equilibrium; None for (0, x0).
+        rate_d: factor on the critic's velocity (flow).
+        rate_g: factor on the generator's velocity (flow).
+
+    Returns:
+        An :class:`Averaging`.
+
+    Raises:
+        InputError: for arguments that are not allowed, or where no frequency can be found.
+
+    References:
+        docs/theory.md section 4; Yazici et al. 2018 (arXiv 1806.04498).
+
+    Example:
+        >>> import diracgan as dg
+        >>> a = dg.ema(omega=0.5, h=0.1, decay=[0.99, 0.999, 0.9999])
+        >>> [float(f"{g:.4g}") for g in a.gains]
+        [0.1971, 0.02001, 0.002]
+    """
+    if variant is None and (rule is not None or omega is None):
+        raise InputError("whose orbit? give a variant (with or without a rule), or omega (and h)")
+    if decay is not None and tau is not None:
+        raise InputError("decay belongs to steps and tau to the flow; give one of them")
+    if rule is not None and h is not None:
+        raise InputError("a rule has a time step of its own; give h only without one")
+    steps = tau is None and (rule is not None or h is not None or decay is not None)
+    if rule is not None and not steps:
+        raise InputError("tau belongs to the flow; a rule's average has a decay")
+    found = None
+    if variant is not None:
+        around = setup(variant, rule, dim, x0, at, rate_d, rate_g)
+        found = margins([around])[0]
+        dim = len(around.x0)
+    step = None if not steps else _time_step(rule, h)
+    frequency = _frequency(variant, rule, found, omega, step)
+    k = None if reduction is None else number("reduction", reduction, low=1.0)
+    if steps:
+        assert step is not None
+        angle = frequency * step
+        given = rule.ema if rule is not None and decay is None else decay
+        betas, rests = _decays(given)
+        gains = rests / np.hypot(rests, 2.0 * np.sqrt(betas) * np.sin(angle / 2.0))
+        with np.errstate(divide="ignore"):
+            taus = np.where(betas > 0, -step / np.log1p(-rests), 0.0)
+        phases = np.angle(rests / (1.0 - betas * np.exp(-1j * angle)))
+        wanted, rest = (None, None) if k is None else decay_for(k, angle)
+        wanted_tau = (
+            None if wanted is None or rest is None else (-step / math.log1p(-rest) if wanted > 0 else 0.0)
+        )
+    else:
+        angle, betas, rest = None, np.empty(0), None
+        taus = _taus(tau, frequency)
+        gains, phases = flow_gain(taus, frequency), -np.arctan(frequency * taus)
+        wanted = None
+        wanted_tau = None if k is None else (math.sqrt(k * k - 1.0) / frequency if frequency else math.nan)
+    if k is not None and k > 1 and math.isnan(wanted if steps else wanted_tau):  # type: ignore[arg-type]
+        raise InputError(
+            "nothing turns here (frequency 0), so no average reduces it; allowed: orbits with omega > 0"
+        )
+    radius, slows = _price(found, rule, steps, step)
+    made = Averaging(
+        kind="steps" if steps else "flow",
+        omega=frequency,
+        h=step,
+        angle=angle,
+        decays=betas,
+        taus=np.asarray(taus, float),
+        gains=np.asarray(gains, float),
+        phases=np.asarray(phases, float) + 0.0,  # no negative zero
+        reduction=k,
+        decay=wanted,
+        tau=wanted_tau,
+        horizon=None if not rest else 1.0 / rest,
+        spectral_radius=radius,
+        status=None if found is None else found.status,
+        slows_above=slows,
+        text="",
+        variant=None if variant is None else variant.label,
+        rule=None if rule is None else rule.label,
+        dim=dim if variant is not None else None,
+    )
+    return dataclasses.replace(made, text=_words(made))
+
+
+def _time_step(rule: Rule | None, h: float | None) -> float:
+    if rule is not None:
+        return float(rule.time_step)
+    return number("h", 1.0 if h is None else h, low=0, open_low=True)
+
+
+def _frequency(
+    variant: Variant | None, rule: Rule | None, found: Margin | None, omega: float | None, step: float | None
+) -> float:
+    """Of the orbit per unit of time: as given, or of the eigenvalue that lasts longest and turns."""
+    if omega is not None:
+        return number("omega", omega, low=0, open_low=True)
+    assert found is not None
+    assert variant is not None
+    w = found.eigenvalues
+    if not len(w):
+        raise InputError(
+            f"{variant.label} has no eigenvalues here ({found.status}), so no frequency; give omega=, "
+            "for an orbit of period T 2 pi/T (a verdict finds it)"
+        )
+    if rule is None:
+        height, turning = np.real(w), np.abs(np.imag(w))
+    else:
+        height, turning = np.abs(w), np.abs(np.angle(w)) / (rule.period * float(rule.time_step))
+    turns = turning > 1e-9 * max(1.0, float(turning.max(initial=0.0)))
+    if not np.any(turns):
+        return 0.0
+    leading = np.flatnonzero(turns)[np.argmax(height[turns])]
+    return float(turning[leading])
+
+
+def _decays(given: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The decays and 1 minus them, each accurate."""
+    if given is None:
+        rests = np.concatenate([[1.0], np.geomspace(0.9, 1e-6, _CURVE - 1)])
+        return 1.0 - rests, rests
+    values = [given] if np.ndim(given) == 0 else list(given)
+    if not values:
+        raise InputError("no decay given; allowed: numbers in [0, 1)")
+    betas = np.array([number("decay", b, low=0, high=1, open_high=True) for b in values])
+    return betas, 1.0 - betas
+
+
+def _taus(given: Any, omega: float) -> np.ndarray:
+    if given is None:
+        return np.geomspace(1e-2, 1e4, _CURVE) / (omega or 1.0)
+    values = [given] if np.ndim(given) == 0 else list(given)
+    if not values:
+        raise InputError("no tau given; allowed: numbers > 0")
+    return np.array([number("tau", t, low=0, open_low=True) for t in values])
+
+
+def _price(
+    found: Margin | None, rule: Rule | None, steps: bool, step: float | None
+) -> tuple[float | None, float | None]:
+    """The spectral radius per iteration, and the decay or time constant above which averaging slows the
+    run."""
+    if found is None or not len(found.eigenvalues):
+        return None, None
+    if rule is None:
+        rate = found.value  # -max Re
+        radius = math.exp(-rate * (step or 1.0))
+        return radius, (None if found.status != "stable" else (radius if steps else 1.0 / rate))
+    radius = float(np.max(np.abs(found.eigenvalues))) ** (1.0 / rule.period)
+    return radius, (radius if found.status == "stable" else None)
+
+
+def _words(a: Averaging) -> str:
+    parts = []
+    if a.omega:
+        orbit = (
+            f"angle {a.angle:.6g} per iteration"
+            if a.angle is not None
+            else f"angular frequency {a.omega:.6g}"
+        )
+        parts.append(f"an orbit of {orbit}")
+        given = a.decays if a.kind == "steps" else a.taus
+        if len(given) <= 8:
+            name = "decay" if a.kind == "steps" else "tau"
+            parts += [f"{name} {x:.10g} leaves {g:.4g} of it" for x, g in zip(given, a.gains, strict=True)]
+    else:
+        parts.append("nothing turns here, so there is no orbit to average away")
+    if a.reduction is not None and a.omega:
+        if a.decay is not None:
+            over = f" ({a.horizon:.4g} iterations)" if a.horizon else ""
+            parts.append(f"decay {a.decay:.10g}{over} reduces it {a.reduction:g}-fold")
+        else:
+            parts.append(f"tau {a.tau:.6g} reduces it {a.reduction:g}-fold")
+    if a.status == "stable" and a.slows_above is not None:
+        name = "decay" if a.kind == "steps" else "tau"
+        parts.append(f"the run converges by itself; {name} above {a.slows_above:.6g} slows it")
+    elif a.status == "unstable":
+        parts.append("the run itself is unstable: averaging cannot make it converge")
+    elif a.status == "marginal":
+        parts.append(
+            "the run itself does not converge to first order; its average does as far as the orbit is centred"
+        )
+    return "; ".join(parts)
+
+
+__all__ = ["Averaging", "decay_for", "ema", "flow_gain", "gain"]

@@ -1,0 +1,183 @@
+"""Judges of motions that go round: the orbit refined, neared or wandered about, and what is conserved on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...numerics import decay_laws
+from .. import orbits
+from ..dynamical_system import ContinuousSystem, Stretch
+from . import windows
+from .evidence import MOVED, TURNS, Answer, Case
+
+
+def wanders(case: Case, stretch: Stretch) -> Answer | None:
+    """Steps drawn onto a bounded orbit that never repeats to the last digit, as a box or a kink may make it.
+
+    No smooth curve: its radii are the largest met, and its windows differ without a trend.
+    """
+    if not case.motion.discrete or len(case.looks) < 10:
+        return None
+    late = case.looks[-6:]
+    sizes, extents = np.array([look.rms for look in late]), np.array([look.extents for look in late])
+    trend = np.sign(np.diff(sizes))
+    if np.ptp(sizes) > 2e-2 * sizes[-1] or np.ptp(extents[:, ::2], axis=0).max() > 0.1 * extents.max():
+        return None
+    if max(look.diameter for look in late) < 1e-3 * extents.max():  # a point at which the steps are too small
+        return None
+    met = np.max([np.max(case.radii(look.stretch).zs, axis=0) for look in late], axis=0) ** 0.5
+    begun = [np.linalg.norm(part) for part in np.split(np.concatenate(case.start) - case.origin, 2)]
+    drawn = case.linear.status == "unstable" or bool(np.any(begun > (1 + MOVED) * met))
+    if abs(trend.sum()) > 3 or not drawn:
+        return None
+    numbers: dict[str, Any] = {"radius_phi": float(met[0]), "radius_theta": float(met[1])}
+    orbit = refined(case, stretch)
+    period = None if orbit is None else orbit.period
+    if orbit is not None:
+        numbers |= {"period": orbit.period, "floquet": orbit.multipliers}
+        case.note(f"multipliers by {orbit.how}")
+    case.note("six windows at growing times show the same orbit, with differences that have no trend")
+    text = f"ends on a limit cycle: largest |phi| = {met[0]:.6g}, |theta - x0| = {met[1]:.6g}"
+    return Answer("limit-cycle", numbers, text + (f", period {period:.6g}" if period is not None else ""))
+
+
+def refined(case: Case, stretch: Stretch) -> orbits.Orbit | None:
+    """The orbit that the motion is on, by Newton or, of steps that never repeat, with Lyapunov exponents; or None."""
+    motion, now = case.motion, case.looks[-1]
+    flat = motion.flat(stretch.end)
+    d = case.system.dim
+    spread = max(now.extents[0] - now.extents[1], now.extents[2] - now.extents[3])
+    # whether a memory is counted from 0 or from (0, x0) is the rule's own business
+    centred = len(flat) == 2 * d or not np.any(case.origin)
+    if d > 1 and spread <= 1e-3 * now.extents.max() and centred:
+        centre = np.concatenate([case.origin, np.zeros(len(flat) - 2 * d)])
+        phi, moved = flat[:d], motion.change(flat)[:d]
+        omega = float(np.linalg.norm(moved) / max(np.linalg.norm(phi), 1e-300))
+        if motion.discrete:
+            after = phi + moved
+            cosine = phi @ after / max(np.linalg.norm(phi) * np.linalg.norm(after), 1e-300)
+            omega = float(np.arccos(np.clip(cosine, -1.0, 1.0)))
+        turning = orbits.rotating_state(motion, flat, omega, centre) if omega > 0 else None
+        if turning is not None:
+            return turning
+    if isinstance(motion, ContinuousSystem):
+        for period in orbits.returns(stretch.t, stretch.zs):
+            orbit = orbits.periodic_orbit(motion, stretch.zs[0], period)
+            # neighbours of a motion that does not close may close: they say nothing of it
+            if orbit is not None and np.linalg.norm(orbit.flat - stretch.zs[0]) < 1e-3 * now.extents.max():
+                return orbit
+        return None
+    period = windows.mean_period(stretch)
+    if period is None:
+        return None
+    period = _longer_period(case, stretch, period)
+    count = int(np.clip(40 * period, 2000, 20000)) // motion.stride
+    multipliers = orbits.lyapunov_multipliers(motion, stretch.end, case.time, period, count)
+    if not np.all(np.isfinite(multipliers)):
+        return None
+    # an exponent is 0 or below on what attracts; by as much as one is above 0, all may be off
+    error = 1e-3 + 2 * max(0.0, float(np.max(np.abs(multipliers))) - 1.0)
+    how = "Lyapunov exponents along the invariant curve"
+    return orbits.Orbit(flat, period, multipliers, how, np.full(len(multipliers), error))
+
+
+def _longer_period(case: Case, stretch: Stretch, period: float) -> float:
+    """The mean period of iterations over a longer run, with at least eight rows in each."""
+    rows = int(np.clip(period // 8, 1, 16))
+    return (
+        windows.mean_period(case.motion.advance(stretch.end, case.time, rows * len(stretch.t), 1)) or period
+    )
+
+
+def nears(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> Answer | None:
+    """An orbit that is neared by a power law, as a semistable one is: what is left when the law has run out."""
+    found = decay_laws.approach(t[1:], amplitudes[1:])
+    period = windows.mean_period(case.looks[-1].stretch)
+    if found is None or period is None:  # what does not go round is on no cycle
+        return None
+    limit, law = found
+    shrink = limit / amplitudes[-1]
+    if law.error > 0.1 * law.exponent or not 0.9 < shrink < 1.1:
+        return None
+    left = (t[-5:] + law.offset) ** -law.exponent
+    late = np.array([look.extents for look in case.looks[-5:]])
+    extents = np.array([np.polyfit(left, e, 1)[1] for e in late.T])
+    numbers: dict[str, Any] = {"radius_phi": float(extents[0]), "radius_theta": float(extents[2])}
+    numbers["approach_exponent"] = law.exponent
+    stretch = case.looks[-1].stretch
+    round_ = case.system.dim > 1 and max(extents[::2] - extents[1::2]) <= 1e-3 * extents.max()
+    kind = "limit-circle" if round_ else "limit-cycle"
+    if isinstance(case.motion, ContinuousSystem):
+        on = case.origin + shrink * (stretch.zs[0] - case.origin)
+        orbit = orbits.periodic_orbit(case.motion, on, period)
+        if orbit is not None:
+            numbers |= {"period": orbit.period, "floquet": orbit.multipliers}
+            period = orbit.period
+    numbers["period"] = float(period)
+    case.note(
+        f"the amplitude nears {limit:.6g} like {law.constant:.4g} {case.clock}^-{law.exponent:.4g} "
+        f"(exponent +- {law.error:.2g})"
+    )
+    return Answer(
+        kind,
+        numbers,
+        f"nears a {kind.replace('-', ' ')} with largest |phi| = {extents[0]:.5g}, |theta - x0| = "
+        f"{extents[2]:.5g}, but only like {case.clock}^-{law.exponent:.4g}",
+    )
+
+
+def drifts_with_tolerance(case: Case, names: list[str]) -> None:
+    """Note that what drifts is the solver's: the drift over a few turns falls with the tolerance."""
+    if not isinstance(case.motion, ContinuousSystem):
+        return
+    start = case.looks[0].stretch.zs[0]
+    drifts = []
+    for loosened in (1e6, 1e2):
+        run = case.motion.advance(start, 0.0, 4 * TURNS * case.turn, 0, loosened)
+        values = _quantities(case, np.stack([start, run.end]) - case.origin)
+        drifts.append(max(float(np.ptp(values[n]) / np.max(np.abs(values[n]))) for n in names))
+    case.note(
+        f"their drift over {4 * TURNS} turns is {drifts[0]:.1g} at rtol 1e-5 and {drifts[1]:.1g} at rtol 1e-9"
+    )
+
+
+def conserved(case: Case) -> dict[str, Any]:
+    """Quantities that did not drift between the first and the last window: name -> (value, relative drift)."""
+    first, last = (look.stretch.zs - case.origin for look in (case.looks[0], case.looks[-1]))
+    both, d = np.concatenate([first, last]), case.system.dim
+    case.balance = _balance(np.sum(both[:, :d] ** 2, axis=1), np.sum(both[:, d:] ** 2, axis=1))
+    values = _quantities(case, both)
+    largest = np.max(np.abs(values["|phi|^2 + |theta - x0|^2"]))
+    found = {}
+    for name, q in values.items():
+        drift = float(np.ptp(q) / max(np.max(np.abs(q)), 1e-300))
+        if drift < 1e-7 and np.max(np.abs(q)) > 1e-9 * largest:
+            found[name] = (float(np.mean(q)), drift)
+    return found
+
+
+def _quantities(case: Case, both: np.ndarray) -> dict[str, np.ndarray]:
+    """What a GAN may conserve, along states (n, 2d) counted from (0, x0)."""
+    d = case.system.dim
+    squares = {
+        "|phi|": np.sum(both[:, :d] ** 2, axis=1) ** 0.5,
+        "|theta - x0|": np.sum(both[:, d:] ** 2, axis=1) ** 0.5,
+        "|phi|^2 + |theta - x0|^2": np.sum(both**2, axis=1),
+    }
+    if d > 1:
+        squares["|phi ^ (theta - x0)|"] = windows.wedge(both, d)
+    if case.balance is not None:
+        name = f"|phi|^2 + {case.balance:.6g} |theta - x0|^2"
+        squares[name] = squares["|phi|"] ** 2 + case.balance * squares["|theta - x0|"] ** 2
+    return squares
+
+
+def _balance(phi2: np.ndarray, theta2: np.ndarray) -> float | None:
+    """The positive weight w, other than 1, for which |phi|^2 + w |theta|^2 varies least; None without variation."""
+    spread = np.var(theta2)
+    if spread <= 1e-16 * np.mean(theta2) ** 2:
+        return None
+    weight = -float(np.mean((phi2 - phi2.mean()) * (theta2 - theta2.mean())) / spread)
+    return weight if weight > 1e-6 and abs(weight - 1) > 1e-6 else None

@@ -1,0 +1,84 @@
+"""Judges of motions that end: captured by a discontinuity, or beyond the float range."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ...dynamics.filippov import LARGEST
+from ..dynamical_system import Stretch
+from . import formatting
+from .evidence import Answer, Case
+
+
+def ended(case: Case, stretch: Stretch, since: Any = None) -> Answer:
+    """The verdict on a motion that could not be followed further; ``since`` the state at the stretch's beginning."""
+    d = case.system.dim
+    end = case.motion.flat(stretch.end)[: 2 * d]
+    case.note(stretch.why or f"the motion ended: {stretch.result} at {stretch.when:.6g}")
+    if stretch.result == "stuck":
+        numbers = {"capture_time": stretch.when} | case.limit(end)
+        return Answer(
+            "stuck",
+            numbers,
+            f"is captured by a discontinuity at t = {stretch.when:.6g} and rests at {formatting.vector(end)}",
+        )
+    if case.motion.discrete:
+        return Answer(
+            "diverges",
+            _growth_of_map(case),
+            f"diverges: it passes {LARGEST:g} at iteration {stretch.when:.0f}",
+        )
+    if stretch.result in ("diverged", "stiff"):
+        return _blow_up(case, stretch, since)
+    return Answer("undecided", {}, f"undecided: {stretch.why}")
+
+
+def _growth_of_map(case: Case) -> dict[str, Any]:
+    if len(case.looks) < 2:
+        return {}
+    a, b = case.looks[-2:]
+    grown = b.rms > a.rms > 0 and math.isfinite(b.rms)
+    return {"rate": float(math.log(b.rms / a.rms) / (b.time - a.time))} if grown else {}
+
+
+def _blow_up(case: Case, stretch: Stretch, since: Any) -> Answer:
+    """Tell exponential growth from a blow-up in finite time by the growth rate |F|/|z| near the end."""
+    end = case.motion.flat(stretch.end)
+    start = case.before
+    state = since if since is not None else None
+    rows = stretch
+    if state is not None:
+        rows = case.motion.advance(state, start, max(stretch.time - start, 1e-12) * (1 - 1e-9), 1)
+    fine = np.all(np.isfinite(rows.zs), axis=1)
+    zs = rows.zs[fine]
+    size = np.linalg.norm(zs, axis=1)
+    last = _growth_rate(case, end)
+    half = int(np.searchsorted(size, math.sqrt(max(size[0], 1e-12) * size[-1]))) if len(zs) else 0
+    middle = zs[min(half, len(zs) - 1)] if len(zs) else end
+    typical = _growth_rate(case, middle)
+    large = np.linalg.norm(end) > 1e3 * (1.0 + case.looks[0].rms if case.looks else 1.0)
+    if stretch.result == "stiff" and not large:  # a singularity of the field, not of the state
+        return Answer("undecided", case.limit(end), f"undecided: {stretch.why}")
+    if not np.isfinite(last) or last > 50 * max(typical, 1e-12):
+        case.note(f"growth rate |F|/|z|: {typical:.3g} half-way, {last:.3g} at the end")
+        return Answer(
+            "finite-time",
+            {"blow_up_time": stretch.when},
+            f"blows up in finite time, at t = {stretch.when:.6g}",
+        )
+    case.note(f"growth rate |F|/|z|: {typical:.3g} half-way, {last:.3g} at the end")
+    grown = (
+        math.log(np.linalg.norm(end) / max(size[0], 1e-300)) / max(stretch.time - rows.t[0], 1e-300)
+        if len(zs)
+        else last
+    )
+    return Answer("diverges", {"rate": grown}, f"diverges exponentially, like exp({grown:.5g} t)")
+
+
+def _growth_rate(case: Case, flat: np.ndarray) -> float:
+    with np.errstate(all="ignore"):
+        value = case.motion.change(flat)
+        return float(np.linalg.norm(value) / np.linalg.norm(flat))

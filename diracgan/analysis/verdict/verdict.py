@@ -1,0 +1,148 @@
+"""What truly happens from a start: followed, measured and refined, never looked up.
+
+The motion is followed tightly, and looked at in windows of some eight turns at times that grow geometrically. What the
+windows have in common names the kind: a point approached, an amplitude falling by a power law, an orbit that no longer
+changes, growth. Newton then refines the end that was named, and its multipliers say whether it attracts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ... import dirac
+from ...dynamics.filippov import System
+from ...dynamics.simulate import line_of, starts
+from ...errors import InputError, number, one_line
+from ...game import Players
+from ...rules import Rule
+from ...variants import Variant
+from .decide import decide
+from .evidence import Answer, Case
+
+_BUDGET = 2.0e7  # field evaluations at effort 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What happens from one start, and the numbers and observations that prove it.
+
+    Attributes:
+        kind: one of :data:`~diracgan.analysis.verdict.kinds.KINDS`.
+        numbers: where they apply: rate, frequency (angular), half_life, exponent, exponent_error and constant of
+            r ~ C t^-p (p < 0 for growth), radius_phi, radius_theta, period, floquet, approach_exponent (the p of the
+            distance to an orbit), limit_phi, limit_theta, conserved, capture_time, blow_up_time. Of maps per iteration.
+        evidence: what was done and seen, one line each.
+        text: the verdict in one sentence.
+        variant: label of the variant; ``hyperparameters`` its numbers.
+        rule: label of the rule, or None for the flow.
+        phi0: the critic's start; ``theta0`` the generator's; ``x0`` the datum.
+        rate_d: factor on the critic's velocity; ``rate_g`` on the generator's.
+        effort: the budget's factor; ``evaluations`` what was spent; ``time`` until when the motion was followed.
+    """
+
+    kind: str
+    numbers: dict[str, Any]
+    evidence: list[str]
+    text: str
+    variant: str
+    hyperparameters: dict[str, Any]
+    rule: str | None
+    phi0: list[float]
+    theta0: list[float]
+    x0: list[float]
+    rate_d: float
+    rate_g: float
+    effort: float
+    evaluations: float
+    time: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Name -> value of every attribute."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+
+def verdict(
+    variant: Variant,
+    phi0: Any = None,
+    theta0: Any = None,
+    rule: Rule | None = None,
+    x0: Any = None,
+    rate_d: float = 1.0,
+    rate_g: float = 1.0,
+    effort: float = 1.0,
+    dim: int | None = None,
+) -> Verdict:
+    """Say what truly happens from (phi0, theta0), also where eigenvalues say nothing.
+
+    Computed from the field or the map alone: a renamed variant has the same verdict. Deterministic; in float64.
+
+    Args:
+        variant: from :func:`diracgan.variant`.
+        phi0: the critic's start, shape (d,); None for the default start in d = ``dim`` (2).
+        theta0: the generator's start, shape (d,).
+        rule: from :func:`diracgan.rule`; None for the flow.
+        x0: the datum, shape (d,) or a number; None for 0.
+        rate_d: factor on the critic's velocity (flow).
+        rate_g: factor on the generator's velocity (flow).
+        effort: factor on the budget of field evaluations; 1 takes about 10 s at worst.
+        dim: the dimension when no start is given.
+
+    Returns:
+        A :class:`Verdict`. Whatever the loss does (NaN, constants, jumps), the answer is a verdict, at worst
+        ``undecided`` with its reason.
+
+    Raises:
+        InputError: for arguments that are not allowed, or a loss that cannot be evaluated at all.
+
+    References:
+        docs/theory.md sections 2 and 3; Kuznetsov 2004; Filippov 1988.
+
+    Example:
+        >>> import diracgan as dg
+        >>> v = dg.verdict(dg.variant("wgan-gp", c=0.0, lam=0.5), [1.0], [0.5])
+        >>> v.kind, round(v.numbers["rate"], 9)
+        ('converges-exponentially', 0.5)
+    """
+    if not isinstance(variant, Variant):
+        raise InputError(f"{variant!r} is no variant; allowed: what dg.variant(...) returns")
+    phi, theta, datum = starts(phi0, theta0, dim, x0)
+    rates = Players(
+        number("rate_d", rate_d, low=0, open_low=True), number("rate_g", rate_g, low=0, open_low=True)
+    )
+    budget = _BUDGET * number("effort", effort, low=0, open_low=True)
+    with jax.enable_x64(True):
+        system = System(*dirac.cast((variant, datum, rates), jnp.float64), tau=None)
+        on = dirac.game(system.variant, system.x0).project(
+            Players(phi, theta)
+        )  # a clipped critic starts on its box
+        begin = Players(*(np.asarray(p) for p in on))
+        line = line_of(system, begin) if rule is None else None
+        case = Case(variant, system, rule, begin, line, budget)
+        try:
+            answer = decide(case)
+        except InputError:
+            raise
+        except Exception as error:  # whatever a user's loss does, a verdict is no traceback
+            answer = Answer("undecided", {}, f"undecided: the analysis failed with {one_line(error)}")
+    return Verdict(
+        kind=answer.kind,
+        numbers=answer.numbers,
+        evidence=case.evidence,
+        text=answer.text,
+        variant=variant.label,
+        hyperparameters=variant.hyperparameters,
+        rule=None if rule is None else rule.label,
+        phi0=phi.tolist(),
+        theta0=theta.tolist(),
+        x0=datum.tolist(),
+        rate_d=rates.phi,
+        rate_g=rates.theta,
+        effort=float(effort),
+        evaluations=case.spent,
+        time=case.time,
+    )

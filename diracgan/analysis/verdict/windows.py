@@ -1,0 +1,55 @@
+"""What is measured in a window of a motion: means, slopes, peaks and periods that do not see where it begins."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..dynamical_system import Stretch
+
+
+def wedge(z: np.ndarray, d: int) -> np.ndarray:
+    """The area |phi ^ theta| of states (n, 2d) counted from (0, x0)."""
+    phi, theta = z[:, :d], z[:, d:]
+    gram = np.sum(phi**2, axis=1) * np.sum(theta**2, axis=1) - np.sum(phi * theta, axis=1) ** 2
+    return np.sqrt(np.maximum(gram, 0.0))
+
+
+def mean(values: np.ndarray) -> float:
+    """Mean under a Hann window, which hardly sees where in a turn the window begins and ends."""
+    weights = np.sin(np.pi * (np.arange(len(values)) + 0.5) / len(values)) ** 2
+    return float(np.sum(weights * values) / np.sum(weights))
+
+
+def slope(t: np.ndarray, values: np.ndarray) -> float:
+    """Slope of a straight line fitted under a Hann window."""
+    weights = np.sin(np.pi * (np.arange(len(t)) + 0.5) / len(t))
+    return float(np.polyfit(t - t.mean(), values, 1, w=weights)[0])
+
+
+def about(stretch: Stretch, z: np.ndarray) -> float:
+    """Root mean square distance from ``z`` in a window."""
+    return mean(np.sum((stretch.zs - z) ** 2, axis=1)) ** 0.5
+
+
+def peak(values: np.ndarray) -> float:
+    """The largest value, by a parabola through the samples around it."""
+    k = int(np.argmax(values))
+    if k in (0, len(values) - 1):
+        return float(values[k])
+    a, b, c = values[k - 1 : k + 2]
+    bend = a - 2 * b + c
+    return float(b - (c - a) ** 2 / (8 * bend)) if bend < 0 else float(b)
+
+
+def mean_period(stretch: Stretch) -> float | None:
+    """Mean time between upward passages of the main component through its mean; None for fewer than three."""
+    zs = stretch.zs - stretch.zs.mean(axis=0)
+    if not np.all(np.isfinite(zs)) or np.max(np.abs(zs)) <= 0:
+        return None
+    signal = zs @ np.linalg.svd(zs / np.max(np.abs(zs)), full_matrices=False)[2][0]
+    up = np.flatnonzero((signal[:-1] < 0) & (signal[1:] >= 0))
+    if len(up) < 3:
+        return None
+    part = signal[up] / (signal[up] - signal[up + 1])
+    times = stretch.t[up] + part * (stretch.t[up + 1] - stretch.t[up])
+    return float((times[-1] - times[0]) / (len(times) - 1))

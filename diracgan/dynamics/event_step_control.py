@@ -1,0 +1,72 @@
+"""A step size controller for diffrax that misses no short visit beyond a guard."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import diffrax
+import jax.numpy as jnp
+from jax import Array
+
+from .engines import dip
+from .filippov import watch
+
+
+class Watchful(diffrax.AbstractAdaptiveStepSizeController):
+    """Like the controller inside, but a step within which a guard dips below 0 is taken again, up to the dip.
+
+    diffrax looks at an event's function at the ends of steps only. ``args`` of the solve: (system, regime, armed).
+    """
+
+    inside: diffrax.PIDController
+
+    @property
+    def rtol(self) -> Any:
+        """Of the controller inside; implicit solvers ask for it."""
+        return self.inside.rtol
+
+    @property
+    def atol(self) -> Any:
+        """Likewise."""
+        return self.inside.atol
+
+    @property
+    def norm(self) -> Any:
+        """Likewise."""
+        return self.inside.norm
+
+    def wrap(self, direction: Any) -> Watchful:
+        """As diffrax asks."""
+        return Watchful(self.inside.wrap(direction))  # pyright: ignore[reportCallIssue]
+
+    def init(self, *args: Any) -> Any:
+        """As diffrax asks."""
+        return self.inside.init(*args)
+
+    def adapt_step_size(
+        self,
+        t0: Any,
+        t1: Any,
+        y0: Array,
+        y1_candidate: Array,
+        args: Any,
+        y_error: Any,
+        error_order: Any,
+        state: Any,
+    ) -> tuple[Any, ...]:
+        """As diffrax asks: (keep, next t0, next t1, whether it jumped, state, result)."""
+        system, regime, armed = args
+        decided = self.inside.adapt_step_size(t0, t1, y0, y1_candidate, args, y_error, error_order, state)
+        keep, next_t0, next_t1, jumped, state, result = decided
+        low, share = dip(watch(system, y0, regime), watch(system, y1_candidate, regime), t1 - t0)
+        k = jnp.argmin(low)
+        dips = armed & keep & (low[k] < 0) & (t1 - t0 > 1e-10 * (1.0 + jnp.abs(t1)))
+        again = t0 + jnp.clip(share[k], 0.05, 0.95) * (t1 - t0)
+        return (
+            keep & ~dips,
+            jnp.where(dips, t0, next_t0),
+            jnp.where(dips, again, next_t1),
+            jumped,
+            state,
+            result,
+        )

@@ -1,0 +1,254 @@
+"""All steps inside a block that stays in the cache: iterations of a rule, and a flow's fixed steps, which are one."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..tracing.scalar_program import NotScalarizable, Program, trace
+from . import c_backend, gpu_backend
+from .blocks import BLOCK_BYTES, Devices, across, compiled, layout, over
+from .statistics import Watch
+from .vector_field import Motion
+
+Lanes = list[Any]
+Step = Callable[[Sequence[Any]], Lanes]
+Across = Callable[..., Any]
+
+
+class Job(NamedTuple):
+    """A share of an ensemble: arrays (blocks, ..., block), or numbers for all trajectories.
+
+    Attributes:
+        fixed: what a step depends on.
+        state: what it changes.
+    """
+
+    fixed: Lanes
+    state: Lanes
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Task:
+    """An ensemble to be run, with arrays over trajectories (..., N) or numbers for all of them.
+
+    Attributes:
+        motion: what moves.
+        names: the statistics asked for.
+        leaves: the system's numbers.
+        players: the players' entries at the start, the last axis over trajectories.
+        watch: the radii of escape and of the ball, and the datum's entries or None.
+        h: time of one step.
+        devices: where it runs.
+    """
+
+    motion: Motion
+    names: tuple[str, ...]
+    leaves: list[np.ndarray]
+    players: list[np.ndarray]
+    watch: tuple[np.ndarray, np.ndarray, Any]
+    h: np.ndarray
+    devices: Devices
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of every number."""
+        return self.players[0].dtype
+
+    @property
+    def count(self) -> int:
+        """How many trajectories there are."""
+        return self.players[0].shape[-1]
+
+
+class Outcome(NamedTuple):
+    """What an ensemble came to.
+
+    Attributes:
+        rows: for every stop, the entries of phi, theta and, with EMA, their averages, each (..., N).
+        seen: the statistics' accumulators, each (N,).
+        status: how each trajectory ended, (N,).
+        engine: what ran it.
+    """
+
+    rows: list[Lanes]
+    seen: dict[str, Any]
+    status: np.ndarray
+    engine: str
+
+
+def iterate(task: Task, stops: Sequence[int]) -> Outcome:
+    """Run to every one of ``stops``, numbers of steps in increasing order."""
+    motion, devices = task.motion, task.devices
+    step, start, tree = _loop(task)
+    varies = _varying(step, [np.ndim(x) > 0 for x in start.fixed], [np.ndim(x) > 0 for x in start.state])
+    shape = np.shape(task.players[0])
+    state = [
+        np.broadcast_to(x, shape) if v and not np.ndim(x) else x
+        for x, v in zip(start.state, varies, strict=True)
+    ]
+    plan = layout(task.count, _block(task), devices.workers)
+    advance, engine = _engine(step, start._replace(state=state), task, stops[-1])
+    kept = list(range(motion.players)) + list(
+        range(*motion.ema.indices(motion.ema.stop)) if motion.ema else ()
+    )
+
+    def work(job: Job, stops: Sequence[int] = stops) -> tuple[list[Lanes], Lanes]:
+        rows, done = [], 0
+        for stop in stops:
+            job, done = job._replace(state=advance(job, stop - done)), stop
+            rows.append([np.array(job.state[i]) for i in kept])
+        return rows, job.state
+
+    leaves, structure = jax.tree.flatten(start._replace(state=state))
+    cut = [plan.split(x) if np.ndim(x) else [x] * plan.shares for x in leaves]
+    jobs = [jax.tree.unflatten(structure, pieces) for pieces in zip(*cut, strict=True)]
+    key = (step, engine, plan.blocks, plan.block, devices.devices, *map(np.ndim, leaves))
+    parts = over(devices, work, jobs, lambda job: work(job, [0]), key)
+    rows = [[plan.join(xs) for xs in zip(*(p[0][k] for p in parts), strict=True)] for k in range(len(stops))]
+    seen = {}
+    if tree is not None:
+        last = slice(len(start.state) - 1 - tree.num_leaves, len(start.state) - 1)
+        seen = jax.tree.unflatten(
+            tree, [plan.join(xs) for xs in zip(*(p[1][last] for p in parts), strict=True)]
+        )
+    ended = np.isfinite(np.vstack(rows[-1])).all(axis=0)
+    return Outcome(rows, seen, np.where(ended, 0, 1).astype(np.int8), engine)
+
+
+def _block(task: Task) -> int:
+    """How many trajectories fit a block: four numbers each, or a whole vector where the motion is not taken apart."""
+    if task.devices.platform == "gpu":
+        return gpu_backend.BLOCK
+    size = 4 if task.motion.apart else max(4, sum(np.size(x) for x in task.players) // task.count)
+    return max(64, 4 * BLOCK_BYTES // (size * task.dtype.itemsize))
+
+
+# ---------------------------------------------------------------- one step, with what is watched
+
+
+def _loop(task: Task) -> tuple[Step, Job, Any]:
+    """The step, what it starts from, and the structure of the statistics, which come last but for a counter."""
+    motion, leaves, players = task.motion, task.leaves, task.players
+    if motion.begin is None:
+        raise ValueError("fixed steps need a rule")
+    state = [np.asarray(x) for x in motion.at_once([*leaves, *players])]
+    if not task.names:
+        return motion.advance, Job(leaves, state), None
+    escape, ball, x0 = task.watch
+    seen, tree = jax.tree.flatten(Watch(task.names, *task.watch).begin([jnp.asarray(x) for x in players]))
+    fixed = [*leaves, task.h, escape, ball, *(x0 or ())]
+    kinds = tuple(np.dtype(x.dtype) for x in state)
+    step = _watched(motion, task.names, tree, len(leaves), kinds, len(x0 or ()), task.dtype)
+    return step, Job(fixed, [*state, *(np.asarray(x) for x in seen), np.zeros((), task.dtype)]), tree
+
+
+@functools.lru_cache(maxsize=256)
+def _watched(
+    motion: Motion,
+    names: tuple[str, ...],
+    tree: Any,
+    leaves: int,
+    kinds: tuple[np.dtype, ...],
+    datum: int,
+    dtype: np.dtype,
+) -> Step:
+    """The motion's step together with that of its statistics; taken apart like it."""
+
+    def step(values: Sequence[Any]) -> Lanes:
+        rest = list(values)
+        system, (h, escape, ball), x0 = (
+            rest[:leaves],
+            rest[leaves : leaves + 3],
+            rest[leaves + 3 : leaves + 3 + datum],
+        )
+        state, seen, done = (
+            rest[leaves + 3 + datum :][: len(kinds)],
+            rest[-1 - tree.num_leaves : -1],
+            rest[-1],
+        )
+        after = [jnp.asarray(x, k) for x, k in zip(motion.advance([*system, *state]), kinds, strict=True)]
+        watch, half = Watch(names, escape, ball, tuple(x0) or None), motion.players
+        found = watch.next(jax.tree.unflatten(tree, seen), state[:half], after[:half], (done + 1) * h, h)
+        return [*after, *jax.tree.leaves(found), done + 1]
+
+    if not motion.apart:
+        return step
+    kind = [dtype] * (leaves + 3 + datum) + [*kinds] + [dtype] * (tree.num_leaves + 1)
+    try:
+        return trace(lambda *values: step(values), *(jax.ShapeDtypeStruct((), k) for k in kind))
+    except NotScalarizable:
+        return step
+
+
+def _varying(step: Step, fixed: list[bool], state: list[bool]) -> list[bool]:
+    """Which entries of the state come to vary over trajectories."""
+    while isinstance(step, Program):
+        after = [a or b for a, b in zip(state, step.spread([*fixed, *state]), strict=True)]
+        if after == state:
+            break
+        state = after
+    return state
+
+
+# ---------------------------------------------------------------- who runs it
+
+
+def _engine(step: Step, start: Job, task: Task, steps: int) -> tuple[Callable[[Job, int], Lanes], str]:
+    """A function of a job and a number of steps, and its name."""
+    if task.devices.platform == "cpu" and task.count * steps >= c_backend.WORTH:
+        fixed, state = ([np.ndim(x) > 0 for x in part] for part in start)
+        run = c_backend.kernel(step, fixed, state, task.dtype)
+        if run is not None:
+
+            def in_registers(job: Job, count: int) -> Lanes:
+                state = [np.array(x, order="C") for x in job.state]
+                run(job.fixed, state, count)
+                return state
+
+            return in_registers, "compiled C"
+    if task.devices.platform == "gpu" and gpu_backend.fits(step):
+        in_one = _in_kernel(task.devices.platform)
+        return lambda job, count: in_one(step, False, *job, np.int32(count)), "one kernel"
+    through, over_blocks = _advance(task.devices.platform), across(task.devices.platform)
+    return lambda job, count: through(step, over_blocks, job, np.int32(count)), "XLA"
+
+
+def _steps(step: Step, over_blocks: Across, job: Job, count: Any) -> Lanes:
+    """``count`` steps, block by block."""
+
+    def block(job: Job) -> Lanes:
+        def once(_: Any, state: Lanes) -> Lanes:
+            after = step([*job.fixed, *state])
+            return [
+                jnp.broadcast_to(jnp.asarray(a, b.dtype), b.shape) for a, b in zip(after, state, strict=True)
+            ]
+
+        return jax.lax.fori_loop(0, count, once, [jnp.asarray(x) for x in job.state])
+
+    return by_block(block, job, over_blocks)
+
+
+_advance = compiled(_steps, static=2)
+_in_kernel = compiled(gpu_backend.steps, static=2)
+
+
+def by_block(block: Callable[[Any], Any], job: Any, over_blocks: Across) -> Any:
+    """``block`` of every block of ``job``: what has at least two axes is cut along the first, a number goes to all.
+
+    A number that comes out, the same from every block, comes out as a number.
+    """
+    leaves, tree = jax.tree.flatten(job)
+    cut = [x for x in leaves if jnp.ndim(x) > 1]
+
+    def one(pieces: Lanes) -> Any:
+        rest = iter(pieces)
+        return block(jax.tree.unflatten(tree, [next(rest) if jnp.ndim(x) > 1 else x for x in leaves]))
+
+    return jax.tree.map(lambda x: x[0] if x.ndim == 1 else x, over_blocks(one, cut))

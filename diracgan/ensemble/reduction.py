@@ -1,0 +1,117 @@
+"""The plane (or 3-space) that a motion never leaves, where the definition allows it: found by a check, not by name."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from ..tracing.scalar_program import Program
+from .vector_field import System, motion
+
+_ITERATIONS = 3  # of a rule: enough that its memory has been used
+_DRAWS = 12
+
+
+class Frame(NamedTuple):
+    """Orthonormal axes of each trajectory's own plane.
+
+    Attributes:
+        axes: shape (k, N, d); an axis that is not needed is 0.
+        phi: the critic's start in them, (N, k).
+        theta: the generator's, (N, k).
+        x0: the datum in them, (k,), or None.
+    """
+
+    axes: np.ndarray
+    phi: np.ndarray
+    theta: np.ndarray
+    x0: np.ndarray | None
+
+    def back(self, coordinates: np.ndarray) -> np.ndarray:
+        """(N, ..., k) -> (N, ..., d)."""
+        return np.einsum("n...k,knd->n...d", coordinates, self.axes)
+
+
+def frame(phi: np.ndarray, theta: np.ndarray, x0: np.ndarray | None) -> Frame:
+    """The axes spanned by the datum (if any), phi and theta, by Gram-Schmidt, twice for accuracy.
+
+    Example:
+        >>> f = frame(np.array([[0.0, 3.0, 0.0]]), np.array([[1.0, 1.0, 0.0]]), None)
+        >>> f.phi.tolist(), f.theta.tolist()
+        ([[3.0, 0.0]], [[1.0, 1.0]])
+    """
+    count = phi.shape[0]
+    vectors = ([] if x0 is None else [np.broadcast_to(x0, phi.shape)]) + [phi, theta]
+    axes = np.zeros((len(vectors), *phi.shape))
+    for k, vector in enumerate(vectors):
+        rest = np.array(vector, float)
+        for _ in range(2):
+            for axis in axes[:k]:
+                rest -= np.einsum("nd,nd->n", rest, axis)[:, None] * axis
+        size, whole = np.linalg.norm(rest, axis=1), np.linalg.norm(vector, axis=1)
+        used = size > 8 * np.finfo(float).eps * whole
+        axes[k][used] = rest[used] / size[used, None]
+    inside = [np.einsum("nd,knd->nk", np.broadcast_to(v, phi.shape), axes) for v in vectors]
+    return Frame(axes, inside[-2], inside[-1], None if x0 is None or not count else inside[0][0])
+
+
+def flattens(system: System, dim: int, small: int) -> bool:
+    """Whether the motion in ``dim`` dimensions is, in any ``small``-dimensional subspace, the one defined there.
+
+    Compared on random states in random subspaces: the velocity, or the state after some iterations of the rule. True
+    for rotation-invariant variants (docs/theory.md section 2), false for what acts on each coordinate (Adam, a box).
+
+    Args:
+        system: its numbers may vary over trajectories, which are then all drawn from.
+        dim: the dimension of the start.
+        small: 2, or 3 with a datum.
+    """
+    rng = np.random.default_rng(20_180_104)
+    numbers = [np.ravel(np.asarray(x, float)) for x in jax.tree.leaves(system._replace(x0=None))]
+    count = max([_DRAWS, *(min(len(v), 4 * _DRAWS) for v in numbers)])
+    drawn = [v[np.linspace(0, len(v) - 1, count).round().astype(int)] for v in numbers]
+    axes = np.linalg.qr(rng.normal(size=(count, dim, small)))[0]
+    inside = np.exp(rng.uniform(-2.5, 1.5, size=(2, count, 1))) * rng.normal(size=(2, count, small))
+    datum = None if system.x0 is None else np.abs(rng.normal(size=(count, small)))
+
+    def out(vectors: np.ndarray) -> np.ndarray:
+        return np.einsum("ndk,...nk->...nd", axes, vectors)
+
+    with jax.enable_x64(True):
+        low = out(_moved(system, drawn, datum, inside))
+        high = _moved(system, drawn, None if datum is None else out(datum), out(inside))
+    fine = np.isfinite(low) & np.isfinite(high)
+    same = np.abs(high - low) <= 1e-9 * np.abs(low).max(axis=-1, keepdims=True, where=fine, initial=1e-3)
+    return bool(fine.any() and (same | ~fine).all() and (np.isfinite(low) == np.isfinite(high)).all())
+
+
+def _moved(
+    system: System, numbers: list[np.ndarray], x0: np.ndarray | None, players: np.ndarray
+) -> np.ndarray:
+    """The velocities, or the players after a few iterations, of players (2, n, d); the same shape."""
+    dim = players.shape[-1]
+    system = system._replace(x0=None if x0 is None else (0.0,) * dim)
+    moves = motion(system, dim, np.float64)
+    tail = [] if x0 is None else list(x0.T)
+    leaves, entries = _in_place(system, numbers, tail), moves.pack(players[0], players[1], np.dtype(float))
+    go = moves.advance.on_host if isinstance(moves.advance, Program) else jax.jit(moves.advance)
+    if moves.begin is None:
+        after = go([*leaves, *entries])
+    else:
+        after = moves.at_once([*leaves, *entries])
+        for _ in range(_ITERATIONS):
+            after = go([*leaves, *after])
+    shape = np.shape(entries[0])
+    rows = [np.broadcast_to(np.asarray(x, float), shape) for x in after[: moves.players]]
+    return np.vstack(rows).reshape(2, dim, -1).swapaxes(1, 2)
+
+
+def _in_place(system: System, numbers: list[Any], x0: list[Any]) -> list[Any]:
+    """The system's leaves in order, the datum's among them."""
+    rest, datum = iter(numbers), iter(x0)
+    of_datum = jax.tree.leaves(
+        jax.tree.map(lambda _: False, system)._replace(x0=None if not x0 else (True,) * len(x0))
+    )
+    return [next(datum) if mine else next(rest) for mine in of_datum]

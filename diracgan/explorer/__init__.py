@@ -1,5 +1,0 @@
-"""The explorer: a page in the browser on which every number can be moved.
-
-:mod:`~diracgan.explorer.scene` says what is shown and computes it; :mod:`~diracgan.explorer.page` is the page itself, a
-marimo notebook. ``diracgan explore`` serves it on this machine alone.
-"""

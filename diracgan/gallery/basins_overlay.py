@@ -1,0 +1,97 @@
+"""What lies over a map of basins in the plane (φ, θ): the field, and the cycles that starts end on."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from ..plotting.series import Array
+from ..rules import Rule
+from ..variants import Variant
+
+_SAME = 0.02  # cycles whose sizes differ by less than this share are one
+_MOST = 3  # different sizes beyond which orbits are no isolated cycles
+_ITERATES = 600
+
+
+def on_top(variant: Variant, found: Any, rule: Rule | None = None) -> dict[str, Any]:
+    """What :func:`diracgan.plotting.maps.basins` draws on top of a map.
+
+    Args:
+        variant: that of the map.
+        found: what :func:`diracgan.ensemble.basins` returned.
+        rule: that of the map.
+
+    Returns:
+        ``field``, for a flow, and ``cycle``, a list of trajectories; nothing unless the axes are phi0 and theta0.
+    """
+    if found["limit"].dims != ("phi0", "theta0"):
+        return {}
+    x0 = json.loads(found.attrs["start"])["x0"]
+    rates = {n: float(found.attrs.get(n, 1.0)) for n in ("rate_d", "rate_g")}
+    made: dict[str, Any] = {"cycle": cycles(variant, found, x0, rule, **rates)}
+    if rule is None:
+        made["field"] = flat_field(variant, x0, **rates)
+    return made
+
+
+def flat_field(variant: Variant, x0: Any = None, rate_d: float = 1.0, rate_g: float = 1.0) -> Any:
+    """The field of a game with d = 1 on columns of points, (N, 1) each, in float64."""
+    import jax
+
+    from ..dirac import field as field_of
+
+    velocity = jax.vmap(field_of(variant, x0))
+
+    def at(phi: Any, theta: Any) -> tuple[np.ndarray, np.ndarray]:
+        with jax.enable_x64(True):
+            dphi, dtheta = velocity(phi, theta)
+        return rate_d * np.asarray(dphi), rate_g * np.asarray(dtheta)
+
+    return at
+
+
+def cycles(
+    variant: Variant, found: Any, x0: Any = None, rule: Rule | None = None, **rates: float
+) -> list[dict[str, Array]]:
+    """The limit cycles among the orbits of a map of basins, each followed for a turn from where a start came to.
+
+    Orbits of a few sizes are asked about, one of each: only what the verdict calls a limit cycle is one.
+    """
+    from ..analysis import verdict
+    from ..dynamics import run
+
+    words = np.array(str(found["limit"].attrs["flag_meanings"]).split())
+    here = words[np.asarray(found["limit"])] == "orbit"
+    how = {"rule": rule} if rule is not None else rates
+    made = []
+    for i, j in _one_of_each(np.asarray(found["limit_radius"]), here):
+        start = [float(found["phi0"][i])], [float(found["theta0"][j])]
+        seen = verdict(variant, *start, x0=x0, **how)  # type: ignore[arg-type]
+        if seen.kind != "limit-cycle":
+            continue
+        course = json.loads(found.attrs["course"])["flow"]
+        if rule is not None:
+            late = run(variant, *start, x0=x0, rule=rule, steps=course["steps"] + _ITERATES)
+            kept = slice(-_ITERATES, None)
+        else:
+            end, turn = course["t1"], float(seen.numbers["period"])
+            ts = np.concatenate([[0.0], end + np.linspace(0.0, 1.01 * turn, 1001)])
+            late = run(variant, *start, x0=x0, t1=ts[-1], ts=ts, **rates)  # type: ignore[arg-type]
+            kept = slice(1, None)
+        made.append({n: np.asarray(late[n], float)[kept] for n in ("phi", "theta", "time")})
+    return made
+
+
+def _one_of_each(sizes: Array, here: Array) -> list[tuple[int, int]]:
+    """An index of every size among those ``here``; none where they are too many to be isolated."""
+    left, found = here.copy(), []
+    while left.any():
+        i, j = (int(k[0]) for k in np.nonzero(left))
+        left &= np.abs(sizes - sizes[i, j]) > _SAME * sizes[i, j]
+        found.append((i, j))
+        if len(found) > _MOST:
+            return []
+    return found

@@ -1,0 +1,156 @@
+"""What minibatches leave of an equilibrium: the noise of the field, and the floor that it holds a run at."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from ..errors import InputError, integer, number
+from ..game import Game, Players
+from . import operators
+
+
+class Minibatch:
+    """A game on minibatches: evaluation number ``draw`` of an iteration sees its own real samples and latents."""
+
+    def __init__(self, game: Game, key: Array, batch: int) -> None:
+        self.game, self.key, self.batch = game, key, batch
+
+    def velocity(self, players: Players, draw: Any = 0, **given: Any) -> Players:
+        """The field on the minibatch of this draw."""
+        return drawn(self.game, jax.random.fold_in(self.key, draw), self.batch).velocity(players, **given)
+
+    def land(self, players: Players, rates: Players, draw: Any = 0) -> Players:
+        """As the whole game lands them."""
+        return self.game.land(players, rates, draw)
+
+
+def drawn(game: Game, key: Array, batch: int) -> Game:
+    """The game on ``batch`` real samples and latents, drawn independently and with replacement."""
+    first, second = jax.random.split(key)
+    i = jax.random.randint(first, (batch,), 0, game.x_real.shape[0])
+
+    def pick(z: Array) -> Array:
+        return z[jax.random.randint(second, (batch,), 0, z.shape[0])]
+
+    return dataclasses.replace(game, x_real=game.x_real[i], z=jax.tree.map(pick, game.z))
+
+
+def gradient_covariance(
+    game: Game, players: Players, batch: int, basis: Any = None, draws: int = 4000, seed: int = 0
+) -> np.ndarray:
+    """The covariance of the joint field over minibatches, from ``draws`` of them.
+
+    Args:
+        game: on all its samples.
+        players: where.
+        batch: samples of a minibatch.
+        basis: (n, m), the directions of interest; None for all n.
+        draws: how many minibatches; the relative error of a variance is sqrt(2/draws).
+        seed: of the minibatches.
+
+    Returns:
+        (m, m).
+
+    Example:
+        >>> import jax.numpy as jnp, numpy as np, diracgan as dg
+        >>> from diracgan.game import Game, Players
+        >>> g = Game(dg.variant("wgan-linear"), jnp.array([[-1.0], [1.0]]), jnp.array([[0.0]]),
+        ...          lambda phi, x: x @ phi, lambda theta, z: theta + z)
+        >>> c = dg.measure.gradient_covariance(g, Players(jnp.zeros(1), jnp.zeros(1)), batch=1)
+        >>> round(float(c[0, 0]), 1), float(c[1, 1])
+        (1.0, 0.0)
+    """
+    batch, draws = integer("batch", batch, low=1), integer("draws", draws, low=2)
+    with jax.enable_x64(True):
+        game, players = operators.doubled((game, players))
+        n = operators.flat(players).shape[0]
+        onto = jnp.eye(n) if basis is None else jnp.asarray(basis, jnp.float64)
+        keys = jax.random.split(jax.random.key(seed), draws)
+        fields = np.asarray(_fields(game, players, keys, onto, batch))
+    return np.atleast_2d(np.cov(fields, rowvar=False))
+
+
+@functools.partial(jax.jit, static_argnums=4)
+def _fields(game: Game, players: Players, keys: Array, onto: Array, batch: int) -> Array:
+    def one(key: Array) -> Array:
+        return operators.flat(drawn(game, key, batch).velocity(players)) @ onto
+
+    return jax.lax.map(one, keys, batch_size=200)
+
+
+@dataclasses.dataclass(frozen=True)
+class Floor:
+    """What noise holds a run at, mode by mode.
+
+    Attributes:
+        multipliers: of the modes that decay, (k,).
+        power: E |c|^2 of each mode's coefficient c, (k,).
+        ema_power: the same of the averaged players, (k,); None without.
+        covariance: of (c, averaged c), from the augmented Lyapunov equation.
+        left: the modes' coefficients of a deviation y are ``left @ y``, (k, m).
+    """
+
+    multipliers: np.ndarray
+    power: np.ndarray
+    ema_power: np.ndarray | None
+    covariance: np.ndarray
+    left: np.ndarray
+
+
+def floor(
+    step: Any, kicks: Sequence[Any], covariance: Any, ema: float | None = None, slowest: float = 1e-4
+) -> Floor:
+    """The stationary noise around a stable equilibrium, of the players and of their average.
+
+    y+ = S y + sum_j B_j e_j with e_j of covariance Sigma: C = S C S* + sum_j B_j Sigma B_j*, on the modes that decay;
+    with ybar+ = beta ybar + (1 - beta) y+ the same equation for (y, ybar).
+
+    Args:
+        step: S, the Jacobian of one iteration, (m, m).
+        kicks: B_j, how the noise of each evaluation of the field moves the players, (m, m) each.
+        covariance: Sigma, of one evaluation, (m, m).
+        ema: beta, or None.
+        slowest: modes with 1 - |multiplier| below this are left out: neutral ones have no floor.
+
+    Returns:
+        A :class:`Floor`.
+
+    Raises:
+        InputError: when a mode grows.
+
+    Example:
+        >>> import numpy as np
+        >>> f = floor([[0.5]], [[[0.1]]], [[3.0]], ema=0.9)
+        >>> round(float(f.power[0]), 9), round(float(f.ema_power[0] / f.power[0]), 9)
+        (0.04, 0.138755981)
+    """
+    from scipy.linalg import solve_discrete_lyapunov
+
+    s, sigma = np.atleast_2d(np.asarray(step, float)), np.atleast_2d(np.asarray(covariance, float))
+    values, vectors = np.linalg.eig(s)
+    if np.abs(values).max() > 1.0 + 1e-9:
+        raise InputError(
+            f"a mode grows by {np.abs(values).max():.6g} per iteration; allowed: a stable equilibrium"
+        )
+    decaying = np.abs(values) < 1.0 - number("slowest", slowest, low=0.0)
+    left, values = np.linalg.pinv(vectors)[decaying], values[decaying]
+    push = [left @ np.asarray(b, float) for b in kicks]
+    drive = sum((p @ sigma @ p.conj().T for p in push), np.zeros((len(values),) * 2, complex))
+    a = np.diag(values)
+    if ema is not None:
+        keep = number("ema", ema, low=0.0, high=1.0)
+        eye, mixed = np.eye(len(values)), (1.0 - keep) * drive
+        a = np.block([[a, 0.0 * eye], [(1.0 - keep) * a, keep * eye]])
+        drive = np.block([[drive, mixed], [mixed, (1.0 - keep) * mixed]])
+    found = solve_discrete_lyapunov(a, drive) if len(values) else np.zeros((0, 0), complex)
+    power = np.real(np.diag(found))
+    k = len(values)
+    return Floor(values, power[:k], None if ema is None else power[k:], found, left)

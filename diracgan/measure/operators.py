@@ -1,0 +1,210 @@
+"""What is linearised: the joint field of a game, or one whole iteration of a rule, as maps of flat vectors.
+
+Everything has a leading axis of runs, which share one program: seeds are measured together.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.flatten_util import ravel_pytree
+
+from ..game import Game, Players
+from ..rules import Rule
+from ..training.games import Minibatch
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Portable(Game):
+    """The game of one training batch as a pytree: it stacks, and changes its precision, with all that belongs to it.
+
+    Attributes:
+        more: what else of a :class:`~diracgan.training.games.Minibatch` is made of arrays.
+        plain: and what is not.
+    """
+
+    more: dict[str, Any] = dataclasses.field(default_factory=dict)
+    plain: tuple[tuple[str, Any], ...] = dataclasses.field(default=(), metadata={"static": True})
+
+    def velocity(self, players: Players, *args: Any, **how: Any) -> Players:
+        """The field as the training game has it, tricks included."""
+        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(Game)}
+        return Minibatch(**own, **self.more, **dict(self.plain)).velocity(players, *args, **how)
+
+
+def portable(game: Game) -> Game:
+    """A training batch's game as a pytree; any other game as it is."""
+    if not isinstance(game, Minibatch):
+        return game
+    own = {f.name: getattr(game, f.name) for f in dataclasses.fields(game)}
+    base = {f.name: own.pop(f.name) for f in dataclasses.fields(Game)}
+    base |= {n: _known(base[n]) for n in ("critic", "generator")}
+    plain = {n: own.pop(n) for n in list(own) if n in ("seen", "unrolled", "labels")}
+    return Portable(**base, more=own, plain=tuple(plain.items()))
+
+
+_FUNCTIONS: dict[Any, Any] = {}
+
+
+def _known(function: Any) -> Any:
+    """Of equal partials the first that was seen: programs belong to a function itself, and every game makes its own."""
+    if not isinstance(function, functools.partial):
+        return function
+    try:
+        key = (function.func, function.args, tuple(sorted(function.keywords.items())))
+        return _FUNCTIONS.setdefault(key, function)
+    except TypeError:  # made with arrays
+        return function
+
+
+def doubled(tree: Any) -> Any:
+    """The floating-point numbers of a pytree in float64, as arrays; the rest as it is."""
+    return jax.tree.map(_cast, tree)
+
+
+def _cast(x: Any) -> Any:
+    if isinstance(x, (bool, int)) or not jnp.issubdtype(jnp.result_type(x), jnp.floating):
+        return x
+    return jnp.asarray(np.asarray(x, np.float64))  # by NumPy: no program to compile for every shape
+
+
+def stacked(trees: list[Any]) -> Any:
+    """Pytrees of one structure as one, with a leading axis of runs."""
+    return jax.tree.map(lambda *leaves: _stack(leaves), *trees)
+
+
+def _stack(leaves: tuple[Any, ...]) -> Array:
+    if any(isinstance(x, Array) and jnp.issubdtype(x.dtype, jax.dtypes.extended) for x in leaves):
+        return jnp.stack(leaves)  # random keys
+    return jnp.asarray(np.stack([np.asarray(x) for x in leaves]))
+
+
+def flat(players: Players) -> Array:
+    """All parameters of both players, the critic's first: (n,)."""
+    return ravel_pytree(players)[0]
+
+
+def unflat(players: Players, y: Array) -> Players:
+    """The inverse of :func:`flat`; ``players`` gives the shapes."""
+    return ravel_pytree(players)[1](y)
+
+
+def length(players: Players) -> int:
+    """How many parameters each run has."""
+    return sum(int(np.prod(np.shape(x)[1:])) for x in jax.tree.leaves(players))
+
+
+def moved(players: Players, y: Any) -> Players:
+    """The players of every run, moved by the flat vectors y (S, n)."""
+    leaves, tree = jax.tree.flatten(players)
+    ends = np.cumsum([np.size(x[0]) for x in leaves])
+    parts = np.split(np.asarray(y), ends[:-1], axis=1)
+    there = [jnp.asarray(np.asarray(x) + d.reshape(x.shape)) for x, d in zip(leaves, parts, strict=True)]
+    return jax.tree.unflatten(tree, there)
+
+
+@jax.jit
+def velocities(games: Game, players: Players) -> Array:
+    """The joint field of every run, (S, n)."""
+    return jax.vmap(lambda g, z: flat(g.velocity(z)))(games, players)
+
+
+@jax.jit
+def flow_linear(games: Game, players: Players) -> Any:
+    """The joint field of every run as the linear map J, for :func:`applied`.
+
+    The field itself is evaluated once, here, so that a product costs two gradient evaluations and not three.
+    """
+
+    def linear(game: Game, z: Players) -> Any:
+        return jax.linearize(lambda y: flat(game.velocity(unflat(z, y))), flat(z))[1]
+
+    return jax.vmap(linear)(games, players)
+
+
+@jax.jit
+def applied(linear: Any, v: Array) -> Array:
+    """J v of every run, (S, n)."""
+    return jax.vmap(lambda f, v: f(v))(linear, v)
+
+
+_TOGETHER = 16  # vectors of a run at once: memory grows with them, speed does not
+
+
+def flow_images(games: Game, players: Players, v: np.ndarray) -> np.ndarray:
+    """J v for m vectors of every run: (S, m, n) -> (S, m, n)."""
+    left = -v.shape[1] % _TOGETHER  # whole batches: the rest would be a program of its own
+    whole = np.pad(v, ((0, 0), (0, left), (0, 0)))
+    return np.asarray(_images(games, players, jnp.asarray(whole)))[:, : v.shape[1]]
+
+
+@jax.jit
+def _images(games: Game, players: Players, v: Array) -> Array:
+    def images(game: Game, z: Players, v: Array) -> Array:
+        image = jax.linearize(lambda y: flat(game.velocity(unflat(z, y))), flat(z))[1]
+        rows = v.reshape(-1, _TOGETHER, v.shape[-1])
+        return jax.lax.map(jax.vmap(image), rows).reshape(v.shape)
+
+    return jax.vmap(images)(games, players, v)
+
+
+class StepState:
+    """The full state of a rule: players, then the floating-point part of its memory, as one vector.
+
+    Without a memory it is that of a rule which has rested at the players for long.
+    """
+
+    def __init__(self, rule: Rule, game: Game, players: Players, memory: Any = None) -> None:
+        whole = (players, rule.rest(game, players) if memory is None else memory)
+        self.leaves, self.tree = jax.tree.flatten(whole)
+        self.moving = [jnp.issubdtype(jnp.result_type(x), jnp.floating) for x in self.leaves]
+        moved = [x for x, m in zip(self.leaves, self.moving, strict=True) if m]
+        self.start, self.restore = ravel_pytree(moved)
+        self.go = rule.linear_map(game) if memory is None else _period(rule, game)
+
+    def step(self, y: Array) -> Array:
+        """One whole period of the rule."""
+        moved = iter(self.restore(y))
+        both = zip(self.leaves, self.moving, strict=True)
+        after = self.go(*jax.tree.unflatten(self.tree, [next(moved) if m else x for x, m in both]))
+        made = zip(jax.tree.leaves(after), self.moving, strict=True)
+        return ravel_pytree([x for x, m in made if m])[0]
+
+
+def _period(rule: Rule, game: Game) -> Callable[[Players, Any], tuple[Players, Any]]:
+    def go(players: Players, memory: Any) -> tuple[Players, Any]:
+        for _ in range(rule.period):
+            players, memory = rule.iterate(game, players, memory)
+        return players, memory
+
+    return go
+
+
+@jax.jit
+def step_linear(rules: Rule, games: Game, players: Players, memory: Any) -> Any:
+    """One whole period of a rule on its full state as the linear map S, for :func:`applied`."""
+
+    def linear(rule: Rule, game: Game, z: Players, memory: Any) -> Any:
+        state = StepState(rule, game, z, memory)
+        return jax.linearize(state.step, state.start)[1]
+
+    return jax.vmap(linear)(rules, games, players, memory)
+
+
+def repeated(tree: Any, runs: int) -> Any:
+    """The numbers of a rule or a variant once per run, in float64."""
+    return jax.tree.map(lambda x: jnp.full((runs,), x, jnp.float64), tree)
+
+
+def step_size(rules: Rule, games: Game, players: Players, memory: Any) -> int:
+    """The length of a rule's full state."""
+    one = jax.tree.map(lambda x: x[0], (rules, games, players, memory))
+    return jax.eval_shape(lambda r, g, z, m: StepState(r, g, z, m).start, *one).shape[0]

@@ -1,0 +1,57 @@
+"""A real run beside what was predicted of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from .axes_helpers import mark
+from .overview import heading
+from .theme import BLUE, VERMILION, style
+
+_FAR = 2.5  # a prediction that goes further than so many times the run leaves the picture
+
+
+def beside(path: Any, predicted: Any, every: int, *, title: str, below: str = "") -> Figure:
+    """Draw a path in the plane and its distance from 0 over the steps, with the predicted ones dashed.
+
+    Args:
+        path: places of the run so far, (k, 2), every so many steps from the start.
+        predicted: the predicted ones of the whole run, (n, 2), n >= k; NaN where there is none.
+        every: steps between two rows.
+        title: of the page; ``below`` the line under it.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> import numpy as np
+        >>> t = np.linspace(0, 6, 50)
+        >>> z = np.stack([np.cos(t), np.sin(t)], axis=1)
+        >>> len(beside(z[:20], z, 5, title="a circle").axes)
+        2
+    """
+    path, predicted = np.asarray(path, float), np.asarray(predicted, float)
+    k, clock = len(path), every * np.arange(len(predicted))
+    real, toy = np.linalg.norm(path, axis=1), np.linalg.norm(predicted, axis=1)
+    widest, other = (float(np.max(x[np.isfinite(x)], initial=1e-9)) for x in (real, toy[:k]))
+    half = 1.1 * max(widest, min(other, _FAR * widest))
+    dashed = {"color": VERMILION, "linewidth": 1.0, "linestyle": "--"}
+    plain = {"color": BLUE, "linewidth": 1.2}
+    with style():
+        fig = Figure(figsize=(9.6, 4.2))
+        heading(fig, title, below)
+        left, right = fig.add_axes((0.08, 0.14, 0.3, 0.66)), fig.add_axes((0.5, 0.14, 0.47, 0.66))
+        left.plot(*predicted[:k].T, **dashed)
+        left.plot(*path.T, **plain)
+        left.plot(*path[0], **mark("start"))
+        left.plot(0, 0, **mark("equilibrium"))
+        left.set(xlim=(-half, half), ylim=(-half, half), aspect="equal")
+        left.set(xlabel="mean sample − data, first entry", ylabel="second entry")
+        right.plot(clock, toy, label="Dirac game, predicted", **dashed)
+        right.plot(clock[:k], real, label="real GAN", **plain)
+        right.set(xlim=(0, clock[-1]), ylim=(0, 1.2 * half), xlabel="step", ylabel="distance from the data")
+        right.legend(loc="upper right")
+    return fig

@@ -1,0 +1,154 @@
+"""What a rule is: one whole iteration of an optimiser as a pure map on the players and its memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+
+from ..game import Game, Players
+from ..parameters import Parametric, param
+
+
+class State(NamedTuple):
+    """Everything that an optimiser carries from one iteration to the next.
+
+    Attributes:
+        players: phi and theta.
+        memory: the rule's own (velocities, past gradients, counters), any pytree; () where it has none.
+        ema: the averaged players, or None.
+    """
+
+    players: Players
+    memory: Any
+    ema: Players | None
+
+
+class Rule(Parametric):
+    """How the players move: a frozen pytree of learning rates and the rule's own parameters.
+
+    A rule writes two pure functions, :meth:`memory` and :meth:`iterate`; :func:`init` and :func:`step` add
+    the EMA, which all rules share. Wherever its players step, a rule lets the game land them
+    (:meth:`~diracgan.game.Game.land`). What the spectrum needs has defaults that are right for a smooth rule
+    without counters.
+
+    Attributes:
+        lr: learning rate of both players.
+        lr_d: the critic's, in place of ``lr``.
+        lr_g: the generator's, in place of ``lr``.
+        ema: decay of the weight average in [0, 1), or None.
+
+    Example:
+        >>> import diracgan as dg
+        >>> dg.rule("alternating", lr=0.1, n_critic=3).label
+        'alternating(lr=0.1, n_critic=3, first=critic)'
+    """
+
+    lr: float = param(0.1, "learning rate of both players", low=0, open_low=True, kw_only=True)
+    lr_d: float | None = param(None, "the critic's learning rate", low=0, open_low=True, kw_only=True)
+    lr_g: float | None = param(None, "the generator's learning rate", low=0, open_low=True, kw_only=True)
+    ema: float | None = param(
+        None, "decay of the weight average", low=0, high=1, open_high=True, kw_only=True
+    )
+
+    def memory(self, game: Game, players: Players) -> Any:
+        """What the rule remembers before its first iteration; () by default.
+
+        Its floating-point entries are part of the state that the multipliers belong to; integers are
+        counters.
+        """
+        return ()
+
+    def iterate(self, game: Game, players: Players, memory: Any) -> tuple[Players, Any]:
+        """One whole iteration: (players, memory) -> (players, memory)."""
+        raise NotImplementedError
+
+    @property
+    def draws(self) -> int:
+        """How many evaluations of the field one iteration numbers: they are ``draw`` 0 to ``draws - 1``."""
+        return 1
+
+    @property
+    def period(self) -> int:
+        """After how many iterations the rule's pattern repeats (a lazy penalty; else 1)."""
+        return 1
+
+    @property
+    def linearisable(self) -> str:
+        """Empty, or why the rule has no linearisation at a fixed point even where the field has one."""
+        return ""
+
+    @property
+    def asymptotic(self) -> Rule:
+        """The rule that has run for long: its map has the same derivative at rest, and no transients."""
+        return self
+
+    def rest(self, game: Game, players: Players) -> Any:
+        """What the rule remembers after a long time at the fixed point ``players``."""
+        return self.memory(game, players)
+
+    @property
+    def settled(self) -> Rule:
+        """The rule that has run for long, wherever it is: without the corrections of a start."""
+        return self
+
+    def linear_map(self, game: Game) -> Callable[[Players, Any], tuple[Players, Any]]:
+        """The map whose Jacobian at (players, ``rest``) has the rule's true multipliers.
+
+        Args:
+            game: who plays.
+
+        Returns:
+            (players, memory) -> (players, memory) over one whole :attr:`period`. Differentiate it with
+            respect to the players and the floating-point entries of the memory.
+        """
+        return self._whole(self.asymptotic, game)
+
+    def long_map(self, game: Game) -> Callable[[Players, Any], tuple[Players, Any]]:
+        """Like :meth:`linear_map`, away from rest: what the rule does once it has run for long."""
+        return self._whole(self.settled, game)
+
+    def _whole(self, rule: Rule, game: Game) -> Callable[[Players, Any], tuple[Players, Any]]:
+        def whole(players: Players, memory: Any) -> tuple[Players, Any]:
+            if self.period == 1:
+                return rule.iterate(game, players, memory)
+            return game.repeat(self.period, lambda _, now: rule.iterate(game, *now), (players, memory))
+
+        return whole
+
+    @property
+    def rates(self) -> Players:
+        """The learning rates of the critic and of the generator."""
+        return Players(
+            self.lr if self.lr_d is None else self.lr_d, self.lr if self.lr_g is None else self.lr_g
+        )
+
+    @property
+    def time_step(self) -> Any:
+        """The flow's time that one iteration stands for: ``lr``; with two rates, the generator's."""
+        return self.rates.theta
+
+
+def init(rule: Rule, game: Game, players: Players) -> State:
+    """The state before the first iteration; the EMA starts at the players."""
+    return State(players, rule.memory(game, players), None if rule.ema is None else players)
+
+
+def step(rule: Rule, game: Game, state: State) -> State:
+    """One whole iteration; then zbar+ = ema zbar + (1 - ema) z+."""
+    players, memory = rule.iterate(game, state.players, state.memory)
+    keep = rule.ema
+    if keep is None or state.ema is None:
+        return State(players, memory, None)
+    return State(players, memory, jax.tree.map(lambda a, b: keep * a + (1 - keep) * b, state.ema, players))
+
+
+def move(z: Any, h: Any, v: Any) -> Any:
+    """z + h v on any pytree."""
+    return jax.tree.map(lambda a, b: a + h * b, z, v)
+
+
+def move_both(players: Players, rates: Players, v: Players) -> Players:
+    """Each player along its own velocity at its own rate."""
+    return Players(move(players.phi, rates.phi, v.phi), move(players.theta, rates.theta, v.theta))

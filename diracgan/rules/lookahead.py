@@ -1,0 +1,179 @@
+"""Rules that look ahead, or back: extragradient, optimistic gradient, and lookahead around any rule."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import jax
+
+from ..errors import InputError
+from ..game import Game, Players
+from ..parameters import param
+from .base import Rule, move_both
+from .registry import register_rule, rule
+
+
+@register_rule("extragradient", reference="Korpelevich 1976; in GANs: arXiv 1802.10551, algorithm 3")
+class Extragradient(Rule):
+    """Look one step ahead, then step with the field from there: y = z + h F(z), z+ = z + h F(y).
+
+    Multipliers 1 + zeta + zeta^2; on the bilinear game stable for eta < 1.
+
+    Example:
+        >>> import diracgan as dg
+        >>> s = dg.spectrum(dg.variant("wgan-linear"), rule=dg.rule("extragradient", lr=0.5))
+        >>> round(s.spectral_radius, 4)
+        0.9014
+    """
+
+    def iterate(self, game: Game, players: Players, memory: Any) -> tuple[Players, Any]:
+        """Two evaluations, one step."""
+        ahead = game.project(move_both(players, self.rates, game.velocity(players)))
+        return game.land(move_both(players, self.rates, game.velocity(ahead, draw=1)), self.rates, 1), memory
+
+    @property
+    def draws(self) -> int:
+        """Two."""
+        return 2
+
+
+@register_rule("optimistic", reference="arXiv 1711.00141, eq. 7; Popov 1980")
+class Optimistic(Rule):
+    """The last field serves as a prediction: z+ = z + 2 h F(z) - h F(z-).
+
+    F(z-) = F(z0) at the start. Multipliers x^2 - (1 + 2 zeta) x + zeta = 0; bilinear: stable for eta <
+    1/sqrt(3).
+
+    Example:
+        >>> import diracgan as dg
+        >>> s = dg.spectrum(dg.variant("wgan-linear"), rule=dg.rule("optimistic", lr=0.5))
+        >>> s.status, len(s.multipliers)
+        ('stable', 4)
+    """
+
+    def memory(self, game: Game, players: Players) -> Players:
+        """The field at the start."""
+        return game.velocity(players)
+
+    def iterate(self, game: Game, players: Players, memory: Players) -> tuple[Players, Players]:
+        """One evaluation, and the last one."""
+        v = game.velocity(players)
+        predicted = jax.tree.map(lambda new, old: 2.0 * new - old, v, memory)
+        return game.land(move_both(players, self.rates, predicted), self.rates), v
+
+
+@register_rule("lookahead", reference="arXiv 1907.08610, algorithm 1; in GANs: arXiv 2006.14567, algorithm 1")
+class Lookahead(Rule):
+    """Go k steps of an inner rule, then back to a share alpha of the way: z+ = z + alpha (z_k - z).
+
+    One step is k inner steps and the synchronisation. The inner rule is any rule or its name; its memory
+    (momentum as the displacement of its last step, averages, counters) is kept across the synchronisation.
+    ``lr``, ``lr_d`` and ``lr_g`` are the inner rule's: given here, they replace its own. Multipliers with a
+    gradient step inside: 1 - alpha + alpha (1 + zeta)^k.
+
+    Example:
+        >>> import diracgan as dg
+        >>> r = dg.rule("lookahead", k=5, alpha=0.5, inner=dg.rule("alternating", lr=0.2))
+        >>> dg.spectrum(dg.variant("wgan-linear"), rule=r).status
+        'stable'
+        >>> dg.rule("lookahead", lr=0.1, inner="adam").inner.label
+        'adam(lr=0.1, beta1=0.9, beta2=0.999, eps=1e-08, alternating=False, n_critic=1)'
+    """
+
+    lr: float | None = param(  # pyright: ignore[reportIncompatibleVariableOverride]
+        None,
+        "learning rate of both players, in place of the inner rule's",
+        low=0,
+        open_low=True,
+        kw_only=True,
+    )
+    k: int = param(5, "inner steps between synchronisations", low=1)
+    alpha: float = param(0.5, "share of the way that is kept", low=0, high=1, open_low=True)
+    inner: Rule | None = param(None, "the rule that makes the inner steps, or its name; simultaneous")
+
+    def __post_init__(self) -> None:
+        """Make the inner rule, and let both know the same rates."""
+        inner = "simultaneous" if self.inner is None else self.inner
+        inner = rule(inner) if isinstance(inner, str) else inner
+        if not isinstance(inner, Rule):
+            raise InputError(
+                f"inner = {inner!r} is no rule; allowed: what dg.rule(...) returns, or a rule's name"
+            )
+        if inner.ema is not None:
+            raise InputError(
+                "inner has ema; allowed: ema of the lookahead rule itself, after the synchronisation"
+            )
+        if self.lr is not None:
+            inner = dataclasses.replace(inner, lr=self.lr, lr_d=self.lr_d, lr_g=self.lr_g)
+        own = {n: getattr(self, n) for n in ("lr_d", "lr_g") if getattr(self, n) is not None}
+        inner = dataclasses.replace(inner, **own)
+        for n in ("lr", "lr_d", "lr_g"):
+            object.__setattr__(self, n, getattr(inner, n))
+        object.__setattr__(self, "inner", inner)
+
+    @property
+    def fast(self) -> Rule:
+        """The inner rule with this rule's rates."""
+        return dataclasses.replace(self.inner, lr=self.lr, lr_d=self.lr_d, lr_g=self.lr_g)  # type: ignore[type-var]
+
+    def memory(self, game: Game, players: Players) -> Any:
+        """The inner rule's."""
+        return self.fast.memory(game, players)
+
+    def iterate(self, game: Game, players: Players, memory: Any) -> tuple[Players, Any]:
+        """k inner iterations, then back."""
+        fast = self.fast
+
+        def once(i: Any, now: tuple[Players, Any]) -> tuple[Players, Any]:
+            return fast.iterate(_Later(game, i * fast.draws), *now)  # type: ignore[arg-type]
+
+        reached, memory = game.repeat(self.k, once, (players, memory))
+        back = jax.tree.map(lambda slow, far: slow + self.alpha * (far - slow), players, reached)
+        return game.project(back), memory
+
+    @property
+    def draws(self) -> int:
+        """The inner rule's, k times."""
+        return self.k * self.fast.draws
+
+    @property
+    def period(self) -> int:
+        """After how many synchronisations the inner rule's pattern repeats."""
+        return self.fast.period // math.gcd(self.fast.period, self.k)
+
+    @property
+    def linearisable(self) -> str:
+        """As the inner rule."""
+        return self.fast.linearisable
+
+    @property
+    def asymptotic(self) -> Rule:
+        """Around the inner rule that has run for long."""
+        return dataclasses.replace(self, inner=self.fast.asymptotic)
+
+    @property
+    def settled(self) -> Rule:
+        """Around the inner rule that has run for long."""
+        return dataclasses.replace(self, inner=self.fast.settled)
+
+    def rest(self, game: Game, players: Players) -> Any:
+        """The inner rule's."""
+        return self.fast.rest(game, players)
+
+
+class _Later:
+    """A game in which ``before`` evaluations of this iteration have been made already."""
+
+    def __init__(self, game: Game, before: Any) -> None:
+        self._game, self._before = game, before
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._game, name)
+
+    def velocity(self, players: Players, draw: Any = 0, **how: Any) -> Players:
+        return self._game.velocity(players, draw=self._before + draw, **how)
+
+    def land(self, players: Players, rates: Players, draw: Any = 0) -> Players:
+        return self._game.land(players, rates, self._before + draw)

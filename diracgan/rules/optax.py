@@ -1,0 +1,225 @@
+"""Any optax transformation as a rule."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..errors import InputError
+from ..game import Game, Players
+from ..parameters import check, param
+from ..tracing.switching import evaluate
+from .base import Rule
+from .per_player import CRITIC, Memory, PerPlayerRule
+
+_LONG = 2**30  # updates after which a bias correction or a schedule is over
+_SETTLING = 200_000
+
+
+class Optax(PerPlayerRule):
+    """Each player moved by an optax transformation of its own; made by :func:`from_optax`."""
+
+    lr: float = param(
+        1.0,
+        "time that one step stands for; the learning rates are optax's own",
+        low=0,
+        open_low=True,
+        kw_only=True,
+    )
+    alternating: bool = param(False, "players take turns, the generator seeing the new critic")
+    n_critic: int = param(1, "critic steps in one iteration, when alternating", low=1)
+    note: str = param("", "what the transformations are, for the record")
+
+    critic_opt: Any = dataclasses.field(default=None, kw_only=True, metadata={"static": True})
+    generator_opt: Any = dataclasses.field(default=None, kw_only=True, metadata={"static": True})
+
+    def memory(self, game: Game, players: Players) -> Memory:
+        """Both transformations' states."""
+        made = super().memory(game, players)
+        return made._replace(
+            phi=self.critic_opt.init(players.phi), theta=self.generator_opt.init(players.theta)
+        )
+
+    def stride(self, who: str, z: Any, v: Any, own: Any) -> tuple[Any, Any]:
+        """The transformation's update of the gradient -v."""
+        return _updates(self._of(who), z, v, own)
+
+    def rest(self, game: Game, players: Players) -> Memory:
+        """The states after many updates with the gradient 0."""
+        memory = self.memory(game, players)
+        return memory._replace(
+            phi=_settled(self.critic_opt, players.phi, memory.phi),
+            theta=_settled(self.generator_opt, players.theta, memory.theta),
+        )
+
+    @property
+    def asymptotic(self) -> Rule:
+        """Both transformations replaced by their linearisations at rest."""
+        return _OptaxAtRest(**{n: getattr(self, n) for n in self.__dataclass_fields__})
+
+    @property
+    def linearisable(self) -> str:
+        """Empty where tiny gradients move each player as the transformation's derivative says."""
+        for who, opt in (("critic", self.critic_opt), ("generator", self.generator_opt)):
+            if not _is_steady(opt):
+                return f"the {who}'s optax transformation counts its updates and does not treat them alike"
+            if not _is_smooth(opt):
+                return (
+                    f"the {who}'s optax transformation moves it by steps that do not shrink with the gradient"
+                )
+        return ""
+
+    def _of(self, who: str) -> Any:
+        return self.critic_opt if who == CRITIC else self.generator_opt
+
+
+class _OptaxAtRest(Optax):
+    """The map with the derivative that the transformations have at rest, and none of their curvature."""
+
+    def stride(self, who: str, z: Any, v: Any, own: Any) -> tuple[Any, Any]:
+        return _linear_updates(self._of(who), z, v, own)
+
+
+def from_optax(
+    critic_opt: Any,
+    generator_opt: Any = None,
+    *,
+    alternating: bool = False,
+    n_critic: int = 1,
+    lazy: int | None = None,
+    ema: float | None = None,
+    lr: float = 1.0,
+    note: str = "",
+) -> Optax:
+    """The rule that moves each player by an optax transformation; also as ``dg.rule.from_optax``.
+
+    z+ = z + update(-F(z)), each player with its own state. Its linearisation is that of the transformation
+    after many steps (bias corrections and schedules by ``count`` are over) on the players and the
+    floating-point state; counters do not count, constants that it keeps as state do (``inject_hyperparams``:
+    multiplier 1). A transformation whose update does not shrink with the gradient (Adam with eps = 0, a sign)
+    or that acts only now and then has none.
+
+    Args:
+        critic_opt: an :class:`optax.GradientTransformation`, learning rate included.
+        generator_opt: the generator's; None for the same as the critic's.
+        alternating: whether the generator's gradient is taken at the new critic.
+        n_critic: critic steps in one iteration, when alternating.
+        lazy: penalties on every ``lazy``-th critic step only, ``lazy`` times as strong.
+        ema: decay of the weight average.
+        lr: time that one step stands for, for the time axis and for minibatch noise.
+        note: what the transformations are, for the record (optax does not say).
+
+    Raises:
+        InputError: for what is no transformation.
+
+    References:
+        optax, doi 10.5281/zenodo.4477198; https://optax.readthedocs.io
+
+    Example:
+        >>> import optax, diracgan as dg
+        >>> r = dg.rule.from_optax(optax.sgd(0.1), optax.sgd(0.05), alternating=True)
+        >>> dg.spectrum(dg.variant("wgan-gp", c=0.0), rule=r).status
+        'stable'
+    """
+    both = {"critic_opt": critic_opt, "generator_opt": critic_opt if generator_opt is None else generator_opt}
+    for name, opt in both.items():
+        if not (callable(getattr(opt, "init", None)) and callable(getattr(opt, "update", None))):
+            raise InputError(
+                f"{name} = {opt!r} is no optax transformation; allowed: what optax.adam(...) returns"
+            )
+    turns = {"alternating": alternating, "n_critic": n_critic, "lazy": lazy}
+    return Optax(**check(Optax, turns | {"ema": ema, "lr": lr, "note": note}), **both)
+
+
+Optax.name, Optax.reference = "optax", "doi 10.5281/zenodo.4477198"
+
+
+def _updates(opt: Any, z: Any, v: Any, own: Any) -> tuple[Any, Any]:
+    return opt.update(jax.tree.map(jnp.negative, v), own, z)
+
+
+def _linear_updates(opt: Any, z: Any, v: Any, own: Any) -> tuple[Any, Any]:
+    """The updates to first order in the gradient and in the state's distance from rest."""
+    still = jax.tree.map(jnp.zeros_like, v)
+    rest = _settled(opt, z, own)
+
+    def update(v: Any, floats: list[Any]) -> tuple[Any, list[Any]]:
+        # interpreted, so that a root at 0 has the derivative 0 that its product with a vanishing mean needs
+        step, new = evaluate(lambda v, x: _updates(opt, z, v, _with_floats(own, x)), (v, floats))[0]
+        return step, _floats(new)
+
+    away = jax.tree.map(jnp.subtract, _floats(own), _floats(rest))
+    (step, new), (dstep, dnew) = jax.jvp(update, (still, _floats(rest)), (v, away))
+    counted = _updates(opt, z, v, own)[1]
+    return jax.tree.map(jnp.add, step, dstep), _with_floats(counted, jax.tree.map(jnp.add, new, dnew))
+
+
+def _settled(opt: Any, z: Any, own: Any) -> Any:
+    """The state after many updates with the gradient 0."""
+    z = jax.lax.stop_gradient(z)
+    own = jax.lax.stop_gradient(_with_floats(own, _floats(opt.init(z))))
+    still = jax.tree.map(jnp.zeros_like, z)
+
+    def long(path: Any, x: Any) -> Any:
+        return jnp.full_like(x, _LONG) if _is_count(path) and not _is_float(x) else x
+
+    def moving(state: tuple[Any, Any, Any]) -> Any:
+        return state[1] & (state[2] < _SETTLING)
+
+    def once(state: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+        old, _, count = state
+        new = jax.tree_util.tree_map_with_path(long, _updates(opt, z, still, old)[1])
+        changed = [jnp.any(a != b) for a, b in zip(_floats(old), _floats(new), strict=True)]
+        return new, jnp.any(jnp.array(changed, bool)), count + 1
+
+    own = jax.tree_util.tree_map_with_path(long, own)
+    return jax.lax.while_loop(moving, once, (own, jnp.array(True), jnp.int32(0)))[0]
+
+
+def _is_steady(opt: Any) -> bool:
+    """Whether no counter but ``count``, which bias corrections and schedules read, goes on for ever."""
+    with jax.enable_x64(True):
+        z = jnp.zeros(2)
+        before = _updates(opt, z, z, opt.init(z))[1]
+        after = jax.tree.leaves(_updates(opt, z, z, before)[1])
+        for (path, old), new in zip(jax.tree_util.tree_leaves_with_path(before), after, strict=True):
+            is_key = jnp.issubdtype(jnp.result_type(old), jax.dtypes.prng_key)
+            if not is_key and not _is_float(old) and not _is_count(path) and bool(jnp.any(old != new)):
+                return False
+    return True
+
+
+def _is_smooth(opt: Any) -> bool:
+    """Whether three updates with gradients far below any eps are what the linearisation says."""
+    with jax.enable_x64(True):
+        z = jnp.array([0.3, -0.7, 0.2])
+        true = linear = _settled(opt, z, opt.init(z))
+        for direction in ([1.0, -2.0, 0.5], [-0.3, 1.5, 2.0], [2.0, 0.4, -1.0]):
+            v = 1e-25 * jnp.array(direction)
+            (step, true), (expected, linear) = _updates(opt, z, v, true), _linear_updates(opt, z, v, linear)
+            still = _linear_updates(opt, z, 0.0 * v, linear)[0]
+            scale = 1e-4 * float(jnp.max(jnp.abs(expected - still))) + 1e-12 * float(jnp.max(jnp.abs(still)))
+            if not np.all(np.abs(step - expected) <= scale):
+                return False
+    return True
+
+
+def _is_count(path: Any) -> bool:
+    return bool(path) and getattr(path[-1], "name", None) == "count"
+
+
+def _is_float(x: Any) -> bool:
+    return jnp.issubdtype(jnp.result_type(x), jnp.floating)
+
+
+def _floats(tree: Any) -> list[Any]:
+    return [x for x in jax.tree.leaves(tree) if _is_float(x)]
+
+
+def _with_floats(tree: Any, floats: list[Any]) -> Any:
+    given = iter(floats)
+    return jax.tree.map(lambda x: next(given) if _is_float(x) else x, tree)

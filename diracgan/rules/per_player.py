@@ -1,0 +1,151 @@
+"""Rules in which each player has an optimiser of its own: both at once, or one after the other.
+
+Who moves when, how often, and on which critic steps the penalties act is written here, once; a rule adds how
+one player's velocity becomes its step.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from ..errors import InputError
+from ..game import Game, Players
+from ..parameters import param
+from .base import Rule, move
+
+CRITIC, GENERATOR = "phi", "theta"
+
+
+class Memory(NamedTuple):
+    """What the two optimisers carry.
+
+    Attributes:
+        phi: the critic's own.
+        theta: the generator's own.
+        critic_steps: critic steps so far, modulo ``lazy``; () when the penalties act on every step.
+    """
+
+    phi: Any
+    theta: Any
+    critic_steps: Any
+
+
+class PerPlayerRule(Rule):
+    """Base of the rules in which each player turns its velocity into a step by itself.
+
+    A subclass writes :meth:`stride`, and where it remembers something :meth:`own` and :meth:`landed`; it
+    takes turns by ``alternating``, ``n_critic`` and ``first``, fixed attributes here and parameters where a
+    subclass declares them.
+
+    Attributes:
+        lazy: the critic's penalties act on critic steps 0, lazy, 2 lazy, ..., counted across iterations, and
+            are multiplied by ``lazy``; None for every step (lazy regularisation, arXiv 1912.04958).
+    """
+
+    alternating = False
+    n_critic = 1
+    first = "critic"
+
+    lazy: int | None = param(
+        None, "penalties on every lazy-th critic step only, lazy times as strong", low=1, kw_only=True
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse critic steps that no turn is there for."""
+        if self.n_critic != 1 and not self.alternating:
+            raise InputError(
+                f"n_critic = {self.n_critic} needs players that take turns; add alternating=true"
+            )
+
+    def own(self, z: Any) -> Any:
+        """What one player's optimiser remembers before its first step; () by default."""
+        return ()
+
+    def stride(self, who: str, z: Any, v: Any, own: Any) -> tuple[Any, Any]:
+        """One player's step along its velocity.
+
+        Args:
+            who: ``"phi"`` or ``"theta"``.
+            z: the player.
+            v: its velocity.
+            own: what its optimiser remembers.
+
+        Returns:
+            The step, shaped like ``z``, and the new memory.
+        """
+        raise NotImplementedError
+
+    def landed(self, own: Any, before: Any, after: Any) -> Any:
+        """The optimiser's memory once the player has come down from ``before`` at ``after``."""
+        return own
+
+    def memory(self, game: Game, players: Players) -> Memory:
+        """Both players' own, and the count of critic steps where a penalty is lazy."""
+        counter = jnp.zeros((), jnp.int32) if self._is_lazy else ()
+        return Memory(self.own(players.phi), self.own(players.theta), counter)
+
+    def iterate(self, game: Game, players: Players, memory: Memory) -> tuple[Players, Memory]:
+        """Both players at once, or each in its turn."""
+        if not self.alternating:
+            v = game.velocity(players, penalty=self._penalty(memory))
+            return self._move(game, (CRITIC, GENERATOR), players, v, self._counted(memory), 0)
+        if self.first == "critic":
+            return self._generator(game, *self._critic(game, players, memory))
+        return self._critic(game, *self._generator(game, players, memory))
+
+    @property
+    def draws(self) -> int:
+        """One, or the critic's and then the generator's."""
+        return self.n_critic + 1 if self.alternating else 1
+
+    @property
+    def period(self) -> int:
+        """After how many iterations a lazy penalty falls on the same critic steps again."""
+        return (self.lazy or 1) // math.gcd(self.lazy or 1, self.n_critic)
+
+    @property
+    def _is_lazy(self) -> bool:
+        return self.lazy is not None and self.lazy > 1
+
+    def _penalty(self, memory: Memory) -> Any:
+        return jnp.where(memory.critic_steps == 0, float(self.lazy or 1), 0.0) if self._is_lazy else 1.0
+
+    def _counted(self, memory: Memory) -> Memory:
+        if not self._is_lazy:
+            return memory
+        return memory._replace(critic_steps=(memory.critic_steps + 1) % self.lazy)
+
+    def _critic(self, game: Game, players: Players, memory: Memory) -> tuple[Players, Memory]:
+        def once(draw: Any, now: tuple[Players, Memory]) -> tuple[Players, Memory]:
+            players, memory = now
+            v = game.velocity(players, draw=draw, penalty=self._penalty(memory))
+            return self._move(game, (CRITIC,), players, v, self._counted(memory), draw)
+
+        if self.n_critic == 1:
+            return once(0, (players, memory))
+        return game.repeat(self.n_critic, once, (players, memory))
+
+    def _generator(self, game: Game, players: Players, memory: Memory) -> tuple[Players, Memory]:
+        v = game.velocity(players, draw=self.n_critic)
+        return self._move(game, (GENERATOR,), players, v, memory, self.n_critic)
+
+    def _move(
+        self, game: Game, who: tuple[str, ...], players: Players, v: Players, memory: Memory, draw: Any
+    ) -> tuple[Players, Memory]:
+        there, own = players._asdict(), {}
+        for n in who:
+            step, own[n] = self.stride(n, there[n], getattr(v, n), getattr(memory, n))
+            there[n] = move(there[n], 1.0, step)
+        rates = Players(*(h if n in who else 0.0 for n, h in zip(Players._fields, self.rates, strict=True)))
+        after = game.land(Players(**there), rates, draw)
+        kept = {n: self.landed(own[n], getattr(players, n), getattr(after, n)) for n in who}
+        return after, memory._replace(**kept)
+
+
+def scaled(h: Any, v: Any) -> Any:
+    """h v on any pytree."""
+    return jax.tree.map(lambda b: h * b, v)

@@ -1,0 +1,286 @@
+"""Ready-made sweeps: which limit each start reaches, where the equilibrium is stable, how the limit set changes.
+
+In d = 1, the plane (phi, theta), unless a dimension, a start or a datum says otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..parameters import parameters
+from ..rules import Rule
+from ..variants import Variant
+from .linear import STATUS, linear
+from .specification import Question, components
+from .sweep import computed, planned
+
+_STABLE = STATUS.index("stable")
+_DECIDED = (_STABLE, STATUS.index("unstable"))
+_BISECTIONS = 60
+
+
+def basins(
+    variant: Variant,
+    over: Mapping[str, Any] | None = None,
+    *,
+    rule: Rule | None = None,
+    out: Any = None,
+    **rest: Any,
+) -> Any:
+    """Which limit each start reaches, as seen until the end of the run.
+
+    Args:
+        variant: any variant.
+        over: two axes of the start; None for phi0 and theta0 from -2 to 2 (in d >= 2 theta0[0] and theta0[1]).
+        rule: None for the flow.
+        out: a ``.zarr`` folder for the sweep, or None.
+        **rest: as :func:`diracgan.sweep` takes it.
+
+    Returns:
+        An :class:`xarray.Dataset` with ``limit`` (numbers that stand for ``flag_meanings``), ``limit_radius``,
+        ``limit_phi`` and ``limit_theta``.
+
+    Example:
+        >>> import diracgan as dg
+        >>> found = basins(dg.variant("wgan-gp", c=0.0), {"phi0": "-1:1:3", "theta0": "-1:1:3"}, t1=100.0)
+        >>> found.limit.values.tolist()
+        [[0, 0, 0], [0, 0, 0], [0, 0, 0]]
+    """
+    names = ("phi0", "theta0") if _dimension(rest) in (None, 1) else ("theta0[0]", "theta0[1]")
+    grids: dict[str, Any] = dict(over) if over else dict.fromkeys(names, "-2:2:81")
+    return _map(
+        "basins", variant, grids, 2, ["limit", "limit_radius", "limit_phi", "limit_theta"], rule, out, rest
+    )[2]
+
+
+def stability(
+    variant: Variant,
+    over: Mapping[str, Any] | None = None,
+    *,
+    rule: Rule | None = None,
+    out: Any = None,
+    **rest: Any,
+) -> Any:
+    """Where the equilibrium is stable in a plane of two parameters, with the exact threshold.
+
+    The margin's sign changes between points of the grid are followed to rounding along its lines.
+
+    Args:
+        variant: any variant.
+        over: two axes; None for lam (or gamma, the weight of R1) and lr (of the flow: rate_ratio).
+        rule: None for the flow.
+        out: a ``.zarr`` folder for the sweep, or None.
+        **rest: as :func:`diracgan.sweep` takes it.
+
+    Returns:
+        An :class:`xarray.Dataset` with ``margin``, ``status`` and ``threshold`` (segment, end, coordinate): the
+        threshold curve as segments whose ends lie on the grid's lines.
+
+    References:
+        docs/theory.md section 4 for closed forms.
+
+    Example:
+        >>> import diracgan as dg
+        >>> found = stability(
+        ...     dg.variant("ns"), {"gamma": "0.1:1:4", "lr": "0.1:3.9:5"}, rule=dg.rule("simultaneous")
+        ... )
+        >>> x, y = found.threshold.values.reshape(-1, 2).T
+        >>> bool(abs(y - 4 * x).max() < 1e-9)  # stable where lr < 4 gamma
+        True
+    """
+    if not over:
+        other = {"rate_ratio": "log:0.1:10:101"} if rule is None else {"lr": "0.01:2:100"}
+        over = _weight(variant, 101) | other
+    asked, values, found = _map("stability", variant, over, 2, ["margin", "status"], rule, out, rest)
+    return found.assign(threshold=(("segment", "end", "coordinate"), threshold(asked, values, found)))
+
+
+def bifurcation(
+    variant: Variant,
+    over: Mapping[str, Any] | None = None,
+    *,
+    rule: Rule | None = None,
+    out: Any = None,
+    **rest: Any,
+) -> Any:
+    """The limit set against one parameter: an orbit diagram.
+
+    Args:
+        variant: any variant.
+        over: one axis; None for lam (or gamma), with a rule for lr.
+        rule: None for the flow.
+        out: a ``.zarr`` folder for the sweep, or None.
+        **rest: as :func:`diracgan.sweep` takes it.
+
+    Returns:
+        An :class:`xarray.Dataset` with ``orbit`` (parameter, sample), ``limit``, ``margin``, ``status`` and
+        ``threshold`` (change): the values at which the linear stability changes, to rounding.
+
+    Example:
+        >>> import diracgan as dg
+        >>> v, rule = dg.variant("wgan-gp", c=0.0, lam=0.5), dg.rule("simultaneous")
+        >>> found = bifurcation(v, {"lr": "0.8:1.1:4"}, rule=rule)
+        >>> found.threshold.values.round(9).tolist()
+        [1.0]
+    """
+    if not over:
+        over = {"lr": "0.01:2:400"} if rule is not None else _weight(variant, 401)
+    wanted = ["orbit", "limit", "margin", "status"]
+    asked, values, found = _map("bifurcation", variant, over, 1, wanted, rule, out, rest)
+    return found.assign(threshold=(("change",), threshold(asked, values, found).reshape(-1)))
+
+
+def _weight(variant: Variant, count: int) -> dict[str, str]:
+    """The axis that comes by itself: lam where the variant has one, else gamma; from 0 on where that is allowed.
+
+    Example:
+        >>> import diracgan as dg
+        >>> _weight(dg.variant("gan-qp"), 5), _weight(dg.variant("ns"), 5)
+        ({'lam': '0.02:2:5'}, {'gamma': '0:2:5'})
+    """
+    lam = parameters(type(variant)).get("lam")
+    low = 0.02 if lam is not None and lam.open_low else 0
+    return {"gamma" if lam is None else "lam": f"{low}:2:{count}"}
+
+
+def _map(
+    kind: str,
+    variant: Variant,
+    over: Mapping[str, Any],
+    axes: int,
+    wanted: list[str],
+    rule: Rule | None,
+    out: Any,
+    rest: Any,
+) -> tuple[Question, dict[str, np.ndarray], Any]:
+    if len(over) != axes:
+        raise InputError(
+            f"a map of {kind} has {axes} {'axes' if axes > 1 else 'axis'}, not {', '.join(over)}"
+        )
+    if _dimension(rest) is None and rest.get("at") is None and "dim" not in over and not components(over):
+        rest["dim"] = 1
+    how = {n: rest.pop(n) for n in ("chunk", "progress") if n in rest}
+    who = tuple(rest.pop(n, None) for n in ("executor", "devices", "scheduler"))
+    if "period" in rest or "quantity" in rest:
+        raise InputError(f"a map of {kind} chooses its quantities; for others there is sweep")
+    asked, values = planned(variant, over, wanted, rule=rule, **rest)
+    if any(a.words for a in asked.axes):
+        raise InputError(f"a map of {kind} needs axes of numbers; for choices there is sweep")
+    found = computed(asked, values, out=None if out is None else os.fspath(out), who=who, **how).load()
+    return asked, values, found.assign_attrs(map=kind)
+
+
+def _dimension(rest: Mapping[str, Any]) -> Any:
+    """The dimension that the arguments ask for, if any."""
+    if rest.get("dim") is not None:
+        return rest["dim"]
+    sizes = [np.size(rest[n]) for n in ("phi0", "theta0") if rest.get(n) is not None]
+    datum = np.size(rest.get("x0"))
+    return next(iter(sizes), datum if datum > 1 else None)
+
+
+# ---------------------------------------------------------------- thresholds
+
+
+def threshold(asked: Question, values: Mapping[str, np.ndarray], found: Any) -> np.ndarray:
+    """Where the linear stability changes between points of a grid, each change followed to rounding.
+
+    Args:
+        asked: the question of a sweep over one or two axes.
+        values: its axes.
+        found: its dataset, with margin and status.
+
+    Returns:
+        In one dimension the values, (changes,); in two the curve as segments, (segments, 2, 2), whose ends lie on the
+        grid's lines.
+    """
+    xs = [np.asarray(x, float) for x in values.values()]
+    orders = [np.argsort(x) for x in xs]
+    status = np.asarray(found.status)[np.ix_(*orders)]
+    xs = [x[o] for x, o in zip(xs, orders, strict=True)]
+    edges = [_edges(status, xs, k, asked.axes[k].loop) for k in range(len(xs))]
+    low, high = (np.concatenate([e[i] for e in edges]) for i in (0, 1))
+    sure = np.concatenate([e[2] for e in edges])
+    points = _bisected(asked, low, high, sure, np.concatenate([e[3] for e in edges]))
+    if len(xs) == 1:
+        return np.sort(points[:, 0])
+    return _joined(status == _STABLE, points, len(edges[0][0]), [a.loop for a in asked.axes])
+
+
+def _edges(status: np.ndarray, xs: list[np.ndarray], k: int, loop: bool) -> tuple[np.ndarray, ...]:
+    """Of the grid's edges along axis ``k`` with a change: both ends, whether both are decided, and whether the first
+    is stable."""
+    a, b = (np.moveaxis(status, k, 0)[s] for s in (slice(None, -1), slice(1, None)))
+    change = ((a == _STABLE) != (b == _STABLE)) & (not loop)
+    where = np.argwhere(np.moveaxis(change, 0, k))
+    ahead = where.copy()
+    ahead[:, k] += 1
+
+    def at(index: np.ndarray) -> np.ndarray:
+        return np.stack([x[i] for x, i in zip(xs, index.T, strict=True)], axis=1).reshape(-1, len(xs))
+
+    first = status[tuple(where.T)]
+    sure = np.isin(first, _DECIDED) & np.isin(status[tuple(ahead.T)], _DECIDED)
+    return at(where), at(ahead), sure, first == _STABLE
+
+
+def _bisected(
+    asked: Question, low: np.ndarray, high: np.ndarray, sure: np.ndarray, first: np.ndarray
+) -> np.ndarray:
+    """The points between ``low`` and ``high`` at which stability changes, all edges at a time."""
+    low, high = low.copy(), high.copy()
+    for certain in (
+        True,
+        False,
+    ):  # the margin's sign, where both ends have one; else what the linearisation decides
+        which = np.flatnonzero(sure == certain)
+        for _ in range(_BISECTIONS if which.size else 0):
+            a, b = low[which], high[which]
+            if np.all(np.abs(b - a) <= 2 * np.finfo(float).eps * np.maximum(np.abs(a), np.abs(b))):
+                break
+            middle = (a + b) / 2
+            same = _stable(asked, middle, certain) == first[which]
+            low[which[same]], high[which[~same]] = middle[same], middle[~same]
+    return (low + high) / 2
+
+
+def _stable(asked: Question, points: np.ndarray, certain: bool) -> np.ndarray:
+    """Whether the equilibrium is stable at every point (N, axes)."""
+    stable = np.zeros(len(points), bool)
+    loops = [k for k, a in enumerate(asked.axes) if a.loop]
+    for value in np.unique(points[:, loops], axis=0):
+        here = np.flatnonzero(np.all(points[:, loops] == value, axis=1))
+        case = asked.case({a.name: points[here, k] for k, a in enumerate(asked.axes)})
+        seen = linear(case.setup, len(here), careful=not certain)
+        stable[here] = seen.margin > 0 if certain else seen.status == _STABLE
+    return stable
+
+
+def _joined(stable: np.ndarray, points: np.ndarray, along_first: int, loops: list[bool]) -> np.ndarray:
+    """Segments between the changes on the sides of every cell of the grid (marching squares)."""
+    number = {}
+    count = 0
+    for k in (0, 1):
+        a, b = (np.moveaxis(stable, k, 0)[s] for s in (slice(None, -1), slice(1, None)))
+        for index in np.argwhere(np.moveaxis((a != b) & (not loops[k]), 0, k)):
+            number[(k, *index.tolist())] = count
+            count += 1
+        assert k or count == along_first
+    cells = {
+        (i - di, j - dj)
+        for k, i, j in number
+        for di, dj in (((0, 0), (0, 1)) if k == 0 else ((0, 0), (1, 0)))
+    }
+    segments = []
+    for i, j in sorted(cells):
+        if not (0 <= i < stable.shape[0] - 1 and 0 <= j < stable.shape[1] - 1):
+            continue
+        sides = [(0, i, j), (1, i + 1, j), (0, i, j + 1), (1, i, j)]  # around the cell
+        hit = [points[number[s]] for s in sides if s in number]
+        segments += [(hit[n], hit[n + 1]) for n in range(0, len(hit) - 1, 2)]
+    return np.array(segments).reshape(-1, 2, 2)

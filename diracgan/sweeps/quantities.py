@@ -1,0 +1,457 @@
+"""What a sweep can ask at every point, and how it is found for many points at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..analysis.linear.margins import Setup
+from ..analysis.thresholds.weight_averaging import flow_gain, gain
+from ..analysis.verdict.kinds import KINDS
+from ..analysis.verdict.verdict import verdict
+from ..ensemble.api import run
+from ..errors import InputError, one_line, unknown
+from ..rules import Rule
+from ..variants import Variant
+from . import limit_sets
+from .linear import STATUS, linear, part
+
+LINEAR, WHOLE, TAIL, POINT = "linear", "whole run", "tail", "point by point"
+SAMPLES = 128
+"""How many values of an orbit are kept at every point."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Quantity:
+    """One thing that a sweep can ask.
+
+    Attributes:
+        name: what its variable is called.
+        group: how it is found: ``"linear"``, ``"whole run"``, ``"tail"`` or ``"point by point"``.
+        help: one line.
+        unit: of a flow's; ``map_unit`` of a rule's.
+        flags: the words that its numbers stand for; () for a number.
+        extra: further dimensions, name and size.
+        function: a user's own, for one :class:`Point`.
+    """
+
+    name: str
+    group: str
+    help: str
+    unit: str = "1"
+    map_unit: str = "1"
+    flags: tuple[str, ...] = ()
+    extra: tuple[tuple[str, int], ...] = ()
+    function: Callable[[Point], Any] | None = None
+
+    @property
+    def dtype(self) -> np.dtype:
+        """float64, or int8 where its numbers stand for words."""
+        return np.dtype(np.int8 if self.flags else np.float64)
+
+    @property
+    def missing(self) -> Any:
+        """What stands where nothing has been computed yet."""
+        return -1 if self.flags else np.nan
+
+    def attributes(self, discrete: bool) -> dict[str, Any]:
+        """What its variable says about itself."""
+        said: dict[str, Any] = {"long_name": self.help, "units": self.map_unit if discrete else self.unit}
+        if self.flags:
+            said |= {"flag_values": list(range(len(self.flags))), "flag_meanings": " ".join(self.flags)}
+        return said
+
+
+_TIMES = ("time", "time (iterations x learning rate)")
+_ALL = (
+    Quantity("margin", LINEAR, "spectral margin: -max Re, or 1 - max modulus of the multipliers", "1/time"),
+    Quantity("spectral_radius", LINEAR, "largest modulus of the multipliers of one iteration (needs a rule)"),
+    Quantity("status", LINEAR, "what the linearisation says", flags=STATUS),
+    Quantity(
+        "frequency", LINEAR, "angular frequency of the leading eigenvalue that turns", "1/time", "1/iteration"
+    ),
+    Quantity(
+        "ema_gain", LINEAR, "amplitude of the weight average over that of the orbit (needs ema, or ema_tau)"
+    ),
+    Quantity("final_radius", WHOLE, "r = |(phi, theta - x0)| at the end; infinite where it diverged"),
+    Quantity("escape_time", WHOLE, "first time with r >= escape; NaN if never", *_TIMES),
+    Quantity("entry_time", WHOLE, "first time with r <= ball; NaN if never", *_TIMES),
+    Quantity("limit_radius", TAIL, "largest r in the last half of the run"),
+    Quantity("radius_phi", TAIL, "largest |phi| in the last half of the run"),
+    Quantity("radius_theta", TAIL, "largest |theta - x0| in the last half of the run"),
+    Quantity("limit_phi", TAIL, "middle of phi (its first component) at the end of the run"),
+    Quantity("limit_theta", TAIL, "middle of theta - x0 (its first component) at the end of the run"),
+    Quantity(
+        "period",
+        TAIL,
+        "mean time of a turn in the last half of the run; NaN where nothing turns twice",
+        "time",
+        "iterations",
+    ),
+    Quantity("limit", TAIL, "where the run is going, as seen until its end", flags=limit_sets.LIMITS),
+    Quantity(
+        "orbit",
+        TAIL,
+        "theta (d = 1) or |theta - x0|: its last turning points, or a rule's last iterates",
+        extra=(("sample", SAMPLES),),
+    ),
+    Quantity(
+        "verdict", POINT, "the verdict's kind: what truly happens (slow: up to seconds a point)", flags=KINDS
+    ),
+)
+QUANTITIES = {q.name: q for q in _ALL}
+"""Name -> quantity."""
+
+_OTHER_NAMES = {
+    "spectral_margin": "margin",
+    "radius": "spectral_radius",
+    "verdict_kind": "verdict",
+    "kind": "verdict",
+    "period_time": "period",
+    "gain": "ema_gain",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """One point of a sweep, as a user's quantity sees it.
+
+    Attributes:
+        variant: with the point's hyperparameters.
+        rule: with the point's, or None for the flow.
+        phi0: the critic's start, (d,).
+        theta0: the generator's, (d,).
+        x0: the datum, (d,).
+        rate_d: factor on the critic's velocity in the flow.
+        rate_g: factor on the generator's.
+        values: axis -> its value here.
+    """
+
+    variant: Variant
+    rule: Rule | None
+    phi0: np.ndarray
+    theta0: np.ndarray
+    x0: np.ndarray
+    rate_d: float
+    rate_g: float
+    values: dict[str, Any]
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What ``simulate`` and ``verdict`` want to know besides the variant."""
+        rates = {} if self.rule is not None else {"rate_d": self.rate_d, "rate_g": self.rate_g}
+        return {"phi0": self.phi0, "theta0": self.theta0, "x0": self.x0, "rule": self.rule} | rates
+
+
+@dataclasses.dataclass(frozen=True)
+class Course:
+    """How long and how the players are followed.
+
+    Attributes:
+        flow: what :func:`diracgan.ensemble.run` is told about time: t1, dt, method, ..., or steps.
+        end: the number of steps, or for adaptive ones the end time.
+        escape: radius of escape.
+        ball: radius around the equilibrium that counts as it.
+        ema_tau: time constant of the flow's weight average.
+        effort: of verdicts.
+        dtype: of the numbers that are integrated.
+    """
+
+    flow: dict[str, Any]
+    end: float
+    escape: float
+    ball: float
+    ema_tau: Any
+    effort: float
+    dtype: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """Many points at once: numbers, or arrays over points.
+
+    Attributes:
+        setup: variant, rule, datum, point and rates.
+        phi: the critic's starts, (N, d).
+        theta: the generator's starts, (N, d).
+        course: how they are followed.
+        values: axis -> its value at every point, (N,).
+    """
+
+    setup: Setup
+    phi: np.ndarray
+    theta: np.ndarray
+    course: Course
+    values: dict[str, np.ndarray]
+
+    @property
+    def count(self) -> int:
+        """How many points."""
+        return len(self.phi)
+
+
+def quantities(asked: Any) -> tuple[Quantity, ...]:
+    """The quantities that ``asked`` names.
+
+    Args:
+        asked: a name, a function of a :class:`Point`, the text ``"path.py:function"`` or ``"package.module:function"``,
+            or several of these; text may name several, separated by commas. A mapping gives functions names of
+            their own.
+
+    Raises:
+        InputError: for what is no quantity, naming the nearest.
+
+    Example:
+        >>> [q.name for q in quantities("margin, escape-time")]
+        ['margin', 'escape_time']
+    """
+    if isinstance(asked, Mapping):
+        asked = [_renamed(str(name), _quantity(q)) for name, q in asked.items()]
+    if (
+        isinstance(asked, str)
+        or callable(asked)
+        or isinstance(asked, Quantity)
+        or not isinstance(asked, Sequence)
+    ):
+        asked = [asked]
+    found = [
+        _quantity(part)
+        for a in asked
+        for part in (filter(str.strip, a.split(",")) if isinstance(a, str) else [a])
+    ]
+    if not found:
+        raise InputError(f"no quantity asked for; allowed: {', '.join(QUANTITIES)}, or a function")
+    names = [q.name for q in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(
+                f"the quantity {name} is asked for twice; allowed: once (a mapping gives functions names of their own)"
+            )
+    return tuple(found)
+
+
+def _renamed(name: str, q: Quantity) -> Quantity:
+    if q.name == name:
+        return q
+    if q.function is None:
+        raise InputError(f"{q.name} cannot be called {name!r}; allowed: names of your own for your functions")
+    if not name.isidentifier() or name in QUANTITIES:
+        raise InputError(f"{name!r} cannot name a function; allowed: a new name of letters, digits and _")
+    return dataclasses.replace(q, name=name)
+
+
+def _quantity(asked: Any) -> Quantity:
+    if isinstance(asked, Quantity):
+        return asked
+    if callable(asked):
+        return Quantity(
+            getattr(asked, "__name__", "function").strip("<>"), POINT, "a user's function", function=asked
+        )
+    text = str(asked).strip()
+    if ":" in text:
+        return dataclasses.replace(
+            _quantity(function(text)), help=f"a user's function, {text.rpartition(':')[2]}"
+        )
+    name = text.lower().replace("-", "_").replace(" ", "_")
+    name = _OTHER_NAMES.get(name, name)
+    if name not in QUANTITIES:
+        raise unknown("quantity", text, (*QUANTITIES, "path.py:function"))
+    return QUANTITIES[name]
+
+
+def function(spec: str) -> Callable[[Point], Any]:
+    """The function that ``path.py:name`` or ``package.module:name`` names.
+
+    Raises:
+        InputError: when the file or the function is missing, or the file raises on import.
+    """
+    from ..variants.registry import load_file, load_module
+
+    source, _, name = spec.rpartition(":")
+    if source.endswith(".py") or "/" in source:
+        if not Path(source).is_file():
+            raise InputError(
+                f"no file {source!r} for the quantity {spec!r}; allowed: a Python file with that function"
+            )
+        load_file(source)
+        module = loaded(source)
+    else:
+        load_module(source)
+        module = sys.modules[source]
+    made = getattr(module, name, None)
+    if made is None or not callable(made):
+        choices = [
+            n for n, x in vars(module).items() if inspect.isfunction(x) and x.__module__ == module.__name__
+        ]
+        raise unknown(f"function in {source}", name, choices)
+    return made
+
+
+def loaded(path: str) -> Any:
+    """The module that was made of a user's file."""
+    file = Path(path).resolve()
+    for name, module in reversed(list(sys.modules.items())):
+        origin = getattr(module, "__file__", None)
+        if origin and name.startswith("_diracgan_user_") and Path(origin).resolve() == file:
+            return module
+    raise InputError(f"{path!r} is not loaded")
+
+
+def fingerprint(q: Quantity) -> str:
+    """What tells a quantity from another one: its name, and of a user's function its source."""
+    if q.function is None:
+        return q.name
+    try:
+        text = inspect.getsource(q.function)
+    except (OSError, TypeError):
+        code = getattr(q.function, "__code__", None)
+        text = repr((getattr(code, "co_code", q.name), getattr(code, "co_consts", ())))
+    return f"{q.name}:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+class Stopped(Exception):
+    """Nobody waits for the answer any more."""
+
+
+def measure(
+    case: Case, asked: Sequence[Quantity], device: Any = None, stopped: Callable[[], bool] = lambda: False
+) -> dict[str, np.ndarray]:
+    """Every quantity at every point.
+
+    Args:
+        case: the points.
+        asked: the quantities.
+        device: the accelerator to use; None for one core.
+        stopped: whether nobody waits any more; then :class:`Stopped` is raised between points that are slow.
+
+    Returns:
+        Name -> array (N, ...).
+    """
+    found: dict[str, np.ndarray] = {}
+    names = {g: [q.name for q in asked if q.group == g] for g in (LINEAR, WHOLE, TAIL)}
+    if names[LINEAR]:
+        found |= _linear(case, names[LINEAR])
+    if names[WHOLE]:
+        found |= _whole(case, names[WHOLE], device)
+    if names[TAIL]:
+        found |= _tail(case, names[TAIL], device)
+    found |= {q.name: _points(case, q, stopped) for q in asked if q.group == POINT}
+    return {q.name: np.ascontiguousarray(found[q.name], q.dtype) for q in asked}
+
+
+def check(asked: Sequence[Quantity], rule: Rule | None, turned: Sequence[str], course: Course) -> None:
+    """Raise InputError where a quantity makes no sense for what moves."""
+    for q in asked:
+        if q.name == "spectral_radius" and rule is None:
+            raise InputError("spectral_radius belongs to a rule; for the flow ask for margin")
+        if q.name == "ema_gain" and rule is None and course.ema_tau is None and "ema_tau" not in turned:
+            raise InputError("ema_gain of a flow needs ema_tau, as a number or as an axis")
+        if q.name == "ema_gain" and rule is not None and rule.ema is None and "ema" not in turned:
+            raise InputError("ema_gain needs the rule's ema, as a number or as an axis")
+
+
+def _linear(case: Case, names: Sequence[str]) -> dict[str, np.ndarray]:
+    rule = case.setup.rule
+    decay = None if rule is None else rule.ema
+    setup = (
+        case.setup
+        if rule is None
+        else dataclasses.replace(case.setup, rule=dataclasses.replace(rule, ema=None))
+    )
+    seen = linear(setup, case.count)
+    angle = seen.angle / (1 if rule is None else rule.period)
+    found = {"margin": seen.margin, "spectral_radius": seen.radius, "status": seen.status, "frequency": angle}
+    if "ema_gain" in names:
+        with np.errstate(invalid="ignore"):
+            found["ema_gain"] = flow_gain(case.course.ema_tau, angle) if rule is None else gain(decay, angle)
+    return {n: found[n] for n in names}
+
+
+def _follow(case: Case, save: Any, device: Any) -> Any:
+    """The ensemble of a case on one core (or accelerator), so that its numbers do not depend on how many there are."""
+    s, c = case.setup, case.course
+    rates = {} if s.rule is not None else {"rate_d": float(s.rates.phi), "rate_g": float(s.rates.theta)}
+    return run(
+        s.variant,
+        case.phi,
+        case.theta,
+        x0=s.x0,
+        rule=s.rule,
+        save=save,
+        dtype=c.dtype,
+        escape=c.escape,
+        ball=c.ball,
+        devices=1 if device is None else [device],
+        **rates,
+        **c.flow,
+    )
+
+
+def _whole(case: Case, names: Sequence[str], device: Any) -> dict[str, np.ndarray]:
+    watched = [n for n in names if n != "final_radius"]
+    e = _follow(case, watched or "final", device)
+    found = {n: np.asarray(e[n], float) for n in watched}
+    if "final_radius" in names:
+        r = np.sqrt(
+            np.sum(e["phi"] ** 2, axis=1, dtype=float)
+            + np.sum((e["theta"] - case.setup.x0) ** 2, axis=1, dtype=float)
+        )
+        found["final_radius"] = np.where(e["status"] == 1, np.inf, r)
+    return found
+
+
+def _tail(case: Case, names: Sequence[str], device: Any) -> dict[str, np.ndarray]:
+    c, discrete = case.course, case.setup.rule is not None
+    rows = limit_sets.rows(c.end, None if discrete else c.flow.get("dt"), bool(c.flow.get("adaptive")))
+    e = _follow(case, rows.save, device)
+    seen = limit_sets.Tail(
+        rows, e["phi"].astype(float), e["theta"].astype(float) - case.setup.x0, e["status"], discrete
+    )
+    makers: dict[str, Callable[[], np.ndarray]] = {
+        "limit_radius": seen.radius,
+        "radius_phi": lambda: seen.radius("phi"),
+        "radius_theta": lambda: seen.radius("theta"),
+        "limit_phi": lambda: seen.middle("phi"),
+        "limit_theta": lambda: seen.middle("theta"),
+        "period": seen.period,
+        "limit": lambda: seen.limit(c.ball, c.escape),
+        "orbit": lambda: seen.orbit(SAMPLES, c.escape),
+    }
+    return {n: makers[n]() for n in names}
+
+
+def _points(case: Case, q: Quantity, stopped: Callable[[], bool]) -> np.ndarray:
+    found = np.full(case.count, q.missing, q.dtype)
+    for i in range(case.count):
+        if stopped():
+            raise Stopped
+        s = part(case.setup, i)
+        values = {n: x[i].item() for n, x in case.values.items()}
+        here = Point(
+            s.variant,
+            s.rule,
+            case.phi[i],
+            case.theta[i],
+            s.x0,
+            float(s.rates.phi),
+            float(s.rates.theta),
+            values,
+        )
+        if q.function is None:
+            found[i] = KINDS.index(verdict(here.variant, effort=case.course.effort, **here.arguments).kind)
+            continue
+        try:
+            found[i] = float(q.function(here))
+        except Exception as error:  # a user's function raises what it likes; where it did is what helps
+            where = ", ".join(
+                f"{n} = {x:g}" if isinstance(x, float) else f"{n} = {x}" for n, x in values.items()
+            )
+            raise InputError(f"the quantity {q.name} failed at {where}: {one_line(error)}") from error
+    return found

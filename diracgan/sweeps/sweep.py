@@ -1,0 +1,344 @@
+"""Maps of parameters: any quantity over any grid, chunk by chunk, to be left and taken up again at will."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..dynamics.trajectory import versions
+from ..errors import InputError, integer, number, unknown
+from ..game import Players
+from ..rules import Rule
+from ..variants import Variant
+from . import grids, limit_sets
+from .executors import Executor, executor
+from .quantities import LINEAR, POINT, TAIL, quantities
+from .specification import Axis, Place, Question, course_of, question
+from .store import SCHEMA, Field, Layout, sink
+
+_POINTS = {LINEAR: 65_536, POINT: 8}
+_BYTES = 48 * 2**20  # of trajectories in a chunk
+_ENDS = 65_536
+
+
+def sweep(
+    variant: Variant,
+    over: Mapping[str, Any],
+    quantity: Any = "margin",
+    *,
+    rule: Rule | None = None,
+    phi0: Any = None,
+    theta0: Any = None,
+    dim: int | None = None,
+    x0: Any = None,
+    at: Any = None,
+    rate_d: float = 1.0,
+    rate_g: float = 1.0,
+    out: str | os.PathLike[str] | None = None,
+    chunk: int | Sequence[int] | None = None,
+    executor: Executor | None = None,
+    devices: Any = None,
+    scheduler: Any = None,
+    progress: Callable[[int, int], None] | bool | None = None,
+    **course: Any,
+) -> Any:
+    """Ask one or several quantities at every point of a grid of hyperparameters, starts or dimensions.
+
+    Linear quantities are computed for whole arrays of hyperparameters by one program; runs are fused ensembles;
+    verdicts and a user's own functions go point by point. Chunks are written as they are found, and a sweep that was
+    stopped goes on where it was: the same numbers, to the last bit, whoever computes them.
+
+    Args:
+        variant: any variant.
+        over: name -> grid. Names: any number, flag or choice of the variant, of what ``with_`` adds (``r1``; ``gamma``
+            is the same where the variant has no gamma), of the rule (``lr``, ``lr_ratio``, ``n_critic``, ``ema``),
+            ``rate_d``, ``rate_g``, ``rate_ratio`` and ``ema_tau`` of the flow, ``phi0``, ``theta0`` (with an index in
+            d >= 2: ``phi0[1]``), ``x0``, ``dim``. Grids: arrays, lists, or text: ``"0:2:201"``, ``"log:1e-3:1:50"``.
+        quantity: a name of :data:`diracgan.ensemble.QUANTITIES`, a function of a :class:`diracgan.ensemble.Point`,
+            ``"path.py:function"``, or a list of these; a mapping gives functions names of their own.
+        rule: from :func:`diracgan.rule`; None for the flow.
+        phi0: the critic's start, shape (d,); with ``theta0`` None the default start.
+        theta0: the generator's start.
+        dim: the dimension when no start is given; None is 1 where all quantities are linear or phi0 or theta0 is an
+            axis, else 2, and the attribute ``dim`` of the result says which.
+        x0: the datum, shape (d,) or a number; None for 0.
+        at: the equilibrium of linear quantities, as (phi, theta); None for (0, x0).
+        rate_d: factor on the critic's velocity (flow).
+        rate_g: factor on the generator's.
+        out: a ``.zarr`` folder; None keeps the result in memory.
+        chunk: points in a chunk, or values of each axis; what each worker loses at most when the sweep is stopped.
+        executor: who computes, in place of ``devices`` or ``scheduler``: see :class:`diracgan.ensemble.Executor`.
+        devices: cores or accelerators of this machine; None for all.
+        scheduler: address of a Dask scheduler (``tcp://host:port``), a cluster or a client.
+        progress: called with the points done and all points; None shows a bar where standard error is a terminal,
+            False none.
+        **course: how runs are followed: ``t1`` (200), ``dt`` (0.01), ``method``, ``adaptive``, ``rtol``, ``atol``, or
+            ``steps`` (2000) of a rule; ``dtype``, ``escape`` (1e3), ``ball`` (1e-3), ``ema_tau``, ``effort`` of
+            verdicts.
+
+    Returns:
+        An :class:`xarray.Dataset` with the axes as dimensions, one variable a quantity, units and provenance; values of
+        a store are read when they are used.
+
+    Raises:
+        InputError: for arguments that are not allowed, a store made with other parameters or that cannot be written.
+
+    References:
+        docs/theory.md section 4 for what stability charts must show.
+
+    Example:
+        >>> import diracgan as dg
+        >>> found = dg.sweep(dg.variant("wgan-gp", c=0.0), {"lam": "0:1:3"}, "margin")
+        >>> found.margin.dims, found.margin.values.tolist()
+        (('lam',), [0.0, 0.5, 1.0])
+    """
+    plan = planned(
+        variant,
+        over,
+        quantity,
+        rule=rule,
+        phi0=phi0,
+        theta0=theta0,
+        dim=dim,
+        x0=x0,
+        at=at,
+        rate_d=rate_d,
+        rate_g=rate_g,
+        **course,
+    )
+    return computed(*plan, out=out, chunk=chunk, who=(executor, devices, scheduler), progress=progress)
+
+
+def planned(
+    variant: Variant,
+    over: Mapping[str, Any],
+    quantity: Any,
+    *,
+    rule: Rule | None = None,
+    rate_d: float = 1.0,
+    rate_g: float = 1.0,
+    **rest: Any,
+) -> tuple[Question, dict[str, np.ndarray]]:
+    """The question of a sweep and the values of its axes, everything checked."""
+    given = grids.named(over)
+    place = Place(**{n: rest.pop(n, None) for n in ("phi0", "theta0", "dim", "x0", "at")})
+    known = (
+        "t1",
+        "dt",
+        "steps",
+        "method",
+        "adaptive",
+        "rtol",
+        "atol",
+        "dtype",
+        "escape",
+        "ball",
+        "ema_tau",
+        "effort",
+    )
+    for name in rest:
+        if name not in known:
+            raise unknown("argument of sweep", name, known)
+    rates = Players(
+        *(number(n, x, low=0, open_low=True) for n, x in (("rate_d", rate_d), ("rate_g", rate_g)))
+    )
+    asked = quantities(quantity)
+    made = question(variant, rule, place, rates, list(given), asked, course_of(rule, **rest))
+    values = {a.name: _checked(a, given[a.name]) for a in made.axes}
+    for q in asked:
+        if q.name in values:
+            raise InputError(f"{q.name} is an axis and a quantity; rename the function")
+    return made, values
+
+
+def computed(
+    asked: Question,
+    values: Mapping[str, np.ndarray],
+    *,
+    out: str | os.PathLike[str] | None = None,
+    chunk: Any = None,
+    who: tuple[Any, Any, Any] = (None, None, None),
+    progress: Any = None,
+) -> Any:
+    """Answer a question on a grid; see :func:`sweep`."""
+    laid = layout(asked, values, chunk)
+    with sink(out, laid) as kept:
+        missing = kept.missing()
+        if missing:
+            points = sum(laid.points(k) for k in range(laid.chunks))
+            done = points - sum(laid.points(k) for k in missing)
+            chosen = executor(*who)
+            with _shown(progress, done, points) as tell:
+                for index, found in chosen.run(asked, _jobs(laid, values, missing)):
+                    kept.write(index, found)
+                    done += laid.points(index)
+                    tell(done, points)
+                    del found  # before the next one is asked for
+        return kept.dataset()
+
+
+def _jobs(
+    laid: Layout, values: Mapping[str, np.ndarray], missing: Sequence[int]
+) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+    """The values of the axes in every chunk, the last ones padded, so that all have one shape."""
+    for index in missing:
+        block = {}
+        for (name, x), where, size in zip(values.items(), laid.slices(index), laid.chunk, strict=True):
+            inside = x[where]
+            block[name] = np.concatenate([inside, np.repeat(inside[-1:], size - len(inside))])
+        yield index, block
+
+
+# ---------------------------------------------------------------- layout
+
+
+def layout(asked: Question, values: Mapping[str, np.ndarray], chunk: Any = None) -> Layout:
+    """The grid cut into chunks, with what every variable says about itself."""
+    shape = tuple(len(x) for x in values.values())
+    cut = _chunk(asked, values, chunk)
+    described = asked.described() | {
+        "axes": {n: _digest(x) for n, x in values.items()},
+        "chunk": list(cut),
+        "versions": json.loads(versions()) | {"platform": _platform()},
+    }
+    text = json.dumps(described, sort_keys=True)
+    discrete = asked.rule is not None
+    fields = {q.name: Field(q.dtype, q.missing, q.extra, q.attributes(discrete)) for q in asked.asked}
+    coords = {a.name: _coordinate(a, values[a.name]) for a in asked.axes}
+    variant, rule = asked.labelled(values)
+    attrs: dict[str, Any] = {
+        "schema": SCHEMA,
+        "variant": variant.label,
+        "variant_name": asked.variant.name or type(asked.variant).__name__,
+        "hyperparameters": json.dumps(variant.hyperparameters, default=str),
+        "reference": asked.variant.reference,
+        "start": json.dumps(described["start"]),
+        "dim": "axis" if "dim" in values else len(described["start"]["phi0"]),
+    }
+    if rule is not None:
+        attrs |= {"rule": rule.label, "rule_name": rule.name}
+    else:
+        attrs |= {"rate_d": float(asked.rates.phi), "rate_g": float(asked.rates.theta)}
+    attrs |= {"course": json.dumps(described["course"]), "versions": versions(), "question": text}
+    attrs["fingerprint"] = hashlib.sha256(text.encode()).hexdigest()
+    return Layout(dict(zip(values, shape, strict=True)), cut, coords, fields, attrs)
+
+
+def _platform() -> str:
+    import jax
+
+    return jax.default_backend()
+
+
+def _digest(x: np.ndarray) -> str:
+    return f"{len(x)} values, {hashlib.sha256(np.ascontiguousarray(x).tobytes()).hexdigest()[:16]}"
+
+
+def _coordinate(axis: Axis, x: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
+    """An axis' values as numbers, and what they mean."""
+    attrs: dict[str, Any] = {
+        "long_name": axis.help or axis.name,
+        "units": "time" if axis.name == "ema_tau" else "1",
+    }
+    if axis.words:
+        return np.arange(len(x)), attrs | {
+            "flag_values": list(range(len(x))),
+            "flag_meanings": " ".join(x.tolist()),
+        }
+    return x, attrs
+
+
+def _checked(axis: Axis, x: np.ndarray) -> np.ndarray:
+    """The values of an axis, each in its domain: the ends of what is turned smoothly, all of what loops."""
+    if x.dtype.kind == "U" and not axis.words:
+        flags = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
+        x = np.array([flags.get(str(w).lower(), math.nan) for w in x])
+        if np.isnan(x).any():
+            raise InputError(f"the axis {axis.name} has values that are no numbers; allowed: {grids.ALLOWED}")
+    if axis.words and x.dtype.kind != "U":
+        x = np.array([f"{v:g}" for v in x])
+    for value in x if axis.loop else (x.min(), x.max()):
+        axis.check(value.item())
+    return x
+
+
+def _chunk(asked: Question, values: Mapping[str, np.ndarray], chunk: Any) -> tuple[int, ...]:
+    """Values of each axis in a chunk: whole rows, as many as fit; of an axis that loops one."""
+    shape, loops = tuple(len(x) for x in values.values()), [a.loop for a in asked.axes]
+    if chunk is not None and np.ndim(chunk) == 1:
+        if len(chunk) != len(shape):
+            raise InputError(
+                f"chunk has {len(chunk)} numbers for {len(shape)} axes; allowed: one each, or one number"
+            )
+        sizes = [min(integer("chunk", c, low=1), n) for c, n in zip(chunk, shape, strict=True)]
+        for a, c in zip(asked.axes, sizes, strict=True):
+            if a.loop and c > 1:
+                raise InputError(
+                    f"chunk = {c} along {a.name}; allowed: 1, as each value is a computation of its own"
+                )
+        return tuple(sizes)
+    left = _most(asked, values) if chunk is None else integer("chunk", chunk, low=1)
+    sizes = []
+    for n, loop in zip(reversed(shape), reversed(loops), strict=True):
+        c = 1 if loop else min(n, max(left, 1))
+        c = math.ceil(n / math.ceil(n / c))  # of about the same size, so that little is padding
+        sizes.append(c)
+        left //= c
+    return tuple(reversed(sizes))
+
+
+def _most(asked: Question, values: Mapping[str, np.ndarray]) -> int:
+    """How many points a chunk may have: what keeps a worker busy for about a second, and within its memory."""
+    most = [_POINTS.get(q.group, _ENDS) for q in asked.asked]
+    groups = {q.group for q in asked.asked}
+    if groups - {LINEAR, POINT}:
+        dims = int(values["dim"].max()) if "dim" in values else asked._draft(asked.place.dim).phi.shape[-1]
+        rows = 1
+        if TAIL in groups:
+            c = asked.course
+            dt = None if asked.rule is not None else c.flow.get("dt")
+            rows = len(limit_sets.rows(c.end, dt, "adaptive" in c.flow).save)
+        most.append(max(1, _BYTES // (16 * dims * rows)))
+    return min(most)
+
+
+# ---------------------------------------------------------------- progress
+
+
+@contextlib.contextmanager
+def _shown(progress: Any, done: int, points: int) -> Iterator[Callable[[int, int], Any]]:
+    """A function to be told about progress; a bar on a terminal, unless another one is given."""
+    import sys
+
+    if callable(progress):
+        yield progress
+        return
+    if progress is False or not sys.stderr.isatty():
+        yield lambda done, points: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.percentage:>3.0f} %"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f} points"),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=points, completed=done, rate="")
+
+        def tell(done: int, points: int) -> None:
+            bar.update(task, completed=done)
+            speed = bar.tasks[0].speed
+            bar.update(task, rate="" if not speed else f"{speed:,.3g} points/s")
+
+        yield tell

@@ -1,0 +1,1 @@
+"""How a loss is read: traced functions as scalar operations, as smooth pieces between switches, and as formulas."""

@@ -1,0 +1,147 @@
+"""From a plan to what is trained: networks, data and optimiser in the numbers and on the devices that it asks for."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..errors import InputError
+from ..game import Players
+from ..variants import Variant
+from .classifier import train_classifier
+from .config import Plan
+from .games import game as one_game
+from .networks import players as fresh
+from .trainer import Setup, TrainState, begin, convolutional, stack
+
+
+def start(made: Plan, players: Players | None = None) -> tuple[Setup, TrainState]:
+    """What is trained, and the state before the first iteration.
+
+    Raises:
+        InputError: for a device that is not there.
+    """
+    course, dtype = made.course, _parameters_dtype(made)
+    keys = [jax.random.fold_in(jax.random.key(course.seed + k), 7) for k in range(course.seeds)]
+    on = _cast(made.problem, dtype)
+    both = [fresh(made.networks, on, key) if players is None else _cast(players, dtype) for key in keys]
+    classifier = None
+    wanted = any(t.name == "reconstruction" and getattr(t, "features", False) for t in made.tricks)
+    if (course.classifier or wanted) and on.labels is not None:
+        classifier = train_classifier(on, seed=course.seed).network
+    conditional = made.networks.condition != "none"
+    reference = None
+    if made.networks.norm_d == "virtual":
+        batch = on.draw(jax.random.fold_in(keys[0], 1), course.batch)
+        reference = (
+            batch.x if not conditional else one_game(made.variant, on, batch=batch, conditional=True).x_real
+        )
+    setup = Setup(
+        _cast(made.variant, dtype),
+        _cast(made.rule, dtype),
+        on,
+        _cast(made.tricks, dtype),
+        reference,
+        classifier,
+        batch=course.batch,
+        conditional=conditional,
+        dropout=bool(float(made.networks.dropout_d) or float(made.networks.dropout_g)),
+        compute="bfloat16" if course.dtype == "bfloat16" else None,
+        unrolled=convolutional(both[0]) and "cpu" in (course.device, jax.default_backend()),
+        averages=made.averages,
+        averaging=course.mean,
+        mesh=_mesh(course.devices),
+    )
+    if course.devices > 1 and course.batch % course.devices:
+        raise InputError(
+            f"batch = {course.batch} over {course.devices} devices; allowed: a multiple of {course.devices}"
+        )
+    states = [begin(setup, p, course.seed + k, course.pretrain) for k, p in enumerate(both)]
+    state = states[0] if course.seeds == 1 else stack(states)
+    if setup.mesh is not None:
+        whole = jax.sharding.NamedSharding(setup.mesh, jax.sharding.PartitionSpec())
+        setup, state = (eqx.filter_shard(x, whole) for x in (setup, state))
+    return setup, state
+
+
+@contextlib.contextmanager
+def arithmetic(made: Plan) -> Iterator[None]:
+    """The numbers and the device of a run, while it lasts; nothing global changes.
+
+    Raises:
+        InputError: for a device that this machine does not have.
+    """
+    course = made.course
+    with contextlib.ExitStack() as held:
+        held.enter_context(jax.enable_x64(course.dtype == "float64"))
+        if course.device != "auto":
+            try:
+                found = jax.devices(course.device)[0]
+            except RuntimeError as error:
+                here = sorted({d.platform for d in jax.devices()})
+                raise InputError(
+                    f"device {course.device!r} is not here; allowed: auto, {', '.join(here)}"
+                ) from error
+            held.enter_context(jax.default_device(found))
+        yield
+
+
+def generators(setup: Setup, state: TrainState) -> dict[str, Any]:
+    """The generator and every average of it that is kept, by name."""
+    found = {"raw": state.inner.players.theta}
+    if state.inner.ema is not None:
+        found["rule"] = state.inner.ema.theta
+    found |= {str(b): a for b, a in zip(setup.averages, state.averages, strict=True)}
+    if state.past is not None and setup.averaging:
+        found["mean"] = state.past.theta
+    return found
+
+
+def warnings(made: Plan) -> list[str]:
+    """What is allowed and unwise about a plan, one line each."""
+    found = []
+    norm = made.networks.norm_d
+    penalised = made.variant.modifications.keys() & {"r1", "r2", "gp"} or _own_penalty(made.variant)
+    if norm == "batch" and penalised:
+        found.append(
+            "batch norm in the critic under a gradient penalty: the penalty asks for the slope at each sample alone, "
+            "and in a batch norm each sample's logit depends on the others; layer, instance, spectral or weight norm "
+            "do not (arXiv 1704.00028, section 4)"
+        )
+    if made.networks.minibatch != "none" and penalised:
+        found.append("a gradient penalty sees one sample at a time, and so nothing of the batch's features")
+    return found
+
+
+def _own_penalty(variant: Any) -> bool:
+    return type(variant).penalty is not Variant.penalty
+
+
+def _parameters_dtype(made: Plan) -> Any:
+    return jnp.float64 if made.course.dtype == "float64" else jnp.float32
+
+
+def _cast(tree: Any, dtype: Any) -> Any:
+    """The floating-point numbers of a tree as arrays of one type: values never recompile."""
+
+    def one(x: Any) -> Any:
+        if isinstance(x, (bool, int)) or not jnp.issubdtype(jnp.result_type(x), jnp.inexact):
+            return jnp.asarray(x)
+        return jnp.asarray(x, dtype)
+
+    return jax.tree.map(one, tree)
+
+
+def _mesh(devices: int) -> Any:
+    if devices == 1:
+        return None
+    here = jax.devices()
+    if len(here) < devices:
+        raise InputError(f"devices = {devices}, but here are {len(here)}; allowed: at most {len(here)}")
+    return jax.sharding.Mesh(np.array(here[:devices]), ("batch",))

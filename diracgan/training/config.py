@@ -1,0 +1,366 @@
+"""What a run is: everything that it takes to make it again, as a TOML file.
+
+    steps = 2000
+    [variant]
+    name = "ns"
+    r1 = 0.1
+    [rule]
+    name = "adam"
+    lr = 0.0002
+    [problem]
+    name = "digits"
+    [networks]
+    kind = "dcgan"
+    [[tricks]]
+    name = "instance-noise"
+    std = 0.1
+
+A file need not name everything; what a run writes names every value.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, number, unknown
+from ..parameters import Parametric, param, parameters
+from ..rules import Rule, rule
+from ..variants import Variant, build, parse
+from ..variants.registry import variant_class
+from .networks import Architecture
+from .problems import Problem, problem
+from .tricks import Trick, trick
+from .tricks import parse as parse_trick
+
+_TABLES = ("variant", "rule", "problem", "networks", "tricks", "alarms")
+
+
+class TrainingConfig(Parametric):
+    """How long, how large, how often: the numbers of a run that belong to no table.
+
+    Example:
+        >>> TrainingConfig(steps=2000).resolved().log_every
+        100
+    """
+
+    steps: int = param(1000, "iterations of the rule", low=1)
+    batch: int = param(128, "samples in a minibatch", low=1)
+    seed: int = param(0, "of weights, minibatches and all other draws", low=0)
+    seeds: int = param(1, "runs at once, with this seed and the following ones", low=1)
+    dtype: str = param("float32", "what is computed in", choices=("float32", "float64", "bfloat16"))
+    device: str = param("auto", "where", choices=("auto", "cpu", "gpu", "tpu"))
+    devices: int = param(1, "over how many a minibatch is spread", low=1)
+    pretrain: int = param(0, "iterations before the first one in which only the critic moves", low=0)
+    mean: bool = param(False, "keep the plain mean of the weights over all iterations")
+    truncation: float | None = param(
+        None, "at generation, entries of z beyond this are drawn again", low=0.05
+    )
+    log_every: int | None = param(None, "iterations between two lines of metrics; a 20th of the run", low=1)
+    sample_every: int | None = param(None, "iterations between two sample grids; a tenth of the run", low=1)
+    save_every: int | None = param(None, "iterations between two checkpoints; a tenth of the run", low=1)
+    tensorboard: bool = param(False, "write the metrics for TensorBoard as well")
+    classifier: bool = param(True, "score labelled problems by a classifier trained on the same data")
+
+    def resolved(self) -> TrainingConfig:
+        """The same with every interval a number."""
+
+        def each(given: int | None, share: int) -> int:
+            return max(1, self.steps // share) if given is None else given
+
+        intervals = {"log_every": 20, "sample_every": 10, "save_every": 10}
+        return dataclasses.replace(self, **{n: each(getattr(self, n), k) for n, k in intervals.items()})
+
+
+class Alarms(Parametric):
+    """When a run is stopped, because going on is no use.
+
+    Attributes:
+        on: whether any alarm but that of numbers that are not finite stops a run.
+        critic_zero: a critic's loss below this, with all real samples judged above all fake ones, is 0.
+        patience: how many lines of metrics in a row must say so.
+        blow_up: a singular value so many times the largest at the start has blown up.
+        mode_loss: a run that loses this share of the most modes (or classes) that it covered has collapsed.
+    """
+
+    on: bool = param(True, "whether alarms stop a run; numbers that are not finite always do")
+    critic_zero: float = param(1e-3, "a critic's loss below this is 0", low=0)
+    patience: int = param(5, "lines of metrics in a row that must say so", low=1)
+    blow_up: float = param(50.0, "growth of a singular value that is a blow-up", low=1)
+    mode_loss: float = param(0.5, "share of the most modes covered whose loss is a collapse", low=0, high=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """A run before it is made; :meth:`table` and :func:`from_table` are each other's inverse."""
+
+    variant: Variant
+    rule: Rule
+    problem: Problem
+    networks: Architecture
+    tricks: tuple[Trick, ...]
+    alarms: Alarms
+    course: TrainingConfig
+    averages: tuple[float, ...] = ()
+
+    def table(self) -> dict[str, Any]:
+        """The plan as plain values.
+
+        Raises:
+            InputError: for a rule or a problem that no words make again.
+        """
+        if not self.problem.spec:
+            raise InputError(
+                "a problem made by hand cannot be written to a folder; allowed: dg.training.problem(...)"
+            )
+        top = {n: x for n, x in self.course.hyperparameters.items() if x is not None}
+        return {
+            **top,
+            "averages": list(self.averages),
+            "variant": {"name": _source(self.variant), **_set(self.variant.hyperparameters)},
+            "rule": _rule_table(self.rule),
+            "problem": {k: list(x) if isinstance(x, tuple) else x for k, x in self.problem.spec},
+            "networks": _set(self.networks.hyperparameters),
+            "alarms": _set(self.alarms.hyperparameters),
+            "tricks": [{"name": t.name, **_set(t.hyperparameters)} for t in self.tricks],
+        }
+
+
+def plan(
+    variant: str | Variant = "ns",
+    problem_: str | Problem = "ring8",
+    *,
+    rule_: str | Rule | None = None,
+    networks: Architecture | Mapping[str, Any] | None = None,
+    tricks: Any = (),
+    alarms: Alarms | Mapping[str, Any] | None = None,
+    averages: Any = (),
+    **course: Any,
+) -> Plan:
+    """Put a run together from names or objects, with every default decided.
+
+    Raises:
+        InputError: for what does not exist or does not fit together.
+    """
+    on = problem(problem_) if isinstance(problem_, str) else problem_
+    if not isinstance(on, Problem):
+        raise InputError(
+            f"{problem_!r} is no problem; allowed: a name, or what dg.training.problem(...) returns"
+        )
+    losses = parse(variant) if isinstance(variant, str) else variant
+    if not isinstance(losses, Variant):
+        raise InputError(f"{variant!r} is no variant; allowed: a name, or what dg.variant(...) returns")
+    built = (
+        networks
+        if isinstance(networks, Architecture)
+        else _parametric(Architecture, networks or {}, "networks")
+    )
+    built = built.resolved(on)
+    made = [
+        parse_trick(t) if isinstance(t, str) else t for t in ([tricks] if isinstance(tricks, str) else tricks)
+    ]
+    for t in made:
+        if not isinstance(t, Trick):
+            raise InputError(f"{t!r} is no trick; allowed: NAME[:k=v,...], or what tricks.trick(...) returns")
+    if built.condition == "acgan" and not any(t.name == "acgan" for t in made):
+        made.append(trick("acgan"))
+    _fit(made, on, built)
+    moves = default_rule(built.kind) if rule_ is None else rule(rule_) if isinstance(rule_, str) else rule_
+    if not isinstance(moves, Rule):
+        raise InputError(f"{rule_!r} is no rule; allowed: a name, or what dg.rule(...) returns")
+    decays = [averages] if isinstance(averages, (int, float, str)) else averages
+    return Plan(
+        losses,
+        moves,
+        on,
+        built,
+        tuple(made),
+        alarms if isinstance(alarms, Alarms) else _parametric(Alarms, alarms or {}, "alarms"),
+        _parametric(TrainingConfig, course, "run").resolved(),
+        tuple(number("averages", b, low=0, high=1, open_high=True) for b in decays),
+    )
+
+
+def default_rule(kind: str) -> Rule:
+    """What moves networks of this kind when no rule is named: Adam, as DCGAN does; plain alternating steps."""
+    if kind == "linear":
+        return rule("alternating")
+    return rule("adam", lr=2e-4 if kind == "dcgan" else 1e-3, beta1=0.5, alternating=True)
+
+
+def _fit(tricks: list[Trick], on: Problem, built: Architecture) -> None:
+    for t in tricks:
+        if t.name == "reconstruction" and not on.paired:
+            raise InputError(
+                f"reconstruction needs a paired problem, and {on.name!r} is none; allowed: denoise"
+            )
+        if t.name == "acgan" and built.condition != "acgan":
+            raise InputError(
+                "the trick acgan needs a critic that tells classes; add networks condition=acgan"
+            )
+        if t.name == "reconstruction" and getattr(t, "features", False) and on.labels is None:
+            raise InputError("reconstruction in features needs labels; allowed: denoise, or features=false")
+        if t.name == "feature-matching" and built.kind == "linear":
+            raise InputError(
+                "feature matching needs a critic with features; allowed: networks kind=mlp or dcgan"
+            )
+
+
+def from_table(table: Mapping[str, Any], source: str = "the plan") -> Plan:
+    """A plan from plain values, such as a TOML file's.
+
+    Raises:
+        InputError: for an unknown key, naming the table and the nearest one, or a value that is not allowed.
+    """
+    course, given = dict(table), {}
+    for n in _TABLES:
+        if n in course:
+            given[n] = course.pop(n)
+    for n, x in given.items():
+        want = list if n == "tricks" else dict
+        if not isinstance(x, want):
+            raise InputError(
+                f"{n} of {source} is {x!r}; allowed: {'[[tricks]] tables' if n == 'tricks' else f'a table [{n}]'}"
+            )
+    known = [*parameters(TrainingConfig), "averages"]
+    for n in course:
+        if n not in known:
+            raise unknown(f"key of {source}", n, [*known, *_TABLES])
+    averages = course.pop("averages", [])
+    if not isinstance(averages, list):
+        raise InputError(f"averages of {source} is {averages!r}; allowed: a list of decays")
+    try:
+        variant_ = dict(given.get("variant", {"name": "ns"}))
+        on = dict(given.get("problem", {"name": "ring8"}))
+        made = parse(_name(variant_, "variant"))
+        losses = build(type(made), {**made.hyperparameters, **variant_}) if variant_ else made
+        return plan(
+            losses,
+            problem(_name(on, "problem"), **on),
+            rule_=_rule(given["rule"]) if "rule" in given else None,
+            networks=given.get("networks"),
+            tricks=[trick(_name(t, "tricks"), **t) for t in map(dict, given.get("tricks", []))],
+            alarms=given.get("alarms"),
+            averages=averages,
+            **course,
+        )
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from error
+
+
+def read(path: str | os.PathLike[str]) -> Plan:
+    """The plan of a TOML file.
+
+    Raises:
+        InputError: when it is missing, no TOML, or no plan.
+    """
+    shown = os.fspath(path)
+    try:
+        table = tomllib.loads(Path(shown).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"no file {shown!r}; allowed: a config.toml that a run wrote") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{shown!r} cannot be read: {str(error).splitlines()[0]}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{shown!r} is no TOML: {str(error).splitlines()[0]}") from error
+    return from_table(table, shown)
+
+
+def toml(table: Mapping[str, Any]) -> str:
+    """Plain values as TOML: numbers and words first, then tables, then lists of tables.
+
+    Example:
+        >>> print(toml({"steps": 3, "rule": {"name": "adam", "lr": 0.1}}), end="")
+        steps = 3
+        <BLANKLINE>
+        [rule]
+        name = "adam"
+        lr = 0.1
+    """
+    return _toml(table, "")
+
+
+def _toml(table: Mapping[str, Any], under: str) -> str:
+    def nested(x: Any) -> bool:
+        return isinstance(x, Mapping) or (isinstance(x, list) and any(isinstance(v, Mapping) for v in x))
+
+    lines = [f"{k} = {_value(x)}\n" for k, x in table.items() if not nested(x) and x is not None]
+    for k, x in table.items():
+        if isinstance(x, Mapping):
+            lines.append(f"\n[{under}{k}]\n" + _toml(x, f"{under}{k}."))
+        elif nested(x):
+            lines += [f"\n[[{under}{k}]]\n" + _toml(v, f"{under}{k}.") for v in x]
+    return "".join(lines)
+
+
+def _value(x: Any) -> str:
+    if isinstance(x, bool):
+        return "true" if x else "false"
+    if isinstance(x, (list, tuple)):
+        return "[" + ", ".join(_value(v) for v in x) + "]"
+    if isinstance(x, float):
+        return repr(x)
+    return str(x) if isinstance(x, int) else json.dumps(str(x), ensure_ascii=False)
+
+
+def _set(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: x for k, x in values.items() if x is not None}
+
+
+def _name(table: dict[str, Any], which: str) -> str:
+    if "name" not in table:
+        raise InputError(f'[{which}] has no name; allowed: name = "..."')
+    return str(table.pop("name"))
+
+
+def _parametric(cls: Any, given: Mapping[str, Any], what: str) -> Any:
+    known = parameters(cls)
+    for key in given:
+        if key not in known:
+            raise unknown(f"setting of the {what}", key, known)
+    return cls(**{k: known[k].check(x) for k, x in given.items()})
+
+
+def _rule_table(moves: Rule) -> dict[str, Any]:
+    from ..rules.registry import rules
+
+    if moves.name not in rules():
+        raise InputError(f"the rule {moves.label} cannot be written to a folder; allowed: a registered rule")
+    return {"name": moves.name} | {
+        k: _rule_table(x) if isinstance(x, Rule) else x
+        for k, x in moves.hyperparameters.items()
+        if x is not None
+    }
+
+
+def _rule(table: Any) -> Rule:
+    given = dict(table)
+    name = _name(given, "rule")
+    return rule(name, **{k: _rule(x) if isinstance(x, Mapping) else x for k, x in given.items()})
+
+
+def _source(losses: Variant) -> str:
+    """The words that name a variant's class, also in another process."""
+    cls = type(losses)
+    module = sys.modules.get(cls.__module__)
+    name = losses.name or cls.__name__
+    if cls.__module__.startswith("_diracgan_user_"):
+        return f"{getattr(module, '__file__', '')}:{name}"
+    if cls.__module__.startswith("diracgan.") or cls.__module__ == "__main__":
+        return name
+    try:
+        known = variant_class(name) is cls
+    except InputError:
+        known = False
+    if not known:
+        raise InputError(f"the variant {name!r} is not registered; add @dg.register(...) to its class")
+    return f"{cls.__module__}:{name}" if getattr(module, "__spec__", None) else name
+
+
+__all__ = ["Alarms", "Plan", "TrainingConfig", "default_rule", "from_table", "plan", "read", "toml"]

@@ -1,0 +1,235 @@
+"""The page's controls as plain data: what there is to move; and what was typed, as a scene or as what is wrong."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError, integer, number, unknown
+from .scene import LONGEST, MOST, Scene, rule_of, settings, start_of, variant_of
+
+if TYPE_CHECKING:
+    from ..parameters import Parameter
+
+# The penalties that stand open in every variant's panel; the others are folded away.
+OFFERED = ("l2", "r1", "noise")
+FILES = "DIRACGAN_EXPLORER_FILES"  # how the page's process learns which files the command line named
+_WIDEST = 2.0  # a slider of a parameter without an upper bound ends here, or at four times its default
+
+
+def load_files() -> None:
+    """Register the variants of the files that the command line named; the page itself opens none."""
+    from ..variants.registry import load_file
+
+    for path in filter(None, os.environ.get(FILES, "").split(os.pathsep)):
+        load_file(path)
+
+
+# ---------------- what there is to move
+
+
+def catalogue() -> dict[str, Any]:
+    """Every variant and rule with the fields of its parameters, for the page.
+
+    Returns:
+        ``variants`` and ``rules``: name -> list of fields; ``about``: name -> one line.
+
+    Example:
+        >>> [f["name"] for f in catalogue()["variants"]["wgan-gp"]][:3]
+        ['lam', 'c', 'one_sided']
+    """
+    from ..rules import rules
+    from ..variants import modifiers, variants
+
+    own = {n: [field(p) for p in known_of(n).values() if p.name not in modifiers()] for n in variants()}
+    more = [field(p, usual=n not in OFFERED) for n, p in modifiers().items()]
+    return {
+        "variants": {n: [*fields, *more] for n, fields in own.items()},
+        "rules": {n: [field(p) for p in known_of(n).values()] for n in rules()},
+        "about": {**variants(), **rules()},
+    }
+
+
+def known_of(name: str) -> dict[str, Parameter]:
+    """The parameters that a variant (its penalties included) or a rule has in the page.
+
+    Example:
+        >>> list(known_of("alternating"))[:3]
+        ['lr', 'lr_d', 'lr_g']
+    """
+    from ..parameters import parameters
+    from ..rules import rule, rules
+    from ..variants import modifiers, variant, variants
+
+    if name in variants():
+        return {**parameters(type(variant(name))), **modifiers()}
+    if name not in rules():
+        return {}
+    return {n: p for n, p in parameters(type(rule(name))).items() if p.kind != "object"}
+
+
+def field(p: Parameter, usual: bool = False) -> dict[str, Any]:
+    """One parameter as the page draws it; ``usual`` says that it is folded away until it is given.
+
+    Example:
+        >>> field(known_of("wgan-gp")["lam"])["max"]
+        2.0
+    """
+    low, high, step = span(p, float(p.default or 0.0) if p.kind in ("number", "integer") else 0.0)
+    default = "" if p.default is None else _text(p.default)
+    shown = {"name": p.name, "kind": p.kind, "default": default, "help": p.help, "usual": usual}
+    return {**shown, "choices": list(p.choices), "min": low, "max": high, "step": step}
+
+
+def span(p: Parameter, value: float) -> tuple[float, float, float]:
+    """Where a slider begins, ends, and its step.
+
+    Example:
+        >>> span(known_of("ns")["r1"], 0.0)
+        (0.0, 2.0, 0.01)
+    """
+    whole = p.kind == "integer"
+    high = float(p.high) if p.high is not None else max(_WIDEST, 4.0 * abs(value))
+    low = float(p.low) if p.low is not None else -high
+    if whole:
+        return low, max(high, low + 9.0), 1.0
+    step = (high - low) / 200
+    if p.open_low:
+        low += step
+    if p.open_high:
+        high = max(high - step, value)
+    return low, high, step
+
+
+def state(shown: Scene) -> dict[str, Any]:
+    """A scene as the page's controls hold it: names, and the words in their fields.
+
+    Example:
+        >>> state(Scene(variants=("ns:r1=0.3",)))["variants"]
+        [{'name': 'ns', 'typed': {'r1': '0.3'}}]
+    """
+
+    def split(text: str) -> dict[str, Any]:
+        name, _, rest = text.partition(":")
+        return {"name": name, "typed": settings(rest)}
+
+    return {
+        "serial": 0,
+        "variants": [split(v) for v in shown.variants],
+        "rule": split(shown.rule or "flow"),
+        "phi0": ",".join(map(_text, shown.phi0)),
+        "theta0": ",".join(map(_text, shown.theta0)),
+        "length": _text(shown.length),
+    }
+
+
+# ---------------- what was typed
+
+
+def read(given: Mapping[str, Any]) -> tuple[Scene | None, dict[str, str]]:
+    """Read what the controls hold.
+
+    Args:
+        given: as :func:`state` returns it; every value is text that anyone may have typed.
+
+    Returns:
+        The scene, or None, and what is wrong: key of the field -> one line.
+
+    Example:
+        >>> read({**state(Scene()), "variants": [{"name": "ns", "typed": {"r1": "-1"}}]})[1]
+        {'0.r1': 'r1 = -1 is out of range; allowed: finite numbers >= 0'}
+    """
+    from ..variants import variants
+
+    wrong: dict[str, str] = {}
+    chosen = given.get("variants") or []
+    if not 1 <= len(chosen) <= MOST:
+        wrong["0"] = f"{len(chosen)} variants; allowed: 1 to {MOST}"
+    specs = [_spec(f"{i}", own, variants(), variant_of, wrong) for i, own in enumerate(chosen[:MOST])]
+    moved = given.get("rule") or {}
+    flow = moved.get("name") == "flow"
+    rule = "" if flow else _rule(moved, wrong)
+    place = {n: _noted(n, wrong, start_of, n, given.get(n, "")) for n in ("phi0", "theta0")}
+    phi0, theta0 = place["phi0"], place["theta0"]
+    if phi0 and theta0 and len(phi0) != len(theta0):
+        wrong["theta0"] = (
+            f"theta0 has {len(theta0)} numbers and phi0 has {len(phi0)}; allowed: as many, 1 or 2"
+        )
+    length = _noted("length", wrong, _length, given.get("length", ""), flow)
+    if wrong:
+        return None, wrong
+    return Scene(tuple(specs), rule, phi0, theta0, length), {}
+
+
+def spec(name: str, values: Mapping[str, Any]) -> str:
+    """NAME[:k=v,...] with what differs from the defaults.
+
+    Example:
+        >>> spec("ns", {"l2": 0.0, "r1": 0.3}), spec("alternating", {"lr": 0.1, "n_critic": 5})
+        ('ns:r1=0.3', 'alternating:n_critic=5')
+    """
+    usual = {k: p.default for k, p in known_of(name).items()}
+    parts = [
+        f"{k}={_text(x)}"
+        for k, x in values.items()
+        if x is not None and str(x) != str(usual.get(k)) and not _same(x, usual.get(k))
+    ]
+    return f"{name}:{','.join(parts)}" if parts else name
+
+
+def _rule(moved: Mapping[str, Any], wrong: dict[str, str]) -> str:
+    from ..rules import rules
+
+    return _spec("rule", moved, rules(), rule_of, wrong)
+
+
+def _spec(
+    key: str,
+    own: Mapping[str, Any],
+    names: Mapping[str, str],
+    make: Callable[[str], Any],
+    wrong: dict[str, str],
+) -> str:
+    """NAME[:k=v,...] of what one panel holds; what is wrong is noted under the key of its field."""
+    name = str(own.get("name"))
+    if name not in names:
+        wrong[key] = str(unknown("rule" if key == "rule" else "variant", name, names))
+        return ""
+    known, values = known_of(name), {}
+    for n, typed in (own.get("typed") or {}).items():
+        if n not in known:
+            wrong[key] = str(unknown(f"parameter of {name}", n, known))
+        else:
+            values[n] = _noted(f"{key}.{n}", wrong, known[n].check, str(typed) or None)
+    made = spec(name, values)
+    if not any(k.partition(".")[0] == key for k in wrong):
+        _noted(key, wrong, make, made)
+    return made
+
+
+def _noted(key: str, wrong: dict[str, str], check: Callable[..., Any], *given: Any) -> Any:
+    try:
+        return check(*given)
+    except InputError as error:
+        wrong[key] = str(error)
+        return None
+
+
+def _length(typed: Any, flow: bool) -> float:
+    name = "end time" if flow else "steps"
+    if str(typed).strip() == "":
+        raise InputError(f"{name} needs a value; allowed: {name} > 0")
+    if flow:
+        return number(name, typed, low=0, open_low=True, high=LONGEST["flow"])
+    number(name, typed, low=1, high=LONGEST["steps"])
+    return float(integer(name, typed, low=1))
+
+
+def _same(a: Any, b: Any) -> bool:
+    numbers = isinstance(a, (int, float)) and isinstance(b, (int, float))
+    return numbers and abs(a - b) <= 1e-9 * max(abs(a), abs(b), 1e-9)
+
+
+def _text(x: Any) -> str:
+    return f"{x:.10g}" if isinstance(x, (int, float)) and not isinstance(x, bool) else str(x)

@@ -1,0 +1,142 @@
+"""A real GAN on one data point, as it trains, beside the Dirac game from the same start.
+
+Near its equilibrium a network moves its output like a Dirac player with a learning rate of its own: the rule's, times
+how far the output moves for a unit of gradient. Both factors are measured at the start and then kept; that they change
+as the networks learn is what the prediction leaves out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from .scene import Scene, rule_of, variant_of
+
+STEPS, EVERY = 3000, 5
+_USUAL = "alternating:lr=0.003"  # moves the networks where the page shows the flow
+_LATENTS, _WIDTH, _BATCH = 256, 32, 64
+_PAUSE_S = 0.4  # between two pictures
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """How far a run has come.
+
+    Attributes:
+        path: mean sample minus the data point, (k, 2), every ``EVERY`` steps from the start.
+        predicted: the Dirac generator's, of the whole run, (n, 2); NaN after it diverged.
+        label: of the variant; ``rule`` of the rule.
+        speeds: the factors on the critic's and the generator's learning rate in the prediction.
+        text: what is to be said.
+    """
+
+    path: np.ndarray
+    predicted: np.ndarray
+    label: str
+    rule: str
+    speeds: tuple[float, float]
+    text: str
+
+
+def course(shown: Scene, steps: int = STEPS, pause: float = _PAUSE_S) -> Iterator[Progress]:
+    """Train on the problem ``point`` with the first variant and the scene's rule.
+
+    Args:
+        shown: the scene; the flow is followed by plain alternating steps.
+        steps: iterations; ``pause`` seconds at least between two looks.
+
+    Yields:
+        :class:`Progress`, the last one at the end of the run.
+
+    Raises:
+        InputError: when the rule cannot move networks.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    from ..training.build import arithmetic, start
+    from ..training.config import plan
+    from ..training.trainer import advance
+
+    v, by = variant_of(shown.variants[0]), rule_of(shown.rule or _USUAL)
+    assert by is not None
+    course_ = {"steps": steps, "batch": _BATCH, "alarms": {"on": False}, "networks": {"width": _WIDTH}}
+    made = plan(v, "point", rule_=by, **course_)
+    with arithmetic(made):
+        setup, state = start(made)
+        datum = np.asarray(made.problem.data, float)[0]
+        z = jax.random.normal(jax.random.key(1), (_LATENTS, made.problem.inputs), jnp.float32)
+        mean = jax.jit(lambda theta: jnp.mean(theta(z), axis=0))
+        phi0, *speeds = _measured(state.inner.players, z, by.name == "adam")
+        path = [np.asarray(mean(state.inner.players.theta), float) - datum]
+        predicted = _predicted(v, by, phi0, path[0], speeds, steps)
+        looked = time.monotonic() - pause
+        for done in range(EVERY, steps + 1, EVERY):
+            state = advance(setup, state, EVERY)
+            path.append(np.asarray(mean(state.inner.players.theta), float) - datum)
+            over = done + EVERY > steps or not np.all(np.isfinite(path[-1]))
+            if over or time.monotonic() - looked >= pause:
+                text = f"Step {done} of {steps}: {_said(path[-1], predicted[len(path) - 1])}"
+                yield Progress(np.stack(path), predicted, v.label, by.label, (speeds[0], speeds[1]), text)
+                looked = time.monotonic()
+            if over:
+                return
+
+
+def _measured(players: Any, z: Any, signs: bool) -> tuple[np.ndarray, float, float]:
+    """The critic's mean slope at the samples, and how far a unit of gradient moves it and the mean sample.
+
+    A step by signs moves an output by the sum of its derivatives' sizes, a plain one by the sum of their squares.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    x = players.theta(z)
+
+    def slope(phi: Any) -> Any:
+        return jnp.mean(jax.vmap(jax.grad(lambda one: phi(one[None])[0]))(x), axis=0)
+
+    def speed(output: Any, player: Any) -> float:
+        leaves = jax.tree.leaves(jax.jit(jax.jacrev(output))(player))
+        return float(sum(jnp.sum(jnp.abs(x) if signs else x * x) for x in leaves) / x.shape[1])
+
+    moving = speed(slope, players.phi), speed(lambda theta: jnp.mean(theta(z), axis=0), players.theta)
+    return np.asarray(slope(players.phi), float), *moving
+
+
+def _predicted(v: Any, by: Any, phi0: np.ndarray, theta0: np.ndarray, speeds: Any, steps: int) -> np.ndarray:
+    from ..dynamics import run
+    from ..rules import rule
+
+    own = by.hyperparameters
+    usual = 0.1 if own.get("lr") is None else own["lr"]
+    rates = {n: (own.get(n) or usual) * k for n, k in zip(("lr_d", "lr_g"), speeds, strict=True)}
+    rest = {n: x for n, x in own.items() if n not in ("lr", "lr_d", "lr_g", "inner") and x is not None}
+    try:
+        moved = rule(by.name, **rest, **rates)
+        made = run(v, phi0, theta0, rule=moved, steps=steps, every=EVERY)
+    except InputError:
+        return np.full((steps // EVERY + 1, 2), np.nan)
+    return np.asarray(made["theta"])
+
+
+def _said(real: np.ndarray, toy: np.ndarray) -> str:
+    def size(x: np.ndarray) -> str:
+        return f"{np.linalg.norm(x):.3g}" if np.all(np.isfinite(x)) else "not finite"
+
+    return f"the mean sample's distance from the data is {size(real)}, the prediction's {size(toy)}."
+
+
+def picture(now: Progress) -> Any:
+    """The path and the distance of a run so far, beside the prediction."""
+    from ..plotting.training_path import beside
+
+    speeds = " and ".join(f"{x:.3g}" for x in now.speeds)
+    title = f"{now.label}: a real GAN on one data point, and the Dirac game"
+    below = f"{now.rule}; speeds of the prediction {speeds}, measured at the start"
+    return beside(now.path, now.predicted, EVERY, title=title, below=below)

@@ -1,0 +1,346 @@
+"""What the explorer shows, as plain data: from the page's controls or its address, to pictures, words and commands."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import math
+import shlex
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InputError, integer, number, unknown
+
+if TYPE_CHECKING:
+    from ..plotting.reusable_figure import ReusableFigure
+    from ..rules import Rule
+    from ..variants import Variant
+
+MOST = 4  # variants side by side
+LONGEST = {"flow": 1000.0, "steps": 20000.0}
+EFFORT = 0.3  # of the verdicts, which follow every move
+_ROWS = 401  # what a picture can show; and tolerances to match, for an answer at once
+_REACH = 100.0  # |start| in the page
+
+
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """One state of the page.
+
+    Attributes:
+        variants: 1 to 4 of NAME[:k=v,...], of registered names.
+        rule: NAME[:k=v,...] of a rule; "" for the flow.
+        phi0: the critic's start; ``theta0`` the generator's; d = 1 or 2.
+        length: end time of the flow, or number of steps.
+    """
+
+    variants: tuple[str, ...] = ("ns",)
+    rule: str = ""
+    phi0: tuple[float, ...] = (0.1, 0.2)
+    theta0: tuple[float, ...] = (0.2, 0.1)
+    length: float = 40.0
+
+    @property
+    def dim(self) -> int:
+        """The dimension d."""
+        return len(self.phi0)
+
+
+def scene(given: Mapping[str, Any]) -> Scene:
+    """Read a scene from the parameters of the page's address.
+
+    Args:
+        given: ``v`` (variants, separated by ``;``), ``rule``, ``phi0`` and ``theta0`` (numbers separated by commas) and
+            ``length``; each may be missing.
+
+    Returns:
+        A :class:`Scene` whose every part has been checked.
+
+    Raises:
+        InputError: naming what is not allowed. Files and modules are: they load from the command line only.
+
+    Example:
+        >>> scene({"v": "ns;wgan-gp:c=0", "phi0": "1", "theta0": "0.5"}).dim
+        1
+    """
+    usual = Scene()
+    names = tuple(x.strip() for x in str(given.get("v", ";".join(usual.variants))).split(";") if x.strip())
+    if not 1 <= len(names) <= MOST:
+        raise InputError(f"{len(names)} variants; allowed: 1 to {MOST}")
+    for spec in names:
+        variant_of(spec)
+    rule = str(given.get("rule", usual.rule))
+    rule_of(rule)
+    phi0, theta0 = (start_of(n, given[n]) if n in given else getattr(usual, n) for n in ("phi0", "theta0"))
+    if len(phi0) != len(theta0):
+        raise InputError(f"phi0 has {len(phi0)} numbers and theta0 {len(theta0)}; allowed: as many, 1 or 2")
+    kind = "steps" if rule else "flow"
+    usual_length = 400.0 if rule else usual.length
+    length = number("length", given.get("length", usual_length), low=0, open_low=True, high=LONGEST[kind])
+    if rule:
+        length = float(integer("length", math.floor(length), low=1))
+    return Scene(names, rule, phi0, theta0, length)
+
+
+def start_of(name: str, text: Any) -> tuple[float, ...]:
+    """One player's start from numbers separated by commas.
+
+    Example:
+        >>> start_of("phi0", "1,-2")
+        (1.0, -2.0)
+    """
+    parts = str(text).split(",")
+    if not 1 <= len(parts) <= 2:
+        raise InputError(f"{name} has {len(parts)} numbers; allowed: 1 or 2")
+    return tuple(number(name, p, low=-_REACH, high=_REACH) for p in parts)
+
+
+def variant_of(spec: str) -> Variant:
+    """Make a variant from NAME[:k=v,...] of a registered name; the page opens no file and no module.
+
+    Example:
+        >>> variant_of("my.py:loss")
+        Traceback (most recent call last):
+            ...
+        diracgan.errors.InputError: unknown variant 'my.py'...
+    """
+    from ..variants import build, variant, variants
+
+    name, _, rest = spec.partition(":")
+    if name not in variants():
+        raise unknown("variant", name, variants())
+    return build(type(variant(name)), settings(rest)) if rest else variant(name)
+
+
+def rule_of(spec: str) -> Rule | None:
+    """Make a rule from NAME[:k=v,...]; None for the flow.
+
+    Example:
+        >>> rule_of("alternating:lr=0.2,n_critic=2").hyperparameters["n_critic"]
+        2
+    """
+    from ..rules import rule
+
+    if not spec:
+        return None
+    name, _, rest = spec.partition(":")
+    return rule(name, **settings(rest))
+
+
+def settings(text: str) -> dict[str, str]:
+    """Name -> text of ``k=v,...``.
+
+    Example:
+        >>> settings("lr=0.2,n_critic=2")
+        {'lr': '0.2', 'n_critic': '2'}
+    """
+    found = {}
+    for part in text.split(",") if text else []:
+        name, equals, value = (x.strip() for x in part.partition("="))
+        if not (name and equals and value):
+            raise InputError(f"{part!r} is no setting; allowed: name=value")
+        found[name] = value
+    return found
+
+
+def query(shown: Scene) -> dict[str, str]:
+    """The parameters of the page's address that lead back to this scene.
+
+    Example:
+        >>> scene(query(Scene(variants=("ns", "gan-qp")))) == Scene(variants=("ns", "gan-qp"))
+        True
+    """
+    return {
+        "v": ";".join(shown.variants),
+        "rule": shown.rule,
+        "phi0": _vector(shown.phi0),
+        "theta0": _vector(shown.theta0),
+        "length": f"{shown.length:.10g}",
+    }
+
+
+# ---------------- what is shown
+
+
+def answers(shown: Scene) -> list[tuple[Variant, Any, Any]]:
+    """Each variant with its run and its spectrum.
+
+    Example:
+        >>> [(v.name, s.status) for v, _, s in answers(Scene(variants=("ns", "wgan-gp:c=0"), length=5.0))]
+        [('ns', 'marginal'), ('wgan-gp', 'stable')]
+    """
+    from ..analysis import spectrum
+    from ..dynamics import run
+
+    rule, made = rule_of(shown.rule), []
+    for spec in shown.variants:
+        v = variant_of(spec)
+        if rule is None:
+            ts = np.linspace(0.0, shown.length, _ROWS)
+            traj = run(
+                v, shown.phi0, shown.theta0, ts=ts, t1=shown.length, backend="scipy", rtol=1e-6, atol=1e-9
+            )
+        else:
+            steps = int(shown.length)
+            traj = run(v, shown.phi0, shown.theta0, rule=rule, steps=steps, every=max(1, steps // 4000))
+        made.append((v, traj, spectrum(v, dim=shown.dim, rule=rule)))
+    return made
+
+
+def picture(
+    shown: Scene, found: list[tuple[Variant, Any, Any]] | None = None, easel: ReusableFigure | None = None
+) -> Any:
+    """The page of one variant, on the easel where there is one, or several side by side on one scale.
+
+    Example:
+        >>> picture(Scene(length=5.0)).texts[0].get_text()
+        'ns: undecided by eigenvalues'
+    """
+    from ..plotting import figure, multiples
+    from ..plotting.spectra import status_words
+
+    found = answers(shown) if found is None else found
+    if len(found) == 1:
+        _, traj, spectrum = found[0]
+        if easel is not None:
+            easel.wipe()
+        return figure(traj, spectrum, fig=easel)
+    runs = [(v.label, traj, status_words(s)) for v, traj, s in found]
+    moved = shown.rule or "flow"
+    return multiples(runs, title=f"{len(runs)} variants from one start", below=f"{moved}, d = {shown.dim}")
+
+
+def table(found: list[tuple[Variant, Any, Any]]) -> list[dict[str, str]]:
+    """What is shown in numbers: of each variant its label, what its eigenvalues say, the leading one, and the end.
+
+    Example:
+        >>> table(answers(Scene(variants=("wgan-gp:c=0",), phi0=(1.0,), theta0=(0.5,), length=5.0)))[0]["leading"]
+        '−0.1 ± 0.995i'
+    """
+    from ..plotting.overview import grouped
+    from ..plotting.spectra import spectral_values, status_words
+    from ..plotting.theme import number as shown
+
+    rows = []
+    for v, traj, spectrum in found:
+        values = spectral_values(spectrum)
+        leading = grouped(values, float(spectrum.error or 0.0))[0] if values.size else "none"
+        if spectrum.kind == "map" and values.size:
+            leading += f", modulus {shown(float(np.abs(values).max()), 6)}"
+        size = [np.linalg.norm(np.asarray(traj[n]), axis=1) for n in ("phi", "theta")]
+        last = np.flatnonzero(np.isfinite(size[0] + size[1]))
+        end = (
+            f"|φ| = {shown(float(size[0][last[-1]]))}, |θ| = {shown(float(size[1][last[-1]]))}"
+            if last.size
+            else ""
+        )
+        if traj.attrs.get("result", "ok") != "ok":
+            end = f"{traj.attrs['result']}; {end}"
+        rows.append({"label": v.label, "status": status_words(spectrum), "leading": leading, "end": end})
+    return rows
+
+
+def judged(shown: Scene, index: int = 0) -> str:
+    """The verdict on one of the variants, in words.
+
+    Example:
+        >>> judged(Scene(variants=("wgan-gp:c=0",))).split(";")[0]
+        'converges to the equilibrium like exp(-0.1 t)'
+    """
+    from ..analysis import verdict
+
+    v, rule = variant_of(shown.variants[index]), rule_of(shown.rule)
+    return verdict(v, phi0=shown.phi0, theta0=shown.theta0, rule=rule, effort=EFFORT).text
+
+
+def written(spec: str) -> str:
+    """NAME[:k=v,...] as another process finds it: with its file, where the command line named one.
+
+    Example:
+        >>> written("ns:r1=0.3")
+        'ns:r1=0.3'
+    """
+    module = sys.modules.get(type(variant_of(spec)).__module__)
+    own = module is not None and module.__name__.startswith("_diracgan_user_")
+    return f"{module.__file__}:{spec}" if module is not None and own else spec
+
+
+def command(shown: Scene) -> str:
+    """The commands that draw the same and say the same, one a line.
+
+    Example:
+        >>> print(command(Scene(variants=("ns:r1=0.3",), phi0=(1.0,), theta0=(0.5,), length=20.0)))
+        diracgan plot --variant ns:r1=0.3 --phi0=1 --theta0=0.5 --t1 20
+        diracgan verdict --variant ns:r1=0.3 --phi0=1 --theta0=0.5 --effort 0.3
+    """
+    place = " ".join(f"--{n}={_vector(getattr(shown, n))}" for n in ("phi0", "theta0"))
+    name, _, rest = shown.rule.partition(":")
+    moved = f" --rule {name}" + "".join(f" -r {part}" for part in rest.split(",") if part) if name else ""
+    length = f"--steps {shown.length:.10g}" if name else f"--t1 {shown.length:.10g}"
+    specs = [shlex.quote(written(v)) for v in shown.variants]
+    if len(specs) > 1:
+        return f"diracgan compare-variants {' '.join(specs)} {place}{moved} {length} --effort {EFFORT:g}"
+    lines = [
+        f"plot --variant {specs[0]} {place}{moved} {length}",
+        f"verdict --variant {specs[0]} {place}{moved}",
+    ]
+    return f"diracgan {lines[0]}\ndiracgan {lines[1]} --effort {EFFORT:g}"
+
+
+def code(shown: Scene) -> str:
+    """The Python code that computes the same.
+
+    Example:
+        >>> print(code(Scene(length=20.0)).splitlines()[1])
+        v = dg.variants.parse("ns")
+    """
+    name, _, rest = shown.rule.partition(":")
+    lines = ["import diracgan as dg"]
+    if name:
+        given = "".join(f", {k}={x if _literal(x) else repr(x)}" for k, x in settings(rest).items())
+        lines.append(f'rule = dg.rule("{name}"{given})')
+    end = f"rule=rule, steps={int(shown.length)}" if name else f"t1={shown.length:.10g}"
+    place = f"phi0={list(shown.phi0)}, theta0={list(shown.theta0)}"
+    for spec in shown.variants:
+        lines.append(f"v = dg.variants.parse({json.dumps(written(spec), ensure_ascii=False)})")
+        lines.append(f"traj = dg.simulate(v, {place}, {end})")
+        lines.append(f"s = dg.spectrum(v, dim={shown.dim}{', rule=rule' if name else ''})")
+    return "\n".join(lines) + "\n"
+
+
+def _vector(values: tuple[float, ...]) -> str:
+    return ",".join(f"{x:.10g}" for x in values)
+
+
+def _literal(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return text.strip() in ("True", "False")
+    return True
+
+
+def data(shown: Scene, found: list[tuple[Variant, Any, Any]] | None = None) -> str:
+    """The runs as CSV, one row per time and variant.
+
+    Example:
+        >>> data(Scene(length=1.0)).splitlines()[0]
+        'variant,time,phi_0,phi_1,theta_0,theta_1'
+    """
+    found = answers(shown) if found is None else found
+    out = io.StringIO()
+    write = csv.writer(out, lineterminator="\n").writerow
+    d = shown.dim
+    write(["variant", "time", *(f"phi_{k}" for k in range(d)), *(f"theta_{k}" for k in range(d))])
+    for v, traj, _ in found:
+        rows = np.hstack(
+            [np.asarray(traj["time"])[:, None], np.asarray(traj["phi"]), np.asarray(traj["theta"])]
+        )
+        for row in rows.tolist():
+            write([v.label, *(repr(x) for x in row)])
+    return out.getvalue()
