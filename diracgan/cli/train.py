@@ -85,7 +85,7 @@ class NetworkOptions:
 
 
 @dataclasses.dataclass(frozen=True)
-class CourseOptions:
+class TrainingRunOptions:
     """How long, how large, where."""
 
     steps: Annotated[int | None, _option("--steps", "-n", panel=_RUN, help="Iterations; 1000.")] = None
@@ -127,12 +127,12 @@ class CourseOptions:
         return {k: x for k, x in vars(self).items() if x is not None}
 
 
-@takes(TrainVariantOptions, RuleOptions, NetworkOptions, CourseOptions)
+@takes(TrainVariantOptions, RuleOptions, NetworkOptions, TrainingRunOptions)
 def command(
     variant: TrainVariantOptions,
     rule: RuleOptions,
     network: NetworkOptions,
-    course: CourseOptions,
+    course: TrainingRunOptions,
     problem: Annotated[
         str | None,
         typer.Argument(
@@ -228,7 +228,7 @@ def command(
             made = _plan(losses, rule, network, course, problem, averages, mean, alarm, config)
             for text in runs.warnings(made):
                 print(f"diracgan: warning: {text}", file=sys.stderr)
-            run = runs.carry_out(made, out, tell=tell)
+            run = runs.train_from_config(made, out, tell=tell)
     _say(run, out, format)
     if run.result != "ok":
         raise typer.Exit(1)
@@ -238,7 +238,7 @@ def _plan(
     losses: Any,
     rule: RuleOptions,
     network: NetworkOptions,
-    course: CourseOptions,
+    course: TrainingRunOptions,
     problem: str | None,
     averages: str | None,
     mean: bool,
@@ -251,12 +251,12 @@ def _plan(
 
     if config is not None:
         made = plans.read(config)
-        changed = plans._parametric(plans.TrainingConfig, {**_set(made.course), **course.given()}, "run")
-        return dataclasses.replace(made, course=changed)
+        changed = plans._parametric(plans.TrainingConfig, {**_set(made.training), **course.given()}, "run")
+        return dataclasses.replace(made, training=changed)
     on = find(problem or "ring8")
     settings = network.settings()
     kind = plans._parametric(plans.Architecture, settings, "networks").resolved(on).kind
-    return plans.plan(
+    return plans.configure(
         "ns" if losses is None else losses,
         on,
         rule_=_rule(rule, kind),
@@ -326,9 +326,9 @@ def _say(run: Any, out: str, format: str) -> None:
             "out": str(out),
             "metrics": last,
         }
-        print(dumps("diracgan.train/1", {"config": run.plan.table(), **record}))
+        print(dumps("diracgan.train/1", {"config": run.config.table(), **record}))
         return
-    print(f"{run.plan.variant.label} on {run.plan.problem.name}, {run.plan.rule.label}")
+    print(f"{run.config.variant.label} on {run.config.problem.name}, {run.config.rule.label}")
     shown = [f"{k} {x:.4g}" for k, x in last.items() if isinstance(x, float)]
     for k in range(0, len(shown), 6):
         print("  " + "   ".join(shown[k : k + 6]))

@@ -9,11 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..measure import Floor, equilibria, floor, gradient_covariance
+from ..measure import NoiseFloor, equilibria, floor, gradient_covariance
 from ..measure.probes import follow_minibatches
 from ..variants import Variant
 from . import prediction
-from .near_equilibrium import Bench, bench
+from .near_equilibrium import LinearisedEquilibria, linearised
 from .protocol import Protocol
 
 
@@ -26,7 +26,7 @@ def claim(variant: Variant, protocol: Protocol) -> list[dict[str, Any]]:
     """
     how = protocol["noise"]
     with jax.enable_x64(True):
-        on = _averaged(bench(variant, protocol, [how["problem"]]))
+        on = _averaged(linearised(variant, protocol, [how["problem"]]))
         lr = how["eta"] / on.scale
         predicted = [_floor(on, i, lr, how, protocol.seed0) for i in range(len(lr))]
         rules = dataclasses.replace(prediction.made(how["rule"], lr), ema=jnp.full(len(lr), how["ema"]))
@@ -42,7 +42,7 @@ def claim(variant: Variant, protocol: Protocol) -> list[dict[str, Any]]:
     ]
 
 
-def _averaged(on: Bench) -> Bench:
+def _averaged(on: LinearisedEquilibria) -> LinearisedEquilibria:
     """Linearised as minibatches are on average: every real sample with every latent, which a penalty between samples
     tells from each with its own."""
     x, z = on.at.game.x_real, on.at.game.z
@@ -52,7 +52,7 @@ def _averaged(on: Bench) -> Bench:
     return dataclasses.replace(on, linear=linear)
 
 
-def _floor(on: Bench, i: int, lr: np.ndarray, how: dict[str, Any], seed: int) -> Floor:
+def _floor(on: LinearisedEquilibria, i: int, lr: np.ndarray, how: dict[str, Any], seed: int) -> NoiseFloor:
     game, at = jax.tree.map(lambda x: x[i], (on.at.game, on.at.players))
     jacobian = on.linear.jacobian[i]
     sigma = gradient_covariance(game, at, how["batch"], on.linear.basis[i], how["draws"], seed)
@@ -61,7 +61,7 @@ def _floor(on: Bench, i: int, lr: np.ndarray, how: dict[str, Any], seed: int) ->
     return floor(step, kicks, sigma, how["ema"], how["slowest"])
 
 
-def _held(predicted: Floor, seen: np.ndarray) -> dict[str, Any]:
+def _held(predicted: NoiseFloor, seen: np.ndarray) -> dict[str, Any]:
     assert predicted.ema_power is not None
     raw, mean = (float(np.sum(np.mean(np.abs(seen[:, k] @ predicted.left.T) ** 2, axis=0))) for k in (0, 1))
     expected, got = float(np.sqrt(predicted.power.sum())), float(np.sqrt(raw))

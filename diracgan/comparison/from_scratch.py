@@ -23,7 +23,7 @@ from .networks import smooth
 from .protocol import Protocol
 
 
-class Seen(NamedTuple):
+class TrainingRecord(NamedTuple):
     """What is kept of a run.
 
     Attributes:
@@ -64,7 +64,7 @@ def claims(variant: Variant, protocol: Protocol, optimiser: str) -> list[dict[st
     own = {"variant": variant.label, "optimiser": optimiser, "rule": by.label, "toy": toy}
     records = []
     for i, (name, seed) in enumerate(keys):
-        seen = Seen(*(x[i] for x in ran))
+        seen = TrainingRecord(*(x[i] for x in ran))
         records.append({**own, "problem": name, "seed": seed, **_judge(seen, centres[name], how)})
     return records
 
@@ -124,10 +124,10 @@ def _fresh(width: int, inputs: int, keys: Array) -> Players:
 
 
 @functools.partial(jax.jit, static_argnums=(3, 4))
-def _train(rules: Rule, games: Game, starts: Players, count: int, tail: int) -> Seen:
+def _train(rules: Rule, games: Game, starts: Players, count: int, tail: int) -> TrainingRecord:
     """Train, then follow the tail as it is and as the Jacobian of the iteration at its beginning has it."""
 
-    def one(rule: Rule, game: Game, z: Players) -> Seen:
+    def one(rule: Rule, game: Game, z: Players) -> TrainingRecord:
         n = operators.flat(z).shape[0]
         probes = jax.random.normal(jax.random.key(0), (n, 4)) / jnp.sqrt(n)
 
@@ -156,7 +156,7 @@ def _train(rules: Rule, games: Game, starts: Players, count: int, tail: int) -> 
         linear_path, linear_sizes = _linear(rule, game, state, tail, seen)
         end, spread, (path, sizes) = watched(state)
         samples = game.generator(end[0].theta, game.z)
-        return Seen(path, sizes, linear_path, linear_sizes, before, spread, samples, game.x_real)
+        return TrainingRecord(path, sizes, linear_path, linear_sizes, before, spread, samples, game.x_real)
 
     return jax.vmap(one)(rules, games, starts)
 
@@ -176,7 +176,7 @@ def _linear(rule: Rule, game: Game, state: Any, tail: int, seen: Any) -> tuple[A
     return jax.lax.scan(go, (after - whole.start, jnp.zeros(())), None, tail)[1]
 
 
-def _judge(seen: Seen, centres: np.ndarray, how: dict[str, Any]) -> dict[str, Any]:
+def _judge(seen: TrainingRecord, centres: np.ndarray, how: dict[str, Any]) -> dict[str, Any]:
     path, sizes, linear_path, linear_sizes, before, spread, samples, data = seen
     finite = bool(np.all(np.isfinite(sizes)) and np.all(np.isfinite(samples)))
     ratio, expected = _ratio(sizes), _ratio(linear_sizes)

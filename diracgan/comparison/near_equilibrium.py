@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..measure import equilibria, operators
-from ..measure.equilibria import Equilibrium, NoEquilibrium, Reduced
+from ..measure.equilibria import Equilibrium, NoEquilibrium, ReducedJacobian
 from ..measure.probes import follow
 from ..measure.spectrum import probe
 from ..numerics.matrix_pencil import pencil
@@ -23,7 +23,7 @@ KEYS = ("A", "B", "large perturbation", "wrong L2")
 
 
 @dataclasses.dataclass
-class Bench:
+class LinearisedEquilibria:
     """A variant at the equilibria of problems of one shape, linearised.
 
     Attributes:
@@ -36,13 +36,13 @@ class Bench:
 
     variant: Variant
     at: Equilibrium
-    linear: Reduced
+    linear: ReducedJacobian
     keys: list[tuple[str, int]]
     scale: np.ndarray
 
 
 @dataclasses.dataclass
-class Lane:
+class SeededRun:
     """One run: where it starts and what is expected of it."""
 
     run: int
@@ -51,7 +51,7 @@ class Lane:
     record: dict[str, Any]
 
 
-def bench(variant: Variant, protocol: Protocol, problems: list[str]) -> Bench:
+def linearised(variant: Variant, protocol: Protocol, problems: list[str]) -> LinearisedEquilibria:
     """Put a variant on its exact equilibria; in 64 bits.
 
     Raises:
@@ -70,7 +70,7 @@ def bench(variant: Variant, protocol: Protocol, problems: list[str]) -> Bench:
     scale = np.abs(np.linalg.eigvals(linear.jacobian)).max(axis=1)
     if not np.all(scale > 1e-12):
         raise NoEquilibrium(f"{variant.label} is flat at its equilibrium: no mode moves")
-    return Bench(variant, at, linear, keys, scale)
+    return LinearisedEquilibria(variant, at, linear, keys, scale)
 
 
 def claims(variant: Variant, protocol: Protocol, problems: list[str]) -> dict[str, list[dict[str, Any]]]:
@@ -82,23 +82,23 @@ def claims(variant: Variant, protocol: Protocol, problems: list[str]) -> dict[st
     how, wrong = protocol["equilibrium"], protocol["controls"]
     found: dict[str, list[dict[str, Any]]] = {key: [] for key in KEYS}
     with jax.enable_x64(True):
-        on = bench(variant, protocol, problems)
+        on = linearised(variant, protocol, problems)
         for name in how["rules"]:
-            linear, toys = _linear_lanes(on, name, how), _toy_lanes(on, name, how)
-            follow_lanes(on, name, [*linear, *toys], how, how["perturbation"])
-            found["A"] += [lane.record for lane in linear]
-            found["B"] += [lane.record for lane in toys]
+            linear, toys = _eigenmode_runs(on, name, how), _toy_runs(on, name, how)
+            follow_runs(on, name, [*linear, *toys], how, how["perturbation"])
+            found["A"] += [one.record for one in linear]
+            found["B"] += [one.record for one in toys]
             found["wrong L2"] += _wrongly_damped(on, name, linear, how, wrong["wrong_l2"])
             if name == how["rules"][0]:  # a control is as good under one rule, and costs as much as a claim
-                again = [dataclasses.replace(lane, record=dict(lane.record)) for lane in (*linear, *toys)]
-                follow_lanes(on, name, again, how, wrong["large_perturbation"])
+                again = [dataclasses.replace(one, record=dict(one.record)) for one in (*linear, *toys)]
+                follow_runs(on, name, again, how, wrong["large_perturbation"])
                 kept = [x.record for x in again if x.record["kind"] in ("leading", "fastest")]
                 found["large perturbation"] += kept
     return found
 
 
 def _wrongly_damped(
-    on: Bench, name: str, lanes: list[Lane], how: dict[str, Any], l2: float
+    on: LinearisedEquilibria, name: str, seeded: list[SeededRun], how: dict[str, Any], l2: float
 ) -> list[dict[str, Any]]:
     """The runs against the prediction for a critic with another L2 penalty."""
     jacobians = on.linear.jacobian.copy()
@@ -106,29 +106,29 @@ def _wrongly_damped(
     jacobians[:, half, half] -= l2
     wrong = prediction.steps(name, how["eta"] / on.scale, jacobians)
     records = []
-    for lane in (x for x in lanes if x.record["kind"] == "leading"):
-        mode = prediction.modes(wrong[lane.run], how["slowest"])[0]
-        record = {**lane.record, "predicted": mode.multiplier}
+    for one in (x for x in seeded if x.record["kind"] == "leading"):
+        mode = prediction.modes(wrong[one.run], how["slowest"])[0]
+        record = {**one.record, "predicted": mode.multiplier}
         judge(record, how)
         records.append(record)
     return records
 
 
-def _record(on: Bench, i: int, name: str, lr: float, **more: Any) -> dict[str, Any]:
+def _record(on: LinearisedEquilibria, i: int, name: str, lr: float, **more: Any) -> dict[str, Any]:
     problem, seed = on.keys[i]
     own = {"variant": on.variant.label, "problem": problem, "seed": seed, "rule": name, "lr": float(lr)}
     return {**own, "frozen_features": on.at.frozen, **more}
 
 
-def _linear_lanes(on: Bench, name: str, how: dict[str, Any]) -> list[Lane]:
+def _eigenmode_runs(on: LinearisedEquilibria, name: str, how: dict[str, Any]) -> list[SeededRun]:
     lr = how["eta"] / on.scale
-    lanes = []
+    seeded = []
     for i, matrix in enumerate(prediction.steps(name, lr, on.linear.jacobian)):
         found = prediction.modes(matrix, how["slowest"])
         fastest = max(found, key=lambda m: abs(m.multiplier - 1.0))
         for kind, mode in (("leading", found[0]), ("fastest", fastest)):
             record = _record(on, i, name, lr[i], kind=kind, predicted=mode.multiplier)
-            lanes.append(Lane(i, lr[i], mode.vector, record))
+            seeded.append(SeededRun(i, lr[i], mode.vector, record))
     limit = prediction.critical(name, on.linear.jacobian, on.scale, how)
     low, high = (np.where(limit > 0, f * limit, e / on.scale) for f, e in
                  zip(how["critical"], how["never_stable"], strict=True))  # fmt: skip
@@ -138,15 +138,15 @@ def _linear_lanes(on: Bench, name: str, how: dict[str, Any]) -> list[Lane]:
         for i in np.flatnonzero(known):
             mode = prediction.modes(matrices[i], how["slowest"])[0]
             more = {"critical": float(limit[i]), "side": side, "predicted": mode.multiplier}
-            lanes.append(
-                Lane(i, rate[i], mode.vector, _record(on, i, name, rate[i], kind="critical", **more))
+            seeded.append(
+                SeededRun(i, rate[i], mode.vector, _record(on, i, name, rate[i], kind="critical", **more))
             )
-    return lanes
+    return seeded
 
 
-def _toy_lanes(on: Bench, name: str, how: dict[str, Any]) -> list[Lane]:
+def _toy_runs(on: LinearisedEquilibria, name: str, how: dict[str, Any]) -> list[SeededRun]:
     lr = how["eta"] / on.scale
-    lanes: list[Lane] = []
+    seeded: list[SeededRun] = []
     matrices = prediction.steps(name, lr, on.linear.jacobian)
     for i, matrix in enumerate(matrices):
         parts = (on.linear.damping[i], on.linear.coupling[i], on.linear.response[i])
@@ -159,8 +159,8 @@ def _toy_lanes(on: Bench, name: str, how: dict[str, Any]) -> list[Lane]:
             record["predicted"] = {"full": near.multiplier}
             for kind, small in (("bare", toy.bare), ("corrected", toy.corrected)):
                 record["predicted"][kind] = _leading(prediction.steps(name, lr[i : i + 1], small[None])[0])
-            lanes.append(Lane(i, lr[i], near.vector, record))
-    return lanes
+            seeded.append(SeededRun(i, lr[i], near.vector, record))
+    return seeded
 
 
 def _leading(matrix: np.ndarray) -> complex:
@@ -171,7 +171,7 @@ def _leading(matrix: np.ndarray) -> complex:
     return complex(values[np.argmax(np.abs(values))])
 
 
-def _nearest(found: list[prediction.Mode], toy: prediction.Toy) -> prediction.Mode:
+def _nearest(found: list[prediction.StepMode], toy: prediction.Toy) -> prediction.StepMode:
     """The mode that lies most in a toy's plane; of two overdamped ones that do, the slower."""
     shares = np.array([_overlap(m.vector, toy) for m in found])
     return found[int(np.argmax(shares >= 0.5 * shares.max()))]
@@ -183,29 +183,31 @@ def _overlap(vector: np.ndarray, toy: prediction.Toy) -> float:
     return float(part / np.sum(np.abs(vector) ** 2))
 
 
-def follow_lanes(on: Bench, name: str, lanes: list[Lane], how: dict[str, Any], length: float) -> None:
-    """Run every lane from its seeded deviation and write what was measured into its record."""
-    runs = np.array([lane.run for lane in lanes])
+def follow_runs(
+    on: LinearisedEquilibria, name: str, seeded: list[SeededRun], how: dict[str, Any], length: float
+) -> None:
+    """Run every one from its seeded deviation and write what was measured into its record."""
+    runs = np.array([one.run for one in seeded])
     games, players = jax.tree.map(lambda x: x[runs], (on.at.game, on.at.players))
-    starts = np.stack([on.linear.basis[lane.run] @ _phased(lane, how) for lane in lanes])
+    starts = np.stack([on.linear.basis[one.run] @ _phased(one, how) for one in seeded])
     starts *= length / np.linalg.norm(starts, axis=1, keepdims=True)
     n = starts.shape[1]
     probes = np.random.default_rng(0).standard_normal((n, 8)) / np.sqrt(n)
-    rules = prediction.made(name, np.array([lane.lr for lane in lanes]))
+    rules = prediction.made(name, np.array([one.lr for one in seeded]))
     _, path = follow(
         rules, games, operators.moved(players, jnp.asarray(starts)), jnp.asarray(probes), how["steps"]
     )
     rest = np.asarray(jax.vmap(operators.flat)(players)) @ probes
     path = np.asarray(path) - rest[:, None]
-    for lane, deviation in zip(lanes, path, strict=True):
-        _judge(lane.record, deviation, how)
+    for one, deviation in zip(seeded, path, strict=True):
+        _judge(one.record, deviation, how)
 
 
-def _phased(lane: Lane, how: dict[str, Any]) -> np.ndarray:
+def _phased(one: SeededRun, how: dict[str, Any]) -> np.ndarray:
     """The real start on a complex mode, at a phase of the seed's."""
-    phase = np.random.default_rng([lane.record["seed"], 3]).uniform(0, 2 * np.pi)
-    y = np.real(np.exp(1j * phase) * lane.direction)
-    return y if np.linalg.norm(y) > 1e-3 * np.linalg.norm(lane.direction) else np.abs(lane.direction)
+    phase = np.random.default_rng([one.record["seed"], 3]).uniform(0, 2 * np.pi)
+    y = np.real(np.exp(1j * phase) * one.direction)
+    return y if np.linalg.norm(y) > 1e-3 * np.linalg.norm(one.direction) else np.abs(one.direction)
 
 
 def measured(deviation: np.ndarray, how: dict[str, Any]) -> complex:

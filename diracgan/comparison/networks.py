@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 
 from ..game import Players
-from ..training.networks import Architecture, Linear, Point, players
+from ..training.networks import Architecture, LinearCritic, PointGenerator, players
 from ..training.problems import problem
 from .protocol import Protocol
 
@@ -46,7 +46,7 @@ def students(protocol: Protocol, names: list[str]) -> tuple[Players, Array, list
     keys = [(name, seed) for name in names for seed in protocol.seeds]
     if names == ["dirac"]:
         zeros = jnp.zeros((len(keys), 2))
-        return Players(Linear(zeros), Point(zeros)), jnp.zeros((len(keys), 1, 1)), keys
+        return Players(LinearCritic(zeros), PointGenerator(zeros)), jnp.zeros((len(keys), 1, 1)), keys
     z = jnp.asarray(np.stack([latents(n, how["samples"], how["inputs"], s) for n, s in keys]))
     order = {n: i for i, n in enumerate(("point", "curve", "points8", "gauss2d"))}
     seeds = jnp.stack([jax.random.key(1000 * s + order[n]) for n, s in keys])

@@ -18,7 +18,7 @@ from ..rules import Rule, rule
 from ..variants import Variant
 
 
-class _Linear:
+class _LinearGame:
     """A game whose field is J z; the first half of z is the critic."""
 
     def __init__(self, jacobian: Array) -> None:
@@ -35,7 +35,7 @@ class _Linear:
 @jax.jit
 def _matrices(rules: Rule, jacobians: Array) -> Array:
     def one(rule: Rule, jacobian: Array) -> Array:
-        game = _Linear(jacobian)
+        game = _LinearGame(jacobian)
         zero = jnp.zeros(len(jacobian))
 
         def go(z: Array) -> Array:
@@ -62,20 +62,20 @@ def steps(name: str, lr: np.ndarray, jacobians: np.ndarray) -> np.ndarray:
 
 
 @dataclasses.dataclass(frozen=True)
-class Mode:
+class StepMode:
     """A mode of an iteration: its multiplier and its direction, (m,)."""
 
     multiplier: complex
     vector: np.ndarray
 
 
-def modes(matrix: np.ndarray, slowest: float) -> list[Mode]:
+def modes(matrix: np.ndarray, slowest: float) -> list[StepMode]:
     """The modes of one iteration that are not neutral, one of each conjugate pair, the slowest decaying first."""
     values, vectors = np.linalg.eig(matrix)
     speed = np.abs(values - 1.0)
     kept = (speed > slowest * speed.max()) & (values.imag > -1e-12)
     order = np.argsort(-np.abs(values[kept]), kind="stable")
-    return [Mode(complex(v), y) for v, y in zip(values[kept][order], vectors.T[kept][order], strict=True)]
+    return [StepMode(complex(v), y) for v, y in zip(values[kept][order], vectors.T[kept][order], strict=True)]
 
 
 def verdict(multiplier: complex, neutral: float) -> str:

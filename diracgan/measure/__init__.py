@@ -9,7 +9,16 @@ Example:
 
 from ..numerics.matrix_pencil import pencil
 from .equilibria import Equilibrium, teacher
-from .noise import Floor, floor, gradient_covariance
-from .spectrum import Modes, spectrum
+from .noise import NoiseFloor, floor, gradient_covariance
+from .spectrum import GameSpectrum, spectrum
 
-__all__ = ["Equilibrium", "Floor", "Modes", "floor", "gradient_covariance", "pencil", "spectrum", "teacher"]
+__all__ = [
+    "Equilibrium",
+    "GameSpectrum",
+    "NoiseFloor",
+    "floor",
+    "gradient_covariance",
+    "pencil",
+    "spectrum",
+    "teacher",
+]

@@ -33,7 +33,7 @@ class NoEquilibrium(InputError):
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class Featured(Game):
+class FrozenFeatureGame(Game):
     """A game whose critic trains its last layer alone, on the frozen ``features`` of a network."""
 
     features: Any = None
@@ -116,14 +116,16 @@ def teachers(variant: Variant, students: Players, z: Any) -> Equilibrium:
     logits = [0.0]
     for attempt in ("silent", "constant"):
         if attempt == "constant":
-            logits = _constants(Featured(*_fields(whole), features=students.phi), own, students.theta)
+            logits = _constants(
+                FrozenFeatureGame(*_fields(whole), features=students.phi), own, students.theta
+            )
         for logit in logits:
             silent = _constant(own, logit)
             full = students._replace(phi=_headed(students.phi, silent))
             if (worst := _speed(whole, full)) <= _REST:
                 return Equilibrium(whole, full, worst, logit, False)
         for logit in logits if attempt == "constant" else []:
-            partial = Featured(*_fields(whole), features=students.phi)
+            partial = FrozenFeatureGame(*_fields(whole), features=students.phi)
             alone = students._replace(phi=_constant(own, logit))
             if (worst := _speed(partial, alone)) <= _REST:
                 return Equilibrium(partial, alone, worst, logit, True)
@@ -188,7 +190,7 @@ def _pulls(games: Game, players: Players) -> Array:
 
 
 @dataclasses.dataclass(frozen=True)
-class Reduced:
+class ReducedJacobian:
     """The linearisation at equilibria of one shape, on the few directions that are not neutral.
 
     Attributes:
@@ -222,7 +224,7 @@ class Reduced:
         return self.jacobian[:, self.half :, : self.half]
 
 
-def reduced(games: Game, players: Players) -> Reduced:
+def reduced(games: Game, players: Players) -> ReducedJacobian:
     """Linearise equilibria from :func:`teacher`, stacked with a leading axis of runs; in 64 bits."""
     places = _places(players)
     runs, n = len(jax.tree.leaves(players)[0]), operators.length(players)
@@ -241,10 +243,10 @@ def reduced(games: Game, players: Players) -> Reduced:
     small = np.swapaxes(basis, 1, 2) @ images
     out = images - basis @ small
     scale = np.maximum(np.linalg.norm(images, axis=(1, 2)), 1e-300)
-    return Reduced(basis, small, np.linalg.norm(out, axis=(1, 2)) / scale)
+    return ReducedJacobian(basis, small, np.linalg.norm(out, axis=(1, 2)) / scale)
 
 
-def compressed(full: Reduced, tolerance: float = 1e-9) -> Reduced:
+def compressed(full: ReducedJacobian, tolerance: float = 1e-9) -> ReducedJacobian:
     """The same without the directions that are coupled to nothing, up to ``tolerance``; of equal ones the first stays.
 
     Of a wide critic's features few differ on the data; an eigenvalue costs the cube of their number.
@@ -266,7 +268,7 @@ def compressed(full: Reduced, tolerance: float = 1e-9) -> Reduced:
     leak = lost / np.maximum(np.linalg.norm(full.jacobian, axis=(1, 2)), 1e-300)
     if leak.max() > 1e3 * tolerance:
         return full
-    return Reduced(full.basis @ onto, small, full.leak + leak)
+    return ReducedJacobian(full.basis @ onto, small, full.leak + leak)
 
 
 def products(games: Game, players: Players, v: Any) -> np.ndarray:

@@ -17,7 +17,7 @@ from ..game import Game, Players
 from . import operators
 
 
-class Minibatch:
+class ResampledGame:
     """A game on minibatches: evaluation number ``draw`` of an iteration sees its own real samples and latents."""
 
     def __init__(self, game: Game, key: Array, batch: int) -> None:
@@ -87,7 +87,7 @@ def _fields(game: Game, players: Players, keys: Array, onto: Array, batch: int) 
 
 
 @dataclasses.dataclass(frozen=True)
-class Floor:
+class NoiseFloor:
     """What noise holds a run at, mode by mode.
 
     Attributes:
@@ -107,7 +107,7 @@ class Floor:
 
 def floor(
     step: Any, kicks: Sequence[Any], covariance: Any, ema: float | None = None, slowest: float = 1e-4
-) -> Floor:
+) -> NoiseFloor:
     """The stationary noise around a stable equilibrium, of the players and of their average.
 
     y+ = S y + sum_j B_j e_j with e_j of covariance Sigma: C = S C S* + sum_j B_j Sigma B_j*, on the modes that decay;
@@ -121,7 +121,7 @@ def floor(
         slowest: modes with 1 - |multiplier| below this are left out: neutral ones have no floor.
 
     Returns:
-        A :class:`Floor`.
+        A :class:`NoiseFloor`.
 
     Raises:
         InputError: when a mode grows.
@@ -153,4 +153,4 @@ def floor(
     found = solve_discrete_lyapunov(a, drive) if len(values) else np.zeros((0, 0), complex)
     power = np.real(np.diag(found))
     k = len(values)
-    return Floor(values, power[:k], None if ema is None else power[k:], found, left)
+    return NoiseFloor(values, power[:k], None if ema is None else power[k:], found, left)

@@ -18,16 +18,16 @@ from jax.flatten_util import ravel_pytree
 
 from ..game import Game, Players
 from ..rules import Rule
-from ..training.games import Minibatch
+from ..training.games import MinibatchGame
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class Portable(Game):
+class StackableGame(Game):
     """The game of one training batch as a pytree: it stacks, and changes its precision, with all that belongs to it.
 
     Attributes:
-        more: what else of a :class:`~diracgan.training.games.Minibatch` is made of arrays.
+        more: what else of a :class:`~diracgan.training.games.MinibatchGame` is made of arrays.
         plain: and what is not.
     """
 
@@ -37,18 +37,18 @@ class Portable(Game):
     def velocity(self, players: Players, *args: Any, **how: Any) -> Players:
         """The field as the training game has it, tricks included."""
         own = {f.name: getattr(self, f.name) for f in dataclasses.fields(Game)}
-        return Minibatch(**own, **self.more, **dict(self.plain)).velocity(players, *args, **how)
+        return MinibatchGame(**own, **self.more, **dict(self.plain)).velocity(players, *args, **how)
 
 
-def portable(game: Game) -> Game:
+def stackable(game: Game) -> Game:
     """A training batch's game as a pytree; any other game as it is."""
-    if not isinstance(game, Minibatch):
+    if not isinstance(game, MinibatchGame):
         return game
     own = {f.name: getattr(game, f.name) for f in dataclasses.fields(game)}
     base = {f.name: own.pop(f.name) for f in dataclasses.fields(Game)}
     base |= {n: _known(base[n]) for n in ("critic", "generator")}
     plain = {n: own.pop(n) for n in list(own) if n in ("seen", "unrolled", "labels")}
-    return Portable(**base, more=own, plain=tuple(plain.items()))
+    return StackableGame(**base, more=own, plain=tuple(plain.items()))
 
 
 _FUNCTIONS: dict[Any, Any] = {}

@@ -12,7 +12,7 @@ from jax import Array
 from ..game import Game, Players
 from ..rules import Rule
 from . import operators
-from .noise import Minibatch
+from .noise import ResampledGame
 
 
 @functools.partial(jax.jit, static_argnums=4)
@@ -53,7 +53,7 @@ def follow_minibatches(
 
         def go(state: tuple[Players, Any, Array], key: Array) -> tuple[tuple[Players, Any, Array], Array]:
             z, memory, mean = state
-            z, memory = rule.iterate(Minibatch(game, key, batch), z, memory)  # type: ignore[arg-type]
+            z, memory = rule.iterate(ResampledGame(game, key, batch), z, memory)  # type: ignore[arg-type]
             mean = keep * mean + (1.0 - keep) * operators.flat(z)
             return (z, memory, mean), jnp.stack([operators.flat(z) - start, mean - start]) @ probe
 

@@ -26,7 +26,7 @@ _KINK = 1e-3
 
 
 @dataclasses.dataclass(frozen=True)
-class Modes:
+class GameSpectrum:
     """Eigenvalues of a game's Jacobian, or of one whole iteration, with what they are worth.
 
     Attributes:
@@ -75,7 +75,7 @@ def spectrum(
     tol: float = 1e-6,
     most: int = 400,
     seed: int = 0,
-) -> Modes:
+) -> GameSpectrum:
     """The leading eigenvalues of the game Jacobian of a run, matrix-free.
 
     Arnoldi on v -> J v, the derivative of the joint field (-grad_phi L_D, -grad_theta L_G) at the players, or of one
@@ -97,7 +97,7 @@ def spectrum(
         seed: of the random start.
 
     Returns:
-        :class:`Modes`.
+        :class:`GameSpectrum`.
 
     Raises:
         InputError: for arguments that are not allowed.
@@ -146,7 +146,7 @@ def spectrum(
     )
     if not many:
         fields = {name: x[0] for name, x in fields.items()}
-    return Modes(**fields, which=which, of=of, size=n, products=found.products)
+    return GameSpectrum(**fields, which=which, of=of, size=n, products=found.products)
 
 
 def _listed(run: Any) -> tuple[list[Any], bool]:
@@ -186,10 +186,10 @@ def _parts(run: Any, players: Players | None, rule: Rule | None, of: str, sample
         if rule is None and players is None:
             memory = getattr(getattr(getattr(run, "state", None), "inner", None), "memory", None)
     if of == "flow":
-        return operators.portable(game), at, None, None
+        return operators.stackable(game), at, None, None
     if by is None:
         raise InputError("of='step' needs a rule; add rule=dg.rule(...)")
-    return operators.portable(game), at, by, memory
+    return operators.stackable(game), at, by, memory
 
 
 def _measure(

@@ -21,11 +21,11 @@ class Alarm(NamedTuple):
     text: str
 
 
-class Watch:
+class AlarmMonitor:
     """Looks at one run's metrics, line by line.
 
     Example:
-        >>> Watch(Alarms()).look({"step": 3, "loss_d": float("nan")}).name
+        >>> AlarmMonitor(Alarms()).check({"step": 3, "loss_d": float("nan")}).name
         'NaN'
     """
 
@@ -33,7 +33,7 @@ class Watch:
         """``alarms``: the limits."""
         self.limits, self.zeros, self.most, self.start = alarms, 0, 0.0, None
 
-    def look(self, line: Mapping[str, Any]) -> Alarm | None:
+    def check(self, line: Mapping[str, Any]) -> Alarm | None:
         """The alarm that a line of metrics raises, or None."""
         step = line.get("step", 0)
         for name, value in line.items():

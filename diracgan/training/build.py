@@ -15,19 +15,19 @@ from ..errors import InputError
 from ..game import Players
 from ..variants import Variant
 from .classifier import train_classifier
-from .config import Plan
+from .config import RunConfig
 from .games import game as one_game
 from .networks import players as fresh
-from .trainer import Setup, TrainState, begin, convolutional, stack
+from .trainer import TrainingSetup, TrainState, begin, convolutional, stack
 
 
-def start(made: Plan, players: Players | None = None) -> tuple[Setup, TrainState]:
+def start(made: RunConfig, players: Players | None = None) -> tuple[TrainingSetup, TrainState]:
     """What is trained, and the state before the first iteration.
 
     Raises:
         InputError: for a device that is not there.
     """
-    course, dtype = made.course, _parameters_dtype(made)
+    course, dtype = made.training, _parameters_dtype(made)
     keys = [jax.random.fold_in(jax.random.key(course.seed + k), 7) for k in range(course.seeds)]
     on = _cast(made.problem, dtype)
     both = [fresh(made.networks, on, key) if players is None else _cast(players, dtype) for key in keys]
@@ -42,7 +42,7 @@ def start(made: Plan, players: Players | None = None) -> tuple[Setup, TrainState
         reference = (
             batch.x if not conditional else one_game(made.variant, on, batch=batch, conditional=True).x_real
         )
-    setup = Setup(
+    setup = TrainingSetup(
         _cast(made.variant, dtype),
         _cast(made.rule, dtype),
         on,
@@ -71,13 +71,13 @@ def start(made: Plan, players: Players | None = None) -> tuple[Setup, TrainState
 
 
 @contextlib.contextmanager
-def arithmetic(made: Plan) -> Iterator[None]:
+def arithmetic(made: RunConfig) -> Iterator[None]:
     """The numbers and the device of a run, while it lasts; nothing global changes.
 
     Raises:
         InputError: for a device that this machine does not have.
     """
-    course = made.course
+    course = made.training
     with contextlib.ExitStack() as held:
         held.enter_context(jax.enable_x64(course.dtype == "float64"))
         if course.device != "auto":
@@ -92,7 +92,7 @@ def arithmetic(made: Plan) -> Iterator[None]:
         yield
 
 
-def generators(setup: Setup, state: TrainState) -> dict[str, Any]:
+def generators(setup: TrainingSetup, state: TrainState) -> dict[str, Any]:
     """The generator and every average of it that is kept, by name."""
     found = {"raw": state.inner.players.theta}
     if state.inner.ema is not None:
@@ -103,7 +103,7 @@ def generators(setup: Setup, state: TrainState) -> dict[str, Any]:
     return found
 
 
-def warnings(made: Plan) -> list[str]:
+def warnings(made: RunConfig) -> list[str]:
     """What is allowed and unwise about a plan, one line each."""
     found = []
     norm = made.networks.norm_d
@@ -123,8 +123,8 @@ def _own_penalty(variant: Any) -> bool:
     return type(variant).penalty is not Variant.penalty
 
 
-def _parameters_dtype(made: Plan) -> Any:
-    return jnp.float64 if made.course.dtype == "float64" else jnp.float32
+def _parameters_dtype(made: RunConfig) -> Any:
+    return jnp.float64 if made.training.dtype == "float64" else jnp.float32
 
 
 def _cast(tree: Any, dtype: Any) -> Any:

@@ -97,7 +97,7 @@ class Alarms(Parametric):
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class RunConfig:
     """A run before it is made; :meth:`table` and :func:`from_table` are each other's inverse."""
 
     variant: Variant
@@ -106,11 +106,11 @@ class Plan:
     networks: Architecture
     tricks: tuple[Trick, ...]
     alarms: Alarms
-    course: TrainingConfig
+    training: TrainingConfig
     averages: tuple[float, ...] = ()
 
     def table(self) -> dict[str, Any]:
-        """The plan as plain values.
+        """The config as plain values.
 
         Raises:
             InputError: for a rule or a problem that no words make again.
@@ -119,7 +119,7 @@ class Plan:
             raise InputError(
                 "a problem made by hand cannot be written to a folder; allowed: dg.training.problem(...)"
             )
-        top = {n: x for n, x in self.course.hyperparameters.items() if x is not None}
+        top = {n: x for n, x in self.training.hyperparameters.items() if x is not None}
         return {
             **top,
             "averages": list(self.averages),
@@ -132,7 +132,7 @@ class Plan:
         }
 
 
-def plan(
+def configure(
     variant: str | Variant = "ns",
     problem_: str | Problem = "ring8",
     *,
@@ -142,7 +142,7 @@ def plan(
     alarms: Alarms | Mapping[str, Any] | None = None,
     averages: Any = (),
     **course: Any,
-) -> Plan:
+) -> RunConfig:
     """Put a run together from names or objects, with every default decided.
 
     Raises:
@@ -175,7 +175,7 @@ def plan(
     if not isinstance(moves, Rule):
         raise InputError(f"{rule_!r} is no rule; allowed: a name, or what dg.rule(...) returns")
     decays = [averages] if isinstance(averages, (int, float, str)) else averages
-    return Plan(
+    return RunConfig(
         losses,
         moves,
         on,
@@ -212,8 +212,8 @@ def _fit(tricks: list[Trick], on: Problem, built: Architecture) -> None:
             )
 
 
-def from_table(table: Mapping[str, Any], source: str = "the plan") -> Plan:
-    """A plan from plain values, such as a TOML file's.
+def from_table(table: Mapping[str, Any], source: str = "the config") -> RunConfig:
+    """A config from plain values, such as a TOML file's.
 
     Raises:
         InputError: for an unknown key, naming the table and the nearest one, or a value that is not allowed.
@@ -240,7 +240,7 @@ def from_table(table: Mapping[str, Any], source: str = "the plan") -> Plan:
         on = dict(given.get("problem", {"name": "ring8"}))
         made = parse(_name(variant_, "variant"))
         losses = build(type(made), {**made.hyperparameters, **variant_}) if variant_ else made
-        return plan(
+        return configure(
             losses,
             problem(_name(on, "problem"), **on),
             rule_=_rule(given["rule"]) if "rule" in given else None,
@@ -254,11 +254,11 @@ def from_table(table: Mapping[str, Any], source: str = "the plan") -> Plan:
         raise InputError(f"{source}: {error}") from error
 
 
-def read(path: str | os.PathLike[str]) -> Plan:
-    """The plan of a TOML file.
+def read(path: str | os.PathLike[str]) -> RunConfig:
+    """The config of a TOML file.
 
     Raises:
-        InputError: when it is missing, no TOML, or no plan.
+        InputError: when it is missing, not TOML, or not a config.
     """
     shown = os.fspath(path)
     try:
@@ -363,4 +363,4 @@ def _source(losses: Variant) -> str:
     return f"{cls.__module__}:{name}" if getattr(module, "__spec__", None) else name
 
 
-__all__ = ["Alarms", "Plan", "TrainingConfig", "default_rule", "from_table", "plan", "read", "toml"]
+__all__ = ["Alarms", "RunConfig", "TrainingConfig", "configure", "default_rule", "from_table", "read", "toml"]

@@ -17,16 +17,53 @@ import jax.numpy as jnp
 from jax import Array
 
 from ..game import Game, Players, Samples, constrain
+from ..parameters import Parametric
 from ..variants import Variant
 from . import networks
 from .networks import PLAIN, Pass
 from .problems import Batch, Problem
 from .random import normal, uniform
-from .tricks import MixedBatches, Trick
+
+
+class Trick(Parametric):
+    """Base: changes nothing. Subclass it, override what it changes, and name it with
+    :func:`~diracgan.training.tricks.register_trick`.
+
+    Example:
+        >>> import diracgan.training.tricks as tricks
+        >>> tricks.trick("clip-gradient", norm=2.0).label
+        'clip-gradient(norm=2)'
+    """
+
+    def show(self, who: str, x: Samples, game: MinibatchGame) -> Samples:
+        """The samples that the loss of ``who`` is computed from."""
+        return x
+
+    def critic(self, game: MinibatchGame, players: Players) -> Array | float:
+        """What joins the critic's loss."""
+        return 0.0
+
+    def generator(self, game: MinibatchGame, players: Players) -> Array | float:
+        """What joins the generator's loss."""
+        return 0.0
+
+    def velocity(self, v: Players) -> Players:
+        """The velocity as the rule is told it."""
+        return v
+
+    @property
+    def replaces(self) -> bool:
+        """Whether :meth:`generator` stands in the place of the generator's loss."""
+        return False
+
+    @property
+    def one_batch(self) -> bool:
+        """Whether the critic sees real and fake samples in one batch."""
+        return False
 
 
 @dataclasses.dataclass(frozen=True)
-class Minibatch(Game):
+class MinibatchGame(Game):
     """The game of one minibatch: the losses on its samples, with the tricks.
 
     Attributes:
@@ -78,7 +115,7 @@ class Minibatch(Game):
     def judged(self, phi: Any, x: Samples) -> tuple[Array, Array]:
         """The logits of real and of fake samples, in two batches or in one."""
         network = constrain(self.variant, phi)
-        if any(isinstance(t, MixedBatches) for t in self.tricks):
+        if any(t.one_batch for t in self.tricks):
             both = networks.critic(network, jnp.concatenate(x), self.seen)
             return both[: len(x.real)], both[len(x.real) :]
         if self.seen.key is None:
@@ -127,14 +164,14 @@ class Minibatch(Game):
         return start
 
 
-class Minibatches:
+class StochasticGame:
     """A game that draws a fresh minibatch for each evaluation: what a rule iterates on in training.
 
     It answers to everything that a :class:`~diracgan.game.Game` does; ``at(draw)`` is the game of one evaluation,
     and whatever is asked for without a number is asked of the first.
     """
 
-    def __init__(self, draw: Callable[[Any], Minibatch]) -> None:
+    def __init__(self, draw: Callable[[Any], MinibatchGame]) -> None:
         """``draw``: number of the evaluation -> its game."""
         self.at = draw
 
@@ -159,7 +196,7 @@ def game(
     batch: Batch | None = None,
     conditional: bool = False,
     **how: Any,
-) -> Minibatch:
+) -> MinibatchGame:
     """The game of one batch of a problem: no randomness, every derivative, any rule.
 
     Its players are what :func:`~diracgan.training.networks.players` makes: ``Players(phi, theta)`` of networks.
@@ -174,10 +211,10 @@ def game(
         count: how many samples of a mixture (1024); a finite problem is taken whole.
         batch: the batch itself, in place of one from ``key``: x (n, ...), z (m, k).
         conditional: whether samples and inputs carry their labels.
-        **how: further fields of :class:`Minibatch`, e.g. ``tricks``.
+        **how: further fields of :class:`MinibatchGame`, e.g. ``tricks``.
 
     Returns:
-        A :class:`Minibatch`, which is a :class:`~diracgan.game.Game`.
+        A :class:`MinibatchGame`, which is a :class:`~diracgan.game.Game`.
 
     Example:
         >>> import jax, diracgan as dg
@@ -196,7 +233,7 @@ def game(
     how.setdefault("key", jax.random.key(1) if key is None else jax.random.fold_in(key, 1))
     seen = how.pop("seen", PLAIN)
     for_g = how.pop("making", Pass(dtype=seen.dtype))
-    return Minibatch(
+    return MinibatchGame(
         variant,
         x,
         z,
@@ -231,13 +268,13 @@ def minibatches(
         dropout: whether networks drop activations.
         reference: the batch of virtual batch norm, (m, ...), or None.
         dtype: what networks compute in; None for the type of their parameters.
-        **how: further fields of :class:`Minibatch`.
+        **how: further fields of :class:`MinibatchGame`.
 
     Returns:
         Something that answers like a :class:`~diracgan.game.Game`.
     """
 
-    def at(draw: Any) -> Minibatch:
+    def at(draw: Any) -> MinibatchGame:
         mine = jax.random.fold_in(key, draw)
         keys = jax.random.split(mine, 3)
         batch = problem.draw(keys[0], size)
@@ -264,7 +301,7 @@ def minibatches(
             **how,
         )
 
-    return Minibatches(at)
+    return StochasticGame(at)
 
 
 def _labelled(problem: Problem, batch: Batch) -> tuple[Array, Array]:

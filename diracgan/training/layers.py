@@ -43,7 +43,7 @@ class Pass(NamedTuple):
 PLAIN = Pass()  # no dropout, no reference, the parameters' own numbers
 
 
-class Linear(eqx.Module):
+class LinearCritic(eqx.Module):
     """The Dirac critic D(x) = w.x, w (d,)."""
 
     w: Array
@@ -53,7 +53,7 @@ class Linear(eqx.Module):
         return x @ self.w
 
 
-class Point(eqx.Module):
+class PointGenerator(eqx.Module):
     """The Dirac generator: one sample, wherever z is."""
 
     point: Array

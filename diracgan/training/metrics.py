@@ -16,9 +16,9 @@ from jax import Array
 from ..game import Players, constrain
 from ..variants.penalties import squared_slopes
 from . import networks
-from .games import Minibatch
+from .games import MinibatchGame
 from .problems import Problem
-from .trainer import Setup, TrainState
+from .trainer import TrainingSetup, TrainState
 from .trainer import game as game_of
 from .tricks import length
 
@@ -155,7 +155,9 @@ def probe(features: Any, labels: Any, classes: int, ridge: float = 1e-2) -> floa
     return float(np.mean(np.argmax(f[half:] @ w, axis=1) == y[half:]))
 
 
-def path(setup: Setup, a: Players, b: Players, seed: Any = 0, points: int = 21) -> dict[str, list[float]]:
+def path(
+    setup: TrainingSetup, a: Players, b: Players, seed: Any = 0, points: int = 21
+) -> dict[str, list[float]]:
     """Path angle and path norm on the straight line from one pair of players to another.
 
     With v the joint field on one minibatch: cosine of v with b - a, and |v|, at ``points`` places. Rotation
@@ -169,7 +171,7 @@ def path(setup: Setup, a: Players, b: Players, seed: Any = 0, points: int = 21) 
 
 
 @eqx.filter_jit
-def _path(setup: Setup, a: Players, b: Players, seed: Array, places: Array) -> dict[str, Array]:
+def _path(setup: TrainingSetup, a: Players, b: Players, seed: Array, places: Array) -> dict[str, Array]:
     on = game_of(setup, seed, _LOOKING, a, 0)
     way = jax.tree.map(jnp.subtract, b, a)
 
@@ -191,7 +193,7 @@ def singular_values(players: Players, count: int = 3) -> dict[str, list[float]]:
     return found
 
 
-def look(setup: Setup, state: TrainState, generator: Any) -> dict[str, float]:
+def look(setup: TrainingSetup, state: TrainState, generator: Any) -> dict[str, float]:
     """The scalars of one state, and of samples of ``generator`` (the generator, or one of its averages).
 
     Losses and mean logits on a minibatch; ``margin``: the least real logit less the largest fake one; norms of both
@@ -213,9 +215,9 @@ def look(setup: Setup, state: TrainState, generator: Any) -> dict[str, float]:
 
 @eqx.filter_jit
 def _look(
-    setup: Setup, state: TrainState, generator: Any
+    setup: TrainingSetup, state: TrainState, generator: Any
 ) -> tuple[dict[str, Array], tuple[Array, Array] | None]:
-    on: Minibatch = game_of(setup, state.seed, _LOOKING, state.past, state.step).at(state.step)
+    on: MinibatchGame = game_of(setup, state.seed, _LOOKING, state.past, state.step).at(state.step)
     z = state.inner.players
     x = on.shown("critic", on.fake(z))
     real, fake = on.judged(z.phi, x)
@@ -243,7 +245,7 @@ def _look(
 
 
 def sample(
-    setup: Setup,
+    setup: TrainingSetup,
     generator: Any,
     key: Array,
     count: int,
@@ -299,7 +301,7 @@ def _classified(classifier: Any, x: Array) -> tuple[Array, Array]:
 
 
 @eqx.filter_jit
-def critic_features(setup: Setup, players: Players, x: Array) -> Array:
+def critic_features(setup: TrainingSetup, players: Players, x: Array) -> Array:
     """The critic's features of unlabelled samples: (n, ...) -> (n, k)."""
     network = constrain(setup.variant, players.phi)
     return network.features(x, networks.Pass(None, setup.reference)).reshape(len(x), -1)

@@ -33,13 +33,13 @@ from .layers import (
     Down,
     Dropout,
     Flat,
-    Linear,
+    LinearCritic,
     MinibatchDifference,
     MinibatchDiscrimination,
     MinibatchStd,
     Norm,
     Pass,
-    Point,
+    PointGenerator,
     Project,
     Up,
     Weighted,
@@ -162,10 +162,10 @@ def singular_values(network: Any, count: int = 3) -> dict[str, list[float]]:
     What BigGAN watches (arXiv 1809.11096, section 4.1): most stay, some grow until they explode.
 
     Example:
-        >>> singular_values(Linear(jnp.array([3.0, 4.0])))
+        >>> singular_values(LinearCritic(jnp.array([3.0, 4.0])))
         {'w': [5.0]}
     """
-    if isinstance(network, Linear):
+    if isinstance(network, LinearCritic):
         return {"w": _top(network.w[:, None], count)}
     flat = jax.tree_util.tree_leaves_with_path(network, is_leaf=lambda x: isinstance(x, Weighted))
     return {
@@ -264,7 +264,7 @@ def players(architecture: Architecture, problem: Problem, key: Array) -> Players
     for_d, for_g = jax.random.split(key)
     if a.kind == "linear":
         start = problem.start()
-        return Players(Linear(start.phi), Point(start.theta))
+        return Players(LinearCritic(start.phi), PointGenerator(start.theta))
     classes = problem.classes if a.condition != "none" else 0
     build = _mlp if a.kind == "mlp" else _dcgan
     return Players(
@@ -413,14 +413,14 @@ __all__ = [
     "Down",
     "Dropout",
     "Generator",
-    "Linear",
+    "LinearCritic",
     "MinibatchDifference",
     "MinibatchDiscrimination",
     "MinibatchStd",
     "Network",
     "Norm",
     "Pass",
-    "Point",
+    "PointGenerator",
     "Project",
     "Up",
     "Weighted",

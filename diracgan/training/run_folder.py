@@ -20,7 +20,7 @@ CONFIG, METRICS, RESULT = "config.toml", "metrics.jsonl", "result.json"
 SCHEMA = "diracgan.train/1"
 
 
-class Folder:
+class RunFolder:
     """What a run writes, each thing whole."""
 
     def __init__(self, folder: Path, tensorboard: bool = False) -> None:

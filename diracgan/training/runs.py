@@ -1,4 +1,4 @@
-"""A run: made from a plan, kept in a folder, resumed where it was stopped.
+"""A run: made from a config, kept in a folder, resumed where it was stopped.
 
 run/config.toml          everything that makes it again: diracgan train --config run/config.toml
 run/metrics.jsonl        one JSON object a line, no times in it: two equal runs write equal files
@@ -27,13 +27,13 @@ from ..files import folder as writable
 from ..files import replacing
 from ..game import Players
 from . import metrics, pictures
-from .alarms import Alarm, Watch
+from .alarms import Alarm, AlarmMonitor
 from .build import arithmetic, generators, start, warnings
-from .config import Plan, from_table, plan, read, toml
-from .games import Minibatch
+from .config import RunConfig, configure, from_table, read, toml
+from .games import MinibatchGame
 from .games import game as one_game
-from .run_folder import CONFIG, METRICS, RESULT, Folder, jsonable, lines_until, restore
-from .trainer import Setup, TrainState, advance, unstack
+from .run_folder import CONFIG, METRICS, RESULT, RunFolder, jsonable, lines_until, restore
+from .trainer import TrainingSetup, TrainState, advance, unstack
 
 _GRID, _CLOUD = 64, 1000  # samples in a picture
 _PATIENCE_S = 0.5  # between two looks at the clock
@@ -46,7 +46,7 @@ class Run:
     """A run that was made: its players, its metrics and how it ended.
 
     Attributes:
-        plan: what it was made from.
+        config: what it was made from.
         setup: the same, ready to go on.
         state: the state after the last iteration.
         metrics: the lines of metrics; with several seeds each names its own.
@@ -55,8 +55,8 @@ class Run:
         folder: where it is kept, or None.
     """
 
-    plan: Plan
-    setup: Setup
+    config: RunConfig
+    setup: TrainingSetup
     state: TrainState
     metrics: list[dict[str, Any]]
     result: str = "ok"
@@ -96,27 +96,27 @@ class Run:
         Raises:
             InputError: for an average that was not kept.
         """
-        with arithmetic(self.plan):
+        with arithmetic(self.config):
             kept = generators(self.setup, unstack(self.state, 0))
             name = "raw" if average is None else str(average)
             if name not in kept:
                 raise unknown("average", name, kept)
-            limit = self.plan.course.truncation if truncation is None else truncation
+            limit = self.config.training.truncation if truncation is None else truncation
             key, many = jax.random.key(seed), integer("count", count, low=1)
             return np.asarray(metrics.sample(self.setup, kept[name], key, many, limit, dropout)[0])
 
     def path(self, points: int = 21) -> dict[str, list[float]]:
         """Path angle and path norm from the first seed's start to where it is now: :func:`monitors.path`."""
-        with arithmetic(self.plan):
-            begun = unstack(start(self.plan)[1], 0).inner.players
+        with arithmetic(self.config):
+            begun = unstack(start(self.config)[1], 0).inner.players
             return metrics.path(
-                self.setup, begun, unstack(self.state, 0).inner.players, self.plan.course.seed, points
+                self.setup, begun, unstack(self.state, 0).inner.players, self.config.training.seed, points
             )
 
-    def game(self, count: int = 0, seed: int = 0) -> Minibatch:
+    def game(self, count: int = 0, seed: int = 0) -> MinibatchGame:
         """The game of one large batch of the run's problem: its field, without randomness."""
         s = self.setup
-        with arithmetic(self.plan):
+        with arithmetic(self.config):
             made = one_game(
                 s.variant, s.problem, jax.random.key(seed), count=count, conditional=s.conditional
             )
@@ -178,7 +178,7 @@ def train(
         >>> run.result, [line["step"] for line in run.metrics]
         ('ok', [0, 2, 4])
     """
-    made = plan(
+    made = configure(
         variant,
         problem,
         rule_=rule,
@@ -191,17 +191,17 @@ def train(
         dtype=dtype,
         **course,
     )
-    return carry_out(made, out, players=players, tell=tell)
+    return train_from_config(made, out, players=players, tell=tell)
 
 
-def carry_out(
-    made: Plan,
+def train_from_config(
+    made: RunConfig,
     out: str | os.PathLike[str] | None = None,
     *,
     players: Players | None = None,
     tell: Tell | None = None,
 ) -> Run:
-    """Make the run of a plan; arguments as in :func:`train`."""
+    """Make the run of a config; arguments as in :func:`train`."""
     target, table = None, {}
     if out is not None:
         if players is not None:
@@ -237,11 +237,11 @@ def resume(folder: str | os.PathLike[str], *, steps: int | None = None, tell: Te
     target = Path(os.fspath(folder))
     made = read(target / CONFIG)
     if steps is not None:
-        longer = dataclasses.replace(made.course, steps=integer("steps", steps, low=1))
-        made = dataclasses.replace(made, course=longer)
+        longer = dataclasses.replace(made.training, steps=integer("steps", steps, low=1))
+        made = dataclasses.replace(made, training=longer)
     with arithmetic(made):
         run = _restored(made, target, "last")
-        if run.steps > made.course.steps:
+        if run.steps > made.training.steps:
             raise InputError(f"{target} has made {run.steps} steps; allowed: steps = {run.steps} or more")
         if steps is not None:
             with replacing(target / CONFIG) as temporary:
@@ -275,8 +275,8 @@ def load_run(folder: str | os.PathLike[str], which: str = "last") -> Run:
 
 
 def _go_on(run: Run, tell: Tell | None) -> Run:
-    course, setup = run.plan.course, run.setup
-    watches = {k: Watch(run.plan.alarms) for k in range(course.seeds)}
+    course, setup = run.config.training, run.setup
+    watches = {k: AlarmMonitor(run.config.alarms) for k in range(course.seeds)}
     stopped: dict[int, Alarm] = {}
     best = np.inf
     for line in run.metrics:
@@ -284,7 +284,7 @@ def _go_on(run: Run, tell: Tell | None) -> Run:
         best = min(best, _score(line)) if line["step"] % _or_never(course.save_every) == 0 else best
     began, first = time.monotonic(), run.steps
     line: dict[str, Any] = run.metrics[-1] if run.metrics else {}
-    files = None if run.folder is None else Folder(run.folder, course.tensorboard)
+    files = None if run.folder is None else RunFolder(run.folder, course.tensorboard)
     every = (course.log_every, course.sample_every, course.save_every)
     chunk, step = 1, run.steps
     if step == 0 and not run.metrics:
@@ -335,18 +335,20 @@ def _score(line: Mapping[str, Any]) -> float:
     return float(line.get("distance", np.inf))
 
 
-def _heed(watches: dict[int, Watch], stopped: dict[int, Alarm], line: Mapping[str, Any], seed: int) -> None:
+def _heed(
+    watches: dict[int, AlarmMonitor], stopped: dict[int, Alarm], line: Mapping[str, Any], seed: int
+) -> None:
     k = line.get("seed", seed) - seed
     if k not in stopped:
-        alarm = watches[k].look(line)
+        alarm = watches[k].check(line)
         if alarm is not None:
             stopped[k] = alarm
 
 
 def _log(
-    run: Run, files: Folder | None, watches: dict[int, Watch], stopped: dict[int, Alarm]
+    run: Run, files: RunFolder | None, watches: dict[int, AlarmMonitor], stopped: dict[int, Alarm]
 ) -> dict[str, Any]:
-    course = run.plan.course
+    course = run.config.training
     last: dict[str, Any] = {}
     for k in range(course.seeds):
         state = unstack(run.state, k)
@@ -360,7 +362,7 @@ def _log(
     return last
 
 
-def _measured(setup: Setup, state: TrainState) -> dict[str, Any]:
+def _measured(setup: TrainingSetup, state: TrainState) -> dict[str, Any]:
     """One line of metrics: plain numbers."""
     kept = generators(setup, state)
     theta = kept["raw"]
@@ -381,7 +383,7 @@ def _measured(setup: Setup, state: TrainState) -> dict[str, Any]:
     return line
 
 
-def _picture(run: Run, files: Folder | None) -> None:
+def _picture(run: Run, files: RunFolder | None) -> None:
     setup, state = run.setup, unstack(run.state, 0)
     if files is None or setup.problem.inputs == 0:
         return
@@ -389,7 +391,7 @@ def _picture(run: Run, files: Folder | None) -> None:
     key = jax.random.fold_in(jax.random.key(state.seed), 13)
     panels = {"data": np.asarray(setup.problem.draw(key, count).x)}
     for name, theta in generators(setup, state).items():
-        limit = run.plan.course.truncation
+        limit = run.config.training.truncation
         panels[name] = np.asarray(metrics.sample(setup, theta, key, count, limit)[0])
     if not setup.problem.images or setup.problem.data.ndim == 4:
         pictures.write(files.samples / f"{int(state.step):08d}.png", panels, setup.problem.images)
@@ -401,9 +403,9 @@ def _end(run: Run, stopped: dict[int, Alarm]) -> None:
         return
     names = sorted({a.name for a in stopped.values()})
     first = next(iter(stopped.values()))
-    some = f" ({len(stopped)} of {run.plan.course.seeds} seeds)" if run.plan.course.seeds > 1 else ""
+    some = f" ({len(stopped)} of {run.config.training.seeds} seeds)" if run.config.training.seeds > 1 else ""
     run.text = f"alarm: {first.name}{some}: {first.text}"
-    run.result = ", ".join(names) if len(stopped) == run.plan.course.seeds else "ok"
+    run.result = ", ".join(names) if len(stopped) == run.config.training.seeds else "ok"
 
 
 def _record(run: Run, seconds: float, steps: int) -> dict[str, Any]:
@@ -421,7 +423,7 @@ def _record(run: Run, seconds: float, steps: int) -> dict[str, Any]:
     }
 
 
-def _restored(made: Plan, target: Path, which: str) -> Run:
+def _restored(made: RunConfig, target: Path, which: str) -> Run:
     setup, like = start(made)
     file = target / "checkpoints" / f"{which}.eqx"
     state, step = restore(file, like)
@@ -435,7 +437,7 @@ def _restored(made: Plan, target: Path, which: str) -> Run:
     return Run(made, setup, state, lines or [], folder=target)
 
 
-def _rebuilt(made: Plan) -> dict[str, Any]:
+def _rebuilt(made: RunConfig) -> dict[str, Any]:
     """The plan's table, once it has been seen to make the plan again."""
     table = made.table()
     again = from_table(table, "the run's config").table()
@@ -450,4 +452,14 @@ def _first_difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
     )
 
 
-__all__ = ["Run", "carry_out", "generators", "load_run", "plan", "resume", "start", "train", "warnings"]
+__all__ = [
+    "Run",
+    "configure",
+    "generators",
+    "load_run",
+    "resume",
+    "start",
+    "train",
+    "train_from_config",
+    "warnings",
+]

@@ -1,7 +1,7 @@
 """The training step: one iteration of a rule on a minibatch game, and what is kept beside the players.
 
-Nothing here knows of files. A :class:`Setup` says what is trained and how, a :class:`TrainState` is everything that
-one iteration hands to the next, and :func:`advance` makes iterations; all three are pytrees.
+Nothing here knows of files. A :class:`TrainingSetup` says what is trained and how, a :class:`TrainState` is everything
+that one iteration hands to the next, and :func:`advance` makes iterations; all three are pytrees.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from ..rules.base import init as rule_init
 from ..rules.base import step as rule_step
 from ..variants import Variant
 from . import networks
-from .games import Minibatches, minibatches
+from .games import StochasticGame, minibatches
 from .problems import Problem
 from .tricks import History, Trick
 
 _BEFORE = 1 << 30  # numbers of pre-training iterations, apart from those of training
 
 
-class Setup(eqx.Module):
+class TrainingSetup(eqx.Module):
     """What is trained, and how.
 
     Attributes:
@@ -86,7 +86,9 @@ class TrainState(NamedTuple):
     seed: Array
 
 
-def game(setup: Setup, seed: Array, number: Any, past: Any = None, step: Any = None) -> Minibatches:
+def game(
+    setup: TrainingSetup, seed: Array, number: Any, past: Any = None, step: Any = None
+) -> StochasticGame:
     """The game of the iteration ``number``; ``step`` is what decays go by, where that is another."""
     key = jax.random.fold_in(jax.random.key(seed), number)
     return minibatches(
@@ -106,7 +108,7 @@ def game(setup: Setup, seed: Array, number: Any, past: Any = None, step: Any = N
     )
 
 
-def begin(setup: Setup, players: Players, seed: Any, pretrain: int = 0) -> TrainState:
+def begin(setup: TrainingSetup, players: Players, seed: Any, pretrain: int = 0) -> TrainState:
     """The state before the first iteration.
 
     Args:
@@ -127,18 +129,18 @@ def begin(setup: Setup, players: Players, seed: Any, pretrain: int = 0) -> Train
 
 
 @eqx.filter_jit
-def _init(setup: Setup, players: Players, seed: Array) -> State:
+def _init(setup: TrainingSetup, players: Players, seed: Array) -> State:
     players = game(setup, seed, _BEFORE - 1, players, 0).project(players)
     return rule_init(setup.rule, game(setup, seed, 0, players), players)  # type: ignore[arg-type]
 
 
 @eqx.filter_jit
-def _before(setup: Setup, inner: State, seed: Array, number: Array) -> State:
+def _before(setup: TrainingSetup, inner: State, seed: Array, number: Array) -> State:
     held = _Held(game(setup, seed, number, inner.players, 0))
     return rule_step(setup.rule, held, inner)  # type: ignore[arg-type]
 
 
-def iteration(setup: Setup, state: TrainState) -> TrainState:
+def iteration(setup: TrainingSetup, state: TrainState) -> TrainState:
     """One whole iteration of the rule, a pure function."""
     on = game(setup, state.seed, state.step, state.past)
     inner = rule_step(setup.rule, on, state.inner)  # type: ignore[arg-type]
@@ -154,7 +156,7 @@ def iteration(setup: Setup, state: TrainState) -> TrainState:
     return TrainState(inner, averages, past, state.step + 1, state.seed)
 
 
-def advance(setup: Setup, state: TrainState, count: int) -> TrainState:
+def advance(setup: TrainingSetup, state: TrainState, count: int) -> TrainState:
     """``count`` iterations; a state of several seeds (:func:`stack`) is vmapped over. The old state is used up."""
     if setup.unrolled:
         for _ in range(count):
@@ -163,19 +165,19 @@ def advance(setup: Setup, state: TrainState, count: int) -> TrainState:
     return _many(setup, state, jnp.int32(count))
 
 
-def _next(setup: Setup, state: TrainState) -> TrainState:
+def _next(setup: TrainingSetup, state: TrainState) -> TrainState:
     if state.seed.ndim:
         return jax.vmap(iteration, in_axes=(None, 0))(setup, state)
     return iteration(setup, state)
 
 
 @eqx.filter_jit(donate="all-except-first")
-def _once(setup: Setup, state: TrainState) -> TrainState:
+def _once(setup: TrainingSetup, state: TrainState) -> TrainState:
     return _next(setup, state)
 
 
 @eqx.filter_jit(donate="all-except-first")
-def _many(setup: Setup, state: TrainState, count: Array) -> TrainState:
+def _many(setup: TrainingSetup, state: TrainState, count: Array) -> TrainState:
     # the number of iterations is an argument: one program for all, and the same bits however a run is cut up
     return jax.lax.fori_loop(0, count, lambda _, now: _next(setup, now), state)
 
@@ -199,7 +201,7 @@ def convolutional(players: Players) -> bool:
 class _Held:
     """A game in which the generator does not move."""
 
-    def __init__(self, held: Minibatches) -> None:
+    def __init__(self, held: StochasticGame) -> None:
         self._game = held
 
     def __getattr__(self, name: str) -> Any:

@@ -11,7 +11,7 @@ n_critic, lazy penalties and the weight average belong to the rule.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -19,45 +19,12 @@ from jax import Array
 
 from ..errors import InputError, unknown
 from ..game import Players, Samples
-from ..parameters import Parametric, check, param
+from ..parameters import check, param
 from . import networks
-
-if TYPE_CHECKING:
-    from .games import Minibatch
+from .games import MinibatchGame, Trick
 
 T = TypeVar("T", bound="type[Trick]")
 _REGISTRY: dict[str, type[Trick]] = {}
-
-
-class Trick(Parametric):
-    """Base: changes nothing. Subclass it, override what it changes, and name it with :func:`register_trick`.
-
-    Example:
-        >>> import diracgan.training.tricks as tricks
-        >>> tricks.trick("clip-gradient", norm=2.0).label
-        'clip-gradient(norm=2)'
-    """
-
-    def show(self, who: str, x: Samples, game: Minibatch) -> Samples:
-        """The samples that the loss of ``who`` is computed from."""
-        return x
-
-    def critic(self, game: Minibatch, players: Players) -> Array | float:
-        """What joins the critic's loss."""
-        return 0.0
-
-    def generator(self, game: Minibatch, players: Players) -> Array | float:
-        """What joins the generator's loss."""
-        return 0.0
-
-    def velocity(self, v: Players) -> Players:
-        """The velocity as the rule is told it."""
-        return v
-
-    @property
-    def replaces(self) -> bool:
-        """Whether :meth:`generator` stands in the place of the generator's loss."""
-        return False
 
 
 def register_trick(name: str, reference: str = "") -> Callable[[T], T]:
@@ -130,7 +97,7 @@ class InstanceNoise(Trick):
     std: float = param(0.1, "standard deviation at the start", low=0)
     until: int | None = param(None, "the step at which it has decayed to 0, linearly; None: it stays", low=1)
 
-    def show(self, who: str, x: Samples, game: Minibatch) -> Samples:
+    def show(self, who: str, x: Samples, game: MinibatchGame) -> Samples:
         """x + sigma(t) e."""
         left = 1.0 if self.until is None else jnp.maximum(0.0, 1.0 - game.step / self.until)
         return game.noisy(x, self.std * left, game.key_of(f"noise of {who}"))
@@ -142,7 +109,7 @@ class FlipLabels(Trick):
 
     share: float = param(0.05, "probability that a pair changes sides", low=0, high=1)
 
-    def show(self, who: str, x: Samples, game: Minibatch) -> Samples:
+    def show(self, who: str, x: Samples, game: MinibatchGame) -> Samples:
         """Pairs of the critic's batch change sides; the generator's stay."""
         if who != "critic":
             return x
@@ -154,6 +121,11 @@ class FlipLabels(Trick):
 @register_trick("mixed-batches", reference="the contrary of S. Chintala's list of tricks, 4")
 class MixedBatches(Trick):
     """The critic sees real and fake samples in one batch, not in two: only a norm over the batch can tell."""
+
+    @property
+    def one_batch(self) -> bool:
+        """It does."""
+        return True
 
 
 @register_trick("clip-gradient", reference="arXiv 1211.5063, section 3.2")
@@ -181,11 +153,11 @@ class Orthogonal(Trick):
     on: str = param("both", "whose weights", choices=("both", "critic", "generator"))
     diagonal: bool = param(False, "ask the diagonal to be 1 as well")
 
-    def critic(self, game: Minibatch, players: Players) -> Array | float:
+    def critic(self, game: MinibatchGame, players: Players) -> Array | float:
         """The critic's weights."""
         return self._of(players.phi) if self.on != "generator" else 0.0
 
-    def generator(self, game: Minibatch, players: Players) -> Array | float:
+    def generator(self, game: MinibatchGame, players: Players) -> Array | float:
         """The generator's weights."""
         return self._of(players.theta) if self.on != "critic" else 0.0
 
@@ -205,11 +177,11 @@ class History(Trick):
 
     weight: float = param(1.0, "weight of the term", low=0)
 
-    def critic(self, game: Minibatch, players: Players) -> Array | float:
+    def critic(self, game: MinibatchGame, players: Players) -> Array | float:
         """The critic's distance from its past."""
         return self.weight * _distance(players.phi, game.past.phi)
 
-    def generator(self, game: Minibatch, players: Players) -> Array | float:
+    def generator(self, game: MinibatchGame, players: Players) -> Array | float:
         """The generator's."""
         return self.weight * _distance(players.theta, game.past.theta)
 
@@ -226,7 +198,7 @@ class FeatureMatching(Trick):
         """Unless added."""
         return not self.add
 
-    def generator(self, game: Minibatch, players: Players) -> Array | float:
+    def generator(self, game: MinibatchGame, players: Players) -> Array | float:
         """The squared distance of the means."""
         x = game.shown("generator", game.fake(players))
         real, fake = (game.features(players.phi, some) for some in x)
@@ -240,7 +212,7 @@ class Reconstruction(Trick):
     weight: float = param(1.0, "weight of the mean squared distance", low=0)
     features: bool = param(False, "measured in a classifier's features, not in pixels")
 
-    def generator(self, game: Minibatch, players: Players) -> Array | float:
+    def generator(self, game: MinibatchGame, players: Players) -> Array | float:
         """weight times the mean of (f(G(z)) - f(x))^2, f the identity or a classifier's features."""
         pair = game.fake(players), game.x_real
         if self.features:
@@ -258,17 +230,17 @@ class AuxiliaryClasses(Trick):
 
     weight: float = param(1.0, "weight of the cross entropies", low=0)
 
-    def critic(self, game: Minibatch, players: Players) -> Array | float:
+    def critic(self, game: MinibatchGame, players: Players) -> Array | float:
         """Cross entropy on real and on fake samples."""
         return self.weight * (
             self._of(game, players, game.x_real) + self._of(game, players, game.fake(players))
         )
 
-    def generator(self, game: Minibatch, players: Players) -> Array | float:
+    def generator(self, game: MinibatchGame, players: Players) -> Array | float:
         """Cross entropy on fake samples."""
         return self.weight * self._of(game, players, game.fake(players))
 
-    def _of(self, game: Minibatch, players: Players, x: Array) -> Array:
+    def _of(self, game: MinibatchGame, players: Players, x: Array) -> Array:
         if getattr(players.phi, "labeller", None) is None:
             raise InputError(
                 "acgan needs a critic that tells classes; allowed: networks with condition=acgan"
@@ -280,7 +252,7 @@ class AuxiliaryClasses(Trick):
 
 def weights(network: Any) -> list[Array]:
     """The weights of a network, without biases and gains."""
-    if isinstance(network, networks.Linear):
+    if isinstance(network, networks.LinearCritic):
         return [network.w[:, None]]
     layers = jax.tree.leaves(network, is_leaf=lambda x: isinstance(x, networks.Weighted))
     return [layer.w for layer in layers if isinstance(layer, networks.Weighted)]

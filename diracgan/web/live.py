@@ -60,13 +60,13 @@ def course(shown: Scene, steps: int = STEPS, pause: float = _PAUSE_S) -> Iterato
     import jax.numpy as jnp
 
     from ..training.build import arithmetic, start
-    from ..training.config import plan
+    from ..training.config import configure
     from ..training.trainer import advance
 
     v, by = variant_of(shown.variants[0]), rule_of(shown.rule or _USUAL)
     assert by is not None
     course_ = {"steps": steps, "batch": _BATCH, "alarms": {"on": False}, "networks": {"width": _WIDTH}}
-    made = plan(v, "point", rule_=by, **course_)
+    made = configure(v, "point", rule_=by, **course_)
     with arithmetic(made):
         setup, state = start(made)
         datum = np.asarray(made.problem.data, float)[0]

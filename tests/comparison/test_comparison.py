@@ -103,7 +103,7 @@ def test_what_is_wrong_fails(small):
 def test_what_has_no_linear_theory_says_so():
     chosen = protocol("ci")
     with jax.enable_x64(True), pytest.raises(NoEquilibrium, match="no derivative"):
-        near_equilibrium.bench(dg.variant("wgan-gp", c=1.0), chosen, ["dirac"])
+        near_equilibrium.linearised(dg.variant("wgan-gp", c=1.0), chosen, ["dirac"])
 
 
 def test_every_group_of_problems_without_a_theory_is_named():

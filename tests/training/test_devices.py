@@ -15,10 +15,10 @@ import diracgan as dg
 from diracgan.training.networks import Architecture, players
 from diracgan.training.problems import problem
 from diracgan.training.runs import start
-from diracgan.training.trainer import Setup, begin, iteration
+from diracgan.training.trainer import TrainingSetup, begin, iteration
 
 
-def lowered(setup: Setup, state) -> jax.export.Exported:
+def lowered(setup: TrainingSetup, state) -> jax.export.Exported:
     """One iteration, exported for machines that are not here."""
     leaves, shape = jax.tree.flatten((setup, state))
 
@@ -30,11 +30,11 @@ def lowered(setup: Setup, state) -> jax.export.Exported:
 
 @pytest.mark.parametrize("kind", [pytest.param("mlp", marks=pytest.mark.slow), "dcgan"])
 def test_a_step_lowers_for_cuda_and_tpu(kind, folder):
-    from diracgan.training.config import plan
+    from diracgan.training.config import configure
 
     how = {"mlp": {"width": 8, "norm_d": "spectral", "minibatch": "std"},
            "dcgan": {"width": 4, "norm_d": "layer", "condition": "projection", "dropout_d": 0.3}}  # fmt: skip
-    made = plan(
+    made = configure(
         dg.variant("wgan-gp").with_(r1=0.1),
         "ring8" if kind == "mlp" else "digits",
         rule_=dg.rule("adam", alternating=True, n_critic=2, ema=0.99),
@@ -53,7 +53,7 @@ def test_a_step_lowers_for_cuda_and_tpu(kind, folder):
 def test_a_step_computes_in_what_it_is_told(dtype):
     on = problem("ring8")
     both = players(Architecture(width=8), on, jax.random.key(0))
-    setup = Setup(
+    setup = TrainingSetup(
         dg.variant("ns"), dg.rule("alternating", lr=0.1), on, (), None, None, batch=8, compute=dtype
     )
     text = jax.jit(lambda s: iteration(setup, s)).lower(begin(setup, both, 0)).as_text()

@@ -12,7 +12,7 @@ from diracgan.game import Players
 from diracgan.training import metrics
 from diracgan.training.networks import Architecture, players, singular_values
 from diracgan.training.problems import problem
-from diracgan.training.trainer import Setup
+from diracgan.training.trainer import TrainingSetup
 
 RNG = np.random.default_rng(3)
 
@@ -71,7 +71,7 @@ def test_the_path_angle_tells_rotation_from_attraction():
     both = players(Architecture(), on, jax.random.key(0))
     rest = jax.tree.map(jnp.zeros_like, both)
     for variant in (dg.variant("wgan-linear"), dg.variant("wgan-linear").with_(l2=0.8)):
-        setup = Setup(variant, dg.rule("alternating"), on, (), None, None, batch=1)
+        setup = TrainingSetup(variant, dg.rule("alternating"), on, (), None, None, batch=1)
         found = metrics.path(setup, both, rest, points=5)  # at -1/2, 0, 1/2, 1, 3/2 of the way
         z = np.concatenate([both.phi.w, both.theta.point])
         mu = variant.extras.get("l2", 0.0)

@@ -16,7 +16,7 @@ from diracgan.training.layers import normalised
 from diracgan.training.networks import (
     Architecture,
     Down,
-    Linear,
+    LinearCritic,
     MinibatchDiscrimination,
     Norm,
     Pass,
@@ -108,7 +108,9 @@ def test_a_normalised_variant_divides_weights_by_their_spectral_norm():
     x, y = x_of(200, 2), x_of(200, 2, seed=5)
     slope = np.abs(critic(used, x) - critic(used, y)) / np.linalg.norm(x - y, axis=1)
     assert slope.max() <= 1.01, "a critic with spectral norms of 1 is 1-Lipschitz"
-    assert float(constrain(dg.variant("wgan"), Linear(jnp.array([3.0, 4.0]))).w[0]) == pytest.approx(0.6)
+    assert float(constrain(dg.variant("wgan"), LinearCritic(jnp.array([3.0, 4.0]))).w[0]) == pytest.approx(
+        0.6
+    )
 
 
 @pytest.mark.parametrize("kind", ["spectral", "weight"])

@@ -44,9 +44,9 @@ def test_a_folder_holds_everything_and_its_config_makes_the_same_run(folder):
     made = read("a/config.toml")
     (folder / "again.toml").write_text(toml(made.table()))
     assert (folder / "again.toml").read_text() == (folder / "a/config.toml").read_text()
-    from diracgan.training.runs import carry_out
+    from diracgan.training.runs import train_from_config
 
-    again = carry_out(made, "b")
+    again = train_from_config(made, "b")
     equal(run, again)
     for name in ("metrics.jsonl", "samples/00000020.png"):
         assert (folder / "a" / name).read_bytes() == (folder / "b" / name).read_bytes()
@@ -122,28 +122,28 @@ def test_a_critic_that_has_won_is_told():
         "ns", "point:x0=9 9", rule=dg.rule("adam", lr=0.02, lr_g=1e-9, alternating=True), steps=400, **SMALL
     )
     assert far.result == "critic loss 0"
-    on = train("ns", "point:x0=9 9", rule=far.plan.rule, steps=60, alarms={"on": False}, **SMALL)
+    on = train("ns", "point:x0=9 9", rule=far.config.rule, steps=60, alarms={"on": False}, **SMALL)
     assert on.result == "ok"
 
 
 def test_alarms_by_their_metrics():
-    from diracgan.training.alarms import Watch
+    from diracgan.training.alarms import AlarmMonitor
     from diracgan.training.config import Alarms
 
-    watch = Watch(Alarms(blow_up=10.0))
-    assert watch.look({"step": 0, "singular": {"d/head": [2.0, 1.0]}, "modes": 8.0}) is None
-    assert watch.look({"step": 1, "singular": {"d/head": [19.0, 1.0]}, "modes": 5.0}) is None
+    watch = AlarmMonitor(Alarms(blow_up=10.0))
+    assert watch.check({"step": 0, "singular": {"d/head": [2.0, 1.0]}, "modes": 8.0}) is None
+    assert watch.check({"step": 1, "singular": {"d/head": [19.0, 1.0]}, "modes": 5.0}) is None
     assert (
-        watch.look({"step": 2, "singular": {"d/head": [21.0, 1.0]}, "modes": 5.0}).name == "singular values"
+        watch.check({"step": 2, "singular": {"d/head": [21.0, 1.0]}, "modes": 5.0}).name == "singular values"
     )
-    assert watch.look({"step": 3, "modes": 4.0}).name == "mode loss"
-    assert Watch(Alarms()).look({"step": 0, "modes": 1.0}) is None  # nothing was there to be lost
-    watch, scores = Watch(Alarms()), {"inception_real": 9.0}
+    assert watch.check({"step": 3, "modes": 4.0}).name == "mode loss"
+    assert AlarmMonitor(Alarms()).check({"step": 0, "modes": 1.0}) is None  # nothing was there to be lost
+    watch, scores = AlarmMonitor(Alarms()), {"inception_real": 9.0}
     noise, wide, narrow = ({"classes": [1 / k] * k + [0.0] * (10 - k)} for k in (9, 8, 3))
-    assert watch.look({"step": 0, "inception": 1.1} | noise | scores) is None
-    assert watch.look({"step": 1, "inception": 1.1} | narrow | scores) is None  # of noise no class was lost
-    assert watch.look({"step": 2, "inception": 5.0} | wide | scores) is None
-    assert watch.look({"step": 3, "inception": 1.5} | narrow | scores).text.startswith("3 of 8 classes")
+    assert watch.check({"step": 0, "inception": 1.1} | noise | scores) is None
+    assert watch.check({"step": 1, "inception": 1.1} | narrow | scores) is None  # of noise no class was lost
+    assert watch.check({"step": 2, "inception": 5.0} | wide | scores) is None
+    assert watch.check({"step": 3, "inception": 1.5} | narrow | scores).text.startswith("3 of 8 classes")
 
 
 @pytest.mark.slow
@@ -236,19 +236,19 @@ def test_a_checkpoint_of_another_network(folder, cli):
 
 
 def test_what_is_unwise_is_said(cli):
-    made = config.plan("ns:r1=0.1", "digits", networks={"norm_d": "batch"})
+    made = config.configure("ns:r1=0.1", "digits", networks={"norm_d": "batch"})
     assert [w.split(":")[0] for w in warnings(made)] == ["batch norm in the critic under a gradient penalty"]
-    assert not warnings(config.plan("ns", "digits"))
-    assert not warnings(config.plan("wgan-gp", "digits", networks={"norm_d": "layer"}))
+    assert not warnings(config.configure("ns", "digits"))
+    assert not warnings(config.configure("wgan-gp", "digits", networks={"norm_d": "layer"}))
     code, _, err = cli("train", "ring8", "-N", "norm_d=batch", "--r1", 0.1, "--steps", 0)
     assert (code, err.count("\n")) == (2, 1)
 
 
 def test_plans_refuse_what_does_not_fit():
     with pytest.raises(InputError, match="is no rule"):
-        config.plan("ns", "ring8", rule_=3)
+        config.configure("ns", "ring8", rule_=3)
     with pytest.raises(InputError, match="no width|width = 0"):
-        config.plan("ns", "ring8", networks={"width": 0})
+        config.configure("ns", "ring8", networks={"width": 0})
 
 
 @pytest.mark.slow

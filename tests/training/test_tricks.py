@@ -18,7 +18,7 @@ from diracgan.training import metrics, train
 from diracgan.training.games import game, minibatches
 from diracgan.training.networks import Architecture, Weighted, players
 from diracgan.training.problems import Batch, problem
-from diracgan.training.trainer import Setup, begin, iteration
+from diracgan.training.trainer import TrainingSetup, begin, iteration
 from diracgan.training.tricks import length, parse, register_trick, trick, tricks, weights
 
 KEY = jax.random.key(0)
@@ -41,7 +41,7 @@ def field(variant, *names: str, key=KEY, now: int = 0, past=None, at=(0.7, -0.3)
 def followed(variant, rule, steps: int, *names: str, **how) -> np.ndarray:
     """Rows (phi, theta) of training the Dirac system."""
     on, both = dirac()
-    setup = Setup(variant, rule, on, tuple(map(parse, names)), None, None, batch=1, **how)
+    setup = TrainingSetup(variant, rule, on, tuple(map(parse, names)), None, None, batch=1, **how)
     state = begin(setup, both, 0)
     once, rows = jax.jit(iteration), []
     for _ in range(steps + 1):
@@ -74,7 +74,7 @@ def test_two_learning_rates_turn_the_orbit_as_their_geometric_mean():
 
 def test_pretraining_moves_the_critic_alone():
     on, both = dirac()
-    setup = Setup(LINEAR, dg.rule("alternating", lr=0.1), on, (), None, None, batch=1)
+    setup = TrainingSetup(LINEAR, dg.rule("alternating", lr=0.1), on, (), None, None, batch=1)
     state = begin(setup, both, 0, pretrain=5)
     assert float(state.inner.players.theta.point[0]) == pytest.approx(-0.3)
     assert float(state.inner.players.phi.w[0]) == pytest.approx(0.7 + 5 * 0.1 * 0.7)  # theta - x0 = -0.7
@@ -113,7 +113,7 @@ def test_clipped_velocities_keep_their_direction(norm):
 def test_averages_of_the_generator():
     rule = dg.rule("alternating", lr=0.3, ema=0.9)
     on, both = dirac()
-    setup = Setup(LINEAR, rule, on, (), None, None, batch=1, averages=(0.5, 0.9), averaging=True)
+    setup = TrainingSetup(LINEAR, rule, on, (), None, None, batch=1, averages=(0.5, 0.9), averaging=True)
     state, once = begin(setup, both, 0), jax.jit(iteration)
     seen = [float(state.inner.players.theta.point[0])]
     fast = seen[0]
@@ -316,7 +316,7 @@ def test_an_auxiliary_classifier_learns_classes_that_the_generator_is_asked_for(
 def test_truncation_trades_variety_for_the_middle():
     on = problem("gauss2d")
     both = players(Architecture(width=32), on, KEY)
-    setup = Setup(NS, dg.rule("alternating"), on, (), None, None, batch=8)
+    setup = TrainingSetup(NS, dg.rule("alternating"), on, (), None, None, batch=8)
     wide, narrow = (
         np.asarray(metrics.sample(setup, both.theta, KEY, 4000, truncation=t)[0]) for t in (None, 0.3)
     )
