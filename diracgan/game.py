@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -38,9 +38,72 @@ class Samples(NamedTuple):
     fake: Array
 
 
+class GameLike(Protocol):
+    """What a rule moves: a field, and what becomes of a step along it.
+
+    A :class:`Game` is one. What stands in for a game derives from this class, or from :class:`WrappedGame` where it
+    changes another game, and writes :meth:`velocity` at least.
+    """
+
+    def velocity(self, players: Players, draw: int | Array = 0, penalty: float | Array = 1.0) -> Players:
+        """The field at ``players``.
+
+        Args:
+            players: where.
+            draw: number of this evaluation within an iteration; a game without randomness ignores it.
+            penalty: factor on the critic's penalties (a lazy penalty switches and scales it).
+
+        Returns:
+            The velocities, shaped like ``players``.
+        """
+        ...
+
+    def project(self, players: Players) -> Players:
+        """The nearest players that the critic's constraint allows; without a constraint they stay."""
+        return players
+
+    def apply_step(self, players: Players, rates: Players, draw: int | Array = 0) -> Players:
+        """Where players that have just stepped arrive: on the critic's constraint.
+
+        Args:
+            players: after the step.
+            rates: the step size of each, 0 for a player that did not move; minibatch noise kicks in proportion to it.
+            draw: number of the evaluation that the step was made with.
+        """
+        return self.project(players)
+
+    def repeat(self, count: int, once: Callable[[Any, Any], Any], start: Any) -> Any:
+        """``once(k, state)`` for k = 0, ..., count - 1: how a rule repeats part of its iteration on this game."""
+        return jax.lax.fori_loop(0, count, once, start)
+
+
+class WrappedGame(GameLike):
+    """Another game, except for what a subclass changes."""
+
+    def __init__(self, game: GameLike) -> None:
+        """Stand in for ``game``."""
+        self.game = game
+
+    def velocity(self, players: Players, draw: int | Array = 0, penalty: float | Array = 1.0) -> Players:
+        """As the game within."""
+        return self.game.velocity(players, draw=draw, penalty=penalty)
+
+    def project(self, players: Players) -> Players:
+        """As the game within."""
+        return self.game.project(players)
+
+    def apply_step(self, players: Players, rates: Players, draw: int | Array = 0) -> Players:
+        """As the game within."""
+        return self.game.apply_step(players, rates, draw)
+
+    def repeat(self, count: int, once: Callable[[Any, Any], Any], start: Any) -> Any:
+        """As the game within."""
+        return self.game.repeat(count, once, start)
+
+
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class Game:
+class Game(GameLike):
     """A variant with its two players and its data.
 
     Attributes:
@@ -149,16 +212,6 @@ class Game:
         clip = self.variant.clip  # type: ignore[attr-defined]
         return players._replace(phi=jax.tree.map(lambda w: jnp.clip(w, -clip, clip), players.phi))
 
-    def land(self, players: Players, rates: Players, draw: int | Array = 0) -> Players:
-        """Where players that have just stepped come down: on the critic's constraint.
-
-        Args:
-            players: after the step.
-            rates: the step size of each, 0 for who did not move; a game with minibatch noise kicks by it.
-            draw: number of the evaluation that the step was made with.
-        """
-        return self.project(players)
-
     def surfaces(self, players: Players, modes: Array | None = None) -> Array:
         """The switching functions, shape (m,): the flow is smooth while none changes its sign.
 
@@ -203,10 +256,6 @@ class Game:
             return None, None
         first = jax.eval_shape(lambda p: evaluate(self.critic_loss, (p,))[1], players).shape[0]
         return modes[:first], modes[first:]
-
-    def repeat(self, count: int, once: Callable[[Any, Any], Any], start: Any) -> Any:
-        """``once(k, state)`` for k = 0, ..., count - 1: how a rule repeats part of its iteration on this game."""
-        return jax.lax.fori_loop(0, count, once, start)
 
     def _loss(self, which: str, phi: Any, x: Samples) -> Array:
         def loss(real: Array, fake: Array) -> Array:

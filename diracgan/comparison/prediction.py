@@ -28,7 +28,7 @@ class _LinearGame:
         v = self.jacobian @ jnp.concatenate(players)
         return Players(v[: self.half], v[self.half :])
 
-    def land(self, players: Players, rates: Players, draw: Any = 0) -> Players:
+    def apply_step(self, players: Players, rates: Players, draw: Any = 0) -> Players:
         return players
 
 

@@ -16,7 +16,7 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 
 from ..errors import InputError, number
-from ..game import Game, Players
+from ..game import GameLike, Players, WrappedGame
 from ..rules import move_both
 from .filippov import System, velocity
 
@@ -31,7 +31,7 @@ class Noise(NamedTuple):
     key: Array
 
 
-class Noisy:
+class Noisy(WrappedGame):
     """A game whose players, when they step, are kicked by their step size times ``kick(draw)``.
 
     Args:
@@ -39,19 +39,17 @@ class Noisy:
         kick: number of the evaluation -> a vector over all parameters, the critic's first.
     """
 
-    def __init__(self, game: Game, kick: Callable[[Any], Array]) -> None:
-        self._game, self._kick = game, kick
+    def __init__(self, game: GameLike, kick: Callable[[Any], Array]) -> None:
+        super().__init__(game)
+        self.kick = kick
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._game, name)
-
-    def land(self, players: Players, rates: Players, draw: Any = 0) -> Players:
-        """The players kicked, and then landed by the game."""
+    def apply_step(self, players: Players, rates: Players, draw: int | Array = 0) -> Players:
+        """The players kicked, and then brought back to the game's constraint."""
         unravel = ravel_pytree(players)[1]
-        return self._game.land(move_both(players, rates, unravel(self._kick(draw))), rates, draw)
+        return self.game.apply_step(move_both(players, rates, unravel(self.kick(draw))), rates, draw)
 
 
-def noisy(game: Game, noise: Noise | None, iteration: Any) -> Any:
+def noisy(game: GameLike, noise: Noise | None, iteration: Any) -> GameLike:
     """The game of one iteration: every step of every player draws its own noise."""
     if noise is None:
         return game

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..game import Game, Players
+from ..game import GameLike, Players
 from ..rules import Rule
 from ..rules.runge_kutta import RK4
 
@@ -25,7 +25,7 @@ def tableau() -> tuple[list[list[float]], list[float]]:
 class Tsit5(Rule):
     """One step of Tsitouras' fifth-order method (doi 10.1016/j.camwa.2011.06.002)."""
 
-    def iterate(self, game: Game, players: Players, memory: Any) -> tuple[Players, Any]:
+    def iterate(self, game: GameLike, players: Players, memory: Any) -> tuple[Players, Any]:
         """Six stages."""
         slopes, new = [game.velocity(players)], players
         for k, row in enumerate(tableau()[0], 1):
@@ -40,7 +40,7 @@ class Tsit5(Rule):
             )
             if k < len(tableau()[0]):
                 slopes.append(game.velocity(new))
-        return game.land(new, self.rates), memory
+        return game.apply_step(new, self.rates), memory
 
 
 METHODS: dict[str, type[Rule]] = {"rk4": RK4, "tsit5": Tsit5}

@@ -27,9 +27,9 @@ class ResampledGame:
         """The field on the minibatch of this draw."""
         return drawn(self.game, jax.random.fold_in(self.key, draw), self.batch).velocity(players, **given)
 
-    def land(self, players: Players, rates: Players, draw: Any = 0) -> Players:
+    def apply_step(self, players: Players, rates: Players, draw: Any = 0) -> Players:
         """As the whole game lands them."""
-        return self.game.land(players, rates, draw)
+        return self.game.apply_step(players, rates, draw)
 
 
 def drawn(game: Game, key: Array, batch: int) -> Game:

@@ -50,14 +50,14 @@ class Adam(PerPlayerRule):
     alternating: bool = param(False, "players take turns, the generator seeing the new critic")
     n_critic: int = param(1, "critic steps in one iteration, when alternating", low=1)
 
-    def own(self, z: Any) -> Moments:
+    def init_player(self, z: Any) -> Moments:
         """Both averages 0, no step made."""
         zero = jax.tree.map(jnp.zeros_like, z)
         return Moments(zero, zero, jnp.zeros((), jnp.int32))
 
-    def stride(self, who: str, z: Any, v: Any, own: Moments) -> tuple[Any, Moments]:
+    def update(self, who: str, z: Any, v: Any, state: Moments) -> tuple[Any, Moments]:
         """The averaged velocity over the root of the averaged square."""
-        new = self._averaged(v, own)
+        new = self._averaged(v, state)
         h, first = getattr(self.rates, who), 1.0 - self.beta1**new.steps
         second = 1.0 - self.beta2**new.steps
 
@@ -66,10 +66,10 @@ class Adam(PerPlayerRule):
 
         return jax.tree.map(step, new.mean, new.square), new
 
-    def _averaged(self, v: Any, own: Moments) -> Moments:
-        mean = jax.tree.map(lambda m, g: self.beta1 * m + (1.0 - self.beta1) * g, own.mean, v)
-        square = jax.tree.map(lambda s, g: self.beta2 * s + (1.0 - self.beta2) * g * g, own.square, v)
-        return Moments(mean, square, own.steps + 1)
+    def _averaged(self, v: Any, state: Moments) -> Moments:
+        mean = jax.tree.map(lambda m, g: self.beta1 * m + (1.0 - self.beta1) * g, state.mean, v)
+        square = jax.tree.map(lambda s, g: self.beta2 * s + (1.0 - self.beta2) * g * g, state.square, v)
+        return Moments(mean, square, state.steps + 1)
 
     @property
     def linearisable(self) -> str:
@@ -79,29 +79,29 @@ class Adam(PerPlayerRule):
         return "Adam with eps = 0 steps as far for a small gradient as for a large one: no derivative at rest"
 
     @property
-    def asymptotic(self) -> Rule:
+    def at_rest(self) -> Rule:
         """Near rest the root is of second order: the step is h m/eps."""
         return _AdamAtRest(**{n: getattr(self, n) for n in self.__dataclass_fields__})
 
     @property
-    def settled(self) -> Rule:
+    def bias_corrected(self) -> Rule:
         """Without bias correction, which is over after some 1/(1 - beta2) steps."""
-        return _AdamSettled(**{n: getattr(self, n) for n in self.__dataclass_fields__})
+        return _AdamBiasCorrected(**{n: getattr(self, n) for n in self.__dataclass_fields__})
 
 
 class _AdamAtRest(Adam):
     """Adam's map with the derivative that it has at rest."""
 
-    def stride(self, who: str, z: Any, v: Any, own: Moments) -> tuple[Any, Moments]:
-        new = self._averaged(v, own)
+    def update(self, who: str, z: Any, v: Any, state: Moments) -> tuple[Any, Moments]:
+        new = self._averaged(v, state)
         h = getattr(self.rates, who) / self.eps
         return jax.tree.map(lambda m: h * m, new.mean), new
 
 
-class _AdamSettled(Adam):
+class _AdamBiasCorrected(Adam):
     """Adam's map long after its start."""
 
-    def stride(self, who: str, z: Any, v: Any, own: Moments) -> tuple[Any, Moments]:
-        new = self._averaged(v, own)
+    def update(self, who: str, z: Any, v: Any, state: Moments) -> tuple[Any, Moments]:
+        new = self._averaged(v, state)
         h = getattr(self.rates, who)
         return jax.tree.map(lambda m, s: h * quotient(m, root(s) + self.eps), new.mean, new.square), new

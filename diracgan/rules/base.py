@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from ..game import Game, Players
+from ..game import GameLike, Players
 from ..parameters import Parametric, param
 
 
@@ -29,8 +29,8 @@ class Rule(Parametric):
     """How the players move: a frozen pytree of learning rates and the rule's own parameters.
 
     A rule writes two pure functions, :meth:`memory` and :meth:`iterate`; :func:`init` and :func:`step` add
-    the EMA, which all rules share. Wherever its players step, a rule lets the game land them
-    (:meth:`~diracgan.game.Game.land`). What the spectrum needs has defaults that are right for a smooth rule
+    the EMA, which all rules share. A rule hands every step of its players to the game
+    (:meth:`~diracgan.game.GameLike.apply_step`). What the spectrum needs has defaults that are right for a smooth rule
     without counters.
 
     Attributes:
@@ -52,7 +52,7 @@ class Rule(Parametric):
         None, "decay of the weight average", low=0, high=1, open_high=True, kw_only=True
     )
 
-    def memory(self, game: Game, players: Players) -> Any:
+    def memory(self, game: GameLike, players: Players) -> Any:
         """What the rule remembers before its first iteration; () by default.
 
         Its floating-point entries are part of the state that the multipliers belong to; integers are
@@ -60,7 +60,7 @@ class Rule(Parametric):
         """
         return ()
 
-    def iterate(self, game: Game, players: Players, memory: Any) -> tuple[Players, Any]:
+    def iterate(self, game: GameLike, players: Players, memory: Any) -> tuple[Players, Any]:
         """One whole iteration: (players, memory) -> (players, memory)."""
         raise NotImplementedError
 
@@ -80,20 +80,20 @@ class Rule(Parametric):
         return ""
 
     @property
-    def asymptotic(self) -> Rule:
+    def at_rest(self) -> Rule:
         """The rule that has run for long: its map has the same derivative at rest, and no transients."""
         return self
 
-    def rest(self, game: Game, players: Players) -> Any:
+    def rest(self, game: GameLike, players: Players) -> Any:
         """What the rule remembers after a long time at the fixed point ``players``."""
         return self.memory(game, players)
 
     @property
-    def settled(self) -> Rule:
+    def bias_corrected(self) -> Rule:
         """The rule that has run for long, wherever it is: without the corrections of a start."""
         return self
 
-    def linear_map(self, game: Game) -> Callable[[Players, Any], tuple[Players, Any]]:
+    def linear_map(self, game: GameLike) -> Callable[[Players, Any], tuple[Players, Any]]:
         """The map whose Jacobian at (players, ``rest``) has the rule's true multipliers.
 
         Args:
@@ -103,13 +103,13 @@ class Rule(Parametric):
             (players, memory) -> (players, memory) over one whole :attr:`period`. Differentiate it with
             respect to the players and the floating-point entries of the memory.
         """
-        return self._whole(self.asymptotic, game)
+        return self._whole(self.at_rest, game)
 
-    def long_map(self, game: Game) -> Callable[[Players, Any], tuple[Players, Any]]:
+    def long_map(self, game: GameLike) -> Callable[[Players, Any], tuple[Players, Any]]:
         """Like :meth:`linear_map`, away from rest: what the rule does once it has run for long."""
-        return self._whole(self.settled, game)
+        return self._whole(self.bias_corrected, game)
 
-    def _whole(self, rule: Rule, game: Game) -> Callable[[Players, Any], tuple[Players, Any]]:
+    def _whole(self, rule: Rule, game: GameLike) -> Callable[[Players, Any], tuple[Players, Any]]:
         def whole(players: Players, memory: Any) -> tuple[Players, Any]:
             if self.period == 1:
                 return rule.iterate(game, players, memory)
@@ -130,12 +130,12 @@ class Rule(Parametric):
         return self.rates.theta
 
 
-def init(rule: Rule, game: Game, players: Players) -> State:
+def init(rule: Rule, game: GameLike, players: Players) -> State:
     """The state before the first iteration; the EMA starts at the players."""
     return State(players, rule.memory(game, players), None if rule.ema is None else players)
 
 
-def step(rule: Rule, game: Game, state: State) -> State:
+def step(rule: Rule, game: GameLike, state: State) -> State:
     """One whole iteration; then zbar+ = ema zbar + (1 - ema) z+."""
     players, memory = rule.iterate(game, state.players, state.memory)
     keep = rule.ema

@@ -10,9 +10,9 @@ from .registry import register_rule
 
 
 class _Gradient(PerPlayerRule):
-    def stride(self, who: str, z: Any, v: Any, own: Any) -> tuple[Any, Any]:
+    def update(self, who: str, z: Any, v: Any, state: Any) -> tuple[Any, Any]:
         """h v."""
-        return scaled(getattr(self.rates, who), v), own
+        return scaled(getattr(self.rates, who), v), state
 
 
 @register_rule("simultaneous", reference="arXiv 1801.04406, algorithm 1")

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.flatten_util import ravel_pytree
 
-from ..game import Game, Players
+from ..game import GameLike, Players
 from .base import Rule, move_both
 from .registry import register_rule
 
@@ -35,7 +35,7 @@ class Implicit(Rule):
         [0.5, 0.5]
     """
 
-    def iterate(self, game: Game, players: Players, memory: Any) -> tuple[Players, Any]:
+    def iterate(self, game: GameLike, players: Players, memory: Any) -> tuple[Players, Any]:
         """Solve w - z - h F(w) = 0 for w."""
         flat, unravel = ravel_pytree(players)
 
@@ -44,7 +44,7 @@ class Implicit(Rule):
             return w - ravel_pytree(move_both(players, self.rates, game.velocity(there)))[0]
 
         solution = jax.lax.custom_root(residual, flat, _newton, _solve)
-        return game.land(unravel(solution), self.rates), memory
+        return game.apply_step(unravel(solution), self.rates), memory
 
 
 @register_rule("cgd", reference="arXiv 1905.12103, algorithm 1")
@@ -64,7 +64,7 @@ class CompetitiveGradient(Rule):
         ('stable', 0.8944)
     """
 
-    def iterate(self, game: Game, players: Players, memory: Any) -> tuple[Players, Any]:
+    def iterate(self, game: GameLike, players: Players, memory: Any) -> tuple[Players, Any]:
         """Solve (I - h J_off) dz = h F, J_off the Jacobian without its diagonal blocks."""
         flat, unravel = ravel_pytree(players)
         at_rest = jax.tree.map(jnp.zeros_like, players)
@@ -77,7 +77,7 @@ class CompetitiveGradient(Rule):
             of_theta = jax.jvp(lambda p: game.velocity(Players(p, theta)).theta, (phi,), (dphi,))[1]
             return step - ravel_pytree(move_both(at_rest, self.rates, Players(of_phi, of_theta)))[0]
 
-        return game.land(unravel(flat + _solve(system, goal)), self.rates), memory
+        return game.apply_step(unravel(flat + _solve(system, goal)), self.rates), memory
 
 
 def _solve(system: Callable[[Array], Array], goal: Array) -> Array:

@@ -7,9 +7,10 @@ import math
 from typing import Any
 
 import jax
+from jax import Array
 
 from ..errors import InputError
-from ..game import Game, Players
+from ..game import GameLike, Players, WrappedGame
 from ..parameters import param
 from .base import Rule, move_both
 from .registry import register_rule, rule
@@ -28,10 +29,12 @@ class Extragradient(Rule):
         0.9014
     """
 
-    def iterate(self, game: Game, players: Players, memory: Any) -> tuple[Players, Any]:
+    def iterate(self, game: GameLike, players: Players, memory: Any) -> tuple[Players, Any]:
         """Two evaluations, one step."""
         ahead = game.project(move_both(players, self.rates, game.velocity(players)))
-        return game.land(move_both(players, self.rates, game.velocity(ahead, draw=1)), self.rates, 1), memory
+        return game.apply_step(
+            move_both(players, self.rates, game.velocity(ahead, draw=1)), self.rates, 1
+        ), memory
 
     @property
     def draws(self) -> int:
@@ -53,15 +56,15 @@ class Optimistic(Rule):
         ('stable', 4)
     """
 
-    def memory(self, game: Game, players: Players) -> Players:
+    def memory(self, game: GameLike, players: Players) -> Players:
         """The field at the start."""
         return game.velocity(players)
 
-    def iterate(self, game: Game, players: Players, memory: Players) -> tuple[Players, Players]:
+    def iterate(self, game: GameLike, players: Players, memory: Players) -> tuple[Players, Players]:
         """One evaluation, and the last one."""
         v = game.velocity(players)
         predicted = jax.tree.map(lambda new, old: 2.0 * new - old, v, memory)
-        return game.land(move_both(players, self.rates, predicted), self.rates), v
+        return game.apply_step(move_both(players, self.rates, predicted), self.rates), v
 
 
 @register_rule("lookahead", reference="arXiv 1907.08610, algorithm 1; in GANs: arXiv 2006.14567, algorithm 1")
@@ -118,16 +121,16 @@ class Lookahead(Rule):
         """The inner rule with this rule's rates."""
         return dataclasses.replace(self.inner, lr=self.lr, lr_d=self.lr_d, lr_g=self.lr_g)  # type: ignore[type-var]
 
-    def memory(self, game: Game, players: Players) -> Any:
+    def memory(self, game: GameLike, players: Players) -> Any:
         """The inner rule's."""
         return self.fast.memory(game, players)
 
-    def iterate(self, game: Game, players: Players, memory: Any) -> tuple[Players, Any]:
+    def iterate(self, game: GameLike, players: Players, memory: Any) -> tuple[Players, Any]:
         """k inner iterations, then back."""
         fast = self.fast
 
         def once(i: Any, now: tuple[Players, Any]) -> tuple[Players, Any]:
-            return fast.iterate(_Later(game, i * fast.draws), *now)  # type: ignore[arg-type]
+            return fast.iterate(_Later(game, i * fast.draws), *now)
 
         reached, memory = game.repeat(self.k, once, (players, memory))
         back = jax.tree.map(lambda slow, far: slow + self.alpha * (far - slow), players, reached)
@@ -149,31 +152,29 @@ class Lookahead(Rule):
         return self.fast.linearisable
 
     @property
-    def asymptotic(self) -> Rule:
+    def at_rest(self) -> Rule:
         """Around the inner rule that has run for long."""
-        return dataclasses.replace(self, inner=self.fast.asymptotic)
+        return dataclasses.replace(self, inner=self.fast.at_rest)
 
     @property
-    def settled(self) -> Rule:
+    def bias_corrected(self) -> Rule:
         """Around the inner rule that has run for long."""
-        return dataclasses.replace(self, inner=self.fast.settled)
+        return dataclasses.replace(self, inner=self.fast.bias_corrected)
 
-    def rest(self, game: Game, players: Players) -> Any:
+    def rest(self, game: GameLike, players: Players) -> Any:
         """The inner rule's."""
         return self.fast.rest(game, players)
 
 
-class _Later:
+class _Later(WrappedGame):
     """A game in which ``before`` evaluations of this iteration have been made already."""
 
-    def __init__(self, game: Game, before: Any) -> None:
-        self._game, self._before = game, before
+    def __init__(self, game: GameLike, before: int | Array) -> None:
+        super().__init__(game)
+        self.before = before
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._game, name)
+    def velocity(self, players: Players, draw: int | Array = 0, penalty: float | Array = 1.0) -> Players:
+        return self.game.velocity(players, draw=self.before + draw, penalty=penalty)
 
-    def velocity(self, players: Players, draw: Any = 0, **how: Any) -> Players:
-        return self._game.velocity(players, draw=self._before + draw, **how)
-
-    def land(self, players: Players, rates: Players, draw: Any = 0) -> Players:
-        return self._game.land(players, rates, self._before + draw)
+    def apply_step(self, players: Players, rates: Players, draw: int | Array = 0) -> Players:
+        return self.game.apply_step(players, rates, self.before + draw)

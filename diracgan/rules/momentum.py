@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..game import Game, Players
+from ..game import GameLike, Players
 from ..parameters import param
 from .base import Rule, move, move_both
 from .per_player import PerPlayerRule
@@ -37,16 +37,16 @@ class HeavyBall(PerPlayerRule):
     alternating: bool = param(False, "players take turns, the generator seeing the new critic")
     n_critic: int = param(1, "critic steps in one iteration, when alternating", low=1)
 
-    def own(self, z: Any) -> Any:
+    def init_player(self, z: Any) -> Any:
         """The last displacement, 0."""
         return jax.tree.map(jnp.zeros_like, z)
 
-    def stride(self, who: str, z: Any, v: Any, own: Any) -> tuple[Any, Any]:
+    def update(self, who: str, z: Any, v: Any, state: Any) -> tuple[Any, Any]:
         """h v + beta u."""
         h = getattr(self.rates, who)
-        return jax.tree.map(lambda b, u: h * b + self.beta * u, v, own), own
+        return jax.tree.map(lambda b, u: h * b + self.beta * u, v, state), state
 
-    def landed(self, own: Any, before: Any, after: Any) -> Any:
+    def after_projection(self, state: Any, before: Any, after: Any) -> Any:
         """The displacement, projection included."""
         return move(after, -1.0, before)
 
@@ -67,12 +67,12 @@ class Nesterov(Rule):
 
     beta: float = param(0.9, "share of the last displacement that goes on; may be negative", low=-1, high=1)
 
-    def memory(self, game: Game, players: Players) -> Players:
+    def memory(self, game: GameLike, players: Players) -> Players:
         """The last displacement, 0."""
         return jax.tree.map(jnp.zeros_like, players)
 
-    def iterate(self, game: Game, players: Players, memory: Players) -> tuple[Players, Players]:
+    def iterate(self, game: GameLike, players: Players, memory: Players) -> tuple[Players, Players]:
         """Extrapolate, look, step."""
         ahead = move(players, self.beta, memory)
-        after = game.land(move_both(ahead, self.rates, game.velocity(ahead)), self.rates)
+        after = game.apply_step(move_both(ahead, self.rates, game.velocity(ahead)), self.rates)
         return after, move(after, -1.0, players)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..errors import InputError
-from ..game import Game, Players
+from ..game import GameLike, Players
 from ..parameters import check, param
 from ..tracing.switching import evaluate
 from .base import Rule
@@ -37,27 +37,27 @@ class Optax(PerPlayerRule):
     critic_opt: Any = dataclasses.field(default=None, kw_only=True, metadata={"static": True})
     generator_opt: Any = dataclasses.field(default=None, kw_only=True, metadata={"static": True})
 
-    def memory(self, game: Game, players: Players) -> Memory:
+    def memory(self, game: GameLike, players: Players) -> Memory:
         """Both transformations' states."""
         made = super().memory(game, players)
         return made._replace(
             phi=self.critic_opt.init(players.phi), theta=self.generator_opt.init(players.theta)
         )
 
-    def stride(self, who: str, z: Any, v: Any, own: Any) -> tuple[Any, Any]:
+    def update(self, who: str, z: Any, v: Any, state: Any) -> tuple[Any, Any]:
         """The transformation's update of the gradient -v."""
-        return _updates(self._of(who), z, v, own)
+        return _updates(self._of(who), z, v, state)
 
-    def rest(self, game: Game, players: Players) -> Memory:
+    def rest(self, game: GameLike, players: Players) -> Memory:
         """The states after many updates with the gradient 0."""
         memory = self.memory(game, players)
         return memory._replace(
-            phi=_settled(self.critic_opt, players.phi, memory.phi),
-            theta=_settled(self.generator_opt, players.theta, memory.theta),
+            phi=_state_at_rest(self.critic_opt, players.phi, memory.phi),
+            theta=_state_at_rest(self.generator_opt, players.theta, memory.theta),
         )
 
     @property
-    def asymptotic(self) -> Rule:
+    def at_rest(self) -> Rule:
         """Both transformations replaced by their linearisations at rest."""
         return _OptaxAtRest(**{n: getattr(self, n) for n in self.__dataclass_fields__})
 
@@ -80,8 +80,8 @@ class Optax(PerPlayerRule):
 class _OptaxAtRest(Optax):
     """The map with the derivative that the transformations have at rest, and none of their curvature."""
 
-    def stride(self, who: str, z: Any, v: Any, own: Any) -> tuple[Any, Any]:
-        return _linear_updates(self._of(who), z, v, own)
+    def update(self, who: str, z: Any, v: Any, state: Any) -> tuple[Any, Any]:
+        return _linear_updates(self._of(who), z, v, state)
 
 
 def from_optax(
@@ -138,30 +138,30 @@ def from_optax(
 Optax.name, Optax.reference = "optax", "doi 10.5281/zenodo.4477198"
 
 
-def _updates(opt: Any, z: Any, v: Any, own: Any) -> tuple[Any, Any]:
-    return opt.update(jax.tree.map(jnp.negative, v), own, z)
+def _updates(opt: Any, z: Any, v: Any, state: Any) -> tuple[Any, Any]:
+    return opt.update(jax.tree.map(jnp.negative, v), state, z)
 
 
-def _linear_updates(opt: Any, z: Any, v: Any, own: Any) -> tuple[Any, Any]:
+def _linear_updates(opt: Any, z: Any, v: Any, state: Any) -> tuple[Any, Any]:
     """The updates to first order in the gradient and in the state's distance from rest."""
     still = jax.tree.map(jnp.zeros_like, v)
-    rest = _settled(opt, z, own)
+    rest = _state_at_rest(opt, z, state)
 
     def update(v: Any, floats: list[Any]) -> tuple[Any, list[Any]]:
         # interpreted, so that a root at 0 has the derivative 0 that its product with a vanishing mean needs
-        step, new = evaluate(lambda v, x: _updates(opt, z, v, _with_floats(own, x)), (v, floats))[0]
+        step, new = evaluate(lambda v, x: _updates(opt, z, v, _with_floats(state, x)), (v, floats))[0]
         return step, _floats(new)
 
-    away = jax.tree.map(jnp.subtract, _floats(own), _floats(rest))
+    away = jax.tree.map(jnp.subtract, _floats(state), _floats(rest))
     (step, new), (dstep, dnew) = jax.jvp(update, (still, _floats(rest)), (v, away))
-    counted = _updates(opt, z, v, own)[1]
+    counted = _updates(opt, z, v, state)[1]
     return jax.tree.map(jnp.add, step, dstep), _with_floats(counted, jax.tree.map(jnp.add, new, dnew))
 
 
-def _settled(opt: Any, z: Any, own: Any) -> Any:
+def _state_at_rest(opt: Any, z: Any, state: Any) -> Any:
     """The state after many updates with the gradient 0."""
     z = jax.lax.stop_gradient(z)
-    own = jax.lax.stop_gradient(_with_floats(own, _floats(opt.init(z))))
+    state = jax.lax.stop_gradient(_with_floats(state, _floats(opt.init(z))))
     still = jax.tree.map(jnp.zeros_like, z)
 
     def long(path: Any, x: Any) -> Any:
@@ -176,8 +176,8 @@ def _settled(opt: Any, z: Any, own: Any) -> Any:
         changed = [jnp.any(a != b) for a, b in zip(_floats(old), _floats(new), strict=True)]
         return new, jnp.any(jnp.array(changed, bool)), count + 1
 
-    own = jax.tree_util.tree_map_with_path(long, own)
-    return jax.lax.while_loop(moving, once, (own, jnp.array(True), jnp.int32(0)))[0]
+    state = jax.tree_util.tree_map_with_path(long, state)
+    return jax.lax.while_loop(moving, once, (state, jnp.array(True), jnp.int32(0)))[0]
 
 
 def _is_steady(opt: Any) -> bool:
@@ -197,7 +197,7 @@ def _is_smooth(opt: Any) -> bool:
     """Whether three updates with gradients far below any eps are what the linearisation says."""
     with jax.enable_x64(True):
         z = jnp.array([0.3, -0.7, 0.2])
-        true = linear = _settled(opt, z, opt.init(z))
+        true = linear = _state_at_rest(opt, z, opt.init(z))
         for direction in ([1.0, -2.0, 0.5], [-0.3, 1.5, 2.0], [2.0, 0.4, -1.0]):
             v = 1e-25 * jnp.array(direction)
             (step, true), (expected, linear) = _updates(opt, z, v, true), _linear_updates(opt, z, v, linear)

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from ..errors import InputError
-from ..game import Game, Players
+from ..game import GameLike, Players
 from ..parameters import param
 from .base import Rule, move
 
@@ -37,9 +37,9 @@ class Memory(NamedTuple):
 class PerPlayerRule(Rule):
     """Base of the rules in which each player turns its velocity into a step by itself.
 
-    A subclass writes :meth:`stride`, and where it remembers something :meth:`own` and :meth:`landed`; it
-    takes turns by ``alternating``, ``n_critic`` and ``first``, fixed attributes here and parameters where a
-    subclass declares them.
+    A subclass writes :meth:`update`, and where it remembers something :meth:`init_player` and
+    :meth:`after_projection`. ``alternating``, ``n_critic`` and ``first`` say who moves when: fixed attributes
+    here, parameters where a subclass declares them.
 
     Attributes:
         lazy: the critic's penalties act on critic steps 0, lazy, 2 lazy, ..., counted across iterations, and
@@ -61,34 +61,34 @@ class PerPlayerRule(Rule):
                 f"n_critic = {self.n_critic} needs players that take turns; add alternating=true"
             )
 
-    def own(self, z: Any) -> Any:
+    def init_player(self, z: Any) -> Any:
         """What one player's optimiser remembers before its first step; () by default."""
         return ()
 
-    def stride(self, who: str, z: Any, v: Any, own: Any) -> tuple[Any, Any]:
+    def update(self, who: str, z: Any, v: Any, state: Any) -> tuple[Any, Any]:
         """One player's step along its velocity.
 
         Args:
             who: ``"phi"`` or ``"theta"``.
             z: the player.
             v: its velocity.
-            own: what its optimiser remembers.
+            state: what its optimiser remembers.
 
         Returns:
             The step, shaped like ``z``, and the new memory.
         """
         raise NotImplementedError
 
-    def landed(self, own: Any, before: Any, after: Any) -> Any:
-        """The optimiser's memory once the player has come down from ``before`` at ``after``."""
-        return own
+    def after_projection(self, state: Any, before: Any, after: Any) -> Any:
+        """The optimiser's memory once the player, projected, has moved from ``before`` to ``after``."""
+        return state
 
-    def memory(self, game: Game, players: Players) -> Memory:
+    def memory(self, game: GameLike, players: Players) -> Memory:
         """Both players' own, and the count of critic steps where a penalty is lazy."""
         counter = jnp.zeros((), jnp.int32) if self._is_lazy else ()
-        return Memory(self.own(players.phi), self.own(players.theta), counter)
+        return Memory(self.init_player(players.phi), self.init_player(players.theta), counter)
 
-    def iterate(self, game: Game, players: Players, memory: Memory) -> tuple[Players, Memory]:
+    def iterate(self, game: GameLike, players: Players, memory: Memory) -> tuple[Players, Memory]:
         """Both players at once, or each in its turn."""
         if not self.alternating:
             v = game.velocity(players, penalty=self._penalty(memory))
@@ -119,7 +119,7 @@ class PerPlayerRule(Rule):
             return memory
         return memory._replace(critic_steps=(memory.critic_steps + 1) % self.lazy)
 
-    def _critic(self, game: Game, players: Players, memory: Memory) -> tuple[Players, Memory]:
+    def _critic(self, game: GameLike, players: Players, memory: Memory) -> tuple[Players, Memory]:
         def once(draw: Any, now: tuple[Players, Memory]) -> tuple[Players, Memory]:
             players, memory = now
             v = game.velocity(players, draw=draw, penalty=self._penalty(memory))
@@ -129,20 +129,20 @@ class PerPlayerRule(Rule):
             return once(0, (players, memory))
         return game.repeat(self.n_critic, once, (players, memory))
 
-    def _generator(self, game: Game, players: Players, memory: Memory) -> tuple[Players, Memory]:
+    def _generator(self, game: GameLike, players: Players, memory: Memory) -> tuple[Players, Memory]:
         v = game.velocity(players, draw=self.n_critic)
         return self._move(game, (GENERATOR,), players, v, memory, self.n_critic)
 
     def _move(
-        self, game: Game, who: tuple[str, ...], players: Players, v: Players, memory: Memory, draw: Any
+        self, game: GameLike, who: tuple[str, ...], players: Players, v: Players, memory: Memory, draw: Any
     ) -> tuple[Players, Memory]:
-        there, own = players._asdict(), {}
+        there, state = players._asdict(), {}
         for n in who:
-            step, own[n] = self.stride(n, there[n], getattr(v, n), getattr(memory, n))
+            step, state[n] = self.update(n, there[n], getattr(v, n), getattr(memory, n))
             there[n] = move(there[n], 1.0, step)
         rates = Players(*(h if n in who else 0.0 for n, h in zip(Players._fields, self.rates, strict=True)))
-        after = game.land(Players(**there), rates, draw)
-        kept = {n: self.landed(own[n], getattr(players, n), getattr(after, n)) for n in who}
+        after = game.apply_step(Players(**there), rates, draw)
+        kept = {n: self.after_projection(state[n], getattr(players, n), getattr(after, n)) for n in who}
         return after, memory._replace(**kept)
 
 

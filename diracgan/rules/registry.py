@@ -28,7 +28,7 @@ def register_rule(name: str, reference: str = "") -> Callable[[R], R]:
         ... class HalfSteps(Rule):
         ...     def iterate(self, game, players, memory):
         ...         half = type(players)(*(0.5 * h for h in self.rates))
-        ...         return game.land(move_both(players, half, game.velocity(players)), half), memory
+        ...         return game.apply_step(move_both(players, half, game.velocity(players)), half), memory
         >>> s = dg.step(dg.variant("wgan-linear"), dg.rule("my-half-steps", lr=1.0))
         >>> [x.tolist() for x in s(jnp.array([1.0]), jnp.array([1.0]))]
         [[0.5], [1.5]]

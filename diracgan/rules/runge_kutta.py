@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 
-from ..game import Game, Players
+from ..game import GameLike, Players
 from .base import Rule, move_both
 from .registry import register_rule
 
@@ -24,12 +24,12 @@ class RK2(Rule):
         'stable'
     """
 
-    def iterate(self, game: Game, players: Players, memory: Any) -> tuple[Players, Any]:
+    def iterate(self, game: GameLike, players: Players, memory: Any) -> tuple[Players, Any]:
         """Two stages."""
         k1 = game.velocity(players)
         k2 = game.velocity(move_both(players, self.rates, k1))
         mean = jax.tree.map(lambda a, b: 0.5 * (a + b), k1, k2)
-        return game.land(move_both(players, self.rates, mean), self.rates), memory
+        return game.apply_step(move_both(players, self.rates, mean), self.rates), memory
 
 
 @register_rule("rk4", reference="Kutta 1901; ODE-GAN: arXiv 2010.15040, section 3.2")
@@ -45,7 +45,7 @@ class RK4(Rule):
         'stable'
     """
 
-    def iterate(self, game: Game, players: Players, memory: Any) -> tuple[Players, Any]:
+    def iterate(self, game: GameLike, players: Players, memory: Any) -> tuple[Players, Any]:
         """Four stages."""
         half = Players(*(0.5 * h for h in self.rates))
         k1 = game.velocity(players)
@@ -53,4 +53,4 @@ class RK4(Rule):
         k3 = game.velocity(move_both(players, half, k2))
         k4 = game.velocity(move_both(players, self.rates, k3))
         mean = jax.tree.map(lambda a, b, c, d: (a + 2.0 * b + 2.0 * c + d) / 6.0, k1, k2, k3, k4)
-        return game.land(move_both(players, self.rates, mean), self.rates), memory
+        return game.apply_step(move_both(players, self.rates, mean), self.rates), memory

@@ -78,7 +78,7 @@ def train_classifier(
         layers += [_weighted(Dense, (into, width), k, "none", (2.0 / into) ** 0.5), Activation("relu")]
     net = Network(tuple(layers), _weighted(Dense, (width, problem.classes), keys[3], "none", None))
     adam: Any = rule("adam", lr=lr)
-    mean, own = net, adam.own(net)
+    mean, own = net, adam.init_player(net)
     found: list[list[Any]] = [[], [], []]
     for start in range(0, steps, every):
         net, mean, own = _learn(
@@ -119,7 +119,7 @@ def _learn(
         net, mean, own = now
         rows = jax.random.randint(jax.random.fold_in(key, start + k), (batch,), 0, len(x))
         down = jax.tree.map(jnp.negative, jax.grad(_loss)(net, x[rows], y[rows]))
-        step, own = adam.stride("phi", net, down, own)
+        step, own = adam.update("phi", net, down, own)
         net = jax.tree.map(jnp.add, net, step)
         return net, jax.tree.map(lambda a, b: ema * a + (1 - ema) * b, mean, net), own
 

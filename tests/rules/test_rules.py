@@ -101,18 +101,16 @@ def test_the_implicit_step_has_reverse_derivatives_too():
         assert abs(by_phi[0] - (end(0.5, phi + e) - end(0.5, phi - e)) / (2 * e)) < 1e-9
 
 
-class Numbered:
+class Numbered(WrappedGame):
     """A game that writes down which evaluations it is asked for."""
 
     def __init__(self, game):
-        self.game, self.seen = game, []
+        super().__init__(game)
+        self.seen = []
 
-    def __getattr__(self, name):
-        return getattr(self.game, name)
-
-    def velocity(self, players, draw=0, **how):
+    def velocity(self, players, draw=0, penalty=1.0):
         self.seen.append(int(draw))
-        return self.game.velocity(players, draw=draw, **how)
+        return super().velocity(players, draw, penalty)
 
 
 @pytest.mark.parametrize(

@@ -303,6 +303,6 @@ def test_a_clipped_critic_is_clipped_everywhere():
     both = players(Architecture(width=8), on, KEY)
     v = dg.variant("wgan-clip", clip=0.05)
     made = minibatches(v, on, KEY, 4)
-    after = made.land(both, Players(0.1, 0.1))
+    after = made.apply_step(both, Players(0.1, 0.1))
     assert max(float(jnp.abs(w).max()) for w in jax.tree.leaves(after.phi)) <= 0.0500001
     assert max(float(jnp.abs(w).max()) for w in jax.tree.leaves(after.theta)) > 0.1

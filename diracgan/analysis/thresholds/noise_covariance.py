@@ -154,7 +154,7 @@ def _jacobians(variant: Variant, x0: Array, rule: Rule, point: Players) -> tuple
     leaves, tree = jax.tree.flatten(start)
     moving = [jnp.issubdtype(jnp.result_type(x), jnp.floating) for x in leaves]
     sizes = np.cumsum([jnp.size(x) for x, m in zip(leaves, moving, strict=True) if m])[:-1]
-    long_run = rule.asymptotic
+    long_run = rule.at_rest
 
     def flat(state: State) -> Array:
         return jnp.concatenate(
@@ -167,7 +167,7 @@ def _jacobians(variant: Variant, x0: Array, rule: Rule, point: Players) -> tuple
         state = jax.tree.unflatten(tree, [next(parts).reshape(jnp.shape(x)) if m else x for x, m in pairs])
 
         def next_(state: State, kick: Array) -> tuple[State, None]:
-            return step(long_run, Noisy(game, lambda draw: kick[draw]), state), None  # type: ignore[arg-type]
+            return step(long_run, Noisy(game, lambda draw: kick[draw]), state), None
 
         return flat(jax.lax.scan(next_, state, kicks)[0])
 
