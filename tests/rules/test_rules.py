@@ -12,7 +12,7 @@ import pytest
 
 import diracgan as dg
 from diracgan import dirac
-from diracgan.game import Game, Players
+from diracgan.game import Game, Players, WrappedGame
 from diracgan.rules import implicit
 
 RULES = {n: dg.rule(n, lr=0.05) for n in dg.rules() if not n.startswith("my-")}
