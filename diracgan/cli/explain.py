@@ -54,7 +54,6 @@ def command(
         raise InputError(f"--dim = {dim} has no formulas; allowed: 1, 2 (which decides every d >= 2)")
 
     from ..analysis.explain.explanation import explain
-    from ..analysis.explain.render import render
     from ..reporting import dumps
 
     preset = _preset(wanted.partition(":")[0])
@@ -64,7 +63,7 @@ def command(
         return
     if preset is not None:
         print(_words(preset, format))
-    print(render(found, format))
+    print(found.render(format))
 
 
 def _preset(name: str) -> dict[str, Any] | None:

@@ -190,7 +190,7 @@ def _watched(
 def _varying(step: Step, fixed: list[bool], state: list[bool]) -> list[bool]:
     """Which entries of the state come to vary over trajectories."""
     while isinstance(step, Program):
-        after = [a or b for a, b in zip(state, step.spread([*fixed, *state]), strict=True)]
+        after = [a or b for a, b in zip(state, step.varying([*fixed, *state]), strict=True)]
         if after == state:
             break
         state = after

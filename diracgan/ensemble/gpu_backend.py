@@ -20,7 +20,7 @@ _WARPS = 4
 
 def fits(step: Any) -> bool:
     """Whether a step can run in the kernel: it must be scalars through and through."""
-    return isinstance(step, Program) and not step.whole
+    return isinstance(step, Program) and not step.on_arrays
 
 
 def steps(step: Program, interpret: bool, fixed: list[Any], state: list[Any], count: Any) -> list[Any]:

@@ -98,7 +98,7 @@ def _motion(structure: Any, dim: int, dtype: np.dtype, double: bool) -> Motion:
         advance: Any = trace(_velocity if system.rule is None else _iterate, system, state)
         begin: Any = None if system.rule is None else trace(_begin, system, players)
         first = 2 * dim
-        whole = sorted({*advance.whole, *(begin.whole if begin else ())})
+        whole = sorted({*advance.on_arrays, *(begin.on_arrays if begin else ())})
         note = f"partly taken apart: {', '.join(whole)} run on stacked arrays" if whole else ""
     except NotScalarizable as why:
         advance = Mapped(_velocity if system.rule is None else _iterate, system, state)

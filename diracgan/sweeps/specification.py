@@ -26,6 +26,7 @@ from ..errors import InputError, integer, number, unknown
 from ..game import Players
 from ..parameters import Parametric, parameters, plain
 from ..rules import Rule, init, rule, step
+from ..tracing.jaxpr import listing
 from ..variants import Variant, modifiers, parse
 from . import quantities as what
 from .quantities import LINEAR, POINT, TAIL, WHOLE, Case, Course, Quantity
@@ -470,10 +471,10 @@ def definition(variant: Variant, rule: Rule | None) -> str:
             game = dirac.game(v, x0)
             return game.motion(z) if r is None else step(r, game, init(r, game, z))
 
-        traced = jax.make_jaxpr(moved)(v, r, x0, z)
-    digest = hashlib.sha256(re.sub(r"0x[0-9a-f]+", "", str(traced)).encode())
-    for constant in traced.consts:
-        digest.update(np.asarray(constant).tobytes())
+        program, constants = listing(moved, v, r, x0, z)
+    digest = hashlib.sha256(re.sub(r"0x[0-9a-f]+", "", program).encode())
+    for constant in constants:
+        digest.update(constant.tobytes())
     return digest.hexdigest()[:16]
 
 

@@ -154,17 +154,15 @@ def refuse(variant: Variant, name: str) -> None:
 
 
 def uses_samples(variant: Variant) -> bool:
-    """Whether a loss depends on the samples, not on their logits alone: read off its traced program."""
+    """Whether a loss computes with the samples, not their logits alone: it then fails on samples without values."""
     logits, x = jax.ShapeDtypeStruct((1,), jnp.float32), jax.ShapeDtypeStruct((1, 2), jnp.float32)
-    for loss in (variant.critic_loss, variant.generator_loss):
+
+    def works(loss: Callable[..., Any], samples: Any) -> bool:
         try:
-            jaxpr = jax.make_jaxpr(loss)(logits, logits, x, x).jaxpr
+            jax.eval_shape(lambda real, fake: loss(real, fake, samples, samples), logits, logits)
         except (Exception, SystemExit):  # a loss that fails says so, with its own line, where it is evaluated
             return False
-        reached = set(jaxpr.invars[2:])
-        for eqn in jaxpr.eqns:
-            if any(a in reached for a in eqn.invars if not hasattr(a, "val")):
-                reached.update(eqn.outvars)
-        if any(a in reached for a in jaxpr.outvars if not hasattr(a, "val")):
-            return True
-    return False
+        return True
+
+    losses = (variant.critic_loss, variant.generator_loss)
+    return any(works(loss, jnp.zeros(x.shape, x.dtype)) and not works(loss, x) for loss in losses)

@@ -18,7 +18,7 @@ def compare(fn, *shapes, whole=()):
         rng = np.random.default_rng(1)
         arrays = [rng.normal(size=(*s, LANES)) for s in shapes]
         program = trace(fn, *(jnp.zeros(s) for s in shapes))
-        assert program.whole == whole
+        assert program.on_arrays == whole
         values = [row for a in arrays for row in a.reshape(-1, LANES)]
         expected = jax.tree.leaves(jax.vmap(fn, in_axes=-1, out_axes=-1)(*map(jnp.asarray, arrays)))
         expected = np.concatenate([np.asarray(x).reshape(-1, LANES) for x in expected])
@@ -82,7 +82,7 @@ def test_an_absent_datum_costs_nothing():
 
 
 def test_types_that_are_no_numbers_are_refused():
-    with pytest.raises(NotScalarizable, match="no real number"):
+    with pytest.raises(NotScalarizable, match="not a real number's"):
         trace(lambda x: jnp.real(jnp.exp(1j * x)), jnp.zeros(2))
 
 
@@ -93,8 +93,8 @@ def test_what_is_too_large_is_refused():
 
 def test_which_outputs_vary():
     program = trace(lambda a, b: (a + b, a * 2, 3.0), 0.0, 0.0)
-    assert program.spread([True, False]) == [True, True, False]
-    assert program.spread([False, True]) == [True, False, False]
+    assert program.varying([True, False]) == [True, True, False]
+    assert program.varying([False, True]) == [True, False, False]
 
 
 def test_the_same_program_every_time():

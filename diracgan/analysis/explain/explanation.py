@@ -1,7 +1,7 @@
 """A variant in formulas: its losses, field, Jacobian and eigenvalues by SymPy, and what follows from them.
 
-The formulas are read off the traced losses (:mod:`.algebra`); the statements are computed from the field, not looked
-up, so a user's loss is explained as well as a built-in one.
+The formulas are read off the traced losses (:mod:`diracgan.tracing.symbolic`); the statements are computed from the
+field, not looked up, so a user's loss is explained as well as a built-in one.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import jax
 
 from ...errors import InputError, integer
+from ...parameters import text
 from ...variants import Variant
 from ..linear.spectrum import spectrum
 from .implications import implications
-from .render import render
-from .symbolic_model import Model, Short, linearised
+from .render import Document, render
+from .symbolic_model import Abbreviations, SymbolicModel, linearised
 
 if TYPE_CHECKING:
     from sympy import Expr
@@ -55,7 +56,49 @@ class Explanation:
     notes: list[str]
 
     def __str__(self) -> str:
-        return render(self, "text")
+        return self.render("text")
+
+    def render(self, format: str) -> str:
+        """As ``"text"``, ``"latex"`` (the body of a document) or ``"markdown"``.
+
+        Example:
+            >>> import diracgan as dg
+            >>> print(dg.explain(dg.variant("wgan-linear")).render("markdown").splitlines()[0])
+            ## wgan-linear
+        """
+        return render(
+            Document(
+                self.variant, self.summary, self._sections(), self._meanings(), self.notes, self.reference
+            ),
+            format,
+        )
+
+    def _sections(self) -> list[tuple[str, list[tuple[str, Any]]]]:
+        sections: list[tuple[str, list[tuple[str, Any]]]] = [
+            ("Losses, of one real and one fake sample", list(self.losses.items())),
+            ("Losses on the Dirac GAN, with penalties", list(self.dirac_losses.items())),
+            (f"Field, d = {self.dim}", list(self.field.items())),
+        ]
+        if self.jacobian is not None:
+            sections.append(("Jacobian at (0, 0)", [("J", self.jacobian)]))
+        if self.eigenvalues:
+            times = [f" ({n} times)" if n > 1 else "" for _, n in self.eigenvalues]
+            shown = [
+                (f"mu_{i}{t}", v)
+                for i, (t, (v, _)) in enumerate(zip(times, self.eigenvalues, strict=True), 1)
+            ]
+            sections.append(("Eigenvalues", shown))
+        return sections
+
+    def _meanings(self) -> list[str]:
+        found = [f"{n} = {text(x)}" for n, x in self.values.items()]
+        found += [f"{n} = {x}" for n, x in self.where.items()]
+        shown = str([*self.dirac_losses.values(), *self.field.values()])
+        if "sigma(" in shown:
+            found.append("sigma(x) = 1/(1 + exp(-x))")
+        if "softplus(" in shown:
+            found.append("softplus(x) = log(1 + exp(x))")
+        return found
 
     def as_dict(self) -> dict[str, Any]:
         """Name -> plain value of every attribute, expressions as text."""
@@ -101,15 +144,15 @@ def explain(variant: Variant, dim: int = 1) -> Explanation:
         (phi*sigma(-phi*theta), (I/2, 1))
     """
     if not isinstance(variant, Variant):
-        raise InputError(f"{variant!r} is no variant; allowed: what dg.variant(...) returns")
+        raise InputError(f"{variant!r} is not a variant; allowed: what dg.variant(...) returns")
     if integer("dim", dim, low=1) > 2:
         raise InputError(f"dim = {dim} has no formulas; allowed: 1, 2 (which decides every d >= 2)")
     with jax.enable_x64(True):
-        model = Model(variant, dim)
+        model = SymbolicModel(variant, dim)
         seen = {d: spectrum(variant, dim=d) for d in (1, 2)}
         jacobian, eigenvalues = linearised(model, seen[dim])
-        notes = list(implications(variant, model if dim == 1 else Model(variant, 1), seen))
-    short = Short(model)
+        notes = list(implications(variant, model if dim == 1 else SymbolicModel(variant, 1), seen))
+    short = Abbreviations(model)
     return Explanation(
         variant=variant.label,
         summary=type(variant).summary() or f"{variant.name or type(variant).__name__}, without a description",

@@ -14,28 +14,28 @@ from ... import dirac
 from ...game import Players
 from ...variants import Variant
 from ..linear.spectrum import Spectrum, spectrum
-from .simplify import neat, words_of
-from .symbolic_model import Model, slope
+from .simplify import as_text, simplify
+from .symbolic_model import SymbolicModel, slope
 
 
-def implications(variant: Variant, line: Model, seen: dict[int, Spectrum]) -> Iterator[str]:
+def implications(variant: Variant, model: SymbolicModel, seen: dict[int, Spectrum]) -> Iterator[str]:
     """What is known to happen, each computed from the field."""
     yield from _on_the_constraint(variant)
-    if line.noise:
+    if model.noise:
         yield "The formulas stand for their mean over the independent standard normal e_r and e_f (instance noise)."
     if (none := _without_value(seen)) is not None:
         yield none
         return
-    if (kinks := _kinks(line)) and not line.noise:
+    if (kinks := _kinks(model)) and not model.noise:
         yield f"d = 1: the formula changes where {kinks}."
     for d, s in seen.items():
         yield f"d {'=' if d == 1 else '>='} {d}: {s.text}."
         if s.jacobian is not None and np.linalg.matrix_rank(s.jacobian, tol=1e-9) < 2 * d:
             yield f"d {'=' if d == 1 else '>='} {d}: the Jacobian is singular."
-    numeric = _Numeric(variant)
-    yield from _equilibria(numeric)
-    yield from _rotation(line, numeric)
-    yield from _datum(variant, numeric)
+    sampled = _SampledField(variant)
+    yield from _equilibria(sampled)
+    yield from _rotation(model, sampled)
+    yield from _datum(variant, sampled)
     if any(s.status not in ("stable", "unstable") for s in seen.values()):
         yield "Beyond the linearisation: `diracgan verdict` follows the motion from a given start."
 
@@ -62,20 +62,20 @@ def _without_value(seen: dict[int, Spectrum]) -> str | None:
     )
 
 
-def _kinks(line: Model) -> str:
+def _kinks(model: SymbolicModel) -> str:
     import sympy as sp
 
     found: set[Any] = set()
-    for e in map(neat, line.field):
+    for e in map(simplify, model.field):
         atoms: Any = e.atoms(sp.sign, sp.Abs, sp.core.relational.Relational)
         found |= {a.args[0] if len(a.args) == 1 else a.args[0] - a.args[1] for a in atoms}
-    moving = [sp.factor_terms(f) for f in found if f.has(*line.z)]
-    steps: set[Any] = set().union(*(e.atoms(sp.floor, sp.ceiling) for e in map(neat, line.field)))
-    whole = sorted({f"{sp.factor_terms(a.args[0])} is a whole number" for a in steps if a.has(*line.z)})
+    moving = [sp.factor_terms(f) for f in found if f.has(*model.z)]
+    steps: set[Any] = set().union(*(e.atoms(sp.floor, sp.ceiling) for e in map(simplify, model.field)))
+    whole = sorted({f"{sp.factor_terms(a.args[0])} is a whole number" for a in steps if a.has(*model.z)})
     return " and ".join(whole + sorted({f"{min(str(f), str(-f), key=len)} = 0" for f in moving}))
 
 
-class _Numeric:
+class _SampledField:
     """The field on fixed random points, for questions that are answered by trying."""
 
     def __init__(self, variant: Variant) -> None:
@@ -104,36 +104,36 @@ def _vanishes(values: Any, size: Any = 1.0) -> bool:
     return bool(np.all(np.isfinite(values)) and np.all(np.abs(values) <= 1e-10 * (1.0 + np.abs(size))))
 
 
-def _equilibria(numeric: _Numeric) -> Iterator[str]:
+def _equilibria(sampled: _SampledField) -> Iterator[str]:
     for d in (1, 2):
-        phi, theta = numeric.points(d)
+        phi, theta = sampled.points(d)
         for point, shown in (((0 * phi, theta), "(0, theta)"), ((phi, 0 * theta), "(phi, 0)")):
-            if _vanishes(np.concatenate(numeric.at(*point), axis=1)):
+            if _vanishes(np.concatenate(sampled.at(*point), axis=1)):
                 what = "line" if d == 1 else f"{d}-dimensional plane"
                 yield f"d = {d}: the equilibria form a {what}: every {shown} is one, so the limit depends on the start."
 
 
-def _rotation(line: Model, numeric: _Numeric) -> Iterator[str]:
+def _rotation(model: SymbolicModel, sampled: _SampledField) -> Iterator[str]:
     """The a/b form and the wedge, and what the energy does."""
-    phi, theta = numeric.points(2)
-    v = numeric.at(phi, theta)
+    phi, theta = sampled.points(2)
+    v = sampled.at(phi, theta)
     size = np.concatenate(v, axis=1)
     crossed = np.stack([_cross(v.phi, theta), _cross(v.theta, phi)])
     if not _vanishes(crossed, size.max() if np.all(np.isfinite(size)) else np.inf):
         return
-    box = "Inside the box: " if numeric.variant.constraint == "clipped" else ""
+    box = "Inside the box: " if sampled.variant.constraint == "clipped" else ""
     yield (
         f"{box}d >= 2: phi' is parallel to theta and theta' to phi, so the wedge l = |phi ^ theta| is conserved: "
         "from a start that is not collinear the equilibrium is never reached."
     )
-    other_phi, other = numeric.points(2)
+    other_phi, other = sampled.points(2)
     other *= (np.sum(phi * theta, axis=1) / np.sum(other_phi * other, axis=1))[:, None]
-    w = numeric.at(other_phi, other)
+    w = sampled.at(other_phi, other)
     sides = ((v, phi, theta), (w, other_phi, other))
     ratios = np.array([[-_along(u.phi, t), _along(u.theta, p)] for u, p, t in sides])
-    if not _vanishes(ratios[0] - ratios[1], np.max(np.abs(ratios))) or line.noise:
+    if not _vanishes(ratios[0] - ratios[1], np.max(np.abs(ratios))) or model.noise:
         return
-    yield from _energy(line)
+    yield from _energy(model)
 
 
 def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -144,17 +144,17 @@ def _along(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.sum(a * b, axis=1) / np.sum(b * b, axis=1)
 
 
-def _energy(line: Model) -> Iterator[str]:
+def _energy(model: SymbolicModel) -> Iterator[str]:
     """phi' = -a(s) theta, theta' = b(s) phi: what follows from a and b."""
     import sympy as sp
 
-    (phi,), (theta,) = line.phi, line.theta
+    (phi,), (theta,) = model.phi, model.theta
     s = sp.Symbol("s", real=True)
-    a = neat(-line.field[0].subs({theta: 1}, simultaneous=True).subs(phi, s))
-    b = neat(line.field[1].subs({phi: 1}, simultaneous=True).subs(theta, s))
-    shown = f"a(s) = {words_of(a)}, b(s) = {words_of(b)}"
+    a = simplify(-model.field[0].subs({theta: 1}, simultaneous=True).subs(phi, s))
+    b = simplify(model.field[1].subs({phi: 1}, simultaneous=True).subs(theta, s))
+    shown = f"a(s) = {as_text(a)}, b(s) = {as_text(b)}"
     yield f"a/b form: phi' = -a(s) theta, theta' = b(s) phi with s = phi.theta, {shown}."
-    a, b = (e.subs(line.numbers) for e in (a, b))
+    a, b = (e.subs(model.numbers) for e in (a, b))
     a0, b0 = (sp.simplify(e.subs(s, 0)) for e in (a, b))
     if not (a0.is_finite and b0.is_finite and (a0 * b0).is_positive):
         return
@@ -214,10 +214,10 @@ def numeric_functions() -> dict[str, Any]:
     return {"sigma": lambda x: 0.5 + 0.5 * np.tanh(0.5 * x), "softplus": lambda x: np.logaddexp(x, 0.0)}
 
 
-def _datum(variant: Variant, numeric: _Numeric) -> Iterator[str]:
-    phi, theta = numeric.points(2)
+def _datum(variant: Variant, sampled: _SampledField) -> Iterator[str]:
+    phi, theta = sampled.points(2)
     shift = np.array([0.7, -0.4])
-    here, there = numeric.at(phi, theta), numeric.at(phi, theta + shift, shift)
+    here, there = sampled.at(phi, theta), sampled.at(phi, theta + shift, shift)
     gap = np.concatenate(here, axis=1) - np.concatenate(there, axis=1)
     if _vanishes(gap, np.nanmax(np.abs(np.concatenate(here, axis=1)))):
         yield "The loss depends on D_f - D_r alone: with a datum x0 everything is the same about theta = x0."

@@ -1,71 +1,87 @@
-"""An explanation as text, LaTeX or markdown."""
+"""Titles, equations and sentences as text, LaTeX or markdown."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
-from ...parameters import text
-from .simplify import words_of
-
-if TYPE_CHECKING:
-    from .explanation import Explanation
-
-FORMATS = ("text", "latex", "markdown", "json")
+from .simplify import as_text
 
 
-def render(e: Explanation, format: str) -> str:
-    """An explanation as text, LaTeX (the body of a document) or markdown.
+@dataclasses.dataclass(frozen=True)
+class Document:
+    """What is shown, before a format is chosen.
+
+    Attributes:
+        title: its title.
+        summary: one line.
+        sections: titles with their equations: left side, and the right one as an expression or a matrix.
+        meanings: what the symbols stand for, as ``name = meaning``.
+        notes: sentences.
+        reference: the source; "" for none.
+    """
+
+    title: str
+    summary: str
+    sections: Sequence[tuple[str, Sequence[tuple[str, Any]]]]
+    meanings: Sequence[str]
+    notes: Sequence[str]
+    reference: str
+
+
+def render(document: Document, format: str) -> str:
+    """The document as ``"text"``, ``"latex"`` (the body of a document) or ``"markdown"``.
 
     Example:
-        >>> import diracgan as dg
-        >>> print(render(dg.explain(dg.variant("wgan-linear")), "text").splitlines()[0])
-        wgan-linear: WGAN with an unconstrained linear critic: a pure rotation
+        >>> import sympy as sp
+        >>> losses = [("Losses", [("L", sp.Symbol("x") ** 2)])]
+        >>> print(render(Document("mine", "a square", losses, [], ["It rests."], ""), "text").splitlines()[3])
+          L = x**2
     """
-    return {"text": _text, "latex": _latex, "markdown": _markdown}[format](e)
+    lines = {"text": _text, "latex": _latex, "markdown": _markdown}[format](document)
+    return "\n".join(lines)
 
 
-def _sections(e: Explanation) -> list[tuple[str, list[tuple[str, Any]]]]:
-    """Titles with their equations: left side, and the right one as an expression."""
-    eigen = [
-        (f"mu_{i + 1}" + (f" ({n} times)" if n > 1 else ""), v) for i, (v, n) in enumerate(e.eigenvalues)
-    ]
-    sections = [
-        ("Losses, of one real and one fake sample", list(e.losses.items())),
-        ("Losses on the Dirac GAN, with penalties", list(e.dirac_losses.items())),
-        (f"Field, d = {e.dim}", list(e.field.items())),
-    ]
-    if e.jacobian is not None:
-        sections.append(("Jacobian at (0, 0)", [("J", e.jacobian)]))
-    if eigen:
-        sections.append(("Eigenvalues", eigen))
-    return sections
-
-
-def _meanings(e: Explanation) -> list[str]:
-    found = [f"{n} = {text(x)}" for n, x in e.values.items()] + [f"{n} = {x}" for n, x in e.where.items()]
-    shown = str([*e.dirac_losses.values(), *e.field.values()])
-    if "sigma(" in shown:
-        found.append("sigma(x) = 1/(1 + exp(-x))")
-    if "softplus(" in shown:
-        found.append("softplus(x) = log(1 + exp(x))")
-    return found
-
-
-def _text(e: Explanation) -> str:
-    lines = [f"{e.variant}: {e.summary}"]
-    for title, equations in _sections(e):
+def _text(e: Document) -> list[str]:
+    lines = [f"{e.title}: {e.summary}"]
+    for title, equations in e.sections:
         lines += ["", title]
         for left, right in equations:
             if hasattr(right, "tolist"):
-                rows = [[words_of(x) for x in row] for row in right.tolist()]
+                rows = [[as_text(x) for x in row] for row in right.tolist()]
                 width = max(len(x) for row in rows for x in row)
                 lines += ["  [" + "  ".join(x.rjust(width) for x in row) + "]" for row in rows]
             else:
-                lines.append(f"  {left} = {words_of(right)}")
-    if meanings := _meanings(e):
-        lines += ["", "with " + "; ".join(meanings)]
+                lines.append(f"  {left} = {as_text(right)}")
+    if e.meanings:
+        lines += ["", "with " + "; ".join(e.meanings)]
     lines += ["", "What happens", *(f"  - {note}" for note in e.notes)]
-    return "\n".join([*lines, "", f"Reference: {e.reference or 'none given'}"])
+    return [*lines, "", f"Reference: {e.reference or 'none given'}"]
+
+
+def _markdown(e: Document) -> list[str]:
+    lines = [f"## {e.title}", "", e.summary + "."]
+    for title, equations in e.sections:
+        lines += ["", f"### {title}", ""]
+        lines += [f"$$ {_tex_left(left)} = {_tex(right)} $$" for left, right in equations]
+    if e.meanings:
+        lines += ["", "with " + "; ".join(f"`{m}`" for m in e.meanings) + "."]
+    lines += ["", "### What happens", "", *(f"- {note}" for note in e.notes)]
+    return [*lines, "", f"Reference: {e.reference or 'none given'}"]
+
+
+def _latex(e: Document) -> list[str]:
+    lines = [rf"\section*{{{plain_tex(e.title)}}}", plain_tex(e.summary) + "."]
+    for title, equations in e.sections:
+        lines += [rf"\subsection*{{{plain_tex(title)}}}", r"\begin{align*}"]
+        lines.append(" \\\\\n".join(f"  {_tex_left(left)} &= {_tex(right)}" for left, right in equations))
+        lines.append(r"\end{align*}")
+    if e.meanings:
+        lines.append("with " + plain_tex("; ".join(e.meanings)) + ".")
+    lines += [r"\subsection*{What happens}", r"\begin{itemize}"]
+    lines += [rf"  \item {plain_tex(note)}" for note in e.notes]
+    return [*lines, r"\end{itemize}", f"Reference: {plain_tex(e.reference or 'none given')}"]
 
 
 def _tex(value: Any) -> str:
@@ -89,30 +105,6 @@ def _tex_left(name: str) -> str:
     base = rf"\{base}" if base in ("phi", "theta", "mu") else base
     shown = base + (rf"_{{{index}}}" if index else "") + prime
     return shown + (rf"\;({times[:-1].replace('times', chr(92) + 'text{ times}')})" if times else "")
-
-
-def _markdown(e: Explanation) -> str:
-    lines = [f"## {e.variant}", "", e.summary + "."]
-    for title, equations in _sections(e):
-        lines += ["", f"### {title}", ""]
-        lines += [f"$$ {_tex_left(left)} = {_tex(right)} $$" for left, right in equations]
-    if meanings := _meanings(e):
-        lines += ["", "with " + "; ".join(f"`{m}`" for m in meanings) + "."]
-    lines += ["", "### What happens", "", *(f"- {note}" for note in e.notes)]
-    return "\n".join([*lines, "", f"Reference: {e.reference or 'none given'}"])
-
-
-def _latex(e: Explanation) -> str:
-    lines = [rf"\section*{{{plain_tex(e.variant)}}}", plain_tex(e.summary) + "."]
-    for title, equations in _sections(e):
-        lines += [rf"\subsection*{{{plain_tex(title)}}}", r"\begin{align*}"]
-        lines.append(" \\\\\n".join(f"  {_tex_left(left)} &= {_tex(right)}" for left, right in equations))
-        lines.append(r"\end{align*}")
-    if meanings := _meanings(e):
-        lines.append("with " + plain_tex("; ".join(meanings)) + ".")
-    lines += [r"\subsection*{What happens}", r"\begin{itemize}"]
-    lines += [rf"  \item {plain_tex(note)}" for note in e.notes]
-    return "\n".join([*lines, r"\end{itemize}", f"Reference: {plain_tex(e.reference or 'none given')}"])
 
 
 def plain_tex(words: str) -> str:

@@ -7,18 +7,18 @@ from typing import Any
 from ...tracing.symbolic import functions
 
 
-def neat(e: Any) -> Any:
+def simplify(e: Any) -> Any:
     """The shortest of what a few cheap rewritings give."""
     import sympy as sp
 
     tries = []
-    for t in dict.fromkeys((e, _signed(e))):
+    for t in dict.fromkeys((e, _by_modulus(e))):
         tries += [t, sp.factor_terms(t)] + ([] if t.has(sp.Piecewise) else [sp.factor_terms(sp.expand(t))])
-    tries = [t.replace(lambda n: n.is_Add, _folded) for t in tries]
+    tries = [t.replace(lambda n: n.is_Add, _reflected) for t in tries]
     return min(tries, key=lambda t: (sp.count_ops(t), tries.index(t)))
 
 
-def _folded(add: Any) -> Any:
+def _reflected(add: Any) -> Any:
     """c sigma(x) - c = -c sigma(-x) and c softplus(x) - c x = c softplus(-x), where a sum holds both terms."""
     import sympy as sp
 
@@ -33,12 +33,14 @@ def _folded(add: Any) -> Any:
             rest = sp.Add(*(t for t in terms if t is not term)) - sp.expand(gone)
             if len(sp.Add.make_args(rest)) < len(terms) - 1 or rest == 0:
                 return (
-                    (rest + put).replace(lambda n: n.is_Add, _folded) if (rest + put).is_Add else rest + put
+                    (rest + put).replace(lambda n: n.is_Add, _reflected)
+                    if (rest + put).is_Add
+                    else rest + put
                 )
     return add
 
 
-def _signed(e: Any) -> Any:
+def _by_modulus(e: Any) -> Any:
     """With x^2 written |x|^2 beside |x|, so that quotients of the two cancel."""
     import sympy as sp
 
@@ -49,12 +51,12 @@ def _signed(e: Any) -> Any:
             lambda n, x=x: n.is_Pow and n.base == x and n.exp.is_Integer,
             lambda n, x=x, size=size: size ** (n.exp - n.exp % 2) * x ** (n.exp % 2),
         )
-        e = sp.Add(*(_sign_of(sp.powsimp(t), x, size) for t in sp.Add.make_args(sp.expand(e))))
+        e = sp.Add(*(_sign_restored(sp.powsimp(t), x, size) for t in sp.Add.make_args(sp.expand(e))))
         e = e.subs(size, sp.Abs(x))
     return e
 
 
-def _sign_of(term: Any, x: Any, size: Any) -> Any:
+def _sign_restored(term: Any, x: Any, size: Any) -> Any:
     """One product with x = sign(x) |x| put back: x/|x| as sign(x), an even power of |x| as that of x."""
     import sympy as sp
 
@@ -70,7 +72,7 @@ def _sign_of(term: Any, x: Any, size: Any) -> Any:
     return rest * x**power * sp.Abs(x) ** exponent
 
 
-def words_of(e: Any) -> str:
+def as_text(e: Any) -> str:
     """An expression as text, with [condition] for what is 1 where it holds and 0 elsewhere."""
     from sympy.printing.str import StrPrinter
 

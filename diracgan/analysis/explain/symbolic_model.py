@@ -14,13 +14,13 @@ from ... import dirac
 from ...errors import InputError
 from ...game import Game, Players, Samples
 from ...parameters import plain
-from ...tracing.symbolic import exact, formulas
+from ...tracing.symbolic import NoFormula, exact, formulas
 from ...variants import Variant
 from ..linear.spectrum import Spectrum
-from .simplify import neat
+from .simplify import simplify
 
 
-class Model:
+class SymbolicModel:
     """The variant on the Dirac GAN with symbols for phi, theta and the hyperparameters that are not 0.
 
     Attributes:
@@ -43,12 +43,12 @@ class Model:
         self.names = [f"{s}'" for s in self.z]
         e_real, e_fake = symbols("e_r"), symbols("e_f")
         self.noise = [*e_real, *e_fake] if "noise" in variant.extras else []
-        symbolic, self.values = _symbolic(variant)
+        symbolic, self.values = _with_symbols(variant)
         try:
             self._derive(symbolic, e_real, e_fake)
-        except InputError as error:
-            if "no formula" in str(error):
-                raise
+        except NoFormula:
+            raise
+        except InputError:
             self.values = {}  # a loss that asks what its parameter is wants numbers
             self._derive(jax.tree.map(lambda x: exact(plain(x)), variant), e_real, e_fake)
 
@@ -58,7 +58,7 @@ class Model:
         one = [np.array([sp.Symbol(n, real=True)]) for n in ("D_r", "D_f")]
         samples = [np.array([[sp.Symbol(n, real=True)]]) for n in ("x_r", "x_f")]
 
-        def bare(which: str) -> Any:
+        def on_logits(which: str) -> Any:
             return lambda v, r, f, xr, xf: Game(v, xr, None, dirac.critic, dirac.generator)._value(
                 which, r, f, Samples(xr, xf)
             )
@@ -75,14 +75,14 @@ class Model:
         players = Players(np.array(self.phi, dtype=object), np.array(self.theta, dtype=object))
         which = {"L_D": "critic_loss", "L_G": "generator_loss"}
         self.losses = {
-            n: neat(formulas(bare(w), variant, *one, *samples)[0].item()) for n, w in which.items()
+            n: simplify(formulas(on_logits(w), variant, *one, *samples)[0].item()) for n, w in which.items()
         }
         self.dirac_losses = {
             n: formulas(on_dirac(w), variant, players, real, shift)[0].item() for n, w in which.items()
         }
         raw = [-slope(self.dirac_losses["L_D"], p) for p in self.phi]
         raw += [-slope(self.dirac_losses["L_G"], t) for t in self.theta]
-        self.field = _transformed(variant, [_switched(e) for e in raw], self.z)
+        self.field = _transformed(variant, [_as_cases(e) for e in raw], self.z)
 
     @property
     def numbers(self) -> dict[Any, Any]:
@@ -102,7 +102,7 @@ def slope(e: Any, x: Any) -> Any:
     return sp.diff(e.subs({step: name for name, step in held.items()}), x).subs(held)
 
 
-def _symbolic(variant: Variant) -> tuple[Variant, dict[str, Any]]:
+def _with_symbols(variant: Variant) -> tuple[Variant, dict[str, Any]]:
     """The variant with symbols for its numbers, zeros kept as they are, and the numbers by their names."""
     import sympy as sp
 
@@ -135,17 +135,17 @@ def _transformed(variant: Variant, field: list[Any], z: list[Any]) -> list[Any]:
     return list(v - gamma * j.T * v + lam / 2 * (j - j.T) * v)
 
 
-def _switched(e: Any) -> Any:
+def _as_cases(e: Any) -> Any:
     """With the step function of a maximum's derivative written as its two cases."""
     import sympy as sp
 
     return e.replace(sp.Heaviside, lambda x, *_: sp.Piecewise((1, x > 0), (0, True)))
 
 
-class Short:
+class Abbreviations:
     """Abbreviations in d = 2: s = phi.theta and the norms."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: SymbolicModel) -> None:
         """Find which ones the field uses."""
         import sympy as sp
 
@@ -174,15 +174,15 @@ class Short:
         import sympy as sp
 
         if self.dim == 1:
-            return neat(e)
-        tries = [neat(e).subs(self.whole)]
+            return simplify(e)
+        tries = [simplify(e).subs(self.whole)]
         e = sp.powsimp(sp.expand(tries[0]))
         for choice in itertools.product(*self.parts):
             tries.append(sp.powsimp(sp.expand(e.subs(choice))))
-        return min(map(neat, tries), key=sp.count_ops)
+        return min(map(simplify, tries), key=sp.count_ops)
 
 
-def linearised(model: Model, seen: Spectrum) -> tuple[Any, list[tuple[Any, int]]]:
+def linearised(model: SymbolicModel, seen: Spectrum) -> tuple[Any, list[tuple[Any, int]]]:
     """The Jacobian at the origin and its eigenvalues, held against the numerical ones; None where there is none."""
     import sympy as sp
 
@@ -205,7 +205,7 @@ def linearised(model: Model, seen: Spectrum) -> tuple[Any, list[tuple[Any, int]]
     return found, _eigenvalues(found, {})
 
 
-def _jacobians(model: Model) -> Iterator[Callable[[], Any]]:
+def _jacobians(model: SymbolicModel) -> Iterator[Callable[[], Any]]:
     """What the Jacobian at the origin may be: by substitution, with numbers for symbols, by a limit."""
     import sympy as sp
 

@@ -11,8 +11,7 @@ import sympy as sp
 import diracgan as dg
 from diracgan.analysis.explain.explanation import explain
 from diracgan.analysis.explain.implications import numeric_functions
-from diracgan.analysis.explain.render import render
-from diracgan.analysis.explain.symbolic_model import Model
+from diracgan.analysis.explain.symbolic_model import SymbolicModel
 from diracgan.cli.app import main
 from diracgan.parameters import parameters
 from diracgan.tracing.symbolic import exact, formulas, functions
@@ -41,7 +40,7 @@ def test_formulas_are_the_field(name, dim):
     shown = list(explain(variant, dim).field.values())
     rng = np.random.default_rng(5)
     with jax.enable_x64(True):
-        model = Model(variant, dim)
+        model = SymbolicModel(variant, dim)
         f = dg.field(variant)
         # what is shown holds abbreviations: s and the norms
         phi, theta = (np.array(s, dtype=object) for s in (model.phi, model.theta))
@@ -79,7 +78,7 @@ def test_eigenvalues_are_those_of_the_spectrum(name, given, dim):
         assert e.jacobian is None
         assert not e.eigenvalues
         return
-    numbers = Model(variant, dim).numbers
+    numbers = SymbolicModel(variant, dim).numbers
     got = [complex(v.subs(numbers)) for v, n in e.eigenvalues for _ in range(n)]
     np.testing.assert_allclose(np.sort_complex(got), np.sort_complex(s.eigenvalues), atol=1e-8)
     np.testing.assert_allclose(np.array(e.jacobian.subs(numbers), float), s.jacobian, atol=1e-8)
@@ -255,7 +254,7 @@ def test_numbers_are_exact():
 
 @pytest.mark.parametrize("format", ["text", "latex", "markdown"])
 def test_every_format_shows_everything(format):
-    shown = render(explain(dg.variant("wgan-gp", c=0.0), 2), format)
+    shown = explain(dg.variant("wgan-gp", c=0.0), 2).render(format)
     for word in ("Losses", "Field", "Jacobian", "Eigenvalues", "What happens", "Reference"):
         assert word in shown
     if format == "latex":
