@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -15,9 +13,7 @@ from ..errors import InputError, integer
 
 
 def command(
-    port: Annotated[
-        int, typer.Option("--port", "-p", help="The port; 0 for a free one.", show_default=False)
-    ] = 0,
+    port: Annotated[int, typer.Option("--port", help="The port; 0 for a free one.", show_default=False)] = 0,
     file: Annotated[
         list[str] | None,
         typer.Option(
@@ -34,7 +30,7 @@ def command(
     """Serve the explorer on this machine alone, until Ctrl-C.
 
     Choose variants and a rule, move every hyperparameter, drag the start; picture, eigenvalues and the command for the
-    same follow. The page's address holds its state.
+    same follow. The page's address holds its state, and a token of this start: no other page of the browser can use it.
 
     Example: diracgan explore --port 8123
     """
@@ -51,33 +47,10 @@ def command(
                 f"{os.fspath(path)!r} is no file; allowed: a Python file with a registered variant"
             )
     from ..web.controls import FILES
+    from ..web.server import serve
 
-    page = Path(__file__).parents[1] / "explorer" / "page.py"
-    chosen = _free(port)
-    words = [
-        sys.executable,
-        "-m",
-        "marimo",
-        "--quiet",
-        "run",
-        str(page),
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(chosen),
-    ]
-    # a tab that was closed or loaded anew is forgotten soon: its address holds all its state
-    words += ["--no-token", "--session-ttl", "10"] + ([] if browser else ["--headless"])
-    environment = {**os.environ, FILES: os.pathsep.join(str(p.resolve()) for p in paths)}
-    print(f"http://127.0.0.1:{chosen}", flush=True)
-    served = subprocess.Popen(words, env=environment)
-    try:
-        code = served.wait()
-    except BaseException:
-        served.terminate()
-        served.wait()
-        raise
-    raise typer.Exit(code)
+    os.environ[FILES] = os.pathsep.join(str(p.resolve()) for p in paths)
+    serve(_free(port), browser)
 
 
 def _free(port: int) -> int:

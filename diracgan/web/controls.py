@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, integer, number, unknown
-from .scene import LONGEST, MOST, Scene, rule_of, settings, start_of, variant_of
+from .limits import bounded
+from .scene import LONGEST, MOST, Scene, affordable_scene, rule_of, settings, start_of, variant_of
 
 if TYPE_CHECKING:
     from ..parameters import Parameter
@@ -143,6 +144,8 @@ def read(given: Mapping[str, Any]) -> tuple[Scene | None, dict[str, str]]:
     from ..variants import variants
 
     wrong: dict[str, str] = {}
+    if not _is_state(given):
+        return None, {"0": "what the page sent is not a state of its controls"}
     chosen = given.get("variants") or []
     if not 1 <= len(chosen) <= MOST:
         wrong["0"] = f"{len(chosen)} variants; allowed: 1 to {MOST}"
@@ -159,7 +162,15 @@ def read(given: Mapping[str, Any]) -> tuple[Scene | None, dict[str, str]]:
     length = _noted("length", wrong, _length, given.get("length", ""), flow)
     if wrong:
         return None, wrong
-    return Scene(tuple(specs), rule, phi0, theta0, length), {}
+    shown = _noted("length", wrong, affordable_scene, Scene(tuple(specs), rule, phi0, theta0, length))
+    return shown, wrong
+
+
+def _is_state(given: Mapping[str, Any]) -> bool:
+    """Whether ``given`` has the shape that :func:`state` returns; its words may still be anything."""
+    variants = given.get("variants") or []
+    panels = [*variants, given.get("rule") or {}] if isinstance(variants, list) else [variants]
+    return all(isinstance(p, Mapping) and isinstance(p.get("typed") or {}, Mapping) for p in panels)
 
 
 def spec(name: str, values: Mapping[str, Any]) -> str:
@@ -201,11 +212,17 @@ def _spec(
         if n not in known:
             wrong[key] = str(unknown(f"parameter of {name}", n, known))
         else:
-            values[n] = _noted(f"{key}.{n}", wrong, known[n].check, str(typed) or None)
+            values[n] = _noted(f"{key}.{n}", wrong, _checked, known[n], str(typed) or None)
     made = spec(name, values)
     if not any(k.partition(".")[0] == key for k in wrong):
         _noted(key, wrong, make, made)
     return made
+
+
+def _checked(p: Parameter, typed: str | None) -> Any:
+    value = p.check(typed)
+    bounded({p.name: value})
+    return value
 
 
 def _noted(key: str, wrong: dict[str, str], check: Callable[..., Any], *given: Any) -> Any:

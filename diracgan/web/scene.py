@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError, integer, number, unknown
+from .limits import LONGEST_TEXT, affordable, bounded
 
 if TYPE_CHECKING:
     from ..plotting.reusable_figure import ReusableFigure
@@ -84,7 +85,14 @@ def scene(given: Mapping[str, Any]) -> Scene:
     length = number("length", given.get("length", usual_length), low=0, open_low=True, high=LONGEST[kind])
     if rule:
         length = float(integer("length", math.floor(length), low=1))
-    return Scene(names, rule, phi0, theta0, length)
+    return affordable_scene(Scene(names, rule, phi0, theta0, length))
+
+
+def affordable_scene(shown: Scene) -> Scene:
+    """The scene itself, where its steps are not too many for a page; else InputError."""
+    if (by := rule_of(shown.rule)) is not None:
+        affordable(shown.length, by.hyperparameters)
+    return shown
 
 
 def start_of(name: str, text: Any) -> tuple[float, ...]:
@@ -114,7 +122,9 @@ def variant_of(spec: str) -> Variant:
     name, _, rest = spec.partition(":")
     if name not in variants():
         raise unknown("variant", name, variants())
-    return build(type(variant(name)), settings(rest)) if rest else variant(name)
+    made = build(type(variant(name)), settings(rest)) if rest else variant(name)
+    bounded(made.hyperparameters)
+    return made
 
 
 def rule_of(spec: str) -> Rule | None:
@@ -124,12 +134,19 @@ def rule_of(spec: str) -> Rule | None:
         >>> rule_of("alternating:lr=0.2,n_critic=2").hyperparameters["n_critic"]
         2
     """
+    from ..parameters import parameters
     from ..rules import rule
 
     if not spec:
         return None
     name, _, rest = spec.partition(":")
-    return rule(name, **settings(rest))
+    given, known = settings(rest), parameters(type(rule(name)))
+    for n in given:
+        if n in known and known[n].kind == "object":  # text would make a rule within the rule
+            raise unknown(f"parameter of {name} in the page", n, (k for k in known if k != n))
+    made = rule(name, **given)
+    bounded(made.hyperparameters)
+    return made
 
 
 def settings(text: str) -> dict[str, str]:
@@ -139,11 +156,13 @@ def settings(text: str) -> dict[str, str]:
         >>> settings("lr=0.2,n_critic=2")
         {'lr': '0.2', 'n_critic': '2'}
     """
+    if len(text) > LONGEST_TEXT:
+        raise InputError(f"{len(text)} letters of settings; allowed: at most {LONGEST_TEXT}")
     found = {}
     for part in text.split(",") if text else []:
         name, equals, value = (x.strip() for x in part.partition("="))
         if not (name and equals and value):
-            raise InputError(f"{part!r} is no setting; allowed: name=value")
+            raise InputError(f"{part!r} is not a setting; allowed: name=value")
         found[name] = value
     return found
 

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import gc
 import threading
+import time
 import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -13,8 +14,9 @@ from typing import Any, Protocol
 from ..errors import InputError, one_line
 from ..plotting.overview import easel
 from ..plotting.saving import png
-from . import live, scene
+from . import limits, live, scene
 from .controls import catalogue, read, state
+from .limits import limited
 from .widget import Page
 
 _SETTLED_S = 0.25  # a scene that stands as long is judged; while a slider moves nothing is
@@ -68,13 +70,14 @@ class Session:
     def show(self, moved: Mapping[str, Any]) -> None:
         """Draw what the controls hold; what is wrong with it is said beside its field."""
         shown, wrong = read(moved)
-        serial = int(moved.get("serial", 0))
+        serial = moved.get("serial", 0)
+        serial = serial if isinstance(serial, int) else 0
         drawn = None
         if serial > 0:
             self._trouble = ""
         if shown is not None:
             try:
-                found = scene.answers(shown)
+                found = limited(lambda: scene.answers(shown), limits.ANSWER_S, self._gone)
                 drawn = png(scene.picture(shown, found, self._easel))
                 self.shown, self.found = shown, found
             except InputError as error:
@@ -90,6 +93,8 @@ class Session:
     def judge(self, moved: Mapping[str, Any]) -> None:
         """Say what truly happens in what the controls hold, unless they have moved on."""
         threading.Event().wait(_SETTLED_S)
+        if self._left(moved):
+            return
         with self._judging:
             shown, _ = read(moved)
             said: list[str] = []
@@ -98,15 +103,18 @@ class Session:
                     return
                 assert shown is not None
                 try:
-                    said.append(scene.judged(shown, k))
+                    one = functools.partial(scene.judged, shown, k)
+                    said.append(limited(one, limits.VERDICT_S, lambda: self._left(moved)))
                 except InputError as error:
                     said.append(str(error))
                 if not self._left(moved):
                     self.page.verdicts = [*said, *[""] * (len(shown.variants) - len(said))]
 
     def _left(self, moved: Mapping[str, Any]) -> bool:
-        gone = self._closed is not None and self._closed.should_exit
-        return gone or self.page.state.get("serial") != moved.get("serial")
+        return self._gone() or self.page.state.get("serial") != moved.get("serial")
+
+    def _gone(self) -> bool:
+        return self._closed is not None and self._closed.should_exit
 
     def _answer(self, serial: int, wrong: dict[str, str]) -> dict[str, Any]:
         return {
@@ -138,7 +146,7 @@ class Session:
         self.page.send({"kind": "file", "name": name, "type": kind}, buffers=[content])
 
     def _train(self, shown: scene.Scene) -> None:
-        text = ""
+        text, end = "", time.monotonic() + limits.LIVE_S
         try:
             with contextlib.closing(live.course(shown)) as course:
                 for now in course:
@@ -146,7 +154,7 @@ class Session:
                     with self.page.hold_sync():
                         self.page.live_png = png(live.picture(now))
                         self.page.live = {"running": True, "text": text}
-                    if self._stop.is_set() or (self._closed is not None and self._closed.should_exit):
+                    if self._stop.is_set() or self._gone() or time.monotonic() > end:
                         text = f"Stopped. {text}"
                         break
         except Exception as error:  # whatever a user's loss does, the page goes on

@@ -107,7 +107,7 @@ def test_the_command_names_the_file_of_a_users_variant(folder, monkeypatch, cli)
         ({"v": "os.path:join"}, "unknown variant 'os.path'"),
         ({"v": "ns;" * 5}, "5 variants; allowed: 1 to 4"),
         ({"v": "ns:r1=-1"}, "r1 = -1"),
-        ({"v": "ns:r1"}, "no setting"),
+        ({"v": "ns:r1"}, "not a setting"),
         ({"rule": "adamm"}, "did you mean 'adam'"),
         ({"rule": "alternating:lr=0"}, "lr = 0"),
         ({"phi0": "nan", "theta0": "1"}, "not finite"),
@@ -115,6 +115,13 @@ def test_the_command_names_the_file_of_a_users_variant(folder, monkeypatch, cli)
         ({"phi0": "1,2,3", "theta0": "1,2,3"}, "3 numbers; allowed: 1 or 2"),
         ({"phi0": "1"}, "as many"),
         ({"length": "1e9"}, "out of range"),
+        ({"v": "ns:r1=1e7"}, "r1 = 10000000 is too much for this page"),
+        ({"v": "ns:" + "r1=0.1," * 400}, "letters of settings"),
+        ({"rule": "alternating:n_critic=4000000000"}, "n_critic = 4000000000 is too much"),
+        ({"rule": "simultaneous:lazy=101"}, "lazy = 101 is too much"),
+        ({"rule": "alternating:n_critic=100", "length": "20000"}, "allowed: at most 4000 steps"),
+        ({"rule": "lookahead:k=100", "length": "5000"}, "5000 steps of 100 updates"),
+        ({"rule": "lookahead:inner=adam"}, "unknown parameter of lookahead in the page 'inner'"),
     ],
 )
 def test_a_bad_address_is_said_in_one_line(given, said):
@@ -148,6 +155,21 @@ def typed(name="ns", rule="flow", moved=None, **fields):
         (typed(length="-3"), "length", "end time = -3"),
         (typed(length=""), "length", "end time needs a value"),
         (typed(length="2.5", rule="adam"), "length", "2.5"),
+        (typed(rule="alternating", moved={"n_critic": "4e9"}), "rule.n_critic", "4e9"),
+        (
+            typed(rule="alternating", moved={"n_critic": "4000000000"}),
+            "rule.n_critic",
+            "too much for this page",
+        ),
+        (
+            typed(rule="alternating", moved={"n_critic": "100"}, length="20000"),
+            "length",
+            "at most 4000 steps",
+        ),
+        (typed(r1="1e300"), "0.r1", "too much for this page"),
+        ({**state(Scene()), "variants": "ns"}, "0", "not a state of its controls"),
+        ({**state(Scene()), "variants": [7]}, "0", "not a state of its controls"),
+        ({**state(Scene()), "rule": {"name": "adam", "typed": [1]}}, "0", "not a state of its controls"),
     ],
 )
 def test_a_bad_value_is_named_beside_its_field(given, field, said):

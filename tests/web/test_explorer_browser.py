@@ -46,10 +46,10 @@ def server(tmp_path_factory):
     served = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     try:
         assert served.stdout is not None
-        address = served.stdout.readline().strip()
-        assert re.fullmatch(r"http://127\.0\.0\.1:\d+", address)
+        address = served.stdout.readline().strip().rstrip("/")
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[\w-]{32}", address)
         for _ in range(240):
-            with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=5) as answer:
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/", timeout=5) as answer:
                 assert answer.status == 200
                 break
             time.sleep(0.25)

@@ -1,0 +1,157 @@
+"""The explorer's server: on this machine alone, for whoever holds the address of this start, and for nobody's page.
+
+Any page in the same browser can send requests to 127.0.0.1. Three checks keep it out, each on every request and every
+websocket: the Host header names this server (a foreign name that resolves to 127.0.0.1 does not), an Origin, where one
+is sent, is this server's, and the path begins with a token that is drawn at each start. Browsers show a path to no page
+of another origin, and ``Referrer-Policy`` keeps it out of what they send on.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
+from typing import Any
+
+HOST = "127.0.0.1"
+TTL_S = 10  # a tab that was closed or loaded anew is forgotten soon: its address holds all its state
+MOST_SESSIONS = 16
+MOST_BYTES = 1 << 20  # of one request: what the controls hold is a few thousand
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_HEADERS = {
+    b"referrer-policy": b"no-referrer",
+    b"x-frame-options": b"DENY",
+    b"x-content-type-options": b"nosniff",
+    b"cross-origin-resource-policy": b"same-origin",
+}
+
+
+class Guard:
+    """Lets through what comes from this start's own page; answers everything else itself.
+
+    Args:
+        app: the ASGI application behind it.
+        port: where it is served.
+        token: the first part of every path.
+        most: how many websockets may be open, those counted that were closed less than ``ttl`` seconds ago.
+        ttl: how long a session lives on without its websocket.
+    """
+
+    def __init__(
+        self, app: App, port: int, token: str, most: int = MOST_SESSIONS, ttl: float = TTL_S
+    ) -> None:
+        self._app, self._token, self._most, self._ttl = app, token, most, ttl
+        self.hosts = {f"{name}:{port}" for name in (HOST, "localhost")}
+        self._open = 0
+        self._closed: list[float] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check, then pass on or refuse."""
+        kind = scope["type"]
+        if kind not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        refused = self._refusal(scope)
+        if refused is not None:
+            await (_deny if kind == "http" else _close)(send, *refused)
+        elif kind == "http":
+            await self._app(scope, receive, _with_headers(send))
+        else:
+            await self._session(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> tuple[int, str] | None:
+        """Why a request is not this start's own page's: the HTTP status and one line; None where it is."""
+        headers = [(k.lower(), v.decode("latin-1")) for k, v in scope["headers"]]
+        hosts, origins = ([v for k, v in headers if k == name] for name in (b"host", b"origin"))
+        if len(hosts) != 1 or hosts[0].lower() not in self.hosts:
+            return 421, f"this server answers to {' and '.join(sorted(self.hosts))} alone"
+        if any(o.lower() not in {f"http://{h}" for h in self.hosts} for o in origins):
+            return 403, "pages of other origins are not let in"
+        if scope["type"] == "websocket" and not origins:
+            return 403, "a websocket must name its origin"
+        first = scope["path"].split("/")[1] if "/" in scope["path"] else ""
+        if not secrets.compare_digest(first.encode(), self._token.encode()):
+            return (
+                403,
+                "open the whole address that `diracgan explore` printed: it ends in this start's token",
+            )
+        if scope.get("method") not in ("GET", "HEAD", "OPTIONS", None):
+            sizes = [v for k, v in headers if k == b"content-length"]
+            if len(sizes) != 1 or not sizes[0].isdigit() or int(sizes[0]) > MOST_BYTES:
+                return 413, f"a request's body has at most {MOST_BYTES} bytes, and says how many"
+        return None
+
+    async def _session(self, scope: Scope, receive: Receive, send: Send) -> None:
+        now = time.monotonic()
+        self._closed = [t for t in self._closed if now - t < self._ttl]
+        if self._open + len(self._closed) >= self._most:
+            await _close(send, 503, f"{self._most} tabs are open; close one, and wait {self._ttl:g} seconds")
+            return
+        self._open += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._open -= 1
+            self._closed.append(time.monotonic())
+
+
+async def _deny(send: Send, status: int, text: str) -> None:
+    body = text.encode()
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
+    await _with_headers(send)({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _close(send: Send, _: int, text: str) -> None:
+    """Before it is accepted: the server then answers the handshake with 403."""
+    await send({"type": "websocket.close", "code": 1008, "reason": text})
+
+
+def _with_headers(send: Send) -> Send:
+    async def sent(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            kept = [(k, v) for k, v in message.get("headers", ()) if k.lower() not in _HEADERS]
+            kept = [(k, v) for k, v in kept if not k.lower().startswith(b"access-control-")]
+            message = {**message, "headers": [*kept, *_HEADERS.items()]}
+        await send(message)
+
+    return sent
+
+
+def guarded(port: int, token: str) -> Guard:
+    """The explorer's page behind its guard, at ``/TOKEN/``."""
+    import marimo  # pyright: ignore[reportMissingImports]
+
+    page = Path(__file__).with_name("page.py")
+    made = marimo.create_asgi_app(quiet=True, session_ttl=TTL_S).with_app(path=f"/{token}", root=str(page))
+    return Guard(made.build(), port, token)
+
+
+def serve(port: int, browser: bool = True) -> None:
+    """Serve the explorer until the process is told to stop.
+
+    Args:
+        port: a free one.
+        browser: whether to open the page.
+    """
+    import threading
+    import webbrowser
+
+    import uvicorn  # pyright: ignore[reportMissingImports]
+
+    token = secrets.token_urlsafe(24)
+    address = f"http://{HOST}:{port}/{token}/"
+    config = uvicorn.Config(
+        guarded(port, token), HOST, port, log_level="error", access_log=False, ws_max_size=MOST_BYTES,
+        timeout_graceful_shutdown=1,
+    )  # fmt: skip
+    print(address, flush=True)
+    if browser:
+        threading.Timer(1.0, webbrowser.open, [address]).start()
+    uvicorn.Server(config).run()

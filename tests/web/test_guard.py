@@ -1,0 +1,272 @@
+"""Attacks on the explorer: pages of other origins, names that resolve to this machine, huge numbers, many sessions."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.client
+import os
+import subprocess
+import sys
+import threading
+import time
+from urllib.parse import urlsplit
+
+import pytest
+
+from diracgan.errors import InputError
+from diracgan.web import limits
+from diracgan.web.server import MOST_BYTES, Guard
+
+TOKEN = "t0ken-of-this-start"
+OWN = "http://127.0.0.1:8000"
+
+
+def asked(guard, kind="http", path=f"/{TOKEN}/", host="127.0.0.1:8000", origin=None, method="GET", **headers):
+    """What the guard answers: the messages that it sends."""
+    named = [("host", h) for h in ([host] if isinstance(host, str) else host)]
+    named += [] if origin is None else [("origin", origin)]
+    named += [(k.replace("_", "-"), str(v)) for k, v in headers.items()]
+    scope = {"type": kind, "path": path, "headers": [(k.encode(), v.encode()) for k, v in named]}
+    if kind == "http":
+        scope["method"] = method
+    sent: list[dict] = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def receive():
+        return {"type": "http.request"}
+
+    asyncio.run(guard(scope, receive, send))
+    return sent
+
+
+async def page(scope, receive, send):
+    """The application behind the guard: it lets in whoever comes, and every origin read what it says."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.accept"})
+        return
+    headers = [(b"access-control-allow-origin", b"*"), (b"referrer-policy", b"origin")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"the page"})
+
+
+@pytest.fixture
+def guard():
+    return Guard(page, 8000, TOKEN)
+
+
+def test_the_page_itself_is_let_in(guard):
+    for host in ("127.0.0.1:8000", "localhost:8000"):
+        for origin in (None, f"http://{host}"):
+            start, body = asked(guard, host=host, origin=origin)
+            assert (start["status"], body["body"]) == (200, b"the page")
+    headers = dict(start["headers"])
+    assert headers[b"referrer-policy"] == b"no-referrer"
+    assert headers[b"x-frame-options"] == b"DENY"
+    assert b"access-control-allow-origin" not in headers
+    assert asked(guard, "websocket", origin=OWN) == [{"type": "websocket.accept"}]
+    assert asked(guard, method="POST", origin=OWN, content_length=100)[0]["status"] == 200
+
+
+STRANGERS = [
+    dict(host="evil.example:8000"),  # a name of the attacker's that resolves to this machine
+    dict(host="evil.example"),
+    dict(host="127.0.0.1"),  # another server of this machine
+    dict(host="127.0.0.1:8001"),
+    dict(host="127.0.0.1:8000.evil.example"),
+    dict(host=[]),
+    dict(host=["127.0.0.1:8000", "evil.example"]),
+    dict(origin="http://evil.example"),
+    dict(origin="null"),  # a sandboxed frame, a file
+    dict(origin="http://127.0.0.1:8001"),
+    dict(origin="https://127.0.0.1:8000"),
+    dict(origin=f"{OWN}.evil.example"),
+    dict(origin=f"{OWN}/"),
+    dict(path="/"),  # without the token
+    dict(path=""),
+    dict(path="//"),
+    dict(path="/ws"),
+    dict(path=f"/{TOKEN[:-1]}/"),
+    dict(path=f"/{TOKEN}x/"),
+    dict(path=f"/x/{TOKEN}/"),
+    dict(path=f"/../{TOKEN}/"),
+    dict(path=f"/{TOKEN.upper()}/"),
+    dict(path="/t\u00f6ken/"),
+]
+
+
+@pytest.mark.parametrize("attack", STRANGERS, ids=str)
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+def test_strangers_are_refused(guard, kind, attack):
+    attack = {"origin": OWN} | attack if kind == "websocket" else attack
+    sent = asked(guard, kind, **attack)
+    if kind == "websocket":
+        assert [m["type"] for m in sent] == ["websocket.close"]
+    else:
+        assert sent[0]["status"] in (403, 421)
+        assert b"the page" not in sent[1]["body"] and TOKEN.encode() not in sent[1]["body"]
+
+
+def test_a_websocket_without_an_origin_is_refused(guard):
+    assert asked(guard, "websocket")[0]["type"] == "websocket.close"
+
+
+@pytest.mark.parametrize("size", [{}, {"content_length": MOST_BYTES + 1}, {"content_length": "-1"}])
+def test_a_body_has_a_bound(guard, size):
+    assert asked(guard, method="POST", origin=OWN, **size)[0]["status"] == 413
+
+
+def test_only_so_many_sessions():
+    release = asyncio.Event()
+
+    async def held(scope, receive, send):
+        await send({"type": "websocket.accept"})
+        await release.wait()
+
+    async def attack():
+        guard = Guard(held, 8000, TOKEN, most=3, ttl=0.2)
+        headers = [(b"host", b"127.0.0.1:8000"), (b"origin", OWN.encode())]
+        scope = {"type": "websocket", "path": f"/{TOKEN}/ws", "headers": headers}
+        answers: list[str] = []
+
+        async def send(message):
+            answers.append(message["type"])
+
+        async def receive():
+            return {}
+
+        tabs = [asyncio.create_task(guard(dict(scope), receive, send)) for _ in range(5)]
+        await asyncio.sleep(0.01)
+        assert sorted(answers) == ["websocket.accept"] * 3 + ["websocket.close"] * 2
+        release.set()
+        await asyncio.gather(*tabs)
+        answers.clear()
+        await guard(dict(scope), receive, send)  # their sessions live on for a while
+        assert answers == ["websocket.close"]
+        await asyncio.sleep(0.25)
+        await guard(dict(scope), receive, send)
+        assert answers[1:] == ["websocket.accept"]
+
+    asyncio.run(attack())
+
+
+# ---------------- what one tab may ask for
+
+
+def spin(stop=lambda: False):
+    while not stop():
+        sum(range(100))
+
+
+def test_a_computation_ends_when_its_time_is_over_or_nobody_waits():
+    before = set(threading.enumerate())
+    with pytest.raises(InputError, match="longer than 0.1 seconds"):
+        limits.limited(spin, 0.1)
+    gone = threading.Event()
+    threading.Timer(0.1, gone.set).start()
+    with pytest.raises(InputError, match="cancelled"):
+        limits.limited(spin, 60.0, gone.is_set)
+    left = [t for t in set(threading.enumerate()) - before if not isinstance(t, threading.Timer)]
+    for thread in left:
+        thread.join(5.0)
+        assert not thread.is_alive()
+
+
+def test_no_handler_of_errors_keeps_an_interrupted_computation():
+    def stubborn():
+        while True:
+            with contextlib.suppress(Exception):
+                spin()
+
+    with pytest.raises(InputError, match="longer than 0.1 seconds"):
+        limits.limited(stubborn, 0.1)
+
+
+def test_an_error_of_the_computation_itself_is_raised_as_it_is():
+    with pytest.raises(ZeroDivisionError):
+        limits.limited(lambda: 1 // 0, 5.0)
+
+
+def test_only_so_many_computations_at_once():
+    release, found = threading.Event(), []
+
+    def one():
+        try:
+            found.append(limits.limited(lambda: spin(release.is_set), 30.0))
+        except InputError as error:
+            found.append(str(error))
+
+    threads = [threading.Thread(target=one) for _ in range(limits.MOST_AT_ONCE + 2)]
+    for t in threads:
+        t.start()
+    end = time.monotonic() + 10
+    while len(found) < 2 and time.monotonic() < end:
+        time.sleep(0.01)
+    assert (
+        found
+        == [f"{limits.MOST_AT_ONCE} computations are under way; move something once they have ended"] * 2
+    )
+    release.set()
+    for t in threads:
+        t.join()
+    assert limits.limited(lambda: 1, 5.0) == 1
+
+
+# ---------------- the server as it is started
+
+
+@pytest.mark.slow
+def test_the_served_page_refuses_strangers(folder):
+    pytest.importorskip("marimo", reason="the extra explore is not installed")
+    pytest.importorskip("anywidget", reason="the extra explore is not installed")
+    words = [sys.executable, "-m", "diracgan", "explore", "--no-browser"]
+    served = subprocess.Popen(
+        words, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
+    )
+    try:
+        assert served.stdout is not None
+        address = urlsplit(served.stdout.readline().strip())
+        assert address.hostname == "127.0.0.1" and address.port
+
+        def get(path, **headers):
+            for _ in range(120):
+                link = http.client.HTTPConnection("127.0.0.1", address.port, timeout=20)
+                try:
+                    link.request("GET", path, headers=headers)
+                    answer = link.getresponse()
+                    return answer.status, answer.read(), dict(answer.getheaders())
+                except ConnectionRefusedError:
+                    time.sleep(0.25)
+                finally:
+                    link.close()
+            raise AssertionError("the page did not come up")
+
+        status, body, _ = get(address.path)
+        assert status == 200 and b"marimo" in body
+        token = address.path.strip("/").encode()
+        assert len(token) >= 32
+        own = f"http://127.0.0.1:{address.port}"
+        upgrade = {
+            "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        }  # fmt: skip
+        socket_ = f"{address.path}ws?session_id=s_abcdef"
+        attacks = [
+            ("/", {}, 403),
+            (address.path, {"Host": "evil.example"}, 421),
+            (address.path, {"Origin": "http://evil.example"}, 403),
+            (socket_, {**upgrade, "Origin": "http://evil.example"}, 403),
+            (socket_, {**upgrade, "Host": "evil.example", "Origin": own}, 403),
+            (socket_, upgrade, 403),
+            ("/ws?session_id=s_abcdef", {**upgrade, "Origin": own}, 403),
+        ]
+        for path, headers, expected in attacks:
+            status, body, _ = get(path, **headers)
+            assert status == expected, (path, headers)
+            assert token not in body
+        assert get(socket_, **upgrade, Origin=own)[0] == 101
+    finally:
+        served.terminate()
+        assert served.wait(timeout=30) is not None
