@@ -75,9 +75,11 @@ def limited(work: Callable[[], T], seconds: float, cancelled: Callable[[], bool]
             )
             thread.join(_GRACE_S)
             break
-    done, result = made[0] if made else (False, Interrupted())
-    if done:
-        return result
+    result: Any = Interrupted()
+    if made:
+        done, result = made[0]
+        if done:
+            return result
     if isinstance(result, Interrupted):
         if time.monotonic() > end:
             raise InputError(
