@@ -84,9 +84,16 @@ def face_count(system: System) -> int:
 
 @jax.jit
 def velocity(system: System, y: Array, modes: Array | None = None) -> Array:
-    """dy/dt with the branches frozen by ``modes``, or as the losses stand."""
-    z = unpack(system, y)
-    v = dirac.game(system.variant, system.x0).motion(z, modes)
+    """dy/dt with the branches frozen by ``modes``, or as the losses stand.
+
+    A frozen branch may have no value beyond its surface, as |s|^(3/2) continued to (-|s|)^(3/2) has none; the losses
+    as they stand take its place there, so that a trial step that reaches across has a value.
+    """
+    z, game = unpack(system, y), dirac.game(system.variant, system.x0)
+    v = game.motion(z, modes)
+    if modes is not None and modes.shape[0]:
+        lost = jnp.any(jnp.isnan(pack(v)))
+        v = jax.lax.cond(lost, lambda: game.motion(z), lambda: v)
     v = Players(*(rate * part for rate, part in zip(system.rates, v, strict=True)))
     if system.tau is None:
         return pack(v)
@@ -181,8 +188,10 @@ def start(system: System, y: Array) -> Regime:
     g, v = (np.asarray(a) for a in natural(system, y))
     losses = len(g) - face_count(system)
     on_face = (np.abs(g) <= 1e-12) & (np.arange(len(g)) >= losses)
-    regime = _off(plain(np.where(g >= 0, 1.0, -1.0)), on_face, _slack(y))
-    seen: set[int] = set()
+    regime = plain(np.where(g >= 0, 1.0, -1.0))
+    flat = _flat(look(system, y, regime.modes), y, losses)
+    regime = _leaving(_as_it_stands(system, y, regime, flat), flat | on_face, y)
+    seen = set(np.flatnonzero(flat).tolist())
     for _ in range(losses):
         near = look(system, y, regime.modes)
         on = [k for k in np.flatnonzero(_vanishing(near, y)[:losses]) if k not in seen]
@@ -193,54 +202,61 @@ def start(system: System, y: Array) -> Regime:
         seen.update(int(i) for i in np.flatnonzero(shared))
         here, there = speeds(system, y, regime, k, shared)
         if here >= 0 and there >= 0:
-            regime = _off(regime, shared, _slack(y))
+            regime = _leaving(regime, shared, y)
         elif here <= 0 and there <= 0:
-            regime = _off(_across(regime, shared), shared, _slack(y))
+            regime = _leaving(_across(regime, shared), shared, y)
         elif here < 0 < there:
             regime = _onto(regime, k, shared)
         else:  # pushed off on both sides: the solution is not unique, the loss as it stands chooses
             chosen = float(np.asarray(near.normals)[k] @ v) * regime.modes[k] >= 0
-            regime = _off(regime if chosen else _across(regime, shared), shared, _slack(y))
-    return regime._replace(slack=np.where(on_face, _slack(y), regime.slack))
+            regime = _leaving(regime if chosen else _across(regime, shared), shared, y)
+    return regime
 
 
 def after(system: System, y: Array, regime: Regime, guard: int) -> tuple[Regime, str]:
     """The regime that follows when ``guard`` has fallen to 0, and what happened: crossing, slide or leave."""
-    regime = Regime(*(np.asarray(a) for a in regime))
     m = len(regime.modes)
     losses = m - face_count(system)
     if guard >= m:  # the end of a slide, on this side or on the far one
         k = (guard - m) % regime.sliding
         shared = regime.flips[k]
         left = regime._replace(flips=np.delete(regime.flips, k, 0), index=np.delete(regime.index, k))
-        return _off(left if guard < m + regime.sliding else _across(left, shared), shared, _slack(y)), "leave"
+        return _leaving(left if guard < m + regime.sliding else _across(left, shared), shared, y), "leave"
     if guard >= losses:  # a face of the box takes a weight, or lets it go
         alone = np.arange(m) == guard
-        return _off(_across(regime, alone), alone, _slack(y)), "slide" if regime.modes[guard] > 0 else "leave"
+        what = "slide" if regime.modes[guard] > 0 else "leave"
+        return _leaving(_across(regime, alone), alone, y), what
     shared = _shared(look(system, y, regime.modes), y, guard, losses)
     here, there = speeds(system, y, regime, guard, shared)
     if here <= 0 < there:
         return _onto(regime, guard, shared), "slide"
-    return _off(_across(regime, shared), shared, _slack(y)), "crossing"
+    return _leaving(_across(regime, shared), shared, y), "crossing"
 
 
 def settle(system: System, y: Array, regime: Regime, guard: int) -> tuple[Regime, list[str]]:
     """The regime after ``guard`` has fallen, and with it every surface that is met at the same moment.
 
     An engine sees a guard fall only from above 0, so a second one that is not above it must not be left behind.
+    A surface on which the motion has stayed since the regime began is still being left, and keeps its slack.
     """
+    regime = Regime(*(np.asarray(a) for a in regime))
     m = len(regime.modes)
+    losses = m - face_count(system)
+    still = np.asarray(guards(system, y, regime))[:m] <= 2 * regime.slack
+    regime = regime._replace(slack=np.where(still & (np.arange(m) != guard), regime.slack, 0.0))
     met: set[int] = set()
     late, happened = [guard], []
+    flat = np.zeros(m, bool)
     while late:
         met.add(late[0])
-        slack = regime.slack
-        regime, what = after(system, y, regime, late[0])
-        if len(met) > 1:  # the surfaces met before are still being left
-            regime = regime._replace(slack=np.maximum(regime.slack, slack))
-        happened.append(what)
-        fallen = np.flatnonzero(np.asarray(guards(system, y, regime))[:m] <= 0)
-        late = [int(k) for k in fallen if k not in met and regime.slack[k] == 0]
+        if late[0] >= losses or not flat[late[0]]:
+            regime, what = after(system, y, regime, late[0])
+            happened.append(what)
+        fallen = np.asarray(guards(system, y, regime))[:m] <= 0
+        fallen &= (regime.slack == 0) & ~np.isin(np.arange(m), list(met))
+        flat = fallen & _flat(look(system, y, regime.modes), y, losses)
+        regime = _leaving(_as_it_stands(system, y, regime, flat), flat, y)
+        late = [int(k) for k in np.flatnonzero(fallen & ~flat)]
     return regime, happened
 
 
@@ -260,27 +276,63 @@ def _across(regime: Regime, shared: np.ndarray) -> Regime:
     return regime._replace(modes=np.where(shared, -np.asarray(regime.modes), regime.modes))
 
 
-def _off(regime: Regime, shared: np.ndarray, slack: float) -> Regime:
-    """The regime that starts on these surfaces and leaves them."""
-    return regime._replace(slack=np.where(shared, slack, 0.0))
+def _leaving(regime: Regime, shared: np.ndarray, y: Array) -> Regime:
+    """The regime that starts on these surfaces, and on those before, and leaves them."""
+    slack = 1e-13 * max(1.0, float(np.max(np.abs(y))))
+    return regime._replace(slack=np.where(shared, slack, regime.slack))
 
 
 def _onto(regime: Regime, k: int, shared: np.ndarray) -> Regime:
     """The regime that slides along surface k as well."""
     flips, index = np.vstack([regime.flips, shared]), np.append(regime.index, k)
-    return regime._replace(flips=flips, index=index, slack=np.zeros(len(shared)))
-
-
-def _slack(y: Array) -> float:
-    return 1e-13 * max(1.0, float(np.max(np.abs(y))))
+    return regime._replace(flips=flips, index=index, slack=np.where(shared, 0.0, regime.slack))
 
 
 _PARALLEL = 1e-9
+_FLAT = 8 * np.finfo(float).eps
 
 
 def _vanishing(near: Crossing, y: Array) -> np.ndarray:
+    """Which switching functions are 0 to rounding: booleans, (m,)."""
     scale = np.linalg.norm(np.asarray(near.normals), axis=1) * max(1.0, float(np.max(np.abs(y))))
     return np.abs(np.asarray(near.g)) <= 1e-12 * scale
+
+
+def _flat(near: Crossing, y: Array, losses: int) -> np.ndarray:
+    """Which switching functions of the losses are 0 with a gradient of 0, to rounding: booleans, (m,).
+
+    They stay 0 wherever the motion goes, like the real logit phi.x0 with x0 = 0, and so are no surface to cross: a
+    gradient of 0 is parallel to every other one.
+    """
+    size = max(1.0, float(np.max(np.abs(y))))
+    slopes = np.max(np.abs(np.asarray(near.normals)), axis=1, initial=0.0)
+    flat = (slopes <= _FLAT * size) & (np.abs(np.asarray(near.g)) <= _FLAT * size**2)
+    return flat & (np.arange(len(flat)) < losses)
+
+
+def _as_it_stands(system: System, y: Array, regime: Regime, flat: np.ndarray) -> Regime:
+    """The regime whose flat sites take the branches that the losses themselves take, a little further on.
+
+    At a tie ``r > 0`` and ``r >= 0`` choose differently, which the sign of r = 0 does not tell.
+    """
+    if not np.any(flat) or regime.sliding:
+        return regime
+    v = np.asarray(flow_in(system, y, regime))
+    size, speed = max(1.0, float(np.max(np.abs(y)))), float(np.max(np.abs(v)))
+    ahead = y + (1e-7 * size / speed) * v if speed > 0 else y
+    wanted = np.asarray(natural(system, ahead)[1])
+
+    def miss(modes: np.ndarray) -> float:
+        return float(np.max(np.abs(np.asarray(velocity(system, ahead, modes)) - wanted)))
+
+    modes, least = np.asarray(regime.modes), miss(np.asarray(regime.modes))
+    for k in np.flatnonzero(flat):
+        if not least > 1e-12 * np.max(np.abs(wanted)):
+            break
+        other = np.where(np.arange(len(modes)) == k, -modes, modes)
+        if (missed := miss(other)) < 0.5 * least:
+            modes, least = other, missed
+    return regime._replace(modes=modes)
 
 
 def _shared(near: Crossing, y: Array, k: int, losses: int) -> np.ndarray:
@@ -288,6 +340,7 @@ def _shared(near: Crossing, y: Array, k: int, losses: int) -> np.ndarray:
     normals = np.asarray(near.normals)
     lengths = np.linalg.norm(normals, axis=1)
     parallel = np.abs(normals @ normals[k]) >= (1 - _PARALLEL) * lengths * lengths[k]
+    parallel &= bool(lengths[k] > 0)
     scale = 1e-9 * lengths * max(1.0, float(np.max(np.abs(y))))
     shared = parallel & (lengths > 0) & (np.abs(np.asarray(near.g)) <= scale)
     shared &= np.arange(len(lengths)) < losses

@@ -1,0 +1,157 @@
+"""Switching functions that are zero for ever, and branches without a value beyond their surface.
+
+The truth is DOP853 with the field typed in by hand: for L_D = a(s) + b(r) and L_G = c(s), with s = phi.theta and
+r = phi.x0, phi' = -a'(s) theta - b'(r) x0 and theta' = -c'(s) phi.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+import diracgan as dg
+from diracgan.dynamics import run
+
+
+def huber(x):
+    """x^2/2 for |x| < 1, else |x| - 1/2; its slope is x cut off at -1 and 1."""
+    return jnp.where(jnp.abs(x) < 1, x**2 / 2, jnp.abs(x) - 0.5)
+
+
+class Split(dg.Variant):
+    """L_D = a(fake) + b(real), L_G = c(fake), of plain functions of one logit."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(self.losses[0](fake)) + jnp.mean(self.losses[1](real))
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(self.losses[2](fake))
+
+
+def split(a, b, c) -> Split:
+    """The variant of three functions of a logit."""
+    return type("Split", (Split,), {"losses": (a, b, c), "__module__": __name__})()
+
+
+def linear(s):
+    return -s
+
+
+# losses a(s), b(r), c(s), and the slopes a', b', c' on paper
+GAMES = {
+    "huber": (
+        (lambda s: huber(s + 1), lambda r: huber(r - 1), lambda s: huber(s - 1)),
+        (lambda s: np.clip(s + 1, -1, 1), lambda r: np.clip(r - 1, -1, 1), lambda s: np.clip(s - 1, -1, 1)),
+    ),
+    "perceptron": (
+        (jax.nn.relu, lambda r: jax.nn.relu(-r), linear),
+        (lambda s: float(s > 0), lambda r: -float(r < 0), lambda s: -1.0),
+    ),
+    "perceptron-squared": (
+        (lambda s: jax.nn.relu(s + 0.2) ** 2, lambda r: jnp.abs(r) + jax.nn.relu(-r), linear),
+        (lambda s: 2 * max(s + 0.2, 0.0), lambda r: np.sign(r) - float(r < 0), lambda s: -1.0),
+    ),
+    "power": (
+        (lambda s: s + jnp.abs(s) ** 1.5 / 1.5, lambda r: -r, linear),
+        (lambda s: 1 + np.sign(s) * abs(s) ** 0.5, lambda r: -1.0, lambda s: -1.0),
+    ),
+    "logarithm": (
+        (lambda s: s + 0.3 * s**2 * jnp.log(jnp.abs(s)), lambda r: -r, linear),
+        (lambda s: 1 + 0.3 * (2 * s * np.log(abs(s)) + s), lambda r: -1.0, lambda s: -1.0),
+    ),
+    "ramp": (
+        (lambda s: s + jax.nn.relu(s - 0.1) ** 1.5, lambda r: -r, linear),
+        (lambda s: 1 + 1.5 * max(s - 0.1, 0.0) ** 0.5, lambda r: -1.0, lambda s: -1.0),
+    ),
+}
+STARTS = {
+    1: ([0.5], [0.4]),
+    2: ([0.5, 0.3], [0.4, -0.2]),
+    3: ([-0.3, 0.6, 0.1], [0.2, 0.9, -0.4]),
+}
+
+
+def truth(slopes, phi, theta, x0, t1) -> np.ndarray:
+    d = len(phi)
+
+    def right(_t, y):
+        p, q = y[:d], y[d:]
+        s, r = p @ q, p @ x0
+        return np.concatenate([-slopes[0](s) * q - slopes[1](r) * x0, -slopes[2](s) * p])
+
+    out = solve_ivp(right, (0, t1), [*phi, *theta], method="DOP853", rtol=1e-10, atol=1e-11, max_step=0.05)
+    return out.y[:, -1]
+
+
+def last(traj) -> np.ndarray:
+    return np.concatenate([traj["phi"][-1], traj["theta"][-1]])
+
+
+def check(name, dim, x0, **how):
+    losses, slopes = GAMES[name]
+    phi, theta = STARTS[dim]
+    traj = run(split(*losses), phi, theta, x0=np.full(dim, x0), t1=5.0, **how)
+    assert traj.attrs["result"] == "ok"
+    np.testing.assert_allclose(last(traj), truth(slopes, phi, theta, np.full(dim, x0), 5.0), atol=3e-7)
+
+
+@pytest.mark.parametrize("name", [n for n in GAMES if n != "perceptron"])
+def test_it_agrees_with_the_field_typed_in(name):
+    check(name, 1, 0.0, backend="scipy")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["scipy", "diffrax"])
+@pytest.mark.parametrize("x0", [0.0, 0.4])
+@pytest.mark.parametrize("dim", [1, 2, 3])
+@pytest.mark.parametrize("name", [n for n in GAMES if n != "perceptron"])
+def test_so_it_does_in_every_dimension_and_with_both_backends(name, dim, x0, backend):
+    check(name, dim, x0, backend=backend)
+
+
+def test_a_huber_loss_whose_real_logit_is_zero_for_ever():
+    losses, _ = GAMES["huber"]
+    traj = run(split(*losses), [0.5], [0.4], t1=5.0)
+    np.testing.assert_allclose(last(traj), [0.3319, -0.3986], atol=5e-5)
+
+
+def test_a_perceptron_comes_to_rest_where_its_critic_is_zero():
+    # s > 0: phi' = -theta, theta' = phi turns (0.5, 0.4) until phi = 0, at theta = |(0.5, 0.4)|; beyond, s < 0 and
+    # phi' = 0: the field (-theta, 0) on one side and 0 on the other holds it there
+    losses, _ = GAMES["perceptron"]
+    traj = run(split(*losses), [0.5], [0.4], t1=5.0, backend="scipy")
+    np.testing.assert_allclose(last(traj), [0.0, np.hypot(0.5, 0.4)], atol=1e-9)
+    assert traj.attrs["result_time"] == pytest.approx(np.arctan2(0.5, 0.4), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("real_is", "taken"),
+    [(lambda r: r > 0, 0.5), (lambda r: r >= 0, 2.0), (lambda r: r < 0, 0.5), (lambda r: r <= 0, 2.0)],
+)
+def test_at_a_lasting_tie_the_branch_is_the_one_that_the_loss_takes(real_is, taken):
+    # r = phi.0 = 0 for ever; phi' = -k theta with k = 2 where the condition holds and 1/2 where it does not, and
+    # theta' = phi: phi^2 + k theta^2 is conserved; 0 |s| gives every run a surface to cross
+    class Tie(dg.Variant):
+        def critic_loss(self, real, fake, x_real, x_fake):
+            s = jnp.mean(fake)
+            return jnp.where(real_is(jnp.mean(real)), 2.0 * s, 0.5 * s) + 0.0 * jnp.abs(s)
+
+        def generator_loss(self, real, fake, x_real, x_fake):
+            return -jnp.mean(fake)
+
+    traj = run(Tie(), [0.5], [0.4], t1=4.0, backend="scipy")
+    kept = traj["phi"][:, 0] ** 2 + taken * traj["theta"][:, 0] ** 2
+    np.testing.assert_allclose(kept, 0.25 + taken * 0.16, rtol=1e-7)
+
+
+@pytest.mark.slow
+def test_the_verdict_of_the_huber_loss_is_sublinear():
+    # near 0 one of the two slopes is cut off on each side of s = 0, and phi.phi' + theta.theta' = -s^2 on both: with
+    # s^2 = r^4/8 in the mean, (r^2)' = -r^4/4 and r = 2/sqrt(t)
+    losses, _ = GAMES["huber"]
+    r = dg.verdict(split(*losses), phi0=[0.5], theta0=[0.4])
+    assert r.kind == "converges-sublinearly"
+    assert r.numbers["constant"] == pytest.approx(2.0, rel=0.01)
