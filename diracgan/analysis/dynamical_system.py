@@ -78,7 +78,8 @@ class DynamicalSystem(Protocol):
 
 
 ROWS = 1024
-_RTOL, _ATOL = 1e-11, 1e-14
+_RTOL, _ATOL = 1e-11, 1e-14  # of the motion followed; the second times its size, where that is below 1
+_EPS, _LEAST = 1e-4, 1e-280  # tolerances below rounding buy nothing
 _EVALUATIONS = {"per step": 13.0, "per switching": 7.0e3}
 
 
@@ -101,9 +102,10 @@ class ContinuousSystem:
     def advance(
         self, state: np.ndarray, time: float, span: float, rows: int, loosened: float = 1.0
     ) -> Stretch:
-        """Follow the motion; see :class:`Motion`."""
+        """Follow the motion; see :class:`DynamicalSystem`."""
         ts = np.linspace(0.0, span, ROWS) if rows else np.full(ROWS, span)
-        out = integrate(march, self.system, state, ts, span, loosened * _RTOL, loosened * _ATOL)
+        atol = _ATOL * min(1.0, self._size(state))
+        out = integrate(march, self.system, state, ts, span, loosened * _RTOL, loosened * atol)
         cost = _EVALUATIONS["per step"] * out.steps + _EVALUATIONS["per switching"] * len(out.events)
         return Stretch(
             time + ts,
@@ -117,16 +119,22 @@ class ContinuousSystem:
             len(out.events),
         )
 
+    def _size(self, state: np.ndarray) -> float:
+        """The distance from (0, x0), which the absolute tolerance follows: a tiny motion is followed as tightly."""
+        d = self.dim
+        off = np.concatenate([state[:d], state[d:] - np.asarray(self.system.x0)])
+        return max(float(np.linalg.norm(off)), _EPS * float(np.max(np.abs(state))), _LEAST)
+
     def side(self, flat: np.ndarray) -> Regime:
         """The smooth piece in which a state lies."""
         return filippov.start(self.system, flat)
 
     def change(self, flat: np.ndarray, side: Regime | None = None) -> np.ndarray:
-        """See :class:`Motion`."""
+        """See :class:`DynamicalSystem`."""
         return np.asarray(_flow(self.system, flat, side or self.side(flat)))
 
     def jacobian(self, flat: np.ndarray, side: Regime | None = None) -> np.ndarray:
-        """See :class:`Motion`."""
+        """See :class:`DynamicalSystem`."""
         return np.asarray(_flow_slope(self.system, flat, side or self.side(flat)))
 
     @property
@@ -157,7 +165,7 @@ class DiscreteSystem:
         return np.asarray(flatten((state.players, state.memory)))
 
     def advance(self, state: State, time: float, span: float, rows: int) -> Stretch:
-        """Follow the motion; see :class:`Motion`."""
+        """Follow the motion; see :class:`DynamicalSystem`."""
         every = max(1, round(span / ROWS))
         count = ROWS if rows else 1
         every = every if rows else max(1, round(span))
@@ -175,11 +183,11 @@ class DiscreteSystem:
         """A map needs no piece to be named."""
 
     def change(self, flat: np.ndarray, side: Any = None) -> np.ndarray:
-        """See :class:`Motion`."""
+        """See :class:`DynamicalSystem`."""
         return np.asarray(_map(self.system, self.rule, flat))
 
     def jacobian(self, flat: np.ndarray, side: Any = None) -> np.ndarray:
-        """See :class:`Motion`."""
+        """See :class:`DynamicalSystem`."""
         return np.asarray(_map_slope(self.system, self.rule, flat))
 
     @property

@@ -12,6 +12,7 @@ import numpy as np
 from ..analysis.linear.spectrum import spectrum
 from ..analysis.thresholds.tune import tune
 from ..analysis.thresholds.weight_averaging import decay_for, gain
+from ..analysis.verdict.kinds import KINDS, Kind
 from ..analysis.verdict.verdict import verdict
 from ..errors import InputError, number
 from ..numerics.modal_fits import Found, Mode, modes
@@ -278,7 +279,7 @@ def _prediction(
     source, status, frequency, damping = _of_theory(variant, rule, dim, x0, h)
     of = f"{variant.label}, {rule.label if rule is not None else 'flow'}"
     if frequency is None:
-        turns = status in ("limit-cycle", "limit-circle", "neutral-orbit")
+        turns = status in KINDS and Kind(status).is_orbit
         text = f"the Dirac game of {of} " + (
             "ends on a cycle of unknown period" if turns else f"does not turn ({status})"
         )
@@ -353,7 +354,7 @@ def _of_theory(
     frequency = r.numbers.get("frequency") or (2 * math.pi / period if period else None)
     if frequency is None:
         return "verdict", r.kind, None, None
-    rate = 0.0 if r.kind in ("limit-cycle", "limit-circle", "neutral-orbit") else r.numbers.get("rate")
+    rate = 0.0 if Kind(r.kind).is_orbit else r.numbers.get("rate")
     pace = 1.0 if rule is not None or h is None else h
     return "verdict", r.kind, frequency * pace, None if rate is None else rate * pace
 

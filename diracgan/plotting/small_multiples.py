@@ -12,6 +12,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from ..analysis.verdict.kinds import Kind
 from ..errors import InputError
 from .axes_helpers import MOST_POINTS, mark, ticks
 from .overview import heading
@@ -142,20 +143,6 @@ def _panel(ax: Any, s: Series, points: Array, centre: Array, half: float) -> Non
     ax.tick_params(labelsize=7, pad=2)
 
 
-_KINDS = {
-    "converges-exponentially": "converges exponentially",
-    "converges-sublinearly": "converges, slower than any exponential",
-    "converges-elsewhere": "comes to rest elsewhere",
-    "neutral-orbit": "a neutral orbit",
-    "limit-circle": "onto a circle",
-    "limit-cycle": "onto a limit cycle",
-    "diverges": "diverges",
-    "finite-time": "blows up in finite time",
-    "stuck": "stuck on a discontinuity",
-    "undecided": "undecided",
-}
-
-
 def verdict_words(verdict: Any) -> str:
     """Return a verdict in a few words, for under a picture.
 
@@ -171,12 +158,12 @@ def verdict_words(verdict: Any) -> str:
         usable = isinstance(value, (int, float)) and math.isfinite(value)
         return f"{lead}{number(float(value), 3)}" if usable else ""
 
-    if verdict.kind == "converges-exponentially" and known("rate", ""):
+    if verdict.kind == Kind.CONVERGES_EXPONENTIALLY and known("rate", ""):
         return f"converges like exp({number(-float(n['rate']), 3)} {clock})"
-    if verdict.kind == "converges-sublinearly" and known("exponent", ""):
+    if verdict.kind == Kind.CONVERGES_SUBLINEARLY and known("exponent", ""):
         return f"converges like {clock}^{number(-float(n['exponent']), 3)}"
-    said = _KINDS.get(verdict.kind, verdict.kind)
-    if verdict.kind in ("limit-circle", "limit-cycle"):
-        said += known("radius_theta", ", |θ| = ") if verdict.kind == "limit-circle" else ""
+    said = Kind(verdict.kind).words
+    if verdict.kind in (Kind.LIMIT_CIRCLE, Kind.LIMIT_CYCLE):
+        said += known("radius_theta", ", |θ| = ") if verdict.kind == Kind.LIMIT_CIRCLE else ""
         said += known("period", ", period ")
     return said

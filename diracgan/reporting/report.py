@@ -18,6 +18,9 @@ from .tables import markdown
 ERROR = "error"
 COLUMNS = ("variant", "motion", "eigenvalues", "margin", "status", "verdict d = 1", "verdict d = 2")
 VERDICT_TOLERANCE = 0.02  # a low effort fits exponents and radii to this
+MULTIPLIER_TOLERANCE = (
+    5e-3  # of multipliers near 0, and of double ones at 1, which split by a root of their error
+)
 
 
 class Finding(NamedTuple):
@@ -177,10 +180,10 @@ def baseline(path: str | os.PathLike[str]) -> dict[str, Any]:
             f"baseline {shown!r} cannot be read: {(error.strerror or str(error)).lower()}"
         ) from error
     except ValueError as error:
-        raise InputError(f"baseline {shown!r} is no JSON: {one_line(error)}") from error
+        raise InputError(f"baseline {shown!r} is not JSON: {one_line(error)}") from error
     if not isinstance(found, dict) or found.get("schema") != REPORT:
         raise InputError(
-            f"baseline {shown!r} is no report; allowed: what `diracgan report --format json` wrote, {REPORT}"
+            f"baseline {shown!r} is not a report; allowed: what `diracgan report --format json` wrote, {REPORT}"
         )
     try:
         for r in found["rows"]:
@@ -266,14 +269,17 @@ def _cell_changes(new: Mapping[str, Any], old: Mapping[str, Any], rtol: float) -
 
 
 # What a fit says about itself, and what noise decides, is no claim about the motion.
-_NOT_COMPARED = frozenset({"exponent_error", "conserved", "floquet", "half_life", "lyapunov"})
+_NOT_COMPARED = frozenset({"exponent_error", "conserved", "half_life"})
 
 
 def _number_changes(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[str]:
     found = []
     for key in sorted({*new, *old} - _NOT_COMPARED):
         a, b = new.get(key), old.get(key)
-        if not _same(a, b, VERDICT_TOLERANCE, 1e-3 if key.startswith("limit") else 1e-6):
+        atol = 1e-3 if key.startswith("limit") else MULTIPLIER_TOLERANCE if key == "floquet" else 1e-6
+        both_sets = key == "floquet" and a is not None and b is not None
+        same = _same_set(a, b, VERDICT_TOLERANCE, atol) if both_sets else _same(a, b, VERDICT_TOLERANCE, atol)
+        if not same:
             found.append(f"{key} was {_n(b)}, is {_n(a)}")
     return found
 

@@ -20,7 +20,11 @@ def report_schema() -> dict[str, Any]:
         >>> report_schema()["properties"]["schema"]["const"]
         'diracgan.report/1'
     """
-    return json.loads(files("diracgan.reporting").joinpath("report.schema.json").read_text(encoding="utf-8"))
+    schema = json.loads(
+        files("diracgan.reporting").joinpath("report.schema.json").read_text(encoding="utf-8")
+    )
+    schema["$defs"]["verdict"]["properties"]["kind"] = {"enum": list(KINDS)}
+    return schema
 
 
 __all__ = ["KINDS", "REPORT", "STATUSES", "report_schema"]

@@ -7,12 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..analysis.verdict.kinds import OUTCOMES, Outcome
 from ..errors import InputError
-
-LIMITS = ("equilibrium", "converging", "elsewhere", "orbit", "growing", "diverges", "undecided")
-"""Where a run is going, by the number in ``limit``: within the ball around (0, x0); towards it; at rest at another
-point; on an orbit, or settling on one; growing without an end in sight; beyond the float range or the radius of escape;
-or none of these until the end of the run."""
 
 _ROWS, _WINDOW, _ITERATES = 1024, 96, 256
 _KEPT = 1e-4  # relative loss of |phi ^ (theta - x0)| between windows below which it counts as conserved
@@ -143,7 +139,7 @@ class Tail:
         return self.rows.times[at] + u * step
 
     def limit(self, ball: float, escape: float) -> np.ndarray:
-        """Where every run is going, as indices into :data:`LIMITS`.
+        """Where every run is going, as indices into :data:`~diracgan.analysis.verdict.kinds.OUTCOMES`.
 
         The largest r in windows at times t, 2t and 4t is extrapolated by Aitken's rule: what falls like a power of time
         extrapolates to 0, what settles on an orbit to that orbit's size. What goes up and down stays.
@@ -159,20 +155,20 @@ class Tail:
             falls, rises = (np.minimum(before * sign, after * sign) > _STEADY * c for sign in (-1, 1))
             levels = (np.abs(after) < np.abs(before)) & (np.abs(final - c) <= 0.5 * c)
             bounded = np.maximum(np.abs(before), np.abs(after)) <= 0.5 * c
-        code = np.full(len(r), LIMITS.index("undecided"), np.int8)
+        code = np.full(len(r), OUTCOMES.index(Outcome.UNDECIDED), np.int8)
 
-        def name(where: np.ndarray, what: str) -> None:
-            code[where] = LIMITS.index(what)
+        def name(where: np.ndarray, what: Outcome) -> None:
+            code[where] = OUTCOMES.index(what)
 
-        name(bounded, "orbit")
-        name(falls, "converging")
-        name(falls & self._held(), "orbit")
-        name(rises, "growing")
-        name(steady | ((falls | rises) & levels), "orbit")
-        name((swing <= ball) | ((falls | rises) & levels & (swing <= 0.1 * c)), "elsewhere")
-        name(r[:, -1] <= ball, "equilibrium")
-        name((self.status == 1) | (r[:, -1] >= escape), "diverges")
-        name(self.status > 1, "undecided")
+        name(bounded, Outcome.ORBIT)
+        name(falls, Outcome.CONVERGING)
+        name(falls & self._held(), Outcome.ORBIT)
+        name(rises, Outcome.GROWING)
+        name(steady | ((falls | rises) & levels), Outcome.ORBIT)
+        name((swing <= ball) | ((falls | rises) & levels & (swing <= 0.1 * c)), Outcome.ELSEWHERE)
+        name(r[:, -1] <= ball, Outcome.EQUILIBRIUM)
+        name((self.status == 1) | (r[:, -1] >= escape), Outcome.DIVERGES)
+        name(self.status > 1, Outcome.UNDECIDED)
         return code
 
     def _held(self) -> np.ndarray:
@@ -239,5 +235,5 @@ class Tail:
 
 
 def words(code: Any) -> Any:
-    """The words of :data:`LIMITS` that numbers stand for."""
-    return np.array((*LIMITS, ""))[np.asarray(code, int)]
+    """The words of :data:`~diracgan.analysis.verdict.kinds.OUTCOMES` that numbers stand for."""
+    return np.array((*OUTCOMES, ""))[np.asarray(code, int)]

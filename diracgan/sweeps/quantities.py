@@ -14,7 +14,7 @@ import numpy as np
 
 from ..analysis.linear.margins import Setup
 from ..analysis.thresholds.weight_averaging import flow_gain, gain
-from ..analysis.verdict.kinds import KINDS
+from ..analysis.verdict.kinds import KINDS, OUTCOMES
 from ..analysis.verdict.verdict import verdict
 from ..ensemble.api import run
 from ..errors import InputError, one_line, unknown
@@ -95,7 +95,7 @@ _ALL = (
         "time",
         "iterations",
     ),
-    Quantity("limit", TAIL, "where the run is going, as seen until its end", flags=limit_sets.LIMITS),
+    Quantity("limit", TAIL, "where the run is going, as seen until its end", flags=OUTCOMES),
     Quantity(
         "orbit",
         TAIL,

@@ -134,6 +134,22 @@ def test_what_lies_within_the_tolerances_is_the_same():
     assert reporting.differences(now, before) == []
 
 
+def test_multipliers_are_compared_as_a_set_and_a_lyapunov_coefficient_as_a_number():
+    numbers = {"floquet": np.array([1.0, 0.5 + 0.1j, 0.5 - 0.1j]), "lyapunov_coefficient": -0.25}
+    now = document(row(one=cell(kind="limit-cycle", **numbers)))
+    before = copy.deepcopy(now)
+    old = before["rows"][0]["cells"]["1"]["verdict"]["numbers"]
+    old["floquet"] = [[0.5, -0.1], [1.0, 1e-4], [0.5, 0.1]]  # another order, and rounding
+    assert reporting.differences(now, before) == []
+    old["floquet"] = [[1.0, 0.0], [0.5, -0.1], [0.45, 0.1]]
+    assert "floquet was ((1, 0), (0.5, -0.1), (0.45, 0.1))" in reporting.differences(now, before)[0].text
+    old["floquet"] = now["rows"][0]["cells"]["1"]["verdict"]["numbers"]["floquet"]
+    old["lyapunov_coefficient"] = -0.3
+    assert [f.text for f in reporting.differences(now, before)] == [
+        "d = 1: lyapunov_coefficient was -0.3, is -0.25"
+    ]
+
+
 def test_rows_that_come_and_go_are_named():
     now, before = document(row(), row("b")), document(row(), row("c"))
     found = reporting.differences(now, before)
@@ -172,9 +188,9 @@ def test_junit_has_one_case_for_each_row():
     ("text", "says"),
     [
         (None, "cannot be read"),
-        ("nope", "is no JSON"),
-        ("[]", "is no report"),
-        ('{"schema": "diracgan.eig/1"}', "is no report"),
+        ("nope", "is not JSON"),
+        ("[]", "is not a report"),
+        ('{"schema": "diracgan.eig/1"}', "is not a report"),
         ('{"schema": "diracgan.report/1"}', "not laid out"),
         ('{"schema": "diracgan.report/1", "rows": [{"name": 3}], "settings": {"x0": 0}}', "not laid out"),
     ],

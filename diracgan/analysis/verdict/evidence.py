@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...dynamics.filippov import System, surface_count
-from ...dynamics.simulate import Line
+from ...dynamics.simulate import Line, line_of
 from ...game import Players
 from ...rules import Rule
 from ...variants import Variant
-from .. import orbits
 from ..dynamical_system import ContinuousSystem, DiscreteSystem, DynamicalSystem, Stretch
 from ..linear.spectrum import Spectrum
+from ..orbits import rest_points
 from . import formatting, windows
-
-TURNS = 8  # turns in a window
-MOVED = 1e-4  # relative change since the start above which a motion was attracted
+from .kinds import Kind
+from .thresholds import T
 
 
 class Look(NamedTuple):
@@ -33,7 +33,7 @@ class Look(NamedTuple):
 class Answer(NamedTuple):
     """A verdict's kind, numbers and sentence."""
 
-    kind: str
+    kind: Kind
     numbers: dict[str, Any]
     text: str
 
@@ -72,11 +72,10 @@ class Case:
         self.motion: DynamicalSystem = (
             ContinuousSystem(self.system) if rule is None else DiscreteSystem(self.system, rule)
         )
-        self.spent, self.time = 0.0, 0.0
+        self.spent, self.time, self.r0, self.nested = 0.0, 0.0, 0.0, False
         self.evidence: list[str] = []
         self.looks: list[Look] = []
         self.balance: float | None = None
-        self.finest = self._finest()
         if line is not None:
             self.note(
                 "the start lies on a line through the datum, on which the game is the one-dimensional one"
@@ -87,21 +86,74 @@ class Case:
         """What laws are written over: n of iterations, t of the flow."""
         return "n" if self.motion.discrete else "t"
 
+    def scaled(self, factor: float) -> Case:
+        """The case of a start ``factor`` times as far from (0, x0)."""
+        x0 = np.asarray(self.full.x0)
+        start = Players(self.start.phi * factor, x0 + (self.start.theta - x0) * factor)
+        return self._another(start, self.line)
+
+    def beside(self) -> Case:
+        """The case of a start displaced by the default start."""
+        d = len(self.start.phi)
+        steps = 0.1 * np.arange(1, d + 1)
+        away = Players(steps, 0.1 + 0.1 * steps) if d == 1 else Players(steps, steps[::-1])
+        start = Players(self.start.phi + away.phi, self.start.theta + away.theta)
+        return self._another(start, line_of(self.full, start) if self.rule is None else None)
+
+    def _another(self, start: Players, line: Line | None) -> Case:
+        case = Case(self.variant, self.full, self.rule, start, line, self.budget)
+        case.nested = True
+        return case
+
+    def moved(self, factor: float) -> Any:
+        """The state ``factor`` times as far from (0, x0) as where the last window ended."""
+        z = self.origin + factor * (self.looks[-1].stretch.zs[-1] - self.origin)
+        return self.motion.begin(z[: self.system.dim], z[self.system.dim :])
+
+    def amplitudes(self, zs: np.ndarray) -> np.ndarray:
+        """|Q^-1 (z - origin)| along states (n, 2d), in whose coordinates the linear rotation of d = 1 is circular."""
+        off = zs - self.origin
+        turning = self._turning_plane()
+        return np.linalg.norm(off if turning is None else np.linalg.solve(turning, off.T).T, axis=1)
+
+    def _turning_plane(self) -> np.ndarray | None:
+        """Real and imaginary part of the leading complex eigenvector's players, (2, 2), in d = 1; else None."""
+        if self.system.dim > 1 or self.linear.jacobian is None:
+            return None
+        values, vectors = np.linalg.eig(self.linear.jacobian)
+        height = np.abs(values) if self.motion.discrete else values.real
+        k = int(np.argmax(np.where(values.imag > T.slowest * np.abs(values), height, -np.inf)))
+        if not values[k].imag > T.slowest * abs(values[k]):
+            return None
+        q = vectors[:2, k]
+        plane = np.stack([q.real, q.imag], axis=1)
+        return plane if abs(np.linalg.det(plane)) > T.memory * np.linalg.norm(plane) ** 2 else None
+
+    def slowest_mode(self) -> tuple[float, float]:
+        """Rate and angular frequency per unit of time of the linearisation's slowest mode, where it is stable."""
+        values = self.linear.multipliers if self.motion.discrete else self.linear.eigenvalues
+        with np.errstate(divide="ignore"):
+            rates = -np.log(np.abs(values)) if self.motion.discrete else -values.real
+        k = int(np.argmin(rates))
+        turning = abs(float(np.angle(values[k]) if self.motion.discrete else values[k].imag))
+        return float(rates[k]) / self.motion.stride, turning / self.motion.stride
+
     def note(self, line: str) -> None:
         """Add a line to the evidence."""
         self.evidence.append(line)
 
-    def _finest(self) -> float:
+    @property
+    def finest(self) -> float:
         """The distance from (0, x0) below which rounding, tolerances or switchings blur the motion."""
-        offset = 1e-12 * float(np.max(np.abs(self.origin)))
+        offset = T.rounding * float(np.max(np.abs(self.origin)))
         if self.motion.discrete:
-            return offset + 1e-290
-        return offset + (1e-5 if surface_count(self.system) else 1e-11)
+            return offset + T.tiny
+        return offset + (T.blurred if surface_count(self.system) else T.rounding) * min(1.0, self.r0)
 
     def plunges(self) -> bool:
         """Whether the distance from (0, x0) falls tenfold or more within a window, where no derivative tells why."""
         r = self.distances(self.looks[-1])
-        return not self.linear.differentiable and bool(r[-1] < 0.1 * r[0])
+        return not self.linear.differentiable and bool(r[-1] < T.plunge * r[0])
 
     def advance(self, state: Any, span: float, rows: int) -> Stretch:
         """Follow the motion on for a span, at its cost."""
@@ -113,7 +165,7 @@ class Case:
     def look(self, stretch: Stretch) -> Look:
         """How large the players are in a window."""
         d = self.system.dim
-        size = max(float(np.max(np.abs(stretch.zs - self.origin))), 1e-300)
+        size = max(float(np.max(np.abs(stretch.zs - self.origin))), T.tiny)
         from_rest = (stretch.zs - self.origin) / size  # a state near the float range has a square beyond it
         squares = [np.sum(part**2, axis=1) for part in (from_rest[:, :d], from_rest[:, d:])]
         extents = np.array(
@@ -130,7 +182,11 @@ class Case:
 
     def distances(self, look: Look) -> np.ndarray:
         """r = |(phi, theta - x0)| along a window."""
-        return np.linalg.norm(look.stretch.zs - self.origin, axis=1)
+        return self.distances_of(look.stretch.zs)
+
+    def distances_of(self, zs: np.ndarray) -> np.ndarray:
+        """r = |(phi, theta - x0)| of states (n, 2d)."""
+        return np.linalg.norm(zs - self.origin, axis=1)
 
     def power(self, exponent: float) -> str:
         """A law of growth in words, with the sign that its exponent has in the numbers."""
@@ -145,7 +201,7 @@ class Case:
         """The numbers of a limit, in the game's own coordinates, without the debris of rounding."""
         d = self.system.dim
         scale = max(1.0, float(np.max(np.abs(z))))
-        phi, theta = (np.where(np.abs(p) > 1e-12 * scale, p, 0.0) for p in (z[:d], z[d : 2 * d]))
+        phi, theta = (np.where(np.abs(p) > T.rounding * scale, p, 0.0) for p in (z[:d], z[d : 2 * d]))
         if self.line is not None:
             phi, theta = self.line.up("phi", phi), self.line.up("theta", theta)
         return {"limit_phi": (phi + 0.0).tolist(), "limit_theta": (theta + 0.0).tolist()}
@@ -154,7 +210,11 @@ class Case:
         """A limit other than (0, x0) in words; with the Jacobian of the change where it is an equilibrium."""
         if jacobian is None:
             return f"{formatting.vector(z)}, which is not (0, x0)"
-        free = len(jacobian) - orbits.rank(jacobian)
+        free = len(jacobian) - rest_points.rank(jacobian)
         if not free:
             return f"{formatting.vector(z)}, an equilibrium other than (0, x0)"
         return f"{formatting.vector(z)}, one of a {'line' if free == 1 else f'{free}-dimensional family'} of equilibria"
+
+
+Decide = Callable[[Case], Answer]
+"""What judges a case whole; handed to judges that ask about another start."""

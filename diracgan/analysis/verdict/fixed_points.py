@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from ...numerics import decay_laws, eigen
-from .. import orbits
 from ..dynamical_system import Stretch
+from ..orbits import rest_points
 from . import formatting, trends, windows
 from .evidence import Answer, Case, Look
+from .kinds import Kind
+from .thresholds import T
 
 
 def to_a_point(case: Case, stretch: Stretch) -> Answer | None:
@@ -19,16 +21,18 @@ def to_a_point(case: Case, stretch: Stretch) -> Answer | None:
     if len(case.looks) < 2:
         return None
     before, now = case.looks[-2], case.looks[-1]
-    if not now.diameter < 0.9 * before.diameter:
+    if not now.diameter < T.shrinks * before.diameter:
         return None
     flat = case.motion.flat(stretch.end)
-    rest = orbits.rest_near(case.motion, flat, reach=10 * now.diameter + 1e-9)
+    rest = rest_points.rest_near(
+        case.motion, flat, reach=T.reach * now.diameter + T.arrived * case.looks[0].diameter
+    )
     if rest is None:
         return None
     z = rest.flat[: 2 * case.system.dim]
     near, far = (windows.about(look.stretch, z) for look in (now, before))
-    if not 0 < near < 0.9 * far:
-        if not near <= 1e-12 * (1 + np.linalg.norm(z)):
+    if not 0 < near < T.shrinks * far:
+        if not near <= T.rounding * (case.r0 + np.linalg.norm(z)):
             return None
     return _at_point(case, rest, near, far)
 
@@ -42,34 +46,35 @@ def arrived(case: Case, stretch: Stretch) -> Answer | None:
         return None
     end = case.motion.flat(stretch.end)
     away = np.linalg.norm(stretch.zs - end, axis=1)
+    size = min(1.0, case.r0) + float(np.linalg.norm(end))
     tail = away[-len(away) // 8 :]
-    earlier = np.flatnonzero(away > 1e-9 * (1 + np.linalg.norm(end)))
-    if tail.max() > 1e-10 * (1 + np.linalg.norm(end)) or not len(earlier):
+    earlier = np.flatnonzero(away > T.arrived * size)
+    if tail.max() > T.tail_at_rest * size or not len(earlier):
         return None
-    rest = orbits.rest_near(case.motion, end, 1e-9 * (1 + np.linalg.norm(end)), came=stretch.zs[earlier[-1]])
+    rest = rest_points.rest_near(case.motion, end, T.arrived * size, came=stretch.zs[earlier[-1]])
     return None if rest is None else _at_point(case, rest, 0.0, 0.0)
 
 
-def _at_point(case: Case, rest: orbits.Rest, near: float, far: float) -> Answer | None:
+def _at_point(case: Case, rest: rest_points.Rest, near: float, far: float) -> Answer | None:
     """The verdict on a rest point that the motion comes to: ``far`` from it in one window, ``near`` in the next."""
     now, before = case.looks[-1], case.looks[-2] if len(case.looks) > 1 else case.looks[-1]
     z = rest.flat[: 2 * case.system.dim]
     discrete = case.motion.discrete
-    found = eigen.eigenvalues(rest.jacobian + np.eye(len(rest.flat)) if discrete else rest.jacobian)
+    found = eigen.eigenvalues(rest.jacobian + discrete * np.eye(len(rest.flat)), rest.error)
     with np.errstate(divide="ignore"):
         rates = -np.log(np.abs(found.values)) if discrete else -found.values.real
         turning = np.abs(np.angle(found.values)) if discrete else np.abs(found.values.imag)
         blurred = found.errors / np.abs(found.values) if discrete else found.errors
-    turning = np.where(turning > np.maximum(blurred, 1e-15), turning, 0.0)
+    turning = np.where(turning > np.maximum(blurred, T.eps), turning, 0.0)
     rates, turning = rates / case.motion.stride, turning / case.motion.stride  # per iteration
-    bounds = np.maximum(found.errors, 1e-9) / case.motion.stride
+    bounds = _bounds(found.values, blurred, discrete) / case.motion.stride
     still, stable = np.abs(rates) <= bounds, rates > bounds
     moving = _moves_players(
         rest.jacobian, 2 * case.system.dim, found.values - 1.0 if discrete else found.values
     )
-    if not np.all(stable | (still & (turning < 1e-9))) or not np.any(stable):
+    if not np.all(stable | (still & (turning <= 0))) or not np.any(stable):
         return None
-    arrived = near <= 1e-9 * max(case.looks[0].diameter, 1e-300)
+    arrived = near <= T.arrived * max(case.looks[0].diameter, T.tiny)
     choices = np.where(stable & moving, rates, np.inf)
     if not np.any(np.isfinite(choices)):
         return None
@@ -77,34 +82,41 @@ def _at_point(case: Case, rest: orbits.Rest, near: float, far: float) -> Answer 
     if measured is None and not arrived:
         measured = math.log(far / near) / (now.time - before.time)
     k = int(np.argmin(choices if measured is None else np.abs(choices - measured)))
-    agrees = measured is not None and abs(choices[k] - measured) <= 0.05 * choices[k]
+    agrees = measured is not None and abs(choices[k] - measured) <= T.same_rate * choices[k]
     if not agrees:
         if not arrived:
             return None
         k = int(np.argmin(choices))
     rate, frequency = float(rates[k]), float(turning[k])
     seen = f", measured {measured:.6g}" if agrees else ""
-    case.note(
-        f"Newton: rest point {formatting.vector(z)}, |F| < 1e-9; its eigenvalue gives the rate {rate:.6g}{seen}"
-    )
+    case.note(f"Newton: rest point {formatting.vector(z)}; its eigenvalue gives the rate {rate:.6g}{seen}")
     numbers: dict[str, Any] = {"rate": rate, "frequency": frequency, "half_life": math.log(2) / rate}
     numbers |= case.limit(z)
     per = f"exp(-{rate:.5g} n)" if discrete else f"exp(-{rate:.5g} t)"
-    if np.linalg.norm(z - case.origin) <= 1e-6 * max(case.looks[0].rms, 1e-6):
-        how = f"spirals in at angular frequency {frequency:.5g}" if frequency > 1e-9 else "goes in directly"
+    if np.linalg.norm(z - case.origin) <= T.same_point * case.looks[0].rms:
+        how = f"spirals in at angular frequency {frequency:.5g}" if frequency > 0 else "goes in directly"
         return Answer(
-            "converges-exponentially", numbers, f"converges to the equilibrium like {per}; it {how}"
+            Kind.CONVERGES_EXPONENTIALLY, numbers, f"converges to the equilibrium like {per}; it {how}"
         )
-    return Answer("converges-elsewhere", numbers, f"converges like {per} to {case.other(z, rest.jacobian)}")
+    return Answer(
+        Kind.CONVERGES_ELSEWHERE, numbers, f"converges like {per} to {case.other(z, rest.jacobian)}"
+    )
+
+
+def _bounds(values: np.ndarray, blurred: np.ndarray, discrete: bool) -> np.ndarray:
+    """How far each rate may be off: by its eigenvalue's error, and where several share one, by what is slowest."""
+    fastest = np.max(np.abs(values - 1.0 if discrete else values), initial=0.0)
+    return np.maximum(blurred, T.eps * fastest)
 
 
 def _measured(case: Case, z: np.ndarray) -> float | None:
     """The slope of log |z(t) - z| in the last window that shows it between the start's size and rounding."""
-    low, high = 1e-10 * (1.0 + float(np.linalg.norm(z))), 1e-3 * case.looks[0].diameter
+    low = T.above_rounding * (min(1.0, case.r0) + float(np.linalg.norm(z)))
+    high = T.asymptotic * case.looks[0].diameter
     for look in reversed(case.looks):
         r = np.linalg.norm(look.stretch.zs - z, axis=1)
         shown = (r > low) & (r < high)
-        if np.sum(shown) >= 64:
+        if np.sum(shown) >= T.rows_of_a_slope:
             return -windows.slope(look.stretch.t[shown], np.log(r[shown]))
     return None
 
@@ -118,7 +130,7 @@ def decays(case: Case, stretch: Stretch) -> Answer | None:
     if case.linear.differentiable:
         return None
     looks = [look for look in case.looks if case.distances(look)[-1] > case.finest]
-    if len(looks) >= 3 and looks[-1].rms <= 1e-2 * looks[0].rms:
+    if len(looks) >= 3 and looks[-1].rms <= T.seen_to_decay * looks[0].rms:
         found = _from_windows(case, looks[-3:])
         seen = "the mean of log r over three windows"
     elif len(looks) < len(case.looks):  # a window or two have left nothing to see
@@ -134,7 +146,7 @@ def decays(case: Case, stretch: Stretch) -> Answer | None:
     case.note(f"there is no eigenvalue here: the rate is that of {seen}")
     turning = f", by {math.exp(-rate * period):.5g} with every turn of {period:.6g}" if period else ""
     return Answer(
-        "converges-exponentially",
+        Kind.CONVERGES_EXPONENTIALLY,
         numbers | case.limit(case.origin),
         f"converges to the equilibrium like exp(-{rate:.5g} {case.clock}){turning}, as measured",
     )
@@ -146,7 +158,7 @@ def _from_windows(case: Case, looks: list[Look]) -> tuple[float, float | None] |
     rates = -np.diff([windows.mean(log) for log in logs]) / np.diff([look.time for look in looks])
     last, rate = looks[-1].stretch, float(rates[-1])
     within = -windows.slope(last.t, logs[-1])
-    if rate <= 0 or np.ptp(rates) > 0.01 * rate or abs(within - rate) > 0.03 * rate:
+    if rate <= 0 or np.ptp(rates) > T.steady_rate * rate or abs(within - rate) > T.steady_slope * rate:
         return None
     growth = np.exp(rate * (last.t - last.t[0]))[:, None]
     return rate, windows.mean_period(last._replace(zs=(last.zs - case.origin) * growth))
@@ -172,7 +184,7 @@ def _from_returns(case: Case) -> tuple[float, float] | None:
         rates += list(-np.diff(np.log(sizes)) / np.diff(times))
     if len(rates) < 2 or rates[0] <= 0:
         return None
-    if np.ptp(rates) > 0.01 * rates[0] or np.ptp(turns) > 0.01 * turns[0]:
+    if np.ptp(rates) > T.steady_rate * rates[0] or np.ptp(turns) > T.steady_rate * turns[0]:
         return None
     return float(np.mean(rates)), float(np.mean(turns))
 
@@ -181,20 +193,15 @@ def as_linearised(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> Answer |
     """A stable equilibrium whose slow pull, and nothing else, is seen in the last windows."""
     if case.linear.status != "stable" or len(t) < 6 or np.any(np.diff(amplitudes[-5:]) >= 0):
         return None
-    values = case.linear.multipliers if case.motion.discrete else case.linear.eigenvalues
-    with np.errstate(divide="ignore"):
-        rates = -np.log(np.abs(values)) / case.motion.stride if case.motion.discrete else -values.real
-    k = int(np.argmin(rates))
-    rate = float(rates[k])
+    rate, turning = case.slowest_mode()
     seen = -np.diff(np.log(amplitudes[-3:])) / np.diff(t[-3:])
     off = np.abs(seen - rate)
-    if np.any(off > 0.3 * rate) or (off[-1] > 0.02 * rate and off[-1] >= off[-2]):
+    if np.any(off > T.nears_rate * rate) or (off[-1] > T.settled_rate * rate and off[-1] >= off[-2]):
         return None
-    turning = abs(float(np.angle(values[k]) / case.motion.stride if case.motion.discrete else values[k].imag))
     case.note(f"the amplitude falls as the eigenvalue says: the rate {rate:.6g}, measured {seen[-1]:.6g}")
     numbers = {"rate": rate, "frequency": turning, "half_life": math.log(2) / rate}
     return Answer(
-        "converges-exponentially",
+        Kind.CONVERGES_EXPONENTIALLY,
         numbers | case.limit(case.origin),
         f"converges to the equilibrium, though only like exp(-{rate:.5g} {case.clock})",
     )
@@ -203,21 +210,21 @@ def as_linearised(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> Answer |
 def creeps(case: Case, t: np.ndarray) -> Answer | None:
     """A point that is crept to more slowly than exponentially: the path in a window shrinks by a power law."""
     diameters = np.array([look.diameter for look in case.looks])
-    if len(t) < 7 or np.any(np.diff(diameters[-5:]) >= 0) or diameters[-1] > 1e-2 * diameters[0]:
+    if len(t) < 7 or np.any(np.diff(diameters[-5:]) >= 0) or diameters[-1] > T.creep_shrinks * diameters[0]:
         return None
     law = decay_laws.power_law(t[1:], diameters[1:])
     if law is None or law.exponent <= 1.0:
         return None
     a, b, c = (look.stretch.zs[-1] for look in case.looks[-3:])
-    ratio = np.linalg.norm(c - b) / max(np.linalg.norm(b - a), 1e-300)
-    if not ratio < 0.95:
+    ratio = np.linalg.norm(c - b) / max(np.linalg.norm(b - a), T.tiny)
+    if not ratio < T.creep_ratio:
         return None
     limit = c + (c - b) * ratio / (1 - ratio)
-    if np.linalg.norm(limit - case.origin) <= 1e-3 * case.looks[0].rms:
+    if np.linalg.norm(limit - case.origin) <= T.creep_away * case.looks[0].rms:
         return None
     numbers = {"exponent": law.exponent - 1.0} | case.limit(limit)
     return Answer(
-        "converges-elsewhere",
+        Kind.CONVERGES_ELSEWHERE,
         numbers,
         f"creeps like t^-{law.exponent - 1:.3g} to {case.other(limit)}",
     )
@@ -226,10 +233,10 @@ def creeps(case: Case, t: np.ndarray) -> Answer | None:
 def falls_elsewhere(case: Case, stretch: Stretch) -> Answer | None:
     """Another equilibrium, about which the amplitude falls by a power law."""
     diameters = [look.diameter for look in case.looks[2:]]
-    if len(diameters) < 6 or np.any(np.diff(diameters[-5:]) >= 0) or diameters[-1] > 0.5 * diameters[0]:
+    if len(diameters) < 6 or np.any(np.diff(diameters[-5:]) >= 0) or diameters[-1] > T.fallen * diameters[0]:
         return None
     flat = case.motion.flat(stretch.end)
-    rest = orbits.rest_near(case.motion, flat, reach=2 * diameters[-1])
+    rest = rest_points.rest_near(case.motion, flat, reach=2 * diameters[-1])
     if rest is None:
         return None
     z = rest.flat[: 2 * case.system.dim]
@@ -240,11 +247,9 @@ def falls_elsewhere(case: Case, stretch: Stretch) -> Answer | None:
     law = trends.fall(case, t, amplitudes)
     if law is None:
         return None
-    case.note(
-        f"Newton: rest point {formatting.vector(z)}, |F| < 1e-9; the law is that of the distance from it"
-    )
+    case.note(f"Newton: rest point {formatting.vector(z)}; the law is that of the distance from it")
     return Answer(
-        "converges-elsewhere",
+        Kind.CONVERGES_ELSEWHERE,
         law.numbers | case.limit(z),
         f"converges, but only like {law.constant:.5g} {case.clock}^-{law.exponent:.4g}, "
         f"to {case.other(z, rest.jacobian)}",
@@ -254,5 +259,10 @@ def falls_elsewhere(case: Case, stretch: Stretch) -> Answer | None:
 def _moves_players(jacobian: np.ndarray, count: int, values: np.ndarray) -> np.ndarray:
     """Which eigenvalues have a mode in which the first ``count`` entries, the players, move: not only a memory."""
     found, vectors = np.linalg.eig(jacobian)
-    seen = found[np.linalg.norm(vectors[:count], axis=0) > 1e-9 * np.linalg.norm(vectors, axis=0)]
-    return np.array([np.any(np.abs(seen - v) <= 1e-7 * (1.0 + abs(v))) for v in values])
+    seen = found[np.linalg.norm(vectors[:count], axis=0) > T.memory * np.linalg.norm(vectors, axis=0)]
+    return np.array(
+        [
+            np.any(np.abs(seen - v) <= T.same_eigenvalue * np.max(np.abs(found), initial=T.tiny))
+            for v in values
+        ]
+    )

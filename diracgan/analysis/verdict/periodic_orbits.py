@@ -7,10 +7,15 @@ from typing import Any
 import numpy as np
 
 from ...numerics import decay_laws
-from .. import orbits
 from ..dynamical_system import ContinuousSystem, Stretch
+from ..orbits.lyapunov_exponents import lyapunov_multipliers
+from ..orbits.orbit import Method, Orbit
+from ..orbits.rotating_states import rotating_state
+from ..orbits.shooting import periodic_orbit, returns
 from . import windows
-from .evidence import MOVED, TURNS, Answer, Case
+from .evidence import Answer, Case
+from .kinds import Kind
+from .thresholds import T
 
 
 def wanders(case: Case, stretch: Stretch) -> Answer | None:
@@ -18,32 +23,39 @@ def wanders(case: Case, stretch: Stretch) -> Answer | None:
 
     No smooth curve: its radii are the largest met, and its windows differ without a trend.
     """
-    if not case.motion.discrete or len(case.looks) < 10:
+    if not case.motion.discrete or len(case.looks) < T.wander_windows:
         return None
     late = case.looks[-6:]
     sizes, extents = np.array([look.rms for look in late]), np.array([look.extents for look in late])
     trend = np.sign(np.diff(sizes))
-    if np.ptp(sizes) > 2e-2 * sizes[-1] or np.ptp(extents[:, ::2], axis=0).max() > 0.1 * extents.max():
+    if (
+        np.ptp(sizes) > T.wander_size * sizes[-1]
+        or np.ptp(extents[:, ::2], axis=0).max() > T.wander_extents * extents.max()
+    ):
         return None
-    if max(look.diameter for look in late) < 1e-3 * extents.max():  # a point at which the steps are too small
+    if (
+        max(look.diameter for look in late) < T.wander_diameter * extents.max()
+    ):  # a point at which the steps are too small
         return None
     met = np.max([np.max(case.radii(look.stretch).zs, axis=0) for look in late], axis=0) ** 0.5
     begun = [np.linalg.norm(part) for part in np.split(np.concatenate(case.start) - case.origin, 2)]
-    drawn = case.linear.status == "unstable" or bool(np.any(begun > (1 + MOVED) * met))
+    drawn = case.linear.status == "unstable" or bool(np.any(begun > (1 + T.moved) * met))
     if abs(trend.sum()) > 3 or not drawn:
         return None
     numbers: dict[str, Any] = {"radius_phi": float(met[0]), "radius_theta": float(met[1])}
     orbit = refined(case, stretch)
     period = None if orbit is None else orbit.period
     if orbit is not None:
-        numbers |= {"period": orbit.period, "floquet": orbit.multipliers}
-        case.note(f"multipliers by {orbit.how}")
+        numbers |= numbers_of(orbit)
+        case.note(f"multipliers by {orbit.method}")
+        if orbit.repels:
+            return separates(case, orbit, numbers)
     case.note("six windows at growing times show the same orbit, with differences that have no trend")
     text = f"ends on a limit cycle: largest |phi| = {met[0]:.6g}, |theta - x0| = {met[1]:.6g}"
-    return Answer("limit-cycle", numbers, text + (f", period {period:.6g}" if period is not None else ""))
+    return Answer(Kind.LIMIT_CYCLE, numbers, text + (f", period {period:.6g}" if period is not None else ""))
 
 
-def refined(case: Case, stretch: Stretch) -> orbits.Orbit | None:
+def refined(case: Case, stretch: Stretch) -> Orbit | None:
     """The orbit that the motion is on, by Newton or, of steps that never repeat, with Lyapunov exponents; or None."""
     motion, now = case.motion, case.looks[-1]
     flat = motion.flat(stretch.end)
@@ -51,36 +63,54 @@ def refined(case: Case, stretch: Stretch) -> orbits.Orbit | None:
     spread = max(now.extents[0] - now.extents[1], now.extents[2] - now.extents[3])
     # whether a memory is counted from 0 or from (0, x0) is the rule's own business
     centred = len(flat) == 2 * d or not np.any(case.origin)
-    if d > 1 and spread <= 1e-3 * now.extents.max() and centred:
+    if d > 1 and spread <= T.nearly_round * now.extents.max() and centred:
         centre = np.concatenate([case.origin, np.zeros(len(flat) - 2 * d)])
         phi, moved = flat[:d], motion.change(flat)[:d]
-        omega = float(np.linalg.norm(moved) / max(np.linalg.norm(phi), 1e-300))
+        omega = float(np.linalg.norm(moved) / max(np.linalg.norm(phi), T.tiny))
         if motion.discrete:
             after = phi + moved
-            cosine = phi @ after / max(np.linalg.norm(phi) * np.linalg.norm(after), 1e-300)
+            cosine = phi @ after / max(np.linalg.norm(phi) * np.linalg.norm(after), T.tiny)
             omega = float(np.arccos(np.clip(cosine, -1.0, 1.0)))
-        turning = orbits.rotating_state(motion, flat, omega, centre) if omega > 0 else None
+        turning = rotating_state(motion, flat, omega, centre) if omega > 0 else None
         if turning is not None:
             return turning
     if isinstance(motion, ContinuousSystem):
-        for period in orbits.returns(stretch.t, stretch.zs):
-            orbit = orbits.periodic_orbit(motion, stretch.zs[0], period)
+        for period in returns(stretch.t, stretch.zs):
+            orbit = periodic_orbit(motion, stretch.zs[0], period)
             # neighbours of a motion that does not close may close: they say nothing of it
-            if orbit is not None and np.linalg.norm(orbit.flat - stretch.zs[0]) < 1e-3 * now.extents.max():
+            if (
+                orbit is not None
+                and np.linalg.norm(orbit.flat - stretch.zs[0]) < T.on_orbit * now.extents.max()
+            ):
                 return orbit
         return None
     period = windows.mean_period(stretch)
     if period is None:
         return None
     period = _longer_period(case, stretch, period)
-    count = int(np.clip(40 * period, 2000, 20000)) // motion.stride
-    multipliers = orbits.lyapunov_multipliers(motion, stretch.end, case.time, period, count)
+    count = int(np.clip(40 * period, *T.lyapunov_iterations)) // motion.stride
+    multipliers, errors = lyapunov_multipliers(motion, stretch.end, period, count)
     if not np.all(np.isfinite(multipliers)):
         return None
-    # an exponent is 0 or below on what attracts; by as much as one is above 0, all may be off
-    error = 1e-3 + 2 * max(0.0, float(np.max(np.abs(multipliers))) - 1.0)
-    how = "Lyapunov exponents along the invariant curve"
-    return orbits.Orbit(flat, period, multipliers, how, np.full(len(multipliers), error))
+    return Orbit(flat, period, multipliers, Method.LYAPUNOV, np.maximum(errors, T.lyapunov_error))
+
+
+def numbers_of(orbit: Orbit) -> dict[str, Any]:
+    """The period, and the multipliers where they are known to better than the unit circle's radius."""
+    known = {"floquet": orbit.multipliers} if np.all(orbit.errors < 0.5) else {}
+    return {"period": float(orbit.period)} | known
+
+
+def separates(case: Case, orbit: Orbit, numbers: dict[str, Any]) -> Answer:
+    """A bounded motion whose neighbours leave it: no cycle, whatever its windows look like."""
+    exponent = float(np.log(np.abs(orbit.multipliers[0])) / orbit.period)
+    numbers = {k: v for k, v in numbers.items() if k not in ("period", "floquet")}
+    return Answer(
+        Kind.UNDECIDED,
+        numbers | {"lyapunov_exponent": exponent},
+        f"undecided: it stays bounded and neighbours separate from it like exp({exponent:.4g} {case.clock}), "
+        "so it is on no attracting orbit",
+    )
 
 
 def _longer_period(case: Case, stretch: Stretch, period: float) -> float:
@@ -99,7 +129,7 @@ def nears(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> Answer | None:
         return None
     limit, law = found
     shrink = limit / amplitudes[-1]
-    if law.error > 0.1 * law.exponent or not 0.9 < shrink < 1.1:
+    if law.error > T.law_error_at_last * law.exponent or abs(shrink - 1) >= T.semistable:
         return None
     left = (t[-5:] + law.offset) ** -law.exponent
     late = np.array([look.extents for look in case.looks[-5:]])
@@ -107,13 +137,13 @@ def nears(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> Answer | None:
     numbers: dict[str, Any] = {"radius_phi": float(extents[0]), "radius_theta": float(extents[2])}
     numbers["approach_exponent"] = law.exponent
     stretch = case.looks[-1].stretch
-    round_ = case.system.dim > 1 and max(extents[::2] - extents[1::2]) <= 1e-3 * extents.max()
-    kind = "limit-circle" if round_ else "limit-cycle"
+    round_ = case.system.dim > 1 and max(extents[::2] - extents[1::2]) <= T.nearly_round * extents.max()
+    kind = Kind.LIMIT_CIRCLE if round_ else Kind.LIMIT_CYCLE
     if isinstance(case.motion, ContinuousSystem):
         on = case.origin + shrink * (stretch.zs[0] - case.origin)
-        orbit = orbits.periodic_orbit(case.motion, on, period)
+        orbit = periodic_orbit(case.motion, on, period)
         if orbit is not None:
-            numbers |= {"period": orbit.period, "floquet": orbit.multipliers}
+            numbers |= numbers_of(orbit)
             period = orbit.period
     numbers["period"] = float(period)
     case.note(
@@ -135,11 +165,11 @@ def drifts_with_tolerance(case: Case, names: list[str]) -> None:
     start = case.looks[0].stretch.zs[0]
     drifts = []
     for loosened in (1e6, 1e2):
-        run = case.motion.advance(start, 0.0, 4 * TURNS * case.turn, 0, loosened)
+        run = case.motion.advance(start, 0.0, 4 * T.turns * case.turn, 0, loosened)
         values = _quantities(case, np.stack([start, run.end]) - case.origin)
         drifts.append(max(float(np.ptp(values[n]) / np.max(np.abs(values[n]))) for n in names))
     case.note(
-        f"their drift over {4 * TURNS} turns is {drifts[0]:.1g} at rtol 1e-5 and {drifts[1]:.1g} at rtol 1e-9"
+        f"their drift over {4 * T.turns} turns is {drifts[0]:.1g} at rtol 1e-5 and {drifts[1]:.1g} at rtol 1e-9"
     )
 
 
@@ -152,8 +182,8 @@ def conserved(case: Case) -> dict[str, Any]:
     largest = np.max(np.abs(values["|phi|^2 + |theta - x0|^2"]))
     found = {}
     for name, q in values.items():
-        drift = float(np.ptp(q) / max(np.max(np.abs(q)), 1e-300))
-        if drift < 1e-7 and np.max(np.abs(q)) > 1e-9 * largest:
+        drift = float(np.ptp(q) / max(np.max(np.abs(q)), T.tiny))
+        if drift < T.conserved and np.max(np.abs(q)) > T.conserved_size * largest:
             found[name] = (float(np.mean(q)), drift)
     return found
 
@@ -180,4 +210,4 @@ def _balance(phi2: np.ndarray, theta2: np.ndarray) -> float | None:
     if spread <= 1e-16 * np.mean(theta2) ** 2:
         return None
     weight = -float(np.mean((phi2 - phi2.mean()) * (theta2 - theta2.mean())) / spread)
-    return weight if weight > 1e-6 and abs(weight - 1) > 1e-6 else None
+    return weight if weight > T.balanced and abs(weight - 1) > T.balanced else None

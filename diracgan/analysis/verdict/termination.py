@@ -11,6 +11,8 @@ from ...dynamics.filippov import LARGEST
 from ..dynamical_system import Stretch
 from . import formatting
 from .evidence import Answer, Case
+from .kinds import Kind
+from .thresholds import T
 
 
 def ended(case: Case, stretch: Stretch, since: Any = None) -> Answer:
@@ -21,19 +23,19 @@ def ended(case: Case, stretch: Stretch, since: Any = None) -> Answer:
     if stretch.result == "stuck":
         numbers = {"capture_time": stretch.when} | case.limit(end)
         return Answer(
-            "stuck",
+            Kind.STUCK,
             numbers,
             f"is captured by a discontinuity at t = {stretch.when:.6g} and rests at {formatting.vector(end)}",
         )
     if case.motion.discrete:
         return Answer(
-            "diverges",
+            Kind.DIVERGES,
             _growth_of_map(case),
             f"diverges: it passes {LARGEST:g} at iteration {stretch.when:.0f}",
         )
     if stretch.result in ("diverged", "stiff"):
         return _blow_up(case, stretch, since)
-    return Answer("undecided", {}, f"undecided: {stretch.why}")
+    return Answer(Kind.UNDECIDED, {}, f"undecided: {stretch.why}")
 
 
 def _growth_of_map(case: Case) -> dict[str, Any]:
@@ -51,31 +53,31 @@ def _blow_up(case: Case, stretch: Stretch, since: Any) -> Answer:
     state = since if since is not None else None
     rows = stretch
     if state is not None:
-        rows = case.motion.advance(state, start, max(stretch.time - start, 1e-12) * (1 - 1e-9), 1)
+        rows = case.motion.advance(state, start, max(stretch.time - start, T.tiny) * (1 - 1e-9), 1)
     fine = np.all(np.isfinite(rows.zs), axis=1)
     zs = rows.zs[fine]
     size = np.linalg.norm(zs, axis=1)
     last = _growth_rate(case, end)
-    half = int(np.searchsorted(size, math.sqrt(max(size[0], 1e-12) * size[-1]))) if len(zs) else 0
+    half = int(np.searchsorted(size, math.sqrt(max(size[0], T.tiny) * size[-1]))) if len(zs) else 0
     middle = zs[min(half, len(zs) - 1)] if len(zs) else end
     typical = _growth_rate(case, middle)
-    large = np.linalg.norm(end) > 1e3 * (1.0 + case.looks[0].rms if case.looks else 1.0)
+    large = np.linalg.norm(end) > T.large * (case.looks[0].rms if case.looks else case.r0)
     if stretch.result == "stiff" and not large:  # a singularity of the field, not of the state
-        return Answer("undecided", case.limit(end), f"undecided: {stretch.why}")
-    if not np.isfinite(last) or last > 50 * max(typical, 1e-12):
+        return Answer(Kind.UNDECIDED, case.limit(end), f"undecided: {stretch.why}")
+    if not np.isfinite(last) or last > T.blow_up * max(typical, T.tiny):
         case.note(f"growth rate |F|/|z|: {typical:.3g} half-way, {last:.3g} at the end")
         return Answer(
-            "finite-time",
+            Kind.FINITE_TIME,
             {"blow_up_time": stretch.when},
             f"blows up in finite time, at t = {stretch.when:.6g}",
         )
     case.note(f"growth rate |F|/|z|: {typical:.3g} half-way, {last:.3g} at the end")
     grown = (
-        math.log(np.linalg.norm(end) / max(size[0], 1e-300)) / max(stretch.time - rows.t[0], 1e-300)
+        math.log(np.linalg.norm(end) / max(size[0], T.tiny)) / max(stretch.time - rows.t[0], T.tiny)
         if len(zs)
         else last
     )
-    return Answer("diverges", {"rate": grown}, f"diverges exponentially, like exp({grown:.5g} t)")
+    return Answer(Kind.DIVERGES, {"rate": grown}, f"diverges exponentially, like exp({grown:.5g} t)")
 
 
 def _growth_rate(case: Case, flat: np.ndarray) -> float:

@@ -7,19 +7,25 @@ from typing import Any
 import numpy as np
 
 from ...numerics import decay_laws
-from . import windows
+from . import enclosing, windows
 from .evidence import Answer, Case
+from .kinds import Kind
+from .thresholds import T
 
 
 def grows(case: Case) -> Answer | None:
     """An amplitude that has grown a thousandfold, by a power law."""
     amplitudes = np.array([look.rms for look in case.looks])
-    if len(amplitudes) < 8 or amplitudes[-1] < 1e3 * amplitudes[0] or np.any(np.diff(amplitudes[-5:]) <= 0):
+    if (
+        len(amplitudes) < T.windows_of_a_law
+        or amplitudes[-1] < T.grown * amplitudes[0]
+        or np.any(np.diff(amplitudes[-5:]) <= 0)
+    ):
         return None
     law = decay_laws.power_law(np.array([look.time for look in case.looks]), amplitudes)
     if law is None or law.exponent >= 0:
         return None
-    return Answer("diverges", law.numbers, growing(case, law))
+    return Answer(Kind.DIVERGES, law.numbers, growing(case, law))
 
 
 def growing(case: Case, law: decay_laws.PowerLaw) -> str:
@@ -34,7 +40,7 @@ def only_outward(case: Case) -> Answer | None:
     """
     here = case.motion.flat(case.looks[-1].stretch.end)
     r = np.array([case.distances(look).mean() for look in case.looks])
-    falls = np.any(np.diff(r) < -1e-9 * r[-1])  # by more than rounding leaves of so many steps
+    falls = np.any(np.diff(r) < -T.steps_rounding * r[-1])  # by more than rounding leaves of so many steps
     if not case.motion.discrete or len(here) > 2 * case.system.dim or falls:
         return None
     ways = np.random.default_rng(11).normal(size=(64, len(here)))
@@ -43,28 +49,28 @@ def only_outward(case: Case) -> Answer | None:
         steps = np.array([case.motion.change(case.origin + radius * w) for w in ways])
         with np.errstate(all="ignore"):  # a step may be beyond the float range
             along, squares = 2 * radius * np.sum(ways * steps, axis=1), np.sum(steps**2, axis=1)
-            rounding = 1e-15 * radius * (radius + 10 * squares**0.5)
+            rounding = T.eps * 5 * radius * (radius + 10 * squares**0.5)
             inward, outward = along + squares < -rounding, along + squares > rounding
-        if not np.all(np.isfinite(squares)) or np.any(inward) or np.mean(outward) < 0.25:
+        if not np.all(np.isfinite(squares)) or np.any(inward) or np.mean(outward) < T.outward:
             return None
     case.note("up to a hundred times as far, in 64 directions: no step leads inward, and many lead outward")
     reached = f"no step leads nearer to (0, x0), and the amplitude has reached {r[-1]:.4g}"
     rates = np.diff(np.log(r[-5:])) / np.diff([look.time for look in case.looks[-5:]])
-    if np.ptp(rates) < 1e-2 * rates[-1]:
+    if np.ptp(rates) < T.exponential * rates[-1]:
         rate = float(rates[-1])
         return Answer(
-            "diverges", {"rate": rate}, f"diverges exponentially, like exp({rate:.5g} n): {reached}"
+            Kind.DIVERGES, {"rate": rate}, f"diverges exponentially, like exp({rate:.5g} n): {reached}"
         )
-    return Answer("diverges", {}, f"diverges, by no simple law: {reached}")
+    return Answer(Kind.DIVERGES, {}, f"diverges, by no simple law: {reached}")
 
 
 def falls_slowly(case: Case) -> Answer | None:
     """An amplitude about the equilibrium that falls by a power law."""
-    if len(case.looks) < 8:
+    if len(case.looks) < T.windows_of_a_law:
         return None
-    t = np.array([look.time for look in case.looks])[2:]
-    amplitudes = np.array([look.rms for look in case.looks])[2:]
-    if np.any(np.diff(amplitudes[-5:]) >= 0) or amplitudes[-1] > 0.5 * amplitudes[0]:
+    t = np.array([look.time for look in case.looks])[T.transient :]
+    amplitudes = np.array([look.rms for look in case.looks])[T.transient :]
+    if np.any(np.diff(amplitudes[-5:]) >= 0) or amplitudes[-1] > T.fallen * amplitudes[0]:
         return None
     law = fall(case, t, amplitudes)
     if law is None or held_up(case):
@@ -75,8 +81,8 @@ def falls_slowly(case: Case) -> Answer | None:
 def fall(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> decay_laws.PowerLaw | None:
     """The law of a fall, once enough was seen of it to believe the fit."""
     law = decay_laws.power_law(t, amplitudes)
-    late = case.spent >= 0.35 * case.budget or amplitudes[-1] < 0.02 * amplitudes[0]
-    if law is None or law.exponent <= 0 or law.error > 0.02 * law.exponent or not late:
+    late = case.spent >= T.enough_spent * case.budget or amplitudes[-1] < T.far_fallen * amplitudes[0]
+    if law is None or law.exponent <= 0 or law.error > T.law_error * law.exponent or not late:
         return None
     return law
 
@@ -98,18 +104,20 @@ def _by_degree(case: Case, law: decay_laws.PowerLaw) -> decay_laws.PowerLaw:
     with np.errstate(all="ignore"):
         degrees = np.log2(np.array(bends)[:, 1] / np.array(bends)[:, 0])
     q = float(np.median(degrees))
-    if not (np.all(np.abs(degrees - q) < 0.05) and q > 1.05):
+    if not (np.all(np.abs(degrees - q) < T.same_degree) and q > T.curved):
         return law
-    exponent = 1 / (round(q) - 1) if abs(q - round(q)) < 0.05 and round(q) > 1 else 1 / (q - 1)
-    if abs(law.exponent - exponent) > 0.04 * exponent:
+    exponent = 1 / (round(q) - 1) if abs(q - round(q)) < T.same_degree and round(q) > 1 else 1 / (q - 1)
+    if abs(law.exponent - exponent) > T.exponent_of_degree * exponent:
         return law
     look = case.looks[-1]
     constant = look.rms * (look.time + law.offset) ** exponent
     return law._replace(exponent=exponent, constant=constant)
 
 
-def sublinear(case: Case, law: decay_laws.PowerLaw) -> Answer:
-    """The verdict on a fall by a law."""
+def sublinear(case: Case, law: decay_laws.PowerLaw) -> Answer | None:
+    """The verdict on a fall by a law; by the linearisation where that decides what happens in the end."""
+    if case.linear.status in ("stable", "unstable"):
+        return enclosing.in_the_end(case)
     law = _by_degree(case, law)
     numbers: dict[str, Any] = {**law.numbers}
     if case.lyapunov is not None:
@@ -120,7 +128,7 @@ def sublinear(case: Case, law: decay_laws.PowerLaw) -> Answer:
         f"(exponent +- {law.error:.2g})"
     )
     return Answer(
-        "converges-sublinearly",
+        Kind.CONVERGES_SUBLINEARLY,
         numbers | case.limit(case.origin),
         f"converges to the equilibrium, but only like {law.constant:.5g} {case.clock}^-{law.exponent:.4g}",
     )
@@ -135,4 +143,4 @@ def held_up(case: Case) -> bool:
         for look in (case.looks[0], case.looks[-1])
     ]
     first, last = (float(np.mean(v)) for v in values)
-    return first > 1e-9 * case.looks[0].rms ** 2 and abs(last - first) < 1e-6 * first
+    return first > T.conserved_size * case.looks[0].rms ** 2 and abs(last - first) < T.held_up * first

@@ -23,8 +23,9 @@ from ...rules import Rule
 from ...variants import Variant
 from .decide import decide
 from .evidence import Answer, Case
-
-_BUDGET = 2.0e7  # field evaluations at effort 1
+from .kinds import Kind
+from .loss_errors import raised_by_loss
+from .thresholds import T
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Verdict:
         kind: one of :data:`~diracgan.analysis.verdict.kinds.KINDS`.
         numbers: where they apply: rate, frequency (angular), half_life, exponent, exponent_error and constant of
             r ~ C t^-p (p < 0 for growth), radius_phi, radius_theta, period, floquet, approach_exponent (the p of the
-            distance to an orbit), limit_phi, limit_theta, conserved, capture_time, blow_up_time. Of maps per iteration.
+            distance to an orbit), limit_phi, limit_theta, conserved, capture_time, blow_up_time; linear_status and
+            nearby of a start on an equilibrium, lyapunov_exponent where neighbours separate. Of maps per iteration.
         evidence: what was done and seen, one line each.
         text: the verdict in one sentence.
         variant: label of the variant; ``hyperparameters`` its numbers.
@@ -109,12 +111,12 @@ def verdict(
         ('converges-exponentially', 0.5)
     """
     if not isinstance(variant, Variant):
-        raise InputError(f"{variant!r} is no variant; allowed: what dg.variant(...) returns")
+        raise InputError(f"{variant!r} is not a variant; allowed: what dg.variant(...) returns")
     phi, theta, datum = starts(phi0, theta0, dim, x0)
     rates = Players(
         number("rate_d", rate_d, low=0, open_low=True), number("rate_g", rate_g, low=0, open_low=True)
     )
-    budget = _BUDGET * number("effort", effort, low=0, open_low=True)
+    budget = T.budget * number("effort", effort, low=0, open_low=True)
     with jax.enable_x64(True):
         system = System(*dirac.cast((variant, datum, rates), jnp.float64), tau=None)
         on = dirac.game(system.variant, system.x0).project(
@@ -127,10 +129,13 @@ def verdict(
             answer = decide(case)
         except InputError:
             raise
-        except Exception as error:  # whatever a user's loss does, a verdict is no traceback
-            answer = Answer("undecided", {}, f"undecided: the analysis failed with {one_line(error)}")
+        except Exception as error:
+            if not raised_by_loss(error, variant):  # a bug of ours never hides behind "undecided"
+                raise
+            case.note("the loss itself raised an error while it was followed")
+            answer = Answer(Kind.UNDECIDED, {}, f"undecided: the loss failed with {one_line(error)}")
     return Verdict(
-        kind=answer.kind,
+        kind=Kind(answer.kind).value,
         numbers=answer.numbers,
         evidence=case.evidence,
         text=answer.text,

@@ -103,7 +103,10 @@ def test_one_centred_penalty_in_one_dimension_cycles_or_creeps():
     top = 2 * lam * c / np.tanh(lam * half / 2)
     assert v.numbers["period"] == pytest.approx(2 * half, rel=1e-4)
     assert v.numbers["radius_theta"] == pytest.approx(top, rel=1e-3)
-    close(v.numbers["floquet"], [1, np.exp(-2 * lam * 2 * half) / 1], tolerance=1.0)
+    # Liouville's formula for the divergence -2 lam over T = 2 half, times what the jumps of phi' at phi = 0 add: there
+    # the derivative of the flow is multiplied by phi'(after)/phi'(before) = (theta* + 2 lam c)/(theta* - 2 lam c),
+    # twice in a turn. With theta* = 2 lam c coth(lam half/2) that is exp(lam half) each: exp(-4 lam half + 2 lam half).
+    close(v.numbers["floquet"], [1, np.exp(-2 * lam * half)], tolerance=1e-3)
     w = judge("wgan-gp:lam=1.5", [0.1], [0.2])
     assert w.kind == "converges-elsewhere" and w.numbers["limit_theta"] == pytest.approx([3.0], rel=1e-6)
 
@@ -262,7 +265,7 @@ def test_a_semistable_circle_is_neared_by_a_power_law():
     assert v.kind == "limit-cycle" and v.numbers["period"] == pytest.approx(TURN, rel=1e-3)
     assert v.numbers["radius_phi"] == pytest.approx(0.5, rel=2e-3)
     assert v.numbers["radius_theta"] == pytest.approx(0.5, rel=2e-3)
-    assert v.numbers["approach_exponent"] == pytest.approx(2, rel=0.05)
+    assert v.numbers["approach_exponent"] == pytest.approx(2, rel=0.02)
     # a stronger penalty leaves too little to see of the law, but the end is the same; hinge gets there in finite time
     v = judge("wgan-gp:c=0.5,lam=0.5,one_sided=true", [1.0], [0.8])
     assert v.kind == "limit-cycle" and v.numbers["radius_phi"] == pytest.approx(0.5, rel=2e-3)

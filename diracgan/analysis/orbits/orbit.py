@@ -1,0 +1,55 @@
+"""A refined orbit, its multipliers and how they were found."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Method(StrEnum):
+    """How an orbit was found, in words."""
+
+    SHOOTING = "shooting"
+    ROTATING_STATE = "a state that only turns, in its turning frame"
+    LYAPUNOV = "Lyapunov exponents along the invariant curve"
+
+
+class Orbit(NamedTuple):
+    """A closed or rotating orbit and how its neighbours move.
+
+    Attributes:
+        flat: a state on it.
+        period: its period.
+        multipliers: its Floquet multipliers, by decreasing modulus.
+        method: how they were found.
+        errors: how far the modulus of each may be off.
+    """
+
+    flat: np.ndarray
+    period: float
+    multipliers: np.ndarray
+    method: Method
+    errors: np.ndarray
+
+    @property
+    def repels(self) -> bool:
+        """Whether some neighbours leave: a multiplier outside the unit circle by more than its error."""
+        return bool(np.any(np.abs(self.multipliers) > 1.0 + self.errors))
+
+    @property
+    def attracts(self) -> bool:
+        """Whether some neighbours come closer and none leaves, each by more than the error."""
+        return bool(np.any(np.abs(self.multipliers) < 1.0 - self.errors)) and not self.repels
+
+
+def by_modulus(values: np.ndarray) -> np.ndarray:
+    """Complex values by decreasing modulus, ties by decreasing imaginary part."""
+    values = values.astype(complex)
+    return values[order_by_modulus(values)]
+
+
+def order_by_modulus(values: np.ndarray) -> np.ndarray:
+    """The indices that sort complex values by decreasing modulus, ties by decreasing imaginary part."""
+    return np.lexsort((-values.imag, -np.round(np.abs(values), 9)))

@@ -1,0 +1,94 @@
+"""Equilibria and fixed points by Newton, on the smooth piece in which they lie."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ...numerics.convex_hull import distance_to_hull
+from ..dynamical_system import DynamicalSystem
+
+_RANK = 1e-9  # singular values below this share of the largest belong to a line of equilibria
+_CONVERGED = 1e-13  # relative size of a last Newton step
+_RESIDUAL = 1e-9  # |F| over |F'| and the size of the state, at a rest point
+
+
+class Rest(NamedTuple):
+    """An equilibrium (a fixed point) near a state.
+
+    Attributes:
+        flat: the state.
+        jacobian: of the change there, one-sided at a jump.
+        error: how far the Jacobian may be off, in norm, because Newton stopped where it did.
+    """
+
+    flat: np.ndarray
+    jacobian: np.ndarray
+    error: float
+
+
+def rest_near(
+    motion: DynamicalSystem,
+    flat: np.ndarray,
+    reach: float,
+    iterations: int = 60,
+    came: np.ndarray | None = None,
+) -> Rest | None:
+    """Newton for F = 0 from ``flat`` on the smooth piece in which it lies; None where none is within ``reach``.
+
+    The piece is that of ``came``, an earlier state, where one is given.
+    Steps are least-squares ones, so that on a line of equilibria the nearest is found.
+    """
+    motion = motion.near_rest
+    side = motion.side(flat if came is None else came)
+    z, move = flat.copy(), np.zeros(len(flat))
+    for _ in range(iterations):
+        value, slope = motion.change(z, side), motion.jacobian(z, side)
+        if not (np.all(np.isfinite(value)) and np.all(np.isfinite(slope))):
+            return None
+        move = np.linalg.lstsq(slope, -value, rcond=_RANK)[0]
+        z = z + move
+        if np.linalg.norm(z - flat) > reach:
+            return None
+        if np.linalg.norm(move) <= _CONVERGED * np.linalg.norm(z):
+            break
+    value, slope, before = motion.change(z, side), motion.jacobian(z, side), motion.jacobian(z - move, side)
+    if not (np.all(np.isfinite(value)) and np.all(np.isfinite(slope))):
+        return None
+    if np.linalg.norm(value) > _RESIDUAL * np.linalg.norm(slope) * max(reach, float(np.linalg.norm(z))):
+        return None
+    return Rest(z, slope, float(np.linalg.norm(slope - before, 2)))
+
+
+def equilibria(motion: DynamicalSystem, reach: float) -> list[Rest]:
+    """The distinct equilibria that Newton finds from fixed starts within ``reach`` of (0, 0), nearest first."""
+    size = len(motion.flat(motion.begin(np.zeros(motion.dim), np.zeros(motion.dim))))
+    found: list[Rest] = []
+    for start in np.random.default_rng(20190321).normal(size=(16, 2 * motion.dim)):
+        flat = np.zeros(size)
+        flat[: 2 * motion.dim] = reach * start / 2
+        rest = rest_near(motion, flat, 4 * reach, iterations=25)
+        if rest is None or any(np.linalg.norm(rest.flat - r.flat) <= 1e-6 * reach for r in found):
+            continue
+        if _balances(motion, rest.flat, reach):
+            found.append(rest)
+    return sorted(found, key=lambda r: float(np.linalg.norm(r.flat)))
+
+
+def _balances(motion: DynamicalSystem, flat: np.ndarray, reach: float) -> bool:
+    """Whether the motion itself rests there, and not only the smooth piece of it in which Newton began.
+
+    At a discontinuity it does where 0 is in the convex hull of the field around the point (Filippov).
+    """
+    ways = np.random.default_rng(1).normal(size=(12, len(flat)))
+    around = np.array([motion.change(flat + 1e-7 * reach * w) for w in ways])
+    around = around[np.all(np.isfinite(around), axis=1)]
+    slope = np.linalg.norm(np.nan_to_num(motion.jacobian(flat)))
+    return bool(len(around) and distance_to_hull(around) <= 1e-6 * reach * (1.0 + slope))
+
+
+def rank(jacobian: np.ndarray) -> int:
+    """The rank of a Jacobian; one below its size belongs to a line of equilibria."""
+    sizes = np.linalg.svd(jacobian, compute_uv=False)
+    return int(np.sum(sizes > 1e-8 * max(sizes[0], 1e-300)))

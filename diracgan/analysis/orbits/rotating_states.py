@@ -1,0 +1,121 @@
+"""States that only turn about a centre: circles of a motion that commutes with rotations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...numerics import eigen
+from ..dynamical_system import DynamicalSystem
+from .orbit import Method, Orbit, order_by_modulus
+
+
+def rotating_state(
+    given: DynamicalSystem, flat: np.ndarray, omega: float, centre: np.ndarray
+) -> Orbit | None:
+    """A state that only turns about a centre c, in the plane in which phi moves.
+
+    F(c + z) = W z with a constant antisymmetric W; of a map, step(c + z) = c + R z with a constant rotation R. Valid
+    for motions that commute with rotations about the centre, which is checked at the state itself. In the turning
+    frame the linearisation is constant, so its exponents give the multipliers over one turn exactly.
+
+    Args:
+        given: the flow or the iterations.
+        flat: a state close to it.
+        omega: the angular velocity there, per unit of time.
+        centre: (0, x0), as long as ``flat``.
+    """
+    motion, flat = _About(given, centre), flat - centre
+    d = motion.dim
+    blocks = len(flat) // d
+    if d < 2 or len(flat) % d:
+        return None
+    side = motion.side(flat)
+    phi, moved = flat[:d], motion.change(flat, side)[:d]
+    basis = np.linalg.qr(np.stack([phi, moved], axis=1))[0]
+    spin = np.outer(basis[:, 1], basis[:, 0]) - np.outer(basis[:, 0], basis[:, 1])
+    if (spin @ phi) @ moved < 0:
+        spin = -spin
+    whole = np.kron(np.eye(blocks), spin)
+
+    def turn(rate: float) -> np.ndarray:
+        if not motion.discrete:
+            return rate * whole
+        plane = np.kron(np.eye(blocks), -spin @ spin)
+        return (np.cos(rate) - 1.0) * plane + np.sin(rate) * whole
+
+    def turn_slope(rate: float) -> np.ndarray:
+        if not motion.discrete:
+            return whole
+        return -np.sin(rate) * np.kron(np.eye(blocks), -spin @ spin) + np.cos(rate) * whole
+
+    z, rate = flat.copy(), abs(omega)
+    if not _turns_alike(motion, z, side, whole, blocks, d):
+        return None
+    for _ in range(40):
+        residual = motion.change(z, side) - turn(rate) @ z
+        slope = np.column_stack([motion.jacobian(z, side) - turn(rate), -turn_slope(rate) @ z])
+        move = np.linalg.lstsq(slope, -residual, rcond=1e-10)[0]
+        if not np.all(np.isfinite(move)):
+            return None
+        z, rate = z + move[:-1], rate + move[-1]
+        if np.linalg.norm(move) <= 1e-13 * (1.0 + np.linalg.norm(z)):
+            break
+    size = np.linalg.norm(z)
+    if (
+        np.linalg.norm(motion.change(z, side) - turn(rate) @ z) > 1e-9 * size
+        or np.linalg.norm(z - flat) > 0.3 * size
+    ):
+        return None
+    period = 2 * np.pi / abs(rate)
+    if motion.discrete:
+        back = np.kron(np.eye(blocks), _rotation(spin, -rate))
+        values, errors = eigen.eigenvalues(back @ (np.eye(len(z)) + motion.jacobian(z, side)))
+        multipliers = values.astype(complex) ** period
+    else:
+        values, errors = eigen.eigenvalues(motion.jacobian(z, side) - rate * whole)
+        multipliers = np.exp(values * period)
+    order = order_by_modulus(multipliers)
+    bounds = 1e-7 + period * errors[order]
+    return Orbit(z + centre, period * given.stride, multipliers[order], Method.ROTATING_STATE, bounds)
+
+
+class _About:
+    """A motion in coordinates counted from a centre."""
+
+    def __init__(self, motion: DynamicalSystem, centre: np.ndarray) -> None:
+        self.discrete, self.dim = motion.discrete, motion.dim
+        self._motion, self._centre = motion, centre
+
+    def side(self, flat: np.ndarray) -> Any:
+        return self._motion.side(flat + self._centre)
+
+    def change(self, flat: np.ndarray, side: Any = None) -> np.ndarray:
+        return self._motion.change(flat + self._centre, side)
+
+    def jacobian(self, flat: np.ndarray, side: Any = None) -> np.ndarray:
+        return self._motion.jacobian(flat + self._centre, side)
+
+
+def _rotation(spin: np.ndarray, angle: float) -> np.ndarray:
+    return np.eye(len(spin)) + np.sin(angle) * spin + (1 - np.cos(angle)) * spin @ spin
+
+
+def _turns_alike(motion: _About, z: np.ndarray, side: Any, whole: np.ndarray, blocks: int, d: int) -> bool:
+    """Whether the change and its derivative turn with the state: F(R z) = R F(z), F'(R z) = R F'(z) R^T."""
+    spin = whole[:d, :d]
+    here, slope = motion.change(z, side), motion.jacobian(z, side)
+    for angle in (0.4, 1.3, 2.9):
+        turn = np.kron(np.eye(blocks), _rotation(spin, angle))
+        turned = turn @ z
+        there = motion.side(turned)
+        if not np.allclose(
+            motion.change(turned, there), turn @ here, rtol=1e-9, atol=1e-10 * np.linalg.norm(here)
+        ):
+            return False
+        if not np.allclose(
+            motion.jacobian(turned, there), turn @ slope @ turn.T, atol=1e-7 * np.linalg.norm(slope)
+        ):
+            return False
+    return True

@@ -1,0 +1,94 @@
+"""What is said when the budget is spent: what the windows still allow, else what is missing."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...numerics import decay_laws
+from ..orbits.orbit import Method
+from . import enclosing, fixed_points, formatting, periodic_orbits, trends
+from .evidence import Answer, Case, Decide
+from .kinds import Kind
+from .thresholds import T
+
+
+def judge(case: Case, decide: Decide) -> Answer:
+    """The verdict that the windows so far allow."""
+    amplitudes = np.array([look.rms for look in case.looks])
+    t = np.array([look.time for look in case.looks])
+    return (
+        _falls(case, t, amplitudes)
+        or fixed_points.as_linearised(case, t, amplitudes)
+        or enclosing.larger(case, case.looks[-1], decide)
+        or fixed_points.creeps(case, t)
+        or _grows(case, t, amplitudes)
+        or trends.only_outward(case)
+        or periodic_orbits.nears(case, t, amplitudes)
+        or _still_relaxing(case)
+        or _unknown(case, amplitudes)
+    )
+
+
+def _falls(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> Answer | None:
+    """A fall by a law that has not gone far."""
+    steady = len(t) > T.monotone and np.all(np.diff(amplitudes[-T.monotone :]) < 0)
+    if not steady or trends.held_up(case) or amplitudes[-1] >= T.fallen_at_last * amplitudes[0]:
+        return None
+    law = decay_laws.power_law(t[1:], amplitudes[1:])
+    if law is None or law.exponent <= 0 or law.error >= T.law_error_at_last * law.exponent:
+        return None
+    return trends.sublinear(case, law)
+
+
+def _grows(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> Answer | None:
+    """A growth by a law that has not gone far, or one that does not slow down."""
+    rises = np.diff(amplitudes[-(T.monotone + 1) :])
+    if len(rises) < T.monotone or np.any(rises <= 0):
+        return None
+    if amplitudes[-1] > T.grown_at_last * amplitudes[0]:
+        law = decay_laws.power_law(t[1:], amplitudes[1:])
+        if law is not None and law.exponent < 0 and law.error < T.law_error_at_last * abs(law.exponent):
+            return Answer(Kind.DIVERGES, law.numbers, trends.growing(case, law))
+    slows = np.any(rises <= T.keeps_growing * amplitudes[-1]) or np.any(rises[1:] <= T.no_slower * rises[:-1])
+    if slows:
+        return None
+    case.note("each window shows at least as much growth since the last as the one before")
+    tends = decay_laws.limiting_exponent(t[-T.monotone :], amplitudes[-T.monotone :])
+    if tends is not None and tends[0] < 0:
+        numbers = {"exponent": tends[0], "exponent_error": tends[1]}
+        case.note("the exponent is what the local ones of five windows tend to")
+        return Answer(Kind.DIVERGES, numbers, f"diverges, in the end like {case.power(tends[0])}")
+    reached = f"the amplitude has reached {amplitudes[-1]:.4g} and keeps growing"
+    return Answer(Kind.DIVERGES, {}, f"diverges slowly: {reached}")
+
+
+def _still_relaxing(case: Case) -> Answer | None:
+    """An attracting orbit near which the run has ended."""
+    orbit = periodic_orbits.refined(case, case.looks[-1].stretch)
+    if orbit is None or orbit.method is Method.LYAPUNOV or not orbit.attracts:
+        return None
+    case.note(f"still relaxing; the orbit was refined by {orbit.method} from where the run ended")
+    now, d = case.looks[-1], case.system.dim
+    kind, extents = Kind.LIMIT_CYCLE, (now.extents[0], now.extents[2])
+    if orbit.method is Method.ROTATING_STATE:
+        off = orbit.flat[: 2 * d] - case.origin
+        kind, extents = Kind.LIMIT_CIRCLE, (np.linalg.norm(off[:d]), np.linalg.norm(off[d:]))
+    numbers = {"radius_phi": float(extents[0]), "radius_theta": float(extents[1])}
+    numbers |= periodic_orbits.numbers_of(orbit)
+    return Answer(kind, numbers, f"approaches a {kind.replace('-', ' ')} of period {orbit.period:.6g}")
+
+
+def _unknown(case: Case, amplitudes: np.ndarray) -> Answer:
+    now = case.looks[-1]
+    when = f"{case.time:.4g} iterations" if case.motion.discrete else f"t = {case.time:.4g}"
+    if now.diameter <= T.rounding * np.max(np.abs(now.stretch.zs)):
+        at = formatting.vector(now.stretch.zs[-1])
+        return Answer(
+            Kind.UNDECIDED, {}, f"undecided: after {when} the motion is slower than rounding, at {at}"
+        )
+    return Answer(
+        Kind.UNDECIDED,
+        {},
+        f"undecided: after {when} the motion neither settles nor follows a law{formatting.trend(amplitudes)}; "
+        "a larger effort may tell",
+    )

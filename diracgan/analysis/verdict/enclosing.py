@@ -1,0 +1,193 @@
+"""Motions judged by their neighbours, which are nested in the plane: what they do inside and outside decides.
+
+The amplitude of an orbit about (0, x0) drifts by d log a / dt = g(a). Where the motion itself is too slow to be
+followed to its end, g is measured at other amplitudes, on starts along the same ray: a zero of g with g > 0 inside and
+g < 0 outside is an attracting cycle, and without one the linearisation decides what happens in the end.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from . import windows
+from .evidence import Answer, Case, Decide, Look
+from .kinds import Kind
+from .thresholds import T
+
+
+class Drift(NamedTuple):
+    """How an amplitude drifts: d log a per unit of time, the error of that, and the window in which it was seen."""
+
+    rate: float
+    error: float
+    look: Look | None
+
+    @property
+    def sign(self) -> int:
+        """1 outward, -1 inward, 0 where the error hides it."""
+        return 0 if not abs(self.rate) > self.error else int(math.copysign(1, self.rate))
+
+
+def drift(case: Case, factor: float) -> Drift:
+    """The drift of the amplitude ``factor`` times as far from (0, x0) as where the last window ended."""
+    state = case.moved(factor)
+    far = case.distances_of(case.motion.flat(state)[None, : 2 * case.system.dim])[0]
+    speed = np.linalg.norm(case.motion.change(case.motion.flat(state))[: 2 * case.system.dim])
+    turn = case.turn
+    if not case.linear.differentiable and np.isfinite(speed):  # a turn takes as long as it is wide
+        turn = float(np.clip(2 * np.pi * far / max(speed, T.tiny), case.turn, case.turn * max(1.0, factor)))
+    logs, times, looks = [], [], []
+    for _ in range(3):  # the first lets memories and fast modes settle
+        stretch = case.motion.advance(state, 0.0, T.turns * turn, 1)
+        case.spent += stretch.cost
+        if stretch.result != "ok":
+            return Drift(math.inf if stretch.result == "diverged" else math.nan, 0.0, None)
+        size = case.amplitudes(stretch.zs)
+        if not np.all(size > 0):
+            return Drift(-math.inf, 0.0, None)
+        logs.append(np.log(size))
+        times.append(float(stretch.t[-1] - stretch.t[0]) * len(stretch.t) / (len(stretch.t) - 1))
+        looks.append(stretch)
+        state = stretch.end
+    change = windows.mean(logs[2]) - windows.mean(logs[1])
+    wobble = float(np.std(logs[2] - np.linspace(0, change, len(logs[2]))))
+    error = T.drift_rounding + T.drift_wobble * wobble
+    return Drift(change / times[2], error / times[2], case.look(looks[2]))
+
+
+def larger(case: Case, now: Look, decide: Decide) -> Answer | None:
+    """Judge an orbit too small to move visibly by a larger one around it, in the plane."""
+    if case.linear.status != "marginal" or now.rms > T.enclosing or case.motion.dim > 1 or case.nested:
+        return None
+    normal = _by_normal_form(case, now)
+    if normal is not None:
+        return normal
+    factor = T.enclosing_size / now.rms
+    around = case.scaled(factor)
+    answer = decide(around)
+    case.spent += around.spent
+    if answer.kind != Kind.CONVERGES_SUBLINEARLY:
+        return None
+    case.note(f"too small to move visibly: judged by the orbit {factor:.3g} times larger that encloses it")
+    case.evidence += around.evidence
+    return answer
+
+
+def _by_normal_form(case: Case, now: Look) -> Answer | None:
+    """The law of the first Lyapunov coefficient, r ~ (-omega l1 t)^(-1/2), where an orbit around this one obeys it."""
+    if case.lyapunov is None or case.lyapunov >= 0:
+        return None
+    omega = float(np.max(case.linear.eigenvalues.imag))
+    for size in T.normal_form_sizes:
+        if size < now.rms:
+            return None
+        seen = drift(case, size / now.rms)
+        if seen.look is None:
+            continue
+        expected = 0.5 * omega * case.lyapunov * seen.look.rms**2  # r = sqrt(2) rho on a circle
+        if seen.sign < 0 and abs(seen.rate - expected) <= T.same_rate * abs(expected):
+            case.note(
+                f"too small to move visibly: the orbit of amplitude {seen.look.rms:.3g} around it shrinks at the rate "
+                f"{-seen.rate:.6g}; the first Lyapunov coefficient says {-expected:.6g}"
+            )
+            constant = (-omega * case.lyapunov) ** -0.5
+            numbers = {"exponent": 0.5, "exponent_error": 0.0, "constant": constant}
+            numbers["lyapunov_coefficient"] = case.lyapunov
+            return Answer(
+                Kind.CONVERGES_SUBLINEARLY,
+                numbers | case.limit(case.origin),
+                f"converges to the equilibrium, but only like {constant:.5g} {case.clock}^-0.5",
+            )
+    return None
+
+
+def in_the_end(case: Case) -> Answer | None:
+    """What a motion that falls slowly towards a decided equilibrium comes to in the end; None where that stays open.
+
+    Stable: exponential, once every smaller amplitude falls too and the smallest at the linearisation's rate. Unstable:
+    a cycle at the amplitude inside which all grow.
+    """
+    if case.linear.status not in ("stable", "unstable") or case.nested:
+        return None
+    outer = 1.0
+    for k in range(1, T.decades_inward + 1):
+        inner = 10.0**-k
+        seen = drift(case, inner)
+        if seen.look is None:
+            return None
+        if case.linear.status == "stable":
+            rate, frequency = case.slowest_mode()
+            if seen.sign >= 0:
+                return None
+            if abs(-seen.rate - rate) <= T.same_rate * rate:
+                case.note(
+                    f"every amplitude down to {seen.look.rms:.3g} falls, there at the rate {-seen.rate:.6g}; "
+                    f"the eigenvalue says {rate:.6g}"
+                )
+                return exponential_in_the_end(case, rate, frequency, seen.look.rms)
+        elif seen.sign > 0:
+            return between(case, inner, outer)
+        outer = inner
+    return None
+
+
+def exponential_in_the_end(case: Case, rate: float, frequency: float, below: float) -> Answer:
+    """The verdict on a motion whose rate is the linearisation's only when it has become small."""
+    numbers = {"rate": rate, "frequency": frequency, "half_life": math.log(2) / rate}
+    return Answer(
+        Kind.CONVERGES_EXPONENTIALLY,
+        numbers | case.limit(case.origin),
+        f"converges to the equilibrium, in the end like exp(-{rate:.5g} {case.clock}), "
+        f"though more slowly than that law until r is about {below:.2g}",
+    )
+
+
+def outside(case: Case) -> Answer | None:
+    """The attracting cycle towards which a motion in the plane grows too slowly to get there; None without one."""
+    if case.motion.dim > 1 or case.nested or not drift(case, 1.0).sign > 0:
+        return None
+    inner = 1.0
+    for outer in np.geomspace(10**0.5, 10**T.decades_outward, 2 * T.decades_outward):
+        seen = drift(case, float(outer))
+        if not math.isfinite(seen.rate):
+            return None
+        if seen.sign < 0:
+            return between(case, inner, float(outer))
+        if seen.sign > 0:
+            inner = float(outer)
+    return None
+
+
+def between(case: Case, inner: float, outer: float) -> Answer | None:
+    """The attracting cycle at the amplitude, between two factors of the present one, that does not drift."""
+    from scipy.optimize import brentq
+
+    if case.motion.dim > 1:
+        return None
+    last: list[Drift] = []
+
+    def rate(log_factor: float) -> float:
+        last.append(drift(case, math.exp(log_factor)))
+        return last[-1].rate if math.isfinite(last[-1].rate) else math.copysign(1.0, last[-1].rate)
+
+    root = brentq(rate, math.log(inner), math.log(outer), xtol=T.drift_root, maxiter=40)
+    seen = drift(case, math.exp(root))
+    if seen.look is None:
+        return None
+    case.note(
+        f"amplitudes inside {seen.look.rms:.6g} grow and those outside fall: a cycle lies there, which attracts "
+        "from both sides"
+    )
+    numbers = {"radius_phi": float(seen.look.extents[0]), "radius_theta": float(seen.look.extents[2])}
+    period = windows.mean_period(seen.look.stretch)
+    if period is not None:
+        numbers["period"] = period
+    return Answer(
+        Kind.LIMIT_CYCLE,
+        numbers,
+        f"nears a limit cycle: largest |phi| = {numbers['radius_phi']:.6g}, "
+        f"|theta - x0| = {numbers['radius_theta']:.6g}",
+    )

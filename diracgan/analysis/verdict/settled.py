@@ -1,0 +1,98 @@
+"""Judge of an orbit that no longer changes: neutral, a circle or a cycle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..dynamical_system import Stretch
+from ..orbits.orbit import Method, Orbit
+from . import enclosing, formatting, periodic_orbits, windows
+from .evidence import Answer, Case, Decide
+from .kinds import Kind
+from .thresholds import T
+
+
+def judge(case: Case, stretch: Stretch, decide: Decide) -> Answer | None:
+    """An orbit whose extents are those of the window before, and that has had its time to change."""
+    if not _is_settled(case):
+        return None
+    now = case.looks[-1]
+    moved = _has_moved(case)
+    radii: dict[str, Any] = {"radius_phi": float(now.extents[0]), "radius_theta": float(now.extents[2])}
+    orbit = periodic_orbits.refined(case, stretch)
+    spread = max(now.extents[0] - now.extents[1], now.extents[2] - now.extents[3])
+    is_round = case.system.dim > 1 and spread <= T.round_ * now.extents.max()
+    if orbit is not None:
+        radii |= periodic_orbits.numbers_of(orbit)
+        case.note(
+            f"refined by {orbit.method}: period {orbit.period:.8g}, "
+            f"multipliers {formatting.complexes(orbit.multipliers)}"
+        )
+        if orbit.repels:
+            return periodic_orbits.separates(case, orbit, radii)
+    attracts = orbit is not None and orbit.attracts
+    exact = orbit is not None and orbit.method is Method.ROTATING_STATE  # whose multipliers leave no doubt
+    nears = moved and _still_nears(case)
+    if nears and not attracts:
+        case.note("each window is nearer to the orbit than the one before, though no multiplier attracts")
+    if not attracts and not nears and not (moved and (orbit is None or (is_round and not exact))):
+        return enclosing.larger(case, now, decide) or _neutral(case, stretch, radii, moved)
+    return _attracting(case, radii, is_round, orbit)
+
+
+def _is_settled(case: Case) -> bool:
+    if len(case.looks) < 4:
+        return False
+    first, before, now = case.looks[0], case.looks[-2], case.looks[-1]
+    scale = max(now.extents.max(), T.tiny)
+    if now.diameter <= T.no_orbit * max(first.diameter, scale):
+        return False
+    if np.max(np.abs(now.extents**2 - before.extents**2)) > T.settled * scale**2:
+        return False
+    waited = now.time >= T.patience * case.turn or case.spent >= T.patience_spent * case.budget
+    return _has_moved(case) or waited
+
+
+def _has_moved(case: Case) -> bool:
+    first, now = case.looks[0], case.looks[-1]
+    return bool(np.max(np.abs(now.extents**2 - first.extents**2)) > T.moved * now.extents.max() ** 2)
+
+
+def _neutral(case: Case, stretch: Stretch, radii: dict[str, Any], moved: bool) -> Answer:
+    conserved = periodic_orbits.conserved(case)
+    if conserved:
+        radii["conserved"] = {name: value for name, (value, _) in conserved.items()}
+        case.note(
+            "conserved along the run: " + ", ".join(f"{n} to {e:.1g}" for n, (_, e) in conserved.items())
+        )
+        periodic_orbits.drifts_with_tolerance(case, list(conserved))
+    if "period" not in radii and (repeat := windows.mean_period(case.radii(stretch))) is not None:
+        radii["period"] = repeat
+        case.note("the orbit does not close; what repeats are its radii, with the period given")
+    period = f" with period {radii['period']:.6g}" if "period" in radii else ""
+    others = "and only some of its neighbours come to it" if moved else "and so do its neighbours"
+    return Answer(Kind.NEUTRAL_ORBIT, radii, f"neutral: it keeps its orbit for ever{period}, {others}")
+
+
+def _attracting(case: Case, radii: dict[str, Any], is_round: bool, orbit: Orbit | None) -> Answer | None:
+    phi, theta = radii["radius_phi"], radii["radius_theta"]
+    if is_round:
+        text = f"ends on a circle: |phi| = {phi:.6g}, |theta - x0| = {theta:.6g}"
+        return Answer(Kind.LIMIT_CIRCLE, radii, text)
+    if orbit is not None or case.motion.discrete:
+        text = f"ends on a limit cycle: largest |phi| = {phi:.6g}, |theta - x0| = {theta:.6g}"
+        text += f", period {radii['period']:.6g}" if "period" in radii else ""
+        return Answer(Kind.LIMIT_CYCLE, radii, text)
+    if case.spent < T.given_up * case.budget:
+        return None
+    return Answer(
+        Kind.UNDECIDED, radii, "undecided: it settles on a bounded motion that neither closes nor only turns"
+    )
+
+
+def _still_nears(case: Case) -> bool:
+    """Whether the last windows differ by less and less, yet by more than those of an orbit reached in finite time."""
+    a, b, c = (look.extents**2 for look in case.looks[-3:])
+    return T.still_nears * float(np.max(c)) < np.max(np.abs(c - b)) < np.max(np.abs(b - a))

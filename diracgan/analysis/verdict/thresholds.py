@@ -1,0 +1,150 @@
+"""Every number by which a verdict's judges decide, with its reason: one record, ``T``.
+
+All are relative: to the size of the motion, to a rate, to a period, or to the rounding of what they are compared with.
+A judge that needs another one adds it here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Thresholds:
+    """The thresholds of the judges; see the comment at each."""
+
+    # ---------------------------------------------------------------- following
+    budget: float = 2.0e7  # field evaluations at effort 1: about ten seconds on one core
+    turns: int = 8  # turns in a window: enough to average over, few enough to be seen at once
+    skip: float = 0.6  # share of the time so far between windows: laws are seen over decades of time
+    rounds: int = 60  # windows at most; with `skip` more than any budget reaches
+    shortest_window: float = 16.0  # iterations that a turn of a map takes at least: 128 iterations a window
+    longest_turn: float = (
+        1e5  # a turn in units of the fastest time scale: slower motions are found by growing windows
+    )
+    as_guessed: tuple[float, float] = (0.6, 1.7)  # seen over guessed period within which the guess stands
+    longest_correction: float = 50.0  # by which one look may correct the guessed period
+    widening: float = 2.5  # of a window that has not seen three turns, where no eigenvalue told their time
+    widenings: int = 4  # such corrections: 40 times the guess in all
+
+    # ---------------------------------------------------------------- rounding
+    eps: float = 2.220446049250313e-16  # of a float
+    rest_rounding: float = 8.0  # times the rounding of the state and the field: what is not told from rest
+    rounding: float = (
+        1e-12  # of a state's size: shown as 0, and the least distance from a datum that is told from 0
+    )
+    steps_rounding: float = 1e-9  # of an amplitude: what rounding adds up to over a window
+    slowest: float = (
+        1e-9  # of the fastest rate: a rate below counts as 0 unless its error bound says that it is not
+    )
+    tiny: float = 1e-300  # in place of 0 in a denominator
+
+    # ---------------------------------------------------------------- exponential convergence
+    shrinks: float = 0.9  # diameter from window to window below which a point may be approached
+    reach: float = 10.0  # diameters of a window within which Newton may find its rest point
+    arrived: float = 1e-9  # of the first window's diameter: a motion nearer than this has arrived
+    tail_at_rest: float = (
+        1e-10  # of the state: a window whose last eighth moves less rests on a discontinuity
+    )
+    same_rate: float = 0.05  # by which a measured rate may differ from the eigenvalue that explains it
+    same_point: float = 1e-6  # of the motion's first size: a rest point nearer to (0, x0) is (0, x0)
+    asymptotic: float = (
+        1e-3  # of the first diameter, below which the slope of log r is the slowest eigenvalue's
+    )
+    above_rounding: float = 1e-10  # of the limit's size: nearer than this log r is rounding
+    rows_of_a_slope: int = 64  # rows in that range that a slope takes
+    seen_to_decay: float = 1e-2  # of the first amplitude: a fall by measurement alone has gone this far
+    steady_rate: float = 0.01  # relative spread of a rate measured in windows or from returns
+    steady_slope: float = 0.03  # by which the slope within a window may differ from that between windows
+    nears_rate: float = 0.3  # by which a rate still on its way to the eigenvalue may be off
+    settled_rate: float = 0.02  # below which it has got there
+    plunge: float = 0.1  # of the distance within one window: so fast a fall is soon too small to be seen
+    blurred: float = 1e-5  # of the motion's scale: nearer to a surface than this, switchings blur it
+    memory: float = 1e-9  # share of an eigenvector's length below which the players do not move in its mode
+    same_eigenvalue: float = 1e-7  # relative distance of one eigenvalue computed twice
+
+    # ---------------------------------------------------------------- laws
+    windows_of_a_law: int = 8  # windows from which a law is read
+    transient: int = 2  # windows left out before a law is fitted: still shaped by the start
+    monotone: int = 5  # last windows that must all fall (or rise)
+    fallen: float = 0.5  # of the first amplitude: what has fallen less follows no law yet
+    fallen_at_last: float = 0.8  # the same when the budget is spent
+    grown: float = 1e3  # times the first amplitude: three decades of a law of growth
+    grown_at_last: float = 2.0  # the same when the budget is spent, for growth by a law whose fit is good
+    law_error: float = 0.02  # relative error of an exponent that is believed at once
+    law_error_at_last: float = 0.1  # the same when the budget is spent
+    far_fallen: float = 0.02  # of the first amplitude: a law seen over so much needs no more time
+    enough_spent: float = 0.35  # share of the budget after which a law over less is believed
+    keeps_growing: float = 1e-3  # relative growth from window to window that is no approach to a limit
+    no_slower: float = 0.9  # of the growth before: growth that does not slow down
+    same_degree: float = 0.05  # by which the degree of the field's curvature may vary along directions
+    curved: float = 1.05  # degree above which the field is curved at all
+    exponent_of_degree: float = (
+        0.04  # by which a fitted exponent may differ from 1/(q - 1) to be replaced by it
+    )
+    creep_shrinks: float = 1e-2  # of the first diameter: a creep to a point has slowed down this much
+    creep_ratio: float = (
+        0.95  # of successive distances at geometric times: above, the limit is too far to say
+    )
+    creep_away: float = 1e-3  # of the first amplitude: a limit nearer to (0, x0) is not told from it
+    outward: float = 0.25  # share of directions that must lead outward where none leads inward
+    exponential: float = 1e-2  # relative spread of the growth rates of a growth that is exponential
+    blow_up: float = (
+        50.0  # growth rate |F|/|z| at the end over that half-way, which tells a blow-up from exponential
+    )
+    large: float = 1e3  # times the motion's first size: what stops nearer is a singularity of the field
+
+    # ---------------------------------------------------------------- orbits
+    settled: float = 3e-6  # relative change of squared extents between windows: the orbit no longer changes
+    moved: float = 1e-4  # relative change since the start above which the motion was attracted
+    patience: float = 300.0  # turns that an orbit must keep before it counts as neutral
+    patience_spent: float = 0.2  # share of the budget after which it counts without
+    no_orbit: float = 1e-7  # of the first diameter: a motion smaller than this is at a point
+    round_: float = 1e-5  # relative spread below which a radius is constant
+    nearly_round: float = 1e-3  # relative spread below which Newton looks for a state that only turns
+    on_orbit: float = 1e-3  # of the orbit: a refined orbit further away is another one
+    still_nears: float = 1e-8  # change of squared extents below which an orbit counts as reached
+    given_up: float = 0.5  # share of the budget after which an orbit that does not close is undecided
+    wander_windows: int = 10  # windows before an orbit that never repeats is looked at
+    wander_size: float = 2e-2  # relative spread of the sizes of late windows without a trend
+    wander_extents: float = 0.1  # the same of their extents
+    wander_diameter: float = 1e-3  # of the extents: a smaller motion is a point at which steps are too small
+    semistable: float = 0.1  # by which the limit of a power law may differ from the last amplitude
+    conserved: float = 1e-7  # relative drift of what counts as conserved
+    conserved_size: float = 1e-9  # of |z|^2: a smaller quantity is 0
+    balanced: float = 1e-6  # a weight nearer to 0 or to 1 is 0 or 1
+    held_up: float = 1e-6  # relative change of the wedge below which it keeps the motion away from (0, x0)
+    lyapunov_error: float = 1e-3  # of multipliers from Lyapunov exponents over some ten thousand iterations
+    lyapunov_iterations: tuple[int, int] = (2000, 20000)  # least and most of them
+    enclosing: float = (
+        0.25  # |z| above which an orbit of a marginal equilibrium is large enough to be followed
+    )
+    enclosing_size: float = 0.5  # |z| of the orbit around it that is followed in its place
+
+    normal_form_sizes: tuple[float, ...] = (
+        0.1,
+        0.03,
+        0.01,
+        1e-3,
+        1e-4,
+    )  # |z| at which the cubic law is looked for
+    drift_rounding: float = 1e-9  # of log a over a window: the solver's tolerance over its turns
+    drift_wobble: float = 1e-4  # of what log a swings by: what averaging over some eight turns leaves of it
+    drift_root: float = 1e-9  # of log a, to which the amplitude that does not drift is found
+    decades_inward: int = 12  # from the present amplitude to where the linearisation must have taken over
+    decades_outward: int = 6  # from the present amplitude to where a bounded set is looked for
+
+    # ---------------------------------------------------------------- cross-examination
+    trivial: float = 1e-2  # distance of the multiplier of an orbit's own direction from 1
+    far: tuple[float, ...] = (
+        1e1,
+        1e2,
+        1e3,
+        1e4,
+        1e5,
+        1e6,
+    )  # times the motion: where growth is asked whether it lasts
+    inward: float = 1e-6  # relative fall of an amplitude over a window that is no rounding
+
+
+T = Thresholds()

@@ -1,0 +1,122 @@
+"""Rest points, rotating states and Lyapunov exponents of motions written down here, against their closed forms."""
+
+import numpy as np
+import pytest
+
+from diracgan.analysis.orbits.lyapunov_exponents import lyapunov_multipliers
+from diracgan.analysis.orbits.orbit import Method, Orbit, by_modulus
+from diracgan.analysis.orbits.rest_points import rank, rest_near
+from diracgan.analysis.orbits.rotating_states import rotating_state
+from diracgan.analysis.orbits.shooting import returns
+
+J = np.array([[0.0, -1.0], [1.0, 0.0]])
+
+
+class Written:
+    """A motion with a change and a Jacobian written down."""
+
+    stride = 1
+
+    def __init__(self, change, jacobian, dim, discrete=False):
+        self._change, self._jacobian, self.dim, self.discrete = change, jacobian, dim, discrete
+
+    def flat(self, state):
+        return state
+
+    def side(self, flat):
+        return None
+
+    def change(self, flat, side=None):
+        return self._change(flat)
+
+    def jacobian(self, flat, side=None):
+        return self._jacobian(flat)
+
+    @property
+    def near_rest(self):
+        return self
+
+
+def test_newton_finds_a_rest_point_and_says_how_well_it_knows_the_jacobian():
+    # x' = sin x, y' = -y: the rest point pi has the Jacobian diag(-1, -1)
+    motion = Written(
+        lambda z: np.array([np.sin(z[0]), -z[1]]), lambda z: np.diag([np.cos(z[0]), -1.0]), dim=1
+    )
+    rest = rest_near(motion, np.array([3.0, 0.2]), reach=1.0)
+    assert rest is not None and rest.error < 1e-9
+    np.testing.assert_allclose(rest.flat, [np.pi, 0.0], atol=1e-12)
+    np.testing.assert_allclose(rest.jacobian, -np.eye(2), atol=1e-12)
+    assert rest_near(motion, np.array([3.0, 0.2]), reach=0.1) is None
+
+
+def test_a_line_of_rest_points_is_met_at_the_nearest_and_has_a_rank_less():
+    # x' = -(x + y), y' = x + y rests on x = -y; the foot of (1, 0) is (1/2, -1/2)
+    a = np.array([[-1.0, -1.0], [1.0, 1.0]])
+    rest = rest_near(Written(lambda z: a @ z, lambda z: a, dim=1), np.array([1.0, 0.0]), reach=2.0)
+    assert rest is not None and rank(rest.jacobian) == 1
+    np.testing.assert_allclose(rest.flat, [0.5, -0.5], atol=1e-12)
+
+
+def test_a_state_that_only_turns_has_the_multipliers_of_its_frame():
+    # phi' = (1 - |phi|^2) phi + w J phi, theta' = phi - theta. On |phi| = 1 it turns at w; in the turning frame phi has
+    # the exponents 0 and -2, theta has -1 +- i w, which over one turn 2 pi/w are exp(-2 pi/w) twice.
+    w = 1.7
+
+    def change(z):
+        phi, theta = z[:2], z[2:]
+        return np.concatenate([(1 - phi @ phi) * phi + w * J @ phi, phi - theta])
+
+    def jacobian(z):
+        phi = z[:2]
+        top = (1 - phi @ phi) * np.eye(2) - 2 * np.outer(phi, phi) + w * J
+        return np.block([[top, np.zeros((2, 2))], [np.eye(2), -np.eye(2)]])
+
+    theta = np.linalg.solve(np.eye(2) + w * J, [1.0, 0.0])
+    near = np.concatenate([[1.02, 0.01], theta])
+    orbit = rotating_state(Written(change, jacobian, dim=2), near, 1.6, np.zeros(4))
+    assert orbit is not None and orbit.method is Method.ROTATING_STATE
+    assert orbit.period == pytest.approx(2 * np.pi / w, rel=1e-12)
+    assert np.linalg.norm(orbit.flat[:2]) == pytest.approx(1.0, rel=1e-12)
+    turn = 2 * np.pi / w
+    np.testing.assert_allclose(np.abs(orbit.multipliers), np.exp([0, -turn, -turn, -2 * turn]), atol=1e-6)
+    assert orbit.attracts and not orbit.repels
+
+
+def test_lyapunov_multipliers_of_a_skewed_rotation_and_of_the_doubling_map():
+    # a rotation about (0, 0) shrunk by 0.9 in the second of two planes: moduli 1, 1, .9, .9 an iteration
+    def rotation(a):
+        return np.cos(a) * np.eye(2) + np.sin(a) * J
+
+    skew = np.array([[1.0, 0.4, 0, 0], [0, 1, 0, 0.3], [0, 0, 1, 0.2], [0, 0, 0, 1]])
+    turn = np.block([[rotation(0.3), np.zeros((2, 2))], [np.zeros((2, 2)), 0.9 * rotation(1.1)]])
+    step = skew @ turn @ np.linalg.inv(skew)
+    motion = Written(lambda z: step @ z - z, lambda z: step - np.eye(4), dim=2, discrete=True)
+    found, errors = lyapunov_multipliers(motion, np.ones(4), period=3.0, iterations=3000)
+    np.testing.assert_allclose(np.abs(found), [1, 1, 0.9**3, 0.9**3], rtol=2e-3)
+    assert errors.max() < 1e-2
+    # x -> 2x mod 1 has the exponent log 2 everywhere
+    doubling = Written(lambda z: (2 * z) % 1.0 - z, lambda z: np.ones((1, 1)), dim=1, discrete=True)
+    found, errors = lyapunov_multipliers(doubling, np.array([0.2137]), period=1.0, iterations=500)
+    assert np.abs(found[0]) == pytest.approx(2.0, rel=1e-12)
+    assert Orbit(np.zeros(1), 1.0, found, Method.LYAPUNOV, errors).repels
+
+
+@pytest.mark.parametrize(
+    ("multipliers", "errors", "attracts", "repels"),
+    [
+        ([1.0, 0.5], [1e-4, 1e-4], True, False),
+        ([1.0, 1.0], [1e-4, 1e-4], False, False),
+        ([1.29, 1.0, 0.5], [1e-3, 1e-3, 1e-3], False, True),  # one direction leaves: no attractor
+        ([1.29, 0.5], [0.5, 0.6], False, False),  # nothing known
+    ],
+)
+def test_an_orbit_attracts_only_where_no_multiplier_says_otherwise(multipliers, errors, attracts, repels):
+    orbit = Orbit(np.zeros(2), 1.0, np.array(multipliers, complex), Method.SHOOTING, np.array(errors))
+    assert (orbit.attracts, orbit.repels) == (attracts, repels)
+
+
+def test_returns_and_order():
+    t = np.linspace(0, 30, 3001)
+    zs = np.stack([np.cos(t), np.sin(t)], axis=1)
+    np.testing.assert_allclose(returns(t, zs), 2 * np.pi * np.arange(1, 5), atol=0.01)
+    np.testing.assert_allclose(by_modulus(np.array([0.5, -1j, 1j])), [1j, -1j, 0.5])

@@ -1,0 +1,44 @@
+"""One vocabulary: the page, the schema, the sweeps and the pictures say what diracgan.analysis.verdict.kinds says."""
+
+import dataclasses
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from diracgan.analysis.verdict.kinds import KINDS, OUTCOMES, Kind, Outcome
+from diracgan.analysis.verdict.thresholds import T
+from diracgan.plotting.small_multiples import verdict_words
+from diracgan.reporting.report import failing
+from diracgan.reporting.schema import report_schema
+from diracgan.sweeps.quantities import QUANTITIES
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_the_page_has_every_kind_with_its_meaning():
+    page = (ROOT / "docs/concepts/verdicts.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^[|] `([a-z-]+)` [|] (.*) [|]$", page, flags=re.M))
+    assert {name: text.replace(chr(92) + "|", "|") for name, text in rows.items()} == {
+        k: k.meaning for k in Kind
+    }
+
+
+def test_schema_gate_and_sweeps_take_the_same_words():
+    assert report_schema()["$defs"]["verdict"]["properties"]["kind"]["enum"] == list(KINDS)
+    assert failing(KINDS) == KINDS
+    assert QUANTITIES["verdict"].flags == KINDS and QUANTITIES["limit"].flags == OUTCOMES
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_every_kind_has_words_for_a_picture_and_shows_somehow(kind: Kind):
+    said = verdict_words(SimpleNamespace(kind=kind.value, numbers={}, rule=None))
+    assert said == kind.words and set(kind.outcomes) <= set(Outcome)
+    assert kind.is_orbit == (kind.value in ("neutral-orbit", "limit-circle", "limit-cycle"))
+
+
+def test_thresholds_are_one_record_of_positive_numbers():
+    for field in dataclasses.fields(T):
+        value = getattr(T, field.name)
+        assert all(v > 0 for v in (value if isinstance(value, tuple) else (value,))), field.name
