@@ -21,6 +21,7 @@ from .options import (
     choice,
     merged,
     takes,
+    vector,
 )
 
 _VARIANT, _NETWORK, _RUN, _KEEP = "Variant", "Networks and tricks", "Run", "What is kept"
@@ -39,7 +40,7 @@ class TrainVariantOptions(VariantOptions):
             panel=_VARIANT,
             help="NAME[:k=v,...], PATH.py:NAME[:k=v,...] or pkg.module:NAME; ns by default.",
         ),
-    ] = None  # type: ignore[assignment]
+    ] = None  # type: ignore[assignment]  # optional here alone
 
     def build(self) -> Any:
         """Make the variant; None when nothing was asked for."""
@@ -132,7 +133,7 @@ def command(
     variant: TrainVariantOptions,
     rule: RuleOptions,
     network: NetworkOptions,
-    course: TrainingRunOptions,
+    run: TrainingRunOptions,
     problem: Annotated[
         str | None,
         typer.Argument(
@@ -181,6 +182,14 @@ def command(
             "--resume", help="Go on with the run in --out; --steps may ask for more.", rich_help_panel=_RUN
         ),
     ] = False,
+    trust: Annotated[
+        bool,
+        typer.Option(
+            "--trust",
+            help="Run the loss in a Python file or module that the config of --config or --resume names.",
+            rich_help_panel=_RUN,
+        ),
+    ] = False,
     out: Annotated[
         str, typer.Option("--out", "-o", metavar="FOLDER", help="The run's folder.", rich_help_panel=_KEEP)
     ] = "run",
@@ -195,82 +204,95 @@ def command(
     Example: diracgan train digits -v ns --r1 0.1 --steps 2000 --averages 0.999 --out digits-run
     """
     choice("format", format, TEXT_OR_JSON)
-    losses = variant.build()
-    rules = {k: x for k, x in vars(rule).items() if x is not None}
-    others = {
-        "PROBLEM": problem,
-        "--variant": losses,
-        "--rule": rules or None,
-        "--networks": network.settings() or None,
-        "--trick": network.trick,
-        "--averages": averages,
-        "--mean": mean or None,
-        "--alarm": alarm,
-    }
     from ..training import runs
 
+    asked = _Asked(variant.build(), rule, network, run, problem, averages, mean, alarm)
     if resume or config is not None:
-        kept = {"steps"} if resume else {"steps", "seed", "device"}
-        beside = [n for n, x in others.items() if x is not None]
-        beside += [f"--{n.replace('_', '-')}" for n in course.given() if n not in kept]
-        if resume and config is not None:
-            beside = ["--config"]
-        if beside:
-            what = "--resume" if resume else "--config"
-            raise InputError(
-                f"{beside[0]} does not go with {what}, which says everything; allowed: --out, "
-                + ", ".join(f"--{n}" for n in sorted(kept))
-            )
+        _alone("--resume" if resume else "--config", asked, resume and config is not None)
     with _bar() as tell:
         if resume:
-            run = runs.resume(out, steps=course.steps, tell=tell)
+            made = runs.resume(out, steps=run.steps, trust=trust, tell=tell)
         else:
-            made = _plan(losses, rule, network, course, problem, averages, mean, alarm, config)
-            for text in runs.warnings(made):
+            wanted = asked.config() if config is None else _changed(config, run, trust)
+            for text in runs.warnings(wanted):
                 print(f"diracgan: warning: {text}", file=sys.stderr)
-            run = runs.train_from_config(made, out, tell=tell)
-    _say(run, out, format)
-    if run.result != "ok":
+            made = runs.train_from_config(wanted, out, tell=tell)
+    _say(made, out, format)
+    if made.result != "ok":
         raise typer.Exit(1)
 
 
-def _plan(
-    losses: Any,
-    rule: RuleOptions,
-    network: NetworkOptions,
-    course: TrainingRunOptions,
-    problem: str | None,
-    averages: str | None,
-    mean: bool,
-    alarm: list[str] | None,
-    config: str | None,
-) -> Any:
-    from ..training import config as plans
-    from ..training.problems import problem as find
-    from .options import vector
+@dataclasses.dataclass(frozen=True)
+class _Asked:
+    """What the options ask for, where no config says everything."""
 
-    if config is not None:
-        made = plans.read(config)
-        changed = plans._parametric(plans.TrainingConfig, {**_set(made.training), **course.given()}, "run")
-        return dataclasses.replace(made, training=changed)
-    on = find(problem or "ring8")
-    settings = network.settings()
-    kind = plans._parametric(plans.Architecture, settings, "networks").resolved(on).kind
-    return plans.configure(
-        "ns" if losses is None else losses,
-        on,
-        rule_=_rule(rule, kind),
-        networks=settings,
-        tricks=network.trick or (),
-        alarms=assignments(alarm, "--alarm"),
-        averages=vector("averages", averages) or (),
-        **({"mean": True} if mean else {}),
-        **course.given(),
-    )
+    variant: Any
+    rule: RuleOptions
+    network: NetworkOptions
+    run: TrainingRunOptions
+    problem: str | None
+    averages: str | None
+    mean: bool
+    alarm: list[str] | None
+
+    def given(self) -> list[str]:
+        """The options that were given, but for those of the run."""
+        values = {
+            "PROBLEM": self.problem,
+            "--variant": self.variant,
+            "--rule": {k: x for k, x in vars(self.rule).items() if x is not None} or None,
+            "--networks": self.network.settings() or None,
+            "--trick": self.network.trick,
+            "--averages": self.averages,
+            "--mean": self.mean or None,
+            "--alarm": self.alarm,
+        }
+        return [name for name, x in values.items() if x is not None]
+
+    def config(self) -> Any:
+        """The config that they make."""
+        from ..training import config as configs
+        from ..training.problems import problem as find
+
+        on = find(self.problem or "ring8")
+        settings = self.network.settings()
+        kind = configs.from_settings(configs.Architecture, settings, "networks").resolved(on).kind
+        return configs.configure(
+            "ns" if self.variant is None else self.variant,
+            on,
+            rule_=_rule(self.rule, kind),
+            networks=settings,
+            tricks=self.network.trick or (),
+            alarms=assignments(self.alarm, "--alarm"),
+            averages=vector("averages", self.averages) or (),
+            mean=self.mean,
+            **self.run.given(),
+        )
 
 
-def _set(values: Any) -> dict[str, Any]:
-    return {k: x for k, x in values.hyperparameters.items() if x is not None}
+def _alone(what: str, asked: _Asked, both: bool) -> None:
+    """Raise InputError when more was asked for than goes with --resume or --config."""
+    kept = {"steps"} if what == "--resume" else {"steps", "seed", "device"}
+    beside = ["--config"] if both else asked.given()
+    beside += [f"--{n.replace('_', '-')}" for n in asked.run.given() if n not in kept]
+    if beside:
+        raise InputError(
+            f"{beside[0]} does not go with {what}, which says everything; allowed: --out, --trust, "
+            + ", ".join(f"--{n}" for n in sorted(kept))
+        )
+
+
+def _changed(config: str, run: TrainingRunOptions, trust: bool) -> Any:
+    """The config of a file, with what the options change."""
+    from ..training import config as configs
+
+    made = configs.read(config, trust=trust)
+    changed = {**_values(made.training), **run.given()}
+    return dataclasses.replace(made, training=configs.from_settings(configs.TrainingConfig, changed, "run"))
+
+
+def _values(record: Any) -> dict[str, Any]:
+    return {k: x for k, x in record.hyperparameters.items() if x is not None}
 
 
 def _rule(rule: RuleOptions, kind: str) -> Any:
@@ -283,7 +305,7 @@ def _rule(rule: RuleOptions, kind: str) -> Any:
         return rule.build()
     short = {k: x for k, x in vars(rule).items() if x is not None and k not in ("rule", "rule_param")}
     given = merged(short, assignments(rule.rule_param, "-r"))
-    return make(usual.name, **{**_set(usual), **given})
+    return make(usual.name, **{**_values(usual), **given})
 
 
 @contextlib.contextmanager

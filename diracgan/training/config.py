@@ -34,6 +34,7 @@ from ..parameters import Parametric, param, parameters
 from ..rules import Rule, rule
 from ..variants import Variant, build, parse
 from ..variants.registry import variant_class
+from . import loss_file
 from .networks import Architecture
 from .problems import Problem, problem
 from .tricks import Trick, trick
@@ -113,7 +114,7 @@ class RunConfig:
         """The config as plain values.
 
         Raises:
-            InputError: for a rule or a problem that no words make again.
+            InputError: for a rule or a problem that cannot be made again from a name and numbers.
         """
         if not self.problem.spec:
             raise InputError(
@@ -123,7 +124,7 @@ class RunConfig:
         return {
             **top,
             "averages": list(self.averages),
-            "variant": {"name": _source(self.variant), **_set(self.variant.hyperparameters)},
+            "variant": _variant_table(self.variant),
             "rule": _rule_table(self.rule),
             "problem": {k: list(x) if isinstance(x, tuple) else x for k, x in self.problem.spec},
             "networks": _set(self.networks.hyperparameters),
@@ -151,15 +152,15 @@ def configure(
     on = problem(problem_) if isinstance(problem_, str) else problem_
     if not isinstance(on, Problem):
         raise InputError(
-            f"{problem_!r} is no problem; allowed: a name, or what dg.training.problem(...) returns"
+            f"{problem_!r} is not a problem; allowed: a name, or what dg.training.problem(...) returns"
         )
     losses = parse(variant) if isinstance(variant, str) else variant
     if not isinstance(losses, Variant):
-        raise InputError(f"{variant!r} is no variant; allowed: a name, or what dg.variant(...) returns")
+        raise InputError(f"{variant!r} is not a variant; allowed: a name, or what dg.variant(...) returns")
     built = (
         networks
         if isinstance(networks, Architecture)
-        else _parametric(Architecture, networks or {}, "networks")
+        else from_settings(Architecture, networks or {}, "networks")
     )
     built = built.resolved(on)
     made = [
@@ -167,13 +168,15 @@ def configure(
     ]
     for t in made:
         if not isinstance(t, Trick):
-            raise InputError(f"{t!r} is no trick; allowed: NAME[:k=v,...], or what tricks.trick(...) returns")
+            raise InputError(
+                f"{t!r} is not a trick; allowed: NAME[:k=v,...], or what tricks.trick(...) returns"
+            )
     if built.condition == "acgan" and not any(t.name == "acgan" for t in made):
         made.append(trick("acgan"))
     _fit(made, on, built)
     moves = default_rule(built.kind) if rule_ is None else rule(rule_) if isinstance(rule_, str) else rule_
     if not isinstance(moves, Rule):
-        raise InputError(f"{rule_!r} is no rule; allowed: a name, or what dg.rule(...) returns")
+        raise InputError(f"{rule_!r} is not a rule; allowed: a name, or what dg.rule(...) returns")
     decays = [averages] if isinstance(averages, (int, float, str)) else averages
     return RunConfig(
         losses,
@@ -181,8 +184,8 @@ def configure(
         on,
         built,
         tuple(made),
-        alarms if isinstance(alarms, Alarms) else _parametric(Alarms, alarms or {}, "alarms"),
-        _parametric(TrainingConfig, course, "run").resolved(),
+        alarms if isinstance(alarms, Alarms) else from_settings(Alarms, alarms or {}, "alarms"),
+        from_settings(TrainingConfig, course, "run").resolved(),
         tuple(number("averages", b, low=0, high=1, open_high=True) for b in decays),
     )
 
@@ -198,7 +201,7 @@ def _fit(tricks: list[Trick], on: Problem, built: Architecture) -> None:
     for t in tricks:
         if t.name == "reconstruction" and not on.paired:
             raise InputError(
-                f"reconstruction needs a paired problem, and {on.name!r} is none; allowed: denoise"
+                f"reconstruction needs a paired problem, and {on.name!r} is not; allowed: denoise"
             )
         if t.name == "acgan" and built.condition != "acgan":
             raise InputError(
@@ -212,11 +215,20 @@ def _fit(tricks: list[Trick], on: Problem, built: Architecture) -> None:
             )
 
 
-def from_table(table: Mapping[str, Any], source: str = "the config") -> RunConfig:
+def from_table(
+    table: Mapping[str, Any], source: str = "the config", *, folder: Path | None = None, trust: bool = False
+) -> RunConfig:
     """A config from plain values, such as a TOML file's.
 
+    Args:
+        table: the values.
+        source: what they are from, for messages.
+        folder: where a copy of the loss may lie; None for the current one.
+        trust: whether code that the config names may run: a loss in a Python file or module.
+
     Raises:
-        InputError: for an unknown key, naming the table and the nearest one, or a value that is not allowed.
+        InputError: for an unknown key, naming the table and the nearest one, a value that is not allowed, or code
+            without trust.
     """
     course, given = dict(table), {}
     for n in _TABLES:
@@ -238,7 +250,9 @@ def from_table(table: Mapping[str, Any], source: str = "the config") -> RunConfi
     try:
         variant_ = dict(given.get("variant", {"name": "ns"}))
         on = dict(given.get("problem", {"name": "ring8"}))
-        made = parse(_name(variant_, "variant"))
+        digest = variant_.pop("sha256", None)
+        spec = _name(variant_, "variant")
+        made = parse(loss_file.trusted(spec, digest, folder or Path(), trust, source))
         losses = build(type(made), {**made.hyperparameters, **variant_}) if variant_ else made
         return configure(
             losses,
@@ -251,25 +265,43 @@ def from_table(table: Mapping[str, Any], source: str = "the config") -> RunConfi
             **course,
         )
     except InputError as error:
-        raise InputError(f"{source}: {error}") from error
+        said = str(error)
+        raise InputError(said if said.startswith(source) else f"{source}: {said}") from error
 
 
-def read(path: str | os.PathLike[str]) -> RunConfig:
+def read(path: str | os.PathLike[str], *, trust: bool = False) -> RunConfig:
     """The config of a TOML file.
 
+    Args:
+        path: the file.
+        trust: whether code that it names may run: a loss in a Python file or module.
+
     Raises:
-        InputError: when it is missing, not TOML, or not a config.
+        InputError: when it is missing, not TOML, not a config, or names code without trust.
+    """
+    shown = os.fspath(path)
+    config = from_table(read_table(path), shown, folder=Path(shown).parent, trust=trust)
+    loss_file.announce(_source(config.variant), shown)
+    return config
+
+
+def read_table(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The plain values of a TOML file.
+
+    Raises:
+        InputError: when it is missing or not TOML.
     """
     shown = os.fspath(path)
     try:
-        table = tomllib.loads(Path(shown).read_text(encoding="utf-8"))
+        return tomllib.loads(Path(shown).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"no file {shown!r}; allowed: a config.toml that a run wrote") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{shown!r} cannot be read: {str(error).splitlines()[0]}") from error
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{shown!r} is no TOML: {str(error).splitlines()[0]}") from error
-    return from_table(table, shown)
+        raise InputError(f"{shown!r} is not TOML: {str(error).splitlines()[0]}") from error
+    except RecursionError:
+        raise InputError(f"{shown!r} is not a config: its values are nested too deeply") from None
 
 
 def toml(table: Mapping[str, Any]) -> str:
@@ -319,7 +351,12 @@ def _name(table: dict[str, Any], which: str) -> str:
     return str(table.pop("name"))
 
 
-def _parametric(cls: Any, given: Mapping[str, Any], what: str) -> Any:
+def from_settings(cls: Any, given: Mapping[str, Any], what: str) -> Any:
+    """A record such as :class:`TrainingConfig` from values that are checked first; ``what`` names it in messages.
+
+    Raises:
+        InputError: for an unknown name or a value that is not allowed.
+    """
     known = parameters(cls)
     for key in given:
         if key not in known:
@@ -345,6 +382,13 @@ def _rule(table: Any) -> Rule:
     return rule(name, **{k: _rule(x) if isinstance(x, Mapping) else x for k, x in given.items()})
 
 
+def _variant_table(losses: Variant) -> dict[str, Any]:
+    spec = _source(losses)
+    file = loss_file.file_of(spec)
+    known = {} if file is None else {"sha256": loss_file.sha256(file)}
+    return {"name": spec, **known, **_set(losses.hyperparameters)}
+
+
 def _source(losses: Variant) -> str:
     """The words that name a variant's class, also in another process."""
     cls = type(losses)
@@ -363,4 +407,15 @@ def _source(losses: Variant) -> str:
     return f"{cls.__module__}:{name}" if getattr(module, "__spec__", None) else name
 
 
-__all__ = ["Alarms", "RunConfig", "TrainingConfig", "configure", "default_rule", "from_table", "read", "toml"]
+__all__ = [
+    "Alarms",
+    "RunConfig",
+    "TrainingConfig",
+    "configure",
+    "default_rule",
+    "from_settings",
+    "from_table",
+    "read",
+    "read_table",
+    "toml",
+]

@@ -1,6 +1,6 @@
 """What is watched: numbers that tell how a run goes, from the players and samples alone.
 
-Every monitor is a function of arrays; :func:`look` puts together those that a problem has a meaning for.
+Every monitor is a function of arrays; :func:`scalars` puts together those that a problem has a meaning for.
 """
 
 from __future__ import annotations
@@ -193,14 +193,14 @@ def singular_values(players: Players, count: int = 3) -> dict[str, list[float]]:
     return found
 
 
-def look(setup: TrainingSetup, state: TrainState, generator: Any) -> dict[str, float]:
+def scalars(setup: TrainingSetup, state: TrainState, generator: Any) -> dict[str, float]:
     """The scalars of one state, and of samples of ``generator`` (the generator, or one of its averages).
 
     Losses and mean logits on a minibatch; ``margin``: the least real logit less the largest fake one; norms of both
     players; mean |grad D| at real and fake samples; distance (sliced Wasserstein) and MMD of samples to the data;
     on mixtures the modes covered and the share of samples near one.
     """
-    values, pair = _look(setup, state, generator)
+    values, pair = _scalars(setup, state, generator)
     found = {n: float(x) for n, x in values.items()}
     if pair is None or not all(np.all(np.isfinite(x)) for x in pair):
         return found
@@ -214,7 +214,7 @@ def look(setup: TrainingSetup, state: TrainState, generator: Any) -> dict[str, f
 
 
 @eqx.filter_jit
-def _look(
+def _scalars(
     setup: TrainingSetup, state: TrainState, generator: Any
 ) -> tuple[dict[str, Array], tuple[Array, Array] | None]:
     on: MinibatchGame = game_of(setup, state.seed, _LOOKING, state.past, state.step).at(state.step)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,20 @@ import jax
 import numpy as np
 
 from ..errors import InputError
+from ..files import folder as writable
 from ..files import replacing
+from . import loss_file
+from .config import toml
+from .run_lock import LOCK, locked
 from .trainer import TrainState
 
 CONFIG, METRICS, RESULT = "config.toml", "metrics.jsonl", "result.json"
 SCHEMA = "diracgan.train/1"
+_PARTS = ("", "samples", "checkpoints")
+# what diracgan.files leaves of a process that is killed: .NAME-xxxxxxxxxxxx.SUFFIX
+_TEMPORARY = re.compile(
+    r"\.(config|metrics|result|loss|last|best|probe|\d{8,})-[0-9a-f]{12}(\.(toml|jsonl|json|py|eqx|png))?"
+)
 
 
 class RunFolder:
@@ -30,7 +41,7 @@ class RunFolder:
             f.mkdir(exist_ok=True)
         self.board = _board(folder / "tensorboard") if tensorboard else None
 
-    def line(self, line: Mapping[str, Any]) -> None:
+    def append_metrics(self, line: Mapping[str, Any]) -> None:
         """Append one line of metrics."""
         with (self.folder / METRICS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(jsonable(line)) + "\n")
@@ -42,7 +53,7 @@ class RunFolder:
             for name, values in line.get("singular", {}).items():
                 self.board.add_scalar(f"{under}singular/{name}", values[0], line["step"])
 
-    def save(self, name: str, state: TrainState, step: int) -> None:
+    def save_checkpoint(self, name: str, state: TrainState, step: int) -> None:
         """Replace a checkpoint: a line of JSON that says what follows, then every array."""
         with replacing(self.checkpoints / f"{name}.eqx") as temporary, temporary.open("wb") as file:
             header = {"schema": SCHEMA, "step": step, "leaves": _leaves(state)}
@@ -51,7 +62,15 @@ class RunFolder:
             file.flush()
             os.fsync(file.fileno())
 
-    def end(self, record: Mapping[str, Any]) -> None:
+    def step_of(self, name: str) -> int | None:
+        """The step of a checkpoint; None where there is none that can be read."""
+        try:
+            with (self.checkpoints / f"{name}.eqx").open("rb") as file:
+                return int(json.loads(file.readline())["step"])
+        except (OSError, ValueError, RecursionError, LookupError, TypeError):
+            return None
+
+    def write_result(self, record: Mapping[str, Any]) -> None:
         """Write how the run ended."""
         if self.board is not None:
             self.board.close()
@@ -69,19 +88,114 @@ def _board(folder: Path) -> Any:
     return SummaryWriter(str(folder))
 
 
-def lines_until(path: Path, step: int) -> list[dict[str, Any]] | None:
-    """The lines of metrics up to a step; what was written after the checkpoint is written again."""
+@contextlib.contextmanager
+def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Make the folder of a new run, and keep others from writing there while the context lasts.
+
+    Raises:
+        InputError: when it holds anything but what a run that died before it began has left, when another process
+            writes there, or when it cannot be written.
+    """
+    given = os.fspath(path)
+    target = Path(given)
+    with contextlib.suppress(OSError):  # what is wrong is said below
+        target.parent.mkdir(parents=True, exist_ok=True)
+    if target.is_dir():
+        _check_new(target, given)
+    target = writable(path)
+    with locked(target):
+        _check_new(target, given)
+        _remove_temporaries(target)
+        yield target
+
+
+@contextlib.contextmanager
+def begun_folder(target: Path) -> Iterator[None]:
+    """Keep others from writing to the folder of a run, and sweep up what a killed process has left there.
+
+    Raises:
+        InputError: when another process writes there.
+    """
+    with locked(target):
+        _remove_temporaries(target)
+        yield
+
+
+def _check_new(target: Path, given: str) -> None:
+    if (target / CONFIG).exists():
+        raise InputError(
+            f"{given!r} holds a run already; allowed: another folder, or --resume (in Python resume)"
+        )
+    ours = (LOCK, loss_file.COPY)
+    foreign = sorted(
+        p.name for p in target.iterdir() if p.name not in ours and not _TEMPORARY.fullmatch(p.name)
+    )
+    if foreign:
+        raise InputError(
+            f"{given!r} is not a run's folder and not empty: it holds {foreign[0]!r}; allowed: a new or an empty folder"
+        )
+
+
+def _remove_temporaries(target: Path) -> None:
+    for part in _PARTS:
+        folder = target / part
+        for file in folder.iterdir() if folder.is_dir() else ():
+            if _TEMPORARY.fullmatch(file.name):
+                file.unlink(missing_ok=True)
+
+
+def write(path: Path, text: str) -> None:
+    """Replace a file of text, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_config(target: Path, table: Mapping[str, Any]) -> None:
+    """Replace a run's config, after a copy of a user's loss has been put beside it."""
+    file, copy = loss_file.file_of(table["variant"]["name"]), target / loss_file.COPY
+    if file is not None and file.is_file() and not copy.exists():
+        with replacing(copy) as temporary:
+            temporary.write_bytes(file.read_bytes())
+    write(target / CONFIG, toml(table))
+
+
+def keep_metrics(target: Path, lines: list[dict[str, Any]]) -> None:
+    """Replace the metrics by these lines: what was written after the checkpoint is written again."""
+    write(target / METRICS, "".join(json.dumps(jsonable(m)) + "\n" for m in lines))
+
+
+def lines_until(path: Path, step: int) -> list[dict[str, Any]]:
+    """The lines of metrics up to a step, and none from a line on whose writing was cut short.
+
+    Raises:
+        InputError: for a line that is not one of a run's metrics.
+    """
+    found: list[dict[str, Any]] = []
     if not path.is_file():
-        return None
-    found = []
-    for text in path.read_text(encoding="utf-8").splitlines():
+        return found
+    for number, text in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
         try:
             line = json.loads(text)
         except json.JSONDecodeError:
             break  # the writer was stopped in the middle of it
+        except RecursionError:
+            line = None
+        if not isinstance(line, dict) or not isinstance(line.get("step"), int):
+            raise InputError(
+                f"line {number} of {str(path)!r} has no step; allowed: lines of metrics that a run has written"
+            )
         if line["step"] <= step:
             found.append({n: float("nan") if x is None else x for n, x in line.items()})
     return found
+
+
+def ended(target: Path) -> tuple[str, str] | None:
+    """How a run ended, its result and a sentence; None of one that goes on, or was stopped."""
+    try:
+        record = json.loads((target / RESULT).read_text(encoding="utf-8"))
+        return str(record["result"]), str(record["text"])
+    except (OSError, ValueError, RecursionError, LookupError, TypeError):
+        return None
 
 
 def restore(file: Path, like: TrainState) -> tuple[TrainState, int]:
@@ -103,7 +217,7 @@ def restore(file: Path, like: TrainState) -> tuple[TrainState, int]:
         raise
     except Exception as error:  # numpy's reader raises whatever the bytes happen to be taken for
         raise InputError(
-            f"{str(file)!r} is no checkpoint, or damaged: {str(error).splitlines()[0]}"
+            f"{str(file)!r} is not a checkpoint, or damaged: {str(error).splitlines()[0]}"
         ) from error
 
 

@@ -181,9 +181,25 @@ def test_a_users_variant_trains_and_its_config_finds_it(folder, cli):
     code, out, err = cli("train", "points8", "-v", "mine.py:mine:k=2", "--l2", 0.1, *short, "--out", "a")
     assert code == 0, err
     assert "mine(k=2) + l2=0.1" in out
-    code, _, err = cli("train", "--config", "a/config.toml", "--out", "b")
+    assert (folder / "a/loss.py").read_bytes() == (folder / "mine.py").read_bytes()
+    for words in (["--config", "a/config.toml", "--out", "b"], ["--resume", "--out", "a"]):
+        code, _, err = cli("train", *words)
+        assert (code, err.count("\n")) == (2, 1)
+        assert "runs the code of 'mine.py'; allowed: --trust" in err.replace(str(folder) + os.sep, "")
+    assert not (folder / "b").exists()
+    with pytest.raises(InputError, match="trust=True"):
+        load_run("a")
+    code, _, err = cli("train", "--config", "a/config.toml", "--out", "b", "--trust")
     assert code == 0, err
     assert (folder / "a/metrics.jsonl").read_bytes() == (folder / "b/metrics.jsonl").read_bytes()
+    (folder / "mine.py").write_text("raise SystemExit('other code')\n")
+    from diracgan.variants.registry import _REGISTRY
+
+    del _REGISTRY["mine"]  # as in another process
+    assert resume("a", trust=True).result == "ok"  # by the copy, which is what the run was made with
+    (folder / "a/loss.py").write_text("raise SystemExit('other code')\n")
+    with pytest.raises(InputError, match=r"neither .*mine\.py' nor loss\.py beside it has the SHA-256"):
+        load_run("a", trust=True)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +218,7 @@ def test_a_users_variant_trains_and_its_config_finds_it(folder, cli):
         (["train", "--resume", "--out", "nothing"], "no file"),
         (["train", "--config", "bad.toml"], "did you mean 'steps'?"),
         (["train", "--config", "deep.toml"], "did you mean 'width'?"),
-        (["train", "--config", "broken.toml"], "is no TOML"),
+        (["train", "--config", "broken.toml"], "is not TOML"),
         (["train", "ring8", "--config", "deep.toml"], "does not go with --config"),
         (["train", "idx:nothing.gz"], "no file"),
         (["train", "dirac", "--trick", "feature-matching"], "needs a critic with features"),
@@ -230,7 +246,7 @@ def test_a_checkpoint_of_another_network(folder, cli):
     (folder / "a/checkpoints/last.eqx").write_bytes((folder / "a/checkpoints/last.eqx").read_bytes()[:-40])
     code, _, err = cli("train", "--resume", "--out", "a", "--steps", 4)
     assert (code, err.count("\n")) == (2, 1)
-    assert "is no checkpoint, or damaged" in err
+    assert "is not a checkpoint, or damaged" in err
     code, _, err = cli("train", "ring8", "--out", "a")
     assert "holds a run already" in err
 
@@ -245,7 +261,7 @@ def test_what_is_unwise_is_said(cli):
 
 
 def test_plans_refuse_what_does_not_fit():
-    with pytest.raises(InputError, match="is no rule"):
+    with pytest.raises(InputError, match="is not a rule"):
         config.configure("ns", "ring8", rule_=3)
     with pytest.raises(InputError, match="no width|width = 0"):
         config.configure("ns", "ring8", networks={"width": 0})

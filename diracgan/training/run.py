@@ -1,0 +1,102 @@
+"""A run that was made: its players, its metrics, samples of its generator."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from ..errors import integer, unknown
+from ..game import Players
+from . import metrics
+from .build import arithmetic, generators, start
+from .config import RunConfig
+from .games import MinibatchGame
+from .games import game as one_game
+from .trainer import TrainingSetup, TrainState, unstack
+
+
+@dataclasses.dataclass
+class Run:
+    """A run that was made: its players, its metrics and how it ended.
+
+    Attributes:
+        config: what it was made from.
+        setup: the same, ready to go on.
+        state: the state after the last iteration.
+        metrics: the lines of metrics; with several seeds each names its own.
+        result: ``"ok"`` or the name of the alarm that stopped it.
+        text: how it ended, in words.
+        folder: where it is kept, or None.
+    """
+
+    config: RunConfig
+    setup: TrainingSetup
+    state: TrainState
+    metrics: list[dict[str, Any]]
+    result: str = "ok"
+    text: str = ""
+    folder: Path | None = None
+
+    @property
+    def players(self) -> Players:
+        """The networks at the end; with several seeds stacked along a first axis."""
+        return self.state.inner.players
+
+    @property
+    def steps(self) -> int:
+        """Iterations made."""
+        return int(np.max(np.asarray(self.state.step)))
+
+    def generate(
+        self,
+        count: int,
+        seed: int = 0,
+        *,
+        average: float | str | None = None,
+        truncation: float | None = None,
+        dropout: bool = False,
+    ) -> np.ndarray:
+        """Samples of the generator (of the first seed), (count, *shape).
+
+        Args:
+            count: how many.
+            seed: of z.
+            average: decay of a kept average, ``"rule"`` for the rule's, ``"mean"`` for the plain one; None: none.
+            truncation: entries of z beyond this are drawn again; None for the run's own setting.
+            dropout: whether the generator's activations are dropped at generation too.
+
+        With labels, sample i is of class i modulo the number of classes.
+
+        Raises:
+            InputError: for an average that was not kept.
+        """
+        with arithmetic(self.config):
+            kept = generators(self.setup, unstack(self.state, 0))
+            name = "raw" if average is None else str(average)
+            if name not in kept:
+                raise unknown("average", name, kept)
+            limit = self.config.training.truncation if truncation is None else truncation
+            key, many = jax.random.key(seed), integer("count", count, low=1)
+            return np.asarray(metrics.sample(self.setup, kept[name], key, many, limit, dropout)[0])
+
+    def path(self, points: int = 21) -> dict[str, list[float]]:
+        """Path angle and path norm from the first seed's start to where it is now: :func:`monitors.path`."""
+        with arithmetic(self.config):
+            begun = unstack(start(self.config)[1], 0).inner.players
+            return metrics.path(
+                self.setup, begun, unstack(self.state, 0).inner.players, self.config.training.seed, points
+            )
+
+    def game(self, count: int = 0, seed: int = 0) -> MinibatchGame:
+        """The game of one large batch of the run's problem: its field, without randomness."""
+        s = self.setup
+        with arithmetic(self.config):
+            made = one_game(
+                s.variant, s.problem, jax.random.key(seed), count=count, conditional=s.conditional
+            )
+            more = {"tricks": s.tricks, "classifier": s.classifier, "past": self.state.past}
+            return dataclasses.replace(made, key=jax.random.key(seed), step=self.state.step, **more)

@@ -1,0 +1,237 @@
+"""A run's folder: one writer, no reader that writes, and no moment at which a kill loses anything."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from diracgan.errors import InputError
+from diracgan.training import load_run, resume, train
+from diracgan.training.run_folder import lines_until
+from diracgan.training.run_lock import LOCK, locked
+
+SMALL = {"networks": {"width": 4}, "batch": 8, "log_every": 1, "save_every": 2, "sample_every": 2}
+
+
+class Killed(BaseException):
+    """The process is dead."""
+
+
+class Death:
+    """Stops everything that touches the disk under a folder from the ``after``-th operation on, as a kill does."""
+
+    def __init__(self) -> None:
+        self.folder, self.left, self.seen = "", -1, 0
+        sys.addaudithook(self)
+
+    def __call__(self, event: str, args: tuple) -> None:
+        if not self.folder or event not in ("open", "os.rename", "os.mkdir", "os.remove", "os.truncate"):
+            return
+        if event == "open" and not (args[2] or 0) & (os.O_WRONLY | os.O_RDWR):
+            return
+        if not isinstance(args[0], (str, os.PathLike)) or not os.fspath(args[0]).startswith(self.folder):
+            return
+        self.seen += 1
+        if self.seen > self.left >= 0:
+            raise Killed
+
+    def within(self, folder: Path, after: int):
+        self.folder, self.left, self.seen = str(folder), after, 0
+
+
+DEATH = Death()
+
+
+def go_on(out: Path, steps: int = 4) -> None:
+    """What a person does after a kill: go on where there is a run, else begin it."""
+    if (out / "config.toml").exists():
+        resume(out)
+    else:
+        train("ns", "points8", steps=steps, out=out, **SMALL)
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    """Every file, without how long it took."""
+    return {str(p.relative_to(out)): p.read_bytes() for p in sorted(out.rglob("*")) if p.is_file()} | {
+        "result.json": b""
+    }
+
+
+def test_a_kill_before_any_operation_on_the_disk_loses_nothing(folder):
+    whole = folder.resolve() / "whole"
+    DEATH.within(whole, -1)
+    train("ns", "points8", steps=4, out=whole, **SMALL)
+    operations, DEATH.folder = DEATH.seen, ""
+    assert operations > 30
+    for after in range(0, operations, 5):
+        out = folder.resolve() / f"killed-{after}"
+        DEATH.within(out, after)
+        with pytest.raises(Killed):
+            train("ns", "points8", steps=4, out=out, **SMALL)
+        DEATH.folder = ""
+        lines = out / "metrics.jsonl"
+        if after % 2 and lines.exists():
+            with lines.open("a") as file:
+                file.write('{"step": 1, "loss')  # a line on whose writing it died
+        go_on(out)
+        assert contents(out) == contents(whole), after
+
+
+@pytest.mark.slow
+def test_a_kill_while_going_on_loses_nothing(folder):
+    whole, random_ = folder.resolve() / "whole", random.Random(0)
+    train("ns", "points8", steps=6, out=whole, **SMALL)
+    for k in range(20):
+        out = folder.resolve() / f"killed-{k}"
+        for _ in range(3):
+            DEATH.within(out, random_.randrange(60))
+            with contextlib.suppress(Killed):
+                go_on(out, 6)
+            DEATH.folder = ""
+        go_on(out, 6)
+        assert contents(out) == contents(whole), k
+
+
+@pytest.mark.slow
+def test_killed_by_a_signal_at_random_points(folder):
+    words = [
+        sys.executable,
+        "-m",
+        "diracgan",
+        "train",
+        "points8",
+        "--width",
+        "4",
+        "--batch",
+        "8",
+        "--steps",
+        "400",
+    ]
+    words += ["--log-every", "20", "--save-every", "20", "--sample-every", "20", "--out"]
+    how = {"networks": {"width": 4}, "batch": 8, "log_every": 20, "save_every": 20, "sample_every": 20}
+    whole, random_ = folder / "whole", random.Random(1)
+    train("ns", "points8", steps=400, out=whole, **how)
+    for k in range(20):
+        out = folder / f"killed-{k}"
+        child = subprocess.Popen([*words, str(out)], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        while child.poll() is None and not (out / "samples").exists():
+            time.sleep(0.005)
+        time.sleep(random_.expovariate(4.0))
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        if not (out / "result.json").exists():
+            resume(out)
+        assert contents(out) == contents(whole), k
+
+
+def test_a_reader_changes_nothing(folder):
+    train("ns", "points8", steps=4, out="a", **SMALL)
+    out = folder / "a"
+    with (out / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 5, "loss_d": 1.0}\n')  # the run goes on, beyond its last checkpoint
+    before = contents(out)
+    run = load_run("a")
+    assert [m["step"] for m in run.metrics] == [0, 1, 2, 3, 4]
+    assert contents(out) == before
+    with locked(out):
+        load_run("a")
+
+
+def test_one_writer_at_a_time(folder):
+    out = folder / "deep" / "er" / "a"
+    train("ns", "points8", steps=2, out=out, **SMALL)  # makes its folder with those above it
+    assert not (out / LOCK).exists()
+    with locked(out):
+        assert json.loads((out / LOCK).read_text()).keys() == {"pid", "host", "process_start", "since"}
+        with pytest.raises(
+            InputError, match=f"is being written by process {os.getpid()} on {platform.node()}"
+        ):
+            resume(out, steps=4)
+    (out / LOCK).write_text(
+        json.dumps({"pid": 1 << 22, "host": platform.node()})
+    )  # no process has this number
+    assert resume(out, steps=4).steps == 4
+    (folder / "new").mkdir()
+    with locked(folder / "new"), pytest.raises(InputError, match="is being written"):
+        train("ns", "points8", steps=2, out="new", **SMALL)
+
+
+def test_without_locks_of_the_file_system_the_owner_decides(folder, monkeypatch):
+    from diracgan.training import run_lock
+
+    monkeypatch.setattr(run_lock, "_hold", lambda handle: False)
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    own = {"host": platform.node(), "process_start": run_lock._process_start(os.getpid())}
+    for owner, kept in (
+        (own | {"pid": os.getpid()}, True),
+        (own | {"pid": dead.pid}, False),
+        (own | {"pid": os.getpid(), "process_start": "1"}, False),  # the number is another process's now
+        (own | {"pid": dead.pid, "host": "elsewhere"}, True),
+    ):
+        (folder / LOCK).write_text(json.dumps(owner))
+        if kept:
+            with pytest.raises(InputError, match="is being written"), locked(folder):
+                pass
+            (folder / LOCK).unlink()
+        else:
+            with locked(folder):
+                assert json.loads((folder / LOCK).read_text())["pid"] == os.getpid()
+
+
+def test_a_folder_of_something_else_is_left_alone(folder, cli):
+    out = folder / "theirs"
+    out.mkdir()
+    (out / "metrics.jsonl").write_text('{"epoch": 1}\n')
+    before = contents(out)
+    for words in (["points8", "--steps", "2"], ["--resume"]):
+        code, _, err = cli("train", *words, "--out", out)
+        assert (code, err.count("\n")) == (2, 1)
+    with pytest.raises(InputError, match=r"not empty: it holds 'metrics\.jsonl'"):
+        train("ns", "points8", steps=2, out=out)
+    assert contents(out) == before
+
+
+@pytest.mark.parametrize("line", ['{"epoch": 1}', "[]", "[" * 100_000 + "]" * 100_000, '{"step": null}'])
+def test_metrics_that_no_run_has_written(folder, line):
+    (folder / "metrics.jsonl").write_text('{"step": 0}\n' + line + "\n")
+    with pytest.raises(InputError, match="line 2 of .* has no step") as told:
+        lines_until(folder / "metrics.jsonl", 5)
+    assert "\n" not in str(told.value)
+
+
+def test_a_config_nested_too_deeply_is_one_line(folder, cli):
+    (folder / "deep.toml").write_text("steps = " + "[" * 100_000 + "]" * 100_000 + "\n")
+    code, _, err = cli("train", "--config", "deep.toml")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "nested too deeply" in err
+
+
+@pytest.mark.parametrize("name", ["pathlib:Path", "evil.py:loss", "./evil:loss"])
+def test_code_that_a_config_names_runs_on_trust_alone(folder, cli, name):
+    for file in ("evil.py", "evil"):
+        (folder / file).write_text("import pathlib; pathlib.Path('ran').touch()\n")
+    (folder / "c.toml").write_text(f'steps = 1\n[variant]\nname = "{name}"\n')
+    code, _, err = cli("train", "--config", "c.toml")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "--trust" in err
+    assert not (folder / "ran").exists()
+
+
+def test_the_rate_leaves_out_what_compiles(folder):
+    run = train("ns", "points8", steps=8, out="a", **SMALL)
+    record = json.loads((folder / "a/result.json").read_text())
+    assert 8 / record["seconds"] < record["steps_per_second"]
+    assert np.all([np.all(np.isfinite(x)) for x in jax.tree.leaves(run.players)])
