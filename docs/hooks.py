@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import re
 from pathlib import Path
@@ -140,12 +139,9 @@ def commands_page() -> str:
 
 def options_of(name: str) -> tuple[str, list[tuple[str, str, str]]]:
     """A command's help, and for each of its parameters: how it is written, what it takes, what it does."""
-    import typer
+    from diracgan.cli.app import load
 
-    module = importlib.import_module(f"diracgan.cli.{name.replace('-', '_')}")
-    app = typer.Typer(add_completion=False)
-    app.command(name)(module.command)
-    command = typer.main.get_command(app)
+    command = load(name)
     rows = []
     for p in command.params:
         written = p.opts if p.param_type_name == "option" else [p.metavar or (p.name or "").upper()]
@@ -155,7 +151,7 @@ def options_of(name: str) -> tuple[str, list[tuple[str, str, str]]]:
             else (p.metavar or p.type.name)
         )
         rows.append((", ".join(written), takes, " ".join((getattr(p, "help", "") or "").split())))
-    return inspect.cleandoc(module.command.__doc__ or ""), rows
+    return inspect.cleandoc(command.help or ""), rows
 
 
 def _command(name: str) -> list[str]:

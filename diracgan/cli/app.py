@@ -1,29 +1,31 @@
 """``diracgan``: the list of commands, and what every command does with an error.
 
-To add a command, write ``cli/<name>.py`` with a function ``command`` and add its name to
-:data:`COMMANDS`. Its module is imported when the command is called or help is asked for, so it imports what
-is heavy inside the function.
+To add a command, write ``cli/<name>.py`` with a function ``command`` (see :mod:`diracgan.cli.layer`) and add its name
+to :data:`COMMANDS`. Its module is imported when the command is called or help is asked for, so it imports what is heavy
+inside the function.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import os
 import platform
 import re
-import signal
 import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
-from ..errors import InputError, one_line, unknown
+from ..errors import unknown
+from . import signals
+from .failures import explain
+from .layer import typer_function
 
 COMMANDS = (
     "list",
@@ -58,10 +60,20 @@ class _Commands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             raise unknown("command", cmd_name, COMMANDS)
-        module = importlib.import_module(f"diracgan.cli.{cmd_name.replace('-', '_')}")
-        app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
-        app.command(cmd_name)(module.command)
-        return typer.main.get_command(app)
+        return load(cmd_name)
+
+
+def load(name: str) -> Any:
+    """The command ``name`` with its options, as typer reads it.
+
+    Example:
+        >>> "--variant" in [o for p in load("plot").params for o in p.opts]
+        True
+    """
+    module = importlib.import_module(f"diracgan.cli.{name.replace('-', '_')}")
+    app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
+    app.command(name)(typer_function(name, module.command))
+    return typer.main.get_command(app)
 
 
 def _version(wanted: bool) -> None:
@@ -84,14 +96,15 @@ def _root(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0 done, 1 a gate failed, 2 bad usage or input.
+    """Run one command and return its exit code.
 
     Args:
         argv: the words after ``diracgan``; those of this process by default.
 
     Returns:
-        The exit code; 130 after Ctrl-C, 141 when the reader of the output has gone. Bad input prints one line
-        on standard error, without a traceback (the variable ``DIRACGAN_TRACEBACK=1`` asks for it).
+        0 done, 1 a gate failed (or a bug of ours), 2 bad usage or input; 130 after Ctrl-C, 143 after SIGTERM, 141 when
+        the reader of the output has gone. Whatever goes wrong prints one line on standard error, without a traceback
+        (the variable ``DIRACGAN_TRACEBACK=1`` asks for it).
 
     Example:
         >>> from diracgan.cli.app import main
@@ -100,36 +113,60 @@ def main(argv: Sequence[str] | None = None) -> int:
         0
     """
     words = list(sys.argv[1:] if argv is None else argv) or ["--help"]
-    app = typer.Typer(cls=_Commands, add_completion=False, rich_markup_mode="markdown")
-    app.callback()(_root)
     try:
-        with warnings.catch_warnings():
-            if not sys.warnoptions:
-                warnings.simplefilter("ignore")  # standard error is for what the command itself has to say
-            group = typer.main.get_group(app)
-            with group.make_context("diracgan", words) as context:
-                group.invoke(context)
+        code = _run(words)
         sys.stdout.flush()
-    except typer.Exit as end:
-        return _flushed(end.exit_code)
+        return code
     except _UsageError as error:
-        return _fail(_usage(error, words))
-    except InputError as error:
-        return _fail(_where(error.__cause__) + str(error), error)
+        return _fail(_usage(error, words), 2)
     except KeyboardInterrupt:
-        return _fail("interrupted", code=130)
+        return signals.say(2)
+    except signals.Terminated:
+        return signals.say(15)
     except BrokenPipeError:
-        # Python would complain once more when it flushes at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 141
     except Exception as error:
-        return _fail(_where(error) + one_line(error), error)
+        if os.environ.get("DIRACGAN_TRACEBACK") == "1":
+            import traceback
+
+            traceback.print_exception(error)
+        line, code = explain(error)
+        try:
+            sys.stdout.flush()
+        except OSError:  # what could not be printed is what failed
+            _drop_output()
+        return _fail(line, code)
+
+
+def _run(words: list[str]) -> int:
+    app = typer.Typer(cls=_Commands, add_completion=False, rich_markup_mode="markdown")
+    app.callback()(_root)
+    with warnings.catch_warnings():
+        if not sys.warnoptions:
+            warnings.simplefilter("ignore")  # standard error is for what the command itself has to say
+        group = typer.main.get_group(app)
+        try:
+            with group.make_context("diracgan", words) as context:
+                group.invoke(context)
+        except typer.Exit as end:
+            return end.exit_code
     return 0
+
+
+def _drop_output() -> None:
+    """Send what is left to nowhere: Python would complain once more when it flushes at exit."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def entry() -> NoReturn:
     """Run the command line of this process and exit: what the console script calls."""
-    signal.signal(signal.SIGTERM, _terminated)
+    if sys.stderr is None:  # it was closed by whoever called
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    if sys.stdout is None:
+        sys.exit(_fail("standard output is closed; allowed: a terminal, a file or a pipe", 2))
+    signals.answer_at_once()
     # Imports make no garbage: looking for it after every 700 objects takes a tenth of a plot, and once more at the
     # end another tenth.
     gc.set_threshold(100_000)
@@ -158,21 +195,7 @@ def _remember_compilations() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
-def _terminated(number: int, frame: FrameType | None) -> NoReturn:
-    """Leave through the ordinary way out, so that temporary files are removed."""
-    sys.exit(128 + number)
-
-
-def _flushed(code: int) -> int:
-    sys.stdout.flush()
-    return code
-
-
-def _fail(message: str, error: BaseException | None = None, code: int = 2) -> int:
-    if error is not None and os.environ.get("DIRACGAN_TRACEBACK") == "1":
-        import traceback
-
-        traceback.print_exception(error)
+def _fail(message: str, code: int) -> int:
     print("diracgan: " + " ".join(message.split()), file=sys.stderr)
     return code
 
@@ -206,19 +229,3 @@ def _given(param: Any, words: Sequence[str]) -> str | None:
         if name in names and (equals or i + 1 < len(words)):
             return f"{name} = {value if equals else words[i + 1]!r}"
     return None
-
-
-def _where(error: BaseException | None) -> str:
-    """The place in the user's own file, if the error passed through the run of one."""
-    users = {
-        getattr(m, "__file__", None) for n, m in list(sys.modules.items()) if n.startswith("_diracgan_user_")
-    }
-    place, trace = "", error.__traceback__ if error is not None else None
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        if (
-            file := code.co_filename
-        ) in users and code.co_name != "<module>":  # importing says its line itself
-            place = f"{os.path.relpath(file)}, line {trace.tb_lineno}: "
-        trace = trace.tb_next
-    return place

@@ -2,58 +2,47 @@
 
 from __future__ import annotations
 
-import sys
+from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from .layer import Answer, endings, option, output, picture, tell, written
 
-from .options import choice, output
-
-FORMATS = ("markdown", "json")
 _SUFFIXES = {".md": "markdown", ".json": "json"}
 
 
 def command(
     tier: Annotated[
         str,
-        typer.Option("--tier", metavar="ci|standard|full", help="How much: 2 minutes, 15, or a GPU's time."),
+        option(
+            "--tier", "How much: 2 minutes, 15, or a GPU's time; ci by default.", metavar="ci|standard|full"
+        ),
     ] = "ci",
-    seed0: Annotated[
-        int, typer.Option("--seed0", metavar="N", help="The first seed; all others follow it.")
-    ] = 0,
+    seed0: Annotated[int, option("--seed0", "The first seed; all others follow it.", metavar="N")] = 0,
     width: Annotated[
-        int | None,
-        typer.Option("--width", metavar="W", help="Units of a hidden layer.", show_default="the tier's"),
+        int | None, option("--width", "Units of a hidden layer; the tier's by default.", metavar="W")
     ] = None,
     variant: Annotated[
         list[str] | None,
-        typer.Option(
-            "--variant",
-            "-v",
+        option(
+            "--variant -v",
+            "NAME[:k=v,...], PATH.py:NAME[:k=v,...]; repeatable. The protocol's by default.",
             metavar="NAME",
-            help="NAME[:k=v,...], PATH.py:NAME[:k=v,...]; repeatable. The protocol's by default.",
-            show_default=False,
         ),
     ] = None,
     format: Annotated[
-        str | None,
-        typer.Option("--format", metavar="|".join(FORMATS), help="How it is shown.", show_default="markdown"),
+        str | None, option("--format", "How it is shown; markdown by default.", choices=("markdown", "json"))
     ] = None,
     junit: Annotated[
-        str | None,
-        typer.Option("--junit", metavar="FILE.xml", help="Write JUnit XML too.", show_default=False),
+        str | None, written("--junit", "Write JUnit XML too.", "FILE.xml", endings(".xml"))
     ] = None,
-    out: Annotated[str | None, output("Write here and not on the screen: .md or .json.")] = None,
+    out: Annotated[
+        str | None, output("Write here and not on the screen: .md or .json.", endings(*_SUFFIXES))
+    ] = None,
     figure: Annotated[
         str | None,
-        typer.Option(
-            "--figure",
-            metavar="FILE",
-            help="Predicted against measured eigenvalues: .png, .pdf or .svg.",
-            show_default=False,
-        ),
+        written("--figure", "Predicted against measured eigenvalues: .png, .pdf or .svg.", "FILE", picture),
     ] = None,
-) -> None:
+) -> Answer:
     """Hold predictions against real networks: linear theory near equilibrium, the toy, training from scratch.
 
     The three claims are never mixed. Exits with 1 below a threshold of the committed protocol, or when a control that
@@ -61,37 +50,23 @@ def command(
 
     Example: diracgan compare --tier ci --seed0 100 --junit compare.xml --figure compare.png
     """
-    from ..files import destination
-
-    style = choice("format", format, FORMATS) if format is not None else _style(out)
-    _ = out and destination(out, _SUFFIXES), junit and destination(junit, [".xml"])
-    _ = figure and destination(figure, [".png", ".pdf", ".svg"])
     from ..variants import parse
 
     chosen = [parse(v) for v in variant] if variant else None
 
     from ..comparison import compare
 
-    def tell(word: str) -> None:
-        print(f"diracgan: {word}", file=sys.stderr, flush=True)
-
     found = compare(tier, seed0, width, chosen, done=tell)
-    _publish(found.as_dict(), style, out, junit, figure)
-    if not found.passed:
-        for check in (x for x in found.gate["checks"] if not x["passed"]):
-            print(f"diracgan: {check['name']}: {check['text']}", file=sys.stderr)
-        raise typer.Exit(1)
-
-
-def _style(out: str | None) -> str:
-    from pathlib import Path
-
-    return "markdown" if out is None else _SUFFIXES.get(Path(out).suffix.lower(), "markdown")
+    style = format or ("markdown" if out is None else _SUFFIXES[Path(out).suffix.lower()])
+    said = _publish(found.as_dict(), style, out, junit, figure)
+    failed = [f"{x['name']}: {x['text']}" for x in found.gate["checks"] if not x["passed"]]
+    return Answer(None, said, failed, code=0 if found.passed else 1)
 
 
 def _publish(
     found: dict[str, Any], style: str, out: str | None, junit: str | None, figure: str | None
-) -> None:
+) -> list[str]:
+    """Write what was asked for; what is left is to be printed."""
     from ..files import replacing
     from ..reporting import comparison as words
     from ..reporting import dumps
@@ -99,17 +74,16 @@ def _publish(
 
     doc = plain(found)
     text = dumps(words.COMPARISON, doc) + "\n" if style == "json" else words.as_markdown(doc)
-    if out is None:
-        print(text.rstrip("\n"))
-    else:
-        with replacing(out) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-        print(f"written to {out}", file=sys.stderr)
-    if junit is not None:
-        with replacing(junit) as temporary:
-            temporary.write_text(words.junit(doc), encoding="utf-8")
+    for path, content in ((out, text), (junit, words.junit(doc))):
+        if path is not None:
+            with replacing(path) as temporary:
+                temporary.write_text(content, encoding="utf-8")
     if figure is not None:
         from ..plotting.agreement import figure as draw
         from ..plotting.saving import save
 
         save(draw(found), figure)
+    if out is not None:
+        tell(f"written to {out}")
+        return []
+    return [text.rstrip("\n")]

@@ -2,92 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
-import typer
-
 from ..errors import InputError
-from .options import (
-    TEXT_OR_JSON,
-    FlowOptions,
-    Format,
-    NoiseOptions,
-    RateOptions,
-    RuleOptions,
-    StartOptions,
-    StepOptions,
-    choice,
-    motion,
-    output,
-    takes,
-)
+from .layer import Answer, Table, argument, option, output, picture
+from .options import MotionOptions
 
 
-@takes(StartOptions, FlowOptions, StepOptions, RateOptions, RuleOptions, NoiseOptions)
 def command(
-    start: StartOptions,
-    flow: FlowOptions,
-    steps: StepOptions,
-    rates: RateOptions,
-    rule: RuleOptions,
-    noise: NoiseOptions,
+    motion: MotionOptions,
     variants: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="NAME...", help="Variants: NAME[:k=v,...], PATH.py:NAME[:k=v,...]; at most 24."
-        ),
+        list[str], argument("NAME...", "Variants: NAME[:k=v,...], PATH.py:NAME[:k=v,...]; at most 24.")
     ],
     effort: Annotated[
-        float, typer.Option("--effort", help="Factor on the budget of each verdict; 1 by default.")
+        float, option("--effort", "Factor on a verdict's budget of field evaluations; 1 by default.")
     ] = 1.0,
-    out: Annotated[str, output("The picture: .png, .pdf or .svg; compare-variants.png by default.")] = (
-        "compare-variants.png"
-    ),
-    format: Format = "text",
-) -> None:
+    out: Annotated[
+        str, output("The picture: .png, .pdf or .svg; compare-variants.png by default.", picture)
+    ] = "compare-variants.png",
+) -> Answer:
     """Draw several variants from one start on one scale, each with its verdict.
 
     Example: diracgan compare-variants ns wgan wgan-gp:c=0 wgan-gp:c=1 gan-qp
     """
-    choice("format", format, TEXT_OR_JSON)
     if len(variants) > 24:
         raise InputError(f"{len(variants)} variants cannot be told apart in one picture; allowed: at most 24")
-    from ..files import destination
     from ..variants import parse
 
-    destination(out, (".png", ".pdf", ".svg"))
-    made = [parse(v) for v in variants]
-    how = motion(flow, steps, rates, rule, noise)
-    if not {"rule", "sde", "solver", "backend"} & how.keys():
-        how["backend"] = "scipy"
+    made, how = [parse(v) for v in variants], motion.drawn()
 
     from ..analysis import verdict
     from ..dynamics import run
     from ..plotting import multiples, save, verdict_words
-    from ..reporting import dumps, show
 
-    place = start.given()
-    judged = {k: how[k] for k in ("rule", "rate_d", "rate_g") if k in how}
-    runs, rows = [], []
-    for v in made:
-        traj = run(v, **place, **how)
-        found = verdict(v, effort=effort, **place, **judged)
-        runs.append((v.label, traj, verdict_words(found)))
-        rows.append((v.label, found))
-    last: Any = runs[0][1]
-    moved = how["rule"].label if "rule" in how else "flow"
-    dim = last["phi"].shape[1]
-    clock = "step" if "rule" in how else "t"
-    end = f"{clock} = {float(last['step' if clock == 'step' else 'time'][-1]):g}"
-    save(
-        multiples(
-            runs, title=f"{len(runs)} variants from one start", below=f"{moved}, d = {dim}, until {end}"
-        ),
-        out,
+    judged = {k: how[k] for k in ("phi0", "theta0", "x0", "dim", "rule", "rate_d", "rate_g") if k in how}
+    runs = [run(v, **how) for v in made]
+    found = [verdict(v, effort=effort, **judged) for v in made]
+    panels = [(v.label, traj, verdict_words(f)) for v, traj, f in zip(made, runs, found, strict=True)]
+    title = f"{len(made)} variants from one start"
+    save(multiples(panels, title=title, below=_below(runs[0], how.get("rule"))), out)
+    names = [v.label for v in made]
+    whole = [{"variant": name, **f.as_dict()} for name, f in zip(names, found, strict=True)]
+    return Answer({"variants": whole, "out": out}, _said(names, found, out))
+
+
+def _below(traj: Any, rule: Any) -> str:
+    """What moved the players, in which dimension, and until when."""
+    clock, name = ("time", "t") if rule is None else ("step", "step")
+    moved = "flow" if rule is None else rule.label
+    return f"{moved}, d = {traj['phi'].shape[1]}, until {name} = {float(traj[clock][-1]):g}"
+
+
+def _said(names: list[str], found: list[Any], out: str) -> Iterator[str | Table]:
+    yield Table(
+        ["variant", "verdict", "in words"], [[n, f.kind, f.text] for n, f in zip(names, found, strict=True)]
     )
-    if format == "json":
-        whole = [{"variant": name, **found.as_dict()} for name, found in rows]
-        print(dumps("diracgan.compare-variants/1", {"variants": whole, "out": out}))
-        return
-    show(["variant", "verdict", "in words"], [[name, f.kind, f.text] for name, f in rows])
-    print(out)
+    yield out

@@ -2,92 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
-import typer
-
-from ..errors import InputError
-from .options import (
-    TEXT_OR_JSON,
-    Format,
-    RateOptions,
-    RuleOptions,
-    StartOptions,
-    VariantOptions,
-    choice,
-    output,
-    takes,
-)
+from .layer import Answer, argument, drawing, option, output
+from .options import GameOptions, headline, only_one
 
 
-@takes(VariantOptions, StartOptions, RateOptions, RuleOptions)
 def command(
-    variant: VariantOptions,
-    start: StartOptions,
-    rates: RateOptions,
-    rule: RuleOptions,
+    game: GameOptions,
     parameter: Annotated[
         str | None,
-        typer.Argument(
-            metavar="PARAMETER",
-            help="What is turned: r1, lam, lr, lr_ratio, beta, n_critic, rate_ratio, ... of the variant or the rule.",
-            show_default=False,
+        argument(
+            "PARAMETER",
+            "What is turned: r1, lam, lr, lr_ratio, beta, n_critic, rate_ratio, ... of the variant or the rule.",
         ),
     ] = None,
-    named: Annotated[
-        str | None,
-        typer.Option("--parameter", metavar="NAME", help="The same as an option.", show_default=False),
-    ] = None,
-    low: Annotated[
-        float | None, typer.Option("--low", help="Where the search begins.", show_default=False)
-    ] = None,
-    high: Annotated[float | None, typer.Option("--high", help="Where it ends.", show_default=False)] = None,
+    named: Annotated[str | None, option("--parameter", "The same as an option.", metavar="NAME")] = None,
+    low: Annotated[float | None, option("--low", "Where the search begins.")] = None,
+    high: Annotated[float | None, option("--high", "Where it ends.")] = None,
     out: Annotated[
         str | None,
-        output("Draw where the eigenvalues go as it is turned: .png, .pdf, .svg, or moving .gif, .mp4."),
+        output(
+            "Draw where the eigenvalues go as it is turned: .png, .pdf, .svg, or moving .gif, .mp4.", drawing
+        ),
     ] = None,
-    format: Format = "text",
-) -> None:
+) -> Answer:
     """Find every value of a parameter at which the equilibrium's stability changes.
 
     d = 1 unless --dim or --x0 says otherwise; the start itself does not matter here.
 
     Example: diracgan critical r1 --variant ns --rule simultaneous --lr 0.1
     """
-    choice("format", format, TEXT_OR_JSON)
-    if parameter is not None and named is not None and parameter != named:
-        raise InputError(f"two parameters, {parameter} and {named}; allowed: one")
-    wanted = parameter or named
-    if not wanted:
-        raise InputError(
-            "which parameter? e.g. diracgan critical r1 --variant ns; allowed: see diracgan list"
-        )
-    if out is not None:
-        from ..plotting.saving import check
-
-        check(out)
-    made, chosen, dim = variant.build(), rule.build(), start.dimension(default=1)
+    wanted = only_one("parameter", parameter, named, "diracgan critical r1 --variant ns")
+    (made, rule), where = game.build(), game.at_equilibrium()
 
     from ..analysis import critical
-    from ..reporting import dumps
 
-    found = critical(
-        made,
-        wanted,
-        rule=chosen,
-        dim=dim,
-        x0=start.given().get("x0"),
-        low=low,
-        high=high,
-        **rates.arguments(),
-    )
+    found = critical(made, wanted, rule=rule, low=low, high=high, **where)
     if out is not None:
-        where: dict[str, Any] = {"dim": dim, "x0": start.given().get("x0"), **rates.arguments()}
-        _draw(found, made, chosen, low, high, where, out)
-    if format == "json":
-        print(dumps("diracgan.critical/1", found.as_dict()))
-        return
-    _say(found)
+        _draw(found, made, rule, low, high, where, out)
+    return Answer(found.as_dict(), _said(found))
 
 
 def _draw(
@@ -116,28 +71,28 @@ def _draw(
     shown = [v for v in shown if first < v < last]
     values = np.linspace(first, last, 81 if moving else 601)
     if shown and not moving:  # the first threshold may lie decades below the last
-        values = np.unique(
-            np.concatenate([values, np.linspace(first, min(2 * abs(shown[0]), last), 201), shown])
-        )
+        near = np.linspace(first, min(2 * abs(shown[0]), last), 201)
+        values = np.unique(np.concatenate([values, near, shown]))
     if found.parameter == "n_critic":
         values = np.arange(int(first), int(last) + 1)
     rows = locus(variant, found.parameter, values, rule, **where)
+    what = "eigenvalues" if rule is None else "multipliers"
     arguments: dict[str, Any] = {
-        "name": found.parameter, "kind": "flow" if rule is None else "map",
+        "name": found.parameter,
+        "kind": "flow" if rule is None else "map",
         "critical": shown[:4] or None,
-        "title": f"{found.variant}: {'eigenvalues' if rule is None else 'multipliers'} as {found.parameter} goes "
-        f"from {values[0]:g} to {values[-1]:g}",
-    }  # fmt: skip
+        "title": f"{found.variant}: {what} as {found.parameter} goes from {values[0]:g} to {values[-1]:g}",
+    }
     if moving:
         save(animate_locus(values, rows, **arguments), out)
     else:
         save(locus_figure(values, rows, below=found.text, **arguments), out)
 
 
-def _say(found: Any) -> None:
-    print(f"{found.variant}, d = {found.dim}" + (f", {found.rule}" if found.rule else ", flow"))
+def _said(found: Any) -> Iterator[str]:
+    yield headline(found)
     for t in found.thresholds:
-        print(f"  {found.parameter} = {t.value:.15g} (error {t.error:.1g}): {t.below} below, {t.above} above")
+        yield f"  {found.parameter} = {t.value:.15g} (error {t.error:.1g}): {t.below} below, {t.above} above"
     if found.status is not None and found.now is not None:
-        print(f"now {found.parameter} = {found.now:g}: {found.status}")
-    print(found.text)
+        yield f"now {found.parameter} = {found.now:g}: {found.status}"
+    yield found.text

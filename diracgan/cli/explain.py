@@ -3,67 +3,42 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Annotated, Any
 
-import typer
-
 from ..errors import InputError, integer
-from .options import VariantOptions, choice, takes
-
-FORMATS = ("text", "latex", "markdown", "json")
-
-
-@dataclasses.dataclass(frozen=True)
-class _Options(VariantOptions):
-    variant: Annotated[
-        str,
-        typer.Option("--variant", "-v", metavar="NAME", help="The same as an option.", show_default=False),
-    ] = ""
+from .layer import Answer, argument, option
+from .options import AnyVariantOptions, only_one
 
 
-@takes(_Options)
 def command(
-    variant: _Options,
+    variant: AnyVariantOptions,
     name: Annotated[
         str | None,
-        typer.Argument(
-            metavar="NAME",
-            help="A variant or a preset: NAME[:k=v,...] or PATH.py:NAME[:k=v,...]; see `diracgan list`.",
-            show_default=False,
+        argument(
+            "NAME", "A variant or a preset: NAME[:k=v,...] or PATH.py:NAME[:k=v,...]; see `diracgan list`."
         ),
     ] = None,
-    dim: Annotated[int, typer.Option("--dim", "-d", metavar="1|2", help="Dimension of the formulas.")] = 1,
+    dim: Annotated[int, option("--dim -d", "Dimension of the formulas; 1 by default.", metavar="1|2")] = 1,
     format: Annotated[
-        str, typer.Option("--format", metavar="NAME", help="text, latex, markdown or json.")
+        str, option("--format", "How it is written.", choices=("text", "latex", "markdown", "json"))
     ] = "text",
-) -> None:
+) -> Answer:
     """Print the losses, the field, its Jacobian and eigenvalues as formulas, and what is known to happen.
 
     They are derived from the definition, a user's own loss as well as a built-in one.
 
     Example: diracgan explain ns --dim 2
     """
-    choice("format", format, FORMATS)
-    if name and variant.variant and name != variant.variant:
-        raise InputError(f"two variants, {name} and {variant.variant}; allowed: one")
-    wanted = name or variant.variant
-    if not wanted:
-        raise InputError("which variant? e.g. diracgan explain ns; allowed: see diracgan list")
+    wanted = only_one("variant", name, variant.variant, "diracgan explain ns")
     made = dataclasses.replace(variant, variant=wanted).build()
     if integer("dim", dim, low=1) > 2:
         raise InputError(f"--dim = {dim} has no formulas; allowed: 1, 2 (which decides every d >= 2)")
 
     from ..analysis.explain.explanation import explain
-    from ..reporting import dumps
 
-    preset = _preset(wanted.partition(":")[0])
-    found = explain(made, dim)
-    if format == "json":
-        print(dumps("diracgan.explain/1", {**found.as_dict(), "preset": preset}))
-        return
-    if preset is not None:
-        print(_words(preset, format))
-    print(found.render(format))
+    preset, found = _preset(wanted.partition(":")[0]), explain(made, dim)
+    return Answer({**found.as_dict(), "preset": preset}, _said(found, preset, format))
 
 
 def _preset(name: str) -> dict[str, Any] | None:
@@ -85,17 +60,20 @@ def _preset(name: str) -> dict[str, Any] | None:
     }
 
 
-def _words(preset: dict[str, Any], format: str) -> str:
+def _said(found: Any, preset: dict[str, Any] | None, format: str) -> Iterator[str]:
     from ..analysis.explain.render import plain_tex
 
-    lines = [
-        f"{preset['name']}: {preset['summary']}",
-        f"Moved by {preset['rule']}",
-        preset["why"],
-        f"Reference: {preset['reference']}",
-    ]
-    if format == "markdown":
-        return "\n\n".join([f"# {lines[0]}", *lines[1:], ""])
-    if format == "latex":
-        return "\n\n".join([rf"\section*{{{plain_tex(lines[0])}}}", *map(plain_tex, lines[1:]), ""])
-    return "\n".join([*lines, ""])
+    if preset is not None:
+        title, *lines = [
+            f"{preset['name']}: {preset['summary']}",
+            f"Moved by {preset['rule']}",
+            preset["why"],
+            f"Reference: {preset['reference']}",
+        ]
+        if format == "markdown":
+            yield "\n\n".join([f"# {title}", *lines, ""])
+        elif format == "latex":
+            yield "\n\n".join([rf"\section*{{{plain_tex(title)}}}", *map(plain_tex, lines), ""])
+        else:
+            yield "\n".join([title, *lines, ""])
+    yield found.render(format)

@@ -18,7 +18,8 @@ def command(
         list[str] | None,
         typer.Option(
             "--file",
-            metavar="PATH.py",
+            "-f",
+            metavar="FILE.py",
             help="Offer the variants of this file too; repeatable.",
             show_default=False,
         ),

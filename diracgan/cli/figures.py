@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import sys
+import itertools
 from typing import Annotated
 
 import typer
+
+from .layer import Answer, option, progress
 
 
 def command(
@@ -13,10 +15,10 @@ def command(
         str, typer.Option("--out", "-o", metavar="DIR", help="The folder; made if its parent exists.")
     ] = "figures",
     only: Annotated[
-        list[str] | None, typer.Option("--only", metavar="NAME", help="Draw this figure only; repeatable.")
+        list[str] | None, option("--only", "Draw this figure only; repeatable.", metavar="NAME")
     ] = None,
-) -> None:
-    """Draw the gallery: the source article's figures their claims and what is true, and one picture of each kind.
+) -> Answer:
+    """Draw the gallery: the source article's figures, their claims and what is true, and one picture of each kind.
 
     Example: diracgan figures --only ns --only wgan-gp-c1
     """
@@ -24,19 +26,12 @@ def command(
     from ..gallery.build import draw_all, entries
 
     chosen = entries(only)  # a wrong name is found before the folder is made
-    target = folder(out)
-    watched, done = sys.stderr.isatty(), 0
+    target, count = folder(out), itertools.count(1)
+    with progress() as bar:
 
-    def tell(entry: object, path: object) -> None:
-        nonlocal done
-        done += 1
-        if watched:
-            print(f"\r{done}/{len(chosen)} {path}\033[K", end="", file=sys.stderr, flush=True)
+        def drawn(entry: object, path: object) -> None:
+            if bar is not None:
+                bar(next(count), len(chosen), str(path))
 
-    try:
-        written = draw_all(target, only, tell=tell)
-    finally:
-        if watched:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
-    print(f"{len(chosen)} figures and their page")
-    print(written[-1])
+        written = draw_all(target, only, tell=drawn)
+    return Answer(None, [f"{len(chosen)} figures and their page", str(written[-1])])

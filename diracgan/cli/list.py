@@ -2,146 +2,106 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
-import typer
+from .layer import Answer, Table, option
 
-from .options import choice
-
-FORMATS = ("text", "json", "markdown")
+_TITLES = {
+    "variants": "Variants",
+    "modifiers": "On any variant: --l2, --r1, -p NAME=VALUE or with_(NAME=VALUE)",
+    "rules": "Rules: --rule NAME",
+    "presets": "Presets: as --variant, a variant with its penalties; dg.preset(NAME) gives the rule too",
+    "problems": "Problems of `diracgan train`: NAME[:k=v,...]",
+    "tricks": "Tricks of `diracgan train`: --trick NAME[:k=v,...]",
+}
 
 
 def command(
-    format: Annotated[str, typer.Option("--format", help="text, json or markdown.", metavar="NAME")] = "text",
-) -> None:
+    format: Annotated[
+        str, option("--format", "How it is shown; text by default.", choices=("text", "json", "markdown"))
+    ] = "text",
+) -> Answer:
     """Show every variant, penalty, rule, preset, problem and trick with its parameters, defaults and one line.
 
     Example: diracgan list --format markdown
     """
-    choice("format", format, FORMATS)
-    from ..reporting import dumps, markdown, show
+    found = _everything()
+    return Answer(found, _said(found, format))
 
-    tables = {"variants": _variants(), "modifiers": _modifiers(), "rules": _rules(), "presets": _presets()}
-    tables |= {"problems": _problems(), "tricks": _tricks()}
-    if format == "json":
-        print(dumps("diracgan.list/1", tables))
-        return
-    titles = {
-        "variants": "Variants",
-        "modifiers": "On any variant: --l2, --r1, -p NAME=VALUE or with_(NAME=VALUE)",
-        "rules": "Rules: --rule NAME",
-        "presets": "Presets: as --variant, a variant with its penalties; dg.preset(NAME) gives the rule too",
-        "problems": "Problems of `diracgan train`: NAME[:k=v,...]",
-        "tricks": "Tricks of `diracgan train`: --trick NAME[:k=v,...]",
-    }
-    for key, entries in tables.items():
-        if key == "modifiers":
-            columns = ["name", "allowed", "what it is"]
-            rows = [[e["name"], _allowed(e["parameters"][0]), e["summary"]] for e in entries]
-        elif key == "presets":
-            columns = ["name", "stands for", "what it is"]
-            rows = [[e["name"], f"{e['variant']} under {e['rule']}", e["summary"]] for e in entries]
-        else:
-            columns = ["name", "parameters", "what it is"]
-            rows = [[e["name"], ", ".join(map(_shown, e["parameters"])), e["summary"]] for e in entries]
+
+def _said(found: dict[str, list[dict[str, Any]]], format: str) -> Iterator[str | Table]:
+    from ..reporting import markdown
+
+    middle = {"modifiers": "allowed", "presets": "stands for"}
+    for key, entries in found.items():
+        columns = ["name", middle.get(key, "parameters"), "what it is"]
+        rows = [[e["name"], _middle(key, e), e["summary"]] for e in entries]
         if format == "markdown":
-            print(f"## {titles[key]}\n\n{markdown(columns, rows)}\n")
+            yield f"## {_TITLES[key]}\n\n{markdown(columns, rows)}\n"
         else:
-            show(columns, rows, titles[key])
-            print()
+            yield Table(columns, rows, _TITLES[key])
+            yield ""
 
 
-def _variants() -> list[dict[str, Any]]:
-    from ..variants import parameters, variant_class, variants
-
-    return [
-        {
-            "name": name,
-            "summary": line,
-            "reference": variant_class(name).reference,
-            "parameters": _parameters(parameters(variant_class(name))),
-        }
-        for name, line in variants().items()
-    ]
-
-
-def _modifiers() -> list[dict[str, Any]]:
-    from ..variants import modifiers
-
-    return [{"name": n, "summary": p.help, "parameters": _parameters({n: p})} for n, p in modifiers().items()]
-
-
-def _rules() -> list[dict[str, Any]]:
-    from ..rules import rule_class, rules
-    from ..variants import parameters
-
-    return [
-        {"name": name, "summary": line, "parameters": _parameters(parameters(rule_class(name)))}
-        for name, line in rules().items()
-    ]
-
-
-def _presets() -> list[dict[str, Any]]:
-    from ..rules.presets import preset, presets
-
-    return [
-        {"name": name, "summary": line, "variant": v.label, "rule": r.label}
-        for name, line in presets().items()
-        for v, r in [preset(name)]
-    ]
-
-
-def _problems() -> list[dict[str, Any]]:
-    from ..training.problems import options, problems
-
-    def option(name: str, default: Any) -> dict[str, Any]:
-        return {"name": name, "default": list(default) if isinstance(default, tuple) else default}
-
-    return [
-        {"name": n, "summary": line, "parameters": [option(k, x) for k, x in options(n).items()]}
-        for n, line in problems().items()
-    ]
-
-
-def _tricks() -> list[dict[str, Any]]:
-    from ..training.tricks import trick_class, tricks
-    from ..variants import parameters
-
-    return [
-        {
-            "name": n,
-            "summary": line,
-            "reference": trick_class(n).reference,
-            "parameters": _parameters(parameters(trick_class(n))),
-        }
-        for n, line in tricks().items()
-    ]
-
-
-def _parameters(found: dict[str, Any]) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": p.name,
-            "default": p.default,
-            "kind": p.kind,
-            "low": p.low,
-            "high": p.high,
-            "choices": list(p.choices),
-            "help": p.help,
-        }
-        for p in found.values()
-    ]
-
-
-def _shown(p: dict[str, Any]) -> str:
-    return p["name"] if p["default"] is None else f"{p['name']}={p['default']}"
+def _middle(key: str, entry: dict[str, Any]) -> str:
+    if key == "presets":
+        return f"{entry['variant']} under {entry['rule']}"
+    if key == "modifiers":
+        return _allowed(entry["parameters"][0])
+    return ", ".join(
+        p["name"] if p["default"] is None else f"{p['name']}={p['default']}" for p in entry["parameters"]
+    )
 
 
 def _allowed(p: dict[str, Any]) -> str:
     if p["choices"]:
         return " | ".join(p["choices"])
-    bounds = [
-        f">= {p['low']:g}" if p["low"] is not None else "",
-        f"<= {p['high']:g}" if p["high"] is not None else "",
-    ]
-    return " ".join([f"{p['kind']}s", " and ".join(filter(None, bounds))]).strip()
+    bounds = [f"{sign} {p[key]:g}" for sign, key in ((">=", "low"), ("<=", "high")) if p[key] is not None]
+    return " ".join([f"{p['kind']}s", " and ".join(bounds)]).strip()
+
+
+def _everything() -> dict[str, list[dict[str, Any]]]:
+    from ..rules import rule_class, rules
+    from ..rules.presets import preset, presets
+    from ..training.problems import options, problems
+    from ..training.tricks import trick_class, tricks
+    from ..variants import modifiers, parameters, variant_class, variants
+
+    def entries(listed: dict[str, str], of: Any, referenced: bool) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": name,
+                "summary": line,
+                **({"reference": of(name).reference} if referenced else {}),
+                "parameters": _parameters(parameters(of(name))),
+            }
+            for name, line in listed.items()
+        ]
+
+    pairs = {name: preset(name) for name in presets()}
+    return {
+        "variants": entries(variants(), variant_class, True),
+        "modifiers": [
+            {"name": n, "summary": p.help, "parameters": _parameters({n: p})} for n, p in modifiers().items()
+        ],
+        "rules": entries(rules(), rule_class, False),
+        "presets": [
+            {"name": n, "summary": line, "variant": pairs[n][0].label, "rule": pairs[n][1].label}
+            for n, line in presets().items()
+        ],
+        "problems": [
+            {"name": n, "summary": line, "parameters": [_option(k, x) for k, x in options(n).items()]}
+            for n, line in problems().items()
+        ],
+        "tricks": entries(tricks(), trick_class, True),
+    }
+
+
+def _option(name: str, default: Any) -> dict[str, Any]:
+    return {"name": name, "default": list(default) if isinstance(default, tuple) else default}
+
+
+def _parameters(found: dict[str, Any]) -> list[dict[str, Any]]:
+    names = ("name", "default", "kind", "low", "high", "choices", "help")
+    return [{n: getattr(p, n) for n in names} for p in found.values()]

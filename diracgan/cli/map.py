@@ -2,63 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
-import typer
-
-from .options import (
-    TEXT_OR_JSON,
-    Format,
-    RateOptions,
-    RuleOptions,
-    StartOptions,
-    VariantOptions,
-    choice,
-    output,
-    takes,
-)
-from .sweep import CourseOptions, WorkOptions
-
-_KINDS = ("basins", "stability", "bifurcation")
+from .layer import Answer, Table, argument, option, output, picture
+from .options import GameOptions, choice
+from .sweep import GridOptions, counts, dimension, record
 
 
-@takes(VariantOptions, StartOptions, RateOptions, RuleOptions, CourseOptions, WorkOptions)
 def command(
-    variant: VariantOptions,
-    start: StartOptions,
-    rates: RateOptions,
-    rule: RuleOptions,
-    course: CourseOptions,
-    work: WorkOptions,
-    kind: Annotated[
-        str, typer.Argument(metavar="basins|stability|bifurcation", help="Which map.", show_default=False)
-    ],
-    axes: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="NAME=GRID...",
-            help="Its axes, if not the usual ones: gamma=0:2:201 lr=0.01:2:200.",
-            show_default=False,
-        ),
-    ] = None,
-    over: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--over", metavar="NAME=GRID", help="The same as an option; repeatable.", show_default=False
-        ),
-    ] = None,
-    out: Annotated[str | None, output("The picture: .png, .pdf or .svg.")] = None,
+    game: GameOptions,
+    kind: Annotated[str, argument("basins|stability|bifurcation", "Which map.")],
+    grid: GridOptions,
+    out: Annotated[str | None, output("The picture: .png, .pdf or .svg.", picture)] = None,
     data: Annotated[
         str | None,
-        typer.Option(
-            "--data",
-            metavar="FOLDER",
-            help="Keep the sweep in a .zarr folder; it goes on where it was.",
-            show_default=False,
-        ),
+        option("--data", "Keep the sweep in a .zarr folder; it goes on where it was.", metavar="FOLDER"),
     ] = None,
-    format: Format = "text",
-) -> None:
+) -> Answer:
     """Draw which limit each start reaches, where the equilibrium is stable, or the limit set against a parameter.
 
     Stability charts carry the exact threshold curve, basins the field and the limit cycles. Axes by default: phi0,
@@ -67,71 +28,49 @@ def command(
 
     Example: diracgan map stability --variant ns --rule simultaneous gamma=0:1:101 lr=0.01:4:100 --out chart.png
     """
-    choice("format", format, TEXT_OR_JSON)
-    choice("kind of map", kind, _KINDS)
-    if out is not None:
-        from ..files import destination
-
-        destination(out, (".png", ".pdf", ".svg"))
-    from ..reporting import dumps
+    choice("kind of map", kind, ("basins", "stability", "bifurcation"))
     from ..sweeps import basins, bifurcation, stability
-    from ..sweeps.grids import grids
 
     make = {"basins": basins, "stability": stability, "bifurcation": bifurcation}[kind]
-    arguments = {**start.given(), **rates.arguments(), **course.given(), **work.given()}
-    made, moves = variant.build(), rule.build()
-    found = make(made, grids([*(axes or []), *(over or [])]), rule=moves, out=data, **arguments)
+    made, rule = game.build()
+    found = make(made, grid.grids(), rule=rule, out=data, **game.from_start(), **grid.arguments())
     saved = None
     if out is not None:
         from ..gallery.basins_overlay import on_top
         from ..plotting import map_figure, save
 
-        over_it = on_top(made, found, moves) if kind == "basins" else {}
+        over_it = on_top(made, found, rule) if kind == "basins" else {}
         saved = save(map_figure(found, **over_it), out)
-    if format == "json":
-        print(dumps("diracgan.map/1", _record(kind, found) | ({"out": str(saved)} if saved else {})))
-        return
-    _say(kind, found)
-    for path in (saved, data):
-        if path is not None:
-            print(path)
+    return Answer(
+        _record(kind, found, saved), _said(kind, found, [p for p in (saved, data) if p is not None])
+    )
 
 
-def _record(kind: str, found: Any) -> dict[str, Any]:
-    from .sweep import _record
-
-    record = {"kind": kind, **_record(found.drop_vars("threshold", errors="ignore"), whole=True)}
-    if "threshold" in found:
-        record["threshold"] = found["threshold"].values
-    return record
+def _record(kind: str, found: Any, saved: Any) -> dict[str, Any]:
+    about = {"kind": kind, **record(found.drop_vars("threshold", errors="ignore"), whole=True)}
+    about |= {"threshold": found["threshold"].values} if "threshold" in found else {}
+    return about | ({"out": str(saved)} if saved else {})
 
 
-def _say(kind: str, found: Any) -> None:
-    import numpy as np
-
-    from ..reporting import show
-    from .sweep import dimension
-
-    print(f"{found.attrs['variant']}, {found.attrs.get('rule', 'flow')}, {dimension(found)}: map of {kind}")
+def _said(kind: str, found: Any, paths: list[Any]) -> Iterator[str | Table]:
+    yield f"{found.attrs['variant']}, {found.attrs.get('rule', 'flow')}, {dimension(found)}: map of {kind}"
     codes = found["status" if kind == "stability" else "limit"]
-    words = codes.attrs["flag_meanings"].split()
-    counts = np.bincount(np.ravel(codes.values), minlength=len(words))
-    show([codes.name, "points"], [[w, int(n)] for w, n in zip(words, counts, strict=True) if n])
+    yield Table([codes.name, "points"], [[w, n] for w, n in counts(codes)])
     if "threshold" in found:
-        print(_threshold(found, kind))
+        yield _threshold(found, kind)
+    yield from map(str, paths)
 
 
 def _threshold(found: Any, kind: str) -> str:
     """What there is to say of where stability changes."""
     import numpy as np
 
-    words = found["status"].attrs["flag_meanings"].split()
-    seen = {words[k] for k in np.unique(found["status"].values)}
     values = np.asarray(found["threshold"].values)
     names = [str(d) for d in found["margin"].dims]
     if not values.size:
-        stable = "stable everywhere" if seen == {"stable"} else "stable nowhere"
-        return f"no threshold: {stable} on this grid ({', '.join(sorted(seen))})"
+        seen = sorted(w for w, _ in counts(found["status"]))
+        stable = "stable everywhere" if seen == ["stable"] else "stable nowhere"
+        return f"no threshold: {stable} on this grid ({', '.join(seen)})"
     if kind == "bifurcation":
         return "\n".join(f"stability changes at {names[0]} = {x:.10g}" for x in values)
     ends = values.reshape(-1, 2)

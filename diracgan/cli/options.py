@@ -1,69 +1,56 @@
 """The options that commands share, each group defined once.
 
-A group is a dataclass whose fields are annotated as typer wants them. :func:`takes` spreads the groups of a
-command into single options for typer, and puts them together again for the command.
+A group is a frozen dataclass whose fields are options, or further groups; :mod:`diracgan.cli.layer` spreads them.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import inspect
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
-
-import typer
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from ..errors import InputError, number, unknown
+from .layer import option
 
 if TYPE_CHECKING:
     from ..rules import Rule
     from ..variants import Variant
 
-TEXT_OR_JSON = ("text", "json")
-_VARIANT, _START, _FLOW, _STEPS, _NOISE, _RESULT = "Variant", "Start", "Flow", "Steps", "Noise", "Result"
+_NAMES = "NAME[:k=v,...], PATH.py:NAME[:k=v,...] or pkg.module:NAME[:k=v,...]"
 
 
-def _option(*names: str, help: str, metavar: str | None = None, panel: str) -> Any:
-    return typer.Option(*names, help=help, metavar=metavar, rich_help_panel=panel, show_default=False)
+def given_in(group: Any) -> dict[str, Any]:
+    """The options of a group that were given, by their names."""
+    return {k: x for k, x in vars(group).items() if x is not None and x is not False and x != []}
+
+
+def flag(name: str) -> str:
+    """How an option is written.
+
+    Example:
+        >>> flag("rate_d")
+        '--rate-d'
+    """
+    return f"--{name.replace('_', '-')}"
 
 
 @dataclasses.dataclass(frozen=True)
 class VariantOptions:
     """Which variant, with which parameters, penalties and transforms."""
 
-    variant: Annotated[
-        str,
-        _option(
-            "--variant",
-            "-v",
-            metavar="NAME",
-            panel=_VARIANT,
-            help="NAME[:k=v,...], PATH.py:NAME[:k=v,...] or pkg.module:NAME[:k=v,...]; see `diracgan list`.",
-        ),
-    ]
-    c: Annotated[float | None, _option("--c", panel=_VARIANT, help="The variant's parameter c.")] = None
-    lam: Annotated[float | None, _option("--lam", panel=_VARIANT, help="The variant's parameter lam.")] = None
+    panel: ClassVar[str] = "Variant"
+    variant: Annotated[str, option("--variant -v", f"{_NAMES}; see `diracgan list`.", metavar="NAME")]
+    c: Annotated[float | None, option("--c", "The variant's parameter c.")] = None
+    lam: Annotated[float | None, option("--lam", "The variant's parameter lam.")] = None
     gamma: Annotated[
         float | None,
-        _option(
-            "--gamma",
-            panel=_VARIANT,
-            help="The variant's parameter gamma; where it has none, the weight of R1, as --r1.",
-        ),
+        option("--gamma", "The variant's parameter gamma; where it has none, the weight of R1, as --r1."),
     ] = None
-    l2: Annotated[float | None, _option("--l2", panel=_VARIANT, help="Add (l2/2) |phi|^2.")] = None
-    r1: Annotated[
-        float | None, _option("--r1", panel=_VARIANT, help="Add (r1/2) |grad D|^2 at the datum.")
-    ] = None
+    l2: Annotated[float | None, option("--l2", "Add (l2/2) |phi|^2.")] = None
+    r1: Annotated[float | None, option("--r1", "Add (r1/2) |grad D|^2 at the datum.")] = None
     param: Annotated[
         list[str] | None,
-        _option(
-            "--param",
-            "-p",
-            metavar="NAME=VALUE",
-            panel=_VARIANT,
-            help="Any parameter or penalty; repeatable.",
-        ),
+        option("--param -p", "Any parameter or penalty; repeatable.", metavar="NAME=VALUE"),
     ] = None
 
     def build(self) -> Variant:
@@ -71,8 +58,8 @@ class VariantOptions:
         from ..parameters import parameters
         from ..variants import build, parse
 
-        short = {k: getattr(self, k) for k in ("c", "lam", "gamma", "l2", "r1")}
-        given = merged({k: x for k, x in short.items() if x is not None}, assignments(self.param, "-p"))
+        short = {k: x for k, x in given_in(self).items() if k not in ("variant", "param")}
+        given = merged(short, assignments(self.param, "-p"))
         made = parse(self.variant)
         if "gamma" in given and "gamma" not in parameters(type(made)):
             given = merged({"r1": given.pop("gamma")}, given)
@@ -80,23 +67,41 @@ class VariantOptions:
 
 
 @dataclasses.dataclass(frozen=True)
+class AnyVariantOptions(VariantOptions):
+    """A variant that need not be named."""
+
+    variant: Annotated[  # type: ignore[assignment]
+        str | None, option("--variant -v", f"{_NAMES}.", metavar="NAME")
+    ] = None
+
+    def build_any(self, default: str | None = None) -> Variant | None:
+        """Make the variant, or ``default`` where only its parameters are given; None where nothing is.
+
+        Raises:
+            InputError: for parameters of no variant.
+        """
+        given = given_in(self)
+        if not given:
+            return None
+        if self.variant is None and default is None:
+            raise InputError(f"{flag(next(iter(given)))} belongs to a variant; add --variant NAME")
+        return dataclasses.replace(self, variant=self.variant or default).build()
+
+
+@dataclasses.dataclass(frozen=True)
 class StartOptions:
     """Where the players start, and where the datum is."""
 
+    panel: ClassVar[str] = "Start"
     dim: Annotated[
-        int | None,
-        _option("--dim", "-d", metavar="D", panel=_START, help="Dimension, with the default start."),
+        int | None, option("--dim -d", "Dimension of the Dirac game, with the default start.", metavar="D")
     ] = None
     phi0: Annotated[
         str | None,
-        _option("--phi0", metavar="A,B", panel=_START, help="The critic's start, one number per axis."),
+        option("--phi0", "The discriminator's (critic's) start, one number per axis.", metavar="A,B"),
     ] = None
-    theta0: Annotated[
-        str | None, _option("--theta0", metavar="A,B", panel=_START, help="The generator's start.")
-    ] = None
-    x0: Annotated[
-        str | None, _option("--x0", metavar="A,B", panel=_START, help="The datum; 0 by default.")
-    ] = None
+    theta0: Annotated[str | None, option("--theta0", "The generator's start.", metavar="A,B")] = None
+    x0: Annotated[str | None, option("--x0", "The datum; 0 by default.", metavar="A,B")] = None
 
     def given(self) -> dict[str, Any]:
         """What was asked for, by the library's names; it knows the defaults and what fits together."""
@@ -118,10 +123,9 @@ class StartOptions:
 class RateOptions:
     """How fast each player moves in the flow."""
 
-    rate_d: Annotated[float, _option("--rate-d", panel=_FLOW, help="The critic's rate; 1 by default.")] = 1.0
-    rate_g: Annotated[float, _option("--rate-g", panel=_FLOW, help="The generator's rate; 1 by default.")] = (
-        1.0
-    )
+    panel: ClassVar[str] = "Flow"
+    rate_d: Annotated[float, option("--rate-d", "The critic's rate; 1 by default.")] = 1.0
+    rate_g: Annotated[float, option("--rate-g", "The generator's rate; 1 by default.")] = 1.0
 
     def arguments(self) -> dict[str, float]:
         """``rate_d`` and ``rate_g`` for the library."""
@@ -132,100 +136,105 @@ class RateOptions:
 class RuleOptions:
     """A discrete rule in place of the flow."""
 
-    rule: Annotated[
-        str | None,
-        _option("--rule", metavar="NAME", panel=_STEPS, help="Discrete steps; see `diracgan list`."),
-    ] = None
-    lr: Annotated[float | None, _option("--lr", panel=_STEPS, help="Learning rate of both players.")] = None
-    lr_d: Annotated[float | None, _option("--lr-d", panel=_STEPS, help="The critic's learning rate.")] = None
-    lr_g: Annotated[float | None, _option("--lr-g", panel=_STEPS, help="The generator's learning rate.")] = (
+    panel: ClassVar[str] = "Steps"
+    rule: Annotated[str | None, option("--rule", "Discrete steps; see `diracgan list`.", metavar="NAME")] = (
         None
     )
-    n_critic: Annotated[
-        int | None, _option("--n-critic", panel=_STEPS, help="Critic steps per iteration.")
-    ] = None
-    first: Annotated[
-        str | None, _option("--first", metavar="critic|generator", panel=_STEPS, help="Who moves first.")
-    ] = None
-    ema: Annotated[
-        float | None, _option("--ema", panel=_STEPS, help="Decay of the moving average, in [0, 1).")
-    ] = None
+    lr: Annotated[float | None, option("--lr", "Learning rate of both players.")] = None
+    lr_d: Annotated[float | None, option("--lr-d", "The critic's learning rate.")] = None
+    lr_g: Annotated[float | None, option("--lr-g", "The generator's learning rate.")] = None
+    n_critic: Annotated[int | None, option("--n-critic", "Critic steps per iteration.")] = None
+    first: Annotated[str | None, option("--first", "Who moves first.", metavar="critic|generator")] = None
+    ema: Annotated[float | None, option("--ema", "Decay of the moving average, in [0, 1).")] = None
     rule_param: Annotated[
         list[str] | None,
-        _option(
-            "--rule-param", "-r", metavar="NAME=VALUE", panel=_STEPS, help="Any rule parameter; repeatable."
-        ),
+        option("--rule-param -r", "Any rule parameter; repeatable.", metavar="NAME=VALUE"),
     ] = None
+
+    def settings(self) -> dict[str, Any]:
+        """The rule's parameters that were given."""
+        short = {k: x for k, x in given_in(self).items() if k not in ("rule", "rule_param")}
+        return merged(short, assignments(self.rule_param, "-r"))
 
     def build(self) -> Rule | None:
         """Make the rule; None for the flow."""
-        names = ("lr", "lr_d", "lr_g", "n_critic", "first", "ema")
-        short = {k: getattr(self, k) for k in names if getattr(self, k) is not None}
-        given = merged(short, assignments(self.rule_param, "-r"))
-        if self.rule is None:
-            if given:
-                from ..rules import rules
-
-                flag = f"--{next(iter(given)).replace('_', '-')}"
-                raise InputError(f"{flag} belongs to a rule; add --rule NAME, allowed: {', '.join(rules())}")
+        given = self.settings()
+        if self.rule is None and not given:
             return None
-        from ..rules import rule
+        from ..rules import rule, rules
 
+        if self.rule is None:
+            raise InputError(
+                f"{flag(next(iter(given)))} belongs to a rule; add --rule NAME, allowed: {', '.join(rules())}"
+            )
         return rule(self.rule, **given)
+
+
+@dataclasses.dataclass(frozen=True)
+class GameOptions:
+    """A variant, its start, and what moves its players."""
+
+    variant: VariantOptions
+    start: StartOptions
+    rates: RateOptions
+    rule: RuleOptions
+
+    def build(self) -> tuple[Variant, Rule | None]:
+        """The variant, and the rule or None for the flow."""
+        made, rule = self.variant.build(), self.rule.build()
+        if rule is not None and (self.rates.rate_d, self.rates.rate_g) != (1.0, 1.0):
+            raise InputError("--rate-d and --rate-g belong to the flow; with --rule use --lr-d and --lr-g")
+        return made, rule
+
+    def at_equilibrium(self) -> dict[str, Any]:
+        """Dimension (1 unless asked for), datum and rates, for what does not depend on a start."""
+        return {
+            "dim": self.start.dimension(default=1),
+            "x0": self.start.given().get("x0"),
+            **self.rates.arguments(),
+        }
+
+    def from_start(self) -> dict[str, Any]:
+        """Start, datum and rates."""
+        return {**self.start.given(), **self.rates.arguments()}
 
 
 @dataclasses.dataclass(frozen=True)
 class FlowOptions:
     """How the flow is integrated."""
 
-    t1: Annotated[float | None, _option("--t1", "-T", panel=_FLOW, help="End time; 40 by default.")] = None
-    ema_tau: Annotated[
-        float | None, _option("--ema-tau", panel=_FLOW, help="Time constant of the moving average.")
-    ] = None
+    panel: ClassVar[str] = "Flow"
+    t1: Annotated[float | None, option("--t1 -T", "End time; 40 by default.")] = None
+    ema_tau: Annotated[float | None, option("--ema-tau", "Time constant of the moving average.")] = None
     solver: Annotated[
-        str | None,
-        _option("--solver", metavar="NAME", panel=_FLOW, help="tsit5, dopri5, ..., RK45, LSODA, ..."),
+        str | None, option("--solver", "tsit5, dopri5, ..., RK45, LSODA, ...", metavar="NAME")
     ] = None
-    rtol: Annotated[float | None, _option("--rtol", panel=_FLOW, help="Relative tolerance.")] = None
-    atol: Annotated[float | None, _option("--atol", panel=_FLOW, help="Absolute tolerance.")] = None
+    rtol: Annotated[float | None, option("--rtol", "Relative tolerance.")] = None
+    atol: Annotated[float | None, option("--atol", "Absolute tolerance.")] = None
     backend: Annotated[
-        str | None,
-        _option("--backend", metavar="diffrax|scipy", panel=_FLOW, help="Which engine integrates."),
+        str | None, option("--backend", "Which engine integrates.", metavar="diffrax|scipy")
     ] = None
-
-    def given(self) -> dict[str, Any]:
-        """What was asked for, by the library's names."""
-        return {k: x for k, x in vars(self).items() if x is not None}
 
 
 @dataclasses.dataclass(frozen=True)
 class StepOptions:
     """How many steps, and which are kept."""
 
-    steps: Annotated[int | None, _option("--steps", "-n", panel=_STEPS, help="Number of iterations.")] = None
-    every: Annotated[int | None, _option("--every", panel=_STEPS, help="Keep every k-th iteration.")] = None
-
-    def given(self) -> dict[str, Any]:
-        """What was asked for, by the library's names."""
-        return {k: x for k, x in vars(self).items() if x is not None}
+    panel: ClassVar[str] = "Steps"
+    steps: Annotated[int | None, option("--steps -n", "Number of iterations.")] = None
+    every: Annotated[int | None, option("--every", "Keep every k-th iteration.")] = None
 
 
 @dataclasses.dataclass(frozen=True)
 class NoiseOptions:
     """Minibatch noise, and the seed of whatever is random."""
 
+    panel: ClassVar[str] = "Noise"
     sde: Annotated[
-        str | None,
-        _option(
-            "--sde", metavar="S", panel=_NOISE, help="Variance of the noise on the field, or 2d of them."
-        ),
+        str | None, option("--sde", "Variance of the noise on the field, or 2d of them.", metavar="S")
     ] = None
-    sde_step: Annotated[
-        float | None, _option("--sde-step", metavar="H", panel=_NOISE, help="The h of the flow's SDE.")
-    ] = None
-    seed: Annotated[
-        int, _option("--seed", panel=_NOISE, help="Seed of the random numbers; 0 by default.")
-    ] = 0
+    sde_step: Annotated[float | None, option("--sde-step", "The h of the flow's SDE.", metavar="H")] = None
+    seed: Annotated[int, option("--seed", "Seed of the random numbers; 0 by default.")] = 0
 
     def given(self) -> dict[str, Any]:
         """What was asked for, by the library's names."""
@@ -234,41 +243,48 @@ class NoiseOptions:
         return {"seed": self.seed} | {k: x for k, x in noise.items() if x is not None}
 
 
-#: ``--format`` of a command that answers a question.
-Format = Annotated[
-    str,
-    _option("--format", metavar="text|json", panel=_RESULT, help="json prints one object and nothing else."),
-]
+@dataclasses.dataclass(frozen=True)
+class MotionOptions:
+    """Where the players start, and how they move: by the flow or by a rule."""
+
+    start: StartOptions
+    flow: FlowOptions
+    steps: StepOptions
+    rates: RateOptions
+    rule: RuleOptions
+    noise: NoiseOptions
+
+    def arguments(self) -> dict[str, Any]:
+        """What ``simulate`` wants to know.
+
+        Raises:
+            InputError: when options of the flow and of a rule are mixed.
+        """
+        made, flow, steps = self.rule.build(), given_in(self.flow), given_in(self.steps)
+        common = {**self.start.given(), **self.rates.arguments(), **self.noise.given()}
+        if made is None:
+            if steps:
+                raise InputError(f"{flag(next(iter(steps)))} belongs to a rule; add --rule NAME")
+            return {**flow, **common}
+        if flow:
+            raise InputError(
+                f"{flag(next(iter(flow)))} belongs to the flow, not to --rule {self.rule.rule}; "
+                "allowed: --steps, --every, --ema"
+            )
+        return {"rule": made, **steps, **common}
+
+    def drawn(self) -> dict[str, Any]:
+        """The same for a picture: one path needs no compiled solver, and a second less."""
+        given = self.arguments()
+        return given if {"rule", "sde", "solver", "backend"} & given.keys() else {**given, "backend": "scipy"}
 
 
-def output(what: str) -> Any:
-    """The option ``--out``; ``what`` names the suffixes."""
-    return _option("--out", "-o", metavar="FILE", panel=_RESULT, help=what)
+def headline(found: Any) -> str:
+    """The variant, the dimension and the rule that a result is about."""
+    return f"{found.variant}, d = {found.dim}, {found.rule or 'flow'}"
 
 
-def motion(
-    flow: FlowOptions, steps: StepOptions, rates: RateOptions, rule: RuleOptions, noise: NoiseOptions
-) -> dict[str, Any]:
-    """Put together what ``simulate`` wants to know about how the players move.
-
-    Raises:
-        InputError: when options of the flow and of a rule are mixed.
-    """
-    made = rule.build()
-    common = {**rates.arguments(), **noise.given()}
-    if made is None:
-        if steps.given():
-            raise InputError(f"--{next(iter(steps.given()))} belongs to a rule; add --rule NAME")
-        return {**flow.given(), **common}
-    if flow.given():
-        flag = f"--{next(iter(flow.given())).replace('_', '-')}"
-        raise InputError(
-            f"{flag} belongs to the flow, not to --rule {rule.rule}; allowed: --steps, --every, --ema"
-        )
-    return {"rule": made, **steps.given(), **common}
-
-
-def choice(name: str, value: str, choices: tuple[str, ...]) -> str:
+def choice(name: str, value: str, choices: Sequence[str]) -> str:
     """Return ``value`` when it is one of ``choices``, or raise InputError with the nearest one."""
     if value not in choices:
         raise unknown(name, value, choices)
@@ -295,7 +311,7 @@ def assignments(texts: list[str] | None, flag: str) -> dict[str, str]:
         for part in text.split(","):
             name, equals, value = (x.strip() for x in part.partition("="))
             if not (name and equals and value):
-                raise InputError(f"{flag} {text!r} is no setting; allowed: name=value")
+                raise InputError(f"{flag} {text!r} is not a setting; allowed: name=value")
             found = merged(found, {name.replace("-", "_"): value})
     return found
 
@@ -308,43 +324,14 @@ def merged(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
     return {**first, **second}
 
 
-def takes(*groups: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command the options of these groups: one instance each, as its first arguments in this order.
+def only_one(what: str, first: str | None, second: str | None, example: str) -> str:
+    """What was given as an argument or as an option, but not as both.
 
-    Example:
-        >>> @takes(NoiseOptions)
-        ... def command(noise: NoiseOptions, loud: bool = False) -> int:
-        ...     return noise.seed
-        >>> command(seed=7)
-        7
+    Raises:
+        InputError: where neither or two different ones are given.
     """
-
-    def spread(function: Callable[..., Any]) -> Callable[..., Any]:
-        own = inspect.signature(function, eval_str=True)
-        kept = list(own.parameters.values())[len(groups) :]
-        fields = [(group, f) for group in groups for f in dataclasses.fields(group)]
-        hints = {group: get_type_hints(group, include_extras=True) for group in groups}
-        parameters = [
-            inspect.Parameter(
-                f.name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=inspect.Parameter.empty if f.default is dataclasses.MISSING else f.default,
-                annotation=hints[group][f.name],
-            )
-            for group, f in fields
-        ]
-
-        def command(**given: Any) -> Any:
-            made = [group(**{f.name: given.pop(f.name) for g, f in fields if g is group and f.name in given})
-                    for group in groups]  # fmt: skip
-            return function(*made, **given)
-
-        rest = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in kept]
-        everything = [*parameters, *rest]
-        command.__doc__, command.__name__ = inspect.getdoc(function), function.__name__
-        command.__module__, command.__qualname__ = function.__module__, function.__qualname__
-        command.__signature__ = inspect.Signature(everything)  # type: ignore[attr-defined]
-        command.__annotations__ = {p.name: p.annotation for p in everything}
-        return command
-
-    return spread
+    if first and second and first != second:
+        raise InputError(f"two {what}s, {first} and {second}; allowed: one")
+    if not (first or second):
+        raise InputError(f"which {what}? e.g. {example}; allowed: see diracgan list")
+    return first or second or ""

@@ -2,69 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator
+from typing import Annotated, Any
 
-from .options import (
-    TEXT_OR_JSON,
-    FlowOptions,
-    Format,
-    NoiseOptions,
-    RateOptions,
-    RuleOptions,
-    StartOptions,
-    StepOptions,
-    VariantOptions,
-    choice,
-    motion,
-    output,
-    takes,
-)
+from .layer import Answer, Table, output
+from .options import MotionOptions, VariantOptions
 
 
-@takes(VariantOptions, StartOptions, FlowOptions, StepOptions, RateOptions, RuleOptions, NoiseOptions)
+def _stored(path: str) -> object:
+    from ..dynamics.store import SUFFIXES
+    from ..files import destination
+
+    return destination(path, SUFFIXES)
+
+
 def command(
     variant: VariantOptions,
-    start: StartOptions,
-    flow: FlowOptions,
-    steps: StepOptions,
-    rates: RateOptions,
-    rule: RuleOptions,
-    noise: NoiseOptions,
-    out: Annotated[str | None, output(".nc, .zarr, .npz, .csv or .json.")] = None,
-    format: Format = "text",
-) -> None:
+    motion: MotionOptions,
+    out: Annotated[str | None, output(".nc, .zarr, .npz, .csv or .json.", _stored)] = None,
+) -> Answer:
     """Compute a trajectory of the flow, or of a rule's steps, and save or print it.
 
     Example: diracgan simulate --variant ns --r1 0.3 --t1 100 --out ns.nc
     """
-    choice("format", format, TEXT_OR_JSON)
-    if out is not None:
-        from ..dynamics.store import SUFFIXES
-        from ..files import destination
-
-        destination(out, SUFFIXES)
-    made = variant.build()
-    arguments = {**start.given(), **motion(flow, steps, rates, rule, noise)}
+    made, arguments = variant.build(), motion.arguments()
 
     from ..dynamics import run
     from ..dynamics.store import as_json, save
-    from ..reporting import dumps, show
 
     traj = run(made, **arguments)
     saved = save(traj, out) if out is not None else None
-    if format == "json":
-        print(dumps("diracgan.simulate/1", as_json(traj) | ({"out": saved} if saved else {})))
-        return
+    return Answer(as_json(traj) | ({"out": saved} if saved else {}), _said(traj, saved))
+
+
+def _said(traj: Any, saved: Any) -> Iterator[str | Table]:
+    import numpy as np
+
     names = [n for n in ("step", "time", "phi", "theta", "phi_ema", "theta_ema") if n in traj]
     rows = len(traj["time"])
     shown = sorted({round(i * (rows - 1) / 10) for i in range(11)})
-    show(names, [[_cell(traj[n][i]) for n in names] for i in shown], title=traj.attrs["variant"])
-    print(f"{traj.attrs['result']}: {traj.attrs['result_text']}; {rows} rows, {len(shown)} shown")
+    cells = [[np.atleast_1d(np.asarray(traj[n][i])) for n in names] for i in shown]
+    yield Table(
+        names, [["  ".join(f"{x:.6g}" for x in cell) for cell in row] for row in cells], traj.attrs["variant"]
+    )
+    yield f"{traj.attrs['result']}: {traj.attrs['result_text']}; {rows} rows, {len(shown)} shown"
     if saved is not None:
-        print(saved)
-
-
-def _cell(value: object) -> str:
-    import numpy as np
-
-    return "  ".join(f"{x:.6g}" for x in np.atleast_1d(np.asarray(value)))
+        yield str(saved)

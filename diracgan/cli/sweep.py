@@ -3,134 +3,103 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
-from typing import Annotated, Any
-
-import typer
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar
 
 from ..errors import InputError
-from .options import (
-    TEXT_OR_JSON,
-    Format,
-    RateOptions,
-    RuleOptions,
-    StartOptions,
-    VariantOptions,
-    _option,
-    choice,
-    output,
-    takes,
-)
+from .layer import Answer, Table, argument, option, output
+from .options import GameOptions, given_in
 
-_RUN, _WORK = "Runs", "Who computes"
 _PRINTED = 100_000  # points beyond which a result is not printed
 
 
 @dataclasses.dataclass(frozen=True)
-class CourseOptions:
+class RunOptions:
     """How long and how the players are followed."""
 
-    t1: Annotated[float | None, _option("--t1", "-T", panel=_RUN, help="End time of a flow; 200.")] = None
-    dt: Annotated[float | None, _option("--dt", panel=_RUN, help="Step of a flow (rk4); 0.01.")] = None
-    steps: Annotated[int | None, _option("--steps", "-n", panel=_RUN, help="Iterations of a rule; 2000.")] = (
-        None
-    )
-    method: Annotated[
-        str | None, _option("--method", metavar="rk4|tsit5", panel=_RUN, help="Method of a flow.")
-    ] = None
-    adaptive: Annotated[
-        bool, _option("--adaptive", panel=_RUN, help="Steps of a flow by its tolerances.")
-    ] = False
-    rtol: Annotated[float | None, _option("--rtol", panel=_RUN, help="Relative tolerance.")] = None
-    atol: Annotated[float | None, _option("--atol", panel=_RUN, help="Absolute tolerance.")] = None
+    panel: ClassVar[str] = "Runs"
+    t1: Annotated[float | None, option("--t1 -T", "End time; 200 by default.")] = None
+    dt: Annotated[float | None, option("--dt", "Step of a flow (rk4); 0.01.")] = None
+    steps: Annotated[int | None, option("--steps -n", "Number of iterations; 2000 by default.")] = None
+    method: Annotated[str | None, option("--method", "Method of a flow.", metavar="rk4|tsit5")] = None
+    adaptive: Annotated[bool, option("--adaptive", "Steps of a flow by its tolerances.")] = False
+    rtol: Annotated[float | None, option("--rtol", "Relative tolerance.")] = None
+    atol: Annotated[float | None, option("--atol", "Absolute tolerance.")] = None
     dtype: Annotated[
-        str | None,
-        _option("--dtype", metavar="float64|float32", panel=_RUN, help="Numbers that runs are made of."),
+        str | None, option("--dtype", "Numbers that runs are made of.", metavar="float64|float32")
     ] = None
-    escape: Annotated[float | None, _option("--escape", panel=_RUN, help="Radius of escape; 1000.")] = None
+    escape: Annotated[float | None, option("--escape", "Radius of escape; 1000.")] = None
     ball: Annotated[
-        float | None,
-        _option("--ball", panel=_RUN, help="Radius around the equilibrium that counts as it; 1e-3."),
+        float | None, option("--ball", "Radius around the equilibrium that counts as it; 1e-3.")
     ] = None
     ema_tau: Annotated[
-        float | None,
-        _option("--ema-tau", panel=_RUN, help="Time constant of the flow's average, for ema_gain."),
+        float | None, option("--ema-tau", "Time constant of the moving average, for ema_gain.")
     ] = None
     effort: Annotated[
-        float | None, _option("--effort", panel=_RUN, help="Factor on a verdict's budget; 1.")
+        float | None, option("--effort", "Factor on a verdict's budget of field evaluations; 1 by default.")
     ] = None
-
-    def given(self) -> dict[str, Any]:
-        """What was asked for, by the library's names."""
-        return {k: x for k, x in vars(self).items() if x is not None and x is not False}
 
 
 @dataclasses.dataclass(frozen=True)
 class WorkOptions:
     """Who computes, in pieces of which size."""
 
+    panel: ClassVar[str] = "Who computes"
     chunk: Annotated[
-        int | None,
-        _option(
-            "--chunk", metavar="POINTS", panel=_WORK, help="Points that are computed and kept at a time."
-        ),
+        int | None, option("--chunk", "Points that are computed and kept at a time.", metavar="POINTS")
     ] = None
     devices: Annotated[
-        int | None, _option("--devices", metavar="N", panel=_WORK, help="Cores or GPUs of this machine; all.")
+        int | None, option("--devices", "Cores or GPUs of this machine; all.", metavar="N")
     ] = None
     scheduler: Annotated[
         str | None,
-        _option(
-            "--scheduler",
-            metavar="tcp://HOST:PORT",
-            panel=_WORK,
-            help="Let the workers of a Dask cluster compute.",
-        ),
+        option("--scheduler", "Let the workers of a Dask cluster compute.", metavar="tcp://HOST:PORT"),
     ] = None
 
-    def given(self) -> dict[str, Any]:
-        """What was asked for, by the library's names."""
-        return {k: x for k, x in vars(self).items() if x is not None}
 
+@dataclasses.dataclass(frozen=True)
+class GridOptions:
+    """The grid: words NAME=GRID, and how its points are computed."""
 
-@takes(VariantOptions, StartOptions, RateOptions, RuleOptions, CourseOptions, WorkOptions)
-def command(
-    variant: VariantOptions,
-    start: StartOptions,
-    rates: RateOptions,
-    rule: RuleOptions,
-    course: CourseOptions,
-    work: WorkOptions,
+    run: RunOptions
+    work: WorkOptions
     axes: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="NAME=GRID...",
-            help="What is turned: gamma=0:2:201 lr=log:1e-3:1:50 n_critic=1,2,5.",
-            show_default=False,
-        ),
-    ] = None,
+        argument("NAME=GRID...", "What is turned: gamma=0:2:201 lr=log:1e-3:1:50 n_critic=1,2,5."),
+    ] = None
     over: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--over", metavar="NAME=GRID", help="The same as an option; repeatable.", show_default=False
-        ),
-    ] = None,
+        list[str] | None, option("--over", "The same as an option; repeatable.", metavar="NAME=GRID")
+    ] = None
+
+    def grids(self) -> dict[str, Any]:
+        """Name -> values of every axis."""
+        from ..sweeps.grids import grids
+
+        return grids([*(self.axes or []), *(self.over or [])])
+
+    def arguments(self) -> dict[str, Any]:
+        """How runs and work are done, by the library's names."""
+        return {**given_in(self.run), **given_in(self.work)}
+
+
+def command(
+    game: GameOptions,
+    grid: GridOptions,
     quantity: Annotated[
         list[str] | None,
-        typer.Option(
-            "--quantity",
-            "-q",
+        option(
+            "--quantity -q",
+            "What is asked at every point; margin by default; PATH.py:FUNCTION for your own.",
             metavar="NAME,...",
-            help="What is asked at every point; margin by default; PATH.py:FUNCTION for your own.",
-            show_default=False,
         ),
     ] = None,
     out: Annotated[
         str | None,
-        output("A .zarr folder, written chunk by chunk; the same command goes on where it was stopped."),
+        output("A .zarr folder, written chunk by chunk; the same command goes on where it was stopped.", str),
     ] = None,
-    format: Format = "text",
-) -> None:
+) -> Answer:
     """Ask one or several quantities at every point of a grid.
 
     Axes: any number, flag or choice of the variant, of a penalty (gamma is r1, the weight of R1, where the variant has
@@ -166,75 +135,72 @@ def command(
 
     Example: diracgan sweep gamma=0:2:201 lr=log:1e-3:1:50 --variant ns --rule simultaneous --out chart.zarr
     """
-    choice("format", format, TEXT_OR_JSON)
-    from ..sweeps.grids import grids
-
-    over_ = grids([*(axes or []), *(over or [])])
-    if not over_:
+    over = grid.grids()
+    if not over:
         raise InputError("no axis; allowed: at least one, such as gamma=0:2:201")
-    arguments = {**start.given(), **rates.arguments(), **course.given()}
+    made, rule = game.build()
 
-    from ..reporting import dumps
     from ..sweeps import sweep
 
     found = sweep(
-        variant.build(), over_, quantity or "margin", rule=rule.build(), out=out, **work.given(), **arguments
+        made, over, quantity or "margin", rule=rule, out=out, **grid.arguments(), **game.from_start()
     )
-    if format == "json":
-        whole = out is None or math.prod(found.sizes.values()) <= _PRINTED
-        print(dumps("diracgan.sweep/1", _record(found, whole) | ({"out": str(out)} if out else {})))
-        return
-    _say(found, out)
+    whole = out is None or math.prod(found.sizes.values()) <= _PRINTED
+    return Answer(record(found, whole) | ({"out": str(out)} if out else {}), _said(found, out))
 
 
-def _record(found: Any, whole: bool) -> dict[str, Any]:
+def record(found: Any, whole: bool) -> dict[str, Any]:
     """The axes, what every variable is, and, unless it is large, its values."""
     axes = {n: _values(found[n]) for n in found.dims if n in found.coords}
     about = {k: found.attrs[k] for k in ("variant", "rule", "dim", "fingerprint") if k in found.attrs}
     quantities = {}
     for name, x in found.data_vars.items():
         quantities[name] = {"dims": list(x.dims), "units": x.attrs.get("units", "1")}
-        if "flag_meanings" in x.attrs:
-            quantities[name]["meanings"] = x.attrs["flag_meanings"].split()
+        if words := _words(x):
+            quantities[name]["meanings"] = words
         if whole:
             quantities[name]["values"] = x.values
     return {**about, "axes": axes, "quantities": quantities}
 
 
+def _words(x: Any) -> list[str]:
+    """What the codes of a variable stand for."""
+    return x.attrs.get("flag_meanings", "").split()
+
+
 def _values(coordinate: Any) -> Any:
-    words = coordinate.attrs.get("flag_meanings")
-    return words.split() if words else coordinate.values
-
-
-def _say(found: Any, out: str | None) -> None:
-    import numpy as np
-
-    from ..reporting import show
-
-    rule = found.attrs.get("rule")
-    print(
-        f"{found.attrs['variant']}, {rule or 'flow'}, {dimension(found)}: "
-        + " x ".join(f"{n} ({k})" for n, k in found.sizes.items() if n in found.coords)
-    )
-    rows = []
-    for name, x in found.data_vars.items():
-        if "flag_meanings" in x.attrs:
-            words = x.attrs["flag_meanings"].split()
-            counts = np.sum([np.bincount(np.ravel(b), minlength=len(words)) for b in _pieces(x)], axis=0)
-            rows += [[name, w, int(n)] for w, n in zip(words, counts, strict=True) if n]
-            continue
-        rows.append([name, _range(x), math.prod(found.sizes[d] for d in x.dims if d in found.coords)])
-    show(["quantity", "values", "points"], rows)
-    if out is None:
-        _table(found)
-    else:
-        print(out)
+    return _words(coordinate) or coordinate.values
 
 
 def dimension(found: Any) -> str:
     """In which dimension a sweep was made."""
     dim = found.attrs.get("dim", "?")
     return "d turned" if dim == "axis" else f"d = {dim}"
+
+
+def counts(x: Any) -> Iterator[tuple[str, int]]:
+    """How often each word of a coded variable stands in it."""
+    import numpy as np
+
+    words = _words(x)
+    found = np.sum([np.bincount(np.ravel(b), minlength=len(words)) for b in _pieces(x)], axis=0)
+    return ((w, int(n)) for w, n in zip(words, found, strict=True) if n)
+
+
+def _said(found: Any, out: str | None) -> Iterator[str | Table]:
+    axes = " x ".join(f"{n} ({k})" for n, k in found.sizes.items() if n in found.coords)
+    yield f"{found.attrs['variant']}, {found.attrs.get('rule') or 'flow'}, {dimension(found)}: {axes}"
+    rows: list[list[Any]] = []
+    for name, x in found.data_vars.items():
+        if _words(x):
+            rows += [[name, w, n] for w, n in counts(x)]
+        else:
+            rows.append([name, _range(x), math.prod(found.sizes[d] for d in x.dims if d in found.coords)])
+    yield Table(["quantity", "values", "points"], rows)
+    if out is not None:
+        yield str(out)
+    else:
+        yield from _points(found)
 
 
 def _range(x: Any) -> str:
@@ -259,27 +225,23 @@ def _pieces(x: Any) -> Any:
     return (x[i : i + step].values for i in range(0, x.shape[0], step))
 
 
-def _table(found: Any) -> None:
+def _points(found: Any) -> Iterator[str | Table]:
     """The points themselves, as long as they are few."""
-    from ..reporting import show
-
     dims = [n for n in found.dims if n in found.coords]
     single = [n for n, x in found.data_vars.items() if set(x.dims) <= set(dims)]
     if not single or math.prod(found.sizes[n] for n in dims) > 40:
         return
     rows = []
-    import itertools
-
     for index in itertools.product(*(range(found.sizes[n]) for n in dims)):
         where = dict(zip(dims, index, strict=True))
         cells = [_cell(_values(found[n])[i]) for n, i in where.items()]
         for n in single:
-            words = found[n].attrs.get("flag_meanings", "").split()
+            words = _words(found[n])
             value = found[n].isel({k: i for k, i in where.items() if k in found[n].dims}).values.item()
             cells.append(words[int(value)] if words else _cell(value))
         rows.append(cells)
-    print()
-    show([*dims, *single], rows)
+    yield ""
+    yield Table([*dims, *single], rows)
 
 
 def _cell(value: Any) -> str:

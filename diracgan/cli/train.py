@@ -2,80 +2,36 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import sys
-from collections.abc import Iterator
-from typing import Annotated, Any
-
-import typer
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, ClassVar
 
 from ..errors import InputError
-from .options import (
-    TEXT_OR_JSON,
-    Format,
-    RuleOptions,
-    VariantOptions,
-    _option,
-    assignments,
-    choice,
-    merged,
-    takes,
-    vector,
-)
-
-_VARIANT, _NETWORK, _RUN, _KEEP = "Variant", "Networks and tricks", "Run", "What is kept"
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainVariantOptions(VariantOptions):
-    """Which variant; ns when none is named."""
-
-    variant: Annotated[
-        str | None,
-        _option(
-            "--variant",
-            "-v",
-            metavar="NAME",
-            panel=_VARIANT,
-            help="NAME[:k=v,...], PATH.py:NAME[:k=v,...] or pkg.module:NAME; ns by default.",
-        ),
-    ] = None  # type: ignore[assignment]  # optional here alone
-
-    def build(self) -> Any:
-        """Make the variant; None when nothing was asked for."""
-        if self.variant is None:
-            if any(x is not None for x in vars(self).values()):
-                return dataclasses.replace(self, variant="ns").build()
-            return None
-        return super().build()
+from .layer import Answer, Progress, argument, option, progress, tell
+from .options import AnyVariantOptions, RuleOptions, assignments, flag, given_in, merged, vector
 
 
 @dataclasses.dataclass(frozen=True)
 class NetworkOptions:
     """How the players are built, and what is changed about the game."""
 
+    panel: ClassVar[str] = "Networks and tricks"
     networks: Annotated[
         list[str] | None,
-        _option(
-            "--networks",
-            "-N",
-            metavar="NAME=VALUE",
-            panel=_NETWORK,
-            help="kind=mlp|dcgan, width, depth, norm_d, norm_g, activation_d, activation_g, dropout_d, dropout_g, "
+        option(
+            "--networks -N",
+            "kind=mlp|dcgan, width, depth, norm_d, norm_g, activation_d, activation_g, dropout_d, dropout_g, "
             "minibatch, condition; repeatable.",
+            metavar="NAME=VALUE",
         ),
     ] = None
-    width: Annotated[
-        int | None, _option("--width", panel=_NETWORK, help="Units of a layer, or channels; 64.")
-    ] = None
+    width: Annotated[int | None, option("--width", "Units of a layer, or channels; 64.")] = None
     trick: Annotated[
         list[str] | None,
-        _option(
+        option(
             "--trick",
+            "instance-noise, flip-labels, clip-gradient, ...; repeatable. An unknown name lists them.",
             metavar="NAME[:k=v,...]",
-            panel=_NETWORK,
-            help="instance-noise, flip-labels, clip-gradient, ...; repeatable. An unknown name lists them.",
         ),
     ] = None
 
@@ -89,112 +45,91 @@ class NetworkOptions:
 class TrainingRunOptions:
     """How long, how large, where."""
 
-    steps: Annotated[int | None, _option("--steps", "-n", panel=_RUN, help="Iterations; 1000.")] = None
-    batch: Annotated[int | None, _option("--batch", panel=_RUN, help="Samples in a minibatch; 128.")] = None
-    seed: Annotated[int | None, _option("--seed", panel=_RUN, help="Of weights and all draws; 0.")] = None
-    seeds: Annotated[
-        int | None, _option("--seeds", panel=_RUN, help="So many runs at once, from --seed on; 1.")
-    ] = None
-    dtype: Annotated[
-        str | None, _option("--dtype", metavar="float32|float64|bfloat16", panel=_RUN, help="Numbers.")
-    ] = None
-    device: Annotated[
-        str | None, _option("--device", metavar="auto|cpu|gpu|tpu", panel=_RUN, help="Where.")
-    ] = None
-    devices: Annotated[
-        int | None, _option("--devices", panel=_RUN, help="Spread each minibatch over so many; 1.")
-    ] = None
-    pretrain: Annotated[
-        int | None, _option("--pretrain", panel=_RUN, help="Critic-only iterations before the first; 0.")
-    ] = None
-    log_every: Annotated[
-        int | None, _option("--log-every", panel=_KEEP, help="Iterations between lines of metrics.")
-    ] = None
-    sample_every: Annotated[
-        int | None, _option("--sample-every", panel=_KEEP, help="Iterations between sample grids.")
-    ] = None
-    save_every: Annotated[
-        int | None, _option("--save-every", panel=_KEEP, help="Iterations between checkpoints.")
-    ] = None
+    panel: ClassVar[str] = "Run"
+    steps: Annotated[int | None, option("--steps -n", "Number of iterations; 1000 by default.")] = None
+    batch: Annotated[int | None, option("--batch", "Samples in a minibatch; 128.")] = None
+    seed: Annotated[int | None, option("--seed", "Seed of weights and all draws; 0 by default.")] = None
+    seeds: Annotated[int | None, option("--seeds", "So many runs at once, from --seed on; 1.")] = None
+    dtype: Annotated[str | None, option("--dtype", "Numbers.", metavar="float32|float64|bfloat16")] = None
+    device: Annotated[str | None, option("--device", "Where.", metavar="auto|cpu|gpu|tpu")] = None
+    devices: Annotated[int | None, option("--devices", "Spread each minibatch over so many; 1.")] = None
+    pretrain: Annotated[int | None, option("--pretrain", "Critic-only iterations before the first; 0.")] = (
+        None
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class KeepOptions:
+    """What of a run is kept."""
+
+    panel: ClassVar[str] = "What is kept"
+    log_every: Annotated[int | None, option("--log-every", "Iterations between lines of metrics.")] = None
+    sample_every: Annotated[int | None, option("--sample-every", "Iterations between sample grids.")] = None
+    save_every: Annotated[int | None, option("--save-every", "Iterations between checkpoints.")] = None
     tensorboard: Annotated[
-        bool | None, _option("--tensorboard", panel=_KEEP, help="Write the metrics for TensorBoard as well.")
+        bool | None, option("--tensorboard", "Write the metrics for TensorBoard as well.")
     ] = None
-    truncation: Annotated[
-        float | None, _option("--truncation", panel=_KEEP, help="Redraw z beyond this at generation.")
+    truncation: Annotated[float | None, option("--truncation", "Redraw z beyond this at generation.")] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingOptions:
+    """Everything that a run's config.toml holds."""
+
+    variant: AnyVariantOptions
+    rule: RuleOptions
+    network: NetworkOptions
+    course: TrainingRunOptions
+    keep: KeepOptions
+    averages: Annotated[
+        str | None, option("--averages", "Averages of the generator kept beside it.", metavar="0.999,0.9999")
+    ] = None
+    mean: Annotated[bool, option("--mean", "Keep the plain mean of the weights.")] = False
+    alarm: Annotated[
+        list[str] | None,
+        option(
+            "--alarm",
+            "on, critic_zero, patience, blow_up, mode_loss; on=false goes on whatever happens.",
+            metavar="NAME=VALUE",
+        ),
     ] = None
 
     def given(self) -> dict[str, Any]:
-        """What was asked for, by the library's names."""
-        return {k: x for k, x in vars(self).items() if x is not None}
+        """The settings of the run itself, by the library's names."""
+        return {**given_in(self.course), **given_in(self.keep)}
+
+    def flags(self) -> list[str]:
+        """Every option that was given, as it is written."""
+        groups = (self.variant, self.rule, self.network, self.course, self.keep)
+        names = [n for group in groups for n in given_in(group)]
+        return [flag(n) for n in (*names, *(n for n in ("averages", "mean", "alarm") if getattr(self, n)))]
 
 
-@takes(TrainVariantOptions, RuleOptions, NetworkOptions, TrainingRunOptions)
 def command(
-    variant: TrainVariantOptions,
-    rule: RuleOptions,
-    network: NetworkOptions,
-    run: TrainingRunOptions,
+    options: TrainingOptions,
     problem: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[PROBLEM]",
-            help="dirac, point, curve, points8, gauss2d, ring8, grid25, digits, denoise, idx:PATH or npz:PATH; "
+        argument(
+            "[PROBLEM]",
+            "dirac, point, curve, points8, gauss2d, ring8, grid25, digits, denoise, idx:PATH or npz:PATH; "
             "NAME:k=v sets options. ring8 by default.",
-            show_default=False,
-        ),
-    ] = None,
-    averages: Annotated[
-        str | None,
-        typer.Option(
-            "--averages",
-            metavar="0.999,0.9999",
-            help="Averages of the generator kept beside it.",
-            rich_help_panel=_KEEP,
-            show_default=False,
-        ),
-    ] = None,
-    mean: Annotated[
-        bool, typer.Option("--mean", help="Keep the plain mean of the weights.", rich_help_panel=_KEEP)
-    ] = False,
-    alarm: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--alarm",
-            metavar="NAME=VALUE",
-            help="on, critic_zero, patience, blow_up, mode_loss; on=false goes on whatever happens.",
-            rich_help_panel=_RUN,
-            show_default=False,
         ),
     ] = None,
     config: Annotated[
-        str | None,
-        typer.Option(
-            "--config",
-            metavar="FILE",
-            help="Repeat the run of a config.toml.",
-            rich_help_panel=_RUN,
-            show_default=False,
-        ),
+        str | None, option("--config", "Repeat the run of a config.toml.", metavar="FILE")
     ] = None,
     resume: Annotated[
-        bool,
-        typer.Option(
-            "--resume", help="Go on with the run in --out; --steps may ask for more.", rich_help_panel=_RUN
-        ),
+        bool, option("--resume", "Go on with the run in --out; --steps may ask for more.")
     ] = False,
     trust: Annotated[
         bool,
-        typer.Option(
+        option(
             "--trust",
-            help="Run the loss in a Python file or module that the config of --config or --resume names.",
-            rich_help_panel=_RUN,
+            "Run the loss in a Python file or module that the config of --config or --resume names.",
         ),
     ] = False,
-    out: Annotated[
-        str, typer.Option("--out", "-o", metavar="FOLDER", help="The run's folder.", rich_help_panel=_KEEP)
-    ] = "run",
-    format: Format = "text",
-) -> None:
+    out: Annotated[str, option("--out -o", "The run's folder; run by default.", metavar="FOLDER")] = "run",
+) -> Answer:
     """Train a small GAN and keep config, metrics, sample grids and checkpoints in a folder.
 
     Without --rule: Adam with beta1 0.5, alternating, learning rate 2e-4 for convolutions, else 1e-3; --lr, --lr-d,
@@ -203,96 +138,72 @@ def command(
 
     Example: diracgan train digits -v ns --r1 0.1 --steps 2000 --averages 0.999 --out digits-run
     """
-    choice("format", format, TEXT_OR_JSON)
+    if resume or config is not None:
+        _only_what_may_change(options, problem, config, resume)
+    made = None if resume else _config(options, problem, config, trust)
+
     from ..training import runs
 
-    asked = _Asked(variant.build(), rule, network, run, problem, averages, mean, alarm)
-    if resume or config is not None:
-        _alone("--resume" if resume else "--config", asked, resume and config is not None)
-    with _bar() as tell:
-        if resume:
-            made = runs.resume(out, steps=run.steps, trust=trust, tell=tell)
-        else:
-            wanted = asked.config() if config is None else _changed(config, run, trust)
-            for text in runs.warnings(wanted):
-                print(f"diracgan: warning: {text}", file=sys.stderr)
-            made = runs.train_from_config(wanted, out, tell=tell)
-    _say(made, out, format)
-    if made.result != "ok":
-        raise typer.Exit(1)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Asked:
-    """What the options ask for, where no config says everything."""
-
-    variant: Any
-    rule: RuleOptions
-    network: NetworkOptions
-    run: TrainingRunOptions
-    problem: str | None
-    averages: str | None
-    mean: bool
-    alarm: list[str] | None
-
-    def given(self) -> list[str]:
-        """The options that were given, but for those of the run."""
-        values = {
-            "PROBLEM": self.problem,
-            "--variant": self.variant,
-            "--rule": {k: x for k, x in vars(self.rule).items() if x is not None} or None,
-            "--networks": self.network.settings() or None,
-            "--trick": self.network.trick,
-            "--averages": self.averages,
-            "--mean": self.mean or None,
-            "--alarm": self.alarm,
-        }
-        return [name for name, x in values.items() if x is not None]
-
-    def config(self) -> Any:
-        """The config that they make."""
-        from ..training import config as configs
-        from ..training.problems import problem as find
-
-        on = find(self.problem or "ring8")
-        settings = self.network.settings()
-        kind = configs.from_settings(configs.Architecture, settings, "networks").resolved(on).kind
-        return configs.configure(
-            "ns" if self.variant is None else self.variant,
-            on,
-            rule_=_rule(self.rule, kind),
-            networks=settings,
-            tricks=self.network.trick or (),
-            alarms=assignments(self.alarm, "--alarm"),
-            averages=vector("averages", self.averages) or (),
-            mean=self.mean,
-            **self.run.given(),
+    for text in runs.warnings(made) if made is not None else []:
+        tell(f"warning: {text}")
+    with progress() as bar:
+        report = _with_losses(bar)
+        run = (
+            runs.resume(out, steps=options.course.steps, trust=trust, tell=report)
+            if made is None
+            else runs.train_from_config(made, out, tell=report)
         )
+    last = {k: x for k, x in run.metrics[-1].items() if k != "singular"} if run.metrics else {}
+    record = {"result": run.result, "text": run.text, "steps": run.steps, "out": out, "metrics": last}
+    code = 0 if run.result == "ok" else 1
+    return Answer({"config": run.config.table(), **record}, _said(run, last, out), code=code)
 
 
-def _alone(what: str, asked: _Asked, both: bool) -> None:
-    """Raise InputError when more was asked for than goes with --resume or --config."""
-    kept = {"steps"} if what == "--resume" else {"steps", "seed", "device"}
-    beside = ["--config"] if both else asked.given()
-    beside += [f"--{n.replace('_', '-')}" for n in asked.run.given() if n not in kept]
+def _only_what_may_change(
+    options: TrainingOptions, problem: str | None, config: str | None, resume: bool
+) -> None:
+    """A run that is repeated or resumed is described by its config.toml."""
+    what, kept = ("--resume", {"--steps"}) if resume else ("--config", {"--steps", "--seed", "--device"})
+    beside = [f for f in options.flags() if f not in kept]
+    beside = (["PROBLEM"] if problem else []) + (["--config"] if resume and config else []) + beside
     if beside:
         raise InputError(
-            f"{beside[0]} does not go with {what}, which says everything; allowed: --out, --trust, "
-            + ", ".join(f"--{n}" for n in sorted(kept))
+            f"{beside[0]} does not go with {what}, which says everything; allowed: "
+            + ", ".join(sorted({"--out", "--trust", *kept}))
         )
 
 
-def _changed(config: str, run: TrainingRunOptions, trust: bool) -> Any:
-    """The config of a file, with what the options change."""
+def _config(options: TrainingOptions, problem: str | None, config: str | None, trust: bool) -> Any:
     from ..training import config as configs
+    from ..training.problems import problem as find
 
-    made = configs.read(config, trust=trust)
-    changed = {**_values(made.training), **run.given()}
-    return dataclasses.replace(made, training=configs.from_settings(configs.TrainingConfig, changed, "run"))
+    if config is not None:
+        made = configs.read(config, trust=trust)
+        settings = {**_values(made.training), **options.given()}
+        return dataclasses.replace(
+            made, training=configs.from_settings(configs.TrainingConfig, settings, "run")
+        )
+    losses, on, settings = (
+        options.variant.build_any("ns"),
+        find(problem or "ring8"),
+        options.network.settings(),
+    )
+    kind = configs.from_settings(configs.Architecture, settings, "networks").resolved(on).kind
+    return configs.configure(
+        losses or "ns",
+        on,
+        rule_=_rule(options.rule, kind),
+        networks=settings,
+        tricks=options.network.trick or (),
+        alarms=assignments(options.alarm, "--alarm"),
+        averages=vector("averages", options.averages) or (),
+        **({"mean": True} if options.mean else {}),
+        **options.given(),
+    )
 
 
-def _values(record: Any) -> dict[str, Any]:
-    return {k: x for k, x in record.hyperparameters.items() if x is not None}
+def _values(values: Any) -> dict[str, Any]:
+    return {k: x for k, x in values.hyperparameters.items() if x is not None}
 
 
 def _rule(rule: RuleOptions, kind: str) -> Any:
@@ -303,56 +214,25 @@ def _rule(rule: RuleOptions, kind: str) -> Any:
     usual = default_rule(kind)
     if rule.rule not in (None, usual.name):
         return rule.build()
-    short = {k: x for k, x in vars(rule).items() if x is not None and k not in ("rule", "rule_param")}
-    given = merged(short, assignments(rule.rule_param, "-r"))
-    return make(usual.name, **{**_values(usual), **given})
+    return make(usual.name, **{**_values(usual), **rule.settings()})
 
 
-@contextlib.contextmanager
-def _bar() -> Iterator[Any]:
-    """A progress bar on a terminal, with losses, rate and time left; nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+def _with_losses(bar: Progress | None) -> Callable[[int, int, Any], None] | None:
+    """What tells of every logged line: the bar, with both losses beside it."""
+    if bar is None:
+        return None
 
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[losses]}"),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("train", total=None, rate="", losses="")
+    def report(step: int, steps: int, line: Any) -> None:
+        losses = (f"{n[-1].upper()} {line[n]:.4g}" for n in ("loss_d", "loss_g") if n in line)
+        bar(step, steps, " ".join(losses))
 
-        def tell(step: int, steps: int, line: Any) -> None:
-            losses = " ".join(f"{n[-1].upper()} {line[n]:.4g}" for n in ("loss_d", "loss_g") if n in line)
-            speed = bar.tasks[0].speed
-            rate = f"{speed:.3g}/s" if speed else ""
-            bar.update(task, completed=step, total=steps, rate=rate, losses=losses)
-
-        yield tell
+    return report
 
 
-def _say(run: Any, out: str, format: str) -> None:
-    last = {k: x for k, x in run.metrics[-1].items() if k != "singular"} if run.metrics else {}
-    if format == "json":
-        from ..reporting import dumps
-
-        record = {
-            "result": run.result,
-            "text": run.text,
-            "steps": run.steps,
-            "out": str(out),
-            "metrics": last,
-        }
-        print(dumps("diracgan.train/1", {"config": run.config.table(), **record}))
-        return
-    print(f"{run.config.variant.label} on {run.config.problem.name}, {run.config.rule.label}")
+def _said(run: Any, last: dict[str, Any], out: str) -> Iterator[str]:
+    yield f"{run.config.variant.label} on {run.config.problem.name}, {run.config.rule.label}"
     shown = [f"{k} {x:.4g}" for k, x in last.items() if isinstance(x, float)]
     for k in range(0, len(shown), 6):
-        print("  " + "   ".join(shown[k : k + 6]))
-    print(run.text)
-    print(out)
+        yield "  " + "   ".join(shown[k : k + 6])
+    yield run.text
+    yield out

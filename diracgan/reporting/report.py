@@ -1,5 +1,4 @@
-"""The report as a document: its table, its gate, and what has changed since a baseline. Plain data in, text
-out."""
+"""The report as a document: its table, its gate, and what has changed since a baseline. Plain data in, text out."""
 
 from __future__ import annotations
 
@@ -7,13 +6,15 @@ import json
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import InputError, one_line, unknown
-from .encode import plain
+from .encode import dumps, plain
+from .junit import junit
 from .schema import KINDS, REPORT, STATUSES
-from .tables import markdown
+from .tables import markdown, show
 
 ERROR = "error"
 COLUMNS = ("variant", "motion", "eigenvalues", "margin", "status", "verdict d = 1", "verdict d = 2")
@@ -92,6 +93,26 @@ def as_markdown(doc: Mapping[str, Any]) -> str:
         ]
         parts += ["", *(f"- {f['row']}: {f['text']}" for f in found)] if found else []
     return "\n".join(parts)
+
+
+def as_text(doc: Mapping[str, Any], style: str, lines: bool = True) -> str:
+    """The report as a table, markdown, JSON or JUnit XML.
+
+    Args:
+        doc: from :func:`document`.
+        style: ``"table"``, ``"markdown"``, ``"json"`` or ``"junit"``.
+        lines: JSON over many lines, so that a repository's history shows which number changed.
+    """
+    if style == "json":
+        line = dumps(REPORT, doc)
+        return (json.dumps(json.loads(line), indent=1, ensure_ascii=False) if lines else line) + "\n"
+    if style == "junit":
+        return junit(doc)
+    if style == "markdown":
+        return as_markdown(doc) + "\n"
+    text = StringIO()
+    show(COLUMNS, rows(doc), file=text)
+    return text.getvalue()
 
 
 def _line(r: Mapping[str, Any]) -> list[str]:
@@ -326,6 +347,7 @@ __all__ = [
     "COLUMNS",
     "Finding",
     "as_markdown",
+    "as_text",
     "baseline",
     "differences",
     "document",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
+import dataclasses
+import inspect
 import json
 import math
 import re
@@ -12,8 +13,9 @@ import numpy as np
 import pytest
 
 import diracgan as dg
-from diracgan.cli.app import COMMANDS, main
-from diracgan.cli.options import NoiseOptions, StepOptions, assignments, takes, vector
+from diracgan.cli.app import COMMANDS, load, main
+from diracgan.cli.layer import typer_function
+from diracgan.cli.options import NoiseOptions, StepOptions, assignments, vector
 from diracgan.errors import InputError
 from diracgan.variants import variant_class
 
@@ -34,8 +36,7 @@ def answer(cli, *words):
 
 
 def examples(command: str) -> list[str]:
-    doc = importlib.import_module(f"diracgan.cli.{command.replace('-', '_')}").command.__doc__
-    return re.findall(r"Example: (diracgan .*)", doc)
+    return re.findall(r"Example: (diracgan .*)", load(command).help)
 
 
 @pytest.mark.parametrize("command", CORE)
@@ -290,13 +291,23 @@ def test_vectors_and_settings_are_read():
         assignments(["a=1", "a=2"], "-p")
 
 
-def test_groups_of_options_are_put_together():
-    @takes(StepOptions, NoiseOptions)
-    def command(steps: StepOptions, noise: NoiseOptions, loud: bool = False):
-        return steps, noise, loud
+@dataclasses.dataclass(frozen=True)
+class Both:
+    steps: StepOptions
+    noise: NoiseOptions
 
-    assert command(steps=3, seed=1, loud=True) == (StepOptions(3, None), NoiseOptions(seed=1), True)
-    assert list(command.__signature__.parameters) == ["steps", "every", "sde", "sde_step", "seed", "loud"]
+
+def seen_by(both: Both, noise: NoiseOptions, loud: bool = False) -> None:
+    print(both, noise, loud)
+
+
+def test_groups_of_options_are_put_together(capsys):
+    command = typer_function("seen", seen_by)
+    command(steps=3, every=None, sde=None, sde_step=None, seed=1, loud=True)
+    expected = Both(StepOptions(3, None), NoiseOptions(seed=1))
+    assert capsys.readouterr().out == f"{expected} {NoiseOptions(seed=1)} True\n"
+    names = ["steps", "every", "sde", "sde_step", "seed", "loud"]
+    assert list(inspect.signature(command).parameters) == names
 
 
 def test_main_reads_the_words_of_the_process(monkeypatch, capsys):

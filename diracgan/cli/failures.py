@@ -1,0 +1,68 @@
+"""The one place where an exception becomes a line on standard error and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+
+from ..errors import InputError, one_line
+
+BAD_INPUT, BUG = 2, 1
+_PACKAGE = Path(__file__).parents[1]
+
+
+def explain(error: BaseException) -> tuple[str, int]:
+    """What is said about an exception, and the exit code that goes with it.
+
+    Args:
+        error: anything that came out of a command.
+
+    Returns:
+        One line; 2 where the person who called can mend it, 1 where only we can.
+
+    Example:
+        >>> explain(InputError("lr = -1 is out of range; allowed: finite numbers > 0"))
+        ('lr = -1 is out of range; allowed: finite numbers > 0', 2)
+        >>> explain(PermissionError(13, "Permission denied", "a.png"))
+        ("'a.png': permission denied", 2)
+    """
+    place = users_place(error if not isinstance(error, InputError) else error.__cause__)
+    if isinstance(error, InputError):
+        return place + str(error), BAD_INPUT
+    if isinstance(error, MemoryError) or str(error).startswith("RESOURCE_EXHAUSTED"):
+        return (
+            "not enough memory for this; allowed: fewer steps, points or dimensions, or a larger --every",
+            2,
+        )
+    if place:
+        return place + one_line(error), BAD_INPUT
+    if isinstance(error, OSError) and error.strerror:
+        name = f"{os.fspath(error.filename)!r}: " if isinstance(error.filename, (str, bytes)) else ""
+        return name + error.strerror.lower(), BAD_INPUT
+    return (
+        f"a bug in diracgan: {one_line(error)}{_ours(error)}; please report it among the project's issues, with this "
+        "command and what it prints with DIRACGAN_TRACEBACK=1"
+    ), BUG
+
+
+def users_place(error: BaseException | None) -> str:
+    """The place in the user's own file, if the error passed through the run of one."""
+    users = {
+        getattr(m, "__file__", None) for n, m in list(sys.modules.items()) if n.startswith("_diracgan_user_")
+    }
+    place = ""
+    for frame in traceback.extract_tb(error.__traceback__) if error is not None else ():
+        if frame.filename in users and frame.name != "<module>":  # importing says its line itself
+            place = f"{os.path.relpath(frame.filename)}, line {frame.lineno}: "
+    return place
+
+
+def _ours(error: BaseException) -> str:
+    """The last of our own lines that the error passed through."""
+    place = ""
+    for frame in traceback.extract_tb(error.__traceback__):
+        if _PACKAGE in Path(frame.filename).parents:
+            place = f" ({Path(frame.filename).relative_to(_PACKAGE)}, line {frame.lineno})"
+    return place

@@ -1,0 +1,259 @@
+"""What every command stands on: its options are read, it is called, and its answer is said.
+
+A command is a function that takes groups of options (frozen dataclasses) and single options, and returns an
+:class:`Answer`. :func:`typer_function` spreads the groups for typer, adds ``--format text|json``, and prints the
+answer; whatever is printed while the command works, by a user's loss for one, goes to standard error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, Protocol, get_args, get_origin, get_type_hints
+
+import typer
+
+from ..errors import unknown
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Rows under headings."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    title: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What a command found.
+
+    Attributes:
+        record: the object that ``--format json`` prints; None where the command has laid out its own text.
+        said: the same for people, line by line; made only where it is printed.
+        complaints: lines for standard error, printed last.
+        code: the exit code.
+    """
+
+    record: Mapping[str, Any] | None
+    said: Iterable[str | Table]
+    complaints: Sequence[str] = ()
+    code: int = 0
+
+
+def option(flags: str, help: str, *, metavar: str | None = None, choices: Sequence[str] = ()) -> Any:
+    """An option for a field or an argument of a command.
+
+    Args:
+        flags: how it is written, e.g. ``"--variant -v"``.
+        help: one line.
+        metavar: what it takes, where the type does not say it.
+        choices: the words that are allowed, if only some are.
+
+    Example:
+        >>> option("--view", "What is drawn.", choices=("page", "critic")).metavar
+        'page|critic'
+    """
+    names = flags.split()
+
+    def check(value: Any) -> Any:
+        if value is not None and value not in choices:
+            raise unknown(names[0].removeprefix("--"), value, choices)
+        return value
+
+    return typer.Option(
+        *names,
+        help=help,
+        metavar=metavar or "|".join(choices) or None,
+        show_default=False,
+        callback=check if choices else None,
+    )
+
+
+def argument(metavar: str, help: str) -> Any:
+    """A word of a command that needs no option before it."""
+    return typer.Argument(metavar=metavar, help=help, show_default=False)
+
+
+def written(flags: str, help: str, metavar: str, check: Callable[[str], object]) -> Any:
+    """An option for a file to write; ``check`` refuses what cannot be written, before anything is computed."""
+
+    def checked(value: str | None) -> str | None:
+        if value is not None:
+            check(value)
+        return value
+
+    return typer.Option(
+        *flags.split(),
+        metavar=metavar,
+        help=help,
+        show_default=False,
+        rich_help_panel="Result",
+        callback=checked,
+    )
+
+
+def output(help: str, check: Callable[[str], object]) -> Any:
+    """The option ``--out``."""
+    return written("--out -o", help, "FILE", check)
+
+
+def endings(*suffixes: str) -> Callable[[str], object]:
+    """A check that a file ends in one of these, and can be written."""
+
+    def check(path: str) -> object:
+        from ..files import destination
+
+        return destination(path, suffixes)
+
+    return check
+
+
+#: A still picture.
+picture = endings(".png", ".pdf", ".svg")
+
+
+def drawing(path: str) -> object:
+    """Check that a picture, still or moving, can be written to ``path``."""
+    from ..plotting.saving import check
+
+    return check(path)
+
+
+# of a command that has no formats of its own
+_FORMAT = option("--format", "json prints one object and nothing else.", choices=("text", "json"))
+_FORMAT.rich_help_panel = "Result"
+
+
+def typer_function(name: str, function: Callable[..., Any]) -> Callable[..., None]:
+    """Spread a command's groups of options into single ones, call it, and say its answer.
+
+    Args:
+        name: of the command.
+        function: the command.
+
+    Returns:
+        A function whose signature typer reads.
+    """
+    hints = get_type_hints(function, include_extras=True)
+    answers = hints.pop("return", None) is Answer
+    own = {n: (p.default, hints[n]) for n, p in inspect.signature(function).parameters.items()}
+    single: dict[str, tuple[Any, Any]] = {}
+    for key, (default, hint) in own.items():
+        single |= _spread(hint) if dataclasses.is_dataclass(hint) else {key: (default, hint)}
+    ours = answers and "format" not in single
+    if ours:
+        single["format"] = ("text", Annotated[str, _FORMAT])
+
+    def command(**given: Any) -> None:
+        style = given.pop("format") if ours else given.get("format")
+        made = {
+            key: _gather(hint, given) if dataclasses.is_dataclass(hint) else given[key]
+            for key, (_, hint) in own.items()
+        }
+        if not answers:
+            function(**made)
+            return
+        with contextlib.redirect_stdout(sys.stderr):
+            answer = function(**made)
+        say(name, answer, style)
+
+    command.__doc__, command.__name__ = inspect.getdoc(function), function.__name__
+    command.__annotations__ = {key: hint for key, (_, hint) in single.items()}
+    command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        inspect.Parameter(
+            key,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if default is dataclasses.MISSING else default,
+            annotation=hint,
+        )
+        for key, (default, hint) in single.items()
+    )
+    return command
+
+
+def _spread(group: Any) -> dict[str, tuple[Any, Any]]:
+    """Name -> default and annotation of every option of a group; its ``panel`` is theirs."""
+    found: dict[str, tuple[Any, Any]] = {}
+    hints = get_type_hints(group, include_extras=True)
+    for f in dataclasses.fields(group):
+        hint = hints[f.name]
+        if dataclasses.is_dataclass(hint):
+            found |= _spread(hint)
+            continue
+        if get_origin(hint) is Annotated:
+            for info in get_args(hint)[1:]:
+                info.rich_help_panel = info.rich_help_panel or getattr(group, "panel", None)
+        found[f.name] = (f.default, hint)
+    return found
+
+
+def _gather(group: Any, given: Mapping[str, Any]) -> Any:
+    """The group made of what was given."""
+    hints = get_type_hints(group)
+    return group(
+        **{
+            f.name: _gather(hints[f.name], given)
+            if dataclasses.is_dataclass(hints[f.name])
+            else given[f.name]
+            for f in dataclasses.fields(group)
+        }
+    )
+
+
+def say(name: str, answer: Answer, style: str | None) -> None:
+    """Print an answer, in words or as one JSON object; leave with its exit code if that is not 0."""
+    from ..reporting import dumps, show
+
+    if style == "json" and answer.record is not None:
+        print(dumps(f"diracgan.{name}/1", answer.record))
+    else:
+        for part in answer.said:
+            if isinstance(part, Table):
+                show(part.columns, part.rows, part.title)
+            else:
+                print(part)
+    sys.stdout.flush()
+    for line in answer.complaints:
+        print(f"diracgan: {line}", file=sys.stderr)
+    if answer.code:
+        raise typer.Exit(answer.code)
+
+
+def tell(line: str) -> None:
+    """Say something while a command works."""
+    print(f"diracgan: {line}", file=sys.stderr, flush=True)
+
+
+class Progress(Protocol):
+    """Called whenever something is done."""
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """So many of so many, and what else is to be said."""
+        ...
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Progress | None]:
+    """A progress bar with rate and time left where a person looks at a terminal; None elsewhere."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def update(done: int, total: int, note: str = "") -> None:
+            speed = bar.tasks[0].speed
+            rate = f"{speed:.3g}/s " if speed else ""
+            bar.update(task, completed=done, total=total, description=rate + note)
+
+        yield update
