@@ -22,6 +22,7 @@ from . import logs
 
 _REDUCE = 10.0  # what an average is asked for
 _MOST_LR = 10.0  # learning rates are turned by no more than this
+LEAST_SHARE = 0.05  # of a series' variance: what moves less of it is not what a run suffers from
 
 
 @dataclasses.dataclass(frozen=True)
@@ -219,6 +220,11 @@ def diagnose(
         notes.append(
             f"a period of {lead.period / log.interval:.3g} rows: something faster may look like it; log more often"
         )
+    if lead is not None and not _matters(lead):
+        notes.append(
+            f"the oscillation holds {100 * max(lead.share.values()):.2g} % of the variance; below "
+            f"{100 * LEAST_SHARE:.0f} % nothing is recommended against it"
+        )
     lag = {} if lead is None else _lags(lead)
     return Diagnosis(
         kind=kind,
@@ -378,6 +384,8 @@ def _advice(
             Advice("ema", 0.99, f"the average over about 100 steps has {quieter:.0f} times less white noise",
                    "there is no oscillation to average away; noise that lasts longer than 100 steps stays"),
         ]  # fmt: skip
+    if not _matters(lead):
+        return []
     # losses turn twice as often as the players do; what is to be damped are the players
     multiple = predicted.multiple if predicted is not None else 1
     omega, sigma = lead.frequency / multiple, lead.damping / multiple
@@ -387,6 +395,18 @@ def _advice(
         _r1_advice(variant, rule, dim, x0, h, omega, sigma, predicted),
         _ratio_advice(variant, rule, dim, x0, omega, sigma, drift if lead.exponential else min(drift, 0)),
     ]
+
+
+def _matters(lead: Oscillation) -> bool:
+    return max(lead.share.values()) >= LEAST_SHARE
+
+
+def _rescales(rule: Rule | None) -> bool:
+    """Whether the rule divides gradients by their own size: its learning rate is then no time per step."""
+    if rule is None:
+        return False
+    inner = (x for x in vars(rule).values() if isinstance(x, Rule))
+    return rule.name in ("adam", "optax") or any(map(_rescales, inner))
 
 
 def _ema_advice(omega: float, sigma: float, drift: int) -> Advice:
@@ -439,6 +459,11 @@ def _r1_advice(
         "compare the damping; beyond it convergence slows down again"
     )
     now = math.hypot(omega, sigma)
+    if _rescales(rule):
+        return Advice(
+            "r1", None, "none from these numbers: the rule divides gradients by their own size, so that its learning "
+            "rate says nothing about gamma", "try gamma over decades, from the smallest, and compare the damping",
+        )  # fmt: skip
     rate = _critic_rate(rule, h)
     if variant is not None and rule is not None and predicted is not None and predicted.scale:
         try:

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import math
 import os
+import re
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -24,9 +25,31 @@ _METRICS = "metrics.jsonl"  # what `diracgan train` writes in its folder
 FEWEST = 24  # rows below which nothing can be said
 _MOST = 6  # series that are looked at together unless some are named
 # Names of clocks, the preferred first; the other ones are no series either.
-_CLOCKS = ("step", "global_step", "_step", "iteration", "iter", "it", "n", "time", "t")
+_CLOCKS = (
+    "step",
+    "global_step",
+    "_step",
+    "iteration",
+    "iter",
+    "it",
+    "batch",
+    "n",
+    "kimg",
+    "tick",
+    "time",
+    "t",
+)
 _NO_SERIES = (
+    "steps",
+    "iterations",
+    "iters",
+    "batches",
     "epoch",
+    "epochs",
+    "cur_nimg",
+    "nimg",
+    "progress/kimg",
+    "progress/tick",
     "wall_time",
     "walltime",
     "wall time",
@@ -36,6 +59,9 @@ _NO_SERIES = (
     "index",
     "",
 )
+_DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+(?:[eE][-+]?\d+)?")
+_MOST_REPEATED = 0.75  # of a clock's values, so many are different ones
+_JUMP = 100  # gaps of the clock beyond so many usual ones are not believed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +142,7 @@ def _wanted(
             if c not in table:
                 raise unknown("column", c, choices)
         return list(dict.fromkeys(columns)), []
-    idle = {c for c in choices if c.lower() in (*_CLOCKS, *_NO_SERIES)}
+    idle = {c for c in choices if c.lower() in (*_CLOCKS, *_NO_SERIES) or _counts(table[c])}
     still = {c for c in choices if c not in idle and np.nanmax(table[c]) == np.nanmin(table[c])}
     found = [c for c in choices if c not in idle | still]
     if not found:
@@ -155,23 +181,62 @@ def _even(
         end = int(np.argmax(broken))
         notes = [*notes, f"not finite from row {end} on; only what is before was used"]
         rows, at = rows[:, :end], at[:end]
-    at, kept = np.unique(at, return_index=True)
-    rows = rows[:, kept]
+    rows, at, notes = _in_order(rows, at, clock, notes)
     if rows.shape[1] < FEWEST:
         raise InputError(f"{given} holds {rows.shape[1]} complete rows; allowed: at least {FEWEST}")
     gaps = np.diff(at)
     usual = float(np.median(gaps))
     if np.any(np.abs(gaps - usual) > 1e-3 * usual):
-        grid = at[0] + usual * np.arange(int((at[-1] - at[0]) / usual * (1 + 1e-12)) + 1)
-        if len(grid) > 4 * len(at):
+        count = (at[-1] - at[0]) / usual * (1 + 1e-12) + 1
+        if not count <= 4 * len(at):  # before a grid of that size is made
             raise InputError(
                 f"{given}: intervals from {gaps.min():g} to {gaps.max():g} are too uneven; allowed: nearly equal ones"
             )
+        grid = at[0] + usual * np.arange(int(count))
         rows, at = np.stack([np.interp(grid, at, y) for y in rows]), grid
         notes = [*notes, f"intervals from {gaps.min():g} to {gaps.max():g} were evened out to {usual:g}"]
     if interval is not None:
         usual = number("interval", interval, low=0, open_low=True)
     return Log(names, rows, float(at[0]), usual, clock or "row", notes)
+
+
+def _in_order(
+    rows: np.ndarray, at: np.ndarray, clock: str | None, notes: list[str]
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """The rows by their clock, each step once, without a stray one far from all others."""
+    if not len(at):
+        return rows, at, notes
+    order = np.argsort(at, kind="stable")
+    rows, at = rows[:, order], at[order]
+    last = np.append(at[1:] != at[:-1], True)  # of a step that was logged again, the later row
+    if not last.all():
+        notes = [*notes, f"{int((~last).sum())} rows repeat a {clock or 'row'}; the last of each was used"]
+    rows, at = rows[:, last], at[last]
+    if len(at) < FEWEST:
+        return rows, at, notes
+    gaps = np.diff(at)
+    far = gaps > _JUMP * np.median(gaps)
+    parts = np.split(np.arange(len(at)), np.flatnonzero(far) + 1)
+    kept = max(parts, key=len)
+    if len(parts) > 1 and len(at) - len(kept) <= 0.02 * len(at):
+        stray = np.setdiff1d(np.arange(len(at)), kept)
+        notes = [
+            *notes,
+            f"{len(stray)} rows were left out: {clock or 'row'} {at[stray[0]]:.10g} is far from all others",
+        ]
+        rows, at = rows[:, kept], at[kept]
+    return rows, at, notes
+
+
+def _counts(values: np.ndarray) -> bool:
+    """Whether a column does nothing but count: whole numbers that rise by one unit, rest, or begin again."""
+    finite = values[np.isfinite(values)]
+    if len(finite) < FEWEST or np.any(finite != np.round(finite)):
+        return False
+    gaps = np.diff(finite)
+    unit = gaps.max()
+    again = finite[1:] == finite[0]
+    return bool(unit > 0 and np.all((gaps == unit) | (gaps == 0) | again))
 
 
 def _clock(table: dict[str, np.ndarray], step: str | None) -> str | None:
@@ -184,7 +249,7 @@ def _clock(table: dict[str, np.ndarray], step: str | None) -> str | None:
         if name in lower and len(table) > 1:
             values = table[lower[name]]
             values = values[np.isfinite(values)]
-            if len(values) > 2 and np.all(np.diff(values) >= 0) and values[-1] > values[0]:
+            if len(values) > 2 and len(np.unique(values)) > _MOST_REPEATED * len(values):
                 return lower[name]
     return None
 
@@ -208,7 +273,9 @@ def _file(path: Path, given: str) -> dict[str, np.ndarray]:
     except OSError as error:
         raise InputError(f"{given} cannot be read: {error.strerror or error}; allowed: a log file") from None
     except (ValueError, zipfile.BadZipFile, KeyError, EOFError):
-        raise InputError(f"{given} is damaged or no {suffix} file; allowed: {', '.join(SUFFIXES)}") from None
+        raise InputError(
+            f"{given} is damaged or not a {suffix} file; allowed: {', '.join(SUFFIXES)}"
+        ) from None
     if not text.strip():
         raise InputError(f"{given} is empty; allowed: at least {FEWEST} rows")
     if suffix in (".jsonl", ".ndjson", ".json"):
@@ -224,19 +291,45 @@ def _csv(text: str, given: str) -> dict[str, np.ndarray]:
     split: Iterable[list[str]] = (
         csv.reader(lines, delimiter=mark) if mark in lines[0] else (line.split() for line in lines)
     )
-    rows = list(split)
-    head = [c.strip() for c in rows[0]]
+    try:
+        rows = [[c.strip() for c in row] for row in split]
+    except csv.Error as error:
+        raise InputError(f"{given} is not a table: {error}; allowed: {', '.join(SUFFIXES)}") from None
+    head = rows[0]
     if all(math.isnan(_value(c)) for c in head if c):
         body = rows[1:]
     else:
         head, body = [str(k + 1) for k in range(len(head))], rows
+    twice = sorted({c for c in head if c and head.count(c) > 1})
+    if twice:
+        raise InputError(f"{given} has two columns {twice[0]!r}; allowed: each name once")
+    longer = next((k for k, r in enumerate(body, 1) if len(r) > len(head) and any(r[len(head) :])), None)
+    if longer is not None:
+        raise InputError(
+            f"{given}, row {longer} has more cells than there are columns ({len(head)}); allowed: as many, with "
+            "decimal points, not decimal commas"
+        )
+    _no_decimal_commas(body, mark, given)
     table = [[_value(r[k]) if k < len(r) else math.nan for r in body] for k in range(len(head))]
     return {name: np.array(column) for name, column in zip(head, table, strict=True)}
+
+
+def _no_decimal_commas(body: list[list[str]], mark: str, given: str) -> None:
+    """Refuse ``0,25``: it would be read as no number at all, or as two."""
+    if mark != ",":
+        for row in body:
+            for cell in row:
+                if _DECIMAL_COMMA.fullmatch(cell):
+                    raise InputError(
+                        f"{given} has decimal commas ({cell}); allowed: decimal points ({cell.replace(',', '.')})"
+                    )
 
 
 def _json(text: str, given: str) -> dict[str, np.ndarray]:
     try:
         whole = json.loads(text)
+    except RecursionError:
+        raise InputError(f"{given} is nested too deeply; allowed: one object per line") from None
     except ValueError:
         whole = []
         for k, line in enumerate(text.splitlines(), 1):
@@ -244,8 +337,8 @@ def _json(text: str, given: str) -> dict[str, np.ndarray]:
                 continue
             try:
                 whole.append(json.loads(line))
-            except ValueError:
-                raise InputError(f"{given}, line {k} is no JSON; allowed: one object per line") from None
+            except (ValueError, RecursionError):
+                raise InputError(f"{given}, line {k} is not JSON; allowed: one object per line") from None
     if isinstance(whole, Mapping):
         if all(not isinstance(v, list) for v in whole.values()):
             whole = [whole]
@@ -254,8 +347,13 @@ def _json(text: str, given: str) -> dict[str, np.ndarray]:
     if not isinstance(whole, list) or not all(isinstance(r, Mapping) for r in whole):
         if isinstance(whole, list) and all(isinstance(r, (int, float)) for r in whole):
             return _flat({"series": whole})
-        raise InputError(f"{given} is no log; allowed: one object per line, or one object of lists")
-    rows = [_leaves(r) for r in whole]
+        raise InputError(f"{given} is not a log; allowed: one object per line, or one object of lists")
+    try:
+        rows = [_leaves(r) for r in whole]
+    except (RecursionError, OverflowError):
+        raise InputError(
+            f"{given} is nested too deeply or holds huge numbers; allowed: plain numbers"
+        ) from None
     names = list(dict.fromkeys(n for r in rows for n in r))
     return {n: np.array([r.get(n, math.nan) for r in rows]) for n in names}
 

@@ -230,6 +230,76 @@ def test_a_run_of_the_trainer_turns_as_its_dirac_game_does(cli, folder):
     assert found.oscillations[0].frequency == pytest.approx(0.1, rel=0.01)
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("step;d\n" + "".join(f"{k};{k % 7},25\n" for k in range(30)), r"decimal commas \(0,25\).*0\.25"),
+        ("step,d\n" + "".join(f"{k},{k % 7},25\n" for k in range(30)), "row 1 has more cells"),
+        ("step,d,d\n" + "".join(f"{k},1,2\n" for k in range(30)), "two columns 'd'"),
+        ("step,d\n" + "x" * 200_000 + ",1\n", "not a table"),
+    ],
+)
+def test_a_table_that_would_be_misread_is_refused(folder, text, words):
+    (folder / "a.csv").write_text(text)
+    with pytest.raises(InputError, match=words):
+        read("a.csv")
+
+
+def test_deep_json_is_refused(folder):
+    (folder / "a.json").write_text("[" * 100_000)
+    with pytest.raises(InputError, match="nested too deeply"):
+        read("a.json")
+
+
+def test_repeated_steps_are_said_and_the_later_row_counts():
+    step = np.concatenate([N, N[-20:]])  # a run that was taken up again 20 steps before its end
+    y = np.concatenate([np.sin(0.3 * N), np.cos(0.3 * N[-20:])])
+    log = read({"step": step, "d": y})
+    np.testing.assert_array_equal(log.values[0, :-20], np.sin(0.3 * N[:-20]))
+    np.testing.assert_array_equal(log.values[0, -20:], np.cos(0.3 * N[-20:]))
+    assert "20 rows repeat a step" in log.notes[0]
+
+
+@pytest.mark.parametrize("at", [0, 200, -1])
+def test_one_stray_unix_time_among_the_steps_is_left_out(at):
+    step = N.astype(float)
+    step[at] = 1_732_800_000.0
+    log = read({"step": step, "d": np.sin(0.3 * N)})
+    assert log.values.shape[1] in (ROWS - 1, ROWS)  # a row in the middle is filled in between its neighbours
+    assert "step 1732800000 is far from all others" in log.notes[0]
+
+
+@pytest.mark.parametrize("name", ["Batch", "kimg", "Epoch", "Tick", "iters", "seen"])
+def test_a_counter_is_never_a_series(name):
+    counters = {"Epoch": N // 50, "seen": 64 * (N % 100)}  # by its name, or by what it does
+    log = read({"step": N, name: counters.get(name, N), "d_loss": np.sin(0.3 * N)})
+    assert log.names == ["d_loss"]
+
+
+# ---------------- what is recommended
+
+
+def test_what_holds_a_hundredth_of_the_variance_is_no_reason_for_advice():
+    rng = np.random.default_rng(3)
+    transient = 0.6 * np.exp(-0.08 * N) * np.cos(0.7 * N)  # 0.6^2 / (4 x 0.08 x 400) = 0.0028 of variance
+    trend = np.tanh((N - 200) / 150)
+    y = trend + transient + 0.01 * rng.normal(size=ROWS)
+    found = dg.diagnose(y)
+    share = max(o.share["series"] for o in found.oscillations)
+    assert share < 0.02
+    assert found.recommendations == []
+    assert any("of the variance; below 5 %" in note for note in found.notes)
+
+
+def test_an_adam_learning_rate_gives_no_gamma():
+    y = np.cos(0.1 * N) + 0.05 * np.random.default_rng(0).normal(size=ROWS)
+    for rule in (dg.rule("adam", lr=2e-4), dg.rule("lookahead", inner="adam")):
+        r1 = next(a for a in dg.diagnose(y, dg.variant("ns"), rule).recommendations if a.knob == "r1")
+        assert r1.value is None and "gamma" in r1.effect
+    r1 = next(a for a in dg.diagnose(y, h=1e-3).recommendations if a.knob == "r1")
+    assert r1.value == pytest.approx(2 * 0.1 / 1e-3, rel=0.02)  # critical damping: gamma lr = 2 omega
+
+
 # ---------------- the command
 
 
@@ -255,7 +325,7 @@ def test_the_command_answers_in_words_in_json_and_as_a_picture(cli, folder):
     [
         (["gone.csv"], "cannot be read"),
         (["run.log"], "unknown suffix '.log'"),
-        (["bad.jsonl"], "line 2 is no JSON"),
+        (["bad.jsonl"], "line 2 is not JSON"),
         (["bad.npz"], "damaged"),
         (["empty.csv"], "empty"),
         (["run.csv", "--column", "d_lss"], "did you mean 'd_loss'?"),
@@ -264,7 +334,7 @@ def test_the_command_answers_in_words_in_json_and_as_a_picture(cli, folder):
         (["run.csv", "--rule", "adam"], "add --variant NAME"),
         (["run.csv", "--r1", "1"], "--r1 belongs to a variant"),
         (["run.csv", "--variant", "nss"], "did you mean 'ns'?"),
-        (["run.csv", "--out", "a.gif"], "allowed: .png"),
+        (["run.csv", "--out", "a.gif"], "Allowed: .pdf, .png, .svg"),
         (["run.csv", "--format", "jsn"], "did you mean 'json'?"),
         (["run.csv", "--after", "1e9"], "0 complete rows"),
     ],
