@@ -1,57 +1,68 @@
-"""Is there a derivative at this point? Autodiff is believed only where differences at three scales agree with it.
+"""Is there a derivative at a point? Autodiff is believed only where differences at three scales agree with it.
 
 At a kink or a jump autodiff through a safe norm reports a clean but false derivative (docs/theory.md section 2).
 Along a random direction w the mismatch |F(z + e w) - F(z) - e J w| / e falls with e where F is differentiable, stays
 where F has a kink (a field homogeneous of degree 1 passes every test along the axes, never one along random
-directions), and grows like 1/e at a jump.
+directions), and grows like 1/e at a jump. Many points are looked at at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-
-from .convex_hull import distance_to_hull
+from jax import Array
 
 SCALES = (1e-3, 1e-5, 1e-7)
+SMOOTH, KINK, JUMP, NONE = range(4)
+_ROUNDING = 50 * float(np.finfo(float).eps)
+_CLOSE = 1e-9  # as far away autodiff is tried where it fails at the point itself
 
 
 class Probe(NamedTuple):
-    """A function seen from one point.
+    """A function seen from one point, or from each of N points with N in front of every shape.
 
     Attributes:
         value: F(z), (n,).
         jacobian: by autodiff, (n, n); may hold NaN.
         around: F(z + e w) for each scale e and direction w, (3, k, n).
         directions: the w, unit vectors times each coordinate's scale, (k, n), each with its opposite.
-        beside: Jacobians by autodiff at points close by, (4, n, n), or None where the one at z holds.
+        beside: Jacobians by autodiff at points close by, (4, n, n).
+        terms: at each scale, how large the terms are whose difference F is; 0 for a sum without cancellation, (3, n).
     """
 
-    value: np.ndarray
-    jacobian: np.ndarray
-    around: np.ndarray
-    directions: np.ndarray
-    beside: np.ndarray | None = None
+    value: Any
+    jacobian: Any
+    around: Any
+    directions: Any
+    beside: Any
+    terms: Any
 
 
 class Derivative(NamedTuple):
-    """What a probe says.
+    """What the probes of N points say.
 
     Attributes:
-        kind: ``"smooth"``, ``"kink"``, ``"jump"`` (bounded) or ``"none"`` (no finite value around the point).
-        jacobian: (n, n) where smooth, else None.
-        error: how far its entries may be off, beyond rounding.
-        distance: of 0 from the convex hull of the values around the point, at a jump; else |F(z)|.
-        size: the largest |F| that was seen around the point.
+        kind: ``SMOOTH``, ``KINK``, ``JUMP`` (bounded) or ``NONE`` (no finite value around the point), (N,).
+        jacobian: where smooth, else 0, (N, n, n).
+        error: how far its entries may be off, beyond rounding, (N,).
+        residual: |F(z)|, its largest entry, less what rounding explains, (N,).
+        size: the largest |F| that was seen close around the point, (N,).
+        slope: how much F changes over a unit of length, (N,).
+        near: F closest around the point, (N, k, n), and ``finite`` where it has a value, (N, k).
     """
 
-    kind: str
-    jacobian: np.ndarray | None
-    error: float
-    distance: float
-    size: float
+    kind: Any
+    jacobian: Any
+    error: Any
+    residual: Any
+    size: Any
+    slope: Any
+    near: Any
+    finite: Any
 
 
 def directions(n: int) -> np.ndarray:
@@ -64,77 +75,134 @@ def directions(n: int) -> np.ndarray:
     return np.concatenate([half, -half])
 
 
-def probe_with(
-    both: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]], z: np.ndarray
-) -> Probe:
-    """Look at a function around ``z``; ``both(z, points)`` gives F(z), its Jacobian by autodiff and F at the points."""
-    ws = directions(len(z)) * np.maximum(1.0, np.abs(z))
-    points = np.concatenate([z + e * ws for e in SCALES])
-    value, jacobian, around = (np.asarray(a) for a in both(z, points))
-    seen = Probe(value, jacobian, around.reshape(len(SCALES), len(ws), -1), ws)
-    if _holds(_where_finite(seen), jacobian):
-        return seen
-    beside = [np.asarray(both(z + 1e-9 * w, points)[1]) for k in (0, 1) for w in (ws[k], -ws[k])]
-    return seen._replace(beside=np.array(beside))
+def probe(f: Callable[[Array], Array], z: Array, cancels: bool = False) -> Probe:
+    """Look at a function around one point; traceable.
+
+    Args:
+        f: (n,) -> (n,).
+        z: the point, (n,).
+        cancels: whether f is a small difference of terms as large as its argument, as step(z) - z is.
+    """
+    n = z.shape[0]
+    unit = jnp.maximum(1.0, jnp.abs(z))
+    ws = jnp.asarray(directions(n)) * unit
+    scales = jnp.asarray(SCALES)
+    around = jax.vmap(jax.vmap(f))(z + scales[:, None, None] * ws)
+    # one trace for the slopes there and close by: each would compile anew
+    places = jnp.stack([z, *(z + _CLOSE * w for k in (0, 1) for w in (ws[k], -ws[k]))])
+    along = jnp.tile(jnp.eye(n), (len(places), 1))
+    values, rates = jax.vmap(lambda y, w: jax.jvp(f, (y,), (w,)))(jnp.repeat(places, n, axis=0), along)
+    slopes = jnp.swapaxes(rates.reshape(len(places), n, n), 1, 2)
+    terms = (jnp.abs(z) + scales[:, None] * unit) * float(cancels)
+    return Probe(values[0], slopes[0], around, ws, slopes[1:], terms)
 
 
-def judge(p: Probe) -> Derivative:
-    """Decide from a probe whether the function is differentiable at its point, and with which Jacobian."""
-    p = _where_finite(p)
-    half = len(p.directions) // 2
-    if half < 2 * p.directions.shape[1]:
-        return Derivative("none", None, np.inf, np.inf, np.inf)
-    centre = _centre(p)
-    size = float(max(np.max(np.abs(p.around[-1])), np.max(np.abs(centre))))
-    for jacobian, error in _candidates(p, half, size):
-        if _holds(p, jacobian):
-            return Derivative("smooth", jacobian, error, float(np.max(np.abs(centre))), size)
-    spread = np.max(np.abs(p.around - centre), axis=(1, 2))
-    if spread[2] > 0.3 * spread[1] and spread[2] > 1e-9 * size:
-        return Derivative("jump", None, np.inf, distance_to_hull(p.around[-1]), size)
-    return Derivative("kink", None, np.inf, float(np.max(np.abs(centre))), size)
+@np.errstate(invalid="ignore", over="ignore")
+def judge(seen: Probe, xp: Any) -> Derivative:
+    """Decide from the probes of N points where the function is differentiable, and with which Jacobian.
+
+    Args:
+        seen: the probes.
+        xp: ``numpy``, which needs no compilation, or ``jax.numpy``, to be traced into the program that looks.
+    """
+    n, half = seen.directions.shape[-1], seen.directions.shape[1] // 2
+    # A quotient 0/0 has no value on a set that is never met: directions along which there is none are left out.
+    finite = xp.all(xp.isfinite(seen.around), axis=(1, 3))
+    finite = xp.tile(finite[:, :half] & finite[:, half:], (1, 2))
+    around = xp.where(finite[:, None, :, None], seen.around, 0.0)
+    kept = xp.sum(finite, axis=1)
+    mean = around[:, -1].sum(axis=1) / xp.maximum(kept, 1)[:, None]
+    centre = xp.where(xp.all(xp.isfinite(seen.value), axis=1, keepdims=True), seen.value, mean)
+    noise = _ROUNDING * seen.terms
+    size = xp.maximum(xp.max(xp.abs(around[:, -1]), axis=(1, 2)), xp.max(xp.abs(centre), axis=1))
+    off = xp.where(finite[:, None, :, None], around - centre[:, None, None], 0.0)
+    jacobian, error, smooth = _believed(xp, seen, around, off, finite, noise, size)
+    spread = xp.max(xp.maximum(xp.abs(off) - noise[:, :, None], 0.0), axis=(2, 3))
+    jump = (spread[:, 2] > 0.3 * spread[:, 1]) & (spread[:, 2] > 1e-9 * size)
+    kind = xp.where(smooth, SMOOTH, xp.where(jump, JUMP, KINK))
+    return Derivative(
+        kind=xp.where(kept < 4 * n, NONE, kind),
+        jacobian=jacobian,
+        error=error,
+        residual=xp.max(xp.maximum(xp.abs(centre) - noise[:, -1], 0.0), axis=1),
+        size=size,
+        slope=xp.max(xp.abs(around[:, 0] - around[:, 1]), axis=(1, 2)) / SCALES[0],
+        near=around[:, -1],
+        finite=finite,
+    )
 
 
-def _where_finite(p: Probe) -> Probe:
-    """Without the directions along which there is no value: a quotient 0/0 has none on a set that is never met."""
-    half = len(p.directions) // 2
-    kept = np.all(np.isfinite(p.around), axis=(0, 2))
-    kept = np.tile(kept[:half] & kept[half:], 2)
-    return p._replace(around=p.around[:, kept], directions=p.directions[kept])
+def _believed(
+    xp: Any, seen: Probe, around: Array, off: Array, finite: Array, noise: Array, size: Array
+) -> tuple[Array, Array, Array]:
+    """The Jacobian that agrees with the differences, how far off it may be, and whether any agrees.
+
+    By autodiff at the point, by autodiff close by, or the differences' own.
+    """
+    scales = xp.asarray(SCALES)[:, None]
+
+    def holds(jacobian: Array) -> Array:
+        """Whether the mismatch falls with the scale, or is what rounding leaves."""
+        linear = xp.where(finite[..., None], seen.directions @ xp.swapaxes(jacobian, 1, 2), 0.0)
+        miss = xp.abs(off - scales[:, None] * linear[:, None]) - noise[:, :, None]
+        rest = xp.max(xp.maximum(miss, 0.0), axis=(2, 3)) / scales[:, 0]
+        # what rounding leaves of differences between values, each made of terms as large as |J| max(1, |z|)
+        largest = xp.max(xp.abs(around[:, 2]), axis=(1, 2)) + xp.max(xp.abs(linear), axis=(1, 2))
+        floor = _ROUNDING * (largest + np.finfo(float).tiny) / SCALES[2]
+        finely = xp.all(xp.isfinite(jacobian), axis=(1, 2))
+        return finely & (rest[:, 2] <= xp.maximum(0.3 * rest[:, 1], floor))
+
+    here = holds(seen.jacobian)
+
+    def otherwise() -> tuple[Array, Array, Array]:
+        fitted, fits_off = _fitted(xp, around, seen.directions, finite, size)
+        close, close_off = _tidy(xp, seen.beside.mean(axis=1)), xp.max(xp.ptp(seen.beside, axis=1), axis=(1, 2))
+        beside, fit = holds(close), holds(fitted)
+        choices = [here, beside, fit]
+        jacobian = xp.select([c[:, None, None] for c in choices], [seen.jacobian, close, fitted], 0.0)
+        return jacobian, xp.select(choices, [xp.zeros_like(size), close_off, fits_off], 0.0), here | beside | fit
+
+    return _either(xp, xp.all(here), lambda: (seen.jacobian, xp.zeros_like(size), here), otherwise)
 
 
-def _candidates(p: Probe, half: int, size: float) -> Iterator[tuple[np.ndarray, float]]:
-    """What the Jacobian may be, and how far off beyond rounding: autodiff here, autodiff close by, differences."""
-    yield p.jacobian, 0.0
-    if p.beside is not None:
-        yield _tidy(p.beside.mean(axis=0)), float(np.max(np.ptp(p.beside, axis=0)))
-    ws, scales = p.directions[:half], np.array(SCALES)
-    differences = (p.around[:, :half] - p.around[:, half:]) / (2 * scales[:, None, None])
-    fits = [np.linalg.lstsq(ws, d, rcond=None)[0].T for d in differences]
-    gaps = [float(np.max(np.abs(a - b))) for a, b in zip(fits, fits[1:], strict=False)]
-    rounding = 1e-9 * (float(np.max(np.abs(fits[1]))) + size)
+def _fitted(xp: Any, around: Array, ws: Array, finite: Array, size: Array) -> tuple[Array, Array]:
+    """The matrix that explains the differences best, and how far off it may be."""
+    fits = _fits(xp, around, ws, finite)
+    gaps = xp.max(xp.abs(fits[:, 1:] - fits[:, :-1]), axis=(2, 3))
     # the middle scale where rounding spoils the smallest, else the smallest, which is off by its share of the gap
-    middle = gaps[0] <= 10 * gaps[1]
-    yield _tidy(fits[1] if middle else fits[2]), max(rounding, gaps[1] / 30, gaps[0] / 1000)
+    middle = gaps[:, 0] <= 10 * gaps[:, 1]
+    rounding = 1e-9 * (xp.max(xp.abs(fits[:, 1]), axis=(1, 2)) + size)
+    off = xp.maximum(rounding, xp.maximum(gaps[:, 1] / 30, gaps[:, 0] / 1000))
+    return _tidy(xp, xp.where(middle[:, None, None], fits[:, 1], fits[:, 2])), off
 
 
-def _tidy(jacobian: np.ndarray) -> np.ndarray:
+def _fits(xp: Any, around: Array, ws: Array, finite: Array) -> Array:
+    """The matrices that explain the differences at every scale best, (N, 3, n, n)."""
+    n, half = ws.shape[-1], ws.shape[1] // 2
+    plain = directions(n)[:half]
+    unit = ws[:, 0] / plain[0]  # the coordinates' scales
+    differences = (around[:, :, :half] - around[:, :, half:]) / (2 * xp.asarray(SCALES)[:, None, None])
+
+    def everywhere() -> Array:
+        return xp.asarray(np.linalg.pinv(plain)) @ differences
+
+    def where_finite() -> Array:
+        used = plain * finite[:, :half, None]
+        square = xp.swapaxes(used, 1, 2) @ used + 1e-300 * xp.eye(n)
+        return xp.linalg.solve(square[:, None], xp.swapaxes(used, 1, 2)[:, None] @ differences)
+
+    fits = _either(xp, xp.all(finite), everywhere, where_finite)
+    return xp.swapaxes(fits / unit[:, None, :, None], 2, 3)
+
+
+def _tidy(xp: Any, jacobian: Array) -> Array:
     """With exact zeros where the entries are zero but for rounding, so that what is decoupled stays so."""
-    return np.where(np.abs(jacobian) > 1e-9 * np.max(np.abs(jacobian)), jacobian, 0.0)
+    largest = xp.max(xp.abs(jacobian), axis=(1, 2), keepdims=True)
+    return xp.where(xp.abs(jacobian) > 1e-9 * largest, jacobian, 0.0)
 
 
-def _centre(p: Probe) -> np.ndarray:
-    return p.value if np.all(np.isfinite(p.value)) else p.around[-1].mean(axis=0)
-
-
-def _holds(p: Probe, jacobian: np.ndarray) -> bool:
-    """Whether the mismatch falls with the scale, or is what rounding leaves."""
-    if not len(p.directions) or not np.all(np.isfinite(jacobian)):
-        return False
-    scales = np.array(SCALES)
-    linear = p.directions @ jacobian.T
-    rest = np.max(np.abs(p.around - _centre(p) - scales[:, None, None] * linear), axis=(1, 2)) / scales
-    # what rounding leaves of differences between values, each made of terms as large as |J| max(1, |z|)
-    size = np.max(np.abs(p.around), axis=(1, 2)) + float(np.max(np.abs(linear)))
-    floor = 50 * np.finfo(float).eps * (size + np.finfo(float).tiny) / scales
-    return bool(rest[2] <= max(0.3 * rest[1], floor[2]))
+def _either(xp: Any, condition: Any, one: Callable[[], Any], other: Callable[[], Any]) -> Any:
+    """Only what is needed of two answers, traced or not."""
+    if xp is jnp:
+        return jax.lax.cond(condition, one, other)
+    return one() if condition else other()

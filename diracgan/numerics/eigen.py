@@ -2,14 +2,14 @@
 
 References:
     Golub & Van Loan, Matrix Computations, section 7.2 (eigenvalue conditioning; Elsner's bound);
+    Dekker 1971, Numerische Mathematik 18, 224 (products in twice the precision); Osborne 1960, J. ACM 7(4), 338;
     Trefethen & Embree 2005, Spectra and Pseudospectra, chapters 14 to 17.
 """
 
 from __future__ import annotations
 
-import math
-from fractions import Fraction
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,48 +23,61 @@ class Eigenvalues(NamedTuple):
     errors: np.ndarray
 
 
-def eigenvalues(a: np.ndarray, entry_error: float = 0.0) -> Eigenvalues:
-    """The eigenvalues of a real matrix with a bound on each one's error.
+def eigenvalues(a: np.ndarray, entry_error: float | np.ndarray = 0.0) -> Eigenvalues:
+    """The eigenvalues of real matrices with a bound on each one's error.
 
-    The matrix is first taken apart along its exact zeros, so that decoupled copies of a system do not disturb each
+    Every matrix is first taken apart along its exact zeros, so that decoupled copies of a system do not disturb each
     other. Blocks of two are solved in closed form, entry by entry, so that rates of very different size do no harm;
     of larger ones the bound is the lesser of condition x perturbation and Elsner's (|A| + |A'|)^(1 - 1/n) |E|^(1/n),
-    after balancing.
+    after balancing. Powers of two are taken out first: the size of the entries decides nothing.
 
     Args:
-        a: the matrix, shape (n, n).
-        entry_error: how far the matrix itself may be off, in norm, beyond rounding.
+        a: finite matrices, (..., n, n).
+        entry_error: how far every entry may be off beyond rounding, (...,) or one number.
 
     Returns:
-        Values and errors, each of shape (n,).
+        Values and errors, each of shape (..., n).
 
     Example:
         >>> eigenvalues(np.array([[0.0, -1.0], [1.0, 0.0]])).values.tolist()
         [1j, -1j]
     """
-    values, errors = [], []
-    for block in blocks(a):
-        part = a[np.ix_(block, block)]
-        w, e = (
-            _pair(part, 10 * _EPS * np.abs(part) + entry_error)
-            if len(part) == 2
-            else _bounded(part, entry_error)
-        )
-        values.append(w)
-        errors.append(e)
-    w, e = np.concatenate(values), np.concatenate(errors)
-    order = ordered(w, e)
-    return Eigenvalues(w[order] + 0.0, e[order])
+    *batch, n, _ = np.shape(a)
+    stack = np.asarray(a, float).reshape(-1, n, n)
+    slack = np.broadcast_to(np.asarray(entry_error, float), tuple(batch)).reshape(-1)
+    values, errors = np.empty(stack.shape[:2], complex), np.empty(stack.shape[:2])
+    for members, pattern in _by_zeros(stack):
+        at = 0
+        for block in blocks(pattern):
+            part = slice(at, at + len(block))
+            values[members, part], errors[members, part] = _of_block(
+                stack[members][:, block[:, None], block], slack[members]
+            )
+            at += len(block)
+    order = ordered(values, errors)
+    values, errors = (np.take_along_axis(x, order, 1).reshape(*batch, n) for x in (values, errors))
+    return Eigenvalues(values + 0.0, errors)
+
+
+def _by_zeros(stack: np.ndarray) -> Iterator[tuple[Any, np.ndarray]]:
+    """Which matrices have the same zeros, and where they have none."""
+    patterns = stack != 0
+    if np.all(patterns == patterns[:1]):
+        yield slice(None), patterns[0]
+        return
+    kinds, of = np.unique(np.packbits(patterns.reshape(len(stack), -1), axis=1), axis=0, return_inverse=True)
+    for k in range(len(kinds)):
+        members = np.flatnonzero(of.reshape(-1) == k)
+        yield members, patterns[members[0]]
 
 
 def ordered(w: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """Indices by decreasing real part; real parts that differ by less than their errors count as tied."""
-    by_real = np.argsort(-w.real, kind="stable")
-    group = np.zeros(len(w), int)
-    for before, now in zip(by_real, by_real[1:], strict=False):
-        apart = w.real[before] - w.real[now] > errors[before] + errors[now]
-        group[now] = group[before] + int(apart)
-    return np.lexsort((-w.imag, group))
+    """Indices (..., n) by decreasing real part; real parts that differ by less than their errors count as tied."""
+    by_real = np.argsort(-w.real, axis=-1, kind="stable")
+    real, imaginary, off = (np.take_along_axis(x, by_real, -1) for x in (w.real, w.imag, errors))
+    apart = real[..., :-1] - real[..., 1:] > off[..., :-1] + off[..., 1:]
+    group = np.concatenate([np.zeros_like(by_real[..., :1]), np.cumsum(apart, axis=-1)], axis=-1)
+    return np.take_along_axis(by_real, np.lexsort((-imaginary, group), axis=-1), -1)
 
 
 def transient_growth(a: np.ndarray, stable: bool | None, discrete: bool) -> float:
@@ -150,47 +163,127 @@ def numerical_radius(a: np.ndarray) -> float:
     return float(support(angles).max())
 
 
-def _bounded(a: np.ndarray, entry_error: float) -> tuple[np.ndarray, np.ndarray]:
-    from scipy.linalg import matrix_balance
-
-    n = len(a)
+def _of_block(a: np.ndarray, entry_error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues and bounds, (N, n), of blocks that no zeros take apart, (N, n, n)."""
+    exponent = np.frexp(np.maximum(np.max(np.abs(a), axis=(1, 2)), entry_error))[1]
+    a, entry_error = np.ldexp(a, -exponent[:, None, None]), np.ldexp(entry_error, -exponent)
+    n = a.shape[1]
     if n == 1:
-        return a[0].astype(complex), 10 * _EPS * np.abs(a[0]) + entry_error
-    with np.errstate(invalid="ignore"):  # a scale beyond the integers, as which SciPy also returns it
-        balanced, (scale, _) = matrix_balance(a, permute=False, separate=True)
+        w, errors = a[:, 0].astype(complex), 10 * _EPS * np.abs(a[:, 0]) + entry_error[:, None]
+    else:
+        w, errors = _pairs(a, entry_error) if n == 2 else _general(a, entry_error)
+    back = exponent[:, None]
+    return np.ldexp(w.real, back) + 1j * np.ldexp(w.imag, back), np.ldexp(errors, back)
+
+
+def _general(a: np.ndarray, entry_error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    n = a.shape[1]
+    balanced, scale = balance(a)
     w, right = np.linalg.eig(balanced)
-    size = float(np.linalg.norm(balanced, 2))
-    perturbation = 10 * _EPS * size + entry_error * float(np.linalg.norm(np.outer(1 / scale, scale), 2))
+    size = np.sqrt(np.abs(balanced).sum(axis=1).max(axis=1) * np.abs(balanced).sum(axis=2).max(axis=1))
+    spread = np.linalg.norm(scale, axis=1) * np.linalg.norm(1 / scale, axis=1)  # of errors of one size
+    perturbation = 10 * _EPS * size + entry_error * spread
     worst = (2 * size + perturbation) ** (1 - 1 / n) * perturbation ** (1 / n)
+    conditions = np.linalg.norm(_inverses(right), axis=2) * np.linalg.norm(right, axis=1)
+    return w, np.fmin(conditions * perturbation[:, None], worst[:, None])
+
+
+def _inverses(a: np.ndarray) -> np.ndarray:
+    """Of every matrix; NaN for a singular one, which harms no other."""
     try:
-        left = np.linalg.inv(right)
-        conditions = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=0)
+        return np.linalg.inv(a)
     except np.linalg.LinAlgError:
-        conditions = np.full(n, np.inf)
-    return w.astype(complex), np.minimum(conditions * perturbation, worst)
+        if len(a) == 1:
+            return np.full_like(a, np.nan)
+        half = len(a) // 2
+        return np.concatenate([_inverses(a[:half]), _inverses(a[half:])])
 
 
-def _pair(a: np.ndarray, slack: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both eigenvalues of a 2 x 2 block, whose entries may be off by ``slack``: middle +- sqrt(discriminant).
+def balance(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """D^-1 A D with rows and columns of like size, for matrices (N, n, n), and the diagonals of D, (N, n).
 
-    In exact arithmetic up to the root: a QR iteration, or rounding, loses half the digits where the two meet.
+    Powers of two, so that nothing is rounded: Osborne's iteration as LAPACK has it, for many matrices at once.
+
+    Example:
+        >>> balance(np.array([[[0.0, 64.0], [1.0, 0.0]]]))[0].tolist()
+        [[[0.0, 8.0], [8.0, 0.0]]]
     """
-    (p, q), (r, s) = ([Fraction(float(x)) for x in row] for row in a)
-    middle, half, det = float((p + s) / 2), float((p - s) / 2), float(p * s - q * r)
-    gap = float(((p - s) / 2) ** 2 + q * r)
-    root = math.sqrt(abs(gap))
-    off_middle = (slack[0, 0] + slack[1, 1]) / 2
-    crossed = float(abs(a[0, 1]) * slack[1, 0] + abs(a[1, 0]) * slack[0, 1] + slack[0, 1] * slack[1, 0])
-    off_gap = 2 * abs(half) * off_middle + off_middle**2 + crossed
-    off_root = min(off_gap / root if root > 0 else math.inf, math.sqrt(off_gap)) + _EPS * root
-    if gap < 0:
-        return np.array([complex(middle, root), complex(middle, -root)]), np.full(2, off_middle + off_root)
-    large = middle + math.copysign(root, middle)
-    small = det / large if large else 0.0  # the difference of middle and root would lose its digits
-    off_det = abs(a[0, 0]) * slack[1, 1] + abs(a[1, 1]) * slack[0, 0] + slack[0, 0] * slack[1, 1] + crossed
+    a, scale = a.copy(), np.ones(a.shape[:2])
+    off = ~np.eye(a.shape[1], dtype=bool)
+    for _ in range(20):
+        moved = False
+        for i in range(a.shape[1]):
+            column = np.abs(a[:, off[i], i]).sum(axis=1)
+            row = np.abs(a[:, i, off[i]]).sum(axis=1)
+            ratio = np.where((row > 0) & (column > 0), row, 1.0) / np.where((row > 0) & (column > 0), column, 1.0)
+            factor = np.exp2(np.clip(np.rint(np.log2(ratio) / 2), -500, 500))
+            better = column * factor + row / factor < 0.95 * (column + row)
+            factor = np.where(better, factor, 1.0)
+            a[:, :, i] *= factor[:, None]
+            a[:, i, :] /= factor[:, None]
+            scale[:, i] *= factor
+            moved |= bool(better.any())
+        if not moved:
+            break
+    return a, scale
+
+
+@np.errstate(all="ignore")
+def _pairs(a: np.ndarray, entry_error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both eigenvalues of every 2 x 2 block, (N, 2): middle +- sqrt(discriminant).
+
+    Discriminant and determinant are summed in twice the precision: a QR iteration, or rounding, loses half the
+    digits where the two eigenvalues meet. The off-diagonal entries, of which only the product counts, are brought to
+    one size.
+    """
+    slack = 10 * _EPS * np.abs(a) + entry_error[:, None, None]
+    (p, q), (r, s) = ((a[:, i, 0], a[:, i, 1]) for i in (0, 1))
+    shift = (np.frexp(r)[1] - np.frexp(q)[1]) // 2
+    q, r = np.ldexp(q, shift), np.ldexp(r, -shift)
+    off_p, off_s = slack[:, 0, 0], slack[:, 1, 1]
+    off_q, off_r = np.ldexp(slack[:, 0, 1], shift), np.ldexp(slack[:, 1, 0], -shift)
+    apart, apart_rest = _two_sum(p, -s)
+    square, square_rest = _two_product(apart, apart)
+    cross, cross_rest = _two_product(q, r)
+    gap, gap_rest = _two_sum(square, 4 * cross)
+    gap = (gap + (gap_rest + (square_rest + 2 * apart * apart_rest + 4 * cross_rest))) / 4
+    product, product_rest = _two_product(p, s)
+    det, det_rest = _two_sum(product, -cross)
+    det = det + (det_rest + (product_rest - cross_rest))
+    middle, root = (p + s) / 2, np.sqrt(np.abs(gap))
+    off_middle = (off_p + off_s) / 2
+    crossed = np.abs(q) * off_r + np.abs(r) * off_q + off_q * off_r
+    off_gap = np.abs(apart) * off_middle + off_middle**2 + crossed
+    off_root = np.fmin(off_gap / root, np.sqrt(off_gap)) + _EPS * root
     off_large = off_middle + off_root
-    off_small = min(off_large, (off_det + abs(small) * off_large) / abs(large) if large else math.inf)
-    return np.array([large, small], complex), np.array([off_large, off_small])
+    large = middle + np.copysign(root, middle)
+    small = np.where(large != 0, det / large, 0.0)  # the difference of middle and root would lose its digits
+    off_det = np.abs(p) * off_s + np.abs(s) * off_p + off_p * off_s + crossed
+    off_small = np.fmin(off_large, (off_det + np.abs(small) * off_large) / np.abs(large))
+    turning = gap < 0
+    imaginary = np.where(turning, root, 0.0)
+    one, two = np.where(turning, middle, large) + 1j * imaginary, np.where(turning, middle, small) - 1j * imaginary
+    return np.stack([one, two], axis=1), np.stack([off_large, np.where(turning, off_large, off_small)], axis=1)
+
+
+def _two_sum(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """a + b as the nearest float and what that leaves, exactly (Knuth)."""
+    total = a + b
+    of_b = total - a
+    return total, (a - (total - of_b)) + (b - of_b)
+
+
+def _two_product(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """a b as the nearest float and what that leaves, exactly (Dekker), for entries well inside the float range."""
+    (a1, a2), (b1, b2) = (_halves(x) for x in (a, b))
+    product = a * b
+    return product, a2 * b2 - (((product - a1 * b1) - a2 * b1) - a1 * b2)
+
+
+def _halves(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    large = 134217729.0 * x  # 2^27 + 1
+    high = large - (large - x)
+    return high, x - high
 
 
 def blocks(a: np.ndarray) -> list[np.ndarray]:

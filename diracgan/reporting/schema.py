@@ -6,11 +6,10 @@ import json
 from importlib.resources import files
 from typing import Any
 
+from ..analysis.linear.decision import STATUSES
 from ..analysis.verdict.kinds import KINDS
 
 REPORT = "diracgan.report/1"
-
-STATUSES = ("stable", "unstable", "marginal", "no-derivative", "not-an-equilibrium")
 
 
 def report_schema() -> dict[str, Any]:

@@ -15,12 +15,13 @@ from ..errors import InputError
 from ..parameters import parameters
 from ..rules import Rule
 from ..variants import Variant
-from .linear import STATUS, linear
+from ..analysis.linear.decision import DECIDED, STATUSES
+from .linear import linear
 from .specification import Question, components
 from .sweep import computed, planned
 
-_STABLE = STATUS.index("stable")
-_DECIDED = (_STABLE, STATUS.index("unstable"))
+_STABLE = STATUSES.index("stable")
+_DECIDED = tuple(STATUSES.index(s) for s in DECIDED)
 _BISECTIONS = 60
 
 
@@ -256,7 +257,7 @@ def _stable(asked: Question, points: np.ndarray, certain: bool) -> np.ndarray:
     for value in np.unique(points[:, loops], axis=0):
         here = np.flatnonzero(np.all(points[:, loops] == value, axis=1))
         case = asked.case({a.name: points[here, k] for k, a in enumerate(asked.axes)})
-        seen = linear(case.setup, len(here), careful=not certain)
+        seen = linear(case.setup, len(here))
         stable[here] = seen.margin > 0 if certain else seen.status == _STABLE
     return stable
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..analysis.linear.margins import Setup
+from ..analysis.linear.decision import STATUSES
+from ..analysis.linear.settings import LinearSettings
 from ..analysis.thresholds.weight_averaging import flow_gain, gain
 from ..analysis.verdict.kinds import KINDS, OUTCOMES
 from ..analysis.verdict.verdict import verdict
@@ -21,7 +22,7 @@ from ..errors import InputError, one_line, unknown
 from ..rules import Rule
 from ..variants import Variant
 from . import limit_sets
-from .linear import STATUS, linear, part
+from .linear import linear, part
 
 LINEAR, WHOLE, TAIL, POINT = "linear", "whole run", "tail", "point by point"
 SAMPLES = 128
@@ -73,7 +74,7 @@ _TIMES = ("time", "time (iterations x learning rate)")
 _ALL = (
     Quantity("margin", LINEAR, "spectral margin: -max Re, or 1 - max modulus of the multipliers", "1/time"),
     Quantity("spectral_radius", LINEAR, "largest modulus of the multipliers of one iteration (needs a rule)"),
-    Quantity("status", LINEAR, "what the linearisation says", flags=STATUS),
+    Quantity("status", LINEAR, "what the linearisation says", flags=STATUSES),
     Quantity(
         "frequency", LINEAR, "angular frequency of the leading eigenvalue that turns", "1/time", "1/iteration"
     ),
@@ -185,7 +186,7 @@ class Case:
         values: axis -> its value at every point, (N,).
     """
 
-    setup: Setup
+    setup: LinearSettings
     phi: np.ndarray
     theta: np.ndarray
     course: Course

@@ -19,8 +19,8 @@ import jax
 import numpy as np
 
 from .. import dirac
-from ..analysis.linear.margins import ParameterHandle, Setup, knob, turnable
-from ..analysis.linear.margins import setup as setup_of
+from ..analysis.linear.parameter_handle import ParameterHandle, parameter_handle, settable
+from ..analysis.linear.settings import LinearSettings, settings
 from ..dynamics.simulate import starts
 from ..errors import InputError, integer, number, unknown
 from ..game import Players
@@ -75,7 +75,7 @@ class Axis:
 class Draft:
     """A case in the making: the setup, the starts, the datum as numbers or arrays over points."""
 
-    setup: Setup
+    setup: LinearSettings
     phi: np.ndarray
     theta: np.ndarray
     x0: np.ndarray
@@ -145,7 +145,7 @@ class Question:
     def _draft(self, dim: int | None) -> Draft:
         p = self.place
         phi, theta, x0 = starts(p.phi0, p.theta0, dim, p.x0)
-        around = setup_of(
+        around = settings(
             self.variant, self.rule, None if p.at is not None else len(x0), x0, p.at, *self.rates
         )
         return Draft(around, phi, theta, x0, self.course.ema_tau)
@@ -375,10 +375,10 @@ def _of_setup(name: str, draft: Draft, names: Sequence[str], followed: bool) -> 
     if special := _of_structure(name, draft):
         return special
     found = _knob(name, draft, names)
-    loop = found.whole or (followed and found.name.startswith("rate_"))
+    loop = found.is_integer or (followed and found.name.startswith("rate_"))
 
     def turn(d: Draft, value: Any) -> Draft:
-        return dataclasses.replace(d, setup=found.turn(d.setup, value))
+        return dataclasses.replace(d, setup=found.set(d.setup, value))
 
     def check(value: Any) -> Any:
         checked = dataclasses.replace(found.domain, name=name).check(value)
@@ -392,13 +392,13 @@ def _of_setup(name: str, draft: Draft, names: Sequence[str], followed: bool) -> 
 
 
 def _knob(name: str, draft: Draft, names: Sequence[str]) -> ParameterHandle:
-    if name == "gamma" and "r1" in names and knob(draft.setup, name).domain.name == "r1":
+    if name == "gamma" and "r1" in names and parameter_handle(draft.setup, name).domain.name == "r1":
         raise InputError("gamma and r1 are the same weight here, that of R1; allowed: one of them as an axis")
     try:
-        return knob(draft.setup, name)
+        return parameter_handle(draft.setup, name)
     except InputError:
         bare = name.strip().replace("-", "_")
-        known = turnable(draft.setup)
+        known = settable(draft.setup)
         if bare in known or (draft.setup.rule is None and bare in _OF_RULES):
             raise
         every = {*known, *_structures(draft.setup), "x0", "dim"}
@@ -408,7 +408,7 @@ def _knob(name: str, draft: Draft, names: Sequence[str]) -> ParameterHandle:
         raise unknown("axis", name, every | ({"ema_tau"} if draft.setup.rule is None else set())) from None
 
 
-def _structures(around: Setup) -> list[str]:
+def _structures(around: LinearSettings) -> list[str]:
     """The flags and choices of the variant, its modifiers and the rule."""
     rule_class = [] if around.rule is None else [parameters(type(around.rule))]
     every = [parameters(type(around.variant)), modifiers(), *rule_class]

@@ -1,4 +1,4 @@
-"""Where the eigenvalues go as one number is turned."""
+"""Where the eigenvalues go as one number changes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import numpy as np
 from ...errors import InputError
 from ...rules import Rule
 from ...variants import Variant
-from .margins import knob, margins, setup
+from .margins import margins
+from .parameter_handle import parameter_handle
+from .settings import settings
 
 
 def locus(
@@ -48,12 +50,12 @@ def locus(
         >>> locus(dg.variant("wgan-gp", c=0.0), "lam", [0.5, 1.0]).round(6).real.tolist()
         [[-0.5, -0.5], [-1.0, -1.0]]
     """
-    around = setup(variant, rule, dim, x0, at, rate_d, rate_g)
-    turned = knob(around, parameter)
-    rows = [m.eigenvalues for m in margins([turned.turn(around, x) for x in values])]
+    around = settings(variant, rule, dim, x0, at, rate_d, rate_g)
+    handle = parameter_handle(around, parameter)
+    rows = [m.eigenvalues for m in margins([handle.set(around, x) for x in values])]
     size = max((len(r) for r in rows), default=0)
     if not size:
         raise InputError(
-            f"{variant.label} has no eigenvalues for any {turned.name} here; see diracgan verdict"
+            f"{variant.label} has no eigenvalues for any {handle.name} here; see diracgan verdict"
         )
     return np.stack([r if len(r) == size else np.full(size, np.nan, complex) for r in rows])

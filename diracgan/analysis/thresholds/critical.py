@@ -13,12 +13,14 @@ from ...errors import InputError, integer, number
 from ...parameters import Parameter, text
 from ...rules import Rule
 from ...variants import Variant
-from ..linear.margins import BATCH, Margin, Setup, knob, margins, setup
+from ..linear.decision import DECIDED
+from ..linear.margins import BATCH, Margin, margins
+from ..linear.parameter_handle import parameter_handle
+from ..linear.settings import LinearSettings, settings
 
 _EPS = float(np.finfo(float).eps)
 _REACH = (1e-6, 1e3)  # a parameter without an upper bound is looked for here
 _WHOLE = (1, 2, 3, 4, 6, 8, 16, 32, 64)  # of whole numbers each value is a program of its own
-_DECIDED = ("stable", "unstable")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,20 +143,20 @@ def critical(
         >>> [round(x, 10) for x in found.values], found.thresholds[0].below
         ([1.0], 'stable')
     """
-    around = setup(variant, rule, dim, x0, at, rate_d, rate_g)
+    around = settings(variant, rule, dim, x0, at, rate_d, rate_g)
     if parameter.strip() == "ema" and rule is not None:
         return _of_ema(around)
-    turned = knob(around, parameter)
-    low_, high_, open_low, open_high = _range(turned.domain, turned.whole, low, high)
-    scan = _Scan(around, turned.turn)
-    if turned.whole:
+    handle = parameter_handle(around, parameter)
+    low_, high_, open_low, open_high = _range(handle.domain, handle.is_integer, low, high)
+    scan = _Scan(around, handle.set)
+    if handle.is_integer:
         intervals, edges = _whole(scan, int(low_), int(high_))
     else:
         intervals, edges = _continuous(scan, low_, high_, open_low, open_high)
-    now = None if turned.now is None else float(turned.now)
-    status = None if now is None else margins([turned.turn(around, turned.now)])[0].status
+    now = None if handle.now is None else float(handle.now)
+    status = None if now is None else margins([handle.set(around, handle.now)])[0].status
     return Critical(
-        parameter=turned.name,
+        parameter=handle.name,
         now=now,
         values=[e.value for e in edges],
         thresholds=edges,
@@ -162,7 +164,7 @@ def critical(
         low=low_,
         high=high_,
         status=status,
-        text=_words(turned.name, intervals, turned.whole),
+        text=_words(handle.name, intervals, handle.is_integer),
         evaluations=scan.count + int(status is not None),
         **around.provenance,
     )
@@ -171,7 +173,7 @@ def critical(
 class _Scan:
     """The margin as a function of one number, and how often it was asked."""
 
-    def __init__(self, around: Setup, turn: Callable[[Setup, Any], Setup]) -> None:
+    def __init__(self, around: LinearSettings, turn: Callable[[LinearSettings, Any], LinearSettings]) -> None:
         self.around, self.turn, self.count = around, turn, 0
 
     def many(self, values: Sequence[float] | np.ndarray) -> list[Margin]:
@@ -182,7 +184,7 @@ class _Scan:
         return self.many([value])[0]
 
 
-def _of_ema(around: Setup) -> Critical:
+def _of_ema(around: LinearSettings) -> Critical:
     here = margins([around])[0].status
     decay = around.rule.ema if around.rule is not None else None
     return Critical(
@@ -281,7 +283,7 @@ def _continuous(
 def _followed(scan: _Scan, xs: np.ndarray, found: list[Margin]) -> tuple[np.ndarray, list[Margin]]:
     """Look closer where |margin| dips between values of one status: it may cross 0 twice, or touch it."""
     for _ in range(6):
-        size = np.array([abs(m.value) if m.status in _DECIDED else np.nan for m in found])
+        size = np.array([abs(m.value) if m.status in DECIDED else np.nan for m in found])
         dips = [
             i
             for i in range(1, len(xs) - 1)
@@ -477,7 +479,7 @@ def _law(scan: _Scan, edge: float, far: float, origin: float) -> bool:
     reach = min(1.0, abs(far - edge) / width) * width
     steps = reach * np.geomspace(0.02, 0.9, 16)
     found = scan.many(edge + sign * steps)
-    rows = [(d, abs(m.value)) for d, m in zip(steps, found, strict=True) if m.status in _DECIDED and m.value]
+    rows = [(d, abs(m.value)) for d, m in zip(steps, found, strict=True) if m.status in DECIDED and m.value]
     if len(rows) < 4:
         return False
     d, size = np.log(np.array(rows)).T
@@ -500,7 +502,7 @@ def _seen_late(scan: _Scan, edge: float, beyond: float, far: float) -> float:
     ]
     rows = clear[:6]  # the closest tell the law best
     first = scan.one(beyond)
-    if len(rows) < 3 or first.status not in _DECIDED or not first.value:
+    if len(rows) < 3 or first.status not in DECIDED or not first.value:
         return 0.0
     d, size = np.log(np.array(rows)).T
     q, log_c = np.polyfit(d, size, 1)
@@ -512,7 +514,7 @@ def _seen_late(scan: _Scan, edge: float, beyond: float, far: float) -> float:
 
 def _crossing(scan: _Scan, a: float, b: float, before: str, after: str) -> tuple[float, float]:
     """The zero of the margin between a and b, and how far it may be off."""
-    if before in _DECIDED and after in _DECIDED and before != after:
+    if before in DECIDED and after in DECIDED and before != after:
         from scipy.optimize import brentq
 
         width = max(b - a, 8 * _narrow(a, b))

@@ -14,7 +14,10 @@ from ...errors import InputError, integer, number
 from ...parameters import text
 from ...rules import Rule
 from ...variants import Variant
-from ..linear.margins import BATCH, Margin, ParameterHandle, Setup, knob, margins, matrices, setup, slopes
+from ..linear.decision import WITH_EIGENVALUES
+from ..linear.margins import BATCH, Margin, margins, matrices, slopes
+from ..linear.parameter_handle import ParameterHandle, parameter_handle
+from ..linear.settings import LinearSettings, settings
 from .critical import critical
 
 _REACH = 100.0  # an upper bound for a parameter that has none
@@ -123,16 +126,16 @@ def tune(
         >>> round(best.best["lam"], 6), round(best.rate, 6)
         (1.0, 1.0)
     """
-    around = setup(variant, rule, dim, x0, at, rate_d, rate_g)
+    around = settings(variant, rule, dim, x0, at, rate_d, rate_g)
     ranges = _ranges(around, over)
-    whole = {k: r for k, r in ranges.items() if k.whole}
-    real = {k: r for k, r in ranges.items() if not k.whole}
+    whole = {k: r for k, r in ranges.items() if k.is_integer}
+    real = {k: r for k, r in ranges.items() if not k.is_integer}
     found: list[_Best] = []
     count = 0
     for values in itertools.product(*(range(int(a), int(b) + 1) for a, b in whole.values())):
         here = around
         for k, n in zip(whole, values, strict=True):
-            here = k.turn(here, n)
+            here = k.set(here, n)
         search = _Search(here, real)
         best = search.run()
         count += search.count
@@ -141,7 +144,7 @@ def tune(
     return _record(around, ranges, best, count)
 
 
-def _ranges(around: Setup, over: Any) -> dict[ParameterHandle, tuple[float, float]]:
+def _ranges(around: LinearSettings, over: Any) -> dict[ParameterHandle, tuple[float, float]]:
     asked: dict[str, Any] = dict(over) if isinstance(over, Mapping) else dict.fromkeys(_names(over))
     if not asked:
         raise InputError("nothing to tune; allowed: at least one parameter in over")
@@ -151,17 +154,17 @@ def _ranges(around: Setup, over: Any) -> dict[ParameterHandle, tuple[float, floa
             raise InputError(
                 "ema moves no multiplier of the iteration, so it has no best value; see diracgan ema"
             )
-        k = knob(around, name)
+        k = parameter_handle(around, name)
         low, high = k.domain.low, k.domain.high
         if given is None:
-            first = (-_REACH if low is None else low) if not k.whole else max(int(low or 0), 0)
-            last = (_REACH if high is None else high) if not k.whole else first + 4
+            first = (-_REACH if low is None else low) if not k.is_integer else max(int(low or 0), 0)
+            last = (_REACH if high is None else high) if not k.is_integer else first + 4
         else:
             try:
                 first, last = given
             except (TypeError, ValueError):
                 raise InputError(f"the range of {name} = {given!r} is none; allowed: (low, high)") from None
-            if k.whole:
+            if k.is_integer:
                 first, last = (
                     integer(f"{e} of {name}", x, low=int(low or 0))
                     for e, x in (("low", first), ("high", last))
@@ -171,10 +174,10 @@ def _ranges(around: Setup, over: Any) -> dict[ParameterHandle, tuple[float, floa
                     number(f"{e} of {name}", x, low=low, high=high)
                     for e, x in (("low", first), ("high", last))
                 )
-        if not (first <= last if k.whole else first < last):
+        if not (first <= last if k.is_integer else first < last):
             raise InputError(f"low = {first:g} of {name} must be below high = {last:g}")
         found[k] = (float(first), float(last))
-    counts = [int(b - a) + 1 for k, (a, b) in found.items() if k.whole]
+    counts = [int(b - a) + 1 for k, (a, b) in found.items() if k.is_integer]
     if math.prod(counts) > _COMBINATIONS:
         raise InputError(
             f"{math.prod(counts)} combinations of whole numbers; allowed: at most {_COMBINATIONS}"
@@ -195,7 +198,7 @@ def _names(over: Any) -> list[str]:
 class _Best:
     """The end of one search."""
 
-    here: Setup
+    here: LinearSettings
     values: dict[str, float]
     rate: float
     margin: Margin
@@ -209,8 +212,8 @@ class _Search:
     """The search over real parameters, in coordinates in [0, 1] that are denser near the low end of a wide
     range."""
 
-    def __init__(self, around: Setup, ranges: Mapping[ParameterHandle, tuple[float, float]]) -> None:
-        self.around, self.knobs = around, list(ranges)
+    def __init__(self, around: LinearSettings, ranges: Mapping[ParameterHandle, tuple[float, float]]) -> None:
+        self.around, self.handles = around, list(ranges)
         self.low = np.array([a for a, _ in ranges.values()])
         self.high = np.array([b for _, b in ranges.values()])
         wide = np.array([a >= 0 and b > 50 * max(a, 0.02) for a, b in ranges.values()], dtype=bool)
@@ -238,18 +241,18 @@ class _Search:
         share = (x - self.low) / (self.high - self.low)
         return np.clip(np.log1p(share * np.expm1(self.bend)) / self.bend, 0.0, 1.0)
 
-    def turned(self, x: np.ndarray) -> Setup:
+    def set_to(self, x: np.ndarray) -> LinearSettings:
         here = self.around
-        for k, value in zip(self.knobs, x, strict=True):
-            here = k.turn(here, float(value))
+        for k, value in zip(self.handles, x, strict=True):
+            here = k.set(here, float(value))
         return here
 
     def heights(self, xs: np.ndarray) -> np.ndarray:
         """What is minimised: the largest real part, or the largest modulus; infinite without a derivative."""
         self.count += len(xs)
-        setups = [self.turned(x) for x in xs]
+        setups = [self.set_to(x) for x in xs]
         if not self.trusted:
-            found = [(m.eigenvalues if m.status in _WITH else None) for m in margins(setups)]
+            found = [(m.eigenvalues if m.status in WITH_EIGENVALUES else None) for m in margins(setups)]
             return np.array([np.inf if w is None else self._height(w) for w in found])
         found = matrices(setups)
         fine = np.all(np.isfinite(found), axis=(1, 2))
@@ -266,7 +269,7 @@ class _Search:
         return float(self.heights(np.asarray(x, float)[None])[0])
 
     def run(self) -> _Best:
-        if not self.knobs:
+        if not self.handles:
             return self._end(np.empty(0), smooth=True, unique=True)
         start = self._start()
         first = self.heights(self.values(start))
@@ -277,7 +280,7 @@ class _Search:
 
         ended = differential_evolution(
             lambda u: self._noted(u.T),
-            [(0.0, 1.0)] * len(self.knobs),
+            [(0.0, 1.0)] * len(self.handles),
             init=start,  # type: ignore[arg-type]
             maxiter=_GENERATIONS,
             tol=1e-9,
@@ -301,12 +304,12 @@ class _Search:
         """The best with one knob at an end of its range: a kink may vanish there, as wgan-gp's does at c =
         0."""
         found = []
-        for i, k in enumerate(self.knobs if len(self.knobs) <= 3 else []):
+        for i, k in enumerate(self.handles if len(self.handles) <= 3 else []):
             for end, is_open in ((self.low[i], self.open[i]), (self.high[i], self.open_high[i])):
                 if is_open:
                     continue
-                others = {q: (self.low[j], self.high[j]) for j, q in enumerate(self.knobs) if j != i}
-                search = _Search(k.turn(self.around, float(end)), others)
+                others = {q: (self.low[j], self.high[j]) for j, q in enumerate(self.handles) if j != i}
+                search = _Search(k.set(self.around, float(end)), others)
                 best = search.run()
                 self.count += search.count
                 if not math.isnan(best.rate):
@@ -318,8 +321,8 @@ class _Search:
     def _start(self) -> np.ndarray:
         from scipy.stats import qmc
 
-        points = qmc.Sobol(len(self.knobs), scramble=True, rng=np.random.default_rng(0)).random(BATCH)
-        now = [k.now for k in self.knobs]
+        points = qmc.Sobol(len(self.handles), scramble=True, rng=np.random.default_rng(0)).random(BATCH)
+        now = [k.now for k in self.handles]
         if all(isinstance(n, (int, float)) for n in now):  # where the caller stands is worth a look
             x = np.clip(np.array(now, float), self.low, self.high)
             points[0] = self.coordinates(x)
@@ -379,7 +382,7 @@ class _Search:
         r."""
         from scipy.linalg import eig
 
-        here = self.turned(x)
+        here = self.set_to(x)
         a = matrices([here])[0]
         if not np.all(np.isfinite(a)):
             return None
@@ -396,7 +399,7 @@ class _Search:
         overlap = rows @ columns
         if np.linalg.cond(overlap) > 1e8 or np.min(np.linalg.svd(overlap, compute_uv=False)) < 1e-6:
             return None
-        changes = slopes(self.around, self.knobs, [float(v) for v in x])
+        changes = slopes(self.around, self.handles, [float(v) for v in x])
         self.count += 1
         per = [np.trace(np.linalg.solve(overlap, rows @ da @ columns)) / same.sum() for da in changes]
         if self.around.rule is None:
@@ -442,25 +445,22 @@ class _Search:
         return not (far and there <= here + 1e-6 * max(1.0, abs(here)))
 
     def _end(self, x: np.ndarray, smooth: bool, unique: bool) -> _Best:
-        here = self.turned(x)
+        here = self.set_to(x)
         margin = margins([here])[0]
         self.count += 1
         rate = math.nan
-        if margin.status in _WITH:
+        if margin.status in WITH_EIGENVALUES:
             height = self._height(margin.eigenvalues)
             period = 1 if here.rule is None else here.rule.period
             rate = (
                 -height if here.rule is None else (math.inf if height < 1e-6 else -math.log(height) / period)
             )
-        values = {k.name: float(v) for k, v in zip(self.knobs, x, strict=True)}
+        values = {k.name: float(v) for k, v in zip(self.handles, x, strict=True)}
         return _Best(here, values, rate, margin, smooth, unique, {})
 
 
-_WITH = ("stable", "marginal", "unstable")
-
-
 def _record(
-    around: Setup, ranges: Mapping[ParameterHandle, tuple[float, float]], best: _Best, count: int
+    around: LinearSettings, ranges: Mapping[ParameterHandle, tuple[float, float]], best: _Best, count: int
 ) -> Tuned:
     named = {k.name: r for k, r in ranges.items()}
     values: dict[str, float] = {**best.values, **best.whole}
@@ -470,7 +470,7 @@ def _record(
     intervals: dict[str, tuple[float, float]] = {}
     if best.margin.status == "stable":
         for k in ranges:
-            if not k.whole:
+            if not k.is_integer:
                 found = critical(**_arguments(best.here), parameter=k.name)
                 inside = [
                     i for i in found.intervals if i.low <= chosen[k.name] <= i.high and i.status == "stable"
@@ -495,7 +495,7 @@ def _record(
     )
 
 
-def _arguments(s: Setup) -> dict[str, Any]:
+def _arguments(s: LinearSettings) -> dict[str, Any]:
     rates = {} if s.rule is not None else {"rate_d": s.rates.phi, "rate_g": s.rates.theta}
     return {"variant": s.variant, "rule": s.rule, "x0": s.x0, "at": tuple(s.point), **rates}
 

@@ -12,7 +12,9 @@ import numpy as np
 from ...errors import InputError, number
 from ...rules import Rule
 from ...variants import Variant
-from ..linear.margins import Margin, margins, setup
+from ..linear.decision import leading_frequency
+from ..linear.margins import Margin, margins
+from ..linear.settings import settings
 
 _CURVE = 121  # values on the default curve, from no averaging to a horizon of a million
 
@@ -193,7 +195,7 @@ def ema(
         raise InputError("tau belongs to the flow; a rule's average has a decay")
     found = None
     if variant is not None:
-        around = setup(variant, rule, dim, x0, at, rate_d, rate_g)
+        around = settings(variant, rule, dim, x0, at, rate_d, rate_g)
         found = margins([around])[0]
         dim = len(around.x0)
     step = None if not steps else _time_step(rule, h)
@@ -267,15 +269,8 @@ def _frequency(
             f"{variant.label} has no eigenvalues here ({found.status}), so no frequency; give omega=, "
             "for an orbit of period T 2 pi/T (a verdict finds it)"
         )
-    if rule is None:
-        height, turning = np.real(w), np.abs(np.imag(w))
-    else:
-        height, turning = np.abs(w), np.abs(np.angle(w)) / (rule.period * float(rule.time_step))
-    turns = turning > 1e-9 * max(1.0, float(turning.max(initial=0.0)))
-    if not np.any(turns):
-        return 0.0
-    leading = np.flatnonzero(turns)[np.argmax(height[turns])]
-    return float(turning[leading])
+    found = float(leading_frequency(w, rule is not None))
+    return found if rule is None else found / (rule.period * float(rule.time_step))
 
 
 def _decays(given: Any) -> tuple[np.ndarray, np.ndarray]:

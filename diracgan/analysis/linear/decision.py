@@ -1,0 +1,100 @@
+"""The one decision of the linearisation: from what was seen at many points to a status with its margin and error."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ...numerics import eigen
+from ...numerics.convex_hull import distance_to_hull
+from ...numerics.derivative import JUMP, NONE, SMOOTH, Derivative
+
+STATUSES = ("stable", "unstable", "marginal", "no-derivative", "not-an-equilibrium")
+"""What the linearisation can say; marginal (|margin| <= error) is undecided. Stored as their numbers in arrays."""
+WITH_EIGENVALUES = STATUSES[:3]
+DECIDED = STATUSES[:2]
+
+_STABLE, _UNSTABLE, _MARGINAL, _NO_DERIVATIVE, _NOT_AN_EQUILIBRIUM = range(5)
+
+# |F| at an equilibrium may be this much of the field's size and of its change over a unit of length; at a jump, where
+# the limits are known as well as the field is constant over the smallest scale of a probe, this factor more.
+RESIDUAL, _AT_A_JUMP = 1e-10, 1e4
+
+
+class Decision(NamedTuple):
+    """What the linearisation says at N points.
+
+    Attributes:
+        status: index into :data:`STATUSES`, (N,).
+        margin: -max Re of the eigenvalues, or 1 - max modulus of the multipliers, (N,); NaN where there are none.
+        error: bound on the margin's error, (N,); NaN where there is no margin.
+        eigenvalues: of the flow's Jacobian, or the map's multipliers, in the order of a spectrum, (N, n); NaN where
+            there are none.
+        matrix: the Jacobian of the field, or of the map, (N, n, n).
+        residual: |F|, or |step(z) - z|; at a jump the distance of 0 from what the field jumps between, (N,).
+        kind: of the derivative, as in :mod:`diracgan.numerics.derivative`, (N,).
+        alive: whether the critic has a value at the point, (N,).
+    """
+
+    status: np.ndarray
+    margin: np.ndarray
+    error: np.ndarray
+    eigenvalues: np.ndarray
+    matrix: np.ndarray
+    residual: np.ndarray
+    kind: np.ndarray
+    alive: np.ndarray
+
+
+def decide(seen: Derivative, alive: np.ndarray, discrete: bool) -> Decision:
+    """Decide every point.
+
+    Every comparison is between quantities of the same unit, so that the same system in another unit of time is given
+    the same status.
+
+    Args:
+        seen: the derivative of the field, or of step(z) - z.
+        alive: whether the critic has a value at the point, (N,).
+        discrete: whether it belongs to a map.
+    """
+    bound, residual = RESIDUAL * (seen.size + seen.slope), np.array(seen.residual)
+    for i in np.flatnonzero((seen.kind == JUMP) & alive):
+        residual[i] = distance_to_hull(seen.near[i][seen.finite[i]])
+    bound = np.where(seen.kind == JUMP, _AT_A_JUMP * bound, bound)
+    resting = alive & (seen.kind != NONE) & (residual <= bound)
+    linear = resting & (seen.kind == SMOOTH)
+
+    n = seen.jacobian.shape[-1]
+    matrix = np.where(linear[:, None, None], seen.jacobian, 0.0) + (np.eye(n) if discrete else 0.0)
+    values, errors = eigen.eigenvalues(matrix, seen.error)
+    heights = np.abs(values) if discrete else values.real
+    top = heights.max(axis=1)
+    margin = (1.0 - top if discrete else -top) + 0.0  # no negative zero
+    error = np.max(np.where(heights + errors >= top[:, None], errors, 0.0), axis=1)
+
+    status = np.where(np.abs(margin) <= error, _MARGINAL, np.where(margin > 0, _STABLE, _UNSTABLE))
+    status = np.where(linear, status, np.where(resting, _NO_DERIVATIVE, _NOT_AN_EQUILIBRIUM))
+    margin, error = (np.where(linear, x, np.nan) for x in (margin, error))
+    values = np.where(linear[:, None], values, np.nan)
+    return Decision(status.astype(np.int8), margin, error, values, matrix, residual, seen.kind, alive)
+
+
+def leading_frequency(eigenvalues: np.ndarray, discrete: bool) -> np.ndarray:
+    """Frequency (flow) or angle per application (map) of the eigenvalue that lasts longest and turns; 0 if none does.
+
+    Args:
+        eigenvalues: (..., n).
+        discrete: whether they are a map's multipliers.
+
+    Example:
+        >>> float(leading_frequency(np.array([-0.1 + 2j, -0.1 - 2j, 3.0]), False))
+        2.0
+    """
+    heights = np.abs(eigenvalues) if discrete else eigenvalues.real
+    turning = np.abs(np.angle(eigenvalues)) if discrete else np.abs(eigenvalues.imag)
+    unit = 1.0 if discrete else np.max(np.abs(eigenvalues), axis=-1, keepdims=True)
+    turns = turning > 1e-9 * unit
+    leading = np.argmax(np.where(turns, heights, -np.inf), axis=-1)
+    angle = np.take_along_axis(turning, leading[..., None], axis=-1)[..., 0]
+    return np.where(turns.any(axis=-1), angle, 0.0)

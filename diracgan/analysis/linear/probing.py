@@ -1,0 +1,71 @@
+"""Looking at many Dirac systems around their points: what the decision of the linearisation is made from."""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from ... import dirac
+from ...dynamics.filippov import System, unpack, velocity
+from ...numerics import derivative
+from ...rules import Rule
+from ..dynamical_system import flatten, map_change
+
+
+class Probed(NamedTuple):
+    """What is seen of one system, or of each of N: the field or the map, and whether the critic has a value there."""
+
+    probe: derivative.Probe
+    alive: Array
+
+
+def probe(system: System, rule: Rule | None, y: Array) -> Probed:
+    """Look at one system around its point ``y`` = (phi, theta); traceable.
+
+    A rule is seen on its full state, as when the players have rested at the point for ever.
+    """
+    alive = jnp.all(jnp.isfinite(logits(system, y)))
+    if rule is None:
+        return Probed(derivative.probe(functools.partial(velocity, system), y), alive)
+    change = functools.partial(map_change, system, rule)
+    return Probed(derivative.probe(change, rest_state(system, rule, y), cancels=True), alive)
+
+
+def logits(system: System, y: Array) -> Array:
+    """What the critic says of the datum: not finite where the critic itself has no value."""
+    return dirac.game(system.variant, system.x0).logits(unpack(system, y).phi, system.x0[None])
+
+
+def rest_state(system: System, rule: Rule, y: Array) -> Array:
+    """The rule's full state, as one vector, when the players have rested at ``y`` for ever."""
+    z = unpack(system, y)
+    return flatten((z, rule.rest(dirac.game(system.variant, system.x0), z)))
+
+
+_probes = jax.jit(jax.vmap(probe))
+
+
+def look(
+    system: System, rule: Rule | None, at: Array | np.ndarray, no_map: bool = False
+) -> tuple[derivative.Derivative, np.ndarray]:
+    """The derivative of a batch of systems at their points, and where the critic has a value.
+
+    Args:
+        system: N of one structure, every leaf with N in front.
+        rule: likewise, or None.
+        at: the points, (N, 2d).
+        no_map: whether the rule has no linearisation even where the field has one; then there is no derivative.
+    """
+    seen = jax.tree.map(np.asarray, _probes(system, None if no_map else rule, at))
+    found = derivative.judge(seen.probe, np)
+    return without(found) if no_map else found, seen.alive
+
+
+def without(found: derivative.Derivative) -> derivative.Derivative:
+    """The same where what moves has no derivative although the field has one."""
+    return found._replace(kind=np.where(found.kind == derivative.SMOOTH, derivative.KINK, found.kind))

@@ -1,0 +1,101 @@
+"""One question to the linearisation: which variant, moved how, at which point."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from ...dynamics.simulate import starts, vector
+from ...errors import InputError, number
+from ...game import Players
+from ...rules import Rule
+from ...variants import Variant
+
+
+@dataclasses.dataclass(frozen=True)
+class LinearSettings:
+    """One question to the linearisation: what is minimised, how the players move, and where.
+
+    Attributes:
+        variant: its numbers may be arrays, one entry for each of many systems.
+        rule: how the players step, likewise; None for the flow.
+        point: phi and theta, (d,) each.
+        x0: the datum, (d,).
+        rates: factors on the players' velocities in the flow.
+    """
+
+    variant: Variant
+    rule: Rule | None
+    point: Players
+    x0: np.ndarray
+    rates: Players
+
+    @property
+    def discrete(self) -> bool:
+        """Whether a rule's map is meant and not the flow."""
+        return self.rule is not None
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What a record says about where its numbers come from."""
+        return {
+            "variant": self.variant.label,
+            "hyperparameters": self.variant.hyperparameters,
+            "rule": None if self.rule is None else self.rule.label,
+            "dim": len(self.x0),
+            "x0": self.x0.tolist(),
+            "at": {n: p.tolist() for n, p in self.point._asdict().items()},
+            "rate_d": float(self.rates.phi),
+            "rate_g": float(self.rates.theta),
+        }
+
+
+def settings(
+    variant: Variant,
+    rule: Rule | None = None,
+    dim: int | None = None,
+    x0: Any = None,
+    at: Any = None,
+    rate_d: float = 1.0,
+    rate_g: float = 1.0,
+) -> LinearSettings:
+    """Check the arguments that every linear question takes; see :func:`diracgan.spectrum`.
+
+    Raises:
+        InputError: for arguments that are not allowed.
+
+    Example:
+        >>> import diracgan as dg
+        >>> settings(dg.variant("ns"), dim=2).x0.tolist()
+        [0.0, 0.0]
+    """
+    if not isinstance(variant, Variant):
+        raise InputError(f"{variant!r} is not a variant; allowed: what dg.variant(...) returns")
+    if rule is not None and not isinstance(rule, Rule):
+        raise InputError(f"{rule!r} is not a rule; allowed: what dg.rule(...) returns, or None for the flow")
+    if rule is not None and (rate_d, rate_g) != (1.0, 1.0):
+        raise InputError("rate_d and rate_g belong to the flow; a rule has lr_d and lr_g")
+    point, datum = place(dim, x0, at)
+    rates = Players(
+        *(number(n, x, low=0, open_low=True) for n, x in (("rate_d", rate_d), ("rate_g", rate_g)))
+    )
+    return LinearSettings(variant, rule, point, datum, rates)
+
+
+def place(dim: int | None, x0: Any, at: Any) -> tuple[Players, np.ndarray]:
+    """The point that is asked about, (0, x0) where none is named, and the datum."""
+    if at is None:
+        _, _, datum = starts(None, None, _dim_of(dim, x0), x0)
+        return Players(np.zeros_like(datum), datum), datum
+    try:
+        phi, theta = at
+    except (TypeError, ValueError):
+        raise InputError(f"at = {at!r} is not a point; allowed: (phi, theta), each with d entries") from None
+    phi, theta, datum = starts(vector("at phi", phi), vector("at theta", theta), dim, x0)
+    return Players(phi, theta), datum
+
+
+def _dim_of(dim: int | None, x0: Any) -> int:
+    return dim if dim is not None else (1 if x0 is None else len(vector("x0", x0)))
