@@ -188,7 +188,7 @@ def named_rule(spec: str) -> Rule:
     for part in filter(None, rest.split(",")):
         key, equals, value = (x.strip() for x in part.partition("="))
         if not (key and equals and value):
-            raise InputError(f"{part!r} in {spec!r} is no setting; allowed: name=value, separated by commas")
+            raise InputError(f"{part!r} in {spec!r} is not a setting; allowed: name=value, separated by commas")
         given[key.replace("-", "_")] = value
     return rule(name.strip(), **given)
 
@@ -197,7 +197,7 @@ def _parsed(given: Any, read: Callable[[str], Any], kind: type) -> Any:
     made = read(given) if isinstance(given, str) else given
     if not isinstance(made, kind):
         word = kind.__name__.lower()
-        raise InputError(f"{given!r} is no {word}; allowed: names, or what dg.{word} returns")
+        raise InputError(f"{given!r} is not a {word}; allowed: names, or what dg.{word} returns")
     return made
 
 

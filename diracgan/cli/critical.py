@@ -90,9 +90,12 @@ def _draw(
 
 
 def _said(found: Any) -> Iterator[str]:
+    from ..analysis.thresholds.critical import digits
+
     yield headline(found)
     for t in found.thresholds:
-        yield f"  {found.parameter} = {t.value:.15g} (error {t.error:.1g}): {t.below} below, {t.above} above"
+        at = f"{found.parameter} = {digits(t.value, t.error)} (error {t.error:.1g})"
+        yield f"  {at}: {t.below} below, {t.above} above"
     if found.status is not None and found.now is not None:
         yield f"now {found.parameter} = {found.now:g}: {found.status}"
     yield found.text

@@ -15,7 +15,7 @@ from ..analysis.thresholds.weight_averaging import decay_for, gain
 from ..analysis.verdict.kinds import KINDS, Kind
 from ..analysis.verdict.verdict import verdict
 from ..errors import InputError, number
-from ..numerics.modal_fits import Found, Mode, modes
+from ..numerics.modal_fits import ModalFit, OscillationMode, oscillation_modes
 from ..rules import Rule
 from ..variants import Variant
 from . import logs
@@ -139,7 +139,7 @@ class Diagnosis:
     variant: str | None
     rule: str | None
     log: logs.Log
-    fit: Found
+    fit: ModalFit
 
     def as_dict(self) -> dict[str, Any]:
         """Name -> value of every attribute but the series themselves."""
@@ -205,7 +205,7 @@ def diagnose(
         raise InputError("a rule predicts nothing without a variant; give both")
     pace = None if h is None else number("h", h, low=0, open_low=True)
     log = logs.read(series, columns, step, interval, after)
-    fit = modes(log.values)
+    fit = oscillation_modes(log.values)
     found = [_oscillation(m, log) for m in fit.modes]
     lead = found[0] if found else None
     predicted = None if variant is None else _prediction(variant, rule, dim, x0, pace, lead)
@@ -246,7 +246,7 @@ def diagnose(
     )
 
 
-def _oscillation(m: Mode, log: logs.Log) -> Oscillation:
+def _oscillation(m: OscillationMode, log: logs.Log) -> Oscillation:
     per = 1.0 / log.interval
     variance = np.maximum(log.values.var(axis=1), 1e-300)
 

@@ -117,8 +117,9 @@ def judge(seen: Probe, xp: Any) -> Derivative:
     size = xp.maximum(xp.max(xp.abs(around[:, -1]), axis=(1, 2)), xp.max(xp.abs(centre), axis=1))
     off = xp.where(finite[:, None, :, None], around - centre[:, None, None], 0.0)
     jacobian, error, smooth = _believed(xp, seen, around, off, finite, noise, size)
-    spread = xp.max(xp.maximum(xp.abs(off) - noise[:, :, None], 0.0), axis=(2, 3))
-    jump = (spread[:, 2] > 0.3 * spread[:, 1]) & (spread[:, 2] > 1e-9 * size)
+    # of every entry by itself: in other units of the players a large one would hide the jump of a small one
+    spread = xp.max(xp.maximum(xp.abs(off) - noise[:, :, None], 0.0), axis=2)
+    jump = xp.any((spread[:, 2] > 0.3 * spread[:, 1]) & (spread[:, 2] > 1e-9 * size[:, None]), axis=1)
     kind = xp.where(smooth, SMOOTH, xp.where(jump, JUMP, KINK))
     return Derivative(
         kind=xp.where(kept < 4 * n, NONE, kind),
@@ -156,11 +157,18 @@ def _believed(
 
     def otherwise() -> tuple[Array, Array, Array]:
         fitted, fits_off = _fitted(xp, around, seen.directions, finite, size)
-        close, close_off = _tidy(xp, seen.beside.mean(axis=1)), xp.max(xp.ptp(seen.beside, axis=1), axis=(1, 2))
+        close, close_off = (
+            _tidy(xp, seen.beside.mean(axis=1)),
+            xp.max(xp.ptp(seen.beside, axis=1), axis=(1, 2)),
+        )
         beside, fit = holds(close), holds(fitted)
         choices = [here, beside, fit]
         jacobian = xp.select([c[:, None, None] for c in choices], [seen.jacobian, close, fitted], 0.0)
-        return jacobian, xp.select(choices, [xp.zeros_like(size), close_off, fits_off], 0.0), here | beside | fit
+        return (
+            jacobian,
+            xp.select(choices, [xp.zeros_like(size), close_off, fits_off], 0.0),
+            here | beside | fit,
+        )
 
     return _either(xp, xp.all(here), lambda: (seen.jacobian, xp.zeros_like(size), here), otherwise)
 

@@ -181,11 +181,18 @@ def _general(a: np.ndarray, entry_error: np.ndarray) -> tuple[np.ndarray, np.nda
     balanced, scale = balance(a)
     w, right = np.linalg.eig(balanced)
     size = np.sqrt(np.abs(balanced).sum(axis=1).max(axis=1) * np.abs(balanced).sum(axis=2).max(axis=1))
-    spread = np.linalg.norm(scale, axis=1) * np.linalg.norm(1 / scale, axis=1)  # of errors of one size
-    perturbation = 10 * _EPS * size + entry_error * spread
+    perturbation = 10 * _EPS * size + np.where(entry_error > 0, entry_error * _spread(scale), 0.0)
     worst = (2 * size + perturbation) ** (1 - 1 / n) * perturbation ** (1 / n)
     conditions = np.linalg.norm(_inverses(right), axis=2) * np.linalg.norm(right, axis=1)
     return w, np.fmin(conditions * perturbation[:, None], worst[:, None])
+
+
+@np.errstate(over="ignore")
+def _spread(scale: np.ndarray) -> np.ndarray:
+    """The norm of D^-1 E D for a matrix E of ones."""
+    low, high = scale.min(axis=1, keepdims=True), scale.max(axis=1, keepdims=True)
+    norms = np.linalg.norm(scale / high, axis=1) * np.linalg.norm(low / scale, axis=1)
+    return norms * (high / low)[:, 0]
 
 
 def _inverses(a: np.ndarray) -> np.ndarray:
@@ -215,7 +222,9 @@ def balance(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         for i in range(a.shape[1]):
             column = np.abs(a[:, off[i], i]).sum(axis=1)
             row = np.abs(a[:, i, off[i]]).sum(axis=1)
-            ratio = np.where((row > 0) & (column > 0), row, 1.0) / np.where((row > 0) & (column > 0), column, 1.0)
+            ratio = np.where((row > 0) & (column > 0), row, 1.0) / np.where(
+                (row > 0) & (column > 0), column, 1.0
+            )
             factor = np.exp2(np.clip(np.rint(np.log2(ratio) / 2), -500, 500))
             better = column * factor + row / factor < 0.95 * (column + row)
             factor = np.where(better, factor, 1.0)
@@ -262,8 +271,13 @@ def _pairs(a: np.ndarray, entry_error: np.ndarray) -> tuple[np.ndarray, np.ndarr
     off_small = np.fmin(off_large, (off_det + np.abs(small) * off_large) / np.abs(large))
     turning = gap < 0
     imaginary = np.where(turning, root, 0.0)
-    one, two = np.where(turning, middle, large) + 1j * imaginary, np.where(turning, middle, small) - 1j * imaginary
-    return np.stack([one, two], axis=1), np.stack([off_large, np.where(turning, off_large, off_small)], axis=1)
+    one, two = (
+        np.where(turning, middle, large) + 1j * imaginary,
+        np.where(turning, middle, small) - 1j * imaginary,
+    )
+    return np.stack([one, two], axis=1), np.stack(
+        [off_large, np.where(turning, off_large, off_small)], axis=1
+    )
 
 
 def _two_sum(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -96,12 +96,12 @@ def _reduced(around: LinearSettings) -> LinearSettings:
     rates = None if around.rule is not None else around.rates
     if not reduction.flattens(Moving(around.variant, around.rule, None, rates), around.x0.shape[-1], 2):
         return around
-    return dataclasses.replace(around, x0=around.x0[..., :2], point=Players(*(p[..., :2] for p in around.point)))
+    return dataclasses.replace(
+        around, x0=around.x0[..., :2], point=Players(*(p[..., :2] for p in around.point))
+    )
 
 
-def _looked(
-    around: LinearSettings, count: int
-) -> Iterator[tuple[slice, derivative.Derivative, np.ndarray]]:
+def _looked(around: LinearSettings, count: int) -> Iterator[tuple[slice, derivative.Derivative, np.ndarray]]:
     """Every point looked at, in chunks of blocks of one shape: which points, their derivatives, and what is alive."""
     no_map = around.rule is not None and bool(around.rule.linearisable)
     rule = None if no_map else around.rule
@@ -120,7 +120,9 @@ def _looked(
         yield rows, without(seen) if no_map else seen, alive
 
 
-def _blocks(around: LinearSettings, rule: Rule | None, index: np.ndarray) -> tuple[System, Rule | None, np.ndarray]:
+def _blocks(
+    around: LinearSettings, rule: Rule | None, index: np.ndarray
+) -> tuple[System, Rule | None, np.ndarray]:
     """The numbers of the points ``index``, (blocks, block)."""
 
     def spread(x: Any) -> np.ndarray:

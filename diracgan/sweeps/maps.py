@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from ..analysis.linear.decision import DECIDED, STATUSES
 from ..errors import InputError
 from ..parameters import parameters
 from ..rules import Rule
 from ..variants import Variant
-from ..analysis.linear.decision import DECIDED, STATUSES
 from .linear import linear
 from .specification import Question, components
 from .sweep import computed, planned

@@ -94,7 +94,7 @@ def test_processes_change_nothing():
     [
         ({"chosen": []}, "nothing to report"),
         ({"chosen": ["nope"]}, "unknown variant"),
-        ({"chosen": [3]}, "is no variant"),
+        ({"chosen": [3]}, "is not a variant"),
         ({"rules": ["nope"]}, "unknown rule"),
         ({"rules": ["alternating:lr"]}, "is no setting"),
         ({"rules": ["alternating:lr=-1"]}, "out of range"),

@@ -11,7 +11,7 @@ from scipy.signal import lfilter
 import diracgan as dg
 from diracgan.errors import InputError
 from diracgan.monitoring.logs import read
-from diracgan.numerics.modal_fits import modes
+from diracgan.numerics.modal_fits import oscillation_modes
 
 ROWS = 400
 N = np.arange(ROWS)
@@ -47,7 +47,7 @@ def check_recovery(seeds: range) -> None:
     scores = []
     for seed in seeds:
         y, omega, sigma = damped(seed)
-        (m,) = modes(y[None]).modes
+        (m,) = oscillation_modes(y[None]).modes
         assert m.steady
         assert m.omega == pytest.approx(omega, rel=0.01)
         assert m.sigma == pytest.approx(sigma, rel=0.1)
@@ -69,13 +69,13 @@ def test_the_same_over_many_seeds():
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", NOTHING)
 def test_no_oscillation_where_there_is_none(kind):
-    assert modes(nothing(kind, 0)[None]).modes == []
+    assert oscillation_modes(nothing(kind, 0)[None]).modes == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", NOTHING)
 def test_no_oscillation_over_many_seeds(kind):
-    assert [s for s in range(60) if modes(nothing(kind, s)[None]).modes] == []
+    assert [s for s in range(60) if oscillation_modes(nothing(kind, s)[None]).modes] == []
 
 
 def test_an_oscillation_that_noise_keeps_going_is_told_from_a_rotation():

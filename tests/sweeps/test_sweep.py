@@ -17,9 +17,9 @@ import pytest
 import xarray as xr
 
 import diracgan as dg
+from diracgan.analysis.linear.decision import STATUSES
 from diracgan.analysis.verdict.kinds import KINDS, Kind
 from diracgan.sweeps import store as stores
-from diracgan.sweeps.linear import STATUS
 from diracgan.sweeps.sweep import computed, planned
 
 SIMULTANEOUS = dg.rule("simultaneous", lr=0.1)
@@ -54,7 +54,7 @@ def test_multipliers_of_simultaneous_steps_with_r1():
     found = small()
     g, h = np.meshgrid(found.gamma, found.lr, indexing="ij")
     np.testing.assert_allclose(found.margin, 1 - np.sqrt(1 - g * h + h**2 / 4), atol=1e-13)
-    stable = [STATUS.index("stable"), STATUS.index("unstable")]
+    stable = [STATUSES.index("stable"), STATUSES.index("unstable")]
     np.testing.assert_array_equal(found.status, np.where(h < 4 * g, *stable))
 
 
@@ -78,7 +78,7 @@ def test_linear_quantities_agree_with_one_spectrum_at_a_time():
             r = None if rule is None else dg.rule(rule.name, **rule.hyperparameters | lr)
             rates = {} if rule else {"rate_d": ratio}
             truth = dg.spectrum(v, dim=dim, rule=r, **rates)
-            assert STATUS[int(here.status)] == truth.status, (name, turned)
+            assert STATUSES[int(here.status)] == truth.status, (name, turned)
             if truth.margin is None:
                 assert np.isnan(here.margin)
             else:
@@ -143,7 +143,7 @@ def test_integers_choices_and_starts_are_axes_too():
     # n_D critic steps make al = h sqrt(n_D): bounded iff al < 2, so marginal at 1 and 3, unstable from 4 on at h = 1
     rule = dg.rule("alternating", lr=1.0)
     steps = dg.sweep(dg.variant("wgan-linear"), {"n_critic": [1, 3, 5]}, "status", rule=rule)
-    assert [STATUS[k] for k in steps.status.values] == ["marginal", "marginal", "unstable"]
+    assert [STATUSES[k] for k in steps.status.values] == ["marginal", "marginal", "unstable"]
 
 
 def test_verdicts_and_functions_go_point_by_point(tmp_path: Path):

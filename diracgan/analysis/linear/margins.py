@@ -109,9 +109,7 @@ def matrices(asked: Sequence[LinearSettings]) -> np.ndarray:
     return found + (np.eye(found.shape[1]) if asked[0].discrete else 0.0)
 
 
-def slopes(
-    around: LinearSettings, handles: Sequence[ParameterHandle], values: Sequence[float]
-) -> np.ndarray:
+def slopes(around: LinearSettings, handles: Sequence[ParameterHandle], values: Sequence[float]) -> np.ndarray:
     """How that matrix changes with each parameter at these values, by autodiff, (P, n, n)."""
     here = around
     for h, x in zip(handles, values, strict=True):

@@ -149,14 +149,14 @@ def spectrum(
     )
 
 
-def _with(
-    decided: Decision, asked: LinearSettings, status: str, made: Callable[..., Spectrum]
-) -> Spectrum:
+def _with(decided: Decision, asked: LinearSettings, status: str, made: Callable[..., Spectrum]) -> Spectrum:
     rule, values, matrix = asked.rule, decided.eigenvalues[0], decided.matrix[0]
     margin = float(decided.margin[0])
     stable = {"stable": True, "unstable": False}.get(status)
     discrete = asked.discrete
-    averages = [] if rule is None or rule.ema is None else [float(rule.ema) ** rule.period] * len(asked.x0) * 2
+    averages = (
+        [] if rule is None or rule.ema is None else [float(rule.ema) ** rule.period] * len(asked.x0) * 2
+    )
     return made(
         text=_words(status, values, margin, discrete, 1 if rule is None else rule.period),
         eigenvalues=values,

@@ -201,43 +201,18 @@ def ema(
     step = None if not steps else _time_step(rule, h)
     frequency = _frequency(variant, rule, found, omega, step)
     k = None if reduction is None else number("reduction", reduction, low=1.0)
-    if steps:
-        assert step is not None
-        angle = frequency * step
-        given = rule.ema if rule is not None and decay is None else decay
-        betas, rests = _decays(given)
-        gains = rests / np.hypot(rests, 2.0 * np.sqrt(betas) * np.sin(angle / 2.0))
-        with np.errstate(divide="ignore"):
-            taus = np.where(betas > 0, -step / np.log1p(-rests), 0.0)
-        phases = np.angle(rests / (1.0 - betas * np.exp(-1j * angle)))
-        wanted, rest = (None, None) if k is None else decay_for(k, angle)
-        wanted_tau = (
-            None if wanted is None or rest is None else (-step / math.log1p(-rest) if wanted > 0 else 0.0)
-        )
+    if step is not None:
+        made = _of_steps(frequency, step, rule.ema if rule is not None and decay is None else decay, k)
     else:
-        angle, betas, rest = None, np.empty(0), None
-        taus = _taus(tau, frequency)
-        gains, phases = flow_gain(taus, frequency), -np.arctan(frequency * taus)
-        wanted = None
-        wanted_tau = None if k is None else (math.sqrt(k * k - 1.0) / frequency if frequency else math.nan)
-    if k is not None and k > 1 and math.isnan(wanted if steps else wanted_tau):  # type: ignore[arg-type]
+        made = _of_flow(frequency, tau, k)
+    if k is not None and k > 1 and math.isnan(made["decay"] if steps else made["tau"]):
         raise InputError(
             "nothing turns here (frequency 0), so no average reduces it; allowed: orbits with omega > 0"
         )
     radius, slows = _price(found, rule, steps, step)
-    made = Averaging(
-        kind="steps" if steps else "flow",
+    averaging = Averaging(
         omega=frequency,
-        h=step,
-        angle=angle,
-        decays=betas,
-        taus=np.asarray(taus, float),
-        gains=np.asarray(gains, float),
-        phases=np.asarray(phases, float) + 0.0,  # no negative zero
         reduction=k,
-        decay=wanted,
-        tau=wanted_tau,
-        horizon=None if not rest else 1.0 / rest,
         spectral_radius=radius,
         status=None if found is None else found.status,
         slows_above=slows,
@@ -245,8 +220,54 @@ def ema(
         variant=None if variant is None else variant.label,
         rule=None if rule is None else rule.label,
         dim=dim if variant is not None else None,
+        **made,
     )
-    return dataclasses.replace(made, text=_words(made))
+    return dataclasses.replace(averaging, text=_words(averaging))
+
+
+def _of_steps(frequency: float, step: float, given: Any, k: float | None) -> dict[str, Any]:
+    """What an average with these decays does, and the decay that reduces the orbit k-fold."""
+    angle = frequency * step
+    betas, rests = _decays(given)
+    gains = rests / np.hypot(rests, 2.0 * np.sqrt(betas) * np.sin(angle / 2.0))
+    with np.errstate(divide="ignore"):
+        taus = np.where(betas > 0, -step / np.log1p(-rests), 0.0)
+    phases = np.angle(rests / (1.0 - betas * np.exp(-1j * angle)))
+    decay, tau, horizon = None, None, None
+    if k is not None:
+        decay, rest = decay_for(k, angle)
+        tau = 0.0 if decay == 0.0 else -step / math.log1p(-rest)
+        horizon = 1.0 / rest
+    return {
+        "kind": "steps",
+        "h": step,
+        "angle": angle,
+        "decays": betas,
+        "taus": taus,
+        "gains": gains,
+        "phases": phases + 0.0,  # no negative zero
+        "decay": decay,
+        "tau": tau,
+        "horizon": horizon,
+    }
+
+
+def _of_flow(frequency: float, given: Any, k: float | None) -> dict[str, Any]:
+    """The same for the flow's average with these time constants."""
+    taus = _taus(given, frequency)
+    tau = None if k is None else (math.sqrt(k * k - 1.0) / frequency if frequency else math.nan)
+    return {
+        "kind": "flow",
+        "h": None,
+        "angle": None,
+        "decays": np.empty(0),
+        "taus": taus,
+        "gains": flow_gain(taus, frequency),
+        "phases": -np.arctan(frequency * taus) + 0.0,
+        "decay": None,
+        "tau": tau,
+        "horizon": None,
+    }
 
 
 def _time_step(rule: Rule | None, h: float | None) -> float:
@@ -269,8 +290,8 @@ def _frequency(
             f"{variant.label} has no eigenvalues here ({found.status}), so no frequency; give omega=, "
             "for an orbit of period T 2 pi/T (a verdict finds it)"
         )
-    found = float(leading_frequency(w, rule is not None))
-    return found if rule is None else found / (rule.period * float(rule.time_step))
+    turning = float(leading_frequency(w, rule is not None))
+    return turning if rule is None else turning / (rule.period * float(rule.time_step))
 
 
 def _decays(given: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -162,7 +162,7 @@ def test_ema_decides_nothing():
         ({"parameter": "r1", "low": -1.0}, "out of range"),
         ({"parameter": "n_critic", "rule": dg.rule("alternating"), "high": 2.5}, "not a whole number"),
         ({"parameter": "lr", "rule": dg.rule("simultaneous", lr_d=1.0, lr_g=1.0)}, "decides nothing"),
-        ({"parameter": "lr", "rule": "simultaneous"}, "is no rule"),
+        ({"parameter": "lr", "rule": "simultaneous"}, "is not a rule"),
     ],
 )
 def test_bad_input_is_named(given, says):

@@ -1,0 +1,47 @@
+"""Arnoldi's method against dense eigenvalues."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from diracgan.numerics.arnoldi import arnoldi
+
+
+def dense(a: np.ndarray, k: int, rank) -> np.ndarray:
+    w = np.linalg.eigvals(a)
+    return w[np.lexsort((-w.imag, -np.round(rank(w), 12)))][:k]
+
+
+@pytest.mark.parametrize("rank", [np.abs, np.real], ids=["modulus", "real part"])
+def test_the_first_eigenpairs_of_several_operators(rank):
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(3, 60, 60)) / np.sqrt(60) + np.diag(np.linspace(0, 3, 60))
+    products = []
+
+    def apply(v: np.ndarray) -> np.ndarray:
+        products.append(len(v))
+        return np.einsum("sij,sj->si", a, v)
+
+    found = arnoldi(apply, rng.normal(size=(3, 60)), 4, rank)
+    for i in range(3):
+        np.testing.assert_allclose(found.values[i], dense(a[i], 4, rank), atol=1e-7)
+        for value, v, residual in zip(found.values[i], found.vectors[i], found.residuals[i], strict=True):
+            assert np.linalg.norm(v) == pytest.approx(1.0)
+            # the residual that is reported is the true one
+            assert np.linalg.norm(a[i] @ v - value * v) <= residual + 1e-12
+    assert len(products) == found.products <= 60
+
+
+def test_an_exhausted_krylov_space_is_left():
+    # the start lies in an invariant plane; the rest is found all the same
+    a = np.diag([1.0, 2.0, 3.0, 4.0, 5.0])
+    start = np.array([[1.0, 1.0, 0.0, 0.0, 0.0]])
+    found = arnoldi(lambda v: v @ a, start, 5, np.abs)
+    np.testing.assert_allclose(found.values[0], [5, 4, 3, 2, 1], atol=1e-10)
+
+
+def test_of_a_rotation_both_of_a_pair():
+    a = np.array([[[0.0, -2.0, 0.0], [2.0, 0.0, 0.0], [0.0, 0.0, 0.5]]])
+    found = arnoldi(lambda v: np.einsum("sij,sj->si", a, v), np.ones((1, 3)), 3, np.abs)
+    np.testing.assert_allclose(found.values[0], [2j, -2j, 0.5], atol=1e-12)

@@ -1,0 +1,59 @@
+"""Power laws from samples whose law is known, and none where there is none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from diracgan.numerics.decay_laws import approach, limiting_exponent, power_law
+
+
+@pytest.mark.parametrize("exponent", [1 / 6, 1 / 2, 1.0, 2.0, -1 / 3])
+@pytest.mark.parametrize("offset", [0.0, 30.0])
+def test_a_power_law_is_found_with_its_constant(exponent: float, offset: float):
+    t = np.geomspace(10, 1e5, 12)
+    law = power_law(t, 2.5 * (t + offset) ** -exponent)
+    assert law is not None
+    assert law.exponent == pytest.approx(exponent, abs=1e-9)
+    assert law.constant == pytest.approx(2.5, rel=1e-6)
+    assert law.offset == pytest.approx(offset, abs=1e-3)
+
+
+def test_an_odd_exponent_is_not_taken_for_a_fraction():
+    t = np.geomspace(10, 1e5, 12)
+    law = power_law(t, t**-0.47)
+    assert law is not None
+    assert law.exponent == pytest.approx(0.47, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "r", [np.exp(-np.linspace(0, 8, 12)), np.ones(12), np.array([1.0, -1.0] * 6), np.full(12, np.nan)]
+)
+def test_what_is_no_power_law_has_none(r: np.ndarray):
+    assert power_law(np.linspace(10, 1000, 12), r) is None
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_limit_that_is_neared_by_a_power_law(sign: int):
+    t = np.geomspace(10, 1e4, 12)
+    found = approach(t, 0.5 + sign * 0.3 / (t + 5))
+    assert found is not None
+    limit, law = found
+    assert limit == pytest.approx(0.5, abs=1e-6)
+    assert law.exponent == pytest.approx(1.0, abs=1e-3)
+    assert law.constant == pytest.approx(0.3, rel=1e-2)
+
+
+def test_a_limit_of_nothing_that_settles():
+    t = np.geomspace(10, 1e4, 12)
+    assert approach(t, np.sin(t)) is None
+    assert approach(t, t) is None
+
+
+def test_the_limit_of_local_exponents():
+    # r = t^(-1/2) (1 + t^(-1/4)): the local exponents tend to 1/2 in a geometric series
+    t = np.geomspace(1e3, 1e7, 10)
+    found = limiting_exponent(t, t**-0.5 * (1 + t**-0.25))
+    assert found is not None
+    assert found[0] == pytest.approx(0.5, abs=found[1])
+    assert limiting_exponent(t, np.exp(-t / 1e6)) is None
