@@ -96,7 +96,7 @@ def test_processes_change_nothing():
         ({"chosen": ["nope"]}, "unknown variant"),
         ({"chosen": [3]}, "is not a variant"),
         ({"rules": ["nope"]}, "unknown rule"),
-        ({"rules": ["alternating:lr"]}, "is no setting"),
+        ({"rules": ["alternating:lr"]}, "is not a setting"),
         ({"rules": ["alternating:lr=-1"]}, "out of range"),
         ({"verdicts": "some"}, "unknown verdicts"),
         ({"effort": 0.0}, "out of range"),
