@@ -188,7 +188,9 @@ def named_rule(spec: str) -> Rule:
     for part in filter(None, rest.split(",")):
         key, equals, value = (x.strip() for x in part.partition("="))
         if not (key and equals and value):
-            raise InputError(f"{part!r} in {spec!r} is not a setting; allowed: name=value, separated by commas")
+            raise InputError(
+                f"{part!r} in {spec!r} is not a setting; allowed: name=value, separated by commas"
+            )
         given[key.replace("-", "_")] = value
     return rule(name.strip(), **given)
 
