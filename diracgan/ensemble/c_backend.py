@@ -160,7 +160,7 @@ EACH(each_floor, floor) EACH(each_ceil, ceil) EACH(each_erf, erf) EACH(each_erfc
 F V each_pow(V x, V y) { V r; for (int l = 0; l < L; l++) r[l] = pow(x[l], y[l]); return r; }
 """
 
-_LANES = {
+_VECTOR_OPERATIONS = {
     "add": "{} + {}",
     "sub": "{} - {}",
     "mul": "{} * {}",
@@ -196,7 +196,7 @@ _LANES = {
     "stop_gradient": "{}",
     "copy": "{}",
 }
-_UNIFORM = _LANES | {
+_SCALAR_OPERATIONS = _VECTOR_OPERATIONS | {
     "max": "({0} > {1} || {0} != {0} ? {0} : {1})",
     "min": "({0} < {1} || {0} != {0} ? {0} : {1})",
     "abs": "({0} < 0 ? -{0} : {0})",
@@ -227,17 +227,14 @@ class _Writer:
     ) -> None:
         self.program, self.system, self.state, self.dtype = program, system, state, dtype
         self.names = {n: f"n{i}" for i, n in enumerate(program.order)}
-        lanes, moving = (
-            self._spread([*system, *state]),
-            self._spread([False] * len(system) + [True] * len(state)),
-        )
-        self.lanes, self.moving = lanes, moving
+        self.varies = self._depends([*system, *state])
+        self.moves = self._depends([False] * len(system) + [True] * len(state))
         self.side = max(1, min(8, _REGISTERS // max(1, sum(state))))
         size = _VECTOR // dtype.itemsize
         while self.side & (self.side - 1) or self.side * size > GROUP:
             self.side -= 1
 
-    def _spread(self, inputs: Sequence[bool]) -> dict[Node, bool]:
+    def _depends(self, inputs: Sequence[bool]) -> dict[Node, bool]:
         at: dict[Node, bool] = {}
         for n in self.program.order:
             at[n] = inputs[n.detail] if n.op == "input" else any(at[a] for a in n.args)
@@ -249,7 +246,7 @@ class _Writer:
         }
         for node in self.program.order:
             if node.op not in ("known", "input"):
-                places[self.lanes[node], self.moving[node]] += self._statements(node)
+                places[self.varies[node], self.moves[node]] += self._statements(node)
         first = len(self.system)
         fixed, shared, begin, renew, end, finish = [], [], [], [], [], []
         for i, varies in enumerate(self.system):
@@ -334,32 +331,34 @@ class _Writer:
 
     def _statements(self, node: Node) -> list[str]:
         kind, name = np.dtype(node.dtype), self.names[node]
-        if not self.lanes[node]:
-            return [f"const {self._type(kind)} {name} = {self._value(node, _UNIFORM, self._scalar)};"]
+        if not self.varies[node]:
+            return [
+                f"const {self._type(kind)} {name} = {self._value(node, _SCALAR_OPERATIONS, self._scalar)};"
+            ]
         if kind.kind in "iu":
             raise _Missing("whole numbers that vary over trajectories")
         word = "M" if kind.kind == "b" else "V"
         self._type(kind) if kind.kind == "f" else None
         return [
-            f"const {word} {name}_{u} = {self._value(node, _LANES, functools.partial(self._lane, u=u))};"
+            f"const {word} {name}_{u} = {self._value(node, _VECTOR_OPERATIONS, functools.partial(self._lane, u=u))};"
             for u in range(self.side)
         ]
 
     def _value(self, node: Node, table: dict[str, str], read: Callable[[Node], str]) -> str:
-        lanes = table is _LANES
-        if lanes and (inner := _sigmoid_of(node)) is not None:
+        vector = table is _VECTOR_OPERATIONS
+        if vector and (inner := _sigmoid_of(node)) is not None:
             return f"sigmoid({read(inner)})"
-        if lanes and node.op == "tanh" and (inner := _half(node.args[0])) is not None:
+        if vector and node.op == "tanh" and (inner := _half(node.args[0])) is not None:
             return f"half_tangent({read(inner)})"
         args = [read(a) for a in node.args]
         if node.op == "select_n" and len(args) == 3 and np.dtype(node.args[0].dtype).kind == "b":
             mask, no, yes = args
-            if lanes and np.dtype(node.dtype).kind == "b":
+            if vector and np.dtype(node.dtype).kind == "b":
                 return f"({mask} & {yes}) | (~{mask} & {no})"
-            return f"choose({mask}, {yes}, {no})" if lanes else f"{mask} ? {yes} : {no}"
+            return f"choose({mask}, {yes}, {no})" if vector else f"{mask} ? {yes} : {no}"
         if node.op == "clamp":
             low, x, high = args
-            return f"smaller(greater({x}, {low}), {high})" if lanes else f"fmin(fmax({x}, {low}), {high})"
+            return f"smaller(greater({x}, {low}), {high})" if vector else f"fmin(fmax({x}, {low}), {high})"
         if node.op == "integer_pow":
             times = abs(node.detail["y"])
             if not 0 < times <= 16:
@@ -368,12 +367,12 @@ class _Writer:
             return product if node.detail["y"] > 0 else f"1 / ({product})"
         if node.op == "convert_element_type":
             source, target = np.dtype(node.args[0].dtype), np.dtype(node.dtype)
-            if not lanes:
+            if not vector:
                 return f"({self._type(target)})({args[0]})" + (" != 0" if target.kind == "b" else "")
             if source.kind == "b" and target == self.dtype:
                 return f"choose({args[0]}, splat(1), splat(0))"
             raise _Missing(f"{source} to {target}")
-        if lanes and node.op in ("eq", "ne") and np.dtype(node.args[0].dtype).kind == "b":
+        if vector and node.op in ("eq", "ne") and np.dtype(node.args[0].dtype).kind == "b":
             return f"{'~' if node.op == 'eq' else ''}({args[0]} ^ {args[1]})"
         if node.op not in table:
             raise _Missing(node.op)
@@ -393,7 +392,7 @@ class _Writer:
         return f"x{node.detail}" if node.op == "input" else self.names[node]
 
     def _lane(self, node: Node, u: int) -> str:
-        if self.lanes[node]:
+        if self.varies[node]:
             return f"x{node.detail}_{u}" if node.op == "input" else f"{self.names[node]}_{u}"
         whole = np.dtype(node.dtype).kind == "b"
         return f"{'mask' if whole else 'splat'}({self._scalar(node)})"

@@ -55,13 +55,13 @@ def steps(step: Program, interpret: bool, fixed: list[Any], state: list[Any], co
         for ref, x in zip(results, jax.lax.fori_loop(0, most, once, held[split:]), strict=True):
             ref[...] = x.reshape(ref.shape)
 
-    lane, one = pl.BlockSpec((1, block), lambda i: (i, 0)), pl.BlockSpec((1,), lambda i: (0,))
+    array, one = pl.BlockSpec((1, block), lambda i: (i, 0)), pl.BlockSpec((1,), lambda i: (0,))
     own = pl.BlockSpec((1,), lambda i: (i,))  # a number for all: every program writes its own copy
     run = pl.pallas_call(
         kernel,
         grid=(blocks,),
-        in_specs=[lane if x.ndim else one for x in ins],
-        out_specs=[lane if x.ndim else own for x in ins[split:-1]],
+        in_specs=[array if x.ndim else one for x in ins],
+        out_specs=[array if x.ndim else own for x in ins[split:-1]],
         out_shape=[jax.ShapeDtypeStruct(x.shape or (blocks,), x.dtype) for x in ins[split:-1]],
         interpret=interpret,
         **({} if interpret else {"compiler_params": _parameters()}),

@@ -1,4 +1,4 @@
-"""Functions taken apart into scalars: the same values as the function itself, on any structure of arrays."""
+"""Functions as scalar programs: the same values as the function itself, on any structure of arrays."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import pytest
 
 from diracgan.tracing.scalar_program import NotScalarizable, trace
 
-LANES = 5
+COUNT = 5
 
 
-def compare(fn, *shapes, whole=()):
-    """Evaluate ``fn`` taken apart, by jax and by NumPy, and mapped over trajectories."""
+def compare(fn, *shapes, on_arrays=()):
+    """Evaluate ``fn`` as a scalar program, by JAX and by NumPy, and mapped over trajectories."""
     with jax.enable_x64(True):
         rng = np.random.default_rng(1)
-        arrays = [rng.normal(size=(*s, LANES)) for s in shapes]
+        arrays = [rng.normal(size=(*s, COUNT)) for s in shapes]
         program = trace(fn, *(jnp.zeros(s) for s in shapes))
-        assert program.on_arrays == whole
-        values = [row for a in arrays for row in a.reshape(-1, LANES)]
+        assert program.on_arrays == on_arrays
+        values = [row for a in arrays for row in a.reshape(-1, COUNT)]
         expected = jax.tree.leaves(jax.vmap(fn, in_axes=-1, out_axes=-1)(*map(jnp.asarray, arrays)))
-        expected = np.concatenate([np.asarray(x).reshape(-1, LANES) for x in expected])
+        expected = np.concatenate([np.asarray(x).reshape(-1, COUNT) for x in expected])
         for found in (program([jnp.asarray(v) for v in values]), program.on_host(values)):
-            rows = np.array([np.broadcast_to(x, LANES) for x in found])
+            rows = np.array([np.broadcast_to(x, COUNT) for x in found])
             np.testing.assert_allclose(rows, expected, rtol=1e-13, atol=1e-13)
     return program
 
@@ -55,14 +55,16 @@ FUNCTIONS = {
 
 
 @pytest.mark.parametrize("name", list(FUNCTIONS))
-def test_taken_apart(name):
+def test_values(name):
     compare(*FUNCTIONS[name])
 
 
-def test_what_cannot_be_taken_apart_stays_whole():
-    compare(lambda a: jnp.sort(a), (4,), whole=("sort",))
+def test_what_cannot_be_scalarized_runs_on_arrays():
+    compare(lambda a: jnp.sort(a), (4,), on_arrays=("sort",))
     compare(
-        lambda a: jax.lax.while_loop(lambda x: jnp.sum(x) < 3, lambda x: x + 0.5, a), (2,), whole=("while",)
+        lambda a: jax.lax.while_loop(lambda x: jnp.sum(x) < 3, lambda x: x + 0.5, a),
+        (2,),
+        on_arrays=("while",),
     )
 
 
@@ -81,7 +83,7 @@ def test_an_absent_datum_costs_nothing():
     assert not [n for n in program.order if n.op == "tanh"]
 
 
-def test_types_that_are_no_numbers_are_refused():
+def test_types_that_are_not_numbers_are_refused():
     with pytest.raises(NotScalarizable, match="not a real number's"):
         trace(lambda x: jnp.real(jnp.exp(1j * x)), jnp.zeros(2))
 
