@@ -15,10 +15,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .blocks import Layout, across, compiled, layout, over
+from .blocks import BlockLayout, across, compiled, layout, over
 from .fixed_steps import Across, Lanes, Outcome, Task, by_block
 from .methods import tableau
-from .statistics import Watch, squares
+from .statistics import Statistics, squares
 from .vector_field import Motion
 
 BLOCK = 512
@@ -31,7 +31,7 @@ _LOOKS = 8  # times that the statistics look at a step
 _FAR = 1e6  # a trajectory that cannot go on out there is on its way to infinity
 
 
-class Flow(NamedTuple):
+class FlowShare(NamedTuple):
     """A share of an ensemble: arrays (blocks, ..., block), or numbers for all trajectories.
 
     Attributes:
@@ -47,7 +47,7 @@ class Flow(NamedTuple):
     watch: tuple[Any, Any, Any]
 
 
-class Piece(NamedTuple):
+class Stretch(NamedTuple):
     """A share between two sorts.
 
     Attributes:
@@ -58,7 +58,7 @@ class Piece(NamedTuple):
         end: the time at the end of this stretch.
     """
 
-    job: Flow
+    job: FlowShare
     togo: Any
     demand: Any
     stuck: Any
@@ -83,7 +83,7 @@ def _stages(field: Callable[[Lanes], Lanes], y: Lanes, h: Any, k1: Lanes) -> tup
     return new, ks
 
 
-def _field(motion: Motion, job: Flow) -> Callable[[Lanes], Lanes]:
+def _field(motion: Motion, job: FlowShare) -> Callable[[Lanes], Lanes]:
     """The velocity as a function of the state's entries."""
     like = job.state[0]
 
@@ -104,10 +104,10 @@ def _error(y: Lanes, new: Lanes, ks: list[Lanes], h: Any, limits: Limits) -> Any
     return jnp.where(error < _BAD, error, _BAD)
 
 
-def _first(motion: Motion, over_blocks: Across, piece: Piece, limits: Limits) -> Any:
+def _first(motion: Motion, over_blocks: Across, piece: Stretch, limits: Limits) -> Any:
     """The demand of every trajectory at its start, from one trial step across a tenth of its own size."""
 
-    def block(piece: Piece) -> Any:
+    def block(piece: Stretch) -> Any:
         job, field = piece.job, _field(motion, piece.job)
         k1 = field(job.state)
         size, speed = squares(job.state), squares(k1)
@@ -119,12 +119,12 @@ def _first(motion: Motion, over_blocks: Across, piece: Piece, limits: Limits) ->
 
 
 def _round(
-    motion: Motion, names: tuple[str, ...], over_blocks: Across, piece: Piece, limits: Limits
-) -> tuple[Piece, Any]:
+    motion: Motion, names: tuple[str, ...], over_blocks: Across, piece: Stretch, limits: Limits
+) -> tuple[Stretch, Any]:
     """Every block until its trajectories have arrived, or for a round's steps; and the steps of each trajectory."""
 
-    def block(piece: Piece) -> tuple[Piece, Any]:
-        job, watch, field = piece.job, Watch(names, *piece.job.watch), _field(motion, piece.job)
+    def block(piece: Stretch) -> tuple[Stretch, Any]:
+        job, watch, field = piece.job, Statistics(names, *piece.job.watch), _field(motion, piece.job)
 
         def busy(carry: Any) -> Any:
             return (carry[0] < limits.budget) & jnp.any(carry[4] > 0)
@@ -169,7 +169,7 @@ def _round(
 
 
 def _watched(
-    watch: Watch, seen: Any, ends: tuple[Lanes, Lanes], slopes: tuple[Lanes, Lanes], time: Any, step: Any
+    watch: Statistics, seen: Any, ends: tuple[Lanes, Lanes], slopes: tuple[Lanes, Lanes], time: Any, step: Any
 ) -> Any:
     """The accumulators after a long step that ended at ``time``: looked at along the cubic between its ends."""
 
@@ -209,9 +209,11 @@ def integrate(task: Task, stops: Sequence[float], tolerances: tuple[float, float
     rtol, atol, shortest = (np.asarray(x, dtype) for x in (*tolerances, least))
     limits = Limits(rtol, atol, shortest, np.int32(ROUND))
     plan = layout(count, BLOCK, task.devices.workers, shares_each=8)
-    watching = Watch(task.names, *task.watch)
+    watching = Statistics(task.names, *task.watch)
     begun = watching.begin([np.asarray(x) for x in task.players])
-    flight = _Flight(task, plan, limits, [np.array(x) for x in task.players], jax.tree.map(np.array, begun))
+    flight = _AdaptiveRun(
+        task, plan, limits, [np.array(x) for x in task.players], jax.tree.map(np.array, begun)
+    )
     rows, time = [], 0.0
     for stop in stops:
         flight.go(dtype.type(float(stop) - time), dtype.type(stop), max_steps)
@@ -225,10 +227,12 @@ def integrate(task: Task, stops: Sequence[float], tolerances: tuple[float, float
     return Outcome(rows, flight.seen, status.astype(np.int8), "XLA")
 
 
-class _Flight:
+class _AdaptiveRun:
     """The whole ensemble between rounds, on the host."""
 
-    def __init__(self, task: Task, plan: Layout, limits: Limits, state: list[np.ndarray], seen: Any) -> None:
+    def __init__(
+        self, task: Task, plan: BlockLayout, limits: Limits, state: list[np.ndarray], seen: Any
+    ) -> None:
         self.task, self.plan, self.limits, self.state, self.seen = task, plan, limits, state, seen
         count = state[0].shape[-1]
         self.demand: np.ndarray | None = None
@@ -255,11 +259,11 @@ class _Flight:
             self.late |= (togo > 0) & (self.used >= max_steps)
             togo[self.late] = 0
 
-    def _trial(self, piece: Piece) -> Any:
+    def _trial(self, piece: Stretch) -> Any:
         platform = self.task.devices.platform
         return (first(platform)(self.task.motion, across(platform), piece, self.limits),)
 
-    def _steps(self, piece: Piece, budget: int = ROUND) -> Any:
+    def _steps(self, piece: Stretch, budget: int = ROUND) -> Any:
         platform, limits = self.task.devices.platform, self.limits._replace(budget=np.int32(budget))
         return round_of_steps(platform)(self.task.motion, self.task.names, across(platform), piece, limits)
 
@@ -267,10 +271,12 @@ class _Flight:
         """``work`` on the trajectories ``who``, shared among the cores; arrays over ``who`` come back."""
         assert self.demand is not None
         t, whole = self.task, self.plan
-        job = Flow(t.leaves, self.state, self.seen, t.watch)
-        piece = Piece(job, togo, self.demand, self.lost, end)
+        job = FlowShare(t.leaves, self.state, self.seen, t.watch)
+        piece = Stretch(job, togo, self.demand, self.lost, end)
         leaves, tree = jax.tree.flatten(piece)
-        plan = Layout(who.size, math.ceil(who.size / (whole.blocks * whole.block)), whole.blocks, whole.block)
+        plan = BlockLayout(
+            who.size, math.ceil(who.size / (whole.blocks * whole.block)), whole.blocks, whole.block
+        )
         cut = [plan.split(x[..., who]) if np.ndim(x) else [x] * plan.shares for x in leaves]
         shares = [jax.tree.unflatten(tree, pieces) for pieces in zip(*cut, strict=True)]
         warm = (lambda share: work(share, 0)) if work == self._steps else work
@@ -287,7 +293,7 @@ class _Flight:
         return jax.tree.map(lambda *xs: plan.join(xs) if np.ndim(xs[0]) > 1 else xs[0], *parts)
 
 
-def _grouped(who: np.ndarray, demand: np.ndarray, plan: Layout) -> np.ndarray:
+def _grouped(who: np.ndarray, demand: np.ndarray, plan: BlockLayout) -> np.ndarray:
     """``who``, in the order of their demands, cut into blocks in which steps differ little, and filled up.
 
     A block ends where it is full or where the next trajectory asks for a step a few times smaller: whoever is

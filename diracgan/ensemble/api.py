@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
+import os
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 
 from ..dynamics.trajectory import versions
-from ..errors import InputError, integer, number, unknown
+from ..errors import InputError, number, unknown
 from ..game import Players
 from ..parameters import Parametric, parameters
 from ..rules import Rule
 from ..variants import Variant, modifiers
 from . import reduction
 from .adaptive_steps import integrate
-from .blocks import choose
+from .blocks import Devices, choose
 from .fixed_steps import Outcome, Task, iterate
-from .methods import METHODS
+from .schedule import Schedule, adaptive_schedule, described, fixed_schedule, rule_schedule
 from .statistics import INVARIANT, asked
-from .vector_field import Motion, System, motion
+from .vector_field import EnsembleSystem, Motion, motion
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 STATUS = ("ok", "diverged", "max steps", "stiff")
 """How a trajectory ended, by the number in ``status``."""
@@ -50,7 +53,7 @@ class Ensemble:
     def __contains__(self, name: str) -> bool:
         return name in self.data or name in self.coords
 
-    def to_xarray(self) -> Any:
+    def to_xarray(self) -> xr.Dataset:
         """The same as an :class:`xarray.Dataset`."""
         import xarray as xr
 
@@ -59,7 +62,29 @@ class Ensemble:
         return made
 
 
-def ensemble(variant: Variant, phi0: Any, theta0: Any, **arguments: Any) -> Any:
+def ensemble(
+    variant: Variant,
+    phi0: Any,
+    theta0: Any,
+    *,
+    t1: float | None = None,
+    dt: float | None = None,
+    method: str | None = None,
+    adaptive: bool = False,
+    rtol: float | None = None,
+    atol: float | None = None,
+    max_steps: int | None = None,
+    rule: Rule | None = None,
+    steps: int | None = None,
+    x0: Any = None,
+    rate_d: float = 1.0,
+    rate_g: float = 1.0,
+    dtype: Any = "float64",
+    save: Any = "final",
+    escape: float = 1e3,
+    ball: float = 1e-3,
+    devices: int | Sequence[Any] | None = None,
+) -> xr.Dataset:
     """Integrate many trajectories of the Dirac GAN at once, from arrays of starts.
 
     z' = F(z) by fixed or adaptive steps, or z+ = rule(z). Derived from the variant's definition; whole blocks of
@@ -109,7 +134,29 @@ def ensemble(variant: Variant, phi0: Any, theta0: Any, **arguments: Any) -> Any:
         >>> e.phi.dims, round(float(e.phi[0, 0]), 6)
         (('trajectory', 'component'), -0.989992)
     """
-    return run(variant, phi0, theta0, **arguments).to_xarray()
+    made = run(
+        variant,
+        phi0,
+        theta0,
+        t1=t1,
+        dt=dt,
+        method=method,
+        adaptive=adaptive,
+        rtol=rtol,
+        atol=atol,
+        max_steps=max_steps,
+        rule=rule,
+        steps=steps,
+        x0=x0,
+        rate_d=rate_d,
+        rate_g=rate_g,
+        dtype=dtype,
+        save=save,
+        escape=escape,
+        ball=ball,
+        devices=devices,
+    )
+    return made.to_xarray()
 
 
 def run(
@@ -149,37 +196,21 @@ def run(
     )
     flow = {"t1": t1, "dt": dt, "method": method, "rtol": rtol, "atol": atol, "max_steps": max_steps}
     if rule is not None:
-        others = flow | {
-            "adaptive": adaptive or None,
-            "rate_d": _unless_one(rates.phi),
-            "rate_g": _unless_one(rates.theta),
-        }
-        course = _rule_course(_of(rule, Rule, "rule", count), steps, times, others)
+        others = flow | {"adaptive": adaptive or None}
+        others |= {"rate_d": _unless_one(rates.phi), "rate_g": _unless_one(rates.theta)}
+        schedule = rule_schedule(_of(rule, Rule, "rule", count), steps, times, others)
     elif steps is not None:
         raise InputError(f"steps = {steps} needs a rule; allowed without one: t1 and dt")
     else:
-        course = (_adaptive_course if adaptive else _fixed_course)(flow, rates, times, kind)
+        schedule = (adaptive_schedule if adaptive else fixed_schedule)(flow, rates, times, kind)
+    _fits(len(schedule.stops) * phi.size * 2 * kind.itemsize)
     still = rates if adaptive and rates != Players(1.0, 1.0) else None
-    system = System(variant, course.rule, None if datum is None else tuple(datum), still)
-    small, frame = 2 if datum is None else 3, None
-    if dim > small and set(names) <= INVARIANT and reduction.flattens(system, dim, small):
-        frame = reduction.frame(phi, theta, datum)
-        phi, theta = frame.phi, frame.theta
-        system = system._replace(x0=None if frame.x0 is None else tuple(frame.x0))
-    with jax.enable_x64(kind == np.float64):
-        where = choose(devices)
-        system = jax.tree.map(lambda x: np.asarray(x, kind), system)
-        watch = (np.asarray(radii[0], kind), np.asarray(radii[1], kind), system.x0)
-        moves = motion(system, phi.shape[1], kind)
-        players = moves.pack(phi, theta, kind)
-        task = Task(moves, names, jax.tree.leaves(system), players, watch, np.asarray(course.h, kind), where)
-        if course.tolerances is None:
-            outcome = iterate(task, course.stops)
-        else:
-            outcome = integrate(task, course.stops, course.tolerances, course.max_steps)
-    data, coords = _labelled(outcome, frame, moves, times is not None)
+    system = EnsembleSystem(variant, schedule.rule, None if datum is None else tuple(datum), still)
+    data, coords, attrs = _computed(
+        system, phi, theta, datum, schedule, names, radii, choose(devices), kind, times is not None
+    )
     if times is not None:
-        coords |= course.coords
+        coords |= schedule.coords
     about = described(variant)
     attrs = {
         "variant": about.label,
@@ -187,12 +218,9 @@ def run(
         "hyperparameters": json.dumps(about.hyperparameters, default=str),
         "reference": about.reference,
         "x0": json.dumps([0.0] * dim if datum is None else datum.tolist()),
-        **course.attrs,
+        **schedule.attrs,
         "dtype": kind.name,
-        "fused": moves.note or "yes",
-        "reduced": "no" if frame is None else f"from {dim} to the {small} dimensions that the start spans",
-        "engine": outcome.engine,
-        "devices": f"{where.workers} {where.platform}",
+        **attrs,
     }
     if names:
         attrs |= {"escape": radii[0], "ball": radii[1]}
@@ -201,108 +229,49 @@ def run(
     )
 
 
-# ---------------------------------------------------------------- what is to be done
-
-
-class _Course(NamedTuple):
-    """How time passes.
-
-    Attributes:
-        rule: what makes a step; None for adaptive ones.
-        h: time of one step; an array where a learning rate is one.
-        stops: numbers of steps, or times where steps are adaptive.
-        tolerances: rtol and atol of adaptive steps, else None.
-        max_steps: of adaptive steps.
-        coords: coordinates of the saved rows.
-        attrs: provenance.
-    """
-
-    rule: Rule | None
-    h: Any
-    stops: list[Any]
-    tolerances: tuple[float, float] | None
-    max_steps: int
-    coords: dict[str, Any]
-    attrs: dict[str, Any]
-
-
-def _rule_course(rule: Rule, steps: Any, times: Any, others: dict[str, Any]) -> _Course:
-    for name, value in others.items():
-        if value is not None:
-            raise InputError(f"{name} belongs to the flow; a rule has steps and its learning rates")
-    total = integer("steps", 200 if steps is None else steps, low=1)
-    stops = [total] if times is None else _counts("iteration", times, 1.0, total)
-    h, about = np.asarray(rule.time_step, float), described(rule)
-    coords = {"step": (("time",), np.asarray(stops))}
-    coords["time"] = (("time",), np.asarray(stops) * (float(h) if h.ndim == 0 else 1.0))
-    attrs = {"rule": about.label, "rule_name": about.name, "steps": total}
-    attrs["rule_hyperparameters"] = json.dumps(about.hyperparameters, default=str)
-    return _Course(rule, h, stops, None, 0, coords, attrs)
-
-
-def _fixed_course(flow: dict[str, Any], rates: Players, times: Any, kind: np.dtype) -> _Course:
-    for name in ("rtol", "atol", "max_steps"):
-        if flow[name] is not None:
-            raise InputError(f"{name} = {flow[name]} belongs to adaptive=True; fixed steps have dt")
-    method = "rk4" if flow["method"] is None else flow["method"]
-    if method not in METHODS:
-        raise unknown("method", method, METHODS)
-    end, h = _end(flow), number("dt", 0.01 if flow["dt"] is None else flow["dt"], low=0, open_low=True)
-    total = _counts("t1", [end], h, None)[0]
-    stops = [total] if times is None else _counts("time to save", times, h, total)
-    coords = {"time": (("time",), np.asarray(stops) * h)}
-    lr = {"lr": h} if rates == Players(1.0, 1.0) else {"lr_d": h * rates.phi, "lr_g": h * rates.theta}
-    step = METHODS[method](**lr)  # type: ignore[call-arg]
-    attrs = {"method": method, "t1": end, "dt": h, "steps": total, "rate_d": rates.phi, "rate_g": rates.theta}
-    return _Course(step, h, stops, None, 0, coords, attrs)
-
-
-def _adaptive_course(flow: dict[str, Any], rates: Players, times: Any, kind: np.dtype) -> _Course:
-    if flow["dt"] is not None:
-        raise InputError(f"dt = {flow['dt']} belongs to fixed steps; adaptive ones have rtol and atol")
-    if flow["method"] not in (None, "tsit5"):
-        raise InputError(f"method {flow['method']!r} estimates no error; allowed with adaptive=True: 'tsit5'")
-    single = kind == np.float32
-    rtol = number("rtol", (1e-4 if single else 1e-6) if flow["rtol"] is None else flow["rtol"], low=0, high=1)
-    atol = number(
-        "atol", (1e-6 if single else 1e-9) if flow["atol"] is None else flow["atol"], low=0, open_low=True
-    )
-    most = integer("max_steps", 16_384 if flow["max_steps"] is None else flow["max_steps"], low=1)
-    end = _end(flow)
-    stops = [end] if times is None else _increasing(times, end)
-    attrs = {"method": "tsit5", "t1": end, "adaptive": 1, "rtol": rtol, "atol": atol, "max_steps": most}
-    attrs |= {"rate_d": rates.phi, "rate_g": rates.theta}
-    return _Course(None, 0.0, stops, (rtol, atol), most, {"time": (("time",), np.asarray(stops))}, attrs)
-
-
-def _end(flow: dict[str, Any]) -> float:
-    return number("t1", 40.0 if flow["t1"] is None else flow["t1"], low=0, open_low=True)
-
-
-def _counts(what: str, times: Any, h: float, most: int | None) -> list[int]:
-    """``times`` as numbers of steps of length ``h``, which they must be within rounding."""
-    counts = []
-    for t in _increasing(times, math.inf if most is None else most * h * (1 + 1e-12)):
-        nearest = max(round(t / h), 1 if most is None else 0)
-        if abs(t - nearest * h) > 1e-9 * max(t, h):
-            unit = "a whole number" if what == "iteration" else f"a multiple of dt = {h:g}"
-            raise InputError(f"{what} = {t:.12g} is not {unit}; the nearest is {nearest * h:.12g}")
-        counts.append(nearest)
-    return counts
-
-
-def _increasing(times: Any, end: float) -> list[float]:
-    try:
-        found = np.asarray(times, float)
-    except (TypeError, ValueError):
-        found = np.zeros((0, 0))
-    if found.ndim != 1 or not found.size:
-        raise InputError("save: allowed are 'final', 'stats', names of statistics, or a list of times")
-    if not np.isfinite(found).all() or (np.diff(found) <= 0).any() or found[0] < 0 or found[-1] > end:
-        raise InputError(
-            f"times to save must increase within [0, {end:g}]; got {found[0]:g} to {found[-1]:g}"
+def _computed(
+    system: EnsembleSystem,
+    phi: np.ndarray,
+    theta: np.ndarray,
+    datum: np.ndarray | None,
+    schedule: Schedule,
+    names: tuple[str, ...],
+    radii: tuple[float, float],
+    where: Devices,
+    kind: np.dtype,
+    several: bool,
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Data, coordinates and how it was run: in the few dimensions that the start spans, where that is the same."""
+    dim, small, frame = phi.shape[1], 2 if datum is None else 3, None
+    if dim > small and set(names) <= INVARIANT and reduction.flattens(system, dim, small):
+        frame = reduction.frame(phi, theta, datum)
+        phi, theta = frame.phi, frame.theta
+        system = system._replace(x0=None if frame.x0 is None else tuple(frame.x0))
+    with jax.enable_x64(kind == np.float64):
+        system = jax.tree.map(lambda x: np.asarray(x, kind), system)
+        watched = (np.asarray(radii[0], kind), np.asarray(radii[1], kind), system.x0)
+        moves = motion(system, phi.shape[1], kind)
+        players = moves.pack(phi, theta, kind)
+        task = Task(
+            moves, names, jax.tree.leaves(system), players, watched, np.asarray(schedule.h, kind), where
         )
-    return [float(t) for t in found]
+        if schedule.tolerances is None:
+            outcome = iterate(task, schedule.stops)
+        else:
+            outcome = integrate(task, schedule.stops, schedule.tolerances, schedule.max_steps)
+    data, coords = _labelled(outcome, frame, moves, several)
+    return (
+        data,
+        coords,
+        {
+            "fused": moves.note or "yes",
+            "reduced": "no"
+            if frame is None
+            else f"from {dim} to the {small} dimensions that the start spans",
+            "engine": outcome.engine,
+            "devices": f"{where.workers} {where.platform}",
+        },
+    )
 
 
 # ---------------------------------------------------------------- what is given
@@ -319,7 +288,7 @@ def starts(phi0: Any, theta0: Any) -> tuple[np.ndarray, np.ndarray]:
         try:
             array = np.asarray(value, float)
         except (TypeError, ValueError):
-            raise InputError(f"{name} is no array of numbers; allowed: shape (N, d)") from None
+            raise InputError(f"{name} is not an array of numbers; allowed: shape (N, d)") from None
         array = array[:, None] if array.ndim == 1 else array
         if array.ndim != 2 or 0 in array.shape:
             raise InputError(
@@ -333,11 +302,6 @@ def starts(phi0: Any, theta0: Any) -> tuple[np.ndarray, np.ndarray]:
     return both[0], both[1]
 
 
-def described(thing: Any) -> Any:
-    """The variant or rule with every array replaced by words: what provenance can hold."""
-    return jax.tree.map(lambda x: "array" if np.ndim(x) else x, thing)
-
-
 def _dtype(dtype: Any) -> np.dtype:
     try:
         kind = np.dtype(dtype)
@@ -348,6 +312,19 @@ def _dtype(dtype: Any) -> np.dtype:
     return kind
 
 
+def _fits(size: float) -> None:
+    """Refuse what this machine's memory cannot hold, before anything is made."""
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not on every system
+        return
+    if size > memory:
+        raise InputError(
+            f"the result takes {size / 2**30:.3g} GiB and this machine has {memory / 2**30:.3g} GiB; "
+            "allowed: fewer trajectories, fewer times to save, or dtype='float32'"
+        )
+
+
 def _datum(x0: Any, dim: int) -> np.ndarray | None:
     """x0 as a vector, or None where it is 0."""
     if x0 is None:
@@ -355,7 +332,7 @@ def _datum(x0: Any, dim: int) -> np.ndarray | None:
     try:
         datum = np.asarray(x0, float)
     except (TypeError, ValueError):
-        raise InputError(f"x0 = {x0!r} is no vector of numbers; allowed: {dim} numbers, or one") from None
+        raise InputError(f"x0 = {x0!r} is not a vector of numbers; allowed: {dim} numbers, or one") from None
     if datum.shape not in ((), (1,), (dim,)) or not np.isfinite(datum).all():
         raise InputError(f"x0 has shape {datum.shape}; allowed: {dim} finite numbers, or one")
     return np.broadcast_to(datum, (dim,)).copy() if datum.any() else None
@@ -368,7 +345,7 @@ def _unless_one(x: float) -> float | None:
 def _of(thing: Any, kind: type[Parametric], what: str, count: int) -> Any:
     """``thing``, its arrays checked: one number a trajectory, each within its domain."""
     if not isinstance(thing, kind):
-        raise InputError(f"{thing!r} is no {what}; allowed: what dg.{what}(...) returns")
+        raise InputError(f"{thing!r} is not a {what}; allowed: what dg.{what}(...) returns")
     known = parameters(type(thing)) | modifiers()
     values = {n: getattr(thing, n) for n in parameters(type(thing))} | getattr(thing, "extras", {})
     for name, value in values.items():

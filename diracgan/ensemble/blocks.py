@@ -21,7 +21,7 @@ BLOCK_BYTES = 16_384
 LANE = 128  # block sizes are multiples of this, so that no vector register is part empty
 
 
-class Layout(NamedTuple):
+class BlockLayout(NamedTuple):
     """``size`` trajectories as ``shares`` times (``blocks``, ``block``); the last ones are padding.
 
     Attributes:
@@ -51,14 +51,14 @@ class Layout(NamedTuple):
         return (flat[0] if len(flat) == 1 else np.concatenate(flat, axis=-1))[..., : self.size]
 
 
-def layout(count: int, block: int, workers: int, shares_each: int = 4) -> Layout:
+def layout(count: int, block: int, workers: int, shares_each: int = 4) -> BlockLayout:
     """A layout with blocks of at most ``block`` trajectories that keeps all workers busy.
 
     Example:
         >>> layout(131_072, 2048, 2)
-        Layout(size=131072, shares=8, blocks=8, block=2048)
+        BlockLayout(size=131072, shares=8, blocks=8, block=2048)
         >>> layout(10, 2048, 2)
-        Layout(size=10, shares=1, blocks=1, block=128)
+        BlockLayout(size=10, shares=1, blocks=1, block=128)
     """
     needed = max(1, math.ceil(count / block))
     if needed < workers:  # few trajectories: one smaller block for each core
@@ -66,7 +66,7 @@ def layout(count: int, block: int, workers: int, shares_each: int = 4) -> Layout
     size = min(block, math.ceil(count / needed / LANE) * LANE)
     shares = min(needed, workers * shares_each)
     blocks = math.ceil(needed / shares)
-    return Layout(count, math.ceil(needed / blocks), blocks, size)
+    return BlockLayout(count, math.ceil(needed / blocks), blocks, size)
 
 
 def cores() -> int:

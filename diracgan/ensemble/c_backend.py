@@ -52,13 +52,14 @@ def kernel(program: Any, system: Sequence[bool], state: Sequence[bool], dtype: A
         A function of the leaves, the state (changed in place) and the number of steps. Arrays over trajectories have a
         multiple of 128 entries; what is the same for all is an array of shape ().
     """
-    if (
-        not isinstance(program, Program)
-        or os.environ.get("DIRACGAN_NATIVE", "1") == "0"
-        or compiler() is None
-    ):
+    if not isinstance(program, Program) or not available():
         return None
     return _kernel(program, tuple(system), tuple(state), np.dtype(dtype))
+
+
+def available() -> bool:
+    """Whether C can be compiled here, and nobody has switched it off."""
+    return os.environ.get("DIRACGAN_NATIVE", "1") != "0" and compiler() is not None
 
 
 @functools.cache

@@ -14,7 +14,7 @@ import numpy as np
 from ..tracing.scalar_program import NotScalarizable, Program, trace
 from . import c_backend, gpu_backend
 from .blocks import BLOCK_BYTES, Devices, across, compiled, layout, over
-from .statistics import Watch
+from .statistics import Statistics
 from .vector_field import Motion
 
 Lanes = list[Any]
@@ -22,7 +22,7 @@ Step = Callable[[Sequence[Any]], Lanes]
 Across = Callable[..., Any]
 
 
-class Job(NamedTuple):
+class StepShare(NamedTuple):
     """A share of an ensemble: arrays (blocks, ..., block), or numbers for all trajectories.
 
     Attributes:
@@ -99,7 +99,7 @@ def iterate(task: Task, stops: Sequence[int]) -> Outcome:
         range(*motion.ema.indices(motion.ema.stop)) if motion.ema else ()
     )
 
-    def work(job: Job, stops: Sequence[int] = stops) -> tuple[list[Lanes], Lanes]:
+    def work(job: StepShare, stops: Sequence[int] = stops) -> tuple[list[Lanes], Lanes]:
         rows, done = [], 0
         for stop in stops:
             job, done = job._replace(state=advance(job, stop - done)), stop
@@ -133,20 +133,22 @@ def _block(task: Task) -> int:
 # ---------------------------------------------------------------- one step, with what is watched
 
 
-def _loop(task: Task) -> tuple[Step, Job, Any]:
+def _loop(task: Task) -> tuple[Step, StepShare, Any]:
     """The step, what it starts from, and the structure of the statistics, which come last but for a counter."""
     motion, leaves, players = task.motion, task.leaves, task.players
     if motion.begin is None:
         raise ValueError("fixed steps need a rule")
     state = [np.asarray(x) for x in motion.at_once([*leaves, *players])]
     if not task.names:
-        return motion.advance, Job(leaves, state), None
+        return motion.advance, StepShare(leaves, state), None
     escape, ball, x0 = task.watch
-    seen, tree = jax.tree.flatten(Watch(task.names, *task.watch).begin([jnp.asarray(x) for x in players]))
+    seen, tree = jax.tree.flatten(
+        Statistics(task.names, *task.watch).begin([jnp.asarray(x) for x in players])
+    )
     fixed = [*leaves, task.h, escape, ball, *(x0 or ())]
     kinds = tuple(np.dtype(x.dtype) for x in state)
     step = _watched(motion, task.names, tree, len(leaves), kinds, len(x0 or ()), task.dtype)
-    return step, Job(fixed, [*state, *(np.asarray(x) for x in seen), np.zeros((), task.dtype)]), tree
+    return step, StepShare(fixed, [*state, *(np.asarray(x) for x in seen), np.zeros((), task.dtype)]), tree
 
 
 @functools.lru_cache(maxsize=256)
@@ -174,7 +176,7 @@ def _watched(
             rest[-1],
         )
         after = [jnp.asarray(x, k) for x, k in zip(motion.advance([*system, *state]), kinds, strict=True)]
-        watch, half = Watch(names, escape, ball, tuple(x0) or None), motion.players
+        watch, half = Statistics(names, escape, ball, tuple(x0) or None), motion.players
         found = watch.next(jax.tree.unflatten(tree, seen), state[:half], after[:half], (done + 1) * h, h)
         return [*after, *jax.tree.leaves(found), done + 1]
 
@@ -200,14 +202,21 @@ def _varying(step: Step, fixed: list[bool], state: list[bool]) -> list[bool]:
 # ---------------------------------------------------------------- who runs it
 
 
-def _engine(step: Step, start: Job, task: Task, steps: int) -> tuple[Callable[[Job, int], Lanes], str]:
+def engine() -> str:
+    """What runs many fixed steps on this machine's cores: ``"compiled C"`` where it has a compiler, else ``"XLA"``."""
+    return "compiled C" if c_backend.available() else "XLA"
+
+
+def _engine(
+    step: Step, start: StepShare, task: Task, steps: int
+) -> tuple[Callable[[StepShare, int], Lanes], str]:
     """A function of a job and a number of steps, and its name."""
     if task.devices.platform == "cpu" and task.count * steps >= c_backend.WORTH:
         fixed, state = ([np.ndim(x) > 0 for x in part] for part in start)
         run = c_backend.kernel(step, fixed, state, task.dtype)
         if run is not None:
 
-            def in_registers(job: Job, count: int) -> Lanes:
+            def in_registers(job: StepShare, count: int) -> Lanes:
                 state = [np.array(x, order="C") for x in job.state]
                 run(job.fixed, state, count)
                 return state
@@ -220,10 +229,10 @@ def _engine(step: Step, start: Job, task: Task, steps: int) -> tuple[Callable[[J
     return lambda job, count: through(step, over_blocks, job, np.int32(count)), "XLA"
 
 
-def _steps(step: Step, over_blocks: Across, job: Job, count: Any) -> Lanes:
+def _steps(step: Step, over_blocks: Across, job: StepShare, count: Any) -> Lanes:
     """``count`` steps, block by block."""
 
-    def block(job: Job) -> Lanes:
+    def block(job: StepShare) -> Lanes:
         def once(_: Any, state: Lanes) -> Lanes:
             after = step([*job.fixed, *state])
             return [

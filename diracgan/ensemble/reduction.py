@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from ..tracing.scalar_program import Program
-from .vector_field import System, motion
+from .vector_field import EnsembleSystem, motion
 
 _ITERATIONS = 3  # of a rule: enough that its memory has been used
 _DRAWS = 12
@@ -57,7 +57,7 @@ def frame(phi: np.ndarray, theta: np.ndarray, x0: np.ndarray | None) -> Frame:
     return Frame(axes, inside[-2], inside[-1], None if x0 is None or not count else inside[0][0])
 
 
-def flattens(system: System, dim: int, small: int) -> bool:
+def flattens(system: EnsembleSystem, dim: int, small: int) -> bool:
     """Whether the motion in ``dim`` dimensions is, in any ``small``-dimensional subspace, the one defined there.
 
     Compared on random states in random subspaces: the velocity, or the state after some iterations of the rule. True
@@ -88,7 +88,7 @@ def flattens(system: System, dim: int, small: int) -> bool:
 
 
 def _moved(
-    system: System, numbers: list[np.ndarray], x0: np.ndarray | None, players: np.ndarray
+    system: EnsembleSystem, numbers: list[np.ndarray], x0: np.ndarray | None, players: np.ndarray
 ) -> np.ndarray:
     """The velocities, or the players after a few iterations, of players (2, n, d); the same shape."""
     dim = players.shape[-1]
@@ -108,7 +108,7 @@ def _moved(
     return np.vstack(rows).reshape(2, dim, -1).swapaxes(1, 2)
 
 
-def _in_place(system: System, numbers: list[Any], x0: list[Any]) -> list[Any]:
+def _in_place(system: EnsembleSystem, numbers: list[Any], x0: list[Any]) -> list[Any]:
     """The system's leaves in order, the datum's among them."""
     rest, datum = iter(numbers), iter(x0)
     of_datum = jax.tree.leaves(

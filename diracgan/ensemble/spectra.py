@@ -21,7 +21,7 @@ from ..variants import Variant
 from . import c_backend, reduction
 from .blocks import Devices, across, choose, compiled, layout, over
 from .fixed_steps import by_block
-from .vector_field import Mapped, System
+from .vector_field import EnsembleSystem, Mapped
 
 _SCALE = (
     1e-5  # a derivative is believed where the field so close to the equilibrium is linear along any direction
@@ -72,7 +72,7 @@ def spectra(variant: Variant, count: int, dim: int = 2) -> Spectra:
     """
     integer("count", count, low=1)
     integer("dim", dim, low=1)
-    system = jax.tree.map(lambda x: np.asarray(x, float), System(variant, None, None, None))
+    system = jax.tree.map(lambda x: np.asarray(x, float), EnsembleSystem(variant, None, None, None))
     leaves = jax.tree.leaves(system)
     for leaf in leaves:
         if leaf.shape not in ((), (count,)):
@@ -102,11 +102,11 @@ def _program(structure: Any, small: int, checked: int) -> Any:
     system = jax.tree.unflatten(structure, [scalar] * structure.num_leaves)
     directions = np.random.default_rng(7).normal(size=(2, 2, checked))
 
-    def field(system: System, y: Any, dim: int) -> Any:
+    def field(system: EnsembleSystem, y: Any, dim: int) -> Any:
         v = dirac.game(system.variant, jnp.zeros(dim)).motion(Players(y[:dim], y[dim:]))
         return jnp.concatenate(v)
 
-    def look(system: System) -> Any:
+    def look(system: EnsembleSystem) -> Any:
         jacobian = jax.jacfwd(lambda y: field(system, y, small))(jnp.zeros(2 * small))
         blocks = jacobian if small == checked else jnp.kron(jacobian, jnp.eye(checked))
         steps = [_SCALE * jnp.asarray(u.reshape(-1)) for u in directions]

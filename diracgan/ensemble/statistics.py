@@ -25,7 +25,7 @@ INVARIANT = frozenset({"mean_radius", "arc", "escape_time", "entry_time"})
 """Statistics that only see lengths: the same in a plane as in the space that it lies in."""
 
 
-class Watch(NamedTuple):
+class Statistics(NamedTuple):
     """What is watched, and the two radii.
 
     Attributes:

@@ -18,7 +18,7 @@ from ..tracing.scalar_program import NotScalarizable, Program, trace
 from ..variants import Variant
 
 
-class System(NamedTuple):
+class EnsembleSystem(NamedTuple):
     """Everything that a motion depends on besides its state: a pytree of numbers, or of one number a trajectory.
 
     Attributes:
@@ -75,12 +75,12 @@ class Motion:
         )
 
 
-def motion(system: System, dim: int, dtype: Any) -> Motion:
+def motion(system: EnsembleSystem, dim: int, dtype: Any) -> Motion:
     """The motion of ``system`` in ``dim`` dimensions: made once for all values of its numbers.
 
     Example:
         >>> import diracgan as dg
-        >>> motion(System(dg.variant("ns"), None, None, None), 2, "float32").note
+        >>> motion(EnsembleSystem(dg.variant("ns"), None, None, None), 2, "float32").note
         ''
     """
     return _motion(jax.tree.structure(system), dim, np.dtype(dtype), bool(jax.config.read("jax_enable_x64")))
@@ -112,22 +112,22 @@ def _motion(structure: Any, dim: int, dtype: np.dtype, double: bool) -> Motion:
 _WIDE = 64  # components beyond which separate arrays are no longer worth their compilation
 
 
-def datum(system: System, like: Any) -> Any:
+def datum(system: EnsembleSystem, like: Any) -> Any:
     """The datum as a vector like ``like``."""
     return jnp.zeros(like.shape, like.dtype) if system.x0 is None else jnp.stack(system.x0).astype(like.dtype)
 
 
-def _velocity(system: System, players: Players) -> Players:
+def _velocity(system: EnsembleSystem, players: Players) -> Players:
     v = dirac.game(system.variant, datum(system, players.theta)).motion(players)
     return v if system.rates is None else Players(system.rates.phi * v.phi, system.rates.theta * v.theta)
 
 
-def _begin(system: System, players: Players) -> Any:
+def _begin(system: EnsembleSystem, players: Players) -> Any:
     assert system.rule is not None
     return init(system.rule, dirac.game(system.variant, datum(system, players.theta)), players)
 
 
-def _iterate(system: System, state: Any) -> Any:
+def _iterate(system: EnsembleSystem, state: Any) -> Any:
     assert system.rule is not None
     return step(system.rule, dirac.game(system.variant, datum(system, state.players.theta)), state)
 

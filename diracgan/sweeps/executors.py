@@ -20,8 +20,10 @@ import numpy as np
 
 from ..dynamics.trajectory import versions
 from ..ensemble.blocks import choose
+from ..ensemble.fixed_steps import engine
 from ..errors import InputError, one_line
-from .specification import Question, unshipped
+from .specification import Specification
+from .transport import packed, unpacked
 
 Values = Mapping[str, np.ndarray]
 Answers = dict[str, np.ndarray]
@@ -31,7 +33,9 @@ _DEATHS = 10  # workers that one chunk may lose before it is taken to be what ki
 class Executor(Protocol):
     """What a sweep hands its chunks to."""
 
-    def run(self, question: Question, jobs: Iterator[tuple[int, Values]]) -> Iterator[tuple[int, Answers]]:
+    def run(
+        self, question: Specification, jobs: Iterator[tuple[int, Values]]
+    ) -> Iterator[tuple[int, Answers]]:
         """Answer every job, in any order, with only a few of them in memory."""
         ...
 
@@ -50,7 +54,9 @@ class Local:
         self.workers = chosen.workers
         self._devices = [None] * self.workers if chosen.platform == "cpu" else list(chosen.devices)
 
-    def run(self, question: Question, jobs: Iterator[tuple[int, Values]]) -> Iterator[tuple[int, Answers]]:
+    def run(
+        self, question: Specification, jobs: Iterator[tuple[int, Values]]
+    ) -> Iterator[tuple[int, Answers]]:
         """Answer every job: one thread a core, one chunk at a time each."""
         free, over = list(self._devices), threading.Event()
 
@@ -124,11 +130,13 @@ class Dask:
                 )
                 raise _unreachable(shown, reason) from None
 
-    def run(self, question: Question, jobs: Iterator[tuple[int, Values]]) -> Iterator[tuple[int, Answers]]:
+    def run(
+        self, question: Specification, jobs: Iterator[tuple[int, Values]]
+    ) -> Iterator[tuple[int, Answers]]:
         """Answer every job; two for every thread of the cluster are under way."""
         from distributed import as_completed
 
-        text, functions = question.shipped()
+        text, functions = packed(question)
         here = _same()
         deaths: dict[int, int] = {}
         flying: dict[Any, tuple[int, Values]] = {}
@@ -217,8 +225,8 @@ def _reach(address: str, timeout: float = 5.0) -> None:
 
 
 @functools.lru_cache(maxsize=4)
-def _restored(text: str, functions: tuple[Any, ...]) -> Question:
-    return unshipped(text, functions)
+def _restored(text: str, functions: tuple[Any, ...]) -> Specification:
+    return unpacked(text, functions)
 
 
 def work(text: str, functions: tuple[Any, ...], here: str, values: Values) -> Answers:
@@ -234,7 +242,7 @@ def work(text: str, functions: tuple[Any, ...], here: str, values: Values) -> An
 
 def _same() -> str:
     """What must agree between processes whose numbers are to be the same."""
-    return json.dumps(json.loads(versions()) | {"platform": jax.default_backend()})
+    return json.dumps(json.loads(versions()) | {"platform": jax.default_backend(), "engine": engine()})
 
 
 @contextlib.contextmanager
@@ -253,7 +261,7 @@ def _quiet() -> Iterator[None]:
             log.setLevel(level)
 
 
-def executor(kind: Any = None, devices: Any = None, scheduler: Any = None) -> Executor:
+def choose_executor(kind: Any = None, devices: Any = None, scheduler: Any = None) -> Executor:
     """The executor that the arguments ask for: ``kind`` itself, a Dask cluster's, or this machine's.
 
     Raises:

@@ -9,18 +9,19 @@ import numpy as np
 
 from ..errors import InputError, integer, number
 
+MOST_VALUES = 10_000_000
 ALLOWED = "LOW:HIGH:COUNT, log:LOW:HIGH:COUNT, or values separated by commas"
 
 
 def grid(name: str, given: Any) -> np.ndarray:
-    """The values of the axis ``name``: float64, or words where they are no numbers; all different, at least one.
+    """The values of the axis ``name``: float64, or words where they are not numbers; all different, at least one.
 
     Args:
         name: what the axis is called.
         given: an array, a list, a number, or text: ``"0:2:201"`` (with both ends), ``"log:1e-3:1:50"``, ``"1,2,5"``.
 
     Raises:
-        InputError: for an empty axis, values that are not finite or come twice, or text that is no grid.
+        InputError: for an empty axis, values that are not finite or come twice, or text that is not a grid.
 
     Example:
         >>> grid("lr", "log:0.01:1:3").tolist(), grid("gamma", "0:2:5").tolist()
@@ -50,7 +51,7 @@ def grids(words: Iterable[str]) -> dict[str, str]:
         if name and equals and not text:
             raise InputError(f"the axis {name} is empty; allowed: {name}=GRID with GRID = {ALLOWED}")
         if not (name and equals):
-            raise InputError(f"{word!r} is no axis; allowed: NAME=GRID with GRID = {ALLOWED}")
+            raise InputError(f"{word!r} is not an axis; allowed: NAME=GRID with GRID = {ALLOWED}")
         if name in found:
             raise InputError(f"the axis {name} is given twice; allowed: once")
         found[name] = text
@@ -61,7 +62,7 @@ def named(over: Any) -> dict[str, np.ndarray]:
     """The axes of ``over`` by name, each checked by :func:`grid`.
 
     Raises:
-        InputError: where ``over`` is no mapping, or empty.
+        InputError: where ``over`` is not a mapping, or empty.
     """
     if not isinstance(over, Mapping):
         raise InputError(
@@ -78,7 +79,7 @@ def _from_values(name: str, given: Any) -> np.ndarray:
     except ValueError:
         values = np.zeros((0, 0))
     if values.ndim != 1 or values.dtype.kind not in "biufU":
-        raise InputError(f"the axis {name} is no list of numbers; allowed: a list, an array, or {ALLOWED}")
+        raise InputError(f"the axis {name} is not a list of numbers; allowed: a list, an array, or {ALLOWED}")
     return values if values.dtype.kind == "U" else values.astype(float)
 
 
@@ -87,19 +88,23 @@ def _from_text(name: str, text: str) -> np.ndarray:
         parts = [p.strip() for p in text.split(":")]
         log = parts[0].lower() in ("log", "lin") and parts.pop(0).lower() == "log"
         if len(parts) != 3:
-            raise InputError(f"{name}={text} is no grid; allowed: {ALLOWED}")
+            raise InputError(f"{name}={text} is not a grid; allowed: {ALLOWED}")
         low, high = (number(f"{end} of {name}", p) for end, p in zip(("low", "high"), parts, strict=False))
         count = integer(f"count of {name}", parts[2], low=1)
+        if count > MOST_VALUES:
+            raise InputError(
+                f"{name}={text} has {count} values; allowed: at most {MOST_VALUES} along an axis"
+            )
         if log and min(low, high) <= 0:
-            raise InputError(f"{name}={text} is no grid: a logarithmic one needs ends > 0")
+            raise InputError(f"{name}={text} is not a grid: a logarithmic one needs ends > 0")
         if count > 1 and low == high:
             raise InputError(
-                f"{name}={text} is no grid: its ends are equal; allowed: different ends, or a count of 1"
+                f"{name}={text} is not a grid: its ends are equal; allowed: different ends, or a count of 1"
             )
         return np.geomspace(low, high, count) if log else np.linspace(low, high, count)
     words = [w.strip() for w in text.split(",")]
     if not all(words):
-        raise InputError(f"{name}={text} is no grid; allowed: {ALLOWED}")
+        raise InputError(f"{name}={text} is not a grid; allowed: {ALLOWED}")
     try:
         return np.array([float(w) for w in words])
     except ValueError:

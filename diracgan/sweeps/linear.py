@@ -17,7 +17,7 @@ from ..analysis.linear.settings import LinearSettings
 from ..dynamics.filippov import System
 from ..ensemble import reduction
 from ..ensemble.blocks import compiled
-from ..ensemble.vector_field import System as Moving
+from ..ensemble.vector_field import EnsembleSystem
 from ..game import Players
 from ..numerics import derivative
 from ..rules import Rule
@@ -94,7 +94,7 @@ def _reduced(around: LinearSettings) -> LinearSettings:
     if around.x0.shape[-1] <= 2 or any(np.any(x) for x in (around.x0, *around.point)):
         return around
     rates = None if around.rule is not None else around.rates
-    if not reduction.flattens(Moving(around.variant, around.rule, None, rates), around.x0.shape[-1], 2):
+    if not reduction.flattens(EnsembleSystem(around.variant, around.rule, None, rates), around.x0.shape[-1], 2):
         return around
     return dataclasses.replace(
         around, x0=around.x0[..., :2], point=Players(*(p[..., :2] for p in around.point))

@@ -5,20 +5,62 @@ In d = 1, the plane (phi, theta), unless a dimension, a start or a datum says ot
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 
 from ..analysis.linear.decision import DECIDED, STATUSES
 from ..errors import InputError
+from ..game import Players
 from ..parameters import parameters
 from ..rules import Rule
 from ..variants import Variant
+from .axes import components
+from .executors import choose_executor
 from .linear import linear
-from .specification import Question, components
+from .settings import run_settings
+from .specification import Specification, Start
 from .sweep import computed, planned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import xarray as xr
+
+    from .executors import Executor
+
+
+class MapOptions(TypedDict, total=False):
+    """What a map takes besides its variant, rule and axes: the words of :func:`diracgan.sweep`."""
+
+    phi0: Any
+    theta0: Any
+    dim: int | None
+    x0: Any
+    at: Any
+    rate_d: float
+    rate_g: float
+    chunk: int | Sequence[int] | None
+    executor: Executor | None
+    devices: Any
+    scheduler: Any
+    progress: Callable[[int, int], None] | bool | None
+    t1: float | None
+    dt: float | None
+    steps: int | None
+    method: str | None
+    adaptive: bool
+    rtol: float | None
+    atol: float | None
+    dtype: str
+    escape: float
+    ball: float
+    ema_tau: float | None
+    effort: float
+
 
 _STABLE = STATUSES.index("stable")
 _DECIDED = tuple(STATUSES.index(s) for s in DECIDED)
@@ -31,8 +73,8 @@ def basins(
     *,
     rule: Rule | None = None,
     out: Any = None,
-    **rest: Any,
-) -> Any:
+    **rest: Unpack[MapOptions],
+) -> xr.Dataset:
     """Which limit each start reaches, as seen until the end of the run.
 
     Args:
@@ -40,7 +82,7 @@ def basins(
         over: two axes of the start; None for phi0 and theta0 from -2 to 2 (in d >= 2 theta0[0] and theta0[1]).
         rule: None for the flow.
         out: a ``.zarr`` folder for the sweep, or None.
-        **rest: as :func:`diracgan.sweep` takes it.
+        **rest: what :func:`diracgan.sweep` takes besides, see there.
 
     Returns:
         An :class:`xarray.Dataset` with ``limit`` (numbers that stand for ``flag_meanings``), ``limit_radius``,
@@ -65,8 +107,8 @@ def stability(
     *,
     rule: Rule | None = None,
     out: Any = None,
-    **rest: Any,
-) -> Any:
+    **rest: Unpack[MapOptions],
+) -> xr.Dataset:
     """Where the equilibrium is stable in a plane of two parameters, with the exact threshold.
 
     The margin's sign changes between points of the grid are followed to rounding along its lines.
@@ -76,7 +118,7 @@ def stability(
         over: two axes; None for lam (or gamma, the weight of R1) and lr (of the flow: rate_ratio).
         rule: None for the flow.
         out: a ``.zarr`` folder for the sweep, or None.
-        **rest: as :func:`diracgan.sweep` takes it.
+        **rest: what :func:`diracgan.sweep` takes besides, see there.
 
     Returns:
         An :class:`xarray.Dataset` with ``margin``, ``status`` and ``threshold`` (segment, end, coordinate): the
@@ -107,8 +149,8 @@ def bifurcation(
     *,
     rule: Rule | None = None,
     out: Any = None,
-    **rest: Any,
-) -> Any:
+    **rest: Unpack[MapOptions],
+) -> xr.Dataset:
     """The limit set against one parameter: an orbit diagram.
 
     Args:
@@ -116,7 +158,7 @@ def bifurcation(
         over: one axis; None for lam (or gamma), with a rule for lr.
         rule: None for the flow.
         out: a ``.zarr`` folder for the sweep, or None.
-        **rest: as :func:`diracgan.sweep` takes it.
+        **rest: what :func:`diracgan.sweep` takes besides, see there.
 
     Returns:
         An :class:`xarray.Dataset` with ``orbit`` (parameter, sample), ``limit``, ``margin``, ``status`` and
@@ -157,30 +199,36 @@ def _map(
     wanted: list[str],
     rule: Rule | None,
     out: Any,
-    rest: Any,
-) -> tuple[Question, dict[str, np.ndarray], Any]:
+    rest: MapOptions,
+) -> tuple[Specification, dict[str, np.ndarray], xr.Dataset]:
     if len(over) != axes:
         raise InputError(
             f"a map of {kind} has {axes} {'axes' if axes > 1 else 'axis'}, not {', '.join(over)}"
         )
     if _dimension(rest) is None and rest.get("at") is None and "dim" not in over and not components(over):
         rest["dim"] = 1
-    how = {n: rest.pop(n) for n in ("chunk", "progress") if n in rest}
-    who = tuple(rest.pop(n, None) for n in ("executor", "devices", "scheduler"))
-    if "period" in rest or "quantity" in rest:
-        raise InputError(f"a map of {kind} chooses its quantities; for others there is sweep")
-    asked, values = planned(variant, over, wanted, rule=rule, **rest)
+    given = dict(rest)
+    start = Start(**{n: given.pop(n, None) for n in ("phi0", "theta0", "dim", "x0", "at")})
+    rates = Players(*(given.pop(n, 1.0) for n in ("rate_d", "rate_g")))
+    who = choose_executor(*(given.pop(n, None) for n in ("executor", "devices", "scheduler")))
+    how: dict[str, Any] = {n: given.pop(n) for n in ("chunk", "progress") if n in given}
+    unexpected = set(given) - {f.name for f in inspect.signature(run_settings).parameters.values()}
+    if unexpected:
+        raise InputError(
+            f"a map of {kind} takes no {', '.join(sorted(unexpected))}; for other maps there is sweep"
+        )
+    asked, values = planned(variant, over, wanted, rule, start, rates, run_settings(rule, **given))
     if any(a.words for a in asked.axes):
         raise InputError(f"a map of {kind} needs axes of numbers; for choices there is sweep")
     found = computed(asked, values, out=None if out is None else os.fspath(out), who=who, **how).load()
     return asked, values, found.assign_attrs(map=kind)
 
 
-def _dimension(rest: Mapping[str, Any]) -> Any:
+def _dimension(rest: MapOptions) -> Any:
     """The dimension that the arguments ask for, if any."""
     if rest.get("dim") is not None:
-        return rest["dim"]
-    sizes = [np.size(rest[n]) for n in ("phi0", "theta0") if rest.get(n) is not None]
+        return rest.get("dim")
+    sizes = [np.size(x) for x in (rest.get("phi0"), rest.get("theta0")) if x is not None]
     datum = np.size(rest.get("x0"))
     return next(iter(sizes), datum if datum > 1 else None)
 
@@ -188,7 +236,7 @@ def _dimension(rest: Mapping[str, Any]) -> Any:
 # ---------------------------------------------------------------- thresholds
 
 
-def threshold(asked: Question, values: Mapping[str, np.ndarray], found: Any) -> np.ndarray:
+def threshold(asked: Specification, values: Mapping[str, np.ndarray], found: Any) -> np.ndarray:
     """Where the linear stability changes between points of a grid, each change followed to rounding.
 
     Args:
@@ -231,7 +279,7 @@ def _edges(status: np.ndarray, xs: list[np.ndarray], k: int, loop: bool) -> tupl
 
 
 def _bisected(
-    asked: Question, low: np.ndarray, high: np.ndarray, sure: np.ndarray, first: np.ndarray
+    asked: Specification, low: np.ndarray, high: np.ndarray, sure: np.ndarray, first: np.ndarray
 ) -> np.ndarray:
     """The points between ``low`` and ``high`` at which stability changes, all edges at a time."""
     low, high = low.copy(), high.copy()
@@ -250,7 +298,7 @@ def _bisected(
     return (low + high) / 2
 
 
-def _stable(asked: Question, points: np.ndarray, certain: bool) -> np.ndarray:
+def _stable(asked: Specification, points: np.ndarray, certain: bool) -> np.ndarray:
     """Whether the equilibrium is stable at every point (N, axes)."""
     stable = np.zeros(len(points), bool)
     loops = [k for k, a in enumerate(asked.axes) if a.loop]

@@ -23,6 +23,7 @@ from ..rules import Rule
 from ..variants import Variant
 from . import limit_sets
 from .linear import linear, part
+from .settings import RunSettings
 
 LINEAR, WHOLE, TAIL, POINT = "linear", "whole run", "tail", "point by point"
 SAMPLES = 128
@@ -152,30 +153,7 @@ class Point:
 
 
 @dataclasses.dataclass(frozen=True)
-class Course:
-    """How long and how the players are followed.
-
-    Attributes:
-        flow: what :func:`diracgan.ensemble.run` is told about time: t1, dt, method, ..., or steps.
-        end: the number of steps, or for adaptive ones the end time.
-        escape: radius of escape.
-        ball: radius around the equilibrium that counts as it.
-        ema_tau: time constant of the flow's weight average.
-        effort: of verdicts.
-        dtype: of the numbers that are integrated.
-    """
-
-    flow: dict[str, Any]
-    end: float
-    escape: float
-    ball: float
-    ema_tau: Any
-    effort: float
-    dtype: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Case:
+class PointBatch:
     """Many points at once: numbers, or arrays over points.
 
     Attributes:
@@ -189,7 +167,7 @@ class Case:
     setup: LinearSettings
     phi: np.ndarray
     theta: np.ndarray
-    course: Course
+    course: RunSettings
     values: dict[str, np.ndarray]
 
     @property
@@ -322,7 +300,10 @@ class Stopped(Exception):
 
 
 def measure(
-    case: Case, asked: Sequence[Quantity], device: Any = None, stopped: Callable[[], bool] = lambda: False
+    case: PointBatch,
+    asked: Sequence[Quantity],
+    device: Any = None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> dict[str, np.ndarray]:
     """Every quantity at every point.
 
@@ -347,7 +328,7 @@ def measure(
     return {q.name: np.ascontiguousarray(found[q.name], q.dtype) for q in asked}
 
 
-def check(asked: Sequence[Quantity], rule: Rule | None, turned: Sequence[str], course: Course) -> None:
+def check(asked: Sequence[Quantity], rule: Rule | None, turned: Sequence[str], course: RunSettings) -> None:
     """Raise InputError where a quantity makes no sense for what moves."""
     for q in asked:
         if q.name == "spectral_radius" and rule is None:
@@ -358,7 +339,7 @@ def check(asked: Sequence[Quantity], rule: Rule | None, turned: Sequence[str], c
             raise InputError("ema_gain needs the rule's ema, as a number or as an axis")
 
 
-def _linear(case: Case, names: Sequence[str]) -> dict[str, np.ndarray]:
+def _linear(case: PointBatch, names: Sequence[str]) -> dict[str, np.ndarray]:
     rule = case.setup.rule
     decay = None if rule is None else rule.ema
     setup = (
@@ -375,7 +356,7 @@ def _linear(case: Case, names: Sequence[str]) -> dict[str, np.ndarray]:
     return {n: found[n] for n in names}
 
 
-def _follow(case: Case, save: Any, device: Any) -> Any:
+def _follow(case: PointBatch, save: Any, device: Any) -> Any:
     """The ensemble of a case on one core (or accelerator), so that its numbers do not depend on how many there are."""
     s, c = case.setup, case.course
     rates = {} if s.rule is not None else {"rate_d": float(s.rates.phi), "rate_g": float(s.rates.theta)}
@@ -395,7 +376,7 @@ def _follow(case: Case, save: Any, device: Any) -> Any:
     )
 
 
-def _whole(case: Case, names: Sequence[str], device: Any) -> dict[str, np.ndarray]:
+def _whole(case: PointBatch, names: Sequence[str], device: Any) -> dict[str, np.ndarray]:
     watched = [n for n in names if n != "final_radius"]
     e = _follow(case, watched or "final", device)
     found = {n: np.asarray(e[n], float) for n in watched}
@@ -408,7 +389,7 @@ def _whole(case: Case, names: Sequence[str], device: Any) -> dict[str, np.ndarra
     return found
 
 
-def _tail(case: Case, names: Sequence[str], device: Any) -> dict[str, np.ndarray]:
+def _tail(case: PointBatch, names: Sequence[str], device: Any) -> dict[str, np.ndarray]:
     c, discrete = case.course, case.setup.rule is not None
     rows = limit_sets.rows(c.end, None if discrete else c.flow.get("dt"), bool(c.flow.get("adaptive")))
     e = _follow(case, rows.save, device)
@@ -428,7 +409,7 @@ def _tail(case: Case, names: Sequence[str], device: Any) -> dict[str, np.ndarray
     return {n: makers[n]() for n in names}
 
 
-def _points(case: Case, q: Quantity, stopped: Callable[[], bool]) -> np.ndarray:
+def _points(case: PointBatch, q: Quantity, stopped: Callable[[], bool]) -> np.ndarray:
     found = np.full(case.count, q.missing, q.dtype)
     for i in range(case.count):
         if stopped():

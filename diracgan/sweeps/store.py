@@ -1,18 +1,22 @@
 """Where a sweep's results go: chunk by chunk into Zarr, each chunk whole or not at all, or into memory.
 
-The store holds nothing but what was asked and what was found, so that two runs of the same sweep make the same bytes,
-however often one of them was stopped. Chunks carry a checksum; their files appear by a rename.
+The store holds nothing but what was asked and what was found, so that two runs of a sweep on one machine make the same
+bytes, however often one of them was stopped. Zarr reads and writes the chunks: each carries a checksum, and its file
+appears by a rename.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
+import glob
 import json
 import math
 import os
 import secrets
 import shutil
+import time
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -24,12 +28,13 @@ from ..errors import InputError, one_line
 from ..files import destination
 
 SCHEMA = "diracgan.sweep/1"
-_TEMPORARY, _ROOT = ".unfinished-", "zarr.json"
-_CHECKSUM = 4  # bytes at a chunk's end
+_ROOT = "zarr.json"
+_A_BEGINNING_TAKES_S = 60.0
+_LEFT_BY_A_KILL = "*.partial"  # what Zarr writes a chunk to before it gets its name
 
 
 @dataclasses.dataclass(frozen=True)
-class Field:
+class Variable:
     """One variable of a sweep.
 
     Attributes:
@@ -46,21 +51,21 @@ class Field:
 
 
 @dataclasses.dataclass(frozen=True)
-class Layout:
+class GridLayout:
     """A grid cut into chunks of one shape.
 
     Attributes:
         axes: name -> number of values.
         chunk: values of each axis in a chunk.
         coords: name -> (values, attributes), each along the axis of its name.
-        fields: name -> variable.
+        variables: name -> variable.
         attrs: provenance.
     """
 
     axes: dict[str, int]
     chunk: tuple[int, ...]
     coords: dict[str, tuple[np.ndarray, dict[str, Any]]]
-    fields: dict[str, Field]
+    variables: dict[str, Variable]
     attrs: dict[str, Any]
 
     @property
@@ -108,13 +113,13 @@ class Sink(Protocol):
         ...
 
 
-class Memory:
+class MemorySink:
     """Results kept in memory."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: GridLayout) -> None:
         """Make room for a grid; InputError where it is too large to be kept."""
         size = math.prod(layout.shape) * sum(
-            f.dtype.itemsize * math.prod(n for _, n in f.extra) for f in layout.fields.values()
+            f.dtype.itemsize * math.prod(n for _, n in f.extra) for f in layout.variables.values()
         )
         if size > 2**31:
             raise InputError(
@@ -123,7 +128,7 @@ class Memory:
         self.layout = layout
         self.arrays = {
             n: np.full((*layout.shape, *(k for _, k in f.extra)), f.missing, f.dtype)
-            for n, f in layout.fields.items()
+            for n, f in layout.variables.items()
         }
 
     def missing(self) -> list[int]:
@@ -143,7 +148,7 @@ class Memory:
         dims = tuple(self.layout.axes)
         data = {
             n: ((*dims, *(e for e, _ in f.extra)), self.arrays[n], f.attrs)
-            for n, f in self.layout.fields.items()
+            for n, f in self.layout.variables.items()
         }
         coords = {n: ((n,), x, a) for n, (x, a) in self.layout.coords.items()}
         return xr.Dataset(data, coords=coords, attrs=self.layout.attrs)
@@ -152,7 +157,7 @@ class Memory:
 class Store:
     """Results in a Zarr folder that can be left and taken up again."""
 
-    def __init__(self, path: str | os.PathLike[str], layout: Layout) -> None:
+    def __init__(self, path: str | os.PathLike[str], layout: GridLayout) -> None:
         """Look at what is there; nothing is written before the first chunk.
 
         Raises:
@@ -161,6 +166,7 @@ class Store:
         self.given, self.layout = os.fspath(path), layout
         self.path = Path(path).resolve()
         self._lock: int | None = None
+        self._arrays: dict[str, Any] = {}
         self.begun = False
         try:
             self._look()
@@ -171,9 +177,11 @@ class Store:
     def _look(self) -> None:
         if self.path.is_dir():
             self._hold()
-            if not (self.path / _ROOT).exists() and any(self.path.glob(f"{_TEMPORARY}*")):
-                _emptied(self.path)  # a beginning that was cut short
         destination(self.given, [".zarr"])
+        for beginning in self.path.parent.glob(f".{glob.escape(self.path.stem)}-????????????.zarr"):
+            left = attributes(beginning) or {}  # by a process that was killed while it made it
+            if left.get("fingerprint") == self.layout.attrs["fingerprint"] and _old(beginning):
+                shutil.rmtree(beginning, ignore_errors=True)
         self.begun = self.path.exists() and any(self.path.iterdir())
         if self.begun:
             self._compare()
@@ -184,7 +192,7 @@ class Store:
         attrs = attributes(self.path)
         if attrs is None or attrs.get("schema") != SCHEMA:
             raise InputError(
-                f"{self.given!r} exists and is no sweep's store; allowed: a new name, or the same sweep's"
+                f"{self.given!r} exists and is not a sweep's store; allowed: a new name, or the same sweep's"
             )
         if attrs.get("fingerprint") == self.layout.attrs["fingerprint"]:
             return
@@ -205,33 +213,46 @@ class Store:
         """
         if not self.begun:
             return list(range(self.layout.chunks))
-        for leftover in self.path.glob(f"{_TEMPORARY}*"):
-            _removed(leftover)
-        return [
-            k for k in range(self.layout.chunks) if not all(self._whole(n, k) for n in self.layout.fields)
-        ]
-
-    def _file(self, name: str, index: int) -> Path:
-        f = self.layout.fields[name]
-        return self.path.joinpath(name, "c", *map(str, (*self.layout.cell(index), *(0 for _ in f.extra))))
-
-    def _whole(self, name: str, index: int) -> bool:
-        file = self._file(name, index)
         try:
-            found = file.read_bytes()
-        except FileNotFoundError:
-            return False
+            for name in self.layout.variables:
+                for leftover in (self.path / name / "c").rglob(_LEFT_BY_A_KILL):
+                    leftover.unlink(missing_ok=True)
+                self._verify(name)
         except OSError as error:
             raise InputError(f"{self.given!r} cannot be read: {one_line(error)}") from error
-        f = self.layout.fields[name]
-        size = math.prod((*self.layout.chunk, *(n for _, n in f.extra))) * f.dtype.itemsize
-        if len(found) != size + _CHECKSUM or checksum(found[:-_CHECKSUM]) != found[-_CHECKSUM:]:
-            where = file.relative_to(self.path)
-            raise InputError(
-                f"the chunk {str(where)!r} of {self.given!r} is damaged; the others are kept: remove that file "
-                "and run the same command again"
-            )
-        return True
+        return [k for k in range(self.layout.chunks) if not self._there(k)]
+
+    def _file(self, name: str, index: int) -> Path:
+        f = self.layout.variables[name]
+        return self.path.joinpath(name, "c", *map(str, (*self.layout.cell(index), *(0 for _ in f.extra))))
+
+    def _there(self, index: int) -> bool:
+        return all(self._file(n, index).is_file() for n in self.layout.variables)
+
+    def _array(self, name: str) -> Any:
+        import zarr
+
+        if name not in self._arrays:
+            # a chunk that holds nothing but fill values is a result too
+            with zarr.config.set({"array.write_empty_chunks": True}):
+                self._arrays[name] = zarr.open_array(store=str(self.path), path=name, mode="r+")
+        return self._arrays[name]
+
+    def _verify(self, name: str) -> None:
+        """Read every chunk of a variable, whole rows of chunks at a time; a chunk that is damaged is named."""
+        array, layout = self._array(name), self.layout
+        for row in range(layout.cells[0]):
+            where = slice(row * layout.chunk[0], (row + 1) * layout.chunk[0])
+            if _readable(array, where):
+                continue
+            each = layout.chunks // layout.cells[0]
+            for index in range(row * each, (row + 1) * each):
+                if not _readable(array, layout.slices(index)):
+                    file = self._file(name, index).relative_to(self.path)
+                    raise InputError(
+                        f"the chunk {str(file)!r} of {self.given!r} is damaged; the others are kept: remove that "
+                        "file and run the same command again"
+                    )
 
     def write(self, index: int, found: Mapping[str, np.ndarray]) -> None:
         """Put a chunk in its place, variable by variable.
@@ -239,11 +260,13 @@ class Store:
         Raises:
             InputError: where the file system refuses; what is finished is kept.
         """
+        where = self.layout.slices(index)
+        inside = tuple(slice(s.stop - s.start) for s in where)
         try:
             if not self.begun:
                 self._begin()
             for name, x in found.items():
-                self._put(self._file(name, index), self._encoded(name, index, x))
+                self._array(name)[where] = x[inside]
         except OSError as error:
             done = sum(self._there(k) for k in range(self.layout.chunks)) if self.begun else 0
             reason = (error.strerror or one_line(error)).lower()
@@ -252,37 +275,24 @@ class Store:
                 "and kept: run the same command again"
             ) from error
 
-    def _there(self, index: int) -> bool:
-        return all(self._file(n, index).is_file() for n in self.layout.fields)
-
-    def _encoded(self, name: str, index: int, x: np.ndarray) -> bytes:
-        f = self.layout.fields[name]
-        whole = np.full((*self.layout.chunk, *(n for _, n in f.extra)), f.missing, f.dtype.newbyteorder("<"))
-        inside = tuple(slice(s.stop - s.start) for s in self.layout.slices(index))
-        whole[inside] = x[inside]
-        data = whole.tobytes()
-        return data + checksum(data)
-
-    def _put(self, file: Path, data: bytes) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path / f"{_TEMPORARY}{secrets.token_hex(6)}"
-        try:
-            temporary.write_bytes(data)
-            temporary.replace(file)
-        finally:
-            temporary.unlink(missing_ok=True)
-
     def _begin(self) -> None:
-        """Make the store without its chunks; it is one when its root's metadata is there, which comes last."""
-        self.path.mkdir(exist_ok=True)
+        """Make the store without its chunks beside its place and move it there: a kill leaves no half of one."""
+        fresh = self.path.with_name(f".{self.path.stem}-{secrets.token_hex(6)}.zarr")
+        try:
+            _skeleton(fresh, self.layout)
+            self.close()
+            with contextlib.suppress(OSError):  # an empty folder makes room; any other stays
+                self.path.rmdir()
+            fresh.rename(self.path)
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                raise InputError(
+                    f"{self.given!r} was begun by another process; run the same command again"
+                ) from None
+            raise
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
         self._hold()
-        if any(self.path.iterdir()):
-            raise InputError(f"{self.given!r} has been begun by another process; run the same command again")
-        fresh = self.path / f"{_TEMPORARY}{secrets.token_hex(6)}"
-        _skeleton(fresh, self.layout)
-        for part in sorted(fresh.iterdir(), key=lambda p: p.name == _ROOT):
-            part.rename(self.path / part.name)
-        fresh.rmdir()
         self.begun = True
 
     def _hold(self) -> None:
@@ -314,14 +324,14 @@ class Store:
 
     def dataset(self) -> Any:
         """The dataset, whose values are read when they are used; its quantities in the order of the question."""
-        return opened(self.path)[list(self.layout.fields)]
+        return opened(self.path)[list(self.layout.variables)]
 
 
 @contextlib.contextmanager
-def sink(path: str | os.PathLike[str] | None, layout: Layout) -> Iterator[Sink]:
-    """A :class:`Store` at ``path``, or :class:`Memory` where it is None."""
+def sink(path: str | os.PathLike[str] | None, layout: GridLayout) -> Iterator[Sink]:
+    """A :class:`Store` at ``path``, or :class:`MemorySink` where it is None."""
     if path is None:
-        yield Memory(layout)
+        yield MemorySink(layout)
         return
     store = Store(path, layout)
     try:
@@ -346,23 +356,21 @@ def attributes(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def checksum(data: bytes) -> bytes:
-    """CRC-32C as Zarr's codec of that name appends it."""
-    import google_crc32c
-
-    return int(google_crc32c.value(data)).to_bytes(_CHECKSUM, "little")
+def _old(path: Path) -> bool:
+    """Whether nobody can still be making it."""
+    return time.time() - path.stat().st_mtime > _A_BEGINNING_TAKES_S
 
 
-def _removed(path: Path) -> None:
-    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+def _readable(array: Any, where: Any) -> bool:
+    """Whether the chunks there are whole: a missing one is, one whose checksum is wrong is not."""
+    try:
+        array[where]
+    except (ValueError, RuntimeError):
+        return False
+    return True
 
 
-def _emptied(folder: Path) -> None:
-    for path in folder.iterdir():
-        _removed(path)
-
-
-def _skeleton(path: Path, layout: Layout) -> None:
+def _skeleton(path: Path, layout: GridLayout) -> None:
     """The folder with its metadata and coordinates."""
     import zarr
     from zarr.codecs import Crc32cCodec
@@ -384,7 +392,7 @@ def _skeleton(path: Path, layout: Layout) -> None:
             )
             array[...] = values
         dims = list(layout.axes)
-        for name, f in layout.fields.items():
+        for name, f in layout.variables.items():
             sizes = [n for _, n in f.extra]
             group.create_array(
                 name,

@@ -8,22 +8,31 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..dynamics.trajectory import versions
-from ..errors import InputError, integer, number, unknown
+from ..ensemble.fixed_steps import engine
+from ..errors import InputError, integer, number
 from ..game import Players
 from ..rules import Rule
 from ..variants import Variant
 from . import grids, limit_sets
-from .executors import Executor, executor
-from .quantities import LINEAR, POINT, TAIL, quantities
-from .specification import Axis, Place, Question, course_of, question
-from .store import SCHEMA, Field, Layout, sink
+from .axes import Axis
+from .executors import Executor, choose_executor
+from .provenance import described, labelled
+from .quantities import LINEAR, POINT, TAIL, WHOLE, quantities
+from .settings import RunSettings, run_settings
+from .specification import Specification, Start, question
+from .store import SCHEMA, GridLayout, Variable, sink
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 _POINTS = {LINEAR: 65_536, POINT: 8}
+_PROMISE = "bit for bit by the same engine on the same kind of machine; another engine or processor rounds differently"
+_MOST_CHUNKS = 10_000_000
 _BYTES = 48 * 2**20  # of trajectories in a chunk
 _ENDS = 65_536
 
@@ -47,8 +56,19 @@ def sweep(
     devices: Any = None,
     scheduler: Any = None,
     progress: Callable[[int, int], None] | bool | None = None,
-    **course: Any,
-) -> Any:
+    t1: float | None = None,
+    dt: float | None = None,
+    steps: int | None = None,
+    method: str | None = None,
+    adaptive: bool = False,
+    rtol: float | None = None,
+    atol: float | None = None,
+    dtype: str = "float64",
+    escape: float = 1e3,
+    ball: float = 1e-3,
+    ema_tau: float | None = None,
+    effort: float = 1.0,
+) -> xr.Dataset:
     """Ask one or several quantities at every point of a grid of hyperparameters, starts or dimensions.
 
     Linear quantities are computed for whole arrays of hyperparameters by one program; runs are fused ensembles;
@@ -79,9 +99,18 @@ def sweep(
         scheduler: address of a Dask scheduler (``tcp://host:port``), a cluster or a client.
         progress: called with the points done and all points; None shows a bar where standard error is a terminal,
             False none.
-        **course: how runs are followed: ``t1`` (200), ``dt`` (0.01), ``method``, ``adaptive``, ``rtol``, ``atol``, or
-            ``steps`` (2000) of a rule; ``dtype``, ``escape`` (1e3), ``ball`` (1e-3), ``ema_tau``, ``effort`` of
-            verdicts.
+        t1: how long a flow is followed (200).
+        dt: its fixed step (0.01).
+        steps: how many iterations of a rule are followed (2000).
+        method: ``"rk4"`` or ``"tsit5"``.
+        adaptive: choose the flow's steps by ``rtol`` and ``atol``.
+        rtol: relative tolerance of adaptive steps.
+        atol: absolute tolerance of adaptive steps.
+        dtype: ``"float64"`` or ``"float32"``: of the numbers that are followed.
+        escape: the radius of ``escape_time``, and beyond which a run has diverged.
+        ball: the radius of ``entry_time``, within which a run is at the equilibrium.
+        ema_tau: time constant of the flow's weight average.
+        effort: of verdicts.
 
     Returns:
         An :class:`xarray.Dataset` with the axes as dimensions, one variable a quantity, units and provenance; values of
@@ -99,58 +128,31 @@ def sweep(
         >>> found.margin.dims, found.margin.values.tolist()
         (('lam',), [0.0, 0.5, 1.0])
     """
-    plan = planned(
-        variant,
-        over,
-        quantity,
-        rule=rule,
-        phi0=phi0,
-        theta0=theta0,
-        dim=dim,
-        x0=x0,
-        at=at,
-        rate_d=rate_d,
-        rate_g=rate_g,
-        **course,
+    settings = run_settings(
+        rule, t1, dt, steps, method, adaptive, rtol, atol, dtype, escape, ball, ema_tau, effort
     )
-    return computed(*plan, out=out, chunk=chunk, who=(executor, devices, scheduler), progress=progress)
+    rates = Players(rate_d, rate_g)
+    asked, values = planned(variant, over, quantity, rule, Start(phi0, theta0, dim, x0, at), rates, settings)
+    who = choose_executor(executor, devices, scheduler)
+    return computed(asked, values, out=out, chunk=chunk, who=who, progress=progress)
 
 
 def planned(
     variant: Variant,
     over: Mapping[str, Any],
     quantity: Any,
-    *,
-    rule: Rule | None = None,
-    rate_d: float = 1.0,
-    rate_g: float = 1.0,
-    **rest: Any,
-) -> tuple[Question, dict[str, np.ndarray]]:
-    """The question of a sweep and the values of its axes, everything checked."""
+    rule: Rule | None,
+    start: Start,
+    rates: Players,
+    settings: RunSettings,
+) -> tuple[Specification, dict[str, np.ndarray]]:
+    """The specification of a sweep and the values of its axes, everything checked."""
     given = grids.named(over)
-    place = Place(**{n: rest.pop(n, None) for n in ("phi0", "theta0", "dim", "x0", "at")})
-    known = (
-        "t1",
-        "dt",
-        "steps",
-        "method",
-        "adaptive",
-        "rtol",
-        "atol",
-        "dtype",
-        "escape",
-        "ball",
-        "ema_tau",
-        "effort",
-    )
-    for name in rest:
-        if name not in known:
-            raise unknown("argument of sweep", name, known)
     rates = Players(
-        *(number(n, x, low=0, open_low=True) for n, x in (("rate_d", rate_d), ("rate_g", rate_g)))
+        *(number(n, x, low=0, open_low=True) for n, x in zip(("rate_d", "rate_g"), rates, strict=True))
     )
     asked = quantities(quantity)
-    made = question(variant, rule, place, rates, list(given), asked, course_of(rule, **rest))
+    made = question(variant, rule, start, rates, list(given), asked, settings)
     values = {a.name: _checked(a, given[a.name]) for a in made.axes}
     for q in asked:
         if q.name in values:
@@ -159,22 +161,26 @@ def planned(
 
 
 def computed(
-    asked: Question,
+    asked: Specification,
     values: Mapping[str, np.ndarray],
     *,
     out: str | os.PathLike[str] | None = None,
     chunk: Any = None,
-    who: tuple[Any, Any, Any] = (None, None, None),
-    progress: Any = None,
-) -> Any:
-    """Answer a question on a grid; see :func:`sweep`."""
+    who: Executor | None = None,
+    progress: Callable[[int, int], None] | bool | None = None,
+) -> xr.Dataset:
+    """Answer a specification on a grid; see :func:`sweep`."""
     laid = layout(asked, values, chunk)
+    if laid.chunks > _MOST_CHUNKS:
+        raise InputError(
+            f"the grid makes {laid.chunks} chunks; allowed: {_MOST_CHUNKS}, so fewer values or larger chunks"
+        )
     with sink(out, laid) as kept:
         missing = kept.missing()
         if missing:
             points = sum(laid.points(k) for k in range(laid.chunks))
             done = points - sum(laid.points(k) for k in missing)
-            chosen = executor(*who)
+            chosen = choose_executor() if who is None else who
             with _shown(progress, done, points) as tell:
                 for index, found in chosen.run(asked, _jobs(laid, values, missing)):
                     kept.write(index, found)
@@ -185,7 +191,7 @@ def computed(
 
 
 def _jobs(
-    laid: Layout, values: Mapping[str, np.ndarray], missing: Sequence[int]
+    laid: GridLayout, values: Mapping[str, np.ndarray], missing: Sequence[int]
 ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
     """The values of the axes in every chunk, the last ones padded, so that all have one shape."""
     for index in missing:
@@ -199,36 +205,39 @@ def _jobs(
 # ---------------------------------------------------------------- layout
 
 
-def layout(asked: Question, values: Mapping[str, np.ndarray], chunk: Any = None) -> Layout:
+def layout(asked: Specification, values: Mapping[str, np.ndarray], chunk: Any = None) -> GridLayout:
     """The grid cut into chunks, with what every variable says about itself."""
     shape = tuple(len(x) for x in values.values())
     cut = _chunk(asked, values, chunk)
-    described = asked.described() | {
+    follows = any(q.group in (WHOLE, TAIL) for q in asked.asked)
+    ran_by = engine() if follows else "XLA"
+    about = described(asked) | {
         "axes": {n: _digest(x) for n, x in values.items()},
         "chunk": list(cut),
-        "versions": json.loads(versions()) | {"platform": _platform()},
+        "versions": json.loads(versions()) | {"platform": _platform(), "engine": ran_by},
     }
-    text = json.dumps(described, sort_keys=True)
+    text = json.dumps(about, sort_keys=True)
     discrete = asked.rule is not None
-    fields = {q.name: Field(q.dtype, q.missing, q.extra, q.attributes(discrete)) for q in asked.asked}
+    fields = {q.name: Variable(q.dtype, q.missing, q.extra, q.attributes(discrete)) for q in asked.asked}
     coords = {a.name: _coordinate(a, values[a.name]) for a in asked.axes}
-    variant, rule = asked.labelled(values)
+    variant, rule = labelled(asked, values)
     attrs: dict[str, Any] = {
         "schema": SCHEMA,
         "variant": variant.label,
         "variant_name": asked.variant.name or type(asked.variant).__name__,
         "hyperparameters": json.dumps(variant.hyperparameters, default=str),
         "reference": asked.variant.reference,
-        "start": json.dumps(described["start"]),
-        "dim": "axis" if "dim" in values else len(described["start"]["phi0"]),
+        "start": json.dumps(about["start"]),
+        "dim": "axis" if "dim" in values else len(about["start"]["phi0"]),
     }
     if rule is not None:
         attrs |= {"rule": rule.label, "rule_name": rule.name}
     else:
         attrs |= {"rate_d": float(asked.rates.phi), "rate_g": float(asked.rates.theta)}
-    attrs |= {"course": json.dumps(described["course"]), "versions": versions(), "question": text}
+    attrs |= {"engine": ran_by, "reproducible": _PROMISE}
+    attrs |= {"course": json.dumps(about["course"]), "versions": versions(), "question": text}
     attrs["fingerprint"] = hashlib.sha256(text.encode()).hexdigest()
-    return Layout(dict(zip(values, shape, strict=True)), cut, coords, fields, attrs)
+    return GridLayout(dict(zip(values, shape, strict=True)), cut, coords, fields, attrs)
 
 
 def _platform() -> str:
@@ -261,7 +270,9 @@ def _checked(axis: Axis, x: np.ndarray) -> np.ndarray:
         flags = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
         x = np.array([flags.get(str(w).lower(), math.nan) for w in x])
         if np.isnan(x).any():
-            raise InputError(f"the axis {axis.name} has values that are no numbers; allowed: {grids.ALLOWED}")
+            raise InputError(
+                f"the axis {axis.name} has values that are not numbers; allowed: {grids.ALLOWED}"
+            )
     if axis.words and x.dtype.kind != "U":
         x = np.array([f"{v:g}" for v in x])
     for value in x if axis.loop else (x.min(), x.max()):
@@ -269,7 +280,7 @@ def _checked(axis: Axis, x: np.ndarray) -> np.ndarray:
     return x
 
 
-def _chunk(asked: Question, values: Mapping[str, np.ndarray], chunk: Any) -> tuple[int, ...]:
+def _chunk(asked: Specification, values: Mapping[str, np.ndarray], chunk: Any) -> tuple[int, ...]:
     """Values of each axis in a chunk: whole rows, as many as fit; of an axis that loops one."""
     shape, loops = tuple(len(x) for x in values.values()), [a.loop for a in asked.axes]
     if chunk is not None and np.ndim(chunk) == 1:
@@ -294,12 +305,12 @@ def _chunk(asked: Question, values: Mapping[str, np.ndarray], chunk: Any) -> tup
     return tuple(reversed(sizes))
 
 
-def _most(asked: Question, values: Mapping[str, np.ndarray]) -> int:
+def _most(asked: Specification, values: Mapping[str, np.ndarray]) -> int:
     """How many points a chunk may have: what keeps a worker busy for about a second, and within its memory."""
     most = [_POINTS.get(q.group, _ENDS) for q in asked.asked]
     groups = {q.group for q in asked.asked}
     if groups - {LINEAR, POINT}:
-        dims = int(values["dim"].max()) if "dim" in values else asked._draft(asked.place.dim).phi.shape[-1]
+        dims = int(values["dim"].max()) if "dim" in values else asked.draft(asked.place.dim).phi.shape[-1]
         rows = 1
         if TAIL in groups:
             c = asked.course

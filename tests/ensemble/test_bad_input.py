@@ -19,12 +19,21 @@ GOOD = np.ones((3, 2))
         (dict(phi0=np.ones((3, 2, 2))), "phi0 has shape (3, 2, 2)"),
         (dict(phi0=np.ones((4, 2))), "must agree"),
         (dict(phi0=np.zeros((0, 2)), theta0=np.zeros((0, 2))), "N, d >= 1"),
-        (dict(phi0="ab"), "no array of numbers"),
+        (dict(phi0="ab"), "not an array of numbers"),
         (dict(theta0=np.full((3, 2), np.nan)), "not finite"),
         (dict(dt=-0.1), "dt = -0.1"),
         (dict(dt=0.0), "dt = 0"),
         (dict(t1=0.0), "t1 = 0"),
         (dict(t1=1.0, dt=0.03), "the nearest is 0.99"),
+        (dict(dt=1e-300), "dt = 1e-300 is too small for t1 = 40: 4e+301 steps"),
+        (dict(dt=5e-324), "dt = 4.94066e-324 is too small"),
+        (dict(t1=1e300), "is too small for t1 = 1e+300"),
+        (dict(t1=40.0, dt=1e-8), "dt >= 1.86e-08"),
+        (dict(rule=dg.rule("simultaneous"), steps=2**31), "steps = 2147483648 is too large"),
+        (
+            dict(rule=dg.rule("simultaneous"), steps=10**30),
+            "steps = 1e+30 is too large; allowed: 1 to 2147483647",
+        ),
         (dict(t1=0.004, dt=0.01), "the nearest is 0.01"),
         (dict(method="rk5"), "did you mean 'rk4'"),
         (dict(method="rk4", adaptive=True), "estimates no error"),
@@ -38,7 +47,7 @@ GOOD = np.ones((3, 2))
         (dict(rule=dg.rule("simultaneous"), rate_d=2.0), "rate_d belongs to the flow"),
         (dict(rule=dg.rule("simultaneous"), steps=0), "steps = 0"),
         (dict(rule=dg.rule("simultaneous"), steps=5, save=[0, 2.5]), "not a whole number"),
-        (dict(rule="simultaneous"), "is no rule"),
+        (dict(rule="simultaneous"), "is not a rule"),
         (dict(dtype="float16"), "unknown dtype"),
         (dict(dtype="number"), "unknown dtype"),
         (dict(save="median"), "unknown statistic 'median'"),
@@ -70,7 +79,7 @@ def test_arrays_of_hyperparameters_are_checked():
         run(dataclasses.replace(v, lam=np.ones(5)), GOOD, GOOD)
     with pytest.raises(dg.InputError, match="lam = -1"):
         run(dataclasses.replace(v, lam=np.array([0.0, 1.0, -1.0])), GOOD, GOOD)
-    with pytest.raises(dg.InputError, match="is no variant"):
+    with pytest.raises(dg.InputError, match="is not a variant"):
         run("ns", GOOD, GOOD)  # type: ignore[arg-type]
 
 

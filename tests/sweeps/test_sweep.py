@@ -19,8 +19,13 @@ import xarray as xr
 import diracgan as dg
 from diracgan.analysis.linear.decision import STATUSES
 from diracgan.analysis.verdict.kinds import KINDS, Kind
+from diracgan.game import Players
+from diracgan.rules import Rule
 from diracgan.sweeps import store as stores
-from diracgan.sweeps.sweep import computed, planned
+from diracgan.sweeps.executors import choose_executor
+from diracgan.sweeps.settings import run_settings
+from diracgan.sweeps.specification import Start
+from diracgan.sweeps.sweep import computed, layout, planned
 
 SIMULTANEOUS = dg.rule("simultaneous", lr=0.1)
 GRID = {"gamma": "0.05:0.95:13", "lr": "0.1:3.7:17"}
@@ -36,6 +41,11 @@ def small(out: Path | None = None, **rest: object) -> xr.Dataset:
     return dg.sweep(
         dg.variant("ns"), GRID, ["margin", "status"], rule=SIMULTANEOUS, out=out, chunk=10, **rest
     )
+
+
+def specified(over: dict, quantity: object, rule: Rule | None = None):
+    """The specification of a sweep of ns, and its axes."""
+    return planned(dg.variant("ns"), over, quantity, rule, Start(), Players(1.0, 1.0), run_settings(rule))
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +200,7 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(undisturbed: Path, t
         run.send_signal(signal.SIGKILL)
         run.wait()
     assert 11 <= sum(1 for _ in out.glob("*/c/*/*")) <= total
-    (out / ".unfinished-0123456789ab").write_bytes(b"what a killed write leaves")
+    (out / "margin" / "c" / "0" / "0.0123456789abcdef.partial").write_bytes(b"what a killed write leaves")
     computed_points: list[int] = []
     small(out, progress=lambda done, points: computed_points.append(done))
     assert len(computed_points) <= 26 - 5  # only what was missing: at least five of the chunks were there
@@ -211,7 +221,7 @@ def test_an_interrupted_run_keeps_its_chunks(undisturbed: Path, tmp_path: Path):
 
 
 def test_only_a_few_chunks_are_held_at_a_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    asked, values = planned(dg.variant("ns"), {"r1": "0:1:64"}, "margin")
+    asked, values = specified({"r1": "0:1:64"}, "margin")
     alive = {"now": 0, "most": 0}
 
     class Counted(np.ndarray):
@@ -224,7 +234,7 @@ def test_only_a_few_chunks_are_held_at_a_time(monkeypatch: pytest.MonkeyPatch, t
         return {"margin": values["r1"].view(Counted)}
 
     monkeypatch.setattr(type(asked), "answer", lambda self, values, *rest: answer(values))
-    computed(asked, values, out=tmp_path / "s.zarr", chunk=1, who=(None, 1, None))
+    computed(asked, values, out=tmp_path / "s.zarr", chunk=1, who=choose_executor(devices=1))
     assert alive["most"] <= 3
 
 
@@ -234,9 +244,7 @@ def test_two_processes_do_not_write_to_one_store(undisturbed: Path, tmp_path: Pa
     out = tmp_path / "held.zarr"
     shutil.copytree(undisturbed, out)
     (out / "margin" / "c" / "0" / "0").unlink()
-    asked, values = planned(dg.variant("ns"), GRID, ["margin", "status"], rule=SIMULTANEOUS)
-    from diracgan.sweeps.sweep import layout
-
+    asked, values = specified(GRID, ["margin", "status"], SIMULTANEOUS)
     with stores.sink(out, layout(asked, values, 10)) as first:
         first.missing()
         with pytest.raises(dg.InputError, match="another process"):
@@ -311,15 +319,18 @@ def test_a_damaged_chunk_is_named_and_the_others_are_kept(undisturbed: Path, tmp
 def test_a_full_disk_is_said_in_one_line_and_finished_chunks_are_kept(
     undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    out, put, written = tmp_path / "full.zarr", stores.Store._put, []
+    from zarr.storage import LocalStore
 
-    def full(self: stores.Store, file: Path, data: bytes) -> None:
-        if len(written) == 20:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        written.append(file)
-        put(self, file, data)
+    out, put, written = tmp_path / "full.zarr", LocalStore.set, []
 
-    monkeypatch.setattr(stores.Store, "_put", full)
+    async def full(self: LocalStore, key: str, value: object) -> None:
+        if "/c/" in key and out.exists():
+            if len([k for k in written if k.startswith(("margin", "status"))]) == 20:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            written.append(key)
+        await put(self, key, value)
+
+    monkeypatch.setattr(LocalStore, "set", full)
     with pytest.raises(dg.InputError, match="no space left on device; 10 of 26 chunks are finished") as error:
         small(out)
     assert "\n" not in str(error.value)
@@ -338,7 +349,7 @@ def test_a_full_disk_is_said_in_one_line_and_finished_chunks_are_kept(
         ({"gama": "0:1:2"}, {}, "phi0, "),
         ({"thta0": "0:1:2"}, {"dim": 2}, "did you mean 'theta0"),
         ({"gamma": "0,1", "r1": "0,1"}, {}, "the same weight"),
-        ({"r1": "0:1"}, {}, "is no grid"),
+        ({"r1": "0:1"}, {}, "is not a grid"),
         ({"r1": "log:0:1:5"}, {}, "ends > 0"),
         ({"r1": "0,0"}, {}, "twice"),
         ({"r1": [0, math.inf]}, {}, "not finite"),
@@ -360,7 +371,15 @@ def test_a_full_disk_is_said_in_one_line_and_finished_chunks_are_kept(
         ({"r1": "0:1:2"}, {"devices": 1, "scheduler": "tcp://127.0.0.1:9"}, "exclude each other"),
         ({"r1": "0:1:2"}, {"chunk": 0}, "chunk = 0"),
         ({"n_critic": "1,2.5"}, {"rule": dg.rule("alternating")}, "n_critic"),
-        ({"r1": "0:1:2"}, {"stesp": 5}, "did you mean 'steps'"),
+        ({"r1": "0:1:2"}, {"steps": 10**12, "quantity": "period"}, "steps = 1e+12 is too large"),
+        (
+            {"r1": "0:1:2"},
+            {"rule": None, "dt": 1e-300, "quantity": "period"},
+            "dt = 1e-300 is too small for t1 = 200",
+        ),
+        ({"r1": "0:1:100000000000"}, {}, "has 100000000000 values; allowed: at most 10000000"),
+        ({"r1": "0:1:100000", "lr": "0.1:1:1000"}, {"chunk": 1}, "the grid makes 100000000 chunks"),
+        ({"dim": "1,1000000000"}, {}, "dim = 1000000000 is too large"),
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(over: dict, rest: dict, said: str, tmp_path: Path):
@@ -384,8 +403,16 @@ def test_a_function_that_fails_says_where(tmp_path: Path):
 def test_what_is_no_sweep_is_not_touched(tmp_path: Path):
     (tmp_path / "other.zarr").mkdir()
     (tmp_path / "other.zarr" / "zarr.json").write_text(json.dumps({"node_type": "group", "attributes": {}}))
-    with pytest.raises(dg.InputError, match="no sweep's store"):
+    with pytest.raises(dg.InputError, match="not a sweep's store"):
         dg.sweep(dg.variant("ns"), {"r1": "0:1:2"}, out=tmp_path / "other.zarr")
+    foreign = tmp_path / "notes.zarr"  # neither a store nor ours, whatever its files are called
+    foreign.mkdir()
+    for name in (".unfinished-0123456789ab", "zarr.json.0123456789abcdef.partial", "letter.txt"):
+        (foreign / name).write_text("somebody's")
+    before = contents(foreign)
+    with pytest.raises(dg.InputError, match="notes.zarr"):
+        dg.sweep(dg.variant("ns"), {"r1": "0:1:2"}, out=foreign)
+    assert contents(foreign) == before
     with pytest.raises(dg.InputError, match=r"suffix"):
         dg.sweep(dg.variant("ns"), {"r1": "0:1:2"}, out=tmp_path / "s.nc")
 

@@ -70,10 +70,10 @@ def test_what_cannot_be_scalarized_runs_on_arrays():
 
 def test_both_players_share_one_tanh():
     import diracgan as dg
-    from diracgan.ensemble.vector_field import System, motion
+    from diracgan.ensemble.vector_field import EnsembleSystem, motion
 
     for name in ("ns", "saturating"):
-        program = motion(System(dg.variant(name), None, None, None), 2, "float32").advance
+        program = motion(EnsembleSystem(dg.variant(name), None, None, None), 2, "float32").advance
         assert [n.op for n in program.order].count("tanh") == 1
         assert len(program.order) < 25
 
@@ -105,7 +105,7 @@ def test_the_same_program_every_time():
     from diracgan.ensemble import c_backend, vector_field
     from diracgan.ensemble.methods import RK4
 
-    system = vector_field.System(dg.variant("wgan-gp").with_(r1=0.1), RK4(lr=0.1), None, None)
+    system = vector_field.EnsembleSystem(dg.variant("wgan-gp").with_(r1=0.1), RK4(lr=0.1), None, None)
     leaves = jax.tree.leaves(system)
     sources = set()
     for _ in range(2):

@@ -1,0 +1,111 @@
+"""What a sweep's result says about where it came from, and what tells two sweeps apart."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import jax
+import numpy as np
+
+from .. import dirac
+from ..dynamics.simulate import starts
+from ..errors import InputError
+from ..game import Players
+from ..parameters import Parametric, plain
+from ..rules import Rule, init, step
+from ..tracing.jaxpr import listing
+from ..variants import Variant
+from . import quantities as what
+from .axes import LAST, is_start
+from .specification import Specification
+
+
+def labelled(asked: Specification, values: Mapping[str, np.ndarray]) -> tuple[Variant, Rule | None]:
+    """The variant and the rule with the range of what is turned in its place: what provenance can hold.
+
+    The number of dimensions of an array tells here which axis it comes from.
+    """
+    draft, said = asked.draft(asked.place.dim), [""]
+    for a in sorted(asked.axes, key=lambda a: a.name in LAST):
+        if a.name in ("dim", "ema_tau") or a.name.startswith("rate_") or is_start(a.name):
+            continue  # what neither label shows
+        with contextlib.suppress(InputError):  # where a word is refused, the first value stays
+            words = spanned(values[a.name])
+            draft = a.turn(draft, words if a.loop else np.ones((1,) * len(said)))
+            said.append("swept" if a.name in LAST else words)
+    made = (draft.setup.variant, draft.setup.rule)
+    return jax.tree.map(lambda x: said[np.ndim(x)] if np.ndim(x) else x, made)
+
+
+def described(asked: Specification) -> dict[str, Any]:
+    """Everything that the answers depend on besides the grids, as plain values."""
+    phi, theta, x0 = starts(asked.place.phi0, asked.place.theta0, asked.place.dim, asked.place.x0)
+    return {
+        "variant": {
+            "name": asked.variant.name or type(asked.variant).__name__,
+            "hyperparameters": _worded(asked.variant.hyperparameters),
+            "definition": definition(asked.variant, asked.rule),
+        },
+        "rule": None
+        if asked.rule is None
+        else {"name": asked.rule.name, **_worded(asked.rule.hyperparameters)},
+        "start": {
+            "phi0": phi.tolist(),
+            "theta0": theta.tolist(),
+            "x0": x0.tolist(),
+            "at": listed(asked.place.at),
+        },
+        "rates": [float(r) for r in asked.rates],
+        "quantities": [what.fingerprint(q) for q in asked.asked],
+        "course": _worded(asdict(asked.course)),
+    }
+
+
+def spanned(values: np.ndarray) -> str:
+    """The values of an axis in a few words.
+
+    Example:
+        >>> spanned(np.linspace(0.0, 2.0, 5)), spanned(np.array([0.5, 2.0])), spanned(np.array(["l1", "l2"]))
+        ('0..2', '0.5|2', 'l1|l2')
+    """
+    if values.dtype.kind != "f":
+        return "|".join(map(str, values))
+    return "|".join(f"{x:g}" for x in values) if len(values) < 4 else f"{values.min():g}..{values.max():g}"
+
+
+def definition(variant: Variant, rule: Rule | None) -> str:
+    """What tells one definition from another: a hash of the traced field, or iteration, without its numbers.
+
+    Example:
+        >>> import diracgan as dg
+        >>> definition(dg.variant("ns"), None) == definition(dg.variant("ns"), None)
+        True
+    """
+    with jax.enable_x64(True):
+        v, r, x0, z = dirac.cast((variant, rule, np.zeros(2), Players(np.ones(2), np.ones(2))), np.float64)
+
+        def moved(v: Any, r: Any, x0: Any, z: Any) -> Any:
+            game = dirac.game(v, x0)
+            return game.motion(z) if r is None else step(r, game, init(r, game, z))
+
+        program, constants = listing(moved, v, r, x0, z)
+    digest = hashlib.sha256(re.sub(r"0x[0-9a-f]+", "", program).encode())
+    for constant in constants:
+        digest.update(constant.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _worded(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {n: x.label if isinstance(x, Parametric) else x for n, x in values.items()}
+
+
+def listed(value: Any) -> Any:
+    """Arrays and sequences as lists of plain numbers."""
+    if value is None or np.ndim(value) == 0:
+        return plain(value)
+    return [listed(x) for x in value]

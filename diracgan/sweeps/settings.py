@@ -1,0 +1,88 @@
+"""How runs are followed, checked before anything is computed."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from ..ensemble.schedule import MOST_STEPS, step_count, too_many_steps
+from ..errors import InputError, number, unknown
+from ..rules import Rule
+
+T1, STEPS, DT = 200.0, 2000, 0.01
+"""How long a sweep follows: time of a flow, iterations of a rule, step of a flow."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RunSettings:
+    """How long and how the players are followed.
+
+    Attributes:
+        flow: what :func:`diracgan.ensemble.run` is told about time: t1, dt, method, ..., or steps.
+        end: the number of steps, or for adaptive ones the end time.
+        escape: radius of escape.
+        ball: radius around the equilibrium that counts as it.
+        ema_tau: time constant of the flow's weight average.
+        effort: of verdicts.
+        dtype: of the numbers that are integrated.
+    """
+
+    flow: dict[str, Any]
+    end: float
+    escape: float
+    ball: float
+    ema_tau: Any
+    effort: float
+    dtype: str
+
+
+def run_settings(
+    rule: Rule | None,
+    t1: Any = None,
+    dt: Any = None,
+    steps: Any = None,
+    method: str | None = None,
+    adaptive: bool = False,
+    rtol: Any = None,
+    atol: Any = None,
+    dtype: str = "float64",
+    escape: float = 1e3,
+    ball: float = 1e-3,
+    ema_tau: Any = None,
+    effort: float = 1.0,
+) -> RunSettings:
+    """How runs are followed, checked.
+
+    Raises:
+        InputError: for values that are not allowed, or what belongs to a flow given with a rule.
+    """
+    flow: dict[str, Any] = {"t1": t1, "dt": dt, "method": method, "rtol": rtol, "atol": atol}
+    given = {n: x for n, x in flow.items() if x is not None} | ({"adaptive": True} if adaptive else {})
+    if str(dtype) not in ("float32", "float64"):
+        raise unknown("dtype", dtype, ("float32", "float64"))
+    if rule is not None:
+        if given or ema_tau is not None:
+            raise InputError(
+                f"{next(iter(given), 'ema_tau')} belongs to the flow; a rule has steps (and ema)"
+            )
+        end: float = step_count(STEPS if steps is None else steps)
+        flow = {"steps": end}
+    else:
+        if steps is not None:
+            raise InputError(f"steps = {steps} needs a rule; allowed without one: t1 and dt")
+        time = number("t1", T1 if t1 is None else t1, low=0, open_low=True)
+        given["t1"] = time
+        if not adaptive:
+            h = given["dt"] = number("dt", DT if dt is None else dt, low=0, open_low=True)
+            if time / h > MOST_STEPS:
+                raise too_many_steps("t1", time, h)
+            if abs(time / h - round(time / h)) > 1e-6:
+                raise InputError(
+                    f"t1 = {time:g} is not a multiple of dt = {h:g}; the nearest is {round(time / h) * h:g}"
+                )
+        flow, end = given, time if adaptive else round(time / given["dt"])
+    tau = None if ema_tau is None else number("ema_tau", ema_tau, low=0, open_low=True)
+    outer, inner = (number(n, x, low=0, open_low=True) for n, x in (("escape", escape), ("ball", ball)))
+    return RunSettings(
+        flow, end, outer, inner, tau, number("effort", effort, low=0, open_low=True), str(dtype)
+    )

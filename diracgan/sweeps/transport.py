@@ -1,0 +1,119 @@
+"""A specification as text for another process, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..game import Players
+from ..parameters import Parametric
+from ..rules import Rule, rule
+from ..variants import parse
+from . import quantities as what
+from .provenance import listed
+from .quantities import Quantity
+from .settings import RunSettings
+from .specification import Specification, Start, question
+
+
+def packed(asked: Specification) -> tuple[str, tuple[Any, ...]]:
+    """The question as text for another process, and the functions that must travel with it.
+
+    Raises:
+        InputError: for a variant or a rule that another process cannot make.
+    """
+    plan = {
+        "variant": _packed(asked.variant, "variant"),
+        "rule": None if asked.rule is None else _packed(asked.rule, "rule"),
+        "place": {n: listed(x) for n, x in dataclasses.asdict(asked.place).items()},
+        "rates": [float(r) for r in asked.rates],
+        "axes": [a.name for a in asked.axes],
+        "asked": [q.name for q in asked.asked],
+        "course": dataclasses.asdict(asked.course),
+    }
+    return json.dumps(plan), tuple(_sent(q) for q in asked.asked)
+
+
+def unpacked(text: str, functions: Sequence[Any]) -> Specification:
+    """The question that :func:`packed` sent."""
+    plan = json.loads(text)
+    asked = [
+        what.QUANTITIES[name]
+        if sent is None
+        else dataclasses.replace(what.quantities(_received(sent))[0], name=name)
+        for name, sent in zip(plan["asked"], functions, strict=True)
+    ]
+    made = _unpacked(plan["rule"]) if plan["rule"] else None
+    place, rates, course = Start(**plan["place"]), Players(*plan["rates"]), RunSettings(**plan["course"])
+    return question(_unpacked(plan["variant"]), made, place, rates, plan["axes"], tuple(asked), course)
+
+
+def origin(thing: Any) -> dict[str, str]:
+    """Where another process finds the class (or function) of ``thing``: nothing, a module or a file.
+
+    Raises:
+        InputError: for what was typed into a session.
+    """
+    module = thing.__module__
+    if module.split(".")[0] == "diracgan":
+        return {}
+    loaded = sys.modules.get(module)
+    file = getattr(loaded, "__file__", None)
+    if getattr(loaded, "__package__", "") and module != "__main__":
+        return {"module": module}
+    if file is None:
+        raise InputError(
+            f"{thing.__qualname__!r} was defined in a session, where workers cannot find it; put it into a file"
+        )
+    return {"file": str(Path(file).resolve())}
+
+
+def _packed(thing: Parametric, kind: str) -> dict[str, Any]:
+    cls = type(thing)
+    if not cls.name:
+        raise InputError(f"{cls.__name__} has no name by which workers could make it; register it")
+    if cls.name == "optax":
+        raise InputError(
+            "a rule made of optax transformations cannot be sent to workers; run without a scheduler"
+        )
+    values = {n: _packed(x, "rule") if isinstance(x, Rule) else x for n, x in thing.hyperparameters.items()}
+    return {"kind": kind, "name": cls.name, "from": origin(cls), "values": values}
+
+
+def _unpacked(packed: dict[str, Any]) -> Any:
+    from ..variants.registry import build, load_file, load_module
+
+    where = packed["from"]
+    values = {n: _unpacked(x) if isinstance(x, dict) else x for n, x in packed["values"].items()}
+    if packed["kind"] == "variant":
+        source = where.get("file") or where.get("module")
+        made = parse(f"{source}:{packed['name']}" if source else packed["name"])
+        return build(type(made), values)
+    if "file" in where:
+        load_file(where["file"])
+    elif "module" in where:
+        load_module(where["module"])
+    return rule(packed["name"], **values)
+
+
+def _sent(q: Quantity) -> Any:
+    """A user's function as a place where workers find it, or itself where there is none."""
+    if q.function is None:
+        return None
+    name = getattr(q.function, "__qualname__", "")
+    try:
+        where = origin(q.function)
+    except (InputError, AttributeError):
+        return q.function
+    if not where or not name.isidentifier():
+        return q.function
+    return f"{where.get('file') or where['module']}:{name}"
+
+
+def _received(sent: Any) -> Any:
+    return sent if callable(sent) else what.function(sent)
