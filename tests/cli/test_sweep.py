@@ -81,7 +81,7 @@ def test_a_sweep_to_a_store_and_on_from_there(tmp_path: Path, capsys: pytest.Cap
     ("words", "said"),
     [
         (["sweep", *NS], "no axis"),
-        (["sweep", "r1", *NS], "'r1' is no axis"),
+        (["sweep", "r1", *NS], "'r1' is not an axis"),
         (["sweep", "gamma=", *NS], "the axis gamma is empty"),
         (["sweep", "gamma=0,1", "--out", "/nowhere/x.zarr", *NS], "does not exist"),
         (["sweep", "r1=0:1:2", "r1=0,1", *NS], "given twice"),
