@@ -47,7 +47,7 @@ class FlowShare(NamedTuple):
     watch: tuple[Any, Any, Any]
 
 
-class Stretch(NamedTuple):
+class AdaptiveShare(NamedTuple):
     """A share between two sorts.
 
     Attributes:
@@ -104,10 +104,10 @@ def _error(y: Lanes, new: Lanes, ks: list[Lanes], h: Any, limits: Limits) -> Any
     return jnp.where(error < _BAD, error, _BAD)
 
 
-def _first(motion: Motion, over_blocks: Across, piece: Stretch, limits: Limits) -> Any:
+def _first(motion: Motion, over_blocks: Across, piece: AdaptiveShare, limits: Limits) -> Any:
     """The demand of every trajectory at its start, from one trial step across a tenth of its own size."""
 
-    def block(piece: Stretch) -> Any:
+    def block(piece: AdaptiveShare) -> Any:
         job, field = piece.job, _field(motion, piece.job)
         k1 = field(job.state)
         size, speed = squares(job.state), squares(k1)
@@ -119,11 +119,11 @@ def _first(motion: Motion, over_blocks: Across, piece: Stretch, limits: Limits) 
 
 
 def _round(
-    motion: Motion, names: tuple[str, ...], over_blocks: Across, piece: Stretch, limits: Limits
-) -> tuple[Stretch, Any]:
+    motion: Motion, names: tuple[str, ...], over_blocks: Across, piece: AdaptiveShare, limits: Limits
+) -> tuple[AdaptiveShare, Any]:
     """Every block until its trajectories have arrived, or for a round's steps; and the steps of each trajectory."""
 
-    def block(piece: Stretch) -> tuple[Stretch, Any]:
+    def block(piece: AdaptiveShare) -> tuple[AdaptiveShare, Any]:
         job, watch, field = piece.job, Statistics(names, *piece.job.watch), _field(motion, piece.job)
 
         def busy(carry: Any) -> Any:
@@ -259,11 +259,11 @@ class _AdaptiveRun:
             self.late |= (togo > 0) & (self.used >= max_steps)
             togo[self.late] = 0
 
-    def _trial(self, piece: Stretch) -> Any:
+    def _trial(self, piece: AdaptiveShare) -> Any:
         platform = self.task.devices.platform
         return (first(platform)(self.task.motion, across(platform), piece, self.limits),)
 
-    def _steps(self, piece: Stretch, budget: int = ROUND) -> Any:
+    def _steps(self, piece: AdaptiveShare, budget: int = ROUND) -> Any:
         platform, limits = self.task.devices.platform, self.limits._replace(budget=np.int32(budget))
         return round_of_steps(platform)(self.task.motion, self.task.names, across(platform), piece, limits)
 
@@ -272,7 +272,7 @@ class _AdaptiveRun:
         assert self.demand is not None
         t, whole = self.task, self.plan
         job = FlowShare(t.leaves, self.state, self.seen, t.watch)
-        piece = Stretch(job, togo, self.demand, self.lost, end)
+        piece = AdaptiveShare(job, togo, self.demand, self.lost, end)
         leaves, tree = jax.tree.flatten(piece)
         plan = BlockLayout(
             who.size, math.ceil(who.size / (whole.blocks * whole.block)), whole.blocks, whole.block

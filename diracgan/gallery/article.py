@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .entry import Averages, Entry, Flow, Locus
+from .entry import AveragesEntry, Entry, FlowEntry, LocusEntry
 
 GALLERY: tuple[Entry, ...] = (
-    Flow(
+    FlowEntry(
         name="ns",
         title="Non-saturating GAN",
         variant="ns",
@@ -20,7 +20,7 @@ GALLERY: tuple[Entry, ...] = (
             ever on the orbit it starts on.
         """,
     ),
-    Flow(
+    FlowEntry(
         name="wgan",
         title="WGAN with a normalised critic",
         variant="wgan",
@@ -33,7 +33,7 @@ GALLERY: tuple[Entry, ...] = (
             is set by the start. In d = 1 θ simply leaves, at constant speed.
         """,
     ),
-    Flow(
+    FlowEntry(
         name="wgan-gp-c0",
         title="WGAN-GP, zero-centred penalty (WGAN-div)",
         variant="wgan-gp",
@@ -46,7 +46,7 @@ GALLERY: tuple[Entry, ...] = (
             too strong: L2 on the critic's weights and instance noise converge as well.
         """,
     ),
-    Flow(
+    FlowEntry(
         name="wgan-gp-c1",
         title="WGAN-GP, penalty centred at 1",
         variant="wgan-gp",
@@ -61,7 +61,7 @@ GALLERY: tuple[Entry, ...] = (
             players at once) the circle at λ = 0.1 would have the radius 2.
         """,
     ),
-    Flow(
+    FlowEntry(
         name="gan-qp",
         title="GAN-QP",
         variant="gan-qp",
@@ -75,7 +75,7 @@ GALLERY: tuple[Entry, ...] = (
             which is another system: in d = 1 it comes to rest on {φ = 0, |θ| ≥ λ}.
         """,
     ),
-    Flow(
+    FlowEntry(
         name="gan-qp-l2",
         title="GAN-QP with L2 on the critic",
         variant="gan-qp",
@@ -88,7 +88,7 @@ GALLERY: tuple[Entry, ...] = (
             its circle (see above).
         """,
     ),
-    Averages(
+    AveragesEntry(
         name="ema-ns",
         title="EMA over the non-saturating GAN",
         variant="ns",
@@ -103,7 +103,7 @@ GALLERY: tuple[Entry, ...] = (
             steps 0.99 is nearer than 0.999.
         """,
     ),
-    Averages(
+    AveragesEntry(
         name="ema-wgan",
         title="EMA over the WGAN with a normalised critic",
         variant="wgan",
@@ -115,7 +115,7 @@ GALLERY: tuple[Entry, ...] = (
             every step is another rule.)
         """,
     ),
-    Averages(
+    AveragesEntry(
         name="ema-wgan-gp-c1",
         title="EMA over WGAN-GP with c = 1",
         variant="wgan-gp",
@@ -126,7 +126,7 @@ GALLERY: tuple[Entry, ...] = (
             β)/|1 − β exp(−iωh)| says, once the start is forgotten.
         """,
     ),
-    Averages(
+    AveragesEntry(
         name="ema-gan-qp",
         title="EMA over GAN-QP",
         variant="gan-qp",
@@ -134,7 +134,7 @@ GALLERY: tuple[Entry, ...] = (
         claim="As above.",
         truth="The same factors 0.725, 0.100 and 0.0100, on a circle of radius 0.173.",
     ),
-    Locus(
+    LocusEntry(
         name="locus-r1",
         title="R1 on the non-saturating GAN",
         variant="ns",

@@ -14,7 +14,7 @@ from ..errors import InputError, unknown
 from ..files import replacing
 from .article import GALLERY
 from .entry import START_TEXT, Entry
-from .methods import MORE
+from .methods import METHODS
 
 SOURCE = "kexue.fm/archives/6583"
 
@@ -38,7 +38,7 @@ def entries(only: str | Iterable[str] | None = None) -> tuple[Entry, ...]:
         >>> [e.name for e in entries(["ns", "locus-r1"])]
         ['ns', 'locus-r1']
     """
-    known = {e.name: e for e in (*GALLERY, *MORE)}
+    known = {e.name: e for e in (*GALLERY, *METHODS)}
     wanted = known if only is None else [only] if isinstance(only, str) else list(only)
     for name in wanted:
         if name not in known:
@@ -91,7 +91,7 @@ def readme() -> str:
     for entry in GALLERY:
         parts += _section(entry)
     parts += ["# More pictures", _MORE]
-    for entry in MORE:
+    for entry in METHODS:
         parts += _section(entry)
     return "\n\n".join(_line(p) if p in (_INTRODUCTION, _MORE) else p for p in parts) + "\n"
 

@@ -63,7 +63,7 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flow(Entry):
+class FlowEntry(Entry):
     """The flow from the seed's start until ``t1``: the page that ``diracgan plot`` draws."""
 
     t1: float
@@ -85,7 +85,7 @@ class Flow(Entry):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Averages(Entry):
+class AveragesEntry(Entry):
     """Averages of one run of alternating steps, for several decays."""
 
     lr: float = 0.1
@@ -105,7 +105,7 @@ class Averages(Entry):
         from ..analysis import spectrum
         from ..dynamics import run
         from ..plotting.averages import ema, ema_paths
-        from ..plotting.overview import heading
+        from ..plotting.headings import heading
         from ..plotting.theme import style
         from ..rules import rule
 
@@ -124,7 +124,7 @@ class Averages(Entry):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Locus(Entry):
+class LocusEntry(Entry):
     """The eigenvalues of the equilibrium (d = 1) as one penalty's weight goes through its critical value."""
 
     penalty: str
@@ -137,7 +137,7 @@ class Locus(Entry):
         from matplotlib.figure import Figure
 
         from ..analysis import spectrum
-        from ..plotting.overview import heading
+        from ..plotting.headings import heading
         from ..plotting.spectra import locus
         from ..plotting.theme import number, style
 

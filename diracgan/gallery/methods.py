@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shown(Entry):
+class CommandEntry(Entry):
     """A picture that one command draws; ``draw`` calls that very command's functions."""
 
     command: str
@@ -27,7 +27,7 @@ class Shown(Entry):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Critics(Shown):
+class Critics(CommandEntry):
     """The critic's line and the fake sample at a few instants."""
 
     def draw(self) -> Figure:
@@ -39,7 +39,7 @@ class Critics(Shown):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Space(Shown):
+class Space(CommandEntry):
     """The generator's path in three dimensions."""
 
     def draw(self) -> Figure:
@@ -52,7 +52,7 @@ class Space(Shown):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Law(Shown):
+class Law(CommandEntry):
     """The radius with the law that the verdict found."""
 
     phi0: tuple[float, ...]
@@ -72,7 +72,7 @@ class Law(Shown):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bode(Shown):
+class Bode(CommandEntry):
     """What an average leaves, over the orbit's frequency."""
 
     def draw(self) -> Figure:
@@ -85,7 +85,7 @@ class Bode(Shown):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Multipliers(Shown):
+class Multipliers(CommandEntry):
     """Where the multipliers go as a learning rate grows, through the unit circle."""
 
     parameter: str
@@ -110,7 +110,7 @@ class Multipliers(Shown):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Chart(Shown):
+class ChartEntry(CommandEntry):
     """One of the maps: basins, a stability chart, an orbit diagram."""
 
     kind: str
@@ -134,7 +134,7 @@ class Chart(Shown):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison(Shown):
+class ComparisonEntry(CommandEntry):
     """Several variants from one start."""
 
     variants: tuple[str, ...]
@@ -211,8 +211,8 @@ class Portraits(Entry):
         )  # fmt: skip
 
 
-MORE: tuple[Entry, ...] = (
-    Comparison(
+METHODS: tuple[Entry, ...] = (
+    ComparisonEntry(
         name="compare",
         title="Several variants from one start",
         variant="ns",
@@ -296,7 +296,7 @@ MORE: tuple[Entry, ...] = (
             unit circle.
         """,
     ),
-    Chart(
+    ChartEntry(
         name="stability",
         title="A stability chart",
         variant="ns",
@@ -309,7 +309,7 @@ MORE: tuple[Entry, ...] = (
             margins.
         """,
     ),
-    Chart(
+    ChartEntry(
         name="orbit-diagram",
         title="An orbit diagram",
         variant="wgan-gp",
@@ -321,7 +321,7 @@ MORE: tuple[Entry, ...] = (
             WGAN-GP with c = 1 in d = 1: below λ = 1 a limit cycle, from there on a creep to φ = 0, θ = ±2λc.
         """,
     ),
-    Chart(
+    ChartEntry(
         name="basins",
         title="Basins over the phase portrait",
         variant="wgan-gp",

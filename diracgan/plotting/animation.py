@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .flowlines import Field
+from .flowlines import VectorField
 from .overview import figure
 from .series import read
 from .theme import number, style
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def animate(
-    traj: Any, spectrum: Any = None, field: Field | None = None, *, frames: int = 80, rate: int = 20
+    traj: Any, spectrum: Any = None, field: VectorField | None = None, *, frames: int = 80, rate: int = 20
 ) -> FuncAnimation:
     """Return the page of :func:`diracgan.plotting.figure` as an animation; its last frame is that page.
 

@@ -21,6 +21,7 @@ from .axes_helpers import (
     open_axes,
     span,
 )
+from .headings import heading
 from .series import Series, norm, read, thin
 from .theme import PALE, number, power_of_ten, style
 
@@ -158,6 +159,8 @@ def bode(curves: Any, ax: Axes | None = None, *, mark_at: float | None = None) -
         >>> [line.get_label() for line in ax.lines][:2]
         ['EMA 0.9', 'EMA 0.99']
     """
+    from ..analysis.thresholds.weight_averaging import gain
+
     decays = [float(b) for b in np.atleast_1d(curves)]
     if not decays or len(decays) > len(AVERAGES) or not all(0 < b < 1 for b in decays):
         raise InputError(f"decays {decays}: allowed: 1 to {len(AVERAGES)} numbers in (0, 1)")
@@ -166,14 +169,20 @@ def bode(curves: Any, ax: Axes | None = None, *, mark_at: float | None = None) -
         angle = np.geomspace(1e-5, np.pi, 400)
         lowest = 1.0
         for beta, (colour, dashes, _) in zip(decays, AVERAGES, strict=False):
-            gain = (1 - beta) / np.hypot(1 - beta, 2 * np.sqrt(beta) * np.sin(angle / 2))
-            lowest = min(lowest, float(gain.min()))
-            ax.plot(angle, gain, color=colour, linestyle=dashes, label=f"EMA {beta:.10g}")
+            left = gain(beta, angle)
+            lowest = min(lowest, float(left.min()))
+            ax.plot(angle, left, color=colour, linestyle=dashes, label=f"EMA {beta:.10g}")
         if mark_at is not None and angle[0] <= mark_at <= np.pi:
             ax.axvline(mark_at, color=PALE, linewidth=1.0, zorder=0, label=f"ωh = {number(mark_at, 3)}")
             for beta, (colour, _, marker) in zip(decays, AVERAGES, strict=False):
-                left = (1 - beta) / np.hypot(1 - beta, 2 * np.sqrt(beta) * np.sin(mark_at / 2))
-                ax.plot(mark_at, left, marker=marker, color=colour, markeredgecolor="white", markersize=7)
+                ax.plot(
+                    mark_at,
+                    gain(beta, mark_at),
+                    marker=marker,
+                    color=colour,
+                    markeredgecolor="white",
+                    markersize=7,
+                )
         logarithmic(ax, np.array([lowest, 1.0]))
         ax.set_xscale("log")
         ax.set_xlim(angle[0], np.pi)
@@ -200,8 +209,6 @@ def bode_figure(averaging: Any) -> Figure:
         >>> bode_figure(dg.ema(omega=0.5, h=0.1)).axes[0].get_xlabel()
         'angle per step ωh'
     """
-    from .overview import heading
-
     if averaging.kind != "steps":
         raise InputError("a Bode curve is drawn for steps; give a rule, or --h with --omega")
     decays = [float(b) for b in averaging.decays if 0 < b < 1]

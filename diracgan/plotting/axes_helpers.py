@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # More points than this cannot be told apart in a picture, and make vector files heavy.
 MOST_POINTS = 6001
 # Beyond this ratio of width to height equal scales would leave a line; the axes then scale apart.
-_MOST_ELONGATED = 12.0
+MOST_ELONGATED = 12.0
 
 
 _MARKS: dict[str, dict[str, Any]] = {
@@ -57,7 +57,7 @@ def frame(ax: Axes, points: Array) -> None:
     """Set limits that hold ``points`` (rows, 2): a square of equal scales unless that leaves a line."""
     (x0, x1), (y0, y1) = window(points)
     half_x, half_y = (x1 - x0) / 2, (y1 - y0) / 2
-    if max(half_x, half_y) <= _MOST_ELONGATED * min(half_x, half_y):
+    if max(half_x, half_y) <= MOST_ELONGATED * min(half_x, half_y):
         half = max(half_x, half_y)
         ax.set_xlim((x0 + x1) / 2 - half, (x0 + x1) / 2 + half)
         ax.set_ylim((y0 + y1) / 2 - half, (y0 + y1) / 2 + half)

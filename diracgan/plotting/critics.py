@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from ..errors import InputError
 from .axes_helpers import legend_below, open_axes, scale_beside, ticks
-from .overview import heading
+from .headings import heading, run_words
 from .series import Series, read
 from .theme import INK, PALE, VERMILION, number, style, time_map
 
@@ -145,10 +145,8 @@ def _one(traj: Any) -> Series:
 
 
 def _titled(fig: Figure, series: Series) -> None:
-    from .overview import _run
-
     name = str(series.attrs.get("variant") or "trajectory")
-    heading(fig, f"{name[:40]}: the critic and its fake sample", _run(series)[:84])
+    heading(fig, f"{name[:40]}: the critic and its fake sample", run_words(series)[:84])
 
 
 def _window(ax: Axes, series: Series) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from .axes_helpers import MOST_POINTS, legend_above, logarithmic, span, ticks
-from .overview import heading
+from .headings import heading
 from .series import thin
 from .theme import BLUE, INK, PALE, VERMILION, number, power_of_ten, style
 

@@ -13,13 +13,13 @@ from .theme import BLUE, GREEN, ORANGE, PALE
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Field = Callable[[Array, Array], tuple[Any, Any]]
+VectorField = Callable[[Array, Array], tuple[Any, Any]]
 
 _GRID = 41
 _FINE = 161  # of the nullclines, whose corners and gaps at jumps are as wide as a cell
 
 
-def flow_lines(ax: Axes, field: Field, datum: float = 0.0) -> None:
+def flow_lines(ax: Axes, field: VectorField, datum: float = 0.0) -> None:
     """Streamlines, nullclines, and where a component jumps through 0, in the axes' present window.
 
     Args:
@@ -30,10 +30,35 @@ def flow_lines(ax: Axes, field: Field, datum: float = 0.0) -> None:
     (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
     xs, ys = np.linspace(x0, x1, _GRID), np.linspace(y0, y1, _GRID)
     x, y = np.meshgrid(xs, ys)
-    count = x.size
+    at = _in_pieces(field, x.size)
+    with np.errstate(all="ignore"):
+        u, v = (w.reshape(x.shape) for w in at(x, y))
+        speed = max(float(np.nanmax(np.abs(u), initial=0)), float(np.nanmax(np.abs(v), initial=0)))
+        if not np.isfinite(speed) or speed == 0:
+            return
+        u, v = (_without_rounding(w, speed) for w in (u, v))
+        ax.streamplot(
+            xs, ys, np.ma.masked_invalid(u / speed), np.ma.masked_invalid(v / speed),
+            density=0.9, color=PALE, linewidth=0.6, arrowsize=0.7, zorder=1,
+        )  # fmt: skip
+        ax.set_xlim(x0, x1)
+        ax.set_ylim(y0, y1)
+        fine = np.linspace(x0, x1, _FINE), np.linspace(y0, y1, _FINE)
+        mesh = np.meshgrid(*fine)
+        jumps = [
+            _nullcline(ax, _without_rounding(w, speed).reshape(mesh[0].shape), at, part, fine, datum, speed)
+            for part, w in enumerate(at(*mesh))
+        ]
+    jump = np.vstack(jumps)[:: _FINE // _GRID]
+    if len(jump):
+        look: dict[str, Any] = {"linestyle": "none", "marker": "x", "markersize": 3, "markeredgewidth": 0.8}
+        ax.plot(*jump.T, color=ORANGE, zorder=2, label="jump through 0", **look)
+
+
+def _in_pieces(field: VectorField, count: int) -> Callable[[Array, Array], tuple[Array, Array]]:
+    """The field of any number of points, always ``count`` at a time, so that a compiled one compiles once."""
 
     def at(points_x: Array, points_y: Array) -> tuple[Array, Array]:
-        # Always the same number of points at a time, so that a compiled field compiles once.
         flat = np.stack([points_x.ravel(), points_y.ravel()])
         found = np.empty_like(flat)
         for k in range(0, flat.shape[1], count):
@@ -44,60 +69,47 @@ def flow_lines(ax: Axes, field: Field, datum: float = 0.0) -> None:
                 row[k : k + count] = np.asarray(w, dtype=float).reshape(-1)[: piece.shape[1]]
         return found[0], found[1]
 
-    with np.errstate(all="ignore"):
-        u, v = (w.reshape(x.shape) for w in at(x, y))
-        speed = max(float(np.nanmax(np.abs(u), initial=0)), float(np.nanmax(np.abs(v), initial=0)))
-        if not np.isfinite(speed) or speed == 0:
-            return
-        # What is left of a sum that cancels is no field; its nullclines would be rounding noise.
-        u, v = (np.where(np.abs(w) <= 1e-12 * speed, 0.0, w) for w in (u, v))
-        ax.streamplot(
-            xs, ys, np.ma.masked_invalid(u / speed), np.ma.masked_invalid(v / speed),
-            density=0.9, color=PALE, linewidth=0.6, arrowsize=0.7, zorder=1,
+    return at
+
+
+def _without_rounding(w: Array, speed: float) -> Array:
+    """A component with 0 in place of what is left of sums that cancel: its nullclines would be rounding noise.
+
+    Where a sum that always cancels is divided by something small (φ′ of the normalised critic in d = 1, near φ = 0),
+    what is left of it is larger there: a component that is rounding in nine tenths of the window is 0 in all of it.
+    """
+    size = np.abs(w)
+    if np.mean(size[np.isfinite(size)] <= 1e-12 * speed) >= 0.9 and np.nanmax(size) <= 1e-6 * speed:
+        return np.zeros_like(w)
+    return np.where(size <= 1e-12 * speed, 0.0, w)
+
+
+def _nullcline(
+    ax: Axes,
+    values: Array,
+    at: Callable[[Array, Array], tuple[Array, Array]],
+    part: int,
+    fine: tuple[Array, Array],
+    datum: float,
+    speed: float,
+) -> Array:
+    """Draw where component ``part`` is 0, ``values`` on the grid ``fine``; return where it jumps through 0, (k, 2)."""
+    label, colour, dashes = (("φ′ = 0", BLUE, (0, (5, 2))), ("θ′ = 0", GREEN, (0, (1, 1))))[part]
+    look: dict[str, Any] = {"color": colour, "linestyle": dashes, "linewidth": 1.2}
+    whole = _whole_lines(values, lambda a, b: at(a, b)[part], *fine, datum, speed)
+    for line in whole:
+        ax.plot(*line, zorder=2, **look)
+    smooth, broken = _without_jumps(values, *np.meshgrid(*fine), lambda a, b: at(a, b)[part])
+    seen = bool(whole)
+    if np.nanmin(smooth, initial=np.inf) < 0 < np.nanmax(smooth, initial=-np.inf):
+        drawn = ax.contour(
+            *fine, np.ma.masked_invalid(smooth), levels=[0], colors=[colour], linewidths=1.2, linestyles=[dashes],
+            zorder=2,
         )  # fmt: skip
-        ax.set_xlim(x0, x1)
-        ax.set_ylim(y0, y1)
-        jumps: list[Array] = []
-        fx, fy = np.linspace(x0, x1, _FINE), np.linspace(y0, y1, _FINE)
-        mx, my = np.meshgrid(fx, fy)
-        fine = [np.where(np.abs(w) <= 1e-12 * speed, 0.0, w).reshape(mx.shape) for w in at(mx, my)]
-        for values, part, colour, dashes, label in (
-            (fine[0], 0, BLUE, (0, (5, 2)), "φ′ = 0"),
-            (fine[1], 1, GREEN, (0, (1, 1)), "θ′ = 0"),
-        ):
-            style: dict[str, Any] = {"color": colour, "linestyle": dashes, "linewidth": 1.2}
-            whole = _whole_lines(values, lambda a, b, part=part: at(a, b)[part], fx, fy, datum, speed)
-            for line in whole:
-                ax.plot(*line, zorder=2, **style)
-            smooth, broken = _without_jumps(values, mx, my, lambda a, b, part=part: at(a, b)[part])
-            jumps.append(broken)
-            seen = bool(whole)
-            if np.nanmin(smooth, initial=np.inf) < 0 < np.nanmax(smooth, initial=-np.inf):
-                drawn = ax.contour(
-                    fx,
-                    fy,
-                    np.ma.masked_invalid(smooth),
-                    levels=[0],
-                    colors=[colour],
-                    linewidths=1.2,
-                    linestyles=[dashes],
-                    zorder=2,
-                )
-                seen |= any(len(p) for p in drawn.get_paths())
-            if seen:
-                ax.plot([], [], label=label, **style)
-        jump = np.vstack(jumps)[:: _FINE // _GRID]
-        if len(jump):
-            ax.plot(
-                *jump.T,
-                linestyle="none",
-                marker="x",
-                markersize=3,
-                markeredgewidth=0.8,
-                color=ORANGE,
-                zorder=2,
-                label="jump through 0",
-            )
+        seen |= any(len(p) for p in drawn.get_paths())
+    if seen:
+        ax.plot([], [], label=label, **look)
+    return broken
 
 
 def _whole_lines(

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from .axes_helpers import MOST_POINTS, legend_above, logarithmic, open_axes, span
-from .overview import heading
+from .headings import heading
 from .series import Series, read, thin
 from .small_multiples import verdict_words
 from .theme import BLUE, VERMILION, number, power_of_ten, style

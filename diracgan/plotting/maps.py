@@ -14,7 +14,8 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from ..errors import InputError, unknown
 from .axes_helpers import legend_below, open_axes, scale_beside, ticks
-from .flowlines import Field, flow_lines
+from .flowlines import VectorField, flow_lines
+from .headings import heading
 from .series import Array, read
 from .theme import BLUE, INK, PALE, SHADE, VERMILION, number, power_of_ten, style, time_map
 
@@ -41,7 +42,9 @@ _STATUS = {
 _SAME = 0.02  # limits whose sizes differ by less than this share are one
 
 
-def basins(found: Any, ax: Axes | None = None, *, field: Field | None = None, cycle: Any = None) -> Axes:
+def basins(
+    found: Any, ax: Axes | None = None, *, field: VectorField | None = None, cycle: Any = None
+) -> Axes:
     """Draw which limit each start reaches.
 
     Args:
@@ -221,8 +224,6 @@ def map_figure(found: Any, **on_top: Any) -> Figure:
     Raises:
         InputError: for another dataset.
     """
-    from .overview import heading
-
     kind = found.attrs.get("map", "")
     if kind not in _DRAWN:
         raise unknown("kind of map", kind, _DRAWN)

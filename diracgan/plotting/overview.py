@@ -10,12 +10,13 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .curves import radii
-from .flowlines import Field
+from .flowlines import VectorField
+from .headings import heading, run_words
 from .portraits import portrait
 from .reusable_figure import ReusableFigure
 from .series import Series, read
 from .spectra import eigenvalues, spectral_values, status_words
-from .theme import ALARM, GREY, INK, number, style
+from .theme import number, style
 
 # The layout is written down in inches instead of being solved for at every draw: an engine would draw
 # everything twice.
@@ -28,7 +29,7 @@ _TOP = 4.75
 def figure(
     traj: Any,
     spectrum: Any = None,
-    field: Field | None = None,
+    field: VectorField | None = None,
     *,
     fig: Figure | None = None,
 ) -> Figure:
@@ -64,7 +65,7 @@ def figure(
         name = str(series.attrs.get("variant") or "trajectory")
         name = textwrap.shorten(name, 110, placeholder=" …") if " " in name else name[:110]
         title = name if spectrum is None else f"{name}: {status_words(spectrum)}"
-        heading(fig, title, _run(series), series.failure())
+        heading(fig, title, run_words(series), series.failure())
         target = "datum" if getattr(spectrum, "is_equilibrium", None) is False else "equilibrium"
         portrait(series, fig.add_axes(_inches(*_MAIN)), field=field, target=target)
         if spectrum is None:
@@ -87,11 +88,11 @@ def figure(
     return fig
 
 
-def easel() -> ReusableFigure:
+def reusable_page() -> ReusableFigure:
     """A figure of the page's size, for one page after another.
 
     Example:
-        >>> easel().axes
+        >>> reusable_page().axes
         []
     """
     with style():
@@ -169,50 +170,6 @@ def _complex(value: complex) -> str:
 
 def _times(count: int) -> str:
     return "" if count < 2 else "  (twice)" if count == 2 else f"  (× {count})"
-
-
-def heading(fig: Figure, title: str, below: str, alarm: str = "") -> None:
-    """Write a title, a line on what was run, and one on what went wrong, at the top left of ``fig``."""
-    height = fig.get_figheight()
-    lines = textwrap.wrap(title, 84, max_lines=2, placeholder=" …")
-    size = 12 if len(lines) == 1 else 10
-    top = 1 - 0.14 / height
-    fig.text(0.03, top, "\n".join(lines), va="top", fontsize=size, weight="bold", color=INK)
-    for row, (text, colour) in enumerate([(below, GREY), (alarm, ALARM)]):
-        line = textwrap.shorten(text, 130, placeholder=" …")
-        fig.text(
-            0.03,
-            top - (0.2 + 0.13 * len(lines) + 0.19 * row) / height,
-            line,
-            va="top",
-            fontsize=8.5,
-            color=colour,
-        )
-
-
-def _run(series: Series) -> str:
-    """How the trajectory was made: engine, length, start, datum, rates."""
-    attrs = series.attrs
-    last = f"{series.clock_name.split()[-1]} {number(series.clock[0])} to {number(series.clock[-1])}"
-    how = (
-        str(attrs.get("rule") or "steps")
-        if series.discrete
-        else f"flow ({attrs['solver']})"
-        if attrs.get("solver")
-        else "flow"
-    )
-    parts = [how, last, f"φ(0) = {_vector(series.phi[0])}, θ(0) = {_vector(series.theta[0])}"]
-    if np.any(series.x0):
-        parts.append(f"x₀ = {_vector(series.x0)}")
-    for key, symbol in (("rate_d", "critic's rate"), ("rate_g", "generator's rate")):
-        if not series.discrete and float(attrs.get(key, 1.0)) != 1.0:
-            parts.append(f"{symbol} {number(float(attrs[key]))}")
-    return ", ".join(parts[:2]) + "; " + "; ".join(parts[2:])
-
-
-def _vector(values: Any) -> str:
-    shown = [number(float(x), 3) for x in values[:4]] + (["…"] if len(values) > 4 else [])
-    return shown[0] if len(shown) == 1 else f"({', '.join(shown)})"
 
 
 def _provenance(series: Series) -> str:

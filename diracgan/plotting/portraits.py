@@ -10,7 +10,7 @@ from matplotlib.colors import Normalize
 
 from ..errors import InputError
 from .axes_helpers import MOST_POINTS, frame, legend_below, mark, open_axes, scale_beside
-from .flowlines import Field, flow_lines
+from .flowlines import VectorField, flow_lines
 from .series import Array, Series, norm, read, thin
 from .theme import INK, PALE, number, style, time_map
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def portrait(
-    traj: Any, ax: Axes | None = None, *, field: Field | None = None, target: str = "equilibrium"
+    traj: Any, ax: Axes | None = None, *, field: VectorField | None = None, target: str = "equilibrium"
 ) -> Axes:
     """Draw where the players go: the phase portrait (φ, θ) for d = 1, the generator's path for d ≥ 2.
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from ..analysis.verdict.kinds import Kind
 from ..errors import InputError
 from .axes_helpers import MOST_POINTS, mark, ticks
-from .overview import heading
+from .headings import heading
 from .portraits import plane
 from .series import Array, Series, read, thin
 from .theme import ALARM, GREY, number, style, time_map

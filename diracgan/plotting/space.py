@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..errors import InputError
 from .axes_helpers import MOST_POINTS, scale_beside
-from .overview import _run, heading
+from .headings import heading, run_words
 from .series import read, thin
 from .theme import PALE, VERMILION, style, time_map
 
@@ -48,7 +48,7 @@ def space_figure(traj: Any) -> Figure:
     with style():
         fig = Figure(figsize=(6.4, 5.6))
         name = str(series.attrs.get("variant") or "trajectory")
-        heading(fig, f"{name[:44]}: θ in space", _run(series)[:92])
+        heading(fig, f"{name[:44]}: θ in space", run_words(series)[:92])
         ax: Any = fig.add_axes((-0.03, 0.05, 0.9, 0.9), projection="3d")
         both = np.vstack([p, series.x0])
         low, high = both.min(axis=0), both.max(axis=0)

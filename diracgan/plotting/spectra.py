@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
 from ..errors import InputError
-from .axes_helpers import legend_below, open_axes, scale_beside, ticks
+from .axes_helpers import MOST_ELONGATED, legend_below, open_axes, scale_beside, ticks
+from .headings import heading
 from .series import Array
 from .theme import BLUE, GREEN, INK, PALE, SHADE, VERMILION, number, style, time_map
 
@@ -187,6 +188,9 @@ def locus(
                 zorder=4,
                 label=label,
             )
+        width, height = (abs(high - low) for low, high in (ax.get_xlim(), ax.get_ylim()))
+        if max(width, height) <= MOST_ELONGATED * min(width, height):
+            ax.set_aspect("equal", adjustable="datalim")  # a circle on which a pair moves is one
         ticks(ax.xaxis, 6)
         scale_beside(ax, scale, name)
         what = "multipliers" if kind == "map" else "eigenvalues"
@@ -210,8 +214,6 @@ def locus_figure(
         >>> fig.texts[0].get_text()
         'ns + r1'
     """
-    from .overview import heading
-
     high = 4.4 if kind == "flow" else 5.6
     with style():
         fig = Figure(figsize=(8.2, high))

@@ -8,13 +8,13 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .axes_helpers import mark
-from .overview import heading
+from .headings import heading
 from .theme import BLUE, VERMILION, style
 
 _FAR = 2.5  # a prediction that goes further than so many times the run leaves the picture
 
 
-def beside(path: Any, predicted: Any, every: int, *, title: str, below: str = "") -> Figure:
+def training_path_figure(path: Any, predicted: Any, every: int, *, title: str, below: str = "") -> Figure:
     """Draw a path in the plane and its distance from 0 over the steps, with the predicted ones dashed.
 
     Args:
@@ -30,7 +30,7 @@ def beside(path: Any, predicted: Any, every: int, *, title: str, below: str = ""
         >>> import numpy as np
         >>> t = np.linspace(0, 6, 50)
         >>> z = np.stack([np.cos(t), np.sin(t)], axis=1)
-        >>> len(beside(z[:20], z, 5, title="a circle").axes)
+        >>> len(training_path_figure(z[:20], z, 5, title="a circle").axes)
         2
     """
     path, predicted = np.asarray(path, float), np.asarray(predicted, float)

@@ -43,7 +43,7 @@ class Progress:
     text: str
 
 
-def course(shown: Scene, steps: int = STEPS, pause: float = _PAUSE_S) -> Iterator[Progress]:
+def progress_of(shown: Scene, steps: int = STEPS, pause: float = _PAUSE_S) -> Iterator[Progress]:
     """Train on the problem ``point`` with the first variant and the scene's rule.
 
     Args:
@@ -65,8 +65,8 @@ def course(shown: Scene, steps: int = STEPS, pause: float = _PAUSE_S) -> Iterato
 
     v, by = variant_of(shown.variants[0]), rule_of(shown.rule or _USUAL)
     assert by is not None
-    course_ = {"steps": steps, "batch": _BATCH, "alarms": {"on": False}, "networks": {"width": _WIDTH}}
-    made = configure(v, "point", rule_=by, **course_)
+    settings = {"steps": steps, "batch": _BATCH, "alarms": {"on": False}, "networks": {"width": _WIDTH}}
+    made = configure(v, "point", rule_=by, **settings)
     with arithmetic(made):
         setup, state = start(made)
         datum = np.asarray(made.problem.data, float)[0]
@@ -134,9 +134,9 @@ def _said(real: np.ndarray, toy: np.ndarray) -> str:
 
 def picture(now: Progress) -> Any:
     """The path and the distance of a run so far, beside the prediction."""
-    from ..plotting.training_path import beside
+    from ..plotting.training_path import training_path_figure
 
     speeds = " and ".join(f"{x:.3g}" for x in now.speeds)
     title = f"{now.label}: a real GAN on one data point, and the Dirac game"
     below = f"{now.rule}; speeds of the prediction {speeds}, measured at the start"
-    return beside(now.path, now.predicted, EVERY, title=title, below=below)
+    return training_path_figure(now.path, now.predicted, EVERY, title=title, below=below)

@@ -212,9 +212,9 @@ def answers(shown: Scene) -> list[tuple[Variant, Any, Any]]:
 
 
 def picture(
-    shown: Scene, found: list[tuple[Variant, Any, Any]] | None = None, easel: ReusableFigure | None = None
+    shown: Scene, found: list[tuple[Variant, Any, Any]] | None = None, reusable: ReusableFigure | None = None
 ) -> Any:
-    """The page of one variant, on the easel where there is one, or several side by side on one scale.
+    """The page of one variant, on ``reusable`` where there is one, or several side by side on one scale.
 
     Example:
         >>> picture(Scene(length=5.0)).texts[0].get_text()
@@ -226,9 +226,9 @@ def picture(
     found = answers(shown) if found is None else found
     if len(found) == 1:
         _, traj, spectrum = found[0]
-        if easel is not None:
-            easel.wipe()
-        return figure(traj, spectrum, fig=easel)
+        if reusable is not None:
+            reusable.wipe()
+        return figure(traj, spectrum, fig=reusable)
     runs = [(v.label, traj, status_words(s)) for v, traj, s in found]
     moved = shown.rule or "flow"
     return multiples(runs, title=f"{len(runs)} variants from one start", below=f"{moved}, d = {shown.dim}")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from ..errors import InputError, one_line
-from ..plotting.overview import easel
+from ..plotting.overview import reusable_page
 from ..plotting.saving import png
 from . import limits, live, scene
 from .controls import catalogue, read, state
@@ -54,7 +54,7 @@ class Session:
         except InputError as error:
             self.shown, self._trouble = scene.Scene(), str(error)
         self.found: list[Any] = []
-        self._easel = easel()
+        self._figure = reusable_page()
         self.page = Page(catalogue=catalogue(), state=state(self.shown))
         self.page.on_msg(_weakly(self._asked))
         self.page.observe(_weakly(self._moved), names="state")
@@ -78,7 +78,7 @@ class Session:
         if shown is not None:
             try:
                 found = limited(lambda: scene.answers(shown), limits.ANSWER_S, self._gone)
-                drawn = png(scene.picture(shown, found, self._easel))
+                drawn = png(scene.picture(shown, found, self._figure))
                 self.shown, self.found = shown, found
             except InputError as error:
                 self._trouble = str(error)
@@ -148,8 +148,8 @@ class Session:
     def _train(self, shown: scene.Scene) -> None:
         text, end = "", time.monotonic() + limits.LIVE_S
         try:
-            with contextlib.closing(live.course(shown)) as course:
-                for now in course:
+            with contextlib.closing(live.progress_of(shown)) as run:
+                for now in run:
                     text = now.text
                     with self.page.hold_sync():
                         self.page.live_png = png(live.picture(now))

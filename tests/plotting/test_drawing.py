@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+import diracgan as dg
 from diracgan import plotting as plot
 from diracgan.errors import InputError
 from diracgan.plotting.flowlines import _without_jumps
@@ -426,3 +427,31 @@ def test_long_names_stay_on_the_page():
     title = fig.texts[0].get_text()
     assert title.count("\n") <= 1
     assert title.replace("\n", " ").endswith("linearly unstable")
+
+
+def legends(ax):
+    return ax.get_legend_handles_labels()[1]
+
+
+def test_a_component_that_is_identically_zero_has_no_nullcline():
+    # the normalised critic in d = 1: phi' is the part of theta / |phi| at right angles to phi, of which there is none
+    from diracgan.gallery.basins_overlay import flat_field
+    from diracgan.plotting.flowlines import flow_lines
+
+    for name, expected in (("wgan", []), ("wgan-linear", ["φ′ = 0", "θ′ = 0"])):
+        ax = Figure().add_subplot()
+        ax.set(xlim=(-0.5, 1.5), ylim=(-1.0, 1.0))
+        flow_lines(ax, flat_field(dg.variant(name)))
+        assert [label for label in legends(ax) if "′" in label] == expected
+
+
+def test_the_locus_has_one_scale():
+    # ns + R1: for gamma < 1 the pair moves on the circle |mu| = 1/2, which must look like one
+    from diracgan.plotting import locus
+
+    g = np.linspace(0, 2, 41)
+    root = np.sqrt(g[:, None] ** 2 / 4 - 0.25 + 0j)
+    ax = locus(g, -g[:, None] / 2 + root * [1, -1], Figure(figsize=(8, 4)).add_subplot())
+    assert ax.get_aspect() == 1.0
+    (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
+    assert x0 < -1.86 and x1 > 0 and y0 <= -0.5 and y1 >= 0.5

@@ -196,7 +196,7 @@ def test_every_slider_holds_its_default_and_every_field_its_parameter():
 @pytest.mark.slow
 def test_a_real_gan_runs_beside_its_prediction():
     """Plain steps of networks start as the Dirac game does: same place, and the same first turn."""
-    last = [*live.course(Scene(variants=("ns",)), steps=100, pause=0.0)][-1]
+    last = [*live.progress_of(Scene(variants=("ns",)), steps=100, pause=0.0)][-1]
     assert last.text.startswith("Step 100 of 100")
     assert len(last.path) == len(last.predicted) == 21
     np.testing.assert_allclose(last.path[0], last.predicted[0], atol=1e-6)

@@ -1,4 +1,4 @@
-"""An easel's page is the page that a new figure would show, whatever stood on it before."""
+"""A reused figure's page is the page that a new figure would show, whatever stood on it before."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import diracgan as dg
-from diracgan.plotting.overview import easel, figure
+from diracgan.plotting.overview import figure, reusable_page
 from diracgan.plotting.saving import png
 
 
@@ -37,7 +37,7 @@ def pages():
 
 def test_a_page_is_the_same_on_an_easel(pages):
     fresh = [png(figure(*page)) for page in pages]
-    used, draw = easel(), random.Random(0)
+    used, draw = reusable_page(), random.Random(0)
     for _ in range(12):
         k = draw.randrange(len(pages))
         used.wipe()

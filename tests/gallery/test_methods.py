@@ -13,7 +13,7 @@ from diracgan import plotting as plot
 from diracgan.dynamics import run
 from diracgan.errors import InputError
 from diracgan.gallery.build import entries
-from diracgan.gallery.methods import MORE, PORTRAITS
+from diracgan.gallery.methods import METHODS, PORTRAITS
 from diracgan.rules import rule
 from diracgan.variants import parse, variant
 
@@ -116,11 +116,11 @@ def test_the_portraits_are_the_nine_methods_in_this_conventions():
     assert len(specs) == 9
     gp = parse(specs["WGAN-GP, reg 0.7, g₀ = 1"])
     assert gp.hyperparameters["lam"] == 0.35  # reg/2 (|phi| - g)^2
-    assert {e.n_critic for e in MORE if e.name.startswith("portraits")} == {None, 1, 5}
+    assert {e.n_critic for e in METHODS if e.name.startswith("portraits")} == {None, 1, 5}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [e.name for e in MORE if not e.name.startswith(("portraits", "basins"))])
+@pytest.mark.parametrize("name", [e.name for e in METHODS if not e.name.startswith(("portraits", "basins"))])
 def test_the_commands_of_the_gallery_draw(cli, folder, name):
     (folder / "figures").mkdir()
     (command,) = entries(name)[0].commands

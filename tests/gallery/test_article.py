@@ -16,7 +16,7 @@ from diracgan.analysis import spectrum
 from diracgan.dynamics import run
 from diracgan.errors import InputError
 from diracgan.gallery.build import draw_all, entries, readme
-from diracgan.gallery.entry import PHI0, THETA0, Averages, Flow
+from diracgan.gallery.entry import PHI0, THETA0, AveragesEntry, FlowEntry
 from diracgan.plotting import save
 from diracgan.rules import rule
 from diracgan.variants import variant
@@ -31,7 +31,7 @@ def test_the_page_is_written_from_the_list():
 
 
 def test_the_list_is_what_the_seed_shows():
-    flows = {(e.variant, *sorted(e.parameters.items()), e.t1) for e in entries() if isinstance(e, Flow)}
+    flows = {(e.variant, *sorted(e.parameters.items()), e.t1) for e in entries() if isinstance(e, FlowEntry)}
     assert flows == {
         ("ns", 100),
         ("wgan", 10),
@@ -40,7 +40,7 @@ def test_the_list_is_what_the_seed_shows():
         ("gan-qp", ("lam", 1.0), 40),
         ("gan-qp", ("l2", 0.1), ("lam", 1.0), 70),
     }
-    assert {e.decays for e in entries() if isinstance(e, Averages)} == {(0.9, 0.99, 0.999)}
+    assert {e.decays for e in entries() if isinstance(e, AveragesEntry)} == {(0.9, 0.99, 0.999)}
 
 
 @pytest.mark.parametrize("name", NAMES)
