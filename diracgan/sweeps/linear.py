@@ -94,7 +94,9 @@ def _reduced(around: LinearSettings) -> LinearSettings:
     if around.x0.shape[-1] <= 2 or any(np.any(x) for x in (around.x0, *around.point)):
         return around
     rates = None if around.rule is not None else around.rates
-    if not reduction.flattens(EnsembleSystem(around.variant, around.rule, None, rates), around.x0.shape[-1], 2):
+    if not reduction.flattens(
+        EnsembleSystem(around.variant, around.rule, None, rates), around.x0.shape[-1], 2
+    ):
         return around
     return dataclasses.replace(
         around, x0=around.x0[..., :2], point=Players(*(p[..., :2] for p in around.point))
