@@ -19,8 +19,12 @@ __version__ = "0.1.0"
 _HOME = {
     "Trajectory": "diracgan.dynamics",
     "InputError": "diracgan.errors",
+    "Problem": "diracgan.training.problems",
+    "Rule": "diracgan.rules",
     "Variant": "diracgan.variants",
     "register": "diracgan.variants",
+    "register_problem": "diracgan.training.problems",
+    "register_rule": "diracgan.rules",
     "variant": "diracgan.variants",
     "variants": "diracgan.variants",
     "field": "diracgan.dirac",
@@ -57,6 +61,8 @@ _MODULES = {"plot", "measure"}  # meant themselves, under a shorter name
 
 __all__ = [
     "InputError",
+    "Problem",
+    "Rule",
     "Trajectory",
     "Variant",
     "__version__",
@@ -75,6 +81,8 @@ __all__ = [
     "preset",
     "presets",
     "register",
+    "register_problem",
+    "register_rule",
     "report",
     "rule",
     "rules",
@@ -105,10 +113,11 @@ if TYPE_CHECKING:
     from diracgan.ensemble import ensemble, spectra
     from diracgan.errors import InputError
     from diracgan.monitoring import diagnose
-    from diracgan.rules import rule, rules
+    from diracgan.rules import Rule, register_rule, rule, rules
     from diracgan.rules.presets import preset, presets
     from diracgan.sweeps import sweep
     from diracgan.training import train
+    from diracgan.training.problems import Problem, register_problem
     from diracgan.variants import Variant, register, variant, variants
 
 

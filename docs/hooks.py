@@ -13,11 +13,11 @@ ROOT = Path(__file__).parents[1]
 GROUPS = {
     "What is minimised": ("Variant", "variant", "variants", "register", "preset", "presets"),
     "The pure core": ("field", "step", "flow"),
-    "How the players move": ("rule", "rules", "simulate", "Trajectory", "save", "load"),
+    "How the players move": ("Rule", "rule", "rules", "register_rule", "simulate", "Trajectory", "save", "load"),
     "What it means": ("spectrum", "verdict", "critical", "tune", "ema", "explain", "report",
                       "stationary_covariance", "diagnose", "analysis"),
     "Many at once": ("ensemble", "spectra", "sweep"),
-    "Real games": ("train", "measure", "training", "compare"),
+    "Real games": ("train", "Problem", "register_problem", "measure", "training", "compare"),
     "Else": (),
 }  # fmt: skip
 

@@ -11,7 +11,10 @@ import pytest
 
 import diracgan
 from diracgan.cli.app import COMMANDS
-from diracgan.variants import registry
+from diracgan.rules import RULES
+from diracgan.training.problems import PROBLEMS
+from diracgan.training.tricks import TRICKS
+from diracgan.variants import VARIANTS
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -105,7 +108,8 @@ def test_commands_take_their_options(line, hooks):
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [p for p in PAGES if p not in STANDS and blocks(p)])
 def test_the_code_runs(page, cli, folder, monkeypatch):
-    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
+    for registry in (VARIANTS, RULES, PROBLEMS, TRICKS):
+        monkeypatch.setattr(registry, "entries", dict(registry.entries))
     space: dict[str, object] = {"__name__": "docs"}
     for language, title, code in blocks(page):
         if language == "python" and title:

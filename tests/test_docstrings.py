@@ -10,6 +10,10 @@ import pkgutil
 import pytest
 
 import diracgan
+from diracgan.rules import RULES
+from diracgan.training.problems import PROBLEMS
+from diracgan.training.tricks import TRICKS
+from diracgan.variants import VARIANTS
 
 NAMES = sorted(
     m.name
@@ -17,7 +21,7 @@ NAMES = sorted(
     if "__main__" not in m.name
     and m.name != "diracgan.web.page"  # a page of an extra, with a test of its own
 )
-REGISTRIES = ("diracgan.variants.registry", "diracgan.rules.registry", "diracgan.training.tricks")
+REGISTRIES = (VARIANTS, RULES, PROBLEMS, TRICKS)
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
 
 
@@ -31,8 +35,8 @@ def test_examples_run(name, folder, monkeypatch):
     if name in ("diracgan.web.session", "diracgan.web.widget"):
         pytest.importorskip("anywidget", reason="the extra explore is not installed")
     module = importlib.import_module(name)
-    for home in map(importlib.import_module, REGISTRIES):  # what an example registers ends with it
-        monkeypatch.setattr(home, "_REGISTRY", dict(home._REGISTRY))
+    for registry in REGISTRIES:  # what an example registers ends with it
+        monkeypatch.setattr(registry, "entries", dict(registry.entries))
     assert inspect.getdoc(module), f"{name} has no docstring"
     failed, _ = doctest.testmod(module, optionflags=OPTIONS)
     assert not failed

@@ -16,7 +16,7 @@ PACKAGE = Path(diracgan.__file__).parent
 # A room may import from the rooms before it and from itself; those of one line stay apart.
 ORDER = (
     {"errors", "lazy"},
-    {"files", "numerics", "parameters"},
+    {"files", "numerics", "parameters", "registry"},
     {"variants"},
     {"tracing"},
     {"instance_noise"},

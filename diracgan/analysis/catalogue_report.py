@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import InputError, integer, number, one_line, unknown
 from ..rules import Rule, rule
-from ..variants import Variant, parse, variant_class, variants
+from ..variants import VARIANTS, Variant, parse, variants
 from .linear.spectrum import spectrum
 from .verdict.verdict import verdict
 
@@ -143,7 +143,7 @@ def report(
         raise unknown("verdicts", verdicts, VERDICTS)
     made = [_parsed(v, parse, Variant) for v in asked]
     ways = list(rules)
-    motions: list[Rule | None] = [None, *(_parsed(r, named_rule, Rule) for r in ways)]
+    motions: list[Rule | None] = [None, *(_parsed(r, rule, Rule) for r in ways)]
     settings = (number("x0", x0), number("effort", effort, low=0, open_low=True), verdicts)
     total, rows = len(asked), {}
     names = all(isinstance(x, str) for x in (*asked, *ways)) and all(_elsewhere(v) for v in asked)
@@ -167,32 +167,13 @@ def catalogue() -> list[str]:
         >>> "ns" in catalogue()
         True
     """
-    return [n for n in variants() if variant_class(n).__module__.startswith("diracgan.variants.")]
+    return [n for n in VARIANTS if VARIANTS[n].__module__.startswith("diracgan.variants.")]
 
 
 def _elsewhere(spec: Any) -> bool:
     """Whether another process finds the variant too: not one that was registered in this one alone."""
     head = str(spec).partition(":")[0]
     return head not in variants() or head in catalogue()
-
-
-def named_rule(spec: str) -> Rule:
-    """Make the rule that ``NAME[:k=v,...]`` names.
-
-    Example:
-        >>> named_rule("alternating:lr=0.2,n_critic=3").label
-        'alternating(lr=0.2, n_critic=3, first=critic)'
-    """
-    name, _, rest = spec.partition(":")
-    given: dict[str, str] = {}
-    for part in filter(None, rest.split(",")):
-        key, equals, value = (x.strip() for x in part.partition("="))
-        if not (key and equals and value):
-            raise InputError(
-                f"{part!r} in {spec!r} is not a setting; allowed: name=value, separated by commas"
-            )
-        given[key.replace("-", "_")] = value
-    return rule(name.strip(), **given)
 
 
 def _parsed(given: Any, read: Callable[[str], Any], kind: type) -> Any:
@@ -286,12 +267,12 @@ def _begin() -> None:
 
 
 def _task(spec: str, rules: Sequence[str], settings: tuple[float, float, str]) -> list[Row]:
-    return _rows_of(parse(spec), [None, *(named_rule(r) for r in rules)], *settings)
+    return _rows_of(parse(spec), [None, *(rule(r) for r in rules)], *settings)
 
 
 def _lost(spec: str, way: str | None) -> Row:
     v = parse(spec)
-    label = None if way is None else named_rule(way).label
+    label = None if way is None else rule(way).label
     return Row(v.name, v.label, v.hyperparameters, v.reference, label, {}, "its process ended unexpectedly")
 
 

@@ -47,9 +47,9 @@ def _preset(name: str) -> dict[str, Any] | None:
     if name not in presets():
         return None
     from ..rules.presets import preset
-    from ..variants.recipes import recipe
+    from ..variants.presets import PRESETS
 
-    found, (made, rule) = recipe(name), preset(name)
+    found, (made, rule) = PRESETS[name], preset(name)
     return {
         "name": name,
         "summary": found.summary,

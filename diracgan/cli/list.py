@@ -62,39 +62,39 @@ def _allowed(p: dict[str, Any]) -> str:
 
 
 def _everything() -> dict[str, list[dict[str, Any]]]:
-    from ..rules import rule_class, rules
+    from ..rules import RULES
     from ..rules.presets import preset, presets
-    from ..training.problems import options, problems
-    from ..training.tricks import trick_class, tricks
-    from ..variants import modifiers, parameters, variant_class, variants
+    from ..training.problems import PROBLEMS, options
+    from ..training.tricks import TRICKS
+    from ..variants import VARIANTS, modifiers, parameters
 
-    def entries(listed: dict[str, str], of: Any, referenced: bool) -> list[dict[str, Any]]:
+    def entries(registry: Any, referenced: bool = True) -> list[dict[str, Any]]:
         return [
             {
                 "name": name,
                 "summary": line,
-                **({"reference": of(name).reference} if referenced else {}),
-                "parameters": _parameters(parameters(of(name))),
+                **({"reference": registry.reference(name)} if referenced else {}),
+                "parameters": _parameters(parameters(registry[name])),
             }
-            for name, line in listed.items()
+            for name, line in registry.summaries().items()
         ]
 
     pairs = {name: preset(name) for name in presets()}
     return {
-        "variants": entries(variants(), variant_class, True),
+        "variants": entries(VARIANTS),
         "modifiers": [
             {"name": n, "summary": p.help, "parameters": _parameters({n: p})} for n, p in modifiers().items()
         ],
-        "rules": entries(rules(), rule_class, False),
+        "rules": entries(RULES, referenced=False),
         "presets": [
             {"name": n, "summary": line, "variant": pairs[n][0].label, "rule": pairs[n][1].label}
             for n, line in presets().items()
         ],
         "problems": [
             {"name": n, "summary": line, "parameters": [_option(k, x) for k, x in options(n).items()]}
-            for n, line in problems().items()
+            for n, line in PROBLEMS.summaries().items()
         ],
-        "tricks": entries(tricks(), trick_class, True),
+        "tricks": entries(TRICKS),
     }
 
 

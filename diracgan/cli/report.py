@@ -138,11 +138,11 @@ def _counted(n: int, what: str) -> str:
 
 
 def _chosen(names: list[str] | None, files: list[str] | None) -> list[str] | None:
-    from ..variants import load_file
+    from ..variants import VARIANTS
 
     chosen = list(names or [])
     for path in files or []:
-        found = load_file(path)
+        found = VARIANTS.load_file(path)
         if not found:
             raise InputError(f"{path!r} registers no variant; allowed: a file with @diracgan.register(...)")
         given = path if path.endswith(".py") else f"./{path}"

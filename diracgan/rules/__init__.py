@@ -4,12 +4,15 @@ from ..lazy import callable_package  # noqa: I001  the families in the order of 
 from . import gradient, momentum, adaptive, lookahead, implicit, runge_kutta
 from .base import Rule, State, init, move, move_both, step
 from .optax import from_optax
-from .registry import register_rule, rule, rule_class, rules
+from .per_player import PerPlayerRule, scaled
+from .registry import RULES, register_rule, rule, rules
 
 rule.from_optax = from_optax  # type: ignore[attr-defined]
 callable_package(__name__, "rules")  # dg.rules() lists them, whatever was imported first
 
 __all__ = [
+    "RULES",
+    "PerPlayerRule",
     "Rule",
     "State",
     "adaptive",
@@ -23,8 +26,8 @@ __all__ = [
     "move_both",
     "register_rule",
     "rule",
-    "rule_class",
     "rules",
     "runge_kutta",
+    "scaled",
     "step",
 ]

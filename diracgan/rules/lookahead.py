@@ -102,7 +102,7 @@ class Lookahead(Rule):
         inner = rule(inner) if isinstance(inner, str) else inner
         if not isinstance(inner, Rule):
             raise InputError(
-                f"inner = {inner!r} is no rule; allowed: what dg.rule(...) returns, or a rule's name"
+                f"inner = {inner!r} is not a rule; allowed: what dg.rule(...) returns, or a rule's name"
             )
         if inner.ema is not None:
             raise InputError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..variants import Variant, variant
-from ..variants.recipes import presets, recipe
+from ..variants.presets import PRESETS, presets
 from . import Rule, rule
 
 
@@ -28,7 +28,7 @@ def preset(name: str) -> tuple[Variant, Rule]:
         >>> dg.variant("r3gan").label == v.label
         True
     """
-    found = recipe(name)
+    found = PRESETS[name]
     return variant(found.variant, **found.modifiers), rule(found.rule, **found.settings)
 
 

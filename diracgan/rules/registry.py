@@ -5,41 +5,40 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ..errors import unknown
 from ..parameters import check
+from ..registry import Registry, merged, settings
 from .base import Rule
 
-_REGISTRY: dict[str, type[Rule]] = {}
+RULES: Registry[type[Rule]] = Registry("rule", lambda cls: cls.summary())
 R = TypeVar("R", bound=type[Rule])
 
 
 def register_rule(name: str, reference: str = "") -> Callable[[R], R]:
     """Give a :class:`Rule` subclass its name; every command and function then knows it.
 
+    A rule writes ``iterate``, one whole iteration as a pure function, and ``memory``, where it remembers something.
+
     Args:
-        name: what the rule is called.
+        name: what the rule is called, without ``:``, ``,`` or ``=``.
         reference: where it comes from.
+
+    Raises:
+        InputError: for a bad name, one that another class has, or a class that is not a Rule.
 
     Example:
         >>> import jax.numpy as jnp, diracgan as dg
-        >>> from diracgan.rules import Rule, register_rule
-        >>> from diracgan.rules import move_both
-        >>> @register_rule("my-half-steps")
-        ... class HalfSteps(Rule):
+        >>> @dg.register_rule("my-half-steps")
+        ... class HalfSteps(dg.Rule):
         ...     def iterate(self, game, players, memory):
-        ...         half = type(players)(*(0.5 * h for h in self.rates))
-        ...         return game.apply_step(move_both(players, half, game.velocity(players)), half), memory
+        ...         half = dg.rules.scaled(0.5, self.rates)
+        ...         moved = dg.rules.move_both(players, half, game.velocity(players))
+        ...         return game.apply_step(moved, half), memory
         >>> s = dg.step(dg.variant("wgan-linear"), dg.rule("my-half-steps", lr=1.0))
         >>> [x.tolist() for x in s(jnp.array([1.0]), jnp.array([1.0]))]
         [[0.5], [1.5]]
     """
 
-    def give(cls: R) -> R:
-        cls.name, cls.reference = name, reference
-        _REGISTRY[name] = cls
-        return cls
-
-    return give
+    return RULES.register(name, reference, Rule)
 
 
 def rules() -> dict[str, str]:
@@ -50,21 +49,14 @@ def rules() -> dict[str, str]:
         >>> "alternating" in dg.rules()
         True
     """
-    return {name: cls.summary() for name, cls in _REGISTRY.items()}
-
-
-def rule_class(name: str) -> type[Rule]:
-    """The class registered as ``name``; InputError names the choices."""
-    if name not in _REGISTRY:
-        raise unknown("rule", name, _REGISTRY)
-    return _REGISTRY[name]
+    return RULES.summaries()
 
 
 def rule(name: str, **parameters: Any) -> Rule:
     """Make a registered rule.
 
     Args:
-        name: a registered name, see :func:`rules`.
+        name: ``NAME[:k=v,...]`` with a registered name, see :func:`rules`, or ``PATH.py:NAME[:k=v,...]``.
         **parameters: its own, and on every rule ``lr`` or ``lr_d`` and ``lr_g`` (> 0) and ``ema`` (decay in
             [0, 1)).
 
@@ -75,6 +67,9 @@ def rule(name: str, **parameters: Any) -> Rule:
         >>> import diracgan as dg
         >>> dg.rule("simultaneous", lr=0.05, ema=0.99).hyperparameters
         {'lr': 0.05, 'lr_d': None, 'lr_g': None, 'ema': 0.99, 'lazy': None}
+        >>> dg.rule("alternating:lr=0.2,n_critic=3").label
+        'alternating(lr=0.2, n_critic=3, first=critic)'
     """
-    cls = rule_class(name)
-    return cls(**check(cls, parameters))
+    found, rest = RULES.find(name)
+    cls = RULES[found]
+    return cls(**check(cls, merged(settings(rest, name), parameters)))

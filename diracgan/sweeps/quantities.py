@@ -5,9 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import inspect
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +17,7 @@ from ..analysis.verdict.kinds import KINDS, OUTCOMES
 from ..analysis.verdict.verdict import verdict
 from ..ensemble.api import run
 from ..errors import InputError, one_line, unknown
+from ..registry import import_file, import_module
 from ..rules import Rule
 from ..variants import Variant
 from . import limit_sets
@@ -251,19 +250,13 @@ def function(spec: str) -> Callable[[Point], Any]:
     Raises:
         InputError: when the file or the function is missing, or the file raises on import.
     """
-    from ..variants.registry import load_file, load_module
-
     source, _, name = spec.rpartition(":")
-    if source.endswith(".py") or "/" in source:
-        if not Path(source).is_file():
-            raise InputError(
-                f"no file {source!r} for the quantity {spec!r}; allowed: a Python file with that function"
-            )
-        load_file(source)
-        module = loaded(source)
-    else:
-        load_module(source)
-        module = sys.modules[source]
+    is_file = source.endswith(".py") or "/" in source
+    module = (
+        import_file(source, f"has the function of the quantity {spec!r}")
+        if is_file
+        else import_module(source)
+    )
     made = getattr(module, name, None)
     if made is None or not callable(made):
         choices = [
@@ -271,16 +264,6 @@ def function(spec: str) -> Callable[[Point], Any]:
         ]
         raise unknown(f"function in {source}", name, choices)
     return made
-
-
-def loaded(path: str) -> Any:
-    """The module that was made of a user's file."""
-    file = Path(path).resolve()
-    for name, module in reversed(list(sys.modules.items())):
-        origin = getattr(module, "__file__", None)
-        if origin and name.startswith("_diracgan_user_") and Path(origin).resolve() == file:
-            return module
-    raise InputError(f"{path!r} is not loaded")
 
 
 def fingerprint(q: Quantity) -> str:

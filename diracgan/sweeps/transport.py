@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..game import Players
 from ..parameters import Parametric
 from ..rules import Rule, rule
-from ..variants import parse
+from ..variants import build, parse
 from . import quantities as what
 from .provenance import listed
 from .quantities import Quantity
@@ -86,19 +86,11 @@ def _packed(thing: Parametric, kind: str) -> dict[str, Any]:
 
 
 def _unpacked(packed: dict[str, Any]) -> Any:
-    from ..variants.registry import build, load_file, load_module
-
     where = packed["from"]
     values = {n: _unpacked(x) if isinstance(x, dict) else x for n, x in packed["values"].items()}
-    if packed["kind"] == "variant":
-        source = where.get("file") or where.get("module")
-        made = parse(f"{source}:{packed['name']}" if source else packed["name"])
-        return build(type(made), values)
-    if "file" in where:
-        load_file(where["file"])
-    elif "module" in where:
-        load_module(where["module"])
-    return rule(packed["name"], **values)
+    place = where.get("file") or where.get("module")
+    name = f"{place}:{packed['name']}" if place else packed["name"]
+    return build(type(parse(name)), values) if packed["kind"] == "variant" else rule(name, **values)
 
 
 def _sent(q: Quantity) -> Any:

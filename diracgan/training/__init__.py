@@ -25,8 +25,10 @@ __all__ = [
     "players",
     "problem",
     "problems",
+    "register_problem",
     "register_trick",
     "resume",
+    "samples",
     "train",
     "train_classifier",
     "trick",
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from .config import Alarms, TrainingConfig
     from .games import game, minibatches
     from .networks import Architecture, players
-    from .problems import Problem, problem, problems
+    from .problems import Problem, problem, problems, register_problem, samples
     from .runs import Run, load_run, resume, train
     from .tricks import Trick, register_trick, trick
 
@@ -48,7 +50,7 @@ load_on_use(
         "games": ("game", "minibatches"),
         "networks": ("Architecture", "players"),
         "config": ("Alarms", "TrainingConfig"),
-        "problems": ("Problem", "problem", "problems"),
+        "problems": ("Problem", "problem", "problems", "register_problem", "samples"),
         "runs": ("Run", "load_run", "resume", "train"),
         "tricks": ("Trick", "register_trick", "trick"),
     },

@@ -19,6 +19,7 @@ from .config import RunConfig
 from .games import game as one_game
 from .networks import players as fresh
 from .trainer import TrainingSetup, TrainState, begin, convolutional, stack
+from .tricks import Reconstruction
 
 
 def start(made: RunConfig, players: Players | None = None) -> tuple[TrainingSetup, TrainState]:
@@ -32,7 +33,7 @@ def start(made: RunConfig, players: Players | None = None) -> tuple[TrainingSetu
     on = _cast(made.problem, dtype)
     both = [fresh(made.networks, on, key) if players is None else _cast(players, dtype) for key in keys]
     classifier = None
-    wanted = any(t.name == "reconstruction" and getattr(t, "features", False) for t in made.tricks)
+    wanted = any(isinstance(t, Reconstruction) and t.features for t in made.tricks)
     if (course.classifier or wanted) and on.labels is not None:
         classifier = train_classifier(on, seed=course.seed).network
     conditional = made.networks.condition != "none"

@@ -23,7 +23,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,14 +30,13 @@ from typing import Any
 
 from ..errors import InputError, number, unknown
 from ..parameters import Parametric, param, parameters
-from ..rules import Rule, rule
-from ..variants import Variant, build, parse
-from ..variants.registry import variant_class
+from ..registry import Registry, source
+from ..rules import RULES, Rule, rule
+from ..variants import VARIANTS, Variant, build, parse
 from . import loss_file
 from .networks import Architecture
 from .problems import Problem, problem
-from .tricks import Trick, trick
-from .tricks import parse as parse_trick
+from .tricks import TRICKS, AuxiliaryClasses, FeatureMatching, Reconstruction, Trick, trick
 
 _TABLES = ("variant", "rule", "problem", "networks", "tricks", "alarms")
 
@@ -129,7 +127,7 @@ class RunConfig:
             "problem": {k: list(x) if isinstance(x, tuple) else x for k, x in self.problem.spec},
             "networks": _set(self.networks.hyperparameters),
             "alarms": _set(self.alarms.hyperparameters),
-            "tricks": [{"name": t.name, **_set(t.hyperparameters)} for t in self.tricks],
+            "tricks": [{"name": _named_in(TRICKS, t), **_set(t.hyperparameters)} for t in self.tricks],
         }
 
 
@@ -163,15 +161,13 @@ def configure(
         else from_settings(Architecture, networks or {}, "networks")
     )
     built = built.resolved(on)
-    made = [
-        parse_trick(t) if isinstance(t, str) else t for t in ([tricks] if isinstance(tricks, str) else tricks)
-    ]
+    made = [trick(t) if isinstance(t, str) else t for t in ([tricks] if isinstance(tricks, str) else tricks)]
     for t in made:
         if not isinstance(t, Trick):
             raise InputError(
                 f"{t!r} is not a trick; allowed: NAME[:k=v,...], or what tricks.trick(...) returns"
             )
-    if built.condition == "acgan" and not any(t.name == "acgan" for t in made):
+    if built.condition == "acgan" and not any(isinstance(t, AuxiliaryClasses) for t in made):
         made.append(trick("acgan"))
     _fit(made, on, built)
     moves = default_rule(built.kind) if rule_ is None else rule(rule_) if isinstance(rule_, str) else rule_
@@ -199,17 +195,17 @@ def default_rule(kind: str) -> Rule:
 
 def _fit(tricks: list[Trick], on: Problem, built: Architecture) -> None:
     for t in tricks:
-        if t.name == "reconstruction" and not on.paired:
+        if isinstance(t, Reconstruction) and not on.paired:
             raise InputError(
                 f"reconstruction needs a paired problem, and {on.name!r} is not; allowed: denoise"
             )
-        if t.name == "acgan" and built.condition != "acgan":
+        if isinstance(t, AuxiliaryClasses) and built.condition != "acgan":
             raise InputError(
                 "the trick acgan needs a critic that tells classes; add networks condition=acgan"
             )
-        if t.name == "reconstruction" and getattr(t, "features", False) and on.labels is None:
+        if isinstance(t, Reconstruction) and t.features and on.labels is None:
             raise InputError("reconstruction in features needs labels; allowed: denoise, or features=false")
-        if t.name == "feature-matching" and built.kind == "linear":
+        if isinstance(t, FeatureMatching) and built.kind == "linear":
             raise InputError(
                 "feature matching needs a critic with features; allowed: networks kind=mlp or dcgan"
             )
@@ -365,11 +361,7 @@ def from_settings(cls: Any, given: Mapping[str, Any], what: str) -> Any:
 
 
 def _rule_table(moves: Rule) -> dict[str, Any]:
-    from ..rules.registry import rules
-
-    if moves.name not in rules():
-        raise InputError(f"the rule {moves.label} cannot be written to a folder; allowed: a registered rule")
-    return {"name": moves.name} | {
+    return {"name": _named_in(RULES, moves)} | {
         k: _rule_table(x) if isinstance(x, Rule) else x
         for k, x in moves.hyperparameters.items()
         if x is not None
@@ -378,33 +370,26 @@ def _rule_table(moves: Rule) -> dict[str, Any]:
 
 def _rule(table: Any) -> Rule:
     given = dict(table)
-    name = _name(given, "rule")
-    return rule(name, **{k: _rule(x) if isinstance(x, Mapping) else x for k, x in given.items()})
+    return rule(
+        _name(given, "rule"), **{k: _rule(x) if isinstance(x, Mapping) else x for k, x in given.items()}
+    )
 
 
 def _variant_table(losses: Variant) -> dict[str, Any]:
-    spec = _source(losses)
+    spec = _named_in(VARIANTS, losses)
     file = loss_file.file_of(spec)
     known = {} if file is None else {"sha256": loss_file.sha256(file)}
     return {"name": spec, **known, **_set(losses.hyperparameters)}
 
 
-def _source(losses: Variant) -> str:
-    """The words that name a variant's class, also in another process."""
-    cls = type(losses)
-    module = sys.modules.get(cls.__module__)
-    name = losses.name or cls.__name__
-    if cls.__module__.startswith("_diracgan_user_"):
-        return f"{getattr(module, '__file__', '')}:{name}"
-    if cls.__module__.startswith("diracgan.") or cls.__module__ == "__main__":
-        return name
-    try:
-        known = variant_class(name) is cls
-    except InputError:
-        known = False
-    if not known:
-        raise InputError(f"the variant {name!r} is not registered; add @dg.register(...) to its class")
-    return f"{cls.__module__}:{name}" if getattr(module, "__spec__", None) else name
+def _named_in(registry: Registry[Any], thing: Parametric) -> str:
+    """The words by which another process finds the class of a variant, a rule or a trick."""
+    cls = type(thing)
+    if thing.name not in registry or source(registry[thing.name], thing.name) != source(cls, thing.name):
+        raise InputError(
+            f"the {registry.kind} {thing.label} is not registered, so no folder can name it; register its class first"
+        )
+    return source(cls, thing.name)
 
 
 __all__ = [

@@ -7,10 +7,11 @@ to [-1, 1].
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
@@ -18,8 +19,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..errors import InputError, integer, number, unknown
+from ..errors import InputError, integer, number, one_line, unknown
 from ..game import Players
+from ..registry import Registry, settings, source
 from . import data_files
 from .random import normal
 
@@ -46,22 +48,28 @@ class Problem(eqx.Module):
         classes: number of classes, 0 without labels.
         images: whether samples are images in [-1, 1].
         network: the kind of network that fits.
-        modes: whether the rows of ``data`` are modes that a generator can miss.
+        mixture: whether the rows of ``data`` are centres of a mixture, each draw spread around one.
         fixed: whether every draw is the same (no randomness in the data).
         spec: name and options that make the problem again.
+
+    Example:
+        >>> import jax, diracgan as dg
+        >>> made = dg.training.problem("ring8")
+        >>> made.draw(jax.random.key(0), 4).x.shape
+        (4, 2)
     """
 
     data: Array
     labels: Array | None
     spread: Array
     inputs_data: Array | None
-    name: str = eqx.field(static=True)
     shape: tuple[int, ...] = eqx.field(static=True)
     inputs: int = eqx.field(static=True)
+    name: str = eqx.field(static=True, default="")
     classes: int = eqx.field(static=True, default=0)
     images: bool = eqx.field(static=True, default=False)
     network: str = eqx.field(static=True, default="mlp")
-    modes: bool = eqx.field(static=True, default=False)
+    mixture: bool = eqx.field(static=True, default=False)
     fixed: bool = eqx.field(static=True, default=False)
     spec: tuple[tuple[str, Any], ...] = eqx.field(static=True, default=())
 
@@ -75,19 +83,23 @@ class Problem(eqx.Module):
         """Whether each real sample belongs to one input of the generator."""
         return self.inputs_data is not None
 
+    @property
+    def modes(self) -> bool:
+        """Whether the rows of ``data`` are modes that a generator can miss."""
+        return self.mixture and len(self.data) > 1
+
     def draw(self, key: Array, count: int) -> Batch:
         """A minibatch of ``count`` samples, with replacement, and as many inputs."""
         if self.fixed:
             return Batch(self.data, None if self.inputs == 0 else self.latent(key, len(self.data)))
         which, draws = jax.random.split(key)
         rows = jax.random.bits(which, (count,)) % len(self.data)
-        blurred = self.modes or self.name == "gauss2d"
         # one draw of all normal numbers: random numbers are most of what a small game's step takes to compile
         inputs = 0 if self.paired else self.inputs
-        shape = (count, inputs + (self.size if blurred else 0))
+        shape = (count, inputs + (self.size if self.mixture else 0))
         numbers = normal(draws, shape, self.data.dtype)
         x = self.data[rows]
-        if blurred:
+        if self.mixture:
             x = x + self.spread * numbers[:, inputs:].reshape(x.shape)
         z = numbers[:, :inputs] if self.inputs_data is None else self.inputs_data[rows]
         return Batch(x, z, None if self.labels is None else self.labels[rows])
@@ -109,7 +121,7 @@ class Problem(eqx.Module):
 
     def everything(self, key: Array, count: int = 0) -> Batch:
         """Every sample of a finite set once (of a mixture ``count`` draws), with inputs that stay: no minibatches."""
-        if self.modes or self.name == "gauss2d":
+        if self.mixture:
             return self.draw(key, count or 1024)
         z = self.inputs_data if self.paired else self.latent(key, len(self.data))
         return Batch(self.data, z if self.inputs else None, self.labels)
@@ -123,11 +135,49 @@ class Problem(eqx.Module):
         return Players(*(jnp.asarray(x, self.data.dtype) for x in given))
 
 
+PROBLEMS: Registry[Callable[..., Problem]] = Registry(
+    "problem", lambda make: (inspect.getdoc(make) or "").split("\n", 1)[0].rstrip(".")
+)
+M = TypeVar("M", bound=Callable[..., Problem])
+
+
+def register_problem(name: str, reference: str = "") -> Callable[[M], M]:
+    """Give a function that makes a :class:`Problem` its name; ``diracgan train`` and ``dg.train`` then know it.
+
+    The function's arguments are the problem's options, its docstring's first line is what lists show. An argument
+    annotated ``Path`` is a file: a run remembers where it lies, and the first one may be given without its name.
+
+    Args:
+        name: what the problem is called, without ``:``, ``,`` or ``=``.
+        reference: where the data come from.
+
+    Raises:
+        InputError: for a bad name, or one that another function has.
+
+    Example:
+        >>> import numpy as np, diracgan as dg
+        >>> @dg.register_problem("half-moon")
+        ... def half_moon(count=200, latent=8):
+        ...     "Points on a half circle in the plane."
+        ...     t = np.linspace(0.0, np.pi, int(count))
+        ...     return dg.training.samples(np.stack([np.cos(t), np.sin(t)], axis=1), latent=latent)
+        >>> dg.training.problem("half-moon:count=50").data.shape
+        (50, 2)
+    """
+
+    def give(make: M) -> M:
+        PROBLEMS.add(name, make, reference)
+        return make
+
+    return give
+
+
 def problem(name: str, **options: Any) -> Problem:
     """A registered problem.
 
     Args:
-        name: see :func:`problems`; ``idx:PATH`` and ``npz:PATH`` name a file, ``idx:PATH,labels=PATH`` its labels.
+        name: ``NAME[:k=v,...]``, see :func:`problems`, or ``PATH.py:NAME[:k=v,...]``; ``idx:PATH`` and ``npz:PATH``
+            name a file, ``idx:PATH,labels=PATH`` its labels too.
         **options: the problem's own, e.g. ``latent=16``.
 
     Raises:
@@ -138,21 +188,42 @@ def problem(name: str, **options: Any) -> Problem:
         >>> made.data.shape, made.inputs
         ((8, 2), 8)
     """
-    head, _, rest = name.partition(":")
-    if head in ("idx", "npz") and rest:
-        options = {**_file(head, rest), **options}
-    elif rest:
-        options = {**_settings(rest, name), **options}
-    if head not in _MAKERS:
-        raise unknown("problem", head, _MAKERS)
-    known = inspect.signature(_MAKERS[head]).parameters
-    for key in options:
+    head, rest = PROBLEMS.find(name)
+    make = PROBLEMS[head]
+    known = inspect.signature(make).parameters
+    files = [k for k, p in known.items() if "Path" in str(p.annotation)]
+    given = {**settings(rest, name, first=files[0] if files else None, known=known), **options}
+    for key in given:
         if key not in known:
             raise unknown(f"option of the problem {head}", key, known)
-    made = _MAKERS[head](**options)
-    files_ = {"path", "labels"} if head == "idx" else {"path"}
-    plain = {k: _absolute(x) if k in files_ else _plain(x) for k, x in sorted(options.items())}
-    return _with(made, spec=(("name", head), *plain.items()))
+    missing = [k for k, p in known.items() if p.default is p.empty and k not in given]
+    if missing:
+        raise InputError(f"the problem {head!r} needs {missing[0]}; allowed: {head}:{missing[0]}=...")
+    given = {k: _typed(x, known[k].default) for k, x in given.items()}
+    made = _run(make, head, given)
+    if not isinstance(made, Problem):
+        raise InputError(f"the problem {head!r} makes a {type(made).__name__}; allowed: a diracgan.Problem")
+    plain = {k: _absolute(x) if k in files else _plain(x) for k, x in sorted(given.items())}
+    return dataclasses.replace(made, name=head, spec=(("name", source(make, head)), *plain.items()))
+
+
+def _typed(given: Any, usual: Any) -> Any:
+    """Text as a number, where the default is one and the text is one."""
+    if not isinstance(given, str) or type(usual) not in (int, float):
+        return given
+    try:
+        return type(usual)(given)
+    except ValueError:
+        return given
+
+
+def _run(make: Callable[..., Problem], name: str, given: dict[str, Any]) -> Problem:
+    try:
+        return make(**given)
+    except Exception as error:
+        if isinstance(error, InputError) or make.__module__ == __name__:
+            raise
+        raise InputError(f"the problem {name!r} failed: {one_line(error)}") from error  # a user's own
 
 
 def problems() -> dict[str, str]:
@@ -162,7 +233,7 @@ def problems() -> dict[str, str]:
         >>> list(problems())[:3]
         ['dirac', 'point', 'curve']
     """
-    return {n: (inspect.getdoc(f) or "").split("\n", 1)[0].rstrip(".") for n, f in _MAKERS.items()}
+    return PROBLEMS.summaries()
 
 
 def options(name: str) -> dict[str, Any]:
@@ -172,15 +243,8 @@ def options(name: str) -> dict[str, Any]:
         >>> options("ring8")
         {'radius': 2.0, 'std': 0.02, 'latent': 8}
     """
-    if name not in _MAKERS:
-        raise unknown("problem", name, _MAKERS)
-    given = inspect.signature(_MAKERS[name]).parameters.values()
+    given = inspect.signature(PROBLEMS[name]).parameters.values()
     return {p.name: None if p.default is p.empty else p.default for p in given}
-
-
-def _with(made: Problem, **changes: Any) -> Problem:
-    own = {n: getattr(made, n) for n in made.__dataclass_fields__}
-    return Problem(**{**own, **changes})
 
 
 def _plain(value: Any) -> Any:
@@ -194,40 +258,51 @@ def _absolute(path: Any) -> str:
     return str(path) if str(path) == "none" else str(Path(path).resolve())
 
 
-def _file(head: str, text: str) -> dict[str, str]:
-    """A path, which may hold commas, and the options that follow it."""
-    known, found = inspect.signature(_MAKERS[head]).parameters, {}
-    while "," in text:
-        path, _, last = text.rpartition(",")
-        key, equals, value = last.partition("=")
-        if not (equals and key in known):
-            break
-        text, found[key] = path, value
-    return {"path": text, **found}
+def samples(
+    data: Any,
+    *,
+    latent: int = 8,
+    labels: Any = None,
+    pairs: Any = None,
+    spread: float = 0.0,
+    mixture: bool = False,
+    images: bool = False,
+    network: str = "mlp",
+    fixed: bool = False,
+) -> Problem:
+    """The problem of an array of samples.
 
+    Args:
+        data: the samples, (N, ...), or the centres of a mixture.
+        latent: how many numbers the generator is fed.
+        labels: the samples' classes 0, 1, ..., (N,), or None.
+        pairs: what the generator is fed with each sample, (N, ...), in place of random numbers; or None.
+        spread: standard deviation around the centres of a mixture.
+        mixture: whether ``data`` are centres.
+        images: whether samples are images, (height, width, channels) with values in [-1, 1].
+        network: the kind of network that fits: ``"mlp"``, ``"dcgan"`` or ``"linear"``.
+        fixed: whether every draw is the whole of ``data``.
 
-def _settings(text: str, spec: str) -> dict[str, str]:
-    found = {}
-    for part in filter(None, text.split(",")):
-        key, equals, value = part.partition("=")
-        if not equals or not key.strip() or not value.strip():
-            raise InputError(f"{part!r} in {spec!r} is no setting; allowed: name=value, separated by commas")
-        found[key.strip()] = value.strip()
-    return found
+    Returns:
+        A :class:`Problem`.
 
-
-def _made(name: str, data: Any, latent: Any, spread: float = 0.0, **how: Any) -> Problem:
+    Example:
+        >>> samples([[0.0, 1.0], [1.0, 0.0]], latent=2).shape
+        (2,)
+    """
     x = jnp.asarray(np.asarray(data), jnp.result_type(float))
-    how.setdefault("shape", x.shape[1:])
-    labels, pairs = how.pop("labels", None), how.pop("pairs", None)
     return Problem(
         x,
         None if labels is None else jnp.asarray(labels, jnp.int32),
         jnp.asarray(spread, x.dtype),
         None if pairs is None else jnp.asarray(pairs, x.dtype),
-        name=name,
+        shape=x.shape[1:],
         inputs=integer("latent", latent, low=0),
-        **how,
+        classes=0 if labels is None else int(np.max(labels)) + 1,
+        mixture=mixture,
+        images=images,
+        network=network,
+        fixed=fixed,
     )
 
 
@@ -241,6 +316,7 @@ def _vector(name: str, value: Any) -> np.ndarray:
     return made
 
 
+@register_problem("dirac")
 def _dirac(x0: Any = 0.0, dim: Any = None, phi0: Any = None, theta0: Any = None) -> Problem:
     """The Dirac system itself: the datum x0, linear players."""
     datum = _vector("x0", x0)
@@ -249,89 +325,82 @@ def _dirac(x0: Any = 0.0, dim: Any = None, phi0: Any = None, theta0: Any = None)
     if len(datum) not in (1, d) or any(n != d for n in given):
         raise InputError(f"x0, phi0 and theta0 must have {d} entries; they have {[len(datum), *given]}")
     data = np.broadcast_to(datum, (1, d))
-    return _made("dirac", data, 0, network="linear", fixed=True)
+    return samples(data, latent=0, network="linear", fixed=True)
 
 
+@register_problem("point")
 def _point(x0: Any = (1.0, 0.5), latent: Any = 8) -> Problem:
     """One data point, networks on both sides."""
-    return _made("point", _vector("x0", x0)[None], latent)
+    return samples(_vector("x0", x0)[None], latent=latent)
 
 
+@register_problem("curve")
 def _curve(count: Any = 48, latent: Any = 8) -> Problem:
     """48 points on a closed curve in the plane."""
     t = 2 * np.pi * np.arange(integer("count", count, low=3)) / int(count)
     r = 1.0 + 0.3 * np.cos(3 * t)
-    return _made("curve", np.stack([r * np.cos(t), r * np.sin(t)], axis=1), latent)
+    return samples(np.stack([r * np.cos(t), r * np.sin(t)], axis=1), latent=latent)
 
 
+@register_problem("points8")
 def _points8(radius: Any = 1.0, latent: Any = 8) -> Problem:
     """8 points on a circle."""
-    return _made("points8", number("radius", radius, low=0, open_low=True) * _circle(8), latent, modes=True)
+    return samples(number("radius", radius, low=0, open_low=True) * _circle(8), latent=latent, mixture=True)
 
 
+@register_problem("gauss2d")
 def _gauss2d(mean: Any = (1.0, -0.5), std: Any = 0.5, latent: Any = 8) -> Problem:
     """One Gaussian in the plane."""
     spread = number("std", std, low=0, open_low=True)
-    return _made("gauss2d", _vector("mean", mean)[None], latent, spread)
+    return samples(_vector("mean", mean)[None], latent=latent, spread=spread, mixture=True)
 
 
+@register_problem("ring8")
 def _ring8(radius: Any = 2.0, std: Any = 0.02, latent: Any = 8) -> Problem:
     """8 Gaussians on a circle of radius 2, standard deviation 0.02."""
     r = number("radius", radius, low=0, open_low=True)
-    return _made("ring8", r * _circle(8), latent, number("std", std, low=0), modes=True)
+    return samples(r * _circle(8), latent=latent, spread=number("std", std, low=0), mixture=True)
 
 
+@register_problem("grid25")
 def _grid25(step: Any = 2.0, std: Any = 0.05, latent: Any = 8) -> Problem:
     """25 Gaussians on a square grid of step 2, standard deviation 0.05."""
     line = number("step", step, low=0, open_low=True) * np.arange(-2, 3)
     centres = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
-    return _made("grid25", centres, latent, number("std", std, low=0), modes=True)
+    return samples(centres, latent=latent, spread=number("std", std, low=0), mixture=True)
 
 
+@register_problem("digits", reference="scikit-learn, load_digits")
 def _digits(latent: Any = 32) -> Problem:
     """scikit-learn's 1797 handwritten digits of 8x8 pixels, with labels."""
     images, labels = data_files.digits()
-    return _images("digits", images, labels, latent)
+    return _images(images, labels, latent)
 
 
-def _idx(path: Any, labels: Any = None, pad: Any = 0, latent: Any = 64) -> Problem:
+@register_problem("idx")
+def _idx(path: Path | str, labels: Path | str | None = None, pad: Any = 0, latent: Any = 64) -> Problem:
     """Images of an IDX file (MNIST and its family), gz or not; labels from the file of the same family."""
     pixels, classes = data_files.idx_images(path, labels)
-    return _images("idx", _framed(pixels, pad), classes, latent)
+    return _images(_framed(pixels, pad), classes, latent)
 
 
-def _npz(path: Any, key: Any = None, labels: Any = None, pad: Any = 0, latent: Any = 64) -> Problem:
+@register_problem("npz")
+def _npz(path: Path | str, key: Any = None, labels: Any = None, pad: Any = 0, latent: Any = 64) -> Problem:
     """Any array of vectors or images (n, ...) in an .npz file; integers are pixels of 0 to 255."""
     data, classes = data_files.npz(path, key, labels)
     if data.ndim >= 3:
-        return _images("npz", _framed(data, pad), classes, latent)
-    return _made("npz", data, latent, **_labelled(classes))
+        return _images(_framed(data, pad), classes, latent)
+    return samples(data, latent=latent, labels=classes)
 
 
+@register_problem("denoise")
 def _denoise(std: Any = 0.5) -> Problem:
     """Noisy digits to clean ones: the generator is fed an image, and each has its true answer."""
     images, labels = data_files.digits()
     sigma = number("std", std, low=0)
     noise = np.random.default_rng(0).normal(size=images.shape)
     pairs = (images + sigma * noise).reshape(len(images), -1)
-    return _made(
-        "denoise", images, pairs.shape[1], images=True, pairs=pairs, **_labelled(labels), network="mlp"
-    )
-
-
-_MAKERS: dict[str, Callable[..., Problem]] = {
-    "dirac": _dirac,
-    "point": _point,
-    "curve": _curve,
-    "points8": _points8,
-    "gauss2d": _gauss2d,
-    "ring8": _ring8,
-    "grid25": _grid25,
-    "digits": _digits,
-    "idx": _idx,
-    "npz": _npz,
-    "denoise": _denoise,
-}
+    return samples(images, latent=pairs.shape[1], images=True, pairs=pairs, labels=labels)
 
 
 def _circle(count: int) -> np.ndarray:
@@ -339,14 +408,10 @@ def _circle(count: int) -> np.ndarray:
     return np.stack([np.cos(t), np.sin(t)], axis=1)
 
 
-def _labelled(labels: np.ndarray | None) -> dict[str, Any]:
-    return {} if labels is None else {"labels": labels, "classes": int(labels.max()) + 1}
-
-
-def _images(name: str, images: np.ndarray, labels: np.ndarray | None, latent: Any) -> Problem:
+def _images(images: np.ndarray, labels: np.ndarray | None, latent: Any) -> Problem:
     square = images.shape[1] == images.shape[2] and images.shape[1] % 2 == 0 and 8 <= images.shape[1] <= 64
     kind = "dcgan" if square else "mlp"
-    return _made(name, images, latent, images=True, network=kind, **_labelled(labels))
+    return samples(images, latent=latent, images=True, network=kind, labels=labels)
 
 
 def _framed(images: np.ndarray, pad: Any) -> np.ndarray:

@@ -17,14 +17,15 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from ..errors import InputError, unknown
+from ..errors import InputError
 from ..game import Players, Samples
 from ..parameters import check, param
+from ..registry import Registry, merged, settings
 from . import networks
 from .games import MinibatchGame, Trick
 
 T = TypeVar("T", bound="type[Trick]")
-_REGISTRY: dict[str, type[Trick]] = {}
+TRICKS: Registry[type[Trick]] = Registry("trick", lambda cls: cls.summary())
 
 
 def register_trick(name: str, reference: str = "") -> Callable[[T], T]:
@@ -39,28 +40,20 @@ def register_trick(name: str, reference: str = "") -> Callable[[T], T]:
         True
     """
 
-    def give(cls: T) -> T:
-        cls.name, cls.reference = name, reference
-        _REGISTRY[name] = cls
-        return cls
-
-    return give
+    return TRICKS.register(name, reference, Trick)
 
 
 def tricks() -> dict[str, str]:
     """Name -> one line of every trick."""
-    return {name: cls.summary() for name, cls in _REGISTRY.items()}
-
-
-def trick_class(name: str) -> type[Trick]:
-    """The class registered as ``name``; InputError names the choices."""
-    if name not in _REGISTRY:
-        raise unknown("trick", name, _REGISTRY)
-    return _REGISTRY[name]
+    return TRICKS.summaries()
 
 
 def trick(name: str, **parameters: Any) -> Trick:
     """Make a registered trick.
+
+    Args:
+        name: ``NAME[:k=v,...]`` or ``PATH.py:NAME[:k=v,...]``, as a command line names it.
+        **parameters: its own.
 
     Raises:
         InputError: for an unknown name or parameter, naming the choices.
@@ -68,26 +61,12 @@ def trick(name: str, **parameters: Any) -> Trick:
     Example:
         >>> trick("flip-labels", share=0.1).label
         'flip-labels(share=0.1)'
+        >>> trick("flip-labels:share=0.2").share
+        0.2
     """
-    cls = trick_class(name)
-    return cls(**check(cls, parameters))
-
-
-def parse(spec: str) -> Trick:
-    """Make the trick that a command line names: ``NAME[:k=v,...]``.
-
-    Example:
-        >>> parse("flip-labels:share=0.1").label
-        'flip-labels(share=0.1)'
-    """
-    name, _, rest = spec.partition(":")
-    found: dict[str, str] = {}
-    for part in filter(None, rest.split(",")):
-        key, equals, value = part.partition("=")
-        if not equals or not key.strip() or not value.strip():
-            raise InputError(f"{part!r} in {spec!r} is no setting; allowed: name=value, separated by commas")
-        found[key.strip()] = value.strip()
-    return trick(name.strip(), **found)
+    found, rest = TRICKS.find(name)
+    cls = TRICKS[found]
+    return cls(**check(cls, merged(settings(rest, name), parameters)))
 
 
 @register_trick("instance-noise", reference="arXiv 1610.04490; decayed: S. Chintala's list, 13")

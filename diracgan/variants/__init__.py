@@ -4,12 +4,13 @@ from ..lazy import callable_package
 from ..parameters import Parameter, param, parameters
 from . import f_divergence, hinge, least_squares, quadratic, relativistic, vanilla, wasserstein
 from ._math import minus_log_sigmoid, norm, quotient, softplus
-from .base import Critic, Variant
-from .penalties import modifiers
-from .recipes import presets
-from .registry import build, load_file, load_module, parse, register, variant, variant_class, variants
+from .base import VARIANTS, Variant
+from .penalties import Critic, modifiers
+from .presets import presets
+from .registry import build, parse, register, variant, variants
 
 __all__ = [
+    "VARIANTS",
     "Critic",
     "Parameter",
     "Variant",
@@ -17,8 +18,6 @@ __all__ = [
     "f_divergence",
     "hinge",
     "least_squares",
-    "load_file",
-    "load_module",
     "minus_log_sigmoid",
     "modifiers",
     "norm",
@@ -33,7 +32,6 @@ __all__ = [
     "softplus",
     "vanilla",
     "variant",
-    "variant_class",
     "variants",
     "wasserstein",
 ]

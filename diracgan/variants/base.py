@@ -6,13 +6,15 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
-from ..errors import unknown
+from ..errors import InputError, unknown
 from ..parameters import Parameter, Parametric, parameters, plain, text
-
-Critic = Callable[[Array], Array]
+from ..registry import Registry
+from .penalties import Critic, modifiers
+from .presets import PRESETS
 
 
 class Variant(Parametric):
@@ -108,8 +110,6 @@ class Variant(Parametric):
             >>> dg.variant("ns").with_(l2=0.1, r1=0.3).label
             'ns + l2=0.1 + r1=0.3'
         """
-        from .penalties import modifiers, refuse
-
         known = modifiers()
         extras, options = dict(self.extras), dict(self.options)
         for name, value in changes.items():
@@ -119,7 +119,7 @@ class Variant(Parametric):
             if value is None:
                 store.pop(name, None)
             else:
-                refuse(self, name)
+                _refuse(self, name)
                 store[name] = known[name].check(value)
         order = [n for n in known if n in extras]
         return dataclasses.replace(
@@ -127,9 +127,14 @@ class Variant(Parametric):
         )
 
     @property
+    def added(self) -> dict[str, Any]:
+        """Name -> value of what :meth:`with_` has set, arrays as they are."""
+        return {**self.extras, **dict(self.options)}
+
+    @property
     def modifications(self) -> dict[str, Any]:
-        """Name -> value of what :meth:`with_` has set."""
-        return {n: plain(x) for n, x in self.extras.items()} | dict(self.options)
+        """Name -> plain value of what :meth:`with_` has set."""
+        return {n: plain(x) for n, x in self.added.items()}
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
@@ -151,4 +156,34 @@ class Variant(Parametric):
         return (f"{name}({own})" if own else name) + added
 
 
-__all__ = ["Critic", "Parameter", "Variant"]
+VARIANTS: Registry[type[Variant]] = Registry("variant", lambda cls: cls.summary(), also=PRESETS)
+
+
+def _refuse(variant: Variant, name: str) -> None:
+    """Raise InputError when the modifier ``name`` makes no sense on the variant's loss."""
+    who = variant.name or type(variant).__name__
+    if name in ("smooth_real", "smooth_fake") and not variant.labelled:
+        labelled = ", ".join(n for n in VARIANTS if VARIANTS[n].labelled)
+        raise InputError(f"{name} needs a loss with labels, and {who!r} has none; allowed: {labelled}")
+    if name == "noise" and _uses_samples(variant):
+        raise InputError(
+            f"noise averages over the logits, but the loss of {who!r} needs the samples' distance"
+        )
+
+
+def _uses_samples(variant: Variant) -> bool:
+    """Whether a loss computes with the samples, not their logits alone: it then fails on samples without values."""
+    logits, x = jax.ShapeDtypeStruct((1,), jnp.float32), jax.ShapeDtypeStruct((1, 2), jnp.float32)
+
+    def works(loss: Callable[..., Any], samples: Any) -> bool:
+        try:
+            jax.eval_shape(lambda real, fake: loss(real, fake, samples, samples), logits, logits)
+        except (Exception, SystemExit):  # a loss that fails says so, with its own line, where it is evaluated
+            return False
+        return True
+
+    losses = (variant.critic_loss, variant.generator_loss)
+    return any(works(loss, jnp.zeros(x.shape, x.dtype)) and not works(loss, x) for loss in losses)
+
+
+__all__ = ["VARIANTS", "Critic", "Parameter", "Variant"]

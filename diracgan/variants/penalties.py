@@ -7,53 +7,53 @@ R1(gamma) = R2(gamma) = L2(mu = gamma) = GP(c = 0, 2 lam = gamma).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from ..errors import InputError
 from ..parameters import Parameter
 from ._math import norm, root
-from .base import Critic, Variant
 
-Penalty = Callable[[Variant, Critic, Any, Array, Array], Array]
-LogitPenalty = Callable[[Variant, Array, Array], Array]
+Critic = Callable[[Array], Array]
+Settings = Mapping[str, Any]
+"""What ``with_`` has set, by name."""
+Penalty = Callable[[Settings, Critic, Any, Array, Array], Array]
+LogitPenalty = Callable[[Settings, Array, Array], Array]
 
 
-def l2(variant: Variant, critic: Critic, phi: Any, x_real: Array, x_fake: Array) -> Array:
+def l2(given: Settings, critic: Critic, phi: Any, x_real: Array, x_fake: Array) -> Array:
     """(mu/2) |phi|^2 on the critic's raw parameters."""
-    return 0.5 * variant.extras["l2"] * sum(jnp.sum(p * p) for p in jax.tree.leaves(phi))
+    return 0.5 * given["l2"] * sum(jnp.sum(p * p) for p in jax.tree.leaves(phi))
 
 
-def r1(variant: Variant, critic: Critic, phi: Any, x_real: Array, x_fake: Array) -> Array:
+def r1(given: Settings, critic: Critic, phi: Any, x_real: Array, x_fake: Array) -> Array:
     """(gamma/2) mean |grad_x D|^2 at real samples (arXiv 1801.04406, eq. 9)."""
-    return 0.5 * variant.extras["r1"] * jnp.mean(squared_slopes(critic, x_real))
+    return 0.5 * given["r1"] * jnp.mean(squared_slopes(critic, x_real))
 
 
-def r2(variant: Variant, critic: Critic, phi: Any, x_real: Array, x_fake: Array) -> Array:
+def r2(given: Settings, critic: Critic, phi: Any, x_real: Array, x_fake: Array) -> Array:
     """(gamma/2) mean |grad_x D|^2 at fake samples (arXiv 1801.04406, eq. 10)."""
-    return 0.5 * variant.extras["r2"] * jnp.mean(squared_slopes(critic, x_fake))
+    return 0.5 * given["r2"] * jnp.mean(squared_slopes(critic, x_fake))
 
 
-def gp(variant: Variant, critic: Critic, phi: Any, x_real: Array, x_fake: Array) -> Array:
+def gp(given: Settings, critic: Critic, phi: Any, x_real: Array, x_fake: Array) -> Array:
     """lam mean (|grad_x D| - center)^2 at the points ``gp_at`` (arXiv 1704.00028; noisy: 1705.07215)."""
-    options = dict(variant.options)
-    x = POINTS[options.get("gp_at", "interpolated")](critic, x_real, x_fake)
-    center = variant.extras.get("gp_center", GP_CENTER)
-    return variant.extras["gp"] * jnp.mean(excess(critic, x, center))
+    x = POINTS[given.get("gp_at", "interpolated")](critic, x_real, x_fake)
+    center = given.get("gp_center", GP_CENTER)
+    return given["gp"] * jnp.mean(excess(critic, x, center))
 
 
-def lecam(variant: Variant, real: Array, fake: Array) -> Array:
+def lecam(given: Settings, real: Array, fake: Array) -> Array:
     """lam mean D_f^2 + lam mean D_r^2: the anchors of LeCam regularisation at 0 (arXiv 2104.03310, eq. 4)."""
-    return variant.extras["lecam"] * (jnp.mean(fake**2) + jnp.mean(real**2))
+    return given["lecam"] * (jnp.mean(fake**2) + jnp.mean(real**2))
 
 
-def clc(variant: Variant, real: Array, fake: Array) -> Array:
+def clc(given: Settings, real: Array, fake: Array) -> Array:
     """(lam/2) (mean D_r^2 + mean D_f^2): centring of the critic's logits."""
-    return 0.5 * variant.extras["clc"] * (jnp.mean(real**2) + jnp.mean(fake**2))
+    return 0.5 * given["clc"] * (jnp.mean(real**2) + jnp.mean(fake**2))
 
 
 def squared_slopes(critic: Critic, x: Array) -> Array:
@@ -123,46 +123,12 @@ def modifiers() -> dict[str, Parameter]:
     return {p.name: p for p in _MODIFIERS}
 
 
-def total(variant: Variant, critic: Critic, phi: Any, x_real: Array, x_fake: Array) -> Array:
-    """The variant's own penalty and every added one: what joins the critic's loss."""
-    value = variant.penalty(critic, phi, x_real, x_fake)
-    for name in variant.extras:
-        if name in PENALTIES:
-            value = value + PENALTIES[name](variant, critic, phi, x_real, x_fake)
-    return value
+def total(own: Array, given: Settings, critic: Critic, phi: Any, x_real: Array, x_fake: Array) -> Array:
+    """What joins the critic's loss: the variant's own penalty, and every one in ``given`` that sees the critic."""
+    return sum((PENALTIES[n](given, critic, phi, x_real, x_fake) for n in given if n in PENALTIES), own)
 
 
-def on_logits(variant: Variant, real: Array, fake: Array) -> Array:
-    """Every added penalty that is a function of the logits alone."""
-    terms = [LOGIT_PENALTIES[name](variant, real, fake) for name in variant.extras if name in LOGIT_PENALTIES]
+def on_logits(given: Settings, real: Array, fake: Array) -> Array:
+    """The sum of the penalties that are functions of the logits alone."""
+    terms = [LOGIT_PENALTIES[name](given, real, fake) for name in given if name in LOGIT_PENALTIES]
     return sum(terms, jnp.zeros(()))
-
-
-def refuse(variant: Variant, name: str) -> None:
-    """Raise InputError when the modifier ``name`` makes no sense on the variant's loss."""
-    who = variant.name or type(variant).__name__
-    if name in ("smooth_real", "smooth_fake") and not variant.labelled:
-        from .registry import labelled
-
-        raise InputError(
-            f"{name} needs a loss with labels, and {who!r} has none; allowed: {', '.join(labelled())}"
-        )
-    if name == "noise" and uses_samples(variant):
-        raise InputError(
-            f"noise averages over the logits, but the loss of {who!r} needs the samples' distance"
-        )
-
-
-def uses_samples(variant: Variant) -> bool:
-    """Whether a loss computes with the samples, not their logits alone: it then fails on samples without values."""
-    logits, x = jax.ShapeDtypeStruct((1,), jnp.float32), jax.ShapeDtypeStruct((1, 2), jnp.float32)
-
-    def works(loss: Callable[..., Any], samples: Any) -> bool:
-        try:
-            jax.eval_shape(lambda real, fake: loss(real, fake, samples, samples), logits, logits)
-        except (Exception, SystemExit):  # a loss that fails says so, with its own line, where it is evaluated
-            return False
-        return True
-
-    losses = (variant.critic_loss, variant.generator_loss)
-    return any(works(loss, jnp.zeros(x.shape, x.dtype)) and not works(loss, x) for loss in losses)

@@ -20,11 +20,11 @@ _WIDEST = 2.0  # a slider of a parameter without an upper bound ends here, or at
 
 
 def load_files() -> None:
-    """Register the variants of the files that the command line named; the page itself opens none."""
-    from ..variants.registry import load_file
+    """Register the variants and rules of the files that the command line named; the page itself opens none."""
+    from ..registry import import_file
 
     for path in filter(None, os.environ.get(FILES, "").split(os.pathsep)):
-        load_file(path)
+        import_file(path, "registers a variant or a rule")
 
 
 # ---------------- what there is to move

@@ -8,13 +8,14 @@ import io
 import json
 import math
 import shlex
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import InputError, integer, number, unknown
+from ..registry import settings as read_settings
+from ..registry import source
 from .limits import LONGEST_TEXT, affordable, bounded
 
 if TYPE_CHECKING:
@@ -128,19 +129,19 @@ def variant_of(spec: str) -> Variant:
 
 
 def rule_of(spec: str) -> Rule | None:
-    """Make a rule from NAME[:k=v,...]; None for the flow.
+    """Make a rule from NAME[:k=v,...] of a registered name; None for the flow. The page opens no file and no module.
 
     Example:
         >>> rule_of("alternating:lr=0.2,n_critic=2").hyperparameters["n_critic"]
         2
     """
     from ..parameters import parameters
-    from ..rules import rule
+    from ..rules import RULES, rule
 
     if not spec:
         return None
     name, _, rest = spec.partition(":")
-    given, known = settings(rest), parameters(type(rule(name)))
+    given, known = settings(rest), parameters(RULES[name])
     for n in given:
         if n in known and known[n].kind == "object":  # text would make a rule within the rule
             raise unknown(f"parameter of {name} in the page", n, (k for k in known if k != n))
@@ -150,7 +151,7 @@ def rule_of(spec: str) -> Rule | None:
 
 
 def settings(text: str) -> dict[str, str]:
-    """Name -> text of ``k=v,...``.
+    """Name -> text of ``k=v,...``, of a page's length.
 
     Example:
         >>> settings("lr=0.2,n_critic=2")
@@ -158,13 +159,7 @@ def settings(text: str) -> dict[str, str]:
     """
     if len(text) > LONGEST_TEXT:
         raise InputError(f"{len(text)} letters of settings; allowed: at most {LONGEST_TEXT}")
-    found = {}
-    for part in text.split(",") if text else []:
-        name, equals, value = (x.strip() for x in part.partition("="))
-        if not (name and equals and value):
-            raise InputError(f"{part!r} is not a setting; allowed: name=value")
-        found[name] = value
-    return found
+    return read_settings(text)
 
 
 def query(shown: Scene) -> dict[str, str]:
@@ -284,9 +279,7 @@ def written(spec: str) -> str:
         >>> written("ns:r1=0.3")
         'ns:r1=0.3'
     """
-    module = sys.modules.get(type(variant_of(spec)).__module__)
-    own = module is not None and module.__name__.startswith("_diracgan_user_")
-    return f"{module.__file__}:{spec}" if module is not None and own else spec
+    return source(type(variant_of(spec)), spec)
 
 
 def command(shown: Scene) -> str:

@@ -17,7 +17,7 @@ from diracgan.cli.app import COMMANDS, load, main
 from diracgan.cli.layer import typer_function
 from diracgan.cli.options import NoiseOptions, StepOptions, assignments, vector
 from diracgan.errors import InputError
-from diracgan.variants import variant_class
+from diracgan.variants import VARIANTS
 
 CORE = ["list", "plot", "simulate", "eig", "figures"]
 
@@ -266,7 +266,7 @@ def test_list_shows_everything(cli):
     assert {p["name"] for p in found["presets"]} == set(dg.presets())
     gp = next(v for v in found["variants"] if v["name"] == "wgan-gp")
     assert {p["name"]: p["default"] for p in gp["parameters"]} == {"lam": 0.1, "c": 1.0, "one_sided": False}
-    ours = [v for v in found["variants"] if variant_class(v["name"]).__module__.startswith("diracgan.")]
+    ours = [v for v in found["variants"] if VARIANTS[v["name"]].__module__.startswith("diracgan.")]
     assert len(ours) >= 17 and all(v["summary"] and v["reference"] for v in ours)
     for form in ("text", "markdown"):
         out = cli("list", "--format", form)[1]

@@ -12,11 +12,11 @@ import pytest
 
 import diracgan as dg
 from diracgan.dynamics import run
-from diracgan.rules.registry import rule_class
-from diracgan.variants.registry import variant_class
+from diracgan.rules import RULES as ALL_RULES
+from diracgan.variants import VARIANTS as ALL_VARIANTS
 
-VARIANTS = [n for n in dg.variants() if variant_class(n).__module__.startswith("diracgan.")]
-RULES = [n for n in dg.rules() if rule_class(n).__module__.startswith("diracgan.")]
+VARIANTS = [n for n in ALL_VARIANTS if ALL_VARIANTS[n].__module__.startswith("diracgan.")]
+RULES = [n for n in ALL_RULES if ALL_RULES[n].__module__.startswith("diracgan.")]
 compiled = sys.modules["diracgan.dynamics.flow"]._next
 PHI, THETA, X0 = np.array([0.004, 0.007]), np.array([0.9, -0.35]), np.array([0.25, 0.6])
 

@@ -13,9 +13,9 @@ import diracgan as dg
 from diracgan import dirac
 from diracgan.game import Players
 from diracgan.parameters import parameters
-from diracgan.variants.registry import variant_class
+from diracgan.variants import VARIANTS as ALL_VARIANTS
 
-BUILT_IN = [n for n in dg.variants() if variant_class(n).__module__.startswith("diracgan.")]
+BUILT_IN = [n for n in ALL_VARIANTS if ALL_VARIANTS[n].__module__.startswith("diracgan.")]
 # a generic point, off every kink, inside a clipping box
 PHI, THETA, X0 = np.array([0.004, 0.007]), np.array([0.9, -0.35]), np.array([0.25, 0.6])
 FAR = np.array([0.4, 0.71])

@@ -9,15 +9,15 @@ import pytest
 
 import diracgan as dg
 from diracgan.dynamics import run
+from diracgan.rules import RULES as ALL_RULES
 from diracgan.rules import init, step
-from diracgan.rules.registry import rule_class
 from diracgan.training.games import minibatches
 from diracgan.training.networks import Architecture, players
 from diracgan.training.problems import problem
-from diracgan.variants.registry import variant_class
+from diracgan.variants import VARIANTS as ALL_VARIANTS
 
-VARIANTS = [n for n in dg.variants() if variant_class(n).__module__.startswith("diracgan.")]
-RULES = [n for n in dg.rules() if rule_class(n).__module__.startswith("diracgan.")]
+VARIANTS = [n for n in ALL_VARIANTS if ALL_VARIANTS[n].__module__.startswith("diracgan.")]
+RULES = [n for n in ALL_RULES if ALL_RULES[n].__module__.startswith("diracgan.")]
 # one penalty or transform at a time, and what each stands on
 MODIFIERS = [
     {"l2": 0.2},

@@ -19,7 +19,7 @@ from diracgan.training.games import game, minibatches
 from diracgan.training.networks import Architecture, Weighted, players
 from diracgan.training.problems import Batch, problem
 from diracgan.training.trainer import TrainingSetup, begin, iteration
-from diracgan.training.tricks import length, parse, register_trick, trick, tricks, weights
+from diracgan.training.tricks import length, register_trick, trick, tricks, weights
 
 KEY = jax.random.key(0)
 NS, LINEAR = dg.variant("ns"), dg.variant("wgan-linear")
@@ -33,7 +33,7 @@ def dirac(phi: float = 0.7, theta: float = -0.3, x0: float = 0.4):
 def field(variant, *names: str, key=KEY, now: int = 0, past=None, at=(0.7, -0.3)) -> tuple[float, float]:
     """(phi', theta') of the Dirac system under tricks."""
     on, both = dirac(*at)
-    made = minibatches(variant, on, key, 1, tricks=tuple(map(parse, names)), step=now, past=past)
+    made = minibatches(variant, on, key, 1, tricks=tuple(map(trick, names)), step=now, past=past)
     v = made.velocity(both)
     return float(v.phi.w[0]), float(v.theta.point[0])
 
@@ -41,7 +41,7 @@ def field(variant, *names: str, key=KEY, now: int = 0, past=None, at=(0.7, -0.3)
 def followed(variant, rule, steps: int, *names: str, **how) -> np.ndarray:
     """Rows (phi, theta) of training the Dirac system."""
     on, both = dirac()
-    setup = TrainingSetup(variant, rule, on, tuple(map(parse, names)), None, None, batch=1, **how)
+    setup = TrainingSetup(variant, rule, on, tuple(map(trick, names)), None, None, batch=1, **how)
     state = begin(setup, both, 0)
     once, rows = jax.jit(iteration), []
     for _ in range(steps + 1):
@@ -350,9 +350,9 @@ def test_tricks_compose_in_their_order_and_say_what_they_are():
             "feature-matching", "reconstruction", "acgan"} <= set(tricks())  # fmt: skip
     assert all(tricks().values())
     with pytest.raises(InputError, match="did you mean 'share'"):
-        parse("flip-labels:shaer=0.1")
+        trick("flip-labels:shaer=0.1")
     with pytest.raises(InputError, match="is out of range"):
-        parse("flip-labels:share=1.5")
+        trick("flip-labels:share=1.5")
 
     @register_trick("test-doubling")
     class Doubling(type(trick("mixed-batches")).__mro__[1]):  # type: ignore[misc]

@@ -74,10 +74,10 @@ def test_command_and_code_compute_what_is_shown(shown, cli, folder):
 
 
 def test_the_command_names_the_file_of_a_users_variant(folder, monkeypatch, cli):
-    from diracgan.variants import registry
+    from diracgan.variants import VARIANTS
     from diracgan.web.controls import FILES, load_files
 
-    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
+    monkeypatch.setattr(VARIANTS, "entries", dict(VARIANTS.entries))
     (folder / "my loss.py").write_text(
         "import jax.numpy as jnp, diracgan as dg\n"
         "@dg.register('my-wgan')\n"

@@ -6,12 +6,12 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import unknown
+from ..registry import Registry
 
 
 @dataclasses.dataclass(frozen=True)
 class Preset:
-    """A named recipe.
+    """A variant, what is added to it, and the rule that moves it.
 
     Attributes:
         variant: the variant's name.
@@ -32,7 +32,8 @@ class Preset:
     reference: str
 
 
-PRESETS: dict[str, Preset] = {
+PRESETS: Registry[Preset] = Registry("preset", lambda preset: preset.summary)
+for _name, _preset in {
     "dcgan": Preset(
         variant="ns",
         modifiers={},
@@ -64,7 +65,8 @@ PRESETS: dict[str, Preset] = {
         "at both kinds of samples, on a linear critic like R1 with their sum. The numbers are for CIFAR-10.",
         reference="arXiv 2501.05441, sections 2 and 3",
     ),
-}
+}.items():
+    PRESETS.add(_name, _preset, _preset.reference)
 
 
 def presets() -> dict[str, str]:
@@ -74,11 +76,4 @@ def presets() -> dict[str, str]:
         >>> presets()["dcgan"]
         'DCGAN: non-saturating loss, Adam 2e-4 with beta1 0.5'
     """
-    return {name: p.summary for name, p in PRESETS.items()}
-
-
-def recipe(name: str) -> Preset:
-    """The preset called ``name``; InputError names the choices."""
-    if name not in PRESETS:
-        raise unknown("preset", name, PRESETS)
-    return PRESETS[name]
+    return PRESETS.summaries()

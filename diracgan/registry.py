@@ -1,0 +1,298 @@
+"""What is chosen by name: one registry for things of each kind, and the one reader of ``NAME:k=v,...``.
+
+Variants, rules, problems, tricks and presets each have a :class:`Registry`. A name may be a built-in one, one that
+this process has registered, or ``PATH.py:NAME`` and ``package.module:NAME`` for a user's own, which are imported first.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from .errors import InputError, one_line, unknown
+
+T = TypeVar("T")
+C = TypeVar("C", bound=type)
+USER_MODULE = "_diracgan_user_"  # what the names of modules that are made of a user's file begin with
+
+
+class _Entry(NamedTuple):
+    thing: Any
+    reference: str
+
+
+class Registry(Generic[T]):
+    """The things of one kind by their names, in the order of registration.
+
+    Args:
+        kind: what one of them is called in messages, e.g. ``"variant"``.
+        summary: a thing's one line.
+        also: other names that may be given where one of these is asked for, for messages.
+
+    Example:
+        >>> colours = Registry("colour", summary=str)
+        >>> colours.add("red", "the longest waves")
+        >>> colours.summaries()
+        {'red': 'the longest waves'}
+        >>> colours["rad"]
+        Traceback (most recent call last):
+            ...
+        diracgan.errors.InputError: unknown colour 'rad'; did you mean 'red'? Allowed: red
+    """
+
+    def __init__(self, kind: str, summary: Callable[[T], str], also: Iterable[str] = ()) -> None:
+        """Begin without entries."""
+        self.kind, self._summary, self._also = kind, summary, also
+        self.entries: dict[str, _Entry] = {}
+
+    def __contains__(self, name: object) -> bool:
+        """Whether ``name`` is registered."""
+        return name in self.entries
+
+    def __iter__(self) -> Iterator[str]:
+        """The registered names."""
+        return iter(self.entries)
+
+    def __getitem__(self, name: str) -> T:
+        """What is registered as ``name``; InputError names the choices."""
+        if name not in self.entries:
+            raise self.unknown(name)
+        return self.entries[name].thing
+
+    def reference(self, name: str) -> str:
+        """Where the thing called ``name`` comes from."""
+        return self.entries[name].reference
+
+    def summaries(self) -> dict[str, str]:
+        """Name -> one line of everything that is registered."""
+        return {name: self._summary(entry.thing) for name, entry in self.entries.items()}
+
+    def unknown(self, name: object) -> InputError:
+        """The error for a name that is not registered, not raised."""
+        return unknown(self.kind, name, [*self.entries, *self._also])
+
+    def add(self, name: str, thing: T, reference: str = "") -> None:
+        """Register ``thing`` as ``name``; its own definition, run again, replaces it.
+
+        Raises:
+            InputError: for a bad name, or one that something else has.
+        """
+        self._check(name)
+        if name in self.entries and _origin(taken := self.entries[name].thing) != _origin(thing):
+            where = ".".join(filter(None, (taken.__module__, getattr(taken, "__qualname__", ""))))
+            raise InputError(f"the {self.kind} name {name!r} is taken by {where}")
+        self.entries[name] = _Entry(thing, reference)
+
+    def register(self, name: str, reference: str, base: type) -> Callable[[C], C]:
+        """The decorator that gives a subclass of ``base`` its name and its reference.
+
+        Raises:
+            InputError: for a bad name, one that another class has, or what is not such a class.
+        """
+        self._check(name)
+
+        def give(cls: C) -> C:
+            if not (isinstance(cls, type) and issubclass(cls, base)):
+                raise InputError(f"a {self.kind} is a subclass of {base.__name__}, which {cls!r} is not")
+            self.add(name, cls, reference)  # type: ignore[arg-type]
+            cls.name, cls.reference = name, reference  # type: ignore[attr-defined]
+            return cls
+
+        return give
+
+    def _check(self, name: str) -> None:
+        if not name or set(name) & set(":,= ") or name.endswith(".py"):
+            raise InputError(
+                f"{name!r} is not a name for a {self.kind}; allowed: words without ':', ',', '=' or spaces"
+            )
+
+    def find(self, spec: str) -> tuple[str, str]:
+        """The registered name in ``NAME[:...]``, ``PATH.py:NAME[:...]`` or ``package.module:NAME[:...]``.
+
+        Args:
+            spec: as on a command line. A file or a module is imported, and what it registers with it.
+
+        Returns:
+            The name, and the text after its colon.
+
+        Raises:
+            InputError: naming what is wrong: the file, its own error line, or the name.
+        """
+        head, _, rest = spec.partition(":")
+        if head in self.entries:
+            return head, rest
+        file = re.match(r"(.*?\.py)(?::|$)", spec)
+        if file or "/" in head:
+            source, rest = (file[1], spec[file.end() :]) if file else (head, rest)
+            names = self.load_file(source)
+        elif rest and "=" not in rest.split(":")[0]:
+            source, names = head, self.load_module(head)
+        else:
+            raise self.unknown(head)
+        name, _, rest = rest.partition(":")
+        if not name and len(names) == 1:
+            name = names[0]
+        if name not in names:
+            raise unknown(f"{self.kind} in {source}", name, names)
+        return name, rest
+
+    def load_file(self, path: str) -> list[str]:
+        """Import a Python file and return the names of this kind that it registers.
+
+        Raises:
+            InputError: when it is missing or raises on import; its own error line is shown.
+        """
+        return self._of(import_file(path, f"registers a {self.kind}"))
+
+    def load_module(self, name: str) -> list[str]:
+        """Import a module by its dotted name and return the names of this kind that it registers."""
+        try:
+            return self._of(import_module(name))
+        except InputError as error:
+            cause = error.__cause__
+            if isinstance(cause, ModuleNotFoundError) and cause.name == name.split(".")[0]:
+                raise self.unknown(name) from None
+            raise
+
+    def _of(self, module: ModuleType) -> list[str]:
+        return [n for n, entry in self.entries.items() if entry.thing.__module__ == module.__name__]
+
+
+def _origin(thing: Any) -> tuple[str, str]:
+    file = getattr(sys.modules.get(thing.__module__), "__file__", None)
+    return file or thing.__module__, getattr(thing, "__qualname__", "")
+
+
+def source(thing: Any, name: str) -> str:
+    """The words by which another process finds what is registered as ``name``: with its file or module, if it has one.
+
+    Example:
+        >>> import diracgan as dg
+        >>> source(type(dg.variant("ns")), "ns")
+        'ns'
+    """
+    home = sys.modules.get(thing.__module__)
+    if thing.__module__.startswith(USER_MODULE):
+        return f"{getattr(home, '__file__', '')}:{name}"
+    if thing.__module__.split(".")[0] == __package__ or not getattr(home, "__spec__", None):
+        return name
+    return name if thing.__module__ == "__main__" else f"{thing.__module__}:{name}"
+
+
+# ---------------------------------------------------------------- k=v,...
+
+
+def settings(
+    text: str, spec: str = "", first: str | None = None, known: Collection[str] = ()
+) -> dict[str, str]:
+    """Name -> text of ``k=v,...``; hyphens in names count as underscores.
+
+    Args:
+        text: what is read.
+        spec: the whole of which it is a part, for messages; ``text`` by default.
+        first: a setting that may come first without its name: a file's path, say, which may hold commas.
+        known: with ``first``, the names that can follow it.
+
+    Raises:
+        InputError: for what is not a setting, and for a name that comes twice.
+
+    Example:
+        >>> settings("lr=0.2,n-critic=3")
+        {'lr': '0.2', 'n_critic': '3'}
+        >>> settings("a, b.gz,labels=c.gz", first="path", known=["labels"])
+        {'path': 'a, b.gz', 'labels': 'c.gz'}
+    """
+    spec = spec or text
+    parts: list[str] = []
+    if first is not None:
+        while "," in text and (last := text.rpartition(","))[2].partition("=")[0].strip() in known:
+            text, parts = last[0], [last[2], *parts]
+        named = text.partition("=")[0].strip() in {first, *known}
+        parts = [text if named or not text else f"{first}={text}", *parts]
+    else:
+        parts = text.split(",")
+    found: dict[str, str] = {}
+    for part in filter(None, parts):
+        key, equals, value = (x.strip() for x in part.partition("="))
+        if not (key and equals and value):
+            raise InputError(
+                f"{part!r} in {spec!r} is not a setting; allowed: name=value, separated by commas"
+            )
+        found = merged(found, {key.replace("-", "_"): value})
+    return found
+
+
+def merged(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    """Return both, or raise InputError when one name is set twice.
+
+    Example:
+        >>> merged({"r1": 1}, {"r2": 2})
+        {'r1': 1, 'r2': 2}
+    """
+    for name in second:
+        if name in first:
+            raise InputError(f"{name} is set twice, to {first[name]} and {second[name]}; allowed: once")
+    return {**first, **second}
+
+
+# ---------------------------------------------------------------- a user's own files
+
+
+def import_file(path: str, what: str) -> ModuleType:
+    """Run a Python file and return it as a module.
+
+    Args:
+        path: of the file.
+        what: for messages, what the file does that is wanted of it.
+
+    Raises:
+        InputError: when it is missing or raises; its own error line is shown.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise InputError(f"there is no file {path!r}; allowed: a Python file that {what}")
+    name = f"{USER_MODULE}{file.resolve().stem}_{abs(hash(str(file.resolve())))}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{path!r} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    _run(lambda: spec.loader.exec_module(module), name, path)  # type: ignore[union-attr]
+    return module
+
+
+def import_module(name: str) -> ModuleType:
+    """Import a module by its dotted name.
+
+    Raises:
+        InputError: when there is none, or it raises; its own error line is shown.
+    """
+    _run(lambda: importlib.import_module(name), name, name)
+    return sys.modules[name]
+
+
+def _run(action: Callable[[], Any], module: str, shown: str) -> None:
+    try:
+        action()
+    except InputError as error:
+        raise InputError(f"{shown}: {error}") from error
+    except (Exception, SystemExit) as error:  # whatever a user's file raises is the user's to read
+        raise InputError(f"{shown} cannot be imported: {_where(error, module)}{one_line(error)}") from error
+
+
+def _where(error: BaseException, module: str) -> str:
+    if isinstance(error, SyntaxError) and error.lineno:
+        return f"line {error.lineno}: "
+    file = getattr(sys.modules.get(module), "__file__", None)
+    trace, line = error.__traceback__, None
+    while trace is not None:
+        if file and trace.tb_frame.f_code.co_filename == file:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return f"line {line}: " if line else ""
