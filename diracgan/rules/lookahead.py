@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..game import GameLike, Players, WrappedGame
 from ..parameters import param
 from .base import Rule, move_both
-from .registry import register_rule, rule
+from .registry import RULES, register_rule, rule
 
 
 @register_rule("extragradient", reference="Korpelevich 1976; in GANs: arXiv 1802.10551, algorithm 3")
@@ -99,7 +99,10 @@ class Lookahead(Rule):
     def __post_init__(self) -> None:
         """Make the inner rule, and let both know the same rates."""
         inner = "simultaneous" if self.inner is None else self.inner
-        inner = rule(inner) if isinstance(inner, str) else inner
+        if isinstance(inner, str):  # of registered names only: a setting imports no file
+            if inner.partition(":")[0] not in RULES:
+                raise RULES.unknown(inner)
+            inner = rule(inner)
         if not isinstance(inner, Rule):
             raise InputError(
                 f"inner = {inner!r} is not a rule; allowed: what dg.rule(...) returns, or a rule's name"

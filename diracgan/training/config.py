@@ -24,18 +24,19 @@ import dataclasses
 import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, number, unknown
 from ..parameters import Parametric, param, parameters
-from ..registry import Registry, source
+from ..registry import Registry
+from ..registry import source as source_of
 from ..rules import RULES, Rule, rule
 from ..variants import VARIANTS, Variant, build, parse
 from . import loss_file
 from .networks import Architecture
-from .problems import Problem, problem
+from .problems import PROBLEMS, Problem, problem
 from .tricks import TRICKS, AuxiliaryClasses, FeatureMatching, Reconstruction, Trick, trick
 
 _TABLES = ("variant", "rule", "problem", "networks", "tricks", "alarms")
@@ -220,7 +221,7 @@ def from_table(
         table: the values.
         source: what they are from, for messages.
         folder: where a copy of the loss may lie; None for the current one.
-        trust: whether code that the config names may run: a loss in a Python file or module.
+        trust: whether code that the config names may run: losses, rules, problems, tricks in Python files or modules.
 
     Raises:
         InputError: for an unknown key, naming the table and the nearest one, a value that is not allowed, or code
@@ -243,6 +244,10 @@ def from_table(
     averages = course.pop("averages", [])
     if not isinstance(averages, list):
         raise InputError(f"averages of {source} is {averages!r}; allowed: a list of decays")
+
+    def allowed(spec: str, registry: Registry[Any]) -> str:
+        return loss_file.named(spec, registry, trust, source)
+
     try:
         variant_ = dict(given.get("variant", {"name": "ns"}))
         on = dict(given.get("problem", {"name": "ring8"}))
@@ -252,10 +257,12 @@ def from_table(
         losses = build(type(made), {**made.hyperparameters, **variant_}) if variant_ else made
         return configure(
             losses,
-            problem(_name(on, "problem"), **on),
-            rule_=_rule(given["rule"]) if "rule" in given else None,
+            problem(allowed(_name(on, "problem"), PROBLEMS), **on),
+            rule_=_rule(given["rule"], allowed) if "rule" in given else None,
             networks=given.get("networks"),
-            tricks=[trick(_name(t, "tricks"), **t) for t in map(dict, given.get("tricks", []))],
+            tricks=[
+                trick(allowed(_name(t, "tricks"), TRICKS), **t) for t in map(dict, given.get("tricks", []))
+            ],
             alarms=given.get("alarms"),
             averages=averages,
             **course,
@@ -270,14 +277,14 @@ def read(path: str | os.PathLike[str], *, trust: bool = False) -> RunConfig:
 
     Args:
         path: the file.
-        trust: whether code that it names may run: a loss in a Python file or module.
+        trust: whether code that it names may run: losses, rules, problems and tricks in Python files or modules.
 
     Raises:
         InputError: when it is missing, not TOML, not a config, or names code without trust.
     """
     shown = os.fspath(path)
     config = from_table(read_table(path), shown, folder=Path(shown).parent, trust=trust)
-    loss_file.announce(_source(config.variant), shown)
+    loss_file.announce(_named_in(VARIANTS, config.variant), shown)
     return config
 
 
@@ -368,11 +375,10 @@ def _rule_table(moves: Rule) -> dict[str, Any]:
     }
 
 
-def _rule(table: Any) -> Rule:
+def _rule(table: Any, allowed: Callable[[str, Registry[Any]], str]) -> Rule:
     given = dict(table)
-    return rule(
-        _name(given, "rule"), **{k: _rule(x) if isinstance(x, Mapping) else x for k, x in given.items()}
-    )
+    name = allowed(_name(given, "rule"), RULES)
+    return rule(name, **{k: _rule(x, allowed) if isinstance(x, Mapping) else x for k, x in given.items()})
 
 
 def _variant_table(losses: Variant) -> dict[str, Any]:
@@ -385,11 +391,13 @@ def _variant_table(losses: Variant) -> dict[str, Any]:
 def _named_in(registry: Registry[Any], thing: Parametric) -> str:
     """The words by which another process finds the class of a variant, a rule or a trick."""
     cls = type(thing)
-    if thing.name not in registry or source(registry[thing.name], thing.name) != source(cls, thing.name):
+    if thing.name not in registry or source_of(registry[thing.name], thing.name) != source_of(
+        cls, thing.name
+    ):
         raise InputError(
             f"the {registry.kind} {thing.label} is not registered, so no folder can name it; register its class first"
         )
-    return source(cls, thing.name)
+    return source_of(cls, thing.name)
 
 
 __all__ = [

@@ -10,10 +10,12 @@ import hashlib
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 from ..errors import InputError
+from ..registry import Registry
 from ..variants import variants
-from ..variants.recipes import PRESETS
+from ..variants.presets import PRESETS
 
 COPY = "loss.py"
 _log = logging.getLogger("diracgan.training")
@@ -75,6 +77,18 @@ def trusted(spec: str, digest: str | None, folder: Path, trust: bool, source: st
     if not trust:
         raise _refused(source, repr(str(chosen)))
     return f"{chosen}:{rest}"
+
+
+def named(spec: str, registry: Registry[Any], trust: bool, source: str) -> str:
+    """The name of a rule, a problem or a trick in a config: a registered one, or with trust a file's or module's.
+
+    Raises:
+        InputError: for code without trust.
+    """
+    head = spec.partition(":")[0]
+    if head not in registry and (":" in spec or file_of(spec) is not None) and not trust:
+        raise _refused(source, repr(head))
+    return spec
 
 
 def announce(spec: str, source: str) -> None:

@@ -193,9 +193,9 @@ def test_a_users_variant_trains_and_its_config_finds_it(folder, cli):
     assert code == 0, err
     assert (folder / "a/metrics.jsonl").read_bytes() == (folder / "b/metrics.jsonl").read_bytes()
     (folder / "mine.py").write_text("raise SystemExit('other code')\n")
-    from diracgan.variants.registry import _REGISTRY
+    from diracgan.variants import VARIANTS
 
-    del _REGISTRY["mine"]  # as in another process
+    del VARIANTS.entries["mine"]  # as in another process
     assert resume("a", trust=True).result == "ok"  # by the copy, which is what the run was made with
     (folder / "a/loss.py").write_text("raise SystemExit('other code')\n")
     with pytest.raises(InputError, match=r"neither .*mine\.py' nor loss\.py beside it has the SHA-256"):
