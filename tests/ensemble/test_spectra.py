@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import diracgan as dg
-from diracgan.ensemble import c_backend
 from diracgan.ensemble.spectra import spectra
 from diracgan.variants import variants
 
@@ -40,7 +39,7 @@ def test_a_member_without_a_derivative_is_nan_and_harms_no_other():
     np.testing.assert_allclose(values[[0, 2]], [[-0.5 + 0.75**0.5 * 1j, -0.5 - 0.75**0.5 * 1j]] * 2)
 
 
-@pytest.mark.skipif(c_backend.compiler() is None, reason="there is no C compiler")
+@pytest.mark.usefixtures("c_compiler")
 def test_large_families_in_compiled_c_are_the_same(monkeypatch: pytest.MonkeyPatch):
     # a size that no block divides; the last member is no equilibrium's, and NaN
     c = np.zeros(100_003)
