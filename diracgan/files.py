@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -12,12 +13,15 @@ from pathlib import Path
 from .errors import InputError, unknown
 
 
-def destination(path: str | os.PathLike[str], suffixes: Collection[str]) -> Path:
+def destination(
+    path: str | os.PathLike[str], suffixes: Collection[str], *, continues_sweep: bool = False
+) -> Path:
     """Check, before anything is computed, that a result can be written to ``path``.
 
     Args:
         path: the file (or, for ``.zarr``, the folder) to write.
         suffixes: what it may end in, e.g. ``[".nc", ".zarr"]``.
+        continues_sweep: whether a sweep's store may be there: a sweep goes on with it, anything else would replace it.
 
     Returns:
         The absolute path, symbolic links followed.
@@ -47,6 +51,8 @@ def destination(path: str | os.PathLike[str], suffixes: Collection[str]) -> Path
             raise InputError(f"{given!r} is a folder; allowed: a file name")
         if target.exists() and suffix == ".zarr" and not _is_zarr(target):
             raise InputError(f"{given!r} exists and is no zarr store; allowed: a new name or an older store")
+        if target.is_dir() and not continues_sweep and _is_sweep(target):
+            raise InputError(f"{given!r} holds a sweep, which this would replace; allowed: a new name")
         if target.exists() and not target.is_dir() and not target.is_file():
             raise InputError(f"{given!r} is no regular file; allowed: a file name in a writable folder")
         probe = _beside(
@@ -151,6 +157,14 @@ def _is_zarr(path: Path) -> bool:
     return any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zmetadata")) or (
         path.is_dir() and not any(path.iterdir())
     )
+
+
+def _is_sweep(path: Path) -> bool:
+    try:
+        found = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
+        return str(found["attributes"]["schema"]).startswith("diracgan.sweep/")
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _reason(error: Exception) -> str:

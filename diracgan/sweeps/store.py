@@ -177,7 +177,7 @@ class Store:
     def _look(self) -> None:
         if self.path.is_dir():
             self._hold()
-        destination(self.given, [".zarr"])
+        destination(self.given, [".zarr"], continues_sweep=True)
         for beginning in self.path.parent.glob(f".{glob.escape(self.path.stem)}-????????????.zarr"):
             left = attributes(beginning) or {}  # by a process that was killed while it made it
             if left.get("fingerprint") == self.layout.attrs["fingerprint"] and _old(beginning):

@@ -468,3 +468,22 @@ def test_the_threshold_curve_of_alternating_steps():
     lam, h = found.threshold.values.reshape(-1, 2).T
     assert len(h) > 20
     np.testing.assert_allclose(4 - 4 * lam * h - h * h, 0, atol=1e-12)
+
+
+def test_nothing_else_replaces_a_sweep(undisturbed: Path, tmp_path: Path):
+    import shutil
+
+    out = tmp_path / "mine.zarr"
+    shutil.copytree(undisturbed, out)
+    with pytest.raises(dg.InputError, match="mine.zarr' holds a sweep, which this would replace"):
+        dg.save(dg.simulate(dg.variant("ns"), t1=1.0), out)
+    assert contents(out) == contents(undisturbed)
+
+
+def test_a_store_says_what_is_promised_of_its_bytes(undisturbed: Path):
+    linear = xr.open_zarr(undisturbed, consolidated=False).attrs
+    assert (linear["engine"], linear["reproducible"][:11]) == ("XLA", "bit for bit")
+    from diracgan.ensemble.fixed_steps import engine
+
+    followed = dg.sweep(dg.variant("ns"), {"phi0": "0.1,0.2"}, "final_radius", theta0=[0.1], t1=1.0)
+    assert followed.attrs["engine"] == engine()
