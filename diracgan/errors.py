@@ -89,23 +89,35 @@ def number(
     return x
 
 
-def integer(name: str, value: object, *, low: int) -> int:
-    """Return ``value`` as an integer of at least ``low``, or raise :class:`InputError`.
+#: What an integer may be at most where nothing says otherwise: what a machine counts with 32 bits.
+LARGEST = 2**31 - 1
+
+
+def integer(name: str, value: object, *, low: int, high: int = LARGEST) -> int:
+    """Return ``value`` as an integer in ``[low, high]``, or raise :class:`InputError`.
 
     Example:
         >>> integer("steps", 200, low=1)
         200
     """
+    allowed = f"integers >= {low}" if high == LARGEST else f"integers from {low} to {high}"
     try:
         n = int(str(value)) if isinstance(value, str) else int(value)  # type: ignore[call-overload]
         exact = isinstance(value, str) or n == value
     except (TypeError, ValueError, OverflowError):
         n, exact = 0, False
     if not exact:
-        raise InputError(f"{name} = {value!r} is not a whole number; allowed: integers >= {low}")
+        raise InputError(f"{name} = {value!r} is not a whole number; allowed: {allowed}")
     if n < low:
-        raise InputError(f"{name} = {n} is too small; allowed: integers >= {low}")
+        raise InputError(f"{name} = {n} is too small; allowed: {allowed}")
+    if n > high:
+        raise InputError(f"{name} = {_short(n)} is too large; allowed: integers from {low} to {high}")
     return n
+
+
+def _short(n: int) -> str:
+    digits = n.bit_length() * 0.30103
+    return str(n) if digits < 20 else f"a number of some {digits:.0f} digits"
 
 
 def _interval(low: float | None, high: float | None, open_low: bool, open_high: bool) -> str:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, dataclass_transform
 import jax
 import numpy as np
 
-from .errors import InputError, integer, number, unknown
+from .errors import LARGEST, InputError, integer, number, unknown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +60,12 @@ class Parameter:
         if self.kind == "flag":
             return _flag(self.name, value)
         if self.kind == "integer":
-            return integer(self.name, value, low=int(self.low or 0))
+            return integer(
+                self.name,
+                value,
+                low=int(self.low or 0),
+                high=LARGEST if self.high is None else int(self.high),
+            )
         if self.kind == "choice":
             if self.choices and value not in self.choices:
                 raise unknown(self.name, value, self.choices)

@@ -147,7 +147,7 @@ def report(
     settings = (number("x0", x0), number("effort", effort, low=0, open_low=True), verdicts)
     total, rows = len(asked), {}
     names = all(isinstance(x, str) for x in (*asked, *ways)) and all(_elsewhere(v) for v in asked)
-    if integer("jobs", jobs, low=1) > 1 and names and total > 1:
+    if integer("jobs", jobs, low=1, high=1024) > 1 and names and total > 1:
         found = _shared([str(v) for v in asked], [str(r) for r in ways], settings, min(jobs, total))
     else:
         found = ((i, _rows_of(v, motions, *settings)) for i, v in enumerate(made))

@@ -306,7 +306,7 @@ def _flat(near: Crossing, y: Array, losses: int) -> np.ndarray:
     """
     size = max(1.0, float(np.max(np.abs(y))))
     slopes = np.max(np.abs(np.asarray(near.normals)), axis=1, initial=0.0)
-    flat = (slopes <= _FLAT * size) & (np.abs(np.asarray(near.g)) <= _FLAT * size**2)
+    flat = (slopes <= _FLAT * size) & (np.abs(np.asarray(near.g)) <= _FLAT * size * size)
     return flat & (np.arange(len(flat)) < losses)
 
 

@@ -27,6 +27,8 @@ from .filippov_rest import rests
 from .trajectory import Trajectory, versions
 
 DEFAULT_DIM, DEFAULT_T1, DEFAULT_ROWS = 2, 40.0, 1001
+_MOST_DIM = 10_000
+_MOST_NUMBERS = 2**28  # of a trajectory that is kept: 2 GiB
 _MAX_EVENTS = 20_000
 _FAR = 1e8  # steps that fail from beyond have overflown
 _BLOW_UP = 1e-7  # a state that would double within this share of its time has no future
@@ -156,12 +158,16 @@ def run(
                 raise InputError("ema_tau belongs to the flow; a rule has ema")
             count = integer("steps", 200 if steps is None else steps, low=1)
             every = integer("every", every, low=1)
+            if 2 * len(phi) * (count // every + 1) > _MOST_NUMBERS:
+                raise InputError(
+                    f"steps = {count} keeps more rows than fit into memory; allowed: fewer, or every > {every}"
+                )
             data, outcome = _iterate(variant, rule, Players(phi, theta), datum, count, every, noise)
             provenance |= {"rule": rule.label, "rule_name": rule.name, "steps": count, "every": every}
             provenance |= {"rule_hyperparameters": json.dumps(rule.hyperparameters, default=_plain)}
     provenance |= outcome | random
     provenance |= {
-        "seed": (-1 if sde is None else 0) if seed is None else integer("seed", seed, low=0),
+        "seed": (-1 if sde is None else 0) if seed is None else integer("seed", seed, low=0, high=2**32 - 1),
         "versions": versions(),
     }
     return Trajectory(data, provenance | {"wall_time_s": time.perf_counter() - began})
@@ -187,7 +193,7 @@ def _noise(
                 "solver and backend belong to the flow without noise; with sde it is diffrax's ShARK"
             )
     with jax.enable_x64(True):
-        key = jax.random.key(0 if seed is None else integer("seed", seed, low=0))
+        key = jax.random.key(0 if seed is None else integer("seed", seed, low=0, high=2**32 - 1))
         return minibatch.Noise(jnp.asarray(minibatch.root(sigma)), key), record
 
 
@@ -198,7 +204,7 @@ def starts(phi0: Any, theta0: Any, dim: int | None, x0: Any) -> tuple[np.ndarray
         InputError: for lengths that differ, entries that are not finite, or a dimension below 1.
     """
     if dim is not None:
-        dim = integer("dim", dim, low=1)
+        dim = integer("dim", dim, low=1, high=_MOST_DIM)
     given = {n: vector(n, value) for n, value in (("phi0", phi0), ("theta0", theta0)) if value is not None}
     lengths = {n: len(value) for n, value in given.items()}
     if len(set(lengths.values())) > 1:

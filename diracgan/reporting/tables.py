@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import TextIO
+
+_FOLDABLE = 4  # columns that can be folded side by side in a narrow terminal
 
 
 def markdown(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -57,9 +60,27 @@ def _rich(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str, 
     from rich.table import Table
     from rich.text import Text
 
+    console = Console(file=out)
+    cells = [[str(x) for x in row] for row in rows]
+    widths = [max(map(len, column)) + 2 for column in zip(columns, *cells, strict=True)]
+    if sum(widths) > console.width and len(columns) > _FOLDABLE:
+        _stacked(columns, cells, console.width, out)
+        return
     table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in columns:
         table.add_column(heading, overflow="fold")
+    for row in cells:
+        table.add_row(*map(Text, row))
+    console.print(table)
+
+
+def _stacked(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int, out: TextIO) -> None:
+    """Row under row, each with its headings: what is too wide to stand side by side."""
+    margin = max(map(len, columns)) + 2
     for row in rows:
-        table.add_row(*(Text(str(x)) for x in row))
-    Console(file=out).print(table)
+        for heading, cell in zip(columns, row, strict=True):
+            lines = textwrap.wrap(cell, max(width - margin, 10)) or [""]
+            print(f"{heading:<{margin}}{lines[0]}".rstrip(), file=out)
+            for line in lines[1:]:
+                print(" " * margin + line, file=out)
+        print(file=out)

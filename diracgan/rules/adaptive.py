@@ -48,7 +48,7 @@ class Adam(PerPlayerRule):
     beta2: float = param(0.999, "decay of the averaged square", low=0, high=1, open_high=True)
     eps: float = param(1e-8, "added to the root of the averaged square", low=0)
     alternating: bool = param(False, "players take turns, the generator seeing the new critic")
-    n_critic: int = param(1, "critic steps in one iteration, when alternating", low=1)
+    n_critic: int = param(1, "critic steps in one iteration, when alternating", low=1, high=10_000)
 
     def init_player(self, z: Any) -> Moments:
         """Both averages 0, no step made."""

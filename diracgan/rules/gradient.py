@@ -44,5 +44,5 @@ class Alternating(_Gradient):
 
     alternating = True
 
-    n_critic: int = param(1, "critic steps in one iteration", low=1)
+    n_critic: int = param(1, "critic steps in one iteration", low=1, high=10_000)
     first: str = param("critic", "who moves first", choices=("critic", "generator"))

@@ -35,7 +35,7 @@ class HeavyBall(PerPlayerRule):
 
     beta: float = param(0.9, "share of the last displacement that goes on; may be negative", low=-1, high=1)
     alternating: bool = param(False, "players take turns, the generator seeing the new critic")
-    n_critic: int = param(1, "critic steps in one iteration, when alternating", low=1)
+    n_critic: int = param(1, "critic steps in one iteration, when alternating", low=1, high=10_000)
 
     def init_player(self, z: Any) -> Any:
         """The last displacement, 0."""

@@ -31,7 +31,7 @@ class Optax(PerPlayerRule):
         kw_only=True,
     )
     alternating: bool = param(False, "players take turns, the generator seeing the new critic")
-    n_critic: int = param(1, "critic steps in one iteration, when alternating", low=1)
+    n_critic: int = param(1, "critic steps in one iteration, when alternating", low=1, high=10_000)
     note: str = param("", "what the transformations are, for the record")
 
     critic_opt: Any = dataclasses.field(default=None, kw_only=True, metadata={"static": True})

@@ -90,11 +90,7 @@ def _from_text(name: str, text: str) -> np.ndarray:
         if len(parts) != 3:
             raise InputError(f"{name}={text} is not a grid; allowed: {ALLOWED}")
         low, high = (number(f"{end} of {name}", p) for end, p in zip(("low", "high"), parts, strict=False))
-        count = integer(f"count of {name}", parts[2], low=1)
-        if count > MOST_VALUES:
-            raise InputError(
-                f"{name}={text} has {count} values; allowed: at most {MOST_VALUES} along an axis"
-            )
+        count = integer(f"count of {name}", parts[2], low=1, high=MOST_VALUES)
         if log and min(low, high) <= 0:
             raise InputError(f"{name}={text} is not a grid: a logarithmic one needs ends > 0")
         if count > 1 and low == high:

@@ -51,9 +51,9 @@ class TrainingConfig(Parametric):
     """
 
     steps: int = param(1000, "iterations of the rule", low=1)
-    batch: int = param(128, "samples in a minibatch", low=1)
+    batch: int = param(128, "samples in a minibatch", low=1, high=2**24)
     seed: int = param(0, "of weights, minibatches and all other draws", low=0)
-    seeds: int = param(1, "runs at once, with this seed and the following ones", low=1)
+    seeds: int = param(1, "runs at once, with this seed and the following ones", low=1, high=4096)
     dtype: str = param("float32", "what is computed in", choices=("float32", "float64", "bfloat16"))
     device: str = param("auto", "where", choices=("auto", "cpu", "gpu", "tpu"))
     devices: int = param(1, "over how many a minibatch is spread", low=1)

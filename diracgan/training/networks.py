@@ -195,8 +195,8 @@ class Architecture(Parametric):
     """
 
     kind: str = param("auto", "linear, mlp or dcgan; auto: what fits the problem", choices=KINDS)
-    width: int = param(64, "units of a hidden layer, or channels of the largest image", low=1)
-    depth: int = param(2, "hidden layers of an mlp", low=0)
+    width: int = param(64, "units of a hidden layer, or channels of the largest image", low=1, high=65_536)
+    depth: int = param(2, "hidden layers of an mlp", low=0, high=1000)
     activation_d: str = param("auto", "the critic's; leaky-relu", choices=("auto", *ACTIVATIONS))
     activation_g: str = param("auto", "the generator's; relu", choices=("auto", *ACTIVATIONS))
     norm_d: str = param("auto", "the critic's norm; batch in a dcgan, else none", choices=NORMS)

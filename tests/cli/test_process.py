@@ -96,3 +96,44 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     assert done.returncode == 2
     assert "cannot be written" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the shell closes it")
+def test_a_closed_output_is_one_line():
+    words = f"{sys.executable} -m diracgan list"
+    done = subprocess.run(["bash", "-c", f"{words} >&-"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "diracgan: standard output is closed; allowed: a terminal, a file or a pipe\n"
+    done = subprocess.run(["bash", "-c", f"{words} --format yaml 2>&-"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is always full")  # noqa: PTH110
+def test_a_full_disk_is_one_line():
+    words = f"{sys.executable} -m diracgan list > /dev/full"
+    done = subprocess.run(["bash", "-c", words], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (2, "diracgan: no space left on device\n")
+
+
+LONG = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from diracgan.cli import app
+print("begun", file=sys.stderr, flush=True)
+steps = ["--steps", "2000000000", "--every", "1000000000"]
+sys.argv = ["diracgan", "simulate", "-v", "ns", "--rule", "simultaneous", *steps]
+app.entry()
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "said", "code"), [(signal.SIGINT, "interrupted", 130), (signal.SIGTERM, "terminated", 143)]
+)
+def test_a_signal_is_heard_in_a_long_run_of_steps(tmp_path, number, said, code):
+    running = subprocess.Popen([sys.executable, "-c", LONG], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    assert running.stderr is not None
+    assert running.stderr.readline() == "begun\n"
+    time.sleep(8)  # it is among its two thousand million steps, or on the way there
+    running.send_signal(number)
+    _, err = running.communicate(timeout=60)
+    assert (running.returncode, err) == (code, f"diracgan: {said}\n")

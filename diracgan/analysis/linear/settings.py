@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...dynamics.simulate import starts, vector
-from ...errors import InputError, number
+from ...errors import InputError, integer, number
 from ...game import Players
 from ...rules import Rule
 from ...variants import Variant
@@ -78,6 +78,7 @@ def settings(
     if rule is not None and (rate_d, rate_g) != (1.0, 1.0):
         raise InputError("rate_d and rate_g belong to the flow; a rule has lr_d and lr_g")
     point, datum = place(dim, x0, at)
+    integer("dim", len(datum), low=1, high=1000)  # twice as many rows of a dense matrix
     rates = Players(
         *(number(n, x, low=0, open_low=True) for n, x in (("rate_d", rate_d), ("rate_g", rate_g)))
     )

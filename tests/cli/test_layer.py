@@ -1,0 +1,138 @@
+"""The layer that commands stand on: what they share is one thing everywhere."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from diracgan.cli import app, layer
+from diracgan.cli.app import COMMANDS, load
+from diracgan.cli.failures import explain
+from diracgan.errors import InputError, integer
+from diracgan.reporting import show
+
+NEW = '''
+"""``diracgan half``: a new command."""
+
+from typing import Annotated
+
+from diracgan.cli.layer import Answer, Table, option
+from diracgan.cli.options import GameOptions, headline
+
+
+def command(game: GameOptions, twice: Annotated[bool, option("--twice", "Halve twice.")] = False) -> Answer:
+    """Halve the margin.
+
+    Example: diracgan half --variant ns --r1 0.4
+    """
+    from diracgan.analysis import spectrum
+
+    print("a word on the way")
+    made, rule = game.build()
+    found = spectrum(made, rule=rule, **game.at_equilibrium())
+    half = found.margin / (4 if twice else 2)
+    return Answer({"half": half}, [headline(found), Table(["half"], [[half]])])
+'''
+
+
+@pytest.fixture
+def half(monkeypatch, tmp_path):
+    (tmp_path / "half.py").write_text(NEW)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import half as module  # type: ignore[import-not-found]
+
+    monkeypatch.setitem(sys.modules, "diracgan.cli.half", module)
+    monkeypatch.setattr(app, "COMMANDS", (*COMMANDS, "half"))
+
+
+def test_a_new_command_takes_fewer_than_forty_lines(half, cli):
+    assert NEW.count("\n") < 40
+    # ns + r1: tr J = -r1 and det J = 1/4, so that the margin is r1/2 where r1 < 1
+    code, out, err = cli("half", "-v", "ns", "--r1", "0.4", "--format", "json")
+    assert (code, json.loads(out)) == (0, {"schema": "diracgan.half/1", "half": pytest.approx(0.1)})
+    assert err == "a word on the way\n"  # what is printed on the way does not go among the answer
+    code, out, _ = cli("half", "-v", "ns", "--r1", "0.4", "--twice")
+    assert (code, out.splitlines()[0]) == (0, "ns + r1=0.4, d = 1, flow")
+    assert cli("half", "-v", "ns", "--format", "jsn")[0] == 2
+
+
+def options() -> list[Any]:
+    return [p for c in COMMANDS for p in load(c).params if p.param_type_name == "option"]
+
+
+def test_one_short_name_stands_for_one_option():
+    long: dict[str, set[str]] = {}
+    for p in options():
+        names = [o for o in p.opts if o.startswith("--")]
+        for short in set(p.opts) - set(names):
+            long.setdefault(short, set()).add(names[0])
+    assert {short: names for short, names in long.items() if len(names) > 1} == {}
+
+
+def test_one_option_reads_one_type():
+    types: dict[str, set[str]] = {}
+    for p in options():
+        types.setdefault(p.opts[0], set()).add(p.type.name)
+    several = {o for o, t in types.items() if len(t) > 1}
+    assert several == {"--x0"}  # a vector where d is free, one number where a report covers d = 1 and d = 2
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_fits_into_eighty_columns(cli, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "80")
+    code, out, _ = cli(command, "--help")
+    assert code == 0 and "…" not in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("columns", [3, 7])
+def test_a_wide_table_loses_nothing_in_a_narrow_terminal(monkeypatch, columns):
+    for name, value in {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "xterm"}.items():
+        monkeypatch.setenv(name, value)
+    rows = [[f"{i}{k}w" * 20 for k in range(columns)] for i in range(3)]
+    seen = Terminal()
+    show([f"column {k}" for k in range(columns)], rows, file=seen)
+    shown = re.sub(r"\x1b\[[\d;]*m", "", seen.getvalue())
+    assert max(map(len, shown.splitlines())) <= 80 and "…" not in shown
+    assert shown.count("w") == 3 * columns * 20
+
+
+def test_no_command_has_a_function_over_sixty_lines():
+    for path in Path(layer.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                body = node.body[1:] if ast.get_docstring(node) else node.body
+                length = (node.end_lineno or 0) - body[0].lineno + 1 if body else 0
+                assert length <= 60, (path.name, node.name)
+
+
+def test_a_bug_of_ours_says_where_to_report_it_and_what_the_system_refuses_is_said():
+    line, code = explain(KeyError("num_consts"))
+    assert code == 1 and line.startswith("a bug in diracgan: KeyError: ") and "report it" in line
+    assert explain(MemoryError())[1] == 2 and "not enough memory" in explain(MemoryError())[0]
+    assert explain(OSError(28, "No space left on device")) == ("no space left on device", 2)
+
+
+@pytest.mark.parametrize("huge", [2**31, 10**40, float("inf"), 10**4000])
+def test_a_huge_integer_is_refused_in_a_short_line(huge):
+    with pytest.raises(InputError, match=r"allowed: integers") as caught:
+        integer("n", huge, low=1)
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("rtol", ["nan", "-1", "inf", "2"])
+def test_a_gate_without_a_tolerance_is_refused(cli, rtol):
+    code, out, err = cli("report", "ns", "--rtol", rtol)
+    assert (code, out) == (2, "") and "rtol = " in err and "allowed: " in err
