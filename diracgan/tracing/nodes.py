@@ -252,7 +252,8 @@ def _quotient(nodes: Nodes, args: Sequence[Node], dtype: Any) -> Node | None:
         return None
     if args[1].detail == 1:
         return args[0]
-    inverse = np.divide(1, args[1].detail, dtype=dtype)
+    with np.errstate(all="ignore"):
+        inverse = np.divide(1, args[1].detail, dtype=dtype)
     if not np.isfinite(inverse) or inverse == 0:
         return None  # else right to the last bit but one, and ten times as fast
     return nodes.apply("mul", {}, [args[0], nodes.number(inverse, dtype)], dtype)
