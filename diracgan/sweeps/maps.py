@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 
-from ..analysis.linear.decision import DECIDED, STATUSES
+from ..analysis.linear.decision import DECIDED, STATUSES, Status
 from ..errors import InputError
 from ..game import Players
 from ..parameters import parameters
@@ -62,7 +62,7 @@ class MapOptions(TypedDict, total=False):
     effort: float
 
 
-_STABLE = STATUSES.index("stable")
+_STABLE = STATUSES.index(Status.STABLE)
 _DECIDED = tuple(STATUSES.index(s) for s in DECIDED)
 _BISECTIONS = 60
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
@@ -10,12 +11,35 @@ from ...numerics import eigen
 from ...numerics.convex_hull import distance_to_hull
 from ...numerics.derivative import JUMP, NONE, SMOOTH, Derivative
 
-STATUSES = ("stable", "unstable", "marginal", "no-derivative", "not-an-equilibrium")
-"""What the linearisation can say; marginal (|margin| <= error) is undecided. Stored as their numbers in arrays."""
+
+class Status(StrEnum):
+    """What the linearisation can say; ``meaning`` says it in words.
+
+    Example:
+        >>> Status("marginal").meaning
+        '|margin| <= error: undecided'
+    """
+
+    meaning: str
+
+    def __new__(cls, name: str, meaning: str) -> Status:
+        """A word with its meaning."""
+        member = str.__new__(cls, name)
+        member._value_, member.meaning = name, meaning
+        return member
+
+    STABLE = "stable", "small perturbations decay: margin > error"
+    UNSTABLE = "unstable", "some grow: margin < -error"
+    MARGINAL = "marginal", "|margin| <= error: undecided"
+    NO_DERIVATIVE = "no-derivative", "a kink or a jump at the equilibrium: no Jacobian, no eigenvalues"
+    NOT_AN_EQUILIBRIUM = "not-an-equilibrium", "the field does not vanish there, or has no value"
+
+
+STATUSES = tuple(s.value for s in Status)
+"""The words; arrays hold their numbers."""
 WITH_EIGENVALUES = STATUSES[:3]
 DECIDED = STATUSES[:2]
-
-_STABLE, _UNSTABLE, _MARGINAL, _NO_DERIVATIVE, _NOT_AN_EQUILIBRIUM = range(5)
+_NUMBER = {s: i for i, s in enumerate(Status)}
 
 # |F| at an equilibrium may be this much of the field's size and of its change over a unit of length; at a jump, where
 # the limits are known as well as the field is constant over the smallest scale of a probe, this factor more.
@@ -73,8 +97,13 @@ def decide(seen: Derivative, alive: np.ndarray, discrete: bool) -> Decision:
     margin = (1.0 - top if discrete else -top) + 0.0  # no negative zero
     error = np.max(np.where(heights + errors >= top[:, None], errors, 0.0), axis=1)
 
-    status = np.where(np.abs(margin) <= error, _MARGINAL, np.where(margin > 0, _STABLE, _UNSTABLE))
-    status = np.where(linear, status, np.where(resting, _NO_DERIVATIVE, _NOT_AN_EQUILIBRIUM))
+    cases = {
+        Status.NOT_AN_EQUILIBRIUM: ~resting,
+        Status.NO_DERIVATIVE: ~linear,
+        Status.MARGINAL: np.abs(margin) <= error,
+        Status.STABLE: margin > 0,
+    }
+    status = np.select(list(cases.values()), [_NUMBER[s] for s in cases], _NUMBER[Status.UNSTABLE])
     margin, error = (np.where(linear, x, np.nan) for x in (margin, error))
     values = np.where(linear[:, None], values, np.nan)
     return Decision(status.astype(np.int8), margin, error, values, matrix, residual, seen.kind, alive)

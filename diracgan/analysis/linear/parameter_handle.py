@@ -53,6 +53,7 @@ def parameter_handle(around: LinearSettings, name: str) -> ParameterHandle:
 
     Example:
         >>> import diracgan as dg
+        >>> from diracgan.analysis.linear.settings import settings
         >>> parameter_handle(settings(dg.variant("ns")), "r1").domain.low
         0.0
     """
@@ -82,6 +83,7 @@ def settable(around: LinearSettings) -> set[str]:
 
     Example:
         >>> import diracgan as dg
+        >>> from diracgan.analysis.linear.settings import settings
         >>> sorted(settable(settings(dg.variant("ns"))) & {"gamma", "r1", "lr", "rate_d"})
         ['gamma', 'r1', 'rate_d']
     """

@@ -14,7 +14,7 @@ from ...numerics.derivative import JUMP, NONE, SMOOTH
 from ...parameters import text
 from ...rules import Rule
 from ...variants import Variant
-from .decision import STATUSES, WITH_EIGENVALUES, Decision
+from .decision import STATUSES, WITH_EIGENVALUES, Decision, Status
 from .margins import decisions
 from .settings import LinearSettings, settings
 
@@ -125,7 +125,7 @@ def spectrum(
         kind="map" if asked.discrete else "flow",
         status=status,
         residual=float(decided.residual[0]) if np.isfinite(decided.residual[0]) else None,
-        is_equilibrium=status != "not-an-equilibrium",
+        is_equilibrium=status != Status.NOT_AN_EQUILIBRIUM,
         period=1 if rule is None else rule.period,
         **asked.provenance,
     )
@@ -152,7 +152,7 @@ def spectrum(
 def _with(decided: Decision, asked: LinearSettings, status: str, made: Callable[..., Spectrum]) -> Spectrum:
     rule, values, matrix = asked.rule, decided.eigenvalues[0], decided.matrix[0]
     margin = float(decided.margin[0])
-    stable = {"stable": True, "unstable": False}.get(status)
+    stable = {Status.STABLE: True, Status.UNSTABLE: False}.get(Status(status))
     discrete = asked.discrete
     averages = (
         [] if rule is None or rule.ema is None else [float(rule.ema) ** rule.period] * len(asked.x0) * 2
@@ -180,7 +180,7 @@ def _why(decided: Decision, asked: LinearSettings) -> tuple[bool | None, float |
         return None, None, f"the critic itself has no value at phi = ({where}), so there is no equilibrium"
     if kind == NONE:
         return None, None, "the field has no finite value around this point, so it is no equilibrium"
-    if STATUSES[decided.status[0]] == "not-an-equilibrium":
+    if STATUSES[decided.status[0]] == Status.NOT_AN_EQUILIBRIUM:
         return kind == SMOOTH, residual, f"the field does not vanish here: |F| = {residual:.3g}"
     if asked.rule is not None and (reason := asked.rule.linearisable):
         return False, residual, reason
@@ -192,10 +192,10 @@ def _words(status: str, values: np.ndarray, margin: float, discrete: bool, perio
     turning = bool(np.any(np.abs(values.imag) > 1e-9 * (1e-300 + np.abs(values).max())))
     way = "spiral" if turning else "direct"
     per = f"{period} iterations" if period > 1 else "iteration"
-    if status == "marginal":
+    if status == Status.MARGINAL:
         where = "on the unit circle" if discrete else "on the imaginary axis"
         return f"undecided: the leading eigenvalue lies {where}, so the linearisation does not decide"
-    if status == "stable":
+    if status == Status.STABLE:
         law = f"by a factor of {1 - margin:.4g} per {per}" if discrete else f"like exp(-{margin:.4g} t)"
         return f"stable: small perturbations decay {law} ({way})"
     law = f"by a factor of {1 - margin:.4g} per {per}" if discrete else f"like exp({-margin:.4g} t)"

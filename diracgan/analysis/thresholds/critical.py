@@ -10,10 +10,11 @@ from ...errors import InputError, integer, number
 from ...parameters import Parameter, text
 from ...rules import Rule
 from ...variants import Variant
+from ..linear.decision import Status
 from ..linear.margins import margins
 from ..linear.parameter_handle import parameter_handle
 from ..linear.settings import LinearSettings, settings
-from .status_intervals import Interval, Scan, Threshold, over_integers, over_reals
+from .status_intervals import Interval, ParameterScan, Threshold, over_integers, over_reals
 
 _REACH = 1e3  # a parameter without an upper bound is looked for here
 _MOST = 64  # of an integer without an upper bound
@@ -116,7 +117,7 @@ def critical(
         return _of_ema(around)
     handle = parameter_handle(around, parameter)
     low_, high_, open_low, open_high = _range(handle.domain, handle.is_integer, low, high)
-    scan = Scan(around, handle)
+    scan = ParameterScan(around, handle)
     if handle.is_integer:
         intervals, edges = over_integers(scan, int(low_), int(high_))
     else:
@@ -197,11 +198,11 @@ def _words(name: str, intervals: list[Interval], edges: list[Threshold], integer
     if len(intervals) == 1:
         (only,) = intervals
         span = f"{name} from {said(only.low)} to {said(only.high)}"
-        if only.status == "no-derivative":
+        if only.status == Status.NO_DERIVATIVE:
             return f"no threshold: the field has no derivative at the equilibrium for any {span}; a verdict decides"
-        if only.status == "not-an-equilibrium":
+        if only.status == Status.NOT_AN_EQUILIBRIUM:
             return f"no threshold: the point is not an equilibrium for any {span}; give at=(phi, theta), or see verdict"
-        undecided = ", where the linearisation does not decide" if only.status == "marginal" else ""
+        undecided = ", where the linearisation does not decide" if only.status == Status.MARGINAL else ""
         return f"no threshold: {only.status} for every {span}{undecided}"
     parts = []
     for i, part in enumerate(intervals):

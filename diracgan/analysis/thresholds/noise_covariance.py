@@ -17,6 +17,7 @@ from ...errors import InputError, number
 from ...game import Players
 from ...rules import Rule, State, step
 from ...variants import Variant
+from ..linear.decision import Status
 from ..linear.spectrum import Spectrum, spectrum
 
 
@@ -109,7 +110,7 @@ def stationary_covariance(
     else:
         h, tau, averaged = None, None, rule.ema is not None
     made = functools.partial(Scatter, sigma=sigma, sde_step=h, spectrum=seen)
-    if seen.status != "stable":
+    if seen.status != Status.STABLE:
         none = np.full_like(sigma, np.nan)
         text = f"no stationary covariance, as the equilibrium is not stable: {seen.text}"
         return made(none, none if averaged else None, none, False, text)

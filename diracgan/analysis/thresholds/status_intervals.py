@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError
-from ..linear.decision import DECIDED
+from ..linear.decision import DECIDED, Status
 from ..linear.margins import BATCH, Margin, margins
 from ..linear.parameter_handle import ParameterHandle
 from ..linear.settings import LinearSettings
@@ -46,7 +46,7 @@ class Interval:
     status: str
 
 
-class Scan:
+class ParameterScan:
     """The margin as a function of one parameter, and how often it was asked."""
 
     def __init__(self, around: LinearSettings, handle: ParameterHandle) -> None:
@@ -65,7 +65,7 @@ class Scan:
 # ---------------------------------------------------------------- integers
 
 
-def over_integers(scan: Scan, low: int, high: int) -> tuple[list[Interval], list[Threshold]]:
+def over_integers(scan: ParameterScan, low: int, high: int) -> tuple[list[Interval], list[Threshold]]:
     """Small integers, then ever wider apart, with each change followed to two neighbours."""
     if high - low > 512:
         raise InputError(f"{high - low + 1} integers are too many; allowed: high - low <= 512")
@@ -109,7 +109,7 @@ def _grid(low: float, high: float) -> np.ndarray:
 
 
 def over_reals(
-    scan: Scan, low: float, high: float, open_low: bool, open_high: bool
+    scan: ParameterScan, low: float, high: float, open_low: bool, open_high: bool
 ) -> tuple[list[Interval], list[Threshold]]:
     """The intervals and thresholds of a real parameter; an open end is not itself allowed."""
     xs = _grid(low, high)
@@ -119,7 +119,7 @@ def over_reals(
     return _assembled(scan, pieces, low, high, open_low, open_high)
 
 
-def _followed(scan: Scan, xs: np.ndarray, found: list[Margin]) -> tuple[np.ndarray, list[Margin]]:
+def _followed(scan: ParameterScan, xs: np.ndarray, found: list[Margin]) -> tuple[np.ndarray, list[Margin]]:
     """Look closer where |margin| dips between values of one status: it may cross 0 twice, or touch it."""
     for _ in range(6):
         size = np.array([abs(m.value) if m.status in DECIDED else np.nan for m in found])
@@ -153,7 +153,7 @@ class _Piece:
     last: float
 
 
-def _pieces(scan: Scan, xs: np.ndarray, found: list[Margin]) -> list[_Piece]:
+def _pieces(scan: ParameterScan, xs: np.ndarray, found: list[Margin]) -> list[_Piece]:
     """Runs of equal status, their ends brought together until no float is left between them."""
     pieces = [_Piece(found[0].status, float(xs[0]), float(xs[0]))]
     for i in range(1, len(xs)):
@@ -170,7 +170,7 @@ def _pieces(scan: Scan, xs: np.ndarray, found: list[Margin]) -> list[_Piece]:
 
 
 def _between(
-    scan: Scan, left: tuple[float, str], right: tuple[float, str], depth: int = 0
+    scan: ParameterScan, left: tuple[float, str], right: tuple[float, str], depth: int = 0
 ) -> list[tuple[str, float]]:
     """The values from left to right at which the status was seen to change, both sides of each change."""
     (a, here), (b, there) = left, right
@@ -201,7 +201,7 @@ def _narrow(a: float, b: float) -> float:
 
 
 def _assembled(
-    scan: Scan, pieces: list[_Piece], low: float, high: float, open_low: bool, open_high: bool
+    scan: ParameterScan, pieces: list[_Piece], low: float, high: float, open_low: bool, open_high: bool
 ) -> tuple[list[Interval], list[Threshold]]:
     """Intervals and thresholds, with stretches that are marginal by rounding only put in their place."""
     pieces = _at_the_edges(pieces, low, high, open_low, open_high)
@@ -249,12 +249,12 @@ def _at_the_edges(
     return inner
 
 
-def _at(scan: Scan, value: float) -> str:
+def _at(scan: ParameterScan, value: float) -> str:
     return scan.one(value).status
 
 
 def _without_rounding(
-    scan: Scan, spans: list[list[Any]], low: float, high: float, open_low: bool, open_high: bool
+    scan: ParameterScan, spans: list[list[Any]], low: float, high: float, open_low: bool, open_high: bool
 ) -> list[list[Any]]:
     """Marginal stretches that are one value seen through rounding become that value, or vanish at an open
     end.
@@ -267,7 +267,7 @@ def _without_rounding(
     out: list[list[Any]] = []
     scale = high - low
     for i, (status, a, b, ea, eb) in enumerate(spans):
-        if status != "marginal":
+        if status != Status.MARGINAL:
             out.append([status, a, b, ea, eb])
             continue
         before = spans[i - 1] if i else None
@@ -296,8 +296,8 @@ def _without_rounding(
     for one, two in zip(
         out, out[1:], strict=False
     ):  # a stretch ends where the law of the margin beyond it begins
-        if "marginal" in (one[0], two[0]) and one[1] < one[2] and two[1] < two[2]:
-            left = one[0] == "marginal"
+        if Status.MARGINAL in (one[0], two[0]) and one[1] < one[2] and two[1] < two[2]:
+            left = one[0] == Status.MARGINAL
             beyond = one[2] + 2 * one[4] * (1 if left else -1)
             seen = _seen_late(scan, one[2], beyond, two[2] if left else one[1])
             one[2] = two[1] = one[2] - seen if left else one[2] + seen
@@ -310,7 +310,7 @@ def _without_rounding(
     return out
 
 
-def _law(scan: Scan, edge: float, far: float, origin: float) -> bool:
+def _law(scan: ParameterScan, edge: float, far: float, origin: float) -> bool:
     """Whether the margin beyond ``edge`` grows like a power of the distance from ``origin`` and not from
     ``edge``."""
     width = abs(edge - origin)
@@ -330,7 +330,7 @@ def _law(scan: Scan, edge: float, far: float, origin: float) -> bool:
     return rests[1] < rests[0]
 
 
-def _seen_late(scan: Scan, edge: float, beyond: float, far: float) -> float:
+def _seen_late(scan: ParameterScan, edge: float, beyond: float, far: float) -> float:
     """How far beyond the end of a marginal stretch the margin, C d^q there, first exceeds its error: at
     ``edge``,
     where ``beyond`` is a value whose margin is seen."""
@@ -351,7 +351,7 @@ def _seen_late(scan: Scan, edge: float, beyond: float, far: float) -> float:
     return float(np.clip(late, 0.0, rows[0][0]))
 
 
-def _crossing(scan: Scan, a: float, b: float, before: str, after: str) -> tuple[float, float]:
+def _crossing(scan: ParameterScan, a: float, b: float, before: str, after: str) -> tuple[float, float]:
     """The zero of the margin between a and b, and how far it may be off."""
     if before in DECIDED and after in DECIDED and before != after:
         from scipy.optimize import brentq

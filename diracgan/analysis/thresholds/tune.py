@@ -14,6 +14,7 @@ from ...errors import InputError, integer, number
 from ...parameters import text
 from ...rules import Rule
 from ...variants import Variant
+from ..linear.decision import Status
 from ..linear.parameter_handle import ParameterHandle, parameter_handle
 from ..linear.settings import LinearSettings, settings
 from .critical import critical
@@ -205,12 +206,14 @@ def _record(
     chosen = {n: values[n] for n in named} if known else {}
     at_bound = [n for n, x in chosen.items() if _touches(x, named[n], n in best.integers)]
     intervals: dict[str, tuple[float, float]] = {}
-    if best.margin.status == "stable":
+    if best.margin.status == Status.STABLE:
         for k in ranges:
             if not k.is_integer:
                 found = critical(**_arguments(best.here), parameter=k.name)
                 inside = [
-                    i for i in found.intervals if i.low <= chosen[k.name] <= i.high and i.status == "stable"
+                    i
+                    for i in found.intervals
+                    if i.low <= chosen[k.name] <= i.high and i.status == Status.STABLE
                 ]
                 if inside:
                     low, high = inside[0].low, inside[0].high
@@ -251,15 +254,17 @@ def _words(
     intervals: Mapping[str, tuple[float, float]],
 ) -> str:
     if not chosen:
-        why = "has no derivative" if best.margin.status == "no-derivative" else "is no equilibrium"
+        why = "has no derivative" if best.margin.status == Status.NO_DERIVATIVE else "is no equilibrium"
         return f"nothing to compare: the point {why} anywhere in these ranges; ask for a verdict"
     where = ", ".join(f"{n} = {_n(x)}" for n, x in chosen.items())
     discrete = best.here.rule is not None
-    if best.margin.status != "stable":
+    if best.margin.status != Status.STABLE:
         if at_bound and not best.alone:
             return f"nowhere stable: the rate grows towards the end of the range of {', '.join(at_bound)}, at {where}"
         verb = (
-            "at best marginal, at" if best.margin.status == "marginal" else "unstable everywhere; least so at"
+            "at best marginal, at"
+            if best.margin.status == Status.MARGINAL
+            else "unstable everywhere; least so at"
         )
         said = f"{verb} {where}"
     elif math.isinf(best.rate):

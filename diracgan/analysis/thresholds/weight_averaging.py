@@ -12,7 +12,7 @@ import numpy as np
 from ...errors import InputError, number
 from ...rules import Rule
 from ...variants import Variant
-from ..linear.decision import leading_frequency
+from ..linear.decision import Status, leading_frequency
 from ..linear.margins import Margin, margins
 from ..linear.settings import settings
 
@@ -325,9 +325,9 @@ def _price(
     if rule is None:
         rate = found.value  # -max Re
         radius = math.exp(-rate * (step or 1.0))
-        return radius, (None if found.status != "stable" else (radius if steps else 1.0 / rate))
+        return radius, (None if found.status != Status.STABLE else (radius if steps else 1.0 / rate))
     radius = float(np.max(np.abs(found.eigenvalues))) ** (1.0 / rule.period)
-    return radius, (radius if found.status == "stable" else None)
+    return radius, (radius if found.status == Status.STABLE else None)
 
 
 def _words(a: Averaging) -> str:
@@ -351,12 +351,12 @@ def _words(a: Averaging) -> str:
             parts.append(f"decay {a.decay:.10g}{over} reduces it {a.reduction:g}-fold")
         else:
             parts.append(f"tau {a.tau:.6g} reduces it {a.reduction:g}-fold")
-    if a.status == "stable" and a.slows_above is not None:
+    if a.status == Status.STABLE and a.slows_above is not None:
         name = "decay" if a.kind == "steps" else "tau"
         parts.append(f"the run converges by itself; {name} above {a.slows_above:.6g} slows it")
-    elif a.status == "unstable":
+    elif a.status == Status.UNSTABLE:
         parts.append("the run itself is unstable: averaging cannot make it converge")
-    elif a.status == "marginal":
+    elif a.status == Status.MARGINAL:
         parts.append(
             "the run itself does not converge to first order; its average does as far as the orbit is centred"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -167,8 +168,13 @@ def test_the_frequency_of_what_turns_in_any_unit():
     assert leading_frequency(np.array([1j, -1j]), True) == pytest.approx(np.pi / 2)
 
 
-def test_the_schema_of_a_report_knows_every_status():
+def test_every_status_is_known_everywhere():
+    from diracgan.plotting.maps import _STATUS
     from diracgan.reporting.schema import report_schema
 
     text = repr(report_schema())
-    assert all(repr(s) in text for s in STATUSES)
+    page = (Path(__file__).parents[3] / "docs/concepts/eigenvalues.md").read_text(encoding="utf-8")
+    for s in STATUSES:
+        assert repr(s) in text
+        assert f"`{s}`" in page
+        assert s == "stable" or s in _STATUS  # what is stable is drawn by its margin
