@@ -37,19 +37,16 @@ class ParameterHandle:
 
 
 def parameter_handle(around: LinearSettings, name: str) -> ParameterHandle:
-    """The number called ``name``: of the variant, a penalty or transform on it, the rule, or the flow's
-    rates.
+    """The number called ``name``: of the variant, a penalty or transform on it, the rule, or the flow's rates.
 
     Args:
         around: the settings that are asked about.
-        name: e.g. ``"r1"``, ``"lr"``, ``"lr_ratio"`` (lr_d / lr_g, lr_g kept), ``"rate_ratio"``,
-        ``"n_critic"``;
-            where a variant and its rule share a name, ``"variant.NAME"`` or ``"rule.NAME"``; of a rule inside
-            a rule
+        name: e.g. ``"r1"``, ``"lr"``, ``"lr_ratio"`` (lr_d / lr_g, lr_g kept), ``"rate_ratio"``, ``"n_critic"``; where
+            a variant and its rule share a name, ``"variant.NAME"`` or ``"rule.NAME"``; of a rule inside a rule
             ``"inner.beta"``. ``"gamma"`` is the weight of R1, ``"r1"``, where nothing else is called so.
 
     Raises:
-        InputError: for an unknown name, one that is no number, or one that decides nothing.
+        InputError: for an unknown name, one that is not a number, or one that decides nothing.
 
     Example:
         >>> import diracgan as dg

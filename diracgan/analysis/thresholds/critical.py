@@ -77,16 +77,13 @@ def critical(
 ) -> Critical:
     """Every value of ``parameter`` at which the linear stability of the equilibrium changes.
 
-    A zero of the margin -max Re(mu) (flow) or 1 - max |mu| (rule), the end of a stretch on which it is zero,
-    or of one
-    on which there is no derivative: scanned on a fixed grid, its dips followed down, then found to rounding
-    by Brent's
+    A zero of the margin -max Re(mu) (flow) or 1 - max |mu| (rule), the end of a stretch on which it is zero, or of one
+    on which there is no derivative: scanned on a fixed grid, its dips followed down, then found to rounding by Brent's
     method or by bisection of the status.
 
     Args:
         variant: from :func:`diracgan.variant`.
-        parameter: a number of the variant, of a penalty or transform (``"r1"``), of the rule (``"lr"``,
-        ``"lr_ratio"``
+        parameter: a number of the variant, of a penalty or transform (``"r1"``), of the rule (``"lr"``, ``"lr_ratio"``
             = lr_d / lr_g with lr_g kept, ``"beta"``, ``"n_critic"``), or of the flow (``"rate_ratio"``).
         rule: from :func:`diracgan.rule`; None for the flow.
         dim: dimension d (1, or that of ``x0`` or ``at``).

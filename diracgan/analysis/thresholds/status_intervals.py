@@ -256,11 +256,9 @@ def _at(scan: ParameterScan, value: float) -> str:
 def _without_rounding(
     scan: ParameterScan, spans: list[list[Any]], low: float, high: float, open_low: bool, open_high: bool
 ) -> list[list[Any]]:
-    """Marginal stretches that are one value seen through rounding become that value, or vanish at an open
-    end.
+    """Marginal stretches that are one value seen through rounding become that value, or vanish at an open end.
 
-    Near a zero of the margin like C (p - p*)^q every value with |margin| below its error is called marginal:
-    for rk4
+    Near a zero of the margin like C (p - p*)^q every value with |margin| below its error is called marginal: for rk4
     on a rotation (q = 6) a hundredth of the range. Which it is, a stretch or a point, the law of the margin beside it
     tells.
     """
@@ -311,8 +309,7 @@ def _without_rounding(
 
 
 def _law(scan: ParameterScan, edge: float, far: float, origin: float) -> bool:
-    """Whether the margin beyond ``edge`` grows like a power of the distance from ``origin`` and not from
-    ``edge``."""
+    """Whether the margin beyond ``edge`` grows like a power of the distance from ``origin`` and not from ``edge``."""
     width = abs(edge - origin)
     sign = 1.0 if far > edge else -1.0
     reach = min(1.0, abs(far - edge) / width) * width
@@ -331,9 +328,10 @@ def _law(scan: ParameterScan, edge: float, far: float, origin: float) -> bool:
 
 
 def _seen_late(scan: ParameterScan, edge: float, beyond: float, far: float) -> float:
-    """How far beyond the end of a marginal stretch the margin, C d^q there, first exceeds its error: at
-    ``edge``,
-    where ``beyond`` is a value whose margin is seen."""
+    """How far beyond the end ``edge`` of a marginal stretch the margin, C d^q there, first exceeds its error.
+
+    ``beyond`` is a value whose margin is seen.
+    """
     steps = (far - edge) * np.geomspace(1e-12, 1e-2, 40)
     found = scan.many(edge + steps)
     clear = [

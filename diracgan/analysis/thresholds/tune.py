@@ -30,10 +30,8 @@ class Tuned:
 
     Attributes:
         best: parameter -> the value that maximises the rate; empty where nothing could be compared.
-        rate: exponential rate there: -max Re of the eigenvalues (flow, per unit of time), or -log of the
-        spectral
-            radius per iteration; negative where even the best one grows, infinite where all multipliers
-            vanish.
+        rate: exponential rate there: -max Re of the eigenvalues (flow, per unit of time), or -log of the spectral
+            radius per iteration; negative where even the best one grows, infinite where all multipliers vanish.
         margin: the spectral margin there: the same (flow), or 1 - spectral radius of one period.
         status: of the linearisation there.
         eigenvalues: of the flow, or the multipliers of the map, there.
@@ -89,16 +87,13 @@ def tune(
 ) -> Tuned:
     """Find the values of the parameters ``over`` at which small perturbations die fastest.
 
-    Maximises -max Re(mu) of the flow, or -log max |mu| of one iteration: a global search first (differential
-    evolution
-    with a fixed seed), then Newton on the derivative of the leading eigenvalue where it has one, Nelder and
-    Mead's
+    Maximises -max Re(mu) of the flow, or -log max |mu| of one iteration: a global search first (differential evolution
+    with a fixed seed), then Newton on the derivative of the leading eigenvalue where it has one, Nelder and Mead's
     simplex where eigenvalues meet.
 
     Args:
         variant: from :func:`diracgan.variant`.
-        over: names as :func:`diracgan.critical` takes them, each with a range (low, high) or None for its
-        default:
+        over: names as :func:`diracgan.critical` takes them, each with a range (low, high) or None for its default:
             what is allowed, at most 100.
         rule: from :func:`diracgan.rule`; None for the flow.
         dim: dimension d (1, or that of ``x0`` or ``at``).
@@ -114,8 +109,7 @@ def tune(
         InputError: for arguments that are not allowed.
 
     References:
-        Storn & Price 1997 (differential evolution); Burke, Lewis & Overton 2001 (optima of spectral abscissae
-        are
+        Storn & Price 1997 (differential evolution); Burke, Lewis & Overton 2001 (optima of spectral abscissae are
         typically non-smooth, at defective matrices).
 
     Example:
@@ -163,7 +157,9 @@ def _ranges(around: LinearSettings, over: Any) -> dict[ParameterHandle, tuple[fl
             try:
                 first, last = given
             except (TypeError, ValueError):
-                raise InputError(f"the range of {name} = {given!r} is none; allowed: (low, high)") from None
+                raise InputError(
+                    f"the range of {name} = {given!r} is not a range; allowed: (low, high)"
+                ) from None
             if k.is_integer:
                 first, last = (
                     integer(f"{e} of {name}", x, low=int(low or 0))
@@ -254,7 +250,7 @@ def _words(
     intervals: Mapping[str, tuple[float, float]],
 ) -> str:
     if not chosen:
-        why = "has no derivative" if best.margin.status == Status.NO_DERIVATIVE else "is no equilibrium"
+        why = "has no derivative" if best.margin.status == Status.NO_DERIVATIVE else "is not an equilibrium"
         return f"nothing to compare: the point {why} anywhere in these ranges; ask for a verdict"
     where = ", ".join(f"{n} = {_n(x)}" for n, x in chosen.items())
     discrete = best.here.rule is not None

@@ -36,11 +36,9 @@ class Averaging:
         decay: that decay, or None.
         tau: its time constant, or None.
         horizon: 1/(1 - decay): how many iterations it averages over, or None.
-        spectral_radius: of the rule's multipliers, or exp(max Re) of the flow per unit of time; None without
-        a variant.
+        spectral_radius: of the rule's multipliers, or exp(max Re) of the flow per unit of time; None without a variant.
         status: of the linearisation; None without a variant.
-        slows_above: the decay (or tau) above which averaging slows a convergent run; None where there is
-        none.
+        slows_above: the decay (or tau) above which averaging slows a convergent run; None where there is none.
         text: the same in words.
         variant: label, or None; ``rule`` label, or None; ``dim`` the dimension.
     """
@@ -104,8 +102,7 @@ def flow_gain(tau: Any, omega: Any) -> Any:
 
 
 def decay_for(reduction: float, angle: float) -> tuple[float, float]:
-    """The decay whose EMA reduces an orbit ``reduction``-fold, and 1 - decay, which is the accurate one near
-    1.
+    """The decay whose EMA reduces an orbit ``reduction``-fold, and 1 - decay, which is the accurate one near 1.
 
     The root in [0, 1) of (k^2 - 1) beta^2 - 2 (k^2 - cos w) beta + (k^2 - 1) = 0; the other root is its inverse.
 
@@ -145,20 +142,17 @@ def ema(
     rate_d: float = 1.0,
     rate_g: float = 1.0,
 ) -> Averaging:
-    """What an exponential moving average makes of an orbit: its gain, the decay for a wanted one, and its
-    price.
+    """What an exponential moving average makes of an orbit: its gain, the decay for a wanted one, and its price.
 
     |G| = (1 - beta)/|1 - beta exp(-i omega h)| for steps, 1/|1 + i omega tau| for the flow. The average adds the
-    multiplier beta (or the eigenvalue -1/tau) and moves no other: it cannot make a divergent run converge,
-    and slows a
+    multiplier beta (or the eigenvalue -1/tau) and moves no other: it cannot make a divergent run converge, and slows a
     convergent one where beta exceeds its spectral radius.
 
     Args:
         variant: whose orbit; None when ``omega`` is given.
         rule: how its players move; None for the flow. The frequency is that of the leading multipliers.
         omega: angular frequency per unit of time, in place of the linearisation's.
-        h: time from one average to the next, with ``omega``; the rule's time step by default, 1 without one.
-        Neither
+        h: time from one average to the next, with ``omega``; the rule's time step by default, 1 without one. Neither
             ``h`` nor ``rule`` nor ``decay``: the flow.
         decay: one or several decays beta in [0, 1); by default a curve over all of them.
         tau: one or several time constants > 0 of the flow's average, in place of ``decay``.
