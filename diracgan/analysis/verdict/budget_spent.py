@@ -25,6 +25,8 @@ def judge(case: Case, decide: Decide) -> Answer:
         or trends.only_outward(case)
         or periodic_orbits.nears(case, t, amplitudes)
         or _still_relaxing(case)
+        or enclosing.in_the_end(case)
+        or enclosing.outside(case)
         or _unknown(case, amplitudes)
     )
 
@@ -45,6 +47,9 @@ def _grows(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> Answer | None:
     rises = np.diff(amplitudes[-(T.monotone + 1) :])
     if len(rises) < T.monotone or np.any(rises <= 0):
         return None
+    cycle = enclosing.outside(case)
+    if cycle is not None:
+        return cycle
     if amplitudes[-1] > T.grown_at_last * amplitudes[0]:
         law = decay_laws.power_law(t[1:], amplitudes[1:])
         if law is not None and law.exponent < 0 and law.error < T.law_error_at_last * abs(law.exponent):

@@ -2,14 +2,110 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import enclosing
 from .evidence import Answer, Case
+from .kinds import Kind
+from .thresholds import T
+
+_ATTRACTING = (Kind.LIMIT_CIRCLE, Kind.LIMIT_CYCLE)
+_POSITIVE = ("rate", "half_life", "constant", "period", "capture_time", "blow_up_time")
 
 
 def agrees(case: Case, answer: Answer) -> bool:
-    """Whether nothing that is known of the case contradicts the answer."""
-    return True
+    """Whether nothing that is known of the case contradicts the answer; a contradiction is noted once."""
+    reason = objection(case, answer)
+    if reason is None:
+        return True
+    line = f"followed longer: it looks as if it {answer.text}, but {reason}"
+    if line not in case.evidence:
+        case.note(line)
+    return False
 
 
 def examined(case: Case, answer: Answer) -> Answer:
     """The answer, or ``undecided`` where something contradicts it."""
-    return answer
+    reason = objection(case, answer)
+    if reason is None:
+        return answer
+    return Answer(Kind.UNDECIDED, {}, f"undecided: it looks as if it {answer.text}, but {reason}")
+
+
+def objection(case: Case, answer: Answer) -> str | None:
+    """What contradicts the answer, in words; None where nothing does."""
+    for check in _CHECKS:
+        reason = check(case, answer)
+        if reason is not None:
+            return reason
+    return None
+
+
+def _against_its_numbers(case: Case, answer: Answer) -> str | None:
+    """Rates, periods and constants are positive, an orbit has a size."""
+    numbers = answer.numbers
+    wrong = [n for n in _POSITIVE if n in numbers and not numbers[n] > 0 and answer.kind != Kind.DIVERGES]
+    if wrong and wrong != ["half_life"]:  # of a dead-beat motion it is 0
+        return f"{wrong[0]} = {numbers[wrong[0]]:.4g} is not positive"
+    radii = [numbers[n] for n in ("radius_phi", "radius_theta") if n in numbers]
+    if answer.kind.is_orbit and radii and not max(radii) > T.tiny:
+        return "the orbit has no size"
+    return None
+
+
+def _against_multipliers(case: Case, answer: Answer) -> str | None:
+    """No orbit attracts, or is neutral, from which neighbours separate."""
+    floquet: Any = answer.numbers.get("floquet")
+    if not answer.kind.is_orbit or floquet is None:
+        return None
+    largest = float(np.max(np.abs(floquet)))
+    return f"a multiplier of the orbit is {largest:.6g}" if largest > 1.0 + T.trivial else None
+
+
+def _against_the_linearisation(case: Case, answer: Answer) -> str | None:
+    """A law is no end where eigenvalues decide, and nothing comes exponentially to what repels."""
+    status = case.linear.status
+    if answer.kind == Kind.CONVERGES_SUBLINEARLY and status in ("stable", "unstable"):
+        return f"(0, x0) is {status} by its eigenvalues"
+    if answer.kind == Kind.CONVERGES_EXPONENTIALLY and status == "unstable":
+        left = case.distances(case.looks[-1])[-1] if case.looks else 0.0
+        return "(0, x0) is unstable by its eigenvalues" if left > T.arrived * case.r0 else None
+    return None
+
+
+def _against_its_drift(case: Case, answer: Answer) -> str | None:
+    """In the plane a neutral orbit does not drift."""
+    decided = case.linear.status in ("stable", "unstable")
+    if answer.kind != Kind.NEUTRAL_ORBIT or case.motion.dim > 1 or case.nested or not decided:
+        return None
+    seen = enclosing.drift(case, 1.0)
+    return None if seen.sign == 0 else f"its amplitude drifts by {seen.rate:.3g} per unit of time"
+
+
+def _against_what_lies_beyond(case: Case, answer: Answer) -> str | None:
+    """A growth lasts only if starts further out grow as well: else something bounded lies between."""
+    if answer.kind != Kind.DIVERGES or not case.looks or case.nested:
+        return None
+    here = case.looks[-1].rms
+    if not np.isfinite(here) or np.max(np.abs(case.looks[-1].stretch.zs)) > T.unbounded or case.ended:
+        return None
+    target = T.far * max(1.0, here, float(np.max(np.abs(case.origin))))
+    for factor in np.geomspace(1.0, target / here, 1 + int(np.ceil(np.log10(target / here)))):
+        seen = enclosing.drift(case, float(factor))
+        if seen.sign < 0:
+            return f"a start {factor:.3g} times as far comes back, so something bounded lies between"
+        if not np.isfinite(seen.rate):
+            return None
+    return None
+
+
+_CHECKS: tuple[Callable[[Case, Answer], str | None], ...] = (
+    _against_its_numbers,
+    _against_multipliers,
+    _against_the_linearisation,
+    _against_its_drift,
+    _against_what_lies_beyond,
+)

@@ -141,12 +141,22 @@ def _follow(case: Case, state: Any, turn: float) -> Answer:
 def _corrected(case: Case, stretch: Stretch, turn: float, round_: int) -> float:
     """The time of a turn, as the first windows correct the guess."""
     seen = windows.mean_period(stretch)
-    if round_ == 0 and seen is not None and not T.as_guessed[0] < seen / turn < T.as_guessed[1]:
+    corrects = (
+        round_ == 0 or case.linear.differentiable is False
+    )  # where no eigenvalue has told, every window may
+    if corrects and seen is not None and not T.as_guessed[0] < seen / turn < T.as_guessed[1]:
         turn = float(np.clip(seen, turn / T.longest_correction, turn * T.longest_correction))
-    unseen = seen is None and not case.plunges()
-    if round_ < T.widenings and case.linear.differentiable is False and unseen:
-        turn *= T.widening  # no eigenvalue has told how long a turn takes, and the window has not seen three
-    return turn
+    if seen is not None or case.plunges() or case.linear.differentiable is not False:
+        return turn
+    # no eigenvalue has told how long a turn takes, and the window has not seen three
+    looks = case.looks
+    path = float(np.sum(np.linalg.norm(np.diff(stretch.zs, axis=0), axis=1)))
+    natural = 2 * np.pi * case.distances(looks[-1])[-1] * T.turns * turn / max(path, T.tiny)
+    outgrows = (
+        len(looks) == 1 or looks[-1].rms > T.grown_at_last * looks[-2].rms
+    )  # a turn takes as long as it is wide
+    grown = min(natural, T.longest_correction * turn) if outgrows and round_ >= T.widenings else 0.0
+    return max(turn * (T.widening if round_ < T.widenings else 1.0), grown)
 
 
 def _judge(case: Case, stretch: Stretch) -> Answer | None:
@@ -159,4 +169,5 @@ def _judge(case: Case, stretch: Stretch) -> Answer | None:
         or periodic_orbits.wanders(case, stretch)
         or trends.falls_slowly(case)
         or fixed_points.falls_elsewhere(case, stretch)
+        or fixed_points.creeps_far(case, stretch)
     )

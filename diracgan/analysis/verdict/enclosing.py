@@ -112,7 +112,7 @@ def in_the_end(case: Case) -> Answer | None:
     """
     if case.linear.status not in ("stable", "unstable") or case.nested:
         return None
-    outer = 1.0
+    outer = T.wider
     for k in range(1, T.decades_inward + 1):
         inner = 10.0**-k
         seen = drift(case, inner)
@@ -167,12 +167,13 @@ def between(case: Case, inner: float, outer: float) -> Answer | None:
 
     if case.motion.dim > 1:
         return None
-    last: list[Drift] = []
 
     def rate(log_factor: float) -> float:
-        last.append(drift(case, math.exp(log_factor)))
-        return last[-1].rate if math.isfinite(last[-1].rate) else math.copysign(1.0, last[-1].rate)
+        found = drift(case, math.exp(log_factor)).rate
+        return found if math.isfinite(found) else math.copysign(1.0, found)
 
+    if not rate(math.log(inner)) > 0 > rate(math.log(outer)):
+        return None
     root = brentq(rate, math.log(inner), math.log(outer), xtol=T.drift_root, maxiter=40)
     seen = drift(case, math.exp(root))
     if seen.look is None:

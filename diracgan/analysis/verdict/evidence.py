@@ -47,6 +47,7 @@ class Case:
         linear: the spectrum at (0, x0); ``lyapunov`` the first Lyapunov coefficient, where it was asked for.
         looks: the windows so far; ``turn`` the time of one turn as guessed from them.
         time: until when the motion was followed, ``before`` that until the last stretch, ``spent`` evaluations.
+        r0: the start's distance from (0, x0); ``nested`` whether another case asked; ``ended`` whether it ended.
         balance: the weight w for which |phi|^2 + w |theta - x0|^2 varies least along the run.
         evidence: what was done and seen, one line each.
     """
@@ -72,7 +73,7 @@ class Case:
         self.motion: DynamicalSystem = (
             ContinuousSystem(self.system) if rule is None else DiscreteSystem(self.system, rule)
         )
-        self.spent, self.time, self.r0, self.nested = 0.0, 0.0, 0.0, False
+        self.spent, self.time, self.r0, self.nested, self.ended = 0.0, 0.0, 0.0, False, False
         self.evidence: list[str] = []
         self.looks: list[Look] = []
         self.balance: float | None = None

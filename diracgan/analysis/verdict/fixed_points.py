@@ -61,30 +61,25 @@ def _at_point(case: Case, rest: rest_points.Rest, near: float, far: float) -> An
     z = rest.flat[: 2 * case.system.dim]
     discrete = case.motion.discrete
     found = eigen.eigenvalues(rest.jacobian + discrete * np.eye(len(rest.flat)), rest.error)
-    with np.errstate(divide="ignore"):
-        rates = -np.log(np.abs(found.values)) if discrete else -found.values.real
-        turning = np.abs(np.angle(found.values)) if discrete else np.abs(found.values.imag)
-        blurred = found.errors / np.abs(found.values) if discrete else found.errors
-    turning = np.where(turning > np.maximum(blurred, T.eps), turning, 0.0)
-    rates, turning = rates / case.motion.stride, turning / case.motion.stride  # per iteration
-    bounds = _bounds(found.values, blurred, discrete) / case.motion.stride
-    still, stable = np.abs(rates) <= bounds, rates > bounds
+    rates, turning, stable, still = _modes(case, found)
     moving = _moves_players(
         rest.jacobian, 2 * case.system.dim, found.values - 1.0 if discrete else found.values
     )
-    if not np.all(stable | (still & (turning <= 0))) or not np.any(stable):
+    if not np.all(stable | (still & (turning <= 0))) or not np.any(stable & moving):
         return None
     arrived = near <= T.arrived * max(case.looks[0].diameter, T.tiny)
     choices = np.where(stable & moving, rates, np.inf)
-    if not np.any(np.isfinite(choices)):
-        return None
+    if np.all(np.isinf(choices)):
+        return _dead_beat(case, z, rest) if arrived else None
     measured = _measured(case, z)
     if measured is None and not arrived:
         measured = math.log(far / near) / (now.time - before.time)
     k = int(np.argmin(choices if measured is None else np.abs(choices - measured)))
     agrees = measured is not None and abs(choices[k] - measured) <= T.same_rate * choices[k]
     if not agrees:
-        if not arrived:
+        # nothing arrives at a rate that had no time for it: that motion only passes by, as along a line of equilibria
+        choices = np.where(choices * case.time >= -T.in_time * math.log(T.arrived), choices, np.inf)
+        if not arrived or np.all(np.isinf(choices)):
             return None
         k = int(np.argmin(choices))
     rate, frequency = float(rates[k]), float(turning[k])
@@ -103,10 +98,43 @@ def _at_point(case: Case, rest: rest_points.Rest, near: float, far: float) -> An
     )
 
 
-def _bounds(values: np.ndarray, blurred: np.ndarray, discrete: bool) -> np.ndarray:
-    """How far each rate may be off: by its eigenvalue's error, and where several share one, by what is slowest."""
-    fastest = np.max(np.abs(values - 1.0 if discrete else values), initial=0.0)
-    return np.maximum(blurred, T.eps * fastest)
+def _modes(case: Case, found: eigen.Eigenvalues) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Of every eigenvalue the rate and frequency per unit of time, whether it decays for sure, and whether it may rest.
+
+    A multiplier within its error of 0 has an infinite rate.
+    """
+    values, errors = found
+    if case.motion.discrete:
+        with np.errstate(divide="ignore"):
+            rates = -np.log(np.where(np.abs(values) <= errors, 0.0, np.abs(values)))
+        turning, margins = np.abs(np.angle(values)), 1.0 - np.abs(values)
+    else:
+        rates, turning, margins = -values.real, np.abs(values.imag), -values.real
+    blurred = np.maximum(errors, T.eps * np.max(np.abs(values), initial=0.0))
+    turning = np.where(turning > blurred, turning, 0.0)
+    return (
+        rates / case.motion.stride,
+        turning / case.motion.stride,
+        margins > blurred,
+        np.abs(margins) <= blurred,
+    )
+
+
+def _dead_beat(case: Case, z: np.ndarray, rest: rest_points.Rest) -> Answer:
+    """Steps that arrive exactly after as many iterations as the map is nilpotent of."""
+    numbers = {"rate": math.inf, "half_life": 0.0} | case.limit(z)
+    case.note(
+        f"Newton: rest point {formatting.vector(z)}; its multipliers are 0: it is reached after a few steps"
+    )
+    if np.linalg.norm(z - case.origin) <= T.same_point * case.r0:
+        return Answer(
+            Kind.CONVERGES_EXPONENTIALLY,
+            numbers,
+            "arrives at the equilibrium after a few iterations (dead beat)",
+        )
+    return Answer(
+        Kind.CONVERGES_ELSEWHERE, numbers, f"arrives after a few iterations at {case.other(z, rest.jacobian)}"
+    )
 
 
 def _measured(case: Case, z: np.ndarray) -> float | None:
@@ -208,26 +236,40 @@ def as_linearised(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> Answer |
 
 
 def creeps(case: Case, t: np.ndarray) -> Answer | None:
-    """A point that is crept to more slowly than exponentially: the path in a window shrinks by a power law."""
-    diameters = np.array([look.diameter for look in case.looks])
-    if len(t) < 7 or np.any(np.diff(diameters[-5:]) >= 0) or diameters[-1] > T.creep_shrinks * diameters[0]:
+    """A point that is crept to more slowly than exponentially: the speed falls by a power law above 1/t.
+
+    With |dz/dt| ~ k t^-(p + 1) what is left of the way is (k/p) t^-p.
+    """
+    spans = np.array([look.stretch.t[-1] - look.stretch.t[0] for look in case.looks])
+    speeds = np.array([look.diameter for look in case.looks]) / spans
+    if len(t) < 7 or np.any(np.diff(speeds[-5:]) >= 0) or speeds[-1] > T.creep_shrinks * speeds[0]:
         return None
-    law = decay_laws.power_law(t[1:], diameters[1:])
-    if law is None or law.exponent <= 1.0:
+    law = decay_laws.power_law(t[1:], speeds[1:])
+    if law is None or law.exponent <= 1.0 or law.error > T.law_error_at_last * (law.exponent - 1.0):
         return None
+    exponent = law.exponent - 1.0
     a, b, c = (look.stretch.zs[-1] for look in case.looks[-3:])
     ratio = np.linalg.norm(c - b) / max(np.linalg.norm(b - a), T.tiny)
     if not ratio < T.creep_ratio:
         return None
-    limit = c + (c - b) * ratio / (1 - ratio)
-    if np.linalg.norm(limit - case.origin) <= T.creep_away * case.looks[0].rms:
+    left = c + (c - b) * ratio / (1 - ratio)
+    if np.linalg.norm(left - case.origin) <= T.creep_away * case.looks[0].rms:
         return None
-    numbers = {"exponent": law.exponent - 1.0} | case.limit(limit)
+    steps = np.ptp(case.looks[-1].stretch.zs, axis=0)  # the diameter is that of one component
+    constant = law.constant / exponent * float(np.linalg.norm(steps) / max(steps.max(), T.tiny))
+    numbers = {"exponent": exponent, "constant": constant} | case.limit(left)
     return Answer(
         Kind.CONVERGES_ELSEWHERE,
         numbers,
-        f"creeps like t^-{law.exponent - 1:.3g} to {case.other(limit)}",
+        f"creeps like {constant:.4g} {case.clock}^-{exponent:.3g} to {case.other(left)}",
     )
+
+
+def creeps_far(case: Case, stretch: Stretch) -> Answer | None:
+    """A creep to a point that has slowed down so much that its law is plain."""
+    if case.looks[-1].diameter > T.far_crept * case.looks[0].diameter:
+        return None
+    return creeps(case, np.array([look.time for look in case.looks]))
 
 
 def falls_elsewhere(case: Case, stretch: Stretch) -> Answer | None:

@@ -104,6 +104,9 @@ def numbers_of(orbit: Orbit) -> dict[str, Any]:
 def separates(case: Case, orbit: Orbit, numbers: dict[str, Any]) -> Answer:
     """A bounded motion whose neighbours leave it: no cycle, whatever its windows look like."""
     exponent = float(np.log(np.abs(orbit.multipliers[0])) / orbit.period)
+    if orbit.method is Method.LYAPUNOV:  # a mean over a chaotic run settles slowly
+        long = lyapunov_multipliers(case.motion, case.looks[-1].stretch.end, 1.0, T.chaotic_iterations)[0]
+        exponent = float(np.log(np.abs(long[0])))
     numbers = {k: v for k, v in numbers.items() if k not in ("period", "floquet")}
     return Answer(
         Kind.UNDECIDED,

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...dynamics.filippov import LARGEST
 from ..dynamical_system import Stretch
-from . import formatting
+from . import formatting, windows
 from .evidence import Answer, Case
 from .kinds import Kind
 from .thresholds import T
@@ -18,6 +18,7 @@ from .thresholds import T
 def ended(case: Case, stretch: Stretch, since: Any = None) -> Answer:
     """The verdict on a motion that could not be followed further; ``since`` the state at the stretch's beginning."""
     d = case.system.dim
+    case.ended = True
     end = case.motion.flat(stretch.end)[: 2 * d]
     case.note(stretch.why or f"the motion ended: {stretch.result} at {stretch.when:.6g}")
     if stretch.result == "stuck":
@@ -28,22 +29,31 @@ def ended(case: Case, stretch: Stretch, since: Any = None) -> Answer:
             f"is captured by a discontinuity at t = {stretch.when:.6g} and rests at {formatting.vector(end)}",
         )
     if case.motion.discrete:
-        return Answer(
-            Kind.DIVERGES,
-            _growth_of_map(case),
-            f"diverges: it passes {LARGEST:g} at iteration {stretch.when:.0f}",
-        )
+        numbers = _growth_of_map(case, stretch)
+        how = f", like exp({numbers['rate']:.5g} n)" if numbers else ""
+        text = f"diverges{how}: it passes {LARGEST:g} at iteration {stretch.when:.0f}"
+        return Answer(Kind.DIVERGES, numbers, text)
     if stretch.result in ("diverged", "stiff"):
         return _blow_up(case, stretch, since)
     return Answer(Kind.UNDECIDED, {}, f"undecided: {stretch.why}")
 
 
-def _growth_of_map(case: Case) -> dict[str, Any]:
-    if len(case.looks) < 2:
+def _growth_of_map(case: Case, stretch: Stretch) -> dict[str, Any]:
+    """The rate of a growth whose log r rises alike in both halves of what was seen of it; {} without one."""
+    looks = [look.stretch for look in case.looks[-1:]] + ([stretch] if len(stretch.t) > 1 else [])
+    t, zs = (np.concatenate([part[k] for part in looks]) if looks else np.empty(0) for k in (0, 1))
+    with np.errstate(all="ignore"):
+        r = case.amplitudes(np.where(np.isfinite(zs), zs, np.nan)) if len(t) else t
+        seen = np.isfinite(r) & (r > 0) & (r < T.unbounded)
+    if np.sum(seen) < 2 * T.turns:
         return {}
-    a, b = case.looks[-2:]
-    grown = b.rms > a.rms > 0 and math.isfinite(b.rms)
-    return {"rate": float(math.log(b.rms / a.rms) / (b.time - a.time))} if grown else {}
+    halves = np.array_split(np.flatnonzero(seen), 2)
+    rates = [windows.slope(t[half], np.log(r[half])) for half in halves]
+    if min(rates) <= 0 or np.ptp(rates) > T.exponential * max(rates):
+        return {}
+    values = case.linear.multipliers
+    known = np.log(np.abs(values).max()) / case.motion.stride if len(values) else 0.0
+    return {"rate": float(known if abs(known - rates[-1]) <= T.exponential * rates[-1] else rates[-1])}
 
 
 def _blow_up(case: Case, stretch: Stretch, since: Any) -> Answer:

@@ -43,6 +43,9 @@ class Thresholds:
     shrinks: float = 0.9  # diameter from window to window below which a point may be approached
     reach: float = 10.0  # diameters of a window within which Newton may find its rest point
     arrived: float = 1e-9  # of the first window's diameter: a motion nearer than this has arrived
+    in_time: float = (
+        0.5  # of the decades that a motion must have fallen to arrive, at its rate and in its time
+    )
     tail_at_rest: float = (
         1e-10  # of the state: a window whose last eighth moves less rests on a discontinuity
     )
@@ -82,6 +85,7 @@ class Thresholds:
     exponent_of_degree: float = (
         0.04  # by which a fitted exponent may differ from 1/(q - 1) to be replaced by it
     )
+    far_crept: float = 1e-6  # of the first diameter: a creep that needs no more time to be seen
     creep_shrinks: float = 1e-2  # of the first diameter: a creep to a point has slowed down this much
     creep_ratio: float = (
         0.95  # of successive distances at geometric times: above, the limit is too far to say
@@ -116,6 +120,7 @@ class Thresholds:
     held_up: float = 1e-6  # relative change of the wedge below which it keeps the motion away from (0, x0)
     lyapunov_error: float = 1e-3  # of multipliers from Lyapunov exponents over some ten thousand iterations
     lyapunov_iterations: tuple[int, int] = (2000, 20000)  # least and most of them
+    chaotic_iterations: int = 8000  # of a motion whose neighbours separate, for an exponent to a few per cent
     enclosing: float = (
         0.25  # |z| above which an orbit of a marginal equilibrium is large enough to be followed
     )
@@ -131,20 +136,14 @@ class Thresholds:
     drift_rounding: float = 1e-9  # of log a over a window: the solver's tolerance over its turns
     drift_wobble: float = 1e-4  # of what log a swings by: what averaging over some eight turns leaves of it
     drift_root: float = 1e-9  # of log a, to which the amplitude that does not drift is found
+    wider: float = 3.0  # times the present amplitude, from which a cycle that it nears is looked for
     decades_inward: int = 12  # from the present amplitude to where the linearisation must have taken over
     decades_outward: int = 6  # from the present amplitude to where a bounded set is looked for
 
     # ---------------------------------------------------------------- cross-examination
     trivial: float = 1e-2  # distance of the multiplier of an orbit's own direction from 1
-    far: tuple[float, ...] = (
-        1e1,
-        1e2,
-        1e3,
-        1e4,
-        1e5,
-        1e6,
-    )  # times the motion: where growth is asked whether it lasts
-    inward: float = 1e-6  # relative fall of an amplitude over a window that is no rounding
+    far: float = 1e3  # times 1, the datum and the motion: how far out growth is asked whether it lasts
+    unbounded: float = 1e100  # of a state: beyond every bounded set that floats could tell
 
 
 T = Thresholds()

@@ -110,7 +110,7 @@ def _by_degree(case: Case, law: decay_laws.PowerLaw) -> decay_laws.PowerLaw:
     if abs(law.exponent - exponent) > T.exponent_of_degree * exponent:
         return law
     look = case.looks[-1]
-    constant = look.rms * (look.time + law.offset) ** exponent
+    constant = float(look.rms * (look.time + law.offset) ** exponent)
     return law._replace(exponent=exponent, constant=constant)
 
 

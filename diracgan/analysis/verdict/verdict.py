@@ -99,7 +99,7 @@ def verdict(
         ``undecided`` with its reason.
 
     Raises:
-        InputError: for arguments that are not allowed, or a loss that cannot be evaluated at all.
+        InputError: for arguments that are not allowed.
 
     References:
         docs/theory.md sections 2 and 3; Kuznetsov 2004; Filippov 1988.
@@ -127,8 +127,6 @@ def verdict(
         case = Case(variant, system, rule, begin, line, budget)
         try:
             answer = decide(case)
-        except InputError:
-            raise
         except Exception as error:
             if not raised_by_loss(error, variant):  # a bug of ours never hides behind "undecided"
                 raise

@@ -1,0 +1,121 @@
+"""Drawn losses, starts and rules: a verdict contradicts neither spectrum nor multipliers, nor other units."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import diracgan as dg
+from diracgan.analysis.verdict import Verdict
+from diracgan.analysis.verdict.kinds import KINDS, Kind
+from diracgan.variants import Variant
+
+SEED = 20261128
+FAST, ALL = 6, 2000
+EFFORT = 0.02
+
+
+class Smooth(Variant):
+    """h(fake) = a f + b f^2/2 + c tanh f for the critic, -(a f + k f^2/2) for the generator, and a penalty."""
+
+    a: float = 1.0
+    b: float = 0.0
+    c: float = 0.0
+    k: float = 0.0
+    m: float = 0.0
+    unit: float = 1.0
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        h = self.a * fake + self.b * fake**2 / 2 + self.c * jnp.tanh(fake)
+        return self.unit * (jnp.mean(h) - self.a * jnp.mean(real))
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return -self.unit * jnp.mean(self.a * fake + self.k * fake**2 / 2)
+
+    def penalty(self, critic, phi, x_real, x_fake):
+        return self.unit * self.m * jnp.sum(phi**2) / 2
+
+
+class Piecewise(Smooth):
+    """The same with b |f| in place of b f^2/2: a kink where the critic's value changes its sign."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        h = self.a * fake + self.b * jnp.abs(fake) + self.c * jnp.tanh(fake)
+        return self.unit * (jnp.mean(h) - self.a * jnp.mean(real))
+
+
+def draw(k: int):
+    """The k-th loss, start, rule and unit, each from its own seed."""
+    rng = np.random.default_rng([SEED, k])
+    kind = (Smooth, Piecewise)[int(rng.integers(2))]
+    a, b, c, g, m = rng.choice([0.0, 1.0], 5, p=[0.4, 0.6]) * rng.normal(size=5)
+    variant = {"a": 0.5 + abs(a), "b": 0.6 * np.tanh(b), "c": 0.5 * c, "k": 0.5 * g, "m": 0.4 * m}
+    phi, theta = rng.normal(size=(2, 1)) * 10.0 ** rng.uniform(-2, 0.3)
+    rule = rng.choice([None, "simultaneous", "alternating", "extragradient"], p=[0.55, 0.15, 0.15, 0.15])
+    made = None if rule is None else dg.rule(str(rule), lr=float(rng.uniform(0.05, 0.4)))
+    return (
+        kind,
+        {n: float(x) for n, x in variant.items()},
+        phi,
+        theta,
+        made,
+        float(2.0 ** rng.integers(-12, 13)),
+    )
+
+
+def agree(one: Verdict, two: Verdict, unit: float):
+    """The verdict on losses ``unit`` times as large is the same, at ``unit`` times the speed."""
+    if Kind.UNDECIDED in (one.kind, two.kind):
+        return
+    assert one.kind == two.kind, (one.text, two.text)
+    for name, power in (
+        ("rate", 1),
+        ("frequency", 1),
+        ("period", -1),
+        ("radius_phi", 0),
+        ("radius_theta", 0),
+    ):
+        if name in one.numbers and name in two.numbers:
+            expected = one.numbers[name] * unit**power
+            assert two.numbers[name] == pytest.approx(expected, rel=2e-2, abs=1e-9 * unit**power), name
+
+
+def check(k: int):
+    kind, parameters, phi, theta, rule, unit = draw(k)
+    print(f"seed [{SEED}, {k}]: {kind.__name__}({parameters}), {phi}, {theta}, {rule}, unit {unit}")
+    variant = kind(**parameters)
+    v = dg.verdict(variant, phi, theta, rule=rule, effort=EFFORT)
+    s = dg.spectrum(variant, dim=1, rule=rule)
+    print(v.kind, v.numbers, s.status)
+    assert v.kind in KINDS
+    if v.kind == Kind.CONVERGES_SUBLINEARLY:
+        assert s.status not in ("stable", "unstable")
+    if v.kind == Kind.CONVERGES_EXPONENTIALLY:
+        assert s.status != "unstable"
+        if s.status == "stable" and rule is None:
+            assert np.min(np.abs(v.numbers["rate"] / -s.eigenvalues.real - 1)) < 0.05
+    if Kind(v.kind).is_orbit:
+        assert max(v.numbers["radius_phi"], v.numbers["radius_theta"]) > 0
+        assert np.max(np.abs(v.numbers.get("floquet", [0.0]))) < 1.02
+    if rule is None:  # other units of time
+        agree(v, dg.verdict(kind(**parameters, unit=unit), phi, theta, effort=EFFORT), unit)
+        # other units of the players: f = phi theta and x0 = 0 stay, as the penalty does not
+        if parameters["m"] == 0:
+            big = dg.verdict(variant, 4 * phi, theta / 4, rate_d=16.0, rate_g=1 / 16, effort=EFFORT)
+            assert Kind.UNDECIDED in (v.kind, big.kind) or v.kind == big.kind, (v.text, big.text)
+
+
+@pytest.mark.parametrize("k", range(FAST))
+def test_a_drawn_game_has_a_consistent_verdict(k):
+    check(k)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hundred", range(ALL // 100))
+def test_two_thousand_drawn_games_have_consistent_verdicts(hundred):
+    failed = []
+    for k in range(100 * hundred, 100 * (hundred + 1)):
+        try:
+            check(k)
+        except AssertionError as error:
+            failed.append((k, str(error)[:300]))
+    assert not failed, failed

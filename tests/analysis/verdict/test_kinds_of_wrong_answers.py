@@ -1,0 +1,173 @@
+"""Answers that were wrong once, each as a kind, with neighbours; the right value is derived beside each."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import diracgan as dg
+from diracgan.analysis.verdict import settled
+from diracgan.variants import Variant, parse
+
+
+def simultaneous(lr: float):
+    return dg.rule("simultaneous", lr=lr)
+
+
+# ---------------------------------------------------------------- starts at rest
+
+
+@pytest.mark.parametrize(
+    ("spec", "rule", "status", "says"),
+    [
+        ("ns:r1=0.3", None, "stable", "converges"),
+        ("ns:r1=0.1", simultaneous(0.5), "unstable", "leaves"),  # 1 - r1 h + h^2/4 > 1 for h > 4 r1
+    ],
+)
+def test_a_start_on_an_equilibrium_says_only_what_a_nearby_start_does(spec, rule, status, says):
+    v = dg.verdict(parse(spec), [0.0], [0.0], rule=rule)
+    assert (v.kind, v.numbers["linear_status"]) == ("at-equilibrium", status)
+    assert "starts at the equilibrium" in v.text and says in v.text
+    assert v.numbers["limit_theta"] == [0.0]
+
+
+def test_a_start_on_an_undecided_equilibrium_follows_a_nearby_one():
+    v = dg.verdict(parse("wgan-linear"), [0.0], [1.0], x0=[1.0], effort=0.1)
+    assert v.kind == "at-equilibrium" and v.numbers["linear_status"] == "marginal"
+    assert v.numbers["nearby"] == "neutral-orbit" and "neutral" in v.text
+
+
+@pytest.mark.parametrize("size", [1e-8, 1e-14])
+def test_a_tiny_start_moves(size):
+    # eigenvalues of [[-r1, -1/2], [1/2, 0]] with r1 = 0.3: real part -0.15
+    v = dg.verdict(parse("ns:r1=0.3"), [size], [2 * size])
+    assert v.kind == "converges-exponentially" and v.numbers["rate"] == pytest.approx(0.15, rel=1e-9)
+
+
+def test_a_tiny_start_of_a_marginal_game_obeys_the_normal_form():
+    # ns: r' = -r^3/16 on average, so r ~ sqrt(8/t), as larger starts do
+    v = dg.verdict(parse("ns"), [1e-8], [1e-8])
+    assert v.kind == "converges-sublinearly"
+    assert v.numbers["exponent"] == 0.5 and v.numbers["constant"] == pytest.approx(np.sqrt(8), rel=1e-9)
+
+
+# ---------------------------------------------------------------- never past what was seen
+
+
+def test_growth_from_a_tiny_start_ends_on_the_cycle_that_lies_beyond():
+    # the cycle of tests/analysis/verdict/test_verdict.py: theta* = 2 lam c coth(lam T/4), T = 2 pi/sqrt(1 - lam^2)
+    v = dg.verdict(parse("wgan-gp:c=1"), [1e-9], [1e-9])
+    half = np.pi / np.sqrt(0.99)
+    assert v.kind == "limit-cycle" and v.numbers["period"] == pytest.approx(2 * half, rel=1e-4)
+    assert v.numbers["radius_theta"] == pytest.approx(0.2 / np.tanh(0.05 * half), rel=1e-3)
+
+
+class Chaotic(Variant):
+    """phi + h (x0 - theta + 10 x0 sin(x0 phi)), theta + h phi: folds and stretches for h = 0.35, x0 = 1."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(fake - real - 10 * jnp.cos(real))
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(fake)
+
+
+def test_a_motion_from_which_neighbours_separate_is_on_no_cycle():
+    # the exponent by the product of the map's own Jacobians [[1 + h x0^2 10 cos(phi), -h], [h, 1]] along 100,000 steps
+    h, z, frame, total = 0.35, np.array([0.3, 1.2]), np.array([1.0, 0.3]), 0.0
+    steps = 20_000
+    for _ in range(steps):
+        phi, theta = z
+        frame = np.array([[1 - h * 10 * np.cos(phi), -h], [h, 1.0]]) @ frame
+        z = z + h * np.array([1 - theta - 10 * np.sin(phi), phi])
+        total += np.log(np.linalg.norm(frame))
+        frame /= np.linalg.norm(frame)
+    assert total / steps > 0.1
+    v = dg.verdict(Chaotic(), [0.3], [1.2], x0=[1.0], rule=simultaneous(h))
+    assert v.kind == "undecided" and "separate" in v.text
+    assert v.numbers["lyapunov_exponent"] == pytest.approx(
+        total / steps, rel=0.1
+    )  # both are means over a finite run
+
+
+# ---------------------------------------------------------------- where the linearisation decides
+
+
+def test_a_law_gives_way_to_the_rate_that_decides_in_the_end():
+    # eigenvalues of [[-r1, -1/2], [1/2, 0]]: real part -r1/2
+    v = dg.verdict(parse("ns:r1=1e-8"), [0.1], [0.2])
+    assert v.kind == "converges-exponentially" and v.numbers["rate"] == pytest.approx(5e-9, rel=1e-6)
+    assert "in the end" in v.text
+
+
+@pytest.mark.parametrize("beyond", [1e-8, pytest.param(1e-6, marks=pytest.mark.slow)])
+def test_just_beyond_the_critical_step_a_small_circle_remains(beyond):
+    # multipliers: |m|^2 = 1 - r1 h + h^2/4, so log|z| grows by (h - 4 r1) h/8 a step beyond h = 4 r1 = 0.4; the cubic
+    # terms take away k |z|^2, so that |z| ~ sqrt(h - 0.4) on the circle, 1.5 times that where it is largest (measured
+    # by iterating the map in extended precision); |phi| and |theta| are at most |z|
+    rule = simultaneous(0.4 + beyond)
+    v = dg.verdict(parse("ns:r1=0.1"), [0.1], [0.2], rule=rule)
+    assert v.kind == "limit-cycle" and dg.spectrum(parse("ns:r1=0.1"), rule=rule, dim=1).status == "unstable"
+    assert 1.2 < v.numbers["radius_phi"] / np.sqrt(beyond) < 1.7
+
+
+# ---------------------------------------------------------------- degenerate ends
+
+
+class Tangent(Variant):
+    """F = (1 - f^2)(-theta, phi), f = phi theta: |z| is kept, and on |z|^2 = 2 the motion stops where f = 1."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(fake - fake**3 / 3)
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(fake - fake**3 / 3)
+
+
+def test_a_tangency_is_crept_to_by_a_law():
+    # z = sqrt 2 (cos a, sin a): a' = 1 - sin(2a)^2 = cos(2a)^2, so b = pi/4 - a falls as b' = -sin(2b)^2 ~ -4 b^2:
+    # b ~ 1/(4 t), and the distance from (1, 1) is sqrt 2 b = 0.3536/t
+    v = dg.verdict(Tangent(), [np.sqrt(2)], [0.0])
+    assert v.kind == "converges-elsewhere" and "rate" not in v.numbers
+    assert v.numbers["exponent"] == pytest.approx(1.0, rel=0.01)
+    assert v.numbers["constant"] == pytest.approx(np.sqrt(2) / 4, rel=0.02)
+    np.testing.assert_allclose([v.numbers["limit_phi"], v.numbers["limit_theta"]], 1.0, atol=1e-3)
+
+
+def test_dead_beat_arrives_and_is_no_cycle():
+    # [[1 - l2 h, -h], [h, 1]] with l2 = 2, h = 1 is [[-1, -1], [1, 1]], whose square is 0
+    v = dg.verdict(parse("wgan-linear:l2=2"), [0.1], [0.2], rule=simultaneous(1.0))
+    assert v.kind == "converges-exponentially" and v.numbers["rate"] == np.inf
+    assert v.numbers["limit_phi"] == [0.0] and "dead beat" in v.text
+
+
+@pytest.mark.parametrize("lr", [1.1, 1.5])
+def test_steps_beyond_the_limit_of_extragradient_have_their_rate(lr):
+    # 1 - h^2 + i h has the modulus sqrt(1 - h^2 + h^4)
+    v = dg.verdict(parse("wgan-linear"), [0.1], [0.2], rule=dg.rule("extragradient", lr=lr))
+    assert v.kind == "diverges"
+    assert v.numbers["rate"] == pytest.approx(0.5 * np.log(1 - lr**2 + lr**4), rel=1e-9)
+
+
+# ---------------------------------------------------------------- whose error it is
+
+
+class Raises(Variant):
+    """A loss with an error of its own where its value is asked for."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        raise RuntimeError("the loss's own")
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(fake)
+
+
+def test_an_error_of_the_loss_is_undecided_and_one_of_ours_is_raised(monkeypatch):
+    v = dg.verdict(Raises(), [0.1], [0.2])
+    assert v.kind == "undecided" and "the loss's own" in v.text
+
+    def broken(*_):
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(settled, "judge", broken)
+    with pytest.raises(KeyError, match="a bug"):
+        dg.verdict(parse("ns"), [0.1], [0.2])
