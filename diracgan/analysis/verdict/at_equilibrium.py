@@ -41,7 +41,7 @@ def judge(case: Case, z: np.ndarray, decide: Decide) -> Answer:
             rate_d=float(case.system.rates.phi),
             rate_g=float(case.system.rates.theta),
         )
-    numbers: dict[str, Any] = {"linear_status": linear.status} | case.limit(z)
+    numbers: dict[str, Any] = {"linear_status": str(linear.status)} | case.limit(z)
     where = "at another equilibrium" if away else "at the equilibrium"
     return Answer(
         Kind.AT_EQUILIBRIUM,
