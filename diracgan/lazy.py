@@ -22,11 +22,11 @@ def callable_package(package: str, function: str) -> None:
         True
     """
 
-    class Package(ModuleType):
+    class CallablePackage(ModuleType):
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
             return getattr(self, function)(*args, **kwargs)
 
-    sys.modules[package].__class__ = Package
+    sys.modules[package].__class__ = CallablePackage
 
 
 def load_on_use(package: str, homes: dict[str, tuple[str, ...]]) -> None:
@@ -43,7 +43,7 @@ def load_on_use(package: str, homes: dict[str, tuple[str, ...]]) -> None:
     """
     home = {name: module for module, names in homes.items() for name in names}
 
-    class Package(ModuleType):
+    class LazyPackage(ModuleType):
         def __getattr__(self, name: str) -> Any:
             if name not in home:
                 raise AttributeError(f"module {package!r} has no attribute {name!r}")
@@ -59,4 +59,4 @@ def load_on_use(package: str, homes: dict[str, tuple[str, ...]]) -> None:
         def __dir__(self) -> list[str]:
             return sorted(home)
 
-    sys.modules[package].__class__ = Package
+    sys.modules[package].__class__ = LazyPackage

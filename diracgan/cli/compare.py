@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from .layer import Answer, endings, option, output, picture, tell, written
+from .layer import CommandResult, endings, option, output, picture, tell, written
 
 _SUFFIXES = {".md": "markdown", ".json": "json"}
 
@@ -42,7 +42,7 @@ def command(
         str | None,
         written("--figure", "Predicted against measured eigenvalues: .png, .pdf or .svg.", "FILE", picture),
     ] = None,
-) -> Answer:
+) -> CommandResult:
     """Hold predictions against real networks: linear theory near equilibrium, the toy, training from scratch.
 
     The three claims are never mixed. Exits with 1 below a threshold of the committed protocol, or when a control that
@@ -60,7 +60,7 @@ def command(
     style = format or ("markdown" if out is None else _SUFFIXES[Path(out).suffix.lower()])
     said = _publish(found.as_dict(), style, out, junit, figure)
     failed = [f"{x['name']}: {x['text']}" for x in found.gate["checks"] if not x["passed"]]
-    return Answer(None, said, failed, code=0 if found.passed else 1)
+    return CommandResult(None, said, failed, code=0 if found.passed else 1)
 
 
 def _publish(

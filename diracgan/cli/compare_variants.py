@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 from ..errors import InputError
-from .layer import Answer, Table, argument, option, output, picture
+from .layer import CommandResult, Table, argument, option, output, picture
 from .options import MotionOptions
 
 
@@ -21,7 +21,7 @@ def command(
     out: Annotated[
         str, output("The picture: .png, .pdf or .svg; compare-variants.png by default.", picture)
     ] = "compare-variants.png",
-) -> Answer:
+) -> CommandResult:
     """Draw several variants from one start on one scale, each with its verdict.
 
     Example: diracgan compare-variants ns wgan wgan-gp:c=0 wgan-gp:c=1 gan-qp
@@ -44,7 +44,7 @@ def command(
     save(multiples(panels, title=title, below=_below(runs[0], how.get("rule"))), out)
     names = [v.label for v in made]
     whole = [{"variant": name, **f.as_dict()} for name, f in zip(names, found, strict=True)]
-    return Answer({"variants": whole, "out": out}, _said(names, found, out))
+    return CommandResult({"variants": whole, "out": out}, _said(names, found, out))
 
 
 def _below(traj: Any, rule: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from .layer import Answer, argument, drawing, option, output
+from .layer import CommandResult, argument, drawing, option, output
 from .options import GameOptions, headline, only_one
 
 
@@ -27,7 +27,7 @@ def command(
             "Draw where the eigenvalues go as it is turned: .png, .pdf, .svg, or moving .gif, .mp4.", drawing
         ),
     ] = None,
-) -> Answer:
+) -> CommandResult:
     """Find every value of a parameter at which the equilibrium's stability changes.
 
     d = 1 unless --dim or --x0 says otherwise; the start itself does not matter here.
@@ -42,7 +42,7 @@ def command(
     found = critical(made, wanted, rule=rule, low=low, high=high, **where)
     if out is not None:
         _draw(found, made, rule, low, high, where, out)
-    return Answer(found.as_dict(), _said(found))
+    return CommandResult(found.as_dict(), _said(found))
 
 
 def _draw(

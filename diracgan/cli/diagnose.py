@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar
 
 from ..errors import InputError
-from .layer import Answer, Table, argument, option, output, picture
+from .layer import CommandResult, Table, argument, option, output, picture
 from .options import AnyVariantOptions, RuleOptions, vector
 
 
@@ -42,7 +42,7 @@ def command(
     out: Annotated[
         str | None, output("Draw the series and its spectrum: .png, .pdf or .svg.", picture)
     ] = None,
-) -> Answer:
+) -> CommandResult:
     """Find the oscillations in a training log, compare them with theory, and say what would help.
 
     Each series is read as a trend, damped oscillations and noise. Frequency and damping come with standard errors;
@@ -67,7 +67,7 @@ def command(
         from ..plotting.saving import save
 
         save(diagnosis_figure(found), out)
-    return Answer(found.as_dict(), _said(found, out))
+    return CommandResult(found.as_dict(), _said(found, out))
 
 
 def _said(found: Any, out: str | None) -> Iterator[str | Table]:

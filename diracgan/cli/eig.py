@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 from ..errors import InputError
-from .layer import Answer, option
+from .layer import CommandResult, option
 from .options import GameOptions, headline, vector
 
 
@@ -16,7 +16,7 @@ def command(
         str | None,
         option("--at", "The point: d numbers of phi, then d of theta; (0, x0).", metavar="PHI,THETA"),
     ] = None,
-) -> Answer:
+) -> CommandResult:
     """Linearise at the equilibrium: eigenvalues of the flow, or multipliers of one iteration of a rule.
 
     d = 1 unless --dim, --x0 or a start says otherwise; the start itself does not matter here.
@@ -33,7 +33,7 @@ def command(
     from ..analysis import spectrum
 
     found = spectrum(made, rule=rule, **{k: x for k, x in where.items() if x is not None})
-    return Answer(found.as_dict(), _said(found))
+    return CommandResult(found.as_dict(), _said(found))
 
 
 def _said(s: Any) -> Iterator[str]:

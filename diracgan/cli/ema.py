@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 from ..errors import InputError, number
-from .layer import Answer, Table, option, output, picture
+from .layer import CommandResult, Table, option, output, picture
 from .options import AnyVariantOptions, RateOptions, RuleOptions, StartOptions, flag
 
 
@@ -29,7 +29,7 @@ def command(
     out: Annotated[
         str | None, output("Draw the Bode curve with this orbit on it: .png, .pdf or .svg.", picture)
     ] = None,
-) -> Answer:
+) -> CommandResult:
     """Show the gain of a weight average over its decay, and the decay for a wanted one.
 
     Without --decay or --tau, a curve over all of them (as JSON in full). Steps where --rule, --h or --decay is given,
@@ -59,7 +59,7 @@ def command(
         from ..plotting import bode_figure, save
 
         save(bode_figure(found), out)
-    return Answer(found.as_dict(), _said(found))
+    return CommandResult(found.as_dict(), _said(found))
 
 
 def _numbers(name: str, words: str | None) -> list[float] | None:

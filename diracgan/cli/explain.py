@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 from ..errors import InputError, integer
-from .layer import Answer, argument, option
+from .layer import CommandResult, argument, option
 from .options import AnyVariantOptions, only_one
 
 
@@ -23,7 +23,7 @@ def command(
     format: Annotated[
         str, option("--format", "How it is written.", choices=("text", "latex", "markdown", "json"))
     ] = "text",
-) -> Answer:
+) -> CommandResult:
     """Print the losses, the field, its Jacobian and eigenvalues as formulas, and what is known to happen.
 
     They are derived from the definition, a user's own loss as well as a built-in one.
@@ -38,7 +38,7 @@ def command(
     from ..analysis.explain.explanation import explain
 
     preset, found = _preset(wanted.partition(":")[0]), explain(made, dim)
-    return Answer({**found.as_dict(), "preset": preset}, _said(found, preset, format))
+    return CommandResult({**found.as_dict(), "preset": preset}, _said(found, preset, format))
 
 
 def _preset(name: str) -> dict[str, Any] | None:

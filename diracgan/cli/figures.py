@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .layer import Answer, option, progress
+from .layer import CommandResult, option, progress
 
 
 def command(
@@ -17,7 +17,7 @@ def command(
     only: Annotated[
         list[str] | None, option("--only", "Draw this figure only; repeatable.", metavar="NAME")
     ] = None,
-) -> Answer:
+) -> CommandResult:
     """Draw the gallery: the source article's figures, their claims and what is true, and one picture of each kind.
 
     Example: diracgan figures --only ns --only wgan-gp-c1
@@ -34,4 +34,4 @@ def command(
                 bar(next(count), len(chosen), str(path))
 
         written = draw_all(target, only, tell=drawn)
-    return Answer(None, [f"{len(chosen)} figures and their page", str(written[-1])])
+    return CommandResult(None, [f"{len(chosen)} figures and their page", str(written[-1])])

@@ -1,7 +1,7 @@
 """What every command stands on: its options are read, it is called, and its answer is said.
 
 A command is a function that takes groups of options (frozen dataclasses) and single options, and returns an
-:class:`Answer`. :func:`typer_function` spreads the groups for typer, adds ``--format text|json``, and prints the
+:class:`CommandResult`. :func:`typer_function` spreads the groups for typer, adds ``--format text|json``, and prints the
 answer; whatever is printed while the command works, by a user's loss for one, goes to standard error.
 """
 
@@ -29,7 +29,7 @@ class Table:
 
 
 @dataclasses.dataclass(frozen=True)
-class Answer:
+class CommandResult:
     """What a command found.
 
     Attributes:
@@ -140,7 +140,7 @@ def typer_function(name: str, function: Callable[..., Any]) -> Callable[..., Non
         A function whose signature typer reads.
     """
     hints = get_type_hints(function, include_extras=True)
-    answers = hints.pop("return", None) is Answer
+    answers = hints.pop("return", None) is CommandResult
     own = {n: (p.default, hints[n]) for n, p in inspect.signature(function).parameters.items()}
     single: dict[str, tuple[Any, Any]] = {}
     for key, (default, hint) in own.items():
@@ -205,7 +205,7 @@ def _gather(group: Any, given: Mapping[str, Any]) -> Any:
     )
 
 
-def say(name: str, answer: Answer, style: str | None) -> None:
+def say(name: str, answer: CommandResult, style: str | None) -> None:
     """Print an answer, in words or as one JSON object; leave with its exit code if that is not 0."""
     from ..reporting import dumps, show
 

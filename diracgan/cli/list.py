@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from .layer import Answer, Table, option
+from .layer import CommandResult, Table, option
 
 _TITLES = {
     "variants": "Variants",
@@ -21,13 +21,13 @@ def command(
     format: Annotated[
         str, option("--format", "How it is shown; text by default.", choices=("text", "json", "markdown"))
     ] = "text",
-) -> Answer:
+) -> CommandResult:
     """Show every variant, penalty, rule, preset, problem and trick with its parameters, defaults and one line.
 
     Example: diracgan list --format markdown
     """
     found = _everything()
-    return Answer(found, _said(found, format))
+    return CommandResult(found, _said(found, format))
 
 
 def _said(found: dict[str, list[dict[str, Any]]], format: str) -> Iterator[str | Table]:

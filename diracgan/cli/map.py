@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from .layer import Answer, Table, argument, option, output, picture
+from .layer import CommandResult, Table, argument, option, output, picture
 from .options import GameOptions, choice
 from .sweep import GridOptions, counts, dimension, record
 
@@ -19,7 +19,7 @@ def command(
         str | None,
         option("--data", "Keep the sweep in a .zarr folder; it goes on where it was.", metavar="FOLDER"),
     ] = None,
-) -> Answer:
+) -> CommandResult:
     """Draw which limit each start reaches, where the equilibrium is stable, or the limit set against a parameter.
 
     Stability charts carry the exact threshold curve, basins the field and the limit cycles. Axes by default: phi0,
@@ -41,7 +41,7 @@ def command(
 
         over_it = on_top(made, found, rule) if kind == "basins" else {}
         saved = save(map_figure(found, **over_it), out)
-    return Answer(
+    return CommandResult(
         _record(kind, found, saved), _said(kind, found, [p for p in (saved, data) if p is not None])
     )
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ..errors import InputError
-from .layer import Answer, drawing, option, output
+from .layer import CommandResult, drawing, option, output
 from .options import MotionOptions, VariantOptions
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def command(
         ),
     ] = "page",
     show: Annotated[bool, option("--show", "Open a window as well.")] = False,
-) -> Answer:
+) -> CommandResult:
     """Draw where the players go, how far from the equilibrium, and what the eigenvalues say.
 
     d = 1: phase portrait with the field. d >= 2: the generator's path (d >= 3: in the plane of the start).
@@ -71,7 +71,7 @@ def command(
         f"{about['result']}: {about['result_text']}",
         str(path),
     ]
-    return Answer(about | {"status": found.status, "text": found.text, "out": path}, lines)
+    return CommandResult(about | {"status": found.status, "text": found.text, "out": path}, lines)
 
 
 def _picture(view: str, moving: bool, traj: Any, found: Any, field: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError, number
-from .layer import Answer, Table, argument, endings, option, output, progress, tell, written
+from .layer import CommandResult, Table, argument, endings, option, output, progress, tell, written
 
 _SUFFIXES = {".txt": "table", ".md": "markdown", ".json": "json", ".xml": "junit"}
 
@@ -71,7 +71,7 @@ def command(
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON schema of the report and nothing else.")
     ] = False,
-) -> Answer:
+) -> CommandResult:
     """Judge variants as flows and under rules, in d = 1 and d = 2: one table, and a gate for CI.
 
     Exits with 1 when the gate (--baseline, --fail-on) fails, with 2 when a loss could not be computed. Where
@@ -84,7 +84,7 @@ def command(
 
         from ..reporting.schema import report_schema
 
-        return Answer(None, [dumps(report_schema())])
+        return CommandResult(None, [dumps(report_schema())])
     from ..reporting import report as reporting
 
     style = format or ("table" if out is None else _SUFFIXES[Path(out).suffix.lower()])
@@ -106,7 +106,7 @@ def command(
     if doc["gate"] is not None and not code and (style == "table" or out is not None):
         against = f" or differs from {baseline}" if before is not None else ""
         said.append(f"the gate is passed: of {_counted(len(doc['rows']), 'row')} none fails{against}")
-    return Answer(None, said, complaints, code)
+    return CommandResult(None, said, complaints, code)
 
 
 def _judged(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from .layer import Answer, Table, output
+from .layer import CommandResult, Table, output
 from .options import MotionOptions, VariantOptions
 
 
@@ -20,7 +20,7 @@ def command(
     variant: VariantOptions,
     motion: MotionOptions,
     out: Annotated[str | None, output(".nc, .zarr, .npz, .csv or .json.", _stored)] = None,
-) -> Answer:
+) -> CommandResult:
     """Compute a trajectory of the flow, or of a rule's steps, and save or print it.
 
     Example: diracgan simulate --variant ns --r1 0.3 --t1 100 --out ns.nc
@@ -32,7 +32,7 @@ def command(
 
     traj = run(made, **arguments)
     saved = save(traj, out) if out is not None else None
-    return Answer(as_json(traj) | ({"out": saved} if saved else {}), _said(traj, saved))
+    return CommandResult(as_json(traj) | ({"out": saved} if saved else {}), _said(traj, saved))
 
 
 def _said(traj: Any, saved: Any) -> Iterator[str | Table]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar
 
 from ..errors import InputError
-from .layer import Answer, Table, argument, option, output
+from .layer import CommandResult, Table, argument, option, output
 from .options import GameOptions, given_in
 
 _PRINTED = 100_000  # points beyond which a result is not printed
@@ -99,7 +99,7 @@ def command(
         str | None,
         output("A .zarr folder, written chunk by chunk; the same command goes on where it was stopped.", str),
     ] = None,
-) -> Answer:
+) -> CommandResult:
     """Ask one or several quantities at every point of a grid.
 
     Axes: any number, flag or choice of the variant, of a penalty (gamma is r1, the weight of R1, where the variant has
@@ -146,7 +146,7 @@ def command(
         made, over, quantity or "margin", rule=rule, out=out, **grid.arguments(), **game.from_start()
     )
     whole = out is None or math.prod(found.sizes.values()) <= _PRINTED
-    return Answer(record(found, whole) | ({"out": str(out)} if out else {}), _said(found, out))
+    return CommandResult(record(found, whole) | ({"out": str(out)} if out else {}), _said(found, out))
 
 
 def record(found: Any, whole: bool) -> dict[str, Any]:

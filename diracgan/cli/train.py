@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Annotated, Any, ClassVar
 
 from ..errors import InputError
-from .layer import Answer, Progress, argument, option, progress, tell
+from .layer import CommandResult, Progress, argument, option, progress, tell
 from .options import AnyVariantOptions, RuleOptions, assignments, flag, given_in, merged, vector
 
 
@@ -129,7 +129,7 @@ def command(
         ),
     ] = False,
     out: Annotated[str, option("--out -o", "The run's folder; run by default.", metavar="FOLDER")] = "run",
-) -> Answer:
+) -> CommandResult:
     """Train a small GAN and keep config, metrics, sample grids and checkpoints in a folder.
 
     Without --rule: Adam with beta1 0.5, alternating, learning rate 2e-4 for convolutions, else 1e-3; --lr, --lr-d,
@@ -156,7 +156,7 @@ def command(
     last = {k: x for k, x in run.metrics[-1].items() if k != "singular"} if run.metrics else {}
     record = {"result": run.result, "text": run.text, "steps": run.steps, "out": out, "metrics": last}
     code = 0 if run.result == "ok" else 1
-    return Answer({"config": run.config.table(), **record}, _said(run, last, out), code=code)
+    return CommandResult({"config": run.config.table(), **record}, _said(run, last, out), code=code)
 
 
 def _only_what_may_change(

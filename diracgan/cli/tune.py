@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 from ..errors import InputError, number
-from .layer import Answer, argument, option
+from .layer import CommandResult, argument, option
 from .options import GameOptions, headline
 
 
@@ -20,7 +20,7 @@ def command(
         list[str] | None,
         option("--over", "The same as an option; repeatable.", metavar="NAME[=LOW:HIGH]"),
     ] = None,
-) -> Answer:
+) -> CommandResult:
     """Find the values of the named parameters at which small perturbations die fastest.
 
     d = 1 unless --dim or --x0 says otherwise; the start itself does not matter here.
@@ -33,7 +33,7 @@ def command(
     from ..analysis import tune
 
     found = tune(made, asked, rule=rule, **game.at_equilibrium())
-    return Answer(found.as_dict(), _said(found))
+    return CommandResult(found.as_dict(), _said(found))
 
 
 def _ranges(words: list[str]) -> dict[str, tuple[float, float] | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from .layer import Answer, option, output, picture
+from .layer import CommandResult, option, output, picture
 from .options import GameOptions
 
 
@@ -17,7 +17,7 @@ def command(
     out: Annotated[
         str | None, output("Draw the radius over time with the law found: .png, .pdf or .svg.", picture)
     ] = None,
-) -> Answer:
+) -> CommandResult:
     """Say what truly happens from a start, also where eigenvalues say nothing.
 
     Computed from the field or the map: converges (how fast, where to), orbits, circles, cycles, diverges, gets stuck,
@@ -32,7 +32,7 @@ def command(
     found = verdict(made, rule=rule, effort=effort, **where)
     if out is not None:
         _draw(made, rule, found, where, out)
-    return Answer(found.as_dict(), _said(found))
+    return CommandResult(found.as_dict(), _said(found))
 
 
 def _draw(variant: Any, rule: Any, found: Any, where: dict[str, Any], out: str) -> None:

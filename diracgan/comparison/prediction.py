@@ -13,23 +13,20 @@ from jax import Array
 from .. import dirac
 from ..analysis import spectrum
 from ..errors import InputError
-from ..game import Players
+from ..game import GameLike, Players
 from ..rules import Rule, rule
 from ..variants import Variant
 
 
-class _LinearGame:
+class _LinearGame(GameLike):
     """A game whose field is J z; the first half of z is the critic."""
 
     def __init__(self, jacobian: Array) -> None:
         self.jacobian, self.half = jacobian, jacobian.shape[0] // 2
 
-    def velocity(self, players: Players, **given: Any) -> Players:
+    def velocity(self, players: Players, draw: int | Array = 0, penalty: float | Array = 1.0) -> Players:
         v = self.jacobian @ jnp.concatenate(players)
         return Players(v[: self.half], v[self.half :])
-
-    def apply_step(self, players: Players, rates: Players, draw: Any = 0) -> Players:
-        return players
 
 
 @jax.jit
@@ -40,8 +37,8 @@ def _matrices(rules: Rule, jacobians: Array) -> Array:
 
         def go(z: Array) -> Array:
             players = Players(z[: game.half], z[game.half :])
-            memory = rule.memory(game, players)  # type: ignore[arg-type]
-            return jnp.concatenate(rule.iterate(game, players, memory)[0])  # type: ignore[arg-type]
+            memory = rule.memory(game, players)
+            return jnp.concatenate(rule.iterate(game, players, memory)[0])
 
         return jax.jacfwd(go)(zero)
 

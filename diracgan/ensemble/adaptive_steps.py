@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .blocks import BlockLayout, across, compiled, layout, over
-from .fixed_steps import Across, Lanes, Outcome, Task, by_block
+from .fixed_steps import Across, EnsembleResult, Lanes, Task, by_block
 from .methods import tableau
 from .statistics import Statistics, squares
 from .vector_field import Motion
@@ -194,7 +194,9 @@ first = compiled(_first, static=2)
 round_of_steps = compiled(_round, static=3)
 
 
-def integrate(task: Task, stops: Sequence[float], tolerances: tuple[float, float], max_steps: int) -> Outcome:
+def integrate(
+    task: Task, stops: Sequence[float], tolerances: tuple[float, float], max_steps: int
+) -> EnsembleResult:
     """Run to every one of ``stops``, increasing times.
 
     Args:
@@ -224,7 +226,7 @@ def integrate(task: Task, stops: Sequence[float], tolerances: tuple[float, float
     status = np.where(flight.lost, np.where(far, DIVERGED, STIFF), 0)
     status = np.where(flight.late, MAX_STEPS, status)
     status = np.where(np.isfinite(last).all(axis=0), status, DIVERGED)
-    return Outcome(rows, flight.seen, status.astype(np.int8), "XLA")
+    return EnsembleResult(rows, flight.seen, status.astype(np.int8), "XLA")
 
 
 class _AdaptiveRun:

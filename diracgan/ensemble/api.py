@@ -21,7 +21,7 @@ from ..variants import Variant, modifiers
 from . import reduction
 from .adaptive_steps import integrate
 from .blocks import Devices, choose
-from .fixed_steps import Outcome, Task, iterate
+from .fixed_steps import EnsembleResult, Task, iterate
 from .schedule import Schedule, adaptive_schedule, described, fixed_schedule, rule_schedule
 from .statistics import INVARIANT, asked
 from .vector_field import EnsembleSystem, Motion, motion
@@ -361,7 +361,7 @@ def _of(thing: Any, kind: type[Parametric], what: str, count: int) -> Any:
 
 
 def _labelled(
-    outcome: Outcome, frame: reduction.Frame | None, moves: Motion, several: bool
+    outcome: EnsembleResult, frame: reduction.Frame | None, moves: Motion, several: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The outcome with its dimensions; what did not end well is NaN."""
     failed, half = outcome.status != 0, moves.players // 2

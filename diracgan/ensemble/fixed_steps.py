@@ -67,7 +67,7 @@ class Task:
         return self.players[0].shape[-1]
 
 
-class Outcome(NamedTuple):
+class EnsembleResult(NamedTuple):
     """What an ensemble came to.
 
     Attributes:
@@ -83,7 +83,7 @@ class Outcome(NamedTuple):
     engine: str
 
 
-def iterate(task: Task, stops: Sequence[int]) -> Outcome:
+def iterate(task: Task, stops: Sequence[int]) -> EnsembleResult:
     """Run to every one of ``stops``, numbers of steps in increasing order."""
     motion, devices = task.motion, task.devices
     step, start, tree = _loop(task)
@@ -119,7 +119,7 @@ def iterate(task: Task, stops: Sequence[int]) -> Outcome:
             tree, [plan.join(xs) for xs in zip(*(p[1][last] for p in parts), strict=True)]
         )
     ended = np.isfinite(np.vstack(rows[-1])).all(axis=0)
-    return Outcome(rows, seen, np.where(ended, 0, 1).astype(np.int8), engine)
+    return EnsembleResult(rows, seen, np.where(ended, 0, 1).astype(np.int8), engine)
 
 
 def _block(task: Task) -> int:

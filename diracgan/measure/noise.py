@@ -13,23 +13,21 @@ import numpy as np
 from jax import Array
 
 from ..errors import InputError, integer, number
-from ..game import Game, Players
+from ..game import Game, Players, WrappedGame
 from . import operators
 
 
-class ResampledGame:
+class ResampledGame(WrappedGame):
     """A game on minibatches: evaluation number ``draw`` of an iteration sees its own real samples and latents."""
 
     def __init__(self, game: Game, key: Array, batch: int) -> None:
-        self.game, self.key, self.batch = game, key, batch
+        super().__init__(game)
+        self.whole, self.key, self.batch = game, key, batch
 
-    def velocity(self, players: Players, draw: Any = 0, **given: Any) -> Players:
+    def velocity(self, players: Players, draw: int | Array = 0, penalty: float | Array = 1.0) -> Players:
         """The field on the minibatch of this draw."""
-        return drawn(self.game, jax.random.fold_in(self.key, draw), self.batch).velocity(players, **given)
-
-    def apply_step(self, players: Players, rates: Players, draw: Any = 0) -> Players:
-        """As the whole game lands them."""
-        return self.game.apply_step(players, rates, draw)
+        mine = drawn(self.whole, jax.random.fold_in(self.key, draw), self.batch)
+        return mine.velocity(players, penalty=penalty)
 
 
 def drawn(game: Game, key: Array, batch: int) -> Game:

@@ -53,7 +53,7 @@ def follow_minibatches(
 
         def go(state: tuple[Players, Any, Array], key: Array) -> tuple[tuple[Players, Any, Array], Array]:
             z, memory, mean = state
-            z, memory = rule.iterate(ResampledGame(game, key, batch), z, memory)  # type: ignore[arg-type]
+            z, memory = rule.iterate(ResampledGame(game, key, batch), z, memory)
             mean = keep * mean + (1.0 - keep) * operators.flat(z)
             return (z, memory, mean), jnp.stack([operators.flat(z) - start, mean - start]) @ probe
 

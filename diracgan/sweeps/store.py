@@ -34,7 +34,7 @@ _LEFT_BY_A_KILL = "*.partial"  # what Zarr writes a chunk to before it gets its 
 
 
 @dataclasses.dataclass(frozen=True)
-class Variable:
+class StoredVariable:
     """One variable of a sweep.
 
     Attributes:
@@ -65,7 +65,7 @@ class GridLayout:
     axes: dict[str, int]
     chunk: tuple[int, ...]
     coords: dict[str, tuple[np.ndarray, dict[str, Any]]]
-    variables: dict[str, Variable]
+    variables: dict[str, StoredVariable]
     attrs: dict[str, Any]
 
     @property

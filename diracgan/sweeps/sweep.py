@@ -25,7 +25,7 @@ from .provenance import described, labelled
 from .quantities import LINEAR, POINT, TAIL, WHOLE, quantities
 from .settings import RunSettings, run_settings
 from .specification import Specification, Start, question
-from .store import SCHEMA, GridLayout, Variable, sink
+from .store import SCHEMA, GridLayout, StoredVariable, sink
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -218,7 +218,9 @@ def layout(asked: Specification, values: Mapping[str, np.ndarray], chunk: Any = 
     }
     text = json.dumps(about, sort_keys=True)
     discrete = asked.rule is not None
-    fields = {q.name: Variable(q.dtype, q.missing, q.extra, q.attributes(discrete)) for q in asked.asked}
+    fields = {
+        q.name: StoredVariable(q.dtype, q.missing, q.extra, q.attributes(discrete)) for q in asked.asked
+    }
     coords = {a.name: _coordinate(a, values[a.name]) for a in asked.axes}
     variant, rule = labelled(asked, values)
     attrs: dict[str, Any] = {

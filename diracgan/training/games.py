@@ -15,8 +15,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.sharding import Sharding
 
-from ..game import Game, Players, Samples, constrain
+from ..game import Game, GameLike, Players, Samples, constrain
 from ..parameters import Parametric
 from ..variants import Variant
 from . import networks
@@ -164,23 +165,23 @@ class MinibatchGame(Game):
         return start
 
 
-class StochasticGame:
+class StochasticGame(GameLike):
     """A game that draws a fresh minibatch for each evaluation: what a rule iterates on in training.
 
-    It answers to everything that a :class:`~diracgan.game.Game` does; ``at(draw)`` is the game of one evaluation,
-    and whatever is asked for without a number is asked of the first.
+    ``at(draw)`` is the game of one evaluation; what is asked for without a number is asked of the first.
     """
 
     def __init__(self, draw: Callable[[Any], MinibatchGame]) -> None:
         """``draw``: number of the evaluation -> its game."""
         self.at = draw
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.at(0), name)
-
-    def velocity(self, players: Players, draw: int | Array = 0, **how: Any) -> Players:
+    def velocity(self, players: Players, draw: int | Array = 0, penalty: float | Array = 1.0) -> Players:
         """The field of the evaluation ``draw``, from its own minibatch."""
-        return self.at(draw).velocity(players, **how)
+        return self.at(draw).velocity(players, penalty=penalty)
+
+    def project(self, players: Players) -> Players:
+        """As the games of its evaluations do it."""
+        return self.at(0).project(players)
 
     def repeat(self, count: int, once: Callable[[Any, Any], Any], start: Any) -> Any:
         """As the games of its evaluations do it."""
@@ -255,6 +256,7 @@ def minibatches(
     dropout: bool = False,
     reference: Array | None = None,
     dtype: Any = None,
+    rows: Sharding | None = None,
     **how: Any,
 ) -> Any:
     """The game of one training iteration: a fresh minibatch for each ``draw`` of a rule.
@@ -268,6 +270,7 @@ def minibatches(
         dropout: whether networks drop activations.
         reference: the batch of virtual batch norm, (m, ...), or None.
         dtype: what networks compute in; None for the type of their parameters.
+        rows: how the rows of a minibatch lie over several devices; None for one device.
         **how: further fields of :class:`MinibatchGame`.
 
     Returns:
@@ -278,6 +281,8 @@ def minibatches(
         mine = jax.random.fold_in(key, draw)
         keys = jax.random.split(mine, 3)
         batch = problem.draw(keys[0], size)
+        if rows is not None:
+            batch = jax.tree.map(lambda x: jax.lax.with_sharding_constraint(x, rows), batch)
         look = {}
         if not problem.fixed:
             x = _labelled(problem, batch)[0] if conditional else batch.x

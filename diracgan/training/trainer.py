@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from ..game import Players
+from ..game import Players, WrappedGame
 from ..rules.base import Rule, State
 from ..rules.base import init as rule_init
 from ..rules.base import step as rule_step
@@ -90,10 +90,10 @@ def game(
     setup: TrainingSetup, seed: Array, number: Any, past: Any = None, step: Any = None
 ) -> StochasticGame:
     """The game of the iteration ``number``; ``step`` is what decays go by, where that is another."""
-    key = jax.random.fold_in(jax.random.key(seed), number)
+    key, mesh = jax.random.fold_in(jax.random.key(seed), number), setup.mesh
     return minibatches(
         setup.variant,
-        setup.problem if setup.mesh is None else _Spread(setup.problem, setup.mesh),  # type: ignore[arg-type]
+        setup.problem,
         key,
         setup.batch,
         conditional=setup.conditional,
@@ -105,6 +105,7 @@ def game(
         past=past,
         classifier=setup.classifier,
         unrolled=setup.unrolled,
+        rows=None if mesh is None else NamedSharding(mesh, PartitionSpec(mesh.axis_names[0])),
     )
 
 
@@ -131,19 +132,19 @@ def begin(setup: TrainingSetup, players: Players, seed: Any, pretrain: int = 0) 
 @eqx.filter_jit
 def _init(setup: TrainingSetup, players: Players, seed: Array) -> State:
     players = game(setup, seed, _BEFORE - 1, players, 0).project(players)
-    return rule_init(setup.rule, game(setup, seed, 0, players), players)  # type: ignore[arg-type]
+    return rule_init(setup.rule, game(setup, seed, 0, players), players)
 
 
 @eqx.filter_jit
 def _before(setup: TrainingSetup, inner: State, seed: Array, number: Array) -> State:
     held = _Held(game(setup, seed, number, inner.players, 0))
-    return rule_step(setup.rule, held, inner)  # type: ignore[arg-type]
+    return rule_step(setup.rule, held, inner)
 
 
 def iteration(setup: TrainingSetup, state: TrainState) -> TrainState:
     """One whole iteration of the rule, a pure function."""
     on = game(setup, state.seed, state.step, state.past)
-    inner = rule_step(setup.rule, on, state.inner)  # type: ignore[arg-type]
+    inner = rule_step(setup.rule, on, state.inner)
     theta = inner.players.theta
     averages = tuple(
         jax.tree.map(lambda a, b, keep=keep: keep * a + (1 - keep) * b, old, theta)
@@ -198,29 +199,9 @@ def convolutional(players: Players) -> bool:
     return any(isinstance(x, (networks.Up, networks.Down)) for x in leaves)
 
 
-class _Held:
+class _Held(WrappedGame):
     """A game in which the generator does not move."""
 
-    def __init__(self, held: StochasticGame) -> None:
-        self._game = held
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._game, name)
-
-    def velocity(self, players: Players, draw: Any = 0, **how: Any) -> Players:
-        v = self._game.velocity(players, draw, **how)
+    def velocity(self, players: Players, draw: int | Array = 0, penalty: float | Array = 1.0) -> Players:
+        v = super().velocity(players, draw, penalty)
         return v._replace(theta=jax.tree.map(jnp.zeros_like, v.theta))
-
-
-class _Spread:
-    """A problem whose minibatches lie spread over devices."""
-
-    def __init__(self, problem: Problem, mesh: Mesh) -> None:
-        self._problem, self._rows = problem, NamedSharding(mesh, PartitionSpec(mesh.axis_names[0]))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._problem, name)
-
-    def draw(self, key: Array, count: int) -> Any:
-        batch = self._problem.draw(key, count)
-        return jax.tree.map(lambda x: jax.lax.with_sharding_constraint(x, self._rows), batch)

@@ -24,7 +24,7 @@ _PAUSE_S = 0.4  # between two pictures
 
 
 @dataclasses.dataclass(frozen=True)
-class Progress:
+class Snapshot:
     """How far a run has come.
 
     Attributes:
@@ -43,7 +43,7 @@ class Progress:
     text: str
 
 
-def progress_of(shown: Scene, steps: int = STEPS, pause: float = _PAUSE_S) -> Iterator[Progress]:
+def progress_of(shown: Scene, steps: int = STEPS, pause: float = _PAUSE_S) -> Iterator[Snapshot]:
     """Train on the problem ``point`` with the first variant and the scene's rule.
 
     Args:
@@ -51,7 +51,7 @@ def progress_of(shown: Scene, steps: int = STEPS, pause: float = _PAUSE_S) -> It
         steps: iterations; ``pause`` seconds at least between two looks.
 
     Yields:
-        :class:`Progress`, the last one at the end of the run.
+        :class:`Snapshot`, the last one at the end of the run.
 
     Raises:
         InputError: when the rule cannot move networks.
@@ -82,7 +82,7 @@ def progress_of(shown: Scene, steps: int = STEPS, pause: float = _PAUSE_S) -> It
             over = done + EVERY > steps or not np.all(np.isfinite(path[-1]))
             if over or time.monotonic() - looked >= pause:
                 text = f"Step {done} of {steps}: {_said(path[-1], predicted[len(path) - 1])}"
-                yield Progress(np.stack(path), predicted, v.label, by.label, (speeds[0], speeds[1]), text)
+                yield Snapshot(np.stack(path), predicted, v.label, by.label, (speeds[0], speeds[1]), text)
                 looked = time.monotonic()
             if over:
                 return
@@ -132,7 +132,7 @@ def _said(real: np.ndarray, toy: np.ndarray) -> str:
     return f"the mean sample's distance from the data is {size(real)}, the prediction's {size(toy)}."
 
 
-def picture(now: Progress) -> Any:
+def picture(now: Snapshot) -> Any:
     """The path and the distance of a run so far, beside the prediction."""
     from ..plotting.training_path import training_path_figure
 

@@ -118,7 +118,7 @@ def test_the_schema_is_printed(cli):
         (["ns", "--out", "no/where.json"], "does not exist"),
         (["ns", "--fail-on", "unstabel"], "did you mean 'unstable'"),
         (["ns", "--baseline", "none.json"], "cannot be read"),
-        (["--file", "none.py"], "no variant file"),
+        (["--file", "none.py"], "there is no file 'none.py'"),
         (["ns", "--effort", "0"], "out of range"),
         (["ns", "--jobs", "0"], "too small"),
         (["ns", "--verdicts", "some"], "unknown verdicts"),

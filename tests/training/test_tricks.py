@@ -189,8 +189,8 @@ def test_points_of_a_gradient_penalty():
     found = {}
     for at in ("real", "fake", "interpolated", "noisy"):
         v = LINEAR.with_(gp=1.0, gp_center=0.0, gp_at=at)
-        made = minibatches(v, on, KEY, 512)
-        plain = minibatches(LINEAR, on, KEY, 512)
+        made = minibatches(v, on, KEY, 512).at(0)
+        plain = minibatches(LINEAR, on, KEY, 512).at(0)
         found[at] = float(made.critic_loss(quadratic) - plain.critic_loss(quadratic))
         fake = np.asarray(plain.fake(quadratic))
     assert found["real"] == pytest.approx(4.0, rel=1e-4)  # |x| = 1
