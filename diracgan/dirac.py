@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from .errors import InputError
 from .game import Game, Players
 from .variants import Variant
 
@@ -50,6 +51,9 @@ def field(variant: Variant, x0: Any = None) -> Callable[[Array, Array], Players]
         A pure function (phi, theta) -> (dphi, dtheta), all of shape (d,), that passes jit, vmap and grad, also through
         the variant's hyperparameters. Arrays keep their dtype.
 
+    Raises:
+        InputError: for what is not a variant.
+
     References:
         Mescheder, Geiger, Nowozin 2018 (arXiv 1801.04406), section 2.
 
@@ -60,6 +64,9 @@ def field(variant: Variant, x0: Any = None) -> Callable[[Array, Array], Players]
         >>> float(dphi[0]), float(dtheta[0])
         (-0.5, 0.0)
     """
+
+    if not isinstance(variant, Variant):
+        raise InputError(f"field: {variant!r} is not a variant; allowed: what dg.variant(...) returns")
 
     def velocity(phi: Array, theta: Array) -> Players:
         players = Players(jnp.asarray(phi), jnp.asarray(theta))

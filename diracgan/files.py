@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
+import socket
+import stat
+import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,6 +46,7 @@ def destination(
         raise InputError(f"{given!r}: {unknown('suffix', suffix, suffixes)}")
     try:
         target = Path(given).resolve()
+        recover(target)
         folder = target.parent
         if not folder.is_dir():
             raise InputError(
@@ -104,7 +109,8 @@ def folder(path: str | os.PathLike[str]) -> Path:
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; what is written there takes its place at the end, or vanishes.
 
-    A failed or interrupted write leaves the old file as it was. The temporary name keeps the suffix.
+    A failed or interrupted write leaves the old file as it was, and a new file has the old one's permissions. The
+    temporary name keeps the suffix. What a killed process left is recovered or removed first; see :func:`recover`.
 
     Raises:
         InputError: when the file system refuses.
@@ -117,6 +123,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(path).resolve()
     temporary = _beside(target)
     try:
+        recover(target)
+        if (
+            target.is_file()
+        ):  # made with the old permissions, so that a private file is at no time open to others
+            temporary.touch(mode=0o600)
+            temporary.chmod(stat.S_IMODE(target.stat().st_mode))
         yield temporary
         if temporary.is_dir() and target.is_dir():
             _swap(temporary, target)
@@ -130,13 +142,64 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         _remove(temporary)
 
 
+def recover(path: str | os.PathLike[str]) -> None:
+    """Undo what a process that was killed while it replaced ``path`` left beside it.
+
+    A folder that was set aside, ``.NAME.previous``, comes back when nothing has taken its place, and is removed when
+    something has. Temporary files of processes of this machine that no longer run are removed.
+
+    Example:
+        >>> recover("no-such-result.zarr")
+    """
+    target = Path(path).resolve()
+    aside = _aside(target)
+    if aside.exists():
+        if target.exists():
+            _remove(aside)
+        else:
+            aside.rename(target)
+    if os.name != "posix" or not target.parent.is_dir():
+        return
+    ours = re.compile(
+        rf"\.{re.escape(target.stem[:80])}-{_machine()}-(\d+)-[0-9a-f]{{8}}{re.escape(target.suffix)}"
+    )
+    for path_beside in target.parent.iterdir():
+        found = ours.fullmatch(path_beside.name)
+        if found and not _runs(int(found[1])):
+            _remove(path_beside)
+
+
 def _beside(target: Path) -> Path:
-    return target.with_name(f".{target.stem[:80]}-{secrets.token_hex(6)}{target.suffix}")
+    """A name for a temporary file that tells whose it is: the machine, the process, and chance."""
+    owner = f"{_machine()}-{os.getpid()}-{secrets.token_hex(4)}"
+    return target.with_name(f".{target.stem[:80]}-{owner}{target.suffix}")
+
+
+def _aside(target: Path) -> Path:
+    return target.with_name(f".{target.name[:200]}.previous")
+
+
+def _machine() -> str:
+    return f"{zlib.crc32(socket.gethostname().encode()):08x}"
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def _swap(new: Path, old: Path) -> None:
-    """Put folder ``new`` in the place of ``old``; one call cannot replace a folder that is not empty."""
-    aside = _beside(old)
+    """Put folder ``new`` in the place of ``old``; one call cannot replace a folder that is not empty.
+
+    Between the two renames the old one has a name from which :func:`recover` brings it back.
+    """
+    aside = _aside(old)
+    _remove(aside)
     old.rename(aside)
     try:
         new.rename(old)

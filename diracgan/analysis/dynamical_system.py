@@ -13,9 +13,10 @@ from jax import Array
 
 from .. import dirac
 from ..dynamics import filippov
-from ..dynamics.event_loop import march
+from ..dynamics.engines import TimeSpan
+from ..dynamics.event_loop import event_loop
 from ..dynamics.filippov import Regime, System
-from ..dynamics.simulate import integrate
+from ..dynamics.regimes import integrate
 from ..game import Players
 from ..rules import Rule, State, init, step
 
@@ -105,7 +106,8 @@ class ContinuousSystem:
         """Follow the motion; see :class:`DynamicalSystem`."""
         ts = np.linspace(0.0, span, ROWS) if rows else np.full(ROWS, span)
         atol = _ATOL * min(1.0, self._size(state))
-        out = integrate(march, self.system, state, ts, span, loosened * _RTOL, loosened * atol)
+        asked = TimeSpan(0.0, span, ts, loosened * _RTOL, loosened * atol)
+        out = integrate(event_loop, self.system, state, asked)
         cost = _EVALUATIONS["per step"] * out.steps + _EVALUATIONS["per switching"] * len(out.events)
         return Stretch(
             time + ts,

@@ -110,7 +110,7 @@ class StartOptions:
 
     def dimension(self, default: int) -> int:
         """The dimension that the options ask for, or the default; InputError when they disagree."""
-        from ..dynamics.simulate import starts
+        from ..dynamics.starts import starts
 
         given = self.given()
         scalar = list(given) == ["x0"] and len(given["x0"]) == 1

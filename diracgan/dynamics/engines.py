@@ -14,12 +14,31 @@ from jax import Array
 
 from ..errors import unknown
 from .filippov import LARGEST, Regime, System, flow_in, guard_count, guards, watch
+from .hermite_minimum import hermite_minimum
 
 DIFFRAX = ("tsit5", "dopri5", "dopri8", "kvaerno5")
 SCIPY = ("RK45", "DOP853", "Radau", "LSODA")
 MAX_STEPS = 4_000_000
 # After every so many steps an engine looks whether the end is in reach, and else gives up.
 _CHUNK = 5_000
+
+
+class TimeSpan(NamedTuple):
+    """From when to when, where to look, and how accurately.
+
+    Attributes:
+        t: the beginning.
+        t1: the end.
+        ts: times to keep, not decreasing, (k,).
+        rtol: relative tolerance.
+        atol: absolute tolerance.
+    """
+
+    t: Any
+    t1: Any
+    ts: Any
+    rtol: Any
+    atol: Any
 
 
 class Segment(NamedTuple):
@@ -42,7 +61,8 @@ class Segment(NamedTuple):
     steps: int
 
 
-Engine = Callable[[System, Regime, np.ndarray, float, float, np.ndarray, float, float], Segment]
+#: Follows one regime from a state, (n,), over a span of time.
+Engine = Callable[[System, Regime, np.ndarray, TimeSpan], Segment]
 
 
 def engine(solver: str | None, backend: str) -> tuple[str, Engine]:
@@ -68,50 +88,14 @@ def engine(solver: str | None, backend: str) -> tuple[str, Engine]:
 _CORRECTIONS = 2
 
 
-def dip(before: tuple[Array, Array], after: tuple[Array, Array], h: Array) -> tuple[Array, Array]:
-    """Where guards that are above 0 at both ends of a step are lowest within it, and how low.
-
-    Args:
-        before: guards and their slopes at the beginning, each (k,).
-        after: the same at the end.
-        h: length of the step.
-
-    Returns:
-        The lowest values of the cubic through these, infinite for guards without a minimum inside, and their
-        places as shares of the step, each (k,).
-    """
-    (g0, s0), (g1, s1) = before, after
-    slope, rise = h * s0, g1 - g0
-    square, cube = 3 * rise - h * (2 * s0 + s1), h * (s0 + s1) - 2 * rise
-    inside = (g0 > 0) & (g1 > 0) & (s0 < 0) & (s1 > 0)
-    root = jnp.sqrt(jnp.maximum(square**2 - 3 * cube * slope, 0.0))
-    share = jnp.where(inside, -slope / jnp.where(inside, square + root, 1.0), 0.5)
-    return jnp.where(inside, g0 + share * (slope + share * (square + share * cube)), jnp.inf), share
-
-
-_dip = jax.jit(dip)
+_hermite_minimum = jax.jit(hermite_minimum)
 
 
 # ---------------------------------------------------------------- scipy
 
 
-def _scipy(
-    method: str,
-    system: System,
-    regime: Regime,
-    y0: np.ndarray,
-    t0: float,
-    t1: float,
-    ts: np.ndarray,
-    rtol: float,
-    atol: float,
-) -> Segment:
-    import scipy.integrate
-
+def _scipy(method: str, system: System, regime: Regime, y0: np.ndarray, span: TimeSpan) -> Segment:
     smooth = guard_count(regime) == 1
-
-    def rhs(t: float, y: np.ndarray) -> np.ndarray:
-        return np.asarray(flow_in(system, y, regime))
 
     def seen(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if smooth:  # the float range is left with a guard to watch, and with nothing to compile
@@ -119,22 +103,27 @@ def _scipy(
         values, slopes = watch(system, y, regime)
         return np.asarray(values), np.asarray(slopes)
 
-    def solver(t: float, y: np.ndarray, end: float) -> Any:
-        jacobian = {"jac": lambda t, y: np.asarray(_jacobian(system, y, regime))}
-        extra = jacobian if method in ("Radau", "LSODA") else {}
-        return getattr(scipy.integrate, method)(rhs, t, y, end, rtol=rtol, atol=atol, **extra)
-
     def solution(t: float, y: np.ndarray, end: float) -> np.ndarray:
-        run = solver(t, y, end)
+        run = _scipy_solver(method, system, regime, span, t, y, end)
         while run.status == "running":
             run.step()
         return run.y
 
+    def located(guard: int, when: float, t: float, y: np.ndarray, end: float) -> float:
+        for _ in range(_CORRECTIONS):
+            values, slopes = seen(solution(t, y, when) if when > t else y)
+            better = when - values[guard] / slopes[guard]
+            if not t < better <= end:
+                break
+            when = better
+        return when
+
+    ts, t1 = span.ts, span.t1
     ys = np.full((len(ts), len(y0)), np.nan)
-    before, since, steps = seen(y0), t0, 0
+    before, since, steps = seen(y0), span.t, 0
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        run = solver(t0, y0, t1)
+        run = _scipy_solver(method, system, regime, span, span.t, y0, t1)
         while run.status == "running":
             t, y = run.t, run.y
             run.step()
@@ -145,13 +134,7 @@ def _scipy(
             end = _first_fall(lambda t, path=path: seen(path(t))[0], before, now, t, run.t)
             guard, when = (None, run.t) if end is None else end
             if guard is not None:
-                for _ in range(_CORRECTIONS):
-                    at = solution(t, y, when) if when > t else y
-                    values, slopes = seen(at)
-                    better = when - values[guard] / slopes[guard]
-                    if not t < better <= run.t:
-                        break
-                    when = better
+                when = located(guard, when, t, y, run.t)
             rows = (ts > t) & (ts <= when)
             if np.any(rows):
                 ys[rows] = np.atleast_2d(path(ts[rows]).T)
@@ -163,6 +146,21 @@ def _scipy(
                 since = run.t
             before = now
     return Segment(ys, t1, run.y, None, "", steps)
+
+
+def _scipy_solver(
+    method: str, system: System, regime: Regime, span: TimeSpan, t: float, y: np.ndarray, end: float
+) -> Any:
+    import scipy.integrate
+
+    def rhs(t: float, y: np.ndarray) -> np.ndarray:
+        return np.asarray(flow_in(system, y, regime))
+
+    def jacobian(t: float, y: np.ndarray) -> np.ndarray:
+        return np.asarray(_jacobian(system, y, regime))
+
+    extra = {"jac": jacobian} if method in ("Radau", "LSODA") else {}
+    return getattr(scipy.integrate, method)(rhs, t, y, end, rtol=span.rtol, atol=span.atol, **extra)
 
 
 def _first_fall(
@@ -179,7 +177,7 @@ def _first_fall(
     if not np.any(fallen):
         if len(fallen) == 1:
             return None  # the float range is not left and entered again
-        low, share = (np.asarray(a) for a in _dip(before, after, t1 - t0))
+        low, share = (np.asarray(a) for a in _hermite_minimum(before, after, t1 - t0))
         end = t0 + float(share[np.argmin(low)]) * (t1 - t0)
         if not (np.min(low) < 0 and t0 < end < t1):
             return None
@@ -202,21 +200,12 @@ _jacobian = jax.jit(jax.jacfwd(flow_in, 1))
 # ---------------------------------------------------------------- diffrax
 
 
-def _diffrax(
-    name: str,
-    system: System,
-    regime: Regime,
-    y0: np.ndarray,
-    t0: float,
-    t1: float,
-    ts: np.ndarray,
-    rtol: float,
-    atol: float,
-) -> Segment:
-    ys, t, y, taken = np.full((len(ts), len(y0)), np.nan), t0, y0, 0
+def _diffrax(name: str, system: System, regime: Regime, y0: np.ndarray, span: TimeSpan) -> Segment:
+    ts, t, t1 = span.ts, span.t, span.t1
+    ys, y, taken = np.full((len(ts), len(y0)), np.nan), y0, 0
     while True:
         start = (t, y)
-        part = (np.asarray(a) for a in _solve(name, system, regime, y, t, t1, ts, rtol, atol, True))
+        part = (np.asarray(a) for a in _solve(name, system, regime, y, span._replace(t=t), True))
         rows, now, y, event, steps, ok = part
         reached = (ts > t) & (ts <= now)
         ys[reached], t, taken = rows[reached], float(now), taken + int(steps)
@@ -236,7 +225,7 @@ def _diffrax(
             when -= value / slope
             rows, _, y, *_ = (
                 np.asarray(a)
-                for a in _solve(name, system, regime, start[1], start[0], when, ts, rtol, atol, False)
+                for a in _solve(name, system, regime, start[1], span._replace(t=start[0], t1=when), False)
             )
             late = (ts > t) & (ts <= when)  # the event came later than the interpolant had it
             ys[late] = rows[late]
@@ -253,21 +242,14 @@ def _hopeless(taken: int, progress: float, left: float) -> str:
 
 @functools.partial(jax.jit, static_argnums=0)
 def _solve(
-    name: str,
-    system: System,
-    regime: Regime,
-    y0: Array,
-    t0: Array,
-    t1: Array,
-    ts: Array,
-    rtol: Array,
-    atol: Array,
-    armed: Array,
+    name: str, system: System, regime: Regime, y0: Array, span: TimeSpan, armed: Array
 ) -> tuple[Array, ...]:
     import diffrax
     import optimistix
 
-    from .event_step_control import Watchful
+    from .event_step_control import GuardedStepControl
+
+    t0, t1, ts, rtol, atol = span
 
     def rhs(t: Array, y: Array, args: Any) -> Array:
         return flow_in(system, y, regime)
@@ -287,7 +269,7 @@ def _solve(
         y0,
         args=(system, regime, armed),
         saveat=diffrax.SaveAt(subs=[diffrax.SubSaveAt(ts=jnp.clip(ts, t0, t1)), diffrax.SubSaveAt(t1=True)]),
-        stepsize_controller=Watchful(control) if regime.modes.shape[0] else control,  # pyright: ignore[reportCallIssue]
+        stepsize_controller=GuardedStepControl(control) if regime.modes.shape[0] else control,  # pyright: ignore[reportCallIssue]
         max_steps=_CHUNK,
         throw=False,
         event=diffrax.Event(least_guard, optimistix.Bisection(rtol=1e-14, atol=1e-14), direction=False),

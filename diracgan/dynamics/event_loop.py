@@ -9,17 +9,18 @@ dips below 0 and comes back is taken again, up to the dip.
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .engines import Segment, dip
+from .engines import Segment, TimeSpan
 from .filippov import Regime, System, flow_in, guards, watch
+from .hermite_minimum import hermite_minimum
 
-_MAX_STEPS = 4_000_000
+_MAX_STEPS, _CHUNK = 4_000_000, 20_000
 _RUNNING, _DONE, _EVENT, _STIFF = 0, 1, 2, 3
 _HALVINGS = 60
 
@@ -35,36 +36,61 @@ def _tableau() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return lower, np.asarray(table.b_sol), np.asarray(table.b_error)
 
 
-def march(
-    system: System,
-    regime: Regime,
-    y0: np.ndarray,
-    t0: float,
-    t1: float,
-    ts: np.ndarray,
-    rtol: float,
-    atol: float,
-) -> Segment:
-    """Integrate one regime until ``t1`` or until it ends; an engine like those of :mod:`diracgan.dynamics.engines`."""
-    out = _march(_tableau(), system, regime, y0, t0, t1, ts, rtol, atol)
-    ys, t, y, status, guard, steps = (np.asarray(a) for a in out)
-    failure = {_RUNNING: "max steps", _STIFF: "stiff"}.get(int(status), "")
-    return Segment(ys, float(t), y, int(guard) if status == _EVENT else None, failure, int(steps))
+def event_loop(system: System, regime: Regime, y0: np.ndarray, span: TimeSpan) -> Segment:
+    """Integrate one regime until its end; an engine like those of :mod:`diracgan.dynamics.engines`.
+
+    The compiled loop comes back after every 20000 steps, so that an interrupt is heard.
+    """
+    carry = _begin(system, regime, y0, span)
+    while int(carry.status) == _RUNNING and int(carry.steps) < _MAX_STEPS:
+        carry = _advance(_tableau(), system, regime, span, carry)
+    status = int(carry.status)
+    failure = {_RUNNING: "max steps", _STIFF: "stiff"}.get(status, "")
+    guard = int(carry.guard) if status == _EVENT else None
+    return Segment(
+        np.asarray(carry.ys), float(carry.t), np.asarray(carry.y), guard, failure, int(carry.steps)
+    )
+
+
+class LoopState(NamedTuple):
+    """Where the loop is; ``low`` and ``high`` enclose the share of a step after which a guard has fallen."""
+
+    t: Array
+    y: Array
+    h: Array
+    steps: Array
+    status: Array
+    guard: Array
+    ys: Array
+    low: Array
+    high: Array
+    halvings: Array
+    before: tuple[Array, Array]
+
+
+def _seen(system: System, y: Array, regime: Regime) -> tuple[Array, Array]:
+    if regime.modes.shape[0]:
+        return watch(system, y, regime)
+    values = guards(system, y, regime)
+    return values, jnp.zeros_like(values)
 
 
 @jax.jit
-def _march(
-    table: tuple[Array, Array, Array],
-    system: System,
-    regime: Regime,
-    y0: Array,
-    t0: Array,
-    t1: Array,
-    ts: Array,
-    rtol: Array,
-    atol: Array,
-) -> tuple[Array, ...]:
+def _begin(system: System, regime: Regime, y0: Array, span: TimeSpan) -> LoopState:
+    speed = jnp.linalg.norm(flow_in(system, y0, regime))
+    first = 0.01 * (jnp.linalg.norm(y0) + 1e-6) / (speed + 1e-300)
+    ys = jnp.full((len(span.ts), len(y0)), jnp.nan)
+    h, before = jnp.minimum(first, span.t1 - span.t), _seen(system, y0, regime)
+    start = LoopState(span.t, y0, h, 0, _RUNNING, 0, ys, 0.0, 0.0, 0, before)  # pyright: ignore[reportArgumentType]
+    return jax.tree.map(jnp.asarray, start)
+
+
+@jax.jit
+def _advance(
+    table: tuple[Array, Array, Array], system: System, regime: Regime, span: TimeSpan, start: LoopState
+) -> LoopState:
     lower, weights, error_weights = table
+    t1, ts, rtol, atol = span.t1, span.ts, span.rtol, span.atol
 
     def attempt(y: Array, h: Array) -> tuple[Array, Array]:
         def stage(i: Array, slopes: Array) -> Array:
@@ -73,7 +99,7 @@ def _march(
         slopes = jax.lax.fori_loop(0, len(weights), stage, jnp.zeros((len(weights), len(y))))
         return y + h * (weights @ slopes), h * (error_weights @ slopes)
 
-    def body(carry: tuple[Any, ...]) -> tuple[Any, ...]:
+    def body(carry: LoopState) -> LoopState:
         t, y, h, steps, _, guard, ys, low, high, halvings, before = carry
         k = jnp.searchsorted(ts, t, side="right")
         target = jnp.where(k < len(ts), jnp.minimum(ts[jnp.minimum(k, len(ts) - 1)], t1), t1)
@@ -86,10 +112,10 @@ def _march(
         new, error = attempt(y, length)
         size = jnp.max(jnp.abs(error) / (atol + rtol * jnp.maximum(jnp.abs(y), jnp.abs(new))))
         good = seeking | (jnp.isfinite(size) & (size <= 1.0))
-        after = seen(new)
+        after = _seen(system, new, regime)
         values = after[0]
         fallen = good & (jnp.min(values) < 0)
-        lowest, shares = dip(before, after, length)
+        lowest, shares = hermite_minimum(before, after, length)
         deepest = jnp.argmin(lowest)
         dips = good & ~seeking & ~fallen & (lowest[deepest] < 0) & (length > 1e-10 * (1.0 + jnp.abs(t)))
         moves = last | (good & ~fallen & ~seeking & ~dips)
@@ -108,31 +134,9 @@ def _march(
         guard = jnp.where(last, jnp.argmin(values), guard)
         before = tuple(jnp.where(moves, a, b) for a, b in zip(after, before, strict=True))
         y = jnp.where(moves, new, y)
-        return moved_t, y, grown, steps + 1, status, guard, ys, low, high, halvings, before
+        return LoopState(moved_t, y, grown, steps + 1, status, guard, ys, low, high, halvings, before)
 
-    def seen(y: Array) -> tuple[Array, Array]:
-        if regime.modes.shape[0]:
-            return watch(system, y, regime)
-        values = guards(system, y, regime)
-        return values, jnp.zeros_like(values)
+    def goes_on(carry: LoopState) -> Array:
+        return (carry.status == _RUNNING) & (carry.steps < start.steps + _CHUNK)
 
-    speed = jnp.linalg.norm(flow_in(system, y0, regime))
-    first = 0.01 * (jnp.linalg.norm(y0) + 1e-6) / (speed + 1e-300)
-    start = (
-        t0,
-        y0,
-        jnp.minimum(first, t1 - t0),
-        0,
-        _RUNNING,
-        0,
-        jnp.full((len(ts), len(y0)), jnp.nan),
-        0.0,
-        0.0,
-        0,
-        seen(y0),
-    )
-    end = jax.lax.while_loop(
-        lambda c: (c[4] == _RUNNING) & (c[3] < _MAX_STEPS), body, jax.tree.map(jnp.asarray, start)
-    )
-    t, y, _, steps, status, guard, ys = end[:7]
-    return ys, t, y, status, guard, steps
+    return jax.lax.while_loop(goes_on, body, start)

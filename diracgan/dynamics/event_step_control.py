@@ -8,11 +8,11 @@ import diffrax
 import jax.numpy as jnp
 from jax import Array
 
-from .engines import dip
 from .filippov import watch
+from .hermite_minimum import hermite_minimum
 
 
-class Watchful(diffrax.AbstractAdaptiveStepSizeController):
+class GuardedStepControl(diffrax.AbstractAdaptiveStepSizeController):
     """Like the controller inside, but a step within which a guard dips below 0 is taken again, up to the dip.
 
     diffrax looks at an event's function at the ends of steps only. ``args`` of the solve: (system, regime, armed).
@@ -35,9 +35,9 @@ class Watchful(diffrax.AbstractAdaptiveStepSizeController):
         """Likewise."""
         return self.inside.norm
 
-    def wrap(self, direction: Any) -> Watchful:
+    def wrap(self, direction: Any) -> GuardedStepControl:
         """As diffrax asks."""
-        return Watchful(self.inside.wrap(direction))  # pyright: ignore[reportCallIssue]
+        return GuardedStepControl(self.inside.wrap(direction))  # pyright: ignore[reportCallIssue]
 
     def init(self, *args: Any) -> Any:
         """As diffrax asks."""
@@ -58,7 +58,7 @@ class Watchful(diffrax.AbstractAdaptiveStepSizeController):
         system, regime, armed = args
         decided = self.inside.adapt_step_size(t0, t1, y0, y1_candidate, args, y_error, error_order, state)
         keep, next_t0, next_t1, jumped, state, result = decided
-        low, share = dip(watch(system, y0, regime), watch(system, y1_candidate, regime), t1 - t0)
+        low, share = hermite_minimum(watch(system, y0, regime), watch(system, y1_candidate, regime), t1 - t0)
         k = jnp.argmin(low)
         dips = armed & keep & (low[k] < 0) & (t1 - t0 > 1e-10 * (1.0 + jnp.abs(t1)))
         again = t0 + jnp.clip(share[k], 0.05, 0.95) * (t1 - t0)

@@ -8,26 +8,28 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from .. import dirac
-from ..errors import unknown
+from ..errors import InputError, integer, unknown
 from ..game import Players
 from ..rules import Rule, State, init
 from ..rules import step as one_iteration
 from ..variants import Variant
 from .engines import DIFFRAX, diffrax_solver
 from .filippov import System, pack, unpack, velocity
+from .starts import array, check_variant
 
 
 def flow(
     variant: Variant,
-    phi0: Array,
-    theta0: Array,
-    ts: Array,
+    phi0: ArrayLike,
+    theta0: ArrayLike,
+    ts: ArrayLike,
     *,
-    x0: Any = None,
-    rate_d: Any = 1.0,
-    rate_g: Any = 1.0,
+    x0: ArrayLike | None = None,
+    rate_d: ArrayLike = 1.0,
+    rate_g: ArrayLike = 1.0,
     solver: str = "tsit5",
     rtol: float | None = None,
     atol: float | None = None,
@@ -55,7 +57,7 @@ def flow(
         ``Players(phi, theta)``, each (n, d). Passes jit, vmap and grad, also through the hyperparameters.
 
     Raises:
-        InputError: for an unknown solver.
+        InputError: for an unknown solver, or what is not a variant or a vector.
 
     Example:
         >>> import jax.numpy as jnp, diracgan as dg
@@ -67,7 +69,14 @@ def flow(
 
     if solver not in DIFFRAX:
         raise unknown("solver of the pure flow", solver, DIFFRAX)
-    z = Players(jnp.asarray(phi0), jnp.asarray(theta0))
+    check_variant("flow", variant)
+    z = Players(array("phi0", phi0), array("theta0", theta0))
+    if z.phi.ndim != 1 or z.phi.shape != z.theta.shape:
+        raise InputError(f"phi0 {z.phi.shape} and theta0 {z.theta.shape}: allowed: vectors of one length d")
+    ts = array("ts", ts)
+    if ts.ndim != 1 or not ts.size:
+        raise InputError(f"ts has the shape {ts.shape}; allowed: a vector of at least one time")
+    max_steps = integer("max_steps", max_steps, low=1, high=10**9)
     dtype = jnp.result_type(z.phi, z.theta, jnp.float16)
     double = dtype == jnp.float64
     system = _system(variant, z, x0, rate_d, rate_g, dtype)
@@ -101,11 +110,11 @@ class Step:
 
     variant: Variant
     rule: Rule
-    x0: Any = None
+    x0: ArrayLike | None = None
 
-    def init(self, phi: Array, theta: Array) -> State:
+    def init(self, phi: ArrayLike, theta: ArrayLike) -> State:
         """The optimiser's state before the first iteration: players, memory and EMA."""
-        z = Players(jnp.asarray(phi), jnp.asarray(theta))
+        z = Players(array("phi", phi), array("theta", theta))
         dtype = jnp.result_type(z.phi, z.theta, jnp.float16)
         z = Players(*(p.astype(dtype) for p in z))
         return _init(*self._cast(z), z)
@@ -114,7 +123,7 @@ class Step:
         """The state after one more iteration."""
         return _next(*self._cast(state.players), state)
 
-    def __call__(self, phi: Array, theta: Array) -> Players:
+    def __call__(self, phi: ArrayLike, theta: ArrayLike) -> Players:
         """The players after the first iteration from (phi, theta)."""
         return self.next(self.init(phi, theta)).players
 
@@ -123,7 +132,7 @@ class Step:
         return dirac.cast((self.variant, self.rule, datum), z.theta.dtype)
 
 
-def step(variant: Variant, rule: Rule, x0: Any = None) -> Step:
+def step(variant: Variant, rule: Rule, x0: ArrayLike | None = None) -> Step:
     """One whole iteration of ``rule`` on the Dirac GAN of ``variant``, as pure functions.
 
     Args:
@@ -135,6 +144,9 @@ def step(variant: Variant, rule: Rule, x0: Any = None) -> Step:
         A :class:`Step`: ``s(phi, theta)`` is one iteration from rest; ``state = s.init(phi, theta)`` and
         ``state = s.next(state)`` carry memory and EMA along. All of it passes jit, vmap and grad.
 
+    Raises:
+        InputError: for what is not a variant, or not a rule.
+
     Example:
         >>> import jax.numpy as jnp, diracgan as dg
         >>> s = dg.step(dg.variant("wgan-linear"), dg.rule("simultaneous", lr=0.5))
@@ -142,6 +154,9 @@ def step(variant: Variant, rule: Rule, x0: Any = None) -> Step:
         >>> float(phi[0]), float(theta[0])
         (0.5, 1.5)
     """
+    check_variant("step", variant)
+    if not isinstance(rule, Rule):
+        raise InputError(f"step: {rule!r} is not a rule; allowed: what dg.rule(...) returns")
     return Step(variant, rule, x0)
 
 

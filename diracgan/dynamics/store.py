@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError, one_line, unknown
-from ..files import destination, replacing
+from ..files import destination, recover, replacing
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -83,6 +83,7 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
         )
     if suffix not in KEPT:
         raise InputError(f"{os.fspath(path)!r}: {unknown('suffix', suffix, KEPT)}")
+    recover(given)
     if not given.exists():
         raise InputError(f"no file {os.fspath(path)!r}; allowed: a result saved as {', '.join(KEPT)}")
     try:
@@ -230,7 +231,8 @@ def _merged(opened: xr.Dataset) -> xr.Dataset:
 def _write_nc(dataset: xr.Dataset, manifest: str, path: Path) -> None:
     bare = _bare(dataset, manifest, flat=True)
     encoding = {n: {"_FillValue": None} for n, v in bare.variables.items() if v.dtype.kind == "f"}
-    bare.to_netcdf(path, engine="h5netcdf", encoding=encoding)
+    # made in memory: where the disk is full, HDF5 would end the process when it closes the file
+    path.write_bytes(bare.to_netcdf(engine="h5netcdf", encoding=encoding))
 
 
 def _read_nc(path: Path) -> xr.Dataset:

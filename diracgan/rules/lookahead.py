@@ -92,7 +92,7 @@ class Lookahead(Rule):
         open_low=True,
         kw_only=True,
     )
-    k: int = param(5, "inner steps between synchronisations", low=1)
+    k: int = param(5, "inner steps between synchronisations", low=1, high=10_000)
     alpha: float = param(0.5, "share of the way that is kept", low=0, high=1, open_low=True)
     inner: Rule | None = param(None, "the rule that makes the inner steps, or its name; simultaneous")
 

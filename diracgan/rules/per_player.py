@@ -51,7 +51,11 @@ class PerPlayerRule(Rule):
     first = "critic"
 
     lazy: int | None = param(
-        None, "penalties on every lazy-th critic step only, lazy times as strong", low=1, kw_only=True
+        None,
+        "penalties on every lazy-th critic step only, lazy times as strong",
+        low=1,
+        high=10_000,
+        kw_only=True,
     )
 
     def __post_init__(self) -> None:

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from .. import dirac
-from ..dynamics.simulate import starts
+from ..dynamics.starts import starts
 from ..errors import InputError
 from ..game import Players
 from ..parameters import Parametric, plain

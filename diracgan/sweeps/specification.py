@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..analysis.linear.settings import settings
-from ..dynamics.simulate import starts
+from ..dynamics.starts import starts
 from ..errors import InputError
 from ..game import Players
 from ..parameters import plain

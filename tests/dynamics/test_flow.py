@@ -44,7 +44,7 @@ def test_the_order_of_accuracy(solver, order, truth):
     errors, counts = [], []
     for rtol in np.geomspace(1e-4, 1e-9, 6) if order == 5 else np.geomspace(1e-6, 1e-11, 6):
         from diracgan.dynamics.engines import engine
-        from diracgan.dynamics.simulate import integrate
+        from diracgan.dynamics.regimes import integrate
 
         traj, steps = counted(engine(solver, "diffrax")[1], integrate, v, rtol)
         errors.append(np.abs(traj - truth).max())
@@ -58,12 +58,14 @@ def counted(use, integrate, v, rtol):
     import jax.numpy as jnp
 
     from diracgan import dirac
+    from diracgan.dynamics.engines import TimeSpan
     from diracgan.dynamics.filippov import System
     from diracgan.game import Players
 
     with jax.enable_x64(True):
         system = System(*dirac.cast((v, np.zeros(2), Players(1.0, 1.0)), jnp.float64), None)
-        out = integrate(use, system, np.concatenate([PHI, THETA]), np.array([12.0]), 12.0, rtol, 1e-16)
+        span = TimeSpan(0.0, 12.0, np.array([12.0]), rtol, 1e-16)
+        out = integrate(use, system, np.concatenate([PHI, THETA]), span)
     return out.ys[-1], out.steps
 
 

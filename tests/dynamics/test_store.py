@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -266,6 +270,50 @@ def test_an_ordinary_file_has_ordinary_permissions(tmp_path):
     with replacing(tmp_path / "made.csv") as temporary:
         temporary.write_text("x")
     assert (tmp_path / "made.csv").stat().st_mode == (tmp_path / "plain.csv").stat().st_mode
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_a_private_file_stays_private(tmp_path):
+    (tmp_path / "a.npz").touch(mode=0o600)
+    dg.save(everything(), tmp_path / "a.npz")
+    assert (tmp_path / "a.npz").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("moment", [1, 2])
+def test_a_kill_while_a_folder_is_replaced_loses_nothing(tmp_path, moment):
+    # a killed process runs no clean-up: what it left is what the renames up to that moment made
+    program = f"""
+import os, pathlib
+from diracgan import files
+rename, count = pathlib.Path.rename, 0
+def counted(self, there):
+    global count
+    made = rename(self, there)
+    count += 1
+    if count == {moment}:
+        os._exit(9)
+    return made
+pathlib.Path.rename = counted
+with files.replacing("a.zarr") as temporary:
+    temporary.mkdir()
+    (temporary / "zarr.json").write_text("new")
+"""
+    (tmp_path / "a.zarr").mkdir()
+    (tmp_path / "a.zarr" / "zarr.json").write_text("old")
+    assert subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=False).returncode == 9
+    destination(tmp_path / "a.zarr", [".zarr"])
+    assert (tmp_path / "a.zarr" / "zarr.json").read_text() == {1: "old", 2: "new"}[moment]
+    assert [p.name for p in tmp_path.iterdir()] == ["a.zarr"]
+
+
+def test_a_full_disk_is_one_line(tmp_path, monkeypatch):
+    def full(self, data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(InputError, match="no space left"):
+        dg.save(everything(), tmp_path / "a.nc")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_is_made_only_where_its_parent_is(tmp_path):

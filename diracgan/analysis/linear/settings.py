@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...dynamics.simulate import starts, vector
+from ...dynamics.starts import starts, vector
 from ...errors import InputError, integer, number
 from ...game import Players
 from ...rules import Rule

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...dynamics.collinear import Line, line_of
 from ...dynamics.filippov import System, surface_count
-from ...dynamics.simulate import Line, line_of
 from ...game import Players
 from ...rules import Rule
 from ...variants import Variant

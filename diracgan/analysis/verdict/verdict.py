@@ -15,8 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from ... import dirac
+from ...dynamics.collinear import line_of
 from ...dynamics.filippov import System
-from ...dynamics.simulate import line_of, starts
+from ...dynamics.starts import starts
 from ...errors import InputError, number, one_line
 from ...game import Players
 from ...rules import Rule

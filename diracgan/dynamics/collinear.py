@@ -1,0 +1,62 @@
+"""Starts on a line through the datum, on which a game in any dimension is the one-dimensional one."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from ..game import Players
+from . import filippov
+from .filippov import System
+
+
+class Line(NamedTuple):
+    """A line on which the game is one-dimensional: phi = a direction, theta = foot + b direction, both (d,)."""
+
+    direction: np.ndarray
+    foot: np.ndarray
+
+    def flat(self, system: System) -> System:
+        """The game on the line."""
+        return system._replace(x0=jnp.asarray([self.direction @ np.asarray(system.x0)]))
+
+    def down(self, z: Players) -> Players:
+        """The coordinates on the line."""
+        return Players(*(np.array([self.direction @ p]) for p in z))
+
+    def up(self, name: str, x: np.ndarray) -> np.ndarray:
+        """The named rows (n, 1) of a trajectory on the line, in d dimensions (n, d)."""
+        return x * self.direction + (self.foot if name.startswith("theta") else 0.0)
+
+
+def line_of(system: System, z: Players) -> Line | None:
+    """The line through the datum that a start lies on, where the game on it is the one-dimensional one.
+
+    On such a line a norm passes through its kink, and only d = 1 names the surface. Found from the field by a check.
+    """
+    d, x0 = system.dim, np.asarray(system.x0)
+    if d == 1 or filippov.face_count(system):
+        return None
+    arms = (z.phi, z.theta - x0)
+    longer = max(arms, key=lambda p: float(np.linalg.norm(p)))
+    size = np.linalg.norm(longer)
+    if size == 0:
+        return None
+    u = longer / size
+    off = [np.linalg.norm(p - (u @ p) * u) for p in arms]
+    if max(off) > 4 * np.finfo(float).eps * (size + np.max(np.abs(z.theta))):
+        return None
+    line, whole = Line(u, x0 - (u @ x0) * u), system._replace(tau=None)
+    flat = line.flat(whole)
+    if filippov.surface_count(flat) == filippov.surface_count(whole):
+        return None
+    for a, b in ((0.3, 0.7), (-1.1, 0.4), (0.9, -1.3), (-0.2, -0.6)):
+        b += float(u @ x0)
+        small = np.asarray(filippov.natural(flat, jnp.array([a, b]))[1])
+        large = np.asarray(filippov.natural(whole, jnp.concatenate([a * u, line.foot + b * u]))[1])
+        scale = 1e-13 * (1.0 + float(np.max(np.abs(x0)))) ** 2
+        if not np.allclose(np.concatenate([v * u for v in small]), large, rtol=1e-12, atol=scale):
+            return None
+    return line

@@ -1,0 +1,104 @@
+"""The loop over regimes: from one smooth piece of the motion to the next, until its end or until it cannot go on."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from . import filippov
+from .engines import Engine, TimeSpan
+from .filippov import System
+from .filippov_rest import rests
+
+_MAX_EVENTS = 20_000
+_BLOW_UP = 1e-7  # a state that would double within this share of its time has no future
+
+
+class Integrated(NamedTuple):
+    """A trajectory over its regimes: rows, where and when it ended, how, and the switchings on the way."""
+
+    ys: np.ndarray
+    y: np.ndarray
+    t: float
+    result: str
+    when: float
+    text: str
+    events: list[tuple[float, str]]
+    steps: int
+
+
+def integrate(use: Engine, system: System, y: np.ndarray, span: TimeSpan) -> Integrated:
+    """Integrate regime after regime until the end of ``span`` or until the motion cannot go on.
+
+    Args:
+        use: an engine with its solver.
+        system: what flows.
+        y: the state at time 0, (n,).
+        span: from 0 to its end, with the times to keep.
+
+    Returns:
+        An :class:`Integrated`; rows after the end are NaN.
+    """
+    ts, t1 = span.ts, span.t1
+    ys = np.full((len(ts), len(y)), np.nan)
+    ys[ts == 0] = y
+    t, steps = 0.0, 0
+    events: list[tuple[float, str]] = []
+
+    def ended(result: str, when: float, text: str) -> Integrated:
+        return Integrated(ys, y, t, result, when, text, events, steps)
+
+    v = np.asarray(filippov.natural(system, y)[1])
+    if not np.all(np.isfinite(v)):
+        return ended("stiff", 0.0, "the field has no finite value at the start")
+    if not np.any(v):  # also where the field jumps away on every side: to stay is a solution
+        ys[:], t = y, t1
+        return ended("ok", math.nan, "rests at an equilibrium")
+    regime = filippov.start(system, y)
+    repeats = 0
+    while True:
+        part = use(system, regime, y, span._replace(t=t))
+        rows = (ts > t) & (ts <= part.t)
+        ys[rows] = part.ys[rows]
+        repeats = repeats + 1 if part.t - t <= 1e-13 * (1.0 + t) else 0
+        t, y, steps = part.t, part.y, steps + part.steps
+        if part.failure or (part.guard is not None and part.guard == filippov.guard_count(regime) - 1):
+            if part.failure == "stiff" and rests(system, y):
+                ys[ts > t] = y
+                return ended("stuck", t, f"rests on a discontinuity since t = {t:.10g}")
+            return ended(*_failure(system, part.failure, t, y))
+        if part.guard is None:
+            return ended(*_end(system, regime, y, t, events))
+        regime, happened = filippov.settle(system, y, regime, part.guard)
+        events += [(t, what) for what in happened]
+        if repeats > 2 * len(regime.modes) + 4:
+            text = f"the motion meets its discontinuities again and again at t = {t:.10g} and cannot go on"
+            return ended("stuck", t, text)
+        if len(events) >= _MAX_EVENTS:
+            return ended("max steps", t, f"{_MAX_EVENTS} switchings by t = {t:.10g}")
+
+
+def _end(
+    system: System, regime: filippov.Regime, y: np.ndarray, t: float, events: list[tuple[float, str]]
+) -> tuple[str, float, str]:
+    if regime.sliding:
+        v = np.asarray(filippov.flow_in(system, y, regime))[: 2 * system.dim]
+        beside = np.asarray(filippov.velocity(system, y, regime.modes))[: 2 * system.dim]
+        if np.max(np.abs(v)) <= 1e-12 * np.max(np.abs(beside)):
+            since = next((when for when, what in reversed(events) if what == "slide"), 0.0)
+            return "stuck", since, f"rests on a discontinuity since t = {since:.10g}"
+    return "ok", math.nan, f"reached t = {t:.10g}"
+
+
+def _failure(system: System, why: str, t: float, y: np.ndarray) -> tuple[str, float, str]:
+    if why == "max steps":
+        return "max steps", t, f"gave up at t = {t:.10g} after too many solver steps"
+    v = np.asarray(filippov.natural(system, y)[1])
+    size, speed = float(np.max(np.abs(y))), float(np.max(np.abs(v)))
+    if not why or not np.isfinite(size) or not np.isfinite(speed) or size > 1e8:
+        return "diverged", t, f"left the float range at t = {t:.10g}, |z| = {size:.3g}"
+    if y @ v > 0 and size <= _BLOW_UP * (1.0 + t) * speed:
+        return "diverged", t, f"grows without bound by t = {t:.10g}, |z| = {size:.3g}"
+    return "stiff", t, f"the step size fell to rounding at t = {t:.10g}: the motion cannot go on"

@@ -1,0 +1,139 @@
+"""Where a trajectory starts and when it is looked at: arguments checked, defaults filled in, sizes bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from .. import dirac
+from ..errors import InputError, integer, number
+from ..variants import Variant
+
+DEFAULT_DIM, DEFAULT_T1, DEFAULT_ROWS = 2, 40.0, 1001
+LARGEST_DIM, MOST_STEPS = 10_000, 10**15
+_MOST_ENTRIES = 2 * 10**8  # numbers in one trajectory: 1.6 GB
+
+
+def check_variant(what: str, variant: object) -> Variant:
+    """``variant`` itself, or InputError where it is something else."""
+    if not isinstance(variant, Variant):
+        raise InputError(f"{what}: {variant!r} is not a variant; allowed: what dg.variant(...) returns")
+    return variant
+
+
+def array(name: str, value: Any) -> Array:
+    """``value``, traced or not, as an array of real numbers, or InputError."""
+    try:
+        if isinstance(value, (str, bytes)):
+            raise TypeError(value)
+        x = jnp.asarray(value)
+        real = not jnp.iscomplexobj(x) and jnp.issubdtype(x.dtype, jnp.number)
+    except (TypeError, ValueError):
+        real, x = False, jnp.zeros(0)
+    if not real:
+        raise InputError(f"{name} = {value!r} is not an array of numbers; allowed: real numbers")
+    return x
+
+
+def check_untraced(what: str, *arguments: Any) -> None:
+    """InputError where an argument is traced: what runs a program of its own cannot be part of another.
+
+    Raises:
+        InputError: naming what can be traced.
+    """
+    if any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(arguments)):
+        raise InputError(
+            f"{what} was called under jit, vmap or grad, where arguments have no values; allowed there: dg.field, "
+            "dg.flow and dg.step"
+        )
+
+
+def starts(phi0: Any, theta0: Any, dim: int | None, x0: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The start and the datum as float64 vectors of one length, from what was given or the defaults.
+
+    Args:
+        phi0: the critic's start, (d,), or None.
+        theta0: the generator's start, (d,), or None.
+        dim: the dimension d, or None.
+        x0: the datum, (d,) or a number, or None for 0.
+
+    Returns:
+        phi0, theta0 and x0, each (d,).
+
+    Raises:
+        InputError: for lengths that differ, entries that are not finite, or a dimension below 1 or above 10000.
+
+    Example:
+        >>> [x.tolist() for x in starts(None, None, 1, None)]
+        [[0.1], [0.2], [0.0]]
+    """
+    if dim is not None:
+        dim = integer("dim", dim, low=1, high=LARGEST_DIM)
+    given = {n: vector(n, value) for n, value in (("phi0", phi0), ("theta0", theta0)) if value is not None}
+    lengths = {n: len(value) for n, value in given.items()}
+    if len(set(lengths.values())) > 1:
+        raise InputError(
+            f"phi0 has {lengths['phi0']} entries and theta0 has {lengths['theta0']}; they must agree"
+        )
+    datum = None if x0 is None else vector("x0", x0)
+    d = next(
+        iter(lengths.values()), dim or (len(datum) if datum is not None and len(datum) > 1 else DEFAULT_DIM)
+    )
+    if dim is not None and d != dim:
+        raise InputError(f"dim = {dim} but the start has {d} entries; give one of them")
+    if datum is None or len(datum) not in (1, d):
+        if datum is not None:
+            raise InputError(f"x0 has {len(datum)} entries; allowed: 1 or {d}, as many as the start")
+        datum = np.zeros(d)
+    default = dirac.default_start(d)
+    phi, theta = given.get("phi0", default[0]), given.get("theta0", default[1])
+    return phi, theta, np.broadcast_to(datum, (d,)).copy()
+
+
+def vector(name: str, value: Any) -> np.ndarray:
+    """``value`` as a finite float64 vector of 1 to 10000 entries, or InputError."""
+    try:
+        entries: Sequence[Any] = [value] if np.ndim(value) == 0 else list(value)
+        shaped = bool(entries) and not any(np.ndim(e) for e in entries)
+    except (TypeError, ValueError):
+        entries, shaped = [], False
+    if not shaped:
+        raise InputError(f"{name} = {value!r} is not a vector; allowed: a list of at least one number")
+    if len(entries) > LARGEST_DIM:
+        raise InputError(f"{name} has {len(entries)} entries; allowed: at most {LARGEST_DIM}")
+    return np.array([number(f"{name}[{i}]" if len(entries) > 1 else name, e) for i, e in enumerate(entries)])
+
+
+def times(ts: Any, t1: float, given: bool) -> np.ndarray:
+    """The times to save: ``ts`` checked against [0, t1] where t1 was given, or 1001 equispaced ones."""
+    if ts is None:
+        return np.linspace(0.0, t1, DEFAULT_ROWS)
+    asked = (
+        np.array([number(f"ts[{i}]", t) for i, t in enumerate(np.ravel(ts))])
+        if np.size(ts)
+        else vector("ts", ts)
+    )
+    if asked[0] < 0 or np.any(np.diff(asked) <= 0) or (given and asked[-1] > t1):
+        raise InputError(f"ts must increase within [0, {t1:g}]; it runs from {asked[0]:g} to {asked[-1]:g}")
+    if asked[-1] == 0:
+        raise InputError("ts ends at 0; allowed: increasing times with an end > 0")
+    return asked
+
+
+def check_size(rows: int, numbers: int, remedy: str) -> None:
+    """InputError for a trajectory of more than 200 million numbers, before any of them is allocated.
+
+    Args:
+        rows: how many rows are kept.
+        numbers: how many numbers a row has.
+        remedy: what to do about it.
+    """
+    if rows * numbers > _MOST_ENTRIES:
+        raise InputError(
+            f"{rows} rows of {numbers} numbers are too many; allowed: at most {_MOST_ENTRIES // numbers} rows; {remedy}"
+        )
