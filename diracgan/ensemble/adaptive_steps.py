@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .blocks import BlockLayout, across, compiled, layout, over
-from .fixed_steps import Across, EnsembleResult, Lanes, Task, by_block
+from .fixed_steps import Across, EnsembleResult, Entries, Task, by_block
 from .methods import tableau
 from .statistics import Statistics, squares
 from .vector_field import Motion
@@ -26,7 +26,7 @@ ROUND = 256
 DIVERGED, MAX_STEPS, STIFF = 1, 2, 3
 _SAFETY, _SHRINK, _GROW = 0.9, 0.2, 10.0
 _ALIKE = 4.0  # how many times smaller a step a block may take than its easiest trajectory asks for
-_BAD = 1e12  # what stands for an error that is no number
+_BAD = 1e12  # what stands for an error that is not a number
 _LOOKS = 8  # times that the statistics look at a step
 _FAR = 1e6  # a trajectory that cannot go on out there is on its way to infinity
 
@@ -41,8 +41,8 @@ class FlowShare(NamedTuple):
         watch: the radii of escape and of the ball, and the datum's entries or None.
     """
 
-    system: Lanes
-    state: Lanes
+    system: Entries
+    state: Entries
     seen: dict[str, Any]
     watch: tuple[Any, Any, Any]
 
@@ -74,7 +74,9 @@ class Limits(NamedTuple):
     budget: Any
 
 
-def _stages(field: Callable[[Lanes], Lanes], y: Lanes, h: Any, k1: Lanes) -> tuple[Lanes, list[Lanes]]:
+def _stages(
+    field: Callable[[Entries], Entries], y: Entries, h: Any, k1: Entries
+) -> tuple[Entries, list[Entries]]:
     """The new state of a step and its seven slopes, the last one at the new state."""
     ks, new = [k1], y
     for row in tableau()[0]:
@@ -83,18 +85,18 @@ def _stages(field: Callable[[Lanes], Lanes], y: Lanes, h: Any, k1: Lanes) -> tup
     return new, ks
 
 
-def _field(motion: Motion, job: FlowShare) -> Callable[[Lanes], Lanes]:
+def _field(motion: Motion, job: FlowShare) -> Callable[[Entries], Entries]:
     """The velocity as a function of the state's entries."""
     like = job.state[0]
 
-    def field(y: Lanes) -> Lanes:
+    def field(y: Entries) -> Entries:
         v = motion.advance([*job.system, *y])
         return [jnp.broadcast_to(jnp.asarray(x, like.dtype), like.shape) for x in v]
 
     return field
 
 
-def _error(y: Lanes, new: Lanes, ks: list[Lanes], h: Any, limits: Limits) -> Any:
+def _error(y: Entries, new: Entries, ks: list[Entries], h: Any, limits: Limits) -> Any:
     """The root mean square over components of (error estimate) / (atol + rtol |y|), as diffrax and scipy take it."""
     scaled = []
     for i, (a, b) in enumerate(zip(y, new, strict=True)):
@@ -169,7 +171,12 @@ def _round(
 
 
 def _watched(
-    watch: Statistics, seen: Any, ends: tuple[Lanes, Lanes], slopes: tuple[Lanes, Lanes], time: Any, step: Any
+    watch: Statistics,
+    seen: Any,
+    ends: tuple[Entries, Entries],
+    slopes: tuple[Entries, Entries],
+    time: Any,
+    step: Any,
 ) -> Any:
     """The accumulators after a long step that ended at ``time``: looked at along the cubic between its ends."""
 

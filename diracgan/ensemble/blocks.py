@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 # measured: what a step reads and writes stays in the first and second level cache
 BLOCK_BYTES = 16_384
-LANE = 128  # block sizes are multiples of this, so that no vector register is part empty
+MULTIPLE = 128  # block sizes are multiples of this, so that no vector register is part empty
 
 
 class BlockLayout(NamedTuple):
@@ -36,12 +36,12 @@ class BlockLayout(NamedTuple):
     blocks: int
     block: int
 
-    def split(self, lanes: np.ndarray) -> list[np.ndarray]:
+    def split(self, values: np.ndarray) -> list[np.ndarray]:
         """(..., size) -> one (blocks, ..., block) array a share; padding repeats the last trajectory."""
         spare = self.shares * self.blocks * self.block - self.size
         if spare:
-            lanes = np.concatenate([lanes, np.repeat(lanes[..., -1:], spare, axis=-1)], axis=-1)
-        cut = lanes.reshape(*lanes.shape[:-1], self.shares, self.blocks, self.block)
+            values = np.concatenate([values, np.repeat(values[..., -1:], spare, axis=-1)], axis=-1)
+        cut = values.reshape(*values.shape[:-1], self.shares, self.blocks, self.block)
         return list(np.moveaxis(cut, (-3, -2), (0, 1)))
 
     def join(self, parts: Sequence[Any]) -> np.ndarray:
@@ -62,8 +62,8 @@ def layout(count: int, block: int, workers: int, shares_each: int = 4) -> BlockL
     """
     needed = max(1, math.ceil(count / block))
     if needed < workers:  # few trajectories: one smaller block for each core
-        needed = min(workers, math.ceil(count / LANE))
-    size = min(block, math.ceil(count / needed / LANE) * LANE)
+        needed = min(workers, math.ceil(count / MULTIPLE))
+    size = min(block, math.ceil(count / needed / MULTIPLE) * MULTIPLE)
     shares = min(needed, workers * shares_each)
     blocks = math.ceil(needed / shares)
     return BlockLayout(count, math.ceil(needed / blocks), blocks, size)
@@ -95,7 +95,7 @@ def choose(devices: int | Sequence[Any] | None) -> Devices:
     """The devices meant by ``devices``: None for all, a number, or a list of jax's.
 
     Raises:
-        InputError: for a number that is not there or something that is no device.
+        InputError: for a number that is not there or something that is not a device.
     """
     if devices is None or (isinstance(devices, (int, np.integer, str)) and not isinstance(devices, bool)):
         local = tuple(jax.local_devices())

@@ -17,8 +17,8 @@ from .blocks import BLOCK_BYTES, Devices, across, compiled, layout, over
 from .statistics import Statistics
 from .vector_field import Motion
 
-Lanes = list[Any]
-Step = Callable[[Sequence[Any]], Lanes]
+Entries = list[Any]
+Step = Callable[[Sequence[Any]], Entries]
 Across = Callable[..., Any]
 
 
@@ -30,8 +30,8 @@ class StepShare(NamedTuple):
         state: what it changes.
     """
 
-    fixed: Lanes
-    state: Lanes
+    fixed: Entries
+    state: Entries
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ class EnsembleResult(NamedTuple):
         engine: what ran it.
     """
 
-    rows: list[Lanes]
+    rows: list[Entries]
     seen: dict[str, Any]
     status: np.ndarray
     engine: str
@@ -99,7 +99,7 @@ def iterate(task: Task, stops: Sequence[int]) -> EnsembleResult:
         range(*motion.ema.indices(motion.ema.stop)) if motion.ema else ()
     )
 
-    def work(job: StepShare, stops: Sequence[int] = stops) -> tuple[list[Lanes], Lanes]:
+    def work(job: StepShare, stops: Sequence[int] = stops) -> tuple[list[Entries], Entries]:
         rows, done = [], 0
         for stop in stops:
             job, done = job._replace(state=advance(job, stop - done)), stop
@@ -123,10 +123,10 @@ def iterate(task: Task, stops: Sequence[int]) -> EnsembleResult:
 
 
 def _block(task: Task) -> int:
-    """How many trajectories fit a block: four numbers each, or a whole vector where the motion is not taken apart."""
+    """How many trajectories fit a block: four numbers each, or a whole vector where the motion is not scalar."""
     if task.devices.platform == "gpu":
         return gpu_backend.BLOCK
-    size = 4 if task.motion.apart else max(4, sum(np.size(x) for x in task.players) // task.count)
+    size = 4 if task.motion.is_scalar else max(4, sum(np.size(x) for x in task.players) // task.count)
     return max(64, 4 * BLOCK_BYTES // (size * task.dtype.itemsize))
 
 
@@ -161,9 +161,9 @@ def _watched(
     datum: int,
     dtype: np.dtype,
 ) -> Step:
-    """The motion's step together with that of its statistics; taken apart like it."""
+    """The motion's step together with that of its statistics; in scalar form like it."""
 
-    def step(values: Sequence[Any]) -> Lanes:
+    def step(values: Sequence[Any]) -> Entries:
         rest = list(values)
         system, (h, escape, ball), x0 = (
             rest[:leaves],
@@ -180,7 +180,7 @@ def _watched(
         found = watch.next(jax.tree.unflatten(tree, seen), state[:half], after[:half], (done + 1) * h, h)
         return [*after, *jax.tree.leaves(found), done + 1]
 
-    if not motion.apart:
+    if not motion.is_scalar:
         return step
     kind = [dtype] * (leaves + 3 + datum) + [*kinds] + [dtype] * (tree.num_leaves + 1)
     try:
@@ -209,14 +209,14 @@ def engine() -> str:
 
 def _engine(
     step: Step, start: StepShare, task: Task, steps: int
-) -> tuple[Callable[[StepShare, int], Lanes], str]:
+) -> tuple[Callable[[StepShare, int], Entries], str]:
     """A function of a job and a number of steps, and its name."""
     if task.devices.platform == "cpu" and task.count * steps >= c_backend.WORTH:
         fixed, state = ([np.ndim(x) > 0 for x in part] for part in start)
         run = c_backend.kernel(step, fixed, state, task.dtype)
         if run is not None:
 
-            def in_registers(job: StepShare, count: int) -> Lanes:
+            def in_registers(job: StepShare, count: int) -> Entries:
                 state = [np.array(x, order="C") for x in job.state]
                 run(job.fixed, state, count)
                 return state
@@ -229,11 +229,11 @@ def _engine(
     return lambda job, count: through(step, over_blocks, job, np.int32(count)), "XLA"
 
 
-def _steps(step: Step, over_blocks: Across, job: StepShare, count: Any) -> Lanes:
+def _steps(step: Step, over_blocks: Across, job: StepShare, count: Any) -> Entries:
     """``count`` steps, block by block."""
 
-    def block(job: StepShare) -> Lanes:
-        def once(_: Any, state: Lanes) -> Lanes:
+    def block(job: StepShare) -> Entries:
+        def once(_: Any, state: Entries) -> Entries:
             after = step([*job.fixed, *state])
             return [
                 jnp.broadcast_to(jnp.asarray(a, b.dtype), b.shape) for a, b in zip(after, state, strict=True)
@@ -256,7 +256,7 @@ def by_block(block: Callable[[Any], Any], job: Any, over_blocks: Across) -> Any:
     leaves, tree = jax.tree.flatten(job)
     cut = [x for x in leaves if jnp.ndim(x) > 1]
 
-    def one(pieces: Lanes) -> Any:
+    def one(pieces: Entries) -> Any:
         rest = iter(pieces)
         return block(jax.tree.unflatten(tree, [next(rest) if jnp.ndim(x) > 1 else x for x in leaves]))
 

@@ -21,7 +21,7 @@ from ..variants import Variant
 from . import c_backend, reduction
 from .blocks import Devices, across, choose, compiled, layout, over
 from .fixed_steps import by_block
-from .vector_field import EnsembleSystem, Mapped
+from .vector_field import EnsembleSystem, VmappedFunction
 
 _SCALE = (
     1e-5  # a derivative is believed where the field so close to the equilibrium is linear along any direction
@@ -116,7 +116,7 @@ def _program(structure: Any, small: int, checked: int) -> Any:
     try:
         return trace(look, system)
     except NotScalarizable:
-        return Mapped(look, system)
+        return VmappedFunction(look, system)
 
 
 @functools.lru_cache(maxsize=64)

@@ -11,7 +11,7 @@ from jax import Array
 
 from ..errors import InputError, unknown
 
-Lanes = list[Any]
+Entries = list[Any]
 
 STATISTICS = {
     "min": "least value of every component",
@@ -40,7 +40,7 @@ class Statistics(NamedTuple):
     ball: Any
     x0: tuple[Any, ...] | None
 
-    def radius(self, y: Lanes) -> Array:
+    def radius(self, y: Entries) -> Array:
         """r = |(phi, theta - x0)|."""
         half = len(y) // 2
         x0 = [0.0] * half if self.x0 is None else list(self.x0)
@@ -52,7 +52,7 @@ class Statistics(NamedTuple):
             )
         )
 
-    def begin(self, y: Lanes) -> dict[str, Any]:
+    def begin(self, y: Entries) -> dict[str, Any]:
         """The accumulators at time 0."""
         if not self.names:
             return {}
@@ -66,7 +66,7 @@ class Statistics(NamedTuple):
         }
         return {n: start[n] for n in self.names}
 
-    def next(self, seen: dict[str, Any], old: Lanes, new: Lanes, t: Any, h: Any) -> dict[str, Any]:
+    def next(self, seen: dict[str, Any], old: Entries, new: Entries, t: Any, h: Any) -> dict[str, Any]:
         """The accumulators after a step of length ``h`` that ended at time ``t``; what is not finite only ends."""
         if not self.names:
             return seen
@@ -95,7 +95,7 @@ class Statistics(NamedTuple):
         return out
 
 
-def squares(y: Lanes) -> Array:
+def squares(y: Entries) -> Array:
     """The sum of all squares, by trajectory."""
     return sum(jnp.sum(a * a, axis=tuple(range(a.ndim - 1))) if a.ndim > 1 else a * a for a in y)  # type: ignore[return-value]
 
@@ -104,7 +104,7 @@ def asked(save: Any) -> tuple[tuple[str, ...], Any]:
     """The statistics and the times that ``save`` asks for; times are None where none are asked for.
 
     Raises:
-        InputError: for a word that is no statistic, or something else than words or times.
+        InputError: for a word that is not a statistic, or something else than words or times.
 
     Example:
         >>> asked("final"), asked(["max", "arc"])

@@ -38,8 +38,8 @@ class EnsembleSystem(NamedTuple):
 class Motion:
     """A system's motion, on lists of arrays whose last axis runs over trajectories.
 
-    Taken apart, an entry is one scalar of the state, shape (lanes,); where that is not possible, one leaf of it, shape
-    (d, lanes). What is the same for all trajectories is a number. The players' entries come first.
+    In scalar form, an entry is one scalar of the state, shape (trajectories,); elsewhere, one leaf of it, shape
+    (d, trajectories). What is the same for all trajectories is a number. The players' entries come first.
 
     Attributes:
         advance: the system's leaves, then the state's entries -> the velocity's, or the state's after an iteration.
@@ -56,14 +56,14 @@ class Motion:
     note: str
 
     @property
-    def apart(self) -> bool:
+    def is_scalar(self) -> bool:
         """Whether an entry is a scalar."""
         return isinstance(self.advance, Program)
 
     def pack(self, phi: np.ndarray, theta: np.ndarray, dtype: np.dtype) -> list[np.ndarray]:
         """The players' entries from arrays (N, d)."""
         both = [np.ascontiguousarray(z.T, dtype=dtype) for z in (phi, theta)]
-        return [row for z in both for row in z] if self.apart else both
+        return [row for z in both for row in z] if self.is_scalar else both
 
     def at_once(self, values: Sequence[Any]) -> list[Any]:
         """The rule's whole state at the start, from NumPy arrays."""
@@ -101,8 +101,8 @@ def _motion(structure: Any, dim: int, dtype: np.dtype, double: bool) -> Motion:
         whole = sorted({*advance.on_arrays, *(begin.on_arrays if begin else ())})
         note = f"partly taken apart: {', '.join(whole)} run on stacked arrays" if whole else ""
     except NotScalarizable as why:
-        advance = Mapped(_velocity if system.rule is None else _iterate, system, state)
-        begin = None if system.rule is None else Mapped(_begin, system, players)
+        advance = VmappedFunction(_velocity if system.rule is None else _iterate, system, state)
+        begin = None if system.rule is None else VmappedFunction(_begin, system, players)
         first, note = 2, f"not taken apart: {why}"
     total = len(begin.outputs) if isinstance(begin, Program) else len(jax.tree.leaves(state))
     ema = slice(total - first, total) if getattr(state, "ema", None) is not None else None
@@ -132,8 +132,8 @@ def _iterate(system: EnsembleSystem, state: Any) -> Any:
     return step(system.rule, dirac.game(system.variant, datum(system, state.players.theta)), state)
 
 
-class Mapped:
-    """The same interface where a function cannot be taken apart: jax.vmap over trajectories, a few times slower."""
+class VmappedFunction:
+    """The same interface where there is no scalar form: jax.vmap over trajectories, a few times slower."""
 
     def __init__(self, fn: Callable[..., Any], *examples: Any) -> None:
         self.fn = fn

@@ -10,16 +10,22 @@ import numpy as np
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from ..errors import InputError
 from .axes_helpers import MOST_ELONGATED, legend_below, open_axes, scale_beside, ticks
 from .headings import heading
 from .series import Array
-from .theme import BLUE, GREEN, INK, PALE, SHADE, VERMILION, number, style, time_map
+from .theme import BLUE, GREEN, INK, PALE, SHADE, VERMILION, number, power_of_ten, style, time_map
 
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
     from matplotlib.axes import Axes
+
+_FAR_OUT, _LINEAR = (
+    20.0,
+    1.5,
+)  # multipliers beyond the first make powers of ten of what lies beyond the second
 
 #: What each status of a spectrum is called in a title.
 STATUS = {
@@ -301,6 +307,10 @@ def _half_plane(ax: Axes, values: Any) -> None:
 def _circle(ax: Axes, values: Any) -> None:
     reach = float(np.max(np.abs(values)))
     limit = max(1.25, 1.15 * reach if reach < 1e150 else 1.25)
+    if limit > _FAR_OUT:  # as Adam's, of 1e5 and more: linear to beyond the circle, then by powers of ten
+        limit = 10.0 ** np.ceil(np.log10(limit))
+        ax.set_xscale("symlog", linthresh=_LINEAR, linscale=2.0)
+        ax.set_yscale("symlog", linthresh=_LINEAR, linscale=2.0)
     ax.set_xlim(-limit, limit)
     ax.set_ylim(-limit, limit)
     ax.set_aspect("equal", adjustable="box")
@@ -308,8 +318,17 @@ def _circle(ax: Axes, values: Any) -> None:
     ax.add_patch(Circle((0, 0), 1.0, facecolor="white", edgecolor=INK, linewidth=1.1, zorder=1))
     ax.axhline(0, color=PALE, linewidth=0.6, zorder=1)
     ax.axvline(0, color=PALE, linewidth=0.6, zorder=1)
-    ticks(ax.xaxis, 3)
-    ticks(ax.yaxis, 3)
+    for axis in (ax.xaxis, ax.yaxis):
+        if limit > _FAR_OUT:
+            axis.set_major_locator(FixedLocator([-limit, -1.0, 0.0, 1.0, limit]))
+            axis.set_minor_locator(NullLocator())
+            axis.set_major_formatter(_signed_power)
+        else:
+            ticks(axis, 3)
+
+
+def _signed_power(x: float, _: object = None) -> str:
+    return "0" if x == 0 else "\N{MINUS SIGN}" * (x < 0) + power_of_ten(abs(x))
 
 
 def _words(ax: Axes, title: str, text: str) -> None:

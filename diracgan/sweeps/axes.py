@@ -41,7 +41,7 @@ class Axis:
         name: what it is called.
         help: one line about it.
         loop: whether every value is a computation of its own (another program, or another datum).
-        turn: (draft, value or array over points) -> what has changed.
+        apply: (draft, value or array over points) -> what has changed.
         check: value -> the value in its proper type; raises InputError.
         words: whether its values are words.
     """
@@ -49,7 +49,7 @@ class Axis:
     name: str
     help: str
     loop: bool
-    turn: Callable[[PointSetup, Any], PointSetup]
+    apply: Callable[[PointSetup, Any], PointSetup]
     check: Callable[[Any], Any]
     words: bool = False
 

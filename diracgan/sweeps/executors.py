@@ -126,7 +126,7 @@ class Dask:
                 reason = (
                     "no scheduler answers there"
                     if silent
-                    else f"what answers there is no Dask scheduler ({one_line(error)})"
+                    else f"what answers there is not a Dask scheduler ({one_line(error)})"
                 )
                 raise _unreachable(shown, reason) from None
 

@@ -36,7 +36,7 @@ def labelled(asked: Specification, values: Mapping[str, np.ndarray]) -> tuple[Va
             continue  # what neither label shows
         with contextlib.suppress(InputError):  # where a word is refused, the first value stays
             words = spanned(values[a.name])
-            draft = a.turn(draft, words if a.loop else np.ones((1,) * len(said)))
+            draft = a.apply(draft, words if a.loop else np.ones((1,) * len(said)))
             said.append("swept" if a.name in LAST else words)
     made = (draft.setup.variant, draft.setup.rule)
     return jax.tree.map(lambda x: said[np.ndim(x)] if np.ndim(x) else x, made)
@@ -62,7 +62,7 @@ def described(asked: Specification) -> dict[str, Any]:
         },
         "rates": [float(r) for r in asked.rates],
         "quantities": [what.fingerprint(q) for q in asked.asked],
-        "course": _worded(asdict(asked.course)),
+        "course": _worded(asdict(asked.settings)),
     }
 
 

@@ -159,14 +159,14 @@ class PointBatch:
         setup: variant, rule, datum, point and rates.
         phi: the critic's starts, (N, d).
         theta: the generator's starts, (N, d).
-        course: how they are followed.
+        settings: how they are followed.
         values: axis -> its value at every point, (N,).
     """
 
     setup: LinearSettings
     phi: np.ndarray
     theta: np.ndarray
-    course: RunSettings
+    settings: RunSettings
     values: dict[str, np.ndarray]
 
     @property
@@ -184,7 +184,7 @@ def quantities(asked: Any) -> tuple[Quantity, ...]:
             their own.
 
     Raises:
-        InputError: for what is no quantity, naming the nearest.
+        InputError: for what is not a quantity, naming the nearest.
 
     Example:
         >>> [q.name for q in quantities("margin, escape-time")]
@@ -335,13 +335,15 @@ def _linear(case: PointBatch, names: Sequence[str]) -> dict[str, np.ndarray]:
     found = {"margin": seen.margin, "spectral_radius": seen.radius, "status": seen.status, "frequency": angle}
     if "ema_gain" in names:
         with np.errstate(invalid="ignore"):
-            found["ema_gain"] = flow_gain(case.course.ema_tau, angle) if rule is None else gain(decay, angle)
+            found["ema_gain"] = (
+                flow_gain(case.settings.ema_tau, angle) if rule is None else gain(decay, angle)
+            )
     return {n: found[n] for n in names}
 
 
 def _follow(case: PointBatch, save: Any, device: Any) -> Any:
     """The ensemble of a case on one core (or accelerator), so that its numbers do not depend on how many there are."""
-    s, c = case.setup, case.course
+    s, c = case.setup, case.settings
     rates = {} if s.rule is not None else {"rate_d": float(s.rates.phi), "rate_g": float(s.rates.theta)}
     return run(
         s.variant,
@@ -373,7 +375,7 @@ def _whole(case: PointBatch, names: Sequence[str], device: Any) -> dict[str, np.
 
 
 def _tail(case: PointBatch, names: Sequence[str], device: Any) -> dict[str, np.ndarray]:
-    c, discrete = case.course, case.setup.rule is not None
+    c, discrete = case.settings, case.setup.rule is not None
     rows = limit_sets.rows(c.end, None if discrete else c.flow.get("dt"), bool(c.flow.get("adaptive")))
     e = _follow(case, rows.save, device)
     seen = limit_sets.Tail(
@@ -410,7 +412,7 @@ def _points(case: PointBatch, q: Quantity, stopped: Callable[[], bool]) -> np.nd
             values,
         )
         if q.function is None:
-            found[i] = KINDS.index(verdict(here.variant, effort=case.course.effort, **here.arguments).kind)
+            found[i] = KINDS.index(verdict(here.variant, effort=case.settings.effort, **here.arguments).kind)
             continue
         try:
             found[i] = float(q.function(here))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..analysis.linear.settings import settings
+from ..analysis.linear.settings import settings as linear_settings
 from ..dynamics.starts import starts
 from ..errors import InputError
 from ..game import Players
@@ -45,7 +45,7 @@ class Specification:
         rates: factors on the flow's velocities.
         axes: what is turned, in order.
         asked: the quantities.
-        course: how runs are followed.
+        settings: how runs are followed.
     """
 
     variant: Variant
@@ -54,7 +54,7 @@ class Specification:
     rates: Players
     axes: tuple[Axis, ...]
     asked: tuple[Quantity, ...]
-    course: RunSettings
+    settings: RunSettings
 
     def answer(
         self,
@@ -82,7 +82,7 @@ class Specification:
         draft = self.draft(dims.get("dim", self.place.dim))
         for a in sorted(self.axes, key=lambda a: a.name in LAST):
             value = points[a.name]
-            draft = a.turn(draft, a.check(plain(value[0])) if a.loop else value)
+            draft = a.apply(draft, a.check(plain(value[0])) if a.loop else value)
 
         def rows(x: np.ndarray) -> np.ndarray:
             return np.broadcast_to(x, (count, x.shape[-1]))
@@ -91,7 +91,7 @@ class Specification:
         if self.place.at is None:
             point = Players(np.zeros_like(draft.x0), draft.x0)
         setup = dataclasses.replace(draft.setup, x0=draft.x0, point=point)
-        course = dataclasses.replace(self.course, ema_tau=draft.ema_tau)
+        course = dataclasses.replace(self.settings, ema_tau=draft.ema_tau)
         values = {n: np.asarray(x) for n, x in points.items()}
         return PointBatch(setup, rows(draft.phi), rows(draft.theta), course, values)
 
@@ -99,10 +99,10 @@ class Specification:
         """The point before any axis has changed it, in ``dim`` dimensions."""
         p = self.place
         phi, theta, x0 = starts(p.phi0, p.theta0, dim, p.x0)
-        around = settings(
+        around = linear_settings(
             self.variant, self.rule, None if p.at is not None else len(x0), x0, p.at, *self.rates
         )
-        return PointSetup(around, phi, theta, x0, self.course.ema_tau)
+        return PointSetup(around, phi, theta, x0, self.settings.ema_tau)
 
 
 def question(
@@ -112,7 +112,7 @@ def question(
     rates: Players,
     names: Sequence[str],
     asked: tuple[Quantity, ...],
-    course: RunSettings,
+    settings: RunSettings,
 ) -> Specification:
     """A question about the axes ``names``, everything checked.
 
@@ -121,9 +121,9 @@ def question(
     """
     if not isinstance(variant, Variant):
         raise InputError(f"{variant!r} is not a variant; allowed: what dg.variant(...) returns")
-    what.check(asked, rule, names, course)
+    what.check(asked, rule, names, settings)
     place = _with_dimension(place, names, asked)
-    bare = Specification(variant, rule, place, rates, (), asked, course)
+    bare = Specification(variant, rule, place, rates, (), asked, settings)
     draft = bare.draft(place.dim)
     followed = any(q.group in (WHOLE, TAIL) for q in asked)
     axes = tuple(axis(n, draft, names, followed) for n in names)

@@ -315,7 +315,7 @@ def _most(asked: Specification, values: Mapping[str, np.ndarray]) -> int:
         dims = int(values["dim"].max()) if "dim" in values else asked.draft(asked.place.dim).phi.shape[-1]
         rows = 1
         if TAIL in groups:
-            c = asked.course
+            c = asked.settings
             dt = None if asked.rule is not None else c.flow.get("dt")
             rows = len(limit_sets.rows(c.end, dt, "adaptive" in c.flow).save)
         most.append(max(1, _BYTES // (16 * dims * rows)))

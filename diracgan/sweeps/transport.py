@@ -34,7 +34,7 @@ def packed(asked: Specification) -> tuple[str, tuple[Any, ...]]:
         "rates": [float(r) for r in asked.rates],
         "axes": [a.name for a in asked.axes],
         "asked": [q.name for q in asked.asked],
-        "course": dataclasses.asdict(asked.course),
+        "course": dataclasses.asdict(asked.settings),
     }
     return json.dumps(plan), tuple(_sent(q) for q in asked.asked)
 

@@ -455,3 +455,20 @@ def test_the_locus_has_one_scale():
     assert ax.get_aspect() == 1.0
     (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
     assert x0 < -1.86 and x1 > 0 and y0 <= -0.5 and y1 >= 0.5
+
+
+def test_multipliers_far_out_stand_on_powers_of_ten():
+    # Adam with eps = 1e-8 has multipliers of lr / eps and more: on a linear scale the unit circle would be a dot
+    for far, scale in ((5e5, "symlog"), (3.0, "linear")):
+        spectrum = SimpleNamespace(
+            kind="map", multipliers=[far, 0.5 + 0.5j, 0.5 - 0.5j], status="unstable", error=1e-9
+        )
+        ax = plot.eigenvalues(spectrum, Figure(figsize=(4, 4)).add_subplot())
+        assert (ax.get_xscale(), ax.get_yscale()) == (scale, scale)
+        assert ax.get_xlim()[1] > far
+        ax.apply_aspect()
+        at = [ax.transData.transform(p) for p in ((0, 1), (0, -1), (1, 0), (-1, 0))]
+        middle = ax.transData.transform((0, 0))
+        sizes = [float(np.linalg.norm(p - middle)) for p in at]
+        np.testing.assert_allclose(sizes, sizes[0], rtol=1e-6)  # the unit circle stays one
+        assert sizes[0] > 0.05 * ax.bbox.width  # and is seen: on a linear scale it would be 2e-6 of the width
