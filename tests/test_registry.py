@@ -1,0 +1,135 @@
+"""What is chosen by name: one registry, one reader of ``NAME:k=v,...``, and a user's own files."""
+
+import textwrap
+
+import numpy as np
+import pytest
+
+import diracgan as dg
+from diracgan.registry import Registry, settings, source
+from diracgan.rules import RULES
+from diracgan.training.problems import PROBLEMS
+from diracgan.training.tricks import TRICKS
+from diracgan.variants import VARIANTS
+
+MINE = """
+    import numpy as np, diracgan as dg
+
+    @dg.register_rule("registry-half")
+    class Half(dg.Rule):
+        "Simultaneous steps of half the learning rate."
+        def iterate(self, game, players, memory):
+            half = dg.rules.scaled(0.5, self.rates)
+            return game.apply_step(dg.rules.move_both(players, half, game.velocity(players)), half), memory
+
+    @dg.register_problem("registry-line")
+    def line(count=5, latent=3):
+        "Points on a line."
+        return dg.training.samples(np.linspace(0, 1, count)[:, None], latent=latent)
+
+    @dg.register_problem("registry-broken")
+    def broken(count=5):
+        raise RuntimeError("no data today")
+"""
+
+
+@pytest.fixture(autouse=True)
+def registries(monkeypatch):
+    for registry in (VARIANTS, RULES, PROBLEMS, TRICKS):
+        monkeypatch.setattr(registry, "entries", dict(registry.entries))
+
+
+@pytest.fixture
+def mine(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(textwrap.dedent(MINE))
+    return str(file)
+
+
+@pytest.mark.parametrize(
+    ("make", "spec"),
+    [
+        (dg.variants.parse, "ns:r1=1,r1=2"),
+        (dg.variants.parse, "stylegan:r1=1,l2=0,r1=2"),
+        (dg.rule, "adam:lr=1,beta1=0.5,lr=2"),
+        (dg.training.problem, "ring8:std=1,std=2"),
+        (dg.training.trick, "flip-labels:share=0.1,share=0.2"),
+    ],
+)
+def test_a_name_set_twice_is_an_error_that_names_it(make, spec):
+    with pytest.raises(dg.InputError, match=r"(r1|lr|std|share) is set twice, to .* and .*; allowed: once"):
+        make(spec)
+
+
+def test_a_rule_set_in_its_name_and_beside_it_is_set_twice():
+    with pytest.raises(dg.InputError, match="lr is set twice"):
+        dg.rule("adam:lr=0.1", lr=0.2)
+
+
+@pytest.mark.parametrize("text", ["r1", "r1=", "=1", "r1==,"])
+def test_what_is_not_a_setting_is_named(text):
+    if text == "r1==,":
+        assert settings(text) == {"r1": "="}
+    else:
+        with pytest.raises(dg.InputError, match="is not a setting"):
+            settings(text)
+
+
+def test_a_path_may_come_first_and_hold_commas_and_equal_signs():
+    known = ("path", "labels", "pad")
+    assert settings("a,b=c/d.gz,pad=2", first="path", known=known) == {"path": "a,b=c/d.gz", "pad": "2"}
+    assert settings("path=x.gz,labels=y.gz", first="path", known=known) == {"path": "x.gz", "labels": "y.gz"}
+    assert settings("", first="path", known=known) == {}
+
+
+def test_a_rule_of_a_users_file_moves_the_players(mine):
+    rule = dg.rule(f"{mine}:registry-half:lr=0.2")
+    ours = dg.rule("simultaneous", lr=0.1)  # half of 0.2
+    start = {"phi0": [0.3], "theta0": [0.4], "steps": 5}
+    found, expected = (dg.simulate(dg.variant("ns"), rule=r, **start) for r in (rule, ours))
+    np.testing.assert_allclose(found.phi, expected.phi, rtol=1e-14)
+    assert source(type(rule), rule.name) == f"{mine}:registry-half"
+
+
+def test_a_problem_of_a_users_file_is_made_again_by_its_spec(mine):
+    made = dg.training.problem(f"{mine}:registry-line:count=7", latent=2)
+    assert (made.data.shape, made.inputs, made.name) == ((7, 1), 2, "registry-line")
+    assert dict(made.spec) == {"name": f"{mine}:registry-line", "count": 7, "latent": 2}
+    words = dict(made.spec)
+    again = dg.training.problem(words.pop("name"), **words)
+    assert again.spec == made.spec
+    assert bool((again.data == made.data).all())
+
+
+def test_what_a_users_problem_raises_is_one_line(mine):
+    with pytest.raises(
+        dg.InputError, match="the problem 'registry-broken' failed: RuntimeError: no data today"
+    ):
+        dg.training.problem(f"{mine}:registry-broken")
+
+
+def test_a_file_registers_what_it_names_and_nothing_else(mine):
+    with pytest.raises(dg.InputError, match=r"unknown rule in .*mine\.py 'registry-line'.*registry-half"):
+        dg.rule(f"{mine}:registry-line")
+    with pytest.raises(
+        dg.InputError, match="there is no file 'gone.py'; allowed: a Python file that registers a rule"
+    ):
+        dg.rule("gone.py:x")
+
+
+def test_a_taken_or_a_bad_name_is_refused():
+    registry = Registry("thing", summary=str)
+    registry.add("one", test_a_taken_or_a_bad_name_is_refused)
+    registry.add("one", test_a_taken_or_a_bad_name_is_refused)  # its own definition, run again
+    with pytest.raises(dg.InputError, match="the thing name 'one' is taken by .*test_registry.test_a_taken"):
+        registry.add("one", textwrap.dedent)
+    for name in ("", "a:b", "a,b", "a=b", "a b", "a.py"):
+        with pytest.raises(dg.InputError, match="is not a name for a thing"):
+            registry.add(name, len)
+    with pytest.raises(dg.InputError, match="a rule is a subclass of Rule"):
+        dg.register_rule("registry-wrong")(dict)
+
+
+def test_a_setting_imports_no_file(mine):
+    with pytest.raises(dg.InputError, match="unknown rule"):
+        dg.rule("lookahead", inner=f"{mine}:registry-half")
