@@ -23,6 +23,7 @@ DISTRIBUTION = {
     "google_crc32c": "google-crc32c",
     "mpl_toolkits": "matplotlib",
     "tensorboardX": "tensorboardx",
+    "tomli_w": "tomli-w",
 }
 # used through another library: jax needs its compiled part, h5netcdf writes through h5py
 BEHIND = {"jaxlib", "h5py", "h5netcdf"}

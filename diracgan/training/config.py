@@ -21,12 +21,13 @@ A file need not name everything; what a run writes names every value.
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+import tomli_w
 
 from ..errors import InputError, number, unknown
 from ..parameters import Parametric, param, parameters
@@ -308,7 +309,7 @@ def read_table(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def toml(table: Mapping[str, Any]) -> str:
-    """Plain values as TOML: numbers and words first, then tables, then lists of tables.
+    """Plain values as TOML.
 
     Example:
         >>> print(toml({"steps": 3, "rule": {"name": "adam", "lr": 0.1}}), end="")
@@ -318,30 +319,16 @@ def toml(table: Mapping[str, Any]) -> str:
         name = "adam"
         lr = 0.1
     """
-    return _toml(table, "")
+    return tomli_w.dumps(_without_none(table))
 
 
-def _toml(table: Mapping[str, Any], under: str) -> str:
-    def nested(x: Any) -> bool:
-        return isinstance(x, Mapping) or (isinstance(x, list) and any(isinstance(v, Mapping) for v in x))
-
-    lines = [f"{k} = {_value(x)}\n" for k, x in table.items() if not nested(x) and x is not None]
-    for k, x in table.items():
-        if isinstance(x, Mapping):
-            lines.append(f"\n[{under}{k}]\n" + _toml(x, f"{under}{k}."))
-        elif nested(x):
-            lines += [f"\n[[{under}{k}]]\n" + _toml(v, f"{under}{k}.") for v in x]
-    return "".join(lines)
-
-
-def _value(x: Any) -> str:
-    if isinstance(x, bool):
-        return "true" if x else "false"
-    if isinstance(x, (list, tuple)):
-        return "[" + ", ".join(_value(v) for v in x) + "]"
-    if isinstance(x, float):
-        return repr(x)
-    return str(x) if isinstance(x, int) else json.dumps(str(x), ensure_ascii=False)
+def _without_none(value: Any) -> Any:
+    """TOML has no null: what is not set is left out. Other objects are their text."""
+    if isinstance(value, Mapping):
+        return {str(k): _without_none(x) for k, x in value.items() if x is not None}
+    if isinstance(value, (list, tuple)):
+        return [_without_none(x) for x in value]
+    return value if isinstance(value, (bool, int, float)) else str(value)
 
 
 def _set(values: Mapping[str, Any]) -> dict[str, Any]:
