@@ -151,11 +151,15 @@ class Game(GameLike):
     def critic_loss(self, players: Players, penalty: float | Array = 1.0) -> Array:
         """The critic's loss and ``penalty`` times its penalties, a scalar."""
         x = self.shown("critic", self.generator(players.theta, self.z))
-        given, view = self.variant.added, View(self, players.phi)
+        given, view = self.variant.added, self.view(players.phi)
         loss = self._loss("critic_loss", players.phi, x)
         loss += penalty * self._mean(functools.partial(on_logits, given), "separable", players.phi, x)
         own = self.variant.penalty(view, players.phi, *x)
         return loss + penalty * total(own, given, view, players.phi, *x)
+
+    def view(self, phi: Any) -> View:
+        """The critic as a penalty sees it."""
+        return View(self, phi)
 
     def generator_loss(self, players: Players) -> Array:
         """The generator's loss, a scalar."""

@@ -87,6 +87,11 @@ class AnyVariantOptions(VariantOptions):
             raise InputError(f"{flag(next(iter(given)))} belongs to a variant; add --variant NAME")
         return dataclasses.replace(self, variant=self.variant or default).build()
 
+    def named(self) -> list[str]:
+        """The parameters that options set, beside those in the variant's name."""
+        short = [n for n in given_in(self) if n not in ("variant", "param")]
+        return [*short, *assignments(self.param, "-p")]
+
 
 @dataclasses.dataclass(frozen=True)
 class StartOptions:

@@ -189,6 +189,10 @@ def _config(options: TrainingOptions, problem: str | None, config: str | None, t
         options.network.settings(),
     )
     kind = configs.from_settings(configs.Architecture, settings, "networks").resolved(on).kind
+    if losses is not None and kind != "linear":
+        losses = configs.with_network_defaults(
+            losses, options.variant.variant or "ns", options.variant.named()
+        )
     return configs.configure(
         losses or "ns",
         on,

@@ -18,11 +18,14 @@ from ..numerics.arnoldi import Ritz, arnoldi
 from ..rules import Rule
 from . import operators
 
-WHICH = ("rightmost", "fastest")
+WHICH = ("rightmost", "fastest", "turning")
 OF = ("flow", "step")
 # A derivative's finite differences get better tenfold with a ten times smaller step; a kink's do not.
 _SCALES = (1e-4, 1e-6)
 _KINK = 1e-3
+_SLOW = (
+    0.95  # a multiplier above this modulus decays slowly: those of Adam's first moment (beta1 <= 0.9) do not
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,8 +88,10 @@ def spectrum(
         run: a :class:`~diracgan.game.Game` (then ``players``, and for a step ``rule``, say where), anything with the
             attributes ``game``, ``players`` and ``rule``, a training run or its folder (on one large batch), or a list
             of such runs of one shape, measured together.
-        which: ``"rightmost"`` (largest real part; of a step: largest modulus) or ``"fastest"`` (largest modulus;
-            of a step: furthest from 1).
+        which: ``"rightmost"`` (largest real part; of a step: largest modulus), ``"fastest"`` (largest modulus;
+            of a step: furthest from 1) or ``"turning"`` (of those that decay slowly, the largest angular frequency:
+            largest imaginary part; of a step: largest angle of those of modulus above 0.95). Under Adam the fastest
+            of a step are the decay of its moments; the turning ones are the players' rotation.
         k: how many.
         of: ``"flow"`` or ``"step"``.
         players: where, for a game.
@@ -219,10 +224,23 @@ def _measure(
     def rank(x: np.ndarray) -> np.ndarray:
         if which == "fastest":
             return np.abs(x)
+        if which == "turning":
+            return _turning(x) if rules is None else _turning_of_step(x + shift)
         return x.real if rules is None else np.abs(x + shift)
 
     start = np.tile(np.random.default_rng(seed).standard_normal(n), (runs, 1))
     return arnoldi(apply, start, k, rank, tol, most, seed), n, speed, defect
+
+
+def _turning(x: np.ndarray) -> np.ndarray:
+    """Ranks a flow's eigenvalues by how fast they turn; what turns less than it decays comes after what turns more."""
+    return np.where(np.abs(x.imag) >= -x.real, np.abs(x.imag), -np.abs(x))
+
+
+def _turning_of_step(multiplier: np.ndarray) -> np.ndarray:
+    """Ranks multipliers by their angle; those that fall below ``_SLOW`` in one iteration come last."""
+    size = np.abs(multiplier)
+    return np.where(size > _SLOW, np.abs(np.angle(multiplier)), size - _SLOW)
 
 
 def probe(

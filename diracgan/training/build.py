@@ -111,12 +111,15 @@ def warnings(made: RunConfig) -> list[str]:
     penalised = made.variant.modifications.keys() & {"r1", "r2", "gp"} or _own_penalty(made.variant)
     if norm == "batch" and penalised:
         found.append(
-            "batch norm in the critic under a gradient penalty: the penalty asks for the slope at each sample alone, "
-            "and in a batch norm each sample's logit depends on the others; layer, instance, spectral or weight norm "
-            "do not (arXiv 1704.00028, section 4)"
+            "batch norm in the critic under a gradient penalty: the penalty is meant for the slope at each sample, and "
+            "in a batch norm each logit depends on the other samples too, so that it is the slope of the batch's sum "
+            "of logits; layer, instance, spectral and weight norm keep samples apart (arXiv 1704.00028, section 4)"
         )
     if made.networks.minibatch != "none" and penalised:
-        found.append("a gradient penalty sees one sample at a time, and so nothing of the batch's features")
+        found.append(
+            "a gradient penalty on a critic with features of the batch: it is the slope of the batch's sum of logits, "
+            "not of each sample's own"
+        )
     return found
 
 

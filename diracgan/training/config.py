@@ -22,8 +22,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from ..registry import Registry
 from ..registry import source as source_of
 from ..rules import RULES, Rule, rule
 from ..variants import VARIANTS, Variant, build, parse
+from ..variants.presets import PRESETS
 from . import loss_file
 from .networks import Architecture
 from .problems import PROBLEMS, Problem, problem
@@ -154,15 +156,17 @@ def configure(
         raise InputError(
             f"{problem_!r} is not a problem; allowed: a name, or what dg.training.problem(...) returns"
         )
-    losses = parse(variant) if isinstance(variant, str) else variant
-    if not isinstance(losses, Variant):
-        raise InputError(f"{variant!r} is not a variant; allowed: a name, or what dg.variant(...) returns")
     built = (
         networks
         if isinstance(networks, Architecture)
         else from_settings(Architecture, networks or {}, "networks")
     )
     built = built.resolved(on)
+    losses = parse(variant) if isinstance(variant, str) else variant
+    if isinstance(variant, str) and built.kind != "linear":
+        losses = with_network_defaults(losses, variant)
+    if not isinstance(losses, Variant):
+        raise InputError(f"{variant!r} is not a variant; allowed: a name, or what dg.variant(...) returns")
     made = [trick(t) if isinstance(t, str) else t for t in ([tricks] if isinstance(tricks, str) else tricks)]
     for t in made:
         if not isinstance(t, Trick):
@@ -186,6 +190,20 @@ def configure(
         from_settings(TrainingConfig, course, "run").resolved(),
         tuple(number("averages", b, low=0, high=1, open_high=True) for b in decays),
     )
+
+
+def with_network_defaults(losses: Variant, spec: str, named: Collection[str] = ()) -> Variant:
+    """The variant with its own defaults for networks, where neither its name nor ``named`` sets them.
+
+    Example:
+        >>> with_network_defaults(parse("wgan-gp"), "wgan-gp").label
+        'wgan-gp(lam=10, c=1)'
+    """
+    chosen = {*named, *re.findall(r"[:,]\s*(\w+)\s*=", spec)}
+    own = {n: x for n, x in type(losses).for_networks.items() if n not in chosen}
+    if not own or spec.partition(":")[0] in PRESETS:
+        return losses
+    return build(type(losses), {**losses.hyperparameters, **own})
 
 
 def default_rule(kind: str) -> Rule:
@@ -256,6 +274,8 @@ def from_table(
         spec = _name(variant_, "variant")
         made = parse(loss_file.trusted(spec, digest, folder or Path(), trust, source))
         losses = build(type(made), {**made.hyperparameters, **variant_}) if variant_ else made
+        if on.get("name") != "dirac":
+            losses = with_network_defaults(losses, spec, variant_)
         return configure(
             losses,
             problem(allowed(_name(on, "problem"), PROBLEMS), **on),

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import math
 import os
 import struct
+import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
 from ..errors import InputError
 
 _IMAGES, _COLOURS, _LABELS = 0x00000803, 0x00000804, 0x00000801
+_MOST_BYTES = 1 << 32  # of samples in one file; sizes are checked before anything is read
 _TYPES = {
     0x08: "unsigned bytes",
     0x09: "bytes",
@@ -43,31 +48,39 @@ def idx(path: str | os.PathLike[str], magic: tuple[int, ...]) -> np.ndarray:
             ...
         diracgan.errors.InputError: no file 'nothing-here'; ...
     """
-    raw, shown = _bytes(path)
-    if len(raw) < 4:
-        raise InputError(f"{shown} has {len(raw)} bytes; allowed: an IDX file, which has at least 4")
-    found = struct.unpack(">I", raw[:4])[0]
-    if found not in magic:
-        wanted = " or ".join(f"0x{m:08x}" for m in magic)
-        raise InputError(
-            f"{shown} starts with the magic number 0x{found:08x}; allowed: {wanted} ({_kind(magic)})"
-        )
-    axes = found & 0xFF
-    head = 4 + 4 * axes
-    if len(raw) < head:
-        raise InputError(f"{shown} is truncated: its header alone has {head} bytes, the file has {len(raw)}")
-    shape = struct.unpack(f">{axes}I", raw[4:head])
-    whole = head + int(np.prod(shape, dtype=np.int64))
-    if len(raw) != whole:
-        what = "truncated" if len(raw) < whole else "too long"
-        raise InputError(
-            f"{shown} is {what}: {len(raw)} bytes, but {' x '.join(map(str, shape))} needs {whole}"
-        )
+    with _opened(path) as (file, shown):
+        start = _read(file, 4, shown)
+        if len(start) < 4:
+            raise InputError(f"{shown} has {len(start)} bytes; allowed: an IDX file, which has at least 4")
+        found = struct.unpack(">I", start)[0]
+        if found not in magic:
+            wanted = " or ".join(f"0x{m:08x}" for m in magic)
+            raise InputError(
+                f"{shown} starts with the magic number 0x{found:08x}; allowed: {wanted} ({_kind(magic)})"
+            )
+        axes = found & 0xFF
+        head = 4 + 4 * axes
+        sizes = _read(file, 4 * axes, shown)
+        if len(sizes) < 4 * axes:
+            raise InputError(
+                f"{shown} is truncated: its header alone has {head} bytes, the file has {4 + len(sizes)}"
+            )
+        shape = struct.unpack(f">{axes}I", sizes)
+        count, words = math.prod(shape), " x ".join(map(str, shape))  # of any size: no overflow
+        if count > _MOST_BYTES:
+            raise InputError(
+                f"{shown} says that it holds {words} = {count} bytes; allowed: at most {_MOST_BYTES}"
+            )
+        raw = _read(
+            file, count + 1, shown
+        )  # one more than there should be, and no more: it may go on for ever
+    if len(raw) < count:
+        raise InputError(f"{shown} is truncated: {head + len(raw)} bytes, but {words} needs {head + count}")
+    if len(raw) > count:
+        raise InputError(f"{shown} is too long: {words} needs {head + count} bytes, and more follow")
     if 0 in shape:
-        raise InputError(
-            f"{shown} holds nothing: {' x '.join(map(str, shape))}; allowed: at least one sample"
-        )
-    return np.frombuffer(raw, np.uint8, offset=head).reshape(shape)
+        raise InputError(f"{shown} holds nothing: {words}; allowed: at least one sample")
+    return np.frombuffer(raw, np.uint8).reshape(shape)
 
 
 def idx_images(path: Any, labels: Any = None) -> tuple[np.ndarray, np.ndarray | None]:
@@ -110,8 +123,11 @@ def npz(path: Any, key: Any = None, labels: Any = None) -> tuple[np.ndarray, np.
     if not Path(os.fspath(path)).is_file():
         raise InputError(f"no file {shown}; allowed: an .npz file")
     try:
+        _check_archive(os.fspath(path), shown)
         with np.load(os.fspath(path), allow_pickle=False) as held:
             arrays = {n: held[n] for n in held.files}
+    except InputError:
+        raise
     except (OSError, ValueError, zlib.error, EOFError, AttributeError, KeyError) as error:
         # NumPy takes what it does not know for a pickle
         why = "" if "pickle" in str(error) else f": {str(error).splitlines()[0]}"
@@ -162,6 +178,15 @@ def npz(path: Any, key: Any = None, labels: Any = None) -> tuple[np.ndarray, np.
     return data.astype(np.float64), classes
 
 
+def _check_archive(path: str, shown: str) -> None:
+    """Raise InputError when a .npz file unpacks to more than is allowed, as its index says."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > _MOST_BYTES:
+            raise InputError(f"{shown} unpacks to {size} bytes; allowed: at most {_MOST_BYTES}")
+
+
 def digits() -> tuple[np.ndarray, np.ndarray]:
     """scikit-learn's digits: (1797, 8, 8, 1) in [-1, 1] and their labels.
 
@@ -202,7 +227,9 @@ def _finite(data: np.ndarray, what: str) -> None:
         )
 
 
-def _bytes(path: str | os.PathLike[str]) -> tuple[bytes, str]:
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, str]]:
+    """A file, gz or not, for reading, and its name for messages."""
     given = os.fspath(path)
     file = Path(given)
     if not file.exists() and Path(given + ".gz").is_file():
@@ -210,14 +237,23 @@ def _bytes(path: str | os.PathLike[str]) -> tuple[bytes, str]:
     if not file.is_file():
         raise InputError(f"no file {given!r}; allowed: an IDX file such as train-images-idx3-ubyte.gz")
     try:
-        raw = file.read_bytes()
-        if raw[:2] == b"\x1f\x8b":
-            raw = gzip.decompress(raw)
-    except (EOFError, zlib.error) as error:
-        raise InputError(f"{str(file)!r} is truncated: its gzip stream ends early") from error
+        with file.open("rb") as held:
+            packed = held.read(2) == b"\x1f\x8b"
+            held.seek(0)
+            yield (cast("BinaryIO", gzip.GzipFile(fileobj=held)) if packed else held), repr(str(file))
     except OSError as error:
         raise InputError(f"{str(file)!r} cannot be read: {error}") from error
-    return raw, repr(str(file))
+
+
+def _read(file: BinaryIO, count: int, shown: str) -> bytes:
+    """At most ``count`` bytes, and so much memory only as there are."""
+    found = bytearray()
+    try:
+        while len(found) < count and (piece := file.read(min(count - len(found), 1 << 20))):
+            found += piece
+    except (EOFError, zlib.error) as error:
+        raise InputError(f"{shown} is truncated: its gzip stream ends early") from error
+    return bytes(found)
 
 
 def _labels_beside(path: Path) -> Path | None:

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.sharding import Sharding
 
-from ..game import Game, GameLike, Players, Samples, constrain
+from ..game import Game, GameLike, Players, Samples, View, constrain
 from ..parameters import Parametric
 from ..variants import Variant
 from . import networks
@@ -61,6 +61,18 @@ class Trick(Parametric):
     def one_batch(self) -> bool:
         """Whether the critic sees real and fake samples in one batch."""
         return False
+
+
+class BatchView(View):
+    """The critic as a penalty sees it, where its logits may depend on the whole batch.
+
+    The gradients are those of the sum of the batch's logits, as ``torch.autograd.grad(D(x).sum(), x)`` has them: of
+    each sample's own logit where samples do not mix, and not 0 under batch norm, which sees nothing in a batch of one.
+    """
+
+    def gradients(self, x: Array) -> Array:
+        """x (n, ...) -> (n, ...)."""
+        return jax.grad(lambda some: jnp.sum(self.game.logits(self.phi, some)))(x)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,6 +160,10 @@ class MinibatchGame(Game):
         for t in self.tricks:
             loss = loss + t.generator(self, players)
         return loss
+
+    def view(self, phi: Any) -> View:
+        """The critic as a penalty sees it, on whole batches."""
+        return BatchView(self, phi)
 
     def velocity(self, players: Players, *args: Any, **how: Any) -> Players:
         """The field as the tricks make it."""

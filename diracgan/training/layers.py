@@ -283,7 +283,8 @@ class MinibatchDifference(eqx.Module):
 class MinibatchDiscrimination(eqx.Module):
     """More features: how near the others of the batch are, in learned projections (arXiv 1606.03498, section 3.2).
 
-    o_b(i) = sum over the others j of exp(-|M_ib - M_jb|_1) with M = f T.
+    o_b(i) = mean over the others j of exp(-|M_ib - M_jb|_1) with M = f T. The source sums: then a feature is as large
+    as the batch, the critic's slope along it grows with the batch size, and training diverges.
     """
 
     t: Array  # (k, kernels, dims)
@@ -292,7 +293,8 @@ class MinibatchDiscrimination(eqx.Module):
         """(n, k) -> (n, k + kernels)."""
         m = jnp.einsum("nk,kbc->nbc", x, self.t)
         near = jnp.exp(-jnp.sum(jnp.abs(m[:, None] - m[None]), axis=-1))
-        return jnp.concatenate([x, jnp.sum(near, axis=1) - 1.0], axis=1)
+        others = max(len(x) - 1, 1)
+        return jnp.concatenate([x, (jnp.sum(near, axis=1) - 1.0) / others], axis=1)
 
 
 class Flat(eqx.Module):

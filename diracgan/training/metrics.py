@@ -5,6 +5,8 @@ Every monitor is a function of arrays; :func:`scalars` puts together those that 
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from typing import Any
 
 import equinox as eqx
@@ -230,13 +232,10 @@ def _scalars(
         "norm_d": length(z.phi),
         "norm_g": length(z.theta),
     }
-    network = constrain(setup.variant, z.phi)
-
-    def one(sample: Array) -> Array:
-        return networks.critic(network, sample[None], on.seen._replace(key=None))[0]
-
+    plain = functools.partial(networks.critic, how=on.seen._replace(key=None))  # nothing dropped
+    view = dataclasses.replace(on, critic=plain).view(z.phi)
     for name, some in (("real", x.real), ("fake", x.fake)):
-        found[f"slope_{name}"] = jnp.mean(jnp.sqrt(squared_slopes(one, some[:128])))
+        found[f"slope_{name}"] = jnp.mean(jnp.sqrt(squared_slopes(view, some[:128])))
     if setup.problem.inputs == 0:
         return found, None
     keys = jax.random.split(jax.random.fold_in(jax.random.key(state.seed), _LOOKING + 1))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import jax
@@ -45,6 +46,7 @@ class Variant(Parametric):
 
     constraint: ClassVar[str] = "none"
     labelled: ClassVar[bool] = False
+    for_networks: ClassVar[Mapping[str, float]] = MappingProxyType({})  # defaults where networks play
 
     extras: dict[str, Any] = dataclasses.field(default_factory=dict, kw_only=True)
     options: tuple[tuple[str, str], ...] = dataclasses.field(

@@ -57,13 +57,21 @@ def clc(given: Settings, real: Array, fake: Array) -> Array:
 
 
 def squared_slopes(critic: Critic, x: Array) -> Array:
-    """|grad_x D|^2 at every sample: x (n, ...) -> (n,)."""
-    return jax.vmap(lambda sample: jnp.sum(jax.grad(critic)(sample) ** 2))(x)
+    """|grad_x D|^2 at every sample: x (n, ...) -> (n,).
+
+    A training game's critic takes the gradients of the whole batch itself (``critic.gradients``): under batch norm a
+    sample alone has none.
+    """
+    whole = getattr(critic, "gradients", None)
+    if whole is None:
+        return jax.vmap(lambda sample: jnp.sum(jax.grad(critic)(sample) ** 2))(x)
+    return jnp.sum(jnp.square(whole(x)).reshape(len(x), -1), axis=1)
 
 
 def slopes(critic: Critic, x: Array) -> Array:
-    """|grad_x D| at every sample: x (n, ...) -> (n,)."""
-    return jax.vmap(lambda sample: norm(jax.grad(critic)(sample)))(x)
+    """|grad_x D| at every sample: x (n, ...) -> (n,); as :func:`squared_slopes`."""
+    whole = getattr(critic, "gradients", None)
+    return jax.vmap(norm)(jax.vmap(jax.grad(critic))(x) if whole is None else whole(x))
 
 
 def excess(critic: Critic, x: Array, c: float | Array, one_sided: bool = False) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 import jax.numpy as jnp
@@ -39,6 +40,8 @@ class WGAN(_Wasserstein):
 @register("wgan-gp", reference="arXiv 1704.00028, eq. 3; c = 0: arXiv 1712.01026")
 class WGANGP(_Wasserstein):
     """WGAN with the gradient penalty lam (|grad D| - c)^2."""
+
+    for_networks = MappingProxyType({"lam": 10.0})  # the source's; 0.1 does not hold a network's slope near c
 
     lam: float = param(0.1, "weight of the penalty", low=0.0)
     c: float = param(1.0, "norm that the penalty asks of the gradient", low=0.0)

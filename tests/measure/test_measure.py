@@ -254,3 +254,18 @@ def test_bad_input():
     ):
         with pytest.raises(dg.InputError, match=words):
             call()
+
+
+def test_turning_finds_the_rotation_under_adam():
+    """A rotation w (phi' = -w theta, theta' = w phi) under Adam with eps so large that its step is lr/eps times the
+    bias-corrected mean gradient: the players turn by about lr w/eps an iteration, beside moments that only decay."""
+    from diracgan.dirac import game
+    from diracgan.game import Players
+
+    at = Players(jnp.zeros(1), jnp.zeros(1))
+    rule = dg.rule("adam", lr=0.05, beta1=0.5, eps=1.0)
+    made = game(dg.variant("wgan-linear"), jnp.zeros(1))
+    found = dg.measure.spectrum(made, "turning", players=at, rule=rule, of="step", k=2)
+    np.testing.assert_allclose(np.abs(np.angle(found.eigenvalues)), 0.05, rtol=0.05)
+    fastest = dg.measure.spectrum(made, "fastest", players=at, rule=rule, of="step", k=1)
+    assert abs(fastest.eigenvalues[0]) < 0.6  # the first moment's decay

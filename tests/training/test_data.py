@@ -6,6 +6,7 @@ import gzip
 import os
 import struct
 import sys
+import tracemalloc
 from pathlib import Path
 
 import jax
@@ -77,6 +78,19 @@ def test_idx_files_that_are_not_what_they_should_be(folder):
     refused("magic number 0x00000803; allowed: 0x00000801", "idx:a", labels="a")
     refused("5 labels for 6 images", "idx:a,labels=b")
     assert problem("idx:a,labels=none,latent=3").inputs == 3
+
+
+def test_sizes_are_checked_before_anything_is_read(folder):
+    # (2^32 - 1)^3 overflows 64 bits; 65536^4 = 2^64 is 0 in them
+    for name, shape in (("cube", (2**32 - 1,) * 3), ("four", (65536,) * 4)):
+        Path(name).write_bytes(struct.pack(f">I{len(shape)}I", 0x800 + len(shape), *shape) + b"x")
+        refused(f"says that it holds .* = {shape[0] ** len(shape)} bytes; allowed: at most", f"idx:{name}")
+    # 64 MiB of zeros in 64 KiB behind a header that names 4 bytes: five bytes of them are read
+    Path("bomb.gz").write_bytes(gzip.compress(idx(np.zeros((1, 2, 2), np.uint8)) + bytes(1 << 26)))
+    tracemalloc.start()
+    refused("is too long: 1 x 2 x 2 needs 20 bytes, and more follow", "idx:bomb.gz")
+    assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    tracemalloc.stop()
 
 
 def test_npz_files(folder):
