@@ -61,14 +61,13 @@ def eigenvalues(a: np.ndarray, entry_error: float | np.ndarray = 0.0) -> Eigenva
 
 def _by_zeros(stack: np.ndarray) -> Iterator[tuple[Any, np.ndarray]]:
     """Which matrices have the same zeros, and where they have none."""
-    patterns = stack != 0
-    if np.all(patterns == patterns[:1]):
-        yield slice(None), patterns[0]
-        return
-    kinds, of = np.unique(np.packbits(patterns.reshape(len(stack), -1), axis=1), axis=0, return_inverse=True)
-    for k in range(len(kinds)):
-        members = np.flatnonzero(of.reshape(-1) == k)
-        yield members, patterns[members[0]]
+    patterns = (stack != 0).reshape(len(stack), -1)
+    left = np.arange(len(stack))
+    while len(left):
+        same = np.all(patterns[left] == patterns[left[0]], axis=1)
+        everything = len(left) == len(stack) and bool(same.all())
+        yield slice(None) if everything else left[same], patterns[left[0]].reshape(stack.shape[1:])
+        left = left[~same]
 
 
 def ordered(w: np.ndarray, errors: np.ndarray) -> np.ndarray:
