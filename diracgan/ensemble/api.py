@@ -211,22 +211,24 @@ def run(
     )
     if times is not None:
         coords |= schedule.coords
-    about = described(variant)
-    attrs = {
-        "variant": about.label,
-        "variant_name": about.name or type(about).__name__,
-        "hyperparameters": json.dumps(about.hyperparameters, default=str),
-        "reference": about.reference,
-        "x0": json.dumps([0.0] * dim if datum is None else datum.tolist()),
-        **schedule.attrs,
-        "dtype": kind.name,
-        **attrs,
-    }
+    attrs = _about(variant, dim, datum) | schedule.attrs | {"dtype": kind.name} | attrs
     if names:
         attrs |= {"escape": radii[0], "ball": radii[1]}
     return Ensemble(
         data, coords, attrs | {"versions": versions(), "wall_time_s": time.perf_counter() - began}
     )
+
+
+def _about(variant: Variant, dim: int, datum: np.ndarray | None) -> dict[str, Any]:
+    """What a result says of its variant and datum."""
+    about = described(variant)
+    return {
+        "variant": about.label,
+        "variant_name": about.name or type(about).__name__,
+        "hyperparameters": json.dumps(about.hyperparameters, default=str),
+        "reference": about.reference,
+        "x0": json.dumps([0.0] * dim if datum is None else datum.tolist()),
+    }
 
 
 def _computed(
