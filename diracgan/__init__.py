@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-# Public name -> the module that defines it. A package of that very name is meant itself: it can be called, so
+# Public name -> the module that defines it. A package of the same name is meant itself: it can be called, so
 # that ``import diracgan.variants as v`` finds the package.
 _HOME = {
     "Trajectory": "diracgan.dynamics",

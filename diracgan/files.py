@@ -55,11 +55,13 @@ def destination(
         if target.is_dir() and suffix != ".zarr":
             raise InputError(f"{given!r} is a folder; allowed: a file name")
         if target.exists() and suffix == ".zarr" and not _is_zarr(target):
-            raise InputError(f"{given!r} exists and is no zarr store; allowed: a new name or an older store")
+            raise InputError(
+                f"{given!r} exists and is not a zarr store; allowed: a new name or an older store"
+            )
         if target.is_dir() and not continues_sweep and _is_sweep(target):
             raise InputError(f"{given!r} holds a sweep, which this would replace; allowed: a new name")
         if target.exists() and not target.is_dir() and not target.is_file():
-            raise InputError(f"{given!r} is no regular file; allowed: a file name in a writable folder")
+            raise InputError(f"{given!r} is not a regular file; allowed: a file name in a writable folder")
         probe = _beside(
             target
         )  # asking the file system is the only answer that holds for every user and mount
@@ -88,7 +90,7 @@ def folder(path: str | os.PathLike[str]) -> Path:
     target = Path(given).resolve()
     if not target.is_dir():
         if target.exists():
-            raise InputError(f"{given!r} is no folder; allowed: a folder, new or existing")
+            raise InputError(f"{given!r} is not a folder; allowed: a folder, new or existing")
         if not target.parent.is_dir():
             raise InputError(
                 f"folder {str(target.parent)!r} of {given!r} does not exist; allowed: an existing folder"

@@ -221,4 +221,4 @@ def _flag(name: str, value: Any) -> bool:
         return bool(value)
     if str(value).lower() in words:
         return words[str(value).lower()]
-    raise InputError(f"{name} = {value!r} is no truth value; allowed: true, false")
+    raise InputError(f"{name} = {value!r} is not a truth value; allowed: true, false")

@@ -93,7 +93,7 @@ report("my.py:halfway")
 report(f"my.py:halfway:r1={chosen}", "--out", "baseline.json")
 
 # %% [markdown]
-# Commit `my.py` and `baseline.json`. From then on the same words with `--baseline` fail, with names, on whatever has
+# Commit `my.py` and `baseline.json`. From then on the same arguments with `--baseline` fail, with names, on whatever has
 # changed. Somebody moves the generator's target:
 
 # %%

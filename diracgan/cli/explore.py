@@ -45,7 +45,7 @@ def command(
     for path in paths:
         if not path.is_file():
             raise InputError(
-                f"{os.fspath(path)!r} is no file; allowed: a Python file with a registered variant"
+                f"{os.fspath(path)!r} is not a file; allowed: a Python file with a registered variant"
             )
     from ..web.controls import FILES
     from ..web.server import serve

@@ -144,7 +144,9 @@ def _chosen(names: list[str] | None, files: list[str] | None) -> list[str] | Non
     for path in files or []:
         found = VARIANTS.load_file(path)
         if not found:
-            raise InputError(f"{path!r} registers no variant; allowed: a file with @diracgan.register(...)")
+            raise InputError(
+                f"{path!r} does not register a variant; allowed: a file with @diracgan.register(...)"
+            )
         given = path if path.endswith(".py") else f"./{path}"
         chosen += [f"{given}:{name}" for name in found]
     return list(dict.fromkeys(chosen)) or None

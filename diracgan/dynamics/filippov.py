@@ -301,7 +301,7 @@ def _vanishing(near: Crossing, y: Array) -> np.ndarray:
 def _flat(near: Crossing, y: Array, losses: int) -> np.ndarray:
     """Which switching functions of the losses are 0 with a gradient of 0, to rounding: booleans, (m,).
 
-    They stay 0 wherever the motion goes, like the real logit phi.x0 with x0 = 0, and so are no surface to cross: a
+    They stay 0 wherever the motion goes, like the real logit phi.x0 with x0 = 0, and so are not surfaces to cross: a
     gradient of 0 is parallel to every other one.
     """
     size = max(1.0, float(np.max(np.abs(y))))

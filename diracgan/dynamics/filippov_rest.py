@@ -1,4 +1,4 @@
-"""Rest on a discontinuity that is no surface: where the limits of the field around a point balance.
+"""Rest on a discontinuity that is not a surface: where the limits of the field around a point balance.
 
 A norm in d >= 2 switches at a point, not across a surface, and so has no regimes. A motion drawn into that point stays,
 by Filippov's definition, when 0 is in the convex hull of the field's limits there.

@@ -70,7 +70,7 @@ def covariance(sde: Any, dim: int) -> np.ndarray:
         dim: the dimension d.
 
     Raises:
-        InputError: for another shape, or what is no covariance.
+        InputError: for another shape, or what is not a covariance.
 
     Example:
         >>> covariance(0.5, 1).tolist()
@@ -88,7 +88,7 @@ def covariance(sde: Any, dim: int) -> np.ndarray:
         )
     matrix = given if given.ndim == 2 else np.diag(np.broadcast_to(given, (n,)))
     if not np.all(np.isfinite(matrix)) or not np.allclose(matrix, matrix.T, rtol=1e-12, atol=0):
-        raise InputError("sde is no covariance; allowed: a finite symmetric matrix")
+        raise InputError("sde is not a covariance; allowed: a finite symmetric matrix")
     least, largest = np.linalg.eigvalsh(matrix)[[0, -1]]
     if least < -1e-12 * max(largest, 0.0) or largest < 0:
         raise InputError(f"sde has the variance {least:.4g} in some direction; allowed: none below 0")

@@ -37,7 +37,7 @@ class Spectra(NamedTuple):
 
     Attributes:
         eigenvalues: shape (N, 2) or (N, 2 d): by decreasing real part, ties by decreasing imaginary part; NaN where the
-            point is no equilibrium or the field has no derivative there.
+            point is not an equilibrium or the field has no derivative there.
         multiplicity: how often each counts: d for closed blocks, else 1.
         closed: whether the closed form was used.
     """

@@ -12,7 +12,7 @@ from ..rules import Rule
 from ..variants import Variant
 
 _SAME = 0.02  # cycles whose sizes differ by less than this share are one
-_MOST = 3  # different sizes beyond which orbits are no isolated cycles
+_MOST = 3  # different sizes beyond which orbits are not isolated cycles
 _ITERATES = 600
 
 

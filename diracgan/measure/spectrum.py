@@ -182,7 +182,7 @@ def _parts(run: Any, players: Players | None, rule: Rule | None, of: str, sample
             game, at = run.game, players if players is not None else run.players
         except AttributeError:
             raise InputError(
-                f"{type(run).__name__} is no run; allowed: a Game with players=, a training run or its folder, "
+                f"{type(run).__name__} is not a run; allowed: a Game with players=, a training run or its folder, "
                 "or a list of runs"
             ) from None
         game = game(samples) if callable(game) else game

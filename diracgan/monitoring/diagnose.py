@@ -39,7 +39,7 @@ class Oscillation:
         share: series -> part of its variance.
         steady: False where the phase wanders, as of an oscillation that noise keeps going; damping is then that of
         each kick.
-        exponential: False where the envelope is no single exponential; damping is then its best one.
+        exponential: False where the envelope is not a single exponential; damping is then its best one.
         chance: how likely red or white noise alone would show it.
     """
 
@@ -546,7 +546,7 @@ def _words(kind: str, found: list[Oscillation], lag: dict[str, float], log: logs
         how = "dying" if o.damping > 0 else "growing"
         parts.append(f"{how} like exp({-o.damping:+.3g} n) (± {o.damping_error:.2g})")
     if not o.exponential:
-        parts.append("its envelope is no single exponential")
+        parts.append("its envelope is not a single exponential")
     name, share = max(o.share.items(), key=lambda kv: kv[1])
     parts.append(f"{100 * share:.0f} % of the variance of {name}")
     parts += [f"{n} {'lags' if d < 0 else 'leads'} by {abs(d):.0f}°" for n, d in lag.items()]

@@ -24,7 +24,7 @@ _USUAL = ("d_fake", "d_real", "d_out", "loss_d", "loss_g", "d_loss", "g_loss", "
 _METRICS = "metrics.jsonl"  # what `diracgan train` writes in its folder
 FEWEST = 24  # rows below which nothing can be said
 _MOST = 6  # series that are looked at together unless some are named
-# Names of clocks, the preferred first; the other ones are no series either.
+# Names of clocks, the preferred first; the other ones are not series either.
 _CLOCKS = (
     "step",
     "global_step",
@@ -171,7 +171,7 @@ def _even(
     """The rows in order, without gaps, at equal intervals, until the first that is not finite."""
     blank = np.isnan(rows).any(axis=0) | ~np.isfinite(at)
     if blank[-1:].any() and not np.isfinite(rows[:, -1]).all() and blank.mean() < 0.5:
-        # a run that ended in NaN: what follows its first NaN is no series any more
+        # a run that ended in NaN: what follows its first NaN is not a series any more
         end = len(blank) - int(np.argmin(blank[::-1]))
         if end < len(blank):
             notes = [*notes, f"not finite from row {end} on; only what is before was used"]

@@ -37,7 +37,7 @@ class OscillationMode:
         power: mean square over the record, one for each channel.
         chance: how likely noise alone would look like this.
         steady: False for an oscillation whose phase wanders: one that noise keeps going.
-        exponential: False where the envelope is no single exponential.
+        exponential: False where the envelope is not a single exponential.
     """
 
     omega: float

@@ -29,7 +29,7 @@ def portrait(
         field: vectorised ``f(phi (N, 1), theta (N, 1)) -> (dphi, dtheta)`` in numpy; with it a phase
             portrait has streamlines and nullclines. Ignored for d ≥ 2, where the path's plane is not the
             whole state.
-        target: what the mark at (0, x₀) is called; "datum" where that is no equilibrium.
+        target: what the mark at (0, x₀) is called; "datum" where that is not an equilibrium.
 
     Returns:
         The axes.
@@ -75,7 +75,7 @@ def path(traj: Any, ax: Axes | None = None, *, target: str = "equilibrium") -> A
     Args:
         traj: a trajectory with d ≥ 2.
         ax: axes to draw on; a new figure when ``None``.
-        target: what the mark at θ = x₀ is called; "datum" where that is no equilibrium.
+        target: what the mark at θ = x₀ is called; "datum" where that is not an equilibrium.
 
     Returns:
         The axes.

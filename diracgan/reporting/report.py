@@ -191,7 +191,7 @@ def baseline(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read an earlier report from its JSON.
 
     Raises:
-        InputError: when it cannot be read or is no report.
+        InputError: when it cannot be read or is not a report.
     """
     shown = os.fspath(path)
     try:
@@ -289,7 +289,7 @@ def _cell_changes(new: Mapping[str, Any], old: Mapping[str, Any], rtol: float) -
     return found
 
 
-# What a fit says about itself, and what noise decides, is no claim about the motion.
+# What a fit says about itself, and what noise decides, is not a claim about the motion.
 _NOT_COMPARED = frozenset({"exponent_error", "conserved", "half_life"})
 
 

@@ -114,7 +114,7 @@ def from_optax(
         note: what the transformations are, for the record (optax does not say).
 
     Raises:
-        InputError: for what is no transformation.
+        InputError: for what is not a transformation.
 
     References:
         optax, doi 10.5281/zenodo.4477198; https://optax.readthedocs.io
@@ -129,7 +129,7 @@ def from_optax(
     for name, opt in both.items():
         if not (callable(getattr(opt, "init", None)) and callable(getattr(opt, "update", None))):
             raise InputError(
-                f"{name} = {opt!r} is no optax transformation; allowed: what optax.adam(...) returns"
+                f"{name} = {opt!r} is not an optax transformation; allowed: what optax.adam(...) returns"
             )
     turns = {"alternating": alternating, "n_critic": n_critic, "lazy": lazy}
     return Optax(**check(Optax, turns | {"ema": ema, "lr": lr, "note": note}), **both)

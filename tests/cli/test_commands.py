@@ -26,7 +26,7 @@ def answer(cli, *words):
     """The one JSON object on standard output, read strictly."""
 
     def refuse(word):
-        raise AssertionError(f"{word} is no JSON")
+        raise AssertionError(f"{word} is not JSON")
 
     code, out, err = cli(*words, "--format", "json")
     assert code == 0, err

@@ -201,7 +201,7 @@ def test_a_new_file_takes_the_old_one_s_place(tmp_path, suffix):
         ("missing/a.nc", "does not exist"),
         ("file.txt/a.nc", "does not exist"),
         ("taken.nc", "is a folder"),
-        ("other.zarr", "is no zarr store"),
+        ("other.zarr", "is not a zarr store"),
         ("x" * 300 + ".nc", "cannot be written"),
         ("a\0.nc", "cannot be written"),
     ],
@@ -321,7 +321,7 @@ def test_a_folder_is_made_only_where_its_parent_is(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         folder(tmp_path / "no" / "such")
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="is no folder"):
+    with pytest.raises(InputError, match="is not a folder"):
         folder(tmp_path / "file")
 
 

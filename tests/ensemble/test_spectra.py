@@ -41,7 +41,7 @@ def test_a_member_without_a_derivative_is_nan_and_harms_no_other():
 
 @pytest.mark.usefixtures("c_compiler")
 def test_large_families_in_compiled_c_are_the_same(monkeypatch: pytest.MonkeyPatch):
-    # a size that no block divides; the last member is no equilibrium's, and NaN
+    # a size that no block divides; the last member is not at an equilibrium, and NaN
     c = np.zeros(100_003)
     c[-1] = 1.0
     family = dataclasses.replace(dg.variant("wgan-gp"), lam=np.linspace(0, 3, len(c)), c=c)

@@ -295,7 +295,7 @@ def test_collinear_starts_are_the_one_dimensional_game(name, own, dim, moved):
 
 
 def test_a_datum_off_the_line_keeps_the_whole_game():
-    # ns sees x0 itself: phi along u and theta = x0 + b u with x0 across u is no line of its own
+    # ns sees x0 itself: phi along u and theta = x0 + b u with x0 across u is not a line of its own
     x0 = np.array([0.0, 0.8])
     traj = run(dg.variant("ns").with_(l2=0.1), [0.5, 0.0], [0.3, 0.8], x0=x0, ts=[4.0], **TIGHT)
     truth = oracles.integrate(oracles.field("ns", x0, l2=0.1), [0.5, 0.0, 0.3, 0.8], [4.0])
@@ -334,7 +334,7 @@ def test_near_misses_of_the_kink_are_followed(miss):
     assert wedge == pytest.approx(-miss, rel=1e-6)
 
 
-# ------------------------------------------------------------ ends that are no end
+# ------------------------------------------------------------ ends that are not ends
 
 
 def test_a_blow_up_says_when():

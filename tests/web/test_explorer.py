@@ -208,7 +208,10 @@ def test_a_real_gan_runs_beside_its_prediction():
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(["--port", "70000"], "port = 70000 is out of range"), (["--file", "gone.py"], "'gone.py' is no file")],
+    [
+        (["--port", "70000"], "port = 70000 is out of range"),
+        (["--file", "gone.py"], "'gone.py' is not a file"),
+    ],
 )
 def test_bad_input_is_one_line(cli, words, said):
     pytest.importorskip("marimo", reason="the extra explore is not installed")

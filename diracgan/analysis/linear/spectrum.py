@@ -179,7 +179,7 @@ def _why(decided: Decision, asked: LinearSettings) -> tuple[bool | None, float |
         where = ", ".join(text(float(x)) for x in asked.point.phi)
         return None, None, f"the critic itself has no value at phi = ({where}), so there is no equilibrium"
     if kind == NONE:
-        return None, None, "the field has no finite value around this point, so it is no equilibrium"
+        return None, None, "the field has no finite value around this point, so it is not an equilibrium"
     if STATUSES[decided.status[0]] == Status.NOT_AN_EQUILIBRIUM:
         return kind == SMOOTH, residual, f"the field does not vanish here: |F| = {residual:.3g}"
     if asked.rule is not None and (reason := asked.rule.linearisable):

@@ -66,7 +66,7 @@ def _against_multipliers(case: Case, answer: Answer) -> str | None:
 
 
 def _against_the_linearisation(case: Case, answer: Answer) -> str | None:
-    """A law is no end where eigenvalues decide, and nothing comes exponentially to what repels."""
+    """A law is not the end where eigenvalues decide, and nothing comes exponentially to what repels."""
     status = case.linear.status
     if answer.kind == Kind.CONVERGES_SUBLINEARLY and status in ("stable", "unstable"):
         return f"(0, x0) is {status} by its eigenvalues"

@@ -78,7 +78,7 @@ class Thresholds:
     law_error_at_last: float = 0.1  # the same when the budget is spent
     far_fallen: float = 0.02  # of the first amplitude: a law seen over so much needs no more time
     enough_spent: float = 0.35  # share of the budget after which a law over less is believed
-    keeps_growing: float = 1e-3  # relative growth from window to window that is no approach to a limit
+    keeps_growing: float = 1e-3  # relative growth from window to window that is not an approach to a limit
     no_slower: float = 0.9  # of the growth before: growth that does not slow down
     same_degree: float = 0.05  # by which the degree of the field's curvature may vary along directions
     curved: float = 1.05  # degree above which the field is curved at all
