@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ...dynamics.filippov import natural, surface_count
 from ...numerics import decay_laws
 from ..dynamical_system import ContinuousSystem, Stretch
 from ..orbits.lyapunov_exponents import lyapunov_multipliers
@@ -75,12 +76,13 @@ def refined(case: Case, stretch: Stretch) -> Orbit | None:
         if turning is not None:
             return turning
     if isinstance(motion, ContinuousSystem):
-        for period in returns(stretch.t, stretch.zs):
-            orbit = periodic_orbit(motion, stretch.zs[0], period)
+        k = _far_from_surfaces(case, stretch.zs[: len(stretch.t) // T.turns])
+        for period in returns(stretch.t[k:], stretch.zs[k:]):
+            orbit = periodic_orbit(motion, stretch.zs[k], period)
             # neighbours of a motion that does not close may close: they say nothing of it
             if (
                 orbit is not None
-                and np.linalg.norm(orbit.flat - stretch.zs[0]) < T.on_orbit * now.extents.max()
+                and np.linalg.norm(orbit.flat - stretch.zs[k]) < T.on_orbit * now.extents.max()
             ):
                 return orbit
         return None
@@ -95,10 +97,27 @@ def refined(case: Case, stretch: Stretch) -> Orbit | None:
     return Orbit(flat, period, multipliers, Method.LYAPUNOV, np.maximum(errors, T.lyapunov_error))
 
 
+def _far_from_surfaces(case: Case, zs: np.ndarray) -> int:
+    """The row furthest from where the motion switches, each surface relative to how far the rows get from it."""
+    if not surface_count(case.system):
+        return 0
+    g = np.abs([np.asarray(natural(case.system, z)[0]) for z in zs])
+    met = np.max(g, axis=0) > T.tiny
+    return int(np.argmax(np.min(g[:, met] / np.max(g[:, met], axis=0), axis=1))) if met.any() else 0
+
+
 def numbers_of(orbit: Orbit) -> dict[str, Any]:
     """The period, and the multipliers where they are known to better than the unit circle's radius."""
     known = {"floquet": orbit.multipliers} if np.all(orbit.errors < 0.5) else {}
     return {"period": float(orbit.period)} | known
+
+
+def radii_of(case: Case, orbit: Orbit) -> dict[str, Any]:
+    """The largest |phi| and |theta - x0| on an orbit of a flow found by shooting, on rows over one turn alone."""
+    if orbit.method is not Method.SHOOTING:
+        return {}
+    extents = case.look(case.motion.advance(orbit.flat, 0.0, orbit.period, 1)).extents
+    return {"radius_phi": float(extents[0]), "radius_theta": float(extents[2])}
 
 
 def separates(case: Case, orbit: Orbit, numbers: dict[str, Any]) -> Answer:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ...dynamics.filippov import surface_count
 from ..dynamical_system import Stretch
 from ..orbits.orbit import Method, Orbit
 from . import enclosing, formatting, periodic_orbits, windows
@@ -16,7 +17,8 @@ from .thresholds import T
 
 def judge(case: Case, stretch: Stretch, decide: Decide) -> Answer | None:
     """An orbit whose extents are those of the window before, and that has had its time to change."""
-    if not _is_settled(case):
+    plain = _is_settled(case, T.settled)
+    if not plain and not (surface_count(case.system) and _is_settled(case, T.settled_at_kinks)):
         return None
     now = case.looks[-1]
     moved = _has_moved(case)
@@ -24,8 +26,10 @@ def judge(case: Case, stretch: Stretch, decide: Decide) -> Answer | None:
     orbit = periodic_orbits.refined(case, stretch)
     spread = max(now.extents[0] - now.extents[1], now.extents[2] - now.extents[3])
     is_round = case.system.dim > 1 and spread <= T.round_ * now.extents.max()
+    if not plain and (orbit is None or not orbit.attracts):
+        return None  # its extents are read off rows, which a kink between two of them blurs
     if orbit is not None:
-        radii |= periodic_orbits.numbers_of(orbit)
+        radii |= periodic_orbits.numbers_of(orbit) | periodic_orbits.radii_of(case, orbit)
         case.note(
             f"refined by {orbit.method}: period {orbit.period:.8g}, "
             f"multipliers {formatting.complexes(orbit.multipliers)}"
@@ -42,14 +46,14 @@ def judge(case: Case, stretch: Stretch, decide: Decide) -> Answer | None:
     return _attracting(case, radii, is_round, orbit)
 
 
-def _is_settled(case: Case) -> bool:
+def _is_settled(case: Case, tolerance: float) -> bool:
     if len(case.looks) < 4:
         return False
     first, before, now = case.looks[0], case.looks[-2], case.looks[-1]
     scale = max(now.extents.max(), T.tiny)
     if now.diameter <= T.no_orbit * max(first.diameter, scale):
         return False
-    if np.max(np.abs(now.extents**2 - before.extents**2)) > T.settled * scale**2:
+    if np.max(np.abs(now.extents**2 - before.extents**2)) > tolerance * scale**2:
         return False
     waited = now.time >= T.patience * case.turn or case.spent >= T.patience_spent * case.budget
     return _has_moved(case) or waited

@@ -100,6 +100,7 @@ class Thresholds:
 
     # ---------------------------------------------------------------- orbits
     settled: float = 3e-6  # relative change of squared extents between windows: the orbit no longer changes
+    settled_at_kinks: float = 3e-3  # the same where a kink of the motion falls between two rows of a window
     moved: float = 1e-4  # relative change since the start above which the motion was attracted
     patience: float = 300.0  # turns that an orbit must keep before it counts as neutral
     patience_spent: float = 0.2  # share of the budget after which it counts without

@@ -32,13 +32,14 @@ def about(stretch: Stretch, z: np.ndarray) -> float:
 
 
 def peak(values: np.ndarray) -> float:
-    """The largest value, by a parabola through the samples around it."""
+    """The largest value, by a parabola through the samples around it; the largest sample where a kink lies there."""
     k = int(np.argmax(values))
     if k in (0, len(values) - 1):
         return float(values[k])
     a, b, c = values[k - 1 : k + 2]
-    bend = a - 2 * b + c
-    return float(b - (c - a) ** 2 / (8 * bend)) if bend < 0 else float(b)
+    bends = np.diff(values[max(k - 2, 0) : k + 3], 2)
+    smooth = bends.max() < 0 and bends.min() > 2 * bends.max()  # a parabola bends alike on both sides
+    return float(b - (c - a) ** 2 / (8 * (a - 2 * b + c))) if smooth else float(b)
 
 
 def mean_period(stretch: Stretch) -> float | None:

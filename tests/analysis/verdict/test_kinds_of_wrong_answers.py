@@ -61,6 +61,16 @@ def test_growth_from_a_tiny_start_ends_on_the_cycle_that_lies_beyond():
     assert v.numbers["radius_theta"] == pytest.approx(0.2 / np.tanh(0.05 * half), rel=1e-3)
 
 
+def test_a_cycle_that_lingers_at_its_corners_has_no_multiplier_outside_the_circle():
+    # the second multiplier is exp(-lam T) = 7e-20, T = 2 pi/sqrt(1 - lam^2) = 44.5; a neighbour that turns the corner
+    # otherwise once made it 100000
+    v = dg.verdict(parse("wgan-gp:c=1,lam=0.99"), [0.1], [0.2])
+    period = 2 * np.pi / np.sqrt(1 - 0.99**2)
+    assert v.kind == "limit-cycle" and v.numbers["period"] == pytest.approx(period, rel=1e-5)
+    assert v.numbers["radius_theta"] == pytest.approx(1.98 / np.tanh(0.99 * period / 4), rel=1e-6)
+    assert np.max(np.abs(v.numbers["floquet"])) < 1.01 and np.min(np.abs(v.numbers["floquet"])) < 0.1
+
+
 class Chaotic(Variant):
     """phi + h (x0 - theta + 10 x0 sin(x0 phi)), theta + h phi: folds and stretches for h = 0.35, x0 = 1."""
 
