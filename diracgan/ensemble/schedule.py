@@ -28,10 +28,7 @@ def step_count(steps: Any) -> int:
         >>> step_count("200")
         200
     """
-    count = integer("steps", steps, low=1)
-    if count > MOST_STEPS:
-        raise InputError(f"steps = {count:.10g} is too large; allowed: 1 to {MOST_STEPS}")
-    return count
+    return integer("steps", steps, low=1, high=MOST_STEPS)
 
 
 def too_many_steps(what: str, t: float, h: float) -> InputError:

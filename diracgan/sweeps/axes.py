@@ -102,10 +102,7 @@ def axis(name: str, draft: PointSetup, names: Sequence[str], followed: bool) -> 
 
 
 def _dimension(value: Any) -> int:
-    d = integer("dim", value, low=1)
-    if d > _MOST_DIMENSIONS:
-        raise InputError(f"dim = {d} is too large for a sweep; allowed: 1 to {_MOST_DIMENSIONS}")
-    return d
+    return integer("dim", value, low=1, high=_MOST_DIMENSIONS)
 
 
 def _of_start(

@@ -117,7 +117,7 @@ def test_the_command_names_the_file_of_a_users_variant(folder, monkeypatch, cli)
         ({"length": "1e9"}, "out of range"),
         ({"v": "ns:r1=1e7"}, "r1 = 10000000 is too much for this page"),
         ({"v": "ns:" + "r1=0.1," * 400}, "letters of settings"),
-        ({"rule": "alternating:n_critic=4000000000"}, "n_critic = 4000000000 is too much"),
+        ({"rule": "alternating:n_critic=4000000000"}, "n_critic = 4000000000 is too large"),
         ({"rule": "simultaneous:lazy=101"}, "lazy = 101 is too much"),
         ({"rule": "alternating:n_critic=100", "length": "20000"}, "allowed: at most 4000 steps"),
         ({"rule": "lookahead:k=100", "length": "5000"}, "5000 steps of 100 updates"),
