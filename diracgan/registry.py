@@ -210,13 +210,18 @@ def settings(
     """
     spec = spec or text
     parts: list[str] = []
-    if first is not None:
-        while "," in text and (last := text.rpartition(","))[2].partition("=")[0].strip() in known:
-            text, parts = last[0], [last[2], *parts]
-        named = text.partition("=")[0].strip() in {first, *known}
-        parts = [text if named or not text else f"{first}={text}", *parts]
-    else:
+
+    def is_named(part: str, names: Collection[str]) -> bool:
+        name, equals, _ = part.partition("=")
+        return bool(equals) and name.strip() in names
+
+    if first is None:
         parts = text.split(",")
+    else:
+        while "," in text and is_named(text.rpartition(",")[2], known):
+            text, _, last = text.rpartition(",")
+            parts.insert(0, last)
+        parts.insert(0, text if not text or is_named(text, {first, *known}) else f"{first}={text}")
     found: dict[str, str] = {}
     for part in filter(None, parts):
         key, equals, value = (x.strip() for x in part.partition("="))

@@ -79,6 +79,7 @@ def test_a_path_may_come_first_and_hold_commas_and_equal_signs():
     known = ("path", "labels", "pad")
     assert settings("a,b=c/d.gz,pad=2", first="path", known=known) == {"path": "a,b=c/d.gz", "pad": "2"}
     assert settings("path=x.gz,labels=y.gz", first="path", known=known) == {"path": "x.gz", "labels": "y.gz"}
+    assert settings("labels", first="path", known=known) == {"path": "labels"}
     assert settings("", first="path", known=known) == {}
 
 

@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..game import Players
 from ..parameters import Parametric
 from ..rules import Rule, rule
+from ..rules.optax import Optax
 from ..variants import build, parse
 from . import quantities as what
 from .provenance import listed
@@ -77,7 +78,7 @@ def _packed(thing: Parametric, kind: str) -> dict[str, Any]:
     cls = type(thing)
     if not cls.name:
         raise InputError(f"{cls.__name__} has no name by which workers could make it; register it")
-    if cls.name == "optax":
+    if isinstance(thing, Optax):
         raise InputError(
             "a rule made of optax transformations cannot be sent to workers; run without a scheduler"
         )

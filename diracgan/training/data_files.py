@@ -132,7 +132,7 @@ def npz(path: Any, key: Any = None, labels: Any = None) -> tuple[np.ndarray, np.
         # NumPy takes what it does not know for a pickle
         why = "" if "pickle" in str(error) else f": {str(error).splitlines()[0]}"
         raise InputError(
-            f"{shown} is no .npz file of numbers{why}; allowed: what numpy.savez writes"
+            f"{shown} is not an .npz file of numbers{why}; allowed: what numpy.savez writes"
         ) from error
     except Exception as error:  # zipfile has errors of its own for a damaged archive
         raise InputError(f"{shown} is damaged: {str(error).splitlines()[0]}") from error

@@ -111,7 +111,7 @@ def test_npz_files(folder):
     np.savez("labels.npz", x=vectors, y=np.arange(3))
     refused("allowed: one class 0, 1, ... for each of 7 samples", "npz:labels.npz")
     np.savez("objects.npz", x=np.array([{}, {}], object))
-    refused("is no .npz file of numbers; allowed: what numpy.savez writes", "npz:objects.npz")
+    refused("is not an .npz file of numbers; allowed: what numpy.savez writes", "npz:objects.npz")
     np.savez("two.npz", a=vectors, b=vectors)
     refused("no array 'x'; allowed: key=a or key=b", "npz:two.npz")
     assert problem("npz:two.npz", key="b").size == problem("npz:two.npz,key=b").size == 3
