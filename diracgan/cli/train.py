@@ -20,8 +20,8 @@ class NetworkOptions:
         list[str] | None,
         option(
             "--networks -N",
-            "kind=mlp|dcgan, width, depth, norm_d, norm_g, activation_d, activation_g, dropout_d, dropout_g, "
-            "minibatch, condition; repeatable.",
+            "kind=mlp|dcgan, width, depth, width_d, depth_d, norm_d, norm_g, activation_d, activation_g, "
+            "dropout_d, dropout_g, minibatch, condition; repeatable.",
             metavar="NAME=VALUE",
         ),
     ] = None

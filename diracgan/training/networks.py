@@ -197,6 +197,12 @@ class Architecture(Parametric):
     kind: str = param("auto", "linear, mlp or dcgan; auto: what fits the problem", choices=KINDS)
     width: int = param(64, "units of a hidden layer, or channels of the largest image", low=1, high=65_536)
     depth: int = param(2, "hidden layers of an mlp", low=0, high=1000)
+    width_d: int | None = param(
+        None, "the discriminator's (critic's) width, where it is another", low=1, high=65_536
+    )
+    depth_d: int | None = param(
+        None, "the discriminator's (critic's) depth, where it is another", low=0, high=1000
+    )
     activation_d: str = param("auto", "the critic's; leaky-relu", choices=("auto", *ACTIVATIONS))
     activation_g: str = param("auto", "the generator's; relu", choices=("auto", *ACTIVATIONS))
     norm_d: str = param("auto", "the critic's norm; batch in a dcgan, else none", choices=NORMS)
@@ -213,6 +219,16 @@ class Architecture(Parametric):
         "how labels are used: by projection, or told by the critic",
         choices=("none", "projection", "acgan"),
     )
+
+    def size_of(self, who: str) -> tuple[int, int]:
+        """Width and depth of a player, ``"d"`` or ``"g"``.
+
+        Example:
+            >>> Architecture(width=32, width_d=64).size_of("d"), Architecture(depth_d=4).size_of("g")
+            ((64, 2), (64, 2))
+        """
+        width, depth = (self.width_d, self.depth_d) if who == "d" else (None, None)
+        return self.width if width is None else width, self.depth if depth is None else depth
 
     def resolved(self, problem: Problem) -> Architecture:
         """The same with every ``auto`` decided for ``problem``.
@@ -322,13 +338,14 @@ def _mlp(a: Architecture, problem: Problem, keys: _Keys, who: str, classes: int)
     dropout, size = getattr(a, f"dropout_{who}"), problem.size if who == "d" else problem.inputs + classes
     layers: list[Any] = _compared(a, who)
     size *= 1 + len(layers)
-    for i in range(a.depth):
+    width, depth = a.size_of(who)
+    for i in range(depth):
         scale = (2.0 / max(size, 1)) ** 0.5 if "relu" in activation else None
         first = who == "d" and i == 0 and norm in ("batch", "virtual")  # no norm at D's input
         own = "none" if first else norm
-        layers.append(_weighted(Dense, (size, a.width), keys(), own, scale))
-        layers += _after(own, a.width, activation, dropout, i, 0.0, keys())
-        size = a.width
+        layers.append(_weighted(Dense, (size, width), keys(), own, scale))
+        layers += _after(own, width, activation, dropout, i, 0.0, keys())
+        size = width
     return _Built(layers, size, None)
 
 
@@ -338,16 +355,17 @@ def _dcgan(a: Architecture, problem: Problem, keys: _Keys, who: str, classes: in
     norm, activation = getattr(a, f"norm_{who}"), getattr(a, f"activation_{who}")
     dropout, scale = getattr(a, f"dropout_{who}"), 0.02
     layers: list[Any] = _compared(a, who)
+    width = a.size_of(who)[0]
     if who == "d":
         size = channels * (1 + len(layers))
         for i in range(levels):
-            out = a.width * 2**i
+            out = width * 2**i
             own = "none" if i == 0 and norm not in ("spectral", "weight") else norm
             layers.append(_weighted(Down, (4, 4, size, out), keys(), own, scale))
             layers += _after(own, out, activation, dropout, i, scale, keys())
             size = out
         return _Built(layers, size * base * base, scale)
-    size = a.width * 2 ** (levels - 1)
+    size = width * 2 ** (levels - 1)
     made = _weighted(Project, (problem.inputs + classes, base * base * size), keys(), norm, scale, side=base)
     if made.b is not None:
         made = eqx.tree_at(lambda m: m.b, made, jnp.zeros(size))

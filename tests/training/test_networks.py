@@ -40,7 +40,7 @@ def image_problem(side: int):
     made = problem("ring8")
     own = {n: getattr(made, n) for n in made.__dataclass_fields__}
     pixels = x_of(4, side, side, 1).clip(-1, 1)
-    how = {"shape": (side, side, 1), "images": True, "network": "dcgan", "modes": False, "inputs": 5}
+    how = {"shape": (side, side, 1), "images": True, "network": "dcgan", "mixture": False, "inputs": 5}
     return type(made)(**{**own, "data": pixels, **how})
 
 
@@ -191,12 +191,12 @@ def test_minibatch_features_tell_a_collapsed_batch():
             np.testing.assert_allclose(alone, same[0], rtol=1e-3)
             assert different.min() > 0.05
         else:
-            np.testing.assert_allclose(same, 7.0, rtol=1e-5)  # all seven others are at distance 0
-            assert different.max() < 6.9
+            np.testing.assert_allclose(same, 1.0, rtol=1e-5)  # all seven others are at distance 0
+            assert different.max() < 6.9 / 7
     t = x_of(3, 2, 2)
     x = x_of(4, 3)
     m = np.einsum("nk,kbc->nbc", x, t)
-    by_hand = [[sum(np.exp(-np.abs(m[i, b] - m[j, b]).sum()) for j in range(4) if j != i) for b in range(2)]
+    by_hand = [[sum(np.exp(-np.abs(m[i, b] - m[j, b]).sum()) for j in range(4) if j != i) / 3 for b in range(2)]
                for i in range(4)]  # fmt: skip
     np.testing.assert_allclose(MinibatchDiscrimination(t)(x)[:, 3:], by_hand, rtol=1e-5)
 
@@ -306,3 +306,12 @@ def test_a_clipped_critic_is_clipped_everywhere():
     after = made.apply_step(both, Players(0.1, 0.1))
     assert max(float(jnp.abs(w).max()) for w in jax.tree.leaves(after.phi)) <= 0.0500001
     assert max(float(jnp.abs(w).max()) for w in jax.tree.leaves(after.theta)) > 0.1
+
+
+def test_a_critic_of_another_size_than_the_generator():
+    made = players(Architecture(width=8, depth=1, width_d=16, depth_d=3), problem("ring8"), KEY)
+    shapes = [[layer.w.shape for layer in (*net.layers, net.head) if hasattr(layer, "w")] for net in made]
+    assert shapes == [[(2, 16), (16, 16), (16, 16), (16, 1)], [(8, 8), (8, 2)]]
+    made = players(Architecture(width=8, width_d=4), image_problem(8), KEY)
+    assert made.phi.layers[0].w.shape == (4, 4, 1, 4)
+    assert made.theta.head.w.shape == (4, 4, 8, 1)
