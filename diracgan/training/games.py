@@ -329,4 +329,5 @@ def _labelled(problem: Problem, batch: Batch) -> tuple[Array, Array]:
     """Samples and inputs, each followed by its label one-hot."""
     one_hot = jax.nn.one_hot(batch.labels, problem.classes, dtype=batch.x.dtype)
     z = batch.z if batch.z is not None else jnp.zeros((len(batch.x), 0), batch.x.dtype)
+    # of a generator of two the type checker knows no length
     return tuple(jnp.concatenate([a.reshape(len(a), -1), one_hot], axis=1) for a in (batch.x, z))  # type: ignore[return-value]

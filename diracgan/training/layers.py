@@ -158,7 +158,7 @@ def _by_subpixels(x: Array, k: Array) -> Array:
     # row 2 p + a of the kernel meets row 2 (i + p) + a of the padded output: block p, sub-pixel a
     blocks = k.reshape(2, 2, 2, 2, c, out).transpose(4, 0, 2, 1, 3, 5).reshape(c, 16 * out)
     y = (x.reshape(-1, c) @ blocks).reshape(n, h, w, 2, 2, 4 * out)
-    coarse = sum(
+    coarse = sum(  # not empty, and so not the int that sum begins with
         jnp.pad(y[:, :, :, p, q], ((0, 0), (p, 1 - p), (q, 1 - q), (0, 0))) for p in (0, 1) for q in (0, 1)
     )
     fine = coarse.reshape(n, h + 1, w + 1, 2, 2, out).transpose(0, 1, 3, 2, 4, 5)  # type: ignore[union-attr]

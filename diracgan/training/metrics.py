@@ -68,6 +68,7 @@ def mmd(x: Any, y: Any) -> float:
 
     def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         squares = np.sum(a * a, 1)[:, None] + np.sum(b * b, 1)[None] - 2.0 * a @ b.T
+        # not empty, and so not the int that sum begins with
         return sum(np.exp(-squares / (c * scale)) for c in (0.25, 1.0, 4.0)) / 3.0  # type: ignore[return-value]
 
     def within(own: np.ndarray) -> float:
@@ -267,6 +268,7 @@ def sample(
     labels = None
     if setup.conditional:
         labels = jnp.arange(count) % problem.classes
+        # a conditional problem has inputs
         z = jnp.concatenate([z, jax.nn.one_hot(labels, problem.classes, dtype=z.dtype)], axis=1)  # type: ignore[union-attr]
     dtype = None if setup.compute is None else jnp.dtype(setup.compute)
     x = networks.generator(generator, z, networks.Pass(for_drop if dropout else None, None, dtype))
