@@ -161,13 +161,7 @@ def run(
     began = time.perf_counter()
     phi, theta, datum = starts(phi0, theta0, dim, x0)
     start, rates = Players(phi, theta), _rates(rate_d, rate_g)
-    provenance: _Record = {
-        "variant": variant.label,
-        "variant_name": variant.name or type(variant).__name__,
-        "hyperparameters": json.dumps(variant.hyperparameters, default=str),
-        "reference": variant.reference,
-        "x0": json.dumps(datum.tolist()),
-    }
+    provenance = _described(variant) | {"x0": json.dumps(datum.tolist())}
     noise, random = _noise(sde, sde_step, seed, rule, len(datum), solver, backend)
     with jax.enable_x64(True):
         if rule is None:
@@ -188,14 +182,21 @@ def run(
         else:
             _refuse_flow(rates, t1, ts, ema_tau)
             data, outcome = _steps(variant, rule, start, datum, steps, every, noise)
-            provenance |= {"rule": rule.label, "rule_name": rule.name}
-            provenance |= {"rule_hyperparameters": json.dumps(rule.hyperparameters, default=_plain)}
     provenance |= outcome | random
     provenance |= {
         "seed": (-1 if sde is None else 0) if seed is None else _seed(seed),
         "versions": versions(),
     }
     return Trajectory(data, provenance | {"wall_time_s": time.perf_counter() - began})
+
+
+def _described(variant: Variant) -> _Record:
+    return {
+        "variant": variant.label,
+        "variant_name": variant.name or type(variant).__name__,
+        "hyperparameters": json.dumps(variant.hyperparameters, default=str),
+        "reference": variant.reference,
+    }
 
 
 def _rates(rate_d: float, rate_g: float) -> Players:
@@ -308,7 +309,8 @@ def _steps(
     h = float(rule.time_step)
     data = {"time": out.steps * h, "step": out.steps} | out.rows
     outcome = _outcome(out.result, out.when * h, out.text, [])
-    return data, outcome | {"steps": count, "every": every}
+    outcome |= {"rule": rule.label, "rule_name": rule.name, "steps": count, "every": every}
+    return data, outcome | {"rule_hyperparameters": json.dumps(rule.hyperparameters, default=_plain)}
 
 
 def _plain(value: Any) -> Any:
