@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 
 from ... import dirac
-from ...dynamics.filippov import System, unpack, velocity
+from ...dynamics.filippov import System, natural, unpack
 from ...numerics import derivative
 from ...rules import Rule
 from ..dynamical_system import flatten, map_change
@@ -31,7 +31,7 @@ def probe(system: System, rule: Rule | None, y: Array) -> Probed:
     """
     alive = jnp.all(jnp.isfinite(logits(system, y)))
     if rule is None:
-        return Probed(derivative.probe(functools.partial(velocity, system), y), alive)
+        return Probed(derivative.probe(lambda y: natural(system, y)[1], y), alive)
     change = functools.partial(map_change, system, rule)
     return Probed(derivative.probe(change, rest_state(system, rule, y), cancels=True), alive)
 
