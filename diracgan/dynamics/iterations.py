@@ -26,7 +26,7 @@ _ROWS, _FIRST, _MOST = 256, 256, 10**8  # rows of one call; steps of the first o
 _PATIENCE = 0.25  # seconds that one call should take
 
 
-class Progress(NamedTuple):
+class IterationProgress(NamedTuple):
     """How far the iterations are: the state, its number, the first bad one, and the largest |z_i| before that."""
 
     state: State
@@ -118,29 +118,31 @@ def iterate(
 
 
 @jax.jit
-def _begin(variant: Variant, rule: Rule, x0: Array, z: Players) -> Progress:
+def _begin(variant: Variant, rule: Rule, x0: Array, z: Players) -> IterationProgress:
     start = init(rule, dirac.game(variant, x0), z)
-    return Progress(
+    return IterationProgress(
         start, jnp.int64(0), jnp.int64(2**62), jnp.max(jnp.abs(jnp.concatenate([*start.players])))
     )
 
 
 @jax.jit
 def _advance(
-    variant: Variant, rule: Rule, x0: Array, noise: Noise | None, progress: Progress, counts: Array
-) -> tuple[Progress, tuple[Array, ...]]:
+    variant: Variant, rule: Rule, x0: Array, noise: Noise | None, progress: IterationProgress, counts: Array
+) -> tuple[IterationProgress, tuple[Array, ...]]:
     """After ``counts[0]``, ``counts[1]``, ... more steps: the progress at the end, and the rows in between."""
     game = dirac.game(variant, x0)
 
-    def once(_: Any, now: Progress) -> Progress:
+    def once(_: Any, now: IterationProgress) -> IterationProgress:
         state = step(rule, noisy(game, noise, now.number), now.state)
         z = jnp.abs(jnp.concatenate([*state.players]))
         seen = jnp.maximum(now.largest, jnp.max(jnp.where(jnp.isnan(z), 0.0, z)))
         largest = jnp.where(now.bad > now.number, seen, now.largest)
         fine, number = jnp.all(jnp.isfinite(z)), now.number + 1
-        return Progress(state, number, jnp.where(fine, now.bad, jnp.minimum(now.bad, number)), largest)
+        return IterationProgress(
+            state, number, jnp.where(fine, now.bad, jnp.minimum(now.bad, number)), largest
+        )
 
-    def row(now: Progress, count: Array) -> tuple[Progress, tuple[Array, ...]]:
+    def row(now: IterationProgress, count: Array) -> tuple[IterationProgress, tuple[Array, ...]]:
         now = jax.lax.fori_loop(0, count, once, now)
         return now, (*now.state.players, *(now.state.ema or ()))
 

@@ -102,7 +102,7 @@ def test_it_is_deterministic():
         (["ema"], "ema moves no multiplier"),
         ({"r1": (2.0, 1.0)}, "must be below"),
         ({"r1": (-1.0, 1.0)}, "out of range"),
-        ({"r1": 3.0}, "is none"),
+        ({"r1": 3.0}, "is not a range"),
         (["nope"], "unknown parameter"),
     ],
 )
