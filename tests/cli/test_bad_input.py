@@ -191,7 +191,7 @@ def test_what_moves_refuses(cli, folder, files, command, words, says):
         (["eig", "-v", "ns", "--t1", "3"], ["'--t1'"]),
         (["figures", "--only", "wgan-gp-c2"], ["'wgan-gp-c2'", "did you mean 'wgan-gp-c"]),
         (["figures", "--out", "no/such/folder"], ["no/such"]),
-        (["figures", "--out", "file.txt"], ["'file.txt'", "no folder"]),
+        (["figures", "--out", "file.txt"], ["'file.txt'", "not a folder"]),
         (["plot", "-v", "ns", "--out", "a.nc"], ["'.nc'", ".pdf", ".gif"]),
         (["simulate", "-v", "ns", "--out", "a.png"], ["'.png'", ".npz"]),
         (["plot", "-v", "ns", "--out", "x" * 300 + ".png"], ["cannot be written"]),

@@ -23,11 +23,11 @@ NEW = '''
 
 from typing import Annotated
 
-from diracgan.cli.layer import Answer, Table, option
+from diracgan.cli.layer import CommandResult, Table, option
 from diracgan.cli.options import GameOptions, headline
 
 
-def command(game: GameOptions, twice: Annotated[bool, option("--twice", "Halve twice.")] = False) -> Answer:
+def command(game: GameOptions, twice: Annotated[bool, option("--twice", "Halve twice.")] = False) -> CommandResult:
     """Halve the margin.
 
     Example: diracgan half --variant ns --r1 0.4
@@ -38,7 +38,7 @@ def command(game: GameOptions, twice: Annotated[bool, option("--twice", "Halve t
     made, rule = game.build()
     found = spectrum(made, rule=rule, **game.at_equilibrium())
     half = found.margin / (4 if twice else 2)
-    return Answer({"half": half}, [headline(found), Table(["half"], [[half]])])
+    return CommandResult({"half": half}, [headline(found), Table(["half"], [[half]])])
 '''
 
 
