@@ -16,6 +16,8 @@ from pathlib import Path
 
 from .errors import InputError, unknown
 
+OWNER = r"[0-9a-f]{8}-\d+-[0-9a-f]{8}"  # machine, process, chance: a temporary file is called .NAME-OWNER.SUFFIX
+
 
 def destination(
     path: str | os.PathLike[str], suffixes: Collection[str], *, continues_sweep: bool = False

@@ -15,8 +15,8 @@ import jax
 import numpy as np
 
 from ..errors import InputError
+from ..files import OWNER, replacing
 from ..files import folder as writable
-from ..files import replacing
 from . import loss_file
 from .config import toml
 from .run_lock import LOCK, locked
@@ -25,9 +25,9 @@ from .trainer import TrainState
 CONFIG, METRICS, RESULT = "config.toml", "metrics.jsonl", "result.json"
 SCHEMA = "diracgan.train/1"
 _PARTS = ("", "samples", "checkpoints")
-# what diracgan.files leaves of a process that is killed: .NAME-xxxxxxxxxxxx.SUFFIX
+# what diracgan.files leaves of a process that is killed
 _TEMPORARY = re.compile(
-    r"\.(config|metrics|result|loss|last|best|probe|\d{8,})-[0-9a-f]{12}(\.(toml|jsonl|json|py|eqx|png))?"
+    rf"\.(config|metrics|result|loss|last|best|probe|\d{{8,}})-{OWNER}(\.(toml|jsonl|json|py|eqx|png))?"
 )
 
 
