@@ -16,7 +16,9 @@ from pathlib import Path
 
 from .errors import InputError, unknown
 
-OWNER = r"[0-9a-f]{8}-\d+-[0-9a-f]{8}"  # machine, process, chance: a temporary file is called .NAME-OWNER.SUFFIX
+OWNER = (
+    r"[0-9a-f]{8}-\d+-[0-9a-f]{8}"  # machine, process, chance: a temporary file is called .NAME-OWNER.SUFFIX
+)
 
 
 def destination(
