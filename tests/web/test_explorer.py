@@ -159,7 +159,7 @@ def typed(name="ns", rule="flow", moved=None, **fields):
         (
             typed(rule="alternating", moved={"n_critic": "101"}),
             "rule.n_critic",
-            "is too large",
+            "is too much for this page",
         ),
         (
             typed(rule="alternating", moved={"n_critic": "100"}, length="20000"),
