@@ -248,7 +248,7 @@ def test_bad_input():
         ("players=", lambda: dg.measure.spectrum(game)),
         ("add rule", lambda: dg.measure.spectrum(game, of="step", players=at)),
         ("rightmost", lambda: dg.measure.spectrum(game, "leftmost", players=at)),
-        ("no run", lambda: dg.measure.spectrum(3)),
+        ("is not a run", lambda: dg.measure.spectrum(3)),
         ("too short", lambda: dg.measure.pencil([1.0, 2.0])),
         ("grows", lambda: dg.measure.floor([[1.1]], [[[1.0]]], [[1.0]])),
     ):

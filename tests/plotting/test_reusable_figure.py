@@ -35,7 +35,7 @@ def pages():
     return found
 
 
-def test_a_page_is_the_same_on_an_easel(pages):
+def test_a_page_is_the_same_on_a_reused_figure(pages):
     fresh = [png(figure(*page)) for page in pages]
     used, draw = reusable_page(), random.Random(0)
     for _ in range(12):
