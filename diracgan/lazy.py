@@ -1,12 +1,17 @@
-"""Packages and modules that share their name with a public function, as ``dg.variants()`` and ``diracgan.variants`` do.
+"""Names that load on first use, and packages that share their name with a public function, as ``dg.variants()`` does.
 
-Importing a submodule binds it as an attribute of its parent, over any function of that name.
+A package's stub, ``__init__.pyi``, is the one list of its public names: type checkers read it, and so does
+:func:`load_on_use`. It is what lazy_loader's ``attach_stub`` does, in the same time (`diracgan --help` and
+``import diracgan`` cost what they did with either); but lazy_loader binds a function over the package of its name, and
+``import diracgan.variants as v`` must find the package.
 """
 
 from __future__ import annotations
 
+import ast
 import importlib
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -29,34 +34,50 @@ def callable_package(package: str, function: str) -> None:
     sys.modules[package].__class__ = CallablePackage
 
 
-def load_on_use(package: str, homes: dict[str, tuple[str, ...]]) -> None:
-    """Let names of the package ``package`` load on first use; a module never hides the function of its name.
+def load_on_use(package: str) -> None:
+    """Let the names in the stub of the package ``package`` load on first use.
+
+    A module that is imported never hides the function of its name; a package that can be called is that function.
 
     Args:
         package: the package's full name.
-        homes: for each of its modules, the names that it defines.
 
     Example:
         >>> import diracgan.analysis.verdict
         >>> diracgan.analysis.verdict.__name__
         'verdict'
     """
-    home = {name: module for module, names in homes.items() for name in names}
+    module = sys.modules[package]
+    body = ast.parse(Path(str(module.__file__)).with_suffix(".pyi").read_text(encoding="utf-8")).body
+    home = {
+        a.asname or a.name: (f"{package}.{n.module or a.name}", a.name if n.module else None)
+        for n in body
+        if isinstance(n, ast.ImportFrom)
+        for a in n.names
+    }
+    for n in body:
+        if isinstance(n, ast.Assign):  # another name for a module
+            home[ast.unparse(n.targets[0])] = home.pop(ast.unparse(n.value))
 
     class LazyPackage(ModuleType):
         def __getattr__(self, name: str) -> Any:
             if name not in home:
                 raise AttributeError(f"module {package!r} has no attribute {name!r}")
-            value = getattr(importlib.import_module(f"{package}.{home[name]}"), name)
+            place, attribute = home[name]
+            found = importlib.import_module(place)
+            own = callable(found) and place == f"{package}.{name}"
+            value = found if attribute is None or own else getattr(found, attribute)
             setattr(self, name, value)
             return value
 
         def __setattr__(self, name: str, value: Any) -> None:
             # an imported submodule would bind itself over the function of its name
-            if not (name in home and isinstance(value, ModuleType)):
+            hides = isinstance(value, ModuleType) and home.get(name, ("", None))[1] is not None
+            if not hides or callable(value):
                 super().__setattr__(name, value)
 
         def __dir__(self) -> list[str]:
-            return sorted(home)
+            return list(self.__all__)
 
-    sys.modules[package].__class__ = LazyPackage
+    module.__class__ = LazyPackage
+    module.__all__ = sorted([*home, *(["__version__"] if "__version__" in vars(module) else [])])  # type: ignore[attr-defined]

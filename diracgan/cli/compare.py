@@ -68,8 +68,7 @@ def _publish(
 ) -> list[str]:
     """Write what was asked for; what is left is to be printed."""
     from ..files import replacing
-    from ..reporting import comparison as words
-    from ..reporting import dumps
+    from ..reporting import comparison as words, dumps
     from ..reporting.encode import plain
 
     doc = plain(found)

@@ -13,8 +13,7 @@ from jax.typing import ArrayLike
 from .. import dirac
 from ..errors import InputError, integer, unknown
 from ..game import Players
-from ..rules import Rule, State, init
-from ..rules import step as one_iteration
+from ..rules import Rule, State, init, step as one_iteration
 from ..variants import Variant
 from .engines import DIFFRAX, diffrax_solver
 from .filippov import System, pack, unpack, velocity

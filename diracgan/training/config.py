@@ -32,8 +32,7 @@ import tomli_w
 
 from ..errors import InputError, number, unknown
 from ..parameters import Parametric, param, parameters
-from ..registry import Registry
-from ..registry import source as source_of
+from ..registry import Registry, source as source_of
 from ..rules import RULES, Rule, rule
 from ..variants import VARIANTS, Variant, build, parse
 from ..variants.presets import PRESETS

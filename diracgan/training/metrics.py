@@ -20,8 +20,7 @@ from ..variants.penalties import squared_slopes
 from . import networks
 from .games import MinibatchGame
 from .problems import Problem
-from .trainer import TrainingSetup, TrainState
-from .trainer import game as game_of
+from .trainer import TrainingSetup, TrainState, game as game_of
 from .tricks import length
 
 _LOOKING = (1 << 30) - 2  # the number of the iteration whose draws monitors use, apart from those of training

@@ -14,8 +14,7 @@ from ..game import Players
 from . import metrics
 from .build import arithmetic, generators, start
 from .config import RunConfig
-from .games import MinibatchGame
-from .games import game as one_game
+from .games import MinibatchGame, game as one_game
 from .trainer import TrainingSetup, TrainState, unstack
 
 

@@ -15,8 +15,7 @@ import jax
 import numpy as np
 
 from ..errors import InputError
-from ..files import OWNER, replacing
-from ..files import folder as writable
+from ..files import OWNER, folder as writable, replacing
 from . import loss_file
 from .config import toml
 from .run_lock import LOCK, locked

@@ -15,9 +15,7 @@ from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from ..game import Players, WrappedGame
-from ..rules.base import Rule, State
-from ..rules.base import init as rule_init
-from ..rules.base import step as rule_step
+from ..rules.base import Rule, State, init as rule_init, step as rule_step
 from ..variants import Variant
 from . import networks
 from .games import StochasticGame, minibatches

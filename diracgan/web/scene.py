@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError, integer, number, unknown
-from ..registry import settings as read_settings
-from ..registry import source
+from ..registry import settings as read_settings, source
 from .limits import LONGEST_TEXT, affordable, bounded
 
 if TYPE_CHECKING:

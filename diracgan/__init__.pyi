@@ -1,0 +1,27 @@
+from . import analysis as analysis, measure as measure, plotting, training as training
+from .analysis import (
+    critical as critical,
+    ema as ema,
+    report as report,
+    spectrum as spectrum,
+    stationary_covariance as stationary_covariance,
+    tune as tune,
+    verdict as verdict,
+)
+from .analysis.explain.explanation import explain as explain
+from .comparison import compare as compare
+from .dirac import field as field
+from .dynamics import Trajectory as Trajectory, flow as flow, simulate as simulate, step as step
+from .dynamics.store import load as load, save as save
+from .ensemble import ensemble as ensemble, spectra as spectra
+from .errors import InputError as InputError
+from .monitoring import diagnose as diagnose
+from .rules import Rule as Rule, register_rule as register_rule, rule as rule, rules as rules
+from .rules.presets import preset as preset, presets as presets
+from .sweeps import sweep as sweep
+from .training import train as train
+from .training.problems import Problem as Problem, register_problem as register_problem
+from .variants import Variant as Variant, register as register, variant as variant, variants as variants
+
+__version__: str
+plot = plotting
