@@ -10,8 +10,7 @@ import pytest
 import diracgan as dg
 from diracgan.analysis.verdict.kinds import KINDS
 from diracgan.errors import InputError
-from diracgan.reporting import dumps
-from diracgan.reporting import report as reporting
+from diracgan.reporting import dumps, report as reporting
 from diracgan.reporting.junit import junit
 from diracgan.reporting.schema import REPORT, report_schema
 

@@ -9,8 +9,7 @@ import pytest
 
 import diracgan as dg
 from diracgan.dynamics import run
-from diracgan.rules import RULES as ALL_RULES
-from diracgan.rules import init, step
+from diracgan.rules import RULES as ALL_RULES, init, step
 from diracgan.training.games import minibatches
 from diracgan.training.networks import Architecture, players
 from diracgan.training.problems import problem
