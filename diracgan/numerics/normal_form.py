@@ -1,17 +1,142 @@
-"""What decides a marginal equilibrium in the plane: the first Lyapunov coefficient, by autodiff.
+"""What decides where the linearisation does not: the coefficients of the normal forms of local bifurcations.
+
+On the centre manifold of a critical eigenvalue the motion is that of a normal form in one real or complex amplitude a:
+
+    flow, +-i omega (Hopf)                a' = (lambda + c |a|^2) a
+    map, e^(+-i angle) (Neimark-Sacker)   a+ = (mu + c |a|^2 e^(i angle)) a
+    flow, 0; map, +1 (pitchfork)          a' = (lambda + c a^2) a; the same for a+ - a
+    map, -1 (flip)                        a+ = -(1 + epsilon - c a^2) a
+
+with z = z* + 2 Re(a q) of a pair and z = z* + a q of a real eigenvalue, |q| = 1.
 
 References:
-    Kuznetsov 2004, Elements of Applied Bifurcation Theory, section 3.5, eq. 3.20.
+    Kuznetsov 2004, Elements of Applied Bifurcation Theory, sections 3.5, 5.4 and 9.7 (eq. 3.20, 5.39, 5.52).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+
+_ROUNDING = 1e-9  # of the sum of a coefficient's terms: below, it is not told from 0
+
+
+class Derivatives(NamedTuple):
+    """A field or map at a point: F'(z), and F''(z)(u, v), F'''(z)(u, v, w) along real directions.
+
+    Attributes:
+        first: (n, n).
+        second: symmetric and bilinear, (n,), (n,) -> (n,).
+        third: symmetric and trilinear.
+    """
+
+    first: np.ndarray
+    second: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    third: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
+
+class NormalForm(NamedTuple):
+    """The normal form's coefficient at a critical eigenvalue.
+
+    Attributes:
+        coefficient: the real part of c; of a quadratic form its one coefficient.
+        error: below which it is not told from 0.
+        shift: the imaginary part of c: how the frequency changes with |a|^2; 0 of a real eigenvalue.
+        eigenvalue: the critical one.
+        vector: q, |q| = 1.
+        adjoint: p, with p^H q = 1.
+    """
+
+    coefficient: float
+    error: float
+    shift: float
+    eigenvalue: complex
+    vector: np.ndarray
+    adjoint: np.ndarray
+
+
+def derivatives(field: Callable[[Array], Array], z: np.ndarray) -> Derivatives:
+    """The derivatives of a pure function at a point by autodiff."""
+    at = jnp.asarray(z)
+
+    def along(f: Callable[[Array], Array], u: np.ndarray) -> Callable[[Array], Array]:
+        return lambda x: jax.jvp(f, (x,), (jnp.asarray(u),))[1]
+
+    return Derivatives(
+        np.asarray(jax.jacfwd(field)(at)),
+        lambda u, v: np.asarray(along(along(field, u), v)(at)),
+        lambda u, v, w: np.asarray(along(along(along(field, u), v), w)(at)),
+    )
+
+
+def complex_pair(d: Derivatives, eigenvalue: complex, discrete: bool) -> NormalForm | None:
+    """The cubic coefficient at a simple complex pair: Hopf of a flow, Neimark-Sacker of a map.
+
+    Args:
+        d: the derivatives.
+        eigenvalue: close to the critical one, with a positive imaginary part.
+        discrete: whether they are a map's.
+
+    Returns:
+        The normal form; None where a derivative is not finite or a smaller matrix is singular.
+
+    Example:
+        >>> with jax.enable_x64(True):
+        ...     spiral = lambda z: jnp.array([-2 * z[1], 2 * z[0]]) - 0.3 * jnp.sum(z**2) * z
+        ...     found = complex_pair(derivatives(spiral, np.zeros(2)), 2j, discrete=False)
+        >>> round(found.coefficient, 9)  # rho' = -0.3 rho^3 with rho = sqrt(2) |a|
+        -0.6
+    """
+    value, q, p = _eigenvector(d.first, eigenvalue)
+    n = len(q)
+    turn = value / abs(value) if discrete else 1j * value.imag
+    still, double = (np.eye(n), turn**2 * np.eye(n)) if discrete else (0.0 * np.eye(n), 2 * turn * np.eye(n))
+    try:
+        around = np.linalg.solve(still - d.first, _second(d, q, q.conj()))
+        twice = np.linalg.solve(double - d.first, _second(d, q, q))
+    except np.linalg.LinAlgError:
+        return None
+    terms = np.array(
+        [
+            np.vdot(p, _third(d, q, q, q.conj())),
+            2 * np.vdot(p, _second(d, q, around)),
+            np.vdot(p, _second(d, q.conj(), twice)),
+        ]
+    )
+    c = 0.5 * np.sum(terms) / (turn if discrete else 1.0)
+    return _made(c, 0.5 * np.abs(terms), value, q, p)
+
+
+def real_eigenvalue(
+    d: Derivatives, eigenvalue: float, flips: bool = False, quadratic: bool = False
+) -> NormalForm | None:
+    """The coefficient at a simple real eigenvalue: 0 of a flow, +1 or (``flips``) -1 of a map.
+
+    Args:
+        d: the derivatives of a field or a map.
+        eigenvalue: close to the critical one.
+        flips: whether it is a multiplier of -1.
+        quadratic: the coefficient b of a' = ... + b a^2 instead, which a fold and a transcritical point have.
+    """
+    value, q, p = _eigenvector(d.first, eigenvalue)
+    q, p = q.real, p.real
+    bent = _second(d, q, q).real
+    if quadratic:
+        term = 0.5 * p @ bent
+        return _made(term, np.abs([term, np.linalg.norm(bent)]), value, q, p)
+    n = len(q)
+    if flips:
+        around = np.linalg.solve(d.first - np.eye(n), bent)
+    else:  # on the complement of the kernel
+        bordered = np.block([[d.first - value.real * np.eye(n), q[:, None]], [p[None], np.zeros((1, 1))]])
+        around = np.linalg.solve(bordered, np.append(bent - q * (p @ bent), 0.0))[:-1]
+    terms = np.array([p @ _third(d, q, q, q).real / 6, -0.5 * p @ _second(d, q, around).real])
+    return _made(np.sum(terms), np.abs(terms), value, q, p)
 
 
 def lyapunov_coefficient(field: Callable[[Array], Array], z: np.ndarray) -> float | None:
@@ -21,8 +146,8 @@ def lyapunov_coefficient(field: Callable[[Array], Array], z: np.ndarray) -> floa
     that the equilibrium attracts, though only like t^(-1/2); zero, to rounding, leaves it open.
 
     Args:
-        field: smooth, (2,) -> (2,).
-        z: the equilibrium, (2,).
+        field: smooth, (n,) -> (n,).
+        z: the equilibrium, (n,).
 
     Returns:
         l1, or None where the derivatives are not finite or the eigenvalues do not turn.
@@ -33,26 +158,44 @@ def lyapunov_coefficient(field: Callable[[Array], Array], z: np.ndarray) -> floa
         ...     round(lyapunov_coefficient(lambda z: jnp.array([-z[1] - z[0] ** 3, z[0]]), np.zeros(2)), 6)
         -0.75
     """
-    derivatives = [field]
-    for _ in range(3):
-        derivatives.append(jax.jacfwd(derivatives[-1]))
-    a, b, c = (np.asarray(d(jnp.asarray(z))) for d in derivatives[1:])
-    if not all(np.all(np.isfinite(d)) for d in (a, b, c)):
+    found = derivatives(field, z)
+    if not np.all(np.isfinite(found.first)):
         return None
+    values = np.linalg.eigvals(found.first)
+    critical = complex(values[np.argmax(values.imag)])
+    if critical.imag <= 0:
+        return None
+    form = complex_pair(found, critical, discrete=False)
+    return None if form is None else form.coefficient / critical.imag
+
+
+def _eigenvector(a: np.ndarray, eigenvalue: complex) -> tuple[complex, np.ndarray, np.ndarray]:
+    """The eigenvalue nearest to a given one, its vector q and adjoint p, p^H q = 1."""
     values, vectors = np.linalg.eig(a)
-    k = int(np.argmax(values.imag))
-    omega = float(values[k].imag)
-    if omega <= 0:
-        return None
-    q = vectors[:, k] / np.linalg.norm(vectors[:, k])
+    k = int(np.argmin(np.abs(values - eigenvalue)))
     adjoint_values, adjoint = np.linalg.eig(a.T)
-    p = adjoint[:, int(np.argmin(np.abs(adjoint_values - values[k].conj())))]
-    p = p / np.vdot(p, q).conj()  # <p, q> = 1
+    p = adjoint[:, int(np.argmin(np.abs(adjoint_values - np.conj(values[k]))))]
+    q = vectors[:, k] / np.linalg.norm(vectors[:, k])
+    return complex(values[k]), q, p / np.conj(np.vdot(p, q))
 
-    def second(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return np.einsum("ijk,j,k->i", b, x, y)
 
-    third = np.einsum("ijkl,j,k,l->i", c, q, q, q.conj())
-    around = second(q, np.linalg.solve(a, second(q, q.conj())))
-    double = second(q.conj(), np.linalg.solve(2j * omega * np.eye(2) - a, second(q, q)))
-    return float((np.vdot(p, third) - 2 * np.vdot(p, around) + np.vdot(p, double)).real / (2 * omega))
+def _made(c: complex, sizes: np.ndarray, value: complex, q: np.ndarray, p: np.ndarray) -> NormalForm | None:
+    if not np.isfinite(c):
+        return None
+    return NormalForm(float(np.real(c)), float(_ROUNDING * np.sum(sizes)), float(np.imag(c)), value, q, p)
+
+
+def _second(d: Derivatives, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """F''(u, v) along complex directions."""
+    return _linear(lambda x: _linear(lambda y: d.second(x, y), v), u)
+
+
+def _third(d: Derivatives, u: np.ndarray, v: np.ndarray, w: np.ndarray) -> np.ndarray:
+    return _linear(lambda x: _linear(lambda y: _linear(lambda z: d.third(x, y, z), w), v), u)
+
+
+def _linear(real: Callable[[np.ndarray], np.ndarray], u: np.ndarray) -> np.ndarray:
+    """A linear function of real vectors at a complex one."""
+    u = np.asarray(u, complex)
+    value = real(u.real)
+    return value + 1j * real(u.imag) if np.any(u.imag) else value

@@ -1,0 +1,100 @@
+"""Continuation against curves whose folds, branch points and ends are known in closed form."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from diracgan.numerics.continuation import (
+    StepControl,
+    continue_path,
+    crossing_tangent,
+    deflated_roots,
+)
+
+
+def slope_in_x(point):
+    """The eigenvalue of a scalar equation."""
+    return np.array([point.jacobian[0, 0]]), np.array([1e-14])
+
+
+def test_both_folds_of_the_cubic_are_passed_and_refined():
+    # p = x - x^3/3 has its folds at x = +-1, p = +-2/3
+    def cubic(u):
+        x, p = u
+        return np.array([p - x + x**3 / 3]), np.array([[-1 + x**2, 1.0]])
+
+    path = continue_path(cubic, np.array([2.1038034, -1.0]), -1.0, 1.0, slope_in_x)
+    assert path.ends == ("the beginning of the range", "the end of the range")
+    values = [c.point.u[-1] for c in path.changes]
+    np.testing.assert_allclose(values, [2 / 3, -2 / 3], atol=1e-12)
+    np.testing.assert_allclose([c.point.u[0] for c in path.changes], [1, -1], atol=1e-7)
+    assert max(p.residual for p in path.points) < 1e-12
+    # lengths of steps never exceed the bound, and the curve is seen from end to end
+    assert path.points[0].u[-1] == pytest.approx(-1.0) and path.points[-1].u[-1] == pytest.approx(1.0)
+
+
+def test_a_branch_point_is_passed_and_the_other_branch_is_found():
+    # x (p - 0.3 - x^2) = 0: the line x = 0 and the parabola p = 0.3 + x^2
+    def pitchfork(u):
+        x, p = u
+        return np.array([x * (p - 0.3 - x**2)]), np.array([[p - 0.3 - 3 * x**2, x]])
+
+    line = continue_path(pitchfork, np.array([0.0, 0.0]), 0.0, 1.0, slope_in_x)
+    (change,) = line.changes
+    assert change.point.u[-1] == pytest.approx(0.3, abs=1e-13)
+    way = crossing_tangent(pitchfork, change.point)
+    assert way is not None
+    branch = continue_path(pitchfork, change.point.u + 0.05 * way, 0.0, 1.0, slope_in_x, toward=way)
+    np.testing.assert_allclose([p.u[1] - 0.3 - p.u[0] ** 2 for p in branch.points], 0, atol=1e-12)
+    assert branch.ends[1] == "the end of the range"
+
+
+def test_a_start_on_a_zero_of_a_monitor_is_an_event_at_the_end():
+    def line(u):
+        return np.array([u[0] * (1.0 + u[1])]), np.array([[1.0 + u[1], u[0]]])
+
+    path = continue_path(line, np.array([0.0, 0.0]), 0.0, 1.0, lambda p: (p.u[-1:], np.array([1e-14])))
+    (change,) = path.changes
+    assert change.at_end and change.point.u[-1] == 0.0
+
+
+def test_a_branch_ends_where_the_equations_do():
+    # sqrt(1 - p) - x = 0 exists up to p = 1, where its tangent turns vertical
+    def root(u):
+        x, p = u
+        with np.errstate(invalid="ignore", divide="ignore"):
+            r = np.sqrt(1 - p)
+            return np.array([r - x]), np.array([[-1.0, -0.5 / r]])
+
+    path = continue_path(root, np.array([1.0, 0.0]), -1.0, 3.0)
+    assert path.points[-1].u[-1] == pytest.approx(1.0, abs=1e-5)
+    assert "no" in path.ends[1] and path.ends[0] == "the beginning of the range"
+
+
+def test_a_runaway_branch_says_so():
+    # x = 1/(1 - p) leaves every bound as p nears 1
+    def pole(u):
+        x, p = u
+        return np.array([x * (1 - p) - 1]), np.array([[1 - p, -x]])
+
+    path = continue_path(pole, np.array([1.0, 0.0]), 0.0, 2.0, control=StepControl(bound=50.0, largest=1.0))
+    assert path.ends[1] == "|x| grows beyond 50"
+
+
+def test_a_start_without_a_solution_is_refused():
+    with pytest.raises(ValueError, match="no solution"):
+        continue_path(
+            lambda u: (np.array([u[0] ** 2 + 1]), np.array([[2 * u[0], 0.0]])), np.zeros(2), 0.0, 1.0
+        )
+
+
+def test_deflation_finds_all_five_roots_of_a_quintic():
+    roots = np.array([-2.0, -0.5, 0.1, 1.0, 3.0])
+
+    def quintic(x):
+        c = np.poly(roots)
+        return np.polyval(c, x), np.array([np.polyval(np.polyder(c), x)])
+
+    found = deflated_roots(quintic, np.linspace(-3, 3.5, 14)[:, None])
+    np.testing.assert_allclose(sorted(float(r[0]) for r in found), roots, atol=1e-10)
