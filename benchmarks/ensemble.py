@@ -255,11 +255,11 @@ def fixed(limit: Limit, quick: bool) -> Iterator[Row]:
         (slow,) = side_by_side(lambda peer=peer: peer(phi[:few], theta[:few]), repeats=1)
         off = distance(peer(phi[:2000], theta[:2000]), truth)
         yield Row(f"rk4 {dtype}", "diffrax Tsit5, same steps", rate, few * steps / slow, 45, error, off)
-        os.environ["DIRACGAN_NATIVE"] = "0"
+        os.environ["DIRACGAN_C"] = "0"
         try:
             (plain,) = side_by_side(ours)
         finally:
-            del os.environ["DIRACGAN_NATIVE"]
+            del os.environ["DIRACGAN_C"]
         yield Row(
             f"rk4 {dtype}, through XLA",
             "diffrax Tsit5, same steps",

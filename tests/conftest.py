@@ -35,7 +35,7 @@ def c_compiler():
     from diracgan.ensemble import c_backend
 
     if not c_backend.available():
-        missing = "no C compiler, or DIRACGAN_NATIVE=0: compiled C is not tested here"
+        missing = "no C compiler, or DIRACGAN_C=0: compiled C is not tested here"
         if os.environ.get("DIRACGAN_REQUIRE_C") == "1":
             pytest.fail(f"DIRACGAN_REQUIRE_C=1, but there is {missing}")
         pytest.skip(missing)

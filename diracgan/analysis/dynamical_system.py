@@ -15,7 +15,7 @@ from .. import dirac
 from ..dynamics import filippov
 from ..dynamics.engines import TimeSpan
 from ..dynamics.event_loop import event_loop
-from ..dynamics.filippov import Regime, System
+from ..dynamics.filippov import DiracSystem, Regime
 from ..dynamics.regimes import integrate
 from ..game import Players
 from ..rules import Rule, State, init, step
@@ -89,7 +89,7 @@ class ContinuousSystem:
 
     discrete = False
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: DiracSystem) -> None:
         self.system, self.dim, self.stride = system, system.dim, 1
 
     def begin(self, phi: np.ndarray, theta: np.ndarray) -> np.ndarray:
@@ -154,7 +154,7 @@ class DiscreteSystem:
 
     discrete = True
 
-    def __init__(self, system: System, rule: Rule) -> None:
+    def __init__(self, system: DiracSystem, rule: Rule) -> None:
         self.system, self.dim, self.stride = system, system.dim, rule.period
         self.rule = dirac.cast(dataclasses.replace(rule, ema=None), jnp.float64)  # the average moves nothing
 
@@ -226,12 +226,14 @@ def unflatten(like: Any, flat: Array) -> Any:
 
 
 @jax.jit
-def _begin(system: System, rule: Rule, z: Players) -> State:
+def _begin(system: DiracSystem, rule: Rule, z: Players) -> State:
     return init(rule, dirac.game(system.variant, system.x0), z)
 
 
 @functools.partial(jax.jit, static_argnums=4)
-def _rows(system: System, rule: Rule, state: State, every: Array, rows: int) -> tuple[State, Players, Array]:
+def _rows(
+    system: DiracSystem, rule: Rule, state: State, every: Array, rows: int
+) -> tuple[State, Players, Array]:
     game = dirac.game(system.variant, system.x0)
 
     def once(_: Any, carry: tuple[State, Array, Array]) -> tuple[State, Array, Array]:
@@ -248,18 +250,18 @@ def _rows(system: System, rule: Rule, state: State, every: Array, rows: int) -> 
     return carry[0], kept, carry[2]
 
 
-def map_change(system: System, rule: Rule, flat: Array) -> Array:
+def map_change(system: DiracSystem, rule: Rule, flat: Array) -> Array:
     """step(z) - z on the flat full state, for one whole period of the rule, linear about rest as it truly is."""
     game = dirac.game(system.variant, system.x0)
     return _change(rule.linear_map(game), system, rule, flat)
 
 
-def _far_change(system: System, rule: Rule, flat: Array) -> Array:
+def _far_change(system: DiracSystem, rule: Rule, flat: Array) -> Array:
     """The same wherever the state is."""
     return _change(rule.long_map(dirac.game(system.variant, system.x0)), system, rule, flat)
 
 
-def _change(whole: Any, system: System, rule: Rule, flat: Array) -> Array:
+def _change(whole: Any, system: DiracSystem, rule: Rule, flat: Array) -> Array:
     d = system.dim
     z = Players(flat[:d], flat[d : 2 * d])
     players, memory = unflatten((z, rule.rest(dirac.game(system.variant, system.x0), z)), flat)

@@ -9,16 +9,16 @@ import numpy as np
 
 from ..game import Players
 from . import filippov
-from .filippov import System
+from .filippov import DiracSystem
 
 
-class Line(NamedTuple):
+class InvariantLine(NamedTuple):
     """A line on which the game is one-dimensional: phi = a direction, theta = foot + b direction, both (d,)."""
 
     direction: np.ndarray
     foot: np.ndarray
 
-    def flat(self, system: System) -> System:
+    def flat(self, system: DiracSystem) -> DiracSystem:
         """The game on the line."""
         return system._replace(x0=jnp.asarray([self.direction @ np.asarray(system.x0)]))
 
@@ -31,7 +31,7 @@ class Line(NamedTuple):
         return x * self.direction + (self.foot if name.startswith("theta") else 0.0)
 
 
-def line_of(system: System, z: Players) -> Line | None:
+def line_of(system: DiracSystem, z: Players) -> InvariantLine | None:
     """The line through the datum that a start lies on, where the game on it is the one-dimensional one.
 
     On such a line a norm passes through its kink, and only d = 1 names the surface. Found from the field by a check.
@@ -48,7 +48,7 @@ def line_of(system: System, z: Players) -> Line | None:
     off = [np.linalg.norm(p - (u @ p) * u) for p in arms]
     if max(off) > 4 * np.finfo(float).eps * (size + np.max(np.abs(z.theta))):
         return None
-    line, whole = Line(u, x0 - (u @ x0) * u), system._replace(tau=None)
+    line, whole = InvariantLine(u, x0 - (u @ x0) * u), system._replace(tau=None)
     flat = line.flat(whole)
     if filippov.surface_count(flat) == filippov.surface_count(whole):
         return None

@@ -13,7 +13,7 @@ import numpy as np
 from jax import Array
 
 from ..errors import unknown
-from .filippov import LARGEST, Regime, System, flow_in, guard_count, guards, watch
+from .filippov import LARGEST, DiracSystem, Regime, flow_in, guard_count, guards, watch
 from .hermite_minimum import hermite_minimum
 
 DIFFRAX = ("tsit5", "dopri5", "dopri8", "kvaerno5")
@@ -41,7 +41,7 @@ class TimeSpan(NamedTuple):
     atol: Any
 
 
-class Segment(NamedTuple):
+class RegimeSegment(NamedTuple):
     """One regime's stretch of a trajectory.
 
     Attributes:
@@ -62,7 +62,7 @@ class Segment(NamedTuple):
 
 
 #: Follows one regime from a state, (n,), over a span of time.
-Engine = Callable[[System, Regime, np.ndarray, TimeSpan], Segment]
+Engine = Callable[[DiracSystem, Regime, np.ndarray, TimeSpan], RegimeSegment]
 
 
 def engine(solver: str | None, backend: str) -> tuple[str, Engine]:
@@ -94,7 +94,7 @@ _hermite_minimum = jax.jit(hermite_minimum)
 # ---------------------------------------------------------------- scipy
 
 
-def _scipy(method: str, system: System, regime: Regime, y0: np.ndarray, span: TimeSpan) -> Segment:
+def _scipy(method: str, system: DiracSystem, regime: Regime, y0: np.ndarray, span: TimeSpan) -> RegimeSegment:
     smooth = guard_count(regime) == 1
 
     def seen(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -129,7 +129,7 @@ def _scipy(method: str, system: System, regime: Regime, y0: np.ndarray, span: Ti
             run.step()
             steps += 1
             if run.status == "failed" or not np.all(np.isfinite(run.y)) or run.t <= t:
-                return Segment(ys, t, y, None, "stiff", steps)
+                return RegimeSegment(ys, t, y, None, "stiff", steps)
             path, now = run.dense_output(), seen(run.y)
             end = _first_fall(lambda t, path=path: seen(path(t))[0], before, now, t, run.t)
             guard, when = (None, run.t) if end is None else end
@@ -139,17 +139,17 @@ def _scipy(method: str, system: System, regime: Regime, y0: np.ndarray, span: Ti
             if np.any(rows):
                 ys[rows] = np.atleast_2d(path(ts[rows]).T)
             if guard is not None:
-                return Segment(ys, when, solution(t, y, when) if when > t else y, guard, "", steps)
+                return RegimeSegment(ys, when, solution(t, y, when) if when > t else y, guard, "", steps)
             if steps % _CHUNK == 0:
                 if failure := _hopeless(steps, run.t - since, t1 - run.t):
-                    return Segment(ys, run.t, run.y, None, failure, steps)
+                    return RegimeSegment(ys, run.t, run.y, None, failure, steps)
                 since = run.t
             before = now
-    return Segment(ys, t1, run.y, None, "", steps)
+    return RegimeSegment(ys, t1, run.y, None, "", steps)
 
 
 def _scipy_solver(
-    method: str, system: System, regime: Regime, span: TimeSpan, t: float, y: np.ndarray, end: float
+    method: str, system: DiracSystem, regime: Regime, span: TimeSpan, t: float, y: np.ndarray, end: float
 ) -> Any:
     import scipy.integrate
 
@@ -200,7 +200,7 @@ _jacobian = jax.jit(jax.jacfwd(flow_in, 1))
 # ---------------------------------------------------------------- diffrax
 
 
-def _diffrax(name: str, system: System, regime: Regime, y0: np.ndarray, span: TimeSpan) -> Segment:
+def _diffrax(name: str, system: DiracSystem, regime: Regime, y0: np.ndarray, span: TimeSpan) -> RegimeSegment:
     ts, t, t1 = span.ts, span.t, span.t1
     ys, y, taken = np.full((len(ts), len(y0)), np.nan), y0, 0
     while True:
@@ -213,7 +213,7 @@ def _diffrax(name: str, system: System, regime: Regime, y0: np.ndarray, span: Ti
             failure = "" if bool(ok) else "stiff"
             break
         if failure := _hopeless(taken, t - start[0], t1 - t):
-            return Segment(ys, t, y, None, failure, taken)
+            return RegimeSegment(ys, t, y, None, failure, taken)
     values = np.asarray(guards(system, y, regime))
     # a root search that ran out of digits ends next to the surface, and not as an event
     if bool(event) or (not bool(ok) and np.min(values) <= 1e-9 * max(1.0, float(np.max(np.abs(y))))):
@@ -229,8 +229,8 @@ def _diffrax(name: str, system: System, regime: Regime, y0: np.ndarray, span: Ti
             )
             late = (ts > t) & (ts <= when)  # the event came later than the interpolant had it
             ys[late] = rows[late]
-        return Segment(ys, when, y, guard, "", taken)
-    return Segment(ys, t, y, None, failure, taken)
+        return RegimeSegment(ys, when, y, guard, "", taken)
+    return RegimeSegment(ys, t, y, None, failure, taken)
 
 
 def _hopeless(taken: int, progress: float, left: float) -> str:
@@ -242,7 +242,7 @@ def _hopeless(taken: int, progress: float, left: float) -> str:
 
 @functools.partial(jax.jit, static_argnums=0)
 def _solve(
-    name: str, system: System, regime: Regime, y0: Array, span: TimeSpan, armed: Array
+    name: str, system: DiracSystem, regime: Regime, y0: Array, span: TimeSpan, armed: Array
 ) -> tuple[Array, ...]:
     import diffrax
     import optimistix

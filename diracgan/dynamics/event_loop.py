@@ -16,8 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .engines import Segment, TimeSpan
-from .filippov import Regime, System, flow_in, guards, watch
+from .engines import RegimeSegment, TimeSpan
+from .filippov import DiracSystem, Regime, flow_in, guards, watch
 from .hermite_minimum import hermite_minimum
 
 _MAX_STEPS, _CHUNK = 4_000_000, 20_000
@@ -36,7 +36,7 @@ def _tableau() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return lower, np.asarray(table.b_sol), np.asarray(table.b_error)
 
 
-def event_loop(system: System, regime: Regime, y0: np.ndarray, span: TimeSpan) -> Segment:
+def event_loop(system: DiracSystem, regime: Regime, y0: np.ndarray, span: TimeSpan) -> RegimeSegment:
     """Integrate one regime until its end; an engine like those of :mod:`diracgan.dynamics.engines`.
 
     The compiled loop comes back after every 20000 steps, so that an interrupt is heard.
@@ -47,7 +47,7 @@ def event_loop(system: System, regime: Regime, y0: np.ndarray, span: TimeSpan) -
     status = int(carry.status)
     failure = {_RUNNING: "max steps", _STIFF: "stiff"}.get(status, "")
     guard = int(carry.guard) if status == _EVENT else None
-    return Segment(
+    return RegimeSegment(
         np.asarray(carry.ys), float(carry.t), np.asarray(carry.y), guard, failure, int(carry.steps)
     )
 
@@ -68,7 +68,7 @@ class LoopState(NamedTuple):
     before: tuple[Array, Array]
 
 
-def _seen(system: System, y: Array, regime: Regime) -> tuple[Array, Array]:
+def _seen(system: DiracSystem, y: Array, regime: Regime) -> tuple[Array, Array]:
     if regime.modes.shape[0]:
         return watch(system, y, regime)
     values = guards(system, y, regime)
@@ -76,7 +76,7 @@ def _seen(system: System, y: Array, regime: Regime) -> tuple[Array, Array]:
 
 
 @jax.jit
-def _begin(system: System, regime: Regime, y0: Array, span: TimeSpan) -> LoopState:
+def _begin(system: DiracSystem, regime: Regime, y0: Array, span: TimeSpan) -> LoopState:
     speed = jnp.linalg.norm(flow_in(system, y0, regime))
     first = 0.01 * (jnp.linalg.norm(y0) + 1e-6) / (speed + 1e-300)
     ys = jnp.full((len(span.ts), len(y0)), jnp.nan)
@@ -87,7 +87,7 @@ def _begin(system: System, regime: Regime, y0: Array, span: TimeSpan) -> LoopSta
 
 @jax.jit
 def _advance(
-    table: tuple[Array, Array, Array], system: System, regime: Regime, span: TimeSpan, start: LoopState
+    table: tuple[Array, Array, Array], system: DiracSystem, regime: Regime, span: TimeSpan, start: LoopState
 ) -> LoopState:
     lower, weights, error_weights = table
     t1, ts, rtol, atol = span.t1, span.ts, span.rtol, span.atol

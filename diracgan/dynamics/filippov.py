@@ -24,7 +24,7 @@ from ..variants import Variant
 LARGEST = 1e150  # the square of a state beyond this leaves the float range
 
 
-class System(NamedTuple):
+class DiracSystem(NamedTuple):
     """What flows: the variant, the datum (d,), the players' rates and the time constant of the EMA, or None."""
 
     variant: Variant
@@ -64,26 +64,26 @@ def pack(players: Players, ema: Players | None = None) -> Array:
     return jnp.concatenate([*players, *(ema or ())])
 
 
-def unpack(system: System, y: Array) -> Players:
+def unpack(system: DiracSystem, y: Array) -> Players:
     """The players in a state vector (..., 2d) or (..., 4d)."""
     d = system.dim
     return Players(y[..., :d], y[..., d : 2 * d])
 
 
-def surface_count(system: System) -> int:
+def surface_count(system: DiracSystem) -> int:
     """How many switching functions the two losses have."""
     z = jnp.zeros_like(system.x0)
     return jax.eval_shape(dirac.game(system.variant, system.x0).surfaces, Players(z, z)).shape[0]
 
 
-def face_count(system: System) -> int:
+def face_count(system: DiracSystem) -> int:
     """How many of the last switching functions are faces of the box that clips the critic."""
     z = np.zeros(np.shape(system.x0))
     return dirac.game(system.variant, system.x0).faces(Players(z, z))
 
 
 @jax.jit
-def velocity(system: System, y: Array, modes: Array | None = None) -> Array:
+def velocity(system: DiracSystem, y: Array, modes: Array | None = None) -> Array:
     """dy/dt with the branches frozen by ``modes``, or as the losses stand.
 
     A frozen branch may have no value beyond its surface, as |s|^(3/2) continued to (-|s|)^(3/2) has none; the losses
@@ -102,13 +102,13 @@ def velocity(system: System, y: Array, modes: Array | None = None) -> Array:
     return pack(v, Players(*((a - b) / system.tau for a, b in zip(z, ema, strict=True))))
 
 
-def surfaces(system: System, y: Array, modes: Array | None = None) -> Array:
+def surfaces(system: DiracSystem, y: Array, modes: Array | None = None) -> Array:
     """The switching functions (m,), each smooth when the branches are frozen."""
     return dirac.game(system.variant, system.x0).surfaces(unpack(system, y), modes)
 
 
 @jax.jit
-def flow_in(system: System, y: Array, regime: Regime) -> Array:
+def flow_in(system: DiracSystem, y: Array, regime: Regime) -> Array:
     """dy/dt in a regime: its own smooth field, or Filippov's combination of the fields beside the surfaces."""
     if regime.modes.shape[0] == 0:
         return velocity(system, y)
@@ -119,7 +119,7 @@ def flow_in(system: System, y: Array, regime: Regime) -> Array:
 
 
 @jax.jit
-def guards(system: System, y: Array, regime: Regime) -> Array:
+def guards(system: DiracSystem, y: Array, regime: Regime) -> Array:
     """Positive while the regime lasts: m surfaces, K slides left on this side, K on the far side, the float range."""
     size = jnp.where(jnp.all(jnp.isfinite(y)), LARGEST - jnp.max(jnp.abs(y)), -1.0)[None]
     if regime.modes.shape[0] == 0:
@@ -133,7 +133,7 @@ def guards(system: System, y: Array, regime: Regime) -> Array:
 
 
 @jax.jit
-def watch(system: System, y: Array, regime: Regime) -> tuple[Array, Array]:
+def watch(system: DiracSystem, y: Array, regime: Regime) -> tuple[Array, Array]:
     """The guards and their time derivatives."""
     return jax.jvp(lambda y: guards(system, y, regime), (y,), (flow_in(system, y, regime),))
 
@@ -143,7 +143,7 @@ def guard_count(regime: Regime) -> int:
     return len(regime.modes) + 2 * regime.sliding + 1
 
 
-def _beside(system: System, y: Array, regime: Regime) -> tuple[Array, Array, Array]:
+def _beside(system: DiracSystem, y: Array, regime: Regime) -> tuple[Array, Array, Array]:
     """The field on this side, its changes across the K surfaces slid upon (K, n), and Filippov's shares of them (K,).
 
     The shares make every surface function slid upon stand still: n_j . (here + sum_k share_k step_k) = 0.
@@ -165,7 +165,7 @@ class Crossing(NamedTuple):
 
 
 @jax.jit
-def look(system: System, y: Array, modes: Array) -> Crossing:
+def look(system: DiracSystem, y: Array, modes: Array) -> Crossing:
     """The switching functions, their gradients and speeds at ``y`` with the branches frozen."""
 
     def g(y: Array) -> Array:
@@ -176,14 +176,14 @@ def look(system: System, y: Array, modes: Array) -> Crossing:
 
 
 @jax.jit
-def natural(system: System, y: Array) -> tuple[Array, Array]:
+def natural(system: DiracSystem, y: Array) -> tuple[Array, Array]:
     """The switching functions and the velocity as the losses stand; NaN where a loss has no value itself."""
     game, z = dirac.game(system.variant, system.x0), unpack(system, y)
     lost = jnp.isnan(game.critic_loss(z)) | jnp.isnan(game.generator_loss(z))
     return surfaces(system, y), jnp.where(lost, jnp.nan, velocity(system, y))
 
 
-def start(system: System, y: Array) -> Regime:
+def start(system: DiracSystem, y: Array) -> Regime:
     """The regime in which a trajectory from ``y`` begins."""
     g, v = (np.asarray(a) for a in natural(system, y))
     losses = len(g) - face_count(system)
@@ -213,7 +213,7 @@ def start(system: System, y: Array) -> Regime:
     return regime
 
 
-def after(system: System, y: Array, regime: Regime, guard: int) -> tuple[Regime, str]:
+def after(system: DiracSystem, y: Array, regime: Regime, guard: int) -> tuple[Regime, str]:
     """The regime that follows when ``guard`` has fallen to 0, and what happened: crossing, slide or leave."""
     m = len(regime.modes)
     losses = m - face_count(system)
@@ -233,7 +233,7 @@ def after(system: System, y: Array, regime: Regime, guard: int) -> tuple[Regime,
     return _leaving(_across(regime, shared), shared, y), "crossing"
 
 
-def settle(system: System, y: Array, regime: Regime, guard: int) -> tuple[Regime, list[str]]:
+def settle(system: DiracSystem, y: Array, regime: Regime, guard: int) -> tuple[Regime, list[str]]:
     """The regime after ``guard`` has fallen, and with it every surface that is met at the same moment.
 
     An engine sees a guard fall only from above 0, so a second one that is not above it must not be left behind.
@@ -260,7 +260,7 @@ def settle(system: System, y: Array, regime: Regime, guard: int) -> tuple[Regime
     return regime, happened
 
 
-def speeds(system: System, y: Array, regime: Regime, k: int, shared: np.ndarray) -> tuple[float, float]:
+def speeds(system: DiracSystem, y: Array, regime: Regime, k: int, shared: np.ndarray) -> tuple[float, float]:
     """How fast the motion on this side, and the one on the far side, move away from surface k towards this side."""
     normal = np.asarray(look(system, y, regime.modes).normals)[k] * regime.modes[k]
     here, there = (np.asarray(flow_in(system, y, r)) for r in (regime, _across(regime, shared)))
@@ -310,7 +310,7 @@ def _flat(near: Crossing, y: Array, losses: int) -> np.ndarray:
     return flat & (np.arange(len(flat)) < losses)
 
 
-def _as_it_stands(system: System, y: Array, regime: Regime, flat: np.ndarray) -> Regime:
+def _as_it_stands(system: DiracSystem, y: Array, regime: Regime, flat: np.ndarray) -> Regime:
     """The regime whose flat sites take the branches that the losses themselves take, a little further on.
 
     At a tie ``r > 0`` and ``r >= 0`` choose differently, which the sign of r = 0 does not tell.

@@ -11,12 +11,12 @@ import numpy as np
 from jax import Array
 
 from ..numerics.convex_hull import distance_to_hull
-from .filippov import System, natural
+from .filippov import DiracSystem, natural
 
 _NEAR, _NEARER, _BALANCED = 1e-6, 1e-8, 1e-3
 
 
-def rests(system: System, y: np.ndarray) -> bool:
+def rests(system: DiracSystem, y: np.ndarray) -> bool:
     """Whether the field around ``y`` (n,) jumps, and pulls in all directions at once.
 
     A jump is as large from nearer by, where a field that is merely steep is not.
@@ -40,5 +40,5 @@ def rests(system: System, y: np.ndarray) -> bool:
 
 
 @jax.jit
-def _fields(system: System, points: Array) -> Array:
+def _fields(system: DiracSystem, points: Array) -> Array:
     return jax.vmap(lambda y: natural(system, y)[1])(points)

@@ -16,7 +16,7 @@ from ..game import Players
 from ..rules import Rule, State, init, step as one_iteration
 from ..variants import Variant
 from .engines import DIFFRAX, diffrax_solver
-from .filippov import System, pack, unpack, velocity
+from .filippov import DiracSystem, pack, unpack, velocity
 from .starts import array, check_variant
 
 
@@ -98,13 +98,13 @@ def flow(
     return unpack(system, sol.ys)
 
 
-def _system(variant: Variant, z: Players, x0: Any, rate_d: Any, rate_g: Any, dtype: Any) -> System:
+def _system(variant: Variant, z: Players, x0: Any, rate_d: Any, rate_g: Any, dtype: Any) -> DiracSystem:
     datum = jnp.broadcast_to(jnp.asarray(0.0 if x0 is None else x0, dtype), z.theta.shape)
-    return System(dirac.cast(variant, dtype), datum, dirac.cast(Players(rate_d, rate_g), dtype), None)
+    return DiracSystem(dirac.cast(variant, dtype), datum, dirac.cast(Players(rate_d, rate_g), dtype), None)
 
 
 @dataclasses.dataclass(frozen=True)
-class Step:
+class RuleStep:
     """One whole iteration of a rule on the Dirac game; made by :func:`step`."""
 
     variant: Variant
@@ -131,7 +131,7 @@ class Step:
         return dirac.cast((self.variant, self.rule, datum), z.theta.dtype)
 
 
-def step(variant: Variant, rule: Rule, x0: ArrayLike | None = None) -> Step:
+def step(variant: Variant, rule: Rule, x0: ArrayLike | None = None) -> RuleStep:
     """One whole iteration of ``rule`` on the Dirac GAN of ``variant``, as pure functions.
 
     Args:
@@ -140,7 +140,7 @@ def step(variant: Variant, rule: Rule, x0: ArrayLike | None = None) -> Step:
         x0: the datum, shape (d,) or a number; None for 0.
 
     Returns:
-        A :class:`Step`: ``s(phi, theta)`` is one iteration from rest; ``state = s.init(phi, theta)`` and
+        A :class:`RuleStep`: ``s(phi, theta)`` is one iteration from rest; ``state = s.init(phi, theta)`` and
         ``state = s.next(state)`` carry memory and EMA along. All of it passes jit, vmap and grad.
 
     Raises:
@@ -156,7 +156,7 @@ def step(variant: Variant, rule: Rule, x0: ArrayLike | None = None) -> Step:
     check_variant("step", variant)
     if not isinstance(rule, Rule):
         raise InputError(f"step: {rule!r} is not a rule; allowed: what dg.rule(...) returns")
-    return Step(variant, rule, x0)
+    return RuleStep(variant, rule, x0)
 
 
 @jax.jit

@@ -19,7 +19,7 @@ from .. import dirac
 from ..game import Players
 from ..rules import Rule, State, init, step
 from ..variants import Variant
-from .noise import Noise, noisy
+from .noise import MinibatchNoise, noisy
 
 _FAR = 1e8  # steps that fail from beyond have overflown
 _ROWS, _FIRST, _MOST = 256, 256, 10**8  # rows of one call; steps of the first one; steps of any
@@ -65,7 +65,12 @@ def row_numbers(steps: int, every: int) -> np.ndarray:
 
 
 def iterate(
-    variant: Variant, rule: Rule, z: Players, x0: np.ndarray, kept: np.ndarray, noise: Noise | None = None
+    variant: Variant,
+    rule: Rule,
+    z: Players,
+    x0: np.ndarray,
+    kept: np.ndarray,
+    noise: MinibatchNoise | None = None,
 ) -> Iterated:
     """Iterate ``rule`` from ``z`` and keep the rows ``kept``.
 
@@ -127,7 +132,12 @@ def _begin(variant: Variant, rule: Rule, x0: Array, z: Players) -> IterationProg
 
 @jax.jit
 def _advance(
-    variant: Variant, rule: Rule, x0: Array, noise: Noise | None, progress: IterationProgress, counts: Array
+    variant: Variant,
+    rule: Rule,
+    x0: Array,
+    noise: MinibatchNoise | None,
+    progress: IterationProgress,
+    counts: Array,
 ) -> tuple[IterationProgress, tuple[Array, ...]]:
     """After ``counts[0]``, ``counts[1]``, ... more steps: the progress at the end, and the rows in between."""
     game = dirac.game(variant, x0)

@@ -18,20 +18,20 @@ from jax.flatten_util import ravel_pytree
 from ..errors import InputError, number
 from ..game import GameLike, Players, WrappedGame
 from ..rules import move_both
-from .filippov import System, velocity
+from .filippov import DiracSystem, velocity
 
 SOLVER = "shark"
 _LARGEST_STEP, _STEPS = 0.02, 1_000_000
 
 
-class Noise(NamedTuple):
+class MinibatchNoise(NamedTuple):
     """The root of the covariance, (2d, 2d), and the key that the noise is drawn with."""
 
     root: Array
     key: Array
 
 
-class Noisy(WrappedGame):
+class NoisyGame(WrappedGame):
     """A game whose players, when they step, are kicked by their step size times ``kick(draw)``.
 
     Args:
@@ -49,7 +49,7 @@ class Noisy(WrappedGame):
         return self.game.apply_step(move_both(players, rates, unravel(self.kick(draw))), rates, draw)
 
 
-def noisy(game: GameLike, noise: Noise | None, iteration: Any) -> GameLike:
+def noisy(game: GameLike, noise: MinibatchNoise | None, iteration: Any) -> GameLike:
     """The game of one iteration: every step of every player draws its own noise."""
     if noise is None:
         return game
@@ -59,7 +59,7 @@ def noisy(game: GameLike, noise: Noise | None, iteration: Any) -> GameLike:
     def kick(draw: Any) -> Array:
         return noise.root @ jax.random.normal(jax.random.fold_in(key, draw), (size,), noise.root.dtype)
 
-    return Noisy(game, kick)
+    return NoisyGame(game, kick)
 
 
 def covariance(sde: Any, dim: int) -> np.ndarray:
@@ -102,7 +102,7 @@ def root(matrix: np.ndarray) -> np.ndarray:
 
 
 def solve(
-    system: System, y: np.ndarray, ts: np.ndarray, noise: Noise, h: float
+    system: DiracSystem, y: np.ndarray, ts: np.ndarray, noise: MinibatchNoise, h: float
 ) -> tuple[np.ndarray, float, float | None]:
     """The SDE from ``y`` at time 0 to the times ``ts``, in fixed steps of diffrax's ShARK (strong order 1.5).
 
@@ -140,12 +140,12 @@ def solve(
 
 
 @jax.jit
-def _jacobian(system: System, y: Array) -> Array:
+def _jacobian(system: DiracSystem, y: Array) -> Array:
     return jax.jacfwd(lambda y: velocity(system, y))(y)
 
 
 @jax.jit
-def _solve(system: System, y: Array, grid: Array, ts: Array, noise: Noise, h: Array) -> Array:
+def _solve(system: DiracSystem, y: Array, grid: Array, ts: Array, noise: MinibatchNoise, h: Array) -> Array:
     import diffrax
 
     n, d = y.shape[0], system.dim

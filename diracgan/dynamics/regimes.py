@@ -9,7 +9,7 @@ import numpy as np
 
 from . import filippov
 from .engines import Engine, TimeSpan
-from .filippov import System
+from .filippov import DiracSystem
 from .filippov_rest import rests
 
 _MAX_EVENTS = 20_000
@@ -29,7 +29,7 @@ class Integrated(NamedTuple):
     steps: int
 
 
-def integrate(use: Engine, system: System, y: np.ndarray, span: TimeSpan) -> Integrated:
+def integrate(use: Engine, system: DiracSystem, y: np.ndarray, span: TimeSpan) -> Integrated:
     """Integrate regime after regime until the end of ``span`` or until the motion cannot go on.
 
     Args:
@@ -81,7 +81,7 @@ def integrate(use: Engine, system: System, y: np.ndarray, span: TimeSpan) -> Int
 
 
 def _end(
-    system: System, regime: filippov.Regime, y: np.ndarray, t: float, events: list[tuple[float, str]]
+    system: DiracSystem, regime: filippov.Regime, y: np.ndarray, t: float, events: list[tuple[float, str]]
 ) -> tuple[str, float, str]:
     if regime.sliding:
         v = np.asarray(filippov.flow_in(system, y, regime))[: 2 * system.dim]
@@ -92,7 +92,7 @@ def _end(
     return "ok", math.nan, f"reached t = {t:.10g}"
 
 
-def _failure(system: System, why: str, t: float, y: np.ndarray) -> tuple[str, float, str]:
+def _failure(system: DiracSystem, why: str, t: float, y: np.ndarray) -> tuple[str, float, str]:
     if why == "max steps":
         return "max steps", t, f"gave up at t = {t:.10g} after too many solver steps"
     v = np.asarray(filippov.natural(system, y)[1])

@@ -20,7 +20,7 @@ from ..variants import Variant
 from . import noise as minibatch
 from .collinear import line_of
 from .engines import Engine, TimeSpan, engine
-from .filippov import System
+from .filippov import DiracSystem
 from .iterations import iterate, row_numbers
 from .regimes import integrate
 from .starts import DEFAULT_T1, MOST_STEPS, check_size, check_untraced, check_variant, starts, times
@@ -170,7 +170,7 @@ def run(
             tau = None if ema_tau is None else number("ema_tau", ema_tau, low=0, open_low=True)
             span = _span(t1, ts, rtol, atol)
             check_size(len(span.ts), len(datum) * (2 if tau is None else 4), "give fewer times ts")
-            system = System(*dirac.cast((variant, datum, rates, tau), jnp.float64))
+            system = DiracSystem(*dirac.cast((variant, datum, rates, tau), jnp.float64))
             if noise is None:
                 solver, use = engine(solver, backend)
                 data, outcome = _flow(use, system, start, span)
@@ -233,7 +233,7 @@ def _seed(seed: Any) -> int:
 
 def _noise(
     sde: Any, h: Any, seed: Any, rule: Any, dim: int, solver: str | None, backend: str
-) -> tuple[minibatch.Noise | None, dict[str, Any]]:
+) -> tuple[minibatch.MinibatchNoise | None, dict[str, Any]]:
     """The minibatch noise that was asked for, and what is recorded of it."""
     if sde is None:
         if h is not None:
@@ -252,10 +252,10 @@ def _noise(
             )
     with jax.enable_x64(True):
         key = jax.random.key(0 if seed is None else _seed(seed))
-        return minibatch.Noise(jnp.asarray(minibatch.root(sigma)), key), record
+        return minibatch.MinibatchNoise(jnp.asarray(minibatch.root(sigma)), key), record
 
 
-def _flow(use: Engine, system: System, z: Players, span: TimeSpan) -> tuple[_Data, _Record]:
+def _flow(use: Engine, system: DiracSystem, z: Players, span: TimeSpan) -> tuple[_Data, _Record]:
     line = line_of(system, z)
     on = system if line is None else line.flat(system)
     out = integrate(use, on, _state(on, z if line is None else line.down(z)), span)
@@ -266,7 +266,7 @@ def _flow(use: Engine, system: System, z: Players, span: TimeSpan) -> tuple[_Dat
 
 
 def _noisy_flow(
-    system: System, z: Players, ts: np.ndarray, noise: minibatch.Noise, h: float
+    system: DiracSystem, z: Players, ts: np.ndarray, noise: minibatch.MinibatchNoise, h: float
 ) -> tuple[_Data, _Record]:
     ys, longest, failed = minibatch.solve(system, _state(system, z), ts, noise, h)
     if failed is None:
@@ -276,12 +276,12 @@ def _noisy_flow(
     return _named(system, ts, ys), outcome | {"solver": minibatch.SOLVER, "solver_step": longest}
 
 
-def _state(system: System, z: Players) -> np.ndarray:
+def _state(system: DiracSystem, z: Players) -> np.ndarray:
     on = dirac.game(system.variant, system.x0).project(z)  # a clipped critic starts on its box
     return np.concatenate([*on] * (1 if system.tau is None else 2))
 
 
-def _named(system: System, ts: np.ndarray, ys: np.ndarray) -> dict[str, np.ndarray]:
+def _named(system: DiracSystem, ts: np.ndarray, ys: np.ndarray) -> dict[str, np.ndarray]:
     d = system.dim
     names = ("phi", "theta", "phi_ema", "theta_ema")[: ys.shape[1] // d]
     return {"time": ts} | {n: ys[:, i * d : (i + 1) * d] for i, n in enumerate(names)}
@@ -299,7 +299,7 @@ def _steps(
     x0: np.ndarray,
     steps: int | None,
     every: int,
-    noise: minibatch.Noise | None,
+    noise: minibatch.MinibatchNoise | None,
 ) -> tuple[_Data, _Record]:
     count = integer("steps", 200 if steps is None else steps, low=1, high=MOST_STEPS)
     every = integer("every", every, low=1, high=MOST_STEPS)

@@ -2,7 +2,7 @@
 
 The whole time loop of a few vectors of trajectories runs without touching memory. The C is generated from the same
 program that XLA would run, which takes over wherever something is missing: a compiler, an operation, a reason to wait
-for the compilation. The environment variable ``DIRACGAN_NATIVE=0`` switches it off, ``CC`` names a compiler.
+for the compilation. The environment variable ``DIRACGAN_C=0`` switches it off, ``CC`` names a compiler.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def kernel(program: Any, system: Sequence[bool], state: Sequence[bool], dtype: A
 
 def available() -> bool:
     """Whether C can be compiled here, and nobody has switched it off."""
-    return os.environ.get("DIRACGAN_NATIVE", "1") != "0" and compiler() is not None
+    return os.environ.get("DIRACGAN_C", "1") != "0" and compiler() is not None
 
 
 @functools.cache

@@ -99,11 +99,11 @@ def _motion(structure: Any, dim: int, dtype: np.dtype, double: bool) -> Motion:
         begin: Any = None if system.rule is None else trace(_begin, system, players)
         first = 2 * dim
         whole = sorted({*advance.on_arrays, *(begin.on_arrays if begin else ())})
-        note = f"partly taken apart: {', '.join(whole)} run on stacked arrays" if whole else ""
+        note = f"partly in scalar operations: {', '.join(whole)} run on stacked arrays" if whole else ""
     except NotScalarizable as why:
         advance = VmappedFunction(_velocity if system.rule is None else _iterate, system, state)
         begin = None if system.rule is None else VmappedFunction(_begin, system, players)
-        first, note = 2, f"not taken apart: {why}"
+        first, note = 2, f"not in scalar operations: {why}"
     total = len(begin.outputs) if isinstance(begin, Program) else len(jax.tree.leaves(state))
     ema = slice(total - first, total) if getattr(state, "ema", None) is not None else None
     return Motion(advance, begin, first, ema, note)

@@ -134,7 +134,7 @@ def spectrum(
             raise InputError(
                 "the runs differ in shape; allowed: runs of one variant, problem and network"
             ) from error
-        if rules is not None and memory is None and (reason := parts[0][2].linearisable):
+        if rules is not None and memory is None and (reason := parts[0][2].why_not_linearisable()):
             raise InputError(
                 f"rule {parts[0][2].label}: {reason}; allowed: of='flow', or a run with its own memory"
             )

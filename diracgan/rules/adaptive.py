@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jax.core import Tracer
 
 from ..parameters import param
 from ..variants import quotient
@@ -72,10 +71,14 @@ class Adam(PerPlayerRule):
         return Moments(mean, square, state.steps + 1)
 
     @property
-    def linearisable(self) -> str:
-        """With eps = 0 there is none."""
-        if isinstance(self.eps, Tracer) or float(self.eps) > 0:
-            return ""
+    def linearises(self) -> Any:
+        """Where eps > 0."""
+        return self.eps > 0
+
+    def why_not_linearisable(self) -> str | None:
+        """With eps = 0 there is no derivative."""
+        if self.linearises:
+            return None
         return "Adam with eps = 0 steps as far for a small gradient as for a large one: no derivative at rest"
 
     @property

@@ -75,9 +75,13 @@ class Rule(Parametric):
         return 1
 
     @property
-    def linearisable(self) -> str:
-        """Empty, or why the rule has no linearisation at a fixed point even where the field has one."""
-        return ""
+    def linearises(self) -> Any:
+        """Whether there is a linearisation at a fixed point where the field has one; an array if numbers are."""
+        return True
+
+    def why_not_linearisable(self) -> str | None:
+        """The reason where :attr:`linearises` is False, else None."""
+        return None
 
     @property
     def at_rest(self) -> Rule:

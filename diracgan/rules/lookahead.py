@@ -150,9 +150,13 @@ class Lookahead(Rule):
         return self.fast.period // math.gcd(self.fast.period, self.k)
 
     @property
-    def linearisable(self) -> str:
+    def linearises(self) -> Any:
         """As the inner rule."""
-        return self.fast.linearisable
+        return self.fast.linearises
+
+    def why_not_linearisable(self) -> str | None:
+        """As the inner rule."""
+        return self.fast.why_not_linearisable()
 
     @property
     def at_rest(self) -> Rule:

@@ -62,8 +62,12 @@ class Optax(PerPlayerRule):
         return _OptaxAtRest(**{n: getattr(self, n) for n in self.__dataclass_fields__})
 
     @property
-    def linearisable(self) -> str:
-        """Empty where tiny gradients move each player as the transformation's derivative says."""
+    def linearises(self) -> Any:
+        """Where tiny gradients move each player as the transformation's derivative says."""
+        return self.why_not_linearisable() is None
+
+    def why_not_linearisable(self) -> str | None:
+        """Which player's transformation has no derivative at rest, and why."""
         for who, opt in (("critic", self.critic_opt), ("generator", self.generator_opt)):
             if not _is_steady(opt):
                 return f"the {who}'s optax transformation counts its updates and does not treat them alike"
@@ -71,7 +75,7 @@ class Optax(PerPlayerRule):
                 return (
                     f"the {who}'s optax transformation moves it by steps that do not shrink with the gradient"
                 )
-        return ""
+        return None
 
     def _of(self, who: str) -> Any:
         return self.critic_opt if who == CRITIC else self.generator_opt

@@ -14,7 +14,7 @@ from jax import Array
 from ..analysis.linear.decision import STATUSES, decide, leading_frequency
 from ..analysis.linear.probing import probe, without
 from ..analysis.linear.settings import LinearSettings
-from ..dynamics.filippov import System
+from ..dynamics.filippov import DiracSystem
 from ..ensemble import reduction
 from ..ensemble.blocks import compiled
 from ..ensemble.vector_field import EnsembleSystem
@@ -103,28 +103,35 @@ def _reduced(around: LinearSettings) -> LinearSettings:
     )
 
 
-def _looked(around: LinearSettings, count: int) -> Iterator[tuple[slice, derivative.Derivative, np.ndarray]]:
+def _looked(
+    around: LinearSettings, count: int
+) -> Iterator[tuple[np.ndarray, derivative.Derivative, np.ndarray]]:
     """Every point looked at, in chunks of blocks of one shape: which points, their derivatives, and what is alive."""
-    no_map = around.rule is not None and bool(around.rule.linearisable)
-    rule = None if no_map else around.rule
-    block = min(_BLOCK, count)
-    blocks = -(-count // block)
-    blocks = -(-blocks // -(-blocks // _CHUNK))  # every chunk has one shape, and little is filled up
+    linearises = np.broadcast_to(around.rule is None or around.rule.linearises, count)
     look = _look("cpu" if jax.default_backend() == "cpu" else "gpu")
-    for start in range(0, count, blocks * block):
-        rows = slice(start, min(start + blocks * block, count))
-        index = np.minimum(np.arange(start, start + blocks * block), count - 1).reshape(blocks, block)
-        with jax.enable_x64(True):
-            seen, alive = jax.tree.map(
-                lambda x, n=rows.stop - rows.start: np.asarray(x).reshape(-1, *x.shape[2:])[:n],
-                look(*_blocks(around, rule, index)),
-            )
-        yield rows, without(seen) if no_map else seen, alive
+    for rule, points in (
+        (around.rule, np.flatnonzero(linearises)),
+        (None, np.flatnonzero(~linearises)),  # where the rule has no map to look at, its field is
+    ):
+        if not len(points):
+            continue
+        block = min(_BLOCK, len(points))
+        blocks = -(-len(points) // block)
+        blocks = -(-blocks // -(-blocks // _CHUNK))  # every chunk has one shape, and little is filled up
+        for start in range(0, len(points), blocks * block):
+            rows = points[start : start + blocks * block]
+            index = np.pad(rows, (0, blocks * block - len(rows)), mode="edge").reshape(blocks, block)
+            with jax.enable_x64(True):
+                seen, alive = jax.tree.map(
+                    lambda x, n=len(rows): np.asarray(x).reshape(-1, *x.shape[2:])[:n],
+                    look(*_blocks(around, rule, index)),
+                )
+            yield rows, seen if linearises[rows[0]] else without(seen), alive
 
 
 def _blocks(
     around: LinearSettings, rule: Rule | None, index: np.ndarray
-) -> tuple[System, Rule | None, np.ndarray]:
+) -> tuple[DiracSystem, Rule | None, np.ndarray]:
     """The numbers of the points ``index``, (blocks, block)."""
 
     def spread(x: Any) -> np.ndarray:
@@ -137,11 +144,11 @@ def _blocks(
 
     variant, rates, rule = jax.tree.map(spread, (around.variant, around.rates, rule))
     at = np.concatenate([vectors(p) for p in around.point], axis=-1)
-    return System(variant, jnp.asarray(vectors(around.x0)), rates, None), rule, at
+    return DiracSystem(variant, jnp.asarray(vectors(around.x0)), rates, None), rule, at
 
 
-def _look_at(system: System, rule: Rule | None, at: Array) -> tuple[derivative.Derivative, Array]:
-    def block(given: tuple[System, Rule | None, Array]) -> tuple[derivative.Derivative, Array]:
+def _look_at(system: DiracSystem, rule: Rule | None, at: Array) -> tuple[derivative.Derivative, Array]:
+    def block(given: tuple[DiracSystem, Rule | None, Array]) -> tuple[derivative.Derivative, Array]:
         seen = jax.vmap(probe)(*given)
         return derivative.judge(seen.probe, jnp), seen.alive
 

@@ -59,11 +59,11 @@ def counted(use, integrate, v, rtol):
 
     from diracgan import dirac
     from diracgan.dynamics.engines import TimeSpan
-    from diracgan.dynamics.filippov import System
+    from diracgan.dynamics.filippov import DiracSystem
     from diracgan.game import Players
 
     with jax.enable_x64(True):
-        system = System(*dirac.cast((v, np.zeros(2), Players(1.0, 1.0)), jnp.float64), None)
+        system = DiracSystem(*dirac.cast((v, np.zeros(2), Players(1.0, 1.0)), jnp.float64), None)
         span = TimeSpan(0.0, 12.0, np.array([12.0]), rtol, 1e-16)
         out = integrate(use, system, np.concatenate([PHI, THETA]), span)
     return out.ys[-1], out.steps

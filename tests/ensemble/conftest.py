@@ -89,4 +89,4 @@ def in_registers(c_compiler, monkeypatch):
 @pytest.fixture
 def through_xla(monkeypatch):
     """Run everything by XLA, however long."""
-    monkeypatch.setenv("DIRACGAN_NATIVE", "0")
+    monkeypatch.setenv("DIRACGAN_C", "0")

@@ -46,11 +46,11 @@ def test_every_modifier(name, engine, request):
 
 
 @pytest.mark.slow
-def test_instance_noise_cannot_be_taken_apart_and_says_so():
+def test_instance_noise_is_not_in_scalar_operations_and_says_so():
     variant = dg.variant("ns").with_(noise=0.3)
     phi, theta = starts(5, 1)
     e = run(variant, phi, theta, t1=0.02, dt=0.01)
-    assert e.attrs["fused"].startswith("not taken apart")
+    assert e.attrs["fused"].startswith("not in scalar operations")
     assert_equal(joined(e), rk4(variant, phi, theta, 0.01, 2))
 
 

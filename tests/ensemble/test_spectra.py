@@ -46,7 +46,7 @@ def test_large_families_in_compiled_c_are_the_same(monkeypatch: pytest.MonkeyPat
     c[-1] = 1.0
     family = dataclasses.replace(dg.variant("wgan-gp"), lam=np.linspace(0, 3, len(c)), c=c)
     found = spectra(family, len(c)).eigenvalues
-    monkeypatch.setenv("DIRACGAN_NATIVE", "0")
+    monkeypatch.setenv("DIRACGAN_C", "0")
     # a root of what rounding leaves where both are one
     np.testing.assert_allclose(found, spectra(family, len(c)).eigenvalues, rtol=0, atol=3e-8)
     assert np.isnan(found[-1]).all()

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ... import dirac
-from ...dynamics.filippov import System, velocity
+from ...dynamics.filippov import DiracSystem, velocity
 from ...rules import Rule
 from ..dynamical_system import map_change
 from .decision import STATUSES, WITH_EIGENVALUES, Decision, decide
@@ -54,7 +54,7 @@ def margins(asked: Sequence[LinearSettings]) -> list[Margin]:
     found: dict[int, Margin] = {}
     groups: dict[Any, list[int]] = {}
     for i, s in enumerate(asked):
-        no_map = s.rule is not None and s.rule.linearisable
+        no_map = s.rule is not None and not s.rule.linearises
         groups.setdefault((jax.tree.structure((s.variant, s.rule)), no_map), []).append(i)
     for members in groups.values():
         for chunk in _chunks(members, BATCH):
@@ -66,7 +66,9 @@ def margins(asked: Sequence[LinearSettings]) -> list[Margin]:
 def decisions(asked: Sequence[LinearSettings], size: int) -> Decision:
     """What the linearisation says of settings of one structure, at most ``size``, which is the program's batch."""
     with jax.enable_x64(True):
-        seen, alive = look(*stacked(asked, size), no_map=bool(asked[0].rule and asked[0].rule.linearisable))
+        seen, alive = look(
+            *stacked(asked, size), no_map=asked[0].rule is not None and not asked[0].rule.linearises
+        )
     kept = slice(len(asked))
     return decide(jax.tree.map(lambda x: x[kept], seen), alive[kept], asked[0].discrete)
 
@@ -81,7 +83,9 @@ def _chunks(members: Sequence[int], size: int) -> Iterable[Sequence[int]]:
     return (members[k : k + size] for k in range(0, len(members), size))
 
 
-def stacked(asked: Sequence[LinearSettings], size: int = BATCH) -> tuple[System, Rule | None, np.ndarray]:
+def stacked(
+    asked: Sequence[LinearSettings], size: int = BATCH
+) -> tuple[DiracSystem, Rule | None, np.ndarray]:
     """Settings of one structure as one batch, padded with the last so that every batch has the same shape."""
     padded = [*asked, *[asked[-1]] * (size - len(asked))]
     flat = [_numbers_of(s) for s in padded]
@@ -89,8 +93,8 @@ def stacked(asked: Sequence[LinearSettings], size: int = BATCH) -> tuple[System,
     return system, rule, np.array([np.concatenate(s.point) for s in padded])
 
 
-def _numbers_of(s: LinearSettings) -> tuple[System, Rule | None]:
-    return System(s.variant, s.x0, s.rates, None), s.rule  # type: ignore[arg-type]
+def _numbers_of(s: LinearSettings) -> tuple[DiracSystem, Rule | None]:
+    return DiracSystem(s.variant, s.x0, s.rates, None), s.rule  # type: ignore[arg-type]
 
 
 def matrices(asked: Sequence[LinearSettings]) -> np.ndarray:
@@ -125,7 +129,7 @@ def slopes(around: LinearSettings, handles: Sequence[ParameterHandle], values: S
         return np.asarray(_slopes(base, np.concatenate(here.point), tangents))
 
 
-def _matrix(system: System, rule: Rule | None, y: Any) -> Any:
+def _matrix(system: DiracSystem, rule: Rule | None, y: Any) -> Any:
     if rule is None:
         return jax.jacfwd(partial(velocity, system))(y)
     return jax.jacfwd(partial(map_change, system, rule))(rest_state(system, rule, y))
@@ -135,8 +139,8 @@ _matrices = jax.jit(jax.vmap(_matrix))
 
 
 @jax.jit
-def _slopes(base: tuple[System, Rule | None], at: Any, tangents: Any) -> Any:
-    def matrix(numbers: tuple[System, Rule | None]) -> Any:
+def _slopes(base: tuple[DiracSystem, Rule | None], at: Any, tangents: Any) -> Any:
+    def matrix(numbers: tuple[DiracSystem, Rule | None]) -> Any:
         return _matrix(numbers[0], numbers[1], at)
 
     return jax.vmap(lambda t: jax.jvp(matrix, (base,), (t,))[1])(tangents)

@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 
 from ... import dirac
-from ...dynamics.filippov import System, natural, unpack
+from ...dynamics.filippov import DiracSystem, natural, unpack
 from ...numerics import derivative
 from ...rules import Rule
 from ..dynamical_system import flatten, map_change
@@ -24,7 +24,7 @@ class Probed(NamedTuple):
     alive: Array
 
 
-def probe(system: System, rule: Rule | None, y: Array) -> Probed:
+def probe(system: DiracSystem, rule: Rule | None, y: Array) -> Probed:
     """Look at one system around its point ``y`` = (phi, theta); traceable.
 
     A rule is seen on its full state, as when the players have rested at the point for ever.
@@ -36,12 +36,12 @@ def probe(system: System, rule: Rule | None, y: Array) -> Probed:
     return Probed(derivative.probe(change, rest_state(system, rule, y), cancels=True), alive)
 
 
-def logits(system: System, y: Array) -> Array:
+def logits(system: DiracSystem, y: Array) -> Array:
     """What the critic says of the datum: not finite where the critic itself has no value."""
     return dirac.game(system.variant, system.x0).logits(unpack(system, y).phi, system.x0[None])
 
 
-def rest_state(system: System, rule: Rule, y: Array) -> Array:
+def rest_state(system: DiracSystem, rule: Rule, y: Array) -> Array:
     """The rule's full state, as one vector, when the players have rested at ``y`` for ever."""
     z = unpack(system, y)
     return flatten((z, rule.rest(dirac.game(system.variant, system.x0), z)))
@@ -51,7 +51,7 @@ _probes = jax.jit(jax.vmap(probe))
 
 
 def look(
-    system: System, rule: Rule | None, at: Array | np.ndarray, no_map: bool = False
+    system: DiracSystem, rule: Rule | None, at: Array | np.ndarray, no_map: bool = False
 ) -> tuple[derivative.Derivative, np.ndarray]:
     """The derivative of a batch of systems at their points, and where the critic has a value.
 

@@ -182,7 +182,7 @@ def _why(decided: Decision, asked: LinearSettings) -> tuple[bool | None, float |
         return None, None, "the field has no finite value around this point, so it is not an equilibrium"
     if STATUSES[decided.status[0]] == Status.NOT_AN_EQUILIBRIUM:
         return kind == SMOOTH, residual, f"the field does not vanish here: |F| = {residual:.3g}"
-    if asked.rule is not None and (reason := asked.rule.linearisable):
+    if asked.rule is not None and (reason := asked.rule.why_not_linearisable()):
         return False, residual, reason
     what = "jumps" if kind == JUMP else "has a kink"
     return False, residual, f"the field {what} at this equilibrium, so there is no Jacobian and no eigenvalue"

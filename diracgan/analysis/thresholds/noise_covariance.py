@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 
 from ... import dirac
-from ...dynamics.noise import Noisy, covariance, step_size
+from ...dynamics.noise import NoisyGame, covariance, step_size
 from ...errors import InputError, number
 from ...game import Players
 from ...rules import Rule, State, step
@@ -168,7 +168,7 @@ def _jacobians(variant: Variant, x0: Array, rule: Rule, point: Players) -> tuple
         state = jax.tree.unflatten(tree, [next(parts).reshape(jnp.shape(x)) if m else x for x, m in pairs])
 
         def next_(state: State, kick: Array) -> tuple[State, None]:
-            return step(long_run, Noisy(game, lambda draw: kick[draw]), state), None
+            return step(long_run, NoisyGame(game, lambda draw: kick[draw]), state), None
 
         return flat(jax.lax.scan(next_, state, kicks)[0])
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...dynamics.collinear import Line, line_of
-from ...dynamics.filippov import System, surface_count
+from ...dynamics.collinear import InvariantLine, line_of
+from ...dynamics.filippov import DiracSystem, surface_count
 from ...game import Players
 from ...rules import Rule
 from ...variants import Variant
@@ -60,10 +60,10 @@ class Case:
     def __init__(
         self,
         variant: Variant,
-        system: System,
+        system: DiracSystem,
         rule: Rule | None,
         start: Players,
-        line: Line | None,
+        line: InvariantLine | None,
         budget: float,
     ) -> None:
         self.variant, self.rule, self.start, self.line, self.budget = variant, rule, start, line, budget
@@ -101,7 +101,7 @@ class Case:
         start = Players(self.start.phi + away.phi, self.start.theta + away.theta)
         return self._another(start, line_of(self.full, start) if self.rule is None else None)
 
-    def _another(self, start: Players, line: Line | None) -> Case:
+    def _another(self, start: Players, line: InvariantLine | None) -> Case:
         case = Case(self.variant, self.full, self.rule, start, line, self.budget)
         case.nested = True
         return case

@@ -16,7 +16,7 @@ import numpy as np
 
 from ... import dirac
 from ...dynamics.collinear import line_of
-from ...dynamics.filippov import System
+from ...dynamics.filippov import DiracSystem
 from ...dynamics.starts import starts
 from ...errors import InputError, number, one_line
 from ...game import Players
@@ -119,7 +119,7 @@ def verdict(
     )
     budget = T.budget * number("effort", effort, low=0, open_low=True)
     with jax.enable_x64(True):
-        system = System(*dirac.cast((variant, datum, rates), jnp.float64), tau=None)
+        system = DiracSystem(*dirac.cast((variant, datum, rates), jnp.float64), tau=None)
         on = dirac.game(system.variant, system.x0).project(
             Players(phi, theta)
         )  # a clipped critic starts on its box
