@@ -70,6 +70,9 @@ class KeepOptions:
         bool | None, option("--tensorboard", "Write the metrics for TensorBoard as well.")
     ] = None
     truncation: Annotated[float | None, option("--truncation", "Redraw z beyond this at generation.")] = None
+    truncate: Annotated[str | None, option("--truncate", "What lies beyond it.", metavar="entries|norm")] = (
+        None
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +87,9 @@ class TrainingOptions:
     averages: Annotated[
         str | None, option("--averages", "Averages of the generator kept beside it.", metavar="0.999,0.9999")
     ] = None
+    no_warmup: Annotated[
+        bool, option("--no-warmup", "These averages have their long memory from the start.")
+    ] = False
     mean: Annotated[bool, option("--mean", "Keep the plain mean of the weights.")] = False
     alarm: Annotated[
         list[str] | None,
@@ -96,13 +102,17 @@ class TrainingOptions:
 
     def given(self) -> dict[str, Any]:
         """The settings of the run itself, by the library's names."""
-        return {**given_in(self.course), **given_in(self.keep)}
+        own = {"warmup": False} if self.no_warmup else {}
+        return {**given_in(self.course), **given_in(self.keep), **own}
 
     def flags(self) -> list[str]:
         """Every option that was given, as it is written."""
         groups = (self.variant, self.rule, self.network, self.course, self.keep)
         names = [n for group in groups for n in given_in(group)]
-        return [flag(n) for n in (*names, *(n for n in ("averages", "mean", "alarm") if getattr(self, n)))]
+        return [
+            flag(n)
+            for n in (*names, *(n for n in ("averages", "no_warmup", "mean", "alarm") if getattr(self, n)))
+        ]
 
 
 def command(

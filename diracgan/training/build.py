@@ -56,6 +56,7 @@ def start(made: RunConfig, players: Players | None = None) -> tuple[TrainingSetu
         compute="bfloat16" if course.dtype == "bfloat16" else None,
         unrolled=convolutional(both[0]) and "cpu" in (course.device, jax.default_backend()),
         averages=made.averages,
+        warmup=course.warmup,
         averaging=course.mean,
         mesh=_mesh(course.devices),
     )

@@ -60,9 +60,11 @@ class TrainingConfig(Parametric):
     device: str = param("auto", "where", choices=("auto", "cpu", "gpu", "tpu"))
     devices: int = param(1, "over how many a minibatch is spread", low=1)
     pretrain: int = param(0, "iterations before the first one in which only the critic moves", low=0)
+    warmup: bool = param(True, "averages begin with a short memory: decay min(beta, (1 + t)/(10 + t))")
     mean: bool = param(False, "keep the plain mean of the weights over all iterations")
-    truncation: float | None = param(
-        None, "at generation, entries of z beyond this are drawn again", low=0.05
+    truncation: float | None = param(None, "at generation, what of z lies beyond is drawn again", low=0.05)
+    truncate: str = param(
+        "entries", "what lies beyond it: entries of z, or a z by its norm", choices=("entries", "norm")
     )
     log_every: int | None = param(None, "iterations between two lines of metrics; a 20th of the run", low=1)
     sample_every: int | None = param(None, "iterations between two sample grids; a tenth of the run", low=1)
@@ -175,6 +177,9 @@ def configure(
     if built.condition == "acgan" and not any(isinstance(t, AuxiliaryClasses) for t in made):
         made.append(trick("acgan"))
     _fit(made, on, built)
+    run = from_settings(TrainingConfig, course, "run").resolved()
+    if run.truncate == "norm" and (on.prior != "normal" or on.paired):
+        raise InputError(f"truncate = norm needs a normal z, which {on.name!r} has not; allowed: entries")
     moves = default_rule(built.kind) if rule_ is None else rule(rule_) if isinstance(rule_, str) else rule_
     if not isinstance(moves, Rule):
         raise InputError(f"{rule_!r} is not a rule; allowed: a name, or what dg.rule(...) returns")
@@ -186,7 +191,7 @@ def configure(
         built,
         tuple(made),
         alarms if isinstance(alarms, Alarms) else from_settings(Alarms, alarms or {}, "alarms"),
-        from_settings(TrainingConfig, course, "run").resolved(),
+        run,
         tuple(number("averages", b, low=0, high=1, open_high=True) for b in decays),
     )
 

@@ -173,8 +173,9 @@ def _picture(run: Run, files: RunFolder | None) -> None:
     key = jax.random.fold_in(jax.random.key(state.seed), 13)
     panels = {"data": np.asarray(setup.problem.draw(key, count).x)}
     for name, theta in generators(setup, state).items():
-        limit = run.config.training.truncation
-        panels[name] = np.asarray(metrics.sample(setup, theta, key, count, limit)[0])
+        course = run.config.training
+        made, _ = metrics.sample(setup, theta, key, count, course.truncation, truncate=course.truncate)
+        panels[name] = np.asarray(made)
     if not setup.problem.images or setup.problem.data.ndim == 4:
         pictures.write(files.samples / f"{int(state.step):08d}.png", panels, setup.problem.images)
 

@@ -250,6 +250,7 @@ def sample(
     count: int,
     truncation: float | None = None,
     dropout: bool = False,
+    truncate: str = "entries",
 ) -> tuple[Array, Array | None]:
     """Samples of a generator, (count, *shape), and the labels that they were asked for, or None.
 
@@ -258,12 +259,13 @@ def sample(
         generator: a player theta, or an average of it.
         key: of the draws.
         count: how many.
-        truncation: entries of z beyond this are drawn again; None for none.
+        truncation: what of z lies beyond this is drawn again; None for nothing.
         dropout: whether activations are dropped at generation too (arXiv 1611.07004, section 3.2).
+        truncate: what lies beyond it, ``"entries"`` of z or a z by its ``"norm"``.
     """
     for_z, for_drop = jax.random.split(key)
     problem = setup.problem
-    z = problem.latent(for_z, count, truncation) if problem.inputs else None
+    z = problem.latent(for_z, count, truncation, truncate) if problem.inputs else None
     labels = None
     if setup.conditional:
         labels = jnp.arange(count) % problem.classes

@@ -22,7 +22,7 @@ from jax import Array
 from ..errors import InputError, integer, number, one_line, unknown
 from ..game import Players
 from ..registry import Registry, settings, source
-from . import data_files
+from . import data_files, latent
 from .random import normal
 
 
@@ -50,6 +50,7 @@ class Problem(eqx.Module):
         network: the kind of network that fits.
         mixture: whether the rows of ``data`` are centres of a mixture, each draw spread around one.
         fixed: whether every draw is the same (no randomness in the data).
+        prior: what z is drawn from: ``"normal"``, or ``"uniform"`` on [-1, 1].
         spec: name and options that make the problem again.
 
     Example:
@@ -71,6 +72,7 @@ class Problem(eqx.Module):
     network: str = eqx.field(static=True, default="mlp")
     mixture: bool = eqx.field(static=True, default=False)
     fixed: bool = eqx.field(static=True, default=False)
+    prior: str = eqx.field(static=True, default="normal")
     spec: tuple[tuple[str, Any], ...] = eqx.field(static=True, default=())
 
     @property
@@ -101,23 +103,39 @@ class Problem(eqx.Module):
         x = self.data[rows]
         if self.mixture:
             x = x + self.spread * numbers[:, inputs:].reshape(x.shape)
-        z = numbers[:, :inputs] if self.inputs_data is None else self.inputs_data[rows]
+        z = self._from_normal(numbers[:, :inputs]) if self.inputs_data is None else self.inputs_data[rows]
         return Batch(x, z, None if self.labels is None else self.labels[rows])
 
-    def latent(self, key: Array, count: int, truncation: float | None = None) -> Array:
-        """The generator's inputs, standard normal, (count, inputs).
+    def latent(
+        self, key: Array, count: int, truncation: float | None = None, truncate: str = "entries"
+    ) -> Array:
+        """The generator's inputs from the prior, (count, inputs).
 
         Args:
             key: a random key.
             count: how many.
-            truncation: entries beyond this are drawn again (arXiv 1809.11096, section 3.1), or None.
+            truncation: what lies beyond this is drawn again (arXiv 1809.11096, section 3.1), or None.
+            truncate: what lies beyond it: ``"entries"`` by their absolute value, or a whole z by its ``"norm"``.
+
+        Raises:
+            InputError: for a uniform z by its norm.
         """
         if self.inputs_data is not None:
             return self.inputs_data[jax.random.randint(key, (count,), 0, len(self.inputs_data))]
         shape, dtype = (count, self.inputs), self.data.dtype
         if truncation is None:
-            return normal(key, shape, dtype)
+            return self._from_normal(normal(key, shape, dtype))
+        if self.prior == "uniform":
+            if truncate == "norm":
+                raise InputError("a uniform z is not truncated by its norm; allowed: truncate = entries")
+            limit = min(truncation, 1.0)
+            return jax.random.uniform(key, shape, dtype, -limit, limit)
+        if truncate == "norm":
+            return latent.within(key, shape, truncation, dtype)
         return jax.random.truncated_normal(key, -truncation, truncation, shape, dtype)
+
+    def _from_normal(self, numbers: Array) -> Array:
+        return numbers if self.prior == "normal" else latent.uniform_of(numbers)
 
     def everything(self, key: Array, count: int = 0) -> Batch:
         """Every sample of a finite set once (of a mixture ``count`` draws), with inputs that stay: no minibatches."""
@@ -138,6 +156,7 @@ class Problem(eqx.Module):
 PROBLEMS: Registry[Callable[..., Problem]] = Registry(
     "problem", lambda make: (inspect.getdoc(make) or "").split("\n", 1)[0].rstrip(".")
 )
+PRIORS = ("normal", "uniform")  # of the generator's inputs
 M = TypeVar("M", bound=Callable[..., Problem])
 
 
@@ -178,7 +197,8 @@ def problem(name: str, **options: Any) -> Problem:
     Args:
         name: ``NAME[:k=v,...]``, see :func:`problems`, or ``PATH.py:NAME[:k=v,...]``; ``idx:PATH`` and ``npz:PATH``
             name a file, ``idx:PATH,labels=PATH`` its labels too.
-        **options: the problem's own, e.g. ``latent=16``.
+        **options: the problem's own, e.g. ``latent=16``; of every problem with random inputs ``prior``, what these are
+            drawn from: ``"normal"``, or ``"uniform"`` on [-1, 1] as in DCGAN (arXiv 1511.06434, section 4).
 
     Raises:
         InputError: for an unknown name or option, or a file that is not what it should be.
@@ -192,10 +212,14 @@ def problem(name: str, **options: Any) -> Problem:
     make = PROBLEMS[head]
     known = inspect.signature(make).parameters
     files = [k for k, p in known.items() if "Path" in str(p.annotation)]
-    given = {**settings(rest, name, first=files[0] if files else None, known=known), **options}
+    names = [*known, "prior"]
+    given = {**settings(rest, name, first=files[0] if files else None, known=names), **options}
     for key in given:
-        if key not in known:
-            raise unknown(f"option of the problem {head}", key, known)
+        if key not in names:
+            raise unknown(f"option of the problem {head}", key, names)
+    prior = given.pop("prior", "normal")
+    if prior not in PRIORS:
+        raise unknown("prior", prior, PRIORS)
     missing = [k for k, p in known.items() if p.default is p.empty and k not in given]
     if missing:
         raise InputError(f"the problem {head!r} needs {missing[0]}; allowed: {head}:{missing[0]}=...")
@@ -204,7 +228,13 @@ def problem(name: str, **options: Any) -> Problem:
     if not isinstance(made, Problem):
         raise InputError(f"the problem {head!r} makes a {type(made).__name__}; allowed: a diracgan.Problem")
     plain = {k: _absolute(x) if k in files else _plain(x) for k, x in sorted(given.items())}
-    return dataclasses.replace(made, name=head, spec=(("name", source(make, head)), *plain.items()))
+    if prior != made.prior:
+        if made.paired or not made.inputs:
+            raise InputError(f"the problem {head!r} draws no inputs at random; allowed: no prior")
+        plain["prior"] = prior
+    return dataclasses.replace(
+        made, name=head, prior=prior, spec=(("name", source(make, head)), *plain.items())
+    )
 
 
 def _typed(given: Any, usual: Any) -> Any:

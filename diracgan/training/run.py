@@ -11,9 +11,10 @@ import numpy as np
 
 from ..errors import integer, unknown
 from ..game import Players
+from ..parameters import parameters
 from . import metrics
 from .build import arithmetic, generators, start
-from .config import RunConfig
+from .config import RunConfig, TrainingConfig
 from .games import MinibatchGame, game as one_game
 from .trainer import TrainingSetup, TrainState, unstack
 
@@ -57,6 +58,7 @@ class Run:
         *,
         average: float | str | None = None,
         truncation: float | None = None,
+        truncate: str | None = None,
         dropout: bool = False,
     ) -> np.ndarray:
         """Samples of the generator (of the first seed), (count, *shape).
@@ -65,22 +67,25 @@ class Run:
             count: how many.
             seed: of z.
             average: decay of a kept average, ``"rule"`` for the rule's, ``"mean"`` for the plain one; None: none.
-            truncation: entries of z beyond this are drawn again; None for the run's own setting.
+            truncation: what of z lies beyond this is drawn again; None for the run's own setting.
+            truncate: what lies beyond it, ``"entries"`` of z or a z by its ``"norm"``; None for the run's own setting.
             dropout: whether the generator's activations are dropped at generation too.
 
         With labels, sample i is of class i modulo the number of classes.
 
         Raises:
-            InputError: for an average that was not kept.
+            InputError: for an average that was not kept, or a truncation that is not allowed.
         """
         with arithmetic(self.config):
             kept = generators(self.setup, unstack(self.state, 0))
             name = "raw" if average is None else str(average)
             if name not in kept:
                 raise unknown("average", name, kept)
-            limit = self.config.training.truncation if truncation is None else truncation
+            given = {"truncation": truncation, "truncate": truncate}
+            known, course = parameters(TrainingConfig), self.config.training
+            limit, what = (getattr(course, n) if x is None else known[n].check(x) for n, x in given.items())
             key, many = jax.random.key(seed), integer("count", count, low=1)
-            return np.asarray(metrics.sample(self.setup, kept[name], key, many, limit, dropout)[0])
+            return np.asarray(metrics.sample(self.setup, kept[name], key, many, limit, dropout, what)[0])
 
     def path(self, points: int = 21) -> dict[str, list[float]]:
         """Path angle and path norm from the first seed's start to where it is now: :func:`monitors.path`."""

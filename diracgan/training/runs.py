@@ -61,11 +61,13 @@ def train(
     out: str | os.PathLike[str] | None = None,
     tricks: str | Trick | Sequence[str | Trick] = (),
     averages: float | Sequence[float] = (),
+    warmup: bool = True,
     mean: bool = False,
     alarms: Alarms | Mapping[str, Any] | None = None,
     players: Players | None = None,
     pretrain: int = 0,
     truncation: float | None = None,
+    truncate: str = "entries",
     log_every: int | None = None,
     sample_every: int | None = None,
     save_every: int | None = None,
@@ -93,11 +95,13 @@ def train(
         out: the run's folder, new or empty; None keeps the run in memory.
         tricks: names such as ``"instance-noise:std=0.1"``, or what :func:`~diracgan.training.tricks.trick` returns.
         averages: decays of averages of the generator that are kept beside the rule's own, e.g. (0.999, 0.9999).
+        warmup: whether these averages begin with a short memory, with the decay min(beta, (1 + t)/(10 + t)).
         mean: whether the plain mean of the weights over all iterations is kept as well.
         alarms: settings of :class:`~diracgan.training.config.Alarms`.
         players: networks to start from, in place of fresh ones.
         pretrain: iterations before the first one in which only the discriminator (critic) moves.
-        truncation: entries of z beyond this are drawn again at generation.
+        truncation: what of z lies beyond this is drawn again at generation.
+        truncate: what lies beyond it, ``"entries"`` of z by their absolute value or a whole z by its ``"norm"``.
         log_every: iterations between two lines of metrics; None for a 20th of the run.
         sample_every: iterations between two sample grids; None for a tenth of the run.
         save_every: iterations between two checkpoints; None for a tenth of the run.
@@ -136,8 +140,10 @@ def train(
         device=device,
         devices=devices,
         pretrain=pretrain,
+        warmup=warmup,
         mean=mean,
         truncation=truncation,
+        truncate=truncate,
         log_every=log_every,
         sample_every=sample_every,
         save_every=save_every,

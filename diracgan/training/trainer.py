@@ -41,6 +41,7 @@ class TrainingSetup(eqx.Module):
         compute: the type that networks compute in, or None for that of the parameters.
         unrolled: whether iterations are made one by one: convolutions in a loop are slow on a CPU.
         averages: decays of the averages of the generator's weights that are kept beside the rule's own.
+        warmup: whether these averages begin with a short memory (:func:`decay`).
         averaging: whether the plain mean of both players over all iterations is kept.
         mesh: the devices that a minibatch is spread over, or None.
     """
@@ -57,6 +58,7 @@ class TrainingSetup(eqx.Module):
     compute: str | None = eqx.field(static=True, default=None)
     unrolled: bool = eqx.field(static=True, default=False)
     averages: tuple[float, ...] = eqx.field(static=True, default=())
+    warmup: bool = eqx.field(static=True, default=False)
     averaging: bool = eqx.field(static=True, default=False)
     mesh: Mesh | None = eqx.field(static=True, default=None)
 
@@ -145,7 +147,7 @@ def iteration(setup: TrainingSetup, state: TrainState) -> TrainState:
     inner = rule_step(setup.rule, on, state.inner)
     theta = inner.players.theta
     averages = tuple(
-        jax.tree.map(lambda a, b, keep=keep: keep * a + (1 - keep) * b, old, theta)
+        jax.tree.map(lambda a, b, keep=decay(setup, keep, state.step): keep * a + (1 - keep) * b, old, theta)
         for keep, old in zip(setup.averages, state.averages, strict=True)
     )
     past = state.past
@@ -153,6 +155,16 @@ def iteration(setup: TrainingSetup, state: TrainState) -> TrainState:
         share = 1.0 / (state.step + 2.0)  # the start counts
         past = jax.tree.map(lambda a, b: (a + share * (b - a)).astype(a.dtype), past, inner.players)
     return TrainState(inner, averages, past, state.step + 1, state.seed)
+
+
+def decay(setup: TrainingSetup, most: float, step: Array) -> Array | float:
+    """The decay of an average at a step: beta, or with warm-up min(beta, (1 + t)/(10 + t)).
+
+    At first it averages over a share of the run so far, so that the generator's start is soon forgotten: after t steps
+    its weight is 9! t!/(t + 9)!, not beta^t. As in TensorFlow's ExponentialMovingAverage; StyleGAN2-ADA
+    (arXiv 2006.06676) ramps up alike.
+    """
+    return jnp.minimum(most, (1.0 + step) / (10.0 + step)) if setup.warmup else most
 
 
 def advance(setup: TrainingSetup, state: TrainState, count: int) -> TrainState:

@@ -12,6 +12,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from scipy.stats import chi2, kstest, uniform
 
 import diracgan as dg
 from diracgan.errors import InputError
@@ -151,6 +152,35 @@ def test_truncated_inputs_lie_inside():
     assert np.abs(z).max() <= 0.5
     # the variance of a standard normal cut off at 0.5
     assert z.var() == pytest.approx(1 - 2 * 0.5 * 0.3520653 / 0.3829249, rel=0.02)
+
+
+def test_inputs_truncated_by_their_norm_are_normal_ones_in_a_ball():
+    """|z|^2 of a normal z of 8 entries is chi-squared: given |z| <= b its mean is 8 F_10(b^2)/F_8(b^2)."""
+    made = problem("ring8")
+    for bound in (0.05, 1.5, 3.0, 40.0):
+        z = np.asarray(made.latent(jax.random.key(0), 20_000, bound, "norm"))
+        square = (z**2).sum(axis=1)
+        assert square.max() <= bound**2 * (1 + 1e-6)
+        expected = 8 * chi2(10).cdf(bound**2) / chi2(8).cdf(bound**2)
+        assert square.mean() == pytest.approx(expected, rel=0.02)
+        np.testing.assert_allclose(z.mean(axis=0), 0.0, atol=4 * bound / np.sqrt(20_000))
+    most = problem("digits", latent=512).latent(jax.random.key(0), 100, 1.0, "norm")
+    # P(|z| <= 1) is below 1e-500 here; the mean radius of the uniform ball is 512/513
+    assert np.linalg.norm(most, axis=1).mean() == pytest.approx(512 / 513, abs=1e-3)
+
+
+def test_a_uniform_prior_in_training_and_at_generation():
+    made = problem("ring8:prior=uniform")
+    assert dict(made.spec) == {"name": "ring8", "prior": "uniform"}
+    for z in (made.draw(jax.random.key(0), 20_000).z, made.latent(jax.random.key(1), 20_000)):
+        for entry in np.asarray(z)[:, :3].T:
+            assert kstest(entry, uniform(-1, 2).cdf).pvalue > 1e-3
+    cut = np.asarray(made.latent(jax.random.key(0), 20_000, truncation=0.5))
+    assert kstest(cut[:, 0], uniform(-0.5, 1).cdf).pvalue > 1e-3
+    with pytest.raises(InputError, match="not truncated by its norm"):
+        made.latent(jax.random.key(0), 3, 1.0, "norm")
+    refused("did you mean 'uniform'", "ring8:prior=unifrom")
+    refused("draws no inputs at random", "denoise:prior=uniform")
 
 
 def test_a_paired_problem_pairs():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from math import factorial
 
 import equinox as eqx
 import jax
@@ -126,6 +127,22 @@ def test_averages_of_the_generator():
     assert float(state.past.theta.point[0]) == pytest.approx(np.mean(seen), abs=1e-5)
     # the centre of the orbit is the equilibrium: the mean is nearer to it than the orbit ever is on average
     assert abs(np.mean(seen) - 0.4) < 0.05 * np.abs(np.array(seen) - 0.4).mean()
+
+
+def test_an_average_with_warm_up_forgets_the_start():
+    """With beta_t = (1 + t)/(10 + t) the start weighs 9! n!/(n + 9)! after n steps; later beta itself holds."""
+    on, both = dirac(0.0, 1.0, 0.0)
+    still = dg.rule("simultaneous", lr=1e-12)
+    setup = TrainingSetup(LINEAR, still, on, (), None, None, batch=1, averages=(0.9,), warmup=True)
+    state = begin(setup, both, 0)
+    away = eqx.tree_at(lambda s: s.inner.players.theta.point, state, jnp.zeros(1))  # all that follows is 0
+    once, kept = jax.jit(iteration), []
+    for _ in range(84):
+        away = once(setup, away)
+        kept.append(float(away.averages[0].point[0]))
+    exact = [factorial(9) * factorial(n) / factorial(n + 9) for n in range(1, 82)]
+    np.testing.assert_allclose(kept[:81], exact, rtol=1e-4)  # (1 + t)/(10 + t) < 0.9 for t < 80 + 1
+    assert kept[83] / kept[82] == pytest.approx(0.9, rel=1e-5)
 
 
 # ---------------------------------------------------------------- what the losses are shown

@@ -1,0 +1,52 @@
+"""Draws of the generator's inputs that differ from the standard normal distribution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+_PARTS = 4096  # of the interval in which a radius lies
+
+
+def uniform_of(numbers: Array) -> Array:
+    """Standard normal numbers as uniform ones on [-1, 1]: 2 Phi(x) - 1 = erf(x/sqrt(2)).
+
+    Example:
+        >>> [round(float(u), 4) for u in uniform_of(jnp.array([-9.0, 0.0, 0.6744898]))]
+        [-1.0, 0.0, 0.5]
+    """
+    return jax.scipy.special.erf(numbers / 2.0**0.5)
+
+
+def within(key: Array, shape: tuple[int, int], bound: float, dtype: Any = None) -> Array:
+    """Standard normal vectors given that their norm is at most ``bound``: (n, d).
+
+    What is left when vectors that are longer are drawn again, without drawing any again, since a ball may hold next to
+    nothing of a distribution in many dimensions: the direction is uniform on the sphere, and the radius has the density
+    r^(d - 1) exp(-r^2/2) on [0, bound], here constant on each of 4,096 equal parts.
+
+    Args:
+        key: a random key.
+        shape: how many vectors, and of how many entries.
+        bound: the longest allowed.
+        dtype: of the entries.
+
+    Example:
+        >>> z = within(jax.random.key(0), (1000, 8), 1.5)
+        >>> bool(jnp.all(jnp.linalg.norm(z, axis=1) <= 1.5))
+        True
+    """
+    for_way, for_radius = jax.random.split(key)
+    way = jax.random.normal(for_way, shape, dtype or float)
+    way = way / jnp.maximum(jnp.linalg.norm(way, axis=1, keepdims=True), 1e-30)
+    longest = min(float(bound), shape[1] ** 0.5 + 10.0)  # beyond lies less than exp(-50) of the distribution
+    ends = jnp.linspace(0.0, longest * (1.0 - 1e-6), _PARTS + 1, dtype=way.dtype)
+    middle = 0.5 * (ends[1:] + ends[:-1])
+    density = (shape[1] - 1) * jnp.log(middle) - 0.5 * middle**2
+    mass = jnp.cumsum(jnp.exp(density - jnp.max(density)))
+    share = jax.random.uniform(for_radius, shape[:1], way.dtype)
+    radius = jnp.interp(share, jnp.concatenate([jnp.zeros_like(mass[:1]), mass / mass[-1]]), ends)
+    return way * radius[:, None]
