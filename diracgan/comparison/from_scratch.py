@@ -16,7 +16,7 @@ from ..game import Game, Players
 from ..measure import operators
 from ..rules import Rule, rule
 from ..training import networks
-from ..training.networks import players
+from ..training.architecture import players
 from ..training.problems import problem
 from ..variants import Variant
 from .networks import smooth

@@ -11,7 +11,8 @@ import numpy as np
 from jax import Array
 
 from ..game import Players
-from ..training.networks import Architecture, LinearCritic, PointGenerator, players
+from ..training.architecture import Architecture, players
+from ..training.layers import LinearCritic, PointGenerator
 from ..training.problems import problem
 from .protocol import Protocol
 

@@ -83,7 +83,7 @@ def teacher(variant: Variant, student: Players, z: Any) -> Equilibrium:
 
     Example:
         >>> import jax, diracgan as dg
-        >>> from diracgan.training.networks import Architecture, players
+        >>> from diracgan.training.architecture import Architecture, players
         >>> from diracgan.training.problems import problem
         >>> p = problem("ring8")
         >>> z = jax.random.normal(jax.random.key(1), (16, p.inputs))

@@ -1,7 +1,7 @@
+from .architecture import Architecture as Architecture, players as players
 from .classifier import train_classifier as train_classifier
 from .config import Alarms as Alarms, TrainingConfig as TrainingConfig
 from .games import game as game, minibatches as minibatches
-from .networks import Architecture as Architecture, players as players
 from .problems import (
     Problem as Problem,
     problem as problem,

@@ -10,14 +10,16 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from ..errors import InputError
 from ..game import Players
 from ..variants import Variant
+from .architecture import players as fresh
 from .classifier import train_classifier
 from .config import RunConfig
 from .games import game as one_game
-from .networks import players as fresh
+from .problems import Problem
 from .trainer import TrainingSetup, TrainState, begin, convolutional, stack
 from .tricks import Reconstruction
 
@@ -37,12 +39,7 @@ def start(made: RunConfig, players: Players | None = None) -> tuple[TrainingSetu
     if (course.classifier or wanted) and on.labels is not None:
         classifier = train_classifier(on, seed=course.seed).network
     conditional = made.networks.condition != "none"
-    reference = None
-    if made.networks.norm_d == "virtual":
-        batch = on.draw(jax.random.fold_in(keys[0], 1), course.batch)
-        reference = (
-            batch.x if not conditional else one_game(made.variant, on, batch=batch, conditional=True).x_real
-        )
+    reference, reference_z = _references(made, on, keys[0])
     setup = TrainingSetup(
         _cast(made.variant, dtype),
         _cast(made.rule, dtype),
@@ -50,6 +47,7 @@ def start(made: RunConfig, players: Players | None = None) -> tuple[TrainingSetu
         _cast(made.tricks, dtype),
         reference,
         classifier,
+        reference_z=reference_z,
         batch=course.batch,
         conditional=conditional,
         dropout=bool(float(made.networks.dropout_d) or float(made.networks.dropout_g)),
@@ -70,6 +68,18 @@ def start(made: RunConfig, players: Players | None = None) -> tuple[TrainingSetu
         whole = jax.sharding.NamedSharding(setup.mesh, jax.sharding.PartitionSpec())
         setup, state = (eqx.filter_shard(x, whole) for x in (setup, state))
     return setup, state
+
+
+def _references(made: RunConfig, on: Problem, key: Array) -> tuple[Array | None, Array | None]:
+    """The batch of samples and that of inputs that virtual batch norm takes its statistics from, or None."""
+    norms = made.networks.norm_d, made.networks.norm_g
+    if "virtual" not in norms:
+        return None, None
+    batch = on.draw(jax.random.fold_in(key, 1), made.training.batch)
+    both = one_game(made.variant, on, batch=batch, conditional=made.networks.condition != "none")
+    return tuple(
+        x if norm == "virtual" else None for norm, x in zip(norms, (both.x_real, both.z), strict=True)
+    )  # type: ignore[return-value]
 
 
 @contextlib.contextmanager

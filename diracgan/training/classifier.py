@@ -13,7 +13,9 @@ from jax import Array
 from ..errors import InputError
 from ..rules import rule
 from ..rules.adaptive import Adam
-from .networks import Activation, Dense, Network, _weighted
+from .architecture import _weighted
+from .layers import Activation, Dense
+from .networks import Network
 from .problems import Problem
 
 

@@ -37,7 +37,7 @@ from ..rules import RULES, Rule, rule
 from ..variants import VARIANTS, Variant, build, parse
 from ..variants.presets import PRESETS
 from . import loss_file
-from .networks import Architecture
+from .architecture import Architecture
 from .problems import PROBLEMS, Problem, problem
 from .tricks import TRICKS, AuxiliaryClasses, FeatureMatching, Reconstruction, Trick, trick
 

@@ -216,7 +216,7 @@ def game(
 ) -> MinibatchGame:
     """The game of one batch of a problem: no randomness, every derivative, any rule.
 
-    Its players are what :func:`~diracgan.training.networks.players` makes: ``Players(phi, theta)`` of networks.
+    Its players are what :func:`~diracgan.training.architecture.players` makes: ``Players(phi, theta)`` of networks.
     ``velocity(players)`` is the joint field (-grad_phi L_D, -grad_theta L_G) on the batch, by the code path of the
     Dirac system; ``diracgan.rules.init`` and ``step`` move it, and ``jax.jvp`` of either is a product with
     the Jacobian.
@@ -235,7 +235,7 @@ def game(
 
     Example:
         >>> import jax, diracgan as dg
-        >>> from diracgan.training.networks import Architecture, players
+        >>> from diracgan.training.architecture import Architecture, players
         >>> from diracgan.training.problems import problem
         >>> made = problem("curve")
         >>> both = players(Architecture(width=8, activation_d="tanh"), made, jax.random.key(0))
@@ -271,6 +271,7 @@ def minibatches(
     conditional: bool = False,
     dropout: bool = False,
     reference: Array | None = None,
+    reference_z: Array | None = None,
     dtype: Any = None,
     rows: Sharding | None = None,
     **how: Any,
@@ -284,7 +285,8 @@ def minibatches(
         size: of a minibatch; a problem without randomness gives its own.
         conditional: whether samples and inputs carry their labels.
         dropout: whether networks drop activations.
-        reference: the batch of virtual batch norm, (m, ...), or None.
+        reference: the batch of the critic's virtual batch norm, (m, ...), or None.
+        reference_z: the generator's inputs of its own, (m, k), or None.
         dtype: what networks compute in; None for the type of their parameters.
         rows: how the rows of a minibatch lie over several devices; None for one device.
         **how: further fields of :class:`MinibatchGame`.
@@ -316,7 +318,7 @@ def minibatches(
             batch=batch,
             conditional=conditional,
             seen=Pass(drops[0], reference, dtype),
-            making=Pass(drops[1], None, dtype),
+            making=Pass(drops[1], reference_z, dtype),
             key=mine,
             **look,
             **how,

@@ -33,11 +33,13 @@ class Pass(NamedTuple):
         key: of dropout; None for none.
         reference: a fixed batch of inputs that virtual batch norm takes its statistics from, or None.
         dtype: the floating-point type to compute in; None for that of the parameters.
+        condition: what gains and shifts of conditional norms depend on, (n, k), or None.
     """
 
     key: Any = None
     reference: Any = None
     dtype: Any = None
+    condition: Any = None
 
 
 PLAIN = Pass()  # no dropout, no reference, the parameters' own numbers
@@ -113,22 +115,56 @@ class Project(Weighted):
 
 
 class Down(Weighted):
-    """A strided convolution, kernel 4, stride 2: halves each side."""
+    """A strided convolution, usually of kernel 4: halves each side at stride 2, keeps it at stride 1."""
+
+    stride: int = eqx.field(static=True, default=2)
 
     def __call__(self, x: Array, how: Pass = PLAIN) -> Array:
-        """(n, h, w, c) -> (n, h/2, w/2, out); w (4, 4, c, out)."""
+        """(n, h, w, c) -> (n, h/stride, w/stride, out); w (k, k, c, out)."""
+        around = len(self.w) - self.stride
+        sides = (around // 2, around - around // 2)
         y = jax.lax.conv_general_dilated(
-            x, self.kernel(), (2, 2), ((1, 1), (1, 1)), dimension_numbers=("NHWC", "HWIO", "NHWC")
+            x, self.kernel(), (self.stride,) * 2, (sides, sides), dimension_numbers=("NHWC", "HWIO", "NHWC")
         )
         return self.biased(y)
 
 
-class Up(Weighted):
-    """A transposed convolution, kernel 4, stride 2: doubles each side."""
+class Pool(eqx.Module):
+    """The largest or the average number of each 2x2 square: halves each side."""
+
+    kind: str = eqx.field(static=True)  # max or average
 
     def __call__(self, x: Array, how: Pass = PLAIN) -> Array:
-        """(n, h, w, c) -> (n, 2h, 2w, out); w (4, 4, c, out)."""
-        return self.biased(transposed(x, self.kernel()))
+        """(n, h, w, c) -> (n, h/2, w/2, c)."""
+        n, h, w, c = x.shape
+        squares = x.reshape(n, h // 2, 2, w // 2, 2, c)
+        return jnp.max(squares, axis=(2, 4)) if self.kind == "max" else jnp.mean(squares, axis=(2, 4))
+
+
+class Up(Weighted):
+    """A transposed convolution of stride 2, usually of kernel 4: doubles each side.
+
+    Where the stride does not divide the kernel, neighbouring pixels are sums of unequally many terms: a checkerboard
+    (Odena et al. 2016, doi 10.23915/distill.00003).
+    """
+
+    def __call__(self, x: Array, how: Pass = PLAIN) -> Array:
+        """(n, h, w, c) -> (n, 2h, 2w, out); w (k, k, c, out)."""
+        k = self.kernel()
+        return self.biased(transposed(x, k) if len(k) == 4 else _spread(x, k))
+
+
+def _spread(x: Array, k: Array) -> Array:
+    """The transposed convolution of stride 2: x (n, h, w, c), k (k, k, c, out) -> (n, 2h, 2w, out)."""
+    sides = ((len(k) + 1) // 2, len(k) // 2)
+    return jax.lax.conv_general_dilated(
+        x,
+        k[::-1, ::-1],
+        (1, 1),
+        (sides, sides),
+        lhs_dilation=(2, 2),
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
 
 
 @jax.custom_jvp
@@ -138,10 +174,7 @@ def transposed(x: Array, k: Array) -> Array:
     It is linear in each, and along k its derivative goes by sub-pixels (:func:`_by_subpixels`): the same numbers, but
     what automatic differentiation makes of the convolution itself takes ten times as long on a CPU.
     """
-    padding, names = ((2, 2), (2, 2)), ("NHWC", "HWIO", "NHWC")
-    return jax.lax.conv_general_dilated(
-        x, k[::-1, ::-1], (1, 1), padding, lhs_dilation=(2, 2), dimension_numbers=names
-    )
+    return _spread(x, k)
 
 
 @transposed.defjvp
@@ -206,23 +239,37 @@ class Norm(eqx.Module):
     ``batch``: over the batch (and the image); ``layer``: over one sample; ``instance``: over one sample's image,
     channel by channel; ``virtual``: with the statistics of a fixed reference batch and the sample itself, so that
     no sample depends on the others of its batch (arXiv 1606.03498, section 3.4).
+
+    A conditional norm adds to gain and shift what is linear in the condition: a row per class, or weights of z
+    (arXiv 1707.00683; 1809.11096, section 3).
     """
 
     gain: Array
     shift: Array
     kind: str = eqx.field(static=True)
+    gain_of: Array | None = None  # (k, c), of a conditional norm
+    shift_of: Array | None = None
 
     def __call__(self, x: Array, how: Pass = PLAIN) -> Array:
         """(n, ..., c) -> the same shape."""
+        gain, shift = self.affine(x.ndim, how)
         if self.kind == "virtual":
             mean, square = self._virtual(x, how)
-            return self.gain * ((x - mean) * _over(mean, square)) + self.shift
+            return gain * ((x - mean) * _over(mean, square)) + shift
         axes = {
             "batch": tuple(range(x.ndim - 1)),
             "layer": tuple(range(1, x.ndim)),
             "instance": tuple(range(1, x.ndim - 1)),
         }[self.kind]
-        return normalised(x, self.gain, self.shift, axes)
+        return normalised(x, gain, shift, axes)
+
+    def affine(self, ndim: int, how: Pass) -> tuple[Array, Array]:
+        """Gain and shift of a batch with ``ndim`` axes: (c,), or (n, 1, ..., c) of a conditional norm."""
+        if self.gain_of is None or self.shift_of is None:
+            return self.gain, self.shift
+        rows = (-1, *[1] * (ndim - 2), len(self.gain))
+        gain, shift = ((how.condition @ w).reshape(rows) for w in (self.gain_of, self.shift_of))
+        return self.gain + gain, self.shift + shift
 
     def _virtual(self, x: Array, how: Pass) -> tuple[Array, Array]:
         if how.reference is None:

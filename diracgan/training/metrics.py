@@ -19,6 +19,7 @@ from ..game import Players, constrain
 from ..variants.penalties import squared_slopes
 from . import networks
 from .games import MinibatchGame
+from .networks import Pass
 from .problems import Problem
 from .trainer import TrainingSetup, TrainState, game as game_of
 from .tricks import length
@@ -272,7 +273,7 @@ def sample(
         # a conditional problem has inputs
         z = jnp.concatenate([z, jax.nn.one_hot(labels, problem.classes, dtype=z.dtype)], axis=1)  # type: ignore[union-attr]
     dtype = None if setup.compute is None else jnp.dtype(setup.compute)
-    x = networks.generator(generator, z, networks.Pass(for_drop if dropout else None, None, dtype))
+    x = networks.generator(generator, z, Pass(for_drop if dropout else None, setup.reference_z, dtype))
     return networks.split(x, problem.shape, problem.classes if setup.conditional else 0)[0], labels
 
 
@@ -306,4 +307,4 @@ def _classified(classifier: Any, x: Array) -> tuple[Array, Array]:
 def critic_features(setup: TrainingSetup, players: Players, x: Array) -> Array:
     """The critic's features of unlabelled samples: (n, ...) -> (n, k)."""
     network = constrain(setup.variant, players.phi)
-    return network.features(x, networks.Pass(None, setup.reference)).reshape(len(x), -1)
+    return network.features(x, Pass(None, setup.reference)).reshape(len(x), -1)

@@ -1,20 +1,14 @@
 """The players of a real game: small networks that are pytrees of arrays, so that any rule moves them.
 
 A player *is* its network: ``critic(phi, x)`` is ``phi(x)`` and ``generator(theta, z)`` is ``theta(z)``; its leaves
-are its trained parameters and nothing else. :func:`players` builds both for a problem:
-
-* ``linear`` the Dirac system's D(x) = w.x and G = a point;
-* ``mlp`` dense layers;
-* ``dcgan`` strided and transposed convolutions by the guidelines of Radford et al. 2015 (arXiv 1511.06434): no
-  pooling, no dense hidden layers, no norm at G's output and D's input, kernel 4 at stride 2, tanh at the end of G,
-  initial weights N(0, 0.02).
+are its trained parameters and nothing else. :func:`~diracgan.training.architecture.players` builds both for a problem.
 
 Batch norm takes its statistics from the batch that it is given, at generation too: there are no running averages.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -23,30 +17,7 @@ import numpy as np
 from jax import Array
 
 from ..errors import InputError
-from ..game import Players
-from ..parameters import Parametric, param
-from .layers import (
-    ACTIVATIONS,
-    PLAIN,
-    Activation,
-    Dense,
-    Down,
-    Dropout,
-    Flat,
-    LinearCritic,
-    MinibatchDifference,
-    MinibatchDiscrimination,
-    MinibatchStd,
-    Norm,
-    Pass,
-    PointGenerator,
-    Project,
-    Up,
-    Weighted,
-    spectral_norm,
-)
-from .problems import Problem
-from .random import normal
+from .layers import ACTIVATIONS, PLAIN, Dense, LinearCritic, Norm, Pass, Weighted
 
 
 def critic(phi: Any, x: Array, how: Pass = PLAIN) -> Array:
@@ -83,9 +54,14 @@ class Network(eqx.Module):
             count = len(how.reference)
             x = jnp.concatenate([how.reference.astype(x.dtype), x])
             how = how._replace(reference=count)
+        x, how = self._entering(x, how)
         for layer in self.layers:
             x = layer(x, how)
         return x[count:]
+
+    def _entering(self, x: Array, how: Pass) -> tuple[Array, Pass]:
+        """What the first layer sees, and what all layers are told beside it."""
+        return x, how
 
     @property
     def virtual(self) -> bool:
@@ -135,11 +111,17 @@ class Critic(Network):
 
 
 class Generator(Network):
-    """A network that makes samples, each followed by its label one-hot where z ends in one."""
+    """A network that makes samples, each followed by its label one-hot where z ends in one.
+
+    What it is fed may enter twice: through its first layer, and through the gains and shifts of its norms. There enter
+    z with ``skip_z``, and with ``told`` = ``"norm"`` the label, which then does not enter through the first layer.
+    """
 
     shape: tuple[int, ...] = eqx.field(static=True)
     last: str = eqx.field(static=True, default="identity")
     classes: int = eqx.field(static=True, default=0)
+    told: str = eqx.field(static=True, default="input")
+    skip_z: bool = eqx.field(static=True, default=False)
 
     def __call__(self, z: Array, how: Pass = PLAIN) -> Array:
         """z (n, ...) -> samples (n, ...)."""
@@ -147,6 +129,15 @@ class Generator(Network):
         if not self.classes:
             return x.reshape(len(x), *self.shape)
         return jnp.concatenate([x.reshape(len(x), -1), z[:, -self.classes :]], axis=1)
+
+    def _entering(self, x: Array, how: Pass) -> tuple[Array, Pass]:
+        by_norm = self.classes > 0 and self.told == "norm"
+        if not by_norm and not self.skip_z:
+            return x, how
+        count = x.shape[1] - self.classes
+        numbers, label = x[:, :count], x[:, count:]
+        told = ([label] if by_norm else []) + ([numbers] if self.skip_z else [])
+        return numbers if by_norm else x, how._replace(condition=jnp.concatenate(told, axis=1))
 
 
 def split(x: Array, shape: tuple[int, ...], classes: int) -> tuple[Array, Array]:
@@ -178,274 +169,3 @@ def singular_values(network: Any, count: int = 3) -> dict[str, list[float]]:
 def _top(w: Array, count: int) -> list[float]:
     values = np.linalg.svd(np.asarray(w, np.float64).reshape(-1, w.shape[-1]), compute_uv=False)
     return [float(s) for s in values[:count]]
-
-
-# ---------------------------------------------------------------- building
-
-KINDS = ("auto", "linear", "mlp", "dcgan")
-NORMS = ("auto", "none", "batch", "layer", "instance", "virtual", "spectral", "weight")
-
-
-class Architecture(Parametric):
-    """How both players are built.
-
-    Example:
-        >>> Architecture(kind="mlp", width=32).label.split(",")[0]
-        'Architecture(kind=mlp'
-    """
-
-    kind: str = param("auto", "linear, mlp or dcgan; auto: what fits the problem", choices=KINDS)
-    width: int = param(64, "units of a hidden layer, or channels of the largest image", low=1, high=65_536)
-    depth: int = param(2, "hidden layers of an mlp", low=0, high=1000)
-    width_d: int | None = param(
-        None, "the discriminator's (critic's) width, where it is another", low=1, high=65_536
-    )
-    depth_d: int | None = param(
-        None, "the discriminator's (critic's) depth, where it is another", low=0, high=1000
-    )
-    activation_d: str = param("auto", "the critic's; leaky-relu", choices=("auto", *ACTIVATIONS))
-    activation_g: str = param("auto", "the generator's; relu", choices=("auto", *ACTIVATIONS))
-    norm_d: str = param("auto", "the critic's norm; batch in a dcgan, else none", choices=NORMS)
-    norm_g: str = param("auto", "the generator's norm; likewise", choices=NORMS)
-    dropout_d: float = param(0.0, "share of the critic's activations dropped", low=0, high=1, open_high=True)
-    dropout_g: float = param(0.0, "share of the generator's", low=0, high=1, open_high=True)
-    minibatch: str = param(
-        "none",
-        "what the critic sees of the whole batch",
-        choices=("none", "std", "discrimination", "difference"),
-    )
-    condition: str = param(
-        "none",
-        "how labels are used: by projection, or told by the critic",
-        choices=("none", "projection", "acgan"),
-    )
-
-    def size_of(self, who: str) -> tuple[int, int]:
-        """Width and depth of a player, ``"d"`` or ``"g"``.
-
-        Example:
-            >>> Architecture(width=32, width_d=64).size_of("d"), Architecture(depth_d=4).size_of("g")
-            ((64, 2), (64, 2))
-        """
-        width, depth = (self.width_d, self.depth_d) if who == "d" else (None, None)
-        return self.width if width is None else width, self.depth if depth is None else depth
-
-    def resolved(self, problem: Problem) -> Architecture:
-        """The same with every ``auto`` decided for ``problem``.
-
-        Raises:
-            InputError: for a network that does not fit the problem.
-        """
-        kind = problem.network if self.kind == "auto" else self.kind
-        if kind == "dcgan" and (len(problem.shape) != 3 or problem.paired):
-            raise InputError(f"dcgan needs images, and {problem.name!r} has none to generate; allowed: mlp")
-        if kind == "linear" and problem.name != "dirac":
-            raise InputError(
-                f"linear players belong to the problem 'dirac', not {problem.name!r}; allowed: mlp"
-            )
-        if self.condition != "none" and not problem.classes:
-            raise InputError(
-                f"condition={self.condition} needs labels, and {problem.name!r} has none; allowed: none"
-            )
-        norm = "batch" if kind == "dcgan" else "none"
-        auto = {"activation_d": "leaky-relu", "activation_g": "relu", "norm_d": norm, "norm_g": norm}
-        chosen = {n: auto[n] if getattr(self, n) == "auto" else getattr(self, n) for n in auto}
-        if chosen["norm_g"] == "virtual":
-            raise InputError("norm_g = virtual has no reference batch; allowed: norm_d = virtual")
-        if kind == "mlp" and "instance" in (chosen["norm_d"], chosen["norm_g"]):
-            raise InputError("instance norm needs an image to normalise over; allowed in an mlp: layer")
-        own = {n: getattr(self, n) for n in self.__dataclass_fields__}
-        return Architecture(**{**own, **chosen, "kind": kind})
-
-
-def players(architecture: Architecture, problem: Problem, key: Array) -> Players:
-    """Both networks with fresh parameters, in float32 or, inside ``jax.enable_x64``, float64.
-
-    Args:
-        architecture: how they are built.
-        problem: what they are for: shape of a sample, of z, and labels.
-        key: a random key.
-
-    Returns:
-        ``Players(phi, theta)``: phi a :class:`Critic` (or :class:`Linear`), theta a :class:`Generator` (or
-        :class:`Point`).
-
-    Example:
-        >>> from diracgan.training.problems import problem
-        >>> made = players(Architecture(width=16), problem("ring8"), jax.random.key(0))
-        >>> made.phi(jnp.zeros((5, 2))).shape, made.theta(jnp.zeros((5, 8))).shape
-        ((5,), (5, 2))
-    """
-    a = architecture.resolved(problem)
-    for_d, for_g = jax.random.split(key)
-    if a.kind == "linear":
-        start = problem.start()
-        return Players(LinearCritic(start.phi), PointGenerator(start.theta))
-    classes = problem.classes if a.condition != "none" else 0
-    build = _mlp if a.kind == "mlp" else _dcgan
-    return Players(
-        _critic(build(a, problem, _Keys(for_d), "d", 0), a, problem, _Keys(for_d, 1000), classes),
-        _generator(build(a, problem, _Keys(for_g), "g", classes), a, problem, _Keys(for_g, 1000), classes),
-    )
-
-
-class _Keys:
-    """As many keys as are asked for."""
-
-    def __init__(self, key: Array, start: int = 0) -> None:
-        self.key, self.count = key, start
-
-    def __call__(self) -> Array:
-        self.count += 1
-        return jax.random.fold_in(self.key, self.count)
-
-
-class _Built(NamedTuple):
-    layers: list[Any]
-    features: int  # how many numbers the head sees
-    deviation: float | None  # of the head's initial weights; None for 1/sqrt(inputs)
-    head: Any = None
-
-
-def _weighted(
-    cls: type[Weighted], shape: tuple[int, ...], key: Array, norm: str, deviation: float | None, **how: Any
-) -> Any:
-    fan_in = 1
-    for n in shape[:-1]:
-        fan_in *= n
-    scale = (1.0 / max(fan_in, 1)) ** 0.5 if deviation is None else deviation
-    w = scale * normal(key, shape)
-    # what follows a norm of activations has its shift, and needs no bias of its own
-    bias = None if norm in ("batch", "layer", "instance", "virtual") else jnp.zeros(shape[-1])
-    gain = jnp.sqrt(jnp.sum(w**2, axis=tuple(range(w.ndim - 1)))) if norm == "weight" else None
-    return cls(w, bias, gain, norm if norm in ("spectral", "weight") else "none", **how)
-
-
-def _after(
-    norm: str, channels: int, activation: str, dropout: float, index: int, deviation: float, key: Array
-) -> list:
-    made: list[Any] = []
-    if norm in ("batch", "layer", "instance", "virtual"):
-        made.append(Norm(1.0 + deviation * normal(key, (channels,)), jnp.zeros(channels), norm))
-    made.append(Activation(activation))
-    if dropout:
-        made.append(Dropout(dropout, index))
-    return made
-
-
-def _mlp(a: Architecture, problem: Problem, keys: _Keys, who: str, classes: int) -> _Built:
-    norm, activation = getattr(a, f"norm_{who}"), getattr(a, f"activation_{who}")
-    dropout, size = getattr(a, f"dropout_{who}"), problem.size if who == "d" else problem.inputs + classes
-    layers: list[Any] = _compared(a, who)
-    size *= 1 + len(layers)
-    width, depth = a.size_of(who)
-    for i in range(depth):
-        scale = (2.0 / max(size, 1)) ** 0.5 if "relu" in activation else None
-        first = who == "d" and i == 0 and norm in ("batch", "virtual")  # no norm at D's input
-        own = "none" if first else norm
-        layers.append(_weighted(Dense, (size, width), keys(), own, scale))
-        layers += _after(own, width, activation, dropout, i, 0.0, keys())
-        size = width
-    return _Built(layers, size, None)
-
-
-def _dcgan(a: Architecture, problem: Problem, keys: _Keys, who: str, classes: int) -> _Built:
-    side, channels = problem.shape[0], problem.shape[2]
-    levels, base = _levels(problem.shape)
-    norm, activation = getattr(a, f"norm_{who}"), getattr(a, f"activation_{who}")
-    dropout, scale = getattr(a, f"dropout_{who}"), 0.02
-    layers: list[Any] = _compared(a, who)
-    width = a.size_of(who)[0]
-    if who == "d":
-        size = channels * (1 + len(layers))
-        for i in range(levels):
-            out = width * 2**i
-            own = "none" if i == 0 and norm not in ("spectral", "weight") else norm
-            layers.append(_weighted(Down, (4, 4, size, out), keys(), own, scale))
-            layers += _after(own, out, activation, dropout, i, scale, keys())
-            size = out
-        return _Built(layers, size * base * base, scale)
-    size = width * 2 ** (levels - 1)
-    made = _weighted(Project, (problem.inputs + classes, base * base * size), keys(), norm, scale, side=base)
-    if made.b is not None:
-        made = eqx.tree_at(lambda m: m.b, made, jnp.zeros(size))
-    layers = [made, *_after(norm, size, activation, dropout, 0, scale, keys())]
-    for i in range(1, levels):
-        layers.append(_weighted(Up, (4, 4, size, size // 2), keys(), norm, scale))
-        size //= 2
-        layers += _after(norm, size, activation, dropout, i, scale, keys())
-    own = norm if norm in ("spectral", "weight") else "none"
-    assert base * 2**levels == side
-    return _Built(layers, size, scale, _weighted(Up, (4, 4, size, channels), keys(), own, scale))
-
-
-def _compared(a: Architecture, who: str) -> list[Any]:
-    """What a critic's input passes first: its difference from the batch mean, as further channels."""
-    return [MinibatchDifference()] if who == "d" and a.minibatch == "difference" else []
-
-
-def _levels(shape: tuple[int, ...]) -> tuple[int, int]:
-    """How often a side is halved, and what is left: at least once, and while at least 4 is left."""
-    side, levels = shape[0], 0
-    if shape[0] != shape[1] or side % 2 or not 8 <= side <= 64:
-        raise InputError(
-            f"images of {shape[0]}x{shape[1]} pixels do not fit a dcgan; allowed: square, of an even side from "
-            "8 to 64 (pad=N frames them), or an mlp"
-        )
-    while side % 2 == 0 and side // 2 >= 4:
-        side, levels = side // 2, levels + 1
-    return levels, side
-
-
-def _critic(built: _Built, a: Architecture, problem: Problem, keys: _Keys, classes: int) -> Critic:
-    layers, size = built.layers, built.features
-    if a.minibatch == "std":
-        layers, size = [*layers, Flat(), MinibatchStd()], size + 1
-    elif a.minibatch == "discrimination":
-        t = normal(keys(), (size, 8, 4)) / size**0.5
-        layers, size = [*layers, Flat(), MinibatchDiscrimination(t)], size + 8
-    own = a.norm_d if a.norm_d in ("spectral", "weight") else "none"
-    head = _weighted(Dense, (size, 1), keys(), own, built.deviation)
-    embedding = 0.02 * normal(keys(), (classes, size)) if a.condition == "projection" else None
-    labeller = _weighted(Dense, (size, classes), keys(), "none", None) if a.condition == "acgan" else None
-    return Critic(tuple(layers), head, embedding, labeller, problem.shape, classes)
-
-
-def _generator(built: _Built, a: Architecture, problem: Problem, keys: _Keys, classes: int) -> Generator:
-    own = a.norm_g if a.norm_g in ("spectral", "weight") else "none"
-    head = built.head
-    if head is None:
-        head = _weighted(Dense, (built.features, problem.size), keys(), own, built.deviation)
-    return Generator(
-        tuple(built.layers), head, problem.shape, "tanh" if problem.images else "identity", classes
-    )
-
-
-__all__ = [
-    "ACTIVATIONS",
-    "PLAIN",
-    "Activation",
-    "Architecture",
-    "Critic",
-    "Dense",
-    "Down",
-    "Dropout",
-    "Generator",
-    "LinearCritic",
-    "MinibatchDifference",
-    "MinibatchDiscrimination",
-    "MinibatchStd",
-    "Network",
-    "Norm",
-    "Pass",
-    "PointGenerator",
-    "Project",
-    "Up",
-    "Weighted",
-    "critic",
-    "generator",
-    "players",
-    "singular_values",
-    "spectral_norm",
-    "split",
-]

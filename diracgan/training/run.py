@@ -16,6 +16,7 @@ from . import metrics
 from .build import arithmetic, generators, start
 from .config import RunConfig, TrainingConfig
 from .games import MinibatchGame, game as one_game
+from .networks import Pass
 from .trainer import TrainingSetup, TrainState, unstack
 
 
@@ -100,7 +101,13 @@ class Run:
         s = self.setup
         with arithmetic(self.config):
             made = one_game(
-                s.variant, s.problem, jax.random.key(seed), count=count, conditional=s.conditional
+                s.variant,
+                s.problem,
+                jax.random.key(seed),
+                count=count,
+                conditional=s.conditional,
+                seen=Pass(reference=s.reference),
+                making=Pass(reference=s.reference_z),
             )
             more = {"tricks": s.tricks, "classifier": s.classifier, "past": self.state.past}
             return dataclasses.replace(made, key=jax.random.key(seed), step=self.state.step, **more)

@@ -24,11 +24,11 @@ from ..errors import InputError, integer, unknown
 from ..game import Players
 from ..rules import Rule
 from ..variants import Variant
+from .architecture import Architecture
 from .build import arithmetic, generators, start, warnings
 from .config import Alarms, RunConfig, configure, from_table, read, read_table
 from .games import Trick
 from .loop import Tell, go_on
-from .networks import Architecture
 from .problems import Problem
 from .run import Run
 from .run_folder import (
@@ -84,7 +84,7 @@ def train(
         problem: a name (dirac, point, curve, points8, gauss2d, ring8, grid25, digits, denoise), ``idx:PATH``,
             ``npz:PATH``, or what :func:`diracgan.training.problem` returns.
         rule: what :func:`diracgan.rule` returns; None for Adam with beta1 = 0.5, alternating.
-        networks: settings of :class:`~diracgan.training.networks.Architecture`, e.g. ``{"width": 128}``.
+        networks: settings of :class:`~diracgan.training.architecture.Architecture`, e.g. ``{"width": 128}``.
         steps: iterations of the rule.
         batch: samples in a minibatch.
         seed: of weights and all draws.

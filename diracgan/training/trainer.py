@@ -17,8 +17,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from ..game import Players, WrappedGame
 from ..rules.base import Rule, State, init as rule_init, step as rule_step
 from ..variants import Variant
-from . import networks
 from .games import StochasticGame, minibatches
+from .layers import Down, Up, Weighted
 from .problems import Problem
 from .tricks import History, Trick
 
@@ -33,7 +33,8 @@ class TrainingSetup(eqx.Module):
         rule: how the players move.
         problem: the data.
         tricks: in their order.
-        reference: the batch of virtual batch norm, or None.
+        reference: the batch of the critic's virtual batch norm, or None.
+        reference_z: the generator's inputs of its own, or None.
         classifier: a network that knows the classes, or None.
         batch: samples in a minibatch.
         conditional: whether samples carry their labels.
@@ -59,6 +60,7 @@ class TrainingSetup(eqx.Module):
     unrolled: bool = eqx.field(static=True, default=False)
     averages: tuple[float, ...] = eqx.field(static=True, default=())
     warmup: bool = eqx.field(static=True, default=False)
+    reference_z: Array | None = None
     averaging: bool = eqx.field(static=True, default=False)
     mesh: Mesh | None = eqx.field(static=True, default=None)
 
@@ -99,6 +101,7 @@ def game(
         conditional=setup.conditional,
         dropout=setup.dropout,
         reference=setup.reference,
+        reference_z=setup.reference_z,
         dtype=None if setup.compute is None else jnp.dtype(setup.compute),
         tricks=setup.tricks,
         step=number if step is None else step,
@@ -205,8 +208,8 @@ def unstack(state: TrainState, index: int) -> TrainState:
 
 def convolutional(players: Players) -> bool:
     """Whether either player convolves."""
-    leaves = jax.tree.leaves(players, is_leaf=lambda x: isinstance(x, networks.Weighted))
-    return any(isinstance(x, (networks.Up, networks.Down)) for x in leaves)
+    leaves = jax.tree.leaves(players, is_leaf=lambda x: isinstance(x, Weighted))
+    return any(isinstance(x, (Up, Down)) for x in leaves)
 
 
 class _Held(WrappedGame):

@@ -21,8 +21,8 @@ from ..errors import InputError
 from ..game import Players, Samples
 from ..parameters import check, param
 from ..registry import Registry, merged, settings
-from . import networks
 from .games import MinibatchGame, Trick
+from .layers import LinearCritic, Weighted
 
 T = TypeVar("T", bound="type[Trick]")
 TRICKS: Registry[type[Trick]] = Registry("trick", lambda cls: cls.summary())
@@ -231,10 +231,10 @@ class AuxiliaryClasses(Trick):
 
 def weights(network: Any) -> list[Array]:
     """The weights of a network, without biases and gains."""
-    if isinstance(network, networks.LinearCritic):
+    if isinstance(network, LinearCritic):
         return [network.w[:, None]]
-    layers = jax.tree.leaves(network, is_leaf=lambda x: isinstance(x, networks.Weighted))
-    return [layer.w for layer in layers if isinstance(layer, networks.Weighted)]
+    layers = jax.tree.leaves(network, is_leaf=lambda x: isinstance(x, Weighted))
+    return [layer.w for layer in layers if isinstance(layer, Weighted)]
 
 
 def length(tree: Any) -> Array:

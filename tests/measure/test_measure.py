@@ -15,7 +15,7 @@ from diracgan.game import Game, Players
 from diracgan.measure import equilibria, operators
 from diracgan.numerics.arnoldi import arnoldi
 from diracgan.training import networks
-from diracgan.training.networks import Architecture, players
+from diracgan.training.architecture import Architecture, players
 from diracgan.training.problems import problem
 
 SMOOTH = Architecture(kind="mlp", width=8, activation_d="tanh", activation_g="tanh")

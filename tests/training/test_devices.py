@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import pytest
 
 import diracgan as dg
-from diracgan.training.networks import Architecture, players
+from diracgan.training.architecture import Architecture, players
 from diracgan.training.problems import problem
 from diracgan.training.runs import start
 from diracgan.training.trainer import TrainingSetup, begin, iteration

@@ -10,7 +10,8 @@ import pytest
 import diracgan as dg
 from diracgan.game import Players
 from diracgan.training import metrics
-from diracgan.training.networks import Architecture, players, singular_values
+from diracgan.training.architecture import Architecture, players
+from diracgan.training.networks import singular_values
 from diracgan.training.problems import problem
 from diracgan.training.trainer import TrainingSetup
 

@@ -11,22 +11,23 @@ import pytest
 import diracgan as dg
 from diracgan.errors import InputError
 from diracgan.game import Players, constrain
+from diracgan.training.architecture import Architecture, players
+from diracgan.training.config import from_settings
 from diracgan.training.games import game, minibatches
-from diracgan.training.layers import normalised
-from diracgan.training.networks import (
-    Architecture,
+from diracgan.training.layers import (
     Down,
     LinearCritic,
     MinibatchDiscrimination,
     Norm,
     Pass,
+    Pool,
     Project,
     Up,
     Weighted,
-    critic,
-    players,
+    normalised,
     spectral_norm,
 )
+from diracgan.training.networks import critic
 from diracgan.training.problems import Batch, problem
 
 KEY = jax.random.key(0)
@@ -315,3 +316,126 @@ def test_a_critic_of_another_size_than_the_generator():
     made = players(Architecture(width=8, width_d=4), image_problem(8), KEY)
     assert made.phi.layers[0].w.shape == (4, 4, 1, 4)
     assert made.theta.head.w.shape == (4, 4, 8, 1)
+
+
+# ---------------------------------------------------------------- kernels, pooling
+
+
+@pytest.mark.parametrize("k", [2, 3, 5, 6])
+def test_convolutions_of_other_kernels_are_each_others_adjoints(k):
+    """Up(y) with a kernel is the transpose of Down with the same one: <Down x, y> = <x, Up y>."""
+    w = x_of(k, k, 3, 2)
+    x, y = x_of(2, 8, 8, 3), x_of(2, 4, 4, 2, seed=2)
+    down = Down(w, None, None)(x)
+    padded = np.pad(x, ((0, 0), ((k - 2) // 2, k), ((k - 2) // 2, k), (0, 0)))
+    by_hand = sum(
+        padded[:, p : p + 8 : 2, q : q + 8 : 2] @ np.asarray(w[p, q]) for p in range(k) for q in range(k)
+    )
+    np.testing.assert_allclose(down, by_hand, atol=1e-4)
+    up = Up(w.transpose(0, 1, 3, 2), None, None)(y)
+    assert float(jnp.vdot(down, y)) == pytest.approx(float(jnp.vdot(x, up)), rel=1e-4)
+
+
+@pytest.mark.parametrize("k", [3, 4, 5, 6])
+def test_a_kernel_that_the_stride_does_not_divide_makes_a_checkerboard(k):
+    """Of a constant image with a kernel of ones, pixel m gets as many terms as i with 0 <= m - 2i + lo < k: k/2 of
+    each kind of an even kernel, (k - 1)/2 and (k + 1)/2 in turns of an odd one."""
+    made = Up(jnp.ones((k, k, 1, 1)), None, None)(jnp.ones((1, 8, 8, 1)))[0, :, :, 0]
+    row = np.array([sum(0 <= m - 2 * i + (k - 2) // 2 < k for i in range(8)) for m in range(16)])
+    np.testing.assert_array_equal(made, np.outer(row, row))
+    inner = np.asarray(made)[4:-4, 4:-4]
+    few, many = k // 2, (k + 1) // 2
+    assert set(inner.ravel()) == {few * few, few * many, many * many}
+
+
+def test_pooling_in_place_of_strides():
+    image = jnp.arange(16.0).reshape(1, 4, 4, 1)
+    np.testing.assert_array_equal(Pool("max")(image)[0, :, :, 0], [[5, 7], [13, 15]])
+    np.testing.assert_array_equal(Pool("average")(image)[0, :, :, 0], [[2.5, 4.5], [10.5, 12.5]])
+    on = image_problem(16)
+    strided, pooled = (
+        players(Architecture(width=4, kernel=3, pool_d=p), on, KEY).phi for p in ("none", "average")
+    )
+    x = x_of(3, 16, 16, 1)
+    assert strided(x).shape == pooled(x).shape == (3,)
+    assert [v.w.shape for v in strided.layers if isinstance(v, Down)] == [(3, 3, 1, 4), (3, 3, 4, 8)]
+    assert [v.stride for v in pooled.layers if isinstance(v, Down)] == [1, 1]
+    assert sum(isinstance(v, Pool) for v in pooled.layers) == 2
+
+
+# ---------------------------------------------------------------- what a generator is told, and where
+
+
+def labelled_images():
+    made = image_problem(8)
+    own = {n: getattr(made, n) for n in made.__dataclass_fields__}
+    return type(made)(**{**own, "labels": jnp.arange(4) % 3, "classes": 3})
+
+
+def test_gains_of_a_class_move_its_samples_alone():
+    """Class-conditional batch norm: (gain + g_y) x^ + shift + b_y, and only classes that are asked for are learned."""
+    how = Architecture(width=4, condition="projection", labels_g="norm")
+    theta = players(how, labelled_images(), KEY).theta
+    norms = [v for v in theta.layers if isinstance(v, Norm)]
+    assert [v.gain_of.shape for v in norms] == [(3, 4)]
+    assert theta.layers[0].w.shape[0] == 5  # z alone: the label does not enter beside it
+    z = jnp.concatenate([x_of(6, 5), jax.nn.one_hot(jnp.array([0, 0, 0, 2, 2, 2]), 3)], axis=1)
+    moved = eqx.tree_at(lambda t: t.layers[1].gain_of, theta, norms[0].gain_of.at[2].set(0.5))
+    before, after = (np.asarray(t(z))[:, :64] for t in (theta, moved))
+    np.testing.assert_array_equal(before[:3], after[:3])
+    assert np.abs(before[3:] - after[3:]).max() > 1e-6
+    slope = jax.grad(lambda t: jnp.sum(t(z)[:, :64] ** 2))(theta).layers[1]
+    for rows in (slope.gain_of, slope.shift_of):
+        assert np.abs(rows[0]).max() > 0 < np.abs(rows[2]).max()
+        np.testing.assert_array_equal(rows[1], 0.0)
+    x, y = x_of(6, 3, 3, 4), jax.nn.one_hot(jnp.array([0, 1, 2, 0, 1, 2]), 3)
+    g, b = x_of(3, 4, seed=3), x_of(3, 4, seed=4)
+    made = Norm(jnp.ones(4), jnp.zeros(4), "batch", g, b)(x, Pass(condition=y))
+    scaled = (x - x.mean((0, 1, 2))) / jnp.sqrt(x.var((0, 1, 2)) + 1e-5)
+    np.testing.assert_allclose(made, (1 + y @ g)[:, None, None] * scaled + (y @ b)[:, None, None], atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["mlp", "dcgan"])
+def test_z_that_skips_the_first_layer_still_arrives(kind):
+    """With the first layer's weights 0 a plain generator makes one sample of all z; with skip_z it does not."""
+    on = image_problem(8)
+    for skip in (False, True):
+        theta = players(Architecture(kind=kind, width=8, norm_g="layer", skip_z=skip), on, KEY).theta
+        theta = jax.tree.map(lambda w: w + 0.1, theta)  # gains that depend on z begin at 0
+        theta = eqx.tree_at(lambda t: t.layers[0].w, theta, jnp.zeros_like(theta.layers[0].w))
+        made = np.asarray(theta(x_of(4, 5)))
+        assert (np.ptp(made, axis=0).max() > 1e-4) == skip
+
+
+@pytest.mark.parametrize("kind", ["mlp", "dcgan"])
+def test_virtual_batch_norm_in_the_generator_keeps_samples_apart(kind):
+    """A sample does not depend on the others of its batch; with the reference itself as the batch it nearly does what
+    batch norm does: of the moments, a share 1/(m + 1) is the sample's own."""
+    on, reference, z = image_problem(8), x_of(200, 5, seed=5), x_of(6, 5)
+    how = Pass(reference=reference)
+    theta = players(Architecture(kind=kind, width=8, norm_g="virtual"), on, KEY).theta
+    whole = theta(z, how)
+    np.testing.assert_allclose(theta(z[:2], how), whole[:2], atol=1e-5)
+    batch = players(Architecture(kind=kind, width=8, norm_g="batch"), on, KEY).theta
+    assert float(jnp.abs(batch(z[:2]) - batch(z)[:2]).max()) > 1e-3
+    away = jnp.abs(theta(reference, how) - batch(reference))
+    assert float(away.max()) < 0.1 * float(jnp.std(batch(reference)))
+    with pytest.raises(InputError, match="needs a reference batch"):
+        theta(z)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"labels_g": "norm"}, "needs labels"),
+        ({"skip_z": True, "norm_g": "none"}, "needs a norm of the generator's activations"),
+        ({"kind": "mlp", "kernel": 3}, "belong to kind = dcgan"),
+        ({"kernel": 1}, "kernel = 1 is too small; allowed: integers from 2 to 9"),
+        ({"pool_d": "mean"}, "unknown pool_d 'mean'"),
+        ({"labels_g": "norms"}, "did you mean 'norm'?"),
+    ],
+)
+def test_networks_that_do_not_fit_are_refused_in_one_line(settings, said):
+    with pytest.raises(InputError, match=said) as told:
+        from_settings(Architecture, settings, "networks").resolved(image_problem(8))
+    assert "\n" not in str(told.value)

@@ -10,8 +10,8 @@ import pytest
 import diracgan as dg
 from diracgan.dynamics import run
 from diracgan.rules import RULES as ALL_RULES, init, step
+from diracgan.training.architecture import Architecture, players
 from diracgan.training.games import minibatches
-from diracgan.training.networks import Architecture, players
 from diracgan.training.problems import problem
 from diracgan.variants import VARIANTS as ALL_VARIANTS
 

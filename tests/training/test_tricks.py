@@ -16,8 +16,9 @@ from diracgan.errors import InputError
 from diracgan.game import Players, Samples
 from diracgan.rules import init, step
 from diracgan.training import metrics, train
+from diracgan.training.architecture import Architecture, players
 from diracgan.training.games import game, minibatches
-from diracgan.training.networks import Architecture, Weighted, players
+from diracgan.training.layers import Weighted
 from diracgan.training.problems import Batch, problem
 from diracgan.training.trainer import TrainingSetup, begin, iteration
 from diracgan.training.tricks import length, register_trick, trick, tricks, weights
