@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import jax
@@ -12,7 +12,7 @@ from jax import Array
 
 from .errors import InputError
 from .game import Game, Players
-from .variants import Variant
+from .variants import Variant, check_variant
 
 T = TypeVar("T")
 
@@ -64,18 +64,44 @@ def field(variant: Variant, x0: Any = None) -> Callable[[Array, Array], Players]
         >>> float(dphi[0]), float(dtheta[0])
         (-0.5, 0.0)
     """
-
-    if not isinstance(variant, Variant):
-        raise InputError(f"field: {variant!r} is not a variant; allowed: what dg.variant(...) returns")
+    check_variant(variant)
 
     def velocity(phi: Array, theta: Array) -> Players:
-        players = Players(jnp.asarray(phi), jnp.asarray(theta))
-        dtype = jnp.result_type(players.phi, players.theta, jnp.float16)
-        players = Players(*(p.astype(dtype) for p in players))
-        datum = jnp.broadcast_to(jnp.asarray(0.0 if x0 is None else x0, dtype), players.theta.shape)
-        return _velocity(cast(variant, dtype), datum, players)
+        players, datum = arrays({"phi": phi, "theta": theta}, x0)
+        return _velocity(cast(variant, datum.dtype), datum, players)
 
     return velocity
+
+
+def arrays(players: Mapping[str, Any], x0: Any) -> tuple[Players, Array]:
+    """The named players and the datum, traced or not, as arrays of one floating-point type and one shape.
+
+    Raises:
+        InputError: naming what is not made of real numbers, or does not have the players' shape.
+    """
+    given = [array(name, value) for name, value in players.items()]
+    dtype = jnp.result_type(*given, jnp.float16)
+    phi, theta = (p.astype(dtype) for p in given)
+    datum = array("x0", 0.0 if x0 is None else x0).astype(dtype)
+    if datum.shape not in ((), (1,), theta.shape):
+        raise InputError(
+            f"x0 has the shape {datum.shape}; allowed: a number or {theta.shape}, as the players"
+        )
+    return Players(phi, theta), jnp.broadcast_to(datum, theta.shape)
+
+
+def array(name: str, value: Any) -> Array:
+    """``value``, traced or not, as an array of real numbers, or InputError."""
+    try:
+        if isinstance(value, (str, bytes)):
+            raise TypeError(value)
+        x = jnp.asarray(value)
+        real = not jnp.iscomplexobj(x) and jnp.issubdtype(x.dtype, jnp.number)
+    except (TypeError, ValueError):
+        real, x = False, jnp.zeros(0)
+    if not real:
+        raise InputError(f"{name} = {value!r} is not an array of numbers; allowed: real numbers")
+    return x
 
 
 def cast(tree: T, dtype: Any) -> T:

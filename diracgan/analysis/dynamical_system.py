@@ -1,10 +1,11 @@
-"""A motion that can be followed for as long as wanted: the flow, or the iterations of a rule, behind one face."""
+"""A motion that can be followed for as long as wanted: the flow, or the iterations of a rule, behind one interface."""
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import functools
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +19,7 @@ from ..dynamics.event_loop import event_loop
 from ..dynamics.filippov import DiracSystem, Regime
 from ..dynamics.regimes import integrate
 from ..game import Players
-from ..rules import Rule, State, init, step
+from ..rules import Rule, State, float_vector, init, step
 
 
 class Stretch(NamedTuple):
@@ -45,37 +46,47 @@ class Stretch(NamedTuple):
     switchings: int
 
 
-class DynamicalSystem(Protocol):
-    """What the verdict needs of a motion; ``flat`` states are vectors of everything that evolves."""
+class DynamicalSystem(abc.ABC):
+    """A motion as the verdict asks of it; ``flat`` states are vectors of everything that evolves, players first.
 
-    discrete: bool
-    dim: int
-    stride: int  # units of time in one application of ``change``
+    Attributes:
+        discrete: whether it goes in steps.
+        period: units of time in one application of ``change``.
+    """
 
+    discrete: ClassVar[bool]
+
+    def __init__(self, system: DiracSystem, period: int = 1) -> None:
+        self.system, self.dim, self.period = system, system.dim, period
+
+    @abc.abstractmethod
     def begin(self, phi: np.ndarray, theta: np.ndarray) -> Any:
         """The state at the start."""
-        ...
 
+    @abc.abstractmethod
     def advance(self, state: Any, time: float, span: float, rows: int) -> Stretch:
         """Follow the motion for ``span``, with ``rows`` equispaced rows (0: only its end)."""
-        ...
 
+    @abc.abstractmethod
     def flat(self, state: Any) -> np.ndarray:
-        """The state as a vector, phi and theta first."""
-        ...
+        """The state as a vector."""
 
+    @abc.abstractmethod
     def change(self, flat: np.ndarray, side: Any = None) -> np.ndarray:
-        """F(z), or step(z) - z."""
-        ...
+        """F(z), or step(z) - z; on the smooth piece ``side``."""
 
+    @abc.abstractmethod
     def jacobian(self, flat: np.ndarray, side: Any = None) -> np.ndarray:
         """Of :meth:`change`."""
-        ...
+
+    def side(self, flat: np.ndarray) -> Any:
+        """The smooth piece in which a state lies; None where none has to be named."""
+        return None
 
     @property
     def near_rest(self) -> DynamicalSystem:
         """The motion about its rest points, with the derivative that it truly has there."""
-        ...
+        return self
 
 
 ROWS = 1024
@@ -84,13 +95,10 @@ _EPS, _LEAST = 1e-4, 1e-280  # tolerances below rounding buy nothing
 _EVALUATIONS = {"per step": 13.0, "per switching": 7.0e3}
 
 
-class ContinuousSystem:
+class ContinuousSystem(DynamicalSystem):
     """The flow of a system, followed tightly and with its switchings located."""
 
     discrete = False
-
-    def __init__(self, system: DiracSystem) -> None:
-        self.system, self.dim, self.stride = system, system.dim, 1
 
     def begin(self, phi: np.ndarray, theta: np.ndarray) -> np.ndarray:
         """The state at the start."""
@@ -106,8 +114,9 @@ class ContinuousSystem:
         """Follow the motion; see :class:`DynamicalSystem`."""
         ts = np.linspace(0.0, span, ROWS) if rows else np.full(ROWS, span)
         atol = _ATOL * min(1.0, self._size(state))
-        asked = TimeSpan(0.0, span, ts, loosened * _RTOL, loosened * atol)
-        out = integrate(event_loop, self.system, state, asked)
+        out = integrate(
+            event_loop, self.system, state, TimeSpan(0.0, span, ts, loosened * _RTOL, loosened * atol)
+        )
         cost = _EVALUATIONS["per step"] * out.steps + _EVALUATIONS["per switching"] * len(out.events)
         return Stretch(
             time + ts,
@@ -139,24 +148,21 @@ class ContinuousSystem:
         """See :class:`DynamicalSystem`."""
         return np.asarray(_flow_slope(self.system, flat, side or self.side(flat)))
 
-    @property
-    def near_rest(self) -> ContinuousSystem:
-        """Itself."""
-        return self
-
 
 _flow = jax.jit(filippov.flow_in)
 _flow_slope = jax.jit(jax.jacfwd(filippov.flow_in, 1))
 
 
-class DiscreteSystem:
+class DiscreteSystem(DynamicalSystem):
     """The iterations of a rule; one unit of time is one iteration."""
 
     discrete = True
 
-    def __init__(self, system: DiracSystem, rule: Rule) -> None:
-        self.system, self.dim, self.stride = system, system.dim, rule.period
+    def __init__(self, system: DiracSystem, rule: Rule, near_rest: bool = False) -> None:
+        """Of a system and a rule; its ``change`` is that of the rule which has run for long."""
+        super().__init__(system, rule.period)
         self.rule = dirac.cast(dataclasses.replace(rule, ema=None), jnp.float64)  # the average moves nothing
+        self.long_run = self.rule.at_rest if near_rest else self.rule.bias_corrected
 
     def begin(self, phi: np.ndarray, theta: np.ndarray) -> State:
         """The state at the start."""
@@ -164,65 +170,32 @@ class DiscreteSystem:
 
     def flat(self, state: State) -> np.ndarray:
         """The state as a vector, phi and theta first."""
-        return np.asarray(flatten((state.players, state.memory)))
+        return np.asarray(float_vector((state.players, state.memory))[0])
 
     def advance(self, state: State, time: float, span: float, rows: int) -> Stretch:
         """Follow the motion; see :class:`DynamicalSystem`."""
-        every = max(1, round(span / ROWS))
         count = ROWS if rows else 1
-        every = every if rows else max(1, round(span))
+        every = max(1, round(span / count))
         last, kept, bad = _rows(self.system, self.rule, state, every, count)
+        t, made, failed = time + every * np.arange(1, count + 1), every * count, int(bad)
         zs = np.concatenate([np.asarray(kept.phi), np.asarray(kept.theta)], axis=1)
-        made = every * count
-        t = time + every * np.arange(1, count + 1)
-        cost, failed = float(made), int(bad)
         if failed <= made:
             zs = np.where((t >= time + failed)[:, None], np.nan, zs)
-            return Stretch(t, zs, last, time + failed, "diverged", time + failed, "", cost, 0)
-        return Stretch(t, zs, last, time + made, "ok", np.nan, "", cost, 0)
-
-    def side(self, flat: np.ndarray) -> None:
-        """A map needs no piece to be named."""
+            return Stretch(t, zs, last, time + failed, "diverged", time + failed, "", float(made), 0)
+        return Stretch(t, zs, last, time + made, "ok", np.nan, "", float(made), 0)
 
     def change(self, flat: np.ndarray, side: Any = None) -> np.ndarray:
         """See :class:`DynamicalSystem`."""
-        return np.asarray(_map(self.system, self.rule, flat))
+        return np.asarray(_map(self.system, self.long_run, flat))
 
     def jacobian(self, flat: np.ndarray, side: Any = None) -> np.ndarray:
         """See :class:`DynamicalSystem`."""
-        return np.asarray(_map_slope(self.system, self.rule, flat))
+        return np.asarray(_map_slope(self.system, self.long_run, flat))
 
     @property
     def near_rest(self) -> DiscreteSystem:
-        """Under the rule's asymptotic map."""
-        return _NearRest(self.system, self.rule)
-
-
-class _NearRest(DiscreteSystem):
-    def change(self, flat: np.ndarray, side: Any = None) -> np.ndarray:
-        return np.asarray(_rest_map(self.system, self.rule, flat))
-
-    def jacobian(self, flat: np.ndarray, side: Any = None) -> np.ndarray:
-        return np.asarray(_rest_slope(self.system, self.rule, flat))
-
-
-def flatten(tree: Any) -> Array:
-    """The floating-point leaves of a pytree as one vector."""
-    leaves = [x for x in jax.tree.leaves(tree) if jnp.issubdtype(jnp.result_type(x), jnp.floating)]
-    return jnp.concatenate([jnp.ravel(x) for x in leaves])
-
-
-def unflatten(like: Any, flat: Array) -> Any:
-    """``like`` with its floating-point leaves taken from a vector."""
-    leaves, at = [], 0
-    for x in jax.tree.leaves(like):
-        if jnp.issubdtype(jnp.result_type(x), jnp.floating):
-            size = int(np.prod(np.shape(x)))
-            leaves.append(flat[at : at + size].reshape(np.shape(x)))
-            at += size
-        else:
-            leaves.append(x)
-    return jax.tree.unflatten(jax.tree.structure(like), leaves)
+        """Under the rule's map at rest."""
+        return DiscreteSystem(self.system, self.rule, near_rest=True)
 
 
 @jax.jit
@@ -251,24 +224,12 @@ def _rows(
 
 
 def map_change(system: DiracSystem, rule: Rule, flat: Array) -> Array:
-    """step(z) - z on the flat full state, for one whole period of the rule, linear about rest as it truly is."""
+    """step(z) - z on the flat full state, for one whole period of the rule: ``at_rest``, or ``bias_corrected``."""
     game = dirac.game(system.variant, system.x0)
-    return _change(rule.linear_map(game), system, rule, flat)
+    z = filippov.unpack(system, flat)
+    _, restore = float_vector((z, rule.rest(game, z)))
+    return float_vector(rule.over_a_period(game)(*restore(flat)))[0] - flat
 
 
-def _far_change(system: DiracSystem, rule: Rule, flat: Array) -> Array:
-    """The same wherever the state is."""
-    return _change(rule.long_map(dirac.game(system.variant, system.x0)), system, rule, flat)
-
-
-def _change(whole: Any, system: DiracSystem, rule: Rule, flat: Array) -> Array:
-    d = system.dim
-    z = Players(flat[:d], flat[d : 2 * d])
-    players, memory = unflatten((z, rule.rest(dirac.game(system.variant, system.x0), z)), flat)
-    return flatten(whole(players, memory)) - flat
-
-
-_map = jax.jit(_far_change)
-_map_slope = jax.jit(jax.jacfwd(_far_change, 2))
-_rest_map = jax.jit(map_change)
-_rest_slope = jax.jit(jax.jacfwd(map_change, 2))
+_map = jax.jit(map_change)
+_map_slope = jax.jit(jax.jacfwd(map_change, 2))

@@ -163,8 +163,8 @@ def _train(rules: Rule, games: Game, starts: Players, count: int, tail: int) -> 
 
 def _linear(rule: Rule, game: Game, state: Any, tail: int, seen: Any) -> tuple[Array, Array]:
     """The steps that the Jacobian of the iteration at ``state`` makes of the first one; it may grow without bound."""
-    whole = operators.StepState(rule, game, *state)
-    after, push = jax.linearize(whole.step, whole.start)
+    start, step = operators.full_step(rule, game, *state)
+    after, push = jax.linearize(step, start)
     weights = len(operators.flat(state[0]))
 
     def go(carried: tuple[Array, Array], _: None) -> tuple[Any, tuple[Array, Array]]:
@@ -173,7 +173,7 @@ def _linear(rule: Rule, game: Game, state: Any, tail: int, seen: Any) -> tuple[A
         scale = jnp.maximum(jnp.linalg.norm(d), _LEAST)
         return (push(d / scale), log + jnp.log(scale)), (direction, jnp.exp(log) * size)
 
-    return jax.lax.scan(go, (after - whole.start, jnp.zeros(())), None, tail)[1]
+    return jax.lax.scan(go, (after - start, jnp.zeros(())), None, tail)[1]
 
 
 def _judge(seen: TrainingRecord, centres: np.ndarray, how: dict[str, Any]) -> dict[str, Any]:

@@ -13,11 +13,10 @@ from jax.typing import ArrayLike
 from .. import dirac
 from ..errors import InputError, integer, unknown
 from ..game import Players
-from ..rules import Rule, State, init, step as one_iteration
-from ..variants import Variant
+from ..rules import Rule, State, check_rule, init, step as one_iteration
+from ..variants import Variant, check_variant
 from .engines import DIFFRAX, diffrax_solver
 from .filippov import DiracSystem, pack, unpack, velocity
-from .starts import array, check_variant
 
 
 def flow(
@@ -56,7 +55,7 @@ def flow(
         ``Players(phi, theta)``, each (n, d). Passes jit, vmap and grad, also through the hyperparameters.
 
     Raises:
-        InputError: for an unknown solver, or what is not a variant or a vector.
+        InputError: for an unknown solver, or what is not a variant, a vector or a number.
 
     Example:
         >>> import jax.numpy as jnp, diracgan as dg
@@ -68,26 +67,26 @@ def flow(
 
     if solver not in DIFFRAX:
         raise unknown("solver of the pure flow", solver, DIFFRAX)
-    check_variant("flow", variant)
-    z = Players(array("phi0", phi0), array("theta0", theta0))
+    check_variant(variant)
+    z, datum = dirac.arrays({"phi0": phi0, "theta0": theta0}, x0)
     if z.phi.ndim != 1 or z.phi.shape != z.theta.shape:
         raise InputError(f"phi0 {z.phi.shape} and theta0 {z.theta.shape}: allowed: vectors of one length d")
-    ts = array("ts", ts)
+    dtype, double = datum.dtype, datum.dtype == jnp.float64
+    ts = dirac.array("ts", ts).astype(dtype)
     if ts.ndim != 1 or not ts.size:
         raise InputError(f"ts has the shape {ts.shape}; allowed: a vector of at least one time")
     max_steps = integer("max_steps", max_steps, low=1, high=10**9)
-    dtype = jnp.result_type(z.phi, z.theta, jnp.float16)
-    double = dtype == jnp.float64
-    system = _system(variant, z, x0, rate_d, rate_g, dtype)
+    rates = Players(*(dirac.array(*rate) for rate in (("rate_d", rate_d), ("rate_g", rate_g))))
+    system = DiracSystem(*dirac.cast((variant, datum, rates), dtype), tau=None)
     sol = diffrax.diffeqsolve(
         diffrax.ODETerm(lambda t, y, args: velocity(args, y)),
         diffrax_solver(solver),
         jnp.zeros((), dtype),
-        jnp.asarray(ts, dtype)[-1],
+        ts[-1],
         None,
-        pack(z).astype(dtype),
+        pack(z),
         args=system,
-        saveat=diffrax.SaveAt(ts=jnp.asarray(ts, dtype)),
+        saveat=diffrax.SaveAt(ts=ts),
         stepsize_controller=diffrax.PIDController(
             rtol=(1e-9 if double else 1e-5) if rtol is None else rtol,
             atol=(1e-12 if double else 1e-7) if atol is None else atol,
@@ -96,11 +95,6 @@ def flow(
         throw=False,
     )
     return unpack(system, sol.ys)
-
-
-def _system(variant: Variant, z: Players, x0: Any, rate_d: Any, rate_g: Any, dtype: Any) -> DiracSystem:
-    datum = jnp.broadcast_to(jnp.asarray(0.0 if x0 is None else x0, dtype), z.theta.shape)
-    return DiracSystem(dirac.cast(variant, dtype), datum, dirac.cast(Players(rate_d, rate_g), dtype), None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,22 +107,20 @@ class RuleStep:
 
     def init(self, phi: ArrayLike, theta: ArrayLike) -> State:
         """The optimiser's state before the first iteration: players, memory and EMA."""
-        z = Players(array("phi", phi), array("theta", theta))
-        dtype = jnp.result_type(z.phi, z.theta, jnp.float16)
-        z = Players(*(p.astype(dtype) for p in z))
-        return _init(*self._cast(z), z)
+        return _init(*self._parts({"phi": phi, "theta": theta}))
 
     def next(self, state: State) -> State:
         """The state after one more iteration."""
-        return _next(*self._cast(state.players), state)
+        variant, rule, x0, _ = self._parts(state.players._asdict())
+        return _next(variant, rule, x0, state)
 
     def __call__(self, phi: ArrayLike, theta: ArrayLike) -> Players:
         """The players after the first iteration from (phi, theta)."""
         return self.next(self.init(phi, theta)).players
 
-    def _cast(self, z: Players) -> tuple[Any, ...]:
-        datum = jnp.broadcast_to(jnp.asarray(0.0 if self.x0 is None else self.x0), z.theta.shape)
-        return dirac.cast((self.variant, self.rule, datum), z.theta.dtype)
+    def _parts(self, players: dict[str, Any]) -> tuple[Variant, Rule, Array, Players]:
+        z, datum = dirac.arrays(players, self.x0)
+        return *dirac.cast((self.variant, self.rule), datum.dtype), datum, z
 
 
 def step(variant: Variant, rule: Rule, x0: ArrayLike | None = None) -> RuleStep:
@@ -153,10 +145,7 @@ def step(variant: Variant, rule: Rule, x0: ArrayLike | None = None) -> RuleStep:
         >>> float(phi[0]), float(theta[0])
         (0.5, 1.5)
     """
-    check_variant("step", variant)
-    if not isinstance(rule, Rule):
-        raise InputError(f"step: {rule!r} is not a rule; allowed: what dg.rule(...) returns")
-    return RuleStep(variant, rule, x0)
+    return RuleStep(check_variant(variant), check_rule(rule), x0)
 
 
 @jax.jit

@@ -22,6 +22,7 @@ from .filippov import DiracSystem, velocity
 
 SOLVER = "shark"
 _LARGEST_STEP, _STEPS = 0.02, 1_000_000
+_CHUNK = 1024  # steps of one compiled call: between two of them an interrupt is heard
 
 
 class MinibatchNoise(NamedTuple):
@@ -131,7 +132,13 @@ def solve(
     regular = longest * np.arange(1, int(ts[-1] / longest) + 1)
     nearest = np.abs(regular[:, None] - ts[np.searchsorted(ts[:-1], regular)[:, None] - [0, 1]]).min(axis=1)
     grid = np.unique(np.concatenate([[0.0], ts, regular[(nearest > 1e-6 * longest) & (regular < ts[-1])]]))
-    ys = np.asarray(_solve(system, jnp.asarray(y), jnp.asarray(grid), jnp.asarray(ts), noise, h))
+    rows, ys = np.searchsorted(grid, ts), np.tile(y, (len(ts), 1))
+    for k in range(0, len(grid) - 1, _CHUNK):
+        part = grid[k : k + _CHUNK + 1]
+        beyond = part[-1] + longest * np.arange(1, _CHUNK + 2 - len(part))  # every call has one shape
+        states = np.asarray(_solve(system, y, np.append(part, beyond), noise, h))
+        kept = (rows > k) & (rows < k + len(part))
+        ys[kept], y = states[rows[kept] - k - 1], states[len(part) - 2]
     bad = ~np.all(np.isfinite(ys), axis=1)
     first = int(np.argmax(bad)) if bad.any() else None
     if first is not None:
@@ -145,7 +152,8 @@ def _jacobian(system: DiracSystem, y: Array) -> Array:
 
 
 @jax.jit
-def _solve(system: DiracSystem, y: Array, grid: Array, ts: Array, noise: MinibatchNoise, h: Array) -> Array:
+def _solve(system: DiracSystem, y: Array, grid: Array, noise: MinibatchNoise, h: Array) -> Array:
+    """The states at the ends of the steps between the times ``grid``."""
     import diffrax
 
     n, d = y.shape[0], system.dim
@@ -159,13 +167,13 @@ def _solve(system: DiracSystem, y: Array, grid: Array, ts: Array, noise: Minibat
     sol = diffrax.diffeqsolve(
         terms,
         diffrax.ShARK(),
-        0.0,
+        grid[0],
         grid[-1],
         None,
         y,
-        saveat=diffrax.SaveAt(ts=ts),
+        saveat=diffrax.SaveAt(steps=True),
         stepsize_controller=diffrax.StepTo(ts=grid),
-        max_steps=grid.shape[0] + 1,
+        max_steps=_CHUNK,
         adjoint=diffrax.ForwardMode(),
         throw=False,
     )

@@ -15,15 +15,15 @@ from .. import dirac
 from ..errors import InputError, integer, number
 from ..game import Players
 from ..parameters import Parametric
-from ..rules import Rule
-from ..variants import Variant
+from ..rules import Rule, check_rule
+from ..variants import Variant, check_variant
 from . import noise as minibatch
 from .collinear import line_of
 from .engines import Engine, TimeSpan, engine
 from .filippov import DiracSystem
 from .iterations import iterate, row_numbers
 from .regimes import integrate
-from .starts import DEFAULT_T1, MOST_STEPS, check_size, check_untraced, check_variant, starts, times
+from .starts import DEFAULT_T1, MOST_STEPS, check_rates, check_size, check_untraced, starts, times
 from .trajectory import Trajectory, versions
 
 if TYPE_CHECKING:
@@ -103,29 +103,7 @@ def simulate(
         >>> round(float(traj.phi[-1, 0]), 6), traj.attrs["result"]
         (-1.0, 'ok')
     """
-    trajectory = run(
-        variant,
-        phi0=phi0,
-        theta0=theta0,
-        dim=dim,
-        x0=x0,
-        t1=t1,
-        ts=ts,
-        solver=solver,
-        backend=backend,
-        rtol=rtol,
-        atol=atol,
-        rate_d=rate_d,
-        rate_g=rate_g,
-        ema_tau=ema_tau,
-        rule=rule,
-        steps=steps,
-        every=every,
-        sde=sde,
-        sde_step=sde_step,
-        seed=seed,
-    )
-    return trajectory.to_xarray()
+    return run(**locals()).to_xarray()  # the same arguments, by the same names
 
 
 def run(
@@ -152,15 +130,15 @@ def run(
     seed: int | None = None,
 ) -> Trajectory:
     """Like :func:`simulate`, returning a light :class:`Trajectory` that needs no xarray."""
-    check_variant("simulate", variant)
+    check_variant(variant)
     check_untraced(
         "simulate", variant, phi0, theta0, x0, t1, ts, rtol, atol, rate_d, rate_g, ema_tau, rule, sde
     )
-    if not (rule is None or isinstance(rule, Rule)):
-        raise InputError(f"{rule!r} is not a rule; allowed: what dg.rule(...) returns")
+    if rule is not None:
+        check_rule(rule)
     began = time.perf_counter()
     phi, theta, datum = starts(phi0, theta0, dim, x0)
-    start, rates = Players(phi, theta), _rates(rate_d, rate_g)
+    start, rates = Players(phi, theta), check_rates(rate_d, rate_g, rule)
     provenance = _described(variant) | {"x0": json.dumps(datum.tolist())}
     noise, random = _noise(sde, sde_step, seed, rule, len(datum), solver, backend)
     with jax.enable_x64(True):
@@ -180,7 +158,7 @@ def run(
             provenance |= {"t1": span.t1, "rate_d": rates.phi, "rate_g": rates.theta}
             provenance |= {} if tau is None else {"ema_tau": tau}
         else:
-            _refuse_flow(rates, t1, ts, ema_tau)
+            _refuse_flow(t1, ts, ema_tau)
             data, outcome = _steps(variant, rule, start, datum, steps, every, noise)
     provenance |= outcome | random
     provenance |= {
@@ -199,12 +177,6 @@ def _described(variant: Variant) -> _Record:
     }
 
 
-def _rates(rate_d: float, rate_g: float) -> Players:
-    return Players(
-        number("rate_d", rate_d, low=0, open_low=True), number("rate_g", rate_g, low=0, open_low=True)
-    )
-
-
 def _span(t1: float | None, ts: ArrayLike | None, rtol: float, atol: float) -> TimeSpan:
     end = number("t1", DEFAULT_T1 if t1 is None else t1, low=0, open_low=True)
     asked = times(ts, end, given=t1 is not None)
@@ -217,10 +189,8 @@ def _span(t1: float | None, ts: ArrayLike | None, rtol: float, atol: float) -> T
     )
 
 
-def _refuse_flow(rates: Players, t1: Any, ts: Any, ema_tau: Any) -> None:
+def _refuse_flow(t1: Any, ts: Any, ema_tau: Any) -> None:
     """InputError for what belongs to the flow and was given with a rule."""
-    if rates != Players(1.0, 1.0):
-        raise InputError("rate_d and rate_g belong to the flow; a rule has lr_d and lr_g")
     if t1 is not None or ts is not None:
         raise InputError("t1 and ts belong to the flow; a rule has steps and every")
     if ema_tau is not None:

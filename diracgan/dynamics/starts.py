@@ -6,38 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
 from .. import dirac
 from ..errors import InputError, integer, number
-from ..variants import Variant
+from ..game import Players
 
 DEFAULT_DIM, DEFAULT_T1, DEFAULT_ROWS = 2, 40.0, 1001
 LARGEST_DIM, MOST_STEPS = 10_000, 10**15
 _MOST_ENTRIES = 2 * 10**8  # numbers in one trajectory: 1.6 GB
-
-
-def check_variant(what: str, variant: object) -> Variant:
-    """``variant`` itself, or InputError where it is something else."""
-    if not isinstance(variant, Variant):
-        raise InputError(f"{what}: {variant!r} is not a variant; allowed: what dg.variant(...) returns")
-    return variant
-
-
-def array(name: str, value: Any) -> Array:
-    """``value``, traced or not, as an array of real numbers, or InputError."""
-    try:
-        if isinstance(value, (str, bytes)):
-            raise TypeError(value)
-        x = jnp.asarray(value)
-        real = not jnp.iscomplexobj(x) and jnp.issubdtype(x.dtype, jnp.number)
-    except (TypeError, ValueError):
-        real, x = False, jnp.zeros(0)
-    if not real:
-        raise InputError(f"{name} = {value!r} is not an array of numbers; allowed: real numbers")
-    return x
 
 
 def check_untraced(what: str, *arguments: Any) -> None:
@@ -93,6 +70,16 @@ def starts(phi0: Any, theta0: Any, dim: int | None, x0: Any) -> tuple[np.ndarray
     default = dirac.default_start(d)
     phi, theta = given.get("phi0", default[0]), given.get("theta0", default[1])
     return phi, theta, np.broadcast_to(datum, (d,)).copy()
+
+
+def check_rates(rate_d: Any, rate_g: Any, rule: Any = None) -> Players:
+    """The factors on the players' velocities, or InputError where one is not a number above 0, or a rule moves them."""
+    rates = Players(
+        number("rate_d", rate_d, low=0, open_low=True), number("rate_g", rate_g, low=0, open_low=True)
+    )
+    if rule is not None and rates != (1.0, 1.0):
+        raise InputError("rate_d and rate_g belong to the flow; a rule has lr_d and lr_g")
+    return rates
 
 
 def vector(name: str, value: Any) -> np.ndarray:

@@ -17,7 +17,7 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 
 from ..game import Game, Players
-from ..rules import Rule
+from ..rules import Rule, float_vector
 from ..training.games import MinibatchGame
 
 
@@ -156,36 +156,18 @@ def _images(games: Game, players: Players, v: Array) -> Array:
     return jax.vmap(images)(games, players, v)
 
 
-class StepState:
-    """The full state of a rule: players, then the floating-point part of its memory, as one vector.
+def full_step(
+    rule: Rule, game: Game, players: Players, memory: Any = None
+) -> tuple[Array, Callable[[Array], Array]]:
+    """The full state of a rule as one vector, the players first, and one whole period of the rule as a map of it.
 
     Without a memory it is that of a rule which has rested at the players for long.
     """
-
-    def __init__(self, rule: Rule, game: Game, players: Players, memory: Any = None) -> None:
-        whole = (players, rule.rest(game, players) if memory is None else memory)
-        self.leaves, self.tree = jax.tree.flatten(whole)
-        self.moving = [jnp.issubdtype(jnp.result_type(x), jnp.floating) for x in self.leaves]
-        moved = [x for x, m in zip(self.leaves, self.moving, strict=True) if m]
-        self.start, self.restore = ravel_pytree(moved)
-        self.go = rule.linear_map(game) if memory is None else _period(rule, game)
-
-    def step(self, y: Array) -> Array:
-        """One whole period of the rule."""
-        moved = iter(self.restore(y))
-        both = zip(self.leaves, self.moving, strict=True)
-        after = self.go(*jax.tree.unflatten(self.tree, [next(moved) if m else x for x, m in both]))
-        made = zip(jax.tree.leaves(after), self.moving, strict=True)
-        return ravel_pytree([x for x, m in made if m])[0]
-
-
-def _period(rule: Rule, game: Game) -> Callable[[Players, Any], tuple[Players, Any]]:
-    def go(players: Players, memory: Any) -> tuple[Players, Any]:
-        for _ in range(rule.period):
-            players, memory = rule.iterate(game, players, memory)
-        return players, memory
-
-    return go
+    if memory is None:
+        rule, memory = rule.at_rest, rule.rest(game, players)
+    start, restore = float_vector((players, memory))
+    go = rule.over_a_period(game)
+    return start, lambda y: float_vector(go(*restore(y)))[0]
 
 
 @jax.jit
@@ -193,8 +175,8 @@ def step_linear(rules: Rule, games: Game, players: Players, memory: Any) -> Any:
     """One whole period of a rule on its full state as the linear map S, for :func:`applied`."""
 
     def linear(rule: Rule, game: Game, z: Players, memory: Any) -> Any:
-        state = StepState(rule, game, z, memory)
-        return jax.linearize(state.step, state.start)[1]
+        start, step = full_step(rule, game, z, memory)
+        return jax.linearize(step, start)[1]
 
     return jax.vmap(linear)(rules, games, players, memory)
 
@@ -207,4 +189,4 @@ def repeated(tree: Any, runs: int) -> Any:
 def step_size(rules: Rule, games: Game, players: Players, memory: Any) -> int:
     """The length of a rule's full state."""
     one = jax.tree.map(lambda x: x[0], (rules, games, players, memory))
-    return jax.eval_shape(lambda r, g, z, m: StepState(r, g, z, m).start, *one).shape[0]
+    return jax.eval_shape(lambda r, g, z, m: full_step(r, g, z, m)[0], *one).shape[0]

@@ -2,10 +2,10 @@
 
 from ..lazy import callable_package  # noqa: I001  the families in the order of `rules()`
 from . import gradient, momentum, adaptive, lookahead, implicit, runge_kutta
-from .base import Rule, State, init, move, move_both, step
+from .base import Rule, State, float_vector, init, move, move_both, step
 from .optax import from_optax
 from .per_player import PerPlayerRule, scaled
-from .registry import RULES, register_rule, rule, rules
+from .registry import RULES, check_rule, register_rule, rule, rules
 
 rule.from_optax = from_optax  # type: ignore[attr-defined]
 callable_package(__name__, "rules")  # dg.rules() lists them, whatever was imported first
@@ -16,6 +16,8 @@ __all__ = [
     "Rule",
     "State",
     "adaptive",
+    "check_rule",
+    "float_vector",
     "from_optax",
     "gradient",
     "implicit",

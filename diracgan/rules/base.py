@@ -6,6 +6,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.flatten_util import ravel_pytree
 
 from ..game import GameLike, Players
 from ..parameters import Parametric, param
@@ -97,27 +100,17 @@ class Rule(Parametric):
         """The rule that has run for long, wherever it is: without the corrections of a start."""
         return self
 
-    def linear_map(self, game: GameLike) -> Callable[[Players, Any], tuple[Players, Any]]:
-        """The map whose Jacobian at (players, ``rest``) has the rule's true multipliers.
+    def over_a_period(self, game: GameLike) -> Callable[[Players, Any], tuple[Players, Any]]:
+        """The map (players, memory) -> (players, memory) of one whole :attr:`period`.
 
-        Args:
-            game: who plays.
-
-        Returns:
-            (players, memory) -> (players, memory) over one whole :attr:`period`. Differentiate it with
-            respect to the players and the floating-point entries of the memory.
+        That of :attr:`at_rest` has the rule's true multipliers: differentiate it at (players, ``rest``) with respect
+        to the players and the floating-point entries of the memory.
         """
-        return self._whole(self.at_rest, game)
 
-    def long_map(self, game: GameLike) -> Callable[[Players, Any], tuple[Players, Any]]:
-        """Like :meth:`linear_map`, away from rest: what the rule does once it has run for long."""
-        return self._whole(self.bias_corrected, game)
-
-    def _whole(self, rule: Rule, game: GameLike) -> Callable[[Players, Any], tuple[Players, Any]]:
         def whole(players: Players, memory: Any) -> tuple[Players, Any]:
             if self.period == 1:
-                return rule.iterate(game, players, memory)
-            return game.repeat(self.period, lambda _, now: rule.iterate(game, *now), (players, memory))
+                return self.iterate(game, players, memory)
+            return game.repeat(self.period, lambda _, now: self.iterate(game, *now), (players, memory))
 
         return whole
 
@@ -156,3 +149,24 @@ def move(z: Any, h: Any, v: Any) -> Any:
 def move_both(players: Players, rates: Players, v: Players) -> Players:
     """Each player along its own velocity at its own rate."""
     return Players(move(players.phi, rates.phi, v.phi), move(players.theta, rates.theta, v.theta))
+
+
+def float_vector(tree: Any) -> tuple[Array, Callable[[Array], Any]]:
+    """The floating-point leaves of a pytree as one vector, and what puts a vector in their place.
+
+    Example:
+        >>> vector, restore = float_vector((jnp.ones(2), jnp.int32(3)))
+        >>> restore(2.0 * vector)[0].tolist()
+        [2.0, 2.0]
+    """
+    leaves, structure = jax.tree.flatten(tree)
+    moving = [jnp.issubdtype(jnp.result_type(x), jnp.floating) for x in leaves]
+    vector, unravel = ravel_pytree([x for x, m in zip(leaves, moving, strict=True) if m])
+
+    def restore(y: Array) -> Any:
+        parts = iter(unravel(y))
+        return jax.tree.unflatten(
+            structure, [next(parts) if m else x for x, m in zip(leaves, moving, strict=True)]
+        )
+
+    return vector, restore

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from ..errors import InputError
 from ..parameters import check
 from ..registry import Registry, merged, settings
 from .base import Rule
@@ -73,3 +74,10 @@ def rule(name: str, **parameters: Any) -> Rule:
     found, rest = RULES.find(name)
     cls = RULES[found]
     return cls(**check(cls, merged(settings(rest, name), parameters)))
+
+
+def check_rule(given: object) -> Rule:
+    """``given``, or InputError where it is not a rule."""
+    if not isinstance(given, Rule):
+        raise InputError(f"{given!r} is not a rule; allowed: what dg.rule(...) returns")
+    return given

@@ -7,7 +7,7 @@ from ._math import minus_log_sigmoid, norm, quotient, softplus
 from .base import VARIANTS, Variant
 from .penalties import Critic, modifiers
 from .presets import presets
-from .registry import build, parse, register, variant, variants
+from .registry import build, check_variant, parse, register, variant, variants
 
 __all__ = [
     "VARIANTS",
@@ -15,6 +15,7 @@ __all__ = [
     "Parameter",
     "Variant",
     "build",
+    "check_variant",
     "f_divergence",
     "hinge",
     "least_squares",

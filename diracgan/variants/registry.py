@@ -66,6 +66,13 @@ def variant(name: str, **parameters_: Any) -> Variant:
     return _named(name, parameters_)
 
 
+def check_variant(given: object) -> Variant:
+    """``given``, or InputError where it is not a variant."""
+    if not isinstance(given, Variant):
+        raise InputError(f"{given!r} is not a variant; allowed: what dg.variant(...) returns")
+    return given
+
+
 def _named(name: str, given: dict[str, Any]) -> Variant:
     if name in PRESETS and name not in VARIANTS:
         return build(VARIANTS[PRESETS[name].variant], {**PRESETS[name].modifiers, **given})

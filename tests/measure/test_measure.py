@@ -134,7 +134,7 @@ def test_a_product_costs_at_most_two_and_a_half_gradients():
 @pytest.mark.slow
 def test_a_training_run_with_its_optimisers_memory(tmp_path):
     """The step's Jacobian of Adam mid-run against a dense one; several seeds, and from the folder."""
-    from diracgan.measure.operators import StepState, portable
+    from diracgan.measure.operators import full_step, stackable
 
     how = {"networks": {"width": 4, "depth": 1, "activation_d": "tanh", "activation_g": "tanh"}}
     run = dg.train("ns", "points8", steps=3, seeds=2, out=tmp_path / "run", **how)
@@ -147,9 +147,9 @@ def test_a_training_run_with_its_optimisers_memory(tmp_path):
     with jax.enable_x64(True):
         state = unstack(run.state, 1).inner
         game = dataclasses.replace(run, state=unstack(run.state, 1)).game(16)
-        game, players, memory = operators.doubled((portable(game), state.players, state.memory))
-        whole = StepState(operators.doubled(run.setup.rule), game, players, memory)
-        dense = np.asarray(jax.jacfwd(whole.step)(whole.start))
+        game, players, memory = operators.doubled((stackable(game), state.players, state.memory))
+        start, step = full_step(operators.doubled(run.setup.rule), game, players, memory)
+        dense = np.asarray(jax.jacfwd(step)(start))
     for value, v in zip(found.eigenvalues[1], found.vectors[1], strict=True):
         assert np.linalg.norm(dense @ v - value * v) < 1e-6 * np.linalg.norm(dense, 2)
 

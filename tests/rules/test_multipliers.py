@@ -43,7 +43,7 @@ def jacobian(variant, rule, x0):
         now = list(leaves)
         for i, x in zip(moving, unravel(y), strict=True):
             now[i] = x
-        out = jax.tree.leaves(rule.linear_map(game)(*jax.tree.unflatten(tree, now)))
+        out = jax.tree.leaves(rule.at_rest.over_a_period(game)(*jax.tree.unflatten(tree, now)))
         return jnp.concatenate([out[i].ravel() for i in moving])
 
     return jax.jacfwd(whole)(flat), whole(flat) - flat

@@ -13,7 +13,7 @@ import jax
 
 from ...errors import InputError, integer
 from ...parameters import text
-from ...variants import Variant
+from ...variants import Variant, check_variant
 from ..linear.spectrum import spectrum
 from .implications import implications
 from .render import Document, render
@@ -143,8 +143,7 @@ def explain(variant: Variant, dim: int = 1) -> Explanation:
         >>> e.field["theta'"], e.eigenvalues[0]
         (phi*sigma(-phi*theta), (I/2, 1))
     """
-    if not isinstance(variant, Variant):
-        raise InputError(f"{variant!r} is not a variant; allowed: what dg.variant(...) returns")
+    check_variant(variant)
     if integer("dim", dim, low=1) > 2:
         raise InputError(f"dim = {dim} has no formulas; allowed: 1, 2 (which decides every d >= 2)")
     with jax.enable_x64(True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
@@ -10,23 +9,16 @@ import numpy as np
 from ...numerics import eigen
 from ...numerics.convex_hull import distance_to_hull
 from ...numerics.derivative import JUMP, NONE, SMOOTH, Derivative
+from ..vocabulary import Vocabulary
 
 
-class Status(StrEnum):
+class Status(Vocabulary):
     """What the linearisation can say; ``meaning`` says it in words.
 
     Example:
         >>> Status("marginal").meaning
         '|margin| <= error: undecided'
     """
-
-    meaning: str
-
-    def __new__(cls, name: str, meaning: str) -> Status:
-        """A word with its meaning."""
-        member = str.__new__(cls, name)
-        member._value_, member.meaning = name, meaning
-        return member
 
     STABLE = "stable", "small perturbations decay: margin > error"
     UNSTABLE = "unstable", "some grow: margin < -error"

@@ -41,7 +41,7 @@ class Margin(NamedTuple):
     eigenvalues: np.ndarray
 
 
-def margins(asked: Sequence[LinearSettings]) -> list[Margin]:
+def margins(batch: Sequence[LinearSettings]) -> list[Margin]:
     """The margin of every question, with one compiled program for all that differ in numbers only.
 
     Example:
@@ -53,24 +53,21 @@ def margins(asked: Sequence[LinearSettings]) -> list[Margin]:
     """
     found: dict[int, Margin] = {}
     groups: dict[Any, list[int]] = {}
-    for i, s in enumerate(asked):
-        no_map = s.rule is not None and not s.rule.linearises
-        groups.setdefault((jax.tree.structure((s.variant, s.rule)), no_map), []).append(i)
+    for i, s in enumerate(batch):
+        groups.setdefault((jax.tree.structure((s.variant, s.rule)), s.has_map), []).append(i)
     for members in groups.values():
         for chunk in _chunks(members, BATCH):
-            decided = decisions([asked[i] for i in chunk], BATCH)
+            decided = decisions([batch[i] for i in chunk], BATCH)
             found |= {i: _margin(decided, k) for k, i in enumerate(chunk)}
-    return [found[i] for i in range(len(asked))]
+    return [found[i] for i in range(len(batch))]
 
 
-def decisions(asked: Sequence[LinearSettings], size: int) -> Decision:
+def decisions(batch: Sequence[LinearSettings], size: int) -> Decision:
     """What the linearisation says of settings of one structure, at most ``size``, which is the program's batch."""
     with jax.enable_x64(True):
-        seen, alive = look(
-            *stacked(asked, size), no_map=asked[0].rule is not None and not asked[0].rule.linearises
-        )
-    kept = slice(len(asked))
-    return decide(jax.tree.map(lambda x: x[kept], seen), alive[kept], asked[0].discrete)
+        seen, alive = look(*stacked(batch, size), no_map=batch[0].discrete and not batch[0].has_map)
+    kept = slice(len(batch))
+    return decide(jax.tree.map(lambda x: x[kept], seen), alive[kept], batch[0].discrete)
 
 
 def _margin(decided: Decision, k: int) -> Margin:
@@ -84,10 +81,10 @@ def _chunks(members: Sequence[int], size: int) -> Iterable[Sequence[int]]:
 
 
 def stacked(
-    asked: Sequence[LinearSettings], size: int = BATCH
+    batch: Sequence[LinearSettings], size: int = BATCH
 ) -> tuple[DiracSystem, Rule | None, np.ndarray]:
     """Settings of one structure as one batch, padded with the last so that every batch has the same shape."""
-    padded = [*asked, *[asked[-1]] * (size - len(asked))]
+    padded = [*batch, *[batch[-1]] * (size - len(batch))]
     flat = [_numbers_of(s) for s in padded]
     system, rule = jax.tree.map(lambda *leaves: jnp.asarray(np.array(leaves, dtype=np.float64)), *flat)
     return system, rule, np.array([np.concatenate(s.point) for s in padded])
@@ -97,7 +94,7 @@ def _numbers_of(s: LinearSettings) -> tuple[DiracSystem, Rule | None]:
     return DiracSystem(s.variant, s.x0, s.rates, None), s.rule  # type: ignore[arg-type]
 
 
-def matrices(asked: Sequence[LinearSettings]) -> np.ndarray:
+def matrices(batch: Sequence[LinearSettings]) -> np.ndarray:
     """The Jacobian of every one of settings of one structure by autodiff, unjudged: of the field, or of a rule's map,
     (K, n, n).
 
@@ -108,9 +105,9 @@ def matrices(asked: Sequence[LinearSettings]) -> np.ndarray:
         [[0.0, -1.0], [1.0, 0.0]]
     """
     with jax.enable_x64(True):
-        parts = [stacked([asked[i] for i in chunk]) for chunk in _chunks(range(len(asked)), BATCH)]
-        found = np.concatenate([np.asarray(_matrices(*part)) for part in parts])[: len(asked)]
-    return found + (np.eye(found.shape[1]) if asked[0].discrete else 0.0)
+        parts = [stacked([batch[i] for i in chunk]) for chunk in _chunks(range(len(batch)), BATCH)]
+        found = np.concatenate([np.asarray(_matrices(*part)) for part in parts])[: len(batch)]
+    return found + (np.eye(found.shape[1]) if batch[0].discrete else 0.0)
 
 
 def slopes(around: LinearSettings, handles: Sequence[ParameterHandle], values: Sequence[float]) -> np.ndarray:
@@ -132,7 +129,7 @@ def slopes(around: LinearSettings, handles: Sequence[ParameterHandle], values: S
 def _matrix(system: DiracSystem, rule: Rule | None, y: Any) -> Any:
     if rule is None:
         return jax.jacfwd(partial(velocity, system))(y)
-    return jax.jacfwd(partial(map_change, system, rule))(rest_state(system, rule, y))
+    return jax.jacfwd(partial(map_change, system, rule.at_rest))(rest_state(system, rule, y))
 
 
 _matrices = jax.jit(jax.vmap(_matrix))

@@ -13,8 +13,8 @@ from jax import Array
 from ... import dirac
 from ...dynamics.filippov import DiracSystem, natural, unpack
 from ...numerics import derivative
-from ...rules import Rule
-from ..dynamical_system import flatten, map_change
+from ...rules import Rule, float_vector
+from ..dynamical_system import map_change
 
 
 class Probed(NamedTuple):
@@ -32,7 +32,7 @@ def probe(system: DiracSystem, rule: Rule | None, y: Array) -> Probed:
     alive = jnp.all(jnp.isfinite(logits(system, y)))
     if rule is None:
         return Probed(derivative.probe(lambda y: natural(system, y)[1], y), alive)
-    change = functools.partial(map_change, system, rule)
+    change = functools.partial(map_change, system, rule.at_rest)
     return Probed(derivative.probe(change, rest_state(system, rule, y), cancels=True), alive)
 
 
@@ -44,7 +44,7 @@ def logits(system: DiracSystem, y: Array) -> Array:
 def rest_state(system: DiracSystem, rule: Rule, y: Array) -> Array:
     """The rule's full state, as one vector, when the players have rested at ``y`` for ever."""
     z = unpack(system, y)
-    return flatten((z, rule.rest(dirac.game(system.variant, system.x0), z)))
+    return float_vector((z, rule.rest(dirac.game(system.variant, system.x0), z)))[0]
 
 
 _probes = jax.jit(jax.vmap(probe))

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ...dynamics.starts import starts, vector
-from ...errors import InputError, integer, number
+from ...dynamics.starts import check_rates, starts, vector
+from ...errors import InputError, integer
 from ...game import Players
-from ...rules import Rule
-from ...variants import Variant
+from ...rules import Rule, check_rule
+from ...variants import Variant, check_variant
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +36,11 @@ class LinearSettings:
     def discrete(self) -> bool:
         """Whether a rule's map is meant and not the flow."""
         return self.rule is not None
+
+    @property
+    def has_map(self) -> bool:
+        """Whether there is a map to linearise: a rule, and one that has a derivative at rest."""
+        return self.rule is not None and bool(self.rule.linearises)
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -71,21 +76,15 @@ def settings(
         >>> settings(dg.variant("ns"), dim=2).x0.tolist()
         [0.0, 0.0]
     """
-    if not isinstance(variant, Variant):
-        raise InputError(f"{variant!r} is not a variant; allowed: what dg.variant(...) returns")
-    if rule is not None and not isinstance(rule, Rule):
-        raise InputError(f"{rule!r} is not a rule; allowed: what dg.rule(...) returns, or None for the flow")
-    if rule is not None and (rate_d, rate_g) != (1.0, 1.0):
-        raise InputError("rate_d and rate_g belong to the flow; a rule has lr_d and lr_g")
-    point, datum = place(dim, x0, at)
+    check_variant(variant)
+    if rule is not None:
+        check_rule(rule)
+    point, datum = _point_and_datum(dim, x0, at)
     integer("dim", len(datum), low=1, high=1000)  # twice as many rows of a dense matrix
-    rates = Players(
-        *(number(n, x, low=0, open_low=True) for n, x in (("rate_d", rate_d), ("rate_g", rate_g)))
-    )
-    return LinearSettings(variant, rule, point, datum, rates)
+    return LinearSettings(variant, rule, point, datum, check_rates(rate_d, rate_g, rule))
 
 
-def place(dim: int | None, x0: Any, at: Any) -> tuple[Players, np.ndarray]:
+def _point_and_datum(dim: int | None, x0: Any, at: Any) -> tuple[Players, np.ndarray]:
     """The point that is asked about, (0, x0) where none is named, and the datum."""
     if at is None:
         _, _, datum = starts(None, None, _dim_of(dim, x0), x0)

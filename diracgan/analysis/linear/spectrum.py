@@ -117,21 +117,21 @@ def spectrum(
         >>> dg.spectrum(dg.variant("wgan-gp", c=1.0)).status
         'no-derivative'
     """
-    asked = settings(variant, rule, dim, x0, at, rate_d, rate_g)
-    decided = decisions([asked], 1)
+    around = settings(variant, rule, dim, x0, at, rate_d, rate_g)
+    decided = decisions([around], 1)
     status = STATUSES[decided.status[0]]
     made = functools.partial(
         Spectrum,
-        kind="map" if asked.discrete else "flow",
+        kind="map" if around.discrete else "flow",
         status=status,
         residual=float(decided.residual[0]) if np.isfinite(decided.residual[0]) else None,
         is_equilibrium=status != Status.NOT_AN_EQUILIBRIUM,
         period=1 if rule is None else rule.period,
-        **asked.provenance,
+        **around.provenance,
     )
     if status in WITH_EIGENVALUES:
-        return _with(decided, asked, status, made)
-    differentiable, residual, reason = _why(decided, asked)
+        return _with(decided, around, status, made)
+    differentiable, residual, reason = _why(decided, around)
     empty = np.empty(0, complex)
     return made(
         text=f"{status.replace('-', ' ')}: {reason}",
@@ -149,13 +149,13 @@ def spectrum(
     )
 
 
-def _with(decided: Decision, asked: LinearSettings, status: str, made: Callable[..., Spectrum]) -> Spectrum:
-    rule, values, matrix = asked.rule, decided.eigenvalues[0], decided.matrix[0]
+def _with(decided: Decision, around: LinearSettings, status: str, made: Callable[..., Spectrum]) -> Spectrum:
+    rule, values, matrix = around.rule, decided.eigenvalues[0], decided.matrix[0]
     margin = float(decided.margin[0])
     stable = {Status.STABLE: True, Status.UNSTABLE: False}.get(Status(status))
-    discrete = asked.discrete
+    discrete = around.discrete
     averages = (
-        [] if rule is None or rule.ema is None else [float(rule.ema) ** rule.period] * len(asked.x0) * 2
+        [] if rule is None or rule.ema is None else [float(rule.ema) ** rule.period] * len(around.x0) * 2
     )
     return made(
         text=_words(status, values, margin, discrete, 1 if rule is None else rule.period),
@@ -172,17 +172,17 @@ def _with(decided: Decision, asked: LinearSettings, status: str, made: Callable[
     )
 
 
-def _why(decided: Decision, asked: LinearSettings) -> tuple[bool | None, float | None, str]:
+def _why(decided: Decision, around: LinearSettings) -> tuple[bool | None, float | None, str]:
     """Whether there is a derivative all the same, the residual, and why there are no eigenvalues."""
     residual, kind = float(decided.residual[0]), int(decided.kind[0])
     if not decided.alive[0]:
-        where = ", ".join(text(float(x)) for x in asked.point.phi)
+        where = ", ".join(text(float(x)) for x in around.point.phi)
         return None, None, f"the critic itself has no value at phi = ({where}), so there is no equilibrium"
     if kind == NONE:
         return None, None, "the field has no finite value around this point, so it is not an equilibrium"
     if STATUSES[decided.status[0]] == Status.NOT_AN_EQUILIBRIUM:
         return kind == SMOOTH, residual, f"the field does not vanish here: |F| = {residual:.3g}"
-    if asked.rule is not None and (reason := asked.rule.why_not_linearisable()):
+    if around.rule is not None and (reason := around.rule.why_not_linearisable()):
         return False, residual, reason
     what = "jumps" if kind == JUMP else "has a kink"
     return False, residual, f"the field {what} at this equilibrium, so there is no Jacobian and no eigenvalue"

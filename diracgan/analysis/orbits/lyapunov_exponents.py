@@ -33,12 +33,12 @@ def lyapunov_multipliers(
         frame, upper = np.linalg.qr(jacobian @ frame)
         logs[k] = np.log(np.maximum(np.abs(np.diag(upper)), 1e-300))
     late = logs[iterations // 5 :]  # the frame has turned into the orbit's own directions
-    turns = period / motion.stride
+    applications = period / motion.period
 
     def multipliers(part: np.ndarray) -> np.ndarray:
         weights = np.sin(np.pi * (np.arange(len(part)) + 0.5) / len(part)) ** 2
         with np.errstate(over="ignore"):
-            return by_modulus(np.exp(weights @ part / weights.sum() * turns).astype(complex))
+            return by_modulus(np.exp(weights @ part / weights.sum() * applications).astype(complex))
 
     halves = [multipliers(part) for part in np.array_split(late, 2)]
     return multipliers(late), np.abs(halves[0] - halves[1])

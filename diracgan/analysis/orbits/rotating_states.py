@@ -78,7 +78,7 @@ def rotating_state(
         multipliers = np.exp(values * period)
     order = order_by_modulus(multipliers)
     bounds = 1e-7 + period * errors[order]
-    return Orbit(z + centre, period * given.stride, multipliers[order], Method.ROTATING_STATE, bounds)
+    return Orbit(z + centre, period * given.period, multipliers[order], Method.ROTATING_STATE, bounds)
 
 
 class _About:

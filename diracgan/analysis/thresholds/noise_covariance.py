@@ -15,7 +15,7 @@ from ... import dirac
 from ...dynamics.noise import NoisyGame, covariance, step_size
 from ...errors import InputError, number
 from ...game import Players
-from ...rules import Rule, State, step
+from ...rules import Rule, State, float_vector, step
 from ...variants import Variant
 from ..linear.decision import Status
 from ..linear.spectrum import Spectrum, spectrum
@@ -152,28 +152,17 @@ def _jacobians(variant: Variant, x0: Array, rule: Rule, point: Players) -> tuple
     game = dirac.game(variant, x0)
     memory = rule.rest(game, point)
     start = State(point, memory, None if rule.ema is None else point)
-    leaves, tree = jax.tree.flatten(start)
-    moving = [jnp.issubdtype(jnp.result_type(x), jnp.floating) for x in leaves]
-    sizes = np.cumsum([jnp.size(x) for x, m in zip(leaves, moving, strict=True) if m])[:-1]
+    vector, restore = float_vector(start)
     long_run = rule.at_rest
 
-    def flat(state: State) -> Array:
-        return jnp.concatenate(
-            [jnp.ravel(x) for x, m in zip(jax.tree.leaves(state), moving, strict=True) if m]
-        )
-
     def one(y: Array, kicks: Array) -> Array:
-        parts = iter(jnp.split(y, sizes))
-        pairs = zip(leaves, moving, strict=True)
-        state = jax.tree.unflatten(tree, [next(parts).reshape(jnp.shape(x)) if m else x for x, m in pairs])
-
         def next_(state: State, kick: Array) -> tuple[State, None]:
             return step(long_run, NoisyGame(game, lambda draw: kick[draw]), state), None
 
-        return flat(jax.lax.scan(next_, state, kicks)[0])
+        return float_vector(jax.lax.scan(next_, restore(y), kicks)[0])[0]
 
     still = jnp.zeros((rule.period, rule.draws, 2 * point.phi.shape[0]))
-    a, b = jax.jacfwd(one, (0, 1))(flat(start), still)
+    a, b = jax.jacfwd(one, (0, 1))(vector, still)
     return a, b.reshape(a.shape[0], -1)
 
 

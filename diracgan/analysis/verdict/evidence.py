@@ -137,7 +137,7 @@ class Case:
             rates = -np.log(np.abs(values)) if self.motion.discrete else -values.real
         k = int(np.argmin(rates))
         turning = abs(float(np.angle(values[k]) if self.motion.discrete else values[k].imag))
-        return float(rates[k]) / self.motion.stride, turning / self.motion.stride
+        return float(rates[k]) / self.motion.period, turning / self.motion.period
 
     def note(self, line: str) -> None:
         """Add a line to the evidence."""

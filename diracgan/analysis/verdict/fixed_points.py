@@ -113,8 +113,8 @@ def _modes(case: Case, found: eigen.Eigenvalues) -> tuple[np.ndarray, np.ndarray
     blurred = np.maximum(errors, T.eps * np.max(np.abs(values), initial=0.0))
     turning = np.where(turning > blurred, turning, 0.0)
     return (
-        rates / case.motion.stride,
-        turning / case.motion.stride,
+        rates / case.motion.period,
+        turning / case.motion.period,
         margins > blurred,
         np.abs(margins) <= blurred,
     )

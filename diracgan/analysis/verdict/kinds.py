@@ -6,24 +6,16 @@ pictures and ``diagnose`` read it here.
 
 from __future__ import annotations
 
-from enum import StrEnum
+from ..vocabulary import Vocabulary
 
 
-class Outcome(StrEnum):
+class Outcome(Vocabulary):
     """Where a run of finite length is going, as sweeps classify it (their ``limit``); ``meaning`` says it in words.
 
     Example:
         >>> Outcome.ORBIT.meaning
         'on an orbit, or settling on one'
     """
-
-    meaning: str
-
-    def __new__(cls, name: str, meaning: str) -> Outcome:
-        """A word with its meaning."""
-        member = str.__new__(cls, name)
-        member._value_, member.meaning = name, meaning
-        return member
 
     EQUILIBRIUM = "equilibrium", "within the ball around (0, x0)"
     CONVERGING = "converging", "towards (0, x0)"
@@ -38,7 +30,7 @@ _POINT = (Outcome.EQUILIBRIUM, Outcome.CONVERGING)
 _ELSEWHERE = (Outcome.ELSEWHERE, Outcome.EQUILIBRIUM)
 
 
-class Kind(StrEnum):
+class Kind(Vocabulary):
     """What truly happens from a start.
 
     Attributes:
@@ -51,15 +43,9 @@ class Kind(StrEnum):
         ('onto a limit cycle', True, True)
     """
 
-    meaning: str
-    words: str
-    outcomes: tuple[Outcome, ...]
-
-    def __new__(cls, name: str, meaning: str, words: str, outcomes: tuple[Outcome, ...]) -> Kind:
-        """A word with what belongs to it."""
-        member = str.__new__(cls, name)
-        member._value_, member.meaning, member.words, member.outcomes = name, meaning, words, outcomes
-        return member
+    def __init__(self, word: str, meaning: str, words: str, outcomes: tuple[Outcome, ...]) -> None:
+        super().__init__(word, meaning)
+        self.words, self.outcomes = words, outcomes
 
     CONVERGES_EXPONENTIALLY = (
         "converges-exponentially",

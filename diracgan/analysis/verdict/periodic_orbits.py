@@ -90,7 +90,7 @@ def refined(case: Case, stretch: Stretch) -> Orbit | None:
     if period is None:
         return None
     period = _longer_period(case, stretch, period)
-    count = int(np.clip(40 * period, *T.lyapunov_iterations)) // motion.stride
+    count = int(np.clip(40 * period, *T.lyapunov_iterations)) // motion.period
     multipliers, errors = lyapunov_multipliers(motion, stretch.end, period, count)
     if not np.all(np.isfinite(multipliers)):
         return None

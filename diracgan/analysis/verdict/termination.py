@@ -52,7 +52,7 @@ def _growth_of_map(case: Case, stretch: Stretch) -> dict[str, Any]:
     if min(rates) <= 0 or np.ptp(rates) > T.exponential * max(rates):
         return {}
     values = case.linear.multipliers
-    known = np.log(np.abs(values).max()) / case.motion.stride if len(values) else 0.0
+    known = np.log(np.abs(values).max()) / case.motion.period if len(values) else 0.0
     return {"rate": float(known if abs(known - rates[-1]) <= T.exponential * rates[-1] else rates[-1])}
 
 

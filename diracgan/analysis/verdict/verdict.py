@@ -17,11 +17,11 @@ import numpy as np
 from ... import dirac
 from ...dynamics.collinear import line_of
 from ...dynamics.filippov import DiracSystem
-from ...dynamics.starts import starts
-from ...errors import InputError, number, one_line
+from ...dynamics.starts import check_rates, starts
+from ...errors import number, one_line
 from ...game import Players
-from ...rules import Rule
-from ...variants import Variant
+from ...rules import Rule, check_rule
+from ...variants import Variant, check_variant
 from .decide import decide
 from .evidence import Answer, Case
 from .kinds import Kind
@@ -111,12 +111,11 @@ def verdict(
         >>> v.kind, round(v.numbers["rate"], 9)
         ('converges-exponentially', 0.5)
     """
-    if not isinstance(variant, Variant):
-        raise InputError(f"{variant!r} is not a variant; allowed: what dg.variant(...) returns")
+    check_variant(variant)
+    if rule is not None:
+        check_rule(rule)
     phi, theta, datum = starts(phi0, theta0, dim, x0)
-    rates = Players(
-        number("rate_d", rate_d, low=0, open_low=True), number("rate_g", rate_g, low=0, open_low=True)
-    )
+    rates = check_rates(rate_d, rate_g, rule)
     budget = T.budget * number("effort", effort, low=0, open_low=True)
     with jax.enable_x64(True):
         system = DiracSystem(*dirac.cast((variant, datum, rates), jnp.float64), tau=None)

@@ -15,7 +15,7 @@ J = np.array([[0.0, -1.0], [1.0, 0.0]])
 class Written:
     """A motion with a change and a Jacobian written down."""
 
-    stride = 1
+    period = 1
 
     def __init__(self, change, jacobian, dim, discrete=False):
         self._change, self._jacobian, self.dim, self.discrete = change, jacobian, dim, discrete

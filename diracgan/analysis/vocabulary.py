@@ -1,0 +1,19 @@
+"""Words that mean one thing in every room: enumerations whose members say what they mean."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Self
+
+
+class Vocabulary(StrEnum):
+    """Words, each written with what belongs to it; ``meaning`` says it in a sentence."""
+
+    def __new__(cls, word: str, *_: Any) -> Self:
+        """The word; :meth:`__init__` takes what belongs to it."""
+        member = str.__new__(cls, word)
+        member._value_ = word
+        return member
+
+    def __init__(self, word: str, meaning: str) -> None:
+        self.meaning = meaning
