@@ -14,7 +14,7 @@ GROUPS = {
     "What is minimised": ("Variant", "variant", "variants", "register", "preset", "presets"),
     "The pure core": ("field", "step", "flow"),
     "How the players move": ("Rule", "rule", "rules", "register_rule", "simulate", "Trajectory", "save", "load"),
-    "What it means": ("spectrum", "verdict", "critical", "tune", "ema", "explain", "report",
+    "What it means": ("spectrum", "verdict", "critical", "bifurcation", "tune", "ema", "explain", "report",
                       "stationary_covariance", "diagnose", "analysis"),
     "Many at once": ("ensemble", "spectra", "sweep"),
     "Real games": ("train", "Problem", "register_problem", "measure", "training", "compare"),

@@ -1,3 +1,4 @@
+from . import bifurcation as bifurcation
 from .catalogue_report import Report as Report, report as report
 from .linear.spectrum import Spectrum as Spectrum, spectrum as spectrum
 from .thresholds.critical import Critical as Critical, critical as critical

@@ -35,6 +35,7 @@ COMMANDS = (
     "verdict",
     "explain",
     "critical",
+    "bifurcation",
     "tune",
     "ema",
     "diagnose",

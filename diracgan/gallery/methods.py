@@ -110,6 +110,24 @@ class Multipliers(CommandEntry):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BranchEntry(CommandEntry):
+    """A branch over one number, and what is born on it."""
+
+    over: str
+    rule: str
+
+    def draw(self) -> Figure:
+        """Follow the branch and draw."""
+        from ..analysis.bifurcation import branch
+        from ..plotting.branches import branches_figure
+        from ..rules import rule
+
+        found = branch(self.build(), self.over, rule(self.rule))
+        title = f"{found.variant}, {found.rule}: {found.kind} over {found.parameter}"
+        return branches_figure([found], title=title, below=found.text)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ChartEntry(CommandEntry):
     """One of the maps: basins, a stability chart, an orbit diagram."""
 
@@ -294,6 +312,19 @@ METHODS: tuple[Entry, ...] = (
         truth="""
             Simultaneous steps with WGAN-GP (c = 0, λ < 1) converge for h < 2λ, here 1, where the multipliers leave the
             unit circle.
+        """,
+    ),
+    BranchEntry(
+        name="bifurcation",
+        title="What is born when stability is lost",
+        variant="ns",
+        parameters={"r1": 0.05},
+        over="lr=0.01:0.4",
+        rule="simultaneous",
+        command="bifurcation ns --r1 0.05 --over lr=0.01:0.4 --rule simultaneous",
+        truth="""
+            Simultaneous steps on ns + R1 with γ = 0.05: at h = 4γ = 0.2 the fixed point loses stability by a
+            supercritical Neimark-Sacker bifurcation, and a stable circle of radius about 1.45 √(h − 0.2) is born.
         """,
     ),
     ChartEntry(

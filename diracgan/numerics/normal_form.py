@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-_ROUNDING = 1e-9  # of the sum of a coefficient's terms: below, it is not told from 0
+_ROUNDING = 1e-9  # of what a coefficient's terms could be: below, it is not told from 0
 
 
 class Derivatives(NamedTuple):
@@ -101,15 +101,10 @@ def complex_pair(d: Derivatives, eigenvalue: complex, discrete: bool) -> NormalF
         twice = np.linalg.solve(double - d.first, _second(d, q, q))
     except np.linalg.LinAlgError:
         return None
-    terms = np.array(
-        [
-            np.vdot(p, _third(d, q, q, q.conj())),
-            2 * np.vdot(p, _second(d, q, around)),
-            np.vdot(p, _second(d, q.conj(), twice)),
-        ]
-    )
+    vectors = [_third(d, q, q, q.conj()), 2 * _second(d, q, around), _second(d, q.conj(), twice)]
+    terms = [np.vdot(p, v) for v in vectors]
     c = 0.5 * np.sum(terms) / (turn if discrete else 1.0)
-    return _made(c, 0.5 * np.abs(terms), value, q, p)
+    return _made(c, _sizes(p, vectors), value, q, p)
 
 
 def real_eigenvalue(
@@ -127,16 +122,15 @@ def real_eigenvalue(
     q, p = q.real, p.real
     bent = _second(d, q, q).real
     if quadratic:
-        term = 0.5 * p @ bent
-        return _made(term, np.abs([term, np.linalg.norm(bent)]), value, q, p)
+        return _made(0.5 * p @ bent, _sizes(p, [bent]), value, q, p)
     n = len(q)
     if flips:
         around = np.linalg.solve(d.first - np.eye(n), bent)
     else:  # on the complement of the kernel
         bordered = np.block([[d.first - value.real * np.eye(n), q[:, None]], [p[None], np.zeros((1, 1))]])
         around = np.linalg.solve(bordered, np.append(bent - q * (p @ bent), 0.0))[:-1]
-    terms = np.array([p @ _third(d, q, q, q).real / 6, -0.5 * p @ _second(d, q, around).real])
-    return _made(np.sum(terms), np.abs(terms), value, q, p)
+    vectors = [_third(d, q, q, q).real / 6, -0.5 * _second(d, q, around).real]
+    return _made(sum(p @ v for v in vectors), _sizes(p, vectors), value, q, p)
 
 
 def lyapunov_coefficient(field: Callable[[Array], Array], z: np.ndarray) -> float | None:
@@ -179,10 +173,15 @@ def _eigenvector(a: np.ndarray, eigenvalue: complex) -> tuple[complex, np.ndarra
     return complex(values[k]), q, p / np.conj(np.vdot(p, q))
 
 
-def _made(c: complex, sizes: np.ndarray, value: complex, q: np.ndarray, p: np.ndarray) -> NormalForm | None:
+def _sizes(p: np.ndarray, vectors: list[np.ndarray]) -> float:
+    """How large the terms p^H v of a coefficient could be: what rounding is measured by."""
+    return float(np.linalg.norm(p) * sum(np.linalg.norm(v) for v in vectors))
+
+
+def _made(c: complex, size: float, value: complex, q: np.ndarray, p: np.ndarray) -> NormalForm | None:
     if not np.isfinite(c):
         return None
-    return NormalForm(float(np.real(c)), float(_ROUNDING * np.sum(sizes)), float(np.imag(c)), value, q, p)
+    return NormalForm(float(np.real(c)), _ROUNDING * size, float(np.imag(c)), value, q, p)
 
 
 def _second(d: Derivatives, u: np.ndarray, v: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 from .animation import animate as animate
 from .averages import bode as bode, bode_figure as bode_figure, ema as ema, ema_paths as ema_paths
+from .branches import branches as branches, branches_figure as branches_figure
 from .critics import animate_critic as animate_critic, critic as critic, critic_figure as critic_figure
 from .curves import radii as radii
 from .diagnosis import diagnosis_figure as diagnosis_figure

@@ -1,0 +1,3 @@
+from .branch import Branch as Branch, branch as branch, others as others, switch as switch
+from .circles import Circle as Circle, circle as circle
+from .points import Bifurcation as Bifurcation

@@ -1,0 +1,394 @@
+"""A branch: equilibria of the flow, fixed points or period-k orbits of a rule's map, followed as one number turns."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...errors import InputError, integer, number
+from ...numerics.continuation import (
+    PathPoint,
+    SignChange,
+    SolutionPath,
+    StepControl,
+    continue_path,
+    crossing_tangent,
+    deflated_roots,
+)
+from ...rules import Rule
+from ...variants import Variant
+from ..linear.decision import Status
+from ..linear.margins import Margin, margins
+from ..linear.parameter_handle import ParameterHandle, parameter_handle
+from ..linear.settings import LinearSettings, settings
+from .family import Family
+from .points import Bifurcation, PointKind, classify
+
+_LEAVE = 0.02  # of a branch point, in units of the state: the first step onto the other branch
+_DIGITS = 1e-3  # of a start: what may be left out of it
+_OPEN = 1e-6  # of the range: how far from an end that is not allowed itself
+
+
+@dataclasses.dataclass(frozen=True)
+class Branch:
+    """A branch and everything it was computed from.
+
+    Attributes:
+        kind: equilibria, fixed points, or orbits of period k.
+        parameter: its name; ``low`` and ``high`` the range.
+        values: of the parameter, in the order along the branch, (K,).
+        phi: the critic, (K, d); ``theta`` the generator, (K, d); ``states`` all that evolves, (K, n).
+        residuals: largest |F_i| at every point, (K,).
+        eigenvalues: or multipliers, in the order of a spectrum, (K, n).
+        statuses: what the linearisation decides at every point; ``margins`` and ``errors`` by what, (K,).
+        points: the bifurcations on it, in their order along the branch.
+        ends: why it goes no further, at its first and at its last point.
+        text: one sentence in words.
+        variant: label; ``hyperparameters`` its numbers.
+        rule: label, or None for the flow; ``period`` k.
+        dim: dimension d; ``x0`` the datum; ``at`` the start.
+        rate_d: factor on the critic's velocity; ``rate_g`` on the generator's.
+    """
+
+    kind: str
+    parameter: str
+    low: float
+    high: float
+    values: np.ndarray
+    phi: np.ndarray
+    theta: np.ndarray
+    states: np.ndarray
+    residuals: np.ndarray
+    eigenvalues: np.ndarray
+    statuses: list[str]
+    margins: np.ndarray
+    errors: np.ndarray
+    points: list[Bifurcation]
+    ends: tuple[str, str]
+    text: str
+    variant: str
+    hyperparameters: dict[str, Any]
+    rule: str | None
+    period: int
+    dim: int
+    x0: list[float]
+    at: dict[str, list[float]]
+    rate_d: float
+    rate_g: float
+    family: Family = dataclasses.field(repr=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Name -> value of every attribute but the family."""
+        found = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "family"}
+        return found | {"points": [p.as_dict() for p in self.points]}
+
+
+def branch(
+    variant: Variant,
+    over: str,
+    rule: Rule | None = None,
+    start: Any = None,
+    dim: int | None = None,
+    x0: Any = None,
+    low: float | None = None,
+    high: float | None = None,
+    rate_d: float = 1.0,
+    rate_g: float = 1.0,
+) -> Branch:
+    """Follow an equilibrium of the flow, or a fixed point of a rule's map, as one number turns.
+
+    Pseudo-arclength continuation of F(x, p) = 0 (of a rule: step(x) - x on everything that it remembers), through folds
+    and along what is unstable. Where an eigenvalue's height changes its sign the point is refined to rounding and its
+    normal form taken.
+
+    Args:
+        variant: from :func:`diracgan.variant`.
+        over: the number that turns, as :func:`diracgan.critical` takes it, also with its range: ``"gamma=0:2"``.
+        rule: from :func:`diracgan.rule`; None for the flow.
+        start: an equilibrium (phi, theta) at the number's present value; None for (0, x0).
+        dim: dimension d (1, or that of ``x0`` or ``start``).
+        x0: the datum; None for 0.
+        low: least value of the number; by default its least allowed one.
+        high: largest value; by default twice the present one, or 1.
+        rate_d: factor on the critic's velocity (flow).
+        rate_g: factor on the generator's velocity (flow).
+
+    Returns:
+        A :class:`Branch`; its ``points`` say what is born where.
+
+    Raises:
+        InputError: for arguments that are not allowed, a start that is not an equilibrium, or one without a derivative.
+
+    References:
+        Kuznetsov 2004, Elements of Applied Bifurcation Theory, chapter 10.
+
+    Example:
+        >>> import diracgan as dg
+        >>> v = dg.variant("ns").with_(r1=0.05)
+        >>> found = dg.bifurcation.branch(v, over="lr=0.01:0.4", rule=dg.rule("simultaneous", lr=0.1))
+        >>> [(str(p.kind), round(p.value, 10), p.criticality) for p in found.points]
+        [('neimark-sacker', 0.2, 'supercritical')]
+    """
+    name, first, last = _named_range(over, low, high)
+    around = settings(variant, rule, dim, x0, start, rate_d, rate_g)
+    handle = real_handle(around, name)
+    low_, high_ = bounds(handle, first, last)
+    family = Family(around, [handle])
+    begin = _beginning(handle, low_, high_)
+    here = family.at([begin], np.concatenate(around.point))
+    x = family.rest(checked_start(here, handle.name, begin, np.concatenate(around.point), family), [begin])
+    return follow(family, np.append(x, begin), low_, high_)
+
+
+def follow(
+    family: Family,
+    u0: np.ndarray,
+    low: float,
+    high: float,
+    toward: np.ndarray | None = None,
+    largest: float = 0.01,
+) -> Branch:
+    """The branch through a solution u0 = (x, p), both ways, or to the side of ``toward``."""
+
+    def heights(point: PathPoint) -> tuple[np.ndarray, np.ndarray]:
+        _, found, errors = family.spectrum(point.jacobian)
+        return np.append(found, point.tangent[-1]), np.append(errors, 1e-12)
+
+    size = 1e3 * (1.0 + float(np.max(np.abs(u0[:-1]), initial=0.0)))
+    control = StepControl(largest=largest, bound=size)
+    try:
+        path = continue_path(family.equations, u0, low, high, heights, control, toward)
+    except ValueError as error:
+        raise InputError(
+            f"{error}: no equilibrium near {u0[:-1].tolist()} at {family.handles[0].name} = {u0[-1]:g}"
+        ) from None
+    return _record(family, path, low, high)
+
+
+def others(
+    branch: Branch, value: float | None = None, reach: float = 3.0, starts: int = 40
+) -> list[np.ndarray]:
+    """Further equilibria at one value of the parameter, found by deflation of those that are known.
+
+    Args:
+        branch: a branch of them.
+        value: of the parameter; by default in the middle of the range.
+        reach: how far from (0, x0) Newton's method starts.
+        starts: from how many points.
+
+    Returns:
+        States (phi, theta, memory) that are not on the branch.
+
+    Example:
+        >>> import diracgan as dg
+        >>> others(dg.bifurcation.branch(dg.variant("ns"), over="gamma=0:1"), 0.5)
+        []
+    """
+    family = branch.family
+    p = 0.5 * (branch.low + branch.high) if value is None else number("value", value)
+    near = [
+        branch.states[k] for k in np.flatnonzero(np.abs(branch.values - p) <= (branch.high - branch.low) / 20)
+    ]
+    function = family.fixed([p])
+    known = deflated_roots(function, np.array(near)) if near else []
+    d = family.dim
+    draws = np.random.default_rng(0).normal(size=(integer("starts", starts, low=1, high=10_000), 2 * d))
+    centre = np.concatenate([np.zeros(d), family.around.x0])
+    points = np.array([family.rest(centre + reach * z, [p]) for z in draws])
+    return deflated_roots(function, points, known)[len(known) :]
+
+
+def switch(point: Bifurcation, low: float, high: float) -> list[Branch]:
+    """The branches that are born at a branch point (equilibria) or at a flip (orbits of period 2), to both sides.
+
+    Args:
+        point: of a branch.
+        low: least value of the parameter; ``high`` the largest.
+
+    Raises:
+        InputError: for another kind of point, or where second derivatives do not tell where the other branch goes.
+
+    Example:
+        >>> import diracgan as dg
+        >>> v = dg.variant("wgan-gp", c=0.0, lam=0.5)
+        >>> found = dg.bifurcation.branch(v, over="lr=0.1:3", rule=dg.rule("simultaneous"))
+        >>> [p.kind.words for p in found.points]
+        ['Neimark-Sacker']
+    """
+    family = point.family
+    if point.kind is PointKind.FLIP:
+        doubled = family.repeated(2 * (family.times or 1))
+        values, vectors = np.linalg.eig(
+            family.matrix(family.equations(np.append(point.state, point.value))[1])
+        )
+        q = vectors[:, int(np.argmin(np.abs(values + 1.0)))].real
+        way = np.append(q / np.linalg.norm(q), 0.0)
+        family = doubled
+    elif point.kind is PointKind.BRANCH_POINT:
+        u = np.append(point.state, point.value)
+        found = crossing_tangent(
+            family.equations, PathPoint(u, point.tangent, family.equations(u)[1], point.residual)
+        )
+        if found is None:
+            raise InputError(
+                f"{point.parameter} = {point.value:g}: no second branch crosses transversally there"
+            )
+        way = found
+    else:
+        raise InputError(
+            f"a {point.kind.words} point has no branch of equilibria to switch to; allowed: branch-point, flip"
+        )
+    u, out = np.append(point.state, point.value), []
+    for sign in (1.0,) if point.kind is PointKind.FLIP else (1.0, -1.0):
+        try:
+            out.append(follow(family, u + _LEAVE * sign * way, low, high, toward=sign * way))
+        except InputError:
+            continue
+    return out
+
+
+def real_handle(around: LinearSettings, name: str) -> ParameterHandle:
+    """The number called ``name``; refused where it is an integer."""
+    handle = parameter_handle(around, name)
+    if handle.is_integer:
+        raise InputError(
+            f"{handle.name} is an integer, along which there is no branch; allowed: numbers, e.g. lr, gamma"
+        )
+    return handle
+
+
+def bounds(handle: ParameterHandle, low: float | None, high: float | None) -> tuple[float, float]:
+    """The range of a number, without ends that are not allowed themselves."""
+    domain, now = handle.domain, handle.now
+    first = number("low", low, low=domain.low, high=domain.high) if low is not None else domain.low
+    usual = max(1.0, 2.0 * float(now)) if now is not None else 1.0
+    usual = usual if domain.high is None else min(usual, domain.high)
+    last = number("high", high, low=domain.low, high=domain.high) if high is not None else usual
+    first = -1.0 if first is None else first
+    if not first < last:
+        raise InputError(
+            f"{handle.name} from {first:g} to {last:g} is an empty interval; allowed: low < high"
+        )
+    inside = _OPEN * (last - first)
+    first += inside if domain.open_low and first == domain.low else 0.0
+    last -= inside if domain.open_high and last == domain.high else 0.0
+    return first, last
+
+
+def _named_range(over: str, low: float | None, high: float | None) -> tuple[str, float | None, float | None]:
+    """A name, and the range that stands behind it or is given apart."""
+    if not isinstance(over, str):
+        raise InputError(f"over = {over!r} is not a parameter; allowed: a name, as in over='gamma=0:2'")
+    name, equals, span = over.partition("=")
+    if not equals:
+        return name, low, high
+    parts = span.split(":")
+    if len(parts) != 2:
+        raise InputError(f"over = {over!r} is not a range; allowed: NAME=LOW:HIGH")
+    if low is not None or high is not None:
+        raise InputError(f"the range is given twice, in {over!r} and by low or high; allowed: once")
+    return name, number("low", parts[0]), number("high", parts[1])
+
+
+def _beginning(handle: ParameterHandle, low: float, high: float) -> float:
+    """The value at which the start is an equilibrium: the present one, or the middle of the range."""
+    if handle.now is not None and low <= float(handle.now) <= high:
+        return float(handle.now)
+    return 0.5 * (low + high)
+
+
+def checked_start(
+    here: LinearSettings, name: str, value: float, at: np.ndarray, family: Family
+) -> np.ndarray:
+    """The equilibrium (phi, theta) at a start, which may be off by what a few digits leave out.
+
+    Raises:
+        InputError: for a start that is not an equilibrium, or one without a derivative.
+    """
+    status = margins([here])[0].status
+    where = f"(phi, theta) = {tuple(np.round(at, 6).tolist())} at {name} = {value:g}"
+    if status == Status.NO_DERIVATIVE:
+        reason = here.rule.linearisable if here.rule is not None else ""
+        raise InputError(
+            f"{here.variant.label} has no derivative at {where}"
+            + (f" ({reason})" if reason else "")
+            + ", so that there is no branch to follow; see diracgan verdict"
+        )
+    if status != Status.NOT_AN_EQUILIBRIUM:
+        return at
+    function = family.fixed([value])
+    x = family.rest(at, [value])
+    found = [r[: len(at)] for r in deflated_roots(function, x[None])]
+    if found and np.linalg.norm(found[0] - at) <= _DIGITS * (1.0 + np.linalg.norm(at)):
+        return found[0]
+    size = float(np.max(np.abs(function(x)[0])))
+    near = f"; Newton's method finds {np.round(found[0], 6).tolist()}" if found else ""
+    raise InputError(f"{where} is not an equilibrium: |F| = {size:.3g}{near}")
+
+
+def _record(family: Family, path: SolutionPath, low: float, high: float) -> Branch:
+    us = np.array([p.u for p in path.points])
+    d, values = family.dim, us[:, -1]
+    if family.times is None:
+        decided = margins([family.at([u[-1]], u[:-1]) for u in us])
+        spectra = [family.spectrum(p.jacobian)[0] for p in path.points]
+        rows = [m.eigenvalues if len(m.eigenvalues) else w for m, w in zip(decided, spectra, strict=True)]
+    else:
+        decided = [_margin_of(family, p) for p in path.points]
+        rows = [m.eigenvalues for m in decided]
+    points = _points(family, path, high - low)
+    rule = family.around.rule
+    kind = "equilibria" if rule is None else "fixed points"
+    if family.times is not None and family.times > 1:
+        kind = f"orbits of period {family.times * rule.period if rule is not None else family.times}"
+    return Branch(
+        kind=kind, parameter=family.handles[0].name, low=low, high=high, values=values,
+        phi=us[:, :d], theta=us[:, d : 2 * d], states=us[:, :-1],
+        residuals=np.array([p.residual for p in path.points]), eigenvalues=np.array(rows),
+        statuses=[str(m.status) for m in decided], margins=np.array([m.value for m in decided]),
+        errors=np.array([m.error for m in decided]), points=points, ends=path.ends,
+        text=_words(kind, family.handles[0].name, values, points, path.ends),
+        period=(family.times or 1) * (1 if rule is None else rule.period), family=family,
+        **family.around.provenance,
+    )  # fmt: skip
+
+
+def _margin_of(family: Family, point: PathPoint) -> Margin:
+    """The status of a period-k orbit, whose map the decision of a fixed point does not know."""
+    values, heights, errors = family.spectrum(point.jacobian)
+    error = float(np.max(errors[heights + errors >= heights[0]]))
+    margin = -float(heights[0])
+    status = Status.MARGINAL if abs(margin) <= error else Status.STABLE if margin > 0 else Status.UNSTABLE
+    return Margin(status, margin, error, values)
+
+
+def _points(family: Family, path: SolutionPath, span: float) -> list[Bifurcation]:
+    found: list[Bifurcation] = []
+    for change in path.changes:
+        made = classify(family, change.point, _turns(path, change), change.at_end)
+        if made is None:
+            continue
+        u = np.append(made.state, made.value)
+        scale = np.append(np.ones(len(u) - 1), 1.0 / span)
+        if all(np.linalg.norm((np.append(b.state, b.value) - u) * scale) > 1e-6 for b in found):
+            found.append(made)
+    return found
+
+
+def _turns(path: SolutionPath, change: SignChange) -> bool:
+    """Whether the parameter turns back between the neighbours of a change."""
+    last = min(change.index + 2, len(path.points) - 1)
+    return bool(path.points[change.index].tangent[-1] * path.points[last].tangent[-1] < 0)
+
+
+def _words(
+    kind: str, name: str, values: np.ndarray, points: Sequence[Bifurcation], ends: tuple[str, str]
+) -> str:
+    span = f"{name} from {values.min():.6g} to {values.max():.6g}"
+    if not points:
+        return f"{len(values)} {kind} for {span}, without a bifurcation"
+    what = "; ".join(f"{p.kind.words} at {p.value:.10g}" for p in points)
+    return f"{len(values)} {kind} for {span}: {what}"

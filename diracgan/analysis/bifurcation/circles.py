@@ -1,0 +1,173 @@
+"""The invariant circle that is born at a Neimark-Sacker point, followed from there."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from ...errors import InputError
+from ...numerics.invariant_circle import LEAST_POINTS, InvariantCircle, invariant_circle
+from .family import Family
+from .points import Bifurcation, PointKind, complex_form, equilibrium_at
+
+_FIRST = (0.02, 0.1, 0.3, 1.0)  # of the way: where the normal form is believed
+_GROWTH = 1.6  # of the step on the way
+_LEAST_STEP = 1e-3
+_SHOWN = 512  # points of a circle that is drawn
+
+
+@dataclasses.dataclass(frozen=True)
+class Circle:
+    """An invariant circle of a rule's map.
+
+    Attributes:
+        parameter: its name; ``value`` where the circle lies.
+        radius: largest |(phi, theta) - the fixed point|; ``least_radius`` the smallest.
+        rotation: angle by which the map turns it, in radians.
+        exponents: Lyapunov exponents on it per application, by decreasing value; the tangential one is 0.
+        attracts: whether every other exponent is negative.
+        residual: largest |f(K(angle)) - K(angle + rotation)|.
+        points: phi and theta along it, (512, 2d).
+    """
+
+    parameter: str
+    value: float
+    radius: float
+    least_radius: float
+    rotation: float
+    exponents: np.ndarray
+    attracts: bool
+    residual: float
+    points: np.ndarray
+
+    def as_dict(self) -> dict[str, Any]:
+        """Name -> value of every attribute."""
+        return dataclasses.asdict(self)
+
+
+def circle(point: Bifurcation, value: float) -> Circle:
+    """The invariant circle born at a Neimark-Sacker point, at another value of its parameter, stable or not.
+
+    Started on the normal form close to the point, and followed from there by Newton's method on its parametrisation.
+
+    Args:
+        point: a Neimark-Sacker point.
+        value: of the parameter, on the side where the circle exists.
+
+    Raises:
+        InputError: for another kind of point, the wrong side, or where no smooth circle is found.
+
+    Example:
+        >>> import diracgan as dg
+        >>> v, rule = dg.variant("ns").with_(r1=0.05), dg.rule("simultaneous", lr=0.1)
+        >>> point = dg.bifurcation.branch(v, over="lr=0.01:0.4", rule=rule).points[0]
+        >>> found = dg.bifurcation.circle(point, 0.202)
+        >>> round(found.radius, 4), found.attracts
+        (0.065, True)
+    """
+    if point.kind is not PointKind.NEIMARK_SACKER:
+        raise InputError(f"a {point.kind.words} point bears no circle; allowed: Neimark-Sacker points")
+    if point.coefficient is None or point.criticality == "degenerate":
+        raise InputError(f"{point.text}: there is no normal form to start from")
+    span = value - point.value
+    if span * point.side <= 0:
+        side = "above" if point.side > 0 else "below"
+        raise InputError(
+            f"{point.parameter} = {value:g}: no circle there; it exists {side} {point.value:.10g}"
+        )
+    family = point.family.repeated(1)
+    found, share = None, 0.0
+    for share in _FIRST:
+        if (found := _born_at(family, point, point.value + share * span)) is not None:
+            break
+    step = share
+    while found is not None and share < 1.0:
+        step = min(step * _GROWTH, 1.0 - share)
+        previous, found = found, None
+        while found is None and step > _LEAST_STEP:
+            grown = np.sqrt((share + step) / share)
+            found = _next(family, point, previous, point.value + (share + step) * span, grown)
+            if found is None:
+                step *= 0.5
+        share += step
+    if found is None:
+        raise InputError(
+            f"no smooth circle was found up to {point.parameter} = {value:g}: it ends or locks before"
+        )
+    return _described(family, point, found, value)
+
+
+def _born_at(family: Family, point: Bifurcation, value: float) -> InvariantCircle | None:
+    """The circle of the normal form, refined."""
+    at = equilibrium_at(family, point.state, value)
+    form = None if at is None else complex_form(family, at, value, point.eigenvalue)
+    if at is None or form is None:
+        return None
+    square = -(abs(form.eigenvalue) - 1.0) / form.coefficient
+    if not square > 0:
+        return None
+    angles = 2 * np.pi * np.arange(LEAST_POINTS) / LEAST_POINTS
+    guess = at + 2 * np.sqrt(square) * np.real(np.exp(1j * angles)[:, None] * form.vector)
+    return invariant_circle(*_maps(family, value), guess, float(np.angle(form.eigenvalue)))
+
+
+def _next(
+    family: Family, point: Bifurcation, before: InvariantCircle, value: float, grown: float
+) -> InvariantCircle | None:
+    at = equilibrium_at(family, point.state, value)
+    if at is None:
+        return None
+    guess = at + grown * (before.points - before.points.mean(axis=0))
+    found = invariant_circle(*_maps(family, value), guess, before.rotation)
+    if found is None:
+        return None
+    ratio = np.max(np.ptp(found.points, axis=0)) / np.max(np.ptp(guess, axis=0))
+    return found if 0.5 < ratio < 2.0 else None
+
+
+def _maps(family: Family, value: float) -> Any:
+    def step(points: np.ndarray) -> np.ndarray:
+        return np.array([x + family.fixed([value])(x)[0] for x in points])
+
+    def slope(points: np.ndarray) -> np.ndarray:
+        return np.array([family.matrix(family.equations(np.append(x, value))[1]) for x in points])
+
+    return step, slope
+
+
+def _described(family: Family, point: Bifurcation, found: InvariantCircle, value: float) -> Circle:
+    players = 2 * family.dim
+    centre = equilibrium_at(family, point.state, value)
+    assert centre is not None
+    dense = found.dense(_SHOWN)
+    sizes = np.linalg.norm(dense[:, :players] - centre[:players], axis=1)
+    exponents = _exponents(family, found, value)
+    along = int(np.argmin(np.abs(exponents)))  # the circle's own direction
+    return Circle(
+        parameter=point.parameter,
+        value=float(value),
+        radius=float(sizes.max()),
+        least_radius=float(sizes.min()),
+        rotation=found.rotation,
+        exponents=exponents,
+        attracts=bool(np.all(np.delete(exponents, along) < -10 * abs(exponents[along]))),
+        residual=found.residual,
+        points=dense[:, :players],
+    )
+
+
+def _exponents(family: Family, found: InvariantCircle, value: float, turns: int = 400) -> np.ndarray:
+    """By QR along an orbit that stays on the circle by its own parametrisation."""
+    angles = found.rotation * np.arange(turns)
+    slopes = _maps(family, value)[1](found.at(angles))
+    along = found.at(np.array([1e-5])) - found.at(np.array([-1e-5]))
+    frame = np.linalg.qr(np.column_stack([along[0], np.eye(along.shape[1])[:, 1:]]))[0]
+    logs = []
+    for slope in slopes:
+        frame, upper = np.linalg.qr(slope @ frame)
+        logs.append(np.log(np.maximum(np.abs(np.diag(upper)), 1e-300)))
+    late = np.array(logs[turns // 4 :])
+    weights = np.sin(np.pi * (np.arange(len(late)) + 0.5) / len(late)) ** 2
+    return np.sort(weights @ late / weights.sum())[::-1]

@@ -1,0 +1,197 @@
+"""The field, or a rule's map on its full state, as one or two numbers turn: F(x, p) with its derivatives."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from ... import dirac
+from ...dynamics.filippov import System, velocity
+from ...game import Players
+from ...numerics.normal_form import Derivatives
+from ...rules import Rule
+from ..dynamical_system import far_change, map_change
+from ..linear.parameter_handle import ParameterHandle
+from ..linear.probing import rest_state
+from ..linear.settings import LinearSettings
+
+_ROUNDING = 4 * float(np.finfo(float).eps)
+_WORST = 1e8  # condition of a double eigenvalue, whose error is the root of rounding
+
+
+class Family:
+    """F(x, p): the velocity of the flow, or step^k(x) - x of a rule on everything that it remembers.
+
+    Attributes:
+        around: the settings whose numbers turn.
+        handles: the numbers; p has one entry for each, (P,).
+        dim: dimension d; phi and theta are the first 2d entries of x.
+        discrete: whether it is a rule's map.
+        times: k, applications of the map; None for one about its rest, linear as it truly is there.
+    """
+
+    def __init__(
+        self, around: LinearSettings, handles: Sequence[ParameterHandle], times: int | None = None
+    ) -> None:
+        self.around, self.handles, self.times = around, tuple(handles), times
+        self.dim, self.discrete = len(around.x0), around.discrete
+        corners = np.array(list(itertools.product((0.0, 1.0), repeat=len(handles)))).T
+        here = around
+        for handle, row in zip(handles, corners, strict=True):
+            here = handle.set(here, row)
+        # every number enters its leaves affinely, so that their values at the corners tell all others
+        with jax.enable_x64(True):
+            self._corners = dirac.cast((here.variant, here.rates, here.rule), jnp.float64)
+            self._x0 = jnp.asarray(around.x0, jnp.float64)
+
+    def repeated(self, times: int) -> Family:
+        """The family of the map applied ``times`` times."""
+        return Family(self.around, self.handles, times)
+
+    def at(self, ps: Sequence[float] | np.ndarray, x: np.ndarray | None = None) -> LinearSettings:
+        """The settings at p, and at the players of ``x``."""
+        here = self.around
+        for handle, p in zip(self.handles, ps, strict=True):
+            here = handle.set(here, float(p))
+        if x is None:
+            return here
+        d = self.dim
+        point = Players(np.array(x[:d]), np.array(x[d : 2 * d]))
+        return LinearSettings(here.variant, here.rule, point, here.x0, here.rates)
+
+    def rest(self, players: np.ndarray, ps: Sequence[float] | np.ndarray) -> np.ndarray:
+        """The full state of players that have rested at (phi, theta) for ever."""
+        if not self.discrete:
+            return np.asarray(players, float)
+        with jax.enable_x64(True):
+            return np.asarray(_rest(self._corners, self._x0, jnp.asarray(players), jnp.asarray(ps, float)))
+
+    def equations(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """F and its Jacobian at u = (x, p), (n,) and (n, n + P)."""
+        x, ps = self.split(u)
+        with jax.enable_x64(True):
+            value, slope, turned = _equations(self._corners, self._x0, x, ps, self.times)
+        return np.asarray(value), np.column_stack([np.asarray(slope), np.asarray(turned)])
+
+    def fixed(self, ps: Sequence[float] | np.ndarray) -> Any:
+        """F and its Jacobian as functions of x alone."""
+
+        def function(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            value, slope = self.equations(np.append(x, ps))
+            return value, slope[:, : len(x)]
+
+        return function
+
+    def split(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """X and p of u = (x, p)."""
+        count = len(self.handles)
+        return u[: len(u) - count], u[len(u) - count :]
+
+    def matrix(self, slope: np.ndarray) -> np.ndarray:
+        """The Jacobian whose eigenvalues or multipliers count, of that of F at u."""
+        a = slope[:, : len(slope)]
+        return a + np.eye(len(a)) if self.discrete else a
+
+    def spectrum(self, slope: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Eigenvalues by decreasing height (real part, or modulus - 1), their heights, and how far each may be off.
+
+        The bounds are condition x rounding: enough to see where a height changes its sign; what a spectrum is said to
+        be is decided by the linearisation.
+        """
+        a = self.matrix(slope)
+        values, vectors = np.linalg.eig(a)
+        try:
+            rows = np.linalg.norm(np.linalg.inv(vectors), axis=1)
+        except np.linalg.LinAlgError:
+            rows = np.full(len(a), np.inf)
+        heights = np.abs(values) - 1.0 if self.discrete else values.real
+        order = np.argsort(-heights, kind="stable")
+        errors = _ROUNDING * len(a) * np.linalg.norm(a) * np.minimum(rows, _WORST)
+        return values[order], heights[order], errors[order]
+
+    def derivatives(self, x: np.ndarray, ps: Sequence[float] | np.ndarray) -> Derivatives:
+        """The first three derivatives of the field or of the map, for a normal form."""
+        given = (self._corners, self._x0, np.asarray(x), np.asarray(ps, float))
+        times = 1 if self.discrete and self.times is None else self.times
+
+        def second(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+            with jax.enable_x64(True):
+                return np.asarray(_second(*given, times, u, v))
+
+        def third(u: np.ndarray, v: np.ndarray, w: np.ndarray) -> np.ndarray:
+            with jax.enable_x64(True):
+                return np.asarray(_third(*given, times, u, v, w))
+
+        return Derivatives(self.matrix(self.equations(np.append(x, ps))[1]), second, third)
+
+    def slope_along(self, u: np.ndarray, tangent: np.ndarray) -> np.ndarray:
+        """How the Jacobian changes along a direction of u, (n, n)."""
+        (x, ps), (dx, dps) = self.split(u), self.split(tangent)
+        with jax.enable_x64(True):
+            return np.asarray(_slope_along(self._corners, self._x0, x, ps, self.times, dx, dps))
+
+    @property
+    def roughness(self) -> str:
+        """Empty, or why the map has no second derivative at a fixed point although it has a first one."""
+        rule = self.around.rule
+        if rule is None or jax.tree.structure(rule.at_rest) == jax.tree.structure(rule):
+            return ""
+        return f"the map of {rule.name} has no second derivative at rest, so that no normal form tells what is born"
+
+
+def numbers_at(corners: Any, ps: Array) -> Any:
+    """Multi-affine interpolation of every leaf that turns; its leading axis runs over the corners."""
+    weights = functools.reduce(jnp.kron, [jnp.stack([1.0 - p, p]) for p in ps], jnp.ones(1))
+    return jax.tree.map(lambda leaf: leaf if jnp.ndim(leaf) == 0 else weights @ leaf, corners)
+
+
+def _change(corners: Any, x0: Array, x: Array, ps: Array, times: Any) -> Array:
+    variant, rates, rule = numbers_at(corners, ps)
+    system = System(variant, x0, rates, None)
+    if rule is None:
+        return velocity(system, x)
+    if times is None:
+        return map_change(system, rule, x)
+    return jax.lax.fori_loop(0, times, lambda _, y: y + far_change(system, rule, y), x) - x
+
+
+@jax.jit
+def _equations(corners: Any, x0: Array, x: Array, ps: Array, times: Any) -> tuple[Array, Array, Array]:
+    slope, turned = jax.jacfwd(_change, (2, 3))(corners, x0, x, ps, times)
+    return _change(corners, x0, x, ps, times), slope, turned
+
+
+@jax.jit
+def _rest(corners: Any, x0: Array, players: Array, ps: Array) -> Array:
+    variant, rates, rule = numbers_at(corners, ps)
+    assert isinstance(rule, Rule)
+    return rest_state(System(variant, x0, rates, None), rule, players)
+
+
+def _along(f: Any, u: Array) -> Any:
+    return lambda x: jax.jvp(f, (x,), (u,))[1]
+
+
+@jax.jit
+def _second(corners: Any, x0: Array, x: Array, ps: Array, times: Any, u: Array, v: Array) -> Array:
+    return _along(_along(lambda x: _change(corners, x0, x, ps, times), u), v)(x)
+
+
+@jax.jit
+def _third(corners: Any, x0: Array, x: Array, ps: Array, times: Any, u: Array, v: Array, w: Array) -> Array:
+    return _along(_along(_along(lambda x: _change(corners, x0, x, ps, times), u), v), w)(x)
+
+
+@jax.jit
+def _slope_along(corners: Any, x0: Array, x: Array, ps: Array, times: Any, dx: Array, dps: Array) -> Array:
+    def slope(x: Array, ps: Array) -> Array:
+        return jax.jacfwd(_change, 2)(corners, x0, x, ps, times)
+
+    return jax.jvp(slope, (x, ps), (dx, dps))[1]

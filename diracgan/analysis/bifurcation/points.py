@@ -1,0 +1,303 @@
+"""A bifurcation point: what it is, what is born there, and how large it is beyond."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from ...numerics.continuation import PathPoint
+from ...numerics.normal_form import NormalForm, complex_pair, real_eigenvalue
+from .family import Family
+
+NEAR = 1e-6  # a height within this of 0 at a refined point is critical
+_REAL = 1e-6  # of the imaginary part of a critical eigenvalue that is real
+_FLAT = 1e-9  # of a height's change with the parameter: no crossing
+
+
+class PointKind(StrEnum):
+    """The local bifurcations of one parameter; ``words`` is their name in a sentence.
+
+    Example:
+        >>> PointKind("neimark-sacker").words
+        'Neimark-Sacker'
+    """
+
+    words: str
+
+    def __new__(cls, name: str, words: str) -> PointKind:
+        """A name with its words."""
+        member = str.__new__(cls, name)
+        member._value_, member.words = name, words
+        return member
+
+    FOLD = "fold", "fold"
+    BRANCH_POINT = "branch-point", "branch point"
+    HOPF = "hopf", "Hopf"
+    NEIMARK_SACKER = "neimark-sacker", "Neimark-Sacker"
+    FLIP = "flip", "flip (period doubling)"
+
+
+@dataclasses.dataclass(frozen=True)
+class Bifurcation:
+    """A point of a branch at which its stability changes, with what the normal form says of it.
+
+    Attributes:
+        kind: one of :class:`PointKind`.
+        parameter: its name; ``value`` where it happens; ``low`` and ``high`` the range that was looked at.
+        phi: the critic there; ``theta`` the generator; ``state`` all that evolves, (n,).
+        residual: largest |F_i| there.
+        eigenvalue: the critical eigenvalue or multiplier, with an imaginary part >= 0.
+        multiplicity: how many critical eigenvalues (pairs) there are.
+        crossing: d(height)/d(parameter), of the real part or modulus; None where the parameter turns back.
+        coefficient: of the cubic normal form (docs/concepts/bifurcations.md), of a fold the quadratic one; None where
+            there is none.
+        criticality: supercritical, subcritical, transcritical, degenerate, or "" where nothing is known.
+        scale: k in radius ~ k sqrt(|parameter - value|); None where it does not apply.
+        side: 1 where what is born exists above ``value``, -1 below, 0 where that is not known.
+        resonance: of a Neimark-Sacker point the strong resonance 1:1 to 1:4 on which it lies, or "".
+        at_end: whether it lies at the end of the range, beyond which nothing was seen.
+        text: one sentence in words.
+    """
+
+    kind: PointKind
+    parameter: str
+    value: float
+    phi: np.ndarray
+    theta: np.ndarray
+    state: np.ndarray
+    residual: float
+    eigenvalue: complex
+    multiplicity: int
+    crossing: float | None
+    coefficient: float | None
+    criticality: str
+    scale: float | None
+    side: int
+    resonance: str
+    at_end: bool
+    text: str
+    tangent: np.ndarray = dataclasses.field(repr=False)
+    family: Family = dataclasses.field(repr=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Name -> value of every attribute but the family."""
+        hidden = ("family", "tangent")
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in hidden}
+
+    def radius(self, value: float) -> float | None:
+        """The predicted largest |(phi, theta - x0)| of what is born, from the equilibrium, at another value.
+
+        The normal form is taken at ``value`` itself, with the equilibrium, its eigenvalue and the coefficient there;
+        None on the side on which nothing exists, or where there is no normal form.
+        """
+        if self.coefficient is None or self.kind is PointKind.FOLD:
+            return None
+        at = equilibrium_at(self.family, self.state, value)
+        if at is None:
+            return None
+        form = _cubic(self.family, self.kind, at, value, self.eigenvalue)
+        if form is None:
+            return None
+        height = abs(form.eigenvalue) - 1 if self.family.discrete else form.eigenvalue.real
+        square = -height / form.coefficient if self.kind is not PointKind.FLIP else height / form.coefficient
+        return math.sqrt(square) * _extent(form, self.family.dim) if square > 0 else None
+
+
+def equilibrium_at(family: Family, near: np.ndarray, value: float) -> np.ndarray | None:
+    """The equilibrium at a value of the parameter that Newton's method finds from a state; None where it finds none."""
+    x, function = near.copy(), family.fixed([value])
+    for _ in range(30):
+        residual, slope = function(x)
+        if not (np.all(np.isfinite(residual)) and np.all(np.isfinite(slope))):
+            return None
+        move = np.linalg.lstsq(slope, -residual, rcond=1e-12)[0]
+        x = x + move
+        if np.linalg.norm(move) <= 1e-12 * (1.0 + np.linalg.norm(x)):
+            return x
+    return None
+
+
+def _extent(form: NormalForm, dim: int) -> float:
+    """Largest |(phi, theta)| of the players for an amplitude of 1."""
+    q = form.vector[: 2 * dim]
+    if abs(form.eigenvalue.imag) <= _REAL:
+        return float(np.linalg.norm(q))
+    return 2.0 * float(np.linalg.norm(np.stack([q.real, q.imag]), 2))
+
+
+def complex_form(family: Family, x: np.ndarray, value: float, critical: complex) -> NormalForm | None:
+    """The normal form of the pair of eigenvalues nearest to a critical one, at any equilibrium."""
+    return _cubic(family, PointKind.NEIMARK_SACKER if family.discrete else PointKind.HOPF, x, value, critical)
+
+
+def _cubic(
+    family: Family, kind: PointKind, x: np.ndarray, value: float, critical: complex
+) -> NormalForm | None:
+    found = family.derivatives(x, [value])
+    if not np.all(np.isfinite(found.first)):
+        return None
+    if kind in (PointKind.HOPF, PointKind.NEIMARK_SACKER):
+        return complex_pair(found, critical, family.discrete)
+    return real_eigenvalue(found, critical.real, flips=kind is PointKind.FLIP)
+
+
+def classify(family: Family, point: PathPoint, turns: bool, at_end: bool) -> Bifurcation | None:
+    """What a refined point of a branch is; None where no eigenvalue is critical there.
+
+    Args:
+        family: the field or map.
+        point: of the path, with its tangent and Jacobian.
+        turns: whether the parameter turns back there.
+        at_end: whether it lies at the end of the range.
+    """
+    values, heights, errors = family.spectrum(point.jacobian)
+    critical = values[np.abs(heights) <= np.maximum(NEAR, errors)]
+    if not len(critical):
+        return None
+    critical = critical[np.argsort(np.abs(heights[np.abs(heights) <= np.maximum(NEAR, errors)]))]
+    lead = complex(critical[0])
+    turning = abs(lead.imag) > _REAL
+    if turning:
+        kind = PointKind.NEIMARK_SACKER if family.discrete else PointKind.HOPF
+        alike = critical[np.abs(np.abs(critical.imag) - abs(lead.imag)) <= 1e-5]
+        lead, count = complex(lead.real, abs(lead.imag)), len(alike) // 2
+    else:
+        flips = family.discrete and lead.real < 0
+        kind = PointKind.FLIP if flips else PointKind.FOLD if turns else PointKind.BRANCH_POINT
+        count = int(np.sum(np.abs(critical - lead) <= 1e-5))
+    x, value = point.u[:-1], float(point.u[-1])
+    made = {
+        "kind": kind,
+        "parameter": family.handles[0].name,
+        "value": value,
+        "phi": np.array(x[: family.dim]),
+        "theta": np.array(x[family.dim : 2 * family.dim]),
+        "state": np.array(x),
+        "residual": point.residual,
+        "eigenvalue": lead,
+        "multiplicity": max(count, 1),
+        "at_end": at_end,
+        "tangent": point.tangent,
+        "family": family,
+    }
+    return Bifurcation(
+        **made, **_born(family, kind, point, lead, max(count, 1), bool(heights[0] > NEAR), at_end)
+    )
+
+
+def _born(
+    family: Family,
+    kind: PointKind,
+    point: PathPoint,
+    lead: complex,
+    count: int,
+    unstable: bool,
+    at_end: bool,
+) -> dict[str, Any]:
+    """The normal form's part of a bifurcation."""
+    x, value, name = point.u[:-1], float(point.u[-1]), family.handles[0].name
+    found: dict[str, Any] = {
+        "crossing": None, "coefficient": None, "criticality": "", "scale": None, "side": 0,
+        "resonance": _resonance(lead) if kind is PointKind.NEIMARK_SACKER else "",
+    }  # fmt: skip
+    head = f"{name} = {value:.10g}: {kind.words}"
+    if at_end:
+        head += " at the end of the range"
+    if found["resonance"]:
+        head += f", on the strong resonance {found['resonance']}"
+    if count > 1:
+        why = f"{count} critical eigenvalues{' pairs' if lead.imag else ''} coincide: "
+        why += "on a line through the datum the normal form of d = 1 holds"
+        return found | {"text": f"{head}; {why}"}
+    if family.roughness:
+        return found | {"text": f"{head}; {family.roughness}"}
+    found["crossing"] = _crossing(family, point, lead)
+    if kind is PointKind.FOLD or found["crossing"] is None:
+        return found | _fold(family, point, head)
+    form = _cubic(family, kind, x, value, lead)
+    if form is None:
+        return found | {"text": f"{head}; no normal form: a derivative is not finite there"}
+    if kind is PointKind.BRANCH_POINT:
+        quadratic = real_eigenvalue(family.derivatives(x, [value]), lead.real, quadratic=True)
+        if quadratic is not None and abs(quadratic.coefficient) > 10 * quadratic.error:
+            found |= {"coefficient": quadratic.coefficient, "criticality": "transcritical"}
+            return found | {"text": f"{head}, transcritical: two branches exchange their stability"}
+    return found | _cubic_words(family, kind, form, found["crossing"], head, unstable, value)
+
+
+def _cubic_words(
+    family: Family,
+    kind: PointKind,
+    form: NormalForm,
+    crossing: float,
+    head: str,
+    unstable: bool,
+    value: float,
+) -> dict[str, Any]:
+    c = -form.coefficient if kind is PointKind.FLIP else form.coefficient  # < 0 bounds the amplitude
+    found: dict[str, Any] = {"coefficient": form.coefficient}
+    if abs(c) <= form.error or abs(crossing) <= _FLAT:
+        what = "the cubic coefficient" if abs(c) <= form.error else "the speed of the crossing"
+        return found | {"criticality": "degenerate", "text": f"{head}, degenerate: {what} is 0 to rounding"}
+    side = int(np.sign(-crossing / c))
+    scale = math.sqrt(abs(crossing / c)) * _extent(form, family.dim)
+    found |= {"criticality": "supercritical" if c < 0 else "subcritical", "side": side, "scale": scale}
+    born = {
+        PointKind.HOPF: "limit cycle",
+        PointKind.NEIMARK_SACKER: "circle",
+        PointKind.FLIP: "orbit of period 2",
+        PointKind.BRANCH_POINT: "pair of equilibria",
+    }[kind]
+    name = family.handles[0].name
+    stable = "stable" if c < 0 and not unstable else "unstable"
+    off = f"{name} - {value:.6g}" if side > 0 else f"{value:.6g} - {name}"
+    law = f"of radius about {scale:.5g} sqrt({off})"
+    return found | {"text": f"{head}, {found['criticality']}; for {name} {'>' if side > 0 else '<'} {value:.6g} "
+                            f"there is {'an' if stable == 'unstable' else 'a'} {stable} {born} {law}"}  # fmt: skip
+
+
+def _fold(family: Family, point: PathPoint, head: str) -> dict[str, Any]:
+    """The two equilibria that meet: p - p* ~ -(b/s) a^2 with b the quadratic coefficient, s = p^H dF/dp."""
+    x, value = point.u[:-1], float(point.u[-1])
+    form = real_eigenvalue(family.derivatives(x, [value]), 1.0 if family.discrete else 0.0, quadratic=True)
+    if form is None:
+        return {"text": f"{head}; a derivative is not finite there"}
+    pull = float(form.adjoint.real @ point.jacobian[:, -1])
+    if abs(form.coefficient) <= form.error or pull == 0:
+        return {"coefficient": form.coefficient, "criticality": "degenerate", "text": f"{head}, degenerate"}
+    side = int(np.sign(-pull / form.coefficient))
+    name = family.handles[0].name
+    scale = math.sqrt(abs(pull / form.coefficient)) * float(np.linalg.norm(form.vector[: 2 * family.dim]))
+    return {
+        "coefficient": form.coefficient, "side": side, "scale": scale,
+        "text": f"{head}; for {name} {'>' if side > 0 else '<'} {value:.6g} there are two equilibria, "
+                f"which meet and vanish there",
+    }  # fmt: skip
+
+
+def _crossing(family: Family, point: PathPoint, lead: complex) -> float | None:
+    """How fast the critical height changes with the parameter along the branch."""
+    along = point.tangent[-1]
+    if abs(along) < 1e-6:
+        return None
+    turned = family.slope_along(point.u, point.tangent) / along
+    a = family.matrix(point.jacobian)
+    values, vectors = np.linalg.eig(a)
+    k = int(np.argmin(np.abs(values - lead)))
+    adjoint_values, adjoint = np.linalg.eig(a.T)
+    p = adjoint[:, int(np.argmin(np.abs(adjoint_values - np.conj(values[k]))))]
+    slope = complex(np.vdot(p, turned @ vectors[:, k]) / np.vdot(p, vectors[:, k]))
+    if not family.discrete:
+        return slope.real
+    return float((np.conj(values[k]) * slope).real / abs(values[k]))
+
+
+def _resonance(multiplier: complex) -> str:
+    for k in (1, 2, 3, 4):
+        if abs(multiplier**k - 1.0) < 1e-4 * k:
+            return f"1:{k}"
+    return ""

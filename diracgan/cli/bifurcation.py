@@ -1,0 +1,77 @@
+"""``diracgan bifurcation``: branches, and what is born on them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from .layer import CommandResult, argument, option, output, picture
+from .options import AnyVariantOptions, RateOptions, RuleOptions, StartOptions, headline, only_one
+
+
+def command(
+    variant: AnyVariantOptions,
+    start: StartOptions,
+    rates: RateOptions,
+    rule: RuleOptions,
+    name: Annotated[str | None, argument("NAME", "The variant, as --variant takes it.")] = None,
+    over: Annotated[
+        list[str] | None,
+        option("--over", "The number that turns, and its range.", metavar="NAME=LOW:HIGH"),
+    ] = None,
+    switch: Annotated[
+        bool, option("--switch", "Follow the branches born at branch points and flips.")
+    ] = False,
+    out: Annotated[str | None, output("Draw the diagram: .png, .pdf, .svg.", picture)] = None,
+) -> CommandResult:
+    """Follow an equilibrium as a number turns, and find what is born where its stability changes.
+
+    d = 1 unless --dim or --x0 says otherwise; --phi0 and --theta0 name an equilibrium other than (0, x0).
+
+    Example: diracgan bifurcation ns --r1 0.05 --over lr=0.01:0.4 --rule simultaneous
+    """
+    from ..analysis.bifurcation import branch
+
+    wanted = only_one("variant", name, variant.variant, "diracgan bifurcation ns --over gamma=0:2")
+    made = dataclasses.replace(variant, variant=wanted).build()
+    given = start.given()
+    at = None if "phi0" not in given and "theta0" not in given else (given.get("phi0"), given.get("theta0"))
+    turned = only_one("parameter", *[*(over or []), None, None][:2], example="--over gamma=0:2")
+    found = branch(
+        made,
+        turned,
+        rule.build(),
+        at,
+        dim=start.dimension(default=1),
+        x0=given.get("x0"),
+        **rates.arguments(),
+    )
+    born = _switched(found) if switch else []
+    if out is not None:
+        from ..plotting import branches_figure, save
+
+        title = f"{found.variant}, {found.rule or 'flow'}: {found.kind} over {found.parameter}"
+        save(branches_figure([found, *born], title=title, below=found.text), out)
+    record = found.as_dict() | ({"born": [b.as_dict() for b in born]} if switch else {})
+    return CommandResult(record, _said(found, born))
+
+
+def _switched(found: Any) -> list[Any]:
+    from ..analysis.bifurcation import switch
+
+    return [
+        b
+        for p in found.points
+        if p.kind in ("branch-point", "flip")
+        for b in switch(p, found.low, found.high)
+    ]
+
+
+def _said(found: Any, born: list[Any]) -> Iterator[str]:
+    yield headline(found)
+    for b in (found, *born):
+        yield f"{b.text}; largest residual {b.residuals.max():.1g}"
+        for point in b.points:
+            yield f"  {point.text}"
+        yield f"  begins: {b.ends[0]}; ends: {b.ends[1]}"

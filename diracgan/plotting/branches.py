@@ -1,0 +1,140 @@
+"""Bifurcation diagrams: branches with their stability, the points on them, and what is born there."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ..errors import InputError
+from .axes_helpers import legend_below, open_axes
+from .headings import heading
+from .theme import BLUE, GREEN, INK, VERMILION, number, style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_LOOKS = {"stable": ("-", BLUE), "unstable": ("--", VERMILION)}
+_MARKS = {"fold": "s", "branch-point": "D", "hopf": "o", "neimark-sacker": "o", "flip": "^"}
+_WORDS = {"fold": "fold", "branch-point": "branch point", "hopf": "Hopf", "neimark-sacker": "Neimark-Sacker",
+          "flip": "flip"}  # fmt: skip
+_REACH = 0.4  # of the range beyond a point: how far the normal form is drawn
+
+
+def branches(found: Sequence[Any], ax: Axes | None = None) -> Axes:
+    """Draw branches over their parameter: stable parts solid, unstable ones dashed, and the points named.
+
+    The height is the distance of the players from (0, x0); of what is born at a Hopf, Neimark-Sacker, flip or
+    pitchfork point, the radius that the normal form predicts, about the branch.
+
+    Args:
+        found: one or several :class:`diracgan.bifurcation.Branch` over one parameter.
+        ax: axes to draw on; a new figure when ``None``.
+
+    Returns:
+        The axes.
+
+    Raises:
+        InputError: when there is no branch, or they turn different parameters.
+
+    Example:
+        >>> import diracgan as dg
+        >>> from matplotlib.figure import Figure
+        >>> found = dg.bifurcation.branch(dg.variant("ns"), over="gamma=0:1")
+        >>> branches([found], Figure().add_subplot()).get_xlabel()
+        'gamma'
+    """
+    if not found:
+        raise InputError("there is no branch to draw; allowed: at least one")
+    names = {b.parameter for b in found}
+    if len(names) > 1:
+        raise InputError(f"the branches turn {', '.join(sorted(names))}; allowed: one parameter")
+    with style():
+        ax = open_axes(ax)
+        drawn: set[str] = set()
+        for b in found:
+            _branch(ax, b, drawn)
+        for b in found:
+            for point in b.points:
+                _born(ax, b, point, drawn)
+                height = _height(b, point.phi, point.theta)
+                label = _WORDS[point.kind]
+                ax.plot(
+                    point.value, height, _MARKS[point.kind], markersize=6.5, markerfacecolor="white",
+                    markeredgecolor=INK, zorder=5, clip_on=False,
+                )  # fmt: skip
+                ax.annotate(
+                    f"{label}\n{number(point.value, 5)}", (point.value, height), xytext=(4, 7),
+                    textcoords="offset points", fontsize=8,
+                )  # fmt: skip
+        ax.set_xlabel(next(iter(names)))
+        ax.set_ylabel("distance from (0, x₀)")
+        ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
+        legend_below(ax)
+    return ax
+
+
+def branches_figure(found: Sequence[Any], *, title: str, below: str = "") -> Figure:
+    """Draw :func:`branches` on a page of its own: what ``diracgan bifurcation --out`` draws.
+
+    Example:
+        >>> import diracgan as dg
+        >>> found = dg.bifurcation.branch(dg.variant("ns"), over="gamma=0:1")
+        >>> branches_figure([found], title="ns").texts[0].get_text()
+        'ns'
+    """
+    with style():
+        fig = Figure(figsize=(8.2, 5.2))
+        heading(fig, title, "\n".join(textwrap.wrap(below, 110)))
+        branches(found, fig.add_axes((0.11, 0.2, 0.84, 0.6)))
+    return fig
+
+
+def _height(b: Any, phi: Any, theta: Any) -> Any:
+    off = np.concatenate([np.asarray(phi), np.asarray(theta) - np.asarray(b.x0)], axis=-1)
+    return np.linalg.norm(off, axis=-1)
+
+
+def _branch(ax: Axes, b: Any, drawn: set[str]) -> None:
+    heights, statuses = _height(b, b.phi, b.theta), np.array(b.statuses)
+    for status, part in _stretches(statuses):
+        line, colour = _LOOKS.get(status, (":", INK))
+        label = f"{b.kind}, {status}"
+        ax.plot(
+            b.values[part], heights[part], line, color=colour, linewidth=1.8, zorder=3,
+            label=None if label in drawn else label,
+        )  # fmt: skip
+        drawn.add(label)
+
+
+def _stretches(statuses: np.ndarray) -> Iterable[tuple[str, slice]]:
+    """Runs of one status, each up to the first point of the next; single undecided points take their neighbour's."""
+    words = statuses.copy()
+    for k in range(len(words)):
+        if words[k] not in _LOOKS:
+            words[k] = words[k - 1] if k else words[min(1, len(words) - 1)]
+    edges = [0, *(np.flatnonzero(words[1:] != words[:-1]) + 1).tolist(), len(words)]
+    for first, last in zip(edges[:-1], edges[1:], strict=True):
+        yield str(words[first]), slice(first, min(last + 1, len(words)))
+
+
+def _born(ax: Axes, b: Any, point: Any, drawn: set[str]) -> None:
+    """The radius of what is born, by the normal form at each value."""
+    if not point.side or point.kind == "fold" or point.criticality == "transcritical":
+        return
+    end = point.value + point.side * _REACH * (b.high - b.low)
+    end = float(np.clip(end, b.low, b.high))
+    values = point.value + (end - point.value) * np.linspace(0.0, 1.0, 25) ** 2
+    radii = np.array([0.0, *(point.radius(float(v)) or np.nan for v in values[1:])])
+    if not np.isfinite(radii[1]):
+        return
+    line, colour = ("-", GREEN) if point.criticality == "supercritical" else ("--", VERMILION)
+    label = "born there, by the normal form" + (", unstable" if line == "--" else "")
+    ax.plot(
+        values, _height(b, point.phi, point.theta) + radii, line, color=colour, linewidth=1.2, zorder=2,
+        label=None if label in drawn else label,
+    )  # fmt: skip
+    drawn.add(label)

@@ -1,0 +1,137 @@
+"""Branches and their bifurcations against closed forms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import diracgan as dg
+from diracgan.analysis.bifurcation import branch, circle, others, switch
+
+from . import games
+
+STEP = dg.rule("simultaneous", lr=1.0)
+NS, R1 = dg.variant("ns"), 0.05
+
+
+@pytest.mark.parametrize(
+    ("variant", "rule", "over", "kind", "value"),
+    [
+        # docs/theory.md section 4; ns has a0 b0 = 1/4
+        (NS.with_(r1=R1), dg.rule("simultaneous"), "lr=0.01:0.4", "neimark-sacker", 4 * R1),
+        (dg.variant("wgan-gp", c=0.0, lam=0.5), dg.rule("simultaneous"), "lr=0.1:3", "neimark-sacker", 1.0),
+        # trace 2 - h g - h^2/4, determinant 1 - h g: a multiplier is -1 at h = 4 (sqrt(g^2 + 1) - g)
+        (NS.with_(r1=0.5), dg.rule("alternating"), "lr=0.01:3", "flip", 4 * (np.sqrt(1.25) - 0.5)),
+        (dg.variant("wgan-linear"), dg.rule("extragradient"), "lr=0.5:2", "neimark-sacker", 1.0),
+        (dg.variant("wgan-linear"), dg.rule("optimistic"), "lr=0.2:1", "neimark-sacker", 3**-0.5),
+        (NS, None, "gamma=0:2", "hopf", 0.0),
+    ],
+)  # fmt: skip
+def test_the_closed_forms_are_points_of_a_branch(variant, rule, over, kind, value):
+    found = branch(variant, over=over, rule=rule)
+    (point,) = found.points
+    assert point.kind == kind and point.value == pytest.approx(value, abs=1e-10)
+    assert found.residuals.max() < 1e-12 and point.residual < 1e-12
+    # statuses are those of the linearisation, and change there and nowhere else
+    below, above = (
+        {s for s, p in zip(found.statuses, found.values, strict=True) if sign * (p - value) > 1e-6}
+        for sign in (-1, 1)
+    )
+    assert below | above <= {"stable", "unstable", "marginal"} and not (below & above)
+
+
+def test_the_strong_resonance_of_extragradient_is_named():
+    # at h = 1 the multipliers 1 + i - 1 = i are fourth roots of one
+    (point,) = branch(dg.variant("wgan-linear"), over="lr=0.5:2", rule=dg.rule("extragradient")).points
+    assert point.resonance == "1:4" and point.criticality == "degenerate"  # a linear map has no cubic term
+
+
+def test_both_folds_are_found_and_the_unstable_part_between_them():
+    found = branch(games.TwoFolds(k=-1.0), over="k=-1:1", start=([-2.1038], [0.0]), x0=1.0)
+    assert [p.kind for p in found.points] == ["fold", "fold"]
+    np.testing.assert_allclose([p.value for p in found.points], [2 / 3, -2 / 3], atol=1e-10)
+    # k - 2/3 = -(phi + 1)^2 + ...: two equilibria at phi = -1 +- sqrt(2/3 - k)
+    assert found.points[0].side == -1 and found.points[0].scale == pytest.approx(1.0, rel=1e-6)
+    between = np.abs(found.phi[:, 0]) < 0.99
+    assert {s for s, b in zip(found.statuses, between, strict=True) if b} == {"unstable"}
+    np.testing.assert_allclose(found.values, found.phi[:, 0] ** 3 / 3 - found.phi[:, 0], atol=1e-12)
+
+
+def test_a_pitchfork_bears_two_branches_that_switching_finds():
+    found = branch(games.Pitchfork(), over="k=0:1", start=([0.0], [0.0]), x0=1.0)
+    (point,) = found.points
+    assert point.kind == "branch-point" and point.value == pytest.approx(0.25, abs=1e-10)
+    assert point.criticality == "supercritical" and point.side == 1 and point.scale == pytest.approx(1.0)
+    sides = switch(point, 0.0, 1.0)
+    assert len(sides) == 2 and sides[0].phi[-1, 0] * sides[1].phi[-1, 0] < 0
+    for side in sides:
+        np.testing.assert_allclose(side.phi[:, 0] ** 2, side.values - 0.25, atol=1e-10)
+        assert set(side.statuses) == {"stable"}
+    # deflation finds them without a branch point
+    there = sorted(float(x[0]) for x in others(found, 0.5))
+    np.testing.assert_allclose(there, [-0.5, 0.5], atol=1e-10)
+
+
+def test_a_transcritical_point_is_told_from_a_pitchfork():
+    (point,) = branch(games.Transcritical(), over="k=0:1", start=([0.0], [0.0]), x0=1.0).points
+    assert (point.kind, point.criticality) == ("branch-point", "transcritical")
+    assert point.value == pytest.approx(0.25, abs=1e-10)
+
+
+def test_the_period_doublings_of_the_logistic_map():
+    # flips at 3 and, on the orbit of period 2, at 1 + sqrt(6); the orbit's radius is sqrt(r - 3)/3 near 3
+    found = branch(games.Logistic(k=2.5), over="k=2:3.8", start=([0.6], [0.0]), rule=STEP, x0=1.0)
+    (flip,) = found.points
+    assert flip.kind == "flip" and flip.value == pytest.approx(3.0, abs=1e-10)
+    assert (flip.criticality, flip.side) == ("supercritical", 1)
+    assert flip.scale == pytest.approx(1 / 3, rel=1e-9)
+    r = 3.01
+    exact = np.ptp(np.roots([r * r, -r * (r + 1), r + 1])) / 2
+    assert flip.radius(r) == pytest.approx(exact, rel=0.02)
+    (doubled,) = switch(flip, 2.0, 3.8)
+    assert doubled.kind == "orbits of period 2" and doubled.points[-1].kind == "flip"
+    assert doubled.points[-1].value == pytest.approx(1 + np.sqrt(6), abs=1e-9)
+
+
+def test_the_circle_of_the_delayed_logistic_map():
+    # Kuznetsov 2004, section 4.7: a = 2, multipliers e^(+-i pi/3), supercritical
+    found = branch(
+        games.DelayedLogistic(k=1.8), over="k=1.5:2.2", start=([4 / 9], [4 / 9]), rule=STEP, x0=1.0
+    )
+    (point,) = found.points
+    assert point.value == pytest.approx(2.0, abs=1e-10) and point.criticality == "supercritical"
+    assert np.angle(point.eigenvalue) == pytest.approx(np.pi / 3, abs=1e-9)
+    a, z = 2.02, np.array([0.51, 0.5])
+    rows = []
+    for k in range(12000):
+        z = np.array([a * z[0] * (1 - z[1]), z[0]])
+        if k > 4000:
+            rows.append(z - (1 - 1 / a))
+    there = circle(point, a)
+    assert there.radius == pytest.approx(np.linalg.norm(rows, axis=1).max(), rel=2e-4)
+    assert there.attracts and np.abs(there.exponents).min() < 1e-4
+    assert there.residual < 1e-10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"over": "nothing"}, "nothing"),
+        ({"over": "gamma=1:1"}, "empty interval"),
+        ({"over": "gamma=0"}, "NAME=LOW:HIGH"),
+        ({"over": "gamma=-1:1"}, ">= 0"),
+        ({"over": "gamma", "start": ([0.1], [0.2])}, "not an equilibrium"),
+        ({"over": "n_critic", "rule": dg.rule("alternating")}, "integer"),
+        ({"over": "lr", "rule": dg.rule("adam", eps=0.0)}, "no derivative"),
+        ({"over": "lr"}, "belongs to a rule"),
+    ],
+)
+def test_bad_input_is_one_line(arguments, words):
+    with pytest.raises(dg.InputError, match=words) as error:
+        branch(NS, **arguments)
+    assert "\n" not in str(error.value)
+
+
+def test_a_loss_without_a_derivative_has_no_branch():
+    with pytest.raises(dg.InputError, match="no derivative"):
+        branch(dg.variant("wgan-gp", c=1.0, lam=0.1), over="lam=0.1:1")

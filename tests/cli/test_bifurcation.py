@@ -1,0 +1,42 @@
+"""``diracgan bifurcation``."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+NS = ("bifurcation", "ns", "--r1", "0.05", "--over", "lr=0.01:0.4", "--rule", "simultaneous")
+
+
+def test_a_branch_in_words_as_json_and_as_a_picture(cli, folder):
+    code, out, err = cli(*NS, "--out", "a.png")
+    assert (code, err) == (0, "") and (folder / "a.png").stat().st_size > 5000
+    assert "lr = 0.2: Neimark-Sacker, supercritical" in out and "stable circle of radius about 1.45" in out
+    code, out, _ = cli(*NS, "--format", "json")
+    found = json.loads(out)
+    assert found["schema"] == "diracgan.bifurcation/1" and found["parameter"] == "lr"
+    (point,) = found["points"]
+    # ns under simultaneous steps: stable below lr = 4 gamma
+    assert point["kind"] == "neimark-sacker" and point["value"] == pytest.approx(0.2, abs=1e-10)
+    assert len(found["values"]) == len(found["statuses"]) == len(found["residuals"])
+
+
+@pytest.mark.parametrize(
+    ("words", "holds"),
+    [
+        ([], "which variant"),
+        (["ns"], "which parameter"),
+        (["ns", "--over", "gama=0:1"], "gamma"),
+        (["ns", "--over", "gamma=1:0"], "empty interval"),
+        (["ns", "--over", "gamma=0:1:2"], "NAME=LOW:HIGH"),
+        (["ns", "--over", "gamma=0:x"], "high"),
+        (["ns", "--over", "gamma=0:1", "--phi0", "0.3", "--theta0", "0.1"], "not an equilibrium"),
+        (["wgan-gp", "--c", "1", "--over", "lam=0.1:1"], "no derivative"),
+        (["ns", "-v", "wgan", "--over", "gamma=0:1"], "two variants"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(cli, folder, words, holds):
+    code, out, err = cli("bifurcation", *words, "--out", "a.png")
+    assert (code, out) == (2, "") and holds in err and err.count("\n") == 1
+    assert not list(folder.iterdir())
