@@ -311,7 +311,7 @@ def checked_start(
     status = margins([here])[0].status
     where = f"(phi, theta) = {tuple(np.round(at, 6).tolist())} at {name} = {value:g}"
     if status == Status.NO_DERIVATIVE:
-        reason = here.rule.linearisable if here.rule is not None else ""
+        reason = None if here.rule is None else here.rule.why_not_linearisable()
         raise InputError(
             f"{here.variant.label} has no derivative at {where}"
             + (f" ({reason})" if reason else "")

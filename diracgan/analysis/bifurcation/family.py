@@ -13,11 +13,11 @@ import numpy as np
 from jax import Array
 
 from ... import dirac
-from ...dynamics.filippov import System, velocity
+from ...dynamics.filippov import DiracSystem, velocity
 from ...game import Players
 from ...numerics.normal_form import Derivatives
 from ...rules import Rule
-from ..dynamical_system import far_change, map_change
+from ..dynamical_system import map_change
 from ..linear.parameter_handle import ParameterHandle
 from ..linear.probing import rest_state
 from ..linear.settings import LinearSettings
@@ -154,12 +154,12 @@ def numbers_at(corners: Any, ps: Array) -> Any:
 
 def _change(corners: Any, x0: Array, x: Array, ps: Array, times: Any) -> Array:
     variant, rates, rule = numbers_at(corners, ps)
-    system = System(variant, x0, rates, None)
+    system = DiracSystem(variant, x0, rates, None)
     if rule is None:
         return velocity(system, x)
     if times is None:
-        return map_change(system, rule, x)
-    return jax.lax.fori_loop(0, times, lambda _, y: y + far_change(system, rule, y), x) - x
+        return map_change(system, rule.at_rest, x)
+    return jax.lax.fori_loop(0, times, lambda _, y: y + map_change(system, rule.bias_corrected, y), x) - x
 
 
 @jax.jit
@@ -172,7 +172,7 @@ def _equations(corners: Any, x0: Array, x: Array, ps: Array, times: Any) -> tupl
 def _rest(corners: Any, x0: Array, players: Array, ps: Array) -> Array:
     variant, rates, rule = numbers_at(corners, ps)
     assert isinstance(rule, Rule)
-    return rest_state(System(variant, x0, rates, None), rule, players)
+    return rest_state(DiracSystem(variant, x0, rates, None), rule, players)
 
 
 def _along(f: Any, u: Array) -> Any:
