@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 from pathlib import Path
@@ -38,10 +39,20 @@ def on_files(files: Any, config: Any) -> Any:
     }
     for path, text in pages.items():
         files.append(File.generated(config, path, content=text))
+    files.append(File.generated(config, "page.html", content=running_page()))
     for folder in ("figures", "benchmarks"):
         for picture in sorted((ROOT / folder).glob("*.png")):
             files.append(File.generated(config, f"{folder}/{picture.name}", abs_src_path=str(picture)))
     return files
+
+
+@functools.cache
+def running_page() -> str:
+    """Return the page in which the game runs, with every variant: what ``diracgan page`` writes."""
+    import diracgan as dg
+    from diracgan.web.bundle import page
+
+    return page([dg.variant(name) for name in dg.variants()])
 
 
 def _without_links(text: str) -> str:

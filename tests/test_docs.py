@@ -21,7 +21,7 @@ DOCS = ROOT / "docs"
 pytestmark = pytest.mark.skipif(
     not (DOCS / "hooks.py").is_file(), reason="the tests run away from their repository"
 )
-GENERATED = {"gallery.md", "benchmarks.md", "changes.md"}
+GENERATED = {"page.html", "gallery.md", "benchmarks.md", "changes.md"}
 PAGES = sorted(p.relative_to(DOCS).as_posix() for p in DOCS.rglob("*.md"))
 BLOCK = re.compile(r"^```(python|sh)(?:[^\n]*title=\"([^\"]+)\")?[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 # Clusters and long sweeps are described there, not run.

@@ -46,6 +46,7 @@ COMMANDS = (
     "train",
     "compare",
     "figures",
+    "page",
     "explore",
 )
 

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from ..tracing.scalar_program import Node, Program
+from ..tracing.source_text import ARITHMETIC, NotWritable, expression
 
 WORTH = 10_000_000
 """Trajectory-steps from which on the compilation pays."""
@@ -33,10 +34,6 @@ _VECTOR = 64  # bytes; where registers are shorter the compiler splits it
 _REGISTERS = 16  # of 32 are given to the state, several vectors side by side to hide latencies
 
 Run = Callable[[list[np.ndarray], list[np.ndarray], int], None]
-
-
-class _Missing(Exception):
-    """The program has something that is not written here."""
 
 
 def kernel(program: Any, system: Sequence[bool], state: Sequence[bool], dtype: Any) -> Run | None:
@@ -76,7 +73,7 @@ def _kernel(
     try:
         source = write(program, system, state, dtype)
         library = ctypes.CDLL(str(_compiled(source)))
-    except (_Missing, OSError, subprocess.SubprocessError):
+    except (NotWritable, OSError, subprocess.SubprocessError):
         return None
     run = library.run
     run.restype = None
@@ -162,18 +159,13 @@ F V each_pow(V x, V y) { V r; for (int l = 0; l < L; l++) r[l] = pow(x[l], y[l])
 """
 
 _VECTOR_OPERATIONS = {
-    "add": "{} + {}",
-    "sub": "{} - {}",
-    "mul": "{} * {}",
-    "div": "{} / {}",
-    "neg": "-{}",
+    **ARITHMETIC,
     "max": "greater({}, {})",
     "min": "smaller({}, {})",
     "abs": "size({})",
     "sign": "signum({})",
     "sqrt": "root({})",
     "rsqrt": "1 / root({})",
-    "square": "{0} * {0}",
     "tanh": "tangent({})",
     "exp": "exponential({})",
     "logistic": "sigmoid({})",
@@ -183,19 +175,12 @@ _VECTOR_OPERATIONS = {
         n: f"each_{n}({{}})"
         for n in ("log", "log1p", "expm1", "sin", "cos", "floor", "ceil", "erf", "erfc", "atan")
     },
-    **dict(
-        zip(
-            ("eq", "ne", "lt", "le", "gt", "ge"),
-            ("{} == {}", "{} != {}", "{} < {}", "{} <= {}", "{} > {}", "{} >= {}"),
-            strict=True,
-        )
-    ),
+    "eq": "{} == {}",
+    "ne": "{} != {}",
     "and": "{} & {}",
     "or": "{} | {}",
     "xor": "{} ^ {}",
     "not": "~{}",
-    "stop_gradient": "{}",
-    "copy": "{}",
 }
 _SCALAR_OPERATIONS = _VECTOR_OPERATIONS | {
     "max": "({0} > {1} || {0} != {0} ? {0} : {1})",
@@ -262,7 +247,7 @@ class _Writer:
             i = first + k
             if varies:
                 if np.dtype(kinds[k]) != self.dtype:
-                    raise _Missing(f"state of type {kinds[k]}")
+                    raise NotWritable(f"state of type {kinds[k]}")
                 for u in range(self.side):
                     at = f"(T *)entries[{k}] + b + {u} * L"
                     begin.append(f"V x{i}_{u} = load({at});")
@@ -325,7 +310,7 @@ class _Writer:
     def _type(self, kind: np.dtype) -> str:
         if kind.kind == "f":
             if kind != self.dtype:
-                raise _Missing(f"the type {kind}")
+                raise NotWritable(f"the type {kind}")
             return "T"
         names = {"b": "uint8_t", "i": f"int{8 * kind.itemsize}_t", "u": f"uint{8 * kind.itemsize}_t"}
         return names[kind.kind]
@@ -337,7 +322,7 @@ class _Writer:
                 f"const {self._type(kind)} {name} = {self._value(node, _SCALAR_OPERATIONS, self._scalar)};"
             ]
         if kind.kind in "iu":
-            raise _Missing("whole numbers that vary over trajectories")
+            raise NotWritable("whole numbers that vary over trajectories")
         word = "M" if kind.kind == "b" else "V"
         self._type(kind) if kind.kind == "f" else None
         return [
@@ -360,24 +345,16 @@ class _Writer:
         if node.op == "clamp":
             low, x, high = args
             return f"smaller(greater({x}, {low}), {high})" if vector else f"fmin(fmax({x}, {low}), {high})"
-        if node.op == "integer_pow":
-            times = abs(node.detail["y"])
-            if not 0 < times <= 16:
-                raise _Missing("a high power")
-            product = " * ".join([args[0]] * times)
-            return product if node.detail["y"] > 0 else f"1 / ({product})"
         if node.op == "convert_element_type":
             source, target = np.dtype(node.args[0].dtype), np.dtype(node.dtype)
             if not vector:
                 return f"({self._type(target)})({args[0]})" + (" != 0" if target.kind == "b" else "")
             if source.kind == "b" and target == self.dtype:
                 return f"choose({args[0]}, splat(1), splat(0))"
-            raise _Missing(f"{source} to {target}")
+            raise NotWritable(f"{source} to {target}")
         if vector and node.op in ("eq", "ne") and np.dtype(node.args[0].dtype).kind == "b":
             return f"{'~' if node.op == 'eq' else ''}({args[0]} ^ {args[1]})"
-        if node.op not in table:
-            raise _Missing(node.op)
-        return table[node.op].format(*args)
+        return expression(node, args, table)
 
     def _scalar(self, node: Node) -> str:
         if node.op == "known":

@@ -13,6 +13,7 @@ FIXED = {
     "compare": ["--tier", "nothing"],
     "figures": ["--only", "nothing"],
     "explore": ["--file", "nothing.py"],
+    "page": ["-v", "nothing"],
     "train": ["dirac", "--steps", "2", "--width", "2"],
     "report": ["ns", "--verdicts", "none", "--jobs", "1"],
     "map": ["bifurcation", "lr=0.1,0.2", "-v", "ns", "--rule", "simultaneous", "--steps", "5"],

@@ -1,0 +1,45 @@
+"""``diracgan page``: the game as one HTML file that needs no server."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .layer import CommandResult, endings, output
+
+
+def command(
+    variant: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--variant",
+            "-v",
+            metavar="NAME[:k=v,...]",
+            help="A variant to choose from, also PATH.py:NAME; repeatable. All registered ones by default.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[str, output("The page, .html; page.html by default.", endings(".html"))] = "page.html",
+) -> CommandResult:
+    """Write a page in which the flow and every scalar rule of the variants run, without a server or a network.
+
+    Drag the start in the picture, move every hyperparameter, compare up to four variants. The programs are generated
+    from the losses; the address of the open page holds its state.
+
+    Example: diracgan page --variant ns --variant my.py:my-loss --out page.html
+    """
+    from ..files import replacing
+    from ..variants import parse, variants
+    from ..web.bundle import page
+
+    chosen = [parse(v) for v in variant or variants()]
+    text = page(chosen)
+    with replacing(out) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    names = [v.name for v in chosen]
+    size = len(text.encode()) // 1000
+    return CommandResult(
+        {"out": out, "variants": names, "kilobytes": size},
+        [f"{len(names)} variant{'s' if len(names) > 1 else ''}, {size} kB, needs no network", out],
+    )

@@ -1,0 +1,69 @@
+// One variant's run from the start that the page shows: path, distances, spectrum and answer.
+
+import { between, flow } from "./flow.js";
+import { system, variants } from "./model.js";
+import { spectrum } from "./spectrum.js";
+import { isFlow } from "./state.js";
+import { iterate } from "./steps.js";
+import { outcome } from "./words.js";
+
+const SAMPLES = 300;
+const known = new Map(); // spectra, which a dragged start does not change
+
+function spectrumOf(state, chosen, made) {
+  const rule = isFlow(state) ? null : state.rule;
+  const key = JSON.stringify([chosen, rule, state.dim, state.x0]);
+  if (!known.has(key)) {
+    if (known.size > 200) known.clear();
+    known.set(key, spectrum(made, rule));
+  }
+  return known.get(key);
+}
+
+/** How far a path is from the equilibrium: `{t, r, average}`. */
+function distancesOf(path, rest, averaged) {
+  const players = rest.length;
+  const far = (row, from) => {
+    let square = 0;
+    for (let i = 0; i < players; i++) square += (row[from + i] - rest[i]) ** 2;
+    return Math.sqrt(square);
+  };
+  const [t, r, average] = [[], [], averaged ? [] : null];
+  const rows = path.t.length;
+  const put = (time, row) => {
+    t.push(time);
+    r.push(far(row, 0));
+    if (averaged) average.push(far(row, players));
+  };
+  if (path.v) {
+    const row = new Float64Array(path.size);
+    const end = path.t[rows - 1];
+    for (let k = 0; k <= SAMPLES; k++) put((end * k) / SAMPLES, between(path, (end * k) / SAMPLES, row));
+  } else {
+    for (let k = 0; k < rows; k++) put(path.t[k], path.y.subarray(k * path.size, (k + 1) * path.size));
+  }
+  return { t, r, average };
+}
+
+/** Everything that the page tells of `state.variants[index]`. */
+export function runOf(state, index) {
+  const chosen = state.variants[index];
+  const made = system(chosen, state.dim, state.x0);
+  const averaged = state.show.includes("ema");
+  const moving = isFlow(state)
+    ? flow(made, state.z0, state.t1, { tau: averaged ? state.tau : 0 })
+    : iterate(made, state.rule, state.z0, state.steps);
+  const end = moving.t[moving.t.length - 1];
+  const beside = !isFlow(state) && state.show.includes("flow") && end > 0 ? flow(made, state.z0, Math.min(end, 1000)) : null;
+  const distances = distancesOf(moving, made.rest, averaged);
+  return {
+    about: variants.get(chosen.name),
+    system: made,
+    path: moving,
+    beside,
+    averaged,
+    distances,
+    linear: spectrumOf(state, chosen, made),
+    outcome: outcome(distances, moving.result, isFlow(state) ? "t" : "step"),
+  };
+}

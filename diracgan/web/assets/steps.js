@@ -1,0 +1,38 @@
+// The iterations of a rule.
+
+import { optimiser } from "./model.js";
+
+const LARGEST = 1e150;
+
+/**
+ * `count` iterations from z0.
+ *
+ * @returns `{t, y, size, result}`: rows of phi, theta and their averages; t in units of the flow's time
+ */
+export function iterate(system, chosen, z0, count) {
+  const rule = optimiser(chosen, system);
+  const players = system.size;
+  const size = 2 * players;
+  const y = new Float64Array(size * (count + 1));
+  const t = new Float64Array(count + 1);
+  let state = rule.begin(z0);
+  let next = new Float64Array(state.length);
+  let rows = 0;
+  const keep = () => {
+    y.set(state.subarray(0, players), rows * size);
+    y.set(state.subarray(state.length - players), rows * size + players);
+    t[rows] = rows * rule.h;
+    rows++;
+  };
+  keep();
+  let result = "ok";
+  for (let k = 0; k < count; k++) {
+    rule.step(state, next);
+    [state, next] = [next, state];
+    let largest = 0;
+    for (let i = 0; i < players; i++) largest = Math.max(largest, Math.abs(state[i]));
+    if (!(largest < LARGEST)) { result = "diverged"; break; }
+    keep();
+  }
+  return { t: t.subarray(0, rows), y: y.subarray(0, rows * size), size, result, h: rule.h };
+}

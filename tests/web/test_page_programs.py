@@ -1,0 +1,302 @@
+"""The page's programs, run by Node, against Python's trajectories of the same variants and rules."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+import diracgan as dg
+from diracgan.dirac import default_start
+from diracgan.web.bundle import joined, modules
+from diracgan.web.javascript import body
+from diracgan.web.programs import rule_sources
+
+NODE = shutil.which("node")
+if NODE is None:
+    pytest.skip("no Node is installed", allow_module_level=True)
+
+STEPS, EVERY, T1 = 10_000, 1_000, 40.0
+DRIVER = """
+import { readFileSync } from "fs";
+import "./catalogue.js";
+import { system } from "./model.js";
+import { flow } from "./flow.js";
+import { iterate } from "./steps.js";
+import { spectrum } from "./spectrum.js";
+const told = JSON.parse(readFileSync(0, "utf8")).map((c) => {
+  const dim = c.z0.length / 2;
+  const made = system(c.variant, dim, c.x0 ?? [0, 0]);
+  if (c.ask === "spectrum") return spectrum(made, c.rule ?? null);
+  if (c.rule) {
+    const path = iterate(made, c.rule, c.z0, c.steps);
+    const rows = [];
+    for (let k = 0; k * path.size < path.y.length; k += c.every) {
+      rows.push(Array.from(path.y.subarray(k * path.size, k * path.size + 4 * dim)));
+    }
+    return { rows, result: path.result };
+  }
+  const path = flow(made, c.z0, c.t1, { ts: c.ts, tau: c.tau ?? 0 });
+  const rows = c.ts.map((t) => {
+    const k = path.t.indexOf(t);
+    return k < 0 ? null : Array.from(path.y.subarray(k * path.size, (k + 1) * path.size));
+  });
+  return { rows, result: path.result };
+});
+console.log(JSON.stringify(told));
+"""
+
+
+def node(folder, cases):
+    """What the page's programs answer to ``cases``, lists of plain objects."""
+    done = subprocess.run(
+        [str(NODE), str(folder / "driver.mjs")],
+        input=json.dumps(cases),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def written(folder, variants):
+    """The page's modules as files that Node reads."""
+    (folder / "package.json").write_text('{"type": "module"}')
+    (folder / "driver.mjs").write_text(DRIVER)
+    for name, text in modules(dg.variants.parse(v) for v in variants).items():
+        (folder / f"{name}.js").write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory):
+    return written(tmp_path_factory.mktemp("few"), ["ns", "wgan-gp"])
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    return written(tmp_path_factory.mktemp("whole"), dg.variants())
+
+
+def nudged(z0):
+    """The start, and starts one ulp away from it in every entry."""
+    return np.array(
+        [z0, *(np.where(np.arange(len(z0)) == k, np.nextafter(z0, 9), z0) for k in range(len(z0)))]
+    )
+
+
+def agree(found, runs):
+    """Whether rows agree with the first of ``runs`` (N, rows, entries), the others being nudged ones.
+
+    To 1e-9 max(1, |z|), or a hundred times what one ulp at the start makes of Python's own runs; up to where that is as
+    large as the state, from where on nothing is predicted. (Under simultaneous steps in d = 2 some variants grow along
+    s = 0, which has become unstable: Python's contracted multiplications leave it, JavaScript's products keep the
+    symmetry to the last bit.)
+    """
+    base = runs[0]
+    scale = np.maximum(1.0, np.max(np.abs(base), axis=1))
+    with np.errstate(invalid="ignore"):
+        spread = 100 * np.nanmax(np.abs(runs - base), axis=(0, 2))
+    alive = np.isfinite(base).all(axis=1) & (scale < 1e100) & (spread < scale)
+    rows = range(len(base) if alive.all() else int(np.argmin(alive)))
+    assert len(rows) > 0 and len(found) >= len(rows)
+    return all(np.max(np.abs(np.array(found[k]) - base[k])) <= max(1e-9 * scale[k], spread[k]) for k in rows)
+
+
+def many_steps(variant, rule, dim):
+    """Rows of one rule from the usual start and from nudged ones, (N, rows, entries)."""
+    starts = nudged(np.concatenate(default_start(dim)))
+    many = np.resize(starts, (1000, 2 * dim))  # enough for one compiled loop
+    ran = dg.ensemble(
+        variant, many[:, :dim], many[:, dim:], rule=rule, steps=STEPS, save=[*range(0, STEPS + 1, EVERY)]
+    )
+    return np.concatenate([np.asarray(ran["phi"]), np.asarray(ran["theta"])], axis=-1)[: len(starts)]
+
+
+def flow_rows(variant, z0, ts):
+    """Rows of the flow from each start, (N, rows, entries)."""
+    d = len(z0[0]) // 2
+    runs = [
+        dg.simulate(variant, phi0=z[:d], theta0=z[d:], t1=T1, ts=ts, backend="scipy", rtol=1e-12, atol=1e-14)
+        for z in z0
+    ]
+    return np.array([np.concatenate([np.asarray(r["phi"]), np.asarray(r["theta"])], axis=1) for r in runs])
+
+
+SCALAR = (
+    "simultaneous alternating heavy-ball nesterov adam extragradient optimistic lookahead rk2 rk4".split()
+)
+
+
+def test_all_rules_but_those_that_solve_equations_are_in_the_page():
+    assert rule_sources()[1].keys() == {"implicit", "cgd"}
+    assert set(SCALAR) == set(dg.rules()) - {"implicit", "cgd"}
+
+
+@pytest.mark.parametrize("rule", SCALAR)
+def test_every_rule_makes_the_steps_that_python_makes(few, rule):
+    z0 = np.concatenate(default_start(2))
+    case = {
+        "variant": {"name": "ns", "values": {"r1": 0.3}},
+        "rule": {"name": rule, "values": {"lr": 0.05, "ema": 0.9}},
+    }
+    (found,) = node(few, [{**case, "z0": [*z0], "steps": 200, "every": 50}])
+    ran = dg.simulate(
+        dg.variant("ns", r1=0.3),
+        phi0=z0[:2],
+        theta0=z0[2:],
+        rule=dg.rule(rule, lr=0.05, ema=0.9),
+        steps=200,
+        every=50,
+    )
+    want = np.concatenate([np.asarray(ran[n]) for n in ("phi", "theta", "phi_ema", "theta_ema")], axis=1)
+    assert np.allclose(found["rows"], want, rtol=0, atol=1e-12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", dg.variants())
+def test_ten_thousand_steps_of_every_rule(whole, variant):
+    cases, want = [], []
+    for rule in SCALAR:
+        for dim in (1, 2) if rule in ("simultaneous", "adam") else (2,):
+            z0 = [*np.concatenate(default_start(dim))]
+            asked = {
+                "variant": {"name": variant, "values": {}},
+                "rule": {"name": rule, "values": {"lr": 0.1}},
+            }
+            cases.append({**asked, "z0": z0, "steps": STEPS, "every": EVERY})
+            want.append(many_steps(dg.variant(variant), dg.rule(rule, lr=0.1), dim))
+    found = node(whole, cases)
+    wrong = []
+    for case, f, w in zip(cases, found, want, strict=True):
+        rows = [r[: len(case["z0"])] for r in f["rows"]]
+        if not agree(rows, w):
+            wrong.append((case["rule"]["name"], len(case["z0"]) // 2))
+    assert wrong == []
+
+
+USUAL = {1: [0.1, 0.2], 2: [0.1, 0.2, 0.2, 0.1]}
+
+
+def followed(folder, specs):
+    """Whether the page's flow agrees with Python's, for (name, values, z0) each."""
+    ts = [*np.linspace(0, T1, 11)]
+    cases = [{"variant": {"name": n, "values": v}, "z0": z0, "t1": T1, "ts": ts} for n, v, z0 in specs]
+    wrong = []
+    for (name, values, z0), found in zip(specs, node(folder, cases), strict=True):
+        variant = dg.variant(name, **values)
+        want = flow_rows(variant, [np.array(z0)], ts)
+        if not agree(found["rows"], want) and not agree(
+            found["rows"], flow_rows(variant, nudged(np.array(z0)), ts)
+        ):
+            wrong.append((name, values, z0))
+    return wrong
+
+
+def test_the_flow_is_pythons_where_it_is_smooth_and_where_it_switches(few):
+    specs = [("ns", {"r1": 0.2}, USUAL[2]), ("wgan-gp", {}, USUAL[1]), ("wgan-gp", {}, USUAL[2])]
+    assert followed(few, specs) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", dg.variants())
+def test_the_flow_of_every_variant(whole, variant):
+    assert followed(whole, [(variant, {}, USUAL[d]) for d in (1, 2)]) == []
+
+
+@pytest.mark.slow
+def test_the_flow_slides_rests_and_is_held_as_in_python(whole):
+    specs = [
+        ("wgan-gp", {"lam": 1.2}, [0.1, 0.2]),  # comes to rest on the jump
+        ("wgan-gp", {"one_sided": True}, [1.5, 0.2, 0.2, 0.1]),
+        ("wgan-clip", {}, [0.1, 1.0]),  # held at a face of the box
+        ("wgan-clip", {}, [0.1, -0.2, 1.0, 0.3]),
+        ("hinge", {}, [1.5, 1.5]),
+        ("gan-qp", {"norm": "l1"}, USUAL[2]),
+        ("gan-qp", {"norm": "l2sq"}, USUAL[2]),
+        ("lsgan", {"l2": 0.1}, USUAL[2]),
+        ("fgan-kl", {"mode": "minimax"}, USUAL[1]),
+    ]
+    assert followed(whole, specs) == []
+
+
+def test_an_average_follows_the_flow(few):
+    ts = [0.0, 10.0, 20.0]
+    case = {"variant": {"name": "ns", "values": {}}, "z0": USUAL[2], "t1": 20.0, "ts": ts, "tau": 5.0}
+    (found,) = node(few, [case])
+    ran = dg.simulate(
+        dg.variant("ns"),
+        phi0=[0.1, 0.2],
+        theta0=[0.2, 0.1],
+        t1=20.0,
+        ts=ts,
+        ema_tau=5.0,
+        rtol=1e-12,
+        atol=1e-14,
+    )
+    want = np.concatenate([np.asarray(ran[n]) for n in ("phi", "theta", "phi_ema", "theta_ema")], axis=1)
+    assert np.allclose(found["rows"], want, rtol=0, atol=1e-9)
+
+
+def test_the_datum_is_where_it_is_said_to_be(few):
+    case = {
+        "variant": {"name": "ns", "values": {}},
+        "z0": [0.1, 0.2],
+        "x0": [0.7],
+        "t1": 5.0,
+        "ts": [0.0, 5.0],
+    }
+    (found,) = node(few, [case])
+    ran = dg.simulate(
+        dg.variant("ns"), phi0=[0.1], theta0=[0.2], x0=[0.7], t1=5.0, ts=[0.0, 5.0], rtol=1e-12, atol=1e-14
+    )
+    assert np.allclose(found["rows"][1], [ran["phi"][1, 0], ran["theta"][1, 0]], rtol=0, atol=1e-9)
+
+
+SPECTRA = [("ns", {}, None), ("ns", {"r1": 0.3}, None), ("wgan-gp", {"c": 1.0}, None)]
+SPECTRA += [
+    ("ns", {"r1": 0.3}, {"name": r, "values": {"lr": 0.2}}) for r in ("alternating", "heavy-ball", "adam")
+]
+
+
+def test_eigenvalues_and_multipliers_are_pythons(few):
+    cases = [
+        {"ask": "spectrum", "variant": {"name": n, "values": v}, "rule": r, "z0": USUAL[2]}
+        for n, v, r in SPECTRA
+    ]
+    for (name, values, rule), found in zip(SPECTRA, node(few, cases), strict=True):
+        made = None if rule is None else dg.rule(rule["name"], **rule["values"])
+        s = dg.spectrum(dg.variant(name, **values), dim=2, rule=made)
+        want = s.eigenvalues if rule is None else s.multipliers
+        assert found["status"] == s.status
+        got = np.array([complex(*x) for x in found["values"]])
+        assert got.shape == want.shape
+        size = max(1.0, np.max(np.abs(want), initial=0.0))
+        assert all(np.min(np.abs(got - x)) <= 1e-7 * size for x in want)
+
+
+def test_bundled_modules_are_one_script(tmp_path):
+    parts = {
+        "a": 'import { b } from "./b.js";\nconst LARGEST = b + 1;\nconsole.log(LARGEST);\n',
+        "b": "const LARGEST = 2;\nexport const b = LARGEST;\n",
+    }
+    (tmp_path / "script.mjs").write_text(joined(parts, "a"))
+    done = subprocess.run(
+        [str(NODE), str(tmp_path / "script.mjs")], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "3\n"
+
+
+def test_what_javascript_lacks_is_refused():
+    import jax
+    import jax.numpy as jnp
+
+    from diracgan.tracing.scalar_program import trace
+    from diracgan.tracing.source_text import NotWritable
+
+    with pytest.raises(NotWritable, match="lgamma"):
+        body(trace(jax.scipy.special.gammaln, jnp.zeros(())), ["x"])
