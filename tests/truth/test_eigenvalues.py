@@ -26,7 +26,7 @@ LINEARISED = [
 
 
 @pytest.mark.parametrize(("name", "own", "k", "ab"), LINEARISED)
-@pytest.mark.parametrize("dim", [1, 2, 3])
+@pytest.mark.parametrize("dim", [1, pytest.param(2, marks=pytest.mark.slow), 3])
 def test_eigenvalues_with_damping_and_rates(name, own, k, ab, dim):
     # rates scale rows: D J has trace -rate_d (k + damping) and determinant rate_d rate_g a0 b0
     for damping, rate_d, rate_g in (({}, 1.0, 1.0), ({"l2": 0.1, "r1": 0.3, "r2": 0.05}, 0.7, 2.5)):

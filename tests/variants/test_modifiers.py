@@ -30,8 +30,14 @@ def added(name, **changes):
 S, R, LENGTH = PHI @ THETA, PHI @ X0, np.linalg.norm(PHI)
 
 
-@pytest.mark.parametrize("at", ["real", "fake", "interpolated", "noisy"])
-@pytest.mark.parametrize("name", ["ns", "hinge", "gan-qp"])
+@pytest.mark.parametrize(
+    ("name", "at"),
+    [
+        pytest.param(name, at, marks=[pytest.mark.slow] * (name != "gan-qp" and at != "interpolated"))
+        for name in ("ns", "hinge", "gan-qp")
+        for at in ("real", "fake", "interpolated", "noisy")
+    ],
+)
 def test_gradient_penalty_on_any_variant(name, at):
     dphi, dtheta = added(name, gp=0.3, gp_center=0.5, gp_at=at)
     np.testing.assert_allclose(dphi, -0.6 * (LENGTH - 0.5) * PHI / LENGTH, atol=1e-15)
@@ -104,7 +110,7 @@ def gauss(f, mean, spread):
 
 
 @pytest.mark.parametrize("sigma_", [0.05, 1.5])
-@pytest.mark.parametrize("dim", [1, 3])
+@pytest.mark.parametrize("dim", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_noise_on_ns_is_its_gaussian_mean(dim, sigma_):
     rng = np.random.default_rng(dim)
     phi, theta, x0 = rng.normal(size=(3, dim)) * 0.6
@@ -121,12 +127,12 @@ def test_noise_on_ns_is_its_gaussian_mean(dim, sigma_):
     np.testing.assert_allclose(dtheta, gauss(lambda u: sigma(-u), s, a) * phi, rtol=1e-12, atol=1e-13)
 
 
-@pytest.mark.parametrize("dim", [1, 2])
+@pytest.mark.parametrize("dim", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_noise_damps_ns_like_l2_at_rest(dim):
     # E softplus(u + sigma phi.e) has the Hessian sigma^2/4 I at phi = 0, once for each kind of sample
     with jax.enable_x64(True):
         f = dg.field(dg.variant("ns").with_(noise=0.8))
-        got = jax.jacobian(lambda phi: f(phi, jnp.zeros(dim)).phi)(jnp.zeros(dim))
+        got = jax.jit(jax.jacobian(lambda phi: f(phi, jnp.zeros(dim)).phi))(jnp.zeros(dim))
     np.testing.assert_allclose(got, -0.5 * 0.64 * np.eye(dim), atol=1e-9)
 
 

@@ -19,7 +19,7 @@ from diracgan.analysis.linear.settings import settings
         (dg.variant("lsgan"), dg.rule("heavy-ball"), 0.5),
     ],
 )
-@pytest.mark.parametrize("dim", [1, 2])
+@pytest.mark.parametrize("dim", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_margin_is_the_spectrums(variant, rule, x0, dim):
     datum = np.full(dim, x0)
     (m,) = margins([settings(variant, rule, dim=dim, x0=datum)])
