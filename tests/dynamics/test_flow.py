@@ -26,7 +26,10 @@ def truth():
 
 @pytest.mark.parametrize(
     "solver",
-    [pytest.param(s, marks=[pytest.mark.slow] * (s in ("dopri5", "dopri8", "kvaerno5"))) for s in [*DIFFRAX, *SCIPY]],
+    [
+        pytest.param(s, marks=[pytest.mark.slow] * (s in ("dopri5", "dopri8", "kvaerno5")))
+        for s in [*DIFFRAX, *SCIPY]
+    ],
 )
 def test_every_solver_agrees_with_an_independent_one(solver, truth):
     v = dg.variant("gan-qp", lam=0.7).with_(l2=0.1)
