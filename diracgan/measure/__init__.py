@@ -1,4 +1,4 @@
-"""What a run of a game really does: its Jacobian's eigenvalues, those of its trajectory, its noise floor.
+"""What a game really does, ours or a user's own: its Jacobian's eigenvalues, those of its trajectory, its noise floor.
 
 Example:
     >>> import numpy as np, diracgan as dg
@@ -9,14 +9,23 @@ Example:
 
 from ..numerics.matrix_pencil import pencil
 from .equilibria import Equilibrium, teacher
+from .leading import GameSpectrum, eigenvalues
+from .measured_game import Coupling, GradientNoise, MeasuredGame
 from .noise import NoiseFloor, floor, gradient_covariance
-from .spectrum import GameSpectrum, spectrum
+from .own_game import from_run, game
+from .spectrum import spectrum
 
 __all__ = [
+    "Coupling",
     "Equilibrium",
     "GameSpectrum",
+    "GradientNoise",
+    "MeasuredGame",
     "NoiseFloor",
+    "eigenvalues",
     "floor",
+    "from_run",
+    "game",
     "gradient_covariance",
     "pencil",
     "spectrum",

@@ -12,8 +12,9 @@ Rank = Callable[[np.ndarray], np.ndarray]
 
 _CHECK = 20  # matrix-vector products between two looks at the residuals
 _MUCH = 0.7  # of a vector's length left: orthogonalised well
-_EPS = float(np.finfo(float).eps)
-_BREAKDOWN = 1e-13  # a new direction this small, relative to what it was made from, is rounding
+_BREAKDOWN = (
+    450  # times the rounding unit: a new direction this small beside what it was made from is rounding
+)
 
 
 class Ritz(NamedTuple):
@@ -42,7 +43,7 @@ def arnoldi(
 
     Args:
         apply: (S, n) -> (S, n), one product with every operator.
-        start: where the bases start, (S, n).
+        start: where the bases start, (S, n); they are kept in its precision, in float32 at half the memory.
         k: how many eigenpairs.
         rank: eigenvalues (m,) -> keys (m,), the largest first.
         tol: relative residual at which an eigenpair is good.
@@ -64,7 +65,8 @@ def arnoldi(
     runs, n = start.shape
     k, most = min(k, n), min(most, n)
     random = np.random.default_rng([seed, 2])  # not the stream that a start may come from
-    basis = np.zeros((runs, most + 1, n))
+    kind = np.float32 if start.dtype == np.float32 else np.float64
+    basis = np.zeros((runs, most + 1, n), kind)
     hessenberg = np.zeros((runs, most + 1, most))
     basis[:, 0] = start / np.linalg.norm(start, axis=1, keepdims=True)
     size = 0
@@ -75,11 +77,11 @@ def arnoldi(
         size = until
         values, small, guess = _pairs(hessenberg, size, k, rank)
         largest = np.abs(values).max(axis=1)
-        rounding = _EPS * np.abs(hessenberg[:, :size, :size]).max(axis=(1, 2))
+        rounding = np.finfo(kind).eps * np.abs(hessenberg[:, :size, :size]).max(axis=(1, 2))
         if size == most or bool(np.all(guess <= np.maximum(tol * largest, rounding)[:, None])):
             break
     known = basis[:, :size]
-    vectors = np.matmul(small.real, known) + 1j * np.matmul(small.imag, known)
+    vectors = np.matmul(small.real.astype(kind), known) + 1j * np.matmul(small.imag.astype(kind), known)
     return Ritz(values, vectors, guess, size)
 
 
@@ -87,13 +89,13 @@ def _extend(
     apply: Apply, basis: np.ndarray, hessenberg: np.ndarray, j: int, random: np.random.Generator
 ) -> None:
     """One more direction for every basis; where the image adds none, a random one, uncoupled."""
-    w = np.asarray(apply(basis[:, j]), float)
+    w = np.asarray(apply(basis[:, j]), basis.dtype)
     before = np.linalg.norm(w, axis=1)
     w, hessenberg[:, : j + 1, j] = _orthogonal(basis[:, : j + 1], w)
     left = np.linalg.norm(w, axis=1)
-    alive = left > _BREAKDOWN * np.maximum(before, 1e-300)
+    alive = left > _BREAKDOWN * np.finfo(basis.dtype).eps * np.maximum(before, 1e-300)
     if j + 1 < w.shape[1] and not alive.all():
-        fresh, _ = _orthogonal(basis[:, : j + 1], random.standard_normal(w.shape))
+        fresh, _ = _orthogonal(basis[:, : j + 1], random.standard_normal(w.shape).astype(basis.dtype))
         w[~alive] = fresh[~alive]
     hessenberg[:, j + 1, j] = np.where(alive, left, 0.0)
     norms = np.linalg.norm(w, axis=1, keepdims=True)

@@ -1,0 +1,230 @@
+"""A game in JAX: a field on pytrees, its products, and one iteration of a rule, as maps of flat vectors."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.flatten_util import ravel_pytree
+
+from ..errors import InputError, one_line
+from ..game import GameLike, Players
+from ..rules import Rule, from_optax
+from ..rules.per_player import Memory
+from . import operators
+
+Field = Callable[..., Players]  # players, one batch, weight of the critic's penalties -> velocities
+
+
+class BatchGame(GameLike):
+    """The game of given batches, as a rule moves it: every evaluation sees the mean over all of them."""
+
+    def __init__(
+        self, field: Field, batches: list[Any], project: Callable[[Players], Players] | None
+    ) -> None:
+        """``project``: what becomes of players after a step, or None."""
+        self.field, self.batches, self.onto = field, batches, project
+
+    def velocity(self, players: Players, draw: int | Array = 0, penalty: float | Array = 1.0) -> Players:
+        """The mean field."""
+        each = [self.field(players, b, penalty) for b in self.batches]
+        return jax.tree.map(lambda *v: sum(v) / len(v), *each)
+
+    def project(self, players: Players) -> Players:
+        """As given."""
+        return players if self.onto is None else self.onto(players)
+
+
+class JaxGame:
+    """A :class:`~diracgan.measure.measured_game.GameBackend` of a field on pytrees."""
+
+    def __init__(
+        self,
+        field: Field,
+        players: Players,
+        rule: Rule | None = None,
+        memory: Any = None,
+        project: Callable[[Players], Players] | None = None,
+    ) -> None:
+        self.players, self.rule, self.memory = players, rule, memory
+        leaves = jax.tree.leaves(players)
+        self.dtype = np.float64 if any(np.asarray(x).dtype == np.float64 for x in leaves) else np.float32
+        self.sizes = tuple(sum(int(np.size(x)) for x in jax.tree.leaves(p)) for p in players)
+        self._game = functools.partial(BatchGame, field, project=project)
+        self._programs: dict[str, Any] = {}
+        self._linear: tuple[Any, Any] = (None, None)  # the last linearisation, and of what
+        self.state_size = 0 if rule is None else self._step_size()
+
+    def field(self, batches: list[Any], moved: np.ndarray | None = None) -> np.ndarray:
+        """The mean field, at the players displaced by ``moved``."""
+        with self._precision():
+            y = self._flat(self.players)
+            y = y if moved is None else y + jnp.asarray(moved, y.dtype)
+            return np.asarray(self._program("field", self._field)(y, batches))
+
+    def product(self, batches: list[Any], v: np.ndarray) -> np.ndarray:
+        """J v; the field itself is evaluated once for all products."""
+        return self._pushed("flow", batches, v)
+
+    def step_product(self, batches: list[Any], v: np.ndarray) -> np.ndarray:
+        """S v, of one whole iteration on the full state."""
+        return self._pushed("step", batches, v)
+
+    def transposed(self, batches: list[Any], u: np.ndarray) -> np.ndarray:
+        """J^T u."""
+        with self._precision():
+            y = self._flat(self.players)
+
+            def pull(y: Array, batches: list[Any], u: Array) -> Array:
+                return jax.vjp(lambda y: self._field(y, batches), y)[1](u)[0]
+
+            return np.asarray(self._program("pull", pull)(y, batches, jnp.asarray(u, y.dtype)))
+
+    def _pushed(self, of: str, batches: list[Any], v: np.ndarray) -> np.ndarray:
+        with self._precision():
+            key = (of, *map(id, batches))
+            if self._linear[0] != key:
+                make = self._linear_field if of == "flow" else self._linear_step
+                self._linear = None, None  # the old one's memory goes first
+                self._linear = key, self._program(f"linear {of}", make)(batches)
+            apply = self._program("apply", lambda linear, v: linear(v))
+            return np.asarray(apply(self._linear[1], jnp.asarray(v, self.dtype)))
+
+    def _linear_field(self, batches: list[Any]) -> Any:
+        return jax.linearize(lambda y: self._field(y, batches), self._flat(self.players))[1]
+
+    def _linear_step(self, batches: list[Any]) -> Any:
+        state = self._state(batches)
+        return jax.linearize(state.step, state.start)[1]
+
+    def _state(self, batches: list[Any]) -> operators.StepState:
+        assert self.rule is not None
+        return operators.StepState(self.rule, self._game(batches), self.players, self.memory)
+
+    def _step_size(self) -> int:
+        with self._precision():
+            return jax.eval_shape(lambda: self._state([]).start).shape[0]
+
+    def _field(self, y: Array, batches: list[Any]) -> Array:
+        return self._flat(self._game(batches).velocity(operators.unflat(self.players, y)))
+
+    @staticmethod
+    def _flat(players: Players) -> Array:
+        return ravel_pytree(players)[0]
+
+    def _program(self, name: str, make: Any) -> Any:
+        if name not in self._programs:
+            self._programs[name] = eqx.filter_jit(make)  # a batch may hold what is no array
+        return self._programs[name]
+
+    def _precision(self) -> Any:
+        return jax.enable_x64(self.dtype == np.float64)
+
+
+def of_losses(
+    critic_loss: Any,
+    generator_loss: Any,
+    phi: Any,
+    theta: Any,
+    batch: Any,
+    optimiser: Any,
+    state: Any,
+    alternating: bool,
+    n_critic: int,
+) -> JaxGame:
+    """The backend of a user's two losses ``loss(phi, theta, batch)`` over JAX pytrees."""
+    moving, still = zip(*(eqx.partition(p, _is_moving) for p in (phi, theta)), strict=True)
+    players = Players(*(_arrays(who, p) for who, p in zip(("phi", "theta"), moving, strict=True)))
+    _apart(players)
+    losses = {"critic_loss": critic_loss, "generator_loss": generator_loss}
+
+    def loss(name: str, at: Players, batch: Any) -> Array:
+        whole = [eqx.combine(a, b) for a, b in zip(at, still, strict=True)]
+        try:
+            return losses[name](*whole, batch)
+        except InputError:
+            raise
+        except Exception as error:  # a user's code: its own line is what helps
+            raise InputError(f"{name} failed: {one_line(error)}") from error
+
+    def field(at: Players, batch: Any, penalty: Any) -> Players:
+        down = Players(
+            jax.grad(lambda phi: loss("critic_loss", Players(phi, at.theta), batch))(at.phi),
+            jax.grad(lambda theta: loss("generator_loss", Players(at.phi, theta), batch))(at.theta),
+        )
+        return jax.tree.map(jnp.negative, down)
+
+    double = any(np.asarray(x).dtype == np.float64 for x in jax.tree.leaves(players))
+    with jax.enable_x64(double):
+        for name in losses:
+            _scalar(name, eqx.filter_eval_shape(functools.partial(loss, name), players, batch))
+        rule, memory = _rule(optimiser, state, alternating, n_critic)
+    return JaxGame(field, players, rule, memory)
+
+
+def _is_moving(x: Any) -> bool:
+    return isinstance(x, (Array, np.ndarray)) and jnp.issubdtype(x.dtype, jnp.inexact)
+
+
+def _arrays(who: str, moving: Any) -> Any:
+    leaves = jax.tree.leaves(moving)
+    if not leaves:
+        raise InputError(f"{who} has no floating-point array; allowed: a pytree of parameters that move")
+    for x in leaves:
+        if np.asarray(x).dtype not in (np.float32, np.float64):
+            raise InputError(f"{who} holds {np.asarray(x).dtype}; allowed: float32 or float64")
+    return moving
+
+
+def _apart(players: Players) -> None:
+    mine = {id(x) for x in jax.tree.leaves(players.phi)}
+    if any(id(x) in mine for x in jax.tree.leaves(players.theta)):
+        raise InputError(
+            "phi and theta share an array: a parameter belongs to one player; allowed: keep what is shared in the "
+            "losses, frozen"
+        )
+
+
+def _scalar(name: str, made: Any) -> None:
+    shape = getattr(made, "shape", None)
+    if shape is None:
+        raise InputError(
+            f"{name} gives a {type(made).__name__}; allowed: one scalar, the sum where a player has several losses"
+        )
+    if shape != () or not jnp.issubdtype(made.dtype, jnp.floating):
+        raise InputError(
+            f"{name} gives {made.dtype} of shape {shape}; allowed: a real scalar (mean over the batch)"
+        )
+
+
+def _rule(optimiser: Any, state: Any, alternating: bool, n_critic: int) -> tuple[Rule | None, Any]:
+    """The rule and its memory, from a rule of ours or a pair of optax transformations and their states."""
+    if optimiser is None:
+        return None, None
+    if isinstance(optimiser, Rule):
+        if getattr(optimiser, "lazy", None):
+            raise InputError(
+                "a lazy penalty needs the penalty apart from the loss; allowed: rules without lazy"
+            )
+        rule, memory = optimiser, state
+    else:
+        pair = (
+            optimiser
+            if isinstance(optimiser, (tuple, list)) and not hasattr(optimiser, "init")
+            else (optimiser,) * 2
+        )
+        if len(pair) != 2:
+            raise InputError("optimiser is not a pair; allowed: (the critic's, the generator's)")
+        rule = from_optax(*pair, alternating=alternating, n_critic=n_critic)
+        if state is not None and (not isinstance(state, (tuple, list)) or len(state) != 2):
+            raise InputError("state is not a pair; allowed: (the critic's, the generator's) optax states")
+        memory = None if state is None else Memory(*state, ())
+    if memory is None and (reason := rule.linearisable):
+        raise InputError(f"{reason}; add state=, what the optimiser remembers")
+    return rule, memory

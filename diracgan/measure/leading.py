@@ -1,0 +1,282 @@
+"""A few eigenvalues of anything that is only ever applied: the one way from a product v -> A v to a spectrum.
+
+Our own runs, a user's networks in JAX or PyTorch and anybody's operator all come through :func:`leading`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError, integer, number, one_line, unknown
+from ..numerics.arnoldi import arnoldi
+
+WHICH = ("rightmost", "fastest", "turning")
+OF = ("flow", "step", "critic", "generator")
+Velocity = Callable[[Any], np.ndarray]  # displacement (S, n), or None for none -> the field there, (S, n)
+Products = Callable[[np.ndarray], np.ndarray]  # (S, n) -> (S, n)
+
+# A derivative's finite differences get better tenfold with a ten times smaller step; a kink's do not.
+_SCALES = (1e-4, 1e-6)
+_KINK = 1e-3
+_SLOW = (
+    0.95  # a multiplier above this modulus decays slowly: those of Adam's first moment (beta1 <= 0.9) do not
+)
+_TOLERANCE = {8: 1e-6, 4: 1e-3}  # by the bytes of a number: a product in float32 is good to some 1e-5
+
+
+@dataclasses.dataclass(frozen=True)
+class GameSpectrum:
+    """Eigenvalues of a game's Jacobian, or of one whole iteration, with what they are worth.
+
+    Attributes:
+        eigenvalues: (k,), complex; of a step these are its multipliers. With a batch (runs, k), as all below.
+        residuals: |J v - mu v| with |v| = 1, (k,).
+        vectors: unit eigenvectors in the order of the flattened players, (k, n); of a step the rule's memory
+            follows; of one player's block its own parameters alone.
+        converged: whether each residual is below the tolerance times the largest |mu| found, (k,).
+        which: what was asked for; ``of`` likewise.
+        velocity: the field's largest entry there; 0 at an equilibrium. None of an operator alone.
+        defect: how far finite differences stay from the derivative, relative: of order 1 at a kink. None where
+            it was not probed: of an operator alone, and in float32, whose differences are too coarse.
+        size: n, the length of the state.
+        products: Jacobian-vector products that it took; each costs about two gradient evaluations.
+    """
+
+    eigenvalues: np.ndarray
+    residuals: np.ndarray
+    vectors: np.ndarray
+    converged: np.ndarray
+    which: str
+    of: str
+    velocity: Any
+    defect: Any
+    size: int
+    products: int
+
+    @property
+    def smooth(self) -> Any:
+        """Whether the field has the derivative that automatic differentiation says, as far as probing tells."""
+        return None if self.defect is None else np.asarray(self.defect) < _KINK
+
+    def as_dict(self) -> dict[str, Any]:
+        """Name -> value of every attribute but the vectors."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "vectors"}
+
+
+def checked(which: str, of: str, k: Any, tol: Any, most: Any, size: int = 8) -> tuple[int, float, int]:
+    """k, tol and most, in range; ``size`` is that of a number in bytes, and decides the tolerance where it is None.
+
+    Raises:
+        InputError: for what is not allowed.
+    """
+    if which not in WHICH:
+        raise unknown("which", which, WHICH)
+    if of not in OF:
+        raise unknown("of", of, OF)
+    good = _TOLERANCE[size] if tol is None else number("tol", tol, low=0.0, open_low=True)
+    return integer("k", k, low=1), good, integer("most", most, low=1)
+
+
+def leading(
+    products: Products,
+    shape: tuple[int, int],
+    which: str,
+    of: str,
+    k: int,
+    tol: float,
+    most: int,
+    seed: int,
+    dtype: Any = np.float64,
+    *,
+    velocity: Any = None,
+    defect: Any = None,
+) -> GameSpectrum:
+    """The leading eigenvalues of S operators in lockstep.
+
+    Args:
+        products: (S, n) -> (S, n), one product with every operator.
+        shape: (S, n).
+        which: as of :func:`diracgan.measure.spectrum`.
+        of: likewise.
+        k: how many.
+        tol: residual, relative to the largest eigenvalue, at which one counts as converged.
+        most: largest Krylov basis.
+        seed: of the random start.
+        dtype: what the basis is kept in.
+        velocity: for the record; ``defect`` likewise.
+    """
+    shift = 1.0 if of == "step" else 0.0
+
+    def apply(v: np.ndarray) -> np.ndarray:
+        return products(v) - v if shift else products(v)
+
+    def rank(x: np.ndarray) -> np.ndarray:
+        if which == "fastest":
+            return np.abs(x)
+        if which == "turning":
+            return _turning_of_step(x + shift) if shift else _turning(x)
+        return np.abs(x + shift) if shift else x.real
+
+    runs, n = shape
+    start = np.tile(np.random.default_rng(seed).standard_normal(n), (runs, 1)).astype(dtype)
+    found = arnoldi(apply, start, k, rank, tol, most, seed)
+    largest = np.abs(found.values).max(axis=1, keepdims=True)
+    return GameSpectrum(
+        found.values + shift,
+        found.residuals,
+        found.vectors,
+        found.residuals <= tol * np.maximum(largest, 1e-300),
+        which,
+        of,
+        velocity,
+        defect,
+        n,
+        found.products,
+    )
+
+
+def alone(found: GameSpectrum) -> GameSpectrum:
+    """The spectrum of the first of S operators, without the leading axis."""
+    arrays = ("eigenvalues", "residuals", "vectors", "converged", "velocity", "defect")
+    first = {n: x if (x := getattr(found, n)) is None else x[0] for n in arrays}
+    return dataclasses.replace(found, **first)
+
+
+def block(products: Products, of: str, sizes: tuple[int, int]) -> tuple[Products, int]:
+    """The products with one player's own block of J, and its size; for the flow those with J itself."""
+    start, end = {"critic": (0, sizes[0]), "generator": (sizes[0], sum(sizes))}.get(of, (0, sum(sizes)))
+    if (start, end) == (0, sum(sizes)):
+        return products, end
+
+    def own(v: np.ndarray) -> np.ndarray:
+        whole = np.zeros((len(v), sum(sizes)), v.dtype)
+        whole[:, start:end] = v
+        return products(whole)[:, start:end]
+
+    return own, end - start
+
+
+def derivative_defect(velocity: Velocity, products: Products, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The field's largest entry, and how far its finite differences stay from its derivative, of S games.
+
+    Args:
+        velocity: the field, displaced.
+        products: v -> J v of every game.
+        seed: of the direction.
+    """
+    value = np.asarray(velocity(None))
+    runs, n = value.shape
+    v = np.tile(np.random.default_rng([seed, 1]).standard_normal(n), (runs, 1))
+    v /= np.linalg.norm(v, axis=1, keepdims=True)
+    slope = np.asarray(products(v))
+    scale = np.maximum(np.linalg.norm(slope, axis=1), np.abs(value).max(axis=1))
+    errors = []
+    for eps in _SCALES:
+        rise = (np.asarray(velocity(eps * v)) - value) / eps
+        errors.append(np.linalg.norm(rise - slope, axis=1) / np.maximum(scale, 1e-300))
+    improved = errors[1] < 0.2 * errors[0]
+    worst = np.where(improved | (errors[1] < 1e-6), errors[1], np.maximum(errors[0], errors[1]))
+    return np.abs(value).max(axis=1), worst
+
+
+def eigenvalues(
+    matvec: Any,
+    n: Any = None,
+    k: int = 6,
+    which: str = "fastest",
+    *,
+    of: str = "flow",
+    tol: float | None = None,
+    most: int = 400,
+    seed: int = 0,
+) -> GameSpectrum:
+    """The leading eigenvalues of anybody's operator, or of the derivative of a map ``step(state)``.
+
+    Args:
+        matvec: v (n,) -> A v (n,); a SciPy ``LinearOperator`` or a matrix; or a map of ``n``, a state.
+        n: the length of v; a LinearOperator knows it. Or the state at which the map is differentiated: a pytree of
+            JAX or NumPy arrays or of PyTorch tensors, which the map returns in the same shape.
+        k: how many.
+        which: as of :func:`diracgan.measure.spectrum`.
+        of: ``"step"`` where the operator is one iteration, whose multipliers are compared with 1; else ``"flow"``.
+        tol: residual, relative to the largest eigenvalue, at which one counts as converged; None for 1e-6 in
+            float64 and 1e-3 in float32.
+        most: largest Krylov basis.
+        seed: of the random start.
+
+    Returns:
+        :class:`GameSpectrum`.
+
+    Raises:
+        InputError: for arguments that are not allowed, or an operator that fails or gives numbers that are not finite.
+
+    References:
+        Saad 2011, Numerical Methods for Large Eigenvalue Problems, section 6.2.
+
+    Example:
+        >>> import numpy as np, diracgan as dg
+        >>> found = dg.measure.eigenvalues(lambda v: np.array([0.0, 2.0, 5.0]) * v, 3, k=1)
+        >>> round(float(found.eigenvalues[0].real), 9)
+        5.0
+        >>> import jax.numpy as jnp
+        >>> turn = lambda s: {"phi": s["phi"] - 0.1 * s["theta"], "theta": s["theta"] + 0.1 * s["phi"]}
+        >>> state = {"phi": jnp.ones(1), "theta": jnp.ones(1)}
+        >>> found = dg.measure.eigenvalues(turn, state, k=2, of="step")
+        >>> abs(found.eigenvalues).round(4).tolist()
+        [1.005, 1.005]
+    """
+    if of not in ("flow", "step"):
+        raise unknown("of", of, ("flow", "step"))
+    apply, size, dtype = _operator(matvec, n)
+    k, tol, most = checked(which, of, k, tol, most, np.dtype(dtype).itemsize)
+
+    def products(v: np.ndarray) -> np.ndarray:
+        try:
+            image = np.asarray(apply(v[0]))
+        except InputError:
+            raise
+        except Exception as error:  # anybody's code: its own line is what helps
+            raise InputError(f"the operator failed: {one_line(error)}") from error
+        if image.shape != (size,) or not np.all(np.isfinite(image)):
+            what = f"shape {image.shape}" if image.shape != (size,) else "entries that are not finite"
+            raise InputError(f"A v has {what}; allowed: {size} finite real numbers")
+        return image[None]
+
+    return alone(leading(products, (1, size), which, of, k, tol, most, seed, dtype))
+
+
+def _operator(matvec: Any, n: Any) -> tuple[Callable[[np.ndarray], Any], int, Any]:
+    """v -> A v, its length, and its precision."""
+    if hasattr(matvec, "shape") and (hasattr(matvec, "matvec") or not callable(matvec)):
+        from scipy.sparse.linalg import aslinearoperator
+
+        if len(matvec.shape) != 2 or matvec.shape[0] != matvec.shape[1]:
+            raise InputError(f"the operator has shape {matvec.shape}; allowed: (n, n)")
+        known = aslinearoperator(matvec)
+        return known.matvec, known.shape[0], np.float32 if known.dtype == np.float32 else np.float64
+    if not callable(matvec):
+        raise InputError(
+            f"{type(matvec).__name__} is not an operator; allowed: a function v -> A v, a LinearOperator"
+        )
+    if n is None:
+        raise InputError("n is missing; allowed: the length of v, or the state of a map step(state)")
+    if isinstance(n, (int, np.integer)):
+        return matvec, integer("n", n, low=1), np.float64
+    from .state_map import derivative_of_map
+
+    return derivative_of_map(matvec, n)
+
+
+def _turning(x: np.ndarray) -> np.ndarray:
+    """Ranks a flow's eigenvalues by how fast they turn; what turns less than it decays comes after what turns more."""
+    return np.where(np.abs(x.imag) >= -x.real, np.abs(x.imag), -np.abs(x))
+
+
+def _turning_of_step(multiplier: np.ndarray) -> np.ndarray:
+    """Ranks multipliers by their angle; those that fall below ``_SLOW`` in one iteration come last."""
+    size = np.abs(multiplier)
+    return np.where(size > _SLOW, np.abs(np.angle(multiplier)), size - _SLOW)

@@ -1,0 +1,417 @@
+"""A game in PyTorch: the field of two losses over modules, its products, and one iteration of two ``torch.optim``.
+
+A product is forward-mode over reverse-mode: the losses run on dual numbers, so that ``no_grad`` and
+``torch.autograd.grad`` inside a loss (gradient penalties) mean what they mean in training; ``detach()`` cuts the
+gradient and not the tangent, since the field depends on what was detached. Where an operation has no forward mode, a
+product takes a second and a third backward pass instead. The modules' parameters and buffers are never written: every
+evaluation runs on copies, by :func:`torch.func.functional_call`, and under one random seed.
+"""
+
+from __future__ import annotations
+
+import collections
+import copy
+from typing import Any
+
+import numpy as np
+import torch
+import torch.autograd.forward_ad as dual
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.overrides import TorchFunctionMode
+
+from ..errors import InputError, integer, number, one_line
+
+WHO = ("critic", "generator")
+_MODES = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
+_COUNTER = "step"  # torch.optim counts in a floating-point tensor of this name
+
+Tensors = dict[str, Tensor]  # by the parameter's name in the container of both players
+
+
+class _Losses(nn.Module):
+    """Both players in one module, so that one functional call replaces the parameters of both."""
+
+    def __init__(self, players: dict[str, Any], losses: dict[str, Any]) -> None:
+        super().__init__()
+        self.given, self.losses = players, losses
+        for who, player in players.items():
+            held = player if isinstance(player, nn.Module) else nn.ModuleList(_modules(player))
+            self.add_module(who, held)
+
+    def forward(self, who: str, batch: Any) -> Any:
+        return self.losses[who](self.given["critic"], self.given["generator"], batch)
+
+
+class _Detached(TorchFunctionMode):
+    """``detach()`` as a map: it cuts the gradient and keeps the tangent, or (``attached``) cuts nothing."""
+
+    def __init__(self, attached: bool) -> None:
+        super().__init__()
+        self.attached = attached
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func not in (Tensor.detach, torch.detach):
+            return func(*args, **(kwargs or {}))
+        x = args[0] if args else (kwargs or {})["input"]
+        return x.view_as(x) if self.attached else _leaf(x)
+
+
+class TorchGame:
+    """A :class:`~diracgan.measure.measured_game.GameBackend` of two losses over PyTorch modules."""
+
+    def __init__(
+        self,
+        losses: dict[str, Any],
+        players: dict[str, Any],
+        optimisers: tuple[Any, Any] | None,
+        alternating: bool,
+        n_critic: int,
+        clip: tuple[float | None, float | None],
+        seed: int,
+    ) -> None:
+        self._check_mode(players)
+        self.both = _Losses(players, losses)
+        self.names = {w: [n for n in self._trainable() if n.startswith(w + ".")] for w in WHO}
+        self._check_parameters()
+        named = dict(self.both.named_parameters())
+        self.start = {n: named[n].detach() for w in WHO for n in self.names[w]}
+        first = next(iter(self.start.values()))
+        self.kind, self.device = first.dtype, first.device
+        self.dtype = np.float64 if self.kind == torch.float64 else np.float32
+        self.sizes = tuple(sum(self.start[n].numel() for n in self.names[w]) for w in WHO)
+        self.alternating, self.n_critic = alternating, integer("n_critic", n_critic, low=1)
+        self.clip, self.seed, self.forward_mode = clip, seed, True
+        self.through: dict[str, bool] = {}  # whether a loss's detach() may be gone through
+        self.optimisers = None if optimisers is None else dict(zip(WHO, optimisers, strict=True))
+        self.state: dict[str, Tensors] = {w: {} for w in WHO}
+        if self.optimisers is not None:
+            self.state = {w: self._state_of(w) for w in WHO}
+        moving = sum(t.numel() for w in WHO for t in self.state[w].values())
+        self.state_size = 0 if optimisers is None else sum(self.sizes) + moving
+
+    # ---------------- what a game answers
+
+    def field(self, batches: list[Any], moved: np.ndarray | None = None) -> np.ndarray:
+        """The mean field, at the players displaced by ``moved``."""
+        at = self.start if moved is None else self._added(moved)
+        return np.concatenate([-self._flat(self._mean_gradient(w, at, batches)) for w in WHO])
+
+    def product(self, batches: list[Any], v: np.ndarray) -> np.ndarray:
+        """J v: the gradients' tangents, by forward mode."""
+        tangents = self._split(v)
+        if self.forward_mode:
+            try:
+                with dual.dual_level():
+                    at = {n: dual.make_dual(x, tangents[n]) for n, x in self.start.items()}
+                    return np.concatenate(
+                        [-self._flat(_tangents(self._mean_gradient(w, at, batches))) for w in WHO]
+                    )
+            except (NotImplementedError, RuntimeError) as error:
+                if not _lacks_forward_mode(error):
+                    raise
+                self.forward_mode = False
+        return np.concatenate([-self._flat(self._twice_back(w, batches, tangents)) for w in WHO])
+
+    def transposed(self, batches: list[Any], u: np.ndarray) -> np.ndarray:
+        """J^T u: the gradient of <u, field>."""
+        weights, total = self._split(u), None
+        for w in WHO:
+            for batch in batches:
+                at = self._fresh(self.start, tuple(self.start))
+                gradient = self._attached(w, at, batch)
+                inner = sum((g * weights[n]).sum() for n, g in zip(self.names[w], gradient, strict=True))
+                back = self._back(inner, list(at.values()))
+                total = back if total is None else [a + b for a, b in zip(total, back, strict=True)]
+        assert total is not None
+        return -self._flat(total) / len(batches)
+
+    def step_product(self, batches: list[Any], v: np.ndarray) -> np.ndarray:
+        """S v: one whole iteration of both optimisers' own ``step()`` on dual numbers."""
+        tangents, states, k = self._split(v), {}, sum(self.sizes)
+        with dual.dual_level():
+            at = {n: dual.make_dual(x.clone(), tangents[n]) for n, x in self.start.items()}
+            for w in WHO:
+                states[w] = {}
+                for n, x in self.state[w].items():
+                    t = torch.from_numpy(np.array(v[k : k + x.numel()])).to(x).reshape(x.shape)
+                    states[w][n] = dual.make_dual(x.clone(), t)
+                    k += x.numel()
+            before = dict(at)
+            for w in ("critic",) * (self.n_critic if self.alternating else 1) + ("generator",):
+                seen = at if self.alternating else before
+                gradient = self._mean_gradient(w, seen, batches)
+                moved, states[w] = self._stepped(w, at, gradient, states[w])
+                at = {**at, **moved}
+            parts = [_tangents(list(at.values())), *(_tangents(list(states[w].values())) for w in WHO)]
+            return np.concatenate([self._flat(p) for p in parts if p])
+
+    # ---------------- gradients
+
+    def _gradient(
+        self, who: str, at: Tensors, batch: Any, *, graph: bool = False, attached: bool = False
+    ) -> list[Tensor]:
+        """The gradient of one player's loss in its own parameters, which must ask for one."""
+        buffers = {n: b.clone() for n, b in self.both.named_buffers()}
+        devices = [self.device] if self.device.type == "cuda" else []
+        try:
+            with torch.random.fork_rng(devices), torch.enable_grad(), _Detached(attached):
+                torch.manual_seed(self.seed)
+                loss = functional_call(self.both, {**at, **buffers}, (who, batch))
+        except (InputError, NotImplementedError):
+            raise
+        except Exception as error:  # the user's own code: what it says is what helps
+            if _lacks_forward_mode(error):
+                raise
+            raise InputError(f"{who}_loss failed: {one_line(error)}") from error
+        self._check_loss(who, loss)
+        own = [at[n] for n in self.names[who]]
+        return self._back(loss, own, graph=graph)
+
+    def _attached(self, who: str, at: Tensors, batch: Any) -> list[Tensor]:
+        """The gradient with its graph, through ``detach()`` where that leaves the gradient as it is.
+
+        It does where a loss detaches what the other player made; where it detaches something of its own, no.
+        """
+        through = self._gradient(who, at, batch, graph=True, attached=True)
+        if who not in self.through:
+            given = self._gradient(who, at, batch)
+            scale = max(float(g.abs().max()) for g in given)
+            far = max(float((a - b).detach().abs().max()) for a, b in zip(through, given, strict=True))
+            self.through[who] = far <= 1e3 * torch.finfo(self.kind).eps * scale
+        return through if self.through[who] else self._gradient(who, at, batch, graph=True)
+
+    @staticmethod
+    def _back(value: Any, leaves: list[Tensor], *, graph: bool = False) -> list[Tensor]:
+        if not isinstance(value, Tensor) or not value.requires_grad:
+            return [torch.zeros_like(x) for x in leaves]
+        found = torch.autograd.grad(value, leaves, create_graph=graph, allow_unused=True)
+        return [torch.zeros_like(x) if g is None else g for g, x in zip(found, leaves, strict=True)]
+
+    def _mean_gradient(self, who: str, at: Tensors, batches: list[Any]) -> list[Tensor]:
+        total: list[Tensor] | None = None
+        for batch in batches:
+            part = self._gradient(who, self._fresh(at, tuple(self.names[who])), batch)
+            total = part if total is None else [a + b for a, b in zip(total, part, strict=True)]
+        assert total is not None
+        return [x / len(batches) for x in total]
+
+    def _twice_back(self, who: str, batches: list[Any], tangents: Tensors) -> list[Tensor]:
+        """(d gradient/d players) v by a second and a third backward pass, where forward mode is lacking."""
+        total = [torch.zeros_like(self.start[n]) for n in self.names[who]]
+        for batch in batches:
+            at = self._fresh(self.start, tuple(self.start))
+            gradient = self._attached(who, at, batch)
+            weights = [torch.zeros_like(g, requires_grad=True) for g in gradient]
+            inner = sum((g * w).sum() for g, w in zip(gradient, weights, strict=True))
+            first = self._back(inner, list(at.values()), graph=True)
+            along = sum((h * tangents[n]).sum() for n, h in zip(at, first, strict=True))
+            total = [a + b / len(batches) for a, b in zip(total, self._back(along, weights), strict=True)]
+        return total
+
+    @staticmethod
+    def _fresh(at: Tensors, asking: tuple[str, ...]) -> Tensors:
+        """New leaves of the same values and tangents, of which ``asking`` ask for a gradient."""
+        return {n: _leaf(x, n in asking) for n, x in at.items()}
+
+    # ---------------- the optimisers' own step
+
+    def _stepped(
+        self, who: str, at: Tensors, gradient: list[Tensor], state: Tensors
+    ) -> tuple[Tensors, Tensors]:
+        """One ``step()`` of a copy of the optimiser on dual parameters, gradients and state."""
+        assert self.optimisers is not None
+        given, names = self.optimisers[who], self._names_of(who)
+        leaves = {n: _leaf(at[n]).clone() for n in self.names[who]}
+        for n, g in zip(self.names[who], gradient, strict=True):
+            leaves[n].grad = _leaf(g).clone()
+        limit = self.clip[WHO.index(who)]
+        if limit is not None:
+            nn.utils.clip_grad_norm_(list(leaves.values()), limit, foreach=False)
+        own = copy.copy(given)
+        plain = {"foreach": False, "fused": False, "capturable": False, "differentiable": False}
+        own.param_groups = [
+            {**group, **{o: x for o, x in plain.items() if o in group}}
+            | {"params": [leaves[names[id(p)]] for p in group["params"] if id(p) in names]}
+            for group in given.param_groups
+        ]
+        own.state = collections.defaultdict(dict)
+        for p, kept in given.state.items():
+            if id(p) in names:
+                n = names[id(p)]
+                moved = {k: state[f"{n}/{k}"].clone() for k in kept if f"{n}/{k}" in state}
+                own.state[leaves[n]] = {**{k: copy.deepcopy(x) for k, x in kept.items()}, **moved}
+        try:
+            with torch.no_grad():
+                own.step()
+        except TypeError as error:
+            raise InputError(
+                f"{type(given).__name__} of the {who} does not step by itself: {one_line(error)}"
+            ) from error
+        after = {f"{n}/{k}": x for n, p in leaves.items() for k, x in own.state[p].items() if _moves(k, x)}
+        return leaves, after
+
+    def _state_of(self, who: str) -> Tensors:
+        """What an optimiser remembers as floating-point tensors, by parameter and key.
+
+        Raises:
+            InputError: for an optimiser of other parameters, or one that has not stepped yet.
+        """
+        assert self.optimisers is not None
+        given, names = self.optimisers[who], self._names_of(who)
+        if not isinstance(given, torch.optim.Optimizer):
+            raise InputError(
+                f"the {who}'s optimiser is a {type(given).__name__}; allowed: one of torch.optim"
+            )
+        held = [p for g in given.param_groups for p in g["params"] if p.requires_grad]
+        if any(id(p) not in names for p in held):
+            raise InputError(
+                f"the {who}'s optimiser holds parameters that are not the {who}'s; allowed: its own"
+            )
+        state = {
+            f"{names[id(p)]}/{k}": x.detach()
+            for p, kept in given.state.items()
+            if id(p) in names
+            for k, x in kept.items()
+            if _moves(k, x)
+        }
+        at = {n: x.clone() for n, x in self.start.items()}
+        still = [torch.zeros_like(self.start[n]) for n in self.names[who]]
+        if set(self._stepped(who, at, still, state)[1]) != set(state):
+            raise InputError(f"the {who}'s optimiser remembers nothing yet; allowed: after a step of it")
+        order = sorted(state, key=lambda key: (self.names[who].index(key.split("/")[0]), key))
+        return {key: state[key] for key in order}
+
+    def _names_of(self, who: str) -> dict[int, str]:
+        return {id(p): n for n, p in self.both.named_parameters() if n in self.names[who]}
+
+    # ---------------- flat vectors
+
+    def _split(self, v: np.ndarray) -> Tensors:
+        at, whole = {}, torch.from_numpy(np.array(v)).to(self.device, self.kind)
+        k = 0
+        for n, x in self.start.items():
+            at[n] = whole[k : k + x.numel()].reshape(x.shape)
+            k += x.numel()
+        return at
+
+    def _added(self, v: np.ndarray) -> Tensors:
+        return {n: self.start[n] + d for n, d in self._split(v).items()}
+
+    @staticmethod
+    def _flat(tensors: list[Tensor]) -> np.ndarray:
+        return torch.cat([t.detach().reshape(-1) for t in tensors]).cpu().numpy()
+
+    # ---------------- what is refused
+
+    def _trainable(self) -> list[str]:
+        return [n for n, p in self.both.named_parameters() if p.requires_grad]
+
+    def _check_parameters(self) -> None:
+        owners: dict[int, str] = {}
+        for who in WHO:
+            if not self.names[who]:
+                raise InputError(
+                    f"the {who} has no parameter that moves; allowed: requires_grad=True on some"
+                )
+            for n, p in getattr(self.both, who).named_parameters():
+                if p.requires_grad and owners.setdefault(id(p), who) != who:
+                    raise InputError(
+                        f"{n} belongs to both players; allowed: one owner per parameter, or requires_grad=False"
+                    )
+        kinds = {str(p.dtype) for p in self.both.parameters() if p.requires_grad}
+        if len(kinds) > 1 or kinds - {"torch.float32", "torch.float64"}:
+            raise InputError(
+                f"the parameters are {', '.join(sorted(kinds))}; allowed: all float32, or all float64"
+            )
+
+    @staticmethod
+    def _check_mode(players: dict[str, Any]) -> None:
+        for who, player in players.items():
+            for module in _modules(player):
+                inner = [m for m in module.modules() if isinstance(m, _MODES)]
+                if inner and not module.training:
+                    raise InputError(
+                        f"the {who} is in eval mode, where {type(inner[0]).__name__} does not do what it does in "
+                        f"training; allowed: .train()"
+                    )
+                if module.training and any(_power_iterates(m) for m in module.modules()):
+                    raise InputError(
+                        f"the {who}'s spectral_norm moves its own vectors at every pass, which has no derivative here; "
+                        "allowed: .eval() on the layers that have it, so that they are held"
+                    )
+
+    @staticmethod
+    def _check_loss(who: str, loss: Any) -> None:
+        if not isinstance(loss, Tensor):
+            raise InputError(
+                f"{who}_loss gives a {type(loss).__name__}; allowed: one scalar, the sum where a player has several"
+            )
+        if loss.shape != () or not loss.is_floating_point():
+            raise InputError(
+                f"{who}_loss gives {loss.dtype} of shape {tuple(loss.shape)}; allowed: a real scalar"
+            )
+
+
+def of_losses(
+    critic_loss: Any,
+    generator_loss: Any,
+    phi: Any,
+    theta: Any,
+    optimiser: Any,
+    alternating: bool,
+    n_critic: int,
+    clip: Any,
+    seed: int,
+) -> TorchGame:
+    """The backend of a user's two losses ``loss(critic, generator, batch)`` over PyTorch modules."""
+    losses, players = (dict(zip(WHO, x, strict=True)) for x in ((critic_loss, generator_loss), (phi, theta)))
+    for who, player in players.items():
+        _modules(player, who)
+    pair = None if optimiser is None else optimiser
+    if pair is not None and not (isinstance(pair, (tuple, list)) and len(pair) == 2):
+        raise InputError("optimiser is not a pair; allowed: (the critic's, the generator's)")
+    limits = clip if isinstance(clip, (tuple, list)) else (clip, clip)
+    norms = tuple(None if c is None else number("clip", c, low=0.0, open_low=True) for c in limits)
+    return TorchGame(losses, players, pair, alternating, n_critic, norms, seed)  # type: ignore[arg-type]
+
+
+def _modules(player: Any, who: str = "player") -> list[nn.Module]:
+    """The modules that one player is made of: one, or those of a list or dict."""
+    if isinstance(player, nn.Module):
+        return [player]
+    held = list(player.values()) if isinstance(player, dict) else player
+    if not isinstance(held, (list, tuple)) or not held or not all(isinstance(m, nn.Module) for m in held):
+        raise InputError(
+            f"the {who} is a {type(player).__name__}; allowed: a torch.nn.Module, or a list of them"
+        )
+    return list(held)
+
+
+def _moves(key: str, x: Any) -> bool:
+    return isinstance(x, Tensor) and x.is_floating_point() and key != _COUNTER
+
+
+def _leaf(x: Tensor, asking: bool = False) -> Tensor:
+    """A new leaf of the same value and tangent."""
+    primal, tangent = dual.unpack_dual(x)
+    leaf = primal.detach().requires_grad_(asking)
+    return leaf if tangent is None else dual.make_dual(leaf, tangent.detach())
+
+
+def _tangents(tensors: list[Tensor]) -> list[Tensor]:
+    both = [dual.unpack_dual(x) for x in tensors]
+    return [torch.zeros_like(b.primal) if b.tangent is None else b.tangent for b in both]
+
+
+def _lacks_forward_mode(error: BaseException) -> bool:
+    return "forward" in str(error).lower() or "jvp" in str(error).lower()
+
+
+def _power_iterates(module: nn.Module) -> bool:
+    if not module.training:
+        return False
+    hooks = list(module._forward_pre_hooks.values())
+    lists = getattr(module, "parametrizations", {})
+    parts = [p for held in (lists.values() if hasattr(lists, "values") else []) for p in held]
+    return any(type(x).__name__ in ("SpectralNorm", "_SpectralNorm") for x in (*hooks, *parts))

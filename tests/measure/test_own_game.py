@@ -1,0 +1,233 @@
+"""A user's own game in JAX against dense Jacobians by jacfwd, and everybody's operators."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jax.flatten_util import ravel_pytree
+
+import diracgan as dg
+from diracgan.game import Players
+
+
+def d_loss(critic, generator, batch):
+    x, z = batch
+    real, fake = jax.vmap(critic)(x), jax.vmap(critic)(jax.vmap(generator)(z))
+    slopes = jax.vmap(jax.grad(lambda x: critic(x)[0]))(x)
+    return jnp.mean(jax.nn.softplus(-real) + jax.nn.softplus(fake)) + 0.2 * jnp.mean(slopes**2)
+
+
+def g_loss(critic, generator, batch):
+    return jnp.mean(jax.nn.softplus(-jax.vmap(critic)(jax.vmap(generator)(batch[1]))))
+
+
+@pytest.fixture(scope="module")
+def own():
+    """Two equinox networks in float64, batches, the optimisers' states, and both dense Jacobians."""
+    with jax.enable_x64(True):
+        keys = jax.random.split(jax.random.key(0), 8)
+        nets = [
+            eqx.nn.MLP(2, n, 4, 1, activation=jnp.tanh, key=k) for n, k in zip((1, 2), keys, strict=False)
+        ]
+        nets = [jax.tree.map(lambda x: x.astype(jnp.float64) if eqx.is_array(x) else x, n) for n in nets]
+        batches = [tuple(jax.random.normal(k, (2, 16, 2), jnp.float64)) for k in keys[2:]]
+        opt = optax.chain(optax.clip_by_global_norm(0.05), optax.adamw(1e-2, b1=0.5, weight_decay=0.1))
+        moving = [eqx.filter(n, eqx.is_array) for n in nets]
+        still = [eqx.filter(n, eqx.is_array, inverse=True) for n in nets]
+        states = [opt.init(m) for m in moving]
+
+        def gradients(moving, batch):
+            whole = [eqx.combine(a, b) for a, b in zip(moving, still, strict=True)]
+            down = jax.grad(lambda m: d_loss(eqx.combine(m, still[0]), whole[1], batch))(moving[0])
+            side = jax.grad(lambda m: g_loss(whole[0], eqx.combine(m, still[1]), batch))(moving[1])
+            return down, side
+
+        def iterate(moving, states, batch):  # a training loop as anybody writes it
+            step, first = opt.update(gradients(moving, batch)[0], states[0], moving[0])
+            moving = [optax.apply_updates(moving[0], step), moving[1]]
+            step, second = opt.update(gradients(moving, batch)[1], states[1], moving[1])
+            return [moving[0], optax.apply_updates(moving[1], step)], [first, second]
+
+        for batch in batches[1:]:
+            moving, states = jax.jit(iterate)(moving, states, batch)
+        flat, restore = ravel_pytree(Players(*moving))
+
+        def field(y, batch):
+            return -ravel_pytree(Players(*gradients(restore(y), batch)))[0]
+
+        floats = [x for x in jax.tree.leaves(states) if jnp.issubdtype(x.dtype, jnp.floating)]
+        whole, back = ravel_pytree((Players(*moving), floats))
+
+        def step(y):
+            at, own = back(y)
+            given = iter(own)
+            full = jax.tree.map(
+                lambda x: next(given) if jnp.issubdtype(x.dtype, jnp.floating) else x, states
+            )
+            after, new = iterate(list(at), full, batches[0])
+            kept = [x for x in jax.tree.leaves(new) if jnp.issubdtype(x.dtype, jnp.floating)]
+            return ravel_pytree((Players(*after), kept))[0]
+
+        flow = np.asarray(jax.jit(jax.jacfwd(lambda y: field(y, batches[0])))(flat))
+        steps = np.asarray(jax.jit(jax.jacfwd(step))(whole))
+        seen = jax.jit(field)
+        both = np.stack([np.asarray(seen(flat, b)) for b in batches])
+        nets = [eqx.combine(a, b) for a, b in zip(moving, still, strict=True)]
+    measured = dg.measure.game(d_loss, g_loss, *nets, batches, optimiser=(opt, opt), state=tuple(states))
+    return measured, flow, steps, both, nets, batches
+
+
+def nearest(found, dense):
+    return max(np.abs(dense - mu).min() for mu in found)
+
+
+def test_the_flow_and_the_step_against_jacfwd(own):
+    measured, flow, steps, *_ = own
+    v = np.random.default_rng(0).standard_normal(len(flow))
+    np.testing.assert_allclose(measured.matvec(v), flow @ v, atol=1e-9)
+    np.testing.assert_allclose(measured.rmatvec(v), flow.T @ v, atol=1e-9)
+    w = np.random.default_rng(1).standard_normal(len(steps))
+    np.testing.assert_allclose(measured.matvec(w, "step"), steps @ w, rtol=1e-6, atol=1e-6)
+    found = measured.spectrum("fastest", 5)
+    assert nearest(found.eigenvalues, np.linalg.eigvals(flow)) < 1e-6
+    assert np.abs(found.eigenvalues).max() == pytest.approx(np.abs(np.linalg.eigvals(flow)).max(), rel=1e-6)
+    assert found.smooth and found.converged.all()
+    assert dg.measure.spectrum(measured, "fastest", 5).eigenvalues == pytest.approx(found.eigenvalues)
+    moved = measured.spectrum("rightmost", 3, "step")
+    scale = np.linalg.norm(steps, 2)  # Adam's second moment: entries of 1e6, whose eigenvalues rounding moves
+    for mu, x in zip(moved.eigenvalues, moved.vectors, strict=True):
+        assert np.linalg.norm(steps @ x - mu * x) < 1e-9 * scale
+
+
+def test_blocks_coupling_and_operator(own):
+    measured, flow, *_ = own
+    n_d = measured.sizes[0]
+    blocks = {"critic": flow[:n_d, :n_d], "generator": flow[n_d:, n_d:]}
+    for who, block in blocks.items():
+        found = measured.spectrum("fastest", 3, who)
+        assert nearest(found.eigenvalues, np.linalg.eigvals(block)) < 1e-6 and found.size == len(block)
+    coupling = measured.coupling(3)
+    u, s, vt = np.linalg.svd(-flow[:n_d, n_d:])
+    np.testing.assert_allclose(coupling.singular_values, s[:3], atol=1e-8)
+    for i in range(3):
+        damping = -u[:, i] @ blocks["critic"] @ u[:, i]
+        assert coupling.damping[i] == pytest.approx(damping, abs=1e-6)
+        assert coupling.response[i] == pytest.approx(vt[i] @ flow[n_d:, :n_d] @ u[:, i], abs=1e-6)
+    from scipy.sparse.linalg import eigs
+
+    arpack = eigs(measured.operator(), k=2, v0=np.ones(len(flow)), return_eigenvectors=False)
+    assert nearest(arpack, np.linalg.eigvals(flow)) < 1e-6
+    assert dg.measure.eigenvalues(measured.operator(), k=2).eigenvalues == pytest.approx(
+        measured.spectrum("fastest", 2).eigenvalues
+    )
+
+
+def test_noise_against_the_batches_themselves(own):
+    measured, flow, _, fields, *_ = own
+    np.testing.assert_allclose(measured.gradient_covariance(), np.cov(fields, rowvar=False), atol=1e-12)
+    noise, n_d = measured.gradient_noise(), measured.sizes[0]
+    traces = [np.cov(fields[:, :n_d], rowvar=False).trace(), np.cov(fields[:, n_d:], rowvar=False).trace()]
+    np.testing.assert_allclose(noise.variance, traces, rtol=1e-9)
+    assert noise.batches == len(fields)
+
+
+def test_a_mean_over_batches(own):
+    *_, fields, nets, batches = own
+    measured = dg.measure.game(d_loss, g_loss, *nets, iter(batches), together=3)
+    np.testing.assert_allclose(measured.velocity(), fields[:3].mean(axis=0), atol=1e-12)
+
+
+def test_the_noise_floor_of_the_dirac_game():
+    """phi' = -k phi - theta + noise, theta' = phi: the floor of alternating steps from the Lyapunov equation."""
+    from scipy.linalg import solve_discrete_lyapunov
+
+    noise = np.random.default_rng(0).standard_normal(40)
+    with jax.enable_x64(True):
+        measured = dg.measure.game(
+            lambda phi, theta, e: phi[0] * theta[0] + 0.3 * phi[0] ** 2 - e * phi[0],
+            lambda phi, theta, e: -phi[0] * theta[0],
+            np.zeros(1),
+            np.zeros(1),
+            [jnp.asarray(x) for x in noise],
+        )
+    found = measured.noise_floor(0.1, 0.1)
+    step = np.array([[1 - 0.06, -0.1], [0.1 * (1 - 0.06), 1 - 0.01]])
+    kick = 0.1 * np.array([[1.0], [0.1]])
+    sigma = solve_discrete_lyapunov(step, kick @ kick.T * np.var(noise, ddof=1))
+    power = np.real(np.diag(found.left @ sigma @ found.left.conj().T))
+    np.testing.assert_allclose(np.sort(found.power), np.sort(power), rtol=1e-9)
+
+
+def test_anybodys_operator_and_map():
+    matrix = np.random.default_rng(0).standard_normal((50, 50))
+    dense = np.linalg.eigvals(matrix)
+    for given in (matrix, lambda v: matrix @ v):
+        found = dg.measure.eigenvalues(given, None if given is matrix else 50, k=4)
+        assert nearest(found.eigenvalues, dense) < 1e-5 and found.products <= 50
+    with jax.enable_x64(True):
+        state = {"a": jnp.array([0.3, 0.7]), "b": jnp.array(1.1)}
+
+        def step(s):
+            return {"a": jnp.sin(s["a"]) * s["b"], "b": s["b"] ** 2 - s["a"][0]}
+
+        flat, restore = ravel_pytree(state)
+        jacobian = np.asarray(jax.jacfwd(lambda y: ravel_pytree(step(restore(y)))[0])(flat))
+    found = dg.measure.eigenvalues(step, state, k=3, of="step")
+    assert nearest(found.eigenvalues, np.linalg.eigvals(jacobian)) < 1e-9
+
+
+def test_a_run_of_ours_is_the_same_object():
+    how = {"width": 4, "depth": 1, "activation_d": "tanh", "activation_g": "tanh"}
+    run = dg.train("ns:r1=0.1", "points8", steps=2, networks=how, classifier=False)
+    measured = dg.measure.from_run(run)
+    direct = dg.measure.spectrum(run, "fastest", 2)
+    assert measured.spectrum("fastest", 2).eigenvalues == pytest.approx(direct.eigenvalues)
+    stepped = dg.measure.spectrum(run, "fastest", 2, "step")
+    assert measured.spectrum("fastest", 2, "step").eigenvalues == pytest.approx(stepped.eigenvalues)
+
+
+def mean(phi, theta, batch):
+    return jnp.mean(phi * theta * batch)
+
+
+ONES = (np.ones(2, np.float32), np.ones(2, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("words", "call"),
+    [
+        ("shape", lambda: dg.measure.game(lambda p, t, b: p * t, mean, *ONES, [1.0])),
+        ("gives a tuple", lambda: dg.measure.game(lambda p, t, b: (p[0], t[0]), mean, *ONES, [1.0])),
+        ("critic_loss failed", lambda: dg.measure.game(lambda p, t, b: p.nothing, mean, *ONES, [1.0])),
+        ("is a int", lambda: dg.measure.game(3, mean, *ONES, [1.0])),
+        ("not finite", lambda: dg.measure.game(mean, mean, *ONES, [np.nan])),
+        ("ran out after 0", lambda: dg.measure.game(mean, mean, *ONES, [])),
+        ("ran out after 1", lambda: dg.measure.game(mean, mean, *ONES, [1.0], together=2)),
+        ("ran out after 1", lambda: dg.measure.game(mean, mean, *ONES, [1.0]).gradient_noise()),
+        ("gone through", lambda: dg.measure.game(mean, mean, *ONES, 7)),
+        ("no floating-point", lambda: dg.measure.game(mean, mean, {}, ONES[1], [1.0])),
+        ("share an array", lambda: dg.measure.game(mean, mean, ONES[0], ONES[0], [1.0])),
+        ("float16", lambda: dg.measure.game(mean, mean, np.ones(2, np.float16), ONES[1], [1.0])),
+        ("add optimiser", lambda: dg.measure.game(mean, mean, *ONES, [1.0]).spectrum(of="step")),
+        ("not a pair", lambda: dg.measure.game(mean, mean, *ONES, [1.0], optimiser=(1, 2, 3))),
+        ("clip is for", lambda: dg.measure.game(mean, mean, *ONES, [1.0], clip=1.0)),
+        ("hides", lambda: dg.measure.game(stopped, mean, *ONES, [1.0])),
+        ("n is missing", lambda: dg.measure.eigenvalues(lambda v: v)),
+        ("not an operator", lambda: dg.measure.eigenvalues(3, 4)),
+        ("not finite", lambda: dg.measure.eigenvalues(lambda v: v * np.inf, 4)),
+        ("shape", lambda: dg.measure.eigenvalues(lambda v: v[:2], 4)),
+        ("is not a training run", lambda: dg.measure.from_run(3)),
+    ],
+)
+def test_bad_input_is_one_line(words, call):
+    with pytest.raises(dg.InputError, match=words) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+
+
+def stopped(phi, theta, batch):
+    return jnp.mean(phi**2 * jax.lax.stop_gradient(theta) * batch)
