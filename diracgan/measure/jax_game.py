@@ -100,16 +100,16 @@ class JaxGame:
         return jax.linearize(lambda y: self._field(y, batches), self._flat(self.players))[1]
 
     def _linear_step(self, batches: list[Any]) -> Any:
-        state = self._state(batches)
-        return jax.linearize(state.step, state.start)[1]
+        start, step = self._full_step(batches)
+        return jax.linearize(step, start)[1]
 
-    def _state(self, batches: list[Any]) -> operators.StepState:
+    def _full_step(self, batches: list[Any]) -> Any:
         assert self.rule is not None
-        return operators.StepState(self.rule, self._game(batches), self.players, self.memory)
+        return operators.full_step(self.rule, self._game(batches), self.players, self.memory)
 
     def _step_size(self) -> int:
         with self._precision():
-            return jax.eval_shape(lambda: self._state([]).start).shape[0]
+            return jax.eval_shape(lambda: self._full_step([])[0]).shape[0]
 
     def _field(self, y: Array, batches: list[Any]) -> Array:
         return self._flat(self._game(batches).velocity(operators.unflat(self.players, y)))
@@ -225,6 +225,6 @@ def _rule(optimiser: Any, state: Any, alternating: bool, n_critic: int) -> tuple
         if state is not None and (not isinstance(state, (tuple, list)) or len(state) != 2):
             raise InputError("state is not a pair; allowed: (the critic's, the generator's) optax states")
         memory = None if state is None else Memory(*state, ())
-    if memory is None and (reason := rule.linearisable):
+    if memory is None and (reason := rule.why_not_linearisable()):
         raise InputError(f"{reason}; add state=, what the optimiser remembers")
     return rule, memory

@@ -100,12 +100,12 @@ def game(
     return _seen(MeasuredGame(backend, source, count))
 
 
-def from_run(run: Any, *, samples: int = 0, batch: int | None = None, seed: int = 0) -> MeasuredGame:
+def from_run(run: Any, *, samples: int = 256, batch: int | None = None, seed: int = 0) -> MeasuredGame:
     """A training run of ours, or its folder, as the same object that a user's own networks give.
 
     Args:
         run: from :func:`diracgan.train`, of one seed, or its folder.
-        samples: of the large batch whose field is linearised, in float64; 0 for 1,024 of a mixture, or all.
+        samples: of a mixture, in the batch whose field is linearised, in float64; a finite problem is taken whole.
         batch: samples in the batches that gradient noise is measured on; None for the run's own.
         seed: of all draws.
 

@@ -65,9 +65,7 @@ def own():
         def step(y):
             at, own = back(y)
             given = iter(own)
-            full = jax.tree.map(
-                lambda x: next(given) if jnp.issubdtype(x.dtype, jnp.floating) else x, states
-            )
+            full = jax.tree.map(lambda x: next(given) if jnp.issubdtype(x.dtype, jnp.floating) else x, states)
             after, new = iterate(list(at), full, batches[0])
             kept = [x for x in jax.tree.leaves(new) if jnp.issubdtype(x.dtype, jnp.floating)]
             return ravel_pytree((Players(*after), kept))[0]
@@ -127,7 +125,7 @@ def test_blocks_coupling_and_operator(own):
 
 
 def test_noise_against_the_batches_themselves(own):
-    measured, flow, _, fields, *_ = own
+    measured, _, _, fields, *_ = own
     np.testing.assert_allclose(measured.gradient_covariance(), np.cov(fields, rowvar=False), atol=1e-12)
     noise, n_d = measured.gradient_noise(), measured.sizes[0]
     traces = [np.cov(fields[:, :n_d], rowvar=False).trace(), np.cov(fields[:, n_d:], rowvar=False).trace()]
@@ -180,12 +178,16 @@ def test_anybodys_operator_and_map():
     assert nearest(found.eigenvalues, np.linalg.eigvals(jacobian)) < 1e-9
 
 
+@pytest.mark.slow
 def test_a_run_of_ours_is_the_same_object():
     how = {"width": 4, "depth": 1, "activation_d": "tanh", "activation_g": "tanh"}
     run = dg.train("ns:r1=0.1", "points8", steps=2, networks=how, classifier=False)
     measured = dg.measure.from_run(run)
     direct = dg.measure.spectrum(run, "fastest", 2)
     assert measured.spectrum("fastest", 2).eigenvalues == pytest.approx(direct.eigenvalues)
+    assert dg.measure.spectrum(run, "fastest", 2, "critic").eigenvalues == pytest.approx(
+        measured.spectrum("fastest", 2, "critic").eigenvalues
+    )
     stepped = dg.measure.spectrum(run, "fastest", 2, "step")
     assert measured.spectrum("fastest", 2, "step").eigenvalues == pytest.approx(stepped.eigenvalues)
 
