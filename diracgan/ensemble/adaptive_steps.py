@@ -16,7 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from .blocks import BlockLayout, across, compiled, layout, over
+from .compiled_adaptive import CompiledRun, compiled_loop
 from .fixed_steps import Across, EnsembleResult, Entries, Task, by_block
+from .loop_source import Control
 from .methods import tableau
 from .statistics import Statistics, squares
 from .vector_field import Motion
@@ -220,9 +222,12 @@ def integrate(
     plan = layout(count, BLOCK, task.devices.workers, shares_each=8)
     watching = Statistics(task.names, *task.watch)
     begun = watching.begin([np.asarray(x) for x in task.players])
-    flight = _AdaptiveRun(
-        task, plan, limits, [np.array(x) for x in task.players], jax.tree.map(np.array, begun)
-    )
+    state, seen = [np.array(x) for x in task.players], jax.tree.map(np.array, begun)
+    loop = compiled_loop(task, Control(_SAFETY, _SHRINK, _GROW), _LOOKS)
+    if loop is not None:
+        flight = CompiledRun(loop, task, [rtol, atol, shortest], state, seen)
+    else:
+        flight = _AdaptiveRun(task, plan, limits, state, seen)
     rows, time = [], 0.0
     for stop in stops:
         flight.go(dtype.type(float(stop) - time), dtype.type(stop), max_steps)
@@ -233,7 +238,7 @@ def integrate(
     status = np.where(flight.lost, np.where(far, DIVERGED, STIFF), 0)
     status = np.where(flight.late, MAX_STEPS, status)
     status = np.where(np.isfinite(last).all(axis=0), status, DIVERGED)
-    return EnsembleResult(rows, flight.seen, status.astype(np.int8), "XLA")
+    return EnsembleResult(rows, flight.seen, status.astype(np.int8), "XLA" if loop is None else "compiled C")
 
 
 class _AdaptiveRun:

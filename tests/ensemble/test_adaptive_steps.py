@@ -7,9 +7,19 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import diracgan as dg
+from diracgan.ensemble import compiled_adaptive
 from diracgan.ensemble.api import STATUS, run
 
 from .conftest import joined, starts
+
+
+@pytest.fixture(params=["XLA", "compiled C"], autouse=True)
+def engine(request, monkeypatch):
+    """Every truth of this file holds whichever runs it."""
+    if request.param == "compiled C":
+        request.getfixturevalue("c_compiler")
+    monkeypatch.setattr(compiled_adaptive, "WORTH", 0 if request.param == "compiled C" else np.inf)
+    return request.param
 
 
 def solved(variant, phi, theta, t1, x0=None):
@@ -31,7 +41,7 @@ def solved(variant, phi, theta, t1, x0=None):
 
 
 @pytest.mark.parametrize("name", ["ns", "saturating", "wgan", "gan-qp", "lsgan", "ragan"])
-def test_within_tolerance_of_dop853(name):
+def test_within_tolerance_of_dop853(name, engine):
     phi, theta = starts(4, 2)
     phi /= np.linalg.norm(phi, axis=1)[
         :, None
@@ -41,6 +51,7 @@ def test_within_tolerance_of_dop853(name):
     for rtol in (1e-4, 1e-7, 1e-10):
         e = run(dg.variant(name), phi, theta, t1=3.0, adaptive=True, rtol=rtol, atol=1e-3 * rtol)
         assert (e["status"] == 0).all()
+        assert e.attrs["engine"] == engine
         errors.append(np.abs(joined(e) - expected).max() / rtol)
     assert max(errors) < 50  # steps x amplification of one step's error
     assert errors[-1] * 1e-10 < 1e-8

@@ -1,0 +1,110 @@
+"""Adaptive steps in a compiled loop: every trajectory has its own step size, and those alike go side by side."""
+
+from __future__ import annotations
+
+import functools
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import jax
+import numpy as np
+
+from ..tracing.scalar_program import NotScalarizable, Program, trace
+from . import c_backend
+from .blocks import Devices
+from .fixed_steps import Entries, Task
+from .loop_source import Control, Looks
+from .statistics import Statistics
+
+WORTH = 20_000
+"""Trajectories from which on the compilation pays."""
+FIRST_ROUND, ROUND = 4, 128
+"""Steps before the trajectories are sorted by their step sizes for the first time, and again."""
+
+
+def compiled_loop(task: Task, control: Control, times: int) -> c_backend.Run | None:
+    """The compiled loop of a flow's adaptive steps that looks ``times`` times at each; None where there can be none."""
+    if task.devices.platform != "cpu" or task.count < WORTH or not isinstance(task.motion.advance, Program):
+        return None
+    looks = None
+    if task.names:
+        looks = _looks(task.names, task.motion.players, len(task.watch[2] or ()), times, task.dtype)
+        if looks is None:
+            return None
+    varies = [np.ndim(x) > 0 for x in task.leaves]
+    return c_backend.adaptive_kernel(task.motion.advance, varies, looks, control, task.dtype)
+
+
+@functools.lru_cache(maxsize=256)
+def _looks(names: tuple[str, ...], players: int, datum: int, times: int, dtype: np.dtype) -> Looks | None:
+    """The statistics' step as scalars."""
+    one = jax.ShapeDtypeStruct((), dtype)
+
+    def begin(escape: Any, ball: Any, x0: Any, y: Entries) -> dict[str, Any]:
+        return Statistics(names, escape, ball, tuple(x0) or None).begin(y)
+
+    tree = jax.tree.structure(jax.eval_shape(begin, one, one, [one] * datum, [one] * players))
+
+    def look(*values: Any) -> Entries:
+        rest = iter(values)
+        escape, ball, *x0 = (next(rest) for _ in range(2 + datum))
+        seen = jax.tree.unflatten(tree, [next(rest) for _ in range(tree.num_leaves)])
+        before, now = ([next(rest) for _ in range(players)] for _ in range(2))
+        found = Statistics(names, escape, ball, tuple(x0) or None).next(seen, before, now, *rest)
+        return jax.tree.leaves(found)
+
+    kept = tree.num_leaves
+    try:
+        program = trace(look, *[one] * (2 + datum + kept + 2 * players + 2))
+    except NotScalarizable:
+        return None
+    return Looks(program, 2 + datum, kept, times)
+
+
+class CompiledRun:
+    """The whole ensemble between rounds, on the host.
+
+    Attributes:
+        state: the players' entries, each (N,).
+        seen: the statistics' accumulators.
+        lost: whose least step failed.
+        late: who made too many steps.
+    """
+
+    def __init__(self, loop: c_backend.Run, task: Task, limits: list[Any], state: Entries, seen: Any) -> None:
+        self.loop, self.devices, self.state, self.seen = loop, task.devices, state, seen
+        self.leaves, self.limits, self.watch = task.leaves, limits, task.watch
+        count = state[0].shape[-1]
+        self.h, self.used = np.zeros(count, task.dtype), np.zeros(count, task.dtype)
+        self.lost, self.late = np.zeros(count, bool), np.zeros(count, bool)
+
+    def go(self, length: Any, end: Any, max_steps: int) -> None:
+        """Every trajectory that still can, on by ``length`` to the time ``end``."""
+        togo = np.where(self.lost | self.late, 0, length).astype(self.h.dtype)
+        lost = np.zeros_like(togo)
+        all_entries = [*self.state, togo, self.h, lost, self.used, *jax.tree.leaves(self.seen)]
+        rounds = iter([FIRST_ROUND])
+        with ThreadPoolExecutor(self.devices.workers) as pool:
+            while (who := np.flatnonzero(togo > 0)).size:
+                who = who[np.argsort(self.h[who])]
+                shares = _shares(who, self.devices)
+                list(pool.map(functools.partial(self._share, all_entries, end, next(rounds, ROUND)), shares))
+                self.late |= (togo > 0) & (self.used >= max_steps)
+                togo[self.late] = 0
+        self.lost |= lost > 0
+
+    def _share(self, all_entries: Entries, end: Any, steps: int, who: np.ndarray) -> None:
+        escape, ball, x0 = self.watch
+        leaves = [x[who] if np.ndim(x) else x for x in self.leaves]
+        entries = [x[who] for x in all_entries]
+        self.loop([*leaves, *self.limits, end, escape, ball, *(x0 or ())], entries, steps)
+        for mine, theirs in zip(all_entries, entries, strict=True):
+            mine[who] = theirs
+
+
+def _shares(who: np.ndarray, devices: Devices) -> list[np.ndarray]:
+    """``who`` in parts of whole groups, the last one filled up with its last trajectory."""
+    group = c_backend.GROUP
+    filled = np.concatenate([who, np.repeat(who[-1:], -who.size % group)])
+    parts = min(filled.size // group, 8 * devices.workers)
+    return [part.ravel() for part in np.array_split(filled.reshape(-1, group), parts)]

@@ -1,0 +1,460 @@
+"""The source text of whole time loops over a scalar program: one text, compiled for a processor or for a GPU.
+
+The text speaks of lanes: ``V`` holds one number for each of ``L`` trajectories (a vector register on a processor, a
+scalar in a thread of a GPU), ``M`` says for which of them a condition holds. What these are, how they are loaded and
+how functions of them are evaluated stands in the head that each compiler's module puts before the text.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ..tracing.scalar_program import Node, Program
+from ..tracing.source_text import ARITHMETIC, NotWritable, expression
+from .methods import tableau
+
+_FUNCTIONS = ("log", "log1p", "expm1", "sin", "cos", "floor", "ceil", "erf", "erfc", "atan")
+_VECTOR_OPERATIONS = {
+    **ARITHMETIC,
+    "max": "greater({}, {})",
+    "min": "smaller({}, {})",
+    "abs": "size({})",
+    "sign": "signum({})",
+    "sqrt": "root({})",
+    "rsqrt": "1 / root({})",
+    "tanh": "tangent({})",
+    "exp": "exponential({})",
+    "logistic": "sigmoid({})",
+    "pow": "each_pow({}, {})",
+    "is_finite": "size({}) < (T)INFINITY",
+    **{n: f"each_{n}({{}})" for n in _FUNCTIONS},
+    "eq": "{} == {}",
+    "ne": "{} != {}",
+    "and": "{} & {}",
+    "or": "{} | {}",
+    "xor": "{} ^ {}",
+    "not": "negated({})",
+}
+_SCALAR_OPERATIONS = _VECTOR_OPERATIONS | {
+    "max": "({0} > {1} || {0} != {0} ? {0} : {1})",
+    "min": "({0} < {1} || {0} != {0} ? {0} : {1})",
+    "abs": "({0} < 0 ? -{0} : {0})",
+    "sign": "({0} > 0) - ({0} < 0)",
+    "sqrt": "sqrt({})",
+    "rsqrt": "1 / sqrt({})",
+    "exp": "exp({})",
+    "tanh": "tanh({})",
+    "logistic": "1 / (1 + exp(-{}))",
+    "pow": "pow({}, {})",
+    "not": "!{}",
+    "is_finite": "isfinite({})",
+    **{n: f"{n}({{}})" for n in _FUNCTIONS},
+}
+
+
+class Text:
+    """A program's operations as statements.
+
+    Attributes:
+        program: the program.
+        dtype: the type of its real numbers.
+        side: how many vectors of trajectories go side by side, to hide latencies.
+        before: statements that depend on nothing that varies over trajectories or changes.
+        each: statements to be made once for each trajectory.
+        shared: statements that change from step to step, the same for all trajectories.
+        inner: statements that vary and change.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        varies: Sequence[bool],
+        changes: Sequence[bool],
+        dtype: np.dtype,
+        side: int,
+        names: tuple[str, str] = ("x", "n"),
+    ) -> None:
+        self.program, self.dtype, self.side, self.input = program, dtype, side, names[0]
+        self.names = {n: f"{names[1]}{i}" for i, n in enumerate(program.order)}
+        self.varies, moves = _depends(program, varies), _depends(program, changes)
+        self.before: list[str] = []
+        self.each: list[str] = []
+        self.shared: list[str] = []
+        self.inner: list[str] = []
+        where = {
+            (False, False): self.before,
+            (True, False): self.each,
+            (False, True): self.shared,
+            (True, True): self.inner,
+        }
+        for node in program.order:
+            if node.op not in ("known", "input"):
+                where[self.varies[node], moves[node]] += self._statements(node)
+
+    def type(self, kind: np.dtype) -> str:
+        """The C type of a number of a NumPy type."""
+        if kind.kind == "f":
+            if kind != self.dtype:
+                raise NotWritable(f"the type {kind}")
+            return "T"
+        names = {"b": "uint8_t", "i": f"int{8 * kind.itemsize}_t", "u": f"uint{8 * kind.itemsize}_t"}
+        return names[kind.kind]
+
+    def scalar(self, node: Node) -> str:
+        """A value that all trajectories share."""
+        if node.op == "known":
+            kind = np.dtype(node.dtype)
+            return literal(float(node.detail)) if kind.kind == "f" else str(int(node.detail))
+        return f"{self.input}{node.detail}" if node.op == "input" else self.names[node]
+
+    def lane(self, node: Node, u: int) -> str:
+        """The ``u``-th vector of a value."""
+        if self.varies[node]:
+            return f"{self.input}{node.detail}_{u}" if node.op == "input" else f"{self.names[node]}_{u}"
+        return f"{'mask' if np.dtype(node.dtype).kind == 'b' else 'splat'}({self.scalar(node)})"
+
+    def _statements(self, node: Node) -> list[str]:
+        kind, name = np.dtype(node.dtype), self.names[node]
+        if not self.varies[node]:
+            return [f"const {self.type(kind)} {name} = {self._value(node, _SCALAR_OPERATIONS, self.scalar)};"]
+        if kind.kind in "iu":
+            raise NotWritable("whole numbers that vary over trajectories")
+        word = "M" if kind.kind == "b" else "V"
+        if kind.kind == "f":
+            self.type(kind)
+        return [
+            f"const {word} {name}_{u} = {self._value(node, _VECTOR_OPERATIONS, functools.partial(self.lane, u=u))};"
+            for u in range(self.side)
+        ]
+
+    def _value(self, node: Node, table: dict[str, str], read: Callable[[Node], str]) -> str:
+        vector = table is _VECTOR_OPERATIONS
+        if vector and (inner := _sigmoid_of(node)) is not None:
+            return f"sigmoid({read(inner)})"
+        if vector and node.op == "tanh" and (inner := _half(node.args[0])) is not None:
+            return f"half_tangent({read(inner)})"
+        args = [read(a) for a in node.args]
+        if node.op == "select_n" and len(args) == 3 and np.dtype(node.args[0].dtype).kind == "b":
+            mask, no, yes = args
+            if vector and np.dtype(node.dtype).kind == "b":
+                return f"({mask} & {yes}) | (negated({mask}) & {no})"
+            return f"choose({mask}, {yes}, {no})" if vector else f"{mask} ? {yes} : {no}"
+        if node.op == "clamp":
+            low, x, high = args
+            return f"smaller(greater({x}, {low}), {high})" if vector else f"fmin(fmax({x}, {low}), {high})"
+        if node.op == "convert_element_type":
+            source, target = np.dtype(node.args[0].dtype), np.dtype(node.dtype)
+            if not vector:
+                return f"({self.type(target)})({args[0]})" + (" != 0" if target.kind == "b" else "")
+            if source.kind == "b" and target == self.dtype:
+                return f"choose({args[0]}, splat(1), splat(0))"
+            raise NotWritable(f"{source} to {target}")
+        if vector and node.op in ("eq", "ne") and np.dtype(node.args[0].dtype).kind == "b":
+            different = f"({args[0]} ^ {args[1]})"
+            return f"negated({different})" if node.op == "eq" else different
+        return expression(node, args, table)
+
+
+def _depends(program: Program, inputs: Sequence[bool]) -> dict[Node, bool]:
+    at: dict[Node, bool] = {}
+    for n in program.order:
+        at[n] = inputs[n.detail] if n.op == "input" else any(at[a] for a in n.args)
+    return at
+
+
+def _half(node: Node) -> Node | None:
+    """x where the node is x/2."""
+    if node.op != "mul":
+        return None
+    for a, b in (node.args, node.args[::-1]):
+        if a.known and a.detail == 0.5:
+            return b
+    return None
+
+
+def _sigmoid_of(node: Node) -> Node | None:
+    """x where the node is (1 + tanh(x/2))/2, as the losses write a sigmoid."""
+    if node.op != "add":
+        return None
+    for a, b in (node.args, node.args[::-1]):
+        inner = _half(b) if a.known and a.detail == 0.5 else None
+        if inner is not None and inner.op == "tanh":
+            return _half(inner.args[0])
+    return None
+
+
+def literal(value: float) -> str:
+    """A known number, exactly."""
+    if value != value:
+        return "((T)NAN)"
+    if value in (float("inf"), -float("inf")):
+        return f"((T){'-' if value < 0 else ''}INFINITY)"
+    return f"((T){value.hex()})"
+
+
+_HEADER = "ENTRY run(void **leaves, void **entries, void **results, long long count, long long steps) {"
+
+
+def fixed_steps(
+    program: Program, system: Sequence[bool], state: Sequence[bool], dtype: np.dtype, side: int
+) -> str:
+    """``steps`` times ``program``, from the system's leaves and the state's entries to the entries after a step.
+
+    Args:
+        program: one step.
+        system: which leaves vary over trajectories.
+        state: which entries do.
+        dtype: the type of every number that varies.
+        side: vectors side by side.
+
+    Raises:
+        NotWritable: for an operation or a type that has no text here.
+    """
+    first = len(system)
+    text = Text(program, [*system, *state], [False] * first + [True] * len(state), dtype, side)
+    fixed, begin = _leaves(system, side)
+    shared, renew, end, finish = [], [], [], []
+    for k, (varies, out) in enumerate(zip(state, program.outputs, strict=True)):
+        i, kind = first + k, np.dtype(out.dtype)
+        if varies:
+            if kind != dtype:
+                raise NotWritable(f"state of type {kind}")
+            begin += [f"V x{i}_{u} = load({_at('entries', k, u)});" for u in range(side)]
+            renew += [(f"x{i}_{u}", text.lane(out, u)) for u in range(side)]
+            end += [f"store({_at('results', k, u)}, x{i}_{u});" for u in range(side)]
+        else:  # goes through the same values in every group, from the start each time
+            name = text.type(kind)
+            fixed.append(f"{name} y{i};")
+            shared += [f"{name} x{i} = *({name} *)entries[{k}];", f"y{i} = x{i};"]
+            renew.append((f"x{i}", text.scalar(out)))
+            end.append(f"y{i} = x{i};")
+            finish.append(f"*({name} *)results[{k}] = y{i};")
+    body = [
+        *fixed,
+        *text.before,
+        f"EVERY(b, count, {side}) {{",
+        *shared,
+        *begin,
+        *text.each,
+        "for (long long i = 0; i < steps; i++) {",
+        *text.shared,
+        *text.inner,
+        *(f"const SAME_TYPE({name}) r{j} = {value};" for j, (name, value) in enumerate(renew)),
+        *(f"{name} = r{j};" for j, (name, _) in enumerate(renew)),
+        "}",
+        *end,
+        "}",
+        *(["if (IS_FIRST) {", *finish, "}"] if finish else []),
+    ]
+    return "\n".join([_HEADER, "LIMITS", *body, "}"]) + "\n"
+
+
+def _leaves(varies: Sequence[bool], side: int) -> tuple[list[str], list[str]]:
+    """Reading the system's leaves: those that all trajectories share, and those of a group."""
+    fixed = [f"const T x{i} = *(const T *)leaves[{i}];" for i, each in enumerate(varies) if not each]
+    return fixed, [
+        f"const V x{i}_{u} = load({_at('leaves', i, u)});"
+        for i, each in enumerate(varies)
+        if each
+        for u in range(side)
+    ]
+
+
+def _at(table: str, k: int, u: int) -> str:
+    return f"(T *){table}[{k}] + b + {u} * L"
+
+
+class Looks(NamedTuple):
+    """What is watched along an adaptive step.
+
+    Attributes:
+        program: (numbers, accumulators, state before, state now, time, time passed) -> accumulators.
+        numbers: how many fixed numbers it takes.
+        accumulators: how many it keeps.
+        times: how often it looks at a step.
+    """
+
+    program: Program
+    numbers: int
+    accumulators: int
+    times: int
+
+
+class Control(NamedTuple):
+    """How the next step's size follows from the error: h min(max(safety error^(-1/5), shrink), grow)."""
+
+    safety: float
+    shrink: float
+    grow: float
+
+
+def adaptive_steps(
+    field: Program,
+    system: Sequence[bool],
+    looks: Looks | None,
+    control: Control,
+    dtype: np.dtype,
+    side: int,
+) -> str:
+    """Tsitouras' 5(4) pair with a step size for each trajectory, at most ``steps`` of them.
+
+    ``leaves`` holds the system's leaves, rtol, atol, the least step, the time at the end, and the numbers of ``looks``.
+    ``entries`` holds the state, the time left, the step size (0: to be found), 1 for a trajectory whose least step
+    failed, the number of steps made, and the accumulators of ``looks``.
+
+    Raises:
+        NotWritable: for an operation or a type that has no text here.
+    """
+    first, n = len(system), len(field.outputs)
+    moving = [True] * n
+    text = Text(field, [*system, *moving], [False] * first + moving, dtype, side)
+    fixed, begin = _leaves(system, side)
+    fixed += [
+        f"const T {name} = *(const T *)leaves[{first + j}];"
+        for j, name in enumerate(("rtol", "atol", "least", "end"))
+    ]
+    kept = [*(f"y{c}" for c in range(n)), "togo", "h", "lost", "used"]
+    watched = [] if looks is None else [f"a{k}" for k in range(looks.accumulators)]
+    begin += [
+        f"V {name}_{u} = load({_at('entries', k, u)});"
+        for k, name in enumerate([*kept, *watched])
+        for u in range(side)
+    ]
+    look, look_before = _look(looks, first + 4, n, dtype, side)
+    each = range(side)
+    velocity = functools.partial(_velocity, text, first, n)
+    body = [
+        *fixed,
+        *text.before,
+        *look_before,
+        f"EVERY(b, count, {side}) {{",
+        *begin,
+        *text.each,
+        *(f"V k0_{c}_{u};" for c in range(n) for u in each),
+        *velocity("y{c}_{u}", "k0_{c}_{u}"),
+        *(line for u in each for line in _first_step(n, u)),
+        "for (long long i = 0; i < steps; i++) {",
+        *(f"const M busy_{u} = togo_{u} > 0;" for u in each),
+        f"if (!any({' | '.join(f'busy_{u}' for u in each)})) break;",
+        *(f"const V step_{u} = smaller(h_{u}, togo_{u});" for u in each),  # 0 for who has arrived
+        *_stages(velocity, n, side),
+        *(line for u in each for line in _error(n, u)),
+        *look,
+        *(line for u in each for line in _accept(n, u, watched, control)),
+        "}",
+        *(
+            f"store({_at('results', k, u)}, {name}_{u});"
+            for k, name in enumerate([*kept, *watched])
+            for u in each
+        ),
+        "}",
+    ]
+    return "\n".join([_HEADER, "LIMITS", *body, "}"]) + "\n"
+
+
+def _velocity(text: Text, first: int, n: int, state: str, result: str) -> list[str]:
+    """``result`` = the field at ``state``, both format strings of a component and a vector."""
+    program_inputs = [
+        f"const V x{first + c}_{u} = {state.format(c=c, u=u)};" for c in range(n) for u in range(text.side)
+    ]
+    assigned = [
+        f"{result.format(c=c, u=u)} = {text.lane(out, u)};"
+        for c, out in enumerate(text.program.outputs)
+        for u in range(text.side)
+    ]
+    return ["{", *program_inputs, *text.shared, *text.inner, *assigned, "}"]
+
+
+def _first_step(n: int, u: int) -> list[str]:
+    """A step across a tenth of the state's own size, for a trajectory that has none yet."""
+    size = " + ".join(f"y{c}_{u} * y{c}_{u}" for c in range(n))
+    speed = " + ".join(f"k0_{c}_{u} * k0_{c}_{u}" for c in range(n))
+    return [
+        f"h_{u} = choose(h_{u} > 0, h_{u}, "
+        f"smaller(togo_{u}, (T).1 * root(({size} + atol) / ({speed} + atol))));"
+    ]
+
+
+def _stages(velocity: Callable[[str, str], list[str]], n: int, side: int) -> list[str]:
+    """The six stages: states w, slopes k."""
+    lines = []
+    for r, row in enumerate(tableau()[0], 1):
+        for c in range(n):
+            for u in range(side):
+                pull = " + ".join(f"{literal(a)} * k{j}_{c}_{u}" for j, a in enumerate(row) if a)
+                lines += [f"const V w{r}_{c}_{u} = y{c}_{u} + step_{u} * ({pull});", f"V k{r}_{c}_{u};"]
+        lines += velocity(f"w{r}_{{c}}_{{u}}", f"k{r}_{{c}}_{{u}}")
+    return lines
+
+
+def _error(n: int, u: int) -> list[str]:
+    """The root mean square over components of (error estimate) / (atol + rtol |y|), and what follows from it."""
+    lines, last = [], len(tableau()[0])
+    for c in range(n):
+        estimate = " + ".join(f"{literal(b)} * k{j}_{c}_{u}" for j, b in enumerate(tableau()[1]) if b)
+        scale = f"(atol + rtol * greater(size(y{c}_{u}), size(w{last}_{c}_{u})))"
+        lines.append(f"const V e{c}_{u} = step_{u} * ({estimate}) / {scale};")
+    squares = " + ".join(f"e{c}_{u} * e{c}_{u}" for c in range(n))
+    return [
+        *lines,
+        f"const V raw_{u} = root(({squares}) * {literal(1 / n)});",
+        f"const V error_{u} = choose(raw_{u} < (T)1e12, raw_{u}, splat((T)1e12));",
+        f"const M fine_{u} = busy_{u} & (error_{u} <= 1);",
+        f"const M stuck_{u} = busy_{u} & (error_{u} > 1) & (h_{u} <= least);",
+    ]
+
+
+def _accept(n: int, u: int, watched: list[str], control: Control) -> list[str]:
+    """The step is taken where its error allows it, and the next one's size follows."""
+    last = len(tableau()[0])
+    factor = (
+        f"smaller(greater({literal(control.safety)} * inverse_fifth_root(error_{u}), "
+        f"splat({literal(control.shrink)})), splat({literal(control.grow)}))"
+    )
+    return [
+        *(f"a{k}_{u} = choose(fine_{u}, now_a{k}_{u}, a{k}_{u});" for k in range(len(watched))),
+        *(f"y{c}_{u} = choose(fine_{u}, w{last}_{c}_{u}, y{c}_{u});" for c in range(n)),
+        *(f"k0_{c}_{u} = choose(fine_{u}, k{last}_{c}_{u}, k0_{c}_{u});" for c in range(n)),
+        f"const V factor_{u} = {factor};",
+        # a step cut short by the end says nothing about larger ones
+        f"const V limited_{u} = choose(togo_{u} >= h_{u}, factor_{u}, smaller(factor_{u}, splat(1)));",
+        f"h_{u} = choose(busy_{u}, greater(h_{u} * limited_{u}, splat(least)), h_{u});",
+        f"togo_{u} = choose(stuck_{u}, splat(0), choose(fine_{u}, togo_{u} - step_{u}, togo_{u}));",
+        f"lost_{u} = choose(stuck_{u}, splat(1), lost_{u});",
+        f"used_{u} = used_{u} + choose(busy_{u}, splat(1), splat(0));",
+    ]
+
+
+def _look(looks: Looks | None, first: int, n: int, dtype: np.dtype, side: int) -> tuple[list[str], list[str]]:
+    """The accumulators along the cubic between a step's ends; and what is read and computed once."""
+    if looks is None:
+        return [], []
+    kept, last, each = looks.accumulators, len(tableau()[0]), range(side)
+    varies = [False] * looks.numbers + [True] * (kept + 2 * n + 2)
+    text = Text(looks.program, varies, varies, dtype, side, ("z", "m"))
+    before = [f"const T z{j} = *(const T *)leaves[{first + j}];" for j in range(looks.numbers)]
+    lines = [f"V now_a{k}_{u} = a{k}_{u};" for k in range(kept) for u in each]
+    lines += [f"V old{c}_{u} = y{c}_{u};" for c in range(n) for u in each]
+    lines += [
+        f"for (int q = 1; q <= {looks.times}; q++) {{",
+        f"const T part = q / (T){looks.times}, rest = 1 - part, rise = part * part * (3 - 2 * part);",
+    ]
+    for u in each:
+        inputs = [f"now_a{k}_{u}" for k in range(kept)]
+        inputs += [f"old{c}_{u}" for c in range(n)]
+        inputs += [
+            f"y{c}_{u} + rise * (w{last}_{c}_{u} - y{c}_{u}) "
+            f"+ step_{u} * (part * rest) * (rest * k0_{c}_{u} - part * k{last}_{c}_{u})"
+            for c in range(n)
+        ]
+        inputs += [f"end - (togo_{u} - step_{u}) - rest * step_{u}", f"step_{u} * {literal(1 / looks.times)}"]
+        lines += [f"const V z{looks.numbers + j}_{u} = {value};" for j, value in enumerate(inputs)]
+    lines += [*text.each, *text.shared, *text.inner]
+    for u in each:
+        lines += [f"now_a{k}_{u} = {text.lane(out, u)};" for k, out in enumerate(looks.program.outputs)]
+        lines += [f"old{c}_{u} = z{looks.numbers + kept + n + c}_{u};" for c in range(n)]
+    return [*lines, "}"], [*before, *text.before]
