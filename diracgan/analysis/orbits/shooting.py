@@ -1,22 +1,37 @@
-"""Periodic orbits of the flow by shooting, with their monodromy matrix."""
+"""Periodic orbits of the flow by shooting, with their monodromy matrix.
+
+References:
+    Kuznetsov 2004, section 10.2; Leine & Nijmeijer 2004, Dynamics and Bifurcations of Non-Smooth Mechanical Systems,
+    chapter 7 (saltation matrices).
+"""
 
 from __future__ import annotations
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from ...dynamics import filippov
+from ...dynamics.engines import TimeSpan
+from ...dynamics.event_loop import event_loop
+from ...dynamics.filippov import DiracSystem, Regime
 from ...numerics import eigen
 from ..dynamical_system import ContinuousSystem
 from .orbit import Method, Orbit, order_by_modulus
 
-_LEAST_ERROR = 1e-4  # of a multiplier, for the solver's tolerances over a whole period
+_LEAST_ERROR = 1e-6  # of a multiplier, for the solver's tolerances over a whole period
+_RTOL, _ATOL = 1e-13, 1e-16  # of the orbit and its neighbours; the second times the orbit's size
+_SWITCHINGS = 400  # on one turn
+_CONTINUOUS = 1e-9  # of the velocity: a smaller jump of it is none
+_GRAZING = 1e-9  # of the speed: what meets a surface more slowly does not cross it
 
 
 def periodic_orbit(flow: ContinuousSystem, flat: np.ndarray, period: float) -> Orbit | None:
     """Shooting for a periodic orbit of the flow near ``flat``: Newton on Phi_T(z) - z with the least-squares step.
 
-    The monodromy matrix solves the variational equation on a smooth piece; across switchings it comes from central
-    differences of the located flow, which carry the jumps of the derivative.
+    The monodromy matrix solves the variational equation on every smooth piece, and jumps where the motion switches: by
+    the saltation matrix I + (f+ - f-) n^T/(n . f-), with n the normal of the surface that is met.
     """
     z, length = flat.copy(), period
     scale = max(float(np.max(np.abs(flat))), 1e-300)
@@ -29,7 +44,7 @@ def periodic_orbit(flow: ContinuousSystem, flat: np.ndarray, period: float) -> O
         if not 0.5 * period < length < 2 * period:
             return None
     for _ in range(12):
-        end, monodromy, _ = _through(flow, z, length)
+        end, monodromy = _through(flow, z, length)
         if monodromy is None:
             return None
         residual = end - z
@@ -42,71 +57,84 @@ def periodic_orbit(flow: ContinuousSystem, flat: np.ndarray, period: float) -> O
         z, length = z + move[:-1], length + move[-1]
         if np.linalg.norm(move[:-1]) <= 1e-9 * scale:
             break
-    end, monodromy, off = _through(flow, z, length, checked=True)
+    end, monodromy = _through(flow, z, length)
     if monodromy is None or np.linalg.norm(end - z) > 1e-7 * scale:
         return None
-    multipliers, errors = eigen.eigenvalues(monodromy, off)
+    multipliers, errors = eigen.eigenvalues(monodromy)
     order = order_by_modulus(multipliers)
     return Orbit(z, length, multipliers[order], Method.SHOOTING, np.maximum(errors[order], _LEAST_ERROR))
 
 
-def _through(
-    flow: ContinuousSystem, z: np.ndarray, span: float, checked: bool = False
-) -> tuple[np.ndarray, np.ndarray | None, float]:
-    """Where the flow ends after ``span``, its derivative there, and how far that may be off.
-
-    Across switchings two difference steps are compared where ``checked``: a neighbour that takes another way round a
-    corner shows as a derivative that grows as the step falls.
-    """
-    piece = flow.advance(z, 0.0, span, 0)
-    if piece.result != "ok":
-        return z, None, np.inf
-    if not piece.switchings:
-        end, monodromy = _variational(flow, z, span)
-        return end, monodromy, 0.0
-    size = max(float(np.max(np.abs(z))), 1e-300)
-    coarse = _differences(flow, z, span, 1e-5 * size)
-    if coarse is None or not checked:
-        return piece.end, coarse, np.inf
-    fine = _differences(flow, z, span, 1e-6 * size)
-    return piece.end, fine, np.inf if fine is None else float(np.linalg.norm(fine - coarse, 2))
-
-
-def _differences(flow: ContinuousSystem, z: np.ndarray, span: float, step: float) -> np.ndarray | None:
-    """The derivative of the flow over ``span`` by central differences."""
-    columns = []
-    for k in range(len(z)):
-        ends = []
-        for sign in (1.0, -1.0):
-            moved = z.copy()
-            moved[k] += sign * step
-            other = flow.advance(moved, 0.0, span, 0)
-            if other.result != "ok":
-                return None
-            ends.append(other.end)
-        columns.append((ends[0] - ends[1]) / (2 * step))
-    return np.stack(columns, axis=1)
+def _through(flow: ContinuousSystem, z: np.ndarray, span: float) -> tuple[np.ndarray, np.ndarray | None]:
+    """Where the flow ends after ``span``, and its derivative there; None where it does not get there smoothly."""
+    system, y, t, monodromy = flow.system, z, 0.0, np.eye(len(z))
+    regime = filippov.start(system, z)
+    atol = _ATOL * max(float(np.max(np.abs(z))), 1e-300)
+    for _ in range(_SWITCHINGS):
+        part = event_loop(system, regime, y, TimeSpan(t, span, np.array([span]), _RTOL, atol))
+        if part.failure or part.guard == filippov.guard_count(regime) - 1:
+            return z, None
+        piece = _variational(system, regime, y, part.t - t, atol)
+        if piece is None:
+            return z, None
+        monodromy = piece @ monodromy
+        y, t = part.y, part.t
+        if part.guard is None:
+            return y, monodromy
+        after, _ = filippov.settle(system, y, regime, part.guard)
+        jump = _saltation(system, y, regime, after, part.guard)
+        if jump is None:
+            return z, None
+        monodromy, regime = jump @ monodromy, after
+    return z, None
 
 
-def _variational(flow: ContinuousSystem, z: np.ndarray, span: float) -> tuple[np.ndarray, np.ndarray | None]:
+def _saltation(
+    system: DiracSystem, y: np.ndarray, before: Regime, after: Regime, guard: int
+) -> np.ndarray | None:
+    """How neighbours jump where the motion switches: they meet the surface a little earlier or later."""
+    normal = np.asarray(_normals(system, y, before))[guard]
+    old, new = (np.asarray(filippov.flow_in(system, y, r)) for r in (before, after))
+    if np.linalg.norm(new - old) <= _CONTINUOUS * np.linalg.norm(old):
+        return np.eye(len(y))
+    speed = float(normal @ old)
+    if not abs(speed) > _GRAZING * np.linalg.norm(normal) * np.linalg.norm(old):
+        return None
+    return np.eye(len(y)) + np.outer(new - old, normal) / speed
+
+
+_normals = jax.jit(jax.jacfwd(filippov.guards, 1))
+
+
+@jax.jit
+def _neighbours(system: DiracSystem, regime: Regime, state: Array) -> Array:
+    """The velocity of a state and of its neighbours: y' = F(y), M' = F'(y) M."""
+    n = system.x0.shape[0] * 2
+    y, frame = state[:n], state[n:].reshape(n, n)
+
+    def velocity(y: Array) -> Array:
+        return filippov.flow_in(system, y, regime)
+
+    moved = jax.vmap(lambda column: jax.jvp(velocity, (y,), (column,))[1], 1, 1)(frame)
+    return jnp.concatenate([velocity(y), moved.ravel()])
+
+
+def _variational(
+    system: DiracSystem, regime: Regime, y: np.ndarray, span: float, atol: float
+) -> np.ndarray | None:
+    """The derivative of the motion within one regime over ``span``."""
     from scipy.integrate import solve_ivp
 
-    n = len(z)
-    side = flow.side(z)
-
-    def rhs(_: float, y: np.ndarray) -> np.ndarray:
-        value, slope = _both(flow, y[:n], side)
-        return np.concatenate([value, (slope @ y[n:].reshape(n, n)).ravel()])
-
-    start = np.concatenate([z, np.eye(n).ravel()])
-    out = solve_ivp(rhs, (0.0, span), start, method="DOP853", rtol=1e-10, atol=1e-13)
-    if out.status != 0:
-        return z, None
-    return out.y[:n, -1], out.y[n:, -1].reshape(n, n)
-
-
-def _both(flow: ContinuousSystem, y: np.ndarray, side: filippov.Regime) -> tuple[np.ndarray, np.ndarray]:
-    return flow.change(y, side), flow.jacobian(y, side)
+    n = len(y)
+    if span <= 0:
+        return np.eye(n)
+    start = np.concatenate([y, np.eye(n).ravel()])
+    tolerances = np.concatenate([np.full(n, atol), np.full(n * n, 1e-24)])
+    out = solve_ivp(
+        lambda _, state: np.asarray(_neighbours(system, regime, state)),
+        (0.0, span), start, method="DOP853", rtol=_RTOL, atol=tolerances,
+    )  # fmt: skip
+    return out.y[n:, -1].reshape(n, n) if out.status == 0 else None
 
 
 def returns(t: np.ndarray, zs: np.ndarray) -> list[float]:

@@ -1,13 +1,19 @@
 """Rest points, rotating states and Lyapunov exponents of motions written down here, against their closed forms."""
 
+import jax
 import numpy as np
 import pytest
 
+import diracgan as dg
+from diracgan import dirac
+from diracgan.analysis.dynamical_system import ContinuousSystem
 from diracgan.analysis.orbits.lyapunov_exponents import lyapunov_multipliers
 from diracgan.analysis.orbits.orbit import Method, Orbit, by_modulus
 from diracgan.analysis.orbits.rest_points import rank, rest_near
 from diracgan.analysis.orbits.rotating_states import rotating_state
-from diracgan.analysis.orbits.shooting import returns
+from diracgan.analysis.orbits.shooting import periodic_orbit, returns
+from diracgan.dynamics.filippov import DiracSystem
+from diracgan.game import Players
 
 J = np.array([[0.0, -1.0], [1.0, 0.0]])
 
@@ -120,3 +126,24 @@ def test_returns_and_order():
     zs = np.stack([np.cos(t), np.sin(t)], axis=1)
     np.testing.assert_allclose(returns(t, zs), 2 * np.pi * np.arange(1, 5), atol=0.01)
     np.testing.assert_allclose(by_modulus(np.array([0.5, -1j, 1j])), [1j, -1j, 0.5])
+
+
+@pytest.mark.parametrize("lam", [0.1, 0.9, 0.99])
+def test_the_cycle_of_wgan_gp_has_the_multipliers_one_and_exp_of_minus_lam_t(lam):
+    # in d = 1 on either side of phi = 0 it is phi'' + 2 lam phi' + phi = 0, so that neighbours shrink by exp(-2 lam T)
+    # in area over a turn T = 2 pi/w, w^2 = 1 - lam^2, and the two jumps give back exp(lam T); on phi = 0 theta is
+    # +- 2 lam c coth(pi lam/(2 w)) by the jump 4 lam c of the velocity
+    w = np.sqrt(1 - lam**2)
+    with jax.enable_x64(True):
+        system = DiracSystem(
+            *dirac.cast((dg.variant("wgan-gp", c=1.0, lam=lam), np.zeros(1)), np.float64),
+            Players(1.0, 1.0),
+            None,
+        )
+        top = 2 * lam / np.tanh(np.pi * lam / (2 * w))
+        flow = ContinuousSystem(system)
+        away = flow.advance(np.array([1e-3, -top]), 0.0, 1.0, 0).end  # from the jump
+        orbit = periodic_orbit(flow, away, 2 * np.pi / w * 1.001)
+    assert orbit is not None and orbit.period == pytest.approx(2 * np.pi / w, rel=1e-5)
+    assert orbit.multipliers[0] == pytest.approx(1.0, abs=1e-6)
+    assert orbit.multipliers[1] == pytest.approx(np.exp(-lam * orbit.period), abs=1e-6)
