@@ -227,7 +227,7 @@ def _steps(made: Rule, dim: int) -> str:
     keep = frozenset(f"{name}_{k}" for name in ("velocity", "project") for k in range(2 * dim))
 
     def linear(r: Rule, state: State) -> Any:
-        return r.linear_map(_Calls())(state.players, state.memory)
+        return r.at_rest.over_a_period(_Calls())(state.players, state.memory)
 
     def text(name: str, fn: Callable[..., Any], example: Any) -> str:
         count = sum(leaf.size for leaf in jax.tree.leaves(example))

@@ -220,7 +220,7 @@ function frame(time) {
   if (last) window.diracgan.times.push(time - last);
   last = time;
   if (stale) {
-    runs = state.variants.map((_, k) => runOf(state, k));
+    runs = state.variants.map((_, k) => runOf(state, k, dragged !== null));
     if (!dragged) reach = runs.map((run) => reachOf(run, state.z0));
     at("play").disabled = hidden();
     stage.tell(state, runs, hidden());
@@ -244,6 +244,7 @@ function frame(time) {
     stage.clouds.forEach((cloud) => cloud.advance(PARTICLE_STEP));
     dirty = true;
   }
+  const drawn = dirty;
   if (dirty) {
     const end = Math.max(...runs.map(({ path }) => path.t[path.t.length - 1]));
     stage.draw(state, runs, reach, part >= 1 ? Infinity : part * end, colours, hidden());
@@ -252,7 +253,7 @@ function frame(time) {
     at("play").setAttribute("aria-pressed", String(playing));
     dirty = false;
   }
-  window.diracgan.frames.push(window.performance.now() - begun);
+  if (drawn) window.diracgan.frames.push(window.performance.now() - begun);
   if (playing || flowing || dragged || stale) window.requestAnimationFrame(frame);
   else asleep = true;
 }

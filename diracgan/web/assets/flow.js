@@ -4,6 +4,20 @@
 import { TABLEAU } from "./tableau.js";
 
 const STAGES = TABLEAU.B.length;
+const sparse = (row) => {
+  const at = row.map((x, j) => j).filter((j) => row[j] !== 0);
+  return { at: Int32Array.from(at), by: Float64Array.from(at, (j) => row[j]) };
+};
+const ROWS = TABLEAU.A.map((row, s) => sparse(row.slice(0, s)));
+const [WEIGHTS, FIFTH, THIRD] = [TABLEAU.B, TABLEAU.E5, TABLEAU.E3].map(sparse);
+
+/** The sum of the slopes' entries i with the weights of a row. */
+function weighted({ at, by }, k, i) {
+  let sum = 0;
+  for (let j = 0; j < at.length; j++) sum += by[j] * k[at[j]][i];
+  return sum;
+}
+
 const LARGEST = 1e150;
 const MOST_STEPS = 20000;
 
@@ -11,32 +25,17 @@ const MOST_STEPS = 20000;
 function attempt(f, y, h, k, next, rtol, atol) {
   const n = y.length;
   for (let s = 1; s < STAGES; s++) {
-    const row = TABLEAU.A[s];
-    for (let i = 0; i < n; i++) {
-      let sum = 0;
-      for (let j = 0; j < s; j++) if (row[j]) sum += row[j] * k[j][i];
-      next[i] = y[i] + h * sum;
-    }
+    for (let i = 0; i < n; i++) next[i] = y[i] + h * weighted(ROWS[s], k, i);
     f(next, k[s]);
   }
-  for (let i = 0; i < n; i++) {
-    let sum = 0;
-    for (let j = 0; j < STAGES; j++) if (TABLEAU.B[j]) sum += TABLEAU.B[j] * k[j][i];
-    next[i] = y[i] + h * sum;
-  }
+  for (let i = 0; i < n; i++) next[i] = y[i] + h * weighted(WEIGHTS, k, i);
   f(next, k[STAGES]);
   let five = 0;
   let three = 0;
   for (let i = 0; i < n; i++) {
     const scale = atol + rtol * Math.max(Math.abs(y[i]), Math.abs(next[i]));
-    let e5 = 0;
-    let e3 = 0;
-    for (let j = 0; j <= STAGES; j++) {
-      if (TABLEAU.E5[j]) e5 += TABLEAU.E5[j] * k[j][i];
-      if (TABLEAU.E3[j]) e3 += TABLEAU.E3[j] * k[j][i];
-    }
-    five += (e5 / scale) ** 2;
-    three += (e3 / scale) ** 2;
+    five += (weighted(FIFTH, k, i) / scale) ** 2;
+    three += (weighted(THIRD, k, i) / scale) ** 2;
   }
   if (five === 0 && three === 0) return 0;
   return (Math.abs(h) * five) / Math.sqrt((five + 0.01 * three) * n);

@@ -45,16 +45,18 @@ function distancesOf(path, rest, averaged) {
   return { t, r, average };
 }
 
-/** Everything that the page tells of `state.variants[index]`. */
-export function runOf(state, index) {
+const DRAFT = { rtol: 1e-9, atol: 1e-11 }; // while the start is being dragged: exact to far less than a pixel
+
+/** Everything that the page tells of `state.variants[index]`; a draft is followed less closely. */
+export function runOf(state, index, draft = false) {
   const chosen = state.variants[index];
   const made = system(chosen, state.dim, state.x0);
   const averaged = state.show.includes("ema");
   const moving = isFlow(state)
-    ? flow(made, state.z0, state.t1, { tau: averaged ? state.tau : 0 })
+    ? flow(made, state.z0, state.t1, { tau: averaged ? state.tau : 0, ...(draft ? DRAFT : {}) })
     : iterate(made, state.rule, state.z0, state.steps);
   const end = moving.t[moving.t.length - 1];
-  const beside = !isFlow(state) && state.show.includes("flow") && end > 0 ? flow(made, state.z0, Math.min(end, 1000)) : null;
+  const beside = !isFlow(state) && state.show.includes("flow") && end > 0 ? flow(made, state.z0, Math.min(end, 1000), draft ? DRAFT : {}) : null;
   const distances = distancesOf(moving, made.rest, averaged);
   return {
     about: variants.get(chosen.name),

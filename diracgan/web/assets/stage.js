@@ -42,7 +42,7 @@ export function reachOf({ path }, z0) {
 
 export class Stage {
   constructor(place, charts) {
-    Object.assign(this, { place, charts, cards: [], clouds: [] });
+    Object.assign(this, { place, charts, cards: [], clouds: [], layers: [] });
   }
 
   /** As many cards as there are variants, each with its handles. */
@@ -99,7 +99,7 @@ export class Stage {
     const frame = frameOf(width, height, reach);
     const hue = colours[HUES[index]];
     const now = this.now(run, until);
-    if (state.show.includes("field") && !hidden) this.drawField(g, frame, state, run, now, colours);
+    if (state.show.includes("field") && !hidden) this.drawField(g, frame, state, run, now, colours, index);
     drawAxes(g, frame, width, height, state.dim === 1 ? ["φ", "θ"] : ["θ₁, φ₁", "θ₂, φ₂"], colours);
     if (state.show.includes("points") && this.clouds[index] && !hidden) this.clouds[index].draw(g, frame, hue);
     const rest = run.system.rest;
@@ -123,14 +123,39 @@ export class Stage {
     return path.y.subarray(k * path.size, (k + 1) * path.size);
   }
 
-  drawField(g, frame, state, run, now, colours) {
+  /** In d = 2 the generator's velocity with the critic as it is now; in d = 1 the field, which no start changes. */
+  drawField(g, frame, state, run, now, colours, index) {
     const { system } = run;
     const [z, v] = [new Float64Array(system.size), new Float64Array(system.size)];
-    const at = state.dim === 1
-      ? (a, b, o) => { z[0] = a; z[1] = b; system.motion(z, v); o[0] = v[0]; o[1] = v[1]; }
-      : (a, b, o) => { z[0] = now[0]; z[1] = now[1]; z[2] = a; z[3] = b; system.motion(z, v); o[0] = v[2]; o[1] = v[3]; };
-    drawArrows(g, frame, at, colours.arrow, state.dim === 1 ? 17 : 11);
-    if (state.show.includes("lines") && state.dim === 1) drawNullclines(g, frame, at, [colours.soft, colours.soft]);
+    if (state.dim === 2) {
+      drawArrows(g, frame, (a, b, o) => {
+        z.set([now[0], now[1], a, b]);
+        system.motion(z, v);
+        o[0] = v[2];
+        o[1] = v[3];
+      }, colours.arrow, 11);
+      return;
+    }
+    const { canvas } = this.cards[index];
+    const lines = state.show.includes("lines");
+    const key = JSON.stringify([state.variants[index], state.x0, lines, frame.reach, canvas.width, canvas.height, colours.ink]);
+    const layer = (this.layers[index] ??= { key: "", canvas: document.createElement("canvas") });
+    if (layer.key !== key) {
+      layer.key = key;
+      Object.assign(layer.canvas, { width: canvas.width, height: canvas.height });
+      const own = layer.canvas.getContext("2d");
+      own.setTransform(g.getTransform());
+      const at = (a, b, o) => {
+        z[0] = a;
+        z[1] = b;
+        system.motion(z, v);
+        o[0] = v[0];
+        o[1] = v[1];
+      };
+      drawArrows(own, frame, at, colours.arrow);
+      if (lines) drawNullclines(own, frame, at, [colours.soft, colours.soft]);
+    }
+    g.drawImage(layer.canvas, 0, 0, canvas.clientWidth, canvas.clientHeight);
   }
 
   drawPaths(g, frame, state, run, until, now, hue, colours) {
