@@ -46,8 +46,8 @@ class TrainingRunOptions:
     """How long, how large, where."""
 
     panel: ClassVar[str] = "Run"
-    steps: Annotated[int | None, option("--steps -n", "Number of iterations; 1000 by default.")] = None
-    batch: Annotated[int | None, option("--batch", "Samples in a minibatch; 128.")] = None
+    steps: Annotated[int | None, option("--steps -n", "Number of iterations; 1000, of ring8 and grid25 5000.")] = None
+    batch: Annotated[int | None, option("--batch", "Samples in a minibatch; 128, of ring8 and grid25 256.")] = None
     seed: Annotated[int | None, option("--seed", "Seed of weights and all draws; 0 by default.")] = None
     seeds: Annotated[int | None, option("--seeds", "So many runs at once, from --seed on; 1.")] = None
     dtype: Annotated[str | None, option("--dtype", "Numbers.", metavar="float32|float64|bfloat16")] = None

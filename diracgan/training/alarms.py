@@ -5,6 +5,7 @@ A watch is fed the lines of metrics in their order; one that is fed those of an 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -32,6 +33,7 @@ class AlarmMonitor:
     def __init__(self, alarms: Alarms) -> None:
         """``alarms``: the limits."""
         self.limits, self.zeros, self.most, self.start = alarms, 0, 0.0, None
+        self.losses: list[float] = []
 
     def check(self, line: Mapping[str, Any]) -> Alarm | None:
         """The alarm that a line of metrics raises, or None."""
@@ -41,7 +43,8 @@ class AlarmMonitor:
                 return Alarm("NaN", f"{name} is {value} at step {step}")
         if not self.limits.on:
             return None
-        return self._zero(line, step) or self._blow_up(line, step) or self._loss(line, step)
+        tests = (self._zero, self._blow_up, self._falling, self._loss)
+        return next(filter(None, [test(line, step) for test in tests]), None)
 
     def _zero(self, line: Mapping[str, Any], step: int) -> Alarm | None:
         nothing = abs(line.get("loss_d", 1.0)) < self.limits.critic_zero and line.get("margin", -1.0) > 0
@@ -67,6 +70,22 @@ class AlarmMonitor:
             "singular values",
             f"the largest singular value of {where} is {largest:.3g} at step {step}, {largest / self.start:.3g} times "
             "the largest at the start",
+        )
+
+    def _falling(self, line: Mapping[str, Any], step: int) -> Alarm | None:
+        """S. Chintala's list of tricks, 10: a generator's loss that falls steadily fools the critic with garbage."""
+        count = self.limits.falling
+        if count is None or "loss_g" not in line:
+            return None
+        self.losses = [*self.losses, line["loss_g"]][-count:]
+        pairs = [a > b for a, b in itertools.combinations(self.losses, 2)]
+        fooled = line.get("d_fake", 0.0) > line.get("d_real", 0.0)
+        if len(self.losses) < count or not fooled or sum(pairs) < 0.95 * len(pairs):
+            return None
+        return Alarm(
+            "generator loss falls",
+            f"the generator's loss fell from {self.losses[0]:.3g} to {self.losses[-1]:.3g} over {count} lines at step "
+            f"{step}, and the critic ranks its samples above real ones: it fools the critic, whatever it makes",
         )
 
     def _loss(self, line: Mapping[str, Any], step: int) -> Alarm | None:

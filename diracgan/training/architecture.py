@@ -63,8 +63,12 @@ class Architecture(Parametric):
     depth_d: int | None = param(
         None, "the discriminator's (critic's) depth, where it is another", low=0, high=1000
     )
-    activation_d: str = param("auto", "the critic's; leaky-relu", choices=("auto", *ACTIVATIONS))
-    activation_g: str = param("auto", "the generator's; relu", choices=("auto", *ACTIVATIONS))
+    activation_d: str = param(
+        "auto", "the critic's; leaky-relu, on vectors tanh", choices=("auto", *ACTIVATIONS)
+    )
+    activation_g: str = param(
+        "auto", "the generator's; relu, on vectors tanh", choices=("auto", *ACTIVATIONS)
+    )
     norm_d: str = param("auto", "the critic's norm; batch in a dcgan, else none", choices=NORMS)
     norm_g: str = param("auto", "the generator's norm; likewise", choices=NORMS)
     dropout_d: float = param(0.0, "share of the critic's activations dropped", low=0, high=1, open_high=True)
@@ -120,7 +124,12 @@ class Architecture(Parametric):
                 f"condition={self.condition} needs labels, and {problem.name!r} has none; allowed: none"
             )
         norm = "batch" if kind == "dcgan" else "none"
-        auto = {"activation_d": "leaky-relu", "activation_g": "relu", "norm_d": norm, "norm_g": norm}
+        smooth = kind == "mlp" and not problem.images  # kinks cost a small network in the plane modes
+        auto = {
+            "activation_d": "tanh" if smooth else "leaky-relu",
+            "activation_g": "tanh" if smooth else "relu",
+        }
+        auto |= {"norm_d": norm, "norm_g": norm}
         chosen = {n: auto[n] if getattr(self, n) == "auto" else getattr(self, n) for n in auto}
         self._check_norm_g(chosen["norm_g"])
         if kind != "dcgan" and (self.kernel != 4 or self.pool_d != "none"):
@@ -155,7 +164,7 @@ def players(architecture: Architecture, problem: Problem, key: Array) -> Players
     Example:
         >>> from diracgan.training.problems import problem
         >>> made = players(Architecture(width=16), problem("ring8"), jax.random.key(0))
-        >>> made.phi(jnp.zeros((5, 2))).shape, made.theta(jnp.zeros((5, 8))).shape
+        >>> made.phi(jnp.zeros((5, 2))).shape, made.theta(jnp.zeros((5, 2))).shape
         ((5,), (5, 2))
     """
     a = architecture.resolved(problem)

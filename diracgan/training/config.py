@@ -39,7 +39,7 @@ from ..variants.presets import PRESETS
 from . import loss_file
 from .architecture import Architecture
 from .problems import PROBLEMS, Problem, problem
-from .tricks import TRICKS, AuxiliaryClasses, FeatureMatching, Reconstruction, Trick, trick
+from .tricks import TRICKS, AuxiliaryClasses, FeatureMatching, Reconstruction, SoftLabels, Trick, trick
 
 _TABLES = ("variant", "rule", "problem", "networks", "tricks", "alarms")
 
@@ -90,6 +90,8 @@ class Alarms(Parametric):
         critic_zero: a critic's loss below this, with all real samples judged above all fake ones, is 0.
         patience: how many lines of metrics in a row must say so.
         blow_up: a singular value so many times the largest at the start has blown up.
+        falling: a generator's loss that falls over so many lines, in 19 of 20 pairs of them, while the critic ranks
+            fake samples above real ones, is that of one that fools it with garbage; None: not watched.
         mode_loss: a run that loses this share of the most modes (or classes) that it covered has collapsed.
     """
 
@@ -97,6 +99,9 @@ class Alarms(Parametric):
     critic_zero: float = param(1e-3, "a critic's loss below this is 0", low=0)
     patience: int = param(5, "lines of metrics in a row that must say so", low=1)
     blow_up: float = param(50.0, "growth of a singular value that is a blow-up", low=1)
+    falling: int | None = param(
+        None, "lines of metrics over which a generator's loss that falls steadily stops the run", low=5
+    )
     mode_loss: float = param(0.5, "share of the most modes covered whose loss is a collapse", low=0, high=1)
 
 
@@ -176,8 +181,9 @@ def configure(
             )
     if built.condition == "acgan" and not any(isinstance(t, AuxiliaryClasses) for t in made):
         made.append(trick("acgan"))
-    _fit(made, on, built)
-    run = from_settings(TrainingConfig, course, "run").resolved()
+    _fit(made, on, built, losses)
+    given = {k: x for k, x in course.items() if x is not None}
+    run = from_settings(TrainingConfig, {**dict(on.course), **given}, "run").resolved()
     if run.truncate == "norm" and (on.prior != "normal" or on.paired):
         raise InputError(f"truncate = norm needs a normal z, which {on.name!r} has not; allowed: entries")
     moves = default_rule(built.kind) if rule_ is None else rule(rule_) if isinstance(rule_, str) else rule_
@@ -217,8 +223,12 @@ def default_rule(kind: str) -> Rule:
     return rule("adam", lr=2e-4 if kind == "dcgan" else 1e-3, beta1=0.5, alternating=True)
 
 
-def _fit(tricks: list[Trick], on: Problem, built: Architecture) -> None:
+def _fit(tricks: list[Trick], on: Problem, built: Architecture, losses: Variant) -> None:
     for t in tricks:
+        if isinstance(t, SoftLabels) and not losses.labelled:
+            raise InputError(
+                f"soft-labels needs a loss with labels, and {losses.name!r} has none; allowed: ns, lsgan, ..."
+            )
         if isinstance(t, Reconstruction) and not on.paired:
             raise InputError(
                 f"reconstruction needs a paired problem, and {on.name!r} is not; allowed: denoise"

@@ -40,6 +40,10 @@ class Trick(Parametric):
         """The samples that the loss of ``who`` is computed from."""
         return x
 
+    def losses(self, variant: Variant, game: MinibatchGame) -> Variant:
+        """The variant whose loss the critic minimises on this minibatch."""
+        return variant
+
     def critic(self, game: MinibatchGame, players: Players) -> Array | float:
         """What joins the critic's loss."""
         return 0.0
@@ -51,6 +55,10 @@ class Trick(Parametric):
     def velocity(self, v: Players) -> Players:
         """The velocity as the rule is told it."""
         return v
+
+    def moves(self, game: MinibatchGame, players: Players) -> tuple[Array | bool, Array | bool]:
+        """Whether the critic moves, and the generator: the velocity of one that does not is 0."""
+        return True, True
 
     @property
     def replaces(self) -> bool:
@@ -148,7 +156,10 @@ class MinibatchGame(Game):
 
     def critic_loss(self, players: Players, penalty: float | Array = 1.0) -> Array:
         """The critic's loss, its penalties, and the tricks' terms."""
-        loss = super().critic_loss(players, penalty)
+        losses = self.variant
+        for t in self.tricks:
+            losses = t.losses(losses, self)
+        loss = Game.critic_loss(dataclasses.replace(self, variant=losses), players, penalty)
         for t in self.tricks:
             loss = loss + t.critic(self, players)
         return loss
@@ -170,6 +181,8 @@ class MinibatchGame(Game):
         v = super().velocity(players, *args, **how)
         for t in self.tricks:
             v = t.velocity(v)
+            if type(t).moves is not Trick.moves:
+                v = Players(*map(_held_unless, t.moves(self, players), v))
         return v
 
     def repeat(self, count: int, once: Callable[[Any, Any], Any], start: Any) -> Any:
@@ -179,6 +192,10 @@ class MinibatchGame(Game):
         for k in range(count):
             start = once(k, start)
         return start
+
+
+def _held_unless(moves: Array | bool, v: Any) -> Any:
+    return jax.tree.map(lambda a: jnp.where(moves, a, jnp.zeros_like(a)), v)
 
 
 class StochasticGame(GameLike):

@@ -51,8 +51,8 @@ def train(
     *,
     rule: str | Rule | None = None,
     networks: Architecture | Mapping[str, Any] | None = None,
-    steps: int = 1000,
-    batch: int = 128,
+    steps: int | None = None,
+    batch: int | None = None,
     seed: int = 0,
     seeds: int = 1,
     dtype: str = "float32",
@@ -85,8 +85,8 @@ def train(
             ``npz:PATH``, or what :func:`diracgan.training.problem` returns.
         rule: what :func:`diracgan.rule` returns; None for Adam with beta1 = 0.5, alternating.
         networks: settings of :class:`~diracgan.training.architecture.Architecture`, e.g. ``{"width": 128}``.
-        steps: iterations of the rule.
-        batch: samples in a minibatch.
+        steps: iterations of the rule; None for 1,000, or what the problem asks for (ring8 and grid25: 5,000).
+        batch: samples in a minibatch; None for 128, or what the problem asks for (ring8 and grid25: 256).
         seed: of weights and all draws.
         seeds: runs at once, with this seed and the following ones.
         dtype: float32, float64 or bfloat16.

@@ -10,6 +10,7 @@ n_critic, lazy penalties and the weight average belong to the rule.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -21,8 +22,10 @@ from ..errors import InputError
 from ..game import Players, Samples
 from ..parameters import check, param
 from ..registry import Registry, merged, settings
+from ..variants import Variant
 from .games import MinibatchGame, Trick
 from .layers import LinearCritic, Weighted
+from .random import uniform
 
 T = TypeVar("T", bound="type[Trick]")
 TRICKS: Registry[type[Trick]] = Registry("trick", lambda cls: cls.summary())
@@ -97,6 +100,34 @@ class FlipLabels(Trick):
         return Samples(jnp.where(turned, x.fake, x.real), jnp.where(turned, x.real, x.fake))
 
 
+@register_trick("soft-labels", reference="S. Chintala's list of tricks, 6")
+class SoftLabels(Trick):
+    """Every sample has a label of its own in the critic's loss: real ones 1 - U(-above, below), fake ones U(0, fake).
+
+    Labels of 0 and 1 are meant; those of another loss are moved by as much. An even label of all real samples is
+    ``smooth_real`` of the variant, to which these add. The source draws real labels from 0.7 to 1.2 and fake ones from
+    0 to 0.3; above 1 the cross entropy of a sample falls for ever as its logit grows: none here unless asked for.
+    """
+
+    below: float = param(0.3, "real labels are at most so much lower", low=0, high=1)
+    above: float = param(0.0, "real labels are at most so much higher", low=0, high=1)
+    fake: float = param(0.3, "fake labels are at most so much higher", low=0, high=1)
+
+    def losses(self, variant: Variant, game: MinibatchGame) -> Variant:
+        """With labels drawn anew for each sample."""
+        known, counts = variant.extras, (len(game.x_real), len(game.x_real if game.z is None else game.z))
+        real, fake = (
+            uniform(game.key_of(f"labels of {w}"), (n,)) for w, n in zip(Samples._fields, counts, strict=True)
+        )
+        drawn = {
+            "smooth_real": (self.below + self.above) * real - self.above,
+            "smooth_fake": self.fake * fake,
+        }
+        return dataclasses.replace(
+            variant, extras={**known, **{n: known.get(n, 0.0) + x for n, x in drawn.items()}}
+        )
+
+
 @register_trick("mixed-batches", reference="the contrary of S. Chintala's list of tricks, 4")
 class MixedBatches(Trick):
     """The critic sees real and fake samples in one batch, not in two: only a norm over the batch can tell."""
@@ -122,6 +153,24 @@ class ClipGradient(Trick):
             return jax.tree.map(lambda a: (a * scale).astype(a.dtype), one)
 
         return Players(*map(clipped, v))
+
+
+@register_trick("balance", reference="against it: S. Chintala's list of tricks, 11")
+class Balance(Trick):
+    """A player moves only while its loss is above ``ratio`` times the other's; its velocity is 0 else.
+
+    It is unreliable, and here to show it: how high a loss is says who is ahead only when compared with its value at
+    equilibrium, which differs between losses, players and variants. Of ns the critic's is 2 log 2 and the generator's
+    log 2, so that with a ratio of 1/2 or more the generator stands still near every equilibrium, whatever it makes.
+    Losses below 0 have no ratio.
+    """
+
+    ratio: float = param(0.3, "least share of the other's loss that a player moves at", low=0, high=1)
+
+    def moves(self, game: MinibatchGame, players: Players) -> tuple[Array | bool, Array | bool]:
+        """L_D > ratio L_G, and L_G > ratio L_D."""
+        ours, theirs = game.critic_loss(players), game.generator_loss(players)
+        return ours > self.ratio * theirs, theirs > self.ratio * ours
 
 
 @register_trick("orthogonal", reference="arXiv 1609.07093; without the diagonal: 1809.11096, eq. 3")
@@ -188,11 +237,12 @@ class FeatureMatching(Trick):
 class Reconstruction(Trick):
     """The generator pays for the distance of its output from the true answer of a paired problem."""
 
-    weight: float = param(1.0, "weight of the mean squared distance", low=0)
+    weight: float = param(1.0, "weight of the mean distance", low=0)
     features: bool = param(False, "measured in a classifier's features, not in pixels")
+    norm: str = param("l2", "the distance: squared (l2) or absolute (l1)", choices=("l2", "l1"))
 
     def generator(self, game: MinibatchGame, players: Players) -> Array | float:
-        """weight times the mean of (f(G(z)) - f(x))^2, f the identity or a classifier's features."""
+        """weight mean (f(G(z)) - f(x))^2, or of the absolute difference; f is the identity or a classifier's features."""
         pair = game.fake(players), game.x_real
         if self.features:
             if game.classifier is None:
@@ -200,7 +250,8 @@ class Reconstruction(Trick):
                     "reconstruction in features needs a classifier; allowed: a problem with labels"
                 )
             pair = tuple(game.classifier.features(x).reshape(len(x), -1) for x in pair)
-        return self.weight * jnp.mean((pair[0] - pair[1]) ** 2)
+        away = pair[0] - pair[1]
+        return self.weight * jnp.mean(away**2 if self.norm == "l2" else jnp.abs(away))
 
 
 @register_trick("acgan", reference="arXiv 1610.09585, eq. 2 and 3")

@@ -10,7 +10,9 @@ import pytest
 import diracgan as dg
 from diracgan.game import Players
 from diracgan.training import metrics
+from diracgan.training.alarms import AlarmMonitor
 from diracgan.training.architecture import Architecture, players
+from diracgan.training.config import Alarms
 from diracgan.training.networks import singular_values
 from diracgan.training.problems import problem
 from diracgan.training.trainer import TrainingSetup
@@ -91,3 +93,31 @@ def test_singular_values_are_those_of_the_weight_as_it_is_used():
     assert all(values[0] == pytest.approx(1, rel=0.01) for values in found.values())
     assert all(values == sorted(values, reverse=True) and len(values) <= 3 for values in found.values())
     assert isinstance(metrics.singular_values(Players(phi, phi))["d/head"][0], float)
+
+
+def falls(losses, **line) -> bool:
+    """Whether the alarm of a generator's loss that falls steadily is raised by these losses."""
+    monitor = AlarmMonitor(Alarms(falling=10))
+    seen = {"d_fake": 1.0, "d_real": 0.0, "loss_d": 1.0, **line}
+    alarms = [monitor.check({"step": k, "loss_g": float(x), **seen}) for k, x in enumerate(losses)]
+    return any(a is not None and a.name == "generator loss falls" for a in alarms)
+
+
+def test_a_generators_loss_that_falls_steadily_is_told_from_one_that_does_not():
+    """Of ten independent losses in a random order at most 2 of 45 pairs rise with probability 54/10! = 1.5e-5."""
+    t = np.arange(40)
+    assert falls(1.0 - 0.02 * t + 0.002 * RNG.normal(size=40))
+    assert not falls(1.0 - 0.02 * t, d_fake=-1.0), "the critic is not fooled"
+    assert not falls(1.0 + 0.02 * t)
+    assert not falls(np.cos(t))  # an oscillation falls for three lines only
+    assert not any(falls(RNG.normal(size=40)) for _ in range(50))
+    assert AlarmMonitor(Alarms()).check({"step": 0, "loss_g": 1.0}) is None
+
+
+def test_a_critic_that_stands_still_is_fooled_with_garbage():
+    """With the critic's learning rate next to 0 the generator walks to wherever its logit is highest."""
+    rule = dg.rule("adam", lr_d=1e-9, lr_g=3e-3, beta1=0.5, alternating=True)
+    how = {"networks": {"width": 8}, "batch": 64, "steps": 60, "log_every": 4, "save_every": 60}
+    run = dg.train("ns", "gauss2d", rule=rule, alarms={"falling": 10}, **how)
+    assert run.result == "generator loss falls"
+    assert dg.train("ns", "gauss2d", rule=rule, **how).result == "ok"

@@ -312,7 +312,7 @@ def test_a_clipped_critic_is_clipped_everywhere():
 def test_a_critic_of_another_size_than_the_generator():
     made = players(Architecture(width=8, depth=1, width_d=16, depth_d=3), problem("ring8"), KEY)
     shapes = [[layer.w.shape for layer in (*net.layers, net.head) if hasattr(layer, "w")] for net in made]
-    assert shapes == [[(2, 16), (16, 16), (16, 16), (16, 1)], [(8, 8), (8, 2)]]
+    assert shapes == [[(2, 16), (16, 16), (16, 16), (16, 1)], [(2, 8), (8, 2)]]
     made = players(Architecture(width=8, width_d=4), image_problem(8), KEY)
     assert made.phi.layers[0].w.shape == (4, 4, 1, 4)
     assert made.theta.head.w.shape == (4, 4, 8, 1)

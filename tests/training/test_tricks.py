@@ -17,6 +17,7 @@ from diracgan.game import Players, Samples
 from diracgan.rules import init, step
 from diracgan.training import metrics, train
 from diracgan.training.architecture import Architecture, players
+from diracgan.training.config import configure
 from diracgan.training.games import game, minibatches
 from diracgan.training.layers import Weighted
 from diracgan.training.problems import Batch, problem
@@ -170,6 +171,46 @@ def test_flipped_labels_slow_the_critic():
     np.testing.assert_allclose(found[:, 1], plain[1], rtol=1e-6)
 
 
+def test_soft_labels_are_drawn_for_each_sample():
+    """Uniform labels: the cross entropy is linear in a label, so that the mean loss is that of the mean labels, and the
+    variance of a sample's loss is that of its label times the squared logit."""
+    on, both = dirac(2.0, 0.5, 1.0)  # logits 2 of the real sample, 1 of the fake one
+    soft = trick("soft-labels", below=0.3, above=0.2, fake=0.4)
+    made = lambda key, t: minibatches(NS, on, key, 1, tricks=t).at(0).critic_loss(both)  # noqa: E731
+    losses = jax.vmap(lambda key: made(key, (soft,)))(jax.random.split(KEY, 20_000))
+    # labels 1 - U(-0.2, 0.3) and U(0, 0.4): means 0.95 and 0.2; entropy(d, t) = softplus(d) - t d
+    softplus = lambda d: float(np.log1p(np.exp(d)))  # noqa: E731
+    error = float(losses.std()) / np.sqrt(20_000)
+    assert float(losses.mean()) == pytest.approx(
+        softplus(2.0) - 0.95 * 2.0 + softplus(1.0) - 0.2 * 1.0, abs=4 * error
+    )
+    assert float(losses.var()) == pytest.approx((2.0**2 * 0.5**2 + 1.0**2 * 0.4**2) / 12, rel=0.05)
+    assert float(losses.min()) > softplus(2.0) - 1.2 * 2.0 + softplus(1.0) - 0.4 * 1.0 - 1e-5
+    assert made(KEY, (trick("soft-labels", below=0.0, fake=0.0),)) == pytest.approx(float(made(KEY, ())))
+    even = NS.with_(smooth_real=0.25)  # the same as labels that are all 0.75
+    both_ways = minibatches(even, on, KEY, 1, tricks=(trick("soft-labels", below=0.0, fake=0.0),)).at(0)
+    assert float(both_ways.critic_loss(both)) == pytest.approx(
+        softplus(2.0) - 0.75 * 2.0 + softplus(1.0), rel=1e-5
+    )
+    with pytest.raises(InputError, match="needs a loss with labels, and 'wgan-gp' has none"):
+        configure("wgan-gp", "ring8", tricks="soft-labels")
+
+
+def test_balance_lets_one_player_wait_and_stops_the_generator_at_equilibrium():
+    """ns: L_D = 2 log 2 and L_G = log 2 at equilibrium, so that with a ratio of 1/2 or more the generator stands still
+    there and never arrives, where without it the two, with R1, converge."""
+    for ratio, moves in ((0.45, True), (0.55, False)):
+        v = field(NS, f"balance:ratio={ratio}", at=(0.01, 0.39))
+        assert (v[1] != 0.0) == moves
+        assert v[0] != 0.0
+    plain = field(NS, at=(0.01, 0.39))
+    assert field(NS, "balance:ratio=0.45", at=(0.01, 0.39)) == pytest.approx(plain)
+    damped, rule = NS.with_(r1=1.0), dg.rule("alternating", lr=0.1)
+    free, held = (followed(damped, rule, 800, *names)[-1] for names in ((), ("balance:ratio=0.55",)))
+    np.testing.assert_allclose(free, [0.0, 0.4], atol=1e-3)
+    assert abs(held[1] - 0.4) > 0.05
+
+
 @pytest.mark.slow
 def test_instance_noise_damps_and_decays():
     """Noise of deviation s damps the critic like R1(s^2/4) near rest; at step ``until`` the field is the plain one."""
@@ -297,6 +338,9 @@ def test_reconstruction_in_pixels_and_in_features():
     bare = float(game(NS, on, batch=batch).generator_loss(both))
     mse = float(np.mean(np.square(np.asarray(made.fake(both)) - np.asarray(batch.x))))
     assert float(made.generator_loss(both)) - bare == pytest.approx(2 * mse, rel=1e-4)
+    absolute = game(NS, on, batch=batch, tricks=(trick("reconstruction", weight=2.0, norm="l1"),))
+    mae = float(np.mean(np.abs(np.asarray(made.fake(both)) - np.asarray(batch.x))))
+    assert float(absolute.generator_loss(both)) - bare == pytest.approx(2 * mae, rel=1e-4)
     with pytest.raises(InputError, match="needs a classifier"):
         game(NS, on, batch=batch, tricks=(trick("reconstruction", features=True),)).generator_loss(both)
     same = _Known(players(Architecture(width=4), on, KEY).phi)
