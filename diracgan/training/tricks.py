@@ -242,7 +242,7 @@ class Reconstruction(Trick):
     norm: str = param("l2", "the distance: squared (l2) or absolute (l1)", choices=("l2", "l1"))
 
     def generator(self, game: MinibatchGame, players: Players) -> Array | float:
-        """weight mean (f(G(z)) - f(x))^2, or of the absolute difference; f is the identity or a classifier's features."""
+        """weight mean (f(G(z)) - f(x))^2, or of |f(G(z)) - f(x)|; f is the identity or a classifier's features."""
         pair = game.fake(players), game.x_real
         if self.features:
             if game.classifier is None:
