@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from ..errors import InputError
 from .layer import CommandResult, Progress, argument, option, progress, tell
 from .options import AnyVariantOptions, RuleOptions, assignments, flag, given_in, merged, vector
+
+if TYPE_CHECKING:
+    from ..variants import Variant
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,8 +49,12 @@ class TrainingRunOptions:
     """How long, how large, where."""
 
     panel: ClassVar[str] = "Run"
-    steps: Annotated[int | None, option("--steps -n", "Number of iterations; 1000, of ring8 and grid25 5000.")] = None
-    batch: Annotated[int | None, option("--batch", "Samples in a minibatch; 128, of ring8 and grid25 256.")] = None
+    steps: Annotated[
+        int | None, option("--steps -n", "Number of iterations; 1000, of ring8 and grid25 5000.")
+    ] = None
+    batch: Annotated[
+        int | None, option("--batch", "Samples in a minibatch; 128, of ring8 and grid25 256.")
+    ] = None
     seed: Annotated[int | None, option("--seed", "Seed of weights and all draws; 0 by default.")] = None
     seeds: Annotated[int | None, option("--seeds", "So many runs at once, from --seed on; 1.")] = None
     dtype: Annotated[str | None, option("--dtype", "Numbers.", metavar="float32|float64|bfloat16")] = None
@@ -66,6 +73,12 @@ class KeepOptions:
     log_every: Annotated[int | None, option("--log-every", "Iterations between lines of metrics.")] = None
     sample_every: Annotated[int | None, option("--sample-every", "Iterations between sample grids.")] = None
     save_every: Annotated[int | None, option("--save-every", "Iterations between checkpoints.")] = None
+    walks: Annotated[
+        bool, option("--walks", "Draw samples on ways from one z to another beside each grid.")
+    ] = False
+    filters: Annotated[
+        bool, option("--filters", "Draw the filters of the critic's first layer beside each grid.")
+    ] = False
     tensorboard: Annotated[
         bool | None, option("--tensorboard", "Write the metrics for TensorBoard as well.")
     ] = None
@@ -142,8 +155,9 @@ def command(
 ) -> CommandResult:
     """Train a small GAN and keep config, metrics, sample grids and checkpoints in a folder.
 
-    Without --rule: Adam with beta1 0.5, alternating, learning rate 2e-4 for convolutions, else 1e-3; --lr, --lr-d,
-    --lr-g, --n-critic and --ema change it. Exit code 1 when an alarm (NaN, critic loss 0, singular values, mode loss)
+    Without --rule: Adam with beta1 0.5, alternating, learning rate 2e-4 for convolutions, else 1e-3, or what the
+    variant's source uses (wgan-gp: 5 critic steps, a slow generator); --lr, --lr-d, --lr-g, --n-critic and --ema change
+    it. Exit code 1 when an alarm (NaN, critic loss 0, singular values, mode loss)
     stopped the run.
 
     Example: diracgan train digits -v ns --r1 0.1 --steps 2000 --averages 0.999 --out digits-run
@@ -186,6 +200,7 @@ def _only_what_may_change(
 def _config(options: TrainingOptions, problem: str | None, config: str | None, trust: bool) -> Any:
     from ..training import config as configs
     from ..training.problems import problem as find
+    from ..variants import parse
 
     if config is not None:
         made = configs.read(config, trust=trust)
@@ -193,20 +208,17 @@ def _config(options: TrainingOptions, problem: str | None, config: str | None, t
         return dataclasses.replace(
             made, training=configs.from_settings(configs.TrainingConfig, settings, "run")
         )
-    losses, on, settings = (
-        options.variant.build_any("ns"),
-        find(problem or "ring8"),
-        options.network.settings(),
-    )
+    losses = options.variant.build_any("ns") or parse("ns")
+    on, settings = find(problem or "ring8"), options.network.settings()
     kind = configs.from_settings(configs.Architecture, settings, "networks").resolved(on).kind
-    if losses is not None and kind != "linear":
+    if kind != "linear":
         losses = configs.with_network_defaults(
             losses, options.variant.variant or "ns", options.variant.named()
         )
     return configs.configure(
-        losses or "ns",
+        losses,
         on,
-        rule_=_rule(options.rule, kind),
+        rule_=_rule(options.rule, kind, losses),
         networks=settings,
         tricks=options.network.trick or (),
         alarms=assignments(options.alarm, "--alarm"),
@@ -220,15 +232,16 @@ def _values(values: Any) -> dict[str, Any]:
     return {k: x for k, x in values.hyperparameters.items() if x is not None}
 
 
-def _rule(rule: RuleOptions, kind: str) -> Any:
+def _rule(rule: RuleOptions, kind: str, losses: Variant) -> Any:
     """The rule that was asked for; without a name, and by its own, the default one with changes."""
     from ..rules import rule as make
     from ..training.config import default_rule
 
-    usual = default_rule(kind)
+    usual, given = default_rule(kind, losses), rule.settings()
     if rule.rule not in (None, usual.name):
         return rule.build()
-    return make(usual.name, **{**_values(usual), **rule.settings()})
+    own = ("lr_d", "lr_g") if "lr" in given else ()  # --lr is both players'
+    return make(usual.name, **{**{k: x for k, x in _values(usual).items() if k not in own}, **given})
 
 
 def _with_losses(bar: Progress | None) -> Callable[[int, int, Any], None] | None:

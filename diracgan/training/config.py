@@ -69,6 +69,8 @@ class TrainingConfig(Parametric):
     log_every: int | None = param(None, "iterations between two lines of metrics; a 20th of the run", low=1)
     sample_every: int | None = param(None, "iterations between two sample grids; a tenth of the run", low=1)
     save_every: int | None = param(None, "iterations between two checkpoints; a tenth of the run", low=1)
+    walks: bool = param(False, "beside each sample grid, samples on ways from one z to another")
+    filters: bool = param(False, "beside each sample grid of images, the filters of the critic's first layer")
     tensorboard: bool = param(False, "write the metrics for TensorBoard as well")
     classifier: bool = param(True, "score labelled problems by a classifier trained on the same data")
 
@@ -162,17 +164,17 @@ def configure(
         raise InputError(
             f"{problem_!r} is not a problem; allowed: a name, or what dg.training.problem(...) returns"
         )
+    losses = parse(variant) if isinstance(variant, str) else variant
+    if not isinstance(losses, Variant):
+        raise InputError(f"{variant!r} is not a variant; allowed: a name, or what dg.variant(...) returns")
     built = (
         networks
         if isinstance(networks, Architecture)
-        else from_settings(Architecture, networks or {}, "networks")
+        else from_settings(Architecture, {**type(losses).networks, **(networks or {})}, "networks")
     )
     built = built.resolved(on)
-    losses = parse(variant) if isinstance(variant, str) else variant
     if isinstance(variant, str) and built.kind != "linear":
         losses = with_network_defaults(losses, variant)
-    if not isinstance(losses, Variant):
-        raise InputError(f"{variant!r} is not a variant; allowed: a name, or what dg.variant(...) returns")
     made = [trick(t) if isinstance(t, str) else t for t in ([tricks] if isinstance(tricks, str) else tricks)]
     for t in made:
         if not isinstance(t, Trick):
@@ -184,9 +186,21 @@ def configure(
     _fit(made, on, built, losses)
     given = {k: x for k, x in course.items() if x is not None}
     run = from_settings(TrainingConfig, {**dict(on.course), **given}, "run").resolved()
+    if run.filters and (not on.images or built.kind == "linear"):
+        raise InputError(
+            f"filters are of critics of images, which {on.name!r} has none of; allowed: filters = false"
+        )
+    if run.walks and (on.paired or not on.inputs):
+        raise InputError(f"walks need a random z, which {on.name!r} has none of; allowed: walks = false")
     if run.truncate == "norm" and (on.prior != "normal" or on.paired):
         raise InputError(f"truncate = norm needs a normal z, which {on.name!r} has not; allowed: entries")
-    moves = default_rule(built.kind) if rule_ is None else rule(rule_) if isinstance(rule_, str) else rule_
+    moves = (
+        default_rule(built.kind, losses)
+        if rule_ is None
+        else rule(rule_)
+        if isinstance(rule_, str)
+        else rule_
+    )
     if not isinstance(moves, Rule):
         raise InputError(f"{rule_!r} is not a rule; allowed: a name, or what dg.rule(...) returns")
     decays = [averages] if isinstance(averages, (int, float, str)) else averages
@@ -216,10 +230,13 @@ def with_network_defaults(losses: Variant, spec: str, named: Collection[str] = (
     return build(type(losses), {**losses.hyperparameters, **own})
 
 
-def default_rule(kind: str) -> Rule:
-    """What moves networks of this kind when no rule is named: Adam, as DCGAN does; plain alternating steps."""
+def default_rule(kind: str, losses: Variant) -> Rule:
+    """What moves networks of this kind when no rule is named: the variant's own, or Adam as in DCGAN; linear players
+    move in plain alternating steps."""
     if kind == "linear":
         return rule("alternating")
+    if losses.network_rule:
+        return rule(losses.network_rule)
     return rule("adam", lr=2e-4 if kind == "dcgan" else 1e-3, beta1=0.5, alternating=True)
 
 

@@ -22,6 +22,7 @@ from .run_folder import RunFolder
 from .trainer import TrainingSetup, TrainState, advance, unstack
 
 _GRID, _CLOUD = 64, 1000  # samples in a picture
+_WALKS = 8, 9  # how many, and samples on each
 _PATIENCE_S = 0.5  # between two looks at the clock
 _NEVER = 1 << 62
 
@@ -176,8 +177,17 @@ def _picture(run: Run, files: RunFolder | None) -> None:
         course = run.config.training
         made, _ = metrics.sample(setup, theta, key, count, course.truncation, truncate=course.truncate)
         panels[name] = np.asarray(made)
-    if not setup.problem.images or setup.problem.data.ndim == 4:
-        pictures.write(files.samples / f"{int(state.step):08d}.png", panels, setup.problem.images)
+    images, course, name = setup.problem.images, run.config.training, f"{int(state.step):08d}"
+    if not images or setup.problem.data.ndim == 4:
+        pictures.write(files.samples / f"{name}.png", panels, images)
+    if course.walks:
+        theta = generators(setup, state)["raw"]
+        made = np.asarray(metrics.walks(setup, theta, key, *_WALKS)).reshape(-1, *setup.problem.shape)
+        shown = {"walks": made} if images else {"data": panels["data"], "walks": made}
+        pictures.write(files.samples / f"{name}-walks.png", shown, images, _WALKS[1])
+    if course.filters:
+        seen = pictures.filters(state.inner.players.phi, setup.problem.shape)
+        pictures.write(files.samples / f"{name}-filters.png", {"filters": seen}, True)
 
 
 def _end(run: Run, stopped: dict[int, Alarm]) -> None:

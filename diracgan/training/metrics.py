@@ -17,7 +17,7 @@ from jax import Array
 
 from ..game import Players, constrain
 from ..variants.penalties import squared_slopes
-from . import networks
+from . import latent, networks
 from .games import MinibatchGame
 from .networks import Pass
 from .problems import Problem
@@ -267,14 +267,34 @@ def sample(
     for_z, for_drop = jax.random.split(key)
     problem = setup.problem
     z = problem.latent(for_z, count, truncation, truncate) if problem.inputs else None
-    labels = None
-    if setup.conditional:
-        labels = jnp.arange(count) % problem.classes
-        # a conditional problem has inputs
-        z = jnp.concatenate([z, jax.nn.one_hot(labels, problem.classes, dtype=z.dtype)], axis=1)  # type: ignore[union-attr]
+    labels = jnp.arange(count) % problem.classes if setup.conditional else None
+    return _made(setup, generator, z, labels, for_drop if dropout else None), labels
+
+
+def walks(setup: TrainingSetup, generator: Any, key: Array, rows: int, points: int) -> Array:
+    """Samples along ways from one z to another: (rows, points, *shape), each row of one label where there are labels.
+
+    Args:
+        setup: what was trained.
+        generator: a player theta, or an average of it.
+        key: of the draws of both ends.
+        rows: how many ways.
+        points: how many samples on each, both ends included.
+    """
+    problem = setup.problem
+    ends = [problem.latent(k, rows) for k in jax.random.split(key)]
+    z = latent.walk(*ends, points, problem.prior).reshape(rows * points, -1)
+    labels = jnp.repeat(jnp.arange(rows) % problem.classes, points) if setup.conditional else None
+    return _made(setup, generator, z, labels, None).reshape(rows, points, *problem.shape)
+
+
+def _made(setup: TrainingSetup, generator: Any, z: Any, labels: Array | None, for_drop: Any) -> Array:
+    """The generator's samples of z, (n, *shape), without their labels."""
+    if labels is not None:
+        z = jnp.concatenate([z, jax.nn.one_hot(labels, setup.problem.classes, dtype=z.dtype)], axis=1)
     dtype = None if setup.compute is None else jnp.dtype(setup.compute)
-    x = networks.generator(generator, z, Pass(for_drop if dropout else None, setup.reference_z, dtype))
-    return networks.split(x, problem.shape, problem.classes if setup.conditional else 0)[0], labels
+    x = networks.generator(generator, z, Pass(for_drop, setup.reference_z, dtype))
+    return networks.split(x, setup.problem.shape, 0 if labels is None else setup.problem.classes)[0]
 
 
 def judged_by(classifier: Any, problem: Problem, made: Array, real: Array) -> dict[str, Any]:

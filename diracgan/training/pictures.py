@@ -10,22 +10,26 @@ from typing import Any
 import numpy as np
 
 from ..files import replacing
+from .layers import Weighted
 
 _PAPER, _INK, _REAL, _FAKE = (255, 255, 255), (40, 40, 40), (170, 170, 170), (200, 60, 40)
 _GAP, _SIDE, _HEAD = 8, 320, 16
 
 
-def write(path: str | os.PathLike[str], panels: Mapping[str, Any], images: bool) -> None:
+def write(
+    path: str | os.PathLike[str], panels: Mapping[str, Any], images: bool, across: int | None = None
+) -> None:
     """Write panels of samples side by side, each under its name.
 
     Args:
         path: the .png file.
         panels: name -> samples: (n, h, w, c) in [-1, 1], or (n, d); the first panel of vectors lies under the others.
         images: whether the samples are images.
+        across: how many images stand in a row; None for as many rows as columns.
     """
     from PIL import Image, ImageDraw
 
-    drawn = [grid(x) if images else points(x, next(iter(panels.values()))) for x in panels.values()]
+    drawn = [grid(x, across) if images else points(x, next(iter(panels.values()))) for x in panels.values()]
     height = max(p.shape[0] for p in drawn) + _HEAD
     page = Image.new("RGB", (sum(p.shape[1] + _GAP for p in drawn) - _GAP, height), _PAPER)
     pen, left = ImageDraw.Draw(page), 0
@@ -37,13 +41,39 @@ def write(path: str | os.PathLike[str], panels: Mapping[str, Any], images: bool)
         page.save(temporary, format="PNG")
 
 
-def grid(x: Any) -> np.ndarray:
+def filters(network: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """What the first layer of a critic of images looks for: its weights as images, each with its largest entry 1 or -1.
+
+    Args:
+        network: whose first layer with weights is a convolution, or sees all pixels.
+        shape: of an image, (h, w, c).
+
+    Returns:
+        (outputs, side, side, c), or (outputs, h, w, c) of dense layers.
+
+    Example:
+        >>> import jax
+        >>> from diracgan.training.architecture import Architecture, players
+        >>> from diracgan.training.problems import problem
+        >>> on = problem("digits")
+        >>> filters(players(Architecture(width=4), on, jax.random.key(0)).phi, on.shape).shape
+        (4, 4, 4, 1)
+    """
+    first = next(layer for layer in (*network.layers, network.head) if isinstance(layer, Weighted))
+    w = np.asarray(first.kernel(), np.float64)
+    if w.ndim == 2:
+        w = w[: math.prod(shape)].reshape(*shape, -1)
+    w = np.moveaxis(w, -1, 0)
+    return w / np.maximum(np.abs(w).max(axis=(1, 2, 3), keepdims=True), 1e-30)
+
+
+def grid(x: Any, across: int | None = None) -> np.ndarray:
     """Images as one, in rows: (n, h, w, c) in [-1, 1] -> (H, W, 3) of bytes, small ones magnified."""
     x = np.nan_to_num(np.asarray(x, np.float32), nan=-1.0)
     if x.shape[-1] not in (1, 3):
         x = x.mean(axis=-1, keepdims=True)
     n, h, w, _ = x.shape
-    across = math.ceil(math.sqrt(n))
+    across = math.ceil(math.sqrt(n)) if across is None else across
     down = math.ceil(n / across)
     page = np.full((down * (h + 1) - 1, across * (w + 1) - 1, 3), 128, np.uint8)
     pixels = np.round(127.5 * (np.clip(x, -1, 1) + 1)).astype(np.uint8)

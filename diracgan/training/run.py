@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..errors import integer, unknown
+from ..errors import InputError, integer, unknown
 from ..game import Players
 from ..parameters import parameters
 from . import metrics
@@ -78,15 +78,43 @@ class Run:
             InputError: for an average that was not kept, or a truncation that is not allowed.
         """
         with arithmetic(self.config):
-            kept = generators(self.setup, unstack(self.state, 0))
-            name = "raw" if average is None else str(average)
-            if name not in kept:
-                raise unknown("average", name, kept)
+            theta = self._generator(average)
             given = {"truncation": truncation, "truncate": truncate}
             known, course = parameters(TrainingConfig), self.config.training
             limit, what = (getattr(course, n) if x is None else known[n].check(x) for n, x in given.items())
             key, many = jax.random.key(seed), integer("count", count, low=1)
-            return np.asarray(metrics.sample(self.setup, kept[name], key, many, limit, dropout, what)[0])
+            return np.asarray(metrics.sample(self.setup, theta, key, many, limit, dropout, what)[0])
+
+    def _generator(self, average: float | str | None) -> Any:
+        kept = generators(self.setup, unstack(self.state, 0))
+        name = "raw" if average is None else str(average)
+        if name not in kept:
+            raise unknown("average", name, kept)
+        return kept[name]
+
+    def walk(
+        self, points: int = 9, rows: int = 1, seed: int = 0, *, average: float | str | None = None
+    ) -> np.ndarray:
+        """Samples along ways from one z to another, (rows, points, *shape): :func:`~diracgan.training.latent.walk`.
+
+        With labels, row i is of class i modulo the number of classes. Under batch norm in the generator a sample
+        depends on all others of the walk.
+
+        Args:
+            points: how many samples on each way, both ends included.
+            rows: how many ways.
+            seed: of the ends.
+            average: as in :meth:`generate`.
+
+        Raises:
+            InputError: for an average that was not kept, or a problem without a random z.
+        """
+        if self.setup.problem.paired or not self.setup.problem.inputs:
+            raise InputError(f"a walk needs a random z, which {self.setup.problem.name!r} has none of")
+        counts = integer("rows", rows, low=1), integer("points", points, low=2)
+        with arithmetic(self.config):
+            theta = self._generator(average)
+            return np.asarray(metrics.walks(self.setup, theta, jax.random.key(seed), *counts))
 
     def path(self, points: int = 21) -> dict[str, list[float]]:
         """Path angle and path norm from the first seed's start to where it is now: :func:`monitors.path`."""

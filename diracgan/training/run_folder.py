@@ -26,7 +26,7 @@ SCHEMA = "diracgan.train/1"
 _PARTS = ("", "samples", "checkpoints")
 # what diracgan.files leaves of a process that is killed
 _TEMPORARY = re.compile(
-    rf"\.(config|metrics|result|loss|last|best|probe|\d{{8,}})-{OWNER}(\.(toml|jsonl|json|py|eqx|png))?"
+    rf"\.(config|metrics|result|loss|last|best|probe|\d{{8,}}(-walks|-filters)?)-{OWNER}(\.(toml|jsonl|json|py|eqx|png))?"
 )
 
 

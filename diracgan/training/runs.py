@@ -3,7 +3,7 @@
 run/config.toml          everything that makes it again: diracgan train --config run/config.toml
 run/loss.py              a copy of a user's own loss; the config names its SHA-256
 run/metrics.jsonl        one JSON object a line, no times in it: two equal runs write equal files
-run/samples/00001000.png sample grids, with every average of the generator beside it
+run/samples/00001000.png sample grids, with every average of the generator beside it; -walks.png, -filters.png
 run/checkpoints/         last.eqx and best.eqx, replaced whole
 run/result.json          how it ended
 run/run.lock             who writes there, while somebody does
@@ -71,6 +71,8 @@ def train(
     log_every: int | None = None,
     sample_every: int | None = None,
     save_every: int | None = None,
+    walks: bool = False,
+    filters: bool = False,
     tensorboard: bool = False,
     classifier: bool = True,
     tell: Tell | None = None,
@@ -105,6 +107,8 @@ def train(
         log_every: iterations between two lines of metrics; None for a 20th of the run.
         sample_every: iterations between two sample grids; None for a tenth of the run.
         save_every: iterations between two checkpoints; None for a tenth of the run.
+        walks: whether beside each sample grid samples on ways from one z to another are drawn.
+        filters: whether beside each sample grid of images the filters of the critic's first layer are drawn.
         tensorboard: whether the metrics are written for TensorBoard as well.
         classifier: whether labelled problems are scored by a classifier trained on the same data.
         tell: called with (step, steps, last line of metrics) as the run goes on.
@@ -147,6 +151,8 @@ def train(
         log_every=log_every,
         sample_every=sample_every,
         save_every=save_every,
+        walks=walks,
+        filters=filters,
         tensorboard=tensorboard,
         classifier=classifier,
     )

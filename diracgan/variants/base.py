@@ -47,6 +47,10 @@ class Variant(Parametric):
     constraint: ClassVar[str] = "none"
     labelled: ClassVar[bool] = False
     for_networks: ClassVar[Mapping[str, float]] = MappingProxyType({})  # defaults where networks play
+    networks: ClassVar[Mapping[str, Any]] = MappingProxyType(
+        {}
+    )  # settings of these networks that differ from the usual
+    network_rule: ClassVar[str] = ""  # what moves them, where that is not the usual rule
 
     extras: dict[str, Any] = dataclasses.field(default_factory=dict, kw_only=True)
     options: tuple[tuple[str, str], ...] = dataclasses.field(
