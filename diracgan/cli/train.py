@@ -24,7 +24,7 @@ class NetworkOptions:
         option(
             "--networks -N",
             "kind=mlp|dcgan, width, depth, width_d, depth_d, norm_d, norm_g, activation_d, activation_g, "
-            "dropout_d, dropout_g, minibatch, condition; repeatable.",
+            "dropout_d, dropout_g, minibatch, condition, labels_g, skip_z, kernel, pool_d; repeatable.",
             metavar="NAME=VALUE",
         ),
     ] = None
@@ -108,7 +108,7 @@ class TrainingOptions:
         list[str] | None,
         option(
             "--alarm",
-            "on, critic_zero, patience, blow_up, mode_loss; on=false goes on whatever happens.",
+            "on, critic_zero, patience, blow_up, falling, mode_loss; on=false goes on whatever happens.",
             metavar="NAME=VALUE",
         ),
     ] = None

@@ -33,6 +33,7 @@ class AlarmMonitor:
     def __init__(self, alarms: Alarms) -> None:
         """``alarms``: the limits."""
         self.limits, self.zeros, self.most, self.start = alarms, 0, 0.0, None
+        self.lost = 0
         self.losses: list[float] = []
 
     def check(self, line: Mapping[str, Any]) -> Alarm | None:
@@ -99,6 +100,8 @@ class AlarmMonitor:
         if covered is None:
             return None
         self.most = max(self.most, covered)
-        if self.most < 4 or covered > (1.0 - self.limits.mode_loss) * self.most:
+        gone = self.most >= 4 and covered <= (1.0 - self.limits.mode_loss) * self.most
+        self.lost = self.lost + 1 if gone else 0  # narrow modes come and go from line to line
+        if self.lost < self.limits.patience:
             return None
         return Alarm("mode loss", f"{covered:g} of {self.most:g} {what} are left at step {step}")

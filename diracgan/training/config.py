@@ -36,7 +36,7 @@ from ..registry import Registry, source as source_of
 from ..rules import RULES, Rule, rule
 from ..variants import VARIANTS, Variant, build, parse
 from ..variants.presets import PRESETS
-from . import loss_file
+from . import bounds, loss_file
 from .architecture import Architecture
 from .problems import PROBLEMS, Problem, problem
 from .tricks import TRICKS, AuxiliaryClasses, FeatureMatching, Reconstruction, SoftLabels, Trick, trick
@@ -203,6 +203,10 @@ def configure(
     )
     if not isinstance(moves, Rule):
         raise InputError(f"{rule_!r} is not a rule; allowed: a name, or what dg.rule(...) returns")
+    bounds.check_rule(moves)
+    bounds.check_size(built, on, run.batch, run.seeds)
+    for settings in (losses, moves, *made):
+        bounds.check_numbers(settings, run.dtype)
     decays = [averages] if isinstance(averages, (int, float, str)) else averages
     return RunConfig(
         losses,

@@ -219,15 +219,64 @@ def test_a_config_nested_too_deeply_is_one_line(folder, cli):
     assert "nested too deeply" in err
 
 
+EVIL = "import pathlib; pathlib.Path('ran').touch()\n"
+
+
 @pytest.mark.parametrize("name", ["pathlib:Path", "evil.py:loss", "./evil:loss"])
-def test_code_that_a_config_names_runs_on_trust_alone(folder, cli, name):
+@pytest.mark.parametrize("part", ["variant", "rule", "problem", "tricks"])
+def test_code_that_a_config_names_runs_on_trust_alone(folder, cli, name, part):
     for file in ("evil.py", "evil"):
-        (folder / file).write_text("import pathlib; pathlib.Path('ran').touch()\n")
-    (folder / "c.toml").write_text(f'steps = 1\n[variant]\nname = "{name}"\n')
+        (folder / file).write_text(EVIL)
+    table = f"[[{part}]]" if part == "tricks" else f"[{part}]"
+    (folder / "c.toml").write_text(f'steps = 1\n{table}\nname = "{name}"\n')
     code, _, err = cli("train", "--config", "c.toml")
     assert (code, err.count("\n")) == (2, 1)
     assert "--trust" in err
     assert not (folder / "ran").exists()
+
+
+def test_a_rule_within_a_rule_and_a_run_folder_ask_as_well(folder):
+    """The inner rule of a lookahead, and the same names in the folder of a run that is read or resumed."""
+    train("ns", "points8", steps=2, out="a", **SMALL)
+    (folder / "evil.py").write_text(EVIL)
+    config = folder / "a/config.toml"
+    whole = config.read_text()
+    inner = '[rule]\nname = "lookahead"\n[rule.inner]\nname = "evil.py:mine"\n'
+    rule = whole[whole.index("[rule]") : whole.index("[problem]")]
+    for named in (
+        whole.replace(rule, inner + "\n"),
+        whole.replace('name = "points8"', 'name = "evil.py:mine"'),
+        whole.replace("tricks = []\n", "") + '\n[[tricks]]\nname = "evil.py:mine"\n',
+    ):
+        assert named != whole
+        config.write_text(named)
+        for reading in (load_run, resume):
+            with pytest.raises(InputError, match=r"runs the code of .*trust=True"):
+                reading("a")
+        assert not (folder / "ran").exists()
+    with pytest.raises(InputError):  # with trust it runs, and then there is nothing of that name
+        load_run("a", trust=True)
+    assert (folder / "ran").exists()
+
+
+def test_the_best_checkpoint_is_that_of_the_best_line_after_a_kill(folder):
+    """Killed between the two checkpoints of one step, or long after the best: the best stays the best."""
+    how = {**SMALL, "log_every": 1, "save_every": 1, "sample_every": 9}
+
+    def best(out) -> tuple[int, float]:
+        lines = load_run(out).metrics
+        return min(lines[1:], key=lambda m: m["distance"])["step"], load_run(out, "best").steps
+
+    train("ns", "points8", steps=8, out="whole", **how)
+    assert len(set(best("whole"))) == 1
+    for step in range(1, 8):
+        out = folder / f"killed-{step}"
+        train("ns", "points8", steps=step, out=out, **how)
+        ahead = folder / "whole/checkpoints/best.eqx"
+        if step % 2:  # died after it had written a best that lies beyond the last
+            (out / "checkpoints/best.eqx").write_bytes(ahead.read_bytes())
+        resume(out, steps=8)
+        assert best(out) == best("whole")
 
 
 def test_the_rate_leaves_out_what_compiles(folder):

@@ -106,7 +106,12 @@ def test_killed_at_any_step_it_goes_on_bit_for_bit(folder):
 
 
 def test_what_is_not_finite_stops_and_the_last_good_checkpoint_stays(folder):
-    run = train("wgan-linear", "ring8", rule=dg.rule("simultaneous", lr=50.0), steps=200, out="a", **SMALL)
+    networks = SMALL["networks"] | {
+        "activation_d": "leaky-relu",
+        "activation_g": "relu",
+    }  # bounded by nothing
+    how = {**SMALL, "networks": networks, "rule": dg.rule("simultaneous", lr=50.0)}
+    run = train("wgan-linear", "ring8", steps=200, out="a", **how)
     assert run.result == "NaN"
     assert run.text.startswith("alarm: NaN: ")
     assert run.steps < 200
@@ -130,7 +135,7 @@ def test_alarms_by_their_metrics():
     from diracgan.training.alarms import AlarmMonitor
     from diracgan.training.config import Alarms
 
-    watch = AlarmMonitor(Alarms(blow_up=10.0))
+    watch = AlarmMonitor(Alarms(blow_up=10.0, patience=1))
     assert watch.check({"step": 0, "singular": {"d/head": [2.0, 1.0]}, "modes": 8.0}) is None
     assert watch.check({"step": 1, "singular": {"d/head": [19.0, 1.0]}, "modes": 5.0}) is None
     assert (
@@ -138,12 +143,17 @@ def test_alarms_by_their_metrics():
     )
     assert watch.check({"step": 3, "modes": 4.0}).name == "mode loss"
     assert AlarmMonitor(Alarms()).check({"step": 0, "modes": 1.0}) is None  # nothing was there to be lost
-    watch, scores = AlarmMonitor(Alarms()), {"inception_real": 9.0}
+    watch, scores = AlarmMonitor(Alarms(patience=1)), {"inception_real": 9.0}
     noise, wide, narrow = ({"classes": [1 / k] * k + [0.0] * (10 - k)} for k in (9, 8, 3))
     assert watch.check({"step": 0, "inception": 1.1} | noise | scores) is None
     assert watch.check({"step": 1, "inception": 1.1} | narrow | scores) is None  # of noise no class was lost
     assert watch.check({"step": 2, "inception": 5.0} | wide | scores) is None
     assert watch.check({"step": 3, "inception": 1.5} | narrow | scores).text.startswith("3 of 8 classes")
+    watch = AlarmMonitor(Alarms())
+    for covered, raised in zip(
+        (8, 3, 3, 3, 3, 8, 3, 3, 3, 3, 3), [False] * 10 + [True], strict=True
+    ):  # 5 in a row
+        assert (watch.check({"step": 0, "modes": float(covered)}) is not None) == raised
 
 
 @pytest.mark.slow
@@ -258,6 +268,36 @@ def test_what_is_unwise_is_said(cli):
     assert not warnings(config.configure("wgan-gp", "digits", networks={"norm_d": "layer"}))
     code, _, err = cli("train", "ring8", "-N", "norm_d=batch", "--r1", 0.1, "--steps", 0)
     assert (code, err.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("said", "problem_", "settings"),
+    [
+        (
+            "one iteration of lookahead evaluates the field 100010000 times",
+            "ring8",
+            {"rule_": dg.rule("lookahead", k=10_000, inner=dg.rule("alternating", lr=0.1, n_critic=10_000))},
+        ),
+        (
+            "networks of width 65536 and depth 1000 are too large",
+            "ring8",
+            {"networks": {"width": 65536, "depth": 1000}},
+        ),
+        ("parameters are too large", "ring8:latent=2147483647", {}),
+        (
+            "batch = 1048576 with 1048576 numbers",
+            "ring8",
+            {"batch": 2**20, "networks": {"minibatch": "discrimination"}},
+        ),
+        ("lr = 1e\\+300 does not fit in float32", "ring8", {"rule_": "adam:lr=1e300"}),
+        ("norm = 1e-60 does not fit in float32", "ring8", {"tricks": "clip-gradient:norm=1e-60"}),
+        ("std = 1e\\+300 is out of range", "ring8:std=1e300", {}),
+    ],
+)
+def test_what_no_machine_can_do_is_one_line(said, problem_, settings):
+    with pytest.raises(InputError, match=said) as told:
+        config.configure("ns", problem_, **settings)
+    assert "\n" not in str(told.value)
 
 
 def test_plans_refuse_what_does_not_fit():
