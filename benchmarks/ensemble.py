@@ -30,7 +30,7 @@ import numpy as np
 
 import diracgan as dg
 from diracgan import dirac
-from diracgan.ensemble.api import run
+from diracgan.ensemble.api import ensemble
 from diracgan.ensemble.spectra import spectra
 from diracgan.game import Players
 
@@ -237,12 +237,14 @@ def fixed(limit: Limit, quick: bool) -> Iterator[Row]:
     """RK4, d = 2, dt = 0.01: against the C limit and diffrax."""
     count, steps, few = (16_384, 1000, 2048) if quick else (131_072, 1000, 131_072)
     phi, theta = starts(count, 2)
-    truth = ends(run(NS, phi[:2000], theta[:2000], t1=steps * 0.01, adaptive=True, rtol=1e-13, atol=1e-14))
+    truth = ends(
+        ensemble(NS, phi[:2000], theta[:2000], t1=steps * 0.01, adaptive=True, rtol=1e-13, atol=1e-14)
+    )
     for dtype in ("float32", "float64"):
         last: dict[str, Any] = {}
 
         def ours(dtype: str = dtype, last: dict[str, Any] = last) -> None:
-            last["ours"] = run(NS, phi, theta, t1=steps * 0.01, dt=0.01, dtype=dtype)
+            last["ours"] = ensemble(NS, phi, theta, t1=steps * 0.01, dt=0.01, dtype=dtype)
 
         jobs = limit.rk4(dtype, phi, theta, steps, 0.01)
         mine, *theirs = side_by_side(ours, *jobs)
@@ -278,12 +280,14 @@ def adaptive(limit: Limit, quick: bool) -> Iterator[Row]:
         few = count if name == "ns" else min(count, 16_384)
         p, t = phi[:few], theta[:few]
         truth = ends(
-            run(variant, p[:1000], t[:1000], t1=40.0, adaptive=True, rtol=1e-12, atol=1e-14, max_steps=10**6)
+            ensemble(
+                variant, p[:1000], t[:1000], t1=40.0, adaptive=True, rtol=1e-12, atol=1e-14, max_steps=10**6
+            )
         )
         last: dict[str, Any] = {}
 
         def ours(variant: Any = variant, p: Any = p, t: Any = t, last: dict[str, Any] = last) -> None:
-            last["ours"] = run(variant, p, t, t1=40.0, adaptive=True)
+            last["ours"] = ensemble(variant, p, t, t1=40.0, adaptive=True)
 
         peer = diffrax_flow(variant, "float64", 40.0, None)
         mine, theirs = side_by_side(
@@ -309,7 +313,7 @@ def rules(limit: Limit, quick: bool) -> Iterator[Row]:
         rule, last = dg.rule(name, lr=0.01), {}
 
         def ours(dtype: str = dtype, rule: Any = rule, last: dict[str, Any] = last) -> None:
-            last["ours"] = run(NS, phi, theta, rule=rule, steps=steps, dtype=dtype)
+            last["ours"] = ensemble(NS, phi, theta, rule=rule, steps=steps, dtype=dtype)
 
         job = limit.train(dtype, phi[:, 0], theta[:, 0], steps, 0.01, name == "alternating")
         if job is None:
@@ -370,8 +374,8 @@ def catalogue(limit: Limit, quick: bool) -> Iterator[Row]:
     for name in dg.variants():
         variant = dg.variant(name)
         mine, base = side_by_side(
-            lambda v=variant: run(v, phi, theta, t1=steps * 0.01, dt=0.01),
-            lambda: run(NS, phi, theta, t1=steps * 0.01, dt=0.01),
+            lambda v=variant: ensemble(v, phi, theta, t1=steps * 0.01, dt=0.01),
+            lambda: ensemble(NS, phi, theta, t1=steps * 0.01, dt=0.01),
             repeats=2,
         )
         yield Row(f"rk4 float64, {name}", "the same for ns", count * steps / mine, count * steps / base, None)
@@ -393,7 +397,7 @@ def gpu(limit: Limit, quick: bool) -> Iterator[Row]:
         last: dict[str, Any] = {}
 
         def ours(dtype: str = dtype, last: dict[str, Any] = last) -> None:
-            last["ours"] = run(NS, phi, theta, t1=steps * 0.01, dt=0.01, dtype=dtype)
+            last["ours"] = ensemble(NS, phi, theta, t1=steps * 0.01, dt=0.01, dtype=dtype)
 
         (mine,) = side_by_side(ours)
         peer = diffrax_flow(NS, dtype, 10.0, 0.01)

@@ -148,6 +148,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         _remove(temporary)
 
 
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Replace a file of text, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def recover(path: str | os.PathLike[str]) -> None:
     """Undo what a process that was killed while it replaced ``path`` left beside it.
 

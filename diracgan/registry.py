@@ -188,6 +188,17 @@ def source(thing: Any, name: str) -> str:
 # ---------------------------------------------------------------- k=v,...
 
 
+def assignment(word: str) -> tuple[str, str | None]:
+    """The name and the value in ``name=value``, None without one; hyphens in the name count as underscores.
+
+    Example:
+        >>> assignment("n-critic=3"), assignment("lr")
+        (('n_critic', '3'), ('lr', None))
+    """
+    name, equals, value = (x.strip() for x in word.partition("="))
+    return name.replace("-", "_"), value if equals else None
+
+
 def settings(
     text: str, spec: str = "", first: str | None = None, known: Collection[str] = ()
 ) -> dict[str, str]:
@@ -224,12 +235,12 @@ def settings(
         parts.insert(0, text if not text or is_named(text, {first, *known}) else f"{first}={text}")
     found: dict[str, str] = {}
     for part in filter(None, parts):
-        key, equals, value = (x.strip() for x in part.partition("="))
-        if not (key and equals and value):
+        key, value = assignment(part)
+        if not (key and value):
             raise InputError(
                 f"{part!r} in {spec!r} is not a setting; allowed: name=value, separated by commas"
             )
-        found = merged(found, {key.replace("-", "_"): value})
+        found = merged(found, {key: value})
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
+from ..progress import progress
 from .layer import CommandResult, endings, option, output, picture, tell, written
 
 _SUFFIXES = {".md": "markdown", ".json": "json"}
@@ -56,7 +57,8 @@ def command(
 
     from ..comparison import compare
 
-    found = compare(tier, seed0, width, chosen, done=tell)
+    with progress() as bar:
+        found = compare(tier, seed0, width, chosen, done=bar or (lambda done, total, note: tell(note)))
     style = format or ("markdown" if out is None else _SUFFIXES[Path(out).suffix.lower()])
     said = _publish(found.as_dict(), style, out, junit, figure)
     failed = [f"{x['name']}: {x['text']}" for x in found.gate["checks"] if not x["passed"]]
@@ -67,7 +69,7 @@ def _publish(
     found: dict[str, Any], style: str, out: str | None, junit: str | None, figure: str | None
 ) -> list[str]:
     """Write what was asked for; what is left is to be printed."""
-    from ..files import replacing
+    from ..files import write_text
     from ..reporting import comparison as words, dumps
     from ..reporting.encode import plain
 
@@ -75,8 +77,7 @@ def _publish(
     text = dumps(words.COMPARISON, doc) + "\n" if style == "json" else words.as_markdown(doc)
     for path, content in ((out, text), (junit, words.junit(doc))):
         if path is not None:
-            with replacing(path) as temporary:
-                temporary.write_text(content, encoding="utf-8")
+            write_text(path, content)
     if figure is not None:
         from ..plotting.agreement import figure as draw
         from ..plotting.saving import save

@@ -32,26 +32,14 @@ def command(
 
     made, how = [parse(v) for v in variants], motion.drawn()
 
-    from ..analysis import verdict
-    from ..dynamics import run
-    from ..plotting import multiples, save, verdict_words
+    from ..gallery.pictures import side_by_side
+    from ..plotting import save
 
-    judged = {k: how[k] for k in ("phi0", "theta0", "x0", "dim", "rule", "rate_d", "rate_g") if k in how}
-    runs = [run(v, **how) for v in made]
-    found = [verdict(v, effort=effort, **judged) for v in made]
-    panels = [(v.label, traj, verdict_words(f)) for v, traj, f in zip(made, runs, found, strict=True)]
-    title = f"{len(made)} variants from one start"
-    save(multiples(panels, title=title, below=_below(runs[0], how.get("rule"))), out)
     names = [v.label for v in made]
+    figure, found = side_by_side(list(zip(names, made, strict=True)), how, effort=effort)
+    save(figure, out)
     whole = [{"variant": name, **f.as_dict()} for name, f in zip(names, found, strict=True)]
     return CommandResult({"variants": whole, "out": out}, _said(names, found, out))
-
-
-def _below(traj: Any, rule: Any) -> str:
-    """What moved the players, in which dimension, and until when."""
-    clock, name = ("time", "t") if rule is None else ("step", "step")
-    moved = "flow" if rule is None else rule.label
-    return f"{moved}, d = {traj['phi'].shape[1]}, until {name} = {float(traj[clock][-1]):g}"
 
 
 def _said(names: list[str], found: list[Any], out: str) -> Iterator[str | Table]:

@@ -41,52 +41,11 @@ def command(
 
     found = critical(made, wanted, rule=rule, low=low, high=high, **where)
     if out is not None:
-        _draw(found, made, rule, low, high, where, out)
+        from ..gallery.pictures import locus_page
+        from ..plotting.saving import is_moving, save
+
+        save(locus_page(made, found, rule, where, low=low, high=high, moving=is_moving(out)), out)
     return CommandResult(found.as_dict(), _said(found))
-
-
-def _draw(
-    found: Any,
-    variant: Any,
-    rule: Any,
-    low: float | None,
-    high: float | None,
-    where: dict[str, Any],
-    out: str,
-) -> None:
-    """The locus over the range asked for, or around what is critical."""
-    from pathlib import Path
-
-    import numpy as np
-
-    from ..analysis.linear.locus import locus
-    from ..plotting import animate_locus, locus_figure, save
-    from ..plotting.saving import ANIMATIONS
-
-    shown = [v for v in found.values if found.low < v < found.high]
-    first = found.low if low is None else low
-    usual = 1.5 * shown[-1] if shown and shown[-1] > 0 else max(2.0 * abs(found.now or 0.0), 2.0)
-    last = min(found.high, usual if high is None else high)
-    moving = Path(out).suffix.lower() in ANIMATIONS
-    shown = [v for v in shown if first < v < last]
-    values = np.linspace(first, last, 81 if moving else 601)
-    if shown and not moving:  # the first threshold may lie decades below the last
-        near = np.linspace(first, min(2 * abs(shown[0]), last), 201)
-        values = np.unique(np.concatenate([values, near, shown]))
-    if found.parameter == "n_critic":
-        values = np.arange(int(first), int(last) + 1)
-    rows = locus(variant, found.parameter, values, rule, **where)
-    what = "eigenvalues" if rule is None else "multipliers"
-    arguments: dict[str, Any] = {
-        "name": found.parameter,
-        "kind": "flow" if rule is None else "map",
-        "critical": shown[:4] or None,
-        "title": f"{found.variant}: {what} as {found.parameter} goes from {values[0]:g} to {values[-1]:g}",
-    }
-    if moving:
-        save(animate_locus(values, rows, **arguments), out)
-    else:
-        save(locus_figure(values, rows, below=found.text, **arguments), out)
 
 
 def _said(found: Any) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from ..errors import InputError
 from .layer import CommandResult, option
-from .options import GameOptions, headline, vector
+from .options import GameOptions, complex_words, headline, vector
 
 
 def command(
@@ -40,7 +40,7 @@ def _said(s: Any) -> Iterator[str]:
     yield headline(s)
     for value in s.eigenvalues:
         size = f"   |.| = {abs(value):.12g}" if s.kind == "map" else ""
-        yield f"  {value.real:+.12g} {'-' if value.imag < 0 else '+'} {abs(value.imag):.12g}i{size}"
+        yield f"  {'' if value.real < 0 else '+'}{complex_words(value)}{size}"
     if not len(s.eigenvalues):
         yield f"  no {'multipliers' if s.kind == 'map' else 'eigenvalues'}"
     numbers = {

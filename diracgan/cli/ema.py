@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from ..errors import InputError, number
+from ..errors import InputError
 from .layer import CommandResult, Table, option, output, picture
-from .options import AnyVariantOptions, RateOptions, RuleOptions, StartOptions, flag
+from .options import AnyVariantOptions, RateOptions, RuleOptions, StartOptions, flag, vector
 
 
 def command(
@@ -49,8 +49,8 @@ def command(
         chosen,
         omega=omega,
         h=h,
-        decay=_numbers("decay", decay),
-        tau=_numbers("tau", tau),
+        decay=vector("decay", decay),
+        tau=vector("tau", tau),
         reduction=reduction,
         **where,
         **rates.arguments(),
@@ -60,10 +60,6 @@ def command(
 
         save(bode_figure(found), out)
     return CommandResult(found.as_dict(), _said(found))
-
-
-def _numbers(name: str, words: str | None) -> list[float] | None:
-    return None if words is None else [number(name, w.strip()) for w in words.split(",")]
 
 
 def _said(found: Any) -> Iterator[str | Table]:

@@ -7,25 +7,18 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from ..errors import InputError, integer
+from .layer import option
 
 
 def command(
-    port: Annotated[int, typer.Option("--port", help="The port; 0 for a free one.", show_default=False)] = 0,
+    port: Annotated[int, option("--port", "The port; 0 for a free one.")] = 0,
     file: Annotated[
         list[str] | None,
-        typer.Option(
-            "--file",
-            "-f",
-            metavar="FILE.py",
-            help="Offer the variants of this file too; repeatable.",
-            show_default=False,
-        ),
+        option("--file -f", "Offer the variants of this file too; repeatable.", metavar="FILE.py"),
     ] = None,
     browser: Annotated[
-        bool, typer.Option("--browser/--no-browser", help="Open the page, or only serve it.")
+        bool, option("--browser/--no-browser", "Open the page (default), or only serve it.")
     ] = True,
 ) -> None:
     """Serve the explorer on this machine alone, until Ctrl-C.
@@ -38,9 +31,7 @@ def command(
     missing = [m for m in ("marimo", "anywidget") if importlib.util.find_spec(m) is None]
     if missing:
         raise InputError(f"the explorer needs {missing[0]}; pip install 'diracgan[explore]'")
-    integer("port", port, low=0)
-    if port > 65535:
-        raise InputError(f"port = {port} is out of range; allowed: 0 to 65535")
+    integer("port", port, low=0, high=65_535)
     paths = [Path(f) for f in file or []]
     for path in paths:
         if not path.is_file():

@@ -5,14 +5,13 @@ from __future__ import annotations
 import itertools
 from typing import Annotated
 
-import typer
-
-from .layer import CommandResult, option, progress
+from ..progress import progress
+from .layer import CommandResult, option
 
 
 def command(
     out: Annotated[
-        str, typer.Option("--out", "-o", metavar="DIR", help="The folder; made if its parent exists.")
+        str, option("--out -o", "The folder, figures by default; made if its parent exists.", metavar="DIR")
     ] = "figures",
     only: Annotated[
         list[str] | None, option("--only", "Draw this figure only; repeatable.", metavar="NAME")

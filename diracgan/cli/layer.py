@@ -11,8 +11,8 @@ import contextlib
 import dataclasses
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, Protocol, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
@@ -227,32 +227,3 @@ def say(name: str, answer: CommandResult, style: str | None) -> None:
 def tell(line: str) -> None:
     """Say something while a command works."""
     print(f"diracgan: {line}", file=sys.stderr, flush=True)
-
-
-class Progress(Protocol):
-    """Called whenever something is done."""
-
-    def __call__(self, done: int, total: int, note: str = "") -> None:
-        """So many of so many, and what else is to be said."""
-        ...
-
-
-@contextlib.contextmanager
-def progress() -> Iterator[Progress | None]:
-    """A progress bar with rate and time left where a person looks at a terminal; None elsewhere."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bar, TextColumn, TimeRemainingColumn
-
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-
-        def update(done: int, total: int, note: str = "") -> None:
-            speed = bar.tasks[0].speed
-            rate = f"{speed:.3g}/s " if speed else ""
-            bar.update(task, completed=done, total=total, description=rate + note)
-
-        yield update

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any
 
+from ..errors import unknown
 from .layer import CommandResult, Table, argument, option, output, picture
-from .options import GameOptions, choice
+from .options import GameOptions
 from .sweep import GridOptions, counts, dimension, record
 
 
@@ -28,19 +29,18 @@ def command(
 
     Example: diracgan map stability --variant ns --rule simultaneous gamma=0:1:101 lr=0.01:4:100 --out chart.png
     """
-    choice("kind of map", kind, ("basins", "stability", "bifurcation"))
-    from ..sweeps import basins, bifurcation, stability
+    from ..sweeps.maps import MAPS
 
-    make = {"basins": basins, "stability": stability, "bifurcation": bifurcation}[kind]
+    if kind not in MAPS:
+        raise unknown("kind of map", kind, MAPS)
     made, rule = game.build()
-    found = make(made, grid.grids(), rule=rule, out=data, **game.from_start(), **grid.arguments())
+    found = MAPS[kind](made, grid.grids(), rule=rule, out=data, **game.from_start(), **grid.arguments())
     saved = None
     if out is not None:
-        from ..gallery.basins_overlay import on_top
-        from ..plotting import map_figure, save
+        from ..gallery.basins_overlay import map_page
+        from ..plotting import save
 
-        over_it = on_top(made, found, rule) if kind == "basins" else {}
-        saved = save(map_figure(found, **over_it), out)
+        saved = save(map_page(made, found, rule), out)
     return CommandResult(
         _record(kind, found, saved), _said(kind, found, [p for p in (saved, data) if p is not None])
     )

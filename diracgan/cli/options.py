@@ -6,10 +6,10 @@ A group is a frozen dataclass whose fields are options, or further groups; :mod:
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from ..errors import InputError, number, unknown
+from ..errors import InputError, number
+from ..registry import merged, settings
 from .layer import option
 
 if TYPE_CHECKING:
@@ -289,13 +289,6 @@ def headline(found: Any) -> str:
     return f"{found.variant}, d = {found.dim}, {found.rule or 'flow'}"
 
 
-def choice(name: str, value: str, choices: Sequence[str]) -> str:
-    """Return ``value`` when it is one of ``choices``, or raise InputError with the nearest one."""
-    if value not in choices:
-        raise unknown(name, value, choices)
-    return value
-
-
 def vector(name: str, text: str | None) -> list[float] | None:
     """Read ``"0.1,0.2"`` as numbers.
 
@@ -313,20 +306,18 @@ def assignments(texts: list[str] | None, flag: str) -> dict[str, str]:
     """Read ``["name=value", ...]``; commas separate several in one."""
     found: dict[str, str] = {}
     for text in texts or []:
-        for part in text.split(","):
-            name, equals, value = (x.strip() for x in part.partition("="))
-            if not (name and equals and value):
-                raise InputError(f"{flag} {text!r} is not a setting; allowed: name=value")
-            found = merged(found, {name.replace("-", "_"): value})
+        found = merged(found, settings(text, f"{flag} {text}"))
     return found
 
 
-def merged(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
-    """Return both, or raise InputError when one name is set twice."""
-    for name in second:
-        if name in first:
-            raise InputError(f"{name} is set twice, to {first[name]} and {second[name]}; allowed: once")
-    return {**first, **second}
+def complex_words(value: complex, digits: int = 12) -> str:
+    """A complex number as it is printed.
+
+    Example:
+        >>> complex_words(-0.5 - 1j)
+        '-0.5 - 1i'
+    """
+    return f"{value.real:.{digits}g} {'-' if value.imag < 0 else '+'} {abs(value.imag):.{digits}g}i"
 
 
 def only_one(what: str, first: str | None, second: str | None, example: str) -> str:

@@ -53,13 +53,13 @@ def command(
     from ..analysis import spectrum
     from ..dynamics import run
     from ..gallery.basins_overlay import flat_field
-    from ..plotting.saving import ANIMATIONS, check, save
+    from ..plotting.saving import check, is_moving, save
 
     path = check(out or default_name(made, dim, rule))
     traj = run(made, **arguments)
     found = spectrum(made, dim=traj["phi"].shape[1], x0=x0, rule=rule, **rates)
     field = flat_field(made, x0, **rates) if found.dim == 1 else None
-    save(_picture(view, path.suffix.lower() in ANIMATIONS, traj, found, field), path)
+    save(_picture(view, is_moving(path), traj, found, field), path)
     if show:
         from ..plotting.overview import figure
         from ..plotting.saving import show as open_window

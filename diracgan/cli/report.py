@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError, number
-from .layer import CommandResult, Table, argument, endings, option, output, progress, tell, written
+from ..progress import progress
+from .layer import CommandResult, Table, argument, endings, option, output, tell, written
 
 _SUFFIXES = {".txt": "table", ".md": "markdown", ".json": "json", ".xml": "junit"}
 
@@ -154,15 +155,13 @@ def _chosen(names: list[str] | None, files: list[str] | None) -> list[str] | Non
 
 def _publish(doc: dict[str, Any], style: str, out: str | None, junit: str | None) -> list[str | Table]:
     """Write what was asked for; what is left is to be printed."""
-    from ..files import replacing
+    from ..files import write_text
     from ..reporting import junit as xml
     from ..reporting.report import COLUMNS, as_markdown, as_text, rows
 
-    contents = [(out, as_text(doc, style)), (junit, xml.junit(doc))]
-    for path, content in contents:
+    for path, content in ((out, as_text(doc, style)), (junit, xml.junit(doc))):
         if path is not None:
-            with replacing(path) as temporary:
-                temporary.write_text(content, encoding="utf-8")
+            write_text(path, content)
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         try:
             with Path(summary).open("a", encoding="utf-8") as file:

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from ..errors import InputError
-from .layer import CommandResult, Progress, argument, option, progress, tell
-from .options import AnyVariantOptions, RuleOptions, assignments, flag, given_in, merged, vector
+from ..progress import Progress, progress
+from ..registry import merged
+from .layer import CommandResult, argument, option, tell
+from .options import AnyVariantOptions, RuleOptions, assignments, flag, given_in, vector
 
 if TYPE_CHECKING:
     from ..variants import Variant

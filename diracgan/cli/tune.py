@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 from ..errors import InputError, number
+from ..registry import assignment
 from .layer import CommandResult, argument, option
-from .options import GameOptions, headline
+from .options import GameOptions, complex_words, headline
 
 
 def command(
@@ -39,13 +40,14 @@ def command(
 def _ranges(words: list[str]) -> dict[str, tuple[float, float] | None]:
     found: dict[str, tuple[float, float] | None] = {}
     for word in (w for text in words for w in text.split(",")):
-        name, equals, span = (x.strip() for x in word.partition("="))
-        low, colon, high = span.partition(":")
-        if not name or (equals and not (low and colon and high)):
+        name, span = assignment(word)
+        low, _, high = (span or "").partition(":")
+        if not name or (span is not None and not (low and high)):
             raise InputError(f"{word!r} is not a parameter to tune; allowed: NAME or NAME=LOW:HIGH")
         if name in found:
             raise InputError(f"{name} is named twice; allowed: once")
-        found[name] = (number(f"low of {name}", low), number(f"high of {name}", high)) if equals else None
+        ends = None if span is None else (number(f"low of {name}", low), number(f"high of {name}", high))
+        found[name] = ends
     if not found:
         raise InputError("which parameters? e.g. diracgan tune r1 lr --variant ns --rule alternating")
     return found
@@ -57,7 +59,7 @@ def _said(found: Any) -> Iterator[str]:
         low, high = found.ranges[name]
         yield f"  {name} = {value:.12g}   (searched from {low:g} to {high:g})"
     for value in found.eigenvalues:
-        yield f"  {value.real:+.12g} {'-' if value.imag < 0 else '+'} {abs(value.imag):.12g}i"
+        yield f"  {'' if value.real < 0 else '+'}{complex_words(value)}"
     if found.best:
         unit = "iteration" if found.rule else "unit of time"
         yield f"rate: {found.rate:.12g} per {unit}; margin: {found.margin:.12g}"

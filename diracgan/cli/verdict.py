@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 from .layer import CommandResult, option, output, picture
-from .options import GameOptions
+from .options import GameOptions, complex_words
 
 
 def command(
@@ -31,29 +31,11 @@ def command(
 
     found = verdict(made, rule=rule, effort=effort, **where)
     if out is not None:
-        _draw(made, rule, found, where, out)
+        from ..gallery.pictures import law
+        from ..plotting import save
+
+        save(law(made, found, rule, where), out)
     return CommandResult(found.as_dict(), _said(found))
-
-
-def _draw(variant: Any, rule: Any, found: Any, where: dict[str, Any], out: str) -> None:
-    """The radius until the verdict is plain to see, with its law."""
-    import numpy as np
-
-    from ..dynamics import run
-    from ..plotting import law_figure, save
-
-    n = found.numbers
-    usual = 1e4 if found.kind == "converges-sublinearly" else 400.0
-    last = max(20.0 / n["rate"] if n.get("rate", 0) > 0 else usual, 20.0)
-    ends = (0.999 * n[k] for k in ("blow_up_time", "capture_time") if n.get(k, 0) > 0)
-    last = min(last, 1e5, *ends)
-    if rule is not None:
-        steps = int(min(max(last, 200), 20000))
-        traj = run(variant, rule=rule, steps=steps, every=max(1, steps // 4000), **where)
-    else:
-        ts = np.union1d(np.linspace(0, last, 2001), np.geomspace(1e-3, last, 1001))
-        traj = run(variant, ts=ts, t1=float(ts[-1]), backend="scipy", **where)
-    save(law_figure(traj, found), out)
 
 
 def _said(found: Any) -> Iterator[str]:
@@ -75,5 +57,5 @@ def _shown(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(_shown(x) for x in value)
     if isinstance(value, complex):
-        return f"{value.real:.10g} {'-' if value.imag < 0 else '+'} {abs(value.imag):.10g}i"
+        return complex_words(value, 10)
     return f"{value:.10g}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -65,7 +66,7 @@ def compare(
     seed0: int = 0,
     width: int | None = None,
     variants: Sequence[Variant | str] | None = None,
-    done: Callable[[str], None] | None = None,
+    done: Callable[[int, int, str], None] | None = None,
 ) -> Comparison:
     """Hold predictions against runs of real networks, by the committed protocol.
 
@@ -80,7 +81,7 @@ def compare(
         seed0: the first seed; all others are counted from it.
         width: units of a hidden layer; None for the tier's.
         variants: variants or their names (``"my.py:loss"``); None for the protocol's.
-        done: called with a word after each part.
+        done: called after each part with how many are done, how many there are, and which it was.
 
     Returns:
         A :class:`Comparison`. A variant without an equilibrium or a derivative there is named in ``not_covered``.
@@ -104,27 +105,32 @@ def compare(
         raise InputError(f"variants = {variants!r}; allowed: variants, or names as in `diracgan list`")
     near = given or [parse(s) for s in chosen["equilibrium"]["variants"]]
     far = given or [parse(s) for s in chosen.chosen["scratch_variants"]]
+    labels = {v.label for v in near}
+    extra = [parse(s) for s in chosen["controls"]["references"]] if len(near) < 3 else []
+    references = [v for v in extra if v.label not in labels]
+    noisy = _noisy(given, chosen)
+    scratch = [(v, o) for v in far for o in chosen.chosen["scratch_optimisers"]]
+    total, counted = len(near) + len(references) + len(noisy) + len(scratch), itertools.count(1)
+
+    def work(what: str, function: Callable[..., Any], variant: Variant, *args: Any) -> Any:
+        made = function(variant, chosen, *args)
+        if done is not None:
+            done(next(counted), total, f"{what}: {variant.label}")
+        return made
+
     with ThreadPoolExecutor(_WORKERS) as pool:
-        locals_ = [pool.submit(_local, v, chosen, done) for v in near]
-        labels = {v.label for v in near}
-        extra = [parse(s) for s in chosen["controls"]["references"]] if len(near) < 3 else []
-        references = [pool.submit(_local, v, chosen, done) for v in extra if v.label not in labels]
-        noisy = _noisy(given, chosen)
-        floors_ = [pool.submit(_said, floors.claim, v, chosen, done=done) for v in noisy]
-        far_ = [
-            pool.submit(_said, from_scratch.claims, v, chosen, optimiser, done=done)
-            for v in far
-            for optimiser in chosen.chosen["scratch_optimisers"]
+        parts = [
+            [pool.submit(work, "equilibria", _local, v) for v in near],
+            [pool.submit(work, "equilibria", _local, v) for v in references],
+            [pool.submit(work, "floors", floors.claim, v) for v in noisy],
+            [pool.submit(work, "from_scratch", from_scratch.claims, v, o) for v, o in scratch],
         ]
-        found = [f.result() for f in locals_]
-        beside = [f.result() for f in references]
-        floor_records = [r for f in floors_ for r in f.result()]
-        trained = [r for f in far_ for r in f.result()]
+        found, beside, of_floors, of_scratch = ([f.result() for f in part] for part in parts)
     merged = {key: [r for one, _ in found for r in one.get(key, [])] for key in near_equilibrium.KEYS}
     missing = [reason for _, reasons in found for reason in reasons]
-    a = _claim_a(merged["A"], floor_records, missing, chosen)
+    a = _claim_a(merged["A"], [r for records in of_floors for r in records], missing, chosen)
     b = _claim_b(merged["B"], missing, chosen)
-    c = _claim_c(trained, chosen)
+    c = _claim_c([r for records in of_scratch for r in records], chosen)
     controls = _controls(merged, [r for one, _ in beside for r in one.get("A", [])], chosen)
     return Comparison(
         a,
@@ -141,16 +147,7 @@ def compare(
     )
 
 
-def _said(work: Callable[..., Any], variant: Variant, *args: Any, done: Callable[[str], None] | None) -> Any:
-    found = work(variant, *args)
-    if done is not None:
-        done(f"{work.__module__.rsplit('.', 1)[-1]}: {variant.label}")
-    return found
-
-
-def _local(
-    variant: Variant, chosen: Protocol, done: Callable[[str], None] | None
-) -> tuple[dict[str, Records], Records]:
+def _local(variant: Variant, chosen: Protocol) -> tuple[dict[str, Records], Records]:
     """The records of a variant near its equilibria, and why there are none of some."""
     problems = chosen["equilibrium"]["problems"]
     found: dict[str, Records] = {key: [] for key in near_equilibrium.KEYS}
@@ -163,8 +160,6 @@ def _local(
             continue
         for key, records in made.items():
             found[key] += records
-    if done is not None:
-        done(f"equilibria: {variant.label}")
     return found, missing
 
 

@@ -16,10 +16,9 @@ from ..game import Game, Players
 from ..measure import operators
 from ..rules import Rule, rule
 from ..training import networks
-from ..training.architecture import players
 from ..training.problems import problem
 from ..variants import Variant
-from .networks import smooth
+from .networks import fresh
 from .protocol import Protocol
 
 
@@ -114,13 +113,7 @@ def _start(
         mix=jnp.full(runs, 0.5),
         jitter=jnp.zeros(runs),
     )
-    return game, _fresh(protocol.width, how["inputs"], seeds), centres
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _fresh(width: int, inputs: int, keys: Array) -> Players:
-    shape = problem("gauss2d", latent=inputs)
-    return jax.vmap(lambda key: players(smooth(width), shape, key))(keys)
+    return game, fresh(protocol.width, how["inputs"], seeds), centres
 
 
 @functools.partial(jax.jit, static_argnums=(3, 4))

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..analysis.linear.decision import decide_matrices
 from ..measure import equilibria, operators
 from ..measure.equilibria import Equilibrium, NoEquilibrium, ReducedJacobian
 from ..measure.probes import follow
@@ -67,7 +68,7 @@ def linearised(variant: Variant, protocol: Protocol, problems: list[str]) -> Lin
             f"{variant.label} has no derivative at its equilibrium, so there is no linear theory"
         )
     linear = equilibria.compressed(equilibria.reduced(at.game, at.players))
-    scale = np.abs(np.linalg.eigvals(linear.jacobian)).max(axis=1)
+    scale = np.abs(decide_matrices(linear.jacobian, discrete=False).eigenvalues).max(axis=1)
     if not np.all(scale > 1e-12):
         raise NoEquilibrium(f"{variant.label} is flat at its equilibrium: no mode moves")
     return LinearisedEquilibria(variant, at, linear, keys, scale)
@@ -130,8 +131,8 @@ def _eigenmode_runs(on: LinearisedEquilibria, name: str, how: dict[str, Any]) ->
             record = _record(on, i, name, lr[i], kind=kind, predicted=mode.multiplier)
             seeded.append(SeededRun(i, lr[i], mode.vector, record))
     limit = prediction.critical(name, on.linear.jacobian, on.scale, how)
-    low, high = (np.where(limit > 0, f * limit, e / on.scale) for f, e in
-                 zip(how["critical"], how["never_stable"], strict=True))  # fmt: skip
+    factors = zip(how["critical"], how["never_stable"], strict=True)
+    low, high = (np.where(limit > 0, f * limit, e / on.scale) for f, e in factors)
     for side, rate in (("below", low), ("above", high)):
         known = np.isfinite(rate)
         matrices = prediction.steps(name, np.where(known, rate, lr), on.linear.jacobian)
@@ -166,7 +167,7 @@ def _toy_runs(on: LinearisedEquilibria, name: str, how: dict[str, Any]) -> list[
 def _leading(matrix: np.ndarray) -> complex:
     if not np.all(np.isfinite(matrix)):
         return complex("nan")
-    values = np.linalg.eigvals(matrix)
+    values = decide_matrices(matrix[None], discrete=True).eigenvalues[0]
     values = values[values.imag > -1e-12]
     return complex(values[np.argmax(np.abs(values))])
 

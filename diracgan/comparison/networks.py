@@ -51,7 +51,7 @@ def students(protocol: Protocol, names: list[str]) -> tuple[Players, Array, list
     z = jnp.asarray(np.stack([latents(n, how["samples"], how["inputs"], s) for n, s in keys]))
     order = {n: i for i, n in enumerate(("point", "curve", "points8", "gauss2d"))}
     seeds = jnp.stack([jax.random.key(1000 * s + order[n]) for n, s in keys])
-    return _networks(protocol.width, how["inputs"], seeds), z, keys
+    return fresh(protocol.width, how["inputs"], seeds), z, keys
 
 
 def smooth(width: int) -> Architecture:
@@ -61,6 +61,7 @@ def smooth(width: int) -> Architecture:
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def _networks(width: int, inputs: int, keys: Array) -> Any:
+def fresh(width: int, inputs: int, keys: Array) -> Players:
+    """Small smooth networks with random parameters, one pair for each key."""
     shape = problem("gauss2d", latent=inputs)
     return jax.vmap(lambda key: players(smooth(width), shape, key))(keys)

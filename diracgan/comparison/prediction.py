@@ -12,6 +12,7 @@ from jax import Array
 
 from .. import dirac
 from ..analysis import spectrum
+from ..analysis.linear.decision import decide_matrices
 from ..errors import InputError
 from ..game import GameLike, Players
 from ..rules import Rule, rule
@@ -102,8 +103,7 @@ def critical(name: str, jacobians: np.ndarray, scale: np.ndarray, how: dict[str,
     grid = np.geomspace(low, high, 25)
 
     def grows(eta: np.ndarray) -> np.ndarray:
-        matrices = steps(name, eta / scale, jacobians)
-        values = np.linalg.eigvals(matrices)
+        values = decide_matrices(steps(name, eta / scale, jacobians), discrete=True).eigenvalues
         speed = np.abs(values - 1.0)
         followed = speed > how["slowest"] * speed.max(axis=1, keepdims=True)
         return np.where(followed, np.abs(values), 0.0).max(axis=1) > np.exp(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import time
@@ -31,35 +30,6 @@ if TYPE_CHECKING:
 
 STATUS = ("ok", "diverged", "max steps", "stiff")
 """How a trajectory ended, by the number in ``status``."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Ensemble:
-    """Named arrays over trajectories and their provenance; :meth:`to_xarray` labels them.
-
-    Attributes:
-        data: name -> (dimensions, array).
-        coords: name -> (dimensions, array).
-        attrs: provenance, plain values only.
-    """
-
-    data: dict[str, tuple[tuple[str, ...], np.ndarray]]
-    coords: dict[str, tuple[tuple[str, ...], np.ndarray]]
-    attrs: dict[str, Any]
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        return (self.data if name in self.data else self.coords)[name][1]
-
-    def __contains__(self, name: str) -> bool:
-        return name in self.data or name in self.coords
-
-    def to_xarray(self) -> xr.Dataset:
-        """The same as an :class:`xarray.Dataset`."""
-        import xarray as xr
-
-        made = xr.Dataset(dict(self.data), coords=dict(self.coords), attrs=dict(self.attrs))
-        made["status"].attrs = {"flag_values": list(range(len(STATUS))), "flag_meanings": ", ".join(STATUS)}
-        return made
 
 
 def ensemble(
@@ -134,55 +104,6 @@ def ensemble(
         >>> e.phi.dims, round(float(e.phi[0, 0]), 6)
         (('trajectory', 'component'), -0.989992)
     """
-    made = run(
-        variant,
-        phi0,
-        theta0,
-        t1=t1,
-        dt=dt,
-        method=method,
-        adaptive=adaptive,
-        rtol=rtol,
-        atol=atol,
-        max_steps=max_steps,
-        rule=rule,
-        steps=steps,
-        x0=x0,
-        rate_d=rate_d,
-        rate_g=rate_g,
-        dtype=dtype,
-        save=save,
-        escape=escape,
-        ball=ball,
-        devices=devices,
-    )
-    return made.to_xarray()
-
-
-def run(
-    variant: Variant,
-    phi0: Any,
-    theta0: Any,
-    *,
-    t1: float | None = None,
-    dt: float | None = None,
-    method: str | None = None,
-    adaptive: bool = False,
-    rtol: float | None = None,
-    atol: float | None = None,
-    max_steps: int | None = None,
-    rule: Rule | None = None,
-    steps: int | None = None,
-    x0: Any = None,
-    rate_d: float = 1.0,
-    rate_g: float = 1.0,
-    dtype: Any = "float64",
-    save: Any = "final",
-    escape: float = 1e3,
-    ball: float = 1e-3,
-    devices: int | Sequence[Any] | None = None,
-) -> Ensemble:
-    """Like :func:`ensemble`, returning a light :class:`Ensemble` that needs no xarray."""
     began = time.perf_counter()
     kind = _dtype(dtype)
     phi, theta = starts(phi0, theta0)
@@ -214,9 +135,12 @@ def run(
     attrs = _about(variant, dim, datum) | schedule.attrs | {"dtype": kind.name} | attrs
     if names:
         attrs |= {"escape": radii[0], "ball": radii[1]}
-    return Ensemble(
-        data, coords, attrs | {"versions": versions(), "wall_time_s": time.perf_counter() - began}
-    )
+    import xarray as xr
+
+    attrs |= {"versions": versions(), "wall_time_s": time.perf_counter() - began}
+    made = xr.Dataset(data, coords=coords, attrs=attrs)
+    made["status"].attrs = {"flag_values": list(range(len(STATUS))), "flag_meanings": ", ".join(STATUS)}
+    return made
 
 
 def _about(variant: Variant, dim: int, datum: np.ndarray | None) -> dict[str, Any]:

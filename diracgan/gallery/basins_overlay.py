@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..analysis.verdict.kinds import Kind, Outcome
 from ..plotting.series import Array
 from ..rules import Rule
 from ..variants import Variant
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.figure import Figure
 
 _SAME = 0.02  # cycles whose sizes differ by less than this share are one
 _MOST = 3  # different sizes beyond which orbits are not isolated cycles
@@ -35,6 +40,13 @@ def on_top(variant: Variant, found: Any, rule: Rule | None = None) -> dict[str, 
     if rule is None:
         made["field"] = flat_field(variant, x0, **rates)
     return made
+
+
+def map_page(variant: Variant, found: xr.Dataset, rule: Rule | None = None) -> Figure:
+    """The page of a map, a map of basins with what lies over it."""
+    from ..plotting.maps import map_figure
+
+    return map_figure(found, **(on_top(variant, found, rule) if found.attrs["map"] == "basins" else {}))
 
 
 def flat_field(variant: Variant, x0: Any = None, rate_d: float = 1.0, rate_g: float = 1.0) -> Any:
@@ -64,13 +76,13 @@ def cycles(
     from ..dynamics import run
 
     words = np.array(str(found["limit"].attrs["flag_meanings"]).split())
-    here = words[np.asarray(found["limit"])] == "orbit"
+    here = words[np.asarray(found["limit"])] == Outcome.ORBIT
     how = {"rule": rule} if rule is not None else rates
     made = []
     for i, j in _one_of_each(np.asarray(found["limit_radius"]), here):
         start = [float(found["phi0"][i])], [float(found["theta0"][j])]
         seen = verdict(variant, *start, x0=x0, **how)  # type: ignore[arg-type]
-        if seen.kind != "limit-cycle":
+        if seen.kind != Kind.LIMIT_CYCLE:
             continue
         course = json.loads(found.attrs["course"])["flow"]
         if rule is not None:

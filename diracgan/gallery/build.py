@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ..errors import InputError, unknown
-from ..files import replacing
+from ..files import write_text
 from .article import GALLERY
 from .entry import START_TEXT, Entry
 from .methods import METHODS
@@ -80,8 +80,7 @@ def draw_all(
         if tell is not None:
             tell(entry, target)
     page = folder / "README.md"
-    with replacing(page) as temporary:
-        temporary.write_text(readme(), encoding="utf-8")
+    write_text(page, readme())
     return [*targets, page]
 
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from .entry import PHI0, THETA0, Entry
+from .pictures import law, locus_page, side_by_side
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from ..variants import Variant
+
 
 @dataclass(frozen=True, kw_only=True)
 class CommandEntry(Entry):
-    """A picture that one command draws; ``draw`` calls that very command's functions."""
+    """A picture that one command draws; ``picture`` calls that very command's functions."""
 
     command: str
+    picture: Callable[[Variant], Any]
     claim: str = ""
 
     @property
@@ -25,153 +28,81 @@ class CommandEntry(Entry):
         """The command that draws it into the gallery's folder."""
         return [f"diracgan {self.command} --out figures/{self.name}.png"]
 
-
-@dataclass(frozen=True, kw_only=True)
-class Critics(CommandEntry):
-    """The critic's line and the fake sample at a few instants."""
-
     def draw(self) -> Figure:
-        """Run the flow in d = 1 and draw."""
-        from ..dynamics import run
-        from ..plotting.critics import critic_figure
-
-        return critic_figure(run(self.build(), [1.0], [1.0], t1=40.0, backend="scipy"))
+        """Compute and draw."""
+        return self.picture(self.build())
 
 
-@dataclass(frozen=True, kw_only=True)
-class Space(CommandEntry):
-    """The generator's path in three dimensions."""
+def _critic(v: Variant) -> Figure:
+    from ..dynamics import run
+    from ..plotting.critics import critic_figure
 
-    def draw(self) -> Figure:
-        """Run the flow in d = 3 and draw."""
-        from ..dynamics import run
-        from ..plotting.space import space_figure
-
-        start = [0.3, 0.2, 0.4], [0.4, -0.2, 0.1]
-        return space_figure(run(self.build(), *start, t1=60.0, backend="scipy"))
+    return critic_figure(run(v, [1.0], [1.0], t1=40.0, backend="scipy"))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Law(CommandEntry):
-    """The radius with the law that the verdict found."""
+def _space(v: Variant) -> Figure:
+    from ..dynamics import run
+    from ..plotting.space import space_figure
 
-    phi0: tuple[float, ...]
-    theta0: tuple[float, ...]
-    t1: float
-
-    def draw(self) -> Figure:
-        """Judge, run, and draw."""
-        from ..analysis import verdict
-        from ..dynamics import run
-        from ..plotting.laws import law_figure
-
-        v = self.build()
-        ts = np.union1d(np.linspace(0, self.t1, 2001), np.geomspace(1e-3, self.t1, 1001))
-        traj = run(v, self.phi0, self.theta0, t1=self.t1, ts=ts, backend="scipy")
-        return law_figure(traj, verdict(v, phi0=self.phi0, theta0=self.theta0))
+    return space_figure(run(v, [0.3, 0.2, 0.4], [0.4, -0.2, 0.1], t1=60.0, backend="scipy"))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Bode(CommandEntry):
-    """What an average leaves, over the orbit's frequency."""
+def _law(v: Variant) -> Figure:
+    from ..analysis import verdict
 
-    def draw(self) -> Figure:
-        """Take the orbit's frequency and draw."""
-        from ..analysis import ema
-        from ..plotting.averages import bode_figure
+    where: dict[str, Any] = {"phi0": [1.0], "theta0": [0.5]}
+    return law(v, verdict(v, **where), None, where)
+
+
+def _bode(v: Variant) -> Figure:
+    from ..analysis import ema
+    from ..plotting.averages import bode_figure
+    from ..rules import rule
+
+    return bode_figure(ema(v, rule("alternating", lr=0.1)))
+
+
+def _multipliers(v: Variant) -> Any:
+    from ..analysis import critical
+    from ..rules import rule
+
+    made = rule("simultaneous")
+    return locus_page(v, critical(v, "lr", rule=made), made, {})
+
+
+def _map(
+    kind: str, grids: dict[str, str], rule_: str | None = None, **options: Any
+) -> Callable[[Variant], Figure]:
+    def draw(v: Variant) -> Figure:
         from ..rules import rule
+        from ..sweeps.maps import MAPS
+        from .basins_overlay import map_page
 
-        return bode_figure(ema(self.build(), rule("alternating", lr=0.1)))
+        made = rule(rule_) if rule_ else None
+        return map_page(v, MAPS[kind](v, grids, rule=made, **options), made)
 
-
-@dataclass(frozen=True, kw_only=True)
-class Multipliers(CommandEntry):
-    """Where the multipliers go as a learning rate grows, through the unit circle."""
-
-    parameter: str
-    rule: str
-
-    def draw(self) -> Figure:
-        """Find the critical value and draw the locus around it."""
-        from ..analysis import critical
-        from ..analysis.linear.locus import locus
-        from ..plotting.spectra import locus_figure
-        from ..rules import rule
-
-        v, r = self.build(), rule(self.rule)
-        found = critical(v, self.parameter, rule=r)
-        last = 1.5 * found.values[-1]
-        values = np.unique(np.concatenate([np.linspace(1e-3, last, 601), found.values]))
-        title = f"{v.label}: multipliers as {self.parameter} goes to {last:g}"
-        return locus_figure(
-            values, locus(v, self.parameter, values, r), title=title, below=found.text, name=self.parameter,
-            kind="map", critical=found.values,
-        )  # fmt: skip
+    return draw
 
 
-@dataclass(frozen=True, kw_only=True)
-class BranchEntry(CommandEntry):
-    """A branch over one number, and what is born on it."""
-
-    over: str
-    rule: str
-
-    def draw(self) -> Figure:
-        """Follow the branch and draw."""
-        from ..analysis.bifurcation import branch
-        from ..plotting.branches import branches_figure
-        from ..rules import rule
-
-        found = branch(self.build(), self.over, rule(self.rule))
-        title = f"{found.variant}, {found.rule}: {found.kind} over {found.parameter}"
-        return branches_figure([found], title=title, below=found.text)
+_COMPARED = ("ns", "saturating", "wgan", "wgan-gp:c=0", "wgan-gp:c=1", "gan-qp", "lsgan", "hinge")
 
 
-@dataclass(frozen=True, kw_only=True)
-class ChartEntry(CommandEntry):
-    """One of the maps: basins, a stability chart, an orbit diagram."""
+def _branch(v: Variant) -> Figure:
+    from ..analysis.bifurcation import branch
+    from ..plotting.branches import branches_figure
+    from ..rules import rule
 
-    kind: str
-    grids: dict[str, str]
-    rule: str | None = None
-    options: dict[str, Any] = field(default_factory=dict)
-
-    def draw(self) -> Figure:
-        """Compute the map and draw."""
-        from ..plotting.maps import map_figure
-        from ..rules import rule
-        from ..sweeps import basins, bifurcation, stability
-        from .basins_overlay import on_top
-
-        v = self.build()
-        made = rule(self.rule) if self.rule else None
-        compute = {"basins": basins, "stability": stability, "bifurcation": bifurcation}[self.kind]
-        found = compute(v, self.grids, rule=made, **self.options)
-        over = on_top(v, found, made) if self.kind == "basins" else {}
-        return map_figure(found, **over)
+    found = branch(v, "lr=0.01:0.4", rule("simultaneous"))
+    title = f"{found.variant}, {found.rule}: {found.kind} over {found.parameter}"
+    return branches_figure([found], title=title, below=found.text)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ComparisonEntry(CommandEntry):
-    """Several variants from one start."""
+def _compared(_: Variant) -> Figure:
+    from ..variants import parse
 
-    variants: tuple[str, ...]
-    t1: float
-
-    def draw(self) -> Figure:
-        """Run and judge each, and draw them side by side."""
-        from ..analysis import verdict
-        from ..dynamics import run
-        from ..plotting.small_multiples import multiples, verdict_words
-        from ..variants import parse
-
-        runs = []
-        for spec in self.variants:
-            v = parse(spec)
-            found = verdict(v, phi0=PHI0, theta0=THETA0)
-            runs.append((v.label, run(v, PHI0, THETA0, t1=self.t1, backend="scipy"), verdict_words(found)))
-        below = f"flow, d = 2, until t = {self.t1:g}"
-        return multiples(runs, title=f"{len(runs)} variants from one start", below=below)
+    made = [parse(spec) for spec in _COMPARED]
+    how = {"phi0": PHI0, "theta0": THETA0, "t1": 60.0, "backend": "scipy"}
+    return side_by_side([(v.label, v) for v in made], how)[0]
 
 
 # The nine methods of the 2018 paper's figures, in this project's conventions: its penalty (reg/2)(|phi| - g)^2 is
@@ -210,156 +141,141 @@ class Portraits(Entry):
 
     def draw(self) -> Figure:
         """Run the nine and draw them, with what truly becomes of each."""
-        from ..analysis import verdict
-        from ..dynamics import run
-        from ..plotting.small_multiples import multiples, verdict_words
         from ..rules import rule
         from ..variants import parse
 
         more = {"n_critic": self.n_critic, "first": "generator"} if self.n_critic else {}
-        made = rule(self.rule, lr=0.2, **more)
-        runs = []
-        for name, spec in PORTRAITS:
-            v = parse(spec)
-            found = verdict(v, phi0=[1.0], theta0=[1.0], rule=made)
-            runs.append((name, run(v, [1.0], [1.0], rule=made, steps=500), verdict_words(found)))
-        return multiples(
-            runs, title=f"The portraits of 2018: {self.title.split(', ', 1)[-1]}", columns=5,
+        how = {"phi0": [1.0], "theta0": [1.0], "rule": rule(self.rule, lr=0.2, **more), "steps": 500}
+        return side_by_side(
+            [(name, parse(spec)) for name, spec in PORTRAITS],
+            how,
+            title=f"The portraits of 2018: {self.title.split(', ', 1)[-1]}",
             below="steps of h = 0.2 from φ = θ = 1, 500 of them; below each what becomes of it",
-        )  # fmt: skip
+            columns=5,
+        )[0]
 
 
 METHODS: tuple[Entry, ...] = (
-    ComparisonEntry(
+    CommandEntry(
         name="compare",
         title="Several variants from one start",
         variant="ns",
-        variants=("ns", "saturating", "wgan", "wgan-gp:c=0", "wgan-gp:c=1", "gan-qp", "lsgan", "hinge"),
-        command="compare-variants ns saturating wgan wgan-gp:c=0 wgan-gp:c=1 gan-qp lsgan hinge --t1 60",
-        t1=60.0,
+        command=f"compare-variants {' '.join(_COMPARED)} --t1 60",
+        picture=_compared,
         truth="""
             One start, one scale, and below each what becomes of it. In d = 2, from a start that is not collinear, only
             the zero-centred penalty arrives: the others keep |φ ∧ θ| (or, with c = 1, leave a circle of radius c).
         """,
     ),
-    Critics(
+    CommandEntry(
         name="critic",
         title="The critic and its fake sample",
         variant="saturating",
         parameters={"r1": 0.3},
         command="plot --variant saturating --r1 0.3 --view critic --phi0 1 --theta0 1 --t1 40",
+        picture=_critic,
         truth="""
             The critic's line D(x) = φx at six instants, each with the fake sample θ on it; the datum is at 0. At the
             equilibrium the line is flat and the sample lies on the datum. The same command with a name in .gif draws
             it in motion.
         """,
     ),
-    Space(
+    CommandEntry(
         name="space",
         title="A path in three dimensions",
         variant="wgan-gp",
         parameters={"c": 1.0},
         command="plot --variant wgan-gp --c 1 --view space --phi0 0.3,0.2,0.4 --theta0 0.4,-0.2,0.1 --t1 60",
+        picture=_space,
         truth="""
             A variant that no rotation changes never leaves the plane that its start spans, so that d = 2 decides every
             d ≥ 2. Here the path ends on the circle of radius 1 in that plane.
         """,
     ),
-    Law(
+    CommandEntry(
         name="law-power",
         title="A power law",
         variant="ns",
         command="verdict --variant ns --phi0 1 --theta0 0.5",
-        phi0=(1.0,),
-        theta0=(0.5,),
-        t1=1e4,
+        picture=_law,
         truth="""
             In d = 1 the non-saturating GAN converges, but only like r = √8 t^(−1/2): a straight line on two logarithmic
             scales, and no straight line on one.
         """,
     ),
-    Law(
+    CommandEntry(
         name="law-exponential",
         title="An exponential",
         variant="ns",
         parameters={"r1": 0.3},
         command="verdict --variant ns --r1 0.3 --phi0 1 --theta0 0.5",
-        phi0=(1.0,),
-        theta0=(0.5,),
-        t1=133.0,
+        picture=_law,
         truth="""
             With R1 it converges like exp(−γt/2): a straight line on one logarithmic scale.
         """,
     ),
-    Bode(
+    CommandEntry(
         name="bode",
         title="What an average leaves",
         variant="ns",
         command="ema --variant ns --rule alternating --lr 0.1",
+        picture=_bode,
         truth="""
             An average leaves |G| = (1 − β)/|1 − β exp(−iωh)| of an orbit: nearly all of a slow one, a part (1 − β)/ωh
             of a fast one. The orbit of the non-saturating GAN at h = 0.1 is marked.
         """,
     ),
-    Multipliers(
+    CommandEntry(
         name="locus-lr",
         title="Through the unit circle",
         variant="wgan-gp",
         parameters={"c": 0.0, "lam": 0.5},
-        parameter="lr",
-        rule="simultaneous",
+        picture=_multipliers,
         command="critical lr --variant wgan-gp --c 0 --lam 0.5 --rule simultaneous",
         truth="""
             Simultaneous steps with WGAN-GP (c = 0, λ < 1) converge for h < 2λ, here 1, where the multipliers leave the
             unit circle.
         """,
     ),
-    BranchEntry(
+    CommandEntry(
         name="bifurcation",
         title="What is born when stability is lost",
         variant="ns",
         parameters={"r1": 0.05},
-        over="lr=0.01:0.4",
-        rule="simultaneous",
+        picture=_branch,
         command="bifurcation ns --r1 0.05 --over lr=0.01:0.4 --rule simultaneous",
         truth="""
             Simultaneous steps on ns + R1 with γ = 0.05: at h = 4γ = 0.2 the fixed point loses stability by a
             supercritical Neimark-Sacker bifurcation, and a stable circle of radius about 1.45 √(h − 0.2) is born.
         """,
     ),
-    ChartEntry(
+    CommandEntry(
         name="stability",
         title="A stability chart",
         variant="ns",
-        kind="stability",
-        grids={"gamma": "0.01:1:100", "lr": "0.02:4:100"},
-        rule="simultaneous",
+        picture=_map("stability", {"gamma": "0.01:1:100", "lr": "0.02:4:100"}, "simultaneous"),
         command="map stability gamma=0.01:1:100 lr=0.02:4:100 --variant ns --rule simultaneous",
         truth="""
             Simultaneous steps with R1 (γ ≤ 1) converge for h < 4γ: the exact threshold is drawn over the computed
             margins.
         """,
     ),
-    ChartEntry(
+    CommandEntry(
         name="orbit-diagram",
         title="An orbit diagram",
         variant="wgan-gp",
-        kind="bifurcation",
-        grids={"lam": "0.05:1.5:117"},
-        options={"t1": 200.0, "dim": 1},
+        picture=_map("bifurcation", {"lam": "0.05:1.5:117"}, t1=200.0, dim=1),
         command="map bifurcation lam=0.05:1.5:117 --variant wgan-gp --dim 1 --t1 200",
         truth="""
             WGAN-GP with c = 1 in d = 1: below λ = 1 a limit cycle, from there on a creep to φ = 0, θ = ±2λc.
         """,
     ),
-    ChartEntry(
+    CommandEntry(
         name="basins",
         title="Basins over the phase portrait",
         variant="wgan-gp",
-        kind="basins",
         parameters={"lam": 0.35, "c": 1.0},
-        grids={"phi0": "-2:2:101", "theta0": "-2:2:101"},
-        options={"t1": 120.0},
+        picture=_map("basins", {"phi0": "-2:2:101", "theta0": "-2:2:101"}, t1=120.0),
         command="map basins phi0=-2:2:101 theta0=-2:2:101 --variant wgan-gp --lam 0.35 --c 1 --t1 120",
         truth="""
             WGAN-GP with c = 1 and λ = 0.35 in d = 1: streamlines, nullclines, where the field jumps, and the limit

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .axes_helpers import film
 from .flowlines import VectorField
 from .overview import figure
 from .series import read
-from .theme import number, style
+from .theme import number
 
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
@@ -38,22 +39,14 @@ def animate(
         >>> import numpy as np
         >>> t = np.linspace(0, 6, 50)
         >>> z = np.stack([np.cos(t), np.sin(t)], axis=1)
-        >>> film = animate({"phi": z, "theta": z, "time": t}, frames=3)
-        >>> film.frame_rate
+        >>> animate({"phi": z, "theta": z, "time": t}, frames=3).frame_rate
         20
     """
-    from matplotlib.animation import FuncAnimation
-
     series = read(traj)
     fig = figure(series, spectrum, field)
     moving = _Moving(fig, series.clock, series.clock_name)
-    ends = np.concatenate(
-        [np.linspace(series.clock[0], series.clock[-1], max(frames, 2))[1:], np.full(rate // 2, np.inf)]
-    )
-    with style():
-        film = FuncAnimation(fig, moving.at, frames=ends.tolist(), interval=1000 / rate, blit=False)
-    film.frame_rate, film.figure = rate, fig  # type: ignore[attr-defined]
-    return film
+    ends = np.linspace(series.clock[0], series.clock[-1], max(frames, 2))[1:]
+    return film(fig, lambda k: moving.at(float(ends[k])), len(ends), rate)
 
 
 class _Moving:

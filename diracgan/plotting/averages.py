@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator
 
 from ..errors import InputError
 from .axes_helpers import (
@@ -16,14 +15,15 @@ from .axes_helpers import (
     frame,
     legend_above,
     legend_below,
+    log_clock,
     logarithmic,
     mark,
-    open_axes,
     span,
+    styled,
 )
-from .headings import heading
+from .headings import page
 from .series import Series, norm, read, thin
-from .theme import PALE, number, power_of_ten, style
+from .theme import PALE, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,9 +54,8 @@ def ema(runs: Any, ax: Axes | None = None) -> Axes:
         ['raw', 'EMA 0.9']
     """
     averaged = _averaged(runs)
-    with style():
-        ax = open_axes(ax)
-        first = averaged[0][1]
+    first = averaged[0][1]
+    with styled(ax) as ax:
         keep = thin(len(first.clock), MOST_POINTS)
         sizes = [norm((first.theta - first.x0)[keep])]
         ax.plot(first.clock[keep], sizes[0], color=PALE, linewidth=1.0, label="raw")
@@ -67,8 +66,7 @@ def ema(runs: Any, ax: Axes | None = None) -> Axes:
             ax.plot(series.clock[keep], sizes[-1], color=colour, linestyle=dashes, label=label)
         span(ax, first.clock)
         logarithmic(ax, np.concatenate(sizes))
-        ax.set_xlabel(first.clock_name)
-        ax.set_ylabel(f"{first.datum}, raw and averaged")
+        ax.set(xlabel=first.clock_name, ylabel=f"{first.datum}, raw and averaged")
         legend_above(ax)
     return ax
 
@@ -100,27 +98,20 @@ def ema_paths(runs: Any, ax: Axes | None = None, *, tail: int = 130, target: str
         'generator θ₂'
     """
     averaged = _averaged(runs)
-    dim = averaged[0][1].dim
-    if dim > 2:
+    first = averaged[0][1]
+    if first.dim > 2:
         raise InputError(
-            f"ema_paths draws d = 1 or 2 and the trajectory has d = {dim}; draw its distance with ema"
+            f"ema_paths draws d = 1 or 2 and the trajectory has d = {first.dim}; draw its distance with ema"
         )
-    with style():
-        ax = open_axes(ax)
-        first = averaged[0][1]
-        flat = dim == 1
-        raw = np.hstack([first.phi, first.theta]) if flat else first.theta
-        origin = np.array([0.0, first.x0[0]]) if flat else first.x0
+    raw, origin, labels = (flat := first.flat()).points, flat.origin, flat.labels
+    with styled(ax) as ax:
         frame(ax, np.vstack([raw, origin]))
         keep = thin(len(raw), MOST_POINTS)
         ax.plot(*raw[keep].T, color=PALE, linewidth=0.8, label="raw", zorder=2)
         for (label, series), (colour, dashes, marker) in zip(averaged, AVERAGES, strict=False):
-            assert series.theta_ema is not None
-            mean = series.theta_ema
-            if flat:
-                mean = np.hstack(
-                    [np.full_like(mean, np.nan) if series.phi_ema is None else series.phi_ema, mean]
-                )
+            mean = series.flat().averaged
+            if mean is None:  # d = 1, and the critic has no average
+                continue
             early = mean[thin(len(mean), MOST_POINTS)]
             ax.plot(*early.T, color=colour, linewidth=0.5, alpha=0.45, zorder=3)
             late = mean[-tail:]
@@ -130,8 +121,7 @@ def ema_paths(runs: Any, ax: Axes | None = None, *, tail: int = 130, target: str
             )
         ax.plot(*raw[:1].T, **mark("start"))
         ax.plot(*origin, **mark("equilibrium", target))
-        ax.set_xlabel("critic φ" if flat else "generator θ₁")
-        ax.set_ylabel("generator θ" if flat else "generator θ₂")
+        ax.set(xlabel=labels[0], ylabel=labels[1])
         legend_below(ax)
     return ax
 
@@ -164,8 +154,7 @@ def bode(curves: Any, ax: Axes | None = None, *, mark_at: float | None = None) -
     decays = [float(b) for b in np.atleast_1d(curves)]
     if not decays or len(decays) > len(AVERAGES) or not all(0 < b < 1 for b in decays):
         raise InputError(f"decays {decays}: allowed: 1 to {len(AVERAGES)} numbers in (0, 1)")
-    with style():
-        ax = open_axes(ax)
+    with styled(ax) as ax:
         angle = np.geomspace(1e-5, np.pi, 400)
         lowest = 1.0
         for beta, (colour, dashes, _) in zip(decays, AVERAGES, strict=False):
@@ -184,13 +173,8 @@ def bode(curves: Any, ax: Axes | None = None, *, mark_at: float | None = None) -
                     markersize=7,
                 )
         logarithmic(ax, np.array([lowest, 1.0]))
-        ax.set_xscale("log")
-        ax.set_xlim(angle[0], np.pi)
-        ax.xaxis.set_major_locator(FixedLocator([10.0**k for k in range(-5, 1)]))
-        ax.xaxis.set_minor_locator(NullLocator())
-        ax.xaxis.set_major_formatter(power_of_ten)
-        ax.set_xlabel("angle per step ωh")
-        ax.set_ylabel("part that is left, |G|")
+        log_clock(ax, angle[0], np.pi)
+        ax.set(xlabel="angle per step ωh", ylabel="part that is left, |G|")
         legend_below(ax)
     return ax
 
@@ -216,11 +200,9 @@ def bode_figure(averaging: Any) -> Figure:
     if averaging.decay is not None and 0 < averaging.decay < 1:
         decays = [b for b in decays if abs((1 - b) / (1 - averaging.decay) - 1) > 0.05]
         decays.append(float(averaging.decay))
-    with style():
-        fig = Figure(figsize=(7.2, 4.4))
-        of = averaging.variant or "an orbit"
-        rule = f", {averaging.rule}" if averaging.rule else ""
-        heading(fig, f"{of}: what an average leaves", f"angle per step {number(averaging.angle, 4)}{rule}")
+    title = f"{averaging.variant or 'an orbit'}: what an average leaves"
+    rule = f", {averaging.rule}" if averaging.rule else ""
+    with page(7.2, 4.4, title, f"angle per step {number(averaging.angle, 4)}{rule}") as fig:
         bode(decays[: len(AVERAGES)], fig.add_axes((0.11, 0.24, 0.84, 0.55)), mark_at=averaging.angle or None)
     return fig
 

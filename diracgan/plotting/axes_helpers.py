@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
 from .series import Array, window
-from .theme import BLUE, GREEN, INK, ORANGE, PURPLE, VERMILION, number, power_of_ten, time_map
+from .theme import BLUE, GREEN, INK, ORANGE, PURPLE, VERMILION, number, power_of_ten, style, time_map
 
 if TYPE_CHECKING:
+    from matplotlib.animation import FuncAnimation
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
 
 # More points than this cannot be told apart in a picture, and make vector files heavy.
 MOST_POINTS = 6001
@@ -42,15 +47,15 @@ def mark(kind: str, label: str | None = None) -> dict[str, Any]:
     return _MARKS[kind] | {"label": label or kind, "linestyle": "none", "zorder": 6, "clip_on": False}
 
 
-def open_axes(ax: Axes | None) -> Axes:
-    """Return ``ax``, or the axes of a new pyplot figure."""
-    if ax is not None:
-        return ax
-    from matplotlib import (
-        pyplot,
-    )  # only here: whoever gives no axes sits in a notebook, where pyplot shows the figure
+@contextmanager
+def styled(ax: Axes | None) -> Iterator[Axes]:
+    """Draw in diracgan's style on ``ax``, or on the axes of a new pyplot figure."""
+    with style():
+        if ax is None:  # whoever gives no axes sits in a notebook, where pyplot shows the figure
+            from matplotlib import pyplot
 
-    return pyplot.subplots(figsize=(4.6, 4.6))[1]
+            ax = pyplot.subplots(figsize=(4.6, 4.6))[1]
+        yield ax
 
 
 def frame(ax: Axes, points: Array) -> None:
@@ -78,6 +83,51 @@ def ticks(axis: Axis, count: int) -> None:
     low, high = axis.get_view_interval()
     if not 1e-3 <= max(abs(low), abs(high)) < 1e4:
         axis.set_major_formatter(lambda x, _: number(x, 3))
+
+
+def decade_ticks(axis: Axis, low: float, high: float, every: int = 1) -> None:
+    """Tick the powers of ten 10^low to 10^high of a logarithmic axis: matplotlib's locator may overflow beyond them."""
+    exponents = range(int(np.ceil(low)), int(np.floor(high)) + 1)
+    axis.set_major_locator(FixedLocator([10.0**k for k in exponents if k % every == 0]))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(power_of_ten)
+
+
+def log_clock(ax: Axes, low: float, high: float) -> None:
+    """Make the horizontal axis logarithmic, from ``low`` to ``high``."""
+    ax.set_xscale("log")
+    ax.set_xlim(low, high)
+    decade_ticks(ax.xaxis, np.log10(low), np.log10(high))
+
+
+def time_scale(clock: Array) -> Normalize:
+    """The colours' scale from the clock's first to its last value."""
+    first, last = float(clock[0]), float(clock[-1])
+    return Normalize(first, last if last > first else first + 1)
+
+
+def timed_path(
+    ax: Axes, points: Array, clock: Array, *, dot: float | None, linewidth: float, **look: Any
+) -> None:
+    """Draw a path (rows, 2) coloured by time: as dots of the size ``dot``, or as a line where that is None."""
+    look = {"cmap": time_map(), "norm": time_scale(clock), "zorder": 3, **look}
+    if dot is not None:
+        ax.scatter(*points.T, c=clock, s=dot, linewidth=0, **look)
+    elif len(points) > 1:
+        line = LineCollection(list(np.stack([points[:-1], points[1:]], axis=1)), linewidth=linewidth, **look)
+        line.set_array((clock[:-1] + clock[1:]) / 2)
+        ax.add_collection(line, autolim=False)
+
+
+def film(fig: Figure, draw: Callable[[int], list[Any]], frames: int, rate: int) -> FuncAnimation:
+    """The animation whose frames ``draw(0)`` to ``draw(frames - 1)`` makes; the last is held for half a second."""
+    from matplotlib.animation import FuncAnimation
+
+    order = [*range(frames), *[frames - 1] * (rate // 2)]
+    with style():
+        made = FuncAnimation(fig, draw, frames=order, interval=1000 / rate, blit=False)
+    made.frame_rate, made.figure = rate, fig  # type: ignore[attr-defined]
+    return made
 
 
 def scale_beside(ax: Axes, scale: Normalize, name: str) -> None:
@@ -125,12 +175,7 @@ def logarithmic(ax: Axes, sizes: Array) -> None:
     if high - low < 1.5:
         low, high = np.floor(low), np.ceil(high)
     ax.set_ylim(10.0**low, 10.0**high)
-    # Matplotlib's own locator looks beyond the limits, where 10^x may overflow.
-    step = max(1, int(np.ceil((high - low) / 6)))
-    decades_ = [10.0**k for k in range(int(np.ceil(low)), int(np.floor(high)) + 1) if k % step == 0]
-    ax.yaxis.set_major_locator(FixedLocator(decades_))
-    ax.yaxis.set_minor_locator(NullLocator())
-    ax.yaxis.set_major_formatter(power_of_ten)
+    decade_ticks(ax.yaxis, low, high, every=max(1, int(np.ceil((high - low) / 6))))
 
 
 def legend_below(ax: Axes) -> None:

@@ -5,18 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from ..errors import InputError
-from .axes_helpers import legend_below, open_axes, scale_beside, ticks
-from .headings import heading, run_words
+from .axes_helpers import film, legend_below, scale_beside, styled, ticks, time_scale
+from .headings import page, run_words
 from .series import Series, read
-from .theme import INK, PALE, VERMILION, number, style, time_map
+from .theme import INK, PALE, VERMILION, number, time_map
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from matplotlib.animation import FuncAnimation
     from matplotlib.axes import Axes
+
+_PLACE = (0.11, 0.24, 0.74, 0.55)  # of the axes on a page
 
 
 def critic(traj: Any, ax: Axes | None = None, *, instants: int = 6) -> Axes:
@@ -42,13 +45,10 @@ def critic(traj: Any, ax: Axes | None = None, *, instants: int = 6) -> Axes:
         'sample x'
     """
     series = _one(traj)
-    with style():
-        ax = open_axes(ax)
-        reach = _window(ax, series)
+    with styled(ax) as ax:
+        edge = np.array(_window(ax, series))
         rows = np.unique(np.linspace(0, len(series.clock) - 1, max(instants, 2)).round().astype(int))
-        last = float(series.clock[-1])
-        scale = Normalize(float(series.clock[0]), last if last > series.clock[0] else last + 1)
-        edge = np.array(reach)
+        scale = time_scale(series.clock)
         for k in rows:
             colour = time_map()(scale(series.clock[k]))
             phi, theta = float(series.phi[k, 0]), float(series.theta[k, 0])
@@ -73,10 +73,8 @@ def critic_figure(traj: Any) -> Figure:
         'trajectory: the critic and its fake sample'
     """
     series = _one(traj)
-    with style():
-        fig = Figure(figsize=(6.4, 4.6))
-        _titled(fig, series)
-        critic(series, fig.add_axes((0.11, 0.24, 0.74, 0.55)))
+    with _page(series) as fig:
+        critic(series, fig.add_axes(_PLACE))
     return fig
 
 
@@ -100,13 +98,9 @@ def animate_critic(traj: Any, *, frames: int = 80, rate: int = 20) -> FuncAnimat
         >>> animate_critic(traj, frames=3).frame_rate
         20
     """
-    from matplotlib.animation import FuncAnimation
-
     series = _one(traj)
-    with style():
-        fig = Figure(figsize=(6.4, 4.6))
-        _titled(fig, series)
-        ax = fig.add_axes((0.11, 0.24, 0.74, 0.55))
+    with _page(series) as fig:
+        ax = fig.add_axes(_PLACE)
         edge = np.array(_window(ax, series))
         (line,) = ax.plot([], [], color=INK, linewidth=1.6, label="critic D(x) = φ x", zorder=2)
         (gone,) = ax.plot([], [], color=PALE, marker=".", linestyle="none", markersize=2.5, zorder=1)
@@ -129,10 +123,7 @@ def animate_critic(traj: Any, *, frames: int = 80, rate: int = 20) -> FuncAnimat
             return []
 
         draw(0)
-        order = [*range(len(at)), *[len(at) - 1] * (rate // 2)]
-        film = FuncAnimation(fig, draw, frames=order, interval=1000 / rate, blit=False)
-    film.frame_rate, film.figure = rate, fig  # type: ignore[attr-defined]
-    return film
+    return film(fig, draw, len(at), rate)
 
 
 def _one(traj: Any) -> Series:
@@ -144,9 +135,9 @@ def _one(traj: Any) -> Series:
     return series
 
 
-def _titled(fig: Figure, series: Series) -> None:
-    name = str(series.attrs.get("variant") or "trajectory")
-    heading(fig, f"{name[:40]}: the critic and its fake sample", run_words(series)[:84])
+def _page(series: Series) -> AbstractContextManager[Figure]:
+    title = f"{series.name[:40]}: the critic and its fake sample"
+    return page(6.4, 4.6, title, run_words(series)[:84])
 
 
 def _window(ax: Axes, series: Series) -> tuple[float, float]:
@@ -157,13 +148,10 @@ def _window(ax: Axes, series: Series) -> tuple[float, float]:
     top = max(
         float(np.abs(product).max()), 0.6 * float(np.abs(series.phi).max()) * max(abs(low), abs(high)), 1e-12
     )
-    ax.set_xlim(low, high)
-    ax.set_ylim(-1.1 * top, 1.1 * top)
+    ax.set(xlim=(low, high), ylim=(-1.1 * top, 1.1 * top), xlabel="sample x", ylabel="critic's logit D(x)")
     ax.axhline(0.0, color=PALE, linewidth=0.7, zorder=0)
     ticks(ax.xaxis, 5)
     ticks(ax.yaxis, 5)
-    ax.set_xlabel("sample x")
-    ax.set_ylabel("critic's logit D(x)")
     return low, high
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .axes_helpers import MOST_POINTS, decades, legend_above, logarithmic, open_axes, span, ticks
+from .axes_helpers import MOST_POINTS, decades, legend_above, logarithmic, span, styled, ticks
 from .series import norm, read, thin
-from .theme import BLUE, INK, VERMILION, style
+from .theme import BLUE, INK, VERMILION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,8 +34,7 @@ def radii(traj: Any, ax: Axes | None = None) -> Axes:
         ['|φ|', '|θ|']
     """
     series = read(traj)
-    with style():
-        ax = open_axes(ax)
+    with styled(ax) as ax:
         keep = thin(len(series.clock), MOST_POINTS)
         clock = series.clock[keep]
         curves = [
@@ -65,7 +64,6 @@ def radii(traj: Any, ax: Axes | None = None) -> Axes:
             top = max(float(np.max(s)) for s in sizes)
             ax.set_ylim(0, 1.06 * top if top > 1e-290 else 1.0)
             ticks(ax.yaxis, 5)
-        ax.set_xlabel(series.clock_name)
-        ax.set_ylabel("distance")
+        ax.set(xlabel=series.clock_name, ylabel="distance")
         legend_above(ax)
     return ax

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator
 
-from .axes_helpers import MOST_POINTS, legend_above, logarithmic, span, ticks
-from .headings import heading
+from .axes_helpers import MOST_POINTS, legend_above, log_clock, logarithmic, span, ticks
+from .headings import page
 from .series import thin
-from .theme import BLUE, INK, PALE, VERMILION, number, power_of_ten, style
+from .theme import BLUE, GREY, INK, PALE, VERMILION, number
 
 _ROW = 2.15  # inches for one series
 _MOST = 4
@@ -36,15 +35,11 @@ def diagnosis_figure(found: Any) -> Figure:
     """
     names = found.names[:_MOST]
     height = 1.15 + _ROW * len(names)
-    with style():
-        fig = Figure(figsize=(9.6, height))
-        lines = textwrap.wrap(found.text[0].upper() + found.text[1:], 130, max_lines=2, placeholder=" …")
-        title = {"rotation": "rotation", "wandering": "a wandering oscillation", "none": "no oscillation"}[
-            found.kind
-        ]
-        heading(fig, f"Diagnosis: {title}", lines[0], "")
+    lines = textwrap.wrap(found.text[0].upper() + found.text[1:], 130, max_lines=2, placeholder=" …")
+    titles = {"rotation": "rotation", "wandering": "a wandering oscillation", "none": "no oscillation"}
+    with page(9.6, height, f"Diagnosis: {titles[found.kind]}", lines[0]) as fig:
         if len(lines) > 1:
-            fig.text(0.03, 1 - 0.66 / height, lines[1], va="top", fontsize=8.5, color="#6B6B6B")
+            fig.text(0.03, 1 - 0.66 / height, lines[1], va="top", fontsize=8.5, color=GREY)
         for k, name in enumerate(names):
             bottom = (height - 1.0 - _ROW * (k + 1) + 0.52) / height
             size = (_ROW - 0.85) / height
@@ -85,13 +80,7 @@ def _spectrum(found: Any, k: int, ax: Any) -> None:
         )  # fmt: skip
     strong = np.concatenate([fit.power[k], fit.background[k]])
     logarithmic(ax, np.maximum(strong, 1e-7 * strong.max()))
-    ax.set_xscale("log")
-    ax.set_xlim(period[-1], period[0])
-    low, high = np.log10(period[-1]), np.log10(period[0])
-    decades = [10.0**j for j in range(int(np.ceil(low)), int(np.floor(high)) + 1)]
-    ax.xaxis.set_major_locator(FixedLocator(decades))
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(power_of_ten)
+    log_clock(ax, period[-1], period[0])
     unit = {"row": "rows", "time": "units of time", "t": "units of time"}.get(log.clock, "steps")
     ax.set_xlabel(f"period in {unit}")
     ax.set_ylabel("power")

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from .series import Series
-from .theme import ALARM, GREY, INK, number
+from .theme import ALARM, GREY, INK, number, style
+
+
+@contextmanager
+def page(width: float, height: float, title: str, below: str = "", alarm: str = "") -> Iterator[Figure]:
+    """Draw in diracgan's style on a new page of so many inches, with its :func:`heading`."""
+    with style():
+        fig = Figure(figsize=(width, height))
+        heading(fig, title, below, alarm)
+        yield fig
 
 
 def heading(fig: Figure, title: str, below: str, alarm: str = "") -> None:

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator
 
-from .axes_helpers import MOST_POINTS, legend_above, logarithmic, open_axes, span
-from .headings import heading
+from .axes_helpers import MOST_POINTS, legend_above, log_clock, logarithmic, span, styled
+from .headings import page
 from .series import Series, read, thin
 from .small_multiples import verdict_words
-from .theme import BLUE, VERMILION, number, power_of_ten, style
+from .theme import BLUE, VERMILION, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,8 +40,7 @@ def power_law(traj: Any, verdict: Any = None, ax: Axes | None = None) -> Axes:
         ['r', '2 t^−0.5']
     """
     series = read(traj)
-    with style():
-        ax = open_axes(ax)
+    with styled(ax) as ax:
         clock, r = _radius(series)
         later = clock > 1e-5 * clock[-1]
         clock, r = clock[later], r[later]
@@ -55,9 +53,10 @@ def power_law(traj: Any, verdict: Any = None, ax: Axes | None = None) -> Axes:
             label = f"{number(float(numbers['constant']), 4)} {unit}^{number(-float(numbers['exponent']), 3)}"
             ax.plot(clock[shown], law[shown], color=VERMILION, linestyle=(0, (5, 2)), label=label, gid="law")
         logarithmic(ax, r)
-        _log_clock(ax, clock)
-        ax.set_xlabel(series.clock_name)
-        ax.set_ylabel("r = |(φ, θ − x₀)|" if np.any(series.x0) else "r = |(φ, θ)|")
+        if len(clock):
+            log_clock(ax, clock[0], clock[-1])
+        ylabel = "r = |(φ, θ − x₀)|" if np.any(series.x0) else "r = |(φ, θ)|"
+        ax.set(xlabel=series.clock_name, ylabel=ylabel)
         legend_above(ax)
     return ax
 
@@ -84,8 +83,7 @@ def decay(traj: Any, verdict: Any = None, ax: Axes | None = None) -> Axes:
         ['r', 'exp(−1 t)']
     """
     series = read(traj)
-    with style():
-        ax = open_axes(ax)
+    with styled(ax) as ax:
         clock, r = _radius(series)
         ax.plot(clock, r, color=BLUE, label="r", gid="r")
         numbers = {} if verdict is None else verdict.numbers
@@ -103,8 +101,7 @@ def decay(traj: Any, verdict: Any = None, ax: Axes | None = None) -> Axes:
             ax.plot(clock[shown], law[shown], color=VERMILION, linestyle=(0, (5, 2)), label=label, gid="law")
         span(ax, clock)
         logarithmic(ax, np.maximum(r, 1e-16 * r.max()))
-        ax.set_xlabel(series.clock_name)
-        ax.set_ylabel("r")
+        ax.set(xlabel=series.clock_name, ylabel="r")
         legend_above(ax)
     return ax
 
@@ -122,11 +119,7 @@ def law_figure(traj: Any, verdict: Any) -> Figure:
         'a: converges like exp(−1 t)'
     """
     series = read(traj)
-    with style():
-        fig = Figure(figsize=(9.6, 4.0))
-        heading(
-            fig, f"{series.attrs.get('variant') or 'trajectory'}: {verdict_words(verdict)}", str(verdict.text)
-        )
+    with page(9.6, 4.0, f"{series.name}: {verdict_words(verdict)}", str(verdict.text)) as fig:
         power_law(series, verdict, fig.add_axes((0.085, 0.15, 0.38, 0.57)))
         decay(series, verdict, fig.add_axes((0.58, 0.15, 0.38, 0.57)))
     return fig
@@ -141,14 +134,3 @@ def _radius(series: Series) -> tuple[Any, Any]:
 def _known(numbers: Any, name: str) -> bool:
     value = numbers.get(name)
     return isinstance(value, (int, float)) and math.isfinite(value)
-
-
-def _log_clock(ax: Axes, clock: Any) -> None:
-    if not len(clock):
-        return
-    ax.set_xscale("log")
-    ax.set_xlim(clock[0], clock[-1])
-    low, high = math.log10(clock[0]), math.log10(clock[-1])
-    ax.xaxis.set_major_locator(FixedLocator([10.0**k for k in range(math.ceil(low), math.floor(high) + 1)]))
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(power_of_ten)

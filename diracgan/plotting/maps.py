@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import textwrap
 from typing import TYPE_CHECKING, Any
@@ -10,34 +11,35 @@ import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap, Normalize, to_rgb
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator
 
+from ..analysis.linear.decision import Status
+from ..analysis.verdict.kinds import Outcome
 from ..errors import InputError, unknown
-from .axes_helpers import legend_below, open_axes, scale_beside, ticks
+from .axes_helpers import decade_ticks, legend_below, scale_beside, styled, ticks
 from .flowlines import VectorField, flow_lines
-from .headings import heading
+from .headings import page
 from .series import Array, read
-from .theme import BLUE, INK, PALE, SHADE, VERMILION, number, power_of_ten, style, time_map
+from .theme import BLUE, INK, PALE, SHADE, VERMILION, number, time_map
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # Areas have no dashes: each colour has a lightness of its own, and so they are told apart in grey too.
 _LIMITS = {
-    "equilibrium": ("#004F80", "equilibrium"),
-    "converging": ("#5AA2DC", "still converging"),
-    "elsewhere": ("#00906B", "another point"),
-    "orbit": ("#EBA71C", "orbit"),
-    "growing": ("#F5C6B2", "still growing"),
-    "diverges": ("#B2450A", "diverges"),
-    "undecided": ("#ECECEC", "undecided"),
+    Outcome.EQUILIBRIUM: ("#004F80", "equilibrium"),
+    Outcome.CONVERGING: ("#5AA2DC", "still converging"),
+    Outcome.ELSEWHERE: ("#00906B", "another point"),
+    Outcome.ORBIT: ("#EBA71C", "orbit"),
+    Outcome.GROWING: ("#F5C6B2", "still growing"),
+    Outcome.DIVERGES: ("#B2450A", "diverges"),
+    Outcome.UNDECIDED: ("#ECECEC", "undecided"),
 }
 _SEVERAL = ("#EBA71C", "#7A2E68", "#00906B", "#F0E442", "#5AA2DC")
 _STATUS = {
-    "unstable": ("#E6E0D6", "unstable"),
-    "marginal": ("white", "undecided by eigenvalues"),
-    "no-derivative": ("#A6A6A6", "no derivative"),
-    "not-an-equilibrium": ("#CDBBBB", "no equilibrium"),
+    Status.UNSTABLE: ("#E6E0D6", "unstable"),
+    Status.MARGINAL: ("white", "undecided by eigenvalues"),
+    Status.NO_DERIVATIVE: ("#A6A6A6", "no derivative"),
+    Status.NOT_AN_EQUILIBRIUM: ("#CDBBBB", "no equilibrium"),
 }
 _SAME = 0.02  # limits whose sizes differ by less than this share are one
 
@@ -67,10 +69,8 @@ def basins(
         ['equilibrium']
     """
     x, y = _axes(found, 2)
-    codes = found["limit"].transpose(y, x)
-    words = np.array([*str(codes.attrs["flag_meanings"]).split(), "undecided"])[np.asarray(codes, int)]
-    with style():
-        ax = open_axes(ax)
+    words = _words(found["limit"].transpose(y, x), missing=Outcome.UNDECIDED)
+    with styled(ax) as ax:
         colours, labels, index = _coloured(found, words, (y, x))
         flat = (x, y) == ("phi0", "theta0")
         shown = [_lighter(c) for c in colours] if field is not None and flat else colours
@@ -78,8 +78,7 @@ def basins(
         _named(ax, found, x, y)
         if flat and field is not None:
             flow_lines(ax, field, float(np.ravel(_start(found).get("x0", [0.0]))[0]))
-            ax.set_xlabel("critic φ")
-            ax.set_ylabel("generator θ")
+            ax.set(xlabel="critic φ", ylabel="generator θ")
         line: dict[str, Any] = (
             {"linewidth": 2.2} if field is not None else {"linestyle": "none", "marker": "."}
         )
@@ -110,16 +109,14 @@ def stability(found: Any, ax: Axes | None = None) -> Axes:
         'gamma, weight of R1'
     """
     x, y = _axes(found, 2)
-    words = np.array([*str(found["status"].attrs["flag_meanings"]).split(), ""])
-    status = words[np.asarray(found["status"].transpose(y, x), int)]
+    status = _words(found["status"].transpose(y, x))
     margin = np.asarray(found["margin"].transpose(y, x), float)
-    with style():
-        ax = open_axes(ax)
+    with styled(ax) as ax:
         seen = [n for n in _STATUS if np.any(status == n)]
         for n in seen:
-            _fields(ax, found, x, y, np.ma.masked_where(status != n, np.zeros(status.shape)),
-                    ListedColormap([_STATUS[n][0]]), Normalize(-1, 1))  # fmt: skip
-        inside = np.ma.masked_where(status != "stable", margin)
+            here = np.ma.masked_where(status != n, np.zeros(status.shape))
+            _fields(ax, found, x, y, here, ListedColormap([_STATUS[n][0]]), Normalize(-1, 1))
+        inside = np.ma.masked_where(status != Status.STABLE, margin)
         if inside.count():
             high = float(inside.max())
             scale = Normalize(0.0, high if high > 0 else 1.0)
@@ -159,24 +156,12 @@ def bifurcation(found: Any, ax: Axes | None = None) -> Axes:
     (x,) = _axes(found, 1)
     orbit = np.asarray(found["orbit"].transpose(x, "sample"), float)
     at = np.repeat(np.asarray(found[x], float), orbit.shape[1]).reshape(orbit.shape)
-    words = np.array([*str(found["limit"].attrs["flag_meanings"]).split(), ""])[
-        np.asarray(found["limit"], int)
-    ]
-    leaving = np.isin(words, ("growing", "diverges"))
+    leaving = np.isin(_words(found["limit"]), (Outcome.GROWING, Outcome.DIVERGES))
     fine = np.isfinite(orbit) & ~leaving[:, None]  # what leaves has no limit set to show
-    with style():
-        ax = open_axes(ax)
+    with styled(ax) as ax:
         size = 2.6 if fine.sum() > 3000 else 4.5
-        ax.plot(
-            at[fine],
-            orbit[fine],
-            linestyle="none",
-            marker=".",
-            markersize=size,
-            color=BLUE,
-            markeredgewidth=0,
-            rasterized=True,
-        )
+        dots: dict[str, Any] = {"linestyle": "none", "marker": ".", "markersize": size, "markeredgewidth": 0}
+        ax.plot(at[fine], orbit[fine], color=BLUE, rasterized=True, **dots)
         changes = np.asarray(found["threshold"], float)
         sides = _sides(np.sort(np.asarray(found[x], float)))
         for k in np.flatnonzero(leaving[np.argsort(np.asarray(found[x], float))]):
@@ -227,12 +212,9 @@ def map_figure(found: Any, **on_top: Any) -> Figure:
     kind = found.attrs.get("map", "")
     if kind not in _DRAWN:
         raise unknown("kind of map", kind, _DRAWN)
-    with style():
-        fig = Figure(figsize=(7.6, 6.2))
-        name = textwrap.shorten(str(found.attrs.get("variant", "")), 66, placeholder=" …")
-        rule = str(found.attrs.get("rule", ""))
-        moved = rule or "flow"
-        heading(fig, name, f"{_TITLES[kind]}; {moved}; {_where(found, kind)}")
+    name = textwrap.shorten(str(found.attrs.get("variant", "")), 66, placeholder=" …")
+    moved = str(found.attrs.get("rule", "")) or "flow"
+    with page(7.6, 6.2, name, f"{_TITLES[kind]}; {moved}; {_where(found, kind)}") as fig:
         ax = fig.add_axes((0.1, 0.2, 0.76, 0.62))
         _DRAWN[kind](found, ax, **on_top)
         fig.set_label(f"{name}, {moved}, map of {kind}")
@@ -240,8 +222,6 @@ def map_figure(found: Any, **on_top: Any) -> Figure:
 
 
 def _where(found: Any, kind: str) -> str:
-    import json
-
     if kind == "stability":
         x0 = _start(found)["x0"]
         return f"linearised at {'(0, x₀)' if np.any(x0) else '0'}, d = {len(x0)}"
@@ -251,9 +231,12 @@ def _where(found: Any, kind: str) -> str:
 
 
 def _start(found: Any) -> dict[str, Any]:
-    import json
-
     return json.loads(found.attrs.get("start", "{}"))
+
+
+def _words(codes: Any, missing: str = "") -> Array:
+    """The words that a variable's numbers stand for; -1, what was not computed, is ``missing``."""
+    return np.array([*str(codes.attrs["flag_meanings"]).split(), missing])[np.asarray(codes, int)]
 
 
 def _axes(found: Any, count: int) -> tuple[str, ...]:
@@ -283,9 +266,9 @@ def _coloured(found: Any, words: Any, order: tuple[str, str]) -> tuple[list[str]
 
 def _groups(found: Any, name: str, here: Any, order: tuple[str, str]) -> list[tuple[str, Any]]:
     """The different limits of one kind, with what tells them apart; one group where they are too many."""
-    if name not in ("elsewhere", "orbit"):
+    if name not in (Outcome.ELSEWHERE, Outcome.ORBIT):
         return [("", here)]
-    keys = ("limit_radius",) if name == "orbit" else ("limit_phi", "limit_theta")
+    keys = ("limit_radius",) if name == Outcome.ORBIT else ("limit_phi", "limit_theta")
     values = [np.asarray(found[k].transpose(*order), float) for k in keys]
     size = max(float(np.nanmax(np.abs(v[here]), initial=0.0)) for v in values) or 1.0
     left, groups = here.copy(), []
@@ -296,30 +279,19 @@ def _groups(found: Any, name: str, here: Any, order: tuple[str, str]) -> list[tu
         )
         members = members if members.any() else left
         shown = [0.0 if abs(x) < _SAME * size else x for x in one]
-        said = (
-            f", r = {number(shown[0], 3)}"
-            if name == "orbit"
-            else f" ({', '.join(number(x, 3) for x in shown)})"
-        )
-        groups.append((said, members))
+        inside = ", ".join(number(x, 3) for x in shown)
+        groups.append((f", r = {inside}" if name == Outcome.ORBIT else f" ({inside})", members))
         left &= ~members
     if left.any():
-        return [("s of many sizes" if name == "orbit" else "s, many", here)]
+        return [("s of many sizes" if name == Outcome.ORBIT else "s, many", here)]
     return groups
 
 
 def _fields(ax: Axes, found: Any, x: str, y: str, values: Any, colours: Any, scale: Normalize) -> None:
     xs, ys = np.asarray(found[x], float), np.asarray(found[y], float)
     i, j = np.argsort(xs), np.argsort(ys)
-    ax.pcolormesh(
-        _sides(xs[i]),
-        _sides(ys[j]),
-        values[np.ix_(j, i)],
-        cmap=colours,
-        norm=scale,
-        rasterized=True,
-        zorder=0.5,
-    )
+    look: dict[str, Any] = {"cmap": colours, "norm": scale, "rasterized": True, "zorder": 0.5}
+    ax.pcolormesh(_sides(xs[i]), _sides(ys[j]), values[np.ix_(j, i)], **look)
 
 
 def _lighter(colour: str) -> tuple[float, float, float]:
@@ -349,7 +321,7 @@ def _sides(values: Array) -> Array:
 def _named(ax: Axes, found: Any, x: str, y: str) -> None:
     for side, name in (("x", x), ("y", y)):
         _scale(ax, side, np.asarray(found[name], float))
-        getattr(ax, f"set_{side}label")(_label(found, name))
+    ax.set(xlabel=_label(found, x), ylabel=_label(found, y))
 
 
 def _label(found: Any, name: str) -> str:
@@ -371,12 +343,7 @@ def _scale(ax: Axes, side: str, values: Array) -> None:
     edges = _sides(np.sort(values))
     if _logarithmic(values):
         getattr(ax, f"set_{side}scale")("log")
-        low, high = np.log10(edges[0]), np.log10(edges[-1])
-        axis.set_major_locator(
-            FixedLocator([10.0**k for k in range(int(np.ceil(low)), int(np.floor(high)) + 1)])
-        )
-        axis.set_minor_locator(NullLocator())
-        axis.set_major_formatter(power_of_ten)
+        decade_ticks(axis, np.log10(edges[0]), np.log10(edges[-1]))
     getattr(ax, f"set_{side}lim")(edges[0], edges[-1])
     if not _logarithmic(values):
         ticks(axis, 6)

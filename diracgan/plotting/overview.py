@@ -62,7 +62,7 @@ def figure(
     series = read(traj)
     with style():
         fig = Figure(figsize=(_WIDTH, _HEIGHT)) if fig is None else fig
-        name = str(series.attrs.get("variant") or "trajectory")
+        name = series.name
         name = textwrap.shorten(name, 110, placeholder=" …") if " " in name else name[:110]
         title = name if spectrum is None else f"{name}: {status_words(spectrum)}"
         heading(fig, title, run_words(series), series.failure())

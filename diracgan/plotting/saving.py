@@ -33,6 +33,11 @@ _UNDATED: dict[str, dict[str, Any]] = {
 _ABOUT = {".png": "Description", ".pdf": "Subject", ".svg": "Description"}
 
 
+def is_moving(path: str | os.PathLike[str]) -> bool:
+    """Whether ``path`` is named as an animation."""
+    return Path(path).suffix.lower() in ANIMATIONS
+
+
 def check(path: str | os.PathLike[str]) -> Path:
     """Check, before anything is computed, that a picture can be saved as ``path``.
 

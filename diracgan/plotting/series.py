@@ -8,17 +8,36 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from .theme import number
 
 Array = NDArray[np.float64]
 
 # Beyond this an axis' limits overflow; such rows are not drawn (and the title says "diverged").
 _LARGEST = 1e290
+
+
+class FlatPath(NamedTuple):
+    """A path in a plane.
+
+    Attributes:
+        points: (rows, 2).
+        origin: where the equilibrium is, (2,).
+        averaged: the path's average, (rows, 2), if any.
+        labels: of the two axes.
+        title: what plane it is, where that needs to be said.
+    """
+
+    points: Array
+    origin: Array
+    averaged: Array | None
+    labels: tuple[str, str]
+    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,6 +70,11 @@ class Series:
         return self.phi.shape[1]
 
     @property
+    def name(self) -> str:
+        """What moved: the variant's label."""
+        return str(self.attrs.get("variant") or "trajectory")
+
+    @property
     def clock_name(self) -> str:
         """The label of the clock's axis."""
         return "step" if self.discrete else "time t"
@@ -70,6 +94,29 @@ class Series:
             return text
         when = _float(self.attrs.get("result_time"))
         return result if when is None else f"{result} at t = {when:.6g}"
+
+    def flat(self) -> FlatPath:
+        """The path in a plane: (φ, θ) for d = 1, the generator's for d = 2, the plane of the start for d ≥ 3."""
+        if self.dim == 1:
+            both = None if self.phi_ema is None or self.theta_ema is None else [self.phi_ema, self.theta_ema]
+            return FlatPath(
+                np.hstack([self.phi, self.theta]),
+                np.array([0.0, self.x0[0]]),
+                None if both is None else np.hstack(both),
+                ("critic φ", "generator θ"),
+            )
+        if self.dim == 2:
+            return FlatPath(self.theta, self.x0, self.theta_ema, ("generator θ₁", "generator θ₂"))
+        shifted = self.theta - self.x0
+        basis = plane(shifted[0], self.phi[0])
+        averaged = None if self.theta_ema is None else (self.theta_ema - self.x0) @ basis.T
+        prefix = "θ − x₀" if np.any(self.x0) else "θ"
+        along, across = ("along θ(0)", "across θ(0)") if np.any(shifted[0]) else ("along e₁", "along e₂")
+        points = shifted @ basis.T
+        out, size = (float(norm(x).max()) for x in (shifted - points @ basis, shifted))
+        leaves = "" if out <= 1e-6 * size else f"; θ leaves it by {number(out, 2)}"
+        title = f"plane of the start, d = {self.dim}{leaves}"
+        return FlatPath(points, np.zeros(2), averaged, (f"{prefix} {along}", f"{prefix} {across}"), title)
 
 
 def read(traj: Any) -> Series:
@@ -136,6 +183,25 @@ def thin(rows: int, most: int) -> NDArray[np.intp]:
 def norm(rows: Array) -> Array:
     """Return the length of every row, without overflow or underflow of squares."""
     return np.hypot.reduce(rows, axis=1)
+
+
+def plane(first: Array, second: Array) -> Array:
+    """Return two orthonormal rows that span ``first`` and ``second``, completed where those are collinear.
+
+    Example:
+        >>> plane(np.array([0.0, 0.0, 2.0]), np.array([0.0, 3.0, 1.0])).tolist()
+        [[0.0, 0.0, 1.0], [0.0, 1.0, 0.0]]
+    """
+    rows: list[Array] = []
+    size = max(float(np.max(np.abs(first))), float(np.max(np.abs(second))), 1e-290)
+    for vector in (first / size, second / size, *np.eye(len(first))):
+        rest = vector - sum((row * (row @ vector) for row in rows), np.zeros(len(first)))
+        length = float(norm(rest[None])[0])
+        if length > 1e-9:
+            rows.append(rest / length)
+        if len(rows) == 2:
+            break
+    return np.stack(rows)
 
 
 def window(points: Array, margin: float = 0.08) -> tuple[tuple[float, float], tuple[float, float]]:

@@ -8,17 +8,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.collections import LineCollection
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from ..analysis.verdict.kinds import Kind
 from ..errors import InputError
-from .axes_helpers import MOST_POINTS, mark, ticks
-from .headings import heading
-from .portraits import plane
+from .axes_helpers import MOST_POINTS, mark, ticks, timed_path
+from .headings import page
 from .series import Array, Series, read, thin
-from .theme import ALARM, GREY, number, style, time_map
+from .theme import ALARM, GREY, number
 
 _PANEL = 1.75  # inches of one square
 _MOST = 24
@@ -55,17 +52,18 @@ def multiples(
     series = [read(traj) for _, traj, _ in runs]
     if len({s.dim for s in series}) > 1:
         raise InputError("runs of different dimension do not share a scale; allowed: one dimension")
-    points = [_flat(s) for s in series]
-    centre = np.array([0.0, series[0].x0[0]]) if series[0].dim == 1 else _flat_datum(series[0])
+    flat = [s.flat() for s in series]
+    points, centre = [f.points for f in flat], flat[0].origin
+    labels = {1: ("critic φ", "generator θ"), 2: ("θ₁", "θ₂")}.get(
+        series[0].dim, ("θ along θ(0)", "θ across θ(0)")
+    )
     half = _reach(points, centre)
     columns = columns or min(len(runs), max(3, math.ceil(math.sqrt(1.8 * len(runs)))))
     lines = math.ceil(len(runs) / columns)
     width = max(0.75 + columns * (_PANEL + 0.3), 6.4)
     row = _PANEL + 1.0
     height = 0.95 + lines * row + 0.1
-    with style():
-        fig = Figure(figsize=(width, height))
-        heading(fig, title, textwrap.shorten(below, int(width * 15), placeholder=" …"))
+    with page(width, height, title, textwrap.shorten(below, int(width * 15), placeholder=" …")) as fig:
         for k, ((name, _, words), s, p) in enumerate(zip(runs, series, points, strict=True)):
             i, j = divmod(k, columns)
             left = 0.62 + j * (_PANEL + 0.3)
@@ -73,13 +71,11 @@ def multiples(
             ax = fig.add_axes((left / width, bottom / height, _PANEL / width, _PANEL / height))
             _panel(ax, s, p, centre, half)
             if j == 0:
-                ax.set_ylabel("generator θ" if s.dim == 1 else "θ₂" if s.dim == 2 else "θ across θ(0)")
+                ax.set_ylabel(labels[1])
             else:
                 ax.set_yticklabels([])
             if k + columns >= len(runs):
-                ax.set_xlabel(
-                    "critic φ" if s.dim == 1 else "θ₁" if s.dim == 2 else "θ along θ(0)", labelpad=1
-                )
+                ax.set_xlabel(labels[0], labelpad=1)
             else:
                 ax.set_xticklabels([])
             shown = textwrap.wrap(name, 27, max_lines=2, placeholder=" …")
@@ -94,19 +90,6 @@ def multiples(
     return fig
 
 
-def _flat(s: Series) -> Array:
-    """The path in two coordinates."""
-    if s.dim == 1:
-        return np.hstack([s.phi, s.theta])
-    if s.dim == 2:
-        return s.theta
-    return (s.theta - s.x0) @ plane(s.theta[0] - s.x0, s.phi[0]).T
-
-
-def _flat_datum(s: Series) -> Array:
-    return s.x0 if s.dim == 2 else np.zeros(2)
-
-
 def _reach(points: Sequence[Array], centre: Array) -> float:
     """Half the window: what holds every run, but for those that go far beyond the usual."""
     sizes = np.array([float(np.abs(p - centre).max()) for p in points])
@@ -119,25 +102,14 @@ def _reach(points: Sequence[Array], centre: Array) -> float:
 def _panel(ax: Any, s: Series, points: Array, centre: Array, half: float) -> None:
     keep = thin(len(points), MOST_POINTS)
     p, clock = points[keep], s.clock[keep]
-    scale = Normalize(float(clock[0]), float(clock[-1]) if clock[-1] > clock[0] else float(clock[0]) + 1)
-    if s.discrete:
-        size = float(np.clip(900 / len(p), 1.2, 8))
-        ax.scatter(
-            *p.T, c=clock, cmap=time_map(), norm=scale, s=size, linewidth=0, zorder=3, rasterized=len(p) > 999
-        )
-    elif len(p) > 1:
-        path = LineCollection(
-            list(np.stack([p[:-1], p[1:]], axis=1)), cmap=time_map(), norm=scale, linewidth=1.1, zorder=3
-        )
-        path.set_array((clock[:-1] + clock[1:]) / 2)
-        ax.add_collection(path, autolim=False)
+    dot = float(np.clip(900 / len(p), 1.2, 8)) if s.discrete else None
+    timed_path(ax, p, clock, dot=dot, linewidth=1.1, rasterized=s.discrete and len(p) > 999)
     for kind, at in (("start", p[0]), ("end", p[-1]), ("equilibrium", centre)):
         look = mark(kind)
         look["markersize"] *= 0.6
         ax.plot(*at, **{**look, "clip_on": True})
-    ax.set_xlim(centre[0] - half, centre[0] + half)
-    ax.set_ylim(centre[1] - half, centre[1] + half)
-    ax.set_aspect("equal")
+    xlim, ylim = ((c - half, c + half) for c in centre)
+    ax.set(xlim=xlim, ylim=ylim, aspect="equal")
     ticks(ax.xaxis, 3)
     ticks(ax.yaxis, 3)
     ax.tick_params(labelsize=7, pad=2)

@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..errors import InputError
-from .axes_helpers import MOST_POINTS, scale_beside
-from .headings import heading, run_words
+from .axes_helpers import MOST_POINTS, mark, scale_beside, time_scale
+from .headings import page, run_words
 from .series import read, thin
-from .theme import PALE, VERMILION, style, time_map
+from .theme import PALE, time_map
 
 
 def space_figure(traj: Any) -> Figure:
@@ -35,7 +35,6 @@ def space_figure(traj: Any) -> Figure:
         >>> space_figure({"phi": z, "theta": z, "time": t}).axes[0].get_zlabel()
         'θ₃'
     """
-    from matplotlib.colors import Normalize
     from mpl_toolkits.mplot3d.art3d import Line3DCollection
 
     series = read(traj)
@@ -45,10 +44,8 @@ def space_figure(traj: Any) -> Figure:
         )
     keep = thin(len(series.clock), MOST_POINTS)
     p, clock = series.theta[keep], series.clock[keep]
-    with style():
-        fig = Figure(figsize=(6.4, 5.6))
-        name = str(series.attrs.get("variant") or "trajectory")
-        heading(fig, f"{name[:44]}: θ in space", run_words(series)[:92])
+    scale = time_scale(clock)
+    with page(6.4, 5.6, f"{series.name[:44]}: θ in space", run_words(series)[:92]) as fig:
         ax: Any = fig.add_axes((-0.03, 0.05, 0.9, 0.9), projection="3d")
         both = np.vstack([p, series.x0])
         low, high = both.min(axis=0), both.max(axis=0)
@@ -56,19 +53,18 @@ def space_figure(traj: Any) -> Figure:
         middle = (low + high) / 2
         floor = middle[2] - half
         ax.plot(p[:, 0], p[:, 1], np.full(len(p), floor), color=PALE, linewidth=0.8)
-        scale = Normalize(float(clock[0]), float(clock[-1]) if clock[-1] > clock[0] else float(clock[0]) + 1)
         if len(p) > 1:
             path = Line3DCollection(
                 np.stack([p[:-1], p[1:]], axis=1), cmap=time_map(), norm=scale, linewidth=1.6
             )
             path.set_array((clock[:-1] + clock[1:]) / 2)
             ax.add_collection3d(path)
-        ax.plot(
-            *p[:1].T, marker="o", color="white", markeredgecolor="#1A1A1A", linestyle="none", label="start"
-        )
-        ax.plot(*p[-1:].T, marker="s", color="#1A1A1A", linestyle="none", label="end")
-        ax.plot(*series.x0[:, None], marker="+", markersize=11, markeredgewidth=2, color=VERMILION,
-                linestyle="none", label="datum")  # fmt: skip
+        for at, kind, label in (
+            (p[0], "start", None),
+            (p[-1], "end", None),
+            (series.x0, "equilibrium", "datum"),
+        ):
+            ax.plot(*at[:, None], **mark(kind, label))
         for k, axis in enumerate("xyz"):
             getattr(ax, f"set_{axis}lim")(middle[k] - half, middle[k] + half)
             getattr(ax, f"set_{axis}label")(f"θ{'₁₂₃'[k]}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 from matplotlib.colors import Normalize
@@ -13,21 +13,19 @@ from matplotlib.patches import Circle
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from ..errors import InputError
-from .axes_helpers import MOST_ELONGATED, legend_below, open_axes, scale_beside, ticks
-from .headings import heading
+from .axes_helpers import MOST_ELONGATED, film, legend_below, scale_beside, styled, ticks
+from .headings import page
 from .series import Array
-from .theme import BLUE, GREEN, INK, PALE, SHADE, VERMILION, number, power_of_ten, style, time_map
+from .theme import BLUE, GREEN, INK, PALE, SHADE, VERMILION, number, power_of_ten, time_map
 
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
     from matplotlib.axes import Axes
 
-_FAR_OUT, _LINEAR = (
-    20.0,
-    1.5,
-)  # multipliers beyond the first make powers of ten of what lies beyond the second
+# multipliers beyond the first make powers of ten of what lies beyond the second
+_FAR_OUT, _LINEAR = 20.0, 1.5
 
-#: What each status of a spectrum is called in a title.
+#: What each status of a spectrum is called in a title (the enum's own module needs JAX, one picture does not).
 STATUS = {
     "stable": "linearly stable",
     "unstable": "linearly unstable",
@@ -81,18 +79,14 @@ def eigenvalues(spectrum: Any, ax: Axes | None = None) -> Axes:
     is_map = getattr(spectrum, "kind", "flow") == "map"
     period = int(getattr(spectrum, "period", 1))
     what = f"multipliers of {f'{period} steps' if period > 1 else 'one step'}" if is_map else "eigenvalues"
-    with style():
-        ax = open_axes(ax)
+    with styled(ax) as ax:
         if values.size == 0:
-            _words(
-                ax,
-                f"no {what}",
-                str(getattr(spectrum, "text", "") or STATUS.get(spectrum.status, spectrum.status)),
-            )
+            text = getattr(spectrum, "text", "") or STATUS.get(spectrum.status, spectrum.status)
+            _words(ax, f"no {what}", str(text))
             return ax
         extra = getattr(spectrum, "ema_multipliers", None) if is_map else None
         extra: Any = np.asarray([] if extra is None else extra, dtype=complex).reshape(-1)
-        (_circle if is_map else _half_plane)(ax, np.concatenate([values, extra]))
+        _boundary(ax, np.concatenate([values, extra]), is_map, what)
         bound = _finite(getattr(spectrum, "error", None), 0.0)
         excess = (np.abs(values) - 1) if is_map else values.real
         near = np.abs(excess) <= bound
@@ -103,22 +97,19 @@ def eigenvalues(spectrum: Any, ax: Axes | None = None) -> Axes:
         ):
             at: Any = values[chosen]
             if at.size:
-                ax.scatter(
-                    at.real,
-                    at.imag,
-                    s=size,
-                    marker=marker,
-                    facecolor=fill,
-                    edgecolor=edge,
-                    linewidth=1.1,
-                    zorder=4,
-                )
+                look = {"marker": marker, "facecolor": fill, "edgecolor": edge, "linewidth": 1.1}
+                ax.scatter(at.real, at.imag, s=size, zorder=4, **look)
         if extra.size:
             ax.scatter(extra.real, extra.imag, s=30, marker="D", facecolor="none", edgecolor=GREEN, zorder=3)
-        ax.set_title(f"{what} (stable: {'inside the circle' if is_map else 'left of the line'})")
-        ax.set_xlabel("real part")
-        ax.set_ylabel("imaginary part")
     return ax
+
+
+class LocusOptions(TypedDict, total=False):
+    """What :func:`locus` takes besides values and axes."""
+
+    name: str
+    kind: str
+    critical: float | Sequence[float] | None
 
 
 def locus(
@@ -159,58 +150,40 @@ def locus(
     rows = np.asarray(eigenvalues, dtype=complex)
     if rows.ndim != 2 or len(rows) != len(at) or rows.size == 0:
         raise InputError(f"eigenvalues has shape {rows.shape}; allowed: ({len(at)}, m), one row per value")
-    with style():
-        ax = open_axes(ax)
-        finite = rows.reshape(-1)[np.isfinite(rows.reshape(-1))]
-        if not len(finite):
-            raise InputError("there is no finite eigenvalue to draw; allowed: at least one")
-        (_circle if kind == "map" else _half_plane)(ax, finite)
+    flat = rows.reshape(-1)
+    finite = flat[np.isfinite(flat)]
+    if not len(finite):
+        raise InputError("there is no finite eigenvalue to draw; allowed: at least one")
+    with styled(ax) as ax:
+        _boundary(ax, finite, kind == "map", "multipliers" if kind == "map" else "eigenvalues")
         scale = Normalize(float(at.min()), float(at.max()))
-        colours = np.repeat(at, rows.shape[1])
-        flat: Any = rows.reshape(-1)
-        ax.scatter(
-            flat.real,
-            flat.imag,
-            c=colours,
-            cmap=time_map(),
-            norm=scale,
-            s=7,
-            linewidth=0,
-            zorder=3,
-        )
+        look: dict[str, Any] = {"c": np.repeat(at, rows.shape[1]), "cmap": time_map(), "norm": scale}
+        ax.scatter(flat.real, flat.imag, s=7, linewidth=0, zorder=3, **look)
         marks = [(at[0], "o", 44), (at[-1], "s", 40)]
         marked = [] if critical is None else np.atleast_1d(np.asarray(critical, float)).tolist()
         marks[1:1] = [(value, "D", 46) for value in marked]
         for value, marker, size in marks:
             row = rows[int(np.argmin(np.abs(at - value)))]
             label = f"{name} = {number(float(value))}" + (" (critical)" if marker == "D" else "")
-            ax.scatter(
-                row.real,
-                row.imag,
-                s=size,
-                marker=marker,
-                facecolor="white",
-                edgecolor=INK,
-                zorder=4,
-                label=label,
-            )
+            look = {"marker": marker, "facecolor": "white", "edgecolor": INK, "label": label}
+            ax.scatter(row.real, row.imag, s=size, zorder=4, **look)
         width, height = (abs(high - low) for low, high in (ax.get_xlim(), ax.get_ylim()))
         if max(width, height) <= MOST_ELONGATED * min(width, height):
             ax.set_aspect("equal", adjustable="datalim")  # a circle on which a pair moves is one
         ticks(ax.xaxis, 6)
         scale_beside(ax, scale, name)
-        what = "multipliers" if kind == "map" else "eigenvalues"
-        ax.set_title(f"{what} (stable: {'inside the circle' if kind == 'map' else 'left of the line'})")
-        ax.set_xlabel("real part")
-        ax.set_ylabel("imaginary part")
         legend_below(ax)
     return ax
 
 
 def locus_figure(
-    values: Any, eigenvalues: Any, *, title: str, below: str = "", name: str = "γ", kind: str = "flow",
-    critical: float | Sequence[float] | None = None,
-) -> Figure:  # fmt: skip
+    values: Sequence[float] | Array,
+    eigenvalues: Sequence[Any] | Array,
+    *,
+    title: str,
+    below: str = "",
+    **how: Unpack[LocusOptions],
+) -> Figure:
     """Draw :func:`locus` on a page of its own: what ``diracgan critical --out`` draws.
 
     Example:
@@ -220,29 +193,28 @@ def locus_figure(
         >>> fig.texts[0].get_text()
         'ns + r1'
     """
-    high = 4.4 if kind == "flow" else 5.6
-    with style():
-        fig = Figure(figsize=(8.2, high))
-        heading(fig, title, below)
-        ax = fig.add_axes((0.1, 1.0 / high, 0.76, 1 - 2.1 / high))
-        locus(values, eigenvalues, ax, name=name, kind=kind, critical=critical)
+    high = 5.6 if how.get("kind") == "map" else 4.4
+    with page(8.2, high, title, below) as fig:
+        locus(values, eigenvalues, fig.add_axes((0.1, 1.0 / high, 0.76, 1 - 2.1 / high)), **how)
     return fig
 
 
 def animate_locus(
-    values: Any, eigenvalues: Any, *, title: str, name: str = "γ", kind: str = "flow",
-    critical: float | Sequence[float] | None = None, rate: int = 20,
-) -> FuncAnimation:  # fmt: skip
+    values: Sequence[float] | Array,
+    eigenvalues: Sequence[Any] | Array,
+    *,
+    title: str,
+    rate: int = 20,
+    **how: Unpack[LocusOptions],
+) -> FuncAnimation:
     """Return the eigenvalues in motion as the hyperparameter goes through ``values``, over the trace they leave.
 
     Args:
         values: the hyperparameter's values, (K,), one frame each.
         eigenvalues: the eigenvalues at each, (K, m).
         title: of the page.
-        name: what the hyperparameter is called.
-        kind: ``"flow"`` or ``"map"``.
-        critical: a value to mark.
         rate: frames per second.
+        **how: ``name``, ``kind`` and ``critical`` of :func:`locus`.
 
     Returns:
         A matplotlib animation: :func:`diracgan.plotting.save` writes it as .gif or .mp4.
@@ -253,14 +225,11 @@ def animate_locus(
         >>> animate_locus(g, -g[:, None] / 2 + root * [1, -1], title="ns + r1").frame_rate
         20
     """
-    from matplotlib.animation import FuncAnimation
-
     at, rows = np.asarray(values, float), np.asarray(eigenvalues, complex)
-    fig = locus_figure(at, rows, title=title, name=name, kind=kind, critical=critical)
-    with style():
-        ax = fig.axes[0]
-        (now,) = ax.plot([], [], marker="o", linestyle="none", markersize=9, color=VERMILION, markeredgecolor="white",
-                         zorder=6)  # fmt: skip
+    fig, name = locus_figure(at, rows, title=title, **how), how.get("name", "γ")
+    with styled(fig.axes[0]) as ax:
+        dot: dict[str, Any] = {"marker": "o", "markersize": 9, "color": VERMILION, "markeredgecolor": "white"}
+        (now,) = ax.plot([], [], linestyle="none", zorder=6, **dot)
         said = fig.text(0.97, 0.985, "", ha="right", va="top", fontsize=9)
 
         def draw(k: int) -> list[Any]:
@@ -269,10 +238,7 @@ def animate_locus(
             return []
 
         draw(0)
-        order = [*range(len(at)), *[len(at) - 1] * (rate // 2)]
-        film = FuncAnimation(fig, draw, frames=order, interval=1000 / rate, blit=False)
-    film.frame_rate, film.figure = rate, fig  # type: ignore[attr-defined]
-    return film
+    return film(fig, draw, len(at), rate)
 
 
 def spectral_values(spectrum: Any) -> Any:
@@ -281,6 +247,13 @@ def spectral_values(spectrum: Any) -> Any:
     found = getattr(spectrum, key, None)
     values = np.asarray([] if found is None else found, dtype=complex).reshape(-1)
     return values[np.isfinite(values)]
+
+
+def _boundary(ax: Axes, values: Any, is_map: bool, what: str) -> None:
+    """The complex plane around ``values`` with the boundary of stability, titled with what they are."""
+    (_circle if is_map else _half_plane)(ax, values)
+    title = f"{what} (stable: {'inside the circle' if is_map else 'left of the line'})"
+    ax.set(title=title, xlabel="real part", ylabel="imaginary part")
 
 
 def _half_plane(ax: Axes, values: Any) -> None:
@@ -311,8 +284,7 @@ def _circle(ax: Axes, values: Any) -> None:
         limit = 10.0 ** np.ceil(np.log10(limit))
         ax.set_xscale("symlog", linthresh=_LINEAR, linscale=2.0)
         ax.set_yscale("symlog", linthresh=_LINEAR, linscale=2.0)
-    ax.set_xlim(-limit, limit)
-    ax.set_ylim(-limit, limit)
+    ax.set(xlim=(-limit, limit), ylim=(-limit, limit))
     ax.set_aspect("equal", adjustable="box")
     ax.axhspan(-limit, limit, color=SHADE, linewidth=0, zorder=0)
     ax.add_patch(Circle((0, 0), 1.0, facecolor="white", edgecolor=INK, linewidth=1.1, zorder=1))
@@ -328,7 +300,7 @@ def _circle(ax: Axes, values: Any) -> None:
 
 
 def _signed_power(x: float, _: object = None) -> str:
-    return "0" if x == 0 else "\N{MINUS SIGN}" * (x < 0) + power_of_ten(abs(x))
+    return "0" if x == 0 else ("\N{MINUS SIGN}" if x < 0 else "") + power_of_ten(abs(x))
 
 
 def _words(ax: Axes, title: str, text: str) -> None:

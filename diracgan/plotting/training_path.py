@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .axes_helpers import mark
-from .headings import heading
-from .theme import BLUE, VERMILION, style
+from .headings import page
+from .theme import BLUE, VERMILION
 
 _FAR = 2.5  # a prediction that goes further than so many times the run leaves the picture
 
@@ -40,9 +40,7 @@ def training_path_figure(path: Any, predicted: Any, every: int, *, title: str, b
     half = 1.1 * max(widest, min(other, _FAR * widest))
     dashed = {"color": VERMILION, "linewidth": 1.0, "linestyle": "--"}
     plain = {"color": BLUE, "linewidth": 1.2}
-    with style():
-        fig = Figure(figsize=(9.6, 4.2))
-        heading(fig, title, below)
+    with page(9.6, 4.2, title, below) as fig:
         left, right = fig.add_axes((0.08, 0.14, 0.3, 0.66)), fig.add_axes((0.5, 0.14, 0.47, 0.66))
         left.plot(*predicted[:k].T, **dashed)
         left.plot(*path.T, **plain)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from xml.etree import ElementTree
 
+from .junit import Case, as_xml
 from .tables import markdown
 
 COMPARISON = "diracgan.compare/1"
@@ -49,24 +49,14 @@ def as_markdown(doc: Mapping[str, Any]) -> str:
 
 def junit(doc: Mapping[str, Any]) -> str:
     """The gate's checks, and every variant's verdicts, as JUnit XML."""
-    checks = doc["gate"]["checks"]
-    failed = sum(not x["passed"] for x in checks)
-    cases = [(x["name"], x["text"], x["passed"]) for x in checks]
+    cases = [
+        Case("compare", x["name"], said=x["text"]) if x["passed"] else Case("compare", x["name"], [x["text"]])
+        for x in doc["gate"]["checks"]
+    ]
     for key in "ABC":
         per = doc[key]["verdicts"]["per_variant"]
-        cases += [(f"{key}: {name}", f"verdicts {_share(t)}", True) for name, t in per.items()]
-    counts = {"tests": str(len(cases)), "failures": str(failed), "errors": "0"}
-    suites = ElementTree.Element("testsuites", {"name": "diracgan compare", **counts})
-    suite = ElementTree.SubElement(suites, "testsuite", {"name": f"diracgan compare {doc['tier']}", **counts})
-    for name, text, passed in cases:
-        case = ElementTree.SubElement(suite, "testcase", classname="diracgan.compare", name=name)
-        if passed:
-            ElementTree.SubElement(case, "system-out").text = text
-        else:
-            ElementTree.SubElement(case, "failure", message=text).text = text
-    ElementTree.indent(suites)
-    xml = ElementTree.tostring(suites, encoding="unicode")
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + xml + "\n"
+        cases += [Case("compare", f"{key}: {n}", said=f"verdicts {_share(t)}") for n, t in per.items()]
+    return as_xml("diracgan compare", f"diracgan compare {doc['tier']}", cases)
 
 
 def _sentence(words: str) -> str:

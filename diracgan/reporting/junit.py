@@ -3,12 +3,44 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 # characters that XML 1.0 has no place for
 _FORBIDDEN = re.compile(r"[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
+
+
+class Case(NamedTuple):
+    """One test case: whose, its name, what failed, what could not be computed, and what else it says."""
+
+    owner: str
+    name: str
+    failures: Sequence[str] = ()
+    error: str | None = None
+    said: str = ""
+
+
+def as_xml(title: str, suite: str, cases: Sequence[Case]) -> str:
+    """Test cases as JUnit XML, as continuous integration shows them."""
+    failed, broken = (
+        sum(found) for found in ((bool(c.failures) for c in cases), (c.error is not None for c in cases))
+    )
+    counts = {"tests": str(len(cases)), "failures": str(failed), "errors": str(broken)}
+    suites = ElementTree.Element("testsuites", {"name": title, **counts})
+    within = ElementTree.SubElement(suites, "testsuite", {"name": suite, **counts})
+    for c in cases:
+        case = ElementTree.SubElement(within, "testcase", classname=f"diracgan.{c.owner}", name=_text(c.name))
+        if c.error is not None:
+            ElementTree.SubElement(case, "error", message=_text(c.error))
+        if c.failures:
+            failure = ElementTree.SubElement(case, "failure", message=_text("; ".join(c.failures)))
+            failure.text = _text("\n".join(c.failures))
+        if c.said:
+            ElementTree.SubElement(case, "system-out").text = _text(c.said)
+    ElementTree.indent(suites)
+    xml = ElementTree.tostring(suites, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{xml}\n'
 
 
 def junit(doc: Mapping[str, Any]) -> str:
@@ -33,36 +65,15 @@ def junit(doc: Mapping[str, Any]) -> str:
     by_row: dict[str, list[str]] = {}
     for f in (*gate["failures"], *gate["differences"]):
         by_row.setdefault(f["row"], []).append(f["text"])
-    known = {r["name"] for r in doc["rows"]}
-    lost = [(row, texts) for row, texts in by_row.items() if row not in known]  # rows that are gone, settings
-    broken = sum(r["error"] is not None for r in doc["rows"])
-    failed = sum(r["name"] in by_row and r["error"] is None for r in doc["rows"]) + len(lost)
-    counts = {"tests": str(len(doc["rows"]) + len(lost)), "failures": str(failed), "errors": str(broken)}
-    suites = ElementTree.Element("testsuites", {"name": "diracgan report", **counts})
-    suite = ElementTree.SubElement(suites, "testsuite", {"name": "diracgan", **counts})
+    cases = []
     for r in doc["rows"]:
-        case = ElementTree.SubElement(
-            suite, "testcase", classname=f"diracgan.{r['variant']}", name=_text(r["name"])
-        )
-        if r["error"] is not None:
-            ElementTree.SubElement(case, "error", message=_text(r["error"]))
-        elif r["name"] in by_row:
-            _failure(case, by_row[r["name"]])
-        said = [f"d = {d}: {_words(c)}" for d, c in r["cells"].items()]
-        if said:
-            ElementTree.SubElement(case, "system-out").text = _text("\n".join(said))
-    for row, texts in lost:
-        _failure(
-            ElementTree.SubElement(suite, "testcase", classname="diracgan.baseline", name=_text(row)), texts
-        )
-    ElementTree.indent(suites)
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(suites, encoding="unicode") + "\n"
-    )
-
-
-def _failure(case: ElementTree.Element, texts: list[str]) -> None:
-    ElementTree.SubElement(case, "failure", message=_text("; ".join(texts))).text = _text("\n".join(texts))
+        said = "\n".join(f"d = {d}: {_words(c)}" for d, c in r["cells"].items())
+        failures = by_row.pop(r["name"], ()) if r["error"] is None else ()
+        cases.append(Case(r["variant"], r["name"], failures, r["error"], said))
+    known = {r["name"] for r in doc["rows"]}
+    # rows that are gone, settings
+    cases += [Case("baseline", row, texts) for row, texts in by_row.items() if row not in known]
+    return as_xml("diracgan report", "diracgan", cases)
 
 
 def _words(c: Mapping[str, Any]) -> str:

@@ -341,18 +341,3 @@ def _n(x: Any) -> str:
     if isinstance(x, (list, tuple)):
         return "(" + ", ".join(_n(y) for y in x) + ")"
     return f"{x:.8g}" if _is_number(x) else ("none" if x is None else str(x))
-
-
-__all__ = [
-    "COLUMNS",
-    "Finding",
-    "as_markdown",
-    "as_text",
-    "baseline",
-    "differences",
-    "document",
-    "errors",
-    "failing",
-    "failures",
-    "rows",
-]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, integer, number
+from ..registry import assignment
 
 MOST_VALUES = 10_000_000
 ALLOWED = "LOW:HIGH:COUNT, log:LOW:HIGH:COUNT, or values separated by commas"
@@ -46,11 +47,10 @@ def grids(words: Iterable[str]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for word in words:
-        name, equals, text = (part.strip() for part in word.partition("="))
-        name = name.replace("-", "_")
-        if name and equals and not text:
+        name, text = assignment(word)
+        if name and text == "":
             raise InputError(f"the axis {name} is empty; allowed: {name}=GRID with GRID = {ALLOWED}")
-        if not (name and equals):
+        if not name or text is None:
             raise InputError(f"{word!r} is not an axis; allowed: NAME=GRID with GRID = {ALLOWED}")
         if name in found:
             raise InputError(f"the axis {name} is given twice; allowed: once")

@@ -178,6 +178,14 @@ def bifurcation(
     return found.assign(threshold=(("change",), threshold(asked, values, found).reshape(-1)))
 
 
+MAPS: dict[str, Callable[..., xr.Dataset]] = {
+    "basins": basins,
+    "stability": stability,
+    "bifurcation": bifurcation,
+}
+"""Name -> the function that makes a map of that kind."""
+
+
 def _weight(variant: Variant, count: int) -> dict[str, str]:
     """The axis that comes by itself: lam where the variant has one, else gamma; from 0 on where that is allowed.
 

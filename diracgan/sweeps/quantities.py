@@ -15,7 +15,7 @@ from ..analysis.linear.settings import LinearSettings
 from ..analysis.thresholds.weight_averaging import flow_gain, gain
 from ..analysis.verdict.kinds import KINDS, OUTCOMES
 from ..analysis.verdict.verdict import verdict
-from ..ensemble.api import run
+from ..ensemble.api import ensemble
 from ..errors import InputError, one_line, unknown
 from ..registry import import_file, import_module
 from ..rules import Rule
@@ -341,11 +341,11 @@ def _linear(case: PointBatch, names: Sequence[str]) -> dict[str, np.ndarray]:
     return {n: found[n] for n in names}
 
 
-def _follow(case: PointBatch, save: Any, device: Any) -> Any:
+def _follow(case: PointBatch, save: Any, device: Any) -> dict[str, np.ndarray]:
     """The ensemble of a case on one core (or accelerator), so that its numbers do not depend on how many there are."""
     s, c = case.setup, case.settings
     rates = {} if s.rule is not None else {"rate_d": float(s.rates.phi), "rate_g": float(s.rates.theta)}
-    return run(
+    made = ensemble(
         s.variant,
         case.phi,
         case.theta,
@@ -359,6 +359,7 @@ def _follow(case: PointBatch, save: Any, device: Any) -> Any:
         **rates,
         **c.flow,
     )
+    return {n: x.values for n, x in made.data_vars.items()}
 
 
 def _whole(case: PointBatch, names: Sequence[str], device: Any) -> dict[str, np.ndarray]:

@@ -16,6 +16,7 @@ from ..dynamics.trajectory import versions
 from ..ensemble.fixed_steps import engine
 from ..errors import InputError, integer, number
 from ..game import Players
+from ..progress import progress as bar
 from ..rules import Rule
 from ..variants import Variant
 from . import grids, limit_sets
@@ -181,7 +182,7 @@ def computed(
             points = sum(laid.points(k) for k in range(laid.chunks))
             done = points - sum(laid.points(k) for k in missing)
             chosen = choose_executor() if who is None else who
-            with _shown(progress, done, points) as tell:
+            with _shown(progress, done) as tell:
                 for index, found in chosen.run(asked, _jobs(laid, values, missing)):
                     kept.write(index, found)
                     done += laid.points(index)
@@ -326,32 +327,14 @@ def _most(asked: Specification, values: Mapping[str, np.ndarray]) -> int:
 
 
 @contextlib.contextmanager
-def _shown(progress: Any, done: int, points: int) -> Iterator[Callable[[int, int], Any]]:
+def _shown(given: Any, done: int) -> Iterator[Callable[[int, int], Any]]:
     """A function to be told about progress; a bar on a terminal, unless another one is given."""
-    import sys
-
-    if callable(progress):
-        yield progress
+    if callable(given) or given is False:
+        yield given or _nothing
         return
-    if progress is False or not sys.stderr.isatty():
-        yield lambda done, points: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    with bar(done) as shown:
+        yield shown or _nothing
 
-    columns = (
-        TextColumn("{task.percentage:>3.0f} %"),
-        BarColumn(),
-        TextColumn("{task.completed:,.0f} of {task.total:,.0f} points"),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=points, completed=done, rate="")
 
-        def tell(done: int, points: int) -> None:
-            bar.update(task, completed=done)
-            speed = bar.tasks[0].speed
-            bar.update(task, rate="" if not speed else f"{speed:,.3g} points/s")
-
-        yield tell
+def _nothing(done: int, points: int) -> None:
+    """Nobody is to be told."""

@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import InputError
 from ..game import Players
 from ..parameters import Parametric
+from ..registry import source
 from ..rules import Rule, rule
 from ..rules.optax import Optax
 from ..variants import build, parse
@@ -54,24 +55,22 @@ def unpacked(text: str, functions: Sequence[Any]) -> Specification:
     return question(_unpacked(plan["variant"]), made, place, rates, plan["axes"], tuple(asked), course)
 
 
-def origin(thing: Any) -> dict[str, str]:
-    """Where another process finds the class (or function) of ``thing``: nothing, a module or a file.
+def origin(thing: Any, name: str) -> str:
+    """The words by which a worker finds what is called ``name``: of a package, or of a file, which it may lie beside.
 
     Raises:
-        InputError: for what was typed into a session.
+        InputError: for what was typed into a session: no worker can import it.
     """
-    module = thing.__module__
-    if module.split(".")[0] == "diracgan":
-        return {}
-    loaded = sys.modules.get(module)
-    file = getattr(loaded, "__file__", None)
-    if getattr(loaded, "__package__", "") and module != "__main__":
-        return {"module": module}
+    home = sys.modules.get(thing.__module__)
+    package = getattr(home, "__package__", "") and thing.__module__ != "__main__"
+    if package or thing.__module__.split(".")[0] == "diracgan":
+        return source(thing, name)
+    file = getattr(home, "__file__", None)
     if file is None:
         raise InputError(
             f"{thing.__qualname__!r} was defined in a session, where workers cannot find it; put it into a file"
         )
-    return {"file": str(Path(file).resolve())}
+    return f"{Path(file).resolve()}:{name}"
 
 
 def _packed(thing: Parametric, kind: str) -> dict[str, Any]:
@@ -83,14 +82,12 @@ def _packed(thing: Parametric, kind: str) -> dict[str, Any]:
             "a rule made of optax transformations cannot be sent to workers; run without a scheduler"
         )
     values = {n: _packed(x, "rule") if isinstance(x, Rule) else x for n, x in thing.hyperparameters.items()}
-    return {"kind": kind, "name": cls.name, "from": origin(cls), "values": values}
+    return {"kind": kind, "name": origin(cls, cls.name), "values": values}
 
 
 def _unpacked(packed: dict[str, Any]) -> Any:
-    where = packed["from"]
     values = {n: _unpacked(x) if isinstance(x, dict) else x for n, x in packed["values"].items()}
-    place = where.get("file") or where.get("module")
-    name = f"{place}:{packed['name']}" if place else packed["name"]
+    name = packed["name"]
     return build(type(parse(name)), values) if packed["kind"] == "variant" else rule(name, **values)
 
 
@@ -100,12 +97,10 @@ def _sent(q: Quantity) -> Any:
         return None
     name = getattr(q.function, "__qualname__", "")
     try:
-        where = origin(q.function)
+        spec = origin(q.function, name)
     except (InputError, AttributeError):
         return q.function
-    if not where or not name.isidentifier():
-        return q.function
-    return f"{where.get('file') or where['module']}:{name}"
+    return spec if ":" in spec and name.isidentifier() else q.function
 
 
 def _received(sent: Any) -> Any:

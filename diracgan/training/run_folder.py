@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from ..errors import InputError
-from ..files import OWNER, folder as writable, replacing
+from ..files import OWNER, folder as writable, replacing, write_text
 from . import loss_file
 from .config import toml
 from .run_lock import LOCK, locked
@@ -73,8 +73,7 @@ class RunFolder:
         """Write how the run ended."""
         if self.board is not None:
             self.board.close()
-        with replacing(self.folder / RESULT) as temporary:
-            temporary.write_text(json.dumps({"schema": SCHEMA, **record}, indent=1) + "\n", encoding="utf-8")
+        write_text(self.folder / RESULT, json.dumps({"schema": SCHEMA, **record}, indent=1) + "\n")
 
 
 def _board(folder: Path) -> Any:
@@ -143,24 +142,18 @@ def _remove_temporaries(target: Path) -> None:
                 file.unlink(missing_ok=True)
 
 
-def write(path: Path, text: str) -> None:
-    """Replace a file of text, whole or not at all."""
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
 def write_config(target: Path, table: Mapping[str, Any]) -> None:
     """Replace a run's config, after a copy of a user's loss has been put beside it."""
     file, copy = loss_file.file_of(table["variant"]["name"]), target / loss_file.COPY
     if file is not None and file.is_file() and not copy.exists():
         with replacing(copy) as temporary:
             temporary.write_bytes(file.read_bytes())
-    write(target / CONFIG, toml(table))
+    write_text(target / CONFIG, toml(table))
 
 
 def keep_metrics(target: Path, lines: list[dict[str, Any]]) -> None:
     """Replace the metrics by these lines: what was written after the checkpoint is written again."""
-    write(target / METRICS, "".join(json.dumps(jsonable(m)) + "\n" for m in lines))
+    write_text(target / METRICS, "".join(json.dumps(jsonable(m)) + "\n" for m in lines))
 
 
 def lines_until(path: Path, step: int) -> list[dict[str, Any]]:

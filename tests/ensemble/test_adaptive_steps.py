@@ -8,7 +8,7 @@ from scipy.integrate import solve_ivp
 
 import diracgan as dg
 from diracgan.ensemble import compiled_adaptive
-from diracgan.ensemble.api import STATUS, run
+from diracgan.ensemble.api import STATUS, ensemble
 
 from .conftest import joined, starts
 
@@ -49,7 +49,7 @@ def test_within_tolerance_of_dop853(name, engine):
     expected = solved(dg.variant(name), phi, theta, 3.0)
     errors = []
     for rtol in (1e-4, 1e-7, 1e-10):
-        e = run(dg.variant(name), phi, theta, t1=3.0, adaptive=True, rtol=rtol, atol=1e-3 * rtol)
+        e = ensemble(dg.variant(name), phi, theta, t1=3.0, adaptive=True, rtol=rtol, atol=1e-3 * rtol)
         assert (e["status"] == 0).all()
         assert e.attrs["engine"] == engine
         errors.append(np.abs(joined(e) - expected).max() / rtol)
@@ -60,7 +60,7 @@ def test_within_tolerance_of_dop853(name, engine):
 def test_datum_rates_and_saved_times():
     phi, theta = starts(4, 2)
     x0 = [0.5, -0.3]
-    e = run(
+    e = ensemble(
         dg.variant("ns"),
         phi,
         theta,
@@ -77,10 +77,10 @@ def test_datum_rates_and_saved_times():
         np.testing.assert_allclose(
             joined(e)[:, k], solved(dg.variant("ns"), phi, theta, t, x0), rtol=0, atol=1e-7
         )
-    slow = run(
+    slow = ensemble(
         dg.variant("ns"), phi, theta, t1=8.0, adaptive=True, rate_d=0.5, rate_g=0.5, rtol=1e-9, atol=1e-12
     )
-    fast = run(dg.variant("ns"), phi, theta, t1=4.0, adaptive=True, rtol=1e-9, atol=1e-12)
+    fast = ensemble(dg.variant("ns"), phi, theta, t1=4.0, adaptive=True, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(joined(slow), joined(fast), rtol=0, atol=1e-7)
 
 
@@ -89,7 +89,9 @@ def test_stiff_company_does_not_spoil_accuracy_or_finish():
     # a thousand times stiffer than the rest.
     phi, theta = starts(64, 2)
     phi[::4] *= 0.03
-    e = run(dg.variant("wgan"), phi, theta, t1=1.0, adaptive=True, rtol=1e-8, atol=1e-11, max_steps=100_000)
+    e = ensemble(
+        dg.variant("wgan"), phi, theta, t1=1.0, adaptive=True, rtol=1e-8, atol=1e-11, max_steps=100_000
+    )
     assert (e["status"] == 0).all()
     np.testing.assert_allclose(np.linalg.norm(e["phi"], axis=1), np.linalg.norm(phi, axis=1), rtol=1e-4)
     easy = np.arange(64) % 4 == 1
@@ -102,8 +104,8 @@ def test_who_cannot_go_on_is_said_and_left_alone():
     # wgan-div with p = 6 is stiff beyond measure from far away; max_steps gives it up, the others arrive.
     phi, theta = starts(100, 2)
     phi[7] *= 1e6
-    e = run(dg.variant("wgan-div"), phi, theta, t1=1.0, adaptive=True, max_steps=3000)
-    assert STATUS[e["status"][7]] != "ok"
+    e = ensemble(dg.variant("wgan-div"), phi, theta, t1=1.0, adaptive=True, max_steps=3000)
+    assert STATUS[int(e["status"][7])] != "ok"
     assert np.isnan(joined(e)[7]).all()
     others = np.delete(np.arange(100), 7)
     assert (e["status"][others] == 0).all()
@@ -127,7 +129,9 @@ def test_an_explosion_is_called_divergence():
             return -0.5 * jnp.mean(fake**2)
 
     r = np.linspace(0.2, 2.0, 60)[:, None]
-    e = run(Explosive(), r, r, t1=1.0, adaptive=True, rtol=1e-9, atol=1e-12, save="escape_time", escape=100.0)
+    e = ensemble(
+        Explosive(), r, r, t1=1.0, adaptive=True, rtol=1e-9, atol=1e-12, save="escape_time", escape=100.0
+    )
     pole = 1 / (2 * r[:, 0] ** 2)
     np.testing.assert_array_equal(e["status"], np.where(pole < 1.0, 1, 0))
     gone = pole < 1.0
@@ -138,10 +142,10 @@ def test_an_explosion_is_called_divergence():
 
 def test_statistics_agree_with_fine_fixed_steps():
     phi, theta = starts(30, 2)
-    a = run(
+    a = ensemble(
         dg.variant("ns"), phi, theta, t1=6.0, adaptive=True, rtol=1e-10, atol=1e-12, save="stats", escape=1.5
     )
-    b = run(dg.variant("ns"), phi, theta, t1=6.0, dt=0.005, save="stats", escape=1.5)
+    b = ensemble(dg.variant("ns"), phi, theta, t1=6.0, dt=0.005, save="stats", escape=1.5)
     np.testing.assert_allclose(a["mean_radius"], b["mean_radius"], rtol=2e-3)
     np.testing.assert_allclose(a["arc"], b["arc"], rtol=2e-3)
     np.testing.assert_allclose(a["phi_max"], b["phi_max"], atol=2e-2)
@@ -150,7 +154,7 @@ def test_statistics_agree_with_fine_fixed_steps():
 @pytest.mark.slow
 def test_single_precision():
     phi, theta = starts(200, 2)
-    e = run(dg.variant("ns"), phi, theta, t1=5.0, adaptive=True, dtype="float32")
-    fine = run(dg.variant("ns"), phi, theta, t1=5.0, adaptive=True, rtol=1e-10, atol=1e-12)
+    e = ensemble(dg.variant("ns"), phi, theta, t1=5.0, adaptive=True, dtype="float32")
+    fine = ensemble(dg.variant("ns"), phi, theta, t1=5.0, adaptive=True, rtol=1e-10, atol=1e-12)
     assert e["phi"].dtype == np.float32
     np.testing.assert_allclose(joined(e), joined(fine), atol=2e-3)

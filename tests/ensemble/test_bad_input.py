@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import diracgan as dg
-from diracgan.ensemble.api import run
+from diracgan.ensemble.api import ensemble
 
 GOOD = np.ones((3, 2))
 
@@ -68,7 +68,7 @@ GOOD = np.ones((3, 2))
 def test_one_line_says_what_is_allowed(arguments, said):
     given = {"phi0": GOOD, "theta0": GOOD} | arguments
     with pytest.raises(dg.InputError) as error:
-        run(dg.variant("ns"), given.pop("phi0"), given.pop("theta0"), **given)
+        ensemble(dg.variant("ns"), given.pop("phi0"), given.pop("theta0"), **given)
     assert said in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -76,13 +76,13 @@ def test_one_line_says_what_is_allowed(arguments, said):
 def test_arrays_of_hyperparameters_are_checked():
     v = dg.variant("wgan-gp")
     with pytest.raises(dg.InputError, match=r"lam has shape \(5,\)"):
-        run(dataclasses.replace(v, lam=np.ones(5)), GOOD, GOOD)
+        ensemble(dataclasses.replace(v, lam=np.ones(5)), GOOD, GOOD)
     with pytest.raises(dg.InputError, match="lam = -1"):
-        run(dataclasses.replace(v, lam=np.array([0.0, 1.0, -1.0])), GOOD, GOOD)
+        ensemble(dataclasses.replace(v, lam=np.array([0.0, 1.0, -1.0])), GOOD, GOOD)
     with pytest.raises(dg.InputError, match="is not a variant"):
-        run("ns", GOOD, GOOD)  # type: ignore[arg-type]
+        ensemble("ns", GOOD, GOOD)  # type: ignore[arg-type]
 
 
 def test_a_vector_is_many_trajectories_in_one_dimension():
-    e = run(dg.variant("ns"), np.ones(4), np.zeros(4), t1=0.1, dt=0.01)
+    e = ensemble(dg.variant("ns"), np.ones(4), np.zeros(4), t1=0.1, dt=0.01)
     assert e["phi"].shape == (4, 1)

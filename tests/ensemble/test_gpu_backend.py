@@ -31,7 +31,7 @@ def as_on_a_gpu(monkeypatch):
 @pytest.mark.parametrize("name", ["ns", "wgan", "gan-qp", "lsgan"])
 def test_flow(name, as_on_a_gpu):
     phi, theta = starts(700, 2)
-    e = api.run(dg.variant(name), phi, theta, t1=0.3, dt=0.01)
+    e = api.ensemble(dg.variant(name), phi, theta, t1=0.3, dt=0.01)
     assert e.attrs["engine"] == "one kernel"
     assert_equal(joined(e), rk4(dg.variant(name), phi, theta, 0.01, 30))
 
@@ -40,20 +40,20 @@ def test_flow(name, as_on_a_gpu):
 def test_rule_with_memory_and_ema(name, as_on_a_gpu):
     phi, theta = starts(300, 1)
     rule = dg.rule(name, lr=0.05, ema=0.9)
-    e = api.run(dg.variant("ns"), phi, theta, rule=rule, steps=15, save="stats")
+    e = api.ensemble(dg.variant("ns"), phi, theta, rule=rule, steps=15, save="stats")
     assert_equal(joined(e), iterated(dg.variant("ns"), rule, phi, theta, 15))
 
 
 def test_adaptive_steps_run_beside_each_other(as_on_a_gpu):
     phi, theta = starts(1500, 2)
-    e = api.run(dg.variant("ns"), phi, theta, t1=2.0, adaptive=True, rtol=1e-9, atol=1e-12)
+    e = api.ensemble(dg.variant("ns"), phi, theta, t1=2.0, adaptive=True, rtol=1e-9, atol=1e-12)
     assert_equal(joined(e), rk4(dg.variant("ns"), phi, theta, 0.005, 400), 1e-7)
 
 
 def test_what_cannot_be_scalarized_runs_by_xla(as_on_a_gpu):
     phi, theta = starts(20, 1)
     rule = dg.rule("cgd", lr=0.05)
-    e = api.run(dg.variant("ns"), phi, theta, rule=rule, steps=5)
+    e = api.ensemble(dg.variant("ns"), phi, theta, rule=rule, steps=5)
     assert e.attrs["engine"] == "XLA"
     assert_equal(joined(e), iterated(dg.variant("ns"), rule, phi, theta, 5))
 

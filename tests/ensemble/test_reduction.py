@@ -8,7 +8,7 @@ import pytest
 
 import diracgan as dg
 from diracgan.ensemble import reduction
-from diracgan.ensemble.api import run
+from diracgan.ensemble.api import ensemble
 
 from .conftest import assert_equal, iterated, joined, rk4, starts
 
@@ -42,7 +42,7 @@ class Average(dg.Variant):
 @pytest.mark.parametrize("name", ["ns", "wgan", "wgan-gp", "gan-qp", "ragan"])
 def test_reduced_equals_direct(name, dim):
     phi, theta = starts(25, dim)
-    e = run(dg.variant(name), phi, theta, t1=1.0, dt=0.01)
+    e = ensemble(dg.variant(name), phi, theta, t1=1.0, dt=0.01)
     assert e.attrs["reduced"] != "no"
     assert e["phi"].shape == (25, dim)
     assert_equal(joined(e), rk4(dg.variant(name), phi, theta, 0.01, 100))
@@ -50,7 +50,7 @@ def test_reduced_equals_direct(name, dim):
 
 def test_the_cost_does_not_depend_on_the_dimension():
     phi, theta = starts(3, 2000)
-    e = run(dg.variant("ns"), phi, theta, t1=0.5, dt=0.01)
+    e = ensemble(dg.variant("ns"), phi, theta, t1=0.5, dt=0.01)
     assert e.attrs["reduced"] == "from 2000 to the 2 dimensions that the start spans"
     assert_equal(joined(e), rk4(dg.variant("ns"), phi, theta, 0.01, 50))
 
@@ -58,7 +58,7 @@ def test_the_cost_does_not_depend_on_the_dimension():
 def test_with_a_datum_three_dimensions_suffice():
     phi, theta = starts(10, 6)
     x0 = np.arange(6) / 6
-    e = run(dg.variant("ns"), phi, theta, t1=1.0, dt=0.01, x0=x0)
+    e = ensemble(dg.variant("ns"), phi, theta, t1=1.0, dt=0.01, x0=x0)
     assert e.attrs["reduced"].startswith("from 6 to the 3")
     assert_equal(joined(e), rk4(dg.variant("ns"), phi, theta, 0.01, 100, x0))
 
@@ -72,7 +72,7 @@ def test_degenerate_planes(start):
         phi = np.zeros_like(phi)
     else:
         theta = np.zeros_like(theta)
-    e = run(dg.variant("ns"), phi, theta, t1=1.0, dt=0.01)
+    e = ensemble(dg.variant("ns"), phi, theta, t1=1.0, dt=0.01)
     assert e.attrs["reduced"] != "no"
     assert_equal(joined(e), rk4(dg.variant("ns"), phi, theta, 0.01, 100))
 
@@ -89,10 +89,10 @@ def test_degenerate_planes(start):
 def test_what_is_not_invariant_runs_directly(variant, rule):
     phi, theta = starts(10, 4)
     if rule is None:
-        e = run(variant, phi, theta, t1=0.2, dt=0.01)
+        e = ensemble(variant, phi, theta, t1=0.2, dt=0.01)
         expected = rk4(variant, phi, theta, 0.01, 20)
     else:
-        e = run(variant, phi, theta, rule=rule, steps=20)
+        e = ensemble(variant, phi, theta, rule=rule, steps=20)
         expected = iterated(variant, rule, phi, theta, 20)
     assert e.attrs["reduced"] == "no"
     assert_equal(joined(e), expected)
@@ -103,17 +103,17 @@ def test_one_member_that_is_not_invariant_decides():
 
     phi, theta = starts(9, 3)
     k = np.linspace(0, 1, 9)
-    e = run(dataclasses.replace(Uneven(), k=k), phi, theta, t1=0.1, dt=0.01)
+    e = ensemble(dataclasses.replace(Uneven(), k=k), phi, theta, t1=0.1, dt=0.01)
     assert e.attrs["reduced"] == "no"
-    assert run(Uneven(k=0.0), phi, theta, t1=0.1, dt=0.01).attrs["reduced"] != "no"
+    assert ensemble(Uneven(k=0.0), phi, theta, t1=0.1, dt=0.01).attrs["reduced"] != "no"
 
 
 def test_statistics_of_lengths_survive_the_reduction():
     phi, theta = starts(12, 5)
     kind = dict(t1=1.0, dt=0.01)
     lengths = ["mean_radius", "arc", "escape_time", "entry_time"]
-    reduced = run(dg.variant("ns"), phi, theta, save=lengths, **kind)
-    direct = run(dg.variant("ns"), phi, theta, save="stats", **kind)
+    reduced = ensemble(dg.variant("ns"), phi, theta, save=lengths, **kind)
+    direct = ensemble(dg.variant("ns"), phi, theta, save="stats", **kind)
     assert (reduced.attrs["reduced"] != "no", direct.attrs["reduced"]) == (True, "no")
     for name in lengths:
         np.testing.assert_allclose(reduced[name], direct[name], rtol=1e-12)
@@ -122,7 +122,7 @@ def test_statistics_of_lengths_survive_the_reduction():
 def test_many_dimensions_without_a_plane():
     phi, theta = starts(5, 100)
     rule = dg.rule("adam", lr=0.01)
-    e = run(dg.variant("ns"), phi, theta, rule=rule, steps=10, save=["mean_radius", "max"])
+    e = ensemble(dg.variant("ns"), phi, theta, rule=rule, steps=10, save=["mean_radius", "max"])
     assert e.attrs["fused"].startswith("not in scalar operations")
     assert e["phi_max"].shape == (5, 100)
     assert_equal(joined(e), iterated(dg.variant("ns"), rule, phi, theta, 10))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import diracgan as dg
-from diracgan.ensemble.api import run
+from diracgan.ensemble.api import ensemble
 
 from .conftest import starts
 
@@ -19,8 +19,8 @@ def test_statistics_are_those_of_the_dense_run(engine, x0, request):
     phi[0], theta[0] = [0.01, 0.0], [0.01, 0.0]
     v, dt, n = dg.variant("ns"), 0.05, 200
     kind = dict(t1=n * dt, dt=dt, x0=x0)
-    e = run(v, phi, theta, save="stats", escape=1.7, ball=0.3, **kind)
-    dense = run(v, phi, theta, save=np.arange(n + 1) * dt, **kind)
+    e = ensemble(v, phi, theta, save="stats", escape=1.7, ball=0.3, **kind)
+    dense = ensemble(v, phi, theta, save=np.arange(n + 1) * dt, **kind)
     p, t = dense["phi"], dense["theta"]
     np.testing.assert_allclose(e["phi"], p[:, -1], atol=1e-13)
     for name, values in (("phi", p), ("theta", t)):
@@ -39,24 +39,26 @@ def test_statistics_are_those_of_the_dense_run(engine, x0, request):
 
 def test_only_what_is_asked_for_is_there():
     phi, theta = starts(3, 2)
-    e = run(dg.variant("ns"), phi, theta, t1=0.1, dt=0.01)
-    assert set(e.data) == {"phi", "theta", "status"}
-    e = run(dg.variant("ns"), phi, theta, t1=0.1, dt=0.01, save=["arc", "max"])
-    assert set(e.data) == {"phi", "theta", "status", "arc", "phi_max", "theta_max"}
+    e = ensemble(dg.variant("ns"), phi, theta, t1=0.1, dt=0.01)
+    assert set(e.data_vars) == {"phi", "theta", "status"}
+    e = ensemble(dg.variant("ns"), phi, theta, t1=0.1, dt=0.01, save=["arc", "max"])
+    assert set(e.data_vars) == {"phi", "theta", "status", "arc", "phi_max", "theta_max"}
 
 
 def test_a_rule_with_memory_is_watched_too():
     phi, theta = starts(9, 1)
     rule = dg.rule("adam", lr=0.05)
-    e = run(dg.variant("ns"), phi, theta, rule=rule, steps=30, save="stats")
-    dense = run(dg.variant("ns"), phi, theta, rule=rule, steps=30, save=np.arange(31))
+    e = ensemble(dg.variant("ns"), phi, theta, rule=rule, steps=30, save="stats")
+    dense = ensemble(dg.variant("ns"), phi, theta, rule=rule, steps=30, save=np.arange(31))
     np.testing.assert_allclose(e["phi_max"], dense["phi"].max(axis=1), rtol=1e-13)
     np.testing.assert_allclose(e["theta_min"], dense["theta"].min(axis=1), rtol=1e-13)
 
 
 def test_what_diverged_keeps_its_last_finite_numbers():
     phi, theta = np.array([[3.0], [0.1]]), np.array([[3.0], [0.1]])
-    e = run(dg.variant("lsgan"), phi, theta, rule=dg.rule("simultaneous", lr=1.5), steps=200, save="stats")
+    e = ensemble(
+        dg.variant("lsgan"), phi, theta, rule=dg.rule("simultaneous", lr=1.5), steps=200, save="stats"
+    )
     assert e["status"][0] == 1
     assert np.isnan(e["phi"][0]).all()
     assert np.isfinite(e["mean_radius"][0])
@@ -67,7 +69,7 @@ def test_what_diverged_keeps_its_last_finite_numbers():
 
 def test_adaptive_steps_are_looked_into():
     # the rotation has phi = cos t, theta = sin t: both extremes are 1, the path has the length t, the radius is 1
-    e = run(dg.variant("wgan-linear"), [[1.0]], [[0.0]], t1=20.0, adaptive=True, save="stats", ball=1.5)
+    e = ensemble(dg.variant("wgan-linear"), [[1.0]], [[0.0]], t1=20.0, adaptive=True, save="stats", ball=1.5)
     extremes = [float(e[n][0, 0]) for n in ("phi_max", "phi_min", "theta_max", "theta_min")]
     np.testing.assert_allclose(extremes, [1, -1, 1, -1], atol=2e-3)
     np.testing.assert_allclose([e["arc"][0] / 20, e["mean_radius"][0]], 1, atol=2e-3)

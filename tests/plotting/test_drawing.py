@@ -15,8 +15,7 @@ from diracgan import plotting as plot
 from diracgan.errors import InputError
 from diracgan.plotting.flowlines import _without_jumps
 from diracgan.plotting.overview import grouped, spectral_words
-from diracgan.plotting.portraits import plane
-from diracgan.plotting.series import read
+from diracgan.plotting.series import plane, read
 
 T = np.linspace(0, 20, 401)
 

@@ -101,6 +101,25 @@ def decide(seen: Derivative, alive: np.ndarray, discrete: bool) -> Decision:
     return Decision(status.astype(np.int8), margin, error, values, matrix, residual, seen.kind, alive)
 
 
+def decide_matrices(matrices: np.ndarray, discrete: bool) -> Decision:
+    """Decide linear fields z' = A z, or maps z+ = A z, at 0.
+
+    Args:
+        matrices: A, finite, (N, n, n).
+        discrete: whether they are maps.
+
+    Example:
+        >>> STATUSES[decide_matrices(np.array([[[0.5, 0.0], [0.0, -0.9]]]), discrete=True).status[0]]
+        'stable'
+    """
+    count, n, _ = matrices.shape
+    zero = np.zeros(count)
+    change = matrices - np.eye(n) if discrete else matrices
+    nowhere = np.zeros((count, 0, n)), np.zeros((count, 0), bool)
+    seen = Derivative(np.full(count, SMOOTH), change, zero, zero, zero, zero, *nowhere)
+    return decide(seen, np.ones(count, bool), discrete)
+
+
 def leading_frequency(eigenvalues: np.ndarray, discrete: bool) -> np.ndarray:
     """Frequency (flow) or angle per application (map) of the eigenvalue that lasts longest and turns; 0 if none does.
 
