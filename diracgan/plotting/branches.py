@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..errors import InputError
-from .axes_helpers import legend_below, open_axes
-from .headings import heading
-from .theme import BLUE, GREEN, INK, VERMILION, number, style
+from .axes_helpers import legend_below, styled
+from .headings import page
+from .theme import BLUE, GREEN, INK, VERMILION, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,8 +52,7 @@ def branches(found: Sequence[Any], ax: Axes | None = None) -> Axes:
     names = {b.parameter for b in found}
     if len(names) > 1:
         raise InputError(f"the branches turn {', '.join(sorted(names))}; allowed: one parameter")
-    with style():
-        ax = open_axes(ax)
+    with styled(ax) as ax:
         drawn: set[str] = set()
         for b in found:
             _branch(ax, b, drawn)
@@ -86,9 +85,7 @@ def branches_figure(found: Sequence[Any], *, title: str, below: str = "") -> Fig
         >>> branches_figure([found], title="ns").texts[0].get_text()
         'ns'
     """
-    with style():
-        fig = Figure(figsize=(8.2, 5.2))
-        heading(fig, title, "\n".join(textwrap.wrap(below, 110)))
+    with page(8.2, 5.2, title, "\n".join(textwrap.wrap(below, 110))) as fig:
         branches(found, fig.add_axes((0.11, 0.2, 0.84, 0.6)))
     return fig
 
