@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 
 class InputError(ValueError):
@@ -15,6 +15,21 @@ class InputError(ValueError):
         >>> issubclass(InputError, ValueError)
         True
     """
+
+
+class OccupiedError(InputError):
+    """Other results are where new ones are to go; ``clear`` removes them.
+
+    Example:
+        >>> error = OccupiedError("'a.zarr' holds another sweep", clear=lambda: None)
+        >>> str(error), error.clear()
+        ("'a.zarr' holds another sweep", None)
+    """
+
+    def __init__(self, message: str, clear: Callable[[], None]) -> None:
+        """``clear``: what makes room."""
+        super().__init__(message)
+        self.clear = clear
 
 
 def one_line(error: BaseException) -> str:

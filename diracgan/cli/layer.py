@@ -12,11 +12,13 @@ import dataclasses
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
 
-from ..errors import unknown
+from ..errors import OccupiedError, unknown
+
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -222,6 +224,27 @@ def say(name: str, answer: CommandResult, style: str | None) -> None:
         print(f"diracgan: {line}", file=sys.stderr)
     if answer.code:
         raise typer.Exit(answer.code)
+
+
+OVERWRITE = option("--overwrite", "Replace what another run has left at this place.")
+OVERWRITE.rich_help_panel = "Result"
+
+
+def make_room(work: Callable[[], T], overwrite: bool) -> T:
+    """``work()``; where other results are in its way, once more when they may be removed.
+
+    Args:
+        work: what raises :class:`OccupiedError` before it has done anything.
+        overwrite: whether they may; else a person at a terminal is asked.
+    """
+    try:
+        return work()
+    except OccupiedError as error:
+        asked = sys.stdin.isatty() and sys.stderr.isatty()
+        if not (overwrite or (asked and typer.confirm(f"{error}. Replace it?", err=True))):
+            raise
+        error.clear()
+    return work()
 
 
 def tell(line: str) -> None:

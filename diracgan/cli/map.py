@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 from ..errors import unknown
-from .layer import CommandResult, Table, argument, option, output, picture
+from .layer import OVERWRITE, CommandResult, Table, argument, make_room, option, output, picture
 from .options import GameOptions
 from .sweep import GridOptions, counts, dimension, record
 
@@ -20,6 +20,7 @@ def command(
         str | None,
         option("--data", "Keep the sweep in a .zarr folder; it goes on where it was.", metavar="FOLDER"),
     ] = None,
+    overwrite: Annotated[bool, OVERWRITE] = False,
 ) -> CommandResult:
     """Draw which limit each start reaches, where the equilibrium is stable, or the limit set against a parameter.
 
@@ -34,7 +35,8 @@ def command(
     if kind not in MAPS:
         raise unknown("kind of map", kind, MAPS)
     made, rule = game.build()
-    found = MAPS[kind](made, grid.grids(), rule=rule, out=data, **game.from_start(), **grid.arguments())
+    how = {"rule": rule, "out": data, **game.from_start(), **grid.arguments()}
+    found = make_room(lambda: MAPS[kind](made, grid.grids(), **how), overwrite)
     saved = None
     if out is not None:
         from ..gallery.basins_overlay import map_page

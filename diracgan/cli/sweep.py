@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar
 
 from ..errors import InputError
-from .layer import CommandResult, Table, argument, option, output
+from .layer import OVERWRITE, CommandResult, Table, argument, make_room, option, output
 from .options import GameOptions, given_in
 
 _PRINTED = 100_000  # points beyond which a result is not printed
@@ -99,6 +99,7 @@ def command(
         str | None,
         output("A .zarr folder, written chunk by chunk; the same command goes on where it was stopped.", str),
     ] = None,
+    overwrite: Annotated[bool, OVERWRITE] = False,
 ) -> CommandResult:
     """Ask one or several quantities at every point of a grid.
 
@@ -142,9 +143,8 @@ def command(
 
     from ..sweeps import sweep
 
-    found = sweep(
-        made, over, quantity or "margin", rule=rule, out=out, **grid.arguments(), **game.from_start()
-    )
+    how = {"rule": rule, "out": out, **grid.arguments(), **game.from_start()}
+    found = make_room(lambda: sweep(made, over, quantity or "margin", **how), overwrite)
     whole = out is None or math.prod(found.sizes.values()) <= _PRINTED
     return CommandResult(record(found, whole) | ({"out": str(out)} if out else {}), _said(found, out))
 

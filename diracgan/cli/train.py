@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from ..errors import InputError
 from ..progress import Progress, progress
 from ..registry import merged
-from .layer import CommandResult, argument, option, tell
+from .layer import OVERWRITE, CommandResult, argument, make_room, option, tell
 from .options import AnyVariantOptions, RuleOptions, assignments, flag, given_in, vector
 
 if TYPE_CHECKING:
@@ -154,6 +154,7 @@ def command(
         ),
     ] = False,
     out: Annotated[str, option("--out -o", "The run's folder; run by default.", metavar="FOLDER")] = "run",
+    overwrite: Annotated[bool, OVERWRITE] = False,
 ) -> CommandResult:
     """Train a small GAN and keep config, metrics, sample grids and checkpoints in a folder.
 
@@ -172,13 +173,15 @@ def command(
 
     for text in runs.warnings(made) if made is not None else []:
         tell(f"warning: {text}")
-    with progress() as bar:
-        report = _with_losses(bar)
-        run = (
-            runs.resume(out, steps=options.course.steps, trust=trust, tell=report)
-            if made is None
-            else runs.train_from_config(made, out, tell=report)
-        )
+
+    def work() -> Any:
+        with progress() as bar:
+            report = _with_losses(bar)
+            if made is None:
+                return runs.resume(out, steps=options.course.steps, trust=trust, tell=report)
+            return runs.train_from_config(made, out, tell=report)
+
+    run = make_room(work, overwrite)
     last = {k: x for k, x in run.metrics[-1].items() if k != "singular"} if run.metrics else {}
     record = {"result": run.result, "text": run.text, "steps": run.steps, "out": out, "metrics": last}
     code = 0 if run.result == "ok" else 1

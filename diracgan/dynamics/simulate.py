@@ -24,7 +24,7 @@ from .filippov import DiracSystem
 from .iterations import iterate, row_numbers
 from .regimes import integrate
 from .starts import DEFAULT_T1, MOST_STEPS, check_rates, check_size, check_untraced, starts, times
-from .trajectory import Trajectory, versions
+from .trajectory import Trajectory, identity, versions
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -139,7 +139,7 @@ def run(
     began = time.perf_counter()
     phi, theta, datum = starts(phi0, theta0, dim, x0)
     start, rates = Players(phi, theta), check_rates(rate_d, rate_g, rule)
-    provenance = _described(variant) | {"x0": json.dumps(datum.tolist())}
+    provenance = identity(variant) | {"x0": json.dumps(datum.tolist())}
     noise, random = _noise(sde, sde_step, seed, rule, len(datum), solver, backend)
     with jax.enable_x64(True):
         if rule is None:
@@ -166,15 +166,6 @@ def run(
         "versions": versions(),
     }
     return Trajectory(data, provenance | {"wall_time_s": time.perf_counter() - began})
-
-
-def _described(variant: Variant) -> _Record:
-    return {
-        "variant": variant.label,
-        "variant_name": variant.name or type(variant).__name__,
-        "hyperparameters": json.dumps(variant.hyperparameters, default=str),
-        "reference": variant.reference,
-    }
 
 
 def _span(t1: float | None, ts: ArrayLike | None, rtol: float, atol: float) -> TimeSpan:

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ..variants import Variant
+
 
 @dataclasses.dataclass(frozen=True)
 class Trajectory:
@@ -45,6 +47,16 @@ class Trajectory:
         labels = {n: ("time", self.data[n]) for n in ("time", "step") if n in self.data}
         values = {n: (("time", "component"), x) for n, x in self.data.items() if n not in labels}
         return xr.Dataset(values, coords=labels | coords, attrs=dict(self.attrs))
+
+
+def identity(variant: Variant) -> dict[str, Any]:
+    """What a result says of the variant that made it: plain values."""
+    return {
+        "variant": variant.label,
+        "variant_name": variant.name or type(variant).__name__,
+        "hyperparameters": json.dumps(variant.hyperparameters, default=str),
+        "reference": variant.reference,
+    }
 
 
 @functools.cache

@@ -6,17 +6,20 @@ import json
 import os
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import jax
 import numpy as np
 
-from ..dynamics.trajectory import versions
+from ..dynamics.starts import check_rates
+from ..dynamics.trajectory import identity, versions
 from ..errors import InputError, number, unknown
 from ..game import Players
 from ..parameters import Parametric, parameters
 from ..rules import Rule
+from ..rules.registry import check_rule
 from ..variants import Variant, modifiers
+from ..variants.registry import check_variant
 from . import reduction
 from .adaptive_steps import integrate
 from .blocks import Devices, choose
@@ -28,6 +31,7 @@ from .vector_field import EnsembleSystem, Motion, motion
 if TYPE_CHECKING:
     import xarray as xr
 
+P = TypeVar("P", bound=Parametric)
 STATUS = ("ok", "diverged", "max steps", "stiff")
 """How a trajectory ended, by the number in ``status``."""
 
@@ -111,15 +115,12 @@ def ensemble(
     datum = _datum(x0, dim)
     names, times = asked(save)
     radii = (number("escape", escape, low=0, open_low=True), number("ball", ball, low=0, open_low=True))
-    variant = _of(variant, Variant, "variant", count)
-    rates = Players(
-        number("rate_d", rate_d, low=0, open_low=True), number("rate_g", rate_g, low=0, open_low=True)
-    )
+    variant = _numbers_fit(check_variant(variant), count)
+    rates = check_rates(rate_d, rate_g, rule)
     flow = {"t1": t1, "dt": dt, "method": method, "rtol": rtol, "atol": atol, "max_steps": max_steps}
     if rule is not None:
         others = flow | {"adaptive": adaptive or None}
-        others |= {"rate_d": _unless_one(rates.phi), "rate_g": _unless_one(rates.theta)}
-        schedule = rule_schedule(_of(rule, Rule, "rule", count), steps, times, others)
+        schedule = rule_schedule(_numbers_fit(check_rule(rule), count), steps, times, others)
     elif steps is not None:
         raise InputError(f"steps = {steps} needs a rule; allowed without one: t1 and dt")
     else:
@@ -145,14 +146,7 @@ def ensemble(
 
 def _about(variant: Variant, dim: int, datum: np.ndarray | None) -> dict[str, Any]:
     """What a result says of its variant and datum."""
-    about = described(variant)
-    return {
-        "variant": about.label,
-        "variant_name": about.name or type(about).__name__,
-        "hyperparameters": json.dumps(about.hyperparameters, default=str),
-        "reference": about.reference,
-        "x0": json.dumps([0.0] * dim if datum is None else datum.tolist()),
-    }
+    return identity(described(variant)) | {"x0": json.dumps([0.0] * dim if datum is None else datum.tolist())}
 
 
 def _computed(
@@ -264,14 +258,8 @@ def _datum(x0: Any, dim: int) -> np.ndarray | None:
     return np.broadcast_to(datum, (dim,)).copy() if datum.any() else None
 
 
-def _unless_one(x: float) -> float | None:
-    return None if x == 1.0 else x
-
-
-def _of(thing: Any, kind: type[Parametric], what: str, count: int) -> Any:
+def _numbers_fit(thing: P, count: int) -> P:
     """``thing``, its arrays checked: one number a trajectory, each within its domain."""
-    if not isinstance(thing, kind):
-        raise InputError(f"{thing!r} is not a {what}; allowed: what dg.{what}(...) returns")
     known = parameters(type(thing)) | modifiers()
     values = {n: getattr(thing, n) for n in parameters(type(thing))} | getattr(thing, "extras", {})
     for name, value in values.items():

@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from ..ensemble.schedule import MOST_STEPS, step_count, too_many_steps
+import numpy as np
+
+from ..ensemble.schedule import adaptive_schedule, fixed_schedule, step_count
 from ..errors import InputError, number, unknown
+from ..game import Players
 from ..rules import Rule
 
 T1, STEPS, DT = 200.0, 2000, 0.01
@@ -70,17 +73,12 @@ def run_settings(
     else:
         if steps is not None:
             raise InputError(f"steps = {steps} needs a rule; allowed without one: t1 and dt")
-        time = number("t1", T1 if t1 is None else t1, low=0, open_low=True)
-        given["t1"] = time
-        if not adaptive:
-            h = given["dt"] = number("dt", DT if dt is None else dt, low=0, open_low=True)
-            if time / h > MOST_STEPS:
-                raise too_many_steps("t1", time, h)
-            if abs(time / h - round(time / h)) > 1e-6:
-                raise InputError(
-                    f"t1 = {time:g} is not a multiple of dt = {h:g}; the nearest is {round(time / h) * h:g}"
-                )
-        flow, end = given, time if adaptive else round(time / given["dt"])
+        usual = {"t1": T1} if adaptive else {"t1": T1, "dt": DT}
+        asked = {**dict.fromkeys(flow), "max_steps": None, **usual, **given}
+        checked = (adaptive_schedule if adaptive else fixed_schedule)(
+            asked, Players(1.0, 1.0), None, np.dtype(dtype)
+        )
+        flow, end = given | {n: checked.attrs[n] for n in usual}, checked.stops[-1]
     tau = None if ema_tau is None else number("ema_tau", ema_tau, low=0, open_low=True)
     outer, inner = (number(n, x, low=0, open_low=True) for n, x in (("escape", escape), ("ball", ball)))
     return RunSettings(

@@ -18,6 +18,7 @@ from ..game import Players
 from ..parameters import plain
 from ..rules import Rule
 from ..variants import Variant
+from ..variants.registry import check_variant
 from . import quantities as what
 from .axes import LAST, Axis, PointSetup, axis, components
 from .quantities import LINEAR, TAIL, WHOLE, PointBatch, Quantity
@@ -119,8 +120,7 @@ def question(
     Raises:
         InputError: for names that nothing turns, or quantities that make no sense here.
     """
-    if not isinstance(variant, Variant):
-        raise InputError(f"{variant!r} is not a variant; allowed: what dg.variant(...) returns")
+    check_variant(variant)
     what.check(asked, rule, names, settings)
     place = _with_dimension(place, names, asked)
     bare = Specification(variant, rule, place, rates, (), asked, settings)

@@ -24,7 +24,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..errors import InputError, one_line
+from ..errors import InputError, OccupiedError, one_line
 from ..files import destination
 
 SCHEMA = "diracgan.sweep/1"
@@ -198,9 +198,10 @@ class Store:
             return
         old, new = (json.loads(a.get("question", "{}")) for a in (attrs, self.layout.attrs))
         other = ", ".join(k for k in new if old.get(k) != new.get(k)) or "settings"
-        raise InputError(
+        raise OccupiedError(
             f"{self.given!r} was made with other parameters ({other}) and is left as it is; allowed: a new name, "
-            "or the same sweep, which is then continued"
+            "the same sweep, which is then continued, or --overwrite",
+            clear=lambda: shutil.rmtree(self.path),
         )
 
     # ------------------------------------------------------------ chunks

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..dynamics.trajectory import versions
+from ..dynamics.starts import check_rates
+from ..dynamics.trajectory import identity, versions
 from ..ensemble.fixed_steps import engine
-from ..errors import InputError, integer, number
+from ..errors import InputError, integer
 from ..game import Players
 from ..progress import progress as bar
 from ..rules import Rule
@@ -149,11 +150,8 @@ def planned(
 ) -> tuple[Specification, dict[str, np.ndarray]]:
     """The specification of a sweep and the values of its axes, everything checked."""
     given = grids.named(over)
-    rates = Players(
-        *(number(n, x, low=0, open_low=True) for n, x in zip(("rate_d", "rate_g"), rates, strict=True))
-    )
     asked = quantities(quantity)
-    made = question(variant, rule, start, rates, list(given), asked, settings)
+    made = question(variant, rule, start, check_rates(*rates), list(given), asked, settings)
     values = {a.name: _checked(a, given[a.name]) for a in made.axes}
     for q in asked:
         if q.name in values:
@@ -226,10 +224,7 @@ def layout(asked: Specification, values: Mapping[str, np.ndarray], chunk: Any = 
     variant, rule = labelled(asked, values)
     attrs: dict[str, Any] = {
         "schema": SCHEMA,
-        "variant": variant.label,
-        "variant_name": asked.variant.name or type(asked.variant).__name__,
-        "hyperparameters": json.dumps(variant.hyperparameters, default=str),
-        "reference": asked.variant.reference,
+        **identity(variant),
         "start": json.dumps(about["start"]),
         "dim": "axis" if "dim" in values else len(about["start"]["phi0"]),
     }

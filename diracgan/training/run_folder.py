@@ -6,7 +6,8 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, OccupiedError
 from ..files import OWNER, folder as writable, replacing, write_text
 from . import loss_file
 from .config import toml
@@ -121,10 +122,15 @@ def begun_folder(target: Path) -> Iterator[None]:
 
 def _check_new(target: Path, given: str) -> None:
     if (target / CONFIG).exists():
-        raise InputError(
-            f"{given!r} holds a run already; allowed: another folder, or --resume (in Python resume)"
+        raise OccupiedError(
+            f"{given!r} holds a run already; allowed: another folder, --resume (in Python resume), or --overwrite",
+            clear=lambda: _clear(target, given),
         )
-    ours = (LOCK, loss_file.COPY)
+    _check_own(target, given, (LOCK, loss_file.COPY))
+
+
+def _check_own(target: Path, given: str, ours: Collection[str]) -> None:
+    """Raise InputError where a folder holds anything but ``ours`` and what a killed process left."""
     foreign = sorted(
         p.name for p in target.iterdir() if p.name not in ours and not _TEMPORARY.fullmatch(p.name)
     )
@@ -132,6 +138,17 @@ def _check_new(target: Path, given: str) -> None:
         raise InputError(
             f"{given!r} is not a run's folder and not empty: it holds {foreign[0]!r}; allowed: a new or an empty folder"
         )
+
+
+def _clear(target: Path, given: str) -> None:
+    """Remove a run from its folder, unless somebody writes to it or something else lies there."""
+    files, folders = (CONFIG, METRICS, RESULT, loss_file.COPY), (*filter(None, _PARTS), "tensorboard")
+    with locked(target):
+        _check_own(target, given, (LOCK, *files, *folders))
+        for name in files:
+            (target / name).unlink(missing_ok=True)
+        for name in folders:
+            shutil.rmtree(target / name, ignore_errors=True)
 
 
 def _remove_temporaries(target: Path) -> None:

@@ -73,8 +73,15 @@ def test_a_sweep_to_a_store_and_on_from_there(tmp_path: Path, capsys: pytest.Cap
     (out / "margin" / "c" / "1").unlink()
     assert main(words) == 0
     assert xr.open_zarr(out, consolidated=False).margin.notnull().all()
-    assert main([*words[:-2], "--l2", "0.1", "--out", str(out)]) == 2
-    assert capsys.readouterr().err.startswith("diracgan: ")
+    other = [*words[:-2], "--l2", "0.1", "--out", str(out)]
+    before = xr.open_zarr(out, consolidated=False).margin.values
+    assert main(other) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("diracgan: ")
+    assert said.rstrip().endswith("or --overwrite")
+    np.testing.assert_array_equal(xr.open_zarr(out, consolidated=False).margin.values, before)
+    assert main([*other, "--overwrite"]) == 0
+    assert (xr.open_zarr(out, consolidated=False).margin.values != before).all()
 
 
 @pytest.mark.parametrize(

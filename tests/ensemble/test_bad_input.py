@@ -44,7 +44,7 @@ GOOD = np.ones((3, 2))
         (dict(steps=10), "needs a rule"),
         (dict(rule=dg.rule("simultaneous"), t1=1.0), "t1 belongs to the flow"),
         (dict(rule=dg.rule("simultaneous"), adaptive=True), "adaptive belongs to the flow"),
-        (dict(rule=dg.rule("simultaneous"), rate_d=2.0), "rate_d belongs to the flow"),
+        (dict(rule=dg.rule("simultaneous"), rate_d=2.0), "rate_d and rate_g belong to the flow"),
         (dict(rule=dg.rule("simultaneous"), steps=0), "steps = 0"),
         (dict(rule=dg.rule("simultaneous"), steps=5, save=[0, 2.5]), "not a whole number"),
         (dict(rule="simultaneous"), "is not a rule"),

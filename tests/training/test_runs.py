@@ -259,6 +259,13 @@ def test_a_checkpoint_of_another_network(folder, cli):
     assert "is not a checkpoint, or damaged" in err
     code, _, err = cli("train", "ring8", "--out", "a")
     assert "holds a run already" in err
+    assert "or --overwrite" in err
+    (folder / "a/notes.txt").touch()
+    assert cli("train", "dirac", "--out", "a", "--steps", 1, "--overwrite")[0] == 2, "somebody else's file"
+    assert 'name = "ring8"' in config.read_text(), "nothing is removed"
+    (folder / "a/notes.txt").unlink()
+    assert cli("train", "dirac", "--out", "a", "--steps", 1, "--overwrite")[0] == 0
+    assert 'name = "dirac"' in config.read_text()
 
 
 def test_what_is_unwise_is_said(cli):
