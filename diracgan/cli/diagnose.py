@@ -58,10 +58,8 @@ def command(
 
     from ..monitoring.diagnose import diagnose
 
-    found = diagnose(
-        file, made, chosen, columns=log.column, step=log.step, interval=log.interval, after=log.after,
-        dim=dim, x0=datum, h=h,
-    )  # fmt: skip
+    how = {"columns": log.column, "step": log.step, "interval": log.interval, "after": log.after}
+    found = diagnose(file, made, chosen, **how, dim=dim, x0=datum, h=h)  # type: ignore[arg-type]
     if out is not None:
         from ..plotting.diagnosis import diagnosis_figure
         from ..plotting.saving import save

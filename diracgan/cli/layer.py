@@ -47,7 +47,15 @@ class CommandResult:
     code: int = 0
 
 
-def option(flags: str, help: str, *, metavar: str | None = None, choices: Sequence[str] = ()) -> Any:
+def option(
+    flags: str,
+    help: str,
+    *,
+    metavar: str | None = None,
+    choices: Sequence[str] = (),
+    check: Callable[[str], object] | None = None,
+    panel: str | None = None,
+) -> Any:
     """An option for a field or an argument of a command.
 
     Args:
@@ -55,6 +63,8 @@ def option(flags: str, help: str, *, metavar: str | None = None, choices: Sequen
         help: one line.
         metavar: what it takes, where the type does not say it.
         choices: the words that are allowed, if only some are.
+        check: what refuses a value, before anything is computed.
+        panel: under which heading the help shows it, if not its group's.
 
     Example:
         >>> option("--view", "What is drawn.", choices=("page", "critic")).metavar
@@ -62,9 +72,11 @@ def option(flags: str, help: str, *, metavar: str | None = None, choices: Sequen
     """
     names = flags.split()
 
-    def check(value: Any) -> Any:
-        if value is not None and value not in choices:
+    def checked(value: Any) -> Any:
+        if value is not None and choices and value not in choices:
             raise unknown(names[0].removeprefix("--"), value, choices)
+        if value is not None and check is not None:
+            check(value)
         return value
 
     return typer.Option(
@@ -72,7 +84,8 @@ def option(flags: str, help: str, *, metavar: str | None = None, choices: Sequen
         help=help,
         metavar=metavar or "|".join(choices) or None,
         show_default=False,
-        callback=check if choices else None,
+        rich_help_panel=panel,
+        callback=checked if choices or check else None,
     )
 
 
@@ -82,21 +95,8 @@ def argument(metavar: str, help: str) -> Any:
 
 
 def written(flags: str, help: str, metavar: str, check: Callable[[str], object]) -> Any:
-    """An option for a file to write; ``check`` refuses what cannot be written, before anything is computed."""
-
-    def checked(value: str | None) -> str | None:
-        if value is not None:
-            check(value)
-        return value
-
-    return typer.Option(
-        *flags.split(),
-        metavar=metavar,
-        help=help,
-        show_default=False,
-        rich_help_panel="Result",
-        callback=checked,
-    )
+    """An option for a file to write; ``check`` refuses what cannot be written."""
+    return option(flags, help, metavar=metavar, check=check, panel="Result")
 
 
 def output(help: str, check: Callable[[str], object]) -> Any:
@@ -127,8 +127,9 @@ def drawing(path: str) -> object:
 
 
 # of a command that has no formats of its own
-_FORMAT = option("--format", "json prints one object and nothing else.", choices=("text", "json"))
-_FORMAT.rich_help_panel = "Result"
+_FORMAT = option(
+    "--format", "json prints one object and nothing else.", choices=("text", "json"), panel="Result"
+)
 
 
 def typer_function(name: str, function: Callable[..., Any]) -> Callable[..., None]:
@@ -226,8 +227,7 @@ def say(name: str, answer: CommandResult, style: str | None) -> None:
         raise typer.Exit(answer.code)
 
 
-OVERWRITE = option("--overwrite", "Replace what another run has left at this place.")
-OVERWRITE.rich_help_panel = "Result"
+OVERWRITE = option("--overwrite", "Replace what another run has left at this place.", panel="Result")
 
 
 def make_room(work: Callable[[], T], overwrite: bool) -> T:

@@ -100,23 +100,18 @@ class AveragesEntry(Entry):
 
     def draw(self) -> Figure:
         """Run the steps once for each decay and draw the averages over the raw run."""
-        from matplotlib.figure import Figure
-
         from ..analysis import spectrum
         from ..dynamics import run
         from ..plotting.averages import ema, ema_paths
-        from ..plotting.headings import heading
-        from ..plotting.theme import style
+        from ..plotting.headings import page
         from ..rules import rule
 
         v = self.build()
         target = "equilibrium" if spectrum(v, dim=2).is_equilibrium else "datum"
         rules = {decay: rule("alternating", lr=self.lr, ema=decay) for decay in self.decays}
         runs = {decay: run(v, PHI0, THETA0, rule=r, steps=self.steps) for decay, r in rules.items()}
-        with style():
-            fig = Figure(figsize=(9.6, 5.5))
-            below = f"alternating steps of {self.lr:g}, {self.steps} of them; {START_TEXT}"
-            heading(fig, f"{v.label}: averages of the weights", below)
+        below = f"alternating steps of {self.lr:g}, {self.steps} of them; {START_TEXT}"
+        with page(9.6, 5.5, f"{v.label}: averages of the weights", below) as fig:
             side = 0.36 * 9.6 / 5.5
             ema_paths(runs, fig.add_axes((0.09, 0.2, 0.36, side)), target=target)
             ema(runs, fig.add_axes((0.56, 0.2, 0.41, side - 0.04)))
@@ -134,12 +129,9 @@ class LocusEntry(Entry):
 
     def draw(self) -> Figure:
         """Take the spectrum at every value and draw the locus."""
-        from matplotlib.figure import Figure
-
         from ..analysis import spectrum
-        from ..plotting.headings import heading
-        from ..plotting.spectra import locus
-        from ..plotting.theme import number, style
+        from ..plotting.spectra import locus_figure
+        from ..plotting.theme import number
 
         # Near the critical value eigenvalues move like a square root: the points stand denser there.
         s = np.linspace(-1, 1, self.points)
@@ -147,13 +139,6 @@ class LocusEntry(Entry):
         v = self.build()
         rows = np.stack([spectrum(v.with_(**{self.penalty: x}), dim=1).eigenvalues for x in values.tolist()])
         slowest = float(rows[self.points // 2].real.max())
-        with style():
-            fig = Figure(figsize=(8.2, 4.4))
-            title = f"{v.label} + {self.penalty}: eigenvalues as {self.symbol} goes from 0 to {values[-1]:g}"
-            below = (
-                f"at {self.symbol} = {self.critical:g} the pair meets, with real part {number(slowest, 3)}"
-            )
-            heading(fig, title, below)
-            ax = fig.add_axes((0.1, 0.23, 0.78, 0.52))
-            locus(values, rows, ax, name=self.symbol, critical=self.critical)
-        return fig
+        title = f"{v.label} + {self.penalty}: eigenvalues as {self.symbol} goes from 0 to {values[-1]:g}"
+        below = f"at {self.symbol} = {self.critical:g} the pair meets, with real part {number(slowest, 3)}"
+        return locus_figure(values, rows, title=title, below=below, name=self.symbol, critical=self.critical)

@@ -18,9 +18,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _LOOKS = {"stable": ("-", BLUE), "unstable": ("--", VERMILION)}
-_MARKS = {"fold": "s", "branch-point": "D", "hopf": "o", "neimark-sacker": "o", "flip": "^"}
-_WORDS = {"fold": "fold", "branch-point": "branch point", "hopf": "Hopf", "neimark-sacker": "Neimark-Sacker",
-          "flip": "flip"}  # fmt: skip
+_MARKS = {
+    "fold": ("s", "fold"),
+    "branch-point": ("D", "branch point"),
+    "hopf": ("o", "Hopf"),
+    "neimark-sacker": ("o", "Neimark-Sacker"),
+    "flip": ("^", "flip"),
+}
+_POINT: dict[str, Any] = {
+    "markersize": 6.5,
+    "markerfacecolor": "white",
+    "markeredgecolor": INK,
+    "zorder": 5,
+    "clip_on": False,
+}
 _REACH = 0.4  # of the range beyond a point: how far the normal form is drawn
 
 
@@ -60,17 +71,11 @@ def branches(found: Sequence[Any], ax: Axes | None = None) -> Axes:
             for point in b.points:
                 _born(ax, b, point, drawn)
                 height = _height(b, point.phi, point.theta)
-                label = _WORDS[point.kind]
-                ax.plot(
-                    point.value, height, _MARKS[point.kind], markersize=6.5, markerfacecolor="white",
-                    markeredgecolor=INK, zorder=5, clip_on=False,
-                )  # fmt: skip
-                ax.annotate(
-                    f"{label}\n{number(point.value, 5)}", (point.value, height), xytext=(4, 7),
-                    textcoords="offset points", fontsize=8,
-                )  # fmt: skip
-        ax.set_xlabel(next(iter(names)))
-        ax.set_ylabel("distance from (0, x₀)")
+                marker, label = _MARKS[point.kind]
+                ax.plot(point.value, height, marker, **_POINT)
+                beside = {"xytext": (4, 7), "textcoords": "offset points", "fontsize": 8}
+                ax.annotate(f"{label}\n{number(point.value, 5)}", (point.value, height), **beside)
+        ax.set(xlabel=next(iter(names)), ylabel="distance from (0, x₀)")
         ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
         legend_below(ax)
     return ax
@@ -100,10 +105,8 @@ def _branch(ax: Axes, b: Any, drawn: set[str]) -> None:
     for status, part in _stretches(statuses):
         line, colour = _LOOKS.get(status, (":", INK))
         label = f"{b.kind}, {status}"
-        ax.plot(
-            b.values[part], heights[part], line, color=colour, linewidth=1.8, zorder=3,
-            label=None if label in drawn else label,
-        )  # fmt: skip
+        shown = None if label in drawn else label
+        ax.plot(b.values[part], heights[part], line, color=colour, linewidth=1.8, zorder=3, label=shown)
         drawn.add(label)
 
 
@@ -130,8 +133,6 @@ def _born(ax: Axes, b: Any, point: Any, drawn: set[str]) -> None:
         return
     line, colour = ("-", GREEN) if point.criticality == "supercritical" else ("--", VERMILION)
     label = "born there, by the normal form" + (", unstable" if line == "--" else "")
-    ax.plot(
-        values, _height(b, point.phi, point.theta) + radii, line, color=colour, linewidth=1.2, zorder=2,
-        label=None if label in drawn else label,
-    )  # fmt: skip
+    around, shown = _height(b, point.phi, point.theta) + radii, None if label in drawn else label
+    ax.plot(values, around, line, color=colour, linewidth=1.2, zorder=2, label=shown)
     drawn.add(label)

@@ -8,10 +8,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..errors import InputError
-from .axes_helpers import film, legend_below, scale_beside, styled, ticks, time_scale
+from .axes_helpers import film, legend_below, mark, scale_beside, styled, ticks, time_scale
 from .headings import page, run_words
 from .series import Series, read
-from .theme import INK, PALE, VERMILION, number, time_map
+from .theme import BLUE, INK, PALE, number, time_map
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -104,10 +104,8 @@ def animate_critic(traj: Any, *, frames: int = 80, rate: int = 20) -> FuncAnimat
         edge = np.array(_window(ax, series))
         (line,) = ax.plot([], [], color=INK, linewidth=1.6, label="critic D(x) = φ x", zorder=2)
         (gone,) = ax.plot([], [], color=PALE, marker=".", linestyle="none", markersize=2.5, zorder=1)
-        (fake,) = ax.plot(
-            [], [], marker="o", linestyle="none", markersize=8, color="#0072B2", markeredgecolor="white",
-            label="fake sample θ", zorder=3,
-        )  # fmt: skip
+        dot: dict[str, Any] = {"marker": "o", "markersize": 8, "color": BLUE, "markeredgecolor": "white"}
+        (fake,) = ax.plot([], [], linestyle="none", label="fake sample θ", zorder=3, **dot)
         _datum(ax, series)
         legend_below(ax)
         when = fig.text(0.97, 0.9, "", ha="right", va="top", fontsize=9)
@@ -156,7 +154,4 @@ def _window(ax: Axes, series: Series) -> tuple[float, float]:
 
 
 def _datum(ax: Axes, series: Series) -> None:
-    ax.plot(
-        series.x0[0], 0.0, marker="+", markersize=12, markeredgewidth=2, color=VERMILION, linestyle="none",
-        label="datum x₀", zorder=4,
-    )  # fmt: skip
+    ax.plot(series.x0[0], 0.0, **mark("equilibrium", "datum x₀"))

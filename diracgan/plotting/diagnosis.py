@@ -74,10 +74,8 @@ def _spectrum(found: Any, k: int, ax: Any) -> None:
     ax.plot(period, fit.power[k], color=PALE, linewidth=0.9, label="power")
     ax.plot(period, fit.background[k], color=INK, linewidth=1.2, linestyle=(0, (4, 1.5)), label="noise")
     for n, o in enumerate(found.oscillations):
-        ax.axvline(
-            o.period, color=VERMILION, linewidth=1.0, linestyle="-" if n == 0 else (0, (1, 1.5)), zorder=0.5,
-            label=f"period {number(o.period, 4)}" if n == 0 else None,
-        )  # fmt: skip
+        label, dashes = (f"period {number(o.period, 4)}", "-") if n == 0 else (None, (0, (1, 1.5)))
+        ax.axvline(o.period, color=VERMILION, linewidth=1.0, linestyle=dashes, label=label, zorder=0.5)
     strong = np.concatenate([fit.power[k], fit.background[k]])
     logarithmic(ax, np.maximum(strong, 1e-7 * strong.max()))
     log_clock(ax, period[-1], period[0])

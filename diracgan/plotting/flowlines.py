@@ -37,12 +37,9 @@ def flow_lines(ax: Axes, field: VectorField, datum: float = 0.0) -> None:
         if not np.isfinite(speed) or speed == 0:
             return
         u, v = (_without_rounding(w, speed) for w in (u, v))
-        ax.streamplot(
-            xs, ys, np.ma.masked_invalid(u / speed), np.ma.masked_invalid(v / speed),
-            density=0.9, color=PALE, linewidth=0.6, arrowsize=0.7, zorder=1,
-        )  # fmt: skip
-        ax.set_xlim(x0, x1)
-        ax.set_ylim(y0, y1)
+        look: dict[str, Any] = {"density": 0.9, "color": PALE, "linewidth": 0.6, "arrowsize": 0.7}
+        ax.streamplot(xs, ys, *(np.ma.masked_invalid(w / speed) for w in (u, v)), zorder=1, **look)
+        ax.set(xlim=(x0, x1), ylim=(y0, y1))
         fine = np.linspace(x0, x1, _FINE), np.linspace(y0, y1, _FINE)
         mesh = np.meshgrid(*fine)
         jumps = [
@@ -51,7 +48,7 @@ def flow_lines(ax: Axes, field: VectorField, datum: float = 0.0) -> None:
         ]
     jump = np.vstack(jumps)[:: _FINE // _GRID]
     if len(jump):
-        look: dict[str, Any] = {"linestyle": "none", "marker": "x", "markersize": 3, "markeredgewidth": 0.8}
+        look = {"linestyle": "none", "marker": "x", "markersize": 3, "markeredgewidth": 0.8}
         ax.plot(*jump.T, color=ORANGE, zorder=2, label="jump through 0", **look)
 
 
@@ -102,10 +99,8 @@ def _nullcline(
     smooth, broken = _without_jumps(values, *np.meshgrid(*fine), lambda a, b: at(a, b)[part])
     seen = bool(whole)
     if np.nanmin(smooth, initial=np.inf) < 0 < np.nanmax(smooth, initial=-np.inf):
-        drawn = ax.contour(
-            *fine, np.ma.masked_invalid(smooth), levels=[0], colors=[colour], linewidths=1.2, linestyles=[dashes],
-            zorder=2,
-        )  # fmt: skip
+        lines: dict[str, Any] = {"colors": [colour], "linewidths": 1.2, "linestyles": [dashes]}
+        drawn = ax.contour(*fine, np.ma.masked_invalid(smooth), levels=[0], zorder=2, **lines)
         seen |= any(len(p) for p in drawn.get_paths())
     if seen:
         ax.plot([], [], label=label, **look)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .junit import Case, as_xml
+from .junit import JUnitCase, as_xml
 from .tables import markdown
 
 COMPARISON = "diracgan.compare/1"
@@ -50,12 +50,14 @@ def as_markdown(doc: Mapping[str, Any]) -> str:
 def junit(doc: Mapping[str, Any]) -> str:
     """The gate's checks, and every variant's verdicts, as JUnit XML."""
     cases = [
-        Case("compare", x["name"], said=x["text"]) if x["passed"] else Case("compare", x["name"], [x["text"]])
+        JUnitCase("compare", x["name"], said=x["text"])
+        if x["passed"]
+        else JUnitCase("compare", x["name"], [x["text"]])
         for x in doc["gate"]["checks"]
     ]
     for key in "ABC":
         per = doc[key]["verdicts"]["per_variant"]
-        cases += [Case("compare", f"{key}: {n}", said=f"verdicts {_share(t)}") for n, t in per.items()]
+        cases += [JUnitCase("compare", f"{key}: {n}", said=f"verdicts {_share(t)}") for n, t in per.items()]
     return as_xml("diracgan compare", f"diracgan compare {doc['tier']}", cases)
 
 

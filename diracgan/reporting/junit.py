@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 _FORBIDDEN = re.compile(r"[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
 
 
-class Case(NamedTuple):
+class JUnitCase(NamedTuple):
     """One test case: whose, its name, what failed, what could not be computed, and what else it says."""
 
     owner: str
@@ -21,7 +21,7 @@ class Case(NamedTuple):
     said: str = ""
 
 
-def as_xml(title: str, suite: str, cases: Sequence[Case]) -> str:
+def as_xml(title: str, suite: str, cases: Sequence[JUnitCase]) -> str:
     """Test cases as JUnit XML, as continuous integration shows them."""
     failed, broken = (
         sum(found) for found in ((bool(c.failures) for c in cases), (c.error is not None for c in cases))
@@ -69,10 +69,10 @@ def junit(doc: Mapping[str, Any]) -> str:
     for r in doc["rows"]:
         said = "\n".join(f"d = {d}: {_words(c)}" for d, c in r["cells"].items())
         failures = by_row.pop(r["name"], ()) if r["error"] is None else ()
-        cases.append(Case(r["variant"], r["name"], failures, r["error"], said))
+        cases.append(JUnitCase(r["variant"], r["name"], failures, r["error"], said))
     known = {r["name"] for r in doc["rows"]}
     # rows that are gone, settings
-    cases += [Case("baseline", row, texts) for row, texts in by_row.items() if row not in known]
+    cases += [JUnitCase("baseline", row, texts) for row, texts in by_row.items() if row not in known]
     return as_xml("diracgan report", "diracgan", cases)
 
 

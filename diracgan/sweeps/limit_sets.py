@@ -127,13 +127,12 @@ class Tail:
         """When ``s`` crosses 0 after row ``k``: on the cubic through the four rows around it."""
         at = np.clip(k, 1, s.shape[1] - 3)
         a, b, c, d = (np.take_along_axis(s, (at + i)[:, None], axis=1)[:, 0] for i in (-1, 0, 1, 2))
+        linear, square, cube = c - a / 3 - b / 2 - d / 6, (a + c) / 2 - b, (d - a) / 6 + (b - c) / 2
         with np.errstate(all="ignore"):
             u = b / (b - c)
-            for _ in range(4):
-                value = (-a * u * (u - 1) * (u - 2) / 6 + b * (u + 1) * (u - 1) * (u - 2) / 2
-                         - c * (u + 1) * u * (u - 2) / 2 + d * (u + 1) * u * (u - 1) / 6)  # fmt: skip
-                slope = (-a * (3 * u * u - 6 * u + 2) / 6 + b * (3 * u * u - 4 * u - 1) / 2
-                         - c * (3 * u * u - 2 * u - 2) / 2 + d * (3 * u * u - 1) / 6)  # fmt: skip
+            for _ in range(4):  # Newton's method
+                value = ((cube * u + square) * u + linear) * u + b
+                slope = (3 * cube * u + 2 * square) * u + linear
                 u = np.clip(u - value / slope, 0.0, 1.0)
         step = self.rows.times[1] - self.rows.times[0]
         return self.rows.times[at] + u * step

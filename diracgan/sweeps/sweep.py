@@ -83,7 +83,7 @@ def sweep(
             is the same where the variant has no gamma), of the rule (``lr``, ``lr_ratio``, ``n_critic``, ``ema``),
             ``rate_d``, ``rate_g``, ``rate_ratio`` and ``ema_tau`` of the flow, ``phi0``, ``theta0`` (with an index in
             d >= 2: ``phi0[1]``), ``x0``, ``dim``. Grids: arrays, lists, or text: ``"0:2:201"``, ``"log:1e-3:1:50"``.
-        quantity: a name of :data:`diracgan.ensemble.QUANTITIES`, a function of a :class:`diracgan.ensemble.Point`,
+        quantity: a name of :data:`diracgan.sweeps.QUANTITIES`, a function of a :class:`diracgan.sweeps.Point`,
             ``"path.py:function"``, or a list of these; a mapping gives functions names of their own.
         rule: from :func:`diracgan.rule`; None for the flow.
         phi0: the critic's start, shape (d,); with ``theta0`` None the default start.
@@ -96,7 +96,7 @@ def sweep(
         rate_g: factor on the generator's.
         out: a ``.zarr`` folder; None keeps the result in memory.
         chunk: points in a chunk, or values of each axis; what each worker loses at most when the sweep is stopped.
-        executor: who computes, in place of ``devices`` or ``scheduler``: see :class:`diracgan.ensemble.Executor`.
+        executor: who computes, in place of ``devices`` or ``scheduler``: see :class:`diracgan.sweeps.Executor`.
         devices: cores or accelerators of this machine; None for all.
         scheduler: address of a Dask scheduler (``tcp://host:port``), a cluster or a client.
         progress: called with the points done and all points; None shows a bar where standard error is a terminal,

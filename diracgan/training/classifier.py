@@ -80,43 +80,24 @@ def train_classifier(
         layers += [_weighted(Dense, (into, width), k, "none", (2.0 / into) ** 0.5), Activation("relu")]
     net = Network(tuple(layers), _weighted(Dense, (width, problem.classes), keys[3], "none", None))
     adam: Any = rule("adam", lr=lr)
-    mean, own = net, adam.init_player(net)
+    now, draws = (net, net, adam.init_player(net)), jax.random.key(seed + 1)
     found: list[list[Any]] = [[], [], []]
     for start in range(0, steps, every):
-        net, mean, own = _learn(
-            adam,
-            net,
-            mean,
-            own,
-            x[:cut],
-            y[:cut],
-            ema,
-            jax.random.key(seed + 1),
-            jnp.int32(start),
-            every,
-            batch,
-        )
+        now = _learn(adam, now, (x[:cut], y[:cut]), ema, draws, jnp.int32(start), every, batch)
         found[0].append(start + every)
-        for k, one in ((1, net), (2, mean)):
-            found[k].append(float(_accuracy(one, x[cut:], y[cut:])))
-    better = mean if found[2][-1] >= found[1][-1] else net
+        for k in (0, 1):  # the network and its mean
+            found[k + 1].append(float(_accuracy(now[k], x[cut:], y[cut:])))
+    better = now[1] if found[2][-1] >= found[1][-1] else now[0]
     return Classified(better, *found)
 
 
 @eqx.filter_jit
 def _learn(
-    adam: Adam,
-    net: Any,
-    mean: Any,
-    own: Any,
-    x: Array,
-    y: Array,
-    ema: float,
-    key: Array,
-    start: Array,
-    count: int,
-    batch: int,
+    adam: Adam, now: Any, data: Any, ema: float, key: Array, start: Array, count: int, batch: int
 ) -> tuple[Any, Any, Any]:
+    """``count`` steps: the network, its moving average, and Adam's memory."""
+    x, y = data
+
     def once(k: Any, now: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
         net, mean, own = now
         rows = jax.random.randint(jax.random.fold_in(key, start + k), (batch,), 0, len(x))
@@ -125,7 +106,7 @@ def _learn(
         net = jax.tree.map(jnp.add, net, step)
         return net, jax.tree.map(lambda a, b: ema * a + (1 - ema) * b, mean, net), own
 
-    return jax.lax.fori_loop(0, count, once, (net, mean, own))
+    return jax.lax.fori_loop(0, count, once, now)
 
 
 def _loss(net: Any, x: Array, y: Array) -> Array:
