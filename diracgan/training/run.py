@@ -117,7 +117,7 @@ class Run:
             return np.asarray(metrics.walks(self.setup, theta, jax.random.key(seed), *counts))
 
     def path(self, points: int = 21) -> dict[str, list[float]]:
-        """Path angle and path norm from the first seed's start to where it is now: :func:`~diracgan.training.metrics.path`."""
+        """Path angle and norm from the first seed's start to where it is: :func:`diracgan.training.metrics.path`."""
         with arithmetic(self.config):
             begun = unstack(start(self.config)[1], 0).inner.players
             return metrics.path(
