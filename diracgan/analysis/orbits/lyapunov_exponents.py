@@ -1,12 +1,18 @@
-"""Lyapunov exponents along an orbit of a map, as multipliers over its mean period."""
+"""Lyapunov exponents along an orbit: of maps also as multipliers over its mean period."""
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
+import jax
 import numpy as np
+from jax import Array
 
-from ..dynamical_system import DynamicalSystem
+from ...dynamics.filippov import DiracSystem, velocity
+from ...numerics.lyapunov import Exponents, exponents, stretching
+from ...rules import Rule
+from ..dynamical_system import DiscreteSystem, DynamicalSystem, map_change
 from .orbit import by_modulus
 
 
@@ -42,3 +48,53 @@ def lyapunov_multipliers(
 
     halves = [multipliers(part) for part in np.array_split(late, 2)]
     return multipliers(late), np.abs(halves[0] - halves[1])
+
+
+def exponents_along(motion: DiscreteSystem, state: Any, applications: int, rows: int = 2000) -> Exponents:
+    """Lyapunov exponents per iteration along the orbit of a state, on everything that the rule remembers.
+
+    Args:
+        motion: the iterations.
+        state: where it begins; the first fifth is left out.
+        applications: of the motion's whole change.
+        rows: pieces of the orbit that are kept.
+    """
+    with jax.enable_x64(True):
+        flat, kept = motion.flat(state), max(1, applications // rows)
+        logs = np.asarray(_map_logs(motion.system, motion.long_run, flat, rows, kept))
+    found = exponents(logs / motion.period)
+    return found if np.all(np.isfinite(logs)) else Exponents(np.full_like(found.values, np.nan), found.errors)
+
+
+@functools.partial(jax.jit, static_argnums=3)
+def _map_logs(system: DiracSystem, rule: Rule, flat: Array, rows: int, kept: Array) -> Array:
+    return stretching(lambda z: z + map_change(system, rule, z), flat, rows, kept)[1]
+
+
+def exponents_of_flow(
+    system: DiracSystem, flat: np.ndarray, span: float, step: float, rows: int = 2000
+) -> Exponents:
+    """Lyapunov exponents of a smooth flow per unit of time, by Runge-Kutta steps of order 4.
+
+    Args:
+        system: what flows, without switching surfaces.
+        flat: where it begins; the first fifth of the time is left out.
+        span: how long it is followed.
+        step: of the solver.
+        rows: pieces of the orbit that are kept.
+    """
+    with jax.enable_x64(True):
+        kept = max(1, round(span / step / rows))
+        logs = np.asarray(_flow_logs(system, flat, step, rows, kept))
+    return exponents(logs / step)
+
+
+@functools.partial(jax.jit, static_argnums=3)
+def _flow_logs(system: DiracSystem, flat: Array, h: Array, rows: int, kept: Array) -> Array:
+    def step(z: Array) -> Array:
+        k1 = velocity(system, z)
+        k2 = velocity(system, z + h / 2 * k1)
+        k3 = velocity(system, z + h / 2 * k2)
+        return z + h / 6 * (k1 + 2 * k2 + 2 * k3 + velocity(system, z + h * k3))
+
+    return stretching(step, flat, rows, kept)[1]

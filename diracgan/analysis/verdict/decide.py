@@ -14,6 +14,7 @@ from ..linear.spectrum import spectrum
 from ..orbits import rest_points
 from . import (
     at_equilibrium,
+    attractors,
     budget_spent,
     consistency,
     fixed_points,
@@ -166,6 +167,7 @@ def _judge(case: Case, stretch: Stretch) -> Answer | None:
         or fixed_points.decays(case, stretch)
         or trends.grows(case)
         or settled.judge(case, stretch, decide)
+        or attractors.judge(case)
         or periodic_orbits.wanders(case, stretch)
         or trends.falls_slowly(case)
         or fixed_points.falls_elsewhere(case, stretch)

@@ -113,6 +113,18 @@ class Kind(Vocabulary):
         "undecided",
         tuple(Outcome),
     )
+    QUASI_PERIODIC = (
+        "quasi-periodic",
+        "turns with two frequencies on a torus that attracts",
+        "onto a torus",
+        (Outcome.ORBIT,),
+    )
+    CHAOTIC = (
+        "chaotic",
+        "stays bounded while neighbours separate exponentially",
+        "chaos",
+        (Outcome.ORBIT,),
+    )
 
     @property
     def is_orbit(self) -> bool:

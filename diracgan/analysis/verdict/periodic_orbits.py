@@ -11,9 +11,10 @@ from ...numerics import decay_laws
 from ..dynamical_system import ContinuousSystem, Stretch
 from ..orbits.lyapunov_exponents import lyapunov_multipliers
 from ..orbits.orbit import Method, Orbit
+from ..orbits.periodic_points import periodic_points
 from ..orbits.rotating_states import rotating_state
 from ..orbits.shooting import periodic_orbit, returns
-from . import windows
+from . import attractors, windows
 from .evidence import Answer, Case
 from .kinds import Kind
 from .thresholds import T
@@ -86,6 +87,9 @@ def refined(case: Case, stretch: Stretch) -> Orbit | None:
             ):
                 return orbit
         return None
+    orbit = periodic_points(motion, stretch.end)
+    if orbit is not None:
+        return orbit
     period = windows.mean_period(stretch)
     if period is None:
         return None
@@ -122,11 +126,11 @@ def radii_of(case: Case, orbit: Orbit) -> dict[str, Any]:
 
 def separates(case: Case, orbit: Orbit, numbers: dict[str, Any]) -> Answer:
     """A bounded motion whose neighbours leave it: no cycle, whatever its windows look like."""
-    exponent = float(np.log(np.abs(orbit.multipliers[0])) / orbit.period)
-    if orbit.method is Method.LYAPUNOV:  # a mean over a chaotic run settles slowly
-        long = lyapunov_multipliers(case.motion, case.looks[-1].stretch.end, 1.0, T.chaotic_iterations)[0]
-        exponent = float(np.log(np.abs(long[0])))
     numbers = {k: v for k, v in numbers.items() if k not in ("period", "floquet")}
+    answer = attractors.by_exponents(case, numbers) if orbit.method is Method.LYAPUNOV else None
+    if answer is not None:
+        return answer
+    exponent = float(np.log(np.abs(orbit.multipliers[0])) / orbit.period)
     return Answer(
         Kind.UNDECIDED,
         numbers | {"lyapunov_exponent": exponent},

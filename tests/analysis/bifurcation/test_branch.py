@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import written_games as games
 
 import diracgan as dg
 from diracgan.analysis.bifurcation import branch, circle, others, switch
-
-from . import games
 
 STEP = dg.rule("simultaneous", lr=1.0)
 NS, R1 = dg.variant("ns"), 0.05

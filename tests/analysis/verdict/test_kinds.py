@@ -35,7 +35,9 @@ def test_schema_gate_and_sweeps_take_the_same_words():
 def test_every_kind_has_words_for_a_picture_and_shows_somehow(kind: Kind):
     said = verdict_words(SimpleNamespace(kind=kind.value, numbers={}, rule=None))
     assert said == kind.words and set(kind.outcomes) <= set(Outcome)
-    assert kind.is_orbit == (kind.value in ("neutral-orbit", "limit-circle", "limit-cycle"))
+    assert kind.is_orbit == (
+        kind.value in ("neutral-orbit", "limit-circle", "limit-cycle", "quasi-periodic", "chaotic")
+    )
 
 
 def test_thresholds_are_one_record_of_positive_numbers():

@@ -1,0 +1,67 @@
+"""Orbits of a map that come back to the same state after k applications, with their multipliers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...numerics import eigen
+from ..dynamical_system import DynamicalSystem
+from .orbit import Method, Orbit, order_by_modulus
+
+MOST = 64  # applications after which a state comes back
+_BACK = 1e-8  # of the orbit's size: so near it comes to itself
+_NEWTON = 6
+
+
+def periodic_points(motion: DynamicalSystem, state: Any) -> Orbit | None:
+    """The orbit of the least period k <= 64 that a state of a map has settled on; None where it has on none.
+
+    Refined by Newton's method on step^k(z) - z; its multipliers are those of the product of the Jacobians along it.
+
+    Args:
+        motion: the iterations.
+        state: as the motion hands it back.
+    """
+    flat = motion.flat(state)
+    rows = [flat]
+    for _ in range(MOST):
+        rows.append(rows[-1] + motion.change(rows[-1]))
+        if not np.all(np.isfinite(rows[-1])):
+            return None
+    size = float(np.max(np.ptp(rows, axis=0)))
+    if size <= 1e-9 * float(np.max(np.abs(flat))):
+        return None
+    off = np.max(np.abs(np.array(rows[1:]) - flat), axis=1)
+    back = np.flatnonzero(off <= _BACK * size)
+    if not len(back):
+        return None
+    k = int(back[0]) + 1
+    for _ in range(_NEWTON):
+        end, slope = _around(motion, flat, k)
+        if not np.all(np.isfinite(slope)):
+            return None
+        move = np.linalg.lstsq(slope - np.eye(len(flat)), flat - end, rcond=1e-12)[0]
+        flat = flat + move
+        if np.linalg.norm(move) <= 1e-13 * (1.0 + np.linalg.norm(flat)):
+            break
+    if np.max(np.abs(flat - rows[0])) > 1e-3 * size:
+        return None
+    multipliers, errors = eigen.eigenvalues(_around(motion, flat, k)[1])
+    order = order_by_modulus(multipliers)
+    return Orbit(
+        flat,
+        float(k * motion.period),
+        multipliers[order],
+        Method.PERIODIC_POINTS,
+        np.maximum(errors[order], 1e-9),
+    )
+
+
+def _around(motion: DynamicalSystem, flat: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    slope = np.eye(len(flat))
+    for _ in range(k):
+        slope = (np.eye(len(flat)) + motion.jacobian(flat)) @ slope
+        flat = flat + motion.change(flat)
+    return flat, slope
