@@ -26,7 +26,8 @@ from .vector_field import Motion
 BLOCK = 512
 ROUND = 256
 DIVERGED, MAX_STEPS, STIFF = 1, 2, 3
-_SAFETY, _SHRINK, _GROW = 0.9, 0.2, 10.0
+CONTROL = Control(safety=0.9, shrink=0.2, grow=10.0)
+_SAFETY, _SHRINK, _GROW = CONTROL
 _ALIKE = 4.0  # how many times smaller a step a block may take than its easiest trajectory asks for
 _BAD = 1e12  # what stands for an error that is not a number
 _LOOKS = 8  # times that the statistics look at a step
@@ -223,7 +224,7 @@ def integrate(
     watching = Statistics(task.names, *task.watch)
     begun = watching.begin([np.asarray(x) for x in task.players])
     state, seen = [np.array(x) for x in task.players], jax.tree.map(np.array, begun)
-    loop = compiled_loop(task, Control(_SAFETY, _SHRINK, _GROW), _LOOKS)
+    loop = compiled_loop(task, CONTROL, _LOOKS)
     if loop is not None:
         flight = CompiledRun(loop, task, [rtol, atol, shortest], state, seen)
     else:
@@ -238,7 +239,8 @@ def integrate(
     status = np.where(flight.lost, np.where(far, DIVERGED, STIFF), 0)
     status = np.where(flight.late, MAX_STEPS, status)
     status = np.where(np.isfinite(last).all(axis=0), status, DIVERGED)
-    return EnsembleResult(rows, flight.seen, status.astype(np.int8), "XLA" if loop is None else "compiled C")
+    engine = "XLA" if loop is None else "compiled C" if task.devices.platform == "cpu" else "compiled CUDA"
+    return EnsembleResult(rows, flight.seen, status.astype(np.int8), engine)
 
 
 class _AdaptiveRun:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -10,7 +11,7 @@ import jax
 import numpy as np
 
 from ..tracing.scalar_program import NotScalarizable, Program, trace
-from . import c_backend
+from . import c_backend, cuda_backend
 from .blocks import Devices
 from .fixed_steps import Entries, Task
 from .loop_source import Control, Looks
@@ -24,20 +25,21 @@ FIRST_ROUND, ROUND = 4, 128
 
 def compiled_loop(task: Task, control: Control, times: int) -> c_backend.Run | None:
     """The compiled loop of a flow's adaptive steps that looks ``times`` times at each; None where there can be none."""
-    if task.devices.platform != "cpu" or task.count < WORTH or not isinstance(task.motion.advance, Program):
+    if task.count < WORTH or not isinstance(task.motion.advance, Program):
         return None
     looks = None
     if task.names:
-        looks = _looks(task.names, task.motion.players, len(task.watch[2] or ()), times, task.dtype)
+        looks = looks_at(task.names, task.motion.players, len(task.watch[2] or ()), times, task.dtype)
         if looks is None:
             return None
     varies = [np.ndim(x) > 0 for x in task.leaves]
-    return c_backend.adaptive_kernel(task.motion.advance, varies, looks, control, task.dtype)
+    backend = c_backend if task.devices.platform == "cpu" else cuda_backend
+    return backend.adaptive_kernel(task.motion.advance, varies, looks, control, task.dtype)
 
 
 @functools.lru_cache(maxsize=256)
-def _looks(names: tuple[str, ...], players: int, datum: int, times: int, dtype: np.dtype) -> Looks | None:
-    """The statistics' step as scalars."""
+def looks_at(names: tuple[str, ...], players: int, datum: int, times: int, dtype: np.dtype) -> Looks | None:
+    """The statistics' step as scalars; None where it has no such form."""
     one = jax.ShapeDtypeStruct((), dtype)
 
     def begin(escape: Any, ball: Any, x0: Any, y: Entries) -> dict[str, Any]:
@@ -83,12 +85,16 @@ class CompiledRun:
         togo = np.where(self.lost | self.late, 0, length).astype(self.h.dtype)
         lost = np.zeros_like(togo)
         all_entries = [*self.state, togo, self.h, lost, self.used, *jax.tree.leaves(self.seen)]
-        rounds = iter([FIRST_ROUND])
+        # a GPU's threads need no sorting: those that have arrived make room for the next block
+        one_go = self.devices.platform == "gpu"
+        rounds = (
+            itertools.repeat(max_steps) if one_go else itertools.chain([FIRST_ROUND], itertools.repeat(ROUND))
+        )
         with ThreadPoolExecutor(self.devices.workers) as pool:
             while (who := np.flatnonzero(togo > 0)).size:
                 who = who[np.argsort(self.h[who])]
                 shares = _shares(who, self.devices)
-                list(pool.map(functools.partial(self._share, all_entries, end, next(rounds, ROUND)), shares))
+                list(pool.map(functools.partial(self._share, all_entries, end, next(rounds)), shares))
                 self.late |= (togo > 0) & (self.used >= max_steps)
                 togo[self.late] = 0
         self.lost |= lost > 0
@@ -104,6 +110,8 @@ class CompiledRun:
 
 def _shares(who: np.ndarray, devices: Devices) -> list[np.ndarray]:
     """``who`` in parts of whole groups, the last one filled up with its last trajectory."""
+    if devices.platform == "gpu":
+        return [who]
     group = c_backend.GROUP
     filled = np.concatenate([who, np.repeat(who[-1:], -who.size % group)])
     parts = min(filled.size // group, 8 * devices.workers)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..tracing.scalar_program import NotScalarizable, Program, trace
-from . import c_backend, gpu_backend
+from . import c_backend, cuda_backend, gpu_backend
 from .blocks import BLOCK_BYTES, Devices, across, compiled, layout, over
 from .statistics import Statistics
 from .vector_field import Motion
@@ -211,9 +211,10 @@ def _engine(
     step: Step, start: StepShare, task: Task, steps: int
 ) -> tuple[Callable[[StepShare, int], Entries], str]:
     """A function of a job and a number of steps, and its name."""
-    if task.devices.platform == "cpu" and task.count * steps >= c_backend.WORTH:
+    on_gpu = task.devices.platform == "gpu"
+    if on_gpu or task.count * steps >= c_backend.WORTH:
         fixed, state = ([np.ndim(x) > 0 for x in part] for part in start)
-        run = c_backend.kernel(step, fixed, state, task.dtype)
+        run = (cuda_backend if on_gpu else c_backend).kernel(step, fixed, state, task.dtype)
         if run is not None:
 
             def in_registers(job: StepShare, count: int) -> Entries:
@@ -221,7 +222,7 @@ def _engine(
                 run(job.fixed, state, count)
                 return state
 
-            return in_registers, "compiled C"
+            return in_registers, "compiled CUDA" if on_gpu else "compiled C"
     if task.devices.platform == "gpu" and gpu_backend.fits(step):
         in_one = _in_kernel(task.devices.platform)
         return lambda job, count: in_one(step, False, *job, np.int32(count)), "one kernel"
