@@ -10,7 +10,7 @@ from .analysis import (
     verdict as verdict,
 )
 from .analysis.explain.explanation import explain as explain
-from .comparison import compare as compare
+from .comparison import compare as compare, prescribe as prescribe
 from .dirac import field as field
 from .dynamics import Trajectory as Trajectory, flow as flow, simulate as simulate, step as step
 from .dynamics.store import load as load, save as save

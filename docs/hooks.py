@@ -18,7 +18,7 @@ GROUPS = {
     "What it means": ("spectrum", "verdict", "critical", "bifurcation", "tune", "ema", "explain", "report",
                       "stationary_covariance", "diagnose", "analysis"),
     "Many at once": ("ensemble", "spectra", "sweep"),
-    "Real games": ("train", "Problem", "register_problem", "measure", "training", "compare"),
+    "Real games": ("train", "Problem", "register_problem", "measure", "training", "compare", "prescribe"),
     "Else": (),
 }  # fmt: skip
 

@@ -45,6 +45,7 @@ COMMANDS = (
     "report",
     "train",
     "compare",
+    "prescribe",
     "figures",
     "page",
     "explore",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -41,6 +41,23 @@ class BatchGame(GameLike):
         return players if self.onto is None else self.onto(players)
 
 
+class CriticView(NamedTuple):
+    """What a penalty on the critic's slope needs.
+
+    Attributes:
+        critic: (players, batch, x) -> the logits of the samples x.
+        samples: (players, batch) -> real and fake samples.
+    """
+
+    critic: Callable[[Players, Any, Array], Array]
+    samples: Callable[[Players, Any], tuple[Array, Array]]
+
+
+def _unbiased(rule: Any, moments: Any) -> Array:
+    square = ravel_pytree(moments.square)[0]
+    return square / (1.0 - rule.beta2 ** jnp.maximum(moments.steps, 1))
+
+
 class JaxGame:
     """A :class:`~diracgan.measure.measured_game.GameBackend` of a field on pytrees."""
 
@@ -51,7 +68,9 @@ class JaxGame:
         rule: Rule | None = None,
         memory: Any = None,
         project: Callable[[Players], Players] | None = None,
+        view: CriticView | None = None,
     ) -> None:
+        self.view, self.has_slopes = view, view is not None
         self.players, self.rule, self.memory = players, rule, memory
         leaves = jax.tree.leaves(players)
         self.dtype = np.float64 if any(np.asarray(x).dtype == np.float64 for x in leaves) else np.float32
@@ -85,6 +104,52 @@ class JaxGame:
                 return jax.vjp(lambda y: self._field(y, batches), y)[1](u)[0]
 
             return np.asarray(self._program("pull", pull)(y, batches, jnp.asarray(u, y.dtype)))
+
+    def slopes(self, batch: Any) -> np.ndarray:
+        """Mean |grad_x D|^2 at real and at fake samples, (2,)."""
+        with self._precision():
+            return np.asarray(self._program("slopes", self._slopes)(self.players, batch))
+
+    def penalty_product(self, batch: Any, v: np.ndarray) -> np.ndarray:
+        """H v with H the Hessian of 1/2 E |grad_x D|^2 at real samples in the critic's parameters, (n_d,)."""
+        with self._precision():
+            y, restore = ravel_pytree(self.players.phi)
+
+            def product(y: Array, batch: Any, v: Array) -> Array:
+                def half(y: Array) -> Array:
+                    return 0.5 * self._slopes(self.players._replace(phi=restore(y)), batch)[0]
+
+                return jax.jvp(jax.grad(half), (y,), (v,))[1]
+
+            return np.asarray(self._program("penalty", product)(y, batch, jnp.asarray(v, y.dtype)))
+
+    def step_sizes(self) -> np.ndarray | None:
+        """How far one step moves each parameter per unit of its gradient, long after a start: (n,); None if unknown."""
+        if self.rule is None:
+            return None
+        with self._precision():
+            h, memory = self.rule.rates, self.memory
+            if self.rule.name in ("simultaneous", "alternating"):
+                each = [jnp.full(n, r) for n, r in zip(self.sizes, h, strict=True)]
+            elif self.rule.name == "adam" and memory is not None:
+                own = (memory.phi, memory.theta)
+                each = [
+                    r / (jnp.sqrt(_unbiased(self.rule, m)) + self.rule.eps)
+                    for r, m in zip(h, own, strict=True)
+                ]
+            else:
+                return None
+            return np.concatenate([np.asarray(x) for x in each])
+
+    def _slopes(self, players: Players, batch: Any) -> Array:
+        assert self.view is not None
+        samples = self.view.samples(players, batch)
+
+        def slope(x: Array) -> Array:
+            g = jax.grad(lambda x: jnp.sum(self.view.critic(players, batch, x)))(x)  # type: ignore[union-attr]
+            return jnp.mean(jnp.sum(g.reshape(len(g), -1) ** 2, axis=1))
+
+        return jnp.stack([slope(x) for x in samples])
 
     def _pushed(self, of: str, batches: list[Any], v: np.ndarray) -> np.ndarray:
         with self._precision():
@@ -137,6 +202,8 @@ def of_losses(
     state: Any,
     alternating: bool,
     n_critic: int,
+    critic: Any = None,
+    samples: Any = None,
 ) -> JaxGame:
     """The backend of a user's two losses ``loss(phi, theta, batch)`` over JAX pytrees."""
     moving, still = zip(*(eqx.partition(p, _is_moving) for p in (phi, theta)), strict=True)
@@ -144,10 +211,12 @@ def of_losses(
     _apart(players)
     losses = {"critic_loss": critic_loss, "generator_loss": generator_loss}
 
+    def whole(at: Players) -> tuple[Any, ...]:
+        return tuple(eqx.combine(a, b) for a, b in zip(at, still, strict=True))
+
     def loss(name: str, at: Players, batch: Any) -> Array:
-        whole = [eqx.combine(a, b) for a, b in zip(at, still, strict=True)]
         try:
-            return losses[name](*whole, batch)
+            return losses[name](*whole(at), batch)
         except InputError:
             raise
         except Exception as error:  # a user's code: its own line is what helps
@@ -165,7 +234,12 @@ def of_losses(
         for name in losses:
             _scalar(name, eqx.filter_eval_shape(functools.partial(loss, name), players, batch))
         rule, memory = _rule(optimiser, state, alternating, n_critic)
-    return JaxGame(field, players, rule, memory)
+    view = None
+    if critic is not None:
+        view = CriticView(
+            lambda at, batch, x: critic(whole(at)[0], x), lambda at, batch: samples(whole(at)[1], batch)
+        )
+    return JaxGame(field, players, rule, memory, view=view)
 
 
 def _is_moving(x: Any) -> bool:

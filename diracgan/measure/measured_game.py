@@ -30,11 +30,13 @@ class GameBackend(Protocol):
         sizes: how many parameters the critic and the generator have.
         dtype: of its numbers, float32 or float64.
         state_size: the length of the optimiser step's state; 0 without an optimiser.
+        has_slopes: whether it knows the critic alone, as :meth:`slopes` and :meth:`penalty_product` need.
     """
 
     sizes: tuple[int, int]
     dtype: Any
     state_size: int
+    has_slopes: bool
 
     def field(self, batches: list[Any], moved: np.ndarray | None = None) -> np.ndarray:
         """(-grad_phi L_D, -grad_theta L_G), the mean over batches, at the players displaced by ``moved``: (n,)."""
@@ -50,6 +52,18 @@ class GameBackend(Protocol):
 
     def step_product(self, batches: list[Any], v: np.ndarray) -> np.ndarray:
         """S v, with S the derivative of one whole iteration of the optimisers on the full state: (state_size,)."""
+        ...
+
+    def slopes(self, batch: Any) -> np.ndarray:
+        """Mean |grad_x D|^2 at real and at fake samples, (2,)."""
+        ...
+
+    def penalty_product(self, batch: Any, v: np.ndarray) -> np.ndarray:
+        """H v with H the Hessian of 1/2 E |grad_x D|^2 at real samples in the critic's parameters, (n_d,)."""
+        ...
+
+    def step_sizes(self) -> np.ndarray | None:
+        """How far one step moves each parameter per unit of its gradient, (n,); None where that is not known."""
         ...
 
 
@@ -210,12 +224,14 @@ class MeasuredGame:
             leading(products, (1, size), which, of, k, tol, most, seed, kind, velocity=speed, defect=defect)
         )
 
-    def coupling(self, k: int = 3, seed: int = 0) -> Coupling:
+    def coupling(self, k: int = 3, seed: int = 0, step_sizes: Any = None) -> Coupling:
         """The leading singular values of the coupling, with the damping and the response of each.
 
         Args:
             k: how many.
             seed: of the random start.
+            step_sizes: h, how far a step moves each parameter per unit of its gradient, (n,): then everything is that
+                of the scaled Jacobian h^1/2 J h^1/2, per iteration. None for the flow's own.
 
         Raises:
             InputError: where a loss hides the other player from differentiation (``no_grad``).
@@ -223,13 +239,22 @@ class MeasuredGame:
         References:
             Nagarajan & Kolter 2017 (arXiv 1706.04156), section 3.2.
         """
-        count = [0]
-        u, s, v = _largest(self._coupling_block(count), integer("k", k, low=1), seed)
+        count, n_d = [0], self.sizes[0]
+        root = np.ones(sum(self.sizes)) if step_sizes is None else np.sqrt(np.asarray(step_sizes, float))
+        shape, forward, back = self._coupling_block(count)
+
+        def scaled(w: np.ndarray) -> np.ndarray:
+            return root[:n_d] * forward(root[n_d:] * np.ravel(w))
+
+        def transposed(u: np.ndarray) -> np.ndarray:
+            return root[n_d:] * back(root[:n_d] * np.ravel(u))
+
+        u, s, v = _largest((shape, scaled, transposed), integer("k", k, low=1), seed)
         damping, response = [], []
         for a, b in zip(u, v, strict=True):
-            image = self._image(np.concatenate([a, 0.0 * b]), count)
-            damping.append(-a @ image[: self.sizes[0]])
-            response.append(b @ image[self.sizes[0] :])
+            image = root * self._image(root * np.concatenate([a, 0.0 * b]), count)
+            damping.append(-a @ image[:n_d])
+            response.append(b @ image[n_d:])
         return Coupling(s, np.array(response), np.array(damping), u, v, count[0])
 
     def gradient_covariance(self, basis: Any = None, draws: int = 50) -> np.ndarray:

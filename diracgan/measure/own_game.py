@@ -12,7 +12,8 @@ import jax
 import numpy as np
 
 from ..errors import InputError, integer
-from ..game import Players
+from ..game import Game, Players
+from ..rules import Rule
 from . import jax_game, operators
 from .measured_game import PLAYERS, Batches, MeasuredGame
 
@@ -31,6 +32,8 @@ def game(
     clip: Any = None,
     together: int = 1,
     seed: int = 0,
+    critic: Callable[[Any, Any], Any] | None = None,
+    samples: Callable[[Any, Any], tuple[Any, Any]] | None = None,
 ) -> MeasuredGame:
     """The game of your own two losses over your own networks, ready to be measured, in JAX or in PyTorch.
 
@@ -56,6 +59,8 @@ def game(
             ``optax.clip_by_global_norm`` in the transformation.
         together: how many batches the field is the mean over; a product's cost grows with it.
         seed: of the random numbers that a PyTorch loss draws.
+        critic: (phi, x) -> the logits of samples x; with ``samples`` what :func:`diracgan.prescribe` needs besides.
+        samples: (theta, batch) -> (real, fake) samples.
 
     Returns:
         A :class:`MeasuredGame`: ``spectrum``, ``coupling``, ``gradient_noise``, ``noise_floor``, ``operator`` ...
@@ -81,6 +86,8 @@ def game(
             raise InputError(
                 f"{name} is a {type(loss).__name__}; allowed: a function (phi, theta, batch) -> scalar"
             )
+    if (critic is None) != (samples is None):
+        raise InputError("critic and samples go together; add the other one, or leave both out")
     source, count = Batches(batches), integer("together", together, low=1)
     first = source.first(count)[0]
     if _is_torch(phi) or _is_torch(theta):
@@ -89,13 +96,33 @@ def game(
         if state is not None:
             raise InputError("state is for optax; allowed: optimisers of torch.optim, which hold their own")
         backend: Any = torch_game.of_losses(
-            critic_loss, generator_loss, phi, theta, optimiser, alternating, n_critic, clip, seed
+            critic_loss,
+            generator_loss,
+            phi,
+            theta,
+            optimiser,
+            alternating,
+            n_critic,
+            clip,
+            seed,
+            critic,
+            samples,
         )
     else:
         if clip is not None:
             raise InputError("clip is for PyTorch; allowed: optax.clip_by_global_norm in the transformation")
         backend = jax_game.of_losses(
-            critic_loss, generator_loss, phi, theta, first, optimiser, state, alternating, n_critic
+            critic_loss,
+            generator_loss,
+            phi,
+            theta,
+            first,
+            optimiser,
+            state,
+            alternating,
+            n_critic,
+            critic,
+            samples,
         )
     return _seen(MeasuredGame(backend, source, count))
 
@@ -130,9 +157,6 @@ def from_run(run: Any, *, samples: int = 256, batch: int | None = None, seed: in
         large = operators.doubled(operators.stackable(run.game(samples, seed)))
         players, rule, memory = operators.doubled((run.players, setup.rule, run.state.inner.memory))
 
-    def field(at: Players, one: Any, penalty: Any) -> Players:
-        return one.velocity(at, penalty=penalty)
-
     def batches() -> Any:
         key = jax.random.key(seed)
         for i in range(10**6):
@@ -142,8 +166,29 @@ def from_run(run: Any, *, samples: int = 256, batch: int | None = None, seed: in
             made = dataclasses.replace(made, step=run.state.step, **more)
             yield operators.doubled(operators.stackable(made))
 
-    backend = jax_game.JaxGame(field, players, rule, memory, project=large.project)
-    return _seen(MeasuredGame(backend, Batches([large]), minibatches=Batches(batches())))
+    return from_games(large, players, batches(), rule, memory)
+
+
+def from_games(
+    large: Game, players: Players, minibatches: Iterable[Game], rule: Rule | None = None, memory: Any = None
+) -> MeasuredGame:
+    """Players of ours on one large batch, and the same game on minibatches, as a :class:`MeasuredGame`.
+
+    Args:
+        large: whose field is linearised.
+        players: where.
+        minibatches: what noise is measured on.
+        rule: how they move; ``memory`` what it remembers there.
+    """
+
+    def field(at: Players, one: Any, penalty: Any) -> Players:
+        return one.velocity(at, penalty=penalty)
+
+    view = jax_game.CriticView(
+        lambda at, one, x: one.logits(at.phi, x), lambda at, one: (one.x_real, one.generator(at.theta, one.z))
+    )
+    backend = jax_game.JaxGame(field, players, rule, memory, large.project, view)
+    return _seen(MeasuredGame(backend, Batches([large]), minibatches=Batches(minibatches)))
 
 
 def _seen(measured: MeasuredGame) -> MeasuredGame:

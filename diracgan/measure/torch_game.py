@@ -71,6 +71,7 @@ class TorchGame:
         seed: int,
     ) -> None:
         self._check_mode(players)
+        self.has_slopes = "slope at real" in losses
         self.both = _Losses(players, losses)
         self.names = {w: [n for n in self._trainable() if n.startswith(w + ".")] for w in WHO}
         self._check_parameters()
@@ -146,12 +147,51 @@ class TorchGame:
             parts = [_tangents(list(at.values())), *(_tangents(list(states[w].values())) for w in WHO)]
             return np.concatenate([self._flat(p) for p in parts if p])
 
+    def slopes(self, batch: Any) -> np.ndarray:
+        """Mean |grad_x D|^2 at real and at fake samples, (2,)."""
+        at = self._fresh(self.start, ())
+        return np.array([float(self._loss(f"slope at {x}", at, batch).detach()) for x in ("real", "fake")])
+
+    def penalty_product(self, batch: Any, v: np.ndarray) -> np.ndarray:
+        """H v with H the Hessian of 1/2 E |grad_x D|^2 at real samples in the critic's parameters, (n_d,)."""
+        names = self.names["critic"]
+        at = self._fresh(self.start, tuple(names))
+        own = [at[n] for n in names]
+        half = 0.5 * self._loss("slope at real", at, batch)
+        gradient = self._back(half, own, graph=True)
+        weights = self._split(np.concatenate([v, np.zeros(self.sizes[1])]))
+        inner = sum((g * weights[n]).sum() for n, g in zip(names, gradient, strict=True))
+        return self._flat(self._back(inner, own))
+
+    def step_sizes(self) -> np.ndarray | None:
+        """How far one step moves each parameter per unit of its gradient, long after a start: (n,); None if unknown."""
+        if self.optimisers is None:
+            return None
+        sizes = []
+        for who in WHO:
+            given, names = self.optimisers[who], self._names_of(who)
+            groups = {names[id(p)]: (p, g) for g in given.param_groups for p in g["params"] if id(p) in names}
+            for n in self.names[who]:
+                if n not in groups:
+                    sizes.append(torch.zeros_like(self.start[n]))
+                    continue
+                p, group = groups[n]
+                rate = _rate(given, group, given.state.get(p, {}))
+                if rate is None:
+                    return None
+                sizes.append(torch.as_tensor(rate).to(self.start[n]).expand_as(self.start[n]))
+        return self._flat(sizes)
+
     # ---------------- gradients
 
     def _gradient(
         self, who: str, at: Tensors, batch: Any, *, graph: bool = False, attached: bool = False
     ) -> list[Tensor]:
         """The gradient of one player's loss in its own parameters, which must ask for one."""
+        loss = self._loss(who, at, batch, attached)
+        return self._back(loss, [at[n] for n in self.names[who]], graph=graph)
+
+    def _loss(self, who: str, at: Tensors, batch: Any, attached: bool = False) -> Tensor:
         buffers = {n: b.clone() for n, b in self.both.named_buffers()}
         devices = [self.device] if self.device.type == "cuda" else []
         try:
@@ -165,8 +205,7 @@ class TorchGame:
                 raise
             raise InputError(f"{who}_loss failed: {one_line(error)}") from error
         self._check_loss(who, loss)
-        own = [at[n] for n in self.names[who]]
-        return self._back(loss, own, graph=graph)
+        return loss
 
     def _attached(self, who: str, at: Tensors, batch: Any) -> list[Tensor]:
         """The gradient with its graph, through ``detach()`` where that leaves the gradient as it is.
@@ -363,9 +402,14 @@ def of_losses(
     n_critic: int,
     clip: Any,
     seed: int,
+    critic: Any = None,
+    samples: Any = None,
 ) -> TorchGame:
     """The backend of a user's two losses ``loss(critic, generator, batch)`` over PyTorch modules."""
     losses, players = (dict(zip(WHO, x, strict=True)) for x in ((critic_loss, generator_loss), (phi, theta)))
+    if critic is not None:
+        for i, x in enumerate(("real", "fake")):
+            losses[f"slope at {x}"] = _slope(critic, samples, i)
     for who, player in players.items():
         _modules(player, who)
     pair = None if optimiser is None else optimiser
@@ -374,6 +418,30 @@ def of_losses(
     limits = clip if isinstance(clip, (tuple, list)) else (clip, clip)
     norms = tuple(None if c is None else number("clip", c, low=0.0, open_low=True) for c in limits)
     return TorchGame(losses, players, pair, alternating, n_critic, norms, seed)  # type: ignore[arg-type]
+
+
+def _slope(critic: Any, samples: Any, which: int) -> Any:
+    """(critic, generator, batch) -> mean |grad_x D|^2 at real or at fake samples."""
+
+    def slope(phi: Any, theta: Any, batch: Any) -> Tensor:
+        x = samples(theta, batch)[which].detach().requires_grad_()
+        (g,) = torch.autograd.grad(critic(phi, x).sum(), x, create_graph=True)
+        return g.reshape(len(g), -1).square().sum(1).mean()
+
+    return slope
+
+
+def _rate(optimiser: Any, group: dict[str, Any], state: dict[str, Any]) -> Any:
+    """What one parameter moves per unit of a steady gradient; None for an optimiser that is not known here."""
+    name, lr = type(optimiser).__name__, group["lr"]
+    if name == "SGD" and not group["nesterov"]:
+        return lr * (1.0 - group["dampening"]) / (1.0 - group["momentum"]) if group["momentum"] else lr
+    if name in ("Adam", "AdamW") and state and not group["amsgrad"]:
+        square = state["exp_avg_sq"] / (1.0 - group["betas"][1] ** float(state["step"]))
+        return lr / (square.sqrt() + group["eps"])
+    if name == "RMSprop" and state and not group["momentum"] and not group["centered"]:
+        return lr / (state["square_avg"].sqrt() + group["eps"])
+    return None
 
 
 def _modules(player: Any, who: str = "player") -> list[nn.Module]:

@@ -11,6 +11,7 @@ from diracgan.cli.app import COMMANDS, load
 # Words that make a command cheap, or stop it where only a long computation would come after.
 FIXED = {
     "compare": ["--tier", "nothing"],
+    "prescribe": ["nothing"],
     "figures": ["--only", "nothing"],
     "explore": ["--file", "nothing.py"],
     "page": ["-v", "nothing"],

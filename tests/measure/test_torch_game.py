@@ -245,3 +245,23 @@ def test_an_optimiser_that_has_not_stepped_is_refused():
     critic, generator, batches = networks()
     with pytest.raises(dg.InputError, match="remembers nothing yet"):
         dg.measure.game(d_loss, g_loss, critic, generator, batches, optimiser=unstepped(critic, generator))
+
+
+def test_a_prescription_of_the_dirac_game():
+    """phi' = -0.2 phi - 0.5 theta, theta' = 0.5 phi under SGD with rates h and h/4: gamma = 0.5 - 0.2."""
+    critic, generator = (nn.Linear(1, 1, bias=False).to(KIND) for _ in range(2))
+    one = torch.ones(1, 1, dtype=KIND)
+    opts = [torch.optim.SGD(m.parameters(), lr=h) for m, h in ((critic, 0.01), (generator, 0.0025))]
+    measured = dg.measure.game(
+        lambda D, G, b: 0.5 * D(G(one).detach()).mean() + 0.1 * (D.weight**2).sum(),
+        lambda D, G, b: -0.5 * D(G(one)).mean(),
+        critic,
+        generator,
+        [0, 1, 2],
+        optimiser=opts,
+        critic=lambda D, x: D(x),
+        samples=lambda G, b: (0.0 * one, G(one)),
+    )
+    found = dg.prescribe(measured)
+    assert found.gamma.value == pytest.approx(0.3, abs=1e-9) and found.step_sizes == "optimiser"
+    assert found.measured["slope_real"] == pytest.approx(float(critic.weight.detach() ** 2))

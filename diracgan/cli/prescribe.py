@@ -1,0 +1,37 @@
+"""``diracgan prescribe``: gamma, rates, lazy interval and average for a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from .layer import CommandResult, Table, argument, option
+
+
+def command(
+    run: Annotated[str, argument("RUN", "The folder of a run that `diracgan train` made.")],
+    batches: Annotated[int, option("--batches", "How many minibatches are looked at.")] = 50,
+    seed: Annotated[int, option("--seed", "Of the minibatches' bootstrap.")] = 0,
+) -> CommandResult:
+    """Say which R1, learning rates, lazy interval and weight average a run wants, from its game at its last weights.
+
+    Each number comes with an interval over batches, what must hold for it, and what to check afterwards.
+
+    Example: diracgan prescribe ring8-run --batches 50
+    """
+    from ..comparison import prescribe
+
+    found = prescribe(run, batches=batches, seed=seed)
+    return CommandResult(found.as_dict(), _said(found))
+
+
+def _said(found: Any) -> Iterator[str | Table]:
+    names = ("gamma", "rate_ratio", "lazy", "ema_half_life")
+    numbers = [(n, getattr(found, n)) for n in names]
+    rows = [
+        [n, *("-" if x is None else f"{x:.4g}" for x in (p.value, p.low, p.high)), p.unit] for n, p in numbers
+    ]
+    yield Table(["number", "value", "low", "high", "unit"], rows)
+    for n, p in numbers:
+        yield f"- {n.replace('_', ' ')}: {p.text}. Assumes: {p.assumption}. Check: {p.check}."
+    yield f"from {found.batches} batches and {found.products} products with the Jacobian"

@@ -1,0 +1,96 @@
+"""Prescriptions on games whose best numbers are known in closed form."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import diracgan as dg
+
+
+def dirac(strength, damping, noise=0.0, optimiser=None, batches=6):
+    """phi' = -k phi - a theta + noise, theta' = a phi, whose R1 has kappa = 1; in float64."""
+    draws = noise * np.random.default_rng(0).standard_normal((batches, 1))
+    with jax.enable_x64(True):
+        return dg.measure.game(
+            lambda phi, theta, e: strength * jnp.sum(phi * theta) + 0.5 * (damping + e[0]) * jnp.sum(phi**2),
+            lambda phi, theta, e: -strength * jnp.sum(phi * theta),
+            np.full(1, 0.3),
+            np.full(1, 0.2),
+            [jnp.asarray(d) for d in draws],
+            optimiser=optimiser,
+            critic=lambda phi, x: x @ phi,
+            samples=lambda theta, e: (jnp.zeros((4, 1)), jnp.broadcast_to(theta, (4, 1))),
+        )
+
+
+def test_the_dirac_game_is_damped_critically():
+    """-(k + g)/2 +- sqrt((k + g)^2/4 - a^2) is double at k + g = 2a: gamma = 2a - k, ratio 4 a^2/k^2."""
+    found = dg.prescribe(dirac(0.5, 0.2), images=64)
+    assert found.gamma.value == pytest.approx(0.8, abs=1e-9)
+    assert found.gamma.low == pytest.approx(0.8, abs=1e-9) and found.gamma.high == pytest.approx(0.8)
+    assert found.rate_ratio.value == pytest.approx(4 * 0.25 / 0.04)
+    assert found.ema_half_life.value == pytest.approx(64 * np.log(2) / 0.5)
+    assert found.lazy.value == 1.0  # gamma l = 0.8: every second, twice as strong, would overshoot
+    assert found.measured["slope_real"] == pytest.approx(0.09)  # |phi|^2
+    prescribed = np.linalg.eigvals([[-0.2 - found.gamma.value, -0.5], [0.5, 0.0]])
+    np.testing.assert_allclose(prescribed, -0.5, atol=1e-6)
+    r = found.rate_ratio.value  # the critic r times as fast
+    np.testing.assert_allclose(np.linalg.eigvals([[-0.2 * r, -0.5 * r], [0.5, 0]]), -0.2 * r / 2, rtol=1e-5)
+
+
+def test_step_sizes_of_the_optimiser_enter():
+    """With rates h and h/4: h (k + g) = 2 a sqrt(h h/4), so gamma = a - k; ln 2/omega with omega = a h/2."""
+    found = dg.prescribe(dirac(0.5, 0.2, optimiser=dg.rule("alternating", lr_d=0.01, lr_g=0.0025)))
+    assert found.step_sizes == "optimiser"
+    assert found.gamma.value == pytest.approx(0.5 - 0.2, abs=1e-9)
+    assert found.ema_half_life.value == pytest.approx(np.log(2) / (0.5 * 0.005))
+    assert found.lazy.value == np.floor(1 / (0.3 * 0.01))  # gamma l <= 1 before a radian of 400 steps
+
+
+def test_what_is_in_force_is_kept_and_enough_damping_wants_none():
+    assert dg.prescribe(dirac(0.5, 0.2), gamma=0.1).gamma.value == pytest.approx(0.9, abs=1e-9)
+    assert dg.prescribe(dirac(0.5, 1.5)).gamma.value == 0.0
+    still = dg.prescribe(dirac(0.5, 0.0))
+    assert still.rate_ratio.value is None and "nothing damps" in still.rate_ratio.text
+
+
+def test_the_interval_over_batches_holds_the_mean_and_shrinks():
+    few, many = (dg.prescribe(dirac(0.5, 0.2, 0.1, batches=n)).gamma for n in (8, 50))
+    for found in (few, many):
+        assert found.low < found.value < found.high
+    assert many.high - many.low < few.high - few.low
+    assert many.low < 0.8 < many.high
+
+
+def test_bad_input():
+    loss = lambda phi, theta, b: jnp.sum(phi * theta)  # noqa: E731
+    game = dg.measure.game(loss, loss, jnp.ones(1), jnp.ones(1), [0.0] * 3)
+    for words, call in (
+        ("add critic", lambda: dg.prescribe(game)),
+        ("go together", lambda: dg.measure.game(loss, loss, jnp.ones(1), jnp.ones(1), [0.0], critic=loss)),
+        ("ran out after 1", lambda: dg.prescribe(dirac(0.5, 0.2, batches=1))),
+        ("too small", lambda: dg.prescribe(dirac(0.5, 0.2), batches=1)),
+    ):
+        with pytest.raises(dg.InputError, match=words):
+            call()
+
+
+@pytest.mark.slow
+def test_a_run_from_its_folder_and_the_command(tmp_path):
+    how = {"width": 4, "depth": 1, "activation_d": "tanh", "activation_g": "tanh"}
+    dg.train("ns:r1=0.1", "points8", steps=20, networks=how, classifier=False, out=tmp_path / "run")
+    found = dg.prescribe(tmp_path / "run", batches=4)
+    assert found.batches == 4 and found.step_sizes == "optimiser"
+    import json
+
+    from typer.testing import CliRunner
+
+    from diracgan.cli.app import app
+
+    said = CliRunner().invoke(app, ["prescribe", str(tmp_path / "run"), "--batches", "4", "--format", "json"])
+    assert said.exit_code == 0 and json.loads(said.stdout)["gamma"]["value"] == pytest.approx(
+        found.gamma.value
+    )
