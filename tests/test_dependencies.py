@@ -19,6 +19,7 @@ pytestmark = pytest.mark.skipif(not PROJECT.is_file(), reason="the tests run awa
 # imported as -> distributed as, where the names differ
 DISTRIBUTION = {
     "PIL": "pillow",
+    "cuda": "cuda-core",
     "sklearn": "scikit-learn",
     "google_crc32c": "google-crc32c",
     "mpl_toolkits": "matplotlib",
