@@ -16,7 +16,7 @@ GROUPS = {
     "The pure core": ("field", "step", "flow"),
     "How the players move": ("Rule", "rule", "rules", "register_rule", "simulate", "Trajectory", "save", "load"),
     "What it means": ("spectrum", "verdict", "critical", "bifurcation", "tune", "ema", "explain", "report",
-                      "stationary_covariance", "diagnose", "analysis"),
+                      "stationary_covariance", "diagnose", "Monitor", "analysis"),
     "Many at once": ("ensemble", "spectra", "sweep"),
     "Real games": ("train", "Problem", "register_problem", "measure", "training", "compare", "prescribe"),
     "Else": (),

@@ -39,6 +39,7 @@ COMMANDS = (
     "tune",
     "ema",
     "diagnose",
+    "watch",
     "compare-variants",
     "sweep",
     "map",

@@ -33,17 +33,18 @@ def command(
     variant: AnyVariantOptions,
     rule: RuleOptions,
     log: LogOptions,
-    file: Annotated[
-        str, argument("FILE", "A log (.csv, .tsv, .txt, .jsonl, .json, .npz), or the folder of a run.")
-    ],
+    file: Annotated[str, argument("FILE", "A log of any kind, or a folder that holds one.")],
     dim: Annotated[int, option("--dim -d", "Dimension of the Dirac game; 1 by default.", metavar="D")] = 1,
     x0: Annotated[str | None, option("--x0", "The datum; 0 by default.", metavar="A,B")] = None,
     h: Annotated[float | None, option("--h", "Time per step, or the critic's learning rate.")] = None,
+    series: Annotated[bool, option("--series", "Only list what every column of the log is read as.")] = False,
     out: Annotated[
         str | None, output("Draw the series and its spectrum: .png, .pdf or .svg.", picture)
     ] = None,
 ) -> CommandResult:
-    """Find the oscillations in a training log, compare them with theory, and say what would help.
+    """Say what a training log shows: its regimes, its oscillations, what theory predicts, and what would help.
+
+    The run is divided into regimes (at chance, drifting, rotating, one player won, ...), each with its evidence.
 
     Each series is read as a trend, damped oscillations and noise. Frequency and damping come with standard errors;
     where noise alone would show the like, no oscillation is reported. With --variant (and --rule) they are compared
@@ -55,6 +56,8 @@ def command(
     if made is None and rule.rule is not None:
         raise InputError("--rule belongs to a variant; add --variant NAME")
     chosen, datum = rule.build(), vector("x0", x0)
+    if series:
+        return _columns(file, log.step)
 
     from ..monitoring.diagnose import diagnose
 
@@ -68,9 +71,30 @@ def command(
     return CommandResult(found.as_dict(), _said(found, out))
 
 
+def _columns(file: str, step: str | None) -> CommandResult:
+    from ..monitoring.logs import column_roles
+
+    roles, table = column_roles(file, step)
+    rows = [[r.name, r.role, r.rows, f"{r.low:.6g}", f"{r.high:.6g}"] for r in roles]
+    said = [
+        f"{table.format}: {table.rows} rows",
+        *(f"note: {note}" for note in table.notes),
+        Table(["column", "read as", "numbers", "least", "largest"], rows),
+    ]
+    record = {"format": table.format, "rows": table.rows, "notes": list(table.notes)}
+    return CommandResult(record | {"columns": [dataclasses.asdict(r) for r in roles]}, said)
+
+
 def _said(found: Any, out: str | None) -> Iterator[str | Table]:
     yield f"{', '.join(found.names)}: {found.rows} rows, every {found.interval:g} of {found.clock}"
     yield from (f"note: {note}" for note in found.notes)
+    rows = [
+        [f"{r.start:.6g}", f"{r.end:.6g}", r.kind.value.replace("-", " "), r.evidence] for r in found.regimes
+    ]
+    yield Table(["from", "to", "regime", "evidence"], rows)
+    yield from (
+        f"{k.replace('-', ' ')}: {means}. Not: {means_not}" for k, means, means_not in _meanings(found)
+    )
     if found.oscillations:
         rows = [
             [
@@ -89,5 +113,11 @@ def _said(found: Any, out: str | None) -> Iterator[str | Table]:
     for a in found.recommendations:
         value = "" if a.value is None else f" = {a.value:.6g}"
         yield f"- {a.knob.replace('_', ' ')}{value}: {a.effect} ({a.caveat})"
+    yield f"can I stop? {found.stop}"
     if out is not None:
         yield out
+
+
+def _meanings(found: Any) -> dict[tuple[str, str, str], None]:
+    """Each kind of regime once, with what it means and what it does not mean."""
+    return dict.fromkeys((r.kind.value, r.means, r.means_not) for r in found.regimes)

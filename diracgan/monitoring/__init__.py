@@ -1,4 +1,4 @@
-"""What a log says: series that someone logged, the oscillations in them, and what would help."""
+"""What a log says: its regimes, the oscillations in them, and what would help; also while a run trains."""
 
 from ..lazy import load_on_use
 

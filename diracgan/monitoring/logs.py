@@ -1,67 +1,24 @@
-"""Series that someone logged: CSV, JSON lines and npz as one table of numbers at equal intervals."""
+"""Series that someone logged, at equal intervals: runs cut and joined, rows of one step merged, gaps filled."""
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import json
-import math
 import os
-import re
-import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..dynamics import store
 from ..errors import InputError, number, unknown
+from . import clocks
+from .clocks import FEWEST
+from .readers import LogTable, flattened, named_arrays, read_table
+from .roles import is_loss, player_of
 
-SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".npz")
-# Looked at first where a log holds many series.
-_USUAL = ("d_fake", "d_real", "d_out", "loss_d", "loss_g", "d_loss", "g_loss", "errd", "errg")
-_METRICS = "metrics.jsonl"  # what `diracgan train` writes in its folder
-FEWEST = 24  # rows below which nothing can be said
-_MOST = 6  # series that are looked at together unless some are named
-# Names of clocks, the preferred first; the other ones are not series either.
-_CLOCKS = (
-    "step",
-    "global_step",
-    "_step",
-    "iteration",
-    "iter",
-    "it",
-    "batch",
-    "n",
-    "kimg",
-    "tick",
-    "time",
-    "t",
-)
-_NO_SERIES = (
-    "steps",
-    "iterations",
-    "iters",
-    "batches",
-    "epoch",
-    "epochs",
-    "cur_nimg",
-    "nimg",
-    "progress/kimg",
-    "progress/tick",
-    "wall_time",
-    "walltime",
-    "wall time",
-    "timestamp",
-    "_timestamp",
-    "_runtime",
-    "index",
-    "",
-)
-_DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+(?:[eE][-+]?\d+)?")
-_MOST_REPEATED = 0.75  # of a clock's values, so many are different ones
+_MOST = 12  # series that are looked at together unless some are named
 _JUMP = 100  # gaps of the clock beyond so many usual ones are not believed
+_COMB = 0.4  # a series that is 0 on so many rows, in step, was computed on the others only
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +31,8 @@ class Log:
         first: the clock at the first row; ``interval`` from row to row, in the clock's unit.
         clock: the clock's name; "row" where the file has none.
         notes: what was left out or changed on the way, in words.
+        format: what the file was taken for; empty for what came from memory.
+        broken: where on the clock the series stop being finite; None where they do not.
     """
 
     names: list[str]
@@ -82,6 +41,93 @@ class Log:
     interval: float
     clock: str
     notes: list[str]
+    format: str = ""
+    broken: float | None = None
+
+    @property
+    def unit(self) -> str:
+        """What the clock counts, in words."""
+        return clocks.unit(self.clock)
+
+    @property
+    def at(self) -> np.ndarray:
+        """The clock at every row."""
+        return self.first + self.interval * np.arange(self.values.shape[1])
+
+
+@dataclasses.dataclass(frozen=True)
+class ColumnRole:
+    """What a column of a log was read as.
+
+    Attributes:
+        name: the column's.
+        role: "clock", "critic's loss", "generator's loss", "series", "counter", "setting", "constant", or "no numbers".
+        rows: how many of its cells hold a number; ``low`` and ``high`` the least and the largest.
+    """
+
+    name: str
+    role: str
+    rows: int
+    low: float
+    high: float
+
+
+def table_of(source: Any) -> tuple[LogTable, str]:
+    """The table in a file, a mapping, a trajectory or an array, and its name for messages.
+
+    Raises:
+        InputError: for a file that cannot be read, or that holds no numbers.
+    """
+    given = "the series"
+    if isinstance(source, (str, os.PathLike)):
+        given = repr(os.fspath(source))
+        table = read_table(Path(source), given)
+    elif isinstance(source, LogTable):
+        table = source
+    elif isinstance(source, Mapping) or hasattr(source, "data_vars") or hasattr(source, "to_xarray"):
+        table = LogTable(flattened(named_arrays(source)), "")
+    else:
+        table = LogTable(flattened({"series": np.asarray(source)}), "")
+    kept = {k: v for k, v in table.columns.items() if np.isfinite(v).any()}
+    if not kept:
+        raise InputError(f"{given} holds no numbers; allowed: at least one column of them")
+    return dataclasses.replace(table, columns=kept), given
+
+
+def column_roles(source: Any, step: str | None = None) -> tuple[list[ColumnRole], LogTable]:
+    """What every column of a log is read as: what ``diracgan diagnose FILE --series`` lists.
+
+    Example:
+        >>> roles, table = column_roles({"Batch": range(30), "d_loss": [0.1 * k for k in range(30)], "lr": [1e-4] * 30})
+        >>> [(r.name, r.role) for r in roles]
+        [('Batch', 'clock'), ('d_loss', "critic's loss"), ('lr', 'setting')]
+    """
+    table, _ = table_of(source)
+    clock = clocks.clock_of(table, step)
+    made = []
+    for name, values in table.columns.items():
+        finite = values[np.isfinite(values)]
+        made.append(
+            ColumnRole(
+                name, _role(name, finite, clock), len(finite), float(finite.min()), float(finite.max())
+            )
+        )
+    return made, table
+
+
+def _role(name: str, finite: np.ndarray, clock: str | None) -> str:
+    if name == clock:
+        return "clock"
+    if clocks.is_clock_name(name):
+        return "counter"
+    if clocks.is_setting(name):
+        return "setting"
+    if clocks.counts(finite):
+        return "counter"
+    player = player_of(name)
+    if player is not None and is_loss(name):
+        return f"{player}'s loss"
+    return "constant" if finite.min() == finite.max() else "series"
 
 
 def read(
@@ -91,13 +137,13 @@ def read(
     interval: float | None = None,
     after: float | None = None,
 ) -> Log:
-    """Read series from a file, a mapping of names to arrays, or an array.
+    """Read series from a file, a folder, a mapping of names to arrays, or an array.
 
     Args:
-        source: a path ending in .csv, .tsv, .txt, .jsonl, .ndjson, .json or .npz, or the folder of a run; or a
+        source: a log of any kind that :mod:`diracgan.monitoring.readers` knows, or a folder that holds one; or a
             mapping name -> numbers; or an array of shape (rows,) or (rows, series).
-        columns: the series wanted; all numeric ones by default.
-        step: the column that counts steps; by default the first of step, iteration, time, ... that is there.
+        columns: the series wanted; by default the losses and what else moves, never a counter.
+        step: the column that counts steps; by default the first of step, iteration, kimg, epoch, ... that is there.
         interval: steps from row to row, where no column says so.
         after: leave out the rows before this step.
 
@@ -112,51 +158,164 @@ def read(
         >>> log.names, log.interval, log.values.shape
         (['d_loss'], 10.0, (1, 30))
     """
-    given = "the series"
-    if isinstance(source, (str, os.PathLike)):
-        given = repr(os.fspath(source))
-        table = _file(Path(source), given)
-    elif isinstance(source, Mapping) or hasattr(source, "data_vars") or hasattr(source, "to_xarray"):
-        table = _flat(_mapping(source))
-    else:
-        table = _flat({"series": np.asarray(source)})
-    table = {k: v for k, v in table.items() if np.isfinite(v).any()}
-    if not table:
-        raise InputError(f"{given} holds no numbers; allowed: at least one column of them")
-    clock = _clock(table, step)
+    table, given = table_of(source)
+    wide = None if step is not None else clocks.counted_through(table.columns)
+    clock = clocks.clock_of(table, step)
     wanted, notes = _wanted(table, clock, columns, given)
-    rows = np.stack([table[c] for c in wanted])
-    at = table[clock] if clock else np.arange(rows.shape[1], dtype=float)
+    notes = [*table.notes, *notes]
+    series = {n: table.columns[n] for n in wanted}
+    if wide is not None:
+        at, clock = wide
+        notes.append(f"{clock} begins anew with every epoch and was counted through")
+    else:
+        at = None if clock is None else table.columns[clock]
+    series, at, notes = _one_run(series, at, table.runs, clock, notes)
+    rows, at, notes = _aligned({n: _computed(n, y, notes) for n, y in series.items()}, at, clock, notes)
     if after is not None:
         kept = ~(at < number("after", after))
         rows, at = rows[:, kept], at[kept]
-    return _even(wanted, rows, at, clock, interval, notes, given)
+    log = _even(list(series), rows, at, clock, interval, notes, given)
+    return dataclasses.replace(log, format=table.format)
 
 
 def _wanted(
-    table: dict[str, np.ndarray], clock: str | None, columns: Sequence[str] | None, given: str
+    table: LogTable, clock: str | None, columns: Sequence[str] | None, given: str
 ) -> tuple[list[str], list[str]]:
-    choices = [c for c in table if c != clock]
+    choices = [c for c in table.columns if c != clock]
     if columns:
         for c in columns:
-            if c not in table:
+            if c not in table.columns:
                 raise unknown("column", c, choices)
         return list(dict.fromkeys(columns)), []
-    idle = {c for c in choices if c.lower() in (*_CLOCKS, *_NO_SERIES) or _counts(table[c])}
-    still = {c for c in choices if c not in idle and np.nanmax(table[c]) == np.nanmin(table[c])}
-    found = [c for c in choices if c not in idle | still]
-    if not found:
-        raise InputError(f"{given} holds no series that varies; its columns: {', '.join(choices) or 'none'}")
-    usual = [c for c in found if c.lower() in _USUAL][:_MOST]
+    role = {c: _role(c, table.columns[c][np.isfinite(table.columns[c])], clock) for c in choices}
+    still = [c for c in choices if role[c] == "constant"]
+    found = [c for c in choices if role[c] == "series" or role[c].endswith("loss")]
     notes = [f"{', '.join(sorted(still))} never changes and was left out"] if still else []
-    if len(found) > _MOST and usual:
-        return usual, [*notes, f"of {len(found)} series only {', '.join(usual)}; others by name (--column)"]
-    if len(found) > _MOST:
-        shown = ", ".join(found[:12]) + (", ..." if len(found) > 12 else "")
-        raise InputError(
-            f"{given} holds {len(found)} series; allowed: at most {_MOST} at once, by name (--column): {shown}"
-        )
-    return found, notes
+    if not any(_moves(table.columns[c]) for c in found):
+        raise InputError(f"{given} holds no series that varies; its columns: {', '.join(choices) or 'none'}")
+    if len(found) <= _MOST:
+        return found, notes
+    order = sorted(found, key=lambda c: (not role[c].endswith("loss"), player_of(c) is None))
+    first = [c for c in found if c in order[:_MOST]]
+    players = [c for c in first if player_of(c) is not None]
+    first = players or first
+    return first, [*notes, f"of {len(found)} series only {', '.join(first)}; others by name (--column)"]
+
+
+def _moves(values: np.ndarray) -> bool:
+    finite = values[np.isfinite(values)]
+    return bool(finite.max() > finite.min())
+
+
+def _one_run(
+    series: dict[str, np.ndarray],
+    at: np.ndarray | None,
+    runs: np.ndarray | None,
+    clock: str | None,
+    notes: list[str],
+) -> tuple[dict[str, np.ndarray], np.ndarray | None, list[str]]:
+    """The rows of one run, without those that a resumed run wrote again."""
+    rows = len(next(iter(series.values())))
+    kept = np.arange(rows)
+    if runs is not None:
+        sizes = np.bincount(runs)
+        chosen = len(sizes) - 1 - int(np.argmax(sizes[::-1]))
+        kept = np.flatnonzero(runs == chosen)
+        notes = [*notes, f"{len(sizes)} runs in one file; the longest (number {chosen + 1}) was used"]
+    if at is not None:
+        kept = kept[np.isfinite(at[kept])]
+        resumed, fresh = clocks.run_starts(at[kept])
+        # one stray value is not a restart: the rows before it must lie beyond where it goes on
+        resumed = [k for k in resumed if k >= 2 and at[kept][k] <= at[kept][k - 2]]
+        if fresh:
+            parts = np.split(np.arange(len(kept)), fresh)
+            part = max(reversed(parts), key=len)
+            notes = [
+                *notes,
+                f"{len(parts)} runs in one file: the {clock} begins again {len(fresh)} times; the longest was used",
+            ]
+            kept = kept[part]
+        elif resumed and len(resumed) <= 0.05 * len(kept):
+            said = ", ".join(f"{at[kept][k]:.10g}" for k in resumed[:3]) + (
+                ", ..." if len(resumed) > 3 else ""
+            )
+            notes = [*notes, f"resumed at {clock} {said}: what was logged again replaces what was before"]
+    return {n: y[kept] for n, y in series.items()}, None if at is None else at[kept], notes
+
+
+def _computed(name: str, values: np.ndarray, notes: list[str]) -> np.ndarray:
+    """A series without the zeros of rows on which it was not computed, as of a penalty that is lazy."""
+    finite = np.flatnonzero(np.isfinite(values))
+    zero = values[finite] == 0
+    share = float(zero.mean()) if len(finite) else 0.0
+    if not _COMB < share < 1.0 or len(finite) < FEWEST:
+        return values
+    places = np.flatnonzero(~zero)
+    gaps = np.diff(places)
+    if len(gaps) < 4 or gaps.max() != gaps.min() or gaps.min() < 2:
+        return values
+    notes.append(
+        f"{name} is 0 but on every {int(gaps[0])}th row, where it was computed; the zeros were left out"
+    )
+    made = np.full_like(values, np.nan)
+    made[finite[places]] = values[finite[places]]
+    return made
+
+
+def _aligned(
+    series: dict[str, np.ndarray], at: np.ndarray | None, clock: str | None, notes: list[str]
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """All series on common rows: rows of one step merged; series that were logged in turn brought together."""
+    rows = np.stack(list(series.values()))
+    if at is None:
+        filled = np.isfinite(rows)
+        counts = filled.sum(axis=1)
+        if len(rows) > 1 and filled.all(axis=0).sum() < 0.5 * counts.min() and np.ptp(counts) <= 1:
+            length = int(counts.min())
+            rows = np.stack([y[np.isfinite(y)][:length] for y in rows])
+            notes = [*notes, "the series are on rows of their own and were brought together in their order"]
+        return rows, np.arange(rows.shape[1], dtype=float), notes
+    rows, at, notes = _merged_steps(rows, at, clock, notes)
+    filled = np.isfinite(rows)
+    counts = filled.sum(axis=1)
+    if len(rows) > 1 and filled.all(axis=0).sum() < 0.5 * counts.min():
+        lead = int(np.argmin(counts))
+        begin = max(at[f][0] for f in filled)
+        grid = at[filled[lead] & (at >= begin)]
+        rows = np.stack([_placed(grid, at[f], y[f]) for y, f in zip(rows, filled, strict=True)])
+        at = grid
+        notes = [*notes, f"the series were logged in turn; all were read at the rows of {list(series)[lead]}"]
+    return rows, at, notes
+
+
+def _placed(grid: np.ndarray, at: np.ndarray, values: np.ndarray) -> np.ndarray:
+    placed = np.interp(grid, at, values)
+    step = np.median(np.diff(at)) if len(at) > 1 else 0.0
+    placed[grid > at[-1] + step] = np.nan
+    return placed
+
+
+def _merged_steps(
+    rows: np.ndarray, at: np.ndarray, clock: str | None, notes: list[str]
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """One row for every value of the clock, in order; of a cell that was logged again, the later one."""
+    if np.all(np.diff(at) > 0):
+        return rows, at, notes
+    order = np.argsort(at, kind="stable")
+    rows, at = rows[:, order], at[order]
+    new = np.append(True, np.diff(at) > 0)
+    if new.all():
+        return rows, at, notes
+    place = np.cumsum(new) - 1
+    merged = np.full((len(rows), int(place[-1]) + 1), np.nan)
+    again = 0
+    for y, out in zip(rows, merged, strict=True):
+        told = ~np.isnan(y)
+        out[place[told]] = y[told]
+        again = max(again, int(told.sum()) - int((~np.isnan(out)).sum()))
+    if again:
+        notes = [*notes, f"{again} rows repeat a {clock or 'row'}; the last of each was used"]
+    return merged, at[new], notes
 
 
 def _even(
@@ -168,50 +327,61 @@ def _even(
     notes: list[str],
     given: str,
 ) -> Log:
-    """The rows in order, without gaps, at equal intervals, until the first that is not finite."""
+    """The rows without gaps, at equal intervals, until the first that is not finite."""
+    broken_at: float | None = None
     blank = np.isnan(rows).any(axis=0) | ~np.isfinite(at)
-    if blank[-1:].any() and not np.isfinite(rows[:, -1]).all() and blank.mean() < 0.5:
+    if blank[-1:].any() and blank.mean() < 0.5:
         # a run that ended in NaN: what follows its first NaN is not a series any more
         end = len(blank) - int(np.argmin(blank[::-1]))
         if end < len(blank):
-            notes = [*notes, f"not finite from row {end} on; only what is before was used"]
+            notes, broken_at = [*notes, _ends(end)], float(at[end])
     rows, at = rows[:, ~blank], at[~blank]
     broken = ~np.isfinite(rows).all(axis=0)
     if broken.any():
         end = int(np.argmax(broken))
-        notes = [*notes, f"not finite from row {end} on; only what is before was used"]
+        notes, broken_at = [*notes, _ends(end)], float(at[end])
         rows, at = rows[:, :end], at[:end]
-    rows, at, notes = _in_order(rows, at, clock, notes)
+    rows, at, notes = _without_stray(rows, at, clock, notes)
     if rows.shape[1] < FEWEST:
         raise InputError(f"{given} holds {rows.shape[1]} complete rows; allowed: at least {FEWEST}")
     gaps = np.diff(at)
     usual = float(np.median(gaps))
     if np.any(np.abs(gaps - usual) > 1e-3 * usual):
-        count = (at[-1] - at[0]) / usual * (1 + 1e-12) + 1
-        if not count <= 4 * len(at):  # before a grid of that size is made
-            raise InputError(
-                f"{given}: intervals from {gaps.min():g} to {gaps.max():g} are too uneven; allowed: nearly equal ones"
-            )
-        grid = at[0] + usual * np.arange(int(count))
-        rows, at = np.stack([np.interp(grid, at, y) for y in rows]), grid
-        notes = [*notes, f"intervals from {gaps.min():g} to {gaps.max():g} were evened out to {usual:g}"]
+        rows, at, notes = _on_grid(rows, at, usual, clock, notes, given)
     if interval is not None:
         usual = number("interval", interval, low=0, open_low=True)
-    return Log(names, rows, float(at[0]), usual, clock or "row", notes)
+    return Log(names, rows, float(at[0]), usual, clock or "row", notes, broken=broken_at)
 
 
-def _in_order(
+def _ends(row: int) -> str:
+    return f"not finite from row {row} on; only what is before was used"
+
+
+def _on_grid(
+    rows: np.ndarray, at: np.ndarray, usual: float, clock: str | None, notes: list[str], given: str
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    gaps = np.diff(at)
+    count = (at[-1] - at[0]) / usual * (1 + 1e-12) + 1
+    if clocks.unit(clock or "row") == "seconds":  # what waits for a machine says nothing of the run
+        note = f"{clock} is uneven and was not used: rows are counted"
+        return rows, np.arange(len(at), dtype=float) * usual + at[0], [*notes, note]
+    if not count <= 4 * len(at):  # before a grid of that size is made
+        raise InputError(
+            f"{given}: intervals from {gaps.min():g} to {gaps.max():g} are too uneven; allowed: nearly equal ones"
+        )
+    grid = at[0] + usual * np.arange(int(count))
+    rows = np.stack([np.interp(grid, at, y) for y in rows])
+    return (
+        rows,
+        grid,
+        [*notes, f"intervals from {gaps.min():g} to {gaps.max():g} were evened out to {usual:g}"],
+    )
+
+
+def _without_stray(
     rows: np.ndarray, at: np.ndarray, clock: str | None, notes: list[str]
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """The rows by their clock, each step once, without a stray one far from all others."""
-    if not len(at):
-        return rows, at, notes
-    order = np.argsort(at, kind="stable")
-    rows, at = rows[:, order], at[order]
-    last = np.append(at[1:] != at[:-1], True)  # of a step that was logged again, the later row
-    if not last.all():
-        notes = [*notes, f"{int((~last).sum())} rows repeat a {clock or 'row'}; the last of each was used"]
-    rows, at = rows[:, last], at[last]
+    """The rows without a stray one far from all others."""
     if len(at) < FEWEST:
         return rows, at, notes
     gaps = np.diff(at)
@@ -220,188 +390,7 @@ def _in_order(
     kept = max(parts, key=len)
     if len(parts) > 1 and len(at) - len(kept) <= 0.02 * len(at):
         stray = np.setdiff1d(np.arange(len(at)), kept)
-        notes = [
-            *notes,
-            f"{len(stray)} rows were left out: {clock or 'row'} {at[stray[0]]:.10g} is far from all others",
-        ]
+        where = f"{clock or 'row'} {at[stray[0]]:.10g}"
+        notes = [*notes, f"{len(stray)} rows were left out: {where} is far from all others"]
         rows, at = rows[:, kept], at[kept]
     return rows, at, notes
-
-
-def _counts(values: np.ndarray) -> bool:
-    """Whether a column does nothing but count: whole numbers that rise by one unit, rest, or begin again."""
-    finite = values[np.isfinite(values)]
-    if len(finite) < FEWEST or np.any(finite != np.round(finite)):
-        return False
-    gaps = np.diff(finite)
-    unit = gaps.max()
-    again = finite[1:] == finite[0]
-    return bool(unit > 0 and np.all((gaps == unit) | (gaps == 0) | again))
-
-
-def _clock(table: dict[str, np.ndarray], step: str | None) -> str | None:
-    if step is not None:
-        if step not in table:
-            raise unknown("column", step, table)
-        return step
-    lower = {c.lower(): c for c in table}
-    for name in _CLOCKS:
-        if name in lower and len(table) > 1:
-            values = table[lower[name]]
-            values = values[np.isfinite(values)]
-            if len(values) > 2 and len(np.unique(values)) > _MOST_REPEATED * len(values):
-                return lower[name]
-    return None
-
-
-# ---------------- files
-
-
-def _file(path: Path, given: str) -> dict[str, np.ndarray]:
-    if path.is_dir() and (path / _METRICS).is_file():  # a run that was trained here
-        path = path / _METRICS
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise InputError(f"{given}: {unknown('suffix', suffix, SUFFIXES)}")
-    try:
-        if suffix == ".npz":
-            with np.load(path, allow_pickle=False) as archive:
-                if "diracgan" in archive.files:  # a result that was saved here
-                    return _flat(_mapping(store.load(path)))
-                return _flat({k: archive[k] for k in archive.files})
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{given} cannot be read: {error.strerror or error}; allowed: a log file") from None
-    except (ValueError, zipfile.BadZipFile, KeyError, EOFError):
-        raise InputError(
-            f"{given} is damaged or not a {suffix} file; allowed: {', '.join(SUFFIXES)}"
-        ) from None
-    if not text.strip():
-        raise InputError(f"{given} is empty; allowed: at least {FEWEST} rows")
-    if suffix in (".jsonl", ".ndjson", ".json"):
-        return _json(text, given)
-    return _csv(text, given)
-
-
-def _csv(text: str, given: str) -> dict[str, np.ndarray]:
-    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    if not lines:
-        raise InputError(f"{given} is empty; allowed: at least {FEWEST} rows")
-    mark = max(",;\t", key=lines[0].count)
-    split: Iterable[list[str]] = (
-        csv.reader(lines, delimiter=mark) if mark in lines[0] else (line.split() for line in lines)
-    )
-    try:
-        rows = [[c.strip() for c in row] for row in split]
-    except csv.Error as error:
-        raise InputError(f"{given} is not a table: {error}; allowed: {', '.join(SUFFIXES)}") from None
-    head = rows[0]
-    if all(math.isnan(_value(c)) for c in head if c):
-        body = rows[1:]
-    else:
-        head, body = [str(k + 1) for k in range(len(head))], rows
-    twice = sorted({c for c in head if c and head.count(c) > 1})
-    if twice:
-        raise InputError(f"{given} has two columns {twice[0]!r}; allowed: each name once")
-    longer = next((k for k, r in enumerate(body, 1) if len(r) > len(head) and any(r[len(head) :])), None)
-    if longer is not None:
-        raise InputError(
-            f"{given}, row {longer} has more cells than there are columns ({len(head)}); allowed: as many, with "
-            "decimal points, not decimal commas"
-        )
-    _no_decimal_commas(body, mark, given)
-    table = [[_value(r[k]) if k < len(r) else math.nan for r in body] for k in range(len(head))]
-    return {name: np.array(column) for name, column in zip(head, table, strict=True)}
-
-
-def _no_decimal_commas(body: list[list[str]], mark: str, given: str) -> None:
-    """Refuse ``0,25``: it would be read as no number at all, or as two."""
-    if mark != ",":
-        for row in body:
-            for cell in row:
-                if _DECIMAL_COMMA.fullmatch(cell):
-                    raise InputError(
-                        f"{given} has decimal commas ({cell}); allowed: decimal points ({cell.replace(',', '.')})"
-                    )
-
-
-def _json(text: str, given: str) -> dict[str, np.ndarray]:
-    try:
-        whole = json.loads(text)
-    except RecursionError:
-        raise InputError(f"{given} is nested too deeply; allowed: one object per line") from None
-    except ValueError:
-        whole = []
-        for k, line in enumerate(text.splitlines(), 1):
-            if not line.strip():
-                continue
-            try:
-                whole.append(json.loads(line))
-            except (ValueError, RecursionError):
-                raise InputError(f"{given}, line {k} is not JSON; allowed: one object per line") from None
-    if isinstance(whole, Mapping):
-        if all(not isinstance(v, list) for v in whole.values()):
-            whole = [whole]
-        else:
-            return _flat({k: v for k, v in whole.items() if isinstance(v, list)})
-    if not isinstance(whole, list) or not all(isinstance(r, Mapping) for r in whole):
-        if isinstance(whole, list) and all(isinstance(r, (int, float)) for r in whole):
-            return _flat({"series": whole})
-        raise InputError(f"{given} is not a log; allowed: one object per line, or one object of lists")
-    try:
-        rows = [_leaves(r) for r in whole]
-    except (RecursionError, OverflowError):
-        raise InputError(
-            f"{given} is nested too deeply or holds huge numbers; allowed: plain numbers"
-        ) from None
-    names = list(dict.fromkeys(n for r in rows for n in r))
-    return {n: np.array([r.get(n, math.nan) for r in rows]) for n in names}
-
-
-def _leaves(value: Any, name: str = "") -> dict[str, float]:
-    """The numbers of a nested object by their dotted names."""
-    if isinstance(value, Mapping):
-        return {
-            n: x for k, v in value.items() for n, x in _leaves(v, f"{name}.{k}" if name else str(k)).items()
-        }
-    if isinstance(value, list):
-        return {n: x for k, v in enumerate(value) for n, x in _leaves(v, f"{name}[{k}]").items()}
-    return {} if isinstance(value, (bool, str)) or value is None else {name: float(value)}
-
-
-def _mapping(source: Any) -> dict[str, Any]:
-    data = source.to_xarray() if hasattr(source, "to_xarray") and not hasattr(source, "data_vars") else source
-    if not hasattr(data, "data_vars"):
-        return dict(data)
-    clocks = {c: data[c].values for c in ("step", "time") if c in data.coords}
-    return {**clocks, **{str(k): data[k].values for k in data.data_vars}}
-
-
-def _flat(arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Columns of one length; those of a matrix by their numbers; what is not numeric is left out."""
-    table: dict[str, np.ndarray] = {}
-    for name, given in arrays.items():
-        try:
-            array: Any = np.asarray(given)
-            if array.dtype.kind not in "fiu":
-                array = array.astype(float) if array.dtype.kind == "O" else np.empty(0)
-        except (TypeError, ValueError):
-            continue
-        array = array.astype(float)
-        if array.ndim == 1 and len(array) > 1:
-            table[name] = array
-        elif array.ndim == 2 and len(array) > 1:
-            single = array.shape[1] == 1
-            table |= {name if single else f"{name}[{k}]": array[:, k] for k in range(array.shape[1])}
-    if not table:
-        return {}
-    lengths = [len(v) for v in table.values()]
-    length = max(set(lengths), key=lambda n: (lengths.count(n), n))
-    return {k: v for k, v in table.items() if len(v) == length}
-
-
-def _value(cell: str) -> float:
-    try:
-        return float(cell)
-    except ValueError:
-        return math.nan

@@ -1,8 +1,11 @@
-"""Oscillations in a measured series: candidates from a matrix pencil, fitted and tested against coloured noise.
+"""Oscillations in a measured series: damped modes in coloured noise, and oscillations that noise keeps going.
 
-Every series is a trend, some modes A exp(-sigma n) cos(omega n + delta) and noise whose spectrum is red and white. Its
-discrete Fourier transform then has independent bins, so that likelihoods are sums over bins (Whittle 1953) and the
-error of a frequency is set by the noise near that frequency, not by its total.
+Modes are looked for over all frequencies and dampings at once (:mod:`.autoregression`), refined by their likelihood,
+and kept only where an autoregression alone does not explain the series as well. Where it does, and turns, the
+oscillation is one that noise keeps going, and is fitted as a resonance (:mod:`.resonance`).
+
+References:
+    Hannan & Quinn 1989 (frequencies in autoregressive noise); Whittle 1953; Schwarz 1978.
 """
 
 from __future__ import annotations
@@ -14,7 +17,9 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.stats import chi2
 
-from .noisy_modes import FLOOR, NoisyModes, SpectralRecord, fitted, fitted_amplitudes, fitted_trend, shortened
+from .autoregression import DIGITS, Autoregression, gain_of, is_flip, scan
+from .records import fitted_line, shortened, smoothed, without_spikes
+from .resonance import Resonance, periodogram, resonance
 
 Array = np.ndarray
 _CHANCE = 1e-6  # how often pure noise may look like an oscillation
@@ -22,6 +27,18 @@ _LASTS = 3.0  # a mode is seen until it has shrunk to exp(-3)
 _CYCLES = 1.0  # and must turn so often until then
 _IN_RECORD = 1.5  # and so often in the whole record
 _WANDERS = 4.0  # a wandering one must turn so often: fewer bins do not tell a resonance from a red spectrum
+_DAMPINGS = (
+    0.0,
+    1.5,
+    4.0,
+    10.0,
+    25.0,
+    60.0,
+    -1.5,
+    -4.0,
+    -10.0,
+)  # times the record's length, where the search looks
+_JUMP = 0.5  # of its range, in one row: what a sawtooth does and a rotation of 8 rows or more does not
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +46,7 @@ class OscillationMode:
     """One oscillation A exp(-sigma n) cos(omega n + delta) of a record, per row.
 
     Attributes:
-        omega: angular frequency in (0, pi].
+        omega: angular frequency in (0, pi]; pi is a period of two rows.
         sigma: damping; negative where the oscillation grows.
         errors: standard errors of omega and sigma.
         amplitudes: A at the first row, one for each channel.
@@ -63,7 +80,9 @@ class ModalFit:
         power: power of every bin without its trend, (channels, bins).
         background: the noise's share of it.
         rows: how many rows were used, and ``block``: how many of the record's rows each is the mean of.
+        block: see ``rows``.
         first: the first of the record's rows that was used.
+        sawtooth: the period in rows after which a series begins anew, where that is what repeats; None elsewhere.
     """
 
     modes: list[OscillationMode]
@@ -75,6 +94,7 @@ class ModalFit:
     rows: int
     block: int
     first: int
+    sawtooth: float | None = None
 
 
 def oscillation_modes(values: Array, most: int = 3) -> ModalFit:
@@ -88,9 +108,6 @@ def oscillation_modes(values: Array, most: int = 3) -> ModalFit:
     Returns:
         A :class:`ModalFit`, per row of ``values``.
 
-    References:
-        Hua & Sarkar 1990 (matrix pencil); Whittle 1953; Mann & Lees 1996 (lines against red noise).
-
     Example:
         >>> n = np.arange(400)
         >>> rng = np.random.default_rng(0)
@@ -100,272 +117,335 @@ def oscillation_modes(values: Array, most: int = 3) -> ModalFit:
         (0.2, 0.005, True)
     """
     rows, block, first = shortened(np.asarray(values, float))
-    record = SpectralRecord(rows)
-    null = fitted_trend(record)
-    found, chances = _steady(record, null, most)
-    wandering, chance = _wandering(record, null, found)
-    if wandering is not None and wandering.bic < found.bic and chance < _CHANCE:
-        made = [dataclasses.replace(_wandering_mode(record, wandering, block), chance=chance)]
-        best = wandering
-    else:
-        made, best = _merged(record, found, chances, block), found
+    mean = rows.mean(axis=1)
+    spread = rows.std(axis=1)
+    alive = spread > 1e-12 * np.abs(mean) + 1e-300
+    scale = np.where(alive, spread, 1.0)
+    y = without_spikes((rows - mean[:, None]) / scale[:, None])
+    models = [Autoregression(c) for c, a in zip(y, alive, strict=True) if a]
+    search = _ModeSearch(models)
+    for _ in range(most):
+        if not search.add():
+            break
+    teeth = _sawtooth(y[alive], search.poles)
+    if teeth is not None:
+        search.poles, search.chances = [], []
+    made, curves = search.modes(len(rows), alive) if search.poles else ([], np.zeros(rows.shape))
+    wandering = None if teeth is not None else _wandering(models, y[alive], search, bool(made))
+    trend = np.stack([smoothed(c) for c in y - curves])
+    noise_spectra = []
+    omega = periodogram(y[0])[0]
+    if wandering is not None:
+        made, curves = [_wandering_mode(wandering, y, alive)], np.zeros(rows.shape)
+    orders = iter(search.orders)
+    plain = iter(models)
+    for a in alive:
+        noise_spectra.append(
+            _spectrum(next(plain), next(orders), search.poles, omega) if a else np.ones(len(omega))
+        )
+    left = y - curves - trend
     return ModalFit(
-        modes=sorted(made, key=lambda m: -float(np.sum(m.power / record.scale**2))),
-        noise=record.scale * np.sqrt(best.residual.mean(axis=1)),
-        fitted=_curve(record, best),
-        frequencies=record.omega / block,
-        power=null.residual,
-        background=best.background,
-        rows=record.count,
+        modes=sorted(
+            (_scaled(m, scale, block) for m in made), key=lambda m: -float(np.sum(m.power / scale**2))
+        ),
+        noise=scale * left.std(axis=1),
+        fitted=(curves + trend) * scale[:, None] + mean[:, None],
+        frequencies=omega / block,
+        power=np.stack([periodogram(c - fitted_line(c))[1] for c in y]),
+        background=np.stack(noise_spectra),
+        rows=rows.shape[1],
         block=block,
         first=first,
+        sawtooth=None if teeth is None else teeth * block,
     )
 
 
-# ---------------- modes
+def _scaled(m: OscillationMode, scale: Array, block: int) -> OscillationMode:
+    """A mode per row of the record, in its units."""
+    turn = np.ones(1, complex)
+    if block > 1 and m.steady:  # the mean of a block, back to its first row
+        z = np.exp(complex(-m.sigma, m.omega) / block)
+        turn = np.array([block * (1 - z) / (1 - z**block)])
+    phases = (m.phases + np.angle(turn) + np.pi) % (2 * np.pi) - np.pi
+    return dataclasses.replace(
+        m, omega=m.omega / block, sigma=m.sigma / block, errors=(m.errors[0] / block, m.errors[1] / block),
+        amplitudes=m.amplitudes * scale * np.abs(turn), phases=phases, power=m.power * scale**2,
+    )  # fmt: skip
 
 
-def _steady(record: SpectralRecord, null: NoisyModes, most: int) -> tuple[NoisyModes, list[float]]:
-    """The modes that say more than the noise, one after the other, and the chance of each."""
-    best, chances = null, []
-    guesses = _pencil(record)
-    for _ in range(most):
-        more = _one_more(record, best, guesses)
-        if more is None:
-            break
-        gain = 2 * (more.likelihood - best.likelihood)
-        chance = min(1.0, len(record.bins) * float(chi2.sf(gain, 2 * record.channels + 2)))
-        if chance > _CHANCE or not all(_visible(s, record.count) for s in more.poles):
-            break
-        best, chances = more, [*chances, chance]
-    return best, chances
+def _spectrum(model: Autoregression, order: int, poles: list[complex], omega: Array) -> Array:
+    found = model.fit(order, poles)
+    powers = np.exp(-1j * np.outer(omega, np.arange(1, order + 1)))
+    return found.cost / model.count / np.maximum(np.abs(1 - powers @ found.lags) ** 2, 1e-12)
 
 
-def _one_more(record: SpectralRecord, now: NoisyModes, guesses: list[complex]) -> NoisyModes | None:
-    """The model with one mode more that leaves least."""
-    ratio = (now.residual / now.background).sum(axis=0)
-    ratio[record.omega < 2 * np.pi * _IN_RECORD / record.count * 0.6] = 0.0
-    peaks = record.omega[np.argsort(ratio)[-3:]]
-    tried = [s for s in guesses if all(abs(s - p) > 0.3 / record.count for p in now.poles)]
-    tried += [-d / record.count + 1j * w for w in peaks for d in (0.1, 2.0, 8.0)]
-    tried = [s for s in tried if _visible(s, record.count, slack=0.6)]
-    if not tried:
-        return None
-
-    def cost(s: complex) -> float:
-        basis = record.basis(now.decays, [*now.poles, s])
-        return float(np.sum(fitted_amplitudes(record, basis, now.background)[1] ** 2))
-
-    first = sorted(tried, key=cost)[:2]
-    fits = [fitted(record, now.decays, [*now.poles, s], now.background) for s in first]
-    return max(fits, key=lambda m: m.likelihood)
-
-
-def _visible(s: complex, rows: int, slack: float = 1.0) -> bool:
+def visible(s: complex, rows: int, slack: float = 1.0) -> bool:
     """Whether a mode turns often enough, before it has died or the record ends, to be called an oscillation."""
     lasts = min(rows, _LASTS / max(abs(s.real), 1e-300))
     turns = s.imag / (2 * np.pi)
     return lasts * turns >= slack * _CYCLES and rows * turns >= slack * _IN_RECORD
 
 
-def _pencil(record: SpectralRecord, order: int = 10) -> list[complex]:
-    """The logarithms of a matrix pencil's poles in the upper half plane, from the Hankel matrices of all channels."""
-    length = min(record.count // 3, 300)
-    cut = record.values[:, : min(record.count, 1500)]
-    windows = [np.lib.stride_tricks.sliding_window_view(y, length + 1) for y in cut]
-    _, _, rows = np.linalg.svd(np.concatenate(windows), full_matrices=False)
-    space = rows[:order].T
-    poles = np.linalg.eigvals(np.linalg.lstsq(space[:-1], space[1:], rcond=None)[0])
-    poles = poles[(np.abs(poles) > 1e-3) & (np.imag(poles) > 1e-9)]
-    return [complex(np.log(z)) for z in poles]
+# ---------------- steady modes
+
+
+class _ModeSearch:
+    """Modes that several series share, added one by one."""
+
+    def __init__(self, models: list[Autoregression]) -> None:
+        self.models, self.poles, self.chances = models, [], []
+        self.orders = [m.order([])[0] for m in models]
+        self.rows = models[0].rows if models else 0
+
+    def add(self) -> bool:
+        """Add the likeliest mode, if noise would not show the like."""
+        if not self.models:
+            return False
+        before = [m.order(self.poles) for m in self.models]
+        self.orders = [o for o, _ in before]
+        # an autoregression of many lags hides a mode from the search; one of few leaves the noise its colour
+        tried = [self._candidate(o) for o in {tuple(self.orders), tuple(min(o, 1) for o in self.orders)}]
+        tried = [t for t in tried if t is not None]
+        if not tried:
+            return False
+        s, after = min(tried, key=lambda t: sum(a for _, a in t[1]))
+        gain = sum(b for _, b in before) - sum(a for _, a in after)
+        gain = min(gain, self._local_gain(s, before, after))
+        count = self.models[0].count
+        chance = min(1.0, count * float(chi2.sf(max(gain, 0.0), 2 * len(self.models) + 2)))
+        width = 1 if is_flip(s) else 2
+        paid = (width * len(self.models) + width) * math.log(count)
+        if chance > _CHANCE or gain < paid or not visible(s, self.rows):
+            return False
+        self.poles, self.chances, self.orders = (
+            [*self.poles, s],
+            [*self.chances, chance],
+            [o for o, _ in after],
+        )
+        return True
+
+    def _candidate(self, first: tuple[int, ...]) -> tuple[complex, list[tuple[int, float]]] | None:
+        """The likeliest mode that is seen from these orders, with the orders that it then needs."""
+        guess = self._guess(list(first))
+        if guess is None:
+            return None
+        orders = [m.order([*self.poles, guess])[0] for m in self.models]
+        s = self._refined(guess, self.poles, orders)
+        return s, [m.order([*self.poles, s]) for m in self.models]
+
+    def _guess(self, orders: list[int]) -> complex | None:
+        size = 1 << (2 * self.rows - 1).bit_length()
+        omega = 2 * np.pi * np.arange(size // 2 + 1) / size
+        bases = [m.base(o, self.poles) for m, o in zip(self.models, orders, strict=True)]
+        best, chosen = 0.0, None
+        for times in _DAMPINGS:
+            sigma = times / self.rows
+            total = np.sum([scan(m, b, sigma, size) for m, b in zip(self.models, bases, strict=True)], axis=0)
+            lasts = min(self.rows, _LASTS / max(abs(sigma), 1e-300))
+            total[(omega * lasts < 2 * np.pi * 0.6) | (omega * self.rows < 2 * np.pi * _IN_RECORD * 0.6)] = (
+                0.0
+            )
+            k = int(np.argmax(total))
+            if total[k] > best:
+                best, chosen = float(total[k]), complex(-sigma, omega[k])
+        return chosen
+
+    def _gain(self, others: list[complex], orders: list[int]):
+        bases = [m.base(o, others) for m, o in zip(self.models, orders, strict=True)]
+
+        def gain(s: complex) -> float:
+            columns = self.models[0].columns([s])
+            return sum(gain_of(m, b, columns) for m, b in zip(self.models, bases, strict=True))
+
+        return gain
+
+    def _refined(self, s: complex, others: list[complex], orders: list[int]) -> complex:
+        gain = self._gain(others, orders)
+        scale = 1.0 / self.rows
+
+        def pole(x: Array) -> complex:
+            w = abs(x[1] * scale) % (2 * np.pi)
+            w = 2 * np.pi - w if w > np.pi else w
+            return complex(-float(np.clip(x[0] * scale, -3, 3)), max(w, 1e-3 * scale))
+
+        x = np.array([-s.real / scale, s.imag / scale])
+        simplex = x + np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 0.7]])
+        found = minimize(
+            lambda x: -gain(pole(x)), x, method="Nelder-Mead",
+            options={"initial_simplex": simplex, "xatol": 2e-3, "fatol": 1e-3, "maxfev": 120},
+        )  # fmt: skip
+        best = pole(found.x)
+        # so near to a period of two rows that this record cannot tell them apart
+        if np.pi - best.imag < 2.0 / self.rows:
+            flip = complex(best.real, np.pi)
+            if gain(flip) > gain(best) - math.log(self.rows) * len(self.models):
+                return flip
+        return best
+
+    def _local_gain(
+        self, s: complex, before: list[tuple[int, float]], after: list[tuple[int, float]]
+    ) -> float:
+        """The gain over the rows where the mode lives: noise that is louder at one end is no mode."""
+        model = self.models[0]
+        lives = int(min(max(_LASTS / max(abs(s.real), 1e-300), 12.0), model.count))
+        part = slice(-lives, None) if s.real > 0 else slice(0, lives)
+        total = 0.0
+        for m, (p, _), (q, _) in zip(self.models, before, after, strict=True):
+            without, with_ = m.fit(p, self.poles), m.fit(q, [*self.poles, s])
+            left = [
+                f.residual[part] @ f.residual[part] + DIGITS**2 * lives * (1 + f.lags @ f.lags)
+                for f in (without, with_)
+            ]
+            total += lives * math.log(left[0] / left[1])
+            total += (p - q) * math.log(m.count)
+        return total
+
+    def errors(self, k: int) -> tuple[float, float]:
+        """Standard errors of omega and sigma of a mode: the curvature of its profile likelihood."""
+        s, others = self.poles[k], [p for j, p in enumerate(self.poles) if j != k]
+        gain = self._gain(others, self.orders)
+        step = 0.05 / self.rows
+        if is_flip(s):
+            bend = (gain(s + step) + gain(s - step) - 2 * gain(s)) / step**2
+            return 0.5 / self.rows, 1 / math.sqrt(max(-bend / 2, 1e-300))
+        h = np.empty((2, 2))
+        at = gain(s)
+        for i, a in enumerate((1j, 1.0)):
+            h[i, i] = (gain(s + step * a) + gain(s - step * a) - 2 * at) / step**2
+        h[0, 1] = h[1, 0] = (
+            gain(s + step * (1 + 1j))
+            + gain(s - step * (1 + 1j))
+            - gain(s + step * (1j - 1))
+            - gain(s - step * (1j - 1))
+        ) / (4 * step**2)
+        covariance = np.linalg.pinv(-h / 2)
+        return tuple(math.sqrt(max(float(v), 1e-300)) for v in np.diag(covariance))  # type: ignore[return-value]
+
+    def modes(self, channels: int, alive: Array) -> tuple[list[OscillationMode], Array]:
+        """The modes, and their sum over the rows; those within each other's width are one."""
+        if len(self.poles) > 1:
+            for k, s in enumerate(self.poles):
+                others = [p for j, p in enumerate(self.poles) if j != k]
+                self.poles[k] = self._refined(s, others, self.orders)
+        fits = [m.fit(o, self.poles) for m, o in zip(self.models, self.orders, strict=True)]
+        powers = np.arange(1, 7)
+        size = np.zeros((channels, len(self.poles)), complex)
+        for c, f in zip(np.flatnonzero(alive), fits, strict=True):
+            passes = [1 - np.sum(f.lags * np.exp(-s * powers[: len(f.lags)])) for s in self.poles]
+            size[c] = f.modes / np.array(passes)
+        n = np.arange(self.rows)
+        waves = np.stack([np.exp(np.clip(s * n, -700, 700)) for s in self.poles])
+        parts = (size[:, :, None] * waves[None]).real
+        power = (parts**2).mean(axis=2)
+        order = sorted(range(len(self.poles)), key=lambda k: -float(power[:, k].sum()))
+        groups: list[list[int]] = []
+        for k in order:
+            for g in groups:
+                width = abs(self.poles[k].real) + abs(self.poles[g[0]].real) + 3 * np.pi / self.rows
+                if abs(self.poles[k].imag - self.poles[g[0]].imag) < width:
+                    g.append(k)
+                    break
+            else:
+                groups.append([k])
+        made = []
+        for g in groups:
+            k = g[0]
+            s = self.poles[k]
+            made.append(
+                OscillationMode(
+                    omega=s.imag, sigma=-s.real + 0.0, errors=self.errors(k), amplitudes=np.abs(size[:, k]),
+                    phases=np.angle(size[:, k]), power=power[:, k], chance=min(self.chances[i] for i in g),
+                    exponential=len(g) == 1,
+                )
+            )  # fmt: skip
+        return made, parts.sum(axis=1)
+
+
+def _sawtooth(y: Array, poles: list[complex]) -> float | None:
+    """The period after which a series jumps back to where it began, if that is what repeats."""
+    if not poles:
+        return None
+    period = 2 * np.pi / min(s.imag for s in poles)
+    rows = y.shape[1]
+    if not 7.5 <= period <= rows / 3:
+        return None
+    for c in y:
+        best, shape = 0.0, None
+        for length in range(max(8, int(period * 0.94)), int(period * 1.06) + 2):
+            count = rows // length
+            folded = c[: count * length].reshape(count, length)
+            profile = (folded - folded.mean(axis=1, keepdims=True)).mean(axis=0)
+            if profile.var() > best:
+                best, shape = float(profile.var()), profile
+        if shape is not None and best > 0.1 * float(np.var(c - fitted_line(c))):
+            steps = np.diff(np.append(shape, shape[0]))
+            back = np.abs(steps).max()
+            if back > _JUMP * np.ptp(shape) and back > 3 * np.sort(np.abs(steps))[-2]:
+                return float(len(shape))
+    return None
+
+
+# ---------------- wandering ones
 
 
 def _wandering(
-    record: SpectralRecord, null: NoisyModes, steady: NoisyModes
-) -> tuple[NoisyModes | None, float]:
-    """The trend with a resonance in the noise: an oscillation that noise keeps going, whose phase wanders."""
-    ratio = (null.residual / null.background).sum(axis=0)
-    smooth = np.convolve(ratio, np.ones(5) / 5, mode="same")
-    ok = record.omega * record.count >= 2 * np.pi * _IN_RECORD
-    if not ok.any():
-        return None, 1.0
-    centres = [float(record.omega[np.argmax(np.where(ok, smooth, 0.0))]), *(s.imag for s in steady.poles[:1])]
-    floor = np.maximum(null.background, FLOOR)
-    seen = null.residual + FLOOR
-    levels = seen.mean(axis=1)
-
-    def spectrum(x: Array) -> Array:
-        z = np.exp(-math.exp(x[0]) + 1j * x[1])
-        shape = 1 / np.abs((1 - z * record.turn) * (1 - np.conj(z) * record.turn)) ** 2
-        shape = shape / shape.max()
-        made = []
-        for c in range(record.channels):
-            red, memory, white, peak = x[2 + 4 * c : 6 + 4 * c]
-            a = math.tanh(memory)
-            s = math.exp(red) * (1 - a) ** 2 / np.abs(1 - a * record.turn) ** 2 + math.exp(white)
-            made.append(levels[c] * (s + math.exp(peak) * shape))
-        return np.maximum(np.stack(made), FLOOR)
-
-    def cost(x: Array) -> float:
-        s = spectrum(x)
-        return float(np.sum(np.log(s) + seen / s))
-
-    tries = []
-    for w in centres:
-        for width in (0.03, 0.15):
-            start = [math.log(width * w), w]
-            for c in range(record.channels):
-                near = int(np.argmin(np.abs(record.omega - w)))
-                peak = max(float(smooth[near]) * floor[c, near] / levels[c], 1e-8)
-                low = max(float(np.median(floor[c][: max(4, len(ok) // 20)])) / levels[c], 1e-12)
-                start += [
-                    math.log(low),
-                    1.0,
-                    math.log(max(floor[c].min() / levels[c], 1e-12)),
-                    math.log(peak),
-                ]
-            bounds = [(math.log(0.5 / record.count), 0.0), (2 * np.pi * _IN_RECORD / record.count, np.pi)]
-            bounds += [(-40.0, 25.0), (-1.0, 5.0), (-40.0, 5.0), (-40.0, 25.0)] * record.channels
-            start = [min(max(s, lo), hi) for s, (lo, hi) in zip(start, bounds, strict=True)]
-            tries.append(minimize(cost, start, method="L-BFGS-B", bounds=bounds))
-    best = min(tries, key=lambda t: t.fun)
-    s = complex(-math.exp(best.x[0]), best.x[1])
-    likelihood = -float(best.fun)
-    if not _visible(s, record.count) or s.imag * record.count < 2 * np.pi * _WANDERS:
-        return None, 1.0
-    gain = 2 * (likelihood - null.likelihood)
-    chance = min(1.0, len(record.bins) * float(chi2.sf(gain, record.channels + 2)))
-    made = dataclasses.replace(
-        null, background=spectrum(best.x), likelihood=likelihood, peak=s,
-        parameters=null.parameters + 2 + record.channels,
-    )  # fmt: skip
-    return made, chance
-
-
-# ---------------- what is reported
-
-
-def _merged(
-    record: SpectralRecord, model: NoisyModes, chances: list[float], block: int
-) -> list[OscillationMode]:
-    """The modes, of which those that lie within each other's width are one with an envelope of its own."""
-    if not model.poles:
-        return []
-    order = sorted(range(len(model.poles)), key=lambda k: -_energy(record, model, k))
-    groups: list[list[int]] = []
-    for k in order:
-        s = model.poles[k]
-        for g in groups:
-            lead = model.poles[g[0]]
-            width = abs(s.real) + abs(lead.real) + 3 * np.pi / record.count
-            if abs(s.imag - lead.imag) < width:
-                g.append(k)
-                break
-        else:
-            groups.append([k])
-    if any(len(g) > 1 for g in groups):
-        model = fitted(record, model.decays, [model.poles[g[0]] for g in groups], model.background)
-        kept = list(range(len(groups)))
-    else:
-        kept = [g[0] for g in groups]
-    errors = _errors(record, model)
-    made = []
-    for k, g in zip(kept, groups, strict=True):
-        if not _visible(model.poles[k], record.count, slack=0.9):
+    models: list[Autoregression], y: Array, search: _ModeSearch, steady: bool
+) -> tuple[int, Resonance] | None:
+    """A resonance that noise keeps going, in the series that shows it best; None where there is none, or a steady
+    mode says more."""
+    best: tuple[int, Resonance] | None = None
+    chosen = range(len(models))
+    if steady:  # the series that the mode explains best is where the other explanation must hold
+        explained = [m.fit(o, search.poles).cost for m, o in zip(models, search.orders, strict=True)]
+        chosen = [int(np.argmin(explained))]
+    for c in chosen:
+        model = models[c]
+        order = model.order([])[0]
+        plain = model.fit(order, [])
+        lags = plain.lags
+        roots = np.roots(np.concatenate([[1.0], -lags])) if order else np.empty(0)
+        turning = [
+            np.log(r + 0j)
+            for r in roots
+            if (r.imag > 1e-9 or (r.real < 0 and abs(r.imag) <= 1e-9)) and abs(r) > 0.05
+        ]
+        turning = [complex(min(s.real, -1e-3 / model.rows), abs(s.imag)) for s in turning]
+        turning = [
+            s for s in turning if visible(s, model.rows, 0.7) and s.imag * model.rows >= 2 * np.pi * _WANDERS
+        ]
+        if not turning:
             continue
-        made.append(_mode(record, model, k, errors[k], min(chances[i] for i in g), len(g) == 1, block))
-    return made
+        found = resonance(y[c] - fitted_line(y[c]), max(turning, key=lambda s: s.real))
+        pole = complex(-found.sigma, found.omega)
+        seen = (
+            visible(pole, model.rows)
+            and 0 < found.omega <= np.pi
+            and found.omega * model.rows >= 2 * np.pi * _WANDERS
+        )
+        looks = 3 * np.sum(plain.residual**2) ** 2 / np.sum(plain.residual**4) / model.count
+        # a few loud rows are few looks at the spectrum
+        chance = min(1.0, model.count / 2 * float(chi2.sf(found.gain * min(float(looks), 1.0), 3)))
+        if not seen or chance > _CHANCE:
+            continue
+        if steady:
+            after = model.fit(search.orders[c], search.poles).cost / model.count
+            if found.innovation > after * (1 + math.log(model.count) / model.count):
+                continue
+        if best is None or found.power > best[1].power:
+            best = (c, found)
+    return best
 
 
-def _mode(
-    record: SpectralRecord,
-    model: NoisyModes,
-    k: int,
-    errors: tuple[float, float],
-    chance: float,
-    single: bool,
-    block: int,
-) -> OscillationMode:
-    s = complex(model.poles[k])
-    first = 1 + len(model.decays) + 2 * k
-    # a cos-part and a sin-part at the first row; growing modes are scaled to their last
-    shrink = math.exp(-max(s.real, 0.0) * (record.count - 1))
-    complex_ = (model.amplitudes[:, first] - 1j * model.amplitudes[:, first + 1]) * shrink * record.scale
-    if block > 1:  # the mean of a block, back to its first row
-        z = np.exp(s / block)
-        complex_ = complex_ * block * (1 - z) / (1 - z**block)
-    columns = record.sampled([], [s])[:, 1:]
-    power = ((model.amplitudes[:, first : first + 2] @ columns.T) ** 2).mean(axis=1) * record.scale**2
+def _wandering_mode(found: tuple[int, Resonance], y: Array, alive: Array) -> OscillationMode:
+    lead, r = found
+    power = np.zeros(len(y))
+    for k, c in enumerate(np.flatnonzero(alive)):
+        if k == lead:
+            power[c] = r.power
+            continue
+        other = resonance(y[c] - fitted_line(y[c]), complex(-r.sigma, r.omega), fixed=True)
+        power[c] = other.power if other.chance < _CHANCE else 0.0
     return OscillationMode(
-        omega=s.imag / block, sigma=-s.real / block + 0.0, errors=(errors[0] / block, errors[1] / block),
-        amplitudes=np.abs(complex_), phases=np.angle(complex_), power=power, chance=chance, exponential=single,
+        omega=r.omega, sigma=r.sigma, errors=r.errors, amplitudes=np.sqrt(2 * power),
+        phases=np.full(len(y), np.nan), power=power, chance=r.chance, steady=False,
     )  # fmt: skip
-
-
-def _energy(record: SpectralRecord, model: NoisyModes, k: int) -> float:
-    first = 1 + len(model.decays) + 2 * k
-    columns = record.sampled([], [model.poles[k]])[:, 1:]
-    return float(np.sum((model.amplitudes[:, first : first + 2] @ columns.T) ** 2))
-
-
-def _errors(record: SpectralRecord, model: NoisyModes) -> list[tuple[float, float]]:
-    """Standard errors of omega and sigma of every mode: the Cramer-Rao bound with the noise near each bin."""
-    step = 1e-5 / record.count
-
-    def mean(poles: list[complex]) -> Array:
-        return model.amplitudes @ record.basis(model.decays, poles).T
-
-    slopes = []
-    for k in range(len(model.poles)):
-        for direction in (1j, 1.0):
-            moved = [
-                [s + sign * step * direction * (j == k) for j, s in enumerate(model.poles)]
-                for sign in (1, -1)
-            ]
-            slopes.append((mean(moved[0]) - mean(moved[1])) / (2 * step))
-    basis = record.basis(model.decays, model.poles)
-    information = np.zeros((len(slopes), len(slopes)))
-    for c in range(record.channels):
-        w = np.sqrt(2 / model.background[c])
-        a = np.concatenate([(basis * w[:, None]).real, (basis * w[:, None]).imag])
-        d = np.stack([np.concatenate([(x[c] * w).real, (x[c] * w).imag]) for x in slopes], axis=1)
-        d = d - a @ np.linalg.lstsq(a, d, rcond=1e-11)[0]
-        information += d.T @ d
-    spread = np.sqrt(np.maximum(np.diag(np.linalg.pinv(information)), 0.0))
-    return [(float(spread[2 * k]), float(spread[2 * k + 1])) for k in range(len(model.poles))]
-
-
-def _wandering_mode(record: SpectralRecord, model: NoisyModes, block: int) -> OscillationMode:
-    s = model.peak
-    assert s is not None
-    extra = np.maximum(model.background - model.background.min(axis=1, keepdims=True), 0.0)
-    near = np.abs(record.omega - s.imag) < 3 * max(abs(s.real), 2 * np.pi / record.count)
-    power = 2 * (extra * near).sum(axis=1) / record.count * record.scale**2
-    # each coherence time 1/sigma of the record is one look at the frequency: Fisher information of the peak
-    looks = np.array([_slope(record, s, d) for d in (1j, 1.0)]) * (model.background > 2 * np.median(
-        model.background, axis=1, keepdims=True)).any(axis=0)  # fmt: skip
-    errors = 1 / np.sqrt(np.maximum((looks**2).sum(axis=1) * record.channels, 1e-300))
-    return OscillationMode(
-        omega=s.imag / block, sigma=-s.real / block,
-        errors=(float(errors[0]) / block, float(errors[1]) / block),
-        amplitudes=np.sqrt(2 * power), phases=np.full(record.channels, np.nan), power=power, chance=1.0,
-        steady=False,
-    )  # fmt: skip
-
-
-def _slope(record: SpectralRecord, s: complex, direction: complex) -> Array:
-    """The derivative of the log of a resonance's spectrum along a direction of its pole."""
-    step = 1e-6 * abs(s)
-
-    def log(p: complex) -> Array:
-        z = np.exp(p)
-        return -2 * np.log(np.abs((1 - z * record.turn) * (1 - np.conj(z) * record.turn)))
-
-    return (log(s + step * direction) - log(s - step * direction)) / (2 * step)
-
-
-def _curve(record: SpectralRecord, model: NoisyModes) -> Array:
-    """Trend and modes over the rows, in the record's units; the constant is what makes the means agree."""
-    made = model.amplitudes @ record.sampled(model.decays, model.poles).T
-    made = made + (record.values - made).mean(axis=1, keepdims=True)
-    return made * record.scale[:, None] + record.mean[:, None]

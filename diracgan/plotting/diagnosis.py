@@ -57,6 +57,8 @@ def _series(found: Any, k: int, name: str, ax: Any) -> None:
     at = clock[0] + log.interval * (fit.first + fit.block * np.arange(fit.rows) + (fit.block - 1) / 2)
     fitted = "trend and oscillation" if any(o.steady for o in found.oscillations) else "trend"
     ax.plot(at, fit.fitted[k], color=BLUE, linewidth=1.3, label=fitted)
+    for r in found.regimes[1:]:
+        ax.axvline(r.start, color=INK, linewidth=0.7, linestyle=(0, (2, 2)), zorder=0.5)
     span(ax, clock)
     low, high = np.percentile(log.values[k], [0.1, 99.9])
     low, high = min(low, float(fit.fitted[k].min())), max(high, float(fit.fitted[k].max()))
@@ -79,7 +81,6 @@ def _spectrum(found: Any, k: int, ax: Any) -> None:
     strong = np.concatenate([fit.power[k], fit.background[k]])
     logarithmic(ax, np.maximum(strong, 1e-7 * strong.max()))
     log_clock(ax, period[-1], period[0])
-    unit = {"row": "rows", "time": "units of time", "t": "units of time"}.get(log.clock, "steps")
-    ax.set_xlabel(f"period in {unit}")
+    ax.set_xlabel(f"period in {log.unit}")
     ax.set_ylabel("power")
     legend_above(ax)

@@ -24,6 +24,7 @@ FIXED = {
     "tune": ["r1", "-v", "ns"],
     "explain": ["ns"],
     "diagnose": ["log.csv"],
+    "watch": ["log.csv", "--once"],
     "compare-variants": ["ns", "--effort", "0.1"],
     "verdict": ["-v", "wgan-linear", "--effort", "0.1"],
     "ema": ["--omega", "0.3"],

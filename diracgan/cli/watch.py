@@ -1,0 +1,56 @@
+"""``diracgan watch``: a growing log, one line a regime."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+from ..errors import number
+from .layer import CommandResult, argument, option
+from .options import AnyVariantOptions
+
+
+def command(
+    variant: AnyVariantOptions,
+    path: Annotated[str, argument("PATH", "A log of any kind, or a folder that holds one.")],
+    every: Annotated[float, option("--every", "Seconds between looks; 5 by default.")] = 5.0,
+    once: Annotated[bool, option("--once", "Look once and end.")] = False,
+) -> CommandResult:
+    """Follow a growing training log: one line a regime, with its evidence; Ctrl-C ends it with a last line.
+
+    Example: diracgan watch runs/ring --variant ns
+    """
+    made = variant.build_any()
+    pause = number("every", every, low=0.05)
+
+    from ..monitoring.watching import follow, last_line, regime_line
+
+    terminal = sys.stderr.isatty()
+    said, last = "", None
+    done: set[float] = set()
+    try:
+        for log, found in follow(path, made, pause):
+            for r in found[:-1]:
+                if r.start not in done and all(r.start > s for s in done):
+                    _print(regime_line(log, r), terminal)
+                    done.add(r.start)
+            line = regime_line(log, found[-1])
+            if terminal:  # the regime that goes on is written over
+                print(f"\r\x1b[K\x1b[1m{line[:160]}\x1b[0m", end="", file=sys.stderr, flush=True)
+            elif found[-1].kind.value != said:
+                _print(f"now {line}", terminal)
+            said, last = found[-1].kind.value, (log, found)
+            if once:
+                break
+    except KeyboardInterrupt:
+        pass
+    if last is None:
+        return CommandResult({"regimes": [], "stop": ""}, ["the log was too short to say anything"])
+    if terminal:
+        print(file=sys.stderr)
+    stop = last_line(*last)
+    return CommandResult({"regimes": [vars(r) for r in last[1]], "stop": stop}, [stop])
+
+
+def _print(line: str, terminal: bool) -> None:
+    print(f"\r\x1b[K{line}" if terminal else line, file=sys.stderr, flush=True)

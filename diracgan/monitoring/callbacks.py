@@ -1,0 +1,150 @@
+"""A monitor in other people's training loops: plain PyTorch, PyTorch Lightning, Keras, Hugging Face's trainer.
+
+Nothing is imported until a callback is made; a monitor reads numbers, so each takes what its framework logs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..errors import InputError
+from .clocks import is_clock_name
+from .live import Monitor, TrainingWarning
+
+
+def _say(warning: TrainingWarning) -> None:
+    print(f"diracgan: {warning}", file=sys.stderr, flush=True)
+
+
+def torch_hook(monitor: Monitor, say: Callable[[TrainingWarning], None] = _say) -> Callable[..., None]:
+    """A function to call once an iteration of a plain loop: ``hook(step, d_loss=loss_d, g_loss=loss_g)``.
+
+    Tensors may be passed as they are; reading one from an accelerator waits for it, so call it every few
+    iterations there.
+
+    Args:
+        monitor: what watches.
+        say: what is done with a warning; by default it is printed on standard error.
+
+    Example:
+        >>> hook = torch_hook(Monitor(variant="ns"))
+        >>> hook(0, d_loss=1.39, g_loss=0.69)
+    """
+
+    def hook(step: float, **values: Any) -> None:
+        numbers = {n: x.item() if hasattr(x, "item") else x for n, x in values.items()}
+        warning = monitor.update(step, **numbers)
+        if warning is not None:
+            say(warning)
+
+    return hook
+
+
+def lightning_callback(monitor: Monitor, say: Callable[[TrainingWarning], None] = _say) -> Any:
+    """A callback for ``Trainer(callbacks=[...])`` that reads what the module logs.
+
+    Args:
+        monitor: what watches; ``say`` what is done with a warning.
+        say: see ``monitor``.
+
+    Raises:
+        InputError: where Lightning is not installed.
+    """
+    base = _base(("lightning.pytorch", "pytorch_lightning"), "Callback", "lightning")
+    hook = torch_hook(monitor, say)
+
+    class LightningMonitor(base):
+        """Reads the logged metrics after every training batch."""
+
+        def on_train_batch_end(
+            self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+        ) -> None:
+            found = _scalars(trainer.callback_metrics)
+            if found:
+                hook(trainer.global_step, **found)
+
+    return LightningMonitor()
+
+
+def keras_callback(monitor: Monitor, say: Callable[[TrainingWarning], None] = _say) -> Any:
+    """A callback for ``model.fit(callbacks=[...])`` that reads what ``train_step`` returns.
+
+    Args:
+        monitor: what watches; ``say`` what is done with a warning.
+        say: see ``monitor``.
+
+    Raises:
+        InputError: where Keras is not installed.
+    """
+    base = _base(("keras.callbacks", "tensorflow.keras.callbacks"), "Callback", "keras")
+    hook = torch_hook(monitor, say)
+
+    class KerasMonitor(base):
+        """Reads the logs after every training batch."""
+
+        seen = 0
+
+        def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+            found = _scalars(logs or {})
+            if found:
+                hook(self.seen, **found)
+            self.seen += 1
+
+    return KerasMonitor()
+
+
+def transformers_callback(monitor: Monitor, say: Callable[[TrainingWarning], None] = _say) -> Any:
+    """A callback for Hugging Face's ``Trainer(callbacks=[...])`` that reads what is logged.
+
+    Args:
+        monitor: what watches; ``say`` what is done with a warning.
+        say: see ``monitor``.
+
+    Raises:
+        InputError: where transformers is not installed.
+    """
+    base = _base(("transformers",), "TrainerCallback", "transformers")
+    hook = torch_hook(monitor, say)
+
+    class TransformersMonitor(base):
+        """Reads the logs whenever the trainer writes them."""
+
+        def on_log(
+            self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **rest: Any
+        ) -> None:
+            found = _scalars(logs or {})
+            if found:
+                hook(state.global_step, **found)
+
+    return TransformersMonitor()
+
+
+def _scalars(logged: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers among what was logged, without clocks and learning rates."""
+    made = {}
+    for name, value in logged.items():
+        if is_clock_name(name) or name in ("learning_rate", "lr"):
+            continue
+        try:
+            made[name] = float(value.item() if hasattr(value, "item") else value)
+        except (TypeError, ValueError, RuntimeError):
+            continue
+    return made
+
+
+def _base(modules: tuple[str, ...], name: str, distribution: str) -> Any:
+    import importlib
+
+    for module in modules:
+        try:
+            return getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError):
+            continue
+    raise InputError(
+        f"this callback needs {distribution}, which is not installed; install it: pip install {distribution}"
+    )
+
+
+__all__ = ["keras_callback", "lightning_callback", "torch_hook", "transformers_callback"]

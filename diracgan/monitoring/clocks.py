@@ -1,0 +1,207 @@
+"""What counts the rows of a log: names of clocks, counters that are no series, runs that begin again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..errors import unknown
+from .readers import LogTable
+
+# Names of clocks, the preferred first. What counts steps stands before what counts images, epochs and seconds.
+CLOCKS = (
+    *(
+        "step",
+        "global_step",
+        "_step",
+        "train_step",
+        "total_steps",
+        "steps",
+        "iteration",
+        "iterations",
+        "iter",
+        "iters",
+    ),
+    *("it", "niter", "batch", "batches", "batch_idx", "n", "kimg", "cur_nimg", "nimg", "images", "tick"),
+    *("time", "t", "epoch", "epochs"),
+    *(
+        "wall_time",
+        "walltime",
+        "timestamp",
+        "_timestamp",
+        "_runtime",
+        "runtime",
+        "elapsed",
+        "relative_time",
+        "seconds",
+        "index",
+    ),
+)
+_UNITS = {
+    "kimg": "kimg", "cur_nimg": "images", "nimg": "images", "images": "images", "tick": "ticks",
+    "epoch": "epochs", "epochs": "epochs", "batch": "batches", "batches": "batches",
+    "time": "units of time", "t": "units of time", "wall_time": "seconds", "walltime": "seconds",
+    "timestamp": "seconds", "_timestamp": "seconds", "_runtime": "seconds", "runtime": "seconds",
+    "elapsed": "seconds", "seconds": "seconds", "relative_time": "seconds", "row": "rows", "index": "rows",
+}  # fmt: skip
+_SETTINGS = re.compile(
+    r"(^|[^a-z])(lr|learning_rate|learning rate|seed|rank|world_size|momentum|gamma|beta\d?)($|[^a-z])"
+)
+_TIMINGS = (
+    "timing",
+    "resources",
+    "sec_per",
+    "maintenance",
+    "cpumem",
+    "gpumem",
+    "it/s",
+    "examples/s",
+    "progress",
+)
+_MOST_REPEATED = 0.75  # of a clock's values, so many are different ones
+FEWEST = 24  # rows below which nothing can be said
+
+
+def plain_name(name: str) -> str:
+    """The last part of a name in small letters: ``Progress/kimg`` is ``kimg``.
+
+    Example:
+        >>> plain_name("trainer/global_step"), plain_name("Wall time"), plain_name("Unnamed: 0")
+        ('global_step', 'wall_time', 'index')
+    """
+    if name == "" or name.startswith("Unnamed:"):
+        return "index"
+    return re.split(r"[/.]", name.strip().lower())[-1].replace(" ", "_")
+
+
+def is_clock_name(name: str) -> bool:
+    """Whether a column of this name counts something, and is never a series."""
+    return plain_name(name) in CLOCKS
+
+
+def is_setting(name: str) -> bool:
+    """Whether a column of this name is a setting or a timing, and no series unless it is asked for."""
+    lower = name.lower()
+    return bool(_SETTINGS.search(lower)) or any(t in lower for t in _TIMINGS)
+
+
+def unit(clock: str) -> str:
+    """What a clock counts, in words.
+
+    Example:
+        >>> unit("Progress/kimg"), unit("global_step"), unit("row")
+        ('kimg', 'steps', 'rows')
+    """
+    return _UNITS.get(plain_name(clock), "steps")
+
+
+def counts(values: np.ndarray) -> bool:
+    """Whether a column does nothing but count: whole numbers that rise by one unit, rest, or begin again.
+
+    Example:
+        >>> import numpy as np
+        >>> counts(np.arange(100.0) % 40), counts(np.sin(np.arange(100.0)))
+        (True, False)
+    """
+    finite = values[np.isfinite(values)]
+    if len(finite) < FEWEST or np.any(finite != np.round(finite)):
+        return False
+    gaps = np.diff(finite)
+    step = gaps.max()
+    again = finite[1:] == finite[0]
+    return bool(step > 0 and np.all((gaps == step) | (gaps == 0) | again))
+
+
+def clock_of(table: LogTable, asked: str | None) -> str | None:
+    """The name of the column that counts rows: the one asked for, or the first of :data:`CLOCKS` that fits.
+
+    Raises:
+        InputError: for a name that is not there.
+    """
+    columns = table.columns
+    if asked is not None:
+        if asked not in columns:
+            raise unknown("column", asked, columns)
+        return asked
+    if len(columns) < 2:
+        return None
+    order = {name: k for k, name in enumerate(CLOCKS)}
+    named = sorted((n for n in columns if plain_name(n) in order), key=lambda n: order[plain_name(n)])
+    good = [n for n in named if _rises(columns[n])]
+    return next((n for n in good if _differs(columns[n])), next((n for n in good if len(good) == 1), None))
+
+
+def _rises(values: np.ndarray) -> bool:
+    """Whether values mostly rise: a counter, or one that begins again now and then."""
+    finite = values[np.isfinite(values)]
+    if len(finite) < 3:
+        return False
+    return bool(np.mean(np.diff(finite) < 0) < 0.1) and float(finite.max()) > float(finite.min())
+
+
+def _differs(values: np.ndarray) -> bool:
+    """Whether the values do not repeat beyond what lines written in turn repeat them."""
+    finite = values[np.isfinite(values)]
+    seen = len(np.unique(finite))
+    written_in_turn = np.count_nonzero(np.diff(finite)) + 1  # rows of one step that follow each other
+    return seen > _MOST_REPEATED * min(len(finite), written_in_turn) and seen > 2
+
+
+def counted_through(columns: Mapping[str, np.ndarray]) -> tuple[np.ndarray, str] | None:
+    """A clock made of an epoch and what begins anew within every epoch; None where there are no such two.
+
+    Example:
+        >>> import numpy as np
+        >>> made = counted_through({"epoch": np.repeat([1.0, 2.0], 3), "iters": np.array([1.0, 2, 3, 1, 2, 3])})
+        >>> made[0].tolist(), made[1]
+        ([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 'iters')
+    """
+    epoch = next((n for n in columns if plain_name(n) in ("epoch", "epochs")), None)
+    inner = next(
+        (
+            n
+            for n in columns
+            if plain_name(n) in ("step", "iters", "iter", "iteration", "batch", "batch_idx", "i")
+        ),
+        None,
+    )
+    if epoch is None or inner is None:
+        return None
+    e, i = columns[epoch], columns[inner]
+    ok = np.isfinite(e) & np.isfinite(i)
+    back = np.flatnonzero(np.diff(i[ok]) < 0)
+    if not len(back) or not np.all(np.diff(e[ok])[back] > 0):
+        return None
+    gaps = np.diff(i[ok])
+    stride = float(np.median(gaps[gaps > 0])) if np.any(gaps > 0) else 1.0
+    first = float(np.nanmin(i))
+    # an epoch is as long as its counter goes, and one stride to the next epoch's first
+    length = (
+        float(np.nanmax(i)) + (stride - first if first < stride else 0.0)
+        if first
+        else float(np.nanmax(i)) + stride
+    )
+    return i + (e - np.nanmin(e)) * length, inner
+
+
+def run_starts(at: np.ndarray) -> tuple[list[int], list[int]]:
+    """Where a clock goes back: rows at which a run was resumed, and rows at which another run begins.
+
+    A run that begins anew at (or next to) the first step is another run; one that goes back to a step in between was
+    resumed there.
+
+    Example:
+        >>> import numpy as np
+        >>> run_starts(np.array([0, 1, 2, 3, 2, 3, 4, 0, 1, 2.0]))
+        ([4], [7])
+    """
+    back = np.flatnonzero(np.diff(at) < 0) + 1
+    if not len(back):
+        return [], []
+    gaps = np.diff(at)
+    stride = float(np.median(gaps[gaps > 0])) if np.any(gaps > 0) else 1.0
+    first = at[0] + 1.5 * stride
+    fresh = [int(k) for k in back if at[k] <= first and at[k - 1] > first + stride]
+    return [int(k) for k in back if int(k) not in fresh], fresh

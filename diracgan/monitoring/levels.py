@@ -1,0 +1,181 @@
+"""Which values of a loss have a meaning: chance, a player that has won, ceilings that clipping makes.
+
+Everything is read off the loss's own definition: its value where the discriminator (critic) says the same of every
+sample, its limits where one player has won, and the gradient that is left there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+
+import numpy as np
+
+from ..variants import Variant, variant
+
+WON = 12.0  # a logit this far out is certainty: sigma(12) = 1 - 6e-6
+_FAR = 40.0
+_CLIPS = {  # what scripts add inside a logarithm, and where the loss then stops
+    "-ln 1e-6": -math.log(1e-6),
+    "-ln(1 - (1 - 1e-7)) in float32": -math.log(float(np.float32(1) - np.float32(1 - 1e-7))),
+    "-ln 1e-7": -math.log(1e-7),
+    "-ln 1e-8": -math.log(1e-8),
+    "-ln 1e-12": -math.log(1e-12),
+    "PyTorch's BCELoss, which clips logarithms at -100": 100.0,
+}
+USUAL = ("ns", "hinge", "wgan-linear", "lsgan")  # the losses that a guess is made among
+
+
+@dataclasses.dataclass(frozen=True)
+class Level:
+    """A value of a loss that means something.
+
+    Attributes:
+        player: "critic" or "generator".
+        kind: "chance", "critic-won", "generator-won" or "ceiling".
+        value: of the player's loss; infinite where it grows without bound.
+        gradient: |derivative of the generator's loss with respect to a fake sample's logit| there.
+        convention: "sum" or "mean" of the critic's halves (real and fake); empty for the generator.
+        text: what it means.
+    """
+
+    player: str
+    kind: str
+    value: float
+    gradient: float
+    convention: str
+    text: str
+
+
+def chance_note(v: Variant) -> str:
+    """What being at chance does not mean, for a loss."""
+    if not bounded_by_chance(v):
+        return "its value has no zero and is not comparable between runs"
+    return "equal losses are not equal quality: samples may be poor while the discriminator is no better than chance"
+
+
+def bounded_by_chance(v: Variant) -> bool:
+    """Whether the critic's loss tells anything by its value: a Wasserstein critic's does not."""
+    return math.isfinite(_values(v)["critic-won"][0])
+
+
+@functools.lru_cache(maxsize=64)
+def _of_name(name: str) -> dict[str, tuple[float, float, float]]:
+    return _evaluated(variant(name))
+
+
+def _values(v: Variant) -> dict[str, tuple[float, float, float]]:
+    plain = v.name in USUAL and v.label == variant(v.name).label
+    return _of_name(v.name) if plain else _evaluated(v)
+
+
+def _evaluated(v: Variant) -> dict[str, tuple[float, float, float]]:
+    """State -> critic's loss, generator's loss and |generator's gradient|, at chance and where a player has won."""
+    import jax
+    import jax.numpy as jnp
+
+    x = jnp.zeros((1, 2)), jnp.ones((1, 2))
+
+    def at(real: float, fake: float) -> tuple[float, float, float]:
+        r, f = jnp.array([real]), jnp.array([fake])
+        slope = jax.grad(lambda f: v.generator_loss(r, f, *x))(f)
+        return float(v.critic_loss(r, f, *x)), float(v.generator_loss(r, f, *x)), abs(float(slope[0]))
+
+    def limit(sign: float) -> tuple[float, float, float]:
+        near, far = at(sign * _FAR, -sign * _FAR), at(2 * sign * _FAR, -2 * sign * _FAR)
+        # what still moves by as much as the logits do has no limit
+        grows = [
+            math.copysign(math.inf, b - a) if abs(b - a) > 1.0 else b
+            for a, b in zip(near[:2], far[:2], strict=True)
+        ]
+        return grows[0], grows[1], far[2]
+
+    made = {"chance": at(0.0, 0.0)}
+    if v.labelled and "real_label" in v.hyperparameters:  # regressed on labels: to win is to say them
+        low, high = (
+            float(t) for t in v.labels(v.hyperparameters["fake_label"], v.hyperparameters["real_label"])
+        )
+        target = float(v.hyperparameters["target"])
+        middle = (low + high) / 2
+        return {"chance": at(middle, middle), "critic-won": at(high, low), "generator-won": at(low, target)}
+    hinged = at(1.0, -1.0)
+    made["critic-won"] = (hinged[0], *at(1.0, -1.0)[1:]) if hinged[0] == limit(1.0)[0] else limit(1.0)
+    made["generator-won"] = limit(-1.0)
+    return made
+
+
+def levels(v: Variant) -> list[Level]:
+    """The levels of a variant's losses.
+
+    Args:
+        v: the loss that was trained.
+
+    Returns:
+        Each :class:`Level`, the critic's in both conventions (halves added, or their mean).
+
+    Example:
+        >>> import diracgan as dg
+        >>> for l in levels(dg.variant("ns"))[:3]:
+        ...     print(l.player, l.kind, l.convention, round(l.value, 4))
+        critic chance sum 1.3863
+        critic chance mean 0.6931
+        generator chance  0.6931
+    """
+    values = _values(v)
+    made = []
+    words = {
+        "chance": "the discriminator (critic) says the same of real and fake samples",
+        "critic-won": "the discriminator (critic) has won: it tells every real sample from every fake one",
+        "generator-won": "the generator has won: its samples are taken for real ones",
+    }
+    for kind, (d, g, slope) in values.items():
+        for convention, factor in (("sum", 1.0), ("mean", 0.5)):
+            if convention == "sum" or (math.isfinite(d) and d != 0):
+                made.append(Level("critic", kind, factor * d, slope, convention, words[kind]))
+        made.append(Level("generator", kind, g, slope, "", words[kind]))
+    if v.labelled and math.isinf(values["critic-won"][1]):
+        text = "a ceiling that clipping makes ({}): beyond it no gradient passes"
+        made += [Level("generator", "ceiling", value, 0.0, "", text.format(n)) for n, value in _CLIPS.items()]
+    return made
+
+
+def ceiling_near(value: float) -> str | None:
+    """The name of the clipping ceiling at this value, within a thousandth; None where there is none.
+
+    Example:
+        >>> ceiling_near(16.118), ceiling_near(15.94), ceiling_near(100.0)[:7], ceiling_near(3.0)
+        ('-ln 1e-7', '-ln(1 - (1 - 1e-7)) in float32', 'PyTorch', None)
+    """
+    near = min(_CLIPS, key=lambda n: abs(_CLIPS[n] - value))
+    return near if abs(_CLIPS[near] - value) < 1e-3 * _CLIPS[near] else None
+
+
+def guessed(critic: np.ndarray | None, generator: np.ndarray | None) -> Variant | None:
+    """The usual loss whose range these values keep within; None where nothing tells.
+
+    A Wasserstein critic's loss goes below 0, which no other usual one does; a hinge critic's is 2 where a cross
+    entropy's is 1.39, and its generator's takes both signs. Least squares and cross entropy overlap: cross entropy is
+    the commoner.
+
+    Example:
+        >>> import numpy as np
+        >>> guessed(np.array([1.38, 1.4, 1.37] * 9), np.array([0.69, 0.7, 0.71] * 9)).name
+        'ns'
+    """
+    if critic is None or not len(critic):
+        return None
+    low, middle = float(np.min(critic)), float(np.median(critic))
+    signs = generator is not None and float(np.min(generator)) < -1e-6
+    if low < -1e-6:
+        return variant("wgan-linear")
+    if signs:
+        return variant("hinge")
+    if (
+        generator is not None
+        and max(float(np.max(generator)), 2 * middle) < 0.6
+        and low > 1e-4
+        and np.max(critic) < 0.6
+    ):
+        return variant("lsgan", fake_label=0.0, real_label=1.0, target=1.0)
+    return variant("ns")

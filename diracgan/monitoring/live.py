@@ -1,0 +1,273 @@
+"""A run that is watched while it trains: constant memory, microseconds a step, at most one warning a regime."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..rules import Rule
+from ..variants import Variant, variant
+from . import levels
+from .clocks import FEWEST
+from .diagnose import Diagnosis, diagnose
+from .regime_kinds import REMEDY, RegimeKind
+from .roles import losses
+
+_KEPT = 1024  # rows that are kept; when they are full, neighbours are averaged
+_FAST, _SLOW = 0.05, 0.002  # weights of the newest value in the two running means
+_PATIENCE = 50  # updates in a row that a condition must hold
+_GROWS = 8.0
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingWarning:
+    """What a monitor has to say of a run.
+
+    Attributes:
+        step: where it was said.
+        kind: the :class:`~diracgan.monitoring.regime_kinds.RegimeKind` that begins.
+        evidence: the numbers that say so.
+        remedy: what to try.
+    """
+
+    step: float
+    kind: RegimeKind
+    evidence: str
+    remedy: str
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"step {self.step:.10g}: {self.kind.value.replace('-', ' ')}: {self.evidence}; {self.remedy}"
+
+
+@dataclasses.dataclass
+class _Running:
+    """Running means of one series, fast and slow, its spread, and how often it has not changed."""
+
+    fast: float
+    slow: float
+    spread: float = 0.0
+    still: int = 0
+    last: float = math.nan
+    typical: float = 0.0
+    seen: int = 0
+
+    def add(self, x: float) -> None:
+        self.seen += 1
+        if x == self.last:
+            self.still += 1
+        else:
+            self.still = 0
+        self.last = x
+        slow = max(_SLOW, 1.0 / self.seen)
+        self.spread += slow * (abs(x - self.fast) - self.spread)
+        self.fast += max(_FAST, 1.0 / self.seen) * (x - self.fast)
+        self.slow += slow * (x - self.slow)
+        # the typical size follows as a power of the step, never as an exponential
+        rate = 2.0 / self.seen
+        self.typical = (
+            abs(self.fast)
+            if self.seen <= _PATIENCE
+            else self.typical * (1 + math.copysign(rate, abs(x) - self.typical))
+        )
+
+
+class Monitor:
+    """Watches a run's losses while it trains.
+
+    Args:
+        variant: the loss that is trained, or its name; None has the monitor guess among the usual ones.
+        rule: how it is trained, for what :meth:`diagnose` compares; None compares with the flow.
+
+    Raises:
+        InputError: for a variant that is not known, or an update without a number.
+
+    Example:
+        >>> import math, diracgan as dg
+        >>> watch = dg.Monitor(variant="ns")
+        >>> for step in range(400):
+        ...     said = watch.update(step, d_loss=1.3 * math.exp(-step / 40), g_loss=0.7 + step / 40)
+        ...     if said is not None:
+        ...         print(said.kind.value)
+        player-won
+        >>> watch.state()["regime"]
+        'player-won'
+    """
+
+    def __init__(self, variant: Variant | str | None = None, rule: Rule | None = None) -> None:
+        """See the class."""
+        self.variant = _made(variant)
+        self.rule = rule
+        self.warnings: list[TrainingWarning] = []
+        self._limits = None if self.variant is None else _limits(self.variant)
+        self._running: dict[str, _Running] = {}
+        self._rows: dict[str, np.ndarray] = {}
+        self._steps = np.empty(_KEPT)
+        self._count, self._block, self._held, self._pending = 0, 1, 0, {}
+        self._kind, self._streak, self._candidate = RegimeKind.START, 0, RegimeKind.START
+        self._roles: tuple[str | None, str | None] = (None, None)
+        self._step = math.nan
+
+    def update(self, step: float, **values: float) -> TrainingWarning | None:
+        """Take one step's losses, and anything else that moves.
+
+        Args:
+            step: the clock.
+            **values: name -> number, e.g. ``d_loss=1.3, g_loss=0.7``; tensors of one element will do.
+
+        Returns:
+            A warning where a regime begins that calls for one, else None.
+        """
+        self._step = at = float(step)
+        numbers = {}
+        for name, value in values.items():
+            try:
+                x = float(value)
+            except (TypeError, ValueError):
+                raise InputError(
+                    f"{name} = {value!r} is not a number; allowed: numbers and tensors of one element"
+                ) from None
+            numbers[name] = x
+            if not math.isfinite(x):
+                return self._enter(RegimeKind.DIVERGING, at, f"{name} is {x}")
+            running = self._running.get(name)
+            if running is None:
+                self._running[name] = running = _Running(x, x)
+                self._roles = losses(list(self._running))
+            running.add(x)
+        self._keep(at, numbers)
+        kind, evidence = self._judge(at)
+        self._streak = self._streak + 1 if kind is self._candidate else 1
+        self._candidate = kind
+        if self._streak >= _PATIENCE and kind is not self._kind:
+            return self._enter(kind, at, evidence)
+        return None
+
+    def state(self) -> dict[str, Any]:
+        """The regime, its warnings, and the running means, as plain numbers."""
+        return {
+            "step": self._step,
+            "updates": max((r.seen for r in self._running.values()), default=0),
+            "regime": self._kind.value,
+            "means": {n: r.fast for n, r in self._running.items()},
+            "warnings": [{**dataclasses.asdict(w), "kind": w.kind.value} for w in self.warnings],
+        }
+
+    def series(self) -> dict[str, np.ndarray]:
+        """What is kept: the steps and every series, at most 1,024 rows of means over equal parts."""
+        rows = {n: v[: self._count].copy() for n, v in self._rows.items()}
+        return {"step": self._steps[: self._count].copy(), **rows}
+
+    def diagnose(self) -> Diagnosis:
+        """The whole diagnosis of what is kept: regimes, oscillations, advice.
+
+        Raises:
+            InputError: before 24 updates.
+        """
+        if self._count < FEWEST:
+            raise InputError(f"{self._count} rows are too few to diagnose; allowed: at least {FEWEST}")
+        return diagnose(self.series(), self.variant, self.rule, step="step")
+
+    def _enter(self, kind: RegimeKind, at: float, evidence: str) -> TrainingWarning | None:
+        if kind is self._kind:
+            return None
+        self._kind = kind
+        if kind not in (RegimeKind.WON, RegimeKind.DEAD, RegimeKind.DIVERGING):
+            return None
+        said = TrainingWarning(at, kind, evidence, REMEDY[kind])
+        self.warnings = [*self.warnings[-63:], said]
+        return said
+
+    def _judge(self, at: float) -> tuple[RegimeKind, str]:
+        """What the running means look like now."""
+        d, g = (None if n is None else self._running[n] for n in self._roles)
+        shown = [r for r in (d, g) if r is not None] or list(self._running.values())
+        names = [n for n in self._roles if n is not None] or list(self._running)
+        if not shown or shown[0].seen < _PATIENCE:
+            return RegimeKind.START, ""
+        said = ", ".join(f"{n} {r.fast:.4g}" for n, r in zip(names, shown, strict=True))
+        won = self._won(d, g)
+        if won is not None:
+            return RegimeKind.WON, f"{said}: the {won} has won"
+        for n, r in zip(names, shown, strict=True):
+            usual = max(r.typical, 0.3)
+            if r.seen > 2 * _PATIENCE and abs(r.fast) > _GROWS * usual and not levels.ceiling_near(r.fast):
+                return (
+                    RegimeKind.DIVERGING,
+                    f"{n} is {r.fast:.4g}, {abs(r.fast) / usual:.3g} times its usual size",
+                )
+        if min(r.still for r in shown) >= 4 * _PATIENCE:
+            return RegimeKind.DEAD, f"{said}, the same for {min(r.still for r in shown)} updates"
+        return RegimeKind.SETTLED, said
+
+    def _won(self, d: _Running | None, g: _Running | None) -> str | None:
+        if d is None:
+            return None
+        if self._limits is None:
+            found = levels.guessed(np.array([d.fast]), None if g is None else np.array([g.fast]))
+            limits = None if found is None else _limits(found)
+        else:
+            limits = self._limits
+        return None if limits is None else limits.winner(d.fast, None if g is None else g.fast)
+
+    def _keep(self, at: float, numbers: dict[str, float]) -> None:
+        """Keep a row; where all are taken, neighbours are averaged and later rows are means of as many."""
+        if self._held == 0:
+            self._pending = {"": at}
+        for name, x in numbers.items():
+            self._pending[name] = self._pending.get(name, 0.0) + x
+        self._held += 1
+        if self._held < self._block:
+            return
+        if self._count == _KEPT:
+            half = _KEPT // 2
+            self._steps[:half] = self._steps[::2]
+            for v in self._rows.values():
+                v[:half] = v.reshape(half, 2).mean(axis=1)
+            self._count, self._block = half, 2 * self._block
+            return  # what is pending goes on as the first part of a longer row
+        self._steps[self._count] = self._pending.pop("")
+        for name, total in self._pending.items():
+            self._rows.setdefault(name, np.full(_KEPT, np.nan))[self._count] = total / self._held
+        self._count, self._held = self._count + 1, 0
+
+
+@dataclasses.dataclass(frozen=True)
+class _Limits:
+    """Where a player has won, by the values of both losses."""
+
+    chance: tuple[float, float]
+    critic_won: tuple[float, float]
+    generator_won: tuple[float, float]
+
+    def winner(self, d: float, g: float | None) -> str | None:
+        from .regimes import toward
+
+        if not math.isfinite(self.critic_won[0]):
+            return None
+        if toward(d, self.chance[0], self.critic_won[0]) >= 0.9:
+            if g is None or toward(g, self.chance[1], self.critic_won[1]) >= 0.5:
+                return "discriminator (critic)"
+        if g is not None and toward(g, self.chance[1], self.generator_won[1]) >= 0.9:
+            if toward(d, self.chance[0], self.generator_won[0]) >= 0.25:
+                return "generator"
+        return None
+
+
+def _limits(v: Variant) -> _Limits:
+    def of(kind: str) -> tuple[float, float]:
+        found = {x.player: x.value for x in reversed(levels.levels(v)) if x.kind == kind}
+        return found["critic"], found["generator"]
+
+    return _Limits(of("chance"), of("critic-won"), of("generator-won"))
+
+
+def _made(given: Variant | str | None) -> Variant | None:
+    return variant(given) if isinstance(given, str) else given
+
+
+__all__ = ["Monitor", "TrainingWarning"]

@@ -1,0 +1,79 @@
+"""Logs as people have them: one file a family of formats, each making a :class:`LogTable`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from ...errors import InputError
+from .arrays import flattened, named_arrays, read_archive
+from .delimited import read_delimited
+from .folders import log_of
+from .json_lines import read_json
+from .printed import looks_printed, read_printed
+from .table import LogTable
+from .tensorboard import is_event_file, read_events
+
+_HEAD = 1 << 16  # bytes that are looked at to tell the format
+
+
+def read_table(path: Path, given: str) -> LogTable:
+    """Read a log, whatever wrote it; the format is told from its content.
+
+    Args:
+        path: a file or a folder.
+        given: how it was named, for messages.
+
+    Returns:
+        The :class:`LogTable`.
+
+    Raises:
+        InputError: for what is not there, cannot be read, or holds no table.
+    """
+    try:
+        if path.is_dir():
+            chosen, note = log_of(path, given, _is_log)
+            table = read_events(chosen, given) if chosen.is_dir() else read_table(chosen, given)
+            return dataclasses.replace(table, notes=(note, *table.notes)) if note else table
+        if is_event_file(path):
+            return read_events(path, given)
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+        return _of_file(path, given, head)
+    except OSError as error:
+        raise InputError(f"{given} cannot be read: {error.strerror or error}; allowed: a log file") from None
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{given} cannot be read: {error}; allowed: a log file") from None
+
+
+def _of_file(path: Path, given: str, head: bytes) -> LogTable:
+    if head[:2] == b"PK" or path.suffix.lower() == ".npz":
+        return read_archive(path, given)
+    encoding = "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    text = head.decode(encoding, errors="replace")
+    if not text.strip():
+        raise InputError(f"{given} is empty; allowed: a log with at least one row of numbers")
+    if encoding != "utf-16" and b"\0" in head:
+        raise InputError(f"{given} is not text; allowed: CSV, JSON lines, printed losses, .npz, event files")
+    if path.suffix.lower() in (".json", ".jsonl", ".ndjson") or text.lstrip()[:1] in ("{", "["):
+        if not text.lstrip().startswith("[") or text.lstrip()[1:].lstrip()[:1] in ("{", "]", "["):
+            return read_json(path, given, encoding)
+        if path.suffix.lower() in (".json", ".jsonl", ".ndjson"):
+            return read_json(path, given, encoding)
+    if looks_printed(text):
+        return read_printed(path, encoding)
+    return read_delimited(path, given, encoding)
+
+
+def _is_log(path: Path) -> bool:
+    """Whether a file of a folder holds a table with a few rows of numbers."""
+    try:
+        table = read_table(path, repr(path.name))
+    except InputError:
+        return False
+    return table.rows > 1 and any((c == c).sum() > 1 for c in table.columns.values())
+
+
+__all__ = ["LogTable", "flattened", "named_arrays", "read_table"]

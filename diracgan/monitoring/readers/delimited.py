@@ -1,0 +1,141 @@
+"""Delimited text of any dialect: commas, semicolons, tabs, blanks; decimal commas; with or without a header."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import math
+import re
+from array import array
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import InputError
+from . import exports
+from .table import Columns, LogTable, cell_value
+
+_CHUNK = 8192  # rows that are turned into numbers together
+_RUN_COLUMNS = ("run", "run_id", "run_name", "runid", "runname", "seed", "experiment", "trial")
+_NAME_COLUMNS = ("name", "tag", "metric", "variable", "key", "series")
+_VALUE_COLUMNS = ("value", "val", "score")
+
+
+def read_delimited(path: Path, given: str, encoding: str) -> LogTable:
+    """Read delimited text as a stream.
+
+    Args:
+        path: the file; ``given`` its name for messages.
+        given: how the file was named.
+        encoding: of its text.
+
+    Raises:
+        InputError: for rows with more cells than there are columns, or two columns of one name.
+    """
+    with path.open(encoding=encoding, errors="replace", newline="") as file:
+        lines = (line for line in file if not line.isspace() and not line.lstrip().startswith("#"))
+        first = list(itertools.islice(lines, 40))
+        if not first:
+            raise InputError(f"{given} is empty; allowed: a log with at least one row of numbers")
+        mark = _delimiter(first)
+        rows = _cells(itertools.chain(first, lines), mark, given)
+        head = next(rows)
+        if not _is_header(head):
+            rows, head = itertools.chain([head], rows), [str(k + 1) for k in range(len(head))]
+        second = next(rows, None)
+        rows = rows if second is None else itertools.chain([second], rows)
+        if mark is None and second is not None and len(second) == len(head) + 1:
+            head = ["", *head]  # row names without a heading, as R writes them
+        return _table(head, rows, mark, given)
+
+
+def _delimiter(lines: list[str]) -> str | None:
+    """What separates cells: the mark that every line has most alike; None for blanks."""
+    body = lines[1:] or lines
+
+    def alike(mark: str) -> tuple[int, int]:
+        counts = [line.count(mark) for line in body]
+        usual = max(set(counts), key=counts.count)
+        return (counts.count(usual) if usual else 0, usual)
+
+    for mark in ("\t", ";", "|"):  # a comma beside them is a decimal one
+        if mark in lines[0] and alike(mark)[1]:
+            return mark
+    if "," in lines[0] or (alike(",")[1] and not re.search(r"\d,\d+\s+[-+]?\d", body[0])):
+        return ","
+    return None
+
+
+def _cells(lines: Iterable[str], mark: str | None, given: str) -> Iterator[list[str]]:
+    if mark is None:
+        yield from (line.split() for line in lines)
+        return
+    try:
+        yield from csv.reader(lines, delimiter=mark, skipinitialspace=True)
+    except csv.Error as error:
+        raise InputError(f"{given} is not a table: {error}; allowed: rows of cells, e.g. CSV") from None
+
+
+def _is_header(row: list[str]) -> bool:
+    names = [c.strip() for c in row]
+    if names and not names[0] and names[1:] == [str(k) for k in range(len(names) - 1)]:
+        return True  # a pandas frame without column names: ,0,1,2
+    return any(c and math.isnan(cell_value(c)) and c.lower() not in ("nan", "none", "null") for c in names)
+
+
+def _table(head: list[str], rows: Iterator[list[str]], mark: str | None, given: str) -> LogTable:
+    head = [c.strip() for c in head]
+    while len(head) > 1 and not head[-1]:
+        head = head[:-1]
+    twice = sorted({c for c in head if c and head.count(c) > 1})
+    if twice:
+        raise InputError(f"{given} has two columns {twice[0]!r}; allowed: each name once")
+    lower = [c.lower() for c in head]
+    label = next((lower.index(n) for n in _RUN_COLUMNS if n in lower), None)
+    tag = next((lower.index(n) for n in _NAME_COLUMNS if n in lower), None)
+    value = next((lower.index(n) for n in _VALUE_COLUMNS if n in lower), None)
+    long = tag is not None and value is not None
+    columns = Columns(head)
+    tags: list[str] = []
+    runs, known, restarts = array("l"), {}, 0
+    for chunk in iter(lambda: list(itertools.islice(rows, _CHUNK)), []):
+        kept = []
+        for row in chunk:
+            if row and row[0].strip() == head[0] and [c.strip() for c in row[: len(head)]] == head:
+                restarts += 1  # a run that was started again wrote its header once more
+                continue
+            if len(row) > len(head) and any(c.strip() for c in row[len(head) :]):
+                raise InputError(
+                    f"{given}, row {columns.rows + len(kept) + 1} has more cells than there are columns ({len(head)}); "
+                    "allowed: as many, with decimal points, or semicolons between cells with decimal commas"
+                )
+            kept.append(row)
+            if label is not None or restarts:
+                name = row[label].strip() if label is not None and label < len(row) else ""
+                runs.extend([0] * (columns.rows + len(kept) - 1 - len(runs)))
+                runs.append(known.setdefault((name, restarts), len(known)))
+            if long and tag is not None:
+                tags.append(row[tag].strip() if tag < len(row) else "")
+        columns.extend(kept)
+    made = columns.arrays()
+    notes = []
+    if long and value is not None and tag is not None:
+        made = _wide(made, head[value], head[tag], tags)
+        notes.append(f"a row a number: spread by {head[tag]!r} into {len(set(tags))} series")
+    if label is not None and len(set(runs)) > 1:
+        made = {n: c for n, c in made.items() if n != head[label]}
+    table = LogTable(made, "CSV" if mark == "," else "delimited text", tuple(notes), _told_apart(runs))
+    return exports.cleaned(table)
+
+
+def _told_apart(runs: array[int]) -> np.ndarray | None:
+    found = np.array(runs)
+    return found if len(found) and len(np.unique(found)) > 1 else None
+
+
+def _wide(made: dict[str, np.ndarray], value: str, tag: str, tags: list[str]) -> dict[str, np.ndarray]:
+    """One column for every tag, each blank where a row is another's."""
+    labels = np.array(tags)
+    rest = {n: c for n, c in made.items() if n not in (value, tag)}
+    return rest | {t: np.where(labels == t, made[value], np.nan) for t in dict.fromkeys(tags) if t}

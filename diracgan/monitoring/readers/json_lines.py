@@ -1,0 +1,129 @@
+"""JSON: one object a line, a list of objects, or one object of lists; StyleGAN's stats.jsonl; our own metrics."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import InputError
+from .table import Columns, LogTable
+
+_STATISTIC = {"num", "mean", "std"}  # what StyleGAN writes of every number
+
+
+def read_json(path: Path, given: str, encoding: str) -> LogTable:
+    """Read JSON lines as a stream, or one JSON document.
+
+    Raises:
+        InputError: for a line that is not JSON, or nested too deeply.
+    """
+    with path.open(encoding=encoding, errors="replace") as file:
+        start = file.read(1 << 16)
+    first = start.lstrip().split("\n", 1)[0]
+    if first.startswith("{") and _parses(first):
+        with path.open(encoding=encoding, errors="replace") as file:
+            return _of_rows(_objects(file, given), given)
+    return _document(path.read_text(encoding=encoding, errors="replace"), given)
+
+
+def _parses(line: str) -> bool:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return not any(isinstance(v, list) and len(v) > 8 for v in found.values())
+
+
+def _objects(lines: Iterable[str], given: str) -> Iterator[Any]:
+    held: tuple[int, str] | None = None  # the line before, which must be whole; the last may be cut off
+    for k, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        if held is not None:
+            yield _parsed(*held, given)
+        held = (k, line)
+    if held is not None:
+        if held[1].endswith("\n") or held[0] == 1:
+            yield _parsed(*held, given)
+        else:
+            try:
+                yield json.loads(held[1])
+            except (ValueError, RecursionError):
+                return  # a run is writing it
+
+
+def _parsed(k: int, line: str, given: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        raise InputError(f"{given}, line {k} is not JSON; allowed: one object per line") from None
+
+
+def _document(text: str, given: str) -> LogTable:
+    try:
+        whole = json.loads(text)
+    except RecursionError:
+        raise InputError(f"{given} is nested too deeply; allowed: one object per line") from None
+    except ValueError:
+        whole = list(_objects(text.splitlines(keepends=True), given))
+    if isinstance(whole, Mapping):
+        lists = {k: v for k, v in whole.items() if isinstance(v, list)}
+        if lists:
+            from .arrays import flattened
+
+            return LogTable(flattened(lists), "JSON")
+        whole = [whole]
+    if isinstance(whole, list) and whole and all(_plain_number(x) for x in whole):
+        return LogTable({"series": np.array(whole, float)}, "JSON")
+    if not isinstance(whole, list) or not all(isinstance(r, Mapping) for r in whole):
+        raise InputError(f"{given} is not a log; allowed: one object per line, or one object of lists")
+    return _of_rows(iter(whole), given)
+
+
+def _of_rows(rows: Iterator[Any], given: str) -> LogTable:
+    columns, styled, seeds = Columns(), False, set()
+    try:
+        for k, row in enumerate(rows, 1):
+            if not isinstance(row, Mapping):
+                raise InputError(f"{given}, line {k} is not an object; allowed: one object per line")
+            styled = styled or any(_is_statistic(v) for v in row.values())
+            seeds.add(row["seed"] if isinstance(row.get("seed"), (int, str)) else None)
+            columns.append(_leaves(row))
+    except (RecursionError, OverflowError):
+        raise InputError(
+            f"{given} is nested too deeply or holds huge numbers; allowed: plain numbers"
+        ) from None
+    made = columns.arrays()
+    runs = made["seed"] if "seed" in made and len(seeds) > 1 else None
+    if runs is not None:
+        runs = np.unique(runs, return_inverse=True)[1]
+        made = {n: c for n, c in made.items() if n != "seed"}
+    return LogTable(made, "StyleGAN's stats.jsonl" if styled else "JSON lines", (), runs)
+
+
+def _is_statistic(value: Any) -> bool:
+    return isinstance(value, Mapping) and value.keys() == _STATISTIC
+
+
+def _plain_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _leaves(value: Any, name: str = "") -> dict[str, float]:
+    """The numbers of a nested object by their dotted names; of StyleGAN's statistics the means."""
+    if _is_statistic(value):
+        return _leaves(value["mean"] if value["num"] else None, name)
+    if isinstance(value, Mapping):
+        return {
+            n: x for k, v in value.items() for n, x in _leaves(v, f"{name}.{k}" if name else str(k)).items()
+        }
+    if isinstance(value, list):
+        return {n: x for k, v in enumerate(value) for n, x in _leaves(v, f"{name}[{k}]").items()}
+    if isinstance(value, str) and value.lower() in ("nan", "inf", "-inf", "infinity", "-infinity"):
+        return {name: float(value)}
+    return {name: float(value)} if _plain_number(value) else ({name: math.nan} if value is None else {})

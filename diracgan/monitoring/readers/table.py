@@ -1,0 +1,110 @@
+"""The table that every reader makes: named columns of floats of one length, blanks as NaN."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
+
+import numpy as np
+
+_NUMBER = re.compile(r"\s*(?:tensor\()?\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)")
+_DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?")
+
+
+@dataclasses.dataclass(frozen=True)
+class LogTable:
+    """What a log file holds, row by row.
+
+    Attributes:
+        columns: name -> (rows,) float64, NaN where a cell is blank.
+        format: what the file was taken for, e.g. ``"CSV"``.
+        notes: what was changed or left out on the way, in words.
+        runs: (rows,) the number of the run that a row belongs to, where the file itself says so.
+    """
+
+    columns: dict[str, np.ndarray]
+    format: str
+    notes: tuple[str, ...] = ()
+    runs: np.ndarray | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are, blank ones included."""
+        return len(next(iter(self.columns.values()), ()))
+
+
+class Columns:
+    """Columns that grow row by row: 8 bytes a cell, whatever the file's size.
+
+    Example:
+        >>> made = Columns()
+        >>> made.append({"step": 0.0, "d": 0.5})
+        >>> made.append({"step": 1.0, "g": 0.7})
+        >>> made.arrays()["d"].tolist()
+        [0.5, nan]
+    """
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        """``names``: the columns known beforehand."""
+        self._columns: dict[str, array[float]] = {n: array("d") for n in names}
+        self.rows = 0
+
+    def append(self, row: Mapping[str, float]) -> None:
+        """Add one row; columns that it does not name stay blank."""
+        for name, value in row.items():
+            column = self._columns.setdefault(name, array("d"))
+            if len(column) < self.rows:
+                _fill(column, self.rows)
+            column.append(value)
+        self.rows += 1
+
+    def extend(self, rows: Sequence[Sequence[str]]) -> None:
+        """Add rows of cells, in the order of the columns."""
+        width = len(self._columns)
+        cells = list(zip_longest(*rows, fillvalue=""))
+        for column, given in zip_longest(self._columns.values(), cells[:width], fillvalue=()):
+            if not isinstance(column, array):
+                break
+            before = len(column)
+            try:
+                column.extend(map(float, given))
+            except ValueError:
+                del column[before:]
+                column.extend(map(cell_value, given))
+        self.rows += len(rows)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Name -> (rows,) float64, without a copy."""
+        for column in self._columns.values():
+            _fill(column, self.rows)
+        return {n: np.frombuffer(c, dtype=float) if len(c) else np.empty(0) for n, c in self._columns.items()}
+
+
+def _fill(column: array[float], rows: int) -> None:
+    missing = rows - len(column)
+    if missing > 0:
+        column.frombytes(array("d", [math.nan]).tobytes() * missing)
+
+
+def cell_value(cell: str) -> float:
+    """The number in a cell, also ``0,25``, ``tensor(0.25, ...)`` and ``25 %``; NaN where there is none.
+
+    Example:
+        >>> cell_value("0,25"), cell_value("tensor(0.5, device='cuda:0')"), cell_value("12 %"), cell_value("adam")
+        (0.25, 0.5, 12.0, nan)
+    """
+    try:
+        return float(cell)
+    except ValueError:
+        pass
+    cell = cell.strip().strip("'\"")
+    if _DECIMAL_COMMA.fullmatch(cell):
+        return float(cell.replace(",", "."))
+    found = _NUMBER.match(cell)
+    if found is None or not re.fullmatch(r"\s*%?|,.*\)|\)", cell[found.end() :]):
+        return math.nan
+    return float(found[1])

@@ -1,0 +1,45 @@
+"""TensorBoard event files, through TensorBoard's own reader."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...errors import InputError
+from .table import Columns, LogTable
+
+
+def is_event_file(path: Path) -> bool:
+    """Whether a file is named as TensorBoard names its own."""
+    return "tfevents" in path.name
+
+
+def read_events(path: Path, given: str) -> LogTable:
+    """Read the scalars of an event file, or of a folder of those of one run.
+
+    Raises:
+        InputError: where TensorBoard is not installed, or nothing was logged.
+    """
+    try:
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    except ImportError:
+        raise InputError(
+            f"{given} holds TensorBoard events, and tensorboard is not installed; install it: "
+            'pip install "diracgan[logs]"'
+        ) from None
+    events = EventAccumulator(str(path), size_guidance={"scalars": 0, "tensors": 0})
+    events.Reload()
+    found: dict[int, dict[str, float]] = {}
+    tags = events.Tags()
+    for tag in tags["scalars"]:
+        for e in events.Scalars(tag):
+            found.setdefault(e.step, {"step": float(e.step)})[tag] = float(e.value)
+    for tag in tags["tensors"]:  # what TensorFlow 2 writes scalars as
+        for e in events.Tensors(tag):
+            if not e.tensor_proto.tensor_shape.dim and e.tensor_proto.float_val:
+                found.setdefault(e.step, {"step": float(e.step)})[tag] = float(e.tensor_proto.float_val[0])
+    if not found:
+        raise InputError(f"{given} holds no scalars; allowed: event files to which scalars were written")
+    columns = Columns()
+    for step in sorted(found):
+        columns.append(found[step])
+    return LogTable(columns.arrays(), "TensorBoard events")

@@ -1,0 +1,74 @@
+"""Which series is whose: the discriminator's (critic's) and the generator's losses by the names that people give."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_CRITIC = {
+    "d",
+    "dis",
+    "disc",
+    "discr",
+    "discriminator",
+    "critic",
+    "netd",
+    "errd",
+    "lossd",
+    "dloss",
+    "df",
+    "dreal",
+}
+_GENERATOR = {"g", "gen", "generator", "netg", "errg", "lossg", "gloss"}
+_LOSS = {"loss", "losses", "err", "error", "cost", "errd", "errg", "lossd", "lossg", "dloss", "gloss", "gan"}
+_PART = {"real", "fake", "gp", "reg", "r1", "r2", "penalty", "scores", "score", "logits", "signs", "acc", "accuracy",
+         "prob", "out", "grad", "norm", "l1", "vgg", "feat", "fm", "cls", "x", "z", "lr", "val", "param"}  # fmt: skip
+
+
+def words_of(name: str) -> list[str]:
+    """The words in a name.
+
+    Example:
+        >>> words_of("Loss/D/loss"), words_of("lossD"), words_of("train.gLoss")
+        (['loss', 'd', 'loss'], ['loss', 'd'], ['train', 'g', 'loss'])
+    """
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
+    return [w for w in re.split(r"[^a-zA-Z0-9]+", apart.lower()) if w]
+
+
+def player_of(name: str) -> str | None:
+    """``"critic"``, ``"generator"``, or None: whose series a name says it is.
+
+    Example:
+        >>> [player_of(n) for n in ("d_loss", "Gen_loss", "errD", "fid", "Loss/G/loss", "D(G(z))")]
+        ['critic', 'generator', 'critic', None, 'generator', 'critic']
+    """
+    for word in words_of(name):
+        if word in _CRITIC:
+            return "critic"
+        if word in _GENERATOR:
+            return "generator"
+    return None
+
+
+def is_loss(name: str) -> bool:
+    """Whether a name is that of a player's whole loss, not of a part of it or of a score."""
+    words = words_of(name)
+    if player_of(name) is None or set(words) & _PART:
+        return False
+    return bool(set(words) & _LOSS) or len(words) == 1 or words[0] in ("d", "g")
+
+
+def losses(names: Sequence[str]) -> tuple[str | None, str | None]:
+    """The names of the critic's and of the generator's loss among these; None for one that is not there.
+
+    Example:
+        >>> losses(["Loss/scores/real", "Loss/D/loss", "Loss/G/loss", "Loss/r1_penalty"])
+        ('Loss/D/loss', 'Loss/G/loss')
+    """
+
+    def first(player: str) -> str | None:
+        found = [n for n in names if player_of(n) == player and is_loss(n)]
+        return min(found, key=lambda n: (not set(words_of(n)) & _LOSS, len(n))) if found else None
+
+    return first("critic"), first("generator")

@@ -1,0 +1,37 @@
+"""Whether to stop a run: what its losses can say, and what they cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .regime_kinds import RegimeKind
+from .regimes import LossRegime
+
+
+def can_stop(found: Sequence[LossRegime]) -> str:
+    """Whether to stop a run, as far as its losses can say.
+
+    Example:
+        >>> can_stop([])
+        'the log says nothing: losses alone do not tell when to stop'
+    """
+    if not found:
+        return "the log says nothing: losses alone do not tell when to stop"
+    r = found[-1]
+    said = {
+        RegimeKind.DIVERGING: f"yes: it diverges since {r.start:.6g}; use a checkpoint from before",
+        RegimeKind.DEAD: f"yes: nothing moves since {r.start:.6g}; use a checkpoint from before",
+        RegimeKind.WON: f"yes, or change it: the {r.player} has won since {r.start:.6g}, and the other learns little "
+        "or nothing more; compare samples with a checkpoint from before",
+        RegimeKind.DRIFTING: "the losses still move, so the players do too; whether samples still improve only a "
+        "sample metric (such as FID) can say",
+        RegimeKind.ROTATING: "the losses cannot say: the players turn around a point that does not move; average the "
+        "weights over several turns and judge those samples",
+        RegimeKind.START: "no: the run has hardly begun",
+        RegimeKind.TRANSIENT: "no: the run is on its way to another state",
+    }
+    return said.get(
+        r.kind,
+        f"the losses cannot say: they stay where they are since {r.start:.6g}, which fits a finished run as well as a "
+        "stalled one; a sample metric (such as FID) that no longer falls can say it",
+    )

@@ -1,0 +1,111 @@
+"""A growing log, followed: one line a regime."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..variants import Variant
+from .logs import Log, read
+from .regime_kinds import REMEDY, RegimeKind
+from .regimes import LossRegime, meaning_of, regimes
+from .roles import losses
+from .stopping import can_stop
+
+_BARS = "▁▂▃▄▅▆▇█"
+_WIDTH = 24
+
+
+def sparkline(values: np.ndarray, width: int = _WIDTH) -> str:
+    """A row of bars, one for each part of a series.
+
+    Example:
+        >>> sparkline(np.arange(8.0))
+        '▁▂▃▄▅▆▇█'
+    """
+    parts = np.array([p.mean() for p in np.array_split(values, min(width, len(values)))])
+    span = float(np.ptp(parts))
+    heights = (parts - parts.min()) / span if span > 0 else np.zeros(len(parts))
+    return "".join(_BARS[min(int(h * len(_BARS)), len(_BARS) - 1)] for h in heights)
+
+
+def regime_line(log: Log, r: LossRegime) -> str:
+    """One regime on one line: from, to, what, its sparkline, the evidence, and a remedy where one is called for."""
+    lead = next((n for n in losses(log.names) if n is not None), log.names[0])
+    bars = sparkline(log.values[log.names.index(lead), r.first : r.first + r.rows])
+    kind = r.kind.value.replace("-", " ")
+    line = f"{log.clock} {r.start:.6g} to {r.end:.6g}: {kind} {bars} {r.evidence}"
+    if r.kind in (RegimeKind.WON, RegimeKind.DEAD, RegimeKind.DIVERGING):
+        line += f". {REMEDY[r.kind]}"
+    return line
+
+
+def follow(
+    path: str,
+    variant: Variant | None = None,
+    every: float = 5.0,
+    wait: Callable[[float], None] = time.sleep,
+) -> Iterator[tuple[Log, list[LossRegime]]]:
+    """The regimes of a log, each time it has grown; it never ends by itself.
+
+    Args:
+        path: a log or a folder that holds one.
+        variant: the loss that is trained; None for a guess.
+        every: seconds between looks.
+        wait: what waits.
+
+    Yields:
+        The log and its regimes.
+
+    Raises:
+        InputError: for what cannot be read at the first look, or stops being a log.
+    """
+    seen: Any = None
+    while True:
+        now = _signature(Path(path))
+        if now != seen:
+            begun = time.monotonic()
+            log = _readable(path, first=seen is None)
+            seen = now
+            if log is not None:
+                yield log, regimes(log, meaning_of(log, variant))
+            every = max(every, 5 * (time.monotonic() - begun))  # a long log is read less often
+        wait(every)
+
+
+def _readable(path: str, first: bool) -> Log | None:
+    """The log; None where it is only too short so far."""
+    try:
+        return read(path)
+    except InputError as error:
+        short = ("complete rows", "is empty", "no series that varies", "holds no numbers", "holds no log")
+        if any(s in str(error) for s in short) and Path(path).exists():
+            return None
+        if first:
+            raise
+        return None  # it is being written
+
+
+def _signature(path: Path) -> Any:
+    files = [path] if not path.is_dir() else [p for p in path.rglob("*") if p.is_file()]
+    made = []
+    for p in files:
+        try:
+            s = p.stat()
+        except OSError:
+            continue
+        made.append((str(p), s.st_size, s.st_mtime_ns))
+    return tuple(made)
+
+
+def last_line(log: Log, found: list[LossRegime]) -> str:
+    """How far the log has come, and whether to stop."""
+    return f"{log.clock} {log.at[-1]:.6g}, {log.values.shape[1]} rows; can I stop? {can_stop(found)}"
+
+
+__all__ = ["follow", "last_line", "regime_line", "sparkline"]

@@ -1,0 +1,114 @@
+"""Every kind of log that people have, from a small made-up file with the table it holds."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from diracgan.errors import InputError
+from diracgan.monitoring.logs import column_roles, read
+
+LOGS = Path(__file__).parents[2] / "logs"
+EXPECTED = json.loads((LOGS / "expected.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_log_of_every_format_is_read_as_what_was_written(name):
+    if name == "events":
+        pytest.importorskip("tensorboard", reason="TensorBoard's reader is in the extra `logs`")
+    expected = EXPECTED[name]
+    log = read(LOGS / name)
+    assert log.format == expected["format"]
+    assert (log.clock, log.first, log.interval) == (
+        expected["clock"],
+        expected["first"],
+        expected["interval"],
+    )
+    assert sorted(log.names) == sorted(expected["series"])
+    for series, values in zip(log.names, log.values, strict=True):
+        np.testing.assert_allclose(values, expected["series"][series], rtol=1e-12, atol=0)
+    assert expected["says"] in "; ".join(log.notes)
+
+
+def test_without_tensorboard_one_line_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboard.backend.event_processing.event_accumulator", None)
+    with pytest.raises(InputError, match=r'pip install "diracgan\[logs\]"'):
+        read(LOGS / "events")
+
+
+def test_every_column_is_said_what_it_was_read_as(cli):
+    code, out, err = cli("diagnose", LOGS / "stats.jsonl", "--series")
+    assert (code, err) == (0, "")
+    roles = {r.name: r.role for r in column_roles(LOGS / "stats.jsonl")[0]}
+    assert roles["Progress/kimg"] == "clock" and roles["timestamp"] == "counter"
+    assert roles["Loss/D/loss"] == "critic's loss" and roles["Loss/G/loss"] == "generator's loss"
+    assert roles["Loss/r1_penalty"] == "series" and roles["Timing/total_sec"] == "setting"
+    assert all(n in out for n in roles)
+
+
+def test_the_last_line_of_a_growing_file_may_be_cut_off(folder):
+    rows = [json.dumps({"step": k, "d_loss": float(np.sin(k))}) for k in range(30)]
+    (folder / "a.jsonl").write_text("\n".join(rows)[:-9])
+    assert read("a.jsonl").values.shape == (1, 29)
+    (folder / "a.csv").write_text(
+        "step,d_loss,g_loss\n" + "".join(f"{k},{k % 7}.5,{k % 5}.5\n" for k in range(30)) + "30,1"
+    )
+    assert read("a.csv").values.shape == (2, 30)
+
+
+def test_a_header_that_is_written_again_starts_another_run(folder):
+    y = np.sin(np.arange(60)).tolist()
+    text = "step,d\n" + "".join(f"{k},{v}\n" for k, v in enumerate(y[:30]))
+    (folder / "a.csv").write_text(text + "step,d\n" + "".join(f"{k},{v}\n" for k, v in enumerate(y)))
+    log = read("a.csv")
+    np.testing.assert_array_equal(log.values[0], y)
+    assert "2 runs in one file" in log.notes[0]
+
+
+def test_seeds_in_one_file_are_runs(folder):
+    lines = [{"step": k, "seed": s, "d_loss": float(np.sin(k + s))} for k in range(40) for s in (0, 1)]
+    (folder / "a.jsonl").write_text("".join(json.dumps(x) + "\n" for x in lines))
+    log = read("a.jsonl")
+    np.testing.assert_allclose(log.values[0], np.sin(np.arange(40) + 1))
+    assert "2 runs in one file" in log.notes[0]
+
+
+def test_series_that_are_logged_in_turn_are_brought_together():
+    step = np.arange(200.0)
+    d = np.where(step % 2 == 0, 1.0 + 0.01 * step, np.nan)
+    g = np.where(step % 2 == 1, 2.0 - 0.01 * step, np.nan)
+    log = read({"step": step, "d_loss": d, "g_loss": g})
+    at = dict(zip(log.names, log.values, strict=True))
+    np.testing.assert_allclose(
+        at["g_loss"], 3.0 - at["d_loss"], atol=1e-12
+    )  # both are straight lines in the step
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("gone.csv", None, "cannot be read"),
+        ("a.csv", b"", "is empty"),
+        ("a.csv", b"d,g\nx,y\n", "holds no numbers"),
+        ("a.csv", b"d\n1.5\n", "never|no series that varies|1 complete rows"),
+        ("a.csv", b"d\n" + b"2.5\n" * 40, "no series that varies"),
+        ("a.csv", b"d,g\n" + b"nan,nan\n" * 40, "holds no numbers"),
+        ("a.bin", b"\x00\x01\x02" * 50, "is not text"),
+        ("a.jsonl", b'{"d": 1}\nnonsense\n{"d": 2}\n', "line 2 is not JSON"),
+    ],
+)
+def test_what_is_no_log_is_refused_in_one_line(cli, folder, name, content, words):
+    if content is not None:
+        (folder / name).write_bytes(content)
+    with pytest.raises(InputError, match=words):
+        read(name)
+    code, out, err = cli("diagnose", name)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    empty = folder / "empty"
+    empty.mkdir()
+    with pytest.raises(InputError, match="holds no log"):
+        read(empty)

@@ -1,0 +1,155 @@
+"""A monitor that is fed step by step, and the callbacks that feed it."""
+
+from __future__ import annotations
+
+import math
+import sys
+import types
+
+import numpy as np
+import pytest
+
+import diracgan as dg
+from diracgan.errors import InputError
+from diracgan.monitoring import callbacks
+
+
+def fed(monitor: dg.Monitor, d: np.ndarray, g: np.ndarray) -> list[str]:
+    said = [monitor.update(k, d_loss=a, g_loss=b) for k, (a, b) in enumerate(zip(d, g, strict=True))]
+    return [w.kind.value for w in said if w is not None]
+
+
+def test_a_healthy_run_is_not_warned_of():
+    rng = np.random.default_rng(0)
+    n = np.arange(4000)
+    d = 1.386 + 0.1 * np.sin(0.01 * n) + 0.2 * rng.normal(size=4000)
+    g = 0.693 + 0.1 * np.cos(0.01 * n) + 0.2 * rng.normal(size=4000)
+    assert fed(dg.Monitor(variant="ns"), d, g) == []
+
+
+@pytest.mark.parametrize("variant", ["ns", None])
+def test_each_failure_is_warned_of_once_with_evidence_and_remedy(variant):
+    rng = np.random.default_rng(1)
+    n = np.arange(2000)
+    noise = 0.05 * rng.normal(size=2000)
+    fade = 1 / (1 + np.exp((n - 1000) / 40))  # from 1 to 0: the discriminator wins
+    won = dg.Monitor(variant=variant)
+    assert fed(won, 1.3 * fade + 0.01 * np.abs(noise), 0.7 + 6 * (1 - fade) + noise) == ["player-won"]
+    assert "d_loss" in won.warnings[0].evidence and "checkpoint" in won.warnings[0].remedy
+    assert 1000 < won.warnings[0].step < 1400
+    grows = dg.Monitor(variant=variant)
+    assert fed(grows, 1.3 + noise + np.exp((n - 1500) / 60), 0.7 + noise) == ["diverging"]
+    dead = dg.Monitor(variant=variant)
+    assert fed(dead, np.where(n < 1000, 1.3 + noise, 1.1), np.where(n < 1000, 0.7 + noise, 0.6)) == ["dead"]
+    nan = dg.Monitor(variant=variant)
+    assert fed(nan, np.where(n == 700, math.nan, 1.3 + noise), 0.7 + noise)[:1] == ["diverging"]
+    assert nan.warnings[0].step == 700
+
+
+def test_memory_is_constant_and_means_keep_their_sum():
+    monitor = dg.Monitor(variant="ns")
+    for k in range(5000):
+        monitor.update(k, d_loss=1.0 + 0.001 * k, g_loss=0.5)
+    kept = monitor.series()
+    assert len(kept["step"]) <= 1024
+    block = 8  # 5000 rows in rows of 8 are the first that fit
+    np.testing.assert_allclose(
+        kept["d_loss"][:500], 1.0 + 0.001 * (kept["step"][:500] + (block - 1) / 2), rtol=1e-12
+    )
+    state = monitor.state()
+    assert state["updates"] == 5000 and state["means"]["g_loss"] == pytest.approx(0.5)
+
+
+def test_the_whole_diagnosis_is_there_on_demand():
+    monitor = dg.Monitor(variant="ns")
+    with pytest.raises(InputError, match="too few to diagnose"):
+        monitor.diagnose()
+    rng = np.random.default_rng(0)
+    for k in range(600):
+        monitor.update(k, d_loss=1.39 + 0.02 * rng.normal(), g_loss=0.69 + 0.02 * rng.normal())
+    assert [r.kind.value for r in monitor.diagnose().regimes] == ["at-chance"]
+
+
+def test_what_is_no_number_is_refused():
+    with pytest.raises(InputError, match="d_loss = 'x' is not a number"):
+        dg.Monitor().update(0, d_loss="x")
+    with pytest.raises(InputError, match="did you mean 'ns'"):
+        dg.Monitor(variant="nss")
+
+
+class Tensor:
+    """Stands for a tensor of one element."""
+
+    def __init__(self, x: float) -> None:
+        self.x = x
+
+    def item(self) -> float:
+        return self.x
+
+
+def stand_in(monkeypatch, module: str, name: str) -> None:
+    made = types.ModuleType(module)
+    setattr(made, name, type(name, (), {}))
+    for k in range(module.count(".") + 1):
+        part = ".".join(module.split(".")[: k + 1])
+        monkeypatch.setitem(sys.modules, part, made if part == module else types.ModuleType(part))
+
+
+def test_each_framework_feeds_the_same_monitor(monkeypatch):
+    logged = {"d_loss": Tensor(1.2), "g_loss": 0.8, "epoch": 3, "lr": 1e-4, "note": "x"}
+    stand_in(monkeypatch, "lightning.pytorch", "Callback")
+    stand_in(monkeypatch, "keras.callbacks", "Callback")
+    stand_in(monkeypatch, "transformers", "TrainerCallback")
+    trainer = types.SimpleNamespace(callback_metrics=logged, global_step=7)
+    calls = {
+        callbacks.lightning_callback: lambda c: c.on_train_batch_end(trainer, None, None, None, 0),
+        callbacks.keras_callback: lambda c: c.on_train_batch_end(0, logged),
+        callbacks.transformers_callback: lambda c: c.on_log(
+            None, types.SimpleNamespace(global_step=7), None, logged
+        ),
+    }
+    for make, call in calls.items():
+        monitor = dg.Monitor(variant="ns")
+        call(make(monitor))
+        assert monitor.state()["means"] == {"d_loss": 1.2, "g_loss": 0.8}
+    monitor = dg.Monitor(variant="ns")
+    callbacks.torch_hook(monitor)(0, d_loss=Tensor(1.2), g_loss=Tensor(math.inf))
+    assert monitor.state()["regime"] == "diverging"
+
+
+def test_without_the_framework_one_line_names_it(monkeypatch):
+    for module in ("lightning.pytorch", "pytorch_lightning"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(InputError, match="needs lightning, which is not installed"):
+        callbacks.lightning_callback(dg.Monitor())
+
+
+def test_a_growing_file_is_followed_until_ctrl_c(cli, folder, monkeypatch):
+    rng = np.random.default_rng(0)
+    file = folder / "log.csv"
+    rows = [f"{k},{1.386 + 0.03 * rng.normal()},{0.693 + 0.03 * rng.normal()}\n" for k in range(300)]
+    more = [f"{k},{0.01 * abs(rng.normal())},{7 + 0.3 * rng.normal()}\n" for k in range(300, 600)]
+    file.write_text("step,d_loss,g_loss\n" + "".join(rows))
+    looks = iter([lambda: file.write_text(file.read_text() + "".join(more))])
+
+    def wait(seconds: float) -> None:
+        act = next(looks, None)
+        if act is None:
+            raise KeyboardInterrupt
+        act()
+
+    monkeypatch.setattr("diracgan.monitoring.watching.follow.__defaults__", (None, 5.0, wait))
+    code, out, err = cli("watch", "log.csv")
+    assert code == 0 and "can I stop? yes, or change it: the critic has won" in out
+    lines = err.splitlines()
+    assert lines[0].startswith("now step 0 to 299: at chance")
+    assert "player won" in lines[-1] and "\x1b" not in err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["gone.csv"], "cannot be read"), (["x.csv", "--every", "0"], "every = 0 is out of range")],
+)
+def test_watch_refuses_in_one_line(cli, words, said):
+    code, out, err = cli("watch", *words)
+    assert (code, out, err.count("\n")) == (2, "", 1) and said in err
