@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import platform
 import random
@@ -280,7 +281,18 @@ def test_the_best_checkpoint_is_that_of_the_best_line_after_a_kill(folder):
 
 
 def test_the_rate_leaves_out_what_compiles(folder):
-    run = train("ns", "points8", steps=8, out="a", **SMALL)
+    messages: list[str] = []
+    seen = logging.Handler()
+    seen.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("jax").addHandler(seen)
+    how = {**SMALL, "networks": {"width": 5}, "log_every": 8, "save_every": 8, "sample_every": 8}
+    try:
+        with jax.log_compiles():
+            run = train("ns", "points8", steps=8, out="a", **how)
+    finally:
+        logging.getLogger("jax").removeHandler(seen)
     record = json.loads((folder / "a/result.json").read_text())
     assert 8 / record["seconds"] < record["steps_per_second"]
     assert np.all([np.all(np.isfinite(x)) for x in jax.tree.leaves(run.players)])
+    # pieces of 1, 2, 4 and 1 steps: one program, compiled in the first
+    assert len([m for m in messages if m.startswith("Compiling") and "_many" in m]) == 1
