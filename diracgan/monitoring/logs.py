@@ -254,9 +254,7 @@ def _computed(name: str, values: np.ndarray, notes: list[str]) -> np.ndarray:
     gaps = np.diff(places)
     if len(gaps) < 4 or gaps.max() != gaps.min() or gaps.min() < 2:
         return values
-    notes.append(
-        f"{name} is 0 but on every {int(gaps[0])}th row, where it was computed; the zeros were left out"
-    )
+    notes.append(f"{name} was computed once every {int(gaps[0])} rows; the zeros between were left out")
     made = np.full_like(values, np.nan)
     made[finite[places]] = values[finite[places]]
     return made

@@ -26,6 +26,7 @@ _CHANCE = 1e-6  # how often pure noise may look like an oscillation
 _LASTS = 3.0  # a mode is seen until it has shrunk to exp(-3)
 _CYCLES = 1.0  # and must turn so often until then
 _IN_RECORD = 1.5  # and so often in the whole record
+_FLIPS = 0.36  # a sign that changes from row to row is an oscillation where it lasts for four periods
 _WANDERS = 4.0  # a wandering one must turn so often: fewer bins do not tell a resonance from a red spectrum
 _DAMPINGS = (
     0.0,
@@ -411,7 +412,11 @@ def _wandering(
         ]
         turning = [complex(min(s.real, -1e-3 / model.rows), abs(s.imag)) for s in turning]
         turning = [
-            s for s in turning if visible(s, model.rows, 0.7) and s.imag * model.rows >= 2 * np.pi * _WANDERS
+            s
+            for s in turning
+            if visible(s, model.rows, 0.7)
+            and s.imag * model.rows >= 2 * np.pi * _WANDERS
+            and not (is_flip(s) and -s.real > _FLIPS)
         ]
         if not turning:
             continue

@@ -1,0 +1,87 @@
+"""Levels that follow from a loss's definition, against what the literature and scripts know by heart."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import diracgan as dg
+from diracgan.monitoring.levels import bounded_by_chance, ceiling_near, guessed, levels
+
+
+def value(name: str, player: str, kind: str, convention: str = "", **parameters: float) -> float:
+    found = [x for x in levels(dg.variant(name, **parameters)) if (x.player, x.kind) == (player, kind)]
+    return next(x.value for x in found if x.convention == convention)
+
+
+@pytest.mark.parametrize(
+    ("name", "chance", "generator"),
+    [
+        ("ns", 2 * math.log(2), math.log(2)),
+        ("saturating", 2 * math.log(2), -math.log(2)),
+        ("hinge", 2.0, 0.0),
+        ("rpgan", math.log(2), math.log(2)),
+        ("wgan-linear", 0.0, 0.0),
+    ],
+)
+def test_chance(name, chance, generator):
+    assert value(name, "critic", "chance", "sum") == pytest.approx(chance, abs=1e-6)
+    assert value(name, "generator", "chance") == pytest.approx(generator, abs=1e-6)
+
+
+@pytest.mark.parametrize(("low", "high", "target"), [(0.0, 1.0, 1.0), (-1.0, 1.0, 0.0)])
+def test_least_squares_go_by_their_labels(low, high, target):
+    given = {"fake_label": low, "real_label": high, "target": target}
+    # at chance every sample gets the mean of the labels, where the critic's loss is least
+    assert value("lsgan", "critic", "chance", "sum", **given) == pytest.approx(
+        ((high - low) / 2) ** 2, abs=1e-6
+    )
+    assert value("lsgan", "critic", "critic-won", "sum", **given) == pytest.approx(0.0, abs=1e-6)
+    assert value("lsgan", "generator", "critic-won", **given) == pytest.approx(
+        (low - target) ** 2 / 2, abs=1e-6
+    )
+
+
+def test_where_a_player_has_won_and_what_gradient_is_left():
+    assert value("ns", "critic", "critic-won", "sum") == pytest.approx(0.0, abs=1e-6)
+    assert value("ns", "generator", "critic-won") == math.inf
+    slope = {
+        n: next(x.gradient for x in levels(dg.variant(n)) if x.kind == "critic-won")
+        for n in ("ns", "saturating", "hinge")
+    }
+    assert slope["ns"] == pytest.approx(1.0, abs=1e-4)  # sigma(-D_f): the non-saturating loss keeps its slope
+    assert slope["saturating"] == pytest.approx(0.0, abs=1e-4)  # sigma(D_f): the minimax one loses it
+    assert slope["hinge"] == pytest.approx(1.0)
+    assert value("hinge", "generator", "critic-won") == pytest.approx(1.0)
+    assert not bounded_by_chance(dg.variant("wgan-linear")) and bounded_by_chance(dg.variant("hinge"))
+
+
+@pytest.mark.parametrize(
+    ("seen", "name"),
+    [
+        (16.118, "-ln 1e-7"),
+        (15.942, "float32"),
+        (13.8155, "-ln 1e-6"),
+        (27.631, "-ln 1e-12"),
+        (100.0, "BCELoss"),
+    ],
+)
+def test_ceilings_that_clipping_makes(seen, name):
+    assert name in str(ceiling_near(seen))
+    assert ceiling_near(seen * 1.01) is None
+
+
+def test_a_guess_among_the_usual_losses():
+    rng = np.random.default_rng(0)
+    noise = 0.02 * rng.normal(size=100)
+    pairs = {
+        "ns": (1.3 + noise, 0.8 + noise),
+        "hinge": (1.9 + noise, noise),
+        "wgan-linear": (-3 + noise, 2 + noise),
+    }
+    for name, (d, g) in pairs.items():
+        found = guessed(d, g)
+        assert found is not None and found.name == name
+    assert guessed(None, None) is None

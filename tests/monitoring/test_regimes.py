@@ -1,0 +1,134 @@
+"""Regimes of made-up runs with labels, and what is no rotation."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.signal import lfilter
+
+import diracgan as dg
+from diracgan.monitoring.levels import levels
+from diracgan.numerics.change_points import change_points
+from diracgan.numerics.modal_fits import oscillation_modes
+from diracgan.numerics.resonance import resonance
+
+BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "diagnose.py"
+
+
+def kinds(**series: np.ndarray) -> list[str]:
+    return [r.kind.value for r in dg.diagnose(series, dg.variant("ns")).regimes]
+
+
+def noise(rows: int = 600, size: float = 0.03, seed: int = 0) -> np.ndarray:
+    return size * np.random.default_rng(seed).normal(size=rows)
+
+
+N = np.arange(600)
+
+
+@pytest.mark.skipif(not BENCHMARK.is_file(), reason="the tests run away from their repository")
+@pytest.mark.parametrize("seeds", [range(6), pytest.param(range(6, 30), marks=pytest.mark.slow)])
+def test_labelled_segments_are_told(seeds):
+    spec = importlib.util.spec_from_file_location("benchmark_of_diagnose", BENCHMARK)
+    assert spec is not None and spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    right, total, wrong = made.labelled(seeds)
+    assert right >= 0.93 * total, wrong
+
+
+def test_what_people_ask_about():
+    for_days = dg.diagnose(
+        {"d_loss": 1.3 + noise(size=0.05), "g_loss": 0.7 + noise(size=0.05, seed=1)}, dg.variant("ns")
+    )
+    assert [r.kind.value for r in for_days.regimes] == ["at-chance"]
+    assert "cannot say" in for_days.stop
+    d = np.where(N < 300, 1.3 + noise(), 0.0)
+    g = np.where(N < 300, 0.8 + noise(seed=1), 16.118)
+    stuck = dg.diagnose({"d_loss": d, "g_loss": g}, dg.variant("ns"))
+    assert stuck.regimes[-1].kind.value == "player-won" and stuck.regimes[-1].player == "critic"
+    assert "-ln 1e-7" in stuck.regimes[-1].evidence and stuck.regimes[-1].start == pytest.approx(300, abs=6)
+    assert stuck.stop.startswith("yes")
+    ends = np.where(N < 500, 1 + noise(), np.nan)
+    assert (
+        dg.diagnose({"d_loss": ends, "g_loss": 1 + noise(seed=1)})
+        .notes[0]
+        .startswith("not finite from row 500")
+    )
+
+
+def test_a_new_term_a_flip_and_death():
+    assert kinds(d_loss=1.0 + 0.5 * (N > 350) + noise(), g_loss=1.2 + noise(seed=1)) == [
+        "settled",
+        "new-term",
+    ]
+    swapped = kinds(
+        d_loss=np.where(N < 300, 0.8, 1.8) + noise(), g_loss=np.where(N < 300, 1.4, 0.4) + noise(seed=1)
+    )
+    assert swapped == ["settled", "flipped"]
+    assert kinds(
+        d_loss=np.where(N < 300, 1 + noise(), 0.8), g_loss=np.where(N < 300, 1 + noise(seed=1), 0.9)
+    ) == [
+        "settled",
+        "dead",
+    ]
+
+
+def test_a_wasserstein_level_is_not_compared():
+    found = dg.diagnose({"d_loss": -5 + noise(size=0.3), "g_loss": 2 + noise(size=0.3, seed=1)})
+    assert found.loss == "wgan-linear" and found.guessed
+    assert "not comparable between runs" in found.regimes[0].means_not
+    assert all(
+        math.isfinite(x.value) is False or x.kind == "chance" for x in levels(dg.variant("wgan-linear"))
+    )
+
+
+def test_change_points_lie_where_the_record_changes():
+    y = np.where(N < 240, 0.0, 1.0) + noise(size=0.2)
+    z = np.where(N < 420, 0.0, (N - 420) / 60.0) + noise(size=0.2, seed=1)
+    cuts = change_points(np.stack([y, z]))
+    assert len(cuts) == 3 and abs(cuts[1] - 240) <= 8 and abs(cuts[2] - 420) <= 30
+    assert change_points(noise(size=1.0)[None]) == [0]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_period_of_two_rows_is_found_and_named(seed):
+    flip = (-0.995) ** N + noise(size=0.05, seed=seed)
+    found = dg.diagnose({"step": 10 * N, "d_loss": 1 + 0.2 * flip})
+    assert found.oscillations[0].period == pytest.approx(20.0, rel=1e-3)
+    assert found.oscillations[0].damping == pytest.approx(-math.log(0.995) / 10, rel=0.1)
+    said = "; ".join(found.notes)
+    assert "period of 2 rows" in said and "too large a step" in said
+    # what turns by pi + 2 pi k over 10 steps: periods of 20/3, 20/5, ... steps
+    assert "6.667, 4 steps" in said
+
+
+def test_scores_and_a_lazy_penalty_are_no_rotation_of_two_rows():
+    rng = np.random.default_rng(0)
+    real, fake = 0.5 + 0.1 * rng.normal(size=600), -0.5 + 0.1 * rng.normal(size=600)
+    r1 = np.where(N % 2 == 0, 0.01 + 0.001 * rng.normal(size=600), 0.0)
+    found = dg.diagnose({"step": N, "real": real, "fake": fake, "r1": r1})
+    assert found.kind == "none" and any("r1 was computed once every 2 rows" in n for n in found.notes)
+
+
+def test_an_average_that_begins_anew_with_every_epoch_is_no_rotation():
+    for period in (13, 40, 75):
+        y = (N % period) / period + noise(size=0.05, seed=period)
+        fit = oscillation_modes(y[None])
+        assert fit.modes == [] and fit.sawtooth == pytest.approx(period, abs=0.6)
+
+
+@pytest.mark.parametrize("r", [0.9, 0.95, pytest.param(0.99, marks=pytest.mark.slow)])
+def test_errors_of_a_kicked_oscillator_hold(r):
+    scores = []
+    for seed in range(12):
+        y = lfilter([1], [1, -2 * r * np.cos(0.6), r * r], np.random.default_rng(seed).normal(size=1000))[
+            400:
+        ]
+        found = resonance(y, -0.1 + 0.5j)
+        scores += [(found.omega - 0.6) / found.errors[0], (found.sigma + np.log(r)) / found.errors[1]]
+    assert np.max(np.abs(scores)) < 4 and 0.6 < np.sqrt(np.mean(np.square(scores))) < 1.5
