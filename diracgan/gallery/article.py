@@ -9,7 +9,7 @@ GALLERY: tuple[Entry, ...] = (
         name="ns",
         title="Non-saturating GAN",
         variant="ns",
-        t1=100,
+        t1=400,
         claim="Near the equilibrium θ″ ≈ −θ/4, so it oscillates and never converges, like every f-GAN.",
         truth="""
             The eigenvalues ±i/2 leave it undecided; the next order decides, and differently in one
@@ -51,7 +51,7 @@ GALLERY: tuple[Entry, ...] = (
         title="WGAN-GP, penalty centred at 1",
         variant="wgan-gp",
         parameters={"c": 1.0, "lam": 0.1},
-        t1=40,
+        t1=80,
         claim="With c = 1 it ends on a circle around the equilibrium.",
         truth="""
             True for d ≥ 2 from a non-collinear start: onto the circle of radius exactly c, with period 2π

@@ -74,14 +74,14 @@ class FlowEntry(Entry):
         return [f"diracgan plot {self._options()} --t1 {self.t1:g} --out figures/{self.name}.png"]
 
     def draw(self) -> Figure:
-        """Simulate the flow, take its spectrum, draw both."""
-        from ..analysis import spectrum
+        """Simulate the flow, take its spectrum and its verdict, draw all three."""
+        from ..analysis import spectrum, verdict
         from ..dynamics import run
         from ..plotting.overview import figure
 
         v = self.build()
         traj = run(v, PHI0, THETA0, t1=self.t1, backend="scipy")  # as `diracgan plot` does
-        return figure(traj, spectrum(v, dim=2))
+        return figure(traj, spectrum(v, dim=2), verdict=verdict(v, phi0=PHI0, theta0=THETA0))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,10 @@ import textwrap
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from .axes_helpers import legend_below
 from .curves import radii
 from .flowlines import VectorField
 from .headings import heading, run_words
@@ -16,7 +18,7 @@ from .portraits import portrait
 from .reusable_figure import ReusableFigure
 from .series import Series, read
 from .spectra import eigenvalues, spectral_values, status_words
-from .theme import number, style
+from .theme import INK, number, style
 
 # The layout is written down in inches instead of being solved for at every draw: an engine would draw
 # everything twice.
@@ -31,9 +33,10 @@ def figure(
     spectrum: Any = None,
     field: VectorField | None = None,
     *,
+    verdict: Any = None,
     fig: Figure | None = None,
 ) -> Figure:
-    """Draw one trajectory and its spectrum on one page, titled with variant, parameters and status in words.
+    """Draw one trajectory and its spectrum on one page, titled with what happens, or else with the status.
 
     Left the portrait (d = 1: phase portrait with the field; d ≥ 2: the generator's path), right |φ| and
     |θ − x₀| over time and the eigenvalues, or why there are none.
@@ -42,6 +45,8 @@ def figure(
         traj: a trajectory.
         spectrum: its :class:`diracgan.analysis.Spectrum`; without it the panel is left out.
         field: vectorised field for the streamlines of d = 1.
+        verdict: what happens from this start, :class:`diracgan.analysis.Verdict`: the title then gives its words, the
+            status stands below, and a limit circle is drawn dashed.
         fig: a figure to draw in, 9.6 x 5.7 inches or of that shape; a new one, which pyplot does not
             know, when ``None``.
 
@@ -65,9 +70,15 @@ def figure(
         name = series.name
         name = textwrap.shorten(name, 110, placeholder=" …") if " " in name else name[:110]
         title = name if spectrum is None else f"{name}: {status_words(spectrum)}"
-        heading(fig, title, run_words(series), series.failure())
+        below = run_words(series)
+        if verdict is not None:
+            below = f"{status_words(spectrum)}; {below}" if spectrum is not None else below
+            title = f"{name}: {verdict_sentence(verdict)}"
+        heading(fig, title, below, series.failure())
         target = "datum" if getattr(spectrum, "is_equilibrium", None) is False else "equilibrium"
-        portrait(series, fig.add_axes(_inches(*_MAIN)), field=field, target=target)
+        ax = portrait(series, fig.add_axes(_inches(*_MAIN)), field=field, target=target)
+        if verdict is not None and series.dim == 2:
+            _limit_circle(ax, series, verdict)
         if spectrum is None:
             radii(series, fig.add_axes(_inches(_RIGHT, 1.0, _RIGHT_WIDTH, _TOP - 1.25)))
         else:
@@ -86,6 +97,34 @@ def figure(
                 eigenvalues(spectrum, fig.add_axes(_inches(_RIGHT, 0.62, _RIGHT_WIDTH, 1.72)))
         fig.set_label(_provenance(series))
     return fig
+
+
+def verdict_sentence(verdict: Any) -> str:
+    """A verdict's own sentence with the letters of a picture.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> verdict_sentence(SimpleNamespace(text="ends on a circle: |phi| = 1, |theta - x0| = 1"))
+        'ends on a circle: |φ| = 1, |θ − x₀| = 1'
+    """
+    words = {"phi": "φ", "theta": "θ", "x0": "x₀", " - ": " − ", "(-": "(−", "^-": "^−"}
+    text = str(verdict.text)
+    for plain, drawn in words.items():
+        text = text.replace(plain, drawn)
+    return text
+
+
+def _limit_circle(ax: Axes, series: Series, verdict: Any) -> None:
+    """The circle on which the generator ends, dashed."""
+    if verdict.kind != "limit-circle":
+        return
+    radius = float(verdict.numbers["radius_theta"])
+    turn = np.linspace(0, 2 * np.pi, 181)
+    x, y = (float(c) + radius * f(turn) for c, f in zip(series.x0, (np.cos, np.sin), strict=True))
+    ax.plot(
+        x, y, color=INK, linewidth=1.1, linestyle=(0, (5, 3)), zorder=5, label="limit circle", gid="limit"
+    )
+    legend_below(ax)
 
 
 def reusable_page() -> ReusableFigure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import struct
@@ -31,6 +32,7 @@ _UNDATED: dict[str, dict[str, Any]] = {
     ".svg": {"Date": None, "Creator": "diracgan"},
 }
 _ABOUT = {".png": "Description", ".pdf": "Subject", ".svg": "Description"}
+_SAYS = "Says"  # a .png's entry of its own
 
 
 def is_moving(path: str | os.PathLike[str]) -> bool:
@@ -100,12 +102,50 @@ def save(picture: Figure | Animation, path: str | os.PathLike[str], *, colours: 
             about = str(picture.get_label())  # type: ignore[union-attr]
             if about:
                 metadata[_ABOUT[suffix]] = about
+            if suffix == ".png":
+                metadata[_SAYS] = json.dumps(said_by(picture), ensure_ascii=False)  # type: ignore[arg-type]
             picture.savefig(temporary, format=suffix[1:], metadata=metadata)  # type: ignore[union-attr]
             if colours is not None and suffix == ".png":
                 _reduce(temporary, colours)
         else:
             _film(picture, temporary, suffix)
     return target
+
+
+def said_by(figure: Figure) -> list[str]:
+    """Everything that a figure says in words and numbers, axes by axes: titles, labels, legends, notes.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> figure = Figure()
+        >>> _ = figure.suptitle("an answer")
+        >>> said_by(figure)
+        ['an answer']
+    """
+    from matplotlib.text import Text
+
+    ticks = {
+        id(t)
+        for ax in figure.axes
+        for axis in (ax.xaxis, ax.yaxis)
+        for t in axis.get_ticklabels(which="both")
+    }
+    texts = [t for t in figure.findobj(Text) if isinstance(t, Text) and id(t) not in ticks]
+    return [said for t in texts if t.get_visible() and (said := " ".join(t.get_text().split()))]
+
+
+def said_in(path: str | os.PathLike[str]) -> list[str]:
+    """What a saved .png says, as :func:`said_by` told it when it was drawn; [] where it was saved without.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> said_in(save(Figure(), "empty.png"))  # doctest: +SKIP
+        []
+    """
+    from PIL import Image
+
+    with Image.open(path) as image:
+        return json.loads(image.info.get(_SAYS, "[]"))
 
 
 def _reduce(file: Path, colours: int) -> None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from ..errors import InputError
 from ..variants import Variant
 from .programs import rule_sources, variant_source
 
@@ -85,6 +86,11 @@ def page(variants: Iterable[Variant]) -> str:
     Raises:
         InputError: for a variant that cannot be written as scalar operations.
     """
+    variants = list(variants)
+    names = [v.name for v in variants]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"{name} is named {names.count(name)} times; allowed: each variant once")
     parts = {
         "{{STYLE}}": (ASSETS / "page.css").read_text(encoding="utf-8").strip(),
         "{{SCRIPT}}": joined(modules(variants), "app"),

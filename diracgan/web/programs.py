@@ -24,7 +24,7 @@ from ..parameters import Parameter, parameters, plain
 from ..registry import source
 from ..rules import RULES, Rule, init, rule, step
 from ..rules.base import State
-from ..tracing.scalar_program import NotScalarizable, Program, trace
+from ..tracing.scalar_program import MOST, NotScalarizable, Program, trace
 from ..tracing.source_text import NotWritable
 from ..variants import Variant, modifiers
 from .controls import span
@@ -99,7 +99,7 @@ def _form(variant: Variant, dim: int) -> str:
             return "{" + ",".join(_functions(variant, dim)) + "}"
         except (NotScalarizable, NotWritable) as why:
             raise InputError(
-                f"{variant.label} cannot run in a page: {why}; allowed: losses that consist of scalar operations"
+                f"{variant.label} cannot run in a page: {why}; allowed: losses of at most {MOST} scalar operations"
             ) from None
 
 
@@ -278,7 +278,8 @@ def _key(words: dict[str, Any]) -> str:
 def _parameter(p: Parameter, value: Any) -> dict[str, Any]:
     """A parameter as the page draws it."""
     default = p.default if value is None else plain(value)
-    shown = {"name": p.name, "symbol": SYMBOLS.get(p.name, p.name), "help": p.help, "default": default}
+    shown = {"name": p.name, "symbol": SYMBOLS.get(p.name, p.name), "help": p.help}
+    shown |= {"default": default, "usual": p.default}  # in the page, and in Python
     if p.kind == "choice":
         return shown | {"choices": list(p.choices)}
     if p.kind == "flag":

@@ -216,3 +216,13 @@ def test_a_broken_link_shows_something_sound(opened, link):
     tab = opened(link)
     assert tab.locator(".card").count() == 1
     assert np.all(np.isfinite(state(tab)["z0"]))
+
+
+def test_the_values_that_a_page_was_made_with_are_in_its_command(browser, tmp_path):
+    out = tmp_path / "page.html"
+    out.write_text(page([dg.variant("ns", r1=0.3)]), encoding="utf-8")
+    tab = browser.new_page()
+    tab.goto(out.as_uri())
+    tab.wait_for_function("window.diracgan.frames.length > 0")
+    assert "--variant ns:r1=0.3 " in tab.locator("#command").inner_text()
+    tab.close()

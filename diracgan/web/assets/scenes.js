@@ -6,7 +6,7 @@ const start = { dim: 2, z0: [0.1, 0.2, 0.2, 0.1] };
 export const SCENES = [
   {
     title: "Non-saturating",
-    state: { ...start, variants: ["ns"], t1: 60, show: ["field"] },
+    state: { ...start, variants: ["ns"], t1: 100, show: ["field"] },
     question: "The original GAN, both players small. Where does the generator's point θ go?",
     choices: ["Into the data at 0", "Round a circle for ever", "Away without end"],
     right: 1,
@@ -24,7 +24,7 @@ export const SCENES = [
   },
   {
     title: "WGAN-GP, c = 1",
-    state: { ...start, variants: ["wgan-gp:c=1,lam=0.1"], t1: 60, show: ["field"] },
+    state: { ...start, variants: ["wgan-gp:c=1,lam=0.1"], t1: 80, show: ["field"] },
     question: "The gradient penalty asks for slopes of length 1. On what does θ end?",
     choices: ["On the data at 0", "On a circle of radius 0.1", "On a circle of radius 1"],
     right: 2,

@@ -1,6 +1,6 @@
 // What the page shows, as plain data; and the same as an address, so that a link shows what its sender saw.
 
-import { rules, variants } from "./model.js";
+import { rules, valueOf, variants } from "./model.js";
 
 export const MOST_VARIANTS = 4;
 const LONGEST = { t1: 400, steps: 20000 };
@@ -36,8 +36,9 @@ export const ruleOf = (state) => rules.get(state.rule.name);
 
 function changed(known, values) {
   return known.parameters
-    .filter((p) => values[p.name] !== undefined && values[p.name] !== p.default)
-    .map((p) => `${p.name}=${words(values[p.name])}`);
+    .map((p) => [p, valueOf(p, values)])
+    .filter(([p, x]) => x !== null && x !== p.usual)
+    .map(([p, x]) => `${p.name}=${words(x)}`);
 }
 
 const words = (x) => (x === true ? "True" : x === false ? "False" : String(x));

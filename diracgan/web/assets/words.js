@@ -80,8 +80,8 @@ export function outcome(distances, result, unit) {
   const [early, late] = [range(distances, end / 2, 0.75 * end), range(distances, 0.75 * end, end)];
   const change = late[1] / (early[1] || 1);
   if (late[1] < 1e-9) return { kind: "closer", text: `Arrives: distance below 10⁻⁹ by ${at}` };
-  if (change < 0.97) return { kind: "closer", text: `Comes closer: distance ${say(first)} → ${say(last)} by ${at}${average}` };
-  if (change > 1.03) return { kind: "away", text: `Moves away: distance ${say(first)} → ${say(last)} by ${at}` };
+  if (change < 0.9) return { kind: "closer", text: `Comes closer: distance ${say(first)} → ${say(last)} by ${at}${average}` };
+  if (change > 1.1) return { kind: "away", text: `Moves away: distance ${say(first)} → ${say(last)} by ${at}` };
   return { kind: "keeps", text: `Keeps its distance: ${say(late[0])} to ${say(late[1])} in the last quarter, to ${at}${average}` };
 }
 
