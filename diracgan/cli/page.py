@@ -29,14 +29,13 @@ def command(
 
     Example: diracgan page --variant ns --variant my.py:my-loss --out page.html
     """
-    from ..files import replacing
+    from ..files import write_text
     from ..variants import parse, variants
     from ..web.bundle import page
 
     chosen = [parse(v) for v in variant or variants()]
     text = page(chosen)
-    with replacing(out) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(out, text)
     names = [v.name for v in chosen]
     size = len(text.encode()) // 1000
     return CommandResult(
