@@ -40,7 +40,7 @@ def command(
     made, chosen, given = variant.build_any(), rule.build(), start.given()
     if made is None and given:
         raise InputError(f"{flag(next(iter(given)))} belongs to a variant; add --variant NAME")
-    where = {} if made is None else {"dim": start.dimension(default=1), "x0": given.get("x0")}
+    where: dict[str, Any] = {} if made is None else {"dim": start.dimension(default=1), "x0": given.get("x0")}
 
     from ..analysis import ema
 

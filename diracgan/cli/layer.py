@@ -167,7 +167,7 @@ def typer_function(name: str, function: Callable[..., Any]) -> Callable[..., Non
 
     command.__doc__, command.__name__ = inspect.getdoc(function), function.__name__
     command.__annotations__ = {key: hint for key, (_, hint) in single.items()}
-    command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+    parameters = [
         inspect.Parameter(
             key,
             inspect.Parameter.KEYWORD_ONLY,
@@ -175,7 +175,8 @@ def typer_function(name: str, function: Callable[..., Any]) -> Callable[..., Non
             annotation=hint,
         )
         for key, (default, hint) in single.items()
-    )
+    ]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return command
 
 

@@ -218,7 +218,8 @@ def _frequency(directions: np.ndarray, how: dict[str, Any]) -> float | None:
     around = detrend(directions, axis=0)
     if np.mean(around**2) <= how["turns"] ** 2 * np.mean(directions**2):
         return None
-    cycles, power = periodogram(around, window="hann", nfft=8 * len(around), detrend=False, axis=0)
+    # the stub of `detrend` does not know False
+    cycles, power = periodogram(around, window="hann", nfft=8 * len(around), detrend=False, axis=0)  # type: ignore[arg-type]
     slow = int(np.searchsorted(cycles, 2.0 / len(around)))
     peak = slow + int(np.argmax(power.sum(axis=1)[slow:]))
     return float(2.0 * np.pi * cycles[peak]) if peak > slow else None

@@ -136,7 +136,7 @@ def _eigenmode_runs(on: LinearisedEquilibria, name: str, how: dict[str, Any]) ->
     for side, rate in (("below", low), ("above", high)):
         known = np.isfinite(rate)
         matrices = prediction.steps(name, np.where(known, rate, lr), on.linear.jacobian)
-        for i in np.flatnonzero(known):
+        for i in np.flatnonzero(known).tolist():
             mode = prediction.modes(matrices[i], how["slowest"])[0]
             more = {"critical": float(limit[i]), "side": side, "predicted": mode.multiplier}
             seeded.append(

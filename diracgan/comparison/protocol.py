@@ -63,7 +63,7 @@ def protocol(tier: str = "ci", seed0: int = 0, width: int | None = None) -> Prot
     """
     if tier not in TIERS:
         raise unknown("tier", tier, TIERS)
-    raw = files(__package__).joinpath("protocol.toml").read_bytes()
+    raw = files("diracgan.comparison").joinpath("protocol.toml").read_bytes()
     content = tomllib.loads(raw.decode())
     given = content["tiers"][tier]["width"] if width is None else integer("width", width, low=2)
     return Protocol(tier, hashlib.sha256(raw).hexdigest(), content, given, integer("seed0", seed0, low=0))

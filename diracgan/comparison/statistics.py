@@ -96,5 +96,5 @@ def rank_correlation(a: Sequence[float], b: Sequence[float]) -> dict[str, Any]:
         return {"rho": None, "p": None, "of": int(good.sum())}
     from scipy.stats import spearmanr
 
-    found = spearmanr(x[good], y[good])
+    found: Any = spearmanr(x[good], y[good])
     return {"rho": float(found.statistic), "p": float(found.pvalue), "of": int(good.sum())}

@@ -152,7 +152,7 @@ def _in_registers(look: Any, count: int, leaves: list[Any], devices: Devices) ->
     return out
 
 
-def _put(pairs: np.ndarray, rows: Any) -> None:
+def _put(pairs: Any, rows: Any) -> None:
     """Write the larger and smaller real part and the imaginary part of complex pairs (2, n)."""
     pairs.real[0], pairs.real[1], pairs.imag[0] = rows
     np.negative(rows[2], out=pairs.imag[1])

@@ -75,7 +75,7 @@ def locus_page(
     usual = 1.5 * shown[-1] if shown and shown[-1] > 0 else max(2.0 * abs(found.now or 0.0), 2.0)
     last = min(found.high, usual if high is None else high)
     shown = [v for v in shown if first < v < last]
-    values = np.linspace(first, last, 81 if moving else 601)
+    values: Any = np.linspace(first, last, 81 if moving else 601)
     if shown and not moving:  # the first threshold may lie decades below the last
         near = np.linspace(first, min(2 * abs(shown[0]), last), 201)
         values = np.unique(np.concatenate([values, near, shown]))

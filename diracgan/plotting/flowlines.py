@@ -38,7 +38,9 @@ def flow_lines(ax: Axes, field: VectorField, datum: float = 0.0) -> None:
             return
         u, v = (_without_rounding(w, speed) for w in (u, v))
         look: dict[str, Any] = {"density": 0.9, "color": PALE, "linewidth": 0.6, "arrowsize": 0.7}
-        ax.streamplot(xs, ys, *(np.ma.masked_invalid(w / speed) for w in (u, v)), zorder=1, **look)
+        ax.streamplot(
+            xs, ys, np.ma.masked_invalid(u / speed), np.ma.masked_invalid(v / speed), zorder=1, **look
+        )
         ax.set(xlim=(x0, x1), ylim=(y0, y1))
         fine = np.linspace(x0, x1, _FINE), np.linspace(y0, y1, _FINE)
         mesh = np.meshgrid(*fine)

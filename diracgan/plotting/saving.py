@@ -233,7 +233,7 @@ def png(fig: Figure, dpi: float | None = None) -> bytes:
     rows[:, 1:] = seen[..., :3].reshape(high, -1)
     parts = (
         (b"IHDR", struct.pack(">IIBBBBB", wide, high, 8, 2, 0, 0, 0)),
-        (b"IDAT", zlib.compress(rows, 1)),
+        (b"IDAT", zlib.compress(rows.data, 1)),
         (b"IEND", b""),
     )
     chunks = (struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in parts)

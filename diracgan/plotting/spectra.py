@@ -150,7 +150,7 @@ def locus(
     rows = np.asarray(eigenvalues, dtype=complex)
     if rows.ndim != 2 or len(rows) != len(at) or rows.size == 0:
         raise InputError(f"eigenvalues has shape {rows.shape}; allowed: ({len(at)}, m), one row per value")
-    flat = rows.reshape(-1)
+    flat: Any = rows.reshape(-1)
     finite = flat[np.isfinite(flat)]
     if not len(finite):
         raise InputError("there is no finite eigenvalue to draw; allowed: at least one")

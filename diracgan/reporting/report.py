@@ -296,11 +296,11 @@ _NOT_COMPARED = frozenset({"exponent_error", "conserved", "half_life"})
 def _number_changes(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[str]:
     found = []
     for key in sorted({*new, *old} - _NOT_COMPARED):
-        a, b = new.get(key), old.get(key)
+        a: Any = new.get(key)
+        b: Any = old.get(key)
         atol = 1e-3 if key.startswith("limit") else MULTIPLIER_TOLERANCE if key == "floquet" else 1e-6
-        both_sets = key == "floquet" and a is not None and b is not None
-        same = _same_set(a, b, VERDICT_TOLERANCE, atol) if both_sets else _same(a, b, VERDICT_TOLERANCE, atol)
-        if not same:
+        compare = _same_set if key == "floquet" and a is not None and b is not None else _same
+        if not compare(a, b, VERDICT_TOLERANCE, atol):
             found.append(f"{key} was {_n(b)}, is {_n(a)}")
     return found
 

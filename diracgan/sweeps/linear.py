@@ -62,7 +62,7 @@ def linear(around: LinearSettings, count: int) -> LinearQuantities:
     for rows, seen, alive in _looked(around, count):
         decided = decide(seen, alive, around.discrete)
         found.status[rows], found.margin[rows] = decided.status, decided.margin
-        w = decided.eigenvalues
+        w: Any = decided.eigenvalues
         found.radius[rows] = np.abs(w).max(axis=1) if around.discrete else np.exp(w.real.max(axis=1))
         angle = leading_frequency(w, around.discrete)
         found.angle[rows] = np.where(np.isnan(decided.margin), np.nan, angle)

@@ -215,7 +215,7 @@ def _map(
         )
     if _dimension(rest) is None and rest.get("at") is None and "dim" not in over and not components(over):
         rest["dim"] = 1
-    given = dict(rest)
+    given: dict[str, Any] = dict(rest)
     start = Start(**{n: given.pop(n, None) for n in ("phi0", "theta0", "dim", "x0", "at")})
     rates = Players(*(given.pop(n, 1.0) for n in ("rate_d", "rate_g")))
     who = choose_executor(*(given.pop(n, None) for n in ("executor", "devices", "scheduler")))
@@ -237,7 +237,7 @@ def _dimension(rest: MapOptions) -> Any:
     if rest.get("dim") is not None:
         return rest.get("dim")
     sizes = [np.size(x) for x in (rest.get("phi0"), rest.get("theta0")) if x is not None]
-    datum = np.size(rest.get("x0"))
+    datum = np.size(rest.get("x0", 0.0))
     return next(iter(sizes), datum if datum > 1 else None)
 
 

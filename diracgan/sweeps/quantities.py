@@ -359,7 +359,7 @@ def _follow(case: PointBatch, save: Any, device: Any) -> dict[str, np.ndarray]:
         **rates,
         **c.flow,
     )
-    return {n: x.values for n, x in made.data_vars.items()}
+    return {str(n): x.values for n, x in made.data_vars.items()}
 
 
 def _whole(case: PointBatch, names: Sequence[str], device: Any) -> dict[str, np.ndarray]:

@@ -199,7 +199,7 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
         raise InputError(
             'the digits come with scikit-learn, which is not installed; install it: pip install "diracgan[train]"'
         ) from None
-    held = load_digits()
+    held: Any = load_digits()
     return held.images[..., None] / 8.0 - 1.0, held.target.astype(np.int32)
 
 
