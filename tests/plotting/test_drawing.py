@@ -465,6 +465,9 @@ def test_multipliers_far_out_stand_on_powers_of_ten():
         ax = plot.eigenvalues(spectrum, Figure(figsize=(4, 4)).add_subplot())
         assert (ax.get_xscale(), ax.get_yscale()) == (scale, scale)
         assert ax.get_xlim()[1] > far
+        if scale == "symlog":
+            ticks = [ax.xaxis.get_major_formatter()(x) for x in ax.xaxis.get_majorticklocs()]
+            assert ticks == ["−10⁶", "−1", "0", "1", "10⁶"]
         ax.apply_aspect()
         at = [ax.transData.transform(p) for p in ((0, 1), (0, -1), (1, 0), (-1, 0))]
         middle = ax.transData.transform((0, 0))
