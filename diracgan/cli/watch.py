@@ -13,7 +13,7 @@ from .options import AnyVariantOptions
 def command(
     variant: AnyVariantOptions,
     path: Annotated[str, argument("PATH", "A log of any kind, or a folder that holds one.")],
-    every: Annotated[float, option("--every", "Seconds between looks; 5 by default.")] = 5.0,
+    pause: Annotated[float, option("--pause", "Seconds between looks; 5 by default.")] = 5.0,
     once: Annotated[bool, option("--once", "Look once and end.")] = False,
 ) -> CommandResult:
     """Follow a growing training log: one line a regime, with its evidence; Ctrl-C ends it with a last line.
@@ -21,7 +21,7 @@ def command(
     Example: diracgan watch runs/ring --variant ns
     """
     made = variant.build_any()
-    pause = number("every", every, low=0.05)
+    seconds = number("pause", pause, low=0.05)
 
     from ..monitoring.watching import follow, last_line, regime_line
 
@@ -29,7 +29,7 @@ def command(
     said, last = "", None
     done: set[float] = set()
     try:
-        for log, found in follow(path, made, pause):
+        for log, found in follow(path, made, seconds):
             for r in found[:-1]:
                 if r.start not in done and all(r.start > s for s in done):
                     _print(regime_line(log, r), terminal)
