@@ -126,7 +126,7 @@ def test_the_frequency_of_what_turns_around_a_drift():
     drift = np.stack([np.ones(400), 1e-3 * t, 0.0 * t, 0.0 * t], axis=1)
     assert from_scratch._frequency(drift, how) is None
     assert from_scratch._frequency(np.stack([0.9 ** (t / 20)] * 4, axis=1), how) is None
-    for omega in (0.04, 0.5, np.pi):
+    for omega in (0.04, 0.5, np.pi):  # 0.04 is two and a half turns in all, beside a drift: a few % of one
         turning = drift + 0.1 * np.cos(omega * t)[:, None] * np.array([0.0, 0.0, 1.0, 0.5])
         assert from_scratch._frequency(turning, how) == pytest.approx(
             omega, rel=0.05 if omega < 0.1 else 5e-3

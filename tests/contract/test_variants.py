@@ -123,6 +123,11 @@ def test_one_compilation_serves_all_values(variant, doubles):
     assert dirac._velocity._cache_size() == before
 
 
+@pytest.mark.parametrize(
+    "variant",
+    [pytest.param(n, marks=[pytest.mark.slow] * (n not in ("ns", "wgan-gp", "gan-qp"))) for n in BUILT_IN],
+    indirect=True,
+)
 def test_nothing_global_changes(variant):
     before = (jax.config.jax_enable_x64, jax.config.jax_debug_nans, jax.config.jax_default_matmul_precision)
     dg.spectrum(variant, dim=1)

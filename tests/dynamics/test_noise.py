@@ -47,6 +47,7 @@ def test_the_lyapunov_equation_gives_the_scatter_of_a_long_run(rule):
     )
     found = dg.stationary_covariance(DAMPED, rule, sde=SIGMA)
     assert found.exists
+    # 150,000 rows that forget within about 1/(h lam) = 25: a covariance scatters by sqrt(2 x 25/150,000) = 2 %
     assert gap(spread(traj, 300), found.covariance) < 0.05
     if rule.ema is not None:
         assert gap(spread(traj, 300, ("phi_ema", "theta_ema")), found.ema_covariance) < 0.05

@@ -54,7 +54,9 @@ def test_instance_noise_is_not_in_scalar_operations_and_says_so():
     assert_equal(joined(e), rk4(variant, phi, theta, 0.01, 2))
 
 
-@pytest.mark.parametrize("name", list(dg.rules()))
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in ("cgd", "implicit"))) for n in dg.rules()]
+)
 def test_every_rule(name):
     rule = dg.rule(name, lr=0.05)
     phi, theta = starts(30, 2)

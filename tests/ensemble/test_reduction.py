@@ -38,7 +38,7 @@ class Average(dg.Variant):
         return -jnp.mean(fake) + jnp.mean(x_fake**2)
 
 
-@pytest.mark.parametrize("dim", [3, 7])
+@pytest.mark.parametrize("dim", [3, pytest.param(7, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["ns", "wgan", "wgan-gp", "gan-qp", "ragan"])
 def test_reduced_equals_direct(name, dim):
     phi, theta = starts(25, dim)

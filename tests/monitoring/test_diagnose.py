@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -50,7 +51,9 @@ def check_recovery(seeds: range) -> None:
         (m,) = oscillation_modes(y[None]).modes
         assert m.steady
         assert m.omega == pytest.approx(omega, rel=0.01)
-        assert m.sigma == pytest.approx(sigma, rel=0.1)
+        assert m.sigma == pytest.approx(
+            sigma, rel=0.1
+        )  # what is promised at 20 dB; the scores below test the errors
         scores.append([(m.omega - omega) / m.errors[0], (m.sigma - sigma) / m.errors[1]])
     spread = np.sqrt(np.mean(np.square(scores), axis=0))
     assert np.all(spread < 1 + 3 / np.sqrt(2 * len(scores)))  # the error bars are as wide as they should be
@@ -101,6 +104,7 @@ def test_two_lines_a_growing_one_and_the_lag_between_players():
     )
     first, second = found.oscillations
     assert first.frequency == pytest.approx(0.03, rel=0.01)  # per step, not per row
+    # growth of 0.004 over 400 rows, under a second line a fifth as large at the end: known within a few %
     assert first.damping == pytest.approx(-0.0004, rel=0.1)
     assert second.frequency == pytest.approx(0.09, rel=0.01)
     assert found.lag["g"] == pytest.approx(-90, abs=2)
@@ -123,6 +127,8 @@ def test_a_long_series_is_averaged_in_blocks_without_a_shift():
     found = dg.diagnose(y)
     (o,) = found.oscillations
     assert o.frequency == pytest.approx(0.01, rel=0.01)
+    # noise as large as the mode in 40,000 rows, of which the decay leaves 10,000: sigma is known within
+    # 2 sigma sqrt(2/10,000) = 3 %, amplitude and phase within 2 sqrt(2/10,000) = 0.03; three to five of these
     assert o.damping == pytest.approx(1e-4, rel=0.1)
     assert o.amplitude["series"] == pytest.approx(1.0, rel=0.1)
     assert o.phase["series"] == pytest.approx(0.5, abs=0.15)
@@ -139,10 +145,14 @@ def test_the_dirac_game_agrees_with_its_own_runs():
     mu = max(dg.spectrum(v, rule=rule).multipliers, key=abs)
     (o,) = found.oscillations
     assert o.frequency == pytest.approx(abs(np.angle(mu)), rel=0.01)
-    assert o.damping == pytest.approx(-np.log(abs(mu)), rel=0.1)
+    assert o.damping == pytest.approx(
+        -np.log(abs(mu)), rel=0.1
+    )  # the run is nonlinear, and noise is a hundredth of it
     assert found.predicted is not None and found.predicted.agrees and found.predicted.multiple == 1
     r1 = next(a for a in found.recommendations if a.knob == "r1")
-    assert r1.value == pytest.approx(0.9, abs=0.1)  # on top of 0.1; critical damping is at r1 = 1
+    assert (
+        r1.value == pytest.approx(0.9, abs=0.1)
+    )  # on top of 0.1; critical damping is at r1 = 1, times the measured frequency over the predicted, known within 1 %
 
 
 def test_the_recommended_average_does_what_it_says():
@@ -286,12 +296,41 @@ def test_what_holds_a_hundredth_of_the_variance_is_no_reason_for_advice():
     assert any("of the variance; below 5 %" in note for note in found.notes)
 
 
-def test_an_adam_learning_rate_gives_no_gamma():
-    y = np.cos(0.1 * N) + 0.05 * np.random.default_rng(0).normal(size=ROWS)
-    for rule in (dg.rule("adam", lr=2e-4), dg.rule("lookahead", inner="adam")):
-        r1 = next(a for a in dg.diagnose(y, dg.variant("ns"), rule).recommendations if a.knob == "r1")
-        assert r1.value is None and "gamma" in r1.effect
-    r1 = next(a for a in dg.diagnose(y, h=1e-3).recommendations if a.knob == "r1")
+TURNING = np.cos(0.1 * N) + 0.05 * np.random.default_rng(0).normal(size=ROWS)
+
+
+@pytest.fixture(scope="module")
+def turning():
+    """The fit of ``TURNING``, made once for all that ask what would follow from it."""
+    return oscillation_modes(TURNING[None])
+
+
+@pytest.fixture
+def fitted(monkeypatch, turning):
+    monkeypatch.setattr(
+        sys.modules["diracgan.monitoring.diagnose"], "oscillation_modes", lambda values: turning
+    )
+
+
+@pytest.mark.usefixtures("fitted")
+@pytest.mark.parametrize(
+    "rule",
+    [
+        dg.rule("adam", lr=0.05, eps=0.5),
+        # without a large eps Adam's linearisation says nothing, and a verdict is sought
+        pytest.param(dg.rule("adam", lr=2e-4), marks=pytest.mark.slow),
+        pytest.param(dg.rule("lookahead", inner="adam"), marks=pytest.mark.slow),
+    ],
+    ids=["large eps", "adam", "lookahead"],
+)
+def test_an_adam_learning_rate_gives_no_gamma(rule):
+    r1 = next(a for a in dg.diagnose(TURNING, dg.variant("ns"), rule).recommendations if a.knob == "r1")
+    assert r1.value is None and "gamma" in r1.effect
+
+
+@pytest.mark.usefixtures("fitted")
+def test_a_plain_learning_rate_gives_gamma():
+    r1 = next(a for a in dg.diagnose(TURNING, h=1e-3).recommendations if a.knob == "r1")
     assert r1.value == pytest.approx(2 * 0.1 / 1e-3, rel=0.02)  # critical damping: gamma lr = 2 omega
 
 
@@ -308,7 +347,7 @@ def test_the_command_answers_in_words_in_json_and_as_a_picture(cli, folder):
     found = json.loads(out)
     assert found["schema"] == "diracgan.diagnose/1" and found["kind"] == "rotation"
     assert found["oscillations"][0]["frequency"] == pytest.approx(omega, rel=0.01)
-    assert found["oscillations"][0]["damping"] == pytest.approx(sigma, rel=0.1)
+    assert found["oscillations"][0]["damping"] == pytest.approx(sigma, rel=0.1)  # as promised at 20 dB
     assert [a["knob"] for a in found["recommendations"]] == ["ema", "r1", "lr_ratio"]
     assert (folder / "a.png").stat().st_size > 5000
     code, out, _ = cli("diagnose", "run.csv")

@@ -19,6 +19,8 @@ def test_a_mode_lies_within_its_errors(omega: float, sigma: float):
     (m,) = oscillation_modes(record([(1.0, omega, sigma, 0.7)])[None]).modes
     assert abs(m.omega - omega) < 4 * m.errors[0]
     assert abs(m.sigma - sigma) < 4 * m.errors[1]
+    # noise of 0.05 in 400 rows leaves an amplitude of 1 within 0.05 sqrt(2/400) = 0.0035; where it decays or grows it
+    # is that of one end of the record, up to five times as uncertain: six of these
     assert m.amplitudes[0] == pytest.approx(1.0, abs=0.1)
     assert m.phases[0] == pytest.approx(0.7, abs=0.1)
     assert m.steady
@@ -50,5 +52,6 @@ def test_the_fit_is_in_the_records_units():
     y = 1e6 + 1e3 * record([(1.0, 0.3, 0.0, 0.0)], noise=0.02)
     found = oscillation_modes(y[None])
     assert found.modes[0].amplitudes[0] == pytest.approx(1e3, rel=0.02)
+    # a deviation over 400 rows is known within 1/sqrt(800) = 3.5 %; the fit takes a trend and a mode out of it
     assert found.noise[0] == pytest.approx(20.0, rel=0.2)
     assert np.std(found.fitted[0] - y) == pytest.approx(20.0, rel=0.2)

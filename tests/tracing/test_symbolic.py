@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from diracgan.tracing.symbolic import NoFormula, formulas, functions
+from diracgan.tracing.symbolic import NoFormula, exact, formulas, functions
 
 X, Y = sp.symbols("x y", real=True)
 SIGMA, SOFTPLUS = functions()
@@ -49,6 +49,40 @@ def test_formula(name):
     fn, want = CASES[name]
     got = formula(fn, X, Y)
     assert sp.simplify(got - want) == 0 or sp.simplify(sp.piecewise_fold(got - want)) == 0
+
+
+def test_the_named_functions_at_zero_and_their_slopes():
+    assert (SIGMA(0), SOFTPLUS(0)) == (sp.Rational(1, 2), sp.log(2))
+    assert SIGMA(X).diff(X) == SIGMA(X) * SIGMA(-X) and SOFTPLUS(X).diff(X) == SIGMA(X)
+    for f in (SIGMA, SOFTPLUS):
+        assert f(X).is_positive and f(X).is_real
+        assert sp.sqrt(f(X) ** 2) == f(X)
+    assert sp.latex(SIGMA(X) ** 2) == r"\sigma^{2}\left(x\right)"
+
+
+@pytest.mark.parametrize(
+    ("value", "known"),
+    [
+        (0.3, sp.Rational(3, 10)),
+        (1 / 10_000, sp.Rational(1, 10_000)),
+        (-2.5 * np.pi, -sp.Rational(5, 2) * sp.pi),
+        (np.log(2) / 12, sp.log(2) / 12),
+        (7 * np.sqrt(2), 7 * sp.sqrt(2)),
+        (np.e, sp.E),
+        (np.inf, sp.oo),
+        (-np.inf, -sp.oo),
+        (True, sp.true),
+        (np.bool_(False), sp.false),
+    ],
+)
+def test_a_number_is_known_exactly(value, known):
+    assert exact(value) == known
+
+
+def test_a_number_of_no_short_form_stays_a_float():
+    for x in (1 / 10_007, np.log(2) * 5 / 13, np.cos(1.0)):
+        assert exact(x).is_Float and float(exact(x)) == x
+    assert exact(np.nan) is sp.nan
 
 
 def test_a_users_function_is_looked_into_whatever_its_name():

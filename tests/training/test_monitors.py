@@ -22,7 +22,8 @@ RNG = np.random.default_rng(3)
 
 def test_sliced_wasserstein_of_shifted_and_of_scaled_gaussians():
     x = RNG.normal(size=(40_000, 2))
-    # projected on a random direction a shift m has the mean size |m| 2/pi, in the plane
+    # projected on a random direction a shift m has the mean size |m| 2/pi, in the plane; |cos| scatters by 0.31 about
+    # 2/pi = 0.64, the mean over 64 directions by 6 % of it
     assert metrics.sliced_wasserstein(x, x + np.array([3.0, 0.0])) == pytest.approx(6 / np.pi, rel=0.1)
     assert metrics.sliced_wasserstein(x, 2 * x) == pytest.approx(np.sqrt(2 / np.pi), rel=0.02)
     assert metrics.sliced_wasserstein(x, RNG.permutation(x)) == 0.0

@@ -71,6 +71,7 @@ def test_two_learning_rates_turn_the_orbit_as_their_geometric_mean():
         crossings = np.flatnonzero(np.diff(np.sign(rows)))
         return np.pi / np.diff(crossings).mean()
 
+    # 60 steps of 0.4 hold seven half turns of whole numbers of steps: their mean is known within a step in 47
     assert angle(dg.rule("alternating", lr_d=0.8, lr_g=0.2)) == pytest.approx(2 * np.arcsin(0.2), rel=0.05)
     assert angle(dg.rule("alternating", lr_d=0.2, lr_g=0.8)) == pytest.approx(2 * np.arcsin(0.2), rel=0.05)
 
@@ -254,7 +255,8 @@ def test_points_of_a_gradient_penalty():
         fake = np.asarray(plain.fake(quadratic))
     assert found["real"] == pytest.approx(4.0, rel=1e-4)  # |x| = 1
     assert found["fake"] == pytest.approx(4 * (fake**2).sum(1).mean(), rel=1e-4)
-    # E |u x + (1 - u) y|^2 = (|x|^2 + |y|^2)/3 + E x.y/3 with x, y independent and E x = 0
+    # E |u x + (1 - u) y|^2 = (|x|^2 + |y|^2)/3 + E x.y/3 with x, y independent and E x = 0; over 512 draws the mean
+    # scatters by 3 to 4 %, of u as of the jitter
     assert found["interpolated"] == pytest.approx((found["real"] + found["fake"]) / 3, rel=0.1)
     assert found["noisy"] == pytest.approx(
         4 * (1 + 2 * 0.25 * 0.5), rel=0.1
@@ -305,7 +307,10 @@ def test_historical_averaging_damps_the_rotation():
     rule = dg.rule("simultaneous", lr=0.05)
     plain = np.linalg.norm(followed(LINEAR, rule, 400) - [0.0, 0.4], axis=1)
     assert plain[-1] == pytest.approx(plain[0] * (1 + 0.05**2) ** 200, rel=1e-3)
-    for w, steps in ((0.5, 3000), (0.25, 3000)):
+    for w, steps in (
+        (0.5, 3000),
+        (0.25, 3000),
+    ):  # a law for large t: between 1000 and 3000 steps a few % off
         r = np.linalg.norm(followed(LINEAR, rule, steps, f"history:weight={w}") - [0.0, 0.4], axis=1)
         slope = np.polyfit(np.log(np.arange(1000, steps)), np.log(r[1000:steps]), 1)[0]
         assert slope == pytest.approx(-1 / (4 * w**2 + 1), rel=0.05)
@@ -394,6 +399,7 @@ def test_a_larger_batch_has_less_noise():
         keys = jax.random.split(KEY, 300)
         v = jax.jit(jax.vmap(lambda k, n=size: minibatches(LINEAR, on, k, n).velocity(both).phi.head.w))(keys)
         variances.append(float(jnp.sum(jnp.var(v, axis=0))))
+    # a variance over 300 draws is known within sqrt(2/300) = 8 %, the ratio within 12 %: two of these
     assert variances[0] / variances[1] == pytest.approx(8.0, rel=0.25)
 
 

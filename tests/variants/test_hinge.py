@@ -6,7 +6,7 @@ import pytest
 import diracgan as dg
 
 
-@pytest.mark.parametrize("solver", ["tsit5", "DOP853"])
+@pytest.mark.parametrize("solver", [pytest.param("tsit5", marks=pytest.mark.slow), "DOP853"])
 def test_flow_passes_the_kink_at_a_saved_time(solver):
     # s = -3 < -1: phi rests, theta' = phi = 1 until s = -1 at t = 2, a saved time; then a rotation, s = -cos 2(t - 2),
     # that touches the kink s = -1 again and again

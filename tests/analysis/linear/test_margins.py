@@ -50,6 +50,12 @@ def test_a_shared_name_has_to_be_qualified():
     assert parameter_handle(around, "variant.beta").now == 0.5
 
 
+def test_what_counts_steps_is_an_integer():
+    around = settings(dg.variant("wgan-gp"), dg.rule("alternating", lazy=2))
+    whole = {n: parameter_handle(around, n).is_integer for n in ("n_critic", "lazy", "lr", "lam", "c")}
+    assert whole == {"n_critic": True, "lazy": True, "lr": False, "lam": False, "c": False}
+
+
 def test_a_rule_inside_a_rule_can_be_turned():
     inner = dg.rule("heavy-ball", lr=0.3, beta=0.1)
     around = settings(dg.variant("ns"), dg.rule("lookahead", inner=inner))

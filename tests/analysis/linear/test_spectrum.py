@@ -10,6 +10,8 @@ from scipy.linalg import expm
 import diracgan as dg
 from diracgan.numerics import eigen
 
+DIMS = [1, pytest.param(2, marks=pytest.mark.slow), 3]
+
 
 class User(dg.Variant):
     """A linear WGAN whose critic pays ``mu`` times a penalty that a user wrote."""
@@ -45,7 +47,7 @@ rooted = penalised(lambda phi: jnp.sum(jnp.abs(phi) ** 1.5))
 cubed = penalised(lambda phi: jnp.linalg.norm(phi) ** 3)
 
 
-@pytest.mark.parametrize("dim", [1, 2, 3])
+@pytest.mark.parametrize("dim", DIMS)
 @pytest.mark.parametrize("c", [1.0, 1e-6])
 def test_the_penalty_that_wants_a_slope_has_no_derivative(dim, c):
     # phi' jumps by 2 lam c phi/|phi| at phi = 0, however small c is; a safe norm would report a clean spiral
@@ -118,7 +120,7 @@ def test_smooth_from_one_side_only_is_smooth_inside():
 # ------------------------------------------------------------ is it an equilibrium?
 
 
-@pytest.mark.parametrize("dim", [1, 2, 3])
+@pytest.mark.parametrize("dim", DIMS)
 def test_the_normalised_critic_has_no_equilibrium(dim):
     s = dg.spectrum(dg.variant("wgan"), dim=dim)
     assert (s.status, s.is_equilibrium, s.residual) == ("not-an-equilibrium", False, None)
@@ -141,7 +143,7 @@ def test_elsewhere_the_residual_decides():
 # ------------------------------------------------------------ what the eigenvalues decide
 
 
-@pytest.mark.parametrize("dim", [1, 2, 3])
+@pytest.mark.parametrize("dim", DIMS)
 @pytest.mark.parametrize("lam", [1.0, 1 - 1e-9, 1 + 1e-12, 0.999, 1e6, 1e9, 1e-3])
 def test_eigenvalues_near_and_far_from_critical(lam, dim):
     s = dg.spectrum(dg.variant("wgan-gp", c=0.0, lam=lam), dim=dim)
@@ -293,6 +295,14 @@ def test_steps_on_the_bilinear_game():
     assert s.status == "marginal"
     np.testing.assert_allclose(s.multipliers, [-1, -1], atol=1e-12)
     assert s.transient_growth == np.inf
+
+
+def test_growth_is_said_per_iteration_or_per_period():
+    v = dg.variant("wgan-linear")
+    one = dg.spectrum(v, rule=dg.rule("simultaneous", lr=0.1))
+    four = dg.spectrum(v.with_(r1=0.3), rule=dg.rule("simultaneous", lr=0.1, lazy=4))
+    assert one.text.endswith(f"grow by a factor of {np.sqrt(1.01):.4g} per iteration (spiral)")
+    assert four.text.endswith("per 4 iterations (spiral)") and "decay by a factor of" in four.text
 
 
 def test_an_average_adds_its_own_multipliers_and_does_not_stabilise():

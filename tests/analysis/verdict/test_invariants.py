@@ -10,7 +10,7 @@ from diracgan.analysis.verdict.kinds import KINDS, Kind
 from diracgan.variants import Variant
 
 SEED = 20261128
-FAST, ALL = 6, 2000
+FAST, ALL = (0, 1, 2, 3, 5), 2000  # the game of seed 4 takes as long as twenty others
 EFFORT = 0.02
 
 
@@ -104,7 +104,7 @@ def check(k: int):
             assert Kind.UNDECIDED in (v.kind, big.kind) or v.kind == big.kind, (v.text, big.text)
 
 
-@pytest.mark.parametrize("k", range(FAST))
+@pytest.mark.parametrize("k", FAST)
 def test_a_drawn_game_has_a_consistent_verdict(k):
     check(k)
 

@@ -61,7 +61,7 @@ def test_saturating_is_neutral_with_its_period():
     assert "|phi|^2 + |theta - x0|^2" in v.numbers["conserved"]
 
 
-@pytest.mark.parametrize("dim", [1, 2, 3])
+@pytest.mark.parametrize("dim", [1, 2, pytest.param(3, marks=pytest.mark.slow)])
 def test_linear_wgan_is_neutral(dim):
     v = dg.verdict(dg.variant("wgan-linear"), dim=dim)
     assert v.kind == "neutral-orbit" and v.numbers["period"] == pytest.approx(TURN, rel=1e-6)
@@ -238,7 +238,7 @@ def test_a_smooth_limit_cycle():
     assert abs(v.numbers["floquet"][1]) == pytest.approx(8.5970e-4, rel=1e-2)
 
 
-@pytest.mark.parametrize("m", [0.05, 0.2, 0.9])
+@pytest.mark.parametrize("m", [0.05, 0.2, pytest.param(0.9, marks=pytest.mark.slow)])
 def test_decay_without_a_derivative_is_measured(m):
     # however fast: a window of eight turns shrinks the motion by 2 or by 6e4
     v = judge(Friction(m=m), [0.1], [0.2])
@@ -298,7 +298,9 @@ def test_steps_have_circles_of_their_own():
     assert w.kind == "limit-cycle" and w.numbers["radius_phi"] == pytest.approx(np.sqrt(0.2), rel=0.01)
 
 
-@pytest.mark.parametrize(("phi0", "theta0"), [([1.0], [1.0]), ([0.1, 0.2], [0.2, 0.1])])
+@pytest.mark.parametrize(
+    ("phi0", "theta0"), [([1.0], [1.0]), pytest.param([0.1, 0.2], [0.2, 0.1], marks=pytest.mark.slow)]
+)
 def test_steps_along_the_circles_of_a_conserved_radius_only_lead_outward(phi0, theta0):
     simultaneous = dg.rule("simultaneous", lr=0.1)
     assert (
@@ -349,9 +351,8 @@ def test_ema_does_not_change_the_verdict():
 # ---------------------------------------------------------------- invariances
 
 
-@pytest.mark.parametrize(
-    ("phi0", "theta0"), [pytest.param([0.1], [0.2], marks=pytest.mark.slow), ([0.1, 0.2], [0.2, 0.1])]
-)
+@pytest.mark.slow  # test_invariants.py scales losses drawn at random
+@pytest.mark.parametrize(("phi0", "theta0"), [([0.1], [0.2]), ([0.1, 0.2], [0.2, 0.1])])
 def test_a_scaled_loss_runs_faster_and_is_judged_alike(phi0, theta0):
     k = 3.0
     base = dg.variant("gan-qp")

@@ -1,0 +1,267 @@
+"""Each judge on windows of motions written down here, whose end is known on paper."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from diracgan.analysis.dynamical_system import Stretch
+from diracgan.analysis.verdict import consistency, enclosing, fixed_points, settled, termination, trends
+from diracgan.analysis.verdict.evidence import Answer, Case
+from diracgan.analysis.verdict.kinds import Kind
+
+TURN = 2 * np.pi
+GROWING_TIMES = np.geomspace(100, 1e6, 12)
+
+
+def stretch(path, t, result="ok", when=np.nan):
+    zs = path(t)
+    return Stretch(t, zs, zs[-1], float(t[-1]), result, when, f"the motion ended: {result}", 1.0, 0)
+
+
+class Written:
+    """A motion z' = change(z) (or z+ = z + change(z)) with its Jacobian and, where asked for, its solution."""
+
+    period = 1
+
+    def __init__(self, change=None, jacobian=None, solution=None, dim=1, discrete=False):
+        self._change, self._jacobian, self._solution = change, jacobian, solution
+        self.dim, self.discrete, self.near_rest = dim, discrete, self
+
+    def flat(self, state):
+        return state
+
+    def side(self, flat):
+        return None
+
+    def begin(self, phi, theta):
+        return np.concatenate([phi, theta])
+
+    def change(self, flat, side=None):
+        return self._change(flat)
+
+    def jacobian(self, flat, side=None):
+        return self._jacobian(flat)
+
+    def advance(self, state, time, span, rows):
+        t = np.linspace(0, span, 801)
+        made = stretch(lambda t: self._solution(state, t), t)
+        return made._replace(t=time + t, time=time + span)
+
+
+def case_of(path, times, motion=None, status="marginal", dim=1):
+    """A case that has seen ``path`` in windows of eight turns that begin at ``times``."""
+    case = object.__new__(Case)
+    case.motion = Written(dim=dim) if motion is None else motion
+    case.system = SimpleNamespace(dim=dim, x0=np.zeros(dim))
+    case.origin, case.line, case.lyapunov = np.zeros(2 * dim), None, None
+    case.linear = SimpleNamespace(status=status, jacobian=None, differentiable=True, multipliers=np.empty(0))
+    case.turn, case.spent, case.budget, case.nested, case.ended = TURN, 1.0, 1.0, False, False
+    case.evidence, case.looks, case.balance = [], [], None
+    for t0 in times:
+        case.looks.append(case.look(stretch(path, t0 + np.linspace(0, 8 * TURN, 801))))
+    case.time = case.before = float(times[-1] + 8 * TURN) if len(times) else 0.0
+    case.r0 = float(np.linalg.norm(path(np.zeros(1)))) if len(times) else 1.0
+    return case
+
+
+def spiral(radius, omega=1.0):
+    return lambda t: radius(t)[:, None] * np.stack([np.cos(omega * t), np.sin(omega * t)], axis=1)
+
+
+# ---------------------------------------------------------------- laws
+
+
+def test_growth_is_told_by_its_law_once_it_has_gone_far():
+    grown = trends.grows(case_of(spiral(lambda t: (t + 1) ** 0.75), np.geomspace(10, 1e6, 12)))
+    assert grown is not None and grown.kind == Kind.DIVERGES
+    assert grown.numbers["exponent"] == pytest.approx(-0.75, rel=1e-3)
+    assert (
+        trends.grows(case_of(spiral(lambda t: (t + 1) ** 0.25), np.geomspace(10, 1e6, 12))) is None
+    )  # tenfold
+    assert (
+        trends.grows(case_of(spiral(lambda t: np.exp(1e-5 * t)), np.geomspace(10, 1e6, 12))) is None
+    )  # no power law
+
+
+def test_a_slow_fall_has_the_law_of_its_amplitude():
+    case = case_of(spiral(lambda t: np.sqrt(8 / (t + 30))), GROWING_TIMES)
+    found = trends.falls_slowly(case)
+    assert found is not None and found.kind == Kind.CONVERGES_SUBLINEARLY
+    assert found.numbers["exponent"] == 0.5
+    assert found.numbers["constant"] == pytest.approx(np.sqrt(8), rel=1e-3)
+    assert found.numbers["limit_theta"] == [0.0]
+    # an amplitude with a floor, or that has hardly fallen, obeys none
+    assert trends.falls_slowly(case_of(spiral(lambda t: 0.6 + 1 / (t + 30)), GROWING_TIMES)) is None
+
+
+def test_a_conserved_wedge_holds_a_motion_up():
+    def plane(a, b):  # phi = a e1, theta = b e2: the wedge is a b
+        return lambda t: np.stack([a(t), 0 * t, 0 * t, b(t)], axis=1)
+
+    kept = case_of(plane(lambda t: 2 + np.sin(t), lambda t: 1 / (2 + np.sin(t))), [0.0, 1e3], dim=2)
+    lost = case_of(plane(lambda t: 1 / (1 + t), lambda t: 1 / (1 + t)), [0.0, 1e3], dim=2)
+    assert trends.held_up(kept) and not trends.held_up(lost)
+
+
+@pytest.mark.parametrize("h", [0.1, 0.3])
+def test_steps_that_only_lead_outward_have_no_limit(h):
+    # simultaneous steps on the rotation: r grows by sqrt(1 + h^2), everywhere
+    rate = 0.5 * np.log1p(h**2)
+    motion = Written(lambda z: h * np.array([-z[1], z[0]]), discrete=True)
+    path = spiral(lambda t: 1e-3 * np.exp(rate * t), np.arctan(h))
+    found = trends.only_outward(case_of(path, 60.0 * np.arange(6), motion))
+    assert found is not None and found.kind == Kind.DIVERGES
+    assert found.numbers["rate"] == pytest.approx(rate, rel=1e-3)
+    # half the circle further in
+    pulled = Written(lambda z: h * np.array([-z[1], z[0]]) - 0.9 * h**2 * z, discrete=True)
+    assert trends.only_outward(case_of(path, 60.0 * np.arange(6), pulled)) is None
+
+
+# ---------------------------------------------------------------- points
+
+
+def test_a_point_is_neared_at_the_rate_of_its_eigenvalue():
+    # z' = A z with the eigenvalues -0.05 +- i
+    a = np.array([[-0.05, -1.0], [1.0, -0.05]])
+    motion = Written(lambda z: a @ z, lambda z: a)
+    path = spiral(lambda t: np.exp(-0.05 * t))
+    case = case_of(path, [0.0, 100.0, 200.0], motion, status="stable")
+    found = fixed_points.to_a_point(case, case.looks[-1].stretch)
+    assert found is not None and found.kind == Kind.CONVERGES_EXPONENTIALLY
+    assert found.numbers["rate"] == pytest.approx(0.05, rel=1e-12)
+    assert found.numbers["frequency"] == pytest.approx(1.0, rel=1e-12)
+    # a motion that does not shrink nears no point
+    round_ = case_of(spiral(np.ones_like), [0.0, 100.0], motion)
+    assert fixed_points.to_a_point(round_, round_.looks[-1].stretch) is None
+
+
+def test_a_point_elsewhere_is_named():
+    motion = Written(lambda z: -0.05 * (z - [1.0, 2.0]), lambda z: -0.05 * np.eye(2))
+    case = case_of(
+        lambda t: [1.0, 2.0] + np.exp(-0.05 * t)[:, None] * [0.3, -0.1], [0.0, 100.0, 200.0], motion
+    )
+    found = fixed_points.to_a_point(case, case.looks[-1].stretch)
+    assert found is not None and found.kind == Kind.CONVERGES_ELSEWHERE
+    np.testing.assert_allclose([*found.numbers["limit_phi"], *found.numbers["limit_theta"]], [1.0, 2.0])
+
+
+# ---------------------------------------------------------------- orbits
+
+
+def test_what_an_orbit_does_is_read_off_its_extents():
+    times = np.linspace(0, 3000, 6)
+    kept = case_of(spiral(np.ones_like), times)
+    assert settled._is_settled(kept, 1e-5) and not settled._has_moved(kept) and not settled._still_nears(kept)
+    reached = case_of(spiral(lambda t: 1 + np.exp(-t / 50)), times)
+    assert settled._is_settled(reached, 1e-5) and settled._has_moved(reached)
+    nears = case_of(spiral(lambda t: 1 + np.exp(-t / 2000)), times)
+    assert not settled._is_settled(nears, 1e-5) and settled._still_nears(nears)
+    gone = case_of(spiral(lambda t: np.exp(-t / 50)), times)
+    assert not settled._is_settled(gone, 1e-5)  # at a point
+
+
+SLOW = 1e-3
+
+
+def cycling(state, t):
+    """r' = SLOW r (1 - r^2), turning by 1: r^-2 - 1 dies like exp(-2 SLOW t)."""
+    r0, angle = np.linalg.norm(state), np.arctan2(state[1], state[0])
+    r = (1 + (r0**-2 - 1) * np.exp(-2 * SLOW * t)) ** -0.5
+    return r[:, None] * np.stack([np.cos(angle + t), np.sin(angle + t)], axis=1)
+
+
+def inside(factor=0.1, status="unstable"):
+    """The motion of ``cycling`` seen at the radius ``factor``."""
+    motion = Written(solution=cycling, change=lambda z: np.array([-z[1], z[0]]))
+    return case_of(lambda t: cycling(np.array([factor, 0.0]), 0 * t + 0.0) * 1.0, [0.0], motion, status)
+
+
+def test_an_amplitude_drifts_outward_inside_a_cycle_and_inward_outside():
+    case = inside(1.0)
+    for factor in (0.1, 0.5, 2.0):
+        # the drift is measured in the third window of eight turns: there r has its solution's value
+        r = np.linalg.norm(cycling(np.array([factor, 0.0]), np.array([2.0 * 8 * TURN])))
+        found = enclosing.drift(case, factor)
+        assert found.rate == pytest.approx(SLOW * (1 - r**2), rel=2e-2)
+        assert found.sign == (1 if factor < 1 else -1)
+    assert enclosing.drift(case, 1.0).sign == 0
+
+
+def test_the_cycle_between_growth_and_decay_is_found_from_either_side():
+    for found in (
+        enclosing.between(inside(), 1.0, 100.0),
+        enclosing.outside(inside()),
+        enclosing.in_the_end(inside(3.0)),
+    ):
+        assert found is not None and found.kind == Kind.LIMIT_CYCLE
+        assert found.numbers["radius_phi"] == pytest.approx(1.0, rel=1e-3)
+        assert found.numbers["period"] == pytest.approx(TURN, rel=1e-3)
+    assert enclosing.between(inside(), 1.0, 2.0) is None  # both inside
+
+
+# ---------------------------------------------------------------- ends
+
+
+def test_a_capture_has_its_time_and_its_place():
+    case = case_of(spiral(np.ones_like), [0.0])
+    end = stretch(lambda t: np.stack([0 * t, 0 * t + 0.4], axis=1), np.linspace(0, 1, 9), "stuck", 0.7)
+    found = termination.ended(case, end)
+    assert (found.kind, found.numbers) == (
+        Kind.STUCK, {"capture_time": 0.7, "limit_phi": [0.0], "limit_theta": [0.4]},
+    )  # fmt: skip
+    assert case.ended
+
+
+def test_a_blow_up_is_told_from_exponential_growth():
+    t = 1 - np.geomspace(1, 1e-12, 200)
+    pole = stretch(lambda t: np.stack([1 / (1 - t), 0 * t], axis=1), t, "diverged", 1.0)
+    found = termination.ended(case_of(spiral(np.ones_like), [], Written(lambda z: z * np.abs(z))), pole)
+    assert (found.kind, found.numbers) == (Kind.FINITE_TIME, {"blow_up_time": 1.0})
+    t = np.linspace(0, 60, 200)
+    grown = stretch(lambda t: np.stack([np.exp(0.5 * t), 0 * t], axis=1), t, "diverged", 60.0)
+    found = termination.ended(case_of(spiral(np.ones_like), [], Written(lambda z: 0.5 * z)), grown)
+    assert found.kind == Kind.DIVERGES
+    assert found.numbers["rate"] == pytest.approx(0.5, rel=1e-9)
+
+
+def test_a_singularity_of_the_field_near_by_is_no_growth():
+    case = case_of(spiral(np.ones_like), [0.0], Written(lambda z: z * 1e9))
+    assert (
+        termination.ended(case, stretch(spiral(np.ones_like), np.linspace(0, 1, 9), "stiff")).kind
+        == Kind.UNDECIDED
+    )
+
+
+# ---------------------------------------------------------------- the cross-examination
+
+
+@pytest.mark.parametrize(
+    ("kind", "numbers", "status", "says"),
+    [
+        (Kind.CONVERGES_EXPONENTIALLY, {"rate": -0.1}, "stable", "rate = -0.1 is not positive"),
+        (Kind.CONVERGES_EXPONENTIALLY, {"rate": np.inf, "half_life": 0.0}, "stable", None),  # dead beat
+        (Kind.CONVERGES_EXPONENTIALLY, {"rate": 0.1}, "unstable", "(0, x0) is unstable by its eigenvalues"),
+        (Kind.CONVERGES_SUBLINEARLY, {"constant": 1.0}, "stable", "(0, x0) is stable by its eigenvalues"),
+        (Kind.CONVERGES_SUBLINEARLY, {"constant": 1.0}, "marginal", None),
+        (Kind.LIMIT_CYCLE, {"radius_phi": 0.0, "radius_theta": 0.0}, "unstable", "the orbit has no size"),
+        (Kind.LIMIT_CYCLE, {"radius_phi": 1.0, "floquet": [1.0, 1.3j]}, "unstable", "a multiplier of the orbit is 1.3"),
+        (Kind.LIMIT_CYCLE, {"radius_phi": 1.0, "floquet": [1.0, 0.3]}, "unstable", None),
+    ],
+)  # fmt: skip
+def test_a_verdict_that_contradicts_itself_is_undecided(kind, numbers, status, says):
+    case, answer = case_of(spiral(np.ones_like), [0.0], status=status), Answer(kind, numbers, "does so")
+    assert consistency.objection(case, answer) == says
+    assert consistency.examined(case, answer).kind == (kind if says is None else Kind.UNDECIDED)
+    assert consistency.agrees(case, answer) == (says is None)
+    assert consistency.agrees(case, answer) == (says is None)
+    assert len(case.evidence) == (says is not None)  # noted once
+
+
+def test_a_drifting_orbit_is_not_neutral_and_growth_towards_a_cycle_does_not_last():
+    reason = consistency.objection(inside(0.3), Answer(Kind.NEUTRAL_ORBIT, {"radius_phi": 0.3}, ""))
+    assert reason is not None and reason.startswith("its amplitude drifts by 0.00089")
+    reason = consistency.objection(inside(0.3), Answer(Kind.DIVERGES, {}, ""))
+    assert reason is not None and reason.endswith("comes back, so something bounded lies between")

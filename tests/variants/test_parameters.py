@@ -1,0 +1,37 @@
+"""The numbers of every variant: defaults and domains, typed here."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+import diracgan as dg
+from diracgan.parameters import parameters
+from diracgan.variants import VARIANTS
+
+# (default, lowest, highest, whether the lowest is left out, the highest)
+FREE = (None, None, False, False)
+NUMBERS = {
+    "lsgan": {"fake_label": (-1.0, *FREE), "real_label": (1.0, *FREE), "target": (1.0, *FREE)},
+    "gan-qp": {"lam": (1.0, 0.0, None, True, False)},
+    "wgan-gp": {"lam": (0.1, 0.0, None, False, False), "c": (1.0, 0.0, None, False, False)},
+    "wgan-clip": {"clip": (0.3, 0.0, None, True, False)},
+    "wgan-div": {"k": (2.0, 0.0, None, False, False), "p": (6.0, 1.0, None, False, False)},
+}
+
+
+@pytest.mark.parametrize("name", [n for n in VARIANTS if VARIANTS[n].__module__.startswith("diracgan.")])
+def test_defaults_and_domains(name):
+    cls = VARIANTS[name]
+    defaults = {f.name: f.default for f in dataclasses.fields(cls)}
+    numbers = {n: p for n, p in parameters(cls).items() if p.kind in ("number", "integer")}
+    found = {n: (defaults[n], p.low, p.high, p.open_low, p.open_high) for n, p in numbers.items()}
+    assert found == NUMBERS.get(name, {})
+
+
+def test_modes_and_switches_have_their_defaults():
+    for name in ("fgan-kl", "fgan-reverse-kl", "fgan-pearson", "fgan-hellinger", "fgan-js"):
+        assert dg.variant(name).mode == "ns"
+    assert dg.variant("gan-qp").norm == "l2"
+    assert dg.variant("wgan-gp").one_sided is False
