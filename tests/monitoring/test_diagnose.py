@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -308,7 +308,7 @@ def turning():
 @pytest.fixture
 def fitted(monkeypatch, turning):
     monkeypatch.setattr(
-        sys.modules["diracgan.monitoring.diagnose"], "oscillation_modes", lambda values: turning
+        import_module("diracgan.monitoring.diagnose"), "oscillation_modes", lambda values: turning
     )
 
 
