@@ -97,6 +97,12 @@ def unit(clock: str) -> str:
     return _UNITS.get(plain_name(clock), "steps")
 
 
+def head(values: np.ndarray, rows: int = 200_000) -> np.ndarray:
+    """The finite ones of the first rows: enough to tell what a column is."""
+    first = values[:rows]
+    return first[np.isfinite(first)]
+
+
 def counts(values: np.ndarray) -> bool:
     """Whether a column does nothing but count: whole numbers that rise by one unit, rest, or begin again.
 
@@ -105,7 +111,7 @@ def counts(values: np.ndarray) -> bool:
         >>> counts(np.arange(100.0) % 40), counts(np.sin(np.arange(100.0)))
         (True, False)
     """
-    finite = values[np.isfinite(values)]
+    finite = head(values)
     if len(finite) < FEWEST or np.any(finite != np.round(finite)):
         return False
     gaps = np.diff(finite)
@@ -135,15 +141,15 @@ def clock_of(table: LogTable, asked: str | None) -> str | None:
 
 def _rises(values: np.ndarray) -> bool:
     """Whether values mostly rise: a counter, or one that begins again now and then."""
-    finite = values[np.isfinite(values)]
+    finite = head(values)
     if len(finite) < 3:
         return False
-    return bool(np.mean(np.diff(finite) < 0) < 0.1) and float(finite.max()) > float(finite.min())
+    return bool(np.mean(np.diff(finite) < 0) < 0.1 and finite.max() > finite.min())
 
 
 def _differs(values: np.ndarray) -> bool:
     """Whether the values do not repeat beyond what lines written in turn repeat them."""
-    finite = values[np.isfinite(values)]
+    finite = head(values)
     seen = len(np.unique(finite))
     written_in_turn = np.count_nonzero(np.diff(finite)) + 1  # rows of one step that follow each other
     return seen > _MOST_REPEATED * min(len(finite), written_in_turn) and seen > 2

@@ -18,6 +18,7 @@ from .roles import is_loss, player_of
 
 _MOST = 12  # series that are looked at together unless some are named
 _JUMP = 100  # gaps of the clock beyond so many usual ones are not believed
+_LONG = 1_000_000  # rows; of twice as many or more, means are taken
 _COMB = 0.4  # a series that is 0 on so many rows, in step, was computed on the others only
 
 
@@ -115,19 +116,19 @@ def column_roles(source: Any, step: str | None = None) -> tuple[list[ColumnRole]
     return made, table
 
 
-def _role(name: str, finite: np.ndarray, clock: str | None) -> str:
+def _role(name: str, values: np.ndarray, clock: str | None) -> str:
     if name == clock:
         return "clock"
     if clocks.is_clock_name(name):
         return "counter"
     if clocks.is_setting(name):
         return "setting"
-    if clocks.counts(finite):
+    if clocks.counts(values):
         return "counter"
     player = player_of(name)
     if player is not None and is_loss(name):
         return f"{player}'s loss"
-    return "constant" if finite.min() == finite.max() else "series"
+    return "series" if _moves(values) else "constant"
 
 
 def read(
@@ -169,6 +170,8 @@ def read(
         notes.append(f"{clock} begins anew with every epoch and was counted through")
     else:
         at = None if clock is None else table.columns[clock]
+    if table.runs is None:
+        series, at, notes = _in_blocks(series, at, notes)
     series, at, notes = _one_run(series, at, table.runs, clock, notes)
     rows, at, notes = _aligned({n: _computed(n, y, notes) for n, y in series.items()}, at, clock, notes)
     if after is not None:
@@ -187,7 +190,7 @@ def _wanted(
             if c not in table.columns:
                 raise unknown("column", c, choices)
         return list(dict.fromkeys(columns)), []
-    role = {c: _role(c, table.columns[c][np.isfinite(table.columns[c])], clock) for c in choices}
+    role = {c: _role(c, table.columns[c], clock) for c in choices}
     still = [c for c in choices if role[c] == "constant"]
     found = [c for c in choices if role[c] == "series" or role[c].endswith("loss")]
     notes = [f"{', '.join(sorted(still))} never changes and was left out"] if still else []
@@ -203,8 +206,38 @@ def _wanted(
 
 
 def _moves(values: np.ndarray) -> bool:
-    finite = values[np.isfinite(values)]
-    return bool(finite.max() > finite.min())
+    return bool(np.nanmax(values) > np.nanmin(values))
+
+
+def _in_blocks(
+    series: dict[str, np.ndarray], at: np.ndarray | None, notes: list[str]
+) -> tuple[dict[str, np.ndarray], np.ndarray | None, list[str]]:
+    """A very long log as means of its rows, part by part: copies of all of it would not fit small machines."""
+    rows = len(next(iter(series.values())))
+    block = rows // _LONG
+    parts = range(0, rows - 1, _LONG)
+    if block < 2 or (at is not None and any(np.any(np.diff(at[k : k + _LONG + 1]) < 0) for k in parts)):
+        return series, at, notes
+    made = {n: _block_means(y, block) for n, y in series.items()}
+    return (
+        made,
+        None if at is None else _block_means(at, block),
+        [*notes, f"means of {block} of {rows:,} rows"],
+    )
+
+
+def _block_means(y: np.ndarray, block: int) -> np.ndarray:
+    """Means of so many rows each, blank cells left out."""
+    size = block * (_LONG // block)
+    made = []
+    for k in range(0, len(y) - len(y) % block, size):
+        part = y[k : min(k + size, len(y) - len(y) % block)].reshape(-1, block)
+        told = ~np.isnan(part)
+        total = np.sum(part, axis=1, where=told)
+        made.append(
+            np.divide(total, told.sum(axis=1), out=np.full(len(part), np.nan), where=told.any(axis=1))
+        )
+    return np.concatenate(made)
 
 
 def _one_run(
@@ -240,6 +273,8 @@ def _one_run(
                 ", ..." if len(resumed) > 3 else ""
             )
             notes = [*notes, f"resumed at {clock} {said}: what was logged again replaces what was before"]
+    if len(kept) == rows:
+        return series, at, notes
     return {n: y[kept] for n, y in series.items()}, None if at is None else at[kept], notes
 
 

@@ -296,7 +296,7 @@ def _kind(
     if (before is None or begun) and p.last <= _SHORT * log.values.shape[1] and not last:
         return RegimeKind.START, None, said
     jump = _jump(log, p, before, shown, previous)
-    if jump:
+    if jump and not _at_chance(meaning, p):
         return RegimeKind.NEW_TERM, None, f"{said}; {jump}"
     if before is not None and not last and p.moves and length <= 0.15:
         return RegimeKind.TRANSIENT, None, said
@@ -405,7 +405,11 @@ def _flip(
 def _jump(
     log: Log, p: _Stretch, before: _Stretch | None, shown: list[int], previous: LossRegime | None
 ) -> str:
-    if before is None or previous is None or previous.kind in (RegimeKind.START, RegimeKind.TRANSIENT):
+    if (
+        before is None
+        or previous is None
+        or previous.kind in (RegimeKind.START, RegimeKind.TRANSIENT, RegimeKind.ROTATING)
+    ):
         return ""
     width = max(4, min(p.last - p.first, before.last - before.first) // 10)
     steps, jumps = {}, {}
@@ -431,18 +435,22 @@ def _jump(
 
 
 def _same(one: LossRegime, other: LossRegime, p: _Stretch) -> bool:
+    """Whether a regime only goes on."""
+    apart = [abs(one.level[n] - x) for n, x in other.level.items()]
+    near = all(a <= 3 * s for a, s in zip(apart, p.noise, strict=True))
+    if one.kind in (RegimeKind.NEW_TERM, RegimeKind.FLIPPED):  # after its onset such a one is settled
+        close = [a <= 0.05 * abs(x) for a, x in zip(apart, other.level.values(), strict=True)]
+        return (near or all(close)) and other.kind in (RegimeKind.SETTLED, RegimeKind.CHANCE)
     if one.kind is not other.kind or one.player != other.player:
         return False
-    if one.kind is not RegimeKind.SETTLED:
-        return one.kind is not RegimeKind.NEW_TERM
-    far = [abs(one.level[n] - x) > 3 * s for (n, x), s in zip(other.level.items(), p.noise, strict=True)]
-    return not any(far)
+    return near if one.kind is RegimeKind.SETTLED else True
 
 
 def _joined(log: Log, one: LossRegime, other: LossRegime) -> LossRegime:
     whole = _stretch(log.values, one.first, other.first + other.rows)
+    evidence = other.evidence if one.kind is other.kind else one.evidence
     return dataclasses.replace(
-        one, end=other.end, rows=one.rows + other.rows, evidence=other.evidence,
+        one, end=other.end, rows=one.rows + other.rows, evidence=evidence,
         level=dict(zip(log.names, map(float, whole.median), strict=True)),
         change=dict(zip(log.names, map(float, whole.rise), strict=True)),
     )  # fmt: skip

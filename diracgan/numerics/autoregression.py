@@ -78,7 +78,7 @@ class Autoregression:
     def order(self, poles: Sequence[complex]) -> tuple[int, float]:
         """The order with the least Bayesian information criterion, and that criterion without the modes' parameters."""
         x, y = self.design(self.most, poles)
-        r = np.linalg.qr(np.concatenate([x, y[:, None]], axis=1), mode="r")
+        r = np.asarray(np.linalg.qr(np.concatenate([x, y[:, None]], axis=1), mode="r"))
         first = x.shape[1] - self.most
         # the last column's tail from row k on is what k regressors leave; DIGITS of unused lags never enters
         cost = np.cumsum(r[::-1, -1] ** 2)[::-1][first:]
