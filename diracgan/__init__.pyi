@@ -18,11 +18,12 @@ from .ensemble import ensemble as ensemble, spectra as spectra
 from .errors import InputError as InputError
 from .monitoring import Monitor as Monitor, diagnose as diagnose
 from .rules import Rule as Rule, register_rule as register_rule, rule as rule, rules as rules
-from .rules.presets import preset as preset, presets as presets
+from .rules.registry import preset as preset
 from .sweeps import sweep as sweep
 from .training import train as train
 from .training.problems import Problem as Problem, register_problem as register_problem
 from .variants import Variant as Variant, register as register, variant as variant, variants as variants
+from .variants.presets import presets as presets
 
 __version__: str
 plot = plotting

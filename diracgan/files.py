@@ -13,12 +13,12 @@ import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from .errors import InputError, unknown
 
-OWNER = (
-    r"[0-9a-f]{8}-\d+-[0-9a-f]{8}"  # machine, process, chance: a temporary file is called .NAME-OWNER.SUFFIX
-)
+# machine, process, chance: a temporary file is called .NAME-OWNER.SUFFIX
+OWNER = r"(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}"
 
 
 def destination(
@@ -48,14 +48,10 @@ def destination(
     suffix = Path(given).suffix.lower()
     if suffix not in suffixes:
         raise InputError(f"{given!r}: {unknown('suffix', suffix, suffixes)}")
-    try:
+    with _refusals(given, "a file name in a writable folder", (OSError, ValueError)):
         target = Path(given).resolve()
         recover(target)
-        folder = target.parent
-        if not folder.is_dir():
-            raise InputError(
-                f"folder {str(folder)!r} of {given!r} does not exist; allowed: an existing folder"
-            )
+        _check_parent(target, given)
         if target.is_dir() and suffix != ".zarr":
             raise InputError(f"{given!r} is a folder; allowed: a file name")
         if target.exists() and suffix == ".zarr" and not _is_zarr(target):
@@ -66,17 +62,7 @@ def destination(
             raise InputError(f"{given!r} holds a sweep, which this would replace; allowed: a new name")
         if target.exists() and not target.is_dir() and not target.is_file():
             raise InputError(f"{given!r} is not a regular file; allowed: a file name in a writable folder")
-        probe = _beside(
-            target
-        )  # asking the file system is the only answer that holds for every user and mount
-        probe.touch(exist_ok=False)
-        probe.unlink()
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(
-            f"{given!r} cannot be written: {_reason(error)}; allowed: a file name in a writable folder"
-        ) from error
+        _try_writing(target)
     return target
 
 
@@ -95,20 +81,37 @@ def folder(path: str | os.PathLike[str]) -> Path:
     if not target.is_dir():
         if target.exists():
             raise InputError(f"{given!r} is not a folder; allowed: a folder, new or existing")
-        if not target.parent.is_dir():
-            raise InputError(
-                f"folder {str(target.parent)!r} of {given!r} does not exist; allowed: an existing folder"
-            )
-    try:
+        _check_parent(target, given)
+    with _refusals(given, "a writable folder"):
         target.mkdir(exist_ok=True)
-        probe = _beside(target / "probe")
-        probe.touch(exist_ok=False)
-        probe.unlink()
-    except OSError as error:
-        raise InputError(
-            f"{given!r} cannot be written: {_reason(error)}; allowed: a writable folder"
-        ) from error
+        _try_writing(target / "probe")
     return target
+
+
+@contextmanager
+def _refusals(given: str, allowed: str = "", kinds: Any = OSError) -> Iterator[None]:
+    """What the file system refuses, as an InputError that says what is allowed."""
+    try:
+        yield
+    except kinds as error:
+        if isinstance(error, (InputError, BrokenPipeError)):
+            raise
+        hint = f"; allowed: {allowed}" if allowed else ""
+        raise InputError(f"{given!r} cannot be written: {_reason(error)}{hint}") from error
+
+
+def _check_parent(target: Path, given: str) -> None:
+    if not target.parent.is_dir():
+        raise InputError(
+            f"folder {str(target.parent)!r} of {given!r} does not exist; allowed: an existing folder"
+        )
+
+
+def _try_writing(target: Path) -> None:
+    """Ask the file system: the only answer that holds for every user and mount."""
+    probe = _beside(target)
+    probe.touch(exist_ok=False)
+    probe.unlink()
 
 
 @contextmanager
@@ -129,21 +132,17 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(path).resolve()
     temporary = _beside(target)
     try:
-        recover(target)
-        if (
-            target.is_file()
-        ):  # made with the old permissions, so that a private file is at no time open to others
-            temporary.touch(mode=0o600)
-            temporary.chmod(stat.S_IMODE(target.stat().st_mode))
-        yield temporary
-        if temporary.is_dir() and target.is_dir():
-            _swap(temporary, target)
-        else:
-            temporary.replace(target)
-    except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            raise
-        raise InputError(f"{os.fspath(path)!r} cannot be written: {_reason(error)}") from error
+        with _refusals(os.fspath(path)):
+            recover(target)
+            if target.is_file():
+                # made with the old permissions, so that a private file is at no time open to others
+                temporary.touch(mode=0o600)
+                temporary.chmod(stat.S_IMODE(target.stat().st_mode))
+            yield temporary
+            if temporary.is_dir() and target.is_dir():
+                _swap(temporary, target)
+            else:
+                temporary.replace(target)
     finally:
         _remove(temporary)
 
@@ -172,12 +171,10 @@ def recover(path: str | os.PathLike[str]) -> None:
             aside.rename(target)
     if os.name != "posix" or not target.parent.is_dir():
         return
-    ours = re.compile(
-        rf"\.{re.escape(target.stem[:80])}-{_machine()}-(\d+)-[0-9a-f]{{8}}{re.escape(target.suffix)}"
-    )
+    ours = re.compile(rf"\.{re.escape(target.stem[:80])}-{OWNER}{re.escape(target.suffix)}")
     for path_beside in target.parent.iterdir():
         found = ours.fullmatch(path_beside.name)
-        if found and not _runs(int(found[1])):
+        if found and found["machine"] == _machine() and not _runs(int(found["process"])):
             _remove(path_beside)
 
 

@@ -7,6 +7,7 @@ not recompile when their value changes) and whose flags, integers and words are 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any, ClassVar, dataclass_transform
 
@@ -165,6 +166,7 @@ _STATIC = ("flag", "integer", "choice")
 _KINDS = {"bool": "flag", "int": "integer", "str": "choice", "float": "number"}
 
 
+@functools.cache
 def parameters(cls: type) -> dict[str, Parameter]:
     """Name -> :class:`Parameter` of a variant's or rule's own parameters.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-import functools
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -17,9 +16,10 @@ from ..dynamics import filippov
 from ..dynamics.engines import TimeSpan
 from ..dynamics.event_loop import event_loop
 from ..dynamics.filippov import DiracSystem, Regime
+from ..dynamics.iterations import advance, first_state, started
 from ..dynamics.regimes import integrate
 from ..game import Players
-from ..rules import Rule, State, float_vector, init, step
+from ..rules import Rule, State, float_vector
 
 
 class Stretch(NamedTuple):
@@ -166,7 +166,7 @@ class DiscreteSystem(DynamicalSystem):
 
     def begin(self, phi: np.ndarray, theta: np.ndarray) -> State:
         """The state at the start."""
-        return _begin(self.system, self.rule, Players(phi, theta))
+        return first_state(self.system.variant, self.rule, self.system.x0, Players(phi, theta))
 
     def flat(self, state: State) -> np.ndarray:
         """The state as a vector, phi and theta first."""
@@ -176,13 +176,16 @@ class DiscreteSystem(DynamicalSystem):
         """Follow the motion; see :class:`DynamicalSystem`."""
         count = ROWS if rows else 1
         every = max(1, round(span / count))
-        last, kept, bad = _rows(self.system, self.rule, state, every, count)
-        t, made, failed = time + every * np.arange(1, count + 1), every * count, int(bad)
-        zs = np.concatenate([np.asarray(kept.phi), np.asarray(kept.theta)], axis=1)
+        counts = np.full(count, every)
+        start = self.system.variant, self.rule, self.system.x0, None, started(state)
+        last, kept = advance(*start, counts, filippov.LARGEST)
+        t, made, failed = time + np.cumsum(counts), every * count, int(last.bad)
+        zs = np.concatenate([np.asarray(p) for p in kept], axis=1)
         if failed <= made:
             zs = np.where((t >= time + failed)[:, None], np.nan, zs)
-            return Stretch(t, zs, last, time + failed, "diverged", time + failed, "", float(made), 0)
-        return Stretch(t, zs, last, time + made, "ok", np.nan, "", float(made), 0)
+            when = time + failed
+            return Stretch(t, zs, last.state, when, "diverged", when, "", float(made), 0)
+        return Stretch(t, zs, last.state, time + made, "ok", np.nan, "", float(made), 0)
 
     def change(self, flat: np.ndarray, side: Any = None) -> np.ndarray:
         """See :class:`DynamicalSystem`."""
@@ -196,31 +199,6 @@ class DiscreteSystem(DynamicalSystem):
     def near_rest(self) -> DiscreteSystem:
         """Under the rule's map at rest."""
         return DiscreteSystem(self.system, self.rule, near_rest=True)
-
-
-@jax.jit
-def _begin(system: DiracSystem, rule: Rule, z: Players) -> State:
-    return init(rule, dirac.game(system.variant, system.x0), z)
-
-
-@functools.partial(jax.jit, static_argnums=4)
-def _rows(
-    system: DiracSystem, rule: Rule, state: State, every: Array, rows: int
-) -> tuple[State, Players, Array]:
-    game = dirac.game(system.variant, system.x0)
-
-    def once(_: Any, carry: tuple[State, Array, Array]) -> tuple[State, Array, Array]:
-        now, count, bad = carry
-        now = step(rule, game, now)
-        fine = jnp.max(jnp.abs(jnp.concatenate([*now.players]))) < filippov.LARGEST
-        return now, count + 1, jnp.where(fine, bad, jnp.minimum(bad, count + 1))
-
-    def row(carry: Any, _: Any) -> tuple[Any, Players]:
-        carry = jax.lax.fori_loop(0, every, once, carry)
-        return carry, carry[0].players
-
-    carry, kept = jax.lax.scan(row, (state, jnp.int64(0), jnp.int64(2**62)), None, length=rows)
-    return carry[0], kept, carry[2]
 
 
 def map_change(system: DiracSystem, rule: Rule, flat: Array) -> Array:

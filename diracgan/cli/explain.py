@@ -46,7 +46,7 @@ def _preset(name: str) -> dict[str, Any] | None:
 
     if name not in presets():
         return None
-    from ..rules.presets import preset
+    from ..rules.registry import preset
     from ..variants.presets import PRESETS
 
     found, (made, rule) = PRESETS[name], preset(name)

@@ -63,10 +63,10 @@ def _allowed(p: dict[str, Any]) -> str:
 
 def _everything() -> dict[str, list[dict[str, Any]]]:
     from ..rules import RULES
-    from ..rules.presets import preset, presets
+    from ..rules.registry import preset
     from ..training.problems import PROBLEMS, options
     from ..training.tricks import TRICKS
-    from ..variants import VARIANTS, modifiers, parameters
+    from ..variants import VARIANTS, modifiers, parameters, presets
 
     def entries(registry: Any, referenced: bool = True) -> list[dict[str, Any]]:
         return [

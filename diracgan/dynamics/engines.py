@@ -13,8 +13,7 @@ import numpy as np
 from jax import Array
 
 from ..errors import unknown
-from .filippov import LARGEST, DiracSystem, Regime, flow_in, guard_count, guards, watch
-from .hermite_minimum import hermite_minimum
+from .filippov import LARGEST, DiracSystem, Regime, flow_in, guard_count, guards, hermite_minimum, watch
 
 DIFFRAX = ("tsit5", "dopri5", "dopri8", "kvaerno5")
 SCIPY = ("RK45", "DOP853", "Radau", "LSODA")
@@ -289,9 +288,4 @@ def diffrax_solver(name: str) -> Any:
     """The diffrax solver called ``name``."""
     import diffrax
 
-    return {
-        "tsit5": diffrax.Tsit5,
-        "dopri5": diffrax.Dopri5,
-        "dopri8": diffrax.Dopri8,
-        "kvaerno5": diffrax.Kvaerno5,
-    }[name]()
+    return getattr(diffrax, name.capitalize())()

@@ -16,11 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .engines import RegimeSegment, TimeSpan
-from .filippov import DiracSystem, Regime, flow_in, guards, watch
-from .hermite_minimum import hermite_minimum
+from .engines import MAX_STEPS, RegimeSegment, TimeSpan
+from .filippov import DiracSystem, Regime, flow_in, guards, hermite_minimum, watch
 
-_MAX_STEPS, _CHUNK = 4_000_000, 20_000
+_CHUNK = 20_000  # steps of one compiled call
 _RUNNING, _DONE, _EVENT, _STIFF = 0, 1, 2, 3
 _HALVINGS = 60
 
@@ -42,7 +41,7 @@ def event_loop(system: DiracSystem, regime: Regime, y0: np.ndarray, span: TimeSp
     The compiled loop comes back after every 20000 steps, so that an interrupt is heard.
     """
     carry = _begin(system, regime, y0, span)
-    while int(carry.status) == _RUNNING and int(carry.steps) < _MAX_STEPS:
+    while int(carry.status) == _RUNNING and int(carry.steps) < MAX_STEPS:
         carry = _advance(_tableau(), system, regime, span, carry)
     status = int(carry.status)
     failure = {_RUNNING: "max steps", _STIFF: "stiff"}.get(status, "")

@@ -8,8 +8,7 @@ import diffrax
 import jax.numpy as jnp
 from jax import Array
 
-from .filippov import watch
-from .hermite_minimum import hermite_minimum
+from .filippov import hermite_minimum, watch
 
 
 class GuardedStepControl(diffrax.AbstractAdaptiveStepSizeController):

@@ -86,7 +86,7 @@ def iterate(
         An :class:`Iterated`.
     """
     variant, rule, z, x0 = dirac.cast((variant, rule, Players(*z), x0), jnp.float64)
-    progress = _begin(variant, rule, x0, z)
+    progress = started(first_state(variant, rule, x0, z))
     averaged = progress.state.ema is not None
     names = ("phi", "theta", "phi_ema", "theta_ema")[: 4 if averaged else 2]
     rows = np.empty((len(names), len(kept), len(x0)))
@@ -101,7 +101,7 @@ def iterate(
         counts = np.zeros(_ROWS, np.int64)
         counts[: len(ends)] = np.diff(ends, prepend=done)
         began = time.perf_counter()
-        progress, found = _advance(variant, rule, x0, noise, progress, counts)
+        progress, found = advance(variant, rule, x0, noise, progress, counts)
         for out, some in zip(rows, found, strict=True):
             out[row : row + whole] = np.asarray(some)[:whole]
         spent = time.perf_counter() - began
@@ -123,23 +123,33 @@ def iterate(
 
 
 @jax.jit
-def _begin(variant: Variant, rule: Rule, x0: Array, z: Players) -> IterationProgress:
-    start = init(rule, dirac.game(variant, x0), z)
+def first_state(variant: Variant, rule: Rule, x0: Array, z: Players) -> State:
+    """The optimiser's state before the first iteration on the Dirac game."""
+    return init(rule, dirac.game(variant, x0), z)
+
+
+@jax.jit
+def started(state: State) -> IterationProgress:
+    """The progress before the first iteration from a state."""
     return IterationProgress(
-        start, jnp.int64(0), jnp.int64(2**62), jnp.max(jnp.abs(jnp.concatenate([*start.players])))
+        state, jnp.int64(0), jnp.int64(2**62), jnp.max(jnp.abs(jnp.concatenate([*state.players])))
     )
 
 
 @jax.jit
-def _advance(
+def advance(
     variant: Variant,
     rule: Rule,
     x0: Array,
     noise: MinibatchNoise | None,
     progress: IterationProgress,
     counts: Array,
+    bound: Any = np.inf,
 ) -> tuple[IterationProgress, tuple[Array, ...]]:
-    """After ``counts[0]``, ``counts[1]``, ... more steps: the progress at the end, and the rows in between."""
+    """After ``counts[0]``, ``counts[1]``, ... more steps: the progress at the end, and the rows in between.
+
+    A step is bad when an entry of the players is not below ``bound``.
+    """
     game = dirac.game(variant, x0)
 
     def once(_: Any, now: IterationProgress) -> IterationProgress:
@@ -147,7 +157,7 @@ def _advance(
         z = jnp.abs(jnp.concatenate([*state.players]))
         seen = jnp.maximum(now.largest, jnp.max(jnp.where(jnp.isnan(z), 0.0, z)))
         largest = jnp.where(now.bad > now.number, seen, now.largest)
-        fine, number = jnp.all(jnp.isfinite(z)), now.number + 1
+        fine, number = jnp.all(z < bound), now.number + 1
         return IterationProgress(
             state, number, jnp.where(fine, now.bad, jnp.minimum(now.bad, number)), largest
         )

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import jax
 import numpy as np
+from jax import Array
 
+from ..numerics.convex_hull import distance_to_hull
 from . import filippov
 from .engines import Engine, TimeSpan
-from .filippov import DiracSystem
-from .filippov_rest import rests
+from .filippov import DiracSystem, natural
 
 _MAX_EVENTS = 20_000
 _BLOW_UP = 1e-7  # a state that would double within this share of its time has no future
@@ -50,7 +52,7 @@ def integrate(use: Engine, system: DiracSystem, y: np.ndarray, span: TimeSpan) -
     def ended(result: str, when: float, text: str) -> Integrated:
         return Integrated(ys, y, t, result, when, text, events, steps)
 
-    v = np.asarray(filippov.natural(system, y)[1])
+    v = np.asarray(natural(system, y)[1])
     if not np.all(np.isfinite(v)):
         return ended("stiff", 0.0, "the field has no finite value at the start")
     if not np.any(v):  # also where the field jumps away on every side: to stay is a solution
@@ -95,10 +97,45 @@ def _end(
 def _failure(system: DiracSystem, why: str, t: float, y: np.ndarray) -> tuple[str, float, str]:
     if why == "max steps":
         return "max steps", t, f"gave up at t = {t:.10g} after too many solver steps"
-    v = np.asarray(filippov.natural(system, y)[1])
+    v = np.asarray(natural(system, y)[1])
     size, speed = float(np.max(np.abs(y))), float(np.max(np.abs(v)))
     if not why or not np.isfinite(size) or not np.isfinite(speed) or size > 1e8:
         return "diverged", t, f"left the float range at t = {t:.10g}, |z| = {size:.3g}"
     if y @ v > 0 and size <= _BLOW_UP * (1.0 + t) * speed:
         return "diverged", t, f"grows without bound by t = {t:.10g}, |z| = {size:.3g}"
     return "stiff", t, f"the step size fell to rounding at t = {t:.10g}: the motion cannot go on"
+
+
+# ---------------------------------------------------------------- rest on a discontinuity that is not a surface
+# A norm in d >= 2 switches at a point, not across a surface, and so has no regimes. A motion drawn into it stays,
+# by Filippov's definition, when 0 is in the convex hull of the field's limits there.
+
+_NEAR, _NEARER, _BALANCED = 1e-6, 1e-8, 1e-3
+
+
+def rests(system: DiracSystem, y: np.ndarray) -> bool:
+    """Whether the field around ``y`` (n,) jumps, and pulls in all directions at once.
+
+    A jump is as large from nearer by, where a field that is merely steep is not.
+    """
+    if not np.all(np.isfinite(y)):
+        return False
+    ways = np.random.default_rng(1).normal(size=(64, len(y)))
+    ways /= np.linalg.norm(ways, axis=1, keepdims=True)
+    ways = max(1.0, float(np.max(np.abs(y)))) * np.concatenate([ways, -ways])
+    around, nearer = (np.asarray(_fields(system, y + scale * ways)) for scale in (_NEAR, _NEARER))
+    if np.sum(np.all(np.isfinite(around), axis=1)) < len(ways) / 2:
+        return False
+    around, nearer = (f[np.all(np.isfinite(f), axis=1)] for f in (around, nearer))
+    if not len(nearer):
+        return False
+    ranges = np.ptp(around, axis=0)
+    jumps = ranges.max() > 0.1 * np.max(np.abs(around)) and np.ptp(nearer, axis=0).max() > 0.5 * ranges.max()
+    # however large the jump in one component, none may pull to one side alone
+    sides = np.all((around.min(axis=0) <= _BALANCED * ranges) & (around.max(axis=0) >= -_BALANCED * ranges))
+    return bool(jumps and sides and distance_to_hull(around) <= _BALANCED * np.max(np.abs(around)))
+
+
+@jax.jit
+def _fields(system: DiracSystem, points: Array) -> Array:
+    return jax.vmap(lambda y: natural(system, y)[1])(points)

@@ -129,7 +129,16 @@ def ensemble(
     still = rates if adaptive and rates != Players(1.0, 1.0) else None
     system = EnsembleSystem(variant, schedule.rule, None if datum is None else tuple(datum), still)
     data, coords, attrs = _computed(
-        system, phi, theta, datum, schedule, names, radii, choose(devices), kind, times is not None
+        system,
+        phi,
+        theta,
+        datum,
+        schedule=schedule,
+        names=names,
+        radii=radii,
+        where=choose(devices),
+        kind=kind,
+        several=times is not None,
     )
     if times is not None:
         coords |= schedule.coords
@@ -154,6 +163,7 @@ def _computed(
     phi: np.ndarray,
     theta: np.ndarray,
     datum: np.ndarray | None,
+    *,
     schedule: Schedule,
     names: tuple[str, ...],
     radii: tuple[float, float],

@@ -67,7 +67,7 @@ def locus_page(
         high: where to end; None for a little beyond what is critical.
         moving: whether it is an animation.
     """
-    from ..analysis.linear.locus import locus
+    from ..analysis.linear.margins import locus
     from ..plotting.spectra import LocusOptions, animate_locus, locus_figure
 
     shown = [v for v in found.values if found.low < v < found.high]

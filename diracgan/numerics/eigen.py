@@ -302,17 +302,10 @@ def _halves(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def blocks(a: np.ndarray) -> list[np.ndarray]:
     """Indices that depend on each other, by the exact zeros of ``a``: the strongly connected components."""
     reach = (a != 0) | np.eye(len(a), dtype=bool)
-    for _ in range(max(1, int(np.ceil(np.log2(max(len(a), 2)))))):
-        reach = reach | ((reach.astype(np.int64) @ reach.astype(np.int64)) > 0)
+    for _ in range(int(np.ceil(np.log2(max(len(a), 2))))):
+        reach = reach @ reach  # of booleans: whether any path of twice the length leads there
     both = reach & reach.T
-    seen: set[int] = set()
-    found = []
-    for i in range(len(a)):
-        if i not in seen:
-            block = np.flatnonzero(both[i])
-            seen.update(int(k) for k in block)
-            found.append(block)
-    return found
+    return [np.flatnonzero(row) for i, row in enumerate(both) if np.argmax(row) == i]
 
 
 def _growth_by_steps(a: np.ndarray, discrete: bool) -> float:

@@ -1,7 +1,7 @@
 """How optimisers move: every rule is one whole iteration as a pure map."""
 
 from ..lazy import callable_package  # noqa: I001  the families in the order of `rules()`
-from . import gradient, momentum, adaptive, lookahead, implicit, runge_kutta
+from . import gradient, momentum, adaptive, lookahead, implicit, runge_kutta  # noqa: F401
 from .base import Rule, State, float_vector, init, move, move_both, step
 from .optax import from_optax
 from .per_player import PerPlayerRule, scaled
@@ -15,21 +15,15 @@ __all__ = [
     "PerPlayerRule",
     "Rule",
     "State",
-    "adaptive",
     "check_rule",
     "float_vector",
     "from_optax",
-    "gradient",
-    "implicit",
     "init",
-    "lookahead",
-    "momentum",
     "move",
     "move_both",
     "register_rule",
     "rule",
     "rules",
-    "runge_kutta",
     "scaled",
     "step",
 ]

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 from ..errors import InputError
 from ..parameters import check
 from ..registry import Registry, merged, settings
+from ..variants import Variant, variant
+from ..variants.presets import PRESETS
 from .base import Rule
 
 RULES: Registry[type[Rule]] = Registry("rule", lambda cls: cls.summary())
@@ -81,3 +83,28 @@ def check_rule(given: object) -> Rule:
     if not isinstance(given, Rule):
         raise InputError(f"{given!r} is not a rule; allowed: what dg.rule(...) returns")
     return given
+
+
+def preset(name: str) -> tuple[Variant, Rule]:
+    """The variant and the recommended rule of a preset that practitioners know.
+
+    Args:
+        name: ``"stylegan"`` (ns with lazy R1, Adam, EMA), ``"r3gan"`` (rpgan with R1 and R2) or ``"dcgan"``
+            (ns, Adam 2e-4 with beta1 0.5). As a variant's name each stands for its variant and penalties.
+
+    Returns:
+        (variant, rule).
+
+    Raises:
+        InputError: for an unknown name, naming the choices.
+
+    Example:
+        >>> import diracgan as dg
+        >>> v, r = dg.preset("r3gan")
+        >>> v.label
+        'rpgan + r1=0.05 + r2=0.05'
+        >>> dg.variant("r3gan").label == v.label
+        True
+    """
+    found = PRESETS[name]
+    return variant(found.variant, **found.modifiers), rule(found.rule, **found.settings)

@@ -109,6 +109,7 @@ class Specification:
 def question(
     variant: Variant,
     rule: Rule | None,
+    *,
     place: Start,
     rates: Players,
     names: Sequence[str],

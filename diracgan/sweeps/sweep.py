@@ -151,7 +151,15 @@ def planned(
     """The specification of a sweep and the values of its axes, everything checked."""
     given = grids.named(over)
     asked = quantities(quantity)
-    made = question(variant, rule, start, check_rates(*rates), list(given), asked, settings)
+    made = question(
+        variant,
+        rule,
+        place=start,
+        rates=check_rates(*rates),
+        names=list(given),
+        asked=asked,
+        settings=settings,
+    )
     values = {a.name: _checked(a, given[a.name]) for a in made.axes}
     for q in asked:
         if q.name in values:

@@ -52,7 +52,15 @@ def unpacked(text: str, functions: Sequence[Any]) -> Specification:
     ]
     made = _unpacked(plan["rule"]) if plan["rule"] else None
     place, rates, course = Start(**plan["place"]), Players(*plan["rates"]), RunSettings(**plan["course"])
-    return question(_unpacked(plan["variant"]), made, place, rates, plan["axes"], tuple(asked), course)
+    return question(
+        _unpacked(plan["variant"]),
+        made,
+        place=place,
+        rates=rates,
+        names=plan["axes"],
+        asked=tuple(asked),
+        settings=course,
+    )
 
 
 def origin(thing: Any, name: str) -> str:

@@ -48,15 +48,13 @@ ELEMENTWISE = frozenset(
     "digamma copy copy_p reduce_precision stop_gradient shift_left shift_right_logical shift_right_arithmetic".split()
 )
 _NUMPY: dict[str, Callable[..., Any]] = {
+    **{name: getattr(np, name) for name in "abs sqrt square tanh exp log log1p expm1 sign".split()},
     "add": np.add,
     "sub": np.subtract,
     "mul": np.multiply,
     "neg": np.negative,
-    "abs": np.abs,
     "max": np.maximum,
     "min": np.minimum,
-    "sqrt": np.sqrt,
-    "square": np.square,
     "eq": np.equal,
     "ne": np.not_equal,
     "lt": np.less,
@@ -64,12 +62,6 @@ _NUMPY: dict[str, Callable[..., Any]] = {
     "gt": np.greater,
     "ge": np.greater_equal,
     "copy": np.positive,
-    "tanh": np.tanh,
-    "exp": np.exp,
-    "log": np.log,
-    "log1p": np.log1p,
-    "expm1": np.expm1,
-    "sign": np.sign,
     "and": np.logical_and,
     "or": np.logical_or,
 }

@@ -2,7 +2,7 @@
 
 from ..lazy import callable_package
 from ..parameters import Parameter, param, parameters
-from . import f_divergence, hinge, least_squares, quadratic, relativistic, vanilla, wasserstein
+from . import f_divergence, hinge, least_squares, quadratic, relativistic, vanilla, wasserstein  # noqa: F401  register
 from ._math import minus_log_sigmoid, norm, quotient, softplus
 from .base import VARIANTS, Variant
 from .penalties import Critic, modifiers
@@ -16,9 +16,6 @@ __all__ = [
     "Variant",
     "build",
     "check_variant",
-    "f_divergence",
-    "hinge",
-    "least_squares",
     "minus_log_sigmoid",
     "modifiers",
     "norm",
@@ -26,15 +23,11 @@ __all__ = [
     "parameters",
     "parse",
     "presets",
-    "quadratic",
     "quotient",
     "register",
-    "relativistic",
     "softplus",
-    "vanilla",
     "variant",
     "variants",
-    "wasserstein",
 ]
 
 callable_package(__name__, "variants")  # dg.variants() lists them, whatever was imported first

@@ -18,10 +18,10 @@ LINEAR, RULE = dg.variant("wgan-linear"), dg.rule("simultaneous", lr=0.01)
 
 def test_one_compilation_serves_every_number_of_steps():
     run(LINEAR, dim=1, rule=RULE, steps=3)
-    before = iterations._advance._cache_size()
+    before = iterations.advance._cache_size()
     for steps, every in ((1, 1), (7, 3), (300, 1), (1000, 7), (5000, 4999)):
         run(LINEAR, dim=1, rule=RULE, steps=steps, every=every)
-    assert iterations._advance._cache_size() == before
+    assert iterations.advance._cache_size() == before
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_a_run_that_overflows_stops_there():
 
 
 def test_an_interrupt_is_heard_between_the_chunks(monkeypatch):
-    heard, advance = [], iterations._advance
+    heard, advance = [], iterations.advance
 
     def counted(*arguments):
         heard.append(time.perf_counter())
@@ -55,7 +55,7 @@ def test_an_interrupt_is_heard_between_the_chunks(monkeypatch):
             raise KeyboardInterrupt
         return advance(*arguments)
 
-    monkeypatch.setattr(iterations, "_advance", counted)
+    monkeypatch.setattr(iterations, "advance", counted)
     with pytest.raises(KeyboardInterrupt):
         run(LINEAR, dim=1, rule=RULE, steps=10**14, every=10**13)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import diracgan as dg
+from diracgan.dynamics import noise
 
 DAMPED = dg.variant("wgan-gp", c=0.0, lam=0.4)
 SIGMA = np.array([[1.0, 0.3], [0.3, 2.0]])
@@ -162,3 +163,17 @@ def test_without_stability_there_is_no_covariance():
 def test_bad_noise_is_refused(arguments, says):
     with pytest.raises(dg.InputError, match=says):
         dg.simulate(DAMPED, dim=1, **arguments)
+
+
+def test_an_interrupt_is_heard_within_a_noisy_flow(monkeypatch):
+    heard, solve = [], noise._solve
+
+    def counted(*arguments):
+        heard.append(1)
+        if len(heard) == 3:
+            raise KeyboardInterrupt
+        return solve(*arguments)
+
+    monkeypatch.setattr(noise, "_solve", counted)
+    with pytest.raises(KeyboardInterrupt):
+        dg.simulate(dg.variant("wgan-linear"), t1=1e5, sde=0.1, sde_step=0.1, ts=[1e5])

@@ -166,3 +166,21 @@ def test_the_callers_losses_meet_any_transformation():
     np.testing.assert_allclose(jax.vmap(field, (0, None, None))(jnp.array([0.7, 0.2]), phi, theta)[0], plain)
     np.testing.assert_allclose(jax.jacfwd(field)(0.7, phi, theta)[:2], -THETA, atol=1e-14)
     np.testing.assert_allclose(jax.jacrev(field)(0.7, phi, theta)[:2], -THETA, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"x0": "far"}, "x0 = 'far' is not an array of numbers"),
+        ({"x0": [1.0, 2.0, 3.0]}, r"x0 has the shape \(3,\); allowed: a number or \(2,\)"),
+        ({"rate_d": "fast"}, "rate_d = 'fast' is not an array of numbers"),
+        ({"rate_g": None}, "rate_g = None is not an array of numbers"),
+    ],
+)
+def test_a_wrong_datum_or_rate_is_named(wrong, says):
+    v, z = dg.variant("ns"), jnp.ones(2)
+    with pytest.raises(dg.InputError, match=says):
+        dg.flow(v, z, z, [1.0], **wrong)
+    if "x0" in wrong:
+        with pytest.raises(dg.InputError, match=says):
+            dg.step(v, dg.rule("simultaneous"), **wrong)(z, z)

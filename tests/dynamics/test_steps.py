@@ -110,8 +110,8 @@ def test_a_million_steps_need_no_more_memory_than_their_rows():
             (dg.variant("ns"), dg.rule("alternating", lr=0.1), Players(PHI, THETA), X0), float
         )
         counts = np.full(256, 4000)  # steps between the rows of one call
-        begun = iterations._begin(v, rule, x0, z)
-        used = iterations._advance.lower(v, rule, x0, None, begun, counts).compile().memory_analysis()
+        begun = iterations.started(iterations.first_state(v, rule, x0, z))
+        used = iterations.advance.lower(v, rule, x0, None, begun, counts).compile().memory_analysis()
     rows = len(counts) * 4 * 8
     assert used.output_size_in_bytes < 3 * rows
     assert used.temp_size_in_bytes < 8 * rows

@@ -160,7 +160,7 @@ def test_commands_draw_beside_their_answers(cli, folder):
 
 
 def test_locus_leaves_out_values_without_eigenvalues():
-    from diracgan.analysis.linear.locus import locus
+    from diracgan.analysis.linear.margins import locus
 
     rows = locus(variant("wgan-gp", lam=0.5), "c", [0.0, 1.0])
     assert np.isfinite(rows[0]).all() and np.isnan(rows[1]).all()

@@ -15,12 +15,14 @@ import numpy as np
 
 from ... import dirac
 from ...dynamics.filippov import DiracSystem, velocity
+from ...errors import InputError
 from ...rules import Rule
+from ...variants import Variant
 from ..dynamical_system import map_change
 from .decision import STATUSES, WITH_EIGENVALUES, Decision, decide
-from .parameter_handle import ParameterHandle
+from .parameter_handle import ParameterHandle, parameter_handle
 from .probing import look, rest_state
-from .settings import LinearSettings
+from .settings import LinearSettings, settings
 
 BATCH = 64
 
@@ -86,7 +88,8 @@ def stacked(
     """Settings of one structure as one batch, padded with the last so that every batch has the same shape."""
     padded = [*batch, *[batch[-1]] * (size - len(batch))]
     flat = [_numbers_of(s) for s in padded]
-    system, rule = jax.tree.map(lambda *leaves: jnp.asarray(np.array(leaves, dtype=np.float64)), *flat)
+    # NumPy's arrays: a compiled program takes them at once, while to put each on the device costs more than a spectrum
+    system, rule = jax.tree.map(lambda *leaves: np.array(leaves, dtype=np.float64), *flat)
     return system, rule, np.array([np.concatenate(s.point) for s in padded])
 
 
@@ -126,6 +129,52 @@ def slopes(around: LinearSettings, handles: Sequence[ParameterHandle], values: S
         return np.asarray(_slopes(base, np.concatenate(here.point), tangents))
 
 
+def locus(
+    variant: Variant,
+    parameter: str,
+    values: Sequence[float] | np.ndarray,
+    rule: Rule | None = None,
+    dim: int | None = None,
+    x0: Any = None,
+    at: Any = None,
+    rate_d: float = 1.0,
+    rate_g: float = 1.0,
+) -> np.ndarray:
+    """The eigenvalues (or multipliers) at every value of one parameter.
+
+    Args:
+        variant: from :func:`diracgan.variant`.
+        parameter: as :func:`diracgan.critical` takes it.
+        values: of the parameter, (K,).
+        rule: from :func:`diracgan.rule`; None for the flow.
+        dim: dimension d (1, or that of ``x0`` or ``at``).
+        x0: the datum; None for 0.
+        at: the equilibrium; None for (0, x0).
+        rate_d: factor on the critic's velocity (flow).
+        rate_g: factor on the generator's velocity (flow).
+
+    Returns:
+        Complex numbers, (K, m), each row in the order of a spectrum; NaN where there is no derivative.
+
+    Raises:
+        InputError: for arguments that are not allowed, or where no value has eigenvalues.
+
+    Example:
+        >>> import diracgan as dg
+        >>> locus(dg.variant("wgan-gp", c=0.0), "lam", [0.5, 1.0]).round(6).real.tolist()
+        [[-0.5, -0.5], [-1.0, -1.0]]
+    """
+    around = settings(variant, rule, dim, x0, at, rate_d, rate_g)
+    handle = parameter_handle(around, parameter)
+    rows = [m.eigenvalues for m in margins([handle.set(around, x) for x in values])]
+    size = max((len(r) for r in rows), default=0)
+    if not size:
+        raise InputError(
+            f"{variant.label} has no eigenvalues for any {handle.name} here; see diracgan verdict"
+        )
+    return np.stack([r if len(r) == size else np.full(size, np.nan, complex) for r in rows])
+
+
 def _matrix(system: DiracSystem, rule: Rule | None, y: Any) -> Any:
     if rule is None:
         return jax.jacfwd(partial(velocity, system))(y)
@@ -143,4 +192,4 @@ def _slopes(base: tuple[DiracSystem, Rule | None], at: Any, tangents: Any) -> An
     return jax.vmap(lambda t: jax.jvp(matrix, (base,), (t,))[1])(tangents)
 
 
-__all__ = ["BATCH", "Margin", "decisions", "margins", "matrices", "slopes", "stacked"]
+__all__ = ["BATCH", "Margin", "decisions", "locus", "margins", "matrices", "slopes", "stacked"]

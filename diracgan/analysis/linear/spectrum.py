@@ -18,8 +18,10 @@ from .decision import STATUSES, WITH_EIGENVALUES, Decision, Status
 from .margins import decisions
 from .settings import LinearSettings, settings
 
+_NONE = np.empty(0, complex)
 
-@dataclasses.dataclass(frozen=True)
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Spectrum:
     """What the linearisation at one point says, and everything it was computed from.
 
@@ -50,18 +52,18 @@ class Spectrum:
     kind: str
     status: str
     text: str
-    eigenvalues: np.ndarray
-    multipliers: np.ndarray
-    ema_multipliers: np.ndarray
-    spectral_radius: float | None
-    jacobian: np.ndarray | None
+    eigenvalues: np.ndarray = dataclasses.field(default_factory=_NONE.copy)
+    multipliers: np.ndarray = dataclasses.field(default_factory=_NONE.copy)
+    ema_multipliers: np.ndarray = dataclasses.field(default_factory=_NONE.copy)
+    spectral_radius: float | None = None
+    jacobian: np.ndarray | None = None
     differentiable: bool | None
     is_equilibrium: bool
     residual: float | None
-    margin: float | None
-    error: float | None
-    numerical_abscissa: float | None
-    transient_growth: float | None
+    margin: float | None = None
+    error: float | None = None
+    numerical_abscissa: float | None = None
+    transient_growth: float | None = None
     variant: str
     hyperparameters: dict[str, Any]
     dim: int
@@ -132,21 +134,8 @@ def spectrum(
     if status in WITH_EIGENVALUES:
         return _with(decided, around, status, made)
     differentiable, residual, reason = _why(decided, around)
-    empty = np.empty(0, complex)
-    return made(
-        text=f"{status.replace('-', ' ')}: {reason}",
-        eigenvalues=empty,
-        multipliers=empty,
-        ema_multipliers=empty,
-        spectral_radius=None,
-        jacobian=None,
-        differentiable=differentiable,
-        residual=residual,
-        margin=None,
-        error=None,
-        numerical_abscissa=None,
-        transient_growth=None,
-    )
+    text = f"{status.replace('-', ' ')}: {reason}"
+    return made(text=text, differentiable=differentiable, residual=residual)
 
 
 def _with(decided: Decision, around: LinearSettings, status: str, made: Callable[..., Spectrum]) -> Spectrum:
@@ -160,7 +149,7 @@ def _with(decided: Decision, around: LinearSettings, status: str, made: Callable
     return made(
         text=_words(status, values, margin, discrete, 1 if rule is None else rule.period),
         eigenvalues=values,
-        multipliers=values if discrete else np.empty(0, complex),
+        multipliers=values if discrete else _NONE,
         ema_multipliers=np.array(averages, complex),
         spectral_radius=float(np.abs(values).max()) if discrete else None,
         jacobian=matrix,

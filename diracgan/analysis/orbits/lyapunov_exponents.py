@@ -13,6 +13,7 @@ from ...dynamics.filippov import DiracSystem, velocity
 from ...numerics.lyapunov import Exponents, exponents, stretching
 from ...rules import Rule
 from ..dynamical_system import DiscreteSystem, DynamicalSystem, map_change
+from ..verdict.thresholds import T
 from .orbit import by_modulus
 
 
@@ -37,7 +38,7 @@ def lyapunov_multipliers(
         jacobian = np.eye(len(flat)) + motion.jacobian(flat)
         flat = flat + motion.change(flat)
         frame, upper = np.linalg.qr(jacobian @ frame)
-        logs[k] = np.log(np.maximum(np.abs(np.diag(upper)), 1e-300))
+        logs[k] = np.log(np.maximum(np.abs(np.diag(upper)), T.tiny))
     late = logs[iterations // 5 :]  # the frame has turned into the orbit's own directions
     applications = period / motion.period
 

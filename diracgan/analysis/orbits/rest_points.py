@@ -8,10 +8,7 @@ import numpy as np
 
 from ...numerics.convex_hull import distance_to_hull
 from ..dynamical_system import DynamicalSystem
-
-_RANK = 1e-9  # singular values below this share of the largest belong to a line of equilibria
-_CONVERGED = 1e-13  # relative size of a last Newton step
-_RESIDUAL = 1e-9  # |F| over |F'| and the size of the state, at a rest point
+from ..verdict.thresholds import T
 
 
 class Rest(NamedTuple):
@@ -47,16 +44,18 @@ def rest_near(
         value, slope = motion.change(z, side), motion.jacobian(z, side)
         if not (np.all(np.isfinite(value)) and np.all(np.isfinite(slope))):
             return None
-        move = np.linalg.lstsq(slope, -value, rcond=_RANK)[0]
+        move = np.linalg.lstsq(slope, -value, rcond=T.line_of_rest)[0]
         z = z + move
         if np.linalg.norm(z - flat) > reach:
             return None
-        if np.linalg.norm(move) <= _CONVERGED * np.linalg.norm(z):
+        if np.linalg.norm(move) <= T.newton_step * np.linalg.norm(z):
             break
     value, slope, before = motion.change(z, side), motion.jacobian(z, side), motion.jacobian(z - move, side)
     if not (np.all(np.isfinite(value)) and np.all(np.isfinite(slope))):
         return None
-    if np.linalg.norm(value) > _RESIDUAL * np.linalg.norm(slope) * max(reach, float(np.linalg.norm(z))):
+    if np.linalg.norm(value) > T.newton_residual * np.linalg.norm(slope) * max(
+        reach, float(np.linalg.norm(z))
+    ):
         return None
     return Rest(z, slope, float(np.linalg.norm(slope - before, 2)))
 
@@ -69,7 +68,7 @@ def equilibria(motion: DynamicalSystem, reach: float) -> list[Rest]:
         flat = np.zeros(size)
         flat[: 2 * motion.dim] = reach * start / 2
         rest = rest_near(motion, flat, 4 * reach, iterations=25)
-        if rest is None or any(np.linalg.norm(rest.flat - r.flat) <= 1e-6 * reach for r in found):
+        if rest is None or any(np.linalg.norm(rest.flat - r.flat) <= T.same_rest * reach for r in found):
             continue
         if _balances(motion, rest.flat, reach):
             found.append(rest)
@@ -82,13 +81,13 @@ def _balances(motion: DynamicalSystem, flat: np.ndarray, reach: float) -> bool:
     At a discontinuity it does where 0 is in the convex hull of the field around the point (Filippov).
     """
     ways = np.random.default_rng(1).normal(size=(12, len(flat)))
-    around = np.array([motion.change(flat + 1e-7 * reach * w) for w in ways])
+    around = np.array([motion.change(flat + T.beside_rest * reach * w) for w in ways])
     around = around[np.all(np.isfinite(around), axis=1)]
     slope = np.linalg.norm(np.nan_to_num(motion.jacobian(flat)))
-    return bool(len(around) and distance_to_hull(around) <= 1e-6 * reach * (1.0 + slope))
+    return bool(len(around) and distance_to_hull(around) <= T.balanced_rest * reach * (1.0 + slope))
 
 
 def rank(jacobian: np.ndarray) -> int:
     """The rank of a Jacobian; one below its size belongs to a line of equilibria."""
     sizes = np.linalg.svd(jacobian, compute_uv=False)
-    return int(np.sum(sizes > 1e-8 * max(sizes[0], 1e-300)))
+    return int(np.sum(sizes > T.rank * max(sizes[0], T.tiny)))

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...numerics import eigen
 from ..dynamical_system import DynamicalSystem
+from ..verdict.thresholds import T
 from .orbit import Method, Orbit, order_by_modulus
 
 
@@ -56,16 +57,16 @@ def rotating_state(
     for _ in range(40):
         residual = motion.change(z, side) - turn(rate) @ z
         slope = np.column_stack([motion.jacobian(z, side) - turn(rate), -turn_slope(rate) @ z])
-        move = np.linalg.lstsq(slope, -residual, rcond=1e-10)[0]
+        move = np.linalg.lstsq(slope, -residual, rcond=T.turning_rank)[0]
         if not np.all(np.isfinite(move)):
             return None
         z, rate = z + move[:-1], rate + move[-1]
-        if np.linalg.norm(move) <= 1e-13 * (1.0 + np.linalg.norm(z)):
+        if np.linalg.norm(move) <= T.newton_step * (1.0 + np.linalg.norm(z)):
             break
     size = np.linalg.norm(z)
     if (
-        np.linalg.norm(motion.change(z, side) - turn(rate) @ z) > 1e-9 * size
-        or np.linalg.norm(z - flat) > 0.3 * size
+        np.linalg.norm(motion.change(z, side) - turn(rate) @ z) > T.newton_residual * size
+        or np.linalg.norm(z - flat) > T.turning_moved * size
     ):
         return None
     period = 2 * np.pi / abs(rate)
@@ -77,7 +78,7 @@ def rotating_state(
         values, errors = eigen.eigenvalues(motion.jacobian(z, side) - rate * whole)
         multipliers = np.exp(values * period)
     order = order_by_modulus(multipliers)
-    bounds = 1e-7 + period * errors[order]
+    bounds = T.turns_alike_slope + period * errors[order]
     return Orbit(z + centre, period * given.period, multipliers[order], Method.ROTATING_STATE, bounds)
 
 
@@ -106,16 +107,21 @@ def _turns_alike(motion: _About, z: np.ndarray, side: Any, whole: np.ndarray, bl
     """Whether the change and its derivative turn with the state: F(R z) = R F(z), F'(R z) = R F'(z) R^T."""
     spin = whole[:d, :d]
     here, slope = motion.change(z, side), motion.jacobian(z, side)
-    for angle in (0.4, 1.3, 2.9):
+    for angle in (0.4, 1.3, 2.9):  # any three, of no common measure
         turn = np.kron(np.eye(blocks), _rotation(spin, angle))
         turned = turn @ z
         there = motion.side(turned)
         if not np.allclose(
-            motion.change(turned, there), turn @ here, rtol=1e-9, atol=1e-10 * np.linalg.norm(here)
+            motion.change(turned, there),
+            turn @ here,
+            rtol=0,
+            atol=T.turns_alike * np.linalg.norm(here),
         ):
             return False
         if not np.allclose(
-            motion.jacobian(turned, there), turn @ slope @ turn.T, atol=1e-7 * np.linalg.norm(slope)
+            motion.jacobian(turned, there),
+            turn @ slope @ turn.T,
+            atol=T.turns_alike_slope * np.linalg.norm(slope),
         ):
             return False
     return True

@@ -18,13 +18,8 @@ from ...dynamics.event_loop import event_loop
 from ...dynamics.filippov import DiracSystem, Regime
 from ...numerics import eigen
 from ..dynamical_system import ContinuousSystem
+from ..verdict.thresholds import T
 from .orbit import Method, Orbit, order_by_modulus
-
-_LEAST_ERROR = 1e-6  # of a multiplier, for the solver's tolerances over a whole period
-_RTOL, _ATOL = 1e-13, 1e-16  # of the orbit and its neighbours; the second times the orbit's size
-_SWITCHINGS = 400  # on one turn
-_CONTINUOUS = 1e-9  # of the velocity: a smaller jump of it is none
-_GRAZING = 1e-9  # of the speed: what meets a surface more slowly does not cross it
 
 
 def periodic_orbit(flow: ContinuousSystem, flat: np.ndarray, period: float) -> Orbit | None:
@@ -34,14 +29,14 @@ def periodic_orbit(flow: ContinuousSystem, flat: np.ndarray, period: float) -> O
     the saltation matrix I + (f+ - f-) n^T/(n . f-), with n the normal of the surface that is met.
     """
     z, length = flat.copy(), period
-    scale = max(float(np.max(np.abs(flat))), 1e-300)
+    scale = max(float(np.max(np.abs(flat))), T.tiny)
     for _ in range(4):  # first the time of the closest return alone, lest Newton shrink the orbit instead
         piece = flow.advance(z, 0.0, length, 0)
         if piece.result != "ok":
             return None
         speed = flow.change(piece.end)
-        length -= float((piece.end - z) @ speed / max(speed @ speed, 1e-300))
-        if not 0.5 * period < length < 2 * period:
+        length -= float((piece.end - z) @ speed / max(speed @ speed, T.tiny))
+        if not T.period_guess[0] * period < length < T.period_guess[1] * period:
             return None
     for _ in range(12):
         end, monodromy = _through(flow, z, length)
@@ -51,27 +46,32 @@ def periodic_orbit(flow: ContinuousSystem, flat: np.ndarray, period: float) -> O
         f_end = flow.change(end)
         phase = np.append(flow.change(z), 0.0)
         slope = np.vstack([np.column_stack([monodromy - np.eye(len(z)), f_end]), phase])
-        move = np.linalg.lstsq(slope, -np.append(residual, 0.0), rcond=1e-7)[0]
-        if np.linalg.norm(move[:-1]) > 0.5 * scale or abs(move[-1]) > 0.3 * length:
+        move = np.linalg.lstsq(slope, -np.append(residual, 0.0), rcond=T.shooting_rank)[0]
+        if (
+            np.linalg.norm(move[:-1]) > T.shooting_moved * scale
+            or abs(move[-1]) > T.shooting_stretched * length
+        ):
             return None
         z, length = z + move[:-1], length + move[-1]
-        if np.linalg.norm(move[:-1]) <= 1e-9 * scale:
+        if np.linalg.norm(move[:-1]) <= T.closed * scale:
             break
     end, monodromy = _through(flow, z, length)
-    if monodromy is None or np.linalg.norm(end - z) > 1e-7 * scale:
+    if monodromy is None or np.linalg.norm(end - z) > T.not_closed * scale:
         return None
     multipliers, errors = eigen.eigenvalues(monodromy)
     order = order_by_modulus(multipliers)
-    return Orbit(z, length, multipliers[order], Method.SHOOTING, np.maximum(errors[order], _LEAST_ERROR))
+    return Orbit(
+        z, length, multipliers[order], Method.SHOOTING, np.maximum(errors[order], T.multiplier_error)
+    )
 
 
 def _through(flow: ContinuousSystem, z: np.ndarray, span: float) -> tuple[np.ndarray, np.ndarray | None]:
     """Where the flow ends after ``span``, and its derivative there; None where it does not get there smoothly."""
     system, y, t, monodromy = flow.system, z, 0.0, np.eye(len(z))
     regime = filippov.start(system, z)
-    atol = _ATOL * max(float(np.max(np.abs(z))), 1e-300)
-    for _ in range(_SWITCHINGS):
-        part = event_loop(system, regime, y, TimeSpan(t, span, np.array([span]), _RTOL, atol))
+    atol = T.variational[1] * max(float(np.max(np.abs(z))), T.tiny)
+    for _ in range(T.switchings):
+        part = event_loop(system, regime, y, TimeSpan(t, span, np.array([span]), T.variational[0], atol))
         if part.failure or part.guard == filippov.guard_count(regime) - 1:
             return z, None
         piece = _variational(system, regime, y, part.t - t, atol)
@@ -95,10 +95,10 @@ def _saltation(
     """How neighbours jump where the motion switches: they meet the surface a little earlier or later."""
     normal = np.asarray(_normals(system, y, before))[guard]
     old, new = (np.asarray(filippov.flow_in(system, y, r)) for r in (before, after))
-    if np.linalg.norm(new - old) <= _CONTINUOUS * np.linalg.norm(old):
+    if np.linalg.norm(new - old) <= T.continuous * np.linalg.norm(old):
         return np.eye(len(y))
     speed = float(normal @ old)
-    if not abs(speed) > _GRAZING * np.linalg.norm(normal) * np.linalg.norm(old):
+    if not abs(speed) > T.grazing * np.linalg.norm(normal) * np.linalg.norm(old):
         return None
     return np.eye(len(y)) + np.outer(new - old, normal) / speed
 
@@ -132,7 +132,7 @@ def _variational(
     tolerances = np.concatenate([np.full(n, atol), np.full(n * n, 1e-24)])
     out = solve_ivp(
         lambda _, state: np.asarray(_neighbours(system, regime, state)),
-        (0.0, span), start, method="DOP853", rtol=_RTOL, atol=tolerances,
+        (0.0, span), start, method="DOP853", rtol=T.variational[0], atol=tolerances,
     )  # fmt: skip
     return out.y[n:, -1].reshape(n, n) if out.status == 0 else None
 
@@ -144,9 +144,9 @@ def returns(t: np.ndarray, zs: np.ndarray) -> list[float]:
     found = []
     away = False
     for k in range(1, len(t) - 1):
-        away = away or distance[k] > 0.25 * diameter
+        away = away or distance[k] > T.has_left * diameter
         low = distance[k] <= distance[k - 1] and distance[k] < distance[k + 1]
-        if away and low and distance[k] < 0.12 * diameter:
+        if away and low and distance[k] < T.has_returned * diameter:
             found.append(float(t[k] - t[0]))
             away = False
     return found[:12]

@@ -113,12 +113,8 @@ def critical(
     if parameter.strip() == "ema" and rule is not None:
         return _of_ema(around)
     handle = parameter_handle(around, parameter)
-    low_, high_, open_low, open_high = _range(handle.domain, handle.is_integer, low, high)
-    scan = ParameterScan(around, handle)
-    if handle.is_integer:
-        intervals, edges = over_integers(scan, int(low_), int(high_))
-    else:
-        intervals, edges = over_reals(scan, low_, high_, open_low, open_high)
+    scan = ParameterScan(around, handle, *_range(handle.domain, handle.is_integer, low, high))
+    intervals, edges = over_integers(scan) if handle.is_integer else over_reals(scan)
     now = None if handle.now is None else float(handle.now)
     status = None if now is None else margins([handle.set(around, handle.now)])[0].status
     return Critical(
@@ -127,8 +123,8 @@ def critical(
         values=[e.value for e in edges],
         thresholds=edges,
         intervals=intervals,
-        low=low_,
-        high=high_,
+        low=scan.low,
+        high=scan.high,
         status=status,
         text=_words(handle.name, intervals, edges, handle.is_integer),
         evaluations=scan.count + int(status is not None),
@@ -140,10 +136,18 @@ def _of_ema(around: LinearSettings) -> Critical:
     here = margins([around])[0].status
     decay = around.rule.ema if around.rule is not None else None
     return Critical(
-        parameter="ema", now=decay, values=[], thresholds=[], intervals=[Interval(0.0, 1.0, here)],
-        low=0.0, high=1.0, status=here, evaluations=1, **around.provenance,
+        parameter="ema",
+        now=decay,
+        values=[],
+        thresholds=[],
+        intervals=[Interval(0.0, 1.0, here)],
+        low=0.0,
+        high=1.0,
+        status=here,
         text=f"{here} for every ema in [0, 1): averaging adds the multiplier ema and moves none: it decides nothing",
-    )  # fmt: skip
+        evaluations=1,
+        **around.provenance,
+    )
 
 
 def _range(

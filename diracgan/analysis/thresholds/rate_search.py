@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -51,12 +52,13 @@ class FastestDecaySearch:
         wide = np.array([a >= 0 and b > 50 * max(a, 0.02) for a, b in ranges.values()], dtype=bool)
         self.bend = np.where(wide, math.log(1e5), 1e-9)
         # an end that is not allowed itself is kept clear of
-        self.open = np.array(
-            [1e-9 * (b - a) * (k.domain.open_low and a == k.domain.low) for k, (a, b) in ranges.items()]
+        clear = 1e-9 * (self.high - self.low)
+        domains = [k.domain for k in self.handles]
+        self.open_low = np.array([d.open_low for d in domains], bool) & (self.low == [d.low for d in domains])
+        self.open_high = np.array([d.open_high for d in domains], bool) & (
+            self.high == [d.high for d in domains]
         )
-        self.open_high = np.array(
-            [1e-9 * (b - a) * (k.domain.open_high and b == k.domain.high) for k, (a, b) in ranges.items()]
-        )
+        self.first, self.last = self.low + clear * self.open_low, self.high - clear * self.open_high
         self.count = 0
         self.trusted = False
         self.seen: list[tuple[np.ndarray, np.ndarray]] = []  # coordinates and heights of the global search
@@ -64,9 +66,11 @@ class FastestDecaySearch:
     def values(self, u: np.ndarray) -> np.ndarray:
         """Parameters of coordinates (..., P)."""
         share = np.expm1(self.bend * u) / np.expm1(self.bend)
-        return np.clip(
-            self.low + (self.high - self.low) * share, self.low + self.open, self.high - self.open_high
-        )
+        return self.inside(self.low + (self.high - self.low) * share)
+
+    def inside(self, x: np.ndarray) -> np.ndarray:
+        """The nearest parameters that are allowed."""
+        return np.clip(x, self.first, self.last)
 
     def coordinates(self, x: np.ndarray) -> np.ndarray:
         """The coordinates of parameters."""
@@ -85,18 +89,18 @@ class FastestDecaySearch:
         self.count += len(xs)
         setups = [self.set_to(x) for x in xs]
         if not self.trusted:
-            found = [(m.eigenvalues if m.status in WITH_EIGENVALUES else None) for m in margins(setups)]
-            return np.array([np.inf if w is None else self._height(w) for w in found])
+            return np.array(
+                [self._height(m.eigenvalues) if len(m.eigenvalues) else np.inf for m in margins(setups)]
+            )
         found = matrices(setups)
         fine = np.all(np.isfinite(found), axis=(1, 2))
         out = np.full(len(xs), np.inf)
         if np.any(fine):
-            w = np.linalg.eigvals(found[fine])
-            out[fine] = np.max(np.abs(w) if self.around.rule is not None else np.real(w), axis=1)
+            out[fine] = self._height(np.linalg.eigvals(found[fine]))
         return out
 
-    def _height(self, w: np.ndarray) -> float:
-        return float(np.max(np.abs(w) if self.around.rule is not None else np.real(w)))
+    def _height(self, w: np.ndarray) -> Any:
+        return np.max(np.abs(w) if self.around.discrete else np.real(w), axis=-1)
 
     def height(self, x: np.ndarray) -> float:
         """The same at one point."""
@@ -139,7 +143,7 @@ class FastestDecaySearch:
         """The best with one parameter at an end of its range: a kink may vanish there, as wgan-gp's at c = 0."""
         found = []
         for i, k in enumerate(self.handles if len(self.handles) <= 3 else []):
-            for end, is_open in ((self.low[i], self.open[i]), (self.high[i], self.open_high[i])):
+            for end, is_open in ((self.low[i], self.open_low[i]), (self.high[i], self.open_high[i])):
                 if is_open:
                     continue
                 others = {q: (self.low[j], self.high[j]) for j, q in enumerate(self.handles) if j != i}
@@ -176,12 +180,12 @@ class FastestDecaySearch:
             for i in flat:
                 simplex[i + 1, i] = best[i] - size[i]
             out = minimize(
-                lambda p: self.height(np.clip(p, self.low + self.open, self.high - self.open_high)),
+                lambda p: self.height(self.inside(p)),
                 best,
                 method="Nelder-Mead",
                 options={"initial_simplex": simplex, "xatol": 1e-15, "fatol": 0.0, "maxiter": 120 * len(x)},
             )
-            there = np.clip(out.x, self.low + self.open, self.high - self.open_high)
+            there = self.inside(out.x)
             gain = value - self.height(there)
             if gain > 0:
                 best, value = there, value - gain
@@ -245,15 +249,11 @@ class FastestDecaySearch:
         value = self.height(x)
         for i in range(len(x)):
             near = 1e-5 * (self.high[i] - self.low[i])
-            ends = [
-                e
-                for e in (self.low[i] + self.open[i], self.high[i] - self.open_high[i])
-                if abs(e - x[i]) < near
-            ]
+            ends = [e for e in (self.first[i], self.last[i]) if abs(e - x[i]) < near]
             rounded = [float(f"{x[i]:.{n}g}") for n in (6, 9, 12)]
             short = [r for r in rounded if abs(r - x[i]) <= reach * max(abs(x[i]), 1e-2)]
             for shorter in (*ends, *short):
-                if not self.low[i] + self.open[i] <= shorter <= self.high[i] - self.open_high[i]:
+                if not self.first[i] <= shorter <= self.last[i]:
                     continue
                 there = x.copy()
                 there[i] = shorter
@@ -284,7 +284,7 @@ class FastestDecaySearch:
         self.count += 1
         rate = math.nan
         if margin.status in WITH_EIGENVALUES:
-            height = self._height(margin.eigenvalues)
+            height = float(self._height(margin.eigenvalues))
             period = 1 if here.rule is None else here.rule.period
             rate = (
                 -height if here.rule is None else (math.inf if height < 1e-6 else -math.log(height) / period)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,10 +48,24 @@ class Interval:
 
 
 class ParameterScan:
-    """The margin as a function of one parameter, and how often it was asked."""
+    """The margin as a function of one parameter on a range, and how often it was asked.
 
-    def __init__(self, around: LinearSettings, handle: ParameterHandle) -> None:
+    Attributes:
+        low: the range's lower end, which is not itself allowed if ``open_low``.
+        high: its upper end, likewise with ``open_high``.
+    """
+
+    def __init__(
+        self,
+        around: LinearSettings,
+        handle: ParameterHandle,
+        low: float,
+        high: float,
+        open_low: bool = False,
+        open_high: bool = False,
+    ) -> None:
         self.around, self.handle, self.count = around, handle, 0
+        self.low, self.high, self.open_low, self.open_high = low, high, open_low, open_high
 
     def many(self, values: Sequence[float] | np.ndarray) -> list[Margin]:
         """The margins at several values."""
@@ -65,22 +80,19 @@ class ParameterScan:
 # ---------------------------------------------------------------- integers
 
 
-def over_integers(scan: ParameterScan, low: int, high: int) -> tuple[list[Interval], list[Threshold]]:
+def over_integers(scan: ParameterScan) -> tuple[list[Interval], list[Threshold]]:
     """Small integers, then ever wider apart, with each change followed to two neighbours."""
+    low, high = int(scan.low), int(scan.high)
     if high - low > 512:
         raise InputError(f"{high - low + 1} integers are too many; allowed: high - low <= 512")
-    asked = sorted({low, high, *(n for n in _INTEGERS if low <= n <= high), *range(high, low, -64)})
-    known = dict(zip(asked, scan.many(asked), strict=True))
+    tried = sorted({low, high, *(n for n in _INTEGERS if low <= n <= high), *range(high, low, -64)})
+    known = dict(zip(tried, scan.many(tried), strict=True))
     while True:
         ns = sorted(known)
-        gaps = [
-            (a, b)
-            for a, b in zip(ns, ns[1:], strict=False)
-            if b > a + 1 and known[a].status != known[b].status
-        ]
-        if not gaps:
+        pairs = zip(ns, ns[1:], strict=False)
+        middle = [(a + b) // 2 for a, b in pairs if b > a + 1 and known[a].status != known[b].status]
+        if not middle:
             break
-        middle = [(a + b) // 2 for a, b in gaps]
         known |= dict(zip(middle, scan.many(middle), strict=True))
     runs: list[Interval] = []
     for n in sorted(known):
@@ -89,10 +101,8 @@ def over_integers(scan: ParameterScan, low: int, high: int) -> tuple[list[Interv
             runs[-1] = dataclasses.replace(runs[-1], high=float(n))
         else:
             runs.append(Interval(float(n), float(n), s))
-    edges = [
-        Threshold(b.low, 0.0, a.status, b.status, b.status) for a, b in zip(runs, runs[1:], strict=False)
-    ]
-    return runs, edges
+    both = zip(runs, runs[1:], strict=False)
+    return runs, [Threshold(b.low, 0.0, a.status, b.status, b.status) for a, b in both]
 
 
 # ---------------------------------------------------------------- real numbers
@@ -108,29 +118,25 @@ def _grid(low: float, high: float) -> np.ndarray:
     return np.unique(np.clip(np.concatenate(parts), low, high))
 
 
-def over_reals(
-    scan: ParameterScan, low: float, high: float, open_low: bool, open_high: bool
-) -> tuple[list[Interval], list[Threshold]]:
-    """The intervals and thresholds of a real parameter; an open end is not itself allowed."""
-    xs = _grid(low, high)
-    xs = xs[int(open_low) : len(xs) - int(open_high)]
-    xs, found = _followed(scan, xs, scan.many(xs))
-    pieces = _pieces(scan, xs, found)
-    return _assembled(scan, pieces, low, high, open_low, open_high)
+def over_reals(scan: ParameterScan) -> tuple[list[Interval], list[Threshold]]:
+    """The intervals and thresholds of a real parameter."""
+    xs = _grid(scan.low, scan.high)
+    xs = xs[int(scan.open_low) : len(xs) - int(scan.open_high)]
+    return _assembled(scan, _pieces(scan, *_followed(scan, xs, scan.many(xs))))
 
 
 def _followed(scan: ParameterScan, xs: np.ndarray, found: list[Margin]) -> tuple[np.ndarray, list[Margin]]:
     """Look closer where |margin| dips between values of one status: it may cross 0 twice, or touch it."""
     for _ in range(6):
         size = np.array([abs(m.value) if m.status in DECIDED else np.nan for m in found])
+        clear = size > 1e2 * np.array([m.error for m in found])
+        wide = xs[2:] - xs[:-2] > 1e-7 * np.maximum(np.abs(xs[1:-1]), 1e-3 * (xs[-1] - xs[0]))
+        lowest = (size[1:-1] < size[:-2]) & (size[1:-1] <= size[2:]) & clear[1:-1] & wide
         dips = [
-            i
-            for i in range(1, len(xs) - 1)
-            if size[i] < size[i - 1] and size[i] <= size[i + 1]
-            and found[i - 1].status == found[i].status == found[i + 1].status
-            and xs[i + 1] - xs[i - 1] > 1e-7 * max(abs(xs[i]), 1e-3 * (xs[-1] - xs[0]))
-            and size[i] > 1e2 * found[i].error
-        ]  # fmt: skip
+            int(i)
+            for i in 1 + np.flatnonzero(lowest)
+            if found[i - 1].status == found[i].status == found[i + 1].status
+        ]
         if not dips:
             break
         extra = np.unique(np.concatenate([np.linspace(xs[i - 1], xs[i + 1], 15)[1:-1] for i in dips[:16]]))
@@ -200,112 +206,111 @@ def _narrow(a: float, b: float) -> float:
     return max(4 * _EPS * max(abs(a), abs(b)), 1e-18)
 
 
-def _assembled(
-    scan: ParameterScan, pieces: list[_Piece], low: float, high: float, open_low: bool, open_high: bool
-) -> tuple[list[Interval], list[Threshold]]:
+@dataclasses.dataclass
+class _Span:
+    """A stretch of one status between two ends, and how far each of them may be off."""
+
+    status: str
+    low: float
+    high: float
+    low_error: float = 0.0
+    high_error: float = 0.0
+
+    @property
+    def is_point(self) -> bool:
+        return self.low == self.high
+
+    def shrink(self, x: float, error: float) -> None:
+        """Become the one value ``x``."""
+        self.low = self.high = x
+        self.low_error = self.high_error = error
+
+
+def _assembled(scan: ParameterScan, pieces: list[_Piece]) -> tuple[list[Interval], list[Threshold]]:
     """Intervals and thresholds, with stretches that are marginal by rounding only put in their place."""
-    pieces = _at_the_edges(pieces, low, high, open_low, open_high)
-    bounds = [low, *[(a.last + b.first) / 2 for a, b in zip(pieces, pieces[1:], strict=False)], high]
-    spans = [[p.status, bounds[i], bounds[i + 1], 0.0, 0.0] for i, p in enumerate(pieces)]
-    for i, (a, b) in enumerate(zip(pieces, pieces[1:], strict=False)):
-        spans[i][4] = spans[i + 1][3] = (b.first - a.last) / 2 + _EPS * abs(bounds[i + 1])
-    if len(pieces) > 1 and pieces[0].first == pieces[0].last == low:
-        spans[0][2] = spans[1][1] = low
-    if len(pieces) > 1 and pieces[-1].first == pieces[-1].last == high:
-        spans[-1][1] = spans[-2][2] = high
-    spans = _without_rounding(scan, spans, low, high, open_low, open_high)
-    for one, two in zip(spans, spans[1:], strict=False):  # what rounding cannot tell from 0 is 0
-        if abs(one[2]) <= 2 * one[4] and one[2] not in (low, high):
-            one[2] = two[1] = 0.0
-    intervals = [Interval(a, b, s) for s, a, b, _, _ in spans]
+    pieces = _at_the_edges(scan, pieces)
+    bounds = [scan.low, *[(a.last + b.first) / 2 for a, b in itertools.pairwise(pieces)], scan.high]
+    spans = [_Span(p.status, *ends) for p, ends in zip(pieces, itertools.pairwise(bounds), strict=True)]
+    for i, (a, b) in enumerate(itertools.pairwise(pieces)):
+        spans[i].high_error = spans[i + 1].low_error = (b.first - a.last) / 2 + _EPS * abs(bounds[i + 1])
+    if len(pieces) > 1 and pieces[0].first == pieces[0].last == scan.low:
+        spans[0].high = spans[1].low = scan.low
+    if len(pieces) > 1 and pieces[-1].first == pieces[-1].last == scan.high:
+        spans[-1].low = spans[-2].high = scan.high
+    spans = _without_rounding(scan, spans)
+    for one, two in itertools.pairwise(spans):  # what rounding cannot tell from 0 is 0
+        if abs(one.high) <= 2 * one.high_error and one.high not in (scan.low, scan.high):
+            one.high = two.low = 0.0
     edges: list[Threshold] = []
-    skip = False
-    for i, (one, two) in enumerate(zip(spans, spans[1:], strict=False)):
-        if skip:
-            skip = False
+    taken: _Span | None = None
+    for i, (one, two) in enumerate(itertools.pairwise(spans)):
+        if one is taken:
             continue
-        if two[1] == two[2] and i + 2 < len(spans):  # a single value between two stretches
-            edges.append(Threshold(two[1], two[3], one[0], spans[i + 2][0], two[0]))
-            skip = True
+        if two.is_point and i + 2 < len(spans):  # a single value between two stretches
+            taken = two
+            edges.append(Threshold(two.low, two.low_error, one.status, spans[i + 2].status, two.status))
         else:
-            edges.append(
-                Threshold(one[2], one[4], one[0], two[0], one[0] if one[1] == one[2] else _at(scan, one[2]))
-            )
-    return intervals, edges
+            at = one.status if one.is_point else scan.one(one.high).status
+            edges.append(Threshold(one.high, one.high_error, one.status, two.status, at))
+    return [Interval(s.low, s.high, s.status) for s in spans], edges
 
 
-def _at_the_edges(
-    pieces: list[_Piece], low: float, high: float, open_low: bool, open_high: bool
-) -> list[_Piece]:
+def _at_the_edges(scan: ParameterScan, pieces: list[_Piece]) -> list[_Piece]:
     """Changes too close to an end of the range to be told from it happen at the end."""
+    low, high = scan.low, scan.high
     nothing = 1e-11 * max(1.0, abs(low)), 1e-11 * max(1.0, abs(high))
     inner = [p for p in pieces if p.last > low + nothing[0] and p.first < high - nothing[1]]
     if len(inner) == len(pieces) or not inner:
         return pieces
     if inner[0] is not pieces[0]:
-        inner = inner if open_low else [_Piece(pieces[0].status, low, low), *inner]
+        inner = inner if scan.open_low else [_Piece(pieces[0].status, low, low), *inner]
     if inner[-1] is not pieces[-1]:
-        inner = inner if open_high else [*inner, _Piece(pieces[-1].status, high, high)]
+        inner = inner if scan.open_high else [*inner, _Piece(pieces[-1].status, high, high)]
     return inner
 
 
-def _at(scan: ParameterScan, value: float) -> str:
-    return scan.one(value).status
-
-
-def _without_rounding(
-    scan: ParameterScan, spans: list[list[Any]], low: float, high: float, open_low: bool, open_high: bool
-) -> list[list[Any]]:
+def _without_rounding(scan: ParameterScan, spans: list[_Span]) -> list[_Span]:
     """Marginal stretches that are one value seen through rounding become that value, or vanish at an open end.
 
     Near a zero of the margin like C (p - p*)^q every value with |margin| below its error is called marginal: for rk4
     on a rotation (q = 6) a hundredth of the range. Which it is, a stretch or a point, the law of the margin beside it
     tells.
     """
-    out: list[list[Any]] = []
-    scale = high - low
-    for i, (status, a, b, ea, eb) in enumerate(spans):
-        if status != Status.MARGINAL:
-            out.append([status, a, b, ea, eb])
-            continue
-        before = spans[i - 1] if i else None
-        after = spans[i + 1] if i + 1 < len(spans) else None
-        at_low, at_high = before is None, after is None
+    kept: list[_Span] = []
+    scale = scan.high - scan.low
+    for i, span in enumerate(spans):
+        kept.append(span)
+        before, after = spans[i - 1] if i else None, spans[i + 1] if i + 1 < len(spans) else None
+        a, b = span.low, span.high
         narrow = b - a <= 1e-5 * scale and b - a <= 1e-3 * max(abs(a), abs(b), 1e-3 * scale)
-        if at_low and at_high:
-            out.append([status, a, b, ea, eb])
-        elif before is not None and after is not None:
-            if narrow or (_law(scan, b, after[2], a) and _law(scan, a, before[1], b)):
-                x, error = _crossing(scan, a, b, before[0], after[0])
-                out.append([status, x, x, error, error])
-            else:
-                out.append([status, a, b, ea, eb])
-        else:
-            end, edge, far, is_open = (a, b, after[2], open_low) if at_low else (b, a, before[1], open_high)  # type: ignore[index]
-            if narrow or _law(scan, edge, far, end):
-                if not is_open:
-                    out.append([status, end, end, abs(edge - end), abs(edge - end)])
-                elif at_low:
-                    spans[i + 1][1] = a
-                else:
-                    out[-1][2] = b
-            else:
-                out.append([status, a, b, ea, eb])
-    for one, two in zip(
-        out, out[1:], strict=False
-    ):  # a stretch ends where the law of the margin beyond it begins
-        if Status.MARGINAL in (one[0], two[0]) and one[1] < one[2] and two[1] < two[2]:
-            left = one[0] == Status.MARGINAL
-            beyond = one[2] + 2 * one[4] * (1 if left else -1)
-            seen = _seen_late(scan, one[2], beyond, two[2] if left else one[1])
-            one[2] = two[1] = one[2] - seen if left else one[2] + seen
-            one[4] = two[3] = one[4] + seen
-    for before, after in zip(out, out[1:], strict=False):  # close the gaps that points have left
-        if after[1] == after[2]:
-            before[2], before[4] = after[1], after[3]
-        elif before[1] == before[2]:
-            after[1], after[3] = before[2], before[4]
-    return out
+        if span.status != Status.MARGINAL:
+            continue
+        if before is not None and after is not None:
+            if narrow or (_law(scan, b, after.high, a) and _law(scan, a, before.low, b)):
+                span.shrink(*_crossing(scan, a, b, before.status, after.status))
+        elif after is not None and (narrow or _law(scan, b, after.high, a)):
+            span.shrink(a, b - a)
+            if scan.open_low:
+                kept.pop()
+                after.low = a
+        elif before is not None and (narrow or _law(scan, a, before.low, b)):
+            span.shrink(b, b - a)
+            if scan.open_high:
+                kept.pop()
+                before.high = b
+    for one, two in itertools.pairwise(kept):  # a stretch ends where the law of the margin beyond it begins
+        if Status.MARGINAL in (one.status, two.status) and not one.is_point and not two.is_point:
+            left = one.status == Status.MARGINAL
+            beyond = one.high + 2 * one.high_error * (1 if left else -1)
+            seen = _seen_late(scan, one.high, beyond, two.high if left else one.low)
+            one.high = two.low = one.high - seen if left else one.high + seen
+            one.high_error = two.low_error = one.high_error + seen
+    for one, two in itertools.pairwise(kept):  # close the gaps that points have left
+        if two.is_point:
+            one.high, one.high_error = two.low, two.low_error
+        elif one.is_point:
+            two.low, two.low_error = one.high, one.low_error
+    return kept
 
 
 def _law(scan: ParameterScan, edge: float, far: float, origin: float) -> bool:

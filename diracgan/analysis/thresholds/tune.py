@@ -139,11 +139,11 @@ def tune(
 
 
 def _ranges(around: LinearSettings, over: Any) -> dict[ParameterHandle, tuple[float, float]]:
-    asked: dict[str, Any] = dict(over) if isinstance(over, Mapping) else dict.fromkeys(_names(over))
-    if not asked:
+    wanted: dict[str, Any] = dict(over) if isinstance(over, Mapping) else dict.fromkeys(_names(over))
+    if not wanted:
         raise InputError("nothing to tune; allowed: at least one parameter in over")
     found = {}
-    for name, given in asked.items():
+    for name, given in wanted.items():
         if name.strip() == "ema":
             raise InputError(
                 "ema moves no multiplier of the iteration, so it has no best value; see diracgan ema"
@@ -157,19 +157,14 @@ def _ranges(around: LinearSettings, over: Any) -> dict[ParameterHandle, tuple[fl
             try:
                 first, last = given
             except (TypeError, ValueError):
-                raise InputError(
-                    f"the range of {name} = {given!r} is not a range; allowed: (low, high)"
-                ) from None
-            if k.is_integer:
-                first, last = (
-                    integer(f"{e} of {name}", x, low=int(low or 0))
-                    for e, x in (("low", first), ("high", last))
-                )
-            else:
-                first, last = (
-                    number(f"{e} of {name}", x, low=low, high=high)
-                    for e, x in (("low", first), ("high", last))
-                )
+                text = f"the range of {name} = {given!r} is not a range; allowed: (low, high)"
+                raise InputError(text) from None
+            first, last = (
+                integer(f"{end} of {name}", x, low=int(low or 0))
+                if k.is_integer
+                else number(f"{end} of {name}", x, low=low, high=high)
+                for end, x in (("low", first), ("high", last))
+            )
         if not (first <= last if k.is_integer else first < last):
             raise InputError(f"low = {first:g} of {name} must be below high = {last:g}")
         found[k] = (float(first), float(last))
@@ -206,14 +201,10 @@ def _record(
         for k in ranges:
             if not k.is_integer:
                 found = critical(**_arguments(best.here), parameter=k.name)
-                inside = [
-                    i
-                    for i in found.intervals
-                    if i.low <= chosen[k.name] <= i.high and i.status == Status.STABLE
-                ]
-                if inside:
-                    low, high = inside[0].low, inside[0].high
-                    intervals[k.name] = (low, math.inf if high >= found.high else high)
+                for i in found.intervals:
+                    if i.low <= chosen[k.name] <= i.high and i.status == Status.STABLE:
+                        intervals[k.name] = (i.low, math.inf if i.high >= found.high else i.high)
+                        break
     return Tuned(
         best=chosen,
         rate=best.rate + 0.0,  # no negative zero
@@ -257,18 +248,13 @@ def _words(
     if best.margin.status != Status.STABLE:
         if at_bound and not best.alone:
             return f"nowhere stable: the rate grows towards the end of the range of {', '.join(at_bound)}, at {where}"
-        verb = (
-            "at best marginal, at"
-            if best.margin.status == Status.MARGINAL
-            else "unstable everywhere; least so at"
-        )
-        said = f"{verb} {where}"
+        marginal = best.margin.status == Status.MARGINAL
+        said = f"{'at best marginal, at' if marginal else 'unstable everywhere; least so at'} {where}"
     elif math.isinf(best.rate):
         said = f"fastest at {where}: every multiplier vanishes, so small perturbations end after finitely many steps"
     else:
-        per = "per iteration" if discrete else "per unit of time"
-        said = f"fastest at {where}: small perturbations decay like exp(-{best.rate:.6g} n) {per}"
-        said = said if discrete else said.replace(" n) per unit of time", " t)")
+        law = f"exp(-{best.rate:.6g} n) per iteration" if discrete else f"exp(-{best.rate:.6g} t)"
+        said = f"fastest at {where}: small perturbations decay like {law}"
     if best.alone:
         said += "; elsewhere in these ranges the field has no derivative"
     elif at_bound:
@@ -278,11 +264,8 @@ def _words(
     if not best.unique:
         said += "; other values far from these are as good"
     for n, (low, high) in intervals.items():
-        said += (
-            f"; stable for {_n(low)} < {n} < {_n(high)}"
-            if high < math.inf
-            else f"; stable for {n} > {_n(low)}"
-        )
+        bounded = high < math.inf
+        said += f"; stable for {_n(low)} < {n} < {_n(high)}" if bounded else f"; stable for {n} > {_n(low)}"
     return said
 
 

@@ -19,7 +19,7 @@ from ..linear.settings import settings
 _CURVE = 121  # values on the default curve, from no averaging to a horizon of a million
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Averaging:
     """The gain of a weight average over its decay, for an orbit of one frequency.
 
@@ -45,23 +45,23 @@ class Averaging:
 
     kind: str
     omega: float
-    h: float | None
-    angle: float | None
-    decays: np.ndarray
+    h: float | None = None
+    angle: float | None = None
+    decays: np.ndarray = dataclasses.field(default_factory=lambda: np.empty(0))
     taus: np.ndarray
     gains: np.ndarray
     phases: np.ndarray
     reduction: float | None
-    decay: float | None
-    tau: float | None
-    horizon: float | None
+    decay: float | None = None
+    tau: float | None = None
+    horizon: float | None = None
     spectral_radius: float | None
-    status: str | None
+    status: str | None = None
     slows_above: float | None
-    text: str
-    variant: str | None
-    rule: str | None
-    dim: int | None
+    text: str = ""
+    variant: str | None = None
+    rule: str | None = None
+    dim: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Name -> value of every attribute."""
@@ -187,11 +187,11 @@ def ema(
     steps = tau is None and (rule is not None or h is not None or decay is not None)
     if rule is not None and not steps:
         raise InputError("tau belongs to the flow; a rule's average has a decay")
-    found = None
+    found, about = None, {}
     if variant is not None:
         around = settings(variant, rule, dim, x0, at, rate_d, rate_g)
         found = margins([around])[0]
-        dim = len(around.x0)
+        about = {n: around.provenance[n] for n in ("variant", "rule", "dim")} | {"status": found.status}
     step = None if not steps else _time_step(rule, h)
     frequency = _frequency(variant, rule, found, omega, step)
     k = None if reduction is None else number("reduction", reduction, low=1.0)
@@ -208,12 +208,8 @@ def ema(
         omega=frequency,
         reduction=k,
         spectral_radius=radius,
-        status=None if found is None else found.status,
         slows_above=slows,
-        text="",
-        variant=None if variant is None else variant.label,
-        rule=None if rule is None else rule.label,
-        dim=dim if variant is not None else None,
+        **about,
         **made,
     )
     return dataclasses.replace(averaging, text=_words(averaging))
@@ -227,41 +223,21 @@ def _of_steps(frequency: float, step: float, given: Any, k: float | None) -> dic
     with np.errstate(divide="ignore"):
         taus = np.where(betas > 0, -step / np.log1p(-rests), 0.0)
     phases = np.angle(rests / (1.0 - betas * np.exp(-1j * angle)))
-    decay, tau, horizon = None, None, None
+    made = {"kind": "steps", "h": step, "angle": angle, "decays": betas, "taus": taus, "gains": gains}
+    made["phases"] = phases + 0.0  # no negative zero
     if k is not None:
-        decay, rest = decay_for(k, angle)
-        tau = 0.0 if decay == 0.0 else -step / math.log1p(-rest)
-        horizon = 1.0 / rest
-    return {
-        "kind": "steps",
-        "h": step,
-        "angle": angle,
-        "decays": betas,
-        "taus": taus,
-        "gains": gains,
-        "phases": phases + 0.0,  # no negative zero
-        "decay": decay,
-        "tau": tau,
-        "horizon": horizon,
-    }
+        made["decay"], rest = decay_for(k, angle)
+        made["tau"] = 0.0 if made["decay"] == 0.0 else -step / math.log1p(-rest)
+        made["horizon"] = 1.0 / rest
+    return made
 
 
 def _of_flow(frequency: float, given: Any, k: float | None) -> dict[str, Any]:
     """The same for the flow's average with these time constants."""
     taus = _taus(given, frequency)
     tau = None if k is None else (math.sqrt(k * k - 1.0) / frequency if frequency else math.nan)
-    return {
-        "kind": "flow",
-        "h": None,
-        "angle": None,
-        "decays": np.empty(0),
-        "taus": taus,
-        "gains": flow_gain(taus, frequency),
-        "phases": -np.arctan(frequency * taus) + 0.0,
-        "decay": None,
-        "tau": tau,
-        "horizon": None,
-    }
+    gains, phases = flow_gain(taus, frequency), -np.arctan(frequency * taus) + 0.0
+    return {"kind": "flow", "taus": taus, "gains": gains, "phases": phases, "tau": tau}
 
 
 def _time_step(rule: Rule | None, h: float | None) -> float:
@@ -293,20 +269,19 @@ def _decays(given: Any) -> tuple[np.ndarray, np.ndarray]:
     if given is None:
         rests = np.concatenate([[1.0], np.geomspace(0.9, 1e-6, _CURVE - 1)])
         return 1.0 - rests, rests
-    values = [given] if np.ndim(given) == 0 else list(given)
-    if not values:
+    betas = np.array([number("decay", b, low=0, high=1, open_high=True) for b in np.atleast_1d(given)])
+    if not len(betas):
         raise InputError("no decay given; allowed: numbers in [0, 1)")
-    betas = np.array([number("decay", b, low=0, high=1, open_high=True) for b in values])
     return betas, 1.0 - betas
 
 
 def _taus(given: Any, omega: float) -> np.ndarray:
     if given is None:
         return np.geomspace(1e-2, 1e4, _CURVE) / (omega or 1.0)
-    values = [given] if np.ndim(given) == 0 else list(given)
-    if not values:
+    taus = np.array([number("tau", t, low=0, open_low=True) for t in np.atleast_1d(given)])
+    if not len(taus):
         raise InputError("no tau given; allowed: numbers > 0")
-    return np.array([number("tau", t, low=0, open_low=True) for t in values])
+    return taus
 
 
 def _price(

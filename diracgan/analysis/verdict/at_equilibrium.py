@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..linear.spectrum import Spectrum, spectrum
+from ..linear.spectrum import Spectrum
 from .evidence import Answer, Case, Decide
 from .kinds import Kind
 from .thresholds import T
@@ -29,18 +29,10 @@ def starts_at_rest(case: Case, flat: np.ndarray, change: np.ndarray) -> bool:
 
 def judge(case: Case, z: np.ndarray, decide: Decide) -> Answer:
     """The verdict on a start at rest: the linear status there, and the kind of a nearby start where that is open."""
-    d = case.system.dim
     linear = case.linear
     away = float(np.linalg.norm(z - case.origin)) > T.rounding * max(1.0, float(np.max(np.abs(z))))
     if away:
-        linear = spectrum(
-            case.variant,
-            x0=np.asarray(case.system.x0),
-            at=(z[:d], z[d:]),
-            rule=case.rule,
-            rate_d=float(case.system.rates.phi),
-            rate_g=float(case.system.rates.theta),
-        )
+        linear = case.spectrum(z)
     numbers: dict[str, Any] = {"linear_status": str(linear.status)} | case.limit(z)
     where = "at another equilibrium" if away else "at the equilibrium"
     return Answer(

@@ -14,8 +14,7 @@ from .thresholds import T
 
 def judge(case: Case, decide: Decide) -> Answer:
     """The verdict that the windows so far allow."""
-    amplitudes = np.array([look.rms for look in case.looks])
-    t = np.array([look.time for look in case.looks])
+    t, amplitudes = case.times, case.sizes
     return (
         _falls(case, t, amplitudes)
         or fixed_points.as_linearised(case, t, amplitudes)
@@ -74,11 +73,14 @@ def _still_relaxing(case: Case) -> Answer | None:
         return None
     case.note(f"still relaxing; the orbit was refined by {orbit.method} from where the run ended")
     now, d = case.looks[-1], case.system.dim
-    kind, extents = Kind.LIMIT_CYCLE, (now.extents[0], now.extents[2])
+    kind, numbers = Kind.LIMIT_CYCLE, now.radii
     if orbit.method is Method.ROTATING_STATE:
         off = orbit.flat[: 2 * d] - case.origin
-        kind, extents = Kind.LIMIT_CIRCLE, (np.linalg.norm(off[:d]), np.linalg.norm(off[d:]))
-    numbers = {"radius_phi": float(extents[0]), "radius_theta": float(extents[1])}
+        kind = Kind.LIMIT_CIRCLE
+        numbers = {
+            "radius_phi": float(np.linalg.norm(off[:d])),
+            "radius_theta": float(np.linalg.norm(off[d:])),
+        }
     numbers |= periodic_orbits.numbers_of(orbit)
     return Answer(kind, numbers, f"approaches a {kind.replace('-', ' ')} of period {orbit.period:.6g}")
 
@@ -88,12 +90,8 @@ def _unknown(case: Case, amplitudes: np.ndarray) -> Answer:
     when = f"{case.time:.4g} iterations" if case.motion.discrete else f"t = {case.time:.4g}"
     if now.diameter <= T.rounding * np.max(np.abs(now.stretch.zs)):
         at = formatting.vector(now.stretch.zs[-1])
-        return Answer(
-            Kind.UNDECIDED, {}, f"undecided: after {when} the motion is slower than rounding, at {at}"
-        )
-    return Answer(
-        Kind.UNDECIDED,
-        {},
-        f"undecided: after {when} the motion neither settles nor follows a law{formatting.trend(amplitudes)}; "
-        "a larger effort may tell",
-    )
+        text = f"undecided: after {when} the motion is slower than rounding, at {at}"
+    else:
+        law = f"neither settles nor follows a law{formatting.trend(amplitudes)}"
+        text = f"undecided: after {when} the motion {law}; a larger effort may tell"
+    return Answer(Kind.UNDECIDED, {}, text)

@@ -12,7 +12,6 @@ from .evidence import Answer, Case
 from .kinds import Kind
 from .thresholds import T
 
-_ATTRACTING = (Kind.LIMIT_CIRCLE, Kind.LIMIT_CYCLE)
 _POSITIVE = ("rate", "half_life", "constant", "period", "capture_time", "blow_up_time")
 
 
@@ -37,11 +36,7 @@ def examined(case: Case, answer: Answer) -> Answer:
 
 def objection(case: Case, answer: Answer) -> str | None:
     """What contradicts the answer, in words; None where nothing does."""
-    for check in _CHECKS:
-        reason = check(case, answer)
-        if reason is not None:
-            return reason
-    return None
+    return next(filter(None, (check(case, answer) for check in _CHECKS)), None)
 
 
 def _against_its_numbers(case: Case, answer: Answer) -> str | None:
@@ -68,7 +63,7 @@ def _against_multipliers(case: Case, answer: Answer) -> str | None:
 def _against_the_linearisation(case: Case, answer: Answer) -> str | None:
     """A law is not the end where eigenvalues decide, and nothing comes exponentially to what repels."""
     status = case.linear.status
-    if answer.kind == Kind.CONVERGES_SUBLINEARLY and status in ("stable", "unstable"):
+    if answer.kind == Kind.CONVERGES_SUBLINEARLY and case.decided:
         return f"(0, x0) is {status} by its eigenvalues"
     if answer.kind == Kind.CONVERGES_EXPONENTIALLY and status == "unstable":
         left = case.distances(case.looks[-1])[-1] if case.looks else 0.0
@@ -78,8 +73,7 @@ def _against_the_linearisation(case: Case, answer: Answer) -> str | None:
 
 def _against_its_drift(case: Case, answer: Answer) -> str | None:
     """In the plane a neutral orbit does not drift."""
-    decided = case.linear.status in ("stable", "unstable")
-    if answer.kind != Kind.NEUTRAL_ORBIT or case.motion.dim > 1 or case.nested or not decided:
+    if answer.kind != Kind.NEUTRAL_ORBIT or case.motion.dim > 1 or case.nested or not case.decided:
         return None
     seen = enclosing.drift(case, 1.0)
     return None if seen.sign == 0 else f"its amplitude drifts by {seen.rate:.3g} per unit of time"

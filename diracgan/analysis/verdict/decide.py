@@ -10,7 +10,6 @@ import numpy as np
 from ...dynamics.filippov import natural, surface_count, velocity
 from ...numerics.normal_form import lyapunov_coefficient
 from ..dynamical_system import Stretch
-from ..linear.spectrum import spectrum
 from ..orbits import rest_points
 from . import (
     at_equilibrium,
@@ -36,13 +35,7 @@ def decide(case: Case) -> Answer:
     phi, theta = case.start if case.line is None else case.line.down(case.start)
     state = case.motion.begin(phi, theta)
     flat = case.motion.flat(state)
-    case.linear = spectrum(
-        case.variant,
-        x0=np.asarray(case.system.x0),
-        rule=case.rule,
-        rate_d=float(case.system.rates.phi),
-        rate_g=float(case.system.rates.theta),
-    )
+    case.linear = case.spectrum(case.origin)
     case.note(f"at (0, x0): {case.linear.text}")
     first = case.motion.change(flat)
     if not np.all(np.isfinite(first[: 2 * d])):
@@ -63,7 +56,6 @@ def decide(case: Case) -> Answer:
 
 def _weakly_nonlinear(case: Case) -> None:
     """Note the first Lyapunov coefficient of a smooth marginal equilibrium in d = 1."""
-    case.lyapunov = None
     plane = case.system.dim == 1 and not case.motion.discrete
     if not plane or case.linear.status != "marginal" or surface_count(case.system):
         return
@@ -142,9 +134,8 @@ def _follow(case: Case, state: Any, turn: float) -> Answer:
 def _corrected(case: Case, stretch: Stretch, turn: float, round_: int) -> float:
     """The time of a turn, as the first windows correct the guess."""
     seen = windows.mean_period(stretch)
-    corrects = (
-        round_ == 0 or case.linear.differentiable is False
-    )  # where no eigenvalue has told, every window may
+    # where no eigenvalue has told, every window may
+    corrects = round_ == 0 or case.linear.differentiable is False
     if corrects and seen is not None and not T.as_guessed[0] < seen / turn < T.as_guessed[1]:
         turn = float(np.clip(seen, turn / T.longest_correction, turn * T.longest_correction))
     if seen is not None or case.plunges() or case.linear.differentiable is not False:
@@ -153,9 +144,8 @@ def _corrected(case: Case, stretch: Stretch, turn: float, round_: int) -> float:
     looks = case.looks
     path = float(np.sum(np.linalg.norm(np.diff(stretch.zs, axis=0), axis=1)))
     natural = 2 * np.pi * case.distances(looks[-1])[-1] * T.turns * turn / max(path, T.tiny)
-    outgrows = (
-        len(looks) == 1 or looks[-1].rms > T.grown_at_last * looks[-2].rms
-    )  # a turn takes as long as it is wide
+    # a turn takes as long as it is wide
+    outgrows = len(looks) == 1 or looks[-1].rms > T.grown_at_last * looks[-2].rms
     grown = min(natural, T.longest_correction * turn) if outgrows and round_ >= T.widenings else 0.0
     return max(turn * (T.widening if round_ < T.widenings else 1.0), grown)
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import windows
-from .evidence import Answer, Case, Decide, Look
+from .evidence import Answer, Case, Decide, Look, exponential
 from .kinds import Kind
 from .thresholds import T
 
@@ -96,11 +96,8 @@ def _by_normal_form(case: Case, now: Look) -> Answer | None:
             constant = (-omega * case.lyapunov) ** -0.5
             numbers = {"exponent": 0.5, "exponent_error": 0.0, "constant": constant}
             numbers["lyapunov_coefficient"] = case.lyapunov
-            return Answer(
-                Kind.CONVERGES_SUBLINEARLY,
-                numbers | case.limit(case.origin),
-                f"converges to the equilibrium, but only like {constant:.5g} {case.clock}^-0.5",
-            )
+            how = f", but only like {constant:.5g} {case.clock}^-0.5"
+            return case.to_equilibrium(Kind.CONVERGES_SUBLINEARLY, numbers, how)
     return None
 
 
@@ -110,7 +107,7 @@ def in_the_end(case: Case) -> Answer | None:
     Stable: exponential, once every smaller amplitude falls too and the smallest at the linearisation's rate. Unstable:
     a cycle at the amplitude inside which all grow.
     """
-    if case.linear.status not in ("stable", "unstable") or case.nested:
+    if not case.decided or case.nested:
         return None
     outer = T.wider
     for k in range(1, T.decades_inward + 1):
@@ -127,22 +124,15 @@ def in_the_end(case: Case) -> Answer | None:
                     f"every amplitude down to {seen.look.rms:.3g} falls, there at the rate {-seen.rate:.6g}; "
                     f"the eigenvalue says {rate:.6g}"
                 )
-                return exponential_in_the_end(case, rate, frequency, seen.look.rms)
+                how = (
+                    f", in the end like exp(-{rate:.5g} {case.clock}), though more slowly than that law "
+                    f"until r is about {seen.look.rms:.2g}"
+                )
+                return case.to_equilibrium(Kind.CONVERGES_EXPONENTIALLY, exponential(rate, frequency), how)
         elif seen.sign > 0:
             return between(case, inner, outer)
         outer = inner
     return None
-
-
-def exponential_in_the_end(case: Case, rate: float, frequency: float, below: float) -> Answer:
-    """The verdict on a motion whose rate is the linearisation's only when it has become small."""
-    numbers = {"rate": rate, "frequency": frequency, "half_life": math.log(2) / rate}
-    return Answer(
-        Kind.CONVERGES_EXPONENTIALLY,
-        numbers | case.limit(case.origin),
-        f"converges to the equilibrium, in the end like exp(-{rate:.5g} {case.clock}), "
-        f"though more slowly than that law until r is about {below:.2g}",
-    )
 
 
 def outside(case: Case) -> Answer | None:
@@ -182,7 +172,7 @@ def between(case: Case, inner: float, outer: float) -> Answer | None:
         f"amplitudes inside {seen.look.rms:.6g} grow and those outside fall: a cycle lies there, which attracts "
         "from both sides"
     )
-    numbers = {"radius_phi": float(seen.look.extents[0]), "radius_theta": float(seen.look.extents[2])}
+    numbers = seen.look.radii
     period = windows.mean_period(seen.look.stretch)
     if period is not None:
         numbers["period"] = period

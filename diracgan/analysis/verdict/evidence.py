@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,7 +14,8 @@ from ...game import Players
 from ...rules import Rule
 from ...variants import Variant
 from ..dynamical_system import ContinuousSystem, DiscreteSystem, DynamicalSystem, Stretch
-from ..linear.spectrum import Spectrum
+from ..linear.decision import DECIDED
+from ..linear.spectrum import Spectrum, spectrum
 from ..orbits import rest_points
 from . import formatting, windows
 from .kinds import Kind
@@ -28,6 +30,15 @@ class Look(NamedTuple):
     extents: np.ndarray  # largest and smallest |phi| and |theta - x0|
     diameter: float
     stretch: Stretch
+
+    @property
+    def radii(self) -> dict[str, Any]:
+        """The largest |phi| and |theta - x0|, as a verdict reports them."""
+        return {"radius_phi": float(self.extents[0]), "radius_theta": float(self.extents[2])}
+
+    def is_round(self, tolerance: float) -> bool:
+        """Whether |phi| and |theta - x0| are constant to a share of the larger."""
+        return bool(max(self.extents[::2] - self.extents[1::2]) <= tolerance * self.extents.max())
 
 
 class Answer(NamedTuple):
@@ -53,7 +64,6 @@ class Case:
     """
 
     linear: Spectrum
-    lyapunov: float | None
     turn: float
     before: float
 
@@ -74,6 +84,7 @@ class Case:
             ContinuousSystem(self.system) if rule is None else DiscreteSystem(self.system, rule)
         )
         self.spent, self.time, self.r0, self.nested, self.ended = 0.0, 0.0, 0.0, False, False
+        self.lyapunov: float | None = None
         self.evidence: list[str] = []
         self.looks: list[Look] = []
         self.balance: float | None = None
@@ -81,6 +92,33 @@ class Case:
             self.note(
                 "the start lies on a line through the datum, on which the game is the one-dimensional one"
             )
+
+    @property
+    def times(self) -> np.ndarray:
+        """The middle of every window."""
+        return np.array([look.time for look in self.looks])
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """The root mean square distance from (0, x0) in every window."""
+        return np.array([look.rms for look in self.looks])
+
+    @property
+    def decided(self) -> bool:
+        """Whether the linearisation at (0, x0) decides."""
+        return self.linear.status in DECIDED
+
+    def spectrum(self, z: np.ndarray) -> Spectrum:
+        """The linearisation at a point, (2d,)."""
+        d, rates = self.system.dim, self.system.rates
+        return spectrum(
+            self.variant,
+            x0=np.asarray(self.system.x0),
+            at=(z[:d], z[d:]),
+            rule=self.rule,
+            rate_d=float(rates.phi),
+            rate_g=float(rates.theta),
+        )
 
     @property
     def clock(self) -> str:
@@ -169,9 +207,8 @@ class Case:
         size = max(float(np.max(np.abs(stretch.zs - self.origin))), T.tiny)
         from_rest = (stretch.zs - self.origin) / size  # a state near the float range has a square beyond it
         squares = [np.sum(part**2, axis=1) for part in (from_rest[:, :d], from_rest[:, d:])]
-        extents = np.array(
-            [e for q in squares for e in (windows.peak(q), -windows.peak(-q))]
-        )  # of squares: smooth also at 0
+        # of squares: smooth also at 0
+        extents = np.array([e for q in squares for e in (windows.peak(q), -windows.peak(-q))])
         middle = 0.5 * (stretch.t[0] + stretch.t[-1])
         return Look(
             middle,
@@ -207,6 +244,10 @@ class Case:
             phi, theta = self.line.up("phi", phi), self.line.up("theta", theta)
         return {"limit_phi": (phi + 0.0).tolist(), "limit_theta": (theta + 0.0).tolist()}
 
+    def to_equilibrium(self, kind: Kind, numbers: dict[str, Any], how: str) -> Answer:
+        """The verdict on a motion that comes to (0, x0), and ``how`` it does."""
+        return Answer(kind, numbers | self.limit(self.origin), f"converges to the equilibrium{how}")
+
     def other(self, z: np.ndarray, jacobian: np.ndarray | None = None) -> str:
         """A limit other than (0, x0) in words; with the Jacobian of the change where it is an equilibrium."""
         if jacobian is None:
@@ -215,6 +256,12 @@ class Case:
         if not free:
             return f"{formatting.vector(z)}, an equilibrium other than (0, x0)"
         return f"{formatting.vector(z)}, one of a {'line' if free == 1 else f'{free}-dimensional family'} of equilibria"
+
+
+def exponential(rate: float, frequency: float | None = None) -> dict[str, Any]:
+    """The numbers of an exponential decay."""
+    turning = {} if frequency is None else {"frequency": frequency}
+    return {"rate": rate, **turning, "half_life": math.log(2) / rate}
 
 
 Decide = Callable[[Case], Answer]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from ...numerics import decay_laws, eigen
 from ..dynamical_system import Stretch
 from ..orbits import rest_points
 from . import formatting, trends, windows
-from .evidence import Answer, Case, Look
+from .evidence import Answer, Case, Look, exponential
 from .kinds import Kind
 from .thresholds import T
 
@@ -85,17 +84,13 @@ def _at_point(case: Case, rest: rest_points.Rest, near: float, far: float) -> An
     rate, frequency = float(rates[k]), float(turning[k])
     seen = f", measured {measured:.6g}" if agrees else ""
     case.note(f"Newton: rest point {formatting.vector(z)}; its eigenvalue gives the rate {rate:.6g}{seen}")
-    numbers: dict[str, Any] = {"rate": rate, "frequency": frequency, "half_life": math.log(2) / rate}
-    numbers |= case.limit(z)
-    per = f"exp(-{rate:.5g} n)" if discrete else f"exp(-{rate:.5g} t)"
+    numbers, per = exponential(rate, frequency), f"exp(-{rate:.5g} {case.clock})"
     if np.linalg.norm(z - case.origin) <= T.same_point * case.looks[0].rms:
         how = f"spirals in at angular frequency {frequency:.5g}" if frequency > 0 else "goes in directly"
-        return Answer(
-            Kind.CONVERGES_EXPONENTIALLY, numbers, f"converges to the equilibrium like {per}; it {how}"
-        )
-    return Answer(
-        Kind.CONVERGES_ELSEWHERE, numbers, f"converges like {per} to {case.other(z, rest.jacobian)}"
-    )
+        answer = case.to_equilibrium(Kind.CONVERGES_EXPONENTIALLY, numbers, f" like {per}; it {how}")
+        return answer._replace(numbers=numbers | case.limit(z))
+    text = f"converges like {per} to {case.other(z, rest.jacobian)}"
+    return Answer(Kind.CONVERGES_ELSEWHERE, numbers | case.limit(z), text)
 
 
 def _modes(case: Case, found: eigen.Eigenvalues) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -127,14 +122,10 @@ def _dead_beat(case: Case, z: np.ndarray, rest: rest_points.Rest) -> Answer:
         f"Newton: rest point {formatting.vector(z)}; its multipliers are 0: it is reached after a few steps"
     )
     if np.linalg.norm(z - case.origin) <= T.same_point * case.r0:
-        return Answer(
-            Kind.CONVERGES_EXPONENTIALLY,
-            numbers,
-            "arrives at the equilibrium after a few iterations (dead beat)",
-        )
-    return Answer(
-        Kind.CONVERGES_ELSEWHERE, numbers, f"arrives after a few iterations at {case.other(z, rest.jacobian)}"
-    )
+        text = "arrives at the equilibrium after a few iterations (dead beat)"
+        return Answer(Kind.CONVERGES_EXPONENTIALLY, numbers, text)
+    text = f"arrives after a few iterations at {case.other(z, rest.jacobian)}"
+    return Answer(Kind.CONVERGES_ELSEWHERE, numbers, text)
 
 
 def _measured(case: Case, z: np.ndarray) -> float | None:
@@ -169,15 +160,12 @@ def decays(case: Case, stretch: Stretch) -> Answer | None:
     if found is None:
         return None
     rate, period = found
-    numbers = {"rate": rate, "half_life": math.log(2) / rate}
+    numbers = exponential(rate)
     numbers |= {} if period is None else {"frequency": 2 * math.pi / period, "period": period}
     case.note(f"there is no eigenvalue here: the rate is that of {seen}")
     turning = f", by {math.exp(-rate * period):.5g} with every turn of {period:.6g}" if period else ""
-    return Answer(
-        Kind.CONVERGES_EXPONENTIALLY,
-        numbers | case.limit(case.origin),
-        f"converges to the equilibrium like exp(-{rate:.5g} {case.clock}){turning}, as measured",
-    )
+    how = f" like exp(-{rate:.5g} {case.clock}){turning}, as measured"
+    return case.to_equilibrium(Kind.CONVERGES_EXPONENTIALLY, numbers, how)
 
 
 def _from_windows(case: Case, looks: list[Look]) -> tuple[float, float | None] | None:
@@ -204,12 +192,9 @@ def _from_returns(case: Case) -> tuple[float, float] | None:
         return None
     rates, turns = [], []
     for phi in (off[:, 0], -off[:, 0]):  # upward and downward passages, each with their own kind
-        up = np.flatnonzero((phi[:-1] < 0) & (phi[1:] >= 0))
-        part = phi[up] / (phi[up] - phi[up + 1])
-        times = t[up] + part * (t[up + 1] - t[up])
-        sizes = np.abs(off[up, 1] + part * (off[up + 1, 1] - off[up, 1]))
+        times, theta = windows.passages(phi, t, off[:, 1])
         turns += list(np.diff(times))
-        rates += list(-np.diff(np.log(sizes)) / np.diff(times))
+        rates += list(-np.diff(np.log(np.abs(theta))) / np.diff(times))
     if len(rates) < 2 or rates[0] <= 0:
         return None
     if np.ptp(rates) > T.steady_rate * rates[0] or np.ptp(turns) > T.steady_rate * turns[0]:
@@ -219,7 +204,7 @@ def _from_returns(case: Case) -> tuple[float, float] | None:
 
 def as_linearised(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> Answer | None:
     """A stable equilibrium whose slow pull, and nothing else, is seen in the last windows."""
-    if case.linear.status != "stable" or len(t) < 6 or np.any(np.diff(amplitudes[-5:]) >= 0):
+    if case.linear.status != "stable" or len(t) < 6 or np.any(np.diff(amplitudes[-T.monotone :]) >= 0):
         return None
     rate, turning = case.slowest_mode()
     seen = -np.diff(np.log(amplitudes[-3:])) / np.diff(t[-3:])
@@ -227,12 +212,8 @@ def as_linearised(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> Answer |
     if np.any(off > T.nears_rate * rate) or (off[-1] > T.settled_rate * rate and off[-1] >= off[-2]):
         return None
     case.note(f"the amplitude falls as the eigenvalue says: the rate {rate:.6g}, measured {seen[-1]:.6g}")
-    numbers = {"rate": rate, "frequency": turning, "half_life": math.log(2) / rate}
-    return Answer(
-        Kind.CONVERGES_EXPONENTIALLY,
-        numbers | case.limit(case.origin),
-        f"converges to the equilibrium, though only like exp(-{rate:.5g} {case.clock})",
-    )
+    how = f", though only like exp(-{rate:.5g} {case.clock})"
+    return case.to_equilibrium(Kind.CONVERGES_EXPONENTIALLY, exponential(rate, turning), how)
 
 
 def creeps(case: Case, t: np.ndarray) -> Answer | None:
@@ -242,7 +223,7 @@ def creeps(case: Case, t: np.ndarray) -> Answer | None:
     """
     spans = np.array([look.stretch.t[-1] - look.stretch.t[0] for look in case.looks])
     speeds = np.array([look.diameter for look in case.looks]) / spans
-    if len(t) < 7 or np.any(np.diff(speeds[-5:]) >= 0) or speeds[-1] > T.creep_shrinks * speeds[0]:
+    if len(t) < 7 or np.any(np.diff(speeds[-T.monotone :]) >= 0) or speeds[-1] > T.creep_shrinks * speeds[0]:
         return None
     law = decay_laws.power_law(t[1:], speeds[1:])
     if law is None or law.exponent <= 1.0 or law.error > T.law_error_at_last * (law.exponent - 1.0):
@@ -269,13 +250,17 @@ def creeps_far(case: Case, stretch: Stretch) -> Answer | None:
     """A creep to a point that has slowed down so much that its law is plain."""
     if case.looks[-1].diameter > T.far_crept * case.looks[0].diameter:
         return None
-    return creeps(case, np.array([look.time for look in case.looks]))
+    return creeps(case, case.times)
 
 
 def falls_elsewhere(case: Case, stretch: Stretch) -> Answer | None:
     """Another equilibrium, about which the amplitude falls by a power law."""
     diameters = [look.diameter for look in case.looks[2:]]
-    if len(diameters) < 6 or np.any(np.diff(diameters[-5:]) >= 0) or diameters[-1] > T.fallen * diameters[0]:
+    if (
+        len(diameters) < 6
+        or np.any(np.diff(diameters[-T.monotone :]) >= 0)
+        or diameters[-1] > T.fallen * diameters[0]
+    ):
         return None
     flat = case.motion.flat(stretch.end)
     rest = rest_points.rest_near(case.motion, flat, reach=2 * diameters[-1])
@@ -284,7 +269,7 @@ def falls_elsewhere(case: Case, stretch: Stretch) -> Answer | None:
     z = rest.flat[: 2 * case.system.dim]
     if np.linalg.norm(z - case.origin) <= 2 * diameters[-1]:
         return None
-    t = np.array([look.time for look in case.looks[2:]])
+    t = case.times[2:]
     amplitudes = np.array([windows.about(look.stretch, z) for look in case.looks[2:]])
     law = trends.fall(case, t, amplitudes)
     if law is None:

@@ -35,10 +35,8 @@ def wanders(case: Case, stretch: Stretch) -> Answer | None:
         or np.ptp(extents[:, ::2], axis=0).max() > T.wander_extents * extents.max()
     ):
         return None
-    if (
-        max(look.diameter for look in late) < T.wander_diameter * extents.max()
-    ):  # a point at which the steps are too small
-        return None
+    if max(look.diameter for look in late) < T.wander_diameter * extents.max():
+        return None  # a point at which the steps are too small
     met = np.max([np.max(case.radii(look.stretch).zs, axis=0) for look in late], axis=0) ** 0.5
     begun = [np.linalg.norm(part) for part in np.split(np.concatenate(case.start) - case.origin, 2)]
     drawn = case.linear.status == "unstable" or bool(np.any(begun > (1 + T.moved) * met))
@@ -62,10 +60,9 @@ def refined(case: Case, stretch: Stretch) -> Orbit | None:
     motion, now = case.motion, case.looks[-1]
     flat = motion.flat(stretch.end)
     d = case.system.dim
-    spread = max(now.extents[0] - now.extents[1], now.extents[2] - now.extents[3])
     # whether a memory is counted from 0 or from (0, x0) is the rule's own business
     centred = len(flat) == 2 * d or not np.any(case.origin)
-    if d > 1 and spread <= T.nearly_round * now.extents.max() and centred:
+    if d > 1 and now.is_round(T.nearly_round) and centred:
         centre = np.concatenate([case.origin, np.zeros(len(flat) - 2 * d)])
         phi, moved = flat[:d], motion.change(flat)[:d]
         omega = float(np.linalg.norm(moved) / max(np.linalg.norm(phi), T.tiny))
@@ -120,8 +117,7 @@ def radii_of(case: Case, orbit: Orbit) -> dict[str, Any]:
     """The largest |phi| and |theta - x0| on an orbit of a flow found by shooting, on rows over one turn alone."""
     if orbit.method is not Method.SHOOTING:
         return {}
-    extents = case.look(case.motion.advance(orbit.flat, 0.0, orbit.period, 1)).extents
-    return {"radius_phi": float(extents[0]), "radius_theta": float(extents[2])}
+    return case.look(case.motion.advance(orbit.flat, 0.0, orbit.period, 1)).radii
 
 
 def separates(case: Case, orbit: Orbit, numbers: dict[str, Any]) -> Answer:

@@ -22,10 +22,9 @@ def judge(case: Case, stretch: Stretch, decide: Decide) -> Answer | None:
         return None
     now = case.looks[-1]
     moved = _has_moved(case)
-    radii: dict[str, Any] = {"radius_phi": float(now.extents[0]), "radius_theta": float(now.extents[2])}
+    radii = now.radii
     orbit = periodic_orbits.refined(case, stretch)
-    spread = max(now.extents[0] - now.extents[1], now.extents[2] - now.extents[3])
-    is_round = case.system.dim > 1 and spread <= T.round_ * now.extents.max()
+    is_round = case.system.dim > 1 and now.is_round(T.round_)
     if not plain and (orbit is None or not orbit.attracts):
         return None  # its extents are read off rows, which a kink between two of them blurs
     if orbit is not None:

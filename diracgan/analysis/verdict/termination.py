@@ -63,7 +63,9 @@ def _blow_up(case: Case, stretch: Stretch, since: Any) -> Answer:
     state = since if since is not None else None
     rows = stretch
     if state is not None:
-        rows = case.motion.advance(state, start, max(stretch.time - start, T.tiny) * (1 - 1e-9), 1)
+        rows = case.motion.advance(
+            state, start, max(stretch.time - start, T.tiny) * (1 - T.before_the_end), 1
+        )
     fine = np.all(np.isfinite(rows.zs), axis=1)
     zs = rows.zs[fine]
     size = np.linalg.norm(zs, axis=1)

@@ -19,9 +19,8 @@ class Thresholds:
     skip: float = 0.6  # share of the time so far between windows: laws are seen over decades of time
     rounds: int = 60  # windows at most; with `skip` more than any budget reaches
     shortest_window: float = 16.0  # iterations that a turn of a map takes at least: 128 iterations a window
-    longest_turn: float = (
-        1e5  # a turn in units of the fastest time scale: slower motions are found by growing windows
-    )
+    # a turn in units of the fastest time scale: slower motions are found by growing windows
+    longest_turn: float = 1e5
     as_guessed: tuple[float, float] = (0.6, 1.7)  # seen over guessed period within which the guess stands
     longest_correction: float = 50.0  # by which one look may correct the guessed period
     widening: float = 2.5  # of a window that has not seen three turns, where no eigenvalue told their time
@@ -30,30 +29,25 @@ class Thresholds:
     # ---------------------------------------------------------------- rounding
     eps: float = 2.220446049250313e-16  # of a float
     rest_rounding: float = 8.0  # times the rounding of the state and the field: what is not told from rest
-    rounding: float = (
-        1e-12  # of a state's size: shown as 0, and the least distance from a datum that is told from 0
-    )
+    # of a state's size: shown as 0, and the least distance from a datum that is told from 0
+    rounding: float = 1e-12
     steps_rounding: float = 1e-9  # of an amplitude: what rounding adds up to over a window
-    slowest: float = (
-        1e-9  # of the fastest rate: a rate below counts as 0 unless its error bound says that it is not
-    )
+    # of the fastest rate: a rate below counts as 0 unless its error bound says that it is not
+    slowest: float = 1e-9
     tiny: float = 1e-300  # in place of 0 in a denominator
 
     # ---------------------------------------------------------------- exponential convergence
     shrinks: float = 0.9  # diameter from window to window below which a point may be approached
     reach: float = 10.0  # diameters of a window within which Newton may find its rest point
     arrived: float = 1e-9  # of the first window's diameter: a motion nearer than this has arrived
-    in_time: float = (
-        0.5  # of the decades that a motion must have fallen to arrive, at its rate and in its time
-    )
-    tail_at_rest: float = (
-        1e-10  # of the state: a window whose last eighth moves less rests on a discontinuity
-    )
+    # of the decades that a motion must have fallen to arrive, at its rate and in its time
+    in_time: float = 0.5
+    # of the state: a window whose last eighth moves less rests on a discontinuity
+    tail_at_rest: float = 1e-10
     same_rate: float = 0.05  # by which a measured rate may differ from the eigenvalue that explains it
     same_point: float = 1e-6  # of the motion's first size: a rest point nearer to (0, x0) is (0, x0)
-    asymptotic: float = (
-        1e-3  # of the first diameter, below which the slope of log r is the slowest eigenvalue's
-    )
+    # of the first diameter, below which the slope of log r is the slowest eigenvalue's
+    asymptotic: float = 1e-3
     above_rounding: float = 1e-10  # of the limit's size: nearer than this log r is rounding
     rows_of_a_slope: int = 64  # rows in that range that a slope takes
     seen_to_decay: float = 1e-2  # of the first amplitude: a fall by measurement alone has gone this far
@@ -82,20 +76,25 @@ class Thresholds:
     no_slower: float = 0.9  # of the growth before: growth that does not slow down
     same_degree: float = 0.05  # by which the degree of the field's curvature may vary along directions
     curved: float = 1.05  # degree above which the field is curved at all
-    exponent_of_degree: float = (
-        0.04  # by which a fitted exponent may differ from 1/(q - 1) to be replaced by it
-    )
+    # by which a fitted exponent may differ from 1/(q - 1) to be replaced by it
+    exponent_of_degree: float = 0.04
     far_crept: float = 1e-6  # of the first diameter: a creep that needs no more time to be seen
     creep_shrinks: float = 1e-2  # of the first diameter: a creep to a point has slowed down this much
-    creep_ratio: float = (
-        0.95  # of successive distances at geometric times: above, the limit is too far to say
-    )
+    # of successive distances at geometric times: above, the limit is too far to say
+    creep_ratio: float = 0.95
     creep_away: float = 1e-3  # of the first amplitude: a limit nearer to (0, x0) is not told from it
     outward: float = 0.25  # share of directions that must lead outward where none leads inward
     exponential: float = 1e-2  # relative spread of the growth rates of a growth that is exponential
-    blow_up: float = (
-        50.0  # growth rate |F|/|z| at the end over that half-way, which tells a blow-up from exponential
-    )
+    # growth rate |F|/|z| at the end over that half-way, which tells a blow-up from exponential
+    blow_up: float = 50.0
+    # share of a motion's time that is left out where it cannot be followed again
+    before_the_end: float = 1e-9
+    steps_directions: int = 64  # directions in which steps are tried for leading inward
+    steps_radii: tuple[float, float, int] = (1.0, 100.0, 9)  # from where to where, in how many circles
+    change_rounding: tuple[float, float] = (
+        5.0,
+        50.0,
+    )  # roundings of |z|^2 and of |z| |dz| in a change of |z|^2
     large: float = 1e3  # times the motion's first size: what stops nearer is a singularity of the field
 
     # ---------------------------------------------------------------- orbits
@@ -126,18 +125,11 @@ class Thresholds:
     no_exponent: float = 1e-4  # an exponent per iteration nearer to 0 than this is 0 after so many of them
     strange_sizes: float = 3.0  # by which the sizes of late windows of a strange motion may differ
     strange_windows: int = 5  # between two looks at the exponents
-    enclosing: float = (
-        0.25  # |z| above which an orbit of a marginal equilibrium is large enough to be followed
-    )
+    # |z| above which an orbit of a marginal equilibrium is large enough to be followed
+    enclosing: float = 0.25
     enclosing_size: float = 0.5  # |z| of the orbit around it that is followed in its place
-
-    normal_form_sizes: tuple[float, ...] = (
-        0.1,
-        0.03,
-        0.01,
-        1e-3,
-        1e-4,
-    )  # |z| at which the cubic law is looked for
+    # |z| at which the cubic law is looked for
+    normal_form_sizes: tuple[float, ...] = (0.1, 0.03, 0.01, 1e-3, 1e-4)
     drift_rounding: float = 1e-9  # of log a over a window: the solver's tolerance over its turns
     drift_wobble: float = 1e-4  # of what log a swings by: what averaging over some eight turns leaves of it
     drift_root: float = 1e-9  # of log a, to which the amplitude that does not drift is found
@@ -145,6 +137,34 @@ class Thresholds:
     decades_inward: int = 12  # from the present amplitude to where the linearisation must have taken over
     decades_outward: int = 6  # from the present amplitude to where a bounded set is looked for
 
+    # ---------------------------------------------------------------- Newton's method on rest points and orbits
+    newton_step: float = 1e-13  # relative size of a last step that has converged to rounding
+    newton_residual: float = 1e-9  # of what the equation is made of: more, and there is no root
+    # singular values below this share of the largest belong to a line of equilibria
+    line_of_rest: float = 1e-9
+    rank: float = 1e-8  # the same for the rank that is reported
+    same_rest: float = 1e-6  # of the reach: two equilibria nearer to each other are one
+    beside_rest: float = 1e-7  # of the reach: how far beside an equilibrium the motion itself is looked at
+    balanced_rest: float = 1e-6  # of the reach and the slope: what the field's limits around it may leave
+    turning_rank: float = 1e-10  # singular values of the equation of a turning state that count as 0
+    turning_moved: float = 0.3  # of the state: Newton may move it no further
+    turns_alike: float = 1e-9  # relative difference of the change at a turned state from the turned change
+    turns_alike_slope: float = 1e-7  # the same of the derivative, and the least error of its multipliers
+    period_guess: tuple[float, float] = (0.5, 2.0)  # of the first guess: how far a period may be corrected
+    shooting_rank: float = 1e-7  # singular values of the shooting equation that count as 0
+    shooting_moved: float = 0.5  # of the orbit: a step further leads to another one
+    shooting_stretched: float = 0.3  # of the period, likewise
+    closed: float = 1e-9  # of the orbit: a step so small has converged to the flow's tolerance
+    not_closed: float = 1e-7  # of the orbit: ends further apart are no periodic orbit
+    # least error of a multiplier, for the solver's tolerances over a whole period
+    multiplier_error: float = 1e-6
+    # relative and absolute tolerance of an orbit and its neighbours; the second times the orbit's size
+    variational: tuple[float, float] = (1e-13, 1e-16)
+    switchings: int = 400  # on one turn
+    continuous: float = 1e-9  # of the velocity: a smaller jump of it is none
+    grazing: float = 1e-9  # of the speed: what meets a surface more slowly does not cross it
+    has_left: float = 0.25  # of the diameter: a motion has to go this far away before it can return
+    has_returned: float = 0.12  # of the diameter: and has to come this near
     # ---------------------------------------------------------------- cross-examination
     trivial: float = 1e-2  # distance of the multiplier of an orbit's own direction from 1
     far: float = 1e3  # times 1, the datum and the motion: how far out growth is asked whether it lasts

@@ -15,14 +15,14 @@ from .thresholds import T
 
 def grows(case: Case) -> Answer | None:
     """An amplitude that has grown a thousandfold, by a power law."""
-    amplitudes = np.array([look.rms for look in case.looks])
+    amplitudes = case.sizes
     if (
         len(amplitudes) < T.windows_of_a_law
         or amplitudes[-1] < T.grown * amplitudes[0]
-        or np.any(np.diff(amplitudes[-5:]) <= 0)
+        or np.any(np.diff(amplitudes[-T.monotone :]) <= 0)
     ):
         return None
-    law = decay_laws.power_law(np.array([look.time for look in case.looks]), amplitudes)
+    law = decay_laws.power_law(case.times, amplitudes)
     if law is None or law.exponent >= 0:
         return None
     return Answer(Kind.DIVERGES, law.numbers, growing(case, law))
@@ -43,24 +43,23 @@ def only_outward(case: Case) -> Answer | None:
     falls = np.any(np.diff(r) < -T.steps_rounding * r[-1])  # by more than rounding leaves of so many steps
     if not case.motion.discrete or len(here) > 2 * case.system.dim or falls:
         return None
-    ways = np.random.default_rng(11).normal(size=(64, len(here)))
+    ways = np.random.default_rng(11).normal(size=(T.steps_directions, len(here)))
     ways /= np.linalg.norm(ways, axis=1, keepdims=True)
-    for radius in r[-1] * np.geomspace(1, 100, 9):
+    for radius in r[-1] * np.geomspace(*T.steps_radii):
         steps = np.array([case.motion.change(case.origin + radius * w) for w in ways])
         with np.errstate(all="ignore"):  # a step may be beyond the float range
             along, squares = 2 * radius * np.sum(ways * steps, axis=1), np.sum(steps**2, axis=1)
-            rounding = T.eps * 5 * radius * (radius + 10 * squares**0.5)
+            rounding = T.eps * radius * (T.change_rounding[0] * radius + T.change_rounding[1] * squares**0.5)
             inward, outward = along + squares < -rounding, along + squares > rounding
         if not np.all(np.isfinite(squares)) or np.any(inward) or np.mean(outward) < T.outward:
             return None
     case.note("up to a hundred times as far, in 64 directions: no step leads inward, and many lead outward")
     reached = f"no step leads nearer to (0, x0), and the amplitude has reached {r[-1]:.4g}"
-    rates = np.diff(np.log(r[-5:])) / np.diff([look.time for look in case.looks[-5:]])
+    rates = np.diff(np.log(r[-T.monotone :])) / np.diff(case.times[-T.monotone :])
     if np.ptp(rates) < T.exponential * rates[-1]:
         rate = float(rates[-1])
-        return Answer(
-            Kind.DIVERGES, {"rate": rate}, f"diverges exponentially, like exp({rate:.5g} n): {reached}"
-        )
+        text = f"diverges exponentially, like exp({rate:.5g} n): {reached}"
+        return Answer(Kind.DIVERGES, {"rate": rate}, text)
     return Answer(Kind.DIVERGES, {}, f"diverges, by no simple law: {reached}")
 
 
@@ -68,9 +67,8 @@ def falls_slowly(case: Case) -> Answer | None:
     """An amplitude about the equilibrium that falls by a power law."""
     if len(case.looks) < T.windows_of_a_law:
         return None
-    t = np.array([look.time for look in case.looks])[T.transient :]
-    amplitudes = np.array([look.rms for look in case.looks])[T.transient :]
-    if np.any(np.diff(amplitudes[-5:]) >= 0) or amplitudes[-1] > T.fallen * amplitudes[0]:
+    t, amplitudes = case.times[T.transient :], case.sizes[T.transient :]
+    if np.any(np.diff(amplitudes[-T.monotone :]) >= 0) or amplitudes[-1] > T.fallen * amplitudes[0]:
         return None
     law = fall(case, t, amplitudes)
     if law is None or held_up(case):
@@ -116,7 +114,7 @@ def _by_degree(case: Case, law: decay_laws.PowerLaw) -> decay_laws.PowerLaw:
 
 def sublinear(case: Case, law: decay_laws.PowerLaw) -> Answer | None:
     """The verdict on a fall by a law; by the linearisation where that decides what happens in the end."""
-    if case.linear.status in ("stable", "unstable"):
+    if case.decided:
         return enclosing.in_the_end(case)
     law = _by_degree(case, law)
     numbers: dict[str, Any] = {**law.numbers}
@@ -127,11 +125,8 @@ def sublinear(case: Case, law: decay_laws.PowerLaw) -> Answer | None:
         f"{case.clock}^-{law.exponent:.6g} "
         f"(exponent +- {law.error:.2g})"
     )
-    return Answer(
-        Kind.CONVERGES_SUBLINEARLY,
-        numbers | case.limit(case.origin),
-        f"converges to the equilibrium, but only like {law.constant:.5g} {case.clock}^-{law.exponent:.4g}",
-    )
+    how = f", but only like {law.constant:.5g} {case.clock}^-{law.exponent:.4g}"
+    return case.to_equilibrium(Kind.CONVERGES_SUBLINEARLY, numbers, how)
 
 
 def held_up(case: Case) -> bool:

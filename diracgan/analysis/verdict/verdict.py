@@ -119,10 +119,9 @@ def verdict(
     budget = T.budget * number("effort", effort, low=0, open_low=True)
     with jax.enable_x64(True):
         system = DiracSystem(*dirac.cast((variant, datum, rates), jnp.float64), tau=None)
-        on = dirac.game(system.variant, system.x0).project(
-            Players(phi, theta)
-        )  # a clipped critic starts on its box
-        begin = Players(*(np.asarray(p) for p in on))
+        # a clipped critic starts on its box
+        start = dirac.game(system.variant, system.x0).project(Players(phi, theta))
+        begin = Players(*(np.asarray(p) for p in start))
         line = line_of(system, begin) if rule is None else None
         case = Case(variant, system, rule, begin, line, budget)
         try:

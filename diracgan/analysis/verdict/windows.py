@@ -48,9 +48,12 @@ def mean_period(stretch: Stretch) -> float | None:
     if not np.all(np.isfinite(zs)) or np.max(np.abs(zs)) <= 0:
         return None
     signal = zs @ np.linalg.svd(zs / np.max(np.abs(zs)), full_matrices=False)[2][0]
+    times = passages(signal, stretch.t)[0]
+    return float((times[-1] - times[0]) / (len(times) - 1)) if len(times) >= 3 else None
+
+
+def passages(signal: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
+    """The values of ``others`` where ``signal`` passes 0 upwards, each on the chord between two rows."""
     up = np.flatnonzero((signal[:-1] < 0) & (signal[1:] >= 0))
-    if len(up) < 3:
-        return None
-    part = signal[up] / (signal[up] - signal[up + 1])
-    times = stretch.t[up] + part * (stretch.t[up + 1] - stretch.t[up])
-    return float((times[-1] - times[0]) / (len(times) - 1))
+    share = signal[up] / (signal[up] - signal[up + 1])
+    return [x[up] + share * (x[up + 1] - x[up]) for x in others]
