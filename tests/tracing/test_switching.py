@@ -69,6 +69,7 @@ def last(traj) -> np.ndarray:
         (lambda x: jnp.linalg.norm(x[:1] - 1), [3.0, 0.0], [2.0]),
         (lambda x: jnp.sqrt((x[0] - 1) ** 2), [3.0, 0.0], [2.0]),
         (lambda x: ((x[0] - 1) ** 2) ** 0.5, [3.0, 0.0], [2.0]),
+        (lambda x: jax.lax.rsqrt((x[0] - 1) ** 2), [3.0, 0.0], [2.0]),
         (lambda x: jnp.sqrt(9.0 * x[0] ** 2), [2.0, 0.0], [6.0]),
         (lambda x: jnp.sqrt(x[0] ** 2 / 16.0), [2.0, 0.0], [0.5]),
         (lambda x: jnp.sqrt(x[0] ** 4), [3.0, 0.0], [9.0]),
