@@ -20,19 +20,20 @@ function spectrumOf(state, chosen, made) {
   return known.get(key);
 }
 
-/** How far a path is from the equilibrium: `{t, r, average}`. */
+/** How far a path is from the equilibrium, and its generator from the datum: `{t, r, theta, average}`. */
 function distancesOf(path, rest, averaged) {
   const players = rest.length;
-  const far = (row, from) => {
+  const far = (row, from, first = 0) => {
     let square = 0;
-    for (let i = 0; i < players; i++) square += (row[from + i] - rest[i]) ** 2;
+    for (let i = first; i < players; i++) square += (row[from + i] - rest[i]) ** 2;
     return Math.sqrt(square);
   };
-  const [t, r, average] = [[], [], averaged ? [] : null];
+  const [t, r, theta, average] = [[], [], [], averaged ? [] : null];
   const rows = path.t.length;
   const put = (time, row) => {
     t.push(time);
     r.push(far(row, 0));
+    theta.push(far(row, 0, players / 2));
     if (averaged) average.push(far(row, players));
   };
   if (path.v) {
@@ -42,7 +43,7 @@ function distancesOf(path, rest, averaged) {
   } else {
     for (let k = 0; k < rows; k++) put(path.t[k], path.y.subarray(k * path.size, (k + 1) * path.size));
   }
-  return { t, r, average };
+  return { t, r, theta, average };
 }
 
 const DRAFT = { rtol: 1e-9, atol: 1e-11 }; // while the start is being dragged: exact to far less than a pixel

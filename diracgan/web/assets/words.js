@@ -62,11 +62,13 @@ export function sayLinear(found) {
   return `${status}: ${name} ${sayValues(shown, digits)}${rest}`;
 }
 
-/** Smallest and largest distance from the equilibrium over a share of the run. */
-function range(distances, from, to) {
-  const part = distances.r.filter((_, k) => distances.t[k] >= from && distances.t[k] <= to);
+/** The smallest and the largest of some values over a share of the run. */
+function range(t, values, from, to) {
+  const part = values.filter((_, k) => t[k] >= from && t[k] <= to);
   return [Math.min(...part), Math.max(...part)];
 }
+
+const sayRange = ([low, high]) => (say(low) === say(high) ? say(low) : `${say(low)} to ${say(high)}`);
 
 /** The answer of one run, told by its distances alone: `{kind, text}`. */
 export function outcome(distances, result, unit) {
@@ -77,12 +79,12 @@ export function outcome(distances, result, unit) {
   if (result === "diverged") return { kind: "away", text: `Runs out of all bounds before ${at}` };
   if (result !== "ok") return { kind: "away", text: `Followed to ${at} only: distance ${say(last)}` };
   const average = distances.average ? `; the average ends at ${say(distances.average[distances.average.length - 1])}` : "";
-  const [early, late] = [range(distances, end / 2, 0.75 * end), range(distances, 0.75 * end, end)];
+  const [early, late] = [range(t, r, end / 2, 0.75 * end), range(t, r, 0.75 * end, end)];
   const change = late[1] / (early[1] || 1);
   if (late[1] < 1e-9) return { kind: "closer", text: `Arrives: distance below 10⁻⁹ by ${at}` };
   if (change < 0.9) return { kind: "closer", text: `Comes closer: distance ${say(first)} → ${say(last)} by ${at}${average}` };
   if (change > 1.1) return { kind: "away", text: `Moves away: distance ${say(first)} → ${say(last)} by ${at}` };
-  return { kind: "keeps", text: `Keeps its distance: ${say(late[0])} to ${say(late[1])} in the last quarter, to ${at}${average}` };
+  return { kind: "keeps", text: `Keeps its distance: ${sayRange(late)}, θ alone ${sayRange(range(t, distances.theta, 0.75 * end, end))}, to ${at}${average}` };
 }
 
 // ---------------------------------------------------------------- the same elsewhere
