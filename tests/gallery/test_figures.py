@@ -40,7 +40,7 @@ def test_figures_that_say_something_else_do_not_agree():
     assert not agree(["|φ| = 0.17"], ["|φ| = 0.27"])
 
 
-DRAWN = [
+DRAWN = [e for e in entries() if e.name != "portraits-alternating-5"]  # since figures say what they show
     e for e in entries() if e.name != "basins" and not e.name.startswith("portraits-")
 ]  # since figures say it
 

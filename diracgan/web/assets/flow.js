@@ -250,8 +250,9 @@ function fall(regimes, y, h, next, step) {
     step(at, trial);
     const g = regimes.guards(trial);
     const k = lowest(g);
-    if (g[k] < 0) { [high, b, index] = [at, g[k], k]; } else { [low, a] = [at, g[k]]; }
-    if (Math.abs(g[k]) < 1e-16) break;
+    const met = Math.abs(g[k]) < 1e-16;
+    if (g[k] < 0 || met) { [high, b, index] = [at, g[k], k]; } else { [low, a] = [at, g[k]]; }
+    if (met) break;
   }
   step(high, trial);
   return { h: high, y: trial, index };
