@@ -9,6 +9,7 @@ from .analysis import (
     tune as tune,
     verdict as verdict,
 )
+from .analysis.bifurcation.attractors import attractors as attractors
 from .analysis.explain.explanation import explain as explain
 from .comparison import compare as compare, prescribe as prescribe
 from .dirac import field as field

@@ -77,3 +77,21 @@ class VanDerPol(Written):
 
     def generator_loss(self, real, fake, x_real, x_fake):
         return -jnp.mean(fake)
+
+
+class Bistable(dg.Variant):
+    """With u = theta - 1: r' = -r (1/4 - r^2) (1 - r^2), angle' = 1 for (phi, u): the circle r = 1/2 lies between rest
+    and the stable circle r = 1."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        u = x_fake[:, 0] - 1.0
+        return jnp.mean(self._bowl(real, u) + u * real)
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        u = x_fake[:, 0] - 1.0
+        return jnp.mean(self._bowl(real, u) - u * real)
+
+    @staticmethod
+    def _bowl(phi, u):
+        s = phi**2 + u**2
+        return 0.5 * (s / 4 - 5 / 8 * s**2 + s**3 / 3)

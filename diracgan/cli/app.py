@@ -36,6 +36,7 @@ COMMANDS = (
     "explain",
     "critical",
     "bifurcation",
+    "attractors",
     "tune",
     "ema",
     "diagnose",

@@ -40,3 +40,13 @@ def test_bad_input_is_one_line_and_leaves_nothing(cli, folder, words, holds):
     code, out, err = cli("bifurcation", *words, "--out", "a.png")
     assert (code, out) == (2, "") and holds in err and err.count("\n") == 1
     assert not list(folder.iterdir())
+
+
+def test_attractors_in_words_and_as_json(cli):
+    words = ("attractors", "ns", "--r1", "0.5", "--rule", "simultaneous", "--starts", "5", "--steps", "1024")
+    code, out, _ = cli(*words)
+    assert code == 0 and "converges-exponentially" in out
+    found = json.loads(cli(*words, "--format", "json")[1])
+    assert found["schema"] == "diracgan.attractors/1" and found["found"][0]["share"] == 1.0
+    code, out, err = cli("attractors", "ns", "--starts", "0")
+    assert (code, out) == (2, "") and "starts = 0" in err and err.count("\n") == 1

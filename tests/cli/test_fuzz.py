@@ -20,6 +20,7 @@ FIXED = {
     "map": ["bifurcation", "lr=0.1,0.2", "-v", "ns", "--rule", "simultaneous", "--steps", "5"],
     "sweep": ["lr=0.1,0.2", "-v", "ns", "--rule", "simultaneous"],
     "critical": ["r1", "-v", "ns"],
+    "attractors": ["ns", "--starts", "2", "--steps", "1024"],
     "bifurcation": ["ns", "--over", "gamma=0:1"],
     "tune": ["r1", "-v", "ns"],
     "explain": ["ns"],

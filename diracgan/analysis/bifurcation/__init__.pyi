@@ -1,3 +1,9 @@
+from .attractors import (
+    Attractor as Attractor,
+    Attractors as Attractors,
+    Edge as Edge,
+    attractors as attractors,
+)
 from .branch import Branch as Branch, branch as branch, others as others, switch as switch
 from .circles import Circle as Circle, circle as circle
 from .points import Bifurcation as Bifurcation

@@ -1,0 +1,334 @@
+"""What else attracts: the ends of many starts in a box, grouped by what they are, and the edges of their basins."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from ... import dirac
+from ...dynamics.filippov import DiracSystem, velocity
+from ...errors import integer, number
+from ...game import Players
+from ...rules import Rule, init, step
+from ...variants import Variant
+from ..linear.settings import settings
+from ..verdict.verdict import verdict
+
+_ROWS = 512  # states of the last quarter of a run, by which its end is known
+_SAME = 0.02  # of its size: by which two ends of one attractor may differ
+_AT_REST = 1e-6  # of the box: a motion smaller than this is at rest
+_STEADY = 0.01  # relative change of its size by which a motion has not settled
+_FAR = 1e6  # boxes: beyond, a start has diverged
+_LEVEL = 0.95  # of the bounds on shares
+_HALVINGS = 30
+_DIVERGED, _UNSETTLED = -1, -2
+
+
+@dataclasses.dataclass(frozen=True)
+class Attractor:
+    """One thing that starts end on.
+
+    Attributes:
+        kind: of the verdict from ``phi0``, ``theta0``, or diverges.
+        share: of the starts that end on it; ``share_low`` and ``share_high`` a 95 % interval (Clopper and Pearson).
+        count: of these starts.
+        phi0: one of them, its critic; ``theta0`` its generator.
+        centre: mean (phi, theta) on it; None where it diverges.
+        radius: largest |(phi, theta - x0)| on it; None where it diverges.
+        text: the verdict in words.
+    """
+
+    kind: str
+    share: float
+    share_low: float
+    share_high: float
+    count: int
+    phi0: list[float]
+    theta0: list[float]
+    centre: list[float] | None
+    radius: float | None
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Edge:
+    """A point between two basins.
+
+    Attributes:
+        between: the attractors' indices.
+        point: (phi, theta), halfway between two starts that end on the one and on the other.
+        gap: the distance of these two.
+        distance: of the point from (0, x0).
+    """
+
+    between: tuple[int, int]
+    point: list[float]
+    gap: float
+    distance: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Attractors:
+    """The attractors of a box, and everything they were computed from.
+
+    Attributes:
+        found: the attractors, by decreasing share.
+        edges: one point between the basins of every pair that met.
+        survives: the least distance from (0, x0) at which an edge of its basin was met; None where it does not
+            attract, or where no edge was met.
+        unsettled: share of the starts whose end had not settled.
+        text: one sentence in words.
+        box: half width of the box about (0, x0); ``starts`` how many; ``steps`` of each; ``seed`` of the draws.
+        variant: label; ``hyperparameters`` its numbers; ``rule`` label or None; ``dim`` d; ``x0`` the datum.
+    """
+
+    found: list[Attractor]
+    edges: list[Edge]
+    survives: float | None
+    unsettled: float
+    text: str
+    box: float
+    starts: int
+    steps: int
+    seed: int
+    variant: str
+    hyperparameters: dict[str, Any]
+    rule: str | None
+    dim: int
+    x0: list[float]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Name -> value of every attribute."""
+        return dataclasses.asdict(self)
+
+
+def attractors(
+    variant: Variant,
+    rule: Rule | None = None,
+    box: float = 2.0,
+    starts: int = 100,
+    steps: int = 10_000,
+    step_size: float = 0.02,
+    dim: int | None = None,
+    x0: Any = None,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Attractors:
+    """What starts in a box end on, with the share of each, and how large a kick the equilibrium survives.
+
+    Args:
+        variant: from :func:`diracgan.variant`.
+        rule: from :func:`diracgan.rule`; None for the flow.
+        box: half width of the box |phi_i|, |theta_i - x0_i| <= box from which starts are drawn evenly.
+        starts: how many.
+        steps: how long each is followed, in iterations, or in the flow's steps.
+        step_size: of the flow's Runge-Kutta steps; switchings are not located.
+        dim: dimension d (1, or that of ``x0``).
+        x0: the datum; None for 0.
+        seed: of the draws.
+        progress: called with how many parts are done, of how many.
+
+    Returns:
+        An :class:`Attractors`.
+
+    Raises:
+        InputError: for arguments that are not allowed.
+
+    References:
+        Menck, Heitzig, Marwan, Kurths 2013, Nature Physics 9, 89 (basin stability); Clopper & Pearson 1934.
+
+    Example:
+        >>> import diracgan as dg
+        >>> v = dg.variant("ns").with_(r1=0.5)
+        >>> found = dg.attractors(v, rule=dg.rule("simultaneous", lr=0.1), box=1.0, starts=20, steps=2000)
+        >>> [(a.kind, a.share) for a in found.found], found.survives is None
+        ([('converges-exponentially', 1.0)], True)
+    """
+    asked = settings(variant, rule, dim, x0)
+    box = number("box", box, low=0, open_low=True)
+    starts = integer("starts", starts, low=1, high=100_000)
+    steps = integer("steps", steps, low=4 * _ROWS // 2, high=10**8)
+    h = number("step_size", step_size, low=0, open_low=True)
+    d, centre = len(asked.x0), np.concatenate([np.zeros(len(asked.x0)), asked.x0])
+    runs = _Runs(variant, rule, asked.x0, h, steps, box)
+    draws = centre + box * np.random.default_rng(seed).uniform(-1, 1, size=(starts, 2 * d))
+    tell = progress or (lambda done, total: None)
+    tell(0, 3)
+    ends = runs.ends(draws)
+    labels = runs.grouped(ends)
+    tell(1, 3)
+    order = sorted(set(labels) - {_UNSETTLED}, key=lambda g: -int(np.sum(labels == g)))
+    found = [_attractor(runs, g, labels, draws, ends, asked) for g in order]
+    tell(2, 3)
+    edges = _edges(runs, order, labels, draws, centre)
+    survives = _survives(runs, labels, draws, centre)
+    tell(3, 3)
+    unsettled = float(np.mean(labels == _UNSETTLED))
+    return Attractors(
+        found=found, edges=edges, survives=survives, unsettled=unsettled,
+        text=_words(found, survives, unsettled), box=box, starts=starts, steps=steps, seed=seed,
+        variant=variant.label, hyperparameters=variant.hyperparameters,
+        rule=None if rule is None else rule.label, dim=d, x0=asked.x0.tolist(),
+    )  # fmt: skip
+
+
+class _Runs:
+    """Many starts followed at once, and what their ends have in common."""
+
+    def __init__(
+        self, variant: Variant, rule: Rule | None, x0: np.ndarray, h: float, steps: int, box: float
+    ) -> None:
+        with jax.enable_x64(True):
+            self.system = DiracSystem(*dirac.cast((variant, x0, Players(1.0, 1.0)), jnp.float64), None)
+            self.rule = None if rule is None else dirac.cast(dataclasses.replace(rule, ema=None), jnp.float64)
+        self.h, self.steps, self.box = h, steps, box
+        self.centre = np.concatenate([np.zeros(len(x0)), x0])
+        self.known: list[np.ndarray] = []
+
+    def ends(self, draws: np.ndarray) -> np.ndarray:
+        """What describes the end of every start, (n, 9): its centre's parts, size, extents, and how it changes."""
+        every = max(1, self.steps // 4 // _ROWS)
+        with jax.enable_x64(True):
+            rows = np.asarray(
+                _last_rows(self.system, self.rule, draws, self.h, self.steps - every * _ROWS, every)
+            )
+        return np.array([self._described(z) for z in rows])
+
+    def _described(self, z: np.ndarray) -> np.ndarray:
+        n = len(self.centre)
+        if not np.all(np.isfinite(z)) or np.max(np.abs(z)) > _FAR * self.box:
+            return np.full(n + 4, np.inf)
+        off = z - self.centre
+        halves = [np.sqrt(np.mean(np.sum(part**2, axis=1))) for part in np.array_split(off, 2)]
+        sizes = np.linalg.norm(off, axis=1)
+        diameter = float(np.max(np.ptp(z, axis=0)))
+        return np.concatenate([z.mean(axis=0), [sizes.max(), sizes.min(), diameter, halves[1] - halves[0]]])
+
+    def grouped(self, ends: np.ndarray) -> np.ndarray:
+        """The attractor of every end: an index into those known, to which new ones are added."""
+        return np.array([self._group(e) for e in ends])
+
+    def _group(self, end: np.ndarray) -> int:
+        if not np.all(np.isfinite(end)):
+            return _DIVERGED
+        largest, diameter, change = end[-4], end[-2], end[-1]
+        small = _AT_REST * self.box
+        if diameter > small and abs(change) > _STEADY * largest:
+            if change < 0 and largest < 0.1 * self.box:  # on its way to (0, x0)
+                end = np.concatenate([self.centre, np.zeros(4)])
+            else:
+                return _UNSETTLED
+        elif diameter <= small:
+            end = np.concatenate([end[:-4], [largest, largest, 0.0, 0.0]])
+        for k, other in enumerate(self.known):
+            scale = _SAME * max(float(np.max(np.abs(other[-4:-1]))), 50 * small)
+            if np.max(np.abs(end[:-1] - other[:-1])) <= scale:
+                return k
+        self.known.append(end)
+        return len(self.known) - 1
+
+    def labels(self, draws: np.ndarray) -> np.ndarray:
+        """The attractor of every start."""
+        return self.grouped(self.ends(draws))
+
+
+@functools.partial(jax.jit, static_argnums=(5,))
+def _last_rows(
+    system: DiracSystem, rule: Rule | None, draws: Array, h: Array, before: Array, every: int
+) -> Array:
+    """The players in the last rows of every run, (n, rows, 2d)."""
+    game, d = dirac.game(system.variant, system.x0), system.x0.shape[0]
+
+    def once(state: Any) -> Any:
+        if rule is not None:
+            return step(rule, game, state)
+        k1 = velocity(system, state)
+        k2 = velocity(system, state + h / 2 * k1)
+        k3 = velocity(system, state + h / 2 * k2)
+        return state + h / 6 * (k1 + 2 * k2 + 2 * k3 + velocity(system, state + h * k3))
+
+    def run(z: Array) -> Array:
+        state = z if rule is None else init(rule, game, Players(z[:d], z[d:]))
+        state = jax.lax.fori_loop(0, before, lambda _, s: once(s), state)
+
+        def row(state: Any, _: None) -> tuple[Any, Array]:
+            state = jax.lax.fori_loop(0, every, lambda _, s: once(s), state)
+            return state, state if rule is None else jnp.concatenate([*state.players])
+
+        return jax.lax.scan(row, state, None, length=_ROWS)[1]
+
+    return jax.vmap(run)(draws)
+
+
+def _attractor(
+    runs: _Runs, group: int, labels: np.ndarray, draws: np.ndarray, ends: np.ndarray, asked: Any
+) -> Attractor:
+    from scipy.stats import binomtest
+
+    members = np.flatnonzero(labels == group)
+    interval = binomtest(len(members), len(labels)).proportion_ci(_LEVEL)
+    nearest = members[np.argmin(np.linalg.norm(draws[members] - runs.centre, axis=1))]
+    start, d = draws[nearest], len(runs.centre) // 2
+    told = verdict(asked.variant, start[:d], start[d:], rule=asked.rule, x0=asked.x0, effort=0.2)
+    gone = group == _DIVERGED
+    end = None if gone else runs.known[group]
+    return Attractor(
+        kind=told.kind, share=len(members) / len(labels), share_low=float(interval.low),
+        share_high=float(interval.high), count=len(members), phi0=start[:d].tolist(), theta0=start[d:].tolist(),
+        centre=None if end is None else end[:-4].tolist(), radius=None if end is None else float(end[-4]),
+        text=told.text,
+    )  # fmt: skip
+
+
+def _edges(
+    runs: _Runs, order: list[int], labels: np.ndarray, draws: np.ndarray, centre: np.ndarray
+) -> list[Edge]:
+    """Between every two attractors, a point on the edge, by bisection between the two nearest starts."""
+    found = []
+    for i, a in enumerate(order):
+        for j in range(i + 1, len(order)):
+            one, two = draws[labels == a], draws[labels == order[j]]
+            gaps = np.linalg.norm(one[:, None] - two[None], axis=2)
+            k, m = np.unravel_index(int(np.argmin(gaps)), gaps.shape)
+            # from both sides: close to an edge a run takes long to settle
+            inner = _bisected(runs, one[k][None], two[m][None], a)[0]
+            outer = _bisected(runs, two[m][None], one[k][None], order[j])[0]
+            middle = 0.5 * (inner[0] + outer[0])
+            gap, off = float(np.linalg.norm(inner - outer)), float(np.linalg.norm(middle - centre))
+            found.append(Edge((i, j), middle.tolist(), gap, off))
+    return found
+
+
+def _bisected(runs: _Runs, inner: np.ndarray, outer: np.ndarray, group: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of starts, the first of which ends on ``group`` and the second not, brought together."""
+    for _ in range(_HALVINGS):
+        middle = 0.5 * (inner + outer)
+        stays = (runs.labels(middle) == group)[:, None]
+        inner, outer = np.where(stays, middle, inner), np.where(stays, outer, middle)
+    return inner, outer
+
+
+def _survives(runs: _Runs, labels: np.ndarray, draws: np.ndarray, centre: np.ndarray) -> float | None:
+    """The least distance from (0, x0) at which a ray towards a start that ends elsewhere leaves its basin."""
+    home = int(runs.labels(centre[None] + 1e-4 * runs.box / np.sqrt(len(centre)))[0])
+    away = draws[(labels != home) & (labels != _UNSETTLED)]
+    at_rest = home >= 0 and np.linalg.norm(runs.known[home][: len(centre)] - centre) <= _SAME * runs.box
+    if not len(away) or not at_rest or runs.known[home][-4] > _SAME * runs.box:
+        return None
+    inner, _ = _bisected(runs, np.tile(centre, (len(away), 1)), away, home)
+    return float(np.min(np.linalg.norm(inner - centre, axis=1)))
+
+
+def _words(found: list[Attractor], survives: float | None, unsettled: float) -> str:
+    parts = [f"{100 * a.share:.3g} % {a.kind}" for a in found]
+    if unsettled:
+        parts.append(f"{100 * unsettled:.3g} % not settled")
+    kick = "" if survives is None else f"; the equilibrium survives kicks of up to about |z| = {survives:.4g}"
+    return ", ".join(parts) + kick

@@ -1,0 +1,61 @@
+"""``diracgan attractors``: what starts in a box end on."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from ..progress import progress
+from .layer import CommandResult, Table, argument, option
+from .options import AnyVariantOptions, RuleOptions, headline, only_one, vector
+
+
+def command(
+    variant: AnyVariantOptions,
+    rule: RuleOptions,
+    name: Annotated[str | None, argument("NAME", "The variant, as --variant takes it.")] = None,
+    dim: Annotated[int | None, option("--dim -d", "Dimension; 1 by default.", metavar="D")] = None,
+    x0: Annotated[str | None, option("--x0", "The datum; 0 by default.", metavar="A,B")] = None,
+    box: Annotated[float, option("--box", "Half width of the box of starts; 2 by default.")] = 2.0,
+    starts: Annotated[int, option("--starts", "How many starts; 100 by default.")] = 100,
+    steps: Annotated[int, option("--steps -n", "Steps from each; 10000 by default.")] = 10_000,
+    step_size: Annotated[float, option("--step-size", "Of the flow's steps; 0.02 by default.")] = 0.02,
+    seed: Annotated[int, option("--seed", "Seed of the draws; 0 by default.")] = 0,
+) -> CommandResult:
+    """Find what starts in a box end on, with the share of each, and how large a kick the equilibrium survives.
+
+    Example: diracgan attractors ns --r1 0.5 --rule optimistic --lr 1.25 --box 1
+    """
+    from ..analysis.bifurcation import attractors
+
+    wanted = only_one("variant", name, variant.variant, "diracgan attractors ns --r1 0.1")
+    made = dataclasses.replace(variant, variant=wanted).build()
+    with progress() as bar:
+        found = attractors(
+            made,
+            rule.build(),
+            box,
+            starts,
+            steps,
+            step_size,
+            dim=dim,
+            x0=vector("x0", x0),
+            seed=seed,
+            progress=bar,
+        )
+    return CommandResult(found.as_dict(), _said(found))
+
+
+def _said(found: Any) -> Iterator[str | Table]:
+    yield headline(found)
+    rows = [
+        (a.kind, f"{100 * a.share:.3g} % ({100 * a.share_low:.3g} to {100 * a.share_high:.3g})",
+         "" if a.radius is None else f"{a.radius:.5g}", a.text)
+        for a in found.found
+    ]  # fmt: skip
+    yield Table(("kind", "share of starts", "largest |z|", "what happens"), rows)
+    for edge in found.edges:
+        one, two = (found.found[k].kind for k in edge.between)
+        yield f"edge between {one} and {two}: |z| = {edge.distance:.6g}, known to {edge.gap:.1g}"
+    yield found.text
