@@ -233,7 +233,7 @@ def _block_means(y: np.ndarray, block: int) -> np.ndarray:
     for k in range(0, len(y) - len(y) % block, size):
         part = y[k : min(k + size, len(y) - len(y) % block)].reshape(-1, block)
         told = ~np.isnan(part)
-        total = np.sum(part, axis=1, where=told)
+        total = np.sum(part, axis=1, where=told, dtype=float)
         made.append(
             np.divide(total, told.sum(axis=1), out=np.full(len(part), np.nan), where=told.any(axis=1))
         )
@@ -299,7 +299,7 @@ def _aligned(
     series: dict[str, np.ndarray], at: np.ndarray | None, clock: str | None, notes: list[str]
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """All series on common rows: rows of one step merged; series that were logged in turn brought together."""
-    rows = np.stack(list(series.values()))
+    rows = np.stack(list(series.values())).astype(float, copy=False)
     if at is None:
         filled = np.isfinite(rows)
         counts = filled.sum(axis=1)

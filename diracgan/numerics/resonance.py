@@ -129,7 +129,7 @@ def resonance(y: Array, start: complex, fixed: bool = False) -> Resonance:
         >>> kicks = np.random.default_rng(0).normal(size=2000)
         >>> y = lfilter([1], [1, -2 * 0.95 * np.cos(0.5), 0.95**2], kicks)
         >>> found = resonance(y, -0.1 + 0.4j)
-        >>> round(found.omega, 1), abs(found.sigma + np.log(0.95)) < 3 * found.errors[1]
+        >>> round(found.omega, 1), bool(abs(found.sigma + np.log(0.95)) < 3 * found.errors[1])
         (0.5, True)
     """
     omega, power = periodogram(y)

@@ -12,6 +12,7 @@ from itertools import zip_longest
 import numpy as np
 
 _NUMBER = re.compile(r"\s*(?:tensor\()?\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)")
+_LONG = 2_000_000  # rows from which a log is kept in single precision
 _DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?")
 
 
@@ -38,7 +39,7 @@ class LogTable:
 
 
 class Columns:
-    """Columns that grow row by row: 8 bytes a cell, whatever the file's size.
+    """Columns that grow row by row: 8 bytes a cell, 4 of a fraction beyond two million rows.
 
     Example:
         >>> made = Columns()
@@ -76,18 +77,31 @@ class Columns:
                 del column[before:]
                 column.extend(map(cell_value, given))
         self.rows += len(rows)
+        if self.rows - len(rows) < _LONG <= self.rows:
+            self._halve()
+
+    def _halve(self) -> None:
+        """Keep the fractions of a very long log in single precision: rows are averaged later; counters stay exact."""
+        for name, column in self._columns.items():
+            values = np.frombuffer(column, dtype=column.typecode)
+            fractions = bool(np.any(values != np.round(values), where=np.isfinite(values)))
+            del values
+            if fractions:
+                self._columns[name] = array("f", column)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Name -> (rows,) float64, without a copy."""
         for column in self._columns.values():
             _fill(column, self.rows)
-        return {n: np.frombuffer(c, dtype=float) if len(c) else np.empty(0) for n, c in self._columns.items()}
+        return {
+            n: np.frombuffer(c, dtype=c.typecode) if len(c) else np.empty(0) for n, c in self._columns.items()
+        }
 
 
 def _fill(column: array[float], rows: int) -> None:
     missing = rows - len(column)
     if missing > 0:
-        column.frombytes(array("d", [math.nan]).tobytes() * missing)
+        column.frombytes(array(column.typecode, [math.nan]).tobytes() * missing)
 
 
 def cell_value(cell: str) -> float:
