@@ -136,21 +136,21 @@ def report(
         >>> found.rows[0].cells[1].status
         'stable'
     """
-    asked = list(catalogue() if chosen is None else chosen)
-    if not asked:
+    specs = list(catalogue() if chosen is None else chosen)
+    if not specs:
         raise InputError("nothing to report on; allowed: at least one variant")
     if verdicts not in VERDICTS:
         raise unknown("verdicts", verdicts, VERDICTS)
-    made = [_parsed(v, parse, Variant) for v in asked]
+    parsed = [_parsed(v, parse, Variant) for v in specs]
     ways = list(rules)
     motions: list[Rule | None] = [None, *(_parsed(r, rule, Rule) for r in ways)]
     settings = (number("x0", x0), number("effort", effort, low=0, open_low=True), verdicts)
-    total, rows = len(asked), {}
-    names = all(isinstance(x, str) for x in (*asked, *ways)) and all(_elsewhere(v) for v in asked)
+    total, rows = len(specs), {}
+    names = all(isinstance(x, str) for x in (*specs, *ways)) and all(_elsewhere(v) for v in specs)
     if integer("jobs", jobs, low=1, high=1024) > 1 and names and total > 1:
-        found = _shared([str(v) for v in asked], [str(r) for r in ways], settings, min(jobs, total))
+        found = _shared([str(v) for v in specs], [str(r) for r in ways], settings, min(jobs, total))
     else:
-        found = ((i, _rows_of(v, motions, *settings)) for i, v in enumerate(made))
+        found = ((i, _rows_of(v, motions, *settings)) for i, v in enumerate(parsed))
     for i, part in found:
         rows[i] = part
         if done is not None:

@@ -170,11 +170,11 @@ def run(
 
 def _span(t1: float | None, ts: ArrayLike | None, rtol: float, atol: float) -> TimeSpan:
     end = number("t1", DEFAULT_T1 if t1 is None else t1, low=0, open_low=True)
-    asked = times(ts, end, given=t1 is not None)
+    kept = times(ts, end, given=t1 is not None)
     return TimeSpan(
         0.0,
-        float(asked[-1]) if t1 is None else end,
-        asked,
+        float(kept[-1]) if t1 is None else end,
+        kept,
         number("rtol", rtol, low=1e-14, high=1, open_high=True),
         number("atol", atol, low=0, open_low=True),
     )

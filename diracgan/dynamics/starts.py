@@ -100,16 +100,16 @@ def times(ts: Any, t1: float, given: bool) -> np.ndarray:
     """The times to save: ``ts`` checked against [0, t1] where t1 was given, or 1001 equispaced ones."""
     if ts is None:
         return np.linspace(0.0, t1, DEFAULT_ROWS)
-    asked = (
+    kept = (
         np.array([number(f"ts[{i}]", t) for i, t in enumerate(np.ravel(ts))])
         if np.size(ts)
         else vector("ts", ts)
     )
-    if asked[0] < 0 or np.any(np.diff(asked) <= 0) or (given and asked[-1] > t1):
-        raise InputError(f"ts must increase within [0, {t1:g}]; it runs from {asked[0]:g} to {asked[-1]:g}")
-    if asked[-1] == 0:
+    if kept[0] < 0 or np.any(np.diff(kept) <= 0) or (given and kept[-1] > t1):
+        raise InputError(f"ts must increase within [0, {t1:g}]; it runs from {kept[0]:g} to {kept[-1]:g}")
+    if kept[-1] == 0:
         raise InputError("ts ends at 0; allowed: increasing times with an end > 0")
-    return asked
+    return kept
 
 
 def check_size(rows: int, numbers: int, remedy: str) -> None:
