@@ -68,7 +68,7 @@ def teacher(variant: Variant, student: Players, z: Any) -> Equilibrium:
 
     Args:
         variant: from :func:`diracgan.variant`.
-        student: networks from :mod:`diracgan.training.networks`.
+        student: networks from :mod:`diracgan.training.architecture`.
         z: the latents that the data are made of, (n, ...).
 
     Returns:

@@ -282,8 +282,8 @@ def walks(setup: TrainingSetup, generator: Any, key: Array, rows: int, points: i
         points: how many samples on each, both ends included.
     """
     problem = setup.problem
-    ends = [problem.latent(k, rows) for k in jax.random.split(key)]
-    z = latent.walk(*ends, points, problem.prior).reshape(rows * points, -1)
+    a, b = (problem.latent(k, rows) for k in jax.random.split(key))
+    z = latent.walk(a, b, points, problem.prior).reshape(rows * points, -1)
     labels = jnp.repeat(jnp.arange(rows) % problem.classes, points) if setup.conditional else None
     return _made(setup, generator, z, labels, None).reshape(rows, points, *problem.shape)
 

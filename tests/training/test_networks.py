@@ -267,7 +267,7 @@ def test_a_projection_critic_sees_labels_and_no_slope_along_them(folder):
 def test_a_game_of_one_batch_is_the_loss_by_hand():
     on = problem("ring8")
     both = players(Architecture(width=8), on, KEY)
-    x, z = x_of(5, 2), x_of(5, 8, seed=2)
+    x, z = x_of(5, 2), x_of(5, 2, seed=2)
     made = game(dg.variant("wgan-linear").with_(r1=0.3), on, batch=Batch(x, z))
 
     def loss(phi):
