@@ -10,7 +10,8 @@ import numpy as np
 Apply = Callable[[np.ndarray], np.ndarray]
 Rank = Callable[[np.ndarray], np.ndarray]
 
-_CHECK = 20  # matrix-vector products between two looks at the residuals
+_FIRST = 20  # matrix-vector products before the first look at the residuals: fewer may miss an eigenvalue
+_CHECK = 5  # and between two later ones, at least
 _MUCH = 0.7  # of a vector's length left: orthogonalised well
 _BREAKDOWN = (
     450  # times the rounding unit: a new direction this small beside what it was made from is rounding
@@ -71,7 +72,7 @@ def arnoldi(
     basis[:, 0] = start / np.linalg.norm(start, axis=1, keepdims=True)
     size = 0
     while True:
-        until = min(size + max(_CHECK, 2 * k), most)
+        until = min(max(_FIRST, 2 * k) if size == 0 else size + max(_CHECK, size // 4), most)
         for j in range(size, until):
             _extend(apply, basis, hessenberg, j, random)
         size = until
