@@ -134,7 +134,7 @@ def prescribe(
     mean, error = rows.mean(axis=0), rows.std(axis=0, ddof=1) / np.sqrt(len(rows))
     measured: dict[str, Any] = {n: float(x) for n, x in zip(names, mean, strict=True)}
     measured |= {f"{n}_error": float(x) for n, x in zip(names, error, strict=True)}
-    measured |= {"omega": _omega(mean), "slope_real": slopes[0], "slope_fake": slopes[1]}
+    measured |= {"omega": float(_omega(mean[None])[0]), "slope_real": slopes[0], "slope_fake": slopes[1]}
     measured |= {"noise_critic": float(noise[0]), "noise_generator": float(noise[1]), "steepest": steepest}
     draw = np.random.default_rng(seed).integers(0, len(rows), (_RESAMPLES, len(rows)))
     resampled = np.concatenate([mean[None], rows[draw].mean(axis=1)])
@@ -196,10 +196,9 @@ def _steepest(game: MeasuredGame, root: np.ndarray, seed: int) -> tuple[float, i
     return float(found.eigenvalues[0].real), found.products
 
 
-def _omega(mean: np.ndarray) -> float:
-    strength = mean[..., 1] * mean[..., 2]
+def _omega(rows: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore"):
-        return np.sqrt(strength) if np.ndim(strength) else float(np.sqrt(strength))
+        return np.sqrt(rows[:, 1] * rows[:, 2])
 
 
 def _numbers(values: np.ndarray) -> tuple[float | None, float | None, float | None]:

@@ -298,7 +298,7 @@ def _rule(optimiser: Any, state: Any, alternating: bool, n_critic: int) -> tuple
         rule = from_optax(*pair, alternating=alternating, n_critic=n_critic)
         if state is not None and (not isinstance(state, (tuple, list)) or len(state) != 2):
             raise InputError("state is not a pair; allowed: (the critic's, the generator's) optax states")
-        memory = None if state is None else Memory(*state, ())
+        memory = None if state is None else Memory(state[0], state[1], ())
     if memory is None and (reason := rule.why_not_linearisable()):
         raise InputError(f"{reason}; add state=, what the optimiser remembers")
     return rule, memory

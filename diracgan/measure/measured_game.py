@@ -194,13 +194,12 @@ class MeasuredGame:
 
     def operator(self, of: str = "flow") -> LinearOperator:
         """The Jacobian (or a step's, or a player's block) as a SciPy LinearOperator; the flow's has a transpose too."""
-        from scipy.sparse.linalg import LinearOperator
+        from scipy.sparse import linalg
 
+        make: Any = linalg.LinearOperator  # its constructor is untyped
         size = self._products(of)[1]
         back = {"rmatvec": self.rmatvec} if of == "flow" else {}
-        return LinearOperator(
-            (size, size), matvec=lambda v: self.matvec(v, of), dtype=self.backend.dtype, **back
-        )
+        return make((size, size), matvec=lambda v: self.matvec(v, of), dtype=self.backend.dtype, **back)
 
     def spectrum(
         self,
@@ -401,12 +400,14 @@ def _largest(matrix: Any, k: int, seed: int) -> tuple[np.ndarray, np.ndarray, np
         rows = np.stack([(forward if few else back)(e) for e in np.eye(min(m, n))])
         u, s, vt = np.linalg.svd(rows.T if few else rows, full_matrices=False)
         return u.T[:k], s[:k], vt[:k]
-    from scipy.sparse.linalg import LinearOperator, svds
+    from scipy.sparse import linalg
 
     if not np.any(forward(np.random.default_rng(seed).standard_normal(n))):
         return np.zeros((k, m)), np.zeros(k), np.zeros((k, n))  # not coupled at all
     start = np.random.default_rng(seed).standard_normal(min(m, n))
-    operator = LinearOperator((m, n), matvec=forward, rmatvec=back, dtype=float)
-    u, s, vt = svds(operator, k, v0=start, tol=1e-6, maxiter=40)
+    make: Any = linalg.LinearOperator  # its constructor is untyped
+    operator = make((m, n), matvec=forward, rmatvec=back, dtype=float)
+    triples: Any = linalg.svds(operator, k, v0=start, tol=1e-6, maxiter=40)
+    u, s, vt = triples
     order = np.argsort(-s)
     return u.T[order], s[order], vt[order]

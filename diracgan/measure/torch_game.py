@@ -14,11 +14,11 @@ import copy
 from typing import Any
 
 import numpy as np
-import torch
-import torch.autograd.forward_ad as dual
-from torch import Tensor, nn
-from torch.func import functional_call
-from torch.overrides import TorchFunctionMode
+import torch  # pyright: ignore[reportMissingImports]
+import torch.autograd.forward_ad as dual  # pyright: ignore[reportMissingImports]
+from torch import Tensor, nn  # pyright: ignore[reportMissingImports]
+from torch.func import functional_call  # pyright: ignore[reportMissingImports]
+from torch.overrides import TorchFunctionMode  # pyright: ignore[reportMissingImports]
 
 from ..errors import InputError, integer, number, one_line
 
