@@ -40,16 +40,13 @@ def test_figures_that_say_something_else_do_not_agree():
     assert not agree(["|φ| = 0.17"], ["|φ| = 0.27"])
 
 
-DRAWN = [e for e in entries() if e.name != "portraits-alternating-5"]  # since figures say what they show
-
-
-@pytest.mark.parametrize("name", [e.name for e in DRAWN])
+@pytest.mark.parametrize("name", [e.name for e in entries()])
 def test_every_committed_figure_says_what_it_shows(name):
     assert said_in(FIGURES / f"{name}.png")
 
 
 @pytest.mark.parametrize(
-    "name", [e.name if e.name in CHEAP else pytest.param(e.name, marks=pytest.mark.slow) for e in DRAWN]
+    "name", [e.name if e.name in CHEAP else pytest.param(e.name, marks=pytest.mark.slow) for e in entries()]
 )
 def test_a_committed_figure_is_what_the_code_draws_now(name):
     now, committed = said_by(entries(name)[0].draw()), said_in(FIGURES / f"{name}.png")
