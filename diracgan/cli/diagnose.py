@@ -92,9 +92,7 @@ def _said(found: Any, out: str | None) -> Iterator[str | Table]:
         [f"{r.start:.6g}", f"{r.end:.6g}", r.kind.value.replace("-", " "), r.evidence] for r in found.regimes
     ]
     yield Table(["from", "to", "regime", "evidence"], rows)
-    yield from (
-        f"{k.replace('-', ' ')}: {means}. Not: {means_not}" for k, means, means_not in _meanings(found)
-    )
+    yield from (f"{k.replace('-', ' ')}: {means}; {means_not}" for k, means, means_not in _meanings(found))
     if found.oscillations:
         rows = [
             [

@@ -22,8 +22,8 @@ class RegimeKind(enum.StrEnum):
 
 
 MEANS = {
-    RegimeKind.START: ("the players leave their initial weights", "nothing yet of how the run will go"),
-    RegimeKind.TRANSIENT: ("the run goes from one state to another", "neither state by itself"),
+    RegimeKind.START: ("the players leave their initial weights", "how the run goes on cannot be told from it"),
+    RegimeKind.TRANSIENT: ("the run goes from one state to another", "its values belong to neither"),
     RegimeKind.CHANCE: ("the discriminator (critic) does no better than chance", "equal losses are not equal quality"),
     RegimeKind.SETTLED: (
         "both losses stay where they are: the players keep each other in balance",
