@@ -19,7 +19,7 @@ from scipy.stats import chi2
 
 from .autoregression import DIGITS, Autoregression, gain_of, is_flip, scan
 from .records import fitted_line, shortened, smoothed, without_spikes
-from .resonance import Resonance, periodogram, resonance
+from .resonance import Resonance, background, periodogram, resonance
 
 Array = np.ndarray
 _CHANCE = 1e-6  # how often pure noise may look like an oscillation
@@ -27,6 +27,7 @@ _LASTS = 3.0  # a mode is seen until it has shrunk to exp(-3)
 _CYCLES = 1.0  # and must turn so often until then
 _IN_RECORD = 1.5  # and so often in the whole record
 _FLIPS = 0.36  # a sign that changes from row to row is an oscillation where it lasts for four periods
+_SLOW = 15.0  # turns in a record, below which red noise may pass for a mode
 _WANDERS = 4.0  # a wandering one must turn so often: fewer bins do not tell a resonance from a red spectrum
 _DAMPINGS = (
     0.0,
@@ -132,6 +133,9 @@ def oscillation_modes(values: Array, most: int = 3) -> ModalFit:
     if teeth is not None:
         search.poles, search.chances = [], []
     made, curves = search.modes(len(rows), alive) if search.poles else ([], np.zeros(rows.shape))
+    slow = min((s.imag for s in search.poles), default=np.pi) * search.rows < 2 * np.pi * _SLOW
+    if made and slow and not _beyond_red_noise(y, curves):
+        search.poles, made, curves = [], [], np.zeros(rows.shape)
     wandering = None if teeth is not None else _wandering(models, y[alive], search, bool(made))
     trend = np.stack([smoothed(c) for c in y - curves])
     noise_spectra = []
@@ -159,6 +163,15 @@ def oscillation_modes(values: Array, most: int = 3) -> ModalFit:
         first=first,
         sawtooth=None if teeth is None else teeth * block,
     )
+
+
+def _beyond_red_noise(y: Array, curves: Array) -> bool:
+    """Whether the modes also say more than red and white noise, which takes more lags than are allowed for."""
+    lead = int(np.argmax(curves.var(axis=1)))
+    whole, left = y[lead], y[lead] - curves[lead]
+    omega, power = periodogram(whole - fitted_line(whole))
+    gain = 2 * (background(omega, power)[1] - background(omega, periodogram(left - fitted_line(left))[1])[1])
+    return len(omega) * float(chi2.sf(max(gain, 0.0), 4)) < _CHANCE
 
 
 def _scaled(m: OscillationMode, scale: Array, block: int) -> OscillationMode:

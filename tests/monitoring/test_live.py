@@ -148,7 +148,7 @@ def test_a_growing_file_is_followed_until_ctrl_c(cli, folder, monkeypatch):
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(["gone.csv"], "cannot be read"), (["x.csv", "--every", "0"], "every = 0 is out of range")],
+    [(["gone.csv"], "cannot be read"), (["x.csv", "--pause", "0"], "pause = 0 is out of range")],
 )
 def test_watch_refuses_in_one_line(cli, words, said):
     code, out, err = cli("watch", *words)
