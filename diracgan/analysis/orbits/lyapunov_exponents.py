@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jax import Array
 
-from ...dynamics.filippov import DiracSystem, velocity
+from ...dynamics.filippov import DiracSystem
 from ...numerics.lyapunov import Exponents, exponents, stretching
 from ...rules import Rule
 from ..dynamical_system import DiscreteSystem, DynamicalSystem, map_change
@@ -70,32 +70,3 @@ def exponents_along(motion: DiscreteSystem, state: Any, applications: int, rows:
 @functools.partial(jax.jit, static_argnums=3)
 def _map_logs(system: DiracSystem, rule: Rule, flat: Array, rows: int, kept: Array) -> Array:
     return stretching(lambda z: z + map_change(system, rule, z), flat, rows, kept)[1]
-
-
-def exponents_of_flow(
-    system: DiracSystem, flat: np.ndarray, span: float, step: float, rows: int = 2000
-) -> Exponents:
-    """Lyapunov exponents of a smooth flow per unit of time, by Runge-Kutta steps of order 4.
-
-    Args:
-        system: what flows, without switching surfaces.
-        flat: where it begins; the first fifth of the time is left out.
-        span: how long it is followed.
-        step: of the solver.
-        rows: pieces of the orbit that are kept.
-    """
-    with jax.enable_x64(True):
-        kept = max(1, round(span / step / rows))
-        logs = np.asarray(_flow_logs(system, flat, step, rows, kept))
-    return exponents(logs / step)
-
-
-@functools.partial(jax.jit, static_argnums=3)
-def _flow_logs(system: DiracSystem, flat: Array, h: Array, rows: int, kept: Array) -> Array:
-    def step(z: Array) -> Array:
-        k1 = velocity(system, z)
-        k2 = velocity(system, z + h / 2 * k1)
-        k3 = velocity(system, z + h / 2 * k2)
-        return z + h / 6 * (k1 + 2 * k2 + 2 * k3 + velocity(system, z + h * k3))
-
-    return stretching(step, flat, rows, kept)[1]
