@@ -359,8 +359,10 @@ def telling(mutant: Mutant, known: dict[str, dict]) -> list[str]:
             near = (mutant.line in lines, any(n in around for n in lines), bool(lines))
             ranked.append((-sum(near), found["seconds"], name))
     ranked.sort()
-    inside = [name for near, _, name in ranked if near]
-    return inside or [name for *_, name in ranked]
+    bodies = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
+    if any(n.body[0].lineno <= mutant.line <= n.end_lineno for n in bodies):
+        ranked = [r for r in ranked if r[0]] or ranked
+    return [name for *_, name in ranked]  # what runs on import, any test of the room may notice
 
 
 def attempt(mutant: Mutant, known: dict[str, dict], folder: Path) -> dict:
