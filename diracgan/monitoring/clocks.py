@@ -144,7 +144,7 @@ def _rises(values: np.ndarray) -> bool:
     finite = head(values)
     if len(finite) < 3:
         return False
-    return bool(np.mean(np.diff(finite) < 0) < 0.1 and finite.max() > finite.min())
+    return bool(np.mean(np.diff(finite) < 0) < 0.1) and bool(finite.max() > finite.min())
 
 
 def _differs(values: np.ndarray) -> bool:
@@ -152,7 +152,7 @@ def _differs(values: np.ndarray) -> bool:
     finite = head(values)
     seen = len(np.unique(finite))
     written_in_turn = np.count_nonzero(np.diff(finite)) + 1  # rows of one step that follow each other
-    return seen > _MOST_REPEATED * min(len(finite), written_in_turn) and seen > 2
+    return bool(seen > _MOST_REPEATED * min(len(finite), written_in_turn) and seen > 2)
 
 
 def counted_through(columns: Mapping[str, np.ndarray]) -> tuple[np.ndarray, str] | None:
