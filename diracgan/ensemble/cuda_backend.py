@@ -145,7 +145,7 @@ def compiled(source: str, arch: str, logs: Any = None) -> Any:
         arch: the architecture.
         logs: something with ``write`` that gets what the assembler says of registers and spills.
     """
-    from cuda import core
+    from cuda import core  # pyright: ignore[reportMissingImports]
 
     verbose = {"ptxas_options": ["-v"]} if logs is not None else {}
     return core.Program(source, "c++", core.ProgramOptions(arch=arch, std="c++17", **verbose)).compile(
@@ -156,7 +156,7 @@ def compiled(source: str, arch: str, logs: Any = None) -> Any:
 @functools.lru_cache(maxsize=128)
 def _on_device(source: str, index: int) -> tuple[Any, Any]:
     """The kernel on one GPU and a stream for it."""
-    from cuda.core import Device
+    from cuda.core import Device  # pyright: ignore[reportMissingImports]
 
     device = Device(index)
     device.set_current()
@@ -168,8 +168,8 @@ def _launch(
 ) -> None:
     """Run on the GPU that JAX puts new arrays on, and write what comes out into ``entries``."""
     import jax
-    from cuda.core import Device, LaunchConfig, launch
-    from cuda.core.utils import StridedMemoryView
+    from cuda.core import Device, LaunchConfig, launch  # pyright: ignore[reportMissingImports]
+    from cuda.core.utils import StridedMemoryView  # pyright: ignore[reportMissingImports]
 
     with jax.enable_x64(True):  # pointers are whole numbers of 64 bits
         fixed = [jax.device_put(np.ascontiguousarray(x, dtype)) for x in leaves]

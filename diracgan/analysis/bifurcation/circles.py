@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from ...numerics.invariant_circle import LEAST_POINTS, InvariantCircle, invarian
 from .family import Family
 from .points import Bifurcation, PointKind, complex_form, equilibrium_at
 
+PointsMap = Callable[[np.ndarray], np.ndarray]
 _FIRST = (0.02, 0.1, 0.3, 1.0)  # of the way: where the normal form is believed
 _GROWTH = 1.6  # of the step on the way
 _LEAST_STEP = 1e-3
@@ -127,7 +129,9 @@ def _next(
     return found if 0.5 < ratio < 2.0 else None
 
 
-def _maps(family: Family, value: float) -> Any:
+def _maps(family: Family, value: float) -> tuple[PointsMap, PointsMap]:
+    """The map of many points and its slopes."""
+
     def step(points: np.ndarray) -> np.ndarray:
         return np.array([x + family.fixed([value])(x)[0] for x in points])
 
