@@ -34,6 +34,8 @@ LONG = ("diracgan.sweeps.maps", "diracgan.training.games", "diracgan.training.ru
 def test_examples_run(name, folder, monkeypatch):
     if name in ("diracgan.web.session", "diracgan.web.widget"):
         pytest.importorskip("anywidget", reason="the extra explore is not installed")
+    if name == "diracgan.measure.torch_game":
+        pytest.importorskip("torch", reason="the extra torch is not installed")
     module = importlib.import_module(name)
     for registry in REGISTRIES:  # what an example registers ends with it
         monkeypatch.setattr(registry, "entries", dict(registry.entries))

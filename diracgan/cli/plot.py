@@ -31,6 +31,9 @@ def command(
             choices=tuple(_VIEWS),
         ),
     ] = "page",
+    judged: Annotated[
+        bool, option("--verdict", "Title the page with what happens in the end (seconds more).")
+    ] = False,
     show: Annotated[bool, option("--show", "Open a window as well.")] = False,
 ) -> CommandResult:
     """Draw where the players go, how far from the equilibrium, and what the eigenvalues say.
@@ -48,6 +51,8 @@ def command(
             )
         if not motion.start.given():
             arguments["dim"] = dim
+    if judged and view != "page":
+        raise InputError(f"--verdict titles the page and this is --view {view}; allowed: --view page")
     rule, x0, rates = arguments.get("rule"), motion.start.given().get("x0"), motion.rates.arguments()
 
     from ..analysis import spectrum
@@ -59,12 +64,13 @@ def command(
     traj = run(made, **arguments)
     found = spectrum(made, dim=traj["phi"].shape[1], x0=x0, rule=rule, **rates)
     field = flat_field(made, x0, **rates) if found.dim == 1 else None
-    save(_picture(view, is_moving(path), traj, found, field), path)
+    answer = _verdict(made, arguments, is_moving(path)) if judged else None
+    save(_picture(view, is_moving(path), traj, found, field, answer), path)
     if show:
         from ..plotting.overview import figure
         from ..plotting.saving import show as open_window
 
-        open_window(figure(traj, found, field))
+        open_window(figure(traj, found, field, verdict=answer))
     about = {n: traj.attrs[n] for n in ("variant", "result", "result_time", "result_text")}
     lines = [
         f"{found.variant}, d = {found.dim}: {found.text}",
@@ -74,7 +80,17 @@ def command(
     return CommandResult(about | {"status": found.status, "text": found.text, "out": path}, lines)
 
 
-def _picture(view: str, moving: bool, traj: Any, found: Any, field: Any) -> Any:
+def _verdict(variant: Variant, arguments: dict[str, Any], moving: bool) -> Any:
+    """What happens from the picture's start."""
+    if moving:
+        raise InputError("--verdict titles a picture that stands still; allowed: .png, .pdf, .svg")
+    from ..analysis import verdict
+    from ..gallery.pictures import JUDGED
+
+    return verdict(variant, **{k: x for k, x in arguments.items() if k in JUDGED})
+
+
+def _picture(view: str, moving: bool, traj: Any, found: Any, field: Any, verdict: Any) -> Any:
     """What is drawn of a trajectory, still or moving."""
     if view == "critic":
         from ..plotting import animate_critic, critic_figure
@@ -88,7 +104,7 @@ def _picture(view: str, moving: bool, traj: Any, found: Any, field: Any) -> Any:
         return space_figure(traj)
     from ..plotting import animate, figure
 
-    return (animate if moving else figure)(traj, found, field)
+    return animate(traj, found, field) if moving else figure(traj, found, field, verdict=verdict)
 
 
 def default_name(variant: Variant, dim: int, rule: Rule | None) -> str:

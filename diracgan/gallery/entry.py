@@ -71,7 +71,7 @@ class FlowEntry(Entry):
     @property
     def commands(self) -> list[str]:
         """The command that draws this figure."""
-        return [f"diracgan plot {self._options()} --t1 {self.t1:g} --out figures/{self.name}.png"]
+        return [f"diracgan plot {self._options()} --t1 {self.t1:g} --verdict --out figures/{self.name}.png"]
 
     def draw(self) -> Figure:
         """Simulate the flow, take its spectrum and its verdict, draw all three."""

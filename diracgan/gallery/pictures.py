@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ..analysis import Critical, Verdict
 
-_JUDGED = ("phi0", "theta0", "x0", "dim", "rule", "rate_d", "rate_g")  # what a run and its verdict share
+JUDGED = ("phi0", "theta0", "x0", "dim", "rule", "rate_d", "rate_g")  # what a run and its verdict share
 
 
 def law(variant: Variant, found: Verdict, rule: Rule | None, where: Mapping[str, Any]) -> Figure:
@@ -116,7 +116,7 @@ def side_by_side(
     from ..dynamics import run
     from ..plotting.small_multiples import multiples, verdict_words
 
-    judged = {k: how[k] for k in _JUDGED if k in how}
+    judged = {k: how[k] for k in JUDGED if k in how}
     runs = [run(v, **how) for _, v in variants]
     found = [verdict(v, effort=effort, **judged) for _, v in variants]
     panels = [

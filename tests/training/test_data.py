@@ -159,7 +159,7 @@ def test_truncated_inputs_lie_inside():
 
 def test_inputs_truncated_by_their_norm_are_normal_ones_in_a_ball():
     """|z|^2 of a normal z of 8 entries is chi-squared: given |z| <= b its mean is 8 F_10(b^2)/F_8(b^2)."""
-    made = problem("ring8")
+    made = problem("ring8", latent=8)
     for bound in (0.05, 1.5, 3.0, 40.0):
         z = np.asarray(made.latent(jax.random.key(0), 20_000, bound, "norm"))
         square = (z**2).sum(axis=1)
