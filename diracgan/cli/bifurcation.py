@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Annotated, Any
 
+from ..errors import InputError
 from .layer import CommandResult, argument, option, output, picture
 from .options import AnyVariantOptions, RateOptions, RuleOptions, StartOptions, headline, only_one
 
@@ -47,31 +48,39 @@ def command(
         x0=given.get("x0"),
         **rates.arguments(),
     )
-    born = _switched(found) if switch else []
+    born, complaints = _switched(found) if switch else ([], [])
     if out is not None:
         from ..plotting import branches_figure, save
 
         title = f"{found.variant}, {found.rule or 'flow'}: {found.kind} over {found.parameter}"
         save(branches_figure([found, *born], title=title, below=found.text), out)
     record = found.as_dict() | ({"born": [b.as_dict() for b in born]} if switch else {})
-    return CommandResult(record, _said(found, born))
+    record |= {} if out is None else {"out": out}
+    return CommandResult(record, _said(found, born, out), complaints)
 
 
-def _switched(found: Any) -> list[Any]:
+def _switched(found: Any) -> tuple[list[Any], list[str]]:
+    """The branches that are born, and why there are none where there are none."""
     from ..analysis.bifurcation import switch
 
-    return [
-        b
-        for p in found.points
-        if p.kind in ("branch-point", "flip")
-        for b in switch(p, found.low, found.high)
-    ]
+    born, complaints = [], []
+    points = [p for p in found.points if p.kind in ("branch-point", "flip")]
+    for point in points:
+        try:
+            born += switch(point, found.low, found.high)
+        except InputError as error:
+            complaints.append(str(error))
+    if not points:
+        complaints.append("no branch point and no flip lies on this branch: there is nothing to switch to")
+    return born, complaints
 
 
-def _said(found: Any, born: list[Any]) -> Iterator[str]:
+def _said(found: Any, born: list[Any], out: str | None) -> Iterator[str]:
     yield headline(found)
     for b in (found, *born):
         yield f"{b.text}; largest residual {b.residuals.max():.1g}"
         for point in b.points:
             yield f"  {point.text}"
         yield f"  begins: {b.ends[0]}; ends: {b.ends[1]}"
+    if out is not None:
+        yield out

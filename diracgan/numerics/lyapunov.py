@@ -79,6 +79,18 @@ def stretching(
     return end, logs
 
 
+def windowed_mean(rows: np.ndarray) -> np.ndarray:
+    """The mean of rows with weights sin^2: of a quasi-periodic orbit it converges faster than that of equal weights.
+
+    Example:
+        >>> turns = np.cos(0.7 * np.arange(1000))[:, None]
+        >>> bool(abs(windowed_mean(turns)[0]) < 1e-3 * abs(turns.mean()))
+        True
+    """
+    weights = np.sin(np.pi * (np.arange(len(rows)) + 0.5) / len(rows)) ** 2
+    return weights @ rows / weights.sum()
+
+
 def exponents(logs: np.ndarray, blocks: int = BLOCKS) -> Exponents:
     """The exponents from rows of stretching, their first fifth left out while the frame turns into its place.
 

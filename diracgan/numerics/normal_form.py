@@ -117,6 +117,16 @@ def real_eigenvalue(
         eigenvalue: close to the critical one.
         flips: whether it is a multiplier of -1.
         quadratic: the coefficient b of a' = ... + b a^2 instead, which a fold and a transcritical point have.
+
+    Returns:
+        The normal form; None where a derivative is not finite or a smaller matrix is singular.
+
+    Example:
+        >>> with jax.enable_x64(True):
+        ...     pitchfork = lambda z: jnp.array([z[0] * z[1] - 3 * z[0] ** 3, z[0] ** 2 - z[1]])
+        ...     found = real_eigenvalue(derivatives(pitchfork, np.zeros(2)), 0.0)
+        >>> round(found.coefficient, 9)  # on the centre manifold z1 = z0^2 + ..., so that z0' = -2 z0^3
+        -2.0
     """
     value, q, p = _eigenvector(d.first, eigenvalue)
     q, p = q.real, p.real
@@ -124,11 +134,14 @@ def real_eigenvalue(
     if quadratic:
         return _made(0.5 * p @ bent, _sizes(p, [bent]), value, q, p)
     n = len(q)
-    if flips:
-        around = np.linalg.solve(d.first - np.eye(n), bent)
-    else:  # on the complement of the kernel
-        bordered = np.block([[d.first - value.real * np.eye(n), q[:, None]], [p[None], np.zeros((1, 1))]])
-        around = np.linalg.solve(bordered, np.append(bent - q * (p @ bent), 0.0))[:-1]
+    try:
+        if flips:
+            around = np.linalg.solve(d.first - np.eye(n), bent)
+        else:  # on the complement of the kernel
+            bordered = np.block([[d.first - value.real * np.eye(n), q[:, None]], [p[None], np.zeros((1, 1))]])
+            around = np.linalg.solve(bordered, np.append(bent - q * (p @ bent), 0.0))[:-1]
+    except np.linalg.LinAlgError:
+        return None
     vectors = [_third(d, q, q, q).real / 6, -0.5 * _second(d, q, around).real]
     return _made(sum(p @ v for v in vectors), _sizes(p, vectors), value, q, p)
 

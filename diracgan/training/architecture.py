@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -158,8 +159,8 @@ def players(architecture: Architecture, problem: Problem, key: Array) -> Players
         key: a random key.
 
     Returns:
-        ``Players(phi, theta)``: phi a :class:`Critic` (or :class:`Linear`), theta a :class:`Generator` (or
-        :class:`Point`).
+        ``Players(phi, theta)``: phi a :class:`Critic` (or :class:`LinearCritic`), theta a :class:`Generator` (or
+        :class:`PointGenerator`).
 
     Example:
         >>> from diracgan.training.problems import problem
@@ -201,10 +202,7 @@ class _Built(NamedTuple):
 def _weighted(
     cls: type[Weighted], shape: tuple[int, ...], key: Array, norm: str, deviation: float | None, **how: Any
 ) -> Any:
-    fan_in = 1
-    for n in shape[:-1]:
-        fan_in *= n
-    scale = (1.0 / max(fan_in, 1)) ** 0.5 if deviation is None else deviation
+    scale = (1.0 / max(math.prod(shape[:-1]), 1)) ** 0.5 if deviation is None else deviation
     w = scale * normal(key, shape)
     # what follows a norm of activations has its shift, and needs no bias of its own
     bias = None if norm in _NORMALISING else jnp.zeros(shape[-1])

@@ -12,6 +12,7 @@ NS = ("bifurcation", "ns", "--r1", "0.05", "--over", "lr=0.01:0.4", "--rule", "s
 def test_a_branch_in_words_as_json_and_as_a_picture(cli, folder):
     code, out, err = cli(*NS, "--out", "a.png")
     assert (code, err) == (0, "") and (folder / "a.png").stat().st_size > 5000
+    assert out.splitlines()[-1] == "a.png"
     assert "lr = 0.2: Neimark-Sacker, supercritical" in out and "stable circle of radius about 1.45" in out
     code, out, _ = cli(*NS, "--format", "json")
     found = json.loads(out)
@@ -34,6 +35,7 @@ def test_a_branch_in_words_as_json_and_as_a_picture(cli, folder):
         (["ns", "--over", "gamma=0:1", "--phi0", "0.3", "--theta0", "0.1"], "not an equilibrium"),
         (["wgan-gp", "--c", "1", "--over", "lam=0.1:1"], "no derivative"),
         (["ns", "-v", "wgan", "--over", "gamma=0:1"], "two variants"),
+        (["wgan", "--over", "l2=0.1:1"], "no finite field"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(cli, folder, words, holds):
@@ -50,3 +52,8 @@ def test_attractors_in_words_and_as_json(cli):
     assert found["schema"] == "diracgan.attractors/1" and found["found"][0]["share"] == 1.0
     code, out, err = cli("attractors", "ns", "--starts", "0")
     assert (code, out) == (2, "") and "starts = 0" in err and err.count("\n") == 1
+
+
+def test_switch_says_that_there_is_nothing_to_switch_to(cli):
+    code, out, err = cli("bifurcation", "ns", "--over", "gamma=0.1:1", "--switch")
+    assert code == 0 and "without a bifurcation" in out and "nothing to switch to" in err

@@ -1,4 +1,4 @@
-"""What is born when stability is lost: branches, their bifurcations, and curves of these.
+"""What is born when stability is lost: branches, their bifurcations, what is born there, and what else attracts.
 
 References:
     Kuznetsov 2004, Elements of Applied Bifurcation Theory; docs/concepts/bifurcations.md.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,14 +14,16 @@ from jax import Array
 
 from ... import dirac
 from ...dynamics.filippov import DiracSystem, velocity
-from ...errors import integer, number
+from ...errors import InputError, integer, number
 from ...game import Players
 from ...rules import Rule, init, step
 from ...variants import Variant
-from ..linear.settings import settings
+from ..linear.settings import LinearSettings, settings
 from ..verdict.verdict import verdict
 
-_ROWS = 512  # states of the last quarter of a run, by which its end is known
+_ROWS = 512  # states of the last quarter of a run (of the shortest, its last half), by which its end is known
+_AT_ONCE = 2**24  # numbers of such states held at once
+_NUMBERS = 2**26  # of all starts together
 _SAME = 0.02  # of its size: by which two ends of one attractor may differ
 _AT_REST = 1e-6  # of the box: a motion smaller than this is at rest
 _STEADY = 0.01  # relative change of its size by which a motion has not settled
@@ -133,7 +135,7 @@ def attractors(
         dim: dimension d (1, or that of ``x0``).
         x0: the datum; None for 0.
         seed: of the draws.
-        progress: called with how many parts are done, of how many.
+        progress: called with how many starts were followed, of how many.
 
     Returns:
         An :class:`Attractors`.
@@ -154,22 +156,21 @@ def attractors(
     asked = settings(variant, rule, dim, x0)
     box = number("box", box, low=0, open_low=True)
     starts = integer("starts", starts, low=1, high=100_000)
-    steps = integer("steps", steps, low=4 * _ROWS // 2, high=10**8)
+    steps = integer("steps", steps, low=2 * _ROWS, high=10**8)
+    seed = integer("seed", seed, low=0)
     h = number("step_size", step_size, low=0, open_low=True)
-    d, centre = len(asked.x0), np.concatenate([np.zeros(len(asked.x0)), asked.x0])
+    d = len(asked.x0)
+    if starts * 2 * d > _NUMBERS:
+        raise InputError(
+            f"starts = {starts} of {2 * d} numbers each are too many; allowed: {_NUMBERS // (2 * d)} in d = {d}"
+        )
     runs = _Runs(variant, rule, asked.x0, h, steps, box)
-    draws = centre + box * np.random.default_rng(seed).uniform(-1, 1, size=(starts, 2 * d))
-    tell = progress or (lambda done, total: None)
-    tell(0, 3)
-    ends = runs.ends(draws)
-    labels = runs.grouped(ends)
-    tell(1, 3)
+    draws = runs.centre + box * np.random.default_rng(seed).uniform(-1, 1, size=(starts, 2 * d))
+    labels = runs.grouped(runs.ends(draws, progress))
     order = sorted(set(labels) - {_UNSETTLED}, key=lambda g: -int(np.sum(labels == g)))
-    found = [_attractor(runs, g, labels, draws, ends, asked) for g in order]
-    tell(2, 3)
-    edges = _edges(runs, order, labels, draws, centre)
-    survives = _survives(runs, labels, draws, centre)
-    tell(3, 3)
+    found = [_attractor(runs, g, labels, draws, asked) for g in order]
+    edges = _edges(runs, order, labels, draws)
+    survives = _survives(runs, labels, draws)
     unsettled = float(np.mean(labels == _UNSETTLED))
     return Attractors(
         found=found, edges=edges, survives=survives, unsettled=unsettled,
@@ -177,6 +178,36 @@ def attractors(
         variant=variant.label, hyperparameters=variant.hyperparameters,
         rule=None if rule is None else rule.label, dim=d, x0=asked.x0.tolist(),
     )  # fmt: skip
+
+
+class _End(NamedTuple):
+    """What the last rows of a run have in common.
+
+    Attributes:
+        numbers: largest and smallest distance from (0, x0), diameter, and centre, (3 + 2d,).
+        spread: of these between the quarters of the rows.
+        change: of the root mean square distance, from the first half of the rows to the second.
+    """
+
+    numbers: np.ndarray
+    spread: np.ndarray
+    change: float
+
+    @property
+    def largest(self) -> float:
+        return float(self.numbers[0])
+
+    @property
+    def diameter(self) -> float:
+        return float(self.numbers[2])
+
+    @property
+    def centre(self) -> np.ndarray:
+        return self.numbers[3:]
+
+
+def _at_rest(point: np.ndarray, distance: float) -> _End:
+    return _End(np.concatenate([[distance, distance, 0.0], point]), np.zeros(3 + len(point)), 0.0)
 
 
 class _Runs:
@@ -190,46 +221,54 @@ class _Runs:
             self.rule = None if rule is None else dirac.cast(dataclasses.replace(rule, ema=None), jnp.float64)
         self.h, self.steps, self.box = h, steps, box
         self.centre = np.concatenate([np.zeros(len(x0)), x0])
-        self.known: list[np.ndarray] = []
+        self.known: list[_End] = []
 
-    def ends(self, draws: np.ndarray) -> np.ndarray:
-        """What describes the end of every start, (n, 9): its centre's parts, size, extents, and how it changes."""
+    def ends(self, draws: np.ndarray, tell: Callable[[int, int], None] | None = None) -> list[_End | None]:
+        """How every start ends; None where it diverges."""
         every = max(1, self.steps // 4 // _ROWS)
-        with jax.enable_x64(True):
-            rows = np.asarray(
-                _last_rows(self.system, self.rule, draws, self.h, self.steps - every * _ROWS, every)
-            )
-        return np.array([self._described(z) for z in rows])
+        at_once = max(1, _AT_ONCE // (_ROWS * draws.shape[1]))
+        found: list[_End | None] = []
+        for k in range(0, len(draws), at_once):
+            part = draws[k : k + at_once]
+            with jax.enable_x64(True):
+                rows = _last_rows(self.system, self.rule, part, self.h, self.steps - every * _ROWS, every)
+            found += [self._described(z) for z in np.asarray(rows)]
+            if tell is not None:
+                tell(len(found), len(draws))
+        return found
 
-    def _described(self, z: np.ndarray) -> np.ndarray:
-        n = len(self.centre)
+    def _described(self, z: np.ndarray) -> _End | None:
         if not np.all(np.isfinite(z)) or np.max(np.abs(z)) > _FAR * self.box:
-            return np.full(n + 4, np.inf)
-        off = z - self.centre
-        halves = [np.sqrt(np.mean(np.sum(part**2, axis=1))) for part in np.array_split(off, 2)]
-        sizes = np.linalg.norm(off, axis=1)
-        diameter = float(np.max(np.ptp(z, axis=0)))
-        return np.concatenate([z.mean(axis=0), [sizes.max(), sizes.min(), diameter, halves[1] - halves[0]]])
+            return None
+        halves = [
+            np.sqrt(np.mean(np.sum((half - self.centre) ** 2, axis=1))) for half in np.array_split(z, 2)
+        ]
+        spread = np.ptp([self._numbers(quarter) for quarter in np.array_split(z, 4)], axis=0)
+        return _End(self._numbers(z), spread, float(halves[1] - halves[0]))
 
-    def grouped(self, ends: np.ndarray) -> np.ndarray:
+    def _numbers(self, z: np.ndarray) -> np.ndarray:
+        sizes = np.linalg.norm(z - self.centre, axis=1)
+        return np.concatenate([[sizes.max(), sizes.min(), np.max(np.ptp(z, axis=0))], z.mean(axis=0)])
+
+    def grouped(self, ends: list[_End | None]) -> np.ndarray:
         """The attractor of every end: an index into those known, to which new ones are added."""
         return np.array([self._group(e) for e in ends])
 
-    def _group(self, end: np.ndarray) -> int:
-        if not np.all(np.isfinite(end)):
+    def _group(self, end: _End | None) -> int:
+        if end is None:
             return _DIVERGED
-        largest, diameter, change = end[-4], end[-2], end[-1]
         small = _AT_REST * self.box
-        if diameter > small and abs(change) > _STEADY * largest:
-            if change < 0 and largest < 0.1 * self.box:  # on its way to (0, x0)
-                end = np.concatenate([self.centre, np.zeros(4)])
-            else:
+        if end.diameter > small and abs(end.change) > _STEADY * end.largest:
+            if end.change > 0 or end.largest >= 0.1 * self.box:
                 return _UNSETTLED
-        elif diameter <= small:
-            end = np.concatenate([end[:-4], [largest, largest, 0.0, 0.0]])
+            end = _at_rest(self.centre, 0.0)  # on its way to (0, x0)
+        elif end.diameter <= small:
+            end = _at_rest(end.centre, end.largest)
         for k, other in enumerate(self.known):
-            scale = _SAME * max(float(np.max(np.abs(other[-4:-1]))), 50 * small)
-            if np.max(np.abs(end[:-1] - other[:-1])) <= scale:
+            least = _SAME * max(other.largest, other.diameter, 50 * small)
+            # of a chaotic or long motion the rows are a sample, which a second one differs from
+            off = np.maximum(least, 2.0 * np.maximum(end.spread, other.spread))
+            if np.all(np.abs(end.numbers - other.numbers) <= off):
                 return k
         self.known.append(end)
         return len(self.known) - 1
@@ -268,7 +307,7 @@ def _last_rows(
 
 
 def _attractor(
-    runs: _Runs, group: int, labels: np.ndarray, draws: np.ndarray, ends: np.ndarray, asked: Any
+    runs: _Runs, group: int, labels: np.ndarray, draws: np.ndarray, asked: LinearSettings
 ) -> Attractor:
     from scipy.stats import binomtest
 
@@ -277,31 +316,31 @@ def _attractor(
     nearest = members[np.argmin(np.linalg.norm(draws[members] - runs.centre, axis=1))]
     start, d = draws[nearest], len(runs.centre) // 2
     told = verdict(asked.variant, start[:d], start[d:], rule=asked.rule, x0=asked.x0, effort=0.2)
-    gone = group == _DIVERGED
-    end = None if gone else runs.known[group]
+    end = None if group == _DIVERGED else runs.known[group]
     return Attractor(
         kind=told.kind, share=len(members) / len(labels), share_low=float(interval.low),
         share_high=float(interval.high), count=len(members), phi0=start[:d].tolist(), theta0=start[d:].tolist(),
-        centre=None if end is None else end[:-4].tolist(), radius=None if end is None else float(end[-4]),
+        centre=None if end is None else end.centre.tolist(), radius=None if end is None else end.largest,
         text=told.text,
     )  # fmt: skip
 
 
-def _edges(
-    runs: _Runs, order: list[int], labels: np.ndarray, draws: np.ndarray, centre: np.ndarray
-) -> list[Edge]:
+def _edges(runs: _Runs, order: list[int], labels: np.ndarray, draws: np.ndarray) -> list[Edge]:
     """Between every two attractors, a point on the edge, by bisection between the two nearest starts."""
+    from scipy.spatial import KDTree
+
     found = []
     for i, a in enumerate(order):
         for j in range(i + 1, len(order)):
             one, two = draws[labels == a], draws[labels == order[j]]
-            gaps = np.linalg.norm(one[:, None] - two[None], axis=2)
-            k, m = np.unravel_index(int(np.argmin(gaps)), gaps.shape)
+            gaps, nearest = KDTree(two).query(one)
+            k = int(np.argmin(gaps))
+            m = nearest[k]
             # from both sides: close to an edge a run takes long to settle
             inner = _bisected(runs, one[k][None], two[m][None], a)[0]
             outer = _bisected(runs, two[m][None], one[k][None], order[j])[0]
             middle = 0.5 * (inner[0] + outer[0])
-            gap, off = float(np.linalg.norm(inner - outer)), float(np.linalg.norm(middle - centre))
+            gap, off = float(np.linalg.norm(inner - outer)), float(np.linalg.norm(middle - runs.centre))
             found.append(Edge((i, j), middle.tolist(), gap, off))
     return found
 
@@ -315,12 +354,12 @@ def _bisected(runs: _Runs, inner: np.ndarray, outer: np.ndarray, group: int) -> 
     return inner, outer
 
 
-def _survives(runs: _Runs, labels: np.ndarray, draws: np.ndarray, centre: np.ndarray) -> float | None:
+def _survives(runs: _Runs, labels: np.ndarray, draws: np.ndarray) -> float | None:
     """The least distance from (0, x0) at which a ray towards a start that ends elsewhere leaves its basin."""
+    centre = runs.centre
     home = int(runs.labels(centre[None] + 1e-4 * runs.box / np.sqrt(len(centre)))[0])
     away = draws[(labels != home) & (labels != _UNSETTLED)]
-    at_rest = home >= 0 and np.linalg.norm(runs.known[home][: len(centre)] - centre) <= _SAME * runs.box
-    if not len(away) or not at_rest or runs.known[home][-4] > _SAME * runs.box:
+    if not len(away) or home < 0 or runs.known[home].largest > _SAME * runs.box:
         return None
     inner, _ = _bisected(runs, np.tile(centre, (len(away), 1)), away, home)
     return float(np.min(np.linalg.norm(inner - centre, axis=1)))

@@ -321,10 +321,16 @@ def checked_start(
         return at
     function = family.fixed([value])
     x = family.rest(at, [value])
+    change = function(x)[0]
+    if not np.all(np.isfinite(change)):
+        raise InputError(
+            f"{here.variant.label} has no finite field at {where}, so that there is no equilibrium there; "
+            "allowed: a start where the critic itself has a value"
+        )
     found = [r[: len(at)] for r in deflated_roots(function, x[None])]
     if found and np.linalg.norm(found[0] - at) <= _DIGITS * (1.0 + np.linalg.norm(at)):
         return found[0]
-    size = float(np.max(np.abs(function(x)[0])))
+    size = float(np.max(np.abs(change)))
     near = f"; Newton's method finds {np.round(found[0], 6).tolist()}" if found else ""
     raise InputError(f"{where} is not an equilibrium: |F| = {size:.3g}{near}")
 

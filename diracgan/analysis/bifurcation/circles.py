@@ -10,6 +10,7 @@ import numpy as np
 
 from ...errors import InputError
 from ...numerics.invariant_circle import LEAST_POINTS, InvariantCircle, invariant_circle
+from ...numerics.lyapunov import windowed_mean
 from .family import Family
 from .points import Bifurcation, PointKind, complex_form, equilibrium_at
 
@@ -70,7 +71,7 @@ def circle(point: Bifurcation, value: float) -> Circle:
         (0.065, True)
     """
     if point.kind is not PointKind.NEIMARK_SACKER:
-        raise InputError(f"a {point.kind.words} point bears no circle; allowed: Neimark-Sacker points")
+        raise InputError(f"no circle is born at a {point.kind.words} point; allowed: Neimark-Sacker points")
     if point.coefficient is None or point.criticality == "degenerate":
         raise InputError(f"{point.text}: there is no normal form to start from")
     span = value - point.value
@@ -172,6 +173,4 @@ def _exponents(family: Family, found: InvariantCircle, value: float, turns: int 
     for slope in slopes:
         frame, upper = np.linalg.qr(slope @ frame)
         logs.append(np.log(np.maximum(np.abs(np.diag(upper)), 1e-300)))
-    late = np.array(logs[turns // 4 :])
-    weights = np.sin(np.pi * (np.arange(len(late)) + 0.5) / len(late)) ** 2
-    return np.sort(weights @ late / weights.sum())[::-1]
+    return np.sort(windowed_mean(np.array(logs[turns // 4 :])))[::-1]

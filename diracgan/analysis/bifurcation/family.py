@@ -90,7 +90,7 @@ class Family:
         return function
 
     def split(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """X and p of u = (x, p)."""
+        """The parts x and p of u = (x, p)."""
         count = len(self.handles)
         return u[: len(u) - count], u[len(u) - count :]
 

@@ -59,7 +59,7 @@ class Bifurcation:
         scale: k in radius ~ k sqrt(|parameter - value|); None where it does not apply.
         side: 1 where what is born exists above ``value``, -1 below, 0 where that is not known.
         resonance: of a Neimark-Sacker point the strong resonance 1:1 to 1:4 on which it lies, or "".
-        at_end: whether it lies at the end of the range, beyond which nothing was seen.
+        at_end: whether it lies at an end of the range, beyond which nothing was seen.
         text: one sentence in words.
     """
 
@@ -152,7 +152,7 @@ def classify(family: Family, point: PathPoint, turns: bool, at_end: bool) -> Bif
         family: the field or map.
         point: of the path, with its tangent and Jacobian.
         turns: whether the parameter turns back there.
-        at_end: whether it lies at the end of the range.
+        at_end: whether it lies at an end of the range.
     """
     values, heights, errors = family.spectrum(point.jacobian)
     critical = values[np.abs(heights) <= np.maximum(NEAR, errors)]
@@ -206,18 +206,20 @@ def _born(
     }  # fmt: skip
     head = f"{name} = {value:.10g}: {kind.words}"
     if at_end:
-        head += " at the end of the range"
+        head += " at an end of the range"
     if found["resonance"]:
         head += f", on the strong resonance {found['resonance']}"
     if count > 1:
-        why = f"{count} critical eigenvalues{' pairs' if lead.imag else ''} coincide: "
+        why = f"{count} {'pairs of ' if lead.imag else ''}critical eigenvalues coincide: "
         why += "on a line through the datum the normal form of d = 1 holds"
         return found | {"text": f"{head}; {why}"}
     if family.roughness:
         return found | {"text": f"{head}; {family.roughness}"}
     found["crossing"] = _crossing(family, point, lead)
-    if kind is PointKind.FOLD or found["crossing"] is None:
+    if kind is PointKind.FOLD:
         return found | _fold(family, point, head)
+    if found["crossing"] is None:
+        return found | {"text": f"{head}; the branch stands upright there, so that no law in {name} holds"}
     form = _cubic(family, kind, x, value, lead)
     if form is None:
         return found | {"text": f"{head}; no normal form: a derivative is not finite there"}
@@ -266,8 +268,10 @@ def _fold(family: Family, point: PathPoint, head: str) -> dict[str, Any]:
     form = real_eigenvalue(family.derivatives(x, [value]), 1.0 if family.discrete else 0.0, quadratic=True)
     if form is None:
         return {"text": f"{head}; a derivative is not finite there"}
-    pull = float(form.adjoint.real @ point.jacobian[:, -1])
-    if abs(form.coefficient) <= form.error or pull == 0:
+    turned = point.jacobian[:, -1]
+    pull = float(form.adjoint.real @ turned)
+    unmoved = abs(pull) <= _FLAT * np.linalg.norm(form.adjoint) * np.linalg.norm(turned)
+    if abs(form.coefficient) <= form.error or unmoved:
         return {"coefficient": form.coefficient, "criticality": "degenerate", "text": f"{head}, degenerate"}
     side = int(np.sign(-pull / form.coefficient))
     name = family.handles[0].name

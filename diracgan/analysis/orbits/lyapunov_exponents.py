@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import jax
@@ -10,15 +9,16 @@ import numpy as np
 from jax import Array
 
 from ...dynamics.filippov import DiracSystem
-from ...numerics.lyapunov import Exponents, exponents, stretching
+from ...numerics.lyapunov import Exponents, exponents, stretching, windowed_mean
 from ...rules import Rule
-from ..dynamical_system import DiscreteSystem, DynamicalSystem, map_change
-from ..verdict.thresholds import T
+from ..dynamical_system import DiscreteSystem, map_change
 from .orbit import by_modulus
+
+_ROWS = 2000  # pieces of an orbit whose stretching is kept
 
 
 def lyapunov_multipliers(
-    motion: DynamicalSystem, state: Any, period: float, iterations: int
+    motion: DiscreteSystem, state: Any, period: float, applications: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Moduli of the multipliers over ``period`` iterations of a map on an invariant set, by QR along the orbit.
 
@@ -26,47 +26,59 @@ def lyapunov_multipliers(
         motion: the iterations.
         state: a state on the set.
         period: over which the multipliers count.
-        iterations: applications of the motion's whole change.
+        applications: of the motion's whole change.
+
+    Returns:
+        As :func:`multipliers`.
+    """
+    return multipliers(_logs_along(motion, state, applications), period)
+
+
+def multipliers(logs: np.ndarray, period: float) -> tuple[np.ndarray, np.ndarray]:
+    """Moduli of the multipliers over ``period`` iterations from the stretching per iteration in each row, (rows, n).
 
     Returns:
         The multipliers by decreasing modulus, and how far each may be off: what the two halves of the orbit differ by.
+
+    Example:
+        >>> found, errors = multipliers(np.tile(np.log([0.5, 2.0]), (100, 1)), 3.0)
+        >>> found.real.round(9).tolist(), bool(np.all(errors < 1e-9))
+        ([8.0, 0.125], True)
     """
-    flat = motion.flat(state)
-    frame = np.eye(len(flat))
-    logs = np.zeros((iterations, len(flat)))
-    for k in range(iterations):
-        jacobian = np.eye(len(flat)) + motion.jacobian(flat)
-        flat = flat + motion.change(flat)
-        frame, upper = np.linalg.qr(jacobian @ frame)
-        logs[k] = np.log(np.maximum(np.abs(np.diag(upper)), T.tiny))
-    late = logs[iterations // 5 :]  # the frame has turned into the orbit's own directions
-    applications = period / motion.period
+    late = logs[len(logs) // 5 :]  # the frame has turned into the orbit's own directions
 
-    def multipliers(part: np.ndarray) -> np.ndarray:
-        weights = np.sin(np.pi * (np.arange(len(part)) + 0.5) / len(part)) ** 2
+    def over_a_period(part: np.ndarray) -> np.ndarray:
         with np.errstate(over="ignore"):
-            return by_modulus(np.exp(weights @ part / weights.sum() * applications).astype(complex))
+            return by_modulus(np.exp(windowed_mean(part) * period).astype(complex))
 
-    halves = [multipliers(part) for part in np.array_split(late, 2)]
-    return multipliers(late), np.abs(halves[0] - halves[1])
+    halves = [over_a_period(part) for part in np.array_split(late, 2)]
+    return over_a_period(late), np.abs(halves[0] - halves[1])
 
 
-def exponents_along(motion: DiscreteSystem, state: Any, applications: int, rows: int = 2000) -> Exponents:
+def exponents_along(motion: DiscreteSystem, state: Any, applications: int) -> Exponents:
     """Lyapunov exponents per iteration along the orbit of a state, on everything that the rule remembers.
 
     Args:
         motion: the iterations.
         state: where it begins; the first fifth is left out.
         applications: of the motion's whole change.
-        rows: pieces of the orbit that are kept.
+
+    Returns:
+        The exponents; not a number where the orbit leaves what numbers hold.
     """
-    with jax.enable_x64(True):
-        flat, kept = motion.flat(state), max(1, applications // rows)
-        logs = np.asarray(_map_logs(motion.system, motion.long_run, flat, rows, kept))
-    found = exponents(logs / motion.period)
+    logs = _logs_along(motion, state, applications)
+    found = exponents(logs)
     return found if np.all(np.isfinite(logs)) else Exponents(np.full_like(found.values, np.nan), found.errors)
 
 
-@functools.partial(jax.jit, static_argnums=3)
-def _map_logs(system: DiracSystem, rule: Rule, flat: Array, rows: int, kept: Array) -> Array:
-    return stretching(lambda z: z + map_change(system, rule, z), flat, rows, kept)[1]
+def _logs_along(motion: DiscreteSystem, state: Any, applications: int) -> np.ndarray:
+    """The stretching per iteration, (rows, n): always as many rows, so that it is compiled once."""
+    with jax.enable_x64(True):
+        kept = -(-applications // _ROWS)
+        logs = _map_logs(motion.system, motion.long_run, motion.flat(state), kept)
+    return np.asarray(logs) / motion.period
+
+
+@jax.jit
+def _map_logs(system: DiracSystem, rule: Rule, flat: Array, kept: Array) -> Array:
+    return stretching(lambda z: z + map_change(system, rule, z), flat, _ROWS, kept)[1]

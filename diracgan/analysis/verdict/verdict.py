@@ -92,7 +92,7 @@ def verdict(
         x0: the datum, shape (d,) or a number; None for 0.
         rate_d: factor on the critic's velocity (flow).
         rate_g: factor on the generator's velocity (flow).
-        effort: factor on the budget of field evaluations; 1 takes about 10 s at worst.
+        effort: factor on the budget of field evaluations; 1 takes about 10 s at worst, and 10,000 is the most.
         dim: the dimension when no start is given.
 
     Returns:
@@ -116,7 +116,7 @@ def verdict(
         check_rule(rule)
     phi, theta, datum = starts(phi0, theta0, dim, x0)
     rates = check_rates(rate_d, rate_g, rule)
-    budget = T.budget * number("effort", effort, low=0, open_low=True)
+    budget = T.budget * number("effort", effort, low=0, high=1e4, open_low=True)
     with jax.enable_x64(True):
         system = DiracSystem(*dirac.cast((variant, datum, rates), jnp.float64), tau=None)
         # a clipped critic starts on its box

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pytest
 import written_games as games
@@ -21,7 +23,37 @@ def test_rest_and_a_circle_attract_and_the_unstable_circle_is_the_edge():
     assert found.survives == pytest.approx(0.5, abs=1e-3)
 
 
-@pytest.mark.parametrize("bad", [{"box": 0.0}, {"starts": 0}, {"steps": 3}, {"step_size": -1.0}])
+def test_runs_on_a_strange_attractor_are_one_attractor():
+    # Henon's map with k = 1.4: all that stays bounded ends on one set, of which each run's rows are another sample
+    rule = dg.rule("simultaneous", lr=1.0)
+    found = dg.attractors(games.Henon(k=1.4), rule=rule, box=1.0, starts=16, steps=1024, x0=1.0)
+    kinds = sorted(a.kind for a in found.found)
+    assert kinds == ["chaotic", "diverges"] and found.unsettled < 0.5
+    assert len(found.edges) == 1 and found.survives is None
+
+
+def test_many_starts_are_followed_in_parts(monkeypatch):
+    module = importlib.import_module("diracgan.analysis.bifurcation.attractors")  # its name is the function's
+    monkeypatch.setattr(module, "_AT_ONCE", 2 * 512 * 8)
+    told = []
+    found = dg.attractors(
+        dg.variant("ns").with_(r1=0.5), dg.rule("simultaneous", lr=0.1), 1.0, 20, 1024,
+        progress=lambda done, total: told.append((done, total)),
+    )  # fmt: skip
+    assert told == [(8, 20), (16, 20), (20, 20)] and found.found[0].count == 20
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"box": 0.0},
+        {"starts": 0},
+        {"starts": 100_000, "dim": 1000},
+        {"steps": 3},
+        {"step_size": -1.0},
+        {"seed": -1},
+    ],
+)
 def test_bad_input_is_one_line(bad):
     with pytest.raises(dg.InputError) as error:
         dg.attractors(dg.variant("ns"), **bad)

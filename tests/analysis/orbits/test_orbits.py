@@ -1,19 +1,21 @@
 """Rest points, rotating states and Lyapunov exponents of motions written down here, against their closed forms."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import diracgan as dg
 from diracgan import dirac
 from diracgan.analysis.dynamical_system import ContinuousSystem
-from diracgan.analysis.orbits.lyapunov_exponents import lyapunov_multipliers
+from diracgan.analysis.orbits.lyapunov_exponents import multipliers
 from diracgan.analysis.orbits.orbit import Method, Orbit, by_modulus
 from diracgan.analysis.orbits.rest_points import rank, rest_near
 from diracgan.analysis.orbits.rotating_states import rotating_state
 from diracgan.analysis.orbits.shooting import periodic_orbit, returns
 from diracgan.dynamics.filippov import DiracSystem
 from diracgan.game import Players
+from diracgan.numerics.lyapunov import stretching
 
 J = np.array([[0.0, -1.0], [1.0, 0.0]])
 
@@ -88,7 +90,7 @@ def test_a_state_that_only_turns_has_the_multipliers_of_its_frame():
     assert orbit.attracts and not orbit.repels
 
 
-def test_lyapunov_multipliers_of_a_skewed_rotation_and_of_the_doubling_map():
+def test_multipliers_of_a_skewed_rotation_and_of_the_doubling_map():
     # a rotation about (0, 0) shrunk by 0.9 in the second of two planes: moduli 1, 1, .9, .9 an iteration
     def rotation(a):
         return np.cos(a) * np.eye(2) + np.sin(a) * J
@@ -96,13 +98,15 @@ def test_lyapunov_multipliers_of_a_skewed_rotation_and_of_the_doubling_map():
     skew = np.array([[1.0, 0.4, 0, 0], [0, 1, 0, 0.3], [0, 0, 1, 0.2], [0, 0, 0, 1]])
     turn = np.block([[rotation(0.3), np.zeros((2, 2))], [np.zeros((2, 2)), 0.9 * rotation(1.1)]])
     step = skew @ turn @ np.linalg.inv(skew)
-    motion = Written(lambda z: step @ z - z, lambda z: step - np.eye(4), dim=2, discrete=True)
-    found, errors = lyapunov_multipliers(motion, np.ones(4), period=3.0, iterations=3000)
+    with jax.enable_x64(True):
+        _, logs = stretching(lambda z: step @ z, jnp.ones(4), 3000)
+    found, errors = multipliers(np.asarray(logs), period=3.0)
     np.testing.assert_allclose(np.abs(found), [1, 1, 0.9**3, 0.9**3], rtol=2e-3)
     assert errors.max() < 1e-2
     # x -> 2x mod 1 has the exponent log 2 everywhere
-    doubling = Written(lambda z: (2 * z) % 1.0 - z, lambda z: np.ones((1, 1)), dim=1, discrete=True)
-    found, errors = lyapunov_multipliers(doubling, np.array([0.2137]), period=1.0, iterations=500)
+    with jax.enable_x64(True):
+        _, logs = stretching(lambda z: (2 * z) % 1.0, jnp.array([0.2137]), 500)
+    found, errors = multipliers(np.asarray(logs), period=1.0)
     assert np.abs(found[0]) == pytest.approx(2.0, rel=1e-12)
     assert Orbit(np.zeros(1), 1.0, found, Method.LYAPUNOV, errors).repels
 

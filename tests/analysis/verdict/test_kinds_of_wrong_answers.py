@@ -72,7 +72,7 @@ def test_a_cycle_that_lingers_at_its_corners_has_no_multiplier_outside_the_circl
 
 
 class Chaotic(Variant):
-    """phi + h (x0 - theta + 10 x0 sin(x0 phi)), theta + h phi: folds and stretches for h = 0.35, x0 = 1."""
+    """phi + h (1 - theta - 10 sin(phi)), theta + h phi for x0 = 1: folds and stretches for h = 0.35."""
 
     def critic_loss(self, real, fake, x_real, x_fake):
         return jnp.mean(fake - real - 10 * jnp.cos(real))
@@ -82,7 +82,7 @@ class Chaotic(Variant):
 
 
 def test_a_motion_from_which_neighbours_separate_is_chaotic_and_on_no_cycle():
-    # the exponent by the product of the map's own Jacobians [[1 + h x0^2 10 cos(phi), -h], [h, 1]] along 100,000 steps
+    # the exponent by the product of the map's own Jacobians [[1 - 10 h cos(phi), -h], [h, 1]] along 20,000 steps
     h, z, frame, total = 0.35, np.array([0.3, 1.2]), np.array([1.0, 0.3]), 0.0
     steps = 20_000
     for _ in range(steps):
