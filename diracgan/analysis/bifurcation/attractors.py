@@ -335,7 +335,7 @@ def _edges(runs: _Runs, order: list[int], labels: np.ndarray, draws: np.ndarray)
             one, two = draws[labels == a], draws[labels == order[j]]
             gaps, nearest = KDTree(two).query(one)
             k = int(np.argmin(gaps))
-            m = nearest[k]
+            m = int(np.asarray(nearest)[k])
             # from both sides: close to an edge a run takes long to settle
             inner = _bisected(runs, one[k][None], two[m][None], a)[0]
             outer = _bisected(runs, two[m][None], one[k][None], order[j])[0]
