@@ -86,7 +86,9 @@ def _columns(file: str, step: str | None) -> CommandResult:
 
 
 def _said(found: Any, out: str | None) -> Iterator[str | Table]:
-    yield f"{', '.join(found.names)}: {found.rows} rows, every {found.interval:g} of {found.clock}"
+    first, last = found.log.at[[0, -1]]
+    rows = f"{found.clock} {first:.6g} to {last:.6g} by {found.interval:.6g}"
+    yield f"{', '.join(found.names)}: {found.rows} rows, {rows}"
     yield from (f"note: {note}" for note in found.notes)
     rows = [
         [f"{r.start:.6g}", f"{r.end:.6g}", r.kind.value.replace("-", " "), r.evidence] for r in found.regimes
@@ -100,7 +102,7 @@ def _said(found: Any, out: str | None) -> Iterator[str | Table]:
                 f"{o.frequency:.6g} ± {o.frequency_error:.2g}",
                 f"{o.damping:.3g} ± {o.damping_error:.2g}",
                 "steady" if o.steady else "wandering",
-                ", ".join(f"{100 * s:.2g} %" for s in o.share.values()),
+                ", ".join(f"{100 * s:.3g} %" for s in o.share.values()),
             ]
             for o in found.oscillations
         ]

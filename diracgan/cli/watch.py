@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
-from ..errors import number
+from ..errors import InputError, number
 from .layer import CommandResult, argument, option
 from .options import AnyVariantOptions
 
@@ -28,8 +28,18 @@ def command(
     terminal = sys.stderr.isatty()
     said, last = "", None
     done: set[float] = set()
+    waiting = False
+
+    def unready(error: InputError) -> None:
+        nonlocal waiting
+        if once:
+            raise error
+        if not waiting:
+            _print(f"waiting: {error}", terminal)
+        waiting = True
+
     try:
-        for log, found in follow(path, made, seconds):
+        for log, found in follow(path, made, seconds, unready=unready):
             for r in found[:-1]:
                 if r.start not in done and all(r.start > s for s in done):
                     _print(regime_line(log, r), terminal)

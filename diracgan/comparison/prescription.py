@@ -117,9 +117,10 @@ def prescribe(
         >>> round(dg.prescribe(measured).gamma.value, 5)
         0.8
     """
+    batches, seed = integer("batches", batches, low=2), integer("seed", seed, low=0)  # before a run is loaded
     found, now, count = _game(game, gamma, images)
     few = found.minibatches or found.batches
-    seen = few.up_to(integer("batches", batches, low=2))
+    seen = few.up_to(batches)
     if len(seen) < 2:
         raise InputError(
             f"the batches ran out after {len(seen)}; needed here: 2 or more, of {batches} asked for"
@@ -238,7 +239,7 @@ def _ratio(rows: np.ndarray) -> PrescribedNumber:
     if value is None:
         text = "none: nothing damps the critic, so no ratio of rates does"
     else:
-        text = f"lr_d / lr_g times {value:.3g} does the same without a change of the penalty"
+        text = f"lr_d / lr_g times {value:.3g} damps it critically without a change of the penalty"
     return PrescribedNumber(
         value, low, high, "factor on lr_d / lr_g",
         "in place of gamma, not beside it; steps so small that the flow describes them",

@@ -280,6 +280,8 @@ def _scalar(name: str, made: Any) -> None:
 def _rule(optimiser: Any, state: Any, alternating: bool, n_critic: int) -> tuple[Rule | None, Any]:
     """The rule and its memory, from a rule of ours or a pair of optax transformations and their states."""
     if optimiser is None:
+        if state is not None:
+            raise InputError("state belongs to an optimiser; add optimiser=(the critic's, the generator's)")
         return None, None
     if isinstance(optimiser, Rule):
         if getattr(optimiser, "lazy", None):

@@ -215,6 +215,7 @@ class MeasuredGame:
 
         ``tol`` None is 1e-6 in float64 and 1e-3 in float32.
         """
+        seed = integer("seed", seed, low=0)
         k, tol, most = checked(which, of, k, tol, most, np.dtype(self.backend.dtype).itemsize)
         products, size = self._products(of)
         speed, defect = self._probed(seed)
@@ -238,8 +239,11 @@ class MeasuredGame:
         References:
             Nagarajan & Kolter 2017 (arXiv 1706.04156), section 3.2.
         """
-        count, n_d = [0], self.sizes[0]
-        root = np.ones(sum(self.sizes)) if step_sizes is None else np.sqrt(np.asarray(step_sizes, float))
+        seed = integer("seed", seed, low=0)
+        count, (n_d, n_g) = [0], self.sizes
+        root = np.ones(n_d + n_g) if step_sizes is None else np.sqrt(np.asarray(step_sizes, float))
+        if root.shape != (n_d + n_g,):
+            raise InputError(f"step_sizes has shape {root.shape}; allowed: ({n_d + n_g},)")
         shape, forward, back = self._coupling_block(count)
 
         def scaled(w: np.ndarray) -> np.ndarray:
@@ -270,6 +274,8 @@ class MeasuredGame:
         if basis is None and n > 4000:
             raise InputError(f"the covariance of {n} parameters has {n * n} entries; add basis= (n, m)")
         onto = np.eye(n) if basis is None else np.asarray(basis, float)
+        if onto.ndim != 2 or len(onto) != n:
+            raise InputError(f"basis has shape {onto.shape}; allowed: ({n}, m)")
         fields = np.stack([f @ onto for f in self._fields(draws)])
         return np.atleast_2d(np.cov(fields, rowvar=False))
 
@@ -326,7 +332,10 @@ class MeasuredGame:
         return block(lambda v: self._finite(self.backend.product(held, v[0]))[None], of, self.sizes)
 
     def _vector(self, v: Any, size: int) -> np.ndarray:
-        flat = np.asarray(v, self.backend.dtype)
+        try:
+            flat = np.asarray(v, self.backend.dtype)
+        except (TypeError, ValueError):
+            raise InputError(f"v is a {type(v).__name__} without numbers; allowed: shape ({size},)") from None
         if flat.shape not in ((size,), (size, 1)):
             raise InputError(f"v has shape {flat.shape}; allowed: ({size},)")
         return flat.reshape(-1)

@@ -84,7 +84,7 @@ def game(
     for name, loss in (("critic_loss", critic_loss), ("generator_loss", generator_loss)):
         if not callable(loss):
             raise InputError(
-                f"{name} is a {type(loss).__name__}; allowed: a function (phi, theta, batch) -> scalar"
+                f"{name} = {loss!r} is not a function; allowed: one of (phi, theta, batch) -> scalar"
             )
     if (critic is None) != (samples is None):
         raise InputError("critic and samples go together; add the other one, or leave both out")

@@ -18,14 +18,8 @@ from .prediction import Prediction
 _REDUCE = 10.0  # what an average is asked for
 _MOST_LR = 10.0  # learning rates are turned by no more than this
 LEAST_SHARE = 0.05  # of a series' variance: what moves less of it is not what a run suffers from
-
-
-STEPS = (
-    "steps",
-    "rows",
-    "batches",
-    "units of time",
-)  # of which an average's decay or a penalty's weight is counted
+# what a clock must count for an average's decay or a penalty's weight to be said
+STEPS = ("steps", "rows", "batches", "units of time")
 
 
 @dataclasses.dataclass(frozen=True)

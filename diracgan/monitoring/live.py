@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, number
 from ..rules import Rule
 from ..variants import Variant, variant
 from . import levels
 from .clocks import FEWEST
 from .diagnose import Diagnosis, diagnose
 from .regime_kinds import REMEDY, RegimeKind
+from .regimes import toward
 from .roles import losses
 
 _KEPT = 1024  # rows that are kept; when they are full, neighbours are averaged
@@ -84,7 +85,7 @@ class Monitor:
         rule: how it is trained, for what :meth:`diagnose` compares; None compares with the flow.
 
     Raises:
-        InputError: for a variant that is not known, or an update without a number.
+        InputError: for a variant that is not known, or an update whose step or value is not a number.
 
     Example:
         >>> import math, diracgan as dg
@@ -101,13 +102,18 @@ class Monitor:
     def __init__(self, variant: Variant | str | None = None, rule: Rule | None = None) -> None:
         """See the class."""
         self.variant = _made(variant)
+        if rule is not None and not isinstance(rule, Rule):
+            raise InputError(f"rule = {rule!r} is not a rule; allowed: what dg.rule(...) returns, or None")
         self.rule = rule
         self.warnings: list[TrainingWarning] = []
         self._limits = None if self.variant is None else _limits(self.variant)
         self._running: dict[str, _Running] = {}
         self._rows: dict[str, np.ndarray] = {}
         self._steps = np.empty(_KEPT)
-        self._count, self._block, self._held, self._pending = 0, 1, 0, {}
+        self._count, self._block, self._held, self._begun = 0, 1, 0, 0.0
+        self._pending: dict[
+            str, list[float]
+        ] = {}  # name -> sum and count of what the next row is the mean of
         self._kind, self._streak, self._candidate = RegimeKind.START, 0, RegimeKind.START
         self._roles: tuple[str | None, str | None] = (None, None)
         self._step = math.nan
@@ -122,7 +128,7 @@ class Monitor:
         Returns:
             A warning where a regime begins that calls for one, else None.
         """
-        self._step = at = float(step)
+        self._step = at = number("step", step)
         numbers = {}
         for name, value in values.items():
             try:
@@ -215,11 +221,15 @@ class Monitor:
         return None if limits is None else limits.winner(d.fast, None if g is None else g.fast)
 
     def _keep(self, at: float, numbers: dict[str, float]) -> None:
-        """Keep a row; where all are taken, neighbours are averaged and later rows are means of as many."""
+        """Keep a row; where all are taken, neighbours are averaged and later rows are means of as many.
+
+        A mean is that of the values that were given: a loss may be logged on some of the updates only.
+        """
         if self._held == 0:
-            self._pending = {"": at}
+            self._begun, self._pending = at, {}
         for name, x in numbers.items():
-            self._pending[name] = self._pending.get(name, 0.0) + x
+            total = self._pending.setdefault(name, [0.0, 0])
+            total[0], total[1] = total[0] + x, total[1] + 1
         self._held += 1
         if self._held < self._block:
             return
@@ -227,12 +237,15 @@ class Monitor:
             half = _KEPT // 2
             self._steps[:half] = self._steps[::2]
             for v in self._rows.values():
-                v[:half] = v.reshape(half, 2).mean(axis=1)
+                pairs = v.reshape(half, 2)
+                given = np.isfinite(pairs).sum(axis=1)
+                v[:half] = np.where(given, np.nansum(pairs, axis=1) / np.maximum(given, 1), np.nan)
+                v[half:] = np.nan
             self._count, self._block = half, 2 * self._block
             return  # what is pending goes on as the first part of a longer row
-        self._steps[self._count] = self._pending.pop("")
-        for name, total in self._pending.items():
-            self._rows.setdefault(name, np.full(_KEPT, np.nan))[self._count] = total / self._held
+        self._steps[self._count] = self._begun
+        for name, (total, count) in self._pending.items():
+            self._rows.setdefault(name, np.full(_KEPT, np.nan))[self._count] = total / count
         self._count, self._held = self._count + 1, 0
 
 
@@ -245,8 +258,6 @@ class _Limits:
     generator_won: tuple[float, float]
 
     def winner(self, d: float, g: float | None) -> str | None:
-        from .regimes import toward
-
         if not math.isfinite(self.critic_won[0]):
             return None
         if toward(d, self.chance[0], self.critic_won[0]) >= 0.9:
@@ -267,7 +278,11 @@ def _limits(v: Variant) -> _Limits:
 
 
 def _made(given: Variant | str | None) -> Variant | None:
-    return variant(given) if isinstance(given, str) else given
+    if given is None or isinstance(given, Variant):
+        return given
+    if not isinstance(given, str):
+        raise InputError(f"variant = {given!r} is not a variant; allowed: a name, dg.variant(...), or None")
+    return variant(given)
 
 
 __all__ = ["Monitor", "TrainingWarning"]

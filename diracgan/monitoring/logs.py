@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -73,8 +74,10 @@ class ColumnRole:
     high: float
 
 
-def table_of(source: Any) -> tuple[LogTable, str]:
-    """The table in a file, a mapping, a trajectory or an array, and its name for messages.
+def table_of(source: Any) -> tuple[LogTable, list[str], str]:
+    """The table in a file, a mapping, a trajectory or an array, the columns left out, and its name for messages.
+
+    A column without a single finite number is left out.
 
     Raises:
         InputError: for a file that cannot be read, or that holds no numbers.
@@ -92,7 +95,7 @@ def table_of(source: Any) -> tuple[LogTable, str]:
     kept = {k: v for k, v in table.columns.items() if np.isfinite(v).any()}
     if not kept:
         raise InputError(f"{given} holds no numbers; allowed: at least one column of them")
-    return dataclasses.replace(table, columns=kept), given
+    return dataclasses.replace(table, columns=kept), [c for c in table.columns if c not in kept], given
 
 
 def column_roles(source: Any, step: str | None = None) -> tuple[list[ColumnRole], LogTable]:
@@ -103,7 +106,7 @@ def column_roles(source: Any, step: str | None = None) -> tuple[list[ColumnRole]
         >>> [(r.name, r.role) for r in roles]
         [('Batch', 'clock'), ('d_loss', "critic's loss"), ('lr', 'setting')]
     """
-    table, _ = table_of(source)
+    table, empty, _ = table_of(source)
     clock = clocks.clock_of(table, step)
     made = []
     for name, values in table.columns.items():
@@ -113,7 +116,7 @@ def column_roles(source: Any, step: str | None = None) -> tuple[list[ColumnRole]
                 name, _role(name, finite, clock), len(finite), float(finite.min()), float(finite.max())
             )
         )
-    return made, table
+    return made + [ColumnRole(n, "no numbers", 0, math.nan, math.nan) for n in empty], table
 
 
 def _role(name: str, values: np.ndarray, clock: str | None) -> str:
@@ -159,10 +162,10 @@ def read(
         >>> log.names, log.interval, log.values.shape
         (['d_loss'], 10.0, (1, 30))
     """
-    table, given = table_of(source)
+    table, empty, given = table_of(source)
     wide = None if step is not None else clocks.counted_through(table.columns)
     clock = clocks.clock_of(table, step)
-    wanted, notes = _wanted(table, clock, columns, given)
+    wanted, notes = _wanted(table, empty, clock, columns, given)
     notes = [*table.notes, *notes]
     series = {n: table.columns[n] for n in wanted}
     if wide is not None:
@@ -177,16 +180,19 @@ def read(
     if after is not None:
         kept = ~(at < number("after", after))
         rows, at = rows[:, kept], at[kept]
+        given = f"{given} from {clock or 'row'} {after:g} on"
     log = _even(list(series), rows, at, clock, interval, notes, given)
     return dataclasses.replace(log, format=table.format)
 
 
 def _wanted(
-    table: LogTable, clock: str | None, columns: Sequence[str] | None, given: str
+    table: LogTable, empty: Sequence[str], clock: str | None, columns: Sequence[str] | None, given: str
 ) -> tuple[list[str], list[str]]:
     choices = [c for c in table.columns if c != clock]
     if columns:
         for c in columns:
+            if c in empty:
+                raise InputError(f"column {c!r} of {given} holds no numbers; allowed: {', '.join(choices)}")
             if c not in table.columns:
                 raise unknown("column", c, choices)
         return list(dict.fromkeys(columns)), []
@@ -195,7 +201,11 @@ def _wanted(
     found = [c for c in choices if role[c] == "series" or role[c].endswith("loss")]
     notes = [f"{', '.join(sorted(still))} never changes and was left out"] if still else []
     if not any(_moves(table.columns[c]) for c in found):
-        raise InputError(f"{given} holds no series that varies; its columns: {', '.join(choices) or 'none'}")
+        blank = f"; without a finite number: {', '.join(empty)}" if empty else ""
+        raise InputError(
+            f"{given} holds no series that varies; its columns: {', '.join(choices) or 'none'}{blank}; "
+            "allowed: at least one that does"
+        )
     if len(found) <= _MOST:
         return found, notes
     order = sorted(found, key=lambda c: (not role[c].endswith("loss"), player_of(c) is None))

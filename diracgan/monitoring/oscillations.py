@@ -18,13 +18,13 @@ class Oscillation:
     Attributes:
         frequency: angular frequency per step; ``frequency_error`` its standard error.
         period: 2 pi / frequency, in steps.
-        damping: amplitude goes like exp(-damping n); negative where it grows; ``damping_error`` its standard
-        error.
+        damping: amplitude goes like exp(-damping n); negative where it grows; ``damping_error`` its
+            standard error.
         amplitude: series -> amplitude at the first row (of a wandering one: its usual size).
         phase: series -> phase at the first row in radians; nan where the phase wanders.
         share: series -> part of its variance.
         steady: False where the phase wanders, as of an oscillation that noise keeps going; damping is then that of
-        each kick.
+            each kick.
         exponential: False where the envelope is not a single exponential; damping is then its best one.
         chance: how likely red or white noise alone would show it.
     """

@@ -58,7 +58,7 @@ class LossRegime:
 
 @dataclasses.dataclass(frozen=True)
 class _Stretch:
-    """A stretch between two change points with what is asked of it; losses that are not logged are None."""
+    """A stretch between two change points with what is asked of it, series by series."""
 
     first: int
     last: int

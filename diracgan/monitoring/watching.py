@@ -50,6 +50,8 @@ def follow(
     variant: Variant | None = None,
     every: float = 5.0,
     wait: Callable[[float], None] = time.sleep,
+    *,
+    unready: Callable[[InputError], None] = lambda _: None,
 ) -> Iterator[tuple[Log, list[LossRegime]]]:
     """The regimes of a log, each time it has grown; it never ends by itself.
 
@@ -58,6 +60,7 @@ def follow(
         variant: the loss that is trained; None for a guess.
         every: seconds between looks.
         wait: what waits.
+        unready: what is told, each time the file has changed, why a log that is too short so far says nothing.
 
     Yields:
         The log and its regimes.
@@ -70,7 +73,7 @@ def follow(
         now = _signature(Path(path))
         if now != seen:
             begun = time.monotonic()
-            log = _readable(path, first=seen is None)
+            log = _readable(path, seen is None, unready)
             seen = now
             if log is not None:
                 yield log, regimes(log, meaning_of(log, variant))
@@ -78,13 +81,14 @@ def follow(
         wait(every)
 
 
-def _readable(path: str, first: bool) -> Log | None:
-    """The log; None where it is only too short so far."""
+def _readable(path: str, first: bool, unready: Callable[[InputError], None]) -> Log | None:
+    """The log; None where it is only too short so far, of which ``unready`` is told, or half written."""
     try:
         return read(path)
     except InputError as error:
         short = ("complete rows", "is empty", "no series that varies", "holds no numbers", "holds no log")
         if any(s in str(error) for s in short) and Path(path).exists():
+            unready(error)
             return None
         if first:
             raise

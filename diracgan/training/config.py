@@ -353,7 +353,7 @@ def read_table(path: str | os.PathLike[str]) -> dict[str, Any]:
     shown = os.fspath(path)
     try:
         return tomllib.loads(Path(shown).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"no file {shown!r}; allowed: a config.toml that a run wrote") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{shown!r} cannot be read: {str(error).splitlines()[0]}") from error

@@ -73,6 +73,8 @@ def test_bad_input():
         ("go together", lambda: dg.measure.game(loss, loss, jnp.ones(1), jnp.ones(1), [0.0], critic=loss)),
         ("ran out after 1", lambda: dg.prescribe(dirac(0.5, 0.2, batches=1))),
         ("too small", lambda: dg.prescribe(dirac(0.5, 0.2), batches=1)),
+        ("seed = -1 is too small", lambda: dg.prescribe(game, seed=-1)),
+        ("no file '.*config.toml'", lambda: dg.prescribe(__file__)),
     ):
         with pytest.raises(dg.InputError, match=words):
             call()

@@ -370,7 +370,9 @@ def test_the_command_answers_in_words_in_json_and_as_a_picture(cli, folder):
         (["run.csv", "--variant", "nss"], "did you mean 'ns'?"),
         (["run.csv", "--out", "a.gif"], "Allowed: .pdf, .png, .svg"),
         (["run.csv", "--format", "jsn"], "did you mean 'json'?"),
-        (["run.csv", "--after", "1e9"], "0 complete rows"),
+        (["run.csv", "--after", "1e9"], "'run.csv' from step 1e+09 on holds 0 complete rows"),
+        (["nan.csv"], "without a finite number: d_loss"),
+        (["nan.csv", "--column", "d_loss"], "column 'd_loss' of 'nan.csv' holds no numbers"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(cli, folder, words, said):
@@ -378,6 +380,7 @@ def test_bad_input_is_one_line_and_exit_code_2(cli, folder, words, said):
     (folder / "bad.jsonl").write_text('{"d": 1}\nnonsense\n')
     (folder / "bad.npz").write_bytes(b"PK not really")
     (folder / "empty.csv").write_text("")
+    (folder / "nan.csv").write_text("step,d_loss\n" + "\n".join(f"{k},nan" for k in range(60)))
     (folder / "run.log").write_text("")
     code, out, err = cli("diagnose", *words)
     assert (code, out, err.count("\n")) == (2, "", 1)

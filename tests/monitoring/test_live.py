@@ -60,6 +60,18 @@ def test_memory_is_constant_and_means_keep_their_sum():
     assert state["updates"] == 5000 and state["means"]["g_loss"] == pytest.approx(0.5)
 
 
+def test_a_loss_that_is_given_on_some_updates_keeps_its_size():
+    monitor = dg.Monitor(variant="ns")
+    for k in range(
+        5001
+    ):  # the generator moves once in five updates, so most rows of one update lack its loss
+        monitor.update(k, d_loss=1.3, **({"g_loss": 0.7} if k % 5 == 0 else {}))
+    kept = monitor.series()
+    assert len(kept["step"]) > 512
+    np.testing.assert_allclose(kept["g_loss"][np.isfinite(kept["g_loss"])], 0.7)
+    assert np.all(np.isfinite(kept["g_loss"][:-1]))  # a row of eight updates holds one at least
+
+
 def test_the_whole_diagnosis_is_there_on_demand():
     monitor = dg.Monitor(variant="ns")
     with pytest.raises(InputError, match="too few to diagnose"):
@@ -73,8 +85,15 @@ def test_the_whole_diagnosis_is_there_on_demand():
 def test_what_is_no_number_is_refused():
     with pytest.raises(InputError, match="d_loss = 'x' is not a number"):
         dg.Monitor().update(0, d_loss="x")
+    for step in ("a", None, math.nan):
+        with pytest.raises(InputError, match="step = "):
+            dg.Monitor().update(step, d_loss=1.0)
     with pytest.raises(InputError, match="did you mean 'ns'"):
         dg.Monitor(variant="nss")
+    with pytest.raises(InputError, match="variant = 3 is not a variant"):
+        dg.Monitor(variant=3)
+    with pytest.raises(InputError, match="rule = 'adam' is not a rule"):
+        dg.Monitor(rule="adam")
 
 
 class Tensor:
@@ -144,6 +163,20 @@ def test_a_growing_file_is_followed_until_ctrl_c(cli, folder, monkeypatch):
     lines = err.splitlines()
     assert lines[0].startswith("now step 0 to 299: at chance")
     assert "player won" in lines[-1] and "\x1b" not in err
+
+
+def test_a_log_that_is_too_short_is_waited_for_and_refused_at_once(cli, folder, monkeypatch):
+    (folder / "log.csv").write_text("step,d_loss,g_loss\n0,1.3,0.7\n")
+
+    def wait(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("diracgan.monitoring.watching.follow.__defaults__", (None, 5.0, wait))
+    code, out, err = cli("watch", "log.csv")
+    assert (code, out) == (0, "the log was too short to say anything\n")
+    assert err.startswith("waiting: 'log.csv' holds no series that varies") and err.count("\n") == 1
+    code, out, err = cli("watch", "log.csv", "--once")
+    assert (code, out, err.count("\n")) == (2, "", 1)
 
 
 @pytest.mark.parametrize(
