@@ -21,8 +21,8 @@ from torch.func import functional_call  # pyright: ignore[reportMissingImports]
 from torch.overrides import TorchFunctionMode  # pyright: ignore[reportMissingImports]
 
 from ..errors import InputError, integer, number, one_line
+from .measured_game import PLAYERS
 
-WHO = ("critic", "generator")
 _MODES = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
 _COUNTER = "step"  # torch.optim counts in a floating-point tensor of this name
 
@@ -73,22 +73,22 @@ class TorchGame:
         self._check_mode(players)
         self.has_slopes = "slope at real" in losses
         self.both = _Losses(players, losses)
-        self.names = {w: [n for n in self._trainable() if n.startswith(w + ".")] for w in WHO}
+        self.names = {w: [n for n in self._trainable() if n.startswith(w + ".")] for w in PLAYERS}
         self._check_parameters()
         named = dict(self.both.named_parameters())
-        self.start = {n: named[n].detach() for w in WHO for n in self.names[w]}
+        self.start = {n: named[n].detach() for w in PLAYERS for n in self.names[w]}
         first = next(iter(self.start.values()))
         self.kind, self.device = first.dtype, first.device
         self.dtype = np.float64 if self.kind == torch.float64 else np.float32
-        self.sizes = tuple(sum(self.start[n].numel() for n in self.names[w]) for w in WHO)
+        self.sizes = tuple(sum(self.start[n].numel() for n in self.names[w]) for w in PLAYERS)
         self.alternating, self.n_critic = alternating, integer("n_critic", n_critic, low=1)
         self.clip, self.seed, self.forward_mode = clip, seed, True
         self.through: dict[str, bool] = {}  # whether a loss's detach() may be gone through
-        self.optimisers = None if optimisers is None else dict(zip(WHO, optimisers, strict=True))
-        self.state: dict[str, Tensors] = {w: {} for w in WHO}
+        self.optimisers = None if optimisers is None else dict(zip(PLAYERS, optimisers, strict=True))
+        self.state: dict[str, Tensors] = {w: {} for w in PLAYERS}
         if self.optimisers is not None:
-            self.state = {w: self._state_of(w) for w in WHO}
-        moving = sum(t.numel() for w in WHO for t in self.state[w].values())
+            self.state = {w: self._state_of(w) for w in PLAYERS}
+        moving = sum(t.numel() for w in PLAYERS for t in self.state[w].values())
         self.state_size = 0 if optimisers is None else sum(self.sizes) + moving
 
     # ---------------- what a game answers
@@ -96,7 +96,7 @@ class TorchGame:
     def field(self, batches: list[Any], moved: np.ndarray | None = None) -> np.ndarray:
         """The mean field, at the players displaced by ``moved``."""
         at = self.start if moved is None else self._added(moved)
-        return np.concatenate([-self._flat(self._mean_gradient(w, at, batches)) for w in WHO])
+        return np.concatenate([-self._flat(self._mean_gradient(w, at, batches)) for w in PLAYERS])
 
     def product(self, batches: list[Any], v: np.ndarray) -> np.ndarray:
         """J v: the gradients' tangents, by forward mode."""
@@ -106,18 +106,18 @@ class TorchGame:
                 with dual.dual_level():
                     at = {n: dual.make_dual(x, tangents[n]) for n, x in self.start.items()}
                     return np.concatenate(
-                        [-self._flat(_tangents(self._mean_gradient(w, at, batches))) for w in WHO]
+                        [-self._flat(_tangents(self._mean_gradient(w, at, batches))) for w in PLAYERS]
                     )
             except (NotImplementedError, RuntimeError) as error:
                 if not _lacks_forward_mode(error):
                     raise
                 self.forward_mode = False
-        return np.concatenate([-self._flat(self._twice_back(w, batches, tangents)) for w in WHO])
+        return np.concatenate([-self._flat(self._twice_back(w, batches, tangents)) for w in PLAYERS])
 
     def transposed(self, batches: list[Any], u: np.ndarray) -> np.ndarray:
         """J^T u: the gradient of <u, field>."""
         weights, total = self._split(u), None
-        for w in WHO:
+        for w in PLAYERS:
             for batch in batches:
                 at = self._fresh(self.start, tuple(self.start))
                 gradient = self._attached(w, at, batch)
@@ -132,7 +132,7 @@ class TorchGame:
         tangents, states, k = self._split(v), {}, sum(self.sizes)
         with dual.dual_level():
             at = {n: dual.make_dual(x.clone(), tangents[n]) for n, x in self.start.items()}
-            for w in WHO:
+            for w in PLAYERS:
                 states[w] = {}
                 for n, x in self.state[w].items():
                     t = torch.from_numpy(np.array(v[k : k + x.numel()])).to(x).reshape(x.shape)
@@ -144,7 +144,7 @@ class TorchGame:
                 gradient = self._mean_gradient(w, seen, batches)
                 moved, states[w] = self._stepped(w, at, gradient, states[w])
                 at = {**at, **moved}
-            parts = [_tangents(list(at.values())), *(_tangents(list(states[w].values())) for w in WHO)]
+            parts = [_tangents(list(at.values())), *(_tangents(list(states[w].values())) for w in PLAYERS)]
             return np.concatenate([self._flat(p) for p in parts if p])
 
     def slopes(self, batch: Any) -> np.ndarray:
@@ -168,7 +168,7 @@ class TorchGame:
         if self.optimisers is None:
             return None
         sizes = []
-        for who in WHO:
+        for who in PLAYERS:
             given, names = self.optimisers[who], self._names_of(who)
             groups = {names[id(p)]: (p, g) for g in given.param_groups for p in g["params"] if id(p) in names}
             for n in self.names[who]:
@@ -264,7 +264,7 @@ class TorchGame:
         leaves = {n: _leaf(at[n]).clone() for n in self.names[who]}
         for n, g in zip(self.names[who], gradient, strict=True):
             leaves[n].grad = _leaf(g).clone()
-        limit = self.clip[WHO.index(who)]
+        limit = self.clip[PLAYERS.index(who)]
         if limit is not None:
             nn.utils.clip_grad_norm_(list(leaves.values()), limit, foreach=False)
         own = copy.copy(given)
@@ -348,7 +348,7 @@ class TorchGame:
 
     def _check_parameters(self) -> None:
         owners: dict[int, str] = {}
-        for who in WHO:
+        for who in PLAYERS:
             if not self.names[who]:
                 raise InputError(
                     f"the {who} has no parameter that moves; allowed: requires_grad=True on some"
@@ -406,7 +406,9 @@ def of_losses(
     samples: Any = None,
 ) -> TorchGame:
     """The backend of a user's two losses ``loss(critic, generator, batch)`` over PyTorch modules."""
-    losses, players = (dict(zip(WHO, x, strict=True)) for x in ((critic_loss, generator_loss), (phi, theta)))
+    losses, players = (
+        dict(zip(PLAYERS, x, strict=True)) for x in ((critic_loss, generator_loss), (phi, theta))
+    )
     if critic is not None:
         for i, x in enumerate(("real", "fake")):
             losses[f"slope at {x}"] = _slope(critic, samples, i)

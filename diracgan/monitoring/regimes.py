@@ -138,7 +138,17 @@ def regimes(log: Log, meaning: Meaning) -> list[LossRegime]:
             made[-1] = _joined(log, made[-1], now)
         else:
             made.append(now)
-    return _with_growth(log, meaning, made)
+    return _bounded(_with_growth(log, meaning, made))
+
+
+def _bounded(made: list[LossRegime]) -> list[LossRegime]:
+    """The regimes, of which one that grows only up to where a player has won is on its way there."""
+    means, means_not = MEANS[RegimeKind.TRANSIENT]
+    way = {"kind": RegimeKind.TRANSIENT, "means": means, "means_not": means_not}
+    return [
+        dataclasses.replace(r, **way) if r.kind is RegimeKind.DIVERGING and after is RegimeKind.WON else r
+        for r, after in zip(made, [*(r.kind for r in made[1:]), None], strict=True)
+    ]
 
 
 def _with_growth(log: Log, meaning: Meaning, made: list[LossRegime]) -> list[LossRegime]:

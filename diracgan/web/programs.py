@@ -260,15 +260,13 @@ def _choices(own: dict[str, Parameter]) -> list[dict[str, Any]]:
     return [
         dict(zip(values, picked, strict=True))
         for picked in itertools.product(*values.values())
-        if not (
-            "alternating" in values and "n_critic" in values and _idle(dict(zip(values, picked, strict=True)))
-        )
+        if not _idle(dict(zip(values, picked, strict=True)))
     ]
 
 
 def _idle(words: dict[str, Any]) -> bool:
     """Critic steps count only where players take turns."""
-    return not words["alternating"] and words["n_critic"] != 1
+    return not words.get("alternating", True) and words.get("n_critic", 1) != 1
 
 
 def _key(words: dict[str, Any]) -> str:

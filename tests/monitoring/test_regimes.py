@@ -132,3 +132,11 @@ def test_errors_of_a_kicked_oscillator_hold(r):
         found = resonance(y, -0.1 + 0.5j)
         scores += [(found.omega - 0.6) / found.errors[0], (found.sigma + np.log(r)) / found.errors[1]]
     assert np.max(np.abs(scores)) < 4 and 0.6 < np.sqrt(np.mean(np.square(scores))) < 1.5
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_jump_to_where_a_player_has_won_does_not_diverge(seed):
+    d = np.where(N < 300, 1.386 + noise(size=0.02, seed=seed), 0.002)
+    g = np.where(N < 300, 0.693 + noise(size=0.02, seed=seed + 10), 16.118)
+    found = kinds(d_loss=d, g_loss=g)
+    assert "diverging" not in found and found[-1] == "player-won"
