@@ -209,7 +209,7 @@ def test_a_real_gan_runs_beside_its_prediction():
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--port", "70000"], "port = 70000 is out of range"),
+        (["--port", "70000"], "port = 70000 is too large"),
         (["--file", "gone.py"], "'gone.py' is not a file"),
     ],
 )
