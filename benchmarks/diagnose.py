@@ -162,11 +162,20 @@ def _segment(
 
 
 RUNS = (
-    ("start", "settled", "drifting"), ("at-chance", "player-won"), ("start", "rotating", "at-chance"),
-    ("settled", "dead"), ("settled", "diverging"), ("settled", "new-term"), ("settled", "flipped"),
-    ("start", "drifting", "player-won"), ("rotating", "dead"), ("at-chance", "rotating"),
-    ("start", "settled", "new-term"), ("drifting", "diverging"), ("start", "at-chance", "dead"),
-)  # fmt: skip
+    ("start", "settled", "drifting"),
+    ("at-chance", "player-won"),
+    ("start", "rotating", "at-chance"),
+    ("settled", "dead"),
+    ("settled", "diverging"),
+    ("settled", "new-term"),
+    ("settled", "flipped"),
+    ("start", "drifting", "player-won"),
+    ("rotating", "dead"),
+    ("at-chance", "rotating"),
+    ("start", "settled", "new-term"),
+    ("drifting", "diverging"),
+    ("start", "at-chance", "dead"),
+)
 
 
 def labelled(seeds: range = range(30)) -> tuple[int, int, Counter]:
@@ -240,9 +249,14 @@ def live(updates: int = 20_000) -> None:
 
 
 PARTS = {
-    "nulls": nulls, "found": found, "kicked": kicked, "regimes": segments,
-    "time": costs, "stream": stream, "live": live,
-}  # fmt: skip
+    "nulls": nulls,
+    "found": found,
+    "kicked": kicked,
+    "regimes": segments,
+    "time": costs,
+    "stream": stream,
+    "live": live,
+}
 
 if __name__ == "__main__":
     for part in sys.argv[1:] or PARTS:

@@ -134,8 +134,12 @@ def test_the_site_builds_strictly(tmp_path):
 
     words = [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-d", str(tmp_path / "site")]
     done = subprocess.run(
-        words, cwd=ROOT, capture_output=True, text=True, check=False,
+        words,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
         env={**os.environ, "NO_MKDOCS_2_WARNING": "1", "JAX_PLATFORMS": "cpu"},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "site" / "reference" / "python" / "index.html").stat().st_size > 100_000

@@ -44,6 +44,9 @@ def test_the_notebook_runs(source):
     words = ["--nbmake", "--nbmake-timeout=300", "-q", "-n", "0", "-p", "no:cacheprovider", "-o", "addopts="]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *words, str(source.with_suffix(".ipynb"))],
-        capture_output=True, text=True, check=False, cwd=FOLDER,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=FOLDER,
+    )
     assert done.returncode == 0, done.stdout[-3000:]

@@ -50,10 +50,14 @@ def command(
 def _said(found: Any) -> Iterator[str | Table]:
     yield headline(found)
     rows = [
-        (a.kind, f"{100 * a.share:.3g} % ({100 * a.share_low:.3g} to {100 * a.share_high:.3g})",
-         "" if a.radius is None else f"{a.radius:.5g}", a.text)
+        (
+            a.kind,
+            f"{100 * a.share:.3g} % ({100 * a.share_low:.3g} to {100 * a.share_high:.3g})",
+            "" if a.radius is None else f"{a.radius:.5g}",
+            a.text,
+        )
         for a in found.found
-    ]  # fmt: skip
+    ]
     yield Table(("kind", "share of starts", "largest |z|", "what happens"), rows)
     for edge in found.edges:
         one, two = (found.found[k].kind for k in edge.between)

@@ -225,11 +225,14 @@ def _gamma(rows: np.ndarray, now: float) -> PrescribedNumber:
     else:
         text = f"R1 with gamma = {value:.3g} (now {now:.3g}) damps the strongest mode critically"
     return PrescribedNumber(
-        value, low, high, "weight of 1/2 E |grad_x D|^2",
+        value,
+        low,
+        high,
+        "weight of 1/2 E |grad_x D|^2",
         "one mode, the strongest coupling, at the current weights; the optimiser's step sizes stay as they are",
         "measure again after some 2/omega iterations: damping should be 2 omega, and slope_real lower than now",
         text,
-    )  # fmt: skip
+    )
 
 
 def _ratio(rows: np.ndarray) -> PrescribedNumber:
@@ -241,11 +244,14 @@ def _ratio(rows: np.ndarray) -> PrescribedNumber:
     else:
         text = f"lr_d / lr_g times {value:.3g} damps it critically without a change of the penalty"
     return PrescribedNumber(
-        value, low, high, "factor on lr_d / lr_g",
+        value,
+        low,
+        high,
+        "factor on lr_d / lr_g",
         "in place of gamma, not beside it; steps so small that the flow describes them",
         "measure again: damping should be 2 omega; the step's multipliers must stay inside the unit circle",
         text,
-    )  # fmt: skip
+    )
 
 
 def _lazy(rows: np.ndarray, now: float, steepest: float) -> PrescribedNumber:
@@ -259,12 +265,15 @@ def _lazy(rows: np.ndarray, now: float, steepest: float) -> PrescribedNumber:
             "R1 on every critic step: a rarer, stronger one would overshoot, or act less than once a radian"
         )
     return PrescribedNumber(
-        value, low, high, "critic steps",
+        value,
+        low,
+        high,
+        "critic steps",
         "plain steps on the penalty, whose largest curvature l is that of now: no overshoot, lazy gamma l <= 1, and "
         "one penalty at least a radian of the turn",
         "the critic's loss must not jump at the steps with the penalty",
         text,
-    )  # fmt: skip
+    )
 
 
 def _half_life(rows: np.ndarray, images: int | None) -> PrescribedNumber:
@@ -273,8 +282,11 @@ def _half_life(rows: np.ndarray, images: int | None) -> PrescribedNumber:
     unit = "iterations" if images is None else "images"
     text = "none: the players do not turn" if value is None else f"a half-life of {value:.3g} {unit}"
     return PrescribedNumber(
-        value, low, high, unit,
+        value,
+        low,
+        high,
+        unit,
         "critical damping as above, where the players converge at the rate omega: the longest average no slower",
         "the averaged generator should be no worse than the raw one; a later, quieter run bears a longer average",
         text,
-    )  # fmt: skip
+    )

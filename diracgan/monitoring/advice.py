@@ -68,9 +68,13 @@ def advice_on(
     if lead is None:
         quieter = math.sqrt(1.99 / 0.01)
         return [
-            Advice("ema", 0.99, f"the average over about 100 steps has {quieter:.0f} times less white noise",
-                   "there is no oscillation to average away; noise that lasts longer than 100 steps stays"),
-        ]  # fmt: skip
+            Advice(
+                "ema",
+                0.99,
+                f"the average over about 100 steps has {quieter:.0f} times less white noise",
+                "there is no oscillation to average away; noise that lasts longer than 100 steps stays",
+            ),
+        ]
     # losses turn twice as often as the players do; what is to be damped are the players
     multiple = predicted.multiple if predicted is not None else 1
     omega, sigma = lead.frequency / multiple, lead.damping / multiple
@@ -93,14 +97,18 @@ def _per_unit(omega: float, drift: int, unit: str) -> list[Advice]:
     )  # of an average that lets 1/10 of the swing through
     return [
         Advice(
-            "ema_half_life", float(f"{half:.2g}"), f"an average with a half-life of {half:.2g} {unit} swings "
-            f"{_REDUCE:.0f} times less", "it shows the centre of the oscillation and moves nothing in the run",
+            "ema_half_life",
+            float(f"{half:.2g}"),
+            f"an average with a half-life of {half:.2g} {unit} swings {_REDUCE:.0f} times less",
+            "it shows the centre of the oscillation and moves nothing in the run",
         ),
         Advice(
-            "r1", None, f"none from these numbers: the clock counts {unit}; a gamma needs steps and a learning rate",
+            "r1",
+            None,
+            f"none from these numbers: the clock counts {unit}; a gamma needs steps and a learning rate",
             "try gamma over decades, from the smallest, and compare the damping",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _rescales(rule: Rule | None) -> bool:
@@ -116,9 +124,11 @@ def _ema_advice(omega: float, sigma: float, drift: int) -> Advice:
     decay, rest = decay_for(_REDUCE, angle)
     if drift < 0:
         return Advice(
-            "ema", None, "none that lasts: the oscillation grows, and so does its average",
+            "ema",
+            None,
+            "none that lasts: the oscillation grows, and so does its average",
             "first make the run itself stop growing (a penalty, a smaller learning rate)",
-        )  # fmt: skip
+        )
     value = _digits(decay, rest)
     effect = f"the average swings {1 / float(gain(value, angle)):.3g} times less, with a memory of {1 / rest:.3g} steps"
     caveat = "it shows the centre of the oscillation and moves nothing in the run; counted per step, from the start"
@@ -163,9 +173,12 @@ def _r1_advice(
     now = math.hypot(omega, sigma)
     if _rescales(rule):
         return Advice(
-            "r1", None, "none from these numbers: the rule divides gradients by their own size, so that its learning "
-            "rate says nothing about gamma", "try gamma over decades, from the smallest, and compare the damping",
-        )  # fmt: skip
+            "r1",
+            None,
+            "none from these numbers: the rule divides gradients by their own size, so that its learning "
+            "rate says nothing about gamma",
+            "try gamma over decades, from the smallest, and compare the damping",
+        )
     rate = _critic_rate(rule, h)
     if variant is not None and rule is not None and predicted is not None and predicted.scale:
         try:
@@ -217,9 +230,12 @@ def _ratio_advice(
             if times > 1.05:
                 value = float(f"{best.best['lr_ratio']:.3g}")
                 return Advice(
-                    "lr_ratio", value, f"in the Dirac game the critic at {value:g} times the generator's rate "
-                    f"converges {times:.3g} times as fast", caveat,
-                )  # fmt: skip
+                    "lr_ratio",
+                    value,
+                    f"in the Dirac game the critic at {value:g} times the generator's rate "
+                    f"converges {times:.3g} times as fast",
+                    caveat,
+                )
             return Advice("lr_ratio", None, "the ratio is already the best in the Dirac game", caveat)
     # damping comes with the critic: sigma grows with its rate, the frequency only with the root of it
     factor = min((math.hypot(omega, sigma) / sigma) ** 2, _MOST_LR)

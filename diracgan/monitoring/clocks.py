@@ -40,12 +40,29 @@ CLOCKS = (
     ),
 )
 _UNITS = {
-    "kimg": "kimg", "cur_nimg": "images", "nimg": "images", "images": "images", "tick": "ticks",
-    "epoch": "epochs", "epochs": "epochs", "batch": "batches", "batches": "batches",
-    "time": "units of time", "t": "units of time", "wall_time": "seconds", "walltime": "seconds",
-    "timestamp": "seconds", "_timestamp": "seconds", "_runtime": "seconds", "runtime": "seconds",
-    "elapsed": "seconds", "seconds": "seconds", "relative_time": "seconds", "row": "rows", "index": "rows",
-}  # fmt: skip
+    "kimg": "kimg",
+    "cur_nimg": "images",
+    "nimg": "images",
+    "images": "images",
+    "tick": "ticks",
+    "epoch": "epochs",
+    "epochs": "epochs",
+    "batch": "batches",
+    "batches": "batches",
+    "time": "units of time",
+    "t": "units of time",
+    "wall_time": "seconds",
+    "walltime": "seconds",
+    "timestamp": "seconds",
+    "_timestamp": "seconds",
+    "_runtime": "seconds",
+    "runtime": "seconds",
+    "elapsed": "seconds",
+    "seconds": "seconds",
+    "relative_time": "seconds",
+    "row": "rows",
+    "index": "rows",
+}
 _SETTINGS = re.compile(
     r"(^|[^a-z])(lr|learning_rate|learning rate|seed|rank|world_size|momentum|gamma|beta\d?)($|[^a-z])"
 )

@@ -22,20 +22,33 @@ class RegimeKind(enum.StrEnum):
 
 
 MEANS = {
-    RegimeKind.START: ("the players leave their initial weights", "how the run goes on cannot be told from it"),
+    RegimeKind.START: (
+        "the players leave their initial weights",
+        "how the run goes on cannot be told from it",
+    ),
     RegimeKind.TRANSIENT: ("the run goes from one state to another", "its values belong to neither"),
-    RegimeKind.CHANCE: ("the discriminator (critic) does no better than chance", "equal losses are not equal quality"),
+    RegimeKind.CHANCE: (
+        "the discriminator (critic) does no better than chance",
+        "equal losses are not equal quality",
+    ),
     RegimeKind.SETTLED: (
         "both losses stay where they are: the players keep each other in balance",
         "a level between chance and a player's victory is no measure of quality",
     ),
     RegimeKind.ROTATING: (
-        "the players chase each other", "the last weights are no better than earlier ones of the same turn"
+        "the players chase each other",
+        "the last weights are no better than earlier ones of the same turn",
     ),
-    RegimeKind.DRIFTING: ("one player gains slowly on the other", "one loss that falls is no progress by itself"),
+    RegimeKind.DRIFTING: (
+        "one player gains slowly on the other",
+        "one loss that falls is no progress by itself",
+    ),
     RegimeKind.WON: ("one player has won", "a loss near 0 is not a good model"),
     RegimeKind.DEAD: ("nothing moves any more", "a constant loss is not convergence"),
-    RegimeKind.DIVERGING: ("the losses grow without bound", "waiting does not help: what has grown does not come back"),
+    RegimeKind.DIVERGING: (
+        "the losses grow without bound",
+        "waiting does not help: what has grown does not come back",
+    ),
     RegimeKind.FLIPPED: (
         "the player that led is now behind, or a loss has changed its sign",
         "a changed sign may be another convention of what is logged",
@@ -44,7 +57,7 @@ MEANS = {
         "one loss jumps while the other goes on: another term has been added to it, or its weight was changed",
         "values before and after are not the same quantity",
     ),
-}  # fmt: skip
+}
 
 REMEDY = {
     RegimeKind.WON: "slow the winner (rate, steps per turn) or damp the critic with R1; go back to a checkpoint",

@@ -262,10 +262,18 @@ def _regime(
     if player is not None:
         means = f"the {'discriminator (critic)' if player == 'critic' else 'generator'} has won"
     return LossRegime(
-        kind, float(at[0]), float(at[1]), p.first, p.last - p.first,
-        dict(zip(log.names, map(float, p.median), strict=True)), dict(zip(log.names, map(float, p.rise), strict=True)),
-        player, evidence, means, means_not,
-    )  # fmt: skip
+        kind,
+        float(at[0]),
+        float(at[1]),
+        p.first,
+        p.last - p.first,
+        dict(zip(log.names, map(float, p.median), strict=True)),
+        dict(zip(log.names, map(float, p.rise), strict=True)),
+        player,
+        evidence,
+        means,
+        means_not,
+    )
 
 
 def _kind(
@@ -460,7 +468,10 @@ def _joined(log: Log, one: LossRegime, other: LossRegime) -> LossRegime:
     whole = _stretch(log.values, one.first, other.first + other.rows)
     evidence = other.evidence if one.kind is other.kind else one.evidence
     return dataclasses.replace(
-        one, end=other.end, rows=one.rows + other.rows, evidence=evidence,
+        one,
+        end=other.end,
+        rows=one.rows + other.rows,
+        evidence=evidence,
         level=dict(zip(log.names, map(float, whole.median), strict=True)),
         change=dict(zip(log.names, map(float, whole.rise), strict=True)),
-    )  # fmt: skip
+    )

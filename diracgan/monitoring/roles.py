@@ -21,8 +21,35 @@ _CRITIC = {
 }
 _GENERATOR = {"g", "gen", "generator", "netg", "errg", "lossg", "gloss"}
 _LOSS = {"loss", "losses", "err", "error", "cost", "errd", "errg", "lossd", "lossg", "dloss", "gloss", "gan"}
-_PART = {"real", "fake", "gp", "reg", "r1", "r2", "penalty", "scores", "score", "logits", "signs", "acc", "accuracy",
-         "prob", "out", "grad", "norm", "l1", "vgg", "feat", "fm", "cls", "x", "z", "lr", "val", "param"}  # fmt: skip
+_PART = {
+    "real",
+    "fake",
+    "gp",
+    "reg",
+    "r1",
+    "r2",
+    "penalty",
+    "scores",
+    "score",
+    "logits",
+    "signs",
+    "acc",
+    "accuracy",
+    "prob",
+    "out",
+    "grad",
+    "norm",
+    "l1",
+    "vgg",
+    "feat",
+    "fm",
+    "cls",
+    "x",
+    "z",
+    "lr",
+    "val",
+    "param",
+}
 
 
 def words_of(name: str) -> list[str]:

@@ -182,9 +182,14 @@ def _scaled(m: OscillationMode, scale: Array, block: int) -> OscillationMode:
         turn = np.array([block * (1 - z) / (1 - z**block)])
     phases = (m.phases + np.angle(turn) + np.pi) % (2 * np.pi) - np.pi
     return dataclasses.replace(
-        m, omega=m.omega / block, sigma=m.sigma / block, errors=(m.errors[0] / block, m.errors[1] / block),
-        amplitudes=m.amplitudes * scale * np.abs(turn), phases=phases, power=m.power * scale**2,
-    )  # fmt: skip
+        m,
+        omega=m.omega / block,
+        sigma=m.sigma / block,
+        errors=(m.errors[0] / block, m.errors[1] / block),
+        amplitudes=m.amplitudes * scale * np.abs(turn),
+        phases=phases,
+        power=m.power * scale**2,
+    )
 
 
 def _spectrum(model: Autoregression, order: int, poles: list[complex], omega: Array) -> Array:
@@ -285,9 +290,11 @@ class _ModeSearch:
         x = np.array([-s.real / scale, s.imag / scale])
         simplex = x + np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 0.7]])
         found = minimize(
-            lambda x: -gain(pole(x)), x, method="Nelder-Mead",
+            lambda x: -gain(pole(x)),
+            x,
+            method="Nelder-Mead",
             options={"initial_simplex": simplex, "xatol": 2e-3, "fatol": 1e-3, "maxfev": 120},
-        )  # fmt: skip
+        )
         best = pole(found.x)
         # so near to a period of two rows that this record cannot tell them apart
         if np.pi - best.imag < 2.0 / self.rows:
@@ -367,11 +374,16 @@ class _ModeSearch:
             s = self.poles[k]
             made.append(
                 OscillationMode(
-                    omega=s.imag, sigma=-s.real + 0.0, errors=self.errors(k), amplitudes=np.abs(size[:, k]),
-                    phases=np.angle(size[:, k]), power=power[:, k], chance=min(self.chances[i] for i in g),
+                    omega=s.imag,
+                    sigma=-s.real + 0.0,
+                    errors=self.errors(k),
+                    amplitudes=np.abs(size[:, k]),
+                    phases=np.angle(size[:, k]),
+                    power=power[:, k],
+                    chance=min(self.chances[i] for i in g),
                     exponential=len(g) == 1,
                 )
-            )  # fmt: skip
+            )
         return made, parts.sum(axis=1)
 
 
@@ -464,6 +476,12 @@ def _wandering_mode(found: tuple[int, Resonance], y: Array, alive: Array) -> Osc
         other = resonance(y[c] - fitted_line(y[c]), complex(-r.sigma, r.omega), fixed=True)
         power[c] = other.power if other.chance < _CHANCE else 0.0
     return OscillationMode(
-        omega=r.omega, sigma=r.sigma, errors=r.errors, amplitudes=np.sqrt(2 * power),
-        phases=np.full(len(y), np.nan), power=power, chance=r.chance, steady=False,
-    )  # fmt: skip
+        omega=r.omega,
+        sigma=r.sigma,
+        errors=r.errors,
+        amplitudes=np.sqrt(2 * power),
+        phases=np.full(len(y), np.nan),
+        power=power,
+        chance=r.chance,
+        steady=False,
+    )

@@ -169,9 +169,13 @@ def resonance(y: Array, start: complex, fixed: bool = False) -> Resonance:
         )
     variance = max(float(np.var(y)), 1e-300)
     return Resonance(
-        w, sigma, errors,
+        w,
+        sigma,
+        errors,
         min(2 * level * float(hump.sum()) / len(y) / variance, 1.0),
-        max(gain, 0.0), min(1.0, len(p) * float(chi2.sf(max(gain, 0.0), 3))),
-        level * (noise + hump), level * noise,
+        max(gain, 0.0),
+        min(1.0, len(p) * float(chi2.sf(max(gain, 0.0), 3))),
+        level * (noise + hump),
+        level * noise,
         float(np.exp(np.mean(np.log(level * (noise + hump))))),
-    )  # fmt: skip
+    )

@@ -34,11 +34,32 @@ DIMENSIONS = (1, 2)
 OFFERED = ("l2", "r1")  # penalties with a slider on every variant
 CRITIC_STEPS = (1, 2, 5)  # what n_critic can be in the page: a loop is written out
 SYMBOLS = {
-    "lam": "λ", "c": "c", "clip": "w", "k": "k", "p": "p", "l2": "μ", "r1": "γ", "r2": "γ₂", "noise": "σ",
-    "gp": "λ_gp", "gp_center": "c_gp", "consensus": "γ_c", "sga": "λ_s", "lr": "h", "lr_d": "h_D", "lr_g": "h_G",
-    "beta": "β", "beta1": "β₁", "beta2": "β₂", "eps": "ε", "alpha": "α", "ema": "β_E", "real_label": "b",
-    "fake_label": "a", "target": "c",
-}  # fmt: skip
+    "lam": "λ",
+    "c": "c",
+    "clip": "w",
+    "k": "k",
+    "p": "p",
+    "l2": "μ",
+    "r1": "γ",
+    "r2": "γ₂",
+    "noise": "σ",
+    "gp": "λ_gp",
+    "gp_center": "c_gp",
+    "consensus": "γ_c",
+    "sga": "λ_s",
+    "lr": "h",
+    "lr_d": "h_D",
+    "lr_g": "h_G",
+    "beta": "β",
+    "beta1": "β₁",
+    "beta2": "β₂",
+    "eps": "ε",
+    "alpha": "α",
+    "ema": "β_E",
+    "real_label": "b",
+    "fake_label": "a",
+    "target": "c",
+}
 
 
 # ---------------------------------------------------------------- variants

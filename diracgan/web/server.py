@@ -148,9 +148,14 @@ def serve(port: int, browser: bool = True) -> None:
     token = secrets.token_urlsafe(24)
     address = f"http://{HOST}:{port}/{token}/"
     config = uvicorn.Config(
-        guarded(port, token), HOST, port, log_level="error", access_log=False, ws_max_size=MOST_BYTES,
+        guarded(port, token),
+        HOST,
+        port,
+        log_level="error",
+        access_log=False,
+        ws_max_size=MOST_BYTES,
         timeout_graceful_shutdown=1,
-    )  # fmt: skip
+    )
     print(address, flush=True)
     if browser:
         threading.Timer(1.0, webbrowser.open, [address]).start()

@@ -50,9 +50,38 @@ NUMBERS = [
     "\u0663",
 ]
 WORDS = [
-    *("", "::", ":", "=", "a=1", "a=,", "ns", "ns:r1=1", "nothing", "1", "0.1,0.2", "1,nan", "1e308,1", ",", "\x00"),
-    *("no/such/folder/a.png", "a.png", "a.csv", "a.zarr", ".", "/dev/null", "*", "-", "\u00e9", "text", "json", "true"),
-]  # fmt: skip
+    *(
+        "",
+        "::",
+        ":",
+        "=",
+        "a=1",
+        "a=,",
+        "ns",
+        "ns:r1=1",
+        "nothing",
+        "1",
+        "0.1,0.2",
+        "1,nan",
+        "1e308,1",
+        ",",
+        "\x00",
+    ),
+    *(
+        "no/such/folder/a.png",
+        "a.png",
+        "a.csv",
+        "a.zarr",
+        ".",
+        "/dev/null",
+        "*",
+        "-",
+        "\u00e9",
+        "text",
+        "json",
+        "true",
+    ),
+]
 
 
 def words(seed: int) -> list[str]:

@@ -155,10 +155,18 @@ def test_the_linear_motion_of_a_linear_game_is_its_run():
 def test_what_a_variant_alone_could_tell():
     """Each run is scored by its variant's other seeds."""
     made = [
-        {"variant": v, "toy": 0.0, "oscillation": o, "before": b, "distance": 0.0, "modes": 1, "modes_of": 1,
-         "oscillates": True}
+        {
+            "variant": v,
+            "toy": 0.0,
+            "oscillation": o,
+            "before": b,
+            "distance": 0.0,
+            "modes": 1,
+            "modes_of": 1,
+            "oscillates": True,
+        }
         for v, o, b in (("a", 1.0, 4.0), ("a", 2.0, 3.0), ("b", 3.0, 2.0), ("b", 4.0, 1.0))
-    ]  # fmt: skip
+    ]
     found = api._toy(made, {"permutations": 10})
     assert found["variant_alone"]["auc"] == 1.0 and found["persistence"]["auc"] == 0.0
     assert api._toy(made[:2], {"permutations": 10})["variant_alone"]["auc"] is None
@@ -233,7 +241,20 @@ def test_bad_input_is_one_line(cli, given, said):
 
 @pytest.mark.slow
 def test_the_ci_tier_reaches_the_protocol(cli):
-    code, out, _ = cli("compare", "--tier", "ci", "--seed0", 40, "--format", "json", "--variant", "ns", "--variant",
-                       "wgan-linear", "--variant", "wgan-gp:c=0,lam=0.5")  # fmt: skip
+    code, out, _ = cli(
+        "compare",
+        "--tier",
+        "ci",
+        "--seed0",
+        40,
+        "--format",
+        "json",
+        "--variant",
+        "ns",
+        "--variant",
+        "wgan-linear",
+        "--variant",
+        "wgan-gp:c=0,lam=0.5",
+    )
     doc = json.loads(out)
     assert code == 0 and doc["A"]["verdicts"]["agree"] >= 0.99 * doc["A"]["verdicts"]["of"]

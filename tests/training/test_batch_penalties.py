@@ -57,8 +57,10 @@ def test_where_samples_do_not_mix_the_whole_batch_is_each_sample():
         on = problem("curve", count=6)
         both = players(Architecture(width=8, activation_d="tanh"), on, jax.random.key(0))
         one = jax.vmap(jax.grad(lambda x: both.phi(x[None])[0]))(on.data)
-        loss = [game(v, on, jax.random.key(1)).critic_loss(both) for v in
-                (dg.variant("ns"), dg.variant("ns").with_(r1=2.0))]  # fmt: skip
+        loss = [
+            game(v, on, jax.random.key(1)).critic_loss(both)
+            for v in (dg.variant("ns"), dg.variant("ns").with_(r1=2.0))
+        ]
         assert float(loss[1] - loss[0]) == pytest.approx(float(jnp.mean(jnp.sum(one**2, axis=1))), rel=1e-10)
 
 

@@ -32,8 +32,10 @@ def lowered(setup: TrainingSetup, state) -> jax.export.Exported:
 def test_a_step_lowers_for_cuda_and_tpu(kind, folder):
     from diracgan.training.config import configure
 
-    how = {"mlp": {"width": 8, "norm_d": "spectral", "minibatch": "std"},
-           "dcgan": {"width": 4, "norm_d": "layer", "condition": "projection", "dropout_d": 0.3}}  # fmt: skip
+    how = {
+        "mlp": {"width": 8, "norm_d": "spectral", "minibatch": "std"},
+        "dcgan": {"width": 4, "norm_d": "layer", "condition": "projection", "dropout_d": 0.3},
+    }
     made = configure(
         dg.variant("wgan-gp").with_(r1=0.1),
         "ring8" if kind == "mlp" else "digits",

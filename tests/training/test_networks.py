@@ -197,8 +197,10 @@ def test_minibatch_features_tell_a_collapsed_batch():
     t = x_of(3, 2, 2)
     x = x_of(4, 3)
     m = np.einsum("nk,kbc->nbc", x, t)
-    by_hand = [[sum(np.exp(-np.abs(m[i, b] - m[j, b]).sum()) for j in range(4) if j != i) / 3 for b in range(2)]
-               for i in range(4)]  # fmt: skip
+    by_hand = [
+        [sum(np.exp(-np.abs(m[i, b] - m[j, b]).sum()) for j in range(4) if j != i) / 3 for b in range(2)]
+        for i in range(4)
+    ]
     np.testing.assert_allclose(MinibatchDiscrimination(t)(x)[:, 3:], by_hand, rtol=1e-5)
 
 

@@ -99,8 +99,13 @@ def test_killed_at_any_step_it_goes_on_bit_for_bit(folder):
     with lines.open("a") as file:
         file.write('{"step": 40')  # what a process that dies while it writes may leave
     run = resume("killed")
-    again = train("ns", "ring8", steps=1000, out="whole", **{**SMALL, "log_every": 50, "save_every": 50}
-                  | {"sample_every": 1000})  # fmt: skip
+    again = train(
+        "ns",
+        "ring8",
+        steps=1000,
+        out="whole",
+        **{**SMALL, "log_every": 50, "save_every": 50} | {"sample_every": 1000},
+    )
     equal(run, again)
     assert lines.read_bytes() == (folder / "whole/metrics.jsonl").read_bytes()
 

@@ -284,8 +284,9 @@ def test_orthogonal_regularisation_makes_weights_orthogonal():
         z = both._replace(phi=phi)
         return made.critic_loss(z) - bare.critic_loss(z)
 
-    w = np.concatenate([[np.square(np.asarray(x).T @ np.asarray(x) - np.eye(x.shape[1])).sum()]
-                        for x in weights(both.phi)])  # fmt: skip
+    w = np.concatenate(
+        [[np.square(np.asarray(x).T @ np.asarray(x) - np.eye(x.shape[1])).sum()] for x in weights(both.phi)]
+    )
     assert float(term(both.phi)) == pytest.approx(0.05 * w.sum(), rel=1e-4)
     phi = both.phi
     descend = jax.jit(lambda p: jax.tree.map(lambda a, g: a - 0.5 * g, p, jax.grad(term)(p)))
@@ -414,8 +415,17 @@ def test_a_wider_network_is_wider_in_every_hidden_layer():
 
 
 def test_tricks_compose_in_their_order_and_say_what_they_are():
-    assert {"instance-noise", "flip-labels", "mixed-batches", "clip-gradient", "orthogonal", "history",
-            "feature-matching", "reconstruction", "acgan"} <= set(tricks())  # fmt: skip
+    assert {
+        "instance-noise",
+        "flip-labels",
+        "mixed-batches",
+        "clip-gradient",
+        "orthogonal",
+        "history",
+        "feature-matching",
+        "reconstruction",
+        "acgan",
+    } <= set(tricks())
     assert all(tricks().values())
     with pytest.raises(InputError, match="did you mean 'share'"):
         trick("flip-labels:shaer=0.1")

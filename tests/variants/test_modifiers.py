@@ -168,8 +168,9 @@ def test_noise_pairs_a_loss_that_does_not_split():
 
 def test_coupling_is_found_from_the_loss():
     found = {n: coupling_of(dg.variant(n), "critic_loss") for n in ("ns", "hinge", "rpgan", "ragan", "lsgan")}
-    assert found == dict(ns="separable", hinge="separable", rpgan="difference", ragan="difference",
-                         lsgan="separable")  # fmt: skip
+    assert found == dict(
+        ns="separable", hinge="separable", rpgan="difference", ragan="difference", lsgan="separable"
+    )
     assert coupling_of(dg.variant("rpgan"), "generator_loss") == "difference"
 
 

@@ -132,8 +132,12 @@ def test_a_bad_address_is_said_in_one_line(given, said):
 
 def typed(name="ns", rule="flow", moved=None, **fields):
     own = {k: fields.pop(k) for k in list(fields) if k not in ("phi0", "theta0", "length")}
-    return {**state(Scene()), **fields, "variants": [{"name": name, "typed": own}],
-            "rule": {"name": rule, "typed": moved or {}}}  # fmt: skip
+    return {
+        **state(Scene()),
+        **fields,
+        "variants": [{"name": name, "typed": own}],
+        "rule": {"name": rule, "typed": moved or {}},
+    }
 
 
 @pytest.mark.parametrize(

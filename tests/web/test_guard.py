@@ -249,9 +249,11 @@ def test_the_served_page_refuses_strangers(folder):
         assert len(token) >= 32
         own = f"http://127.0.0.1:{address.port}"
         upgrade = {
-            "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Version": "13",
             "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-        }  # fmt: skip
+        }
         socket_ = f"{address.path}ws?session_id=s_abcdef"
         attacks = [
             ("/", {}, 403),

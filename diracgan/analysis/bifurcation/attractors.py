@@ -173,11 +173,21 @@ def attractors(
     survives = _survives(runs, labels, draws)
     unsettled = float(np.mean(labels == _UNSETTLED))
     return Attractors(
-        found=found, edges=edges, survives=survives, unsettled=unsettled,
-        text=_words(found, survives, unsettled), box=box, starts=starts, steps=steps, seed=seed,
-        variant=variant.label, hyperparameters=variant.hyperparameters,
-        rule=None if rule is None else rule.label, dim=d, x0=asked.x0.tolist(),
-    )  # fmt: skip
+        found=found,
+        edges=edges,
+        survives=survives,
+        unsettled=unsettled,
+        text=_words(found, survives, unsettled),
+        box=box,
+        starts=starts,
+        steps=steps,
+        seed=seed,
+        variant=variant.label,
+        hyperparameters=variant.hyperparameters,
+        rule=None if rule is None else rule.label,
+        dim=d,
+        x0=asked.x0.tolist(),
+    )
 
 
 class _End(NamedTuple):
@@ -318,11 +328,17 @@ def _attractor(
     told = verdict(asked.variant, start[:d], start[d:], rule=asked.rule, x0=asked.x0, effort=0.2)
     end = None if group == _DIVERGED else runs.known[group]
     return Attractor(
-        kind=told.kind, share=len(members) / len(labels), share_low=float(interval.low),
-        share_high=float(interval.high), count=len(members), phi0=start[:d].tolist(), theta0=start[d:].tolist(),
-        centre=None if end is None else end.centre.tolist(), radius=None if end is None else end.largest,
+        kind=told.kind,
+        share=len(members) / len(labels),
+        share_low=float(interval.low),
+        share_high=float(interval.high),
+        count=len(members),
+        phi0=start[:d].tolist(),
+        theta0=start[d:].tolist(),
+        centre=None if end is None else end.centre.tolist(),
+        radius=None if end is None else end.largest,
         text=told.text,
-    )  # fmt: skip
+    )
 
 
 def _edges(runs: _Runs, order: list[int], labels: np.ndarray, draws: np.ndarray) -> list[Edge]:

@@ -351,15 +351,26 @@ def _record(family: Family, path: SolutionPath, low: float, high: float) -> Bran
     if family.times is not None and family.times > 1:
         kind = f"orbits of period {family.times * rule.period if rule is not None else family.times}"
     return Branch(
-        kind=kind, parameter=family.handles[0].name, low=low, high=high, values=values,
-        phi=us[:, :d], theta=us[:, d : 2 * d], states=us[:, :-1],
-        residuals=np.array([p.residual for p in path.points]), eigenvalues=np.array(rows),
-        statuses=[str(m.status) for m in decided], margins=np.array([m.value for m in decided]),
-        errors=np.array([m.error for m in decided]), points=points, ends=path.ends,
+        kind=kind,
+        parameter=family.handles[0].name,
+        low=low,
+        high=high,
+        values=values,
+        phi=us[:, :d],
+        theta=us[:, d : 2 * d],
+        states=us[:, :-1],
+        residuals=np.array([p.residual for p in path.points]),
+        eigenvalues=np.array(rows),
+        statuses=[str(m.status) for m in decided],
+        margins=np.array([m.value for m in decided]),
+        errors=np.array([m.error for m in decided]),
+        points=points,
+        ends=path.ends,
         text=_words(kind, family.handles[0].name, values, points, path.ends),
-        period=(family.times or 1) * (1 if rule is None else rule.period), family=family,
+        period=(family.times or 1) * (1 if rule is None else rule.period),
+        family=family,
         **family.around.provenance,
-    )  # fmt: skip
+    )
 
 
 def _margin_of(family: Family, point: PathPoint) -> Margin:

@@ -201,9 +201,13 @@ def _born(
     """The normal form's part of a bifurcation."""
     x, value, name = point.u[:-1], float(point.u[-1]), family.handles[0].name
     found: dict[str, Any] = {
-        "crossing": None, "coefficient": None, "criticality": "", "scale": None, "side": 0,
+        "crossing": None,
+        "coefficient": None,
+        "criticality": "",
+        "scale": None,
+        "side": 0,
         "resonance": _resonance(lead) if kind is PointKind.NEIMARK_SACKER else "",
-    }  # fmt: skip
+    }
     head = f"{name} = {value:.10g}: {kind.words}"
     if at_end:
         head += " at an end of the range"
@@ -258,8 +262,10 @@ def _cubic_words(
     stable = "stable" if c < 0 and not unstable else "unstable"
     off = f"{name} - {value:.6g}" if side > 0 else f"{value:.6g} - {name}"
     law = f"of radius about {scale:.5g} sqrt({off})"
-    return found | {"text": f"{head}, {found['criticality']}; for {name} {'>' if side > 0 else '<'} {value:.6g} "
-                            f"there is {'an' if stable == 'unstable' else 'a'} {stable} {born} {law}"}  # fmt: skip
+    return found | {
+        "text": f"{head}, {found['criticality']}; for {name} {'>' if side > 0 else '<'} {value:.6g} "
+        f"there is {'an' if stable == 'unstable' else 'a'} {stable} {born} {law}"
+    }
 
 
 def _fold(family: Family, point: PathPoint, head: str) -> dict[str, Any]:
@@ -277,10 +283,12 @@ def _fold(family: Family, point: PathPoint, head: str) -> dict[str, Any]:
     name = family.handles[0].name
     scale = math.sqrt(abs(pull / form.coefficient)) * float(np.linalg.norm(form.vector[: 2 * family.dim]))
     return {
-        "coefficient": form.coefficient, "side": side, "scale": scale,
+        "coefficient": form.coefficient,
+        "side": side,
+        "scale": scale,
         "text": f"{head}; for {name} {'>' if side > 0 else '<'} {value:.6g} there are two equilibria, "
-                f"which meet and vanish there",
-    }  # fmt: skip
+        f"which meet and vanish there",
+    }
 
 
 def _crossing(family: Family, point: PathPoint, lead: complex) -> float | None:

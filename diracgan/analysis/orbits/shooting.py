@@ -132,8 +132,12 @@ def _variational(
     tolerances = np.concatenate([np.full(n, atol), np.full(n * n, 1e-24)])
     out = solve_ivp(
         lambda _, state: np.asarray(_neighbours(system, regime, state)),
-        (0.0, span), start, method="DOP853", rtol=T.variational[0], atol=tolerances,
-    )  # fmt: skip
+        (0.0, span),
+        start,
+        method="DOP853",
+        rtol=T.variational[0],
+        atol=tolerances,
+    )
     return out.y[n:, -1].reshape(n, n) if out.status == 0 else None
 
 

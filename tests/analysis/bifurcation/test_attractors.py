@@ -37,9 +37,13 @@ def test_many_starts_are_followed_in_parts(monkeypatch):
     monkeypatch.setattr(module, "_AT_ONCE", 2 * 512 * 8)
     told = []
     found = dg.attractors(
-        dg.variant("ns").with_(r1=0.5), dg.rule("simultaneous", lr=0.1), 1.0, 20, 1024,
+        dg.variant("ns").with_(r1=0.5),
+        dg.rule("simultaneous", lr=0.1),
+        1.0,
+        20,
+        1024,
         progress=lambda done, total: told.append((done, total)),
-    )  # fmt: skip
+    )
     assert told == [(8, 20), (16, 20), (20, 20)] and found.found[0].count == 20
 
 

@@ -25,7 +25,7 @@ NS, R1 = dg.variant("ns"), 0.05
         (dg.variant("wgan-linear"), dg.rule("optimistic"), "lr=0.2:1", "neimark-sacker", 3**-0.5),
         (NS, None, "gamma=0:2", "hopf", 0.0),
     ],
-)  # fmt: skip
+)
 def test_the_closed_forms_are_points_of_a_branch(variant, rule, over, kind, value):
     found = branch(variant, over=over, rule=rule)
     (point,) = found.points

@@ -152,9 +152,12 @@ def test_units_decide_nothing(a, b, time, smooth, jump, x0, off):
 
     def status(a: float, b: float, time: float) -> tuple[str, float | None]:
         s = dg.spectrum(
-            InOtherUnits(a=a, b=b, smooth=smooth, jump=jump), x0=x0 / b, at=([0.0], [(x0 + off) / b]),
-            rate_d=time / a**2, rate_g=time / b**2,
-        )  # fmt: skip
+            InOtherUnits(a=a, b=b, smooth=smooth, jump=jump),
+            x0=x0 / b,
+            at=([0.0], [(x0 + off) / b]),
+            rate_d=time / a**2,
+            rate_g=time / b**2,
+        )
         return s.status, None if s.margin is None else s.margin / time
 
     plain, other = status(1.0, 1.0, 1.0), status(2.0**a, 2.0**b, 2.0**time)

@@ -210,8 +210,9 @@ def test_a_capture_has_its_time_and_its_place():
     end = stretch(lambda t: np.stack([0 * t, 0 * t + 0.4], axis=1), np.linspace(0, 1, 9), "stuck", 0.7)
     found = termination.ended(case, end)
     assert (found.kind, found.numbers) == (
-        Kind.STUCK, {"capture_time": 0.7, "limit_phi": [0.0], "limit_theta": [0.4]},
-    )  # fmt: skip
+        Kind.STUCK,
+        {"capture_time": 0.7, "limit_phi": [0.0], "limit_theta": [0.4]},
+    )
     assert case.ended
 
 
@@ -247,10 +248,15 @@ def test_a_singularity_of_the_field_near_by_is_no_growth():
         (Kind.CONVERGES_SUBLINEARLY, {"constant": 1.0}, "stable", "(0, x0) is stable by its eigenvalues"),
         (Kind.CONVERGES_SUBLINEARLY, {"constant": 1.0}, "marginal", None),
         (Kind.LIMIT_CYCLE, {"radius_phi": 0.0, "radius_theta": 0.0}, "unstable", "the orbit has no size"),
-        (Kind.LIMIT_CYCLE, {"radius_phi": 1.0, "floquet": [1.0, 1.3j]}, "unstable", "a multiplier of the orbit is 1.3"),
+        (
+            Kind.LIMIT_CYCLE,
+            {"radius_phi": 1.0, "floquet": [1.0, 1.3j]},
+            "unstable",
+            "a multiplier of the orbit is 1.3",
+        ),
         (Kind.LIMIT_CYCLE, {"radius_phi": 1.0, "floquet": [1.0, 0.3]}, "unstable", None),
     ],
-)  # fmt: skip
+)
 def test_a_verdict_that_contradicts_itself_is_undecided(kind, numbers, status, says):
     case, answer = case_of(spiral(np.ones_like), [0.0], status=status), Answer(kind, numbers, "does so")
     assert consistency.objection(case, answer) == says
