@@ -20,7 +20,7 @@ from ...numerics.continuation import (
 )
 from ...rules import Rule
 from ...variants import Variant
-from ..linear.decision import Status
+from ..linear.decision import STATUSES, Status, decide_matrices
 from ..linear.margins import Margin, margins
 from ..linear.parameter_handle import ParameterHandle, parameter_handle
 from ..linear.settings import LinearSettings, settings
@@ -343,7 +343,7 @@ def _record(family: Family, path: SolutionPath, low: float, high: float) -> Bran
         spectra = [family.spectrum(p.jacobian)[0] for p in path.points]
         rows = [m.eigenvalues if len(m.eigenvalues) else w for m, w in zip(decided, spectra, strict=True)]
     else:
-        decided = [_margin_of(family, p) for p in path.points]
+        decided = _orbit_margins(family, path)
         rows = [m.eigenvalues for m in decided]
     points = _points(family, path, high - low)
     rule = family.around.rule
@@ -373,13 +373,11 @@ def _record(family: Family, path: SolutionPath, low: float, high: float) -> Bran
     )
 
 
-def _margin_of(family: Family, point: PathPoint) -> Margin:
-    """The status of a period-k orbit, whose map the decision of a fixed point does not know."""
-    values, heights, errors = family.spectrum(point.jacobian)
-    error = float(np.max(errors[heights + errors >= heights[0]]))
-    margin = -float(heights[0])
-    status = Status.MARGINAL if abs(margin) <= error else Status.STABLE if margin > 0 else Status.UNSTABLE
-    return Margin(status, margin, error, values)
+def _orbit_margins(family: Family, path: SolutionPath) -> list[Margin]:
+    """What the linearisation decides of period-k orbits, from the Jacobians of the map applied k times."""
+    found = decide_matrices(np.stack([family.matrix(p.jacobian) for p in path.points]), family.discrete)
+    numbers = zip(found.status, found.margin, found.error, found.eigenvalues, strict=True)
+    return [Margin(STATUSES[s], float(m), float(e), values) for s, m, e, values in numbers]
 
 
 def _points(family: Family, path: SolutionPath, span: float) -> list[Bifurcation]:
