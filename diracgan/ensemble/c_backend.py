@@ -53,7 +53,7 @@ def kernel(program: Any, system: Sequence[bool], state: Sequence[bool], dtype: A
     """
     if not isinstance(program, Program) or not available():
         return None
-    return _kernel(program, tuple(system), tuple(state), np.dtype(dtype))
+    return _loop(write, program, tuple(system), tuple(state), np.dtype(dtype))
 
 
 def available() -> bool:
@@ -66,16 +66,6 @@ def compiler() -> str | None:
     """The C compiler's path, if there is one."""
     names = [os.environ["CC"]] if os.environ.get("CC") else ["cc", "gcc", "clang"]
     return next((path for n in names if (path := shutil.which(n))), None)
-
-
-@functools.lru_cache(maxsize=128)
-def _kernel(
-    program: Program, system: tuple[bool, ...], state: tuple[bool, ...], dtype: np.dtype
-) -> Run | None:
-    try:
-        return _run(write(program, system, state, dtype), next(k for k, varies in enumerate(state) if varies))
-    except NotWritable:
-        return None
 
 
 def adaptive_kernel(
@@ -100,41 +90,26 @@ def adaptive_kernel(
     """
     if not isinstance(field, Program) or not available():
         return None
-    return _adaptive_kernel(field, tuple(system), looks, control, np.dtype(dtype))
+    return _loop(write_adaptive, field, tuple(system), looks, control, np.dtype(dtype))
 
 
 @functools.lru_cache(maxsize=128)
-def _adaptive_kernel(
-    field: Program,
-    system: tuple[bool, ...],
-    looks: loop_source.Looks | None,
-    control: loop_source.Control,
-    dtype: np.dtype,
-) -> Run | None:
+def _loop(writer: Callable[..., str], *what: Any) -> Run | None:
+    """The compiled loop that ``writer`` writes of ``what``, or None where it cannot be written or compiled."""
     try:
-        side = max(1, min(4, _REGISTERS // len(field.outputs)))
-        text = loop_source.adaptive_steps(field, system, looks, control, dtype, side)
-    except NotWritable:
+        run = ctypes.CDLL(str(_compiled(writer(*what)))).run
+    except (NotWritable, OSError, subprocess.SubprocessError):
         return None
-    return _run(_head(dtype) + text, 0)
-
-
-def _run(source: str, varying: int) -> Run | None:
-    """The compiled loop; the ``varying``-th entry tells how many trajectories there are."""
-    try:
-        run = ctypes.CDLL(str(_compiled(source))).run
-    except (OSError, subprocess.SubprocessError):
-        return None
+    dtype = what[-1]
     run.restype = None
 
     def call(leaves: list[np.ndarray], entries: list[np.ndarray], steps: int) -> None:
-        dtype = entries[varying].dtype
         held = [np.ascontiguousarray(x, dtype) for x in leaves]
         pointers = [
             (ctypes.c_void_p * max(len(xs), 1))(*(x.ctypes.data for x in xs))
             for xs in (held, entries, entries)
         ]
-        run(*pointers, ctypes.c_longlong(entries[varying].size), ctypes.c_longlong(steps))
+        run(*pointers, ctypes.c_longlong(max(x.size for x in entries)), ctypes.c_longlong(steps))
 
     return call
 
@@ -231,6 +206,18 @@ def write(program: Program, system: Sequence[bool], state: Sequence[bool], dtype
     while side & (side - 1) or side * size > GROUP:
         side -= 1
     return _head(dtype) + loop_source.fixed_steps(program, system, state, dtype, side)
+
+
+def write_adaptive(
+    field: Program,
+    system: Sequence[bool],
+    looks: loop_source.Looks | None,
+    control: loop_source.Control,
+    dtype: np.dtype,
+) -> str:
+    """The C source of adaptive steps along ``field``; arguments as for :func:`adaptive_kernel`."""
+    side = max(1, min(4, _REGISTERS // len(field.outputs)))
+    return _head(dtype) + loop_source.adaptive_steps(field, system, looks, control, dtype, side)
 
 
 def _head(dtype: np.dtype) -> str:

@@ -92,8 +92,7 @@ class CompiledRun:
         )
         with ThreadPoolExecutor(self.devices.workers) as pool:
             while (who := np.flatnonzero(togo > 0)).size:
-                who = who[np.argsort(self.h[who])]
-                shares = _shares(who, self.devices)
+                shares = _shares(who, self.h, self.devices)
                 list(pool.map(functools.partial(self._share, all_entries, end, next(rounds)), shares))
                 self.late |= (togo > 0) & (self.used >= max_steps)
                 togo[self.late] = 0
@@ -108,11 +107,11 @@ class CompiledRun:
             mine[who] = theirs
 
 
-def _shares(who: np.ndarray, devices: Devices) -> list[np.ndarray]:
-    """``who`` in parts of whole groups, the last one filled up with its last trajectory."""
+def _shares(who: np.ndarray, h: np.ndarray, devices: Devices) -> list[np.ndarray]:
+    """``who`` by their step sizes, in parts of whole groups, the last one filled up with its last trajectory."""
     if devices.platform == "gpu":
         return [who]
-    group = c_backend.GROUP
+    group, who = c_backend.GROUP, who[np.argsort(h[who])]
     filled = np.concatenate([who, np.repeat(who[-1:], -who.size % group)])
     parts = min(filled.size // group, 8 * devices.workers)
     return [part.ravel() for part in np.array_split(filled.reshape(-1, group), parts)]
