@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import Annotated
 
@@ -16,7 +17,7 @@ def command(
     pause: Annotated[float, option("--pause", "Seconds between looks; 5 by default.")] = 5.0,
     once: Annotated[bool, option("--once", "Look once and end.")] = False,
 ) -> CommandResult:
-    """Follow a growing training log: one line a regime, with its evidence; Ctrl-C ends it with a last line.
+    """Follow a growing training log: one line a regime, with its evidence; Ctrl-C ends it with what was seen.
 
     Example: diracgan watch runs/ring --variant ns
     """
@@ -26,7 +27,7 @@ def command(
     from ..monitoring.watching import follow, last_line, regime_line
 
     terminal = sys.stderr.isatty()
-    said, last = "", None
+    said, last, code = "", None, 0
     done: set[float] = set()
     waiting = False
 
@@ -53,13 +54,15 @@ def command(
             if once:
                 break
     except KeyboardInterrupt:
-        pass
+        code = 128 + signal.SIGINT  # as every command that is interrupted; what was seen is said all the same
     if last is None:
-        return CommandResult({"regimes": [], "stop": ""}, ["the log was too short to say anything"])
+        return CommandResult(
+            {"regimes": [], "stop": ""}, ["the log was too short to say anything"], code=code
+        )
     if terminal:
         print(file=sys.stderr)
     stop = last_line(*last)
-    return CommandResult({"regimes": [vars(r) for r in last[1]], "stop": stop}, [stop])
+    return CommandResult({"regimes": [vars(r) for r in last[1]], "stop": stop}, [stop], code=code)
 
 
 def _print(line: str, terminal: bool) -> None:

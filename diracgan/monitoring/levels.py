@@ -24,6 +24,7 @@ _CLIPS = {  # what scripts add inside a logarithm, and where the loss then stops
     "-ln 1e-12": -math.log(1e-12),
     "PyTorch's BCELoss, which clips logarithms at -100": 100.0,
 }
+_OWN, _OTHER = 0.88, 0.5  # how far of its way from chance to its limit a loss has come where a player has won
 USUAL = ("ns", "hinge", "wgan-linear", "lsgan")  # the losses that a guess is made among
 
 
@@ -140,6 +141,60 @@ def levels(v: Variant) -> list[Level]:
     return made
 
 
+@dataclasses.dataclass(frozen=True)
+class LossLimits:
+    """A loss function's values at chance and where a player has won: the one rule for logs and live runs.
+
+    Attributes:
+        chance: the critic's loss at chance, its halves added and their mean; where it is negative or 0, the sum alone.
+        chance_g: the generator's loss at chance.
+        critic_won: both losses where the critic has won, its halves added.
+        generator_won: both losses where the generator has.
+    """
+
+    chance: tuple[float, ...]
+    chance_g: float
+    critic_won: tuple[float, float]
+    generator_won: tuple[float, float]
+
+    def winner(self, d: float, g: float | None) -> str | None:
+        """``"critic"``, ``"generator"`` or None: who has won, by both losses; without the generator's by the other.
+
+        Example:
+            >>> import diracgan as dg
+            >>> limits = limits_of(dg.variant("ns"))
+            >>> limits.winner(0.01, 6.0), limits.winner(1.3, 0.7), limits.winner(5.0, 0.01)
+            ('critic', None, 'generator')
+        """
+        if toward(d, self.chance[0], self.critic_won[0]) >= _OWN:
+            if g is None or toward(g, self.chance_g, self.critic_won[1]) >= _OTHER:
+                return "critic"
+        if g is None or toward(g, self.chance_g, self.generator_won[1]) < _OWN:
+            return None
+        behind = toward(d, min(self.chance), self.generator_won[0]) >= 0.5 * _OTHER
+        return "generator" if behind else None
+
+
+def limits_of(v: Variant) -> LossLimits | None:
+    """What a loss's values are held against; None where they tell nothing, as a Wasserstein critic's."""
+    if not bounded_by_chance(v):
+        return None
+    found = levels(v)
+
+    def of(kind: str, player: str) -> tuple[float, ...]:
+        return tuple(x.value for x in found if (x.kind, x.player) == (kind, player))
+
+    won, lost = ((of(k, "critic")[0], of(k, "generator")[0]) for k in ("critic-won", "generator-won"))
+    return LossLimits(of("chance", "critic"), of("chance", "generator")[0], won, lost)
+
+
+def toward(value: float, chance: float, limit: float) -> float:
+    """How far a loss has gone from chance to a limit: 1 there; half of it for each time its size without one."""
+    if math.isfinite(limit):
+        return (value - chance) / (limit - chance) if limit != chance else 0.0
+    return 0.5 * math.copysign(1.0, limit) * (value - chance) / max(abs(chance), 0.5)
+
+
 def ceiling_near(value: float) -> str | None:
     """The name of the clipping ceiling at this value, within a thousandth; None where there is none.
 
@@ -149,6 +204,23 @@ def ceiling_near(value: float) -> str | None:
     """
     near = min(_CLIPS, key=lambda n: abs(_CLIPS[n] - value))
     return near if abs(_CLIPS[near] - value) < 1e-3 * _CLIPS[near] else None
+
+
+def level_named(value: float, player: str | None = None, limits: LossLimits | None = None) -> str:
+    """What a loss that stands still stands at, in words; empty where nothing is known of the value.
+
+    Example:
+        >>> level_named(16.118), level_named(8.059), level_named(3.0)
+        ('-ln 1e-7: saturated by clipping', 'half of -ln 1e-7: saturated by clipping', '')
+    """
+    for times, word in ((1.0, ""), (2.0, "half of "), (0.5, "twice ")):
+        clip = ceiling_near(times * value)
+        if clip is not None:
+            return f"{word}{clip}: saturated by clipping"
+    if limits is None:
+        return ""
+    chance = limits.chance if player == "critic" else (limits.chance_g,)
+    return "chance" if any(abs(c - value) <= 1e-3 * max(abs(c), 0.1) for c in chance) else ""
 
 
 def guessed(critic: np.ndarray | None, generator: np.ndarray | None) -> Variant | None:

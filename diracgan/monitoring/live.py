@@ -15,7 +15,6 @@ from . import levels
 from .clocks import FEWEST
 from .diagnose import Diagnosis, diagnose
 from .regime_kinds import REMEDY, RegimeKind
-from .regimes import toward
 from .roles import losses
 
 _KEPT = 1024  # rows that are kept; when they are full, neighbours are averaged
@@ -106,7 +105,7 @@ class Monitor:
             raise InputError(f"rule = {rule!r} is not a rule; allowed: what dg.rule(...) returns, or None")
         self.rule = rule
         self.warnings: list[TrainingWarning] = []
-        self._limits = None if self.variant is None else _limits(self.variant)
+        self._limits = None if self.variant is None else levels.limits_of(self.variant)
         self._running: dict[str, _Running] = {}
         self._rows: dict[str, np.ndarray] = {}
         self._steps = np.empty(_KEPT)
@@ -213,12 +212,19 @@ class Monitor:
     def _won(self, d: _Running | None, g: _Running | None) -> str | None:
         if d is None:
             return None
-        if self._limits is None:
-            found = levels.guessed(np.array([d.fast]), None if g is None else np.array([g.fast]))
-            limits = None if found is None else _limits(found)
-        else:
-            limits = self._limits
-        return None if limits is None else limits.winner(d.fast, None if g is None else g.fast)
+        if (
+            self.variant is None and d.seen % _PATIENCE == 1
+        ):  # the guess that a diagnosis of all this would make
+            kept = [None if n is None else self._seen(n) for n in self._roles]
+            found = levels.guessed(*kept)
+            self._limits = None if found is None else levels.limits_of(found)
+        return None if self._limits is None else self._limits.winner(d.fast, None if g is None else g.fast)
+
+    def _seen(self, name: str) -> np.ndarray:
+        """What is kept of a series so far, or its running mean where nothing is yet."""
+        kept = self._rows.get(name, np.empty(0))[: self._count]
+        kept = kept[np.isfinite(kept)]
+        return kept if len(kept) else np.array([self._running[name].fast])
 
     def _keep(self, at: float, numbers: dict[str, float]) -> None:
         """Keep a row; where all are taken, neighbours are averaged and later rows are means of as many.
@@ -247,34 +253,6 @@ class Monitor:
         for name, (total, count) in self._pending.items():
             self._rows.setdefault(name, np.full(_KEPT, np.nan))[self._count] = total / count
         self._count, self._held = self._count + 1, 0
-
-
-@dataclasses.dataclass(frozen=True)
-class _Limits:
-    """Where a player has won, by the values of both losses."""
-
-    chance: tuple[float, float]
-    critic_won: tuple[float, float]
-    generator_won: tuple[float, float]
-
-    def winner(self, d: float, g: float | None) -> str | None:
-        if not math.isfinite(self.critic_won[0]):
-            return None
-        if toward(d, self.chance[0], self.critic_won[0]) >= 0.9:
-            if g is None or toward(g, self.chance[1], self.critic_won[1]) >= 0.5:
-                return "discriminator (critic)"
-        if g is not None and toward(g, self.chance[1], self.generator_won[1]) >= 0.9:
-            if toward(d, self.chance[0], self.generator_won[0]) >= 0.25:
-                return "generator"
-        return None
-
-
-def _limits(v: Variant) -> _Limits:
-    def of(kind: str) -> tuple[float, float]:
-        found = {x.player: x.value for x in reversed(levels.levels(v)) if x.kind == kind}
-        return found["critic"], found["generator"]
-
-    return _Limits(of("chance"), of("critic-won"), of("generator-won"))
 
 
 def _made(given: Variant | str | None) -> Variant | None:

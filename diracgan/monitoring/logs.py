@@ -14,8 +14,8 @@ import numpy as np
 from ..errors import InputError, number, unknown
 from . import clocks
 from .clocks import FEWEST
-from .readers import LogTable, flattened, named_arrays, read_table
-from .roles import is_loss, player_of
+from .readers import LogTable, UnreadyLogError, flattened, named_arrays, read_table
+from .roles import is_loss, player_of, says_loss
 
 _MOST = 12  # series that are looked at together unless some are named
 _JUMP = 100  # gaps of the clock beyond so many usual ones are not believed
@@ -94,7 +94,7 @@ def table_of(source: Any) -> tuple[LogTable, list[str], str]:
         table = LogTable(flattened({"series": np.asarray(source)}), "")
     kept = {k: v for k, v in table.columns.items() if np.isfinite(v).any()}
     if not kept:
-        raise InputError(f"{given} holds no numbers; allowed: at least one column of them")
+        raise UnreadyLogError(f"{given} holds no numbers; allowed: at least one column of them")
     return dataclasses.replace(table, columns=kept), [c for c in table.columns if c not in kept], given
 
 
@@ -199,12 +199,15 @@ def _wanted(
     role = {c: _role(c, table.columns[c], clock) for c in choices}
     still = [c for c in choices if role[c] == "constant"]
     found = [c for c in choices if role[c] == "series" or role[c].endswith("loss")]
+    if not found:  # a loss that stands still is a regime, and what else stands still is nothing
+        found = [c for c in still if says_loss(c)]
+        still = [c for c in still if c not in found]
     notes = [f"{', '.join(sorted(still))} never changes and was left out"] if still else []
-    if not any(_moves(table.columns[c]) for c in found):
+    if not found:
         blank = f"; without a finite number: {', '.join(empty)}" if empty else ""
-        raise InputError(
+        raise UnreadyLogError(
             f"{given} holds no series that varies; its columns: {', '.join(choices) or 'none'}{blank}; "
-            "allowed: at least one that does"
+            "allowed: a loss, or at least one series that varies"
         )
     if len(found) <= _MOST:
         return found, notes
@@ -386,7 +389,7 @@ def _even(
         rows, at = rows[:, :end], at[:end]
     rows, at, notes = _without_stray(rows, at, clock, notes)
     if rows.shape[1] < FEWEST:
-        raise InputError(f"{given} holds {rows.shape[1]} complete rows; allowed: at least {FEWEST}")
+        raise UnreadyLogError(f"{given} holds {rows.shape[1]} complete rows; allowed: at least {FEWEST}")
     gaps = np.diff(at)
     usual = float(np.median(gaps))
     if np.any(np.abs(gaps - usual) > 1e-3 * usual):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 
 import numpy as np
@@ -22,7 +23,6 @@ _NEAR = 0.08  # of its level: within that a loss is at chance
 _MOST = 4  # series that are looked at where none is named as a loss
 _CONSTANT = 0.95  # of a regime's rows hold one value: it is constant
 _GROWS = 4.0
-_OWN, _OTHER = 0.88, 0.5  # how far of its way from chance to its limit a loss has come where a player has won
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,19 +85,14 @@ class Meaning:
     variant: Variant | None
     guessed: bool
 
-    def chance(self) -> tuple[tuple[float, ...], float] | None:
-        """The critic's loss at chance in both conventions, and the generator's."""
-        if self.variant is None or not levels.bounded_by_chance(self.variant):
-            return None
-        made = [x for x in levels.levels(self.variant) if x.kind == "chance"]
-        critic = tuple(x.value for x in made if x.player == "critic")
-        return critic, next(x.value for x in made if x.player == "generator")
+    def player(self, row: int) -> str | None:
+        """Whose loss a row among the series is."""
+        return {self.critic: "critic", self.generator: "generator"}.get(row)
 
-    def limit(self, player: str, kind: str) -> float:
-        """A player's loss where ``kind`` holds, halves added."""
-        assert self.variant is not None
-        found = [x for x in levels.levels(self.variant) if x.player == player and x.kind == kind]
-        return found[0].value
+    @functools.cached_property
+    def limits(self) -> levels.LossLimits | None:
+        """What the losses' values are held against; None where they tell nothing."""
+        return None if self.variant is None else levels.limits_of(self.variant)
 
 
 def meaning_of(log: Log, variant: Variant | None) -> Meaning:
@@ -258,7 +253,7 @@ def _regime(
     at = log.first + log.interval * np.array([p.first, p.last - 1])
     means, means_not = MEANS[kind]
     if kind in (RegimeKind.CHANCE, RegimeKind.SETTLED, RegimeKind.DRIFTING) and meaning.variant is not None:
-        means_not = levels.chance_note(meaning.variant) if not meaning.chance() else means_not
+        means_not = levels.chance_note(meaning.variant) if meaning.limits is None else means_not
     if player is not None:
         means = f"the {'discriminator (critic)' if player == 'critic' else 'generator'} has won"
     return LossRegime(
@@ -288,7 +283,12 @@ def _kind(
         ended = f", not finite from {log.broken:.10g} on" if last and log.broken is not None else ""
         return RegimeKind.DIVERGING, None, f"{said}; {grown or 'growing'}{ended}"
     if all(p.constant[k] for k in shown) and won is None:
-        return RegimeKind.DEAD, None, f"{said}, the same on every row"
+        levelled = [
+            (log.names[k], levels.level_named(float(p.median[k]), meaning.player(k), meaning.limits))
+            for k in shown
+        ]
+        named = "".join(f"; {name} is at {level}" for name, level in levelled if level)
+        return RegimeKind.DEAD, None, f"{said}, the same on every row{named}"
     if won is not None:
         return RegimeKind.WON, won, said + _left(meaning, p, won)
     if p.last - p.first >= FEWEST and not all(p.constant[k] for k in shown):
@@ -333,27 +333,11 @@ def _share(fit: ModalFit, part: np.ndarray) -> float:
     return float(np.max(np.minimum(fit.modes[0].power / variance, 1.0)))
 
 
-def toward(value: float, chance: float, limit: float) -> float:
-    """How far a loss has gone from chance to a limit: 1 there; half of it for each time its size without one."""
-    if math.isfinite(limit):
-        return (value - chance) / (limit - chance) if limit != chance else 0.0
-    return 0.5 * math.copysign(1.0, limit) * (value - chance) / max(abs(chance), 0.5)
-
-
 def _winner(meaning: Meaning, p: _Stretch) -> str | None:
-    chance = meaning.chance()
-    if chance is None or meaning.critic is None:
+    if meaning.limits is None or meaning.critic is None:
         return None
-    d = float(p.median[meaning.critic])
     g = None if meaning.generator is None else float(p.median[meaning.generator])
-    near, far = (meaning.limit("critic", k) for k in ("critic-won", "generator-won"))
-    mine = toward(d, chance[0][0], near) >= _OWN
-    if mine and (g is None or toward(g, chance[1], meaning.limit("generator", "critic-won")) >= _OTHER):
-        return "critic"
-    if g is None:
-        return None
-    theirs = toward(g, chance[1], meaning.limit("generator", "generator-won")) >= _OWN
-    return "generator" if theirs and toward(d, min(chance[0]), far) >= _OTHER * 0.5 else None
+    return meaning.limits.winner(float(p.median[meaning.critic]), g)
 
 
 def _left(meaning: Meaning, p: _Stretch, won: str) -> str:
@@ -385,16 +369,16 @@ def _growth(log: Log, p: _Stretch, shown: list[int], times: float = _GROWS) -> s
 
 
 def _at_chance(meaning: Meaning, p: _Stretch) -> bool:
-    chance = meaning.chance()
-    if chance is None or meaning.critic is None:
+    limits = meaning.limits
+    if limits is None or meaning.critic is None:
         return False
     d = float(p.median[meaning.critic])
-    scale = max(chance[0])
-    near = [abs(d - c) <= _NEAR * max(abs(c), 0.5 * scale) for c in chance[0]]
+    scale = max(limits.chance)
+    near = [abs(d - c) <= _NEAR * max(abs(c), 0.5 * scale) for c in limits.chance]
     if meaning.generator is None:
         return any(near)
     g = float(p.median[meaning.generator])
-    return any(near) and abs(g - chance[1]) <= 1.5 * _NEAR * max(abs(chance[1]), 0.5 * scale)
+    return any(near) and abs(g - limits.chance_g) <= 1.5 * _NEAR * max(abs(limits.chance_g), 0.5 * scale)
 
 
 def _flip(
@@ -406,14 +390,16 @@ def _flip(
         was, now = before.median[k], p.median[k]
         if abs(was) > 4 * (before.noise[k] + p.noise[k]) and abs(was + now) < 0.3 * abs(was):
             return f"a loss changes its sign, from {was:.4g} to {now:.4g}"
-    chance = meaning.chance()
-    if chance is None or meaning.critic is None or meaning.generator is None:
+    limits = meaning.limits
+    if limits is None or meaning.critic is None or meaning.generator is None:
         return ""
     level = min(
-        chance[0], key=lambda c: abs(c - 0.5 * (before.median[meaning.critic] + p.median[meaning.critic]))
+        limits.chance, key=lambda c: abs(c - 0.5 * (before.median[meaning.critic] + p.median[meaning.critic]))
     )
     d = [(x.median[meaning.critic] - level) / max(abs(level), 0.5) for x in (before, p)]
-    g = [(x.median[meaning.generator] - chance[1]) / max(abs(chance[1]), 0.5) for x in (before, p)]
+    g = [
+        (x.median[meaning.generator] - limits.chance_g) / max(abs(limits.chance_g), 0.5) for x in (before, p)
+    ]
     far = 0.15
     if d[0] * d[1] < 0 and g[0] * g[1] < 0 and min(map(abs, [*d, *g])) > far and d[0] * g[0] < 0:
         return "the loss that was below chance is above it, and the other way round"

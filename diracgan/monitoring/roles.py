@@ -86,6 +86,17 @@ def is_loss(name: str) -> bool:
     return bool(set(words) & _LOSS) or len(words) == 1 or words[0] in ("d", "g")
 
 
+def says_loss(name: str) -> bool:
+    """Whether a name says that it is a loss, of whomever: ``train_loss`` is, ``l1_loss`` is a part of one.
+
+    Example:
+        >>> [says_loss(n) for n in ("loss", "val.cost", "l1_loss", "fid")]
+        [True, True, False, False]
+    """
+    words = set(words_of(name))
+    return bool(words & _LOSS) and not words & (_PART - {"val"})
+
+
 def losses(names: Sequence[str]) -> tuple[str | None, str | None]:
     """The names of the critic's and of the generator's loss among these; None for one that is not there.
 

@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import InputError
 from ..variants import Variant
 from .logs import Log, read
+from .readers import UnreadyLogError
 from .regime_kinds import REMEDY, RegimeKind
 from .regimes import LossRegime, meaning_of, regimes
 from .roles import losses
@@ -19,6 +20,7 @@ from .stopping import can_stop
 
 _BARS = "▁▂▃▄▅▆▇█"
 _WIDTH = 24
+_TOLD = 6  # regimes in the last line
 
 
 def sparkline(values: np.ndarray, width: int = _WIDTH) -> str:
@@ -85,11 +87,10 @@ def _readable(path: str, first: bool, unready: Callable[[InputError], None]) -> 
     """The log; None where it is only too short so far, of which ``unready`` is told, or half written."""
     try:
         return read(path)
-    except InputError as error:
-        short = ("complete rows", "is empty", "no series that varies", "holds no numbers", "holds no log")
-        if any(s in str(error) for s in short) and Path(path).exists():
-            unready(error)
-            return None
+    except UnreadyLogError as error:
+        unready(error)
+        return None
+    except InputError:
         if first:
             raise
         return None  # it is being written
@@ -108,8 +109,13 @@ def _signature(path: Path) -> Any:
 
 
 def last_line(log: Log, found: list[LossRegime]) -> str:
-    """How far the log has come, and whether to stop."""
-    return f"{log.clock} {log.at[-1]:.6g}, {log.values.shape[1]} rows; can I stop? {can_stop(found)}"
+    """How far the log has come, the regimes so far, and whether to stop."""
+    seen = [f"{r.kind.value.replace('-', ' ')} from {r.start:.6g}" for r in found[-_TOLD:]]
+    before = "..., " if len(found) > _TOLD else ""
+    return (
+        f"{log.clock} {log.at[-1]:.6g}, {log.values.shape[1]} rows; seen: {before}{', '.join(seen)}; "
+        f"can I stop? {can_stop(found)}"
+    )
 
 
 __all__ = ["follow", "last_line", "regime_line", "sparkline"]

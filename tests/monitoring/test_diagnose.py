@@ -209,7 +209,7 @@ def test_a_trajectory_is_a_log(folder):
     ("source", "words"),
     [
         ({"d": [1.0, 2.0, 3.0]}, "3 complete rows; allowed: at least 24"),
-        ({"d": np.ones(50)}, "no series that varies"),
+        ({"x": np.ones(50)}, "no series that varies"),
         ({"d": ["a", "b"]}, "holds no numbers"),
         ({"step": np.geomspace(1, 1e6, 50), "d": np.sin(np.arange(50))}, "too uneven"),
     ],

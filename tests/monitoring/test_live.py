@@ -12,6 +12,7 @@ import pytest
 import diracgan as dg
 from diracgan.errors import InputError
 from diracgan.monitoring import callbacks
+from diracgan.monitoring.levels import limits_of
 
 
 def fed(monitor: dg.Monitor, d: np.ndarray, g: np.ndarray) -> list[str]:
@@ -44,6 +45,23 @@ def test_each_failure_is_warned_of_once_with_evidence_and_remedy(variant):
     nan = dg.Monitor(variant=variant)
     assert fed(nan, np.where(n == 700, math.nan, 1.3 + noise), 0.7 + noise)[:1] == ["diverging"]
     assert nan.warnings[0].step == 700
+
+
+@pytest.mark.parametrize("name", ["ns", "hinge", "lsgan", None])
+def test_a_monitor_and_a_diagnosis_of_its_log_agree_on_the_winner(name):
+    """Both levels of the two losses, across the thresholds: one rule decides, live and afterwards."""
+    rng = np.random.default_rng(3)
+    limits = limits_of(dg.variant(name or "ns"))
+    assert limits is not None
+    for near in (0.8, 0.86, 0.9, 0.97):  # how far the critic's loss has come from chance to its victory
+        d = (1 - near) * limits.chance[0] + near * limits.critic_won[0]
+        g = limits.critic_won[1] if math.isfinite(limits.critic_won[1]) else 5.0
+        d, g = (x + 1e-3 * rng.normal(size=400) for x in (d, g))
+        monitor = dg.Monitor(variant=name)
+        fed(monitor, d, g)
+        found = dg.diagnose({"d_loss": d, "g_loss": g}, None if name is None else dg.variant(name))
+        won = found.regimes[-1].kind.value == "player-won"
+        assert (monitor.state()["regime"] == "player-won") == won, (near, found.regimes[-1])
 
 
 def test_memory_is_constant_and_means_keep_their_sum():
@@ -159,7 +177,8 @@ def test_a_growing_file_is_followed_until_ctrl_c(cli, folder, monkeypatch):
 
     monkeypatch.setattr("diracgan.monitoring.watching.follow.__defaults__", (None, 5.0, wait))
     code, out, err = cli("watch", "log.csv")
-    assert code == 0 and "can I stop? yes, or change it: the critic has won" in out
+    assert code == 130 and "can I stop? yes, or change it: the critic has won" in out
+    assert "seen: at chance from 0, player won from 300" in out
     lines = err.splitlines()
     assert lines[0].startswith("now step 0 to 299: at chance")
     assert "player won" in lines[-1] and "\x1b" not in err
@@ -173,8 +192,8 @@ def test_a_log_that_is_too_short_is_waited_for_and_refused_at_once(cli, folder, 
 
     monkeypatch.setattr("diracgan.monitoring.watching.follow.__defaults__", (None, 5.0, wait))
     code, out, err = cli("watch", "log.csv")
-    assert (code, out) == (0, "the log was too short to say anything\n")
-    assert err.startswith("waiting: 'log.csv' holds no series that varies") and err.count("\n") == 1
+    assert (code, out) == (130, "the log was too short to say anything\n")
+    assert err.startswith("waiting: 'log.csv' holds 1 complete rows") and err.count("\n") == 1
     code, out, err = cli("watch", "log.csv", "--once")
     assert (code, out, err.count("\n")) == (2, "", 1)
 

@@ -61,6 +61,26 @@ def test_what_people_ask_about():
     )
 
 
+@pytest.mark.parametrize(
+    ("series", "kind", "said"),
+    [
+        ({"d_loss": 0.0, "g_loss": 16.118}, "player-won", "16.118 is -ln 1e-7"),
+        (
+            {"d_loss": 2 * math.log(2), "g_loss": math.log(2)},
+            "dead",
+            "d_loss is at chance; g_loss is at chance",
+        ),
+        ({"d_loss": 16.118, "g_loss": 16.118}, "dead", "g_loss is at -ln 1e-7: saturated by clipping"),
+        ({"loss": 100.0}, "dead", "BCELoss, which clips logarithms at -100: saturated by clipping"),
+        ({"d_loss": 0.9}, "dead", "d_loss 0.9, the same on every row"),
+    ],
+)
+def test_a_constant_loss_is_a_regime_with_its_level_named(series, kind, said):
+    found = dg.diagnose({n: np.full(60, x) for n, x in series.items()})
+    assert [r.kind.value for r in found.regimes] == [kind] and said in found.regimes[0].evidence
+    assert found.kind == "none" and found.stop.startswith("yes")
+
+
 def test_a_new_term_a_flip_and_death():
     assert kinds(d_loss=1.0 + 0.5 * (N > 350) + noise(), g_loss=1.2 + noise(seed=1)) == [
         "settled",

@@ -11,7 +11,7 @@ from .delimited import read_delimited
 from .folders import log_of
 from .json_lines import read_json
 from .printed import looks_printed, read_printed
-from .table import LogTable
+from .table import LogTable, UnreadyLogError
 from .tensorboard import is_event_file, read_events
 
 _HEAD = 1 << 16  # bytes that are looked at to tell the format
@@ -54,7 +54,7 @@ def _of_file(path: Path, given: str, head: bytes) -> LogTable:
     encoding = "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     text = head.decode(encoding, errors="replace")
     if not text.strip():
-        raise InputError(f"{given} is empty; allowed: a log with at least one row of numbers")
+        raise UnreadyLogError(f"{given} is empty; allowed: a log with at least one row of numbers")
     if encoding != "utf-16" and b"\0" in head:
         raise InputError(f"{given} is not text; allowed: CSV, JSON lines, printed losses, .npz, event files")
     if path.suffix.lower() in (".json", ".jsonl", ".ndjson") or text.lstrip()[:1] in ("{", "["):
@@ -76,4 +76,4 @@ def _is_log(path: Path) -> bool:
     return table.rows > 1 and any((c == c).sum() > 1 for c in table.columns.values())
 
 
-__all__ = ["LogTable", "flattened", "named_arrays", "read_table"]
+__all__ = ["LogTable", "UnreadyLogError", "flattened", "named_arrays", "read_table"]

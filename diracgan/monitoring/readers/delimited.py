@@ -14,7 +14,7 @@ import numpy as np
 
 from ...errors import InputError
 from . import exports
-from .table import Columns, LogTable, cell_value
+from .table import Columns, LogTable, UnreadyLogError, cell_value
 
 _CHUNK = 8192  # rows that are turned into numbers together
 _RUN_COLUMNS = ("run", "run_id", "run_name", "runid", "runname", "seed", "experiment", "trial")
@@ -37,7 +37,7 @@ def read_delimited(path: Path, given: str, encoding: str) -> LogTable:
         lines = (line for line in file if not line.isspace() and not line.lstrip().startswith("#"))
         first = list(itertools.islice(lines, 40))
         if not first:
-            raise InputError(f"{given} is empty; allowed: a log with at least one row of numbers")
+            raise UnreadyLogError(f"{given} is empty; allowed: a log with at least one row of numbers")
         mark = _delimiter(first)
         rows = _cells(itertools.chain(first, lines), mark, given)
         head = next(rows)

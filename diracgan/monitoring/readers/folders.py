@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from ...errors import InputError
+from .table import UnreadyLogError
 from .tensorboard import is_event_file
 
 # What the tools name their logs; the first that is there is the log of a folder.
@@ -44,7 +44,9 @@ def log_of(folder: Path, given: str, readable: Callable[[Path], bool]) -> tuple[
     if not found and not events:
         found = [p for p in files if p.suffix.lower() in _SUFFIXES and readable(p)]
     if not found and not events:
-        raise InputError(f"{given} holds no log; allowed: {', '.join(_NAMES)}, event files, or any table")
+        raise UnreadyLogError(
+            f"{given} holds no log; allowed: {', '.join(_NAMES)}, event files, or any table"
+        )
     if found:
         # of several runs of one kind, the one that was written last
         alike = [p for p in found if p.name == found[0].name] if found[0].name in _NAMES else found

@@ -11,9 +11,15 @@ from itertools import zip_longest
 
 import numpy as np
 
+from ...errors import InputError
+
 _NUMBER = re.compile(r"\s*(?:tensor\()?\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)")
 _LONG = 2_000_000  # rows from which a log is kept in single precision
 _DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?")
+
+
+class UnreadyLogError(InputError):
+    """A log that says nothing yet: too short, or without a number so far; what still grows is worth waiting for."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...errors import InputError
-from .table import Columns, LogTable
+from .table import Columns, LogTable, UnreadyLogError
 
 
 def is_event_file(path: Path) -> bool:
@@ -38,7 +38,7 @@ def read_events(path: Path, given: str) -> LogTable:
             if not e.tensor_proto.tensor_shape.dim and e.tensor_proto.float_val:
                 found.setdefault(e.step, {"step": float(e.step)})[tag] = float(e.tensor_proto.float_val[0])
     if not found:
-        raise InputError(f"{given} holds no scalars; allowed: event files to which scalars were written")
+        raise UnreadyLogError(f"{given} holds no scalars; allowed: event files to which scalars were written")
     columns = Columns()
     for step in sorted(found):
         columns.append(found[step])
