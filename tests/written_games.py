@@ -95,3 +95,92 @@ class Bistable(dg.Variant):
     def _bowl(phi, u):
         s = phi**2 + u**2
         return 0.5 * (s / 4 - 5 / 8 * s**2 + s**3 / 3)
+
+
+class Cusp(Written):
+    """phi' = k + m phi - phi^3: folds at k = +-2 (m/3)^(3/2), which meet in a cusp at (0, 0)."""
+
+    m: float = 0.3
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(self.k * real + self.m * real**2 / 2 - real**4 / 4)
+
+
+class BogdanovTakens(Written):
+    """phi' = theta, theta' = k + m phi + phi^2 + phi theta (Kuznetsov 2004, section 8.4).
+
+    Folds at 4 k = m^2, a Hopf point of phi = 0 at k = 0 for m < 0, both end at (0, 0).
+    """
+
+    m: float = -0.5
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(x_fake[:, 0] * real)
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        theta = x_fake[:, 0]
+        return -jnp.mean((self.k + self.m * real + real**2) * theta + real * theta**2 / 2)
+
+
+def _radial(x, y, k, m):
+    """The integral over x of k x + m x r^2, r^2 = x^2 + y^2."""
+    return x * x * (2 * k + m * (x * x + 2 * y * y)) / 4
+
+
+class Bautin(Written):
+    """r' = k r + m r^3, angle' = 1: Hopf at k = 0, a Bautin point at (0, 0)."""
+
+    m: float = -0.5
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        theta = x_fake[:, 0]
+        return -jnp.mean(_radial(real, theta, self.k, self.m) - theta * real)
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        theta = x_fake[:, 0]
+        return -jnp.mean(_radial(theta, real, self.k, self.m) + theta * real)
+
+
+class Chenciner(Written):
+    """With steps of size 1: r+ = r (1 + k + m r^2), angle+ = angle + arctan(4/3).
+
+    With g(r) = k + m r^2 and the rotation (3 -4; 4 3)/5, phi+ = (3 phi - 4 theta)/5 (1 + g).
+    """
+
+    m: float = -0.5
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(_turned(real, x_fake[:, 0], self.k, self.m, -0.8))
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(_turned(x_fake[:, 0], real, self.k, self.m, 0.8))
+
+
+def _turned(x, y, k, m, sine):
+    """The integral over x of (0.6 x + sine y) (1 + k + m r^2) - x."""
+    of_y = x * (1 + k + m * (x * x / 3 + y * y))
+    return 0.6 * _radial(x, y, k, m) + sine * y * of_y - 0.2 * x * x
+
+
+class Flips(Written):
+    """With steps of size 1: phi+ = -(1 + k) phi + m phi^3, theta+ = -theta/2: flip k = 0, degenerate at m = 0."""
+
+    m: float = 0.5
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean((2.0 + self.k) * real**2 / 2 - self.m * real**4 / 4)
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(0.75 * x_fake**2)
+
+
+class FoldFlip(Written):
+    """With steps of size 1: phi+ = phi + k - phi^2, theta+ = -(1 + m) theta + theta^3: a fold k = 0, flips at m = 0."""
+
+    m: float = -0.3
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(self.k * real - real**3 / 3)
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean((2.0 + self.m) * x_fake**2 / 2 - x_fake**4 / 4)

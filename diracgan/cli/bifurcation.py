@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 from ..errors import InputError
+from ..progress import progress
 from .layer import CommandResult, argument, option, output, picture
 from .options import AnyVariantOptions, RateOptions, RuleOptions, StartOptions, headline, only_one
 
@@ -19,35 +20,66 @@ def command(
     name: Annotated[str | None, argument("NAME", "The variant, as --variant takes it.")] = None,
     over: Annotated[
         list[str] | None,
-        option("--over", "The number that turns, and its range.", metavar="NAME=LOW:HIGH"),
+        option(
+            "--over",
+            "The number that turns, and its range; twice for curves in two.",
+            metavar="NAME=LOW:HIGH",
+        ),
     ] = None,
     switch: Annotated[
         bool, option("--switch", "Follow the branches born at branch points and flips.")
     ] = False,
     out: Annotated[str | None, output("Draw the diagram: .png, .pdf, .svg.", picture)] = None,
 ) -> CommandResult:
-    """Follow an equilibrium as a number turns, and find what is born where its stability changes.
+    """Follow an equilibrium as a number turns, and find what is born where its stability changes; in two numbers, the
+    curves of such points over the map of stability.
 
     d = 1 unless --dim or --x0 says otherwise; --phi0 and --theta0 name an equilibrium other than (0, x0).
 
     Example: diracgan bifurcation ns --r1 0.05 --over lr=0.01:0.4 --rule simultaneous
-    """
-    from ..analysis.bifurcation import branch
 
+    Example: diracgan bifurcation ns --over gamma=0.01:1 --over lr=0.01:4 --rule alternating --out atlas.png
+    """
     wanted = only_one("variant", name, variant.variant, "diracgan bifurcation ns --over gamma=0:2")
     made = dataclasses.replace(variant, variant=wanted).build()
     given = start.given()
     at = None if "phi0" not in given and "theta0" not in given else (given.get("phi0"), given.get("theta0"))
-    turned = only_one("parameter", *[*(over or []), None, None][:2], example="--over gamma=0:2")
-    found = branch(
-        made,
-        turned,
-        rule.build(),
-        at,
-        dim=start.dimension(default=1),
-        x0=given.get("x0"),
-        **rates.arguments(),
-    )
+    how = {"dim": start.dimension(default=1), "x0": given.get("x0"), **rates.arguments()}
+    if len(over or []) > 1:
+        return _atlas(made, over or [], rule.build(), at, how, out, switch)
+    turned = only_one("parameter", (over or [None])[0], None, example="--over gamma=0:2")
+    return _branch(made, turned, rule.build(), at, how, out, switch)
+
+
+def _atlas(
+    made: Any, over: list[str], rule: Any, at: Any, how: dict[str, Any], out: str | None, switch: bool
+) -> CommandResult:
+    from ..analysis.bifurcation import atlas
+
+    if switch:
+        raise InputError("--switch follows what is born along one number; allowed: one --over with it")
+    with progress() as bar:
+        found = atlas(made, over, rule, at, progress=bar, **how)
+    if out is not None:
+        from ..gallery.pictures import atlas_page
+        from ..plotting import save
+
+        save(atlas_page(made, found, rule), out)
+    said = [
+        headline(found),
+        found.text,
+        *(f"  {c.text}" for c in found.curves),
+        *([] if out is None else [out]),
+    ]
+    return CommandResult(found.as_dict() | ({} if out is None else {"out": out}), said, found.notes)
+
+
+def _branch(
+    made: Any, over: str, rule: Any, at: Any, how: dict[str, Any], out: str | None, switch: bool
+) -> CommandResult:
+    from ..analysis.bifurcation import branch
+
+    found = branch(made, over, rule, at, **how)
     born, complaints = _switched(found) if switch else ([], [])
     if out is not None:
         from ..plotting import branches_figure, save

@@ -97,6 +97,15 @@ def _branch(v: Variant) -> Figure:
     return branches_figure([found], title=title, below=found.text)
 
 
+def _atlas(v: Variant) -> Figure:
+    from ..analysis.bifurcation import atlas
+    from ..rules import rule
+    from .pictures import atlas_page
+
+    made = rule("heavy-ball", beta=0.3, alternating=True)
+    return atlas_page(v, atlas(v, ("gamma=0.01:1", "lr=0.02:5"), made), made)
+
+
 def _compared(_: Variant) -> Figure:
     from ..variants import parse
 
@@ -247,6 +256,17 @@ METHODS: tuple[Entry, ...] = (
         truth="""
             Simultaneous steps on ns + R1 with γ = 0.05: at h = 4γ = 0.2 the fixed point loses stability by a
             supercritical Neimark-Sacker bifurcation, and a stable circle of radius about 1.45 √(h − 0.2) is born.
+        """,
+    ),
+    CommandEntry(
+        name="atlas",
+        title="Bifurcations in two parameters",
+        variant="ns",
+        picture=_atlas,
+        command="bifurcation ns --over gamma=0.01:1 --over lr=0.02:5 --rule heavy-ball -r beta=0.3 -r alternating=true",
+        truth="""
+            Alternating heavy ball (β = 0.3) on ns + R1: the fixed point is left on a Neimark-Sacker curve up to its
+            resonance 1:2, beyond it on a flip curve. From the Chenciner point on the circle is born unstable.
         """,
     ),
     CommandEntry(

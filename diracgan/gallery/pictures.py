@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..analysis import Critical, Verdict
+    from ..analysis.bifurcation import Atlas
 
+_CELLS = 61  # of a map of stability in either direction
 JUDGED = ("phi0", "theta0", "x0", "dim", "rule", "rate_d", "rate_g")  # what a run and its verdict share
 
 
@@ -44,6 +46,27 @@ def law(variant: Variant, found: Verdict, rule: Rule | None, where: Mapping[str,
         ts = np.union1d(np.linspace(0, last, 2001), np.geomspace(1e-3, last, 1001))
         traj = run(variant, ts=ts, t1=float(ts[-1]), backend="scipy", **where)
     return law_figure(traj, found)
+
+
+def atlas_page(variant: Variant, found: Atlas, rule: Rule | None) -> Figure:
+    """The curves of an atlas over the map of where the equilibrium (0, x0) is stable; another one without the map.
+
+    Args:
+        variant: what moves.
+        found: the curves.
+        rule: how, or None for the flow.
+    """
+    from ..plotting.atlas import atlas_figure
+    from ..sweeps.maps import stability
+
+    below = None
+    if not np.any(found.at["phi"]) and found.at["theta"] == found.x0:
+        spans = zip(found.parameters, found.low, found.high, strict=True)
+        grid = {name: f"{low!r}:{high!r}:{_CELLS}" for name, low, high in spans}
+        how: dict[str, Any] = {"dim": found.dim, "x0": found.x0}
+        how |= {} if rule is not None else {"rate_d": found.rate_d, "rate_g": found.rate_g}
+        below = stability(variant, grid, rule=rule, **how)
+    return atlas_figure(found, stability=below)
 
 
 def locus_page(

@@ -1,4 +1,4 @@
-"""Pseudo-arclength continuation of F(u) = 0 with one unknown more than equations; the last unknown is the parameter.
+"""Pseudo-arclength continuation of F(u) = 0 with one unknown more than equations; the last unknowns are parameters.
 
 The solutions form curves. One is followed by a predictor along its tangent and Newton's method in the plane across it,
 so that folds are passed like any other point; sign changes of monitors along it are refined by Brent's method.
@@ -26,7 +26,7 @@ class PathPoint(NamedTuple):
     """A solution.
 
     Attributes:
-        u: the unknowns, the parameter last, (n + 1,).
+        u: the unknowns, the parameters last, (n + 1,).
         tangent: unit tangent of the curve, (n + 1,).
         jacobian: of F, (n, n + 1).
         residual: largest entry of |F|.
@@ -77,11 +77,11 @@ class StepControl:
     """How far a step goes.
 
     Attributes:
-        first: the first step; ``largest`` and ``least`` the bounds of all, in units of u, where the parameter counts
+        first: the first step; ``largest`` and ``least`` the bounds of all, in units of u, where a parameter counts
             in units of its range.
         turn: least cosine of the angle between successive tangents.
         points: most points on either side of the start.
-        bound: largest |u_i| but the parameter's.
+        bound: largest |u_i| but the parameters'.
         tolerance: relative size of Newton's last step.
         iterations: of Newton's method before a step is halved.
     """
@@ -104,19 +104,19 @@ def no_monitors(point: PathPoint) -> tuple[np.ndarray, np.ndarray]:
 def continue_path(
     equations: Equations,
     u0: np.ndarray,
-    low: float,
-    high: float,
+    low: float | np.ndarray,
+    high: float | np.ndarray,
     monitors: Monitor = no_monitors,
     control: StepControl | None = None,
     toward: np.ndarray | None = None,
 ) -> SolutionPath:
-    """Follow the curve of solutions through ``u0`` both ways while its parameter is within [low, high].
+    """Follow the curve of solutions through ``u0`` both ways while its parameters are within [low, high].
 
     Args:
         equations: F and its Jacobian.
         u0: a solution, or close to one, (n + 1,).
-        low: least value of the parameter.
-        high: largest value.
+        low: least value of the parameter, or of the last m unknowns, (m,).
+        high: largest value, likewise.
         monitors: what is watched for sign changes.
         control: how far a step goes.
         toward: follow only the side to which this direction points, and start along it.
@@ -135,10 +135,11 @@ def continue_path(
         ('the curve closes', True)
     """
     control = control or StepControl()
-    unit = high - low
-    walk = _Walk(_in_units(equations, unit), low / unit, high / unit, control)
-    start = np.append(u0[:-1], u0[-1] / unit)
-    first = walk.start(start, None if toward is None else np.append(toward[:-1], toward[-1] / unit))
+    lows, highs = np.atleast_1d(np.asarray(low, float)), np.atleast_1d(np.asarray(high, float))
+    unit = np.ones(len(u0))
+    unit[-len(lows) :] = highs - lows
+    walk = _Walk(_in_units(equations, unit), lows / (highs - lows), highs / (highs - lows), control)
+    first = walk.start(u0 / unit, None if toward is None else toward / unit)
     ahead, end = walk.follow(first)
     behind, begin = ([], "the branch begins there") if toward is not None else ([], "the curve closes")
     if toward is None and end != "the curve closes":
@@ -154,27 +155,25 @@ def continue_path(
     return SolutionPath([_out_of_units(p, unit) for p in points], changes, (begin, end))
 
 
-def _in_units(equations: Equations, unit: float) -> Equations:
+def _in_units(equations: Equations, unit: np.ndarray) -> Equations:
     def scaled(u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        value, slope = equations(np.append(u[:-1], u[-1] * unit))
-        return value, np.column_stack([slope[:, :-1], slope[:, -1] * unit])
+        value, slope = equations(u * unit)
+        return value, slope * unit
 
     return scaled
 
 
-def _out_of_units(point: PathPoint, unit: float) -> PathPoint:
-    tangent = np.append(point.tangent[:-1], point.tangent[-1] * unit)
-    slope = np.column_stack([point.jacobian[:, :-1], point.jacobian[:, -1] / unit])
-    return PathPoint(
-        np.append(point.u[:-1], point.u[-1] * unit), tangent / np.linalg.norm(tangent), slope, point.residual
-    )
+def _out_of_units(point: PathPoint, unit: np.ndarray) -> PathPoint:
+    tangent = point.tangent * unit
+    return PathPoint(point.u * unit, tangent / np.linalg.norm(tangent), point.jacobian / unit, point.residual)
 
 
 class _Walk:
     """Steps along one curve."""
 
-    def __init__(self, equations: Equations, low: float, high: float, control: StepControl) -> None:
+    def __init__(self, equations: Equations, low: np.ndarray, high: np.ndarray, control: StepControl) -> None:
         self.equations, self.low, self.high, self.control = equations, low, high, control
+        self.parameters = slice(-len(low), None)
 
     def start(self, u0: np.ndarray, toward: np.ndarray | None) -> PathPoint:
         """The solution at ``u0``, with its tangent."""
@@ -219,8 +218,10 @@ class _Walk:
     def follow(self, first: PathPoint) -> tuple[list[PathPoint], str]:
         """The points after ``first`` along its tangent, and why they end."""
         c, points, now, step = self.control, [first], first, self.control.first
-        if self._leaves(first.u[-1] + 1e-12 * np.sign(first.tangent[-1])) and abs(first.tangent[-1]) > 0.5:
-            return [], self._border(first.tangent[-1])
+        way = first.tangent[self.parameters]
+        out = self._leaves(first.u[self.parameters] + 1e-12 * np.sign(way)) & (np.abs(way) > 0.5)
+        if np.any(out):
+            return [], self._border(float(way[out][0]))
         while len(points) <= c.points:
             found = self.correct(now.u + step * now.tangent, now.tangent)
             if found is None or found[0].tangent @ now.tangent < c.turn:
@@ -229,11 +230,11 @@ class _Walk:
                     return points[1:], self._stops(now)
                 continue
             new, iterations = found
-            if self._leaves(new.u[-1]):
-                edge = self._land(now, new)
-                return points[1:] + ([edge] if edge is not None else []), self._border(new.u[-1] - now.u[-1])
+            if np.any(self._leaves(new.u[self.parameters])):
+                edge, direction = self._land(now, new)
+                return points[1:] + ([edge] if edge is not None else []), self._border(direction)
             points.append(new)
-            if np.max(np.abs(new.u[:-1]), initial=0.0) > c.bound:
+            if np.max(np.abs(new.u[: -len(self.low)]), initial=0.0) > c.bound:
                 return points[1:], f"|x| grows beyond {c.bound:g}"
             if len(points) > 8 and self._closes(first, now, new):
                 return points[1:], "the curve closes"
@@ -241,22 +242,28 @@ class _Walk:
             step = min(step * (1.5 if iterations <= 4 else 0.7), c.largest)
         return points[1:], f"{c.points} points were made"
 
-    def _leaves(self, p: float) -> bool:
-        return not self.low <= p <= self.high
+    def _leaves(self, ps: np.ndarray) -> np.ndarray:
+        return ~((self.low <= ps) & (ps <= self.high))
 
     def _border(self, direction: float) -> str:
         return "the end of the range" if direction > 0 else "the beginning of the range"
 
-    def _land(self, now: PathPoint, new: PathPoint) -> PathPoint | None:
-        """The point on the border of the range."""
-        border = self.high if new.u[-1] > self.high else self.low
-        share = (border - now.u[-1]) / (new.u[-1] - now.u[-1])
+    def _land(self, now: PathPoint, new: PathPoint) -> tuple[PathPoint | None, float]:
+        """The point on the border of the range that is met first, and which way its parameter went."""
+        before, after = now.u[self.parameters], new.u[self.parameters]
+        border = np.where(after > self.high, self.high, self.low)
+        shares = np.full(len(border), np.inf)
+        out = self._leaves(after)
+        shares[out] = (border[out] - before[out]) / (after[out] - before[out])
+        k = int(np.argmin(shares))
+        share, direction = float(shares[k]), float(after[k] - before[k])
+        at = len(now.u) - len(border) + k
         guess = now.u + share * (new.u - now.u)
-        guess[-1] = border
+        guess[at] = border[k]
         if share < 1e-9:
-            return None
-        found = self.correct(guess, np.eye(len(guess))[-1] * np.sign(new.tangent[-1] or 1.0))
-        return None if found is None else found[0]
+            return None, direction
+        found = self.correct(guess, np.eye(len(guess))[at] * np.sign(new.tangent[at] or 1.0))
+        return None if found is None else found[0], direction
 
     def _closes(self, first: PathPoint, now: PathPoint, new: PathPoint) -> bool:
         way = new.u - now.u

@@ -1,4 +1,5 @@
 from .animation import animate as animate
+from .atlas import atlas as atlas, atlas_figure as atlas_figure
 from .averages import bode as bode, bode_figure as bode_figure, ema as ema, ema_paths as ema_paths
 from .branches import branches as branches, branches_figure as branches_figure
 from .critics import animate_critic as animate_critic, critic as critic, critic_figure as critic_figure

@@ -82,6 +82,11 @@ class Adam(PerPlayerRule):
         return "Adam with eps = 0 steps as far for a small gradient as for a large one: no derivative at rest"
 
     @property
+    def linear_below(self) -> float:
+        """eps: the root of the averaged square must be small beside it."""
+        return float(self.eps)
+
+    @property
     def at_rest(self) -> Rule:
         """Near rest the root is of second order: the step is h m/eps."""
         return _AdamAtRest(**{n: getattr(self, n) for n in self.__dataclass_fields__})

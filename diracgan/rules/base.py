@@ -87,6 +87,11 @@ class Rule(Parametric):
         return None
 
     @property
+    def linear_below(self) -> float | None:
+        """The velocity below which the linearisation at rest holds; None where only the game sets a bound."""
+        return None
+
+    @property
     def at_rest(self) -> Rule:
         """The rule that has run for long: its map has the same derivative at rest, and no transients."""
         return self

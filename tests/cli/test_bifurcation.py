@@ -23,6 +23,17 @@ def test_a_branch_in_words_as_json_and_as_a_picture(cli, folder):
     assert len(found["values"]) == len(found["statuses"]) == len(found["residuals"])
 
 
+def test_an_atlas_in_words_as_json_and_as_a_picture(cli, folder):
+    words = ("bifurcation", "ns", "--over", "gamma=0.1:0.6", "--over", "lr=0.1:2", "--rule", "simultaneous")
+    code, out, err = cli(*words, "--out", "a.png")
+    assert (code, err) == (0, "") and (folder / "a.png").stat().st_size > 5000
+    assert out.splitlines()[-1] == "a.png" and "Neimark-Sacker curve" in out
+    found = json.loads(cli(*words, "--format", "json")[1])
+    (curve,) = found["curves"]
+    assert curve["parameters"] == ["gamma", "lr"] and curve["kind"] == "neimark-sacker"
+    assert all(abs(h - 4 * g) < 1e-8 for g, h in curve["values"])
+
+
 @pytest.mark.parametrize(
     ("words", "holds"),
     [
@@ -36,6 +47,9 @@ def test_a_branch_in_words_as_json_and_as_a_picture(cli, folder):
         (["wgan-gp", "--c", "1", "--over", "lam=0.1:1"], "no derivative"),
         (["ns", "-v", "wgan", "--over", "gamma=0:1"], "two variants"),
         (["wgan", "--over", "l2=0.1:1"], "no finite field"),
+        (["ns", "--over", "gamma=0:1", "--over", "r1=0:1"], "one parameter"),
+        (["ns", "--over", "gamma=0:1", "--over", "lr=0.1:1", "--rule", "adam"], "no useful linearisation"),
+        (["ns", "--over", "gamma=0:1", "--over", "rate_d", "--switch"], "one --over"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(cli, folder, words, holds):

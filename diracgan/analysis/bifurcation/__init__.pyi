@@ -1,3 +1,4 @@
+from .atlas import Atlas as Atlas, atlas as atlas
 from .attractors import (
     Attractor as Attractor,
     Attractors as Attractors,
@@ -6,4 +7,5 @@ from .attractors import (
 )
 from .branch import Branch as Branch, branch as branch, others as others, switch as switch
 from .circles import Circle as Circle, circle as circle
+from .curves import CodimensionTwo as CodimensionTwo, Curve as Curve, curve as curve
 from .points import Bifurcation as Bifurcation

@@ -132,7 +132,7 @@ def branch(
         >>> [(str(p.kind), round(p.value, 10), p.criticality) for p in found.points]
         [('neimark-sacker', 0.2, 'supercritical')]
     """
-    name, first, last = _named_range(over, low, high)
+    name, first, last = named_range(over, low, high)
     around = settings(variant, rule, dim, x0, start, rate_d, rate_g)
     handle = real_handle(around, name)
     low_, high_ = bounds(handle, first, last)
@@ -278,7 +278,7 @@ def bounds(handle: ParameterHandle, low: float | None, high: float | None) -> tu
     return first, last
 
 
-def _named_range(over: str, low: float | None, high: float | None) -> tuple[str, float | None, float | None]:
+def named_range(over: str, low: float | None, high: float | None) -> tuple[str, float | None, float | None]:
     """A name, and the range that stands behind it or is given apart."""
     if not isinstance(over, str):
         raise InputError(f"over = {over!r} is not a parameter; allowed: a name, as in over='gamma=0:2'")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import functools
 import itertools
 from collections.abc import Sequence
@@ -43,13 +45,46 @@ class Family:
         self.around, self.handles, self.times = around, tuple(handles), times
         self.dim, self.discrete = len(around.x0), around.discrete
         corners = np.array(list(itertools.product((0.0, 1.0), repeat=len(handles)))).T
-        here = around
-        for handle, row in zip(handles, corners, strict=True):
-            here = handle.set(here, row)
+        here = self._set(corners)
+        self._turning, self._values = np.arange(len(handles)), np.zeros(len(handles))
         # every number enters its leaves affinely, so that their values at the corners tell all others
         with jax.enable_x64(True):
             self._corners = dirac.cast((here.variant, here.rates, here.rule), jnp.float64)
             self._x0 = jnp.asarray(around.x0, jnp.float64)
+
+    def _set(self, values: Sequence[Any] | np.ndarray) -> LinearSettings:
+        """The settings with these numbers, ratios last: they are kept as what they make of the others."""
+        here = self.around
+        for handle, value in sorted(
+            zip(self.handles, values, strict=True), key=lambda part: part[0].name.endswith("ratio")
+        ):
+            here = handle.set(here, value)
+        return here
+
+    def line(self, k: int, held: float) -> Family:
+        """Of a family of two numbers that in which number k turns and the other is held; compiled as one with it."""
+
+        def set_both(_: LinearSettings, value: Any) -> LinearSettings:
+            return self._set([value, held] if k == 0 else [held, value])
+
+        made = copy.copy(self)
+        made.handles = (dataclasses.replace(self.handles[k], set=set_both),)
+        made._turning, made._values = np.array([k]), np.full(2, held)
+        return made
+
+    def _all(self, ps: Any) -> np.ndarray:
+        """The values of those that turn and of those that are held."""
+        values = self._values.copy()
+        values[self._turning] = ps
+        return values
+
+    @property
+    def independent(self) -> bool:
+        """Whether each of two numbers turns something that the other does not."""
+        leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(self._corners) if jnp.ndim(leaf)]
+        corners = np.array(leaves).reshape(-1, 2, 2)
+        turns = [np.ptp(corners, axis=1).max(axis=1), np.ptp(corners, axis=2).max(axis=1)]
+        return bool(len(leaves) > 1 and np.linalg.matrix_rank(turns) == 2)
 
     def repeated(self, times: int) -> Family:
         """The family of the map applied ``times`` times."""
@@ -57,9 +92,7 @@ class Family:
 
     def at(self, ps: Sequence[float] | np.ndarray, x: np.ndarray | None = None) -> LinearSettings:
         """The settings at p, and at the players of ``x``."""
-        here = self.around
-        for handle, p in zip(self.handles, ps, strict=True):
-            here = handle.set(here, float(p))
+        here = self._set([float(p) for p in ps])
         if x is None:
             return here
         d = self.dim
@@ -71,14 +104,15 @@ class Family:
         if not self.discrete:
             return np.asarray(players, float)
         with jax.enable_x64(True):
-            return np.asarray(_rest(self._corners, self._x0, jnp.asarray(players), jnp.asarray(ps, float)))
+            return np.asarray(_rest(self._corners, self._x0, np.asarray(players, float), self._all(ps)))
 
     def equations(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """F and its Jacobian at u = (x, p), (n,) and (n, n + P)."""
         x, ps = self.split(u)
         with jax.enable_x64(True):
-            value, slope, turned = _equations(self._corners, self._x0, x, ps, self.times)
-        return np.asarray(value), np.column_stack([np.asarray(slope), np.asarray(turned)])
+            value, slope, turned = _equations(self._corners, self._x0, x, self._all(ps), self.times)
+        turns = np.asarray(turned)[:, self._turning]
+        return np.asarray(value), np.column_stack([np.asarray(slope), turns])
 
     def fixed(self, ps: Sequence[float] | np.ndarray) -> Any:
         """F and its Jacobian as functions of x alone."""
@@ -118,7 +152,7 @@ class Family:
 
     def derivatives(self, x: np.ndarray, ps: Sequence[float] | np.ndarray) -> Derivatives:
         """The first three derivatives of the field or of the map, for a normal form."""
-        given = (self._corners, self._x0, np.asarray(x), np.asarray(ps, float))
+        given = (self._corners, self._x0, np.asarray(x), self._all(ps))
         times = 1 if self.discrete and self.times is None else self.times
 
         def second(u: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -133,9 +167,16 @@ class Family:
 
     def slope_along(self, u: np.ndarray, tangent: np.ndarray) -> np.ndarray:
         """How the Jacobian changes along a direction of u, (n, n)."""
-        (x, ps), (dx, dps) = self.split(u), self.split(tangent)
+        return self.slopes_along(u, tangent[None])[0]
+
+    def slopes_along(self, u: np.ndarray, tangents: np.ndarray) -> np.ndarray:
+        """How the Jacobian changes along directions of u, (m, n, n)."""
+        x, ps = self.split(u)
+        turns = np.zeros((len(tangents), len(self._values)))
+        turns[:, self._turning] = tangents[:, len(x) :]
         with jax.enable_x64(True):
-            return np.asarray(_slope_along(self._corners, self._x0, x, ps, self.times, dx, dps))
+            given = (self._corners, self._x0, x, self._all(ps), self.times)
+            return np.asarray(_slopes_along(*given, tangents[:, : len(x)], turns))
 
     @property
     def roughness(self) -> str:
@@ -190,8 +231,8 @@ def _third(corners: Any, x0: Array, x: Array, ps: Array, times: Any, u: Array, v
 
 
 @jax.jit
-def _slope_along(corners: Any, x0: Array, x: Array, ps: Array, times: Any, dx: Array, dps: Array) -> Array:
+def _slopes_along(corners: Any, x0: Array, x: Array, ps: Array, times: Any, dxs: Array, dps: Array) -> Array:
     def slope(x: Array, ps: Array) -> Array:
         return jax.jacfwd(_change, 2)(corners, x0, x, ps, times)
 
-    return jax.jvp(slope, (x, ps), (dx, dps))[1]
+    return jax.vmap(lambda dx, dp: jax.jvp(slope, (x, ps), (dx, dp))[1])(dxs, dps)

@@ -1,0 +1,210 @@
+"""All curves of bifurcations that an equilibrium meets in a rectangle of two parameters."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...errors import InputError
+from ...rules import Rule
+from ...variants import Variant
+from ..linear.parameter_handle import ParameterHandle
+from ..linear.settings import LinearSettings, settings
+from .branch import Branch, checked_start, follow
+from .curves import Curve, check_linear, coincide, follow_curve, plane
+from .family import Family
+from .points import Bifurcation, equilibrium_at
+
+_SLICES = 3  # branches in either direction, on which the curves are met
+_ON_IT = 2e-3  # of the ranges: a point this near to a curve of its kind lies on it
+_ALIKE = 0.02  # of two critical eigenvalues
+
+
+@dataclasses.dataclass(frozen=True)
+class Atlas:
+    """The curves of a rectangle.
+
+    Attributes:
+        parameters: the two names; ``low`` and ``high`` their ranges.
+        curves: of fold, branch point, Hopf, Neimark-Sacker and flip points.
+        notes: what was left out, and why.
+        text: one sentence in words.
+        variant: label; ``hyperparameters`` its numbers.
+        rule: label, or None for the flow.
+        dim: dimension d; ``x0`` the datum; ``at`` the start.
+        rate_d: factor on the critic's velocity; ``rate_g`` on the generator's.
+    """
+
+    parameters: tuple[str, str]
+    low: tuple[float, float]
+    high: tuple[float, float]
+    curves: list[Curve]
+    notes: list[str]
+    text: str
+    variant: str
+    hyperparameters: dict[str, Any]
+    rule: str | None
+    dim: int
+    x0: list[float]
+    at: dict[str, list[float]]
+    rate_d: float
+    rate_g: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Name -> value of every attribute."""
+        return dataclasses.asdict(self)
+
+
+def atlas(
+    variant: Variant,
+    over: Sequence[str],
+    rule: Rule | None = None,
+    start: Any = None,
+    dim: int | None = None,
+    x0: Any = None,
+    rate_d: float = 1.0,
+    rate_g: float = 1.0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Atlas:
+    """The curves of bifurcations of an equilibrium in two parameters, with their points of codimension two.
+
+    Branches along three lines in either direction meet the curves; each is followed once. A curve that crosses none of
+    these lines is not seen.
+
+    Args:
+        variant: from :func:`diracgan.variant`.
+        over: two parameters with their ranges: ``("gamma=0.01:1", "lr=0.01:4")``.
+        rule: from :func:`diracgan.rule`; None for the flow.
+        start: an equilibrium (phi, theta) at the present values; None for (0, x0).
+        dim: dimension d (1, or that of ``x0`` or ``start``).
+        x0: the datum; None for 0.
+        rate_d: factor on the critic's velocity (flow).
+        rate_g: factor on the generator's velocity (flow).
+        progress: called with how many branches were followed, of how many.
+
+    Returns:
+        An :class:`Atlas`.
+
+    Raises:
+        InputError: for arguments that are not allowed, a start that is not an equilibrium, or one without a derivative.
+
+    Example:
+        >>> import diracgan as dg
+        >>> over = ("gamma=0.1:0.9", "lr=0.1:3.5")
+        >>> found = dg.bifurcation.atlas(dg.variant("ns"), over, rule=dg.rule("simultaneous"))
+        >>> [p.name for p in found.curves[0].points]
+        ['1:4 resonance', '1:3 resonance']
+    """
+    around = settings(variant, rule, dim, x0, start, rate_d, rate_g)
+    check_linear(around)
+    handles, low, high = plane(around, over)
+    names = (handles[0].name, handles[1].name)
+    scan = _Scan(around, handles, low, high)
+    curves: list[Curve] = []
+    notes: list[str] = []
+    for k, (found, turned, held) in enumerate(scan.branches()):
+        for point in found.points:
+            scan.add(point, turned, held, curves, notes)
+        if progress is not None:
+            progress(k + 1, 2 * _SLICES + 1)
+    return Atlas(
+        parameters=names,
+        low=(float(low[0]), float(low[1])),
+        high=(float(high[0]), float(high[1])),
+        curves=curves,
+        notes=list(dict.fromkeys(notes)),
+        text=_words(names, curves),
+        **around.provenance,
+    )
+
+
+class _Scan:
+    """Branches along lines of a rectangle, and the curves that pass through their points."""
+
+    def __init__(
+        self,
+        around: LinearSettings,
+        handles: Sequence[ParameterHandle],
+        low: np.ndarray,
+        high: np.ndarray,
+    ) -> None:
+        self.around, self.low, self.high = around, low, high
+        self.family = Family(around, handles)
+        shares = (np.arange(_SLICES) + 0.5) / _SLICES
+        self.lines = low + shares[:, None] * (high - low)
+
+    def branches(self) -> Iterator[tuple[Branch, int, float]]:
+        """Branches over the first (0) or second (1) parameter, and what the other is held at."""
+        now = [
+            float(h.now) if h.now is not None and a <= float(h.now) <= b else 0.5 * (a + b)
+            for h, a, b in zip(self.family.handles, self.low, self.high, strict=True)
+        ]
+        at = np.concatenate(self.around.point)
+        line = self.family.line(0, now[1])
+        begin = checked_start(line.at(now[:1], at), line.handles[0].name, now[0], at, line)
+        base = self._along(0, now[1], line.rest(begin, now[:1]), now[0])
+        yield base, 0, now[1]
+        middle, through = base, now[1]
+        for p in self.lines[:, 0]:
+            for found in self._crossing(base, 1, float(p), now[1]):
+                yield found, 1, float(p)
+                middle, through = found, float(p)
+        if middle is base:
+            return
+        for q in self.lines[:, 1]:
+            for found in self._crossing(middle, 0, float(q), through):
+                yield found, 0, float(q)
+
+    def _along(self, k: int, held: float, x: np.ndarray, begin: float) -> Branch:
+        return follow(self.family.line(k, held), np.append(x, begin), float(self.low[k]), float(self.high[k]))
+
+    def _crossing(self, base: Branch, k: int, held: float, begin: float) -> list[Branch]:
+        """The branch over parameter k that starts on ``base``, where the other one is ``held``."""
+        nearest = int(np.argmin(np.abs(base.values - held)))
+        if abs(base.values[nearest] - held) > 0.1 * (base.high - base.low):
+            return []
+        x = equilibrium_at(base.family, base.states[nearest], held)
+        try:
+            return [] if x is None else [self._along(k, held, x, begin)]
+        except InputError:
+            return []
+
+    def add(self, point: Bifurcation, k: int, held: float, curves: list[Curve], notes: list[str]) -> None:
+        """Follow the curve through a point on a branch over parameter k, unless it lies on a known one."""
+        at = np.array([point.value, held] if k == 0 else [held, point.value])
+        if any(self._lies_on(point, at, c) for c in curves):
+            return
+        if point.multiplicity > 1:
+            notes.append(coincide(point))
+            return
+        try:
+            curves.append(follow_curve(self.family, point, at, self.low, self.high))
+        except InputError as error:
+            notes.append(str(error))
+
+    def _lies_on(self, point: Bifurcation, at: np.ndarray, known: Curve) -> bool:
+        if known.kind is not point.kind:
+            return False
+        path, at = known.values / (self.high - self.low), at / (self.high - self.low)
+        ways = np.diff(path, axis=0)
+        lengths = np.maximum(np.sum(ways**2, axis=1), 1e-300)
+        shares = np.clip(np.sum((at - path[:-1]) * ways, axis=1) / lengths, 0.0, 1.0)
+        off = np.linalg.norm(path[:-1] + shares[:, None] * ways - at, axis=1)
+        k = int(np.argmin(off))
+        same_state = np.linalg.norm(known.states[k : k + 2] - point.state, axis=1).min() <= 0.1
+        two = known.eigenvalues[k : k + 2]
+        alike = np.abs(two - point.eigenvalue).min() <= _ALIKE + abs(two[1] - two[0])
+        return bool(off[k] <= _ON_IT and same_state and alike)
+
+
+def _words(names: tuple[str, str], curves: Sequence[Curve]) -> str:
+    if not curves:
+        return f"no bifurcation was met in ({names[0]}, {names[1]})"
+    met = Counter(c.kind.words for c in curves)
+    said = ", ".join(f"{count} {kind}" for kind, count in met.items())
+    codimension = sum(len(c.points) for c in curves)
+    return f"curves in ({names[0]}, {names[1]}): {said}; points of codimension two: {codimension}"

@@ -1,0 +1,288 @@
+"""Curves of bifurcations in two parameters, and their points of codimension two."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...errors import InputError
+from ...numerics.continuation import SignChange, SolutionPath, StepControl, continue_path
+from ..linear.margins import margins
+from ..linear.parameter_handle import ParameterHandle
+from ..linear.settings import LinearSettings
+from .branch import bounds, named_range, real_handle
+from .critical_system import CriticalSystem
+from .family import Family
+from .points import Bifurcation, PointKind
+
+_SLACK = 1e-12  # of a range: a curve may run along its border
+_ZERO = 1e-3  # of its neighbours: a value that changes its sign without this is at a pole
+_BY_COEFFICIENT = ("Bautin", "Chenciner", "generalised flip", "cusp")
+_LINEAR = 1e-6  # a velocity: a linearisation that holds only below says nothing of training
+
+
+@dataclasses.dataclass(frozen=True)
+class CodimensionTwo:
+    """A point of codimension two.
+
+    Attributes:
+        name: as in Kuznetsov 2004: cusp, Bautin, Bogdanov-Takens, 1:1 to 1:4 resonance, Chenciner, generalised flip,
+            fold-flip, ...
+        values: of the two parameters.
+        phi: the critic there; ``theta`` the generator.
+        eigenvalue: the critical one.
+        residual: of the curve's equations.
+    """
+
+    name: str
+    values: tuple[float, float]
+    phi: list[float]
+    theta: list[float]
+    eigenvalue: complex
+    residual: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Curve:
+    """Bifurcation points of one kind in two parameters.
+
+    Attributes:
+        kind: of the points.
+        parameters: the two names; ``low`` and ``high`` their ranges.
+        values: of both, in the order along the curve, (K, 2).
+        states: all that evolves, (K, n).
+        eigenvalues: the critical one, with an imaginary part >= 0, (K,).
+        coefficients: of the normal form, as of a :class:`Bifurcation`; NaN where there is none, (K,).
+        statuses: of the linearisation: unstable where another eigenvalue is already beyond, else marginal, (K,).
+        residuals: largest entry of the equations, (K,).
+        points: those of codimension two.
+        ends: why it goes no further, at its first and at its last point.
+        text: one sentence in words.
+    """
+
+    kind: PointKind
+    parameters: tuple[str, str]
+    low: tuple[float, float]
+    high: tuple[float, float]
+    values: np.ndarray
+    states: np.ndarray
+    eigenvalues: np.ndarray
+    coefficients: np.ndarray
+    statuses: list[str]
+    residuals: np.ndarray
+    points: list[CodimensionTwo]
+    ends: tuple[str, str]
+    text: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Name -> value of every attribute."""
+        return dataclasses.asdict(self)
+
+
+def curve(
+    point: Bifurcation,
+    over: Sequence[str],
+    low: Sequence[float | None] = (None, None),
+    high: Sequence[float | None] = (None, None),
+) -> Curve:
+    """Follow a fold, branch point, Hopf, Neimark-Sacker or flip point in two parameters.
+
+    Continuation of F(x, p, q) = 0 together with the function of the critical eigenvalues that vanishes there, with its
+    derivatives by autodiff: det E - 1 of a pair of multipliers, tr E of a pair of eigenvalues, det(E - 1), det(E + 1)
+    or det E, with E the matrix on their invariant subspace. It is smooth also where two of them meet, so that
+    Bogdanov-Takens points and the resonances 1:1 and 1:2 are met like others; beyond, the pair is real and
+    the curve ends.
+
+    Args:
+        point: of a branch.
+        over: two parameters, also with their ranges: ``("gamma", "lr")``, ``("gamma=0:1", "lr=0.01:2")``.
+        low: least values of both; by default the least allowed ones.
+        high: largest values; by default twice the present ones, or 1.
+
+    Returns:
+        A :class:`Curve`.
+
+    Raises:
+        InputError: for arguments that are not allowed, or where several critical pairs coincide.
+
+    References:
+        Kuznetsov 2004, Elements of Applied Bifurcation Theory, chapters 8, 9 and 10.
+
+    Example:
+        >>> import diracgan as dg
+        >>> v, rule = dg.variant("ns").with_(r1=0.05), dg.rule("simultaneous", lr=0.1)
+        >>> point = dg.bifurcation.branch(v, over="lr=0.01:0.4", rule=rule).points[0]
+        >>> found = dg.bifurcation.curve(point, over=("gamma=0.01:0.4", "lr=0.01:2"))
+        >>> bool(abs(found.values[:, 1] - 4 * found.values[:, 0]).max() < 1e-12)
+        True
+    """
+    around = point.family.at([point.value], point.state)
+    handles, lows, highs = plane(around, over, low, high)
+    if point.multiplicity > 1:
+        raise InputError(coincide(point))
+    check_linear(around)
+    for h in handles:
+        if h.now is None:
+            raise InputError(f"{h.name} has no value yet; allowed: one to start from, e.g. {h.name} = 0.1")
+    begin = [float(h.now) for h in handles]
+    family = Family(around, handles, point.family.times)
+    return follow_curve(family, point, np.array(begin), lows, highs)
+
+
+def plane(
+    around: LinearSettings,
+    over: Sequence[str],
+    low: Sequence[float | None] = (None, None),
+    high: Sequence[float | None] = (None, None),
+) -> tuple[list[ParameterHandle], np.ndarray, np.ndarray]:
+    """Two numbers and their ranges, (2,) each.
+
+    Raises:
+        InputError: where they are not two different numbers that decide something.
+    """
+    if isinstance(over, str) or len(over) != 2:
+        raise InputError(f"over = {over!r} are not two parameters; allowed: two names, as in ('gamma', 'lr')")
+    named = [named_range(text, a, b) for text, a, b in zip(over, low, high, strict=True)]
+    handles = [real_handle(around, name) for name, _, _ in named]
+    names = [h.name for h in handles]
+    if len(set(names)) < 2 or not Family(around, handles).independent:
+        raise InputError(f"{names[0]} and {names[1]} are one parameter; allowed: two different ones")
+    ranges = np.array([bounds(h, a, b) for h, (_, a, b) in zip(handles, named, strict=True)])
+    return handles, ranges[:, 0], ranges[:, 1]
+
+
+def coincide(point: Bifurcation) -> str:
+    """Why no curve is followed from a point where several eigenvalues are critical at once."""
+    many = f"{point.multiplicity} {'pairs of ' if point.eigenvalue.imag else ''}critical eigenvalues"
+    return (
+        f"{point.kind.words} points at which {many} coincide are on no curve of simple ones; "
+        "allowed: dim=1, on a line through the datum, where rotations play no part"
+    )
+
+
+def check_linear(around: LinearSettings) -> None:
+    """Refuse an equilibrium whose linearisation holds too near to it to say anything of training."""
+    below = None if around.rule is None else around.rule.linear_below
+    if below is not None and 0 < below < _LINEAR:
+        raise InputError(
+            f"{around.rule.label if around.rule else ''} is linear only where the velocity is below eps = {below:g}, "
+            f"so that the equilibrium gives no useful linearisation; allowed: eps >= {_LINEAR:g}, or ask "
+            "diracgan verdict or diracgan map basins"
+        )
+
+
+def follow_curve(
+    family: Family, point: Bifurcation, begin: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> Curve:
+    """The curve through a point at ``begin`` of a family of two parameters."""
+    names = (family.handles[0].name, family.handles[1].name)
+    if np.any(begin < low) or np.any(begin > high):
+        raise InputError(
+            f"{names} = {tuple(begin.tolist())} lies outside {tuple(low.tolist())} to {tuple(high.tolist())}; "
+            "allowed: ranges that hold the point"
+        )
+    corners = np.array([[a, b] for a in (low[0], high[0]) for b in (low[1], high[1])])
+    system = CriticalSystem(family, point.kind, point.state, begin, complex(point.eigenvalue), corners)
+    slack = _SLACK * (high - low)
+    control = StepControl(bound=1e3 * (1.0 + float(np.max(np.abs(point.state), initial=0.0))))
+    try:
+        path = continue_path(
+            system.equations, system.start, low - slack, high + slack, system.monitors, control
+        )
+    except ValueError as error:
+        raise InputError(f"{error}: no curve passes at {names} = {tuple(begin.tolist())}") from None
+    return _record(system, path, low, high)
+
+
+def _record(system: CriticalSystem, path: SolutionPath, low: np.ndarray, high: np.ndarray) -> Curve:
+    family, kind = system.family, system.kind
+    us, ends = _pure(system, path)
+    wholes = np.array([system.whole(u) for u in us])
+    values = np.clip(wholes[:, -2:], low, high)
+    states = wholes[:, :-2]
+    decided = margins([family.at(p, x) for p, x in zip(values, states, strict=True)])
+    points = _points(system, path)
+    names = (family.handles[0].name, family.handles[1].name)
+    said = "; ".join(f"{p.name} at ({p.values[0]:.6g}, {p.values[1]:.6g})" for p in points)
+    return Curve(
+        kind=kind,
+        parameters=names,
+        low=(float(low[0]), float(low[1])),
+        high=(float(high[0]), float(high[1])),
+        values=values,
+        states=states,
+        eigenvalues=np.array([system.eigenvalue(u) for u in us]),
+        coefficients=np.array([system.coefficient(u)[0] for u in us]),
+        statuses=[str(m.status) for m in decided],
+        residuals=np.array([float(np.max(np.abs(system.equations(u)[0]))) for u in us]),
+        points=points,
+        ends=ends,
+        text=f"{kind.words} curve of {len(us)} points in ({names[0]}, {names[1]})"
+        + (f": {said}" if said else ""),
+    )
+
+
+def _pure(system: CriticalSystem, path: SolutionPath) -> tuple[list[np.ndarray], tuple[str, str]]:
+    """The stretch about the start on which the pair is complex, with the points at which it ends."""
+    us = [p.u for p in path.points]
+    holds = [system.is_bifurcation(u) for u in us]
+    at = int(np.argmin([np.linalg.norm(u - system.start) for u in us]))
+    first = last = at
+    while first > 0 and holds[first - 1]:
+        first -= 1
+    while last < len(us) - 1 and holds[last + 1]:
+        last += 1
+    kept, ends = us[first : last + 1], list(path.ends)
+    borders = {c.index: c for c in path.changes if system.names[c.monitor] in _ENDS}
+    if first > 0 and first - 1 in borders:
+        kept, ends[0] = [borders[first - 1].point.u, *kept], _beyond(system, borders[first - 1])
+    if last < len(us) - 1 and last in borders:
+        kept, ends[1] = [*kept, borders[last].point.u], _beyond(system, borders[last])
+    return kept, (ends[0], ends[1])
+
+
+_ENDS = ("Bogdanov-Takens", "1:1 resonance", "1:2 resonance")
+
+
+def _beyond(system: CriticalSystem, change: SignChange) -> str:
+    return f"{system.names[change.monitor]}: beyond, the pair is real"
+
+
+def _points(system: CriticalSystem, path: SolutionPath) -> list[CodimensionTwo]:
+    """Those of codimension two; where two coincide, a coefficient that is 0 or infinite there names nothing."""
+    found = [
+        _codimension_two(system, c)
+        for c in path.changes
+        if system.names[c.monitor] and _is_zero(system, path, c) and system.is_bifurcation(c.point.u)
+    ]
+    others = [p.values for p in found if p.name not in _BY_COEFFICIENT]
+    return [
+        p
+        for p in found
+        if p.name not in _BY_COEFFICIENT or not any(np.allclose(p.values, v, rtol=1e-6) for v in others)
+    ]
+
+
+def _is_zero(system: CriticalSystem, path: SolutionPath, change: SignChange) -> bool:
+    """Whether what changes its sign passes through 0 there and does not jump."""
+    if change.at_end:
+        return True
+    here = abs(system.monitors(change.point)[0][change.monitor])
+    last = min(change.index + 1, len(path.points) - 1)
+    around = [abs(system.monitors(path.points[k])[0][change.monitor]) for k in (change.index, last)]
+    return bool(here <= _ZERO * max(around))
+
+
+def _codimension_two(system: CriticalSystem, change: SignChange) -> CodimensionTwo:
+    whole, d = system.whole(change.point.u), system.family.dim
+    return CodimensionTwo(
+        name=system.names[change.monitor],
+        values=(float(whole[-2]), float(whole[-1])),
+        phi=whole[:d].tolist(),
+        theta=whole[d : 2 * d].tolist(),
+        eigenvalue=system.eigenvalue(change.point.u),
+        residual=change.point.residual,
+    )

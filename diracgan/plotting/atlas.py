@@ -1,0 +1,108 @@
+"""Curves of bifurcations in two parameters, over the map of where the equilibrium is stable."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from .axes_helpers import legend_below, styled
+from .headings import page
+from .maps import stability as stability_map
+from .theme import BLUE, GREEN, INK, PURPLE, VERMILION
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_COLOURS = {
+    "fold": BLUE,
+    "branch-point": GREEN,
+    "hopf": VERMILION,
+    "neimark-sacker": VERMILION,
+    "flip": PURPLE,
+}
+_SHORT = {
+    "Bogdanov-Takens": "BT",
+    "generalised flip": "GF",
+    "Chenciner": "CH",
+    "fold-Neimark-Sacker": "fold-NS",
+    "flip-Neimark-Sacker": "flip-NS",
+}
+_UNSTABLE = "unstable"
+
+
+def atlas(found: Any, ax: Axes | None = None, *, stability: Any = None) -> Axes:
+    """Draw the curves of an atlas: solid where stability changes, dashed where another eigenvalue is beyond already.
+
+    Args:
+        found: a :class:`diracgan.bifurcation.Atlas`, or a :class:`diracgan.bifurcation.Curve`.
+        ax: axes to draw on; a new figure when ``None``.
+        stability: what :func:`diracgan.sweeps.stability` returned over the same two parameters, drawn below.
+
+    Returns:
+        The axes.
+
+    Example:
+        >>> import diracgan as dg
+        >>> from matplotlib.figure import Figure
+        >>> over = ("gamma=0.1:0.9", "lr=0.1:3.5")
+        >>> found = dg.bifurcation.atlas(dg.variant("ns"), over, rule=dg.rule("simultaneous"))
+        >>> atlas(found, Figure().add_subplot()).get_xlabel()
+        'gamma'
+    """
+    curves = getattr(found, "curves", [found])
+    with styled(ax) as ax:
+        ax.set(xlabel=found.parameters[0], ylabel=found.parameters[1])
+        if stability is not None:
+            stability_map(stability.isel(segment=slice(0)), ax)
+        drawn: set[str] = set()
+        named: list[tuple[float, float]] = []
+        for c in curves:
+            _curve(ax, c, drawn)
+        for c in curves:
+            for point in c.points:
+                if not any(np.allclose(point.values, at, rtol=1e-4) for at in named):
+                    _point(ax, point)
+                    named.append(point.values)
+        ax.set_xlim(found.low[0], found.high[0])
+        ax.set_ylim(found.low[1], found.high[1])
+        legend_below(ax)
+    return ax
+
+
+def atlas_figure(found: Any, *, stability: Any = None) -> Figure:
+    """Draw :func:`atlas` on a page of its own: what ``diracgan bifurcation --over --over --out`` draws.
+
+    Example:
+        >>> import diracgan as dg
+        >>> over = ("gamma=0.1:0.9", "lr=0.1:3.5")
+        >>> found = dg.bifurcation.atlas(dg.variant("ns"), over, rule=dg.rule("simultaneous"))
+        >>> atlas_figure(found).texts[0].get_text()
+        'ns, simultaneous(lr=0.1): bifurcations'
+    """
+    title = f"{found.variant}, {found.rule or 'flow'}: bifurcations"
+    with page(7.6, 6.2, title, "\n".join(textwrap.wrap(found.text, 100))) as fig:
+        atlas(found, fig.add_axes((0.1, 0.2, 0.76, 0.62)), stability=stability)
+    return fig
+
+
+def _curve(ax: Axes, c: Any, drawn: set[str]) -> None:
+    inside = np.array(c.statuses) == _UNSTABLE
+    edges = [0, *(np.flatnonzero(inside[1:] != inside[:-1]) + 1).tolist(), len(inside)]
+    for first, last in zip(edges[:-1], edges[1:], strict=True):
+        label = c.kind.words + (", already unstable" if inside[first] else "")
+        part = c.values[max(first - 1, 0) : last] if inside[first] else c.values[first : last + 1]
+        line, shown = "--" if inside[first] else "-", None if label in drawn else label
+        ax.plot(*part.T, line, color=_COLOURS[c.kind], linewidth=1.9, zorder=4, label=shown)
+        drawn.add(label)
+
+
+def _point(ax: Axes, point: Any) -> None:
+    look: dict[str, Any] = {"markersize": 6, "markerfacecolor": "white", "markeredgecolor": INK}
+    ax.plot(*point.values, "o", zorder=6, clip_on=False, **look)
+    name = _SHORT.get(point.name, point.name.removesuffix(" resonance"))
+    box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
+    beside = {"xytext": (7, -9), "textcoords": "offset points", "fontsize": 8, "zorder": 6, "bbox": box}
+    ax.annotate(name, point.values, **beside)

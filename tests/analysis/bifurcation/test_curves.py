@@ -1,0 +1,174 @@
+"""Curves of bifurcations in two parameters, and their points of codimension two, against closed forms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import written_games as games
+
+import diracgan as dg
+from diracgan.analysis.bifurcation import atlas, branch, curve
+
+STEP = dg.rule("simultaneous", lr=1.0)
+NS = dg.variant("ns")
+
+
+def only(found, kind):
+    (point,) = [p for p in found.points if p.kind == kind]
+    return point
+
+
+# docs/theory.md section 4; ns has a0 b0 = 1/4, so that with R1 the flow's eigenvalues are -g/2 +- sqrt(g^2 - 1)/2
+CLOSED = {
+    # |1 + zeta|^2 = 1 - h g + h^2/4
+    "ns simultaneous": (NS, "simultaneous", {}, "neimark-sacker", lambda g, h: h - 4 * g),
+    # trace 2 - h g - h^2/4, determinant 1 - h g: a multiplier is -1 where h^2/4 + 2 h g = 4
+    "ns alternating": (NS, "alternating", {}, "flip", lambda g, h: h - 4 * (np.sqrt(g**2 + 1) - g)),
+}
+
+
+@pytest.mark.parametrize("case", CLOSED)
+def test_the_closed_forms_are_curves(case):
+    variant, rule, numbers, kind, zero = CLOSED[case]
+    start = branch(variant.with_(r1=0.5), over="lr=0.01:3", rule=dg.rule(rule, **numbers))
+    found = curve(only(start, kind), over=("gamma=0.02:1.5", "lr=0.01:5"))
+    assert np.abs(zero(*found.values.T)).max() < 1e-8 and found.residuals.max() < 1e-12
+    assert len(found.values) > 20 and np.ptp(found.values[:, 0]) > 0.9
+    # the parameters are those of the family: the multiplier is critical at each point by the spectrum's own account
+    for k in (0, len(found.values) // 2):
+        g, h = found.values[k]
+        s = dg.spectrum(variant.with_(r1=g), dim=1, rule=dg.rule(rule, lr=h, **numbers))
+        assert np.abs(s.multipliers - found.eigenvalues[k]).min() < 1e-6
+
+
+def test_alternating_heavy_ball_in_momentum_and_step():
+    # (x-1)^2 (x-b)^2 + h^2 x^3 = 0 on the bilinear game: at x = -1, 4 (1+b)^2 = h^2
+    rule = dg.rule("heavy-ball", beta=-0.5, alternating=True)
+    start = branch(dg.variant("wgan-linear"), over="lr=0.1:3", rule=rule)
+    found = curve(only(start, "flip"), over=("beta=-0.9:-0.1", "lr=0.01:3"))
+    b, h = found.values.T
+    assert np.abs(h - 2 * (1 + b)).max() < 1e-8 and b.min() < -0.89 and b.max() > -0.11
+
+
+def test_the_strong_resonances_lie_where_the_trace_says_and_end_the_curve():
+    # at h = 4 g the multipliers have the cosine 1 - 2 g^2: 0 at 1:4, -1/2 at 1:3, -1 at 1:2
+    start = branch(NS.with_(r1=0.5), over="lr=0.01:3", rule=dg.rule("simultaneous"))
+    found = curve(only(start, "neimark-sacker"), over=("gamma=0.1:1.5", "lr=0.01:8"))
+    where = {p.name: p.values[0] for p in found.points}
+    wanted = {"1:4 resonance": 0.5**0.5, "1:3 resonance": 0.75**0.5, "1:2 resonance": 1.0}
+    assert where == pytest.approx(wanted, abs=1e-9)
+    assert any("1:2 resonance" in end for end in found.ends) and found.values[:, 0].max() <= 1.0 + 1e-9
+
+
+def test_a_curve_may_run_along_the_border_of_what_is_allowed():
+    # ns: the eigenvalues are imaginary at gamma = 0 for every ratio of rates
+    found = curve(branch(NS, over="gamma=0:1").points[0], over=("gamma=0:1", "rate_ratio=0.5:2"))
+    assert np.abs(found.values[:, 0]).max() < 1e-12
+    np.testing.assert_allclose(found.eigenvalues.imag, np.sqrt(found.values[:, 1]) / 2, atol=1e-9)
+
+
+def test_two_folds_meet_in_a_cusp():
+    start = branch(games.Cusp(k=-1.0), over="k=-1:1", start=([-1.0997], [0.0]), x0=1.0)
+    found = curve(start.points[0], over=("k=-1:1", "m=-1:1"))
+    k, m = found.values.T
+    assert np.abs(27 * k**2 - 4 * m**3).max() < 1e-8 and k.min() < -0.3 < 0.3 < k.max()
+    (cusp,) = [p for p in found.points if p.name == "cusp"]
+    assert cusp.values == pytest.approx((0.0, 0.0), abs=1e-8)
+
+
+@pytest.mark.slow
+def test_fold_and_hopf_curves_meet_in_a_bogdanov_takens_point():
+    # equilibria phi^2 + m phi + k = 0, theta = 0; that of the Hopf curve is phi = 0 at k = 0
+    v = games.BogdanovTakens(k=-0.1)
+    start = branch(v, over="k=-0.3:0.2", start=([-0.1531], [0.0]), x0=1.0)
+    hopf, fold = only(start, "hopf"), only(start, "fold")
+    along = curve(hopf, over=("k=-0.3:0.2", "m=-0.8:0.4"))
+    assert np.abs(along.values[:, 0]).max() < 1e-10 and along.values[:, 1].max() < 1e-6
+    np.testing.assert_allclose(along.eigenvalues.imag**2, -along.values[:, 1], atol=1e-9)
+    other = curve(fold, over=("k=-0.3:0.2", "m=-0.8:0.4"))
+    assert np.abs(4 * other.values[:, 0] - other.values[:, 1] ** 2).max() < 1e-10
+    for c in (along, other):
+        (point,) = [p for p in c.points if p.name == "Bogdanov-Takens"]
+        assert point.values == pytest.approx((0.0, 0.0), abs=1e-7)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("variant", "rule", "kind", "name"),
+    [
+        (games.Bautin(), None, "hopf", "Bautin"),
+        (games.Chenciner(), STEP, "neimark-sacker", "Chenciner"),
+        (games.Flips(), STEP, "flip", "generalised flip"),
+    ],
+)
+def test_where_the_cubic_coefficient_changes_its_sign_the_point_is_named(variant, rule, kind, name):
+    start = branch(variant.__class__(k=-0.2), over="k=-0.3:0.3", start=([0.0], [0.0]), x0=1.0, rule=rule)
+    found = curve(only(start, kind), over=("k=-0.3:0.3", "m=-0.7:0.9"))
+    assert np.abs(found.values[:, 0]).max() < 1e-10
+    (point,) = found.points
+    assert point.name == name and point.values == pytest.approx((0.0, 0.0), abs=1e-8)
+    # supercritical on one side, subcritical on the other
+    below = found.coefficients[found.values[:, 1] < -0.05]
+    above = found.coefficients[found.values[:, 1] > 0.05]
+    assert len({*np.sign(below)}) == len({*np.sign(above)}) == 1 and below[0] * above[0] < 0
+
+
+@pytest.mark.slow
+def test_a_fold_flip_point_is_named():
+    v = games.FoldFlip(k=0.1)
+    start = branch(v, over="k=-0.2:0.3", start=([0.1**0.5], [0.0]), x0=1.0, rule=STEP)
+    found = curve(only(start, "fold"), over=("k=-0.2:0.3", "m=-0.5:0.4"))
+    (point,) = found.points
+    assert point.name == "fold-flip" and point.values == pytest.approx((0.0, 0.0), abs=1e-8)
+
+
+def test_an_atlas_finds_each_curve_once():
+    found = atlas(NS, ("gamma=0.1:1.4", "lr=0.1:6"), rule=dg.rule("simultaneous"))
+    # the flip: x = -1 in x^2 - (2 - h g) x + 1 - h g + h^2/4: 4 - 2 h g + h^2/4 = 0, from g = 1 on
+    assert sorted(c.kind for c in found.curves) == ["flip", "neimark-sacker"]
+    flip = next(c for c in found.curves if c.kind == "flip")
+    g, h = flip.values.T
+    assert np.abs(4 - 2 * h * g + h**2 / 4).max() < 1e-8
+
+
+@pytest.mark.slow
+def test_adam_has_an_atlas_where_its_linearisation_reaches_anything():
+    over = ("gamma=0.05:2", "lr=0.0001:0.02")
+    found = atlas(NS, over, rule=dg.rule("adam", eps=1e-3))
+    (only_one,) = found.curves
+    g, h = only_one.values[len(only_one.values) // 2]
+    s = dg.spectrum(NS.with_(r1=g), dim=1, rule=dg.rule("adam", eps=1e-3, lr=h))
+    assert np.abs(np.abs(s.multipliers) - 1).min() < 1e-9
+    with pytest.raises(dg.InputError, match="no useful linearisation"):
+        atlas(NS, over, rule=dg.rule("adam"))
+
+
+@pytest.mark.parametrize(
+    ("over", "rule", "words"),
+    [
+        (("gamma", "gamma"), None, "one parameter"),
+        (("gamma", "r1"), None, "one parameter"),
+        (("rate_d", "rate_ratio"), None, "one parameter"),
+        (("gamma",), None, "two parameters"),
+        ("gamma", None, "two parameters"),
+        (("gamma=1:0", "rate_d"), None, "empty interval"),
+        (("gamma=-1:1", "rate_d"), None, ">= 0"),
+        (("gamma", "nothing"), None, "nothing"),
+        (("n_critic", "lr"), "alternating", "integer"),
+    ],
+)
+def test_bad_input_is_one_line(over, rule, words):
+    with pytest.raises(dg.InputError, match=words) as error:
+        atlas(NS, over, rule=None if rule is None else dg.rule(rule))
+    assert "\n" not in str(error.value)
+
+
+def test_coinciding_pairs_and_missing_values_are_said():
+    start = branch(NS.with_(r1=0.5), over="lr=0.01:3", rule=dg.rule("simultaneous"), dim=2)
+    with pytest.raises(dg.InputError, match="coincide"):
+        curve(start.points[0], over=("gamma", "lr"))
+    start = branch(NS.with_(r1=0.5), over="lr=0.01:3", rule=dg.rule("simultaneous"))
+    with pytest.raises(dg.InputError, match="no value yet"):
+        curve(start.points[0], over=("noise", "lr"))
+    with pytest.raises(dg.InputError, match="hold the point"):
+        curve(start.points[0], over=("gamma=0.6:1", "lr"))
