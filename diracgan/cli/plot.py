@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ..errors import InputError
+from ..plotting.sizes import SIZES, size_of
 from .layer import CommandResult, drawing, option, output
 from .options import MotionOptions, VariantOptions
 
@@ -34,6 +35,14 @@ def command(
     judged: Annotated[
         bool, option("--verdict", "Title the page with what happens in the end (seconds more).")
     ] = False,
+    size: Annotated[
+        str | None,
+        option(
+            "--size",
+            "Print it for a journal's column (85 mm), a page, a slide or a poster; .png at 200 dpi.",
+            choices=tuple(SIZES),
+        ),
+    ] = None,
     show: Annotated[bool, option("--show", "Open a window as well.")] = False,
 ) -> CommandResult:
     """Draw where the players go, how far from the equilibrium, and what the eigenvalues say.
@@ -51,8 +60,9 @@ def command(
             )
         if not motion.start.given():
             arguments["dim"] = dim
-    if judged and view != "page":
-        raise InputError(f"--verdict titles the page and this is --view {view}; allowed: --view page")
+    for name, asked in (("--verdict titles", judged), ("--size lays out", size)):
+        if asked and view != "page":
+            raise InputError(f"{name} the page and this is --view {view}; allowed: --view page")
     rule, x0, rates = arguments.get("rule"), motion.start.given().get("x0"), motion.rates.arguments()
 
     from ..analysis import spectrum
@@ -60,17 +70,21 @@ def command(
     from ..gallery.basins_overlay import flat_field
     from ..plotting.saving import check, is_moving, save
 
-    path = check(out or default_name(made, dim, rule))
+    path, printed = check(out or default_name(made, dim, rule)), None if size is None else size_of(size)
+    if is_moving(path) and (judged or printed):
+        asked = "--verdict titles" if judged else "--size lays out"
+        raise InputError(f"{asked} a picture that stands still; allowed: .png, .pdf, .svg")
     traj = run(made, **arguments)
     found = spectrum(made, dim=traj["phi"].shape[1], x0=x0, rule=rule, **rates)
     field = flat_field(made, x0, **rates) if found.dim == 1 else None
-    answer = _verdict(made, arguments, is_moving(path)) if judged else None
-    save(_picture(view, is_moving(path), traj, found, field, answer), path)
+    answer = _verdict(made, arguments) if judged else None
+    picture = _picture(view, is_moving(path), traj, found, field, verdict=answer, size=printed)
+    save(picture, path, scale=printed and printed.scale)
     if show:
         from ..plotting.overview import figure
         from ..plotting.saving import show as open_window
 
-        open_window(figure(traj, found, field, verdict=answer))
+        open_window(figure(traj, found, field, verdict=answer, size=printed))
     about = {n: traj.attrs[n] for n in ("variant", "result", "result_time", "result_text")}
     lines = [
         f"{found.variant}, d = {found.dim}: {found.text}",
@@ -80,17 +94,15 @@ def command(
     return CommandResult(about | {"status": found.status, "text": found.text, "out": path}, lines)
 
 
-def _verdict(variant: Variant, arguments: dict[str, Any], moving: bool) -> Any:
+def _verdict(variant: Variant, arguments: dict[str, Any]) -> Any:
     """What happens from the picture's start."""
-    if moving:
-        raise InputError("--verdict titles a picture that stands still; allowed: .png, .pdf, .svg")
     from ..analysis import verdict
     from ..gallery.pictures import JUDGED
 
     return verdict(variant, **{k: x for k, x in arguments.items() if k in JUDGED})
 
 
-def _picture(view: str, moving: bool, traj: Any, found: Any, field: Any, verdict: Any) -> Any:
+def _picture(view: str, moving: bool, traj: Any, found: Any, field: Any, **how: Any) -> Any:
     """What is drawn of a trajectory, still or moving."""
     if view == "critic":
         from ..plotting import animate_critic, critic_figure
@@ -104,7 +116,7 @@ def _picture(view: str, moving: bool, traj: Any, found: Any, field: Any, verdict
         return space_figure(traj)
     from ..plotting import animate, figure
 
-    return animate(traj, found, field) if moving else figure(traj, found, field, verdict=verdict)
+    return animate(traj, found, field) if moving else figure(traj, found, field, **how)
 
 
 def default_name(variant: Variant, dim: int, rule: Rule | None) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from ..analysis.verdict.kinds import Kind
 from ..rules import Rule
 from ..variants import Variant
+from .basins_overlay import flat_field
 
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
@@ -149,4 +150,6 @@ def side_by_side(
     clock, unit, moved = ("time", "t", "flow") if rule is None else ("step", "step", rule.label)
     until = f"{moved}, d = {runs[0]['phi'].shape[1]}, until {unit} = {float(runs[0][clock][-1]):g}"
     title = title or f"{len(panels)} variants from one start"
-    return multiples(panels, title=title, below=below or until, columns=columns), found
+    x0, rates = how.get("x0"), {k: how[k] for k in ("rate_d", "rate_g") if k in how}
+    fields = [flat_field(v, x0, **rates) for _, v in variants] if runs[0]["phi"].shape[1] == 1 else []
+    return multiples(panels, title=title, below=below or until, columns=columns, fields=fields), found

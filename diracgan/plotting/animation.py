@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .axes_helpers import film
+from .axes_helpers import film, pace
 from .flowlines import VectorField
 from .overview import figure
 from .series import read
@@ -25,8 +25,9 @@ def animate(
         traj: a trajectory.
         spectrum: its spectrum, if any.
         field: vectorised field for the streamlines of d = 1.
-        frames: how many frames, equally spaced in time; the last is held for half a second.
-        rate: frames per second.
+        frames: how many frames at least, equally spaced in time, the last held for half a second; more where a turn
+            would have less than twelve.
+        rate: frames per second at most; fewer where more than two turns a second would flicker.
 
     Returns:
         A matplotlib animation: :func:`diracgan.plotting.save` writes it as .gif or .mp4, Jupyter shows
@@ -45,6 +46,8 @@ def animate(
     series = read(traj)
     fig = figure(series, spectrum, field)
     moving = _Moving(fig, series.clock, series.clock_name)
+    flat = series.flat()
+    frames, rate = pace(flat.points - flat.origin, frames, rate)
     ends = np.linspace(series.clock[0], series.clock[-1], max(frames, 2))[1:]
     return film(fig, lambda k: moving.at(float(ends[k])), len(ends), rate)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -82,7 +82,7 @@ def ticks(axis: Axis, count: int) -> None:
     axis.set_major_locator(MaxNLocator(count, steps=[1, 2, 5, 10]))
     low, high = axis.get_view_interval()
     if not 1e-3 <= max(abs(low), abs(high)) < 1e4:
-        axis.set_major_formatter(lambda x, _: number(x, 3))
+        axis.set_major_formatter(lambda x, _: number(x, 3).replace("\N{NO-BREAK SPACE}", ""))
 
 
 def decade_ticks(axis: Axis, low: float, high: float, every: int = 1) -> None:
@@ -128,6 +128,24 @@ def film(fig: Figure, draw: Callable[[int], list[Any]], frames: int, rate: int) 
         made = FuncAnimation(fig, draw, frames=order, interval=1000 / rate, blit=False)
     made.frame_rate, made.figure = rate, fig  # type: ignore[attr-defined]
     return made
+
+
+def pace(points: Array, frames: int, rate: int) -> tuple[int, int]:
+    """Frames and frames per second at which a path (rows, 2) around the origin does not flicker.
+
+    A turn takes twelve frames, up to 480 in all, and half a second or more.
+
+    Example:
+        >>> t = np.linspace(0, 40 * np.pi, 4001)
+        >>> pace(np.stack([np.cos(t), np.sin(t)], axis=1), 80, 20)
+        (240, 20)
+    """
+    size = np.linalg.norm(points, axis=1)
+    seen = size > 1e-3 * size.max(initial=0.0)  # nearer it is rounding that turns
+    angle = np.unwrap(np.arctan2(points[seen, 1], points[seen, 0]))
+    turns = float(np.abs(np.diff(angle)).sum()) / (2 * np.pi)
+    frames = max(frames, min(round(12 * turns), 480))
+    return frames, max(1, min(rate, int(2 * frames / turns))) if turns > 1 else rate
 
 
 def scale_beside(ax: Axes, scale: Normalize, name: str) -> None:
@@ -181,8 +199,18 @@ def logarithmic(ax: Axes, sizes: Array) -> None:
 def legend_below(ax: Axes) -> None:
     """Put the legend under the horizontal axis' label."""
     labels = ax.get_legend_handles_labels()[1]
-    columns = len(labels) if len(labels) <= 4 else 3
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    room = 72 * figure.get_figwidth() * (1 - ax.get_position().x0)
+    usual = len(labels) if len(labels) <= 4 else 3
+    columns = next((c for c in range(usual, 1, -1) if _legend_width(labels, c) <= room), 1)
     _legend(ax, "upper left", (-0.03, 0.0), -38, columns)
+
+
+def _legend_width(labels: Sequence[str], columns: int) -> float:
+    """About how many points a legend takes: matplotlib fills its columns one after the other."""
+    rows = -(-len(labels) // columns)
+    return sum(38 + 4.6 * max(map(len, labels[k : k + rows])) for k in range(0, len(labels), rows))
 
 
 def legend_above(ax: Axes) -> None:

@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..errors import InputError
-from .axes_helpers import film, legend_below, mark, scale_beside, styled, ticks, time_scale
+from .axes_helpers import film, legend_below, mark, pace, scale_beside, styled, ticks, time_scale
 from .headings import page, run_words
-from .series import Series, read
+from .series import Array, Series, read
 from .theme import BLUE, INK, PALE, number, time_map
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def critic(traj: Any, ax: Axes | None = None, *, instants: int = 6) -> Axes:
     Args:
         traj: a trajectory with d = 1.
         ax: axes to draw on; a new figure when ``None``.
-        instants: how many, equally spaced, first and last included.
+        instants: how many, first and last included; between them those at which the picture differs most.
 
     Returns:
         The axes.
@@ -47,7 +47,7 @@ def critic(traj: Any, ax: Axes | None = None, *, instants: int = 6) -> Axes:
     series = _one(traj)
     with styled(ax) as ax:
         edge = np.array(_window(ax, series))
-        rows = np.unique(np.linspace(0, len(series.clock) - 1, max(instants, 2)).round().astype(int))
+        rows = _different(np.stack([series.phi[:, 0], series.theta[:, 0] - series.x0[0]], axis=1), instants)
         scale = time_scale(series.clock)
         for k in rows:
             colour = time_map()(scale(series.clock[k]))
@@ -83,8 +83,8 @@ def animate_critic(traj: Any, *, frames: int = 80, rate: int = 20) -> FuncAnimat
 
     Args:
         traj: a trajectory with d = 1.
-        frames: how many, equally spaced in time.
-        rate: frames per second.
+        frames: how many at least, equally spaced in time; more where a turn would have less than twelve.
+        rate: frames per second at most; fewer where more than two turns a second would flicker.
 
     Returns:
         A matplotlib animation: :func:`diracgan.plotting.save` writes it as .gif or .mp4.
@@ -109,6 +109,9 @@ def animate_critic(traj: Any, *, frames: int = 80, rate: int = 20) -> FuncAnimat
         _datum(ax, series)
         legend_below(ax)
         when = fig.text(0.97, 0.9, "", ha="right", va="top", fontsize=9)
+        frames, rate = pace(
+            np.stack([series.phi[:, 0], series.theta[:, 0] - series.x0[0]], axis=1), frames, rate
+        )
         at = np.linspace(series.clock[0], series.clock[-1], max(frames, 2))
         phi, theta = (np.interp(at, series.clock, z[:, 0]) for z in (series.phi, series.theta))
 
@@ -122,6 +125,20 @@ def animate_critic(traj: Any, *, frames: int = 80, rate: int = 20) -> FuncAnimat
 
         draw(0)
     return film(fig, draw, len(at), rate)
+
+
+def _different(points: Array, count: int) -> list[int]:
+    """Rows whose points are far from one another, the first and the last among them; ``count``, or all that differ.
+
+    Equal spacing would show an orbit at the same place again and again, and a spiral mostly at its centre.
+    """
+    scaled = points / (np.abs(points).max(axis=0) + 1e-300)
+    rows = [0, len(points) - 1]
+    nearest = np.min([np.linalg.norm(scaled - scaled[k], axis=1) for k in rows], axis=0)
+    while len(rows) < count and nearest.max() > 0.05:
+        rows.append(int(nearest.argmax()))
+        nearest = np.minimum(nearest, np.linalg.norm(scaled - scaled[rows[-1]], axis=1))
+    return sorted(set(rows))
 
 
 def _one(traj: Any) -> Series:

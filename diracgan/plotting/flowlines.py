@@ -27,22 +27,12 @@ def flow_lines(ax: Axes, field: VectorField, datum: float = 0.0) -> None:
         field: of columns of points.
         datum: the θ at which a component may vanish without changing its sign, so that no contour shows it.
     """
-    (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
-    xs, ys = np.linspace(x0, x1, _GRID), np.linspace(y0, y1, _GRID)
-    x, y = np.meshgrid(xs, ys)
-    at = _in_pieces(field, x.size)
+    at = _in_pieces(field, _GRID**2)
     with np.errstate(all="ignore"):
-        u, v = (w.reshape(x.shape) for w in at(x, y))
-        speed = max(float(np.nanmax(np.abs(u), initial=0)), float(np.nanmax(np.abs(v), initial=0)))
-        if not np.isfinite(speed) or speed == 0:
+        speed = streamlines(ax, at)
+        if not speed:
             return
-        u, v = (_without_rounding(w, speed) for w in (u, v))
-        look: dict[str, Any] = {"density": 0.9, "color": PALE, "linewidth": 0.6, "arrowsize": 0.7}
-        ax.streamplot(
-            xs, ys, np.ma.masked_invalid(u / speed), np.ma.masked_invalid(v / speed), zorder=1, **look
-        )
-        ax.set(xlim=(x0, x1), ylim=(y0, y1))
-        fine = np.linspace(x0, x1, _FINE), np.linspace(y0, y1, _FINE)
+        fine = np.linspace(*ax.get_xlim(), _FINE), np.linspace(*ax.get_ylim(), _FINE)
         mesh = np.meshgrid(*fine)
         jumps = [
             _nullcline(ax, _without_rounding(w, speed).reshape(mesh[0].shape), at, part, fine, datum, speed)
@@ -50,8 +40,35 @@ def flow_lines(ax: Axes, field: VectorField, datum: float = 0.0) -> None:
         ]
     jump = np.vstack(jumps)[:: _FINE // _GRID]
     if len(jump):
-        look = {"linestyle": "none", "marker": "x", "markersize": 3, "markeredgewidth": 0.8}
+        look: dict[str, Any] = {"linestyle": "none", "marker": "x", "markersize": 3, "markeredgewidth": 0.8}
         ax.plot(*jump.T, color=ORANGE, zorder=2, label="jump through 0", **look)
+
+
+def streamlines(ax: Axes, field: VectorField, *, density: float = 0.9, colour: str = PALE) -> float:
+    """Streamlines in the axes' present window, under all else.
+
+    Args:
+        ax: axes of φ and θ.
+        field: of points, one array for each coordinate.
+        density: how close they stand, as :meth:`matplotlib.axes.Axes.streamplot` takes it.
+        colour: theirs.
+
+    Returns:
+        The largest component of the field on their grid; 0 where there is nothing to draw.
+    """
+    (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
+    xs, ys = np.linspace(x0, x1, _GRID), np.linspace(y0, y1, _GRID)
+    x, y = np.meshgrid(xs, ys)
+    with np.errstate(all="ignore"):
+        u, v = (np.asarray(w, float).reshape(x.shape) for w in field(x, y))
+        speed = max(float(np.nanmax(np.abs(u), initial=0)), float(np.nanmax(np.abs(v), initial=0)))
+        if not np.isfinite(speed) or speed == 0:
+            return 0.0
+        u, v = (np.ma.masked_invalid(_without_rounding(w, speed) / speed) for w in (u, v))
+        look: dict[str, Any] = {"density": density, "color": colour, "linewidth": 0.6, "arrowsize": 0.7}
+        ax.streamplot(xs, ys, u, v, zorder=1, **look)
+    ax.set(xlim=(x0, x1), ylim=(y0, y1))
+    return speed
 
 
 def _in_pieces(field: VectorField, count: int) -> Callable[[Array, Array], tuple[Array, Array]]:

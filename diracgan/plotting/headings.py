@@ -23,23 +23,44 @@ def page(width: float, height: float, title: str, below: str = "", alarm: str = 
         yield fig
 
 
-def heading(fig: Figure, title: str, below: str, alarm: str = "") -> None:
-    """Write a title, a line on what was run, and one on what went wrong, at the top left of ``fig``."""
-    height = fig.get_figheight()
-    lines = textwrap.wrap(title, 84, max_lines=2, placeholder=" …")
-    size = 12 if len(lines) == 1 else 10
-    top = 1 - 0.14 / height
-    fig.text(0.03, top, "\n".join(lines), va="top", fontsize=size, weight="bold", color=INK)
-    for row, (text, colour) in enumerate([(below, GREY), (alarm, ALARM)]):
-        line = textwrap.shorten(text, 130, placeholder=" …")
-        fig.text(
-            0.03,
-            top - (0.2 + 0.13 * len(lines) + 0.19 * row) / height,
-            line,
-            va="top",
-            fontsize=8.5,
-            color=colour,
-        )
+def heading(fig: Figure, title: str, below: str, alarm: str = "", *, most: int = 2) -> None:
+    """Write a title, a line on what was run, and one on what went wrong, at the top left of ``fig``.
+
+    Args:
+        fig: the page.
+        title: the answer.
+        below: how it was computed.
+        alarm: what went wrong.
+        most: lines of each; the rest is cut.
+    """
+    width, height = fig.get_size_inches()
+    for line, depth, size, weight, colour in _lines(width, title, below, alarm, most):
+        fig.text(0.03, 1 - depth / height, line, va="top", fontsize=size, weight=weight, color=colour)
+
+
+def heading_height(width: float, title: str, below: str, alarm: str = "", *, most: int = 2) -> float:
+    """How many inches a :func:`heading` takes on a page so wide.
+
+    Example:
+        >>> round(heading_height(9.6, "an answer", "how"), 2)
+        0.66
+    """
+    return _lines(width, title, below, alarm, most)[-1][1] + 0.19
+
+
+def _lines(
+    width: float, title: str, below: str, alarm: str, most: int
+) -> list[tuple[str, float, float, str, str]]:
+    """Every line: its text, inches from the top, size, weight and colour."""
+    lines = textwrap.wrap(title, int(8.75 * width), max_lines=most, placeholder=" …")
+    size = 12.0 if len(lines) == 1 else 10.0
+    made = [("\n".join(lines), 0.14, size, "bold", INK)]
+    depth = 0.34 + 0.13 * len(lines) + 0.04 * max(len(lines) - 2, 0)
+    for text, colour in ((below, GREY), (alarm, ALARM)):
+        for line in textwrap.wrap(text, int(13.5 * width), max_lines=most, placeholder=" …"):
+            made.append((line, depth, 8.5, "normal", colour))
+            depth += 0.19
+    return made
 
 
 def run_words(series: Series) -> str:

@@ -12,7 +12,7 @@ from .axes_helpers import MOST_POINTS, legend_above, log_clock, logarithmic, spa
 from .headings import page
 from .series import Series, read, thin
 from .small_multiples import verdict_words
-from .theme import BLUE, VERMILION, number
+from .theme import BLUE, VERMILION, number, raised
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +37,7 @@ def power_law(traj: Any, verdict: Any = None, ax: Axes | None = None) -> Axes:
         >>> traj = {"phi": 0 * t[:, None], "theta": 2 / np.sqrt(t)[:, None], "time": t}
         >>> found = SimpleNamespace(kind="converges-sublinearly", numbers={"exponent": 0.5, "constant": 2.0}, rule=None)
         >>> [line.get_label() for line in power_law(traj, found, Figure().add_subplot()).lines]
-        ['r', '2 t^−0.5']
+        ['r', '2 t⁻⁰·⁵']
     """
     series = read(traj)
     with styled(ax) as ax:
@@ -50,7 +50,8 @@ def power_law(traj: Any, verdict: Any = None, ax: Axes | None = None) -> Axes:
             law = float(numbers["constant"]) * clock ** -float(numbers["exponent"])
             shown = (law < 3 * r.max()) & (law > r.min() / 3)
             unit = "n" if series.discrete else "t"
-            label = f"{number(float(numbers['constant']), 4)} {unit}^{number(-float(numbers['exponent']), 3)}"
+            power = raised(f"{-float(numbers['exponent']):.3g}")
+            label = f"{number(float(numbers['constant']), 4)} {unit}{power}"
             ax.plot(clock[shown], law[shown], color=VERMILION, linestyle=(0, (5, 2)), label=label, gid="law")
         logarithmic(ax, r)
         if len(clock):

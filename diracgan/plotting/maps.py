@@ -72,12 +72,12 @@ def basins(
     words = _words(found["limit"].transpose(y, x), missing=Outcome.UNDECIDED)
     with styled(ax) as ax:
         colours, labels, index = _coloured(found, words, (y, x))
-        flat = (x, y) == ("phi0", "theta0")
+        flat, datum = (x, y) == ("phi0", "theta0"), float(np.ravel(_start(found).get("x0", [0.0]))[0])
         shown = [_lighter(c) for c in colours] if field is not None and flat else colours
         _fields(ax, found, x, y, index, ListedColormap(shown), Normalize(-0.5, len(colours) - 0.5))
         _named(ax, found, x, y)
         if flat and field is not None:
-            flow_lines(ax, field, float(np.ravel(_start(found).get("x0", [0.0]))[0]))
+            flow_lines(ax, field, datum)
             ax.set(xlabel="critic φ", ylabel="generator θ")
         line: dict[str, Any] = (
             {"linewidth": 2.2} if field is not None else {"linestyle": "none", "marker": "."}
@@ -86,8 +86,32 @@ def basins(
             z = read(orbit)
             label = None if k else "limit cycle"
             ax.plot(z.phi[:, 0], z.theta[:, 0], color=INK, markersize=2.5, label=label, zorder=5, **line)
+        for k in (
+            k for k in np.unique(index) if flat and np.sum(index == k) > 2
+        ):  # 1: the start is the point
+            _limit_points(ax, found, index == k, words, colours[k], datum)
         _legend(ax, [(shown[k], labels[k]) for k in np.unique(index)])
     return ax
+
+
+def _limit_points(ax: Axes, found: Any, members: Array, words: Array, colour: str, datum: float) -> None:
+    """The point that a basin's starts come to, in its colour."""
+    outcome = str(words[members][0])
+    if outcome == Outcome.ELSEWHERE:
+        at = [
+            np.asarray(found[k].transpose("theta0", "phi0"), float)[members]
+            for k in ("limit_phi", "limit_theta")
+        ]
+        sizes = [np.ptp(x) for x in at]
+        if max(sizes) > 2 * _SAME * max(1.0, float(np.abs(at).max())):  # many points, in one colour
+            return
+        point = [float(np.median(x)) for x in at]
+    elif outcome in (Outcome.EQUILIBRIUM, Outcome.CONVERGING):
+        point = [0.0, datum]
+    else:
+        return
+    look: dict[str, Any] = {"marker": "o", "markersize": 9, "markeredgecolor": INK, "markeredgewidth": 1.4}
+    ax.plot(*point, color=colour, linestyle="none", zorder=6, gid="limit", **look)
 
 
 def stability(found: Any, ax: Axes | None = None) -> Axes:
@@ -113,14 +137,15 @@ def stability(found: Any, ax: Axes | None = None) -> Axes:
     margin = np.asarray(found["margin"].transpose(y, x), float)
     with styled(ax) as ax:
         seen = [n for n in _STATUS if np.any(status == n)]
-        for n in seen:
+        smooth = _is_smooth(status, margin)
+        for n in [] if smooth else seen:
             here = np.ma.masked_where(status != n, np.zeros(status.shape))
             _fields(ax, found, x, y, here, ListedColormap([_STATUS[n][0]]), Normalize(-1, 1))
         inside = np.ma.masked_where(status != Status.STABLE, margin)
         if inside.count():
             high = float(inside.max())
             scale = Normalize(0.0, high if high > 0 else 1.0)
-            _fields(ax, found, x, y, inside, time_map(), scale)
+            (_areas if smooth else _fields)(ax, found, x, y, margin if smooth else inside, time_map(), scale)
             scale_beside(ax, scale, "margin")
         segments = list(np.asarray(found["threshold"]))
         if segments:
@@ -131,8 +156,34 @@ def stability(found: Any, ax: Axes | None = None) -> Axes:
         if not inside.count():
             everywhere = _STATUS[seen[0]][1] if len(seen) == 1 else "stable nowhere"
             ax.text(0.5, 0.5, f"{everywhere} on this grid", transform=ax.transAxes, ha="center", color=INK)
-        _legend(ax, [_STATUS[n] for n in seen])
+        _legend(ax, [_STATUS[n] for n in seen if not (smooth and n == Status.MARGINAL)])
     return ax
+
+
+def _is_smooth(status: Array, margin: Array) -> bool:
+    """Whether a chart has nothing but stable and unstable areas, and the line between them."""
+    known = np.isin(status, (Status.STABLE, Status.UNSTABLE, Status.MARGINAL)).all()
+    line = np.count_nonzero(status == Status.MARGINAL) <= 2 * sum(status.shape)
+    return bool(known and line and np.isfinite(margin).all() and min(status.shape) > 2)
+
+
+def _areas(ax: Axes, found: Any, x: str, y: str, margin: Array, colours: Any, scale: Normalize) -> None:
+    """The margins between the grid's points too: cells would end in a staircase under the line of margin 0."""
+    xs, ys = np.asarray(found[x], float), np.asarray(found[y], float)
+    i, j = np.argsort(xs), np.argsort(ys)
+    top = scale.vmax or 1.0
+    values = _half_a_cell_more(_half_a_cell_more(margin[np.ix_(j, i)]).T).T
+    levels = [min(float(values.min()), 0.0) - top, *np.linspace(0.0, top, 65)]
+    levels[-1] += abs(float(values.max()))
+    filled = [to_rgb(_STATUS[Status.UNSTABLE][0]), *colours(np.linspace(0, 1, 64))[:, :3]]
+    grid = [np.concatenate([e[:1], v, e[-1:]]) for e, v in ((_sides(v), v) for v in (xs[i], ys[j]))]
+    ax.contourf(*grid, values, levels=levels, colors=filled, zorder=0.5)
+
+
+def _half_a_cell_more(values: Array) -> Array:
+    """Rows continued to the outer sides of the first and the last cell, so that the areas fill the axes."""
+    first, last = 1.5 * values[:1] - 0.5 * values[1:2], 1.5 * values[-1:] - 0.5 * values[-2:-1]
+    return np.concatenate([first, values, last])
 
 
 def bifurcation(found: Any, ax: Axes | None = None) -> Axes:
@@ -156,12 +207,18 @@ def bifurcation(found: Any, ax: Axes | None = None) -> Axes:
     (x,) = _axes(found, 1)
     orbit = np.asarray(found["orbit"].transpose(x, "sample"), float)
     at = np.repeat(np.asarray(found[x], float), orbit.shape[1]).reshape(orbit.shape)
-    leaving = np.isin(_words(found["limit"]), (Outcome.GROWING, Outcome.DIVERGES))
-    fine = np.isfinite(orbit) & ~leaving[:, None]  # what leaves has no limit set to show
+    fine = np.isfinite(orbit)  # what leaves has no limit set to show
+    leaving = ~fine.any(axis=1)
     with styled(ax) as ax:
-        size = 2.6 if fine.sum() > 3000 else 4.5
-        dots: dict[str, Any] = {"linestyle": "none", "marker": ".", "markersize": size, "markeredgewidth": 0}
-        ax.plot(at[fine], orbit[fine], color=BLUE, rasterized=True, **dots)
+        size = 3.2 if fine.sum() > 3000 else 5.0
+        label = (
+            "last iterates" if found.attrs.get("rule") else "last turning points, or where it comes to rest"
+        )
+        starts = int(found.attrs.get("starts", 1))
+        label += f", from {starts} starts" if starts > 1 else ""
+        dots: dict[str, Any] = {"linestyle": "none", "marker": ".", "markeredgewidth": 0, "color": BLUE}
+        ax.plot(at[fine], orbit[fine], rasterized=True, markersize=size, **dots)
+        ax.plot([], [], markersize=8, label=label, **dots)
         changes = np.asarray(found["threshold"], float)
         sides = _sides(np.sort(np.asarray(found[x], float)))
         for k in np.flatnonzero(leaving[np.argsort(np.asarray(found[x], float))]):
@@ -224,7 +281,9 @@ def map_figure(found: Any, **on_top: Any) -> Figure:
 def _where(found: Any, kind: str) -> str:
     if kind == "stability":
         x0 = _start(found)["x0"]
-        return f"linearised at {'(0, x₀)' if np.any(x0) else '0'}, d = {len(x0)}"
+        steps = bool(found.attrs.get("rule"))
+        lost = "1 − largest |multiplier|, lost per step" if steps else "−largest real part, rate of decay"
+        return f"linearised at {'(0, x₀)' if np.any(x0) else '0'}, d = {len(x0)}; margin: {lost}"
     flow = json.loads(found.attrs["course"])["flow"]
     end = f"{flow['steps']} iterations" if "steps" in flow else f"t = {flow['t1']:g}"
     return f"d = {len(_start(found)['x0'])}, as seen until {end}"

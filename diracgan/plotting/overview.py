@@ -13,19 +13,15 @@ from matplotlib.figure import Figure
 from .axes_helpers import legend_below
 from .curves import radii
 from .flowlines import VectorField
-from .headings import heading, run_words
+from .headings import heading, heading_height, run_words
 from .portraits import portrait
 from .reusable_figure import ReusableFigure
 from .series import Series, read
+from .sizes import USUAL, Layout, Size, layout
 from .spectra import eigenvalues, spectral_values, status_words
-from .theme import INK, number, style
+from .theme import INK, number, style, with_powers
 
-# The layout is written down in inches instead of being solved for at every draw: an engine would draw
-# everything twice.
-_WIDTH, _HEIGHT = 9.6, 5.7
-_MAIN = (0.85, 1.0, 3.75, 3.75)
-_RIGHT, _RIGHT_WIDTH = 6.05, 3.35
-_TOP = 4.75
+_WHOLE = 20  # lines of a heading that nobody cuts
 
 
 def figure(
@@ -34,6 +30,7 @@ def figure(
     field: VectorField | None = None,
     *,
     verdict: Any = None,
+    size: Size | None = None,
     fig: Figure | None = None,
 ) -> Figure:
     """Draw one trajectory and its spectrum on one page, titled with what happens, or else with the status.
@@ -47,6 +44,8 @@ def figure(
         field: vectorised field for the streamlines of d = 1.
         verdict: what happens from this start, :class:`diracgan.analysis.Verdict`: the title then gives its words, the
             status stands below, and a limit circle is drawn dashed.
+        size: what it is printed as, :func:`diracgan.plotting.sizes.size_of`: the panels then stand as that width and
+            its letters ask for, and nothing of the title is cut; :func:`diracgan.plotting.save` takes its ``scale``.
         fig: a figure to draw in, 9.6 x 5.7 inches or of that shape; a new one, which pyplot does not
             know, when ``None``.
 
@@ -65,38 +64,44 @@ def figure(
         'wgan-linear'
     """
     series = read(traj)
+    words = _heading(series, spectrum, verdict, 110 if size is None else 1000)
+    most = 2 if size is None else _WHOLE
+    panels = layout(size, 0.0 if size is None else heading_height(size.inches, *words, most=most))
     with style():
-        fig = Figure(figsize=(_WIDTH, _HEIGHT)) if fig is None else fig
-        name = series.name
-        name = textwrap.shorten(name, 110, placeholder=" …") if " " in name else name[:110]
-        title = name if spectrum is None else f"{name}: {status_words(spectrum)}"
-        below = run_words(series)
-        if verdict is not None:
-            below = f"{status_words(spectrum)}; {below}" if spectrum is not None else below
-            title = f"{name}: {verdict_sentence(verdict)}"
-        heading(fig, title, below, series.failure())
+        fig = Figure(figsize=(panels.width, panels.height)) if fig is None else fig
+        heading(fig, *words, most=most)
         target = "datum" if getattr(spectrum, "is_equilibrium", None) is False else "equilibrium"
-        ax = portrait(series, fig.add_axes(_inches(*_MAIN)), field=field, target=target)
+        ax = portrait(series, fig.add_axes(panels.part(panels.main)), field=field, target=target)
         if verdict is not None and series.dim == 2:
             _limit_circle(ax, series, verdict)
-        if spectrum is None:
-            radii(series, fig.add_axes(_inches(_RIGHT, 1.0, _RIGHT_WIDTH, _TOP - 1.25)))
-        else:
-            radii(series, fig.add_axes(_inches(_RIGHT, 3.2, _RIGHT_WIDTH, _TOP - 3.45)))
-            if spectral_values(spectrum).size:
-                eigenvalues(spectrum, fig.add_axes(_inches(_RIGHT, 0.62, 1.72, 1.72)))
-                fig.text(
-                    (_RIGHT + 1.95) / _WIDTH,
-                    2.34 / _HEIGHT,
-                    spectral_words(spectrum),
-                    va="top",
-                    fontsize=8,
-                    linespacing=1.4,
-                )
-            else:
-                eigenvalues(spectrum, fig.add_axes(_inches(_RIGHT, 0.62, _RIGHT_WIDTH, 1.72)))
+        radii(series, fig.add_axes(panels.part(panels.alone if spectrum is None else panels.radii)))
+        if spectrum is not None:
+            _spectrum(fig, panels, spectrum)
         fig.set_label(_provenance(series))
     return fig
+
+
+def _heading(series: Series, spectrum: Any, verdict: Any, most: int) -> tuple[str, str, str]:
+    """The title, how it was computed, and what went wrong; a name of at most ``most`` letters."""
+    name = series.name
+    name = textwrap.shorten(name, most, placeholder=" …") if " " in name else name[:most]
+    title = name if spectrum is None else f"{name}: {status_words(spectrum)}"
+    below = run_words(series)
+    if verdict is not None:
+        below = f"{status_words(spectrum)}; {below}" if spectrum is not None else below
+        title = f"{name}: {verdict_sentence(verdict)}"
+    return title, below, series.failure()
+
+
+def _spectrum(fig: Figure, panels: Layout, spectrum: Any) -> None:
+    """The eigenvalues and what they say, or why there are none."""
+    if not spectral_values(spectrum).size:
+        eigenvalues(spectrum, fig.add_axes(panels.part(panels.empty)))
+        return
+    eigenvalues(spectrum, fig.add_axes(panels.part(panels.values)))
+    left, top = panels.words
+    at, said = (left / panels.width, top / panels.height), spectral_words(spectrum, panels.letters)
+    fig.text(*at, said, va="top", fontsize=8, linespacing=1.4)
 
 
 def verdict_sentence(verdict: Any) -> str:
@@ -107,8 +112,8 @@ def verdict_sentence(verdict: Any) -> str:
         >>> verdict_sentence(SimpleNamespace(text="ends on a circle: |phi| = 1, |theta - x0| = 1"))
         'ends on a circle: |φ| = 1, |θ − x₀| = 1'
     """
-    words = {"phi": "φ", "theta": "θ", "x0": "x₀", " - ": " − ", "(-": "(−", "^-": "^−"}
-    text = str(verdict.text)
+    words = {"phi": "φ", "theta": "θ", "x0": "x₀", " - ": " − ", "(-": "(−"}
+    text = with_powers(str(verdict.text))
     for plain, drawn in words.items():
         text = text.replace(plain, drawn)
     return text
@@ -135,11 +140,11 @@ def reusable_page() -> ReusableFigure:
         []
     """
     with style():
-        return ReusableFigure(figsize=(_WIDTH, _HEIGHT))
+        return ReusableFigure(figsize=(USUAL.width, USUAL.height))
 
 
-def spectral_words(spectrum: Any) -> str:
-    """Return what the eigenvalue panel shows in a few short lines: status, values, margin, error bound.
+def spectral_words(spectrum: Any, letters: int = 25) -> str:
+    """Return what the eigenvalue panel shows in short lines of ``letters``: status, values, margin, error bound.
 
     Example:
         >>> from types import SimpleNamespace
@@ -148,16 +153,16 @@ def spectral_words(spectrum: Any) -> str:
         undecided by eigenvalues
         ±0.5i
         largest real part 0
-        error bound 1e−15
+        error bound 10⁻¹⁵
     """
     values = spectral_values(spectrum)
     is_map = getattr(spectrum, "kind", "flow") == "map"
-    lines = textwrap.wrap(status_words(spectrum), 25)
+    lines = textwrap.wrap(status_words(spectrum), letters)
     error = getattr(spectrum, "error", None)
     bound = float(error) if error is not None and np.isfinite(error) else 0.0
     pairs = grouped(values, bound)
     for pair in pairs[:5]:
-        lines += textwrap.wrap(pair, 25, subsequent_indent="  ")
+        lines += textwrap.wrap(pair, letters, subsequent_indent="  ")
     lines += [f"… {len(pairs) - 5} more"] if len(pairs) > 5 else []
     top = float(np.abs(values).max() if is_map else values.real.max())
     what, boundary = ("largest modulus", 1.0) if is_map else ("largest real part", 0.0)
@@ -216,7 +221,3 @@ def _provenance(series: Series) -> str:
     plain = {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in sorted(series.attrs.items())}
     kept = {k: v for k, v in plain.items() if k != "wall_time_s"}
     return json.dumps(kept, default=str, ensure_ascii=False) if kept else ""
-
-
-def _inches(left: float, bottom: float, width: float, height: float) -> tuple[float, float, float, float]:
-    return left / _WIDTH, bottom / _HEIGHT, width / _WIDTH, height / _HEIGHT

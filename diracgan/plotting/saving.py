@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import struct
 import zlib
@@ -14,6 +15,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..files import destination, replacing
+from .sizes import DPI
 from .theme import style
 
 if TYPE_CHECKING:
@@ -67,7 +69,14 @@ def check(path: str | os.PathLike[str]) -> Path:
     return target
 
 
-def save(picture: Figure | Animation, path: str | os.PathLike[str], *, colours: int | None = None) -> Path:
+def save(
+    picture: Figure | Animation,
+    path: str | os.PathLike[str],
+    *,
+    colours: int | None = None,
+    scale: float | None = None,
+    dpi: float = DPI,
+) -> Path:
     """Save a figure or an animation; the suffix says how.
 
     Args:
@@ -75,6 +84,10 @@ def save(picture: Figure | Animation, path: str | os.PathLike[str], *, colours: 
             any figure.
         path: a file ending in .png, .pdf or .svg for a figure, .gif or .mp4 for an animation.
         colours: for .png, reduce to so many colours: a third of the size, for files kept in a repository.
+
+        scale: print a figure so many times as large, letters and lines with it: ``scale`` of a
+            :class:`diracgan.plotting.sizes.Size`.
+        dpi: of a .png with a ``scale``.
 
     Returns:
         The absolute path.
@@ -104,12 +117,51 @@ def save(picture: Figure | Animation, path: str | os.PathLike[str], *, colours: 
                 metadata[_ABOUT[suffix]] = about
             if suffix == ".png":
                 metadata[_SAYS] = json.dumps(said_by(picture), ensure_ascii=False)  # type: ignore[arg-type]
-            picture.savefig(temporary, format=suffix[1:], metadata=metadata)  # type: ignore[union-attr]
+            _write(picture, temporary, suffix, metadata, scale, dpi)
             if colours is not None and suffix == ".png":
                 _reduce(temporary, colours)
         else:
             _film(picture, temporary, suffix)
     return target
+
+
+def _write(
+    figure: Any, file: Path, suffix: str, metadata: dict[str, Any], scale: float | None, dpi: float
+) -> None:
+    """Write a figure, ``scale`` times as large where that is not None."""
+    if scale is None:
+        figure.savefig(file, format=suffix[1:], metadata=metadata)
+    elif suffix == ".png":
+        chunk = {"pil_kwargs": {"dpi": (dpi, dpi)}}
+        figure.savefig(file, format="png", metadata=metadata, dpi=dpi * scale, **chunk)
+    elif suffix == ".svg":
+        figure.savefig(file, format="svg", metadata=metadata)
+        text = file.read_text(encoding="utf-8")
+        sides = re.compile(r'(?<= )(width|height)="([\d.]+)pt"')
+        file.write_text(
+            sides.sub(lambda m: f'{m[1]}="{float(m[2]) * scale:.6g}pt"', text, count=2), encoding="utf-8"
+        )
+    else:
+        with _scaled_pages(file, metadata, scale) as pages:
+            pages.savefig(figure)
+
+
+def _scaled_pages(file: Path, metadata: dict[str, Any], scale: float) -> Any:
+    """A PDF whose pages are ``scale`` times as large as the figures on them."""
+    from matplotlib.backends.backend_pdf import Op, PdfFile, PdfPages
+
+    class Scaled(PdfFile):
+        def newPage(self, width: float, height: float) -> None:  # matplotlib's name
+            super().newPage(scale * width, scale * height)
+            self.output(scale, 0, 0, scale, 0, 0, Op.concat_matrix)
+
+    class Pages(PdfPages):
+        def _ensure_file(self) -> PdfFile:
+            if self._file is None:
+                self._file = Scaled(file, metadata=metadata)
+            return self._file
+
+    return Pages(file, metadata=metadata)
 
 
 def said_by(figure: Figure) -> list[str]:
@@ -167,7 +219,7 @@ def _film(picture: Any, temporary: Path, suffix: str) -> None:
 
     rate = getattr(picture, "frame_rate", 20)
     if suffix == ".gif":
-        writer = PillowWriter(fps=rate)
+        writer = _with_one_palette(PillowWriter(fps=rate))
     else:
         # yuv420p and even sizes: what every player takes.
         writer = FFMpegWriter(
@@ -183,6 +235,23 @@ def _film(picture: Any, temporary: Path, suffix: str) -> None:
             ],
         )
     picture.save(temporary, writer=writer)
+
+
+def _with_one_palette(writer: Any) -> Any:
+    """A writer of .gif whose frames share the last one's colours: with a palette each they flicker."""
+    from PIL import Image
+
+    def finish() -> None:
+        frames = [f.convert("RGB") for f in writer._frames]
+        flat, none = Image.Quantize.MEDIANCUT, Image.Dither.NONE
+        palette = frames[-1].quantize(256, method=flat, dither=none)
+        shown = [f.quantize(palette=palette, dither=none) for f in frames]
+        shown[0].save(
+            writer.outfile, save_all=True, append_images=shown[1:], duration=round(1000 / writer.fps), loop=0
+        )
+
+    writer.finish = finish
+    return writer
 
 
 def show(picture: Figure | Animation) -> None:

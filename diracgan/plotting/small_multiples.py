@@ -1,4 +1,4 @@
-"""Small multiples: several variants from one start, on one scale, with what becomes of each below it."""
+"""Small multiples: several variants from one start, with what becomes of each below it."""
 
 from __future__ import annotations
 
@@ -9,28 +9,40 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from ..analysis.verdict.kinds import Kind
 from ..errors import InputError
 from .axes_helpers import MOST_POINTS, mark, ticks, timed_path
+from .flowlines import VectorField, streamlines
 from .headings import page
 from .series import Array, Series, read, thin
-from .theme import ALARM, GREY, number
+from .theme import ALARM, GREY, INK, number, raised, time_map
 
 _PANEL = 1.75  # inches of one square
 _MOST = 24
 _WIDEST = 6.0  # a run that goes further than so many times the usual one leaves its panel
+_HIDDEN = 0.4  # of the common scale: a run that is smaller cannot be read on it
 
 
 def multiples(
-    runs: Sequence[tuple[str, Any, str]], *, title: str, below: str = "", columns: int | None = None
+    runs: Sequence[tuple[str, Any, str]],
+    *,
+    title: str,
+    below: str = "",
+    columns: int | None = None,
+    fields: Sequence[VectorField | None] = (),
 ) -> Figure:
-    """Draw several runs side by side on one scale: (φ, θ) for d = 1, the generator's path for d ≥ 2.
+    """Draw several runs side by side: (φ, θ) for d = 1, the generator's path for d ≥ 2.
+
+    They share one scale; where most of them would be too small on it each has its own, with a bar that says how long
+    it is.
 
     Args:
         runs: for each its name, its trajectory, and what becomes of it in a few words.
         title: of the page; ``below`` the line under it.
         columns: how many in a row; by default what makes the page wider than high.
+        fields: each run's vectorised field, whose streamlines are drawn behind a run of d = 1.
 
     Returns:
         The figure.
@@ -58,36 +70,82 @@ def multiples(
         series[0].dim, ("θ along θ(0)", "θ across θ(0)")
     )
     half = _reach(points, centre)
+    own = [1.08 * max(float(np.abs(p - centre).max()), 1e-290) for p in points]
+    apart = 2 * sum(h < _HIDDEN * half for h in own) > len(own)
     columns = columns or min(len(runs), max(3, math.ceil(math.sqrt(1.8 * len(runs)))))
     lines = math.ceil(len(runs) / columns)
     width = max(0.75 + columns * (_PANEL + 0.3), 6.4)
     row = _PANEL + 1.0
-    height = 0.95 + lines * row + 0.1
+    height = 0.95 + lines * row + 0.4
     with page(width, height, title, textwrap.shorten(below, int(width * 15), placeholder=" …")) as fig:
         for k, ((name, _, words), s, p) in enumerate(zip(runs, series, points, strict=True)):
             i, j = divmod(k, columns)
             left = 0.62 + j * (_PANEL + 0.3)
             bottom = height - 1.05 - i * row - _PANEL
             ax = fig.add_axes((left / width, bottom / height, _PANEL / width, _PANEL / height))
-            _panel(ax, s, p, centre, half)
+            _panel(ax, s, p, centre, min(own[k], half) if apart else half)
+            last = k + columns >= len(runs)
+            if apart:
+                ax.tick_params(bottom=False, left=False, labelbottom=False, labelleft=False)
+                scale_bar(ax)
             if j == 0:
                 ax.set_ylabel(labels[1])
-            else:
+            elif not apart:
                 ax.set_yticklabels([])
-            if k + columns >= len(runs):
-                ax.set_xlabel(labels[0], labelpad=1)
-            else:
+            if last:
+                ax.set_xlabel(labels[0], labelpad=12 if apart else 1)
+            elif not apart:
                 ax.set_xticklabels([])
+            if s.dim == 1 and k < len(fields) and fields[k] is not None:
+                streamlines(ax, _flat(fields[k]), density=0.5)
             shown = textwrap.wrap(name, 27, max_lines=2, placeholder=" …")
             ax.set_title("\n".join(shown), fontsize=8 if len(shown) == 1 else 7, weight="bold", pad=3)
-            drop = 0.36 if k + columns >= len(runs) else 0.1
+            drop = (0.42 if apart else 0.36) if last else 0.26 if apart else 0.1
             kept = words.replace("period ", "period\N{NO-BREAK SPACE}")
             kept = kept.replace(" n)", "\N{NO-BREAK SPACE}n)").replace(" t)", "\N{NO-BREAK SPACE}t)")
             said = "\n".join(textwrap.wrap(kept, 27, max_lines=2, placeholder=" …"))
             colour = ALARM if s.failure() else GREY
             fig.text(left / width, (bottom - drop) / height, said, va="top", fontsize=7.5, color=colour)
+        _legend(
+            fig,
+            "the bar is so long in units of " + ("φ and θ" if series[0].dim == 1 else "θ") if apart else "",
+        )
         fig.set_label(f"{title}: {', '.join(name for name, _, _ in runs)}")
     return fig
+
+
+def _legend(fig: Figure, bar: str) -> None:
+    """What the marks mean, at the foot of the page."""
+    marks = [Line2D([], [], **mark(kind) | {"clip_on": True}) for kind in ("start", "end", "equilibrium")]
+    dark, light = (time_map()(x) for x in (0.15, 0.85))
+    marks += [Line2D([], [], color=c, linewidth=2, label=t) for c, t in ((dark, "early"), (light, "late"))]
+    marks += [Line2D([], [], color=INK, linewidth=1.2, marker="|", markersize=5, label=bar)] if bar else []
+    where = (0.5 / fig.get_figwidth(), 0.08 / fig.get_figheight())
+    fig.legend(handles=marks, loc="lower left", bbox_to_anchor=where, ncols=len(marks), fontsize=7.5)
+
+
+def scale_bar(ax: Any) -> None:
+    """A bar of a round length under axes that have no ticks, with that length beside it.
+
+    Example:
+        >>> ax = Figure().add_axes((0, 0, 1, 1))
+        >>> _ = ax.set(xlim=(-1, 1), ylim=(-1, 1))
+        >>> scale_bar(ax)
+        >>> ax.texts[0].get_text()
+        '0.5'
+    """
+    low, high = ax.get_xlim()
+    size = 10.0 ** math.floor(math.log10((high - low) / 2.5))
+    size *= next(k for k in (5, 2, 1) if k * size <= (high - low) / 2.5)
+    part, at = size / (high - low), -0.06
+    look: dict[str, Any] = {"color": INK, "linewidth": 1.2, "marker": "|", "markersize": 5, "clip_on": False}
+    ax.plot([0, part], [at, at], transform=ax.transAxes, **look)
+    ax.text(part + 0.04, at, number(size, 2), transform=ax.transAxes, va="center", fontsize=7)
+
+
+def _flat(field: Any) -> Any:
+    """A field of columns of points as one of arrays of any shape."""
+    return lambda x, y: field(x.reshape(-1, 1), y.reshape(-1, 1))
 
 
 def _reach(points: Sequence[Array], centre: Array) -> float:
@@ -121,7 +179,7 @@ def verdict_words(verdict: Any) -> str:
     Example:
         >>> from types import SimpleNamespace
         >>> verdict_words(SimpleNamespace(kind="converges-sublinearly", numbers={"exponent": 0.5}, rule=None))
-        'converges like t^−0.5'
+        'converges like t⁻⁰·⁵'
     """
     n, clock = verdict.numbers, "n" if verdict.rule else "t"
 
@@ -133,7 +191,8 @@ def verdict_words(verdict: Any) -> str:
     if verdict.kind == Kind.CONVERGES_EXPONENTIALLY and known("rate", ""):
         return f"converges like exp({number(-float(n['rate']), 3)} {clock})"
     if verdict.kind == Kind.CONVERGES_SUBLINEARLY and known("exponent", ""):
-        return f"converges like {clock}^{number(-float(n['exponent']), 3)}"
+        power = f"{-float(n['exponent']):.3g}"
+        return f"converges like {clock}{raised(power)}"
     said = Kind(verdict.kind).words
     if verdict.kind in (Kind.LIMIT_CIRCLE, Kind.LIMIT_CYCLE):
         said += known("radius_theta", ", |θ| = ") if verdict.kind == Kind.LIMIT_CIRCLE else ""

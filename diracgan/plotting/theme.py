@@ -7,6 +7,7 @@ is too light for paper.
 
 from __future__ import annotations
 
+import re
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from pathlib import Path
@@ -47,15 +48,45 @@ def time_map() -> ListedColormap:
     return ListedColormap(colormaps["viridis"](np.linspace(0.0, 0.87, 256)), name="diracgan-time")
 
 
+_RAISED = str.maketrans("-\N{MINUS SIGN}.0123456789", "⁻⁻·⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
 def number(x: float, digits: int = 4) -> str:
-    """Return ``x`` with a true minus sign and ``digits`` significant digits.
+    """Return ``x`` with a true minus sign, ``digits`` significant digits, and its power of ten as one.
 
     Example:
-        >>> number(-0.05), number(1.0), number(1.234e-5), number(2e9)
-        ('−0.05', '1', '1.234e−5', '2e9')
+        >>> number(-0.05), number(1.0), number(1e-12), number(2e9).replace("\N{NO-BREAK SPACE}", " ")
+        ('−0.05', '1', '10⁻¹²', '2 × 10⁹')
     """
     mantissa, mark, exponent = f"{x:.{digits}g}".partition("e")
-    return f"{mantissa}{mark}{int(exponent) if mark else ''}".replace("-", "\N{MINUS SIGN}")
+    said = mantissa.replace("-", "\N{MINUS SIGN}")
+    if not mark:
+        return said
+    power = "10" + raised(str(int(exponent)))
+    if mantissa in ("1", "-1"):
+        return said[:-1] + power
+    return f"{said}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}{power}"
+
+
+def raised(power: str) -> str:
+    """A power in raised letters.
+
+    Example:
+        >>> "t" + raised("-0.5")
+        't⁻⁰·⁵'
+    """
+    return power.translate(_RAISED)
+
+
+def with_powers(text: str) -> str:
+    """A sentence whose powers, 1e-05 and t^-0.5, are written as in a picture.
+
+    Example:
+        >>> with_powers("like 2 t^-0.5, to 1e-05; |phi|^2").replace("\N{NO-BREAK SPACE}", " ")
+        'like 2 t⁻⁰·⁵, to 10⁻⁵; |phi|²'
+    """
+    text = re.sub(r"(?<![\w.])\d+(?:\.\d+)?e[+-]?\d+\b", lambda m: number(float(m[0]), 12), text)
+    return re.sub(r"\^\(?([-\N{MINUS SIGN}]?\d+(?:\.\d+)?)\)?(?![\w/])", lambda m: raised(m[1]), text)
 
 
 def power_of_ten(x: float, _: object = None) -> str:
@@ -72,4 +103,4 @@ def power_of_ten(x: float, _: object = None) -> str:
         return ""
     if exponent in (0, 1):
         return str(10**exponent)
-    return "10" + str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return "10" + raised(str(exponent))

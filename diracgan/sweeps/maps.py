@@ -8,11 +8,13 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast
 
 import numpy as np
 
 from ..analysis.linear.decision import DECIDED, STATUSES, Status
+from ..analysis.verdict.kinds import Outcome
+from ..dynamics.starts import starts
 from ..errors import InputError
 from ..game import Players
 from ..parameters import parameters
@@ -162,7 +164,9 @@ def bifurcation(
 
     Returns:
         An :class:`xarray.Dataset` with ``orbit`` (parameter, sample), ``limit``, ``margin``, ``status`` and
-        ``threshold`` (change): the values at which the linear stability changes, to rounding.
+        ``threshold`` (change): the values at which the linear stability changes, to rounding. Attractors may be
+        several: the samples are those of the start, of its mirror image in (0, x0), and of both four times as far
+        away, one after the other, NaN where a run leaves; ``limit`` is the first one's.
 
     Example:
         >>> import diracgan as dg
@@ -173,9 +177,34 @@ def bifurcation(
     """
     if not over:
         over = {"lr": "0.01:2:400"} if rule is not None else _weight(variant, 401)
+    import xarray as xr
+
     wanted = ["orbit", "limit", "margin", "status"]
     asked, values, found = _map("bifurcation", variant, over, 1, wanted, rule, out, rest)
+    places = [rest] if components(over) or {"dim", "x0"} & set(over) else _around(rest)
+    runs = [found] + [_map("bifurcation", variant, over, 1, wanted[:2], rule, None, p)[2] for p in places[1:]]
+    orbit = xr.concat([_that_stays(run) for run in runs], "sample").assign_attrs(found.orbit.attrs)
+    found = found.drop_vars("orbit").assign(orbit=orbit).assign_attrs(starts=len(runs))
     return found.assign(threshold=(("change",), threshold(asked, values, found).reshape(-1)))
+
+
+def _around(rest: MapOptions) -> list[MapOptions]:
+    """The start, its mirror image in (0, x0), and both four times as far away."""
+    given = (rest.get(n) for n in ("phi0", "theta0", "dim", "x0"))
+    phi0, theta0, x0 = starts(*given)
+    return [
+        rest,
+        *(
+            cast(MapOptions, {**rest, "phi0": k * phi0, "theta0": x0 + k * (theta0 - x0)})
+            for k in (-1, 4, -4)
+        ),
+    ]
+
+
+def _that_stays(run: xr.Dataset) -> xr.DataArray:
+    """The orbit, NaN where it grows or diverges."""
+    words = np.array(str(run["limit"].attrs["flag_meanings"]).split())[np.asarray(run["limit"])]
+    return run["orbit"].where(~np.isin(words, (Outcome.GROWING, Outcome.DIVERGES))[:, None])
 
 
 MAPS: dict[str, Callable[..., xr.Dataset]] = {

@@ -171,4 +171,4 @@ def test_an_orbit_diagram(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     said = json.loads(capsys.readouterr().out)
     np.testing.assert_allclose(said["threshold"], [1.0], rtol=1e-12)  # stable iff lr < 2 lam
     assert np.all(np.abs(np.array(said["quantities"]["orbit"]["values"][0], float)) < 1e-6)
-    assert np.array(said["quantities"]["orbit"]["values"][4], float).size == 128
+    assert np.array(said["quantities"]["orbit"]["values"][4], float).size == 4 * 128  # from four starts

@@ -33,8 +33,8 @@ def agree(old, new):
 
 def test_figures_that_say_something_else_do_not_agree():
     assert agree(
-        ["ns: ends on a circle: |φ| = 0.1732", "error bound 2e−15"],
-        ["ns: ends on a circle: |φ| = 0.1733", "error bound 3e−15"],
+        ["ns: ends on a circle: |φ| = 0.1732", "error bound 2 × 10⁻¹⁵"],
+        ["ns: ends on a circle: |φ| = 0.1733", "error bound 3 × 10⁻¹⁵"],
     )
     assert not agree(["ns: undecided"], ["ns: ends on a circle"])
     assert not agree(["|φ| = 0.17"], ["|φ| = 0.27"])

@@ -85,7 +85,7 @@ def test_title_says_variant_parameters_and_status_in_words():
 def test_marginal_is_called_undecided_not_neutral():
     fig = plot.figure(spiral(), flow([0.5j, -0.5j], "marginal", error=1e-12))
     assert fig.texts[0].get_text().endswith("undecided by eigenvalues")
-    assert "largest real part 0\nerror bound 1e−12" in words(fig)
+    assert "largest real part 0\nerror bound 10⁻¹²" in words(fig)
 
 
 @pytest.mark.parametrize("status", ["no-derivative", "not-an-equilibrium"])
@@ -362,7 +362,7 @@ def test_plane_is_orthonormal_and_holds_the_start_whatever_its_scale():
 
 def test_pairs_and_multiplicities_in_words():
     assert grouped([0.3j, 0.3j, 0.3j, -0.3j, -0.3j, -0.3j]) == ["±0.3i  (× 3)"]
-    assert grouped([1e9, 5, 6, -7]) == ["1e9", "6", "5", "−7"]  # small ones are not swallowed by a large one
+    assert grouped([1e9, 5, 6, -7]) == ["10⁹", "6", "5", "−7"]  # small ones are not swallowed by a large one
     assert grouped([-0.5 + 1e-9j, -0.5 - 1e-9j], error=1e-8) == ["−0.5  (twice)"]
     assert "first grows up to\n2-fold" in spectral_words(flow([-1.0], transient_growth=2.0, error=0.0))
     assert "grows" not in spectral_words(flow([1.0], "unstable", transient_growth=np.inf, error=0.0))

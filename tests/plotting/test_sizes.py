@@ -1,0 +1,99 @@
+"""A picture as it is printed: its width in millimetres, its letters in points, and nothing cut."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+from PIL import Image
+
+from diracgan import plotting as plot
+from diracgan.cli.app import main
+from diracgan.errors import InputError
+from diracgan.plotting.sizes import SIZES, size_of
+
+T = np.linspace(0, 6, 61)
+WHY = "no derivative: the field jumps at this equilibrium, so there is no Jacobian and no eigenvalue"
+LONG = "wgan-gp(lam=0.35, c=1, one_sided=True) + l2=0.1 + r1=0.3 + noise=0.7"
+
+
+def page(size, dim=2, values=(0.5j, -0.5j), name=LONG):
+    z = np.stack([np.cos(T), np.sin(T)], axis=1)[:, :dim]
+    traj = {"phi": z, "theta": z, "time": T, "attrs": {"variant": name, "solver": "tsit5"}}
+    found = SimpleNamespace(kind="flow", eigenvalues=list(values), status="marginal", text=WHY, error=1e-15)
+    text = "ends on a circle: |phi| = 0.1732, |theta - x0| = 0.1732, period 12.57 at last"
+    seen = SimpleNamespace(text=text, kind="limit-circle", numbers={"radius_theta": 0.9})
+    return plot.figure(traj, found, verdict=seen, size=size)
+
+
+def texts(fig):
+    return [t for t in fig.findobj(Text) if isinstance(t, Text) and t.get_visible() and t.get_text().strip()]
+
+
+@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize(
+    ("dim", "values"), [(1, (0.5j, -0.5j)), (2, ()), (2, (-0.1 + 0.477j, -0.1 - 0.477j))]
+)
+def test_nothing_is_cut_and_no_letter_is_too_small(name, dim, values):
+    size = size_of(name)
+    fig = page(size, dim, values)
+    canvas = FigureCanvasAgg(fig)
+    canvas.draw()
+    whole = fig.bbox
+    for text in texts(fig):
+        assert "…" not in text.get_text()
+        box = text.get_window_extent(canvas.get_renderer())
+        inside = (box.x0 >= -1, box.y0 >= -1, box.x1 <= whole.x1 + 1, box.y1 <= whole.y1 + 1)
+        assert all(inside), (text.get_text(), box, whole)
+    assert min(t.get_fontsize() for t in texts(fig)) * size.scale == pytest.approx(size.letters)
+    boxes = [ax.get_window_extent() for ax in fig.axes]
+    assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
+
+
+def test_a_column_is_85_mm_wide_with_letters_of_7_points(tmp_path):
+    size = size_of("column")
+    fig = page(size)
+    png, svg, pdf = (plot.save(fig, tmp_path / f"a.{s}", scale=size.scale) for s in ("png", "svg", "pdf"))
+    with Image.open(png) as image:
+        assert image.info["dpi"] == pytest.approx((200, 200), abs=0.1)
+        assert image.width / 200 * 25.4 == pytest.approx(85, abs=0.2)
+    head = re.search(r'width="([\d.]+)pt" height="[\d.]+pt" viewBox="0 0 ([\d.]+) ', svg.read_text("utf-8"))
+    printed, drawn = map(float, head.groups())
+    assert printed / 72 * 25.4 == pytest.approx(85, abs=0.1)
+    letters = [float(x) for x in re.findall(r"font(?:-size)?: (?:\w+ )*([\d.]+)px", svg.read_text("utf-8"))]
+    assert min(letters) * printed / drawn == pytest.approx(7, abs=0.01)
+    data = pdf.read_bytes()
+    box = re.search(rb"/MediaBox \[ ?0 0 ([\d.]+) ", data)
+    assert float(box[1]) / 72 * 25.4 == pytest.approx(85, abs=0.1)
+    contents = [
+        zlib.decompress(part) for part in re.findall(rb"stream\r?\n(x\x9c.*?)\r?\nendstream", data, re.S)
+    ]
+    assert any(b"0.875 0 0 0.875 0 0 cm" in part for part in contents)  # 7 points of 8
+
+
+def test_sizes_keep_their_shape(tmp_path):
+    size = size_of("slide")
+    fig = page(size)
+    wide, high = fig.get_size_inches() * size.scale
+    assert (wide, high) == pytest.approx((13.33, 7.5), abs=0.01)
+    assert page(size_of("poster")).get_figwidth() * size_of("poster").scale * 25.4 == pytest.approx(420)
+
+
+def test_an_unknown_size_names_the_nearest(capsys):
+    with pytest.raises(InputError, match=r"did you mean 'column'"):
+        size_of("colum")
+    assert main(["plot", "--variant", "ns", "--size", "colum"]) == 2
+    assert "did you mean 'column'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "why"), [(["--out", "a.gif"], "stands still"), (["--view", "critic"], "allowed: --view page")]
+)
+def test_what_has_no_size_says_so(more, why, capsys):
+    assert main(["plot", "--variant", "ns", "--dim", "1", "--size", "page", *more]) == 2
+    assert why in capsys.readouterr().err
