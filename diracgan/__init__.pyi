@@ -17,6 +17,7 @@ from .dynamics import Trajectory as Trajectory, flow as flow, simulate as simula
 from .dynamics.store import load as load, save as save
 from .ensemble import ensemble as ensemble, spectra as spectra
 from .errors import InputError as InputError
+from .measure.forecast import forecast as forecast
 from .monitoring import Monitor as Monitor, diagnose as diagnose
 from .rules import Rule as Rule, register_rule as register_rule, rule as rule, rules as rules
 from .rules.registry import preset as preset

@@ -18,7 +18,8 @@ GROUPS = {
     "What it means": ("spectrum", "verdict", "critical", "bifurcation", "attractors", "tune", "ema", "explain",
                       "report", "stationary_covariance", "diagnose", "Monitor", "analysis"),
     "Many at once": ("ensemble", "spectra", "sweep"),
-    "Real games": ("train", "Problem", "register_problem", "measure", "training", "compare", "prescribe"),
+    "Real games": ("train", "Problem", "register_problem", "measure", "training", "compare", "prescribe",
+                   "forecast"),
     "Else": (),
 }  # fmt: skip
 

@@ -48,6 +48,7 @@ COMMANDS = (
     "train",
     "compare",
     "prescribe",
+    "forecast",
     "figures",
     "page",
     "explore",

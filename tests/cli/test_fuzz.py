@@ -12,6 +12,7 @@ from diracgan.cli.app import COMMANDS, load
 FIXED = {
     "compare": ["--tier", "nothing"],
     "prescribe": ["nothing"],
+    "forecast": ["nothing"],
     "figures": ["--only", "nothing"],
     "explore": ["--file", "nothing.py"],
     "page": ["-v", "nothing"],

@@ -1,0 +1,166 @@
+"""Where a run is: its players, what its optimiser remembers, the whole data, and minibatches of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from ..errors import InputError, integer
+from ..game import Game, GameLike, Players
+from ..rules import Rule, check_rule, float_vector
+from ..training import trainer
+from . import operators
+from .noise import ResampledGame
+from .settings import Setting
+
+
+class Resampling(eqx.Module):
+    """Minibatches of a game's own samples, drawn with replacement."""
+
+    batch: int = eqx.field(static=True)
+
+    def __call__(self, game: Game, key: Array) -> GameLike:
+        """The game of one iteration."""
+        return ResampledGame(game, key, self.batch)
+
+    def under(self, setting: Setting) -> Resampling:
+        """The minibatches of another setting."""
+        return Resampling(setting.batch)
+
+
+class Training(eqx.Module):
+    """Minibatches as a training run draws them, tricks included."""
+
+    setup: trainer.TrainingSetup
+    past: Any
+    step: Array
+
+    def __call__(self, game: Game, key: Array) -> GameLike:
+        """The game of one iteration."""
+        seed = jax.random.bits(key, (), jnp.uint32)
+        return trainer.game(self.setup, seed, 0, self.past, self.step)
+
+    def under(self, setting: Setting) -> Training:
+        """The minibatches of another setting."""
+        variant = operators.doubled(setting.variant)
+        return dataclasses.replace(
+            self, setup=dataclasses.replace(self.setup, variant=variant, batch=setting.batch)
+        )
+
+
+class Checkpoint(eqx.Module):
+    """One state of a run, in 64 bits, and all that its next iteration needs.
+
+    Attributes:
+        game: on all samples, without randomness; what is monitored is monitored on them.
+        players: the networks.
+        rule: how they move.
+        memory: what the rule remembers.
+        minibatches: (game, key) -> the game of one iteration.
+    """
+
+    game: Game
+    players: Players
+    rule: Rule
+    memory: Any
+    minibatches: Resampling | Training
+
+    def full_step(self) -> tuple[Array, Any]:
+        """The full state as a vector, and one whole iteration on all samples as a map of it."""
+        return operators.full_step(self.rule, self.game, self.players, self.memory)
+
+    def minibatch_step(self, key: Array) -> Array:
+        """The full state after one iteration on a minibatch, (n,)."""
+        on = self.minibatches(self.game, key)
+        return float_vector(self.rule.over_a_period(on)(self.players, self.memory))[0]
+
+    def under(self, setting: Setting) -> Checkpoint:
+        """The same state, going on under another setting."""
+        return Checkpoint(
+            dataclasses.replace(self.game, variant=operators.doubled(setting.variant)),
+            self.players,
+            operators.doubled(setting.rule),
+            self.memory,
+            self.minibatches.under(setting),
+        )
+
+
+def checkpoint(
+    run: Any,
+    players: Players | None = None,
+    rule: Rule | None = None,
+    memory: Any = None,
+    batch: int | None = None,
+    samples: int = 256,
+) -> tuple[Checkpoint, Setting]:
+    """The state of a run, or of a game where it is said to be, and the setting that it is under; in 64 bits.
+
+    Raises:
+        InputError: for what is neither, or an optimiser without memories of its own.
+    """
+    if isinstance(run, Game):
+        return _of_game(run, players, rule, memory, batch)
+    if any(x is not None for x in (players, rule, memory, batch)):
+        raise InputError("players, rule, memory and batch go with a Game; a run has its own")
+    return _of_run(run, integer("samples", samples, low=2))
+
+
+def _of_game(
+    game: Game, players: Players | None, rule: Rule | None, memory: Any, batch: int | None
+) -> tuple[Checkpoint, Setting]:
+    missing = [n for n, x in (("players", players), ("rule", rule), ("batch", batch)) if x is None]
+    if missing or players is None:
+        raise InputError(f"a game alone says not where it is; add {', '.join(missing)}")
+    by, size = check_rule(rule), integer("batch", batch, low=1)
+    game = operators.stackable(game)
+    if memory is None:
+        memory = by.memory(game, players)
+        if any(jnp.issubdtype(jnp.result_type(x), jnp.floating) for x in jax.tree.leaves(memory)):
+            raise InputError(
+                f"the rule {by.label} remembers its past gradients; add memory=, its state there"
+            )
+    game, players, at, memory = operators.doubled((game, players, by, memory))
+    found = _checked(Checkpoint(game, players, at, memory, Resampling(size)))
+    return found, Setting("as it is", by, game.variant, size, by.ema)
+
+
+def _of_run(run: Any, samples: int) -> tuple[Checkpoint, Setting]:
+    if isinstance(run, (str, os.PathLike)):
+        from ..training.runs import load_run
+
+        run = load_run(run)
+    setup, state = getattr(run, "setup", None), getattr(run, "state", None)
+    if setup is None or state is None:
+        raise InputError(
+            f"{type(run).__name__} is not a run; allowed: what dg.train returns, its folder, or a Game with players="
+        )
+    if np.ndim(state.seed):
+        raise InputError("the run has several seeds; allowed: a run of one seed")
+    if not int(state.step):
+        raise InputError(
+            "the run has made no step, so its optimiser remembers nothing; allowed: 1 step or more"
+        )
+    game = operators.stackable(run.game(samples))
+    setup, inner, past, game = operators.doubled((setup, state.inner, state.past, game))
+    drawn = Training(setup, past, jnp.asarray(state.step))
+    found = _checked(Checkpoint(game, inner.players, setup.rule, inner.memory, drawn))
+    ema = run.setup.rule.ema
+    return found, Setting(
+        "as it is", run.config.rule, run.config.variant, setup.batch, None if ema is None else float(ema)
+    )
+
+
+def _checked(at: Checkpoint) -> Checkpoint:
+    start = float_vector((at.players, at.memory))[0]
+    if not np.all(np.isfinite(np.asarray(start))):
+        raise InputError(
+            "the networks or their optimiser's memory are not finite; allowed: a run that goes on"
+        )
+    return at

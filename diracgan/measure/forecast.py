@@ -1,0 +1,300 @@
+"""What a run does next, from one checkpoint: linear response of the whole optimiser step to minibatch noise.
+
+    d+ = A d + kick,   A the Jacobian of one full-batch iteration on (weights, moments), kick a minibatch iteration
+    less the state itself, both at the frozen checkpoint.
+
+No number is fitted. Multipliers are cut to 1 - 5/steps: what is remembered for longer than a fifth of the window cannot
+be told from drift in it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from ..errors import integer
+from ..game import Players
+from ..numerics.reduced_order import capped, driven
+from ..rules import Rule
+from .checkpoint import Checkpoint, checkpoint
+from .linear_response import LinearResponse, linear_response, series, settled
+from .settings import Setting, changed
+
+UNSTABLE = 1.01  # a turning multiplier beyond this leaves the linear regime within some hundred iterations
+RUNS = 32  # of the reduced system, each as long as the window
+_MEMORIES = 5  # of the longest memory that a window holds
+_LEVEL = (5.0, 95.0)  # percentiles of the runs
+_TURNS = 2.0  # that a segment of the spectrum must hold of an oscillation
+
+
+@dataclasses.dataclass(frozen=True)
+class SeriesForecast:
+    """What one monitored series does over the window.
+
+    Attributes:
+        now: its value at the checkpoint.
+        level: its mean over the window; ``level_low``, ``level_high`` hold nine runs of ten.
+        spread: its standard deviation around its own straight line; ``spread_low`` and ``spread_high`` likewise.
+        frequency: the angular frequency of its spectrum's peak, per iteration; None where the spectrum only falls;
+            ``frequency_low`` and ``frequency_high`` hold the peaks of nine runs of ten.
+        averaged: the spread of the averaged generator's series over that of the generator's; None without an average,
+            and for series that the critic is part of.
+    """
+
+    now: float
+    level: float
+    level_low: float
+    level_high: float
+    spread: float
+    spread_low: float
+    spread_high: float
+    frequency: float | None
+    frequency_low: float | None
+    frequency_high: float | None
+    averaged: float | None
+
+    @property
+    def words(self) -> list[str]:
+        """Level, spread and its interval, iterations a turn, and what an average leaves, as a table shows them."""
+        turn = "-" if self.frequency is None else f"{2.0 * np.pi / self.frequency:.4g}"
+        numbers = (self.level, self.spread, self.spread_low, self.spread_high)
+        return [
+            *(f"{x:.4g}" for x in numbers),
+            turn,
+            "-" if self.averaged is None else f"{self.averaged:.3g}",
+        ]
+
+
+@dataclasses.dataclass(frozen=True)
+class SettingForecast:
+    """The forecast under one setting.
+
+    Attributes:
+        setting: what was changed, in words.
+        status: ``"spreads"``, or ``"unstable"``, and then there are no series.
+        growth: the modulus of the leading turning multiplier; ``angle`` its argument, radians per iteration. None of
+            both where none turns.
+        series: name -> :class:`SeriesForecast`: loss_d, loss_g, d_real, d_fake, samples_0, ...
+        text: in words.
+    """
+
+    setting: str
+    status: str
+    growth: float | None
+    angle: float | None
+    series: dict[str, SeriesForecast]
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Forecast:
+    """What :func:`forecast` finds.
+
+    Attributes:
+        settings: one forecast each, the run's own first.
+        steps: iterations of the window.
+        size: of the optimiser's full state.
+        products: with the transposed Jacobian, that each setting took.
+    """
+
+    settings: list[SettingForecast]
+    steps: int
+    size: int
+    products: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Name -> value of every attribute, down to plain numbers."""
+        return dataclasses.asdict(self)
+
+
+def forecast(
+    run: Any,
+    settings: Iterable[Mapping[str, Any] | str] = (),
+    steps: int = 2500,
+    *,
+    samples: int = 256,
+    seed: int = 0,
+    players: Players | None = None,
+    rule: Rule | None = None,
+    memory: Any = None,
+    batch: int | None = None,
+    tell: Callable[[int, int, str], None] | None = None,
+) -> Forecast:
+    """The spread and the spectrum of losses, logits and samples over the next iterations, from one checkpoint.
+
+    d+ = A d + kick, with A the Jacobian of one whole full-batch iteration on (weights, the optimiser's memory) and
+    kick what a minibatch's iteration does, both at the frozen checkpoint; reduced by a Krylov space of A^T to what is
+    monitored, and followed for ``steps`` iterations. Losses are evaluated as they are written on the logits that
+    follow. Neither networks nor optimiser move.
+
+    Args:
+        run: a training run of ours of one seed, its folder, or a :class:`~diracgan.game.Game` with ``players``,
+            ``rule``, ``memory`` and ``batch``.
+        settings: others to try from the same checkpoint, each ``"lr=2e-3,batch=256"`` or a mapping: the rule's
+            parameters, ``ratio`` (lr_d/lr_g), ``batch``, ``ema``, the variant's parameters and penalties.
+        steps: iterations of the window.
+        samples: of a mixture, on which everything is monitored; a finite problem is taken whole.
+        seed: of all draws.
+        players: where a Game is.
+        rule: how it moves.
+        memory: what the rule remembers there; None for a rule without memory.
+        batch: samples in a Game's minibatch, drawn from its own with replacement.
+        tell: called after each setting with how many are done, how many there are, and which it was.
+
+    Returns:
+        A :class:`Forecast`. Its intervals hold nine of ten runs of the linear system; how far real runs stay from it
+        is measured in docs/howto/forecast.md.
+
+    Raises:
+        InputError: for what is not a run, a run whose optimiser remembers nothing yet, or a setting that is not one.
+
+    References:
+        Mandt, Hoffman, Blei 2017 (arXiv 1704.04289), for constant-rate SGD as an Ornstein-Uhlenbeck process.
+
+    Example:
+        >>> import diracgan as dg
+        >>> run = dg.train("ns:r1=0.1", "points8", networks={"width": 4}, steps=300, batch=16)
+        >>> found = dg.forecast(run, ["lr=1e-4"], steps=100, samples=32)
+        >>> [s.setting for s in found.settings]
+        ['as it is', 'lr=1e-4']
+        >>> found.settings[1].series["d_real"].spread < found.settings[0].series["d_real"].spread
+        True
+    """
+    steps, seed = integer("steps", steps, low=50), integer("seed", seed, low=0)
+    if isinstance(settings, (str, Mapping)):
+        settings = [settings]
+    with jax.enable_x64(True):
+        at, now = checkpoint(run, players, rule, memory, batch, samples)
+        wanted = [now, *(changed(now, given) for given in settings)]
+        found, size, products = [], 0, 0
+        for done, setting in enumerate(wanted, 1):
+            there = under(at, setting, steps, seed)
+            response = linear_response(there, seed)
+            found.append(_forecast(there, response, setting, steps, seed))
+            size, products = response.size, response.model.products
+            if tell is not None:
+                tell(done, len(wanted), setting.label)
+    return Forecast(found, steps, size, products)
+
+
+def under(at: Checkpoint, setting: Setting, steps: int, seed: int) -> Checkpoint:
+    """The checkpoint under a setting; where gradients are others, with the memory that they make at held players."""
+    there = at.under(setting)
+    if not setting.other_gradients:
+        return there
+    return eqx.tree_at(lambda c: c.memory, there, settled(there, steps, seed + 1))
+
+
+def _forecast(
+    at: Checkpoint, response: LinearResponse, setting: Setting, steps: int, seed: int
+) -> SettingForecast:
+    growth, angle = turning(response.model.multipliers, steps)
+    if growth is not None and growth > UNSTABLE:
+        text = f"unstable: a multiplier of {growth:.4f} turns by {angle:.3g} an iteration and grows"
+        return SettingForecast(setting.label, "unstable", growth, angle, {}, text)
+    made, averages = followed(at, response, steps, seed, setting.ema)
+    found = {n: _described(x, averages.get(n)) for n, x in made.items()}
+    loss = found["loss_g"]
+    text = f"loss_g spreads by {loss.spread:.3g} around {loss.level:.4g}"
+    if loss.frequency is not None:
+        text += f", {2 * np.pi / loss.frequency:.3g} iterations a turn"
+    return SettingForecast(setting.label, "spreads", growth, angle, found, text)
+
+
+def turning(multipliers: np.ndarray, steps: int) -> tuple[float | None, float | None]:
+    """Modulus and argument of the largest multiplier that turns at least once in a fifth of the window."""
+    turns = np.abs(np.angle(multipliers)) >= 2.0 * np.pi * _MEMORIES / steps
+    if not np.any(turns):
+        return None, None
+    first = multipliers[turns][np.argmax(np.abs(multipliers[turns]))]
+    return float(np.abs(first)), float(np.abs(np.angle(first)))
+
+
+def followed(
+    at: Checkpoint, response: LinearResponse, steps: int, seed: int, ema: float | None = None
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Every series along every run of the reduced system, (runs, steps + 1), and those of the averaged generator."""
+    model = response.model
+    slow = capped(model.transition, 1.0 - _MEMORIES / steps)
+    outputs = driven(slow, model.output, response.kicks, steps, RUNS, seed)
+    outputs = np.concatenate([np.zeros_like(outputs[:, :1]), outputs], axis=1)
+    made, averages = series(at, response.monitors, outputs), {}
+    if ema is not None:
+        from scipy.signal import lfilter
+
+        of_samples = {n: x for n, x in made.items() if n.startswith("samples")}
+        for n, x in of_samples.items():
+            averages[n] = x[:, :1] + lfilter([1.0 - ema], [1.0, -ema], x - x[:, :1], axis=1)
+    return made, averages
+
+
+def _described(x: np.ndarray, average: np.ndarray | None) -> SeriesForecast:
+    now, x = float(x[0, 0]), x[:, 1:]
+    level, wide = x.mean(axis=1), spread(x)
+    peaks = peak_frequency(x)
+    whole = peak_frequency(x, together=True)[0]
+    turns = peaks[np.isfinite(peaks)]
+    known = np.isfinite(whole) and len(turns) > 0
+    low, high = np.percentile(turns, _LEVEL) if known else (None, None)
+    averaged = None
+    if average is not None and np.any(wide > 0):
+        averaged = float(np.mean(spread(average[:, 1:])) / np.mean(wide))
+    return SeriesForecast(
+        now,
+        float(level.mean()),
+        *(float(v) for v in np.percentile(level, _LEVEL)),
+        float(wide.mean()),
+        *(float(v) for v in np.percentile(wide, _LEVEL)),
+        float(whole) if known else None,
+        None if low is None else float(low),
+        None if high is None else float(high),
+        averaged,
+    )
+
+
+def spread(x: Any) -> np.ndarray:
+    """The standard deviation of series (..., steps) around their own straight lines.
+
+    Example:
+        >>> import numpy as np
+        >>> round(float(spread(3.0 * np.arange(100.0) + np.resize([1.0, -1.0], 100))), 3)
+        1.0
+    """
+    from scipy.signal import detrend
+
+    return np.std(detrend(np.asarray(x, float), axis=-1), axis=-1)
+
+
+def peak_frequency(x: Any, *, together: bool = False) -> np.ndarray:
+    """The angular frequency at the peak of each series' spectrum, (runs,), or of all together, (1,).
+
+    Welch's estimate over segments of a quarter of the window. NaN where the largest power is that of the slowest
+    oscillation that a segment holds twice: the spectrum falls from there, and there is no peak.
+
+    Args:
+        x: (runs, steps).
+        together: whether the spectra are averaged first.
+
+    Example:
+        >>> import numpy as np
+        >>> t = np.arange(2000)
+        >>> round(float(peak_frequency(np.sin(0.1 * t)[None])[0]), 2)
+        0.1
+    """
+    from scipy.signal import detrend, welch
+
+    rows = detrend(np.asarray(x, float), axis=-1)
+    length = max(rows.shape[-1] // 4, 8)
+    cycles, power = welch(rows, window="hann", nperseg=length, nfft=8 * length, axis=-1)
+    power = power.mean(axis=0, keepdims=True) if together else power
+    first = int(np.searchsorted(cycles, _TURNS / length))
+    peak = first + np.argmax(power[:, first:], axis=1)
+    return np.where(peak > first, 2.0 * np.pi * cycles[peak], np.nan)
+
+
+__all__ = ["Forecast", "SeriesForecast", "SettingForecast", "forecast", "peak_frequency", "spread"]

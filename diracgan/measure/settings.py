@@ -1,0 +1,92 @@
+"""Other settings of the same run: what ``lr=2e-3,batch=256`` makes of a rule, a variant and a batch size."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ..errors import InputError, integer, number, unknown
+from ..parameters import parameters, text
+from ..registry import settings as read_settings
+from ..rules import Rule
+from ..variants import Variant, build
+from ..variants.penalties import modifiers
+
+_KEPT = ("lazy", "note")  # what an optimiser remembers, or what it is called, hangs on these
+
+
+class Setting(NamedTuple):
+    """What moves the players, on what.
+
+    Attributes:
+        label: what was changed, in words; ``"as it is"`` of nothing.
+        rule: how the players move.
+        variant: what is minimised.
+        batch: samples in a minibatch.
+        ema: decay of the generator's average, or None.
+        other_gradients: whether the gradients' distribution differs from that of the run.
+    """
+
+    label: str
+    rule: Rule
+    variant: Variant
+    batch: int
+    ema: float | None
+    other_gradients: bool = False
+
+
+def changed(now: Setting, given: Mapping[str, Any] | str) -> Setting:
+    """The setting with what is named replaced.
+
+    Args:
+        now: the run's own.
+        given: ``"lr=2e-3,batch=256"`` or a mapping: parameters of the rule (``lr`` sets both players'), ``ratio``
+            (lr_d/lr_g at the generator's rate as it is), ``batch``, ``ema``, the variant's parameters and penalties
+            (``gamma`` for ``r1``).
+
+    Raises:
+        InputError: for a name that is not a setting here, naming the nearest one, or a value that is not allowed.
+
+    Example:
+        >>> import diracgan as dg
+        >>> now = Setting("as it is", dg.rule("adam", lr=1e-3), dg.variant("ns"), 64, None)
+        >>> changed(now, "lr=2e-3,r1=0.1").variant.label
+        'ns + r1=0.1'
+    """
+    wanted = read_settings(given) if isinstance(given, str) else dict(given)
+    if "gamma" not in parameters(type(now.variant)):  # else R1's weight goes by that name
+        wanted = {"r1" if n == "gamma" else n: x for n, x in wanted.items()}
+    if not wanted:
+        raise InputError("a setting is empty; allowed: name=value, separated by commas")
+    own = [n for n in parameters(type(now.rule)) if n not in _KEPT]
+    if now.rule.name == "optax":  # its learning rates are in the transformations
+        own = [n for n in own if n in ("n_critic", "alternating")]
+    rates = "lr_g" in own
+    for_variant = {**parameters(type(now.variant)), **modifiers()}
+    known = [*own, *(["ratio"] if rates else []), "batch", *for_variant]
+    for name, value in wanted.items():
+        if name == "batch":
+            now = now._replace(batch=integer("batch", value, low=1), other_gradients=True)
+        elif name == "ema":
+            now = now._replace(ema=number("ema", value, low=0.0, high=1.0, open_high=True))
+        elif name == "ratio" and rates:
+            ratio = number("ratio", value, low=0.0, open_low=True)
+            slow = now.rule.rates.theta
+            now = now._replace(rule=dataclasses.replace(now.rule, lr_g=slow, lr_d=ratio * slow))
+        elif name in own:
+            checked = parameters(type(now.rule))[name].check(value)
+            more = {"lr_d": None, "lr_g": None} if name == "lr" else {}
+            now = now._replace(rule=dataclasses.replace(now.rule, **{**more, name: checked}))
+        elif name in for_variant:
+            now = now._replace(variant=_with(now.variant, name, value), other_gradients=True)
+        else:
+            raise unknown("setting", name, known)
+    said = ", ".join(f"{n}={text(x)}" for n, x in wanted.items())
+    return now._replace(label=said)
+
+
+def _with(variant: Variant, name: str, value: Any) -> Variant:
+    if name in modifiers():
+        return variant.with_(**{name: value})
+    return build(type(variant), {**variant.hyperparameters, name: value})

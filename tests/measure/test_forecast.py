@@ -1,0 +1,224 @@
+"""The forecast against the discrete Lyapunov equation on a game whose step is linear, and against bad input."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.linalg import solve_discrete_lyapunov
+
+import diracgan as dg
+from diracgan.cli.app import main
+from diracgan.errors import InputError
+from diracgan.game import Game, Players
+from diracgan.measure.checkpoint import checkpoint
+from diracgan.measure.forecast import peak_frequency
+from diracgan.measure.linear_response import settled
+from diracgan.numerics.reduced_order import capped, driven, reduced
+from diracgan.training.runs import load_run
+
+N, BATCH, H, MU = 64, 8, 0.1, 0.2
+rng = np.random.default_rng(5)
+X, Z = 1.0 + rng.standard_normal((N, 1)), 0.5 * rng.standard_normal((N, 1))
+
+
+def linear_game(mu=MU):
+    """D(x) = phi x, G(z) = theta + z, wgan-linear + l2: phi' = mean(x) - theta - mean(z) - mu phi, theta' = phi."""
+    variant = dg.variant("wgan-linear").with_(l2=mu)
+    game = Game(variant, X, Z, lambda phi, x: x @ phi, lambda theta, z: theta + z)
+    return game, Players(np.zeros(1), np.array([X.mean() - Z.mean()]))
+
+
+def step(h=H, mu=MU):
+    return np.eye(2) + h * np.array([[-mu, -1.0], [1.0, 0.0]])
+
+
+def noise(h=H, batch=BATCH):
+    """The covariance of one minibatch step: rows are drawn with replacement, x and z apart."""
+    return np.diag([h**2 * (X.var() + Z.var()) / batch, 0.0])
+
+
+def predicted(settings=(), steps=6000, mu=MU):
+    game, at = linear_game(mu)
+    rule = dg.rule("simultaneous", lr=H)
+    return dg.forecast(game, settings, steps, players=at, rule=rule, batch=BATCH).settings
+
+
+@pytest.fixture(scope="module")
+def found():
+    return predicted(["batch=32", "ema=0.99", "lr=0.5"])
+
+
+def test_the_spread_is_the_stationary_deviation(found):
+    for setting, batch in ((found[0], BATCH), (found[1], 32)):
+        exact = np.sqrt(np.diag(solve_discrete_lyapunov(step(), noise(batch=batch))))
+        for name, value in (("d_real", exact[0] * X.mean()), ("samples_0", exact[1])):
+            series = setting.series[name]
+            assert series.spread_low < value < series.spread_high
+            # 512 minibatches give their deviation within 1/sqrt(2 512) = 3 %, 32 windows of 30 memories within 2 %
+            assert series.spread == pytest.approx(value, rel=0.09)
+
+
+def test_a_loss_at_its_extremum_has_its_second_order(found):
+    # L_G = -phi (theta + mean z), of mean -cov(phi, theta) - phi mean(x): at phi = 0 its slope in theta is 0
+    sigma = solve_discrete_lyapunov(step(), noise())
+    exact = np.sqrt(sigma[0, 0] * X.mean() ** 2)
+    assert found[0].series["loss_g"].spread == pytest.approx(exact, rel=0.09)
+
+
+def test_the_frequency_is_the_argument_of_the_multiplier(found):
+    multiplier = np.linalg.eigvals(step())[0]
+    assert found[0].growth == pytest.approx(abs(multiplier), rel=1e-9)
+    assert found[0].angle == pytest.approx(abs(np.angle(multiplier)), rel=1e-9)
+    series = found[0].series["samples_0"]
+    assert series.frequency == pytest.approx(abs(np.angle(multiplier)), rel=0.05)
+    assert series.frequency_low <= series.frequency <= series.frequency_high
+
+
+def test_an_average_helps_by_what_the_lyapunov_equation_says(found):
+    keep, s, q = 0.99, step(), noise()
+    joint = np.block([[s, np.zeros((2, 2))], [(1 - keep) * s, keep * np.eye(2)]])
+    onto = np.vstack([np.eye(2), (1 - keep) * np.eye(2)])
+    sigma = solve_discrete_lyapunov(joint, onto @ q @ onto.T)
+    assert found[2].series["samples_0"].averaged == pytest.approx(np.sqrt(sigma[3, 3] / sigma[1, 1]), rel=0.1)
+    assert found[2].series["loss_g"].averaged is None  # the critic is part of it
+
+
+def test_a_turning_multiplier_beyond_the_circle_is_unstable(found):
+    assert found[3].status == "unstable"
+    assert found[3].growth == pytest.approx(np.abs(np.linalg.eigvals(step(0.5))).max(), rel=1e-9)
+    assert not found[3].series
+    assert [s.status for s in found[:3]] == ["spreads"] * 3
+
+
+def test_the_reduced_system_answers_as_the_whole_one():
+    random = np.random.default_rng(1)
+    a = random.standard_normal((60, 60))
+    a *= 0.97 / np.abs(np.linalg.eigvals(a)).max()
+    c = random.standard_normal((2, 60))
+    small = reduced(lambda v: v @ a, c, most=20)
+    assert small.transition.shape == (20, 20)
+    kick, whole, part = random.standard_normal(60), None, None
+    for k in range(10):  # ten blocks of two: ten responses are exact
+        whole = kick if k == 0 else a @ whole
+        part = small.basis.T @ kick if k == 0 else small.transition @ part
+        assert np.allclose(c @ whole, small.output @ part, atol=1e-10)
+    exact = reduced(lambda v: v @ a, c, most=100)
+    assert np.allclose(np.abs(exact.multipliers), np.sort(np.abs(np.linalg.eigvals(a)))[::-1], rtol=1e-6)
+
+
+def test_a_cap_leaves_arguments_and_what_is_below_it():
+    turn = 1.05 * np.array([[np.cos(0.3), -np.sin(0.3)], [np.sin(0.3), np.cos(0.3)]])
+    cut = capped(np.block([[turn, np.ones((2, 1))], [np.zeros((1, 2)), 0.5 * np.eye(1)]]), 0.99)
+    values = np.linalg.eigvals(cut)
+    assert sorted(np.abs(values)) == pytest.approx([0.5, 0.99, 0.99])
+    assert sorted(np.angle(values)) == pytest.approx([-0.3, 0.0, 0.3])
+
+
+def test_driven_runs_start_at_rest_and_repeat_with_their_seed():
+    args = np.array([[0.9]]), np.eye(1), np.array([[1.0], [-1.0]]), 50, 3
+    assert np.array_equal(driven(*args, seed=1), driven(*args, seed=1))
+    assert not np.array_equal(driven(*args, seed=1), driven(*args, seed=2))
+    assert set(np.abs(driven(*args)[:, 0, 0])) == {1.0}
+
+
+def test_a_spectrum_that_only_falls_has_no_peak():
+    walk = np.cumsum(np.random.default_rng(0).standard_normal((4, 4000)), axis=1)
+    assert np.isnan(peak_frequency(walk, together=True)[0])
+
+
+def test_the_settled_memory_is_the_mean_square_of_minibatch_gradients():
+    game, at = linear_game(mu=0.0)
+    at = at._replace(theta=at.theta + 0.3)  # the mean gradient of the critic is -0.3, the generator's phi = 0
+    rule = dg.rule("adam", lr=1e-3, beta2=0.99)
+    with jax.enable_x64(True):
+        found = checkpoint(game, at, rule, rule.memory(game, jax.tree.map(jnp.asarray, at)), BATCH)[0]
+        memory = settled(found, 4000, 0)
+    exact = 0.3**2 + (X.var() + Z.var()) / BATCH
+    assert float(memory.phi.square[0]) == pytest.approx(exact, rel=0.2)  # 200 batches are remembered
+    assert int(memory.phi.steps) == 4000
+
+
+def test_what_a_game_must_be_told():
+    game, at = linear_game()
+    with pytest.raises(InputError, match="add rule, batch"):
+        dg.forecast(game, players=at)
+    with pytest.raises(InputError, match="add memory="):
+        dg.forecast(game, players=at, rule=dg.rule("adam"), batch=4)
+    nowhere = at._replace(phi=np.array([np.nan]))
+    with pytest.raises(InputError, match="not finite"):
+        dg.forecast(game, players=nowhere, rule=dg.rule("simultaneous"), batch=4)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    where = tmp_path_factory.mktemp("runs") / "run"
+    dg.train(
+        "ns:r1=0.1", "dirac", rule="adam:lr=0.01", steps=40, out=where
+    )  # cheap to compile, without noise
+    return str(where)
+
+
+BAD = [
+    (["--try", "lrd=1"], ["'lrd'", "did you mean 'lr_d'"]),
+    (["--try", "lr=nan"], ["lr = nan", "not finite"]),
+    (["--try", "lr=-1"], ["lr = -1", "> 0"]),
+    (["--try", "beta1=1"], ["beta1 = 1", "[0, 1)"]),
+    (["--try", "batch=0"], ["batch = 0", ">= 1"]),
+    (["--try", "ema=2"], ["ema = 2"]),
+    (["--try", "r1=-1"], ["r1 = -1"]),
+    (["--try", "lr"], ["'lr'", "name=value"]),
+    (["--try", ""], ["empty"]),
+    (["--steps", "3"], ["steps = 3", ">= 50"]),
+    (["--samples", "1"], ["samples = 1"]),
+    (["--seed", "-1"], ["seed = -1"]),
+]
+
+
+@pytest.mark.parametrize(("words", "parts"), BAD, ids=lambda x: "-".join(x))
+def test_bad_input_is_one_line(folder, words, parts, capsys):
+    assert main(["forecast", folder, *words]) == 2
+    out, err = capsys.readouterr()
+    assert not out
+    assert err.count("\n") == 1
+    assert all(part in err for part in parts), err
+
+
+def test_runs_that_cannot_be_forecast(folder, tmp_path, capsys):
+    assert main(["forecast", str(tmp_path / "none")]) == 2
+    assert "none" in capsys.readouterr().err
+    run = load_run(folder)
+    fresh = dataclasses.replace(run, state=run.state._replace(step=jnp.int32(0)))
+    with pytest.raises(InputError, match="made no step"):
+        dg.forecast(fresh)
+    with pytest.raises(InputError, match="go with a Game"):
+        dg.forecast(run, batch=3)
+
+
+def test_the_command_says_what_happens(folder, capsys):
+    words = ["forecast", folder, "--steps", "100", "--try", "lr=1e-5"]
+    assert main([*words, "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["schema"] == "diracgan.forecast/1"
+    assert [s["setting"] for s in found["settings"]] == ["as it is", "lr=1e-5"]
+    assert set(found["settings"][1]["series"]) == {
+        "loss_d",
+        "loss_g",
+        "d_real",
+        "d_fake",
+        "samples_0",
+    }
+    assert main(words) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "100 iterations ahead, 2 settings, 0 unstable"
+
+
+@pytest.mark.slow
+def test_a_slower_adam_spreads_less_and_an_average_less_still():
+    run = dg.train("ns:r1=0.1", "points8", networks={"width": 4}, steps=40, batch=16)
+    now, slow = dg.forecast(run, ["lr=1e-5,ema=0.9"], 100, samples=32).settings
+    assert 0 < slow.series["d_real"].spread < 0.1 * now.series["d_real"].spread
+    assert 0 < slow.series["samples_0"].averaged < 1
