@@ -18,6 +18,7 @@ from ..game import GameLike, Players
 from ..rules import Rule, from_optax
 from ..rules.per_player import Memory
 from . import operators
+from .measured_game import PLAYERS
 
 Field = Callable[..., Players]  # players, one batch, weight of the critic's penalties -> velocities
 
@@ -206,6 +207,8 @@ def of_losses(
     samples: Any = None,
 ) -> JaxGame:
     """The backend of a user's two losses ``loss(phi, theta, batch)`` over JAX pytrees."""
+    for who, player in (("phi", phi), ("theta", theta)):
+        _training(who, player)
     moving, still = zip(*(eqx.partition(p, _is_moving) for p in (phi, theta)), strict=True)
     players = Players(*(_arrays(who, p) for who, p in zip(("phi", "theta"), moving, strict=True)))
     _apart(players)
@@ -233,7 +236,7 @@ def of_losses(
     with jax.enable_x64(double):
         for name in losses:
             _scalar(name, eqx.filter_eval_shape(functools.partial(loss, name), players, batch))
-        rule, memory = _rule(optimiser, state, alternating, n_critic)
+        rule, memory = _rule(optimiser, state, alternating, n_critic, players)
     view = None
     if critic is not None:
         view = CriticView(
@@ -277,7 +280,41 @@ def _scalar(name: str, made: Any) -> None:
         )
 
 
-def _rule(optimiser: Any, state: Any, alternating: bool, n_critic: int) -> tuple[Rule | None, Any]:
+def _training(who: str, player: Any) -> None:
+    """Raises InputError for an equinox layer that does at inference what it does not do in training."""
+
+    def held(x: Any) -> bool:
+        return isinstance(x, eqx.Module) and getattr(x, "inference", None) is True
+
+    for x in jax.tree.leaves(player, is_leaf=held):
+        if held(x):
+            raise InputError(
+                f"{who} is in inference mode, where {type(x).__name__} does not do what it does in training; allowed: "
+                f"eqx.nn.inference_mode({who}, value=False)"
+            )
+
+
+def _remembered(name: str, transformation: Any, state: Any, player: Any) -> Any:
+    """A player's optax state, once it is seen to be of this transformation and not empty.
+
+    Raises:
+        InputError: where it is not.
+    """
+    fresh = jax.eval_shape(transformation.init, player)
+    given, wanted = ([np.shape(x) for x in jax.tree.leaves(t)] for t in (state, fresh))
+    if jax.tree.structure(state) != jax.tree.structure(fresh) or given != wanted:
+        raise InputError(
+            f"state does not belong to the {name}'s optimiser and parameters; allowed: what its init or update gave"
+        )
+    counts = [x for x in jax.tree.leaves(state) if jnp.issubdtype(jnp.result_type(x), jnp.integer)]
+    if counts and not any(np.any(np.asarray(x)) for x in counts):
+        raise InputError(f"the {name}'s optimiser remembers nothing yet; allowed: its state after a step")
+    return state
+
+
+def _rule(
+    optimiser: Any, state: Any, alternating: bool, n_critic: int, players: Players
+) -> tuple[Rule | None, Any]:
     """The rule and its memory, from a rule of ours or a pair of optax transformations and their states."""
     if optimiser is None:
         if state is not None:
@@ -300,7 +337,8 @@ def _rule(optimiser: Any, state: Any, alternating: bool, n_critic: int) -> tuple
         rule = from_optax(*pair, alternating=alternating, n_critic=n_critic)
         if state is not None and (not isinstance(state, (tuple, list)) or len(state) != 2):
             raise InputError("state is not a pair; allowed: (the critic's, the generator's) optax states")
-        memory = None if state is None else Memory(state[0], state[1], ())
+        held = None if state is None else zip(PLAYERS, pair, state, players, strict=True)
+        memory = None if held is None else Memory(*(_remembered(*each) for each in held), ())
     if memory is None and (reason := rule.why_not_linearisable()):
         raise InputError(f"{reason}; add state=, what the optimiser remembers")
     return rule, memory

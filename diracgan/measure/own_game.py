@@ -204,6 +204,13 @@ def _seen(measured: MeasuredGame) -> MeasuredGame:
                 f"{who}_loss has a gradient that is not finite on the first batch; allowed: finite weights and data"
             )
     d = np.random.default_rng(0).standard_normal(len(velocity)).astype(measured.backend.dtype)
+    for who, part in zip(PLAYERS, (slice(n_d), slice(n_d, None)), strict=True):
+        # a gradient may vanish where the players meet, but not its derivative too
+        if not np.any(velocity[part]) and not np.any(measured.matvec(d)[part]):
+            raise InputError(
+                f"{who}_loss does not depend on the {who}; allowed: one that its own parameters change (without "
+                "detach or stop_gradient on them)"
+            )
     d[:n_d] = 0.0
     moved = measured.backend.field(measured.held, 1e-2 * d)
     if np.any(moved[:n_d] != velocity[:n_d]) and not np.any(measured.matvec(d)[:n_d]):

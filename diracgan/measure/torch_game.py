@@ -283,9 +283,10 @@ class TorchGame:
         try:
             with torch.no_grad():
                 own.step()
-        except TypeError as error:
+        except (TypeError, NotImplementedError) as error:
             raise InputError(
-                f"{type(given).__name__} of the {who} does not step by itself: {one_line(error)}"
+                f"a step of the {who}'s {type(given).__name__} cannot be differentiated: {one_line(error)}; allowed: "
+                "optimisers whose step() takes no closure and whose operations have a forward mode"
             ) from error
         after = {f"{n}/{k}": x for n, p in leaves.items() for k, x in own.state[p].items() if _moves(k, x)}
         return leaves, after
@@ -368,6 +369,11 @@ class TorchGame:
     def _check_mode(players: dict[str, Any]) -> None:
         for who, player in players.items():
             for module in _modules(player):
+                if hasattr(module, "_orig_mod"):
+                    raise InputError(
+                        f"the {who} is compiled, and what is compiled has no second derivative; allowed: the module that "
+                        "was given to torch.compile"
+                    )
                 inner = [m for m in module.modules() if isinstance(m, _MODES)]
                 if inner and not module.training:
                     raise InputError(
@@ -418,6 +424,10 @@ def of_losses(
     if pair is not None and not (isinstance(pair, (tuple, list)) and len(pair) == 2):
         raise InputError("optimiser is not a pair; allowed: (the critic's, the generator's)")
     limits = clip if isinstance(clip, (tuple, list)) else (clip, clip)
+    if len(limits) != 2:
+        raise InputError(
+            f"clip has {len(limits)} entries; allowed: one norm, or (the critic's, the generator's)"
+        )
     norms = tuple(None if c is None else number("clip", c, low=0.0, open_low=True) for c in limits)
     return TorchGame(losses, players, pair, alternating, n_critic, norms, seed)  # type: ignore[arg-type]
 

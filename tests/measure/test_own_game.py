@@ -196,6 +196,20 @@ def mean(phi, theta, batch):
     return jnp.mean(phi * theta * batch)
 
 
+def alone(phi, theta, batch):
+    return jnp.mean(phi * batch)
+
+
+def with_adam(state):
+    return dg.measure.game(mean, mean, *ONES, [1.0], optimiser=optax.adam(0.1), state=(state, state))
+
+
+def inferring():
+    return eqx.nn.Sequential(
+        [eqx.nn.Linear(1, 1, key=jax.random.key(0)), eqx.nn.Dropout(0.5, inference=True)]
+    )
+
+
 ONES = (np.ones(2, np.float32), np.ones(2, np.float32))
 
 
@@ -216,6 +230,10 @@ ONES = (np.ones(2, np.float32), np.ones(2, np.float32))
         ("float16", lambda: dg.measure.game(mean, mean, np.ones(2, np.float16), ONES[1], [1.0])),
         ("add optimiser", lambda: dg.measure.game(mean, mean, *ONES, [1.0]).spectrum(of="step")),
         ("state belongs to an optimiser", lambda: dg.measure.game(mean, mean, *ONES, [1.0], state=(1, 2))),
+        ("does not belong to the critic's optimiser", lambda: with_adam(optax.sgd(0.1).init(ONES[0]))),
+        ("remembers nothing yet", lambda: with_adam(optax.adam(0.1).init(ONES[0]))),
+        ("generator_loss does not depend", lambda: dg.measure.game(mean, alone, *ONES, [1.0])),
+        ("inference mode, where Dropout", lambda: dg.measure.game(mean, mean, inferring(), ONES[1], [1.0])),
         ("seed = -1", lambda: dg.measure.game(mean, mean, *ONES, [1.0]).spectrum(seed=-1)),
         ("seed = -1", lambda: dg.measure.game(mean, mean, *ONES, [1.0]).coupling(seed=-1)),
         (

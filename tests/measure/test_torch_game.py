@@ -230,6 +230,12 @@ def unstepped(critic, generator):
         ("critic_loss failed", lambda: refused(lambda c, g: (c, g), lambda c, g, b: c.missing)),
         ("not finite", lambda: refused(lambda c, g: (c, g), lambda c, g, b: c(b[0]).mean() * float("nan"))),
         ("allowed: a torch.nn.Module", lambda: refused(lambda c, g: (c, 3))),
+        (
+            "does not depend on the critic",
+            lambda: refused(lambda c, g: (c, g), lambda c, g, b: g(b[1]).mean()),
+        ),
+        ("the critic is compiled", lambda: refused(lambda c, g: (torch.compile(c), g))),
+        ("clip has 3 entries", lambda: refused(lambda c, g: (c, g), clip=(1, 2, 3))),
         ("not a pair", lambda: refused(lambda c, g: (c, g), optimiser=3)),
         ("one of torch.optim", lambda: refused(lambda c, g: (c, g), optimiser=(3, 3))),
         ("not the critic's", lambda: refused(lambda c, g: (c, g), optimiser=unstepped(*networks()[:2]))),
@@ -245,6 +251,18 @@ def test_an_optimiser_that_has_not_stepped_is_refused():
     critic, generator, batches = networks()
     with pytest.raises(dg.InputError, match="remembers nothing yet"):
         dg.measure.game(d_loss, g_loss, critic, generator, batches, optimiser=unstepped(critic, generator))
+
+
+def test_a_step_without_forward_mode_is_refused():
+    """AMSGrad takes a maximum into a given tensor, which dual numbers do not pass."""
+    critic, generator, batches = networks()
+    pair = [torch.optim.Adam(m.parameters(), amsgrad=True) for m in (critic, generator)]
+    for loss, optimiser in zip((d_loss, g_loss), pair, strict=True):
+        loss(critic, generator, batches[0]).backward()
+        optimiser.step()
+    with pytest.raises(dg.InputError, match="the critic's Adam cannot be differentiated"):
+        game = dg.measure.game(d_loss, g_loss, critic, generator, batches, optimiser=pair)
+        game.matvec(np.zeros(game.backend.state_size), "step")
 
 
 def test_a_prescription_of_the_dirac_game():
