@@ -371,8 +371,8 @@ class TorchGame:
             for module in _modules(player):
                 if hasattr(module, "_orig_mod"):
                     raise InputError(
-                        f"the {who} is compiled, and what is compiled has no second derivative; allowed: the module that "
-                        "was given to torch.compile"
+                        f"the {who} is compiled, and what is compiled has no second derivative; allowed: the module "
+                        "that was given to torch.compile"
                     )
                 inner = [m for m in module.modules() if isinstance(m, _MODES)]
                 if inner and not module.training:
