@@ -1,5 +1,6 @@
 from . import analysis as analysis, measure as measure, plotting, training as training
 from .analysis import (
+    averaged as averaged,
     bifurcation as bifurcation,
     critical as critical,
     ema as ema,

@@ -39,6 +39,7 @@ COMMANDS = (
     "attractors",
     "tune",
     "ema",
+    "averaged",
     "diagnose",
     "watch",
     "compare-variants",

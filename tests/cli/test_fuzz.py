@@ -30,6 +30,7 @@ FIXED = {
     "compare-variants": ["ns", "--effort", "0.1"],
     "verdict": ["-v", "wgan-linear", "--effort", "0.1"],
     "ema": ["--omega", "0.3"],
+    "averaged": ["wgan-linear", "--rule", "adam"],
     "list": [],
 }
 HUGE = ["4000000000", "99999999999999999999999", "1" * 5000]

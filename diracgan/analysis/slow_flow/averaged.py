@@ -1,0 +1,333 @@
+"""What an adaptive rule (Adam, RMSProp, AdamW, AMSGrad) ends on in the Dirac game: its averaged flow."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ... import dirac
+from ...dynamics.starts import check_untraced, starts
+from ...errors import InputError
+from ...game import Players
+from ...rules import Rule, check_rule, rule as make_rule
+from ...variants import Variant, check_variant
+from ..vocabulary import Vocabulary
+from .cycles import Cycle, cycle_between
+from .rotation import LEAST_RADIUS, RADII, SlowSystem, drifts, extent, memory_slope, step_sizes
+
+_FACTOR = 1.3  # from one radius to the next
+_MOST_RADIUS = 1e5  # steps of the players; there one rotation takes half a million iterations
+_ADAPTIVE = 3.0  # a step that is so much longer for a ten times larger gradient follows the gradient
+_FORGOTTEN = 1e-9  # from 1: the decay of a memory that never forgets
+_ITERATED = (400_000, 1_600_000)  # iterations; the second where the first has not settled
+_WINDOWS_APART = math.log(9 / 7)  # the last fifth's middle against that of the fifth before
+_SAME_POWER = 0.1  # p of n^p after the one and the other
+_ARRIVED = 0.05
+_SETTLED = 0.05  # change of the root mean square of phi from one window of an iterated run to the next
+
+
+class SlowKind(Vocabulary):
+    """What the averaged flow leads to."""
+
+    CYCLE = "limit-cycle", "turns for ever on a cycle of many steps"
+    CHATTER = "chatter", "jumps about within a few steps of the equilibrium"
+    GROWS = "grows", "spirals outwards as far as the radii were followed"
+    UNDECIDED = "undecided", "neither the averaged flow nor the iterated map decides"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AveragedFlow:
+    """The slow motion of a rule, averaged over one rotation of the players.
+
+    Attributes:
+        kind: what the start leads to: limit-cycle, chatter, grows or undecided.
+        amplitude: largest |phi| in the end; None where it grows or is undecided.
+        amplitude_theta: largest |theta - x0|, likewise.
+        period: iterations of one rotation, or None.
+        cycles: every cycle that was found, stable or not, by increasing radius.
+        radii: sampled radii of the generator when phi = 0, in its own steps, (k,).
+        drift: change of the radius per iteration in those units, the memory in its response, (k,): the slow field.
+        periods: iterations of a rotation there, (k,); NaN, as the drift, where the players do not come round.
+        step_sizes: how far the critic and the generator move in one iteration, (2,): the units.
+        memory_times: over how many iterations the rule's memory averages, by increasing time; inf: it never forgets.
+        growth: p of radius ~ n^p at the largest radius, where it grows; else None.
+        arrival: iterations from the start to within 5 % of the cycle's radius, along the slow field; else None.
+        iterated: iterations of the map itself that the answer rests on; 0 where the averaged flow gives it.
+        text: the answer in words.
+        computed_from: what was computed, in words.
+        variant: label; ``hyperparameters`` its numbers; ``rule`` label; ``x0`` the datum; ``dim`` 1.
+        start: phi and theta there.
+    """
+
+    kind: SlowKind
+    amplitude: float | None
+    amplitude_theta: float | None
+    period: float | None
+    cycles: list[Cycle]
+    radii: np.ndarray
+    drift: np.ndarray
+    periods: np.ndarray
+    step_sizes: np.ndarray
+    memory_times: np.ndarray
+    growth: float | None
+    arrival: float | None
+    iterated: int
+    text: str
+    computed_from: str
+    variant: str
+    hyperparameters: dict[str, Any]
+    rule: str
+    x0: float
+    dim: int
+    start: tuple[float, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Name -> value of every attribute."""
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Destination:
+    """What the start leads to, without the field around it."""
+
+    kind: SlowKind
+    amplitude: float | None = None
+    amplitude_theta: float | None = None
+    period: float | None = None
+    iterated: int = 0
+    arrival: float | None = None
+    growth: float | None = None
+
+
+def averaged(
+    variant: Variant, rule: Rule | str, *, phi0: Any = None, theta0: Any = None, x0: Any = None
+) -> AveragedFlow:
+    """The averaged flow of an adaptive rule in the Dirac game, d = 1, and the cycle that it ends on.
+
+    Slow are the radius and the second moments, fast is the angle. At each radius the map itself is followed round the
+    equilibrium, the memory in its response; dR/dn = (R after one rotation - R)/(its iterations). Where that changes
+    its sign, the map's return to phi = 0 has a fixed point: the cycle, found by Newton's method on the map, with the
+    multipliers of one rotation. Bias correction is over there. Where a rotation takes fewer than a dozen steps there is
+    nothing to average: the map itself is iterated from the start, which ``iterated`` says.
+
+    Args:
+        variant: from :func:`diracgan.variant`.
+        rule: from :func:`diracgan.rule` or :func:`diracgan.rule.from_optax`, or its name with parameters,
+            ``"adam:lr=0.01,beta1=0.5"``; its steps must not shrink with the gradient.
+        phi0: the critic's start, a number; 0.1.
+        theta0: the generator's start; 0.2.
+        x0: the datum; 0.
+
+    Returns:
+        An :class:`AveragedFlow`.
+
+    Raises:
+        InputError: for arguments that are not allowed, or a rule whose steps follow the size of the gradient.
+
+    References:
+        Sanders, Verhulst, Murdock 2007, Averaging Methods in Nonlinear Dynamical Systems; Calvo, Chartier, Murua,
+        Sanz-Serna 2011 (doi 10.1016/j.apnum.2011.06.007); Kingma, Ba 2015 (arXiv 1412.6980).
+
+    Example:
+        >>> import diracgan as dg
+        >>> flow = dg.averaged(dg.variant("wgan-linear"), "adam:lr=0.01,beta1=0.5,beta2=0.999")
+        >>> flow.kind.value, round(flow.amplitude, 3), round(flow.period, 1)
+        ('limit-cycle', 1.55, 688.9)
+    """
+    check_untraced("dg.averaged", variant, rule, phi0, theta0)
+    check_variant(variant)
+    made = dataclasses.replace(make_rule(rule) if isinstance(rule, str) else check_rule(rule), ema=None)
+    phi, theta, datum = starts(phi0, theta0, 1 if phi0 is None and theta0 is None else None, x0)
+    if len(datum) != 1:
+        raise InputError(f"the start has {len(datum)} entries; allowed: d = 1 for an averaged flow")
+    if not math.hypot(phi[0], theta[0] - datum[0]) > 0:
+        raise InputError("the start is the equilibrium; allowed: phi0 and theta0 elsewhere")
+    with jax.enable_x64(True):
+        return _computed(variant, made, datum, Players(phi, theta))
+
+
+def _computed(variant: Variant, rule: Rule, datum: np.ndarray, start: Players) -> AveragedFlow:
+    """The slow field, its cycles, and where the start is led."""
+    phi, off = float(start.phi[0]), float(start.theta[0] - datum[0])
+    system = _system(variant, rule, datum)
+    times = _memory_times(system, math.hypot(phi, off))
+    memory = float(np.max(times[np.isfinite(times)], initial=1.0))
+    system = system._replace(sizes=_sizes(system, math.hypot(phi, off), memory, rule))
+    first = math.hypot(phi / float(system.sizes.phi), off / float(system.sizes.theta))
+    radii, rates, periods = _sampled(system, first, memory)
+    forgets = bool(np.all(np.isfinite(times)))  # else what the memory answers depends on all that was
+    turned = np.flatnonzero(rates[1:] * rates[:-1] < 0) if forgets else []
+    found = (cycle_between(system, radii[k], radii[k + 1], memory) for k in turned)
+    cycles = [c for c in found if c is not None]
+    end = _end(first, radii, rates, cycles) if forgets else None
+    if end is None:
+        end = _iterated(variant, rule, datum, start)
+    every = rule.period
+    return AveragedFlow(
+        kind=end.kind,
+        amplitude=end.amplitude,
+        amplitude_theta=end.amplitude_theta,
+        period=None if end.period is None else every * end.period,
+        cycles=[_in_iterations(c, every) for c in cycles],
+        radii=radii,
+        drift=rates / every,
+        periods=every * periods,
+        step_sizes=np.array([float(s) for s in system.sizes]),
+        memory_times=every * times,
+        growth=end.growth,
+        arrival=None if end.arrival is None else every * end.arrival,
+        iterated=every * end.iterated,
+        text=_text(end, every, radii),
+        computed_from=_source(end, radii, memory, every),
+        variant=variant.label,
+        hyperparameters=variant.hyperparameters,
+        rule=rule.label,
+        x0=float(datum[0]),
+        dim=1,
+        start=(phi, float(start.theta[0])),
+    )
+
+
+def _system(variant: Variant, rule: Rule, datum: np.ndarray) -> SlowSystem:
+    """The rule long after its start, the players' steps not yet measured."""
+    cast = dirac.cast((variant, rule.bias_corrected, datum), jnp.float64)
+    return SlowSystem(*cast, Players(jnp.ones(()), jnp.ones(())))
+
+
+def _memory_times(system: SlowSystem, distance: float) -> np.ndarray:
+    """1/(1 - decay) of every decay of the memory."""
+    slope = np.asarray(memory_slope(system, jnp.asarray(distance), jnp.asarray(1000)))
+    left = 1.0 - np.abs(np.linalg.eigvals(slope)) if slope.size else np.empty(0)
+    with np.errstate(divide="ignore"):
+        return np.sort(np.where(left > _FORGOTTEN, 1.0 / np.maximum(left, _FORGOTTEN), np.inf))
+
+
+def _sizes(system: SlowSystem, distance: float, memory: float, rule: Rule) -> Players:
+    """How far each player moves in a step, about the start; InputError where that follows the gradient."""
+    steps = jnp.asarray(int(5 * memory) + 1000)
+    sizes, inner = (step_sizes(system, jnp.asarray(r), steps) for r in (distance, distance / 10))
+    ratio = max(float(a) / max(float(b), 1e-300) for a, b in zip(sizes, inner, strict=True))
+    if not (ratio < _ADAPTIVE and min(float(s) for s in sizes) > 0):
+        raise InputError(
+            f"the steps of {rule.label} follow the size of the gradient about |z| = {distance:.3g}; allowed: rules "
+            "that divide by the root of a second moment (adam, or optax's through rule.from_optax); for others ask "
+            "verdict and bifurcation"
+        )
+    return sizes
+
+
+def _sampled(system: SlowSystem, first: float, memory: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The slow field from a few steps' radius to beyond the start, and on while it points outwards."""
+    radii, rates, periods = [np.empty(0)] * 3
+    low = LEAST_RADIUS
+    while True:
+        more = low * _FACTOR ** np.arange(RADII)
+        found = drifts(system, jnp.asarray(more), jnp.asarray(memory))
+        fine = np.asarray(found.found) & np.isfinite(found.rate)
+        radii = np.append(radii, more)
+        rates = np.append(rates, np.where(fine, found.rate, np.nan))
+        periods = np.append(periods, np.where(fine, found.period, np.nan))
+        low = _FACTOR * more[-1]
+        if low > _MOST_RADIUS or (radii[-1] > 2 * first and not rates[-1] > 0):
+            return radii, rates, periods
+
+
+def _end(first: float, radii: np.ndarray, rates: np.ndarray, cycles: list[Cycle]) -> _Destination | None:
+    """Where the slow field leads from a radius; None where it leaves what can be averaged."""
+    k = int(np.argmin(np.abs(np.log(radii / first))))
+    if not np.isfinite(rates[k]):
+        return None
+    outwards = rates[k] > 0
+    on_the_way = rates[k:] if outwards else rates[: k + 1][::-1]
+    turned = np.flatnonzero((on_the_way > 0) != outwards)  # a NaN is neither outwards nor, below, a turn
+    if len(turned) == 0:
+        return _Destination(SlowKind.GROWS, growth=_growth(radii, rates)) if outwards else None
+    if not np.isfinite(on_the_way[turned[0]]):
+        return None
+    j = k + turned[0] - 1 if outwards else k - turned[0]
+    reached = [c for c in cycles if radii[j] <= c.radius <= radii[j + 1]]
+    if len(reached) != 1 or not reached[0].stable:
+        return None
+    c = reached[0]
+    arrival = _arrival(first, c.radius, radii, rates)
+    return _Destination(SlowKind.CYCLE, c.amplitude, c.amplitude_theta, c.period, arrival=arrival)
+
+
+def _iterated(variant: Variant, rule: Rule, datum: np.ndarray, players: Players) -> _Destination:
+    """The map itself, from the start, until its amplitude no longer changes."""
+    cast = dirac.cast((variant, rule, datum, players), jnp.float64)
+    system = SlowSystem(*cast[:3], Players(jnp.ones(()), jnp.ones(())))
+    state = (cast[3], rule.memory(dirac.game(cast[0], cast[2]), cast[3]))
+    powers: list[float] = []
+    steps = 0
+    for steps in _ITERATED:
+        seen = extent(system, state, jnp.asarray(steps), jnp.asarray(0.2))
+        swing, before = float(seen.swing), float(seen.before)
+        if not seen.finite:
+            return _Destination(SlowKind.UNDECIDED, iterated=steps)
+        if abs(swing - before) <= _SETTLED * swing:
+            break
+        powers.append(math.log(swing / max(before, 1e-300)) / _WINDOWS_APART)
+    else:
+        grows = min(powers) > _SETTLED and np.ptp(powers) <= _SAME_POWER
+        kind, growth = (SlowKind.GROWS, powers[-1]) if grows else (SlowKind.UNDECIDED, None)
+        return _Destination(kind, iterated=_ITERATED[-1], growth=growth)
+    period = None if math.isnan(float(seen.period)) else float(seen.period)
+    kind = SlowKind.CYCLE if period is not None and period > 4 * LEAST_RADIUS else SlowKind.CHATTER
+    return _Destination(kind, float(seen.phi), float(seen.theta), period, steps)
+
+
+def _growth(radii: np.ndarray, rates: np.ndarray) -> float:
+    """p of R ~ n^p from dR/dn ~ R^q at the largest two radii."""
+    q = np.log(rates[-1] / rates[-2]) / np.log(radii[-1] / radii[-2])
+    return float(1.0 / (1.0 - q)) if q < 1 else math.inf
+
+
+def _in_iterations(c: Cycle, every: int) -> Cycle:
+    """The times of a cycle in iterations, of which a period of the rule has ``every``."""
+    relaxation = None if c.relaxation is None else every * c.relaxation
+    return dataclasses.replace(c, period=every * c.period, relaxation=relaxation)
+
+
+def _arrival(first: float, radius: float, radii: np.ndarray, rates: np.ndarray) -> float:
+    """Periods of the rule from a radius to within 5 % of a cycle's, along the slow field."""
+    inwards = first > radius
+    end = radius * (1 + _ARRIVED if inwards else 1 - _ARRIVED)
+    if (first <= end) == inwards:
+        return 0.0
+    way = np.geomspace(first, end, 400)
+    known = np.isfinite(rates)
+    speed = np.abs(np.interp(np.log(way), np.log(radii[known]), (radii * rates)[known])) / way
+    return float(np.trapezoid(1.0 / np.maximum(speed, 1e-300), np.abs(way - first)))
+
+
+def _text(end: _Destination, every: int, radii: np.ndarray) -> str:
+    period = "" if end.period is None else f", one rotation in {every * end.period:.6g} iterations"
+    if end.kind is SlowKind.CYCLE:
+        size = f"|phi| = {end.amplitude:.5g}, |theta - x0| = {end.amplitude_theta:.5g}"
+        after = "" if end.arrival is None else f", reached after some {every * end.arrival:.2g}"
+        return f"ends on a cycle of {size}{period}{after}"
+    if end.kind is SlowKind.CHATTER:
+        return f"ends within |phi| = {end.amplitude:.5g}, |theta - x0| = {end.amplitude_theta:.5g}{period}"
+    if end.kind is SlowKind.GROWS and end.iterated:
+        return f"grows like n^{end.growth:.2g} over the {every * end.iterated:,} iterations that were made"
+    if end.kind is SlowKind.GROWS:
+        return f"grows like n^{end.growth:.2g}: no cycle up to a radius of {radii[-1]:.3g} steps, and outwards there"
+    return f"undecided: after {every * end.iterated:,} iterations the amplitude has not settled"
+
+
+def _source(end: _Destination, radii: np.ndarray, memory: float, every: int) -> str:
+    field = (
+        f"the slow field at {len(radii)} radii from {radii[0]:.3g} to {radii[-1]:.3g} steps, one rotation of the map "
+        f"each after {5 * memory * every:.3g} iterations of memory"
+    )
+    if end.iterated:
+        return (
+            f"{every * end.iterated:,} iterations of the map from the start; {field} does not lead to a cycle"
+        )
+    return f"{field}; a cycle by Newton's method on the map's return to phi = 0"

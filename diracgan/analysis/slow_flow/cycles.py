@@ -1,0 +1,127 @@
+"""Cycles of a rule's map: fixed points of its return to the section, with the multipliers of one rotation."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .rotation import RADII, SlowSystem, drifts, extent, free_vector, from_vector, turn, turn_limit
+
+_NEWTON, _FOLLOWED = 8, 8  # iterations; rotations by which the amplitude is known
+_LEAST_FOLLOWED = 4000  # iterations
+_NEAR, _NEARER = 1.05, 1.001  # ratio of two radii between which Newton's method starts
+_RESIDUAL = 1e-8  # of the radius
+_AGREES = 0.02  # periods of the fixed point and of the map followed from there
+_MARGIN = 1e-4  # of a multiplier from 1: what the interpolation of the return leaves open
+
+
+@dataclasses.dataclass(frozen=True)
+class Cycle:
+    """A cycle on which a rule's map turns.
+
+    Attributes:
+        radius: |theta - x0| where phi = 0, in steps of the generator.
+        amplitude: largest |phi|.
+        amplitude_theta: largest |theta - x0|.
+        period: iterations of one rotation, a fraction included.
+        stable: whether it attracts; None where a multiplier is too close to the unit circle.
+        multipliers: of one rotation on the section, by decreasing modulus, (n,) complex; empty where a kink of the
+            loss lies on the cycle, whose return then has no derivative.
+        relaxation: iterations in which a small distance from it shrinks (or grows) by e; None where unknown.
+        residual: what a rotation changes there, of the radius.
+    """
+
+    radius: float
+    amplitude: float
+    amplitude_theta: float
+    period: float
+    stable: bool | None
+    multipliers: np.ndarray
+    relaxation: float | None
+    residual: float
+
+
+def cycle_between(system: SlowSystem, low: float, high: float, memory: float) -> Cycle | None:
+    """The cycle between two radii at which the slow field has different signs; None where none is confirmed."""
+    for near in (_NEAR, _NEARER):
+        bracket = _narrowed(system, low, high, memory, near)
+        if bracket is None:
+            return None
+        low, high = bracket.low, bracket.high
+        vector, most = free_vector(bracket.state), jnp.asarray(turn_limit(high))
+        for _ in range(_NEWTON):
+            found = turn(system, bracket.state, vector, most)
+            state = from_vector(bracket.state, vector)
+            radius, change = float(system.radius(state)), np.asarray(found.change)
+            residual = abs(change[0]) / (radius * float(system.sizes.theta))
+            inside = low / _NEAR <= radius <= high * _NEAR
+            if not (inside and np.isfinite(change).all() and np.isfinite(found.slope).all()):
+                break
+            if residual <= _RESIDUAL:
+                return _described(system, state, np.asarray(found.slope), float(found.period), residual)
+            vector = vector - jnp.asarray(np.linalg.lstsq(np.asarray(found.slope), change, rcond=None)[0])
+    # a kink of the loss lies on the cycle: its return has no derivative, its drift still changes the sign
+    return _described(system, bracket.state, None, bracket.period, high / low - 1.0, bracket.attracts)
+
+
+class _Bracket(NamedTuple):
+    low: float
+    high: float
+    state: Any
+    period: float
+    attracts: bool
+
+
+def _narrowed(system: SlowSystem, low: float, high: float, memory: float, near: float) -> _Bracket | None:
+    """The change of sign between two radii, to within a factor ``near``, and the state between them."""
+    while True:
+        radii = np.geomspace(low, high, RADII)
+        found = drifts(system, jnp.asarray(radii), jnp.asarray(memory))
+        rates = np.where(found.found, found.rate, np.nan)
+        turned = np.flatnonzero(rates[1:] * rates[:-1] < 0)
+        if len(turned) == 0:
+            return None
+        k = int(turned[0])
+        low, high = float(radii[k]), float(radii[k + 1])
+        if high <= near * low:
+            break
+    radius = low + (high - low) * float(rates[k] / (rates[k] - rates[k + 1]))
+    state = system.on_section(jnp.asarray(radius), jax.tree.map(lambda x: x[k], found.state[1]))
+    return _Bracket(low, high, state, float(found.period[k]), bool(rates[k] > 0))
+
+
+def _described(
+    system: SlowSystem,
+    state: Any,
+    slope: np.ndarray | None,
+    period: float,
+    residual: float,
+    attracts: bool = False,
+) -> Cycle | None:
+    """The cycle through a state; None where the map followed from there does not stay on one of that period."""
+    followed = max(int(_FOLLOWED * period), _LEAST_FOLLOWED)
+    seen = extent(system, state, jnp.asarray(followed), jnp.asarray(0.5))
+    if slope is None:
+        multipliers, relaxation, stable = np.empty(0, complex), None, attracts
+    else:
+        multipliers = np.linalg.eigvals(np.eye(len(slope)) + slope).astype(complex)
+        multipliers = multipliers[np.argsort(-np.abs(multipliers))]
+        largest = float(np.abs(multipliers[0]))
+        stable = None if abs(largest - 1.0) <= _MARGIN else largest < 1.0
+        relaxation = None if stable is None else period / abs(float(np.log(max(largest, 1e-300))))
+    if stable and not abs(float(seen.period) - period) <= _AGREES * period:
+        return None
+    return Cycle(
+        radius=float(system.radius(state)),
+        amplitude=float(seen.phi),
+        amplitude_theta=float(seen.theta),
+        period=period,
+        stable=stable,
+        multipliers=multipliers,
+        relaxation=relaxation,
+        residual=residual,
+    )

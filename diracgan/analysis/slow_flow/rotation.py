@@ -1,0 +1,251 @@
+"""One rotation of the players under a rule, from the rule's own map: how its memory responds, and what it gains.
+
+A rule that divides by the root of a second moment makes steps of a size of its own. Around the equilibrium of a GAN the
+players then turn in many steps, while the radius and the second moments change slowly. At a given radius the memory is
+brought to its response by rotations that start at that radius again and again; what the last one gains or loses, per
+step, is the slow field. Every number here is an iteration of the map: no formula of any optimiser is written down.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from ... import dirac
+from ...game import Players
+from ...numerics.stroboscopic import first_return
+from ...rules import Rule, float_vector
+from ...variants import Variant
+
+LEAST_RADIUS = 3.0  # in steps: a rotation then takes a dozen
+RADII = 8  # looked at in one call
+_SHARE = 5.0  # of the longest memory: how long it is brought to its response
+_SLOW = 0.02  # radians per step: slow against any memory of the gradient's mean
+_PERIOD = 3.6  # steps of a rotation over its radius in steps, at least nearly; a square needs 4
+_LEAST_LIMIT = 600.0
+_MOST_TURNS = 12.0  # steps of a rotation over its radius in steps; a circle needs 4.4, a square 4
+
+
+class SlowSystem(NamedTuple):
+    """What turns, in one dimension.
+
+    Attributes:
+        variant: what is minimised.
+        rule: what moves, long after its start.
+        x0: the datum, (1,).
+        sizes: how far each player moves in a step (root mean square): the unit of its radius.
+    """
+
+    variant: Variant
+    rule: Rule
+    x0: Array
+    sizes: Players
+
+    def step(self, state: tuple[Players, Any]) -> tuple[Players, Any]:
+        """One whole period of the rule."""
+        return self.rule.over_a_period(dirac.game(self.variant, self.x0))(*state)
+
+    def height(self, state: tuple[Players, Any]) -> Array:
+        """The section: the discriminator (critic) passes 0 upwards."""
+        return state[0].phi[0]
+
+    def radius(self, state: tuple[Players, Any]) -> Array:
+        """The generator's distance from the datum, in its own steps."""
+        return jnp.abs(state[0].theta - self.x0)[0] / self.sizes.theta
+
+    def on_section(self, radius: Array, memory: Any) -> tuple[Players, Any]:
+        """The state on the section at a radius."""
+        return Players(jnp.zeros(1), self.x0 - radius * self.sizes.theta), memory
+
+    def on_circle(self, radius: Array, angle: Array) -> Players:
+        """The players on the ellipse of a radius, turning from the section on."""
+        phi, theta = radius * self.sizes.phi, radius * self.sizes.theta
+        return Players(jnp.sin(angle)[None] * phi, self.x0 - jnp.cos(angle)[None] * theta)
+
+
+class SlowDrift(NamedTuple):
+    """What one rotation from a radius does, the memory in its response.
+
+    Attributes:
+        rate: change of the radius per step, in steps.
+        period: steps of the rotation.
+        found: whether it came round.
+        state: at its end.
+    """
+
+    rate: Array
+    period: Array
+    found: Array
+    state: Any
+
+
+def forced(system: SlowSystem, radius: Array, omega: Any, steps: Array) -> tuple[Any, Players]:
+    """The memory after the players were led round a circle, and the mean squares of the steps it then made."""
+    game = dirac.game(system.variant, system.x0)
+    run = system.rule.over_a_period(game)
+    start = system.rule.rest(game, system.on_circle(radius, jnp.zeros(())))
+
+    def once(n: Array, now: tuple[Any, Players]) -> tuple[Any, Players]:
+        memory, sums = now
+        players = system.on_circle(radius, (n - steps + 1) * omega)
+        after, memory = run(players, memory)
+        late = n >= steps // 2
+        moved = jax.tree.map(
+            lambda s, a, b: s + jnp.where(late, jnp.sum((a - b) ** 2), 0.0), sums, after, players
+        )
+        return memory, moved
+
+    memory, sums = jax.lax.fori_loop(0, steps, once, (start, Players(jnp.zeros(()), jnp.zeros(()))))
+    return memory, jax.tree.map(lambda s: s / (steps - steps // 2), sums)
+
+
+@jax.jit
+def step_sizes(system: SlowSystem, radius: Array, steps: Array) -> Players:
+    """Root mean square of each player's steps on the circle of a radius, in units of ``system.sizes``."""
+    return jax.tree.map(jnp.sqrt, forced(system, radius, _SLOW, steps)[1])
+
+
+@jax.jit
+def memory_slope(system: SlowSystem, radius: Array, steps: Array) -> Array:
+    """The derivative of the memory after a step with respect to the memory before, where players are held."""
+    memory, _ = forced(system, radius, _SLOW, steps)
+    players = system.on_circle(radius, jnp.ones(()))
+    vector, restore = float_vector(memory)
+    run = system.rule.over_a_period(dirac.game(system.variant, system.x0))
+    return jax.jacfwd(lambda x: float_vector(run(players, restore(x))[1])[0])(vector)
+
+
+def drift(system: SlowSystem, radius: Array, memory_steps: Array) -> SlowDrift:
+    """The slow field at a radius."""
+    spent = (_SHARE * memory_steps).astype(int) + 64
+    memory, _ = forced(system, radius, jnp.sqrt(2.0) / radius, spent)
+    most = turn_limit(radius)
+
+    def more(now: tuple[SlowDrift, Array]) -> Array:
+        last, left = now
+        return last.found & (left > 0)
+
+    def again(now: tuple[SlowDrift, Array]) -> tuple[SlowDrift, Array]:
+        last, left = now
+        back = first_return(system.step, system.height, system.on_section(radius, last.state[1]), most)
+        new = SlowDrift((system.radius(back.state) - radius) / back.steps, back.steps, back.found, back.state)
+        return new, left - back.steps
+
+    nothing = SlowDrift(jnp.zeros(()), jnp.zeros(()), jnp.asarray(True), system.on_section(radius, memory))
+    long = jnp.maximum(_SHARE * memory_steps, 2.0 * _PERIOD * radius)
+    return jax.lax.while_loop(more, again, (nothing, long))[0]
+
+
+def turn_limit(radius: Any) -> Any:
+    """Steps after which a rotation from a radius is given up."""
+    return _MOST_TURNS * radius + _LEAST_LIMIT
+
+
+@jax.jit
+def drifts(system: SlowSystem, radii: Array, memory_steps: Array) -> SlowDrift:
+    """The slow field at many radii, one after the other."""
+    return jax.lax.map(lambda r: drift(system, r, memory_steps), radii)
+
+
+class Turn(NamedTuple):
+    """One rotation from a state on the section, with everything free.
+
+    Attributes:
+        change: of the generator's position and of the memory, (n,).
+        slope: its derivative, (n, n).
+        period: steps.
+    """
+
+    change: Array
+    slope: Array
+    period: Array
+
+
+def free_vector(state: tuple[Players, Any]) -> Array:
+    """What is free on the section: the generator, and the memory's floating-point entries."""
+    return float_vector((state[0].theta, state[1]))[0]
+
+
+def from_vector(state: tuple[Players, Any], vector: Array) -> tuple[Players, Any]:
+    """The state on the section with these free entries, counters as in ``state``."""
+    theta, memory = float_vector((state[0].theta, state[1]))[1](vector)
+    return Players(jnp.zeros(1), theta), memory
+
+
+@jax.jit
+def turn(system: SlowSystem, state: tuple[Players, Any], vector: Array, most: Array) -> Turn:
+    """What a rotation changes, with its derivative."""
+
+    def change(x: Array) -> tuple[Array, tuple[Array, Array]]:
+        back = first_return(system.step, system.height, from_vector(state, x), most)
+        moved = free_vector(back.state) - x
+        return moved, (moved, back.steps)
+
+    slope, (moved, steps) = jax.jacfwd(change, has_aux=True)(vector)
+    return Turn(moved, slope, steps)
+
+
+class Extent(NamedTuple):
+    """What the players did over a window of steps, and over as many steps before it.
+
+    Attributes:
+        phi: largest |phi| in the window; ``theta`` largest |theta - x0|.
+        swing: root mean square of phi in the window; ``before`` in the window before.
+        period: mean number of steps from one upward passage of phi through 0 to the next; NaN without two.
+        finite: whether all stayed finite.
+    """
+
+    phi: Array
+    theta: Array
+    swing: Array
+    before: Array
+    period: Array
+    finite: Array
+
+
+class _Crossings(NamedTuple):
+    first: Array
+    last: Array
+    count: Array
+
+
+@jax.jit
+def extent(system: SlowSystem, state: tuple[Players, Any], steps: Array, share: Array) -> Extent:
+    """Follow the map itself and watch the last ``share`` of the steps."""
+    run = system.rule.over_a_period(dirac.game(system.variant, system.x0))
+    window = (share * steps).astype(int)
+
+    def once(
+        n: Array, now: tuple[Any, Players, Players, _Crossings]
+    ) -> tuple[Any, Players, Players, _Crossings]:
+        (players, memory), largest, squares, seen = now
+        after, memory = run(players, memory)
+        old, new = players.phi[0], after.phi[0]
+        late, earlier = n >= steps - window, (n >= steps - 2 * window) & (n < steps - window)
+        off = Players(jnp.abs(new), jnp.abs(after.theta - system.x0)[0])
+        largest = jax.tree.map(lambda a, b: jnp.where(late, jnp.maximum(a, b), a), largest, off)
+        # the critic's mean square in the window, and in the one before
+        squares = Players(
+            squares.phi + jnp.where(late, new**2, 0.0), squares.theta + jnp.where(earlier, new**2, 0.0)
+        )
+        crossed = late & (old < 0) & (new >= 0)
+        at = n - old / jnp.where(crossed, new - old, 1.0)
+        first = jnp.where(crossed & (seen.count == 0), at, seen.first)
+        seen = _Crossings(first, jnp.where(crossed, at, seen.last), seen.count + crossed)
+        return (after, memory), largest, squares, seen
+
+    zero = jnp.zeros(())
+    start = (state, Players(zero, zero), Players(zero, zero), _Crossings(zero, zero, jnp.asarray(0)))
+    (players, _), largest, squares, seen = jax.lax.fori_loop(0, steps, once, start)
+    between = (seen.last - seen.first) / jnp.maximum(seen.count - 1, 1)
+    return Extent(
+        largest.phi,
+        largest.theta,
+        jnp.sqrt(squares.phi / window),
+        jnp.sqrt(squares.theta / window),
+        jnp.where(seen.count > 1, between, jnp.nan),
+        jnp.isfinite(players.phi[0]) & jnp.isfinite(players.theta[0]),
+    )

@@ -1,0 +1,47 @@
+"""``diracgan averaged``: the cycle that Adam ends on."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from ..errors import InputError
+from .layer import CommandResult, Table, argument
+from .options import AnyVariantOptions, RuleOptions, StartOptions, headline, only_one
+
+
+def command(
+    variant: AnyVariantOptions,
+    start: StartOptions,
+    rule: RuleOptions,
+    name: Annotated[str | None, argument("NAME", "The variant, as --variant takes it.")] = None,
+) -> CommandResult:
+    """Find the cycle on which an adaptive rule (Adam) ends, by its averaged flow; d = 1.
+
+    Example: diracgan averaged wgan-linear --rule adam:lr=0.01,beta1=0.5
+    """
+    wanted = only_one("variant", name, variant.variant, "diracgan averaged ns --rule adam:lr=0.01")
+    made, given = rule.build(), start.given()
+    if made is None:
+        raise InputError(
+            "which rule? the flow has no steps of a size of their own; allowed: --rule adam:lr=0.01"
+        )
+    if given.pop("dim", 1) != 1:
+        raise InputError(f"dim = {start.dim}; allowed: 1, where the averaged flow turns in a plane")
+
+    from ..analysis import averaged
+
+    found = averaged(dataclasses.replace(variant, variant=wanted).build(), made, **given)
+    return CommandResult(found.as_dict(), _said(found))
+
+
+def _said(found: Any) -> Iterator[str | Table]:
+    yield headline(found)
+    rows = [[f"{x:.5g}" for x in row] for row in zip(found.radii, found.drift, found.periods, strict=True)]
+    yield Table(["radius, in steps", "drift per iteration", "period"], rows[:: max(1, len(rows) // 12)])
+    for c in found.cycles:
+        kind = {True: "attracts", False: "repels", None: "undecided"}[c.stable]
+        yield f"cycle: |phi| = {c.amplitude:.6g}, period {c.period:.6g}, {kind}"
+    yield f"memory: {', '.join(f'{t:.4g}' for t in found.memory_times)} iterations"
+    yield f"{found.text}\ncomputed from {found.computed_from}"

@@ -1,0 +1,131 @@
+"""The averaged flow of adaptive rules against iterated maps, limits in closed form, and symmetries."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import optax
+import pytest
+
+import diracgan as dg
+
+LINEAR = dg.variant("wgan-linear")
+
+
+NS = dg.variant("ns").with_(r1=0.0)
+
+
+def adam(lr=0.01, lr_g=None, **parameters):
+    """With both rates named, so that all tests share what is compiled."""
+    return dg.rule("adam", lr_d=lr, lr_g=lr if lr_g is None else lr_g, **parameters)
+
+
+# largest |phi| over the last fifth of 400,000 steps from (0.1, 0.2), lr 0.01, eps 1e-8: figures of the issue
+@pytest.mark.parametrize(
+    ("beta1", "beta2", "alternating", "largest"),
+    [
+        (0.0, 0.99, False, 0.2829),
+        (0.5, 0.999, False, 1.550),
+        (0.9, 0.999, False, 3.917),
+        (0.0, 0.99, True, 0.0100),
+        (0.5, 0.999, True, 1.2653),
+        (0.9, 0.999, True, 3.8117),
+    ],
+)
+def test_figures_of_iterated_runs(beta1, beta2, alternating, largest):
+    found = dg.averaged(LINEAR, adam(beta1=beta1, beta2=beta2, alternating=alternating))
+    assert found.amplitude == pytest.approx(largest, rel=1e-3)
+    assert (found.kind.value == "chatter") == (largest == 0.01) == bool(found.iterated)
+    if not found.iterated:
+        (cycle,) = found.cycles
+        assert cycle.stable and abs(cycle.multipliers[0]) < 1 and cycle.residual < 1e-6
+        assert sorted(found.memory_times) == pytest.approx([1 / (1 - beta1)] * 2 + [1 / (1 - beta2)] * 2)
+
+
+def run(variant, rule, steps=60_000):
+    """Largest |phi| over the last fifth of a run, and the mean time between upward passages through 0."""
+    phi = dg.simulate(variant, rule=rule, steps=steps, dim=1).phi.values[:, 0]
+    phi = phi[-steps // 5 :]
+    up = np.flatnonzero((phi[:-1] < 0) & (phi[1:] >= 0))
+    at = up - phi[up] / (phi[up + 1] - phi[up])
+    return float(np.abs(phi).max()), float(np.diff(at).mean())
+
+
+@pytest.mark.parametrize(
+    ("beta1", "beta2", "lr"), [(0.0, 0.9, 0.01), (0.5, 0.999, 0.01), (0.9, 0.999, 0.001), (0.9, 0.9, 0.01)]
+)
+def test_a_nonlinear_game_against_its_own_runs(beta1, beta2, lr):
+    rule = adam(lr=lr, beta1=beta1, beta2=beta2)
+    amplitude, period = run(NS, rule)
+    found = dg.averaged(NS, rule)
+    assert found.amplitude == pytest.approx(amplitude, rel=2e-3)
+    assert found.period == pytest.approx(period, rel=2e-3)
+
+
+def test_the_limit_of_a_long_second_moment():
+    # v nearly constant over a rotation: growth w^2 (tau1 + 1/2) by the lag of m and of the step against the damping
+    # 1/(8 tau2) by v's ripple at 2 w, where A = lr sqrt(2)/w: A = 4 lr sqrt(tau2 (tau1 + 1/2)), without the
+    # 1/2 where the players take turns
+    for beta1, tau1 in ((0.0, 0.0), (0.5, 1.0)):
+        found = dg.averaged(LINEAR, adam(beta1=beta1, beta2=0.9999))
+        assert found.amplitude == pytest.approx(0.04 * math.sqrt(1e4 * (tau1 + 0.5)), rel=3e-3)
+        assert found.period == pytest.approx(2 * math.pi * math.sqrt(8e4 * (tau1 + 0.5)), rel=3e-3)
+    found = dg.averaged(LINEAR, adam(beta1=0.5, beta2=0.9999, alternating=True))
+    assert found.amplitude == pytest.approx(0.04 * math.sqrt(1e4), rel=3e-3)
+
+
+def test_it_grows_without_bound_exactly_from_beta1_equal_to_beta2_on():
+    # far out v follows g^2: passing 0 moves the other player's turning point by lr (2 (tau2 - tau1) log(2 R/sigma)
+    # - 2 tau2 - 1) inwards, sigma^2 = beta2/(1 - beta2)^2: outwards for ever from beta1 = beta2 on, and then R' ~ 1/R
+    for beta1, beta2 in ((0.9, 0.9), (0.95, 0.9)):
+        found = dg.averaged(LINEAR, adam(beta1=beta1, beta2=beta2))
+        assert found.kind.value == "grows" and found.amplitude is None and not found.cycles
+    found = dg.averaged(LINEAR, adam(beta1=0.9, beta2=0.9))
+    assert found.growth == pytest.approx(0.5, abs=0.01)
+    # outwards by lr (2 tau2 + 1) = 19 lr four times in the 4 R/lr steps round the square: R dR/dn = 19 lr^2
+    assert found.radii[-1] * found.drift[-1] * (found.step_sizes[1] / 0.01) ** 2 == pytest.approx(
+        19.0, rel=0.01
+    )
+    assert dg.averaged(LINEAR, adam(beta1=0.9, beta2=0.93)).kind.value == "limit-cycle"
+
+
+def test_the_bilinear_game_knows_no_scale():
+    first, second = (
+        dg.averaged(LINEAR, adam(d, g, beta1=0.5, beta2=0.99)) for d, g in ((0.01, 0.01), (1e-4, 3e-4))
+    )
+    assert second.amplitude / 1e-4 == pytest.approx(first.amplitude / 0.01, rel=2e-3)
+    assert second.amplitude_theta / 3e-4 == pytest.approx(first.amplitude_theta / 0.01, rel=2e-3)
+    assert second.period == pytest.approx(first.period, rel=2e-3)
+
+
+def test_r1_bounds_the_cycle_where_the_second_moment_is_slow():
+    # the damping gamma w / (2 a0) of R1 against w^2 (tau1 + 1/2): A = 2 sqrt(2) lr a0 (tau1 + 1/2)/gamma, small gamma
+    found = dg.averaged(NS.with_(r1=0.05), adam(lr=1e-4, beta1=0.0, beta2=0.9999))
+    assert found.amplitude == pytest.approx(math.sqrt(2) * 1e-4 * 0.5 / 0.05, rel=0.03)
+
+
+def test_optax_is_followed_by_its_own_code():
+    own = dg.averaged(LINEAR, adam(beta1=0.5))
+    theirs = dg.averaged(LINEAR, dg.rule.from_optax(optax.adam(0.01, 0.5, 0.999)))
+    assert theirs.amplitude == pytest.approx(own.amplitude, rel=1e-6)
+
+
+@pytest.mark.slow
+def test_amsgrad_never_forgets_and_grows():
+    found = dg.averaged(LINEAR, dg.rule.from_optax(optax.amsgrad(0.01, 0.5, 0.999)))
+    assert found.kind.value == "grows" and found.iterated and math.isinf(found.memory_times[-1])
+    assert found.growth == pytest.approx(0.5, abs=0.06)
+
+
+@pytest.mark.parametrize(
+    ("rule", "start", "holds"),
+    [
+        ("simultaneous:lr=0.01", {}, "follow the size of the gradient"),
+        ("adam:lr=0.01", {"phi0": [0.1, 0.2], "theta0": [0.1, 0.2]}, "allowed: d = 1"),
+        ("adam:lr=0.01", {"phi0": 0.0, "theta0": 0.0}, "the start is the equilibrium"),
+    ],
+)
+def test_what_is_refused(rule, start, holds):
+    with pytest.raises(dg.InputError, match=holds):
+        dg.averaged(LINEAR, rule, **start)

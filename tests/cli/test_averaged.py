@@ -1,0 +1,26 @@
+"""``diracgan averaged``."""
+
+from __future__ import annotations
+
+import json
+
+
+def test_the_cycle_in_words_and_as_json(cli):
+    words = ("averaged", "wgan-linear", "--rule", "adam:lr=0.01,beta1=0.5")
+    code, out, err = cli(*words)
+    assert (code, err) == (0, "") and "cycle: |phi| = 1.55, period 688.8" in out and "attracts" in out
+    code, out, _ = cli(*words, "--format", "json")
+    found = json.loads(out)
+    assert (
+        found["schema"] == "diracgan.averaged/1" and found["kind"] == "limit-cycle" and found["iterated"] == 0
+    )
+    assert len(found["radii"]) == len(found["drift"]) == len(found["periods"])
+
+
+def test_it_needs_an_adaptive_rule_and_a_plane(cli):
+    for words, holds in (
+        (("averaged", "ns"), "which rule"),
+        (("averaged", "ns", "--rule", "adam", "--dim", "2"), "allowed: 1"),
+    ):
+        code, out, err = cli(*words)
+        assert code == 2 and out == "" and holds in err and len(err.splitlines()) == 1
