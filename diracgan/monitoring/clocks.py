@@ -64,7 +64,8 @@ _UNITS = {
     "index": "rows",
 }
 _SETTINGS = re.compile(
-    r"(^|[^a-z])(lr|learning_rate|learning rate|seed|rank|world_size|momentum|gamma|beta\d?)($|[^a-z])"
+    r"(^|[^a-z])(lr|learning_rate|learning rate|seed|rank|world_size|momentum|gamma|beta\d?|eta|memory"
+    r"|(epoch|iter|iteration|batch|data|step|load)_?time)($|[^a-z])"
 )
 _TIMINGS = (
     "timing",
@@ -85,12 +86,13 @@ def plain_name(name: str) -> str:
     """The last part of a name in small letters: ``Progress/kimg`` is ``kimg``.
 
     Example:
-        >>> plain_name("trainer/global_step"), plain_name("Wall time"), plain_name("Unnamed: 0")
-        ('global_step', 'wall_time', 'index')
+        >>> plain_name("trainer/global_step"), plain_name("Wall time"), plain_name("Unnamed: 0"), plain_name("globalStep")
+        ('global_step', 'wall_time', 'index', 'global_step')
     """
     if name == "" or name.startswith("Unnamed:"):
         return "index"
-    return re.split(r"[/.]", name.strip().lower())[-1].replace(" ", "_")
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip())
+    return re.split(r"[/.]", apart.lower())[-1].replace(" ", "_")
 
 
 def is_clock_name(name: str) -> bool:

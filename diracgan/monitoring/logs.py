@@ -20,6 +20,7 @@ from .roles import is_loss, player_of, says_loss
 _MOST = 12  # series that are looked at together unless some are named
 _JUMP = 100  # gaps of the clock beyond so many usual ones are not believed
 _LONG = 1_000_000  # rows; of twice as many or more, means are taken
+_RARE = 0.5  # of the losses' rows: what is given on fewer is left out unless it is asked for
 _COMB = 0.4  # a series that is 0 on so many rows, in step, was computed on the others only
 
 
@@ -173,9 +174,14 @@ def read(
         notes.append(f"{clock} begins anew with every epoch and was counted through")
     else:
         at = None if clock is None else table.columns[clock]
+    if not columns:
+        series, notes = _without_rare(series, notes)
     if table.runs is None:
         series, at, notes = _in_blocks(series, at, notes)
     series, at, notes = _one_run(series, at, table.runs, clock, notes)
+    if step is None and wide is None and at is not None and _repeats(series, at):
+        notes.append(f"{clock} stays the same for many rows and was not used: rows are counted")
+        at, clock = None, None
     rows, at, notes = _aligned({n: _computed(n, y, notes) for n, y in series.items()}, at, clock, notes)
     if after is not None:
         kept = ~(at < number("after", after))
@@ -216,6 +222,26 @@ def _wanted(
     players = [c for c in first if player_of(c) is not None]
     first = players or first
     return first, [*notes, f"of {len(found)} series only {', '.join(first)}; others by name (--column)"]
+
+
+def _repeats(series: dict[str, np.ndarray], at: np.ndarray) -> bool:
+    """Whether one value of the clock holds several of the same series: it counts epochs, and the rows are finer."""
+    same = np.diff(at, prepend=np.nan) == 0
+    most = max(series.values(), key=lambda y: int(np.isfinite(y).sum()))
+    told = np.isfinite(most)
+    again = np.diff(at[told], prepend=np.nan) == 0
+    return bool(same.any() and again.sum() > 0.25 * told.sum())
+
+
+def _without_rare(series: dict[str, np.ndarray], notes: list[str]) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The series without those that are given on few rows, as a sample metric is: they would thin out the losses."""
+    counts = {n: int(np.isfinite(y).sum()) for n, y in series.items()}
+    lead = max([c for n, c in counts.items() if is_loss(n)] or counts.values())
+    rare = [n for n, c in counts.items() if c < _RARE * lead and not is_loss(n)]
+    if not rare:
+        return series, notes
+    said = f"{', '.join(rare)} is given on few of the rows and was left out; by name (--column) it can be had"
+    return {n: y for n, y in series.items() if n not in rare}, [*notes, said]
 
 
 def _moves(values: np.ndarray) -> bool:

@@ -57,6 +57,8 @@ def _of_file(path: Path, given: str, head: bytes) -> LogTable:
         raise UnreadyLogError(f"{given} is empty; allowed: a log with at least one row of numbers")
     if encoding != "utf-16" and b"\0" in head:
         raise InputError(f"{given} is not text; allowed: CSV, JSON lines, printed losses, .npz, event files")
+    if text.lstrip().startswith("{'") and looks_printed(text):  # Python's dictionaries, a line each
+        return read_printed(path, encoding)
     if path.suffix.lower() in (".json", ".jsonl", ".ndjson") or text.lstrip()[:1] in ("{", "["):
         if not text.lstrip().startswith("[") or text.lstrip()[1:].lstrip()[:1] in ("{", "]", "["):
             return read_json(path, given, encoding)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+import functools
 import itertools
 import math
 import re
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,9 @@ def read_delimited(path: Path, given: str, encoding: str) -> LogTable:
         rows = rows if second is None else itertools.chain([second], rows)
         if mark is None and second is not None and len(second) == len(head) + 1:
             head = ["", *head]  # row names without a heading, as R writes them
-        return _table(head, rows, mark, given)
+        # where points part decimals, or commas cells, a comma within a cell parts thousands
+        points = mark == "," or any(re.search(r"\d\.\d", line) for line in first)
+        return _table(head, rows, mark, given, functools.partial(cell_value, thousands=points))
 
 
 def _delimiter(lines: list[str]) -> str | None:
@@ -84,7 +87,9 @@ def _is_header(row: list[str]) -> bool:
     return any(c and math.isnan(cell_value(c)) and c.lower() not in ("nan", "none", "null") for c in names)
 
 
-def _table(head: list[str], rows: Iterator[list[str]], mark: str | None, given: str) -> LogTable:
+def _table(
+    head: list[str], rows: Iterator[list[str]], mark: str | None, given: str, value_of: Callable[[str], float]
+) -> LogTable:
     head = [c.strip() for c in head]
     while len(head) > 1 and not head[-1]:
         head = head[:-1]
@@ -117,7 +122,7 @@ def _table(head: list[str], rows: Iterator[list[str]], mark: str | None, given: 
                 runs.append(known.setdefault((name, restarts), len(known)))
             if long and tag is not None:
                 tags.append(row[tag].strip() if tag < len(row) else "")
-        columns.extend(kept)
+        columns.extend(kept, value_of)
     made = columns.arrays()
     notes = []
     if long and value is not None and tag is not None:

@@ -13,6 +13,7 @@ import numpy as np
 from ...errors import InputError
 from .table import Columns, LogTable
 
+_SHORT = 8  # entries; a list that is longer is a series, and no vector of one row
 _STATISTIC = {"num", "mean", "std"}  # what StyleGAN writes of every number
 
 
@@ -36,7 +37,16 @@ def _parses(line: str) -> bool:
         found = json.loads(line)
     except (ValueError, RecursionError):
         return False
-    return not any(isinstance(v, list) and len(v) > 8 for v in found.values())
+    return not _lists(found)
+
+
+def _lists(whole: Mapping[str, Any], depth: int = 3) -> dict[str, list[Any]]:
+    """The long lists in an object, also within objects of it, by their own names."""
+    found = {k: v for k, v in whole.items() if isinstance(v, list) and len(v) > _SHORT}
+    inner = [v for v in whole.values() if isinstance(v, Mapping)] if depth > 1 else []
+    for v in inner:
+        found = _lists(v, depth - 1) | found
+    return found
 
 
 def _objects(lines: Iterable[str], given: str) -> Iterator[Any]:
@@ -72,7 +82,10 @@ def _document(text: str, given: str) -> LogTable:
     except ValueError:
         whole = list(_objects(text.splitlines(keepends=True), given))
     if isinstance(whole, Mapping):
-        lists = {k: v for k, v in whole.items() if isinstance(v, list)}
+        lists = _lists(whole)
+        rows = [v for v in lists.values() if all(isinstance(r, Mapping) for r in v)]
+        if rows:  # such as log_history of Hugging Face's trainer_state.json
+            return _of_rows(iter(max(rows, key=len)), given)
         if lists:
             from .arrays import flattened
 

@@ -1,7 +1,8 @@
 """What training scripts print: ``name: number`` pairs on a line, with clocks in brackets or parentheses.
 
 pix2pix and CycleGAN (``(epoch: 1, iters: 100, time: .., data: ..) G_GAN: 0.7``), StudioGAN (``Step: 100 Progress: ..
-Gen_loss: 0.9``), PyTorch's DCGAN (``[0/5][100/1583] Loss_D: 0.4``) and whatever else prints its losses so.
+Gen_loss: 0.9``), PyTorch's DCGAN (``[0/5][100/1583] Loss_D: 0.4``), StyleGAN's log.txt (``tick 3 kimg 12.0 ..``), tqdm's bars, printed
+dictionaries, and whatever else prints its losses so.
 """
 
 from __future__ import annotations
@@ -10,16 +11,20 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from .table import Columns, LogTable
+from ..roles import player_of
+from .table import Columns, LogTable, without_thousands
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+|nan|inf)"
 # a name holds no digit alone; of "D(G(z)): 0.1 / 0.02" both numbers are read
 _PAIR = re.compile(
-    rf"(?<!\w)([A-Za-z_][\w./()-]{{0,60}}(?: (?:loss|score|acc))?)\s*[:=]\s*({_NUMBER})(?![\w:])"
+    rf"(?<!\w)([A-Za-z_][\w./()-]{{0,60}}(?: (?:loss|score|acc))?)['\"]?\s*[:=]\s*(?:tensor\(|np\.float\d+\()?({_NUMBER})(?![\w:])"
     rf"(?:\s*/\s*({_NUMBER}))?",
     re.IGNORECASE,
 )
 _FRACTION = re.compile(r"(?:\b(epoch|batch|step|iter)\w*[:\s]*\[?|\[)(\d+)/(\d+)\]?", re.IGNORECASE)
+# "tick 3 kimg 12.0 loss_d 1.39": a name, a blank, a number
+_SPACED = re.compile(rf"(?<![\w.])([A-Za-z_][\w./()-]{{0,60}})\s+({_NUMBER})(?![\w.:/])", re.IGNORECASE)
+_BAR = re.compile(r"\|\s*(\d+)/\d+\s*\[")  # of tqdm
 _COUNT = re.compile(r"\b(epoch|batch|step|iter|iteration)s? +(\d+)\b(?![/.\w])", re.IGNORECASE)
 _HEADER = re.compile(r"^=+ .* =+$")
 _STUDIO = re.compile(r"\bStep:\s*\d+\s+Progress:.*Gen_loss:")
@@ -57,7 +62,10 @@ def _kind(line: str) -> str:
 
 def _row(line: str) -> dict[str, float] | None:
     """The numbers of one line by their names; None where it reports nothing."""
-    row = {}
+    line, row = without_thousands(line), {}
+    bar = _BAR.search(line)
+    if bar is not None:
+        row["batch"] = float(bar[1])
     for k, (name, at, _) in enumerate(_FRACTION.findall(line)):
         row[name.lower() or ("epoch", "batch")[min(k, 1)]] = float(at)
     row |= {name.lower(): float(at) for name, at in _COUNT.findall(line)}
@@ -70,7 +78,11 @@ def _row(line: str) -> dict[str, float] | None:
         row[key] = float(value)
         if second:
             row[f"{key} 2"] = float(second)
-    return row if len(row) > max(clocks, 1) else None
+    if len(row) > max(clocks, 1):
+        return row
+    spaced = {name: float(value) for name, value in _SPACED.findall(line)}
+    told = [n for n in spaced if player_of(n) is not None]
+    return row | spaced if told and len(row | spaced) > 1 else None
 
 
 def _pairs(line: str) -> Iterator[tuple[str, str, str]]:

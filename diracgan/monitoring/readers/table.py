@@ -6,7 +6,7 @@ import dataclasses
 import math
 import re
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import zip_longest
 
 import numpy as np
@@ -15,6 +15,7 @@ from ...errors import InputError
 
 _NUMBER = re.compile(r"\s*(?:tensor\()?\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)")
 _LONG = 2_000_000  # rows from which a log is kept in single precision
+_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?")
 _DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?")
 
 
@@ -69,8 +70,8 @@ class Columns:
             column.append(value)
         self.rows += 1
 
-    def extend(self, rows: Sequence[Sequence[str]]) -> None:
-        """Add rows of cells, in the order of the columns."""
+    def extend(self, rows: Sequence[Sequence[str]], value: Callable[[str], float] | None = None) -> None:
+        """Add rows of cells, in the order of the columns; ``value`` reads a cell, :func:`cell_value` by default."""
         width = len(self._columns)
         cells = list(zip_longest(*rows, fillvalue=""))
         for column, given in zip_longest(self._columns.values(), cells[:width], fillvalue=()):
@@ -81,7 +82,7 @@ class Columns:
                 column.extend(map(float, given))
             except ValueError:
                 del column[before:]
-                column.extend(map(cell_value, given))
+                column.extend(map(value or cell_value, given))
         self.rows += len(rows)
         if self.rows - len(rows) < _LONG <= self.rows:
             self._halve()
@@ -110,21 +111,39 @@ def _fill(column: array[float], rows: int) -> None:
         column.frombytes(array(column.typecode, [math.nan]).tobytes() * missing)
 
 
-def cell_value(cell: str) -> float:
+def cell_value(cell: str, thousands: bool = False) -> float:
     """The number in a cell, also ``0,25``, ``tensor(0.25, ...)`` and ``25 %``; NaN where there is none.
+
+    Args:
+        cell: its text.
+        thousands: whether a comma parts thousands (``1,000``), and is no decimal one.
 
     Example:
         >>> cell_value("0,25"), cell_value("tensor(0.5, device='cuda:0')"), cell_value("12 %"), cell_value("adam")
         (0.25, 0.5, 12.0, nan)
+        >>> cell_value("1,000", thousands=True), cell_value("1,234,567")
+        (1000.0, 1234567.0)
     """
     try:
         return float(cell)
     except ValueError:
         pass
     cell = cell.strip().strip("'\"")
+    if (thousands or cell.count(",") > 1) and _THOUSANDS.fullmatch(cell):
+        return float(cell.replace(",", ""))
     if _DECIMAL_COMMA.fullmatch(cell):
         return float(cell.replace(",", "."))
     found = _NUMBER.match(cell)
     if found is None or not re.fullmatch(r"\s*%?|,.*\)|\)", cell[found.end() :]):
         return math.nan
     return float(found[1])
+
+
+def without_thousands(text: str) -> str:
+    """A line whose numbers have no commas between thousands.
+
+    Example:
+        >>> without_thousands("step 12,000: d_loss 0,5 of [1, 2]")
+        'step 12000: d_loss 0,5 of [1, 2]'
+    """
+    return re.sub(rf"(?<![\w.,]){_THOUSANDS.pattern}(?![\w,])", lambda m: m[0].replace(",", ""), text)

@@ -1,0 +1,112 @@
+"""Variants of the usual formats that people have too: thousands, progress bars, printed dictionaries, sparse metrics."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from diracgan.monitoring.logs import read
+from diracgan.monitoring.roles import losses
+
+K = range(120)
+D = [round(1.386 + 0.1 * float(np.sin(0.3 * k)), 4) for k in K]
+G = [round(0.693 + 0.1 * float(np.cos(0.3 * k)), 4) for k in K]
+
+
+def lines(form: str, head: str = "") -> str:
+    """One line a row, with k, d and g filled in."""
+    return head + "".join(form.format(k=k, d=D[k], g=G[k], row=k % 40, epoch=k // 40) for k in K)
+
+
+STATE = {
+    "epoch": 3,
+    "log_history": [{"step": 10 * k, "d_loss": D[k], "g_loss": G[k], "epoch": k / 40} for k in K],
+}
+SPARSE = "".join(f"{50 * k},{D[k]},{G[k]},{'' if k % 10 else 50 - k / 10}\n" for k in K)
+
+# text, the clock and its interval, the names of both losses
+FORMATS = {
+    "semicolons and thousands": (
+        "Step;D Loss;G Loss\n" + "".join(f"{1000 * k:,};{D[k]};{G[k]}\n" for k in K),
+        ("Step", 1000),
+        ("D Loss", "G Loss"),
+    ),
+    "quoted thousands": (
+        "Step,D_LOSS,G_LOSS\n" + "".join(f'"{1000 * k:,}",{D[k]},{G[k]}\n' for k in K),
+        ("Step", 1000),
+        ("D_LOSS", "G_LOSS"),
+    ),
+    "thousands in printed lines": (
+        "".join(f"step {1000 * k:,}: d_loss {D[k]}, g_loss {G[k]}\n" for k in K),
+        ("step", 1000),
+        ("d_loss", "g_loss"),
+    ),
+    "a progress bar written over": (
+        lines("Epoch {epoch}:  5%|##   | {row}/40 [00:01<01:00, 3.2it/s, loss_D={d}, loss_G={g}]\r"),
+        ("batch", 1),
+        ("loss_D", "loss_G"),
+    ),
+    "printed dictionaries": (
+        lines("{{'step': {k}0, 'd_loss': {d}, 'g_loss': np.float64({g})}}\n"),
+        ("step", 10),
+        ("d_loss", "g_loss"),
+    ),
+    "trainer_state.json": (json.dumps(STATE), ("step", 10), ("d_loss", "g_loss")),
+    "lists within an object": (
+        json.dumps({"args": {"lr": 1e-4}, "history": {"d_loss": D, "g_loss": G}}),
+        ("row", 1),
+        ("d_loss", "g_loss"),
+    ),
+    "nested objects": (
+        "".join(
+            json.dumps({"iter": k, "loss": {"disc": {"total": D[k]}, "gen": {"total": G[k]}}}) + "\n"
+            for k in K
+        ),
+        ("iter", 1),
+        ("loss.disc.total", "loss.gen.total"),
+    ),
+    "a metric on few rows": ("_step,d_loss,g_loss,fid\n" + SPARSE, ("_step", 50), ("d_loss", "g_loss")),
+    "StyleGAN's log.txt": (
+        lines("tick {k:<5d} kimg {k}.0     time 1m 02s   sec/tick 29.5 gpumem 9.1 loss_d {d} loss_g {g}\n"),
+        ("kimg", 1),
+        ("loss_d", "loss_g"),
+    ),
+    "camel case": (
+        "globalStep,discLoss,genLoss,epochTime\n" + lines("{k}0,{d},{g},{d}\n"),
+        ("globalStep", 10),
+        ("discLoss", "genLoss"),
+    ),
+    "epochs that stay the same": (
+        "epoch,d_loss,g_loss\n" + lines("{epoch},{d},{g}\n"),
+        ("row", 1),
+        ("d_loss", "g_loss"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_near_format_is_read_as_what_was_written(name, folder):
+    text, (clock, interval), names = FORMATS[name]
+    (folder / "log.txt").write_text(text)
+    log = read("log.txt")
+    assert (log.clock, log.interval) == (clock, interval) and losses(log.names) == names
+    assert set(log.names) == set(names)
+    for player, written in zip(names, (D, G), strict=True):
+        values = log.values[log.names.index(player)]
+        if clock == "batch":  # the bar begins anew with every epoch, which is an epoch's rows long
+            assert len(values) == len(written)
+        np.testing.assert_allclose(values, written, rtol=1e-12)
+
+
+def test_decimal_commas_are_not_thousands(folder):
+    (folder / "log.csv").write_text("step;d_loss\n" + "".join(f"{k};1,{300 + k}\n" for k in K))
+    np.testing.assert_allclose(read("log.csv").values[0], [1.3 + k / 1000 for k in K])
+
+
+def test_a_sparse_metric_is_there_when_it_is_asked_for(folder):
+    (folder / "log.csv").write_text("_step,d_loss,g_loss,fid\n" + SPARSE)
+    assert "fid is given on few of the rows" in read("log.csv").notes[0]
+    with pytest.raises(ValueError, match="12 complete rows"):
+        read("log.csv", columns=["d_loss", "fid"])
