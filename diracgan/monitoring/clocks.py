@@ -86,8 +86,8 @@ def plain_name(name: str) -> str:
     """The last part of a name in small letters: ``Progress/kimg`` is ``kimg``.
 
     Example:
-        >>> plain_name("trainer/global_step"), plain_name("Wall time"), plain_name("Unnamed: 0"), plain_name("globalStep")
-        ('global_step', 'wall_time', 'index', 'global_step')
+        >>> [plain_name(n) for n in ("trainer/global_step", "Wall time", "Unnamed: 0", "globalStep")]
+        ['global_step', 'wall_time', 'index', 'global_step']
     """
     if name == "" or name.startswith("Unnamed:"):
         return "index"

@@ -1,8 +1,8 @@
 """What training scripts print: ``name: number`` pairs on a line, with clocks in brackets or parentheses.
 
 pix2pix and CycleGAN (``(epoch: 1, iters: 100, time: .., data: ..) G_GAN: 0.7``), StudioGAN (``Step: 100 Progress: ..
-Gen_loss: 0.9``), PyTorch's DCGAN (``[0/5][100/1583] Loss_D: 0.4``), StyleGAN's log.txt (``tick 3 kimg 12.0 ..``), tqdm's bars, printed
-dictionaries, and whatever else prints its losses so.
+Gen_loss: 0.9``), PyTorch's DCGAN (``[0/5][100/1583] Loss_D: 0.4``), StyleGAN's log.txt (``tick 3 kimg 12.0 ..``),
+tqdm's bars, printed dictionaries, and whatever else prints its losses so.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from .table import Columns, LogTable, without_thousands
 _NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+|nan|inf)"
 # a name holds no digit alone; of "D(G(z)): 0.1 / 0.02" both numbers are read
 _PAIR = re.compile(
-    rf"(?<!\w)([A-Za-z_][\w./()-]{{0,60}}(?: (?:loss|score|acc))?)['\"]?\s*[:=]\s*(?:tensor\(|np\.float\d+\()?({_NUMBER})(?![\w:])"
+    rf"(?<!\w)([A-Za-z_][\w./()-]{{0,60}}(?: (?:loss|score|acc))?)['\"]?"
+    rf"\s*[:=]\s*(?:tensor\(|np\.float\d+\()?({_NUMBER})(?![\w:])"
     rf"(?:\s*/\s*({_NUMBER}))?",
     re.IGNORECASE,
 )

@@ -1,4 +1,4 @@
-"""Variants of the usual formats that people have too: thousands, progress bars, printed dictionaries, sparse metrics."""
+"""Variants of the usual formats that people have: thousands, progress bars, printed dictionaries, sparse metrics."""
 
 from __future__ import annotations
 
