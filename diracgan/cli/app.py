@@ -51,6 +51,8 @@ COMMANDS = (
     "prescribe",
     "forecast",
     "figures",
+    "poster",
+    "card",
     "page",
     "explore",
 )

@@ -2,6 +2,7 @@ from .animation import animate as animate
 from .atlas import atlas as atlas, atlas_figure as atlas_figure
 from .averages import bode as bode, bode_figure as bode_figure, ema as ema, ema_paths as ema_paths
 from .branches import branches as branches, branches_figure as branches_figure
+from .cards import animate_card as animate_card, card_figure as card_figure
 from .critics import animate_critic as animate_critic, critic as critic, critic_figure as critic_figure
 from .curves import radii as radii
 from .diagnosis import diagnosis_figure as diagnosis_figure
@@ -14,6 +15,7 @@ from .maps import (
 )
 from .overview import figure as figure
 from .portraits import path as path, portrait as portrait
+from .posters import Panel as Panel, poster_figure as poster_figure
 from .saving import check as check, save as save, show as show
 from .small_multiples import multiples as multiples, verdict_words as verdict_words
 from .space import space_figure as space_figure

@@ -45,14 +45,14 @@ def animate(
     """
     series = read(traj)
     fig = figure(series, spectrum, field)
-    moving = _Moving(fig, series.clock, series.clock_name)
+    moving = Moving(fig, series.clock, series.clock_name)
     flat = series.flat()
     frames, rate = pace(flat.points - flat.origin, frames, rate)
     ends = np.linspace(series.clock[0], series.clock[-1], max(frames, 2))[1:]
     return film(fig, lambda k: moving.at(float(ends[k])), len(ends), rate)
 
 
-class _Moving:
+class Moving:
     """The artists that grow, with their whole data; ``at(t)`` shows them until ``t``."""
 
     def __init__(self, fig: Any, clock: Any, name: str) -> None:
@@ -73,6 +73,7 @@ class _Moving:
         self.caption = fig.text(0.97, 0.985, "", ha="right", va="top", fontsize=9)
 
     def at(self, when: float) -> list[Any]:
+        """Show what is there until ``when``."""
         part = min((when - self.start) / ((self.end - self.start) or 1.0), 1.0)
         for line, whole in self.lines:
             line.set_data(*whole[: _first(len(whole), part)].T)

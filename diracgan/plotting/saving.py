@@ -243,12 +243,13 @@ def _with_one_palette(writer: Any) -> Any:
 
     def finish() -> None:
         frames = [f.convert("RGB") for f in writer._frames]
-        flat, none = Image.Quantize.MEDIANCUT, Image.Dither.NONE
-        palette = frames[-1].quantize(256, method=flat, dither=none)
-        shown = [f.quantize(palette=palette, dither=none) for f in frames]
-        shown[0].save(
-            writer.outfile, save_all=True, append_images=shown[1:], duration=round(1000 / writer.fps), loop=0
-        )
+        none = Image.Dither.NONE
+        palette = frames[-1].quantize(256, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=none)
+        # what does not change is one frame that is shown for longer
+        fresh = [k for k, f in enumerate(frames) if not k or f.tobytes() != frames[k - 1].tobytes()]
+        shown = [frames[k].quantize(palette=palette, dither=none) for k in fresh]
+        lasting = [round(1000 / writer.fps) * n for n in np.diff([*fresh, len(frames)]).tolist()]
+        shown[0].save(writer.outfile, save_all=True, append_images=shown[1:], duration=lasting, loop=0)
 
     writer.finish = finish
     return writer

@@ -14,6 +14,8 @@ FIXED = {
     "prescribe": ["nothing"],
     "forecast": ["nothing"],
     "figures": ["--only", "nothing"],
+    "poster": ["nothing"],
+    "card": ["nothing"],
     "explore": ["--file", "nothing.py"],
     "page": ["-v", "nothing"],
     "train": ["dirac", "--steps", "2", "--width", "2"],

@@ -1,0 +1,37 @@
+"""``diracgan card``: one line of the errata as a square to share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from .layer import CommandResult, Table, argument, drawing, option, output
+
+
+def command(
+    name: Annotated[str | None, argument("NAME", "Which card; without it they are listed.")] = None,
+    out: Annotated[
+        str | None, output("Moving .gif, .mp4, or still .png, .pdf, .svg; NAME.gif by default.", drawing)
+    ] = None,
+    every: Annotated[bool, option("--all", "Every card, each as NAME.gif.")] = False,
+) -> CommandResult:
+    """Draw a published statement, the orbit that shows otherwise, what is true, and the command: a square, in motion.
+
+    Example: diracgan card never-converges --out card.gif
+    """
+    from ..gallery.errata import CARDS, card
+
+    if name is None and not every:
+        rows = [[c.name, c.sentence] for c in CARDS]
+        return CommandResult({"cards": [vars(c) for c in CARDS]}, [Table(["card", "what is said"], rows)])
+    chosen = list(CARDS) if every else [card(name or "")]
+
+    from ..plotting.saving import check, is_moving, save
+    from ..progress import progress
+
+    paths = [check(out if out and not every else f"{c.name}.gif") for c in chosen]
+    with progress() as bar:
+        for k, (one, path) in enumerate(zip(chosen, paths, strict=True), 1):
+            save(one.draw(moving=is_moving(path)), path)
+            if bar is not None:
+                bar(k, len(chosen), str(path))
+    return CommandResult({"cards": [vars(c) for c in chosen], "out": paths}, [str(path) for path in paths])

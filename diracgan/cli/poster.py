@@ -1,0 +1,40 @@
+"""``diracgan poster``: every loss, every way to move, one sheet."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from .layer import CommandResult, argument, option, output, picture
+
+
+def command(
+    own: Annotated[
+        list[str] | None, argument("NAME...", "Losses beside the known ones: PATH.py:NAME, NAME:k=v,...")
+    ] = None,
+    alone: Annotated[bool, option("--alone", "These only, without the known ones.")] = False,
+    lr: Annotated[float, option("--lr", "The rules' learning rate; 0.1 by default.")] = 0.1,
+    out: Annotated[
+        str, output("The sheet, A2: .svg, .pdf or .png; poster.pdf by default.", picture)
+    ] = "poster.pdf",
+) -> CommandResult:
+    """Draw every loss as a flow and under simultaneous, alternating and Adam steps, coloured by its verdict.
+
+    Two seconds a panel, four panels a loss.
+
+    Example: diracgan poster my.py:my-loss --out poster.svg
+    """
+    from ..errors import InputError, number
+    from ..gallery.poster import poster
+    from ..plotting.saving import save
+    from ..progress import progress
+    from ..variants import parse, variants
+
+    number("lr", lr, low=0, open_low=True)
+    mine = [parse(name) for name in own or []]
+    if alone and not mine:
+        raise InputError("--alone leaves no loss; allowed: --alone with one NAME or more")
+    chosen = [*([] if alone else [parse(name) for name in variants()]), *mine]
+    with progress() as bar:
+        save(poster(chosen, lr=lr, own=0 if alone else len(mine), tell=bar), out)
+    labels = [v.label for v in chosen]
+    return CommandResult({"out": out, "variants": labels}, [f"{len(labels)} losses, 4 ways to move", out])

@@ -1,0 +1,115 @@
+"""A square to share: what is said, the path that shows otherwise, what is true, and the command that draws it."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from .animation import Moving
+from .axes_helpers import film, pace
+from .flowlines import VectorField
+from .portraits import portrait
+from .series import Series, read
+from .theme import GREY, INK, style
+
+if TYPE_CHECKING:
+    from matplotlib.animation import FuncAnimation
+
+_SIDE = 6.0  # inches; at the style's 100 dots 600 pixels
+_PLACE = (0.17, 0.385, 0.49, 0.49)
+
+
+def card_figure(
+    traj: Any, sentence: str, truth: str, command: str, *, field: VectorField | None = None
+) -> Figure:
+    """Draw a card that stands still: the last frame of :func:`animate_card`.
+
+    Args:
+        traj: a trajectory.
+        sentence: what is said, at the top.
+        truth: what holds, below the path.
+        command: what shows it.
+        field: vectorised field for the streamlines of d = 1.
+
+    Returns:
+        The figure, a square.
+
+    Example:
+        >>> t = np.linspace(0, 6, 50)
+        >>> z = np.stack([np.cos(t), np.sin(t)], axis=1)
+        >>> card_figure({"phi": z, "theta": z, "time": t}, "it stops", "no", "diracgan list").texts[1].get_text()
+        'no'
+    """
+    series = read(traj)
+    with style():
+        fig = _face(series, sentence, field)
+        _answer(fig, truth, command)
+    return fig
+
+
+def animate_card(
+    traj: Any,
+    sentence: str,
+    truth: str,
+    command: str,
+    *,
+    field: VectorField | None = None,
+    hold: float = 4.0,
+    rate: int = 20,
+) -> FuncAnimation:
+    """Return a card in motion: first what is said, then the path, then what is true and the command.
+
+    Args:
+        traj: a trajectory.
+        sentence: what is said.
+        truth: what holds.
+        command: what shows it.
+        field: vectorised field for the streamlines of d = 1.
+        hold: seconds for which the truth is shown.
+        rate: frames per second at most.
+
+    Returns:
+        A matplotlib animation: :func:`diracgan.plotting.save` writes it as .gif or .mp4.
+
+    Example:
+        >>> t = np.linspace(0, 6, 50)
+        >>> z = np.stack([np.cos(t), np.sin(t)], axis=1)
+        >>> animate_card({"phi": z, "theta": z, "time": t}, "it stops", "it does not", "diracgan list").frame_rate
+        20
+    """
+    series = read(traj)
+    with style():
+        fig = _face(series, sentence, field)
+        moving = Moving(fig, series.clock, series.clock_name)
+        answer = _answer(fig, truth, command)
+    flat = series.flat()
+    frames, rate = pace(flat.points - flat.origin, 60, rate)
+    ends = np.linspace(series.clock[0], series.clock[-1], frames + 1)[1:]
+
+    def draw(k: int) -> list[Any]:
+        moving.at(float(ends[min(k, frames - 1)]))
+        for text in answer:
+            text.set_visible(k >= frames)
+        return []
+
+    return film(fig, draw, frames + round(hold * rate), rate)
+
+
+def _face(series: Series, sentence: str, field: VectorField | None) -> Figure:
+    fig = Figure(figsize=(_SIDE, _SIDE))
+    said = textwrap.fill(sentence, 44)
+    fig.text(0.05, 0.965, said, va="top", fontsize=15, weight="bold", color=INK)
+    portrait(series, fig.add_axes(_PLACE), field=field)
+    return fig
+
+
+def _answer(fig: Figure, truth: str, command: str) -> list[Any]:
+    what = textwrap.fill(truth, 64)
+    how = "\n".join(textwrap.wrap(command, 68, subsequent_indent="    ", break_on_hyphens=False))
+    return [
+        fig.text(0.05, 0.215, what, va="top", fontsize=11.5, color=INK),
+        fig.text(0.05, 0.075, how, va="top", fontsize=9, family="monospace", color=GREY),
+    ]

@@ -1,0 +1,173 @@
+"""A page of size A2 with many small portraits, coloured by what becomes of each, and its limit set bold."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from ..analysis.verdict.kinds import Kind
+from ..errors import InputError
+from .axes_helpers import MOST_POINTS
+from .series import read, thin
+from .sizes import MM
+from .small_multiples import verdict_words
+from .theme import GREY, INK, style
+
+_WIDTH, _HEIGHT = 420 * MM, 594 * MM  # A2
+_HEAD, _FOOT, _EDGE = 1.75, 0.95, 0.45
+_MOST = 60
+_REACH = 4.0  # a panel shows at most so many times the start's distance
+
+# Dark to light within a group, so that a grey print tells them apart too; the legend's order.
+COLOURS = {
+    Kind.CONVERGES_EXPONENTIALLY: "#004F80",
+    Kind.CONVERGES_SUBLINEARLY: "#3D8FCC",
+    Kind.CONVERGES_ELSEWHERE: "#00704F",
+    Kind.STUCK: "#4DAF8A",
+    Kind.AT_EQUILIBRIUM: "#7FC8A9",
+    Kind.NEUTRAL_ORBIT: "#8F6500",
+    Kind.LIMIT_CIRCLE: "#C98A00",
+    Kind.LIMIT_CYCLE: "#E69F00",
+    Kind.QUASI_PERIODIC: "#AA5593",
+    Kind.CHAOTIC: "#7A2E68",
+    Kind.DIVERGES: "#B2450A",
+    Kind.FINITE_TIME: "#7A1500",
+    Kind.UNDECIDED: "#777777",
+}
+_POINTS = (Kind.CONVERGES_EXPONENTIALLY, Kind.CONVERGES_SUBLINEARLY)
+_ORBITS = (Kind.NEUTRAL_ORBIT, Kind.LIMIT_CIRCLE, Kind.LIMIT_CYCLE, Kind.QUASI_PERIODIC, Kind.CHAOTIC)
+
+
+class Panel(NamedTuple):
+    """One small portrait.
+
+    Attributes:
+        traj: a trajectory with d = 1.
+        verdict: what becomes of it.
+    """
+
+    traj: Any
+    verdict: Any
+
+
+def poster_figure(
+    headings: Sequence[str], rows: Sequence[tuple[str, bool, Sequence[Panel]]], *, below: str = ""
+) -> Figure:
+    """Draw a poster: two blocks of rows, a row for each loss, a column for each way to move.
+
+    Args:
+        headings: of the columns.
+        rows: for each its name, whether it is the reader's own, and its panels.
+        below: the line under the title.
+
+    Returns:
+        The figure, 420 x 594 mm.
+
+    Raises:
+        InputError: for no row, or more than 60.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> t = np.linspace(0, 6, 50)
+        >>> traj = {"phi": np.cos(t)[:, None], "theta": np.sin(t)[:, None], "time": t}
+        >>> seen = SimpleNamespace(kind="neutral-orbit", numbers={}, rule=None)
+        >>> fig = poster_figure(["flow"], [("wgan-linear", False, [Panel(traj, seen)])])
+        >>> fig.texts[0].get_text()
+        'What a GAN does: 1 loss, 1 way to move'
+    """
+    if not 1 <= len(rows) <= _MOST:
+        raise InputError(f"{len(rows)} losses on a poster; allowed: 1 to {_MOST}")
+    blocks = 1 if len(rows) == 1 else 2
+    lines = math.ceil(len(rows) / blocks)
+    across = (_WIDTH - 2 * _EDGE) / blocks
+    step = across / len(headings) if blocks * len(headings) > 4 else across / 4
+    high = min((_HEIGHT - _HEAD - _FOOT) / lines, 1.35 * step)
+    side = min(0.86 * step, high - 0.8)
+    with style():
+        fig = Figure(figsize=(_WIDTH, _HEIGHT))
+        _title(fig, len(rows), len(headings), below)
+        for k, (name, own, panels) in enumerate(rows):
+            block, line = divmod(k, lines)
+            left, top = _EDGE + block * across, _HEIGHT - _HEAD - line * high
+            said = name + (" (your own)" if own else "")
+            _text(fig, left, top, textwrap.shorten(said, 62, placeholder=" …"), 13, weight="bold")
+            for j, panel in enumerate(panels):
+                at = left + j * step, top - 0.3 - side
+                _text(fig, at[0], top - 0.24, headings[j] if line == 0 else "", 9, color=GREY)
+                ax = fig.add_axes((at[0] / _WIDTH, (at[1] - 0.12) / _HEIGHT, side / _WIDTH, side / _HEIGHT))
+                _draw(ax, panel)
+                words = textwrap.fill(verdict_words(panel.verdict), int(step * 13))
+                _text(fig, at[0], at[1] - 0.16, words, 8.5, color=COLOURS[Kind(panel.verdict.kind)])
+        seen = {Kind(panel.verdict.kind) for _, _, panels in rows for panel in panels}
+        marks = [Patch(color=c, label=kind.words) for kind, c in COLOURS.items() if kind in seen]
+        place = (_EDGE / _WIDTH, 0.3 / _HEIGHT)
+        fig.legend(handles=marks, loc="lower left", bbox_to_anchor=place, ncols=4, fontsize=12)
+        fig.set_label("; ".join(name for name, _, _ in rows))
+    return fig
+
+
+def _title(fig: Figure, losses: int, ways: int, below: str) -> None:
+    counted = f"{losses} loss{'es' if losses > 1 else ''}, {ways} way{'s' if ways > 1 else ''} to move"
+    _text(fig, _EDGE, _HEIGHT - 0.4, f"What a GAN does: {counted}", 34, weight="bold")
+    how = (
+        "critic φ across, generator θ up; thin: the path, bold: where it ends; + the equilibrium, ○ the start"
+    )
+    _text(fig, _EDGE, _HEIGHT - 1.02, f"{below}; {how}" if below else how, 15, color=GREY)
+
+
+def _text(fig: Figure, x: float, y: float, said: str, size: float, **look: Any) -> None:
+    fig.text(x / _WIDTH, y / _HEIGHT, said, va="top", fontsize=size, **{"color": INK, **look})
+
+
+def _draw(ax: Any, panel: Panel) -> None:
+    """The path thin, what it ends on bold, on a ground of the verdict's colour."""
+    series, kind = read(panel.traj), Kind(panel.verdict.kind)
+    flat = series.flat()
+    keep = thin(len(flat.points), MOST_POINTS // 3)
+    points, centre, colour = flat.points[keep], flat.origin, COLOURS[kind]
+    size = np.abs(points - centre).max(axis=1)
+    half = 1.12 * min(float(size.max()), _REACH * max(float(size[0]), 1e-290))
+    ax.set(xlim=(centre[0] - half, centre[0] + half), ylim=(centre[1] - half, centre[1] + half))
+    ax.set(xticks=[], yticks=[], facecolor=[0.88 + 0.12 * x for x in to_rgb(colour)])
+    for spine in ax.spines.values():
+        spine.set(visible=True, color=colour)
+    line = {"linewidth": 0.7} if not series.discrete else {"linewidth": 0.4, "marker": ".", "markersize": 1.4}
+    ax.plot(*points.T, color=colour, zorder=2, rasterized=series.discrete, **line)
+    ax.plot(
+        *points[0],
+        marker="o",
+        markersize=4,
+        color="white",
+        markeredgecolor=INK,
+        markeredgewidth=0.7,
+        zorder=4,
+    )
+    ax.plot(*centre, marker="+", markersize=8, color=INK, markeredgewidth=1.0, zorder=4)
+    bold = _limit_set(panel, flat.points, centre, kind)
+    if len(bold) == 1:
+        ax.plot(*bold[0], marker="o", markersize=8, color=colour, zorder=3, gid="limit")
+    elif len(bold):
+        ax.plot(*bold.T, color=colour, linewidth=2.6, zorder=3, solid_capstyle="round", gid="limit")
+
+
+def _limit_set(panel: Panel, points: Any, centre: Any, kind: Kind) -> Any:
+    """Rows of what the path ends on: a point, the last turn, or nothing."""
+    if kind in _POINTS:
+        return centre[None, :]
+    if kind in (Kind.CONVERGES_ELSEWHERE, Kind.STUCK, Kind.AT_EQUILIBRIUM):
+        n = panel.verdict.numbers
+        given = [np.ravel(n[k]) for k in ("limit_phi", "limit_theta") if n.get(k) is not None]
+        return np.concatenate(given)[None, :] if len(given) == 2 else points[-1:]
+    if kind in _ORBITS:
+        clock = read(panel.traj).clock
+        period = panel.verdict.numbers.get("period")
+        span = 1.03 * float(period) if period and np.isfinite(period) else 0.2 * float(clock[-1])
+        return points[clock >= clock[-1] - span]
+    return points[:0]

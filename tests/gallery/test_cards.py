@@ -1,0 +1,74 @@
+"""The cards say what the errata's page says, and are squares in motion."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
+
+from diracgan.cli.app import main
+from diracgan.gallery.errata import CARDS, card
+
+PAGE = Path(__file__).parents[2] / "docs" / "errata.md"
+
+
+def plain(text):
+    """As it is read: line breaks, quotation marks and backslashes do not count."""
+    return re.sub(r"[\\\"“”]", "", " ".join(text.split()))
+
+
+def test_there_is_a_card_for_each_line_of_the_errata():
+    sections = re.split(r"^## ", PAGE.read_text("utf-8"), flags=re.MULTILINE)[1:]
+    assert [plain(s.split("\n")[0]) for s in sections] == [plain(c.sentence) for c in CARDS]
+    for section, c in zip(sections, CARDS, strict=True):
+        assert plain(c.truth).rstrip(".") in plain(section), c.name
+
+
+def test_commands_are_the_pages_and_the_command_line_knows_them():
+    page = plain(PAGE.read_text("utf-8"))
+    alone = {"exact-zero", "gamma"}  # shown in Python, or not at all
+    assert [c.name for c in CARDS if plain(c.command) not in page and c.name not in alone] == []
+
+
+@pytest.mark.parametrize(
+    "c",
+    [c if c.name == "consensus" else pytest.param(c, marks=pytest.mark.slow) for c in CARDS],
+    ids=lambda c: c.name,
+)
+def test_nothing_is_cut(c):
+    fig = c.draw(moving=False)
+    canvas = FigureCanvasAgg(fig)
+    canvas.draw()
+    texts = [*fig.texts, *fig.axes[0].get_legend().get_texts()]
+    boxes = {t.get_text(): t.get_window_extent(canvas.get_renderer()) for t in texts}
+    for said, box in boxes.items():
+        assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= fig.bbox.x1 and box.y1 <= fig.bbox.y1, said
+    sentence, truth, command = (list(boxes.values())[k] for k in range(3))
+    legend = fig.axes[0].get_legend().get_window_extent(canvas.get_renderer())
+    assert truth.y1 < legend.y0 and command.y1 < truth.y0
+    assert sentence.y0 > fig.axes[0].get_window_extent().y1
+
+
+def test_a_card_is_a_square_that_ends_with_the_truth(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["card", "consensus"]) == 0
+    assert capsys.readouterr().out.strip().endswith("consensus.gif")
+    with Image.open("consensus.gif") as film:
+        assert film.size[0] == film.size[1]
+        first = np.asarray(film.convert("L"))[480:]
+        film.seek(film.n_frames - 1)
+        last = np.asarray(film.convert("L"))[480:]
+    assert first.min() > 200
+    assert last.min() < 100
+
+
+def test_without_a_name_they_are_listed_and_a_wrong_one_is_named(capsys):
+    assert main(["card"]) == 0
+    assert "never-converges" in capsys.readouterr().out
+    assert main(["card", "never-converge"]) == 2
+    assert "did you mean 'never-converges'" in capsys.readouterr().err
+    assert card("ema").sentence == "EMA makes it converge"

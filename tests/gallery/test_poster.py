@@ -1,0 +1,86 @@
+"""The poster: a panel for each loss and way to move, in its verdict's colour, with its limit set."""
+
+from __future__ import annotations
+
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+
+from diracgan.analysis.verdict.kinds import Kind
+from diracgan.cli.app import main
+from diracgan.errors import InputError
+from diracgan.plotting.posters import COLOURS, Panel, poster_figure
+from diracgan.plotting.saving import save
+
+T = np.linspace(0, 40, 801)
+
+
+def panel(kind, **numbers):
+    r = {"converges-exponentially": np.exp(-0.2 * T), "diverges": np.exp(0.1 * T)}.get(
+        kind, 2 - np.exp(-0.2 * T)
+    )
+    traj = {"phi": (r * np.cos(T))[:, None], "theta": (r * np.sin(T))[:, None], "time": T}
+    return Panel(traj, SimpleNamespace(kind=kind, numbers=numbers, rule=None))
+
+
+def test_every_kind_has_a_colour():
+    assert set(COLOURS) == set(Kind)
+    assert len(set(COLOURS.values())) == len(COLOURS)
+
+
+def test_the_limit_set_is_a_point_a_turn_or_nothing():
+    kinds = ("converges-exponentially", "limit-cycle", "diverges")
+    panels = [panel("converges-exponentially"), panel("limit-cycle", period=2 * np.pi), panel("diverges")]
+    fig = poster_figure(["a", "b", "c"], [("one", False, panels)])
+    bold = [[line for line in ax.lines if line.get_gid() == "limit"] for ax in fig.axes]
+    assert [len(b) for b in bold] == [1, 1, 0]
+    assert bold[0][0].get_xydata().tolist() == [[0.0, 0.0]]
+    turn = bold[1][0].get_xydata()
+    np.testing.assert_allclose(np.linalg.norm(turn, axis=1), 2, atol=2e-3)
+    assert np.ptp(np.unwrap(np.arctan2(turn[:, 1], turn[:, 0]))) == pytest.approx(2.06 * np.pi, rel=0.02)
+    edges = [to_hex(ax.spines["left"].get_edgecolor()).upper() for ax in fig.axes]
+    assert edges == [COLOURS[Kind(k)] for k in kinds]
+    assert [t.get_text() for t in fig.legends[0].get_texts()] == [Kind(k).words for k in kinds]
+
+
+def test_it_is_a2_with_twenty_losses_and_nothing_overlaps(tmp_path):
+    row = [panel("limit-cycle", period=6.28)] * 4
+    fig = poster_figure(
+        ["flow", "b", "c", "d"], [(f"loss {k}", k == 19, row) for k in range(20)], below="d = 1"
+    )
+    boxes = [ax.get_position() for ax in fig.axes]
+    assert len(boxes) == 80
+    assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
+    assert min(b.x0 for b in boxes) > 0 and max(b.x1 for b in boxes) < 1 and min(b.y0 for b in boxes) > 0
+    assert fig.get_size_inches() * 25.4 == pytest.approx([420, 594])
+    assert "loss 19 (your own)" in [t.get_text() for t in fig.texts]
+
+
+def test_too_many_or_none_are_refused():
+    with pytest.raises(InputError, match="allowed: 1 to 60"):
+        poster_figure(["flow"], [])
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [(["--alone"], "leaves no loss"), (["nss"], "did you mean 'ns'"), (["--lr", "-1"], "lr")],
+)
+def test_bad_input_is_one_line(words, why, capsys):
+    assert main(["poster", *words]) == 2
+    said = capsys.readouterr().err
+    assert why in said and said.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_the_command_draws_ones_own_beside_the_known(tmp_path, capsys):
+    out = tmp_path / "poster.svg"
+    assert main(["poster", "--alone", "wgan-gp:c=0", "wgan-linear", "--out", str(out)]) == 0
+    text = out.read_text("utf-8")
+    width = float(re.search(r'width="([\d.]+)pt"', text)[1])
+    assert width / 72 * 25.4 == pytest.approx(420, abs=0.1)
+    for said in ("wgan-gp(lam=0.1, c=0)", "converges like exp(−0.1 t)", "a neutral orbit", "diverges"):
+        assert said in text
+    assert save(poster_figure(["flow"], [("a", False, [panel("diverges")])]), tmp_path / "a.pdf").exists()
