@@ -45,7 +45,8 @@ def command(
         from ..plotting.saving import is_moving, save
 
         save(locus_page(made, found, rule, where, low=low, high=high, moving=is_moving(out)), out)
-    return CommandResult(found.as_dict(), _said(found))
+    record = found.as_dict() | {"born": [p.as_dict() | {"birth": p.birth} for p in found.born]}
+    return CommandResult(record, _said(found))
 
 
 def _said(found: Any) -> Iterator[str]:
@@ -58,3 +59,4 @@ def _said(found: Any) -> Iterator[str]:
     if found.status is not None and found.now is not None:
         yield f"now {found.parameter} = {found.now:g}: {found.status}"
     yield found.text
+    yield from (point.birth for point in found.born)

@@ -61,6 +61,8 @@ class Bifurcation:
         resonance: of a Neimark-Sacker point the strong resonance 1:1 to 1:4 on which it lies, or "".
         at_end: whether it lies at an end of the range, beyond which nothing was seen.
         text: one sentence in words.
+        born: what the normal form says is born, e.g. "a stable circle of radius about 1.4 sqrt(lr - 0.2)"; empty
+            where it says nothing.
     """
 
     kind: PointKind
@@ -80,6 +82,7 @@ class Bifurcation:
     resonance: str
     at_end: bool
     text: str
+    born: str
     tangent: np.ndarray = dataclasses.field(repr=False)
     family: Family = dataclasses.field(repr=False)
 
@@ -87,6 +90,21 @@ class Bifurcation:
         """Name -> value of every attribute but the family."""
         hidden = ("family", "tangent")
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in hidden}
+
+    @property
+    def birth(self) -> str:
+        """Of which variant, rule and dimension what is born where."""
+        around = self.family.around
+        rule = "flow" if around.rule is None else around.rule.name
+        head = f"{around.variant.label.replace('=', ' = ')}, {rule}, d = {self.family.dim}: "
+        if not self.born:
+            return head + self.text
+        what = (
+            "is born"
+            if self.criticality == "supercritical"
+            else "closes in, and beyond nothing near holds the motion"
+        )
+        return f"{head}at {self.parameter} = {self.value:.6g} {self.born} {what}"
 
     def radius(self, value: float) -> float | None:
         """The predicted largest |(phi, theta - x0)| of what is born, from the equilibrium, at another value.
@@ -189,6 +207,26 @@ def classify(family: Family, point: PathPoint, turns: bool, at_end: bool) -> Bif
     )
 
 
+def at_threshold(family: Family, players: np.ndarray, value: float) -> Bifurcation | None:
+    """What happens to an equilibrium at a threshold of its stability; None where no eigenvalue is critical there.
+
+    Args:
+        family: of one number.
+        players: (phi, theta) of the equilibrium, (2d,).
+        value: of the number.
+    """
+    x = family.rest(players, [value])
+    residual, slope = family.equations(np.append(x, value))
+    if not (np.all(np.isfinite(residual)) and np.all(np.isfinite(slope))):
+        return None
+    move = np.linalg.lstsq(slope[:, :-1], -slope[:, -1], rcond=1e-9)[0]
+    tangent = np.append(move, 1.0)
+    point = PathPoint(
+        np.append(x, value), tangent / np.linalg.norm(tangent), slope, float(np.max(np.abs(residual)))
+    )
+    return classify(family, point, turns=False, at_end=False)
+
+
 def _born(
     family: Family,
     kind: PointKind,
@@ -206,6 +244,7 @@ def _born(
         "criticality": "",
         "scale": None,
         "side": 0,
+        "born": "",
         "resonance": _resonance(lead) if kind is PointKind.NEIMARK_SACKER else "",
     }
     head = f"{name} = {value:.10g}: {kind.words}"
@@ -259,13 +298,18 @@ def _cubic_words(
         PointKind.BRANCH_POINT: "pair of equilibria",
     }[kind]
     name = family.handles[0].name
+    domain = family.handles[0].domain
+    ends = (domain.high, domain.low)
+    if (end := ends[side < 0]) is not None and abs(value - end) <= NEAR:
+        found |= {"side": 0, "scale": None}
+        where = f"{name} {'>' if side > 0 else '<'} {end:g}, which is not allowed"
+        return found | {"text": f"{head}, {found['criticality']}; what is born there is a {born} for {where}"}
     stable = "stable" if c < 0 and not unstable else "unstable"
     off = f"{name} - {value:.6g}" if side > 0 else f"{value:.6g} - {name}"
     law = f"of radius about {scale:.5g} sqrt({off})"
-    return found | {
-        "text": f"{head}, {found['criticality']}; for {name} {'>' if side > 0 else '<'} {value:.6g} "
-        f"there is {'an' if stable == 'unstable' else 'a'} {stable} {born} {law}"
-    }
+    thing = f"{'an' if stable == 'unstable' else 'a'} {stable} {born} {law}"
+    where = f"for {name} {'>' if side > 0 else '<'} {value:.6g}"
+    return found | {"born": thing, "text": f"{head}, {found['criticality']}; {where} there is {thing}"}
 
 
 def _fold(family: Family, point: PathPoint, head: str) -> dict[str, Any]:

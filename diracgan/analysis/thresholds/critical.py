@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from typing import Any
+
+import numpy as np
 
 from ...errors import InputError, integer, number
 from ...parameters import Parameter, text
 from ...rules import Rule
 from ...variants import Variant
+from ..bifurcation.family import Family
+from ..bifurcation.points import Bifurcation, at_threshold
 from ..linear.decision import Status
 from ..linear.margins import margins
 from ..linear.parameter_handle import parameter_handle
@@ -37,6 +42,7 @@ class Critical:
         dim: dimension d; ``x0`` the datum; ``at`` the point.
         rate_d: factor on the critic's velocity; ``rate_g`` on the generator's.
         evaluations: how many spectra it took.
+        around: the settings that were asked about.
     """
 
     parameter: str
@@ -57,10 +63,33 @@ class Critical:
     rate_d: float
     rate_g: float
     evaluations: int
+    around: LinearSettings = dataclasses.field(repr=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """Name -> value of every attribute."""
-        return dataclasses.asdict(self)
+        """Name -> value of every attribute but ``around``."""
+        found = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "around"}
+        lists = {n: [dataclasses.asdict(x) for x in found[n]] for n in ("thresholds", "intervals")}
+        return found | lists
+
+    @functools.cached_property
+    def born(self) -> list[Bifurcation]:
+        """What is born at each threshold between stable and unstable, computed when it is first asked.
+
+        Example:
+            >>> import diracgan as dg
+            >>> v = dg.variant("ns").with_(r1=0.05)
+            >>> found = dg.critical(v, "lr", rule=dg.rule("simultaneous"))
+            >>> found.born[0].birth.partition(": ")[2]
+            'at lr = 0.2 a stable circle of radius about 1.4528 sqrt(lr - 0.2) is born'
+        """
+        sides = {str(Status.STABLE), str(Status.UNSTABLE)}
+        values = [t.value for t in self.thresholds if {t.below, t.above} == sides]
+        handle = parameter_handle(self.around, self.parameter) if values else None
+        if handle is None or handle.is_integer:
+            return []
+        family = Family(self.around, [handle])
+        found = [at_threshold(family, np.concatenate(self.around.point), value) for value in values]
+        return [point for point in found if point is not None]
 
 
 def critical(
@@ -95,7 +124,8 @@ def critical(
         rate_g: factor on the generator's velocity (flow).
 
     Returns:
-        A :class:`Critical`; its ``text`` says what holds where, also when nothing changes.
+        A :class:`Critical`; its ``text`` says what holds where, also when nothing changes, and its ``born`` what
+        the normal form says is born at the thresholds.
 
     Raises:
         InputError: for arguments that are not allowed.
@@ -128,6 +158,7 @@ def critical(
         status=status,
         text=_words(handle.name, intervals, edges, handle.is_integer),
         evaluations=scan.count + int(status is not None),
+        around=around,
         **around.provenance,
     )
 
@@ -146,6 +177,7 @@ def _of_ema(around: LinearSettings) -> Critical:
         status=here,
         text=f"{here} for every ema in [0, 1): averaging adds the multiplier ema and moves none: it decides nothing",
         evaluations=1,
+        around=around,
         **around.provenance,
     )
 

@@ -168,3 +168,20 @@ def test_ema_decides_nothing():
 def test_bad_input_is_named(given, says):
     with pytest.raises(dg.InputError, match=says):
         dg.critical(dg.variant("ns"), **given)
+
+
+def test_what_is_born_at_a_threshold_is_said():
+    # ns + R1 under simultaneous steps loses stability at lr = 4 gamma by a supercritical Neimark-Sacker bifurcation
+    found = dg.critical(dg.variant("ns").with_(r1=0.05), "lr", rule=dg.rule("simultaneous"))
+    (point,) = found.born
+    assert (point.kind, point.criticality, point.side) == ("neimark-sacker", "supercritical", 1)
+    assert point.birth.startswith(
+        "ns + r1 = 0.05, simultaneous, d = 1: at lr = 0.2 a stable circle of radius about 1.45"
+    )
+    assert point.birth.endswith("sqrt(lr - 0.2) is born")
+
+
+def test_nothing_is_said_to_be_born_where_the_parameter_may_not_go():
+    assert dg.critical(dg.variant("ns"), "r1").born == []  # marginal at 0, stable above
+    (point,) = dg.bifurcation.branch(dg.variant("ns"), over="gamma=0:1").points
+    assert point.side == 0 and point.scale is None and "gamma < 0, which is not allowed" in point.text
