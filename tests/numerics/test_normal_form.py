@@ -44,18 +44,19 @@ def test_the_circle_of_the_delayed_logistic_map_is_born_stable_and_as_large_as_i
             derivatives(delayed_logistic(2.0), np.array([0.5, 0.5])), np.exp(1j * np.pi / 3), discrete=True
         )
     assert form is not None and form.coefficient < -form.error
-    a = 2.004
+    a = 2.001
     z = np.array([1 - 1 / a + 0.01, 1 - 1 / a])
-    for _ in range(6000):
+    for _ in range(20_000):
         z = np.array([a * z[0] * (1 - z[1]), z[0]])
     rows = []
-    for _ in range(3000):
+    for _ in range(6000):
         z = np.array([a * z[0] * (1 - z[1]), z[0]])
         rows.append(z - (1 - 1 / a))
     seen = np.max(np.linalg.norm(rows, axis=1))
     amplitude = np.sqrt((np.sqrt(a - 1) - 1) / -form.coefficient)
     predicted = 2 * amplitude * np.linalg.norm(np.stack([form.vector.real, form.vector.imag]), 2)
-    assert seen == pytest.approx(predicted, rel=0.05)
+    # the next term of the law grows like the distance from the threshold: 1.4 % here, four times that at a = 2.004
+    assert seen == pytest.approx(predicted, rel=0.015)
 
 
 def test_the_flip_of_the_logistic_map():

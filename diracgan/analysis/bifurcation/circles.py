@@ -28,6 +28,7 @@ class Circle:
     Attributes:
         parameter: its name; ``value`` where the circle lies.
         radius: largest |(phi, theta) - the fixed point|; ``least_radius`` the smallest.
+        predicted: the radius by the normal form, whose error grows like |value - threshold|.
         rotation: angle by which the map turns it, in radians.
         exponents: Lyapunov exponents on it per application, by decreasing value; the tangential one is 0.
         attracts: whether every other exponent is negative.
@@ -39,6 +40,7 @@ class Circle:
     value: float
     radius: float
     least_radius: float
+    predicted: float | None
     rotation: float
     exponents: np.ndarray
     attracts: bool
@@ -134,10 +136,10 @@ def _maps(family: Family, value: float) -> tuple[PointsMap, PointsMap]:
     """The map of many points and its slopes."""
 
     def step(points: np.ndarray) -> np.ndarray:
-        return np.array([x + family.fixed([value])(x)[0] for x in points])
+        return points + family.at_many(points, [value])[0]
 
     def slope(points: np.ndarray) -> np.ndarray:
-        return np.array([family.matrix(family.equations(np.append(x, value))[1]) for x in points])
+        return family.at_many(points, [value])[1]
 
     return step, slope
 
@@ -155,6 +157,7 @@ def _described(family: Family, point: Bifurcation, found: InvariantCircle, value
         value=float(value),
         radius=float(sizes.max()),
         least_radius=float(sizes.min()),
+        predicted=point.radius(value),
         rotation=found.rotation,
         exponents=exponents,
         attracts=bool(np.all(np.delete(exponents, along) < -10 * abs(exponents[along]))),

@@ -25,6 +25,7 @@ from ..linear.probing import rest_state
 from ..linear.settings import LinearSettings
 
 _ROUNDING = 4 * float(np.finfo(float).eps)
+_AT_ONCE = 64  # states of one compiled program
 _WORST = 1e8  # condition of a double eigenvalue, whose error is the root of rounding
 
 
@@ -113,6 +114,17 @@ class Family:
             value, slope, turned = _equations(self._corners, self._x0, x, self._all(ps), self.times)
         turns = np.asarray(turned)[:, self._turning]
         return np.asarray(value), np.column_stack([np.asarray(slope), turns])
+
+    def at_many(self, xs: np.ndarray, ps: Sequence[float] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """F and the matrix whose eigenvalues count at many states, (m, n) and (m, n, n)."""
+        count = len(xs)
+        padded = np.concatenate([xs, np.tile(xs[-1:], (-count % _AT_ONCE, 1))]).reshape(
+            -1, _AT_ONCE, xs.shape[1]
+        )
+        with jax.enable_x64(True):
+            found = [_at_many(self._corners, self._x0, part, self._all(ps), self.times) for part in padded]
+        change, slope = (np.concatenate([np.asarray(f[k]) for f in found])[:count] for k in (0, 1))
+        return change, slope + (np.eye(xs.shape[1]) if self.discrete else 0.0)
 
     def fixed(self, ps: Sequence[float] | np.ndarray) -> Any:
         """F and its Jacobian as functions of x alone."""
@@ -207,6 +219,14 @@ def _change(corners: Any, x0: Array, x: Array, ps: Array, times: Any) -> Array:
 def _equations(corners: Any, x0: Array, x: Array, ps: Array, times: Any) -> tuple[Array, Array, Array]:
     slope, turned = jax.jacfwd(_change, (2, 3))(corners, x0, x, ps, times)
     return _change(corners, x0, x, ps, times), slope, turned
+
+
+@jax.jit
+def _at_many(corners: Any, x0: Array, xs: Array, ps: Array, times: Any) -> tuple[Array, Array]:
+    def one(x: Array) -> tuple[Array, Array]:
+        return _change(corners, x0, x, ps, times), jax.jacfwd(_change, 2)(corners, x0, x, ps, times)
+
+    return jax.vmap(one)(xs)
 
 
 @jax.jit
