@@ -216,7 +216,7 @@ def _sizes(system: SlowSystem, distance: float, memory: float, rule: Rule) -> Pl
         raise InputError(
             f"the steps of {rule.label} follow the size of the gradient about |z| = {distance:.3g}; allowed: rules "
             "that divide by the root of a second moment (adam, or optax's through rule.from_optax); for others ask "
-            "verdict and bifurcation"
+            "verdict and bifurcation, or start farther out if it is eps that dominates here"
         )
     return sizes
 
