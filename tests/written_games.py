@@ -184,3 +184,22 @@ class FoldFlip(Written):
 
     def generator_loss(self, real, fake, x_real, x_fake):
         return jnp.mean((2.0 + self.m) * x_fake**2 / 2 - x_fake**4 / 4)
+
+
+class Turning(Written):
+    """With steps of size 1: r+ = r (1 + k - r^2), angle+ = angle + ``angle``, in (phi, theta)."""
+
+    angle: float = 1.0
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(self._turned(real, x_fake[:, 0], -1.0))
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(self._turned(x_fake[:, 0], real, 1.0))
+
+    def _turned(self, x, y, side):
+        """The integral over x of (cos x + side sin y) (1 + k - r^2) - x."""
+        cosine, sine = jnp.cos(self.angle), side * jnp.sin(self.angle)
+        of_y = x * (1 + self.k - (x * x / 3 + y * y))
+        of_x = x * x * (2 * (1 + self.k) - (x * x + 2 * y * y)) / 4
+        return cosine * of_x + sine * y * of_y - x * x / 2

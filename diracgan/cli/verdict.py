@@ -45,6 +45,8 @@ def _said(found: Any) -> Iterator[str]:
     yield from (f"  {name}: {_shown(value)}" for name, value in found.numbers.items())
     yield from (f"  - {line}" for line in found.evidence)
     yield found.text
+    if found.effort < 2 and found.kind in ("converges-exponentially", "limit-cycle"):
+        yield "what else attracts is not asked: --effort 2 looks along this ray, diracgan attractors in a box"
 
 
 def _shown(value: Any) -> str:

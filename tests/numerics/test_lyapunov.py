@@ -47,3 +47,14 @@ def test_a_rotation_of_the_circle_neither_stretches_nor_shrinks():
 
     found = run(circle, [0.1], 20_000)
     assert abs(found.values[0]) <= 3 * found.errors[0] + 1e-4
+
+
+def test_the_standard_map_stretches_as_chirikov_says_and_keeps_areas():
+    # exponent log(K/2) for large K (Chirikov 1979); the two sum to log det = 0
+    def standard(z):
+        p = z[1] + 10.0 * jnp.sin(z[0])
+        return jnp.array([z[0] + p, p]) % (2 * jnp.pi)
+
+    found = run(standard, [1.0, 0.3], 1000, kept=40)
+    assert found.values[0] == pytest.approx(np.log(5.0), rel=0.03)
+    assert found.values.sum() == pytest.approx(0.0, abs=1e-9)

@@ -8,4 +8,5 @@ from .attractors import (
 from .branch import Branch as Branch, branch as branch, others as others, switch as switch
 from .circles import Circle as Circle, circle as circle
 from .curves import CodimensionTwo as CodimensionTwo, Curve as Curve, curve as curve
+from .kicks import Kick as Kick, kick as kick
 from .points import Bifurcation as Bifurcation

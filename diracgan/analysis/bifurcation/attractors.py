@@ -13,7 +13,7 @@ import numpy as np
 from jax import Array
 
 from ... import dirac
-from ...dynamics.filippov import DiracSystem, velocity
+from ...dynamics.filippov import DiracSystem, surface_count, velocity
 from ...errors import InputError, integer, number
 from ...game import Players
 from ...rules import Rule, init, step
@@ -131,7 +131,8 @@ def attractors(
         box: half width of the box |phi_i|, |theta_i - x0_i| <= box from which starts are drawn evenly.
         starts: how many.
         steps: how long each is followed, in iterations, or in the flow's steps.
-        step_size: of the flow's Runge-Kutta steps; switchings are not located.
+        step_size: of the flow's Runge-Kutta steps. Switchings are not located: where the field switches, each start is
+            followed with steps of half this size too, and has not settled where the ends differ.
         dim: dimension d (1, or that of ``x0``).
         x0: the datum; None for 0.
         seed: of the draws.
@@ -164,9 +165,9 @@ def attractors(
         raise InputError(
             f"starts = {starts} of {2 * d} numbers each are too many; allowed: {_NUMBERS // (2 * d)} in d = {d}"
         )
-    runs = _Runs(variant, rule, asked.x0, h, steps, box)
+    runs = Runs(variant, rule, asked.x0, h, steps, box)
     draws = runs.centre + box * np.random.default_rng(seed).uniform(-1, 1, size=(starts, 2 * d))
-    labels = runs.grouped(runs.ends(draws, progress))
+    labels = runs.labels(draws, progress)
     order = sorted(set(labels) - {_UNSETTLED}, key=lambda g: -int(np.sum(labels == g)))
     found = [_attractor(runs, g, labels, draws, asked) for g in order]
     edges = _edges(runs, order, labels, draws)
@@ -220,7 +221,7 @@ def _at_rest(point: np.ndarray, distance: float) -> _End:
     return _End(np.concatenate([[distance, distance, 0.0], point]), np.zeros(3 + len(point)), 0.0)
 
 
-class _Runs:
+class Runs:
     """Many starts followed at once, and what their ends have in common."""
 
     def __init__(
@@ -230,18 +231,22 @@ class _Runs:
             self.system = DiracSystem(*dirac.cast((variant, x0, Players(1.0, 1.0)), jnp.float64), None)
             self.rule = None if rule is None else dirac.cast(dataclasses.replace(rule, ema=None), jnp.float64)
         self.h, self.steps, self.box = h, steps, box
+        self.switches = rule is None and surface_count(self.system) > 0
         self.centre = np.concatenate([np.zeros(len(x0)), x0])
         self.known: list[_End] = []
 
-    def ends(self, draws: np.ndarray, tell: Callable[[int, int], None] | None = None) -> list[_End | None]:
-        """How every start ends; None where it diverges."""
-        every = max(1, self.steps // 4 // _ROWS)
+    def ends(
+        self, draws: np.ndarray, tell: Callable[[int, int], None] | None = None, finer: int = 1
+    ) -> list[_End | None]:
+        """How every start ends, with ``finer`` times as many and as short steps; None where it diverges."""
+        h, steps = self.h / finer, self.steps * finer
+        every = max(1, steps // 4 // _ROWS)
         at_once = max(1, _AT_ONCE // (_ROWS * draws.shape[1]))
         found: list[_End | None] = []
         for k in range(0, len(draws), at_once):
             part = draws[k : k + at_once]
             with jax.enable_x64(True):
-                rows = _last_rows(self.system, self.rule, part, self.h, self.steps - every * _ROWS, every)
+                rows = _last_rows(self.system, self.rule, part, h, steps - every * _ROWS, every)
             found += [self._described(z) for z in np.asarray(rows)]
             if tell is not None:
                 tell(len(found), len(draws))
@@ -283,9 +288,17 @@ class _Runs:
         self.known.append(end)
         return len(self.known) - 1
 
-    def labels(self, draws: np.ndarray) -> np.ndarray:
-        """The attractor of every start."""
-        return self.grouped(self.ends(draws))
+    @staticmethod
+    def has_settled(labels: np.ndarray) -> np.ndarray:
+        """Whether it is known where each start ends."""
+        return labels != _UNSETTLED
+
+    def labels(self, draws: np.ndarray, tell: Callable[[int, int], None] | None = None) -> np.ndarray:
+        """The attractor of every start; where the field switches, only one that does not depend on the step."""
+        found = self.grouped(self.ends(draws, tell))
+        if not self.switches:
+            return found
+        return np.where(self.grouped(self.ends(draws, finer=2)) == found, found, _UNSETTLED)
 
 
 @functools.partial(jax.jit, static_argnums=(5,))
@@ -317,7 +330,7 @@ def _last_rows(
 
 
 def _attractor(
-    runs: _Runs, group: int, labels: np.ndarray, draws: np.ndarray, asked: LinearSettings
+    runs: Runs, group: int, labels: np.ndarray, draws: np.ndarray, asked: LinearSettings
 ) -> Attractor:
     from scipy.stats import binomtest
 
@@ -341,7 +354,7 @@ def _attractor(
     )
 
 
-def _edges(runs: _Runs, order: list[int], labels: np.ndarray, draws: np.ndarray) -> list[Edge]:
+def _edges(runs: Runs, order: list[int], labels: np.ndarray, draws: np.ndarray) -> list[Edge]:
     """Between every two attractors, a point on the edge, by bisection between the two nearest starts."""
     from scipy.spatial import KDTree
 
@@ -353,15 +366,15 @@ def _edges(runs: _Runs, order: list[int], labels: np.ndarray, draws: np.ndarray)
             k = int(np.argmin(gaps))
             m = int(np.asarray(nearest)[k])
             # from both sides: close to an edge a run takes long to settle
-            inner = _bisected(runs, one[k][None], two[m][None], a)[0]
-            outer = _bisected(runs, two[m][None], one[k][None], order[j])[0]
+            inner = bisected(runs, one[k][None], two[m][None], a)[0]
+            outer = bisected(runs, two[m][None], one[k][None], order[j])[0]
             middle = 0.5 * (inner[0] + outer[0])
             gap, off = float(np.linalg.norm(inner - outer)), float(np.linalg.norm(middle - runs.centre))
             found.append(Edge((i, j), middle.tolist(), gap, off))
     return found
 
 
-def _bisected(runs: _Runs, inner: np.ndarray, outer: np.ndarray, group: int) -> tuple[np.ndarray, np.ndarray]:
+def bisected(runs: Runs, inner: np.ndarray, outer: np.ndarray, group: int) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of starts, the first of which ends on ``group`` and the second not, brought together."""
     for _ in range(_HALVINGS):
         middle = 0.5 * (inner + outer)
@@ -370,14 +383,14 @@ def _bisected(runs: _Runs, inner: np.ndarray, outer: np.ndarray, group: int) -> 
     return inner, outer
 
 
-def _survives(runs: _Runs, labels: np.ndarray, draws: np.ndarray) -> float | None:
+def _survives(runs: Runs, labels: np.ndarray, draws: np.ndarray) -> float | None:
     """The least distance from (0, x0) at which a ray towards a start that ends elsewhere leaves its basin."""
     centre = runs.centre
     home = int(runs.labels(centre[None] + 1e-4 * runs.box / np.sqrt(len(centre)))[0])
     away = draws[(labels != home) & (labels != _UNSETTLED)]
     if not len(away) or home < 0 or runs.known[home].largest > _SAME * runs.box:
         return None
-    inner, _ = _bisected(runs, np.tile(centre, (len(away), 1)), away, home)
+    inner, _ = bisected(runs, np.tile(centre, (len(away), 1)), away, home)
     return float(np.min(np.linalg.norm(inner - centre, axis=1)))
 
 

@@ -38,7 +38,8 @@ class Verdict:
         numbers: where they apply: rate, frequency (angular), half_life, exponent, exponent_error and constant of
             r ~ C t^-p (p < 0 for growth), radius_phi, radius_theta, period, floquet, approach_exponent (the p of the
             distance to an orbit), limit_phi, limit_theta, conserved, capture_time, blow_up_time; linear_status and
-            nearby of a start on an equilibrium, lyapunov_exponent where neighbours separate. Of maps per iteration.
+            nearby of a start on an equilibrium, lyapunov_exponent where neighbours separate, edge (of the basin, on the
+            start's ray). Of maps per iteration.
         evidence: what was done and seen, one line each.
         text: the verdict in one sentence.
         variant: label of the variant; ``hyperparameters`` its numbers.
@@ -69,6 +70,10 @@ class Verdict:
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
 
+_LOOKS_AROUND = 2.0  # the effort from which other attractors are looked for
+_ATTRACTING = (Kind.CONVERGES_EXPONENTIALLY, Kind.LIMIT_CYCLE, Kind.QUASI_PERIODIC, Kind.CHAOTIC)
+
+
 def verdict(
     variant: Variant,
     phi0: Any = None,
@@ -94,6 +99,9 @@ def verdict(
         rate_g: factor on the generator's velocity (flow).
         effort: factor on the budget of field evaluations; 1 takes about 10 s at worst, and 10,000 is the most.
         dim: the dimension when no start is given.
+
+    With an effort of 2 or more, a verdict on a start that ends on an attractor says too from how far away on its ray
+    something else attracts (:func:`diracgan.bifurcation.kick`): ``numbers["edge"]``.
 
     Returns:
         A :class:`Verdict`. Whatever the loss does (NaN, constants, jumps), the answer is a verdict, at worst
@@ -131,6 +139,8 @@ def verdict(
                 raise
             case.note("the loss itself raised an error while it was followed")
             answer = Answer(Kind.UNDECIDED, {}, f"undecided: the loss failed with {one_line(error)}")
+    if effort >= _LOOKS_AROUND and answer.kind in _ATTRACTING and rates == Players(1.0, 1.0):
+        answer = _with_edge(answer, variant, phi, theta, rule, datum)
     return Verdict(
         kind=Kind(answer.kind).value,
         numbers=answer.numbers,
@@ -147,4 +157,16 @@ def verdict(
         effort=float(effort),
         evaluations=case.spent,
         time=case.time,
+    )
+
+
+def _with_edge(answer: Answer, variant: Variant, phi: Any, theta: Any, rule: Rule | None, x0: Any) -> Answer:
+    """The answer with where else the ray leads."""
+    from ..bifurcation.kicks import kick  # which asks for verdicts itself
+
+    found = kick(variant, phi, theta, rule, x0)
+    if found is None:
+        return answer
+    return answer._replace(
+        numbers=answer.numbers | {"edge": found.distance}, text=f"{answer.text}; {found.text}"
     )

@@ -62,3 +62,16 @@ def test_bad_input_is_one_line(bad):
     with pytest.raises(dg.InputError) as error:
         dg.attractors(dg.variant("ns"), **bad)
     assert next(iter(bad)) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_verdict_of_more_effort_says_from_where_a_cycle_attracts():
+    # the unstable circle r = 1/2 lies between rest and the stable circle r = 1
+    told = dg.verdict(games.Bistable(), [0.1], [1.1], x0=[1.0], effort=2)
+    assert told.kind == "converges-exponentially" and told.numbers["edge"] == pytest.approx(0.5, abs=1e-3)
+    assert told.text.endswith("from |z| > 0.5 along this ray a cycle attracts instead")
+
+
+def test_where_the_field_switches_an_end_must_not_depend_on_the_step():
+    # wgan-gp, c = 1, d = 1: one cycle attracts for lam < 1; for lam >= 1 starts creep to phi = 0, theta = +-2 lam c
+    found = dg.attractors(dg.variant("wgan-gp", c=1.0, lam=0.35), starts=8, steps=4096)
+    assert [(a.kind, a.share) for a in found.found] == [("limit-cycle", 1.0)] and found.unsettled == 0

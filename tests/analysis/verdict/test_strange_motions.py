@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import written_games as games
 
 import diracgan as dg
+from diracgan.analysis.verdict.attractors import two_frequencies
 
 STEP = dg.rule("simultaneous", lr=1.0)
 
@@ -42,3 +45,48 @@ def test_beyond_its_circle_the_delayed_logistic_map_is_chaotic():
     assert judge(games.DelayedLogistic(k=2.27), 0.4, 0.5).kind == "chaotic"
     v = judge(games.Logistic(k=3.9), 0.3, 0.0)
     assert v.kind == "chaotic" and v.numbers["lyapunov_exponent"] == pytest.approx(0.495, rel=0.03)
+
+
+GOLDEN = (np.sqrt(5) - 1) / 2
+
+
+@pytest.mark.parametrize(
+    ("variant", "start", "kind"),
+    [
+        # an attracting circle, turned by an irrational part of a turn and by a third of one (a strong resonance)
+        (games.Turning(k=0.1, angle=2 * np.pi * GOLDEN), (0.2, 0.1), "limit-cycle"),
+        (games.Turning(k=0.1, angle=2 * np.pi / 3), (0.2, 0.1), "limit-cycle"),
+        (games.Turning(k=-0.1, angle=2 * np.pi * GOLDEN), (0.2, 0.1), "converges-elsewhere"),
+        # log 2 at k = 4: every bounded orbit but a null set
+        (games.Logistic(k=4.0), (0.2137, 0.0), "chaotic"),
+        # transient chaos: in the window of period 3 an orbit wanders before it settles
+        (games.Logistic(k=3.8285), (0.41, 0.0), "limit-cycle"),
+        (games.Logistic(k=2.8), (0.3, 0.0), "converges-elsewhere"),
+    ],
+)
+def test_maps_of_known_character_are_named(variant, start, kind):
+    v = judge(variant, *start)
+    assert v.kind == kind
+    if kind == "chaotic":
+        assert v.numbers["lyapunov_exponent"] == pytest.approx(np.log(2), rel=0.03)
+    if isinstance(variant, games.Turning) and kind == "limit-cycle":
+        # r^2 = k, and neighbours come closer by 1 - 2 k a step
+        turns = variant.angle / (2 * np.pi)
+        assert v.numbers["radius_phi"] <= np.sqrt(0.1) * (1 + 1e-6)
+        assert 1 / v.numbers["period"] == pytest.approx(min(turns, 1 - turns), rel=1e-3)
+
+
+def test_the_two_frequencies_of_a_torus_are_found_and_harmonics_are_not_taken_for_one():
+    n = np.arange(4000)
+    one, two = 2 * np.pi * GOLDEN, np.sqrt(2)
+
+    def seen(x):
+        rows = SimpleNamespace(zs=np.stack([x, np.roll(x, 1)], axis=1))
+        motion = SimpleNamespace(advance=lambda *_: rows)
+        return two_frequencies(
+            SimpleNamespace(motion=motion, looks=[SimpleNamespace(stretch=SimpleNamespace(end=0))])
+        )
+
+    found = seen(np.cos(one * n) + 0.4 * np.cos(two * n))
+    assert found == pytest.approx((2 * np.pi - one, two), abs=1e-3)
+    assert seen(np.cos(one * n) + 0.4 * np.cos(2 * one * n)) is None

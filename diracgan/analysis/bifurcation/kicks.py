@@ -1,0 +1,82 @@
+"""How much further away a start must lie to end on something else."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from ...rules import Rule
+from ...variants import Variant
+from ..linear.settings import settings
+from ..verdict.kinds import Kind
+from ..verdict.verdict import verdict
+from .attractors import Runs, bisected
+
+_REACH = 8.0  # times the start's distance from (0, x0), or this much itself
+_STARTS = 24
+_WORDS = {
+    Kind.DIVERGES: "it diverges",
+    Kind.FINITE_TIME: "it blows up in finite time",
+    Kind.CHAOTIC: "a chaotic motion attracts",
+    Kind.QUASI_PERIODIC: "a torus attracts",
+    Kind.LIMIT_CYCLE: "a cycle attracts",
+    Kind.LIMIT_CIRCLE: "a circle attracts",
+    Kind.CONVERGES_ELSEWHERE: "another point attracts",
+    Kind.CONVERGES_EXPONENTIALLY: "the equilibrium attracts",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Kick:
+    """Where the ray from (0, x0) through a start leaves its basin of attraction.
+
+    Attributes:
+        distance: from (0, x0).
+        kind: of the verdict just beyond.
+        text: both in words.
+    """
+
+    distance: float
+    kind: str
+    text: str
+
+
+def kick(variant: Variant, phi0: Any, theta0: Any, rule: Rule | None = None, x0: Any = None) -> Kick | None:
+    """Where, on the ray from (0, x0) through a start, starts end on something else; None where none was met.
+
+    Args:
+        variant: from :func:`diracgan.variant`.
+        phi0: the critic's start, (d,).
+        theta0: the generator's, (d,).
+        rule: from :func:`diracgan.rule`; None for the flow.
+        x0: the datum; None for 0.
+
+    Raises:
+        InputError: for arguments that are not allowed.
+
+    Example:
+        >>> import diracgan as dg
+        >>> kick(dg.variant("wgan-gp", c=0.0, lam=0.5), [0.1], [0.2], dg.rule("simultaneous", lr=0.1)) is None
+        True
+    """
+    asked = settings(variant, rule, None, x0, (phi0, theta0))
+    start, d = np.concatenate(asked.point), len(asked.x0)
+    centre = np.concatenate([np.zeros(d), asked.x0])
+    size = float(np.linalg.norm(start - centre))
+    if size == 0:
+        return None
+    way, reach = (start - centre) / size, _REACH * max(size, 1.0)
+    runs = Runs(variant, rule, asked.x0, 0.02, 10_000, reach)
+    starts = centre + np.linspace(size, reach, _STARTS)[:, None] * way
+    labels = runs.labels(starts)
+    other = np.flatnonzero((labels != labels[0]) & runs.has_settled(labels))
+    if not len(other) or not runs.has_settled(labels[:1])[0]:
+        return None
+    k = int(other[0])
+    inner, outer = bisected(runs, starts[k - 1][None], starts[k][None], int(labels[k - 1]))
+    beyond = verdict(variant, starts[k][:d], starts[k][d:], rule=rule, x0=asked.x0, effort=0.2)
+    distance = float(np.linalg.norm(0.5 * (inner + outer)[0] - centre))
+    words = _WORDS.get(Kind(beyond.kind), beyond.kind)
+    return Kick(distance, beyond.kind, f"from |z| > {distance:.3g} along this ray {words} instead")
