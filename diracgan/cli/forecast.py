@@ -6,23 +6,24 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 from ..progress import progress
-from .layer import CommandResult, Table, argument, option
+from .layer import CommandResult, Table, argument, option, output, picture
 
 
 def command(
     run: Annotated[str, argument("RUN", "The folder of a run that `diracgan train` made.")],
     try_: Annotated[
         list[str] | None,
-        option("--try", "Another setting, e.g. lr=2e-3 or r1=1,batch=256; repeatable.", metavar="NAME=VALUE"),
+        option("--try", "Another setting, e.g. lr=2e-3; repeatable.", metavar="NAME=VALUE,..."),
     ] = None,
     steps: Annotated[int, option("--steps", "Iterations of the window; 2500 by default.")] = 2500,
     samples: Annotated[int, option("--samples", "Of a mixture, on which all is monitored; 256.")] = 256,
     seed: Annotated[int, option("--seed", "Of the minibatches that are drawn.")] = 0,
+    out: Annotated[str | None, output("Draw levels and spreads: .png, .pdf or .svg.", picture)] = None,
 ) -> CommandResult:
     """Say how far losses, logits and samples will spread over the next iterations, from a run's last checkpoint.
 
-    Linear response of the whole optimiser step to minibatch noise; nothing is trained, and no number is fitted. With
-    --try also under other learning rates, moments, batch sizes or penalties, and which of them would be unstable.
+    Linear response of the whole optimiser step to minibatch noise; nothing is trained. With --try also under other
+    learning rates, moments, batch sizes or penalties, and which of them would be unstable.
 
     Example: diracgan forecast ring8-run --try lr=2e-3 --try beta1=0.9
     """
@@ -30,12 +31,17 @@ def command(
 
     with progress() as bar:
         found = forecast(run, try_ or (), steps, samples=samples, seed=seed, tell=bar)
-    return CommandResult(found.as_dict(), _said(found))
+    if out is not None:
+        from ..plotting import forecast_figure, save
+
+        save(forecast_figure(found), out)
+    return CommandResult(found.as_dict(), _said(found, out))
 
 
-def _said(found: Any) -> Iterator[str | Table]:
+def _said(found: Any, out: str | None) -> Iterator[str | Table]:
     rows = [[s.setting, n, *x.words] for s in found.settings for n, x in s.series.items()]
     yield Table(["setting", "series", "level", "spread", "from", "to", "iterations a turn", "averaged"], rows)
     yield from (f"- {s.setting}: {s.text}" for s in found.settings)
     unstable = sum(s.status == "unstable" for s in found.settings)
-    yield f"{found.steps} iterations ahead, {len(found.settings)} settings, {unstable} unstable"
+    said = f"{found.steps} iterations ahead, {len(found.settings)} settings, {unstable} unstable"
+    yield said if out is None else f"{said}; drawn in {out}"

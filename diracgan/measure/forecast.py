@@ -26,10 +26,12 @@ from .linear_response import LinearResponse, linear_response, series, settled
 from .settings import Setting, changed
 
 UNSTABLE = 1.01  # a turning multiplier beyond this leaves the linear regime within some hundred iterations
+DEPARTS = 1.02  # and one that does not turn leaves along its direction: 1.013 was harmless, 1.037 was not
 RUNS = 32  # of the reduced system, each as long as the window
 _MEMORIES = 5  # of the longest memory that a window holds
 _LEVEL = (5.0, 95.0)  # percentiles of the runs
-_TURNS = 2.0  # that a segment of the spectrum must hold of an oscillation
+_TURNS = 2.0  # that half a window must hold of an oscillation
+_BAND = 0.25  # of the logarithm of the frequency, over which a spectrum is smoothed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,8 +42,8 @@ class SeriesForecast:
         now: its value at the checkpoint.
         level: its mean over the window; ``level_low``, ``level_high`` hold nine runs of ten.
         spread: its standard deviation around its own straight line; ``spread_low`` and ``spread_high`` likewise.
-        frequency: the angular frequency of its spectrum's peak, per iteration; None where the spectrum only falls;
-            ``frequency_low`` and ``frequency_high`` hold the peaks of nine runs of ten.
+        frequency: the angular frequency at which its variance per octave peaks, per iteration; None where that only
+            falls; ``frequency_low`` and ``frequency_high`` hold the peaks of nine runs of ten.
         averaged: the spread of the averaged generator's series over that of the generator's; None without an average,
             and for series that the critic is part of.
     """
@@ -76,9 +78,11 @@ class SettingForecast:
 
     Attributes:
         setting: what was changed, in words.
-        status: ``"spreads"``, or ``"unstable"``, and then there are no series.
+        status: ``"spreads"``; ``"departs"`` where a multiplier that does not turn exceeds 1.02, and losses are not to
+            be trusted; ``"unstable"`` where one that turns exceeds 1.01, and then there are no series.
         growth: the modulus of the leading turning multiplier; ``angle`` its argument, radians per iteration. None of
             both where none turns.
+        departure: the largest multiplier that does not turn; None where all do.
         series: name -> :class:`SeriesForecast`: loss_d, loss_g, d_real, d_fake, samples_0, ...
         text: in words.
     """
@@ -87,6 +91,7 @@ class SettingForecast:
     status: str
     growth: float | None
     angle: float | None
+    departure: float | None
     series: dict[str, SeriesForecast]
     text: str
 
@@ -193,26 +198,40 @@ def under(at: Checkpoint, setting: Setting, steps: int, seed: int) -> Checkpoint
 def _forecast(
     at: Checkpoint, response: LinearResponse, setting: Setting, steps: int, seed: int
 ) -> SettingForecast:
-    growth, angle = turning(response.model.multipliers, steps)
+    growth, angle, departure = leading_multipliers(response.model.multipliers, steps)
     if growth is not None and growth > UNSTABLE:
         text = f"unstable: a multiplier of {growth:.4f} turns by {angle:.3g} an iteration and grows"
-        return SettingForecast(setting.label, "unstable", growth, angle, {}, text)
+        return SettingForecast(setting.label, "unstable", growth, angle, departure, {}, text)
     made, averages = followed(at, response, steps, seed, setting.ema)
     found = {n: _described(x, averages.get(n)) for n, x in made.items()}
     loss = found["loss_g"]
     text = f"loss_g spreads by {loss.spread:.3g} around {loss.level:.4g}"
     if loss.frequency is not None:
         text += f", {2 * np.pi / loss.frequency:.3g} iterations a turn"
-    return SettingForecast(setting.label, "spreads", growth, angle, found, text)
+    departs = departure is not None and departure > DEPARTS
+    if departs:
+        text += f"; it departs: a multiplier of {departure:.4f} does not turn, so do not trust the losses"
+    status = "departs" if departs else "spreads"
+    return SettingForecast(setting.label, status, growth, angle, departure, found, text)
 
 
-def turning(multipliers: np.ndarray, steps: int) -> tuple[float | None, float | None]:
-    """Modulus and argument of the largest multiplier that turns at least once in a fifth of the window."""
+def leading_multipliers(
+    multipliers: np.ndarray, steps: int
+) -> tuple[float | None, float | None, float | None]:
+    """Modulus and argument of the largest multiplier that turns at least once in a fifth of the window, and the modulus
+    of the largest other one.
+
+    Example:
+        >>> import numpy as np
+        >>> leading_multipliers(np.array([1.02, 0.5j, -0.5j]), 1000)
+        (0.5, 1.5707963267948966, 1.02)
+    """
     turns = np.abs(np.angle(multipliers)) >= 2.0 * np.pi * _MEMORIES / steps
+    still = float(np.abs(multipliers[~turns]).max()) if not np.all(turns) else None
     if not np.any(turns):
-        return None, None
+        return None, None, still
     first = multipliers[turns][np.argmax(np.abs(multipliers[turns]))]
-    return float(np.abs(first)), float(np.abs(np.angle(first)))
+    return float(np.abs(first)), float(np.abs(np.angle(first))), still
 
 
 def followed(
@@ -271,10 +290,10 @@ def spread(x: Any) -> np.ndarray:
 
 
 def peak_frequency(x: Any, *, together: bool = False) -> np.ndarray:
-    """The angular frequency at the peak of each series' spectrum, (runs,), or of all together, (1,).
+    """The angular frequency at which each series' variance per octave peaks, (runs,), or of all together, (1,).
 
-    Welch's estimate over segments of a quarter of the window. NaN where the largest power is that of the slowest
-    oscillation that a segment holds twice: the spectrum falls from there, and there is no peak.
+    Welch's spectrum S over halves of the window, as omega S(omega), smoothed over a quarter of a factor e: what is slow
+    and falls like a random walk's has no peak, and is NaN; a broad band has one where most of its variance is.
 
     Args:
         x: (runs, steps).
@@ -289,12 +308,15 @@ def peak_frequency(x: Any, *, together: bool = False) -> np.ndarray:
     from scipy.signal import detrend, welch
 
     rows = detrend(np.asarray(x, float), axis=-1)
-    length = max(rows.shape[-1] // 4, 8)
-    cycles, power = welch(rows, window="hann", nperseg=length, nfft=8 * length, axis=-1)
+    length = max(rows.shape[-1] // 2, 8)
+    cycles, power = welch(rows, window="hann", nperseg=length, axis=-1)
     power = power.mean(axis=0, keepdims=True) if together else power
-    first = int(np.searchsorted(cycles, _TURNS / length))
-    peak = first + np.argmax(power[:, first:], axis=1)
-    return np.where(peak > first, 2.0 * np.pi * cycles[peak], np.nan)
+    omega = 2.0 * np.pi * cycles[1:]
+    grid = np.geomspace(2.0 * np.pi * _TURNS / length, np.pi, 400)
+    near = np.exp(-0.5 * (np.log(grid[:, None] / omega) / _BAND) ** 2) / omega  # d omega/omega: equal octaves
+    octaves = (power[:, 1:] * omega) @ near.T / near.sum(axis=1)
+    peak = np.argmax(octaves, axis=1)
+    return np.where((peak > 0) & (octaves.max(axis=1) > 0), grid[peak], np.nan)
 
 
 __all__ = ["Forecast", "SeriesForecast", "SettingForecast", "forecast", "peak_frequency", "spread"]

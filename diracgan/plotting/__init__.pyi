@@ -6,6 +6,7 @@ from .cards import animate_card as animate_card, card_figure as card_figure
 from .critics import animate_critic as animate_critic, critic as critic, critic_figure as critic_figure
 from .curves import radii as radii
 from .diagnosis import diagnosis_figure as diagnosis_figure
+from .forecasts import forecast_figure as forecast_figure
 from .laws import decay as decay, law_figure as law_figure, power_law as power_law
 from .maps import (
     basins as basins,

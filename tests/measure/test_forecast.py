@@ -199,8 +199,8 @@ def test_runs_that_cannot_be_forecast(folder, tmp_path, capsys):
         dg.forecast(run, batch=3)
 
 
-def test_the_command_says_what_happens(folder, capsys):
-    words = ["forecast", folder, "--steps", "100", "--try", "lr=1e-5"]
+def test_the_command_says_what_happens(folder, tmp_path, capsys):
+    words, drawn = ["forecast", folder, "--steps", "100", "--try", "lr=1e-5"], tmp_path / "next.png"
     assert main([*words, "--format", "json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["schema"] == "diracgan.forecast/1"
@@ -212,8 +212,10 @@ def test_the_command_says_what_happens(folder, capsys):
         "d_fake",
         "samples_0",
     }
-    assert main(words) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "100 iterations ahead, 2 settings, 0 unstable"
+    assert main([*words, "--out", str(drawn)]) == 0
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said == f"100 iterations ahead, 2 settings, 0 unstable; drawn in {drawn}"
+    assert drawn.read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.slow

@@ -1,0 +1,61 @@
+"""What comes next: the level and the spread of each series under every setting that was tried."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .theme import ALARM, BLUE, GREY, INK, PALE, style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def forecast_figure(found: Any) -> Figure:
+    """One panel per series, one row per setting: its level with the spread around it, and what is unstable.
+
+    Args:
+        found: what :func:`diracgan.forecast` returns.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> from diracgan.measure.forecast import Forecast, SettingForecast
+        >>> alone = Forecast([SettingForecast("as it is", "unstable", 1.02, 0.1, None, {}, "unstable")], 100, 2, 4)
+        >>> len(forecast_figure(alone).axes)
+        1
+    """
+    from matplotlib.figure import Figure
+
+    names = list(dict.fromkeys(n for s in found.settings for n in s.series)) or ["no series"]
+    with style():
+        made = Figure(
+            figsize=(1.0 + 1.9 * len(names), 1.1 + 0.32 * len(found.settings)), layout="constrained"
+        )
+        for i, (ax, name) in enumerate(
+            zip(made.subplots(1, len(names), squeeze=False)[0], names, strict=True)
+        ):
+            draw(ax, found.settings, name)
+            ax.set_yticks(range(len(found.settings)), [s.setting if i == 0 else "" for s in found.settings])
+        made.suptitle(
+            f"{found.steps} iterations ahead: level (point), spread (bar), now (grey line)", fontsize=8.5
+        )
+    return made
+
+
+def draw(ax: Axes, settings: Any, name: str) -> None:
+    """One series under every setting, the first on top."""
+    for row, setting in enumerate(settings):
+        series = setting.series.get(name)
+        if series is None:
+            ax.text(0.5, row, setting.status, transform=ax.get_yaxis_transform(), ha="center", va="center",
+                    fontsize=7, color=ALARM)  # fmt: skip
+            continue
+        ax.axvline(series.now, color=PALE, linewidth=1.0, zorder=0)
+        for wide, colour, thick in ((series.spread_high, GREY, 1.0), (series.spread_low, BLUE, 3.0)):
+            ax.plot([series.level - wide, series.level + wide], [row, row], color=colour, linewidth=thick)
+        ax.plot([series.level], [row], "o", color=INK, markersize=3)
+    ax.set_title(name, fontsize=8)
+    ax.set_ylim(len(settings) - 0.5, -0.5)
+    ax.tick_params(labelsize=7)
