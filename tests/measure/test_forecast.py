@@ -95,6 +95,28 @@ def test_a_turning_multiplier_beyond_the_circle_is_unstable(found):
     assert [s.status for s in found[:3]] == ["spreads"] * 3
 
 
+class Leaves(dg.Variant):
+    """phi' = phi mean(x^2)/2, theta' = -theta - mean z: phi grows, and nothing turns."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return -0.25 * jnp.mean(real**2)
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return 0.5 * jnp.mean(x_fake**2)
+
+
+def test_a_multiplier_that_does_not_turn_departs():
+    game, at = linear_game()
+    game = dataclasses.replace(game, variant=Leaves())
+    said = dg.forecast(game, (), 100, players=at, rule=dg.rule("simultaneous", lr=0.1), batch=BATCH).settings[
+        0
+    ]
+    assert said.status == "departs"
+    assert said.departure == pytest.approx(1.0 + 0.05 * np.mean(X**2), rel=1e-9)  # phi' = phi mean(x^2)/2
+    assert said.growth is None
+    assert "do not trust" in said.text
+
+
 def test_the_reduced_system_answers_as_the_whole_one():
     random = np.random.default_rng(1)
     a = random.standard_normal((60, 60))
