@@ -12,6 +12,7 @@ from .analysis import (
 )
 from .analysis.bifurcation.attractors import attractors as attractors
 from .analysis.explain.explanation import explain as explain
+from .analysis.orbits.lyapunov import lyapunov as lyapunov
 from .comparison import compare as compare, prescribe as prescribe
 from .dirac import field as field
 from .dynamics import Trajectory as Trajectory, flow as flow, simulate as simulate, step as step

@@ -7,6 +7,11 @@ from .attractors import (
 )
 from .branch import Branch as Branch, branch as branch, others as others, switch as switch
 from .circles import Circle as Circle, circle as circle
-from .curves import CodimensionTwo as CodimensionTwo, Curve as Curve, curve as curve
+from .curves import (
+    CodimensionTwo as CodimensionTwo,
+    Curve as Curve,
+    curve as curve,
+    sensitivity as sensitivity,
+)
 from .kicks import Kick as Kick, kick as kick
 from .points import Bifurcation as Bifurcation

@@ -21,6 +21,7 @@ from .points import Bifurcation, PointKind
 _SLACK = 1e-12  # of a range: a curve may run along its border
 _ZERO = 1e-3  # of its neighbours: a value that changes its sign without this is at a pole
 _BY_COEFFICIENT = ("Bautin", "Chenciner", "generalised flip", "cusp")
+_SINGULAR = 1e10  # condition beyond which equations are not solved
 _LINEAR = 1e-6  # a velocity: a linearisation that holds only below says nothing of training
 
 
@@ -119,6 +120,49 @@ def curve(
         >>> bool(abs(found.values[:, 1] - 4 * found.values[:, 0]).max() < 1e-12)
         True
     """
+    family, begin, lows, highs = _through(point, over, low, high)
+    return follow_curve(family, point, begin, lows, highs)
+
+
+def sensitivity(point: Bifurcation, other: str) -> float:
+    """How a bifurcation's parameter value moves as another number does, d value / d other.
+
+    By the implicit function theorem: with G(x, p, q) = 0 the equations of the curve through the point,
+    (dx/dq, dp/dq) = -(G_x, G_p)^(-1) G_q, by autodiff.
+
+    Args:
+        point: of a branch.
+        other: the other number, which has a value.
+
+    Raises:
+        InputError: for arguments that are not allowed, or where the curve stands upright.
+
+    Example:
+        >>> import diracgan as dg
+        >>> v, rule = dg.variant("ns").with_(r1=0.05), dg.rule("simultaneous", lr=0.1)
+        >>> point = dg.bifurcation.branch(v, over="lr=0.01:0.4", rule=rule).points[0]
+        >>> round(dg.bifurcation.sensitivity(point, "gamma"), 9)  # lr = 4 gamma
+        4.0
+    """
+    family, begin, low, high = _through(point, (other, point.parameter))
+    system = _system(family, point, begin, np.minimum(low, begin), np.maximum(high, begin))
+    slope = system.equations(system.start)[1]
+    turned = np.delete(slope, -2, axis=1)
+    if not np.all(np.isfinite(slope)) or np.linalg.cond(turned) > _SINGULAR:
+        raise InputError(
+            f"the curve through {point.parameter} = {point.value:g} stands upright over {other}, so that the "
+            "threshold has no derivative there"
+        )
+    return float(-np.linalg.solve(turned, slope[:, -2])[-1])
+
+
+def _through(
+    point: Bifurcation,
+    over: Sequence[str],
+    low: Sequence[float | None] = (None, None),
+    high: Sequence[float | None] = (None, None),
+) -> tuple[Family, np.ndarray, np.ndarray, np.ndarray]:
+    """The family over two numbers at a point, their values there, and their ranges."""
     around = point.family.at([point.value], point.state)
     handles, lows, highs = plane(around, over, low, high)
     if point.multiplicity > 1:
@@ -127,9 +171,15 @@ def curve(
     for h in handles:
         if h.now is None:
             raise InputError(f"{h.name} has no value yet; allowed: one to start from, e.g. {h.name} = 0.1")
-    begin = [float(h.now) for h in handles]
-    family = Family(around, handles, point.family.times)
-    return follow_curve(family, point, np.array(begin), lows, highs)
+    begin = np.array([float(h.now) for h in handles])
+    return Family(around, handles, point.family.times), begin, lows, highs
+
+
+def _system(
+    family: Family, point: Bifurcation, begin: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> CriticalSystem:
+    corners = np.array([[a, b] for a in (low[0], high[0]) for b in (low[1], high[1])])
+    return CriticalSystem(family, point.kind, point.state, begin, complex(point.eigenvalue), corners)
 
 
 def plane(
@@ -184,8 +234,7 @@ def follow_curve(
             f"{names} = {tuple(begin.tolist())} lies outside {tuple(low.tolist())} to {tuple(high.tolist())}; "
             "allowed: ranges that hold the point"
         )
-    corners = np.array([[a, b] for a in (low[0], high[0]) for b in (low[1], high[1])])
-    system = CriticalSystem(family, point.kind, point.state, begin, complex(point.eigenvalue), corners)
+    system = _system(family, point, begin, low, high)
     slack = _SLACK * (high - low)
     control = StepControl(bound=1e3 * (1.0 + float(np.max(np.abs(point.state), initial=0.0))))
     try:

@@ -7,7 +7,7 @@ import pytest
 import written_games as games
 
 import diracgan as dg
-from diracgan.analysis.bifurcation import atlas, branch, curve
+from diracgan.analysis.bifurcation import atlas, branch, curve, sensitivity
 
 STEP = dg.rule("simultaneous", lr=1.0)
 NS = dg.variant("ns")
@@ -48,6 +48,15 @@ def test_alternating_heavy_ball_in_momentum_and_step():
     found = curve(only(start, "flip"), over=("beta=-0.9:-0.1", "lr=0.01:3"))
     b, h = found.values.T
     assert np.abs(h - 2 * (1 + b)).max() < 1e-8 and b.min() < -0.89 and b.max() > -0.11
+
+
+def test_how_a_threshold_moves_is_the_slope_of_its_curve():
+    # flips at h = 4 (sqrt(g^2 + 1) - g)
+    g = 0.5
+    start = branch(NS.with_(r1=g), over="lr=0.01:3", rule=dg.rule("alternating"))
+    assert sensitivity(only(start, "flip"), "gamma") == pytest.approx(
+        4 * (g / np.sqrt(g**2 + 1) - 1), abs=1e-9
+    )
 
 
 def test_the_strong_resonances_lie_where_the_trace_says_and_end_the_curve():

@@ -1,0 +1,47 @@
+"""Lyapunov exponents of flows and of iterations against what is known of their motions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import written_games as games
+
+import diracgan as dg
+
+
+def test_a_conserved_flow_neither_stretches_nor_shrinks():
+    # saturating: r^2 is conserved; neighbours on other circles turn at another speed, which grows like t, not exp
+    found = dg.lyapunov(dg.variant("saturating"), [0.4], [0.5])
+    assert np.abs(found.values).max() < 0.01 and abs(found.values.sum()) < 1e-4
+
+
+def test_a_limit_cycle_of_a_flow_has_one_exponent_zero_and_a_negative_one():
+    # Van der Pol: the other is the mean divergence k - <theta^2> along the cycle
+    v = games.VanDerPol(k=0.5)
+    found = dg.lyapunov(v, [0.5], [1.0], x0=[1.0])
+    traj = dg.simulate(v, phi0=[0.5], theta0=[1.0], x0=[1.0], t1=400.0, ts=np.linspace(200, 400, 20001))
+    divergence = 0.5 - np.mean(traj.theta.values[:, 0] ** 2)
+    assert abs(found.values[0]) < 2e-3 + 3 * found.errors[0]
+    assert found.values[1] == pytest.approx(divergence, rel=0.02)
+
+
+def test_iterations_have_those_of_their_map():
+    found = dg.lyapunov(games.Henon(k=1.4), [0.1], [0.1], rule=dg.rule("simultaneous", lr=1.0), x0=[1.0])
+    assert found.values[0] == pytest.approx(0.419, rel=0.03)
+    assert found.values.sum() == pytest.approx(np.log(0.3), abs=1e-9)
+    assert found.dimension == pytest.approx(1.258, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"variant": dg.variant("wgan-gp", c=1.0)}, "switches"),
+        ({"variant": games.Logistic(k=5.0), "rule": dg.rule("simultaneous", lr=1.0), "x0": [1.0]}, "leaves"),
+        ({"variant": dg.variant("ns"), "steps": 5}, "steps = 5"),
+        ({"variant": dg.variant("ns"), "step_size": 0.0}, "step_size"),
+    ],
+)
+def test_bad_input_is_one_line(arguments, words):
+    with pytest.raises(dg.InputError, match=words) as error:
+        dg.lyapunov(phi0=[0.1], theta0=[0.2], **arguments)
+    assert "\n" not in str(error.value)
