@@ -117,7 +117,7 @@ def curve(
         >>> v, rule = dg.variant("ns").with_(r1=0.05), dg.rule("simultaneous", lr=0.1)
         >>> point = dg.bifurcation.branch(v, over="lr=0.01:0.4", rule=rule).points[0]
         >>> found = dg.bifurcation.curve(point, over=("gamma=0.01:0.4", "lr=0.01:2"))
-        >>> bool(abs(found.values[:, 1] - 4 * found.values[:, 0]).max() < 1e-12)
+        >>> bool(abs(found.values[:, 1] - 4 * found.values[:, 0]).max() < 1e-9)
         True
     """
     family, begin, lows, highs = _through(point, over, low, high)

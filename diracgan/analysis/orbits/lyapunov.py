@@ -87,9 +87,9 @@ def lyapunov(
 
     Example:
         >>> import diracgan as dg
-        >>> found = dg.lyapunov(dg.variant("wgan-gp", c=0.0, lam=0.5), [0.3], [0.2])
-        >>> found.values.round(3).tolist()  # the real part of -1/2 +- i sqrt(3)/2, twice
-        [-0.5, -0.5]
+        >>> found = dg.lyapunov(dg.variant("ns").with_(r1=0.5), [0.3], [0.2])
+        >>> found.values.round(3).tolist()  # it converges; the eigenvalues are -1/4 +- i sqrt(3)/4
+        [-0.25, -0.25]
     """
     check_variant(variant)
     if rule is not None:
