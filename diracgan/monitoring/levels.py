@@ -174,6 +174,11 @@ class LossLimits:
         behind = toward(d, min(self.chance), self.generator_won[0]) >= 0.5 * _OTHER
         return "generator" if behind else None
 
+    def critic_lead(self, d: float, g: float | None) -> float:
+        """How far the critic has come from chance to its victory: 1 there; of two losses the lesser share counts."""
+        own = toward(d, self.chance[0], self.critic_won[0])
+        return own if g is None else min(own, toward(g, self.chance_g, self.critic_won[1]) / _OTHER)
+
 
 def limits_of(v: Variant) -> LossLimits | None:
     """What a loss's values are held against; None where they tell nothing, as a Wasserstein critic's."""

@@ -14,13 +14,16 @@ from ..variants import Variant, variant
 from . import levels
 from .clocks import FEWEST
 from .diagnose import Diagnosis, diagnose
-from .regime_kinds import REMEDY, RegimeKind
+from .regime_kinds import REMEDY, WARNED, RegimeKind
 from .roles import losses
 
 _KEPT = 1024  # rows that are kept; when they are full, neighbours are averaged
 _FAST, _SLOW = 0.05, 0.002  # weights of the newest value in the two running means
-_PATIENCE = 50  # updates in a row that a condition must hold
+_PATIENCE = 25  # updates in a row that a condition must hold
+_BEGUN = 50  # updates after which a series has a usual size
+_STILL = 200  # updates without a change, after which nothing moves
 _GROWS = 8.0
+_NEARING, _LATELY = 0.8, 0.3  # share of its way to victory that a critic has come, and come lately
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +74,7 @@ class _Running:
         rate = 2.0 / self.seen
         self.typical = (
             abs(self.fast)
-            if self.seen <= _PATIENCE
+            if self.seen <= _BEGUN // 2
             else self.typical * (1 + math.copysign(rate, abs(x) - self.typical))
         )
 
@@ -181,7 +184,7 @@ class Monitor:
         if kind is self._kind:
             return None
         self._kind = kind
-        if kind not in (RegimeKind.WON, RegimeKind.DEAD, RegimeKind.DIVERGING):
+        if kind not in WARNED:
             return None
         said = TrainingWarning(at, kind, evidence, REMEDY[kind])
         self.warnings = [*self.warnings[-63:], said]
@@ -192,21 +195,32 @@ class Monitor:
         d, g = (None if n is None else self._running[n] for n in self._roles)
         shown = [r for r in (d, g) if r is not None] or list(self._running.values())
         names = [n for n in self._roles if n is not None] or list(self._running)
-        if not shown or shown[0].seen < _PATIENCE:
+        if not shown or shown[0].seen < _BEGUN // 2:
             return RegimeKind.START, ""
         said = ", ".join(f"{n} {r.fast:.4g}" for n, r in zip(names, shown, strict=True))
         won = self._won(d, g)
         if won is not None:
             return RegimeKind.WON, f"{said}: the {won} has won"
+        if self._nearing(d, g):
+            return (
+                RegimeKind.DRIFTING,
+                f"{said}: the discriminator (critic) is about to win, and its loss still falls",
+            )
         for n, r in zip(names, shown, strict=True):
             usual = max(r.typical, 0.3)
-            if r.seen > 2 * _PATIENCE and abs(r.fast) > _GROWS * usual and not levels.ceiling_near(r.fast):
+            if r.seen > _BEGUN and abs(r.fast) > _GROWS * usual and not levels.ceiling_near(r.fast):
                 return (
                     RegimeKind.DIVERGING,
                     f"{n} is {r.fast:.4g}, {abs(r.fast) / usual:.3g} times its usual size",
                 )
-        if min(r.still for r in shown) >= 4 * _PATIENCE:
-            return RegimeKind.DEAD, f"{said}, the same for {min(r.still for r in shown)} updates"
+        if min(r.still for r in shown) >= _STILL:
+            return (
+                RegimeKind.DEAD,
+                f"{said}, the same for {min(r.still for r in shown)} updates{self._named()}",
+            )
+        for n, r in zip(names, shown, strict=True):
+            if self._flipped(r):
+                return RegimeKind.FLIPPED, f"{n} has changed its sign, from {r.slow:.4g} to {r.fast:.4g}"
         return RegimeKind.SETTLED, said
 
     def _won(self, d: _Running | None, g: _Running | None) -> str | None:
@@ -219,6 +233,29 @@ class Monitor:
             found = levels.guessed(*kept)
             self._limits = None if found is None else levels.limits_of(found)
         return None if self._limits is None else self._limits.winner(d.fast, None if g is None else g.fast)
+
+    def _nearing(self, d: _Running | None, g: _Running | None) -> bool:
+        """Whether the critic's loss is most of its way to where it has won, and has come a good part of it lately."""
+        if d is None or self._limits is None:
+            return False
+        now = self._limits.critic_lead(d.fast, None if g is None else g.fast)
+        before = self._limits.critic_lead(d.slow, None if g is None else g.slow)
+        return now >= _NEARING and now - before >= _LATELY
+
+    @staticmethod
+    def _flipped(r: _Running) -> bool:
+        """Whether a loss has changed its sign and kept its size."""
+        clear = r.seen * _SLOW > 1 and abs(r.slow) > 4 * r.spread and r.fast * r.slow < 0
+        return clear and abs(r.slow + r.fast) < 0.3 * abs(r.slow)
+
+    def _named(self) -> str:
+        """What the levels are at which the losses stand still."""
+        found = [
+            (n, levels.level_named(self._running[n].fast, player, self._limits))
+            for n, player in zip(self._roles, ("critic", "generator"), strict=True)
+            if n is not None
+        ]
+        return "".join(f"; {name} is at {level}" for name, level in found if level)
 
     def _seen(self, name: str) -> np.ndarray:
         """What is kept of a series so far, or its running mean where nothing is yet."""

@@ -61,9 +61,19 @@ MEANS = {
 
 REMEDY = {
     RegimeKind.WON: "slow the winner (rate, steps per turn) or damp the critic with R1; go back to a checkpoint",
+    RegimeKind.DRIFTING: "save a checkpoint; slow the critic (rate, steps per turn) or damp it with R1",
     RegimeKind.DEAD: "go back to a checkpoint; look for a clipped logarithm, a dead layer, a learning rate of 0",
     RegimeKind.DIVERGING: "go back to a checkpoint from before and halve the learning rates, or add a penalty",
     RegimeKind.ROTATING: "average the weights; to damp it, add R1 or make the critic faster",
     RegimeKind.FLIPPED: "check that labels and signs are what they were; if so, the leader changed: nothing to do",
     RegimeKind.NEW_TERM: "compare each loss with its own past from here on only",
 }
+
+# what a monitor warns of; of drifting, where it goes to a player's victory
+WARNED = (
+    RegimeKind.WON,
+    RegimeKind.DEAD,
+    RegimeKind.DIVERGING,
+    RegimeKind.FLIPPED,
+    RegimeKind.DRIFTING,
+)

@@ -35,13 +35,26 @@ def test_each_failure_is_warned_of_once_with_evidence_and_remedy(variant):
     noise = 0.05 * rng.normal(size=2000)
     fade = 1 / (1 + np.exp((n - 1000) / 40))  # from 1 to 0: the discriminator wins
     won = dg.Monitor(variant=variant)
-    assert fed(won, 1.3 * fade + 0.01 * np.abs(noise), 0.7 + 6 * (1 - fade) + noise) == ["player-won"]
-    assert "d_loss" in won.warnings[0].evidence and "checkpoint" in won.warnings[0].remedy
-    assert 1000 < won.warnings[0].step < 1400
+    assert fed(won, 1.3 * fade + 0.01 * np.abs(noise), 0.7 + 6 * (1 - fade) + noise) == [
+        "drifting",
+        "player-won",
+    ]
+    assert "about to win, and its loss still falls" in won.warnings[0].evidence
+    assert "d_loss" in won.warnings[1].evidence and "checkpoint" in won.warnings[1].remedy
+    assert 1000 < won.warnings[0].step < won.warnings[1].step < 1400
     grows = dg.Monitor(variant=variant)
     assert fed(grows, 1.3 + noise + np.exp((n - 1500) / 60), 0.7 + noise) == ["diverging"]
     dead = dg.Monitor(variant=variant)
     assert fed(dead, np.where(n < 1000, 1.3 + noise, 1.1), np.where(n < 1000, 0.7 + noise, 0.6)) == ["dead"]
+    flips = dg.Monitor(variant="wgan-linear")
+    assert fed(flips, np.where(n < 1000, -2.0, 2.0) + noise, 0.7 + noise) == ["flipped"]
+    assert "d_loss has changed its sign, from -" in flips.warnings[0].evidence
+    stuck = dg.Monitor(variant=variant)
+    assert (
+        fed(stuck, np.where(n < 1000, 1.3 + noise, 16.118), np.where(n < 1000, 0.7 + noise, 16.118))[-1]
+        == "dead"
+    )
+    assert "g_loss is at -ln 1e-7: saturated by clipping" in stuck.warnings[-1].evidence
     nan = dg.Monitor(variant=variant)
     assert fed(nan, np.where(n == 700, math.nan, 1.3 + noise), 0.7 + noise)[:1] == ["diverging"]
     assert nan.warnings[0].step == 700
