@@ -35,7 +35,8 @@ STEPS, LINES, BATCH, WIDTH = 2000, 100, 64, 16
 AHEAD, CHANGE = STEPS // 10, 2 * LINES // 5
 # What going on with is no use, as `diracgan train` judges it from samples, logits and weights: not from losses alone.
 TRUTH = Alarms(critic_zero=0.015, blow_up=10.0)
-COLLAPSED = 0.3  # of the data's spread: samples that keep to less for TRUTH.patience lines have collapsed
+# Of the data's spread: samples that had more than the first and keep to less than the second for TRUTH.patience lines
+SPREAD, COLLAPSED = 0.6, 0.3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,7 +135,7 @@ def courses(design: Design, seeds: range) -> tuple[np.ndarray, list[tuple[str, i
     setup, state = setup_of(design, design.variant, design.rule, seeds)
     watches = [AlarmMonitor(TRUTH) for _ in seeds]
     ended: list[tuple[str, int]] = [("", STEPS)] * len(seeds)
-    every, rows, narrow = STEPS // LINES, [], np.zeros(len(seeds), int)
+    every, rows, narrow = STEPS // LINES, [], -np.ones(len(seeds), int)
     for line in range(1, LINES + 1):
         state, losses = piece(setup, state, every)
         rows.append(np.asarray(losses))
@@ -173,7 +174,9 @@ def _look(
             line["singular"] = metrics.singular_values(players)
             line["modes"] = float(metrics.modes(setup.problem, made[i])[0])
         alarm = watches[i].check(line)
-        narrow[i] = narrow[i] + 1 if made[i].std() < COLLAPSED * spread else 0
+        share = made[i].std() / spread
+        # -1: they have not been spread yet
+        narrow[i] = -int(share < SPREAD) if narrow[i] < 0 else narrow[i] + 1 if share < COLLAPSED else 0
         if alarm is not None:
             ended[i] = (alarm.name, step)
         elif narrow[i] >= TRUTH.patience:

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from ..numerics.change_points import block_means, change_points
-from ..numerics.modal_fits import ModalFit, oscillation_modes
+from ..numerics.modal_fits import ModalFit, OscillationMode, oscillation_modes
 from ..variants import Variant
 from . import levels
 from .clocks import FEWEST
@@ -21,6 +21,7 @@ TURNS = 0.2  # share of a loss's variance from which a regime is said to rotate
 _SHORT = 0.25  # of the run: a first regime that is longer is no start
 _NEAR = 0.08  # of its level: within that a loss is at chance
 _MOST = 4  # series that are looked at where none is named as a loss
+_STEP = 40  # rows; a piece of no more that lies between two levels is one step
 _CONSTANT = 0.95  # of a regime's rows hold one value: it is constant
 _GROWS = 4.0
 
@@ -185,7 +186,39 @@ def _pieces(log: Log, meaning: Meaning) -> list[_Stretch]:
     period = max((_period(y) for y in shown), default=0.0)
     shortest = int(max(2.5 * period, 12))
     cuts = change_points(shown, min(shortest, rows), fixed if len(fixed) <= 8 else None)
+    cuts = _with_sharp_steps(shown, cuts)
     return [_stretch(values, a, b) for a, b in zip(cuts, [*cuts[1:], rows], strict=True)]
+
+
+def _with_sharp_steps(values: np.ndarray, cuts: list[int]) -> list[int]:
+    """The cuts, of which the two around a short piece that holds nothing but one step become one at that step."""
+    made, ends = list(cuts), [*cuts[1:], values.shape[1]]
+    for a, b in zip(cuts[1:], ends[1:], strict=True):
+        before = max((c for c in made if c < a), default=None)
+        if b - a > _STEP or b == values.shape[1] or before is None or a not in made:
+            continue
+        w = min(_STEP, a - before, values.shape[1] - b)
+        left, right = np.median(values[:, a - w : a], axis=1), np.median(values[:, b : b + w], axis=1)
+        k = int(np.argmax(np.abs(right - left) / (values.std(axis=1) + 1e-300)))
+        inner = values[k, a:b]
+        share = (inner - left[k]) / (right[k] - left[k] + 1e-300)
+        later = share > 0.5
+        step = a + int(np.argmax(later)) if later.any() else b
+        # it passes from one level to the other once, and rests on hardly a row between them
+        if np.all(later[step - a :]) and np.count_nonzero(np.abs(share - 0.5) < 0.25) <= 2:
+            made = sorted((set(made) - {a, b}) | {step})
+    return made
+
+
+def _goes_on_growing(values: np.ndarray, mode: OscillationMode, first: int) -> bool:
+    """Whether a mode that grows still does so at the end: what sets in and then keeps its size does not."""
+    n = np.arange(first, values.shape[1])
+    turned = (values[:, first:] - values[:, first:].mean(axis=1, keepdims=True)) * np.exp(
+        -1j * mode.omega * n
+    )
+    size = [float(np.abs(p.mean(axis=1)).max()) for p in np.array_split(turned, 8, axis=1)]
+    expected = -mode.sigma * len(n) / 8  # of its logarithm, from the last eighth but one to the last
+    return math.log(max(size[-1], 1e-300) / max(size[-2], 1e-300)) > 0.5 * expected
 
 
 def _without_rotation(values: np.ndarray) -> np.ndarray:
@@ -198,7 +231,8 @@ def _without_rotation(values: np.ndarray) -> np.ndarray:
         return values
     m, n = fit.modes[0], np.arange(values.shape[1]) - fit.first
     wave = m.amplitudes[:, None] * np.exp(-m.sigma * n) * np.cos(m.omega * n + m.phases[:, None])
-    if _share(fit, values[moving]) < TURNS:
+    sets_in = -m.sigma * len(n) > math.log(_GROWS) and not _goes_on_growing(values[moving], m, fit.first)
+    if _share(fit, values[moving]) < TURNS or sets_in:
         return values
     made = values.copy()
     made[moving] -= wave
@@ -297,7 +331,8 @@ def _kind(
         share = _share(fit, moving)
         if share >= TURNS:
             mode = fit.modes[0]
-            if mode.steady and -mode.sigma * (p.last - p.first) > math.log(_GROWS) and last:
+            grows = mode.steady and -mode.sigma * (p.last - p.first) > math.log(_GROWS)
+            if grows and last and _goes_on_growing(moving, mode, fit.first):
                 times = math.exp(-mode.sigma * (p.last - p.first))
                 return RegimeKind.DIVERGING, None, f"{said}; an oscillation that grows {times:.3g} times"
             period = 2 * math.pi / mode.omega * log.interval

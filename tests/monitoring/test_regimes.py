@@ -155,6 +155,30 @@ def test_errors_of_a_kicked_oscillator_hold(r):
 
 
 @pytest.mark.parametrize("seed", range(3))
+def test_a_rotation_that_sets_in_does_not_grow_without_bound(seed):
+    """One mode fits both parts, as if it grew through the run; what keeps its size at the end does not."""
+    wave = (N >= 360) * 0.4
+    d = 1.3 + wave * np.cos(0.43 * N) + noise(size=0.06, seed=seed)
+    g = 0.35 + wave * np.sin(0.43 * N) + noise(size=0.06, seed=seed + 10)
+    found = dg.diagnose({"d_loss": d, "g_loss": g}, dg.variant("hinge")).regimes
+    assert [r.kind.value for r in found] == ["settled", "rotating"]
+    assert found[1].start == pytest.approx(360, abs=30)
+    grows = np.exp(0.008 * (N - 600)) * np.cos(0.43 * N)
+    assert kinds(d_loss=1.0 + grows + noise(seed=seed), g_loss=1.0 + noise(seed=seed + 10))[-1] == "diverging"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_step_between_two_levels_is_one_change(seed):
+    """Wherever it falls within the blocks of rows that change points are looked for in."""
+    at = 263 + 5 * seed
+    found = dg.diagnose(
+        {"d_loss": np.where(at > N, 1.3, 2.5) + noise(size=0.06), "g_loss": 0.35 + noise(size=0.06, seed=1)},
+        dg.variant("hinge"),
+    ).regimes
+    assert [r.kind.value for r in found] == ["settled", "new-term"] and abs(found[1].first - at) <= 2
+
+
+@pytest.mark.parametrize("seed", range(3))
 def test_a_jump_to_where_a_player_has_won_does_not_diverge(seed):
     d = np.where(N < 300, 1.386 + noise(size=0.02, seed=seed), 0.002)
     g = np.where(N < 300, 0.693 + noise(size=0.02, seed=seed + 10), 16.118)
