@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any
 
+from ..errors import InputError
 from .layer import CommandResult, argument, drawing, option, output
 from .options import GameOptions, headline, only_one
 
@@ -21,6 +22,10 @@ def command(
     named: Annotated[str | None, option("--parameter", "The same as an option.", metavar="NAME")] = None,
     low: Annotated[float | None, option("--low", "Where the search begins.")] = None,
     high: Annotated[float | None, option("--high", "Where it ends.")] = None,
+    amplitude: Annotated[
+        float | None,
+        option("--amplitude", "Find instead where an adaptive rule's cycle has this largest |phi|."),
+    ] = None,
     out: Annotated[
         str | None,
         output(
@@ -39,6 +44,8 @@ def command(
 
     from ..analysis import critical
 
+    if amplitude is not None:
+        return _sized(made, wanted, amplitude, rule, low, high, where, out)
     found = critical(made, wanted, rule=rule, low=low, high=high, **where)
     if out is not None:
         from ..gallery.pictures import locus_page
@@ -47,6 +54,20 @@ def command(
         save(locus_page(made, found, rule, where, low=low, high=high, moving=is_moving(out)), out)
     record = found.as_dict() | {"born": [p.as_dict() | {"birth": p.birth} for p in found.born]}
     return CommandResult(record, _said(found))
+
+
+def _sized(
+    made: Any, wanted: str, amplitude: float, rule: Any, low: Any, high: Any, where: Any, out: Any
+) -> CommandResult:
+    """Where the cycle has a wanted size, in place of where the equilibrium loses its stability."""
+    from ..analysis import sized_cycle
+
+    if rule is None or out is not None or where["dim"] != 1:
+        raise InputError(
+            "--amplitude is of an adaptive rule's cycle in d = 1; allowed: --rule adam, without --out"
+        )
+    found = sized_cycle(made, wanted, amplitude, rule, low=low, high=high, x0=where["x0"])
+    return CommandResult(found.as_dict(), (headline(found), found.text))
 
 
 def _said(found: Any) -> Iterator[str]:

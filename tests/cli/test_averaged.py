@@ -24,3 +24,11 @@ def test_it_needs_an_adaptive_rule_and_a_plane(cli):
     ):
         code, out, err = cli(*words)
         assert code == 2 and out == "" and holds in err and len(err.splitlines()) == 1
+
+
+def test_critical_finds_a_cycle_of_a_wanted_size(cli):
+    words = ("critical", "beta2", "-v", "wgan-linear", "--rule", "adam:lr=0.01,beta1=0.5")
+    code, out, err = cli(*words, "--amplitude", "0.5", "--low", "0.95", "--high", "0.999")
+    assert (code, err) == (0, "") and "a cycle of |phi| = 0.5 at beta2 = 0.990" in out
+    code, out, err = cli("critical", "r1", "-v", "ns", "--amplitude", "0.5")
+    assert code == 2 and "allowed: --rule adam" in err

@@ -15,6 +15,8 @@ from ...dynamics.starts import check_untraced, starts
 from ...errors import InputError
 from ...game import Players
 from ...rules import Rule, check_rule, rule as make_rule
+from ...rules.adaptive import Adam
+from ...rules.optax import Optax
 from ...variants import Variant, check_variant
 from ..vocabulary import Vocabulary
 from .cycles import Cycle, cycle_between
@@ -149,6 +151,25 @@ def averaged(
         raise InputError("the start is the equilibrium; allowed: phi0 and theta0 elsewhere")
     with jax.enable_x64(True):
         return _computed(variant, made, datum, Players(phi, theta))
+
+
+def adaptive_cycle(
+    variant: Variant | None, rule: Rule | None, dim: int | None = None, x0: Any = None
+) -> AveragedFlow | None:
+    """The averaged flow, where the rule is adaptive and ends on a cycle in d = 1; None for everything else.
+
+    Example:
+        >>> import diracgan as dg
+        >>> adaptive_cycle(dg.variant("ns"), dg.rule("simultaneous")) is None
+        True
+    """
+    if variant is None or not isinstance(rule, Adam | Optax) or dim not in (None, 1):
+        return None
+    try:
+        found = averaged(variant, rule, x0=x0)
+    except InputError:  # its steps follow the gradient, or x0 has more dimensions
+        return None
+    return found if found.kind is SlowKind.CYCLE else None
 
 
 def _computed(variant: Variant, rule: Rule, datum: np.ndarray, start: Players) -> AveragedFlow:

@@ -15,6 +15,7 @@ from ...variants import Variant
 from ..linear.decision import Status, leading_frequency
 from ..linear.margins import Margin, margins
 from ..linear.settings import settings
+from ..slow_flow.averaged import adaptive_cycle
 
 _CURVE = 121  # values on the default curve, from no averaging to a horizon of a million
 
@@ -39,6 +40,8 @@ class Averaging:
         spectral_radius: of the rule's multipliers, or exp(max Re) of the flow per unit of time; None without a variant.
         status: of the linearisation; None without a variant.
         slows_above: the decay (or tau) above which averaging slows a convergent run; None where there is none.
+        cycle_amplitude: largest |phi| of the cycle on which an adaptive rule ends by its averaged flow, whose frequency
+            this then is (:func:`diracgan.averaged`, d = 1); else None.
         text: the same in words.
         variant: label, or None; ``rule`` label, or None; ``dim`` the dimension.
     """
@@ -58,6 +61,7 @@ class Averaging:
     spectral_radius: float | None
     status: str | None = None
     slows_above: float | None
+    cycle_amplitude: float | None = None
     text: str = ""
     variant: str | None = None
     rule: str | None = None
@@ -150,7 +154,8 @@ def ema(
 
     Args:
         variant: whose orbit; None when ``omega`` is given.
-        rule: how its players move; None for the flow. The frequency is that of the leading multipliers.
+        rule: how its players move; None for the flow. The frequency is that of the leading multipliers; of an adaptive
+            rule (Adam) in d = 1, that of the cycle of its averaged flow, where it ends on one.
         omega: angular frequency per unit of time, in place of the linearisation's.
         h: time from one average to the next, with ``omega``; the rule's time step by default, 1 without one. Neither
             ``h`` nor ``rule`` nor ``decay``: the flow.
@@ -193,7 +198,12 @@ def ema(
         found = margins([around])[0]
         about = {n: around.provenance[n] for n in ("variant", "rule", "dim")} | {"status": found.status}
     step = None if not steps else _time_step(rule, h)
-    frequency = _frequency(variant, rule, found, omega, step)
+    cycle = None if omega is not None or at is not None else adaptive_cycle(variant, rule, dim, x0)
+    if cycle is not None and cycle.period is not None and step is not None:
+        frequency = 2 * math.pi / (cycle.period * step)
+        about["cycle_amplitude"] = cycle.amplitude
+    else:
+        frequency = _frequency(variant, rule, found, omega, step)
     k = None if reduction is None else number("reduction", reduction, low=1.0)
     if step is not None:
         made = _of_steps(frequency, step, rule.ema if rule is not None and decay is None else decay, k)
@@ -320,7 +330,12 @@ def _words(a: Averaging) -> str:
             parts.append(f"decay {a.decay:.10g}{over} reduces it {a.reduction:g}-fold")
         else:
             parts.append(f"tau {a.tau:.6g} reduces it {a.reduction:g}-fold")
-    if a.status == Status.STABLE and a.slows_above is not None:
+    if a.cycle_amplitude is not None:
+        left = "" if not a.reduction else f", of which {a.cycle_amplitude / a.reduction:.4g} is left"
+        parts.append(
+            f"the run ends on a cycle of |phi| = {a.cycle_amplitude:.5g}, by its averaged flow{left}"
+        )
+    elif a.status == Status.STABLE and a.slows_above is not None:
         name = "decay" if a.kind == "steps" else "tau"
         parts.append(f"the run converges by itself; {name} above {a.slows_above:.6g} slows it")
     elif a.status == Status.UNSTABLE:

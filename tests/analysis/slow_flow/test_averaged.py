@@ -129,3 +129,27 @@ def test_amsgrad_never_forgets_and_grows():
 def test_what_is_refused(rule, start, holds):
     with pytest.raises(dg.InputError, match=holds):
         dg.averaged(LINEAR, rule, **start)
+
+
+def test_the_number_that_gives_a_wanted_size():
+    # A = 4 lr sqrt(tau2 (tau1 + 1/2)) at tau2 = 1e4: tau1 = 1 gives 4.8990
+    rule = adam(beta1=0.9, beta2=0.9999)
+    found = dg.analysis.sized_cycle(LINEAR, "beta1", 0.04 * math.sqrt(1.5e4), rule, low=0.1, high=0.9)
+    (beta1,) = found.values
+    assert beta1 / (1 - beta1) == pytest.approx(1.0, rel=0.01)
+    nothing = dg.analysis.sized_cycle(LINEAR, "beta1", 1e6, rule, low=0.4, high=0.6)
+    assert not nothing.values and "it is from" in nothing.text
+    with pytest.raises(dg.InputError, match="follow the size of the gradient"):
+        dg.analysis.sized_cycle(LINEAR, "lr", 1.0, dg.rule("simultaneous"))
+
+
+def test_an_average_sees_the_cycle_and_not_the_linearisation():
+    rule = adam(beta1=0.5)
+    flow = dg.averaged(LINEAR, rule)
+    found = dg.ema(LINEAR, rule, reduction=10.0)
+    assert found.angle == pytest.approx(2 * math.pi / flow.period, rel=1e-9)
+    assert found.cycle_amplitude == pytest.approx(flow.amplitude) and "is left" in found.text
+    phi = dg.simulate(LINEAR, rule=adam(beta1=0.5, ema=found.decay), steps=60_000, dim=1)
+    late = slice(-5_000, None)
+    ratio = float(abs(phi.phi[late]).max() / abs(phi.phi_ema[late]).max())
+    assert ratio == pytest.approx(10.0, rel=0.01)  # the cycle is nearly a sine

@@ -1,0 +1,180 @@
+"""Which value of one number gives the cycle of an adaptive rule a wanted size."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+from scipy.optimize import brentq
+
+from ...errors import InputError, number
+from ...rules import Rule
+from ...variants import Variant
+from ..linear.parameter_handle import ParameterHandle, parameter_handle
+from ..linear.settings import settings
+from .averaged import AveragedFlow, SlowKind, averaged
+
+_LOOKS = 9  # at values in between, before the ends are narrowed
+_LEAST, _LARGEST = 1e-6, 10.0  # where the parameter itself has no closer bounds
+_CLOSE = 1e-3  # relative error of the size
+
+
+@dataclasses.dataclass(frozen=True)
+class SizedCycle:
+    """The values of a number at which the cycle has a wanted size, and all that was looked at.
+
+    Attributes:
+        parameter: its name; ``amplitude`` the wanted largest |phi|.
+        values: where the cycle has it, increasing; empty where it has it nowhere.
+        looked: values that were looked at, increasing, (k,).
+        amplitudes: largest |phi| there, inf where it grows, NaN where it is undecided, (k,).
+        flows: the averaged flow at each of ``values``.
+        text: the answer in words.
+        variant: label; ``rule`` label; ``dim`` 1; ``x0`` the datum.
+    """
+
+    parameter: str
+    amplitude: float
+    values: list[float]
+    looked: np.ndarray
+    amplitudes: np.ndarray
+    flows: list[AveragedFlow]
+    text: str
+    variant: str
+    rule: str
+    dim: int
+    x0: list[float]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Name -> value of every attribute."""
+        return dataclasses.asdict(self)
+
+
+def sized_cycle(
+    variant: Variant,
+    parameter: str,
+    amplitude: float,
+    rule: Rule,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    x0: Any = None,
+) -> SizedCycle:
+    """The values of one number at which an adaptive rule ends on a cycle of a wanted size, d = 1.
+
+    Looked for between values that are equispaced (near 1: by how far they are from 1; positive numbers: by their
+    logarithm); two changes between neighbours are not seen. At beta1 = beta2 the size has a pole.
+
+    Args:
+        variant: from :func:`diracgan.variant`.
+        parameter: beta1, beta2, lr, lr_ratio, r1, ..., as :func:`diracgan.critical` takes it.
+        amplitude: the wanted largest |phi|, > 0.
+        rule: from :func:`diracgan.rule`; adaptive, see :func:`diracgan.averaged`.
+        low: the least value that is looked at.
+        high: the largest.
+        x0: the datum; 0.
+
+    Returns:
+        A :class:`SizedCycle`.
+
+    Raises:
+        InputError: for arguments that are not allowed.
+
+    Example:
+        >>> import diracgan as dg
+        >>> rule = dg.rule("adam", lr=0.01, beta1=0.0)
+        >>> found = dg.analysis.sized_cycle(dg.variant("wgan-linear"), "beta2", 0.2829, rule, low=0.9, high=0.999)
+        >>> [round(value, 3) for value in found.values]
+        [0.99]
+    """
+    wanted = number("amplitude", amplitude, low=0, open_low=True)
+    around = settings(variant, rule, 1, x0)
+    handle = parameter_handle(around, parameter)
+    if handle.is_integer:
+        raise InputError(f"{parameter} is a whole number; allowed: beta1, beta2, lr, lr_ratio, r1, eps, ...")
+    to_scale, from_scale, ends = _scale(handle, low, high)
+    seen: dict[float, float] = {}
+    refused: dict[float, InputError] = {}
+
+    def flow(value: float) -> AveragedFlow:
+        at = handle.set(around, value)
+        assert at.rule is not None
+        return averaged(at.variant, at.rule, x0=at.x0)
+
+    def size(place: float) -> float:
+        value = from_scale(place)
+        try:
+            found = flow(value)
+        except InputError as error:  # there the steps follow the gradient
+            refused[value], seen[value] = error, math.nan
+            return math.nan
+        seen[value] = math.inf if found.kind is SlowKind.GROWS else (found.amplitude or math.nan)
+        return float(np.clip(np.log(max(seen[value], 1e-300) / wanted), -30.0, 30.0))
+
+    places = np.linspace(to_scale(ends[0]), to_scale(ends[1]), _LOOKS)
+    heights = np.array([size(p) for p in places])
+    if len(refused) == len(places):
+        raise next(iter(refused.values()))
+    values = []
+    for k in np.flatnonzero(heights[1:] * heights[:-1] < 0):
+        root = float(brentq(size, places[k], places[k + 1], xtol=1e-9, rtol=1e-6, maxiter=25, disp=False))
+        if abs(size(root)) <= _CLOSE:
+            values.append(from_scale(root))
+    looked = np.array(sorted(seen))
+    amplitudes = np.array([seen[x] for x in looked])
+    flows = [flow(x) for x in values]
+    return SizedCycle(
+        parameter=handle.name,
+        amplitude=wanted,
+        values=values,
+        looked=looked,
+        amplitudes=amplitudes,
+        flows=flows,
+        text=_text(handle.name, wanted, flows, values, looked, amplitudes),
+        variant=variant.label,
+        rule=rule.label,
+        dim=1,
+        x0=around.x0.tolist(),
+    )
+
+
+def _scale(
+    handle: ParameterHandle, low: float | None, high: float | None
+) -> tuple[Any, Any, tuple[float, float]]:
+    """To and from the scale on which a number is looked at, and the ends of its range."""
+    top = handle.domain.high
+    is_decay = top == 1.0
+    most = 1.0 - 1e-4 if is_decay else min(_LARGEST, math.inf if top is None else top)
+    floor = 0.0 if is_decay else _LEAST
+    ends = (
+        number(f"low of {handle.name}", floor if low is None else low, low=handle.domain.low),
+        number(f"high of {handle.name}", most if high is None else high, high=top),
+    )
+    if not ends[0] < ends[1]:
+        raise InputError(f"low = {ends[0]:g} is not below high = {ends[1]:g}; allowed: an increasing pair")
+    if is_decay:
+        return (lambda x: -math.log1p(-x)), (lambda p: float(-math.expm1(-p))), ends
+    if ends[0] > 0:
+        return math.log, (lambda p: float(math.exp(p))), ends
+    return float, float, ends
+
+
+def _text(
+    name: str,
+    wanted: float,
+    flows: list[AveragedFlow],
+    values: list[float],
+    looked: np.ndarray,
+    amplitudes: np.ndarray,
+) -> str:
+    known = amplitudes[np.isfinite(amplitudes)]
+    if not values:
+        span = f"from {known.min():.4g} to {known.max():.4g}" if len(known) else "nowhere finite"
+        return f"no {name} from {looked[0]:.6g} to {looked[-1]:.6g} gives |phi| = {wanted:g}: it is {span}"
+    found = [
+        f"{name} = {x:.6g} (one rotation in {f.period:.5g} iterations)"
+        for x, f in zip(values, flows, strict=True)
+    ]
+    return f"a cycle of |phi| = {wanted:g} at " + ", ".join(found)
