@@ -55,11 +55,12 @@ def command(
         **where,
         **rates.arguments(),
     )
+    saved = []
     if out is not None:
         from ..plotting import bode_figure, save
 
-        save(bode_figure(found), out)
-    return CommandResult(found.as_dict(), _said(found))
+        saved = [str(save(bode_figure(found), out))]
+    return CommandResult(found.as_dict(), [*_said(found), *saved])
 
 
 def _said(found: Any) -> Iterator[str | Table]:

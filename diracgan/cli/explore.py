@@ -17,14 +17,23 @@ def command(
         list[str] | None,
         option("--file -f", "Offer the variants of this file too; repeatable.", metavar="FILE.py"),
     ] = None,
+    host: Annotated[
+        str, option("--host", "Where it listens: this machine alone by default; 0.0.0.0 for its network too.")
+    ] = "127.0.0.1",
+    base_url: Annotated[
+        str,
+        option(
+            "--base-url", "The address at which a proxy, JupyterHub or a tunnel offers it.", metavar="URL"
+        ),
+    ] = "",
     browser: Annotated[
         bool, option("--browser/--no-browser", "Open the page (default), or only serve it.")
     ] = True,
 ) -> None:
-    """Serve the explorer on this machine alone, until Ctrl-C.
+    """Serve the explorer, on this machine alone by default, until Ctrl-C.
 
-    Choose variants and a rule, move every hyperparameter, drag the start; picture, eigenvalues and the command for the
-    same follow. The page's address holds its state, and a token of this start: no other page of the browser can use it.
+    The page of `diracgan page`, with what needs Python beside it: verdicts, thresholds, a real GAN on one point. Its
+    address holds its state, and a token of this start: no other page of the browser can use it.
 
     Example: diracgan explore --port 8123
     """
@@ -38,21 +47,24 @@ def command(
             raise InputError(
                 f"{os.fspath(path)!r} is not a file; allowed: a Python file with a registered variant"
             )
-    from ..web.controls import FILES
+    from ..web.controls import FILES, load_files
     from ..web.server import serve
 
+    if base_url and not base_url.startswith(("http://", "https://")):
+        raise InputError(f"base-url = {base_url!r}; allowed: an address that begins with http:// or https://")
     os.environ[FILES] = os.pathsep.join(str(p.resolve()) for p in paths)
-    serve(_free(port), browser)
+    load_files()
+    serve(_free(port, host), browser, host, base_url)
 
 
-def _free(port: int) -> int:
+def _free(port: int, host: str) -> int:
     """The port that was asked for, or any free one; whether it is free is seen before the page says where it is."""
     import socket
 
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one just left is free
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((host, port))
         except OSError as error:
             raise InputError(
                 f"port = {port} cannot be had ({error.strerror}); allowed: a free one, or 0 for any"

@@ -77,11 +77,12 @@ def joined(parts: dict[str, str], entry: str) -> str:
     return "\n".join(map(wrapped, order))
 
 
-def page(variants: Iterable[Variant]) -> str:
+def page(variants: Iterable[Variant], *, served: bool = False) -> str:
     """The whole page as one HTML file that needs nothing else.
 
     Args:
         variants: those that can be chosen; all registered rules that are scalar come with them.
+        served: whether ``diracgan explore`` stands behind it, and is asked for what needs Python.
 
     Raises:
         InputError: for a variant that cannot be written as scalar operations.
@@ -93,9 +94,11 @@ def page(variants: Iterable[Variant]) -> str:
             raise InputError(f"{name} is named {names.count(name)} times; allowed: each variant once")
     parts = {
         "{{STYLE}}": (ASSETS / "page.css").read_text(encoding="utf-8").strip(),
-        "{{SCRIPT}}": joined(modules(variants), "app"),
+        "{{SCRIPT}}": joined(modules(variants), "served" if served else "app"),
     }
     html = (ASSETS / "page.html").read_text(encoding="utf-8")
+    if served:  # it may speak with its own server, and with no other
+        html = html.replace("img-src data:", "img-src data:; connect-src 'self'")
     return re.sub(
         "|".join(map(re.escape, parts)), lambda m: parts[m[0]].replace("</script", "<\\/script"), html
     )

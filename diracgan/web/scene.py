@@ -271,6 +271,25 @@ def judged(shown: Scene, index: int = 0) -> str:
     return verdict(v, phi0=shown.phi0, theta0=shown.theta0, rule=rule, effort=EFFORT).text
 
 
+def thresholds(shown: Scene, index: int, parameter: str) -> str:
+    """Where the stability of one of the variants changes as a parameter is turned, in words.
+
+    Example:
+        >>> thresholds(Scene(variants=("ns:r1=0.1",), rule="simultaneous:lr=0.2"), 0, "r1")
+        'stability changes at r1 = 0.05: unstable below, stable above'
+    """
+    from ..analysis import critical
+    from ..analysis.thresholds.critical import digits
+
+    v, rule = variant_of(shown.variants[index]), rule_of(shown.rule)
+    found = critical(v, parameter, rule=rule, dim=shown.dim)
+    said = [
+        f"{parameter} = {digits(t.value, t.error)}: {t.below} below, {t.above} above"
+        for t in found.thresholds
+    ]
+    return f"stability changes at {'; '.join(said)}" if said else found.text
+
+
 def written(spec: str) -> str:
     """NAME[:k=v,...] as another process finds it: with its file, where the command line named one.
 

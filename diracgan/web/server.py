@@ -1,4 +1,4 @@
-"""The explorer's server: on this machine alone, for whoever holds the address of this start, and for nobody's page.
+"""The explorer's server: for whoever holds the address of this start, on this machine alone unless told otherwise.
 
 Any page in the same browser can send requests to 127.0.0.1. Three checks keep it out, each on every request and every
 websocket: the Host header names this server (a foreign name that resolves to 127.0.0.1 does not), an Origin, where one
@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 HOST = "127.0.0.1"
 TTL_S = 10  # a tab that was closed or loaded anew is forgotten soon: its address holds all its state
@@ -41,19 +42,37 @@ class Guard:
         token: the first part of every path.
         most: how many websockets may be open, those counted that were closed less than ``ttl`` seconds ago.
         ttl: how long a session lives on without its websocket.
+        names: under which this machine is reached.
+        public: the address at which a proxy offers this server, if one does; its path may have been taken off or not.
     """
 
     def __init__(
-        self, app: App, port: int, token: str, most: int = MOST_SESSIONS, ttl: float = TTL_S
+        self,
+        app: App,
+        port: int,
+        token: str,
+        most: int = MOST_SESSIONS,
+        ttl: float = TTL_S,
+        *,
+        names: Iterable[str] = (HOST, "localhost"),
+        public: str = "",
     ) -> None:
         self._app, self._token, self._most, self._ttl = app, token, most, ttl
-        self.hosts = {f"{name}:{port}" for name in (HOST, "localhost")}
+        self.hosts = {f"{name}:{port}".lower() for name in names}
+        self.origins = {f"http://{h}" for h in self.hosts}
+        outside = urlsplit(public)
+        self._base = outside.path.rstrip("/")
+        if outside.netloc:
+            self.hosts.add(outside.netloc.lower())
+            self.origins.add(f"{outside.scheme}://{outside.netloc}".lower())
         self._open = 0
         self._closed: list[float] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check, then pass on or refuse."""
         kind = scope["type"]
+        if self._base and scope.get("path", "").startswith(f"{self._base}/"):
+            scope = {**scope, "path": scope["path"].removeprefix(self._base)}
         if kind not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
@@ -71,7 +90,7 @@ class Guard:
         hosts, origins = ([v for k, v in headers if k == name] for name in (b"host", b"origin"))
         if len(hosts) != 1 or hosts[0].lower() not in self.hosts:
             return 421, f"this server answers to {' and '.join(sorted(self.hosts))} alone"
-        if any(o.lower() not in {f"http://{h}" for h in self.hosts} for o in origins):
+        if any(o.lower() not in self.origins for o in origins):
             return 403, "pages of other origins are not let in"
         if scope["type"] == "websocket" and not origins:
             return 403, "a websocket must name its origin"
@@ -124,32 +143,43 @@ def _with_headers(send: Send) -> Send:
     return sent
 
 
-def guarded(port: int, token: str) -> Guard:
-    """The explorer's page behind its guard, at ``/TOKEN/``."""
-    import marimo  # pyright: ignore[reportMissingImports]
+def guarded(port: int, token: str, **about: Any) -> Guard:
+    """The explorer behind its guard, at ``/TOKEN/``; ``about`` is ``names`` and ``public`` of :class:`Guard`."""
+    from .served import CONTROLS, Explorer, page_text
 
-    page = Path(__file__).with_name("page.py")
-    made = marimo.create_asgi_app(quiet=True, session_ttl=TTL_S).with_app(path=f"/{token}", root=str(page))
-    return Guard(made.build(), port, token)
+    def controls() -> App:
+        import marimo  # pyright: ignore[reportMissingImports]
+
+        page = str(Path(__file__).with_name("page.py"))
+        made = marimo.create_asgi_app(quiet=True, session_ttl=TTL_S)
+        return made.with_app(path=f"/{token}{CONTROLS}", root=page).build()
+
+    return Guard(Explorer(page_text, controls, base=f"/{token}"), port, token, **about)
 
 
-def serve(port: int, browser: bool = True) -> None:
+def serve(port: int, browser: bool = True, host: str = HOST, public: str = "") -> None:
     """Serve the explorer until the process is told to stop.
 
     Args:
         port: a free one.
         browser: whether to open the page.
+        host: the name or number under which this machine listens; 0.0.0.0 for all of them.
+        public: the address at which a proxy or a tunnel offers it, if one does.
     """
+    import socket
     import threading
     import webbrowser
 
     import uvicorn  # pyright: ignore[reportMissingImports]
 
     token = secrets.token_urlsafe(24)
-    address = f"http://{HOST}:{port}/{token}/"
+    everywhere = host in ("0.0.0.0", "::")
+    names = {HOST, "localhost", *([socket.gethostname(), socket.getfqdn()] if everywhere else [host])}
+    at = public.rstrip("/") or f"http://{socket.gethostname() if everywhere else host}:{port}"
+    address = f"{at}/{token}/"
     config = uvicorn.Config(
-        guarded(port, token),
-        HOST,
+        guarded(port, token, names=names, public=public),
+        host,
         port,
         log_level="error",
         access_log=False,

@@ -244,7 +244,7 @@ def test_the_served_page_refuses_strangers(folder):
             raise AssertionError("the page did not come up")
 
         status, body, _ = get(address.path)
-        assert status == 200 and b"marimo" in body
+        assert status == 200 and b"asked of Python" in body
         token = address.path.strip("/").encode()
         assert len(token) >= 32
         own = f"http://127.0.0.1:{address.port}"
@@ -254,11 +254,14 @@ def test_the_served_page_refuses_strangers(folder):
             "Sec-WebSocket-Version": "13",
             "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
         }
-        socket_ = f"{address.path}ws?session_id=s_abcdef"
+        assert b"marimo" in get(f"{address.path}controls/")[1]
+        socket_ = f"{address.path}controls/ws?session_id=s_abcdef"
         attacks = [
             ("/", {}, 403),
             (address.path, {"Host": "evil.example"}, 421),
             (address.path, {"Origin": "http://evil.example"}, 403),
+            (f"{address.path}ask", {"Origin": "http://evil.example"}, 403),
+            ("/ask", {}, 403),
             (socket_, {**upgrade, "Origin": "http://evil.example"}, 403),
             (socket_, {**upgrade, "Host": "evil.example", "Origin": own}, 403),
             (socket_, upgrade, 403),

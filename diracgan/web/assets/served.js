@@ -1,0 +1,130 @@
+// What needs Python, where `diracgan explore` serves the page: verdicts, thresholds, and a real GAN on one point.
+
+import "./app.js";
+import { variants } from "./model.js";
+import { isFlow, ruleOf } from "./state.js";
+
+const SETTLED = 500; // ms after the last move before anything is asked
+const LOOK = 700;
+
+const listed = (xs) => xs.map((x) => Number(x.toPrecision(10))).join(",");
+const typed = (values) => Object.fromEntries(Object.entries(values).filter(([, x]) => x !== undefined && x !== null).map(([k, x]) => [k, x === true ? "True" : x === false ? "False" : String(x)]));
+
+/** What the page shows, as Python reads it. */
+function shown() {
+  const state = window.diracgan.state();
+  const d = state.dim;
+  return {
+    variants: state.variants.map((v) => ({ name: v.name, typed: { ...(variants.get(v.name).options ?? {}), ...typed(v.values) } })),
+    rule: { name: isFlow(state) ? "flow" : ruleOf(state).name, typed: isFlow(state) ? {} : typed(state.rule.values) },
+    phi0: listed(state.z0.slice(0, d)),
+    theta0: listed(state.z0.slice(d)),
+    length: String(isFlow(state) ? state.t1 : state.steps),
+  };
+}
+
+async function ask(path, question) {
+  const answer = await window.fetch(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(question) });
+  return answer.ok ? answer.json() : { error: await answer.text() };
+}
+
+function element(name, given = {}, ...inside) {
+  const made = Object.assign(document.createElement(name), given);
+  made.append(...inside);
+  return made;
+}
+
+const verdicts = element("ul", { id: "verdicts", className: "told" });
+const which = element("select", { id: "turned" });
+const find = element("button", { type: "button", textContent: "Find thresholds" });
+const found = element("ul", { id: "thresholds", className: "told" });
+const train = element("button", { type: "button", id: "train", className: "wide", textContent: "Train a real GAN on one point" });
+const said = element("p", { id: "trained", className: "note" });
+const picture = element("img", { alt: "", hidden: true });
+picture.style.width = "100%";
+for (const list of [verdicts, found]) {
+  list.setAttribute("aria-live", "polite");
+  list.style.cssText = "margin:6px 0;padding-left:18px;font-size:13px";
+}
+
+function lines(list, answer) {
+  const names = window.diracgan.state().variants.map((v) => v.name);
+  const texts = answer.error ? [answer.error] : answer.lines.map((line, k) => (names.length > 1 ? `${names[k]}: ${line}` : line));
+  list.replaceChildren(...texts.map((text) => element("li", { textContent: text })));
+}
+
+function parameters() {
+  const state = window.diracgan.state();
+  const own = variants.get(state.variants[0].name).parameters.filter((p) => !p.choices).map((p) => p.name);
+  const names = [...own, ...(isFlow(state) ? [] : ["lr"])];
+  const before = which.value;
+  which.replaceChildren(...names.map((name) => element("option", { value: name, textContent: name })));
+  if (names.includes(before)) which.value = before;
+}
+
+let asked = "";
+let serial = 0;
+let timer = 0;
+
+/** Ask for the verdict of what has stood still for a while; an answer to an older question is dropped. */
+async function judge() {
+  const question = JSON.stringify(shown());
+  if (question === asked) return;
+  asked = question;
+  const mine = ++serial;
+  parameters();
+  found.replaceChildren();
+  verdicts.replaceChildren(element("li", { textContent: "judging …" }));
+  const state = window.diracgan.state();
+  if (state.x0.slice(0, state.dim).some((x) => x !== 0)) {
+    lines(verdicts, { error: "verdicts here are for the datum 0; the command below takes --x0" });
+    return;
+  }
+  const answer = await ask("ask", { what: "verdict", state: JSON.parse(question) });
+  if (mine === serial) lines(verdicts, answer);
+}
+
+function moved() {
+  window.clearTimeout(timer);
+  timer = window.setTimeout(judge, SETTLED);
+}
+
+find.addEventListener("click", async () => {
+  const mine = serial;
+  found.replaceChildren(element("li", { textContent: "searching …" }));
+  const answer = await ask("ask", { what: "thresholds", parameter: which.value, state: shown() });
+  if (mine === serial) lines(found, answer);
+});
+
+async function look(answer) {
+  said.textContent = answer.error ?? answer.text;
+  if (answer.png) {
+    picture.src = `data:image/png;base64,${answer.png}`;
+    picture.alt = answer.text;
+    picture.hidden = false;
+  }
+  train.textContent = answer.running ? "Stop" : "Train a real GAN on one point";
+  if (answer.running) window.setTimeout(async () => look(await ask("train", { do: "look" })), LOOK);
+}
+
+train.addEventListener("click", async () => {
+  const running = train.textContent === "Stop";
+  look(await ask("train", running ? { do: "stop" } : { do: "start", state: shown() }));
+});
+
+const older = element("a", { href: "controls/", textContent: "the older page of controls" });
+const box = element(
+  "fieldset",
+  { id: "python" },
+  element("legend", { textContent: "What truly happens (asked of Python)" }),
+  verdicts,
+  element("div", { className: "row" }, element("label", {}, "turn ", which), find),
+  found,
+  train,
+  said,
+  picture,
+  element("p", { className: "note" }, "Pictures as Python draws them: ", older),
+);
+document.getElementById("same").before(box);
+for (const kind of ["pointerup", "keyup", "change", "click", "popstate"]) window.addEventListener(kind, moved);
+moved();

@@ -1,0 +1,289 @@
+"""The page as ``diracgan explore`` serves it: with what needs Python beside it, and the older page of controls.
+
+The page draws by itself and asks when a move has ended; nothing that is asked holds a move up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, one_line
+from . import limits
+from .controls import read
+
+App = Callable[..., Any]
+CONTROLS = "/controls"  # where the older page is
+
+
+class Explorer:
+    """An ASGI application: ``/`` the page, ``/ask`` and ``/train`` what it asks, ``/controls/`` the older page.
+
+    Args:
+        page: the text of the page, made when it is first asked for.
+        controls: the older page's application, made when it is first asked for: it takes seconds to load.
+        base: what every path begins with.
+    """
+
+    def __init__(self, page: Callable[[], str], controls: Callable[[], App], base: str = "") -> None:
+        self._page, self._make_controls, self._base = page, controls, base
+        self._controls: App | None = None
+        self._training = Training()
+        self._loading = asyncio.Lock()
+        self._life: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request."""
+        if scope["type"] == "lifespan":
+            await _alive(receive, send)
+            return
+        path = scope["path"].removeprefix(self._base)
+        if path.startswith(f"{CONTROLS}/"):
+            app = await self._older()
+            await app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        elif path in ("", CONTROLS):  # what a page asks is relative to the address that ends in /
+            where = f"{(self._base + path).rpartition('/')[2]}/".encode()
+            await _send(send, 307, "text/plain; charset=utf-8", b"", (b"location", where))
+        elif path == "/" and scope["method"] in ("GET", "HEAD"):
+            text = await asyncio.to_thread(self._page)
+            await _send(send, 200, "text/html; charset=utf-8", text.encode())
+        elif path in ("/ask", "/train") and scope["method"] == "POST":
+            given = await _body(receive)
+            answer = answered if path == "/ask" else self._training.asked
+            said = await asyncio.to_thread(_guarded, answer, given)
+            await _send(send, 200, "application/json", json.dumps(said).encode())
+        else:
+            await _send(send, 404, "text/plain; charset=utf-8", b"nothing is here")
+
+    async def _older(self) -> App:
+        async with self._loading:
+            if self._controls is None:
+                self._controls = await asyncio.to_thread(self._make_controls)
+                # kept: a task that nobody holds is collected, and with it what it started
+                self._life = asyncio.get_running_loop().create_task(_start(self._controls))
+                await asyncio.sleep(0.1)
+        return self._controls
+
+
+def answered(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What truly happens in what the page shows, or where stability changes.
+
+    Args:
+        given: ``what`` ("verdict" or "thresholds"), ``state`` as :func:`diracgan.web.controls.read` takes it, and for
+            thresholds ``parameter``.
+
+    Returns:
+        ``lines``, one for each variant.
+
+    Example:
+        >>> state = {"variants": [{"name": "ns", "typed": {"r1": "0.3"}}], "rule": {"name": "flow"}}
+        >>> start = {"phi0": "0.1", "theta0": "0.2", "length": "40"}
+        >>> answered({"what": "verdict", "state": {**state, **start}})["lines"][0].split(";")[0]
+        'converges to the equilibrium like exp(-0.15 t)'
+    """
+    from . import scene
+
+    shown = _scene(given)
+    count = range(len(shown.variants))
+    if given.get("what") == "verdict":
+        return {"lines": [_line(lambda k=k: scene.judged(shown, k)) for k in count]}
+    if given.get("what") == "thresholds":
+        return {
+            "lines": [
+                _line(lambda k=k: scene.thresholds(shown, k, str(given.get("parameter")))) for k in count
+            ]
+        }
+    raise InputError(f"what = {given.get('what')!r}; allowed: verdict, thresholds")
+
+
+def _scene(given: Mapping[str, Any]) -> Any:
+    """What the page shows, every name and number checked; no file is opened for it."""
+    state = given.get("state")
+    shown, wrong = read(state) if isinstance(state, dict) else (None, {})
+    if shown is None:
+        raise InputError(next(iter(wrong.values()), "that is not a state of the page"))
+    return shown
+
+
+def _line(work: Callable[[], str]) -> str:
+    try:
+        return limits.limited(work, limits.VERDICT_S)
+    except InputError as error:
+        return str(error)
+
+
+def _guarded(answer: Callable[[Mapping[str, Any]], dict[str, Any]], body: bytes) -> dict[str, Any]:
+    """An answer, or one line on what is wrong: whatever a user's loss does, the page goes on."""
+    try:
+        given = json.loads(body)
+        if not isinstance(given, dict):
+            raise InputError("that is not a question of the page")
+        return answer(given)
+    except InputError as error:
+        return {"error": str(error)}
+    except Exception as error:
+        return {"error": one_line(error)}
+
+
+class Training:
+    """The one real GAN that trains for this page."""
+
+    def __init__(self) -> None:
+        self._now: dict[str, Any] = {"running": False, "text": "", "png": ""}
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+
+    def asked(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Start, stop, or say how far it has come: ``do`` is "start", "stop" or "look"."""
+        if given.get("do") == "stop":
+            self._stop.set()
+        elif given.get("do") == "start":
+            shown = _scene(given)
+            with self._lock:
+                if self._now["running"]:
+                    raise InputError("a GAN is being trained; stop it first")
+                self._stop.clear()
+                self._now = {"running": True, "text": "Compiling …", "png": ""}
+                threading.Thread(target=self._train, args=(shown,), daemon=True).start()
+        return self._now
+
+    def _train(self, shown: Any) -> None:
+        from ..plotting.saving import png
+        from . import live
+
+        text, picture, end = "", "", time.monotonic() + limits.LIVE_S
+        try:
+            with contextlib.closing(live.progress_of(shown)) as run:
+                for now in run:
+                    text, picture = now.text, base64.b64encode(png(live.picture(now))).decode()
+                    self._now = {"running": True, "text": text, "png": picture}
+                    if self._stop.is_set() or time.monotonic() > end:
+                        text = f"Stopped. {text}"
+                        break
+        except Exception as error:  # whatever a user's loss does, the page goes on
+            text = one_line(error)
+        self._now = {"running": False, "text": text, "png": picture}
+
+
+# ---------------- the page's text
+
+
+def page_text() -> str:
+    """The page with every registered variant that runs in it, from the user's cache where nothing has changed since."""
+    kept = _cache() / f"{_key()}.html"
+    with _writing:  # who asks meanwhile waits for the same page
+        with contextlib.suppress(OSError):
+            return kept.read_text(encoding="utf-8")
+        text = _made()
+        _keep(kept, text)
+    return text
+
+
+_writing = threading.Lock()
+
+
+def _keep(kept: Path, text: str) -> None:
+    """Keep a page for the next start, and forget the oldest; without a home nothing is kept."""
+    from ..files import write_text
+
+    with contextlib.suppress(OSError, InputError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        for old in sorted(kept.parent.glob("*.html"), key=lambda p: p.stat().st_mtime)[:-4]:
+            old.unlink()
+        write_text(str(kept), text)
+
+
+def _made() -> str:
+    from ..variants import parse, variants
+    from .bundle import page
+    from .programs import variant_source
+
+    print("diracgan: writing the page, once for this version", file=sys.stderr, flush=True)
+    chosen = [parse(name) for name in variants()]
+    try:
+        return page(chosen, served=True)
+    except InputError:  # one that cannot be written as scalar operations stays with Python
+        return page([v for v in chosen if _is_scalar(v, variant_source)], served=True)
+
+
+def _is_scalar(variant: Any, write: Callable[[Any], str]) -> bool:
+    try:
+        write(variant)
+    except InputError:
+        return False
+    return True
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "diracgan" / "page"
+
+
+def _key() -> str:
+    """What the page is made from: this package's files, JAX, and the user's files."""
+    from .controls import FILES
+
+    root = Path(__file__).parents[1]
+    sources = [p for p in sorted(root.rglob("*")) if p.suffix in (".py", ".js", ".css", ".html")]
+    sources += [Path(p) for p in os.environ.get(FILES, "").split(os.pathsep) if p]
+    seen = [f"{p}:{p.stat().st_size}:{p.stat().st_mtime_ns}" for p in sources]
+    return hashlib.sha256("\n".join([version("jax"), *seen]).encode()).hexdigest()[:32]
+
+
+# ---------------- ASGI
+
+
+async def _alive(receive: Any, send: Any) -> None:
+    while True:
+        kind = (await receive())["type"]
+        await send({"type": f"{kind}.complete"})
+        if kind == "lifespan.shutdown":
+            return
+
+
+async def _start(app: App) -> None:
+    """Let an application that was made late start up; it is told of no end but that of the process."""
+    sent = asyncio.Event()
+
+    async def receive() -> dict[str, str]:
+        if sent.is_set():
+            await asyncio.Event().wait()
+        sent.set()
+        return {"type": "lifespan.startup"}
+
+    async def send(_: Any) -> None:
+        return None
+
+    await app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, receive, send)
+
+
+async def _body(receive: Any) -> bytes:
+    parts, more = [], True
+    while more:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return b"".join(parts)
+
+
+async def _send(send: Any, status: int, kind: str, body: bytes, *more: tuple[bytes, bytes]) -> None:
+    headers = [
+        (b"content-type", kind.encode()),
+        (b"content-length", b"%d" % len(body)),
+        (b"cache-control", b"no-store"),
+        *more,
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,183 @@
+"""The page as it is served: what it asks of Python, who may ask, and what else is there."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+from diracgan.cli.app import main
+from diracgan.web import served
+from diracgan.web.served import Explorer, answered
+from diracgan.web.server import Guard
+
+TOKEN = "t0ken-of-this-start"
+START = {"rule": {"name": "flow"}, "phi0": "0.1", "theta0": "0.2", "length": "40"}
+
+
+def state(name="ns", **typed):
+    return {"variants": [{"name": name, "typed": typed}], **START}
+
+
+def asked(path, body=b"", method="GET", host="127.0.0.1:8000", origin=None, **about):
+    """Status and body of what the guarded explorer answers."""
+    about.setdefault(
+        "app", Explorer(lambda: "the page", lambda: pytest.fail("it loads too much"), f"/{TOKEN}")
+    )
+    guard = Guard(about.pop("app"), 8000, TOKEN, **about)
+    named = [("host", host), ("content-length", str(len(body)))] + ([("origin", origin)] if origin else [])
+    scope = {
+        "type": "http",
+        "path": path,
+        "method": method,
+        "headers": [(k.encode(), v.encode()) for k, v in named],
+    }
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def receive():
+        return {"type": "http.request", "body": body}
+
+    asyncio.run(guard(scope, receive, send))
+    return sent[0]["status"], sent[1]["body"]
+
+
+def question(**given):
+    return json.dumps(given).encode()
+
+
+def test_the_page_is_at_the_root_and_loads_nothing_else():
+    assert asked(f"/{TOKEN}/") == (200, b"the page")
+    assert asked(f"/{TOKEN}/nothing")[0] == 404
+    assert asked(f"/{TOKEN}/ask")[0] == 404  # only questions are answered
+
+
+@pytest.mark.parametrize(
+    ("path", "how"),
+    [
+        (f"/{TOKEN}/ask", {"origin": "http://evil.example"}),
+        (f"/{TOKEN}/ask", {"host": "evil.example:8000"}),
+        (f"/{TOKEN}/train", {"origin": "null"}),
+        ("/ask", {}),
+        (f"/{TOKEN[:-1]}/ask", {}),
+    ],
+)
+def test_strangers_ask_nothing(path, how):
+    code, body = asked(path, question(what="verdict", state=state()), "POST", **how)
+    assert code in (403, 421) and b"lines" not in body
+
+
+def test_a_verdict_is_the_commands():
+    code, body = asked(f"/{TOKEN}/ask", question(what="verdict", state=state(r1="0.3")), "POST")
+    assert code == 200
+    assert json.loads(body)["lines"][0].startswith("converges to the equilibrium like exp(-0.15 t)")
+
+
+def test_thresholds_are_where_stability_changes():
+    """Simultaneous steps on ns with R1: |mu| = 1 at h = 4 gamma, and mu = -1 at gamma = (4 + h^2/4)/(2 h)."""
+    given = {**state(r1="0.1"), "rule": {"name": "simultaneous", "typed": {"lr": "0.2"}}}
+    found = answered({"what": "thresholds", "parameter": "r1", "state": given})
+    assert found["lines"] == [
+        "stability changes at r1 = 0.05: unstable below, stable above; r1 = 10.025: stable below, unstable above"
+    ]
+    wrong = answered({"what": "thresholds", "parameter": "r", "state": given})
+    assert "r1" in wrong["lines"][0]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (question(what="verdict", state=state("nss")), "did you mean 'ns'"),
+        (question(what="verdict", state=state("/etc/passwd.py:ns")), "unknown variant"),
+        (question(what="verdict", state=state(r1="-1")), "out of range"),
+        (question(what="verdict", state=state(r1="1e300")), "too much for this page"),
+        (question(what="nothing", state=state()), "allowed: verdict, thresholds"),
+        (question(what="verdict", state=[1]), "not a state"),
+        (b"[]", "not a question"),
+        (b"{", "Expecting"),
+    ],
+)
+def test_bad_questions_are_answered_in_one_line(given, said):
+    code, body = asked(f"/{TOKEN}/ask", given, "POST")
+    assert code == 200 and said in json.loads(body)["error"] and "\n" not in json.loads(body)["error"]
+
+
+def test_behind_a_proxy_its_address_is_let_in_with_and_without_its_path():
+    public = "https://hub.example/user/me/proxy/8000"
+    own = {"host": "hub.example", "origin": "https://hub.example", "public": public}
+    assert asked(f"/user/me/proxy/8000/{TOKEN}/", **own)[0] == 200
+    assert asked(f"/{TOKEN}/", **own)[0] == 200
+    assert asked("/user/me/proxy/8000/", **own)[0] == 403
+    assert asked(f"/{TOKEN}/", host="hub.example", origin="http://hub.example", public=public)[0] == 403
+    assert asked(f"/{TOKEN}/", host="hub.example.evil", public=public)[0] == 421
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [(["--base-url", "hub/x"], "begins with http"), (["--host", "no.such.host.invalid"], "cannot be had")],
+)
+def test_bad_addresses_are_one_line(words, why, capsys):
+    pytest.importorskip("marimo", reason="the extra explore is not installed")
+    assert main(["explore", "--no-browser", *words]) == 2
+    assert why in capsys.readouterr().err
+
+
+def test_the_page_is_written_once_for_what_it_is_made_from(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    made = []
+    monkeypatch.setattr(served, "_made", lambda: made.append(1) or f"page {len(made)}")
+    assert [served.page_text(), served.page_text()] == ["page 1", "page 1"]
+    monkeypatch.setattr(served, "_key", lambda: "of other sources")
+    assert served.page_text() == "page 2"
+
+
+@pytest.mark.slow
+def test_the_served_page_says_what_truly_happens(tmp_path):
+    """In a browser, from a second start on: the picture at once, the verdict without holding a move up."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="the extra explore-test is not installed")
+    pytest.importorskip("marimo", reason="the extra explore is not installed")
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        pytest.skip("no Chromium is installed")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "diracgan", "explore", "--no-browser"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    try:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(address, timeout=300).read()
+                break
+            except OSError:
+                time.sleep(0.25)
+        with sync_api.sync_playwright() as driver:
+            shown = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
+            tab = shown.new_page(viewport={"width": 1366, "height": 768}, reduced_motion="reduce")
+            wrong = []
+            tab.on("pageerror", lambda e: wrong.append(str(e)))
+            tab.goto(f"{address}#v=ns:r1=0.3&d=1&z=0.1,0.2&show=field,trail")
+            tab.wait_for_selector("#planes canvas", timeout=60_000)
+            tab.wait_for_selector("#verdicts :text('exp(-0.15 t)')", timeout=120_000)
+            tab.select_option("#turned", "r1")
+            tab.click("text=Find thresholds")
+            tab.wait_for_selector("#thresholds :text('r1 = 0')", timeout=120_000)
+            tab.evaluate("() => { location.hash = '#v=wgan-linear&d=1&z=0.1,0.2&show=field'; }")
+            tab.wait_for_selector("#verdicts :text('orbit')", timeout=120_000)
+            assert wrong == []
+            shown.close()
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
