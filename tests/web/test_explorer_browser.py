@@ -49,7 +49,10 @@ def server(tmp_path_factory):
         address = served.stdout.readline().strip().rstrip("/")
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[\w-]{32}", address)
         for _ in range(240):
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/controls/", timeout=20) as answer:
+            with (
+                contextlib.suppress(OSError),
+                urllib.request.urlopen(f"{address}/controls/", timeout=20) as answer,
+            ):
                 assert answer.status == 200
                 break
             time.sleep(0.25)
