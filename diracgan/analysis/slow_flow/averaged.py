@@ -28,6 +28,7 @@ _ADAPTIVE = 3.0  # a step that is so much longer for a ten times larger gradient
 _FORGOTTEN = 1e-9  # from 1: the decay of a memory that never forgets
 _ITERATED = (400_000, 1_600_000)  # iterations; the second where the first has not settled
 _WINDOWS_APART = math.log(9 / 7)  # the last fifth's middle against that of the fifth before
+_WEAKER = 1e-3  # a smaller pull outwards, relatively, than at seven radii before: a cycle may lie beyond
 _SAME_POWER = 0.1  # p of n^p after the one and the other
 _ARRIVED = 0.05
 _SETTLED = 0.05  # change of the root mean square of phi from one window of an iterated run to the next
@@ -58,6 +59,7 @@ class AveragedFlow:
         step_sizes: how far the critic and the generator move in one iteration, (2,): the units.
         memory_times: over how many iterations the rule's memory averages, by increasing time; inf: it never forgets.
         growth: p of radius ~ n^p at the largest radius, where it grows; else None.
+        unbounded: whether it grows, and R dR/dn did not weaken over the last radii; False also where it does not grow.
         arrival: iterations from the start to within 5 % of the cycle's radius, along the slow field; else None.
         iterated: iterations of the map itself that the answer rests on; 0 where the averaged flow gives it.
         text: the answer in words.
@@ -77,6 +79,7 @@ class AveragedFlow:
     step_sizes: np.ndarray
     memory_times: np.ndarray
     growth: float | None
+    unbounded: bool
     arrival: float | None
     iterated: int
     text: str
@@ -104,6 +107,7 @@ class _Destination:
     iterated: int = 0
     arrival: float | None = None
     growth: float | None = None
+    unbounded: bool = False
 
 
 def averaged(
@@ -201,6 +205,7 @@ def _computed(variant: Variant, rule: Rule, datum: np.ndarray, start: Players) -
         step_sizes=np.array([float(s) for s in system.sizes]),
         memory_times=every * times,
         growth=end.growth,
+        unbounded=end.unbounded,
         arrival=None if end.arrival is None else every * end.arrival,
         iterated=every * end.iterated,
         text=_text(end, every, radii),
@@ -267,7 +272,7 @@ def _end(first: float, radii: np.ndarray, rates: np.ndarray, cycles: list[Cycle]
     on_the_way = rates[k:] if outwards else rates[: k + 1][::-1]
     turned = np.flatnonzero((on_the_way > 0) != outwards)  # a NaN is neither outwards nor, below, a turn
     if len(turned) == 0:
-        return _Destination(SlowKind.GROWS, growth=_growth(radii, rates)) if outwards else None
+        return _grows(radii, rates) if outwards else None
     if not np.isfinite(on_the_way[turned[0]]):
         return None
     j = k + turned[0] - 1 if outwards else k - turned[0]
@@ -303,10 +308,14 @@ def _iterated(variant: Variant, rule: Rule, datum: np.ndarray, players: Players)
     return _Destination(kind, float(seen.phi), float(seen.theta), period, steps)
 
 
-def _growth(radii: np.ndarray, rates: np.ndarray) -> float:
-    """p of R ~ n^p from dR/dn ~ R^q at the largest two radii."""
+def _grows(radii: np.ndarray, rates: np.ndarray) -> _Destination:
+    """p of R ~ n^p from dR/dn ~ R^q at the largest two radii, and whether R dR/dn weakens."""
     q = np.log(rates[-1] / rates[-2]) / np.log(radii[-1] / radii[-2])
-    return float(1.0 / (1.0 - q)) if q < 1 else math.inf
+    pull = radii * rates
+    growth = float(1.0 / (1.0 - q)) if q < 1 else math.inf
+    return _Destination(
+        SlowKind.GROWS, growth=growth, unbounded=bool(pull[-1] > (1 - _WEAKER) * pull[-RADII])
+    )
 
 
 def _in_iterations(c: Cycle, every: int) -> Cycle:
@@ -338,7 +347,12 @@ def _text(end: _Destination, every: int, radii: np.ndarray) -> str:
     if end.kind is SlowKind.GROWS and end.iterated:
         return f"grows like n^{end.growth:.2g} over the {every * end.iterated:,} iterations that were made"
     if end.kind is SlowKind.GROWS:
-        return f"grows like n^{end.growth:.2g}: no cycle up to a radius of {radii[-1]:.3g} steps, and outwards there"
+        beyond = (
+            "outwards there as strongly"
+            if end.unbounded
+            else "ever weaker outwards there: one may lie beyond"
+        )
+        return f"grows like n^{end.growth:.2g}: no cycle up to a radius of {radii[-1]:.3g} steps, {beyond}"
     return f"undecided: after {every * end.iterated:,} iterations the amplitude has not settled"
 
 

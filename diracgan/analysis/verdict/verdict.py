@@ -22,6 +22,7 @@ from ...errors import number, one_line
 from ...game import Players
 from ...rules import Rule, check_rule
 from ...variants import Variant, check_variant
+from .adaptive import by_averaging
 from .decide import decide
 from .evidence import Answer, Case
 from .kinds import Kind
@@ -133,7 +134,7 @@ def verdict(
         line = line_of(system, begin) if rule is None else None
         case = Case(variant, system, rule, begin, line, budget)
         try:
-            answer = decide(case)
+            answer = by_averaging(case, decide(case))
         except Exception as error:
             if not raised_by_loss(error, variant):  # a bug of ours never hides behind "undecided"
                 raise

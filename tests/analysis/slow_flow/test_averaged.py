@@ -82,7 +82,11 @@ def test_it_grows_without_bound_exactly_from_beta1_equal_to_beta2_on():
         found = dg.averaged(LINEAR, adam(beta1=beta1, beta2=beta2))
         assert found.kind.value == "grows" and found.amplitude is None and not found.cycles
     found = dg.averaged(LINEAR, adam(beta1=0.9, beta2=0.9))
-    assert found.growth == pytest.approx(0.5, abs=0.01)
+    assert found.growth == pytest.approx(0.5, abs=0.01) and found.unbounded
+    # at beta2 = 0.905 the logarithm wins at R = (s/2) exp((2 t + 1)/(2 (t - tau1))) = 9e8 steps, beyond what is
+    # looked at
+    nearly = dg.averaged(LINEAR, adam(beta1=0.9, beta2=0.905))
+    assert nearly.kind.value == "grows" and not nearly.unbounded and "may lie beyond" in nearly.text
     # outwards by lr (2 tau2 + 1) = 19 lr four times in the 4 R/lr steps round the square: R dR/dn = 19 lr^2
     assert found.radii[-1] * found.drift[-1] * (found.step_sizes[1] / 0.01) ** 2 == pytest.approx(
         19.0, rel=0.01
@@ -153,3 +157,10 @@ def test_an_average_sees_the_cycle_and_not_the_linearisation():
     late = slice(-5_000, None)
     ratio = float(abs(phi.phi[late]).max() / abs(phi.phi_ema[late]).max())
     assert ratio == pytest.approx(10.0, rel=0.01)  # the cycle is nearly a sine
+
+
+def test_a_verdict_asks_the_averaged_flow_where_a_run_is_too_short():
+    # a run of a verdict's length sees an orbit that hardly changes any more; it grows like n^(1/2)
+    found = dg.verdict(LINEAR, dim=1, rule=adam(beta1=0.9, beta2=0.9), effort=0.2)
+    assert found.kind == "diverges" and found.numbers["exponent"] == pytest.approx(-0.5, abs=0.01)
+    assert any(line.startswith("averaged flow") for line in found.evidence)

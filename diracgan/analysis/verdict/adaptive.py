@@ -1,0 +1,37 @@
+"""What the averaged flow of an adaptive rule (Adam) knows that a run of bounded length cannot: cycles far away."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...errors import InputError
+from ...rules.adaptive import Adam
+from ...rules.optax import Optax
+from ..slow_flow.averaged import SlowKind, averaged
+from .evidence import Answer, Case
+from .kinds import Kind
+
+_OPEN = (Kind.LIMIT_CYCLE, Kind.UNDECIDED)
+
+
+def by_averaging(case: Case, answer: Answer) -> Answer:
+    """The answer, but that of the averaged flow for an adaptive rule in d = 1 whose run was too short to decide."""
+    rule, start = case.rule, case.start
+    if not isinstance(rule, Adam | Optax) or len(start.phi) != 1:
+        return answer
+    if answer.kind not in _OPEN or "period" in answer.numbers:
+        return answer
+    try:
+        flow = averaged(case.variant, rule, phi0=start.phi, theta0=start.theta, x0=np.asarray(case.full.x0))
+    except InputError:  # its steps follow the gradient
+        return answer
+    if flow.iterated or flow.kind is SlowKind.UNDECIDED:
+        return answer
+    case.note(f"averaged flow: {flow.text}; computed from {flow.computed_from}")
+    text = f"{flow.text}, by its averaged flow"
+    if flow.kind is SlowKind.GROWS:
+        kind = Kind.DIVERGES if flow.unbounded else Kind.UNDECIDED
+        exponent = {} if flow.growth is None else {"exponent": -flow.growth}
+        return Answer(kind, exponent, text if flow.unbounded else f"undecided: {text}")
+    numbers = {"radius_phi": flow.amplitude, "radius_theta": flow.amplitude_theta, "period": flow.period}
+    return Answer(Kind.LIMIT_CYCLE, numbers, text)
