@@ -57,6 +57,9 @@ COMMANDS = (
     "explore",
 )
 
+#: Set by the line that a shell's start-up file evaluates, see docs/start.md, and by what that line defines.
+COMPLETE = "_DIRACGAN_COMPLETE"
+
 _UsageError: Any = typer.BadParameter.__mro__[1]  # typer exports only its subclass
 
 
@@ -155,6 +158,8 @@ def _run(words: list[str]) -> int:
         if not sys.warnoptions:
             warnings.simplefilter("ignore")  # standard error is for what the command itself has to say
         group = typer.main.get_group(app)
+        if COMPLETE in os.environ:
+            group._main_shell_completion({}, "diracgan", COMPLETE)
         try:
             with group.make_context("diracgan", words) as context:
                 group.invoke(context)

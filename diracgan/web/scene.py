@@ -276,7 +276,7 @@ def thresholds(shown: Scene, index: int, parameter: str) -> str:
 
     Example:
         >>> thresholds(Scene(variants=("ns:r1=0.1",), rule="simultaneous:lr=0.2"), 0, "r1")
-        'stability changes at r1 = 0.05: unstable below, stable above'
+        'stability changes at r1 = 0.05: unstable below, stable above; r1 = 10.025: stable below, unstable above'
     """
     from ..analysis import critical
     from ..analysis.thresholds.critical import digits

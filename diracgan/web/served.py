@@ -39,7 +39,7 @@ class Explorer:
     def __init__(self, page: Callable[[], str], controls: Callable[[], App], base: str = "") -> None:
         self._page, self._make_controls, self._base = page, controls, base
         self._controls: App | None = None
-        self._training = Training()
+        self._training = LiveTraining()
         self._loading = asyncio.Lock()
         self._life: asyncio.Task[None] | None = None
 
@@ -138,7 +138,7 @@ def _guarded(answer: Callable[[Mapping[str, Any]], dict[str, Any]], body: bytes)
         return {"error": one_line(error)}
 
 
-class Training:
+class LiveTraining:
     """The one real GAN that trains for this page."""
 
     def __init__(self) -> None:
