@@ -123,6 +123,35 @@ def test_the_code_runs(page, cli, folder, monkeypatch):
                 assert status == 0, f"{line}: {err}"
 
 
+def outputs():
+    """(page, command, what the page says that it prints) of every output block under a command."""
+    found = re.compile(r"^```sh\n(diracgan [^\n]*)\n```\n\n```output\n(.*?)^```", re.DOTALL | re.MULTILINE)
+    return [(p, *m) for p in PAGES for m in found.findall((DOCS / p).read_text(encoding="utf-8"))]
+
+
+def rounded(text):
+    """Lines whose long numbers are compared to four digits: the last ones are the machine's."""
+    text = re.sub(r"error bound: \S+|[\d.]+e\+\d+ field evaluations", "#", text)
+    return [
+        re.sub(r"\d+\.\d{5,}(?:e[+-]\d+)?", lambda m: f"{float(m[0]):.4g}", line)
+        for line in text.strip().split("\n")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("page", "line", "said"),
+    [x if "verdict" not in x[1] else pytest.param(*x, marks=pytest.mark.slow) for x in outputs()],
+)
+def test_what_a_page_says_that_a_command_prints(page, line, said, cli):
+    status, out, _ = cli(*shlex.split(line)[1:])
+    assert status == 0 and rounded(out) == rounded(said), page
+
+
+def test_every_output_block_stands_under_its_command():
+    marked = sum((DOCS / p).read_text(encoding="utf-8").count("```output") for p in PAGES)
+    assert marked == len(outputs()) >= 2
+
+
 @pytest.mark.slow
 def test_the_site_builds_strictly(tmp_path):
     pytest.importorskip("mkdocs", reason="the extra docs is not installed")

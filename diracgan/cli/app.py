@@ -159,13 +159,21 @@ def _run(words: list[str]) -> int:
             warnings.simplefilter("ignore")  # standard error is for what the command itself has to say
         group = typer.main.get_group(app)
         if COMPLETE in os.environ:
-            group._main_shell_completion({}, "diracgan", COMPLETE)
+            return _complete(group)
         try:
             with group.make_context("diracgan", words) as context:
                 group.invoke(context)
         except typer.Exit as end:
             return end.exit_code
     return 0
+
+
+def _complete(group: Any) -> int:
+    """Say the shell's line that switches completion on, or what completes the words before the cursor."""
+    from typer.completion import completion_init, shell_complete
+
+    completion_init()
+    return shell_complete(group, {}, "diracgan", COMPLETE, os.environ[COMPLETE])
 
 
 def _drop_output() -> None:
