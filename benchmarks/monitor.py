@@ -249,7 +249,9 @@ def report(found: Counter[tuple[str, str]]) -> None:
 
     print(f"failed, warned at least {AHEAD} steps ahead: {bounds(count(alarms, 'early'), count(alarms))}")
     for a in alarms:
-        print(f"    {a}: {count([a], 'early')} ahead, {count([a], 'late')} later, {count([a], 'no')} not")
+        print(
+            f"    {a}: {count([a], 'early')} ahead, {count([a], 'late')} less far ahead, {count([a], 'no')} not"
+        )
     print(f"held, warned of all the same: {bounds(count(['held'], 'early', 'late'), count(['held']))}")
     apart = ["made to fail"]
     print(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import InputError
-from .clocks import is_clock_name
+from .clocks import is_clock_name, is_setting
 from .live import Monitor, TrainingWarning
 
 
@@ -122,10 +122,10 @@ def transformers_callback(monitor: Monitor, say: Callable[[TrainingWarning], Non
 
 
 def _scalars(logged: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers among what was logged, without clocks and learning rates."""
+    """The numbers among what was logged, without clocks, settings and timings."""
     made = {}
     for name, value in logged.items():
-        if is_clock_name(name) or name in ("learning_rate", "lr"):
+        if is_clock_name(name) or is_setting(name):
             continue
         try:
             made[name] = float(value.item() if hasattr(value, "item") else value)

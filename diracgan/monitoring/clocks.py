@@ -77,6 +77,9 @@ _TIMINGS = (
     "it/s",
     "examples/s",
     "progress",
+    "_runtime",
+    "per_second",
+    "total_flos",
 )
 _MOST_REPEATED = 0.75  # of a clock's values, so many are different ones
 FEWEST = 24  # rows below which nothing can be said

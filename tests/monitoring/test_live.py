@@ -146,7 +146,7 @@ def stand_in(monkeypatch, module: str, name: str) -> None:
 
 
 def test_each_framework_feeds_the_same_monitor(monkeypatch):
-    logged = {"d_loss": Tensor(1.2), "g_loss": 0.8, "epoch": 3, "lr": 1e-4, "note": "x"}
+    logged = {"d_loss": Tensor(1.2), "g_loss": 0.8, "epoch": 3, "lr": 1e-4, "note": "x", "train_runtime": 9.0}
     stand_in(monkeypatch, "lightning.pytorch", "Callback")
     stand_in(monkeypatch, "keras.callbacks", "Callback")
     stand_in(monkeypatch, "transformers", "TrainerCallback")
