@@ -74,7 +74,8 @@ def first_return(
     beyond = jax.lax.scan(lambda z, _: (step(z), z), new, None, length=len(_NODES) - 1)[1]
     nodes = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), old, beyond)
     heights = jax.vmap(section)(nodes)
-    coefficients = _FITTED @ heights
+    fitted = jnp.asarray(_FITTED, heights.dtype)
+    coefficients = fitted @ heights
 
     def nearer(_: Any, part: Array) -> Array:
         height, slope = _powers(part) @ coefficients, _powers(part)[:-1] @ (_ORDERS[1:] * coefficients[1:])
@@ -82,7 +83,7 @@ def first_return(
 
     secant = heights[0] / (heights[1] - heights[0])
     part = jax.lax.fori_loop(0, _NEWTON, nearer, secant)
-    weights = _powers(part) @ _FITTED
+    weights = _powers(part) @ fitted
 
     def between(values: Array) -> Array:
         if not jnp.issubdtype(values.dtype, jnp.floating):
@@ -94,4 +95,4 @@ def first_return(
 
 def _powers(x: Array) -> Array:
     """1, x, x^2, ... for the polynomial through all nodes."""
-    return jnp.cumprod(jnp.concatenate([jnp.ones(1), jnp.broadcast_to(x, len(_NODES) - 1)]))
+    return jnp.cumprod(jnp.concatenate([jnp.ones(1, x.dtype), jnp.broadcast_to(x, len(_NODES) - 1)]))

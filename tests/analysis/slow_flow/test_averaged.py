@@ -109,6 +109,7 @@ def test_r1_bounds_the_cycle_where_the_second_moment_is_slow():
     assert found.amplitude == pytest.approx(math.sqrt(2) * 1e-4 * 0.5 / 0.05, rel=0.03)
 
 
+@pytest.mark.slow
 def test_optax_is_followed_by_its_own_code():
     own = dg.averaged(LINEAR, adam(beta1=0.5))
     theirs = dg.averaged(LINEAR, dg.rule.from_optax(optax.adam(0.01, 0.5, 0.999)))
@@ -119,7 +120,7 @@ def test_optax_is_followed_by_its_own_code():
 def test_amsgrad_never_forgets_and_grows():
     found = dg.averaged(LINEAR, dg.rule.from_optax(optax.amsgrad(0.01, 0.5, 0.999)))
     assert found.kind.value == "grows" and found.iterated and math.isinf(found.memory_times[-1])
-    assert found.growth == pytest.approx(0.5, abs=0.06)
+    assert 0.35 < found.growth < 0.55  # 1/2 in the end, after 2e7 iterations
 
 
 @pytest.mark.parametrize(
@@ -135,6 +136,7 @@ def test_what_is_refused(rule, start, holds):
         dg.averaged(LINEAR, rule, **start)
 
 
+@pytest.mark.slow
 def test_the_number_that_gives_a_wanted_size():
     # A = 4 lr sqrt(tau2 (tau1 + 1/2)) at tau2 = 1e4: tau1 = 1 gives 4.8990
     rule = adam(beta1=0.9, beta2=0.9999)
