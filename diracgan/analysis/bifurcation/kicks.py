@@ -75,8 +75,12 @@ def kick(variant: Variant, phi0: Any, theta0: Any, rule: Rule | None = None, x0:
     if not len(other) or not runs.has_settled(labels[:1])[0]:
         return None
     k = int(other[0])
-    inner, outer = bisected(runs, starts[k - 1][None], starts[k][None], int(labels[k - 1]))
     beyond = verdict(variant, starts[k][:d], starts[k][d:], rule=rule, x0=asked.x0, effort=0.2)
+    group = int(labels[k])
+    size_there = f" of up to |z| = {runs.known[group].largest:.3g}" if group >= 0 else ""
+    words = _WORDS.get(Kind(beyond.kind), f"a motion{size_there} attracts ({beyond.kind})")
+    if beyond.kind == Kind.CONVERGES_EXPONENTIALLY and runs.known[labels[0]].largest <= 1e-3 * reach:
+        return None  # it only takes longer
+    inner, outer = bisected(runs, starts[k - 1][None], starts[k][None], int(labels[k - 1]))
     distance = float(np.linalg.norm(0.5 * (inner + outer)[0] - centre))
-    words = _WORDS.get(Kind(beyond.kind), beyond.kind)
     return Kick(distance, beyond.kind, f"from |z| > {distance:.3g} along this ray {words} instead")

@@ -17,6 +17,8 @@ from .evidence import Answer, Case, Decide, Look, exponential
 from .kinds import Kind
 from .thresholds import T
 
+_NEAR = np.geomspace(1.0, 0.18, 4)  # of the present amplitude: the first decade inward
+
 
 class Drift(NamedTuple):
     """How an amplitude drifts: d log a per unit of time, the error of that, and the window in which it was seen."""
@@ -109,6 +111,8 @@ def in_the_end(case: Case) -> Answer | None:
     """
     if not case.decided or case.nested:
         return None
+    if case.linear.status == "stable" and not _falls_from_here(case):
+        return None
     outer = T.wider
     for k in range(1, T.decades_inward + 1):
         inner = 10.0**-k
@@ -133,6 +137,15 @@ def in_the_end(case: Case) -> Answer | None:
             return between(case, inner, outer)
         outer = inner
     return None
+
+
+def _falls_from_here(case: Case) -> bool:
+    """Whether starts at the present amplitude fall as slowly as the motion, and no orbit in the first decade grows."""
+    seen = [drift(case, float(factor)) for factor in _NEAR]
+    here = seen[0].look
+    # with a fresh memory a start may lie within a basin in which the motion itself does not
+    alike = here is not None and here.rms > T.alike * case.looks[-1].rms
+    return alike and all(s.sign <= 0 for s in seen)
 
 
 def outside(case: Case) -> Answer | None:

@@ -126,6 +126,7 @@ class Thresholds:
     strange_sizes: float = 3.0  # by which the sizes of late windows of a strange motion may differ
     strange_windows: int = 5  # between two looks at the exponents
     # |z| above which an orbit of a marginal equilibrium is large enough to be followed
+    alike: float = 0.5  # of a motion's size, at least, on a start that stands for it
     enclosing: float = 0.25
     enclosing_size: float = 0.5  # |z| of the orbit around it that is followed in its place
     # |z| at which the cubic law is looked for

@@ -71,6 +71,16 @@ def test_a_verdict_of_more_effort_says_from_where_a_cycle_attracts():
     assert told.text.endswith("from |z| > 0.5 along this ray a cycle attracts instead")
 
 
+def test_a_cycle_of_steps_is_not_taken_for_a_slow_approach_to_rest():
+    # ns + R1 = 0.5, optimistic steps of 1.28: beyond an unstable circle another motion attracts, of which a start
+    # with an empty memory lies in the basin of rest
+    v, rule = dg.variant("ns").with_(r1=0.5), dg.rule("optimistic", lr=1.28)
+    run = dg.simulate(v, phi0=[0.825], theta0=[0.825], rule=rule, steps=100_000, every=100)
+    assert np.hypot(run.phi.values, run.theta.values)[1:].min() > 0.5
+    told = dg.verdict(v, [0.825], [0.825], rule=rule, effort=0.1)
+    assert told.kind != "converges-exponentially"
+
+
 def test_where_the_field_switches_an_end_must_not_depend_on_the_step():
     # wgan-gp, c = 1, d = 1: one cycle attracts for lam < 1; for lam >= 1 starts creep to phi = 0, theta = +-2 lam c
     found = dg.attractors(dg.variant("wgan-gp", c=1.0, lam=0.35), starts=8, steps=4096)

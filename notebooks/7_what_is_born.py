@@ -1,0 +1,103 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What is born when training loses stability
+# A learning rate is raised, and at some value the equilibrium no longer attracts. What then? A small oscillation that grows
+# with the distance from the threshold, or a jump to something far away? Linear analysis gives the threshold. The answer is in
+# the terms beyond it.
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+
+import diracgan as dg
+
+variant = dg.variant("ns").with_(r1=0.05)
+rule = dg.rule("simultaneous", lr=0.1)
+
+# %% [markdown]
+# ## The threshold, and what is born there
+# The non-saturating GAN with R1, γ = 0.05, under simultaneous steps. Its multipliers leave the unit circle at h = 4γ.
+
+# %%
+found = dg.critical(variant, "lr", rule=rule)
+print(found.text)
+print(found.born[0].birth)
+
+# %% [markdown]
+# A pair of multipliers crosses the unit circle: a *Neimark-Sacker* bifurcation. The real part of one coefficient, computed from
+# three derivatives of the map, decides. Here it is negative: *supercritical*, a stable circle grows out of the equilibrium.
+
+# %%
+branch = dg.bifurcation.branch(variant, over="lr=0.05:0.4", rule=rule)
+(point,) = branch.points
+fig, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
+dg.plot.branches([branch], ax)
+for lr in np.linspace(0.21, 0.33, 5):
+    run = dg.simulate(variant, phi0=[0.1], theta0=[0.1], rule=dg.rule("simultaneous", lr=lr), steps=8000)
+    late = np.hypot(run.phi.values[-2000:, 0], run.theta.values[-2000:, 0])
+    ax.plot(lr, late.max(), "k.")
+plt.show()
+
+# %% [markdown]
+# The dots are iterated runs. They lie on the circle that the normal form predicts.
+#
+# ## The dangerous case
+# Optimistic steps lose stability too, at a much larger step. The coefficient is positive: *subcritical*. An unstable circle
+# closes in on the equilibrium *before* the threshold, so that a kick across it is not survived although every eigenvalue is fine.
+
+# %%
+wide, optimistic = dg.variant("ns").with_(r1=0.5), dg.rule("optimistic", lr=1.28)
+print(dg.critical(wide, "lr", rule=optimistic).born[0].birth)
+print(dg.verdict(wide, [0.1], [0.1], rule=optimistic, effort=2).text)
+
+# %%
+(edge,) = dg.bifurcation.branch(wide, over="lr=0.5:1.6", rule=optimistic).points
+circle = dg.bifurcation.circle(edge, 1.28)
+print(f"unstable circle: largest radius {circle.radius:.3f}, by the normal form {circle.predicted:.3f}")
+fig, ax = plt.subplots(figsize=(3.8, 3.8), layout="constrained")
+ax.plot(*circle.points.T, "--", color="#D55E00")
+for size in (0.2, 0.9):
+    start = size * circle.points[0]
+    run = dg.simulate(wide, phi0=start[:1], theta0=start[1:], rule=optimistic, steps=120)
+    ax.plot(run.phi.values[:, 0], run.theta.values[:, 0], ".", markersize=3, label=f"from {size} of its radius")
+ax.set_xlabel("critic φ")
+ax.set_ylabel("generator θ")
+ax.legend(frameon=False)
+plt.show()
+
+# %% [markdown]
+# ## Two parameters
+# With γ and the learning rate both free, thresholds are curves. Under alternating heavy ball the stable region is bounded by
+# a Neimark-Sacker curve and, beyond its 1:2 resonance, by a flip curve; at the *Chenciner* point super- turns into
+# subcritical.
+
+# %%
+momentum = dg.rule("heavy-ball", beta=0.3, alternating=True)
+atlas = dg.bifurcation.atlas(dg.variant("ns"), ("gamma=0.01:1", "lr=0.02:5"), rule=momentum)
+for curve in atlas.curves:
+    print(curve.text)
+fig, ax = plt.subplots(figsize=(6, 4.4), layout="constrained")
+dg.plot.atlas(atlas, ax)
+plt.show()
+
+# %% [markdown]
+# How much learning rate does a little more γ buy? The slope of the curve, by the implicit function theorem:
+
+# %%
+print(dg.bifurcation.sensitivity(point, "gamma"), "= 4, as h = 4γ says")
+
+# %% [markdown]
+# ## Further out
+# The Neimark-Sacker circle is itself an attractor with a life of its own. Its Lyapunov exponents say that it is no more than
+# a circle: one is zero, along it; the other is negative.
+
+# %%
+print(dg.lyapunov(variant, [0.1], [0.1], rule=dg.rule("simultaneous", lr=0.3)).values)
