@@ -62,15 +62,15 @@ print(dg.verdict(wide, [0.1], [0.1], rule=optimistic, effort=2).text)
 (edge,) = dg.bifurcation.branch(wide, over="lr=0.5:1.6", rule=optimistic).points
 circle = dg.bifurcation.circle(edge, 1.28)
 print(f"unstable circle: largest radius {circle.radius:.3f}, by the normal form {circle.predicted:.3f}")
-fig, ax = plt.subplots(figsize=(3.8, 3.8), layout="constrained")
+fig, ax = plt.subplots(figsize=(6.6, 3.8), layout="constrained")
 ax.plot(*circle.points.T, "--", color="#D55E00")
-for size in (0.2, 0.9):
+for size in (0.9, 3.0):
     start = size * circle.points[0]
-    run = dg.simulate(wide, phi0=start[:1], theta0=start[1:], rule=optimistic, steps=120)
-    ax.plot(run.phi.values[:, 0], run.theta.values[:, 0], ".", markersize=3, label=f"from {size} of its radius")
+    run = dg.simulate(wide, phi0=start[:1], theta0=start[1:], rule=optimistic, steps=400)
+    ax.plot(run.phi.values[:, 0], run.theta.values[:, 0], ".", markersize=3, label=f"from {size:g} times its radius")
 ax.set_xlabel("critic φ")
 ax.set_ylabel("generator θ")
-ax.legend(frameon=False)
+ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
 plt.show()
 
 # %% [markdown]
