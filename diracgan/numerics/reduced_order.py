@@ -102,7 +102,7 @@ def capped(transition: np.ndarray, most: float) -> np.ndarray:
     if not len(size) or size.max() <= most:
         return transition
     short = values * np.minimum(1.0, most / np.maximum(size, 1e-300))
-    return np.real(np.linalg.solve(vectors.T, (vectors * short).T).T)
+    return np.real((vectors * short) @ np.linalg.pinv(vectors))
 
 
 def driven(
