@@ -209,7 +209,7 @@ def base_scores(records: list[dict[str, Any]]) -> dict[str, Any]:
     for j, name in enumerate(SCORE["series"]):
         got = [r["measured"]["spread"][j] for r in own]
         said = [r["forecast"][name]["spread"] for r in own]
-        others = [float(np.median(got[:i] + got[i + 1 :])) for i in range(len(got))]
+        others = [float(np.median(got[:i] + got[i + 1 :] or got)) for i in range(len(got))]
         shuffled = [(said[(i + k) % len(got)], got[i]) for k in range(1, len(got)) for i in range(len(got))]
         inside = [
             bool(r["forecast"][name]["spread_low"] <= g <= r["forecast"][name]["spread_high"])
@@ -226,6 +226,15 @@ def base_scores(records: list[dict[str, Any]]) -> dict[str, Any]:
             "level_now": float(np.median([abs(f["now"] - x) / g for f, x, g in shift])),
         }
     return found
+
+
+def departing_scores(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """What departs, apart: every setting's spreads."""
+    gone = [r for r in records if r["status"] == "departs" and r["measured"]["finite"]]
+    return {
+        name: errors([(r["forecast"][name]["spread"], r["measured"]["spread"][j]) for r in gone])
+        for j, name in enumerate(SCORE["series"])
+    }
 
 
 def setting_scores(records: list[dict[str, Any]]) -> dict[str, Any]:
@@ -331,6 +340,7 @@ def report(records: list[dict[str, Any]]) -> dict[str, Any]:
         "protocol": hashlib.sha256(RAW).hexdigest(),
         "statuses": {s: statuses.count(s) for s in sorted(set(statuses))},
         "base": base_scores(records),
+        "departing": departing_scores(records),
         "settings": setting_scores(records),
         "blow-ups": blow_ups(records),
         "frequency": frequencies(records),

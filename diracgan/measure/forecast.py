@@ -171,11 +171,10 @@ def forecast(
         True
     """
     steps, seed = integer("steps", steps, low=50), integer("seed", seed, low=0)
-    if isinstance(settings, (str, Mapping)):
-        settings = [settings]
+    tried: list[Any] = [settings] if isinstance(settings, (str, Mapping)) else list(settings)
     with jax.enable_x64(True):
         at, now = checkpoint(run, players, rule, memory, batch, samples)
-        wanted = [now, *(changed(now, given) for given in settings)]
+        wanted = [now, *(changed(now, given) for given in tried)]
         found, size, products = [], 0, 0
         for done, setting in enumerate(wanted, 1):
             there = under(at, setting, steps, seed)
@@ -254,26 +253,33 @@ def followed(
 
 def _described(x: np.ndarray, average: np.ndarray | None) -> SeriesForecast:
     now, x = float(x[0, 0]), x[:, 1:]
-    level, wide = x.mean(axis=1), spread(x)
-    peaks = peak_frequency(x)
-    whole = peak_frequency(x, together=True)[0]
-    turns = peaks[np.isfinite(peaks)]
-    known = np.isfinite(whole) and len(turns) > 0
-    low, high = np.percentile(turns, _LEVEL) if known else (None, None)
+    level, wide, peaks = x.mean(axis=1), spread(x), peak_frequency(x)
+    whole, peaks = peak_frequency(x, together=True)[0], peaks[np.isfinite(peaks)]
+    turns = np.isfinite(whole) and len(peaks) > 0
     averaged = None
     if average is not None and np.any(wide > 0):
         averaged = float(np.mean(spread(average[:, 1:])) / np.mean(wide))
+    level_low, level_high = _interval(level)
+    spread_low, spread_high = _interval(wide)
+    frequency_low, frequency_high = _interval(peaks) if turns else (None, None)
     return SeriesForecast(
-        now,
-        float(level.mean()),
-        *(float(v) for v in np.percentile(level, _LEVEL)),
-        float(wide.mean()),
-        *(float(v) for v in np.percentile(wide, _LEVEL)),
-        float(whole) if known else None,
-        None if low is None else float(low),
-        None if high is None else float(high),
-        averaged,
+        now=now,
+        level=float(level.mean()),
+        level_low=level_low,
+        level_high=level_high,
+        spread=float(wide.mean()),
+        spread_low=spread_low,
+        spread_high=spread_high,
+        frequency=float(whole) if turns else None,
+        frequency_low=frequency_low,
+        frequency_high=frequency_high,
+        averaged=averaged,
     )
+
+
+def _interval(values: np.ndarray) -> tuple[float, float]:
+    low, high = np.percentile(values, _LEVEL)
+    return float(low), float(high)
 
 
 def spread(x: Any) -> np.ndarray:
