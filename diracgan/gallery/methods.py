@@ -294,12 +294,13 @@ METHODS: tuple[Entry, ...] = (
         name="basins",
         title="Basins over the phase portrait",
         variant="wgan-gp",
-        parameters={"lam": 0.35, "c": 1.0},
-        picture=_map("basins", {"phi0": "-2:2:101", "theta0": "-2:2:101"}, t1=120.0),
-        command="map basins phi0=-2:2:101 theta0=-2:2:101 --variant wgan-gp --lam 0.35 --c 1 --t1 120",
+        parameters={"lam": 1.2, "c": 1.0},
+        picture=_map("basins", {"phi0": "-2:2:101", "theta0": "-4:4:101"}, t1=120.0),
+        command="map basins phi0=-2:2:101 theta0=-4:4:101 --variant wgan-gp --lam 1.2 --c 1 --t1 120",
         truth="""
-            WGAN-GP with c = 1 and λ = 0.35 in d = 1: streamlines, nullclines, where the field jumps, and the limit
-            cycle that every start reaches, whatever its basin's shade.
+            WGAN-GP with c = 1 and λ = 1.2 in d = 1: streamlines, nullclines, where the field jumps, and two basins, of
+            the points φ = 0, θ = ±2λc = ±2.4, neither of which is the equilibrium. (Below λ = 1 every start ends on
+            one limit cycle.)
         """,
     ),
     Portraits(

@@ -247,7 +247,7 @@ function frame(time) {
   const drawn = dirty;
   if (dirty) {
     const end = Math.max(...runs.map(({ path }) => path.t[path.t.length - 1]));
-    stage.draw(state, runs, reach, part >= 1 ? Infinity : part * end, colours, hidden());
+    stage.draw(state, runs, reach, part >= 1 ? Infinity : part * end, colours, hidden(), dragged !== null);
     at("cursor").value = part;
     at("play").textContent = playing ? "Pause" : "Play";
     at("play").setAttribute("aria-pressed", String(playing));

@@ -7,7 +7,7 @@ import { isFlow } from "./state.js";
 import { iterate } from "./steps.js";
 import { outcome } from "./words.js";
 
-const SAMPLES = 300;
+const [SAMPLES, DRAFT_SAMPLES] = [300, 120];
 const known = new Map(); // spectra, which a dragged start does not change
 
 function spectrumOf(state, chosen, made) {
@@ -21,7 +21,7 @@ function spectrumOf(state, chosen, made) {
 }
 
 /** How far a path is from the equilibrium, and its generator from the datum: `{t, r, theta, average}`. */
-function distancesOf(path, rest, averaged) {
+function distancesOf(path, rest, averaged, samples) {
   const players = rest.length;
   const far = (row, from, first = 0) => {
     let square = 0;
@@ -39,14 +39,14 @@ function distancesOf(path, rest, averaged) {
   if (path.v) {
     const row = new Float64Array(path.size);
     const end = path.t[rows - 1];
-    for (let k = 0; k <= SAMPLES; k++) put((end * k) / SAMPLES, between(path, (end * k) / SAMPLES, row));
+    for (let k = 0; k <= samples; k++) put((end * k) / samples, between(path, (end * k) / samples, row));
   } else {
     for (let k = 0; k < rows; k++) put(path.t[k], path.y.subarray(k * path.size, (k + 1) * path.size));
   }
   return { t, r, theta, average };
 }
 
-const DRAFT = { rtol: 1e-9, atol: 1e-11 }; // while the start is being dragged: exact to far less than a pixel
+const DRAFT = { rtol: 1e-6, atol: 1e-8 }; // while the start is being dragged: exact to far less than a pixel
 
 /** Everything that the page tells of `state.variants[index]`; a draft is followed less closely. */
 export function runOf(state, index, draft = false) {
@@ -58,7 +58,7 @@ export function runOf(state, index, draft = false) {
     : iterate(made, state.rule, state.z0, state.steps);
   const end = moving.t[moving.t.length - 1];
   const beside = !isFlow(state) && state.show.includes("flow") && end > 0 ? flow(made, state.z0, Math.min(end, 1000), draft ? DRAFT : {}) : null;
-  const distances = distancesOf(moving, made.rest, averaged);
+  const distances = distancesOf(moving, made.rest, averaged, draft ? DRAFT_SAMPLES : SAMPLES);
   return {
     about: variants.get(chosen.name),
     system: made,

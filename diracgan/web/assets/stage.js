@@ -85,11 +85,12 @@ export class Stage {
   }
 
   /** Everything, at the time `until`. */
-  draw(state, runs, reach, until, colours, hidden) {
+  draw(state, runs, reach, until, colours, hidden, dragged = false) {
     runs.forEach((run, k) => this.drawCard(state, run, k, reach[k], until, colours, hidden));
     const shown = runs.map((run, k) => ({ colour: colours[HUES[k]], distances: run.distances, average: run.distances.average }));
     const canvas = canvasOf(this.charts.distances);
     if (!hidden) drawDistances(canvas, shown, until, isFlow(state) ? "t" : "step", colours);
+    if (dragged) return; // no start changes a spectrum
     drawSpectra(canvasOf(this.charts.spectra), runs.map((run, k) => ({ colour: colours[HUES[k]], found: run.linear })), colours);
   }
 
