@@ -337,8 +337,10 @@ def _rule(
         rule = from_optax(*pair, alternating=alternating, n_critic=n_critic)
         if state is not None and (not isinstance(state, (tuple, list)) or len(state) != 2):
             raise InputError("state is not a pair; allowed: (the critic's, the generator's) optax states")
-        held = None if state is None else zip(PLAYERS, pair, state, players, strict=True)
-        memory = None if held is None else Memory(*(_remembered(*each) for each in held), ())
+        memory = None
+        if state is not None:
+            own = [_remembered(*each) for each in zip(PLAYERS, pair, state, players, strict=True)]
+            memory = Memory(own[0], own[1], ())
     if memory is None and (reason := rule.why_not_linearisable()):
         raise InputError(f"{reason}; add state=, what the optimiser remembers")
     return rule, memory

@@ -200,7 +200,8 @@ class Monitor:
         said = ", ".join(f"{n} {r.fast:.4g}" for n, r in zip(names, shown, strict=True))
         won = self._won(d, g)
         if won is not None:
-            return RegimeKind.WON, f"{said}: the {won} has won"
+            who = "discriminator (critic)" if won == "critic" else won
+            return RegimeKind.WON, f"{said}: the {who} has won"
         if self._nearing(d, g):
             return (
                 RegimeKind.DRIFTING,
