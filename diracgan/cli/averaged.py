@@ -22,26 +22,20 @@ def command(
     Example: diracgan averaged wgan-linear --rule adam:lr=0.01,beta1=0.5
     """
     wanted = only_one("variant", name, variant.variant, "diracgan averaged ns --rule adam:lr=0.01")
-    made, given = rule.build(), start.given()
-    if made is None:
+    if (made := rule.build()) is None:
         raise InputError(
-            "which rule? the flow has no steps of a size of their own; allowed: --rule adam:lr=0.01"
+            "which rule? the flow has no steps of a size of its own; allowed: --rule adam:lr=0.01"
         )
-    if given.pop("dim", 1) != 1:
-        raise InputError(f"dim = {start.dim}; allowed: 1, where the averaged flow turns in a plane")
 
     from ..analysis import averaged
 
-    found = averaged(dataclasses.replace(variant, variant=wanted).build(), made, **given)
+    found = averaged(dataclasses.replace(variant, variant=wanted).build(), made, **start.given())
     return CommandResult(found.as_dict(), _said(found))
 
 
 def _said(found: Any) -> Iterator[str | Table]:
     yield headline(found)
     rows = [[f"{x:.5g}" for x in row] for row in zip(found.radii, found.drift, found.periods, strict=True)]
-    yield Table(["radius, in steps", "drift per iteration", "period"], rows[:: max(1, len(rows) // 12)])
-    for c in found.cycles:
-        kind = {True: "attracts", False: "repels", None: "undecided"}[c.stable]
-        yield f"cycle: |phi| = {c.amplitude:.6g}, period {c.period:.6g}, {kind}"
-    yield f"memory: {', '.join(f'{t:.4g}' for t in found.memory_times)} iterations"
+    yield Table(["radius, in steps", "drift per iteration", "period"], rows[::2])
+    yield from (f"cycle: |phi| = {c.amplitude:.6g}, period {c.period:.6g}, {c.words}" for c in found.cycles)
     yield f"{found.text}\ncomputed from {found.computed_from}"

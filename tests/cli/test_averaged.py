@@ -20,7 +20,7 @@ def test_the_cycle_in_words_and_as_json(cli):
 def test_it_needs_an_adaptive_rule_and_a_plane(cli):
     for words, holds in (
         (("averaged", "ns"), "which rule"),
-        (("averaged", "ns", "--rule", "adam", "--dim", "2"), "allowed: 1"),
+        (("averaged", "ns", "--rule", "adam", "--dim", "2"), "allowed: d = 1"),
     ):
         code, out, err = cli(*words)
         assert code == 2 and out == "" and holds in err and len(err.splitlines()) == 1

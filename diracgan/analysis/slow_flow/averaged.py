@@ -111,7 +111,13 @@ class _Destination:
 
 
 def averaged(
-    variant: Variant, rule: Rule | str, *, phi0: Any = None, theta0: Any = None, x0: Any = None
+    variant: Variant,
+    rule: Rule | str,
+    *,
+    phi0: Any = None,
+    theta0: Any = None,
+    x0: Any = None,
+    dim: int | None = None,
 ) -> AveragedFlow:
     """The averaged flow of an adaptive rule in the Dirac game, d = 1, and the cycle that it ends on.
 
@@ -128,6 +134,7 @@ def averaged(
         phi0: the critic's start, a number; 0.1.
         theta0: the generator's start; 0.2.
         x0: the datum; 0.
+        dim: 1, where it is given.
 
     Returns:
         An :class:`AveragedFlow`.
@@ -148,9 +155,9 @@ def averaged(
     check_untraced("dg.averaged", variant, rule, phi0, theta0)
     check_variant(variant)
     made = dataclasses.replace(make_rule(rule) if isinstance(rule, str) else check_rule(rule), ema=None)
-    phi, theta, datum = starts(phi0, theta0, 1 if phi0 is None and theta0 is None else None, x0)
+    phi, theta, datum = starts(phi0, theta0, 1 if phi0 is theta0 is dim is None else dim, x0)
     if len(datum) != 1:
-        raise InputError(f"the start has {len(datum)} entries; allowed: d = 1 for an averaged flow")
+        raise InputError(f"the game has d = {len(datum)}; allowed: d = 1 for an averaged flow")
     if not math.hypot(phi[0], theta[0] - datum[0]) > 0:
         raise InputError("the start is the equilibrium; allowed: phi0 and theta0 elsewhere")
     with jax.enable_x64(True):

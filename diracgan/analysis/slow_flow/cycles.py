@@ -44,6 +44,11 @@ class Cycle:
     relaxation: float | None
     residual: float
 
+    @property
+    def words(self) -> str:
+        """What it does to its neighbours."""
+        return {True: "attracts", False: "repels", None: "undecided"}[self.stable]
+
 
 def cycle_between(system: SlowSystem, low: float, high: float, memory: float) -> Cycle | None:
     """The cycle between two radii at which the slow field has different signs; None where none is confirmed."""
