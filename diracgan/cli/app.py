@@ -170,7 +170,7 @@ def _run(words: list[str]) -> int:
 
 def _complete(group: Any) -> int:
     """Say the shell's line that switches completion on, or what completes the words before the cursor."""
-    from typer.completion import completion_init, shell_complete
+    from typer.completion import completion_init, shell_complete  # pyright: ignore[reportPrivateImportUsage]
 
     completion_init()
     return shell_complete(group, {}, "diracgan", COMPLETE, os.environ[COMPLETE])

@@ -94,7 +94,7 @@ def basins(
     return ax
 
 
-def _limit_points(ax: Axes, found: Any, members: Array, words: Array, colour: str, datum: float) -> None:
+def _limit_points(ax: Axes, found: Any, members: Any, words: Any, colour: str, datum: float) -> None:
     """The point that a basin's starts come to, in its colour."""
     outcome = str(words[members][0])
     if outcome == Outcome.ELSEWHERE:
@@ -208,7 +208,7 @@ def bifurcation(found: Any, ax: Axes | None = None) -> Axes:
     orbit = np.asarray(found["orbit"].transpose(x, "sample"), float)
     at = np.repeat(np.asarray(found[x], float), orbit.shape[1]).reshape(orbit.shape)
     fine = np.isfinite(orbit)  # what leaves has no limit set to show
-    leaving = ~fine.any(axis=1)
+    leaving: Any = ~fine.any(axis=1)
     with styled(ax) as ax:
         size = 3.2 if fine.sum() > 3000 else 5.0
         label = (

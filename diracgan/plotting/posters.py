@@ -97,13 +97,20 @@ def poster_figure(
             block, line = divmod(k, lines)
             left, top = _EDGE + block * across, _HEIGHT - _HEAD - line * high
             said = name + (" (your own)" if own else "")
-            _text(fig, left, top, textwrap.shorten(said, 62, placeholder=" …"), 13, weight="bold")
+            _text(
+                fig,
+                left,
+                top - (0.1 if line else 0.0),
+                textwrap.shorten(said, 62, placeholder=" …"),
+                13,
+                weight="bold",
+            )
             for j, panel in enumerate(panels):
                 at = left + j * step, top - 0.3 - side
                 _text(fig, at[0], top - 0.24, headings[j] if line == 0 else "", 9, color=GREY)
                 ax = fig.add_axes((at[0] / _WIDTH, (at[1] - 0.12) / _HEIGHT, side / _WIDTH, side / _HEIGHT))
                 _draw(ax, panel)
-                words = textwrap.fill(verdict_words(panel.verdict), int(step * 13))
+                words = textwrap.fill(verdict_words(panel.verdict), int(step * 14))
                 _text(fig, at[0], at[1] - 0.16, words, 8.5, color=COLOURS[Kind(panel.verdict.kind)])
         seen = {Kind(panel.verdict.kind) for _, _, panels in rows for panel in panels}
         marks = [Patch(color=c, label=kind.words) for kind, c in COLOURS.items() if kind in seen]
