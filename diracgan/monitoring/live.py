@@ -227,9 +227,8 @@ class Monitor:
     def _won(self, d: _Running | None, g: _Running | None) -> str | None:
         if d is None:
             return None
-        if (
-            self.variant is None and d.seen % _PATIENCE == 1
-        ):  # the guess that a diagnosis of all this would make
+        if self.variant is None and d.seen % _PATIENCE == 1:
+            # the guess that a diagnosis of all this would make
             kept = [None if n is None else self._seen(n) for n in self._roles]
             found = levels.guessed(*kept)
             self._limits = None if found is None else levels.limits_of(found)
