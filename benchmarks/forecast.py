@@ -32,7 +32,7 @@ from diracgan.measure import operators
 from diracgan.measure.forecast import peak_frequency, spread
 from diracgan.measure.noise import ResampledGame
 from diracgan.measure.settings import Setting, changed
-from diracgan.rules import Rule
+from diracgan.rules import Rule, from_optax
 from diracgan.training import networks
 from diracgan.training.architecture import Architecture, players
 from diracgan.training.problems import problem
@@ -61,7 +61,7 @@ class Part:
 
             how = PROTOCOL["holdout"]
             moved = optax.adamw(how["lr"], b1=how["beta1"], weight_decay=how["weight_decay"])
-            return dg.rule.from_optax(moved, alternating=True)
+            return from_optax(moved, alternating=True)
         how = PROTOCOL["optimiser"]
         return dg.rule("adam", lr=how["lr"], beta1=how["beta1"], alternating=True)
 
