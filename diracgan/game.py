@@ -62,6 +62,10 @@ class GameLike(Protocol):
         """The nearest players that the critic's constraint allows; without a constraint they stay."""
         return players
 
+    def moving(self, players: Players, draw: int | Array = 0) -> Players:
+        """Whether each player moves at this evaluation; one that does not keeps its optimiser's memory as well."""
+        return Players(True, True)
+
     def apply_step(self, players: Players, rates: Players, draw: int | Array = 0) -> Players:
         """Where players that have just stepped arrive: on the critic's constraint.
 
@@ -91,6 +95,10 @@ class WrappedGame(GameLike):
     def project(self, players: Players) -> Players:
         """As the game within."""
         return self.game.project(players)
+
+    def moving(self, players: Players, draw: int | Array = 0) -> Players:
+        """As the game within."""
+        return self.game.moving(players, draw)
 
     def apply_step(self, players: Players, rates: Players, draw: int | Array = 0) -> Players:
         """As the game within."""

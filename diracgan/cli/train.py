@@ -97,7 +97,7 @@ class TrainingOptions:
     variant: AnyVariantOptions
     rule: RuleOptions
     network: NetworkOptions
-    course: TrainingRunOptions
+    run: TrainingRunOptions
     keep: KeepOptions
     averages: Annotated[
         str | None, option("--averages", "Averages of the generator kept beside it.", metavar="0.999,0.9999")
@@ -117,12 +117,12 @@ class TrainingOptions:
 
     def given(self) -> dict[str, Any]:
         """The settings of the run itself, by the library's names."""
-        own = {"warmup": False} if self.no_warmup else {}
-        return {**given_in(self.course), **given_in(self.keep), **own}
+        own = ({"warmup": False} if self.no_warmup else {}) | ({"mean": True} if self.mean else {})
+        return {**given_in(self.run), **given_in(self.keep), **own}
 
     def flags(self) -> list[str]:
         """Every option that was given, as it is written."""
-        groups = (self.variant, self.rule, self.network, self.course, self.keep)
+        groups = (self.variant, self.rule, self.network, self.run, self.keep)
         names = [n for group in groups for n in given_in(group)]
         return [
             flag(n)
@@ -178,7 +178,7 @@ def command(
         with progress() as bar:
             report = _with_losses(bar)
             if made is None:
-                return runs.resume(out, steps=options.course.steps, trust=trust, tell=report)
+                return runs.resume(out, steps=options.run.steps, trust=trust, tell=report)
             return runs.train_from_config(made, out, tell=report)
 
     run = make_room(work, overwrite)
@@ -228,8 +228,7 @@ def _config(options: TrainingOptions, problem: str | None, config: str | None, t
         tricks=options.network.trick or (),
         alarms=assignments(options.alarm, "--alarm"),
         averages=vector("averages", options.averages) or (),
-        **({"mean": True} if options.mean else {}),
-        **options.given(),
+        training=options.given(),
     )
 
 

@@ -240,8 +240,7 @@ def after(system: DiracSystem, y: Array, regime: Regime, guard: int) -> tuple[Re
     losses = m - face_count(system)
     if guard >= m:  # the end of a slide, on this side or on the far one
         k = (guard - m) % regime.sliding
-        shared = regime.flips[k]
-        left = regime._replace(flips=np.delete(regime.flips, k, 0), index=np.delete(regime.index, k))
+        shared, left = regime.flips[k], _off(regime, k)
         return _leaving(left if guard < m + regime.sliding else _across(left, shared), shared, y), "leave"
     if guard >= losses:  # a face of the box takes a weight, or lets it go
         alone = np.arange(m) == guard
@@ -273,11 +272,31 @@ def settle(system: DiracSystem, y: Array, regime: Regime, guard: int) -> tuple[R
         if late[0] >= losses or not flat[late[0]]:
             regime, what = after(system, y, regime, late[0])
             happened.append(what)
+            if regime.sliding > (what == "slide"):
+                regime, released = _released(system, y, regime)
+                happened += released
         fallen = np.asarray(guards(system, y, regime))[:m] <= 0
         fallen &= (regime.slack == 0) & ~np.isin(np.arange(m), list(met))
         flat = fallen & _flat(look(system, y, regime.modes), y, losses)
         regime = _leaving(_as_it_stands(system, y, regime, flat), flat, y)
         late = [int(k) for k in np.flatnonzero(fallen & ~flat)]
+    return regime, happened
+
+
+def _released(system: DiracSystem, y: Array, regime: Regime) -> tuple[Regime, list[str]]:
+    """The regime off every surface slid upon to which the field no longer pushes back from both sides.
+
+    Where another surface is crossed the field jumps, and with it Filippov's shares: no guard falls.
+    """
+    happened = []
+    for k in reversed(range(regime.sliding)):
+        shared, left = regime.flips[k], _off(regime, k)
+        here, there = speeds(system, y, left, int(regime.index[k]), shared)
+        least = 1e-9 * (abs(here) + abs(there))
+        if here <= least and there >= -least:
+            continue
+        regime = _leaving(left if here > least else _across(left, shared), shared, y)
+        happened.append("leave")
     return regime, happened
 
 
@@ -295,6 +314,11 @@ def plain(modes: np.ndarray) -> Regime:
 
 def _across(regime: Regime, shared: np.ndarray) -> Regime:
     return regime._replace(modes=np.where(shared, -np.asarray(regime.modes), regime.modes))
+
+
+def _off(regime: Regime, k: int) -> Regime:
+    """The regime that no longer slides along the k-th of its surfaces."""
+    return regime._replace(flips=np.delete(regime.flips, k, 0), index=np.delete(regime.index, k))
 
 
 def _leaving(regime: Regime, shared: np.ndarray, y: Array) -> Regime:

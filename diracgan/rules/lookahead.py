@@ -183,5 +183,8 @@ class _Later(WrappedGame):
     def velocity(self, players: Players, draw: int | Array = 0, penalty: float | Array = 1.0) -> Players:
         return self.game.velocity(players, draw=self.before + draw, penalty=penalty)
 
+    def moving(self, players: Players, draw: int | Array = 0) -> Players:
+        return self.game.moving(players, self.before + draw)
+
     def apply_step(self, players: Players, rates: Players, draw: int | Array = 0) -> Players:
         return self.game.apply_step(players, rates, self.before + draw)

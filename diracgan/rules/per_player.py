@@ -147,7 +147,15 @@ class PerPlayerRule(Rule):
         rates = Players(*(h if n in who else 0.0 for n, h in zip(Players._fields, self.rates, strict=True)))
         after = game.apply_step(Players(**there), rates, draw)
         kept = {n: self.after_projection(state[n], getattr(players, n), getattr(after, n)) for n in who}
+        held = {n: m for n, m in game.moving(players, draw)._asdict().items() if n in who and m is not True}
+        for n, moves in held.items():
+            kept[n] = _where(moves, kept[n], getattr(memory, n))
+            after = after._replace(**{n: _where(moves, getattr(after, n), getattr(players, n))})
         return after, memory._replace(**kept)
+
+
+def _where(moves: Any, new: Any, old: Any) -> Any:
+    return jax.tree.map(lambda a, b: jnp.where(moves, a, b), new, old)
 
 
 def scaled(h: Any, v: Any) -> Any:

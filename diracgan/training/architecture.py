@@ -44,6 +44,7 @@ from .random import normal
 
 KINDS = ("auto", "linear", "mlp", "dcgan")
 _NORMALISING = ("batch", "layer", "instance", "virtual")  # activations, not weights
+_DEPTH = 2  # of an mlp
 NORMS = ("auto", "none", "batch", "layer", "instance", "virtual", "spectral", "weight")
 
 
@@ -57,7 +58,7 @@ class Architecture(Parametric):
 
     kind: str = param("auto", "linear, mlp or dcgan; auto: what fits the problem", choices=KINDS)
     width: int = param(64, "units of a hidden layer, or channels of the largest image", low=1, high=65_536)
-    depth: int = param(2, "hidden layers of an mlp", low=0, high=1000)
+    depth: int | None = param(None, "hidden layers of an mlp; 2", low=0, high=1000)
     width_d: int | None = param(
         None, "the discriminator's (critic's) width, where it is another", low=1, high=65_536
     )
@@ -105,7 +106,8 @@ class Architecture(Parametric):
             ((64, 2), (64, 2))
         """
         width, depth = (self.width_d, self.depth_d) if who == "d" else (None, None)
-        return self.width if width is None else width, self.depth if depth is None else depth
+        shared = _DEPTH if self.depth is None else self.depth
+        return self.width if width is None else width, shared if depth is None else depth
 
     def resolved(self, problem: Problem) -> Architecture:
         """The same with every ``auto`` decided for ``problem``.
@@ -131,10 +133,16 @@ class Architecture(Parametric):
             "activation_g": "tanh" if smooth else "relu",
         }
         auto |= {"norm_d": norm, "norm_g": norm}
-        chosen = {n: auto[n] if getattr(self, n) == "auto" else getattr(self, n) for n in auto}
+        chosen: dict[str, Any] = {
+            n: auto[n] if getattr(self, n) == "auto" else getattr(self, n) for n in auto
+        }
+        if kind == "mlp":
+            chosen["depth"] = self.size_of("g")[1]
         self._check_norm_g(chosen["norm_g"])
         if kind != "dcgan" and (self.kernel != 4 or self.pool_d != "none"):
             raise InputError(f"kernels and pooling belong to kind = dcgan; allowed in {kind}: neither")
+        if kind != "mlp" and (self.depth, self.depth_d) != (None, None):
+            raise InputError(f"depth belongs to kind = mlp; allowed in {kind}: none, its data decide")
         if kind == "mlp" and "instance" in (chosen["norm_d"], chosen["norm_g"]):
             raise InputError("instance norm needs an image to normalise over; allowed in an mlp: layer")
         own = {n: getattr(self, n) for n in self.__dataclass_fields__}

@@ -30,14 +30,14 @@ def start(made: RunConfig, players: Players | None = None) -> tuple[TrainingSetu
     Raises:
         InputError: for a device that is not there.
     """
-    course, dtype = made.training, _parameters_dtype(made)
-    keys = [jax.random.fold_in(jax.random.key(course.seed + k), 7) for k in range(course.seeds)]
+    config, dtype = made.training, _parameters_dtype(made)
+    keys = [jax.random.fold_in(jax.random.key(config.seed + k), 7) for k in range(config.seeds)]
     on = _cast(made.problem, dtype)
     both = [fresh(made.networks, on, key) if players is None else _cast(players, dtype) for key in keys]
     classifier = None
     wanted = any(isinstance(t, Reconstruction) and t.features for t in made.tricks)
-    if (course.classifier or wanted) and on.labels is not None:
-        classifier = train_classifier(on, seed=course.seed).network
+    if (config.classifier or wanted) and on.labels is not None:
+        classifier = train_classifier(on, seed=config.seed).network
     conditional = made.networks.condition != "none"
     reference, reference_z = _references(made, on, keys[0])
     setup = TrainingSetup(
@@ -48,22 +48,22 @@ def start(made: RunConfig, players: Players | None = None) -> tuple[TrainingSetu
         reference,
         classifier,
         reference_z=reference_z,
-        batch=course.batch,
+        batch=config.batch,
         conditional=conditional,
         dropout=bool(float(made.networks.dropout_d) or float(made.networks.dropout_g)),
-        compute="bfloat16" if course.dtype == "bfloat16" else None,
-        unrolled=convolutional(both[0]) and "cpu" in (course.device, jax.default_backend()),
+        compute="bfloat16" if config.dtype == "bfloat16" else None,
+        unrolled=convolutional(both[0]) and "cpu" in (config.device, jax.default_backend()),
         averages=made.averages,
-        warmup=course.warmup,
-        averaging=course.mean,
-        mesh=_mesh(course.devices),
+        warmup=config.warmup,
+        averaging=config.mean,
+        mesh=_mesh(config.devices),
     )
-    if course.devices > 1 and course.batch % course.devices:
+    if config.devices > 1 and config.batch % config.devices:
         raise InputError(
-            f"batch = {course.batch} over {course.devices} devices; allowed: a multiple of {course.devices}"
+            f"batch = {config.batch} over {config.devices} devices; allowed: a multiple of {config.devices}"
         )
-    states = [begin(setup, p, course.seed + k, course.pretrain) for k, p in enumerate(both)]
-    state = states[0] if course.seeds == 1 else stack(states)
+    states = [begin(setup, p, config.seed + k, config.pretrain) for k, p in enumerate(both)]
+    state = states[0] if config.seeds == 1 else stack(states)
     if setup.mesh is not None:
         whole = jax.sharding.NamedSharding(setup.mesh, jax.sharding.PartitionSpec())
         setup, state = (eqx.filter_shard(x, whole) for x in (setup, state))
@@ -89,16 +89,16 @@ def arithmetic(made: RunConfig) -> Iterator[None]:
     Raises:
         InputError: for a device that this machine does not have.
     """
-    course = made.training
+    config = made.training
     with contextlib.ExitStack() as held:
-        held.enter_context(jax.enable_x64(course.dtype == "float64"))
-        if course.device != "auto":
+        held.enter_context(jax.enable_x64(config.dtype == "float64"))
+        if config.device != "auto":
             try:
-                found = jax.devices(course.device)[0]
+                found = jax.devices(config.device)[0]
             except RuntimeError as error:
                 here = sorted({d.platform for d in jax.devices()})
                 raise InputError(
-                    f"device {course.device!r} is not here; allowed: auto, {', '.join(here)}"
+                    f"device {config.device!r} is not here; allowed: auto, {', '.join(here)}"
                 ) from error
             held.enter_context(jax.default_device(found))
         yield

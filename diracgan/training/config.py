@@ -33,7 +33,8 @@ import tomli_w
 from ..errors import InputError, number, unknown
 from ..parameters import Parametric, param, parameters
 from ..registry import Registry, source as source_of
-from ..rules import RULES, Rule, rule
+from ..rules import RULES, PerPlayerRule, Rule, rule
+from ..rules.lookahead import Lookahead
 from ..variants import VARIANTS, Variant, build, parse
 from ..variants.presets import PRESETS
 from . import bounds, loss_file
@@ -152,9 +153,19 @@ def configure(
     tricks: Any = (),
     alarms: Alarms | Mapping[str, Any] | None = None,
     averages: Any = (),
-    **course: Any,
+    training: TrainingConfig | Mapping[str, Any] | None = None,
 ) -> RunConfig:
     """Put a run together from names or objects, with every default decided.
+
+    Args:
+        variant: a name, ``NAME:k=v``, or a variant.
+        problem_: likewise.
+        rule_: likewise; None for :func:`default_rule`.
+        networks: an architecture, or those of its settings that are not the usual ones.
+        tricks: one or several, by name or made.
+        alarms: likewise settings of :class:`Alarms`.
+        averages: decays of the averages of the generator.
+        training: likewise settings of :class:`TrainingConfig`; None stands for the problem's own default.
 
     Raises:
         InputError: for what does not exist or does not fit together.
@@ -167,12 +178,7 @@ def configure(
     losses = parse(variant) if isinstance(variant, str) else variant
     if not isinstance(losses, Variant):
         raise InputError(f"{variant!r} is not a variant; allowed: a name, or what dg.variant(...) returns")
-    built = (
-        networks
-        if isinstance(networks, Architecture)
-        else from_settings(Architecture, {**type(losses).networks, **(networks or {})}, "networks")
-    )
-    built = built.resolved(on)
+    built = _architecture(networks, losses, on)
     if isinstance(variant, str) and built.kind != "linear":
         losses = with_network_defaults(losses, variant)
     made = [trick(t) if isinstance(t, str) else t for t in ([tricks] if isinstance(tricks, str) else tricks)]
@@ -183,9 +189,7 @@ def configure(
             )
     if built.condition == "acgan" and not any(isinstance(t, AuxiliaryClasses) for t in made):
         made.append(trick("acgan"))
-    _fit(made, on, built, losses)
-    given = {k: x for k, x in course.items() if x is not None}
-    run = from_settings(TrainingConfig, {**dict(on.course), **given}, "run").resolved()
+    run = _training(training, on)
     if run.filters and (not on.images or built.kind == "linear"):
         raise InputError(
             f"filters are of critics of images, which {on.name!r} has none of; allowed: filters = false"
@@ -203,6 +207,7 @@ def configure(
     )
     if not isinstance(moves, Rule):
         raise InputError(f"{rule_!r} is not a rule; allowed: a name, or what dg.rule(...) returns")
+    _fit(made, on, built, losses, moves)
     bounds.check_rule(moves)
     bounds.check_size(built, on, run.batch, run.seeds)
     for settings in (losses, moves, *made):
@@ -218,6 +223,25 @@ def configure(
         run,
         tuple(number("averages", b, low=0, high=1, open_high=True) for b in decays),
     )
+
+
+def _architecture(
+    networks: Architecture | Mapping[str, Any] | None, losses: Variant, on: Problem
+) -> Architecture:
+    """The networks with the variant's own defaults, as far as they are of this kind of network."""
+    if isinstance(networks, Architecture):
+        return networks.resolved(on)
+    given = dict(networks or {})
+    kind = on.network if given.get("kind", "auto") == "auto" else given["kind"]
+    own = {n: x for n, x in type(losses).networks.items() if n != "depth" or kind == "mlp"}
+    return from_settings(Architecture, {**own, **given}, "networks").resolved(on)
+
+
+def _training(training: TrainingConfig | Mapping[str, Any] | None, on: Problem) -> TrainingConfig:
+    if isinstance(training, TrainingConfig):
+        return training.resolved()
+    given = {k: x for k, x in (training or {}).items() if x is not None}
+    return from_settings(TrainingConfig, {**dict(on.training), **given}, "run").resolved()
 
 
 def with_network_defaults(losses: Variant, spec: str, named: Collection[str] = ()) -> Variant:
@@ -244,8 +268,15 @@ def default_rule(kind: str, losses: Variant) -> Rule:
     return rule("adam", lr=2e-4 if kind == "dcgan" else 1e-3, beta1=0.5, alternating=True)
 
 
-def _fit(tricks: list[Trick], on: Problem, built: Architecture, losses: Variant) -> None:
-    for t in tricks:
+def _fit(tricks: list[Trick], on: Problem, built: Architecture, losses: Variant, moves: Rule) -> None:
+    for k, t in enumerate(tricks):
+        if type(t) in map(type, tricks[:k]):
+            raise InputError(f"the trick {t.name} is given twice; allowed: each trick once")
+        if t.holds and not _can_hold(moves):
+            raise InputError(
+                f"{t.name} holds a player, and the memory of {moves.name} would move it on; allowed: a rule without "
+                "memory, or one in which each player has its own, such as adam"
+            )
         if isinstance(t, SoftLabels) and not losses.labelled:
             raise InputError(
                 f"soft-labels needs a loss with labels, and {losses.name!r} has none; allowed: ns, lsgan, ..."
@@ -266,6 +297,13 @@ def _fit(tricks: list[Trick], on: Problem, built: Architecture, losses: Variant)
             )
 
 
+def _can_hold(moves: Rule) -> bool:
+    """Whether a player whose velocity is 0 stays, and its optimiser's memory with it."""
+    if isinstance(moves, Lookahead):
+        return _can_hold(moves.fast)
+    return isinstance(moves, PerPlayerRule) or type(moves).memory is Rule.memory
+
+
 def from_table(
     table: Mapping[str, Any], source: str = "the config", *, folder: Path | None = None, trust: bool = False
 ) -> RunConfig:
@@ -281,10 +319,10 @@ def from_table(
         InputError: for an unknown key, naming the table and the nearest one, a value that is not allowed, or code
             without trust.
     """
-    course, given = dict(table), {}
+    rest, given = dict(table), {}
     for n in _TABLES:
-        if n in course:
-            given[n] = course.pop(n)
+        if n in rest:
+            given[n] = rest.pop(n)
     for n, x in given.items():
         want = list if n == "tricks" else dict
         if not isinstance(x, want):
@@ -292,10 +330,10 @@ def from_table(
                 f"{n} of {source} is {x!r}; allowed: {'[[tricks]] tables' if n == 'tricks' else f'a table [{n}]'}"
             )
     known = [*parameters(TrainingConfig), "averages"]
-    for n in course:
+    for n in rest:
         if n not in known:
             raise unknown(f"key of {source}", n, [*known, *_TABLES])
-    averages = course.pop("averages", [])
+    averages = rest.pop("averages", [])
     if not isinstance(averages, list):
         raise InputError(f"averages of {source} is {averages!r}; allowed: a list of decays")
 
@@ -321,7 +359,7 @@ def from_table(
             ],
             alarms=given.get("alarms"),
             averages=averages,
-            **course,
+            training=rest,
         )
     except InputError as error:
         said = str(error)

@@ -61,6 +61,11 @@ class Trick(Parametric):
         return True, True
 
     @property
+    def holds(self) -> bool:
+        """Whether :meth:`moves` ever says no."""
+        return type(self).moves is not Trick.moves
+
+    @property
     def replaces(self) -> bool:
         """Whether :meth:`generator` stands in the place of the generator's loss."""
         return False
@@ -181,9 +186,15 @@ class MinibatchGame(Game):
         v = super().velocity(players, *args, **how)
         for t in self.tricks:
             v = t.velocity(v)
-            if type(t).moves is not Trick.moves:
-                v = Players(*map(_held_unless, t.moves(self, players), v))
-        return v
+        return Players(*(a if m is True else _held_unless(m, a) for m, a in zip(self.moving(players), v)))
+
+    def moving(self, players: Players, draw: int | Array = 0) -> Players:
+        """Whether every trick lets the critic move, and the generator."""
+        both = Players(True, True)
+        for t in self.tricks:
+            if t.holds:
+                both = Players(*map(jnp.logical_and, both, t.moves(self, players)))
+        return both
 
     def repeat(self, count: int, once: Callable[[Any, Any], Any], start: Any) -> Any:
         """As the game of any players, or written out."""
@@ -211,6 +222,10 @@ class StochasticGame(GameLike):
     def velocity(self, players: Players, draw: int | Array = 0, penalty: float | Array = 1.0) -> Players:
         """The field of the evaluation ``draw``, from its own minibatch."""
         return self.at(draw).velocity(players, penalty=penalty)
+
+    def moving(self, players: Players, draw: int | Array = 0) -> Players:
+        """As the game of the evaluation ``draw``."""
+        return self.at(draw).moving(players)
 
     def project(self, players: Players) -> Players:
         """As the games of its evaluations do it."""

@@ -171,21 +171,20 @@ def _picture(run: Run, files: RunFolder | None) -> None:
     if files is None or setup.problem.inputs == 0:
         return
     count = _GRID if setup.problem.images else _CLOUD
-    key = jax.random.fold_in(jax.random.key(state.seed), 13)
+    key, config = jax.random.fold_in(jax.random.key(state.seed), 13), run.config.training
     panels = {"data": np.asarray(setup.problem.draw(key, count).x)}
     for name, theta in generators(setup, state).items():
-        course = run.config.training
-        made, _ = metrics.sample(setup, theta, key, count, course.truncation, truncate=course.truncate)
+        made, _ = metrics.sample(setup, theta, key, count, config.truncation, truncate=config.truncate)
         panels[name] = np.asarray(made)
-    images, course, name = setup.problem.images, run.config.training, f"{int(state.step):08d}"
+    images, name = setup.problem.images, f"{int(state.step):08d}"
     if not images or setup.problem.data.ndim == 4:
         pictures.write(files.samples / f"{name}.png", panels, images)
-    if course.walks:
+    if config.walks:
         theta = generators(setup, state)["raw"]
         made = np.asarray(metrics.walks(setup, theta, key, *_WALKS)).reshape(-1, *setup.problem.shape)
         shown = {"walks": made} if images else {"data": panels["data"], "walks": made}
         pictures.write(files.samples / f"{name}-walks.png", shown, images, _WALKS[1])
-    if course.filters:
+    if config.filters:
         seen = pictures.filters(state.inner.players.phi, setup.problem.shape)
         pictures.write(files.samples / f"{name}-filters.png", {"filters": seen}, True)
 

@@ -51,7 +51,7 @@ class Problem(eqx.Module):
         mixture: whether the rows of ``data`` are centres of a mixture, each draw spread around one.
         fixed: whether every draw is the same (no randomness in the data).
         prior: what z is drawn from: ``"normal"``, or ``"uniform"`` on [-1, 1].
-        course: settings of a run of it that differ from the usual ones, by their names: steps, batch.
+        training: settings of a run of it that differ from the usual ones, by their names: steps, batch.
         spec: name and options that make the problem again.
 
     Example:
@@ -74,7 +74,7 @@ class Problem(eqx.Module):
     mixture: bool = eqx.field(static=True, default=False)
     fixed: bool = eqx.field(static=True, default=False)
     prior: str = eqx.field(static=True, default="normal")
-    course: tuple[tuple[str, int], ...] = eqx.field(static=True, default=())
+    training: tuple[tuple[str, int], ...] = eqx.field(static=True, default=())
     spec: tuple[tuple[str, Any], ...] = eqx.field(static=True, default=())
 
     @property
@@ -302,7 +302,7 @@ def samples(
     images: bool = False,
     network: str = "mlp",
     fixed: bool = False,
-    course: Mapping[str, int] | None = None,
+    training: Mapping[str, int] | None = None,
 ) -> Problem:
     """The problem of an array of samples.
 
@@ -316,7 +316,7 @@ def samples(
         images: whether samples are images, (height, width, channels) with values in [-1, 1].
         network: the kind of network that fits: ``"mlp"``, ``"dcgan"`` or ``"linear"``.
         fixed: whether every draw is the whole of ``data``.
-        course: settings of a run of it that differ from the usual ones: ``{"steps": 5000}``.
+        training: settings of a run of it that differ from the usual ones: ``{"steps": 5000}``.
 
     Returns:
         A :class:`Problem`.
@@ -338,7 +338,7 @@ def samples(
         images=images,
         network=network,
         fixed=fixed,
-        course=tuple((course or {}).items()),
+        training=tuple((training or {}).items()),
     )
 
 
@@ -403,7 +403,7 @@ def _ring8(radius: Any = 2.0, std: Any = 0.02, latent: Any = 2) -> Problem:
     """8 Gaussians on a circle of radius 2, standard deviation 0.02."""
     r = number("radius", radius, low=0, high=_FAR, open_low=True)
     spread = number("std", std, low=0, high=_FAR)
-    return samples(r * _circle(8), latent=latent, spread=spread, mixture=True, course=_MANY_MODES)
+    return samples(r * _circle(8), latent=latent, spread=spread, mixture=True, training=_MANY_MODES)
 
 
 @register_problem("grid25")
@@ -412,7 +412,7 @@ def _grid25(step: Any = 2.0, std: Any = 0.05, latent: Any = 2) -> Problem:
     line = number("step", step, low=0, high=_FAR, open_low=True) * np.arange(-2, 3)
     centres = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
     spread = number("std", std, low=0, high=_FAR)
-    return samples(centres, latent=latent, spread=spread, mixture=True, course=_MANY_MODES)
+    return samples(centres, latent=latent, spread=spread, mixture=True, training=_MANY_MODES)
 
 
 @register_problem("digits", reference="scikit-learn, load_digits")

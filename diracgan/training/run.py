@@ -80,8 +80,8 @@ class Run:
         with arithmetic(self.config):
             theta = self._generator(average)
             given = {"truncation": truncation, "truncate": truncate}
-            known, course = parameters(TrainingConfig), self.config.training
-            limit, what = (getattr(course, n) if x is None else known[n].check(x) for n, x in given.items())
+            known, config = parameters(TrainingConfig), self.config.training
+            limit, what = (getattr(config, n) if x is None else known[n].check(x) for n, x in given.items())
             key, many = jax.random.key(seed), integer("count", count, low=1)
             return np.asarray(metrics.sample(self.setup, theta, key, many, limit, dropout, what)[0])
 

@@ -66,8 +66,14 @@ def progress_of(shown: Scene, steps: int = STEPS, pause: float = _PAUSE_S) -> It
 
     v, by = variant_of(shown.variants[0]), rule_of(shown.rule or _USUAL)
     assert by is not None
-    settings = {"steps": steps, "batch": _BATCH, "alarms": {"on": False}, "networks": {"width": _WIDTH}}
-    made = configure(v, "point", rule_=by, **settings)
+    made = configure(
+        v,
+        "point",
+        rule_=by,
+        networks={"width": _WIDTH},
+        alarms={"on": False},
+        training={"steps": steps, "batch": _BATCH},
+    )
     with arithmetic(made):
         setup, state = start(made)
         datum = np.asarray(made.problem.data, float)[0]

@@ -6,6 +6,8 @@ r = phi.x0, phi' = -a'(s) theta - b'(r) x0 and theta' = -c'(s) phi.
 
 from __future__ import annotations
 
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -126,6 +128,25 @@ def test_a_perceptron_comes_to_rest_where_its_critic_is_zero():
     traj = run(split(*losses), [0.5], [0.4], t1=5.0, backend="scipy")
     np.testing.assert_allclose(last(traj), [0.0, np.hypot(0.5, 0.4)], atol=1e-9)
     assert traj.attrs["result_time"] == pytest.approx(np.arctan2(0.5, 0.4), abs=1e-9)
+
+
+@pytest.mark.parametrize("backend", ["scipy", pytest.param("diffrax", marks=pytest.mark.slow)])
+def test_a_slide_ends_where_another_surface_lets_it_go(backend):
+    # On s = 0 the perceptron slides while r > 0; from r < 0 its critic is pushed by x0 as well, and so hard that on
+    # both sides of s = 0 the motion leaves for s > 0: s' = -a |theta|^2 + x0.theta + |phi|^2 > 0 for a = 0 and a = 1.
+    # The truth is the field with the steps made smooth, by a solver for stiff systems.
+    losses, _ = GAMES["perceptron"]
+    phi, theta, x0 = np.array([0.5, 0.3]), np.array([0.4, -0.2]), np.full(2, 0.4)
+
+    def right(_t, y):
+        a, b = (0.5 * (1 + np.tanh(x / 1e-6)) for x in (y[:2] @ y[2:], -(y[:2] @ x0)))
+        return np.concatenate([-a * y[2:] + b * x0, y[:2]])
+
+    # until before both logits are 0 again, where what follows depends on how the steps are made smooth
+    out = solve_ivp(right, (0, 3.0), [*phi, *theta], method="Radau", rtol=1e-9, atol=1e-11)
+    traj = run(split(*losses), phi, theta, x0=x0, t1=3.0, backend=backend)
+    np.testing.assert_allclose(last(traj), out.y[:, -1], atol=2e-5)
+    assert [e["kind"] for e in json.loads(traj.attrs["events"])] == ["slide", "crossing", "leave"]
 
 
 @pytest.mark.parametrize(

@@ -43,8 +43,7 @@ def test_a_step_lowers_for_cuda_and_tpu(kind, folder):
         networks=how[kind],
         tricks=["instance-noise:std=0.1,until=100", "clip-gradient", "orthogonal"],
         averages=(0.9,),
-        classifier=False,
-        batch=8,
+        training={"classifier": False, "batch": 8},
     )
     made = lowered(*start(made))
     assert set(made.platforms) == {"cuda", "tpu"}

@@ -12,7 +12,7 @@ import diracgan as dg
 from diracgan.errors import InputError
 from diracgan.game import Players, constrain
 from diracgan.training.architecture import Architecture, players
-from diracgan.training.config import from_settings
+from diracgan.training.config import configure, from_settings
 from diracgan.training.games import game, minibatches
 from diracgan.training.layers import (
     Down,
@@ -318,6 +318,16 @@ def test_a_critic_of_another_size_than_the_generator():
     made = players(Architecture(width=8, width_d=4), image_problem(8), KEY)
     assert made.phi.layers[0].w.shape == (4, 4, 1, 4)
     assert made.theta.head.w.shape == (4, 4, 8, 1)
+
+
+def test_a_depth_that_would_be_ignored_is_refused():
+    for on, kind in ((image_problem(8), "dcgan"), (problem("dirac"), "linear")):
+        for name in ("depth", "depth_d"):
+            with pytest.raises(InputError, match=f"depth belongs to kind = mlp; allowed in {kind}"):
+                Architecture(**{name: 3}).resolved(on)
+        assert configure("wgan-gp", on).networks.depth is None  # whose own default, 3, is for an mlp
+    assert configure("wgan-gp", "ring8").networks.depth == 3
+    assert configure("ns", "ring8").networks.depth == 2
 
 
 # ---------------------------------------------------------------- kernels, pooling

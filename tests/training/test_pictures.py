@@ -93,7 +93,7 @@ def test_pictures_of_a_run(folder):
 )
 def test_pictures_and_draws_that_cannot_be_made(name, settings, said):
     with pytest.raises(InputError, match=said) as told:
-        configure("ns", name, **settings)
+        configure("ns", name, training=settings)
     assert "\n" not in str(told.value)
 
 

@@ -299,11 +299,17 @@ def test_what_is_unwise_is_said(cli):
         (
             "batch = 1048576 with 1048576 numbers",
             "ring8",
-            {"batch": 2**20, "networks": {"minibatch": "discrimination"}},
+            {"training": {"batch": 2**20}, "networks": {"minibatch": "discrimination"}},
         ),
         ("lr = 1e\\+300 does not fit in float32", "ring8", {"rule_": "adam:lr=1e300"}),
         ("norm = 1e-60 does not fit in float32", "ring8", {"tricks": "clip-gradient:norm=1e-60"}),
         ("std = 1e\\+300 is out of range", "ring8:std=1e300", {}),
+        (
+            "the trick clip-gradient is given twice",
+            "ring8",
+            {"tricks": ["clip-gradient", "history", "clip-gradient:norm=2"]},
+        ),
+        ("the memory of optimistic would move it on", "ring8", {"tricks": "balance", "rule_": "optimistic"}),
     ],
 )
 def test_what_no_machine_can_do_is_one_line(said, problem_, settings):

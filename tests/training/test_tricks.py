@@ -212,6 +212,25 @@ def test_balance_lets_one_player_wait_and_stops_the_generator_at_equilibrium():
     assert abs(held[1] - 0.4) > 0.05
 
 
+@pytest.mark.parametrize("rule", ["adam:lr=0.05", "heavy-ball:lr=0.3,beta=0.9"])
+def test_balance_holds_a_player_against_its_momentum(rule):
+    """A generator whose loss is below ratio L_D stays where it is, with what its optimiser remembers."""
+    on, both = dirac(0.7, -0.3)
+    setup = TrainingSetup(NS, dg.rule(rule), on, (trick("balance", ratio=0.55),), None, None, batch=1)
+    state, once, moved = begin(setup, both, 0), jax.jit(iteration), []
+    g = minibatches(NS, on, KEY, 1).at(0)
+
+    def generators(state):
+        return jax.tree.leaves((state.inner.players.theta, state.inner.memory.theta))
+
+    for _ in range(25):
+        before, state = state, once(setup, state)
+        moved.append(bool(setup.tricks[0].moves(g, before.inner.players)[1]))
+        assert (generators(state) != generators(before)) == moved[-1]
+    assert moved[0]
+    assert not all(moved)
+
+
 @pytest.mark.slow
 def test_instance_noise_damps_and_decays():
     """Noise of deviation s damps the critic like R1(s^2/4) near rest; at step ``until`` the field is the plain one."""
