@@ -186,7 +186,9 @@ class MinibatchGame(Game):
         v = super().velocity(players, *args, **how)
         for t in self.tricks:
             v = t.velocity(v)
-        return Players(*(a if m is True else _held_unless(m, a) for m, a in zip(self.moving(players), v)))
+        return Players(
+            *(a if m is True else _held_unless(m, a) for m, a in zip(self.moving(players), v, strict=True))
+        )
 
     def moving(self, players: Players, draw: int | Array = 0) -> Players:
         """Whether every trick lets the critic move, and the generator."""
