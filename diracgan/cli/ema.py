@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from ..errors import InputError
 from .layer import CommandResult, Table, option, output, picture
-from .options import AnyVariantOptions, RateOptions, RuleOptions, StartOptions, flag, vector
+from .options import DECAY, AnyVariantOptions, RateOptions, RuleOptions, StartOptions, flag, vector
 
 
 def command(
@@ -49,8 +49,8 @@ def command(
         chosen,
         omega=omega,
         h=h,
-        decay=vector("decay", decay),
-        tau=vector("tau", tau),
+        decay=vector("decay", decay, **DECAY),
+        tau=vector("tau", tau, low=0, open_low=True),
         reduction=reduction,
         **where,
         **rates.arguments(),

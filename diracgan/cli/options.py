@@ -243,7 +243,7 @@ class NoiseOptions:
 
     def given(self) -> dict[str, Any]:
         """What was asked for, by the library's names."""
-        sde = vector("sde", self.sde)
+        sde = vector("sde", self.sde, low=0)
         noise = {"sde": sde[0] if sde is not None and len(sde) == 1 else sde, "sde_step": self.sde_step}
         return {"seed": self.seed} | {k: x for k, x in noise.items() if x is not None}
 
@@ -289,8 +289,8 @@ def headline(found: Any) -> str:
     return f"{found.variant}, d = {found.dim}, {found.rule or 'flow'}"
 
 
-def vector(name: str, text: str | None) -> list[float] | None:
-    """Read ``"0.1,0.2"`` as numbers.
+def vector(name: str, text: str | None, **domain: Any) -> list[float] | None:
+    """Read ``"0.1,0.2"`` as numbers, each in the interval that :func:`~diracgan.errors.number` takes.
 
     Example:
         >>> vector("phi0", "0.1, 2e-1")
@@ -299,7 +299,11 @@ def vector(name: str, text: str | None) -> list[float] | None:
     if text is None:
         return None
     parts = [p.strip() for p in text.strip().strip("[]()").split(",")]
-    return [number(f"{name}[{i}]" if len(parts) > 1 else name, p) for i, p in enumerate(parts)]
+    return [number(f"{name}[{i}]" if len(parts) > 1 else name, p, **domain) for i, p in enumerate(parts)]
+
+
+#: Where the decay of an average lies.
+DECAY: dict[str, Any] = {"low": 0, "high": 1, "open_high": True}
 
 
 def assignments(texts: list[str] | None, flag: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from ..errors import InputError
 from ..progress import Progress, progress
 from ..registry import merged
 from .layer import OVERWRITE, CommandResult, argument, make_room, option, tell
-from .options import AnyVariantOptions, RuleOptions, assignments, flag, given_in, vector
+from .options import DECAY, AnyVariantOptions, RuleOptions, assignments, flag, given_in, vector
 
 if TYPE_CHECKING:
     from ..variants import Variant
@@ -227,7 +227,7 @@ def _config(options: TrainingOptions, problem: str | None, config: str | None, t
         networks=settings,
         tricks=options.network.trick or (),
         alarms=assignments(options.alarm, "--alarm"),
-        averages=vector("averages", options.averages) or (),
+        averages=vector("averages", options.averages, **DECAY) or (),
         training=options.given(),
     )
 

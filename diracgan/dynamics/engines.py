@@ -104,7 +104,9 @@ def _scipy(method: str, system: DiracSystem, regime: Regime, y0: np.ndarray, spa
 
     def solution(t: float, y: np.ndarray, end: float) -> np.ndarray:
         run = _scipy_solver(method, system, regime, span, t, y, end)
-        while run.status == "running":
+        for _ in range(_CHUNK):  # of a part of one step: more means that something holds it up
+            if run.status != "running":
+                break
             run.step()
         return run.y
 

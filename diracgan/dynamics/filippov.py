@@ -18,7 +18,7 @@ import numpy as np
 from jax import Array
 
 from .. import dirac
-from ..game import Players
+from ..game import Game, Players
 from ..variants import Variant
 
 LARGEST = 1e150  # the square of a state beyond this leaves the float range
@@ -86,20 +86,38 @@ def face_count(system: DiracSystem) -> int:
 def velocity(system: DiracSystem, y: Array, modes: Array | None = None) -> Array:
     """dy/dt with the branches frozen by ``modes``, or as the losses stand.
 
-    A frozen branch may have no value beyond its surface, as |s|^(3/2) continued to (-|s|)^(3/2) has none; the losses
-    as they stand take its place there, so that a trial step that reaches across has a value.
+    A frozen branch may have no value beyond its surface, as |s|^(3/2) continued to (-|s|)^(3/2) has none; the branch
+    beyond takes its place there, so that a trial step that reaches across has a value.
     """
     z, game = unpack(system, y), dirac.game(system.variant, system.x0)
     v = game.motion(z, modes)
     if modes is not None and modes.shape[0]:
-        lost = jnp.any(jnp.isnan(pack(v)))
-        v = jax.lax.cond(lost, lambda: game.motion(z), lambda: v)
+        v = _continued(game, z, modes, v)
     v = Players(*(rate * part for rate, part in zip(system.rates, v, strict=True)))
     if system.tau is None:
         return pack(v)
     d = system.dim
     ema = Players(y[2 * d : 3 * d], y[3 * d :])
     return pack(v, Players(*((a - b) / system.tau for a, b in zip(z, ema, strict=True))))
+
+
+def _continued(game: Game, z: Players, modes: Array, v: Players) -> Players:
+    """The field, or where it has no value that with the first frozen branch freed that brings one, else with all.
+
+    Only branches beyond their surface are freed, and one alone if that will do: two losses may switch on one surface,
+    and a jump of the other there would hold a trial step up.
+    """
+    sites = jnp.arange(len(modes))
+
+    def lost(now: tuple[Array, Players]) -> Array:
+        return jnp.any(jnp.isnan(pack(now[1]))) & (now[0] <= len(modes))
+
+    def freed(now: tuple[Array, Players]) -> tuple[Array, Players]:
+        beyond = ~(modes * game.surfaces(z, modes) >= 0)
+        free = beyond & ((sites == now[0]) | (now[0] == len(modes)))
+        return now[0] + 1, game.motion(z, jnp.where(free, -modes, modes))
+
+    return jax.lax.while_loop(lost, freed, (jnp.asarray(0), v))[1]
 
 
 def surfaces(system: DiracSystem, y: Array, modes: Array | None = None) -> Array:

@@ -212,7 +212,10 @@ def configure(
     bounds.check_size(built, on, run.batch, run.seeds)
     for settings in (losses, moves, *made):
         bounds.check_numbers(settings, run.dtype)
-    decays = [averages] if isinstance(averages, (int, float, str)) else averages
+    given = [averages] if isinstance(averages, (int, float, str)) else averages
+    decays = tuple(number("averages", b, low=0, high=1, open_high=True) for b in given)
+    if len(set(decays)) < len(decays):
+        raise InputError(f"averages = {list(decays)} names a decay twice; allowed: each once")
     return RunConfig(
         losses,
         moves,
@@ -221,7 +224,7 @@ def configure(
         tuple(made),
         alarms if isinstance(alarms, Alarms) else from_settings(Alarms, alarms or {}, "alarms"),
         run,
-        tuple(number("averages", b, low=0, high=1, open_high=True) for b in decays),
+        decays,
     )
 
 

@@ -149,6 +149,31 @@ def test_a_slide_ends_where_another_surface_lets_it_go(backend):
     assert [e["kind"] for e in json.loads(traj.attrs["events"])] == ["slide", "crossing", "leave"]
 
 
+def test_a_kink_and_a_root_on_one_surface_are_met_together():
+    # In d = 1 both logits vanish with phi. For phi > 0: phi' = -(1 + s/2) theta + (1 - 1.5 sqrt(r)) x0; the slope of
+    # the leaky rectifier falls to 0.3 beyond, so that with theta = 0.7 and x0 = 0.4 both sides push to phi = 0, where
+    # theta' = phi = 0 as well. sqrt(r) has no value beyond, and -0.3 theta there must not hold the step up.
+    losses = (
+        lambda s: jax.nn.leaky_relu(s, 0.3) + s**2 / 4,
+        lambda r: -r + jnp.abs(r) ** 1.5,
+        linear,
+    )
+
+    def right(_t, y):
+        s, r = y[0] * y[1], 0.4 * max(y[0], 0.0)
+        return [-(1 + s / 2) * y[1] + 0.4 * (1 - 1.5 * np.sqrt(r)), y[0]]
+
+    def meets(_t, y):
+        return y[0]
+
+    meets.terminal = True
+    out = solve_ivp(right, (0, 5), [0.5, 0.4], method="DOP853", rtol=1e-11, atol=1e-13, events=meets)
+    traj = run(split(*losses), [0.5], [0.4], x0=[0.4], t1=5.0, backend="scipy")
+    assert traj.attrs["result"] == "stuck"
+    assert traj.attrs["result_time"] == pytest.approx(out.t[-1], abs=1e-6)
+    np.testing.assert_allclose(last(traj), [0.0, out.y[1, -1]], atol=1e-7)
+
+
 @pytest.mark.parametrize(
     ("real_is", "taken"),
     [
