@@ -19,7 +19,7 @@ from jax.flatten_util import ravel_pytree
 
 from .errors import InputError, one_line
 from .instance_noise import Loss, coupling_of, smooth_mean, spreads
-from .tracing.switching import evaluate
+from .tracing.switching import evaluate, unlocated
 from .variants import Variant
 from .variants.penalties import on_logits, total
 
@@ -241,6 +241,12 @@ class Game(GameLike):
             gaps, _ = self._faces(players, self.velocity(players, modes=modes).phi, modes)
             parts += [jnp.ravel(g) for side in gaps for g in jax.tree.leaves(side)]
         return jnp.concatenate(parts)
+
+    def unlocated(self, players: Players) -> tuple[str, ...]:
+        """The operations of both losses that may switch without a surface: JAX's names of them."""
+        return tuple(
+            sorted({n for f in (self.critic_loss, self.generator_loss) for n in unlocated(f, (players,))})
+        )
 
     def faces(self, players: Players) -> int:
         """How many of the last surfaces are faces of the box that clips the critic's weights."""

@@ -76,6 +76,12 @@ def surface_count(system: DiracSystem) -> int:
     return jax.eval_shape(dirac.game(system.variant, system.x0).surfaces, Players(z, z)).shape[0]
 
 
+def unlocated(system: DiracSystem) -> tuple[str, ...]:
+    """The operations of the losses whose switches are crossed unseen, by JAX's names."""
+    z = jnp.zeros_like(system.x0)
+    return dirac.game(system.variant, system.x0).unlocated(Players(z, z))
+
+
 def face_count(system: DiracSystem) -> int:
     """How many of the last switching functions are faces of the box that clips the critic."""
     z = np.zeros(np.shape(system.x0))

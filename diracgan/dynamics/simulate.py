@@ -20,7 +20,7 @@ from ..variants import Variant, check_variant
 from . import noise as minibatch
 from .collinear import line_of
 from .engines import Engine, TimeSpan, engine
-from .filippov import DiracSystem
+from .filippov import DiracSystem, unlocated
 from .iterations import iterate, row_numbers
 from .regimes import integrate
 from .starts import DEFAULT_T1, MOST_STEPS, check_rates, check_size, check_untraced, starts, times
@@ -89,7 +89,8 @@ def simulate(
         An :class:`xarray.Dataset` with phi(time, component), theta and, with EMA, phi_ema, theta_ema; coordinates
         time and, with a rule, step (time = step x lr). ``attrs`` say what produced it, and under ``result`` how it
         ended: ok, diverged, stiff, max steps or stuck, with ``result_time`` and ``result_text``; rows after the end
-        are NaN. ``events`` lists the switching surfaces met: time and crossing, slide or leave.
+        are NaN. ``events`` lists the switching surfaces met: time and crossing, slide or leave; ``unlocated``, where
+        it is there, names operations of the losses whose switches are not looked for.
 
     Raises:
         InputError: for arguments that are not allowed, naming them, and under jit, vmap or grad.
@@ -152,6 +153,8 @@ def run(
             if noise is None:
                 solver, use = engine(solver, backend)
                 data, outcome = _flow(use, system, start, span)
+                unseen = ", ".join(unlocated(system))
+                outcome |= {"unlocated": unseen} if unseen else {}
                 outcome |= {"solver": solver, "rtol": span.rtol, "atol": span.atol}
             else:
                 data, outcome = _noisy_flow(system, start, span.ts, noise, random["sde_step"])

@@ -17,7 +17,7 @@ import numpy as np
 from jax import Array
 
 from ..variants._math import root
-from .jaxpr import Call, Operation, TracedFunction, interpret, is_traced, read
+from .jaxpr import Branches, Call, Operation, Scan, TracedFunction, interpret, is_traced, read
 
 # Library functions that are smooth although their programs branch.
 _SMOOTH = frozenset(
@@ -26,6 +26,15 @@ _SMOOTH = frozenset(
 _COMPARE = {"gt": 1.0, "ge": 1.0, "lt": -1.0, "le": -1.0}
 _STAIRS = frozenset({"floor", "ceil", "round"})
 _SITES = frozenset({"abs", "sign", "max", "min", "clamp", "sqrt", "rsqrt", "pow", *_COMPARE, *_STAIRS})
+# Operations that are smooth, or that only move, join or choose values by what has been compared.
+_WITHOUT_SITES = frozenset(
+    "add add_any sub mul div neg exp exp2 expm1 log log1p square integer_pow one_minus_square cbrt logistic sin cos "
+    "tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh erf erfc erf_inv lgamma digamma polygamma igamma "
+    "igammac bessel_i0e bessel_i1e dot_general reduce_sum reduce_prod cumsum cumprod cumlogsumexp reshape squeeze "
+    "expand_dims broadcast_in_dim transpose concatenate split slice dynamic_slice dynamic_update_slice gather scatter "
+    "scatter-add pad rev iota copy copy_p stop_gradient convert_element_type reduce_precision real imag complex conj "
+    "select_n and or not xor reduce_and reduce_or is_finite eq ne".split()
+)
 
 
 class _Tracked(NamedTuple):
@@ -39,7 +48,8 @@ class _Tracked(NamedTuple):
 def evaluate(fn: Callable[..., Any], args: Sequence[Any], modes: Array | None = None) -> tuple[Any, Array]:
     """Evaluate ``fn(*args)`` and its switching functions.
 
-    An operation that is not known here is evaluated as it stands: where it switches, no surface is found.
+    An operation that is not known here is evaluated as it stands: where it switches, no surface is found, and
+    :func:`unlocated` names it.
 
     Args:
         fn: any traceable function.
@@ -62,6 +72,47 @@ def evaluate(fn: Callable[..., Any], args: Sequence[Any], modes: Array | None = 
     dtype = jnp.result_type(float)
     surfaces = jnp.concatenate([jnp.ravel(s).astype(dtype) for s in sites.surfaces] or [jnp.zeros(0, dtype)])
     return jax.tree.unflatten(jax.tree.structure(shape), [x.value for x in out]), surfaces
+
+
+def unlocated(fn: Callable[..., Any], args: Sequence[Any]) -> tuple[str, ...]:
+    """The operations of ``fn(*args)`` that may switch without a surface that :func:`evaluate` finds.
+
+    Args:
+        fn: any traceable function.
+        args: its arguments, pytrees of arrays or of their shapes and types.
+
+    Returns:
+        JAX's names of operations that are neither sites nor known to be smooth, in alphabetical order.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> unlocated(lambda x: jnp.sum(jnp.sort(x) + jnp.abs(x)), (jnp.ones(3),))
+        ('sort',)
+    """
+    function, _ = read(fn, *args)
+    found: set[str] = set()
+
+    def look(operation: Operation, moving: list[bool]) -> list[bool]:
+        inner, body = operation.structure, _body(operation)
+        if body is not None and any(moving):
+            return interpret(body, moving, look, lambda value: False)
+        named = not isinstance(inner, Call) and operation.name not in _SITES | _WITHOUT_SITES
+        if any(moving) and named and not (isinstance(inner, (Scan, Branches)) and _is_smooth(inner)):
+            found.add(operation.name)
+        return [any(moving)] * len(operation.outputs)
+
+    interpret(function, [True] * len(jax.tree.leaves(args)), look, lambda value: False)
+    return tuple(sorted(found))
+
+
+def _is_smooth(parts: Scan | Branches) -> bool:
+    """Whether nothing switches inside a loop or a branch; what chooses a branch is compared outside it."""
+    functions = parts.functions if isinstance(parts, Branches) else (parts.function,)
+    return all(
+        _is_smooth(o.structure) if isinstance(o.structure, (Scan, Branches)) else o.name in _WITHOUT_SITES
+        for function in functions
+        for o in function.operations
+    )
 
 
 class _Sites:

@@ -13,7 +13,7 @@ from scipy.integrate import quad
 
 import diracgan as dg
 from diracgan.dynamics import run
-from diracgan.tracing.switching import evaluate
+from diracgan.tracing.switching import evaluate, unlocated
 
 TIGHT = {"rtol": 1e-12, "atol": 1e-14, "solver": "DOP853"}
 
@@ -414,3 +414,38 @@ def test_steps_like_floor_are_located_as_comparisons_are(dim):
     assert one.attrs["result"] == "ok" and json.loads(one.attrs["events"])
     for other in others:
         np.testing.assert_allclose(other["phi"], one["phi"], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("fn", "named"),
+    [
+        (lambda x: jnp.sum(jnp.abs(x) + jnp.maximum(x, 0.1) + jax.nn.relu(x) + jnp.floor(x)), ()),
+        (lambda x: jax.lax.cond(x[0] > 0, jnp.sum, jnp.max, x), ("cond",)),  # one branch is a maximum
+        (
+            lambda x: jax.lax.cond(x[0] > 0, jnp.sum, lambda y: 2 * jnp.sum(y), x),
+            (),
+        ),  # the comparison is a site
+        (lambda x: jax.lax.fori_loop(0, 3, lambda _, c: c * 0.5 + x[0], x[0]), ()),
+        (lambda x: jax.lax.fori_loop(0, 3, lambda _, c: jnp.abs(c - x[0]), x[0]), ("scan",)),
+        (lambda x: jax.lax.while_loop(lambda c: c < 9, lambda c: 2 * c + 1, jnp.abs(x[0])), ("while",)),
+        (lambda x: jnp.sort(x)[0] + jnp.max(x), ("reduce_max", "sort")),
+        (lambda x: jnp.sum(x % 0.3), ("rem",)),
+        (lambda x: jnp.sum(x) + jnp.sort(jnp.arange(3.0))[0], ()),  # of numbers, not of the argument
+    ],
+)
+def test_what_may_switch_without_a_surface_is_named(fn, named):
+    assert unlocated(fn, (jnp.array([0.3, -0.2]),)) == named
+
+
+def test_a_run_and_a_verdict_name_what_they_do_not_locate():
+    class Sorted(dg.Variant):
+        def critic_loss(self, real, fake, x_real, x_fake):
+            return jnp.sort(jnp.concatenate([fake, real]))[-1] - jnp.mean(real)
+
+        def generator_loss(self, real, fake, x_real, x_fake):
+            return -jnp.mean(fake)
+
+    assert dg.simulate(Sorted(), dim=1, t1=0.1, backend="scipy").attrs["unlocated"] == "sort"
+    assert "unlocated" not in dg.simulate(dg.variant("hinge"), dim=1, t1=0.1, backend="scipy").attrs
+    evidence = dg.verdict(Sorted(), dim=1, effort=0.01).evidence
+    assert any("no surface is located: sort" in line for line in evidence)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...dynamics.filippov import natural, surface_count, velocity
+from ...dynamics.filippov import natural, surface_count, unlocated, velocity
 from ...numerics.normal_form import lyapunov_coefficient
 from ..dynamical_system import Stretch
 from ..orbits import rest_points
@@ -37,6 +37,9 @@ def decide(case: Case) -> Answer:
     flat = case.motion.flat(state)
     case.linear = case.spectrum(case.origin)
     case.note(f"at (0, x0): {case.linear.text}")
+    unseen = () if case.motion.discrete else unlocated(case.system)
+    if unseen:
+        case.note(f"where these operations of the losses switch, no surface is located: {', '.join(unseen)}")
     first = case.motion.change(flat)
     if not np.all(np.isfinite(first[: 2 * d])):
         return Answer(Kind.UNDECIDED, {}, "undecided: the field has no finite value at the start")
