@@ -14,6 +14,7 @@ import numpy as np
 from .. import dirac
 from ..errors import InputError, integer, number
 from ..game import Players
+from ..memory import check_rows
 from ..parameters import Parametric
 from ..rules import Rule, check_rule
 from ..variants import Variant, check_variant
@@ -23,7 +24,7 @@ from .engines import Engine, TimeSpan, engine
 from .filippov import DiracSystem, unlocated
 from .iterations import iterate, row_numbers
 from .regimes import integrate
-from .starts import DEFAULT_T1, MOST_STEPS, check_rates, check_size, check_untraced, starts, times
+from .starts import DEFAULT_T1, MOST_STEPS, check_rates, check_untraced, starts, times
 from .trajectory import Trajectory, identity, versions
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def run(
                 raise InputError(f"steps = {steps} needs a rule; allowed without one: t1")
             tau = None if ema_tau is None else number("ema_tau", ema_tau, low=0, open_low=True)
             span = _span(t1, ts, rtol, atol)
-            check_size(len(span.ts), len(datum) * (2 if tau is None else 4), "give fewer times ts")
+            check_rows(len(span.ts), len(datum) * (2 if tau is None else 4), "give fewer times ts")
             system = DiracSystem(*dirac.cast((variant, datum, rates, tau), jnp.float64))
             if noise is None:
                 solver, use = engine(solver, backend)
@@ -268,7 +269,7 @@ def _steps(
     count = integer("steps", 200 if steps is None else steps, low=1, high=MOST_STEPS)
     every = integer("every", every, low=1, high=MOST_STEPS)
     width = len(x0) * (2 if rule.ema is None else 4)
-    check_size(count // every + 2, width, "give fewer steps, or a larger every")
+    check_rows(count // every + 2, width, "give fewer steps, or a larger every")
     out = iterate(variant, rule, z, x0, row_numbers(count, every), noise)
     h = float(rule.time_step)
     data = {"time": out.steps * h, "step": out.steps} | out.rows

@@ -1,4 +1,4 @@
-"""Where a trajectory starts and when it is looked at: arguments checked, defaults filled in, sizes bounded."""
+"""Where a trajectory starts and when it is looked at: arguments checked, defaults filled in."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from ..game import Players
 
 DEFAULT_DIM, DEFAULT_T1, DEFAULT_ROWS = 2, 40.0, 1001
 LARGEST_DIM, MOST_STEPS = 10_000, 10**15
-_MOST_ENTRIES = 2 * 10**8  # numbers in one trajectory: 1.6 GB
 
 
 def check_untraced(what: str, *arguments: Any) -> None:
@@ -110,17 +109,3 @@ def times(ts: Any, t1: float, given: bool) -> np.ndarray:
     if kept[-1] == 0:
         raise InputError("ts ends at 0; allowed: increasing times with an end > 0")
     return kept
-
-
-def check_size(rows: int, numbers: int, remedy: str) -> None:
-    """InputError for a trajectory of more than 200 million numbers, before any of them is allocated.
-
-    Args:
-        rows: how many rows are kept.
-        numbers: how many numbers a row has.
-        remedy: what to do about it.
-    """
-    if rows * numbers > _MOST_ENTRIES:
-        raise InputError(
-            f"{rows} rows of {numbers} numbers are too many; allowed: at most {_MOST_ENTRIES // numbers} rows; {remedy}"
-        )

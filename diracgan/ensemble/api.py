@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,6 +14,7 @@ from ..dynamics.starts import check_rates
 from ..dynamics.trajectory import identity, versions
 from ..errors import InputError, number, unknown
 from ..game import Players
+from ..memory import check_memory
 from ..parameters import Parametric, parameters
 from ..rules import Rule
 from ..rules.registry import check_rule
@@ -125,7 +125,8 @@ def ensemble(
         raise InputError(f"steps = {steps} needs a rule; allowed without one: t1 and dt")
     else:
         schedule = (adaptive_schedule if adaptive else fixed_schedule)(flow, rates, times, kind)
-    _fits(len(schedule.stops) * phi.size * 2 * kind.itemsize)
+    size = len(schedule.stops) * phi.size * 2 * kind.itemsize
+    check_memory(size, "give fewer trajectories, fewer times to save, or dtype='float32'")
     still = rates if adaptive and rates != Players(1.0, 1.0) else None
     system = EnsembleSystem(variant, schedule.rule, None if datum is None else tuple(datum), still)
     data, coords, attrs = _computed(
@@ -240,19 +241,6 @@ def _dtype(dtype: Any) -> np.dtype:
     if kind not in (np.dtype("float32"), np.dtype("float64")):
         raise unknown("dtype", dtype, ("float32", "float64"))
     return kind
-
-
-def _fits(size: float) -> None:
-    """Refuse what this machine's memory cannot hold, before anything is made."""
-    try:
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not on every system
-        return
-    if size > memory:
-        raise InputError(
-            f"the result takes {size / 2**30:.3g} GiB and this machine has {memory / 2**30:.3g} GiB; "
-            "allowed: fewer trajectories, fewer times to save, or dtype='float32'"
-        )
 
 
 def _datum(x0: Any, dim: int) -> np.ndarray | None:

@@ -26,6 +26,7 @@ import numpy as np
 
 from ..errors import InputError, OccupiedError, one_line
 from ..files import destination
+from ..memory import check_memory
 
 SCHEMA = "diracgan.sweep/1"
 _ROOT = "zarr.json"
@@ -121,10 +122,7 @@ class MemorySink:
         size = math.prod(layout.shape) * sum(
             f.dtype.itemsize * math.prod(n for _, n in f.extra) for f in layout.variables.values()
         )
-        if size > 2**31:
-            raise InputError(
-                f"the result takes {size / 2**30:.3g} GiB; give out=, a .zarr folder to write it to"
-            )
+        check_memory(size, "give out=, a .zarr folder to write it to", most=2**31)
         self.layout = layout
         self.arrays = {
             n: np.full((*layout.shape, *(k for _, k in f.extra)), f.missing, f.dtype)
