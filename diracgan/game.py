@@ -201,7 +201,9 @@ class Game(GameLike):
             def generator(theta: Any) -> Array:
                 return evaluate(self.generator_loss, (Players(z.phi, theta),), others)[0]
 
-            down = Players(jax.grad(critic)(z.phi), jax.grad(generator)(z.theta))
+            down = Players(
+                self._slope("critic_loss", critic, z.phi), self._slope("generator_loss", generator, z.theta)
+            )
             return jax.tree.map(jnp.negative, down)
 
         return transform(self.variant, descent, players)
@@ -277,6 +279,22 @@ class Game(GameLike):
         first = jax.eval_shape(lambda p: evaluate(self.critic_loss, (p,))[1], players).shape[0]
         return modes[:first], modes[first:]
 
+    def _slope(self, which: str, loss: Callable[[Any], Array], at: Any) -> Any:
+        """The loss's gradient; InputError where JAX has none of a loop whose length is not fixed."""
+        try:
+            return jax.grad(loss)(at)
+        except ValueError as error:
+            if "Reverse-mode differentiation does not work" not in str(error):
+                raise
+            raise InputError(
+                f"{which} of {self._name} has a while loop, which has no gradient; allowed: lax.scan, or "
+                "lax.fori_loop with fixed bounds"
+            ) from error
+
+    @property
+    def _name(self) -> str:
+        return repr(self.variant.name or type(self.variant).__name__)
+
     def _loss(self, which: str, phi: Any, x: Samples) -> Array:
         def loss(real: Array, fake: Array) -> Array:
             return self._value(which, real, fake, x)
@@ -295,18 +313,17 @@ class Game(GameLike):
         )
 
     def _value(self, which: str, real: Array, fake: Array, x: Samples) -> Array:
-        name = self.variant.name or type(self.variant).__name__
         try:
             value = jnp.asarray(getattr(self.variant, which)(real, fake, *x))
         except (Exception, SystemExit) as error:  # a loss is a user's code: its own line is what helps
-            raise InputError(f"{which} of {name!r} failed: {one_line(error)}") from error
+            raise InputError(f"{which} of {self._name} failed: {one_line(error)}") from error
         if value.shape != ():
             raise InputError(
-                f"{which} of {name!r} has shape {value.shape}; allowed: a scalar (mean over the batch)"
+                f"{which} of {self._name} has shape {value.shape}; allowed: a scalar (mean over the batch)"
             )
         if not jnp.issubdtype(value.dtype, jnp.floating):
             raise InputError(
-                f"{which} of {name!r} is of type {value.dtype}; allowed: a real floating-point scalar"
+                f"{which} of {self._name} is of type {value.dtype}; allowed: a real floating-point scalar"
             )
         return value
 

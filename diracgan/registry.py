@@ -53,7 +53,7 @@ class Registry(Generic[T]):
 
     def __contains__(self, name: object) -> bool:
         """Whether ``name`` is registered."""
-        return name in self.entries
+        return isinstance(name, str) and name in self.entries
 
     def __iter__(self) -> Iterator[str]:
         """The registered names."""
@@ -61,7 +61,7 @@ class Registry(Generic[T]):
 
     def __getitem__(self, name: str) -> T:
         """What is registered as ``name``; InputError names the choices."""
-        if name not in self.entries:
+        if name not in self:
             raise self.unknown(name)
         return self.entries[name].thing
 
@@ -107,7 +107,7 @@ class Registry(Generic[T]):
         return give
 
     def _check(self, name: str) -> None:
-        if not name or set(name) & set(":,= ") or name.endswith(".py"):
+        if not isinstance(name, str) or not name or set(name) & set(":,= ") or name.endswith(".py"):
             raise InputError(
                 f"{name!r} is not a name for a {self.kind}; allowed: words without ':', ',', '=' or spaces"
             )
@@ -124,6 +124,8 @@ class Registry(Generic[T]):
         Raises:
             InputError: naming what is wrong: the file, its own error line, or the name.
         """
+        if not isinstance(spec, str):
+            raise self.unknown(spec)
         head, _, rest = spec.partition(":")
         if head in self.entries:
             return head, rest

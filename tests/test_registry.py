@@ -134,3 +134,12 @@ def test_a_taken_or_a_bad_name_is_refused():
 def test_a_setting_imports_no_file(mine):
     with pytest.raises(dg.InputError, match="unknown rule"):
         dg.rule("lookahead", inner=f"{mine}:registry-half")
+
+
+@pytest.mark.parametrize("make", [dg.variant, dg.rule, dg.preset, dg.training.problem])
+@pytest.mark.parametrize("name", [3, None, [], {}, b"ns", float("nan"), print])
+def test_what_is_not_a_word_is_not_a_name(make, name):
+    with pytest.raises(dg.InputError, match="unknown (variant|rule|preset|problem) .*Allowed: "):
+        make(name)
+    with pytest.raises(dg.InputError, match="is not a name for a rule"):
+        dg.register_rule(name)

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..measure.equilibria import NoEquilibrium
+from ..records import Record
 from ..variants import Variant, parse
 from . import floors, from_scratch, near_equilibrium
 from .protocol import Protocol, protocol
@@ -24,7 +25,7 @@ _WORKERS = 2  # programs compile one per core
 
 
 @dataclasses.dataclass(frozen=True)
-class Comparison:
+class Comparison(Record):
     """Prediction against measurement; the attributes are the keys of the JSON.
 
     Attributes:
@@ -55,10 +56,6 @@ class Comparison:
     def passed(self) -> bool:
         """Whether every threshold is reached and every control failed."""
         return self.gate["passed"]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Name -> value of every attribute."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
 
 def compare(

@@ -13,10 +13,11 @@ from jax.typing import ArrayLike
 from .. import dirac
 from ..errors import InputError, integer, unknown
 from ..game import Players
-from ..rules import Rule, State, check_rule, init, step as one_iteration
+from ..rules import Rule, State, check_rule, step as one_iteration
 from ..variants import Variant, check_variant
 from .engines import DIFFRAX, diffrax_solver
 from .filippov import DiracSystem, pack, unpack, velocity
+from .iterations import first_state
 
 
 def flow(
@@ -107,7 +108,7 @@ class RuleStep:
 
     def init(self, phi: ArrayLike, theta: ArrayLike) -> State:
         """The optimiser's state before the first iteration: players, memory and EMA."""
-        return _init(*self._parts({"phi": phi, "theta": theta}))
+        return first_state(*self._parts({"phi": phi, "theta": theta}))
 
     def next(self, state: State) -> State:
         """The state after one more iteration."""
@@ -146,11 +147,6 @@ def step(variant: Variant, rule: Rule, x0: ArrayLike | None = None) -> RuleStep:
         (0.5, 1.5)
     """
     return RuleStep(check_variant(variant), check_rule(rule), x0)
-
-
-@jax.jit
-def _init(variant: Variant, rule: Rule, x0: Array, z: Players) -> State:
-    return init(rule, dirac.game(variant, x0), z)
 
 
 @jax.jit

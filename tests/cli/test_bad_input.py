@@ -22,6 +22,10 @@ VECTOR = GOOD.replace("return jnp.mean(fake) - jnp.mean(real)", "return fake - j
 )
 RAISES = GOOD.replace("fine", "raising").replace("jnp.mean(fake) - jnp.mean(real)", "undefined_name")
 TEXT = GOOD.replace("fine", "wordy").replace("jnp.mean(fake) - jnp.mean(real)", "'a word'")
+LOOP = GOOD.replace("fine", "looping").replace(
+    "jnp.mean(fake) -",
+    "__import__('jax').lax.while_loop(lambda c: c < 3, lambda c: 2 * c + 1, jnp.mean(fake)) -",
+)
 
 
 def one_line(err: str) -> str:
@@ -93,6 +97,7 @@ BAD = [
     (["-v", "fine.py:fine:j=1"], ["'j'", "k"]),
     (["-v", "vec.py:vec"], ["vec", "scalar", "(3,)"]),
     (["-v", "raising.py:raising"], ["undefined_name"]),
+    (["-v", "loop.py:looping"], ["critic_loss of 'looping' has a while loop", "allowed: lax.scan"]),
     (["-v", "wordy.py:wordy"], ["critic_loss of 'wordy'", "a word"]),
     (["-v", "no.such.module:fine"], ["no.such.module"]),
 ]
@@ -139,6 +144,7 @@ def sources(tmp_path_factory):
         "vec.py": VECTOR,
         "raising.py": RAISES,
         "wordy.py": TEXT,
+        "loop.py": LOOP,
     }
     for name, text in texts.items():
         (there / name).write_text(text)

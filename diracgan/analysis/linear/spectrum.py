@@ -12,6 +12,7 @@ import numpy as np
 from ...numerics import eigen
 from ...numerics.derivative import JUMP, NONE, SMOOTH
 from ...parameters import text
+from ...records import Record
 from ...rules import Rule
 from ...variants import Variant
 from .decision import STATUSES, WITH_EIGENVALUES, Decision, Status
@@ -22,7 +23,7 @@ _NONE = np.empty(0, complex)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Spectrum:
+class Spectrum(Record):
     """What the linearisation at one point says, and everything it was computed from.
 
     Attributes:
@@ -73,10 +74,6 @@ class Spectrum:
     period: int
     rate_d: float
     rate_g: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """Name -> value of every attribute."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
 
 def spectrum(

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...errors import InputError, integer, number
 from ...parameters import text
+from ...records import Record
 from ...rules import Rule
 from ...variants import Variant
 from ..linear.decision import Status
@@ -25,7 +26,7 @@ _COMBINATIONS = 32  # of whole numbers: each is a program and a search of its ow
 
 
 @dataclasses.dataclass(frozen=True)
-class Tuned:
+class Tuned(Record):
     """The values that maximise the rate, and everything they were computed from.
 
     Attributes:
@@ -69,10 +70,6 @@ class Tuned:
     rate_d: float
     rate_g: float
     evaluations: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """Name -> value of every attribute."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
 
 def tune(

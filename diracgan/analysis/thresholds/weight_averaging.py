@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError, number
+from ...records import Record
 from ...rules import Rule
 from ...variants import Variant
 from ..linear.decision import Status, leading_frequency
@@ -21,7 +22,7 @@ _CURVE = 121  # values on the default curve, from no averaging to a horizon of a
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Averaging:
+class Averaging(Record):
     """The gain of a weight average over its decay, for an orbit of one frequency.
 
     Attributes:
@@ -66,10 +67,6 @@ class Averaging:
     variant: str | None = None
     rule: str | None = None
     dim: int | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Name -> value of every attribute."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
 
 def gain(decay: Any, angle: Any) -> Any:

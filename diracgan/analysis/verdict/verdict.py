@@ -20,6 +20,7 @@ from ...dynamics.filippov import DiracSystem
 from ...dynamics.starts import check_rates, starts
 from ...errors import number, one_line
 from ...game import Players
+from ...records import Record
 from ...rules import Rule, check_rule
 from ...variants import Variant, check_variant
 from .adaptive import by_averaging
@@ -31,7 +32,7 @@ from .thresholds import T
 
 
 @dataclasses.dataclass(frozen=True)
-class Verdict:
+class Verdict(Record):
     """What happens from one start, and the numbers and observations that prove it.
 
     Attributes:
@@ -65,10 +66,6 @@ class Verdict:
     effort: float
     evaluations: float
     time: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """Name -> value of every attribute."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
 
 _LOOKS_AROUND = 2.0  # the effort from which other attractors are looked for

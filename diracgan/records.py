@@ -1,0 +1,22 @@
+"""What results have in common."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+
+class Record:
+    """Base of a result that is a dataclass.
+
+    Example:
+        >>> @dataclasses.dataclass
+        ... class Found(Record):
+        ...     rate: float
+        >>> Found(0.5).as_dict()
+        {'rate': 0.5}
+    """
+
+    def as_dict(self) -> dict[str, Any]:
+        """Name -> value of every attribute."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
