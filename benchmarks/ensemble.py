@@ -387,11 +387,11 @@ def gpu(limit: Limit, quick: bool) -> Iterator[Row]:
         print("no GPU here: its section is left out", file=sys.stderr)
         return
     from diracgan.ensemble.methods import RK4
-    from diracgan.ensemble.vector_field import EnsembleSystem, motion
+    from diracgan.ensemble.vector_field import EnsembleSystem, step_program
 
     count, steps, few = (2**20, 1000, 2**16) if quick else (2**22, 10_000, 2**20)
     phi, theta = starts(count, 2)
-    program = motion(EnsembleSystem(NS, RK4(lr=0.01), None, None), 2, "float32").advance
+    program = step_program(EnsembleSystem(NS, RK4(lr=0.01), None, None), 2, "float32").advance
     flops = sum(n.op not in ("known", "input") for n in program.order)
     for dtype in ("float32", "float64"):
         last: dict[str, Any] = {}

@@ -21,6 +21,21 @@ from .errors import InputError, unknown
 OWNER = r"(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}"
 
 
+def path_of(name: str, path: object) -> str:
+    """A path as text.
+
+    Raises:
+        InputError: for what is not a path, naming it.
+
+    Example:
+        >>> path_of("path", Path("a.npz"))
+        'a.npz'
+    """
+    if isinstance(path, (str, os.PathLike)) and isinstance(given := os.fspath(path), str):
+        return given
+    raise InputError(f"{name} = {path!r} is not a path; allowed: text, or a pathlib.Path")
+
+
 def destination(
     path: str | os.PathLike[str], suffixes: Collection[str], *, continues_sweep: bool = False
 ) -> Path:
@@ -44,7 +59,7 @@ def destination(
             ...
         diracgan.errors.InputError: 'picture.pgn': unknown suffix '.pgn'; did you mean '.png'? ...
     """
-    given = os.fspath(path)
+    given = path_of("path", path)
     suffix = Path(given).suffix.lower()
     if suffix not in suffixes:
         raise InputError(f"{given!r}: {unknown('suffix', suffix, suffixes)}")

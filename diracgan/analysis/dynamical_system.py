@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import math
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -13,7 +14,7 @@ from jax import Array
 
 from .. import dirac
 from ..dynamics import filippov
-from ..dynamics.engines import TimeSpan
+from ..dynamics.engines import MAX_STEPS, TimeSpan
 from ..dynamics.event_loop import event_loop
 from ..dynamics.filippov import DiracSystem, Regime
 from ..dynamics.iterations import advance, first_state, started
@@ -92,6 +93,7 @@ class DynamicalSystem(abc.ABC):
 ROWS = 1024
 _RTOL, _ATOL = 1e-11, 1e-14  # of the motion followed; the second times its size, where that is below 1
 _EPS, _LEAST = 1e-4, 1e-280  # tolerances below rounding buy nothing
+_MOST_SWITCHINGS = 20_000
 _EVALUATIONS = {"per step": 13.0, "per switching": 7.0e3}
 
 
@@ -99,6 +101,12 @@ class ContinuousSystem(DynamicalSystem):
     """The flow of a system, followed tightly and with its switchings located."""
 
     discrete = False
+
+    def __init__(self, system: DiracSystem, most: float = math.inf) -> None:
+        """``most``: field evaluations after which following it any further at once is given up."""
+        super().__init__(system)
+        steps, switchings = (most / _EVALUATIONS[n] for n in ("per step", "per switching"))
+        self._most = 1 + int(min(MAX_STEPS, steps)), 1 + int(min(_MOST_SWITCHINGS, switchings))
 
     def begin(self, phi: np.ndarray, theta: np.ndarray) -> np.ndarray:
         """The state at the start."""
@@ -115,7 +123,10 @@ class ContinuousSystem(DynamicalSystem):
         ts = np.linspace(0.0, span, ROWS) if rows else np.full(ROWS, span)
         atol = _ATOL * min(1.0, self._size(state))
         out = integrate(
-            event_loop, self.system, state, TimeSpan(0.0, span, ts, loosened * _RTOL, loosened * atol)
+            event_loop,
+            self.system,
+            state,
+            TimeSpan(0.0, span, ts, loosened * _RTOL, loosened * atol, *self._most),
         )
         cost = _EVALUATIONS["per step"] * out.steps + _EVALUATIONS["per switching"] * len(out.events)
         return Stretch(

@@ -31,6 +31,8 @@ class TimeSpan(NamedTuple):
         ts: times to keep, not decreasing, (k,).
         rtol: relative tolerance.
         atol: absolute tolerance.
+        steps: of the solver, after which the event loop gives up.
+        switchings: after which any engine's run is given up.
     """
 
     t: Any
@@ -38,6 +40,8 @@ class TimeSpan(NamedTuple):
     ts: Any
     rtol: Any
     atol: Any
+    steps: Any = MAX_STEPS
+    switchings: Any = 20_000
 
 
 class RegimeSegment(NamedTuple):
@@ -77,7 +81,8 @@ def engine(solver: str | None, backend: str) -> tuple[str, Engine]:
     if backend not in ("diffrax", "scipy"):
         raise unknown("backend", backend, ("diffrax", "scipy"))
     both = {s.lower(): s for s in (*DIFFRAX, *SCIPY)}
-    chosen = both.get((solver or {"diffrax": "tsit5", "scipy": "DOP853"}[backend]).lower())
+    usual = {"diffrax": "tsit5", "scipy": "DOP853"}[backend]
+    chosen = both.get(str(usual if solver is None else solver).lower())
     if chosen is None:
         raise unknown("solver", solver, (*DIFFRAX, *SCIPY))
     return chosen, functools.partial(_diffrax if chosen in DIFFRAX else _scipy, chosen)

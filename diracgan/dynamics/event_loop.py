@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .engines import MAX_STEPS, RegimeSegment, TimeSpan
+from .engines import RegimeSegment, TimeSpan
 from .filippov import DiracSystem, Regime, flow_in, guards, hermite_minimum, watch
 
 _CHUNK = 20_000  # steps of one compiled call
@@ -41,7 +41,7 @@ def event_loop(system: DiracSystem, regime: Regime, y0: np.ndarray, span: TimeSp
     The compiled loop comes back after every 20000 steps, so that an interrupt is heard.
     """
     carry = _begin(system, regime, y0, span)
-    while int(carry.status) == _RUNNING and int(carry.steps) < MAX_STEPS:
+    while int(carry.status) == _RUNNING and int(carry.steps) < span.steps:
         carry = _advance(_tableau(), system, regime, span, carry)
     status = int(carry.status)
     failure = {_RUNNING: "max steps", _STIFF: "stiff"}.get(status, "")

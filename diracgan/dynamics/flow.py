@@ -77,6 +77,9 @@ def flow(
     if ts.ndim != 1 or not ts.size:
         raise InputError(f"ts has the shape {ts.shape}; allowed: a vector of at least one time")
     max_steps = integer("max_steps", max_steps, low=1, high=10**9)
+    for n, tolerance in (("rtol", rtol), ("atol", atol)):
+        if tolerance is not None:
+            dirac.array(n, tolerance)
     rates = Players(*(dirac.array(*rate) for rate in (("rate_d", rate_d), ("rate_g", rate_g))))
     system = DiracSystem(*dirac.cast((variant, datum, rates), dtype), tau=None)
     sol = diffrax.diffeqsolve(

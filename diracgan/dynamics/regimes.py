@@ -14,7 +14,6 @@ from . import filippov
 from .engines import Engine, TimeSpan
 from .filippov import DiracSystem, natural
 
-_MAX_EVENTS = 20_000
 _BLOW_UP = 1e-7  # a state that would double within this share of its time has no future
 
 
@@ -61,7 +60,7 @@ def integrate(use: Engine, system: DiracSystem, y: np.ndarray, span: TimeSpan) -
     regime = filippov.start(system, y)
     repeats = 0
     while True:
-        part = use(system, regime, y, span._replace(t=t))
+        part = use(system, regime, y, span._replace(t=t, steps=span.steps - steps))
         rows = (ts > t) & (ts <= part.t)
         ys[rows] = part.ys[rows]
         repeats = repeats + 1 if part.t - t <= 1e-13 * (1.0 + t) else 0
@@ -78,8 +77,8 @@ def integrate(use: Engine, system: DiracSystem, y: np.ndarray, span: TimeSpan) -
         if repeats > 2 * len(regime.modes) + 4:
             text = f"the motion meets its discontinuities again and again at t = {t:.10g} and cannot go on"
             return ended("stuck", t, text)
-        if len(events) >= _MAX_EVENTS:
-            return ended("max steps", t, f"{_MAX_EVENTS} switchings by t = {t:.10g}")
+        if len(events) >= span.switchings:
+            return ended("max steps", t, f"{span.switchings} switchings by t = {t:.10g}")
 
 
 def _end(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError, one_line, unknown
-from ..files import destination, recover, replacing
+from ..files import destination, path_of, recover, replacing
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -76,7 +76,8 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
         >>> dg.load("ns.npz").attrs["variant"]  # doctest: +SKIP
         'ns'
     """
-    given, suffix = Path(path), Path(path).suffix.lower()
+    given = Path(path_of("path", path))
+    suffix = given.suffix.lower()
     if suffix in EXPORTS:
         raise InputError(
             f"{os.fspath(path)!r}: {suffix} is an export and not read back; allowed: {', '.join(KEPT)}"

@@ -21,7 +21,7 @@ from .fixed_steps import Across, EnsembleResult, Entries, Task, by_block
 from .loop_source import Control
 from .methods import tableau
 from .statistics import Statistics, squares
-from .vector_field import Motion
+from .vector_field import StepProgram
 
 BLOCK = 512
 ROUND = 256
@@ -88,7 +88,7 @@ def _stages(
     return new, ks
 
 
-def _field(motion: Motion, job: FlowShare) -> Callable[[Entries], Entries]:
+def _field(motion: StepProgram, job: FlowShare) -> Callable[[Entries], Entries]:
     """The velocity as a function of the state's entries."""
     like = job.state[0]
 
@@ -109,7 +109,7 @@ def _error(y: Entries, new: Entries, ks: list[Entries], h: Any, limits: Limits) 
     return jnp.where(error < _BAD, error, _BAD)
 
 
-def _first(motion: Motion, over_blocks: Across, piece: AdaptiveShare, limits: Limits) -> Any:
+def _first(motion: StepProgram, over_blocks: Across, piece: AdaptiveShare, limits: Limits) -> Any:
     """The demand of every trajectory at its start, from one trial step across a tenth of its own size."""
 
     def block(piece: AdaptiveShare) -> Any:
@@ -124,7 +124,7 @@ def _first(motion: Motion, over_blocks: Across, piece: AdaptiveShare, limits: Li
 
 
 def _round(
-    motion: Motion, names: tuple[str, ...], over_blocks: Across, piece: AdaptiveShare, limits: Limits
+    motion: StepProgram, names: tuple[str, ...], over_blocks: Across, piece: AdaptiveShare, limits: Limits
 ) -> tuple[AdaptiveShare, Any]:
     """Every block until its trajectories have arrived, or for a round's steps; and the steps of each trajectory."""
 

@@ -25,8 +25,8 @@ from .adaptive_steps import integrate
 from .blocks import Devices, choose
 from .fixed_steps import EnsembleResult, Task, iterate
 from .schedule import Schedule, adaptive_schedule, described, fixed_schedule, rule_schedule
-from .statistics import INVARIANT, asked
-from .vector_field import EnsembleSystem, Motion, motion
+from .statistics import INVARIANT, statistics_and_times
+from .vector_field import EnsembleSystem, StepProgram, step_program
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -113,7 +113,7 @@ def ensemble(
     phi, theta = starts(phi0, theta0)
     count, dim = phi.shape
     datum = _datum(x0, dim)
-    names, times = asked(save)
+    names, times = statistics_and_times(save)
     radii = (number("escape", escape, low=0, open_low=True), number("ball", ball, low=0, open_low=True))
     variant = _numbers_fit(check_variant(variant), count)
     rates = check_rates(rate_d, rate_g, rule)
@@ -181,7 +181,7 @@ def _computed(
     with jax.enable_x64(kind == np.float64):
         system = jax.tree.map(lambda x: np.asarray(x, kind), system)
         watched = (np.asarray(radii[0], kind), np.asarray(radii[1], kind), system.x0)
-        moves = motion(system, phi.shape[1], kind)
+        moves = step_program(system, phi.shape[1], kind)
         players = moves.pack(phi, theta, kind)
         task = Task(
             moves, names, jax.tree.leaves(system), players, watched, np.asarray(schedule.h, kind), where
@@ -273,7 +273,7 @@ def _numbers_fit(thing: P, count: int) -> P:
 
 
 def _labelled(
-    outcome: EnsembleResult, frame: reduction.Frame | None, moves: Motion, several: bool
+    outcome: EnsembleResult, frame: reduction.Frame | None, moves: StepProgram, several: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The outcome with its dimensions; what did not end well is NaN."""
     failed, half = outcome.status != 0, moves.players // 2

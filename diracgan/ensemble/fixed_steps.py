@@ -15,7 +15,7 @@ from ..tracing.scalar_program import NotScalarizable, Program, trace
 from . import c_backend, cuda_backend, gpu_backend
 from .blocks import BLOCK_BYTES, Devices, across, compiled, layout, over
 from .statistics import Statistics
-from .vector_field import Motion
+from .vector_field import StepProgram
 
 Entries = list[Any]
 Step = Callable[[Sequence[Any]], Entries]
@@ -48,7 +48,7 @@ class Task:
         devices: where it runs.
     """
 
-    motion: Motion
+    motion: StepProgram
     names: tuple[str, ...]
     leaves: list[np.ndarray]
     players: list[np.ndarray]
@@ -153,7 +153,7 @@ def _loop(task: Task) -> tuple[Step, StepShare, Any]:
 
 @functools.lru_cache(maxsize=256)
 def _watched(
-    motion: Motion,
+    motion: StepProgram,
     names: tuple[str, ...],
     tree: Any,
     leaves: int,

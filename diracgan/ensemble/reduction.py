@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from ..tracing.scalar_program import Program
-from .vector_field import EnsembleSystem, motion
+from .vector_field import EnsembleSystem, step_program
 
 _ITERATIONS = 3  # of a rule: enough that its memory has been used
 _DRAWS = 12
@@ -93,7 +93,7 @@ def _moved(
     """The velocities, or the players after a few iterations, of players (2, n, d); the same shape."""
     dim = players.shape[-1]
     system = system._replace(x0=None if x0 is None else (0.0,) * dim)
-    moves = motion(system, dim, np.float64)
+    moves = step_program(system, dim, np.float64)
     tail = [] if x0 is None else list(x0.T)
     leaves, entries = _in_place(system, numbers, tail), moves.pack(players[0], players[1], np.dtype(float))
     go = moves.advance.on_host if isinstance(moves.advance, Program) else jax.jit(moves.advance)

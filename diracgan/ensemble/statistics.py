@@ -100,14 +100,14 @@ def squares(y: Entries) -> Array:
     return sum(jnp.sum(a * a, axis=tuple(range(a.ndim - 1))) if a.ndim > 1 else a * a for a in y)  # type: ignore[return-value]
 
 
-def asked(save: Any) -> tuple[tuple[str, ...], Any]:
+def statistics_and_times(save: Any) -> tuple[tuple[str, ...], Any]:
     """The statistics and the times that ``save`` asks for; times are None where none are asked for.
 
     Raises:
         InputError: for a word that is not a statistic, or something else than words or times.
 
     Example:
-        >>> asked("final"), asked(["max", "arc"])
+        >>> statistics_and_times("final"), statistics_and_times(["max", "arc"])
         (((), None), (('max', 'arc'), None))
     """
     if isinstance(save, str):

@@ -35,7 +35,7 @@ class EnsembleSystem(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Motion:
+class StepProgram:
     """A system's motion, on lists of arrays whose last axis runs over trajectories.
 
     In scalar form, an entry is one scalar of the state, shape (trajectories,); elsewhere, one leaf of it, shape
@@ -75,19 +75,21 @@ class Motion:
         )
 
 
-def motion(system: EnsembleSystem, dim: int, dtype: Any) -> Motion:
+def step_program(system: EnsembleSystem, dim: int, dtype: Any) -> StepProgram:
     """The motion of ``system`` in ``dim`` dimensions: made once for all values of its numbers.
 
     Example:
         >>> import diracgan as dg
-        >>> motion(EnsembleSystem(dg.variant("ns"), None, None, None), 2, "float32").note
+        >>> step_program(EnsembleSystem(dg.variant("ns"), None, None, None), 2, "float32").note
         ''
     """
-    return _motion(jax.tree.structure(system), dim, np.dtype(dtype), bool(jax.config.read("jax_enable_x64")))
+    return _step_program(
+        jax.tree.structure(system), dim, np.dtype(dtype), bool(jax.config.read("jax_enable_x64"))
+    )
 
 
 @functools.lru_cache(maxsize=512)
-def _motion(structure: Any, dim: int, dtype: np.dtype, double: bool) -> Motion:
+def _step_program(structure: Any, dim: int, dtype: np.dtype, double: bool) -> StepProgram:
     scalar, vector = jax.ShapeDtypeStruct((), dtype), jax.ShapeDtypeStruct((dim,), dtype)
     system = jax.tree.unflatten(structure, [scalar] * structure.num_leaves)
     players = Players(vector, vector)
@@ -106,7 +108,7 @@ def _motion(structure: Any, dim: int, dtype: np.dtype, double: bool) -> Motion:
         first, note = 2, f"not in scalar operations: {why}"
     total = len(begin.outputs) if isinstance(begin, Program) else len(jax.tree.leaves(state))
     ema = slice(total - first, total) if getattr(state, "ema", None) is not None else None
-    return Motion(advance, begin, first, ema, note)
+    return StepProgram(advance, begin, first, ema, note)
 
 
 _WIDE = 64  # components beyond which separate arrays are no longer worth their compilation

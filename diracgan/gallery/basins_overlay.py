@@ -84,12 +84,12 @@ def cycles(
         seen = verdict(variant, *start, x0=x0, **how)  # type: ignore[arg-type]
         if seen.kind != Kind.LIMIT_CYCLE:
             continue
-        course = json.loads(found.attrs["course"])["flow"]
+        settings = json.loads(found.attrs["settings"])["flow"]
         if rule is not None:
-            late = run(variant, *start, x0=x0, rule=rule, steps=course["steps"] + _ITERATES)
+            late = run(variant, *start, x0=x0, rule=rule, steps=settings["steps"] + _ITERATES)
             kept = slice(-_ITERATES, None)
         else:
-            end, turn = course["t1"], float(seen.numbers["period"])
+            end, turn = settings["t1"], float(seen.numbers["period"])
             ts = np.concatenate([[0.0], end + np.linspace(0.0, 1.01 * turn, 1001)])
             late = run(variant, *start, x0=x0, t1=ts[-1], ts=ts, **rates)  # type: ignore[arg-type]
             kept = slice(1, None)

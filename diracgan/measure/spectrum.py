@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -17,9 +18,14 @@ from . import operators
 from .leading import GameSpectrum, Products, alone, block, checked, derivative_defect, leading
 from .measured_game import MeasuredGame
 
+if TYPE_CHECKING:
+    from ..training.run import Run
+
+    Measurable: TypeAlias = Run | MeasuredGame | Game | str | os.PathLike[str]
+
 
 def spectrum(
-    run: Any,
+    run: Measurable | Sequence[Measurable],
     which: str = "rightmost",
     k: int = 10,
     of: str = "flow",

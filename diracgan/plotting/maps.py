@@ -284,7 +284,7 @@ def _where(found: Any, kind: str) -> str:
         steps = bool(found.attrs.get("rule"))
         lost = "1 − largest |multiplier|, lost per step" if steps else "−largest real part, rate of decay"
         return f"linearised at {'(0, x₀)' if np.any(x0) else '0'}, d = {len(x0)}; margin: {lost}"
-    flow = json.loads(found.attrs["course"])["flow"]
+    flow = json.loads(found.attrs["settings"])["flow"]
     end = f"{flow['steps']} iterations" if "steps" in flow else f"t = {flow['t1']:g}"
     return f"d = {len(_start(found)['x0'])}, as seen until {end}"
 

@@ -141,8 +141,8 @@ def stability(
     if not over:
         other = {"rate_ratio": "log:0.1:10:101"} if rule is None else {"lr": "0.01:2:100"}
         over = _weight(variant, 101) | other
-    asked, values, found = _map("stability", variant, over, 2, ["margin", "status"], rule, out, rest)
-    return found.assign(threshold=(("segment", "end", "coordinate"), threshold(asked, values, found)))
+    specification, values, found = _map("stability", variant, over, 2, ["margin", "status"], rule, out, rest)
+    return found.assign(threshold=(("segment", "end", "coordinate"), threshold(specification, values, found)))
 
 
 def bifurcation(
@@ -180,12 +180,12 @@ def bifurcation(
     import xarray as xr
 
     wanted = ["orbit", "limit", "margin", "status"]
-    asked, values, found = _map("bifurcation", variant, over, 1, wanted, rule, out, rest)
+    specification, values, found = _map("bifurcation", variant, over, 1, wanted, rule, out, rest)
     places = [rest] if components(over) or {"dim", "x0"} & set(over) else _around(rest)
     runs = [found] + [_map("bifurcation", variant, over, 1, wanted[:2], rule, None, p)[2] for p in places[1:]]
     orbit = xr.concat([_that_stays(run) for run in runs], "sample").assign_attrs(found.orbit.attrs)
     found = found.drop_vars("orbit").assign(orbit=orbit).assign_attrs(starts=len(runs))
-    return found.assign(threshold=(("change",), threshold(asked, values, found).reshape(-1)))
+    return found.assign(threshold=(("change",), threshold(specification, values, found).reshape(-1)))
 
 
 def _around(rest: MapOptions) -> list[MapOptions]:
@@ -254,11 +254,13 @@ def _map(
         raise InputError(
             f"a map of {kind} takes no {', '.join(sorted(unexpected))}; for other maps there is sweep"
         )
-    asked, values = planned(variant, over, wanted, rule, start, rates, run_settings(rule, **given))
-    if any(a.words for a in asked.axes):
+    specification, values = planned(variant, over, wanted, rule, start, rates, run_settings(rule, **given))
+    if any(a.words for a in specification.axes):
         raise InputError(f"a map of {kind} needs axes of numbers; for choices there is sweep")
-    found = computed(asked, values, out=None if out is None else os.fspath(out), who=who, **how).load()
-    return asked, values, found.assign_attrs(map=kind)
+    found = computed(
+        specification, values, out=None if out is None else os.fspath(out), who=who, **how
+    ).load()
+    return specification, values, found.assign_attrs(map=kind)
 
 
 def _dimension(rest: MapOptions) -> Any:
@@ -273,11 +275,11 @@ def _dimension(rest: MapOptions) -> Any:
 # ---------------------------------------------------------------- thresholds
 
 
-def threshold(asked: Specification, values: Mapping[str, np.ndarray], found: Any) -> np.ndarray:
+def threshold(specification: Specification, values: Mapping[str, np.ndarray], found: Any) -> np.ndarray:
     """Where the linear stability changes between points of a grid, each change followed to rounding.
 
     Args:
-        asked: the question of a sweep over one or two axes.
+        specification: the question of a sweep over one or two axes.
         values: its axes.
         found: its dataset, with margin and status.
 
@@ -289,13 +291,13 @@ def threshold(asked: Specification, values: Mapping[str, np.ndarray], found: Any
     orders = [np.argsort(x) for x in xs]
     status = np.asarray(found.status)[np.ix_(*orders)]
     xs = [x[o] for x, o in zip(xs, orders, strict=True)]
-    edges = [_edges(status, xs, k, asked.axes[k].loop) for k in range(len(xs))]
+    edges = [_edges(status, xs, k, specification.axes[k].loop) for k in range(len(xs))]
     low, high = (np.concatenate([e[i] for e in edges]) for i in (0, 1))
     sure = np.concatenate([e[2] for e in edges])
-    points = _bisected(asked, low, high, sure, np.concatenate([e[3] for e in edges]))
+    points = _bisected(specification, low, high, sure, np.concatenate([e[3] for e in edges]))
     if len(xs) == 1:
         return np.sort(points[:, 0])
-    return _joined(status == _STABLE, points, len(edges[0][0]), [a.loop for a in asked.axes])
+    return _joined(status == _STABLE, points, len(edges[0][0]), [a.loop for a in specification.axes])
 
 
 def _edges(status: np.ndarray, xs: list[np.ndarray], k: int, loop: bool) -> tuple[np.ndarray, ...]:
@@ -316,7 +318,7 @@ def _edges(status: np.ndarray, xs: list[np.ndarray], k: int, loop: bool) -> tupl
 
 
 def _bisected(
-    asked: Specification, low: np.ndarray, high: np.ndarray, sure: np.ndarray, first: np.ndarray
+    specification: Specification, low: np.ndarray, high: np.ndarray, sure: np.ndarray, first: np.ndarray
 ) -> np.ndarray:
     """The points between ``low`` and ``high`` at which stability changes, all edges at a time."""
     low, high = low.copy(), high.copy()
@@ -330,18 +332,18 @@ def _bisected(
             if np.all(np.abs(b - a) <= 2 * np.finfo(float).eps * np.maximum(np.abs(a), np.abs(b))):
                 break
             middle = (a + b) / 2
-            same = _stable(asked, middle, certain) == first[which]
+            same = _stable(specification, middle, certain) == first[which]
             low[which[same]], high[which[~same]] = middle[same], middle[~same]
     return (low + high) / 2
 
 
-def _stable(asked: Specification, points: np.ndarray, certain: bool) -> np.ndarray:
+def _stable(specification: Specification, points: np.ndarray, certain: bool) -> np.ndarray:
     """Whether the equilibrium is stable at every point (N, axes)."""
     stable = np.zeros(len(points), bool)
-    loops = [k for k, a in enumerate(asked.axes) if a.loop]
+    loops = [k for k, a in enumerate(specification.axes) if a.loop]
     for value in np.unique(points[:, loops], axis=0):
         here = np.flatnonzero(np.all(points[:, loops] == value, axis=1))
-        case = asked.case({a.name: points[here, k] for k, a in enumerate(asked.axes)})
+        case = specification.case({a.name: points[here, k] for k, a in enumerate(specification.axes)})
         seen = linear(case.setup, len(here))
         stable[here] = seen.margin > 0 if certain else seen.status == _STABLE
     return stable

@@ -25,13 +25,13 @@ from .axes import LAST, is_start
 from .specification import Specification
 
 
-def labelled(asked: Specification, values: Mapping[str, np.ndarray]) -> tuple[Variant, Rule | None]:
+def labelled(specification: Specification, values: Mapping[str, np.ndarray]) -> tuple[Variant, Rule | None]:
     """The variant and the rule with the range of what is turned in its place: what provenance can hold.
 
     The number of dimensions of an array tells here which axis it comes from.
     """
-    draft, said = asked.draft(asked.place.dim), [""]
-    for a in sorted(asked.axes, key=lambda a: a.name in LAST):
+    draft, said = specification.draft(specification.start.dim), [""]
+    for a in sorted(specification.axes, key=lambda a: a.name in LAST):
         if a.name in ("dim", "ema_tau") or a.name.startswith("rate_") or is_start(a.name):
             continue  # what neither label shows
         with contextlib.suppress(InputError):  # where a word is refused, the first value stays
@@ -42,27 +42,28 @@ def labelled(asked: Specification, values: Mapping[str, np.ndarray]) -> tuple[Va
     return jax.tree.map(lambda x: said[np.ndim(x)] if np.ndim(x) else x, made)
 
 
-def described(asked: Specification) -> dict[str, Any]:
+def described(specification: Specification) -> dict[str, Any]:
     """Everything that the answers depend on besides the grids, as plain values."""
-    phi, theta, x0 = starts(asked.place.phi0, asked.place.theta0, asked.place.dim, asked.place.x0)
+    start = specification.start
+    phi, theta, x0 = starts(start.phi0, start.theta0, start.dim, start.x0)
     return {
         "variant": {
-            "name": asked.variant.name or type(asked.variant).__name__,
-            "hyperparameters": _worded(asked.variant.hyperparameters),
-            "definition": definition(asked.variant, asked.rule),
+            "name": specification.variant.name or type(specification.variant).__name__,
+            "hyperparameters": _worded(specification.variant.hyperparameters),
+            "definition": definition(specification.variant, specification.rule),
         },
         "rule": None
-        if asked.rule is None
-        else {"name": asked.rule.name, **_worded(asked.rule.hyperparameters)},
+        if specification.rule is None
+        else {"name": specification.rule.name, **_worded(specification.rule.hyperparameters)},
         "start": {
             "phi0": phi.tolist(),
             "theta0": theta.tolist(),
             "x0": x0.tolist(),
-            "at": listed(asked.place.at),
+            "at": listed(start.at),
         },
-        "rates": [float(r) for r in asked.rates],
-        "quantities": [what.fingerprint(q) for q in asked.asked],
-        "course": _worded(asdict(asked.settings)),
+        "rates": [float(r) for r in specification.rates],
+        "quantities": [what.fingerprint(q) for q in specification.quantities],
+        "settings": _worded(asdict(specification.settings)),
     }
 
 

@@ -175,11 +175,11 @@ class PointBatch:
         return len(self.phi)
 
 
-def quantities(asked: Any) -> tuple[Quantity, ...]:
-    """The quantities that ``asked`` names.
+def quantities(given: Any) -> tuple[Quantity, ...]:
+    """The quantities that ``given`` names.
 
     Args:
-        asked: a name, a function of a :class:`Point`, the text ``"path.py:function"`` or ``"package.module:function"``,
+        given: a name, a function of a :class:`Point`, the text ``"path.py:function"`` or ``"package.module:function"``,
             or several of these; text may name several, separated by commas. A mapping gives functions names of
             their own.
 
@@ -190,18 +190,18 @@ def quantities(asked: Any) -> tuple[Quantity, ...]:
         >>> [q.name for q in quantities("margin, escape-time")]
         ['margin', 'escape_time']
     """
-    if isinstance(asked, Mapping):
-        asked = [_renamed(str(name), _quantity(q)) for name, q in asked.items()]
+    if isinstance(given, Mapping):
+        given = [_renamed(str(name), _quantity(q)) for name, q in given.items()]
     if (
-        isinstance(asked, str)
-        or callable(asked)
-        or isinstance(asked, Quantity)
-        or not isinstance(asked, Sequence)
+        isinstance(given, str)
+        or callable(given)
+        or isinstance(given, Quantity)
+        or not isinstance(given, Sequence)
     ):
-        asked = [asked]
+        given = [given]
     found = [
         _quantity(part)
-        for a in asked
+        for a in given
         for part in (filter(str.strip, a.split(",")) if isinstance(a, str) else [a])
     ]
     if not found:
@@ -225,14 +225,14 @@ def _renamed(name: str, q: Quantity) -> Quantity:
     return dataclasses.replace(q, name=name)
 
 
-def _quantity(asked: Any) -> Quantity:
-    if isinstance(asked, Quantity):
-        return asked
-    if callable(asked):
+def _quantity(given: Any) -> Quantity:
+    if isinstance(given, Quantity):
+        return given
+    if callable(given):
         return Quantity(
-            getattr(asked, "__name__", "function").strip("<>"), POINT, "a user's function", function=asked
+            getattr(given, "__name__", "function").strip("<>"), POINT, "a user's function", function=given
         )
-    text = str(asked).strip()
+    text = str(given).strip()
     if ":" in text:
         return dataclasses.replace(
             _quantity(function(text)), help=f"a user's function, {text.rpartition(':')[2]}"
@@ -284,7 +284,7 @@ class Stopped(Exception):
 
 def measure(
     case: PointBatch,
-    asked: Sequence[Quantity],
+    wanted: Sequence[Quantity],
     device: Any = None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> dict[str, np.ndarray]:
@@ -292,7 +292,7 @@ def measure(
 
     Args:
         case: the points.
-        asked: the quantities.
+        wanted: the quantities.
         device: the accelerator to use; None for one core.
         stopped: whether nobody waits any more; then :class:`Stopped` is raised between points that are slow.
 
@@ -300,23 +300,25 @@ def measure(
         Name -> array (N, ...).
     """
     found: dict[str, np.ndarray] = {}
-    names = {g: [q.name for q in asked if q.group == g] for g in (LINEAR, WHOLE, TAIL)}
+    names = {g: [q.name for q in wanted if q.group == g] for g in (LINEAR, WHOLE, TAIL)}
     if names[LINEAR]:
         found |= _linear(case, names[LINEAR])
     if names[WHOLE]:
         found |= _whole(case, names[WHOLE], device)
     if names[TAIL]:
         found |= _tail(case, names[TAIL], device)
-    found |= {q.name: _points(case, q, stopped) for q in asked if q.group == POINT}
-    return {q.name: np.ascontiguousarray(found[q.name], q.dtype) for q in asked}
+    found |= {q.name: _points(case, q, stopped) for q in wanted if q.group == POINT}
+    return {q.name: np.ascontiguousarray(found[q.name], q.dtype) for q in wanted}
 
 
-def check(asked: Sequence[Quantity], rule: Rule | None, turned: Sequence[str], course: RunSettings) -> None:
+def check(
+    wanted: Sequence[Quantity], rule: Rule | None, turned: Sequence[str], settings: RunSettings
+) -> None:
     """Raise InputError where a quantity makes no sense for what moves."""
-    for q in asked:
+    for q in wanted:
         if q.name == "spectral_radius" and rule is None:
             raise InputError("spectral_radius belongs to a rule; for the flow ask for margin")
-        if q.name == "ema_gain" and rule is None and course.ema_tau is None and "ema_tau" not in turned:
+        if q.name == "ema_gain" and rule is None and settings.ema_tau is None and "ema_tau" not in turned:
             raise InputError("ema_gain of a flow needs ema_tau, as a number or as an axis")
         if q.name == "ema_gain" and rule is not None and rule.ema is None and "ema" not in turned:
             raise InputError("ema_gain needs the rule's ema, as a number or as an axis")

@@ -74,9 +74,9 @@ def run_settings(
         if steps is not None:
             raise InputError(f"steps = {steps} needs a rule; allowed without one: t1 and dt")
         usual = {"t1": T1} if adaptive else {"t1": T1, "dt": DT}
-        asked = {**dict.fromkeys(flow), "max_steps": None, **usual, **given}
+        complete = {**dict.fromkeys(flow), "max_steps": None, **usual, **given}
         checked = (adaptive_schedule if adaptive else fixed_schedule)(
-            asked, Players(1.0, 1.0), None, np.dtype(dtype)
+            complete, Players(1.0, 1.0), None, np.dtype(dtype)
         )
         flow, end = given | {n: checked.attrs[n] for n in usual}, checked.stops[-1]
     tau = None if ema_tau is None else number("ema_tau", ema_tau, low=0, open_low=True)

@@ -42,19 +42,19 @@ class Specification:
 
     Attributes:
         variant: what is minimised; ``rule`` how the players move, None for the flow.
-        place: start and datum.
+        start: start and datum.
         rates: factors on the flow's velocities.
         axes: what is turned, in order.
-        asked: the quantities.
+        quantities: what is measured.
         settings: how runs are followed.
     """
 
     variant: Variant
     rule: Rule | None
-    place: Start
+    start: Start
     rates: Players
     axes: tuple[Axis, ...]
-    asked: tuple[Quantity, ...]
+    quantities: tuple[Quantity, ...]
     settings: RunSettings
 
     def answer(
@@ -73,14 +73,14 @@ class Specification:
         shape = tuple(len(values[a.name]) for a in self.axes)
         mesh = np.meshgrid(*(np.arange(n) for n in shape), indexing="ij")
         points = {a.name: values[a.name][m.ravel()] for a, m in zip(self.axes, mesh, strict=True)}
-        found = what.measure(self.case(points), self.asked, device, stopped)
+        found = what.measure(self.case(points), self.quantities, device, stopped)
         return {n: x.reshape(*shape, *x.shape[1:]) for n, x in found.items()}
 
     def case(self, points: Mapping[str, np.ndarray]) -> PointBatch:
         """The case of any points, one value of every axis each; axes that loop have the same everywhere."""
         count = len(next(iter(points.values())))
         dims = {a.name: int(points[a.name][0]) for a in self.axes if a.name == "dim"}
-        draft = self.draft(dims.get("dim", self.place.dim))
+        draft = self.draft(dims.get("dim", self.start.dim))
         for a in sorted(self.axes, key=lambda a: a.name in LAST):
             value = points[a.name]
             draft = a.apply(draft, a.check(plain(value[0])) if a.loop else value)
@@ -89,16 +89,16 @@ class Specification:
             return np.broadcast_to(x, (count, x.shape[-1]))
 
         point = draft.setup.point
-        if self.place.at is None:
+        if self.start.at is None:
             point = Players(np.zeros_like(draft.x0), draft.x0)
         setup = dataclasses.replace(draft.setup, x0=draft.x0, point=point)
-        course = dataclasses.replace(self.settings, ema_tau=draft.ema_tau)
+        settings = dataclasses.replace(self.settings, ema_tau=draft.ema_tau)
         values = {n: np.asarray(x) for n, x in points.items()}
-        return PointBatch(setup, rows(draft.phi), rows(draft.theta), course, values)
+        return PointBatch(setup, rows(draft.phi), rows(draft.theta), settings, values)
 
     def draft(self, dim: int | None) -> PointSetup:
         """The point before any axis has changed it, in ``dim`` dimensions."""
-        p = self.place
+        p = self.start
         phi, theta, x0 = starts(p.phi0, p.theta0, dim, p.x0)
         around = linear_settings(
             self.variant, self.rule, None if p.at is not None else len(x0), x0, p.at, *self.rates
@@ -110,10 +110,10 @@ def question(
     variant: Variant,
     rule: Rule | None,
     *,
-    place: Start,
+    start: Start,
     rates: Players,
     names: Sequence[str],
-    asked: tuple[Quantity, ...],
+    quantities: tuple[Quantity, ...],
     settings: RunSettings,
 ) -> Specification:
     """A question about the axes ``names``, everything checked.
@@ -122,27 +122,27 @@ def question(
         InputError: for names that nothing turns, or quantities that make no sense here.
     """
     check_variant(variant)
-    what.check(asked, rule, names, settings)
-    place = _with_dimension(place, names, asked)
-    bare = Specification(variant, rule, place, rates, (), asked, settings)
-    draft = bare.draft(place.dim)
-    followed = any(q.group in (WHOLE, TAIL) for q in asked)
+    what.check(quantities, rule, names, settings)
+    start = _with_dimension(start, names, quantities)
+    bare = Specification(variant, rule, start, rates, (), quantities, settings)
+    draft = bare.draft(start.dim)
+    followed = any(q.group in (WHOLE, TAIL) for q in quantities)
     axes = tuple(axis(n, draft, names, followed) for n in names)
     return dataclasses.replace(bare, axes=axes)
 
 
-def _with_dimension(place: Start, names: Sequence[str], asked: Sequence[Quantity]) -> Start:
+def _with_dimension(start: Start, names: Sequence[str], quantities: Sequence[Quantity]) -> Start:
     """d = 1 for the linearisation and for a start given as one number; else 2, as everywhere."""
     if "dim" in names:
-        if any(getattr(place, n) is not None for n in ("phi0", "theta0", "dim", "at")):
+        if any(getattr(start, n) is not None for n in ("phi0", "theta0", "dim", "at")):
             raise InputError("the axis dim turns the default start; give no phi0, theta0, at or dim besides")
-        return place
-    if place.dim is not None or place.phi0 is not None or place.theta0 is not None or place.at is not None:
-        return place
-    if place.x0 is not None and np.ndim(place.x0) and len(place.x0) > 1:
-        return place
+        return start
+    if start.dim is not None or start.phi0 is not None or start.theta0 is not None or start.at is not None:
+        return start
+    if start.x0 is not None and np.ndim(start.x0) and len(start.x0) > 1:
+        return start
     indices = components(names)
     if indices:
-        return dataclasses.replace(place, dim=max(2, 1 + max(indices)))
-    alone = all(q.group == LINEAR for q in asked) or any(n in ("phi0", "theta0") for n in names)
-    return dataclasses.replace(place, dim=1 if alone else 2)
+        return dataclasses.replace(start, dim=max(2, 1 + max(indices)))
+    alone = all(q.group == LINEAR for q in quantities) or any(n in ("phi0", "theta0") for n in names)
+    return dataclasses.replace(start, dim=1 if alone else 2)

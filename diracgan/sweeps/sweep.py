@@ -134,9 +134,11 @@ def sweep(
         rule, t1, dt, steps, method, adaptive, rtol, atol, dtype, escape, ball, ema_tau, effort
     )
     rates = Players(rate_d, rate_g)
-    asked, values = planned(variant, over, quantity, rule, Start(phi0, theta0, dim, x0, at), rates, settings)
+    specification, values = planned(
+        variant, over, quantity, rule, Start(phi0, theta0, dim, x0, at), rates, settings
+    )
     who = choose_executor(executor, devices, scheduler)
-    return computed(asked, values, out=out, chunk=chunk, who=who, progress=progress)
+    return computed(specification, values, out=out, chunk=chunk, who=who, progress=progress)
 
 
 def planned(
@@ -150,25 +152,25 @@ def planned(
 ) -> tuple[Specification, dict[str, np.ndarray]]:
     """The specification of a sweep and the values of its axes, everything checked."""
     given = grids.named(over)
-    asked = quantities(quantity)
+    wanted = quantities(quantity)
     made = question(
         variant,
         rule,
-        place=start,
+        start=start,
         rates=check_rates(*rates),
         names=list(given),
-        asked=asked,
+        quantities=wanted,
         settings=settings,
     )
     values = {a.name: _checked(a, given[a.name]) for a in made.axes}
-    for q in asked:
+    for q in wanted:
         if q.name in values:
             raise InputError(f"{q.name} is an axis and a quantity; rename the function")
     return made, values
 
 
 def computed(
-    asked: Specification,
+    specification: Specification,
     values: Mapping[str, np.ndarray],
     *,
     out: str | os.PathLike[str] | None = None,
@@ -177,7 +179,7 @@ def computed(
     progress: Callable[[int, int], None] | bool | None = None,
 ) -> xr.Dataset:
     """Answer a specification on a grid; see :func:`sweep`."""
-    laid = layout(asked, values, chunk)
+    laid = layout(specification, values, chunk)
     if laid.chunks > _MOST_CHUNKS:
         raise InputError(
             f"the grid makes {laid.chunks} chunks; allowed: {_MOST_CHUNKS}, so fewer values or larger chunks"
@@ -189,7 +191,7 @@ def computed(
             done = points - sum(laid.points(k) for k in missing)
             chosen = choose_executor() if who is None else who
             with _shown(progress, done) as tell:
-                for index, found in chosen.run(asked, _jobs(laid, values, missing)):
+                for index, found in chosen.run(specification, _jobs(laid, values, missing)):
                     kept.write(index, found)
                     done += laid.points(index)
                     tell(done, points)
@@ -212,24 +214,25 @@ def _jobs(
 # ---------------------------------------------------------------- layout
 
 
-def layout(asked: Specification, values: Mapping[str, np.ndarray], chunk: Any = None) -> GridLayout:
+def layout(specification: Specification, values: Mapping[str, np.ndarray], chunk: Any = None) -> GridLayout:
     """The grid cut into chunks, with what every variable says about itself."""
     shape = tuple(len(x) for x in values.values())
-    cut = _chunk(asked, values, chunk)
-    follows = any(q.group in (WHOLE, TAIL) for q in asked.asked)
+    cut = _chunk(specification, values, chunk)
+    follows = any(q.group in (WHOLE, TAIL) for q in specification.quantities)
     ran_by = engine() if follows else "XLA"
-    about = described(asked) | {
+    about = described(specification) | {
         "axes": {n: _digest(x) for n, x in values.items()},
         "chunk": list(cut),
         "versions": json.loads(versions()) | {"platform": _platform(), "engine": ran_by},
     }
     text = json.dumps(about, sort_keys=True)
-    discrete = asked.rule is not None
+    discrete = specification.rule is not None
     fields = {
-        q.name: StoredVariable(q.dtype, q.missing, q.extra, q.attributes(discrete)) for q in asked.asked
+        q.name: StoredVariable(q.dtype, q.missing, q.extra, q.attributes(discrete))
+        for q in specification.quantities
     }
-    coords = {a.name: _coordinate(a, values[a.name]) for a in asked.axes}
-    variant, rule = labelled(asked, values)
+    coords = {a.name: _coordinate(a, values[a.name]) for a in specification.axes}
+    variant, rule = labelled(specification, values)
     attrs: dict[str, Any] = {
         "schema": SCHEMA,
         **identity(variant),
@@ -239,9 +242,9 @@ def layout(asked: Specification, values: Mapping[str, np.ndarray], chunk: Any = 
     if rule is not None:
         attrs |= {"rule": rule.label, "rule_name": rule.name}
     else:
-        attrs |= {"rate_d": float(asked.rates.phi), "rate_g": float(asked.rates.theta)}
+        attrs |= {"rate_d": float(specification.rates.phi), "rate_g": float(specification.rates.theta)}
     attrs |= {"engine": ran_by, "reproducible": _PROMISE}
-    attrs |= {"course": json.dumps(about["course"]), "versions": versions(), "question": text}
+    attrs |= {"settings": json.dumps(about["settings"]), "versions": versions(), "question": text}
     attrs["fingerprint"] = hashlib.sha256(text.encode()).hexdigest()
     return GridLayout(dict(zip(values, shape, strict=True)), cut, coords, fields, attrs)
 
@@ -286,22 +289,22 @@ def _checked(axis: Axis, x: np.ndarray) -> np.ndarray:
     return x
 
 
-def _chunk(asked: Specification, values: Mapping[str, np.ndarray], chunk: Any) -> tuple[int, ...]:
+def _chunk(specification: Specification, values: Mapping[str, np.ndarray], chunk: Any) -> tuple[int, ...]:
     """Values of each axis in a chunk: whole rows, as many as fit; of an axis that loops one."""
-    shape, loops = tuple(len(x) for x in values.values()), [a.loop for a in asked.axes]
+    shape, loops = tuple(len(x) for x in values.values()), [a.loop for a in specification.axes]
     if chunk is not None and np.ndim(chunk) == 1:
         if len(chunk) != len(shape):
             raise InputError(
                 f"chunk has {len(chunk)} numbers for {len(shape)} axes; allowed: one each, or one number"
             )
         sizes = [min(integer("chunk", c, low=1), n) for c, n in zip(chunk, shape, strict=True)]
-        for a, c in zip(asked.axes, sizes, strict=True):
+        for a, c in zip(specification.axes, sizes, strict=True):
             if a.loop and c > 1:
                 raise InputError(
                     f"chunk = {c} along {a.name}; allowed: 1, as each value is a computation of its own"
                 )
         return tuple(sizes)
-    left = _most(asked, values) if chunk is None else integer("chunk", chunk, low=1)
+    left = _most(specification, values) if chunk is None else integer("chunk", chunk, low=1)
     sizes = []
     for n, loop in zip(reversed(shape), reversed(loops), strict=True):
         c = 1 if loop else min(n, max(left, 1))
@@ -311,16 +314,17 @@ def _chunk(asked: Specification, values: Mapping[str, np.ndarray], chunk: Any) -
     return tuple(reversed(sizes))
 
 
-def _most(asked: Specification, values: Mapping[str, np.ndarray]) -> int:
+def _most(specification: Specification, values: Mapping[str, np.ndarray]) -> int:
     """How many points a chunk may have: what keeps a worker busy for about a second, and within its memory."""
-    most = [_POINTS.get(q.group, _ENDS) for q in asked.asked]
-    groups = {q.group for q in asked.asked}
+    most = [_POINTS.get(q.group, _ENDS) for q in specification.quantities]
+    groups = {q.group for q in specification.quantities}
     if groups - {LINEAR, POINT}:
-        dims = int(values["dim"].max()) if "dim" in values else asked.draft(asked.place.dim).phi.shape[-1]
+        drafted = specification.draft(specification.start.dim).phi.shape[-1]
+        dims = int(values["dim"].max()) if "dim" in values else drafted
         rows = 1
         if TAIL in groups:
-            c = asked.settings
-            dt = None if asked.rule is not None else c.flow.get("dt")
+            c = specification.settings
+            dt = None if specification.rule is not None else c.flow.get("dt")
             rows = len(limit_sets.rows(c.end, dt, "adaptive" in c.flow).save)
         most.append(max(1, _BYTES // (16 * dims * rows)))
     return min(most)

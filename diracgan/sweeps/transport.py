@@ -23,43 +23,43 @@ from .settings import RunSettings
 from .specification import Specification, Start, question
 
 
-def packed(asked: Specification) -> tuple[str, tuple[Any, ...]]:
+def packed(specification: Specification) -> tuple[str, tuple[Any, ...]]:
     """The question as text for another process, and the functions that must travel with it.
 
     Raises:
         InputError: for a variant or a rule that another process cannot make.
     """
     plan = {
-        "variant": _packed(asked.variant, "variant"),
-        "rule": None if asked.rule is None else _packed(asked.rule, "rule"),
-        "place": {n: listed(x) for n, x in dataclasses.asdict(asked.place).items()},
-        "rates": [float(r) for r in asked.rates],
-        "axes": [a.name for a in asked.axes],
-        "asked": [q.name for q in asked.asked],
-        "course": dataclasses.asdict(asked.settings),
+        "variant": _packed(specification.variant, "variant"),
+        "rule": None if specification.rule is None else _packed(specification.rule, "rule"),
+        "start": {n: listed(x) for n, x in dataclasses.asdict(specification.start).items()},
+        "rates": [float(r) for r in specification.rates],
+        "axes": [a.name for a in specification.axes],
+        "quantities": [q.name for q in specification.quantities],
+        "settings": dataclasses.asdict(specification.settings),
     }
-    return json.dumps(plan), tuple(_sent(q) for q in asked.asked)
+    return json.dumps(plan), tuple(_sent(q) for q in specification.quantities)
 
 
 def unpacked(text: str, functions: Sequence[Any]) -> Specification:
     """The question that :func:`packed` sent."""
     plan = json.loads(text)
-    asked = [
+    wanted = [
         what.QUANTITIES[name]
         if sent is None
         else dataclasses.replace(what.quantities(_received(sent))[0], name=name)
-        for name, sent in zip(plan["asked"], functions, strict=True)
+        for name, sent in zip(plan["quantities"], functions, strict=True)
     ]
     made = _unpacked(plan["rule"]) if plan["rule"] else None
-    place, rates, course = Start(**plan["place"]), Players(*plan["rates"]), RunSettings(**plan["course"])
+    start, rates, settings = Start(**plan["start"]), Players(*plan["rates"]), RunSettings(**plan["settings"])
     return question(
         _unpacked(plan["variant"]),
         made,
-        place=place,
+        start=start,
         rates=rates,
         names=plan["axes"],
-        asked=tuple(asked),
-        settings=course,
+        quantities=tuple(wanted),
+        settings=settings,
     )
 
 

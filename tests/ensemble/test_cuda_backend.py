@@ -16,7 +16,7 @@ import pytest
 import diracgan as dg
 from diracgan.ensemble import adaptive_steps, c_backend, compiled_adaptive, cuda_backend
 from diracgan.ensemble.methods import RK4
-from diracgan.ensemble.vector_field import EnsembleSystem, motion
+from diracgan.ensemble.vector_field import EnsembleSystem, step_program
 from diracgan.tracing.scalar_program import Program
 
 from .conftest import starts
@@ -69,7 +69,7 @@ def program_of(variant, rule, dim, dtype):
     """The step, its leaves and the state of some starts."""
     with jax.enable_x64(np.dtype(dtype) == np.float64):
         system = jax.tree.map(lambda x: np.asarray(x, dtype), EnsembleSystem(variant, rule, None, None))
-        moves, leaves = motion(system, dim, dtype), jax.tree.leaves(system)
+        moves, leaves = step_program(system, dim, dtype), jax.tree.leaves(system)
         players = moves.pack(*starts(5, dim), np.dtype(dtype))
         state = players if rule is None else [np.asarray(x) for x in moves.at_once([*leaves, *players])]
     if not isinstance(moves.advance, Program):

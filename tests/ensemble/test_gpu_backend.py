@@ -13,7 +13,7 @@ import diracgan as dg
 from diracgan.ensemble import api, fixed_steps, gpu_backend
 from diracgan.ensemble.blocks import Devices
 from diracgan.ensemble.methods import RK4
-from diracgan.ensemble.vector_field import EnsembleSystem, motion
+from diracgan.ensemble.vector_field import EnsembleSystem, step_program
 
 from .conftest import assert_equal, iterated, joined, rk4, starts
 
@@ -72,7 +72,7 @@ def test_lowers_to_triton(dtype):
         system = jax.tree.map(
             lambda x: np.asarray(x, dtype), EnsembleSystem(dg.variant("wgan-gp"), RK4(lr=0.01), None, None)
         )
-        step = motion(system, 2, dtype).advance
+        step = step_program(system, 2, dtype).advance
         state = [np.zeros((4, gpu_backend.BLOCK), dtype)] * 4
         run = jax.jit(functools.partial(gpu_backend.steps, step, False))
         with on_an_abstract_h100():

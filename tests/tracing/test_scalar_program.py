@@ -70,10 +70,10 @@ def test_what_cannot_be_scalarized_runs_on_arrays():
 
 def test_both_players_share_one_tanh():
     import diracgan as dg
-    from diracgan.ensemble.vector_field import EnsembleSystem, motion
+    from diracgan.ensemble.vector_field import EnsembleSystem, step_program
 
     for name in ("ns", "saturating"):
-        program = motion(EnsembleSystem(dg.variant(name), None, None, None), 2, "float32").advance
+        program = step_program(EnsembleSystem(dg.variant(name), None, None, None), 2, "float32").advance
         assert [n.op for n in program.order].count("tanh") == 1
         assert len(program.order) < 25
 
@@ -110,6 +110,6 @@ def test_the_same_program_every_time():
     sources = set()
     for _ in range(2):
         vector_field._motion.cache_clear()
-        step = vector_field.motion(system, 2, np.float32).advance
+        step = vector_field.step_program(system, 2, np.float32).advance
         sources.add(c_backend.write(step, [False] * len(leaves), [True] * 4, np.dtype("float32")))
     assert len(sources) == 1

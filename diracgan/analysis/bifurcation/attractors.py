@@ -159,6 +159,8 @@ def attractors(
     starts = integer("starts", starts, low=1, high=100_000)
     steps = integer("steps", steps, low=2 * _ROWS, high=10**8)
     seed = integer("seed", seed, low=0)
+    if not (progress is None or callable(progress)):
+        raise InputError(f"progress = {progress!r} is not a function; allowed: one of two numbers, or None")
     h = number("step_size", step_size, low=0, open_low=True)
     d = len(asked.x0)
     if starts * 2 * d > _NUMBERS:

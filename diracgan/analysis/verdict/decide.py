@@ -112,6 +112,8 @@ def _follow(case: Case, state: Any, turn: float) -> Answer:
         case.turn = turn
         span = T.turns * turn
         stretch = case.advance(state, span, 1)
+        if stretch.result == "max steps" and case.looks:
+            break
         if stretch.result != "ok":
             return consistency.examined(case, termination.ended(case, stretch))
         case.looks.append(case.look(stretch))
@@ -125,6 +127,8 @@ def _follow(case: Case, state: Any, turn: float) -> Answer:
         if case.plunges():  # what falls fast is soon too small to be seen: window after window
             continue
         stretch = case.advance(state, max(T.skip * case.time, span), 0 if case.motion.discrete else 1)
+        if stretch.result == "max steps":
+            break
         if stretch.result != "ok":
             return consistency.examined(case, termination.ended(case, stretch, since=state))
         answer = fixed_points.arrived(case, stretch)

@@ -81,7 +81,7 @@ class Case:
         self.system = system if line is None else line.flat(system)
         self.origin = np.concatenate([np.zeros(self.system.dim), np.asarray(self.system.x0)])
         self.motion: DynamicalSystem = (
-            ContinuousSystem(self.system) if rule is None else DiscreteSystem(self.system, rule)
+            ContinuousSystem(self.system, budget) if rule is None else DiscreteSystem(self.system, rule)
         )
         self.spent, self.time, self.r0, self.nested, self.ended = 0.0, 0.0, 0.0, False, False
         self.lyapunov: float | None = None
