@@ -255,7 +255,7 @@ def _solve(
 
     from .event_step_control import GuardedStepControl
 
-    t0, t1, ts, rtol, atol = span
+    t0, t1, ts, rtol, atol, *_ = span
 
     def rhs(t: Array, y: Array, args: Any) -> Array:
         return flow_in(system, y, regime)
