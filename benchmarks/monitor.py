@@ -122,10 +122,7 @@ def setup_of(
         design.problem,
         rule_=dg.rule(how.pop("name"), **how),
         networks={"width": WIDTH},
-        steps=STEPS,
-        batch=BATCH,
-        seed=seeds[0],
-        seeds=len(seeds),
+        training={"steps": STEPS, "batch": BATCH, "seed": seeds[0], "seeds": len(seeds)},
     )
     return start(made)
 

@@ -71,7 +71,13 @@ def threaded(steps: Steps, threads: int) -> Steps:
 def trainer(problem: str, networks: dict[str, Any], batch: int, lr: float) -> tuple[Steps, Players, Any]:
     """Our steps, the networks they start from, and the problem."""
     rule = dg.rule("adam", lr=lr, beta1=0.5, alternating=True)
-    made = configure("ns", problem, rule_=rule, networks=networks, batch=batch, classifier=False, steps=1)
+    made = configure(
+        "ns",
+        problem,
+        rule_=rule,
+        networks=networks,
+        training={"batch": batch, "classifier": False, "steps": 1},
+    )
     with arithmetic(made):
         setup, state = start(made)
     kept = [state]
