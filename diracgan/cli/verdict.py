@@ -44,9 +44,9 @@ def _said(found: Any) -> Iterator[str]:
     yield f"verdict: {found.kind}"
     yield from (f"  {name}: {_shown(value)}" for name, value in found.numbers.items())
     yield from (f"  - {line}" for line in found.evidence)
-    yield found.text
     if found.effort < 2 and found.kind in ("converges-exponentially", "limit-cycle"):
-        yield "what else attracts is not asked: --effort 2 looks along this ray, diracgan attractors in a box"
+        yield "  - what else attracts was not asked: --effort 2 looks along this ray, diracgan attractors in a box"
+    yield found.text
 
 
 def _shown(value: Any) -> str:

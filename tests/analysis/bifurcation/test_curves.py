@@ -41,6 +41,7 @@ def test_the_closed_forms_are_curves(case):
         assert np.abs(s.multipliers - found.eigenvalues[k]).min() < 1e-6
 
 
+@pytest.mark.slow
 def test_alternating_heavy_ball_in_momentum_and_step():
     # (x-1)^2 (x-b)^2 + h^2 x^3 = 0 on the bilinear game: at x = -1, 4 (1+b)^2 = h^2
     rule = dg.rule("heavy-ball", beta=-0.5, alternating=True)
@@ -69,6 +70,7 @@ def test_the_strong_resonances_lie_where_the_trace_says_and_end_the_curve():
     assert any("1:2 resonance" in end for end in found.ends) and found.values[:, 0].max() <= 1.0 + 1e-9
 
 
+@pytest.mark.slow
 def test_a_curve_may_run_along_the_border_of_what_is_allowed():
     # ns: the eigenvalues are imaginary at gamma = 0 for every ratio of rates
     found = curve(branch(NS, over="gamma=0:1").points[0], over=("gamma=0:1", "rate_ratio=0.5:2"))
@@ -76,6 +78,7 @@ def test_a_curve_may_run_along_the_border_of_what_is_allowed():
     np.testing.assert_allclose(found.eigenvalues.imag, np.sqrt(found.values[:, 1]) / 2, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_two_folds_meet_in_a_cusp():
     start = branch(games.Cusp(k=-1.0), over="k=-1:1", start=([-1.0997], [0.0]), x0=1.0)
     found = curve(start.points[0], over=("k=-1:1", "m=-1:1"))
