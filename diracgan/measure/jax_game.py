@@ -59,6 +59,9 @@ def _unbiased(rule: Any, moments: Any) -> Array:
     return square / (1.0 - rule.beta2 ** jnp.maximum(moments.steps, 1))
 
 
+_SAME_STEP = 0.1  # by how much of it the step from rest may differ from the linear one
+
+
 class JaxGame:
     """A :class:`~diracgan.measure.measured_game.GameBackend` of a field on pytrees."""
 
@@ -156,6 +159,8 @@ class JaxGame:
         with self._precision():
             key = (of, *map(id, batches))
             if self._linear[0] != key:
+                if of == "step":
+                    self._check_rest(batches)
                 make = self._linear_field if of == "flow" else self._linear_step
                 self._linear = None, None  # the old one's memory goes first
                 self._linear = key, self._program(f"linear {of}", make)(batches)
@@ -168,6 +173,25 @@ class JaxGame:
     def _linear_step(self, batches: list[Any]) -> Any:
         start, step = self._full_step(batches)
         return jax.linearize(step, start)[1]
+
+    def _check_rest(self, batches: list[Any]) -> None:
+        """Raises InputError where there is no memory and the step from the one of rest is not the linear one."""
+        assert self.rule is not None
+        if self.memory is not None or jax.tree.structure(self.rule.at_rest) == jax.tree.structure(self.rule):
+            return
+        true, linear = np.asarray(self._program("from rest", self._steps_from_rest)(batches))
+        if np.linalg.norm(true - linear) > _SAME_STEP * np.linalg.norm(linear):
+            raise InputError(
+                f"the optimiser is not at rest there: a step of {np.linalg.norm(true):.3g} where one linear in the "
+                f"gradient is {np.linalg.norm(linear):.3g}; add state=, what it remembers"
+            )
+
+    def _steps_from_rest(self, batches: list[Any]) -> Array:
+        assert self.rule is not None
+        game = self._game(batches)
+        rest = self.rule.rest(game, self.players)
+        after = (r.over_a_period(game)(self.players, rest)[0] for r in (self.rule, self.rule.at_rest))
+        return jnp.stack([self._flat(jax.tree.map(jnp.subtract, a, self.players)) for a in after])
 
     def _full_step(self, batches: list[Any]) -> Any:
         assert self.rule is not None
