@@ -9,6 +9,9 @@ from pathlib import Path
 os.environ.setdefault("MPLBACKEND", "Agg")
 # For the workers of pytest-xdist, which between them use every core already: small matrices gain nothing by threads.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Most of the suite's time is the compilation of programs that run for milliseconds; a third of that is LLVM's
+# optimisation. `XLA_FLAGS= pytest` tests what users run, as .ci/full does.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import pytest
 from hypothesis import settings
