@@ -86,11 +86,11 @@ def basins(
             z = read(orbit)
             label = None if k else "limit cycle"
             ax.plot(z.phi[:, 0], z.theta[:, 0], color=INK, markersize=2.5, label=label, zorder=5, **line)
-        for k in (
-            k for k in np.unique(index) if flat and np.sum(index == k) > 2
-        ):  # 1: the start is the point
-            _limit_points(ax, found, index == k, words, colours[k], datum)
-        _legend(ax, [(shown[k], labels[k]) for k in np.unique(index)])
+        groups: list[int] = np.unique(index).tolist()
+        for k in groups if flat else []:
+            if np.sum(index == k) > 2:  # a lone start is the point itself
+                _limit_points(ax, found, index == k, words, colours[k], datum)
+        _legend(ax, [(shown[k], labels[k]) for k in groups])
     return ax
 
 
