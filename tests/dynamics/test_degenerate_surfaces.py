@@ -105,11 +105,19 @@ def test_it_agrees_with_the_field_typed_in(name):
     check(name, 1, 0.0, backend="scipy")
 
 
+# where a critic jumps at r = 0 the motion slides along it, which the field typed in cannot follow: with x0 = 0 only
+SMOOTH_IN_TIME = [
+    (n, x0)
+    for n in GAMES
+    for x0 in (0.0, 0.4)
+    if n != "perceptron" and (n, x0) != ("perceptron-squared", 0.4)
+]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["scipy", "diffrax"])
-@pytest.mark.parametrize("x0", [0.0, 0.4])
 @pytest.mark.parametrize("dim", [1, 2, 3])
-@pytest.mark.parametrize("name", [n for n in GAMES if n != "perceptron"])
+@pytest.mark.parametrize(("name", "x0"), SMOOTH_IN_TIME)
 def test_so_it_does_in_every_dimension_and_with_both_backends(name, dim, x0, backend):
     check(name, dim, x0, backend=backend)
 
