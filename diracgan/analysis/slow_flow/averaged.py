@@ -24,6 +24,7 @@ from .rotation import LEAST_RADIUS, RADII, SlowSystem, drifts, extent, memory_sl
 
 _FACTOR = 1.3  # from one radius to the next
 _MOST_RADIUS = 1e5  # steps of the players; there one rotation takes half a million iterations
+_FARTHEST = 1e6  # steps from which a start is followed
 _ADAPTIVE = 3.0  # a step that is so much longer for a ten times larger gradient follows the gradient
 _FORGOTTEN = 1e-9  # from 1: the decay of a memory that never forgets
 _ITERATED = (400_000, 1_600_000)  # iterations; the second where the first has not settled
@@ -32,13 +33,15 @@ _WEAKER = 1e-3  # a smaller pull outwards, relatively, than at seven radii befor
 _SAME_POWER = 0.1  # p of n^p after the one and the other
 _ARRIVED = 0.05
 _SETTLED = 0.05  # change of the root mean square of phi from one window of an iterated run to the next
+_AT_REST = 1e-6  # of a step
 
 
 class SlowKind(Vocabulary):
     """What the averaged flow leads to."""
 
     CYCLE = "limit-cycle", "turns for ever on a cycle of many steps"
-    CHATTER = "chatter", "jumps about within a few steps of the equilibrium"
+    CHATTER = "chatter", "jumps about from step to step, without a rotation"
+    SETTLES = "settles", "comes to rest: near the equilibrium its steps shrink with the gradient"
     GROWS = "grows", "spirals outwards as far as the radii were followed"
     UNDECIDED = "undecided", "neither the averaged flow nor the iterated map decides"
 
@@ -48,7 +51,7 @@ class AveragedFlow:
     """The slow motion of a rule, averaged over one rotation of the players.
 
     Attributes:
-        kind: what the start leads to: limit-cycle, chatter, grows or undecided.
+        kind: what the start leads to: limit-cycle, chatter, settles, grows or undecided.
         amplitude: largest |phi| in the end; None where it grows or is undecided.
         amplitude_theta: largest |theta - x0|, likewise.
         period: iterations of one rotation, or None.
@@ -105,6 +108,7 @@ class _Destination:
     amplitude_theta: float | None = None
     period: float | None = None
     iterated: int = 0
+    finite: bool = True
     arrival: float | None = None
     growth: float | None = None
     unbounded: bool = False
@@ -191,6 +195,10 @@ def _computed(variant: Variant, rule: Rule, datum: np.ndarray, start: Players) -
     memory = float(np.max(times[np.isfinite(times)], initial=1.0))
     system = system._replace(sizes=_sizes(system, math.hypot(phi, off), memory, rule))
     first = math.hypot(phi / float(system.sizes.phi), off / float(system.sizes.theta))
+    if first > _FARTHEST:
+        raise InputError(
+            f"the start is {first:.3g} steps from the equilibrium; allowed: at most {_FARTHEST:g}"
+        )
     radii, rates, periods = _sampled(system, first, memory)
     forgets = bool(np.all(np.isfinite(times)))  # else what the memory answers depends on all that was
     turned = np.flatnonzero(rates[1:] * rates[:-1] < 0) if forgets else []
@@ -198,7 +206,7 @@ def _computed(variant: Variant, rule: Rule, datum: np.ndarray, start: Players) -
     cycles = [c for c in found if c is not None]
     end = _end(first, radii, rates, cycles) if forgets else None
     if end is None:
-        end = _iterated(variant, rule, datum, start)
+        end = _iterated(variant, rule, datum, start, system.sizes)
     every = rule.period
     return AveragedFlow(
         kind=end.kind,
@@ -244,6 +252,10 @@ def _sizes(system: SlowSystem, distance: float, memory: float, rule: Rule) -> Pl
     """How far each player moves in a step, about the start; InputError where that follows the gradient."""
     steps = jnp.asarray(int(5 * memory) + 1000)
     sizes, inner = (step_sizes(system, jnp.asarray(r), steps) for r in (distance, distance / 10))
+    if not all(math.isfinite(float(s)) for s in (*sizes, *inner)):
+        raise InputError(
+            f"the steps of {rule.label} are not finite about |z| = {distance:.3g}; allowed: a start nearer by"
+        )
     ratio = max(float(a) / max(float(b), 1e-300) for a, b in zip(sizes, inner, strict=True))
     if not (ratio < _ADAPTIVE and min(float(s) for s in sizes) > 0):
         raise InputError(
@@ -266,22 +278,25 @@ def _sampled(system: SlowSystem, first: float, memory: float) -> tuple[np.ndarra
         rates = np.append(rates, np.where(fine, found.rate, np.nan))
         periods = np.append(periods, np.where(fine, found.period, np.nan))
         low = _FACTOR * more[-1]
-        if low > _MOST_RADIUS or (radii[-1] > 2 * first and not rates[-1] > 0):
+        if radii[-1] > 2 * first and (low > _MOST_RADIUS or not rates[-1] > 0):
             return radii, rates, periods
 
 
 def _end(first: float, radii: np.ndarray, rates: np.ndarray, cycles: list[Cycle]) -> _Destination | None:
     """Where the slow field leads from a radius; None where it leaves what can be averaged."""
-    k = int(np.argmin(np.abs(np.log(radii / first))))
-    if not np.isfinite(rates[k]):
+    k = int(np.clip(np.searchsorted(radii, first), 1, len(radii) - 1))
+    around = [c for c in cycles if radii[k - 1] <= c.radius <= radii[k]]
+    if rates[k - 1] * rates[k] < 0 and len(around) != 1:
         return None
+    if around and first < around[0].radius:
+        k -= 1
     outwards = rates[k] > 0
     on_the_way = rates[k:] if outwards else rates[: k + 1][::-1]
-    turned = np.flatnonzero((on_the_way > 0) != outwards)  # a NaN is neither outwards nor, below, a turn
+    turned = np.flatnonzero((on_the_way > 0) != outwards)
+    if not np.all(np.isfinite(on_the_way[: turned[0] + 1] if len(turned) else on_the_way)):
+        return None
     if len(turned) == 0:
         return _grows(radii, rates) if outwards else None
-    if not np.isfinite(on_the_way[turned[0]]):
-        return None
     j = k + turned[0] - 1 if outwards else k - turned[0]
     reached = [c for c in cycles if radii[j] <= c.radius <= radii[j + 1]]
     if len(reached) != 1 or not reached[0].stable:
@@ -291,7 +306,9 @@ def _end(first: float, radii: np.ndarray, rates: np.ndarray, cycles: list[Cycle]
     return _Destination(SlowKind.CYCLE, c.amplitude, c.amplitude_theta, c.period, arrival=arrival)
 
 
-def _iterated(variant: Variant, rule: Rule, datum: np.ndarray, players: Players) -> _Destination:
+def _iterated(
+    variant: Variant, rule: Rule, datum: np.ndarray, players: Players, sizes: Players
+) -> _Destination:
     """The map itself, from the start, until its amplitude no longer changes."""
     cast = dirac.cast((variant, rule, datum, players), jnp.float64)
     system = SlowSystem(*cast[:3], Players(jnp.ones(()), jnp.ones(())))
@@ -302,7 +319,9 @@ def _iterated(variant: Variant, rule: Rule, datum: np.ndarray, players: Players)
         seen = extent(system, state, jnp.asarray(steps), jnp.asarray(0.2))
         swing, before = float(seen.swing), float(seen.before)
         if not seen.finite:
-            return _Destination(SlowKind.UNDECIDED, iterated=steps)
+            return _Destination(SlowKind.UNDECIDED, iterated=steps, finite=False)
+        if max(float(seen.phi / sizes.phi), float(seen.theta / sizes.theta)) < _AT_REST:
+            return _Destination(SlowKind.SETTLES, 0.0, 0.0, iterated=steps)
         if abs(swing - before) <= _SETTLED * swing:
             break
         powers.append(math.log(swing / max(before, 1e-300)) / _WINDOWS_APART)
@@ -360,6 +379,10 @@ def _text(end: _Destination, every: int, radii: np.ndarray) -> str:
             else "ever weaker outwards there: one may lie beyond"
         )
         return f"grows like n^{end.growth:.2g}: no cycle up to a radius of {radii[-1]:.3g} steps, {beyond}"
+    if end.kind is SlowKind.SETTLES:
+        return "settles on the equilibrium: near it the steps shrink with the gradient"
+    if not end.finite:
+        return f"undecided: the players are not finite within {every * end.iterated:,} iterations"
     return f"undecided: after {every * end.iterated:,} iterations the amplitude has not settled"
 
 
@@ -372,4 +395,6 @@ def _source(end: _Destination, radii: np.ndarray, memory: float, every: int) -> 
         return (
             f"{every * end.iterated:,} iterations of the map from the start; {field} does not lead to a cycle"
         )
-    return f"{field}; a cycle by Newton's method on the map's return to phi = 0"
+    if end.kind is SlowKind.GROWS:
+        return field
+    return f"{field}; the cycle by Newton's method on the map's return to phi = 0"

@@ -9,6 +9,8 @@ import optax
 import pytest
 
 import diracgan as dg
+from diracgan.analysis.slow_flow.averaged import _end
+from diracgan.analysis.slow_flow.cycles import Cycle
 
 LINEAR = dg.variant("wgan-linear")
 
@@ -129,11 +131,45 @@ def test_amsgrad_never_forgets_and_grows():
         ("simultaneous:lr=0.01", {}, "follow the size of the gradient"),
         ("adam:lr=0.01", {"phi0": [0.1, 0.2], "theta0": [0.1, 0.2]}, "allowed: d = 1"),
         ("adam:lr=0.01", {"phi0": 0.0, "theta0": 0.0}, "the start is the equilibrium"),
+        ("adam:lr=1e-8", {}, "steps from the equilibrium; allowed: at most 1e\\+06"),
     ],
 )
 def test_what_is_refused(rule, start, holds):
     with pytest.raises(dg.InputError, match=holds):
         dg.averaged(LINEAR, rule, **start)
+
+
+def test_steps_that_overflow_are_refused():
+    with pytest.raises(dg.InputError, match="are not finite about"):
+        dg.averaged(dg.variant("lsgan"), adam(), phi0=1e300, theta0=1.0)
+
+
+def test_no_start_lies_beyond_the_radii_that_were_followed():
+    found = dg.averaged(NS, adam(lr=1e-6, beta1=0.0, beta2=0.9))  # 2e5 steps away
+    distance = math.hypot(*found.start) / found.step_sizes.mean()
+    assert found.kind.value == "limit-cycle" and found.radii[-1] > distance > 1e5
+    assert found.arrival > distance  # no more than one step towards it per iteration
+
+
+def test_what_comes_to_rest_does_not_chatter():
+    found = dg.averaged(NS.with_(r1=1.0), adam(eps=0.1), phi0=5.0, theta0=5.0)
+    assert (found.kind.value, found.amplitude, found.period) == ("settles", 0.0, None)
+
+
+def test_a_start_just_inside_an_unstable_cycle_is_led_inwards():
+    radii = 3.0 * 1.3 ** np.arange(8)
+    inner, outer = (float(np.sqrt(radii[k] * radii[k + 1])) for k in (1, 4))
+    rates = (radii - inner) * (radii - outer)  # outwards, inwards, outwards
+
+    def cycle(radius, stable):
+        return Cycle(radius, radius, radius, 4.4 * radius, stable, np.empty(0, complex), None, 0.0)
+
+    cycles = [cycle(inner, True), cycle(outer, False)]
+    led = [_end(outer * x, radii, rates, cycles) for x in (0.999, 1.001)]
+    assert led[0].kind.value == "limit-cycle" and led[0].amplitude == inner
+    assert led[1].kind.value == "grows"
+    rates[3] = np.nan  # a radius on the way that was not seen
+    assert _end(outer * 0.999, radii, rates, cycles) is None
 
 
 @pytest.mark.slow
