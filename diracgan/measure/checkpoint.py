@@ -118,17 +118,30 @@ def _of_game(
     missing = [n for n, x in (("players", players), ("rule", rule), ("batch", batch)) if x is None]
     if missing or players is None:
         raise InputError(f"a game alone says not where it is; add {', '.join(missing)}")
+    if not isinstance(players, Players):
+        raise InputError(
+            f"players is a {type(players).__name__}; allowed: diracgan.game.Players(critic, generator)"
+        )
     by, size = check_rule(rule), integer("batch", batch, low=1)
     game = operators.stackable(game)
+    fresh = by.memory(game, players)
     if memory is None:
-        memory = by.memory(game, players)
+        memory = fresh
         if any(jnp.issubdtype(jnp.result_type(x), jnp.floating) for x in jax.tree.leaves(memory)):
             raise InputError(
                 f"the rule {by.label} remembers its past gradients; add memory=, its state there"
             )
+    elif _form(memory) != _form(fresh):
+        raise InputError(
+            f"memory is not a state of {by.label}; allowed: what rule.memory(game, players) becomes by its iterations"
+        )
     game, players, at, memory = operators.doubled((game, players, by, memory))
     found = _checked(Checkpoint(game, players, at, memory, Resampling(size)))
     return found, Setting("as it is", by, game.variant, size, by.ema)
+
+
+def _form(tree: Any) -> Any:
+    return jax.tree.structure(tree), [jnp.shape(x) for x in jax.tree.leaves(tree)]
 
 
 def _of_run(run: Any, samples: int) -> tuple[Checkpoint, Setting]:

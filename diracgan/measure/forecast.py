@@ -171,7 +171,8 @@ def forecast(
         True
     """
     steps, seed = integer("steps", steps, low=50), integer("seed", seed, low=0)
-    tried: list[Any] = [settings] if isinstance(settings, (str, Mapping)) else list(settings)
+    several = isinstance(settings, Iterable) and not isinstance(settings, str | Mapping)
+    tried: list[Any] = list(settings) if several else [settings]
     with jax.enable_x64(True):
         at, now = checkpoint(run, players, rule, memory, batch, samples)
         wanted = [now, *(changed(now, given) for given in tried)]
@@ -199,7 +200,7 @@ def _forecast(
 ) -> SettingForecast:
     growth, angle, departure = leading_multipliers(response.model.multipliers, steps)
     if growth is not None and growth > UNSTABLE:
-        text = f"unstable: a multiplier of {growth:.4f} turns by {angle:.3g} an iteration and grows"
+        text = f"unstable: a multiplier of {growth:.5g} turns by {angle:.3g} an iteration and grows"
         return SettingForecast(setting.label, "unstable", growth, angle, departure, {}, text)
     made, averages = followed(at, response, steps, seed, setting.ema)
     found = {n: _described(x, averages.get(n)) for n, x in made.items()}
@@ -209,7 +210,7 @@ def _forecast(
         text += f", {2 * np.pi / loss.frequency:.3g} iterations a turn"
     departs = departure is not None and departure > DEPARTS
     if departs:
-        text += f"; it departs: a multiplier of {departure:.4f} does not turn, so do not trust the losses"
+        text += f"; it departs: a multiplier of {departure:.5g} does not turn, so do not trust the losses"
     status = "departs" if departs else "spreads"
     return SettingForecast(setting.label, status, growth, angle, departure, found, text)
 

@@ -42,8 +42,8 @@ def changed(now: Setting, given: Mapping[str, Any] | str) -> Setting:
     Args:
         now: the run's own.
         given: ``"lr=2e-3,batch=256"`` or a mapping: parameters of the rule (``lr`` sets both players'), ``ratio``
-            (lr_d/lr_g at the generator's rate as it is), ``batch``, ``ema``, the variant's parameters and penalties
-            (``gamma`` for ``r1``).
+            (lr_d/lr_g at the generator's rate), ``batch``, ``ema``, the variant's parameters and penalties
+            (``gamma`` for ``r1``); in any order.
 
     Raises:
         InputError: for a name that is not a setting here, naming the nearest one, or a value that is not allowed.
@@ -54,6 +54,8 @@ def changed(now: Setting, given: Mapping[str, Any] | str) -> Setting:
         >>> changed(now, "lr=2e-3,r1=0.1").variant.label
         'ns + r1=0.1'
     """
+    if not isinstance(given, str | Mapping):
+        raise InputError(f'{given!r} is not a setting; allowed: "lr=2e-3,batch=256", or a mapping')
     wanted = read_settings(given) if isinstance(given, str) else dict(given)
     if "gamma" not in parameters(type(now.variant)):  # else R1's weight goes by that name
         wanted = {"r1" if n == "gamma" else n: x for n, x in wanted.items()}
@@ -65,25 +67,35 @@ def changed(now: Setting, given: Mapping[str, Any] | str) -> Setting:
     rates = "lr_g" in own
     for_variant = {**parameters(type(now.variant)), **modifiers()}
     known = [*own, *(["ratio"] if rates else []), "batch", *for_variant]
+    moves: dict[str, Any] = {}
     for name, value in wanted.items():
         if name == "batch":
             now = now._replace(batch=integer("batch", value, low=1), other_gradients=True)
         elif name == "ema":
             now = now._replace(ema=number("ema", value, low=0.0, high=1.0, open_high=True))
         elif name == "ratio" and rates:
-            ratio = number("ratio", value, low=0.0, open_low=True)
-            slow = now.rule.rates.theta
-            now = now._replace(rule=dataclasses.replace(now.rule, lr_g=slow, lr_d=ratio * slow))
+            moves["ratio"] = number("ratio", value, low=0.0, open_low=True)
         elif name in own:
-            checked = parameters(type(now.rule))[name].check(value)
-            more = {"lr_d": None, "lr_g": None} if name == "lr" else {}
-            now = now._replace(rule=dataclasses.replace(now.rule, **{**more, name: checked}))
+            moves[name] = parameters(type(now.rule))[name].check(value)
         elif name in for_variant:
             now = now._replace(variant=_with(now.variant, name, value), other_gradients=True)
         else:
             raise unknown("setting", name, known)
     said = ", ".join(f"{n}={text(x)}" for n, x in wanted.items())
-    return now._replace(label=said)
+    return now._replace(rule=_moved_by(now.rule, **moves), label=said)
+
+
+def _moved_by(rule: Rule, *, ratio: float | None = None, **given: Any) -> Rule:
+    """The rule with these parameters, all at once: one may be allowed only with another."""
+    if "lr" in given:
+        given = {"lr_d": None, "lr_g": None, **given}
+    if given:
+        rule = dataclasses.replace(rule, **given)
+    if ratio is None:
+        return rule
+    if given.get("lr_d") is not None:
+        raise InputError("lr_d and ratio both set the critic's rate; allowed: one of them")
+    return dataclasses.replace(rule, lr_g=rule.rates.theta, lr_d=ratio * rule.rates.theta)
 
 
 def _with(variant: Variant, name: str, value: Any) -> Variant:

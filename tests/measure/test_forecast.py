@@ -18,6 +18,7 @@ from diracgan.game import Game, Players
 from diracgan.measure.checkpoint import checkpoint
 from diracgan.measure.forecast import peak_frequency
 from diracgan.measure.linear_response import settled
+from diracgan.measure.settings import Setting, changed
 from diracgan.numerics.reduced_order import capped, driven, reduced
 from diracgan.training.runs import load_run
 
@@ -174,6 +175,41 @@ def test_what_a_game_must_be_told():
     nowhere = at._replace(phi=np.array([np.nan]))
     with pytest.raises(InputError, match="not finite"):
         dg.forecast(game, players=nowhere, rule=dg.rule("simultaneous"), batch=4)
+
+
+@pytest.mark.parametrize(
+    ("given", "holds"),
+    [
+        ({"players": (np.zeros(1), np.zeros(1))}, "players is a tuple"),
+        ({"rule": dg.rule("adam"), "memory": 3.0}, "memory is not a state of adam"),
+        ({"memory": 3.0}, "memory is not a state of simultaneous"),
+        ({"settings": 3}, "3 is not a setting"),
+        ({"settings": [3]}, "3 is not a setting"),
+    ],
+)
+def test_what_has_another_type(given, holds):
+    game, at = linear_game()
+    usual = {"players": at, "rule": dg.rule("simultaneous"), "batch": 4}
+    with pytest.raises(InputError, match=holds):
+        dg.forecast(game, **(usual | given))
+
+
+def test_the_order_of_settings_does_not_matter():
+    now = Setting("as it is", dg.rule("adam", lr=1e-3), dg.variant("ns"), 64, None)
+    pairs = [
+        ("ratio=2,lr=2e-3", "lr=2e-3,ratio=2"),
+        ("lr_d=4e-3,lr=2e-3", "lr=2e-3,lr_d=4e-3"),
+        ("n_critic=2,alternating=true", "alternating=true,n_critic=2"),
+    ]
+    for one, other in pairs:
+        assert changed(now, one).rule.hyperparameters == changed(now, other).rule.hyperparameters
+    for text in pairs[0] + pairs[1]:
+        rates = changed(now, text).rule.rates
+        assert (float(rates.phi), float(rates.theta)) == pytest.approx((4e-3, 2e-3))
+    with pytest.raises(InputError, match="lr_d and ratio both set"):
+        changed(now, "lr_d=1e-3,ratio=2")
+    with pytest.raises(InputError, match="add alternating=true"):
+        changed(now, "n_critic=2")
 
 
 @pytest.fixture(scope="module")
