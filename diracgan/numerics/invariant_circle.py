@@ -40,9 +40,26 @@ class InvariantCircle(NamedTuple):
             >>> circle.at(np.array([0.0, np.pi / 2])).round(12).tolist()
             [[1.0, 0.0], [0.0, 1.0]]
         """
-        m = len(self.points)
-        waves = np.exp(1j * np.outer(angles, np.fft.fftfreq(m, 1.0 / m)))
-        return (waves @ np.fft.fft(self.points, axis=0) / m).real
+        return self._harmonics(angles, self._orders**0)
+
+    def tangents(self, angles: np.ndarray) -> np.ndarray:
+        """dK/dangle at any angles, (count,) -> (count, n).
+
+        Example:
+            >>> ring = 2 * np.pi * np.arange(5) / 5
+            >>> circle = InvariantCircle(np.stack([np.cos(ring), np.sin(ring)], axis=1), 0.1, 0.0, 0.0)
+            >>> circle.tangents(np.array([0.0, np.pi / 2])).round(12).tolist()
+            [[-0.0, 1.0], [-1.0, 0.0]]
+        """
+        return self._harmonics(angles, 1j * self._orders)
+
+    @property
+    def _orders(self) -> np.ndarray:
+        return np.fft.fftfreq(len(self.points), 1.0 / len(self.points))
+
+    def _harmonics(self, angles: np.ndarray, factors: np.ndarray) -> np.ndarray:
+        waves = np.exp(1j * np.outer(angles, self._orders)) * factors
+        return (waves @ np.fft.fft(self.points, axis=0) / len(self.points)).real
 
     def dense(self, count: int) -> np.ndarray:
         """K at equispaced angles, (count, n)."""

@@ -15,7 +15,7 @@ from ...variants import Variant
 from ..linear.parameter_handle import ParameterHandle
 from ..linear.settings import LinearSettings, settings
 from .branch import Branch, checked_start, follow
-from .curves import Curve, check_linear, coincide, follow_curve, plane
+from .curves import CodimensionTwo, Curve, check_linear, coincide, follow_curve, plane
 from .family import Family
 from .points import Bifurcation, equilibrium_at
 
@@ -117,7 +117,7 @@ def atlas(
         high=(float(high[0]), float(high[1])),
         curves=curves,
         notes=list(dict.fromkeys(notes)),
-        text=_words(names, curves),
+        text=_words(names, curves, bool(notes)),
         **around.provenance,
     )
 
@@ -201,10 +201,14 @@ class _Scan:
         return bool(off[k] <= _ON_IT and same_state and alike)
 
 
-def _words(names: tuple[str, str], curves: Sequence[Curve]) -> str:
+def _words(names: tuple[str, str], curves: Sequence[Curve], left_out: bool) -> str:
     if not curves:
-        return f"no bifurcation was met in ({names[0]}, {names[1]})"
+        none = "no curve of bifurcations was followed" if left_out else "no bifurcation was met"
+        return f"{none} in ({names[0]}, {names[1]})"
     met = Counter(c.kind.words for c in curves)
     said = ", ".join(f"{count} {kind}" for kind, count in met.items())
-    codimension = sum(len(c.points) for c in curves)
-    return f"curves in ({names[0]}, {names[1]}): {said}; points of codimension two: {codimension}"
+    points: list[CodimensionTwo] = []  # where two curves meet, both name the point
+    for p in (p for c in curves for p in c.points):
+        if not any(p.name == q.name and np.allclose(p.values, q.values, rtol=1e-6) for q in points):
+            points.append(p)
+    return f"curves in ({names[0]}, {names[1]}): {said}; points of codimension two: {len(points)}"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import InputError
+from ...errors import InputError, number
 from ...numerics.invariant_circle import LEAST_POINTS, InvariantCircle, invariant_circle
 from ...numerics.lyapunov import windowed_mean
 from .family import Family
@@ -19,6 +19,7 @@ _FIRST = (0.02, 0.1, 0.3, 1.0)  # of the way: where the normal form is believed
 _GROWTH = 1.6  # of the step on the way
 _LEAST_STEP = 1e-3
 _SHOWN = 512  # points of a circle that is drawn
+_TURNS = 2000  # applications of the map along which exponents are taken
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +32,8 @@ class Circle:
         predicted: the radius by the normal form, whose error grows like |value - threshold|.
         rotation: angle by which the map turns it, in radians.
         exponents: Lyapunov exponents on it per application, by decreasing value; the tangential one is 0.
-        attracts: whether every other exponent is negative.
+        exponent_errors: how far each may be off, of the finite orbit and of the circle's finite series.
+        attracts: whether every other exponent is negative beyond its error.
         residual: largest |f(K(angle)) - K(angle + rotation)|.
         points: phi and theta along it, (512, 2d).
     """
@@ -43,6 +45,7 @@ class Circle:
     predicted: float | None
     rotation: float
     exponents: np.ndarray
+    exponent_errors: np.ndarray
     attracts: bool
     residual: float
     points: np.ndarray
@@ -73,10 +76,10 @@ def circle(point: Bifurcation, value: float) -> Circle:
         (0.065, True)
     """
     if point.kind is not PointKind.NEIMARK_SACKER:
-        raise InputError(f"no circle is born at a {point.kind.words} point; allowed: Neimark-Sacker points")
+        raise InputError(f"a {point.kind.words} bears no circle; allowed: Neimark-Sacker points")
     if point.coefficient is None or point.criticality == "degenerate":
         raise InputError(f"{point.text}: there is no normal form to start from")
-    span = value - point.value
+    span = number("value", value) - point.value
     if span * point.side <= 0:
         side = "above" if point.side > 0 else "below"
         raise InputError(
@@ -150,8 +153,7 @@ def _described(family: Family, point: Bifurcation, found: InvariantCircle, value
     assert centre is not None
     dense = found.dense(_SHOWN)
     sizes = np.linalg.norm(dense[:, :players] - centre[:players], axis=1)
-    exponents = _exponents(family, found, value)
-    along = int(np.argmin(np.abs(exponents)))  # the circle's own direction
+    exponents, errors, along = _exponents(family, found, value)
     return Circle(
         parameter=point.parameter,
         value=float(value),
@@ -160,20 +162,35 @@ def _described(family: Family, point: Bifurcation, found: InvariantCircle, value
         predicted=point.radius(value),
         rotation=found.rotation,
         exponents=exponents,
-        attracts=bool(np.all(np.delete(exponents, along) < -10 * abs(exponents[along]))),
+        exponent_errors=errors,
+        attracts=bool(np.all(np.delete(exponents + errors, along) < 0)),
         residual=found.residual,
         points=dense[:, :players],
     )
 
 
-def _exponents(family: Family, found: InvariantCircle, value: float, turns: int = 400) -> np.ndarray:
-    """By QR along an orbit that stays on the circle by its own parametrisation."""
-    angles = found.rotation * np.arange(turns)
-    slopes = _maps(family, value)[1](found.at(angles))
-    along = found.at(np.array([1e-5])) - found.at(np.array([-1e-5]))
-    frame = np.linalg.qr(np.column_stack([along[0], np.eye(along.shape[1])[:, 1:]]))[0]
-    logs = []
-    for slope in slopes:
-        frame, upper = np.linalg.qr(slope @ frame)
-        logs.append(np.log(np.maximum(np.abs(np.diag(upper)), 1e-300)))
-    return np.sort(windowed_mean(np.array(logs[turns // 4 :])))[::-1]
+def _exponents(family: Family, found: InvariantCircle, value: float) -> tuple[np.ndarray, np.ndarray, int]:
+    """Exponents along an orbit that stays on the circle by its parametrisation, errors, which one is the tangential.
+
+    The circle's own direction is K' by definition, also where the others grow; these are taken modulo it, by QR of
+    what is orthogonal to it. An error is how far the quarters of the orbit are apart, and by how much the map's
+    derivative misses K' at the next angle, which the truncated series leaves.
+    """
+    angles = found.rotation * np.arange(_TURNS + 1)
+    ways = found.tangents(angles)
+    slopes = _maps(family, value)[1](found.at(angles[:-1]))
+    carried = np.einsum("kij,kj->ki", slopes, ways[:-1])
+    missed = np.linalg.norm(carried - ways[1:], axis=1) / np.linalg.norm(ways[1:], axis=1)
+    along = np.log(np.linalg.norm(carried, axis=1) / np.linalg.norm(ways[:-1], axis=1))
+    units = ways / np.linalg.norm(ways, axis=1)[:, None]
+    frame = np.linalg.qr(np.column_stack([units[0], np.eye(units.shape[1])]))[0][:, 1:]
+    across = []
+    for slope, unit in zip(slopes, units[1:], strict=True):
+        frame = slope @ frame
+        frame, upper = np.linalg.qr(frame - np.outer(unit, unit @ frame))
+        across.append(np.log(np.maximum(np.abs(np.diag(upper)), 1e-300)))
+    late = np.column_stack([along, across])[_TURNS // 4 :]
+    errors = np.ptp([windowed_mean(part) for part in np.array_split(late, 4)], axis=0) + missed.mean()
+    values = windowed_mean(late)
+    order = np.argsort(-values, kind="stable")
+    return values[order], errors[order], int(np.argmin(order))

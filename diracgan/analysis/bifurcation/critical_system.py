@@ -150,13 +150,13 @@ class CriticalSystem:
         e, others = now.group.matrix, now.group.others
 
         def apart(value: float) -> float:
-            return float(np.prod(value - others).real)
+            return float(np.prod(others - value).real)
 
         if self.kind is PointKind.HOPF:
             values = [float(np.linalg.det(e).real), apart(0.0)]
         elif self.kind is PointKind.NEIMARK_SACKER:
             k = float(np.trace(e).real) / 2.0
-            values = [1.0 - k, 1.0 + k, k + 0.5, k, apart(1.0), apart(-1.0)]
+            values = [_defect(e, 1.0), _defect(e, -1.0), k + 0.5, k, apart(1.0), apart(-1.0)]
         else:
             critical = float(self.criterion.value)
             double = _minors(e - critical * np.eye(len(e))) * apart(critical)
@@ -176,6 +176,15 @@ def _criterion(kind: PointKind, discrete: bool) -> Criterion:
     if kind is PointKind.FLIP:
         return Criterion.MINUS_ONE
     return Criterion.ONE if discrete else Criterion.ZERO
+
+
+def _defect(matrix: np.ndarray, double: float) -> float:
+    """0 where a pair on the circle meets at 1 or -1; not where all of the matrix is near that, as at lr = 0.
+
+    1 -+ (tr E)/2 is half the square of the pair's distance from there, and is taken of |E -+ 1|^2.
+    """
+    off = np.linalg.norm(matrix - double * np.eye(2))
+    return float((1.0 - double * np.trace(matrix).real / 2.0) / max(off**2, 1e-300))
 
 
 def _minors(matrix: np.ndarray) -> float:

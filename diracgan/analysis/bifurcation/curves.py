@@ -10,7 +10,8 @@ import numpy as np
 
 from ...errors import InputError
 from ...numerics.continuation import SignChange, SolutionPath, StepControl, continue_path
-from ..linear.margins import margins
+from ..linear.decision import Status
+from ..linear.margins import Margin, margins
 from ..linear.parameter_handle import ParameterHandle
 from ..linear.settings import LinearSettings
 from .branch import bounds, named_range, real_handle
@@ -208,7 +209,7 @@ def coincide(point: Bifurcation) -> str:
     """Why no curve is followed from a point where several eigenvalues are critical at once."""
     many = f"{point.multiplicity} {'pairs of ' if point.eigenvalue.imag else ''}critical eigenvalues"
     return (
-        f"{point.kind.words} points at which {many} coincide are on no curve of simple ones; "
+        f"{point.kind.words.removesuffix(' point')} points at which {many} coincide are on no curve of simple ones; "
         "allowed: dim=1, on a line through the datum, where rotations play no part"
     )
 
@@ -265,13 +266,26 @@ def _record(system: CriticalSystem, path: SolutionPath, low: np.ndarray, high: n
         states=states,
         eigenvalues=np.array([system.eigenvalue(u) for u in us]),
         coefficients=np.array([system.coefficient(u)[0] for u in us]),
-        statuses=[str(m.status) for m in decided],
+        statuses=[
+            _status(m, system.eigenvalue(u), family.discrete) for m, u in zip(decided, us, strict=True)
+        ],
         residuals=np.array([float(np.max(np.abs(system.equations(u)[0]))) for u in us]),
         points=points,
         ends=ends,
         text=f"{kind.words} curve of {len(us)} points in ({names[0]}, {names[1]})"
         + (f": {said}" if said else ""),
     )
+
+
+def _status(found: Margin, critical: complex, discrete: bool) -> str:
+    """What the eigenvalues other than the critical ones decide, whose own heights are 0 up to rounding."""
+    if found.status not in (Status.STABLE, Status.MARGINAL, Status.UNSTABLE):
+        return str(found.status)
+    others = found.eigenvalues
+    for one in {critical, critical.conjugate()}:
+        others = np.delete(others, int(np.argmin(np.abs(others - one))))
+    heights = np.abs(others) - 1.0 if discrete else others.real
+    return str(Status.UNSTABLE if np.any(heights > found.error) else Status.MARGINAL)
 
 
 def _pure(system: CriticalSystem, path: SolutionPath) -> tuple[list[np.ndarray], tuple[str, str]]:
@@ -316,10 +330,11 @@ def _points(system: CriticalSystem, path: SolutionPath) -> list[CodimensionTwo]:
 
 
 def _is_zero(system: CriticalSystem, path: SolutionPath, change: SignChange) -> bool:
-    """Whether what changes its sign passes through 0 there and does not jump."""
+    """Whether what changes its sign passes through 0 there, and does not jump or is unknown."""
+    values, errors = system.monitors(change.point)
     if change.at_end:
-        return True
-    here = abs(system.monitors(change.point)[0][change.monitor])
+        return bool(np.isfinite(errors[change.monitor]))
+    here = abs(values[change.monitor])
     last = min(change.index + 1, len(path.points) - 1)
     around = [abs(system.monitors(path.points[k])[0][change.monitor]) for k in (change.index, last)]
     return bool(here <= _ZERO * max(around))

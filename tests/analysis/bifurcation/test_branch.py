@@ -116,6 +116,26 @@ def test_the_circle_of_the_delayed_logistic_map():
     assert there.residual < 1e-10
 
 
+def test_exponents_of_an_unstable_circle():
+    found = branch(NS.with_(r1=0.7), over="lr=2:3.5", rule=dg.rule("extragradient"))
+    (point,) = found.points
+    there = circle(point, 0.999 * point.value)
+    across, along = there.exponents  # the circle repels
+    assert not there.attracts and abs(along) <= there.exponent_errors[1] < 1e-4
+    # r+ = r (1 + height + c r^2) has the derivative 1 - 2 height at its circle
+    multipliers = dg.spectrum(
+        NS.with_(r1=0.7), dim=1, rule=dg.rule("extragradient", lr=there.value)
+    ).multipliers
+    assert across == pytest.approx(-2 * (np.abs(multipliers).max() - 1), rel=0.02)
+
+
+@pytest.mark.parametrize("value", [float("nan"), "a"])
+def test_a_circle_is_asked_for_at_a_number(value):
+    (point,) = branch(NS.with_(r1=0.05), over="lr=0.01:0.4", rule=dg.rule("simultaneous")).points
+    with pytest.raises(dg.InputError, match="value"):
+        circle(point, value)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -141,6 +141,24 @@ def test_an_atlas_finds_each_curve_once():
     flip = next(c for c in found.curves if c.kind == "flip")
     g, h = flip.values.T
     assert np.abs(4 - 2 * h * g + h**2 / 4).max() < 1e-8
+    # there the other multiplier is 1 - h^2/8: at h = 4 both are -1, and beyond it is outside the circle
+    assert [p.name for p in flip.points] == ["1:2 resonance"]
+    assert flip.points[0].values == pytest.approx((1.0, 4.0), abs=1e-6)
+    assert flip.statuses == ["unstable" if x > 4 else "marginal" for x in h]
+    # the point at which both curves meet is one
+    assert "codimension two: 3" in found.text
+
+
+def test_there_is_no_resonance_where_the_steps_vanish():
+    # at lr -> 0 the map is the identity: all multipliers go to 1, at angles in proportion to lr
+    start = branch(NS.with_(r1=0.05), over="lr=0.01:0.4", rule=dg.rule("simultaneous"))
+    found = curve(start.points[0], over=("gamma", "lr"))
+    assert found.values.min() < 1e-6 and not found.points
+
+
+def test_what_was_met_but_not_followed_is_not_denied():
+    found = atlas(NS, ("gamma=0.1:0.9", "lr=0.1:3"), rule=dg.rule("simultaneous"), dim=2)
+    assert "no curve of bifurcations was followed" in found.text and "coincide" in found.notes[0]
 
 
 @pytest.mark.slow
