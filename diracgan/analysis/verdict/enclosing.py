@@ -61,16 +61,24 @@ def drift(case: Case, factor: float) -> Drift:
 
 
 def larger(case: Case, now: Look, decide: Decide) -> Answer | None:
-    """Judge an orbit too small to move visibly by a larger one around it, in the plane."""
-    if case.linear.status != "marginal" or now.rms > T.enclosing or case.motion.dim > 1 or case.nested:
+    """Judge an orbit too small to move visibly by a larger one: in the plane one around it, else on the same ray."""
+    if case.linear.status != "marginal" or now.rms > T.enclosing or case.nested:
         return None
-    normal = _by_normal_form(case, now)
+    in_plane = case.motion.dim == 1
+    normal = _by_normal_form(case, now) if in_plane else None
     if normal is not None:
         return normal
     factor = T.enclosing_size / now.rms
     around = case.scaled(factor)
     answer = decide(around)
     case.spent += around.spent
+    if not in_plane:  # orbits are not nested: the larger one only tells that this one need not stay
+        if answer.kind == Kind.NEUTRAL_ORBIT:
+            return None
+        case.note(f"the start {factor:.3g} times larger: {answer.text}")
+        return Answer(
+            Kind.UNDECIDED, {}, "undecided: too small to move visibly, and a larger start does not stay"
+        )
     if answer.kind != Kind.CONVERGES_SUBLINEARLY:
         return None
     case.note(f"too small to move visibly: judged by the orbit {factor:.3g} times larger that encloses it")

@@ -183,3 +183,13 @@ def test_an_error_of_the_loss_is_undecided_and_one_of_ours_is_raised(monkeypatch
     monkeypatch.setattr(settled, "judge", broken)
     with pytest.raises(KeyError, match="a bug"):
         dg.verdict(parse("ns"), [0.1], [0.2])
+
+
+@pytest.mark.slow
+def test_a_start_too_small_to_move_is_not_called_neutral_in_space():
+    """The slow motion of ns is of third order: from |z| = 1e-8 it takes 1e16 turns, and from 1 it is plainly seen."""
+    seen = dg.verdict(dg.variant("ns"), phi0=[1e-8, 2e-8], theta0=[-1e-8, 1e-8])
+    assert seen.kind == "undecided"
+    assert any("times larger: ends on a circle" in line for line in seen.evidence)
+    bilinear = dg.verdict(dg.variant("wgan-linear"), phi0=[1e-8, 2e-8], theta0=[-1e-8, 1e-8])
+    assert bilinear.kind == "neutral-orbit"  # here the larger start stays as well
