@@ -110,7 +110,8 @@ def sized_cycle(
         except InputError as error:  # there the steps follow the gradient
             refused[value], seen[value] = error, math.nan
             return math.nan
-        seen[value] = math.inf if found.kind is SlowKind.GROWS else (found.amplitude or math.nan)
+        unknown = math.inf if found.kind is SlowKind.GROWS else math.nan
+        seen[value] = unknown if found.amplitude is None else found.amplitude
         return float(np.clip(np.log(max(seen[value], 1e-300) / wanted), -30.0, 30.0))
 
     places = np.linspace(to_scale(ends[0]), to_scale(ends[1]), _LOOKS)
@@ -174,7 +175,7 @@ def _text(
         span = f"from {known.min():.4g} to {known.max():.4g}" if len(known) else "nowhere finite"
         return f"no {name} from {looked[0]:.6g} to {looked[-1]:.6g} gives |phi| = {wanted:g}: it is {span}"
     found = [
-        f"{name} = {x:.6g} (one rotation in {f.period:.5g} iterations)"
+        f"{name} = {x:.6g}" + ("" if f.period is None else f" (one rotation in {f.period:.5g} iterations)")
         for x, f in zip(values, flows, strict=True)
     ]
     return f"a cycle of |phi| = {wanted:g} at " + ", ".join(found)

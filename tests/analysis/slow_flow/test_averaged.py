@@ -202,3 +202,12 @@ def test_a_verdict_asks_the_averaged_flow_where_a_run_is_too_short():
     found = dg.verdict(LINEAR, dim=1, rule=adam(beta1=0.9, beta2=0.9), effort=0.2)
     assert found.kind == "diverges" and found.numbers["exponent"] == pytest.approx(-0.5, abs=0.01)
     assert any(line.startswith("averaged flow") for line in found.evidence)
+
+
+@pytest.mark.slow
+def test_a_range_whose_end_comes_to_rest_has_the_size_0_there():
+    # R1 settles the players as soon as eps is not small against the gradient of one step
+    game, rule = NS.with_(r1=1.0), adam(beta1=0.0, beta2=0.9)
+    found = dg.analysis.sized_cycle(game, "eps", 0.5, rule, low=1e-8, high=3.5e-3)
+    assert not found.values and found.amplitudes[-1] == 0.0 < found.amplitudes[0] < 0.02
+    assert "it is from 0 to 0.01123" in found.text
