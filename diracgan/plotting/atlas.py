@@ -31,6 +31,7 @@ _SHORT = {
     "flip-Neimark-Sacker": "flip-NS",
 }
 _UNSTABLE = "unstable"
+_APART = 0.01  # of an axis: points nearer than that share a mark
 
 
 def atlas(found: Any, ax: Axes | None = None, *, stability: Any = None) -> Axes:
@@ -58,14 +59,10 @@ def atlas(found: Any, ax: Axes | None = None, *, stability: Any = None) -> Axes:
         if stability is not None:
             stability_map(stability.isel(segment=slice(0)), ax)
         drawn: set[str] = set()
-        named: list[tuple[float, float]] = []
         for c in curves:
             _curve(ax, c, drawn)
-        for c in curves:
-            for point in c.points:
-                if not any(np.allclose(point.values, at, rtol=1e-4) for at in named):
-                    _point(ax, point)
-                    named.append(point.values)
+        for at, names in _marks([p for c in curves for p in c.points], np.subtract(found.high, found.low)):
+            _mark(ax, at, names)
         ax.set_xlim(found.low[0], found.high[0])
         ax.set_ylim(found.low[1], found.high[1])
         legend_below(ax)
@@ -99,10 +96,22 @@ def _curve(ax: Axes, c: Any, drawn: set[str]) -> None:
         drawn.add(label)
 
 
-def _point(ax: Axes, point: Any) -> None:
+def _marks(points: list[Any], sizes: np.ndarray) -> list[tuple[np.ndarray, list[str]]]:
+    """Where points of codimension two are marked, those that would cover each other at one place."""
+    marks: list[tuple[np.ndarray, list[str]]] = []
+    for point in points:
+        name = _SHORT.get(point.name, point.name.removesuffix(" resonance"))
+        near = [names for at, names in marks if np.all(np.abs(point.values - at) <= _APART * sizes)]
+        if not near:
+            marks.append((np.array(point.values), [name]))
+        elif name not in near[0]:
+            near[0].append(name)
+    return marks
+
+
+def _mark(ax: Axes, at: np.ndarray, names: list[str]) -> None:
     look: dict[str, Any] = {"markersize": 6, "markerfacecolor": "white", "markeredgecolor": INK}
-    ax.plot(*point.values, "o", zorder=6, clip_on=False, **look)
-    name = _SHORT.get(point.name, point.name.removesuffix(" resonance"))
+    ax.plot(*at, "o", zorder=6, clip_on=False, **look)
     box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
     beside = {"xytext": (7, -9), "textcoords": "offset points", "fontsize": 8, "zorder": 6, "bbox": box}
-    ax.annotate(name, point.values, **beside)
+    ax.annotate(", ".join(names), tuple(at), **beside)

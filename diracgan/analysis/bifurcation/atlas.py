@@ -15,7 +15,7 @@ from ...variants import Variant
 from ..linear.parameter_handle import ParameterHandle
 from ..linear.settings import LinearSettings, settings
 from .branch import Branch, checked_start, follow
-from .curves import CodimensionTwo, Curve, check_linear, coincide, follow_curve, plane
+from .curves import CodimensionTwo, Curve, check_linear, check_noiseless, coincide, follow_curve, plane
 from .family import Family
 from .points import Bifurcation, equilibrium_at
 
@@ -104,6 +104,7 @@ def atlas(
     handles, low, high = plane(around, over)
     names = (handles[0].name, handles[1].name)
     scan = _Scan(around, handles, low, high)
+    check_noiseless(scan.family)
     curves: list[Curve] = []
     notes: list[str] = []
     for k, (found, turned, held) in enumerate(scan.branches()):

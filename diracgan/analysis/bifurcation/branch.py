@@ -263,10 +263,10 @@ def real_handle(around: LinearSettings, name: str) -> ParameterHandle:
 def bounds(handle: ParameterHandle, low: float | None, high: float | None) -> tuple[float, float]:
     """The range of a number, without ends that are not allowed themselves."""
     domain, now = handle.domain, handle.now
-    first = number("low", low, low=domain.low, high=domain.high) if low is not None else domain.low
+    first = number(handle.name, low, low=domain.low, high=domain.high) if low is not None else domain.low
     usual = max(1.0, 2.0 * float(now)) if now is not None else 1.0
     usual = usual if domain.high is None else min(usual, domain.high)
-    last = number("high", high, low=domain.low, high=domain.high) if high is not None else usual
+    last = number(handle.name, high, low=domain.low, high=domain.high) if high is not None else usual
     first = -1.0 if first is None else first
     if not first < last:
         raise InputError(
@@ -290,7 +290,7 @@ def named_range(over: str, low: float | None, high: float | None) -> tuple[str, 
         raise InputError(f"over = {over!r} is not a range; allowed: NAME=LOW:HIGH")
     if low is not None or high is not None:
         raise InputError(f"the range is given twice, in {over!r} and by low or high; allowed: once")
-    return name, number("low", parts[0]), number("high", parts[1])
+    return name, number(f"low of {name}", parts[0]), number(f"high of {name}", parts[1])
 
 
 def _beginning(handle: ParameterHandle, low: float, high: float) -> float:

@@ -122,6 +122,7 @@ def curve(
         True
     """
     family, begin, lows, highs = _through(point, over, low, high)
+    check_noiseless(family)
     return follow_curve(family, point, begin, lows, highs)
 
 
@@ -222,6 +223,16 @@ def check_linear(around: LinearSettings) -> None:
             f"{around.rule.label if around.rule else ''} is linear only where the velocity is below eps = {below:g}, "
             f"so that the equilibrium gives no useful linearisation; allowed: eps >= {_LINEAR:g}, or ask "
             "diracgan verdict or diracgan map basins"
+        )
+
+
+def check_noiseless(family: Family) -> None:
+    """Refuse instance noise, whose quadrature takes minutes to compile with all the derivatives of a curve."""
+    if "noise" in family.around.variant.extras or any(h.name == "noise" for h in family.handles):
+        raise InputError(
+            "instance noise is integrated over by quadrature, with which the derivatives that curves in two numbers "
+            "need take minutes to compile; allowed: no noise here, a branch along one number, or "
+            "diracgan map stability"
         )
 
 

@@ -127,13 +127,9 @@ def test_exponents_of_an_unstable_circle():
         NS.with_(r1=0.7), dim=1, rule=dg.rule("extragradient", lr=there.value)
     ).multipliers
     assert across == pytest.approx(-2 * (np.abs(multipliers).max() - 1), rel=0.02)
-
-
-@pytest.mark.parametrize("value", [float("nan"), "a"])
-def test_a_circle_is_asked_for_at_a_number(value):
-    (point,) = branch(NS.with_(r1=0.05), over="lr=0.01:0.4", rule=dg.rule("simultaneous")).points
-    with pytest.raises(dg.InputError, match="value"):
-        circle(point, value)
+    for value in (float("nan"), "a"):
+        with pytest.raises(dg.InputError, match="value"):
+            circle(point, value)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +138,7 @@ def test_a_circle_is_asked_for_at_a_number(value):
         ({"over": "nothing"}, "nothing"),
         ({"over": "gamma=1:1"}, "empty interval"),
         ({"over": "gamma=0"}, "NAME=LOW:HIGH"),
-        ({"over": "gamma=-1:1"}, ">= 0"),
+        ({"over": "gamma=-1:1"}, "gamma = -1 .*>= 0"),
         ({"over": "gamma", "start": ([0.1], [0.2])}, "not an equilibrium"),
         ({"over": "n_critic", "rule": dg.rule("alternating")}, "integer"),
         ({"over": "lr", "rule": dg.rule("adam", eps=0.0)}, "no derivative"),

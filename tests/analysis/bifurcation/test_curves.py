@@ -156,6 +156,7 @@ def test_there_is_no_resonance_where_the_steps_vanish():
     assert found.values.min() < 1e-6 and not found.points
 
 
+@pytest.mark.slow
 def test_what_was_met_but_not_followed_is_not_denied():
     found = atlas(NS, ("gamma=0.1:0.9", "lr=0.1:3"), rule=dg.rule("simultaneous"), dim=2)
     assert "no curve of bifurcations was followed" in found.text and "coincide" in found.notes[0]
@@ -184,6 +185,7 @@ def test_adam_has_an_atlas_where_its_linearisation_reaches_anything():
         (("gamma=1:0", "rate_d"), None, "empty interval"),
         (("gamma=-1:1", "rate_d"), None, ">= 0"),
         (("gamma", "nothing"), None, "nothing"),
+        (("noise=0.1:1", "gamma"), None, "minutes to compile"),
         (("n_critic", "lr"), "alternating", "integer"),
     ],
 )
