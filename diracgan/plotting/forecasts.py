@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .theme import ALARM, BLUE, GREY, INK, PALE, style
+from .theme import ALARM, BLUE, GREY, INK, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def forecast_figure(found: Any) -> Figure:
-    """One panel per series, one row per setting: its level with the spread around it, and what is unstable.
+    """One panel per series, one row per setting: its level, the spread to either side, and what is unstable.
 
     Args:
         found: what :func:`diracgan.forecast` returns.
@@ -39,7 +39,8 @@ def forecast_figure(found: Any) -> Figure:
             draw(ax, found.settings, name)
             ax.set_yticks(range(len(found.settings)), [s.setting if i == 0 else "" for s in found.settings])
         made.suptitle(
-            f"{found.steps} iterations ahead: level (point), spread (bar), now (grey line)", fontsize=8.5
+            f"{found.steps} iterations ahead: level (point), spread (bar; thin: 95th percentile), now (dotted)",
+            fontsize=8.5,
         )
     return made
 
@@ -52,10 +53,11 @@ def draw(ax: Axes, settings: Any, name: str) -> None:
             ax.text(0.5, row, setting.status, transform=ax.get_yaxis_transform(), ha="center", va="center",
                     fontsize=7, color=ALARM)  # fmt: skip
             continue
-        ax.axvline(series.now, color=PALE, linewidth=1.0, zorder=0)
-        for wide, colour, thick in ((series.spread_high, GREY, 1.0), (series.spread_low, BLUE, 3.0)):
+        ax.axvline(series.now, color=GREY, linewidth=1.0, linestyle=":", zorder=0)
+        for wide, colour, thick in ((series.spread_high, GREY, 1.0), (series.spread, BLUE, 3.0)):
             ax.plot([series.level - wide, series.level + wide], [row, row], color=colour, linewidth=thick)
         ax.plot([series.level], [row], "o", color=INK, markersize=3)
+    ax.margins(x=0.06)  # "now" is often the outermost
     ax.set_title(name, fontsize=8)
     ax.set_ylim(len(settings) - 0.5, -0.5)
     ax.tick_params(labelsize=7)
