@@ -18,8 +18,12 @@ def command(
 
     Example: diracgan card never-converges --out card.gif
     """
+    from ..errors import InputError
     from ..gallery.errata import CARDS, card
 
+    if every and (name is not None or out is not None):
+        given = f"NAME {name!r}" if name is not None else f"--out {out}"
+        raise InputError(f"--all draws every card as NAME.gif and {given} is given; allowed: one of the two")
     if name is None and not every:
         rows = [[c.name, c.sentence] for c in CARDS]
         return CommandResult({"cards": [vars(c) for c in CARDS]}, [Table(["card", "what is said"], rows)])

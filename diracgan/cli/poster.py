@@ -35,6 +35,8 @@ def command(
         raise InputError("--alone leaves no loss; allowed: --alone with one NAME or more")
     chosen = [*([] if alone else [parse(name) for name in variants()]), *mine]
     with progress() as bar:
-        save(poster(chosen, lr=lr, own=0 if alone else len(mine), tell=bar), out)
+        path = save(poster(chosen, lr=lr, own=0 if alone else len(mine), tell=bar), out, scale=1.0)
     labels = [v.label for v in chosen]
-    return CommandResult({"out": out, "variants": labels}, [f"{len(labels)} losses, 4 ways to move", out])
+    return CommandResult(
+        {"out": path, "variants": labels}, [f"losses: {len(labels)}, ways to move: 4", str(path)]
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from ..plotting.posters import Panel
 
 START: dict[str, Any] = {"phi0": [0.5], "theta0": [0.5]}
-TIME = 60.0  # of every run, in units of the flow's
+TIME = 60.0  # of a run, in units of the flow's
+PERIODS = 6.0  # of a cycle, in a run that is longer for it
+MOST_STEPS = 20_000
 EFFORT = 0.05  # of a verdict's budget: as `diracgan report` judges the catalogue
 
 
@@ -67,16 +70,22 @@ def poster(
             if tell is not None:
                 tell(i * len(ways) + j + 1, len(variants) * len(ways), f"{v.label}, {name}")
         rows.append((v.label, i >= len(variants) - own, row))
-    return poster_figure(list(ways), rows, below=f"d = 1, from φ = θ = 0.5, until t = {TIME:g}")
+    return poster_figure(list(ways), rows, below=f"d = 1, from φ = θ = 0.5, t = {TIME:g} or more")
 
 
 def panel(variant: Variant, rule: Rule | None) -> Panel:
-    """One variant moved in one way: its run and its verdict."""
+    """One variant moved in one way: its run and its verdict, by the whole budget where a part of it does not decide."""
     from ..analysis import verdict
+    from ..analysis.verdict.kinds import Kind
     from ..dynamics import run
     from ..plotting.posters import Panel
 
     found = verdict(variant, rule=rule, effort=EFFORT, **START)
+    if found.kind == Kind.UNDECIDED:
+        found = verdict(variant, rule=rule, **START)
+    turns = PERIODS * float(found.numbers.get("period") or 0.0)
+    turns = turns if math.isfinite(turns) else 0.0
     if rule is None:
-        return Panel(run(variant, t1=TIME, backend="scipy", **START), found)
-    return Panel(run(variant, rule=rule, steps=round(TIME / float(rule.lr)), **START), found)
+        return Panel(run(variant, t1=min(max(TIME, turns), 10 * TIME), backend="scipy", **START), found)
+    steps = TIME / float(rule.lr)
+    return Panel(run(variant, rule=rule, steps=round(max(steps, min(turns, MOST_STEPS))), **START), found)

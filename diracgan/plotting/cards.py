@@ -19,11 +19,17 @@ if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
 
 _SIDE = 6.0  # inches; at the style's 100 dots 600 pixels
-_PLACE = (0.17, 0.385, 0.49, 0.49)
+_PLACE = (0.17, 0.372, 0.472, 0.472)
 
 
 def card_figure(
-    traj: Any, sentence: str, truth: str, command: str, *, field: VectorField | None = None
+    traj: Any,
+    sentence: str,
+    truth: str,
+    command: str,
+    *,
+    field: VectorField | None = None,
+    target: str = "equilibrium",
 ) -> Figure:
     """Draw a card that stands still: the last frame of :func:`animate_card`.
 
@@ -33,6 +39,7 @@ def card_figure(
         truth: what holds, below the path.
         command: what shows it.
         field: vectorised field for the streamlines of d = 1.
+        target: what the mark at (0, x₀) is called; "datum" where that is not an equilibrium.
 
     Returns:
         The figure, a square.
@@ -45,7 +52,7 @@ def card_figure(
     """
     series = read(traj)
     with style():
-        fig = _face(series, sentence, field)
+        fig = _face(series, sentence, field, target)
         _answer(fig, truth, command)
     return fig
 
@@ -57,6 +64,7 @@ def animate_card(
     command: str,
     *,
     field: VectorField | None = None,
+    target: str = "equilibrium",
     hold: float = 4.0,
     rate: int = 20,
 ) -> FuncAnimation:
@@ -68,6 +76,7 @@ def animate_card(
         truth: what holds.
         command: what shows it.
         field: vectorised field for the streamlines of d = 1.
+        target: what the mark at (0, x₀) is called; "datum" where that is not an equilibrium.
         hold: seconds for which the truth is shown.
         rate: frames per second at most.
 
@@ -82,7 +91,7 @@ def animate_card(
     """
     series = read(traj)
     with style():
-        fig = _face(series, sentence, field)
+        fig = _face(series, sentence, field, target)
         moving = Moving(fig, series.clock, series.clock_name)
         answer = _answer(fig, truth, command)
     flat = series.flat()
@@ -98,18 +107,18 @@ def animate_card(
     return film(fig, draw, frames + round(hold * rate), rate)
 
 
-def _face(series: Series, sentence: str, field: VectorField | None) -> Figure:
+def _face(series: Series, sentence: str, field: VectorField | None, target: str) -> Figure:
     fig = Figure(figsize=(_SIDE, _SIDE))
     said = textwrap.fill(sentence, 44)
     fig.text(0.05, 0.965, said, va="top", fontsize=15, weight="bold", color=INK)
-    portrait(series, fig.add_axes(_PLACE), field=field)
+    portrait(series, fig.add_axes(_PLACE), field=field, target=target)
     return fig
 
 
 def _answer(fig: Figure, truth: str, command: str) -> list[Any]:
-    what = textwrap.fill(truth, 64)
+    what = textwrap.fill(truth, 68)
     how = "\n".join(textwrap.wrap(command, 68, subsequent_indent="    ", break_on_hyphens=False))
     return [
-        fig.text(0.05, 0.215, what, va="top", fontsize=11.5, color=INK),
+        fig.text(0.05, 0.215, what, va="top", fontsize=11, color=INK),
         fig.text(0.05, 0.075, how, va="top", fontsize=9, family="monospace", color=GREY),
     ]

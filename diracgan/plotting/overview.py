@@ -213,7 +213,7 @@ def _complex(value: complex) -> str:
 
 
 def _times(count: int) -> str:
-    return "" if count < 2 else "  (twice)" if count == 2 else f"  (× {count})"
+    return "" if count < 2 else "  (twice)" if count == 2 else f"  (×\N{NO-BREAK SPACE}{count})"
 
 
 def _provenance(series: Series) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,10 +60,17 @@ def portrait(
         frame(ax, np.vstack([flat.points, flat.origin]))
         if field is not None and series.dim == 1:
             flow_lines(ax, field, float(series.x0[0]))
+        ax.set(xlabel=flat.labels[0], ylabel=flat.labels[1], title=_wrapped(ax, flat.title))
         _trace(ax, series, flat, target)
-        ax.set(xlabel=flat.labels[0], ylabel=flat.labels[1], title=flat.title)
         legend_below(ax)
     return ax
+
+
+def _wrapped(ax: Axes, title: str) -> str:
+    """A title in lines that are about as long as the axes are wide."""
+    figure = ax.get_figure(root=True)
+    inches = ax.get_position().width * (figure.get_figwidth() if figure else 6.0)
+    return textwrap.fill(title, max(16, int(1.1 * inches * 72 / 5.2)))
 
 
 def path(traj: Any, ax: Axes | None = None, *, target: str = "equilibrium") -> Axes:

@@ -23,7 +23,7 @@ from .theme import GREY, INK, style
 _WIDTH, _HEIGHT = 420 * MM, 594 * MM  # A2
 _HEAD, _FOOT, _EDGE = 1.75, 0.95, 0.45
 _MOST = 60
-_REACH = 4.0  # a panel shows at most so many times the start's distance
+_REACH = 4.0  # a panel of what diverges shows so many times the start's distance
 
 # Dark to light within a group, so that a grey print tells them apart too; the legend's order.
 COLOURS = {
@@ -60,7 +60,7 @@ class Panel(NamedTuple):
 def poster_figure(
     headings: Sequence[str], rows: Sequence[tuple[str, bool, Sequence[Panel]]], *, below: str = ""
 ) -> Figure:
-    """Draw a poster: two blocks of rows, a row for each loss, a column for each way to move.
+    """Draw a poster: a row for each loss, a column for each way to move; in two blocks where panels are larger so.
 
     Args:
         headings: of the columns.
@@ -84,12 +84,8 @@ def poster_figure(
     """
     if not 1 <= len(rows) <= _MOST:
         raise InputError(f"{len(rows)} losses on a poster; allowed: 1 to {_MOST}")
-    blocks = 1 if len(rows) == 1 else 2
-    lines = math.ceil(len(rows) / blocks)
-    across = (_WIDTH - 2 * _EDGE) / blocks
-    step = across / len(headings) if blocks * len(headings) > 4 else across / 4
-    high = min((_HEIGHT - _HEAD - _FOOT) / lines, 1.35 * step)
-    side = min(0.86 * step, high - 0.8)
+    grid = max((_grid(len(rows), len(headings), blocks) for blocks in (1, 2)), key=lambda g: g.side)
+    lines, across, step, high, side = grid
     with style():
         fig = Figure(figsize=(_WIDTH, _HEIGHT))
         _title(fig, len(rows), len(headings), below)
@@ -111,7 +107,7 @@ def poster_figure(
                 ax = fig.add_axes((at[0] / _WIDTH, (at[1] - 0.12) / _HEIGHT, side / _WIDTH, side / _HEIGHT))
                 _draw(ax, panel)
                 words = textwrap.fill(verdict_words(panel.verdict), int(step * 14))
-                _text(fig, at[0], at[1] - 0.16, words, 8.5, color=COLOURS[Kind(panel.verdict.kind)])
+                _text(fig, at[0], at[1] - 0.16, words, 8.5)
         seen = {Kind(panel.verdict.kind) for _, _, panels in rows for panel in panels}
         marks = [Patch(color=c, label=kind.words) for kind, c in COLOURS.items() if kind in seen]
         place = (_EDGE / _WIDTH, 0.3 / _HEIGHT)
@@ -120,12 +116,28 @@ def poster_figure(
     return fig
 
 
+class _Grid(NamedTuple):
+    """How many rows a block has, and in inches: a block's width, a column's, a row's height, a panel's side."""
+
+    lines: int
+    across: float
+    step: float
+    high: float
+    side: float
+
+
+def _grid(rows: int, columns: int, blocks: int) -> _Grid:
+    lines = math.ceil(rows / blocks)
+    across = (_WIDTH - 2 * _EDGE) / blocks
+    step = across / (columns if blocks * columns > 4 else 4)
+    high = min((_HEIGHT - _HEAD - _FOOT) / lines, 1.35 * step)
+    return _Grid(lines, across, step, high, min(0.86 * step, high - 0.8))
+
+
 def _title(fig: Figure, losses: int, ways: int, below: str) -> None:
     counted = f"{losses} loss{'es' if losses > 1 else ''}, {ways} way{'s' if ways > 1 else ''} to move"
     _text(fig, _EDGE, _HEIGHT - 0.4, f"What a GAN does: {counted}", 34, weight="bold")
-    how = (
-        "critic φ across, generator θ up; thin: the path, bold: where it ends; + the equilibrium, ○ the start"
-    )
+    how = "critic φ across, generator θ up; thin: the path, bold: where it ends; + φ = 0 at the datum, ○ the start"
     _text(fig, _EDGE, _HEIGHT - 1.02, f"{below}; {how}" if below else how, 15, color=GREY)
 
 
@@ -140,7 +152,8 @@ def _draw(ax: Any, panel: Panel) -> None:
     keep = thin(len(flat.points), MOST_POINTS // 3)
     points, centre, colour = flat.points[keep], flat.origin, COLOURS[kind]
     size = np.abs(points - centre).max(axis=1)
-    half = 1.12 * min(float(size.max()), _REACH * max(float(size[0]), 1e-290))
+    leaves = kind in (Kind.DIVERGES, Kind.FINITE_TIME)
+    half = 1.12 * min(float(size.max()), _REACH * max(float(size[0]), 1e-290) if leaves else np.inf)
     ax.set(xlim=(centre[0] - half, centre[0] + half), ylim=(centre[1] - half, centre[1] + half))
     ax.set(xticks=[], yticks=[], facecolor=[0.88 + 0.12 * x for x in to_rgb(colour)])
     for spine in ax.spines.values():
@@ -176,5 +189,5 @@ def _limit_set(panel: Panel, points: Any, centre: Any, kind: Kind) -> Any:
         clock = read(panel.traj).clock
         period = panel.verdict.numbers.get("period")
         span = 1.03 * float(period) if period and np.isfinite(period) else 0.2 * float(clock[-1])
-        return points[clock >= clock[-1] - span]
+        return points[clock >= clock[-1] - span] if span < 0.5 * float(clock[-1]) else points[:0]
     return points[:0]

@@ -167,13 +167,23 @@ def locus(
             label = f"{name} = {number(float(value))}" + (" (critical)" if marker == "D" else "")
             look = {"marker": marker, "facecolor": "white", "edgecolor": INK, "label": label}
             ax.scatter(row.real, row.imag, s=size, zorder=4, **look)
-        width, height = (abs(high - low) for low, high in (ax.get_xlim(), ax.get_ylim()))
-        if max(width, height) <= MOST_ELONGATED * min(width, height):
-            ax.set_aspect("equal", adjustable="datalim")  # a circle on which a pair moves is one
+        _equal_axes(ax)
         ticks(ax.xaxis, 6)
         scale_beside(ax, scale, name)
         legend_below(ax)
     return ax
+
+
+def _equal_axes(ax: Axes) -> None:
+    """One unit as long across as up, so that a circle on which a pair moves is one; the shorter limits give way."""
+    middle, wide = zip(*(((a + b) / 2, abs(b - a)) for a, b in (ax.get_xlim(), ax.get_ylim())), strict=True)
+    figure = ax.get_figure(root=True)
+    if figure is None or max(wide) > MOST_ELONGATED * min(wide):
+        return
+    inches = ax.get_position(original=True).size * figure.get_size_inches()
+    half = inches / 2 * max(wide / inches)
+    ax.set_xlim(middle[0] - half[0], middle[0] + half[0])
+    ax.set_ylim(middle[1] - half[1], middle[1] + half[1])
 
 
 def locus_figure(
@@ -270,7 +280,7 @@ def _half_plane(ax: Axes, values: Any) -> None:
     )
     ax.set_xlim(-left, right)
     ax.set_ylim(-1.3 * (high or 0.6 * size), 1.3 * (high or 0.6 * size))
-    ax.axvspan(0, right, color=SHADE, linewidth=0, zorder=0)
+    ax.axvspan(0, 100 * right, color=SHADE, linewidth=0, zorder=0)  # also where the limits are widened
     ax.axvline(0, color=INK, linewidth=1.1, zorder=2)
     ax.axhline(0, color=PALE, linewidth=0.6, zorder=1)
     ticks(ax.xaxis, 3)
@@ -292,7 +302,7 @@ def _circle(ax: Axes, values: Any) -> None:
     ax.axvline(0, color=PALE, linewidth=0.6, zorder=1)
     for axis in (ax.xaxis, ax.yaxis):
         if limit > _FAR_OUT:
-            axis.set_major_locator(FixedLocator([-limit, -1.0, 0.0, 1.0, limit]))
+            axis.set_major_locator(FixedLocator([-limit, -1.0, 1.0, limit]))  # the lines through 0 are drawn
             axis.set_minor_locator(NullLocator())
             axis.set_major_formatter(_signed_power)
         else:

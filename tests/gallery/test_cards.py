@@ -50,7 +50,8 @@ def test_nothing_is_cut(c):
     sentence, truth, command = (list(boxes.values())[k] for k in range(3))
     legend = fig.axes[0].get_legend().get_window_extent(canvas.get_renderer())
     assert truth.y1 < legend.y0 and command.y1 < truth.y0
-    assert sentence.y0 > fig.axes[0].get_window_extent().y1
+    scale = next(a for a in fig.axes[0].child_axes if a.get_title()).title
+    assert sentence.y0 > scale.get_window_extent(canvas.get_renderer()).y1
 
 
 def test_a_card_is_a_square_that_ends_with_the_truth(tmp_path, capsys, monkeypatch):
@@ -71,4 +72,19 @@ def test_without_a_name_they_are_listed_and_a_wrong_one_is_named(capsys):
     assert "never-converges" in capsys.readouterr().out
     assert main(["card", "never-converge"]) == 2
     assert "did you mean 'never-converges'" in capsys.readouterr().err
-    assert card("ema").sentence == "EMA makes it converge"
+    assert card("ema").sentence == "“EMA makes it converge”"
+    assert main(["card", "ema", "--all"]) == 2
+    assert "allowed: one of the two" in capsys.readouterr().err
+    assert main(["card", "--all", "--out", "x.gif"]) == 2
+
+
+def test_only_what_was_said_stands_in_quotation_marks():
+    headings = re.findall(r"^## (.*)$", PAGE.read_text("utf-8"), flags=re.MULTILINE)
+    assert [h.startswith('"') for h in headings] == [c.sentence.startswith("“") for c in CARDS]
+
+
+def test_where_there_is_no_equilibrium_none_is_drawn():
+    labels = [
+        t.get_text() for t in card("wgan-oscillates").draw(moving=False).axes[0].get_legend().get_texts()
+    ]
+    assert "datum" in labels and "equilibrium" not in labels

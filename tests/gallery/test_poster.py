@@ -46,6 +46,19 @@ def test_the_limit_set_is_a_point_a_turn_or_nothing():
     assert [t.get_text() for t in fig.legends[0].get_texts()] == [Kind(k).words for k in kinds]
 
 
+def test_a_cycle_that_the_run_does_not_turn_twice_has_no_last_turn_and_one_far_out_is_whole():
+    fig = poster_figure(["a", "b"], [("one", False, [panel("limit-cycle", period=30.0), far_out()])])
+    short, wide = fig.axes
+    assert not [line for line in short.lines if line.get_gid() == "limit"]
+    assert wide.get_xlim()[1] > 20
+
+
+def far_out():
+    found = panel("limit-cycle", period=2 * np.pi)
+    traj = {k: found.traj[k] * np.linspace(0.5, 10, len(T))[:, None] for k in ("phi", "theta")}
+    return Panel(traj | {"time": T}, found.verdict)
+
+
 def test_it_is_a2_with_twenty_losses_and_nothing_overlaps(tmp_path):
     row = [panel("limit-cycle", period=6.28)] * 4
     fig = poster_figure(
@@ -57,6 +70,16 @@ def test_it_is_a2_with_twenty_losses_and_nothing_overlaps(tmp_path):
     assert min(b.x0 for b in boxes) > 0 and max(b.x1 for b in boxes) < 1 and min(b.y0 for b in boxes) > 0
     assert fig.get_size_inches() * 25.4 == pytest.approx([420, 594])
     assert "loss 19 (your own)" in [t.get_text() for t in fig.texts]
+
+
+def test_few_losses_fill_the_sheet():
+    row = [panel("diverges")] * 4
+    for losses in (1, 3, 5, 8, 17):
+        fig = poster_figure(["flow", "b", "c", "d"], [(f"loss {k}", False, row) for k in range(losses)])
+        boxes = [ax.get_position() for ax in fig.axes]
+        assert max(b.x1 for b in boxes) > 0.8, losses
+        assert losses < 4 or min(b.y0 for b in boxes) < 0.25, losses
+        assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
 
 
 def test_too_many_or_none_are_refused():

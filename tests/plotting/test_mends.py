@@ -6,12 +6,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
 import diracgan as dg
 from diracgan import plotting as plot
 from diracgan.plotting.axes_helpers import pace
+from diracgan.plotting.sizes import size_of
 from diracgan.sweeps import basins, bifurcation, stability
 
 T = np.linspace(0, 40 * np.pi, 4001)
@@ -113,3 +115,30 @@ def test_numbers_of_a_spectrum_have_one_notation():
     spectrum = SimpleNamespace(kind="map", multipliers=[5e5j, -5e5j], status="unstable", error=1e-9, text="")
     said = " ".join(t.get_text() for t in plot.figure(orbit(1.0), spectrum).texts)
     assert "10⁻⁹" in said and "10⁵" in said and "e5" not in said and "e−9" not in said
+
+
+@pytest.mark.parametrize("kind", ["flow", "map"])
+def test_a_locus_has_one_unit_across_and_up_and_matplotlib_does_not_complain(kind, caplog):
+    """r1 of the non-saturating game: lambda^2 + r1 lambda + 1/4 = 0, a circle while the pair is complex."""
+    g = np.linspace(0, 2, 41)
+    roots = -g[:, None] / 2 + np.sqrt(g[:, None] ** 2 / 4 - 0.25 + 0j) * [1, -1]
+    fig = plot.locus_figure(g, roots if kind == "flow" else 1 + 0.5 * roots, title="ns", kind=kind)
+    FigureCanvasAgg(fig).draw()
+    ax = fig.axes[0]
+    units = (ax.transData.transform((1, 1)) - ax.transData.transform((0, 0))).tolist()
+    assert units[0] == pytest.approx(units[1], rel=1e-6)
+    assert caplog.records == []
+
+
+def test_a_path_in_d_3_has_a_title_that_ends_before_the_scales_name():
+    z = np.cumsum(np.random.default_rng(0).normal(size=(50, 3)), axis=0)
+    traj = {"phi": z[:, ::-1], "theta": z, "time": np.arange(50.0), "attrs": {}}
+    for name in ("column", "page", "slide"):
+        fig = plot.figure(traj, size=size_of(name))
+        canvas = FigureCanvasAgg(fig)
+        canvas.draw()
+        ax = fig.axes[0]
+        title = next(t for t in (ax._left_title, ax.title, ax._right_title) if t.get_text())
+        scale = next(a for a in ax.child_axes if a.get_title()).title
+        boxes = [t.get_window_extent(canvas.get_renderer()) for t in (title, scale)]
+        assert boxes[0].x1 < boxes[1].x0, name
