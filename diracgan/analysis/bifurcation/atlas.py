@@ -105,20 +105,18 @@ def atlas(
     names = (handles[0].name, handles[1].name)
     scan = _Scan(around, handles, low, high)
     check_noiseless(scan.family)
-    curves: list[Curve] = []
-    notes: list[str] = []
     for k, (found, turned, held) in enumerate(scan.branches()):
         for point in found.points:
-            scan.add(point, turned, held, curves, notes)
+            scan.add(point, turned, held)
         if progress is not None:
             progress(k + 1, 2 * _SLICES + 1)
     return Atlas(
         parameters=names,
         low=(float(low[0]), float(low[1])),
         high=(float(high[0]), float(high[1])),
-        curves=curves,
-        notes=list(dict.fromkeys(notes)),
-        text=_words(names, curves, bool(notes)),
+        curves=scan.curves,
+        notes=list(dict.fromkeys(scan.notes)),
+        text=_words(names, scan.curves, bool(scan.notes)),
         **around.provenance,
     )
 
@@ -135,6 +133,8 @@ class _Scan:
     ) -> None:
         self.around, self.low, self.high = around, low, high
         self.family = Family(around, handles)
+        self.curves: list[Curve] = []
+        self.notes: list[str] = []
         shares = (np.arange(_SLICES) + 0.5) / _SLICES
         self.lines = low + shares[:, None] * (high - low)
 
@@ -174,18 +174,18 @@ class _Scan:
         except InputError:
             return []
 
-    def add(self, point: Bifurcation, k: int, held: float, curves: list[Curve], notes: list[str]) -> None:
+    def add(self, point: Bifurcation, k: int, held: float) -> None:
         """Follow the curve through a point on a branch over parameter k, unless it lies on a known one."""
         at = np.array([point.value, held] if k == 0 else [held, point.value])
-        if any(self._lies_on(point, at, c) for c in curves):
+        if any(self._lies_on(point, at, c) for c in self.curves):
             return
         if point.multiplicity > 1:
-            notes.append(coincide(point))
+            self.notes.append(coincide(point))
             return
         try:
-            curves.append(follow_curve(self.family, point, at, self.low, self.high))
+            self.curves.append(follow_curve(self.family, point, at, self.low, self.high))
         except InputError as error:
-            notes.append(str(error))
+            self.notes.append(str(error))
 
     def _lies_on(self, point: Bifurcation, at: np.ndarray, known: Curve) -> bool:
         if known.kind is not point.kind:
