@@ -258,8 +258,8 @@ def table(found: list[tuple[Variant, Any, Any]]) -> list[dict[str, str]]:
     return rows
 
 
-def judged(shown: Scene, index: int = 0) -> str:
-    """The verdict on one of the variants, in words.
+def judged(shown: Scene, index: int = 0, x0: tuple[float, ...] | None = None) -> str:
+    """The verdict on one of the variants, in words; the datum is 0 unless given.
 
     Example:
         >>> judged(Scene(variants=("wgan-gp:c=0",))).split(";")[0]
@@ -268,10 +268,10 @@ def judged(shown: Scene, index: int = 0) -> str:
     from ..analysis import verdict
 
     v, rule = variant_of(shown.variants[index]), rule_of(shown.rule)
-    return verdict(v, phi0=shown.phi0, theta0=shown.theta0, rule=rule, effort=EFFORT).text
+    return verdict(v, phi0=shown.phi0, theta0=shown.theta0, x0=x0, rule=rule, effort=EFFORT).text
 
 
-def thresholds(shown: Scene, index: int, parameter: str) -> str:
+def thresholds(shown: Scene, index: int, parameter: str, x0: tuple[float, ...] | None = None) -> str:
     """Where the stability of one of the variants changes as a parameter is turned, in words.
 
     Example:
@@ -282,7 +282,7 @@ def thresholds(shown: Scene, index: int, parameter: str) -> str:
     from ..analysis.thresholds.critical import digits
 
     v, rule = variant_of(shown.variants[index]), rule_of(shown.rule)
-    found = critical(v, parameter, rule=rule, dim=shown.dim)
+    found = critical(v, parameter, rule=rule, dim=shown.dim, x0=x0)
     said = [
         f"{parameter} = {digits(t.value, t.error)}: {t.below} below, {t.above} above"
         for t in found.thresholds

@@ -97,13 +97,13 @@ def answered(given: Mapping[str, Any]) -> dict[str, Any]:
     from . import scene
 
     shown = _scene(given)
-    count = range(len(shown.variants))
+    count, x0 = range(len(shown.variants)), _datum(given["state"], shown.dim)
     if given.get("what") == "verdict":
-        return {"lines": [_line(lambda k=k: scene.judged(shown, k)) for k in count]}
+        return {"lines": [_line(lambda k=k: scene.judged(shown, k, x0)) for k in count]}
     if given.get("what") == "thresholds":
         return {
             "lines": [
-                _line(lambda k=k: scene.thresholds(shown, k, str(given.get("parameter")))) for k in count
+                _line(lambda k=k: scene.thresholds(shown, k, str(given.get("parameter")), x0)) for k in count
             ]
         }
     raise InputError(f"what = {given.get('what')!r}; allowed: verdict, thresholds")
@@ -116,6 +116,15 @@ def _scene(given: Mapping[str, Any]) -> Any:
     if shown is None:
         raise InputError(next(iter(wrong.values()), "that is not a state of the page"))
     return shown
+
+
+def _datum(state: Mapping[str, Any], dim: int) -> tuple[float, ...]:
+    from .scene import start_of
+
+    x0 = start_of("x0", state["x0"]) if "x0" in state else (0.0,) * dim
+    if len(x0) != dim:
+        raise InputError(f"x0 has {len(x0)} numbers; allowed: {dim}")
+    return x0
 
 
 def _line(work: Callable[[], str]) -> str:
@@ -152,6 +161,8 @@ class LiveTraining:
             self._stop.set()
         elif given.get("do") == "start":
             shown = _scene(given)
+            if any(_datum(given["state"], shown.dim)):
+                raise InputError("a real GAN trains here on the datum x0 = 0; allowed: x0 = 0")
             with self._lock:
                 if self._now["running"]:
                     raise InputError("a GAN is being trained; stop it first")

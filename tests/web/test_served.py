@@ -14,6 +14,7 @@ import urllib.request
 import pytest
 
 from diracgan.cli.app import main
+from diracgan.errors import InputError
 from diracgan.web import served
 from diracgan.web.served import Explorer, answered
 from diracgan.web.server import Guard
@@ -181,3 +182,20 @@ def test_the_served_page_says_what_truly_happens(tmp_path):
     finally:
         process.terminate()
         process.wait(timeout=30)
+
+
+def test_thresholds_and_verdicts_are_of_the_datum_that_is_shown():
+    """A datum a damps the critic by a multiple of a^2, so that steps of h = 0.5 need less of R1 than 0.125."""
+    import diracgan as dg
+
+    moved = state(r1="0.3") | {"rule": {"name": "simultaneous", "typed": {"lr": "0.5"}}, "x0": "1.5"}
+    moved["length"] = "100"
+    found = dg.critical(dg.variant("ns"), "r1", rule=dg.rule("simultaneous", lr=0.5), dim=1, x0=[1.5])
+    usual = answered({"what": "thresholds", "parameter": "r1", "state": {**moved, "x0": "0"}})["lines"][0]
+    there = answered({"what": "thresholds", "parameter": "r1", "state": moved})["lines"][0]
+    assert "0.125" in usual and "0.125" not in there
+    assert all(f"{t.value:.6g}"[:6] in there for t in found.thresholds)
+    with pytest.raises(InputError, match="x0 has 2 numbers; allowed: 1"):
+        answered({"what": "verdict", "state": {**moved, "x0": "1,2"}})
+    with pytest.raises(InputError, match="x0 = 0"):
+        served.LiveTraining().asked({"do": "start", "state": moved})

@@ -19,6 +19,7 @@ function shown() {
     rule: { name: isFlow(state) ? "flow" : ruleOf(state).name, typed: isFlow(state) ? {} : typed(state.rule.values) },
     phi0: listed(state.z0.slice(0, d)),
     theta0: listed(state.z0.slice(d)),
+    x0: listed(state.x0.slice(0, d)),
     length: String(isFlow(state) ? state.t1 : state.steps),
   };
 }
@@ -75,11 +76,6 @@ async function judge() {
   parameters();
   found.replaceChildren();
   verdicts.replaceChildren(element("li", { textContent: "judging …" }));
-  const state = window.diracgan.state();
-  if (state.x0.slice(0, state.dim).some((x) => x !== 0)) {
-    lines(verdicts, { error: "verdicts here are for the datum 0; the command below takes --x0" });
-    return;
-  }
   const answer = await ask("ask", { what: "verdict", state: JSON.parse(question) });
   if (mine === serial) lines(verdicts, answer);
 }
