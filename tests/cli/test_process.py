@@ -121,7 +121,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 from diracgan.cli import app
 print("begun", file=sys.stderr, flush=True)
 steps = ["--steps", "2000000000", "--every", "1000000000"]
-sys.argv = ["diracgan", "simulate", "-v", "ns", "--rule", "simultaneous", *steps]
+sys.argv = ["diracgan", "simulate", "-v", "ns", "--dim", "1", "--rule", "simultaneous", *steps]  # on a cycle
 app.entry()
 """
 

@@ -125,7 +125,9 @@ def test_many_dimensions_without_a_plane():
     e = ensemble(dg.variant("ns"), phi, theta, rule=rule, steps=10, save=["mean_radius", "max"])
     assert e.attrs["fused"].startswith("not in scalar operations")
     assert e["phi_max"].shape == (5, 100)
-    assert_equal(joined(e), iterated(dg.variant("ns"), rule, phi, theta, 10))
+    # Adam divides a coordinate's gradient by its own root mean square, and its rounding with it: large beside a
+    # gradient that passes through 0, as some of 1000 do in ten steps.
+    assert_equal(joined(e), iterated(dg.variant("ns"), rule, phi, theta, 10), tolerance=1e-11)
 
 
 def test_axes_are_orthonormal_and_span_the_start():
