@@ -191,7 +191,7 @@ def card(name: str) -> Card:
         InputError: for another name.
 
     Example:
-        >>> shlex.split(card("exact-zero").command)[:2]
+        >>> card("exact-zero").command.split()[:2]
         ['diracgan', 'eig']
     """
     known = {c.name: c for c in CARDS}

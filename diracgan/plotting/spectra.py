@@ -180,8 +180,8 @@ def _equal_axes(ax: Axes) -> None:
     figure = ax.get_figure(root=True)
     if figure is None or max(wide) > MOST_ELONGATED * min(wide):
         return
-    inches = ax.get_position(original=True).size * figure.get_size_inches()
-    half = inches / 2 * max(wide / inches)
+    inches = np.asarray(ax.get_position(original=True).size) * figure.get_size_inches()
+    half = inches / 2 * float(np.max(np.asarray(wide) / inches))
     ax.set_xlim(middle[0] - half[0], middle[0] + half[0])
     ax.set_ylim(middle[1] - half[1], middle[1] + half[1])
 
