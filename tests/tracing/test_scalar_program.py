@@ -109,7 +109,7 @@ def test_the_same_program_every_time():
     leaves = jax.tree.leaves(system)
     sources = set()
     for _ in range(2):
-        vector_field._motion.cache_clear()
+        vector_field._step_program.cache_clear()
         step = vector_field.step_program(system, 2, np.float32).advance
         sources.add(c_backend.write(step, [False] * len(leaves), [True] * 4, np.dtype("float32")))
     assert len(sources) == 1
