@@ -25,7 +25,13 @@ REGISTRIES = (VARIANTS, RULES, PROBLEMS, TRICKS)
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
 
 
-LONG = ("diracgan.sweeps.maps", "diracgan.training.games", "diracgan.training.runs")
+LONG = (
+    "diracgan.measure.forecast",
+    "diracgan.plotting.maps",
+    "diracgan.sweeps.maps",
+    "diracgan.training.games",
+    "diracgan.training.runs",
+)
 
 
 @pytest.mark.parametrize(
