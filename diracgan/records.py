@@ -20,3 +20,22 @@ class Record:
     def as_dict(self) -> dict[str, Any]:
         """Name -> value of every attribute."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+
+
+class NestedRecord(Record):
+    """Base of a result that holds other results, or lists of them.
+
+    Example:
+        >>> @dataclasses.dataclass
+        ... class Pair(NestedRecord):
+        ...     first: Record
+        >>> @dataclasses.dataclass
+        ... class Rate(Record):
+        ...     rate: float
+        >>> Pair(Rate(0.5)).as_dict()
+        {'first': {'rate': 0.5}}
+    """
+
+    def as_dict(self) -> dict[str, Any]:
+        """Name -> value of every attribute, down to plain values."""
+        return dataclasses.asdict(self)  # type: ignore[call-overload]

@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from ..errors import InputError, integer, number, one_line, unknown
+from ..records import NestedRecord
 from ..rules import Rule, rule
 from ..variants import VARIANTS, Variant, parse, variants
 from .linear.spectrum import spectrum
@@ -78,7 +79,7 @@ class Row:
 
 
 @dataclasses.dataclass(frozen=True)
-class Report:
+class Report(NestedRecord):
     """The rows, and what they were computed with.
 
     Attributes:
@@ -94,10 +95,6 @@ class Report:
     effort: float
     verdicts: str
     version: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """Name -> value of every attribute, rows as dictionaries."""
-        return dataclasses.asdict(self)
 
 
 def report(

@@ -19,6 +19,7 @@ import numpy as np
 
 from ..errors import InputError, integer, number
 from ..measure import MeasuredGame, eigenvalues, from_run
+from ..records import NestedRecord
 
 _RESAMPLES = 2000
 _LEVEL = (5.0, 95.0)  # percentiles of the bootstrap over batches
@@ -47,7 +48,7 @@ class PrescribedNumber:
 
 
 @dataclasses.dataclass(frozen=True)
-class Prescription:
+class Prescription(NestedRecord):
     """What :func:`prescribe` finds.
 
     Attributes:
@@ -71,10 +72,6 @@ class Prescription:
     step_sizes: str
     batches: int
     products: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """Name -> value of every attribute, the four numbers as objects."""
-        return dataclasses.asdict(self)
 
 
 def prescribe(

@@ -20,6 +20,7 @@ import numpy as np
 from ..errors import integer
 from ..game import Players
 from ..numerics.reduced_order import capped, driven
+from ..records import NestedRecord
 from ..rules import Rule
 from .checkpoint import Checkpoint, checkpoint
 from .linear_response import LinearResponse, linear_response, series, settled
@@ -97,7 +98,7 @@ class SettingForecast:
 
 
 @dataclasses.dataclass(frozen=True)
-class Forecast:
+class Forecast(NestedRecord):
     """What :func:`forecast` finds.
 
     Attributes:
@@ -111,10 +112,6 @@ class Forecast:
     steps: int
     size: int
     products: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """Name -> value of every attribute, down to plain numbers."""
-        return dataclasses.asdict(self)
 
 
 def forecast(

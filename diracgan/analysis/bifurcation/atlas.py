@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError
+from ...records import NestedRecord
 from ...rules import Rule
 from ...variants import Variant
 from ..linear.parameter_handle import ParameterHandle
@@ -25,7 +26,7 @@ _ALIKE = 0.02  # of two critical eigenvalues
 
 
 @dataclasses.dataclass(frozen=True)
-class Atlas:
+class Atlas(NestedRecord):
     """The curves of a rectangle.
 
     Attributes:
@@ -53,10 +54,6 @@ class Atlas:
     at: dict[str, list[float]]
     rate_d: float
     rate_g: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """Name -> value of every attribute."""
-        return dataclasses.asdict(self)
 
 
 def atlas(

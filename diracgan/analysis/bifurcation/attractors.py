@@ -16,6 +16,7 @@ from ... import dirac
 from ...dynamics.filippov import DiracSystem, surface_count, velocity
 from ...errors import InputError, integer, number
 from ...game import Players
+from ...records import NestedRecord
 from ...rules import Rule, init, step
 from ...variants import Variant
 from ..linear.settings import LinearSettings, settings
@@ -77,7 +78,7 @@ class Edge:
 
 
 @dataclasses.dataclass(frozen=True)
-class Attractors:
+class Attractors(NestedRecord):
     """The attractors of a box, and everything they were computed from.
 
     Attributes:
@@ -105,10 +106,6 @@ class Attractors:
     rule: str | None
     dim: int
     x0: list[float]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Name -> value of every attribute."""
-        return dataclasses.asdict(self)
 
 
 def attractors(

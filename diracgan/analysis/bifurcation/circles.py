@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from ...errors import InputError, number
 from ...numerics.invariant_circle import LEAST_POINTS, InvariantCircle, invariant_circle
 from ...numerics.lyapunov import windowed_mean
+from ...records import NestedRecord
 from .family import Family
 from .points import Bifurcation, PointKind, complex_form, equilibrium_at
 
@@ -23,7 +23,7 @@ _TURNS = 2000  # applications of the map along which exponents are taken
 
 
 @dataclasses.dataclass(frozen=True)
-class Circle:
+class Circle(NestedRecord):
     """An invariant circle of a rule's map.
 
     Attributes:
@@ -49,10 +49,6 @@ class Circle:
     attracts: bool
     residual: float
     points: np.ndarray
-
-    def as_dict(self) -> dict[str, Any]:
-        """Name -> value of every attribute."""
-        return dataclasses.asdict(self)
 
 
 def circle(point: Bifurcation, value: float) -> Circle:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from ...errors import InputError
 from ...numerics.continuation import SignChange, SolutionPath, StepControl, continue_path
+from ...records import NestedRecord
 from ..linear.decision import Status
 from ..linear.margins import Margin, margins
 from ..linear.parameter_handle import ParameterHandle
@@ -48,7 +48,7 @@ class CodimensionTwo:
 
 
 @dataclasses.dataclass(frozen=True)
-class Curve:
+class Curve(NestedRecord):
     """Bifurcation points of one kind in two parameters.
 
     Attributes:
@@ -78,10 +78,6 @@ class Curve:
     points: list[CodimensionTwo]
     ends: tuple[str, str]
     text: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """Name -> value of every attribute."""
-        return dataclasses.asdict(self)
 
 
 def curve(

@@ -16,6 +16,7 @@ from ...dynamics.starts import check_rates, starts
 from ...errors import InputError, integer, number
 from ...game import Players
 from ...numerics.lyapunov import Exponents, exponents, stretching
+from ...records import NestedRecord
 from ...rules import Rule, check_rule
 from ...variants import Variant, check_variant
 from ..dynamical_system import DiscreteSystem
@@ -25,7 +26,7 @@ _ROWS = 2000  # pieces of an orbit whose stretching is kept
 
 
 @dataclasses.dataclass(frozen=True)
-class LyapunovExponents:
+class LyapunovExponents(NestedRecord):
     """How fast neighbours of a motion separate, in every direction.
 
     Attributes:
@@ -47,10 +48,6 @@ class LyapunovExponents:
     x0: list[float]
     steps: int
     step_size: float | None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Name -> value of every attribute."""
-        return dataclasses.asdict(self)
 
 
 def lyapunov(

@@ -14,6 +14,7 @@ from ... import dirac
 from ...dynamics.starts import check_untraced, starts
 from ...errors import InputError
 from ...game import Players
+from ...records import NestedRecord
 from ...rules import Rule, check_rule, rule as make_rule
 from ...rules.adaptive import Adam
 from ...rules.optax import Optax
@@ -47,7 +48,7 @@ class SlowKind(Vocabulary):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AveragedFlow:
+class AveragedFlow(NestedRecord):
     """The slow motion of a rule, averaged over one rotation of the players.
 
     Attributes:
@@ -93,10 +94,6 @@ class AveragedFlow:
     x0: float
     dim: int
     start: tuple[float, float]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Name -> value of every attribute."""
-        return dataclasses.asdict(self)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from ...errors import InputError, number
+from ...records import NestedRecord
 from ...rules import Rule
 from ...variants import Variant
 from ..linear.parameter_handle import ParameterHandle, parameter_handle
@@ -22,7 +23,7 @@ _CLOSE = 1e-3  # relative error of the size
 
 
 @dataclasses.dataclass(frozen=True)
-class SizedCycle:
+class SizedCycle(NestedRecord):
     """The values of a number at which the cycle has a wanted size, and all that was looked at.
 
     Attributes:
@@ -46,10 +47,6 @@ class SizedCycle:
     rule: str
     dim: int
     x0: list[float]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Name -> value of every attribute."""
-        return dataclasses.asdict(self)
 
 
 def sized_cycle(
