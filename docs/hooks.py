@@ -1,8 +1,13 @@
-"""Pages that are written from what they describe: the API, the commands, the gallery, benchmarks, changes."""
+"""Pages that are written from what they describe: the API, the commands, the gallery, benchmarks, changes.
+
+Formulas become MathML while the site is built, so that no page needs a script or a font for them.
+``python docs/hooks.py`` writes ``reference/formulas.md`` anew.
+"""
 
 from __future__ import annotations
 
 import functools
+import html
 import inspect
 import re
 from pathlib import Path
@@ -59,6 +64,72 @@ def running_page() -> str:
 def _without_links(text: str) -> str:
     """Links to files of the repository, which the site does not hold, as plain names."""
     return re.sub(r"(?<!!)\[([^\]]+)\]\((?!https?:|#)[^)]*\)", r"\1", text)
+
+
+# ---------------- formulas
+
+_FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[([](.*?)\\[)\]]</\1>', re.DOTALL)
+# What the converter leaves to a font's finer tables: bars in pairs, primes that stand high already, signs and slashes.
+_BEFORE = (
+    (r"\\lvert\b", r"\\left\\vert "),
+    (r"\\rvert\b", r"\\right\\vert "),
+    (r"(?<!\\)\\(log|ln)\b", r"\\\1\\,"),
+)
+_AFTER = (
+    (
+        r"<msup>(<mi>[^<]*</mi>|<mover>(?:(?!</mover>).)*</mover>)<mi>&#x02032;</mi></msup>",
+        r"\1<mo lspace='0' rspace='0'>&#x02032;</mo>",
+    ),
+    (r"<mo>(?:/|&#x0002F;)</mo>", "<mo lspace='0' rspace='0'>/</mo>"),
+    (
+        r"(<mo[^>]*>(?:&#x0003D;|&#x0002C;|&#x00028;|&#x02192;)</mo>(?:<mspace[^>]*/>)?)<mo>&#x02212;</mo>",
+        r"\1<mo form='prefix'>&#x02212;</mo>",
+    ),
+)
+
+
+def on_page_content(content: str, page: Any, config: Any, files: Any) -> str:
+    """What stands between dollars as MathML."""
+    return _FORMULA.sub(
+        lambda found: _typeset(html.unescape(found[2]).strip(), inline=found[1] == "span"), content
+    )
+
+
+def _typeset(latex: str, *, inline: bool) -> str:
+    from latex2mathml.converter import convert
+
+    for old, new in _BEFORE:
+        latex = re.sub(old, new, latex)
+    made = convert(latex, display="inline" if inline else "block")
+    for old, new in _AFTER:
+        made = re.sub(old, new, made)
+    return made if inline else f'<div class="formula">{made}</div>'
+
+
+def formulas_page() -> str:
+    """Return the page of every variant's formulas, as `diracgan explain` derives them; it takes a minute."""
+    import diracgan as dg
+
+    parts = [
+        "# Formulas of every variant",
+        "Derived from the definitions by `diracgan explain NAME`, which prints what follows from them too, takes "
+        "`--dim 2`, penalties and your own loss, and writes LaTeX with `--format latex`. $D_r$ and $D_f$ are the "
+        "logits of a real and of a fake sample. Here $d = 1$ and the datum is 0; "
+        r"$\sigma(x) = 1/(1 + e^{-x})$, $\operatorname{softplus}(x) = \log(1 + e^x)$.",
+    ]
+    for name in dg.variants():
+        text = dg.explain(dg.variant(name)).render("markdown").partition("\n### What happens")[0]
+        lines = text.splitlines()[1:]
+        parts += [f"## {name}", *filter(None, map(_formula_line, lines))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _formula_line(line: str) -> str:
+    """A line of an explanation without what the page says once at its top."""
+    if line.startswith("with "):
+        told = [m for m in re.findall(r"`[^`]*`", line) if not m.startswith(("`sigma(", "`softplus("))]
+        return f"with {', '.join(told)}." if told else ""
+    return f"**{line[4:]}**" if line.startswith("### ") else line
 
 
 # ---------------- Python
@@ -176,3 +247,7 @@ def _command(name: str) -> list[str]:
     for written, takes, what in rows:
         table.append("| " + " | ".join(c.replace("|", "\\|") for c in (f"`{written}`", takes, what)) + " |")
     return [*parts, "\n".join(table)]
+
+
+if __name__ == "__main__":
+    (Path(__file__).parent / "reference" / "formulas.md").write_text(formulas_page(), encoding="utf-8")
