@@ -1,16 +1,21 @@
-/* What two cores can do at most: the non-saturating Dirac GAN, several vectors of trajectories side by side in registers.
+/* What a processor's cores can do at most: the non-saturating Dirac GAN, several vectors of trajectories side by side in registers.
  *
  *   cc -O3 -march=native -mprefer-vector-width=512 -ffast-math -fopenmp -shared -fPIC limit.c -o limit.so -lm
  *
- * rk4_TYPE_uU:  d = 2; y is (4, n), rows phi_1, phi_2, theta_1, theta_2; n a multiple of 64 U bytes.
+ * rk4_TYPE_uU:  d = 2; y is (4, n), rows phi_1, phi_2, theta_1, theta_2; n a multiple of 64 U numbers.
  * train_TYPE:   d = 1; both players at once (alternate = 0) or the critic first (alternate = 1).
  */
 #include <stdint.h>
 #include <string.h>
 
-#define TYPES(T, I, N)                                  \
-  typedef T T##_##N __attribute__((vector_size(64)));   \
-  typedef I I##_##N __attribute__((vector_size(64)));
+#ifdef __AVX512F__
+#define BYTES 64
+#else
+#define BYTES 32
+#endif
+#define TYPES(T, I, N)                                     \
+  typedef T T##_##N __attribute__((vector_size(BYTES)));   \
+  typedef I I##_##N __attribute__((vector_size(BYTES)));
 TYPES(float, int32_t, v)
 TYPES(double, int64_t, v)
 #define OPAQUE(x) __asm__("" : "+v"(x)) /* keeps fast-math from undoing the rounding by a large number */
@@ -45,7 +50,7 @@ static inline double_v sigma_d(double_v x) {
   }
 #define RK4(NAME, T, V_, SIGMA_, U_)                                              \
   void NAME(T *y, long n, long steps, T h) {                                      \
-    enum { U = U_, L = 64 / sizeof(T) };                                          \
+    enum { U = U_, L = BYTES / sizeof(T) };                                          \
     typedef V_ V;                                                                 \
     _Pragma("omp parallel for schedule(static)") for (long b = 0; b < n; b += U * L) { \
       V z[4 * U], k[4 * U], w[4 * U], sum[4 * U];                                 \
@@ -60,10 +65,12 @@ static inline double_v sigma_d(double_v x) {
     }                                                                             \
   }
 #define SIGMA sigma_f
+RK4(rk4_f32_u1, float, float_v, sigma_f, 1)
 RK4(rk4_f32_u2, float, float_v, sigma_f, 2)
 RK4(rk4_f32_u4, float, float_v, sigma_f, 4)
 #undef SIGMA
 #define SIGMA sigma_d
+RK4(rk4_f64_u1, double, double_v, sigma_d, 1)
 RK4(rk4_f64_u2, double, double_v, sigma_d, 2)
 RK4(rk4_f64_u4, double, double_v, sigma_d, 4)
 #undef SIGMA
@@ -71,7 +78,7 @@ RK4(rk4_f64_u4, double, double_v, sigma_d, 4)
 #define EACH for (int u = 0; u < 8; u++)
 #define TRAIN(NAME, T, V, SIGMA)                                                  \
   void NAME(T *theta, T *phi, long n, long steps, T h, int alternate) {           \
-    enum { L = 64 / sizeof(T) };                                                  \
+    enum { L = BYTES / sizeof(T) };                                                  \
     _Pragma("omp parallel for schedule(static)") for (long b = 0; b < n; b += 8 * L) { \
       V x[8], y[8];                                                               \
       EACH memcpy(&x[u], theta + b + u * L, sizeof(V)), memcpy(&y[u], phi + b + u * L, sizeof(V)); \

@@ -33,8 +33,11 @@ def few_maps():
 def c_compiler():
     """What tests of compiled C ask for: they are skipped together, in one line, where there is no compiler.
 
-    Where ``DIRACGAN_REQUIRE_C`` says that there is one, as .ci/run does, they fail instead.
+    Where ``DIRACGAN_REQUIRE_C`` says that there is one, as .ci/run does, they fail instead. The processor is the
+    default device meanwhile, also where JAX sees a GPU.
     """
+    import jax
+
     from diracgan.ensemble import c_backend
 
     if not c_backend.available():
@@ -42,6 +45,8 @@ def c_compiler():
         if os.environ.get("DIRACGAN_REQUIRE_C") == "1":
             pytest.fail(f"DIRACGAN_REQUIRE_C=1, but there is {missing}")
         pytest.skip(missing)
+    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+        yield
 
 
 @pytest.fixture

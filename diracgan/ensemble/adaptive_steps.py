@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from . import c_backend, compiled_adaptive
 from .blocks import BlockLayout, across, compiled, layout, over
-from .compiled_adaptive import CompiledRun, compiled_loop
 from .fixed_steps import Across, EnsembleResult, Entries, Task, by_block
 from .loop_source import Control
 from .methods import tableau
@@ -27,10 +27,10 @@ BLOCK = 512
 ROUND = 256
 DIVERGED, MAX_STEPS, STIFF = 1, 2, 3
 CONTROL = Control(safety=0.9, shrink=0.2, grow=10.0)
-_SAFETY, _SHRINK, _GROW = CONTROL
+SAFETY, _SHRINK, _GROW = CONTROL
 _ALIKE = 4.0  # how many times smaller a step a block may take than its easiest trajectory asks for
 _BAD = 1e12  # what stands for an error that is not a number
-_LOOKS = 8  # times that the statistics look at a step
+LOOKS = 8  # times that the statistics look at a step
 _FAR = 1e6  # a trajectory that cannot go on out there is on its way to infinity
 
 
@@ -109,7 +109,7 @@ def _error(y: Entries, new: Entries, ks: list[Entries], h: Any, limits: Limits) 
     return jnp.where(error < _BAD, error, _BAD)
 
 
-def _first(motion: StepProgram, over_blocks: Across, piece: AdaptiveShare, limits: Limits) -> Any:
+def first_demands(motion: StepProgram, over_blocks: Across, piece: AdaptiveShare, limits: Limits) -> Any:
     """The demand of every trajectory at its start, from one trial step across a tenth of its own size."""
 
     def block(piece: AdaptiveShare) -> Any:
@@ -123,7 +123,7 @@ def _first(motion: StepProgram, over_blocks: Across, piece: AdaptiveShare, limit
     return by_block(block, piece, over_blocks)
 
 
-def _round(
+def one_round(
     motion: StepProgram, names: tuple[str, ...], over_blocks: Across, piece: AdaptiveShare, limits: Limits
 ) -> tuple[AdaptiveShare, Any]:
     """Every block until its trajectories have arrived, or for a round's steps; and the steps of each trajectory."""
@@ -150,12 +150,12 @@ def _round(
                 seen = _choose(fine, watched, seen)
             y, k1 = _choose(fine, new, y), _choose(fine, ks[-1], k1)
             togo = jnp.where(lost, 0.0, jnp.where(fine, ahead, togo))
-            factor = jnp.clip(_SAFETY * worst**-0.2, _SHRINK, _GROW)
+            factor = jnp.clip(SAFETY * worst**-0.2, _SHRINK, _GROW)
             h = jnp.maximum(h * jnp.where(jnp.any(full), factor, jnp.minimum(factor, 1.0)), limits.least)
             return count + 1, h, y, k1, togo, demand, stuck | lost, seen
 
         hardest = jnp.max(jnp.where(piece.togo > 0, piece.demand, 0.0))
-        h = jnp.clip(_SAFETY * hardest**-0.2, limits.least, jnp.max(piece.togo))
+        h = jnp.clip(SAFETY * hardest**-0.2, limits.least, jnp.max(piece.togo))
         carry = (
             jnp.int32(0),
             h,
@@ -185,23 +185,23 @@ def _watched(
 
     def look(k: Any, carry: Any) -> Any:
         seen, before = carry
-        u = ((k + 1) / _LOOKS).astype(step.dtype)
+        u = ((k + 1) / LOOKS).astype(step.dtype)
         rise = u * u * (3 - 2 * u)
         now = [
             a + rise * (b - a) + step * u * (1 - u) * ((1 - u) * p - u * q)
             for a, b, p, q in zip(*ends, *slopes, strict=True)
         ]
-        return watch.next(seen, before, now, time - (1 - u) * step, step / _LOOKS), now
+        return watch.next(seen, before, now, time - (1 - u) * step, step / LOOKS), now
 
-    return jax.lax.fori_loop(0, _LOOKS, look, (seen, ends[0]))[0]
+    return jax.lax.fori_loop(0, LOOKS, look, (seen, ends[0]))[0]
 
 
 def _choose(which: Any, a: Any, b: Any) -> Any:
     return jax.tree.map(lambda x, y: jnp.where(which, x, y), a, b)
 
 
-first = compiled(_first, static=2)
-round_of_steps = compiled(_round, static=3)
+first = compiled(first_demands, static=2)
+round_of_steps = compiled(one_round, static=3)
 
 
 def integrate(
@@ -224,9 +224,10 @@ def integrate(
     watching = Statistics(task.names, *task.watch)
     begun = watching.begin([np.asarray(x) for x in task.players])
     state, seen = [np.array(x) for x in task.players], jax.tree.map(np.array, begun)
-    loop = compiled_loop(task, CONTROL, _LOOKS)
+    worth = count >= compiled_adaptive.WORTH
+    loop = compiled_adaptive.compiled_loop(c_backend, task, CONTROL, LOOKS) if worth else None
     if loop is not None:
-        flight = CompiledRun(loop, task, [rtol, atol, shortest], state, seen)
+        flight = compiled_adaptive.CompiledRun(loop, task, [rtol, atol, shortest], state, seen)
     else:
         flight = _AdaptiveRun(task, plan, limits, state, seen)
     rows, time = [], 0.0
@@ -234,13 +235,23 @@ def integrate(
         flight.go(dtype.type(float(stop) - time), dtype.type(stop), max_steps)
         time = float(stop)
         rows.append([x.copy() for x in flight.state])
-    last = np.vstack(flight.state).astype(float)
-    far = np.abs(last).max(axis=0) > _FAR
-    status = np.where(flight.lost, np.where(far, DIVERGED, STIFF), 0)
-    status = np.where(flight.late, MAX_STEPS, status)
-    status = np.where(np.isfinite(last).all(axis=0), status, DIVERGED)
-    engine = "XLA" if loop is None else "compiled C" if task.devices.platform == "cpu" else "compiled CUDA"
-    return EnsembleResult(rows, flight.seen, status.astype(np.int8), engine)
+    status = how_ended(np.vstack(flight.state), flight.lost, flight.late)
+    return EnsembleResult(rows, flight.seen, status, "XLA" if loop is None else "compiled C")
+
+
+def how_ended(last: Any, lost: Any, late: Any, xp: Any = np) -> Any:
+    """The status of every trajectory.
+
+    Args:
+        last: the last states, (entries, N).
+        lost: whose least step failed.
+        late: who made too many steps.
+        xp: NumPy or jax.numpy.
+    """
+    far = xp.abs(last).max(axis=0) > _FAR
+    status = xp.where(lost, xp.where(far, DIVERGED, STIFF), 0)
+    status = xp.where(late, MAX_STEPS, status)
+    return xp.where(xp.isfinite(last).all(axis=0), status, DIVERGED).astype(np.int8)
 
 
 class _AdaptiveRun:
@@ -264,7 +275,7 @@ class _AdaptiveRun:
             self.demand[everyone] = self._of(everyone, togo, end, self._trial)[0]
         while (who := np.flatnonzero(togo > 0)).size:
             who = who[np.argsort(_key(self.demand[who]), kind="stable")]
-            who = _grouped(who, np.maximum(self.demand[who], (_SAFETY / length) ** 5), self.plan)
+            who = _grouped(who, np.maximum(self.demand[who], (SAFETY / length) ** 5), self.plan)
             piece, steps = self._of(who, togo, end, self._steps)
             for mine, theirs in zip(self.state, piece.job.state, strict=True):
                 mine[..., who] = theirs

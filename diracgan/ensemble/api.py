@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ..dynamics.starts import check_rates
@@ -20,10 +21,11 @@ from ..rules import Rule
 from ..rules.registry import check_rule
 from ..variants import Variant, modifiers
 from ..variants.registry import check_variant
-from . import reduction
+from . import c_backend, on_device, reduction
 from .adaptive_steps import integrate
-from .blocks import Devices, choose
+from .blocks import Devices, choose, one_device
 from .fixed_steps import EnsembleResult, Task, iterate
+from .labels import dimensions, labelled
 from .schedule import Schedule, adaptive_schedule, described, fixed_schedule, rule_schedule
 from .statistics import INVARIANT, statistics_and_times
 from .vector_field import EnsembleSystem, StepProgram, step_program
@@ -32,8 +34,11 @@ if TYPE_CHECKING:
     import xarray as xr
 
 P = TypeVar("P", bound=Parametric)
+ARRAYS = ("numpy", "jax")
+"""Where an ensemble's arrays may be: on the host, or where JAX has them."""
 STATUS = ("ok", "diverged", "max steps", "stiff")
 """How a trajectory ended, by the number in ``status``."""
+_STREAMED = 2**28  # bytes of a piece that is sent to a GPU: one is computed while another is on its way
 
 
 def ensemble(
@@ -58,6 +63,7 @@ def ensemble(
     escape: float = 1e3,
     ball: float = 1e-3,
     devices: int | Sequence[Any] | None = None,
+    arrays: str = "numpy",
 ) -> xr.Dataset:
     """Integrate many trajectories of the Dirac GAN at once, from arrays of starts.
 
@@ -88,13 +94,16 @@ def ensemble(
         escape: the radius of ``escape_time`` (1e3).
         ball: the radius of ``entry_time``, around (0, x0) (1e-3).
         devices: None for all cores or accelerators, a number of them, or a list of jax devices.
+        arrays: ``"numpy"``; or ``"jax"``: starts are, and results stay, JAX's arrays on one device, and nothing else
+            is moved to the host. NumPy's are sent to a GPU in pieces, so that there may be any number.
 
     Returns:
         An :class:`xarray.Dataset` with phi and theta (trajectory, component), or (trajectory, time, component) at saved
         times, phi_ema and theta_ema with a rule's EMA, the statistics asked for (min and max as ``phi_min``,
         ``theta_max``, ...; seen after every fixed step, eight times in an adaptive one), and ``status`` (trajectory):
         0 ok, 1 diverged, 2 max steps, 3 stiff (the step fell below rounding: a pole or a discontinuity). What did not
-        end well is NaN. ``attrs`` say what produced it and how (``fused``, ``reduced``).
+        end well is NaN. ``attrs`` say what produced it and how (``fused``, ``reduced``, ``engine``; on a GPU also
+        ``fallback``: why it was not compiled CUDA, where it was not).
 
     Raises:
         InputError: for arguments that are not allowed, naming them.
@@ -110,7 +119,10 @@ def ensemble(
     """
     began = time.perf_counter()
     kind = _dtype(dtype)
-    phi, theta = starts(phi0, theta0)
+    if arrays not in ARRAYS:
+        raise unknown("kind of arrays", arrays, ARRAYS)
+    where = choose(devices) if arrays == "numpy" else one_device(devices, (phi0, theta0))
+    phi, theta = starts(phi0, theta0, where.devices[0] if arrays == "jax" else None)
     count, dim = phi.shape
     datum = _datum(x0, dim)
     names, times = statistics_and_times(save)
@@ -137,9 +149,10 @@ def ensemble(
         schedule=schedule,
         names=names,
         radii=radii,
-        where=choose(devices),
+        where=where,
         kind=kind,
         several=times is not None,
+        arrays=arrays,
     )
     if times is not None:
         coords |= schedule.coords
@@ -161,8 +174,8 @@ def _about(variant: Variant, dim: int, datum: np.ndarray | None) -> dict[str, An
 
 def _computed(
     system: EnsembleSystem,
-    phi: np.ndarray,
-    theta: np.ndarray,
+    phi: Any,
+    theta: Any,
     datum: np.ndarray | None,
     *,
     schedule: Schedule,
@@ -171,45 +184,81 @@ def _computed(
     where: Devices,
     kind: np.dtype,
     several: bool,
+    arrays: str,
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Data, coordinates and how it was run: in the few dimensions that the start spans, where that is the same."""
-    dim, small, frame = phi.shape[1], 2 if datum is None else 3, None
-    if dim > small and set(names) <= INVARIANT and reduction.flattens(system, dim, small):
-        frame = reduction.frame(phi, theta, datum)
-        phi, theta = frame.phi, frame.theta
-        system = system._replace(x0=None if frame.x0 is None else tuple(frame.x0))
+    count, dim = phi.shape
+    small: int | None = 2 if datum is None else 3
+    if not (dim > small and set(names) <= INVARIANT and reduction.flattens(system, dim, small)):
+        small = None
+    made = {"schedule": schedule, "names": names, "radii": radii, "kind": kind}
+    if arrays == "jax" or where.platform == "gpu":
+        put = _on_device if arrays == "jax" else _sent
+        found, moves, made_by = put(
+            system, phi, theta, datum, where, made | {"small": small, "several": several}
+        )
+        how = {"engine": made_by.name} | ({"fallback": made_by.why} if made_by.why else {})
+    else:
+        frame = None if small is None else reduction.frame(phi, theta, datum)
+        outcome, moves = _on_host(system, *(frame or (None, phi, theta, datum))[1:], where, made)
+        found, how = labelled(outcome, frame, moves, several), {"engine": outcome.engine}
+    how |= {"fused": moves.note or "yes", "devices": f"{where.workers} {where.platform}"}
+    how["reduced"] = "no" if small is None else f"from {dim} to the {small} dimensions that the start spans"
+    coords = {
+        "trajectory": (("trajectory",), np.arange(count)),
+        "component": (("component",), np.arange(dim)),
+    }
+    return {n: (dimensions(n, several), x) for n, x in found.items()}, coords, how
+
+
+def _on_host(
+    system: EnsembleSystem, phi: Any, theta: Any, datum: Any, where: Devices, made: dict[str, Any]
+) -> tuple[EnsembleResult, StepProgram]:
+    """By the cores of this machine, on NumPy's arrays."""
+    kind, schedule = made["kind"], made["schedule"]
+    system = system._replace(x0=None if datum is None else tuple(datum))
     with jax.enable_x64(kind == np.float64):
         system = jax.tree.map(lambda x: np.asarray(x, kind), system)
-        watched = (np.asarray(radii[0], kind), np.asarray(radii[1], kind), system.x0)
+        watched = (*(np.asarray(x, kind) for x in made["radii"]), system.x0)
         moves = step_program(system, phi.shape[1], kind)
-        players = moves.pack(phi, theta, kind)
-        task = Task(
-            moves, names, jax.tree.leaves(system), players, watched, np.asarray(schedule.h, kind), where
-        )
+        players, h = moves.pack(phi, theta, kind), np.asarray(schedule.h, kind)
+        task = Task(moves, made["names"], jax.tree.leaves(system), players, watched, h, where)
         if schedule.tolerances is None:
-            outcome = iterate(task, schedule.stops)
-        else:
-            outcome = integrate(task, schedule.stops, schedule.tolerances, schedule.max_steps)
-    data, coords = _labelled(outcome, frame, moves, several)
-    return (
-        data,
-        coords,
-        {
-            "fused": moves.note or "yes",
-            "reduced": "no"
-            if frame is None
-            else f"from {dim} to the {small} dimensions that the start spans",
-            "engine": outcome.engine,
-            "devices": f"{where.workers} {where.platform}",
-        },
-    )
+            return iterate(task, schedule.stops), moves
+        return integrate(task, schedule.stops, schedule.tolerances, schedule.max_steps), moves
+
+
+def _on_device(
+    system: EnsembleSystem, phi: Any, theta: Any, datum: Any, where: Devices, made: dict[str, Any]
+) -> tuple[dict[str, Any], StepProgram, on_device.Engine]:
+    """On the device that the arrays are on."""
+    found, *how = on_device.computed(system, phi, theta, datum, where=where, **made)
+    return jax.block_until_ready(found), *how
+
+
+def _sent(
+    system: EnsembleSystem, phi: Any, theta: Any, datum: Any, where: Devices, made: dict[str, Any]
+) -> tuple[dict[str, Any], StepProgram, on_device.Engine]:
+    """On GPUs, from and to the host, in pieces."""
+    count, how = len(phi), []
+    each = _STREAMED // (2 * phi.shape[1] * made["kind"].itemsize * (len(made["schedule"].stops) + 4))
+    each = min(count, max(c_backend.GROUP, each))
+
+    def run(part: slice, phi: Any, theta: Any, device: Any) -> dict[str, Any]:
+        mine, schedule = jax.tree.map(lambda x: x[part] if np.ndim(x) else x, (system, made["schedule"].h))
+        there = Devices(where.platform, (device,), 1)
+        settings = made | {"schedule": made["schedule"]._replace(h=schedule)}
+        data, *how[:] = on_device.computed(mine, phi, theta, datum, where=there, **settings)
+        return data
+
+    return on_device.in_pieces(run, phi.astype(made["kind"]), theta.astype(made["kind"]), each, where), *how
 
 
 # ---------------------------------------------------------------- what is given
 
 
-def starts(phi0: Any, theta0: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The starts as two float64 arrays (N, d) of one shape.
+def starts(phi0: Any, theta0: Any, device: Any = None) -> tuple[Any, Any]:
+    """The starts as two arrays (N, d) of one shape: NumPy's in float64, or JAX's on a device.
 
     Raises:
         InputError: for other shapes, no trajectory, or entries that are not finite.
@@ -217,7 +266,7 @@ def starts(phi0: Any, theta0: Any) -> tuple[np.ndarray, np.ndarray]:
     both = []
     for name, value in (("phi0", phi0), ("theta0", theta0)):
         try:
-            array = np.asarray(value, float)
+            array = value if device is not None and isinstance(value, jax.Array) else np.asarray(value, float)
         except (TypeError, ValueError):
             raise InputError(f"{name} is not an array of numbers; allowed: shape (N, d)") from None
         array = array[:, None] if array.ndim == 1 else array
@@ -225,7 +274,10 @@ def starts(phi0: Any, theta0: Any) -> tuple[np.ndarray, np.ndarray]:
             raise InputError(
                 f"{name} has shape {np.shape(value)}; allowed: (N, d) with N, d >= 1, or (N,) for d = 1"
             )
-        if not np.isfinite(array).all():
+        if device is not None:
+            with jax.enable_x64(True):
+                array = jax.device_put(array, device)
+        if not bool((jnp if device is not None else np).isfinite(array).all()):
             raise InputError(f"{name} has entries that are not finite; allowed: finite numbers")
         both.append(array)
     if both[0].shape != both[1].shape:
@@ -270,38 +322,3 @@ def _numbers_fit(thing: P, count: int) -> P:
         for end in (np.min(value), np.max(value)):
             known[name].check(float(end))
     return thing
-
-
-def _labelled(
-    outcome: EnsembleResult, frame: reduction.Frame | None, moves: StepProgram, several: bool
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The outcome with its dimensions; what did not end well is NaN."""
-    failed, half = outcome.status != 0, moves.players // 2
-    data: dict[str, Any] = {}
-    for k, name in enumerate(("phi", "theta", "phi_ema", "theta_ema")[: 4 if moves.ema else 2]):
-        rows = np.stack([np.vstack(r[k * half : (k + 1) * half]).T for r in outcome.rows], axis=1)
-        rows[failed, -1] = np.nan
-        rows[~np.isfinite(rows).all(axis=2)] = np.nan
-        rows = rows if frame is None else frame.back(rows).astype(rows.dtype)
-        data[name] = (
-            (("trajectory", "time", "component"), rows)
-            if several
-            else (("trajectory", "component"), rows[:, 0])
-        )
-    for name, value in outcome.seen.items():
-        if name in ("min", "max"):
-            for k, player in enumerate(("phi", "theta")):
-                both = np.vstack(value[k * half : (k + 1) * half]).T
-                data[f"{player}_{name}"] = (("trajectory", "component"), both)
-        elif name == "mean_radius":
-            total, lived, last = value
-            with np.errstate(invalid="ignore"):
-                data[name] = (("trajectory",), np.where(lived > 0, total / lived, last))
-        else:
-            data[name] = (("trajectory",), value)
-    data["status"] = (("trajectory",), outcome.status)
-    count, dim = len(outcome.status), data["phi"][1].shape[-1]
-    return data, {
-        "trajectory": (("trajectory",), np.arange(count)),
-        "component": (("component",), np.arange(dim)),
-    }

@@ -92,13 +92,14 @@ class Devices(NamedTuple):
 
 
 def choose(devices: int | Sequence[Any] | None) -> Devices:
-    """The devices meant by ``devices``: None for all, a number, or a list of jax's.
+    """The devices meant by ``devices``: None for all, a number (of the default device's kind), or a list of jax's.
 
     Raises:
         InputError: for a number that is not there or something that is not a device.
     """
     if devices is None or (isinstance(devices, (int, np.integer, str)) and not isinstance(devices, bool)):
-        local = tuple(jax.local_devices())
+        preferred = jax.config.jax_default_device  # a device, the name of a platform, or None
+        local = tuple(jax.local_devices(backend=getattr(preferred, "platform", preferred)))
         cpu = local[0].platform == "cpu"
         available = cores() if cpu else len(local)
         wanted = available if devices is None else integer("devices", devices, low=1)
@@ -121,6 +122,24 @@ def choose(devices: int | Sequence[Any] | None) -> Devices:
         )
     cpu = platforms == {"cpu"}
     return Devices("cpu" if cpu else "gpu", chosen, max(len(chosen), cores()) if cpu else len(chosen))
+
+
+def one_device(devices: int | Sequence[Any] | None, arrays: Sequence[Any]) -> Devices:
+    """The one device that ``arrays`` are on, or the one that ``devices`` names.
+
+    Raises:
+        InputError: where it is not one.
+    """
+    on = {d for x in arrays if isinstance(x, jax.Array) for d in x.devices()}
+    if devices is None:
+        found = tuple(on) or (jax.local_devices()[0],)
+    else:
+        found = choose(devices).devices[:devices] if isinstance(devices, int) else choose(devices).devices
+    if len(found) != 1:
+        raise InputError(
+            f"arrays='jax' on {len(found)} devices; allowed: one, where phi0 and theta0 both are"
+        )
+    return Devices("cpu" if found[0].platform == "cpu" else "gpu", found, 1)
 
 
 @functools.cache

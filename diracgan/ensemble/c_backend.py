@@ -8,6 +8,7 @@ for the compilation. The environment variable ``DIRACGAN_C=0`` switches it off, 
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import functools
 import itertools
 import math
@@ -16,6 +17,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ import numpy as np
 from ..tracing.scalar_program import Program
 from ..tracing.source_text import NotWritable
 from . import loop_source
+from .blocks import cores
+from .foreign_call import ArrayAddress, Place
 
 WORTH = 10_000_000
 """Trajectory-steps from which on the compilation pays."""
@@ -31,14 +35,52 @@ WORTH = 10_000_000
 GROUP = 128
 """Trajectories come in multiples of this."""
 
-_FLAGS = ("-O3", "-march=native", "-mprefer-vector-width=512", "-fno-math-errno", "-fno-trapping-math", "-w")
-_VECTOR = 64  # bytes; where registers are shorter the compiler splits it
-_REGISTERS = 16  # of 32 are given to the state, several vectors side by side to hide latencies
+MACHINE = "-march=native"
+"""The processor that code is for, in the compiler's words."""
+_HELD = 16  # vectors for the state, several side by side to hide latencies (measured on AVX2 and AVX-512)
+_FLAGS = ("-O3", "-mprefer-vector-width=512", "-fno-math-errno", "-fno-trapping-math", "-w")
 
-Run = Callable[[list[np.ndarray], list[np.ndarray], int], None]
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class CompiledLoop:
+    """A loop in machine code. Arrays over trajectories have a multiple of 128 entries.
+
+    Attributes:
+        function: the code.
+        dtype: of every number that varies over trajectories.
+        text: its source.
+    """
+
+    function: Any
+    dtype: np.dtype
+    text: str
+
+    def __call__(self, leaves: list[np.ndarray], entries: list[np.ndarray], steps: int) -> None:
+        """Run it on NumPy's arrays: ``entries`` are changed in place, what is the same for all has shape ()."""
+        held = [np.ascontiguousarray(x, self.dtype) for x in leaves]
+        arrays = [*held, *entries, np.array(steps, np.int32), *entries]
+        self._run([x.ctypes.data for x in arrays], max(x.size for x in entries))
+
+    def launch(self, reads: list[ArrayAddress], writes: list[ArrayAddress], place: Place) -> None:
+        """Run it on JAX's arrays, shared among the cores."""
+        every = [*reads, *writes]
+        count = max(m.entries for m in every)
+        groups = -(-count // GROUP)
+        parts = min(groups, 8 * cores())
+        ends = [GROUP * (groups * k // parts) for k in range(parts + 1)]
+
+        def work(a: int, b: int) -> None:
+            shift = a * self.dtype.itemsize
+            self._run([m.address + (shift if m.entries == count else 0) for m in every], b - a)
+
+        with ThreadPoolExecutor(cores()) as pool:
+            list(pool.map(work, ends[:-1], ends[1:]))
+
+    def _run(self, addresses: list[int], count: int) -> None:
+        self.function(*map(ctypes.c_void_p, addresses), ctypes.c_longlong(count))
 
 
-def kernel(program: Any, system: Sequence[bool], state: Sequence[bool], dtype: Any) -> Run | None:
+def kernel(program: Any, system: Sequence[bool], state: Sequence[bool], dtype: Any) -> CompiledLoop | None:
     """A compiled loop over ``program``, or None where there can be none.
 
     Args:
@@ -46,10 +88,6 @@ def kernel(program: Any, system: Sequence[bool], state: Sequence[bool], dtype: A
         system: which leaves vary over trajectories.
         state: which entries do.
         dtype: float32 or float64.
-
-    Returns:
-        A function of the leaves, the state (changed in place) and the number of steps. Arrays over trajectories have a
-        multiple of 128 entries; what is the same for all is an array of shape ().
     """
     if not isinstance(program, Program) or not available():
         return None
@@ -68,13 +106,23 @@ def compiler() -> str | None:
     return next((path for n in names if (path := shutil.which(n))), None)
 
 
+@functools.cache
+def vector_bytes(machine: str) -> int:
+    """The length of a processor's vectors; longer ones than it has would be split badly."""
+    if compiler() is None:
+        return 64
+    asked = [str(compiler()), machine, "-dM", "-E", "-x", "c", "-"]
+    said = subprocess.run(asked, input="", capture_output=True, text=True, check=False).stdout
+    return 64 if "__AVX512F__" in said else 32
+
+
 def adaptive_kernel(
     field: Any,
     system: Sequence[bool],
     looks: loop_source.Looks | None,
     control: loop_source.Control,
     dtype: Any,
-) -> Run | None:
+) -> CompiledLoop | None:
     """A compiled loop of adaptive steps, or None where there can be none.
 
     Args:
@@ -83,10 +131,6 @@ def adaptive_kernel(
         looks: what is watched along a step.
         control: how the step's size follows from the error.
         dtype: float32 or float64.
-
-    Returns:
-        A function of the leaves, the entries (changed in place) and the largest number of steps, as
-        :func:`.loop_source.adaptive_steps` says.
     """
     if not isinstance(field, Program) or not available():
         return None
@@ -94,24 +138,15 @@ def adaptive_kernel(
 
 
 @functools.lru_cache(maxsize=128)
-def _loop(writer: Callable[..., str], *what: Any) -> Run | None:
+def _loop(writer: Callable[..., str], *what: Any) -> CompiledLoop | None:
     """The compiled loop that ``writer`` writes of ``what``, or None where it cannot be written or compiled."""
     try:
-        run = ctypes.CDLL(str(_compiled(writer(*what)))).run
+        text = writer(*what)
+        function = ctypes.CDLL(str(_compiled(text))).run
     except (NotWritable, OSError, subprocess.SubprocessError):
         return None
-    dtype = what[-1]
-    run.restype = None
-
-    def call(leaves: list[np.ndarray], entries: list[np.ndarray], steps: int) -> None:
-        held = [np.ascontiguousarray(x, dtype) for x in leaves]
-        pointers = [
-            (ctypes.c_void_p * max(len(xs), 1))(*(x.ctypes.data for x in xs))
-            for xs in (held, entries, entries)
-        ]
-        run(*pointers, ctypes.c_longlong(max(x.size for x in entries)), ctypes.c_longlong(steps))
-
-    return call
+    function.restype = None
+    return CompiledLoop(function, what[-1], text)
 
 
 @functools.cache
@@ -126,7 +161,7 @@ def _compiled(source: str) -> Path:
     path = Path(_folder().name) / f"kernel{next(_number)}.c"
     path.write_text(source)
     library = path.with_suffix(".so")
-    command = [str(compiler()), *_FLAGS, "-shared", "-fPIC", str(path), "-o", str(library), "-lm"]
+    command = [str(compiler()), *_FLAGS, MACHINE, "-shared", "-fPIC", str(path), "-o", str(library), "-lm"]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
     return library
 
@@ -202,7 +237,7 @@ F V each_pow(V x, V y) { V r; for (int l = 0; l < L; l++) r[l] = pow(x[l], y[l])
 
 def write(program: Program, system: Sequence[bool], state: Sequence[bool], dtype: np.dtype) -> str:
     """The C source of a loop over ``program``; arguments as for :func:`kernel`."""
-    side, size = max(1, min(8, _REGISTERS // max(1, sum(state)))), _VECTOR // dtype.itemsize
+    side, size = max(1, min(8, _HELD // max(1, sum(state)))), vector_bytes(MACHINE) // dtype.itemsize
     while side & (side - 1) or side * size > GROUP:
         side -= 1
     return _head(dtype) + loop_source.fixed_steps(program, system, state, dtype, side)
@@ -216,7 +251,7 @@ def write_adaptive(
     dtype: np.dtype,
 ) -> str:
     """The C source of adaptive steps along ``field``; arguments as for :func:`adaptive_kernel`."""
-    side = max(1, min(4, _REGISTERS // len(field.outputs)))
+    side = max(1, min(4, _HELD // len(field.outputs)))
     return _head(dtype) + loop_source.adaptive_steps(field, system, looks, control, dtype, side)
 
 
@@ -227,7 +262,7 @@ def _head(dtype: np.dtype) -> str:
     words = {
         "TYPE": "double" if double else "float",
         "INT": "int64_t" if double else "int32_t",
-        "BYTES": str(_VECTOR),
+        "BYTES": str(vector_bytes(MACHINE)),
         "SQRT": "__builtin_sqrt" if double else "__builtin_sqrtf",
         "ROUND": "6755399441055744." if double else "12582912.f",
         "LN2_HIGH": "6.93147180369123816490e-01" if double else "0.69314718f",

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from ..tracing.scalar_program import NotScalarizable, Program, trace
-from . import c_backend, cuda_backend
+from . import c_backend
 from .blocks import Devices
 from .fixed_steps import Entries, Task
 from .loop_source import Control, Looks
@@ -23,9 +23,16 @@ FIRST_ROUND, ROUND = 4, 128
 """Steps before the trajectories are sorted by their step sizes for the first time, and again."""
 
 
-def compiled_loop(task: Task, control: Control, times: int) -> c_backend.Run | None:
-    """The compiled loop of a flow's adaptive steps that looks ``times`` times at each; None where there can be none."""
-    if task.count < WORTH or not isinstance(task.motion.advance, Program):
+def compiled_loop(backend: Any, task: Task, control: Control, times: int) -> Any:
+    """The compiled loop of a flow's adaptive steps, or None where there can be none.
+
+    Args:
+        backend: the module of a compiler.
+        task: an ensemble of a flow.
+        control: how the steps' sizes follow from their errors.
+        times: how often the statistics look at a step.
+    """
+    if not isinstance(task.motion.advance, Program):
         return None
     looks = None
     if task.names:
@@ -33,7 +40,6 @@ def compiled_loop(task: Task, control: Control, times: int) -> c_backend.Run | N
         if looks is None:
             return None
     varies = [np.ndim(x) > 0 for x in task.leaves]
-    backend = c_backend if task.devices.platform == "cpu" else cuda_backend
     return backend.adaptive_kernel(task.motion.advance, varies, looks, control, task.dtype)
 
 
@@ -73,7 +79,9 @@ class CompiledRun:
         late: who made too many steps.
     """
 
-    def __init__(self, loop: c_backend.Run, task: Task, limits: list[Any], state: Entries, seen: Any) -> None:
+    def __init__(
+        self, loop: c_backend.CompiledLoop, task: Task, limits: list[Any], state: Entries, seen: Any
+    ) -> None:
         self.loop, self.devices, self.state, self.seen = loop, task.devices, state, seen
         self.leaves, self.limits, self.watch = task.leaves, limits, task.watch
         count = state[0].shape[-1]
@@ -85,11 +93,7 @@ class CompiledRun:
         togo = np.where(self.lost | self.late, 0, length).astype(self.h.dtype)
         lost = np.zeros_like(togo)
         all_entries = [*self.state, togo, self.h, lost, self.used, *jax.tree.leaves(self.seen)]
-        # a GPU's threads need no sorting: those that have arrived make room for the next block
-        one_go = self.devices.platform == "gpu"
-        rounds = (
-            itertools.repeat(max_steps) if one_go else itertools.chain([FIRST_ROUND], itertools.repeat(ROUND))
-        )
+        rounds = itertools.chain([FIRST_ROUND], itertools.repeat(ROUND))
         with ThreadPoolExecutor(self.devices.workers) as pool:
             while (who := np.flatnonzero(togo > 0)).size:
                 shares = _shares(who, self.h, self.devices)
@@ -100,17 +104,16 @@ class CompiledRun:
 
     def _share(self, all_entries: Entries, end: Any, steps: int, who: np.ndarray) -> None:
         escape, ball, x0 = self.watch
+        watch = [escape, ball, *(x0 or ())] if jax.tree.leaves(self.seen) else []
         leaves = [x[who] if np.ndim(x) else x for x in self.leaves]
         entries = [x[who] for x in all_entries]
-        self.loop([*leaves, *self.limits, end, escape, ball, *(x0 or ())], entries, steps)
+        self.loop([*leaves, *self.limits, end, *watch], entries, steps)
         for mine, theirs in zip(all_entries, entries, strict=True):
             mine[who] = theirs
 
 
 def _shares(who: np.ndarray, h: np.ndarray, devices: Devices) -> list[np.ndarray]:
     """``who`` by their step sizes, in parts of whole groups, the last one filled up with its last trajectory."""
-    if devices.platform == "gpu":
-        return [who]
     group, who = c_backend.GROUP, who[np.argsort(h[who])]
     filled = np.concatenate([who, np.repeat(who[-1:], -who.size % group)])
     parts = min(filled.size // group, 8 * devices.workers)

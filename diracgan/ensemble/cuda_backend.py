@@ -1,24 +1,29 @@
 """Steps in the registers of a GPU: the text of the loops compiled as CUDA C++ at run time, one trajectory in a thread.
 
 NVRTC compiles the same text that a processor's compiler gets, behind another head; cuda-core launches it on JAX's own
-arrays. NVRTC was chosen over Pallas: Pallas's Triton back end is going away, its Mosaic back end runs on Hopper and
-later alone and has no scalar loops with a condition of their own in each thread, which adaptive steps are. The extra
-``cuda`` brings what is needed; without it, or where an operation has no text, XLA or Pallas runs.
+arrays and stream, from within XLA's programs (:mod:`.foreign_call`). NVRTC was chosen over Pallas: its Triton back end
+is going away, its Mosaic back end runs on Hopper and later alone and has no scalar loops with a condition of their own
+in each thread, which adaptive steps are. The extra ``cuda`` brings what is needed; without it, or where an operation
+has no text, XLA or Pallas runs.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib.util
 from collections.abc import Sequence
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
+from ..errors import one_line
 from ..tracing.scalar_program import Program
 from ..tracing.source_text import NotWritable
 from . import loop_source
-from .c_backend import Run
+from .foreign_call import ArrayAddress, Place, call
 
 THREADS = 128
 """Threads in a block; each has a trajectory."""
@@ -72,23 +77,65 @@ F V each_pow(V x, V y) { return pow(x, y); }
 """
 
 
-def available() -> bool:
-    """Whether CUDA C++ can be compiled and launched from here: a GPU that JAX sees, and the extra ``cuda``."""
-    import jax
+@dataclasses.dataclass(frozen=True, eq=False)
+class CudaLoop:
+    """A loop on a GPU, one trajectory in a thread.
 
-    found = importlib.util.find_spec("cuda") and importlib.util.find_spec("cuda.core")
-    return found is not None and any(d.platform == "gpu" for d in jax.local_devices())
-
-
-def kernel(program: Any, system: Sequence[bool], state: Sequence[bool], dtype: Any) -> Run | None:
-    """A loop over ``program`` on the GPU, or None where there can be none; arguments as for the processor's.
-
-    Returns:
-        A function of the leaves, the state (changed in place) and the number of steps.
+    Attributes:
+        text: its source.
     """
-    if not isinstance(program, Program) or not available():
+
+    text: str
+
+    def launch(self, reads: list[ArrayAddress], writes: list[ArrayAddress], place: Place) -> None:
+        """Start it on XLA's own stream; what follows there waits for it."""
+        from cuda.core import LaunchConfig, Stream, launch  # pyright: ignore[reportMissingImports]
+
+        count = max(m.entries for m in (*reads, *writes))
+        config = LaunchConfig(grid=-(-count // THREADS), block=THREADS)
+        function = _on_device(self.text, place.device)
+        launch(Stream.from_handle(place.stream), config, function, *arguments(reads, writes))
+
+
+def arguments(reads: Sequence[ArrayAddress], writes: Sequence[ArrayAddress]) -> list[Any]:
+    """What a kernel is called with: cuda-core takes whole numbers for pointers, NumPy's for numbers."""
+    every = [*reads, *writes]
+    return [*(m.address for m in every), np.int64(max(m.entries for m in every))]
+
+
+@functools.cache
+def missing() -> str:
+    """Why no loop can be launched on a GPU from here; "" where a trial on a few numbers went well."""
+    if importlib.util.find_spec("cuda") is None or importlib.util.find_spec("cuda.core") is None:
+        return "cuda-core is not installed (pip install 'diracgan[cuda]')"
+    try:
+        device = next(d for d in jax.local_devices() if d.platform == "gpu")
+    except StopIteration:
+        return "JAX sees no GPU"
+    x = jax.device_put(np.arange(2 * THREADS, dtype=np.float32), device)
+    loop = CudaLoop(trial())
+    try:
+        (doubled,) = jax.jit(lambda x: call(loop.launch, loop.text, [x, jnp.int32(2)], [x]))(x)
+        right = np.array_equal(doubled, 2 * np.arange(x.size, dtype=np.float32))
+    except (
+        Exception
+    ) as error:  # whatever a driver, a compiler or another version says: the run goes on without
+        return f"a trial launch failed: {one_line(error)}"
+    return "" if right else "a trial launch gave wrong numbers"
+
+
+def trial() -> str:
+    """A loop that multiplies an array by its number of steps."""
+    body = "EVERY(b, count, 1) store((T *)result0 + b, load((T *)entry0 + b) * *(int *)most);"
+    head = "ENTRY run(void *entry0, void *most, void *result0, long long count)"
+    return f"{_head(np.dtype(np.float32))}{head} {{ {body} }}\n"
+
+
+def kernel(program: Any, system: Sequence[bool], state: Sequence[bool], dtype: Any) -> CudaLoop | None:
+    """A loop over ``program`` on the GPU, or None where there can be none; arguments as for the processor's."""
+    if not isinstance(program, Program) or missing():
         return None
-    return _launched(write, program, tuple(system), tuple(state), np.dtype(dtype))
+    return _loop(write, program, tuple(system), tuple(state), np.dtype(dtype))
 
 
 def adaptive_kernel(
@@ -97,11 +144,11 @@ def adaptive_kernel(
     looks: loop_source.Looks | None,
     control: loop_source.Control,
     dtype: Any,
-) -> Run | None:
+) -> CudaLoop | None:
     """A loop of adaptive steps on the GPU, a step size in each thread, or None where there can be none."""
-    if not isinstance(field, Program) or not available():
+    if not isinstance(field, Program) or missing():
         return None
-    return _launched(write_adaptive, field, tuple(system), looks, control, np.dtype(dtype))
+    return _loop(write_adaptive, field, tuple(system), looks, control, np.dtype(dtype))
 
 
 def write(program: Program, system: Sequence[bool], state: Sequence[bool], dtype: np.dtype) -> str:
@@ -125,68 +172,45 @@ def _head(dtype: np.dtype) -> str:
 
 
 @functools.lru_cache(maxsize=128)
-def _launched(writer: Any, *what: Any) -> Run | None:
+def _loop(writer: Any, *what: Any) -> CudaLoop | None:
     try:
-        source = writer(*what)
+        return CudaLoop(writer(*what))
     except NotWritable:
         return None
-
-    def call(leaves: list[np.ndarray], entries: list[np.ndarray], steps: int) -> None:
-        _launch(source, what[-1], leaves, entries, steps)
-
-    return call
 
 
 def compiled(source: str, arch: str, logs: Any = None) -> Any:
     """The machine code of a source for an architecture such as ``"sm_90"``; needs no GPU.
+
+    It is kept on the disk by cuda-core, under the source's hash, the architecture and the compiler's version.
 
     Args:
         source: from :func:`write` or :func:`write_adaptive`.
         arch: the architecture.
         logs: something with ``write`` that gets what the assembler says of registers and spills.
     """
-    from cuda import core  # pyright: ignore[reportMissingImports]
-
-    verbose = {"ptxas_options": ["-v"]} if logs is not None else {}
-    return core.Program(source, "c++", core.ProgramOptions(arch=arch, std="c++17", **verbose)).compile(
-        "cubin", logs=logs
+    from cuda.core import (
+        Program as Source,  # pyright: ignore[reportMissingImports]
+        ProgramOptions,  # pyright: ignore[reportMissingImports]
     )
+    from cuda.core.utils import FileStreamProgramCache  # pyright: ignore[reportMissingImports]
+
+    if logs is not None:
+        options = ProgramOptions(arch=arch, std="c++17", ptxas_options=["-v"])
+        return Source(source, "c++", options).compile("cubin", logs=logs)
+    made = Source(source, "c++", ProgramOptions(arch=arch, std="c++17"))
+    try:
+        with FileStreamProgramCache() as kept:
+            return made.compile("cubin", cache=kept)
+    except OSError:  # there is no folder to keep it in
+        return made.compile("cubin")
 
 
-@functools.lru_cache(maxsize=128)
-def _on_device(source: str, index: int) -> tuple[Any, Any]:
-    """The kernel on one GPU and a stream for it."""
+@functools.lru_cache(maxsize=256)
+def _on_device(source: str, index: int) -> Any:
+    """The kernel for one GPU."""
     from cuda.core import Device  # pyright: ignore[reportMissingImports]
 
     device = Device(index)
     device.set_current()
-    return compiled(source, f"sm_{device.arch}").get_kernel("run"), device.create_stream()
-
-
-def _launch(
-    source: str, dtype: np.dtype, leaves: list[np.ndarray], entries: list[np.ndarray], steps: int
-) -> None:
-    """Run on the GPU that JAX puts new arrays on, and write what comes out into ``entries``."""
-    import jax
-    from cuda.core import Device, LaunchConfig, launch  # pyright: ignore[reportMissingImports]
-    from cuda.core.utils import StridedMemoryView  # pyright: ignore[reportMissingImports]
-
-    with jax.enable_x64(True):  # pointers are whole numbers of 64 bits
-        fixed = [jax.device_put(np.ascontiguousarray(x, dtype)) for x in leaves]
-        state = [jax.device_put(x) for x in entries]
-        results = [jax.device_put(np.empty_like(x)) for x in entries]
-        views = [
-            [StridedMemoryView.from_dlpack(x, stream_ptr=-1) for x in xs] for xs in (fixed, state, results)
-        ]
-        tables = [jax.device_put(np.array([v.ptr for v in vs] or [0], np.uint64)) for vs in views]
-        jax.block_until_ready([fixed, state, results, tables])
-    index = results[0].device.local_hardware_id
-    run, stream = _on_device(source, index)
-    Device(index).set_current()
-    count = max(x.size for x in entries)
-    blocks = -(-count // THREADS)
-    pointers = [StridedMemoryView.from_dlpack(t, stream_ptr=-1).ptr for t in tables]
-    launch(stream, LaunchConfig(grid=blocks, block=THREADS), run, *pointers, np.int64(count), np.int64(steps))
-    stream.sync()
-    for mine, theirs in zip(entries, results, strict=True):
-        mine[...] = np.asarray(theirs)
+    return compiled(source, f"sm_{device.arch}").get_kernel("run")

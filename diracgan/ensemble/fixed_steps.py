@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..tracing.scalar_program import NotScalarizable, Program, trace
-from . import c_backend, cuda_backend, gpu_backend
+from . import c_backend
 from .blocks import BLOCK_BYTES, Devices, across, compiled, layout, over
 from .statistics import Statistics
 from .vector_field import StepProgram
@@ -86,18 +86,19 @@ class EnsembleResult(NamedTuple):
 def iterate(task: Task, stops: Sequence[int]) -> EnsembleResult:
     """Run to every one of ``stops``, numbers of steps in increasing order."""
     motion, devices = task.motion, task.devices
-    step, start, tree = _loop(task)
-    varies = _varying(step, [np.ndim(x) > 0 for x in start.fixed], [np.ndim(x) > 0 for x in start.state])
+    if motion.begin is None:
+        raise ValueError("fixed steps need a rule")
+    step, start, tree = step_and_start(task, motion.at_once([*task.leaves, *task.players]))
+    start = jax.tree.map(np.asarray, start)
+    varies = varying(step, [np.ndim(x) > 0 for x in start.fixed], [np.ndim(x) > 0 for x in start.state])
     shape = np.shape(task.players[0])
     state = [
         np.broadcast_to(x, shape) if v and not np.ndim(x) else x
         for x, v in zip(start.state, varies, strict=True)
     ]
-    plan = layout(task.count, _block(task), devices.workers)
+    plan = layout(task.count, block_size(task), devices.workers)
     advance, engine = _engine(step, start._replace(state=state), task, stops[-1])
-    kept = list(range(motion.players)) + list(
-        range(*motion.ema.indices(motion.ema.stop)) if motion.ema else ()
-    )
+    kept = motion.kept
 
     def work(job: StepShare, stops: Sequence[int] = stops) -> tuple[list[Entries], Entries]:
         rows, done = [], 0
@@ -122,10 +123,8 @@ def iterate(task: Task, stops: Sequence[int]) -> EnsembleResult:
     return EnsembleResult(rows, seen, np.where(ended, 0, 1).astype(np.int8), engine)
 
 
-def _block(task: Task) -> int:
+def block_size(task: Task) -> int:
     """How many trajectories fit a block: four numbers each, or a whole vector where the motion is not scalar."""
-    if task.devices.platform == "gpu":
-        return gpu_backend.BLOCK
     size = 4 if task.motion.is_scalar else max(4, sum(np.size(x) for x in task.players) // task.count)
     return max(64, 4 * BLOCK_BYTES // (size * task.dtype.itemsize))
 
@@ -133,12 +132,14 @@ def _block(task: Task) -> int:
 # ---------------------------------------------------------------- one step, with what is watched
 
 
-def _loop(task: Task) -> tuple[Step, StepShare, Any]:
-    """The step, what it starts from, and the structure of the statistics, which come last but for a counter."""
+def step_and_start(task: Task, state: Entries) -> tuple[Step, StepShare, Any]:
+    """The step, what it starts from, and the structure of the statistics, which come last but for a counter.
+
+    Args:
+        task: an ensemble of a rule.
+        state: the rule's whole state at the start.
+    """
     motion, leaves, players = task.motion, task.leaves, task.players
-    if motion.begin is None:
-        raise ValueError("fixed steps need a rule")
-    state = [np.asarray(x) for x in motion.at_once([*leaves, *players])]
     if not task.names:
         return motion.advance, StepShare(leaves, state), None
     escape, ball, x0 = task.watch
@@ -147,12 +148,12 @@ def _loop(task: Task) -> tuple[Step, StepShare, Any]:
     )
     fixed = [*leaves, task.h, escape, ball, *(x0 or ())]
     kinds = tuple(np.dtype(x.dtype) for x in state)
-    step = _watched(motion, task.names, tree, len(leaves), kinds, len(x0 or ()), task.dtype)
-    return step, StepShare(fixed, [*state, *(np.asarray(x) for x in seen), np.zeros((), task.dtype)]), tree
+    step = watched(motion, task.names, tree, len(leaves), kinds, len(x0 or ()), task.dtype)
+    return step, StepShare(fixed, [*state, *seen, np.zeros((), task.dtype)]), tree
 
 
 @functools.lru_cache(maxsize=256)
-def _watched(
+def watched(
     motion: StepProgram,
     names: tuple[str, ...],
     tree: Any,
@@ -189,7 +190,7 @@ def _watched(
         return step
 
 
-def _varying(step: Step, fixed: list[bool], state: list[bool]) -> list[bool]:
+def varying(step: Step, fixed: list[bool], state: list[bool]) -> list[bool]:
     """Which entries of the state come to vary over trajectories."""
     while isinstance(step, Program):
         after = [a or b for a, b in zip(state, step.varying([*fixed, *state]), strict=True)]
@@ -211,10 +212,9 @@ def _engine(
     step: Step, start: StepShare, task: Task, steps: int
 ) -> tuple[Callable[[StepShare, int], Entries], str]:
     """A function of a job and a number of steps, and its name."""
-    on_gpu = task.devices.platform == "gpu"
-    if on_gpu or task.count * steps >= c_backend.WORTH:
+    if task.count * steps >= c_backend.WORTH:
         fixed, state = ([np.ndim(x) > 0 for x in part] for part in start)
-        run = (cuda_backend if on_gpu else c_backend).kernel(step, fixed, state, task.dtype)
+        run = c_backend.kernel(step, fixed, state, task.dtype)
         if run is not None:
 
             def in_registers(job: StepShare, count: int) -> Entries:
@@ -222,15 +222,12 @@ def _engine(
                 run(job.fixed, state, count)
                 return state
 
-            return in_registers, "compiled CUDA" if on_gpu else "compiled C"
-    if task.devices.platform == "gpu" and gpu_backend.fits(step):
-        in_one = _in_kernel(task.devices.platform)
-        return lambda job, count: in_one(step, False, *job, np.int32(count)), "one kernel"
+            return in_registers, "compiled C"
     through, over_blocks = _advance(task.devices.platform), across(task.devices.platform)
     return lambda job, count: through(step, over_blocks, job, np.int32(count)), "XLA"
 
 
-def _steps(step: Step, over_blocks: Across, job: StepShare, count: Any) -> Entries:
+def block_by_block(step: Step, over_blocks: Across, job: StepShare, count: Any) -> Entries:
     """``count`` steps, block by block."""
 
     def block(job: StepShare) -> Entries:
@@ -245,8 +242,7 @@ def _steps(step: Step, over_blocks: Across, job: StepShare, count: Any) -> Entri
     return by_block(block, job, over_blocks)
 
 
-_advance = compiled(_steps, static=2)
-_in_kernel = compiled(gpu_backend.steps, static=2)
+_advance = compiled(block_by_block, static=2)
 
 
 def by_block(block: Callable[[Any], Any], job: Any, over_blocks: Across) -> Any:

@@ -16,6 +16,8 @@ from ..tracing.scalar_program import Program
 BLOCK = 256
 """Trajectories in one program of the kernel's grid: two for each of its threads, so that latencies overlap."""
 _WARPS = 4
+INTERPRET = False
+"""Whether kernels run without a GPU, to test them."""
 
 
 def fits(step: Any) -> bool:
@@ -23,12 +25,11 @@ def fits(step: Any) -> bool:
     return isinstance(step, Program) and not step.on_arrays
 
 
-def steps(step: Program, interpret: bool, fixed: list[Any], state: list[Any], count: Any) -> list[Any]:
+def steps(step: Program, fixed: list[Any], state: list[Any], count: Any) -> list[Any]:
     """``count`` steps of every trajectory.
 
     Args:
         step: from the fixed numbers and the state to the state.
-        interpret: run the kernel's program without a GPU, to test it.
         fixed: arrays (blocks, block) over trajectories, block a power of 2; or numbers for all of them.
         state: likewise, changed by a step.
         count: number of steps.
@@ -63,8 +64,8 @@ def steps(step: Program, interpret: bool, fixed: list[Any], state: list[Any], co
         in_specs=[array if x.ndim else one for x in ins],
         out_specs=[array if x.ndim else own for x in ins[split:-1]],
         out_shape=[jax.ShapeDtypeStruct(x.shape or (blocks,), x.dtype) for x in ins[split:-1]],
-        interpret=interpret,
-        **({} if interpret else {"compiler_params": _parameters()}),
+        interpret=INTERPRET,
+        **({} if INTERPRET else {"compiler_params": _parameters()}),
     )
     out = run(*(x if x.ndim else x[None] for x in ins))
     return [x if like.ndim else x[0] for x, like in zip(out, ins[split:-1], strict=True)]

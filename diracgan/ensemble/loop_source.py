@@ -196,7 +196,15 @@ def literal(value: float) -> str:
     return f"((T){value.hex()})"
 
 
-_HEADER = "ENTRY run(void **leaves, void **entries, void **results, long long count, long long steps) {"
+def _header(leaves: int, entries: int) -> list[str]:
+    """A kernel's first lines: each array is an argument of its own, the number of steps is read from one."""
+    names = [f"leaf{i}" for i in range(leaves)] + [f"entry{k}" for k in range(entries)]
+    arrays = [f"void *{n}" for n in (*names, "most", *(f"result{k}" for k in range(entries)))]
+    return [
+        f"ENTRY run({', '.join(arrays)}, long long count) {{",
+        "const long long steps = *(int *)most;",
+        "LIMITS",
+    ]
 
 
 def fixed_steps(
@@ -223,16 +231,16 @@ def fixed_steps(
         if varies:
             if kind != dtype:
                 raise NotWritable(f"state of type {kind}")
-            begin += [f"V x{i}_{u} = load({_at('entries', k, u)});" for u in range(side)]
+            begin += [f"V x{i}_{u} = load({_at('entry', k, u)});" for u in range(side)]
             renew += [(f"x{i}_{u}", text.lane(out, u)) for u in range(side)]
-            end += [f"store({_at('results', k, u)}, x{i}_{u});" for u in range(side)]
+            end += [f"store({_at('result', k, u)}, x{i}_{u});" for u in range(side)]
         else:  # goes through the same values in every group, from the start each time
             name = text.type(kind)
             fixed.append(f"{name} y{i};")
-            shared += [f"{name} x{i} = *({name} *)entries[{k}];", f"y{i} = x{i};"]
+            shared += [f"{name} x{i} = *({name} *)entry{k};", f"y{i} = x{i};"]
             renew.append((f"x{i}", text.scalar(out)))
             end.append(f"y{i} = x{i};")
-            finish.append(f"*({name} *)results[{k}] = y{i};")
+            finish.append(f"*({name} *)result{k} = y{i};")
     body = [
         *fixed,
         *text.before,
@@ -250,14 +258,14 @@ def fixed_steps(
         "}",
         *(["if (IS_FIRST) {", *finish, "}"] if finish else []),
     ]
-    return "\n".join([_HEADER, "LIMITS", *body, "}"]) + "\n"
+    return "\n".join([*_header(first, len(state)), *body, "}"]) + "\n"
 
 
 def _leaves(varies: Sequence[bool], side: int) -> tuple[list[str], list[str]]:
     """Reading the system's leaves: those that all trajectories share, and those of a group."""
-    fixed = [f"const T x{i} = *(const T *)leaves[{i}];" for i, each in enumerate(varies) if not each]
+    fixed = [f"const T x{i} = *(const T *)leaf{i};" for i, each in enumerate(varies) if not each]
     return fixed, [
-        f"const V x{i}_{u} = load({_at('leaves', i, u)});"
+        f"const V x{i}_{u} = load({_at('leaf', i, u)});"
         for i, each in enumerate(varies)
         if each
         for u in range(side)
@@ -265,7 +273,7 @@ def _leaves(varies: Sequence[bool], side: int) -> tuple[list[str], list[str]]:
 
 
 def _at(table: str, k: int, u: int) -> str:
-    return f"(T *){table}[{k}] + b + {u} * L"
+    return f"(T *){table}{k} + b + {u} * L"
 
 
 class Looks(NamedTuple):
@@ -302,8 +310,8 @@ def adaptive_steps(
 ) -> str:
     """Tsitouras' 5(4) pair with a step size for each trajectory, at most ``steps`` of them.
 
-    ``leaves`` holds the system's leaves, rtol, atol, the least step, the time at the end, and the numbers of ``looks``.
-    ``entries`` holds the state, the time left, the step size (0: to be found), 1 for a trajectory whose least step
+    The leaves are the system's, rtol, atol, the least step, the time at the end, and the numbers of ``looks``. The
+    entries are the state, the time left, the step size (0: to be found), 1 for a trajectory whose least step
     failed, the number of steps made, and the accumulators of ``looks``.
 
     Raises:
@@ -314,13 +322,13 @@ def adaptive_steps(
     text = Text(field, [*system, *moving], [False] * first + moving, dtype, side)
     fixed, begin = _leaves(system, side)
     fixed += [
-        f"const T {name} = *(const T *)leaves[{first + j}];"
+        f"const T {name} = *(const T *)leaf{first + j};"
         for j, name in enumerate(("rtol", "atol", "least", "end"))
     ]
     kept = [*(f"y{c}" for c in range(n)), "togo", "h", "lost", "used"]
     watched = [] if looks is None else [f"a{k}" for k in range(looks.accumulators)]
     begin += [
-        f"V {name}_{u} = load({_at('entries', k, u)});"
+        f"V {name}_{u} = load({_at('entry', k, u)});"
         for k, name in enumerate([*kept, *watched])
         for u in range(side)
     ]
@@ -347,13 +355,14 @@ def adaptive_steps(
         *(line for u in each for line in _accept(n, u, watched, control)),
         "}",
         *(
-            f"store({_at('results', k, u)}, {name}_{u});"
+            f"store({_at('result', k, u)}, {name}_{u});"
             for k, name in enumerate([*kept, *watched])
             for u in each
         ),
         "}",
     ]
-    return "\n".join([_HEADER, "LIMITS", *body, "}"]) + "\n"
+    leaves = first + 4 + (0 if looks is None else looks.numbers)
+    return "\n".join([*_header(leaves, n + 4 + len(watched)), *body, "}"]) + "\n"
 
 
 def _velocity(text: Text, first: int, n: int, state: str, result: str) -> list[str]:
@@ -436,7 +445,7 @@ def _look(looks: Looks | None, first: int, n: int, dtype: np.dtype, side: int) -
     kept, last, each = looks.accumulators, len(tableau()[0]), range(side)
     varies = [False] * looks.numbers + [True] * (kept + 2 * n + 2)
     text = Text(looks.program, varies, varies, dtype, side, ("z", "m"))
-    before = [f"const T z{j} = *(const T *)leaves[{first + j}];" for j in range(looks.numbers)]
+    before = [f"const T z{j} = *(const T *)leaf{first + j};" for j in range(looks.numbers)]
     lines = [f"V now_a{k}_{u} = a{k}_{u};" for k in range(kept) for u in each]
     lines += [f"V old{c}_{u} = y{c}_{u};" for c in range(n) for u in each]
     lines += [

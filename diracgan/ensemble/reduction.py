@@ -24,37 +24,41 @@ class Frame(NamedTuple):
         x0: the datum in them, (k,), or None.
     """
 
-    axes: np.ndarray
-    phi: np.ndarray
-    theta: np.ndarray
-    x0: np.ndarray | None
+    axes: Any
+    phi: Any
+    theta: Any
+    x0: Any
 
-    def back(self, coordinates: np.ndarray) -> np.ndarray:
+    def back(self, coordinates: Any, xp: Any = np) -> Any:
         """(N, ..., k) -> (N, ..., d)."""
-        return np.einsum("n...k,knd->n...d", coordinates, self.axes)
+        return xp.einsum("n...k,knd->n...d", coordinates, self.axes)
 
 
-def frame(phi: np.ndarray, theta: np.ndarray, x0: np.ndarray | None) -> Frame:
+def frame(phi: Any, theta: Any, x0: Any, xp: Any = np) -> Frame:
     """The axes spanned by the datum (if any), phi and theta, by Gram-Schmidt, twice for accuracy.
+
+    Args:
+        phi: the critic's starts, (N, d).
+        theta: the generator's, (N, d).
+        x0: the datum, (d,), or None.
+        xp: NumPy or jax.numpy.
 
     Example:
         >>> f = frame(np.array([[0.0, 3.0, 0.0]]), np.array([[1.0, 1.0, 0.0]]), None)
         >>> f.phi.tolist(), f.theta.tolist()
         ([[3.0, 0.0]], [[1.0, 1.0]])
     """
-    count = phi.shape[0]
-    vectors = ([] if x0 is None else [np.broadcast_to(x0, phi.shape)]) + [phi, theta]
-    axes = np.zeros((len(vectors), *phi.shape))
-    for k, vector in enumerate(vectors):
-        rest = np.array(vector, float)
-        for _ in range(2):
-            for axis in axes[:k]:
-                rest -= np.einsum("nd,nd->n", rest, axis)[:, None] * axis
-        size, whole = np.linalg.norm(rest, axis=1), np.linalg.norm(vector, axis=1)
-        used = size > 8 * np.finfo(float).eps * whole
-        axes[k][used] = rest[used] / size[used, None]
-    inside = [np.einsum("nd,knd->nk", np.broadcast_to(v, phi.shape), axes) for v in vectors]
-    return Frame(axes, inside[-2], inside[-1], None if x0 is None or not count else inside[0][0])
+    vectors = ([] if x0 is None else [xp.broadcast_to(x0, phi.shape)]) + [phi, theta]
+    axes: list[Any] = []
+    for vector in vectors:
+        rest = vector
+        for axis in 2 * axes:
+            rest = rest - xp.einsum("nd,nd->n", rest, axis)[:, None] * axis
+        size, whole = (xp.sqrt(xp.einsum("nd,nd->n", v, v))[:, None] for v in (rest, vector))
+        used = size > 8 * float(np.finfo(phi.dtype).eps) * whole
+        axes.append(xp.where(used, rest / xp.where(used, size, 1), 0))
+    inside = [xp.stack([xp.einsum("nd,nd->n", v, axis) for axis in axes], axis=1) for v in vectors]
+    return Frame(xp.stack(axes), inside[-2], inside[-1], None if x0 is None else inside[0][0])
 
 
 def flattens(system: EnsembleSystem, dim: int, small: int) -> bool:
@@ -69,9 +73,9 @@ def flattens(system: EnsembleSystem, dim: int, small: int) -> bool:
         small: 2, or 3 with a datum.
     """
     rng = np.random.default_rng(20_180_104)
-    numbers = [np.ravel(np.asarray(x, float)) for x in jax.tree.leaves(system._replace(x0=None))]
+    numbers = [np.ravel(x) if np.ndim(x) == 0 else x for x in jax.tree.leaves(system._replace(x0=None))]
     count = max([_DRAWS, *(min(len(v), 4 * _DRAWS) for v in numbers)])
-    drawn = [v[np.linspace(0, len(v) - 1, count).round().astype(int)] for v in numbers]
+    drawn = [np.asarray(v[np.linspace(0, len(v) - 1, count).round().astype(int)], float) for v in numbers]
     axes = np.linalg.qr(rng.normal(size=(count, dim, small)))[0]
     inside = np.exp(rng.uniform(-2.5, 1.5, size=(2, count, 1))) * rng.normal(size=(2, count, small))
     datum = None if system.x0 is None else np.abs(rng.normal(size=(count, small)))

@@ -60,9 +60,14 @@ class StepProgram:
         """Whether an entry is a scalar."""
         return isinstance(self.advance, Program)
 
-    def pack(self, phi: np.ndarray, theta: np.ndarray, dtype: np.dtype) -> list[np.ndarray]:
-        """The players' entries from arrays (N, d)."""
-        both = [np.ascontiguousarray(z.T, dtype=dtype) for z in (phi, theta)]
+    @property
+    def kept(self) -> list[int]:
+        """Which entries of the state are results: the players' and, where there are any, their averages'."""
+        return [*range(self.players), *(range(*self.ema.indices(self.ema.stop)) if self.ema else ())]
+
+    def pack(self, phi: Any, theta: Any, dtype: np.dtype, xp: Any = np) -> list[Any]:
+        """The players' entries from arrays (N, d), by NumPy or jax.numpy."""
+        both = [xp.stack(list(z.T)).astype(dtype) for z in (phi, theta)]
         return [row for z in both for row in z] if self.is_scalar else both
 
     def at_once(self, values: Sequence[Any]) -> list[Any]:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +15,8 @@ import numpy as np
 import pytest
 
 from diracgan import dirac
-from diracgan.ensemble import c_backend
+from diracgan.ensemble import api, c_backend, cuda_backend, gpu_backend, on_device
+from diracgan.ensemble.blocks import Devices
 from diracgan.game import Players
 from diracgan.rules import init, step
 
@@ -88,5 +94,60 @@ def in_registers(c_compiler, monkeypatch):
 
 @pytest.fixture
 def through_xla(monkeypatch):
-    """Run everything by XLA, however long."""
+    """Run everything by XLA on the processor, however long."""
     monkeypatch.setenv("DIRACGAN_C", "0")
+    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+        yield
+
+
+SHIM = """
+#include <cmath>
+#include <cstdint>
+using namespace std;
+#define __global__
+#define __device__
+#define __forceinline__ inline
+struct Index { long long x; };
+static const Index blockIdx = {0}, threadIdx = {0}, blockDim = {1}, gridDim = {1};
+#define __expf(x) expf(x)
+static inline float __fdividef(float a, float b) { return a / b; }
+"""
+
+
+@functools.cache
+def shimmed(source):
+    """A kernel as a function of addresses and the number of trajectories: one thread that goes through all of them."""
+    compiler = next((path for n in ("c++", "g++", "clang++") if (path := shutil.which(n))), None)
+    if compiler is None:
+        pytest.skip("no C++ compiler is installed")
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "kernel.cpp").write_text(SHIM + source)
+        command = [compiler, "-O1", "-w", "-std=c++17", "-shared", "-fPIC", "kernel.cpp", "-o", "kernel.so"]
+        subprocess.run(command, check=True, cwd=folder)
+        run = ctypes.CDLL(str(Path(folder) / "kernel.so")).run
+    return lambda *values: run(*(ctypes.c_void_p(int(v)) for v in values))
+
+
+@pytest.fixture
+def as_on_a_gpu(monkeypatch):
+    """Take the path that a GPU takes, with the processor for one, from where JAX sees no GPU."""
+    there = Devices("gpu", tuple(jax.local_devices(backend="cpu")[:1]), 1)
+    monkeypatch.setattr(api, "choose", lambda devices: there)
+    monkeypatch.setattr(cuda_backend, "missing", lambda: "JAX sees no GPU")
+    monkeypatch.setattr(gpu_backend, "INTERPRET", True)
+    on_device.engine.cache_clear()
+    on_device.whole_run.cache_clear()
+    yield
+    on_device.engine.cache_clear()
+    on_device.whole_run.cache_clear()
+
+
+@pytest.fixture
+def through_the_shim(as_on_a_gpu, monkeypatch):
+    """Kernels run by a shim for the processor in place of cuda-core's launch, with the arguments that it would get."""
+
+    def launch(loop, reads, writes, place):
+        shimmed(loop.text)(*cuda_backend.arguments(reads, writes))
+
+    monkeypatch.setattr(cuda_backend, "missing", lambda: "")
+    monkeypatch.setattr(cuda_backend.CudaLoop, "launch", launch)

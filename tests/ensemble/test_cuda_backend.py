@@ -4,35 +4,22 @@ NVRTC compiles them, without a GPU, into code that keeps its state in registers.
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import io
 import re
-import shutil
-import subprocess
 
 import jax
 import numpy as np
 import pytest
 
 import diracgan as dg
-from diracgan.ensemble import adaptive_steps, c_backend, compiled_adaptive, cuda_backend
+from diracgan.ensemble import adaptive_steps, api, c_backend, compiled_adaptive, cuda_backend, foreign_call
 from diracgan.ensemble.methods import RK4
 from diracgan.ensemble.vector_field import EnsembleSystem, step_program
 from diracgan.tracing.scalar_program import Program
 
-from .conftest import starts
+from .conftest import assert_equal, iterated, joined, rk4, shimmed, starts
 
-SHIM = """
-#include <cmath>
-#include <cstdint>
-using namespace std;
-#define __global__
-#define __device__
-#define __forceinline__ inline
-struct Index { long long x; };
-static const Index blockIdx = {0}, threadIdx = {0}, blockDim = {1}, gridDim = {1};
-#define __expf(x) expf(x)
-static inline float __fdividef(float a, float b) { return a / b; }
-"""
 CONTROL = adaptive_steps.CONTROL
 
 
@@ -43,23 +30,13 @@ def doubles():
         yield
 
 
-def on_the_processor(source, folder):
-    """The kernel as a function of NumPy arrays: one thread that goes through all trajectories."""
-    compiler = next((path for n in ("c++", "g++", "clang++") if (path := shutil.which(n))), None)
-    if compiler is None:
-        pytest.skip("no C++ compiler is installed")
-    (folder / "kernel.cpp").write_text(SHIM + source)
-    command = [compiler, "-O1", "-w", "-std=c++17", "-shared", "-fPIC", "kernel.cpp", "-o", "kernel.so"]
-    subprocess.run(command, check=True, cwd=folder)
-    run = ctypes.CDLL(str(folder / "kernel.so")).run
+def on_the_processor(source):
+    """The kernel as a function of NumPy arrays."""
 
     def call(leaves, entries, steps):
         results = [np.array(x) for x in entries]
-        tables = [
-            (ctypes.c_void_p * max(len(xs), 1))(*(x.ctypes.data for x in xs))
-            for xs in (leaves, entries, results)
-        ]
-        run(*tables, ctypes.c_longlong(max(x.size for x in entries)), ctypes.c_longlong(steps))
+        arrays = [*leaves, *entries, np.array(steps, np.int32), *results]
+        shimmed(source)(*(x.ctypes.data for x in arrays), max(x.size for x in entries))
         return results
 
     return call
@@ -78,7 +55,7 @@ def program_of(variant, rule, dim, dtype):
     return moves.advance, leaves, state
 
 
-def agree(variant, rule, tmp_path):
+def agree(variant, rule):
     program, leaves, state = program_of(variant, rule, 2, "float64")
     varies = [x.ndim > 0 for x in state]
     try:
@@ -88,40 +65,40 @@ def agree(variant, rule, tmp_path):
     expected = state
     for _ in range(7):
         expected = program.on_host([*leaves, *expected])
-    found = on_the_processor(source, tmp_path)(leaves, state, 7)
+    found = on_the_processor(source)(leaves, state, 7)
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a, np.broadcast_to(b, a.shape), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["ns", "wgan", "gan-qp"])
-def test_a_variant_gives_the_definition_s_numbers(name, c_compiler, doubles, tmp_path):
-    agree(dg.variant(name), RK4(lr=0.05), tmp_path)
+def test_a_variant_gives_the_definition_s_numbers(name, c_compiler, doubles):
+    agree(dg.variant(name), RK4(lr=0.05))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(dg.variants()))
-def test_every_variant_gives_the_definition_s_numbers(name, c_compiler, doubles, tmp_path):
-    agree(dg.variant(name), RK4(lr=0.05), tmp_path)
+def test_every_variant_gives_the_definition_s_numbers(name, c_compiler, doubles):
+    agree(dg.variant(name), RK4(lr=0.05))
 
 
 @pytest.mark.parametrize("name", ["adam", "alternating"])
-def test_a_rule_gives_the_definition_s_numbers(name, c_compiler, doubles, tmp_path):
-    agree(dg.variant("ns"), dg.rule(name, lr=0.05, ema=0.9), tmp_path)
+def test_a_rule_gives_the_definition_s_numbers(name, c_compiler, doubles):
+    agree(dg.variant("ns"), dg.rule(name, lr=0.05, ema=0.9))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(dg.rules()))
-def test_every_rule_gives_the_definition_s_numbers(name, c_compiler, doubles, tmp_path):
-    agree(dg.variant("ns"), dg.rule(name, lr=0.05), tmp_path)
+def test_every_rule_gives_the_definition_s_numbers(name, c_compiler, doubles):
+    agree(dg.variant("ns"), dg.rule(name, lr=0.05))
 
 
 @pytest.mark.parametrize("names", [(), ("min", "max", "mean_radius", "arc", "escape_time", "entry_time")])
-def test_adaptive_steps_are_those_of_the_processor(names, c_compiler, doubles, tmp_path):
+def test_adaptive_steps_are_those_of_the_processor(names, c_compiler, doubles):
     field, leaves, state = program_of(dg.variant("ns"), None, 2, "float64")
     n, count, dtype = len(state), state[0].size, np.dtype("float64")
     looks = compiled_adaptive.looks_at(names, n, 0, 8, dtype) if names else None
     varies = [False] * len(leaves)
-    numbers = [np.float64(x) for x in (1e-9, 1e-12, 1e-14, 3.0, 1.0, 0.1)]
+    numbers = [np.float64(x) for x in (1e-9, 1e-12, 1e-14, 3.0, *((1.0, 0.1) if names else ()))]
     radius = np.sqrt(sum(x**2 for x in state))
     nothing, never = np.zeros(count), np.full(count, np.nan)
     begun = {"min": state, "max": state, "mean_radius": [nothing, nothing, radius], "arc": [nothing]}
@@ -131,13 +108,86 @@ def test_adaptive_steps_are_those_of_the_processor(names, c_compiler, doubles, t
     entries = [np.ascontiguousarray(np.tile(x, 128)[:128]) for x in entries]
     source = cuda_backend.write_adaptive(field, varies, looks, CONTROL, dtype)
     held = [np.atleast_1d(np.asarray(x, dtype)) for x in (*leaves, *numbers)]
-    found = on_the_processor(source, tmp_path)(held, entries, 10_000)
+    found = on_the_processor(source)(held, entries, 10_000)
     expected = [x.copy() for x in entries]
     c_backend.adaptive_kernel(field, varies, looks, CONTROL, dtype)(held, expected, 10_000)
     assert (expected[n] == 0).all()  # all have arrived
     for k, (a, b) in enumerate(zip(found, expected, strict=True)):
         if k not in (n + 1, n + 3):  # sizes and numbers of steps differ by the accuracy of a fifth root
             np.testing.assert_allclose(a, b, rtol=1e-4 if k > n else 1e-8, atol=1e-4 if k > n else 1e-8)
+
+
+def test_an_ensemble_on_a_gpu_is_the_definition_s(through_the_shim):
+    """XLA's program, the call from within it and the kernel's arguments: all but cuda-core's launch itself."""
+    phi, theta = starts(700, 2)
+    e = api.ensemble(dg.variant("ns"), phi, theta, t1=0.3, dt=0.01, save=[0.1, 0.3])
+    assert e.attrs["engine"] == "compiled CUDA"
+    assert "fallback" not in e.attrs
+    for k, steps in enumerate((10, 30)):
+        assert_equal(joined(e.isel(time=k)), rk4(dg.variant("ns"), phi, theta, 0.01, steps))
+
+
+def test_an_ensemble_larger_than_a_piece_goes_through_in_pieces(through_the_shim, monkeypatch):
+    phi, theta = starts(700, 2)
+    lam = np.linspace(0.1, 1, 700)  # one number a trajectory is cut like the starts
+    variant = dataclasses.replace(dg.variant("wgan-gp", c=0.0), lam=lam)
+    whole = api.ensemble(variant, phi, theta, t1=0.3, dt=0.01)
+    monkeypatch.setattr(api, "_STREAMED", 256 * 2 * 2 * 8 * 5)  # 256 trajectories; the last pieces overlap
+    assert joined(api.ensemble(variant, phi, theta, t1=0.3, dt=0.01)).tolist() == joined(whole).tolist()
+    assert_equal(
+        joined(whole)[[0, 699]],
+        np.vstack(
+            [rk4(dg.variant("wgan-gp", c=0.0, lam=lam[i]), phi[[i]], theta[[i]], 0.01, 30) for i in (0, 699)]
+        ),
+    )
+
+
+def test_rules_averages_and_statistics_run_on_a_gpu(through_the_shim):
+    phi, theta = starts(300, 1)
+    rule = dg.rule("adam", lr=0.05, ema=0.9)
+    e = api.ensemble(dg.variant("ns"), phi, theta, rule=rule, steps=15, save="stats", escape=2.0)
+    assert e.attrs["engine"] == "compiled CUDA"
+    assert_equal(joined(e), iterated(dg.variant("ns"), rule, phi, theta, 15))
+    away = np.hypot(phi, theta)[:, 0] >= 2
+    assert (np.asarray(e["escape_time"])[away] == 0).all()
+    assert (np.asarray(e["theta_max"]) >= theta).all()
+
+
+def test_adaptive_steps_run_on_a_gpu(through_the_shim):
+    phi, theta = starts(1500, 2)
+    how = dict(t1=2.0, adaptive=True, rtol=1e-9, atol=1e-12)
+    e = api.ensemble(dg.variant("ns"), phi, theta, save=[1.0, 2.0], **how)
+    assert e.attrs["engine"] == "compiled CUDA"
+    assert_equal(joined(e.isel(time=1)), rk4(dg.variant("ns"), phi, theta, 0.005, 400), 1e-7)
+    few = api.ensemble(dg.variant("ns"), phi, theta, max_steps=4, **how)
+    assert set(np.asarray(few["status"])) == {2}  # too many steps, not a step that was too small
+
+
+def test_cuda_core_packs_pointers_and_the_count_as_the_kernel_reads_them():
+    holder = pytest.importorskip("cuda.core._kernel_arg_handler", reason="needs the extra cuda").ParamHolder
+    memory = [foreign_call.ArrayAddress(2**40 + 64 * k, n) for k, n in enumerate((1, 128, 1, 128))]
+    given = cuda_backend.arguments(memory[:3], memory[3:])
+    held = holder(tuple(given))
+    cells = (ctypes.c_void_p * len(given)).from_address(held.ptr)
+    read = [ctypes.c_int64.from_address(cell).value for cell in cells]
+    assert read == [2**40, 2**40 + 64, 2**40 + 128, 2**40 + 192, 128]
+
+
+def test_what_a_launch_says_is_an_error_of_the_run():
+    import jax.numpy as jnp
+
+    def launch(reads, writes, place):
+        raise RuntimeError("CUDA_ERROR_NO_DEVICE")
+
+    x = jnp.zeros(128)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="CUDA_ERROR_NO_DEVICE"):
+        jax.block_until_ready(jax.jit(lambda x: foreign_call.call(launch, "fails", [x], [x]))(x))
+
+
+def test_without_a_card_the_reason_is_said(as_on_a_gpu):
+    phi, theta = starts(20, 1)
+    e = api.ensemble(dg.variant("ns"), phi, theta, t1=1.0, adaptive=True)
+    assert (e.attrs["engine"], e.attrs["fallback"]) == ("XLA", "JAX sees no GPU")
 
 
 def assembled(source):
@@ -156,6 +206,17 @@ def sources(name, dtype):
     yield cuda_backend.write(step, [False] * len(leaves), [True] * len(state), dtype)
     field, leaves, state = program_of(dg.variant(name), None, 2, dtype)
     yield cuda_backend.write_adaptive(field, [False] * len(leaves), None, CONTROL, dtype)
+
+
+def test_what_is_compiled_is_kept_on_the_disk(tmp_path, monkeypatch):
+    pytest.importorskip("cuda.core", reason="needs the extra cuda")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    first = cuda_backend.compiled(cuda_backend.trial(), "sm_80").code
+    kept = [p for p in tmp_path.rglob("*") if p.is_file() and p.read_bytes() == first]
+    assert len(kept) == 1
+    assert cuda_backend.compiled(cuda_backend.trial(), "sm_80").code == first
+    cuda_backend.compiled(cuda_backend.trial(), "sm_90")  # another card is another entry
+    assert kept[0].read_bytes() == first
 
 
 @pytest.mark.parametrize("name", ["ns", "wgan-gp"])

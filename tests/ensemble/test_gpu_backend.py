@@ -10,22 +10,11 @@ import numpy as np
 import pytest
 
 import diracgan as dg
-from diracgan.ensemble import api, fixed_steps, gpu_backend
-from diracgan.ensemble.blocks import Devices
+from diracgan.ensemble import api, gpu_backend
 from diracgan.ensemble.methods import RK4
 from diracgan.ensemble.vector_field import EnsembleSystem, step_program
 
 from .conftest import assert_equal, iterated, joined, rk4, starts
-
-
-@pytest.fixture
-def as_on_a_gpu(monkeypatch):
-    """Take the path that a GPU takes, the kernel interpreted."""
-    monkeypatch.setattr(api, "choose", lambda devices: Devices("gpu", tuple(jax.local_devices()[:1]), 1))
-    run = jax.jit(gpu_backend.steps, static_argnums=(0, 1))
-    monkeypatch.setattr(
-        fixed_steps, "_in_kernel", lambda platform: lambda step, _, *rest: run(step, True, *rest)
-    )
 
 
 @pytest.mark.parametrize("name", ["ns", "wgan", "gan-qp", "lsgan"])
@@ -42,12 +31,6 @@ def test_rule_with_memory_and_ema(name, as_on_a_gpu):
     rule = dg.rule(name, lr=0.05, ema=0.9)
     e = api.ensemble(dg.variant("ns"), phi, theta, rule=rule, steps=15, save="stats")
     assert_equal(joined(e), iterated(dg.variant("ns"), rule, phi, theta, 15))
-
-
-def test_adaptive_steps_run_beside_each_other(as_on_a_gpu):
-    phi, theta = starts(1500, 2)
-    e = api.ensemble(dg.variant("ns"), phi, theta, t1=2.0, adaptive=True, rtol=1e-9, atol=1e-12)
-    assert_equal(joined(e), rk4(dg.variant("ns"), phi, theta, 0.005, 400), 1e-7)
 
 
 def test_what_cannot_be_scalarized_runs_by_xla(as_on_a_gpu):
@@ -74,7 +57,7 @@ def test_lowers_to_triton(dtype):
         )
         step = step_program(system, 2, dtype).advance
         state = [np.zeros((4, gpu_backend.BLOCK), dtype)] * 4
-        run = jax.jit(functools.partial(gpu_backend.steps, step, False))
+        run = jax.jit(functools.partial(gpu_backend.steps, step))
         with on_an_abstract_h100():
             lowered = run.trace(jax.tree.leaves(system), state, np.int32(3)).lower(
                 lowering_platforms=("cuda",)

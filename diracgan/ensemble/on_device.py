@@ -1,0 +1,443 @@
+"""Ensembles on arrays that stay on their device: the whole run, from starts to labelled rows, is one program of XLA's.
+
+Compiled loops are called from within it (:mod:`.foreign_call`): CUDA C++ on a GPU, C on a processor. Where there are
+none, XLA runs the same steps, and says why.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from . import adaptive_steps, c_backend, compiled_adaptive, cuda_backend, foreign_call, gpu_backend
+from .blocks import Devices, across, compiled
+from .fixed_steps import (
+    EnsembleResult,
+    Entries,
+    StepShare,
+    Task,
+    block_by_block,
+    block_size,
+    step_and_start,
+    varying,
+)
+from .labels import labelled
+from .reduction import frame
+from .schedule import Schedule
+from .statistics import Statistics
+from .vector_field import EnsembleSystem, StepProgram, step_program
+
+FIRST_ROUND, ROUND, LONGER = 4, 256, 4
+"""Adaptive steps before trajectories are put beside their likes, until it is done again, and how that number grows."""
+
+LATE = 2
+"""What stands for too many steps where 1 stands for a least step that failed."""
+
+
+class DeviceRun(NamedTuple):
+    """What a program depends on besides its arrays.
+
+    Attributes:
+        motion: what moves.
+        names: the statistics asked for.
+        devices: where it runs.
+        dtype: the type of every number.
+        varies: which of the system's numbers vary over trajectories.
+        count: how many trajectories there are.
+        dim: the components of a player.
+        datum: the components of the datum, or 0 where it is 0.
+        adaptive: whether the steps' sizes follow from their errors.
+        reduced: whether it runs in the few dimensions that the start spans.
+        several: whether the rows have a time.
+        worth: whether compiling C pays.
+    """
+
+    motion: StepProgram
+    names: tuple[str, ...]
+    devices: Devices
+    dtype: np.dtype
+    varies: tuple[bool, ...]
+    count: int
+    dim: int
+    datum: int
+    adaptive: bool
+    reduced: bool
+    several: bool
+    worth: bool
+
+
+class Engine(NamedTuple):
+    """What makes the steps.
+
+    Attributes:
+        name: as ``attrs`` say it.
+        why: why it is not a compiled loop, or "".
+        loop: the compiled loop, or None.
+    """
+
+    name: str
+    why: str
+    loop: Any
+
+
+def computed(
+    system: EnsembleSystem,
+    phi: Any,
+    theta: Any,
+    datum: np.ndarray | None,
+    *,
+    schedule: Schedule,
+    names: tuple[str, ...],
+    radii: tuple[float, float],
+    where: Devices,
+    kind: np.dtype,
+    small: int | None,
+    several: bool,
+) -> tuple[dict[str, Any], StepProgram, Engine]:
+    """Data of an ensemble, its motion and what made its steps; arguments as for a run on the host.
+
+    Args:
+        system: its numbers.
+        phi: the critic's starts, (N, d).
+        theta: the generator's.
+        datum: None for 0.
+        schedule: how time passes.
+        names: the statistics asked for.
+        radii: of escape and of the ball.
+        where: one device.
+        kind: the type of every number.
+        small: the dimension that the motion is reduced to, or None.
+        several: whether the rows have a time.
+    """
+    with jax.enable_x64(kind == np.float64), jax.default_device(where.devices[0]):
+        phi, theta = (jax.device_put(z, where.devices[0]) for z in (phi, theta))
+        system = jax.tree.map(lambda x: jnp.asarray(x, kind), system)
+        inside = (
+            system if small is None or datum is None else system._replace(x0=(jnp.zeros((), kind),) * small)
+        )
+        motion = step_program(inside, small or phi.shape[1], kind)
+        about = DeviceRun(
+            motion,
+            names,
+            where,
+            kind,
+            tuple(x.ndim > 0 for x in jax.tree.leaves(inside)),
+            phi.shape[0],
+            small or phi.shape[1],
+            len(inside.x0 or ()),
+            schedule.tolerances is not None,
+            small is not None,
+            several,
+            phi.shape[0] * (1 if schedule.tolerances else schedule.stops[-1]) >= _worth(schedule),
+        )
+        h, limits = jnp.asarray(schedule.h, kind), (schedule.tolerances or (0.0, 0.0))
+        least = 16 * float(np.finfo(kind).eps) * float(schedule.stops[-1])
+        numbers = [jnp.asarray(x, kind) for x in (*limits, least, *radii)]
+        rows = _stretches(schedule, kind)
+        most = np.int32(min(schedule.max_steps, 2**31 - 1))
+        data = whole_run(where.platform)(about, system, phi, theta, h, numbers, rows, most)
+        return data, motion, engine(about, h.ndim > 0)
+
+
+def in_pieces(
+    run: Any, phi: np.ndarray, theta: np.ndarray, each: int, where: Devices
+) -> dict[str, np.ndarray]:
+    """Data of any number of trajectories from NumPy's arrays: while a piece is computed, the one before is fetched.
+
+    Args:
+        run: the data of some trajectories: their numbers (a slice), starts and device -> name -> array.
+        phi: the critic's starts, (N, d).
+        theta: the generator's.
+        each: trajectories in a piece.
+        where: devices that take pieces in turn.
+    """
+    count, found, waiting = len(phi), {}, []
+
+    def fetch() -> None:
+        part, data = waiting.pop(0)
+        for name, x in data.items():
+            if name not in found:
+                found[name] = np.empty((count, *x.shape[1:]), x.dtype)
+            found[name][part] = x
+
+    for k, begin in enumerate(range(0, count, each)):
+        begin = max(0, min(begin, count - each))  # all of one size, so that they share one program
+        part = slice(begin, begin + each)
+        device = where.devices[k % len(where.devices)]
+        waiting.append((part, run(part, phi[part], theta[part], device)))
+        if len(waiting) > len(where.devices):
+            fetch()
+    while waiting:
+        fetch()
+    return found
+
+
+def _worth(schedule: Schedule) -> int:
+    return compiled_adaptive.WORTH if schedule.tolerances else c_backend.WORTH
+
+
+def _stretches(schedule: Schedule, kind: np.dtype) -> Any:
+    """For every stop the steps up to it, or the time up to it and the time there."""
+    if schedule.tolerances is None:
+        return jnp.asarray(np.diff(schedule.stops, prepend=0), np.int32)
+    stops = np.asarray(schedule.stops, float)
+    return jnp.asarray(np.diff(stops, prepend=0.0), kind), jnp.asarray(stops, kind)
+
+
+def _whole(
+    about: DeviceRun,
+    system: EnsembleSystem,
+    phi: Any,
+    theta: Any,
+    h: Any,
+    numbers: Entries,
+    rows: Any,
+    most: Any,
+) -> dict[str, Any]:
+    """From starts to labelled rows."""
+    motion, kind = about.motion, about.dtype
+    phi, theta = (jnp.asarray(z, kind) for z in (phi, theta))
+    spanned = None
+    if about.reduced:
+        datum = None if system.x0 is None else jnp.stack(system.x0)
+        spanned = frame(phi, theta, datum, jnp)
+        phi, theta = spanned.phi, spanned.theta
+        system = system._replace(x0=None if datum is None else tuple(spanned.x0))
+    *limits, escape, ball = numbers
+    leaves, players = jax.tree.leaves(system), motion.pack(phi, theta, kind, jnp)
+    task = Task(motion, about.names, leaves, players, (escape, ball, system.x0), h, about.devices)
+    width = _width(about, task, h.ndim > 0)
+    padded = jax.tree.map(
+        lambda x: _padded(x, -about.count % width) if jnp.ndim(x) else x, (leaves, players, h)
+    )
+    task = Task(motion, about.names, padded[0], padded[1], task.watch, padded[2], about.devices)
+    run = _adaptive if about.adaptive else _fixed
+    result = run(about, engine(about, h.ndim > 0), task, limits, rows, most)
+    result = jax.tree.map(lambda x: x[..., : about.count], result._replace(engine=()))
+    return labelled(result, spanned, motion, about.several, jnp)
+
+
+whole_run = compiled(_whole, static=1)
+
+
+def _width(about: DeviceRun, task: Task, h_varies: bool) -> int:
+    """Trajectories come in multiples of it."""
+    made_by = engine(about, h_varies)
+    if made_by.loop is not None:
+        return c_backend.GROUP
+    if made_by.name == "one kernel":
+        return gpu_backend.BLOCK
+    return (
+        adaptive_steps.BLOCK if about.adaptive else min(block_size(task), 128 * math.ceil(task.count / 128))
+    )
+
+
+def _padded(x: Any, spare: int) -> Any:
+    return jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, spare)], mode="edge")
+
+
+def _blocks(x: Any, block: int) -> Any:
+    """(..., N) -> (blocks, ..., block)."""
+    return jnp.moveaxis(x.reshape(*x.shape[:-1], -1, block), -2, 0)
+
+
+def _joined(x: Any) -> Any:
+    """The inverse of :func:`_blocks`."""
+    x = jnp.moveaxis(x, 0, -2)
+    return x.reshape(*x.shape[:-2], -1)
+
+
+# ---------------------------------------------------------------- who makes the steps
+
+
+@functools.lru_cache(maxsize=256)
+def engine(about: DeviceRun, h_varies: bool) -> Engine:
+    """The best that there is for a run."""
+    gpu = about.devices.platform == "gpu"
+    if not gpu and not about.worth:
+        return Engine("XLA", "", None)
+    backend, name = (cuda_backend, "compiled CUDA") if gpu else (c_backend, "compiled C")
+    task, step = _abstract(about, h_varies), None
+    if about.adaptive:
+        loop = compiled_adaptive.compiled_loop(backend, task, adaptive_steps.CONTROL, adaptive_steps.LOOKS)
+    else:
+        step, start, _ = _begun(task)
+        varies = _varies(step, start)
+        loop = backend.kernel(step, [np.ndim(x) > 0 for x in start.fixed], varies, about.dtype)
+    if loop is not None:
+        return Engine(name, "", loop)
+    why = (gpu and cuda_backend.missing()) or about.motion.note or "an operation has no text"
+    return Engine("one kernel" if gpu and gpu_backend.fits(step) else "XLA", why if gpu else "", None)
+
+
+def _abstract(about: DeviceRun, h_varies: bool) -> Task:
+    """The task of a few trajectories, in shapes and types."""
+    motion, kind = about.motion, about.dtype
+    number, array = (jax.ShapeDtypeStruct(shape, kind) for shape in ((), (128,)))
+    leaves = [array if v else number for v in about.varies]
+    players = [array] * motion.players
+    if not motion.is_scalar:
+        players = [jax.ShapeDtypeStruct((about.dim, 128), kind)] * 2
+    x0 = (number,) * about.datum or None
+    return Task(
+        motion,
+        about.names,
+        leaves,
+        players,
+        (number, number, x0),
+        array if h_varies else number,
+        about.devices,
+    )
+
+
+def _begun(task: Task) -> tuple[Any, StepShare, Any]:
+    """The step and what it starts from, in shapes and types."""
+    found: dict[str, Any] = {}
+
+    def begin(leaves: Entries, players: Entries, watch: Any, h: Any) -> StepShare:
+        inside = Task(task.motion, task.names, leaves, players, watch, h, task.devices)
+        found["step"], start, found["tree"] = step_and_start(inside, _at_once(inside))
+        return start
+
+    shapes = jax.eval_shape(begin, task.leaves, task.players, task.watch, task.h)
+    return found["step"], shapes, found["tree"]
+
+
+def _at_once(task: Task) -> Entries:
+    """The rule's whole state at the start."""
+    assert task.motion.begin is not None
+    return [jnp.asarray(x) for x in task.motion.begin([*task.leaves, *task.players])]
+
+
+def _varies(step: Any, start: StepShare) -> list[bool]:
+    return varying(step, *([np.ndim(x) > 0 for x in part] for part in start))
+
+
+# ---------------------------------------------------------------- the runs
+
+
+def _fixed(
+    about: DeviceRun, made_by: Engine, task: Task, limits: Entries, rows: Any, most: Any
+) -> EnsembleResult:
+    """Iterations of a rule; ``rows`` holds the steps from each stop to the next."""
+    step, start, tree = step_and_start(task, _at_once(task))
+    first = [
+        jnp.broadcast_to(x, task.players[0].shape) if v and not jnp.ndim(x) else jnp.asarray(x)
+        for x, v in zip(start.state, _varies(step, start), strict=True)
+    ]
+    block = _width(about, task, jnp.ndim(task.h) > 0)
+
+    def advance(state: Entries, count: Any) -> Entries:
+        if made_by.loop is not None:
+            reads = [*(jnp.asarray(x, task.dtype) for x in start.fixed), *state, count]
+            return foreign_call.call(made_by.loop.launch, made_by.loop.text, reads, state)
+        cut = StepShare(
+            *([_blocks(x, block) if jnp.ndim(x) else x for x in part] for part in (start.fixed, state))
+        )
+        if made_by.name == "one kernel":
+            after = gpu_backend.steps(step, *cut, count)
+        else:
+            after = block_by_block(step, across(task.devices.platform), cut, count)
+        return [_joined(x) if jnp.ndim(x) else x for x in after]
+
+    def stretch(state: Entries, count: Any) -> tuple[Entries, Entries]:
+        state = advance(state, count)
+        return state, [state[i] for i in task.motion.kept]
+
+    last, kept = jax.lax.scan(stretch, first, rows)
+    seen = {} if tree is None else jax.tree.unflatten(tree, last[-1 - tree.num_leaves : -1])
+    ended = jnp.isfinite(jnp.vstack([x[-1] for x in kept])).all(axis=0)
+    every = [[x[k] for x in kept] for k in range(len(rows))]
+    return EnsembleResult(every, seen, jnp.where(ended, 0, 1).astype(np.int8), "")
+
+
+def _adaptive(
+    about: DeviceRun, made_by: Engine, task: Task, limits: Entries, rows: Any, most: Any
+) -> EnsembleResult:
+    """Adaptive steps; ``rows`` holds the times from each stop to the next and those of the stops."""
+    begun = Statistics(task.names, *task.watch).begin(task.players)
+    seen, tree = jax.tree.flatten(begun)
+    nothing = jnp.zeros(task.count, task.dtype)
+    n = len(task.players)
+    some = functools.partial(_steps, made_by, task, tree, limits)
+
+    def stretch(entries: Entries, row: tuple[Any, Any]) -> tuple[Entries, Entries]:
+        length, end = row
+        lost = entries[n + 2]
+        entries[n] = jnp.where(lost > 0, 0, length)
+
+        def busy(carry: Any) -> Any:
+            return jnp.any(carry[1][n] > 0)
+
+        def one_round(carry: Any) -> Any:
+            budget, entries = carry
+            h = jnp.where(entries[n] > 0, entries[n + 1], jnp.inf)  # who has arrived stands at the end
+            order = jnp.argsort(h)
+            mine = some(
+                [x[..., order] if x.ndim else x for x in task.leaves],
+                end,
+                [x[..., order] for x in entries],
+                budget,
+            )
+            entries = [x.at[..., order].set(y) for x, y in zip(entries, mine, strict=True)]
+            late = (entries[n] > 0) & (entries[n + 3] >= most)
+            entries[n], entries[n + 2] = jnp.where(late, 0, entries[n]), jnp.where(late, LATE, entries[n + 2])
+            return jnp.minimum(jnp.maximum(ROUND, LONGER * budget), most), entries
+
+        _, entries = jax.lax.while_loop(busy, one_round, (jnp.int32(FIRST_ROUND), entries))
+        return entries, entries[:n]
+
+    entries = [*task.players, nothing, nothing, nothing, nothing, *seen]
+    last, kept = jax.lax.scan(stretch, entries, rows)
+    lost = last[n + 2]
+    status = adaptive_steps.how_ended(jnp.vstack(last[:n]), lost == 1, lost == LATE, jnp)
+    every = [[x[k] for x in kept] for k in range(len(rows[0]))]
+    return EnsembleResult(every, jax.tree.unflatten(tree, last[n + 4 :]), status, "")
+
+
+def _steps(
+    made_by: Engine,
+    task: Task,
+    tree: Any,
+    limits: Entries,
+    leaves: Entries,
+    end: Any,
+    entries: Entries,
+    budget: Any,
+) -> Entries:
+    """At most ``budget`` adaptive steps of each; the entries are those of :func:`.loop_source.adaptive_steps`."""
+    if made_by.loop is not None:
+        escape, ball, x0 = task.watch
+        watch = [escape, ball, *(x0 or ())] if task.names else []
+        return foreign_call.call(
+            made_by.loop.launch, made_by.loop.text, [*leaves, *limits, end, *watch, *entries, budget], entries
+        )
+    n, block = len(task.players), adaptive_steps.BLOCK
+    cut = [_blocks(x, block) for x in entries]
+    togo, h, lost, used = cut[n : n + 4]
+    job = adaptive_steps.FlowShare(
+        [_blocks(x, block) if x.ndim else x for x in leaves],
+        cut[:n],
+        jax.tree.unflatten(tree, cut[n + 4 :]),
+        task.watch,
+    )
+    piece = adaptive_steps.AdaptiveShare(job, togo, (adaptive_steps.SAFETY / h) ** 5, lost > 0, end)
+    bounds = adaptive_steps.Limits(*limits, budget)
+    beside = across(task.devices.platform)
+    first = adaptive_steps.first_demands(task.motion, beside, piece, bounds)
+    piece = piece._replace(demand=jnp.where(h > 0, piece.demand, first))
+    done, steps = adaptive_steps.one_round(task.motion, task.names, beside, piece, bounds)
+    asks = jnp.maximum(adaptive_steps.SAFETY * done.demand**-0.2, limits[2])
+    after = [
+        *done.job.state,
+        done.togo,
+        asks,
+        jnp.where(done.stuck, jnp.maximum(lost, 1), 0),
+        used + steps.astype(task.dtype),
+    ]
+    return [_joined(x) for x in (*after, *jax.tree.leaves(done.job.seen))]
