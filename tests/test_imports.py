@@ -15,7 +15,7 @@ PACKAGE = Path(diracgan.__file__).parent
 
 # A room may import from the rooms before it and from itself; those of one line stay apart.
 ORDER = (
-    {"errors", "lazy", "progress", "records"},
+    {"children", "errors", "lazy", "progress", "records"},
     {"files", "memory", "numerics", "parameters", "registry"},
     {"variants"},
     {"tracing"},

@@ -197,7 +197,7 @@ def entry() -> NoReturn:
     _remember_compilations()
     code = main()
     gc.freeze()
-    sys.exit(code)
+    signals.leave(code)
 
 
 def _remember_compilations() -> None:

@@ -15,6 +15,8 @@ import time
 from types import FrameType
 from typing import NoReturn
 
+from .. import children
+
 _GRACE = 2.0  # seconds in which a command may leave by itself and clear up
 _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
@@ -26,6 +28,10 @@ class Terminated(BaseException):
 def answer_at_once() -> None:
     """From now on a signal is answered with one line and the conventional exit code, 128 + its number."""
     signal.signal(signal.SIGTERM, _raise)
+    if (
+        signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ):  # else whoever started us has it ignored
+        signal.signal(signal.SIGINT, _raise)
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
@@ -41,19 +47,39 @@ def say(number: int) -> int:
     return 128 + number
 
 
+def leave(code: int) -> NoReturn:
+    """End this process.
+
+    After a signal without Python's own clearing up, which would wait for threads inside a compiled loop, or take from
+    them what they use; those that can end get a moment to remove their files.
+    """
+    if not _said.is_set():
+        sys.exit(code)
+    children.end()
+    until = time.monotonic() + _GRACE / 2
+    for thread in threading.enumerate():
+        if not thread.daemon and thread is not threading.current_thread():
+            thread.join(max(until - time.monotonic(), 0.0))
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
+
+
 _said = threading.Event()
 
 
 def _raise(number: int, frame: FrameType | None) -> NoReturn:
-    raise Terminated
+    for one in _WORDS:  # a second Ctrl-C must not interrupt the clearing up
+        signal.signal(one, signal.SIG_IGN)
+    raise KeyboardInterrupt if number == signal.SIGINT else Terminated
 
 
 def _watch(reading: int) -> None:
     while (number := os.read(reading, 1)[0]) not in _WORDS:
         pass
     code = say(number)
+    children.end()  # so that threads that wait for them end and clear up
     time.sleep(_GRACE)
-    processes = sys.modules.get("multiprocessing")
-    for child in processes.active_children() if processes is not None else ():
-        child.kill()
+    children.end()
     os._exit(code)

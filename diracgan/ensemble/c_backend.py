@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import functools
-import itertools
 import math
 import os
 import shutil
@@ -23,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import children
 from ..tracing.scalar_program import Program
 from ..tracing.source_text import NotWritable
 from . import loop_source
@@ -142,28 +142,22 @@ def _loop(writer: Callable[..., str], *what: Any) -> CompiledLoop | None:
     """The compiled loop that ``writer`` writes of ``what``, or None where it cannot be written or compiled."""
     try:
         text = writer(*what)
-        function = ctypes.CDLL(str(_compiled(text))).run
+        function = _loaded(text).run
     except (NotWritable, OSError, subprocess.SubprocessError):
         return None
     function.restype = None
     return CompiledLoop(function, what[-1], text)
 
 
-@functools.cache
-def _folder() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="diracgan-")  # goes away with the process
-
-
-_number = itertools.count()
-
-
-def _compiled(source: str) -> Path:
-    path = Path(_folder().name) / f"kernel{next(_number)}.c"
-    path.write_text(source)
-    library = path.with_suffix(".so")
-    command = [str(compiler()), *_FLAGS, MACHINE, "-shared", "-fPIC", str(path), "-o", str(library), "-lm"]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
-    return library
+def _loaded(source: str) -> ctypes.CDLL:
+    """The compiled library; its file goes as soon as it is loaded, so that whoever is killed leaves none."""
+    with tempfile.TemporaryDirectory(prefix="diracgan-", ignore_cleanup_errors=True) as folder:
+        path = Path(folder) / "kernel.c"
+        path.write_text(source)
+        library = path.with_suffix(".so")
+        files = [str(path), "-o", str(library)]
+        children.call([str(compiler()), *_FLAGS, MACHINE, "-shared", "-fPIC", *files, "-lm"], timeout=120)
+        return ctypes.CDLL(str(library))
 
 
 # ---------------------------------------------------------------- writing C
