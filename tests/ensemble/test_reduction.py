@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from selection import slow_but
 
 import diracgan as dg
 from diracgan.ensemble import reduction
@@ -39,7 +40,7 @@ class Average(dg.Variant):
 
 
 @pytest.mark.parametrize("dim", [3, pytest.param(7, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", ["ns", "wgan", "wgan-gp", "gan-qp", "ragan"])
+@pytest.mark.parametrize("name", slow_but(["ns", "wgan", "wgan-gp", "gan-qp", "ragan"], "wgan", "wgan-gp"))
 def test_reduced_equals_direct(name, dim):
     phi, theta = starts(25, dim)
     e = ensemble(dg.variant(name), phi, theta, t1=1.0, dt=0.01)
@@ -63,7 +64,7 @@ def test_with_a_datum_three_dimensions_suffice():
     assert_equal(joined(e), rk4(dg.variant("ns"), phi, theta, 0.01, 100, x0))
 
 
-@pytest.mark.parametrize("start", ["collinear", "phi zero", "theta zero"])
+@pytest.mark.parametrize("start", slow_but(["collinear", "phi zero", "theta zero"], "collinear"))
 def test_degenerate_planes(start):
     phi, theta = starts(10, 4)
     if start == "collinear":

@@ -25,9 +25,11 @@ def test_optax_adam_is_our_adam(turns):
     ("own", "theirs"),
     [
         (dg.rule("heavy-ball", lr=0.1, beta=0.5), optax.sgd(0.1, momentum=0.5)),
-        (dg.rule("adam", lr=0.1, eps=0.5), optax.adam(0.1, eps=0.5)),
-        (dg.rule("adam", lr=1e-9), optax.adam(1e-9)),
-        (dg.rule("optimistic", lr=0.1), optax.optimistic_gradient_descent(0.1)),
+        pytest.param(dg.rule("adam", lr=0.1, eps=0.5), optax.adam(0.1, eps=0.5), marks=pytest.mark.slow),
+        pytest.param(dg.rule("adam", lr=1e-9), optax.adam(1e-9), marks=pytest.mark.slow),
+        pytest.param(
+            dg.rule("optimistic", lr=0.1), optax.optimistic_gradient_descent(0.1), marks=pytest.mark.slow
+        ),
     ],
     ids=["momentum", "adam", "adam, tiny eps", "optimistic"],
 )
@@ -49,7 +51,12 @@ def test_schedules_and_clipping_are_over_at_rest():
 
 @pytest.mark.parametrize(
     "opt",
-    [optax.adam(0.1, eps=0.0), optax.lion(0.1), optax.sign_sgd(0.1), optax.MultiSteps(optax.sgd(0.1), 2)],
+    [
+        pytest.param(optax.adam(0.1, eps=0.0), marks=pytest.mark.slow),
+        pytest.param(optax.lion(0.1), marks=pytest.mark.slow),
+        optax.sign_sgd(0.1),
+        optax.MultiSteps(optax.sgd(0.1), 2),
+    ],
     ids=["adam, eps 0", "lion", "sign", "every second step"],
 )
 def test_no_linearisation_where_there_is_none(opt):

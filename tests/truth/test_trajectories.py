@@ -9,6 +9,7 @@ import oracles
 import pytest
 from scipy.linalg import expm
 from scipy.special import i0
+from selection import slow_but
 
 import diracgan as dg
 from diracgan.dynamics import run
@@ -71,14 +72,17 @@ def test_wgan_gp_zero_is_a_matrix_exponential_and_so_is_its_average(lam):
 # ------------------------------------------------------------ piecewise linear fields
 
 
-@pytest.mark.parametrize("solver", ["DOP853", "LSODA", "tsit5"])
+STARTS = [
+    (0.1, 1.0, 0.1, 0.2, 1.0, 1.0, 0.0),
+    (0.37, 0.6, -0.5, 1.3, 1.7, 0.4, 0.0),
+    (0.05, 2.0, 0.3, 0.4, 0.5, 2.0, 0.2),
+]
+EXACT = [(s, *start) for s in ("DOP853", "LSODA", "tsit5") for start in STARTS]
+
+
 @pytest.mark.parametrize(
-    ("lam", "c", "phi0", "theta0", "a", "b", "mu"),
-    [
-        (0.1, 1.0, 0.1, 0.2, 1.0, 1.0, 0.0),
-        (0.37, 0.6, -0.5, 1.3, 1.7, 0.4, 0.0),
-        (0.05, 2.0, 0.3, 0.4, 0.5, 2.0, 0.2),
-    ],
+    ("solver", "lam", "c", "phi0", "theta0", "a", "b", "mu"),
+    slow_but(EXACT, ("DOP853", *STARTS[2]), ("LSODA", *STARTS[1]), ("tsit5", *STARTS[1])),
 )
 def test_wgan_gp_in_one_dimension_crosses_its_surface_exactly(solver, lam, c, phi0, theta0, a, b, mu):
     # phi' = a (-theta - (2 lam + mu) phi + 2 lam c sign phi): linear on both sides of phi = 0
@@ -119,6 +123,7 @@ def test_a_strong_penalty_creeps_to_the_edge_of_its_jump():
     assert not events(traj)
 
 
+@pytest.mark.slow
 def test_many_crossings_do_not_drift():
     # lam < 1: a limit cycle. By symmetry half a period maps (0, theta) to (0, -theta); the crossings become equispaced
     lam, c = 0.6, 0.5
@@ -156,6 +161,7 @@ def test_the_period_of_saturating(phi0, theta0):
     np.testing.assert_allclose(r, r2, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_non_saturating_converges_in_one_dimension_like_the_root_of_time():
     # averaged: (r^2)' = -r^4/8 + ..., so r^2 t -> 8; the two ends remove the constant of integration
     traj = run(dg.variant("ns"), [0.5], [0.2], ts=[2000.0, 4000.0, 8000.0], solver="tsit5")
@@ -200,6 +206,7 @@ def test_invariants_obey_their_own_smaller_system(name):
 # ------------------------------------------------------------ circles, and the normalised critic
 
 
+@pytest.mark.slow
 def test_the_gradient_penalty_ends_on_a_circle_of_radius_c_whatever_lam_is():
     for lam, mu in ((0.1, 0.0), (0.7, 0.0), (0.4, 0.3)):
         c = 0.8
@@ -213,9 +220,13 @@ def test_the_gradient_penalty_ends_on_a_circle_of_radius_c_whatever_lam_is():
     np.testing.assert_allclose(np.linalg.norm(traj["theta"][-1]), 0.8, atol=1e-7)
 
 
-def test_gan_qp_rotates_on_its_circle_and_converges_in_one_dimension():
+def test_gan_qp_rotates_on_its_circle():
     traj = run(dg.variant("gan-qp", lam=0.3), [0.7, 0], [0, 0.7], t1=2 * np.pi, **TIGHT)
     np.testing.assert_allclose(last(traj), [0.7, 0, 0, 0.7], atol=1e-10)
+
+
+@pytest.mark.slow
+def test_gan_qp_converges_in_one_dimension():
     # d = 1: phi' = -theta - phi |theta|/lam; averaged r' = -(2/(3 pi lam)) r^2, so r t -> 3 pi lam/2
     lam = 0.8
     traj = run(dg.variant("gan-qp", lam=lam), [0.3], [0.2], ts=[300.0, 600.0, 1200.0], solver="tsit5")
@@ -246,7 +257,7 @@ AB_FORMS = [("ns", {}), ("saturating", {}), ("wgan-linear", {}), ("gan-qp", {"la
 
 
 @pytest.mark.parametrize(("name", "own"), AB_FORMS)
-@pytest.mark.parametrize("dim", [2, 3])
+@pytest.mark.parametrize("dim", slow_but([2, 3], 3))
 def test_the_wedge_is_conserved(name, own, dim):
     # phi' is parallel to theta and theta' to phi: d/dt (phi ^ theta) = phi' ^ theta + phi ^ theta' = 0
     rng = np.random.default_rng(dim)
@@ -272,7 +283,9 @@ UNUSUAL = [
 ]
 
 
-@pytest.mark.parametrize(("name", "own", "damping", "dim", "moved"), UNUSUAL)
+@pytest.mark.parametrize(
+    ("name", "own", "damping", "dim", "moved"), slow_but(UNUSUAL, *UNUSUAL[:1], *UNUSUAL[5:8])
+)
 def test_unusual_parameters_starts_and_rates(name, own, damping, dim, moved):
     rng = np.random.default_rng(len(name) + 10 * dim)
     phi0, theta0, x0 = rng.normal(size=(3, dim))

@@ -8,6 +8,7 @@ import subprocess
 
 import numpy as np
 import pytest
+from selection import slow_but
 
 import diracgan as dg
 from diracgan.dirac import default_start
@@ -137,7 +138,7 @@ def test_all_rules_but_those_that_solve_equations_are_in_the_page():
     assert set(SCALAR) == set(dg.rules()) - {"implicit", "cgd"}
 
 
-@pytest.mark.parametrize("rule", SCALAR)
+@pytest.mark.parametrize("rule", slow_but(SCALAR, "alternating", "adam", "lookahead"))
 def test_every_rule_makes_the_steps_that_python_makes(few, rule):
     z0 = np.concatenate(default_start(2))
     case = {

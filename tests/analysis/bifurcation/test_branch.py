@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import written_games as games
+from selection import slow_but
 
 import diracgan as dg
 from diracgan.analysis.bifurcation import branch, circle, others, switch
@@ -13,18 +14,20 @@ STEP = dg.rule("simultaneous", lr=1.0)
 NS, R1 = dg.variant("ns"), 0.05
 
 
+CLOSED = [
+    # docs/theory.md section 4; ns has a0 b0 = 1/4
+    (NS.with_(r1=R1), dg.rule("simultaneous"), "lr=0.01:0.4", "neimark-sacker", 4 * R1),
+    (dg.variant("wgan-gp", c=0.0, lam=0.5), dg.rule("simultaneous"), "lr=0.1:3", "neimark-sacker", 1.0),
+    # trace 2 - h g - h^2/4, determinant 1 - h g: a multiplier is -1 at h = 4 (sqrt(g^2 + 1) - g)
+    (NS.with_(r1=0.5), dg.rule("alternating"), "lr=0.01:3", "flip", 4 * (np.sqrt(1.25) - 0.5)),
+    (dg.variant("wgan-linear"), dg.rule("extragradient"), "lr=0.5:2", "neimark-sacker", 1.0),
+    (dg.variant("wgan-linear"), dg.rule("optimistic"), "lr=0.2:1", "neimark-sacker", 3**-0.5),
+    (NS, None, "gamma=0:2", "hopf", 0.0),
+]
+
+
 @pytest.mark.parametrize(
-    ("variant", "rule", "over", "kind", "value"),
-    [
-        # docs/theory.md section 4; ns has a0 b0 = 1/4
-        (NS.with_(r1=R1), dg.rule("simultaneous"), "lr=0.01:0.4", "neimark-sacker", 4 * R1),
-        (dg.variant("wgan-gp", c=0.0, lam=0.5), dg.rule("simultaneous"), "lr=0.1:3", "neimark-sacker", 1.0),
-        # trace 2 - h g - h^2/4, determinant 1 - h g: a multiplier is -1 at h = 4 (sqrt(g^2 + 1) - g)
-        (NS.with_(r1=0.5), dg.rule("alternating"), "lr=0.01:3", "flip", 4 * (np.sqrt(1.25) - 0.5)),
-        (dg.variant("wgan-linear"), dg.rule("extragradient"), "lr=0.5:2", "neimark-sacker", 1.0),
-        (dg.variant("wgan-linear"), dg.rule("optimistic"), "lr=0.2:1", "neimark-sacker", 3**-0.5),
-        (NS, None, "gamma=0:2", "hopf", 0.0),
-    ],
+    ("variant", "rule", "over", "kind", "value"), slow_but(CLOSED, CLOSED[1], CLOSED[2], CLOSED[5])
 )
 def test_the_closed_forms_are_points_of_a_branch(variant, rule, over, kind, value):
     found = branch(variant, over=over, rule=rule)
@@ -116,6 +119,7 @@ def test_the_circle_of_the_delayed_logistic_map():
     assert there.residual < 1e-10
 
 
+@pytest.mark.slow
 def test_exponents_of_an_unstable_circle():
     found = branch(NS.with_(r1=0.7), over="lr=2:3.5", rule=dg.rule("extragradient"))
     (point,) = found.points
