@@ -168,14 +168,20 @@ def _network(ours: Any, who: str, images: bool) -> Any:
 
 
 def _same(players: Players, d: Any, g: Any, problem: Any, device: str) -> None:
+    """The same samples and logits; in exact products, which TF32's are not."""
     z = np.random.default_rng(0).standard_normal((8, problem.inputs)).astype(np.float32)
-    x = players.theta(jnp.asarray(z))
+    with jax.default_matmul_precision("highest"):
+        x = players.theta(jnp.asarray(z))
+        mine = np.asarray(players.phi(x))
+    allowed = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     with torch.no_grad():
         theirs = g(torch.tensor(z, device=device))
         logits = d(theirs).cpu().numpy()
     shown = theirs.permute(0, 2, 3, 1) if problem.images else theirs
     np.testing.assert_allclose(shown.cpu().numpy(), np.asarray(x), atol=1e-4)
-    np.testing.assert_allclose(logits, np.asarray(players.phi(x)), atol=1e-4)
+    np.testing.assert_allclose(logits, mine, atol=1e-4)
+    torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = allowed
 
 
 def pictures(folder: str) -> str:

@@ -1,0 +1,327 @@
+"""What a GPU does for ensembles, spectra, sweeps and training: ratios against a limit, diffrax and PyTorch.
+
+    python benchmarks/gpu.py [--seconds 220] [--only fixed,adaptive,...] [--json FILE]
+
+Any card that JAX sees, one of them, all in one run of under four minutes: a section that would begin later is left out
+and named. Says which card, versions and precision; errors are against float64 on the processor, for both sides of a
+ratio. Sections that fail say why, and the others go on. The limit is ``limit.cu``, by hand, started in the same way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib.util
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import diracgan as dg
+from diracgan.ensemble import cuda_backend, foreign_call
+
+
+def neighbour(name: str) -> Any:
+    """Another script of this folder as a module."""
+    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+peers = neighbour("ensemble")  # diffrax, starts and ends
+NS = dg.variant("ns")
+ON_DEVICE = {"arrays": "jax"}
+
+
+class Sizes(NamedTuple):
+    """How much of everything: trajectories, steps, and trajectories of slower peers and of the errors."""
+
+    many: int = 2**22
+    steps: int = 5000
+    runs: int = 2**20
+    few: int = 2**16
+    checked: int = 512
+    spectra: int = 10**6
+    points: int = 10**5
+    training: int = 200
+
+
+@dataclasses.dataclass
+class Line:
+    """One measurement: a rate against another one, with errors where there are any."""
+
+    what: str
+    rate: float
+    unit: str
+    against: str = ""
+    other: float = float("nan")
+    aim: float | None = None
+    error: float = float("nan")
+    others_error: float = float("nan")
+
+    @property
+    def ratio(self) -> float:
+        return self.rate / self.other
+
+    def __str__(self) -> str:
+        against = f"{self.ratio:8.3g} of {self.against} ({self.other:.2e})" if self.against else ""
+        aim = "" if self.aim is None else f", aim {self.aim:g}"
+        errors = [f"{x:.1e}" for x in (self.error, self.others_error) if np.isfinite(x)]
+        said = f", errors {' and '.join(errors)}" if errors else ""
+        return f"{self.what:<34} {self.rate:9.3g} {self.unit:<10} {against}{aim}{said}"
+
+
+def best(job: Callable[[], Any], repeats: int = 3) -> float:
+    """The least time of a few, after one to compile; JAX's answers are waited for."""
+    times = []
+    for _ in range(repeats + 1):
+        began = time.perf_counter()
+        jax.block_until_ready(job())
+        times.append(time.perf_counter() - began)
+    return min(times[1:])
+
+
+def limit(dtype: str, adaptive: bool) -> Callable[[Any, Any, int, float], list[Any]]:
+    """The loop written by hand: starts (N, 2), steps, and the step or the end -> the rows of the state."""
+    head = f"#define T {'double' if dtype == 'float64' else 'float'}\n" + "#define ADAPTIVE\n" * adaptive
+    loop = cuda_backend.CudaLoop(head + Path(__file__).with_name("limit.cu").read_text())
+
+    @jax.jit
+    def run(phi: Any, theta: Any, steps: Any, h: Any) -> list[Any]:
+        rows = [*phi.T, *theta.T]
+        return foreign_call.call(loop.launch, loop.text, [h, *rows, steps], rows)
+
+    def call(phi: Any, theta: Any, steps: int, h: float) -> list[Any]:
+        with jax.enable_x64(dtype == "float64"):
+            return jax.block_until_ready(run(phi, theta, jnp.int32(steps), jnp.asarray(h, dtype)))
+
+    return call
+
+
+def on_card(dtype: str, *both: np.ndarray) -> list[Any]:
+    with jax.enable_x64(dtype == "float64"):
+        return [jnp.asarray(z, dtype) for z in both]
+
+
+def exact(variant: Any, phi: np.ndarray, theta: np.ndarray, t1: float) -> np.ndarray:
+    """The ends in float64 on the processor, to 1e-12."""
+    cpu = jax.local_devices(backend="cpu")[:1]
+    how = dict(adaptive=True, rtol=1e-12, atol=1e-14, max_steps=10**6, devices=cpu)
+    return peers.ends(dg.ensemble(variant, phi, theta, t1=t1, **how))
+
+
+def distance(found: Any, truth: np.ndarray) -> float:
+    """The largest distance where both are finite."""
+    return float(np.nanmax(np.abs(np.asarray(found, float) - truth)))
+
+
+# ---------------------------------------------------------------- sections
+
+
+def fixed(sizes: Sizes) -> Iterator[Line]:
+    """RK4, dt = 0.01: the kernel, and the whole call with NumPy's arrays."""
+    phi, theta = peers.starts(sizes.many, 2)
+    truth = exact(NS, phi[: sizes.checked], theta[: sizes.checked], 10.0)
+    for dtype in ("float32", "float64"):
+        yield from _fixed(dtype, phi, theta, truth, sizes)
+
+
+def _fixed(dtype: str, phi: np.ndarray, theta: np.ndarray, truth: np.ndarray, sizes: Sizes) -> Iterator[Line]:
+    there, h, work = on_card(dtype, phi, theta), 0.01, sizes.many * sizes.steps
+    how = dict(dt=h, dtype=dtype)
+    checked = dg.ensemble(NS, *(z[: sizes.checked] for z in there), t1=10.0, **how, **ON_DEVICE)
+    error = distance(peers.ends(checked), truth)
+    ours = work / best(lambda: dg.ensemble(NS, *there, t1=sizes.steps * h, **how, **ON_DEVICE).phi.data)
+    name = f"RK4 {dtype}, {checked.attrs['engine']}"
+    by_hand = limit(dtype, adaptive=False)
+    try:
+        off = distance(np.stack(by_hand(*(z[: sizes.checked] for z in there), 1000, h)).T, truth)
+        most = work / best(lambda: by_hand(*there, sizes.steps, h))
+        yield Line(name, ours, "steps/s", "the limit", most, 0.95, error, off)
+    except Exception as why:  # the extra `cuda` is missing, for one
+        yield Line(f"{name} (no limit: {type(why).__name__})", ours, "steps/s", error=error)
+    peer = peers.diffrax_flow(NS, dtype, 10.0, h)
+    slow = sizes.few * 1000 / best(lambda: peer(phi[: sizes.few], theta[: sizes.few]), 1)
+    off = distance(peer(phi[: sizes.checked], theta[: sizes.checked]), truth)
+    yield Line(name, ours, "steps/s", "diffrax", slow, 25, error, off)
+    whole = work / best(lambda: dg.ensemble(NS, phi, theta, t1=sizes.steps * h, **how).phi.data)
+    yield Line("the same from and to NumPy", whole, "steps/s", "that on the card", ours)
+
+
+def call(sizes: Sizes) -> Iterator[Line]:
+    """What a call costs besides its steps."""
+    there = on_card("float64", *peers.starts(sizes.many, 2))
+    took = best(lambda: dg.ensemble(NS, *there, t1=0.01, dt=0.01, **ON_DEVICE).phi.data)
+    yield Line("one step of all, on the card", 1 / took, "calls/s", "20 ms", 50.0, 1)
+
+
+def adaptive(sizes: Sizes) -> Iterator[Line]:
+    """rtol 1e-6, atol 1e-9 to T = 40: the kernel, the whole call, and diffrax."""
+    phi, theta = peers.starts(sizes.many, 2)
+    truth = exact(NS, phi[: sizes.checked], theta[: sizes.checked], 40.0)
+    there, how = on_card("float64", phi[: sizes.runs], theta[: sizes.runs]), dict(t1=40.0, adaptive=True)
+    made = dg.ensemble(NS, *there, **how, **ON_DEVICE)
+    error = distance(peers.ends(made, sizes.checked), truth)
+    ours = sizes.runs / best(lambda: dg.ensemble(NS, *there, **how, **ON_DEVICE).phi.data)
+    name = f"adaptive float64, {made.attrs['engine']}"
+    try:
+        by_hand = limit("float64", adaptive=True)
+        off = distance(np.stack(by_hand(*(z[: sizes.checked] for z in there), 100_000, 40.0)).T, truth)
+        most = sizes.runs / best(lambda: by_hand(*there, 100_000, 40.0))
+        yield Line(name, ours, "runs/s", "the limit", most, 0.5, error, off)
+    except Exception as why:
+        yield Line(f"{name} (no limit: {type(why).__name__})", ours, "runs/s", error=error)
+    yield _against_diffrax(NS, name, ours, error, truth, sizes, 100)
+    whole = sizes.many / best(lambda: dg.ensemble(NS, phi, theta, **how).phi.data, 2)
+    yield Line("the same from and to NumPy", whole, "runs/s", "2e7", 2e7, 1)
+
+
+def smooth(sizes: Sizes) -> Iterator[Line]:
+    """The same for other variants, against diffrax."""
+    names = ("saturating", "wgan-gp", "gan-qp", "lsgan", "rpgan", "ragan", "wgan-linear", "wgan-div")
+    phi, theta = peers.starts(sizes.few, 2)
+    there = on_card("float64", phi, theta)
+    for name in (n for n in names if n in dg.variants()):
+        variant = dg.variant(name)
+        truth = exact(variant, phi[: sizes.checked], theta[: sizes.checked], 40.0)
+        made = dg.ensemble(variant, *there, t1=40.0, adaptive=True, **ON_DEVICE)
+        took = best(lambda v=variant: dg.ensemble(v, *there, t1=40.0, adaptive=True, **ON_DEVICE).phi.data)
+        error = distance(peers.ends(made, sizes.checked), truth)
+        yield _against_diffrax(variant, f"adaptive {name}", sizes.few / took, error, truth, sizes, 25)
+
+
+def _against_diffrax(
+    variant: Any, name: str, ours: float, error: float, truth: np.ndarray, sizes: Sizes, aim: float
+) -> Line:
+    phi, theta = peers.starts(sizes.few, 2)
+    peer = peers.diffrax_flow(variant, "float64", 40.0, None)
+    slow = sizes.few / best(lambda: peer(phi, theta), 1)
+    off = distance(peer(phi, theta)[: sizes.checked], truth)
+    return Line(name, ours, "runs/s", "diffrax", slow, aim, error, off)
+
+
+def spectra(sizes: Sizes) -> Iterator[Line]:
+    """Eigenvalues of a family, against copying as many bytes to the host."""
+    family = dataclasses.replace(dg.variant("wgan-gp", c=0.0), lam=np.linspace(0.1, 3.0, sizes.spectra))
+    took = best(lambda: dg.spectra(family, sizes.spectra).eigenvalues)
+    answer = jnp.zeros((sizes.spectra, 8), jnp.float32)
+    copied = best(lambda: np.array(jnp.asarray(answer + 1)))
+    yield Line("spectra", sizes.spectra / took, "a second", "copying them", sizes.spectra / copied)
+
+
+def sweep(sizes: Sizes) -> Iterator[Line]:
+    """Where runs go, over the start's plane, in d = 1."""
+    side = round(np.sqrt(sizes.points))
+    over = {name: np.linspace(0.1, 1.0, side) for name in ("phi0", "theta0")}
+    rates = []
+    for devices in (None, jax.local_devices(backend="cpu")[:1]):
+        with tempfile.TemporaryDirectory() as folder, jax.default_device(devices and devices[0]):
+            how = dict(dim=1, t1=40.0, progress=False)
+            dg.sweep(NS, over, "limit", out=Path(folder) / "first.zarr", **how)
+            began = time.perf_counter()
+            dg.sweep(NS, over, "limit", out=Path(folder) / "again.zarr", **how)
+            rates.append(side**2 / (time.perf_counter() - began))
+    yield Line("sweep of limit", rates[0], "points/s", "the processor", rates[1], 20)
+
+
+def training(sizes: Sizes) -> Iterator[Line]:
+    """A step of each player, in the default precision and in exact one, against PyTorch eager."""
+    steps = neighbour("training")
+    if steps.torch is None:
+        raise RuntimeError("PyTorch is missing (pip install torch)")
+    with tempfile.TemporaryDirectory() as folder:
+        cases = {
+            "MLP step": ("ring8", steps.MLP, 256, 1e-3, sizes.training, 3.0),
+            "DCGAN step": (steps.pictures(folder), steps.DCGAN, 128, 2e-4, max(2, sizes.training // 10), 1.0),
+        }
+        for (name, case), precision in ((c, p) for c in cases.items() for p in (None, "highest")):
+            problem, networks, batch, lr, count, aim = case
+            steps.torch.backends.cuda.matmul.allow_tf32 = precision is None
+            steps.torch.backends.cudnn.allow_tf32 = precision is None
+            with jax.default_matmul_precision(precision or "default"):
+                ours, players, on = steps.trainer(problem, networks, batch, lr)
+                mine, theirs = steps.side_by_side([ours, steps.rival(players, on, batch, lr)], count, 3)
+            word = "exact" if precision else "default precision (TF32)"
+            yield Line(f"{name}, {word}", 1 / mine, "steps/s", "PyTorch eager", 1 / theirs, aim)
+
+
+SECTIONS = {
+    s.__name__: s for s in (fixed, adaptive, call, training, sweep, spectra, smooth)
+}  # what matters most comes first
+
+
+# ---------------------------------------------------------------- the report
+
+
+def needed() -> str:
+    """What is missing, in one line, or ""."""
+    cards = [d for d in jax.local_devices() if d.platform == "gpu"]
+    if not cards:
+        return "no GPU that JAX sees: nothing is measured; needs a card, its driver and pip install 'diracgan[cuda]'"
+    return ""
+
+
+def machine() -> str:
+    """The card, versions and the precision of products."""
+    card = jax.local_devices()[0]
+
+    def of(package: str) -> str:
+        try:
+            return f"{package} {version(package)}"
+        except PackageNotFoundError:
+            return f"no {package}"
+
+    packages = ", ".join(of(p) for p in ("jax", "jaxlib", "cuda-core", "diffrax", "torch", "diracgan"))
+    precision = jax.config.jax_default_matmul_precision or "JAX's default, TF32 where the card has it"
+    launches = cuda_backend.missing() or "compiled CUDA is launched"
+    return (
+        f"{card.device_kind}; {packages}\nmatrix products in float32: {precision}; "
+        f"float64 and loops: exact\nloops: {launches}"
+    )
+
+
+def report(names: list[str], sizes: Sizes, seconds: float) -> list[Line]:
+    """Every section in its turn while there is time."""
+    began, lines = time.perf_counter(), []
+    for name in names:
+        if (passed := time.perf_counter() - began) > seconds:
+            print(f"{name}: left out after {passed:.0f} s")
+            continue
+        try:
+            for line in SECTIONS[name](sizes):
+                lines.append(line)
+                print(line, flush=True)
+        except Exception as why:  # one section's failure must not cost the others
+            print(f"{name}: {type(why).__name__}: {str(why).splitlines()[0] if str(why) else ''}", flush=True)
+    return lines
+
+
+def main() -> None:
+    reader = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    reader.add_argument("--seconds", type=float, default=220.0, help="no section begins later")
+    reader.add_argument("--only", default=",".join(SECTIONS), help=f"sections, among {', '.join(SECTIONS)}")
+    reader.add_argument("--json", type=Path, help="write the lines to this file too")
+    given = reader.parse_args()
+    if said := needed():
+        print(said)
+        return
+    print(machine(), flush=True)
+    lines = report(given.only.split(","), Sizes(), given.seconds)
+    if given.json:
+        rows = [dataclasses.asdict(x) | {"ratio": x.ratio} for x in lines]
+        given.json.write_text(json.dumps({"machine": machine(), "lines": rows}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""The benchmark for cards: its sections run by the shim, its limit is the same motion, without a card it says so."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+import diracgan as dg
+
+from .conftest import rk4, starts
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu.py"
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    spec = importlib.util.spec_from_file_location("gpu_benchmark", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "gpu_benchmark", module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_limit_is_the_same_motion(gpu, through_the_shim):
+    phi, theta = starts(128, 2)
+    with jax.enable_x64(True):
+        ends = np.stack(gpu.limit("float64", adaptive=False)(phi, theta, 30, 0.01)).T
+        along = np.stack(gpu.limit("float64", adaptive=True)(phi, theta, 10_000, 2.0)).T
+    np.testing.assert_allclose(ends, rk4(dg.variant("ns"), phi, theta, 0.01, 30), rtol=0, atol=1e-13)
+    # rtol 1e-6
+    np.testing.assert_allclose(along, rk4(dg.variant("ns"), phi, theta, 0.01, 200), rtol=0, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_every_section_runs(gpu, through_the_shim, capsys):
+    sizes = gpu.Sizes(256, 10, 256, 128, 64, 1000, 100, 2)
+    names = [n for n in gpu.SECTIONS if n not in ("training", "smooth", "sweep")]
+    lines = gpu.report(names, sizes, math.inf)
+    assert len(lines) == 6 + 3 + 1 + 1, capsys.readouterr().out
+    assert all(line.rate > 0 and str(line) for line in lines)
+    assert max(x.error for x in lines if x.unit == "runs/s" and x.error == x.error) < 1e-4
+
+
+def test_a_section_that_fails_and_one_that_is_late_cost_no_other(gpu, monkeypatch, capsys):
+    def fails(sizes):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(gpu, "SECTIONS", {"fails": fails, "one": lambda sizes: [gpu.Line("a", 1.0, "b")]})
+    assert len(gpu.report(["fails", "one"], gpu.Sizes(), math.inf)) == 1
+    assert gpu.report(["one"], gpu.Sizes(), -1.0) == []
+    said = capsys.readouterr().out
+    assert "fails: RuntimeError: out of memory" in said
+    assert "one: left out" in said
+
+
+def test_without_a_card_it_ends_with_one_line():
+    if any(d.platform == "gpu" for d in jax.local_devices()):
+        pytest.skip("there is a GPU")
+    made = subprocess.run([sys.executable, str(SCRIPT)], capture_output=True, text=True, check=True)
+    assert made.stdout.count("\n") == 1
+    assert made.stdout.startswith("no GPU that JAX sees")
