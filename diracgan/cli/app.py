@@ -55,6 +55,7 @@ COMMANDS = (
     "card",
     "page",
     "explore",
+    "bench",
 )
 
 #: Set by the line that a shell's start-up file evaluates, see docs/start.md, and by what that line defines.

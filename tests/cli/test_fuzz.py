@@ -34,6 +34,7 @@ FIXED = {
     "ema": ["--omega", "0.3"],
     "averaged": ["wgan-linear", "--rule", "adam"],
     "list": [],
+    "bench": ["--only", "nothing"],
 }
 HUGE = ["4000000000", "99999999999999999999999", "1" * 5000]
 NUMBERS = [
