@@ -186,7 +186,7 @@ def test_the_larger_decay_is_farther_for_two_thousand_steps():
     )
     smooth = [np.convolve(x, np.ones(130) / 130, "valid") for x in (near, far)]
     crossing = np.flatnonzero(smooth[0][500:] > smooth[1][500:])[0] + 500
-    assert 1700 < crossing < 2300
+    assert 1700 < crossing < 2300  # "two thousand", of a curve that is averaged over 130 steps
 
 
 def test_steps_of_the_normalised_critic_grow_like_a_square_root():

@@ -90,7 +90,7 @@ def test_an_oscillation_that_noise_keeps_going_is_told_from_a_rotation():
     (o,) = found.oscillations
     assert abs(o.frequency - omega) < 4 * o.frequency_error
     assert abs(o.damping - sigma) < 4 * o.damping_error
-    assert 0.5 < o.share["series"] <= 1
+    assert 0.9 < o.share["series"] <= 1  # there is nothing else in it
 
 
 @pytest.mark.slow
@@ -108,7 +108,7 @@ def test_two_lines_a_growing_one_and_the_lag_between_players():
     assert first.damping == pytest.approx(-0.0004, rel=0.1)
     assert second.frequency == pytest.approx(0.09, rel=0.01)
     assert found.lag["g"] == pytest.approx(-90, abs=2)
-    assert first.amplitude["g"] == pytest.approx(2, rel=0.1)
+    assert first.amplitude["g"] == pytest.approx(2, rel=0.05)
     ema = next(a for a in found.recommendations if a.knob == "ema")
     assert ema.value is None and "grows" in ema.effect
 

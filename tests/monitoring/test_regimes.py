@@ -120,6 +120,7 @@ def test_a_period_of_two_rows_is_found_and_named(seed):
     flip = (-0.995) ** N + noise(size=0.05, seed=seed)
     found = dg.diagnose({"step": 10 * N, "d_loss": 1 + 0.2 * flip})
     assert found.oscillations[0].period == pytest.approx(20.0, rel=1e-3)
+    # a tenth is what is promised; the three seeds are 1, 6 and 8 % off
     assert found.oscillations[0].damping == pytest.approx(-math.log(0.995) / 10, rel=0.1)
     said = "; ".join(found.notes)
     assert "period of 2 rows" in said and "too large a step" in said
@@ -162,7 +163,7 @@ def test_a_rotation_that_sets_in_does_not_grow_without_bound(seed):
     g = 0.35 + wave * np.sin(0.43 * N) + noise(size=0.06, seed=seed + 10)
     found = dg.diagnose({"d_loss": d, "g_loss": g}, dg.variant("hinge")).regimes
     assert [r.kind.value for r in found] == ["settled", "rotating"]
-    assert found[1].start == pytest.approx(360, abs=30)
+    assert found[1].start == pytest.approx(360, abs=15)  # one period of the rotation
     grows = np.exp(0.008 * (N - 600)) * np.cos(0.43 * N)
     assert kinds(d_loss=1.0 + grows + noise(seed=seed), g_loss=1.0 + noise(seed=seed + 10))[-1] == "diverging"
 

@@ -53,5 +53,5 @@ def test_the_fit_is_in_the_records_units():
     found = oscillation_modes(y[None])
     assert found.modes[0].amplitudes[0] == pytest.approx(1e3, rel=0.02)
     # a deviation over 400 rows is known within 1/sqrt(800) = 3.5 %; the fit takes a trend and a mode out of it
-    assert found.noise[0] == pytest.approx(20.0, rel=0.2)
-    assert np.std(found.fitted[0] - y) == pytest.approx(20.0, rel=0.2)
+    assert found.noise[0] == pytest.approx(20.0, rel=0.1)
+    assert np.std(found.fitted[0] - y) == pytest.approx(20.0, rel=0.1)

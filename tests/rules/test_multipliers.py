@@ -181,14 +181,18 @@ def test_lookahead(name):
     agree(multipliers(GAMES[name], rule), np.linalg.eigvals(back))
 
 
-def test_lazy_multipliers_are_those_of_the_whole_period():
+@pytest.mark.parametrize("lazy", [1, 2, 3])
+def test_lazy_multipliers_are_those_of_the_whole_period(lazy):
     free, paid = (
         np.eye(2) + H * JACOBIANS["bilinear"],
-        np.eye(2) + H * np.array([[-2 * K * LAM, -1.0], [1.0, 0.0]]),
+        np.eye(2) + H * np.array([[-2 * lazy * LAM, -1.0], [1.0, 0.0]]),
     )
-    rule = dg.rule("simultaneous", lr=H, lazy=K)
-    assert rule.period == K
-    agree(multipliers(GAMES["wgan-gp"], rule), np.linalg.eigvals(free @ free @ paid))
+    rule = dg.rule("simultaneous", lr=H, lazy=lazy)
+    assert rule.period == lazy
+    whole = np.linalg.matrix_power(free, lazy - 1) @ paid
+    agree(multipliers(GAMES["wgan-gp"], rule), np.linalg.eigvals(whole))
+    counted = rule.memory(dirac.game(GAMES["wgan-gp"], jnp.zeros(1)), Players(jnp.zeros(1), jnp.zeros(1)))
+    assert isinstance(counted.critic_steps, tuple) == (lazy == 1)  # nothing to count where every step pays
 
 
 def test_lazy_counts_critic_steps_across_iterations():

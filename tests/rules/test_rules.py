@@ -101,6 +101,22 @@ def test_the_implicit_step_has_reverse_derivatives_too():
         assert abs(by_phi[0] - (end(0.5, phi + e) - end(0.5, phi - e)) / (2 * e)) < 1e-9
 
 
+def test_newtons_steps_are_halved_where_whole_ones_lead_astray():
+    # whole steps for arctan x = 0 go off to infinity from |x| > 1.39
+    with jax.enable_x64(True):
+        found = implicit._newton(jnp.arctan, jnp.array([3.0, -20.0]))
+        np.testing.assert_allclose(found, 0.0, atol=1e-15)
+        assert np.isnan(implicit._newton(lambda x: 1 + x**2, jnp.array([0.3]))).all()  # no root
+
+
+def test_a_large_linear_system_is_solved_without_its_matrix(monkeypatch):
+    monkeypatch.setattr(implicit, "DENSE", 2)
+    a, b = np.array([[2.0, 1.0, 0.0], [-1.0, 1.0, 0.5], [0.0, 0.3, 1.0]]), np.array([1.0, -2.0, 0.5])
+    with jax.enable_x64(True):
+        found = implicit._solve(lambda x: jnp.asarray(a) @ x, jnp.asarray(b))
+        np.testing.assert_allclose(found, np.linalg.solve(a, b), rtol=1e-12)
+
+
 class Numbered(WrappedGame):
     """A game that writes down which evaluations it is asked for."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 from pathlib import Path
 
 import jax
@@ -145,6 +146,21 @@ def test_a_branch_says_its_branches():
     chosen = function.operations[-1].structure
     assert isinstance(chosen, Branches)
     assert [f.operations[0].name for f in chosen.functions] == ["sin", "cos", "tan"]
+
+
+def test_the_records_are_not_changed_and_do_not_print_jaxs_own():
+    function, _ = read(lambda x: jax.lax.fori_loop(0, 3, lambda i, z: jax.jit(jnp.sin)(z) + 1.0, x), 1.0)
+    scan = function.operations[-1]
+    inner = scan.structure.function
+    call = next(o.structure for o in inner.operations if isinstance(o.structure, Call))
+    chosen = read(lambda x: jax.lax.cond(x > 0, jnp.sin, jnp.cos, x), 1.0)[0].operations[-1].structure
+    loop = only(lambda x: jax.lax.while_loop(lambda c: c < 9, lambda c: 2 * c, x), 1.0).structure
+    known = next(v for o in inner.operations for v in o.inputs if hasattr(v, "value"))
+    for record in (function, scan, scan.structure, call, chosen, loop, known, function.inputs[0]):
+        field = dataclasses.fields(record)[0].name
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(record, field, None)
+    assert "equation" not in repr(scan)
 
 
 def test_what_nobody_reads_is_left_out():

@@ -10,6 +10,7 @@ import pytest
 from diracgan.tracing.scalar_program import NotScalarizable, trace
 
 COUNT = 5
+TURNS = np.array([1, 2])
 
 
 def compare(fn, *shapes, on_arrays=()):
@@ -45,6 +46,17 @@ FUNCTIONS = {
     "powers": (lambda a: (a**2, a**3, a**-2, jnp.abs(a) ** 1.3, a / 3.0), (2,)),
     "known loop": (lambda a: jax.lax.fori_loop(0, 3, lambda i, x: x * 1.1 + i, a), (2,)),
     "scan": (lambda a: jax.lax.scan(lambda c, x: (c + x, c * x), 0.0, a), (4,)),
+    "scan of matrices": (
+        lambda a: jax.lax.scan(lambda c, x: (c @ x, c + x.T), jnp.eye(2), a),
+        (3, 2, 2),
+    ),
+    "counted loop with constants": (
+        lambda a, b: jax.lax.while_loop(
+            lambda c: c[0] < jnp.sum(TURNS), lambda c: (c[0] + 1, c[1] * a[0] + b), (0, a[1])
+        ),
+        (2,),
+        (),
+    ),
     "scan backwards": (lambda a: jax.lax.scan(lambda c, x: (c + x, c * x), 0.0, a, reverse=True), (4,)),
     "branch": (lambda a: jax.lax.cond(a[0] > 0, lambda x: x * 2, lambda x: x - 1, a), (2,)),
     "switch": (lambda a: jax.lax.switch((a[0] > 0).astype(int), [jnp.sin, jnp.cos], a), (2,)),
@@ -66,6 +78,15 @@ def test_what_cannot_be_scalarized_runs_on_arrays():
         (2,),
         on_arrays=("while",),
     )
+
+
+def test_a_long_loop_stays_a_loop():
+    compare(lambda a: jax.lax.fori_loop(0, 3001, lambda i, x: 0.5 * x + 1.0, a), (), on_arrays=("scan",))
+
+
+def test_places_that_are_not_known_stay_an_array_operation():
+    program = compare(lambda a: a.at[(a[0] > 0).astype(int)].add(2.0), (3,), on_arrays=("scatter-add",))
+    assert program
 
 
 def test_both_players_share_one_tanh():

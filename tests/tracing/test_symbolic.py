@@ -7,8 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import sympy as sp
+from jax import lax
 
 from diracgan.tracing.symbolic import NoFormula, exact, formulas, functions
+from diracgan.variants._math import power, root
 
 X, Y = sp.symbols("x y", real=True)
 SIGMA, SOFTPLUS = functions()
@@ -49,6 +51,69 @@ def test_formula(name):
     fn, want = CASES[name]
     got = formula(fn, X, Y)
     assert sp.simplify(got - want) == 0 or sp.simplify(sp.piecewise_fold(got - want)) == 0
+    for x, y in ((0.6, 0.3), (-0.4, 0.7)):  # both sides of every branch
+        assert as_number(got, x, y) == pytest.approx(float(fn(x, y)), rel=1e-6)
+
+
+def as_number(expression, x, y):
+    """An expression's value, with sigma and softplus written out."""
+    plain = expression.replace(SIGMA, lambda s: 1 / (1 + sp.exp(-s)))
+    return float(plain.replace(SOFTPLUS, lambda s: sp.log(1 + sp.exp(s))).subs({X: x, Y: y}))
+
+
+ONE = [
+    *(
+        lax.exp,
+        lax.log,
+        lax.tanh,
+        lax.sinh,
+        lax.cosh,
+        lax.sin,
+        lax.cos,
+        lax.tan,
+        lax.asin,
+        lax.acos,
+        lax.atan,
+    ),
+    *(
+        lax.asinh,
+        lambda x: lax.acosh(1 + x),
+        lax.atanh,
+        lax.erf,
+        lax.erfc,
+        lax.erf_inv,
+        lax.lgamma,
+        lax.digamma,
+    ),
+    *(
+        lax.sqrt,
+        lax.rsqrt,
+        lax.cbrt,
+        lax.sign,
+        lax.floor,
+        lax.ceil,
+        lax.round,
+        lambda x: lax.round(3 * x),
+        lax.abs,
+    ),
+    *(lax.neg, lax.exp2, lax.log1p, lax.expm1, lax.square, lax.logistic, lambda x: lax.integer_pow(x, -3)),
+    *(jax.nn.relu, lambda x: jax.nn.relu(x - 0.7), jax.nn.log_sigmoid, jax.nn.softplus),
+    *(root, lambda x: power(x, 1.5), lambda x: lax.clamp(0.3, x, 0.5)),
+]
+TWO = [lax.add, lax.sub, lax.mul, lax.div, lax.pow, lax.max, lax.min, lax.atan2, jnp.logaddexp]
+TWO += [lambda x, y, c=c: jnp.where(c(x, y), x, 2 * y) for c in (lax.gt, lax.ge, lax.lt, lax.le, lax.ne)]
+TWO += [lambda x, y: jnp.where((x > 0.3) & (y > 0.3) | ~(x > 0.1), 2.0, 3.0)]
+
+
+def test_every_operations_formula_has_its_value():
+    def fn(x, y):
+        return jnp.stack([*(f(x) for f in ONE), *(f(x, y) for f in TWO)])
+
+    with jax.enable_x64(True):
+        made = formulas(fn, X, Y)[0]
+        for x, y in ((0.6, 0.25), (0.2, 0.9)):
+            found = [as_number(m, x, y) for m in made]
+            np.testing.assert_allclose(found, jax.jit(fn)(x, y), rtol=1e-13)
 
 
 def test_the_named_functions_at_zero_and_their_slopes():

@@ -96,6 +96,7 @@ def test_spectral_norm_is_the_largest_singular_value_with_its_derivative(shape):
     u, s, v = np.linalg.svd(m, full_matrices=False)
     assert float(spectral_norm(w)) == pytest.approx(s[0], rel=1e-3)
     slope = np.asarray(jax.grad(spectral_norm)(w)).reshape(m.shape)
+    # a value right to e has vectors right to its root, sqrt(1e-3) = 0.03
     np.testing.assert_allclose(slope, np.outer(u[:, 0], v[0]), atol=0.03)
 
 
@@ -242,7 +243,8 @@ def test_dropout_keeps_the_mean_and_needs_a_key():
     x = x_of(4, 2)
     np.testing.assert_array_equal(critic(phi, x), critic(phi, x))
     draws = jax.vmap(lambda k: critic(phi, x, Pass(key=k)))(jax.random.split(KEY, 4000))
-    np.testing.assert_allclose(draws.mean(axis=0), critic(phi, x), atol=0.05)
+    error = np.asarray(draws.std(axis=0)).max() / np.sqrt(4000)
+    np.testing.assert_allclose(draws.mean(axis=0), critic(phi, x), atol=4 * error)
     assert draws.std(axis=0).min() > 0.05
 
 

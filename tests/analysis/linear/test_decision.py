@@ -170,6 +170,8 @@ def test_the_frequency_of_what_turns_in_any_unit():
     w = np.array([[0.5, -0.1 + 2j, -0.1 - 2j], [1.0, 0.5, 0.25]])
     for unit in (1e-30, 1.0, 1e30):
         np.testing.assert_allclose(leading_frequency(unit * w, False), [2 * unit, 0.0])
+    mixed = np.array([[1.0], [1e12]]) * w[[0, 0]]  # each in its own unit
+    np.testing.assert_allclose(leading_frequency(mixed, False), [2.0, 2e12])
     assert leading_frequency(np.array([1j, -1j]), True) == pytest.approx(np.pi / 2)
 
 

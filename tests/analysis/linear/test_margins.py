@@ -1,5 +1,7 @@
 """Margins of many settings at once agree with the spectrum of each."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -61,5 +63,7 @@ def test_a_rule_inside_a_rule_can_be_turned():
     around = settings(dg.variant("ns"), dg.rule("lookahead", inner=inner))
     k = parameter_handle(around, "inner.beta")
     assert k.now == 0.1
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        k.now = 0.2
     assert k.set(around, 0.7).rule.inner.beta == 0.7
     assert parameter_handle(around, "lr").set(around, 0.2).rule.inner.lr == 0.2
