@@ -203,3 +203,31 @@ class Turning(Written):
         of_y = x * (1 + self.k - (x * x / 3 + y * y))
         of_x = x * x * (2 * (1 + self.k) - (x * x + 2 * y * y)) / 4
         return cosine * of_x + sine * y * of_y - x * x / 2
+
+
+class TwoCycles(Written):
+    """r' = k r + r^3 - r^5, angle' = 1 for (phi, theta): cycles at r^2 = (1 +- sqrt(1 + 4k))/2, a fold at k = -1/4."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(self._bowl(real, x_fake[:, 0]) - x_fake[:, 0] * real)
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(self._bowl(real, x_fake[:, 0]) + x_fake[:, 0] * real)
+
+    def _bowl(self, phi, theta):
+        s = phi**2 + theta**2
+        return self.k * s / 2 + s**2 / 4 - s**3 / 6
+
+
+class Rossler(dg.Variant):
+    """In d = 2 with the datum (1, 0) and l2 = 1: x' = -y - z, y' = x + y/5, z' = 1/5 + z (x - c), for x = phi_1 and
+    theta = (y, z); phi_2 only decays."""
+
+    c: float = 2.3
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean((x_fake[:, 0] + x_fake[:, 1]) * real - real**2 / 2)
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        y, z = x_fake[:, 0], x_fake[:, 1]
+        return -jnp.mean(real * y + 0.1 * y**2 + 0.2 * z + z**2 * (real - self.c) / 2)

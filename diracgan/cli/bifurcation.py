@@ -31,8 +31,8 @@ def command(
     ] = False,
     out: Annotated[str | None, output("Draw the diagram: .png, .pdf, .svg.", picture)] = None,
 ) -> CommandResult:
-    """Follow an equilibrium as a number turns, and find what is born where its stability changes; in two numbers, the
-    curves of such points over the map of stability.
+    """Follow an equilibrium as a number turns, and find what is born where its stability changes, with the cycles of
+    Hopf points; in two numbers, the curves of such points over the map of stability.
 
     d = 1 unless --dim or --x0 says otherwise; --phi0 and --theta0 name an equilibrium other than (0, x0).
 
@@ -80,15 +80,32 @@ def _branch(
     from ..analysis.bifurcation import branch
 
     found = branch(made, over, rule, at, **how)
+    cycles, notes = _cycles(found)
     born, complaints = _switched(found) if switch else ([], [])
+    born, complaints = [*cycles, *born], [*notes, *complaints]
     if out is not None:
         from ..plotting import branches_figure, save
 
         title = f"{found.variant}, {found.rule or 'flow'}: {found.kind} over {found.parameter}"
         save(branches_figure([found, *born], title=title, below=found.text), out)
-    record = found.as_dict() | ({"born": [b.as_dict() for b in born]} if switch else {})
+    record = found.as_dict() | ({"born": [b.as_dict() for b in born]} if born or switch else {})
     record |= {} if out is None else {"out": out}
     return CommandResult(record, _said(found, born, out), complaints)
+
+
+def _cycles(found: Any) -> tuple[list[Any], list[str]]:
+    """The branches of cycles that are born at Hopf points, with their own first doublings, and why some are missing."""
+    from ..analysis.bifurcation import born_cycles, doubled_cycles
+
+    born, notes = [], []
+    for point in (p for p in found.points if p.kind == "hopf"):
+        try:
+            born.append(born_cycles(point, found.low, found.high))
+            doublings = [p for p in born[-1].points if p.kind == "period-doubling"]
+            born += [doubled_cycles(p, found.low, found.high) for p in doublings]
+        except InputError as error:
+            notes.append(str(error))
+    return born, notes
 
 
 def _switched(found: Any) -> tuple[list[Any], list[str]]:

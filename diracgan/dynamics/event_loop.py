@@ -25,7 +25,8 @@ _HALVINGS = 60
 
 
 @functools.cache
-def _tableau() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def tableau() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Coefficients of the stages, (14, 14), of the step and of its error, (14,)."""
     from diffrax import Dopri8
 
     table = Dopri8.tableau
@@ -42,7 +43,7 @@ def event_loop(system: DiracSystem, regime: Regime, y0: np.ndarray, span: TimeSp
     """
     carry = _begin(system, regime, y0, span)
     while int(carry.status) == _RUNNING and int(carry.steps) < span.steps:
-        carry = _advance(_tableau(), system, regime, span, carry)
+        carry = _advance(tableau(), system, regime, span, carry)
     status = int(carry.status)
     failure = {_RUNNING: "max steps", _STIFF: "stiff"}.get(status, "")
     guard = int(carry.guard) if status == _EVENT else None

@@ -24,6 +24,10 @@ _MARKS = {
     "hopf": ("o", "Hopf"),
     "neimark-sacker": ("o", "Neimark-Sacker"),
     "flip": ("^", "flip"),
+    "fold-of-cycles": ("s", "fold of cycles"),
+    "period-doubling": ("^", "period doubling"),
+    "torus": ("o", "torus"),
+    "branch-point-of-cycles": ("D", "branch point of cycles"),
 }
 _POINT: dict[str, Any] = {
     "markersize": 6.5,
@@ -38,11 +42,12 @@ _REACH = 0.4  # of the range beyond a point: how far the normal form is drawn
 def branches(found: Sequence[Any], ax: Axes | None = None) -> Axes:
     """Draw branches over their parameter: stable parts solid, unstable ones dashed, and the points named.
 
-    The height is the distance of the players from (0, x0); of what is born at a Hopf, Neimark-Sacker, flip or
-    pitchfork point, the radius that the normal form predicts, about the branch.
+    The height is the distance of the players from (0, x0), of a cycle the largest; of what is born at a Hopf,
+    Neimark-Sacker, flip or pitchfork point and was not followed, the radius that the normal form predicts, about the
+    branch.
 
     Args:
-        found: one or several :class:`diracgan.bifurcation.Branch` over one parameter.
+        found: one or several :class:`diracgan.bifurcation.Branch` or ``CycleBranch`` over one parameter.
         ax: axes to draw on; a new figure when ``None``.
 
     Returns:
@@ -67,13 +72,17 @@ def branches(found: Sequence[Any], ax: Axes | None = None) -> Axes:
         drawn: set[str] = set()
         for b in found:
             _branch(ax, b, drawn)
+        followed = {b.born_at for b in found if b.kind == "cycles"}
         for b in found:
             for point in b.points:
-                _born(ax, b, point, drawn)
-                height = _height(b, point.phi, point.theta)
+                if b.kind != "cycles" and point.value not in followed:
+                    _born(ax, b, point, drawn)
+                height = _height_at(b, point)
                 marker, label = _MARKS[point.kind]
                 ax.plot(point.value, height, marker, **_POINT)
-                beside = {"xytext": (4, 7), "textcoords": "offset points", "fontsize": 8}
+                left = b.kind == "cycles" and getattr(point, "side", 0) > 0  # the branch lies to the right
+                beside = {"xytext": (-6 if left else 4, 7), "ha": "right" if left else "left"}
+                beside |= {"textcoords": "offset points", "fontsize": 8}
                 ax.annotate(f"{label}\n{number(point.value, 5)}", (point.value, height), **beside)
         ax.set(xlabel=next(iter(names)), ylabel="distance from (0, x₀)")
         ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
@@ -100,10 +109,21 @@ def _height(b: Any, phi: Any, theta: Any) -> Any:
     return np.linalg.norm(off, axis=-1)
 
 
+def _height_at(b: Any, point: Any) -> float:
+    """Of a point on its branch; of a cycle that of the nearest one on the branch."""
+    if b.kind != "cycles":
+        return float(_height(b, point.phi, point.theta))
+    off = np.abs(b.values - point.value) / (b.high - b.low) + np.abs(b.periods / point.period - 1)
+    return float(b.radii[int(np.argmin(off))])
+
+
 def _branch(ax: Axes, b: Any, drawn: set[str]) -> None:
-    heights, statuses = _height(b, b.phi, b.theta), np.array(b.statuses)
+    cycles = b.kind == "cycles"
+    heights, statuses = b.radii if cycles else _height(b, b.phi, b.theta), np.array(b.statuses)
+    colours = {"stable": GREEN} if cycles else {}
     for status, part in _stretches(statuses):
         line, colour = _LOOKS.get(status, (":", INK))
+        colour = colours.get(status, colour)
         label = f"{b.kind}, {status}"
         shown = None if label in drawn else label
         ax.plot(b.values[part], heights[part], line, color=colour, linewidth=1.8, zorder=3, label=shown)

@@ -71,3 +71,9 @@ def test_attractors_in_words_and_as_json(cli):
 def test_switch_says_that_there_is_nothing_to_switch_to(cli):
     code, out, err = cli("bifurcation", "ns", "--over", "gamma=0.1:1", "--switch")
     assert code == 0 and "without a bifurcation" in out and "nothing to switch to" in err
+
+
+def test_the_cycles_of_a_hopf_point_are_followed(cli):
+    # of a linear flow: all at one value, neutral
+    code, out, err = cli("bifurcation", "wgan-linear", "--over", "gamma=0:1")
+    assert code == 0 and not err and "41 cycles for gamma" in out and "begins: a Hopf point" in out

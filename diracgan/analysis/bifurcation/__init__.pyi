@@ -13,5 +13,12 @@ from .curves import (
     curve as curve,
     sensitivity as sensitivity,
 )
+from .cycle_points import CyclePoint as CyclePoint
+from .cycles import (
+    CycleBranch as CycleBranch,
+    born_cycles as born_cycles,
+    cycles as cycles,
+    doubled_cycles as doubled_cycles,
+)
 from .kicks import Kick as Kick, kick as kick
 from .points import Bifurcation as Bifurcation

@@ -239,7 +239,8 @@ def switch(point: Bifurcation, low: float, high: float) -> list[Branch]:
         way = found
     else:
         raise InputError(
-            f"a {point.kind.words} point has no branch of equilibria to switch to; allowed: branch-point, flip"
+            f"a {point.kind.words} point has no branch of equilibria to switch to; allowed: branch-point, flip, and "
+            "hopf by born_cycles"
         )
     u, out = np.append(point.state, point.value), []
     for sign in (1.0,) if point.kind is PointKind.FLIP else (1.0, -1.0):

@@ -13,9 +13,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.tree_util import Partial
 
 from ... import dirac
-from ...dynamics.filippov import DiracSystem, velocity
+from ...dynamics.filippov import DiracSystem, surface_count, velocity
 from ...game import Players
 from ...numerics.normal_form import Derivatives
 from ...rules import Rule
@@ -23,6 +24,7 @@ from ..dynamical_system import map_change
 from ..linear.parameter_handle import ParameterHandle
 from ..linear.probing import rest_state
 from ..linear.settings import LinearSettings
+from ..orbits.neighbours import Carried, carry
 
 _ROUNDING = 4 * float(np.finfo(float).eps)
 _AT_ONCE = 64  # states of one compiled program
@@ -126,6 +128,24 @@ class Family:
         change, slope = (np.concatenate([np.asarray(f[k]) for f in found])[:count] for k in (0, 1))
         return change, slope + (np.eye(xs.shape[1]) if self.discrete else 0.0)
 
+    def system(self, ps: Sequence[float] | np.ndarray) -> DiracSystem:
+        """What flows at p."""
+        with jax.enable_x64(True):
+            return _system(self._corners, self._x0, self._all(ps))
+
+    @functools.cached_property
+    def switches(self) -> bool:
+        """Whether the flow has surfaces on which it switches."""
+        system = self.system(np.zeros(len(self.handles)))
+        with jax.enable_x64(True):
+            return surface_count(system) > 0
+
+    def carried(self, z: np.ndarray, span: float, ps: Sequence[float] | np.ndarray) -> Carried | None:
+        """The flow from z for ``span`` with its neighbours in z and in p; None where it does not get there."""
+        with jax.enable_x64(True):
+            found = carry(Partial(_system, self._corners, self._x0), z, span, self._all(ps))
+        return None if found is None else found._replace(by_numbers=found.by_numbers[:, self._turning])
+
     def fixed(self, ps: Sequence[float] | np.ndarray) -> Any:
         """F and its Jacobian as functions of x alone."""
 
@@ -203,6 +223,11 @@ def numbers_at(corners: Any, ps: Array) -> Any:
     """Multi-affine interpolation of every leaf that turns; its leading axis runs over the corners."""
     weights = functools.reduce(jnp.kron, [jnp.stack([1.0 - p, p]) for p in ps], jnp.ones(1))
     return jax.tree.map(lambda leaf: leaf if jnp.ndim(leaf) == 0 else weights @ leaf, corners)
+
+
+def _system(corners: Any, x0: Array, ps: Array) -> DiracSystem:
+    variant, rates, _ = numbers_at(corners, ps)
+    return DiracSystem(variant, x0, rates, None)
 
 
 def _change(corners: Any, x0: Array, x: Array, ps: Array, times: Any) -> Array:

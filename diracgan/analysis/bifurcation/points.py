@@ -245,7 +245,7 @@ def _born(
         "scale": None,
         "side": 0,
         "born": "",
-        "resonance": _resonance(lead) if kind is PointKind.NEIMARK_SACKER else "",
+        "resonance": resonance(lead) if kind is PointKind.NEIMARK_SACKER else "",
     }
     head = f"{name} = {value:.10g}: {kind.words}"
     if at_end:
@@ -352,7 +352,8 @@ def _crossing(family: Family, point: PathPoint, lead: complex) -> float | None:
     return float((np.conj(values[k]) * slope).real / abs(values[k]))
 
 
-def _resonance(multiplier: complex) -> str:
+def resonance(multiplier: complex) -> str:
+    """The strong resonance 1:1 to 1:4 on which a multiplier lies, or ""."""
     for k in (1, 2, 3, 4):
         if abs(multiplier**k - 1.0) < 1e-4 * k:
             return f"1:{k}"

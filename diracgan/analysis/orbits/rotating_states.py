@@ -82,6 +82,20 @@ def rotating_state(
     return Orbit(z + centre, period * given.period, multipliers[order], Method.ROTATING_STATE, bounds)
 
 
+def commutes_with_rotations(given: DynamicalSystem, flat: np.ndarray) -> bool:
+    """Whether a motion commutes with the rotations about (0, x0), as seen at a state and where it is turned to."""
+    d = given.dim
+    if d < 2 or len(flat) % d:
+        return False
+    blocks = len(flat) // d
+    x0 = np.asarray(given.system.x0)
+    centre = np.concatenate([np.zeros(d), x0, np.zeros(len(flat) - 2 * d)])
+    motion, z = _About(given, centre), flat - centre
+    spin = np.zeros((d, d))
+    spin[0, 1], spin[1, 0] = -1.0, 1.0
+    return _turns_alike(motion, z, motion.side(z), np.kron(np.eye(blocks), spin), blocks, d)
+
+
 class _About:
     """A motion in coordinates counted from a centre."""
 

@@ -1,0 +1,482 @@
+"""A branch of cycles: periodic orbits of the flow, stable or not, followed as one number turns."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from ... import dirac
+from ...dynamics.filippov import DiracSystem
+from ...errors import InputError, number
+from ...numerics.continuation import PathPoint, SolutionPath, StepControl, continue_path
+from ...variants import Variant
+from ..dynamical_system import ContinuousSystem
+from ..linear.decision import STATUSES, Status, decide_matrices
+from ..linear.settings import settings
+from ..orbits.orbit import Orbit, order_by_modulus
+from ..orbits.rotating_states import commutes_with_rotations
+from ..orbits.shooting import periodic_orbit, returns
+from ..verdict.verdict import verdict
+from .branch import bounds, named_range, real_handle
+from .cycle_equations import CycleEquations, Spread, moved_tangent, sections
+from .cycle_points import CyclePoint, classify_cycle, cycle_monitors
+from .family import Family
+from .points import Bifurcation, PointKind, complex_form
+
+_AMPLITUDES = (0.02, 0.005, 1e-3)  # of the first cycle at a Hopf point, in units of the state
+_LEAVE = 0.02  # of a period doubling: the first step onto the doubled orbit
+_CONTROL = StepControl(first=0.01, largest=0.08, least=1e-6, turn=0.9, points=200)
+_UPRIGHT = 40  # points of a branch that stands upright, as every linear flow's does
+_SLACK = 1e-9  # of the range: the cycles of a linear flow all lie at one value, which may be an end of it
+_RESTARTS = 40  # sections along one branch
+_MARGINAL = 1e-6  # a multiplier nearer to the unit circle is not told from it by shooting
+_SETTLING, _TURNS = 12, 30  # times, and turns each, that a start is followed towards its cycle
+_ON_IT = 1e-2  # of a cycle's size: what Newton's method may move a start
+
+
+@dataclasses.dataclass(frozen=True)
+class CycleBranch:
+    """A branch of cycles and everything it was computed from.
+
+    Attributes:
+        kind: cycles.
+        parameter: its name; ``low`` and ``high`` the range.
+        values: of the parameter, in the order along the branch, (K,).
+        phi: the critic at a point of each cycle, (K, d); ``theta`` the generator.
+        periods: (K,).
+        radii_phi: largest |phi| on each, (K,); ``radii_theta`` largest |theta - x0|; ``radii`` of both together.
+        residuals: largest entry of the shooting equations, (K,).
+        multipliers: Floquet multipliers by decreasing modulus, the trivial one included, (K, 2d).
+        trivial_errors: |M f - f|/|f| of the monodromy matrix and the velocity: how far the trivial one is from 1, (K,).
+        statuses: what the linearisation decides by the others; ``margins`` and ``errors`` by what, (K,).
+        points: the bifurcations on it, in their order along the branch.
+        ends: why it goes no further, at its first and at its last point.
+        born_at: the parameter of the Hopf point or period doubling that it was followed from; None of a start.
+        text: one sentence in words.
+        variant: label; ``hyperparameters`` its numbers.
+        rule: None.
+        dim: dimension d; ``x0`` the datum; ``at`` the equilibrium or start.
+        rate_d: factor on the critic's velocity; ``rate_g`` on the generator's.
+    """
+
+    kind: str
+    parameter: str
+    low: float
+    high: float
+    values: np.ndarray
+    phi: np.ndarray
+    theta: np.ndarray
+    periods: np.ndarray
+    radii_phi: np.ndarray
+    radii_theta: np.ndarray
+    radii: np.ndarray
+    residuals: np.ndarray
+    multipliers: np.ndarray
+    trivial_errors: np.ndarray
+    statuses: list[str]
+    margins: np.ndarray
+    errors: np.ndarray
+    points: list[CyclePoint]
+    ends: tuple[str, str]
+    born_at: float | None
+    text: str
+    variant: str
+    hyperparameters: dict[str, Any]
+    rule: str | None
+    dim: int
+    x0: list[float]
+    at: dict[str, list[float]]
+    rate_d: float
+    rate_g: float
+    family: Family = dataclasses.field(repr=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Name -> value of every attribute but the family."""
+        found = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "family"}
+        return found | {"points": [p.as_dict() for p in self.points]}
+
+
+def cycles(
+    variant: Variant,
+    over: str,
+    start: Any,
+    period: float | None = None,
+    dim: int | None = None,
+    x0: Any = None,
+    low: float | None = None,
+    high: float | None = None,
+    rate_d: float = 1.0,
+    rate_g: float = 1.0,
+) -> CycleBranch:
+    """Follow a cycle of the flow as one number turns, through folds and along its unstable parts.
+
+    Pseudo-arclength continuation of Phi_T(z; p) = z on a section across the orbit, Phi the flow followed with its
+    switchings and sliding segments; its derivative by the variational equation, with saltation matrices where the field
+    jumps. Of a Hopf point :func:`diracgan.bifurcation.switch` follows the cycles that are born there.
+
+    Args:
+        variant: from :func:`diracgan.variant`.
+        over: the number that turns, as :func:`diracgan.critical` takes it, also with its range: ``"gamma=0:2"``.
+        start: (phi, theta) that the motion leads from to the cycle; with ``period`` a point close to it.
+        period: about the period of a cycle that passes close to ``start``, which may be unstable.
+        dim: dimension d (that of ``start``).
+        x0: the datum; None for 0.
+        low: least value of the number; by default its least allowed one.
+        high: largest value; by default twice the present one, or 1.
+        rate_d: factor on the critic's velocity.
+        rate_g: factor on the generator's velocity.
+
+    Returns:
+        A :class:`CycleBranch`; its ``points`` are folds of cycles, period doublings, tori and branch points.
+
+    Raises:
+        InputError: for arguments that are not allowed, or a start that does not lead to a cycle.
+
+    References:
+        Kuznetsov 2004, Elements of Applied Bifurcation Theory, chapters 5 and 10.
+
+    Example:
+        >>> import diracgan as dg
+        >>> v = dg.variant("wgan-gp", c=1.0, lam=0.3)
+        >>> found = dg.bifurcation.cycles(v, over="lam=0.28:0.32", start=([1.45], [0.3]), period=6.6)
+        >>> set(found.statuses), bool(found.trivial_errors.max() < 1e-6)
+        ({'stable'}, True)
+    """
+    name, first, last = named_range(over, low, high)
+    around = settings(variant, None, dim, x0, start, rate_d, rate_g)
+    handle = real_handle(around, name)
+    low_, high_ = bounds(handle, first, last)
+    now = None if handle.now is None else float(handle.now)
+    if now is None or not low_ <= now <= high_:
+        raise InputError(
+            f"{handle.name} = {now} is where the cycle is looked for; allowed: a value from {low_:g} to {high_:g}"
+        )
+    family = Family(around, [handle])
+    z = np.concatenate(around.point)
+    with jax.enable_x64(True):
+        system = DiracSystem(*dirac.cast((around.variant, around.x0, around.rates), np.float64), None)
+        motion = ContinuousSystem(system)
+        _check_isolated(motion, z)
+        orbit = _orbit(motion, variant, z, period, around.x0, (rate_d, rate_g))
+    f = motion_velocity(family, orbit.flat, now)
+    equations = CycleEquations(
+        family,
+        orbit.flat,
+        f / np.linalg.norm(f),
+        orbit.period,
+        orbit.period,
+        float(np.linalg.norm(f)) * orbit.period,
+    )
+    u0 = np.concatenate([orbit.flat, [1.0, now]])
+    equations, u0, _ = sections(equations, u0)[0]
+    ahead, behind = (_one_way(equations, u0, low_, high_, sign * np.eye(len(u0))[-1]) for sign in (1.0, -1.0))
+    return _record(
+        family, [*_reversed(behind.pieces), *ahead.pieces], (behind.end, ahead.end), (low_, high_), None
+    )
+
+
+def born_cycles(point: Bifurcation, low: float, high: float) -> CycleBranch:
+    """The branch of cycles that is born at a Hopf point, followed away from it.
+
+    Args:
+        point: a Hopf point.
+        low: least value of the parameter; ``high`` the largest.
+
+    Raises:
+        InputError: for another kind of point, or where no cycles are found in the range.
+
+    Example:
+        >>> import diracgan as dg
+        >>> v = dg.variant("wgan-linear")
+        >>> point = dg.bifurcation.branch(v, over="gamma=0:1").points[0]
+        >>> set(born_cycles(point, 0.0, 1.0).statuses)  # of a linear flow, all at gamma = 0
+        {'marginal'}
+    """
+    if point.kind is not PointKind.HOPF:
+        raise InputError(f"a {point.kind.words} point bears no cycles; allowed: Hopf points")
+    if point.multiplicity > 1:
+        raise InputError(
+            f"{point.parameter} = {point.value:g}: {point.multiplicity} pairs are critical at once, so that cycles "
+            "come in families by rotations; allowed: dim=1, or rotating_states for the circles"
+        )
+    form = complex_form(point.family, point.state, point.value, point.eigenvalue)
+    if form is None:
+        raise InputError(f"{point.parameter} = {point.value:g}: a derivative is not finite there")
+    q = form.vector * np.exp(-0.5j * np.angle(np.sum(form.vector**2)))  # Re q is orthogonal to Im q
+    way, normal = q.real / np.linalg.norm(q.real), -q.imag / np.linalg.norm(q.imag)
+    period = 2 * np.pi / form.eigenvalue.imag
+    for amplitude in _AMPLITUDES:
+        z = point.state + amplitude * way
+        f = motion_velocity(point.family, z, point.value)
+        facing = normal if normal @ f > 0 else -normal
+        equations = CycleEquations(
+            point.family, point.state, facing, period, period, float(np.linalg.norm(f)) * period
+        )
+        u0 = np.concatenate([z, [1.0, point.value]])
+        most = _UPRIGHT if point.criticality == "degenerate" else _CONTROL.points
+        found = _one_way(equations, u0, low, high, np.concatenate([way, [0.0, 0.0]]), False, most)
+        if not found.pieces:
+            continue
+        begins, slack = found.pieces[0].path.points[0].u[-1], _SLACK * (high - low)
+        if not (low - slack <= begins <= high + slack):
+            side = "above" if begins > point.value else "below"
+            raise InputError(
+                f"the cycles that are born at {point.parameter} = {point.value:g} exist {side}, outside the range"
+            )
+        return _record(point.family, found.pieces, ("a Hopf point", found.end), (low, high), point.value)
+    raise InputError(
+        f"{point.parameter} = {point.value:g}: Newton's method finds no cycle near the Hopf point"
+    )
+
+
+def doubled_cycles(point: CyclePoint, low: float, high: float) -> CycleBranch:
+    """The branch of cycles of twice the period that is born at a period doubling.
+
+    Args:
+        point: a period doubling of a branch of cycles.
+        low: least value of the parameter; ``high`` the largest.
+
+    Raises:
+        InputError: where no such cycles are found.
+    """
+    equations, jacobian = point.equations, point.path_point.jacobian
+    n = len(equations.anchor)
+    values, vectors = np.linalg.eig(jacobian[:n, :n] + np.eye(n))
+    way = vectors[:, int(np.argmin(np.abs(values + 1.0)))].real
+    way -= (
+        equations.velocity(jacobian)
+        * (equations.normal @ way)
+        / (equations.normal @ equations.velocity(jacobian))
+    )
+    way /= np.linalg.norm(way)
+    doubled = dataclasses.replace(
+        equations, unit=2 * point.period, first=2 * point.period, length=2 * equations.length
+    )
+    u0 = np.concatenate([point.state + _LEAVE * way, [1.0, point.value]])
+    found = _one_way(doubled, u0, low, high, np.concatenate([way, [0.0, 0.0]]), False)
+    if not found.pieces:
+        raise InputError(
+            f"{point.parameter} = {point.value:g}: Newton's method finds no cycle of twice the period"
+        )
+    return _record(equations.family, found.pieces, ("a period doubling", found.end), (low, high), point.value)
+
+
+def motion_velocity(family: Family, z: np.ndarray, value: float) -> np.ndarray:
+    """The flow's velocity at a state."""
+    return family.equations(np.append(z, value))[0]
+
+
+class _OnSection(NamedTuple):
+    """A stretch of the branch on one section."""
+
+    equations: CycleEquations
+    path: SolutionPath
+
+
+class _Way(NamedTuple):
+    """A branch to one side, and why it ends."""
+
+    pieces: list[_OnSection]
+    end: str
+
+
+def _one_way(
+    equations: CycleEquations,
+    u0: np.ndarray,
+    low: float,
+    high: float,
+    toward: np.ndarray,
+    required: bool = True,
+    most: int = _CONTROL.points,
+) -> _Way:
+    """Follow the branch to the side of ``toward``; where the orbit no longer crosses the section, on another one."""
+    name, pieces, others = equations.family.handles[0].name, [], []
+    for _ in range(_RESTARTS):
+        size = 1e3 * (1.0 + float(np.max(np.abs(u0[:-1]))))
+        control, slack = dataclasses.replace(_CONTROL, bound=size, points=most), _SLACK * (high - low)
+        try:
+            path = continue_path(
+                equations, u0, low - slack, high + slack, cycle_monitors(equations), control, toward
+            )
+        except ValueError:
+            path = None
+        if path is None or (len(path.points) < 3 and others):
+            if not others:
+                break
+            equations, u0, toward = others.pop(0)
+            continue
+        pieces.append(_OnSection(equations, path))
+        last, end = path.points[-1], path.ends[1]
+        if not ("finite value" in end or "Newton" in end):
+            return _Way(pieces, end)
+        if why := equations.why_not_beyond(last):
+            return _Way(pieces, why)
+        if sum(len(p.path.points) for p in pieces) > most:
+            return _Way(pieces, f"{most} points were made")
+        if len(path.points) < 3:
+            break
+        others = []
+        for made, u, time in sections(equations, last.u):
+            way = moved_tangent(equations, last.u, last.tangent, made, time)
+            if way is not None:
+                others.append((made, u, way))
+        if not others:
+            break
+        equations, u0, toward = others.pop(0)
+    if required and not pieces:
+        raise InputError(f"Newton's method finds no cycle at {name} = {u0[-1]:g} near the start")
+    return _Way(pieces, _stopped(pieces))
+
+
+def _stopped(pieces: Sequence[_OnSection]) -> str:
+    """What is known where no section goes on."""
+    if not pieces:
+        return "no cycle was found"
+    equations, path = pieces[-1]
+    last = path.points[-1]
+    n = len(equations.anchor)
+    found = equations.family.carried(last.u[:n], float(last.u[n] * equations.unit), last.u[-1:])
+    if found is not None and found.met:
+        return (
+            f"at {equations.family.handles[0].name} = {last.u[-1]:.8g} the order in which the motion meets its "
+            f"surfaces ({', '.join(found.met)}) changes: it grazes one, or begins or ends to slide; what lies "
+            "beyond is not followed"
+        )
+    return "Newton's method no longer converges: no smooth branch of cycles was found beyond"
+
+
+def _reversed(pieces: Sequence[_OnSection]) -> list[_OnSection]:
+    out = []
+    for equations, path in reversed(pieces):
+        points = [p._replace(tangent=-p.tangent) for p in reversed(path.points)]
+        last = len(points) - 2
+        changes = [c._replace(index=last - c.index) for c in reversed(path.changes)]
+        out.append(_OnSection(equations, SolutionPath(points, changes, (path.ends[1], path.ends[0]))))
+    return out
+
+
+def _record(
+    family: Family,
+    pieces: Sequence[_OnSection],
+    ends: tuple[str, str],
+    span: tuple[float, float],
+    born_at: float | None,
+) -> CycleBranch:
+    on = [(e, p) for e, path in pieces for p in (path.points if path is pieces[0].path else path.points[1:])]
+    found = [e.multipliers(p.jacobian) for e, p in on]
+    multipliers = [_with_trivial(e, p, values) for (e, p), (values, _) in zip(on, found, strict=True)]
+    decided = decide_matrices(np.stack([e.return_map(p.jacobian) for e, p in on]), discrete=True)
+    errors = np.maximum(decided.error, _MARGINAL)
+    statuses = [
+        str(Status.MARGINAL) if abs(m) <= error else STATUSES[s]
+        for s, m, error in zip(decided.status, decided.margin, errors, strict=True)
+    ]
+    parts = [e.parts(p.u) for e, p in on]
+    spreads: list[Spread] = [e.spread(e.rows(p.u)) for e, p in on]
+    states, values, d = np.array([z for z, _, _ in parts]), np.array([p for _, _, p in parts]), family.dim
+    points = _points(pieces, span[1] - span[0])
+    return CycleBranch(
+        kind="cycles",
+        parameter=family.handles[0].name,
+        low=span[0],
+        high=span[1],
+        values=np.clip(values, *span),
+        phi=states[:, :d],
+        theta=states[:, d:],
+        periods=np.array([t for _, t, _ in parts]),
+        radii_phi=np.array([s.phi for s in spreads]),
+        radii_theta=np.array([s.theta for s in spreads]),
+        radii=np.array([s.both for s in spreads]),
+        residuals=np.array([p.residual for _, p in on]),
+        multipliers=np.array(multipliers),
+        trivial_errors=np.array([e.trivial(p.jacobian) for e, p in on]),
+        statuses=statuses,
+        margins=decided.margin,
+        errors=errors,
+        points=points,
+        ends=ends,
+        born_at=born_at,
+        text=_words(family.handles[0].name, values, points),
+        family=family,
+        **family.around.provenance,
+    )
+
+
+def _with_trivial(equations: CycleEquations, point: PathPoint, others: np.ndarray) -> np.ndarray:
+    """All multipliers: those of the return map and, by its Rayleigh quotient, that of the orbit's own direction."""
+    n, f = len(equations.anchor), equations.velocity(point.jacobian)
+    own = 1.0 + float(f @ point.jacobian[:n, :n] @ f) / float(f @ f)
+    values = np.append(others, own)
+    return values[order_by_modulus(values)]
+
+
+def _points(pieces: Sequence[_OnSection], span: float) -> list[CyclePoint]:
+    found: list[CyclePoint] = []
+    for equations, path in pieces:
+        for change in path.changes:
+            made = classify_cycle(equations, path, change)
+            if made is not None and all(
+                abs(b.value - made.value) / span + abs(b.period / made.period - 1) > 1e-6 for b in found
+            ):
+                found.append(made)
+    return found
+
+
+def _words(name: str, values: np.ndarray, points: Sequence[CyclePoint]) -> str:
+    span = f"{len(values)} cycles for {name} from {values.min():.6g} to {values.max():.6g}"
+    what = "; ".join(f"{p.kind.words} at {p.value:.10g}" for p in points)
+    return f"{span}: {what}" if points else f"{span}, without a bifurcation"
+
+
+def _check_isolated(motion: ContinuousSystem, z: np.ndarray) -> None:
+    """Refuse a flow that commutes with rotations, whose cycles are not isolated."""
+    if motion.dim > 1 and commutes_with_rotations(motion, z):
+        raise InputError(
+            f"in d = {motion.dim} this flow commutes with rotations, so that its cycles come in families; allowed: "
+            "dim=1, or diracgan.bifurcation.rotating_states for the circles on which both players turn"
+        )
+
+
+def _orbit(
+    motion: ContinuousSystem,
+    variant: Variant,
+    z: np.ndarray,
+    period: float | None,
+    x0: np.ndarray,
+    rates: tuple[float, float],
+) -> Orbit:
+    """The cycle near a start, or the one that it leads to."""
+    d = motion.dim
+    if period is not None:
+        found = periodic_orbit(motion, z, number("period", period, low=0, open_low=True))
+        if found is None:
+            raise InputError(
+                f"no cycle of period about {period:g} was found near (phi, theta) = {np.round(z, 6).tolist()}"
+            )
+        return found
+    told = verdict(variant, z[:d], z[d:], x0=x0, rate_d=rates[0], rate_g=rates[1])
+    turn = told.numbers.get("period")
+    if turn is None:
+        raise InputError(
+            f"the start leads to no cycle ({told.kind}); allowed: one from which it is a limit cycle or neutral orbit, "
+            "or a point close to a cycle together with its period"
+        )
+    for _ in range(_SETTLING):
+        seen = motion.advance(z, 0.0, _TURNS * turn, 1)
+        if seen.result != "ok":
+            break
+        rows = seen.zs[-max(len(seen.zs) // 8, 3 * len(seen.zs) // _TURNS) :]
+        size = float(np.max(np.ptp(rows, axis=0)))
+        for k in range(0, len(rows) // 3, max(1, len(rows) // 24)):
+            for after in [turn, *returns(seen.t[: len(rows) - k], rows[k:])[:1]]:
+                found = periodic_orbit(motion, rows[k], after)
+                if found is not None and np.linalg.norm(found.flat - rows[k]) <= _ON_IT * size:
+                    return found
+        z = seen.end
+    raise InputError(
+        f"the start leads to {told.kind}, but shooting finds no cycle there; a period near it may help"
+    )

@@ -1,0 +1,196 @@
+"""A motion of the flow together with its neighbours, in the state and in its numbers, through its switchings.
+
+Between switchings the derivative of the motion solves the variational equation M' = F'(z) M, in one compiled loop with
+the motion itself (Dormand and Prince's pair of order 8); where the motion switches it jumps, by the saltation matrix
+I + (f+ - f-) n^T/(n . f-) with n the normal of the surface that is met. A neighbour in a number p is one in the state
+(z, p) whose p stands still.
+
+References:
+    Leine & Nijmeijer 2004, Dynamics and Bifurcations of Non-Smooth Mechanical Systems, chapter 7 (saltation matrices).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.tree_util import Partial
+
+from ...dynamics import filippov
+from ...dynamics.engines import TimeSpan
+from ...dynamics.event_loop import event_loop, tableau
+from ...dynamics.filippov import DiracSystem, Regime
+from ..verdict.thresholds import T
+
+_STEPS = 20_000  # on one smooth piece, after which it is given up
+_NO_NUMBERS = np.zeros(0)
+
+
+class Carried(NamedTuple):
+    """Where a motion ends, and how its neighbours got there.
+
+    Attributes:
+        end: the state, (n,).
+        by_state: its derivative by the start, (n, n).
+        by_numbers: its derivative by the numbers, (n, P).
+        velocity: of the motion at its end, (n,).
+        met: what happened on the way: crossing, slide, leave.
+    """
+
+    end: np.ndarray
+    by_state: np.ndarray
+    by_numbers: np.ndarray
+    velocity: np.ndarray
+    met: tuple[str, ...]
+
+
+def _always(system: DiracSystem, numbers: Array) -> DiracSystem:
+    return system
+
+
+def system_alone(system: DiracSystem) -> Partial:
+    """A system in which no number turns, for :func:`carry`."""
+    return Partial(_always, system)
+
+
+def carry(
+    system_at: Partial, z: np.ndarray, span: float, numbers: np.ndarray = _NO_NUMBERS
+) -> Carried | None:
+    """Follow the motion from ``z`` for ``span`` with all its neighbours; None where it does not get there smoothly.
+
+    Args:
+        system_at: numbers, (P,) -> the system; traced.
+        z: the start, (n,).
+        span: how long, >= 0.
+        numbers: what turns, (P,).
+    """
+    n = len(z)
+    ways = np.eye(n, n + len(numbers))
+    if not len(_switching(system_at, numbers, z)):
+        done, state = _smooth(system_at, numbers, None, np.column_stack([z, ways]), span)
+        return _arrived(system_at, numbers, None, state, ()) if done else None
+    system = system_at(numbers)
+    regime, t, met = filippov.start(system, z), 0.0, ()
+    atol = T.variational[1] * max(float(np.max(np.abs(z))), T.tiny)
+    for _ in range(T.switchings):
+        part = event_loop(system, regime, z, TimeSpan(t, span, np.array([span]), T.variational[0], atol))
+        if part.failure or part.guard == filippov.guard_count(regime) - 1:
+            return None
+        done, state = _smooth(system_at, numbers, regime, np.column_stack([z, ways]), part.t - t)
+        if not done:
+            return None
+        if part.guard is None:
+            return _arrived(system_at, numbers, regime, state, met)
+        after, happened = filippov.settle(system, part.y, regime, part.guard)
+        jumped = _saltation(system_at, numbers, part.y, (regime, after), part.guard, state[:, 1:])
+        if jumped is None:
+            return None
+        z, ways, t, regime, met = part.y, jumped, part.t, after, (*met, *happened)
+    return None
+
+
+def _arrived(
+    system_at: Partial, numbers: np.ndarray, regime: Regime | None, state: np.ndarray, met: tuple[str, ...]
+) -> Carried:
+    n = len(state)
+    velocity = np.asarray(_velocity(system_at, numbers, regime, state[:, 0]))
+    return Carried(state[:, 0], state[:, 1 : n + 1], state[:, n + 1 :], velocity, met)
+
+
+def _smooth(
+    system_at: Partial, numbers: np.ndarray, regime: Regime | None, state: np.ndarray, span: float
+) -> tuple[bool, np.ndarray]:
+    """Whether the end of a smooth piece was reached, and the motion and its neighbours there, (n, 1 + m)."""
+    if span <= 0:
+        return True, state
+    done, end = _integrated(tableau(), system_at, numbers, regime, state, span)
+    return bool(done), np.asarray(end)
+
+
+def _saltation(
+    system_at: Partial,
+    numbers: np.ndarray,
+    y: np.ndarray,
+    regimes: tuple[Regime, Regime],
+    guard: int,
+    ways: np.ndarray,
+) -> np.ndarray | None:
+    """The neighbours after a switching: they meet the surface a little earlier or later."""
+    old, new = (np.asarray(_velocity(system_at, numbers, r, y)) for r in regimes)
+    if np.linalg.norm(new - old) <= T.continuous * np.linalg.norm(old):
+        return ways
+    by_state, by_numbers = (np.asarray(g)[guard] for g in _normals(system_at, numbers, regimes[0], y))
+    speed = float(by_state @ old)
+    if not abs(speed) > T.grazing * np.linalg.norm(by_state) * np.linalg.norm(old):
+        return None
+    met = by_state @ ways + np.append(np.zeros(len(y)), by_numbers)
+    return ways + np.outer(new - old, met) / speed
+
+
+@jax.jit
+def _switching(system_at: Any, numbers: Array, y: Array) -> Array:
+    """As many entries as there are switching functions."""
+    return filippov.surfaces(system_at(numbers), y)
+
+
+@jax.jit
+def _velocity(system_at: Any, numbers: Array, regime: Regime | None, y: Array) -> Array:
+    system = system_at(numbers)
+    return filippov.velocity(system, y) if regime is None else filippov.flow_in(system, y, regime)
+
+
+@jax.jit
+def _normals(system_at: Any, numbers: Array, regime: Regime, y: Array) -> tuple[Array, Array]:
+    """How the guards change with the state and with the numbers."""
+    return jax.jacfwd(lambda y, p: filippov.guards(system_at(p), y, regime), (0, 1))(y, numbers)
+
+
+@jax.jit
+def _integrated(
+    table: Any, system_at: Any, numbers: Array, regime: Regime | None, start: Array, span: Array
+) -> tuple[Array, Array]:
+    """One smooth piece: y' = F(y, p), w' = F_y w + F_p for every neighbour w, the columns after the first."""
+    lower, weights, error_weights = table
+    n, count = start.shape[0], start.shape[1] - 1
+    turns = jnp.eye(count)[:, n:]
+
+    def rates(state: Array) -> Array:
+        v, push = jax.linearize(lambda y, p: _velocity(system_at, p, regime, y), state[:, 0], numbers)
+        return jnp.column_stack([v, jax.vmap(push)(state[:, 1:].T, turns).T])
+
+    def attempt(state: Array, h: Array) -> tuple[Array, Array]:
+        def stage(i: Array, slopes: Array) -> Array:
+            return slopes.at[i].set(rates(state + h * jnp.tensordot(lower[i], slopes, 1)))
+
+        slopes = jax.lax.fori_loop(0, len(weights), stage, jnp.zeros((len(weights), *state.shape)))
+        return state + h * jnp.tensordot(weights, slopes, 1), h * jnp.tensordot(error_weights, slopes, 1)
+
+    def size(error: Array, state: Array) -> Array:
+        """Of the largest error, of the motion and of its neighbours, each in units of what is allowed."""
+        off, big = jnp.max(jnp.abs(error), axis=0), jnp.max(jnp.abs(state), axis=0)
+        motion = off[0] / (T.variational[0] * big[0] + T.tiny)
+        others = jnp.max(off[1:], initial=0.0) / (10 * T.variational[0] * jnp.max(big[1:], initial=T.tiny))
+        return jnp.maximum(motion, others)
+
+    def body(now: tuple[Array, ...]) -> tuple[Array, ...]:
+        t, state, h, steps = now
+        last = h >= span - t
+        length = jnp.where(last, span - t, h)
+        new, error = attempt(state, length)
+        off = size(error, jnp.maximum(jnp.abs(state), jnp.abs(new)))
+        good = off <= 1.0
+        factor = jnp.where(jnp.isfinite(off), jnp.clip(0.9 * off ** (-1.0 / 8.0), 0.2, 5.0), 0.1)
+        t = jnp.where(good, jnp.where(last, span, t + length), t)
+        return t, jnp.where(good, new, state), length * factor, steps + 1
+
+    def unfinished(now: tuple[Array, ...]) -> Array:
+        t, _, h, steps = now
+        return (t < span) & (steps < _STEPS) & (h > 1e-15 * span)
+
+    t, state, _, _ = jax.lax.while_loop(
+        unfinished, body, (jnp.zeros(()), start, span / 32, jnp.zeros((), int))
+    )
+    return t >= span, state

@@ -1,0 +1,178 @@
+"""Branches of cycles of flows against closed forms and shooting by SciPy's DOP853."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import written_games as games
+from scipy.integrate import solve_ivp
+from scipy.optimize import brentq, fsolve
+
+import diracgan as dg
+from diracgan.analysis.bifurcation import born_cycles, branch, cycles, doubled_cycles
+
+
+@pytest.fixture(scope="module")
+def two_cycles():
+    (hopf,) = branch(games.TwoCycles(k=0.3), over="k=-1:1", start=([0.0], [0.0]), x0=1.0).points
+    return born_cycles(hopf, -1.0, 1.0)
+
+
+def test_cycles_born_at_a_subcritical_hopf_point_turn_back_in_a_fold(two_cycles):
+    found = two_cycles
+    (fold,) = found.points
+    assert (fold.kind, fold.side) == ("fold-of-cycles", 1) and fold.value == pytest.approx(-0.25, abs=1e-10)
+    assert abs(fold.multiplier - 1.0) < 1e-6
+    square = np.sum(np.concatenate([found.phi, found.theta], axis=1) ** 2, axis=1)
+    np.testing.assert_allclose(found.values, square**2 - square, atol=1e-10)  # 0 = k + r^2 - r^4
+    np.testing.assert_allclose(found.periods, 2 * np.pi, rtol=1e-10)
+    np.testing.assert_allclose(found.radii_phi**2, square, rtol=1e-8)
+    # r' has the derivative k + 3 r^2 - 5 r^4 = 2 r^2 - 4 r^4 on a cycle
+    expected = np.exp(2 * np.pi * (2 * square - 4 * square**2))
+    measured = np.prod(found.multipliers, axis=1)  # the other one is 1
+    np.testing.assert_allclose(measured.real, expected, atol=1e-8)
+    assert found.trivial_errors.max() < 1e-6 and found.residuals.max() < 1e-10
+    inner = square < 0.499
+    assert {s for s, i in zip(found.statuses, inner, strict=True) if i} == {"unstable"}
+    assert {s for s, q in zip(found.statuses, square, strict=True) if q > 0.501} == {"stable"}
+    assert found.ends == ("a Hopf point", "the end of the range") and found.born_at == pytest.approx(
+        0, abs=1e-12
+    )
+
+
+def test_the_cycles_of_van_der_pol_against_dop853():
+    (hopf,) = branch(games.VanDerPol(k=0.3), over="k=-1:1.5", start=([0.0], [0.0]), x0=1.0).points
+    found = born_cycles(hopf, -1.0, 1.5)
+    k = int(np.argmin(np.abs(found.values - 1.0)))
+    mu = found.values[k]
+
+    def turned(start, period):
+        def rates(_, z):
+            return [(mu - z[1] ** 2) * z[0] - z[1], z[0]]
+
+        return solve_ivp(rates, (0, period), start, method="DOP853", rtol=1e-12, atol=1e-13).y[:, -1]
+
+    # from theta = its height on the section, with phi and the period unknown
+    theta = found.theta[k, 0]
+
+    def miss(u):
+        return turned([u[0], theta], u[1]) - [u[0], theta]
+
+    phi, period = fsolve(miss, [found.phi[k, 0], found.periods[k]], xtol=1e-12)
+    assert found.phi[k, 0] == pytest.approx(phi, abs=1e-8)
+    assert found.periods[k] == pytest.approx(period, abs=1e-8)
+    # area shrinks by exp of the integral of the divergence mu - theta^2
+    ts = np.linspace(0, period, 4001)
+    whole = solve_ivp(
+        lambda _, z: [(mu - z[1] ** 2) * z[0] - z[1], z[0]],
+        (0, period),
+        [phi, theta],
+        t_eval=ts,
+        rtol=1e-11,
+        atol=1e-12,
+    )
+    shrinks = np.exp(np.trapezoid(mu - whole.y[1] ** 2, ts))
+    assert np.prod(found.multipliers[k]).real == pytest.approx(shrinks, abs=1e-6)
+    assert found.trivial_errors.max() < 1e-6 and set(found.statuses) == {"stable"}
+    # near the Hopf point the amplitude is that of the normal form
+    assert found.values[0] == pytest.approx((0.02 / hopf.scale) ** 2, rel=0.01)
+
+
+@pytest.mark.slow
+def test_cycles_through_the_jump_of_wgan_gp_have_the_closed_form():
+    # phi'' + 2 lam phi' + phi = 0 on either side of phi = 0, see tests/analysis/orbits/test_orbits.py
+    lam = 0.3
+    w = np.sqrt(1 - lam**2)
+    top = 2 * lam / np.tanh(np.pi * lam / (2 * w))
+    start = dg.simulate(dg.variant("wgan-gp", c=1.0, lam=lam), [1e-3], [-top], t1=1.0)
+    at = (start.phi.values[-1], start.theta.values[-1])
+    found = cycles(dg.variant("wgan-gp", c=1.0, lam=lam), "lam=0.25:0.35", at, period=2 * np.pi / w)
+    w = np.sqrt(1 - found.values**2)
+    np.testing.assert_allclose(found.periods, 2 * np.pi / w, rtol=1e-9)
+    np.testing.assert_allclose(found.multipliers[:, 1].real, np.exp(-found.values * found.periods), atol=1e-9)
+    tops = 2 * found.values / np.tanh(np.pi * found.values / (2 * w))
+    np.testing.assert_allclose(found.radii_theta, tops, rtol=1e-4)
+    assert found.trivial_errors.max() < 1e-6 and set(found.statuses) == {"stable"}
+    assert found.ends == ("the beginning of the range", "the end of the range")
+
+
+def test_the_cycles_of_a_linear_flow_all_lie_at_one_value():
+    (hopf,) = branch(dg.variant("wgan-linear"), over="gamma=0:1").points
+    found = born_cycles(hopf, 0.0, 1.0)
+    assert set(found.statuses) == {"marginal"} and not found.points
+    np.testing.assert_allclose(found.values, 0.0, atol=1e-9)
+    assert np.ptp(found.radii) > 0.5 and len(found.values) == 41
+
+
+@pytest.mark.slow
+def test_the_period_doublings_of_the_roessler_flow():
+    at = ([0.0, 0.0], [-4.0, 0.1])
+    found = cycles(games.Rossler(c=2.3).with_(l2=1.0), "c=2:3.5", at, x0=[1.0, 0.0])
+    (first,) = found.points
+    assert first.kind == "period-doubling"
+
+    def multiplier(c):
+        """The smallest multiplier of the cycle at c, from returns to y = 0 with x < 0."""
+
+        def rates(_, z):
+            return [-z[1] - z[2], z[0] + 0.2 * z[1], 0.2 + z[2] * (z[0] - c)]
+
+        def section(_, z):
+            return z[1]
+
+        section.direction = -1.0
+
+        def back(point):
+            out = solve_ivp(
+                rates,
+                (0, 8),
+                [point[0], 0.0, point[1]],
+                events=section,
+                method="DOP853",
+                rtol=1e-12,
+                atol=1e-13,
+            )
+            late = [z for t, z in zip(out.t_events[0], out.y_events[0], strict=True) if t > 1]
+            return late[0][[0, 2]]
+
+        at = fsolve(lambda p: back(p) - p, [-4.0, 0.03], xtol=1e-12)
+        h = 1e-5
+        slope = np.column_stack([(back(at + h * e) - back(at - h * e)) / (2 * h) for e in np.eye(2)])
+        return np.linalg.eigvals(slope).real.min()
+
+    threshold = brentq(lambda c: multiplier(c) + 1.0, 2.7, 2.95, xtol=1e-8)
+    assert first.value == pytest.approx(threshold, abs=1e-6)
+    doubled = doubled_cycles(first, 2.0, 3.5)
+    np.testing.assert_allclose(doubled.periods[0], 2 * first.period, rtol=1e-3)
+    assert "stable" in doubled.statuses and found.trivial_errors.max() < 1e-6
+
+
+@pytest.mark.slow
+def test_cycles_that_near_a_homoclinic_orbit_end_with_a_reason():
+    (hopf,) = branch(
+        games.BogdanovTakens(k=0.0, m=-0.5), over="k=-0.3:0.06", start=([0.0], [0.0]), x0=1.0
+    ).points
+    found = born_cycles(hopf, -0.3, 0.06)
+    assert "homoclinic" in found.ends[1] and found.trivial_errors.max() < 1e-6
+    assert found.periods[-1] > 2 * found.periods[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"over": "gamma=0:1", "start": ([0.1], [0.2])}, "leads to no cycle"),
+        ({"over": "gamma=1:2", "start": ([0.1], [0.2])}, "allowed: a value from 1 to 2"),
+        ({"over": "gamma=0:1", "start": ([0.1, 0.2], [0.2, 0.1])}, "commutes with rotations"),
+        ({"over": "gamma=0:1", "start": ([0.1], [0.2]), "period": -1.0}, "period = -1"),
+    ],
+)
+def test_bad_input_is_one_line(arguments, words):
+    with pytest.raises(dg.InputError, match=words) as error:
+        cycles(dg.variant("ns").with_(r1=0.3), **arguments)
+    assert "\n" not in str(error.value)
+
+
+def test_cycles_outside_the_range_are_said():
+    (hopf,) = branch(dg.variant("ns"), over="gamma=0:1").points
+    with pytest.raises(dg.InputError, match="exist below, outside the range"):
+        born_cycles(hopf, 0.0, 1.0)
