@@ -26,7 +26,8 @@ _SHRUNK = (
     0.02  # of the first orbit's length, or of 1: a branch that ends at a smaller one ends on an equilibrium
 )
 _LONGEST = 100.0  # times the first period
-_LARGEST = 1e6  # norm of a monodromy matrix, beyond which shooting is too inaccurate
+_LARGEST = 3e3  # norm of a monodromy matrix, beyond which shooting is too inaccurate
+TRIVIAL = 1e-6  # how far the trivial multiplier may be from 1
 _ROWS, _ROWS_AT_SWITCHINGS, _DENSE = 128, 512, 2048
 _ACCURACY = 1e-9  # of a multiplier, for the integration over a turn
 
@@ -84,10 +85,11 @@ class CycleEquations:
         travelled = float(np.linalg.norm(self.velocity(point.jacobian))) * span
         if span > 0.9 * _LONGEST * self.first:
             return f"the period grows beyond {span:.4g}: the orbit nears an equilibrium (homoclinic)"
-        if np.linalg.norm(point.jacobian[:n, :n]) > 0.3 * _LARGEST:
+        if np.linalg.norm(point.jacobian[:n, :n]) > 0.3 * _LARGEST or self.trivial(point.jacobian) > TRIVIAL:
+            factor = float(np.linalg.norm(point.jacobian[:n, :n]))
             return (
-                f"neighbours separate by more than {_LARGEST:g} over the period of {span:.4g}, as near a homoclinic "
-                "orbit: shooting is too inaccurate beyond"
+                f"neighbours separate {factor:.3g} times over the period of {span:.4g}, as near a homoclinic orbit: "
+                f"beyond, shooting does not know the trivial multiplier to {TRIVIAL:g}"
             )
         if travelled < _SHRUNK * min(self.length, 1.0):
             return f"the cycles shrink onto an equilibrium at {self.family.handles[0].name} = {p:.8g}"

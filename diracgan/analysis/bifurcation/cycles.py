@@ -22,7 +22,7 @@ from ..orbits.rotating_states import commutes_with_rotations
 from ..orbits.shooting import periodic_orbit, returns
 from ..verdict.verdict import verdict
 from .branch import bounds, named_range, real_handle
-from .cycle_equations import CycleEquations, Spread, moved_tangent, sections
+from .cycle_equations import TRIVIAL, CycleEquations, Spread, moved_tangent, sections
 from .cycle_points import CyclePoint, classify_cycle, cycle_monitors
 from .family import Family
 from .points import Bifurcation, PointKind, complex_form
@@ -309,7 +309,10 @@ def _one_way(
                 break
             equations, u0, toward = others.pop(0)
             continue
+        path, why = _accurate(equations, path)
         pieces.append(_OnSection(equations, path))
+        if why:
+            return _Way(pieces, why)
         last, end = path.points[-1], path.ends[1]
         if not ("finite value" in end or "Newton" in end):
             return _Way(pieces, end)
@@ -330,6 +333,16 @@ def _one_way(
     if required and not pieces:
         raise InputError(f"Newton's method finds no cycle at {name} = {u0[-1]:g} near the start")
     return _Way(pieces, _stopped(pieces))
+
+
+def _accurate(equations: CycleEquations, path: SolutionPath) -> tuple[SolutionPath, str]:
+    """The path as far as its trivial multiplier is known to be 1, and why it ends there; empty where it all is."""
+    off = [equations.trivial(p.jacobian) > TRIVIAL for p in path.points]
+    if not any(off) or off[0]:
+        return path, equations.why_not_beyond(path.points[0]) if off[0] else ""
+    bad = off.index(True)
+    kept = [c for c in path.changes if c.index < bad - 1]
+    return SolutionPath(path.points[:bad], kept, path.ends), equations.why_not_beyond(path.points[bad])
 
 
 def _stopped(pieces: Sequence[_OnSection]) -> str:
