@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,18 @@ def imports(path: Path) -> set[str]:
     return {name.removeprefix("diracgan.") for name in found if name.startswith("diracgan.")}
 
 
+def imported(path: Path, known: set[str]) -> set[str]:
+    """The modules, of all those ``known``, that ``path`` imports, whole or names out of them."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            source = ".".join([*parts[: len(parts) - node.level], *filter(None, [node.module])])
+            whole = {f"{source}.{a.name}".lstrip(".") for a in node.names}
+            found |= whole & known or {source}
+    return found & known
+
+
 def room(dotted: str) -> str:
     return dotted.split(".")[0]
 
@@ -75,6 +88,39 @@ def test_no_arrow_runs_back(path):
         assert there in RANK, f"{path.name} imports {target}, which has no place in the order of rooms"
         assert RANK[there] < RANK[own], f"{own} must not import {target}: data flows one way"
         assert there not in FORBIDDEN.get(own, ()), f"{own} must not stand on {target}"
+
+
+# Inside the analysis too: from the bottom up.
+ANALYSIS = (
+    {"vocabulary", "dynamical_system", "decision_thresholds", "basins"},
+    {"linear", "orbits"},
+    {"explain", "slow_flow"},
+    {"verdict"},
+    {"bifurcation", "catalogue_report"},
+    {"thresholds"},
+)
+
+
+def test_no_arrow_runs_back_inside_the_analysis():
+    rank = {name: i for i, names in enumerate(ANALYSIS) for name in names}
+    for path in modules():
+        own = path.relative_to(PACKAGE).with_suffix("").parts
+        if own[0] != "analysis" or own[1] == "__init__":
+            continue
+        assert own[1] in rank, f"{own[1]} has no place in the order of the analysis; give it one"
+        for target in imports(path):
+            there = target.split(".")
+            if there[0] == "analysis" and len(there) > 1 and there[1] != own[1]:
+                assert rank[there[1]] < rank[own[1]], f"{'.'.join(own)} must not import {target}"
+
+
+def test_no_modules_import_one_another_in_a_circle():
+    names = {
+        ".".join(p.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): p for p in modules()
+    }
+    needs = {name: imported(path, set(names)) - {name} for name, path in names.items()}
+    assert sum(map(len, needs.values())) > len(names)
+    assert list(TopologicalSorter(needs).static_order())  # CycleError names a circle
 
 
 def test_matplotlib_lives_in_plotting_and_gallery_alone():

@@ -20,6 +20,7 @@ from ..records import NestedRecord
 from ..rules import Rule, rule
 from ..variants import VARIANTS, Variant, parse, variants
 from .linear.spectrum import spectrum
+from .verdict.kinds import Kind
 from .verdict.verdict import verdict
 
 DEFAULT_RULES = ("simultaneous", "alternating")
@@ -213,7 +214,7 @@ def _row(v: Variant, motion: Rule | None, x0: float, effort: float, judged: bool
 def _cell(v: Variant, motion: Rule | None, d: int, x0: np.ndarray, effort: float, judged: bool) -> Cell:
     s = spectrum(v, dim=d, x0=x0, rule=motion)
     found = verdict(v, dim=d, x0=x0, rule=motion, effort=effort) if judged else None
-    if found is not None and found.kind == "undecided":
+    if found is not None and found.kind == Kind.UNDECIDED:
         found = verdict(v, dim=d, x0=x0, rule=motion, effort=_PATIENCE * effort)
     return Cell(
         status=s.status,

@@ -54,11 +54,6 @@ class CriticView(NamedTuple):
     samples: Callable[[Players, Any], tuple[Array, Array]]
 
 
-def _unbiased(rule: Any, moments: Any) -> Array:
-    square = ravel_pytree(moments.square)[0]
-    return square / (1.0 - rule.beta2 ** jnp.maximum(moments.steps, 1))
-
-
 _SAME_STEP = 0.1  # by how much of it the step from rest may differ from the linear one
 
 
@@ -132,18 +127,8 @@ class JaxGame:
         if self.rule is None:
             return None
         with self._precision():
-            h, memory = self.rule.rates, self.memory
-            if self.rule.name in ("simultaneous", "alternating"):
-                each = [jnp.full(n, r) for n, r in zip(self.sizes, h, strict=True)]
-            elif self.rule.name == "adam" and memory is not None:
-                own = (memory.phi, memory.theta)
-                each = [
-                    r / (jnp.sqrt(_unbiased(self.rule, m)) + self.rule.eps)
-                    for r, m in zip(h, own, strict=True)
-                ]
-            else:
-                return None
-            return np.concatenate([np.asarray(x) for x in each])
+            each = self.rule.step_sizes(self.players, self.memory)
+            return None if each is None else np.concatenate([ravel_pytree(x)[0] for x in each])
 
     def _slopes(self, players: Players, batch: Any) -> Array:
         assert self.view is not None

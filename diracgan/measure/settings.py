@@ -62,7 +62,7 @@ def changed(now: Setting, given: Mapping[str, Any] | str) -> Setting:
     if not wanted:
         raise InputError("a setting is empty; allowed: name=value, separated by commas")
     own = [n for n in parameters(type(now.rule)) if n not in _KEPT]
-    if now.rule.name == "optax":  # its learning rates are in the transformations
+    if not now.rule.lr_sets_steps:
         own = [n for n in own if n in ("n_critic", "alternating")]
     rates = "lr_g" in own
     for_variant = {**parameters(type(now.variant)), **modifiers()}

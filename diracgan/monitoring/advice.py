@@ -111,14 +111,6 @@ def _per_unit(omega: float, drift: int, unit: str) -> list[Advice]:
     ]
 
 
-def _rescales(rule: Rule | None) -> bool:
-    """Whether the rule divides gradients by their own size: its learning rate is then no time per step."""
-    if rule is None:
-        return False
-    inner = (x for x in vars(rule).values() if isinstance(x, Rule))
-    return rule.name in ("adam", "optax") or any(map(_rescales, inner))
-
-
 def _ema_advice(omega: float, sigma: float, drift: int) -> Advice:
     angle = min(omega, math.pi)
     decay, rest = decay_for(_REDUCE, angle)
@@ -171,7 +163,7 @@ def _r1_advice(
         "compare the damping; beyond it convergence slows down again"
     )
     now = math.hypot(omega, sigma)
-    if _rescales(rule):
+    if rule is not None and rule.is_adaptive:
         return Advice(
             "r1",
             None,

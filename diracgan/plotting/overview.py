@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..analysis.linear.status import Status
 from .axes_helpers import legend_below
 from .curves import radii
 from .flowlines import VectorField
@@ -170,7 +171,7 @@ def spectral_words(spectrum: Any, letters: int = 25) -> str:
     if error is not None:
         lines.append(f"error bound {number(float(error), 2)}")
     growth = getattr(spectrum, "transient_growth", None)
-    if spectrum.status == "stable" and growth is not None and np.isfinite(growth) and growth > 1.01:
+    if spectrum.status == Status.STABLE and growth is not None and np.isfinite(growth) and growth > 1.01:
         lines += ["first grows up to", f"{number(float(growth), 3)}-fold"]
     if getattr(spectrum, "ema_multipliers", None) is not None and is_map and len(spectrum.ema_multipliers):
         lines.append("◇ of the average alone")

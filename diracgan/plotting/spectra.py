@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from ..analysis.linear.status import Status
 from ..errors import InputError
 from .axes_helpers import MOST_ELONGATED, film, legend_below, scale_beside, styled, ticks
 from .headings import page
@@ -25,15 +26,6 @@ if TYPE_CHECKING:
 # multipliers beyond the first make powers of ten of what lies beyond the second
 _FAR_OUT, _LINEAR = 20.0, 1.5
 
-#: What each status of a spectrum is called in a title (the enum's own module needs JAX, one picture does not).
-STATUS = {
-    "stable": "linearly stable",
-    "unstable": "linearly unstable",
-    "marginal": "undecided by eigenvalues",
-    "no-derivative": "no derivative at the equilibrium",
-    "not-an-equilibrium": "no equilibrium",
-}
-
 
 def status_words(spectrum: Any) -> str:
     """Return a spectrum's status as the words of a title.
@@ -44,9 +36,9 @@ def status_words(spectrum: Any) -> str:
         >>> status_words(SimpleNamespace(status="not-an-equilibrium", x0=[0.0], at=at))
         'no equilibrium at 0'
     """
-    words = STATUS.get(spectrum.status, str(spectrum.status))
+    words = Status(spectrum.status).words
     x0, at = getattr(spectrum, "x0", None), getattr(spectrum, "at", None)
-    if spectrum.status != "not-an-equilibrium" or x0 is None or at is None:
+    if spectrum.status != Status.NOT_AN_EQUILIBRIUM or x0 is None or at is None:
         return words
     at_datum = not np.any(at["phi"]) and np.array_equal(at["theta"], x0)
     place = "the point examined" if not at_datum else "(0, x₀)" if np.any(x0) else "0"
@@ -81,7 +73,7 @@ def eigenvalues(spectrum: Any, ax: Axes | None = None) -> Axes:
     what = f"multipliers of {f'{period} steps' if period > 1 else 'one step'}" if is_map else "eigenvalues"
     with styled(ax) as ax:
         if values.size == 0:
-            text = getattr(spectrum, "text", "") or STATUS.get(spectrum.status, spectrum.status)
+            text = getattr(spectrum, "text", "") or Status(spectrum.status).words
             _words(ax, f"no {what}", str(text))
             return ax
         extra = getattr(spectrum, "ema_multipliers", None) if is_map else None

@@ -6,7 +6,7 @@ import json
 from importlib.resources import files
 from typing import Any
 
-from ..analysis.linear.decision import STATUSES
+from ..analysis.linear.status import STATUSES
 from ..analysis.verdict.kinds import KINDS
 
 REPORT = "diracgan.report/1"

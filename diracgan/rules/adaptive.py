@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from ..game import Players
 from ..parameters import param
 from ..variants import quotient
 from ..variants._math import root
@@ -69,6 +70,22 @@ class Adam(PerPlayerRule):
         mean = jax.tree.map(lambda m, g: self.beta1 * m + (1.0 - self.beta1) * g, state.mean, v)
         square = jax.tree.map(lambda s, g: self.beta2 * s + (1.0 - self.beta2) * g * g, state.square, v)
         return Moments(mean, square, state.steps + 1)
+
+    @property
+    def is_adaptive(self) -> bool:
+        """Each step is divided by the root of the averaged square."""
+        return True
+
+    def step_sizes(self, players: Players, memory: Any) -> Players | None:
+        """h/(sqrt(v/(1 - beta2^t)) + eps), where the averaged squares are known."""
+        if memory is None:
+            return None
+
+        def of(h: Any, own: Moments) -> Any:
+            first = 1.0 - self.beta2 ** jnp.maximum(own.steps, 1)
+            return jax.tree.map(lambda s: h / (jnp.sqrt(s / first) + self.eps), own.square)
+
+        return Players(of(self.rates.phi, memory.phi), of(self.rates.theta, memory.theta))
 
     @property
     def linearises(self) -> Any:

@@ -87,6 +87,28 @@ class Rule(Parametric):
         return None
 
     @property
+    def is_adaptive(self) -> bool:
+        """Whether steps may be divided by the size of past gradients (Adam, RMSProp), and so not shrink with them.
+
+        Its learning rate is then no time per step, and what it ends on is asked of its averaged flow.
+        """
+        return False
+
+    @property
+    def lr_sets_steps(self) -> bool:
+        """Whether ``lr`` and what goes with it set the steps (not where an optax transformation holds its rates)."""
+        return True
+
+    @property
+    def can_hold(self) -> bool:
+        """Whether a player whose velocity is 0 stays, and its optimiser's memory with it."""
+        return type(self).memory is Rule.memory
+
+    def step_sizes(self, players: Players, memory: Any) -> Players | None:
+        """How far a step moves each parameter per unit of its gradient, shaped like the players; None if unknown."""
+        return None
+
+    @property
     def linear_below(self) -> float | None:
         """The velocity below which the linearisation at rest holds; None where only the game sets a bound."""
         return None

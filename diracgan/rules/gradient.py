@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+
+from ..game import Players
 from ..parameters import param
 from .per_player import PerPlayerRule, scaled
 from .registry import register_rule
@@ -13,6 +17,14 @@ class _Gradient(PerPlayerRule):
     def update(self, who: str, z: Any, v: Any, state: Any) -> tuple[Any, Any]:
         """h v."""
         return scaled(getattr(self.rates, who), v), state
+
+    def step_sizes(self, players: Players, memory: Any) -> Players:
+        """The learning rates."""
+        h = self.rates
+        return Players(
+            jax.tree.map(lambda x: jnp.full_like(x, h.phi), players.phi),
+            jax.tree.map(lambda x: jnp.full_like(x, h.theta), players.theta),
+        )
 
 
 @register_rule("simultaneous", reference="arXiv 1801.04406, algorithm 1")

@@ -150,6 +150,21 @@ class Lookahead(Rule):
         return self.fast.period // math.gcd(self.fast.period, self.k)
 
     @property
+    def is_adaptive(self) -> bool:
+        """As the inner rule."""
+        return self.fast.is_adaptive
+
+    @property
+    def lr_sets_steps(self) -> bool:
+        """As the inner rule."""
+        return self.fast.lr_sets_steps
+
+    @property
+    def can_hold(self) -> bool:
+        """As the inner rule."""
+        return self.fast.can_hold
+
+    @property
     def linearises(self) -> Any:
         """As the inner rule."""
         return self.fast.linearises

@@ -57,6 +57,16 @@ class Optax(PerPlayerRule):
         )
 
     @property
+    def is_adaptive(self) -> bool:
+        """Its transformations may be: what they do is only known by trying."""
+        return True
+
+    @property
+    def lr_sets_steps(self) -> bool:
+        """They are the transformations'."""
+        return False
+
+    @property
     def at_rest(self) -> Rule:
         """Both transformations replaced by their linearisations at rest."""
         return _OptaxAtRest(**{n: getattr(self, n) for n in self.__dataclass_fields__})

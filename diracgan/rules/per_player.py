@@ -65,6 +65,11 @@ class PerPlayerRule(Rule):
                 f"n_critic = {self.n_critic} needs players that take turns; add alternating=true"
             )
 
+    @property
+    def can_hold(self) -> bool:
+        """Each player has a memory of its own, which can wait with it."""
+        return True
+
     def init_player(self, z: Any) -> Any:
         """What one player's optimiser remembers before its first step; () by default."""
         return ()

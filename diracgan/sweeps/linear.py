@@ -11,9 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..analysis.linear.decision import STATUSES, decide, leading_frequency
+from ..analysis.linear.decision import decide, leading_frequency
 from ..analysis.linear.probing import probe, without
 from ..analysis.linear.settings import LinearSettings
+from ..analysis.linear.status import STATUSES
 from ..dynamics.filippov import DiracSystem
 from ..ensemble import reduction
 from ..ensemble.blocks import compiled

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast
 
 import numpy as np
 
-from ..analysis.linear.decision import DECIDED, STATUSES, Status
+from ..analysis.linear.status import DECIDED, STATUSES, Status
 from ..analysis.verdict.kinds import Outcome
 from ..dynamics.starts import starts
 from ..errors import InputError

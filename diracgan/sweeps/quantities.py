@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..analysis.linear.decision import STATUSES
 from ..analysis.linear.settings import LinearSettings
+from ..analysis.linear.status import STATUSES
 from ..analysis.thresholds.weight_averaging import flow_gain, gain
 from ..analysis.verdict.kinds import KINDS, OUTCOMES
 from ..analysis.verdict.verdict import verdict

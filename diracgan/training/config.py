@@ -33,8 +33,7 @@ import tomli_w
 from ..errors import InputError, number, unknown
 from ..parameters import Parametric, param, parameters
 from ..registry import Registry, source as source_of
-from ..rules import RULES, PerPlayerRule, Rule, rule
-from ..rules.lookahead import Lookahead
+from ..rules import RULES, Rule, rule
 from ..variants import VARIANTS, Variant, build, parse
 from ..variants.presets import PRESETS
 from . import bounds, loss_file
@@ -275,7 +274,7 @@ def _fit(tricks: list[Trick], on: Problem, built: Architecture, losses: Variant,
     for k, t in enumerate(tricks):
         if type(t) in map(type, tricks[:k]):
             raise InputError(f"the trick {t.name} is given twice; allowed: each trick once")
-        if t.holds and not _can_hold(moves):
+        if t.holds and not moves.can_hold:
             raise InputError(
                 f"{t.name} holds a player, and the memory of {moves.name} would move it on; allowed: a rule without "
                 "memory, or one in which each player has its own, such as adam"
@@ -298,13 +297,6 @@ def _fit(tricks: list[Trick], on: Problem, built: Architecture, losses: Variant,
             raise InputError(
                 "feature matching needs a critic with features; allowed: networks kind=mlp or dcgan"
             )
-
-
-def _can_hold(moves: Rule) -> bool:
-    """Whether a player whose velocity is 0 stays, and its optimiser's memory with it."""
-    if isinstance(moves, Lookahead):
-        return _can_hold(moves.fast)
-    return isinstance(moves, PerPlayerRule) or type(moves).memory is Rule.memory
 
 
 def from_table(

@@ -59,7 +59,6 @@ def progress_of(shown: Scene, steps: int = STEPS, pause: float = _PAUSE_S) -> It
     import jax
     import jax.numpy as jnp
 
-    from ..rules.adaptive import Adam
     from ..training.build import arithmetic, start
     from ..training.config import configure
     from ..training.trainer import advance
@@ -79,7 +78,7 @@ def progress_of(shown: Scene, steps: int = STEPS, pause: float = _PAUSE_S) -> It
         datum = np.asarray(made.problem.data, float)[0]
         z = jax.random.normal(jax.random.key(1), (_LATENTS, made.problem.inputs), jnp.float32)
         mean = jax.jit(lambda theta: jnp.mean(theta(z), axis=0))
-        phi0, *speeds = _measured(state.inner.players, z, isinstance(by, Adam))
+        phi0, *speeds = _measured(state.inner.players, z, by.is_adaptive)
         path = [np.asarray(mean(state.inner.players.theta), float) - datum]
         predicted = _predicted(v, by, phi0, path[0], speeds, steps)
         looked = time.monotonic() - pause

@@ -17,7 +17,7 @@ import pytest
 import xarray as xr
 
 import diracgan as dg
-from diracgan.analysis.linear.decision import STATUSES
+from diracgan.analysis.linear.status import STATUSES
 from diracgan.analysis.verdict.kinds import KINDS, Kind
 from diracgan.game import Players
 from diracgan.rules import Rule

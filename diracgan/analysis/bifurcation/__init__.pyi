@@ -1,3 +1,4 @@
+from ..verdict.kicks import Kick as Kick, kick as kick
 from .atlas import Atlas as Atlas, atlas as atlas
 from .attractors import (
     Attractor as Attractor,
@@ -20,5 +21,4 @@ from .cycles import (
     cycles as cycles,
     doubled_cycles as doubled_cycles,
 )
-from .kicks import Kick as Kick, kick as kick
 from .points import Bifurcation as Bifurcation

@@ -20,10 +20,11 @@ from ...numerics.continuation import (
 )
 from ...rules import Rule
 from ...variants import Variant
-from ..linear.decision import STATUSES, Status, decide_matrices
+from ..linear.decision import decide_matrices
 from ..linear.margins import Margin, margins
 from ..linear.parameter_handle import ParameterHandle, parameter_handle
 from ..linear.settings import LinearSettings, settings
+from ..linear.status import STATUSES, Status
 from .family import Family
 from .points import Bifurcation, PointKind, classify
 

@@ -10,10 +10,10 @@ import numpy as np
 from ...errors import InputError
 from ...numerics.continuation import SignChange, SolutionPath, StepControl, continue_path
 from ...records import NestedRecord
-from ..linear.decision import Status
 from ..linear.margins import Margin, margins
 from ..linear.parameter_handle import ParameterHandle
 from ..linear.settings import LinearSettings
+from ..linear.status import Status
 from .branch import bounds, named_range, real_handle
 from .critical_system import CriticalSystem
 from .family import Family

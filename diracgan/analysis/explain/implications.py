@@ -14,6 +14,7 @@ from ... import dirac
 from ...game import Players
 from ...variants import Variant
 from ..linear.spectrum import Spectrum, spectrum
+from ..linear.status import DECIDED
 from .simplify import as_text, simplify
 from .symbolic_model import SymbolicModel, slope
 
@@ -36,7 +37,7 @@ def implications(variant: Variant, model: SymbolicModel, seen: dict[int, Spectru
     yield from _equilibria(sampled)
     yield from _rotation(model, sampled)
     yield from _datum(variant, sampled)
-    if any(s.status not in ("stable", "unstable") for s in seen.values()):
+    if any(s.status not in DECIDED for s in seen.values()):
         yield "Beyond the linearisation: `diracgan verdict` follows the motion from a given start."
 
 

@@ -9,28 +9,8 @@ import numpy as np
 from ...numerics import eigen
 from ...numerics.convex_hull import distance_to_hull
 from ...numerics.derivative import JUMP, NONE, SMOOTH, Derivative
-from ..vocabulary import Vocabulary
+from .status import Status
 
-
-class Status(Vocabulary):
-    """What the linearisation can say; ``meaning`` says it in words.
-
-    Example:
-        >>> Status("marginal").meaning
-        '|margin| <= error: undecided'
-    """
-
-    STABLE = "stable", "small perturbations decay: margin > error"
-    UNSTABLE = "unstable", "some grow: margin < -error"
-    MARGINAL = "marginal", "|margin| <= error: undecided"
-    NO_DERIVATIVE = "no-derivative", "a kink or a jump at the equilibrium: no Jacobian, no eigenvalues"
-    NOT_AN_EQUILIBRIUM = "not-an-equilibrium", "the field does not vanish there, or has no value"
-
-
-STATUSES = tuple(s.value for s in Status)
-"""The words; arrays hold their numbers."""
-WITH_EIGENVALUES = STATUSES[:3]
-DECIDED = STATUSES[:2]
 _NUMBER = {s: i for i, s in enumerate(Status)}
 
 # |F| at an equilibrium may be this much of the field's size and of its change over a unit of length; at a jump, where

@@ -19,10 +19,11 @@ from ...errors import InputError
 from ...rules import Rule
 from ...variants import Variant
 from ..dynamical_system import map_change
-from .decision import STATUSES, WITH_EIGENVALUES, Decision, decide
+from .decision import Decision, decide
 from .parameter_handle import ParameterHandle, parameter_handle
 from .probing import look, rest_state
 from .settings import LinearSettings, settings
+from .status import STATUSES, WITH_EIGENVALUES
 
 BATCH = 64
 

@@ -15,9 +15,10 @@ from ...parameters import text
 from ...records import Record
 from ...rules import Rule
 from ...variants import Variant
-from .decision import STATUSES, WITH_EIGENVALUES, Decision, Status
+from .decision import Decision
 from .margins import decisions
 from .settings import LinearSettings, settings
+from .status import STATUSES, WITH_EIGENVALUES, Status
 
 _NONE = np.empty(0, complex)
 

@@ -23,7 +23,7 @@ from ...dynamics import filippov
 from ...dynamics.engines import TimeSpan
 from ...dynamics.event_loop import event_loop, tableau
 from ...dynamics.filippov import DiracSystem, Regime
-from ..verdict.thresholds import T
+from ..decision_thresholds import T
 
 _STEPS = 20_000  # on one smooth piece, after which it is given up
 _NO_NUMBERS = np.zeros(0)

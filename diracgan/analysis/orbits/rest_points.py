@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ...numerics.convex_hull import distance_to_hull
+from ..decision_thresholds import T
 from ..dynamical_system import DynamicalSystem
-from ..verdict.thresholds import T
 
 
 class Rest(NamedTuple):

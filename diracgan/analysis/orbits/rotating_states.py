@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ...numerics import eigen
+from ..decision_thresholds import T
 from ..dynamical_system import DynamicalSystem
-from ..verdict.thresholds import T
 from .orbit import Method, Orbit, order_by_modulus
 
 

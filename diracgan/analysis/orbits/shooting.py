@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from ...numerics import eigen
+from ..decision_thresholds import T
 from ..dynamical_system import ContinuousSystem
-from ..verdict.thresholds import T
 from .neighbours import carry, system_alone
 from .orbit import Method, Orbit, order_by_modulus
 

@@ -16,8 +16,6 @@ from ...errors import InputError
 from ...game import Players
 from ...records import NestedRecord
 from ...rules import Rule, check_rule, rule as make_rule
-from ...rules.adaptive import Adam
-from ...rules.optax import Optax
 from ...variants import Variant, check_variant
 from ..vocabulary import Vocabulary
 from .cycles import Cycle, cycle_between
@@ -175,7 +173,7 @@ def adaptive_cycle(
         >>> adaptive_cycle(dg.variant("ns"), dg.rule("simultaneous")) is None
         True
     """
-    if variant is None or not isinstance(rule, Adam | Optax) or dim not in (None, 1):
+    if variant is None or rule is None or not rule.is_adaptive or dim not in (None, 1):
         return None
     try:
         found = averaged(variant, rule, x0=x0)

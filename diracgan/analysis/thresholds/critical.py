@@ -15,10 +15,10 @@ from ...rules import Rule
 from ...variants import Variant
 from ..bifurcation.family import Family
 from ..bifurcation.points import Bifurcation, at_threshold
-from ..linear.decision import Status
 from ..linear.margins import margins
 from ..linear.parameter_handle import parameter_handle
 from ..linear.settings import LinearSettings, settings
+from ..linear.status import Status
 from .status_intervals import Interval, ParameterScan, Threshold, over_integers, over_reals
 
 _REACH = 1e3  # a parameter without an upper bound is looked for here

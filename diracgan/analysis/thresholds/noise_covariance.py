@@ -17,8 +17,8 @@ from ...errors import InputError, number
 from ...game import Players
 from ...rules import Rule, State, float_vector, step
 from ...variants import Variant
-from ..linear.decision import Status
 from ..linear.spectrum import Spectrum, spectrum
+from ..linear.status import Status
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ..linear.decision import WITH_EIGENVALUES
 from ..linear.margins import BATCH, Margin, margins, matrices, slopes
 from ..linear.parameter_handle import ParameterHandle
 from ..linear.settings import LinearSettings
+from ..linear.status import WITH_EIGENVALUES
 
 _GENERATIONS = 120
 

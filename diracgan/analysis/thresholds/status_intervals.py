@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError
-from ..linear.decision import DECIDED, Status
 from ..linear.margins import BATCH, Margin, margins
 from ..linear.parameter_handle import ParameterHandle
 from ..linear.settings import LinearSettings
+from ..linear.status import DECIDED, Status
 
 _EPS = float(np.finfo(float).eps)
 _INTEGERS = (1, 2, 3, 4, 6, 8, 16, 32, 64)  # each value is a program of its own

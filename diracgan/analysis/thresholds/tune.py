@@ -15,9 +15,9 @@ from ...parameters import text
 from ...records import Record
 from ...rules import Rule
 from ...variants import Variant
-from ..linear.decision import Status
 from ..linear.parameter_handle import ParameterHandle, parameter_handle
 from ..linear.settings import LinearSettings, settings
+from ..linear.status import Status
 from .critical import critical
 from .rate_search import FastestDecay, FastestDecaySearch
 

@@ -13,9 +13,10 @@ from ...errors import InputError, number
 from ...records import Record
 from ...rules import Rule
 from ...variants import Variant
-from ..linear.decision import Status, leading_frequency
+from ..linear.decision import leading_frequency
 from ..linear.margins import Margin, margins
 from ..linear.settings import settings
+from ..linear.status import Status
 from ..slow_flow.averaged import adaptive_cycle
 
 _CURVE = 121  # values on the default curve, from no averaging to a horizon of a million

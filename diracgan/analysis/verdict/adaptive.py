@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from ...errors import InputError
-from ...rules.adaptive import Adam
-from ...rules.optax import Optax
 from ..slow_flow.averaged import SlowKind, averaged
 from .evidence import Answer, Case
 from .kinds import Kind
@@ -17,7 +15,7 @@ _OPEN = (Kind.LIMIT_CYCLE, Kind.UNDECIDED)
 def by_averaging(case: Case, answer: Answer) -> Answer:
     """The answer, but that of the averaged flow for an adaptive rule in d = 1 whose run was too short to decide."""
     rule, start = case.rule, case.start
-    if not isinstance(rule, Adam | Optax) or len(start.phi) != 1:
+    if rule is None or not rule.is_adaptive or len(start.phi) != 1:
         return answer
     if answer.kind not in _OPEN or "period" in answer.numbers:
         return answer

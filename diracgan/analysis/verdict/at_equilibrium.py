@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from ..decision_thresholds import T
 from ..linear.spectrum import Spectrum
-from .evidence import Answer, Case, Decide
+from ..linear.status import Status
+from .evidence import Answer, Case
 from .kinds import Kind
-from .thresholds import T
 
 
 def starts_at_rest(case: Case, flat: np.ndarray, change: np.ndarray) -> bool:
@@ -27,7 +28,7 @@ def starts_at_rest(case: Case, flat: np.ndarray, change: np.ndarray) -> bool:
     return bool(np.all(np.abs(change[: 2 * d]) <= rounding[: 2 * d]))
 
 
-def judge(case: Case, z: np.ndarray, decide: Decide) -> Answer:
+def judge(case: Case, z: np.ndarray) -> Answer:
     """The verdict on a start at rest: the linear status there, and the kind of a nearby start where that is open."""
     linear = case.linear
     away = float(np.linalg.norm(z - case.origin)) > T.rounding * max(1.0, float(np.max(np.abs(z))))
@@ -38,18 +39,18 @@ def judge(case: Case, z: np.ndarray, decide: Decide) -> Answer:
     return Answer(
         Kind.AT_EQUILIBRIUM,
         numbers,
-        f"starts {where} and stays there; {_nearby(case, linear, away, decide, numbers)}",
+        f"starts {where} and stays there; {_nearby(case, linear, away, numbers)}",
     )
 
 
-def _nearby(case: Case, linear: Spectrum, away: bool, decide: Decide, numbers: dict[str, Any]) -> str:
-    if linear.status == "stable":
+def _nearby(case: Case, linear: Spectrum, away: bool, numbers: dict[str, Any]) -> str:
+    if linear.status == Status.STABLE:
         numbers["nearby"] = (Kind.CONVERGES_ELSEWHERE if away else Kind.CONVERGES_EXPONENTIALLY).value
         return f"a nearby start converges to it ({linear.text})"
-    if linear.status == "unstable":
+    if linear.status == Status.UNSTABLE:
         return f"a nearby start leaves it ({linear.text})"
     beside = case.beside()
-    answer = decide(beside)
+    answer = case.decide(beside)
     case.spent += beside.spent
     case.evidence += [f"beside it: {line}" for line in beside.evidence]
     numbers["nearby"] = Kind(answer.kind).value

@@ -5,20 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from ...numerics import decay_laws
+from ..decision_thresholds import T
 from ..orbits.orbit import Method
-from . import enclosing, fixed_points, formatting, periodic_orbits, trends
-from .evidence import Answer, Case, Decide
+from . import enclosing, formatting
+from .evidence import Answer, Case
+from .judges import fixed_points, periodic_orbits, trends
 from .kinds import Kind
-from .thresholds import T
 
 
-def judge(case: Case, decide: Decide) -> Answer:
+def judge(case: Case) -> Answer:
     """The verdict that the windows so far allow."""
     t, amplitudes = case.times, case.sizes
     return (
         _falls(case, t, amplitudes)
         or fixed_points.as_linearised(case, t, amplitudes)
-        or enclosing.larger(case, case.looks[-1], decide)
+        or enclosing.larger(case, case.looks[-1])
         or fixed_points.creeps(case, t)
         or _grows(case, t, amplitudes)
         or trends.only_outward(case)

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ..decision_thresholds import T
+from ..linear.status import Status
 from . import enclosing
 from .evidence import Answer, Case
 from .kinds import Kind
-from .thresholds import T
 
 _POSITIVE = ("rate", "half_life", "constant", "period", "capture_time", "blow_up_time")
 
@@ -65,7 +66,7 @@ def _against_the_linearisation(case: Case, answer: Answer) -> str | None:
     status = case.linear.status
     if answer.kind == Kind.CONVERGES_SUBLINEARLY and case.decided:
         return f"(0, x0) is {status} by its eigenvalues"
-    if answer.kind == Kind.CONVERGES_EXPONENTIALLY and status == "unstable":
+    if answer.kind == Kind.CONVERGES_EXPONENTIALLY and status == Status.UNSTABLE:
         left = case.distances(case.looks[-1])[-1] if case.looks else 0.0
         return "(0, x0) is unstable by its eigenvalues" if left > T.arrived * case.r0 else None
     return None

@@ -9,24 +9,15 @@ import numpy as np
 
 from ...dynamics.filippov import natural, surface_count, unlocated, velocity
 from ...numerics.normal_form import lyapunov_coefficient
+from ..decision_thresholds import T
 from ..dynamical_system import Stretch
+from ..linear.status import Status
 from ..orbits import rest_points
-from . import (
-    at_equilibrium,
-    attractors,
-    budget_spent,
-    consistency,
-    fixed_points,
-    formatting,
-    periodic_orbits,
-    settled,
-    termination,
-    trends,
-    windows,
-)
+from . import at_equilibrium, budget_spent, consistency, formatting, termination, windows
 from .evidence import Answer, Case
+from .judges import fixed_points
+from .judging import in_order
 from .kinds import Kind
-from .thresholds import T
 
 
 def decide(case: Case) -> Answer:
@@ -44,7 +35,7 @@ def decide(case: Case) -> Answer:
     if not np.all(np.isfinite(first[: 2 * d])):
         return Answer(Kind.UNDECIDED, {}, "undecided: the field has no finite value at the start")
     if at_equilibrium.starts_at_rest(case, flat, first):
-        return at_equilibrium.judge(case, flat[: 2 * d], decide)
+        return at_equilibrium.judge(case, flat[: 2 * d])
     case.r0 = float(np.linalg.norm(flat[: 2 * d] - case.origin))
     turn = _turn(case, float(np.linalg.norm(first[: 2 * d])))
     _weakly_nonlinear(case)
@@ -60,7 +51,7 @@ def decide(case: Case) -> Answer:
 def _weakly_nonlinear(case: Case) -> None:
     """Note the first Lyapunov coefficient of a smooth marginal equilibrium in d = 1."""
     plane = case.system.dim == 1 and not case.motion.discrete
-    if not plane or case.linear.status != "marginal" or surface_count(case.system):
+    if not plane or case.linear.status != Status.MARGINAL or surface_count(case.system):
         return
     case.lyapunov = lyapunov_coefficient(functools.partial(velocity, case.system), case.origin)
     if case.lyapunov is not None:
@@ -119,7 +110,7 @@ def _follow(case: Case, state: Any, turn: float) -> Answer:
         case.looks.append(case.look(stretch))
         turn = _corrected(case, stretch, turn, round_)
         state = stretch.end
-        answer = _judge(case, stretch)
+        answer = next(filter(None, (ask(case, stretch) for ask in in_order())), None)
         if answer is not None and consistency.agrees(case, answer):
             return answer
         if case.spent >= case.budget:
@@ -135,7 +126,7 @@ def _follow(case: Case, state: Any, turn: float) -> Answer:
         if answer is not None and consistency.agrees(case, answer):
             return answer
         state = stretch.end
-    return consistency.examined(case, budget_spent.judge(case, decide))
+    return consistency.examined(case, budget_spent.judge(case))
 
 
 def _corrected(case: Case, stretch: Stretch, turn: float, round_: int) -> float:
@@ -155,18 +146,3 @@ def _corrected(case: Case, stretch: Stretch, turn: float, round_: int) -> float:
     outgrows = len(looks) == 1 or looks[-1].rms > T.grown_at_last * looks[-2].rms
     grown = min(natural, T.longest_correction * turn) if outgrows and round_ >= T.widenings else 0.0
     return max(turn * (T.widening if round_ < T.widenings else 1.0), grown)
-
-
-def _judge(case: Case, stretch: Stretch) -> Answer | None:
-    return (
-        fixed_points.arrived(case, stretch)
-        or fixed_points.to_a_point(case, stretch)
-        or fixed_points.decays(case, stretch)
-        or trends.grows(case)
-        or settled.judge(case, stretch, decide)
-        or attractors.judge(case)
-        or periodic_orbits.wanders(case, stretch)
-        or trends.falls_slowly(case)
-        or fixed_points.falls_elsewhere(case, stretch)
-        or fixed_points.creeps_far(case, stretch)
-    )

@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..decision_thresholds import T
+from ..linear.status import Status
 from . import windows
-from .evidence import Answer, Case, Decide, Look, exponential
+from .evidence import Answer, Case, Look, exponential
 from .kinds import Kind
-from .thresholds import T
 
 _NEAR = np.geomspace(1.0, 0.18, 4)  # of the present amplitude: the first decade inward
 
@@ -60,9 +61,9 @@ def drift(case: Case, factor: float) -> Drift:
     return Drift(change / times[2], error / times[2], case.look(looks[2]))
 
 
-def larger(case: Case, now: Look, decide: Decide) -> Answer | None:
+def larger(case: Case, now: Look) -> Answer | None:
     """Judge an orbit too small to move visibly by a larger one: in the plane one around it, else on the same ray."""
-    if case.linear.status != "marginal" or now.rms > T.enclosing or case.nested:
+    if case.linear.status != Status.MARGINAL or now.rms > T.enclosing or case.nested:
         return None
     in_plane = case.motion.dim == 1
     normal = _by_normal_form(case, now) if in_plane else None
@@ -70,7 +71,7 @@ def larger(case: Case, now: Look, decide: Decide) -> Answer | None:
         return normal
     factor = T.enclosing_size / now.rms
     around = case.scaled(factor)
-    answer = decide(around)
+    answer = case.decide(around)
     case.spent += around.spent
     if not in_plane:  # orbits are not nested: the larger one only tells that this one need not stay
         if answer.kind == Kind.NEUTRAL_ORBIT:
@@ -119,7 +120,7 @@ def in_the_end(case: Case) -> Answer | None:
     """
     if not case.decided or case.nested:
         return None
-    if case.linear.status == "stable" and not _falls_from_here(case):
+    if case.linear.status == Status.STABLE and not _falls_from_here(case):
         return None
     outer = T.wider
     for k in range(1, T.decades_inward + 1):
@@ -127,7 +128,7 @@ def in_the_end(case: Case) -> Answer | None:
         seen = drift(case, inner)
         if seen.look is None:
             return None
-        if case.linear.status == "stable":
+        if case.linear.status == Status.STABLE:
             rate, frequency = case.slowest_mode()
             if seen.sign >= 0:
                 return None

@@ -13,13 +13,13 @@ from ...dynamics.filippov import DiracSystem, surface_count
 from ...game import Players
 from ...rules import Rule
 from ...variants import Variant
+from ..decision_thresholds import T
 from ..dynamical_system import ContinuousSystem, DiscreteSystem, DynamicalSystem, Stretch
-from ..linear.decision import DECIDED
 from ..linear.spectrum import Spectrum, spectrum
+from ..linear.status import DECIDED
 from ..orbits import rest_points
 from . import formatting, windows
 from .kinds import Kind
-from .thresholds import T
 
 
 class Look(NamedTuple):
@@ -60,6 +60,7 @@ class Case:
         time: until when the motion was followed, ``before`` that until the last stretch, ``spent`` evaluations.
         r0: the start's distance from (0, x0); ``nested`` whether another case asked; ``ended`` whether it ended.
         balance: the weight w for which |phi|^2 + w |theta - x0|^2 varies least along the run.
+        decide: what judges a whole case, for judges that ask about another start.
         evidence: what was done and seen, one line each.
     """
 
@@ -75,8 +76,10 @@ class Case:
         start: Players,
         line: InvariantLine | None,
         budget: float,
+        decide: Decide,
     ) -> None:
         self.variant, self.rule, self.start, self.line, self.budget = variant, rule, start, line, budget
+        self.decide = decide
         self.full = system
         self.system = system if line is None else line.flat(system)
         self.origin = np.concatenate([np.zeros(self.system.dim), np.asarray(self.system.x0)])
@@ -140,7 +143,7 @@ class Case:
         return self._another(start, line_of(self.full, start) if self.rule is None else None)
 
     def _another(self, start: Players, line: InvariantLine | None) -> Case:
-        case = Case(self.variant, self.full, self.rule, start, line, self.budget)
+        case = Case(self.variant, self.full, self.rule, start, line, self.budget, self.decide)
         case.nested = True
         return case
 
@@ -265,4 +268,4 @@ def exponential(rate: float, frequency: float | None = None) -> dict[str, Any]:
 
 
 Decide = Callable[[Case], Answer]
-"""What judges a case whole; handed to judges that ask about another start."""
+"""What judges a whole case."""

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from ...dynamics.filippov import LARGEST
+from ..decision_thresholds import T
 from ..dynamical_system import Stretch
 from . import formatting, windows
 from .evidence import Answer, Case
 from .kinds import Kind
-from .thresholds import T
 
 
 def ended(case: Case, stretch: Stretch, since: Any = None) -> Answer:

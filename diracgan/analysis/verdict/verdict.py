@@ -10,25 +10,20 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-
-from ... import dirac
-from ...dynamics.collinear import line_of
-from ...dynamics.filippov import DiracSystem
 from ...dynamics.starts import check_rates, starts
-from ...errors import number, one_line
+from ...errors import number
 from ...game import Players
 from ...records import Record
 from ...rules import Rule, check_rule
 from ...variants import Variant, check_variant
-from .adaptive import by_averaging
-from .decide import decide
-from .evidence import Answer, Case
+from ..decision_thresholds import T
+from .evidence import Answer
+from .from_start import answer_from
+from .kicks import kick
 from .kinds import Kind
-from .loss_errors import raised_by_loss
-from .thresholds import T
+
+_LOOKS_AROUND = 2.0  # the effort from which other attractors are looked for
+_ATTRACTING = (Kind.CONVERGES_EXPONENTIALLY, Kind.LIMIT_CYCLE, Kind.QUASI_PERIODIC, Kind.CHAOTIC)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,9 +62,10 @@ class Verdict(Record):
     evaluations: float
     time: float
 
-
-_LOOKS_AROUND = 2.0  # the effort from which other attractors are looked for
-_ATTRACTING = (Kind.CONVERGES_EXPONENTIALLY, Kind.LIMIT_CYCLE, Kind.QUASI_PERIODIC, Kind.CHAOTIC)
+    @property
+    def leaves_edge_open(self) -> bool:
+        """Whether an effort of 2 would say too from where on the start's ray something else attracts."""
+        return self.effort < _LOOKS_AROUND and self.kind in _ATTRACTING
 
 
 def verdict(
@@ -123,20 +119,7 @@ def verdict(
     phi, theta, datum = starts(phi0, theta0, dim, x0)
     rates = check_rates(rate_d, rate_g, rule)
     budget = T.budget * number("effort", effort, low=0, high=1e4, open_low=True)
-    with jax.enable_x64(True):
-        system = DiracSystem(*dirac.cast((variant, datum, rates), jnp.float64), tau=None)
-        # a clipped critic starts on its box
-        start = dirac.game(system.variant, system.x0).project(Players(phi, theta))
-        begin = Players(*(np.asarray(p) for p in start))
-        line = line_of(system, begin) if rule is None else None
-        case = Case(variant, system, rule, begin, line, budget)
-        try:
-            answer = by_averaging(case, decide(case))
-        except Exception as error:
-            if not raised_by_loss(error, variant):  # a bug of ours never hides behind "undecided"
-                raise
-            case.note("the loss itself raised an error while it was followed")
-            answer = Answer(Kind.UNDECIDED, {}, f"undecided: the loss failed with {one_line(error)}")
+    case, answer = answer_from(variant, Players(phi, theta), datum, rule, rates, budget)
     if effort >= _LOOKS_AROUND and answer.kind in _ATTRACTING and rates == Players(1.0, 1.0):
         answer = _with_edge(answer, variant, phi, theta, rule, datum)
     return Verdict(
@@ -160,8 +143,6 @@ def verdict(
 
 def _with_edge(answer: Answer, variant: Variant, phi: Any, theta: Any, rule: Rule | None, x0: Any) -> Answer:
     """The answer with where else the ray leads."""
-    from ..bifurcation.kicks import kick  # which asks for verdicts itself
-
     found = kick(variant, phi, theta, rule, x0)
     if found is None:
         return answer

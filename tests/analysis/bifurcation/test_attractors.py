@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-
 import numpy as np
 import pytest
 import written_games as games
 
 import diracgan as dg
+from diracgan.analysis import basins
 
 
 def test_rest_and_a_circle_attract_and_the_unstable_circle_is_the_edge():
@@ -33,8 +32,7 @@ def test_runs_on_a_strange_attractor_are_one_attractor():
 
 
 def test_many_starts_are_followed_in_parts(monkeypatch):
-    module = importlib.import_module("diracgan.analysis.bifurcation.attractors")  # its name is the function's
-    monkeypatch.setattr(module, "_AT_ONCE", 2 * 512 * 8)
+    monkeypatch.setattr(basins, "_AT_ONCE", 2 * 512 * 8)
     told = []
     found = dg.attractors(
         dg.variant("ns").with_(r1=0.5),

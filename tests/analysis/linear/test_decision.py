@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import diracgan as dg
-from diracgan.analysis.linear.decision import STATUSES, leading_frequency
+from diracgan.analysis.linear.decision import leading_frequency
 from diracgan.analysis.linear.margins import margins
 from diracgan.analysis.linear.settings import settings as asked
+from diracgan.analysis.linear.status import STATUSES
 from diracgan.sweeps.linear import linear, part
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from diracgan.analysis.dynamical_system import Stretch
-from diracgan.analysis.verdict import consistency, enclosing, fixed_points, settled, termination, trends
+from diracgan.analysis.verdict import consistency, enclosing, termination
 from diracgan.analysis.verdict.evidence import Answer, Case
+from diracgan.analysis.verdict.judges import fixed_points, settled, trends
 from diracgan.analysis.verdict.kinds import Kind
 
 TURN = 2 * np.pi
@@ -67,6 +68,11 @@ def case_of(path, times, motion=None, status="marginal", dim=1):
     return case
 
 
+def asked(judge, case):
+    """What a judge says after the case's last window."""
+    return judge(case, case.looks[-1].stretch)
+
+
 def spiral(radius, omega=1.0):
     return lambda t: radius(t)[:, None] * np.stack([np.cos(omega * t), np.sin(omega * t)], axis=1)
 
@@ -75,26 +81,26 @@ def spiral(radius, omega=1.0):
 
 
 def test_growth_is_told_by_its_law_once_it_has_gone_far():
-    grown = trends.grows(case_of(spiral(lambda t: (t + 1) ** 0.75), np.geomspace(10, 1e6, 12)))
+    grown = asked(trends.grows, case_of(spiral(lambda t: (t + 1) ** 0.75), np.geomspace(10, 1e6, 12)))
     assert grown is not None and grown.kind == Kind.DIVERGES
     assert grown.numbers["exponent"] == pytest.approx(-0.75, rel=1e-3)
     assert (
-        trends.grows(case_of(spiral(lambda t: (t + 1) ** 0.25), np.geomspace(10, 1e6, 12))) is None
+        asked(trends.grows, case_of(spiral(lambda t: (t + 1) ** 0.25), np.geomspace(10, 1e6, 12))) is None
     )  # tenfold
     assert (
-        trends.grows(case_of(spiral(lambda t: np.exp(1e-5 * t)), np.geomspace(10, 1e6, 12))) is None
+        asked(trends.grows, case_of(spiral(lambda t: np.exp(1e-5 * t)), np.geomspace(10, 1e6, 12))) is None
     )  # no power law
 
 
 def test_a_slow_fall_has_the_law_of_its_amplitude():
     case = case_of(spiral(lambda t: np.sqrt(8 / (t + 30))), GROWING_TIMES)
-    found = trends.falls_slowly(case)
+    found = asked(trends.falls_slowly, case)
     assert found is not None and found.kind == Kind.CONVERGES_SUBLINEARLY
     assert found.numbers["exponent"] == 0.5
     assert found.numbers["constant"] == pytest.approx(np.sqrt(8), rel=1e-3)
     assert found.numbers["limit_theta"] == [0.0]
     # an amplitude with a floor, or that has hardly fallen, obeys none
-    assert trends.falls_slowly(case_of(spiral(lambda t: 0.6 + 1 / (t + 30)), GROWING_TIMES)) is None
+    assert asked(trends.falls_slowly, case_of(spiral(lambda t: 0.6 + 1 / (t + 30)), GROWING_TIMES)) is None
 
 
 def test_a_conserved_wedge_holds_a_motion_up():

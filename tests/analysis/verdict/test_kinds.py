@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from diracgan.analysis.decision_thresholds import T
 from diracgan.analysis.verdict.kinds import KINDS, OUTCOMES, Kind, Outcome
-from diracgan.analysis.verdict.thresholds import T
 from diracgan.plotting.small_multiples import verdict_words
 from diracgan.reporting.report import failing
 from diracgan.reporting.schema import report_schema

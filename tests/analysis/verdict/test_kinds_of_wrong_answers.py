@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import diracgan as dg
-from diracgan.analysis.verdict import settled
+from diracgan.analysis.verdict.judges import settled
 from diracgan.variants import Variant, parse
 
 
@@ -180,7 +180,7 @@ def test_an_error_of_the_loss_is_undecided_and_one_of_ours_is_raised(monkeypatch
     def broken(*_):
         raise KeyError("a bug")
 
-    monkeypatch.setattr(settled, "judge", broken)
+    monkeypatch.setattr(settled, "_is_settled", broken)
     with pytest.raises(KeyError, match="a bug"):
         dg.verdict(parse("ns"), [0.1], [0.2])
 

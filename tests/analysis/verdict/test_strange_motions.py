@@ -9,7 +9,7 @@ import pytest
 import written_games as games
 
 import diracgan as dg
-from diracgan.analysis.verdict.attractors import two_frequencies
+from diracgan.analysis.verdict.judges.attractors import two_frequencies
 
 STEP = dg.rule("simultaneous", lr=1.0)
 

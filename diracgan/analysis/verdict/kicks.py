@@ -7,15 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from ...game import Players
 from ...rules import Rule
 from ...variants import Variant
+from ..basins import Runs, bisected
+from ..decision_thresholds import T
 from ..linear.settings import settings
-from ..verdict.kinds import Kind
-from ..verdict.verdict import verdict
-from .attractors import Runs, bisected
+from .from_start import answer_from
+from .kinds import Kind
 
 _REACH = 8.0  # times the start's distance from (0, x0), or this much itself
 _STARTS = 24
+_EFFORT = 0.2  # of the verdict just beyond the edge
 _WORDS = {
     Kind.DIVERGES: "it diverges",
     Kind.FINITE_TIME: "it blows up in finite time",
@@ -75,12 +78,13 @@ def kick(variant: Variant, phi0: Any, theta0: Any, rule: Rule | None = None, x0:
     if not len(other) or not runs.has_settled(labels[:1])[0]:
         return None
     k = int(other[0])
-    beyond = verdict(variant, starts[k][:d], starts[k][d:], rule=rule, x0=asked.x0, effort=0.2)
+    there = Players(starts[k][:d], starts[k][d:])
+    _, beyond = answer_from(variant, there, asked.x0, rule, Players(1.0, 1.0), _EFFORT * T.budget)
     group = int(labels[k])
     size_there = f" of up to |z| = {runs.known[group].largest:.3g}" if group >= 0 else ""
-    words = _WORDS.get(Kind(beyond.kind), f"a motion{size_there} attracts ({beyond.kind})")
+    words = _WORDS.get(beyond.kind, f"a motion{size_there} attracts ({beyond.kind})")
     if beyond.kind == Kind.CONVERGES_EXPONENTIALLY and runs.known[labels[0]].largest <= 1e-3 * reach:
         return None  # it only takes longer
     inner, outer = bisected(runs, starts[k - 1][None], starts[k][None], int(labels[k - 1]))
     distance = float(np.linalg.norm(0.5 * (inner + outer)[0] - centre))
-    return Kick(distance, beyond.kind, f"from |z| > {distance:.3g} along this ray {words} instead")
+    return Kick(distance, beyond.kind.value, f"from |z| > {distance:.3g} along this ray {words} instead")

@@ -6,16 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from ...dynamics.filippov import surface_count
-from ..dynamical_system import Stretch
-from ..orbits.orbit import Method, Orbit
-from . import enclosing, formatting, periodic_orbits, windows
-from .evidence import Answer, Case, Decide
-from .kinds import Kind
-from .thresholds import T
+from ....dynamics.filippov import surface_count
+from ...decision_thresholds import T
+from ...dynamical_system import Stretch
+from ...orbits.orbit import Method, Orbit
+from .. import enclosing, formatting, windows
+from ..evidence import Answer, Case
+from ..judging import judge
+from ..kinds import Kind
+from . import periodic_orbits
 
 
-def judge(case: Case, stretch: Stretch, decide: Decide) -> Answer | None:
+@judge(order=50)
+def no_longer_changes(case: Case, stretch: Stretch) -> Answer | None:
     """An orbit whose extents are those of the window before, and that has had its time to change."""
     plain = _is_settled(case, T.settled)
     if not plain and not (surface_count(case.system) and _is_settled(case, T.settled_at_kinks)):
@@ -41,7 +44,7 @@ def judge(case: Case, stretch: Stretch, decide: Decide) -> Answer | None:
     if nears and not attracts:
         case.note("each window is nearer to the orbit than the one before, though no multiplier attracts")
     if not attracts and not nears and not (moved and (orbit is None or (is_round and not exact))):
-        return enclosing.larger(case, now, decide) or _neutral(case, stretch, radii, moved)
+        return enclosing.larger(case, now) or _neutral(case, stretch, radii, moved)
     return _attracting(case, radii, is_round, orbit)
 
 

@@ -6,14 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from ..dynamical_system import DiscreteSystem
-from ..orbits.lyapunov_exponents import exponents_along
-from .evidence import Answer, Case
-from .kinds import Kind
-from .thresholds import T
+from ...decision_thresholds import T
+from ...dynamical_system import DiscreteSystem, Stretch
+from ...orbits.lyapunov_exponents import exponents_along
+from ..evidence import Answer, Case
+from ..judging import judge
+from ..kinds import Kind
 
 
-def judge(case: Case) -> Answer | None:
+@judge(order=60)
+def never_repeats(case: Case, stretch: Stretch) -> Answer | None:
     """A bounded motion of steps whose windows differ without a trend, looked at by its exponents now and then."""
     count = len(case.looks) - T.wander_windows
     if not case.motion.discrete or count < 0 or count % T.strange_windows:

@@ -6,15 +6,19 @@ import math
 
 import numpy as np
 
-from ...numerics import decay_laws, eigen
-from ..dynamical_system import Stretch
-from ..orbits import rest_points
-from . import formatting, trends, windows
-from .evidence import Answer, Case, Look, exponential
-from .kinds import Kind
-from .thresholds import T
+from ....numerics import decay_laws, eigen
+from ...decision_thresholds import T
+from ...dynamical_system import Stretch
+from ...linear.status import Status
+from ...orbits import rest_points
+from .. import formatting, windows
+from ..evidence import Answer, Case, Look, exponential
+from ..judging import judge
+from ..kinds import Kind
+from . import trends
 
 
+@judge(order=20)
 def to_a_point(case: Case, stretch: Stretch) -> Answer | None:
     """Exponential convergence: a hyperbolic rest point, approached at the rate that its eigenvalues say."""
     if len(case.looks) < 2:
@@ -36,6 +40,7 @@ def to_a_point(case: Case, stretch: Stretch) -> Answer | None:
     return _at_point(case, rest, near, far)
 
 
+@judge(order=10)
 def arrived(case: Case, stretch: Stretch) -> Answer | None:
     """A rest point reached to rounding within a stretch, perhaps on the edge of a discontinuity.
 
@@ -140,6 +145,7 @@ def _measured(case: Case, z: np.ndarray) -> float | None:
     return None
 
 
+@judge(order=30)
 def decays(case: Case, stretch: Stretch) -> Answer | None:
     """Exponential convergence to the equilibrium where there is no eigenvalue to compare with: a measured rate.
 
@@ -204,7 +210,7 @@ def _from_returns(case: Case) -> tuple[float, float] | None:
 
 def as_linearised(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> Answer | None:
     """A stable equilibrium whose slow pull, and nothing else, is seen in the last windows."""
-    if case.linear.status != "stable" or len(t) < 6 or np.any(np.diff(amplitudes[-T.monotone :]) >= 0):
+    if case.linear.status != Status.STABLE or len(t) < 6 or np.any(np.diff(amplitudes[-T.monotone :]) >= 0):
         return None
     rate, turning = case.slowest_mode()
     seen = -np.diff(np.log(amplitudes[-3:])) / np.diff(t[-3:])
@@ -246,6 +252,7 @@ def creeps(case: Case, t: np.ndarray) -> Answer | None:
     )
 
 
+@judge(order=100)
 def creeps_far(case: Case, stretch: Stretch) -> Answer | None:
     """A creep to a point that has slowed down so much that its law is plain."""
     if case.looks[-1].diameter > T.far_crept * case.looks[0].diameter:
@@ -253,6 +260,7 @@ def creeps_far(case: Case, stretch: Stretch) -> Answer | None:
     return creeps(case, case.times)
 
 
+@judge(order=90)
 def falls_elsewhere(case: Case, stretch: Stretch) -> Answer | None:
     """Another equilibrium, about which the amplitude falls by a power law."""
     diameters = [look.diameter for look in case.looks[2:]]

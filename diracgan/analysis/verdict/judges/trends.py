@@ -6,14 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from ...numerics import decay_laws
-from . import enclosing, windows
-from .evidence import Answer, Case
-from .kinds import Kind
-from .thresholds import T
+from ....numerics import decay_laws
+from ...decision_thresholds import T
+from ...dynamical_system import Stretch
+from .. import enclosing, windows
+from ..evidence import Answer, Case
+from ..judging import judge
+from ..kinds import Kind
 
 
-def grows(case: Case) -> Answer | None:
+@judge(order=40)
+def grows(case: Case, stretch: Stretch) -> Answer | None:
     """An amplitude that has grown a thousandfold, by a power law."""
     amplitudes = case.sizes
     if (
@@ -63,7 +66,8 @@ def only_outward(case: Case) -> Answer | None:
     return Answer(Kind.DIVERGES, {}, f"diverges, by no simple law: {reached}")
 
 
-def falls_slowly(case: Case) -> Answer | None:
+@judge(order=80)
+def falls_slowly(case: Case, stretch: Stretch) -> Answer | None:
     """An amplitude about the equilibrium that falls by a power law."""
     if len(case.looks) < T.windows_of_a_law:
         return None

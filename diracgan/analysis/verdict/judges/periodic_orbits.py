@@ -6,20 +6,24 @@ from typing import Any
 
 import numpy as np
 
-from ...dynamics.filippov import natural, surface_count
-from ...numerics import decay_laws
-from ..dynamical_system import ContinuousSystem, Stretch
-from ..orbits.lyapunov_exponents import lyapunov_multipliers
-from ..orbits.orbit import Method, Orbit
-from ..orbits.periodic_points import periodic_points
-from ..orbits.rotating_states import rotating_state
-from ..orbits.shooting import periodic_orbit, returns
-from . import attractors, windows
-from .evidence import Answer, Case
-from .kinds import Kind
-from .thresholds import T
+from ....dynamics.filippov import natural, surface_count
+from ....numerics import decay_laws
+from ...decision_thresholds import T
+from ...dynamical_system import ContinuousSystem, Stretch
+from ...linear.status import Status
+from ...orbits.lyapunov_exponents import lyapunov_multipliers
+from ...orbits.orbit import Method, Orbit
+from ...orbits.periodic_points import periodic_points
+from ...orbits.rotating_states import rotating_state
+from ...orbits.shooting import periodic_orbit, returns
+from .. import windows
+from ..evidence import Answer, Case
+from ..judging import judge
+from ..kinds import Kind
+from . import attractors
 
 
+@judge(order=70)
 def wanders(case: Case, stretch: Stretch) -> Answer | None:
     """Steps drawn onto a bounded orbit that never repeats to the last digit, as a box or a kink may make it.
 
@@ -39,7 +43,7 @@ def wanders(case: Case, stretch: Stretch) -> Answer | None:
         return None  # a point at which the steps are too small
     met = np.max([np.max(case.radii(look.stretch).zs, axis=0) for look in late], axis=0) ** 0.5
     begun = [np.linalg.norm(part) for part in np.split(np.concatenate(case.start) - case.origin, 2)]
-    drawn = case.linear.status == "unstable" or bool(np.any(begun > (1 + T.moved) * met))
+    drawn = case.linear.status == Status.UNSTABLE or bool(np.any(begun > (1 + T.moved) * met))
     if abs(trend.sum()) > 3 or not drawn:
         return None
     numbers: dict[str, Any] = {"radius_phi": float(met[0]), "radius_theta": float(met[1])}

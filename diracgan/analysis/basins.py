@@ -1,0 +1,175 @@
+"""Many starts followed at once, grouped by the attractor that they end on, and the edge between two basins."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from .. import dirac
+from ..dynamics.filippov import DiracSystem, surface_count, velocity
+from ..game import Players
+from ..rules import Rule, init, step
+from ..variants import Variant
+
+ROWS = 512  # states of the last quarter of a run (of the shortest, its last half), by which its end is known
+_AT_ONCE = 2**24  # numbers of such states held at once
+SAME = 0.02  # of its size: by which two ends of one attractor may differ
+_AT_REST = 1e-6  # of the box: a motion smaller than this is at rest
+_STEADY = 0.01  # relative change of its size by which a motion has not settled
+_FAR = 1e6  # boxes: beyond, a start has diverged
+_HALVINGS = 30
+DIVERGED, UNSETTLED = -1, -2
+
+
+class _End(NamedTuple):
+    """What the last rows of a run have in common.
+
+    Attributes:
+        numbers: largest and smallest distance from (0, x0), diameter, and centre, (3 + 2d,).
+        spread: of these between the quarters of the rows.
+        change: of the root mean square distance, from the first half of the rows to the second.
+    """
+
+    numbers: np.ndarray
+    spread: np.ndarray
+    change: float
+
+    @property
+    def largest(self) -> float:
+        return float(self.numbers[0])
+
+    @property
+    def diameter(self) -> float:
+        return float(self.numbers[2])
+
+    @property
+    def centre(self) -> np.ndarray:
+        return self.numbers[3:]
+
+
+def _at_rest(point: np.ndarray, distance: float) -> _End:
+    return _End(np.concatenate([[distance, distance, 0.0], point]), np.zeros(3 + len(point)), 0.0)
+
+
+class Runs:
+    """Many starts followed at once, and what their ends have in common."""
+
+    def __init__(
+        self, variant: Variant, rule: Rule | None, x0: np.ndarray, h: float, steps: int, box: float
+    ) -> None:
+        with jax.enable_x64(True):
+            self.system = DiracSystem(*dirac.cast((variant, x0, Players(1.0, 1.0)), jnp.float64), None)
+            self.rule = None if rule is None else dirac.cast(dataclasses.replace(rule, ema=None), jnp.float64)
+        self.h, self.steps, self.box = h, steps, box
+        self.switches = rule is None and surface_count(self.system) > 0
+        self.centre = np.concatenate([np.zeros(len(x0)), x0])
+        self.known: list[_End] = []
+
+    def ends(
+        self, draws: np.ndarray, tell: Callable[[int, int], None] | None = None, finer: int = 1
+    ) -> list[_End | None]:
+        """How every start ends, with ``finer`` times as many and as short steps; None where it diverges."""
+        h, steps = self.h / finer, self.steps * finer
+        every = max(1, steps // 4 // ROWS)
+        at_once = max(1, _AT_ONCE // (ROWS * draws.shape[1]))
+        found: list[_End | None] = []
+        for k in range(0, len(draws), at_once):
+            part = draws[k : k + at_once]
+            with jax.enable_x64(True):
+                rows = _last_rows(self.system, self.rule, part, h, steps - every * ROWS, every)
+            found += [self._described(z) for z in np.asarray(rows)]
+            if tell is not None:
+                tell(len(found), len(draws))
+        return found
+
+    def _described(self, z: np.ndarray) -> _End | None:
+        if not np.all(np.isfinite(z)) or np.max(np.abs(z)) > _FAR * self.box:
+            return None
+        halves = [
+            np.sqrt(np.mean(np.sum((half - self.centre) ** 2, axis=1))) for half in np.array_split(z, 2)
+        ]
+        spread = np.ptp([self._numbers(quarter) for quarter in np.array_split(z, 4)], axis=0)
+        return _End(self._numbers(z), spread, float(halves[1] - halves[0]))
+
+    def _numbers(self, z: np.ndarray) -> np.ndarray:
+        sizes = np.linalg.norm(z - self.centre, axis=1)
+        return np.concatenate([[sizes.max(), sizes.min(), np.max(np.ptp(z, axis=0))], z.mean(axis=0)])
+
+    def grouped(self, ends: list[_End | None]) -> np.ndarray:
+        """The attractor of every end: an index into those known, to which new ones are added."""
+        return np.array([self._group(e) for e in ends])
+
+    def _group(self, end: _End | None) -> int:
+        if end is None:
+            return DIVERGED
+        small = _AT_REST * self.box
+        if end.diameter > small and abs(end.change) > _STEADY * end.largest:
+            if end.change > 0 or end.largest >= 0.1 * self.box:
+                return UNSETTLED
+            end = _at_rest(self.centre, 0.0)  # on its way to (0, x0)
+        elif end.diameter <= small:
+            end = _at_rest(end.centre, end.largest)
+        for k, other in enumerate(self.known):
+            least = SAME * max(other.largest, other.diameter, 50 * small)
+            # of a chaotic or long motion the rows are a sample, which a second one differs from
+            off = np.maximum(least, 2.0 * np.maximum(end.spread, other.spread))
+            if np.all(np.abs(end.numbers - other.numbers) <= off):
+                return k
+        self.known.append(end)
+        return len(self.known) - 1
+
+    @staticmethod
+    def has_settled(labels: np.ndarray) -> np.ndarray:
+        """Whether it is known where each start ends."""
+        return labels != UNSETTLED
+
+    def labels(self, draws: np.ndarray, tell: Callable[[int, int], None] | None = None) -> np.ndarray:
+        """The attractor of every start; where the field switches, only one that does not depend on the step."""
+        found = self.grouped(self.ends(draws, tell))
+        if not self.switches:
+            return found
+        return np.where(self.grouped(self.ends(draws, finer=2)) == found, found, UNSETTLED)
+
+
+@functools.partial(jax.jit, static_argnums=(5,))
+def _last_rows(
+    system: DiracSystem, rule: Rule | None, draws: Array, h: Array, before: Array, every: int
+) -> Array:
+    """The players in the last rows of every run, (n, rows, 2d)."""
+    game, d = dirac.game(system.variant, system.x0), system.x0.shape[0]
+
+    def once(state: Any) -> Any:
+        if rule is not None:
+            return step(rule, game, state)
+        k1 = velocity(system, state)
+        k2 = velocity(system, state + h / 2 * k1)
+        k3 = velocity(system, state + h / 2 * k2)
+        return state + h / 6 * (k1 + 2 * k2 + 2 * k3 + velocity(system, state + h * k3))
+
+    def run(z: Array) -> Array:
+        state = z if rule is None else init(rule, game, Players(z[:d], z[d:]))
+        state = jax.lax.fori_loop(0, before, lambda _, s: once(s), state)
+
+        def row(state: Any, _: None) -> tuple[Any, Array]:
+            state = jax.lax.fori_loop(0, every, lambda _, s: once(s), state)
+            return state, state if rule is None else jnp.concatenate([*state.players])
+
+        return jax.lax.scan(row, state, None, length=ROWS)[1]
+
+    return jax.vmap(run)(draws)
+
+
+def bisected(runs: Runs, inner: np.ndarray, outer: np.ndarray, group: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of starts, the first of which ends on ``group`` and the second not, brought together."""
+    for _ in range(_HALVINGS):
+        middle = 0.5 * (inner + outer)
+        stays = (runs.labels(middle) == group)[:, None]
+        inner, outer = np.where(stays, middle, inner), np.where(stays, outer, middle)
+    return inner, outer

@@ -1,0 +1,41 @@
+"""The judges of a motion that is being followed: each enters itself, with its place in the order of asking."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Callable
+
+from ..dynamical_system import Stretch
+from . import judges
+from .evidence import Answer, Case
+
+Judge = Callable[[Case, Stretch], Answer | None]
+"""What is asked after every window: the case so far and the last stretch; None where it does not know the motion."""
+
+_ENTERED: dict[Judge, int] = {}
+
+
+def judge(order: int) -> Callable[[Judge], Judge]:
+    """Enter a function of a module in ``judges/`` among the judges.
+
+    After every window the judges are asked by increasing ``order``, and the first that knows the motion decides; so
+    what leaves the least doubt stands first. No two have the same order.
+    """
+
+    def enter(function: Judge) -> Judge:
+        if order in _ENTERED.values():
+            raise ValueError(f"another judge has the order {order}")
+        _ENTERED[function] = order
+        return function
+
+    return enter
+
+
+@functools.cache
+def in_order() -> tuple[Judge, ...]:
+    """The judges of every module in ``judges/``, in the order in which they are asked."""
+    for module in pkgutil.iter_modules(judges.__path__):
+        importlib.import_module(f"{judges.__name__}.{module.name}")
+    return tuple(sorted(_ENTERED, key=_ENTERED.__getitem__))

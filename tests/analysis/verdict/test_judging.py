@@ -1,0 +1,51 @@
+"""A judge enters itself: a module put beside the others is asked, without another file being opened."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+import diracgan as dg
+from diracgan.analysis.verdict import judges, judging
+
+MODULE = """
+from diracgan.analysis.verdict.evidence import Answer
+from diracgan.analysis.verdict.judging import judge
+from diracgan.analysis.verdict.kinds import Kind
+
+
+@judge(order=5)
+def sees_everything(case, stretch):
+    return Answer(Kind.STUCK, {}, "as the new judge says")
+"""
+
+
+@pytest.fixture
+def put_there(tmp_path, monkeypatch):
+    """A module beside the judges' own, and the judges asked anew."""
+    judging.in_order()
+    (tmp_path / "newcomer.py").write_text(MODULE)
+    monkeypatch.setattr(judges, "__path__", [*judges.__path__, str(tmp_path)])
+    monkeypatch.setattr(judging, "_ENTERED", dict(judging._ENTERED))
+    judging.in_order.cache_clear()
+    yield
+    sys.modules.pop(f"{judges.__name__}.newcomer", None)
+    judging.in_order.cache_clear()
+
+
+def test_judges_are_asked_in_the_order_that_they_give():
+    names = [f.__name__ for f in judging.in_order()]
+    assert names[:3] == ["arrived", "to_a_point", "decays"]
+    assert names.index("no_longer_changes") < names.index("wanders")
+
+
+def test_a_module_beside_the_others_is_a_judge(put_there):
+    assert judging.in_order()[0].__name__ == "sees_everything"
+    found = dg.verdict(dg.variant("ns"), [0.1], [0.2])
+    assert (found.kind, found.text) == ("stuck", "as the new judge says")
+
+
+def test_two_judges_cannot_be_asked_at_once():
+    with pytest.raises(ValueError, match="order 10"):
+        judging.judge(order=10)(lambda case, stretch: None)
