@@ -125,6 +125,10 @@ class Thresholds:
     no_exponent: float = 1e-4  # an exponent per iteration nearer to 0 than this is 0 after so many of them
     strange_sizes: float = 3.0  # by which the sizes of late windows of a strange motion may differ
     strange_windows: int = 5  # between two looks at the exponents
+    faintest_line: float = 1e-4  # of the strongest line's power: a weaker one is no frequency of the motion
+    # of the solver's tolerances, by which a drift is shown to be the solver's
+    loosened: tuple[float, float] = (1e6, 1e2)
+    no_variation: float = 1e-16  # variance of a square, of its mean squared: rounding
     # |z| above which an orbit of a marginal equilibrium is large enough to be followed
     alike: float = 0.5  # of a motion's size, at least, on a start that stands for it
     enclosing: float = 0.25
@@ -166,6 +170,21 @@ class Thresholds:
     grazing: float = 1e-9  # of the speed: what meets a surface more slowly does not cross it
     has_left: float = 0.25  # of the diameter: a motion has to go this far away before it can return
     has_returned: float = 0.12  # of the diameter: and has to come this near
+    # of the state: iterations that move less are at a point, on no orbit
+    no_points: float = 1e-9
+    points_rank: float = 1e-12  # singular values of the equation of periodic points that count as 0
+    points_moved: float = 1e-3  # of the orbit: Newton may move its first point no further
+    points_error: float = 1e-9  # least error of their multipliers
+    neighbours_tolerance: float = (
+        1e-24  # absolute, of neighbours within one regime: their size is what is sought
+    )
+
+    # ---------------------------------------------------------------- basins
+    edge_effort: float = 0.2  # of a verdict that only names what lies beyond an edge
+    edge_step: float = 0.02  # of the Runge-Kutta steps by which basins of the flow are told
+    at_home: float = (
+        1e-3  # of the way that is looked along: an end so near to the equilibrium only takes longer
+    )
     # ---------------------------------------------------------------- cross-examination
     trivial: float = 1e-2  # distance of the multiplier of an orbit's own direction from 1
     far: float = 1e3  # times 1, the datum and the motion: how far out growth is asked whether it lasts

@@ -214,7 +214,7 @@ def _remember_compilations() -> None:
     folder = cache / "diracgan" / "jax" / (platform.node() or "here")
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-    # some jaxlib warn of tuning hints that the very machine which compiled does not list among its features
+    # some jaxlib warn of tuning hints that the machine itself, which compiled, does not list among its features
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 

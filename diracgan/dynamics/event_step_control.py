@@ -18,19 +18,20 @@ class GuardedStepControl(diffrax.AbstractAdaptiveStepSizeController):
     """
 
     inside: diffrax.PIDController
+    # abstract fields of the base, which diffrax itself allows a property to fill
 
     @property
-    def rtol(self) -> Any:
+    def rtol(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Of the controller inside; implicit solvers ask for it."""
         return self.inside.rtol
 
     @property
-    def atol(self) -> Any:
+    def atol(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Likewise."""
         return self.inside.atol
 
     @property
-    def norm(self) -> Any:
+    def norm(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Likewise."""
         return self.inside.norm
 
@@ -38,9 +39,11 @@ class GuardedStepControl(diffrax.AbstractAdaptiveStepSizeController):
         """As diffrax asks."""
         return GuardedStepControl(self.inside.wrap(direction))  # pyright: ignore[reportCallIssue]
 
-    def init(self, *args: Any) -> Any:
+    def init(
+        self, terms: Any, t0: Any, t1: Any, y0: Array, dt0: Any, args: Any, func: Any, error_order: Any
+    ) -> Any:
         """As diffrax asks."""
-        return self.inside.init(*args)
+        return self.inside.init(terms, t0, t1, y0, dt0, args, func, error_order)
 
     def adapt_step_size(
         self,
@@ -51,11 +54,13 @@ class GuardedStepControl(diffrax.AbstractAdaptiveStepSizeController):
         args: Any,
         y_error: Any,
         error_order: Any,
-        state: Any,
+        controller_state: Any,
     ) -> tuple[Any, ...]:
         """As diffrax asks: (keep, next t0, next t1, whether it jumped, state, result)."""
         system, regime, armed = args
-        decided = self.inside.adapt_step_size(t0, t1, y0, y1_candidate, args, y_error, error_order, state)
+        decided = self.inside.adapt_step_size(
+            t0, t1, y0, y1_candidate, args, y_error, error_order, controller_state
+        )
         keep, next_t0, next_t1, jumped, state, result = decided
         low, share = hermite_minimum(watch(system, y0, regime), watch(system, y1_candidate, regime), t1 - t0)
         k = jnp.argmin(low)

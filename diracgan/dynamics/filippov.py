@@ -44,13 +44,13 @@ class Regime(NamedTuple):
     Attributes:
         modes: the branch of every site, +1 or -1, shape (m,).
         flips: for each surface slid upon, which sites switch there: booleans, shape (K, m).
-        index: the switching function of each surface slid upon, shape (K,).
+        surfaces: the switching function of each surface slid upon, shape (K,).
         slack: added to the guards of surfaces on which the regime starts, shape (m,).
     """
 
     modes: Array
     flips: Array
-    index: Array
+    surfaces: Array
     slack: Array
 
     @property
@@ -196,7 +196,7 @@ def _beside(system: DiracSystem, y: Array, regime: Regime) -> tuple[Array, Array
     here = velocity(system, y, regime.modes)
     across = jnp.where(regime.flips, -regime.modes, regime.modes)
     steps = jax.vmap(lambda modes: velocity(system, y, modes))(across) - here
-    normals = jax.jacfwd(lambda y: surfaces(system, y, regime.modes)[regime.index])(y)
+    normals = jax.jacfwd(lambda y: surfaces(system, y, regime.modes)[regime.surfaces])(y)
     matrix, pull = normals @ steps.T, -normals @ here
     return here, steps, pull / matrix[0] if regime.sliding == 1 else jnp.linalg.solve(matrix, pull)
 
@@ -315,7 +315,7 @@ def _released(system: DiracSystem, y: Array, regime: Regime) -> tuple[Regime, li
     happened = []
     for k in reversed(range(regime.sliding)):
         shared, left = regime.flips[k], _off(regime, k)
-        here, there = speeds(system, y, left, int(regime.index[k]), shared)
+        here, there = speeds(system, y, left, int(regime.surfaces[k]), shared)
         least = 1e-9 * (abs(here) + abs(there))
         if here <= least and there >= -least:
             continue
@@ -342,7 +342,7 @@ def _across(regime: Regime, shared: np.ndarray) -> Regime:
 
 def _off(regime: Regime, k: int) -> Regime:
     """The regime that no longer slides along the k-th of its surfaces."""
-    return regime._replace(flips=np.delete(regime.flips, k, 0), index=np.delete(regime.index, k))
+    return regime._replace(flips=np.delete(regime.flips, k, 0), surfaces=np.delete(regime.surfaces, k))
 
 
 def _leaving(regime: Regime, shared: np.ndarray, y: Array) -> Regime:
@@ -353,8 +353,8 @@ def _leaving(regime: Regime, shared: np.ndarray, y: Array) -> Regime:
 
 def _onto(regime: Regime, k: int, shared: np.ndarray) -> Regime:
     """The regime that slides along surface k as well."""
-    flips, index = np.vstack([regime.flips, shared]), np.append(regime.index, k)
-    return regime._replace(flips=flips, index=index, slack=np.where(shared, 0.0, regime.slack))
+    flips, surfaces = np.vstack([regime.flips, shared]), np.append(regime.surfaces, k)
+    return regime._replace(flips=flips, surfaces=surfaces, slack=np.where(shared, 0.0, regime.slack))
 
 
 _PARALLEL = 1e-9

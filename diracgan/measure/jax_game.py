@@ -195,7 +195,7 @@ class JaxGame:
 
     def _program(self, name: str, make: Any) -> Any:
         if name not in self._programs:
-            self._programs[name] = eqx.filter_jit(make)  # a batch may hold what is no array
+            self._programs[name] = eqx.filter_jit(make)  # a batch may hold what is not an array
         return self._programs[name]
 
     def _precision(self) -> Any:

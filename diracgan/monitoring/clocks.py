@@ -1,4 +1,4 @@
-"""What counts the rows of a log: names of clocks, counters that are no series, runs that begin again."""
+"""What counts the rows of a log: names of clocks, counters that are not series, runs that begin again."""
 
 from __future__ import annotations
 

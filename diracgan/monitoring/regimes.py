@@ -18,7 +18,7 @@ from .regime_kinds import MEANS, RegimeKind
 from .roles import losses
 
 TURNS = 0.2  # share of a loss's variance from which a regime is said to rotate
-_SHORT = 0.25  # of the run: a first regime that is longer is no start
+_SHORT = 0.25  # of the run: a first regime that is longer is not a start
 _NEAR = 0.08  # of its level: within that a loss is at chance
 _MOST = 4  # series that are looked at where none is named as a loss
 _STEP = 40  # rows; a piece of no more that lies between two levels is one step

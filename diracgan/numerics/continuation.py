@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-_RESIDUAL = 1e-9  # of the size of the equations' terms: what is larger is no solution
+_RESIDUAL = 1e-9  # of the size of the equations' terms: what is larger is not a solution
 
 #: u (n + 1,) -> F(u) (n,) and its Jacobian (n, n + 1).
 Equations = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -48,13 +48,13 @@ class SignChange(NamedTuple):
     Attributes:
         monitor: its index.
         point: the refined point.
-        index: of the path's last point before it.
+        before: index of the path's last point before it.
         at_end: whether it lies on the first or last point of the path, beyond which nothing was seen.
     """
 
     monitor: int
     point: PathPoint
-    index: int
+    before: int
     at_end: bool
 
 
@@ -324,7 +324,7 @@ def sign_changes(walk: _Walk, points: Sequence[PathPoint], monitors: Monitor) ->
             found.append(SignChange(m, points[0], 0, True))
         if known[-1] == len(points) - 2:
             found.append(SignChange(m, points[-1], len(points) - 2, True))
-    return sorted(found, key=lambda c: (c.index, float(points[c.index].tangent @ c.point.u)))
+    return sorted(found, key=lambda c: (c.before, float(points[c.before].tangent @ c.point.u)))
 
 
 def _solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -306,7 +306,7 @@ class _ModeSearch:
     def _local_gain(
         self, s: complex, before: list[tuple[int, float]], after: list[tuple[int, float]]
     ) -> float:
-        """The gain over the rows where the mode lives: noise that is louder at one end is no mode."""
+        """The gain over the rows where the mode lives: noise that is louder at one end is not a mode."""
         model = self.models[0]
         lives = int(min(max(_LASTS / max(abs(s.real), 1e-300), 12.0), model.count))
         part = slice(-lives, None) if s.real > 0 else slice(0, lives)

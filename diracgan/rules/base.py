@@ -100,6 +100,11 @@ class Rule(Parametric):
         return True
 
     @property
+    def is_made_by_name(self) -> bool:
+        """Whether its name and numbers are all of it, so that another process can make it again."""
+        return True
+
+    @property
     def can_hold(self) -> bool:
         """Whether a player whose velocity is 0 stays, and its optimiser's memory with it."""
         return type(self).memory is Rule.memory

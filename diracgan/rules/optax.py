@@ -67,6 +67,11 @@ class Optax(PerPlayerRule):
         return False
 
     @property
+    def is_made_by_name(self) -> bool:
+        """The transformations are functions."""
+        return False
+
+    @property
     def at_rest(self) -> Rule:
         """Both transformations replaced by their linearisations at rest."""
         return _OptaxAtRest(**{n: getattr(self, n) for n in self.__dataclass_fields__})

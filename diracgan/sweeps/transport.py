@@ -14,7 +14,6 @@ from ..game import Players
 from ..parameters import Parametric
 from ..registry import source
 from ..rules import Rule, rule
-from ..rules.optax import Optax
 from ..variants import build, parse
 from . import quantities as what
 from .provenance import listed
@@ -85,7 +84,7 @@ def _packed(thing: Parametric, kind: str) -> dict[str, Any]:
     cls = type(thing)
     if not cls.name:
         raise InputError(f"{cls.__name__} has no name by which workers could make it; register it")
-    if isinstance(thing, Optax):
+    if isinstance(thing, Rule) and not thing.is_made_by_name:
         raise InputError(
             "a rule made of optax transformations cannot be sent to workers; run without a scheduler"
         )

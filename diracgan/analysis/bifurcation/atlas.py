@@ -13,15 +13,27 @@ from ...errors import InputError
 from ...records import NestedRecord
 from ...rules import Rule
 from ...variants import Variant
+from ..decision_thresholds import T
 from ..linear.parameter_handle import ParameterHandle
 from ..linear.settings import LinearSettings, settings
 from .branch import Branch, checked_start, follow
-from .curves import CodimensionTwo, Curve, check_linear, check_noiseless, coincide, follow_curve, plane
+from .curves import (
+    SAME_POINT,
+    CodimensionTwo,
+    Curve,
+    check_linear,
+    check_noiseless,
+    coincide,
+    follow_curve,
+    plane,
+)
 from .family import Family
 from .points import Bifurcation, equilibrium_at
 
 _SLICES = 3  # branches in either direction, on which the curves are met
 _ON_IT = 2e-3  # of the ranges: a point this near to a curve of its kind lies on it
+_HELD = 0.1  # of the range: from a point further away no slice is begun
+_SAME_STATE = 0.1
 _ALIKE = 0.02  # of two critical eigenvalues
 
 
@@ -163,7 +175,7 @@ class _Scan:
     def _crossing(self, base: Branch, k: int, held: float, begin: float) -> list[Branch]:
         """The branch over parameter k that starts on ``base``, where the other one is ``held``."""
         nearest = int(np.argmin(np.abs(base.values - held)))
-        if abs(base.values[nearest] - held) > 0.1 * (base.high - base.low):
+        if abs(base.values[nearest] - held) > _HELD * (base.high - base.low):
             return []
         x = equilibrium_at(base.family, base.states[nearest], held)
         try:
@@ -189,11 +201,11 @@ class _Scan:
             return False
         path, at = known.values / (self.high - self.low), at / (self.high - self.low)
         ways = np.diff(path, axis=0)
-        lengths = np.maximum(np.sum(ways**2, axis=1), 1e-300)
+        lengths = np.maximum(np.sum(ways**2, axis=1), T.tiny)
         shares = np.clip(np.sum((at - path[:-1]) * ways, axis=1) / lengths, 0.0, 1.0)
         off = np.linalg.norm(path[:-1] + shares[:, None] * ways - at, axis=1)
         k = int(np.argmin(off))
-        same_state = np.linalg.norm(known.states[k : k + 2] - point.state, axis=1).min() <= 0.1
+        same_state = np.linalg.norm(known.states[k : k + 2] - point.state, axis=1).min() <= _SAME_STATE
         two = known.eigenvalues[k : k + 2]
         alike = np.abs(two - point.eigenvalue).min() <= _ALIKE + abs(two[1] - two[0])
         return bool(off[k] <= _ON_IT and same_state and alike)
@@ -207,6 +219,6 @@ def _words(names: tuple[str, str], curves: Sequence[Curve], left_out: bool) -> s
     said = ", ".join(f"{count} {kind}" for kind, count in met.items())
     points: list[CodimensionTwo] = []  # where two curves meet, both name the point
     for p in (p for c in curves for p in c.points):
-        if not any(p.name == q.name and np.allclose(p.values, q.values, rtol=1e-6) for q in points):
+        if not any(p.name == q.name and np.allclose(p.values, q.values, rtol=SAME_POINT) for q in points):
             points.append(p)
     return f"curves in ({names[0]}, {names[1]}): {said}; points of codimension two: {len(points)}"

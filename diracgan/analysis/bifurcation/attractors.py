@@ -13,10 +13,12 @@ from ...records import NestedRecord
 from ...rules import Rule
 from ...variants import Variant
 from ..basins import DIVERGED, ROWS, SAME, UNSETTLED, Runs, bisected
+from ..decision_thresholds import T
 from ..linear.settings import LinearSettings, settings
 from ..verdict.verdict import verdict
 
 _NUMBERS = 2**26  # of all starts together
+_BESIDE = 1e-4  # of the box: how far from (0, x0) a start lies that stands for its basin
 _LEVEL = 0.95  # of the bounds on shares
 
 
@@ -185,7 +187,7 @@ def _attractor(
     interval = binomtest(len(members), len(labels)).proportion_ci(_LEVEL)
     nearest = members[np.argmin(np.linalg.norm(draws[members] - runs.centre, axis=1))]
     start, d = draws[nearest], len(runs.centre) // 2
-    told = verdict(asked.variant, start[:d], start[d:], rule=asked.rule, x0=asked.x0, effort=0.2)
+    told = verdict(asked.variant, start[:d], start[d:], rule=asked.rule, x0=asked.x0, effort=T.edge_effort)
     end = None if group == DIVERGED else runs.known[group]
     return Attractor(
         kind=told.kind,
@@ -224,7 +226,7 @@ def _edges(runs: Runs, order: list[int], labels: np.ndarray, draws: np.ndarray) 
 def _survives(runs: Runs, labels: np.ndarray, draws: np.ndarray) -> float | None:
     """The least distance from (0, x0) at which a ray towards a start that ends elsewhere leaves its basin."""
     centre = runs.centre
-    home = int(runs.labels(centre[None] + 1e-4 * runs.box / np.sqrt(len(centre)))[0])
+    home = int(runs.labels(centre[None] + _BESIDE * runs.box / np.sqrt(len(centre)))[0])
     away = draws[(labels != home) & (labels != UNSETTLED)]
     if not len(away) or home < 0 or runs.known[home].largest > SAME * runs.box:
         return None

@@ -26,8 +26,10 @@ from ..linear.parameter_handle import ParameterHandle, parameter_handle
 from ..linear.settings import LinearSettings, settings
 from ..linear.status import STATUSES, Status
 from .family import Family
-from .points import Bifurcation, PointKind, classify
+from .points import FARTHEST, Bifurcation, PointKind, classify
 
+_TANGENT = 1e-12  # error of a tangent's component along the parameter
+_SAME_SOLUTION = 1e-6  # in units of the state and of the range: two branches that begin nearer are one
 _LEAVE = 0.02  # of a branch point, in units of the state: the first step onto the other branch
 _DIGITS = 1e-3  # of a start: what may be left out of it
 _OPEN = 1e-6  # of the range: how far from an end that is not allowed itself
@@ -102,8 +104,8 @@ def branch(
     """Follow an equilibrium of the flow, or a fixed point of a rule's map, as one number turns.
 
     Pseudo-arclength continuation of F(x, p) = 0 (of a rule: step(x) - x on everything that it remembers), through folds
-    and along what is unstable. Where an eigenvalue's height changes its sign the point is refined to rounding and its
-    normal form taken.
+    and along what is unstable. Where an eigenvalue's growth rate changes its sign the point is refined to rounding and
+    its normal form taken.
 
     Args:
         variant: from :func:`diracgan.variant`.
@@ -154,14 +156,14 @@ def follow(
 ) -> Branch:
     """The branch through a solution u0 = (x, p), both ways, or to the side of ``toward``."""
 
-    def heights(point: PathPoint) -> tuple[np.ndarray, np.ndarray]:
+    def growth(point: PathPoint) -> tuple[np.ndarray, np.ndarray]:
         _, found, errors = family.spectrum(point.jacobian)
-        return np.append(found, point.tangent[-1]), np.append(errors, 1e-12)
+        return np.append(found, point.tangent[-1]), np.append(errors, _TANGENT)
 
-    size = 1e3 * (1.0 + float(np.max(np.abs(u0[:-1]), initial=0.0)))
+    size = FARTHEST * (1.0 + float(np.max(np.abs(u0[:-1]), initial=0.0)))
     control = StepControl(largest=largest, bound=size)
     try:
-        path = continue_path(family.equations, u0, low, high, heights, control, toward)
+        path = continue_path(family.equations, u0, low, high, growth, control, toward)
     except ValueError as error:
         raise InputError(
             f"{error}: no equilibrium near {u0[:-1].tolist()} at {family.handles[0].name} = {u0[-1]:g}"
@@ -390,15 +392,15 @@ def _points(family: Family, path: SolutionPath, span: float) -> list[Bifurcation
             continue
         u = np.append(made.state, made.value)
         scale = np.append(np.ones(len(u) - 1), 1.0 / span)
-        if all(np.linalg.norm((np.append(b.state, b.value) - u) * scale) > 1e-6 for b in found):
+        if all(np.linalg.norm((np.append(b.state, b.value) - u) * scale) > _SAME_SOLUTION for b in found):
             found.append(made)
     return found
 
 
 def _turns(path: SolutionPath, change: SignChange) -> bool:
     """Whether the parameter turns back between the neighbours of a change."""
-    last = min(change.index + 2, len(path.points) - 1)
-    return bool(path.points[change.index].tangent[-1] * path.points[last].tangent[-1] < 0)
+    last = min(change.before + 2, len(path.points) - 1)
+    return bool(path.points[change.before].tangent[-1] * path.points[last].tangent[-1] < 0)
 
 
 def _words(

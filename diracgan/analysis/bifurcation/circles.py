@@ -11,6 +11,7 @@ from ...errors import InputError, number
 from ...numerics.invariant_circle import LEAST_POINTS, InvariantCircle, invariant_circle
 from ...numerics.lyapunov import windowed_mean
 from ...records import NestedRecord
+from ..decision_thresholds import T
 from .family import Family
 from .points import Bifurcation, PointKind, complex_form, equilibrium_at
 
@@ -184,7 +185,7 @@ def _exponents(family: Family, found: InvariantCircle, value: float) -> tuple[np
     for slope, unit in zip(slopes, units[1:], strict=True):
         frame = slope @ frame
         frame, upper = np.linalg.qr(frame - np.outer(unit, unit @ frame))
-        across.append(np.log(np.maximum(np.abs(np.diag(upper)), 1e-300)))
+        across.append(np.log(np.maximum(np.abs(np.diag(upper)), T.tiny)))
     late = np.column_stack([along, across])[_TURNS // 4 :]
     errors = np.ptp([windowed_mean(part) for part in np.array_split(late, 4)], axis=0) + missed.mean()
     values = windowed_mean(late)

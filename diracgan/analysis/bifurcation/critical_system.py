@@ -9,10 +9,13 @@ import numpy as np
 from ...numerics.continuation import PathPoint
 from ...numerics.critical_eigenvalues import Criterion, Group, critical_function, critical_group
 from ...numerics.normal_form import complex_pair, real_eigenvalue
+from ..decision_thresholds import T
 from .family import Family
-from .points import PointKind
+from .points import REAL, PointKind
 
 _UNMOVED = 1e-13  # of |F|: an equilibrium for every pair of parameters that was tried
+_WITHIN = 0.3  # a place between two corners that is no symmetric one
+_PAIR = 1e-9  # of a determinant: what rounding leaves where a pair becomes real
 _SOLVED = 1e-6  # of what vanishes: near enough to the curve to know its eigenvalues by
 _NO_SIGN = 1e-12  # a product of eigenvalues' distances below this is 0 to rounding
 
@@ -54,7 +57,7 @@ class CriticalSystem:
         self.family, self.kind = family, kind
         self.criterion = _criterion(kind, family.discrete)
         self._state = state
-        tried = [*corners, *(0.3 * corners[:1] + 0.7 * corners[1:])]
+        tried = [*corners, *(_WITHIN * corners[:1] + (1.0 - _WITHIN) * corners[1:])]
         still = [family.equations(np.append(state, p))[0] for p in tried]
         self.moves = not all(np.all(np.abs(f) <= _UNMOVED) for f in still)
         self.start = np.append(state, ps) if self.moves else np.array(ps, float)
@@ -104,7 +107,7 @@ class CriticalSystem:
             return True
         e = self.look(u).group.matrix
         inside = np.linalg.det(e).real if self.kind is PointKind.HOPF else 1.0 - abs(np.trace(e).real / 2.0)
-        return bool(inside > -1e-9)
+        return bool(inside > -_PAIR)
 
     def eigenvalue(self, u: np.ndarray) -> complex:
         """The critical eigenvalue, with an imaginary part >= 0."""
@@ -128,7 +131,7 @@ class CriticalSystem:
         found = self.family.derivatives(x, ps)
         if self.criterion.is_pair:
             critical = self.eigenvalue(u)
-            form = None if critical.imag < 1e-6 else complex_pair(found, critical, self.family.discrete)
+            form = None if critical.imag < REAL else complex_pair(found, critical, self.family.discrete)
         else:
             fold = self.kind is PointKind.FOLD
             form = real_eigenvalue(found, float(self.criterion.value), flips=not fold, quadratic=fold)
@@ -184,7 +187,7 @@ def _defect(matrix: np.ndarray, double: float) -> float:
     1 -+ (tr E)/2 is half the square of the pair's distance from there, and is taken of |E -+ 1|^2.
     """
     off = np.linalg.norm(matrix - double * np.eye(2))
-    return float((1.0 - double * np.trace(matrix).real / 2.0) / max(off**2, 1e-300))
+    return float((1.0 - double * np.trace(matrix).real / 2.0) / max(off**2, T.tiny))
 
 
 def _minors(matrix: np.ndarray) -> float:

@@ -17,11 +17,12 @@ from ..linear.status import Status
 from .branch import bounds, named_range, real_handle
 from .critical_system import CriticalSystem
 from .family import Family
-from .points import Bifurcation, PointKind
+from .points import FARTHEST, Bifurcation, PointKind
 
 _SLACK = 1e-12  # of a range: a curve may run along its border
 _ZERO = 1e-3  # of its neighbours: a value that changes its sign without this is at a pole
 _BY_COEFFICIENT = ("Bautin", "Chenciner", "generalised flip", "cusp")
+SAME_POINT = 1e-6  # relative: two points of codimension two that differ by less are one
 _SINGULAR = 1e10  # condition beyond which equations are not solved
 _LINEAR = 1e-6  # a velocity: a linearisation that holds only below says nothing of training
 
@@ -244,7 +245,7 @@ def follow_curve(
         )
     system = _system(family, point, begin, low, high)
     slack = _SLACK * (high - low)
-    control = StepControl(bound=1e3 * (1.0 + float(np.max(np.abs(point.state), initial=0.0))))
+    control = StepControl(bound=FARTHEST * (1.0 + float(np.max(np.abs(point.state), initial=0.0))))
     try:
         path = continue_path(
             system.equations, system.start, low - slack, high + slack, system.monitors, control
@@ -285,14 +286,14 @@ def _record(system: CriticalSystem, path: SolutionPath, low: np.ndarray, high: n
 
 
 def _status(found: Margin, critical: complex, discrete: bool) -> str:
-    """What the eigenvalues other than the critical ones decide, whose own heights are 0 up to rounding."""
+    """What the eigenvalues other than the critical ones decide, whose own growth rates are 0 up to rounding."""
     if found.status not in (Status.STABLE, Status.MARGINAL, Status.UNSTABLE):
         return str(found.status)
     others = found.eigenvalues
     for one in {critical, critical.conjugate()}:
         others = np.delete(others, int(np.argmin(np.abs(others - one))))
-    heights = np.abs(others) - 1.0 if discrete else others.real
-    return str(Status.UNSTABLE if np.any(heights > found.error) else Status.MARGINAL)
+    growth = np.abs(others) - 1.0 if discrete else others.real
+    return str(Status.UNSTABLE if np.any(growth > found.error) else Status.MARGINAL)
 
 
 def _pure(system: CriticalSystem, path: SolutionPath) -> tuple[list[np.ndarray], tuple[str, str]]:
@@ -306,7 +307,7 @@ def _pure(system: CriticalSystem, path: SolutionPath) -> tuple[list[np.ndarray],
     while last < len(us) - 1 and holds[last + 1]:
         last += 1
     kept, ends = us[first : last + 1], list(path.ends)
-    borders = {c.index: c for c in path.changes if system.names[c.monitor] in _ENDS}
+    borders = {c.before: c for c in path.changes if system.names[c.monitor] in _ENDS}
     if first > 0 and first - 1 in borders:
         kept, ends[0] = [borders[first - 1].point.u, *kept], _beyond(system, borders[first - 1])
     if last < len(us) - 1 and last in borders:
@@ -332,7 +333,7 @@ def _points(system: CriticalSystem, path: SolutionPath) -> list[CodimensionTwo]:
     return [
         p
         for p in found
-        if p.name not in _BY_COEFFICIENT or not any(np.allclose(p.values, v, rtol=1e-6) for v in others)
+        if p.name not in _BY_COEFFICIENT or not any(np.allclose(p.values, v, rtol=SAME_POINT) for v in others)
     ]
 
 
@@ -342,8 +343,8 @@ def _is_zero(system: CriticalSystem, path: SolutionPath, change: SignChange) -> 
     if change.at_end:
         return bool(np.isfinite(errors[change.monitor]))
     here = abs(values[change.monitor])
-    last = min(change.index + 1, len(path.points) - 1)
-    around = [abs(system.monitors(path.points[k])[0][change.monitor]) for k in (change.index, last)]
+    last = min(change.before + 1, len(path.points) - 1)
+    around = [abs(system.monitors(path.points[k])[0][change.monitor]) for k in (change.before, last)]
     return bool(here <= _ZERO * max(around))
 
 

@@ -166,9 +166,9 @@ class Family:
         return a + np.eye(len(a)) if self.discrete else a
 
     def spectrum(self, slope: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Eigenvalues by decreasing height (real part, or modulus - 1), their heights, and how far each may be off.
+        """Eigenvalues by decreasing growth rate (real part, or modulus - 1), these rates, and how far each may be off.
 
-        The bounds are condition x rounding: enough to see where a height changes its sign; what a spectrum is said to
+        The bounds are condition x rounding: enough to see where a rate changes its sign; what a spectrum is said to
         be is decided by the linearisation.
         """
         a = self.matrix(slope)
@@ -177,10 +177,10 @@ class Family:
             rows = np.linalg.norm(np.linalg.inv(vectors), axis=1)
         except np.linalg.LinAlgError:
             rows = np.full(len(a), np.inf)
-        heights = np.abs(values) - 1.0 if self.discrete else values.real
-        order = np.argsort(-heights, kind="stable")
+        growth = np.abs(values) - 1.0 if self.discrete else values.real
+        order = np.argsort(-growth, kind="stable")
         errors = _ROUNDING * len(a) * np.linalg.norm(a) * np.minimum(rows, _WORST)
-        return values[order], heights[order], errors[order]
+        return values[order], growth[order], errors[order]
 
     def derivatives(self, x: np.ndarray, ps: Sequence[float] | np.ndarray) -> Derivatives:
         """The first three derivatives of the field or of the map, for a normal form."""

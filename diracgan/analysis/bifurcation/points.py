@@ -13,9 +13,18 @@ from ...numerics.continuation import PathPoint
 from ...numerics.normal_form import NormalForm, complex_pair, real_eigenvalue
 from .family import Family
 
-NEAR = 1e-6  # a height within this of 0 at a refined point is critical
-_REAL = 1e-6  # of the imaginary part of a critical eigenvalue that is real
-_FLAT = 1e-9  # of a height's change with the parameter: no crossing
+NEAR = 1e-6  # a growth rate within this of 0 at a refined point is critical
+REAL = 1e-6  # of the imaginary part of a critical eigenvalue that is real
+FARTHEST = 1e3  # times 1 and the start: a branch is followed no further
+_ALIKE = 1e-5  # two critical eigenvalues that differ by less are one, counted twice
+_RANK, _TANGENT_RANK = (
+    1e-12,
+    1e-9,
+)  # singular values that count as 0: of Newton's steps, of a branch's tangent
+_CONVERGED = 1e-12  # relative size of Newton's last step
+_TURNS_BACK = 1e-6  # of a tangent: its share along the parameter where that turns back
+_RESONANT = 1e-4  # of k: a multiplier whose k-th power is nearer to 1 is a root of unity
+_FLAT = 1e-9  # of a growth rate's change with the parameter: no crossing
 
 
 class PointKind(StrEnum):
@@ -52,7 +61,7 @@ class Bifurcation:
         residual: largest |F_i| there.
         eigenvalue: the critical eigenvalue or multiplier, with an imaginary part >= 0.
         multiplicity: how many critical eigenvalues (pairs) there are.
-        crossing: d(height)/d(parameter), of the real part or modulus; None where the parameter turns back.
+        crossing: d(growth rate)/d(parameter), of the real part or modulus; None where the parameter turns back.
         coefficient: of the cubic normal form (docs/concepts/bifurcations.md), of a fold the quadratic one; None where
             there is none.
         criticality: supercritical, subcritical, transcritical, degenerate, or "" where nothing is known.
@@ -120,8 +129,8 @@ class Bifurcation:
         form = _cubic(self.family, self.kind, at, value, self.eigenvalue)
         if form is None:
             return None
-        height = abs(form.eigenvalue) - 1 if self.family.discrete else form.eigenvalue.real
-        square = -height / form.coefficient if self.kind is not PointKind.FLIP else height / form.coefficient
+        growth = abs(form.eigenvalue) - 1 if self.family.discrete else form.eigenvalue.real
+        square = -growth / form.coefficient if self.kind is not PointKind.FLIP else growth / form.coefficient
         return math.sqrt(square) * _extent(form, self.family.dim) if square > 0 else None
 
 
@@ -132,9 +141,9 @@ def equilibrium_at(family: Family, near: np.ndarray, value: float) -> np.ndarray
         residual, slope = function(x)
         if not (np.all(np.isfinite(residual)) and np.all(np.isfinite(slope))):
             return None
-        move = np.linalg.lstsq(slope, -residual, rcond=1e-12)[0]
+        move = np.linalg.lstsq(slope, -residual, rcond=_RANK)[0]
         x = x + move
-        if np.linalg.norm(move) <= 1e-12 * (1.0 + np.linalg.norm(x)):
+        if np.linalg.norm(move) <= _CONVERGED * (1.0 + np.linalg.norm(x)):
             return x
     return None
 
@@ -142,7 +151,7 @@ def equilibrium_at(family: Family, near: np.ndarray, value: float) -> np.ndarray
 def _extent(form: NormalForm, dim: int) -> float:
     """Largest |(phi, theta)| of the players for an amplitude of 1."""
     q = form.vector[: 2 * dim]
-    if abs(form.eigenvalue.imag) <= _REAL:
+    if abs(form.eigenvalue.imag) <= REAL:
         return float(np.linalg.norm(q))
     return 2.0 * float(np.linalg.norm(np.stack([q.real, q.imag]), 2))
 
@@ -172,21 +181,21 @@ def classify(family: Family, point: PathPoint, turns: bool, at_end: bool) -> Bif
         turns: whether the parameter turns back there.
         at_end: whether it lies at an end of the range.
     """
-    values, heights, errors = family.spectrum(point.jacobian)
-    critical = values[np.abs(heights) <= np.maximum(NEAR, errors)]
+    values, growth, errors = family.spectrum(point.jacobian)
+    critical = values[np.abs(growth) <= np.maximum(NEAR, errors)]
     if not len(critical):
         return None
-    critical = critical[np.argsort(np.abs(heights[np.abs(heights) <= np.maximum(NEAR, errors)]))]
+    critical = critical[np.argsort(np.abs(growth[np.abs(growth) <= np.maximum(NEAR, errors)]))]
     lead = complex(critical[0])
-    turning = abs(lead.imag) > _REAL
+    turning = abs(lead.imag) > REAL
     if turning:
         kind = PointKind.NEIMARK_SACKER if family.discrete else PointKind.HOPF
-        alike = critical[np.abs(np.abs(critical.imag) - abs(lead.imag)) <= 1e-5]
+        alike = critical[np.abs(np.abs(critical.imag) - abs(lead.imag)) <= _ALIKE]
         lead, count = complex(lead.real, abs(lead.imag)), len(alike) // 2
     else:
         flips = family.discrete and lead.real < 0
         kind = PointKind.FLIP if flips else PointKind.FOLD if turns else PointKind.BRANCH_POINT
-        count = int(np.sum(np.abs(critical - lead) <= 1e-5))
+        count = int(np.sum(np.abs(critical - lead) <= _ALIKE))
     x, value = point.u[:-1], float(point.u[-1])
     made = {
         "kind": kind,
@@ -203,7 +212,7 @@ def classify(family: Family, point: PathPoint, turns: bool, at_end: bool) -> Bif
         "family": family,
     }
     return Bifurcation(
-        **made, **_born(family, kind, point, lead, max(count, 1), bool(heights[0] > NEAR), at_end)
+        **made, **_born(family, kind, point, lead, max(count, 1), bool(growth[0] > NEAR), at_end)
     )
 
 
@@ -219,7 +228,7 @@ def at_threshold(family: Family, players: np.ndarray, value: float) -> Bifurcati
     residual, slope = family.equations(np.append(x, value))
     if not (np.all(np.isfinite(residual)) and np.all(np.isfinite(slope))):
         return None
-    move = np.linalg.lstsq(slope[:, :-1], -slope[:, -1], rcond=1e-9)[0]
+    move = np.linalg.lstsq(slope[:, :-1], -slope[:, -1], rcond=_TANGENT_RANK)[0]
     tangent = np.append(move, 1.0)
     point = PathPoint(
         np.append(x, value), tangent / np.linalg.norm(tangent), slope, float(np.max(np.abs(residual)))
@@ -336,9 +345,9 @@ def _fold(family: Family, point: PathPoint, head: str) -> dict[str, Any]:
 
 
 def _crossing(family: Family, point: PathPoint, lead: complex) -> float | None:
-    """How fast the critical height changes with the parameter along the branch."""
+    """How fast the critical growth rate changes with the parameter along the branch."""
     along = point.tangent[-1]
-    if abs(along) < 1e-6:
+    if abs(along) < _TURNS_BACK:
         return None
     turned = family.slope_along(point.u, point.tangent) / along
     a = family.matrix(point.jacobian)
@@ -355,6 +364,6 @@ def _crossing(family: Family, point: PathPoint, lead: complex) -> float | None:
 def resonance(multiplier: complex) -> str:
     """The strong resonance 1:1 to 1:4 on which a multiplier lies, or ""."""
     for k in (1, 2, 3, 4):
-        if abs(multiplier**k - 1.0) < 1e-4 * k:
+        if abs(multiplier**k - 1.0) < _RESONANT * k:
             return f"1:{k}"
     return ""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...numerics import eigen
+from ..decision_thresholds import T
 from ..dynamical_system import DynamicalSystem
 from .orbit import Method, Orbit, order_by_modulus
 
@@ -31,7 +32,7 @@ def periodic_points(motion: DynamicalSystem, state: Any) -> Orbit | None:
         if not np.all(np.isfinite(rows[-1])):
             return None
     size = float(np.max(np.ptp(rows, axis=0)))
-    if size <= 1e-9 * float(np.max(np.abs(flat))):
+    if size <= T.no_points * float(np.max(np.abs(flat))):
         return None
     off = np.max(np.abs(np.array(rows[1:]) - flat), axis=1)
     back = np.flatnonzero(off <= _BACK * size)
@@ -42,11 +43,11 @@ def periodic_points(motion: DynamicalSystem, state: Any) -> Orbit | None:
         end, slope = _around(motion, flat, k)
         if not np.all(np.isfinite(slope)):
             return None
-        move = np.linalg.lstsq(slope - np.eye(len(flat)), flat - end, rcond=1e-12)[0]
+        move = np.linalg.lstsq(slope - np.eye(len(flat)), flat - end, rcond=T.points_rank)[0]
         flat = flat + move
-        if np.linalg.norm(move) <= 1e-13 * (1.0 + np.linalg.norm(flat)):
+        if np.linalg.norm(move) <= T.newton_step * (1.0 + np.linalg.norm(flat)):
             break
-    if np.max(np.abs(flat - rows[0])) > 1e-3 * size:
+    if np.max(np.abs(flat - rows[0])) > T.points_moved * size:
         return None
     multipliers, errors = eigen.eigenvalues(_around(motion, flat, k)[1])
     order = order_by_modulus(multipliers)
@@ -55,7 +56,7 @@ def periodic_points(motion: DynamicalSystem, state: Any) -> Orbit | None:
         float(k * motion.period),
         multipliers[order],
         Method.PERIODIC_POINTS,
-        np.maximum(errors[order], 1e-9),
+        np.maximum(errors[order], T.points_error),
     )
 
 

@@ -11,6 +11,8 @@ from ..decision_thresholds import T
 from ..dynamical_system import DynamicalSystem
 from .orbit import Method, Orbit, order_by_modulus
 
+_ANGLES = (0.4, 1.3, 2.9)  # any three, of no common measure
+
 
 def rotating_state(
     given: DynamicalSystem, flat: np.ndarray, omega: float, centre: np.ndarray
@@ -121,7 +123,7 @@ def _turns_alike(motion: _About, z: np.ndarray, side: Any, whole: np.ndarray, bl
     """Whether the change and its derivative turn with the state: F(R z) = R F(z), F'(R z) = R F'(z) R^T."""
     spin = whole[:d, :d]
     here, slope = motion.change(z, side), motion.jacobian(z, side)
-    for angle in (0.4, 1.3, 2.9):  # any three, of no common measure
+    for angle in _ANGLES:
         turn = np.kron(np.eye(blocks), _rotation(spin, angle))
         turned = turn @ z
         there = motion.side(turned)

@@ -17,6 +17,7 @@ from ...game import Players
 from ...records import NestedRecord
 from ...rules import Rule, check_rule, rule as make_rule
 from ...variants import Variant, check_variant
+from ..decision_thresholds import T
 from ..vocabulary import Vocabulary
 from .cycles import Cycle, cycle_between
 from .rotation import LEAST_RADIUS, RADII, SlowSystem, drifts, extent, memory_slope, step_sizes
@@ -27,6 +28,7 @@ _FARTHEST = 1e6  # steps from which a start is followed
 _ADAPTIVE = 3.0  # a step that is so much longer for a ten times larger gradient follows the gradient
 _FORGOTTEN = 1e-9  # from 1: the decay of a memory that never forgets
 _ITERATED = (400_000, 1_600_000)  # iterations; the second where the first has not settled
+_WINDOW = 0.2  # of an iterated run, at its end, that is compared with as long a window before
 _WINDOWS_APART = math.log(9 / 7)  # the last fifth's middle against that of the fifth before
 _WEAKER = 1e-3  # a smaller pull outwards, relatively, than at seven radii before: a cycle may lie beyond
 _SAME_POWER = 0.1  # p of n^p after the one and the other
@@ -251,7 +253,7 @@ def _sizes(system: SlowSystem, distance: float, memory: float, rule: Rule) -> Pl
         raise InputError(
             f"the steps of {rule.label} are not finite about |z| = {distance:.3g}; allowed: a start nearer by"
         )
-    ratio = max(float(a) / max(float(b), 1e-300) for a, b in zip(sizes, inner, strict=True))
+    ratio = max(float(a) / max(float(b), T.tiny) for a, b in zip(sizes, inner, strict=True))
     if not (ratio < _ADAPTIVE and min(float(s) for s in sizes) > 0):
         raise InputError(
             f"the steps of {rule.label} follow the size of the gradient about |z| = {distance:.3g}; allowed: rules "
@@ -311,7 +313,7 @@ def _iterated(
     powers: list[float] = []
     steps = 0
     for steps in _ITERATED:
-        seen = extent(system, state, jnp.asarray(steps), jnp.asarray(0.2))
+        seen = extent(system, state, jnp.asarray(steps), jnp.asarray(_WINDOW))
         swing, before = float(seen.swing), float(seen.before)
         if not seen.finite:
             return _Destination(SlowKind.UNDECIDED, iterated=steps, finite=False)
@@ -319,7 +321,7 @@ def _iterated(
             return _Destination(SlowKind.SETTLES, 0.0, 0.0, iterated=steps)
         if abs(swing - before) <= _SETTLED * swing:
             break
-        powers.append(math.log(swing / max(before, 1e-300)) / _WINDOWS_APART)
+        powers.append(math.log(swing / max(before, T.tiny)) / _WINDOWS_APART)
     else:
         grows = min(powers) > _SETTLED and np.ptp(powers) <= _SAME_POWER
         kind, growth = (SlowKind.GROWS, powers[-1]) if grows else (SlowKind.UNDECIDED, None)
@@ -354,7 +356,7 @@ def _arrival(first: float, radius: float, radii: np.ndarray, rates: np.ndarray) 
     way = np.geomspace(first, end, 400)
     known = np.isfinite(rates)
     speed = np.abs(np.interp(np.log(way), np.log(radii[known]), (radii * rates)[known])) / way
-    return float(np.trapezoid(1.0 / np.maximum(speed, 1e-300), np.abs(way - first)))
+    return float(np.trapezoid(1.0 / np.maximum(speed, T.tiny), np.abs(way - first)))
 
 
 def _text(end: _Destination, every: int, radii: np.ndarray) -> str:

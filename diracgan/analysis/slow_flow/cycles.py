@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .rotation import RADII, SlowSystem, drifts, extent, free_vector, from_vector, turn, turn_limit
+from ..decision_thresholds import T
+from .rotation import RADII, SlowSystem, drifts, extent, free_vector, from_vector, return_map, rotation_limit
 
 _NEWTON, _FOLLOWED = 8, 8  # iterations; rotations by which the amplitude is known
 _LEAST_FOLLOWED = 4000  # iterations
@@ -57,9 +58,9 @@ def cycle_between(system: SlowSystem, low: float, high: float, memory: float) ->
         if bracket is None:
             return None
         low, high = bracket.low, bracket.high
-        vector, most = free_vector(bracket.state), jnp.asarray(turn_limit(high))
+        vector, most = free_vector(bracket.state), jnp.asarray(rotation_limit(high))
         for _ in range(_NEWTON):
-            found = turn(system, bracket.state, vector, most)
+            found = return_map(system, bracket.state, vector, most)
             state = from_vector(bracket.state, vector)
             radius, change = float(system.radius(state)), np.asarray(found.change)
             residual = abs(change[0]) / (radius * float(system.sizes.theta))
@@ -117,7 +118,7 @@ def _described(
         multipliers = multipliers[np.argsort(-np.abs(multipliers))]
         largest = float(np.abs(multipliers[0]))
         stable = None if abs(largest - 1.0) <= _MARGIN else largest < 1.0
-        relaxation = None if stable is None else period / abs(float(np.log(max(largest, 1e-300))))
+        relaxation = None if stable is None else period / abs(float(np.log(max(largest, T.tiny))))
     if stable and not abs(float(seen.period) - period) <= _AGREES * period:
         return None
     return Cycle(

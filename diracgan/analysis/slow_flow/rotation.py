@@ -122,7 +122,7 @@ def drift(system: SlowSystem, radius: Array, memory_steps: Array) -> SlowDrift:
     """The slow field at a radius."""
     spent = (_SHARE * memory_steps).astype(int) + 64
     memory, _ = forced(system, radius, jnp.sqrt(2.0) / radius, spent)
-    most = turn_limit(radius)
+    most = rotation_limit(radius)
 
     def more(now: tuple[SlowDrift, Array]) -> Array:
         last, left = now
@@ -139,7 +139,7 @@ def drift(system: SlowSystem, radius: Array, memory_steps: Array) -> SlowDrift:
     return jax.lax.while_loop(more, again, (nothing, long))[0]
 
 
-def turn_limit(radius: Any) -> Any:
+def rotation_limit(radius: Any) -> Any:
     """Steps after which a rotation from a radius is given up."""
     return _MOST_TURNS * radius + _LEAST_LIMIT
 
@@ -150,7 +150,7 @@ def drifts(system: SlowSystem, radii: Array, memory_steps: Array) -> SlowDrift:
     return jax.lax.map(lambda r: drift(system, r, memory_steps), radii)
 
 
-class Turn(NamedTuple):
+class ReturnMap(NamedTuple):
     """One rotation from a state on the section, with everything free.
 
     Attributes:
@@ -176,7 +176,7 @@ def from_vector(state: tuple[Players, Any], vector: Array) -> tuple[Players, Any
 
 
 @jax.jit
-def turn(system: SlowSystem, state: tuple[Players, Any], vector: Array, most: Array) -> Turn:
+def return_map(system: SlowSystem, state: tuple[Players, Any], vector: Array, most: Array) -> ReturnMap:
     """What a rotation changes, with its derivative."""
 
     def change(x: Array) -> tuple[Array, tuple[Array, Array]]:
@@ -185,7 +185,7 @@ def turn(system: SlowSystem, state: tuple[Players, Any], vector: Array, most: Ar
         return moved, (moved, back.steps)
 
     slope, (moved, steps) = jax.jacfwd(change, has_aux=True)(vector)
-    return Turn(moved, slope, steps)
+    return ReturnMap(moved, slope, steps)
 
 
 class Extent(NamedTuple):
@@ -209,7 +209,7 @@ class Extent(NamedTuple):
 class _Crossings(NamedTuple):
     first: Array
     last: Array
-    count: Array
+    passages: Array
 
 
 @jax.jit
@@ -233,19 +233,19 @@ def extent(system: SlowSystem, state: tuple[Players, Any], steps: Array, share: 
         )
         crossed = late & (old < 0) & (new >= 0)
         at = n - old / jnp.where(crossed, new - old, 1.0)
-        first = jnp.where(crossed & (seen.count == 0), at, seen.first)
-        seen = _Crossings(first, jnp.where(crossed, at, seen.last), seen.count + crossed)
+        first = jnp.where(crossed & (seen.passages == 0), at, seen.first)
+        seen = _Crossings(first, jnp.where(crossed, at, seen.last), seen.passages + crossed)
         return (after, memory), largest, squares, seen
 
     zero = jnp.zeros(())
     start = (state, Players(zero, zero), Players(zero, zero), _Crossings(zero, zero, jnp.asarray(0)))
     (players, _), largest, squares, seen = jax.lax.fori_loop(0, steps, once, start)
-    between = (seen.last - seen.first) / jnp.maximum(seen.count - 1, 1)
+    between = (seen.last - seen.first) / jnp.maximum(seen.passages - 1, 1)
     return Extent(
         largest.phi,
         largest.theta,
         jnp.sqrt(squares.phi / window),
         jnp.sqrt(squares.theta / window),
-        jnp.where(seen.count > 1, between, jnp.nan),
+        jnp.where(seen.passages > 1, between, jnp.nan),
         jnp.isfinite(players.phi[0]) & jnp.isfinite(players.theta[0]),
     )

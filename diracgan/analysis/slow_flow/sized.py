@@ -13,12 +13,16 @@ from ...errors import InputError, number
 from ...records import NestedRecord
 from ...rules import Rule
 from ...variants import Variant
+from ..decision_thresholds import T
 from ..linear.parameter_handle import ParameterHandle, parameter_handle
 from ..linear.settings import settings
 from .averaged import AveragedFlow, SlowKind, averaged
 
 _LOOKS = 9  # at values in between, before the ends are narrowed
 _LEAST, _LARGEST = 1e-6, 10.0  # where the parameter itself has no closer bounds
+_LARGEST_DECAY = 1.0 - 1e-4
+_MOST_LOG = 30.0  # of the size over the wanted one, where it is 0 or infinite
+_ROOT = (1e-9, 1e-6)  # absolute and relative, on the scale of the number
 _CLOSE = 1e-3  # relative error of the size
 
 
@@ -109,7 +113,7 @@ def sized_cycle(
             return math.nan
         unknown = math.inf if found.kind is SlowKind.GROWS else math.nan
         seen[value] = unknown if found.amplitude is None else found.amplitude
-        return float(np.clip(np.log(max(seen[value], 1e-300) / wanted), -30.0, 30.0))
+        return float(np.clip(np.log(max(seen[value], T.tiny) / wanted), -_MOST_LOG, _MOST_LOG))
 
     places = np.linspace(to_scale(ends[0]), to_scale(ends[1]), _LOOKS)
     heights = np.array([size(p) for p in places])
@@ -117,7 +121,9 @@ def sized_cycle(
         raise next(iter(refused.values()))
     values = []
     for k in np.flatnonzero(heights[1:] * heights[:-1] < 0):
-        root = float(brentq(size, places[k], places[k + 1], xtol=1e-9, rtol=1e-6, maxiter=25, disp=False))
+        root = float(
+            brentq(size, places[k], places[k + 1], xtol=_ROOT[0], rtol=_ROOT[1], maxiter=25, disp=False)
+        )
         if abs(size(root)) <= _CLOSE:
             values.append(from_scale(root))
     looked = np.array(sorted(seen))
@@ -144,7 +150,7 @@ def _scale(
     """To and from the scale on which a number is looked at, and the ends of its range."""
     top = handle.domain.high
     is_decay = top == 1.0
-    most = 1.0 - 1e-4 if is_decay else min(_LARGEST, math.inf if top is None else top)
+    most = _LARGEST_DECAY if is_decay else min(_LARGEST, math.inf if top is None else top)
     floor = 0.0 if is_decay else _LEAST
     ends = (
         number(f"low of {handle.name}", floor if low is None else low, low=handle.domain.low),

@@ -61,7 +61,7 @@ class FastestDecaySearch:
         self.first, self.last = self.low + clear * self.open_low, self.high - clear * self.open_high
         self.count = 0
         self.trusted = False
-        self.seen: list[tuple[np.ndarray, np.ndarray]] = []  # coordinates and heights of the global search
+        self.seen: list[tuple[np.ndarray, np.ndarray]] = []  # coordinates and abscissas of the global search
 
     def values(self, u: np.ndarray) -> np.ndarray:
         """Parameters of coordinates (..., P)."""
@@ -84,34 +84,34 @@ class FastestDecaySearch:
             here = k.set(here, float(value))
         return here
 
-    def heights(self, xs: np.ndarray) -> np.ndarray:
+    def abscissas(self, xs: np.ndarray) -> np.ndarray:
         """What is minimised: the largest real part, or the largest modulus; infinite without a derivative."""
         self.count += len(xs)
         setups = [self.set_to(x) for x in xs]
         if not self.trusted:
             return np.array(
-                [self._height(m.eigenvalues) if len(m.eigenvalues) else np.inf for m in margins(setups)]
+                [self._abscissa(m.eigenvalues) if len(m.eigenvalues) else np.inf for m in margins(setups)]
             )
         found = matrices(setups)
         fine = np.all(np.isfinite(found), axis=(1, 2))
         out = np.full(len(xs), np.inf)
         if np.any(fine):
-            out[fine] = self._height(np.linalg.eigvals(found[fine]))
+            out[fine] = self._abscissa(np.linalg.eigvals(found[fine]))
         return out
 
-    def _height(self, w: np.ndarray) -> Any:
+    def _abscissa(self, w: np.ndarray) -> Any:
         return np.max(np.abs(w) if self.around.discrete else np.real(w), axis=-1)
 
-    def height(self, x: np.ndarray) -> float:
+    def abscissa(self, x: np.ndarray) -> float:
         """The same at one point."""
-        return float(self.heights(np.asarray(x, float)[None])[0])
+        return float(self.abscissas(np.asarray(x, float)[None])[0])
 
     def run(self) -> FastestDecay:
         """A global search, then a local one."""
         if not self.handles:
             return self._end(np.empty(0), smooth=True, unique=True)
         start = self._start()
-        first = self.heights(self.values(start))
+        first = self.abscissas(self.values(start))
         self.trusted = bool(np.all(np.isfinite(first)))
         if not np.any(np.isfinite(first)):
             return self._on_a_face() or self._end(self.values(start[0]), smooth=False, unique=True)
@@ -173,20 +173,20 @@ class FastestDecaySearch:
 
         span = self.high - self.low
         size = np.maximum(0.05 * np.abs(x), 1e-3 * span)
-        best, value = x, self.height(x)
+        best, value = x, self.abscissa(x)
         for _ in range(rounds):
             simplex = np.vstack([best, *(np.clip(best + s, self.low, self.high) for s in np.diag(size))])
             flat = [i for i in range(len(x)) if np.all(simplex[i + 1] == best)]
             for i in flat:
                 simplex[i + 1, i] = best[i] - size[i]
             out = minimize(
-                lambda p: self.height(self.inside(p)),
+                lambda p: self.abscissa(self.inside(p)),
                 best,
                 method="Nelder-Mead",
                 options={"initial_simplex": simplex, "xatol": 1e-15, "fatol": 0.0, "maxiter": 120 * len(x)},
             )
             there = self.inside(out.x)
-            gain = value - self.height(there)
+            gain = value - self.abscissa(there)
             if gain > 0:
                 best, value = there, value - gain
             size = np.maximum(size * 0.1, 1e-15 * np.maximum(np.abs(best), 1e-3))
@@ -211,7 +211,7 @@ class FastestDecaySearch:
             out = root(slope, x, method="hybr", options={"xtol": 1e-15, "factor": 0.1})
         close = np.all(np.abs(out.x - x) <= 1e-4 * np.maximum(np.abs(x), 1e-3 * (self.high - self.low)))
         size = float(np.max(np.abs(out.fun))) if np.all(np.isfinite(out.fun)) else np.inf
-        if not close or size > 1e-8 or self.height(out.x) > self.height(x) + 1e-12:
+        if not close or size > 1e-8 or self.abscissa(out.x) > self.abscissa(x) + 1e-12:
             return None
         return np.asarray(out.x)
 
@@ -225,13 +225,13 @@ class FastestDecaySearch:
         if not np.all(np.isfinite(a)):
             return None
         w, left, right = eig(a, left=True, right=True)  # type: ignore[misc]
-        heights = np.abs(w) if self.around.rule is not None else np.real(w)
-        top = heights.max()
-        lead = w[np.argmax(heights)]
+        abscissas = np.abs(w) if self.around.rule is not None else np.real(w)
+        top = abscissas.max()
+        lead = w[np.argmax(abscissas)]
         same = np.abs(w - lead) <= 1e-9 * max(1.0, abs(lead))
         mates = same | (np.abs(w - np.conj(lead)) <= 1e-9 * max(1.0, abs(lead)))
-        # other eigenvalues at the same height would make a kink
-        if np.any((heights > top - 1e-9 * max(1.0, abs(top))) & ~mates) or abs(lead) < 1e-6:
+        # other eigenvalues with the same abscissa would make a kink
+        if np.any((abscissas > top - 1e-9 * max(1.0, abs(top))) & ~mates) or abs(lead) < 1e-6:
             return None
         rows, columns = left[:, same].conj().T, right[:, same]
         overlap = rows @ columns
@@ -246,7 +246,7 @@ class FastestDecaySearch:
 
     def _snapped(self, x: np.ndarray, reach: float) -> np.ndarray:
         """Onto an end of the range, or a short number within ``reach``, where that is as good to rounding."""
-        value = self.height(x)
+        value = self.abscissa(x)
         for i in range(len(x)):
             near = 1e-5 * (self.high[i] - self.low[i])
             ends = [e for e in (self.first[i], self.last[i]) if abs(e - x[i]) < near]
@@ -257,24 +257,24 @@ class FastestDecaySearch:
                     continue
                 there = x.copy()
                 there[i] = shorter
-                if self.height(there) <= value:  # a cusp shows a distance d as sqrt(d): not worse at all
-                    x, value = there, self.height(there)
+                if self.abscissa(there) <= value:  # a cusp shows a distance d as sqrt(d): not worse at all
+                    x, value = there, self.abscissa(there)
                     break
         return x
 
     def _noted(self, u: np.ndarray) -> np.ndarray:
-        found = self.heights(self.values(u))
+        found = self.abscissas(self.values(u))
         self.seen.append((u.copy(), found))
         return found
 
     def _unique(self, x: np.ndarray) -> bool:
         """Whether a descent from the best value seen far away ends higher, or here."""
-        us, heights = (np.concatenate(part) for part in zip(*self.seen, strict=True))
+        us, abscissas = (np.concatenate(part) for part in zip(*self.seen, strict=True))
         away = np.max(np.abs(us - self.coordinates(x)), axis=1) > 0.1
-        if not np.any(away & np.isfinite(heights)):
+        if not np.any(away & np.isfinite(abscissas)):
             return True
-        other = self._polished(self.values(us[np.argmin(np.where(away, heights, np.inf))]), rounds=5)
-        here, there = self.height(x), self.height(other)
+        other = self._polished(self.values(us[np.argmin(np.where(away, abscissas, np.inf))]), rounds=5)
+        here, there = self.abscissa(x), self.abscissa(other)
         far = float(np.max(np.abs(self.coordinates(other) - self.coordinates(x)))) > 0.02
         return not (far and there <= here + 1e-6 * max(1.0, abs(here)))
 
@@ -284,10 +284,12 @@ class FastestDecaySearch:
         self.count += 1
         rate = math.nan
         if margin.status in WITH_EIGENVALUES:
-            height = float(self._height(margin.eigenvalues))
+            abscissa = float(self._abscissa(margin.eigenvalues))
             period = 1 if here.rule is None else here.rule.period
             rate = (
-                -height if here.rule is None else (math.inf if height < 1e-6 else -math.log(height) / period)
+                -abscissa
+                if here.rule is None
+                else (math.inf if abscissa < 1e-6 else -math.log(abscissa) / period)
             )
         values = {k.name: float(v) for k, v in zip(self.handles, x, strict=True)}
         return FastestDecay(here, values, rate, margin, smooth, unique, {})

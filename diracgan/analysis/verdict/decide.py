@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from .evidence import Answer, Case
 from .judges import fixed_points
 from .judging import in_order
 from .kinds import Kind
+
+_log = logging.getLogger(__name__)
 
 
 def decide(case: Case) -> Answer:
@@ -110,7 +113,7 @@ def _follow(case: Case, state: Any, turn: float) -> Answer:
         case.looks.append(case.look(stretch))
         turn = _corrected(case, stretch, turn, round_)
         state = stretch.end
-        answer = next(filter(None, (ask(case, stretch) for ask in in_order())), None)
+        answer = _asked(case, stretch)
         if answer is not None and consistency.agrees(case, answer):
             return answer
         if case.spent >= case.budget:
@@ -127,6 +130,18 @@ def _follow(case: Case, state: Any, turn: float) -> Answer:
             return answer
         state = stretch.end
     return consistency.examined(case, budget_spent.judge(case))
+
+
+def _asked(case: Case, stretch: Stretch) -> Answer | None:
+    """What the first judge says that knows the motion; which one that is, a log at level DEBUG tells."""
+    for judge in in_order():
+        answer = judge(case, stretch)
+        if answer is not None:
+            _log.debug(
+                "%s.%s after %d windows: %s", judge.__module__, judge.__name__, len(case.looks), answer.text
+            )
+            return answer
+    return None
 
 
 def _corrected(case: Case, stretch: Stretch, turn: float, round_: int) -> float:

@@ -124,7 +124,7 @@ def in_the_end(case: Case) -> Answer | None:
         return None
     outer = T.wider
     for k in range(1, T.decades_inward + 1):
-        inner = 10.0**-k
+        inner = 10**-k
         seen = drift(case, inner)
         if seen.look is None:
             return None

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...dynamics.collinear import InvariantLine, line_of
 from ...dynamics.filippov import DiracSystem, surface_count
+from ...dynamics.starts import starts
 from ...game import Players
 from ...rules import Rule
 from ...variants import Variant
@@ -137,9 +138,8 @@ class Case:
     def beside(self) -> Case:
         """The case of a start displaced by the default start."""
         d = len(self.start.phi)
-        steps = 0.1 * np.arange(1, d + 1)
-        away = Players(steps, 0.1 + 0.1 * steps) if d == 1 else Players(steps, steps[::-1])
-        start = Players(self.start.phi + away.phi, self.start.theta + away.theta)
+        phi, theta, _ = starts(None, None, d, None)
+        start = Players(self.start.phi + phi, self.start.theta + theta)
         return self._another(start, line_of(self.full, start) if self.rule is None else None)
 
     def _another(self, start: Players, line: InvariantLine | None) -> Case:

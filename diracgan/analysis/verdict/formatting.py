@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..decision_thresholds import T
+
+_NO_TREND = 0.01  # relative change below which an amplitude stays
+_REAL = 1e-9  # imaginary parts that are not written
+
 
 def trend(amplitudes: np.ndarray) -> str:
     """What an amplitude has done over windows at growing times, in words."""
@@ -12,7 +17,7 @@ def trend(amplitudes: np.ndarray) -> str:
         float(amplitudes[-min(4, len(amplitudes))]),
         float(amplitudes[-1]),
     )
-    if not min(first, before) > 0 or abs(last / first - 1) < 0.01:
+    if not min(first, before) > 0 or abs(last / first - 1) < _NO_TREND:
         return ""
     way = "grown" if last > first else "fallen"
     return (
@@ -23,10 +28,12 @@ def trend(amplitudes: np.ndarray) -> str:
 
 def vector(z: np.ndarray) -> str:
     """A point in words, rounding shown as 0."""
-    rounding = 1e-12 * max(1.0, float(np.max(np.abs(z))))
+    rounding = T.rounding * max(1.0, float(np.max(np.abs(z))))
     return "(" + ", ".join(f"{x:.5g}" if abs(x) > rounding else "0" for x in z) + ")"
 
 
 def complexes(values: np.ndarray) -> str:
     """Complex numbers in words, separated by commas."""
-    return ", ".join(f"{v.real:.5g}{v.imag:+.5g}i" if abs(v.imag) > 1e-9 else f"{v.real:.5g}" for v in values)
+    return ", ".join(
+        f"{v.real:.5g}{v.imag:+.5g}i" if abs(v.imag) > _REAL else f"{v.real:.5g}" for v in values
+    )

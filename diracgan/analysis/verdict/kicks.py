@@ -17,8 +17,7 @@ from .from_start import answer_from
 from .kinds import Kind
 
 _REACH = 8.0  # times the start's distance from (0, x0), or this much itself
-_STARTS = 24
-_EFFORT = 0.2  # of the verdict just beyond the edge
+_STARTS, _STEPS = 24, 10_000
 _WORDS = {
     Kind.DIVERGES: "it diverges",
     Kind.FINITE_TIME: "it blows up in finite time",
@@ -71,7 +70,7 @@ def kick(variant: Variant, phi0: Any, theta0: Any, rule: Rule | None = None, x0:
     if size == 0:
         return None
     way, reach = (start - centre) / size, _REACH * max(size, 1.0)
-    runs = Runs(variant, rule, asked.x0, 0.02, 10_000, reach)
+    runs = Runs(variant, rule, asked.x0, T.edge_step, _STEPS, reach)
     starts = centre + np.linspace(size, reach, _STARTS)[:, None] * way
     labels = runs.labels(starts)
     other = np.flatnonzero((labels != labels[0]) & runs.has_settled(labels))
@@ -79,11 +78,11 @@ def kick(variant: Variant, phi0: Any, theta0: Any, rule: Rule | None = None, x0:
         return None
     k = int(other[0])
     there = Players(starts[k][:d], starts[k][d:])
-    _, beyond = answer_from(variant, there, asked.x0, rule, Players(1.0, 1.0), _EFFORT * T.budget)
+    _, beyond = answer_from(variant, there, asked.x0, rule, Players(1.0, 1.0), T.edge_effort * T.budget)
     group = int(labels[k])
     size_there = f" of up to |z| = {runs.known[group].largest:.3g}" if group >= 0 else ""
     words = _WORDS.get(beyond.kind, f"a motion{size_there} attracts ({beyond.kind})")
-    if beyond.kind == Kind.CONVERGES_EXPONENTIALLY and runs.known[labels[0]].largest <= 1e-3 * reach:
+    if beyond.kind == Kind.CONVERGES_EXPONENTIALLY and runs.known[labels[0]].largest <= T.at_home * reach:
         return None  # it only takes longer
     inner, outer = bisected(runs, starts[k - 1][None], starts[k][None], int(labels[k - 1]))
     distance = float(np.linalg.norm(0.5 * (inner + outer)[0] - centre))

@@ -22,6 +22,7 @@ from .from_start import answer_from
 from .kicks import kick
 from .kinds import Kind
 
+_MOST_EFFORT = 1e4
 _LOOKS_AROUND = 2.0  # the effort from which other attractors are looked for
 _ATTRACTING = (Kind.CONVERGES_EXPONENTIALLY, Kind.LIMIT_CYCLE, Kind.QUASI_PERIODIC, Kind.CHAOTIC)
 
@@ -118,7 +119,7 @@ def verdict(
         check_rule(rule)
     phi, theta, datum = starts(phi0, theta0, dim, x0)
     rates = check_rates(rate_d, rate_g, rule)
-    budget = T.budget * number("effort", effort, low=0, high=1e4, open_low=True)
+    budget = T.budget * number("effort", effort, low=0, high=_MOST_EFFORT, open_low=True)
     case, answer = answer_from(variant, Players(phi, theta), datum, rule, rates, budget)
     if effort >= _LOOKS_AROUND and answer.kind in _ATTRACTING and rates == Players(1.0, 1.0):
         answer = _with_edge(answer, variant, phi, theta, rule, datum)

@@ -116,7 +116,7 @@ def cell_value(cell: str, thousands: bool = False) -> float:
 
     Args:
         cell: its text.
-        thousands: whether a comma parts thousands (``1,000``), and is no decimal one.
+        thousands: whether a comma separates thousands (``1,000``) and is not a decimal one.
 
     Example:
         >>> cell_value("0,25"), cell_value("tensor(0.5, device='cuda:0')"), cell_value("12 %"), cell_value("adam")

@@ -46,6 +46,12 @@ def test_a_module_beside_the_others_is_a_judge(put_there):
     assert (found.kind, found.text) == ("stuck", "as the new judge says")
 
 
+def test_a_log_names_the_judge(caplog):
+    with caplog.at_level("DEBUG", logger="diracgan.analysis.verdict.decide"):
+        dg.verdict(dg.variant("wgan-gp", c=0.0, lam=0.5), [1.0], [0.5])
+    assert "judges.fixed_points.to_a_point" in caplog.text
+
+
 def test_two_judges_cannot_be_asked_at_once():
     with pytest.raises(ValueError, match="order 10"):
         judging.judge(order=10)(lambda case, stretch: None)

@@ -1,5 +1,6 @@
 """One vocabulary: the page, the schema, the sweeps and the pictures say what diracgan.analysis.verdict.kinds says."""
 
+import ast
 import dataclasses
 import re
 from pathlib import Path
@@ -35,12 +36,24 @@ def test_schema_gate_and_sweeps_take_the_same_words():
 def test_every_kind_has_words_for_a_picture_and_shows_somehow(kind: Kind):
     said = verdict_words(SimpleNamespace(kind=kind.value, numbers={}, rule=None))
     assert said == kind.words and set(kind.outcomes) <= set(Outcome)
-    assert kind.is_orbit == (
-        kind.value in ("neutral-orbit", "limit-circle", "limit-cycle", "quasi-periodic", "chaotic")
-    )
+    assert kind.is_orbit == (kind.outcomes == (Outcome.ORBIT,))
 
 
 def test_thresholds_are_one_record_of_positive_numbers():
     for field in dataclasses.fields(T):
         value = getattr(T, field.name)
         assert all(v > 0 for v in (value if isinstance(value, tuple) else (value,))), field.name
+
+
+@pytest.mark.parametrize("room", ["verdict", "orbits", "slow_flow", "bifurcation"])
+def test_numbers_by_which_something_is_decided_have_names(room):
+    plain = {0.0, 0.5, 1.0, 2.0}
+    for path in sorted((ROOT / "diracgan/analysis" / room).rglob("*.py")):
+        functions = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.FunctionDef)]
+        inside = {n for f in functions for part in f.body for n in ast.walk(part)}
+        defaults = {
+            n for f in functions for d in (*f.args.defaults, *f.args.kw_defaults) if d for n in ast.walk(d)
+        }
+        for n in inside - defaults:
+            if isinstance(n, ast.Constant) and isinstance(n.value, float):
+                assert n.value in plain, f"{path.name}:{n.lineno}: give {n.value} a name and a reason"

@@ -71,7 +71,7 @@ def by_exponents(case: Case, numbers: dict[str, Any]) -> Answer | None:
 
 
 def two_frequencies(case: Case) -> tuple[float, float] | None:
-    """The angular frequencies of the two strongest lines that are no multiples of one another; None for one line."""
+    """The angular frequencies of the two strongest lines that are not multiples of one another; None for one line."""
     rows = case.motion.advance(case.looks[-1].stretch.end, 0.0, 1.0, 1).zs
     off = (rows - rows.mean(axis=0)) * np.hanning(len(rows))[:, None]
     power = np.sum(np.abs(np.fft.rfft(off, 8 * len(rows), axis=0)) ** 2, axis=1)
@@ -79,7 +79,7 @@ def two_frequencies(case: Case) -> tuple[float, float] | None:
     lines = []
     for _ in range(12):
         k = int(np.argmax(power))
-        if power[k] <= 0 or (lines and power[k] < 1e-4 * lines[0][1]):
+        if power[k] <= 0 or (lines and power[k] < T.faintest_line * lines[0][1]):
             break
         lines.append((2 * np.pi * k / (8 * len(rows)), float(power[k])))
         power[max(k - width, 0) : k + width + 1] = 0.0

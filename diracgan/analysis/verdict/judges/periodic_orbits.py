@@ -190,7 +190,7 @@ def drifts_with_tolerance(case: Case, names: list[str]) -> None:
         return
     start = case.looks[0].stretch.zs[0]
     drifts = []
-    for loosened in (1e6, 1e2):
+    for loosened in T.loosened:
         run = case.motion.advance(start, 0.0, 4 * T.turns * case.turn, 0, loosened)
         values = _quantities(case, np.stack([start, run.end]) - case.origin)
         drifts.append(max(float(np.ptp(values[n]) / np.max(np.abs(values[n]))) for n in names))
@@ -233,7 +233,7 @@ def _quantities(case: Case, both: np.ndarray) -> dict[str, np.ndarray]:
 def _balance(phi2: np.ndarray, theta2: np.ndarray) -> float | None:
     """The positive weight w, other than 1, for which |phi|^2 + w |theta|^2 varies least; None without variation."""
     spread = np.var(theta2)
-    if spread <= 1e-16 * np.mean(theta2) ** 2:
+    if spread <= T.no_variation * np.mean(theta2) ** 2:
         return None
     weight = -float(np.mean((phi2 - phi2.mean()) * (theta2 - theta2.mean())) / spread)
     return weight if weight > T.balanced and abs(weight - 1) > T.balanced else None

@@ -1,0 +1,56 @@
+"""What a reader meets is short, and no room asks which rule or loss it was given."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import diracgan
+from diracgan.rules import RULES
+from diracgan.rules.optax import Optax
+from diracgan.variants import VARIANTS
+
+PACKAGE = Path(diracgan.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_no_function_is_longer_than_sixty_lines(path):
+    """The body: a signature and a docstring, which name every argument, are as long as the public function needs."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+            assert not body or node.end_lineno - body[0].lineno < 60, node.name
+
+
+def test_no_file_is_longer_than_five_hundred_lines():
+    for path in MODULES:
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 500, path
+
+
+def test_no_room_asks_which_rule_or_loss_it_was_given():
+    """What depends on it is a property of the class, so that one of a user's own has it too."""
+    classes = {cls.__name__ for registry in (RULES, VARIANTS) for cls in map(registry.__getitem__, registry)}
+    classes |= {Optax.__name__}
+    names = {*RULES, *VARIANTS, "optax"}
+    for path in MODULES:
+        if path.relative_to(PACKAGE).parts[0] in ("rules", "variants"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            where = f"{path.relative_to(PACKAGE)}:{getattr(node, 'lineno', 0)}"
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id == "isinstance"
+            ):
+                asked = {n.id for n in ast.walk(node.args[1]) if isinstance(n, ast.Name)}
+                assert not asked & classes, where
+            if (
+                isinstance(node, ast.Compare)
+                and isinstance(node.left, ast.Attribute)
+                and node.left.attr == "name"
+            ):
+                said = {n.value for c in node.comparators for n in ast.walk(c) if isinstance(n, ast.Constant)}
+                assert not said & names, where
