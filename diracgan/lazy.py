@@ -50,7 +50,10 @@ def load_on_use(package: str) -> None:
     module = sys.modules[package]
     body = ast.parse(Path(str(module.__file__)).with_suffix(".pyi").read_text(encoding="utf-8")).body
     home = {
-        a.asname or a.name: (f"{package}.{n.module or a.name}", a.name if n.module else None)
+        a.asname or a.name: (
+            f"{package.rsplit('.', n.level - 1)[0]}.{n.module or a.name}",
+            a.name if n.module else None,
+        )
         for n in body
         if isinstance(n, ast.ImportFrom)
         for a in n.names
