@@ -175,9 +175,6 @@ class Thresholds:
     points_rank: float = 1e-12  # singular values of the equation of periodic points that count as 0
     points_moved: float = 1e-3  # of the orbit: Newton may move its first point no further
     points_error: float = 1e-9  # least error of their multipliers
-    neighbours_tolerance: float = (
-        1e-24  # absolute, of neighbours within one regime: their size is what is sought
-    )
 
     # ---------------------------------------------------------------- basins
     edge_effort: float = 0.2  # of a verdict that only names what lies beyond an edge

@@ -27,8 +27,10 @@ _SHRUNK = (
 )
 _LONGEST = 100.0  # times the first period
 _LARGEST = 3e3  # norm of a monodromy matrix, beyond which shooting is too inaccurate
+_NEARLY, _HALFWAY = 0.9, 0.3  # of the one and of the other, from which they are named as the reason
 TRIVIAL = 1e-6  # how far the trivial multiplier may be from 1
 _ROWS, _ROWS_AT_SWITCHINGS, _DENSE = 128, 512, 2048
+_SHOWN = (1e-10, 1e-12)  # relative and absolute tolerance of rows; the second times the orbit's size
 _ACCURACY = 1e-9  # of a multiplier, for the integration over a turn
 
 
@@ -83,9 +85,12 @@ class CycleEquations:
         """Why no branch is followed beyond a point, where that is seen there; else empty."""
         n, (_, span, p) = len(self.anchor), self.parts(point.u)
         travelled = float(np.linalg.norm(self.velocity(point.jacobian))) * span
-        if span > 0.9 * _LONGEST * self.first:
+        if span > _NEARLY * _LONGEST * self.first:
             return f"the period grows beyond {span:.4g}: the orbit nears an equilibrium (homoclinic)"
-        if np.linalg.norm(point.jacobian[:n, :n]) > 0.3 * _LARGEST or self.trivial(point.jacobian) > TRIVIAL:
+        if (
+            np.linalg.norm(point.jacobian[:n, :n]) > _HALFWAY * _LARGEST
+            or self.trivial(point.jacobian) > TRIVIAL
+        ):
             factor = float(np.linalg.norm(point.jacobian[:n, :n]))
             return (
                 f"neighbours separate {factor:.3g} times over the period of {span:.4g}, as near a homoclinic orbit: "
@@ -133,7 +138,7 @@ class CycleEquations:
         with jax.enable_x64(True):
             ts = np.arange(count) * (span / count)
             size = float(np.max(np.abs(z)))
-            return integrate(event_loop, system, z, TimeSpan(0.0, span, ts, 1e-10, 1e-12 * size)).ys
+            return integrate(event_loop, system, z, TimeSpan(0.0, span, ts, _SHOWN[0], _SHOWN[1] * size)).ys
 
     def spread(self, rows: np.ndarray) -> Spread:
         """How far the orbit reaches, between rows by their trigonometric interpolation."""

@@ -161,7 +161,7 @@ def classify_cycle(equations: CycleEquations, path: SolutionPath, change: SignCh
 
 
 def _side(path: SolutionPath, change: SignChange, value: float) -> int:
-    near = path.points[change.index : change.index + 2]
+    near = path.points[change.before : change.before + 2]
     return int(np.sign(np.sum([p.u[-1] - value for p in near])))
 
 

@@ -15,8 +15,9 @@ from ...errors import InputError, number
 from ...numerics.continuation import PathPoint, SolutionPath, StepControl, continue_path
 from ...variants import Variant
 from ..dynamical_system import ContinuousSystem
-from ..linear.decision import STATUSES, Status, decide_matrices
+from ..linear.decision import decide_matrices
 from ..linear.settings import settings
+from ..linear.status import STATUSES, Status
 from ..orbits.orbit import Orbit, order_by_modulus
 from ..orbits.rotating_states import commutes_with_rotations
 from ..orbits.shooting import periodic_orbit, returns
@@ -25,7 +26,7 @@ from .branch import bounds, named_range, real_handle
 from .cycle_equations import TRIVIAL, CycleEquations, Spread, moved_tangent, sections
 from .cycle_points import CyclePoint, classify_cycle, cycle_monitors
 from .family import Family
-from .points import Bifurcation, PointKind, complex_form
+from .points import FARTHEST, Bifurcation, PointKind, complex_form
 
 _AMPLITUDES = (0.02, 0.005, 1e-3)  # of the first cycle at a Hopf point, in units of the state
 _LEAVE = 0.02  # of a period doubling: the first step onto the doubled orbit
@@ -35,6 +36,7 @@ _SLACK = 1e-9  # of the range: the cycles of a linear flow all lie at one value,
 _RESTARTS = 40  # sections along one branch
 _MARGINAL = 1e-6  # a multiplier nearer to the unit circle is not told from it by shooting
 _SETTLING, _TURNS = 12, 30  # times, and turns each, that a start is followed towards its cycle
+_SAME_POINT = 1e-6  # of the range and of the period: two points that differ by less are one
 _ON_IT = 1e-2  # of a cycle's size: what Newton's method may move a start
 
 
@@ -296,7 +298,7 @@ def _one_way(
     """Follow the branch to the side of ``toward``; where the orbit no longer crosses the section, on another one."""
     name, pieces, others = equations.family.handles[0].name, [], []
     for _ in range(_RESTARTS):
-        size = 1e3 * (1.0 + float(np.max(np.abs(u0[:-1]))))
+        size = FARTHEST * (1.0 + float(np.max(np.abs(u0[:-1]))))
         control, slack = dataclasses.replace(_CONTROL, bound=size, points=most), _SLACK * (high - low)
         try:
             path = continue_path(
@@ -341,7 +343,7 @@ def _accurate(equations: CycleEquations, path: SolutionPath) -> tuple[SolutionPa
     if not any(off) or off[0]:
         return path, equations.why_not_beyond(path.points[0]) if off[0] else ""
     bad = off.index(True)
-    kept = [c for c in path.changes if c.index < bad - 1]
+    kept = [c for c in path.changes if c.before < bad - 1]
     return SolutionPath(path.points[:bad], kept, path.ends), equations.why_not_beyond(path.points[bad])
 
 
@@ -367,7 +369,7 @@ def _reversed(pieces: Sequence[_OnSection]) -> list[_OnSection]:
     for equations, path in reversed(pieces):
         points = [p._replace(tangent=-p.tangent) for p in reversed(path.points)]
         last = len(points) - 2
-        changes = [c._replace(index=last - c.index) for c in reversed(path.changes)]
+        changes = [c._replace(before=last - c.before) for c in reversed(path.changes)]
         out.append(_OnSection(equations, SolutionPath(points, changes, (path.ends[1], path.ends[0]))))
     return out
 
@@ -433,7 +435,8 @@ def _points(pieces: Sequence[_OnSection], span: float) -> list[CyclePoint]:
         for change in path.changes:
             made = classify_cycle(equations, path, change)
             if made is not None and all(
-                abs(b.value - made.value) / span + abs(b.period / made.period - 1) > 1e-6 for b in found
+                abs(b.value - made.value) / span + abs(b.period / made.period - 1) > _SAME_POINT
+                for b in found
             ):
                 found.append(made)
     return found

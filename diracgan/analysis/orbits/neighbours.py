@@ -26,6 +26,9 @@ from ...dynamics.filippov import DiracSystem, Regime
 from ..decision_thresholds import T
 
 _STEPS = 20_000  # on one smooth piece, after which it is given up
+_SAFETY, _POWER, _FACTORS = 0.9, 1.0 / 8.0, (0.2, 5.0)  # of the step control of a method of order 8 (7)
+_REFUSED = 0.1  # of a step whose error has no value
+_SHORTEST = 1e-15  # of the span
 _NO_NUMBERS = np.zeros(0)
 
 
@@ -182,13 +185,13 @@ def _integrated(
         new, error = attempt(state, length)
         off = size(error, jnp.maximum(jnp.abs(state), jnp.abs(new)))
         good = off <= 1.0
-        factor = jnp.where(jnp.isfinite(off), jnp.clip(0.9 * off ** (-1.0 / 8.0), 0.2, 5.0), 0.1)
+        factor = jnp.where(jnp.isfinite(off), jnp.clip(_SAFETY * off**-_POWER, *_FACTORS), _REFUSED)
         t = jnp.where(good, jnp.where(last, span, t + length), t)
         return t, jnp.where(good, new, state), length * factor, steps + 1
 
     def unfinished(now: tuple[Array, ...]) -> Array:
         t, _, h, steps = now
-        return (t < span) & (steps < _STEPS) & (h > 1e-15 * span)
+        return (t < span) & (steps < _STEPS) & (h > _SHORTEST * span)
 
     t, state, _, _ = jax.lax.while_loop(
         unfinished, body, (jnp.zeros(()), start, span / 32, jnp.zeros((), int))
