@@ -1,10 +1,11 @@
 """Ensembles against what the machine can do at most and against the usual tools: one table of ratios with errors.
 
-    python benchmarks/ensemble.py [--quick] [--limit PATH.c] [--only rk4,adaptive,...] [--json FILE]
+    python benchmarks/ensemble.py [--quick] [--limit PATH.c] [--march MACHINE] [--only rk4,adaptive,...] [--json FILE]
 
-Every pair is measured in turn, several times, and the best time of each counts. Nothing else should run meanwhile.
-On a machine whose JAX finds a GPU the last section measures the kernel there. ``--limit`` names a C file with the
-functions of ``limit.c`` (the same names and arguments).
+Every pair is measured in turn, several times, and the best time of each counts. Nothing else should run meanwhile, but
+for the section ``kernels``: processor time of one thread each, and the median of ratios. ``--limit`` names a C file
+with the functions of ``limit.c`` (the same names and arguments), ``--march`` the processor that both sides are compiled
+for (x86-64-v3: AVX2). A GPU is measured by ``gpu.py``.
 """
 
 from __future__ import annotations
@@ -30,12 +31,15 @@ import numpy as np
 
 import diracgan as dg
 from diracgan import dirac
+from diracgan.ensemble import c_backend
 from diracgan.ensemble.api import ensemble
+from diracgan.ensemble.methods import RK4
 from diracgan.ensemble.spectra import spectra
+from diracgan.ensemble.vector_field import EnsembleSystem, step_program
 from diracgan.game import Players
 
 HERE = Path(__file__).parent
-FLAGS = "-O3 -march=native -mprefer-vector-width=512 -ffast-math -fopenmp -shared -fPIC -w".split()
+FLAGS = "-O3 -mprefer-vector-width=512 -ffast-math -fopenmp -shared -fPIC -w".split()
 PEEL = (
     "--param max-completely-peeled-insns=2000 --param max-completely-peel-times=64".split()
 )  # gcc: unroll over vectors
@@ -100,7 +104,7 @@ class Limit:
         self.folder = tempfile.TemporaryDirectory()
         target = Path(self.folder.name) / "limit.so"
         for extra in (PEEL, []):
-            command = [compiler, *FLAGS, *extra, str(source), "-o", str(target), "-lm"]
+            command = [compiler, *FLAGS, c_backend.MACHINE, *extra, str(source), "-o", str(target), "-lm"]
             if subprocess.run(command, capture_output=True, check=False).returncode == 0:
                 self.library = ctypes.CDLL(str(target))
                 return
@@ -233,6 +237,40 @@ def stepped(phi: np.ndarray, theta: np.ndarray, steps: int, h: float, alternate:
 # ---------------------------------------------------------------- sections
 
 
+def kernels(limit: Limit, quick: bool) -> Iterator[Row]:
+    """The compiled loop of RK4 alone against the C limit, one thread each: processor time, the median of ratios."""
+    count, steps = 8192, 200 if quick else 1000
+    phi, theta = starts(count, 2)
+    threads = getattr(limit.library, "omp_set_num_threads", print)
+    threads(1)
+    for dtype in ("float32", "float64"):
+        kind = np.dtype(dtype)
+        with jax.enable_x64(dtype == "float64"):
+            system = EnsembleSystem(NS, RK4(lr=0.01), None, None)
+            leaves = [np.asarray(x, kind) for x in jax.tree.leaves(system)]
+            program = step_program(jax.tree.map(lambda x, kind=kind: np.asarray(x, kind), system), 2, kind)
+        loop = c_backend.kernel(program.advance, [False] * len(leaves), [True] * 4, kind)
+        jobs = limit.rk4(dtype, phi, theta, steps, 0.01)
+        if loop is None or not jobs:
+            continue
+        entries = [np.ascontiguousarray(x, kind) for x in (*phi.T, *theta.T)]
+
+        def ours(loop: Any = loop, leaves: Any = leaves, entries: Any = entries) -> None:
+            loop(leaves, [x.copy() for x in entries], steps)
+
+        times = np.array([[_of_processor(job) for job in (ours, *jobs)] for _ in range(8)])[1:]
+        mine, best = times[:, 0], times[:, 1:].min(axis=1)
+        rate, ratio = count * steps / np.median(mine), float(np.median(best / mine))
+        yield Row(f"rk4 {dtype}, {c_backend.MACHINE[7:]}, kernel", "C in registers", rate, rate / ratio, 0.85)
+    threads(os.cpu_count() or 1)
+
+
+def _of_processor(job: Callable[[], Any]) -> float:
+    began = time.thread_time()
+    job()
+    return time.thread_time() - began
+
+
 def fixed(limit: Limit, quick: bool) -> Iterator[Row]:
     """RK4, d = 2, dt = 0.01: against the C limit and diffrax."""
     count, steps, few = (16_384, 1000, 2048) if quick else (131_072, 1000, 131_072)
@@ -328,8 +366,9 @@ def rules(limit: Limit, quick: bool) -> Iterator[Row]:
 
 
 def families(limit: Limit, quick: bool) -> Iterator[Row]:
-    """Eigenvalues at the equilibrium against numpy.linalg.eigvals of the 2d x 2d matrices.
+    """Eigenvalues at the equilibrium: against copying them, and numpy.linalg.eigvals of the 2d x 2d matrices.
 
+    A closed form costs what writing its answer costs, so the copy of as many bytes is the limit.
     LAPACK finds out by balancing that the matrices fall into 2 x 2 blocks; in another basis it has to work.
     """
     count, few = 1_000_000, 20_000 if quick else 100_000
@@ -348,23 +387,19 @@ def families(limit: Limit, quick: bool) -> Iterator[Row]:
         if turned:
             basis = np.linalg.qr(np.random.default_rng(1).normal(size=(2 * dim, 2 * dim)))[0]
             matrices = basis @ matrices @ basis.T
-        mine, theirs = side_by_side(
+        answer = spectra(family, count, dim).eigenvalues
+        mine, theirs, copied = side_by_side(
             lambda family=family, dim=dim: spectra(family, count, dim),
             lambda m=matrices: np.linalg.eigvals(m),
+            answer.copy,
             repeats=12,  # milliseconds against tenths of a second: a short disturbance would decide
         )
         root = np.sqrt(damping[:few, None] ** 2 / 4 - turn**2 + 0j)
         exact = damping[:few, None] / 2 + root * np.array([1, -1])
         error = np.abs(spectra(family, count, dim).eigenvalues[:few] - exact).max()
-        yield Row(
-            f"spectra, {name}, d = {dim}{', turned' if turned else ''}",
-            "numpy.linalg.eigvals",
-            count / mine,
-            few / theirs,
-            300,
-            error,
-            unit="spectra/s",
-        )
+        name, kind = f"spectra, {name}, d = {dim}{', turned' if turned else ''}", dict(unit="spectra/s")
+        yield Row(name, "copying the answer", count / mine, count / copied, 0.8, error, **kind)
+        yield Row(name, "numpy.linalg.eigvals", count / mine, few / theirs, None, error, **kind)
 
 
 def catalogue(limit: Limit, quick: bool) -> Iterator[Row]:
@@ -381,39 +416,9 @@ def catalogue(limit: Limit, quick: bool) -> Iterator[Row]:
         yield Row(f"rk4 float64, {name}", "the same for ns", count * steps / mine, count * steps / base, None)
 
 
-def gpu(limit: Limit, quick: bool) -> Iterator[Row]:
-    """The kernel on a GPU: against diffrax on the same card."""
-    if jax.default_backend() != "gpu":
-        print("no GPU here: its section is left out", file=sys.stderr)
-        return
-    from diracgan.ensemble.methods import RK4
-    from diracgan.ensemble.vector_field import EnsembleSystem, step_program
-
-    count, steps, few = (2**20, 1000, 2**16) if quick else (2**22, 10_000, 2**20)
-    phi, theta = starts(count, 2)
-    program = step_program(EnsembleSystem(NS, RK4(lr=0.01), None, None), 2, "float32").advance
-    flops = sum(n.op not in ("known", "input") for n in program.order)
-    for dtype in ("float32", "float64"):
-        last: dict[str, Any] = {}
-
-        def ours(dtype: str = dtype, last: dict[str, Any] = last) -> None:
-            last["ours"] = ensemble(NS, phi, theta, t1=steps * 0.01, dt=0.01, dtype=dtype)
-
-        (mine,) = side_by_side(ours)
-        peer = diffrax_flow(NS, dtype, 10.0, 0.01)
-        (slow,) = side_by_side(lambda peer=peer: peer(phi[:few], theta[:few]), repeats=1)
-        rate = count * steps / mine
-        yield Row(f"rk4 {dtype}, one kernel", "diffrax, same card", rate, few * 1000 / slow, 25)
-        print(
-            f"roofline {dtype}: {flops} operations a step (tanh counted as one), {rate * flops:.2e} operations/s; "
-            f"memory {2 * 4 * np.dtype(dtype).itemsize / steps:.3f} bytes a trajectory-step: bound by arithmetic",
-            file=sys.stderr,
-        )
-        if dtype == "float32":
-            yield Row("rk4 float32, one kernel", "1e11 a second", rate, 1e11, 1)
-
-
-SECTIONS = dict(rk4=fixed, adaptive=adaptive, rules=rules, spectra=families, catalogue=catalogue, gpu=gpu)
+SECTIONS = dict(
+    kernels=kernels, rk4=fixed, adaptive=adaptive, rules=rules, spectra=families, catalogue=catalogue
+)
 
 
 def main() -> None:
@@ -421,10 +426,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--limit", type=Path, default=HERE / "limit.c", help="C source of the limit")
+    parser.add_argument("--march", default="native", help="the processor that C is compiled for")
     parser.add_argument("--quick", action="store_true", help="fewer trajectories: about a minute")
     parser.add_argument("--only", default=",".join(SECTIONS), help=f"sections, among {', '.join(SECTIONS)}")
     parser.add_argument("--json", type=Path, help="write the rows to this file too")
     given = parser.parse_args()
+    c_backend.MACHINE = f"-march={given.march}"
     limit, rows = Limit(given.limit), []
     print(HEAD)
     for name in given.only.split(","):

@@ -12,7 +12,9 @@ def command(
     only: Annotated[
         str | None, option("--only", "Some of the measurements, separated by commas.", metavar="NAME,NAME")
     ] = None,
-    quick: Annotated[bool, option("--quick", "A sixteenth of the trajectories.")] = False,
+    quick: Annotated[
+        bool, option("--quick", "A sixth of the trajectories: what a call costs counts more.")
+    ] = False,
 ) -> CommandResult:
     """Measure ensembles and spectra on this machine, beside the figures of the benchmarks.
 

@@ -21,7 +21,7 @@ from .api import ensemble
 from .blocks import choose
 from .spectra import spectra
 
-_FEWER = 16  # times that a quick measurement is smaller
+_FEWER = 6  # times that a quick measurement is smaller: large enough for compiled C
 
 
 class SpeedFigure(NamedTuple):
@@ -104,7 +104,7 @@ def measured(names: Sequence[str] = (), *, quick: bool = False, repeats: int = 3
 
     Args:
         names: some of :data:`CASES`; none for all.
-        quick: a sixteenth of the trajectories.
+        quick: a sixth of the trajectories.
         repeats: runs.
 
     Raises:
