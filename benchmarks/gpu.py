@@ -227,7 +227,7 @@ def sweep(sizes: Sizes) -> Iterator[Line]:
     rates = []
     for devices in (None, jax.local_devices(backend="cpu")[:1]):
         with tempfile.TemporaryDirectory() as folder, jax.default_device(devices and devices[0]):
-            how = dict(dim=1, t1=40.0, progress=False)
+            how = dict(dim=1, t1=40.0, progress=False, chunk=min(side**2, 50_000))
             dg.sweep(NS, over, "limit", out=Path(folder) / "first.zarr", **how)
             began = time.perf_counter()
             dg.sweep(NS, over, "limit", out=Path(folder) / "again.zarr", **how)

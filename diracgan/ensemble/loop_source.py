@@ -202,7 +202,7 @@ def _header(leaves: int, entries: int) -> list[str]:
     arrays = [f"void *{n}" for n in (*names, "most", *(f"result{k}" for k in range(entries)))]
     return [
         f"ENTRY run({', '.join(arrays)}, long long count) {{",
-        "const long long steps = *(int *)most;",
+        "const int steps = *(int *)most;",
         "LIMITS",
     ]
 
@@ -248,7 +248,7 @@ def fixed_steps(
         *shared,
         *begin,
         *text.each,
-        "for (long long i = 0; i < steps; i++) {",
+        "for (int i = 0; i < steps; i++) {",
         *text.shared,
         *text.inner,
         *(f"const SAME_TYPE({name}) r{j} = {value};" for j, (name, value) in enumerate(renew)),
@@ -345,7 +345,7 @@ def adaptive_steps(
         *(f"V k0_{c}_{u};" for c in range(n) for u in each),
         *velocity("y{c}_{u}", "k0_{c}_{u}"),
         *(line for u in each for line in _first_step(n, u)),
-        "for (long long i = 0; i < steps; i++) {",
+        "for (int i = 0; i < steps; i++) {",
         *(f"const M busy_{u} = togo_{u} > 0;" for u in each),
         f"if (!any({' | '.join(f'busy_{u}' for u in each)})) break;",
         *(f"const V step_{u} = smaller(h_{u}, togo_{u});" for u in each),  # 0 for who has arrived

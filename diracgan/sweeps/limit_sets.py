@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ..analysis.verdict.kinds import OUTCOMES, Outcome
@@ -81,83 +83,86 @@ class Tail:
         theta: theta - x0, (N, rows, d).
         status: how each run ended, (N,), as of an ensemble.
         discrete: whether they are iterations of a rule.
+        xp: NumPy or jax.numpy, whose arrays these are.
     """
 
     rows: Rows
-    phi: np.ndarray
-    theta: np.ndarray
-    status: np.ndarray
+    phi: Any
+    theta: Any
+    status: Any
     discrete: bool
+    xp: Any = np
 
-    def _sizes(self, player: str = "") -> np.ndarray:
+    def _sizes(self, player: str = "") -> Any:
         both = {"phi": [self.phi], "theta": [self.theta]}.get(player, [self.phi, self.theta])
         with np.errstate(over="ignore"):
-            return np.sqrt(sum(np.einsum("nkd,nkd->nk", x, x) for x in both))
+            return self.xp.sqrt(sum(self.xp.einsum("nkd,nkd->nk", x, x) for x in both))
 
-    def radius(self, player: str = "") -> np.ndarray:
+    def radius(self, player: str = "") -> Any:
         """The largest r, |phi| or |theta - x0| in the tail; infinite where the run diverged, NaN where it failed."""
-        largest = np.max(self._sizes(player)[:, self.rows.tail], axis=1)
-        return np.where(self.status == 0, largest, np.where(self.status == 1, np.inf, np.nan))
+        xp, largest = self.xp, self._sizes(player)[:, self.rows.tail].max(axis=1)
+        return xp.where(self.status == 0, largest, xp.where(self.status == 1, np.inf, np.nan))
 
-    def middle(self, player: str) -> np.ndarray:
+    def middle(self, player: str) -> Any:
         """Half-way between the extremes of a player's first component in the last window; NaN where the run failed."""
         x = getattr(self, player)[:, self.rows.windows[2], 0]
-        return np.where(self.status == 0, (x.max(axis=1) + x.min(axis=1)) / 2, np.nan)
+        return self.xp.where(self.status == 0, (x.max(axis=1) + x.min(axis=1)) / 2, np.nan)
 
-    def _watched(self) -> np.ndarray:
+    def _watched(self) -> Any:
         """Of every run the component that swings most, less its middle, in the tail: (N, k)."""
-        z = np.concatenate([self.phi, self.theta], axis=2)[:, self.rows.tail]
-        which = np.argmax(np.nan_to_num(np.ptp(z, axis=1)), axis=1)
-        x = np.take_along_axis(z, which[:, None, None], axis=2)[:, :, 0]
+        xp = self.xp
+        z = xp.concatenate([self.phi, self.theta], axis=2)[:, self.rows.tail]
+        which = xp.argmax(xp.nan_to_num(xp.ptp(z, axis=1)), axis=1)
+        x = xp.take_along_axis(z, which[:, None, None], axis=2)[:, :, 0]
         return x - (x.max(axis=1, keepdims=True) + x.min(axis=1, keepdims=True)) / 2
 
-    def period(self) -> np.ndarray:
+    def period(self) -> Any:
         """The mean time between upward crossings of its middle by what swings most; NaN with fewer than two of them."""
-        s = self._watched()
-        size = np.max(np.abs(s), axis=1)
-        up = np.zeros(s.shape, bool)
-        up[:, 1:-2] = (s[:, 1:-2] < 0) & (s[:, 2:-1] >= 0)
+        xp, s = self.xp, self._watched()
+        size = xp.abs(s).max(axis=1)
+        up = xp.pad((s[:, 1:-2] < 0) & (s[:, 2:-1] >= 0), ((0, 0), (1, 2)))
         count = up.sum(axis=1)
-        first, last = np.argmax(up, axis=1), s.shape[1] - 1 - np.argmax(up[:, ::-1], axis=1)
+        first, last = xp.argmax(up, axis=1), s.shape[1] - 1 - xp.argmax(up[:, ::-1], axis=1)
         seen = (count >= 2) & (self.status == 0) & (size > 1e-9)
-        span = np.where(seen, self._crossing(s, last) - self._crossing(s, first), np.nan)
-        return span / np.maximum(count - 1, 1)
+        span = xp.where(seen, self._crossing(s, last) - self._crossing(s, first), np.nan)
+        return span / xp.maximum(count - 1, 1)
 
-    def _crossing(self, s: np.ndarray, k: np.ndarray) -> np.ndarray:
+    def _crossing(self, s: Any, k: Any) -> Any:
         """When ``s`` crosses 0 after row ``k``: on the cubic through the four rows around it."""
-        at = np.clip(k, 1, s.shape[1] - 3)
-        a, b, c, d = (np.take_along_axis(s, (at + i)[:, None], axis=1)[:, 0] for i in (-1, 0, 1, 2))
+        xp, at = self.xp, self.xp.clip(k, 1, s.shape[1] - 3)
+        a, b, c, d = (xp.take_along_axis(s, (at + i)[:, None], axis=1)[:, 0] for i in (-1, 0, 1, 2))
         linear, square, cube = c - a / 3 - b / 2 - d / 6, (a + c) / 2 - b, (d - a) / 6 + (b - c) / 2
         with np.errstate(all="ignore"):
             u = b / (b - c)
             for _ in range(4):  # Newton's method
                 value = ((cube * u + square) * u + linear) * u + b
                 slope = (3 * cube * u + 2 * square) * u + linear
-                u = np.clip(u - value / slope, 0.0, 1.0)
+                u = xp.clip(u - value / slope, 0.0, 1.0)
         step = self.rows.times[1] - self.rows.times[0]
-        return self.rows.times[at] + u * step
+        return xp.asarray(self.rows.times)[at] + u * step
 
-    def limit(self, ball: float, escape: float) -> np.ndarray:
+    def limit(self, ball: float, escape: float) -> Any:
         """Where every run is going, as indices into :data:`~diracgan.analysis.verdict.kinds.OUTCOMES`.
 
         The largest r in windows at times t, 2t and 4t is extrapolated by Aitken's rule: what falls like a power of time
         extrapolates to 0, what settles on an orbit to that orbit's size. What goes up and down stays.
         """
-        r = self._sizes()
-        late = np.concatenate([self.phi, self.theta], axis=2)[:, self.rows.windows[2]]
+        xp, r = self.xp, self._sizes()
+        late = xp.concatenate([self.phi, self.theta], axis=2)[:, self.rows.windows[2]]
         with np.errstate(all="ignore"):
             a, b, c = (self._peak(r[:, w]) for w in self.rows.windows)
             before, after = b - a, c - b
             final = c - after**2 / (after - before)
-            swing = np.max(np.ptp(late, axis=1), axis=1)
-            steady = np.abs(after) <= _STEADY * c
-            falls, rises = (np.minimum(before * sign, after * sign) > _STEADY * c for sign in (-1, 1))
-            levels = (np.abs(after) < np.abs(before)) & (np.abs(final - c) <= 0.5 * c)
-            bounded = np.maximum(np.abs(before), np.abs(after)) <= 0.5 * c
-        code = np.full(len(r), OUTCOMES.index(Outcome.UNDECIDED), np.int8)
+            swing = xp.ptp(late, axis=1).max(axis=1)
+            steady = xp.abs(after) <= _STEADY * c
+            falls, rises = (xp.minimum(before * sign, after * sign) > _STEADY * c for sign in (-1, 1))
+            levels = (xp.abs(after) < xp.abs(before)) & (xp.abs(final - c) <= 0.5 * c)
+            bounded = xp.maximum(xp.abs(before), xp.abs(after)) <= 0.5 * c
+        code = xp.full(len(r), OUTCOMES.index(Outcome.UNDECIDED), np.int8)
 
-        def name(where: np.ndarray, what: Outcome) -> None:
-            code[where] = OUTCOMES.index(what)
+        def name(where: Any, what: Outcome) -> None:
+            nonlocal code
+            code = xp.where(where, np.int8(OUTCOMES.index(what)), code)
 
         name(bounded, Outcome.ORBIT)
         name(falls, Outcome.CONVERGING)
@@ -170,31 +175,33 @@ class Tail:
         name(self.status > 1, Outcome.UNDECIDED)
         return code
 
-    def _held(self) -> np.ndarray:
+    def _held(self) -> Any:
         """Whether an area l = |phi ^ (theta - x0)| > 0 that does not shrink keeps a run away: r^2 >= 2 l."""
         if self.phi.shape[2] == 1:
-            return np.zeros(len(self.phi), bool)
+            return self.xp.zeros(len(self.phi), bool)
         with np.errstate(all="ignore"):
             first, last = (self._areas(w) for w in (self.rows.windows[0], self.rows.windows[2]))
-            size = np.max(self._sizes()[:, self.rows.windows[0]], axis=1)
+            size = self._sizes()[:, self.rows.windows[0]].max(axis=1)
             least = last.min(axis=1)
             return (least >= (1 - _KEPT) * first.max(axis=1)) & (least > 1e-9 * size**2)
 
-    def _areas(self, window: np.ndarray) -> np.ndarray:
+    def _areas(self, window: np.ndarray) -> Any:
         """|phi ^ (theta - x0)| in a window, (N, rows)."""
         phi, theta = self.phi[:, window], self.theta[:, window]
-        pp, tt, pt = (np.einsum("nkd,nkd->nk", a, b) for a, b in ((phi, phi), (theta, theta), (phi, theta)))
-        return np.sqrt(np.maximum(pp * tt - pt**2, 0.0))
+        xp = self.xp
+        pp, tt, pt = (xp.einsum("nkd,nkd->nk", a, b) for a, b in ((phi, phi), (theta, theta), (phi, theta)))
+        return xp.sqrt(xp.maximum(pp * tt - pt**2, 0.0))
 
-    def _peak(self, r: np.ndarray) -> np.ndarray:
+    def _peak(self, r: Any) -> Any:
         """The largest r in a window; of a flow, on the parabola through the three rows around it."""
-        k = np.clip(np.argmax(r, axis=1), 1, r.shape[1] - 2)
-        left, middle, right = (np.take_along_axis(r, (k + i)[:, None], axis=1)[:, 0] for i in (-1, 0, 1))
+        xp = self.xp
+        k = xp.clip(xp.argmax(r, axis=1), 1, r.shape[1] - 2)
+        left, middle, right = (xp.take_along_axis(r, (k + i)[:, None], axis=1)[:, 0] for i in (-1, 0, 1))
         bend = left - 2 * middle + right
         inside = (middle >= left) & (middle >= right) & (bend < 0)
         if self.discrete:
             return r.max(axis=1)
-        return np.where(inside, middle - (right - left) ** 2 / (8 * bend), r.max(axis=1))
+        return xp.where(inside, middle - (right - left) ** 2 / (8 * bend), r.max(axis=1))
 
     def orbit(self, samples: int, escape: float) -> np.ndarray:
         """What the observable's limit set shows, (N, samples): a rule's last iterates, a flow's last turning points.
@@ -202,10 +209,17 @@ class Tail:
         The observable is theta - x0 in d = 1, |theta - x0| in more dimensions. Where a flow does not turn, its last
         value; NaN fills the rest, and everything where the run has escaped.
         """
+        if self.xp is not np:
+            return self.on_host().orbit(samples, escape)
         with np.errstate(all="ignore"):
             return np.where(
                 ((self.status == 0) & (self._sizes()[:, -1] < escape))[:, None], self._orbit(samples), np.nan
             )
+
+    def on_host(self) -> Tail:
+        """The same in NumPy's arrays."""
+        held = {n: np.asarray(getattr(self, n)) for n in ("phi", "theta", "status")}
+        return dataclasses.replace(self, xp=np, **held)
 
     def _orbit(self, samples: int) -> np.ndarray:
         x = (
@@ -231,6 +245,12 @@ class Tail:
             values = values if len(values) else x[i, -1:]
             found[i, : len(values)] = values
         return found
+
+
+def tail(rows: Rows, phi: Any, theta: Any, x0: np.ndarray, status: Any, discrete: bool) -> Tail:
+    """The tail of an ensemble's rows, in NumPy's arrays or in JAX's, as they are."""
+    xp = jnp if isinstance(phi, jax.Array) else np
+    return Tail(rows, phi.astype(float), theta.astype(float) - x0, status, discrete, xp)
 
 
 def words(code: Any) -> Any:

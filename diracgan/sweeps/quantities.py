@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
 from ..analysis.linear.settings import LinearSettings
@@ -343,7 +344,7 @@ def _linear(case: PointBatch, names: Sequence[str]) -> dict[str, np.ndarray]:
     return {n: found[n] for n in names}
 
 
-def _follow(case: PointBatch, save: Any, device: Any) -> dict[str, np.ndarray]:
+def _follow(case: PointBatch, save: Any, device: Any, arrays: str = "numpy") -> dict[str, Any]:
     """The ensemble of a case on one core (or accelerator), so that its numbers do not depend on how many there are."""
     s, c = case.setup, case.settings
     rates = {} if s.rule is not None else {"rate_d": float(s.rates.phi), "rate_g": float(s.rates.theta)}
@@ -358,10 +359,11 @@ def _follow(case: PointBatch, save: Any, device: Any) -> dict[str, np.ndarray]:
         escape=c.escape,
         ball=c.ball,
         devices=1 if device is None else [device],
+        arrays=arrays,
         **rates,
         **c.flow,
     )
-    return {str(n): x.values for n, x in made.data_vars.items()}
+    return {str(n): x.data for n, x in made.data_vars.items()}
 
 
 def _whole(case: PointBatch, names: Sequence[str], device: Any) -> dict[str, np.ndarray]:
@@ -380,10 +382,16 @@ def _whole(case: PointBatch, names: Sequence[str], device: Any) -> dict[str, np.
 def _tail(case: PointBatch, names: Sequence[str], device: Any) -> dict[str, np.ndarray]:
     c, discrete = case.settings, case.setup.rule is not None
     rows = limit_sets.rows(c.end, None if discrete else c.flow.get("dt"), bool(c.flow.get("adaptive")))
-    e = _follow(case, rows.save, device)
-    seen = limit_sets.Tail(
-        rows, e["phi"].astype(float), e["theta"].astype(float) - case.setup.x0, e["status"], discrete
-    )
+    there = device is not None and device.platform != "cpu"
+    with jax.enable_x64(True):
+        # an accelerator also judges the rows, which would take longer to fetch than to compute
+        e = _follow(case, rows.save, device, "jax" if there else "numpy")
+        seen = limit_sets.tail(rows, e["phi"], e["theta"], case.setup.x0, e["status"], discrete)
+        return {n: np.asarray(x) for n, x in _judged(seen, c, names).items()}
+
+
+def _judged(seen: limit_sets.Tail, c: RunSettings, names: Sequence[str]) -> dict[str, Any]:
+    """The quantities of a tail."""
     makers: dict[str, Callable[[], np.ndarray]] = {
         "limit_radius": seen.radius,
         "radius_phi": lambda: seen.radius("phi"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -111,3 +113,22 @@ def test_rows_lie_within_the_run_and_increase():
         np.testing.assert_array_equal(rows.save[rows.tail], rows.times)
     with pytest.raises(InputError, match="at least 64"):
         limit_sets.rows(63, None, False)
+
+
+@pytest.mark.parametrize("d", [1, 2])
+def test_jax_s_arrays_are_judged_alike_where_they_are(d):
+    radii = (constant, lambda t: np.exp(-0.1 * t), lambda t: 0.01 * np.sqrt(1 + t), lambda t: 0.1 + 0.02 * t)
+    seen = tail(*(turning(r, 0.83, d) for r in (*radii, constant)), status=[0, 0, 0, 0, 1])
+    with jax.enable_x64(True):
+        both = jnp.asarray(seen.phi), jnp.asarray(seen.theta)
+        there = limit_sets.tail(seen.rows, *both, np.zeros(d), jnp.asarray(seen.status), seen.discrete)
+        for name, given in (
+            *(("radius", (player,)) for player in ("", "phi", "theta")),
+            *(("middle", (player,)) for player in ("phi", "theta")),
+            *(("period", ()), ("limit", (1e-3, 1e3)), ("orbit", (8, 1e3))),
+        ):
+            found = getattr(there, name)(*given)
+            assert isinstance(found, jax.Array) or name == "orbit"
+            np.testing.assert_allclose(
+                found, getattr(seen, name)(*given), rtol=1e-9, atol=1e-12, err_msg=name
+            )
