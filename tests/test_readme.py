@@ -13,7 +13,14 @@ import diracgan
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-LONG = ("map", "report", "train", "tune", "verdict")  # seconds each, and other tests run these commands too
+LONG = (
+    "bifurcation",
+    "map",
+    "report",
+    "train",
+    "tune",
+    "verdict",
+)  # seconds each, and other tests run these commands too
 pytestmark = pytest.mark.skipif(not README.is_file(), reason="the tests run away from their repository")
 
 

@@ -23,12 +23,18 @@ def test_a_branch_in_words_as_json_and_as_a_picture(cli, folder):
     assert len(found["values"]) == len(found["statuses"]) == len(found["residuals"])
 
 
-def test_an_atlas_in_words_as_json_and_as_a_picture(cli, folder):
-    words = ("bifurcation", "ns", "--over", "gamma=0.1:0.6", "--over", "lr=0.1:2", "--rule", "simultaneous")
-    code, out, err = cli(*words, "--out", "a.png")
+ATLAS = ("bifurcation", "ns", "--over", "gamma=0.1:0.6", "--over", "lr=0.1:2", "--rule", "simultaneous")
+
+
+@pytest.mark.slow
+def test_an_atlas_in_words_and_as_a_picture(cli, folder):
+    code, out, err = cli(*ATLAS, "--out", "a.png")
     assert (code, err) == (0, "") and (folder / "a.png").stat().st_size > 5000
     assert out.splitlines()[-1] == "a.png" and "Neimark-Sacker curve" in out
-    found = json.loads(cli(*words, "--format", "json")[1])
+
+
+def test_an_atlas_as_json(cli):
+    found = json.loads(cli(*ATLAS, "--format", "json")[1])
     (curve,) = found["curves"]
     assert curve["parameters"] == ["gamma", "lr"] and curve["kind"] == "neimark-sacker"
     assert all(abs(h - 4 * g) < 1e-8 for g, h in curve["values"])

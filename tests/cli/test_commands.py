@@ -11,6 +11,7 @@ import shlex
 
 import numpy as np
 import pytest
+from selection import slow_but
 
 import diracgan as dg
 from diracgan.cli.app import COMMANDS, load, main
@@ -67,7 +68,7 @@ def test_version(cli):
 # ---------------------------------------------------------------- eig
 
 
-@pytest.mark.parametrize("lam", [0.1, 0.37, 0.99, 1.7])
+@pytest.mark.parametrize("lam", slow_but([0.1, 0.37, 0.99, 1.7], 0.37, 1.7))
 def test_eig_of_wgan_gp(cli, lam):
     found = answer(cli, "eig", "-v", "wgan-gp", "--c", 0, "--lam", lam)
     root = np.emath.sqrt(lam**2 - 1)
@@ -199,7 +200,11 @@ def test_a_run_that_ends_early_is_still_an_answer(cli):
     ("words", "name"),
     [
         (["-v", "wgan-gp", "--c", 0], "wgan-gp-c0.png"),
-        (["-v", "wgan-gp", "--c", 0, "--lam", 0.5, "--dim", 1], "wgan-gp-lam0.5-c0-d1.png"),
+        pytest.param(
+            ["-v", "wgan-gp", "--c", 0, "--lam", 0.5, "--dim", 1],
+            "wgan-gp-lam0.5-c0-d1.png",
+            marks=pytest.mark.slow,
+        ),
         (["-v", "ns", "--r1", 0.3, "--rule", "alternating"], "ns-r1=0.3-alternating.png"),
     ],
 )
@@ -226,8 +231,10 @@ def test_plot_writes_by_suffix(cli, folder, suffix, start):
     assert (folder / f"a{suffix}").read_bytes().startswith(start)
 
 
-@pytest.mark.parametrize("dim", [1, 2, 3])
-@pytest.mark.parametrize("variant", ["ns", "wgan", "wgan-gp", "gan-qp"])
+DRAWN = [(v, d) for v in ("ns", "wgan", "wgan-gp", "gan-qp") for d in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(("variant", "dim"), slow_but(DRAWN, ("ns", 3), ("wgan", 2), ("gan-qp", 1)))
 def test_plot_draws_in_every_dimension(cli, folder, dim, variant):
     found = answer(cli, "plot", "-v", variant, "--dim", dim, "--t1", 4, "--out", "a.png")
     assert found["schema"] == "diracgan.plot/1"

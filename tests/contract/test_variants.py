@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from selection import slow_but
 
 import diracgan as dg
 from diracgan import dirac
@@ -16,6 +17,9 @@ from diracgan.parameters import parameters
 from diracgan.variants import VARIANTS as ALL_VARIANTS
 
 BUILT_IN = [n for n in ALL_VARIANTS if ALL_VARIANTS[n].__module__.startswith("diracgan.")]
+# smooth, kinked, clipped, normalised, in bounded pieces, and of pairs: what costs most to trace is slow for the others
+FEW = ("ns", "wgan-gp", "wgan-clip", "gan-qp", "hinge", "ragan")
+few_of_them = pytest.mark.parametrize("variant", slow_but(BUILT_IN, *FEW), indirect=True)
 # a generic point, off every kink, inside a clipping box
 PHI, THETA, X0 = np.array([0.004, 0.007]), np.array([0.9, -0.35]), np.array([0.25, 0.6])
 FAR = np.array([0.4, 0.71])
@@ -60,6 +64,7 @@ def test_the_field_is_minus_the_slope_of_each_players_loss(variant, doubles):
         )
 
 
+@few_of_them
 def test_compiled_and_interpreted_agree(variant, doubles):
     phi, theta = point(variant)
     compiled = both(variant, phi, theta)
@@ -69,6 +74,7 @@ def test_compiled_and_interpreted_agree(variant, doubles):
     np.testing.assert_allclose(np.concatenate(inside), compiled, rtol=1e-12, atol=1e-14)
 
 
+@few_of_them
 def test_a_batch_is_a_loop(variant, doubles):
     phi, theta = point(variant)
     phis, thetas = (np.stack([x, x[::-1] * 0.7, -x * 0.4]) for x in (phi, theta))
@@ -79,6 +85,7 @@ def test_a_batch_is_a_loop(variant, doubles):
         )
 
 
+@few_of_them
 def test_the_dtype_is_kept(variant):
     phi, theta = (jnp.asarray(x, jnp.float32) for x in point(variant))
     single = dg.field(variant, X0)(phi, theta)
@@ -90,6 +97,7 @@ def test_the_dtype_is_kept(variant):
     np.testing.assert_allclose(np.concatenate(single), np.concatenate(double), rtol=2e-5, atol=1e-5)
 
 
+@few_of_them
 def test_the_field_differentiates_through_every_hyperparameter(variant, doubles):
     v = variant.with_(l2=0.2, r1=0.3)
     phi, theta = point(v)
@@ -109,6 +117,7 @@ def test_the_field_differentiates_through_every_hyperparameter(variant, doubles)
         assert slopes.extras[name] == pytest.approx((up - down) / (2 * h), rel=1e-5, abs=1e-7), name
 
 
+@few_of_them
 def test_one_compilation_serves_all_values(variant, doubles):
     v = variant.with_(l2=0.2)
     both(v, *point(v))
@@ -123,11 +132,7 @@ def test_one_compilation_serves_all_values(variant, doubles):
     assert dirac._velocity._cache_size() == before
 
 
-@pytest.mark.parametrize(
-    "variant",
-    [pytest.param(n, marks=[pytest.mark.slow] * (n not in ("ns", "wgan-gp", "gan-qp"))) for n in BUILT_IN],
-    indirect=True,
-)
+@pytest.mark.parametrize("variant", slow_but(BUILT_IN, "ns", "wgan-gp", "gan-qp"), indirect=True)
 def test_nothing_global_changes(variant):
     before = (jax.config.jax_enable_x64, jax.config.jax_debug_nans, jax.config.jax_default_matmul_precision)
     dg.spectrum(variant, dim=1)

@@ -35,10 +35,7 @@ CASES = [
 
 @pytest.mark.parametrize(
     "rule",
-    [
-        pytest.param(r, marks=[pytest.mark.slow] * (r.name not in ("alternating", "heavy-ball")))
-        for r in CASES
-    ],
+    [pytest.param(r, marks=[pytest.mark.slow] * (r.name != "heavy-ball")) for r in CASES],
     ids=lambda r: r.name,
 )
 def test_the_lyapunov_equation_gives_the_scatter_of_a_long_run(rule):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
+from selection import slow_but
 
 import diracgan as dg
 from diracgan.ensemble import compiled_adaptive
@@ -40,7 +41,9 @@ def solved(variant, phi, theta, t1, x0=None):
     return np.array(ends)
 
 
-@pytest.mark.parametrize("name", ["ns", "saturating", "wgan", "gan-qp", "lsgan", "ragan"])
+@pytest.mark.parametrize(
+    "name", slow_but(["ns", "saturating", "wgan", "gan-qp", "lsgan", "ragan"], "ns", "gan-qp")
+)
 def test_within_tolerance_of_dop853(name, engine):
     phi, theta = starts(4, 2)
     phi /= np.linalg.norm(phi, axis=1)[

@@ -7,6 +7,7 @@ import textwrap
 
 import numpy as np
 import pytest
+from selection import slow_but
 
 import diracgan as dg
 from diracgan.ensemble.api import ensemble
@@ -17,8 +18,11 @@ from .conftest import assert_equal, iterated, joined, rk4, starts
 SMALL = {"gp_at": "real", "noise": None}
 
 
-@pytest.mark.parametrize("dim", [1, 2])
-@pytest.mark.parametrize("name", list(variants()))
+BOTH = [(n, d) for n in variants() for d in (1, 2)]
+FEW = [("ns", 1), ("wgan-gp", 2), ("wgan-clip", 2), ("gan-qp", 1), ("hinge", 2), ("ragan", 1)]
+
+
+@pytest.mark.parametrize(("name", "dim"), slow_but(BOTH, *FEW))
 def test_rk4_is_classical_runge_kutta(name, dim):
     phi, theta = starts(40, dim)
     e = ensemble(dg.variant(name), phi, theta, t1=0.5, dt=0.01)
@@ -55,7 +59,7 @@ def test_instance_noise_is_not_in_scalar_operations_and_says_so():
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in ("cgd", "implicit"))) for n in dg.rules()]
+    "name", slow_but(dg.rules(), "simultaneous", "alternating", "adam", "extragradient", "lookahead")
 )
 def test_every_rule(name):
     rule = dg.rule(name, lr=0.05)
@@ -64,7 +68,9 @@ def test_every_rule(name):
     assert_equal(joined(e), iterated(dg.variant("wgan-gp", c=0.0), rule, phi, theta, 20), 1e-11)
 
 
-@pytest.mark.parametrize("name", [n for n in dg.rules() if n not in ("implicit", "cgd")])
+@pytest.mark.parametrize(
+    "name", slow_but([n for n in dg.rules() if n not in ("implicit", "cgd")], "alternating", "adam", "rk4")
+)
 def test_every_rule_in_compiled_c(name, in_registers):
     rule = dg.rule(name, lr=0.05, ema=0.9)
     phi, theta = starts(130, 1)

@@ -11,8 +11,15 @@ from diracgan.ensemble.api import ensemble
 from .conftest import starts
 
 
-@pytest.mark.parametrize("x0", [None, [0.3, -0.2]])
-@pytest.mark.parametrize("engine", ["in_registers", "through_xla"])
+@pytest.mark.parametrize(
+    ("engine", "x0"),
+    [
+        ("in_registers", [0.3, -0.2]),
+        ("through_xla", None),
+        pytest.param("in_registers", None, marks=pytest.mark.slow),
+        pytest.param("through_xla", [0.3, -0.2], marks=pytest.mark.slow),
+    ],
+)
 def test_statistics_are_those_of_the_dense_run(engine, x0, request):
     request.getfixturevalue(engine)
     phi, theta = starts(20, 2, seed=3)

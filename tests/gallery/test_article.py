@@ -58,6 +58,7 @@ def test_no_picture_without_its_entry():
     assert {p.stem for p in FIGURES.glob("*.png")} == set(NAMES)
 
 
+@pytest.mark.slow
 def test_one_figure_is_drawn_with_the_page(tmp_path):
     told = []
     written = draw_all(tmp_path, only="ema-wgan-gp-c1", tell=lambda entry, path: told.append(entry.name))
@@ -122,6 +123,7 @@ def test_wgan_keeps_its_critic_and_its_neutral_orbit():
     np.testing.assert_allclose(theta[:, 0], 0.2 + t, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_wgan_gp_converges_with_c_0_and_circles_with_c_1():
     values = spectrum(variant("wgan-gp", c=0.0, lam=0.1), dim=2).eigenvalues
     np.testing.assert_allclose(values[0], -0.1 + 0.995j, atol=2e-4)
@@ -155,8 +157,8 @@ def test_gan_qp_circles_and_with_l2_converges():
     ("name", "parameters", "radius", "factors"),
     [
         ("ns", {}, 0.1732, (0.90, 0.197, 0.020)),
-        ("wgan-gp", {"c": 1.0, "lam": 0.1}, 1.0, (0.725, 0.100, 0.0100)),
-        ("gan-qp", {"lam": 1.0}, 0.173, (0.725, 0.100, 0.0100)),
+        pytest.param("wgan-gp", {"c": 1.0, "lam": 0.1}, 1.0, (0.725, 0.100, 0.0100), marks=pytest.mark.slow),
+        pytest.param("gan-qp", {"lam": 1.0}, 0.173, (0.725, 0.100, 0.0100), marks=pytest.mark.slow),
     ],
 )
 def test_averages_circle_at_their_factor_of_the_orbit(name, parameters, radius, factors):
@@ -173,6 +175,7 @@ def test_averages_circle_at_their_factor_of_the_orbit(name, parameters, radius, 
         np.testing.assert_allclose(mean / raw, factor, rtol=1e-2)
 
 
+@pytest.mark.slow
 def test_the_larger_decay_is_farther_for_two_thousand_steps():
     near, far = (
         length(
@@ -189,6 +192,7 @@ def test_the_larger_decay_is_farther_for_two_thousand_steps():
     assert 1700 < crossing < 2300  # "two thousand", of a curve that is averaged over 130 steps
 
 
+@pytest.mark.slow
 def test_steps_of_the_normalised_critic_grow_like_a_square_root():
     steps = run(variant("wgan"), PHI0, THETA0, rule=rule("alternating", lr=0.1, ema=0.999), steps=6000)
     n = np.arange(6001)[1000:]
@@ -213,6 +217,7 @@ def test_numbers_in_the_page_are_those_tested():
     assert not re.search(r"\bTODO\b|\bnan\b", page)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["wgan", "gan-qp-l2"])
 def test_the_command_draws_the_figure(name, tmp_path, monkeypatch):
     from diracgan.cli.app import main

@@ -54,6 +54,7 @@ def test_nothing_is_cut(c):
     assert sentence.y0 > scale.get_window_extent(canvas.get_renderer()).y1
 
 
+@pytest.mark.slow
 def test_a_card_is_a_square_that_ends_with_the_truth(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["card", "consensus"]) == 0

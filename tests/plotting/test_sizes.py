@@ -11,6 +11,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from PIL import Image
+from selection import slow_but
 
 from diracgan import plotting as plot
 from diracgan.cli.app import main
@@ -35,10 +36,11 @@ def texts(fig):
     return [t for t in fig.findobj(Text) if isinstance(t, Text) and t.get_visible() and t.get_text().strip()]
 
 
-@pytest.mark.parametrize("name", SIZES)
-@pytest.mark.parametrize(
-    ("dim", "values"), [(1, (0.5j, -0.5j)), (2, ()), (2, (-0.1 + 0.477j, -0.1 - 0.477j))]
-)
+FULL = [(1, (0.5j, -0.5j)), (2, ()), (2, (-0.1 + 0.477j, -0.1 - 0.477j))]
+PAGES = [(name, *values) for name in SIZES for values in FULL]
+
+
+@pytest.mark.parametrize(("name", "dim", "values"), slow_but(PAGES, *PAGES[::3]))
 def test_nothing_is_cut_and_no_letter_is_too_small(name, dim, values):
     size = size_of(name)
     fig = page(size, dim, values)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 from scipy.optimize import linear_sum_assignment
+from selection import slow_but
 
 import diracgan as dg
 from diracgan import dirac
@@ -79,7 +80,7 @@ RUNGE = {
 }
 
 
-@pytest.mark.parametrize("name", GAMES)
+@pytest.mark.parametrize("name", slow_but(GAMES, "wgan-gp"))
 @pytest.mark.parametrize("rule", RUNGE)
 def test_rules_that_are_polynomials_of_the_jacobian(rule, name):
     for rates in ({"lr": H}, {"lr_d": H, "lr_g": 0.1}):
@@ -88,7 +89,7 @@ def test_rules_that_are_polynomials_of_the_jacobian(rule, name):
         agree(multipliers(GAMES[name], dg.rule(rule, **rates)), expected)
 
 
-@pytest.mark.parametrize("name", GAMES)
+@pytest.mark.parametrize("name", slow_but(GAMES, "wgan-gp"))
 def test_rules_with_two_steps(name):
     z, beta = zetas(name), 0.7
     agree(multipliers(GAMES[name], dg.rule("optimistic", lr=H)), quadratic(-(1 + 2 * z), z))
@@ -102,7 +103,7 @@ def test_rules_with_two_steps(name):
     )
 
 
-@pytest.mark.parametrize("name", GAMES)
+@pytest.mark.parametrize("name", slow_but(GAMES, "wgan-gp"))
 def test_rules_that_solve(name):
     agree(multipliers(GAMES[name], dg.rule("implicit", lr=H)), 1 / (1 - zetas(name)))
     # competitive gradient descent inverts the part of J off its diagonal only
@@ -139,7 +140,7 @@ def test_alternating_heavy_ball():
         assert dg.spectrum(GAMES["bilinear"], rule=rule).status == status
 
 
-@pytest.mark.parametrize("name", GAMES)
+@pytest.mark.parametrize("name", slow_but(GAMES, "wgan-gp"))
 def test_adam_is_linear_at_rest(name):
     h, b1, b2, eps = 0.1, 0.9, 0.99, 0.5
     z = zetas(name, h, h) / eps
@@ -167,7 +168,7 @@ def test_adam_without_eps_has_no_linearisation():
         assert "eps = 0" in s.text
 
 
-@pytest.mark.parametrize("name", GAMES)
+@pytest.mark.parametrize("name", slow_but(GAMES, "wgan-gp"))
 def test_lookahead(name):
     alpha, z = 0.3, zetas(name)
     rule = dg.rule("lookahead", lr=H, k=K, alpha=alpha)

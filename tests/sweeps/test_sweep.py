@@ -188,6 +188,7 @@ dg.sweep(dg.variant("ns"), {grid}, ["margin", "status"], rule=rule, out=sys.argv
 """
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_it_ends_with_the_same_bytes(undisturbed: Path, tmp_path: Path):
     out, total = tmp_path / "killed.zarr", 2 * 13 * 2
     script = SCRIPT.replace("{grid}", repr(GRID))
@@ -425,10 +426,10 @@ def test_what_is_no_sweep_is_not_touched(tmp_path: Path):
     ("name", "given", "over", "kind"),
     [
         ("ns", {}, {"phi0": "0.5,1.5"}, "converging"),  # like t^(-1/2): never in a ball by then
-        ("saturating", {}, {"phi0": "0.5,1.5"}, "orbit"),
+        pytest.param("saturating", {}, {"phi0": "0.5,1.5"}, "orbit", marks=pytest.mark.slow),
         ("wgan-gp", {"c": 1.0, "lam": 0.95}, {"phi0": "0.5,1.5"}, "orbit"),  # a slow relaxation oscillation
         ("wgan-gp", {"c": 1.0, "lam": 1.5}, {"phi0": "0.5,1.5"}, "elsewhere"),
-        ("wgan-gp", {"c": 0.0}, {"phi0": "0.5,1.5"}, "equilibrium"),
+        pytest.param("wgan-gp", {"c": 0.0}, {"phi0": "0.5,1.5"}, "equilibrium", marks=pytest.mark.slow),
         ("wgan", {}, {"phi0": "0.5,1.5"}, "growing"),  # theta leaves linearly
     ],
 )

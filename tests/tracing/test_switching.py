@@ -10,6 +10,7 @@ import numpy as np
 import oracles
 import pytest
 from scipy.integrate import quad, solve_ivp
+from selection import slow_but
 
 import diracgan as dg
 from diracgan.dynamics import run
@@ -202,7 +203,9 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("loss", "k", "a", "phi0", "theta0"), CASES)
+@pytest.mark.parametrize(
+    ("loss", "k", "a", "phi0", "theta0"), slow_but(CASES, *CASES[2:4], CASES[5], CASES[7], CASES[9])
+)
 def test_piecewise_linear_games_are_solved_exactly(loss, k, a, phi0, theta0):
     truth, met = oracles.piecewise_linear(pieces(loss, k, a), (phi0, theta0), 10.0)
     for tolerances, close in ((TIGHT, 1e-10), ({"solver": "DOP853"}, 1e-8)):
@@ -222,6 +225,7 @@ def test_every_solver_sees_a_short_visit_and_slides(solver):
         np.testing.assert_allclose([t for t in events(traj) if t > 1e-6], [t for t, _ in met], atol=2e-7)
 
 
+@pytest.mark.slow
 def test_a_surface_of_the_logits_in_two_dimensions():
     # L_D = s below s = h and 2 s - h above: phi' = -theta or -2 theta, so r^2 of the ellipse of each side is conserved:
     # |phi|^2 + theta^2 below and |phi|^2 + 2 |theta|^2 above change only at crossings or slides
@@ -248,6 +252,7 @@ def test_a_surface_of_the_logits_in_two_dimensions():
         np.testing.assert_allclose(s[rows], 0.1, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_the_program_of_a_loss_may_nest_its_branches():
     # |relu(phi) - a| through jit, one surface inside another; and relu(-relu(phi)) which is flat on both sides
     nested = pays(
@@ -279,6 +284,7 @@ def test_an_l1_penalty_holds_the_critic_at_zero():
     assert kinds(traj) == ["slide"]
 
 
+@pytest.mark.slow
 def test_two_surfaces_hold_two_components():
     k, p, q = 0.3, np.array([1.0, 0.5]), np.array([0.0, 1.0])
     traj = run(attracted(k=k), p, q, t1=20.0, **TIGHT)
@@ -289,11 +295,11 @@ def test_two_surfaces_hold_two_components():
     assert traj.attrs["result_time"] == pytest.approx(max(events(traj)), abs=1e-12)
 
 
-def test_components_that_arrive_at_the_same_moment():
-    for dim in (2, 3):
-        traj = run(attracted(k=0.3), [0.1] * dim, [0.2] * dim, t1=5.0, **TIGHT)
-        np.testing.assert_allclose(last(traj), [0.0] * dim + [np.hypot(0.1, 0.5) - 0.3] * dim, atol=1e-9)
-        assert traj.attrs["result"] == "stuck"
+@pytest.mark.parametrize("dim", slow_but([2, 3], 2))
+def test_components_that_arrive_at_the_same_moment(dim):
+    traj = run(attracted(k=0.3), [0.1] * dim, [0.2] * dim, t1=5.0, **TIGHT)
+    np.testing.assert_allclose(last(traj), [0.0] * dim + [np.hypot(0.1, 0.5) - 0.3] * dim, atol=1e-9)
+    assert traj.attrs["result"] == "stuck"
 
 
 def test_a_slide_ends_where_one_side_lets_go():
@@ -345,10 +351,14 @@ def test_repelling_surfaces_are_left_at_once_to_the_side_that_the_loss_takes():
 
 # ------------------------------------------------------------ the seed's norms
 
+NORMS = [("wgan-gp", {"lam": 0.3, "c": 0.7}), ("gan-qp", {"lam": 0.5})]
 
-@pytest.mark.parametrize("dim", [2, 3])
-@pytest.mark.parametrize(("name", "own"), [("wgan-gp", {"lam": 0.3, "c": 0.7}), ("gan-qp", {"lam": 0.5})])
-@pytest.mark.parametrize("moved", [False, True])
+LINES = [(n, o, d, m) for n, o in NORMS for d in (2, 3) for m in (False, True)]
+
+
+@pytest.mark.parametrize(
+    ("name", "own", "dim", "moved"), slow_but(LINES, (*NORMS[0], 2, True), (*NORMS[1], 3, False))
+)
 def test_collinear_starts_are_the_one_dimensional_game(name, own, dim, moved):
     line = np.array([2.0, -1.0, 2.0])[:dim]
     line /= np.linalg.norm(line)
@@ -373,7 +383,7 @@ def test_a_datum_off_the_line_keeps_the_whole_game():
     np.testing.assert_allclose(last(traj), truth[0], atol=1e-9)
 
 
-@pytest.mark.parametrize("dim", [1, 2, 3])
+@pytest.mark.parametrize("dim", slow_but([1, 2, 3], 2))
 def test_starts_on_the_singular_points(dim):
     theta = np.linspace(0.4, 1.2, dim)
     # phi = 0 with c > 0: the critic leaves against theta, as from a start close by
@@ -393,7 +403,7 @@ def test_starts_on_the_singular_points(dim):
     assert traj.attrs["result_time"] == 0.0
 
 
-@pytest.mark.parametrize("miss", [1e-3, 1e-6, 1e-9])
+@pytest.mark.parametrize("miss", slow_but([1e-3, 1e-6, 1e-9], 1e-6))
 def test_near_misses_of_the_kink_are_followed(miss):
     # almost collinear: |phi| is almost 0 on the way
     phi0, theta0 = np.array([0.5, miss]), np.array([1.0, 0.0])
@@ -503,6 +513,7 @@ def test_what_may_switch_without_a_surface_is_named(fn, named):
     assert unlocated(fn, (jnp.array([0.3, -0.2]),)) == named
 
 
+@pytest.mark.slow
 def test_a_run_and_a_verdict_name_what_they_do_not_locate():
     class Sorted(dg.Variant):
         def critic_loss(self, real, fake, x_real, x_fake):

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from selection import slow_but
 
 import diracgan as dg
 from diracgan.game import Players
@@ -31,7 +32,10 @@ def summed_slopes(network, x: np.ndarray, eps: float = 1e-5) -> np.ndarray:
     return np.sum((found / (2 * eps)).reshape(len(x), -1) ** 2, axis=1)
 
 
-@pytest.mark.parametrize("networks", [{"norm_d": "batch"}, {"minibatch": "std"}, {"norm_d": "layer"}])
+@pytest.mark.parametrize(
+    "networks",
+    slow_but([{"norm_d": "batch"}, {"minibatch": "std"}, {"norm_d": "layer"}], {"minibatch": "std"}),
+)
 def test_penalties_are_those_of_the_whole_batch(networks):
     with jax.enable_x64(True):
         on = problem("curve", count=6)
@@ -75,7 +79,7 @@ def test_minibatch_discrimination_does_not_grow_with_the_batch():
     assert MinibatchDiscrimination(t)(same[:1]).shape == (1, 11)
 
 
-def test_networks_get_the_penalty_of_the_source(cli):
+def test_networks_get_the_penalty_of_the_source():
     """Gulrajani et al. 2017 (arXiv 1704.00028, algorithm 1): lam = 10; the Dirac system keeps its 0.1."""
     assert configure("wgan-gp", "ring8").variant.lam == 10.0
     assert configure("wgan-gp:c=0", "ring8").variant.hyperparameters == {
@@ -89,6 +93,10 @@ def test_networks_get_the_penalty_of_the_source(cli):
     assert from_table({"variant": {"name": "wgan-gp"}}).variant.lam == 10.0
     assert from_table({"variant": {"name": "wgan-gp", "lam": 0.1}}).variant.lam == 0.1
     assert "lam = 10.0" in toml(configure("wgan-gp", "ring8").table())
+
+
+@pytest.mark.slow
+def test_the_command_trains_with_the_penalty_of_the_source(cli):
     for words, lam in (([], 10), (["--lam", 0.1], 0.1), (["-p", "lam=3"], 3)):
         short = ("points8", "--width", 4, "--batch", 8, "--steps", 1, "--out", f"a{lam}")
         code, out, err = cli("train", *short, "-v", "wgan-gp", *words)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from selection import slow_but
 
 import diracgan as dg
 from diracgan.errors import InputError
@@ -65,7 +66,7 @@ def test_the_transposed_convolution_is_one(side):
     assert float(jnp.vdot(ours - b, y)) == pytest.approx(float(jnp.vdot(x, down(y))), rel=1e-4)
 
 
-@pytest.mark.parametrize("side", [8, 16, 28, 32, 64])
+@pytest.mark.parametrize("side", slow_but([8, 16, 28, 32, 64], 8, 28))
 def test_a_dcgan_follows_its_guidelines(side):
     made = players(Architecture(kind="dcgan", width=4), image_problem(side), KEY)
     phi, theta = made
@@ -89,7 +90,9 @@ def test_images_that_no_dcgan_fits():
             players(Architecture(kind="dcgan"), image_problem(side), KEY)
 
 
-@pytest.mark.parametrize("shape", [(7, 4), (4, 7), (3, 3, 2, 5), (6, 1)])
+@pytest.mark.parametrize(
+    "shape", [(7, 4), (3, 3, 2, 5), *(pytest.param(s, marks=pytest.mark.slow) for s in ((4, 7), (6, 1)))]
+)
 def test_spectral_norm_is_the_largest_singular_value_with_its_derivative(shape):
     w = x_of(*shape)
     m = np.asarray(w).reshape(-1, shape[-1])
@@ -137,7 +140,9 @@ def test_norms_of_activations():
         np.testing.assert_allclose(y.var(axis=over), 1, rtol=1e-3)
 
 
-@pytest.mark.parametrize("axes", [(0, 1, 2), (1, 2, 3), (1, 2)])
+@pytest.mark.parametrize(
+    "axes", [(0, 1, 2), *(pytest.param(a, marks=pytest.mark.slow) for a in ((1, 2, 3), (1, 2)))]
+)
 def test_the_derivative_of_a_norm_is_that_of_its_formula(axes):
     """To second order, which R1 needs: against automatic differentiation of the formula."""
 
@@ -336,7 +341,7 @@ def test_a_depth_that_would_be_ignored_is_refused():
 # ---------------------------------------------------------------- kernels, pooling
 
 
-@pytest.mark.parametrize("k", [2, 3, 5, 6])
+@pytest.mark.parametrize("k", slow_but([2, 3, 5, 6], 3, 6))
 def test_convolutions_of_other_kernels_are_each_others_adjoints(k):
     """Up(y) with a kernel is the transpose of Down with the same one: <Down x, y> = <x, Up y>."""
     w = x_of(k, k, 3, 2)
@@ -351,7 +356,7 @@ def test_convolutions_of_other_kernels_are_each_others_adjoints(k):
     assert float(jnp.vdot(down, y)) == pytest.approx(float(jnp.vdot(x, up)), rel=1e-4)
 
 
-@pytest.mark.parametrize("k", [3, 4, 5, 6])
+@pytest.mark.parametrize("k", slow_but([3, 4, 5, 6], 3, 4))
 def test_a_kernel_that_the_stride_does_not_divide_makes_a_checkerboard(k):
     """Of a constant image with a kernel of ones, pixel m gets as many terms as i with 0 <= m - 2i + lo < k: k/2 of
     each kind of an even kernel, (k - 1)/2 and (k + 1)/2 in turns of an odd one."""
@@ -387,6 +392,7 @@ def labelled_images():
     return type(made)(**{**own, "labels": jnp.arange(4) % 3, "classes": 3})
 
 
+@pytest.mark.slow
 def test_gains_of_a_class_move_its_samples_alone():
     """Class-conditional batch norm: (gain + g_y) x^ + shift + b_y, and only classes that are asked for are learned."""
     how = Architecture(width=4, condition="projection", labels_g="norm")
@@ -403,6 +409,9 @@ def test_gains_of_a_class_move_its_samples_alone():
     for rows in (slope.gain_of, slope.shift_of):
         assert np.abs(rows[0]).max() > 0 < np.abs(rows[2]).max()
         np.testing.assert_array_equal(rows[1], 0.0)
+
+
+def test_the_norm_of_a_class_is_that_of_its_formula():
     x, y = x_of(6, 3, 3, 4), jax.nn.one_hot(jnp.array([0, 1, 2, 0, 1, 2]), 3)
     g, b = x_of(3, 4, seed=3), x_of(3, 4, seed=4)
     made = Norm(jnp.ones(4), jnp.zeros(4), "batch", g, b)(x, Pass(condition=y))
@@ -410,7 +419,7 @@ def test_gains_of_a_class_move_its_samples_alone():
     np.testing.assert_allclose(made, (1 + y @ g)[:, None, None] * scaled + (y @ b)[:, None, None], atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["mlp", "dcgan"])
+@pytest.mark.parametrize("kind", slow_but(["mlp", "dcgan"], "mlp"))
 def test_z_that_skips_the_first_layer_still_arrives(kind):
     """With the first layer's weights 0 a plain generator makes one sample of all z; with skip_z it does not."""
     on = image_problem(8)
@@ -422,7 +431,7 @@ def test_z_that_skips_the_first_layer_still_arrives(kind):
         assert (np.ptp(made, axis=0).max() > 1e-4) == skip
 
 
-@pytest.mark.parametrize("kind", ["mlp", "dcgan"])
+@pytest.mark.parametrize("kind", slow_but(["mlp", "dcgan"], "mlp"))
 def test_virtual_batch_norm_in_the_generator_keeps_samples_apart(kind):
     """A sample does not depend on the others of its batch; with the reference itself as the batch it nearly does what
     batch norm does: of the moments, a share 1/(m + 1) is the sample's own."""

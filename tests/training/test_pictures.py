@@ -21,6 +21,7 @@ from diracgan.variants import variant
 KEY = jax.random.key(0)
 
 
+@pytest.mark.slow
 def test_a_walk_begins_and_ends_with_the_samples_of_its_ends():
     setup, state = start(configure("ns", "digits:latent=6", networks={"width": 4, "norm_g": "layer"}))
     theta = state.inner.players.theta

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from selection import slow_but
 
 import diracgan as dg
 
@@ -25,8 +26,13 @@ LINEARISED = [
 ]
 
 
-@pytest.mark.parametrize(("name", "own", "k", "ab"), LINEARISED)
-@pytest.mark.parametrize("dim", [1, pytest.param(2, marks=pytest.mark.slow), 3])
+CASES = [(*row, dim) for row in LINEARISED for dim in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("name", "own", "k", "ab", "dim"),
+    slow_but(CASES, (*LINEARISED[1], 1), (*LINEARISED[3], 3), (*LINEARISED[5], 1)),
+)
 def test_eigenvalues_with_damping_and_rates(name, own, k, ab, dim):
     # rates scale rows: D J has trace -rate_d (k + damping) and determinant rate_d rate_g a0 b0
     for damping, rate_d, rate_g in (({}, 1.0, 1.0), ({"l2": 0.1, "r1": 0.3, "r2": 0.05}, 0.7, 2.5)):
@@ -69,6 +75,7 @@ def test_the_fastest_penalty_is_critical_damping():
     assert np.argmax(margins) == 2
 
 
+@pytest.mark.slow
 def test_one_sided_and_normalised():
     for dim in (1, 2, 3):
         assert dg.spectrum(dg.variant("wgan-gp", c=0.6, lam=0.37), dim=dim).status == "no-derivative"

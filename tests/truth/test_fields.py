@@ -9,6 +9,7 @@ import oracles
 import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.extra.numpy import arrays
+from selection import slow_but
 
 import diracgan as dg
 
@@ -30,7 +31,7 @@ def evaluated(variant, phi, theta, x0):
 
 
 @pytest.mark.parametrize("name", SEED)
-@pytest.mark.parametrize("dim", [1, 2, 3])
+@pytest.mark.parametrize("dim", slow_but([1, 2, 3], 1, 3))
 @settings(max_examples=12)
 @given(data=st.data())
 def test_the_field_is_the_one_on_paper(name, dim, data):
@@ -54,7 +55,7 @@ def test_the_one_sided_penalty_acts_above_its_norm_only(dim, size):
     assert np.allclose(got[:dim], -theta) == (size < 0.6)
 
 
-@pytest.mark.parametrize("dim", [1, 2, 3])
+@pytest.mark.parametrize("dim", slow_but([1, 2, 3], 1, 3))
 def test_where_the_naive_gradient_is_nan_the_field_has_its_value(dim):
     zero, theta = np.zeros(dim), np.linspace(0.5, 1.5, dim)
     for c in (0.0, 1.0):  # |phi| at 0: the smallest element of what the kink allows is 0

@@ -225,6 +225,7 @@ def test_the_flow_slides_rests_and_is_held_as_in_python(whole):
     assert followed(whole, specs) == []
 
 
+@pytest.mark.slow
 def test_an_average_follows_the_flow(few):
     ts = [0.0, 10.0, 20.0]
     case = {"variant": {"name": "ns", "values": {}}, "z0": USUAL[2], "t1": 20.0, "ts": ts, "tau": 5.0}

@@ -104,6 +104,7 @@ def test_a_motion_from_which_neighbours_separate_is_chaotic_and_on_no_cycle():
 # ---------------------------------------------------------------- where the linearisation decides
 
 
+@pytest.mark.slow
 def test_a_law_gives_way_to_the_rate_that_decides_in_the_end():
     # eigenvalues of [[-r1, -1/2], [1/2, 0]]: real part -r1/2
     v = dg.verdict(parse("ns:r1=1e-8"), [0.1], [0.2])

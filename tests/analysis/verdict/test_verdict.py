@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from selection import slow_but
 
 import diracgan as dg
 from diracgan.errors import InputError
@@ -23,6 +24,7 @@ def close(values, expected, tolerance=1e-3):
         assert abs(left.pop(k) - e) <= tolerance * max(1.0, abs(e)), (values, expected)
 
 
+@pytest.mark.slow
 def test_non_saturating_converges_in_one_dimension_by_a_power_law():
     # E' = -s (a - b)/(1/2) with a - b = tanh(s/2): averaged over a turn r' = -r^3/16, so r^2 t -> 8.
     v = judge("ns", [0.1], [0.2])
@@ -37,7 +39,10 @@ def test_a_start_too_small_to_move_visibly_is_not_called_neutral():
     assert v.kind == "converges-sublinearly" and v.numbers["constant"] == pytest.approx(np.sqrt(8), rel=0.01)
 
 
-@pytest.mark.parametrize(("phi0", "theta0"), [([0.1, 0.2], [0.2, 0.1]), ([1.0, 0.4], [-0.3, 1.2])])
+@pytest.mark.parametrize(
+    ("phi0", "theta0"),
+    slow_but([([0.1, 0.2], [0.2, 0.1]), ([1.0, 0.4], [-0.3, 1.2])], ([1.0, 0.4], [-0.3, 1.2])),
+)
 def test_non_saturating_ends_on_a_circle_in_two_dimensions(phi0, theta0):
     # The wedge l is conserved; the end is |phi| = |theta| = sqrt(l), s = 0, at the angular velocity 1/2.
     v = judge("ns", phi0, theta0)
@@ -61,7 +66,7 @@ def test_saturating_is_neutral_with_its_period():
     assert "|phi|^2 + |theta - x0|^2" in v.numbers["conserved"]
 
 
-@pytest.mark.parametrize("dim", [1, 2, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("dim", slow_but([1, 2, 3], 2))
 def test_linear_wgan_is_neutral(dim):
     v = dg.verdict(dg.variant("wgan-linear"), dim=dim)
     assert v.kind == "neutral-orbit" and v.numbers["period"] == pytest.approx(TURN, rel=1e-6)
@@ -75,13 +80,18 @@ def test_normalised_wgan_leaves_linearly_in_one_dimension_and_is_neutral_in_two(
     assert w.kind == "neutral-orbit" and w.numbers["radius_phi"] == pytest.approx(np.sqrt(0.05), rel=1e-6)
 
 
-@pytest.mark.parametrize(("lam", "rate"), [(0.5, 0.5), (1.0, 1.0), (1.5, 1.5 - np.sqrt(1.25))])
+@pytest.mark.parametrize(
+    ("lam", "rate"), slow_but([(0.5, 0.5), (1.0, 1.0), (1.5, 1.5 - np.sqrt(1.25))], (1.0, 1.0))
+)
 def test_zero_centred_penalty_converges_exponentially(lam, rate):
     v = judge(f"wgan-gp:c=0,lam={lam}", [0.4, 0.1], [0.2, -0.5])
     assert v.kind == "converges-exponentially" and v.numbers["rate"] == pytest.approx(rate, rel=1e-3)
 
 
-@pytest.mark.parametrize(("lam", "c", "mu"), [(0.1, 1.0, 0.0), (0.4, 0.6, 0.0), (0.1, 1.0, 0.1)])
+@pytest.mark.parametrize(
+    ("lam", "c", "mu"),
+    slow_but([(0.1, 1.0, 0.0), (0.4, 0.6, 0.0), (0.1, 1.0, 0.1)], (0.4, 0.6, 0.0), (0.1, 1.0, 0.1)),
+)
 def test_one_centred_penalty_ends_on_a_circle_that_l2_only_shrinks(lam, c, mu):
     v = judge(dg.variant("wgan-gp", lam=lam, c=c).with_(l2=mu), [0.1, 0.2], [0.2, 0.1])
     radius = 2 * lam * c / (2 * lam + mu)
@@ -111,6 +121,7 @@ def test_one_centred_penalty_in_one_dimension_cycles_or_creeps():
     assert w.kind == "converges-elsewhere" and w.numbers["limit_theta"] == pytest.approx([3.0], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_cycle_that_lingers_at_its_corners_is_seen_whole():
     # close to lam = 1 a turn takes 2 pi/sqrt(1 - lam^2), far longer than the start's speed suggests
     v = judge("wgan-gp:c=1,lam=0.9", [0.1], [0.2])
@@ -119,7 +130,9 @@ def test_a_cycle_that_lingers_at_its_corners_is_seen_whole():
     assert v.numbers["radius_theta"] == pytest.approx(1.8 / np.tanh(0.9 * half / 2), rel=1e-3)
 
 
-@pytest.mark.parametrize(("start", "lam", "x0"), [(0.1, 1.0, 0.0), (0.4, 1.0, 0.0), (0.4, 1.2, 0.5)])
+@pytest.mark.parametrize(
+    ("start", "lam", "x0"), slow_but([(0.1, 1.0, 0.0), (0.4, 1.0, 0.0), (0.4, 1.2, 0.5)], (0.4, 1.2, 0.5))
+)
 def test_a_point_on_the_edge_of_a_jump_is_where_a_heavy_penalty_ends(start, lam, x0):
     # u = theta - x0 - 2 lam c obeys u'' + 2 lam u' + u = 0, which does not turn: phi = 0 is not crossed again
     v = judge(f"wgan-gp:c=1,lam={lam}", [start], [2 * start + x0], x0=[x0])
@@ -230,6 +243,7 @@ def test_capture_on_one_and_on_two_surfaces():
     assert w.kind == "stuck" and w.numbers["capture_time"] == pytest.approx(np.arctan2(0.2, 0.6), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_smooth_limit_cycle():
     v = judge(VanDerPol(), [0.1], [0.2])
     assert v.kind == "limit-cycle"
@@ -238,7 +252,7 @@ def test_a_smooth_limit_cycle():
     assert abs(v.numbers["floquet"][1]) == pytest.approx(8.5970e-4, rel=1e-2)
 
 
-@pytest.mark.parametrize("m", [0.05, 0.2, pytest.param(0.9, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("m", slow_but([0.05, 0.2, 0.9], 0.2))
 def test_decay_without_a_derivative_is_measured(m):
     # however fast: a window of eight turns shrinks the motion by 2 or by 6e4
     v = judge(Friction(m=m), [0.1], [0.2])
@@ -298,6 +312,7 @@ def test_steps_have_circles_of_their_own():
     assert w.kind == "limit-cycle" and w.numbers["radius_phi"] == pytest.approx(np.sqrt(0.2), rel=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("phi0", "theta0"), [([1.0], [1.0]), pytest.param([0.1, 0.2], [0.2, 0.1], marks=pytest.mark.slow)]
 )
@@ -386,6 +401,7 @@ def test_bad_input_is_named():
         judge("ns", [0.1], [0.2], effort=0)
 
 
+@pytest.mark.slow
 def test_the_first_lyapunov_coefficient_predicts_the_constant():
     # rho' = omega l1 rho^3 with r = sqrt(2) rho on a circle: r ~ (-omega l1 t)^(-1/2)
     v = judge("ns", [0.3], [0.1])
@@ -393,6 +409,7 @@ def test_the_first_lyapunov_coefficient_predicts_the_constant():
     assert v.numbers["constant"] == pytest.approx((0.5 * 0.25) ** -0.5, rel=0.01)
 
 
+@pytest.mark.slow
 def test_a_weighted_energy_is_found_and_its_drift_is_the_solvers():
     v = judge("wgan-linear", [0.1], [0.2], rate_d=2.0)
     # phi' = -2 theta, theta' = phi keep |phi|^2 + 2 |theta|^2
