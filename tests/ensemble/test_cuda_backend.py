@@ -11,6 +11,7 @@ import re
 import jax
 import numpy as np
 import pytest
+from selection import slow_but
 
 import diracgan as dg
 from diracgan.ensemble import adaptive_steps, api, c_backend, compiled_adaptive, cuda_backend, foreign_call
@@ -70,7 +71,7 @@ def agree(variant, rule):
         np.testing.assert_allclose(a, np.broadcast_to(b, a.shape), rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["ns", "wgan", "gan-qp"])
+@pytest.mark.parametrize("name", slow_but(["ns", "wgan", "gan-qp"], "gan-qp"))
 def test_a_variant_gives_the_definition_s_numbers(name, c_compiler, doubles):
     agree(dg.variant(name), RK4(lr=0.05))
 
@@ -92,7 +93,13 @@ def test_every_rule_gives_the_definition_s_numbers(name, c_compiler, doubles):
     agree(dg.variant("ns"), dg.rule(name, lr=0.05))
 
 
-@pytest.mark.parametrize("names", [(), ("min", "max", "mean_radius", "arc", "escape_time", "entry_time")])
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param((), marks=pytest.mark.slow),
+        ("min", "max", "mean_radius", "arc", "escape_time", "entry_time"),
+    ],
+)
 def test_adaptive_steps_are_those_of_the_processor(names, c_compiler, doubles):
     field, leaves, state = program_of(dg.variant("ns"), None, 2, "float64")
     n, count, dtype = len(state), state[0].size, np.dtype("float64")

@@ -8,6 +8,7 @@ import functools
 import jax
 import numpy as np
 import pytest
+from selection import slow_but
 
 import diracgan as dg
 from diracgan.ensemble import api, gpu_backend
@@ -17,7 +18,7 @@ from diracgan.ensemble.vector_field import EnsembleSystem, step_program
 from .conftest import assert_equal, iterated, joined, rk4, starts
 
 
-@pytest.mark.parametrize("name", ["ns", "wgan", "gan-qp", "lsgan"])
+@pytest.mark.parametrize("name", slow_but(["ns", "wgan", "gan-qp", "lsgan"], "wgan"))
 def test_flow(name, as_on_a_gpu):
     phi, theta = starts(700, 2)
     e = api.ensemble(dg.variant(name), phi, theta, t1=0.3, dt=0.01)
@@ -25,7 +26,7 @@ def test_flow(name, as_on_a_gpu):
     assert_equal(joined(e), rk4(dg.variant(name), phi, theta, 0.01, 30))
 
 
-@pytest.mark.parametrize("name", ["alternating", "adam", "lookahead"])
+@pytest.mark.parametrize("name", slow_but(["alternating", "adam", "lookahead"], "adam"))
 def test_rule_with_memory_and_ema(name, as_on_a_gpu):
     phi, theta = starts(300, 1)
     rule = dg.rule(name, lr=0.05, ema=0.9)
@@ -49,7 +50,7 @@ def on_an_abstract_h100():
     return jax.sharding.use_abstract_mesh(jax.sharding.AbstractMesh((), (), abstract_device=device))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", slow_but(["float32", "float64"], "float32"))
 def test_lowers_to_triton(dtype):
     with jax.enable_x64(dtype == "float64"):
         system = jax.tree.map(

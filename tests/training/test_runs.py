@@ -250,6 +250,7 @@ def test_bad_input_is_one_line(cli, folder, words, said):
     assert err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_network(folder, cli):
     train("ns", "ring8", steps=2, out="a", **SMALL)
     config = folder / "a/config.toml"

@@ -90,7 +90,13 @@ CASES = [
 
 
 @pytest.mark.parametrize(
-    ("variant", "parameter", "rule", "values", "sides"), [c[1:] for c in CASES], ids=[c[0] for c in CASES]
+    ("variant", "parameter", "rule", "values", "sides"),
+    [
+        pytest.param(
+            *c[1:], id=c[0], marks=[pytest.mark.slow] * (c[0].startswith("ns +") and "alter" not in c[0])
+        )
+        for c in CASES
+    ],
 )
 def test_threshold_has_its_closed_form(variant, parameter, rule, values, sides):
     c = found(variant, parameter, rule)
@@ -105,8 +111,8 @@ def test_threshold_has_its_closed_form(variant, parameter, rule, values, sides):
     [
         (WGAN, "lr", ("simultaneous", {}), "unstable"),
         (WGAN, "lr", ("rk2", {}), "unstable"),  # margin -eta^4/8: rounding hides it below eta = 1e-4
-        (WGAN, "lr", ("heavy-ball", {"beta": 0.5}), "unstable"),
-        (WGAN, "lr", ("implicit", {}), "stable"),
+        pytest.param(WGAN, "lr", ("heavy-ball", {"beta": 0.5}), "unstable", marks=pytest.mark.slow),
+        pytest.param(WGAN, "lr", ("implicit", {}), "stable", marks=pytest.mark.slow),
         (dg.variant("gan-qp"), "lam", None, "marginal"),
         (dg.variant("wgan"), "rate_ratio", None, "not-an-equilibrium"),
         (WGAN, "lr", ("adam", {"eps": 0.0}), "no-derivative"),
