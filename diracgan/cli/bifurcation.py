@@ -29,6 +29,10 @@ def command(
     switch: Annotated[
         bool, option("--switch", "Follow the branches born at branch points and flips.")
     ] = False,
+    circles: Annotated[
+        bool,
+        option("--circles", "Follow the circle near --phi0, --theta0 on which both players turn (d >= 2)."),
+    ] = False,
     out: Annotated[str | None, output("Draw the diagram: .png, .pdf, .svg.", picture)] = None,
 ) -> CommandResult:
     """Follow an equilibrium as a number turns, and find what is born where its stability changes, with the cycles of
@@ -48,6 +52,8 @@ def command(
     if len(over or []) > 1:
         return _atlas(made, over or [], rule.build(), at, how, out, switch)
     turned = only_one("parameter", (over or [None])[0], None, example="--over gamma=0:2")
+    if circles:
+        return _circles(made, turned, rule.build(), given, rates.arguments(), out)
     return _branch(made, turned, rule.build(), at, how, out, switch)
 
 
@@ -91,6 +97,23 @@ def _branch(
     record = found.as_dict() | ({"born": [b.as_dict() for b in born]} if born or switch else {})
     record |= {} if out is None else {"out": out}
     return CommandResult(record, _said(found, born, out), complaints)
+
+
+def _circles(
+    made: Any, over: str, rule: Any, given: dict[str, Any], rates: dict[str, Any], out: str | None
+) -> CommandResult:
+    from ..analysis.bifurcation import rotating_states
+
+    if not {"phi0", "theta0"} <= set(given) or given.get("x0") is not None:
+        raise InputError("--circles starts on a circle about 0; allowed: --phi0 and --theta0, without --x0")
+    found = rotating_states(made, over, (given["phi0"], given["theta0"]), rule, **rates)
+    if out is not None:
+        from ..plotting import branches_figure, save
+
+        title = f"{found.variant}, {found.rule or 'flow'}: {found.kind} over {found.parameter}"
+        save(branches_figure([found], title=title, below=found.text), out)
+    record = found.as_dict() | ({} if out is None else {"out": out})
+    return CommandResult(record, _said(found, [], out))
 
 
 def _cycles(found: Any) -> tuple[list[Any], list[str]]:

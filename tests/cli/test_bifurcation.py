@@ -83,3 +83,11 @@ def test_the_cycles_of_a_hopf_point_are_followed(cli):
     # of a linear flow: all at one value, neutral
     code, out, err = cli("bifurcation", "wgan-linear", "--over", "gamma=0:1")
     assert code == 0 and not err and "41 cycles for gamma" in out and "begins: a Hopf point" in out
+
+
+def test_circles_are_followed(cli):
+    words = ("bifurcation", "wgan-gp", "--c", "1", "--lam", "0.5", "--over", "lam=0.4:0.6", "--circles")
+    code, out, err = cli(*words, "--phi0", "1,0", "--theta0", "0,-1")
+    assert code == 0 and not err and "circles for lam from 0.4 to 0.6" in out
+    code, _, err = cli(*words)
+    assert code == 2 and "--phi0" in err

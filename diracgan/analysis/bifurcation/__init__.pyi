@@ -22,3 +22,4 @@ from .cycles import (
     doubled_cycles as doubled_cycles,
 )
 from .points import Bifurcation as Bifurcation
+from .rotating import rotating_states as rotating_states

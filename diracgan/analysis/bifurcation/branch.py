@@ -341,7 +341,7 @@ def checked_start(
 
 def _record(family: Family, path: SolutionPath, low: float, high: float) -> Branch:
     us = np.array([p.u for p in path.points])
-    d, values = family.dim, us[:, -1]
+    values, (phi, theta) = us[:, -1], family.players(us[:, :-1])
     if family.times is None:
         decided = margins([family.at([u[-1]], u[:-1]) for u in us])
         spectra = [family.spectrum(p.jacobian)[0] for p in path.points]
@@ -351,17 +351,14 @@ def _record(family: Family, path: SolutionPath, low: float, high: float) -> Bran
         rows = [m.eigenvalues for m in decided]
     points = _points(family, path, high - low)
     rule = family.around.rule
-    kind = "equilibria" if rule is None else "fixed points"
-    if family.times is not None and family.times > 1:
-        kind = f"orbits of period {family.times * rule.period if rule is not None else family.times}"
     return Branch(
-        kind=kind,
+        kind=family.kind,
         parameter=family.handles[0].name,
         low=low,
         high=high,
         values=values,
-        phi=us[:, :d],
-        theta=us[:, d : 2 * d],
+        phi=phi,
+        theta=theta,
         states=us[:, :-1],
         residuals=np.array([p.residual for p in path.points]),
         eigenvalues=np.array(rows),
@@ -370,7 +367,7 @@ def _record(family: Family, path: SolutionPath, low: float, high: float) -> Bran
         errors=np.array([m.error for m in decided]),
         points=points,
         ends=path.ends,
-        text=_words(kind, family.handles[0].name, values, points, path.ends),
+        text=_words(family.kind, family.handles[0].name, values, points, path.ends),
         period=(family.times or 1) * (1 if rule is None else rule.period),
         family=family,
         **family.around.provenance,
@@ -381,7 +378,7 @@ def _orbit_margins(family: Family, path: SolutionPath) -> list[Margin]:
     """What the linearisation decides of period-k orbits, from the Jacobians of the map applied k times."""
     found = decide_matrices(np.stack([family.matrix(p.jacobian) for p in path.points]), family.discrete)
     numbers = zip(found.status, found.margin, found.error, found.eigenvalues, strict=True)
-    return [Margin(STATUSES[s], float(m), float(e), values) for s, m, e, values in numbers]
+    return [Margin(STATUSES[s], float(m), float(e), family.counted(values)) for s, m, e, values in numbers]
 
 
 def _points(family: Family, path: SolutionPath, span: float) -> list[Bifurcation]:

@@ -55,6 +55,33 @@ class Family:
             self._corners = dirac.cast((here.variant, here.rates, here.rule), jnp.float64)
             self._x0 = jnp.asarray(around.x0, jnp.float64)
 
+    @property
+    def _motion(self) -> Any:
+        """F as a traced function of the corners, x0, x, p and :attr:`_extra`."""
+        return _change
+
+    @property
+    def _extra(self) -> Any:
+        """What F takes besides."""
+        return self.times
+
+    @property
+    def kind(self) -> str:
+        """What a branch of it consists of."""
+        rule = self.around.rule
+        if rule is None:
+            return "equilibria"
+        times = (self.times or 1) * rule.period
+        return f"orbits of period {times}" if (self.times or 1) > 1 else "fixed points"
+
+    def players(self, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """phi and theta in states (..., n)."""
+        return states[..., : self.dim], states[..., self.dim : 2 * self.dim]
+
+    def counted(self, values: np.ndarray) -> np.ndarray:
+        """Those of the eigenvalues that belong to the motion itself."""
+        return values
+
     def _set(self, values: Sequence[Any] | np.ndarray) -> LinearSettings:
         """The settings with these numbers, ratios last: they are kept as what they make of the others."""
         here = self.around
@@ -113,7 +140,9 @@ class Family:
         """F and its Jacobian at u = (x, p), (n,) and (n, n + P)."""
         x, ps = self.split(u)
         with jax.enable_x64(True):
-            value, slope, turned = _equations(self._corners, self._x0, x, self._all(ps), self.times)
+            value, slope, turned = _equations(
+                self._motion, self._corners, self._x0, x, self._all(ps), self._extra
+            )
         turns = np.asarray(turned)[:, self._turning]
         return np.asarray(value), np.column_stack([np.asarray(slope), turns])
 
@@ -124,7 +153,10 @@ class Family:
             -1, _AT_ONCE, xs.shape[1]
         )
         with jax.enable_x64(True):
-            found = [_at_many(self._corners, self._x0, part, self._all(ps), self.times) for part in padded]
+            found = [
+                _at_many(self._motion, self._corners, self._x0, part, self._all(ps), self._extra)
+                for part in padded
+            ]
         change, slope = (np.concatenate([np.asarray(f[k]) for f in found])[:count] for k in (0, 1))
         return change, slope + (np.eye(xs.shape[1]) if self.discrete else 0.0)
 
@@ -184,8 +216,8 @@ class Family:
 
     def derivatives(self, x: np.ndarray, ps: Sequence[float] | np.ndarray) -> Derivatives:
         """The first three derivatives of the field or of the map, for a normal form."""
-        given = (self._corners, self._x0, np.asarray(x), self._all(ps))
-        times = 1 if self.discrete and self.times is None else self.times
+        given = (self._motion, self._corners, self._x0, np.asarray(x), self._all(ps))
+        times = 1 if self.discrete and self.times is None else self._extra
 
         def second(u: np.ndarray, v: np.ndarray) -> np.ndarray:
             with jax.enable_x64(True):
@@ -207,7 +239,7 @@ class Family:
         turns = np.zeros((len(tangents), len(self._values)))
         turns[:, self._turning] = tangents[:, len(x) :]
         with jax.enable_x64(True):
-            given = (self._corners, self._x0, x, self._all(ps), self.times)
+            given = (self._motion, self._corners, self._x0, x, self._all(ps), self._extra)
             return np.asarray(_slopes_along(*given, tangents[:, : len(x)], turns))
 
     @property
@@ -240,16 +272,18 @@ def _change(corners: Any, x0: Array, x: Array, ps: Array, times: Any) -> Array:
     return jax.lax.fori_loop(0, times, lambda _, y: y + map_change(system, rule.bias_corrected, y), x) - x
 
 
-@jax.jit
-def _equations(corners: Any, x0: Array, x: Array, ps: Array, times: Any) -> tuple[Array, Array, Array]:
-    slope, turned = jax.jacfwd(_change, (2, 3))(corners, x0, x, ps, times)
-    return _change(corners, x0, x, ps, times), slope, turned
+@functools.partial(jax.jit, static_argnums=0)
+def _equations(
+    motion: Any, corners: Any, x0: Array, x: Array, ps: Array, times: Any
+) -> tuple[Array, Array, Array]:
+    slope, turned = jax.jacfwd(motion, (2, 3))(corners, x0, x, ps, times)
+    return motion(corners, x0, x, ps, times), slope, turned
 
 
-@jax.jit
-def _at_many(corners: Any, x0: Array, xs: Array, ps: Array, times: Any) -> tuple[Array, Array]:
+@functools.partial(jax.jit, static_argnums=0)
+def _at_many(motion: Any, corners: Any, x0: Array, xs: Array, ps: Array, times: Any) -> tuple[Array, Array]:
     def one(x: Array) -> tuple[Array, Array]:
-        return _change(corners, x0, x, ps, times), jax.jacfwd(_change, 2)(corners, x0, x, ps, times)
+        return motion(corners, x0, x, ps, times), jax.jacfwd(motion, 2)(corners, x0, x, ps, times)
 
     return jax.vmap(one)(xs)
 
@@ -265,19 +299,25 @@ def _along(f: Any, u: Array) -> Any:
     return lambda x: jax.jvp(f, (x,), (u,))[1]
 
 
-@jax.jit
-def _second(corners: Any, x0: Array, x: Array, ps: Array, times: Any, u: Array, v: Array) -> Array:
-    return _along(_along(lambda x: _change(corners, x0, x, ps, times), u), v)(x)
+@functools.partial(jax.jit, static_argnums=0)
+def _second(
+    motion: Any, corners: Any, x0: Array, x: Array, ps: Array, times: Any, u: Array, v: Array
+) -> Array:
+    return _along(_along(lambda x: motion(corners, x0, x, ps, times), u), v)(x)
 
 
-@jax.jit
-def _third(corners: Any, x0: Array, x: Array, ps: Array, times: Any, u: Array, v: Array, w: Array) -> Array:
-    return _along(_along(_along(lambda x: _change(corners, x0, x, ps, times), u), v), w)(x)
+@functools.partial(jax.jit, static_argnums=0)
+def _third(
+    motion: Any, corners: Any, x0: Array, x: Array, ps: Array, times: Any, u: Array, v: Array, w: Array
+) -> Array:
+    return _along(_along(_along(lambda x: motion(corners, x0, x, ps, times), u), v), w)(x)
 
 
-@jax.jit
-def _slopes_along(corners: Any, x0: Array, x: Array, ps: Array, times: Any, dxs: Array, dps: Array) -> Array:
+@functools.partial(jax.jit, static_argnums=0)
+def _slopes_along(
+    motion: Any, corners: Any, x0: Array, x: Array, ps: Array, times: Any, dxs: Array, dps: Array
+) -> Array:
     def slope(x: Array, ps: Array) -> Array:
-        return jax.jacfwd(_change, 2)(corners, x0, x, ps, times)
+        return jax.jacfwd(motion, 2)(corners, x0, x, ps, times)
 
     return jax.vmap(lambda dx, dp: jax.jvp(slope, (x, ps), (dx, dp))[1])(dxs, dps)

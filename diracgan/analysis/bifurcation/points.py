@@ -197,12 +197,13 @@ def classify(family: Family, point: PathPoint, turns: bool, at_end: bool) -> Bif
         kind = PointKind.FLIP if flips else PointKind.FOLD if turns else PointKind.BRANCH_POINT
         count = int(np.sum(np.abs(critical - lead) <= _ALIKE))
     x, value = point.u[:-1], float(point.u[-1])
+    phi, theta = family.players(x)
     made = {
         "kind": kind,
         "parameter": family.handles[0].name,
         "value": value,
-        "phi": np.array(x[: family.dim]),
-        "theta": np.array(x[family.dim : 2 * family.dim]),
+        "phi": np.array(phi),
+        "theta": np.array(theta),
         "state": np.array(x),
         "residual": point.residual,
         "eigenvalue": lead,
