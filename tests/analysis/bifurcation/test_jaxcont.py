@@ -1,8 +1,8 @@
 """Flows against JaxCont 0.4 (extra ``dev``): folds, Hopf points, cycles and their Floquet multipliers, to 1e-6.
 
 JaxCont has collocation on a mesh of equal steps where we shoot, and solves for a point with its eigenvector where we
-refine a sign change. It knows no maps, no switchings and no branch switching. Folds of cycles and period doublings are held
-against a closed form and SciPy in test_cycles.py.
+refine a sign change. It knows no maps, no switchings and no branch switching. Folds of cycles and period doublings are
+held against a closed form and SciPy in test_cycles.py.
 """
 
 from __future__ import annotations
