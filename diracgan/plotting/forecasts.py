@@ -50,8 +50,10 @@ def draw(ax: Axes, settings: Any, name: str) -> None:
     for row, setting in enumerate(settings):
         series = setting.series.get(name)
         if series is None:
-            ax.text(0.5, row, setting.status, transform=ax.get_yaxis_transform(), ha="center", va="center",
-                    fontsize=7, color=ALARM)  # fmt: skip
+            place = ax.get_yaxis_transform()
+            ax.text(
+                0.5, row, setting.status, transform=place, ha="center", va="center", fontsize=7, color=ALARM
+            )
             continue
         ax.axvline(series.now, color=GREY, linewidth=1.0, linestyle=":", zorder=0)
         for wide, colour, thick in ((series.spread_high, GREY, 1.0), (series.spread, BLUE, 3.0)):
