@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -153,15 +154,22 @@ class ContinuousSystem(DynamicalSystem):
 
     def change(self, flat: np.ndarray, side: Regime | None = None) -> np.ndarray:
         """See :class:`DynamicalSystem`."""
-        return np.asarray(_flow(self.system, flat, side or self.side(flat)))
+        return np.asarray(_flow(self.system, flat, side or self.side(flat))[0])
 
     def jacobian(self, flat: np.ndarray, side: Regime | None = None) -> np.ndarray:
         """See :class:`DynamicalSystem`."""
-        return np.asarray(_flow_slope(self.system, flat, side or self.side(flat)))
+        return np.asarray(_flow(self.system, flat, side or self.side(flat))[1])
 
 
-_flow = jax.jit(filippov.flow_in)
-_flow_slope = jax.jit(jax.jacfwd(filippov.flow_in, 1))
+@jax.jit
+def _flow(system: DiracSystem, flat: Array, side: Regime) -> tuple[Array, Array]:
+    """The velocity and its derivative: one program, for two would compile the losses twice."""
+    return _with_slope(lambda y: filippov.flow_in(system, y, side), flat)
+
+
+def _with_slope(f: Callable[[Array], Array], y: Array) -> tuple[Array, Array]:
+    values, slopes = jax.vmap(lambda w: jax.jvp(f, (y,), (w,)))(jnp.eye(len(y)))
+    return values[0], slopes.T
 
 
 class DiscreteSystem(DynamicalSystem):
@@ -187,11 +195,12 @@ class DiscreteSystem(DynamicalSystem):
         """Follow the motion; see :class:`DynamicalSystem`."""
         count = ROWS if rows else 1
         every = max(1, round(span / count))
-        counts = np.full(count, every)
+        counts = np.zeros(ROWS, int)  # of one shape with and without rows, for one program
+        counts[:count] = every
         start = self.system.variant, self.rule, self.system.x0, None, started(state)
         last, kept = advance(*start, counts, filippov.LARGEST)
-        t, made, failed = time + np.cumsum(counts), every * count, int(last.bad)
-        zs = np.concatenate([np.asarray(p) for p in kept], axis=1)
+        t, made, failed = time + np.cumsum(counts[:count]), every * count, int(last.bad)
+        zs = np.concatenate([np.asarray(p) for p in kept], axis=1)[:count]
         if failed <= made:
             zs = np.where((t >= time + failed)[:, None], np.nan, zs)
             when = time + failed
@@ -200,11 +209,11 @@ class DiscreteSystem(DynamicalSystem):
 
     def change(self, flat: np.ndarray, side: Any = None) -> np.ndarray:
         """See :class:`DynamicalSystem`."""
-        return np.asarray(_map(self.system, self.long_run, flat))
+        return np.asarray(_map(self.system, self.long_run, flat)[0])
 
     def jacobian(self, flat: np.ndarray, side: Any = None) -> np.ndarray:
         """See :class:`DynamicalSystem`."""
-        return np.asarray(_map_slope(self.system, self.long_run, flat))
+        return np.asarray(_map(self.system, self.long_run, flat)[1])
 
     @property
     def near_rest(self) -> DiscreteSystem:
@@ -220,5 +229,7 @@ def map_change(system: DiracSystem, rule: Rule, flat: Array) -> Array:
     return float_vector(rule.over_a_period(game)(*restore(flat)))[0] - flat
 
 
-_map = jax.jit(map_change)
-_map_slope = jax.jit(jax.jacfwd(map_change, 2))
+@jax.jit
+def _map(system: DiracSystem, rule: Rule, flat: Array) -> tuple[Array, Array]:
+    """The change and its derivative, likewise."""
+    return _with_slope(lambda y: map_change(system, rule, y), flat)

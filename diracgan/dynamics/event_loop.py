@@ -9,7 +9,7 @@ dips below 0 and comes back is taken again, up to the dip.
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,9 +17,11 @@ import numpy as np
 from jax import Array
 
 from .engines import RegimeSegment, TimeSpan
-from .filippov import DiracSystem, Regime, flow_in, guards, hermite_minimum, watch
+from .filippov import DiracSystem, Regime, flow_in, guard_count, guards, hermite_minimum, watch
+from .one_kernel import one_kernel
 
 _CHUNK = 20_000  # steps of one compiled call
+_ROWS = 1024  # lengths of rows are multiples of it
 _RUNNING, _DONE, _EVENT, _STIFF = 0, 1, 2, 3
 _HALVINGS = 60
 
@@ -41,15 +43,16 @@ def event_loop(system: DiracSystem, regime: Regime, y0: np.ndarray, span: TimeSp
 
     The compiled loop comes back after every 20000 steps, so that an interrupt is heard.
     """
-    carry = _begin(system, regime, y0, span)
-    while int(carry.status) == _RUNNING and int(carry.steps) < span.steps:
-        carry = _advance(tableau(), system, regime, span, carry)
-    status = int(carry.status)
-    failure = {_RUNNING: "max steps", _STIFF: "stiff"}.get(status, "")
-    guard = int(carry.guard) if status == _EVENT else None
-    return RegimeSegment(
-        np.asarray(carry.ys), float(carry.t), np.asarray(carry.y), guard, failure, int(carry.steps)
-    )
+    rows = np.pad(span.ts, (0, -len(span.ts) % _ROWS), constant_values=np.inf)  # programs for few lengths
+    t, t1, rtol, atol = (np.float64(x) for x in (span.t, span.t1, span.rtol, span.atol))
+    now, ys = _start(t, np.asarray(y0, float), guard_count(regime)), np.full((len(rows), len(y0)), np.nan)
+    while int(now.status) == _RUNNING and int(now.steps) < span.steps:
+        now, ys = _advance(system, regime, TimeSpan(t, t1, rows, rtol, atol), now, ys)
+    now, ys = jax.device_get((now, ys))
+    failure = {_RUNNING: "max steps", _STIFF: "stiff"}.get(int(now.status), "")
+    guard = int(now.guard) if now.status == _EVENT else None
+    ys = ys[np.searchsorted(span.ts, span.ts)]  # a time that is asked for twice is reached once
+    return RegimeSegment(ys, float(now.t), now.y, guard, failure, int(now.steps))
 
 
 class LoopState(NamedTuple):
@@ -61,7 +64,6 @@ class LoopState(NamedTuple):
     steps: Array
     status: Array
     guard: Array
-    ys: Array
     low: Array
     high: Array
     halvings: Array
@@ -75,46 +77,44 @@ def _seen(system: DiracSystem, y: Array, regime: Regime) -> tuple[Array, Array]:
     return values, jnp.zeros_like(values)
 
 
-@jax.jit
-def _begin(system: DiracSystem, regime: Regime, y0: Array, span: TimeSpan) -> LoopState:
-    speed = jnp.linalg.norm(flow_in(system, y0, regime))
-    first = 0.01 * (jnp.linalg.norm(y0) + 1e-6) / (speed + 1e-300)
-    ys = jnp.full((len(span.ts), len(y0)), jnp.nan)
-    h, before = jnp.minimum(first, span.t1 - span.t), _seen(system, y0, regime)
-    start = LoopState(span.t, y0, h, 0, _RUNNING, 0, ys, 0.0, 0.0, 0, before)  # pyright: ignore[reportArgumentType]
-    return jax.tree.map(jnp.asarray, start)
+def _start(t: Any, y: Any, count: int) -> LoopState:
+    """Before a first try of length 0, which sees the guards at the start and finds a length for the next."""
+    none: Any = np.zeros(count)
+    zero: Any = np.float64(0.0)
+    return LoopState(
+        t, y, zero, np.int64(0), np.int64(_RUNNING), np.int64(0), zero, zero, np.int64(0), (none, none)
+    )
 
 
 @jax.jit
 def _advance(
-    table: tuple[Array, Array, Array], system: DiracSystem, regime: Regime, span: TimeSpan, start: LoopState
-) -> LoopState:
-    lower, weights, error_weights = table
+    system: DiracSystem, regime: Regime, span: TimeSpan, start: LoopState, rows: Array
+) -> tuple[LoopState, Array]:
+    lower, weights, error_weights = (jnp.asarray(part) for part in tableau())
     t1, ts, rtol, atol = span.t1, span.ts, span.rtol, span.atol
 
-    def attempt(y: Array, h: Array) -> tuple[Array, Array]:
+    def attempt(y: Array, h: Array) -> tuple[Array, Array, Array]:
         def stage(i: Array, slopes: Array) -> Array:
             return slopes.at[i].set(flow_in(system, y + h * (lower[i] @ slopes), regime))
 
         slopes = jax.lax.fori_loop(0, len(weights), stage, jnp.zeros((len(weights), len(y))))
-        return y + h * (weights @ slopes), h * (error_weights @ slopes)
+        return y + h * (weights @ slopes), h * (error_weights @ slopes), slopes[0]
 
-    def body(carry: LoopState) -> LoopState:
-        t, y, h, steps, _, guard, ys, low, high, halvings, before = carry
-        k = jnp.searchsorted(ts, t, side="right")
-        target = jnp.where(k < len(ts), jnp.minimum(ts[jnp.minimum(k, len(ts) - 1)], t1), t1)
+    def tried(carry: LoopState, target: Array) -> LoopState:
+        t, y, h, steps, _, guard, low, high, halvings, before = carry
+        begins = h == 0.0
         # once a guard has fallen within a step, its end is halved in, and the last try is taken
         seeking, last = halvings > 0, halvings == _HALVINGS
         lands = ~seeking & (h >= target - t)
         length = jnp.where(
             seeking, jnp.where(last, high, 0.5 * (low + high)), jnp.where(lands, target - t, h)
         )
-        new, error = attempt(y, length)
+        new, error, slope = attempt(y, length)
         size = jnp.max(jnp.abs(error) / (atol + rtol * jnp.maximum(jnp.abs(y), jnp.abs(new))))
         good = seeking | (jnp.isfinite(size) & (size <= 1.0))
         after = _seen(system, new, regime)
         values = after[0]
-        fallen = good & (jnp.min(values) < 0)
+        fallen = good & ~begins & (jnp.min(values) < 0)
         lowest, shares = hermite_minimum(before, after, length)
         deepest = jnp.argmin(lowest)
         dips = good & ~seeking & ~fallen & (lowest[deepest] < 0) & (length > 1e-10 * (1.0 + jnp.abs(t)))
@@ -126,17 +126,31 @@ def _advance(
         factor = jnp.where(jnp.isfinite(size), jnp.clip(0.9 * size ** (-1.0 / 8.0), 0.2, 5.0), 0.1)
         grown = jnp.where(lands & good, jnp.maximum(h, length * factor), length * factor)
         grown = jnp.where(dips, jnp.clip(shares[deepest], 0.05, 0.95) * length, grown)
+        first = 0.01 * (jnp.linalg.norm(y) + 1e-6) / (jnp.linalg.norm(slope) + 1e-300)
+        grown = jnp.where(begins, first, grown)
         moved_t = jnp.where(moves, jnp.where(lands, target, t + length), t)
-        ys = jnp.where((moves & (ts > t) & (ts <= moved_t))[:, None], new, ys)
         tiny = ~good & (length <= 1e-15 * (1.0 + jnp.abs(t)))
         ended = jnp.where(moved_t >= t1, _DONE, _RUNNING)
         status = jnp.where(last, _EVENT, jnp.where(tiny, _STIFF, jnp.where(moves, ended, _RUNNING)))
         guard = jnp.where(last, jnp.argmin(values), guard)
         before = tuple(jnp.where(moves, a, b) for a, b in zip(after, before, strict=True))
         y = jnp.where(moves, new, y)
-        return LoopState(moved_t, y, grown, steps + 1, status, guard, ys, low, high, halvings, before)
+        return LoopState(moved_t, y, grown, steps + ~begins, status, guard, low, high, halvings, before)
 
-    def goes_on(carry: LoopState) -> Array:
-        return (carry.status == _RUNNING) & (carry.steps < start.steps + _CHUNK)
+    step = one_kernel(tried)
 
-    return jax.lax.while_loop(goes_on, body, start)
+    def body(carry: tuple[LoopState, Array, Array]) -> tuple[LoopState, Array, Array]:
+        now, k, ys = carry
+        row = jnp.minimum(k, len(ts) - 1)
+        now = step(now, jnp.where(k < len(ts), jnp.minimum(ts[row], t1), t1))
+        reached = (k < len(ts)) & (now.t >= ts[row])
+        ys = ys.at[row].set(jnp.where(reached, now.y, ys[row]))
+        return now, k + reached, ys
+
+    def goes_on(carry: tuple[LoopState, Array, Array]) -> Array:
+        now = carry[0]
+        return (now.status == _RUNNING) & (now.steps < start.steps + _CHUNK)
+
+    first = jnp.searchsorted(ts, start.t, side="right")
+    now, _, ys = jax.lax.while_loop(goes_on, body, (start, first, rows))
+    return now, ys

@@ -85,7 +85,7 @@ def unlocated(system: DiracSystem) -> tuple[str, ...]:
 def face_count(system: DiracSystem) -> int:
     """How many of the last switching functions are faces of the box that clips the critic."""
     z = np.zeros(np.shape(system.x0))
-    return dirac.game(system.variant, system.x0).faces(Players(z, z))
+    return dirac.game(system.variant, z).faces(Players(z, z))
 
 
 @jax.jit

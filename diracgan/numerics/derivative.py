@@ -87,12 +87,15 @@ def probe(f: Callable[[Array], Array], z: Array, cancels: bool = False) -> Probe
     unit = jnp.maximum(1.0, jnp.abs(z))
     ws = jnp.asarray(directions(n)) * unit
     scales = jnp.asarray(SCALES)
-    around = jax.vmap(jax.vmap(f))(z + scales[:, None, None] * ws)
-    # one trace for the slopes there and close by: each would compile anew
+    around = z + scales[:, None, None] * ws
     places = jnp.stack([z, *(z + _CLOSE * w for k in (0, 1) for w in (ws[k], -ws[k]))])
+    # one trace for the values around and for the slopes there and close by: each would compile anew
+    points = jnp.concatenate([jnp.repeat(places, n, axis=0), around.reshape(-1, n)])
     along = jnp.tile(jnp.eye(n), (len(places), 1))
-    values, rates = jax.vmap(lambda y, w: jax.jvp(f, (y,), (w,)))(jnp.repeat(places, n, axis=0), along)
-    slopes = jnp.swapaxes(rates.reshape(len(places), n, n), 1, 2)
+    along = jnp.concatenate([along, jnp.zeros((len(points) - len(along), n))])
+    values, rates = jax.vmap(lambda y, w: jax.jvp(f, (y,), (w,)))(points, along)
+    slopes = jnp.swapaxes(rates[: n * len(places)].reshape(len(places), n, n), 1, 2)
+    around = values[n * len(places) :].reshape(around.shape)
     terms = (jnp.abs(z) + scales[:, None] * unit) * float(cancels)
     return Probe(values[0], slopes[0], around, ws, slopes[1:], terms)
 

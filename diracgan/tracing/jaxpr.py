@@ -248,6 +248,27 @@ def listing(fn: Callable[..., Any], *examples: Any) -> tuple[str, list[np.ndarra
 _PACKAGES = tuple(f"{folder}{os.sep}" for folder in (Path(__file__).parents[1], Path(jax.__file__).parent))
 
 
+def operation_names(fn: Callable[..., Any], *examples: Any) -> frozenset[str]:
+    """JAX's names of all operations of a function, those of inner functions included.
+
+    Example:
+        >>> sorted(operation_names(lambda x: jax.lax.fori_loop(0, 3, lambda i, y: 2 * y, x), 1.0))
+        ['add', 'lt', 'mul', 'while']
+    """
+
+    def names(program: Any) -> set[str]:
+        found = set()
+        for equation in program.eqns:
+            found.add(equation.primitive.name)
+            inner = jax.tree.leaves(equation.params, is_leaf=lambda p: isinstance(p, ClosedJaxpr | Jaxpr))
+            for part in inner:
+                if isinstance(part, ClosedJaxpr | Jaxpr):
+                    found |= names(part.jaxpr if isinstance(part, ClosedJaxpr) else part)
+        return found
+
+    return frozenset(names(jax.make_jaxpr(fn)(*examples).jaxpr))
+
+
 def _function(program: Any) -> TracedFunction:
     inner, at = getattr(program, "jaxpr", program), {}
 
