@@ -68,7 +68,7 @@ def test_a_loss_at_its_extremum_has_its_second_order(found):
     # L_G = -phi (theta + mean z), of mean -cov(phi, theta) - phi mean(x): at phi = 0 its slope in theta is 0
     sigma = solve_discrete_lyapunov(step(), noise())
     exact = np.sqrt(sigma[0, 0] * X.mean() ** 2)
-    # as above; of the second order, -(phi theta)' s deviation, a thousandth adds nothing
+    # the same minibatches and windows as above, so within the same 3 % and 2 %
     assert found[0].series["loss_g"].spread == pytest.approx(exact, rel=0.09)
 
 
@@ -86,8 +86,10 @@ def test_an_average_helps_by_what_the_lyapunov_equation_says(found):
     joint = np.block([[s, np.zeros((2, 2))], [(1 - keep) * s, keep * np.eye(2)]])
     onto = np.vstack([np.eye(2), (1 - keep) * np.eye(2)])
     sigma = solve_discrete_lyapunov(joint, onto @ q @ onto.T)
-    # a ratio of two spreads over 32 windows, the average's with a memory of 100 steps, a tenth as many as of the other
-    assert found[2].series["samples_0"].averaged == pytest.approx(np.sqrt(sigma[3, 3] / sigma[1, 1]), rel=0.1)
+    # the same minibatches drive both, so that what the deviation of 512 of them misses cancels
+    assert found[2].series["samples_0"].averaged == pytest.approx(
+        np.sqrt(sigma[3, 3] / sigma[1, 1]), rel=0.05
+    )
     assert found[2].series["loss_g"].averaged is None  # the critic is part of it
 
 

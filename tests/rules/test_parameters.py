@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 
+import optax
 import pytest
 
 import diracgan as dg
 from diracgan.parameters import parameters
 from diracgan.rules import RULES
+from diracgan.rules.optax import Optax
 
 # name -> (default, lowest, highest, whether the lowest is left out, the highest)
 EVERY = {
@@ -51,6 +53,13 @@ def test_defaults_and_domains(name):
     numbers = {n: p for n, p in parameters(cls).items() if p.kind in ("number", "integer")}
     found = {n: (defaults[n], p.low, p.high, p.open_low, p.open_high) for n, p in numbers.items()}
     assert found == EVERY | OWN[name]
+
+
+def test_the_domains_of_a_rule_made_of_optax():
+    found = {n: (p.low, p.high, p.open_low, p.open_high) for n, p in parameters(Optax).items()}
+    assert (found["lr"], found["n_critic"]) == (EVERY["lr"][1:], STEPS[1:])
+    rule = dg.rule.from_optax(optax.sgd(0.1))
+    assert (rule.lr, rule.alternating, rule.n_critic) == (1.0, False, 1)
 
 
 @pytest.mark.parametrize(

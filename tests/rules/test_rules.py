@@ -101,6 +101,27 @@ def test_the_implicit_step_has_reverse_derivatives_too():
         assert abs(by_phi[0] - (end(0.5, phi + e) - end(0.5, phi - e)) / (2 * e)) < 1e-9
 
 
+def test_an_average_starts_at_the_players_and_follows_them():
+    v, keep = dg.variant("ns").with_(r1=0.3), 0.7
+    with jax.enable_x64(True):
+        s = dg.step(v, dg.rule("alternating", lr=0.2, ema=keep))
+        state = s.init(jnp.array([0.3]), jnp.array([0.8]))
+        average = np.array([0.3, 0.8])
+        for _ in range(3):
+            state = s.next(state)
+            average = keep * average + (1 - keep) * np.concatenate(state.players)
+            np.testing.assert_allclose(np.concatenate(state.ema), average, rtol=1e-14)
+        plain = dg.step(v, dg.rule("alternating", lr=0.2))
+        assert plain.next(plain.init(jnp.array([0.3]), jnp.array([0.8]))).ema is None
+
+
+def test_a_game_is_a_pytree_of_arrays_alone():
+    game, _ = small_game()
+    # x, z, r1, mix and jitter: its functions are part of its structure, so that it may be an argument of jax.jit
+    assert all(isinstance(x, jax.Array | float) for x in jax.tree.leaves(game))
+    assert jax.tree.unflatten(jax.tree.structure(game), jax.tree.leaves(game)).critic is game.critic
+
+
 def test_newtons_steps_are_halved_where_whole_ones_lead_astray():
     # whole steps for arctan x = 0 go off to infinity from |x| > 1.39
     with jax.enable_x64(True):

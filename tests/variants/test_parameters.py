@@ -8,10 +8,10 @@ import pytest
 
 import diracgan as dg
 from diracgan.parameters import parameters
-from diracgan.variants import VARIANTS
+from diracgan.variants import VARIANTS, modifiers
 
 # (default, lowest, highest, whether the lowest is left out, the highest)
-FREE = (None, None, False, False)
+FREE = (None, None, False, False)  # any number
 NUMBERS = {
     "lsgan": {"fake_label": (-1.0, *FREE), "real_label": (1.0, *FREE), "target": (1.0, *FREE)},
     "gan-qp": {"lam": (1.0, 0.0, None, True, False)},
@@ -28,6 +28,18 @@ def test_defaults_and_domains(name):
     numbers = {n: p for n, p in parameters(cls).items() if p.kind in ("number", "integer")}
     found = {n: (defaults[n], p.low, p.high, p.open_low, p.open_high) for n, p in numbers.items()}
     assert found == NUMBERS.get(name, {})
+
+
+def test_what_with_adds_has_its_defaults_and_domains():
+    weight = (0.0, 0.0, None, False, False)
+    expected = dict.fromkeys(("l2", "r1", "r2", "gp", "lecam", "clc", "noise", "consensus"), weight)
+    expected |= dict.fromkeys(("smooth_real", "smooth_fake"), (0.0, 0.0, 1.0, False, False))
+    expected |= {"gp_center": (1.0, *weight[1:]), "sga": (0.0, *FREE)}
+    found = {
+        n: (p.default, p.low, p.high, p.open_low, p.open_high) for n, p in modifiers().items() if n != "gp_at"
+    }
+    assert found == expected
+    assert modifiers()["gp_at"].default == "interpolated"
 
 
 def test_modes_and_switches_have_their_defaults():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import diracgan as dg
-from diracgan.analysis.linear.margins import margins, matrices, slopes
+from diracgan.analysis.linear.margins import locus, margins, matrices, slopes
 from diracgan.analysis.linear.parameter_handle import parameter_handle
 from diracgan.analysis.linear.settings import settings
 
@@ -30,6 +30,21 @@ def test_a_margin_is_the_spectrums(variant, rule, x0, dim):
     if s.margin is not None:
         assert m.value == pytest.approx(s.margin, abs=1e-13)
         assert m.error == pytest.approx(s.error, rel=1e-6)
+
+
+def test_a_locus_is_the_spectrum_at_every_value():
+    # wgan-gp with c = 0: x^2 + 2 lam d x + d g = 0 with the players' rates d and g
+    v, lams = dg.variant("wgan-gp", c=0.0), [0.25, 2.0]
+    for rates in ({}, {"rate_d": 2.0, "rate_g": 0.5}, {"rate_g": 3.0}):
+        d, g = rates.get("rate_d", 1.0), rates.get("rate_g", 1.0)
+        rows = locus(v, "lam", lams, **rates)
+        for lam, row in zip(lams, rows, strict=True):
+            want = np.sort_complex(np.roots([1.0, 2 * lam * d, d * g]))
+            np.testing.assert_allclose(np.sort_complex(row), want, rtol=1e-12)
+    # where there is no derivative, a row of NaN
+    assert np.isnan(locus(dg.variant("wgan-gp"), "c", [0.0, 1.0])).all(axis=1).tolist() == [False, True]
+    with pytest.raises(dg.InputError, match="no eigenvalues for any lam"):
+        locus(dg.variant("wgan-gp"), "lam", lams)
 
 
 def test_slopes_are_the_derivative_of_the_matrix():
