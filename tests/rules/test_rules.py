@@ -115,13 +115,6 @@ def test_an_average_starts_at_the_players_and_follows_them():
         assert plain.next(plain.init(jnp.array([0.3]), jnp.array([0.8]))).ema is None
 
 
-def test_a_game_is_a_pytree_of_arrays_alone():
-    game, _ = small_game()
-    # x, z, r1, mix and jitter: its functions are part of its structure, so that it may be an argument of jax.jit
-    assert all(isinstance(x, jax.Array | float) for x in jax.tree.leaves(game))
-    assert jax.tree.unflatten(jax.tree.structure(game), jax.tree.leaves(game)).critic is game.critic
-
-
 def test_newtons_steps_are_halved_where_whole_ones_lead_astray():
     # whole steps for arctan x = 0 go off to infinity from |x| > 1.39
     with jax.enable_x64(True):

@@ -9,7 +9,7 @@ from scipy.stats import norm as normal
 
 import diracgan as dg
 from diracgan.instance_noise import coupling_of, smooth_mean
-from diracgan.variants import modifiers
+from diracgan.variants import modifiers, penalties
 
 PHI, THETA, X0 = np.array([0.7, -0.4]), np.array([-0.3, 1.1]), np.array([0.2, 0.5])
 
@@ -46,6 +46,18 @@ def test_gradient_penalty_on_any_variant(name, at):
 
 def test_gradient_penalty_asks_for_norm_one_by_default():
     np.testing.assert_allclose(added("ns", gp=0.3)[0], -0.6 * (LENGTH - 1) * PHI / LENGTH, atol=1e-15)
+
+
+def test_slopes_are_the_critics_own_where_it_takes_those_of_the_whole_batch():
+    class Whole:
+        def gradients(self, x):
+            return 2.0 * x
+
+    x = jnp.arange(12.0).reshape(2, 3, 2)
+    sizes = np.sum(4 * np.arange(12.0).reshape(2, 6) ** 2, axis=1)
+    np.testing.assert_allclose(penalties.squared_slopes(Whole(), x), sizes)
+    np.testing.assert_allclose(penalties.slopes(Whole(), x), np.sqrt(sizes), rtol=1e-6)
+    np.testing.assert_allclose(penalties.squared_slopes(lambda s: jnp.sum(s**2), x), sizes)
 
 
 def test_penalties_on_the_logits():

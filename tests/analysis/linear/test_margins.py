@@ -56,6 +56,16 @@ def test_slopes_are_the_derivative_of_the_matrix():
         assert np.allclose(slope, (above - below) / (2 * h), atol=1e-8)
 
 
+def test_the_matrix_of_a_map_is_one_plus_its_change():
+    # simultaneous steps on wgan-gp with c = 0: I + h [[-2 lam, -1], [1, 0]], each of three in its own row
+    batch = [
+        settings(dg.variant("wgan-gp", c=0.0, lam=x), dg.rule("simultaneous", lr=0.5))
+        for x in (0.0, 0.3, 1.0)
+    ]
+    want = [[[1 - x, -0.5], [0.5, 1.0]] for x in (0.0, 0.3, 1.0)]
+    np.testing.assert_allclose(matrices(batch), want, atol=1e-15)
+
+
 def test_a_shared_name_has_to_be_qualified():
     class Shared(dg.Variant):
         beta: float = 0.5
@@ -71,6 +81,25 @@ def test_what_counts_steps_is_an_integer():
     around = settings(dg.variant("wgan-gp"), dg.rule("alternating", lazy=2))
     whole = {n: parameter_handle(around, n).is_integer for n in ("n_critic", "lazy", "lr", "lam", "c")}
     assert whole == {"n_critic": True, "lazy": True, "lr": False, "lam": False, "c": False}
+
+
+def test_rates_and_their_ratios_are_positive_numbers():
+    around = settings(dg.variant("ns"), rate_d=2.0, rate_g=0.5)
+    for name, now, after in (
+        ("rate_d", 2.0, (3, 0.5)),
+        ("rate_g", 0.5, (2, 3)),
+        ("rate_ratio", 4.0, (1.5, 0.5)),
+    ):
+        k = parameter_handle(around, name)
+        assert (k.now, k.domain.low, k.domain.open_low) == (now, 0.0, True)
+        assert k.set(around, 3.0).rates == after
+    around = settings(dg.variant("ns"), dg.rule("simultaneous", lr_d=0.3, lr_g=0.1))
+    k = parameter_handle(around, "lr_ratio")
+    assert (k.now, k.domain.low, k.domain.open_low) == (pytest.approx(3.0), 0.0, True)
+    assert k.set(around, 2.0).rule.rates == (0.2, 0.1)
+    around = settings(dg.variant("ns"), dg.rule("lookahead", inner=dg.rule("heavy-ball", lr=0.3)))
+    with pytest.raises(dg.InputError, match=r"lr_ratio"):  # the outer rule's, by its own name
+        parameter_handle(around, "inner.lr_ratio")
 
 
 def test_a_rule_inside_a_rule_can_be_turned():

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.linalg import expm
 
 import diracgan as dg
+from diracgan.analysis.linear.decision import Status
+from diracgan.analysis.linear.spectrum import _words
 from diracgan.numerics import eigen
 
 DIMS = [1, pytest.param(2, marks=pytest.mark.slow), 3]
@@ -249,12 +253,21 @@ def test_transient_growth_is_the_largest_norm_of_the_propagator():
     assert eigen.transient_growth(kick, True, True) == pytest.approx(truth, rel=1e-12)
 
 
+def test_a_spectrum_turns_where_its_imaginary_part_is_more_than_rounding():
+    for imag, way in ((1e-12, "direct"), (1e-6, "spiral")):
+        pair = -1.0 + imag * np.array([1j, -1j])
+        assert _words(Status.STABLE, pair, 1.0, False, 1).endswith(f"({way})")
+
+
 def test_a_stable_spectrum_can_amplify_and_a_centre_does_not():
     # [[-2 lam r, -r], [1/r, 0]] at r = 10: the ellipse is ten times as long as wide
     s = dg.spectrum(dg.variant("wgan-gp", c=0.0, lam=0.01), rate_d=10.0, rate_g=0.1)
     assert s.status == "stable"
     a = np.array([[-0.2, -10.0], [0.1, 0.0]])
     truth = max(np.linalg.norm(expm(a * t), 2) for t in np.linspace(0, 4, 400))
+    assert s.kind == "flow"
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        s.status = "unstable"
     assert 8 < truth < 10 and s.transient_growth == pytest.approx(truth, rel=1e-3)
     assert s.numerical_abscissa == pytest.approx(
         np.linalg.eigvalsh(np.array([[-0.2, -4.95], [-4.95, 0]]))[-1], rel=1e-9

@@ -1,0 +1,98 @@
+"""The game of two players: its field with transforms, its faces, and what it says of a user's loss that fails."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import diracgan as dg
+from diracgan import dirac
+from diracgan.game import Players
+
+
+@pytest.fixture(autouse=True)
+def doubles():
+    with jax.enable_x64(True):
+        yield
+
+
+def players(phi, theta):
+    return Players(jnp.array([phi]), jnp.array([theta]))
+
+
+@pytest.mark.parametrize(("consensus", "sga"), [(0.3, None), (None, 0.4), (0.3, 0.4), (None, None)])
+def test_transforms_of_a_linear_field(consensus, sga):
+    # v = J z with J = [[-2 lam, -1], [1, 0]]: v - gamma J^T v + (s/2) (J - J^T) v
+    j, z = np.array([[-0.8, -1.0], [1.0, 0.0]]), np.array([0.7, -0.4])
+    v = j @ z
+    want = v - (consensus or 0.0) * j.T @ v + 0.5 * (sga or 0.0) * (j - j.T) @ v
+    given = {k: x for k, x in {"consensus": consensus, "sga": sga}.items() if x is not None}
+    field = dg.field(dg.variant("wgan-gp", c=0.0, lam=0.4).with_(**given))
+    np.testing.assert_allclose(np.concatenate(field(*players(*z))), want, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("phi", "theta", "modes", "faces"),
+    [
+        (0.1, 0.7, None, [0.2, 0.4]),  # the gaps to the upper and the lower face
+        (0.3, -0.5, None, [-0.5, 0.6]),  # phi' = -theta pushes against the upper one, which holds
+        (0.3, 0.5, None, [0.0, 0.6]),
+        (-0.3, 0.5, None, [0.6, -0.5]),
+        (0.1, 0.7, [-1, 1], [0.7, 0.4]),  # held by the modes, it is let go where the push ends
+    ],
+)
+def test_faces_of_the_clipped_box_are_surfaces(phi, theta, modes, faces):
+    game = dirac.game(dg.variant("wgan-clip", clip=0.3), jnp.zeros(1))
+    modes = None if modes is None else jnp.array(modes)
+    np.testing.assert_allclose(game.surfaces(players(phi, theta), modes), faces, atol=1e-15)
+    stands = modes is not None or (abs(phi) == 0.3 and -phi * theta > 0)
+    moved = game.motion(players(phi, theta), modes)
+    np.testing.assert_allclose(np.concatenate(moved), [0.0 if stands else -theta, phi])
+
+
+def test_a_game_is_a_pytree_of_numbers_alone():
+    # its functions are part of its structure, so that it may be an argument of jax.jit
+    game = dirac.game(dg.variant("ns").with_(r1=0.1), jnp.zeros(1))
+    leaves, structure = jax.tree.flatten(game)
+    assert all(isinstance(x, jax.Array | float) for x in leaves)
+    assert jax.tree.unflatten(structure, leaves).generator is game.generator
+
+
+class Bad(dg.Variant):
+    """A loss that ``value`` writes."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return self.value(fake - real)
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(fake)
+
+
+def raises(x):
+    raise KeyError("weights")
+
+
+def leaves(x):
+    raise SystemExit("enough")
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (raises, "critic_loss of 'Failing' failed: .*weights"),
+        (leaves, "critic_loss of 'Failing' failed: .*enough"),
+        (lambda x: x, r"critic_loss of 'Failing' has shape \(1,\); allowed: a scalar"),
+        (lambda x: jnp.int32(3), "critic_loss of 'Failing' is of type int32; allowed: a real floating-point"),
+        (
+            lambda x: jax.lax.while_loop(lambda y: y < 1, lambda y: 2 * y + 1, jnp.mean(x)),
+            "critic_loss of 'Failing' has a while loop, which has no gradient",
+        ),
+    ],
+)
+def test_a_loss_that_fails_is_named_in_one_line(value, says):
+    failing = type("Failing", (Bad,), {"value": staticmethod(value), "__module__": __name__})
+    with pytest.raises(dg.InputError, match=says) as raised:
+        dg.field(failing())(*players(0.3, 0.2))
+    assert "\n" not in str(raised.value)
