@@ -65,6 +65,8 @@ def field(variant: Variant, x0: Any = None) -> Callable[[Array, Array], Players]
         (-0.5, 0.0)
     """
     check_variant(variant)
+    if x0 is not None:
+        array("x0", x0)
 
     def velocity(phi: Array, theta: Array) -> Players:
         players, datum = arrays({"phi": phi, "theta": theta}, x0)
@@ -97,7 +99,7 @@ def array(name: str, value: Any) -> Array:
             raise TypeError(value)
         x = jnp.asarray(value)
         real = not jnp.iscomplexobj(x) and jnp.issubdtype(x.dtype, jnp.number)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         real, x = False, jnp.zeros(0)
     if not real:
         raise InputError(f"{name} = {value!r} is not an array of numbers; allowed: real numbers")

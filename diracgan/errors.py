@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    import numpy as np
+
+T = TypeVar("T")
 
 
 class InputError(ValueError):
@@ -15,6 +21,15 @@ class InputError(ValueError):
         >>> issubclass(InputError, ValueError)
         True
     """
+
+    def __init__(self, message: str) -> None:
+        """``message``: becomes one line, whatever a value that it names looks like."""
+        line = " ".join(str(message).split())
+        half = _LONGEST // 2
+        super().__init__(line if len(line) <= _LONGEST else f"{line[:half]} ... {line[-half:]}")
+
+
+_LONGEST = 2000  # characters of a message; a value that it names may be a list of a million
 
 
 class OccupiedError(InputError):
@@ -62,6 +77,81 @@ def unknown(kind: str, value: object, choices: Iterable[str]) -> InputError:
     near = difflib.get_close_matches(str(value).lower(), names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else "."
     return InputError(f"unknown {kind} {str(value)!r}{hint} Allowed: {', '.join(names) or 'none'}")
+
+
+def one_of(kind: str, value: Any, choices: Collection[str]) -> str:
+    """Return ``value`` where it is one of ``choices``, or raise :func:`unknown`.
+
+    Example:
+        >>> one_of("backend", "scipy", ("diffrax", "scipy"))
+        'scipy'
+    """
+    if not isinstance(value, str) or value not in choices:
+        raise unknown(kind, value, choices)
+    return value
+
+
+def word(name: str, value: Any) -> str:
+    """Return ``value`` where it is text, or raise :class:`InputError`.
+
+    Example:
+        >>> word("parameter", "lr")
+        'lr'
+    """
+    if not isinstance(value, str):
+        raise InputError(f"{name} = {value!r} is not text; allowed: a word in quotes")
+    return value
+
+
+def instance(name: str, value: Any, kind: type[T], allowed: str) -> T:
+    """Return ``value`` where it is a ``kind``, or raise :class:`InputError`.
+
+    Args:
+        name: what the argument is called.
+        value: anything.
+        kind: the class that is wanted.
+        allowed: where one comes from, in words.
+
+    Example:
+        >>> instance("point", 3, str, "what a branch holds in points")
+        Traceback (most recent call last):
+            ...
+        diracgan.errors.InputError: point = 3 is not a str; allowed: what a branch holds in points
+    """
+    if not isinstance(value, kind):
+        raise InputError(f"{name} = {value!r} is not a {kind.__name__}; allowed: {allowed}")
+    return value
+
+
+def real_array(name: str, value: Any, shape: tuple[int | None, ...] | None = None) -> np.ndarray:
+    """Return ``value`` as an array of float64, or raise :class:`InputError`.
+
+    Args:
+        name: what the array is called.
+        value: anything that NumPy takes.
+        shape: how long each axis must be, None for any length; None for any shape.
+
+    Example:
+        >>> real_array("step", [[0.5]], (None, None)).shape
+        (1, 1)
+    """
+    import numpy as np
+
+    wanted = "any shape" if shape is None else f"({', '.join('any' if n is None else str(n) for n in shape)})"
+    try:
+        given = np.asarray(value)
+        x = None if given.dtype.kind not in "biuf" else given.astype(float)
+    except (TypeError, ValueError, OverflowError):
+        x = None
+    if x is None:
+        raise InputError(
+            f"{name} = {value!r} is not made of numbers; allowed: real numbers, of shape {wanted}"
+        )
+    if shape is not None and (
+        x.ndim != len(shape) or any(n not in (None, m) for n, m in zip(shape, x.shape, strict=True))
+    ):
+        raise InputError(f"{name} has the shape {x.shape}; allowed: {wanted}")
+    return x
 
 
 def number(

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, dataclass_transform
 import jax
 import numpy as np
 
-from .errors import LARGEST, InputError, integer, number, unknown
+from .errors import LARGEST, InputError, integer, number, one_of, unknown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Parameter:
         if value is None or nothing:
             if self.optional:
                 return None
-            raise InputError(f"{self.name} needs a value; its default is {self.default}")
+            raise InputError(f"{self.name} = None is not a value; allowed: as {self.default}, its default")
         if self.kind == "flag":
             return _flag(self.name, value)
         if self.kind == "integer":
@@ -68,9 +68,7 @@ class Parameter:
                 high=LARGEST if self.high is None else int(self.high),
             )
         if self.kind == "choice":
-            if self.choices and value not in self.choices:
-                raise unknown(self.name, value, self.choices)
-            return str(value)
+            return one_of(self.name, value, self.choices) if self.choices else str(value)
         if self.kind == "object" or isinstance(value, jax.core.Tracer) or np.ndim(value) > 0:
             return value
         checked = number(

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from .errors import InputError, one_line, unknown
+from .errors import InputError, one_line, unknown, word
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
@@ -84,6 +84,7 @@ class Registry(Generic[T]):
             InputError: for a bad name, or one that something else has.
         """
         self._check(name)
+        word("reference", reference)
         if name in self.entries and _origin(taken := self.entries[name].thing) != _origin(thing):
             where = ".".join(filter(None, (taken.__module__, getattr(taken, "__qualname__", ""))))
             raise InputError(f"the {self.kind} name {name!r} is taken by {where}")

@@ -15,10 +15,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..errors import InputError, integer, number, one_line, unknown
+from ..errors import InputError, integer, number, one_line, one_of
 from ..records import NestedRecord
 from ..rules import Rule, rule
 from ..variants import VARIANTS, Variant, parse, variants
+from .decision_thresholds import checked_effort
 from .linear.spectrum import spectrum
 from .verdict.kinds import Kind
 from .verdict.verdict import verdict
@@ -134,15 +135,17 @@ def report(
         >>> found.rows[0].cells[1].status
         'stable'
     """
+    for name, several in (("chosen", chosen), ("rules", rules)):
+        if several is not None and (isinstance(several, str) or not isinstance(several, Iterable)):
+            raise InputError(f"{name} = {several!r} is not a list; allowed: a list of names or objects")
     specs = list(catalogue() if chosen is None else chosen)
     if not specs:
         raise InputError("nothing to report on; allowed: at least one variant")
-    if verdicts not in VERDICTS:
-        raise unknown("verdicts", verdicts, VERDICTS)
+    one_of("verdicts", verdicts, VERDICTS)
     parsed = [_parsed(v, parse, Variant) for v in specs]
     ways = list(rules)
     motions: list[Rule | None] = [None, *(_parsed(r, rule, Rule) for r in ways)]
-    settings = (number("x0", x0), number("effort", effort, low=0, open_low=True), verdicts)
+    settings = (number("x0", x0), checked_effort(effort), verdicts)
     total, rows = len(specs), {}
     names = all(isinstance(x, str) for x in (*specs, *ways)) and all(_elsewhere(v) for v in specs)
     if integer("jobs", jobs, low=1, high=1024) > 1 and names and total > 1:

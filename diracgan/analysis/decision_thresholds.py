@@ -7,6 +7,9 @@ A judge that needs another one adds it here.
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
+
+from ..errors import number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,3 +192,13 @@ class Thresholds:
 
 
 T = Thresholds()
+
+
+def checked_effort(effort: Any) -> float:
+    """The factor on the budget of field evaluations, or InputError: below 1e-4 nothing can be seen.
+
+    Example:
+        >>> checked_effort(1)
+        1.0
+    """
+    return number("effort", effort, low=1e-4, high=1e4)

@@ -8,7 +8,7 @@ import tomllib
 from importlib.resources import files
 from typing import Any
 
-from ..errors import integer, unknown
+from ..errors import integer, one_of
 
 TIERS = ("ci", "standard", "full")
 
@@ -61,8 +61,7 @@ def protocol(tier: str = "ci", seed0: int = 0, width: int | None = None) -> Prot
         >>> protocol("ci").seeds
         [0, 1, 2, 3, 4]
     """
-    if tier not in TIERS:
-        raise unknown("tier", tier, TIERS)
+    one_of("tier", tier, TIERS)
     raw = files("diracgan.comparison").joinpath("protocol.toml").read_bytes()
     content = tomllib.loads(raw.decode())
     given = content["tiers"][tier]["width"] if width is None else integer("width", width, low=2)

@@ -11,7 +11,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from .. import dirac
-from ..errors import InputError, integer, unknown
+from ..errors import InputError, integer, number, one_of
 from ..game import Players
 from ..rules import Rule, State, check_rule, step as one_iteration
 from ..variants import Variant, check_variant
@@ -66,8 +66,7 @@ def flow(
     """
     import diffrax
 
-    if solver not in DIFFRAX:
-        raise unknown("solver of the pure flow", solver, DIFFRAX)
+    one_of("solver of the pure flow", solver, DIFFRAX)
     check_variant(variant)
     z, datum = dirac.arrays({"phi0": phi0, "theta0": theta0}, x0)
     if z.phi.ndim != 1 or z.phi.shape != z.theta.shape:
@@ -79,8 +78,8 @@ def flow(
     max_steps = integer("max_steps", max_steps, low=1, high=10**9)
     for n, tolerance in (("rtol", rtol), ("atol", atol)):
         if tolerance is not None:
-            dirac.array(n, tolerance)
-    rates = Players(*(dirac.array(*rate) for rate in (("rate_d", rate_d), ("rate_g", rate_g))))
+            _scalar(n, tolerance)
+    rates = Players(_scalar("rate_d", rate_d), _scalar("rate_g", rate_g))
     system = DiracSystem(*dirac.cast((variant, datum, rates), dtype), tau=None)
     sol = diffrax.diffeqsolve(
         diffrax.ODETerm(lambda t, y, args: velocity(args, y)),
@@ -99,6 +98,16 @@ def flow(
         throw=False,
     )
     return unpack(system, sol.ys)
+
+
+def _scalar(name: str, value: ArrayLike) -> Array:
+    """A number above 0, as an array without axes; one that is traced is believed to be above 0."""
+    x = dirac.array(name, value)
+    if x.ndim:
+        raise InputError(f"{name} has the shape {x.shape}; allowed: a number")
+    if not isinstance(x, jax.core.Tracer):
+        number(name, value, low=0.0, open_low=True)
+    return x
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,6 +158,8 @@ def step(variant: Variant, rule: Rule, x0: ArrayLike | None = None) -> RuleStep:
         >>> float(phi[0]), float(theta[0])
         (0.5, 1.5)
     """
+    if x0 is not None:
+        dirac.array("x0", x0)
     return RuleStep(check_variant(variant), check_rule(rule), x0)
 
 

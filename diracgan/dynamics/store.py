@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputError, one_line, unknown
+from ..errors import InputError, instance, one_line, unknown
 from ..files import destination, path_of, recover, replacing
 
 if TYPE_CHECKING:
@@ -50,8 +50,11 @@ def save(result: Any, path: str | os.PathLike[str]) -> Path:
         >>> dg.load(dg.save(traj, "ns.npz")).identical(traj)  # doctest: +SKIP
         True
     """
+    import xarray as xr
+
     target = destination(path, SUFFIXES)
     dataset = result.to_xarray() if hasattr(result, "to_xarray") else result
+    instance("result", dataset, xr.Dataset, "what dg.simulate, dg.ensemble or dg.sweep returns")
     manifest = json.dumps(_manifest(dataset))  # before the file is opened: this is where a bad value shows
     with replacing(target) as temporary:
         _WRITERS[target.suffix.lower()](dataset, manifest, temporary)

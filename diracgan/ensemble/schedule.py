@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from ..errors import InputError, integer, number, unknown
+from ..errors import InputError, integer, number, one_of
 from ..game import Players
 from ..rules import Rule
 from .methods import METHODS
@@ -86,9 +86,7 @@ def fixed_schedule(flow: dict[str, Any], rates: Players, times: Any, kind: np.dt
     for name in ("rtol", "atol", "max_steps"):
         if flow[name] is not None:
             raise InputError(f"{name} = {flow[name]} belongs to adaptive=True; fixed steps have dt")
-    method = "rk4" if flow["method"] is None else flow["method"]
-    if method not in METHODS:
-        raise unknown("method", method, METHODS)
+    method = one_of("method", "rk4" if flow["method"] is None else flow["method"], METHODS)
     end, h = _end(flow), number("dt", 0.01 if flow["dt"] is None else flow["dt"], low=0, open_low=True)
     total = _counts("t1", [end], h, None)[0]
     stops = [total] if times is None else _counts("time to save", times, h, total)

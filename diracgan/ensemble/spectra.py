@@ -17,7 +17,7 @@ from .. import dirac
 from ..errors import InputError, integer
 from ..game import Players
 from ..tracing.scalar_program import NotScalarizable, Program, trace
-from ..variants import Variant
+from ..variants import Variant, check_variant
 from . import c_backend, reduction
 from .blocks import Devices, across, choose, compiled, layout, over
 from .fixed_steps import by_block
@@ -70,8 +70,8 @@ def spectra(variant: Variant, count: int, dim: int = 2) -> Spectra:
         >>> np.allclose(dg.spectra(v, 2).eigenvalues, [[-0.6 + 0.8j, -0.6 - 0.8j], [-0.5, -2.0]], atol=1e-12)
         True
     """
-    integer("count", count, low=1)
-    integer("dim", dim, low=1)
+    check_variant(variant)
+    count, dim = integer("count", count, low=1), integer("dim", dim, low=1)
     system = jax.tree.map(lambda x: np.asarray(x, float), EnsembleSystem(variant, None, None, None))
     leaves = jax.tree.leaves(system)
     for leaf in leaves:

@@ -17,10 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..errors import InputError
+from ..errors import InputError, instance, real_array
 from ..game import Game, Players, constrain
 from ..training import networks
-from ..variants import Variant
+from ..variants import Variant, check_variant
 from . import operators
 
 _REST = 1e-9  # a velocity this large is none of an equilibrium
@@ -91,6 +91,9 @@ def teacher(variant: Variant, student: Players, z: Any) -> Equilibrium:
         >>> dg.measure.teacher(dg.variant("ns"), nets, z).residual < 1e-12
         True
     """
+    check_variant(variant)
+    instance("student", student, Players, "the players of a run, or Players(critic, generator)")
+    real_array("z", z, (None, None))
     with jax.enable_x64(True):
         student, z = jax.tree.map(lambda x: jnp.asarray(x)[None], operators.doubled((student, z)))
         found = teachers(variant, student, z)

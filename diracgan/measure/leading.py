@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, integer, number, one_line, unknown
+from ..errors import InputError, integer, number, one_line, one_of
 from ..numerics.arnoldi import arnoldi
 
 WHICH = ("rightmost", "fastest", "turning")
@@ -73,10 +73,8 @@ def checked(which: str, of: str, k: Any, tol: Any, most: Any, size: int = 8) -> 
     Raises:
         InputError: for what is not allowed.
     """
-    if which not in WHICH:
-        raise unknown("which", which, WHICH)
-    if of not in OF:
-        raise unknown("of", of, OF)
+    one_of("which", which, WHICH)
+    one_of("of", of, OF)
     good = _TOLERANCE[size] if tol is None else number("tol", tol, low=0.0, open_low=True)
     return integer("k", k, low=1), good, integer("most", most, low=1)
 
@@ -229,8 +227,8 @@ def eigenvalues(
         >>> abs(found.eigenvalues).round(4).tolist()
         [1.005, 1.005]
     """
-    if of not in ("flow", "step"):
-        raise unknown("of", of, ("flow", "step"))
+    one_of("of", of, ("flow", "step"))
+    seed = integer("seed", seed, low=0)
     apply, size, dtype = _operator(matvec, n)
     k, tol, most = checked(which, of, k, tol, most, np.dtype(dtype).itemsize)
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..errors import InputError, integer, number
+from ..errors import InputError, instance, integer, number, real_array
 from ..game import Game, Players, WrappedGame
 from . import operators
 
@@ -66,6 +66,8 @@ def gradient_covariance(
         >>> round(float(c[0, 0]), 1), float(c[1, 1])
         (1.0, 0.0)
     """
+    instance("game", game, Game, "what a run or a problem makes, see dg.measure")
+    instance("players", players, Players, "the players of that game")
     batch, draws = integer("batch", batch, low=1), integer("draws", draws, low=2)
     with jax.enable_x64(True):
         game, players = operators.doubled((game, players))
@@ -103,6 +105,15 @@ class NoiseFloor:
     left: np.ndarray
 
 
+def _square(name: str, value: Any, size: int | None = None) -> np.ndarray:
+    """A finite square matrix, of ``size`` rows where that is given, or InputError; a number is one of one row."""
+    x = np.atleast_2d(real_array(name, value))
+    x = real_array(name, x, (size or len(x),) * 2)
+    if not np.all(np.isfinite(x)):
+        raise InputError(f"{name} holds numbers that are not finite; allowed: finite numbers")
+    return x
+
+
 def floor(
     step: Any, kicks: Sequence[Any], covariance: Any, ema: float | None = None, slowest: float = 1e-4
 ) -> NoiseFloor:
@@ -132,7 +143,10 @@ def floor(
     """
     from scipy.linalg import solve_discrete_lyapunov
 
-    s, sigma = np.atleast_2d(np.asarray(step, float)), np.atleast_2d(np.asarray(covariance, float))
+    s = _square("step", step)
+    sigma = _square("covariance", covariance, len(s))
+    if not isinstance(kicks, (list, tuple, np.ndarray)):
+        raise InputError(f"kicks = {kicks!r} are not matrices; allowed: a list of them, of shape {s.shape}")
     values, vectors = np.linalg.eig(s)
     if np.abs(values).max() > 1.0 + 1e-9:
         raise InputError(
@@ -140,11 +154,11 @@ def floor(
         )
     decaying = np.abs(values) < 1.0 - number("slowest", slowest, low=0.0)
     left, values = np.linalg.pinv(vectors)[decaying], values[decaying]
-    push = [left @ np.asarray(b, float) for b in kicks]
+    push = [left @ _square(f"kicks[{j}]", b, len(s)) for j, b in enumerate(kicks)]
     drive = sum((p @ sigma @ p.conj().T for p in push), np.zeros((len(values),) * 2, complex))
     a = np.diag(values)
     if ema is not None:
-        keep = number("ema", ema, low=0.0, high=1.0)
+        keep = number("ema", ema, low=0.0, high=1.0, open_high=True)
         eye, mixed = np.eye(len(values)), (1.0 - keep) * drive
         a = np.block([[a, 0.0 * eye], [(1.0 - keep) * a, keep * eye]])
         drive = np.block([[drive, mixed], [mixed, (1.0 - keep) * mixed]])

@@ -11,8 +11,8 @@ import numpy as np
 
 from ..errors import InputError, number
 from ..numerics.modal_fits import ModalFit, oscillation_modes
-from ..rules import Rule
-from ..variants import Variant
+from ..rules import Rule, check_rule
+from ..variants import Variant, check_variant
 from .advice import LEAST_SHARE, Advice, advice_on
 from .levels import Level, levels
 from .logs import Log, read
@@ -137,6 +137,16 @@ def diagnose(
     """
     if variant is None and rule is not None:
         raise InputError("a rule predicts nothing without a variant; give both")
+    if variant is not None:
+        check_variant(variant)
+    if rule is not None:
+        check_rule(rule)
+    if columns is not None and not (
+        isinstance(columns, (list, tuple)) and all(isinstance(c, str) for c in columns)
+    ):
+        raise InputError(
+            f"columns = {columns!r} are not names; allowed: a list of columns of the log, or None"
+        )
     pace = None if h is None else number("h", h, low=0, open_low=True)
     log = read(series, columns, step, interval, after)
     meaning = meaning_of(log, variant)

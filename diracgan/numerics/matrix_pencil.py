@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, integer
+from ..errors import InputError, integer, number, real_array
 
 
 def pencil(series: Any, rank: int = 2, delays: int | None = None, cutoff: float = 1e-12) -> np.ndarray:
@@ -38,10 +38,15 @@ def pencil(series: Any, rank: int = 2, delays: int | None = None, cutoff: float 
         >>> round(float(abs(z[0])), 9), round(float(np.angle(z[0])), 9)
         (0.9, 0.3)
     """
-    y = np.asarray(series, float)
-    y = y[:, None] if y.ndim == 1 else y
+    y = real_array("series", series)
+    y = real_array("series", y[:, None] if y.ndim == 1 else y, (None, None))
+    cutoff = number("cutoff", cutoff, low=0.0, high=1.0)
     rank = integer("rank", rank, low=1)
-    rows = (1 if y.shape[1] >= rank else max(rank, len(y) // 3)) if delays is None else delays
+    rows = (
+        (1 if y.shape[1] >= rank else max(rank, len(y) // 3))
+        if delays is None
+        else integer("delays", delays, low=1)
+    )
     columns = len(y) - rows
     if columns < rank:
         raise InputError(f"a series of {len(y)} rows is too short; allowed: at least {rows + rank}")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..analysis.decision_thresholds import checked_effort
 from ..ensemble.schedule import adaptive_schedule, fixed_schedule, step_count
 from ..errors import InputError, number, unknown
 from ..game import Players
@@ -81,6 +82,4 @@ def run_settings(
         flow, end = given | {n: checked.attrs[n] for n in usual}, checked.stops[-1]
     tau = None if ema_tau is None else number("ema_tau", ema_tau, low=0, open_low=True)
     outer, inner = (number(n, x, low=0, open_low=True) for n, x in (("escape", escape), ("ball", ball)))
-    return RunSettings(
-        flow, end, outer, inner, tau, number("effort", effort, low=0, open_low=True), str(dtype)
-    )
+    return RunSettings(flow, end, outer, inner, tau, checked_effort(effort), str(dtype))

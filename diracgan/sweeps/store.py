@@ -25,7 +25,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import InputError, OccupiedError, one_line
-from ..files import destination
+from ..files import destination, path_of
 from ..memory import check_memory
 
 SCHEMA = "diracgan.sweep/1"
@@ -161,7 +161,7 @@ class Store:
         Raises:
             InputError: for a path that cannot be written, or a store of another sweep.
         """
-        self.given, self.layout = os.fspath(path), layout
+        self.given, self.layout = path_of("out", path), layout
         self.path = Path(path).resolve()
         self._lock: int | None = None
         self._arrays: dict[str, Any] = {}

@@ -20,7 +20,8 @@ from typing import Any
 import equinox as eqx
 import jax
 
-from ..errors import InputError, integer, unknown
+from ..errors import InputError, integer, one_of
+from ..files import path_of
 from ..game import Players
 from ..rules import Rule
 from ..variants import Variant
@@ -229,9 +230,8 @@ def load_run(folder: str | os.PathLike[str], which: str = "last", *, trust: bool
         InputError: when there is no run, or no such checkpoint, it belongs to another network, or its loss is code
             and ``trust`` is not given.
     """
-    if which not in ("last", "best"):
-        raise unknown("checkpoint", which, ("last", "best"))
-    target = Path(os.fspath(folder))
+    one_of("checkpoint", which, ("last", "best"))
+    target = Path(path_of("run", folder))
     config = read(target / CONFIG, trust=trust)
     with arithmetic(config):
         run = _restored(config, target, which)

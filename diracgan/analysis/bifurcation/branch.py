@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import InputError, integer, number
+from ...errors import InputError, instance, integer, number
 from ...numerics.continuation import (
     PathPoint,
     SignChange,
@@ -26,7 +26,7 @@ from ..linear.parameter_handle import ParameterHandle, parameter_handle
 from ..linear.settings import LinearSettings, settings
 from ..linear.status import STATUSES, Status
 from .family import Family
-from .points import FARTHEST, Bifurcation, PointKind, classify
+from .points import FARTHEST, Bifurcation, PointKind, check_point, classify
 
 _TANGENT = 1e-12  # error of a tangent's component along the parameter
 _SAME_SOLUTION = 1e-6  # in units of the state and of the range: two branches that begin nearer are one
@@ -190,7 +190,8 @@ def others(
         >>> others(dg.bifurcation.branch(dg.variant("ns"), over="gamma=0:1"), 0.5)
         []
     """
-    family = branch.family
+    family = instance("branch", branch, Branch, "what dg.bifurcation.branch returns").family
+    reach = number("reach", reach, low=0.0, open_low=True)
     p = 0.5 * (branch.low + branch.high) if value is None else number("value", value)
     near = [
         branch.states[k] for k in np.flatnonzero(np.abs(branch.values - p) <= (branch.high - branch.low) / 20)
@@ -221,7 +222,7 @@ def switch(point: Bifurcation, low: float, high: float) -> list[Branch]:
         >>> [p.kind.words for p in found.points]
         ['Neimark-Sacker']
     """
-    family = point.family
+    family = check_point(point).family
     if point.kind is PointKind.FLIP:
         doubled = family.repeated(2 * (family.times or 1))
         values, vectors = np.linalg.eig(

@@ -13,7 +13,7 @@ from ...numerics.lyapunov import windowed_mean
 from ...records import NestedRecord
 from ..decision_thresholds import T
 from .family import Family
-from .points import Bifurcation, PointKind, complex_form, equilibrium_at
+from .points import Bifurcation, PointKind, check_point, complex_form, equilibrium_at
 
 PointsMap = Callable[[np.ndarray], np.ndarray]
 _FIRST = (0.02, 0.1, 0.3, 1.0)  # of the way: where the normal form is believed
@@ -72,6 +72,7 @@ def circle(point: Bifurcation, value: float) -> Circle:
         >>> round(found.radius, 4), found.attracts
         (0.065, True)
     """
+    check_point(point)
     if point.kind is not PointKind.NEIMARK_SACKER:
         raise InputError(f"a {point.kind.words} bears no circle; allowed: Neimark-Sacker points")
     if point.coefficient is None or point.criticality == "degenerate":

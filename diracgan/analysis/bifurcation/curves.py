@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...errors import InputError
+from ...errors import InputError, word
 from ...numerics.continuation import SignChange, SolutionPath, StepControl, continue_path
 from ...records import NestedRecord
 from ..linear.margins import Margin, margins
@@ -17,7 +17,7 @@ from ..linear.status import Status
 from .branch import bounds, named_range, real_handle
 from .critical_system import CriticalSystem
 from .family import Family
-from .points import FARTHEST, Bifurcation, PointKind
+from .points import FARTHEST, Bifurcation, PointKind, check_point
 
 _SLACK = 1e-12  # of a range: a curve may run along its border
 _ZERO = 1e-3  # of its neighbours: a value that changes its sign without this is at a pole
@@ -143,7 +143,7 @@ def sensitivity(point: Bifurcation, other: str) -> float:
         >>> round(dg.bifurcation.sensitivity(point, "gamma"), 9)  # lr = 4 gamma
         4.0
     """
-    family, begin, low, high = _through(point, (other, point.parameter))
+    family, begin, low, high = _through(point, (word("other", other), check_point(point).parameter))
     system = _system(family, point, begin, np.minimum(low, begin), np.maximum(high, begin))
     slope = system.equations(system.start)[1]
     turned = np.delete(slope, -2, axis=1)
@@ -162,7 +162,7 @@ def _through(
     high: Sequence[float | None] = (None, None),
 ) -> tuple[Family, np.ndarray, np.ndarray, np.ndarray]:
     """The family over two numbers at a point, their values there, and their ranges."""
-    around = point.family.at([point.value], point.state)
+    around = check_point(point).family.at([point.value], point.state)
     handles, lows, highs = plane(around, over, low, high)
     if point.multiplicity > 1:
         raise InputError(coincide(point))
@@ -192,9 +192,14 @@ def plane(
     Raises:
         InputError: where they are not two different numbers that decide something.
     """
-    if isinstance(over, str) or len(over) != 2:
+    if not isinstance(over, (list, tuple)) or len(over) != 2:
         raise InputError(f"over = {over!r} are not two parameters; allowed: two names, as in ('gamma', 'lr')")
-    named = [named_range(text, a, b) for text, a, b in zip(over, low, high, strict=True)]
+    for n, limits in (("low", low), ("high", high)):
+        if not isinstance(limits, (list, tuple, np.ndarray)) or len(limits) != 2:
+            raise InputError(
+                f"{n} = {limits!r} are not two limits; allowed: two numbers or None, as in (0, None)"
+            )
+    named = [named_range(name, a, b) for name, a, b in zip(over, low, high, strict=True)]
     handles = [real_handle(around, name) for name, _, _ in named]
     names = [h.name for h in handles]
     if len(set(names)) < 2 or not Family(around, handles).independent:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import instance
 from ...numerics.continuation import PathPoint
 from ...numerics.normal_form import NormalForm, complex_pair, real_eigenvalue
 from .family import Family
@@ -132,6 +133,11 @@ class Bifurcation:
         growth = abs(form.eigenvalue) - 1 if self.family.discrete else form.eigenvalue.real
         square = -growth / form.coefficient if self.kind is not PointKind.FLIP else growth / form.coefficient
         return math.sqrt(square) * _extent(form, self.family.dim) if square > 0 else None
+
+
+def check_point(point: Any) -> Bifurcation:
+    """``point``, or InputError where it is not a bifurcation."""
+    return instance("point", point, Bifurcation, "one of the points of dg.bifurcation.branch(...)")
 
 
 def equilibrium_at(family: Family, near: np.ndarray, value: float) -> np.ndarray | None:

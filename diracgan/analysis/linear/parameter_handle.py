@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from ...errors import InputError, unknown
+from ...errors import InputError, unknown, word
 from ...game import Players
 from ...parameters import Parameter, parameters
 from ...rules import Rule
@@ -54,7 +54,7 @@ def parameter_handle(around: LinearSettings, name: str) -> ParameterHandle:
         >>> parameter_handle(settings(dg.variant("ns")), "r1").domain.low
         0.0
     """
-    wanted = name.strip().replace("-", "_")
+    wanted = word("parameter", name).strip().replace("-", "_")
     found = {**_of_flow(around), **_of_rule(around), **_of_variant(around)}
     hits = [k for k in found if k == wanted or k.partition(".")[2] == wanted]
     if not hits and wanted == "gamma":

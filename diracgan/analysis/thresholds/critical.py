@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import InputError, integer, number
+from ...errors import InputError, integer, number, word
 from ...parameters import Parameter, text
 from ...rules import Rule
 from ...variants import Variant
@@ -140,7 +140,7 @@ def critical(
         ([1.0], 'stable')
     """
     around = settings(variant, rule, dim, x0, at, rate_d, rate_g)
-    if parameter.strip() == "ema" and rule is not None:
+    if word("parameter", parameter).strip() == "ema" and rule is not None:
         return _of_ema(around)
     handle = parameter_handle(around, parameter)
     scan = ParameterScan(around, handle, *_range(handle.domain, handle.is_integer, low, high))

@@ -202,7 +202,7 @@ def ema(
         about["cycle_amplitude"] = cycle.amplitude
     else:
         frequency = _frequency(variant, rule, found, omega, step)
-    k = None if reduction is None else number("reduction", reduction, low=1.0)
+    k = None if reduction is None else number("reduction", reduction, low=1.0, high=1e150)
     if step is not None:
         made = _of_steps(frequency, step, rule.ema if rule is not None and decay is None else decay, k)
     else:

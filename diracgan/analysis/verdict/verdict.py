@@ -11,18 +11,16 @@ import dataclasses
 from typing import Any
 
 from ...dynamics.starts import check_rates, starts
-from ...errors import number
 from ...game import Players
 from ...records import Record
 from ...rules import Rule, check_rule
 from ...variants import Variant, check_variant
-from ..decision_thresholds import T
+from ..decision_thresholds import T, checked_effort
 from .evidence import Answer
 from .from_start import answer_from
 from .kicks import kick
 from .kinds import Kind
 
-_MOST_EFFORT = 1e4
 _LOOKS_AROUND = 2.0  # the effort from which other attractors are looked for
 _ATTRACTING = (Kind.CONVERGES_EXPONENTIALLY, Kind.LIMIT_CYCLE, Kind.QUASI_PERIODIC, Kind.CHAOTIC)
 
@@ -92,7 +90,7 @@ def verdict(
         x0: the datum, shape (d,) or a number; None for 0.
         rate_d: factor on the critic's velocity (flow).
         rate_g: factor on the generator's velocity (flow).
-        effort: factor on the budget of field evaluations; 1 takes about 10 s at worst, and 10,000 is the most.
+        effort: factor on the budget of field evaluations; 1 takes about 10 s at worst; from 1e-4 to 1e4.
         dim: the dimension when no start is given.
 
     With an effort of 2 or more, a verdict on a start that ends on an attractor says too from how far away on its ray
@@ -119,7 +117,8 @@ def verdict(
         check_rule(rule)
     phi, theta, datum = starts(phi0, theta0, dim, x0)
     rates = check_rates(rate_d, rate_g, rule)
-    budget = T.budget * number("effort", effort, low=0, high=_MOST_EFFORT, open_low=True)
+    effort = checked_effort(effort)
+    budget = T.budget * effort
     case, answer = answer_from(variant, Players(phi, theta), datum, rule, rates, budget)
     if effort >= _LOOKS_AROUND and answer.kind in _ATTRACTING and rates == Players(1.0, 1.0):
         answer = _with_edge(answer, variant, phi, theta, rule, datum)
@@ -136,7 +135,7 @@ def verdict(
         x0=datum.tolist(),
         rate_d=rates.phi,
         rate_g=rates.theta,
-        effort=float(effort),
+        effort=effort,
         evaluations=case.spent,
         time=case.time,
     )

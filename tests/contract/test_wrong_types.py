@@ -1,0 +1,125 @@
+"""What is no number, no variant, no rule, no point: one line that names it and what is allowed, from every function."""
+
+from __future__ import annotations
+
+import math
+
+import jax
+import numpy as np
+import pytest
+
+import diracgan as dg
+from diracgan.errors import InputError, instance, one_of, real_array, word
+from diracgan.game import Players
+
+
+class Odd:
+    """A thing of no use, with lines in its name."""
+
+    def __repr__(self) -> str:
+        return "<an\nodd thing>"
+
+
+V, R = dg.variant("ns"), dg.rule("simultaneous", lr=0.1)
+LOG = np.sin(0.3 * np.arange(200))
+NOT_NUMBERS = ["x", "", [], {"a": 1}, b"x", 2 + 1j, Odd(), np.array([[1.0, 2.0]]), math.nan, math.inf]
+NOT_OBJECTS = ["x", None, [], 3, {"a": 1}, Odd(), np.zeros((2, 2))]
+NOT_NAMES = [3, [], None, b"x", Odd(), np.array(["a", "b"]), "no-such-name"]
+# one call each, which takes a wrong value, and the wrong values
+CALLS = {
+    "lyapunov's steps": (lambda x: dg.lyapunov(V, rule=R, steps=x), NOT_NUMBERS),
+    "attractors' box": (lambda x: dg.attractors(V, rule=R, box=x), [*NOT_NUMBERS, 0, 1e300]),
+    "attractors' starts": (lambda x: dg.attractors(V, rule=R, starts=x), [*NOT_NUMBERS, 0, 1.5, 10**12]),
+    "spectrum's rate": (lambda x: dg.spectrum(V, rate_d=x), [*NOT_NUMBERS, 0, -1]),
+    "verdict's effort": (lambda x: dg.verdict(V, effort=x), [*NOT_NUMBERS, 0, 1e-300]),
+    "the start": (lambda x: dg.simulate(V, phi0=x, theta0=[0.1]), NOT_NUMBERS),
+    "the field's datum": (lambda x: dg.field(V, x), [x for x in NOT_NUMBERS[:7] if x != []]),
+    "the step's datum": (lambda x: dg.step(V, R, x), [x for x in NOT_NUMBERS[:7] if x != []]),
+    "the flow's rate": (lambda x: dg.flow(V, [0.1], [0.1], [0.0, 1.0], rate_d=x), [*NOT_NUMBERS, 0, [1.0]]),
+    "the flow's tolerance": (lambda x: dg.flow(V, [0.1], [0.1], [0.0, 1.0], rtol=x), [*NOT_NUMBERS, -1]),
+    "the flow's start": (lambda x: dg.flow(V, x, [0.1], [0.0]), [*NOT_NUMBERS[:7], 10**12]),
+    "an average's reduction": (
+        lambda x: dg.ema(omega=0.3, h=0.1, reduction=x),
+        [*NOT_NUMBERS, 0.5, 1e300],
+    ),
+    "a floor's step": (lambda x: dg.measure.floor(x, [np.eye(1)], np.eye(1)), [*NOT_NUMBERS, [1, 2]]),
+    "a floor's kicks": (lambda x: dg.measure.floor([[0.5]], x, np.eye(1)), [3, {"a": 1}, "x", [[[1, 2]]]]),
+    "a floor's average": (lambda x: dg.measure.floor([[0.5]], [[[1]]], [[1]], ema=x), [*NOT_NUMBERS, 1]),
+    "a pencil's series": (lambda x: dg.measure.pencil(x), [*NOT_NUMBERS[:7], 3.0, [1.0]]),
+    "a pencil's delays": (lambda x: dg.measure.pencil(LOG, delays=x), [*NOT_NUMBERS, -1, 0]),
+    "a pencil's cutoff": (lambda x: dg.measure.pencil(LOG, cutoff=x), [*NOT_NUMBERS, -1]),
+    "an operator's seed": (lambda x: dg.measure.eigenvalues(lambda v: v, 3, k=1, seed=x), [*NOT_NUMBERS, -1]),
+    "the members": (lambda x: dg.spectra(V, x), [*NOT_NUMBERS, 0]),
+    "whose spectra": (lambda x: dg.spectra(x, 2), NOT_OBJECTS),
+    "a log's variant": (lambda x: dg.diagnose(LOG, variant=x), [x for x in NOT_OBJECTS if x is not None]),
+    "a log's columns": (lambda x: dg.diagnose({"d": LOG}, columns=x), ["d", 3, [1], np.zeros((2, 2)), Odd()]),
+    "what is saved": (lambda x: dg.save(x, "x.npz"), NOT_OBJECTS),
+    "a parameter": (lambda x: dg.critical(V, x), NOT_NAMES),
+    "a method": (
+        lambda x: dg.ensemble(V, [[0.1]], [[0.1]], method=x),
+        [x for x in NOT_NAMES if x is not None],
+    ),
+    "a solver": (lambda x: dg.flow(V, [0.1], [0.1], [0.0, 1.0], solver=x), NOT_NAMES),
+    "a tier": (lambda x: dg.compare(tier=x), NOT_NAMES),
+    "a choice": (lambda x: dg.rule("alternating", first=x), NOT_NAMES),
+    "the reported": (lambda x: dg.report(x), ["ns", 3, Odd()]),
+    "the report's rules": (lambda x: dg.report(["ns"], rules=x), ["adam", 3, Odd()]),
+    "a reference": (lambda x: dg.register_rule("a-name", x)(type(R)), [3, None, Odd()]),
+    "a curve's point": (lambda x: dg.bifurcation.curve(x, ("gamma", "lr")), NOT_OBJECTS),
+    "a circle's point": (lambda x: dg.bifurcation.circle(x, 0.2), NOT_OBJECTS),
+    "a switch's point": (lambda x: dg.bifurcation.switch(x, 0.0, 1.0), NOT_OBJECTS),
+    "a sensitivity's point": (lambda x: dg.bifurcation.sensitivity(x, "lr"), NOT_OBJECTS),
+    "a branch": (lambda x: dg.bifurcation.others(x), NOT_OBJECTS),
+    "a teacher's student": (lambda x: dg.measure.teacher(V, x, np.zeros((2, 2))), NOT_OBJECTS),
+    "a covariance's game": (
+        lambda x: dg.measure.gradient_covariance(x, Players(np.zeros(1), np.zeros(1)), 2),
+        NOT_OBJECTS,
+    ),
+    "a run": (lambda x: dg.prescribe(x), [3, None, [1], "no-such-run", Odd()]),
+}
+
+
+@pytest.mark.parametrize("what", CALLS)
+def test_a_wrong_value_is_one_line(what, folder):
+    call, values = CALLS[what]
+    for value in values:
+        with pytest.raises(InputError) as caught:
+            call(value)
+        said = str(caught.value)
+        assert "\n" not in said
+        assert "llowed" in said or "give " in said or "needs" in said, said
+
+
+def test_numbers_of_numpy_and_arrays_without_axes_are_numbers():
+    plain = dg.simulate(V, phi0=[0.1], theta0=[0.2], rule=R, steps=4)
+    same = dg.simulate(V, np.float32(0.1), np.array(0.2), rule=R, steps=np.int64(4), every=np.array(1))
+    np.testing.assert_allclose(same.theta, plain.theta, rtol=1e-6)
+    assert dg.spectrum(V, dim=np.int32(1), rate_d=np.array(2.0)).eigenvalues.shape == (2,)
+
+
+def test_a_long_value_is_cut():
+    said = str(InputError(f"phi0 = {list(range(10**5))} has too many entries; allowed: at most 10000"))
+    assert len(said) < 2100
+    assert said.startswith("phi0 = [0, 1, 2")
+    assert said.endswith("allowed: at most 10000")
+
+
+def test_what_arguments_are_checked_with():
+    assert one_of("backend", "scipy", {"scipy": 1}) == "scipy"
+    assert word("name", "x") == "x"
+    assert instance("rule", R, type(R), "a rule") is R
+    assert real_array("x", [[1, 2]], (None, 2)).dtype == float
+    with pytest.raises(InputError, match=r"x has the shape \(1, 2\); allowed: \(any, 3\)"):
+        real_array("x", [[1, 2]], (None, 3))
+
+
+def test_traced_arguments_are_refused_where_a_program_is_run():
+    for call in (
+        lambda x: dg.lyapunov(V, [x], [x], rule=R, steps=100),
+        lambda x: dg.spectrum(V, rate_d=x),
+        lambda x: dg.ema(omega=x, h=0.1, decay=0.9),
+        lambda x: dg.attractors(V, rule=R, box=x),
+        lambda x: dg.measure.pencil(x * LOG),
+    ):
+        with pytest.raises(InputError, match="allowed"):
+            jax.jit(call)(0.1)
