@@ -32,14 +32,14 @@ def command(
 ) -> None:
     """Serve the explorer, on this machine alone by default, until Ctrl-C.
 
-    The page of `diracgan page`, with what needs Python beside it: verdicts, thresholds, a real GAN on one point. Its
-    address holds its state, and a token of this start: no other page of the browser can use it.
+    The page of `diracgan page`, with what needs Python beside it: verdicts, thresholds, pictures and numbers to keep, a
+    real GAN on one point. Its address holds its state, and a token of this start: no other page of the browser can use
+    it.
 
     Example: diracgan explore --port 8123
     """
-    missing = [m for m in ("marimo", "anywidget") if importlib.util.find_spec(m) is None]
-    if missing:
-        raise InputError(f"the explorer needs {missing[0]}; pip install 'diracgan[explore]'")
+    if importlib.util.find_spec("uvicorn") is None:
+        raise InputError("the explorer needs uvicorn; pip install 'diracgan[explore]'")
     integer("port", port, low=0, high=65_535)
     paths = [Path(f) for f in file or []]
     for path in paths:
@@ -47,13 +47,16 @@ def command(
             raise InputError(
                 f"{os.fspath(path)!r} is not a file; allowed: a Python file with a registered variant"
             )
-    from ..web.controls import FILES, load_files
     from ..web.server import serve
+    from ..web.shipped import FILES
 
     if base_url and not base_url.startswith(("http://", "https://")):
         raise InputError(f"base-url = {base_url!r}; allowed: an address that begins with http:// or https://")
-    os.environ[FILES] = os.pathsep.join(str(p.resolve()) for p in paths)
-    load_files()
+    if paths:
+        from ..web.controls import load_files
+
+        os.environ[FILES] = os.pathsep.join(str(p.resolve()) for p in paths)
+        load_files()  # what is wrong with a file is said before anything is served
     serve(_free(port, host), browser, host, base_url)
 
 

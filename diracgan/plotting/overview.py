@@ -16,9 +16,8 @@ from .curves import radii
 from .flowlines import VectorField
 from .headings import heading, heading_height, run_words
 from .portraits import portrait
-from .reusable_figure import ReusableFigure
 from .series import Series, read
-from .sizes import USUAL, Layout, Size, layout
+from .sizes import Layout, Size, layout
 from .spectra import eigenvalues, spectral_values, status_words
 from .theme import INK, number, style, with_powers
 
@@ -131,17 +130,6 @@ def _limit_circle(ax: Axes, series: Series, verdict: Any) -> None:
         x, y, color=INK, linewidth=1.1, linestyle=(0, (5, 3)), zorder=5, label="limit circle", gid="limit"
     )
     legend_below(ax)
-
-
-def reusable_page() -> ReusableFigure:
-    """A figure of the page's size, for one page after another.
-
-    Example:
-        >>> reusable_page().axes
-        []
-    """
-    with style():
-        return ReusableFigure(figsize=(USUAL.width, USUAL.height))
 
 
 def spectral_words(spectrum: Any, letters: int = 25) -> str:

@@ -1,5 +1,5 @@
-"""The explorer: a page in the browser on which every number can be moved.
+"""The page: the Dirac game running in a browser, by itself, served with what needs Python, or in a notebook.
 
-:mod:`~diracgan.web.scene` says what is shown and computes it; :mod:`~diracgan.web.page` is the page itself, a
-marimo notebook. ``diracgan explore`` serves it on this machine alone.
+:mod:`~diracgan.web.bundle` puts it together from ``assets/`` and the programs of :mod:`~diracgan.web.programs`;
+``diracgan explore`` serves it, and :func:`~diracgan.web.widget.widget` shows it in a notebook.
 """

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..variants import Variant
-from .programs import rule_sources, variant_source
+from .shipped import shipped
+
+if TYPE_CHECKING:
+    from ..variants import Variant
 
 ASSETS = Path(__file__).parent / "assets"
 _IMPORT = re.compile(r'^import (?:(\{[^}]*\}) from )?"\./(\w+)\.js";\n', re.MULTILINE)
@@ -29,17 +32,20 @@ def tableau() -> str:
     return f"export const TABLEAU = {json.dumps(rows)};\n"
 
 
-def catalogue(variants: Iterable[Variant]) -> str:
-    """The programs of these variants and of every rule that is scalar, as a module."""
+def generated(variants: Iterable[Variant]) -> dict[str, Any]:
+    """The programs of these variants and of every rule that is scalar: ``variants`` by name, ``rules``, ``tableau``."""
+    from .programs import rule_sources, variant_source
+
     rules, _ = rule_sources()
-    lines = [*map(variant_source, variants), *rules]
-    return 'import { rule, variant } from "./model.js";\n' + "\n".join(lines) + "\n"
+    return {"variants": {v.name: variant_source(v) for v in variants}, "rules": rules, "tableau": tableau()}
 
 
-def modules(variants: Iterable[Variant]) -> dict[str, str]:
+def modules(variants: Iterable[str], known: Mapping[str, Any]) -> dict[str, str]:
     """Name -> text of every module of the page, those that are generated included."""
     found = {p.stem: p.read_text(encoding="utf-8") for p in sorted(ASSETS.glob("*.js"))}
-    return found | {"tableau": tableau(), "catalogue": catalogue(variants)}
+    programs = "\n".join([*variants, *known["rules"]])
+    catalogue = f'import {{ rule, variant }} from "./model.js";\n{programs}\n'
+    return found | {"tableau": known["tableau"], "catalogue": catalogue}
 
 
 def joined(parts: dict[str, str], entry: str) -> str:
@@ -77,12 +83,11 @@ def joined(parts: dict[str, str], entry: str) -> str:
     return "\n".join(map(wrapped, order))
 
 
-def page(variants: Iterable[Variant], *, served: bool = False) -> str:
+def page(variants: Iterable[Variant]) -> str:
     """The whole page as one HTML file that needs nothing else.
 
     Args:
         variants: those that can be chosen; all registered rules that are scalar come with them.
-        served: whether ``diracgan explore`` stands behind it, and is asked for what needs Python.
 
     Raises:
         InputError: for a variant that cannot be written as scalar operations.
@@ -92,9 +97,34 @@ def page(variants: Iterable[Variant], *, served: bool = False) -> str:
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"{name} is named {names.count(name)} times; allowed: each variant once")
+    return assembled(*programs_of(variants))
+
+
+def programs_of(variants: Iterable[Variant]) -> tuple[list[str], Mapping[str, Any]]:
+    """The program of each variant, shipped or generated, and what :func:`generated` returns beside them."""
+    from ..variants import parse
+    from .programs import variant_source
+
+    known = shipped() or generated([])
+
+    def program(v: Variant) -> str:
+        usual = v.name in known["variants"] and not v.added and v.label == parse(v.name).label
+        return known["variants"][v.name] if usual else variant_source(v)
+
+    return [program(v) for v in variants], known
+
+
+def assembled(programs: Iterable[str], known: Mapping[str, Any], *, served: bool = False) -> str:
+    """The page of these variants' programs, with the rules of ``known``.
+
+    Args:
+        programs: of each variant that can be chosen.
+        known: as :func:`generated` returns it.
+        served: whether ``diracgan explore`` stands behind it, and is asked for what needs Python.
+    """
     parts = {
         "{{STYLE}}": (ASSETS / "page.css").read_text(encoding="utf-8").strip(),
-        "{{SCRIPT}}": joined(modules(variants), "served" if served else "app"),
+        "{{SCRIPT}}": joined(modules(programs, known), "served" if served else "app"),
     }
     html = (ASSETS / "page.html").read_text(encoding="utf-8")
     if served:  # it may speak with its own server, and with no other

@@ -1,4 +1,4 @@
-"""The page's controls as plain data: what there is to move; and what was typed, as a scene or as what is wrong."""
+"""What the page's controls hold, as a scene, or as what is wrong with it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, integer, number, unknown
 from .limits import bounded
-from .scene import LONGEST, MOST, Scene, affordable_scene, rule_of, settings, start_of, variant_of
+from .scene import LONGEST, MOST, Scene, affordable_scene, rule_of, start_of, variant_of
+from .shipped import FILES
 
 if TYPE_CHECKING:
     from ..parameters import Parameter
 
-# The penalties that stand open in every variant's panel; the others are folded away.
-OFFERED = ("l2", "r1", "noise")
-FILES = "DIRACGAN_EXPLORER_FILES"  # how the page's process learns which files the command line named
 _WIDEST = 2.0  # a slider of a parameter without an upper bound ends here, or at four times its default
 
 
@@ -25,31 +23,6 @@ def load_files() -> None:
 
     for path in filter(None, os.environ.get(FILES, "").split(os.pathsep)):
         import_file(path, "registers a variant or a rule")
-
-
-# ---------------- what there is to move
-
-
-def catalogue() -> dict[str, Any]:
-    """Every variant and rule with the fields of its parameters, for the page.
-
-    Returns:
-        ``variants`` and ``rules``: name -> list of fields; ``about``: name -> one line.
-
-    Example:
-        >>> [f["name"] for f in catalogue()["variants"]["wgan-gp"]][:3]
-        ['lam', 'c', 'one_sided']
-    """
-    from ..rules import rules
-    from ..variants import modifiers, variants
-
-    own = {n: [field(p) for p in known_of(n).values() if p.name not in modifiers()] for n in variants()}
-    more = [field(p, usual=n not in OFFERED) for n, p in modifiers().items()]
-    return {
-        "variants": {n: [*fields, *more] for n, fields in own.items()},
-        "rules": {n: [field(p) for p in known_of(n).values()] for n in rules()},
-        "about": {**variants(), **rules()},
-    }
 
 
 def known_of(name: str) -> dict[str, Parameter]:
@@ -68,19 +41,6 @@ def known_of(name: str) -> dict[str, Parameter]:
     if name not in rules():
         return {}
     return {n: p for n, p in parameters(type(rule(name))).items() if p.kind != "object"}
-
-
-def field(p: Parameter, usual: bool = False) -> dict[str, Any]:
-    """One parameter as the page draws it; ``usual`` says that it is folded away until it is given.
-
-    Example:
-        >>> field(known_of("wgan-gp")["lam"])["max"]
-        2.0
-    """
-    low, high, step = span(p, float(p.default or 0.0) if p.kind in ("number", "integer") else 0.0)
-    default = "" if p.default is None else _text(p.default)
-    shown = {"name": p.name, "kind": p.kind, "default": default, "help": p.help, "usual": usual}
-    return {**shown, "choices": list(p.choices), "min": low, "max": high, "step": step}
 
 
 def span(p: Parameter, value: float) -> tuple[float, float, float]:
@@ -103,28 +63,6 @@ def span(p: Parameter, value: float) -> tuple[float, float, float]:
     return low, high, step
 
 
-def state(shown: Scene) -> dict[str, Any]:
-    """A scene as the page's controls hold it: names, and the words in their fields.
-
-    Example:
-        >>> state(Scene(variants=("ns:r1=0.3",)))["variants"]
-        [{'name': 'ns', 'typed': {'r1': '0.3'}}]
-    """
-
-    def split(text: str) -> dict[str, Any]:
-        name, _, rest = text.partition(":")
-        return {"name": name, "typed": settings(rest)}
-
-    return {
-        "serial": 0,
-        "variants": [split(v) for v in shown.variants],
-        "rule": split(shown.rule or "flow"),
-        "phi0": ",".join(map(_text, shown.phi0)),
-        "theta0": ",".join(map(_text, shown.theta0)),
-        "length": _text(shown.length),
-    }
-
-
 # ---------------- what was typed
 
 
@@ -132,13 +70,15 @@ def read(given: Mapping[str, Any]) -> tuple[Scene | None, dict[str, str]]:
     """Read what the controls hold.
 
     Args:
-        given: as :func:`state` returns it; every value is text that anyone may have typed.
+        given: ``variants`` (each with ``name`` and ``typed``, parameter -> text), ``rule`` (the same; "flow" for none),
+            ``phi0``, ``theta0`` and ``length``; every value is text that anyone may have typed.
 
     Returns:
         The scene, or None, and what is wrong: key of the field -> one line.
 
     Example:
-        >>> read({**state(Scene()), "variants": [{"name": "ns", "typed": {"r1": "-1"}}]})[1]
+        >>> ns, start = {"name": "ns", "typed": {"r1": "-1"}}, {"phi0": "1", "theta0": "0", "length": "40"}
+        >>> read({"variants": [ns], "rule": {"name": "flow"}, **start})[1]
         {'0.r1': 'r1 = -1 is out of range; allowed: finite numbers >= 0'}
     """
     from ..variants import variants
@@ -167,7 +107,7 @@ def read(given: Mapping[str, Any]) -> tuple[Scene | None, dict[str, str]]:
 
 
 def _is_state(given: Mapping[str, Any]) -> bool:
-    """Whether ``given`` has the shape that :func:`state` returns; its words may still be anything."""
+    """Whether ``given`` has the shape of what the controls hold; its words may still be anything."""
     variants = given.get("variants") or []
     panels = [*variants, given.get("rule") or {}] if isinstance(variants, list) else [variants]
     return all(isinstance(p, Mapping) and isinstance(p.get("typed") or {}, Mapping) for p in panels)

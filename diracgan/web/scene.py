@@ -1,24 +1,19 @@
-"""What the explorer shows, as plain data: from the page's controls or its address, to pictures, words and commands."""
+"""What the page shows, as Python answers it: verdicts, thresholds, a picture, and the numbers."""
 
 from __future__ import annotations
 
 import csv
 import dataclasses
 import io
-import json
-import math
-import shlex
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputError, integer, number, unknown
-from ..registry import settings as read_settings, source
+from ..errors import InputError, number, unknown
+from ..registry import settings as read_settings
 from .limits import LONGEST_TEXT, affordable, bounded
 
 if TYPE_CHECKING:
-    from ..plotting.reusable_figure import ReusableFigure
     from ..rules import Rule
     from ..variants import Variant
 
@@ -50,42 +45,6 @@ class Scene:
     def dim(self) -> int:
         """The dimension d."""
         return len(self.phi0)
-
-
-def scene(given: Mapping[str, Any]) -> Scene:
-    """Read a scene from the parameters of the page's address.
-
-    Args:
-        given: ``v`` (variants, separated by ``;``), ``rule``, ``phi0`` and ``theta0`` (numbers separated by commas) and
-            ``length``; each may be missing.
-
-    Returns:
-        A :class:`Scene` whose every part has been checked.
-
-    Raises:
-        InputError: naming what is not allowed. Files and modules are: they load from the command line only.
-
-    Example:
-        >>> scene({"v": "ns;wgan-gp:c=0", "phi0": "1", "theta0": "0.5"}).dim
-        1
-    """
-    usual = Scene()
-    names = tuple(x.strip() for x in str(given.get("v", ";".join(usual.variants))).split(";") if x.strip())
-    if not 1 <= len(names) <= MOST:
-        raise InputError(f"{len(names)} variants; allowed: 1 to {MOST}")
-    for spec in names:
-        variant_of(spec)
-    rule = str(given.get("rule", usual.rule))
-    rule_of(rule)
-    phi0, theta0 = (start_of(n, given[n]) if n in given else getattr(usual, n) for n in ("phi0", "theta0"))
-    if len(phi0) != len(theta0):
-        raise InputError(f"phi0 has {len(phi0)} numbers and theta0 {len(theta0)}; allowed: as many, 1 or 2")
-    kind = "steps" if rule else "flow"
-    usual_length = 400.0 if rule else usual.length
-    length = number("length", given.get("length", usual_length), low=0, open_low=True, high=LONGEST[kind])
-    if rule:
-        length = float(integer("length", math.floor(length), low=1))
-    return affordable_scene(Scene(names, rule, phi0, theta0, length))
 
 
 def affordable_scene(shown: Scene) -> Scene:
@@ -161,22 +120,6 @@ def settings(text: str) -> dict[str, str]:
     return read_settings(text)
 
 
-def query(shown: Scene) -> dict[str, str]:
-    """The parameters of the page's address that lead back to this scene.
-
-    Example:
-        >>> scene(query(Scene(variants=("ns", "gan-qp")))) == Scene(variants=("ns", "gan-qp"))
-        True
-    """
-    return {
-        "v": ";".join(shown.variants),
-        "rule": shown.rule,
-        "phi0": _vector(shown.phi0),
-        "theta0": _vector(shown.theta0),
-        "length": f"{shown.length:.10g}",
-    }
-
-
 # ---------------- what is shown
 
 
@@ -205,10 +148,8 @@ def answers(shown: Scene) -> list[tuple[Variant, Any, Any]]:
     return made
 
 
-def picture(
-    shown: Scene, found: list[tuple[Variant, Any, Any]] | None = None, reusable: ReusableFigure | None = None
-) -> Any:
-    """The page of one variant, on ``reusable`` where there is one, or several side by side on one scale.
+def picture(shown: Scene, found: list[tuple[Variant, Any, Any]] | None = None) -> Any:
+    """The overview of one variant, or several side by side on one scale.
 
     Example:
         >>> picture(Scene(length=5.0)).texts[0].get_text()
@@ -220,55 +161,25 @@ def picture(
     found = answers(shown) if found is None else found
     if len(found) == 1:
         _, traj, spectrum = found[0]
-        if reusable is not None:
-            reusable.wipe()
-        return figure(traj, spectrum, fig=reusable)
+        return figure(traj, spectrum)
     runs = [(v.label, traj, status_words(s)) for v, traj, s in found]
     moved = shown.rule or "flow"
     return multiples(runs, title=f"{len(runs)} variants from one start", below=f"{moved}, d = {shown.dim}")
 
 
-def table(found: list[tuple[Variant, Any, Any]]) -> list[dict[str, str]]:
-    """What is shown in numbers: of each variant its label, what its eigenvalues say, the leading one, and the end.
-
-    Example:
-        >>> table(answers(Scene(variants=("wgan-gp:c=0",), phi0=(1.0,), theta0=(0.5,), length=5.0)))[0]["leading"]
-        '−0.1 ± 0.995i'
-    """
-    from ..plotting.overview import grouped
-    from ..plotting.spectra import spectral_values, status_words
-    from ..plotting.theme import number as shown
-
-    rows = []
-    for v, traj, spectrum in found:
-        values = spectral_values(spectrum)
-        leading = grouped(values, float(spectrum.error or 0.0))[0] if values.size else "none"
-        if spectrum.kind == "map" and values.size:
-            leading += f", modulus {shown(float(np.abs(values).max()), 6)}"
-        size = [np.linalg.norm(np.asarray(traj[n]), axis=1) for n in ("phi", "theta")]
-        last = np.flatnonzero(np.isfinite(size[0] + size[1]))
-        end = (
-            f"|φ| = {shown(float(size[0][last[-1]]))}, |θ| = {shown(float(size[1][last[-1]]))}"
-            if last.size
-            else ""
-        )
-        if traj.attrs.get("result", "ok") != "ok":
-            end = f"{traj.attrs['result']}; {end}"
-        rows.append({"label": v.label, "status": status_words(spectrum), "leading": leading, "end": end})
-    return rows
-
-
 def judged(shown: Scene, index: int = 0, x0: tuple[float, ...] | None = None) -> str:
-    """The verdict on one of the variants, in words; the datum is 0 unless given.
+    """The verdict on one of the variants, in words and the field's symbols; the datum is 0 unless given.
 
     Example:
         >>> judged(Scene(variants=("wgan-gp:c=0",))).split(";")[0]
-        'converges to the equilibrium like exp(-0.1 t)'
+        'converges to the equilibrium like exp(−0.1 t)'
     """
     from ..analysis import verdict
+    from ..plotting.overview import verdict_sentence
 
     v, rule = variant_of(shown.variants[index]), rule_of(shown.rule)
-    return verdict(v, phi0=shown.phi0, theta0=shown.theta0, x0=x0, rule=rule, effort=EFFORT).text
+    found = verdict(v, phi0=shown.phi0, theta0=shown.theta0, x0=x0, rule=rule, effort=EFFORT)
+    return verdict_sentence(found)
 
 
 def thresholds(shown: Scene, index: int, parameter: str, x0: tuple[float, ...] | None = None) -> str:
@@ -288,71 +199,6 @@ def thresholds(shown: Scene, index: int, parameter: str, x0: tuple[float, ...] |
         for t in found.thresholds
     ]
     return f"stability changes at {'; '.join(said)}" if said else found.text
-
-
-def written(spec: str) -> str:
-    """NAME[:k=v,...] as another process finds it: with its file, where the command line named one.
-
-    Example:
-        >>> written("ns:r1=0.3")
-        'ns:r1=0.3'
-    """
-    return source(type(variant_of(spec)), spec)
-
-
-def command(shown: Scene) -> str:
-    """The commands that draw the same and say the same, one a line.
-
-    Example:
-        >>> print(command(Scene(variants=("ns:r1=0.3",), phi0=(1.0,), theta0=(0.5,), length=20.0)))
-        diracgan plot --variant ns:r1=0.3 --phi0=1 --theta0=0.5 --t1 20
-        diracgan verdict --variant ns:r1=0.3 --phi0=1 --theta0=0.5 --effort 0.3
-    """
-    place = " ".join(f"--{n}={_vector(getattr(shown, n))}" for n in ("phi0", "theta0"))
-    name, _, rest = shown.rule.partition(":")
-    moved = f" --rule {name}" + "".join(f" -r {part}" for part in rest.split(",") if part) if name else ""
-    length = f"--steps {shown.length:.10g}" if name else f"--t1 {shown.length:.10g}"
-    specs = [shlex.quote(written(v)) for v in shown.variants]
-    if len(specs) > 1:
-        return f"diracgan compare-variants {' '.join(specs)} {place}{moved} {length} --effort {EFFORT:g}"
-    lines = [
-        f"plot --variant {specs[0]} {place}{moved} {length}",
-        f"verdict --variant {specs[0]} {place}{moved}",
-    ]
-    return f"diracgan {lines[0]}\ndiracgan {lines[1]} --effort {EFFORT:g}"
-
-
-def code(shown: Scene) -> str:
-    """The Python code that computes the same.
-
-    Example:
-        >>> print(code(Scene(length=20.0)).splitlines()[1])
-        v = dg.variants.parse("ns")
-    """
-    name, _, rest = shown.rule.partition(":")
-    lines = ["import diracgan as dg"]
-    if name:
-        given = "".join(f", {k}={x if _literal(x) else repr(x)}" for k, x in settings(rest).items())
-        lines.append(f'rule = dg.rule("{name}"{given})')
-    end = f"rule=rule, steps={int(shown.length)}" if name else f"t1={shown.length:.10g}"
-    place = f"phi0={list(shown.phi0)}, theta0={list(shown.theta0)}"
-    for spec in shown.variants:
-        lines.append(f"v = dg.variants.parse({json.dumps(written(spec), ensure_ascii=False)})")
-        lines.append(f"traj = dg.simulate(v, {place}, {end})")
-        lines.append(f"s = dg.spectrum(v, dim={shown.dim}{', rule=rule' if name else ''})")
-    return "\n".join(lines) + "\n"
-
-
-def _vector(values: tuple[float, ...]) -> str:
-    return ",".join(f"{x:.10g}" for x in values)
-
-
-def _literal(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return text.strip() in ("True", "False")
-    return True
 
 
 def data(shown: Scene, found: list[tuple[Variant, Any, Any]] | None = None) -> str:

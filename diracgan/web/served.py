@@ -1,6 +1,7 @@
-"""The page as ``diracgan explore`` serves it: with what needs Python beside it, and the older page of controls.
+"""The page as ``diracgan explore`` serves it: with what needs Python beside it.
 
-The page draws by itself and asks when a move has ended; nothing that is asked holds a move up.
+The page draws by itself and asks when a move has ended; nothing that is asked holds a move up. The page is sent before
+JAX is imported, which a thread does meanwhile.
 """
 
 from __future__ import annotations
@@ -8,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import functools
 import hashlib
+import importlib
 import json
 import os
 import sys
@@ -21,27 +24,20 @@ from typing import Any
 
 from ..errors import InputError, one_line
 from . import limits
-from .controls import read
-
-App = Callable[..., Any]
-CONTROLS = "/controls"  # where the older page is
+from .shipped import FILES, shipped
 
 
 class Explorer:
-    """An ASGI application: ``/`` the page, ``/ask`` and ``/train`` what it asks, ``/controls/`` the older page.
+    """An ASGI application: ``/`` the page, ``/ask`` and ``/train`` what it asks.
 
     Args:
-        page: the text of the page, made when it is first asked for.
-        controls: the older page's application, made when it is first asked for: it takes seconds to load.
+        page: the text of the page, made when it is asked for.
         base: what every path begins with.
     """
 
-    def __init__(self, page: Callable[[], str], controls: Callable[[], App], base: str = "") -> None:
-        self._page, self._make_controls, self._base = page, controls, base
-        self._controls: App | None = None
+    def __init__(self, page: Callable[[], str], base: str = "") -> None:
+        self._page, self._base = page, base
         self._training = LiveTraining()
-        self._loading = asyncio.Lock()
-        self._life: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
@@ -49,17 +45,13 @@ class Explorer:
             await _alive(receive, send)
             return
         path = scope["path"].removeprefix(self._base)
-        if path.startswith(f"{CONTROLS}/"):
-            app = await self._older()
-            await app(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})
-        elif path in ("", CONTROLS):  # what a page asks is relative to the address that ends in /
-            where = f"{(self._base + path).rpartition('/')[2]}/".encode()
+        if path == "":  # what the page asks is relative to the address that ends in /
+            where = f"{self._base.rpartition('/')[2]}/".encode()
             await _send(send, 307, "text/plain; charset=utf-8", b"", (b"location", where))
         elif path == "/" and scope["method"] in ("GET", "HEAD"):
             text = await asyncio.to_thread(self._page)
             await _send(send, 200, "text/html; charset=utf-8", text.encode())
+            _load_soon()
         elif path in ("/ask", "/train") and scope["method"] == "POST":
             given = await _body(receive)
             answer = answered if path == "/ask" else self._training.asked
@@ -68,49 +60,62 @@ class Explorer:
         else:
             await _send(send, 404, "text/plain; charset=utf-8", b"nothing is here")
 
-    async def _older(self) -> App:
-        async with self._loading:
-            if self._controls is None:
-                self._controls = await asyncio.to_thread(self._make_controls)
-                # kept: a task that nobody holds is collected, and with it what it started
-                self._life = asyncio.get_running_loop().create_task(_start(self._controls))
-                await asyncio.sleep(0.1)
-        return self._controls
+
+@functools.cache  # once a process
+def _load_soon() -> None:
+    """Import what the first question needs, while the page is drawn."""
+    threading.Thread(target=importlib.import_module, args=("diracgan.analysis",), daemon=True).start()
 
 
 def answered(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What truly happens in what the page shows, or where stability changes.
+    """What truly happens in what the page shows, where stability changes, and the same as a picture or as numbers.
 
     Args:
-        given: ``what`` ("verdict" or "thresholds"), ``state`` as :func:`diracgan.web.controls.read` takes it, and for
-            thresholds ``parameter``.
+        given: ``what`` ("verdict", "thresholds", "picture" or "numbers"), ``state`` as
+            :func:`diracgan.web.controls.read` takes it, and for thresholds ``parameter``.
 
     Returns:
-        ``lines``, one for each variant.
+        ``lines``, one for each variant; or a file: ``name``, ``type`` and its bytes in base 64, ``data``.
 
     Example:
         >>> state = {"variants": [{"name": "ns", "typed": {"r1": "0.3"}}], "rule": {"name": "flow"}}
         >>> start = {"phi0": "0.1", "theta0": "0.2", "length": "40"}
         >>> answered({"what": "verdict", "state": {**state, **start}})["lines"][0].split(";")[0]
-        'converges to the equilibrium like exp(-0.15 t)'
+        'converges to the equilibrium like exp(−0.15 t)'
     """
     from . import scene
 
     shown = _scene(given)
     count, x0 = range(len(shown.variants)), _datum(given["state"], shown.dim)
-    if given.get("what") == "verdict":
+    what = given.get("what")
+    if what == "verdict":
         return {"lines": [_line(lambda k=k: scene.judged(shown, k, x0)) for k in count]}
-    if given.get("what") == "thresholds":
+    if what in ("picture", "numbers"):
+        return limits.limited(lambda: _file(shown, what), limits.ANSWER_S)
+    if what == "thresholds":
         return {
             "lines": [
                 _line(lambda k=k: scene.thresholds(shown, k, str(given.get("parameter")), x0)) for k in count
             ]
         }
-    raise InputError(f"what = {given.get('what')!r}; allowed: verdict, thresholds")
+    raise InputError(f"what = {what!r}; allowed: verdict, thresholds, picture, numbers")
+
+
+def _file(shown: Any, what: str) -> dict[str, str]:
+    from ..plotting.saving import png
+    from . import scene
+
+    if what == "numbers":
+        name, kind, content = "diracgan.csv", "text/csv", scene.data(shown).encode()
+    else:
+        name, kind, content = "diracgan.png", "image/png", png(scene.picture(shown), dpi=200)
+    return {"name": name, "type": kind, "data": base64.b64encode(content).decode()}
 
 
 def _scene(given: Mapping[str, Any]) -> Any:
     """What the page shows, every name and number checked; no file is opened for it."""
+    from .controls import read
+
     state = given.get("state")
     shown, wrong = read(state) if isinstance(state, dict) else (None, {})
     if shown is None:
@@ -193,7 +198,15 @@ class LiveTraining:
 
 
 def page_text() -> str:
-    """The page with every registered variant that runs in it, from the user's cache where nothing has changed since."""
+    """The page with every registered variant that runs in it.
+
+    It is put together from what is shipped; from the user's cache where files of theirs, or changes to the package, are
+    in it and nothing has changed since.
+    """
+    from .bundle import assembled
+
+    if not os.environ.get(FILES) and (known := shipped()) is not None:
+        return assembled(known["variants"].values(), known, served=True)
     kept = _cache() / f"{_key()}.html"
     with _writing:  # who asks meanwhile waits for the same page
         with contextlib.suppress(OSError):
@@ -219,23 +232,23 @@ def _keep(kept: Path, text: str) -> None:
 
 def _made() -> str:
     from ..variants import parse, variants
-    from .bundle import page
+    from .bundle import assembled, generated
+    from .controls import load_files
     from .programs import variant_source
 
-    print("diracgan: writing the page, once for this version", file=sys.stderr, flush=True)
-    chosen = [parse(name) for name in variants()]
-    try:
-        return page(chosen, served=True)
-    except InputError:  # one that cannot be written as scalar operations stays with Python
-        return page([v for v in chosen if _is_scalar(v, variant_source)], served=True)
-
-
-def _is_scalar(variant: Any, write: Callable[[Any], str]) -> bool:
-    try:
-        write(variant)
-    except InputError:
-        return False
-    return True
+    load_files()
+    known = shipped()
+    if known is None:
+        print("diracgan: writing the page, once for this version", file=sys.stderr, flush=True)
+        known = generated([])
+    own = []
+    for name in variants():
+        if name not in known["variants"]:
+            with contextlib.suppress(
+                InputError
+            ):  # one that cannot be written as scalar operations stays with Python
+                own.append(variant_source(parse(name)))
+    return assembled([*own, *known["variants"].values()], known, served=True)
 
 
 def _cache() -> Path:
@@ -244,8 +257,6 @@ def _cache() -> Path:
 
 def _key() -> str:
     """What the page is made from: this package's files, JAX, and the user's files."""
-    from .controls import FILES
-
     root = Path(__file__).parents[1]
     sources = [p for p in sorted(root.rglob("*")) if p.suffix in (".py", ".js", ".css", ".html")]
     sources += [Path(p) for p in os.environ.get(FILES, "").split(os.pathsep) if p]
@@ -262,22 +273,6 @@ async def _alive(receive: Any, send: Any) -> None:
         await send({"type": f"{kind}.complete"})
         if kind == "lifespan.shutdown":
             return
-
-
-async def _start(app: App) -> None:
-    """Let an application that was made late start up; it is told of no end but that of the process."""
-    sent = asyncio.Event()
-
-    async def receive() -> dict[str, str]:
-        if sent.is_set():
-            await asyncio.Event().wait()
-        sent.set()
-        return {"type": "lifespan.startup"}
-
-    async def send(_: Any) -> None:
-        return None
-
-    await app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, receive, send)
 
 
 async def _body(receive: Any) -> bytes:

@@ -1,23 +1,19 @@
 """The explorer's server: for whoever holds the address of this start, on this machine alone unless told otherwise.
 
-Any page in the same browser can send requests to 127.0.0.1. Three checks keep it out, each on every request and every
-websocket: the Host header names this server (a foreign name that resolves to 127.0.0.1 does not), an Origin, where one
-is sent, is this server's, and the path begins with a token that is drawn at each start. Browsers show a path to no page
-of another origin, and ``Referrer-Policy`` keeps it out of what they send on.
+Any page in the same browser can send requests to 127.0.0.1. Three checks keep it out, each on every request: the Host
+header names this server (a foreign name that resolves to 127.0.0.1 does not), an Origin, where one is sent, is this
+server's, and the path begins with a token that is drawn at each start. Browsers show a path to no page of another
+origin, and ``Referrer-Policy`` keeps it out of what they send on.
 """
 
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 HOST = "127.0.0.1"
-TTL_S = 10  # a tab that was closed or loaded anew is forgotten soon: its address holds all its state
-MOST_SESSIONS = 16
 MOST_BYTES = 1 << 20  # of one request: what the controls hold is a few thousand
 
 Scope = MutableMapping[str, Any]
@@ -34,14 +30,12 @@ _HEADERS = {
 
 
 class Guard:
-    """Lets through what comes from this start's own page; answers everything else itself.
+    """Lets through what comes from this start's own page; answers everything else itself, and closes every websocket.
 
     Args:
         app: the ASGI application behind it.
         port: where it is served.
         token: the first part of every path.
-        most: how many websockets may be open, those counted that were closed less than ``ttl`` seconds ago.
-        ttl: how long a session lives on without its websocket.
         names: under which this machine is reached.
         public: the address at which a proxy offers this server, if one does; its path may have been taken off or not.
     """
@@ -51,13 +45,11 @@ class Guard:
         app: App,
         port: int,
         token: str,
-        most: int = MOST_SESSIONS,
-        ttl: float = TTL_S,
         *,
         names: Iterable[str] = (HOST, "localhost"),
         public: str = "",
     ) -> None:
-        self._app, self._token, self._most, self._ttl = app, token, most, ttl
+        self._app, self._token = app, token
         self.hosts = {f"{name}:{port}".lower() for name in names}
         self.origins = {f"http://{h}" for h in self.hosts}
         outside = urlsplit(public)
@@ -65,24 +57,20 @@ class Guard:
         if outside.netloc:
             self.hosts.add(outside.netloc.lower())
             self.origins.add(f"{outside.scheme}://{outside.netloc}".lower())
-        self._open = 0
-        self._closed: list[float] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check, then pass on or refuse."""
         kind = scope["type"]
         if self._base and scope.get("path", "").startswith(f"{self._base}/"):
             scope = {**scope, "path": scope["path"].removeprefix(self._base)}
-        if kind not in ("http", "websocket"):
+        if kind == "websocket":  # closed before it is accepted, it is answered with 403
+            await send({"type": "websocket.close", "code": 1008})
+        elif kind != "http":
             await self._app(scope, receive, send)
-            return
-        refused = self._refusal(scope)
-        if refused is not None:
-            await (_deny if kind == "http" else _close)(send, *refused)
-        elif kind == "http":
-            await self._app(scope, receive, _with_headers(send))
+        elif (refused := self._refusal(scope)) is not None:
+            await _deny(send, *refused)
         else:
-            await self._session(scope, receive, send)
+            await self._app(scope, receive, _with_headers(send))
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         """Why a request is not this start's own page's: the HTTP status and one line; None where it is."""
@@ -92,8 +80,6 @@ class Guard:
             return 421, f"this server answers to {' and '.join(sorted(self.hosts))} alone"
         if any(o.lower() not in self.origins for o in origins):
             return 403, "pages of other origins are not let in"
-        if scope["type"] == "websocket" and not origins:
-            return 403, "a websocket must name its origin"
         first = scope["path"].split("/")[1] if "/" in scope["path"] else ""
         if not secrets.compare_digest(first.encode(), self._token.encode()):
             return (
@@ -106,30 +92,12 @@ class Guard:
                 return 413, f"a request's body has at most {MOST_BYTES} bytes, and says how many"
         return None
 
-    async def _session(self, scope: Scope, receive: Receive, send: Send) -> None:
-        now = time.monotonic()
-        self._closed = [t for t in self._closed if now - t < self._ttl]
-        if self._open + len(self._closed) >= self._most:
-            await _close(send, 503, f"{self._most} tabs are open; close one, and wait {self._ttl:g} seconds")
-            return
-        self._open += 1
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            self._open -= 1
-            self._closed.append(time.monotonic())
-
 
 async def _deny(send: Send, status: int, text: str) -> None:
     body = text.encode()
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
     await _with_headers(send)({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-async def _close(send: Send, _: int, text: str) -> None:
-    """Before it is accepted: the server then answers the handshake with 403."""
-    await send({"type": "websocket.close", "code": 1008, "reason": text})
 
 
 def _with_headers(send: Send) -> Send:
@@ -145,16 +113,9 @@ def _with_headers(send: Send) -> Send:
 
 def guarded(port: int, token: str, **about: Any) -> Guard:
     """The explorer behind its guard, at ``/TOKEN/``; ``about`` is ``names`` and ``public`` of :class:`Guard`."""
-    from .served import CONTROLS, Explorer, page_text
+    from .served import Explorer, page_text
 
-    def controls() -> App:
-        import marimo  # pyright: ignore[reportMissingImports]
-
-        page = str(Path(__file__).with_name("page.py"))
-        made = marimo.create_asgi_app(quiet=True, session_ttl=TTL_S)
-        return made.with_app(path=f"/{token}{CONTROLS}", root=page).build()
-
-    return Guard(Explorer(page_text, controls, base=f"/{token}"), port, token, **about)
+    return Guard(Explorer(page_text, base=f"/{token}"), port, token, **about)
 
 
 def serve(port: int, browser: bool = True, host: str = HOST, public: str = "") -> None:
@@ -183,7 +144,7 @@ def serve(port: int, browser: bool = True, host: str = HOST, public: str = "") -
         port,
         log_level="error",
         access_log=False,
-        ws_max_size=MOST_BYTES,
+        ws="none",
         timeout_graceful_shutdown=1,
     )
     print(address, flush=True)

@@ -1,35 +1,77 @@
-"""The page as a widget: what travels between the browser and Python, and nothing else."""
+"""The page in a notebook: what `diracgan page` writes, in a frame, with its address on both sides."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anywidget  # pyright: ignore[reportMissingImports]
-import traitlets  # pyright: ignore[reportMissingImports]
+from ..errors import InputError
 
-_HERE = Path(__file__).parent
+if TYPE_CHECKING:
+    from ..variants import Variant
+
+# The frame is loaded from a blob, whose address can hold the state; Python and the page write it to each other.
+_ESM = """
+export default {
+  render({ model, el }) {
+    const blob = URL.createObjectURL(new Blob([model.get("html")], { type: "text/html" }));
+    const frame = document.createElement("iframe");
+    frame.title = "The Dirac GAN, running: drag the start, move every hyperparameter";
+    frame.style.cssText = `width: 100%; height: ${model.get("height")}px; border: 1px solid #8884; border-radius: 4px`;
+    frame.src = `${blob}#${model.get("address")}`;
+    const told = (event) => {
+      if (event.source !== frame.contentWindow || typeof event.data?.diracgan !== "string") return;
+      model.set("address", event.data.diracgan);
+      model.save_changes();
+    };
+    const moved = () => frame.contentWindow?.postMessage({ diracgan: model.get("address") }, "*");
+    window.addEventListener("message", told);
+    model.on("change:address", moved);
+    el.append(frame);
+    return () => {
+      window.removeEventListener("message", told);
+      model.off("change:address", moved);
+      URL.revokeObjectURL(blob);
+    };
+  },
+};
+"""
 
 
-class Page(anywidget.AnyWidget):
-    """The whole page; ``state`` comes from the browser, everything else goes there.
+def widget(*variants: Variant, address: str = "", height: int = 720) -> Any:
+    """The page of `diracgan page` as a widget for Jupyter, Colab or VS Code.
 
-    Attributes:
-        catalogue: what there is to move, :func:`~diracgan.web.controls.catalogue`.
-        state: what the controls hold, :func:`~diracgan.web.controls.state`; ``serial`` counts the moves.
-        answer: the move that it answers, what is wrong, and the table, command and code of what is shown.
-        png: the picture.
-        verdicts: what truly happens, one text a variant, empty until known.
-        live: whether a real GAN is being trained, and what is to be said of it.
-        live_png: its picture.
+    Args:
+        variants: those that can be chosen; every registered one unless given.
+        address: the state to begin with, as the page's own address has it after its ``#``.
+        height: in pixels.
+
+    Returns:
+        An anywidget whose ``address`` is what the page shows, and can be set.
+
+    Raises:
+        InputError: where anywidget is not installed, or for a variant that cannot run in a page.
+
+    Example:
+        >>> import diracgan as dg
+        >>> shown = widget(dg.variant("ns"), address="v=ns:r1=0.3&d=1")  # doctest: +SKIP
+        >>> shown.address  # doctest: +SKIP
+        'v=ns:r1=0.3&d=1'
     """
+    try:
+        import anywidget  # pyright: ignore[reportMissingImports]
+        import traitlets  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise InputError("the widget needs anywidget; pip install 'diracgan[explore]'") from None
 
-    _esm = (_HERE / "page.js").read_text(encoding="utf-8")
-    _css = (_HERE / "page.css").read_text(encoding="utf-8")
-    catalogue: Any = traitlets.Dict().tag(sync=True)
-    state: Any = traitlets.Dict().tag(sync=True)
-    answer: Any = traitlets.Dict().tag(sync=True)
-    png: Any = traitlets.Bytes(b"").tag(sync=True)
-    verdicts: Any = traitlets.List().tag(sync=True)
-    live: Any = traitlets.Dict({"running": False, "text": ""}).tag(sync=True)
-    live_png: Any = traitlets.Bytes(b"").tag(sync=True)
+    from ..variants import parse, variants as registered
+    from .bundle import page
+
+    class PageWidget(anywidget.AnyWidget):
+        """The page in a frame."""
+
+        _esm = _ESM
+        html: Any = traitlets.Unicode().tag(sync=True)
+        address: Any = traitlets.Unicode().tag(sync=True)
+        height: Any = traitlets.Int().tag(sync=True)
+
+    return PageWidget(html=page(variants or map(parse, registered())), address=address, height=height)

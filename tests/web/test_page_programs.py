@@ -12,7 +12,7 @@ from selection import slow_but
 
 import diracgan as dg
 from diracgan.dirac import default_start
-from diracgan.web.bundle import joined, modules
+from diracgan.web.bundle import joined, modules, programs_of
 from diracgan.web.javascript import body
 from diracgan.web.programs import rule_sources
 
@@ -68,7 +68,7 @@ def written(folder, variants):
     """The page's modules as files that Node reads."""
     (folder / "package.json").write_text('{"type": "module"}')
     (folder / "driver.mjs").write_text(DRIVER)
-    for name, text in modules(dg.variants.parse(v) for v in variants).items():
+    for name, text in modules(*programs_of(dg.variants.parse(v) for v in variants)).items():
         (folder / f"{name}.js").write_text(text, encoding="utf-8")
     return folder
 
@@ -131,6 +131,14 @@ def flow_rows(variant, z0, ts):
 SCALAR = (
     "simultaneous alternating heavy-ball nesterov adam extragradient optimistic lookahead rk2 rk4".split()
 )
+
+
+@pytest.mark.slow
+def test_the_programs_that_come_with_the_package_are_of_its_sources():
+    """Else the first start of `diracgan explore` generates them; `python -m diracgan.web.shipped` writes them anew."""
+    from diracgan.web.shipped import shipped
+
+    assert shipped() is not None
 
 
 def test_all_rules_but_those_that_solve_equations_are_in_the_page():

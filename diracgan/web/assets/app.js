@@ -38,6 +38,7 @@ const hidden = () => state.scene > 0 && guessed === null;
 function commit() {
   const link = `#${address(state)}`;
   if (link !== window.location.hash) window.history.pushState(null, "", link);
+  if (window.parent !== window) window.parent.postMessage({ diracgan: link.slice(1) }, "*"); // a notebook's widget listens
   at("said").textContent = stage.tell(state, runs, hidden());
 }
 
@@ -316,6 +317,11 @@ function begin() {
     wake();
   });
   window.addEventListener("popstate", () => load(window.location.hash.slice(1)));
+  window.addEventListener("message", ({ source, data }) => {
+    if (source !== window.parent || typeof data?.diracgan !== "string" || data.diracgan === address(state)) return;
+    window.history.replaceState(null, "", `#${data.diracgan}`);
+    load(data.diracgan);
+  });
   window.addEventListener("resize", () => { stage.size(state); dirty = true; wake(); });
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { colours = coloursNow(); dirty = true; wake(); });
   rebuild();

@@ -171,7 +171,8 @@ function shown(state, again) {
   const grid = element("div", { className: "two" });
   for (const [key, label] of Object.entries(LABELS)) {
     if ((key === "flow" && isFlow(state)) || (key === "lines" && state.dim === 2)) continue;
-    grid.append(check(label, state.show.includes(key), (on) => {
+    const named = key === "field" && state.dim === 2 ? "Arrows: θ′ at the φ of now" : label;
+    grid.append(check(named, state.show.includes(key), (on) => {
       state.show = on ? [...state.show, key] : state.show.filter((x) => x !== key);
       if (on && key === "ema" && !isFlow(state) && !state.rule.values.ema) state.rule.values.ema = 0.99;
       again();

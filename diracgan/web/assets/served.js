@@ -108,7 +108,19 @@ train.addEventListener("click", async () => {
   look(await ask("train", running ? { do: "stop" } : { do: "start", state: shown() }));
 });
 
-const older = element("a", { href: "controls/", textContent: "the older page of controls" });
+/** A file that Python makes of what is shown. */
+function taken(what, text) {
+  const button = element("button", { type: "button", textContent: text });
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    const answer = await ask("ask", { what, state: shown() });
+    button.disabled = false;
+    if (answer.error) said.textContent = answer.error;
+    else element("a", { download: answer.name, href: `data:${answer.type};base64,${answer.data}` }).click();
+  });
+  return button;
+}
+
 const box = element(
   "fieldset",
   { id: "python" },
@@ -119,7 +131,7 @@ const box = element(
   train,
   said,
   picture,
-  element("p", { className: "note" }, "Pictures as Python draws them: ", older),
+  element("div", { className: "row" }, taken("picture", "Picture (.png)"), taken("numbers", "Numbers (.csv)")),
 );
 document.getElementById("same").before(box);
 for (const kind of ["pointerup", "keyup", "change", "click", "popstate"]) window.addEventListener(kind, moved);

@@ -1,0 +1,68 @@
+"""The programs of every variant and rule as they come with the package: the page is there before JAX is imported.
+
+``python -m diracgan.web.shipped`` writes them anew. Where the sources that they are derived from have changed since,
+they are not used, and the page is generated instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+PROGRAMS = Path(__file__).parent / "assets" / "programs.json"
+FILES = "DIRACGAN_EXPLORER_FILES"  # how the page's process learns which files the command line named
+# What the programs are derived from, below the package.
+MODULES = (
+    "variants",
+    "rules",
+    "tracing",
+    "dirac.py",
+    "game.py",
+    "instance_noise.py",
+    "parameters.py",
+    "registry.py",
+    "web/controls.py",
+    "web/javascript.py",
+    "web/programs.py",
+)
+
+
+def shipped() -> dict[str, Any] | None:
+    """``variants`` (name -> program), ``rules`` and ``tableau`` as text; None where they are of other sources.
+
+    Example:
+        >>> known = shipped()
+        >>> known is None or "wgan-gp" in known["variants"]
+        True
+    """
+    try:
+        found = json.loads(PROGRAMS.read_text(encoding="utf-8"))
+    except OSError:
+        return None
+    return found if found["sources"] == digest() else None
+
+
+def digest() -> str:
+    """The sources that the programs are derived from, as one number."""
+    root, seen = Path(__file__).parents[1], hashlib.sha256()
+    for module in MODULES:
+        at = root / module
+        for path in [at] if at.is_file() else sorted(at.rglob("*.py")):
+            seen.update(path.read_bytes())
+    return seen.hexdigest()[:32]
+
+
+def main() -> None:
+    """Write the programs anew; half a minute."""
+    from ..files import write_text
+    from ..variants import parse, variants
+    from .bundle import generated
+
+    made = {"sources": digest(), **generated(parse(name) for name in variants())}
+    write_text(str(PROGRAMS), json.dumps(made, ensure_ascii=False, indent=0) + "\n")
+
+
+if __name__ == "__main__":
+    main()
