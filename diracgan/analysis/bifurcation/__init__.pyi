@@ -23,3 +23,4 @@ from .cycles import (
 )
 from .points import Bifurcation as Bifurcation
 from .rotating import rotating_states as rotating_states
+from .threshold import threshold as threshold

@@ -127,7 +127,8 @@ def sensitivity(point: Bifurcation, other: str) -> float:
     """How a bifurcation's parameter value moves as another number does, d value / d other.
 
     By the implicit function theorem: with G(x, p, q) = 0 the equations of the curve through the point,
-    (dx/dq, dp/dq) = -(G_x, G_p)^(-1) G_q, by autodiff.
+    (dx/dq, dp/dq) = -(G_x, G_p)^(-1) G_q, by autodiff. :func:`diracgan.bifurcation.threshold` gives the value
+    itself as a function that passes jit, vmap and grad.
 
     Args:
         point: of a branch.

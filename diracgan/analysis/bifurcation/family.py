@@ -58,7 +58,7 @@ class Family:
     @property
     def _motion(self) -> Any:
         """F as a traced function of the corners, x0, x, p and :attr:`_extra`."""
-        return _change
+        return change_of
 
     @property
     def _extra(self) -> Any:
@@ -90,6 +90,11 @@ class Family:
         ):
             here = handle.set(here, value)
         return here
+
+    @property
+    def given(self) -> tuple[Any, Array]:
+        """All numbers at the corners of the unit cube of those that turn, and the datum, for :func:`change_of`."""
+        return self._corners, self._x0
 
     def line(self, k: int, held: float) -> Family:
         """Of a family of two numbers that in which number k turns and the other is held; compiled as one with it."""
@@ -262,7 +267,8 @@ def _system(corners: Any, x0: Array, ps: Array) -> DiracSystem:
     return DiracSystem(variant, x0, rates, None)
 
 
-def _change(corners: Any, x0: Array, x: Array, ps: Array, times: Any) -> Array:
+def change_of(corners: Any, x0: Array, x: Array, ps: Array, times: Any) -> Array:
+    """F(x, p), traced; ``times`` applications of a map, None for one about its rest."""
     variant, rates, rule = numbers_at(corners, ps)
     system = DiracSystem(variant, x0, rates, None)
     if rule is None:
