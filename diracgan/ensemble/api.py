@@ -232,26 +232,26 @@ def _on_device(
     system: EnsembleSystem, phi: Any, theta: Any, datum: Any, where: Devices, made: dict[str, Any]
 ) -> tuple[dict[str, Any], StepProgram, on_device.Engine]:
     """On the device that the arrays are on."""
-    found, *how = on_device.computed(system, phi, theta, datum, where=where, **made)
-    return jax.block_until_ready(found), *how
+    found, moves, made_by = on_device.computed(system, phi, theta, datum, where=where, **made)
+    return jax.block_until_ready(found), moves, made_by
 
 
 def _sent(
     system: EnsembleSystem, phi: Any, theta: Any, datum: Any, where: Devices, made: dict[str, Any]
 ) -> tuple[dict[str, Any], StepProgram, on_device.Engine]:
     """On GPUs, from and to the host, in pieces."""
-    count, how = len(phi), []
-    each = _STREAMED // (2 * phi.shape[1] * made["kind"].itemsize * (len(made["schedule"].stops) + 4))
-    each = min(count, max(c_backend.GROUP, each))
+    kind, schedule, how = made["kind"], made["schedule"], []
+    each = _STREAMED // (2 * phi.shape[1] * kind.itemsize * (len(schedule.stops) + 4))
+    each = min(len(phi), max(c_backend.GROUP, each))
 
     def run(part: slice, phi: Any, theta: Any, device: Any) -> dict[str, Any]:
-        mine, schedule = jax.tree.map(lambda x: x[part] if np.ndim(x) else x, (system, made["schedule"].h))
-        there = Devices(where.platform, (device,), 1)
-        settings = made | {"schedule": made["schedule"]._replace(h=schedule)}
+        mine, h = jax.tree.map(lambda x: x[part] if np.ndim(x) else x, (system, schedule.h))
+        there, settings = Devices(where.platform, (device,), 1), made | {"schedule": schedule._replace(h=h)}
         data, *how[:] = on_device.computed(mine, phi, theta, datum, where=there, **settings)
         return data
 
-    return on_device.in_pieces(run, phi.astype(made["kind"]), theta.astype(made["kind"]), each, where), *how
+    found = on_device.in_pieces(run, phi.astype(kind), theta.astype(kind), each, where)
+    return found, how[0], how[1]
 
 
 # ---------------------------------------------------------------- what is given

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..tracing.scalar_program import NotScalarizable, Program, trace
-from . import c_backend
-from .blocks import BLOCK_BYTES, Devices, across, compiled, layout, over
+from . import c_backend, cuda_backend
+from .blocks import BLOCK_BYTES, Devices, across, choose, compiled, layout, over
 from .statistics import Statistics
 from .vector_field import StepProgram
 
@@ -204,7 +204,9 @@ def varying(step: Step, fixed: list[bool], state: list[bool]) -> list[bool]:
 
 
 def engine() -> str:
-    """What runs many fixed steps on this machine's cores: ``"compiled C"`` where it has a compiler, else ``"XLA"``."""
+    """What runs many steps here: ``"compiled CUDA"`` on a GPU, else ``"compiled C"``, or ``"XLA"`` without them."""
+    if choose(None).platform == "gpu":
+        return "XLA" if cuda_backend.missing() else "compiled CUDA"
     return "compiled C" if c_backend.available() else "XLA"
 
 

@@ -65,7 +65,7 @@ def call(launch: Launch, text: str, arrays: Sequence[Any], like: Sequence[Any]) 
     _LAUNCHES[key] = launch
     _registered()
     shapes = [jax.ShapeDtypeStruct(np.shape(x), x.dtype) for x in like]
-    return jax.ffi.ffi_call(_TARGET, shapes)(*arrays, text=key)
+    return list(jax.ffi.ffi_call(_TARGET, shapes)(*arrays, text=key))
 
 
 # ---------------------------------------------------------------- XLA's structures

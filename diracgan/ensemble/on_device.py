@@ -48,7 +48,7 @@ class DeviceRun(NamedTuple):
         devices: where it runs.
         dtype: the type of every number.
         varies: which of the system's numbers vary over trajectories.
-        count: how many trajectories there are.
+        size: how many trajectories there are.
         dim: the components of a player.
         datum: the components of the datum, or 0 where it is 0.
         adaptive: whether the steps' sizes follow from their errors.
@@ -62,7 +62,7 @@ class DeviceRun(NamedTuple):
     devices: Devices
     dtype: np.dtype
     varies: tuple[bool, ...]
-    count: int
+    size: int
     dim: int
     datum: int
     adaptive: bool
@@ -213,12 +213,12 @@ def _whole(
     task = Task(motion, about.names, leaves, players, (escape, ball, system.x0), h, about.devices)
     width = _width(about, task, h.ndim > 0)
     padded = jax.tree.map(
-        lambda x: _padded(x, -about.count % width) if jnp.ndim(x) else x, (leaves, players, h)
+        lambda x: _padded(x, -about.size % width) if jnp.ndim(x) else x, (leaves, players, h)
     )
     task = Task(motion, about.names, padded[0], padded[1], task.watch, padded[2], about.devices)
     run = _adaptive if about.adaptive else _fixed
     result = run(about, engine(about, h.ndim > 0), task, limits, rows, most)
-    result = jax.tree.map(lambda x: x[..., : about.count], result._replace(engine=()))
+    result = jax.tree.map(lambda x: x[..., : about.size], result._replace(engine=()))
     return labelled(result, spanned, motion, about.several, jnp)
 
 
@@ -427,7 +427,7 @@ def _steps(
         task.watch,
     )
     piece = adaptive_steps.AdaptiveShare(job, togo, (adaptive_steps.SAFETY / h) ** 5, lost > 0, end)
-    bounds = adaptive_steps.Limits(*limits, budget)
+    bounds = adaptive_steps.Limits(limits[0], limits[1], limits[2], budget)
     beside = across(task.devices.platform)
     first = adaptive_steps.first_demands(task.motion, beside, piece, bounds)
     piece = piece._replace(demand=jnp.where(h > 0, piece.demand, first))
