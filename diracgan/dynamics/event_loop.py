@@ -86,19 +86,22 @@ def _start(t: Any, y: Any, count: int) -> LoopState:
     )
 
 
+def _attempt(system: DiracSystem, regime: Regime, y: Array, h: Array) -> tuple[Array, Array, Array]:
+    """One Runge-Kutta step: the new state, its error, and the velocity at the old one."""
+    lower, weights, error_weights = (jnp.asarray(part) for part in tableau())
+
+    def stage(i: Array, slopes: Array) -> Array:
+        return slopes.at[i].set(flow_in(system, y + h * (lower[i] @ slopes), regime))
+
+    slopes = jax.lax.fori_loop(0, len(weights), stage, jnp.zeros((len(weights), len(y))))
+    return y + h * (weights @ slopes), h * (error_weights @ slopes), slopes[0]
+
+
 @jax.jit
 def _advance(
     system: DiracSystem, regime: Regime, span: TimeSpan, start: LoopState, rows: Array
 ) -> tuple[LoopState, Array]:
-    lower, weights, error_weights = (jnp.asarray(part) for part in tableau())
     t1, ts, rtol, atol = span.t1, span.ts, span.rtol, span.atol
-
-    def attempt(y: Array, h: Array) -> tuple[Array, Array, Array]:
-        def stage(i: Array, slopes: Array) -> Array:
-            return slopes.at[i].set(flow_in(system, y + h * (lower[i] @ slopes), regime))
-
-        slopes = jax.lax.fori_loop(0, len(weights), stage, jnp.zeros((len(weights), len(y))))
-        return y + h * (weights @ slopes), h * (error_weights @ slopes), slopes[0]
 
     def tried(carry: LoopState, target: Array) -> LoopState:
         t, y, h, steps, _, guard, low, high, halvings, before = carry
@@ -109,7 +112,7 @@ def _advance(
         length = jnp.where(
             seeking, jnp.where(last, high, 0.5 * (low + high)), jnp.where(lands, target - t, h)
         )
-        new, error, slope = attempt(y, length)
+        new, error, slope = _attempt(system, regime, y, length)
         size = jnp.max(jnp.abs(error) / (atol + rtol * jnp.maximum(jnp.abs(y), jnp.abs(new))))
         good = seeking | (jnp.isfinite(size) & (size <= 1.0))
         after = _seen(system, new, regime)

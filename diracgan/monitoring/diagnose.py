@@ -135,18 +135,7 @@ def diagnose(
         >>> found.kind, round(found.oscillations[0].period)
         ('rotation', 63)
     """
-    if variant is None and rule is not None:
-        raise InputError("a rule predicts nothing without a variant; give both")
-    if variant is not None:
-        check_variant(variant)
-    if rule is not None:
-        check_rule(rule)
-    if columns is not None and not (
-        isinstance(columns, (list, tuple)) and all(isinstance(c, str) for c in columns)
-    ):
-        raise InputError(
-            f"columns = {columns!r} are not names; allowed: a list of columns of the log, or None"
-        )
+    _check(variant, rule, columns)
     pace = None if h is None else number("h", h, low=0, open_low=True)
     log = read(series, columns, step, interval, after)
     meaning = meaning_of(log, variant)
@@ -199,6 +188,22 @@ def diagnose(
         log=log,
         fit=dataclasses.replace(fit, first=fit.first + part.first),
     )
+
+
+def _check(variant: object, rule: object, columns: object) -> None:
+    """InputError where these are not what :func:`diagnose` takes."""
+    if variant is None and rule is not None:
+        raise InputError("a rule predicts nothing without a variant; give both")
+    if variant is not None:
+        check_variant(variant)
+    if rule is not None:
+        check_rule(rule)
+    if columns is not None and not (
+        isinstance(columns, (list, tuple)) and all(isinstance(c, str) for c in columns)
+    ):
+        raise InputError(
+            f"columns = {columns!r} are not names; allowed: a list of columns of the log, or None"
+        )
 
 
 def _within(log: Log, part: LossRegime) -> Log:

@@ -140,7 +140,7 @@ def attractors(
         ([('converges-exponentially', 1.0)], True)
     """
     asked = settings(variant, rule, dim, x0)
-    box = number("box", box, low=0, high=1e100, open_low=True)
+    box = number("box", box, low=0, high=T.unbounded, open_low=True)
     starts = integer("starts", starts, low=1, high=100_000)
     steps = integer("steps", steps, low=2 * ROWS, high=10**8)
     seed = integer("seed", seed, low=0)

@@ -20,7 +20,8 @@ from ..orbits.rotating_states import commutes_with_rotations
 from .branch import Branch, bounds, follow, named_range, real_handle
 from .family import Family, numbers_at
 
-_SAMPLES = 5
+_SAMPLES, _AROUND, _COSINE = 5, 0.1, 0.9  # states looked at: how far around the start, their largest |cos|
+_STEP = 0.02  # along the branch, of the range
 _CONSERVED = 1e-9  # of what it could change by: the wedge stands still
 _HELD = -1.0  # eigenvalue given to the conserved wedge
 _FLAT = 1e-6  # of |phi| |theta|: a smaller wedge lies on a line
@@ -140,7 +141,7 @@ def rotating_states(
     family = (
         RotatingFamily(around, [handle], float(x[0] * x[1] - x[2] ** 2)) if _conserves(free, x, now) else free
     )
-    found = follow(family, np.append(x, now), low_, high_, largest=0.02)
+    found = follow(family, np.append(x, now), low_, high_, largest=_STEP)
     begun = found.states[
         int(np.argmin(np.linalg.norm(found.states - x, axis=1) + np.abs(found.values - now)))
     ]
@@ -172,8 +173,8 @@ def _conserves(family: RotatingFamily, x: np.ndarray, value: float) -> bool:
     if family.discrete:
         return False
     for draw in np.random.default_rng(0).normal(size=(_SAMPLES, 3)):
-        y = x * (1.0 + 0.1 * np.clip(draw, -1, 1))
-        y[2] = np.clip(y[2], -0.9, 0.9) * np.sqrt(y[0] * y[1])
+        y = x * (1.0 + _AROUND * np.clip(draw, -1, 1))
+        y[2] = np.clip(y[2], -_COSINE, _COSINE) * np.sqrt(y[0] * y[1])
         change, g = family.equations(np.append(y, value))[0], np.array([y[1], y[0], -2 * y[2]])
         if not abs(g @ change) <= _CONSERVED * np.linalg.norm(g) * np.linalg.norm(change):
             return False
