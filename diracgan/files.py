@@ -250,7 +250,7 @@ def _is_sweep(path: Path) -> bool:
     try:
         found = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
         return str(found["attributes"]["schema"]).startswith("diracgan.sweep/")
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
 
 

@@ -200,7 +200,7 @@ def baseline(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise InputError(
             f"baseline {shown!r} cannot be read: {(error.strerror or str(error)).lower()}"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"baseline {shown!r} is not JSON: {one_line(error)}") from error
     if not isinstance(found, dict) or found.get("schema") != REPORT:
         raise InputError(

@@ -212,6 +212,11 @@ class Store:
         """
         if not self.begun:
             return list(range(self.layout.chunks))
+        with _whole(self.given):
+            kept = opened(self.path).coords
+            for name, (values, _) in self.layout.coords.items():
+                if not np.array_equal(kept[name].values, values):
+                    raise ValueError(f"the values of {name} are not those that were asked")
         try:
             for name in self.layout.variables:
                 for leftover in (self.path / name / "c").rglob(_LEFT_BY_A_KILL):
@@ -233,7 +238,7 @@ class Store:
 
         if name not in self._arrays:
             # a chunk that holds nothing but fill values is a result too
-            with zarr.config.set({"array.write_empty_chunks": True}):
+            with zarr.config.set({"array.write_empty_chunks": True}), _whole(self.given):
                 self._arrays[name] = zarr.open_array(store=str(self.path), path=name, mode="r+")
         return self._arrays[name]
 
@@ -343,15 +348,27 @@ def opened(path: str | os.PathLike[str]) -> Any:
     """A sweep's store as an :class:`xarray.Dataset`; chunks are read when their values are used."""
     import xarray as xr
 
-    return xr.open_zarr(path, chunks=None, consolidated=False)
+    with _whole(os.fspath(path)):
+        return xr.open_zarr(path, chunks=None, consolidated=False)
+
+
+@contextlib.contextmanager
+def _whole(given: str) -> Iterator[None]:
+    """What the libraries raise about a store that is damaged, each what it likes, as an InputError."""
+    try:
+        yield
+    except Exception as error:
+        raise InputError(
+            f"{given!r} is damaged and cannot be read: {one_line(error)}; allowed: a whole store, or a new name"
+        ) from error
 
 
 def attributes(path: Path) -> dict[str, Any] | None:
     """The attributes of a Zarr group, or None where there is none."""
     try:
         found = json.loads((path / _ROOT).read_text(encoding="utf-8"))
-        return found["attributes"] if found.get("node_type") == "group" else None
-    except (OSError, ValueError, KeyError):
+        return dict(found["attributes"]) if found["node_type"] == "group" else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import re
 import shutil
+import zlib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -55,10 +57,13 @@ class RunFolder:
 
     def save_checkpoint(self, name: str, state: TrainState, step: int) -> None:
         """Replace a checkpoint: a line of JSON that says what follows, then every array."""
+        arrays = io.BytesIO()
+        eqx.tree_serialise_leaves(arrays, state)
+        content = arrays.getbuffer()
+        header = {"schema": SCHEMA, "step": step, "leaves": _leaves(state), "crc32": zlib.crc32(content)}
         with replacing(self.checkpoints / f"{name}.eqx") as temporary, temporary.open("wb") as file:
-            header = {"schema": SCHEMA, "step": step, "leaves": _leaves(state)}
             file.write((json.dumps(header) + "\n").encode())
-            eqx.tree_serialise_leaves(file, state)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
 
@@ -174,19 +179,22 @@ def keep_metrics(target: Path, lines: list[dict[str, Any]]) -> None:
 
 
 def lines_until(path: Path, step: int) -> list[dict[str, Any]]:
-    """The lines of metrics up to a step, and none from a line on whose writing was cut short.
+    """The lines of metrics up to a step, without a last one whose writing was cut short.
 
     Raises:
-        InputError: for a line that is not one of a run's metrics.
+        InputError: for a line that is not one of a run's metrics, or damaged.
     """
     found: list[dict[str, Any]] = []
     if not path.is_file():
         return found
-    for number, text in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+    for number, text in enumerate(lines, 1):
         try:
             line = json.loads(text)
         except json.JSONDecodeError:
-            break  # the writer was stopped in the middle of it
+            if number == len(lines) and not text.endswith("\n"):
+                break  # the writer was stopped in the middle of it
+            line = None
         except RecursionError:
             line = None
         if not isinstance(line, dict) or not isinstance(line.get("step"), int):
@@ -221,7 +229,12 @@ def restore(file: Path, like: TrainState) -> tuple[TrainState, int]:
             theirs, ours = header["leaves"], _leaves(like)
             if theirs != ours:
                 raise InputError(f"{str(file)!r} is of another network: {_difference(theirs, ours)}")
-            return eqx.tree_deserialise_leaves(held, like), header["step"]
+            content = held.read()
+            if zlib.crc32(content) != header.get("crc32", zlib.crc32(content)):  # older ones have none
+                raise InputError(
+                    f"{str(file)!r} is damaged: its checksum is another; allowed: a whole checkpoint"
+                )
+            return eqx.tree_deserialise_leaves(io.BytesIO(content), like), header["step"]
     except InputError:
         raise
     except Exception as error:  # numpy's reader raises whatever the bytes happen to be taken for

@@ -189,6 +189,7 @@ def test_junit_has_one_case_for_each_row():
         (None, "cannot be read"),
         ("nope", "is not JSON"),
         ("[]", "is not a report"),
+        ("[" * 100_000, "is not JSON"),
         ('{"schema": "diracgan.eig/1"}', "is not a report"),
         ('{"schema": "diracgan.report/1"}', "not laid out"),
         ('{"schema": "diracgan.report/1", "rows": [{"name": 3}], "settings": {"x0": 0}}', "not laid out"),

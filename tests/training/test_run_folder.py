@@ -213,6 +213,33 @@ def test_metrics_that_no_run_has_written(folder, line):
     assert "\n" not in str(told.value)
 
 
+def test_only_a_last_line_may_be_cut_short(folder):
+    file = folder / "metrics.jsonl"
+    file.write_text('{"step": 0}\n{"step": 1')
+    assert lines_until(file, 5) == [{"step": 0}]
+    for text in (
+        '{"step": 0}\n{"st\n{"step": 2}\n',
+        "hello\n",
+    ):  # what a writer that was stopped does not leave
+        file.write_text(text)
+        with pytest.raises(InputError, match="has no step"):
+            lines_until(file, 5)
+
+
+def test_a_checkpoint_with_another_bit_is_refused(folder):
+    train("ns", "point", steps=2, networks={"width": 2}, out="run")
+    file = folder / "run" / "checkpoints" / "last.eqx"
+    content = bytearray(file.read_bytes())
+    content[-5] ^= 1  # among the numbers of the last array
+    file.write_bytes(bytes(content))
+    before = contents(folder / "run")
+    with pytest.raises(InputError, match="damaged: its checksum"):
+        load_run("run")
+    with pytest.raises(InputError, match="damaged: its checksum"):
+        resume("run", steps=4)
+    assert contents(folder / "run") == before
+
+
 def test_a_config_nested_too_deeply_is_one_line(folder, cli):
     (folder / "deep.toml").write_text("steps = " + "[" * 100_000 + "]" * 100_000 + "\n")
     code, _, err = cli("train", "--config", "deep.toml")

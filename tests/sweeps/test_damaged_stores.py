@@ -1,0 +1,40 @@
+"""Whatever has happened to a store's files, a sweep that goes on with it says so in one line and changes nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+import diracgan as dg
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    path = tmp_path_factory.mktemp("sweep") / "a.zarr"
+    ask(path)
+    return path
+
+
+def ask(path):
+    rule = dg.rule("simultaneous", lr=0.1)
+    return dg.sweep(dg.variant("ns"), {"gamma": [0.0, 0.5, 1.0]}, rule=rule, out=path, chunk=1)
+
+
+DAMAGED = [b"", b'{"a": 1', b"[1, 2]", b"null", b"[" * 100_000, b"\xff" * 24]
+
+
+@pytest.mark.parametrize(
+    "name", ["zarr.json", "gamma/zarr.json", "gamma/c/0", "margin/zarr.json", "margin/c/1"]
+)
+@pytest.mark.parametrize("content", DAMAGED, ids=lambda b: repr(b[:6]))
+def test_a_damaged_store_is_one_line_and_is_left_as_it_is(store, name, content):
+    good = (store / name).read_bytes()
+    (store / name).write_bytes(content)
+    try:
+        with pytest.raises(dg.InputError) as caught:
+            ask(store)
+        assert "\n" not in str(caught.value)
+        assert "a.zarr" in str(caught.value)
+        assert (store / name).read_bytes() == content
+    finally:
+        (store / name).write_bytes(good)
+    assert ask(store).sizes == {"gamma": 3}
