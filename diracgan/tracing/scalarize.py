@@ -140,7 +140,7 @@ class Scalarizer:
     def _branches(self, functions: Sequence[TracedFunction], ins: list[Cells]) -> list[Cells]:
         which, args = ins[0][()], ins[1:]
         if which.known:
-            return self.run(functions[min(max(int(which.detail), 0), len(functions) - 1)], args)
+            return self.run(functions[int(which.detail)], args)
         chosen, *others = (self.run(f, args) for f in functions)
         for k, other in enumerate(others, 1):
             past = which

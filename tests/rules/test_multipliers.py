@@ -158,6 +158,24 @@ def test_adam_at_rest_is_the_limit_of_adam_itself():
     assert abs(np.exp(slope) - np.max(rates)) < 2e-4
 
 
+def test_adam_without_its_start_is_adam_after_many_steps():
+    game, z = dirac.game(GAMES["wgan-gp"], jnp.zeros(1)), Players(jnp.array([0.4]), jnp.array([-0.9]))
+    rule = dg.rule("adam", lr_d=0.1, lr_g=0.3, beta1=0.5, beta2=0.9, eps=0.02)
+    start = rule.memory(game, z)
+    late = jax.tree.map(lambda x: jnp.full_like(x, 10_000) if jnp.ndim(x) == 0 else x + 0.3, start)
+    now, then = (r.iterate(game, z, late) for r in (rule, rule.bias_corrected))
+    for a, b in zip(jax.tree.leaves(now), jax.tree.leaves(then), strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-14)
+    assert (
+        abs(
+            float(
+                rule.iterate(game, z, start)[0].phi[0] - rule.bias_corrected.iterate(game, z, start)[0].phi[0]
+            )
+        )
+        > 0.01
+    )
+
+
 def test_adam_without_eps_has_no_linearisation():
     for name in ("adam", "lookahead"):
         rule = dg.rule("adam", eps=0.0)

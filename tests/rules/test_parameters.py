@@ -60,6 +60,7 @@ def test_the_domains_of_a_rule_made_of_optax():
     assert (found["lr"], found["n_critic"]) == (EVERY["lr"][1:], STEPS[1:])
     rule = dg.rule.from_optax(optax.sgd(0.1))
     assert (rule.lr, rule.alternating, rule.n_critic) == (1.0, False, 1)
+    assert {f.name: f.default for f in dataclasses.fields(Optax)}["lr"] == 1.0
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,19 @@ class Numbered(WrappedGame):
         return super().velocity(players, draw, penalty)
 
 
+def test_a_player_that_waits_has_the_rate_zero():
+    class Stepped(WrappedGame):
+        def apply_step(self, players, rates, draw=0):
+            seen.append(tuple(rates))
+            return super().apply_step(players, rates, draw)
+
+    z, seen = Players(jnp.ones(1), jnp.ones(1)), []
+    game = Stepped(dirac.game(dg.variant("wgan-linear"), jnp.zeros(1)))
+    for rule in (dg.rule("alternating", lr_d=0.3, lr_g=0.1), dg.rule("simultaneous", lr_d=0.3, lr_g=0.1)):
+        rule.iterate(game, z, rule.memory(game, z))
+    assert seen == [(0.3, 0.0), (0.0, 0.1), (0.3, 0.1)]
+
+
 @pytest.mark.parametrize(
     ("rule", "draws"),
     [

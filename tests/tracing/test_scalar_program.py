@@ -60,6 +60,10 @@ FUNCTIONS = {
     "scan backwards": (lambda a: jax.lax.scan(lambda c, x: (c + x, c * x), 0.0, a, reverse=True), (4,)),
     "branch": (lambda a: jax.lax.cond(a[0] > 0, lambda x: x * 2, lambda x: x - 1, a), (2,)),
     "switch": (lambda a: jax.lax.switch((a[0] > 0).astype(int), [jnp.sin, jnp.cos], a), (2,)),
+    "known switches": (  # JAX clamps what is beyond the branches
+        lambda a: [jax.lax.switch(jnp.asarray(k), [jnp.sin, jnp.cos, jnp.tanh], a) for k in (-1, 1, 7)],
+        (2,),
+    ),
     "gradient": (jax.grad(lambda a: jnp.sum(jnp.tanh(a) * jnp.exp(-(a @ a)))), (3,)),
     "hessian": (jax.hessian(lambda a: jnp.sum(jax.nn.softplus(a) ** 2)), (2,)),
     "constant": (lambda a: (jnp.eye(2), jnp.arange(3.0), a), (1,)),

@@ -77,6 +77,20 @@ def test_a_shared_name_has_to_be_qualified():
     assert parameter_handle(around, "variant.beta").now == 0.5
 
 
+def test_gamma_is_r1_where_nothing_else_is_called_so():
+    around = settings(dg.variant("ns").with_(r1=0.3))
+    k = parameter_handle(around, "gamma")
+    assert k.now == 0.3 and k.set(around, 0.7).variant.modifications == {"r1": 0.7}
+    with pytest.raises(dg.InputError, match="gama.*gamma"):
+        parameter_handle(around, "gama")
+
+    class Own(dg.Variant):
+        gamma: float = 0.5
+
+    k = parameter_handle(settings(Own()), "gamma")
+    assert k.now == 0.5 and k.set(settings(Own()), 2.0).variant.gamma == 2.0
+
+
 def test_what_counts_steps_is_an_integer():
     around = settings(dg.variant("wgan-gp"), dg.rule("alternating", lazy=2))
     whole = {n: parameter_handle(around, n).is_integer for n in ("n_critic", "lazy", "lr", "lam", "c")}
