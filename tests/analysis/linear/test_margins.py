@@ -112,6 +112,10 @@ def test_rates_and_their_ratios_are_positive_numbers():
     assert (k.now, k.domain.low, k.domain.open_low) == (pytest.approx(3.0), 0.0, True)
     assert k.set(around, 2.0).rule.rates == (0.2, 0.1)
     around = settings(dg.variant("ns"), dg.rule("lookahead", inner=dg.rule("heavy-ball", lr=0.3)))
+    with pytest.raises(dg.InputError, match="lr_ratio belongs to a rule; give one, or ask for rate_d"):
+        parameter_handle(settings(dg.variant("ns")), "lr_ratio")
+    with pytest.raises(dg.InputError, match="unknown parameter 'lr_q'; did you mean 'lr_g'"):
+        parameter_handle(around, "lr_q")
     with pytest.raises(dg.InputError, match=r"lr_ratio"):  # the outer rule's, by its own name
         parameter_handle(around, "inner.lr_ratio")
 

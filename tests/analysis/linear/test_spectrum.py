@@ -265,7 +265,7 @@ def test_a_stable_spectrum_can_amplify_and_a_centre_does_not():
     assert s.status == "stable"
     a = np.array([[-0.2, -10.0], [0.1, 0.0]])
     truth = max(np.linalg.norm(expm(a * t), 2) for t in np.linspace(0, 4, 400))
-    assert s.kind == "flow"
+    assert s.kind == "flow" and s.differentiable is True
     with pytest.raises(dataclasses.FrozenInstanceError):
         s.status = "unstable"
     assert 8 < truth < 10 and s.transient_growth == pytest.approx(truth, rel=1e-3)
