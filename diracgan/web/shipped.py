@@ -1,6 +1,6 @@
 """The programs of every variant and rule as they come with the package: the page is there before JAX is imported.
 
-``python -m diracgan.web.shipped`` writes them anew. Where the sources that they are derived from have changed since,
+``python -m diracgan.web.ship`` writes them anew. Where the sources that they are derived from have changed since,
 they are not used, and the page is generated instead.
 """
 
@@ -52,17 +52,3 @@ def digest() -> str:
         for path in [at] if at.is_file() else sorted(at.rglob("*.py")):
             seen.update(path.read_bytes())
     return seen.hexdigest()[:32]
-
-
-def main() -> None:
-    """Write the programs anew; half a minute."""
-    from ..files import write_text
-    from ..variants import parse, variants
-    from .bundle import generated
-
-    made = {"sources": digest(), **generated(parse(name) for name in variants())}
-    write_text(str(PROGRAMS), json.dumps(made, ensure_ascii=False, indent=0) + "\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -135,7 +135,7 @@ SCALAR = (
 
 @pytest.mark.slow
 def test_the_programs_that_come_with_the_package_are_of_its_sources():
-    """Else the first start of `diracgan explore` generates them; `python -m diracgan.web.shipped` writes them anew."""
+    """Else the first start of `diracgan explore` generates them; `python -m diracgan.web.ship` writes them anew."""
     from diracgan.web.shipped import shipped
 
     assert shipped() is not None
