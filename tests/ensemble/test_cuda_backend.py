@@ -180,6 +180,22 @@ def test_cuda_core_packs_pointers_and_the_count_as_the_kernel_reads_them():
     assert read == [2**40, 2**40 + 64, 2**40 + 128, 2**40 + 192, 128]
 
 
+def test_a_kernel_is_launched_on_xla_s_stream_with_a_thread_for_each_trajectory(monkeypatch):
+    core = pytest.importorskip("cuda.core", reason="needs the extra cuda")
+    launched, kernels = [], []
+    monkeypatch.setattr(core, "launch", lambda *given: launched.append(given))
+    monkeypatch.setattr(cuda_backend, "_on_device", lambda *which: kernels.append(which) or "the kernel")
+    reads, writes = (
+        [foreign_call.ArrayAddress(64 * k, n) for k, n in enumerate(sizes)] for sizes in ((1, 1280), (1280,))
+    )
+    cuda_backend.CudaLoop("text").launch(reads, writes, foreign_call.Place(device=3, stream=0x1234))
+    ((stream, config, kernel, *given),) = launched
+    assert int(stream.handle) == 0x1234
+    assert config.grid[0] * config.block[0] == 1280
+    assert (kernel, kernels) == ("the kernel", [("text", 3)])
+    assert given == cuda_backend.arguments(reads, writes)
+
+
 def test_what_a_launch_says_is_an_error_of_the_run():
     import jax.numpy as jnp
 
