@@ -26,6 +26,7 @@ OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEP
 
 
 LONG = (
+    "diracgan.analysis.bifurcation.atlas",
     "diracgan.measure.forecast",
     "diracgan.plotting.maps",
     "diracgan.sweeps.maps",

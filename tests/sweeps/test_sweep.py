@@ -95,6 +95,7 @@ def test_linear_quantities_agree_with_one_spectrum_at_a_time():
                 assert abs(float(here.margin) - truth.margin) <= 1e-12 + truth.error
 
 
+@pytest.mark.slow
 def test_a_rotation_invariant_variant_has_one_margin_in_every_dimension():
     found = dg.sweep(dg.variant("ns").with_(r1=0.4), {"dim": [1, 2, 5]}, "margin")
     np.testing.assert_allclose(found.margin, 0.2, atol=1e-13)
@@ -464,6 +465,7 @@ def test_a_mapping_gives_functions_names_of_their_own():
     assert found.square.values.tolist() == [0, 1, 4]
 
 
+@pytest.mark.slow
 def test_the_threshold_curve_of_alternating_steps():
     # wgan-gp, c = 0: trace 2 - 2 lam h - h^2, determinant 1 - 2 lam h, so stable iff 4 - 4 lam h - h^2 > 0
     from diracgan.sweeps import stability

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import written_games as games
+from selection import slow_but
 
 import diracgan as dg
 from diracgan.analysis.bifurcation import atlas, branch, curve, sensitivity
@@ -27,7 +28,7 @@ CLOSED = {
 }
 
 
-@pytest.mark.parametrize("case", CLOSED)
+@pytest.mark.parametrize("case", slow_but(CLOSED, "ns alternating"))
 def test_the_closed_forms_are_curves(case):
     variant, rule, numbers, kind, zero = CLOSED[case]
     start = branch(variant.with_(r1=0.5), over="lr=0.01:3", rule=dg.rule(rule, **numbers))
