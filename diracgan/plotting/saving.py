@@ -238,20 +238,34 @@ def _film(picture: Any, temporary: Path, suffix: str) -> None:
 
 
 def _with_one_palette(writer: Any) -> Any:
-    """A writer of .gif whose frames share the last one's colours: with a palette each they flicker."""
+    """A writer of .gif whose frames share the last one's colours: with a palette each they flicker.
+
+    Frames wait in compressed form: a film of plain ones would take a gigabyte.
+    """
     from PIL import Image
 
-    def finish() -> None:
-        frames = [f.convert("RGB") for f in writer._frames]
-        none = Image.Dither.NONE
-        palette = frames[-1].quantize(256, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=none)
-        # what does not change is one frame that is shown for longer
-        fresh = [k for k, f in enumerate(frames) if not k or f.tobytes() != frames[k - 1].tobytes()]
-        shown = [frames[k].quantize(palette=palette, dither=none) for k in fresh]
-        lasting = [round(1000 / writer.fps) * n for n in np.diff([*fresh, len(frames)]).tolist()]
-        shown[0].save(writer.outfile, save_all=True, append_images=shown[1:], duration=lasting, loop=0)
+    grab, kept, size = writer.grab_frame, [], []
 
-    writer.finish = finish
+    def grab_frame(**how: Any) -> None:
+        grab(**how)
+        frame = writer._frames.pop().convert("RGB")
+        size[:] = frame.size
+        kept.append(zlib.compress(frame.tobytes(), 1))
+
+    def finish() -> None:
+        none = Image.Dither.NONE
+
+        def image(packed: bytes) -> Any:
+            return Image.frombytes("RGB", tuple(size), zlib.decompress(packed))
+
+        palette = image(kept[-1]).quantize(256, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=none)
+        # what does not change is one frame that is shown for longer
+        fresh = [k for k, packed in enumerate(kept) if not k or packed != kept[k - 1]]
+        shown = (image(kept[k]).quantize(palette=palette, dither=none) for k in fresh)
+        lasting = [round(1000 / writer.fps) * n for n in np.diff([*fresh, len(kept)]).tolist()]
+        next(shown).save(writer.outfile, save_all=True, append_images=shown, duration=lasting, loop=0)
+
+    writer.grab_frame, writer.finish = grab_frame, finish
     return writer
 
 
