@@ -146,6 +146,8 @@ def test_alarms_by_their_metrics():
     assert (
         watch.check({"step": 2, "singular": {"d/head": [21.0, 1.0]}, "modes": 5.0}).name == "singular values"
     )
+    assert watch.check({"step": 3, "modes": 2.0, "nearest_modes": 8.0}) is None  # smeared about all of them
+    assert watch.check({"step": 3, "modes": 4.0, "nearest_modes": 4.0}).name == "mode loss"
     assert watch.check({"step": 3, "modes": 4.0}).name == "mode loss"
     assert AlarmMonitor(Alarms()).check({"step": 0, "modes": 1.0}) is None  # nothing was there to be lost
     watch, scores = AlarmMonitor(Alarms(patience=1)), {"inception_real": 9.0}

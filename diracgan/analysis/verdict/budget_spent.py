@@ -17,7 +17,7 @@ def judge(case: Case) -> Answer:
     """The verdict that the windows so far allow."""
     t, amplitudes = case.times, case.sizes
     return (
-        _falls(case, t, amplitudes)
+        _falls(case)
         or fixed_points.as_linearised(case, t, amplitudes)
         or enclosing.larger(case, case.looks[-1])
         or fixed_points.creeps(case, t)
@@ -31,12 +31,13 @@ def judge(case: Case) -> Answer:
     )
 
 
-def _falls(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> Answer | None:
+def _falls(case: Case) -> Answer | None:
     """A fall by a law that has not gone far."""
-    steady = len(t) > T.monotone and np.all(np.diff(amplitudes[-T.monotone :]) < 0)
-    if not steady or trends.held_up(case) or amplitudes[-1] >= T.fallen_at_last * amplitudes[0]:
+    t, r = trends.amplitudes(case, 1)
+    steady = len(t) >= T.monotone and np.all(np.diff(r[-T.monotone :]) < 0)
+    if not steady or trends.held_up(case) or r[-1] >= T.fallen_at_last * case.sizes[0]:
         return None
-    law = decay_laws.power_law(t[1:], amplitudes[1:])
+    law = decay_laws.power_law(t, r)
     if law is None or law.exponent <= 0 or law.error >= T.law_error_at_last * law.exponent:
         return None
     return trends.sublinear(case, law)

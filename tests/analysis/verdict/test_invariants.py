@@ -1,6 +1,7 @@
 """Drawn losses, starts and rules: a verdict contradicts neither spectrum nor multipliers, nor other units."""
 
 import itertools
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -46,16 +47,38 @@ class Piecewise(Smooth):
         return self.unit * (jnp.mean(h) - self.a * jnp.mean(real))
 
 
-def draw(k: int):
-    """The k-th loss, start, rule and unit, each from its own seed."""
+RULES = (None, "simultaneous", "alternating", "extragradient", "heavy-ball", "adam")
+
+
+class Drawn(NamedTuple):
+    """A loss with its numbers, a start, a rule or None, and a unit of time."""
+
+    loss: type[Smooth]
+    numbers: dict[str, float]
+    phi: np.ndarray
+    theta: np.ndarray
+    rule: Any
+    unit: float
+
+    @property
+    def programs(self) -> tuple:
+        """What this draw shares compiled programs with."""
+        name = None if self.rule is None else self.rule.name
+        return self.loss.__name__, len(self.phi), name, self.rule is not None and self.rule.ema is not None
+
+
+def draw(k: int) -> Drawn:
+    """The k-th draw, from its own seed."""
     rng = np.random.default_rng([SEED, k])
     kind = (Smooth, Piecewise)[int(rng.integers(2))]
     a, b, c, g, m = rng.choice([0.0, 1.0], 5, p=[0.4, 0.6]) * rng.normal(size=5)
     variant = {"a": 0.5 + abs(a), "b": 0.6 * np.tanh(b), "c": 0.5 * c, "k": 0.5 * g, "m": 0.4 * m}
-    phi, theta = rng.normal(size=(2, 1)) * 10.0 ** rng.uniform(-2, 0.3)
-    rule = rng.choice([None, "simultaneous", "alternating", "extragradient"], p=[0.55, 0.15, 0.15, 0.15])
-    made = None if rule is None else dg.rule(str(rule), lr=float(rng.uniform(0.05, 0.4)))
-    return (
+    d = int(rng.choice([1, 2, 3], p=[0.5, 0.3, 0.2]))
+    phi, theta = rng.normal(size=(2, d)) * 10.0 ** rng.uniform(-2, 0.3)
+    rule = rng.choice(np.array(RULES, object), p=[0.4, 0.14, 0.14, 0.1, 0.1, 0.12])
+    ema = 0.9 if rng.random() < 0.2 else None
+    made = None if rule is None else dg.rule(str(rule), lr=float(rng.uniform(0.05, 0.4)), ema=ema)
+    return Drawn(
         kind,
         {n: float(x) for n, x in variant.items()},
         phi,
@@ -82,12 +105,20 @@ def agree(one: Verdict, two: Verdict, unit: float):
             assert two.numbers[name] == pytest.approx(expected, rel=2e-2, abs=1e-9 * unit**power), name
 
 
+# Losses, d, rules and whether an average is kept along: each compiles programs of its own.
+SHARED = (
+    ("Smooth", 1, None, False),
+    ("Piecewise", 1, None, False),
+    ("Piecewise", 2, None, False),
+    ("Smooth", 2, "heavy-ball", False),
+    ("Smooth", 3, "alternating", False),
+    ("Piecewise", 1, "adam", False),
+)
+
+
 def quick(count: int) -> list[int]:
-    """The first draws of the flow and of simultaneous steps, which share four compiled programs."""
-    rules = ((k, draw(k)[4]) for k in itertools.count())
-    return list(
-        itertools.islice((k for k, rule in rules if rule is None or rule.name == "simultaneous"), count)
-    )
+    """The first draws that share compiled programs with others."""
+    return list(itertools.islice((k for k in itertools.count() if draw(k).programs in SHARED), count))
 
 
 def check(k: int, units: bool = True, effort: float = EFFORT):
@@ -96,7 +127,7 @@ def check(k: int, units: bool = True, effort: float = EFFORT):
     print(f"seed [{SEED}, {k}]: {kind.__name__}({parameters}), {phi}, {theta}, {rule}, unit {unit}")
     variant = kind(**parameters)
     v = dg.verdict(variant, phi, theta, rule=rule, effort=effort)
-    s = dg.spectrum(variant, dim=1, rule=rule)
+    s = dg.spectrum(variant, dim=len(phi), rule=rule)
     print(v.kind, v.numbers, s.status)
     assert v.kind in KINDS
     assert v.evaluations < 20 * BUDGET * effort
@@ -109,6 +140,11 @@ def check(k: int, units: bool = True, effort: float = EFFORT):
     if Kind(v.kind).is_orbit:
         assert max(v.numbers["radius_phi"], v.numbers["radius_theta"]) > 0
         assert np.max(np.abs(v.numbers.get("floquet", [0.0]))) < 1.02
+    if (
+        units and len(phi) > 1 and (rule is None or rule.name != "adam")
+    ):  # other axes, each of which Adam scales
+        turn = np.linalg.qr(np.random.default_rng([SEED, k, 1]).normal(size=(len(phi), len(phi))))[0]
+        agree(v, dg.verdict(variant, turn @ phi, turn @ theta, rule=rule, effort=effort), 1.0)
     if units and rule is None:  # other units of time
         agree(v, dg.verdict(kind(**parameters, unit=unit), phi, theta, effort=effort), unit)
         # other units of the players: f = phi theta and x0 = 0 stay, as the penalty does not

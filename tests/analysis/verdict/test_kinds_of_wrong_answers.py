@@ -146,6 +146,28 @@ def test_a_tangency_is_crept_to_by_a_law():
     np.testing.assert_allclose([v.numbers["limit_phi"], v.numbers["limit_theta"]], 1.0, atol=1e-3)
 
 
+class Slaved(Variant):
+    """phi' = -theta, theta' = phi - sign(theta) |theta|^(p - 1): a generator that follows at once where p < 2."""
+
+    p: float = 1.5
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(fake)
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(fake) + jnp.sum(jnp.abs(x_fake) ** self.p) / self.p
+
+
+@pytest.mark.parametrize("p", [1.5, pytest.param(5 / 3, marks=pytest.mark.slow)])
+def test_the_law_of_a_slaved_player_has_its_constant(p):
+    # theta follows phi^q with q = 1/(p - 1), so that phi' = -phi^q: phi ~ ((q - 1) t)^(-1/(q - 1)), and r is |phi|
+    q = 1 / (p - 1)
+    v = dg.verdict(Slaved(p=p), [0.3], [0.1], effort=0.3)
+    assert v.kind == "converges-sublinearly"
+    assert v.numbers["exponent"] == pytest.approx(1 / (q - 1), rel=1e-3)
+    assert v.numbers["constant"] == pytest.approx((q - 1) ** (-1 / (q - 1)), rel=1e-3)
+
+
 def test_dead_beat_arrives_and_is_no_cycle():
     # [[1 - l2 h, -h], [h, 1]] with l2 = 2, h = 1 is [[-1, -1], [1, 1]], whose square is 0
     v = dg.verdict(parse("wgan-linear:l2=2"), [0.1], [0.2], rule=simultaneous(1.0))

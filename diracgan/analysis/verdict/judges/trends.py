@@ -66,15 +66,32 @@ def only_outward(case: Case) -> Answer | None:
     return Answer(Kind.DIVERGES, {}, f"diverges, by no simple law: {reached}")
 
 
+_IN_A_WINDOW = 5  # instants of a window at which a motion that does not turn is read off
+
+
+def amplitudes(case: Case, transient: int) -> tuple[np.ndarray, np.ndarray]:
+    """Times and amplitudes from which a law of decay is read, without those of the first windows.
+
+    The root mean square over a window, in which a motion turns some eight times; r itself where a motion that is
+    slaved, or creeps, never turns: a mean over a window as long as the time before it is not the value in its middle.
+    """
+    looks = case.looks[transient:]
+    r = [case.distances(look) for look in looks]
+    if not looks or not all(np.all(np.diff(one) < 0) for one in r):
+        return case.times[transient:], case.sizes[transient:]
+    at = np.linspace(0, len(r[0]) - 1, _IN_A_WINDOW).astype(int)
+    return np.concatenate([look.stretch.t[at] for look in looks]), np.concatenate([one[at] for one in r])
+
+
 @judge(order=80)
 def falls_slowly(case: Case, stretch: Stretch) -> Answer | None:
     """An amplitude about the equilibrium that falls by a power law."""
     if len(case.looks) < T.windows_of_a_law:
         return None
-    t, amplitudes = case.times[T.transient :], case.sizes[T.transient :]
-    if np.any(np.diff(amplitudes[-T.monotone :]) >= 0) or amplitudes[-1] > T.fallen * amplitudes[0]:
+    t, r = amplitudes(case, T.transient)
+    if np.any(np.diff(r[-T.monotone :]) >= 0) or r[-1] > T.fallen * r[0]:
         return None
-    law = fall(case, t, amplitudes)
+    law = fall(case, t, r)
     if law is None or held_up(case):
         return None
     return sublinear(case, law)
@@ -111,8 +128,8 @@ def _by_degree(case: Case, law: decay_laws.PowerLaw) -> decay_laws.PowerLaw:
     exponent = 1 / (round(q) - 1) if abs(q - round(q)) < T.same_degree and round(q) > 1 else 1 / (q - 1)
     if abs(law.exponent - exponent) > T.exponent_of_degree * exponent:
         return law
-    look = case.looks[-1]
-    constant = float(look.rms * (look.time + law.offset) ** exponent)
+    t, r = amplitudes(case, T.transient)
+    constant = float(r[-1] * (t[-1] + law.offset) ** exponent)
     return law._replace(exponent=exponent, constant=constant)
 
 
