@@ -121,22 +121,25 @@ def computed(
             system if small is None or datum is None else system._replace(x0=(jnp.zeros((), kind),) * small)
         )
         motion = step_program(inside, small or phi.shape[1], kind)
+        adaptive, last = schedule.tolerances is not None, schedule.stops[-1]
         about = DeviceRun(
-            motion,
-            names,
-            where,
-            kind,
-            tuple(x.ndim > 0 for x in jax.tree.leaves(inside)),
-            phi.shape[0],
-            small or phi.shape[1],
-            len(inside.x0 or ()),
-            schedule.tolerances is not None,
-            small is not None,
-            several,
-            phi.shape[0] * (1 if schedule.tolerances else schedule.stops[-1]) >= _worth(schedule),
+            motion=motion,
+            names=names,
+            devices=where,
+            dtype=kind,
+            varies=tuple(x.ndim > 0 for x in jax.tree.leaves(inside)),
+            size=phi.shape[0],
+            dim=small or phi.shape[1],
+            datum=len(inside.x0 or ()),
+            adaptive=adaptive,
+            reduced=small is not None,
+            several=several,
+            worth=phi.shape[0] >= compiled_adaptive.WORTH
+            if adaptive
+            else phi.shape[0] * last >= c_backend.WORTH,
         )
         h, limits = jnp.asarray(schedule.h, kind), (schedule.tolerances or (0.0, 0.0))
-        least = 16 * float(np.finfo(kind).eps) * float(schedule.stops[-1])
+        least = 16 * float(np.finfo(kind).eps) * float(last)
         numbers = [jnp.asarray(x, kind) for x in (*limits, least, *radii)]
         rows = _stretches(schedule, kind)
         most = np.int32(min(schedule.max_steps, 2**31 - 1))
@@ -175,10 +178,6 @@ def in_pieces(
     while waiting:
         fetch()
     return found
-
-
-def _worth(schedule: Schedule) -> int:
-    return compiled_adaptive.WORTH if schedule.tolerances else c_backend.WORTH
 
 
 def _stretches(schedule: Schedule, kind: np.dtype) -> Any:
