@@ -62,10 +62,17 @@ class Runs:
     """Many starts followed at once, and what their ends have in common."""
 
     def __init__(
-        self, variant: Variant, rule: Rule | None, x0: np.ndarray, h: float, steps: int, box: float
+        self,
+        variant: Variant,
+        rule: Rule | None,
+        x0: np.ndarray,
+        h: float,
+        steps: int,
+        box: float,
+        rates: Players = Players(1.0, 1.0),
     ) -> None:
         with jax.enable_x64(True):
-            self.system = DiracSystem(*dirac.cast((variant, x0, Players(1.0, 1.0)), jnp.float64), None)
+            self.system = DiracSystem(*dirac.cast((variant, x0, rates), jnp.float64), None)
             self.rule = None if rule is None else dirac.cast(dataclasses.replace(rule, ema=None), jnp.float64)
         self.h, self.steps, self.box = h, steps, box
         self.switches = rule is None and surface_count(self.system) > 0

@@ -11,7 +11,7 @@ import numpy as np
 
 from ... import dirac
 from ...dynamics.filippov import DiracSystem
-from ...errors import InputError, number
+from ...errors import InputError, instance, number
 from ...numerics.continuation import PathPoint, SolutionPath, StepControl, continue_path
 from ...variants import Variant
 from ..dynamical_system import ContinuousSystem
@@ -24,9 +24,9 @@ from ..orbits.shooting import periodic_orbit, returns
 from ..verdict.verdict import verdict
 from .branch import bounds, named_range, real_handle
 from .cycle_equations import TRIVIAL, CycleEquations, Spread, moved_tangent, sections
-from .cycle_points import CyclePoint, classify_cycle, cycle_monitors
+from .cycle_points import CycleKind, CyclePoint, classify_cycle, cycle_monitors
 from .family import Family
-from .points import FARTHEST, Bifurcation, PointKind, complex_form
+from .points import FARTHEST, Bifurcation, PointKind, check_point, complex_form
 
 _AMPLITUDES = (0.02, 0.005, 1e-3)  # of the first cycle at a Hopf point, in units of the state
 _LEAVE = 0.02  # of a period doubling: the first step onto the doubled orbit
@@ -198,7 +198,7 @@ def born_cycles(point: Bifurcation, low: float, high: float) -> CycleBranch:
         >>> set(born_cycles(point, 0.0, 1.0).statuses)  # of a linear flow, all at gamma = 0
         {'marginal'}
     """
-    if point.kind is not PointKind.HOPF:
+    if check_point(point).kind is not PointKind.HOPF:
         raise InputError(f"a {point.kind.words} point bears no cycles; allowed: Hopf points")
     if point.multiplicity > 1:
         raise InputError(
@@ -245,6 +245,11 @@ def doubled_cycles(point: CyclePoint, low: float, high: float) -> CycleBranch:
     Raises:
         InputError: where no such cycles are found.
     """
+    instance("point", point, CyclePoint, "one of the points of a branch of cycles")
+    if point.kind is not CycleKind.PERIOD_DOUBLING:
+        raise InputError(
+            f"a {point.kind.words} bears no cycles of twice the period; allowed: period doublings"
+        )
     equations, jacobian = point.equations, point.path_point.jacobian
     n = len(equations.anchor)
     values, vectors = np.linalg.eig(jacobian[:n, :n] + np.eye(n))

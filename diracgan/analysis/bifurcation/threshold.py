@@ -15,7 +15,7 @@ from ...errors import InputError
 from .branch import real_handle
 from .curves import check_linear, check_noiseless, coincide
 from .family import Family, change_of
-from .points import Bifurcation, PointKind, complex_form
+from .points import Bifurcation, PointKind, check_point, complex_form
 
 _STAGES = 64  # on the way from the point to the numbers asked for
 _NEWTON = 4  # iterations at each
@@ -56,7 +56,7 @@ def threshold(point: Bifurcation, others: Sequence[str]) -> Callable[[Any], Arra
         [[0.2, 0.8], [4.0, 4.0]]
     """
     kinds = (PointKind.FOLD, PointKind.HOPF, PointKind.NEIMARK_SACKER, PointKind.FLIP)
-    if point.kind not in kinds:
+    if check_point(point).kind not in kinds:
         raise InputError(f"a {point.kind.words} has no simple equations; allowed: {', '.join(kinds)}")
     if point.multiplicity > 1:
         raise InputError(coincide(point))

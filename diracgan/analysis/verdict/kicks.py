@@ -45,7 +45,15 @@ class Kick:
     text: str
 
 
-def kick(variant: Variant, phi0: Any, theta0: Any, rule: Rule | None = None, x0: Any = None) -> Kick | None:
+def kick(
+    variant: Variant,
+    phi0: Any,
+    theta0: Any,
+    rule: Rule | None = None,
+    x0: Any = None,
+    rate_d: float = 1.0,
+    rate_g: float = 1.0,
+) -> Kick | None:
     """Where, on the ray from (0, x0) through a start, starts end on something else; None where none was met.
 
     Args:
@@ -54,6 +62,8 @@ def kick(variant: Variant, phi0: Any, theta0: Any, rule: Rule | None = None, x0:
         theta0: the generator's, (d,).
         rule: from :func:`diracgan.rule`; None for the flow.
         x0: the datum; None for 0.
+        rate_d: factor on the critic's velocity (flow).
+        rate_g: factor on the generator's velocity (flow).
 
     Raises:
         InputError: for arguments that are not allowed.
@@ -63,14 +73,14 @@ def kick(variant: Variant, phi0: Any, theta0: Any, rule: Rule | None = None, x0:
         >>> kick(dg.variant("wgan-gp", c=0.0, lam=0.5), [0.1], [0.2], dg.rule("simultaneous", lr=0.1)) is None
         True
     """
-    asked = settings(variant, rule, None, x0, (phi0, theta0))
+    asked = settings(variant, rule, None, x0, (phi0, theta0), rate_d, rate_g)
     start, d = np.concatenate(asked.point), len(asked.x0)
     centre = np.concatenate([np.zeros(d), asked.x0])
     size = float(np.linalg.norm(start - centre))
     if size == 0:
         return None
     way, reach = (start - centre) / size, _REACH * max(size, 1.0)
-    runs = Runs(variant, rule, asked.x0, T.edge_step, _STEPS, reach)
+    runs = Runs(variant, rule, asked.x0, T.edge_step, _STEPS, reach, asked.rates)
     starts = centre + np.linspace(size, reach, _STARTS)[:, None] * way
     labels = runs.labels(starts)
     other = np.flatnonzero((labels != labels[0]) & runs.has_settled(labels))
@@ -78,7 +88,7 @@ def kick(variant: Variant, phi0: Any, theta0: Any, rule: Rule | None = None, x0:
         return None
     k = int(other[0])
     there = Players(starts[k][:d], starts[k][d:])
-    _, beyond = answer_from(variant, there, asked.x0, rule, Players(1.0, 1.0), T.edge_effort * T.budget)
+    _, beyond = answer_from(variant, there, asked.x0, rule, asked.rates, T.edge_effort * T.budget)
     group = int(labels[k])
     size_there = f" of up to |z| = {runs.known[group].largest:.3g}" if group >= 0 else ""
     words = _WORDS.get(beyond.kind, f"a motion{size_there} attracts ({beyond.kind})")

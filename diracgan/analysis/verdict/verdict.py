@@ -120,8 +120,8 @@ def verdict(
     effort = checked_effort(effort)
     budget = T.budget * effort
     case, answer = answer_from(variant, Players(phi, theta), datum, rule, rates, budget)
-    if effort >= _LOOKS_AROUND and answer.kind in _ATTRACTING and rates == Players(1.0, 1.0):
-        answer = _with_edge(answer, variant, phi, theta, rule, datum)
+    if effort >= _LOOKS_AROUND and answer.kind in _ATTRACTING:
+        answer = _with_edge(answer, variant, (phi, theta), rule, datum, rates)
     return Verdict(
         kind=Kind(answer.kind).value,
         numbers=answer.numbers,
@@ -141,9 +141,11 @@ def verdict(
     )
 
 
-def _with_edge(answer: Answer, variant: Variant, phi: Any, theta: Any, rule: Rule | None, x0: Any) -> Answer:
+def _with_edge(
+    answer: Answer, variant: Variant, start: tuple[Any, Any], rule: Rule | None, x0: Any, rates: Players
+) -> Answer:
     """The answer with where else the ray leads."""
-    found = kick(variant, phi, theta, rule, x0)
+    found = kick(variant, *start, rule, x0, rates.phi, rates.theta)
     if found is None:
         return answer
     return answer._replace(

@@ -67,6 +67,9 @@ def test_a_verdict_of_more_effort_says_from_where_a_cycle_attracts():
     told = dg.verdict(games.Bistable(), [0.1], [1.1], x0=[1.0], effort=2)
     assert told.kind == "converges-exponentially" and told.numbers["edge"] == pytest.approx(0.5, abs=1e-3)
     assert told.text.endswith("from |z| > 0.5 along this ray a cycle attracts instead")
+    # another unit of time moves no edge
+    faster = dg.bifurcation.kick(games.Bistable(), [0.1], [1.1], x0=[1.0], rate_d=2.0, rate_g=2.0)
+    assert faster.distance == pytest.approx(0.5, abs=1e-3)
 
 
 def test_a_cycle_of_steps_is_not_taken_for_a_slow_approach_to_rest():

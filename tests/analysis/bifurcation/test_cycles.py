@@ -176,3 +176,10 @@ def test_cycles_outside_the_range_are_said():
     (hopf,) = branch(dg.variant("ns"), over="gamma=0:1").points
     with pytest.raises(dg.InputError, match="exist below, outside the range"):
         born_cycles(hopf, 0.0, 1.0)
+
+
+def test_what_is_no_point_is_said(two_cycles):
+    with pytest.raises(dg.InputError, match="point = None"):
+        born_cycles(None, 0.0, 1.0)
+    with pytest.raises(dg.InputError, match="allowed: period doublings"):
+        doubled_cycles(two_cycles.points[0], -1.0, 1.0)
