@@ -33,7 +33,7 @@ def explain(error: BaseException) -> tuple[str, int]:
         return place + str(error), BAD_INPUT
     if isinstance(error, MemoryError) or str(error).startswith("RESOURCE_EXHAUSTED"):
         return (
-            "not enough memory for this; allowed: fewer steps, points or dimensions, or a larger --every",
+            "not enough memory for this; allowed: fewer steps, points or dimensions",
             2,
         )
     if place:
