@@ -9,9 +9,12 @@ origin, and ``Referrer-Policy`` keeps it out of what they send on.
 from __future__ import annotations
 
 import secrets
+import sys
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
+
+from ..errors import one_line
 
 HOST = "127.0.0.1"
 MOST_BYTES = 1 << 20  # of one request: what the controls hold is a few thousand
@@ -70,7 +73,14 @@ class Guard:
         elif (refused := self._refusal(scope)) is not None:
             await _deny(send, *refused)
         else:
-            await self._app(scope, receive, _with_headers(send))
+            try:
+                await self._app(scope, receive, _with_headers(send))
+            except Exception as error:  # answered with 500
+                print(
+                    f"diracgan: {scope['path'].rpartition('/')[2] or 'page'}: {one_line(error)}",
+                    file=sys.stderr,
+                )
+                raise
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         """Why a request is not this start's own page's: the HTTP status and one line; None where it is."""
@@ -142,7 +152,7 @@ def serve(port: int, browser: bool = True, host: str = HOST, public: str = "") -
         guarded(port, token, names=names, public=public),
         host,
         port,
-        log_level="error",
+        log_level="critical",  # it would print what is cancelled at the end with all its frames
         access_log=False,
         ws="none",
         timeout_graceful_shutdown=1,
