@@ -11,20 +11,18 @@ import numpy as np
 
 from ... import dirac
 from ...dynamics.filippov import DiracSystem
-from ...errors import InputError, instance, number
+from ...errors import InputError, instance
 from ...numerics.continuation import PathPoint, SolutionPath, StepControl, continue_path
 from ...variants import Variant
 from ..dynamical_system import ContinuousSystem
 from ..linear.decision import decide_matrices
 from ..linear.settings import settings
 from ..linear.status import STATUSES, Status
-from ..orbits.orbit import Orbit, order_by_modulus
-from ..orbits.rotating_states import commutes_with_rotations
-from ..orbits.shooting import periodic_orbit, returns
-from ..verdict.verdict import verdict
+from ..orbits.orbit import order_by_modulus
 from .branch import bounds, named_range, real_handle
 from .cycle_equations import TRIVIAL, CycleEquations, Spread, moved_tangent, sections
 from .cycle_points import CycleKind, CyclePoint, classify_cycle, cycle_monitors
+from .cycle_starts import check_isolated, cycle_from
 from .family import Family
 from .points import FARTHEST, Bifurcation, PointKind, check_point, complex_form
 
@@ -35,9 +33,7 @@ _UPRIGHT = 40  # points of a branch that stands upright, as every linear flow's 
 _SLACK = 1e-9  # of the range: the cycles of a linear flow all lie at one value, which may be an end of it
 _RESTARTS = 40  # sections along one branch
 _MARGINAL = 1e-6  # a multiplier nearer to the unit circle is not told from it by shooting
-_SETTLING, _TURNS = 12, 30  # times, and turns each, that a start is followed towards its cycle
 _SAME_POINT = 1e-6  # of the range and of the period: two points that differ by less are one
-_ON_IT = 1e-2  # of a cycle's size: what Newton's method may move a start
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,8 +158,8 @@ def cycles(
     with jax.enable_x64(True):
         system = DiracSystem(*dirac.cast((around.variant, around.x0, around.rates), np.float64), None)
         motion = ContinuousSystem(system)
-        _check_isolated(motion, z)
-        orbit = _orbit(motion, variant, z, period, around.x0, (rate_d, rate_g))
+        check_isolated(motion, z)
+        orbit = cycle_from(motion, variant, z, period, around.x0, (rate_d, rate_g))
     f = motion_velocity(family, orbit.flat, now)
     equations = CycleEquations(
         family,
@@ -451,53 +447,3 @@ def _words(name: str, values: np.ndarray, points: Sequence[CyclePoint]) -> str:
     span = f"{len(values)} cycles for {name} from {values.min():.6g} to {values.max():.6g}"
     what = "; ".join(f"{p.kind.words} at {p.value:.10g}" for p in points)
     return f"{span}: {what}" if points else f"{span}, without a bifurcation"
-
-
-def _check_isolated(motion: ContinuousSystem, z: np.ndarray) -> None:
-    """Refuse a flow that commutes with rotations, whose cycles are not isolated."""
-    if motion.dim > 1 and commutes_with_rotations(motion, z):
-        raise InputError(
-            f"in d = {motion.dim} this flow commutes with rotations, so that its cycles come in families; allowed: "
-            "dim=1, or diracgan.bifurcation.rotating_states for the circles on which both players turn"
-        )
-
-
-def _orbit(
-    motion: ContinuousSystem,
-    variant: Variant,
-    z: np.ndarray,
-    period: float | None,
-    x0: np.ndarray,
-    rates: tuple[float, float],
-) -> Orbit:
-    """The cycle near a start, or the one that it leads to."""
-    d = motion.dim
-    if period is not None:
-        found = periodic_orbit(motion, z, number("period", period, low=0, open_low=True))
-        if found is None:
-            raise InputError(
-                f"no cycle of period about {period:g} was found near (phi, theta) = {np.round(z, 6).tolist()}"
-            )
-        return found
-    told = verdict(variant, z[:d], z[d:], x0=x0, rate_d=rates[0], rate_g=rates[1])
-    turn = told.numbers.get("period")
-    if turn is None:
-        raise InputError(
-            f"the start leads to no cycle ({told.kind}); allowed: one from which it is a limit cycle or neutral orbit, "
-            "or a point close to a cycle together with its period"
-        )
-    for _ in range(_SETTLING):
-        seen = motion.advance(z, 0.0, _TURNS * turn, 1)
-        if seen.result != "ok":
-            break
-        rows = seen.zs[-max(len(seen.zs) // 8, 3 * len(seen.zs) // _TURNS) :]
-        size = float(np.max(np.ptp(rows, axis=0)))
-        for k in range(0, len(rows) // 3, max(1, len(rows) // 24)):
-            for after in [turn, *returns(seen.t[: len(rows) - k], rows[k:])[:1]]:
-                found = periodic_orbit(motion, rows[k], after)
-                if found is not None and np.linalg.norm(found.flat - rows[k]) <= _ON_IT * size:
-                    return found
-        z = seen.end
-    raise InputError(
-        f"the start leads to {told.kind}, but shooting finds no cycle there; a period near it may help"
-    )
