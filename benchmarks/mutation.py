@@ -1,7 +1,7 @@
 """Mutation testing of the ground floors: would the tests notice if a line were wrong?
 
     pip install -e ".[dev,test]"
-    python benchmarks/mutation.py                      # 420 mutants; goes on where it was
+    python benchmarks/mutation.py                      # 400 mutants; goes on where it was
     python benchmarks/mutation.py --share 2/3          # one of three processes side by side
     python benchmarks/mutation.py --again survived     # once more, e.g. after a test was written
     python benchmarks/mutation.py --page               # writes benchmarks/mutation.md from what has been run
@@ -10,8 +10,10 @@ cosmic-ray's operators make the mutants: arithmetic, comparisons, numbers, boole
 seeded sample takes places at random and one mutant at each. cosmic-ray would start an interpreter for each; here one
 process that has imported JAX, and nothing of diracgan, forks for each, and the mutant is imported in place of the
 module. A first run says which test executes which line; a mutant is tried against the tests of its room that execute
-something of its module, the most telling and cheapest first, until one fails. A mutant takes one to three seconds of
-processor time, a survivor as long as its tests. Needs ``os.fork``, and Python 3.12 for ``sys.monitoring``.
+something of its module, the most telling and cheapest first, until one fails or they have had ``--seconds``: what is
+left untried can only make survivors of mutants that would be killed. Compiled programs are kept under the hash of what
+they compute, so that a mutant that computes something else compiles anew. A limit is one of processor time, which
+other processes do not use up. Needs ``os.fork``, and Python 3.12 for ``sys.monitoring``.
 """
 
 from __future__ import annotations
@@ -19,13 +21,16 @@ from __future__ import annotations
 import argparse
 import ast
 import functools
+import gc
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import itertools
 import json
 import os
 import random
 import resource
+import signal
 import sys
 import tempfile
 import time
@@ -42,7 +47,14 @@ ROOMS = {
     ),
     "game": (
         ["diracgan/game.py"],
-        ["tests/truth/test_fields.py", "tests/contract", "tests/variants", "tests/rules", "tests/tracing"],
+        [
+            "tests/test_game.py",
+            "tests/truth/test_fields.py",
+            "tests/contract",
+            "tests/variants",
+            "tests/rules",
+            "tests/tracing",
+        ],
     ),
     "rules": (["diracgan/rules"], ["tests/rules", "tests/contract/test_pairs.py"]),
     "tracing": (["diracgan/tracing"], ["tests/tracing"]),
@@ -74,10 +86,13 @@ class Mutant(NamedTuple):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=420)
+    parser.add_argument("--count", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "diracgan-mutation")
     parser.add_argument("--room", action="append", choices=list(ROOMS), help="only this one; may be repeated")
+    parser.add_argument(
+        "--seconds", type=float, default=20.0, help="of tests a mutant, by what they take without it"
+    )
     parser.add_argument("--again", choices=["survived", "timeout"], help="run these once more")
     parser.add_argument("--only", help="of --again, those whose name contains this")
     parser.add_argument(
@@ -98,7 +113,7 @@ def main() -> None:
             done = {r["name"]: r for r in read(results)}  # others may run beside
             if not redo(mutant, done.get(mutant.name), options):
                 continue
-            result = attempt(mutant, known, options.folder)
+            result = attempt(mutant, known, options.folder, options.seconds)
             with results.open("a") as file:
                 file.write(json.dumps(result) + "\n")
             print(
@@ -220,6 +235,7 @@ def prepare(folder: Path) -> None:
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
         "OPENBLAS_NUM_THREADS": "1",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # those of other libraries: two seconds of imports
     }
     sys.path[:0] = [str(ROOT)]
     for name in (
@@ -228,6 +244,8 @@ def prepare(folder: Path) -> None:
     ).split():
         importlib.import_module(name)
     assert not any(name.partition(".")[0] == "diracgan" for name in sys.modules)
+    gc.collect()
+    gc.freeze()
 
 
 class Replaced(importlib.abc.MetaPathFinder, importlib.machinery.SourceFileLoader):
@@ -308,14 +326,13 @@ def child(work, limit: float) -> tuple[int | None, float]:
     if pid == 0:
         code = 99
         try:
-            resource.setrlimit(resource.RLIMIT_CPU, (int(limit) + 1, int(limit) + 1))
+            resource.setrlimit(resource.RLIMIT_CPU, (int(limit) + 1, int(limit) + 9))
             code = int(work())
         finally:
             os._exit(code)
     _, status, used = os.wait4(pid, 0)
-    return None if os.WIFSIGNALED(status) else os.waitstatus_to_exitcode(
-        status
-    ), used.ru_utime + used.ru_stime
+    code = os.waitstatus_to_exitcode(status)  # negative where a signal ended it
+    return None if code == -signal.SIGXCPU else code, used.ru_utime + used.ru_stime
 
 
 def tests(paths: list[str], plugin) -> int:
@@ -324,7 +341,9 @@ def tests(paths: list[str], plugin) -> int:
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)
     os.dup2(quiet, 2)
-    return pytest.main(["-x", "-q", "-n", "0", "-p", "no:cacheprovider", "--tb=no", *paths], plugins=[plugin])
+    flags = "-x -q -o addopts= --import-mode=importlib --assert=plain --tb=no --disable-warnings"
+    without = [f"-pno:{name}" for name in ("cacheprovider", "unraisableexception", "threadexception")]
+    return pytest.main([*flags.split(), "-m", "not slow", *without, *paths], plugins=[plugin])
 
 
 def executed(folder: Path, rooms: list[str]) -> dict[str, dict]:
@@ -358,15 +377,21 @@ def telling(mutant: Mutant, known: dict[str, dict]) -> list[str]:
         if name.partition("::")[0] in own:
             near = (mutant.line in lines, any(n in around for n in lines), bool(lines))
             ranked.append((-sum(near), found["seconds"], name))
-    ranked.sort()
     bodies = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
     if any(n.body[0].lineno <= mutant.line <= n.end_lineno for n in bodies):
-        ranked = [r for r in ranked if r[0]] or ranked
-    return [name for *_, name in ranked]  # what runs on import, any test of the room may notice
+        ranked = sorted(r for r in ranked if r[0]) or sorted(ranked)
+    else:  # what runs on import, any test of the room may notice
+        ranked.sort(key=lambda r: r[1])
+    return [name for *_, name in ranked]
 
 
-def attempt(mutant: Mutant, known: dict[str, dict], folder: Path) -> dict:
-    order = telling(mutant, known)
+def affordable(order: list[str], known: dict[str, dict], budget: float) -> list[str]:
+    sums = itertools.accumulate(known[t]["seconds"] for t in order)
+    return [t for t, spent in zip(order, sums, strict=True) if spent <= budget] or order[:1]
+
+
+def attempt(mutant: Mutant, known: dict[str, dict], folder: Path, budget: float) -> dict:
+    order = affordable(telling(mutant, known), known, budget)
     noticed = folder / f"noticed-{os.getpid()}"
     noticed.unlink(missing_ok=True)
     name = mutant.module.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
@@ -377,22 +402,22 @@ def attempt(mutant: Mutant, known: dict[str, dict], folder: Path) -> dict:
         return tests(sorted({t.partition("::")[0] for t in chosen}), FirstFailure(chosen, known, noticed))
 
     code, seconds = 0, 0.0
-    for chosen in (
-        order[:FIRST],
-        order,
-    ):  # most are noticed at once, without what collecting many files takes
+    # most are noticed at once, without what collecting many files takes
+    for chosen in filter(None, (order[:FIRST], order[FIRST:])):
         code, more = child(
             lambda chosen=chosen: work(chosen), PATIENCE * (5 + sum(known[t]["seconds"] for t in chosen))
         )
         seconds += more
-        if code != 0:
+        if code not in (0, 5):
             break
-    outcome = "timeout" if code is None else "survived" if code == 0 else "killed"
-    by = noticed.read_text() if noticed.exists() else ""
+    outcome = (
+        "timeout" if code is None else "survived" if code in (0, 5) else "killed"
+    )  # 5: there was no test
+    by = noticed.read_text() if noticed.exists() else "a crash" if code and code < 0 else ""
     before, after = ((ROOT / mutant.module).read_text().splitlines(), finder.text.splitlines())
-    changed = next(
-        (k for k, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), mutant.line - 1
-    )
+    changed = mutant.line - 1
+    if len(after) == len(before):
+        changed = next((k for k, (a, b) in enumerate(zip(before, after, strict=True)) if a != b), changed)
     return {
         "name": mutant.name,
         "outcome": outcome,
@@ -431,13 +456,16 @@ def page(results: dict[str, dict], mutants: list[Mutant], seed: int) -> None:
         ]
     rows.append(("all", *(sum(row[k] for row in rows) for k in range(1, 6))))
     total, open_ = rows[-1][1], rows[-1][5]
+    slow = sum(results[m.name]["outcome"] == "timeout" for m in mutants if m.name in results)
     lines = [
         "# Mutation testing",
         "Does a test fail when a line is wrong? `python benchmarks/mutation.py` (its docstring says how) takes",
         f"places at random (seed {seed}, {len(mutants)} in all) in the ground floors, changes each by one of",
-        "cosmic-ray's operators, and runs the room's own fast tests. A mutant that makes them run eight times as long",
-        f"as usual counts as killed, one that computes the same as equivalent. {total} of the {len(mutants)} have",
-        "been run; the next call of the script goes on with the rest.",
+        "cosmic-ray's operators, and runs the room's own fast tests, the most telling first, until one fails",
+        "or they have had `--seconds`, which were 3 to 20 of the tests' own.",
+        f"A mutant that makes them use eight times as much processor time counts as killed ({slow} did), one that",
+        f"computes the same as equivalent. {total} of the {len(mutants)} have been run; the next call of the script",
+        "goes on with the rest.",
         "",
         "| room | run | killed | killed by tests written since | equivalent | open | killed of what can be, % |",
         "| --- | --- | --- | --- | --- | --- | --- |",

@@ -184,6 +184,7 @@ def test_adam_without_eps_has_no_linearisation():
         assert s.status == "no-derivative"
         assert len(s.multipliers) == 0
         assert "eps = 0" in s.text
+        assert rule.linearises is False and dg.rule(name).linearises is True
 
 
 @pytest.mark.parametrize("name", slow_but(GAMES, "wgan-gp"))

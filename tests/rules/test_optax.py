@@ -7,6 +7,7 @@ import optax
 import pytest
 
 import diracgan as dg
+from diracgan.rules.optax import _is_steady
 
 DAMPED = dg.variant("wgan-gp", c=0.0, lam=0.4)
 START = {"phi0": [0.4, -0.3], "theta0": [0.7, 0.2]}
@@ -64,6 +65,11 @@ def test_no_linearisation_where_there_is_none(opt):
     assert s.status == "no-derivative"
     assert "generator" in s.text
     assert len(s.multipliers) == 0
+
+
+def test_a_count_that_bias_corrections_read_is_steady_and_another_counter_is_not():
+    assert _is_steady(optax.adam(0.1)) and _is_steady(optax.sgd(optax.linear_schedule(0.2, 0.1, 10)))
+    assert not _is_steady(optax.MultiSteps(optax.sgd(0.1), 2).gradient_transformation())
 
 
 def test_what_is_no_transformation_is_refused():

@@ -123,6 +123,14 @@ def test_newtons_steps_are_halved_where_whole_ones_lead_astray():
         assert np.isnan(implicit._newton(lambda x: 1 + x**2, jnp.array([0.3]))).all()  # no root
 
 
+def test_newtons_whole_steps_double_the_digits(monkeypatch):
+    # x^2 = 2 from 1.5: 1e-1, 2e-3, 2e-6, 2e-12, all; then two steps that find nothing better
+    monkeypatch.setattr(implicit, "_NEWTON_STEPS", 8)
+    with jax.enable_x64(True):
+        found = implicit._newton(lambda x: x**2 - 2, jnp.array([1.5]))
+        np.testing.assert_allclose(found, np.sqrt(2), rtol=1e-15)
+
+
 def test_a_large_linear_system_is_solved_without_its_matrix(monkeypatch):
     monkeypatch.setattr(implicit, "DENSE", 2)
     a, b = np.array([[2.0, 1.0, 0.0], [-1.0, 1.0, 0.5], [0.0, 0.3, 1.0]]), np.array([1.0, -2.0, 0.5])

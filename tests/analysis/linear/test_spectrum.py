@@ -259,6 +259,12 @@ def test_a_spectrum_turns_where_its_imaginary_part_is_more_than_rounding():
         assert _words(Status.STABLE, pair, 1.0, False, 1).endswith(f"({way})")
 
 
+@pytest.mark.parametrize(("discrete", "where"), [(True, "unit circle"), (False, "imaginary axis")])
+def test_what_is_marginal_says_where_its_eigenvalue_lies(discrete, where):
+    words = _words(Status.MARGINAL, np.array([1j, -1j]), 0.0, discrete, 1)
+    assert words.startswith("undecided") and f"on the {where}," in words
+
+
 def test_a_stable_spectrum_can_amplify_and_a_centre_does_not():
     # [[-2 lam r, -r], [1/r, 0]] at r = 10: the ellipse is ten times as long as wide
     s = dg.spectrum(dg.variant("wgan-gp", c=0.0, lam=0.01), rate_d=10.0, rate_g=0.1)
