@@ -109,7 +109,7 @@ def poster_figure(
                 words = textwrap.fill(verdict_words(panel.verdict), int(step * 14))
                 _text(fig, at[0], at[1] - 0.16, words, 8.5)
         seen = {Kind(panel.verdict.kind) for _, _, panels in rows for panel in panels}
-        marks = [Patch(color=c, label=kind.words) for kind, c in COLOURS.items() if kind in seen]
+        marks = [Patch(color=c, label=_legend(kind)) for kind, c in COLOURS.items() if kind in seen]
         place = (_EDGE / _WIDTH, 0.3 / _HEIGHT)
         fig.legend(handles=marks, loc="lower left", bbox_to_anchor=place, ncols=4, fontsize=12)
         fig.set_label("; ".join(name for name, _, _ in rows))
@@ -143,6 +143,10 @@ def _title(fig: Figure, losses: int, ways: int, below: str) -> None:
 
 def _text(fig: Figure, x: float, y: float, said: str, size: float, **look: Any) -> None:
     fig.text(x / _WIDTH, y / _HEIGHT, said, va="top", fontsize=size, **{"color": INK, **look})
+
+
+def _legend(kind: Kind) -> str:
+    return f"{kind.words} by the effort of this sheet" if kind is Kind.UNDECIDED else kind.words
 
 
 def _draw(ax: Any, panel: Panel) -> None:

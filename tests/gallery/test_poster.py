@@ -46,6 +46,11 @@ def test_the_limit_set_is_a_point_a_turn_or_nothing():
     assert [t.get_text() for t in fig.legends[0].get_texts()] == [Kind(k).words for k in kinds]
 
 
+def test_the_legend_says_what_is_undecided():
+    fig = poster_figure(["a"], [("one", False, [panel("undecided")])])
+    assert [t.get_text() for t in fig.legends[0].get_texts()] == ["undecided by the effort of this sheet"]
+
+
 def test_a_cycle_that_the_run_does_not_turn_twice_has_no_last_turn_and_one_far_out_is_whole():
     fig = poster_figure(["a", "b"], [("one", False, [panel("limit-cycle", period=30.0), far_out()])])
     short, wide = fig.axes
