@@ -27,6 +27,12 @@ OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEP
 
 LONG = (
     "diracgan.analysis.bifurcation.atlas",
+    "diracgan.analysis.bifurcation.attractors",
+    "diracgan.analysis.bifurcation.branch",
+    "diracgan.analysis.bifurcation.cycles",
+    "diracgan.analysis.explain.explanation",
+    "diracgan.analysis.slow_flow.averaged",
+    "diracgan.measure.equilibria",
     "diracgan.measure.forecast",
     "diracgan.plotting.maps",
     "diracgan.sweeps.maps",

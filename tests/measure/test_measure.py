@@ -219,6 +219,7 @@ def test_a_teacher_is_an_exact_equilibrium_with_known_damping():
     assert np.allclose(np.abs(fastest), np.sort(np.abs(dense))[::-1][:2], rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_every_singular_value_is_a_dirac_system():
     made, z = nets(1)
     at = dg.measure.teacher(dg.variant("wgan-linear"), made, z)

@@ -83,6 +83,7 @@ def nearest(found, dense):
     return max(np.abs(dense - mu).min() for mu in found)
 
 
+@pytest.mark.slow
 def test_the_flow_and_the_step_against_jacfwd(own):
     measured, flow, steps, *_ = own
     v = np.random.default_rng(0).standard_normal(len(flow))
@@ -101,6 +102,7 @@ def test_the_flow_and_the_step_against_jacfwd(own):
         assert np.linalg.norm(steps @ x - mu * x) < 1e-9 * scale
 
 
+@pytest.mark.slow
 def test_blocks_coupling_and_operator(own):
     measured, flow, *_ = own
     n_d = measured.sizes[0]
@@ -124,6 +126,7 @@ def test_blocks_coupling_and_operator(own):
     )
 
 
+@pytest.mark.slow
 def test_noise_against_the_batches_themselves(own):
     measured, _, _, fields, *_ = own
     np.testing.assert_allclose(measured.gradient_covariance(), np.cov(fields, rowvar=False), atol=1e-12)
@@ -133,6 +136,7 @@ def test_noise_against_the_batches_themselves(own):
     assert noise.batches == len(fields)
 
 
+@pytest.mark.slow
 def test_a_mean_over_batches(own):
     *_, fields, nets, batches = own
     measured = dg.measure.game(d_loss, g_loss, *nets, iter(batches), together=3)

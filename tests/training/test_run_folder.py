@@ -17,6 +17,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from selection import slow_but
 
 from diracgan.errors import InputError
 from diracgan.training import load_run, resume, train
@@ -70,13 +71,14 @@ def contents(out: Path) -> dict[str, bytes]:
     }
 
 
-def test_a_kill_before_any_operation_on_the_disk_loses_nothing(folder):
+@pytest.mark.parametrize("every", slow_but([5, 15], 15))  # odd ones among them
+def test_a_kill_before_any_operation_on_the_disk_loses_nothing(folder, every):
     whole = folder.resolve() / "whole"
     DEATH.within(whole, -1)
     train("ns", "points8", steps=4, out=whole, **SMALL)
     operations, DEATH.folder = DEATH.seen, ""
     assert operations > 30
-    for after in range(0, operations, 5):
+    for after in range(0, operations, every):
         out = folder.resolve() / f"killed-{after}"
         DEATH.within(out, after)
         with pytest.raises(Killed):

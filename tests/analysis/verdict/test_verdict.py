@@ -389,6 +389,7 @@ def test_a_scaled_loss_runs_faster_and_is_judged_alike(phi0, theta0):
         assert scaled.numbers["constant"] == pytest.approx(plain.numbers["constant"] / factor, rel=0.01)
 
 
+@pytest.mark.slow
 def test_a_verdict_is_deterministic():
     one, two = (judge("gan-qp", [0.3, 0.1], [0.2, -0.4]).as_dict() for _ in range(2))
     assert repr(one) == repr(two)
