@@ -34,6 +34,7 @@ LONG = (
     "diracgan.analysis.slow_flow.averaged",
     "diracgan.measure.equilibria",
     "diracgan.measure.forecast",
+    "diracgan.plotting.atlas",
     "diracgan.plotting.maps",
     "diracgan.sweeps.maps",
     "diracgan.training.games",

@@ -204,9 +204,14 @@ def test_a_parameter_that_python_asks_about_keeps_its_number():
     [
         lambda self, real, fake, x_real, x_fake: jnp.mean(fake) * jnp.nan,
         lambda self, real, fake, x_real, x_fake: 0.0 * jnp.mean(fake),
-        lambda self, real, fake, x_real, x_fake: jnp.mean(jnp.sqrt(fake)),
+        pytest.param(
+            lambda self, real, fake, x_real, x_fake: jnp.mean(jnp.sqrt(fake)), marks=pytest.mark.slow
+        ),
         lambda self, real, fake, x_real, x_fake: jnp.mean(jnp.where(fake > 0.3, fake, -2 * fake)),
-        lambda self, real, fake, x_real, x_fake: jnp.mean(jnp.sign(fake) * jnp.floor(fake)),
+        pytest.param(
+            lambda self, real, fake, x_real, x_fake: jnp.mean(jnp.sign(fake) * jnp.floor(fake)),
+            marks=pytest.mark.slow,
+        ),
         lambda self, real, fake, x_real, x_fake: jnp.mean(1 / (x_fake - x_real)),
     ],
     ids=["nan", "constant", "root", "where", "steps", "pole"],
