@@ -96,6 +96,7 @@ def test_cycles_through_the_jump_of_wgan_gp_have_the_closed_form():
     assert found.ends == ("the beginning of the range", "the end of the range")
 
 
+@pytest.mark.slow
 def test_the_cycles_of_a_linear_flow_all_lie_at_one_value():
     (hopf,) = branch(dg.variant("wgan-linear"), over="gamma=0:1").points
     found = born_cycles(hopf, 0.0, 1.0)

@@ -27,6 +27,7 @@ def test_a_neimark_sacker_point_under_jit_vmap_and_grad():
     assert float(lr(np.array([0.1], np.float32))) == pytest.approx(0.4, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_flip_in_two_numbers():
     # alternating steps h_d, h_g of ns + R1(g): trace 2 - h_d g - h_d h_g/4, determinant 1 - h_d g; -1 is a multiplier
     # where 4 = 2 h_d g + h_d h_g/4
