@@ -140,6 +140,7 @@ class Thresholds:
     normal_form_sizes: tuple[float, ...] = (0.1, 0.03, 0.01, 1e-3, 1e-4)
     drift_rounding: float = 1e-9  # of log a over a window: the solver's tolerance over its turns
     drift_wobble: float = 1e-4  # of what log a swings by: what averaging over some eight turns leaves of it
+    drift_spends: float = 0.5  # of the budget: a look at a drift that would take more steps is not taken
     drift_root: float = 1e-9  # of log a, to which the amplitude that does not drift is found
     wider: float = 3.0  # times the present amplitude, from which a cycle that it nears is looked for
     decades_inward: int = 12  # from the present amplitude to where the linearisation must have taken over

@@ -92,6 +92,8 @@ def _against_what_lies_beyond(case: Case, answer: Answer) -> str | None:
         seen = enclosing.drift(case, float(factor))
         if seen.sign < 0:
             return f"a start {factor:.3g} times as far comes back, so something bounded lies between"
+        if np.isinf(seen.error):
+            return f"a start {factor:.3g} times as far turns too slowly to be followed"
         if not np.isfinite(seen.rate):
             return None
     return None
