@@ -22,7 +22,7 @@ class Decision(NamedTuple):
     """What the linearisation says at N points.
 
     Attributes:
-        status: index into :data:`STATUSES`, (N,).
+        status: index into :data:`~diracgan.analysis.linear.status.STATUSES`, (N,).
         margin: -max Re of the eigenvalues, or 1 - max modulus of the multipliers, (N,); NaN where there are none.
         error: bound on the margin's error, (N,); NaN where there is no margin.
         eigenvalues: of the flow's Jacobian, or the map's multipliers, in the order of a spectrum, (N, n); NaN where
@@ -89,6 +89,7 @@ def decide_matrices(matrices: np.ndarray, discrete: bool) -> Decision:
         discrete: whether they are maps.
 
     Example:
+        >>> from diracgan.analysis.linear.status import STATUSES
         >>> STATUSES[decide_matrices(np.array([[[0.5, 0.0], [0.0, -0.9]]]), discrete=True).status[0]]
         'stable'
     """
