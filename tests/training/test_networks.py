@@ -368,6 +368,7 @@ def test_a_kernel_that_the_stride_does_not_divide_makes_a_checkerboard(k):
     assert set(inner.ravel()) == {few * few, few * many, many * many}
 
 
+@pytest.mark.slow
 def test_pooling_in_place_of_strides():
     image = jnp.arange(16.0).reshape(1, 4, 4, 1)
     np.testing.assert_array_equal(Pool("max")(image)[0, :, :, 0], [[5, 7], [13, 15]])
@@ -431,6 +432,7 @@ def test_z_that_skips_the_first_layer_still_arrives(kind):
         assert (np.ptp(made, axis=0).max() > 1e-4) == skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", slow_but(["mlp", "dcgan"], "mlp"))
 def test_virtual_batch_norm_in_the_generator_keeps_samples_apart(kind):
     """A sample does not depend on the others of its batch; with the reference itself as the batch it nearly does what

@@ -309,6 +309,7 @@ def test_the_best_checkpoint_is_that_of_the_best_line_after_a_kill(folder):
         assert best(out) == best("whole")
 
 
+@pytest.mark.slow
 def test_the_rate_leaves_out_what_compiles(folder):
     messages: list[str] = []
     seen = logging.Handler()

@@ -318,6 +318,7 @@ def test_orthogonal_regularisation_makes_weights_orthogonal():
     assert float(one.generator(made, both)) == 0.0
 
 
+@pytest.mark.slow
 def test_historical_averaging_damps_the_rotation():
     """On the bilinear game it turns a spiral out into r ~ t^(-1/(4 w^2 + 1)).
 
@@ -336,6 +337,7 @@ def test_historical_averaging_damps_the_rotation():
         assert slope == pytest.approx(-1 / (4 * w**2 + 1), rel=0.05)
 
 
+@pytest.mark.slow
 def test_feature_matching_makes_the_means_of_features_agree():
     on = problem("gauss2d")
     both = players(Architecture(width=8), on, KEY)
@@ -467,6 +469,7 @@ def test_tricks_compose_in_their_order_and_say_what_they_are():
     assert Batch(jnp.zeros((1, 1)), None).labels is None
 
 
+@pytest.mark.slow
 def test_weight_averaging_steadies_a_classifier():
     """The source's supervised example, digits in place of CIFAR-10: the raw weights wander, their average does not."""
     from diracgan.training import train_classifier

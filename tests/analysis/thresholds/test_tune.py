@@ -65,6 +65,7 @@ def test_a_ridge_and_an_open_end_are_named():
     assert "nowhere stable" in nowhere.text
 
 
+@pytest.mark.slow
 def test_a_kink_that_vanishes_at_an_end_is_found_there():
     t = dg.tune(dg.variant("wgan-gp", c=1.0), {"lam": (0, 3), "c": (0, 1)})
     assert t.best["c"] == 0.0
