@@ -432,7 +432,6 @@ def test_z_that_skips_the_first_layer_still_arrives(kind):
         assert (np.ptp(made, axis=0).max() > 1e-4) == skip
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", slow_but(["mlp", "dcgan"], "mlp"))
 def test_virtual_batch_norm_in_the_generator_keeps_samples_apart(kind):
     """A sample does not depend on the others of its batch; with the reference itself as the batch it nearly does what
