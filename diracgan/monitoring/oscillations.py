@@ -19,7 +19,7 @@ class Oscillation:
         frequency: angular frequency per step; ``frequency_error`` its standard error.
         period: 2 pi / frequency, in steps.
         damping: amplitude goes like exp(-damping n); negative where it grows; ``damping_error`` its
-            standard error.
+            standard error, infinite where the log does not tell.
         amplitude: series -> amplitude at the first row (of a wandering one: its usual size).
         phase: series -> phase at the first row in radians; nan where the phase wanders.
         share: series -> part of its variance.
@@ -90,7 +90,10 @@ def in_words(kind: str, found: list[Oscillation], lag: dict[str, float], log: Lo
         f"{'rotation' if o.steady else wanders} with a period of {o.period:.5g} {unit} "
         f"(frequency {o.frequency:.5g} ± {o.frequency_error:.2g})"
     ]
-    if not o.steady:
+    if not math.isfinite(o.damping_error):
+        what = "it dies or grows" if o.steady else "long a kick of it lasts"
+        parts.append(f"{'whether' if o.steady else 'how'} {what} the log does not tell")
+    elif not o.steady:
         parts.append(f"each kick of it dies like exp(-{o.damping:.3g} n) (± {o.damping_error:.1g})")
     elif abs(o.damping) <= 3 * o.damping_error:
         parts.append(f"neither growing nor dying (damping {o.damping:.2g} ± {o.damping_error:.2g})")

@@ -27,7 +27,8 @@ class Prediction:
         damping: per iteration; None where it is not known.
         multiple: 1, or 2 where the log shows twice the frequency, as losses and products of both players do.
         scale: measured over predicted frequency: how many times faster the real game turns.
-        agrees: whether frequency and damping agree within their errors and 5 %; None without an oscillation.
+        agrees: whether frequency and damping agree within their errors and 5 %; None without an oscillation, or where
+            only its frequency is known and agrees.
         text: the same in words.
     """
 
@@ -74,6 +75,9 @@ def predicted_by(
     close = off <= max(3 * lead.damping_error, 0.1 * multiple * abs(damping or 0.0))
     fades = close or off <= 0.02 * lead.frequency
     twice = " (twice it, as losses and products of both players do)" if multiple == 2 else ""
+    if near and damping is not None and not math.isfinite(lead.damping_error):
+        text = f"{said}: the log agrees in frequency{twice}, and does not tell how its amplitude goes"
+        return Prediction(source, status, frequency, damping, multiple, scale, None, text)
     if near and fades:
         text = f"{said}: the log agrees{twice}"
         text += "" if close else f", with exp({-lead.damping:.3g} n)"

@@ -50,7 +50,7 @@ class OscillationMode:
     Attributes:
         omega: angular frequency in (0, pi]; pi is a period of two rows.
         sigma: damping; negative where the oscillation grows.
-        errors: standard errors of omega and sigma.
+        errors: standard errors of omega and sigma; infinite where the record does not tell.
         amplitudes: A at the first row, one for each channel.
         phases: delta, one for each channel.
         power: mean square over the record, one for each channel.
@@ -198,6 +198,12 @@ def _spectrum(model: Autoregression, order: int, poles: list[complex], omega: Ar
     return found.cost / model.count / np.maximum(np.abs(1 - powers @ found.lags) ** 2, 1e-12)
 
 
+def _aliased(s: complex) -> complex:
+    """The same mode with its angular frequency in [0, pi], as rows tell it."""
+    w = abs(s.imag) % (2 * np.pi)
+    return complex(s.real, 2 * np.pi - w if w > np.pi else w)
+
+
 def visible(s: complex, rows: int, slack: float = 1.0) -> bool:
     """Whether a mode turns often enough, before it has died or the record ends, to be called an oscillation."""
     lasts = min(rows, _LASTS / max(abs(s.real), 1e-300))
@@ -273,7 +279,7 @@ class _ModeSearch:
         bases = [m.base(o, others) for m, o in zip(self.models, orders, strict=True)]
 
         def gain(s: complex) -> float:
-            columns = self.models[0].columns([s])
+            columns = self.models[0].columns([_aliased(s)])
             return sum(gain_of(m, b, columns) for m, b in zip(self.models, bases, strict=True))
 
         return gain
@@ -283,9 +289,8 @@ class _ModeSearch:
         scale = 1.0 / self.rows
 
         def pole(x: Array) -> complex:
-            w = abs(x[1] * scale) % (2 * np.pi)
-            w = 2 * np.pi - w if w > np.pi else w
-            return complex(-float(np.clip(x[0] * scale, -3, 3)), max(w, 1e-3 * scale))
+            s = _aliased(complex(-float(np.clip(x[0] * scale, -3, 3)), float(x[1] * scale)))
+            return complex(s.real, max(s.imag, 1e-3 * scale))
 
         x = np.array([-s.real / scale, s.imag / scale])
         simplex = x + np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 0.7]])
@@ -296,8 +301,7 @@ class _ModeSearch:
             options={"initial_simplex": simplex, "xatol": 2e-3, "fatol": 1e-3, "maxfev": 120},
         )
         best = pole(found.x)
-        # so near to a period of two rows that this record cannot tell them apart
-        if np.pi - best.imag < 2.0 / self.rows:
+        if self._is_like_flip(best):
             flip = complex(best.real, np.pi)
             if gain(flip) > gain(best) - math.log(self.rows) * len(self.models):
                 return flip
@@ -321,14 +325,22 @@ class _ModeSearch:
             total += (p - q) * math.log(m.count)
         return total
 
+    def _is_like_flip(self, s: complex) -> bool:
+        """Whether it is so near to a period of two rows that this record cannot tell them apart."""
+        return np.pi - s.imag < 2.0 / self.rows
+
     def errors(self, k: int) -> tuple[float, float]:
-        """Standard errors of omega and sigma of a mode: the curvature of its profile likelihood."""
+        """Standard errors of omega and sigma of a mode: the curvature of its profile likelihood.
+
+        Infinite where that is not the one of a maximum; those of a flip for what this record cannot tell from one.
+        """
         s, others = self.poles[k], [p for j, p in enumerate(self.poles) if j != k]
         gain = self._gain(others, self.orders)
         step = 0.05 / self.rows
-        if is_flip(s):
-            bend = (gain(s + step) + gain(s - step) - 2 * gain(s)) / step**2
-            return 0.5 / self.rows, 1 / math.sqrt(max(-bend / 2, 1e-300))
+        if self._is_like_flip(s):
+            flip = complex(s.real, np.pi)
+            bend = (gain(flip + step) + gain(flip - step) - 2 * gain(flip)) / step**2
+            return 0.5 / self.rows, 1 / math.sqrt(-bend / 2) if bend < 0 else math.inf
         h = np.empty((2, 2))
         at = gain(s)
         for i, a in enumerate((1j, 1.0)):
@@ -339,8 +351,10 @@ class _ModeSearch:
             - gain(s + step * (1j - 1))
             - gain(s - step * (1j - 1))
         ) / (4 * step**2)
-        covariance = np.linalg.pinv(-h / 2)
-        return tuple(math.sqrt(max(float(v), 1e-300)) for v in np.diag(covariance))  # type: ignore[return-value]
+        if not np.linalg.eigvalsh(h).max() < 0:
+            return math.inf, math.inf
+        covariance = np.linalg.inv(-h / 2)
+        return math.sqrt(covariance[0, 0]), math.sqrt(covariance[1, 1])
 
     def modes(self, channels: int, alive: Array) -> tuple[list[OscillationMode], Array]:
         """The modes, and their sum over the rows; those within each other's width are one."""

@@ -15,6 +15,7 @@ from scipy.stats import chi2
 
 Array = np.ndarray
 _ROUNDS = 60
+_LOG_SIGMA = (-12.0, 1.0)  # where the damping's logarithm is looked for
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Resonance:
     Attributes:
         omega: angular frequency per row; pi for what changes sign from row to row.
         sigma: damping of each kick, per row.
-        errors: standard errors of omega and sigma.
+        errors: standard errors of omega and sigma; that of sigma is infinite at an end of the search.
         power: the share of the variance that the resonance holds.
         gain: twice the logarithm of how much likelier it is than red and white noise alone.
         chance: how likely red and white noise alone would look like it.
@@ -146,7 +147,7 @@ def resonance(y: Array, start: complex, fixed: bool = False) -> Resonance:
     def pole(x: Array) -> tuple[float, float]:
         if fixed:
             return -start.real, start.imag
-        return math.exp(float(np.clip(x[4], -12, 1))), math.pi if flips else float(x[5])
+        return math.exp(float(np.clip(x[4], *_LOG_SIGMA))), math.pi if flips else float(x[5])
 
     def parts(x: Array) -> tuple[Array, Array]:
         hump = shape(*pole(x))
@@ -163,9 +164,10 @@ def resonance(y: Array, start: complex, fixed: bool = False) -> Resonance:
     gain = 2 * (cost0 - len(p) * math.log(level) - cost)
     errors = (0.0, 0.0)
     if not fixed:
+        inside = _LOG_SIGMA[0] < x[4] < _LOG_SIGMA[1]
         errors = (
             0.5 / len(y) if flips else math.sqrt(max(covariance[5, 5], 0.0)),
-            sigma * math.sqrt(max(covariance[4, 4], 0.0)),
+            sigma * math.sqrt(max(covariance[4, 4], 0.0)) if inside else math.inf,
         )
     variance = max(float(np.var(y)), 1e-300)
     return Resonance(

@@ -55,3 +55,16 @@ def test_the_fit_is_in_the_records_units():
     # a deviation over 400 rows is known within 1/sqrt(800) = 3.5 %; the fit takes a trend and a mode out of it
     assert found.noise[0] == pytest.approx(20.0, rel=0.1)
     assert np.std(found.fitted[0] - y) == pytest.approx(20.0, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "sigma", "noise", "off"),
+    [(200, 0.005, 1e-4, 1e-3), (60, -0.01, 1e-2, 0.0), (200, 0.005, 1e-2, 0.0)],
+)
+def test_the_damping_of_what_flips_is_within_its_error_or_unknown(
+    rows: int, sigma: float, noise: float, off: float
+):
+    """What changes sign from row to row is also what an autoregression does by itself: its damping stays open."""
+    (m,) = oscillation_modes(record([(1.0, np.pi - off, sigma, 0.0)], rows, noise, seed=1)[None]).modes
+    assert abs(m.sigma - sigma) < 4 * m.errors[1]
+    assert abs(m.omega - (np.pi - off)) < 4 * m.errors[0] < 0.1
