@@ -51,9 +51,14 @@ def _growth_of_map(case: Case, stretch: Stretch) -> dict[str, Any]:
     rates = [windows.slope(t[half], np.log(r[half])) for half in halves]
     if min(rates) <= 0 or np.ptp(rates) > T.exponential * max(rates):
         return {}
-    values = case.linear.multipliers
-    known = np.log(np.abs(values).max()) / case.motion.period if len(values) else 0.0
-    return {"rate": float(known if abs(known - rates[-1]) <= T.exponential * rates[-1] else rates[-1])}
+    values = np.abs(case.linear.multipliers)
+    return {"rate": _named(rates[-1], np.log(values[values > 0]) / case.motion.period)}
+
+
+def _named(measured: float, linear: np.ndarray) -> float:
+    """The largest rate of the linearisation where the measured one comes close to it; else the measured one."""
+    known = float(np.max(linear, initial=-math.inf))
+    return known if abs(known - measured) <= T.exponential * measured else float(measured)
 
 
 def _blow_up(case: Case, stretch: Stretch, since: Any) -> Answer:
@@ -67,8 +72,8 @@ def _blow_up(case: Case, stretch: Stretch, since: Any) -> Answer:
             state, start, max(stretch.time - start, T.tiny) * (1 - T.before_the_end), 1
         )
     fine = np.all(np.isfinite(rows.zs), axis=1)
-    zs = rows.zs[fine]
-    size = np.linalg.norm(zs, axis=1)
+    t, zs = rows.t[fine], rows.zs[fine]
+    size = case.distances_of(zs)
     last = _growth_rate(case, end)
     half = int(np.searchsorted(size, math.sqrt(max(size[0], T.tiny) * size[-1]))) if len(zs) else 0
     middle = zs[min(half, len(zs) - 1)] if len(zs) else end
@@ -84,12 +89,10 @@ def _blow_up(case: Case, stretch: Stretch, since: Any) -> Answer:
             f"blows up in finite time, at t = {stretch.when:.6g}",
         )
     case.note(f"growth rate |F|/|z|: {typical:.3g} half-way, {last:.3g} at the end")
-    grown = (
-        math.log(np.linalg.norm(end) / max(size[0], T.tiny)) / max(stretch.time - rows.t[0], T.tiny)
-        if len(zs)
-        else last
-    )
-    return Answer(Kind.DIVERGES, {"rate": grown}, f"diverges exponentially, like exp({grown:.5g} t)")
+    # a rate of the second half, which the start's transient has left
+    grown = math.log(size[-1] / size[half]) / (t[-1] - t[half]) if half < len(zs) - 1 else last
+    rate = _named(grown, case.linear.eigenvalues.real)
+    return Answer(Kind.DIVERGES, {"rate": rate}, f"diverges exponentially, like exp({rate:.5g} t)")
 
 
 def _growth_rate(case: Case, flat: np.ndarray) -> float:

@@ -58,7 +58,8 @@ def case_of(path, times, motion=None, status="marginal", dim=1):
     case.motion = Written(dim=dim) if motion is None else motion
     case.system = SimpleNamespace(dim=dim, x0=np.zeros(dim))
     case.origin, case.line, case.lyapunov = np.zeros(2 * dim), None, None
-    case.linear = SimpleNamespace(status=status, jacobian=None, differentiable=True, multipliers=np.empty(0))
+    case.linear = SimpleNamespace(status=status, jacobian=None, differentiable=True)
+    case.linear.multipliers = case.linear.eigenvalues = np.empty(0)
     case.turn, case.spent, case.budget, case.nested, case.ended = TURN, 1.0, 1.0, False, False
     case.evidence, case.looks, case.balance = [], [], None
     for t0 in times:
@@ -232,6 +233,26 @@ def test_a_blow_up_is_told_from_exponential_growth():
     found = termination.ended(case_of(spiral(np.ones_like), [], Written(lambda z: 0.5 * z)), grown)
     assert found.kind == Kind.DIVERGES
     assert found.numbers["rate"] == pytest.approx(0.5, rel=1e-9)
+
+
+def test_the_rate_of_an_exponential_growth_is_that_of_its_end_or_the_eigenvalue_itself():
+    # away from (0, x0) = (0, 10): log |z| stands still until the motion is as large as x0
+    def path(t, swing=0.0):
+        r = 1e-3 * np.exp(0.3 * t) * (1 + swing * np.cos(2 * t))
+        return np.array([0.0, 10.0]) + spiral(lambda t: r)(t)
+
+    t = np.linspace(0, 1150, 2001)
+    case = case_of(spiral(np.ones_like), [], Written(lambda z: 0.3 * z))
+    case.origin = np.array([0.0, 10.0])
+    found = termination.ended(case, stretch(path, t, "diverged", 1150.0))
+    assert found.numbers["rate"] == pytest.approx(0.3, rel=1e-9)
+    case.linear.eigenvalues = np.array([0.3 + 1j, 0.3 - 1j])
+    found = termination.ended(case, stretch(lambda t: path(t, 0.5), t, "diverged", 1150.0))
+    assert found.numbers["rate"] == 0.3
+    # an eigenvalue that holds near (0, x0) alone is not what was seen far away
+    case.linear.eigenvalues = np.array([0.4 + 1j, 0.4 - 1j])
+    found = termination.ended(case, stretch(path, t, "diverged", 1150.0))
+    assert found.numbers["rate"] == pytest.approx(0.3, rel=1e-9)
 
 
 def test_a_singularity_of_the_field_near_by_is_no_growth():
