@@ -57,7 +57,7 @@ class Parameter:
         if value is None or nothing:
             if self.optional:
                 return None
-            raise InputError(f"{self.name} = None is not a value; allowed: as {self.default}, its default")
+            raise InputError(f"{self.name} needs a value; allowed: one like its default, {self.default}")
         if self.kind == "flag":
             return _flag(self.name, value)
         if self.kind == "integer":

@@ -50,14 +50,28 @@ def command(
     from ..web.server import serve
     from ..web.shipped import FILES
 
-    if base_url and not base_url.startswith(("http://", "https://")):
-        raise InputError(f"base-url = {base_url!r}; allowed: an address that begins with http:// or https://")
+    if base_url and not _is_address(base_url):
+        raise InputError(
+            f"base-url = {base_url!r}; allowed: an address that begins with http:// or https:// and names a host"
+        )
     if paths:
         from ..web.controls import load_files
 
         os.environ[FILES] = os.pathsep.join(str(p.resolve()) for p in paths)
         load_files()  # what is wrong with a file is said before anything is served
     serve(_free(port, host), browser, host, base_url)
+
+
+def _is_address(text: str) -> bool:
+    """Whether a page can be offered there, below its path."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not (parts.query or parts.fragment)
 
 
 def _free(port: int, host: str) -> int:
@@ -70,6 +84,6 @@ def _free(port: int, host: str) -> int:
             probe.bind((host, port))
         except OSError as error:
             raise InputError(
-                f"port = {port} cannot be had ({error.strerror}); allowed: a free one, or 0 for any"
+                f"port = {port} of {host} cannot be had ({error.strerror}); allowed: a free one, or 0 for any"
             ) from None
         return int(probe.getsockname()[1])

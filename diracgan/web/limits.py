@@ -1,4 +1,4 @@
-"""What one tab may ask for: bounds on numbers, a time limit for every computation, and only a few of them at once."""
+"""What the page may ask for: bounds on numbers, a time limit for every computation, and only a few of them at once."""
 
 from __future__ import annotations
 

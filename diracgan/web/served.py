@@ -53,9 +53,11 @@ class Explorer:
             await _send(send, 200, "text/html; charset=utf-8", text.encode())
             _load_soon()
         elif path in ("/ask", "/train") and scope["method"] == "POST":
-            given = await _body(receive)
-            answer = answered if path == "/ask" else self._training.asked
+            given, gone = await _body(receive), threading.Event()
+            answer = functools.partial(answered, gone=gone.is_set) if path == "/ask" else self._training.asked
+            noticing = asyncio.create_task(_notice(receive, gone))
             said = await asyncio.to_thread(_guarded, answer, given)
+            noticing.cancel()
             await _send(send, 200, "application/json", json.dumps(said).encode())
         else:
             await _send(send, 404, "text/plain; charset=utf-8", b"nothing is here")
@@ -67,12 +69,13 @@ def _load_soon() -> None:
     threading.Thread(target=importlib.import_module, args=("diracgan.analysis",), daemon=True).start()
 
 
-def answered(given: Mapping[str, Any]) -> dict[str, Any]:
+def answered(given: Mapping[str, Any], gone: Callable[[], bool] = lambda: False) -> dict[str, Any]:
     """What truly happens in what the page shows, where stability changes, and the same as a picture or as numbers.
 
     Args:
         given: ``what`` ("verdict", "thresholds", "picture" or "numbers"), ``state`` as
             :func:`diracgan.web.controls.read` takes it, and for thresholds ``parameter``.
+        gone: whether nobody waits for the answer any more, which ends the computation.
 
     Returns:
         ``lines``, one for each variant; or a file: ``name``, ``type`` and its bytes in base 64, ``data``.
@@ -89,16 +92,20 @@ def answered(given: Mapping[str, Any]) -> dict[str, Any]:
     count, x0 = range(len(shown.variants)), _datum(given["state"], shown.dim)
     what = given.get("what")
     if what == "verdict":
-        return {"lines": [_line(lambda k=k: scene.judged(shown, k, x0)) for k in count]}
+        return {"lines": [_line(lambda k=k: scene.judged(shown, k, x0), gone) for k in count]}
     if what in ("picture", "numbers"):
-        return limits.limited(lambda: _file(shown, what), limits.ANSWER_S)
+        return limits.limited(lambda: _file(shown, what), limits.ANSWER_S, gone)
     if what == "thresholds":
         return {
             "lines": [
-                _line(lambda k=k: scene.thresholds(shown, k, str(given.get("parameter")), x0)) for k in count
+                _line(lambda k=k: scene.thresholds(shown, k, str(given.get("parameter")), x0), gone)
+                for k in count
             ]
         }
     raise InputError(f"what = {what!r}; allowed: verdict, thresholds, picture, numbers")
+
+
+_drawing = threading.Lock()  # matplotlib's settings and its parser of formulas belong to the whole process
 
 
 def _file(shown: Any, what: str) -> dict[str, str]:
@@ -108,7 +115,9 @@ def _file(shown: Any, what: str) -> dict[str, str]:
     if what == "numbers":
         name, kind, content = "diracgan.csv", "text/csv", scene.data(shown).encode()
     else:
-        name, kind, content = "diracgan.png", "image/png", png(scene.picture(shown), dpi=200)
+        found = scene.answers(shown)
+        with _drawing:
+            name, kind, content = "diracgan.png", "image/png", png(scene.picture(shown, found), dpi=200)
     return {"name": name, "type": kind, "data": base64.b64encode(content).decode()}
 
 
@@ -132,9 +141,9 @@ def _datum(state: Mapping[str, Any], dim: int) -> tuple[float, ...]:
     return x0
 
 
-def _line(work: Callable[[], str]) -> str:
+def _line(work: Callable[[], str], gone: Callable[[], bool]) -> str:
     try:
-        return limits.limited(work, limits.VERDICT_S)
+        return limits.limited(work, limits.VERDICT_S, gone)
     except InputError as error:
         return str(error)
 
@@ -184,7 +193,8 @@ class LiveTraining:
         try:
             with contextlib.closing(live.progress_of(shown)) as run:
                 for now in run:
-                    text, picture = now.text, base64.b64encode(png(live.picture(now))).decode()
+                    with _drawing:
+                        text, picture = now.text, base64.b64encode(png(live.picture(now))).decode()
                     self._now = {"running": True, "text": text, "png": picture}
                     if self._stop.is_set() or time.monotonic() > end:
                         text = f"Stopped. {text}"
@@ -282,6 +292,12 @@ async def _body(receive: Any) -> bytes:
         parts.append(message.get("body", b""))
         more = message.get("more_body", False)
     return b"".join(parts)
+
+
+async def _notice(receive: Any, gone: threading.Event) -> None:
+    """What comes after a request's body is that its sender has left."""
+    if (await receive())["type"] == "http.disconnect":
+        gone.set()
 
 
 async def _send(send: Any, status: int, kind: str, body: bytes, *more: tuple[bytes, bytes]) -> None:

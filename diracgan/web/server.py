@@ -53,13 +53,14 @@ class Guard:
         public: str = "",
     ) -> None:
         self._app, self._token = app, token
-        self.hosts = {f"{name}:{port}".lower() for name in names}
+        self.hosts = {h for name in names for h in _hosts(name, port, "http")}
         self.origins = {f"http://{h}" for h in self.hosts}
         outside = urlsplit(public)
         self._base = outside.path.rstrip("/")
-        if outside.netloc:
-            self.hosts.add(outside.netloc.lower())
-            self.origins.add(f"{outside.scheme}://{outside.netloc}".lower())
+        if outside.hostname:
+            named = _hosts(outside.hostname, outside.port, outside.scheme)
+            self.hosts |= named
+            self.origins |= {f"{outside.scheme}://{h}" for h in named}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check, then pass on or refuse."""
@@ -97,10 +98,16 @@ class Guard:
                 "open the whole address that `diracgan explore` printed: it ends in this start's token",
             )
         if scope.get("method") not in ("GET", "HEAD", "OPTIONS", None):
-            sizes = [v for k, v in headers if k == b"content-length"]
+            sizes = [v for k, v in headers if k in (b"content-length", b"transfer-encoding")]
             if len(sizes) != 1 or not sizes[0].isdigit() or int(sizes[0]) > MOST_BYTES:
                 return 413, f"a request's body has at most {MOST_BYTES} bytes, and says how many"
         return None
+
+
+def _hosts(name: str, port: int | None, scheme: str) -> set[str]:
+    """The Host headers that name a server: browsers leave out the port that the scheme has by default."""
+    default = 443 if scheme == "https" else 80
+    return {f"{name}:{port or default}".lower()} | ({name.lower()} if port in (None, default) else set())
 
 
 async def _deny(send: Send, status: int, text: str) -> None:

@@ -39,7 +39,7 @@ def shipped() -> dict[str, Any] | None:
     """
     try:
         found = json.loads(PROGRAMS.read_text(encoding="utf-8"))
-    except OSError:
+    except (OSError, ValueError):  # it is missing or damaged
         return None
     return found if found["sources"] == digest() else None
 
@@ -50,5 +50,5 @@ def digest() -> str:
     for module in MODULES:
         at = root / module
         for path in [at] if at.is_file() else sorted(at.rglob("*.py")):
-            seen.update(path.read_bytes())
+            seen.update(path.read_bytes().replace(b"\r\n", b"\n"))  # Git on Windows writes the former
     return seen.hexdigest()[:32]

@@ -63,8 +63,11 @@ def widget(*variants: Variant, address: str = "", height: int = 720) -> Any:
     except ImportError:
         raise InputError("the widget needs anywidget; pip install 'diracgan[explore]'") from None
 
-    from ..variants import parse, variants as registered
+    from ..variants import check_variant, parse, variants as registered
     from .bundle import page
+
+    for v in variants:
+        check_variant(v)
 
     class PageWidget(anywidget.AnyWidget):
         """The page in a frame."""

@@ -66,6 +66,16 @@ def test_the_page_itself_is_let_in(guard):
     assert asked(guard, method="POST", origin=OWN, content_length=100)[0]["status"] == 200
 
 
+def test_a_port_that_browsers_leave_out_is_not_asked_for():
+    usual = Guard(page, 80, TOKEN)
+    assert asked(usual, host="127.0.0.1", origin="http://127.0.0.1")[0]["status"] == 200
+    assert asked(usual, host="evil.example")[0]["status"] == 421
+    offered = Guard(page, 8000, TOKEN, public="https://Me@Hub.example:443/x")
+    for host in ("hub.example", "hub.example:443"):
+        assert asked(offered, host=host, origin="https://hub.example")[0]["status"] == 200
+    assert asked(offered, host="hub.example:80")[0]["status"] == 421
+
+
 STRANGERS = [
     dict(host="evil.example:8000"),  # a name of the attacker's that resolves to this machine
     dict(host="evil.example"),
@@ -104,12 +114,20 @@ def test_there_are_no_websockets(guard):
     assert asked(guard, "websocket", origin=OWN) == [{"type": "websocket.close", "code": 1008}]
 
 
-@pytest.mark.parametrize("size", [{}, {"content_length": MOST_BYTES + 1}, {"content_length": "-1"}])
+@pytest.mark.parametrize(
+    "size",
+    [
+        {},
+        {"content_length": MOST_BYTES + 1},
+        {"content_length": "-1"},
+        {"content_length": "5", "transfer_encoding": "chunked"},
+    ],
+)
 def test_a_body_has_a_bound(guard, size):
     assert asked(guard, method="POST", origin=OWN, **size)[0]["status"] == 413
 
 
-# ---------------- what one tab may ask for
+# ---------------- what the page may ask for
 
 
 def spin(stop=lambda: False):

@@ -133,14 +133,6 @@ SCALAR = (
 )
 
 
-@pytest.mark.slow
-def test_the_programs_that_come_with_the_package_are_of_its_sources():
-    """Else the first start of `diracgan explore` generates them; `python -m diracgan.web.ship` writes them anew."""
-    from diracgan.web.shipped import shipped
-
-    assert shipped() is not None
-
-
 def test_all_rules_but_those_that_solve_equations_are_in_the_page():
     assert rule_sources()[1].keys() == {"implicit", "cgd"}
     assert set(SCALAR) == set(dg.rules()) - {"implicit", "cgd"}

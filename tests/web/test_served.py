@@ -110,6 +110,31 @@ def test_bad_questions_are_answered_in_one_line(given, said):
     assert code == 200 and said in json.loads(body)["error"] and "\n" not in json.loads(body)["error"]
 
 
+def test_a_question_that_is_taken_back_ends(monkeypatch):
+    from diracgan.web import limits, scene
+
+    def endless(*_):
+        while True:
+            time.sleep(0.01)
+
+    async def left():
+        said = [{"type": "http.request", "body": body}, {"type": "http.disconnect"}]
+
+        async def receive():
+            return said.pop(0)
+
+        async def send(message):
+            sent.append(message)
+
+        await Explorer(lambda: "the page")({"type": "http", "path": "/ask", "method": "POST"}, receive, send)
+
+    monkeypatch.setattr(scene, "judged", endless)
+    body, sent = question(what="verdict", state=state()), []
+    asyncio.run(asyncio.wait_for(left(), 30))
+    assert json.loads(sent[1]["body"])["lines"] == ["cancelled"]
+    assert not any(thread.is_alive() for thread in limits._running)
+
+
 def test_behind_a_proxy_its_address_is_let_in_with_and_without_its_path():
     public = "https://hub.example/user/me/proxy/8000"
     own = {"host": "hub.example", "origin": "https://hub.example", "public": public}
@@ -122,7 +147,13 @@ def test_behind_a_proxy_its_address_is_let_in_with_and_without_its_path():
 
 @pytest.mark.parametrize(
     ("words", "why"),
-    [(["--base-url", "hub/x"], "begins with http"), (["--host", "no.such.host.invalid"], "cannot be had")],
+    [
+        *(
+            (["--base-url", wrong], "begins with http")
+            for wrong in ("hub/x", "http://", "https://[", "http://h:x")
+        ),
+        (["--host", "no.such.host.invalid"], "cannot be had"),
+    ],
 )
 def test_bad_addresses_are_one_line(words, why, capsys):
     pytest.importorskip("uvicorn", reason="the extra explore is not installed")

@@ -10,6 +10,7 @@ import pytest
 import diracgan as dg
 
 pytest.importorskip("anywidget", reason="the extra explore is not installed")
+from diracgan.errors import InputError
 from diracgan.web.widget import _ESM, widget
 
 
@@ -17,6 +18,8 @@ def test_the_widget_holds_the_page_and_its_address():
     shown = widget(dg.variant("ns"), address="v=ns:r1=0.3&d=1", height=500)
     assert shown.html.lstrip().startswith("<!doctype html>") and '"name": "ns"' in shown.html
     assert (shown.address, shown.height) == ("v=ns:r1=0.3&d=1", 500)
+    with pytest.raises(InputError, match="'ns' is not a variant; allowed"):
+        widget("ns")
 
 
 @pytest.mark.slow

@@ -24,9 +24,13 @@ function shown() {
   };
 }
 
-async function ask(path, question) {
-  const answer = await window.fetch(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(question) });
-  return answer.ok ? answer.json() : { error: await answer.text() };
+async function ask(path, question, signal = null) {
+  try {
+    const answer = await window.fetch(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(question), signal });
+    return answer.ok ? await answer.json() : { error: await answer.text() };
+  } catch {
+    return { error: "no answer: is `diracgan explore` still running?" };
+  }
 }
 
 function element(name, given = {}, ...inside) {
@@ -66,17 +70,20 @@ function parameters() {
 let asked = "";
 let serial = 0;
 let timer = 0;
+let waiting = new AbortController();
 
-/** Ask for the verdict of what has stood still for a while; an answer to an older question is dropped. */
+/** Ask for the verdict of what has stood still for a while; older questions are taken back, which ends them. */
 async function judge() {
   const question = JSON.stringify(shown());
   if (question === asked) return;
   asked = question;
   const mine = ++serial;
+  waiting.abort();
+  waiting = new AbortController();
   parameters();
   found.replaceChildren();
   verdicts.replaceChildren(element("li", { textContent: "judging …" }));
-  const answer = await ask("ask", { what: "verdict", state: JSON.parse(question) });
+  const answer = await ask("ask", { what: "verdict", state: JSON.parse(question) }, waiting.signal);
   if (mine === serial) lines(verdicts, answer);
 }
 
@@ -88,7 +95,7 @@ function moved() {
 find.addEventListener("click", async () => {
   const mine = serial;
   found.replaceChildren(element("li", { textContent: "searching …" }));
-  const answer = await ask("ask", { what: "thresholds", parameter: which.value, state: shown() });
+  const answer = await ask("ask", { what: "thresholds", parameter: which.value, state: shown() }, waiting.signal);
   if (mine === serial) lines(found, answer);
 });
 
@@ -136,3 +143,4 @@ const box = element(
 document.getElementById("same").before(box);
 for (const kind of ["pointerup", "keyup", "change", "click", "popstate"]) window.addEventListener(kind, moved);
 moved();
+ask("train", { do: "look" }).then((answer) => answer.running && look(answer)); // begun before the page was loaded anew
