@@ -18,7 +18,7 @@ def test_what_fails_and_what_takes_long_is_said():
     with pytest.raises(OSError, match="no-such-program"):
         children.call(["no-such-program"], timeout=60)
     with pytest.raises(subprocess.TimeoutExpired):
-        children.call(["sleep", "60"], timeout=0.1)
+        children.call([sys.executable, "-c", "import time; time.sleep(60)"], timeout=0.1)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no shell")

@@ -259,9 +259,10 @@ def _shared(
 
 
 def _begin() -> None:
-    """Let the parent speak and decide when to stop; two processes must not fight over one accelerator, which
-    these
-    small problems could not use anyway."""
+    """Let the parent speak and decide when to stop.
+
+    Two processes must not fight over one accelerator, which these small problems could not use anyway.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     warnings.simplefilter("ignore")
     jax.config.update("jax_platforms", os.environ.get("JAX_PLATFORMS", "cpu"))

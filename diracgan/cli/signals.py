@@ -33,7 +33,8 @@ def answer_at_once() -> None:
     ):  # else whoever started us has it ignored
         signal.signal(signal.SIGINT, _raise)
     reading, writing = os.pipe()
-    os.set_blocking(writing, False)
+    if os.name == "posix":  # elsewhere Python asks for it of sockets alone, and may not be able to
+        os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     threading.Thread(target=_watch, args=(reading,), daemon=True).start()
 

@@ -91,18 +91,18 @@ def modes(problem: Problem, x: Any) -> tuple[int, float]:
         8
     """
     x, centres = _rows(x), _rows(problem.data)
-    gaps = np.linalg.norm(centres[:, None] - centres[None], axis=-1)
     spread = float(problem.spread)
-    reach = 3.0 * spread if spread > 0 else 0.1 * gaps[gaps > 0].min()
+    reach = 3.0 * spread if spread > 0 else 0.1 * _gap(centres)
     distance = np.linalg.norm(x[:, None] - centres[None], axis=-1)
     near = distance.min(axis=1) <= reach
     return _covered(distance.argmin(axis=1)[near], len(x), len(centres)), float(np.mean(near))
 
 
 def nearest_modes(problem: Problem, x: Any) -> int:
-    """How many modes of a mixture are the nearest one of a tenth of their fair share of samples, however far these are.
+    """How many modes of a mixture are the nearest one of a tenth of their fair share of samples.
 
-    Where samples are smeared this stays, and :func:`modes` falls; where modes are lost both fall.
+    Counted are samples no farther from a mode than its nearest neighbour is. Where samples are smeared about the modes
+    this stays, and :func:`modes` falls; where modes are lost, or all samples lie in the middle, both fall.
 
     Example:
         >>> from diracgan.training.problems import problem
@@ -112,7 +112,14 @@ def nearest_modes(problem: Problem, x: Any) -> int:
     """
     x, centres = _rows(x), _rows(problem.data)
     distance = np.linalg.norm(x[:, None] - centres[None], axis=-1)
-    return _covered(distance.argmin(axis=1), len(x), len(centres))
+    near = distance.min(axis=1) <= _gap(centres)
+    return _covered(distance.argmin(axis=1)[near], len(x), len(centres))
+
+
+def _gap(centres: np.ndarray) -> float:
+    """The least distance of two centres."""
+    gaps = np.linalg.norm(centres[:, None] - centres[None], axis=-1)
+    return float(gaps[gaps > 0].min())
 
 
 def _covered(nearest: np.ndarray, samples: int, centres: int) -> int:

@@ -15,7 +15,7 @@ import pytest
 
 import diracgan as dg
 from diracgan.errors import InputError
-from diracgan.training import config, load_run, resume, train
+from diracgan.training import config, load_run, metrics, problem, resume, train
 from diracgan.training.config import read, toml
 from diracgan.training.runs import warnings
 
@@ -342,3 +342,11 @@ def test_every_rule_trains_networks(name):
     run = train("ns:r1=0.1", "ring8", rule=dg.rule(name, lr=1e-3), steps=4, **SMALL)
     assert run.result == "ok"
     assert all(np.all(np.isfinite(x)) for x in leaves(run))
+
+
+def test_samples_in_the_middle_of_a_ring_are_near_none_of_its_modes():
+    # the modes of ring8 are 2 from the middle and 4 sin(pi/8) = 1.53 from one another
+    made = problem("ring8")
+    blob = 0.01 * np.random.default_rng(0).normal(size=(800, 2))
+    assert metrics.nearest_modes(made, blob) == 0
+    assert metrics.nearest_modes(made, np.repeat(1.2 * np.asarray(made.data), 100, axis=0)) == 8

@@ -86,7 +86,7 @@ class CycleEquations:
         n, (_, span, p) = len(self.anchor), self.parts(point.u)
         travelled = float(np.linalg.norm(self.velocity(point.jacobian))) * span
         if span > _NEARLY * _LONGEST * self.first:
-            return f"the period grows beyond {span:.4g}: the orbit nears an equilibrium (homoclinic)"
+            return f"the period grows beyond {span:.4g}, as where an orbit nears an equilibrium (homoclinic)"
         if (
             np.linalg.norm(point.jacobian[:n, :n]) > _HALFWAY * _LARGEST
             or self.trivial(point.jacobian) > TRIVIAL
@@ -97,7 +97,7 @@ class CycleEquations:
                 f"beyond, shooting does not know the trivial multiplier to {TRIVIAL:g}"
             )
         if travelled < _SHRUNK * min(self.length, 1.0):
-            return f"the cycles shrink onto an equilibrium at {self.family.handles[0].name} = {p:.8g}"
+            return f"the cycles shrink onto an equilibrium near {self.family.handles[0].name} = {p:.3g}"
         return ""
 
     def parts(self, u: np.ndarray) -> tuple[np.ndarray, float, float]:

@@ -184,6 +184,9 @@ def born_cycles(point: Bifurcation, low: float, high: float) -> CycleBranch:
         point: a Hopf point.
         low: least value of the parameter; ``high`` the largest.
 
+    Returns:
+        A :class:`CycleBranch` that begins at the point.
+
     Raises:
         InputError: for another kind of point, or where no cycles are found in the range.
 
@@ -238,8 +241,11 @@ def doubled_cycles(point: CyclePoint, low: float, high: float) -> CycleBranch:
         point: a period doubling of a branch of cycles.
         low: least value of the parameter; ``high`` the largest.
 
+    Returns:
+        A :class:`CycleBranch` that begins at the point.
+
     Raises:
-        InputError: where no such cycles are found.
+        InputError: for another kind of point, or where no such cycles are found.
     """
     instance("point", point, CyclePoint, "one of the points of a branch of cycles")
     if point.kind is not CycleKind.PERIOD_DOUBLING:
@@ -269,7 +275,7 @@ def doubled_cycles(point: CyclePoint, low: float, high: float) -> CycleBranch:
 
 
 def motion_velocity(family: Family, z: np.ndarray, value: float) -> np.ndarray:
-    """The flow's velocity at a state."""
+    """The flow's velocity at a state, (2d,), for a value of the number that turns."""
     return family.equations(np.append(z, value))[0]
 
 
@@ -358,9 +364,9 @@ def _stopped(pieces: Sequence[_OnSection]) -> str:
     found = equations.family.carried(last.u[:n], float(last.u[n] * equations.unit), last.u[-1:])
     if found is not None and found.met:
         return (
-            f"at {equations.family.handles[0].name} = {last.u[-1]:.8g} the order in which the motion meets its "
-            f"surfaces ({', '.join(found.met)}) changes: it grazes one, or begins or ends to slide; what lies "
-            "beyond is not followed"
+            f"Newton's method no longer converges at {equations.family.handles[0].name} = {last.u[-1]:.8g}, where the "
+            f"motion meets surfaces ({', '.join(found.met)}), as where it grazes one, or begins or ends to slide; what "
+            "lies beyond is not followed"
         )
     return "Newton's method no longer converges: no smooth branch of cycles was found beyond"
 

@@ -10,7 +10,7 @@ import numpy as np
 from ...game import Players
 from ...rules import Rule
 from ...variants import Variant
-from ..basins import Runs, bisected
+from ..basins import DIVERGED, Runs, bisected
 from ..decision_thresholds import T
 from ..linear.settings import settings
 from .from_start import answer_from
@@ -84,8 +84,10 @@ def kick(
     starts = centre + np.linspace(size, reach, _STARTS)[:, None] * way
     labels = runs.labels(starts)
     other = np.flatnonzero((labels != labels[0]) & runs.has_settled(labels))
-    if not len(other) or not runs.has_settled(labels[:1])[0]:
-        return None
+    if not len(other) or not runs.has_settled(labels[:1])[0] or labels[0] == DIVERGED:
+        return (
+            None  # a start from which steps of this size diverge tells nothing of one that was seen to settle
+        )
     k = int(other[0])
     there = Players(starts[k][:d], starts[k][d:])
     _, beyond = answer_from(variant, there, asked.x0, rule, asked.rates, T.edge_effort * T.budget)

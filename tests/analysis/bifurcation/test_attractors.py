@@ -8,6 +8,7 @@ import written_games as games
 
 import diracgan as dg
 from diracgan.analysis import basins
+from diracgan.analysis.verdict import kicks
 
 
 def test_rest_and_a_circle_attract_and_the_unstable_circle_is_the_edge():
@@ -86,3 +87,9 @@ def test_where_the_field_switches_an_end_must_not_depend_on_the_step():
     # wgan-gp, c = 1, d = 1: one cycle attracts for lam < 1; for lam >= 1 starts creep to phi = 0, theta = +-2 lam c
     found = dg.attractors(dg.variant("wgan-gp", c=1.0, lam=0.35), starts=8, steps=4096)
     assert [(a.kind, a.share) for a in found.found] == [("limit-cycle", 1.0)] and found.unsettled == 0
+
+
+def test_no_edge_is_told_of_a_start_from_which_the_basins_steps_diverge(monkeypatch):
+    labels = np.array([basins.DIVERGED] + 23 * [0])
+    monkeypatch.setattr(kicks.Runs, "labels", lambda self, draws, tell=None: labels[: len(draws)])
+    assert kicks.kick(dg.variant("ns").with_(r1=0.5), [0.1], [0.1]) is None
