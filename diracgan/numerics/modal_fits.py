@@ -335,8 +335,7 @@ class _ModeSearch:
         Infinite where that is not the one of a maximum; those of a flip for what this record cannot tell from one.
         """
         s, others = self.poles[k], [p for j, p in enumerate(self.poles) if j != k]
-        gain = self._gain(others, self.orders)
-        step = 0.05 / self.rows
+        gain, step = self._gain(others, self.orders), 0.05 / self.rows
         if self._is_like_flip(s):
             flip = complex(s.real, np.pi)
             bend = (gain(flip + step) + gain(flip - step) - 2 * gain(flip)) / step**2
