@@ -114,7 +114,7 @@ def cycles(
 
     Pseudo-arclength continuation of Phi_T(z; p) = z on a section across the orbit, Phi the flow followed with its
     switchings and sliding segments; its derivative by the variational equation, with saltation matrices where the field
-    jumps. Of a Hopf point :func:`diracgan.bifurcation.switch` follows the cycles that are born there.
+    jumps. :func:`born_cycles` follows the cycles that are born at a Hopf point.
 
     Args:
         variant: from :func:`diracgan.variant`.
