@@ -84,7 +84,8 @@ def branches(found: Sequence[Any], ax: Axes | None = None) -> Axes:
                 beside = {"xytext": (-6 if left else 4, 7), "ha": "right" if left else "left"}
                 beside |= {"textcoords": "offset points", "fontsize": 8}
                 ax.annotate(f"{label}\n{number(point.value, 5)}", (point.value, height), **beside)
-        ax.set(xlabel=next(iter(names)), ylabel="distance from (0, x₀)")
+        largest = ", of a cycle the largest" if any(b.kind == "cycles" for b in found) else ""
+        ax.set(xlabel=next(iter(names)), ylabel=f"distance from (0, x₀){largest}")
         ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
         legend_below(ax)
     return ax
@@ -133,9 +134,10 @@ def _branch(ax: Axes, b: Any, drawn: set[str]) -> None:
 def _stretches(statuses: np.ndarray) -> Iterable[tuple[str, slice]]:
     """Runs of one status, each up to the first point of the next; single undecided points take their neighbour's."""
     words = statuses.copy()
-    for k in range(len(words)):
-        if words[k] not in _LOOKS:
-            words[k] = words[k - 1] if k else words[min(1, len(words) - 1)]
+    for k, status in enumerate(statuses):
+        beside = [*statuses[max(k - 1, 0) : k], *statuses[k + 1 : k + 2]]
+        if status not in _LOOKS and beside and all(s in _LOOKS for s in beside):
+            words[k] = beside[0]
     edges = [0, *(np.flatnonzero(words[1:] != words[:-1]) + 1).tolist(), len(words)]
     for first, last in zip(edges[:-1], edges[1:], strict=True):
         yield str(words[first]), slice(first, min(last + 1, len(words)))
