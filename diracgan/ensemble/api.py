@@ -267,10 +267,13 @@ def starts(phi0: Any, theta0: Any, device: Any = None) -> tuple[Any, Any]:
     """
     both = []
     for name, value in (("phi0", phi0), ("theta0", theta0)):
+        stays = device is not None and isinstance(value, jax.Array)
         try:
-            array = value if device is not None and isinstance(value, jax.Array) else np.asarray(value, float)
+            if np.iscomplexobj(value) or isinstance(value, jax.core.Tracer):
+                raise TypeError
+            array = value if stays else np.asarray(value, float)
         except (TypeError, ValueError):
-            raise InputError(f"{name} is not an array of numbers; allowed: shape (N, d)") from None
+            raise InputError(f"{name} is not an array of numbers; allowed: real numbers of shape (N, d)") from None
         array = array[:, None] if array.ndim == 1 else array
         if array.ndim != 2 or 0 in array.shape:
             raise InputError(

@@ -130,9 +130,10 @@ def one_device(devices: int | Sequence[Any] | None, arrays: Sequence[Any]) -> De
     Raises:
         InputError: where it is not one.
     """
-    on = {d for x in arrays if isinstance(x, jax.Array) for d in x.devices()}
+    known = (x for x in arrays if isinstance(x, jax.Array) and not isinstance(x, jax.core.Tracer))
+    on = {d for x in known for d in x.devices()}
     if devices is None:
-        found = tuple(on) or (jax.local_devices()[0],)
+        found = tuple(on) or choose(None).devices[:1]
     else:
         found = choose(devices).devices[:devices] if isinstance(devices, int) else choose(devices).devices
     if len(found) != 1:

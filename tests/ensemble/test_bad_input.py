@@ -20,6 +20,7 @@ GOOD = np.ones((3, 2))
         (dict(phi0=np.ones((4, 2))), "must agree"),
         (dict(phi0=np.zeros((0, 2)), theta0=np.zeros((0, 2))), "N, d >= 1"),
         (dict(phi0="ab"), "not an array of numbers"),
+        (dict(phi0=1j * np.ones((3, 2))), "not an array of numbers"),
         (dict(theta0=np.full((3, 2), np.nan)), "not finite"),
         (dict(dt=-0.1), "dt = -0.1"),
         (dict(dt=0.0), "dt = 0"),

@@ -90,9 +90,15 @@ def test_single_precision_stays_single(c_compiler):
         (dict(arrays="torch"), "unknown kind of arrays 'torch'"),
         (dict(arrays="jax", phi0=jnp.full((3, 2), jnp.nan)), "phi0 has entries that are not finite"),
         (dict(arrays="jax", phi0=jnp.ones((3, 2, 2))), "phi0 has shape (3, 2, 2)"),
+        (dict(arrays="jax", phi0=1j * jnp.ones((3, 2))), "phi0 is not an array of numbers"),
     ],
 )
 def test_bad_input(how, said):
     with pytest.raises(dg.InputError) as error:
         ensemble(dg.variant("ns"), **{"phi0": np.ones((3, 2)), "theta0": np.ones((3, 2))} | how)
     assert said in str(error.value)
+
+
+def test_traced_starts_are_refused():
+    with pytest.raises(dg.InputError, match="phi0 is not an array of numbers"):
+        jax.jit(lambda z: ensemble(dg.variant("ns"), z, z, t1=1.0, dt=0.1, arrays="jax"))(jnp.ones((3, 2)))
