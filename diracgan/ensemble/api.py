@@ -273,7 +273,9 @@ def starts(phi0: Any, theta0: Any, device: Any = None) -> tuple[Any, Any]:
                 raise TypeError
             array = value if stays else np.asarray(value, float)
         except (TypeError, ValueError):
-            raise InputError(f"{name} is not an array of numbers; allowed: real numbers of shape (N, d)") from None
+            raise InputError(
+                f"{name} is not an array of numbers; allowed: real numbers of shape (N, d)"
+            ) from None
         array = array[:, None] if array.ndim == 1 else array
         if array.ndim != 2 or 0 in array.shape:
             raise InputError(
