@@ -164,7 +164,9 @@ class Thresholds:
     shooting_moved: float = 0.5  # of the orbit: a step further leads to another one
     shooting_stretched: float = 0.3  # of the period, likewise
     closed: float = 1e-9  # of the orbit: a step so small has converged to the flow's tolerance
-    not_closed: float = 1e-7  # of the orbit: ends further apart are no periodic orbit
+    not_closed: float = (
+        1e-7  # of the orbit, and of the period along it: ends further apart are no periodic orbit
+    )
     # least error of a multiplier, for the solver's tolerances over a whole period
     multiplier_error: float = 1e-6
     # relative and absolute tolerance of an orbit and its neighbours; the second times the orbit's size

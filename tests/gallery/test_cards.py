@@ -16,9 +16,42 @@ from diracgan.gallery.errata import CARDS, card
 PAGE = Path(__file__).parents[2] / "docs" / "errata.md"
 
 
+READ = {
+    r"\phi": "φ",
+    r"\theta": "θ",
+    r"\lambda": "λ",
+    r"\mu": "μ",
+    r"\gamma": "γ",
+    r"\beta": "β",
+    r"\pm": "±",
+    r"\to": "→",
+    r"\ge": "≥",
+    r"\le": "≤",
+    r"\lvert": "|",
+    r"\rvert": "|",
+    r"\wedge": "∧",
+    r"\nabla": "∇",
+    r"\sqrt": "√",
+    "^2": "²",
+    "_0": "₀",
+    "_1": "₁",
+    "_2": "₂",
+    "-": "−",
+}
+
+
+def read(formula):
+    """A formula in TeX as the cards write it."""
+    formula = re.sub(r"\\frac\{(.*?)\}\{(.*?)\}", r"(\1/\2)", formula)
+    for tex, sign in READ.items():
+        formula = formula.replace(tex, sign)
+    return formula
+
+
 def plain(text):
-    """As it is read: line breaks, quotation marks and backslashes do not count."""
-    return re.sub(r"[\\\"“”]", "", " ".join(text.split()))
+    """As it is read: formulas in signs; spaces, quotation marks and the critic's other name do not count."""
+    text = re.sub(r"\$([^$]+)\$", lambda m: read(m[1]), " ".join(text.split()))
+    return re.sub(r"[\\\"“”\s]", "", text.replace("discriminator (critic)", "critic"))
 
 
 def test_there_is_a_card_for_each_line_of_the_errata():

@@ -11,7 +11,7 @@ import numpy as np
 from ...numerics import eigen
 from ..decision_thresholds import T
 from ..dynamical_system import ContinuousSystem
-from .neighbours import carry, system_alone
+from .neighbours import Carried, carry, system_alone
 from .orbit import Method, Orbit, order_by_modulus
 
 
@@ -47,13 +47,23 @@ def periodic_orbit(flow: ContinuousSystem, flat: np.ndarray, period: float) -> O
         if np.linalg.norm(move[:-1]) <= T.closed * scale:
             break
     found = carry(alone, z, length)
-    if found is None or np.linalg.norm(found.end - z) > T.not_closed * scale:
+    if found is None or _gap(found, z, length, scale) > T.not_closed:
         return None
     multipliers, errors = eigen.eigenvalues(found.by_state)
     order = order_by_modulus(multipliers)
     return Orbit(
         z, length, multipliers[order], Method.SHOOTING, np.maximum(errors[order], T.multiplier_error)
     )
+
+
+def _gap(found: Carried, z: np.ndarray, length: float, scale: float) -> float:
+    """How far a motion is from closing: across itself in units of the orbit, along itself in units of the period.
+
+    A motion that lingers near a saddle knows its place on the orbit far worse than the orbit.
+    """
+    gap, speed = found.end - z, found.velocity
+    late = float(gap @ speed / max(speed @ speed, T.tiny))
+    return max(float(np.linalg.norm(gap - late * speed)) / scale, abs(late) / length)
 
 
 def returns(t: np.ndarray, zs: np.ndarray) -> list[float]:
