@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import gc
 import os
 import sys
@@ -35,12 +37,21 @@ def pytest_collection_finish():
 
 
 @pytest.fixture(autouse=True, scope="module")
-def few_maps():
-    """Give back compiled programs before they are as many as a process may map: Linux allows 65,530 maps."""
+def few_programs():
+    """Give back compiled programs before they fill a small machine's memory, 2 GB each worker, or a process's maps.
+
+    Linux allows a process 65,530 maps.
+    """
     yield
-    maps = Path("/proc/self/maps")
-    if "jax" in sys.modules and maps.exists() and maps.read_bytes().count(b"\n") > 40_000:
+    maps, pages = Path("/proc/self/maps"), Path("/proc/self/statm")
+    if "jax" not in sys.modules or not maps.exists():
+        return
+    resident = int(pages.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    if resident > 2e9 or maps.read_bytes().count(b"\n") > 40_000:
         sys.modules["jax"].clear_caches()
+        gc.collect()
+        with contextlib.suppress(AttributeError, OSError):  # glibc's alone keeps what has been freed
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 @pytest.fixture
