@@ -46,7 +46,7 @@ LONG = (
     "name", ["diracgan", *(pytest.param(n, marks=[pytest.mark.slow] * (n in LONG)) for n in NAMES)]
 )
 def test_examples_run(name, folder, monkeypatch):
-    if name in ("diracgan.web.session", "diracgan.web.widget"):
+    if name == "diracgan.web.widget":
         pytest.importorskip("anywidget", reason="the extra explore is not installed")
     if name == "diracgan.measure.torch_game":
         pytest.importorskip("torch", reason="the extra torch is not installed")
