@@ -189,10 +189,7 @@ def compiled(source: str, arch: str, logs: Any = None) -> Any:
         arch: the architecture.
         logs: something with ``write`` that gets what the assembler says of registers and spills.
     """
-    from cuda.core import (
-        Program as Source,  # pyright: ignore[reportMissingImports]
-        ProgramOptions,  # pyright: ignore[reportMissingImports]
-    )
+    from cuda.core import Program as Source, ProgramOptions  # pyright: ignore[reportMissingImports]
     from cuda.core.utils import FileStreamProgramCache  # pyright: ignore[reportMissingImports]
 
     if logs is not None:
