@@ -9,6 +9,8 @@ from typing import Any
 class Record:
     """Base of a result that is a dataclass.
 
+    Fields that its printed form leaves out (``repr=False``) are what it was computed from; they are left out here too.
+
     Example:
         >>> @dataclasses.dataclass
         ... class Found(Record):
@@ -18,8 +20,9 @@ class Record:
     """
 
     def as_dict(self) -> dict[str, Any]:
-        """Name -> value of every attribute."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+        """Name -> value of every attribute that the printed form shows."""
+        shown = [f.name for f in dataclasses.fields(self) if f.repr]  # type: ignore[arg-type]
+        return {n: getattr(self, n) for n in shown}
 
 
 class NestedRecord(Record):

@@ -18,6 +18,7 @@ from ...numerics.continuation import (
     crossing_tangent,
     deflated_roots,
 )
+from ...records import Record
 from ...rules import Rule
 from ...variants import Variant
 from ..linear.decision import decide_matrices
@@ -36,7 +37,7 @@ _OPEN = 1e-6  # of the range: how far from an end that is not allowed itself
 
 
 @dataclasses.dataclass(frozen=True)
-class Branch:
+class Branch(Record):
     """A branch and everything it was computed from.
 
     Attributes:
@@ -85,8 +86,7 @@ class Branch:
 
     def as_dict(self) -> dict[str, Any]:
         """Name -> value of every attribute but the family."""
-        found = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "family"}
-        return found | {"points": [p.as_dict() for p in self.points]}
+        return super().as_dict() | {"points": [p.as_dict() for p in self.points]}
 
 
 def branch(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from typing import Any
 
 import numpy as np
 
 from ...numerics.continuation import Monitor, PathPoint, SignChange, SolutionPath
+from ...records import Record
 from ..vocabulary import Vocabulary
 from .cycle_equations import CycleEquations
 from .points import resonance
@@ -39,7 +39,7 @@ class CycleKind(Vocabulary):
 
 
 @dataclasses.dataclass(frozen=True)
-class CyclePoint:
+class CyclePoint(Record):
     """A cycle at which the stability of its branch changes.
 
     Attributes:
@@ -72,11 +72,6 @@ class CyclePoint:
     text: str
     equations: CycleEquations = dataclasses.field(repr=False)
     path_point: PathPoint = dataclasses.field(repr=False)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Name -> value of every attribute but what it was computed from."""
-        hidden = ("equations", "path_point")
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in hidden}
 
 
 def cycle_monitors(equations: CycleEquations) -> Monitor:

@@ -13,6 +13,7 @@ from ... import dirac
 from ...dynamics.filippov import DiracSystem
 from ...errors import InputError, instance
 from ...numerics.continuation import PathPoint, SolutionPath, StepControl, continue_path
+from ...records import Record
 from ...variants import Variant
 from ..dynamical_system import ContinuousSystem
 from ..linear.decision import decide_matrices
@@ -37,7 +38,7 @@ _SAME_POINT = 1e-6  # of the range and of the period: two points that differ by 
 
 
 @dataclasses.dataclass(frozen=True)
-class CycleBranch:
+class CycleBranch(Record):
     """A branch of cycles and everything it was computed from.
 
     Attributes:
@@ -94,8 +95,7 @@ class CycleBranch:
 
     def as_dict(self) -> dict[str, Any]:
         """Name -> value of every attribute but the family."""
-        found = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "family"}
-        return found | {"points": [p.as_dict() for p in self.points]}
+        return super().as_dict() | {"points": [p.as_dict() for p in self.points]}
 
 
 def cycles(

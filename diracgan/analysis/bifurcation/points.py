@@ -12,6 +12,7 @@ import numpy as np
 from ...errors import instance
 from ...numerics.continuation import PathPoint
 from ...numerics.normal_form import NormalForm, complex_pair, real_eigenvalue
+from ...records import Record
 from .family import Family
 
 NEAR = 1e-6  # a growth rate within this of 0 at a refined point is critical
@@ -52,7 +53,7 @@ class PointKind(StrEnum):
 
 
 @dataclasses.dataclass(frozen=True)
-class Bifurcation:
+class Bifurcation(Record):
     """A point of a branch at which its stability changes, with what the normal form says of it.
 
     Attributes:
@@ -95,11 +96,6 @@ class Bifurcation:
     born: str
     tangent: np.ndarray = dataclasses.field(repr=False)
     family: Family = dataclasses.field(repr=False)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Name -> value of every attribute but the family."""
-        hidden = ("family", "tangent")
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in hidden}
 
     @property
     def birth(self) -> str:

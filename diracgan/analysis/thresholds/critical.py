@@ -11,6 +11,7 @@ import numpy as np
 
 from ...errors import InputError, integer, number, word
 from ...parameters import Parameter, text
+from ...records import Record
 from ...rules import Rule
 from ...variants import Variant
 from ..bifurcation.family import Family
@@ -26,7 +27,7 @@ _MOST = 64  # of an integer without an upper bound
 
 
 @dataclasses.dataclass(frozen=True)
-class Critical:
+class Critical(Record):
     """Where stability changes as one parameter changes, and everything it was computed from.
 
     Attributes:
@@ -67,9 +68,8 @@ class Critical:
 
     def as_dict(self) -> dict[str, Any]:
         """Name -> value of every attribute but ``around``."""
-        found = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "around"}
-        lists = {n: [dataclasses.asdict(x) for x in found[n]] for n in ("thresholds", "intervals")}
-        return found | lists
+        lists = {n: [dataclasses.asdict(x) for x in getattr(self, n)] for n in ("thresholds", "intervals")}
+        return super().as_dict() | lists
 
     @functools.cached_property
     def born(self) -> list[Bifurcation]:
