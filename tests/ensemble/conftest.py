@@ -115,11 +115,18 @@ static inline float __fdividef(float a, float b) { return a / b; }
 
 
 @functools.cache
-def shimmed(source):
-    """A kernel as a function of addresses and the number of trajectories: one thread that goes through all of them."""
+def cpp_compiler():
+    """The path of a C++ compiler; skips where there is none. A skip within one of XLA's callbacks would be an error."""
     compiler = next((path for n in ("c++", "g++", "clang++") if (path := shutil.which(n))), None)
     if compiler is None:
         pytest.skip("no C++ compiler is installed")
+    return compiler
+
+
+@functools.cache
+def shimmed(source):
+    """A kernel as a function of addresses and the number of trajectories: one thread that goes through all of them."""
+    compiler = cpp_compiler()
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "kernel.cpp").write_text(SHIM + source)
         command = [compiler, "-O1", "-w", "-std=c++17", "-shared", "-fPIC", "kernel.cpp", "-o", "kernel.so"]
@@ -145,6 +152,7 @@ def as_on_a_gpu(monkeypatch):
 @pytest.fixture
 def through_the_shim(as_on_a_gpu, monkeypatch):
     """Kernels run by a shim for the processor in place of cuda-core's launch, with the arguments that it would get."""
+    cpp_compiler()
 
     def launch(loop, reads, writes, place):
         shimmed(loop.text)(*cuda_backend.arguments(reads, writes))
