@@ -1,15 +1,16 @@
 """Names that load on first use, and packages that share their name with a public function, as ``dg.variants()`` does.
 
 A package's stub, ``__init__.pyi``, is the one list of its public names: type checkers read it, and so does
-:func:`load_on_use`. It is what lazy_loader's ``attach_stub`` does, in the same time (`diracgan --help` and
-``import diracgan`` cost what they did with either); but lazy_loader binds a function over the package of its name, and
-``import diracgan.variants as v`` must find the package.
+:func:`load_on_use`. Where each module lists its own, :func:`load_from_modules` reads those. It is what lazy_loader's
+``attach_stub`` does, in the same time (`diracgan --help` and ``import diracgan`` cost what they did with either); but
+lazy_loader binds a function over the package of its name, and ``import diracgan.variants as v`` must find the package.
 """
 
 from __future__ import annotations
 
 import ast
 import importlib
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -47,9 +48,9 @@ def load_on_use(package: str) -> None:
         >>> diracgan.analysis.verdict.__name__
         'verdict'
     """
-    module = sys.modules[package]
-    body = ast.parse(Path(str(module.__file__)).with_suffix(".pyi").read_text(encoding="utf-8")).body
-    home = {
+    stub = Path(str(sys.modules[package].__file__)).with_suffix(".pyi")
+    body = ast.parse(stub.read_text(encoding="utf-8")).body
+    homes = {
         a.asname or a.name: (
             f"{package.rsplit('.', n.level - 1)[0]}.{n.module or a.name}",
             a.name if n.module else None,
@@ -60,13 +61,40 @@ def load_on_use(package: str) -> None:
     }
     for n in body:
         if isinstance(n, ast.Assign):  # another name for a module
-            home[ast.unparse(n.targets[0])] = home.pop(ast.unparse(n.value))
+            homes[ast.unparse(n.targets[0])] = homes.pop(ast.unparse(n.value))
+    _load_from(package, homes)
+
+
+def load_from_modules(package: str) -> None:
+    """Let the names that the modules of ``package`` list in their ``__all__`` load on first use.
+
+    The lists are read, the modules are not imported; so a new module is found without being named anywhere.
+
+    Args:
+        package: the package's full name.
+
+    Example:
+        >>> import diracgan.plotting
+        >>> diracgan.plotting.radii.__module__
+        'diracgan.plotting.curves'
+    """
+    found = {}
+    for path in sorted(Path(str(sys.modules[package].__file__)).parent.glob("[!_]*.py")):
+        listed = re.search(r"^__all__ = (\[[^]]*])", path.read_text(encoding="utf-8"), re.MULTILINE)
+        for name in ast.literal_eval(listed[1]) if listed else ():
+            found[name] = (f"{package}.{path.stem}", name)
+    _load_from(package, found)
+
+
+def _load_from(package: str, homes: dict[str, tuple[str, str | None]]) -> None:
+    """Let each name of ``package`` load from its module and by the name there; None for the module itself."""
+    module = sys.modules[package]
 
     class LazyPackage(ModuleType):
         def __getattr__(self, name: str) -> Any:
-            if name not in home:
+            if name not in homes:
                 raise AttributeError(f"module {package!r} has no attribute {name!r}")
-            place, attribute = home[name]
+            place, attribute = homes[name]
             found = importlib.import_module(place)
             own = callable(found) and place == f"{package}.{name}"
             value = found if attribute is None or own else getattr(found, attribute)
@@ -75,7 +103,7 @@ def load_on_use(package: str) -> None:
 
         def __setattr__(self, name: str, value: Any) -> None:
             # an imported submodule would bind itself over the function of its name
-            hides = isinstance(value, ModuleType) and home.get(name, ("", None))[1] is not None
+            hides = isinstance(value, ModuleType) and homes.get(name, ("", None))[1] is not None
             if not hides or callable(value):
                 super().__setattr__(name, value)
 
@@ -83,4 +111,5 @@ def load_on_use(package: str) -> None:
             return list(self.__all__)
 
     module.__class__ = LazyPackage
-    module.__all__ = sorted([*home, *(["__version__"] if "__version__" in vars(module) else [])])  # type: ignore[attr-defined]
+    public = [*homes, *(["__version__"] if "__version__" in vars(module) else [])]
+    vars(module)["__all__"] = sorted(public)

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from ..errors import InputError
 from ..plotting.sizes import SIZES, size_of
+from ..plotting.views import VIEWS, Drawn, PictureView, view as view_of
 from .layer import CommandResult, drawing, option, output
 from .options import MotionOptions, VariantOptions
 
 if TYPE_CHECKING:
     from ..rules import Rule
     from ..variants import Variant
-
-_VIEWS = {"page": 2, "critic": 1, "space": 3}  # with the dimension that each draws by default
 
 
 def command(
@@ -29,7 +28,7 @@ def command(
         option(
             "--view",
             "The page; the critic's line and its fake sample (d = 1); the path in space (d = 3).",
-            choices=tuple(_VIEWS),
+            choices=VIEWS,
         ),
     ] = "page",
     judged: Annotated[
@@ -51,24 +50,19 @@ def command(
 
     Example: diracgan plot --variant wgan-gp --c 0
     """
-    made, arguments = variant.build(), motion.drawn()
-    dim = motion.start.dimension(default=_VIEWS[view])
-    if view != "page":
-        if dim != _VIEWS[view]:
-            raise InputError(
-                f"--view {view} draws d = {_VIEWS[view]} and this is d = {dim}; allowed: --view page"
-            )
-        if not motion.start.given():
-            arguments["dim"] = dim
+    chosen, made, arguments = view_of(view), variant.build(), motion.drawn()
+    dim = _dimension(view, chosen, motion)
+    if not motion.start.given():
+        arguments["dim"] = dim
     for name, asked in (("--verdict titles", judged), ("--size lays out", size)):
-        if asked and view != "page":
+        if asked and not chosen.TITLED:
             raise InputError(f"{name} the page and this is --view {view}; allowed: --view page")
     rule, x0, rates = arguments.get("rule"), motion.start.given().get("x0"), motion.rates.arguments()
 
     from ..analysis import spectrum
     from ..dynamics import run
     from ..gallery.basins_overlay import flat_field
-    from ..plotting.saving import check, is_moving, save
+    from ..plotting.saving import check, is_moving, save, show as open_window
 
     path, printed = check(out or default_name(made, dim, rule)), None if size is None else size_of(size)
     if is_moving(path) and (judged or printed):
@@ -77,14 +71,10 @@ def command(
     traj = run(made, **arguments)
     found = spectrum(made, dim=traj["phi"].shape[1], x0=x0, rule=rule, **rates)
     field = flat_field(made, x0, **rates) if found.dim == 1 else None
-    answer = _verdict(made, arguments) if judged else None
-    picture = _picture(view, is_moving(path), traj, found, field, verdict=answer, size=printed)
-    save(picture, path, scale=printed and printed.scale)
+    drawn = Drawn(traj, found, field, _verdict(made, arguments) if judged else None, printed)
+    save((chosen.moving if is_moving(path) else chosen.still)(drawn), path, scale=printed and printed.scale)
     if show:
-        from ..plotting.overview import figure
-        from ..plotting.saving import show as open_window
-
-        open_window(figure(traj, found, field, verdict=answer, size=printed))
+        open_window(chosen.still(drawn))
     about = {n: traj.attrs[n] for n in ("variant", "result", "result_time", "result_text")}
     lines = [
         f"{found.variant}, d = {found.dim}: {found.text}",
@@ -102,21 +92,14 @@ def _verdict(variant: Variant, arguments: dict[str, Any]) -> Any:
     return verdict(variant, **{k: x for k, x in arguments.items() if k in JUDGED})
 
 
-def _picture(view: str, moving: bool, traj: Any, found: Any, field: Any, **how: Any) -> Any:
-    """What is drawn of a trajectory, still or moving."""
-    if view == "critic":
-        from ..plotting import animate_critic, critic_figure
-
-        return (animate_critic if moving else critic_figure)(traj)
-    if view == "space":
-        from ..plotting import space_figure
-
-        if moving:
-            raise InputError("--view space stands still; allowed: .png, .pdf, .svg")
-        return space_figure(traj)
-    from ..plotting import animate, figure
-
-    return animate(traj, found, field) if moving else figure(traj, found, field, **how)
+def _dimension(name: str, chosen: PictureView, motion: MotionOptions) -> int:
+    """The dimension that is asked for, or the view's own."""
+    dim = motion.start.dimension(default=chosen.DIMENSION or 2)
+    if chosen.DIMENSION not in (None, dim):
+        raise InputError(
+            f"--view {name} draws d = {chosen.DIMENSION} and this is d = {dim}; allowed: --view page"
+        )
+    return dim
 
 
 def default_name(variant: Variant, dim: int, rule: Rule | None) -> str:

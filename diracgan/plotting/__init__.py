@@ -4,10 +4,10 @@
     dg.plot.figure(traj, spectrum)      the page that `diracgan plot` draws
     dg.plot.save(fig, "path.pdf")       as .png, .pdf, .svg; an animation as .gif, .mp4
 
-Names load on first use; nothing here touches matplotlib's global settings, and pyplot is imported only
-when a function has to open a figure of its own.
+What a module lists in its ``__all__`` is public: ``dg.plot`` finds it there. Names load on first use; nothing here
+touches matplotlib's global settings, and pyplot is imported only when a function has to open a figure of its own.
 """
 
-from ..lazy import load_on_use
+from ..lazy import load_from_modules
 
-load_on_use(__name__)
+load_from_modules(__name__)

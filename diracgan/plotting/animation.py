@@ -15,6 +15,8 @@ from .theme import number
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
 
+__all__ = ["animate"]
+
 
 def animate(
     traj: Any, spectrum: Any = None, field: VectorField | None = None, *, frames: int = 80, rate: int = 20

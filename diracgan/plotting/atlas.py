@@ -16,6 +16,8 @@ from .theme import BLUE, GREEN, INK, PURPLE, VERMILION
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+__all__ = ["atlas", "atlas_figure"]
+
 _COLOURS = {
     "fold": BLUE,
     "branch-point": GREEN,

@@ -28,6 +28,8 @@ from .theme import PALE, number
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+__all__ = ["bode", "bode_figure", "ema", "ema_paths"]
+
 
 def ema(runs: Any, ax: Axes | None = None) -> Axes:
     """Draw the averaged generator's distance from the datum over the raw one, on a logarithmic scale.

@@ -17,6 +17,8 @@ from .theme import BLUE, GREEN, INK, VERMILION, number
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+__all__ = ["branches", "branches_figure"]
+
 _LOOKS = {"stable": ("-", BLUE), "unstable": ("--", VERMILION)}
 _MARKS = {
     "fold": ("s", "fold"),

@@ -18,6 +18,8 @@ from .theme import GREY, INK, style
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
 
+__all__ = ["animate_card", "card_figure"]
+
 _SIDE = 6.0  # inches; at the style's 100 dots 600 pixels
 _PLACE = (0.17, 0.372, 0.472, 0.472)
 

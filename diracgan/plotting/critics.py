@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
     from matplotlib.axes import Axes
 
+__all__ = ["animate_critic", "critic", "critic_figure"]
+
 _PLACE = (0.11, 0.24, 0.74, 0.55)  # of the axes on a page
 
 

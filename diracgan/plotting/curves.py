@@ -13,6 +13,8 @@ from .theme import BLUE, INK, VERMILION
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+__all__ = ["radii"]
+
 
 def radii(traj: Any, ax: Axes | None = None) -> Axes:
     """Draw |φ| and |θ − x₀| over time (or steps), and their averages' when there is an EMA.

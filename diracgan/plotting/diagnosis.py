@@ -13,6 +13,8 @@ from .headings import page
 from .series import thin
 from .theme import BLUE, GREY, INK, PALE, VERMILION, number
 
+__all__ = ["diagnosis_figure"]
+
 _ROW = 2.15  # inches for one series
 _MOST = 4
 

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+__all__ = ["forecast_figure"]
+
 
 def forecast_figure(found: Any) -> Figure:
     """One panel per series, one row per setting: its level, the spread to either side, and what is unstable.

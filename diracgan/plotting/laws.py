@@ -17,6 +17,8 @@ from .theme import BLUE, VERMILION, number, raised
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+__all__ = ["decay", "law_figure", "power_law"]
+
 
 def power_law(traj: Any, verdict: Any = None, ax: Axes | None = None) -> Axes:
     """Draw r = |(φ, θ − x₀)| on two logarithmic scales, with the law r ~ C t^-p where a verdict found one.

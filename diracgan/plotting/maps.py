@@ -24,6 +24,8 @@ from .theme import BLUE, INK, PALE, SHADE, VERMILION, number, time_map
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+__all__ = ["basins", "bifurcation", "map_figure", "stability"]
+
 # Areas have no dashes: each colour has a lightness of its own, and so they are told apart in grey too.
 _LIMITS = {
     Outcome.EQUILIBRIUM: ("#004F80", "equilibrium"),

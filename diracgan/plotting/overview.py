@@ -21,6 +21,8 @@ from .sizes import Layout, Size, layout
 from .spectra import eigenvalues, spectral_values, status_words
 from .theme import INK, number, style, with_powers
 
+__all__ = ["figure"]
+
 _WHOLE = 20  # lines of a heading that nobody cuts
 
 

@@ -25,6 +25,8 @@ from .theme import INK, PALE
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+__all__ = ["path", "portrait"]
+
 
 def portrait(
     traj: Any, ax: Axes | None = None, *, field: VectorField | None = None, target: str = "equilibrium"

@@ -20,6 +20,8 @@ from .sizes import MM
 from .small_multiples import verdict_words
 from .theme import GREY, INK, style
 
+__all__ = ["Panel", "poster_figure"]
+
 _WIDTH, _HEIGHT = 420 * MM, 594 * MM  # A2
 _HEAD, _FOOT, _EDGE = 1.75, 0.95, 0.45
 _MOST = 60

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.animation import Animation
     from matplotlib.figure import Figure
 
+__all__ = ["check", "save", "show"]
+
 #: What a still picture may end in.
 PICTURES = (".png", ".pdf", ".svg")
 #: What a moving picture may end in.

@@ -19,6 +19,8 @@ from .headings import page
 from .series import Array, Series, read, thin
 from .theme import ALARM, GREY, INK, number, raised, time_map
 
+__all__ = ["multiples", "verdict_words"]
+
 _PANEL = 1.75  # inches of one square
 _MOST = 24
 _WIDEST = 6.0  # a run that goes further than so many times the usual one leaves its panel

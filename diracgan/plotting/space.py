@@ -14,6 +14,8 @@ from .headings import page, run_words
 from .series import read, thin
 from .theme import PALE, time_map
 
+__all__ = ["space_figure"]
+
 
 def space_figure(traj: Any) -> Figure:
     """Draw the generator's path in space (d = 3), coloured by time, with its shadow on the floor.

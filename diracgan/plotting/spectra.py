@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
     from matplotlib.axes import Axes
 
+__all__ = ["animate_locus", "eigenvalues", "locus", "locus_figure"]
+
 # multipliers beyond the first make powers of ten of what lies beyond the second
 _FAR_OUT, _LINEAR = 20.0, 1.5
 

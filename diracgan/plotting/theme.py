@@ -17,6 +17,8 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.colors import ListedColormap
 
+__all__ = ["style"]
+
 BLUE, ORANGE, VERMILION, GREEN, PURPLE = "#0072B2", "#E69F00", "#D55E00", "#009E73", "#AA5593"
 INK, GREY, PALE, SHADE, ALARM = "#1A1A1A", "#6B6B6B", "#B4B4B4", "#F0EDE8", "#A11A00"
 

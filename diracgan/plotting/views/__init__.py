@@ -1,0 +1,81 @@
+"""What ``diracgan plot --view NAME`` draws: each module here is one view, and is found without being named anywhere.
+
+To add a view, write ``views/NAME.py`` with the functions of :class:`PictureView`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+
+from ...errors import InputError, unknown
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ..flowlines import VectorField
+    from ..sizes import Size
+
+#: The names of the views, the page first.
+VIEWS = tuple(
+    sorted((m.name for m in pkgutil.iter_modules(__path__)), key=lambda name: (name != "page", name))
+)
+
+
+class Drawn(NamedTuple):
+    """What a view draws.
+
+    Attributes:
+        trajectory: where the players go.
+        spectrum: its eigenvalues.
+        field: the vectorised field, for d = 1.
+        verdict: what happens in the end, where it was asked for.
+        size: what it is printed as, where that was asked for.
+    """
+
+    trajectory: Any
+    spectrum: Any
+    field: VectorField | None = None
+    verdict: Any = None
+    size: Size | None = None
+
+
+class PictureView(Protocol):
+    """What a module of this folder defines.
+
+    Attributes:
+        DIMENSION: the only d that it draws; None where it draws every one.
+        TITLED: whether it has a title for a verdict, and a layout for a size in print.
+    """
+
+    DIMENSION: int | None
+    TITLED: bool
+
+    def still(self, drawn: Drawn) -> Figure:
+        """Draw it."""
+        ...
+
+    def moving(self, drawn: Drawn) -> Any:
+        """Animate it; InputError where it cannot move."""
+        ...
+
+
+def view(name: str) -> PictureView:
+    """The view called ``name``.
+
+    Raises:
+        InputError: for another name.
+
+    Example:
+        >>> view("space").DIMENSION
+        3
+    """
+    if name not in VIEWS:
+        raise unknown("view", name, VIEWS)
+    return cast(PictureView, importlib.import_module(f"{__name__}.{name}"))
+
+
+def stands_still(name: str) -> InputError:
+    """The error of a view that cannot move, not raised."""
+    return InputError(f"--view {name} stands still; allowed: .png, .pdf, .svg")
