@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -123,6 +123,52 @@ def instance(name: str, value: Any, kind: type[T], allowed: str) -> T:
     return value
 
 
+def flag(name: str, value: Any) -> bool:
+    """Return ``value`` where it is True or False, or raise :class:`InputError`.
+
+    Example:
+        >>> flag("adaptive", True)
+        True
+    """
+    if str(value) not in ("True", "False") or isinstance(value, str):  # NumPy's are bools of another class
+        raise InputError(f"{name} = {value!r} is not a bool; allowed: True, False")
+    return bool(value)
+
+
+def callback(name: str, value: Any) -> None:
+    """Raise :class:`InputError` where ``value`` is neither a function nor None.
+
+    Example:
+        >>> callback("progress", None)
+    """
+    if value is not None and not callable(value):
+        raise InputError(f"{name} = {value!r} is not a function; allowed: a function, or None")
+
+
+def listed(name: str, value: Any, allowed: str) -> list[Any]:
+    """Return what ``value`` holds as a list, or raise :class:`InputError` for what holds nothing, or is text.
+
+    Example:
+        >>> listed("quantities", ("margin",), "names")
+        ['margin']
+    """
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        raise InputError(f"{name} = {value!r} is not a list; allowed: {allowed}")
+    return list(value)
+
+
+def mapping(name: str, value: Any, allowed: str) -> dict[str, Any]:
+    """Return ``value`` as a dictionary where it is a mapping, or raise :class:`InputError`.
+
+    Example:
+        >>> mapping("networks", {"width": 8}, "settings")
+        {'width': 8}
+    """
+    if not isinstance(value, Mapping):
+        raise InputError(f"{name} = {value!r} is not a mapping; allowed: {allowed}")
+    return dict(value)
+
+
 def real_array(name: str, value: Any, shape: tuple[int | None, ...] | None = None) -> np.ndarray:
     """Return ``value`` as an array of float64, or raise :class:`InputError`.
 
@@ -182,6 +228,8 @@ def number(
     """
     allowed = _interval(low, high, open_low, open_high)
     try:
+        if isinstance(value, (complex, bool)) or getattr(getattr(value, "dtype", None), "kind", "") == "c":
+            raise TypeError  # NumPy's would lose their imaginary part without a word
         x = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         raise InputError(f"{name} = {value!r} is not a number; allowed: {allowed}") from None
@@ -208,7 +256,7 @@ def integer(name: str, value: object, *, low: int, high: int = LARGEST) -> int:
     allowed = f"integers >= {low}" if high == LARGEST else f"integers from {low} to {high}"
     try:
         n = int(str(value)) if isinstance(value, str) else int(value)  # type: ignore[call-overload]
-        exact = isinstance(value, str) or n == value
+        exact = isinstance(value, str) or (n == value and not isinstance(value, bool))
     except (TypeError, ValueError, OverflowError):
         n, exact = 0, False
     if not exact:

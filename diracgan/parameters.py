@@ -14,7 +14,7 @@ from typing import Any, ClassVar, dataclass_transform
 import jax
 import numpy as np
 
-from .errors import LARGEST, InputError, integer, number, one_of, unknown
+from .errors import LARGEST, InputError, integer, number, one_of, real_array, unknown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,12 +69,18 @@ class Parameter:
             )
         if self.kind == "choice":
             return one_of(self.name, value, self.choices) if self.choices else str(value)
-        if self.kind == "object" or isinstance(value, jax.core.Tracer) or np.ndim(value) > 0:
+        if self.kind == "object" or isinstance(value, jax.core.Tracer):
             return value
-        checked = number(
-            self.name, value, low=self.low, high=self.high, open_low=self.open_low, open_high=self.open_high
-        )
-        return value if isinstance(value, jax.Array) else checked
+        domain = {"low": self.low, "high": self.high, "open_low": self.open_low, "open_high": self.open_high}
+        if not np.ndim(value):
+            checked = number(self.name, value, **domain)
+            return value if isinstance(value, jax.Array) else checked
+        several = real_array(self.name, value)
+        if not several.size:
+            raise InputError(f"{self.name} = {value!r} is empty; allowed: at least one number")
+        for end in (several.min(), several.max()):
+            number(self.name, end, **domain)
+        return value if isinstance(value, jax.Array) else np.asarray(value)
 
 
 def param(

@@ -83,8 +83,7 @@ class Registry(Generic[T]):
         Raises:
             InputError: for a bad name, or one that something else has.
         """
-        self._check(name)
-        word("reference", reference)
+        self.check(name, reference)
         if name in self.entries and _origin(taken := self.entries[name].thing) != _origin(thing):
             where = ".".join(filter(None, (taken.__module__, getattr(taken, "__qualname__", ""))))
             raise InputError(f"the {self.kind} name {name!r} is taken by {where}")
@@ -96,7 +95,7 @@ class Registry(Generic[T]):
         Raises:
             InputError: for a bad name, one that another class has, or what is not such a class.
         """
-        self._check(name)
+        self.check(name, reference)
 
         def give(cls: C) -> C:
             if not (isinstance(cls, type) and issubclass(cls, base)):
@@ -107,7 +106,9 @@ class Registry(Generic[T]):
 
         return give
 
-    def _check(self, name: str) -> None:
+    def check(self, name: str, reference: str) -> None:
+        """Raise InputError for a bad name, or a reference that is not text."""
+        word("reference", reference)
         if not isinstance(name, str) or not name or set(name) & set(":,= ") or name.endswith(".py"):
             raise InputError(
                 f"{name!r} is not a name for a {self.kind}; allowed: words without ':', ',', '=' or spaces"

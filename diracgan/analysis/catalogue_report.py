@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..errors import InputError, integer, number, one_line, one_of
+from ..errors import InputError, callback, integer, listed, number, one_line, one_of
 from ..records import NestedRecord
 from ..rules import Rule, rule
 from ..variants import VARIANTS, Variant, parse, variants
@@ -135,15 +135,13 @@ def report(
         >>> found.rows[0].cells[1].status
         'stable'
     """
-    for name, several in (("chosen", chosen), ("rules", rules)):
-        if several is not None and (isinstance(several, str) or not isinstance(several, Iterable)):
-            raise InputError(f"{name} = {several!r} is not a list; allowed: a list of names or objects")
-    specs = list(catalogue() if chosen is None else chosen)
+    callback("done", done)
+    specs = list(catalogue()) if chosen is None else listed("chosen", chosen, "a list of names or variants")
     if not specs:
         raise InputError("nothing to report on; allowed: at least one variant")
     one_of("verdicts", verdicts, VERDICTS)
     parsed = [_parsed(v, parse, Variant) for v in specs]
-    ways = list(rules)
+    ways = listed("rules", rules, "a list of names or rules")
     motions: list[Rule | None] = [None, *(_parsed(r, rule, Rule) for r in ways)]
     settings = (number("x0", x0), checked_effort(effort), verdicts)
     total, rows = len(specs), {}

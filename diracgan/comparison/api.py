@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, callback, listed
 from ..measure.equilibria import NoEquilibrium
 from ..records import Record
 from ..variants import Variant, parse
@@ -97,7 +97,9 @@ def compare(
     """
     began = time.monotonic()
     chosen = protocol(tier, seed0, width)
-    given = None if variants is None else [parse(v) if isinstance(v, str) else v for v in variants]
+    callback("done", done)
+    named = None if variants is None else listed("variants", variants, "variants, or names")
+    given = None if named is None else [parse(v) if isinstance(v, str) else v for v in named]
     if given is not None and not (given and all(isinstance(v, Variant) for v in given)):
         raise InputError(f"variants = {variants!r}; allowed: variants, or names as in `diracgan list`")
     near = given or [parse(s) for s in chosen["equilibrium"]["variants"]]

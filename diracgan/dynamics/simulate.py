@@ -138,6 +138,7 @@ def run(
     )
     if rule is not None:
         check_rule(rule)
+    drawn_from = (-1 if sde is None else 0) if seed is None else _seed(seed)
     began = time.perf_counter()
     phi, theta, datum = starts(phi0, theta0, dim, x0)
     start, rates = Players(phi, theta), check_rates(rate_d, rate_g, rule)
@@ -147,6 +148,8 @@ def run(
         if rule is None:
             if steps is not None:
                 raise InputError(f"steps = {steps} needs a rule; allowed without one: t1")
+            if integer("every", every, low=1) > 1:
+                raise InputError(f"every = {every} needs a rule; allowed without one: ts")
             tau = None if ema_tau is None else number("ema_tau", ema_tau, low=0, open_low=True)
             span = _span(t1, ts, rtol, atol)
             check_rows(len(span.ts), len(datum) * (2 if tau is None else 4), "give fewer times ts")
@@ -165,10 +168,7 @@ def run(
             _refuse_flow(t1, ts, ema_tau)
             data, outcome = _steps(variant, rule, start, datum, steps, every, noise)
     provenance |= outcome | random
-    provenance |= {
-        "seed": (-1 if sde is None else 0) if seed is None else _seed(seed),
-        "versions": versions(),
-    }
+    provenance |= {"seed": drawn_from, "versions": versions()}
     return Trajectory(data, provenance | {"wall_time_s": time.perf_counter() - began})
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..dynamics.starts import check_rates
 from ..dynamics.trajectory import identity, versions
-from ..errors import InputError, number, unknown
+from ..errors import InputError, flag, number, unknown
 from ..game import Players
 from ..memory import check_memory
 from ..parameters import Parametric, parameters
@@ -130,6 +130,7 @@ def ensemble(
     variant = _numbers_fit(check_variant(variant), count)
     rates = check_rates(rate_d, rate_g, rule)
     flow = {"t1": t1, "dt": dt, "method": method, "rtol": rtol, "atol": atol, "max_steps": max_steps}
+    flag("adaptive", adaptive)
     if rule is not None:
         others = flow | {"adaptive": adaptive or None}
         schedule = rule_schedule(_numbers_fit(check_rule(rule), count), steps, times, others)

@@ -258,7 +258,7 @@ def _operator(matvec: Any, n: Any) -> tuple[Callable[[np.ndarray], Any], int, An
         return known.matvec, known.shape[0], np.float32 if known.dtype == np.float32 else np.float64
     if not callable(matvec):
         raise InputError(
-            f"{type(matvec).__name__} is not an operator; allowed: a function v -> A v, a LinearOperator"
+            f"matvec = {matvec!r} is not an operator; allowed: a function v -> A v, a LinearOperator"
         )
     if n is None:
         raise InputError("n is missing; allowed: the length of v, or the state of a map step(state)")

@@ -73,7 +73,7 @@ class Batches:
     def __init__(self, given: Iterable[Any]) -> None:
         """Read from ``given``, which may have no end."""
         try:
-            self._left: Iterator[Any] = iter(given)
+            self._left: Iterator[Any] = iter(None if isinstance(given, (str, bytes)) else given)  # type: ignore[call-overload]
         except TypeError:
             raise InputError(
                 f"batches = {type(given).__name__} cannot be gone through; allowed: a list of batches, a data loader"

@@ -14,6 +14,7 @@ from jax import Array
 
 from ..errors import InputError, instance, integer, number, real_array
 from ..game import Game, Players, WrappedGame
+from ..training.games import MinibatchGame
 from . import operators
 
 
@@ -67,7 +68,14 @@ def gradient_covariance(
         (1.0, 0.0)
     """
     instance("game", game, Game, "what a run or a problem makes, see dg.measure")
+    if isinstance(game, MinibatchGame):
+        raise InputError(
+            "game is that of a run's minibatch; allowed: a Game of all samples, or "
+            "dg.measure.from_run(run).gradient_covariance()"
+        )
     instance("players", players, Players, "the players of that game")
+    seed = integer("seed", seed, low=0)
+    basis = None if basis is None else real_array("basis", basis, (None, None))
     batch, draws = integer("batch", batch, low=1), integer("draws", draws, low=2)
     with jax.enable_x64(True):
         game, players = operators.doubled((game, players))

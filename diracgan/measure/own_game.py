@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..errors import InputError, integer
+from ..errors import InputError, callback, flag, integer
 from ..game import Game, Players
 from ..rules import Rule
 from . import jax_game, operators
@@ -86,6 +86,9 @@ def game(
             raise InputError(
                 f"{name} = {loss!r} is not a function; allowed: one of (phi, theta, batch) -> scalar"
             )
+    callback("critic", critic), callback("samples", samples)
+    flag("alternating", alternating)
+    n_critic, seed = integer("n_critic", n_critic, low=1), integer("seed", seed, low=0)
     if (critic is None) != (samples is None):
         raise InputError("critic and samples go together; add the other one, or leave both out")
     source, count = Batches(batches), integer("together", together, low=1)

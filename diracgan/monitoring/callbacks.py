@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, callback, instance
 from .clocks import is_clock_name, is_setting
 from .live import Monitor, TrainingWarning
 
@@ -32,6 +32,11 @@ def torch_hook(monitor: Monitor, say: Callable[[TrainingWarning], None] = _say) 
         >>> hook = torch_hook(Monitor(variant="ns"))
         >>> hook(0, d_loss=1.39, g_loss=0.69)
     """
+
+    instance("monitor", monitor, Monitor, "what dg.Monitor(...) returns")
+    if say is None:
+        raise InputError("say = None is not a function; allowed: a function of a warning")
+    callback("say", say)
 
     def hook(step: float, **values: Any) -> None:
         numbers = {n: x.item() if hasattr(x, "item") else x for n, x in values.items()}

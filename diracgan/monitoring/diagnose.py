@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, number
+from ..dynamics.starts import starts
+from ..errors import InputError, integer, number
 from ..numerics.modal_fits import ModalFit, oscillation_modes
 from ..rules import Rule, check_rule
 from ..variants import Variant, check_variant
@@ -136,6 +137,7 @@ def diagnose(
         ('rotation', 63)
     """
     _check(variant, rule, columns)
+    starts(None, None, integer("dim", dim, low=1), x0)
     pace = None if h is None else number("h", h, low=0, open_low=True)
     log = read(series, columns, step, interval, after)
     meaning = meaning_of(log, variant)

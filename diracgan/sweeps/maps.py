@@ -15,11 +15,12 @@ import numpy as np
 from ..analysis.linear.status import DECIDED, STATUSES, Status
 from ..analysis.verdict.kinds import Outcome
 from ..dynamics.starts import starts
-from ..errors import InputError
+from ..errors import InputError, mapping
+from ..files import path_of
 from ..game import Players
 from ..parameters import parameters
 from ..rules import Rule
-from ..variants import Variant
+from ..variants import Variant, check_variant
 from .axes import components
 from .executors import choose_executor
 from .linear import linear
@@ -97,7 +98,7 @@ def basins(
         [[0, 0, 0], [0, 0, 0], [0, 0, 0]]
     """
     names = ("phi0", "theta0") if _dimension(rest) in (None, 1) else ("theta0[0]", "theta0[1]")
-    grids: dict[str, Any] = dict(over) if over else dict.fromkeys(names, "-2:2:81")
+    grids = over or dict.fromkeys(names, "-2:2:81")
     return _map(
         "basins", variant, grids, 2, ["limit", "limit_radius", "limit_phi", "limit_theta"], rule, out, rest
     )[2]
@@ -223,7 +224,7 @@ def _weight(variant: Variant, count: int) -> dict[str, str]:
         >>> _weight(dg.variant("gan-qp"), 5), _weight(dg.variant("ns"), 5)
         ({'lam': '0.02:2:5'}, {'gamma': '0:2:5'})
     """
-    lam = parameters(type(variant)).get("lam")
+    lam = parameters(type(check_variant(variant))).get("lam")
     low = 0.02 if lam is not None and lam.open_low else 0
     return {"gamma" if lam is None else "lam": f"{low}:2:{count}"}
 
@@ -238,6 +239,9 @@ def _map(
     out: Any,
     rest: MapOptions,
 ) -> tuple[Specification, dict[str, np.ndarray], xr.Dataset]:
+    over = mapping("over", over, "axes and their grids")
+    if out is not None:
+        path_of("out", out)
     if len(over) != axes:
         raise InputError(
             f"a map of {kind} has {axes} {'axes' if axes > 1 else 'axis'}, not {', '.join(over)}"

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..analysis.decision_thresholds import checked_effort
 from ..ensemble.schedule import adaptive_schedule, fixed_schedule, step_count
-from ..errors import InputError, number, unknown
+from ..errors import InputError, flag, number, unknown
 from ..game import Players
 from ..rules import Rule
 
@@ -61,7 +61,8 @@ def run_settings(
         InputError: for values that are not allowed, or what belongs to a flow given with a rule.
     """
     flow: dict[str, Any] = {"t1": t1, "dt": dt, "method": method, "rtol": rtol, "atol": atol}
-    given = {n: x for n, x in flow.items() if x is not None} | ({"adaptive": True} if adaptive else {})
+    steps_vary = {"adaptive": True} if flag("adaptive", adaptive) else {}
+    given = {n: x for n, x in flow.items() if x is not None} | steps_vary
     if str(dtype) not in ("float32", "float64"):
         raise unknown("dtype", dtype, ("float32", "float64"))
     if rule is not None:

@@ -15,7 +15,7 @@ import numpy as np
 from ..dynamics.starts import check_rates
 from ..dynamics.trajectory import identity, versions
 from ..ensemble.fixed_steps import engine
-from ..errors import InputError, integer
+from ..errors import InputError, callback, integer
 from ..game import Players
 from ..progress import progress as bar
 from ..rules import Rule
@@ -179,6 +179,8 @@ def computed(
     progress: Callable[[int, int], None] | bool | None = None,
 ) -> xr.Dataset:
     """Answer a specification on a grid; see :func:`sweep`."""
+    if not isinstance(progress, bool):
+        callback("progress", progress)
     laid = layout(specification, values, chunk)
     if laid.chunks > _MOST_CHUNKS:
         raise InputError(

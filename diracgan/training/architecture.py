@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from ..errors import InputError
+from ..errors import InputError, instance
 from ..game import Players
 from ..parameters import Parametric, param
 from .layers import (
@@ -176,6 +176,8 @@ def players(architecture: Architecture, problem: Problem, key: Array) -> Players
         >>> made.phi(jnp.zeros((5, 2))).shape, made.theta(jnp.zeros((5, 2))).shape
         ((5,), (5, 2))
     """
+    instance("architecture", architecture, Architecture, "what diracgan.training.Architecture(...) returns")
+    instance("problem", problem, Problem, "what diracgan.training.problem(...) returns")
     a = architecture.resolved(problem)
     for_d, for_g = jax.random.split(key)
     if a.kind == "linear":

@@ -82,6 +82,8 @@ def check_numbers(settings: Parametric, dtype: str) -> None:
     for name, value in settings.hyperparameters.items():
         if isinstance(value, Parametric):
             check_numbers(value, dtype)
+        elif np.ndim(value):
+            raise InputError(f"{name} = {value!r} are {np.size(value)} numbers; allowed in training: one")
         elif _outside(value, kept):
             raise InputError(
                 f"{name} = {value:g} does not fit in {kept.dtype}; allowed: from {float(kept.tiny):.2g} to "

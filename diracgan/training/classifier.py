@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from ..errors import InputError
+from ..errors import InputError, instance, integer, number
 from ..rules import rule
 from ..rules.adaptive import Adam
 from .architecture import _weighted
@@ -66,10 +66,17 @@ def train_classifier(
         The average's effect in supervised training: kexue.fm/archives/6583 (ResNet20 on CIFAR-10); Izmailov et al.
         2018 (arXiv 1803.05407).
     """
+    instance("problem", problem, Problem, "what diracgan.training.problem(...) returns")
     if problem.labels is None:
         raise InputError(
             f"a classifier needs labels, and {problem.name!r} has none; allowed: digits, idx with labels"
         )
+    steps, batch, width = (
+        integer(n, x, low=1, high=2**24) for n, x in (("steps", steps), ("batch", batch), ("width", width))
+    )
+    every, seed = integer("every", every, low=1), integer("seed", seed, low=0)
+    ema = number("ema", ema, low=0, high=1, open_high=True)
+    adam: Any = rule("adam", lr=lr)
     keys = jax.random.split(jax.random.key(seed), 4)
     order = jax.random.permutation(keys[0], len(problem.data))
     x, y = problem.data[order], problem.labels[order]
@@ -79,7 +86,6 @@ def train_classifier(
     for k, into in ((keys[1], size), (keys[2], width)):
         layers += [_weighted(Dense, (into, width), k, "none", (2.0 / into) ** 0.5), Activation("relu")]
     net = Network(tuple(layers), _weighted(Dense, (width, problem.classes), keys[3], "none", None))
-    adam: Any = rule("adam", lr=lr)
     now, draws = (net, net, adam.init_player(net)), jax.random.key(seed + 1)
     found: list[list[Any]] = [[], [], []]
     for start in range(0, steps, every):

@@ -30,7 +30,7 @@ from typing import Any
 
 import tomli_w
 
-from ..errors import InputError, number, unknown
+from ..errors import InputError, listed, mapping, number, unknown
 from ..parameters import Parametric, param, parameters
 from ..registry import Registry, source as source_of
 from ..rules import RULES, Rule, rule
@@ -180,7 +180,8 @@ def configure(
     built = _architecture(networks, losses, on)
     if isinstance(variant, str) and built.kind != "linear":
         losses = with_network_defaults(losses, variant)
-    made = [trick(t) if isinstance(t, str) else t for t in ([tricks] if isinstance(tricks, str) else tricks)]
+    wanted = [tricks] if isinstance(tricks, (str, Trick)) else listed("tricks", tricks, "names, or tricks")
+    made = [trick(t) if isinstance(t, str) else t for t in wanted]
     for t in made:
         if not isinstance(t, Trick):
             raise InputError(
@@ -211,7 +212,8 @@ def configure(
     bounds.check_size(built, on, run.batch, run.seeds)
     for settings in (losses, moves, *made):
         bounds.check_numbers(settings, run.dtype)
-    given = [averages] if isinstance(averages, (int, float, str)) else averages
+    alone = isinstance(averages, (int, float, complex, str))
+    given = [averages] if alone else listed("averages", averages, "decays")
     decays = tuple(number("averages", b, low=0, high=1, open_high=True) for b in given)
     if len(set(decays)) < len(decays):
         raise InputError(f"averages = {list(decays)} names a decay twice; allowed: each once")
@@ -221,7 +223,9 @@ def configure(
         on,
         built,
         tuple(made),
-        alarms if isinstance(alarms, Alarms) else from_settings(Alarms, alarms or {}, "alarms"),
+        alarms
+        if isinstance(alarms, Alarms)
+        else from_settings(Alarms, mapping("alarms", alarms or {}, "settings by name"), "alarms"),
         run,
         decays,
     )
@@ -233,7 +237,7 @@ def _architecture(
     """The networks with the variant's own defaults, as far as they are of this kind of network."""
     if isinstance(networks, Architecture):
         return networks.resolved(on)
-    given = dict(networks or {})
+    given = mapping("networks", networks or {}, "settings by name, or what Architecture(...) returns")
     kind = on.network if given.get("kind", "auto") == "auto" else given["kind"]
     own = {n: x for n, x in type(losses).networks.items() if n != "depth" or kind == "mlp"}
     return from_settings(Architecture, {**own, **given}, "networks").resolved(on)
@@ -242,7 +246,8 @@ def _architecture(
 def _training(training: TrainingConfig | Mapping[str, Any] | None, on: Problem) -> TrainingConfig:
     if isinstance(training, TrainingConfig):
         return training.resolved()
-    given = {k: x for k, x in (training or {}).items() if x is not None}
+    settings = mapping("training", training or {}, "settings by name")
+    given = {k: x for k, x in settings.items() if x is not None}
     return from_settings(TrainingConfig, {**dict(on.training), **given}, "run").resolved()
 
 
@@ -319,6 +324,8 @@ def from_table(
         if n in rest:
             given[n] = rest.pop(n)
     for n, x in given.items():
+        if n == "tricks" and isinstance(x, list) and not all(isinstance(t, dict) for t in x):
+            raise InputError(f"tricks of {source} are {x!r}; allowed: [[tricks]] tables")
         want = list if n == "tricks" else dict
         if not isinstance(x, want):
             raise InputError(
@@ -385,7 +392,7 @@ def read_table(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     shown = os.fspath(path)
     try:
-        return tomllib.loads(Path(shown).read_text(encoding="utf-8"))
+        table = tomllib.loads(Path(shown).read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"no file {shown!r}; allowed: a config.toml that a run wrote") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -394,6 +401,11 @@ def read_table(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise InputError(f"{shown!r} is not TOML: {str(error).splitlines()[0]}") from error
     except RecursionError:
         raise InputError(f"{shown!r} is not a config: its values are nested too deeply") from None
+    except ValueError as error:  # an integer of more digits than Python reads
+        raise InputError(f"{shown!r} is not a config: {str(error).partition(';')[0]}") from None
+    if not table:
+        raise InputError(f"{shown!r} is empty; allowed: settings, as in a config.toml that a run wrote")
+    return table
 
 
 def toml(table: Mapping[str, Any]) -> str:
@@ -424,9 +436,10 @@ def _set(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _name(table: dict[str, Any], which: str) -> str:
-    if "name" not in table:
-        raise InputError(f'[{which}] has no name; allowed: name = "..."')
-    return str(table.pop("name"))
+    if not isinstance(name := table.pop("name", None), str):
+        said = "has no name" if name is None else f"has the name {name!r}, which is not text"
+        raise InputError(f'[{which}] {said}; allowed: name = "..."')
+    return name
 
 
 def from_settings(cls: Any, given: Mapping[str, Any], what: str) -> Any:

@@ -17,9 +17,10 @@ import jax.numpy as jnp
 from jax import Array
 from jax.sharding import Sharding
 
+from ..errors import InputError, flag, instance, integer
 from ..game import Game, GameLike, Players, Samples, View, constrain
 from ..parameters import Parametric
-from ..variants import Variant
+from ..variants import Variant, check_variant
 from . import networks
 from .networks import PLAIN, Pass
 from .problems import Batch, Problem
@@ -238,6 +239,13 @@ class StochasticGame(GameLike):
         return self.at(0).repeat(count, once, start)
 
 
+def _check_made(variant: Any, problem: Any, conditional: Any) -> None:
+    check_variant(variant)
+    instance("problem", problem, Problem, "what diracgan.training.problem(...) returns")
+    if flag("conditional", conditional) and problem.labels is None:
+        raise InputError(f"conditional = True needs labels, and {problem.name!r} has none; allowed: False")
+
+
 def game(
     variant: Variant,
     problem: Problem,
@@ -278,8 +286,11 @@ def game(
         >>> jax.tree.structure(v) == jax.tree.structure(both)
         True
     """
+    _check_made(variant, problem, conditional)
     if batch is None:
+        count = integer("count", count, low=0)
         batch = problem.everything(jax.random.key(0) if key is None else key, count)
+    instance("batch", batch, Batch, "what a problem draws")
     x, z = _labelled(problem, batch) if conditional else (batch.x, batch.z)
     how.setdefault("key", jax.random.key(1) if key is None else jax.random.fold_in(key, 1))
     seen = how.pop("seen", PLAIN)
@@ -328,6 +339,12 @@ def minibatches(
     Returns:
         Something that answers like a :class:`~diracgan.game.Game`.
     """
+    _check_made(variant, problem, conditional)
+    flag("dropout", dropout)
+    for name, value in (("key", key), ("reference", reference), ("reference_z", reference_z)):
+        if name == "key" or value is not None:
+            instance(name, value, Array, "an array of JAX")
+    size = integer("size", size, low=1)
 
     def at(draw: Any) -> MinibatchGame:
         mine = jax.random.fold_in(key, draw)

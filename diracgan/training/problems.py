@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..errors import InputError, integer, number, one_line, unknown
+from ..errors import InputError, flag, integer, mapping, number, one_line, one_of, real_array, unknown
 from ..game import Players
 from ..registry import Registry, settings, source
 from . import data_files, latent
@@ -187,6 +187,8 @@ def register_problem(name: str, reference: str = "") -> Callable[[M], M]:
         (50, 2)
     """
 
+    PROBLEMS.check(name, reference)
+
     def give(make: M) -> M:
         PROBLEMS.add(name, make, reference)
         return make
@@ -325,11 +327,21 @@ def samples(
         >>> samples([[0.0, 1.0], [1.0, 0.0]], latent=2).shape
         (2,)
     """
-    x = jnp.asarray(np.asarray(data), jnp.result_type(float))
+    numbers = (
+        isinstance(data, (np.ndarray, Array)) and data.dtype.kind in "biuf"
+    )  # kept as they are: they may be many
+    x = jnp.asarray(np.asarray(data) if numbers else real_array("data", data), jnp.result_type(float))
+    if not x.ndim or not x.size:
+        raise InputError(f"data have the shape {x.shape}; allowed: (N, ...), at least one sample")
+    flag("mixture", mixture), flag("images", images), flag("fixed", fixed)
+    one_of("network", network, ("mlp", "dcgan", "linear"))
+    training = None if training is None else mapping("training", training, "settings by name")
+    labels = None if labels is None else real_array("labels", labels, (len(x),))
+    pairs = None if pairs is None else real_array("pairs", pairs, (len(x), *[None] * (np.ndim(pairs) - 1)))
     return Problem(
         x,
         None if labels is None else jnp.asarray(labels, jnp.int32),
-        jnp.asarray(spread, x.dtype),
+        jnp.asarray(number("spread", spread, low=0), x.dtype),
         None if pairs is None else jnp.asarray(pairs, x.dtype),
         shape=x.shape[1:],
         inputs=integer("latent", latent, low=0),

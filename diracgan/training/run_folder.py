@@ -102,15 +102,21 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     given = os.fspath(path)
     target = Path(given)
+    missing = [folder for folder in (target, *target.parents) if not folder.exists()]
     with contextlib.suppress(OSError):  # what is wrong is said below
         target.parent.mkdir(parents=True, exist_ok=True)
     if target.is_dir():
         _check_new(target, given)
-    target = writable(path)
-    with locked(target):
-        _check_new(target, given)
-        _remove_temporaries(target)
-        yield target
+    try:
+        target = writable(path)
+        with locked(target):
+            _check_new(target, given)
+            _remove_temporaries(target)
+            yield target
+    finally:
+        for folder in missing:  # what holds nothing, since the run did not begin, goes as it came
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 @contextlib.contextmanager

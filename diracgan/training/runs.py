@@ -20,7 +20,7 @@ from typing import Any
 import equinox as eqx
 import jax
 
-from ..errors import InputError, integer, one_of
+from ..errors import InputError, callback, instance, integer, one_of
 from ..files import path_of
 from ..game import Players
 from ..rules import Rule
@@ -170,6 +170,11 @@ def train_from_config(
     tell: Tell | None = None,
 ) -> Run:
     """Make the run of a config; arguments as in :func:`train`."""
+    callback("tell", tell)
+    if out is not None:
+        path_of("out", out)
+    if players is not None:
+        instance("players", players, Players, "what diracgan.training.players(...) returns")
     if out is not None and players is not None:
         raise InputError("a run from given players cannot be made again from its folder; allowed: out=None")
     if out is None:
@@ -201,7 +206,8 @@ def resume(
         InputError: when there is no run, another process writes to it, its checkpoint belongs to another network, it
             has more steps already, or its loss is code and ``trust`` is not given.
     """
-    target = Path(os.fspath(folder))
+    callback("tell", tell)
+    target = Path(path_of("folder", folder))
     config = read(target / CONFIG, trust=trust)
     if steps is not None:
         longer = dataclasses.replace(config.training, steps=integer("steps", steps, low=1))

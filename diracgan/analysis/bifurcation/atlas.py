@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import InputError
+from ...errors import InputError, callback
 from ...records import NestedRecord
 from ...rules import Rule
 from ...variants import Variant
@@ -108,6 +108,7 @@ def atlas(
         >>> [p.name for p in found.curves[0].points]
         ['1:4 resonance', '1:3 resonance']
     """
+    callback("progress", progress)
     around = settings(variant, rule, dim, x0, start, rate_d, rate_g)
     check_linear(around)
     handles, low, high = plane(around, over)

@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 
 from ... import dirac
-from ...errors import InputError
+from ...errors import InputError, listed
 from .branch import real_handle
 from .curves import check_linear, check_noiseless, coincide
 from .family import Family, change_of
@@ -60,7 +60,7 @@ def threshold(point: Bifurcation, others: Sequence[str]) -> Callable[[Any], Arra
         raise InputError(f"a {point.kind.words} has no simple equations; allowed: {', '.join(kinds)}")
     if point.multiplicity > 1:
         raise InputError(coincide(point))
-    if isinstance(others, str) or not 1 <= len(others) <= _MOST:
+    if not 1 <= len(others := listed("others", others, "names, e.g. ['gamma']")) <= _MOST:
         raise InputError(f"others = {others!r} are not one to {_MOST} names; allowed: a list, e.g. ['gamma']")
     around = point.family.at([point.value], point.state)
     check_linear(around)

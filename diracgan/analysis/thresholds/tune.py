@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import InputError, integer, number
+from ...errors import InputError, integer, listed, number
 from ...parameters import text
 from ...records import Record
 from ...rules import Rule
@@ -176,7 +176,7 @@ def _ranges(around: LinearSettings, over: Any) -> dict[ParameterHandle, tuple[fl
 
 
 def _names(over: Any) -> list[str]:
-    names = [over] if isinstance(over, str) else list(over)
+    names = [over] if isinstance(over, str) else listed("over", over, "names")
     if not all(isinstance(n, str) for n in names):
         raise InputError(f"over = {over!r}; allowed: names, or a mapping of names to (low, high) or None")
     return names

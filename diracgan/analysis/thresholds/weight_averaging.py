@@ -183,6 +183,8 @@ def ema(
     """
     if variant is None and (rule is not None or omega is None):
         raise InputError("whose orbit? give a variant (with or without a rule), or omega (and h)")
+    if variant is None:
+        _no_games(dim=dim, x0=x0, at=at, rate_d=rate_d, rate_g=rate_g)
     if decay is not None and tau is not None:
         raise InputError("decay belongs to steps and tau to the flow; give one of them")
     if rule is not None and h is not None:
@@ -221,6 +223,15 @@ def ema(
         **made,
     )
     return dataclasses.replace(averaging, text=_words(averaging))
+
+
+def _no_games(**given: Any) -> None:
+    """InputError for what says something about a game, where none is given."""
+    for name, value in given.items():
+        if not (value is None or (name.startswith("rate_") and value == 1)):
+            raise InputError(
+                f"{name} = {value!r} needs a variant; allowed beside omega: h, decay, tau, reduction"
+            )
 
 
 def _of_steps(frequency: float, step: float, given: Any, k: float | None) -> dict[str, Any]:

@@ -1,0 +1,64 @@
+"""A config that cannot be meant as it stands is refused in one line, before a folder is made."""
+
+from __future__ import annotations
+
+import pytest
+
+import diracgan as dg
+from diracgan.training.config import read
+
+BAD = {
+    "": "is empty",
+    "# a comment\n\n": "is empty",
+    "\ufeffsteps = 3": "is not TOML",
+    "steps = 3\nsteps = 4": "is not TOML: Cannot overwrite a value",
+    "[variant]\nname = 'ns'\n[variant]\nname = 'wgan'": "is not TOML: Cannot declare",
+    "stepss = 3": "unknown key of .* 'stepss'; did you mean 'steps'",
+    "[variants]\nname = 'ns'": "did you mean 'variant'",
+    "steps = 'x'": "steps = 'x' is not a whole number",
+    "steps = 2.5": "not a whole number",
+    "steps = [1]": "not a whole number",
+    "steps = true": "steps = True is not a whole number",
+    f"steps = {'9' * 5000}": "is not a config: Exceeds the limit",
+    "warmup = 3": "warmup = 3 is not a truth value",
+    "[networks]\nwidth = true": "width = True is not a whole number",
+    "[networks]\nwidht = 3": "did you mean 'width'",
+    "networks = [1]": "allowed: a table \\[networks\\]",
+    "variant = 'ns'": "allowed: a table \\[variant\\]",
+    "[variant]\nr1 = 1": "has no name",
+    "[variant]\nname = 3": "has the name 3, which is not text",
+    "[variant]\nname = 'ns'\nr1 = [1]": "r1 = .* are 1 numbers; allowed in training: one",
+    "[variant]\nname = 'ns'\nr1 = [-1]": "r1 = -1 is out of range",
+    "[variant]\nname = 'ns'\nr1 = ['a']": "r1 = \\['a'\\] is not made of numbers",
+    "[variant]\nname = 'ns'\nr1 = true": "r1 = True is not a number",
+    "[variant]\nname = 'ns'\nr1 = 1979-05-27": "is not a number",
+    "[rule]\nname = 'adam'\n[rule.lr]\na = 1": "\\[rule\\] has no name",
+    "tricks = ['x']": "allowed: \\[\\[tricks\\]\\] tables",
+    "[tricks]\nname = 'history'": "allowed: \\[\\[tricks\\]\\] tables",
+    "averages = 0.9": "allowed: a list of decays",
+    "averages = [[0.9]]": "is not a number",
+    f"a = {'[' * 2000}{']' * 2000}": "nested too deeply",
+    f"[{'.'.join('a' * 3000)}]\nb = 1": "unknown key of .* 'a'",
+    "steps = 3\0": "is not TOML",
+}
+
+
+@pytest.mark.parametrize("text", BAD, ids=lambda t: repr(t[:20]))
+def test_what_cannot_be_meant_is_one_line(folder, text):
+    (folder / "config.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(dg.InputError, match=BAD[text]) as caught:
+        read("config.toml")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(dg.InputError):
+        dg.training.resume(".")
+    assert [p.name for p in folder.iterdir()] == ["config.toml"]
+
+
+def test_a_run_that_cannot_begin_leaves_no_folder(folder):
+    with pytest.raises(dg.InputError, match="devices = 64"):
+        dg.train("ns", "points8", devices=64, batch=64, steps=1, out="a/b")
+    assert not list(folder.iterdir())
+    (folder / "kept").mkdir()
+    with pytest.raises(dg.InputError, match="devices = 64"):
+        dg.train("ns", "points8", devices=64, batch=64, steps=1, out="kept/b")
+    assert [p.name for p in folder.iterdir()] == ["kept"]
