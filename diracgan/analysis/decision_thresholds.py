@@ -92,6 +92,8 @@ class Thresholds:
     blow_up: float = 50.0
     # share of a motion's time that is left out where it cannot be followed again
     before_the_end: float = 1e-9
+    # of a state, and of its first size: whatever scale the losses have, an exponential growth so far has left it
+    far_out: float = 1e12
     steps_directions: int = 64  # directions in which steps are tried for leading inward
     steps_radii: tuple[float, float, int] = (1.0, 100.0, 9)  # from where to where, in how many circles
     change_rounding: tuple[float, float] = (

@@ -8,6 +8,7 @@ frozen, the function is smooth across the surface, which is what locating an eve
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -26,14 +27,17 @@ _SMOOTH = frozenset(
 _COMPARE = {"gt": 1.0, "ge": 1.0, "lt": -1.0, "le": -1.0}
 _STAIRS = frozenset({"floor", "ceil", "round"})
 _SITES = frozenset({"abs", "sign", "max", "min", "clamp", "sqrt", "rsqrt", "pow", *_COMPARE, *_STAIRS})
+# Chosen among several entries: as many comparisons of two.
+_AMONG = frozenset({"sort", "reduce_max", "reduce_min"})
+_MOST_ENTRIES = 8  # that are compared in this way: 28 surfaces
 # Operations that are smooth, or that only move, join or choose values by what has been compared.
 _WITHOUT_SITES = frozenset(
     "add add_any sub mul div neg exp exp2 expm1 log log1p square integer_pow one_minus_square cbrt logistic sin cos "
     "tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh erf erfc erf_inv lgamma digamma polygamma igamma "
     "igammac bessel_i0e bessel_i1e dot_general reduce_sum reduce_prod cumsum cumprod cumlogsumexp reshape squeeze "
     "expand_dims broadcast_in_dim transpose concatenate split slice dynamic_slice dynamic_update_slice gather scatter "
-    "scatter-add pad rev iota copy copy_p stop_gradient convert_element_type reduce_precision real imag complex conj "
-    "select_n and or not xor reduce_and reduce_or is_finite eq ne".split()
+    "scatter-add pad rev iota stack tile copy copy_p stop_gradient convert_element_type reduce_precision real imag "
+    "complex conj select_n and or not xor reduce_and reduce_or is_finite eq ne".split()
 )
 
 
@@ -86,7 +90,7 @@ def unlocated(fn: Callable[..., Any], args: Sequence[Any]) -> tuple[str, ...]:
 
     Example:
         >>> import jax.numpy as jnp
-        >>> unlocated(lambda x: jnp.sum(jnp.sort(x) + jnp.abs(x)), (jnp.ones(3),))
+        >>> unlocated(lambda x: jnp.sum(jnp.sort(x) + jnp.abs(x)), (jnp.ones(30),))
         ('sort',)
     """
     function, _ = read(fn, *args)
@@ -96,7 +100,8 @@ def unlocated(fn: Callable[..., Any], args: Sequence[Any]) -> tuple[str, ...]:
         inner, body = operation.structure, _body(operation)
         if body is not None and any(moving):
             return interpret(body, moving, look, lambda value: False)
-        named = not isinstance(inner, Call) and operation.name not in _SITES | _WITHOUT_SITES
+        known = operation.name in _SITES | _WITHOUT_SITES or _compares(operation)
+        named = not isinstance(inner, Call) and not known
         if any(moving) and named and not (isinstance(inner, (Scan, Branches)) and _is_smooth(inner)):
             found.add(operation.name)
         return [any(moving)] * len(operation.outputs)
@@ -139,20 +144,20 @@ class _Sites:
     def evaluate(self, operation: Operation, ins: list[_Tracked], values: list[Any]) -> list[Any]:
         """An operation's values."""
         name = operation.name
-        if name not in _SITES or not jnp.issubdtype(jnp.result_type(values[0]), jnp.floating):
+        sites = name in _SITES or _compares(operation)
+        if not sites or not jnp.issubdtype(jnp.result_type(values[0]), jnp.floating):
             return operation(values)
         x = jnp.asarray(values[0])
+        if name in _AMONG:
+            return [self.among(operation, x)]
         if name == "abs":
             return [_with_sign(x, self.site(x))]
         if name == "sign":
             signs = self.site(x)
             return [jnp.sign(x) if signs is None else signs]
         if name in ("max", "min"):
-            y = jnp.asarray(values[1])
-            signs = self.site(x - y)
-            if signs is None:
-                return operation(values)
-            return [jnp.where((signs > 0) == (name == "max"), x, y)]
+            lower, upper = self.ordered(x, jnp.asarray(values[1]))
+            return [upper if name == "max" else lower]
         if name == "clamp":
             low, mid, high = (jnp.asarray(i) for i in values)
             above, below = self.site(mid - low), self.site(high - mid)
@@ -176,6 +181,26 @@ class _Sites:
         self.used += size
         return signs.astype(surface.dtype)
 
+    def ordered(self, x: Array, y: Array) -> tuple[Array, Array]:
+        """The lower and the upper of two, entry by entry."""
+        signs = self.site(x - y)
+        if signs is None:
+            return jnp.minimum(x, y), jnp.maximum(x, y)
+        return jnp.where(signs > 0, y, x), jnp.where(signs > 0, x, y)
+
+    def among(self, operation: Operation, x: Array) -> Array:
+        """A sort (by odd-even transposition), or the largest or smallest along axes, by comparisons of two."""
+        axes = _axes_of_choice(operation)
+        front = jnp.moveaxis(x, axes, range(len(axes)))
+        rows = list(front.reshape(-1, *front.shape[len(axes) :]))
+        if operation.name == "sort":
+            for start in range(len(rows)):
+                for i in range(start % 2, len(rows) - 1, 2):
+                    rows[i], rows[i + 1] = self.ordered(rows[i], rows[i + 1])
+            return jnp.moveaxis(jnp.stack(rows), 0, axes[0])
+        which = operation.name == "reduce_max"
+        return functools.reduce(lambda a, b: self.ordered(a, b)[which], rows)
+
     def stairs(self, operation: Operation, values: list[Any]) -> list[Any]:
         """floor and its kin: the sign says whether the step is even; frozen, one reaches half a step further."""
         x = jnp.asarray(values[0])
@@ -196,6 +221,20 @@ class _Sites:
             return operation(values) if name == "rsqrt" else [root(jnp.asarray(values[0]))]
         size = _with_sign(r, self.site(r))
         return [1.0 / size if name == "rsqrt" else size]
+
+
+def _axes_of_choice(operation: Operation) -> tuple[int, ...]:
+    """The axes along which a sort or a maximum compares."""
+    settings = operation.settings
+    return (settings["dimension"],) if operation.name == "sort" else tuple(settings["axes"])
+
+
+def _compares(operation: Operation) -> bool:
+    """Whether an operation chooses among so few entries that they are compared two by two."""
+    if operation.name not in _AMONG or len(operation.inputs) > 1:
+        return False
+    shape = operation.inputs[0].shape
+    return int(np.prod([shape[i] for i in _axes_of_choice(operation)])) <= _MOST_ENTRIES
 
 
 def _with_sign(x: Any, signs: Any) -> Any:

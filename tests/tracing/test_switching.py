@@ -77,6 +77,11 @@ def last(traj) -> np.ndarray:
         (lambda x: jnp.sqrt(x[0] ** 4), [3.0, 0.0], [9.0]),
         (lambda x: jax.lax.cond(x[0] > 1, lambda y: y, lambda y: -y, x[0]), [3.0, 0.0], [2.0]),
         (lambda x: jnp.sum(jnp.abs(x)), [3.0, -1.0], [3.0, -1.0]),
+        (lambda x: jnp.max(x), [3.0, -1.0], [4.0]),
+        (lambda x: jnp.min(jnp.stack([x, 2 * x]), axis=1)[0], [3.0, -1.0], [4.0, 8.0]),
+        # of 3, -1, 2: compared are 3 with -1, 3 with 2, and -1 with 2
+        (lambda x: jnp.sort(jnp.append(x, 2.0))[0], [3.0, -1.0], [4.0, 1.0, 3.0]),
+        (lambda x: jnp.median(jnp.append(x, 2.0)), [3.0, -1.0], [4.0, 1.0, 3.0]),
     ],
 )
 def test_every_branch_names_its_surface(fn, at, surfaces):
@@ -503,7 +508,9 @@ def test_steps_like_floor_are_located_as_comparisons_are(dim):
         (lambda x: jax.lax.fori_loop(0, 3, lambda _, c: c * 0.5 + x[0], x[0]), ()),
         (lambda x: jax.lax.fori_loop(0, 3, lambda _, c: jnp.abs(c - x[0]), x[0]), ("scan",)),
         (lambda x: jax.lax.while_loop(lambda c: c < 9, lambda c: 2 * c + 1, jnp.abs(x[0])), ("while",)),
-        (lambda x: jnp.sort(x)[0] + jnp.max(x), ("reduce_max", "sort")),
+        (lambda x: jnp.sort(x)[0] + jnp.max(x), ()),
+        (lambda x: jnp.sort(jnp.tile(x, 5))[0] + jnp.max(jnp.tile(x, 5)), ("reduce_max", "sort")),  # too many
+        (lambda x: x[jnp.argsort(x)][0], ("sort",)),  # which entry it is, not its value
         (lambda x: jnp.sum(x % 0.3), ("rem",)),
         (lambda x: jnp.sum(x) + jnp.sort(jnp.arange(3.0))[0], ()),  # of numbers, not of the argument
     ],
@@ -512,11 +519,38 @@ def test_what_may_switch_without_a_surface_is_named(fn, named):
     assert unlocated(fn, (jnp.array([0.3, -0.2]),)) == named
 
 
+def test_a_median_rests_where_the_same_loss_written_by_an_absolute_value_does():
+    """|f| = max(-f, f), the last of three in order; not located, the jump held nothing."""
+
+    class ByAbs(dg.Variant):
+        def size(self, f):
+            return jnp.abs(f)
+
+        def critic_loss(self, real, fake, x_real, x_fake):
+            return jnp.mean(self.size(fake) + fake - real)
+
+        def generator_loss(self, real, fake, x_real, x_fake):
+            return -jnp.mean(fake)
+
+    class BySort(ByAbs):
+        def size(self, f):
+            return jnp.sort(jnp.stack([f, -f, jnp.zeros_like(f)]), axis=0)[2]
+
+    one, other = (dg.simulate(v, [1.0], [0.5], t1=2.0, backend="scipy") for v in (ByAbs(), BySort()))
+    # theta > 0, phi > 0: phi' = -2 theta, theta' = phi keep phi^2/2 + theta^2 = 3/4; at phi = 0 from below phi' = 0
+    assert one.attrs["result"] == other.attrs["result"] == "stuck"
+    for found in (one, other):
+        moving = found["time"] < found.attrs["result_time"]
+        np.testing.assert_allclose((found["phi"] ** 2 / 2 + found["theta"] ** 2)[moving], 0.75, rtol=1e-7)
+        assert "unlocated" not in found.attrs
+    assert other.attrs["result_time"] == pytest.approx(one.attrs["result_time"], rel=1e-9)
+
+
 @pytest.mark.slow
 def test_a_run_and_a_verdict_name_what_they_do_not_locate():
     class Sorted(dg.Variant):
         def critic_loss(self, real, fake, x_real, x_fake):
-            return jnp.sort(jnp.concatenate([fake, real]))[-1] - jnp.mean(real)
+            return jnp.sort(jnp.concatenate([fake, real] * 5))[-1] - jnp.mean(real)
 
         def generator_loss(self, real, fake, x_real, x_fake):
             return -jnp.mean(fake)

@@ -7,7 +7,7 @@ import numpy as np
 from ...numerics import decay_laws
 from ..decision_thresholds import T
 from ..orbits.orbit import Method
-from . import enclosing, formatting
+from . import enclosing, formatting, termination
 from .evidence import Answer, Case
 from .judges import fixed_points, periodic_orbits, trends
 from .kinds import Kind
@@ -17,7 +17,8 @@ def judge(case: Case) -> Answer:
     """The verdict that the windows so far allow."""
     t, amplitudes = case.times, case.sizes
     return (
-        _falls(case)
+        _grows_exponentially(case, t, amplitudes)
+        or _falls(case)
         or fixed_points.as_linearised(case, t, amplitudes)
         or enclosing.larger(case, case.looks[-1])
         or fixed_points.creeps(case, t)
@@ -66,6 +67,19 @@ def _grows(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> Answer | None:
         return Answer(Kind.DIVERGES, numbers, f"diverges, in the end like {case.power(tends[0])}")
     reached = f"the amplitude has reached {amplitudes[-1]:.4g} and keeps growing"
     return Answer(Kind.DIVERGES, {}, f"diverges slowly: {reached}")
+
+
+def _grows_exponentially(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> Answer | None:
+    """An exponential growth of the flow that has left every scale of the losses, at one rate in and between windows."""
+    if case.motion.discrete or len(t) < 2 or amplitudes[-1] < T.far_out * max(1.0, amplitudes[0]):
+        return None
+    numbers = termination.exponential_growth(case)
+    between = float(np.log(amplitudes[-1] / amplitudes[-2]) / (t[-1] - t[-2]))
+    if not numbers or abs(between - numbers["rate"]) > T.exponential * between:
+        return None
+    case.note(f"the growth rate is {between:.5g} between the last two windows, and the same within the last")
+    how = f"like exp({numbers['rate']:.5g} t): the amplitude has reached {amplitudes[-1]:.4g}"
+    return Answer(Kind.DIVERGES, numbers, f"diverges exponentially, {how}")
 
 
 def _still_relaxing(case: Case) -> Answer | None:

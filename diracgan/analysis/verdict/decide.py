@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -109,7 +110,7 @@ def _follow(case: Case, state: Any, turn: float) -> Answer:
         if stretch.result == "max steps" and case.looks:
             break
         if stretch.result != "ok":
-            return consistency.examined(case, termination.ended(case, stretch))
+            return _last_word(case, termination.ended, stretch)
         case.looks.append(case.look(stretch))
         turn = _corrected(case, stretch, turn, round_)
         state = stretch.end
@@ -124,12 +125,23 @@ def _follow(case: Case, state: Any, turn: float) -> Answer:
         if stretch.result == "max steps":
             break
         if stretch.result != "ok":
-            return consistency.examined(case, termination.ended(case, stretch, since=state))
+            return _last_word(case, termination.ended, stretch, state)
         answer = fixed_points.arrived(case, stretch)
         if answer is not None and consistency.agrees(case, answer):
             return answer
         state = stretch.end
-    return consistency.examined(case, budget_spent.judge(case))
+    return _last_word(case, budget_spent.judge)
+
+
+def _last_word(case: Case, judge: Callable[..., Answer], *more: Any) -> Answer:
+    """What a judge says of a motion that is not followed any further, after the cross-examination."""
+    answer = judge(case, *more)
+    _tell(case, judge, answer)
+    return consistency.examined(case, answer)
+
+
+def _tell(case: Case, judge: Callable[..., Any], answer: Answer) -> None:
+    _log.debug("%s.%s after %d windows: %s", judge.__module__, judge.__name__, len(case.looks), answer.text)
 
 
 def _asked(case: Case, stretch: Stretch) -> Answer | None:
@@ -137,9 +149,7 @@ def _asked(case: Case, stretch: Stretch) -> Answer | None:
     for judge in in_order():
         answer = judge(case, stretch)
         if answer is not None:
-            _log.debug(
-                "%s.%s after %d windows: %s", judge.__module__, judge.__name__, len(case.looks), answer.text
-            )
+            _tell(case, judge, answer)
             return answer
     return None
 

@@ -29,7 +29,7 @@ def ended(case: Case, stretch: Stretch, since: Any = None) -> Answer:
             f"is captured by a discontinuity at t = {stretch.when:.6g} and rests at {formatting.vector(end)}",
         )
     if case.motion.discrete:
-        numbers = _growth_of_map(case, stretch)
+        numbers = exponential_growth(case, stretch)
         how = f", like exp({numbers['rate']:.5g} n)" if numbers else ""
         text = f"diverges{how}: it passes {LARGEST:g} at iteration {stretch.when:.0f}"
         return Answer(Kind.DIVERGES, numbers, text)
@@ -38,9 +38,12 @@ def ended(case: Case, stretch: Stretch, since: Any = None) -> Answer:
     return Answer(Kind.UNDECIDED, {}, f"undecided: {stretch.why}")
 
 
-def _growth_of_map(case: Case, stretch: Stretch) -> dict[str, Any]:
-    """The rate of a growth whose log r rises alike in both halves of what was seen of it; {} without one."""
-    looks = [look.stretch for look in case.looks[-1:]] + ([stretch] if len(stretch.t) > 1 else [])
+def exponential_growth(case: Case, *parts: Stretch) -> dict[str, Any]:
+    """The rate of a growth whose log r rises alike in both halves of what the last window and ``parts`` have seen.
+
+    {} where it does not, or where too little was seen.
+    """
+    looks = [look.stretch for look in case.looks[-1:]] + [part for part in parts if len(part.t) > 1]
     t, zs = (np.concatenate([part[k] for part in looks]) if looks else np.empty(0) for k in (0, 1))
     with np.errstate(all="ignore"):
         r = case.amplitudes(np.where(np.isfinite(zs), zs, np.nan)) if len(t) else t
@@ -51,6 +54,8 @@ def _growth_of_map(case: Case, stretch: Stretch) -> dict[str, Any]:
     rates = [windows.slope(t[half], np.log(r[half])) for half in halves]
     if min(rates) <= 0 or np.ptp(rates) > T.exponential * max(rates):
         return {}
+    if not case.motion.discrete:
+        return {"rate": _named(rates[-1], np.real(case.linear.eigenvalues))}
     values = np.abs(case.linear.multipliers)
     return {"rate": _named(rates[-1], np.log(values[values > 0]) / case.motion.period)}
 
@@ -89,9 +94,11 @@ def _blow_up(case: Case, stretch: Stretch, since: Any) -> Answer:
             f"blows up in finite time, at t = {stretch.when:.6g}",
         )
     case.note(f"growth rate |F|/|z|: {typical:.3g} half-way, {last:.3g} at the end")
-    # a rate of the second half, which the start's transient has left
-    grown = math.log(size[-1] / size[half]) / (t[-1] - t[half]) if half < len(zs) - 1 else last
-    rate = _named(grown, case.linear.eigenvalues.real)
+    if half < len(zs) - 1:  # a rate of the second half, which the start's transient has left
+        grown = math.log(size[-1] / size[half]) / (t[-1] - t[half])
+    else:  # it ended at once: |F|/|z| depends on where in a turn, the last window does not
+        grown = exponential_growth(case).get("rate", last)
+    rate = _named(grown, np.real(case.linear.eigenvalues))
     return Answer(Kind.DIVERGES, {"rate": rate}, f"diverges exponentially, like exp({rate:.5g} t)")
 
 

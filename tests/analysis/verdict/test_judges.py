@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from diracgan.analysis.dynamical_system import Stretch
-from diracgan.analysis.verdict import consistency, enclosing, termination
+from diracgan.analysis.verdict import budget_spent, consistency, enclosing, termination
 from diracgan.analysis.verdict.evidence import Answer, Case
 from diracgan.analysis.verdict.judges import fixed_points, settled, trends
 from diracgan.analysis.verdict.kinds import Kind
@@ -253,6 +253,33 @@ def test_the_rate_of_an_exponential_growth_is_that_of_its_end_or_the_eigenvalue_
     case.linear.eigenvalues = np.array([0.4 + 1j, 0.4 - 1j])
     found = termination.ended(case, stretch(path, t, "diverged", 1150.0))
     assert found.numbers["rate"] == pytest.approx(0.3, rel=1e-9)
+
+
+def test_a_growth_that_ends_at_once_has_the_rate_of_the_last_window():
+    """A sheared spiral, z = exp(0.2 t) (cos t, 3 sin t): |F|/|z| changes as it turns, log r rises on average."""
+
+    def path(t):
+        return np.exp(0.2 * t)[:, None] * np.stack([np.cos(t), 3 * np.sin(t)], axis=1)
+
+    shear = np.diag([1.0, 3.0])
+    jacobian = shear @ np.array([[0.2, -1.0], [1.0, 0.2]]) @ np.linalg.inv(shear)
+    case = case_of(path, [0.0, 500.0], Written(lambda z: jacobian @ z), status="unstable")
+    case.linear.jacobian, case.linear.eigenvalues = jacobian, np.array([0.2 + 1j, 0.2 - 1j])
+    over = stretch(
+        path, np.array([case.time]), "diverged", case.time
+    )  # one row: the field has no value beyond
+    found = termination.ended(case, over)
+    assert (found.kind, found.numbers) == (Kind.DIVERGES, {"rate": 0.2})
+    # and the budget's end says the same of what it has seen over 43 decades
+    found = budget_spent._grows_exponentially(case, case.times, case.sizes)
+    assert found is not None and (found.kind, found.numbers) == (Kind.DIVERGES, {"rate": 0.2})
+    # but neither of a growth that has not left the scale of the losses, nor of one that slows down
+    near = case_of(lambda t: 1e-9 * path(t), [0.0, 50.0], Written(lambda z: jacobian @ z))
+    near.linear.jacobian, near.linear.eigenvalues = jacobian, case.linear.eigenvalues
+    assert budget_spent._grows_exponentially(near, near.times, near.sizes) is None
+    slower = case_of(spiral(lambda t: np.exp(4 * t**0.5)), [0.0, 500.0])
+    assert slower.sizes[-1] > 1e30
+    assert budget_spent._grows_exponentially(slower, slower.times, slower.sizes) is None
 
 
 def test_a_singularity_of_the_field_near_by_is_no_growth():
