@@ -71,7 +71,7 @@ def compared(combination: tuple) -> tuple[str, float, float, float, float, float
     spent = time.perf_counter() - began
     word = "iterated" if flow.iterated else flow.kind.value
     amplitude, period = flow.amplitude, flow.period
-    if flow.kind.value == "grows":
+    if flow.kind.value == "growing":
         amplitude, period = followed(flow, STEPS)
         run = iterated(variant, rule, STEPS)
     elif flow.arrival is None or flow.arrival < FAR:
@@ -90,7 +90,7 @@ def main() -> None:
     print(
         f"\n`python benchmarks/averaged.py`: {COUNT} of {len(GRID)} combinations, drawn with seed {SEED}; d = 1, "
         f"eps 1e-8, from (0.1, 0.2), largest |phi| over the last fifth of {STEPS:,} steps. *iterated*: the answer is "
-        "itself an iterated run, because there is no rotation to average over. *grows*: the amplitude after as many "
+        "itself an iterated run, because there is no rotation to average over. *growing*: the amplitude after as many "
         "steps, by the slow field alone. Seconds include compilation where a game or an order of moves is new.\n"
     )
     measured = "amplitude | iterated | off (%) | period | iterated | off (%)"

@@ -92,7 +92,8 @@ def test_no_arrow_runs_back(path):
 
 # Inside the analysis too: from the bottom up.
 ANALYSIS = (
-    {"vocabulary", "dynamical_system", "decision_thresholds", "basins"},
+    {"vocabulary"},
+    {"kinds", "dynamical_system", "decision_thresholds", "basins"},
     {"linear", "orbits"},
     {"explain", "slow_flow"},
     {"verdict"},

@@ -20,8 +20,8 @@ from ..records import NestedRecord
 from ..rules import Rule, rule
 from ..variants import VARIANTS, Variant, parse, variants
 from .decision_thresholds import checked_effort
+from .kinds import Kind
 from .linear.spectrum import spectrum
-from .verdict.kinds import Kind
 from .verdict.verdict import verdict
 
 DEFAULT_RULES = ("simultaneous", "alternating")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..analysis.verdict.kinds import Kind, Outcome
+from ..analysis.kinds import Kind, Outcome
 from ..plotting.series import Array
 from ..rules import Rule
 from ..variants import Variant

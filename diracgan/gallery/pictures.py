@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..analysis.verdict.kinds import Kind
+from ..analysis.kinds import Kind
 from ..rules import Rule
 from ..variants import Variant
 from .basins_overlay import flat_field

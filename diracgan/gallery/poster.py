@@ -76,7 +76,7 @@ def poster(
 def panel(variant: Variant, rule: Rule | None) -> Panel:
     """One variant moved in one way: its run and its verdict, by the whole budget where a part of it does not decide."""
     from ..analysis import verdict
-    from ..analysis.verdict.kinds import Kind
+    from ..analysis.kinds import Kind
     from ..dynamics import run
     from ..plotting.posters import Panel
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..analysis.kinds import KINDS, Kind
 from ..analysis.linear.spectrum import spectrum
-from ..analysis.verdict.kinds import KINDS, Kind
 from ..analysis.verdict.verdict import verdict
 from ..rules import Rule
 from ..variants import Variant

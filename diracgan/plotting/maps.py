@@ -12,8 +12,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap, Normalize, to_rgb
 from matplotlib.figure import Figure
 
+from ..analysis.kinds import Outcome
 from ..analysis.linear.status import Status
-from ..analysis.verdict.kinds import Outcome
 from ..errors import InputError, unknown
 from .axes_helpers import decade_ticks, legend_below, scale_beside, styled, ticks
 from .flowlines import VectorField, flow_lines

@@ -12,7 +12,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from ..analysis.verdict.kinds import Kind
+from ..analysis.kinds import Kind
 from ..errors import InputError
 from .axes_helpers import MOST_POINTS
 from .series import read, thin

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..analysis.verdict.kinds import Kind
+from ..analysis.kinds import Kind
 from ..errors import InputError
 from .axes_helpers import MOST_POINTS, mark, ticks, timed_path
 from .flowlines import VectorField, streamlines

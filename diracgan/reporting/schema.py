@@ -6,8 +6,8 @@ import json
 from importlib.resources import files
 from typing import Any
 
+from ..analysis.kinds import KINDS
 from ..analysis.linear.status import STATUSES
-from ..analysis.verdict.kinds import KINDS
 
 REPORT = "diracgan.report/1"
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..analysis.verdict.kinds import OUTCOMES, Outcome
+from ..analysis.kinds import OUTCOMES, Outcome
 from ..errors import InputError
 
 _ROWS, _WINDOW, _ITERATES = 1024, 96, 256
@@ -142,7 +142,7 @@ class Tail:
         return xp.asarray(self.rows.times)[at] + u * step
 
     def limit(self, ball: float, escape: float) -> Any:
-        """Where every run is going, as indices into :data:`~diracgan.analysis.verdict.kinds.OUTCOMES`.
+        """Where every run is going, as indices into :data:`~diracgan.analysis.kinds.OUTCOMES`.
 
         The largest r in windows at times t, 2t and 4t is extrapolated by Aitken's rule: what falls like a power of time
         extrapolates to 0, what settles on an orbit to that orbit's size. What goes up and down stays.
@@ -254,5 +254,5 @@ def tail(rows: Rows, phi: Any, theta: Any, x0: np.ndarray, status: Any, discrete
 
 
 def words(code: Any) -> Any:
-    """The words of :data:`~diracgan.analysis.verdict.kinds.OUTCOMES` that numbers stand for."""
+    """The words of :data:`~diracgan.analysis.kinds.OUTCOMES` that numbers stand for."""
     return np.array((*OUTCOMES, ""))[np.asarray(code, int)]

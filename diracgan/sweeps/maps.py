@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast
 
 import numpy as np
 
+from ..analysis.kinds import Outcome
 from ..analysis.linear.status import DECIDED, STATUSES, Status
-from ..analysis.verdict.kinds import Outcome
 from ..dynamics.starts import starts
 from ..errors import InputError, mapping
 from ..files import path_of

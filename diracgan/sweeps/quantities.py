@@ -11,10 +11,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from ..analysis.kinds import KINDS, OUTCOMES
 from ..analysis.linear.settings import LinearSettings
 from ..analysis.linear.status import STATUSES
 from ..analysis.thresholds.weight_averaging import flow_gain, gain
-from ..analysis.verdict.kinds import KINDS, OUTCOMES
 from ..analysis.verdict.verdict import verdict
 from ..ensemble.api import ensemble
 from ..errors import InputError, one_line, unknown

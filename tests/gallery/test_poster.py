@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from diracgan.analysis.verdict.kinds import Kind
+from diracgan.analysis.kinds import Kind
 from diracgan.cli.app import main
 from diracgan.errors import InputError
 from diracgan.plotting.posters import COLOURS, Panel, poster_figure

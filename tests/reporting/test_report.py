@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import diracgan as dg
-from diracgan.analysis.verdict.kinds import KINDS
+from diracgan.analysis.kinds import KINDS
 from diracgan.errors import InputError
 from diracgan.reporting import dumps, report as reporting
 from diracgan.reporting.junit import junit

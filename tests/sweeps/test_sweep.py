@@ -17,8 +17,8 @@ import pytest
 import xarray as xr
 
 import diracgan as dg
+from diracgan.analysis.kinds import KINDS, Kind
 from diracgan.analysis.linear.status import STATUSES
-from diracgan.analysis.verdict.kinds import KINDS, Kind
 from diracgan.game import Players
 from diracgan.rules import Rule
 from diracgan.sweeps import store as stores

@@ -18,7 +18,7 @@ from ...records import NestedRecord
 from ...rules import Rule, check_rule, rule as make_rule
 from ...variants import Variant, check_variant
 from ..decision_thresholds import T
-from ..vocabulary import Vocabulary
+from ..kinds import Kind, Outcome
 from .cycles import Cycle, cycle_between
 from .rotation import LEAST_RADIUS, RADII, SlowSystem, drifts, extent, memory_slope, step_sizes
 
@@ -37,22 +37,13 @@ _SETTLED = 0.05  # change of the root mean square of phi from one window of an i
 _AT_REST = 1e-6  # of a step
 
 
-class SlowKind(Vocabulary):
-    """What the averaged flow leads to."""
-
-    CYCLE = "limit-cycle", "turns for ever on a cycle of many steps"
-    CHATTER = "chatter", "jumps about from step to step, without a rotation"
-    SETTLES = "settles", "comes to rest: near the equilibrium its steps shrink with the gradient"
-    GROWS = "grows", "spirals outwards as far as the radii were followed"
-    UNDECIDED = "undecided", "neither the averaged flow nor the iterated map decides"
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AveragedFlow(NestedRecord):
     """The slow motion of a rule, averaged over one rotation of the players.
 
     Attributes:
-        kind: what the start leads to: limit-cycle, chatter, settles, grows or undecided.
+        kind: what the start leads to, in the words of verdicts and of runs: limit-cycle (of many steps a turn), orbit
+            (within bounds from step to step, without such a rotation), equilibrium, growing or undecided.
         amplitude: largest |phi| in the end; None where it grows or is undecided.
         amplitude_theta: largest |theta - x0|, likewise.
         period: iterations of one rotation, or None.
@@ -72,7 +63,7 @@ class AveragedFlow(NestedRecord):
         start: phi and theta there.
     """
 
-    kind: SlowKind
+    kind: Kind | Outcome
     amplitude: float | None
     amplitude_theta: float | None
     period: float | None
@@ -100,7 +91,7 @@ class AveragedFlow(NestedRecord):
 class _Destination:
     """What the start leads to, without the field around it."""
 
-    kind: SlowKind
+    kind: Kind | Outcome
     amplitude: float | None = None
     amplitude_theta: float | None = None
     period: float | None = None
@@ -181,7 +172,7 @@ def adaptive_cycle(
         found = averaged(variant, rule, x0=x0)
     except InputError:  # its steps follow the gradient, or x0 has more dimensions
         return None
-    return found if found.kind is SlowKind.CYCLE else None
+    return found if found.kind is Kind.LIMIT_CYCLE else None
 
 
 def _computed(variant: Variant, rule: Rule, datum: np.ndarray, start: Players) -> AveragedFlow:
@@ -300,7 +291,7 @@ def _end(first: float, radii: np.ndarray, rates: np.ndarray, cycles: list[Cycle]
         return None
     c = reached[0]
     arrival = _arrival(first, c.radius, radii, rates)
-    return _Destination(SlowKind.CYCLE, c.amplitude, c.amplitude_theta, c.period, arrival=arrival)
+    return _Destination(Kind.LIMIT_CYCLE, c.amplitude, c.amplitude_theta, c.period, arrival=arrival)
 
 
 def _iterated(
@@ -316,18 +307,18 @@ def _iterated(
         seen = extent(system, state, jnp.asarray(steps), jnp.asarray(_WINDOW))
         swing, before = float(seen.swing), float(seen.before)
         if not seen.finite:
-            return _Destination(SlowKind.UNDECIDED, iterated=steps, finite=False)
+            return _Destination(Outcome.UNDECIDED, iterated=steps, finite=False)
         if max(float(seen.phi / sizes.phi), float(seen.theta / sizes.theta)) < _AT_REST:
-            return _Destination(SlowKind.SETTLES, 0.0, 0.0, iterated=steps)
+            return _Destination(Outcome.EQUILIBRIUM, 0.0, 0.0, iterated=steps)
         if abs(swing - before) <= _SETTLED * swing:
             break
         powers.append(math.log(swing / max(before, T.tiny)) / _WINDOWS_APART)
     else:
         grows = min(powers) > _SETTLED and np.ptp(powers) <= _SAME_POWER
-        kind, growth = (SlowKind.GROWS, powers[-1]) if grows else (SlowKind.UNDECIDED, None)
+        kind, growth = (Outcome.GROWING, powers[-1]) if grows else (Outcome.UNDECIDED, None)
         return _Destination(kind, iterated=_ITERATED[-1], growth=growth)
     period = None if math.isnan(float(seen.period)) else float(seen.period)
-    kind = SlowKind.CYCLE if period is not None and period > 4 * LEAST_RADIUS else SlowKind.CHATTER
+    kind = Kind.LIMIT_CYCLE if period is not None and period > 4 * LEAST_RADIUS else Outcome.ORBIT
     return _Destination(kind, float(seen.phi), float(seen.theta), period, steps)
 
 
@@ -337,7 +328,7 @@ def _grows(radii: np.ndarray, rates: np.ndarray) -> _Destination:
     pull = radii * rates
     growth = float(1.0 / (1.0 - q)) if q < 1 else math.inf
     return _Destination(
-        SlowKind.GROWS, growth=growth, unbounded=bool(pull[-1] > (1 - _WEAKER) * pull[-RADII])
+        Outcome.GROWING, growth=growth, unbounded=bool(pull[-1] > (1 - _WEAKER) * pull[-RADII])
     )
 
 
@@ -361,22 +352,22 @@ def _arrival(first: float, radius: float, radii: np.ndarray, rates: np.ndarray) 
 
 def _text(end: _Destination, every: int, radii: np.ndarray) -> str:
     period = "" if end.period is None else f", one rotation in {every * end.period:.6g} iterations"
-    if end.kind is SlowKind.CYCLE:
+    if end.kind is Kind.LIMIT_CYCLE:
         size = f"|phi| = {end.amplitude:.5g}, |theta - x0| = {end.amplitude_theta:.5g}"
         after = "" if end.arrival is None else f", reached after some {every * end.arrival:.2g}"
         return f"ends on a cycle of {size}{period}{after}"
-    if end.kind is SlowKind.CHATTER:
+    if end.kind is Outcome.ORBIT:
         return f"ends within |phi| = {end.amplitude:.5g}, |theta - x0| = {end.amplitude_theta:.5g}{period}"
-    if end.kind is SlowKind.GROWS and end.iterated:
+    if end.kind is Outcome.GROWING and end.iterated:
         return f"grows like n^{end.growth:.2g} over the {every * end.iterated:,} iterations that were made"
-    if end.kind is SlowKind.GROWS:
+    if end.kind is Outcome.GROWING:
         beyond = (
             "outwards there as strongly"
             if end.unbounded
             else "ever weaker outwards there: one may lie beyond"
         )
         return f"grows like n^{end.growth:.2g}: no cycle up to a radius of {radii[-1]:.3g} steps, {beyond}"
-    if end.kind is SlowKind.SETTLES:
+    if end.kind is Outcome.EQUILIBRIUM:
         return "settles on the equilibrium: near it the steps shrink with the gradient"
     if not end.finite:
         return f"undecided: the players are not finite within {every * end.iterated:,} iterations"
@@ -392,6 +383,6 @@ def _source(end: _Destination, radii: np.ndarray, memory: float, every: int) -> 
         return (
             f"{every * end.iterated:,} iterations of the map from the start; {field} does not lead to a cycle"
         )
-    if end.kind is SlowKind.GROWS:
+    if end.kind is Outcome.GROWING:
         return field
     return f"{field}; the cycle by Newton's method on the map's return to phi = 0"

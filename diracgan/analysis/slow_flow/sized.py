@@ -14,9 +14,10 @@ from ...records import NestedRecord
 from ...rules import Rule
 from ...variants import Variant
 from ..decision_thresholds import T
+from ..kinds import Outcome
 from ..linear.parameter_handle import ParameterHandle, parameter_handle
 from ..linear.settings import settings
-from .averaged import AveragedFlow, SlowKind, averaged
+from .averaged import AveragedFlow, averaged
 
 _LOOKS = 9  # at values in between, before the ends are narrowed
 _LEAST, _LARGEST = 1e-6, 10.0  # where the parameter itself has no closer bounds
@@ -111,7 +112,7 @@ def sized_cycle(
         except InputError as error:  # there the steps follow the gradient
             refused[value], seen[value] = error, math.nan
             return math.nan
-        unknown = math.inf if found.kind is SlowKind.GROWS else math.nan
+        unknown = math.inf if found.kind is Outcome.GROWING else math.nan
         seen[value] = unknown if found.amplitude is None else found.amplitude
         return float(np.clip(np.log(max(seen[value], T.tiny) / wanted), -_MOST_LOG, _MOST_LOG))
 

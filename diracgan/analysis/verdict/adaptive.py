@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ...errors import InputError
-from ..slow_flow.averaged import SlowKind, averaged
+from ..kinds import Kind, Outcome
+from ..slow_flow.averaged import averaged
 from .evidence import Answer, Case
-from .kinds import Kind
 
 _OPEN = (Kind.LIMIT_CYCLE, Kind.UNDECIDED)
 
@@ -23,11 +23,11 @@ def by_averaging(case: Case, answer: Answer) -> Answer:
         flow = averaged(case.variant, rule, phi0=start.phi, theta0=start.theta, x0=np.asarray(case.full.x0))
     except InputError:  # its steps follow the gradient
         return answer
-    if flow.iterated or flow.kind is SlowKind.UNDECIDED:
+    if flow.iterated or flow.kind is Outcome.UNDECIDED:
         return answer
     case.note(f"averaged flow: {flow.text}; computed from {flow.computed_from}")
     text = f"{flow.text}, by its averaged flow"
-    if flow.kind is SlowKind.GROWS:
+    if flow.kind is Outcome.GROWING:
         kind = Kind.DIVERGES if flow.unbounded else Kind.UNDECIDED
         exponent = {} if flow.growth is None else {"exponent": -flow.growth}
         return Answer(kind, exponent, text if flow.unbounded else f"undecided: {text}")

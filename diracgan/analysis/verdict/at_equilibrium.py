@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from ..decision_thresholds import T
+from ..kinds import Kind
 from ..linear.spectrum import Spectrum
 from ..linear.status import Status
 from .evidence import Answer, Case
-from .kinds import Kind
 
 
 def starts_at_rest(case: Case, flat: np.ndarray, change: np.ndarray) -> bool:

@@ -6,11 +6,11 @@ import numpy as np
 
 from ...numerics import decay_laws
 from ..decision_thresholds import T
+from ..kinds import Kind
 from ..orbits.orbit import Method
 from . import enclosing, formatting, termination
 from .evidence import Answer, Case
 from .judges import fixed_points, periodic_orbits, trends
-from .kinds import Kind
 
 
 def judge(case: Case) -> Answer:

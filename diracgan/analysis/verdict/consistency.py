@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..decision_thresholds import T
+from ..kinds import Kind
 from ..linear.status import Status
 from . import enclosing
 from .evidence import Answer, Case
-from .kinds import Kind
 
 _POSITIVE = ("rate", "half_life", "constant", "period", "capture_time", "blow_up_time")
 

@@ -13,13 +13,13 @@ from ...dynamics.filippov import natural, surface_count, unlocated, velocity
 from ...numerics.normal_form import lyapunov_coefficient
 from ..decision_thresholds import T
 from ..dynamical_system import Stretch
+from ..kinds import Kind
 from ..linear.status import Status
 from ..orbits import rest_points
 from . import at_equilibrium, budget_spent, consistency, formatting, termination, windows
 from .evidence import Answer, Case
 from .judges import fixed_points
 from .judging import in_order
-from .kinds import Kind
 
 _log = logging.getLogger(__name__)
 

@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..decision_thresholds import T
+from ..kinds import Kind
 from ..linear.status import Status
 from . import windows
 from .evidence import Answer, Case, Look, exponential
-from .kinds import Kind
 
 _NEAR = np.geomspace(1.0, 0.18, 4)  # of the present amplitude: the first decade inward
 

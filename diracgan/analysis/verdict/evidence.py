@@ -16,11 +16,11 @@ from ...rules import Rule
 from ...variants import Variant
 from ..decision_thresholds import T
 from ..dynamical_system import ContinuousSystem, DiscreteSystem, DynamicalSystem, Stretch
+from ..kinds import Kind
 from ..linear.spectrum import Spectrum, spectrum
 from ..linear.status import DECIDED
 from ..orbits import rest_points
 from . import formatting, windows
-from .kinds import Kind
 
 
 class Look(NamedTuple):

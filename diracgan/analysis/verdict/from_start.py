@@ -13,10 +13,10 @@ from ...errors import one_line
 from ...game import Players
 from ...rules import Rule
 from ...variants import Variant
+from ..kinds import Kind
 from .adaptive import by_averaging
 from .decide import decide
 from .evidence import Answer, Case
-from .kinds import Kind
 from .loss_errors import raised_by_loss
 
 

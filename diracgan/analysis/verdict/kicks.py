@@ -12,9 +12,9 @@ from ...rules import Rule
 from ...variants import Variant
 from ..basins import DIVERGED, Runs, bisected
 from ..decision_thresholds import T
+from ..kinds import Kind
 from ..linear.settings import settings
 from .from_start import answer_from
-from .kinds import Kind
 
 _REACH = 8.0  # times the start's distance from (0, x0), or this much itself
 _STARTS, _STEPS = 24, 10_000

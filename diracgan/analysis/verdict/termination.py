@@ -10,9 +10,9 @@ import numpy as np
 from ...dynamics.filippov import LARGEST
 from ..decision_thresholds import T
 from ..dynamical_system import Stretch
+from ..kinds import Kind
 from . import formatting, windows
 from .evidence import Answer, Case
-from .kinds import Kind
 
 
 def ended(case: Case, stretch: Stretch, since: Any = None) -> Answer:

@@ -16,10 +16,10 @@ from ...records import Record
 from ...rules import Rule, check_rule
 from ...variants import Variant, check_variant
 from ..decision_thresholds import T, checked_effort
+from ..kinds import Kind
 from .evidence import Answer
 from .from_start import answer_from
 from .kicks import kick
-from .kinds import Kind
 
 _LOOKS_AROUND = 2.0  # the effort from which other attractors are looked for
 _ATTRACTING = (Kind.CONVERGES_EXPONENTIALLY, Kind.LIMIT_CYCLE, Kind.QUASI_PERIODIC, Kind.CHAOTIC)
@@ -30,7 +30,7 @@ class Verdict(Record):
     """What happens from one start, and the numbers and observations that prove it.
 
     Attributes:
-        kind: one of :data:`~diracgan.analysis.verdict.kinds.KINDS`.
+        kind: one of :data:`~diracgan.analysis.kinds.KINDS`.
         numbers: where they apply: rate, frequency (angular), half_life, exponent, exponent_error and constant of
             r ~ C t^-p (p < 0 for growth), radius_phi, radius_theta, period, floquet, approach_exponent (the p of the
             distance to an orbit), limit_phi, limit_theta, conserved, capture_time, blow_up_time; linear_status and

@@ -38,7 +38,7 @@ def adam(lr=0.01, lr_g=None, **parameters):
 def test_figures_of_iterated_runs(beta1, beta2, alternating, largest):
     found = dg.averaged(LINEAR, adam(beta1=beta1, beta2=beta2, alternating=alternating))
     assert found.amplitude == pytest.approx(largest, rel=1e-3)
-    assert (found.kind.value == "chatter") == (largest == 0.01) == bool(found.iterated)
+    assert (found.kind.value == "orbit") == (largest == 0.01) == bool(found.iterated)
     if not found.iterated:
         (cycle,) = found.cycles
         assert cycle.stable and abs(cycle.multipliers[0]) < 1 and cycle.residual < 1e-6
@@ -82,13 +82,13 @@ def test_it_grows_without_bound_exactly_from_beta1_equal_to_beta2_on():
     # - 2 tau2 - 1) inwards, sigma^2 = beta2/(1 - beta2)^2: outwards for ever from beta1 = beta2 on, and then R' ~ 1/R
     for beta1, beta2 in ((0.9, 0.9), (0.95, 0.9)):
         found = dg.averaged(LINEAR, adam(beta1=beta1, beta2=beta2))
-        assert found.kind.value == "grows" and found.amplitude is None and not found.cycles
+        assert found.kind.value == "growing" and found.amplitude is None and not found.cycles
     found = dg.averaged(LINEAR, adam(beta1=0.9, beta2=0.9))
     assert found.growth == pytest.approx(0.5, abs=0.01) and found.unbounded
     # at beta2 = 0.905 the logarithm wins at R = (s/2) exp((2 t + 1)/(2 (t - tau1))) = 9e8 steps, beyond what is
     # looked at
     nearly = dg.averaged(LINEAR, adam(beta1=0.9, beta2=0.905))
-    assert nearly.kind.value == "grows" and not nearly.unbounded and "may lie beyond" in nearly.text
+    assert nearly.kind.value == "growing" and not nearly.unbounded and "may lie beyond" in nearly.text
     # outwards by lr (2 tau2 + 1) = 19 lr four times in the 4 R/lr steps round the square: R dR/dn = 19 lr^2
     assert found.radii[-1] * found.drift[-1] * (found.step_sizes[1] / 0.01) ** 2 == pytest.approx(
         19.0, rel=0.01
@@ -121,7 +121,7 @@ def test_optax_is_followed_by_its_own_code():
 @pytest.mark.slow
 def test_amsgrad_never_forgets_and_grows():
     found = dg.averaged(LINEAR, dg.rule.from_optax(optax.amsgrad(0.01, 0.5, 0.999)))
-    assert found.kind.value == "grows" and found.iterated and math.isinf(found.memory_times[-1])
+    assert found.kind.value == "growing" and found.iterated and math.isinf(found.memory_times[-1])
     assert 0.35 < found.growth < 0.55  # 1/2 in the end, after 2e7 iterations
 
 
@@ -153,7 +153,7 @@ def test_no_start_lies_beyond_the_radii_that_were_followed():
 
 def test_what_comes_to_rest_does_not_chatter():
     found = dg.averaged(NS.with_(r1=1.0), adam(eps=0.1), phi0=5.0, theta0=5.0)
-    assert (found.kind.value, found.amplitude, found.period) == ("settles", 0.0, None)
+    assert (found.kind.value, found.amplitude, found.period) == ("equilibrium", 0.0, None)
 
 
 def test_a_start_just_inside_an_unstable_cycle_is_led_inwards():
@@ -167,7 +167,7 @@ def test_a_start_just_inside_an_unstable_cycle_is_led_inwards():
     cycles = [cycle(inner, True), cycle(outer, False)]
     led = [_end(outer * x, radii, rates, cycles) for x in (0.999, 1.001)]
     assert led[0].kind.value == "limit-cycle" and led[0].amplitude == inner
-    assert led[1].kind.value == "grows"
+    assert led[1].kind.value == "growing"
     rates[3] = np.nan  # a radius on the way that was not seen
     assert _end(outer * 0.999, radii, rates, cycles) is None
 

@@ -9,8 +9,8 @@ import pytest
 from selection import slow_but
 
 import diracgan as dg
+from diracgan.analysis.kinds import KINDS, Kind
 from diracgan.analysis.verdict import Verdict
-from diracgan.analysis.verdict.kinds import KINDS, Kind
 from diracgan.variants import Variant
 
 SEED = 20261128

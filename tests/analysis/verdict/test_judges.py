@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from diracgan.analysis.dynamical_system import Stretch
+from diracgan.analysis.kinds import Kind
 from diracgan.analysis.verdict import budget_spent, consistency, enclosing, termination
 from diracgan.analysis.verdict.evidence import Answer, Case
 from diracgan.analysis.verdict.judges import fixed_points, settled, trends
-from diracgan.analysis.verdict.kinds import Kind
 
 TURN = 2 * np.pi
 GROWING_TIMES = np.geomspace(100, 1e6, 12)

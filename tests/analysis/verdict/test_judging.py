@@ -12,7 +12,7 @@ from diracgan.analysis.verdict import judges, judging
 MODULE = """
 from diracgan.analysis.verdict.evidence import Answer
 from diracgan.analysis.verdict.judging import judge
-from diracgan.analysis.verdict.kinds import Kind
+from diracgan.analysis.kinds import Kind
 
 
 @judge(order=5)

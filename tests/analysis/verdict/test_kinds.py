@@ -1,4 +1,4 @@
-"""One vocabulary: the page, the schema, the sweeps and the pictures say what diracgan.analysis.verdict.kinds says."""
+"""One vocabulary: the page, the schema, the sweeps and the pictures say what diracgan.analysis.kinds says."""
 
 import ast
 import dataclasses
@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from diracgan.analysis.decision_thresholds import T
-from diracgan.analysis.verdict.kinds import KINDS, OUTCOMES, Kind, Outcome
+from diracgan.analysis.kinds import KINDS, OUTCOMES, Kind, Outcome
 from diracgan.plotting.small_multiples import verdict_words
 from diracgan.reporting.report import failing
 from diracgan.reporting.schema import report_schema

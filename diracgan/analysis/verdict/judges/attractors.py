@@ -8,10 +8,10 @@ import numpy as np
 
 from ...decision_thresholds import T
 from ...dynamical_system import DiscreteSystem, Stretch
+from ...kinds import Kind
 from ...orbits.lyapunov_exponents import exponents_along
 from ..evidence import Answer, Case
 from ..judging import judge
-from ..kinds import Kind
 
 
 @judge(order=60)

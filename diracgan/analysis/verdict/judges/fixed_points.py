@@ -9,12 +9,12 @@ import numpy as np
 from ....numerics import decay_laws, eigen
 from ...decision_thresholds import T
 from ...dynamical_system import Stretch
+from ...kinds import Kind
 from ...linear.status import Status
 from ...orbits import rest_points
 from .. import formatting, windows
 from ..evidence import Answer, Case, Look, exponential
 from ..judging import judge
-from ..kinds import Kind
 from . import trends
 
 

@@ -10,6 +10,7 @@ from ....dynamics.filippov import natural, surface_count
 from ....numerics import decay_laws
 from ...decision_thresholds import T
 from ...dynamical_system import ContinuousSystem, Stretch
+from ...kinds import Kind
 from ...linear.status import Status
 from ...orbits.lyapunov_exponents import lyapunov_multipliers
 from ...orbits.orbit import Method, Orbit
@@ -19,7 +20,6 @@ from ...orbits.shooting import periodic_orbit, returns
 from .. import windows
 from ..evidence import Answer, Case
 from ..judging import judge
-from ..kinds import Kind
 from . import attractors
 
 

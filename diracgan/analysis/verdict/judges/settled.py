@@ -9,11 +9,11 @@ import numpy as np
 from ....dynamics.filippov import surface_count
 from ...decision_thresholds import T
 from ...dynamical_system import Stretch
+from ...kinds import Kind
 from ...orbits.orbit import Method, Orbit
 from .. import enclosing, formatting, windows
 from ..evidence import Answer, Case
 from ..judging import judge
-from ..kinds import Kind
 from . import periodic_orbits
 
 

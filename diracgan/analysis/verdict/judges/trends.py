@@ -9,10 +9,10 @@ import numpy as np
 from ....numerics import decay_laws
 from ...decision_thresholds import T
 from ...dynamical_system import Stretch
+from ...kinds import Kind
 from .. import enclosing, windows
 from ..evidence import Answer, Case
 from ..judging import judge
-from ..kinds import Kind
 
 
 @judge(order=40)
