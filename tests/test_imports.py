@@ -17,7 +17,7 @@ PACKAGE = Path(diracgan.__file__).parent
 # A room may import from the rooms before it and from itself; those of one line stay apart.
 ORDER = (
     {"children", "errors", "lazy", "progress", "records"},
-    {"files", "memory", "numerics", "parameters", "registry"},
+    {"files", "locks", "memory", "numerics", "parameters", "registry"},
     {"variants"},
     {"tracing"},
     {"instance_noise"},

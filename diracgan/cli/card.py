@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Annotated
 
-from .layer import CommandResult, Table, argument, drawing, option, output
+from .layer import CommandResult, Table, argument, drawing, hold, option, output
 
 
 def command(
@@ -33,7 +34,9 @@ def command(
     from ..progress import progress
 
     paths = [check(out if out and not every else f"{c.name}.gif") for c in chosen]
-    with progress() as bar:
+    with progress() as bar, contextlib.ExitStack() as held:
+        if out is None or every:  # else the option itself sees to it
+            hold(held, [str(path) for path in paths])
         for k, (one, path) in enumerate(zip(chosen, paths, strict=True), 1):
             save(one.draw(moving=is_moving(path)), path)
             if bar is not None:

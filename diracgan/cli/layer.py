@@ -12,11 +12,12 @@ import dataclasses
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
 
-from ..errors import OccupiedError, unknown
+from ..errors import InputError, OccupiedError, unknown
 
 T = TypeVar("T")
 
@@ -95,8 +96,10 @@ def argument(metavar: str, help: str) -> Any:
 
 
 def written(flags: str, help: str, metavar: str, check: Callable[[str], object]) -> Any:
-    """An option for a file to write; ``check`` refuses what cannot be written."""
-    return option(flags, help, metavar=metavar, check=check, panel="Result")
+    """An option for a file that no other process writes meanwhile; ``check`` refuses what cannot be written."""
+    made = option(flags, help, metavar=metavar, check=check, panel="Result")
+    made.is_written = True
+    return made
 
 
 def output(help: str, check: Callable[[str], object]) -> Any:
@@ -152,6 +155,8 @@ def typer_function(name: str, function: Callable[..., Any]) -> Callable[..., Non
     if ours:
         single["format"] = ("text", Annotated[str, _FORMAT])
 
+    outputs = [key for key, (_, hint) in single.items() if _is_written(hint)]
+
     def command(**given: Any) -> None:
         style = given.pop("format") if ours else given.get("format")
         made = {
@@ -161,8 +166,10 @@ def typer_function(name: str, function: Callable[..., Any]) -> Callable[..., Non
         if not answers:
             function(**made)
             return
-        with contextlib.redirect_stdout(sys.stderr):
-            answer = function(**made)
+        with contextlib.ExitStack() as held:
+            hold(held, [given[key] for key in outputs if given[key] is not None])
+            with contextlib.redirect_stdout(sys.stderr):
+                answer = function(**made)
         say(name, answer, style)
 
     command.__doc__, command.__name__ = inspect.getdoc(function), function.__name__
@@ -178,6 +185,24 @@ def typer_function(name: str, function: Callable[..., Any]) -> Callable[..., Non
     ]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return command
+
+
+def _is_written(hint: Any) -> bool:
+    return get_origin(hint) is Annotated and any(hasattr(x, "is_written") for x in get_args(hint)[1:])
+
+
+def hold(held: contextlib.ExitStack, paths: Sequence[str]) -> None:
+    """Let no other process write these files until ``held`` ends.
+
+    Raises:
+        InputError: when one does, or two of the paths are one file.
+    """
+    from ..locks import locked_output
+
+    for k, path in enumerate(paths):
+        if Path(path).resolve() in [Path(other).resolve() for other in paths[:k]]:
+            raise InputError(f"{path!r} is to hold two results; allowed: a file for each")
+        held.enter_context(locked_output(path))
 
 
 def _spread(group: Any) -> dict[str, tuple[Any, Any]]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar
 
 from ..errors import InputError
-from .layer import OVERWRITE, CommandResult, Table, argument, make_room, option, output
+from .layer import OVERWRITE, CommandResult, Table, argument, make_room, option
 from .options import GameOptions, given_in
 
 _PRINTED = 100_000  # points beyond which a result is not printed
@@ -97,7 +97,12 @@ def command(
     ] = None,
     out: Annotated[
         str | None,
-        output("A .zarr folder, written chunk by chunk; the same command goes on where it was stopped.", str),
+        option(
+            "--out -o",
+            "A .zarr folder, written chunk by chunk; the same command goes on where it was stopped.",
+            metavar="FILE",
+            panel="Result",
+        ),
     ] = None,
     overwrite: Annotated[bool, OVERWRITE] = False,
 ) -> CommandResult:

@@ -10,8 +10,9 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ..errors import InputError, unknown
+from ..errors import InputError, callback, unknown
 from ..files import write_text
+from ..locks import locked_output
 from .article import GALLERY
 from .entry import START_TEXT, Entry
 from .methods import METHODS
@@ -74,13 +75,15 @@ def draw_all(
     folder = Path(out_dir)
     if not folder.is_dir():
         raise InputError(f"folder {os.fspath(out_dir)!r} does not exist; allowed: an existing folder")
+    callback("tell", tell)
     targets = [check(folder / f"{entry.name}.png") for entry in chosen]
-    for entry, target in zip(chosen, targets, strict=True):
-        save(entry.draw(), target, colours=256)
-        if tell is not None:
-            tell(entry, target)
     page = folder / "README.md"
-    write_text(page, readme())
+    with locked_output(page):
+        for entry, target in zip(chosen, targets, strict=True):
+            save(entry.draw(), target, colours=256)
+            if tell is not None:
+                tell(entry, target)
+        write_text(page, readme())
     return [*targets, page]
 
 

@@ -26,6 +26,7 @@ import numpy as np
 
 from ..errors import InputError, OccupiedError, one_line
 from ..files import destination, path_of
+from ..locks import locked_output
 from ..memory import check_memory
 
 SCHEMA = "diracgan.sweep/1"
@@ -163,18 +164,8 @@ class Store:
         """
         self.given, self.layout = path_of("out", path), layout
         self.path = Path(path).resolve()
-        self._lock: int | None = None
         self._arrays: dict[str, Any] = {}
         self.begun = False
-        try:
-            self._look()
-        except BaseException:
-            self.close()
-            raise
-
-    def _look(self) -> None:
-        if self.path.is_dir():
-            self._hold()
         destination(self.given, [".zarr"], continues_sweep=True)
         for beginning in self.path.parent.glob(f".{glob.escape(self.path.stem)}-????????????.zarr"):
             left = attributes(beginning) or {}  # by a process that was killed while it made it
@@ -284,7 +275,6 @@ class Store:
         fresh = self.path.with_name(f".{self.path.stem}-{secrets.token_hex(6)}.zarr")
         try:
             _skeleton(fresh, self.layout)
-            self.close()
             with contextlib.suppress(OSError):  # an empty folder makes room; any other stays
                 self.path.rmdir()
             fresh.rename(self.path)
@@ -296,35 +286,7 @@ class Store:
             raise
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
-        self._hold()
         self.begun = True
-
-    def _hold(self) -> None:
-        """Keep other processes from writing to the store, as far as the file system can."""
-        if self._lock is not None:
-            return
-        try:
-            import fcntl
-        except ImportError:  # not on every system
-            return
-        handle = os.open(self.path, os.O_RDONLY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            raise InputError(
-                f"{self.given!r} is being written by another process; wait for it or stop it"
-            ) from None
-        except OSError:  # a file system without locks
-            os.close(handle)
-            return
-        self._lock = handle
-
-    def close(self) -> None:
-        """Let others write."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
 
     def dataset(self) -> Any:
         """The dataset, whose values are read when they are used; its quantities in the order of the question."""
@@ -337,11 +299,9 @@ def sink(path: str | os.PathLike[str] | None, layout: GridLayout) -> Iterator[Si
     if path is None:
         yield MemorySink(layout)
         return
-    store = Store(path, layout)
-    try:
-        yield store
-    finally:
-        store.close()
+    destination(path_of("out", path), [".zarr"], continues_sweep=True)
+    with locked_output(path):
+        yield Store(path, layout)
 
 
 def opened(path: str | os.PathLike[str]) -> Any:

@@ -19,12 +19,12 @@ import numpy as np
 
 from ..errors import InputError, OccupiedError
 from ..files import OWNER, folder as writable, replacing, write_text
+from ..locks import locked
 from . import loss_file
 from .config import toml
-from .run_lock import LOCK, locked
 from .trainer import TrainState
 
-CONFIG, METRICS, RESULT = "config.toml", "metrics.jsonl", "result.json"
+CONFIG, METRICS, RESULT, LOCK = "config.toml", "metrics.jsonl", "result.json", "run.lock"
 SCHEMA = "diracgan.train/1"
 _PARTS = ("", "samples", "checkpoints")
 # what diracgan.files leaves of a process that is killed
@@ -109,7 +109,7 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         _check_new(target, given)
     try:
         target = writable(path)
-        with locked(target):
+        with locked(target / LOCK, target):
             _check_new(target, given)
             _remove_temporaries(target)
             yield target
@@ -126,7 +126,7 @@ def begun_folder(target: Path) -> Iterator[None]:
     Raises:
         InputError: when another process writes there.
     """
-    with locked(target):
+    with locked(target / LOCK, target):
         _remove_temporaries(target)
         yield
 
@@ -154,7 +154,7 @@ def _check_own(target: Path, given: str, ours: Collection[str]) -> None:
 def _clear(target: Path, given: str) -> None:
     """Remove a run from its folder, unless somebody writes to it or something else lies there."""
     files, folders = (CONFIG, METRICS, RESULT, loss_file.COPY), (*filter(None, _PARTS), "tensorboard")
-    with locked(target):
+    with locked(target / LOCK, target):
         _check_own(target, given, (LOCK, *files, *folders))
         for name in files:
             (target / name).unlink(missing_ok=True)

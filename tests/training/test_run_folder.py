@@ -20,9 +20,9 @@ import pytest
 from selection import slow_but
 
 from diracgan.errors import InputError
+from diracgan.locks import locked
 from diracgan.training import load_run, resume, train
-from diracgan.training.run_folder import lines_until
-from diracgan.training.run_lock import LOCK, locked
+from diracgan.training.run_folder import LOCK, lines_until
 
 SMALL = {"networks": {"width": 4}, "batch": 8, "log_every": 1, "save_every": 2, "sample_every": 2}
 
@@ -148,7 +148,7 @@ def test_a_reader_changes_nothing(folder):
     run = load_run("a")
     assert [m["step"] for m in run.metrics] == [0, 1, 2, 3, 4]
     assert contents(out) == before
-    with locked(out):
+    with locked(out / LOCK, out):
         load_run("a")
 
 
@@ -156,7 +156,7 @@ def test_one_writer_at_a_time(folder):
     out = folder / "deep" / "er" / "a"
     train("ns", "points8", steps=2, out=out, **SMALL)  # makes its folder with those above it
     assert not (out / LOCK).exists()
-    with locked(out):
+    with locked(out / LOCK, out):
         assert json.loads((out / LOCK).read_text()).keys() == {"pid", "host", "process_start", "since"}
         with pytest.raises(
             InputError, match=f"is being written by process {os.getpid()} on {platform.node()}"
@@ -167,17 +167,17 @@ def test_one_writer_at_a_time(folder):
     )  # no process has this number
     assert resume(out, steps=4).steps == 4
     (folder / "new").mkdir()
-    with locked(folder / "new"), pytest.raises(InputError, match="is being written"):
+    with locked(folder / "new" / LOCK, "new"), pytest.raises(InputError, match="is being written"):
         train("ns", "points8", steps=2, out="new", **SMALL)
 
 
 def test_without_locks_of_the_file_system_the_owner_decides(folder, monkeypatch):
-    from diracgan.training import run_lock
+    from diracgan import locks
 
-    monkeypatch.setattr(run_lock, "_hold", lambda handle: False)
+    monkeypatch.setattr(locks, "_hold", lambda handle: False)
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    own = {"host": platform.node(), "process_start": run_lock._process_start(os.getpid())}
+    own = {"host": platform.node(), "process_start": locks._process_start(os.getpid())}
     for owner, kept in (
         (own | {"pid": os.getpid()}, True),
         (own | {"pid": dead.pid}, False),
@@ -186,11 +186,11 @@ def test_without_locks_of_the_file_system_the_owner_decides(folder, monkeypatch)
     ):
         (folder / LOCK).write_text(json.dumps(owner))
         if kept:
-            with pytest.raises(InputError, match="is being written"), locked(folder):
+            with pytest.raises(InputError, match="is being written"), locked(folder / LOCK, folder):
                 pass
             (folder / LOCK).unlink()
         else:
-            with locked(folder):
+            with locked(folder / LOCK, folder):
                 assert json.loads((folder / LOCK).read_text())["pid"] == os.getpid()
 
 

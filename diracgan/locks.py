@@ -1,4 +1,4 @@
-"""One writer a run folder: a lock file that names its owner, and that a dead owner does not keep."""
+"""One writer at a time: a lock file that names its owner, and that a dead owner does not keep."""
 
 from __future__ import annotations
 
@@ -11,51 +11,72 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
-
-LOCK = "run.lock"
+from .errors import InputError
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Be the only process that writes to ``folder``, while the context lasts.
+def locked(file: Path, given: str | os.PathLike[str]) -> Iterator[None]:
+    """Be the only process that writes ``given``, while the context lasts.
 
     The operating system frees the lock of a process that dies, so that the file it leaves is stale and is taken over.
     On a file system without locks the owner that the file names decides: one that lives on this machine, or one on
-    another, keeps the folder.
+    another, keeps it.
+
+    Args:
+        file: the lock file, which is there while somebody writes.
+        given: what is written, for messages.
 
     Raises:
-        InputError: when another process writes there, naming it.
+        InputError: when another process writes there, naming it, or the file system refuses.
 
     Example:
-        >>> with locked(Path(".")):
+        >>> with locked(Path("run.lock"), "run"):
         ...     Path("run.lock").exists()
         True
         >>> Path("run.lock").exists()
         False
     """
-    file = folder / LOCK
-    handle = _acquire(file)
+    try:
+        handle = _acquire(file, os.fspath(given))
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(f"{os.fspath(given)!r} cannot be written: {reason}") from error
     try:
         yield
     finally:
-        try:
-            file.unlink(missing_ok=True)  # while it is still held: nobody else can have taken it
-        finally:
-            os.close(handle)
+        _release(file, handle)
 
 
-def _acquire(file: Path) -> int:
+def locked_output(path: str | os.PathLike[str]) -> contextlib.AbstractContextManager[None]:
+    """Be the only process that writes a file or a store: :func:`locked` by ``.NAME.lock`` beside it.
+
+    Example:
+        >>> with locked_output("ns.png"):
+        ...     Path(".ns.png.lock").exists()
+        True
+    """
+    target = Path(path).resolve()
+    return locked(target.with_name(f".{target.name[:200]}.lock"), path)
+
+
+def _release(file: Path, handle: int) -> None:
+    try:
+        file.unlink(missing_ok=True)  # while it is still held: nobody else can have taken it
+    finally:
+        os.close(handle)
+
+
+def _acquire(file: Path, given: str) -> int:
     while True:
         handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             kept = _hold(handle)
         except BlockingIOError:
             os.close(handle)
-            raise _in_use(file, _owner(file)) from None
+            raise _in_use(file, given, _owner(file)) from None
         if not kept and (owner := _owner(file)) is not None and not _dead(owner):
             os.close(handle)
-            raise _in_use(file, owner)
+            raise _in_use(file, given, owner)
         try:
             same = os.path.samestat(os.fstat(handle), file.stat())
         except FileNotFoundError:
@@ -69,8 +90,12 @@ def _acquire(file: Path) -> int:
         "process_start": _process_start(os.getpid()),
         "since": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
-    os.ftruncate(handle, 0)
-    os.write(handle, (json.dumps(record) + "\n").encode())
+    try:
+        os.ftruncate(handle, 0)
+        os.write(handle, (json.dumps(record) + "\n").encode())
+    except OSError:  # a full disk
+        _release(file, handle)
+        raise
     return handle
 
 
@@ -125,11 +150,11 @@ def _process_start(pid: int) -> str | None:
         return None
 
 
-def _in_use(file: Path, owner: dict[str, Any] | None) -> InputError:
+def _in_use(file: Path, given: str, owner: dict[str, Any] | None) -> InputError:
     who = "another process"
     if owner is not None:
         who = f"process {owner.get('pid')} on {owner.get('host')} since {owner.get('since')}"
     return InputError(
-        f"{str(file.parent)!r} is being written by {who}; allowed: another folder, or to wait until it ends "
-        f"(if it is gone, delete {LOCK})"
+        f"{given!r} is being written by {who}; allowed: another place, or to wait until it ends "
+        f"(if it is gone, delete {str(file)!r})"
     )
