@@ -19,6 +19,7 @@ from .dynamics import Trajectory as Trajectory, flow as flow, simulate as simula
 from .dynamics.store import load as load, save as save
 from .ensemble import ensemble as ensemble, spectra as spectra
 from .errors import InputError as InputError
+from .measure.critical_setting import critical_setting as critical_setting
 from .measure.forecast import forecast as forecast
 from .monitoring import Monitor as Monitor, diagnose as diagnose
 from .rules import Rule as Rule, register_rule as register_rule, rule as rule, rules as rules

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 
@@ -39,3 +40,26 @@ def progress(start: int = 0) -> Iterator[Progress | None]:
             bar.update(task, completed=done, total=total, description=rate + note)
 
         yield update
+
+
+def lines(tell: Callable[[str], object]) -> Progress:
+    """Progress as lines of text, with the time left at the rate so far.
+
+    Example:
+        >>> lines(print)(2, 2, "the last")
+        2 of 2: the last
+    """
+    began = time.monotonic()
+
+    def update(done: int, total: int, note: str = "") -> None:
+        left = (time.monotonic() - began) * (total - done) / max(done, 1)
+        said = (
+            f", about {left / 60:.0f} min left"
+            if left > 90
+            else f", about {left:.0f} s left"
+            if left > 1
+            else ""
+        )
+        tell(f"{done} of {total}{said}: {note}")
+
+    return update

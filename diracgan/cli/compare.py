@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from ..progress import progress
+from ..progress import lines, progress
 from .layer import CommandResult, endings, option, output, picture, tell, written
 
 _SUFFIXES = {".md": "markdown", ".json": "json"}
@@ -30,6 +30,20 @@ def command(
             metavar="NAME",
         ),
     ] = None,
+    claim: Annotated[
+        list[str] | None, option("--claim", "A (with B), C or D only; repeatable.", metavar="A|B|C|D")
+    ] = None,
+    resume: Annotated[
+        str | None,
+        option(
+            "--resume", "Keep finished parts in this folder, and take those in it as done.", metavar="DIR"
+        ),
+    ] = None,
+    device: Annotated[str, option("--device", "Where.", metavar="auto|cpu|gpu|tpu")] = "auto",
+    images: Annotated[
+        str | None,
+        option("--images", "An IDX file (MNIST) for the full tier's convolutions.", metavar="FILE"),
+    ] = None,
     format: Annotated[
         str | None, option("--format", "How it is shown; markdown by default.", choices=("markdown", "json"))
     ] = None,
@@ -44,9 +58,9 @@ def command(
         written("--figure", "Predicted against measured eigenvalues: .png, .pdf or .svg.", "FILE", picture),
     ] = None,
 ) -> CommandResult:
-    """Hold predictions against real networks: linear theory near equilibrium, the toy, training from scratch.
+    """Hold predictions against real networks: near equilibrium, by the toy, from scratch, from a checkpoint.
 
-    The three claims are never mixed. Exits with 1 below a threshold of the committed protocol, or when a control that
+    The four claims are never mixed. Exits with 1 below a threshold of the committed protocol, or when a control that
     must fail does not.
 
     Example: diracgan compare --tier ci --seed0 100 --junit compare.xml --figure compare.png
@@ -56,9 +70,20 @@ def command(
     chosen = [parse(v) for v in variant] if variant else None
 
     from ..comparison import compare
+    from ..comparison.protocol import CLAIMS
 
     with progress() as bar:
-        found = compare(tier, seed0, width, chosen, done=bar or (lambda done, total, note: tell(note)))
+        found = compare(
+            tier,
+            seed0,
+            width,
+            chosen,
+            bar or lines(tell),
+            claims=[c.upper() for c in claim] if claim else CLAIMS,
+            folder=resume,
+            device=device,
+            images=images,
+        )
     style = format or ("markdown" if out is None else _SUFFIXES[Path(out).suffix.lower()])
     said = _publish(found.as_dict(), style, out, junit, figure)
     failed = [f"{x['name']}: {x['text']}" for x in found.gate["checks"] if not x["passed"]]

@@ -15,6 +15,10 @@ def command(
         list[str] | None,
         option("--try", "Another setting, e.g. lr=2e-3; repeatable.", metavar="NAME=VALUE,..."),
     ] = None,
+    critical: Annotated[
+        list[str] | None,
+        option("--critical", "From where on it would be unstable; repeatable.", metavar="lr|beta1"),
+    ] = None,
     steps: Annotated[int, option("--steps", "Iterations of the window; 2500 by default.")] = 2500,
     samples: Annotated[int, option("--samples", "Of a mixture, on which all is monitored; 256.")] = 256,
     seed: Annotated[int, option("--seed", "Of the minibatches that are drawn.")] = 0,
@@ -23,25 +27,30 @@ def command(
     """Say how far losses, logits and samples will spread over the next iterations, from a run's last checkpoint.
 
     Linear response of the whole optimiser step to minibatch noise; nothing is trained. With --try also under other
-    learning rates, moments, batch sizes or penalties, and which of them would be unstable.
+    learning rates, moments, batch sizes or penalties, and which of them would be unstable; with --critical from which
+    learning rate or beta1 on.
 
-    Example: diracgan forecast ring8-run --try lr=2e-3 --try beta1=0.9
+    Example: diracgan forecast ring8-run --try lr=2e-3 --try beta1=0.9 --critical lr
     """
+    from ..measure.critical_setting import critical_setting
     from ..measure.forecast import forecast
 
     with progress() as bar:
         found = forecast(run, try_ or (), steps, samples=samples, seed=seed, tell=bar)
+        limits = [critical_setting(run, n, steps, samples=samples, seed=seed) for n in critical or ()]
     if out is not None:
         from ..plotting import forecast_figure, save
 
         save(forecast_figure(found), out)
-    return CommandResult(found.as_dict(), _said(found, out))
+    record = found.as_dict() | {"critical": [x.as_dict() for x in limits]}
+    return CommandResult(record, _said(found, limits, out))
 
 
-def _said(found: Any, out: str | None) -> Iterator[str | Table]:
+def _said(found: Any, limits: list[Any], out: str | None) -> Iterator[str | Table]:
     rows = [[s.setting, n, *x.words] for s in found.settings for n, x in s.series.items()]
     yield Table(["setting", "series", "level", "spread", "from", "to", "iterations a turn", "averaged"], rows)
     yield from (f"- {s.setting}: {s.text}" for s in found.settings)
+    yield from (f"- critical {x.parameter}: {x.text}" for x in limits)
     unstable = sum(s.status == "unstable" for s in found.settings)
     said = f"{found.steps} iterations ahead, {len(found.settings)} settings, {unstable} unstable"
     yield said if out is None else f"{said}; drawn in {out}"

@@ -1,27 +1,26 @@
-"""The comparison as a whole: three claims, their controls, and whether they reach the protocol."""
+"""The comparison as a whole: four claims, their controls, and whether they reach the protocol."""
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
+import os
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, callback, listed
+from ..errors import InputError, callback, listed, one_of
 from ..measure.equilibria import NoEquilibrium
 from ..records import Record
 from ..variants import Variant, parse
-from . import floors, from_scratch, near_equilibrium
-from .protocol import Protocol, protocol
+from . import floors, forecast_runs, forecast_scores, from_scratch, near_equilibrium
+from .parts import Parts
+from .protocol import CLAIMS, Protocol, protocol
 from .statistics import auc, grouped, rank_correlation, spread, tally
 
 Records = list[dict[str, Any]]
 _LARGE = 1e300  # stands for what diverged: ranks want numbers
-_WORKERS = 2  # programs compile one per core
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +30,8 @@ class Comparison(Record):
     Attributes:
         A: linear theory against the run, near a known equilibrium.
         B: the Dirac toy against the real network, there.
-        C: the toy, and the Jacobian at the end, against training from scratch.
+        C: the toy, and the Jacobian at the end, against training from scratch, for each optimiser apart.
+        D: a forecast from one checkpoint against the run that goes on from it.
         controls: [{name, failed_as_expected, ...}]: what is wrong must fail by A's own criteria.
         protocol: the SHA-256 of the protocol file.
         tier: ci, standard or full; ``seed0`` the first seed; ``width`` of the hidden layers.
@@ -43,6 +43,7 @@ class Comparison(Record):
     A: dict[str, Any]
     B: dict[str, Any]
     C: dict[str, Any]
+    D: dict[str, Any]
     controls: Records
     protocol: str
     tier: str
@@ -64,6 +65,11 @@ def compare(
     width: int | None = None,
     variants: Sequence[Variant | str] | None = None,
     done: Callable[[int, int, str], None] | None = None,
+    *,
+    claims: Sequence[str] = CLAIMS,
+    folder: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    images: str | None = None,
 ) -> Comparison:
     """Hold predictions against runs of real networks, by the committed protocol.
 
@@ -71,7 +77,8 @@ def compare(
     (data from a frozen generator, the critic's last layer 0): verdict, multiplier, critical learning rate. B: each
     singular value of the network's coupling as a Dirac system, bare, with its overlap damping, and in full. C: training
     from a random start: what the Jacobian at the beginning of a run's tail says of it, and what the toy's own run under
-    the same rule says of the residual oscillation.
+    the same rule says of the residual oscillation. D: from one checkpoint of training on minibatches, what
+    :func:`~diracgan.forecast` says of the next iterations under several settings.
 
     Args:
         tier: ``"ci"``, ``"standard"`` or ``"full"``.
@@ -79,6 +86,10 @@ def compare(
         width: units of a hidden layer; None for the tier's.
         variants: variants or their names (``"my.py:loss"``); None for the protocol's.
         done: called after each part with how many are done, how many there are, and which it was.
+        claims: which of ``"A"`` (with B, whose runs are the same), ``"C"`` and ``"D"``; the others are empty.
+        folder: keeps the records of every part that is done; parts that lie there already are not run again.
+        device: auto, cpu, gpu or tpu.
+        images: an IDX file of images (MNIST) for the full tier's convolutions; None leaves them out.
 
     Returns:
         A :class:`Comparison`. A variant without an equilibrium or a derivative there is named in ``not_covered``.
@@ -97,51 +108,53 @@ def compare(
     """
     began = time.monotonic()
     chosen = protocol(tier, seed0, width)
+    for claim in claims:
+        one_of("claim", claim, CLAIMS)
     callback("done", done)
     named = None if variants is None else listed("variants", variants, "variants, or names")
     given = None if named is None else [parse(v) if isinstance(v, str) else v for v in named]
     if given is not None and not (given and all(isinstance(v, Variant) for v in given)):
         raise InputError(f"variants = {variants!r}; allowed: variants, or names as in `diracgan list`")
-    near = given or [parse(s) for s in chosen["equilibrium"]["variants"]]
-    far = given or [parse(s) for s in chosen.chosen["scratch_variants"]]
+    local, scratch = any(x in claims for x in "AB"), "C" in claims
+    near = (given or [parse(s) for s in chosen["equilibrium"]["variants"]]) if local else []
+    far = (given or [parse(s) for s in chosen.chosen["scratch_variants"]]) if scratch else []
     labels = {v.label for v in near}
-    extra = [parse(s) for s in chosen["controls"]["references"]] if len(near) < 3 else []
+    extra = [parse(s) for s in chosen["controls"]["references"]] if local and len(near) < 3 else []
     references = [v for v in extra if v.label not in labels]
-    noisy = _noisy(given, chosen)
-    scratch = [(v, o) for v in far for o in chosen.chosen["scratch_optimisers"]]
-    total, counted = len(near) + len(references) + len(noisy) + len(scratch), itertools.count(1)
-
-    def work(what: str, function: Callable[..., Any], variant: Variant, *args: Any) -> Any:
-        made = function(variant, chosen, *args)
-        if done is not None:
-            done(next(counted), total, f"{what}: {variant.label}")
-        return made
-
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        parts = [
-            [pool.submit(work, "equilibria", _local, v) for v in near],
-            [pool.submit(work, "equilibria", _local, v) for v in references],
-            [pool.submit(work, "floors", floors.claim, v) for v in noisy],
-            [pool.submit(work, "from_scratch", from_scratch.claims, v, o) for v, o in scratch],
+    noisy = _noisy(given, chosen) if local else []
+    designs = forecast_runs.designs(chosen, given, images) if "D" in claims else []
+    with Parts(chosen, folder, device, done) as parts:
+        wanted = [
+            [parts.add("equilibria", _local, v) for v in near],
+            [parts.add("equilibria", _local, v) for v in references],
+            [parts.add("floors", floors.claim, v) for v in noisy],
+            [
+                parts.add("from_scratch", from_scratch.claims, v, o)
+                for v in far
+                for o in chosen.chosen["scratch_optimisers"]
+            ],
+            [parts.add("forecasts", forecast_runs.claims, d) for d in designs],
         ]
-        found, beside, of_floors, of_scratch = ([f.result() for f in part] for part in parts)
+        found, beside, of_floors, of_scratch, of_forecasts = ([f.result() for f in part] for part in wanted)
     merged = {key: [r for one, _ in found for r in one.get(key, [])] for key in near_equilibrium.KEYS}
     missing = [reason for _, reasons in found for reason in reasons]
     a = _claim_a(merged["A"], [r for records in of_floors for r in records], missing, chosen)
     b = _claim_b(merged["B"], missing, chosen)
     c = _claim_c([r for records in of_scratch for r in records], chosen)
-    controls = _controls(merged, [r for one, _ in beside for r in one.get("A", [])], chosen)
+    d = _claim_d([r for records in of_forecasts for r in records], chosen, images)
+    controls = _controls(merged, [r for one, _ in beside for r in one.get("A", [])], chosen) if local else []
     return Comparison(
         a,
         b,
         c,
+        d,
         controls,
         chosen.sha256,
         tier,
         chosen.seed0,
         chosen.width,
-        list(dict.fromkeys(v.label for v in (*near, *far))),
-        _gate(a, b, c, controls, chosen),
+        list(dict.fromkeys(v.label for v in (*near, *far, *(d.variant for d in designs)))),
+        _gate(a, b, c, d, controls, chosen),
         time.monotonic() - began,
     )
 
@@ -242,7 +255,6 @@ def _claim_c(records: Records, chosen: Protocol) -> dict[str, Any]:
         for problem in dict.fromkeys(r["problem"] for r in mine):
             own = [r for r in mine if r["problem"] == problem]
             groups.append({"optimiser": optimiser, "problem": problem, **_toy(own, how)})
-    per_optimiser = {o: tally(r["agree"] for r in own) for o, own in by.items()}
     seen = [(r["frequency"] is not None, r["predicted_frequency"] is not None) for r in records]
     ratios = {
         o: rank_correlation(*zip(*((r["predicted_ratio"], r["ratio"]) for r in own), strict=True))
@@ -250,8 +262,7 @@ def _claim_c(records: Records, chosen: Protocol) -> dict[str, Any]:
     }
     return {
         "claim": "training from a random start: the Jacobian near the end, and the toy",
-        "verdicts": {**grouped(records), "per_optimiser": per_optimiser},
-        "majority": {**_commonest(records), "per_optimiser": {o: _commonest(own) for o, own in by.items()}},
+        "verdicts": {o: {**grouped(own), "commonest": _commonest(own)} for o, own in by.items()},
         "tail_ratio": ratios,
         "eigenvalue_error": spread(errors),
         "oscillations": {
@@ -263,6 +274,13 @@ def _claim_c(records: Records, chosen: Protocol) -> dict[str, Any]:
         "failures": sum(r["result"] != "ok" for r in records),
         "runs": records,
     }
+
+
+def _claim_d(records: Records, chosen: Protocol, images: str | None) -> dict[str, Any]:
+    tier = chosen.chosen["forecast"]
+    left_out = [g for g in tier["groups"] if g["problem"] == "images" and images is None]
+    missing = [{"problems": [g["problem"]], "reason": "no file of images was named"} for g in left_out]
+    return forecast_scores.scored(records, chosen["forecast"] | tier, missing)
 
 
 def _commonest(records: Records) -> dict[str, int]:
@@ -343,7 +361,12 @@ def _shuffled(records: Records, beside: Records, chosen: Protocol) -> Records:
 
 
 def _gate(
-    a: dict[str, Any], b: dict[str, Any], c: dict[str, Any], controls: Records, chosen: Protocol
+    a: dict[str, Any],
+    b: dict[str, Any],
+    c: dict[str, Any],
+    d: dict[str, Any],
+    controls: Records,
+    chosen: Protocol,
 ) -> dict[str, Any]:
     t = chosen["thresholds"]
     limits, noise = a["critical_learning_rate"], a["noise_floor"]
@@ -369,8 +392,34 @@ def _gate(
         text = "fails, as it must" if failed else "passes, and had to fail"
         name = f"control: {control['name']}"
         listed.append({"name": name, "value": None, "threshold": None, "passed": failed, "text": text})
-    stated = {"C: verdicts": {"value": _share(c["verdicts"]), "wanted": t["C_verdicts"]}}
-    return {"passed": all(x["passed"] for x in listed), "checks": listed, "stated": stated}
+    stated = {
+        f"C: verdicts, {o}": {"value": _share(found), "wanted": t["C_verdicts"]}
+        for o, found in c["verdicts"].items()
+    }
+    return {
+        "passed": all(x["passed"] for x in listed),
+        "checks": listed,
+        "stated": stated | _stated_of_forecasts(d, t),
+    }
+
+
+def _stated_of_forecasts(d: dict[str, Any], t: dict[str, Any]) -> dict[str, Any]:
+    own = d["spread"]["forecast"]
+    values = {
+        "D: median error of a spread": (own["median"], t["D_median"]),
+        "D: spreads within 40 %": (_share(own["within"]), t["D_within"]),
+        "D: hard pairs in order": (_share(d["settings"]["hard"]), t["D_hard_pairs"]),
+        "D: AUC of blow-ups": (d["blow_ups"]["forecast"]["auc"], t["D_blow_up_auc"]),
+        "D: mean frequencies within 10 %": (
+            _share(d["frequency"]["mean_frequency"]["within"]),
+            t["D_frequency"],
+        ),
+    }
+    values |= {
+        f"D: critical {n} within 25 %": (_share(found["within"]), t["D_critical"])
+        for n, found in d["critical"].items()
+    }
+    return {n: {"value": value, "wanted": wanted} for n, (value, wanted) in values.items()}
 
 
 def _share(counted: dict[str, Any]) -> float | None:

@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import integer, one_of
 
 TIERS = ("ci", "standard", "full")
+CLAIMS = ("A", "B", "C", "D")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -33,6 +33,24 @@ def tally(outcomes: Iterable[bool]) -> dict[str, Any]:
     return {"agree": sum(listed), "of": len(listed), "lower_bound": lower_bound(sum(listed), len(listed))}
 
 
+def interval(outcomes: Iterable[bool], confidence: float = 0.95) -> dict[str, Any]:
+    """{agree, of, low, high} of outcomes: the exact two-sided bounds; None of nothing.
+
+    Example:
+        >>> found = interval([True] * 78)
+        >>> round(found["low"], 4), found["high"]
+        (0.9538, 1.0)
+    """
+    listed = [bool(x) for x in outcomes]
+    agree, of = sum(listed), len(listed)
+    if not of:
+        return {"agree": 0, "of": 0, "low": None, "high": None}
+    from scipy.stats import binomtest
+
+    ends = binomtest(agree, of).proportion_ci(confidence, "exact")
+    return {"agree": agree, "of": of, "low": float(ends.low), "high": float(ends.high)}
+
+
 def spread(errors: Iterable[float]) -> dict[str, float | None]:
     """{median, p95, max} of errors; what is not finite counts as infinite.
 

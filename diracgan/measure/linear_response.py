@@ -67,9 +67,17 @@ def linear_response(at: Checkpoint, seed: int = 0) -> LinearResponse:
         InputError: where the step has no finite derivative.
     """
     keys = jax.random.split(jax.random.key(seed), DRAWS)
+    model, monitors, scale = step_model(at, seed)
+    start = at.full_step()[0]
+    kicks = np.asarray(_kicks(at, start, jnp.asarray(model.basis / scale[:, None]), keys))
+    return LinearResponse(model, kicks, monitors, len(start))
+
+
+def step_model(at: Checkpoint, seed: int = 0) -> tuple[ReducedModel, Monitors, np.ndarray]:
+    """The reduced step, what its outputs are coordinates of, and the unit of each entry of the full state, (n,)."""
     start, pull = _linearised(at)
     n = start.shape[0]
-    scale = np.asarray(_deviation(at, start, keys[:_SCALING]))
+    scale = np.asarray(_deviation(at, start, jax.random.split(jax.random.key(seed), DRAWS)[:_SCALING]))
     scale = np.where(scale > 0, scale, np.median(scale[scale > 0]) if np.any(scale > 0) else 1.0)
     weights = int(operators.flat(at.players).shape[0])
     rows, monitors = _monitored(at, scale[:weights], seed)
@@ -84,9 +92,7 @@ def linear_response(at: Checkpoint, seed: int = 0) -> LinearResponse:
             )
         return image
 
-    model = reduced(transposed, wide, BASIS)
-    kicks = np.asarray(_kicks(at, start, jnp.asarray(model.basis / scale[:, None]), keys))
-    return LinearResponse(model, kicks, monitors, n)
+    return reduced(transposed, wide, BASIS), monitors, scale
 
 
 @eqx.filter_jit

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .forecast_claim import forecasts
 from .junit import JUnitCase, as_xml
 from .tables import markdown
 
@@ -12,7 +13,7 @@ COMPARISON = "diracgan.compare/1"
 
 
 def as_markdown(doc: Mapping[str, Any]) -> str:
-    """The report: three claims apart, the controls, and what the gate says.
+    """The report: four claims apart, the controls, and what the gate says.
 
     Args:
         doc: from ``Comparison.as_dict()``, made plain.
@@ -20,7 +21,7 @@ def as_markdown(doc: Mapping[str, Any]) -> str:
     Returns:
         Markdown.
     """
-    a, b, c = (doc[k] for k in "ABC")
+    a, b, c, d = (doc[k] for k in "ABCD")
     seeds = f"seeds from {doc['seed0']}, hidden layers of {doc['width']}"
     parts = [
         f"# Prediction against measurement ({doc['tier']})",
@@ -37,8 +38,9 @@ def as_markdown(doc: Mapping[str, Any]) -> str:
         _per(b, "variant"),
         "\n".join(f"- {problem}: {x['text']}" for problem, x in b["why"].items()),
         f"## C. {_sentence(c['claim'])}",
-        _headline(c),
         _training(c),
+        f"## D. {_sentence(d['claim'])}",
+        forecasts(d),
         "## Controls, which must fail",
         _controls(doc["controls"]),
         "## Gate",
@@ -55,9 +57,11 @@ def junit(doc: Mapping[str, Any]) -> str:
         else JUnitCase("compare", x["name"], [x["text"]])
         for x in doc["gate"]["checks"]
     ]
-    for key in "ABC":
-        per = doc[key]["verdicts"]["per_variant"]
-        cases += [JUnitCase("compare", f"{key}: {n}", said=f"verdicts {_share(t)}") for n, t in per.items()]
+    verdicts = {"A": doc["A"]["verdicts"], "B": doc["B"]["verdicts"]}
+    verdicts |= {f"C, {o}": found for o, found in doc["C"]["verdicts"].items()}
+    for key, found in verdicts.items():
+        per = found["per_variant"].items()
+        cases += [JUnitCase("compare", f"{key}: {n}", said=f"verdicts {_share(t)}") for n, t in per]
     return as_xml("diracgan compare", f"diracgan compare {doc['tier']}", cases)
 
 
@@ -77,9 +81,8 @@ def _number(x: Any) -> str:
 
 def _headline(claim: Mapping[str, Any]) -> str:
     e = claim["eigenvalue_error"]
-    what = "Frequency error" if "majority" in claim else "Eigenvalue error"
     return (
-        f"Verdicts right: {_share(claim['verdicts'])}. {what}: median {_number(e['median'])}, "
+        f"Verdicts right: {_share(claim['verdicts'])}. Eigenvalue error: median {_number(e['median'])}, "
         f"95 % below {_number(e['p95'])}, largest {_number(e['max'])}."
     )
 
@@ -141,19 +144,25 @@ def _predictors(b: Mapping[str, Any]) -> str:
 
 
 def _training(c: Mapping[str, Any]) -> str:
-    always, found = c["majority"], c["oscillations"]
+    found, e = c["oscillations"], c["eigenvalue_error"]
+    if not c["verdicts"]:
+        return "Not run."
     said = [
-        f"Always saying the commonest verdict is right in {always['agree']}/{always['of']}; "
-        f"{c['failures']} of {always['of']} runs failed and count as outcomes.",
+        f"Optimisers stand apart: together their rates mean nothing. {c['failures']} of {len(c['runs'])} runs failed "
+        "and count as outcomes.",
         markdown(
-            ("optimiser", "verdicts right", "lower bound", "commonest verdict"),
+            ("optimiser", "verdicts right", "lower bound", "always the commonest"),
             [
-                (o, f"{t['agree']}/{t['of']}", _number(t["lower_bound"]), f"{m['agree']}/{m['of']}")
-                for (o, t), m in zip(
-                    c["verdicts"]["per_optimiser"].items(), always["per_optimiser"].values(), strict=True
+                (
+                    o,
+                    f"{t['agree']}/{t['of']}",
+                    _number(t["lower_bound"]),
+                    "{agree}/{of}".format(**t["commonest"]),
                 )
+                for o, t in c["verdicts"].items()
             ],
         ),
+        f"Frequency error: median {_number(e['median'])}, 95 % below {_number(e['p95'])}, largest {_number(e['max'])}. "
         f"The steps' direction oscillates in {found['both'] + found['run']} runs, in {found['both']} of them in the "
         f"linear motion too, whose frequency is held against theirs; in {found['prediction']} only there.",
     ]

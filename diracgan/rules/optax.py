@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import importlib.util
+import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, unknown
 from ..game import GameLike, Players
-from ..parameters import check, param
+from ..parameters import Parameter, check, param, parameters
 from ..tracing.switching import evaluate
 from .base import Rule
 from .per_player import CRITIC, Memory, PerPlayerRule
@@ -155,6 +159,76 @@ def from_optax(
 
 
 Optax.name, Optax.reference = "optax", "doi 10.5281/zenodo.4477198"
+
+
+_TURNS = ("alternating", "n_critic", "lazy", "ema")
+_WORDS = {"beta1": ("b1",), "beta2": ("b2", "decay")}  # our name, and optax's
+
+
+def is_optax_name(name: str) -> bool:
+    """Whether optax has an optimiser of this name that takes a learning rate.
+
+    Example:
+        >>> is_optax_name("rmsprop"), is_optax_name("chain")
+        (True, False)
+    """
+    if not name.isidentifier() or importlib.util.find_spec("optax") is None:
+        return False
+    import optax
+
+    made = getattr(optax, name, None)
+    return inspect.isfunction(made) and "learning_rate" in inspect.signature(made).parameters
+
+
+def optax_rule(name: str, given: Mapping[str, Any]) -> Optax:
+    """The rule that optax has under this name: both players moved by ``optax.NAME``.
+
+    Args:
+        name: ``"rmsprop"``, ``"adamw"``, ``"amsgrad"``, ...
+        given: numbers and flags of optax's own, by its names, ``beta1`` and ``beta2`` by ours too; ``lr`` or ``lr_d``
+            and ``lr_g``; ``alternating``, ``n_critic``, ``lazy``, ``ema``.
+
+    Raises:
+        InputError: for a parameter that it does not have, naming the choices, or a value that is not allowed.
+
+    Example:
+        >>> optax_rule("rmsprop", {"lr": 0.01, "beta2": "0.95"}).note
+        'rmsprop(decay=0.95, learning_rate=0.01)'
+    """
+    import optax
+
+    make = getattr(optax, name)
+    theirs = {
+        p.name: Parameter(p.name, p.default, "flag" if isinstance(p.default, bool) else "number")
+        for p in inspect.signature(make).parameters.values()
+        if isinstance(p.default, int | float)
+    }
+    ours = {n: parameters(Optax)[n] for n in (*_TURNS, "lr", "lr_d", "lr_g")}
+    words = {word: n for word, names in _WORDS.items() for n in names if n in theirs}
+    turns: dict[str, Any] = {}
+    own: dict[str, Any] = {}
+    for key, value in given.items():
+        found = words.get(key, key)
+        if found in ours:
+            turns[found] = ours[found].check(value)
+        elif found in theirs:
+            own[found] = theirs[found].check(value)
+        else:
+            raise unknown(f"parameter of optax.{name}", key, [*ours, *words, *theirs])
+    usual = turns.pop("lr", parameters(Rule)["lr"].default)
+    rates = [turns.pop(n, None) or usual for n in ("lr_d", "lr_g")]
+    pair = [_named(name, tuple(sorted(own.items())), rate) for rate in rates]
+    said = [", ".join(f"{n}={x:g}" for n, x in sorted({**own, "learning_rate": r}.items())) for r in rates]
+    note = f"{name}({said[0]})" if rates[0] == rates[1] else f"{name}({said[0]}), {name}({said[1]})"
+    return from_optax(*pair, lr=rates[1], note=note, **turns)
+
+
+@functools.lru_cache(maxsize=256)
+def _named(name: str, own: tuple[tuple[str, Any], ...], rate: float) -> Any:
+    """One transformation for equal numbers: programs belong to the transformation itself."""
+    import optax
+
+    return getattr(optax, name)(rate, **dict(own))
 
 
 def _updates(opt: Any, z: Any, v: Any, state: Any) -> tuple[Any, Any]:

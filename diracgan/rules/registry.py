@@ -11,6 +11,7 @@ from ..registry import Registry, merged, settings
 from ..variants import Variant, variant
 from ..variants.presets import PRESETS
 from .base import Rule
+from .optax import is_optax_name, optax_rule
 
 RULES: Registry[type[Rule]] = Registry("rule", lambda cls: cls.summary())
 R = TypeVar("R", bound=type[Rule])
@@ -59,7 +60,8 @@ def rule(name: str, **parameters: Any) -> Rule:
     """Make a registered rule.
 
     Args:
-        name: ``NAME[:k=v,...]`` with a registered name, see :func:`rules`, or ``PATH.py:NAME[:k=v,...]``.
+        name: ``NAME[:k=v,...]`` with a registered name, see :func:`rules`, or that of an optimiser of optax that takes
+            a learning rate (``rmsprop``, ``adamw``, ``amsgrad``, ...); or ``PATH.py:NAME[:k=v,...]``.
         **parameters: its own, and on every rule ``lr`` or ``lr_d`` and ``lr_g`` (> 0) and ``ema`` (decay in
             [0, 1)).
 
@@ -72,7 +74,12 @@ def rule(name: str, **parameters: Any) -> Rule:
         {'lr': 0.05, 'lr_d': None, 'lr_g': None, 'ema': 0.99, 'lazy': None}
         >>> dg.rule("alternating:lr=0.2,n_critic=3").label
         'alternating(lr=0.2, n_critic=3, first=critic)'
+        >>> dg.rule("adamw:lr=0.01,beta1=0.5,alternating=true").note
+        'adamw(b1=0.5, learning_rate=0.01)'
     """
+    head, _, rest = name.partition(":")
+    if head not in RULES and is_optax_name(head):
+        return optax_rule(head, merged(settings(rest, name), parameters))
     found, rest = RULES.find(name)
     cls = RULES[found]
     return cls(**check(cls, merged(settings(rest, name), parameters)))

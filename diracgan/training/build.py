@@ -83,6 +83,25 @@ def _references(made: RunConfig, on: Problem, key: Array) -> tuple[Array | None,
 
 
 @contextlib.contextmanager
+def on_device(name: str) -> Iterator[None]:
+    """Arrays go to the first device of this kind, while it lasts; ``"auto"`` for jax's own choice.
+
+    Raises:
+        InputError: for a device that this machine does not have.
+    """
+    if name == "auto":
+        yield
+        return
+    try:
+        found = jax.devices(name)[0]
+    except RuntimeError as error:
+        here = sorted({d.platform for d in jax.devices()})
+        raise InputError(f"device {name!r} is not here; allowed: auto, {', '.join(here)}") from error
+    with jax.default_device(found):
+        yield
+
+
+@contextlib.contextmanager
 def arithmetic(made: RunConfig) -> Iterator[None]:
     """The numbers and the device of a run, while it lasts; nothing global changes.
 
@@ -92,15 +111,7 @@ def arithmetic(made: RunConfig) -> Iterator[None]:
     config = made.training
     with contextlib.ExitStack() as held:
         held.enter_context(jax.enable_x64(config.dtype == "float64"))
-        if config.device != "auto":
-            try:
-                found = jax.devices(config.device)[0]
-            except RuntimeError as error:
-                here = sorted({d.platform for d in jax.devices()})
-                raise InputError(
-                    f"device {config.device!r} is not here; allowed: auto, {', '.join(here)}"
-                ) from error
-            held.enter_context(jax.default_device(found))
+        held.enter_context(on_device(config.device))
         yield
 
 

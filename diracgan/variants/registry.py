@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from ..errors import InputError, unknown
 from ..parameters import check, parameters
-from ..registry import settings
+from ..registry import merged, settings
 from .base import VARIANTS, Variant
 from .penalties import modifiers
 from .presets import PRESETS
@@ -52,7 +52,8 @@ def variant(name: str, **parameters_: Any) -> Variant:
     """Make a registered variant with these hyperparameters.
 
     Args:
-        name: a registered name, see :func:`variants`, or a preset's: its variant with its penalties.
+        name: ``NAME[:k=v,...]`` with a registered name, see :func:`variants`, or a preset's: its variant with its
+            penalties; or ``PATH.py:NAME[:k=v,...]``, ``package.module:NAME[:k=v,...]``.
         **parameters_: the variant's own parameters; penalties and transforms (``l2=0.1``) go to ``with_``.
 
     Raises:
@@ -63,7 +64,7 @@ def variant(name: str, **parameters_: Any) -> Variant:
         >>> dg.variant("wgan-gp", c=0.6, lam=0.37).hyperparameters
         {'lam': 0.37, 'c': 0.6, 'one_sided': False}
     """
-    return _named(name, parameters_)
+    return _read(name, parameters_)
 
 
 def check_variant(given: object) -> Variant:
@@ -73,7 +74,10 @@ def check_variant(given: object) -> Variant:
     return given
 
 
-def _named(name: str, given: dict[str, Any]) -> Variant:
+def _read(spec: str, given: dict[str, Any]) -> Variant:
+    head, _, rest = spec.partition(":")
+    name, rest = (head, rest) if head in PRESETS and head not in VARIANTS else VARIANTS.find(spec)
+    given = merged(dict(settings(rest, spec)), given)
     if name in PRESETS and name not in VARIANTS:
         return build(VARIANTS[PRESETS[name].variant], {**PRESETS[name].modifiers, **given})
     return build(VARIANTS[name], given)
@@ -92,9 +96,7 @@ def parse(spec: str) -> Variant:
         >>> parse("wgan-gp:c=0,lam=0.5,l2=0.1").label
         'wgan-gp(lam=0.5, c=0) + l2=0.1'
     """
-    head, _, rest = spec.partition(":")
-    name, rest = (head, rest) if head in PRESETS and head not in VARIANTS else VARIANTS.find(spec)
-    return _named(name, dict(settings(rest, spec)))
+    return _read(spec, {})
 
 
 def build(cls: type[Variant], given: dict[str, Any]) -> Variant:

@@ -12,6 +12,7 @@ import pytest
 
 import diracgan as dg
 from diracgan.comparison import api, from_scratch, near_equilibrium, prediction, protocol
+from diracgan.comparison.parts import Parts
 from diracgan.comparison.statistics import auc, lower_bound, rank_correlation, spread, tally
 from diracgan.dirac import game
 from diracgan.dynamics import run
@@ -21,6 +22,72 @@ from diracgan.reporting import comparison as words
 from diracgan.reporting.encode import plain
 
 HOW = protocol("ci")["equilibrium"]
+
+
+def forecast_records():
+    """Four checkpoints of one group; spreads forecast a tenth too high, one run of the ladder blows up, unannounced."""
+    made = []
+    for seed in range(4):
+        for k, (setting, rate) in enumerate((("as it is", 1.0), ("batch=16", 4.0), ("lr=1.6e-2", 8.0))):
+            got = [(seed + 1.0) * (k + 1.0)] * 6
+            if setting == "lr=1.6e-2" and seed == 3:
+                got = [100.0] * 6
+            series = {
+                n: {"spread": 1.1 * g, "spread_low": g, "spread_high": 1.2 * g, "frequency": None}
+                | {"mean_frequency": 0.1}
+                for n, g in zip(protocol("ci")["forecast"]["series"], got, strict=True)
+            }
+            seen = {"finite": True, "spread": got, "level": got, "oscillates": [True] * 6}
+            seen |= {"frequency": [0.1] * 6, "mean_frequency": [0.1 if seed else 0.2] * 6}
+            own = {"kind": "setting", "group": "g", "variant": "ns", "seed": seed, "setting": setting}
+            own |= {"status": "spreads", "growth": 1.0 + 0.01 * (seed == 3), "departure": None}
+            own |= {"lr_over_batch": rate, "before": seen, "measured": seen, "forecast": series}
+            made.append(own)
+        limit = {"kind": "critical", "group": "g", "variant": "ns", "seed": seed, "parameter": "beta1"}
+        limit |= {"now": 0.5, "unstable_now": False, "predicted": 0.9, "measured": 0.91 if seed else 0.95}
+        made.append(limit)
+    return made
+
+
+def test_what_a_forecast_is_scored_by():
+    d = api._claim_d(forecast_records(), protocol("ci"), None)
+    spreads = d["spread"]
+    assert spreads["forecast"]["median"] == pytest.approx(0.1)
+    assert spreads["inside"]["agree"] == spreads["inside"]["of"] == 72
+    # of seed 3 the others' spreads are 1, 2, 3: the constant guess is 2 of 4; sqrt(lr/batch) doubles it for batch = 16
+    own = api.forecast_scores._rows(
+        forecast_records()[12], forecast_records()[12:13], protocol("ci")["forecast"]
+    )
+    assert own[0]["constant"] is None
+    rows = [r for r in forecast_records() if r["kind"] == "setting"]
+    row = api.forecast_scores._rows(rows[10], rows, protocol("ci")["forecast"])[0]
+    assert (row["measured"], row["constant"], row["root"]) == (8.0, 2.0, 4.0)
+    assert d["blow_ups"]["blown"] == 1 and d["blow_ups"]["forecast"]["auc"] == 1.0
+    assert d["blow_ups"]["root"]["auc"] == 0.5  # all have the same rate
+    mean = d["frequency"]["mean_frequency"]["within"]
+    assert mean["agree"] / mean["of"] == pytest.approx(0.75)
+    assert d["frequency"]["peak"]["within"]["agree"] == 0
+    # 1 - beta1: 0.1 against 0.09 (11 % off) and against 0.05 (100 %)
+    assert d["critical"]["beta1"]["within"]["agree"] == 3 and d["critical"]["beta1"]["of"] == 4
+    assert d["settings"]["hard"]["of"] == 0 or d["settings"]["hard"]["agree"] == d["settings"]["hard"]["of"]
+
+
+def test_a_part_that_is_done_is_not_run_again(tmp_path):
+    calls = []
+
+    def part(variant, chosen, name):
+        calls.append(name)
+        return [{"predicted": 1j, "agree": np.bool_(True), "ratio": np.inf}]
+
+    for _ in range(2):
+        with Parts(protocol("ci"), tmp_path) as parts:
+            asked = [parts.add("some", part, dg.variant("ns"), n) for n in ("a", "b")]
+            found = [f.result() for f in asked]
+        assert found == [[{"predicted": 1j, "agree": True, "ratio": np.inf}]] * 2
+    assert sorted(calls) == ["a", "b"]
+    with Parts(protocol("ci", seed0=1), tmp_path) as parts:
+        parts.add("some", part, dg.variant("ns"), "a").result()
+    assert len(calls) == 3
 
 
 def test_bounds_are_exact():
@@ -198,22 +265,24 @@ def document(small):
     }
     a, b = api._claim_a(found["A"], [], [], chosen), api._claim_b(found["B"], [], chosen)
     c = api._claim_c([record], chosen)
+    d = api._claim_d(forecast_records(), chosen, None)
     controls = api._controls(found, [], chosen)
-    gate = api._gate(a, b, c, controls, chosen)
-    made = api.Comparison(a, b, c, controls, chosen.sha256, "ci", 3, 6, ["ns"], gate, 1.0)
+    gate = api._gate(a, b, c, d, controls, chosen)
+    made = api.Comparison(a, b, c, d, controls, chosen.sha256, "ci", 3, 6, ["ns"], gate, 1.0)
     return made.as_dict()
 
 
 def test_the_report_in_every_form(document, tmp_path):
     doc = json.loads(json.dumps(plain(document), allow_nan=False))
     for key in "ABC":
-        assert {"agree", "of", "lower_bound", "per_variant", "per_problem"} <= doc[key]["verdicts"].keys()
+        verdicts = doc[key]["verdicts"] if key != "C" else doc[key]["verdicts"]["sgd"]
+        assert {"agree", "of", "lower_bound", "per_variant", "per_problem"} <= verdicts.keys()
         assert doc[key]["eigenvalue_error"].keys() == {"median", "p95", "max"}
         assert doc[key]["runs"]
     assert {c["name"]: c["failed_as_expected"] for c in doc["controls"]}["wrong L2"]
     assert len(doc["protocol"]) == 64
     text = words.as_markdown(doc)
-    assert all(f"## {k}. " in text for k in "ABC") and "toy + overlap damping" in text
+    assert all(f"## {k}. " in text for k in "ABCD") and "toy + overlap damping" in text
     suite = ElementTree.fromstring(words.junit(doc))
     assert int(suite.get("failures")) == sum(not x["passed"] for x in doc["gate"]["checks"])
     from diracgan.plotting.agreement import figure
@@ -231,6 +300,8 @@ def test_the_report_in_every_form(document, tmp_path):
         (["--seed0", "-1"], "seed0"),
         (["--variant", "nss"], "did you mean 'ns'"),
         (["--format", "xml"], "markdown"),
+        (["--claim", "E"], "claim"),
+        (["--device", "abacus", "--claim", "C"], "abacus"),
         (["--junit", "a.txt"], ".xml"),
     ],
 )

@@ -100,6 +100,19 @@ def test_a_turning_multiplier_beyond_the_circle_is_unstable(found):
     assert [s.status for s in found[:3]] == ["spreads"] * 3
 
 
+def test_the_critical_learning_rate_is_where_the_multiplier_passes():
+    # |multiplier|^2 = det(1 + h J) = 1 - h mu + h^2 = 1.01^2
+    exact = 0.5 * (MU + np.sqrt(MU**2 + 4.0 * (1.01**2 - 1.0)))
+    game, at = linear_game()
+    how = {"players": at, "rule": dg.rule("simultaneous", lr=H), "batch": BATCH}
+    assert dg.critical_setting(game, "lr", 1000, **how).value == pytest.approx(exact, rel=0.02)
+    beyond = how | {"rule": dg.rule("simultaneous", lr=0.5)}
+    found = dg.critical_setting(game, "lr", 1000, **beyond)
+    assert found.value is None and found.growth > 1.01 and "already" in found.text
+    with pytest.raises(InputError, match="beta1"):
+        dg.critical_setting(game, "beta1", 1000, **how)
+
+
 class Leaves(dg.Variant):
     """phi' = phi mean(x^2)/2, theta' = -theta - mean z: phi grows, and nothing turns."""
 

@@ -1,0 +1,96 @@
+"""The parts of a comparison: each runs once, two at a time, and what is done is kept for another day."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import json
+import os
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..files import write_text
+from ..training.build import on_device
+from .protocol import Protocol
+
+_WORKERS = 2  # programs compile one per core
+
+
+class Parts:
+    """Calls of (what is compared, protocol, ...), by a pool of threads.
+
+    Args:
+        chosen: the protocol.
+        folder: where the records of finished parts lie, one JSON file each; None to keep none.
+        device: auto, cpu, gpu or tpu.
+        done: called after each part with how many are done, how many there are, and which it was.
+    """
+
+    def __init__(
+        self,
+        chosen: Protocol,
+        folder: str | os.PathLike[str] | None = None,
+        device: str = "auto",
+        done: Callable[[int, int, str], None] | None = None,
+    ) -> None:
+        with on_device(device):  # refuses one that is not there, before anything runs
+            pass
+        self.chosen, self.device, self.done = chosen, device, done
+        self.folder = None if folder is None else Path(folder)
+        self.total, self.counted = 0, itertools.count(1)
+        self.pool = ThreadPoolExecutor(_WORKERS)
+
+    def __enter__(self) -> Parts:
+        """The parts, to which calls are added."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Wait for what runs; what waits is dropped after an error."""
+        self.pool.shutdown(cancel_futures=True)
+
+    def add(self, what: str, function: Callable[..., Any], on: Any, *args: Any) -> Future[Any]:
+        """Have a part run: ``function(on, protocol, *args)``, whose records are plain data."""
+        self.total += 1
+        return self.pool.submit(self._run, what, function, on, *args)
+
+    def _run(self, what: str, function: Callable[..., Any], on: Any, *args: Any) -> Any:
+        variant = getattr(on, "variant", on)
+        words = (
+            what,
+            variant.label,
+            *map(str, args),
+            *([on.group, str(on.seeds)] if on is not variant else []),
+        )
+        file = None if self.folder is None else self.folder / f"{what}-{self._key(words)}.json"
+        note = f"{what}: {variant.label}"
+        if file is not None and file.is_file():
+            made, note = json.loads(file.read_text(), object_hook=_complex), f"{note} (was done)"
+        else:
+            with on_device(self.device):
+                made = function(on, self.chosen, *args)
+            if file is not None:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                write_text(file, json.dumps(made, default=_plain))
+        if self.done is not None:
+            with contextlib.suppress(RuntimeError):  # a bar that has been closed
+                self.done(next(self.counted), self.total, note)
+        return made
+
+    def _key(self, words: tuple[str, ...]) -> str:
+        own = (self.chosen.sha256, self.chosen.tier, str(self.chosen.seed0), str(self.chosen.width), *words)
+        return hashlib.sha256("\n".join(own).encode()).hexdigest()[:16]
+
+
+def _plain(x: Any) -> Any:
+    if isinstance(x, complex):
+        return {"complex": [x.real, x.imag]}
+    return np.asarray(x).tolist()
+
+
+def _complex(x: dict[str, Any]) -> Any:
+    return complex(*x["complex"]) if x.keys() == {"complex"} else x

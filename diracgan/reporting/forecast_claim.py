@@ -1,0 +1,113 @@
+"""Claim D of a comparison as text: forecasts against runs, beside every figure what guessing reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .tables import markdown
+
+_GUESSES = {
+    "forecast": "forecast",
+    "constant": "constant",
+    "root": "sqrt(lr/batch)",
+    "shuffled": "shuffled",
+    "persistence": "the run before",
+}
+
+
+def forecasts(d: Mapping[str, Any]) -> str:
+    """The section of claim D, in markdown."""
+    missing = [f"- Not covered: {x['problems'][0]}: {x['reason']}" for x in d["not_covered"]]
+    if not d["runs"]:
+        return "\n".join(["Not run.", *missing])
+    statuses = ", ".join(f"{count} {status}" for status, count in d["statuses"].items())
+    said = [
+        f"Of {sum(d['statuses'].values())} forecasts: {statuses}. Spreads are scored where the forecast says that it "
+        "stands (spreads). Constant: the median of other checkpoints' runs; sqrt(lr/batch): the same times that; "
+        "shuffled: the forecast from another checkpoint; bounds are exact, two-sided, 95 %.",
+        _spreads(d["spread"]),
+        _inside(d["spread"]),
+        _table(("what", "forecast", "sqrt(lr/batch)", "constant", "shuffled"), _told(d)),
+        *missing,
+    ]
+    return "\n\n".join(x for x in said if x)
+
+
+def _spreads(found: Mapping[str, Any]) -> str:
+    kinds = {"per_series": "", "per_setting": "", "per_group": ""}
+    rows = [("all", found), *((n, x) for kind in kinds for n, x in found[kind].items())]
+    words = [
+        (name, *(_error(x[g]) for g in _GUESSES), _share(x["forecast"]["within"]))
+        for name, x in rows
+        if x["forecast"]["median"] is not None
+    ]
+    heads = ("spread: median error, 90 % below", *_GUESSES.values(), "forecast within 40 %")
+    return _table(heads, words)
+
+
+def _inside(found: Mapping[str, Any]) -> str:
+    return f"Inside the stated interval, which is to hold nine of ten: {_share(found['inside'])}."
+
+
+def _told(d: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    pairs, blown, rows = d["settings"], d["blow_ups"], []
+    rows.append(
+        (
+            "hard pairs in order",
+            _share(pairs["hard"]),
+            _share(pairs["hard, by sqrt(lr/batch)"]),
+            "half",
+            _share(pairs["hard, shuffled"]),
+        )
+    )
+    rows.append(("obvious pairs in order", _share(pairs["obvious"]), "", "", ""))
+    rows.append(
+        (
+            f"blow-ups ({blown['blown']} of {blown['of']}): AUC",
+            *(_number(blown[n]["auc"]) for n in ("forecast", "root")),
+            "0.5",
+            _number(blown["shuffled"]["auc"]),
+        )
+    )
+    rows.append(("blow-ups called", _share(blown["called"]), "", _share(blown["constant"]), ""))
+    for name, words in (("mean_frequency", "mean frequencies"), ("peak", "spectral peaks")):
+        f = d["frequency"][name]
+        rows.append(
+            (
+                f"{words} within 10 %",
+                f"{_share(f['within'])}, median error {_number(f['median'])}",
+                "",
+                _share(f["constant"]),
+                _share(f["shuffled"]),
+            )
+        )
+    for name, f in d["critical"].items():
+        rows.append(
+            (
+                f"critical {name} within 25 %",
+                f"{_share(f['within'])}, median error {_number(f['median'])}",
+                "",
+                _share(f["constant"]),
+                _share(f["shuffled"]),
+            )
+        )
+    return rows
+
+
+def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    return markdown(heads, rows) if rows else ""
+
+
+def _error(e: Mapping[str, Any]) -> str:
+    return "-" if e["median"] is None else f"{100 * e['median']:.0f} %, {100 * e['ninety']:.0f} %"
+
+
+def _share(t: Mapping[str, Any]) -> str:
+    if not t["of"]:
+        return "none"
+    return f"{t['agree']}/{t['of']} ({100 * t['low']:.0f} to {100 * t['high']:.0f} %)"
+
+
+def _number(x: Any) -> str:
+    return "-" if x is None else f"{x:.3g}"
