@@ -36,6 +36,7 @@ LONG = (
     "diracgan.analysis.explain.explanation",
     "diracgan.analysis.slow_flow.averaged",
     "diracgan.analysis.slow_flow.sized",
+    "diracgan.measure.critical_setting",
     "diracgan.measure.equilibria",
     "diracgan.measure.forecast",
     "diracgan.plotting.atlas",
