@@ -127,6 +127,11 @@ class Kind(Vocabulary):
     )
 
     @property
+    def arrives(self) -> bool:
+        """Whether the motion comes to the equilibrium."""
+        return self in (Kind.CONVERGES_EXPONENTIALLY, Kind.CONVERGES_SUBLINEARLY)
+
+    @property
     def is_orbit(self) -> bool:
         """Whether the motion goes round for ever."""
         return Outcome.ORBIT in self.outcomes and self is not Kind.UNDECIDED

@@ -91,9 +91,9 @@ def _branch(
     born, complaints = [*cycles, *born], [*notes, *complaints]
     if out is not None:
         from ..plotting import branches_figure, save
+        from ..plotting.branches import branch_title
 
-        title = f"{found.variant}, {found.rule or 'flow'}: {found.kind} over {found.parameter}"
-        save(branches_figure([found, *born], title=title, below=found.text), out)
+        save(branches_figure([found, *born], title=branch_title(found), below=found.text), out)
     record = found.as_dict() | ({"born": [b.as_dict() for b in born]} if born or switch else {})
     record |= {} if out is None else {"out": out}
     return CommandResult(record, _said(found, born, out), complaints)
@@ -109,9 +109,9 @@ def _circles(
     found = rotating_states(made, over, (given["phi0"], given["theta0"]), rule, **rates)
     if out is not None:
         from ..plotting import branches_figure, save
+        from ..plotting.branches import branch_title
 
-        title = f"{found.variant}, {found.rule or 'flow'}: {found.kind} over {found.parameter}"
-        save(branches_figure([found], title=title, below=found.text), out)
+        save(branches_figure([found], title=branch_title(found), below=found.text), out)
     record = found.as_dict() | ({} if out is None else {"out": out})
     return CommandResult(record, _said(found, [], out))
 

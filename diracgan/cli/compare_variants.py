@@ -22,7 +22,7 @@ def command(
         str, output("The picture: .png, .pdf or .svg; compare-variants.png by default.", picture)
     ] = "compare-variants.png",
 ) -> CommandResult:
-    """Draw several variants from one start on one scale, each with its verdict.
+    """Draw several variants from one start side by side, each with its verdict.
 
     Example: diracgan compare-variants ns wgan wgan-gp:c=0 wgan-gp:c=1 gan-qp
     """

@@ -102,7 +102,7 @@ class AveragesEntry(Entry):
         """Run the steps once for each decay and draw the averages over the raw run."""
         from ..analysis import spectrum
         from ..dynamics import run
-        from ..plotting.averages import ema, ema_paths
+        from ..plotting.averages import distances_at_last, ema, ema_paths
         from ..plotting.headings import page
         from ..rules import rule
 
@@ -110,8 +110,8 @@ class AveragesEntry(Entry):
         target = "equilibrium" if spectrum(v, dim=2).is_equilibrium else "datum"
         rules = {decay: rule("alternating", lr=self.lr, ema=decay) for decay in self.decays}
         runs = {decay: run(v, PHI0, THETA0, rule=r, steps=self.steps) for decay, r in rules.items()}
-        below = f"alternating steps of {self.lr:g}, {self.steps} of them; {START_TEXT}"
-        with page(9.6, 5.5, f"{v.label}: averages of the weights", below) as fig:
+        below = f"averages over alternating steps of {self.lr:g}, {self.steps} of them; {START_TEXT}"
+        with page(9.6, 5.5, f"{v.label}: {distances_at_last(runs)}", below) as fig:
             side = 0.36 * 9.6 / 5.5
             ema_paths(runs, fig.add_axes((0.09, 0.2, 0.36, side)), target=target)
             ema(runs, fig.add_axes((0.56, 0.2, 0.41, side - 0.04)))
@@ -139,6 +139,7 @@ class LocusEntry(Entry):
         v = self.build()
         rows = np.stack([spectrum(v.with_(**{self.penalty: x}), dim=1).eigenvalues for x in values.tolist()])
         slowest = float(rows[self.points // 2].real.max())
-        title = f"{v.label} + {self.penalty}: eigenvalues as {self.symbol} goes from 0 to {values[-1]:g}"
-        below = f"at {self.symbol} = {self.critical:g} the pair meets, with real part {number(slowest, 3)}"
+        met = f"at {self.symbol} = {self.critical:g} the pair meets, with real part {number(slowest, 3)}"
+        title = f"{v.label} + {self.penalty}: {met}"
+        below = f"eigenvalues as {self.symbol} goes from 0 to {values[-1]:g}"
         return locus_figure(values, rows, title=title, below=below, name=self.symbol, critical=self.critical)

@@ -89,12 +89,11 @@ _COMPARED = ("ns", "saturating", "wgan", "wgan-gp:c=0", "wgan-gp:c=1", "gan-qp",
 
 def _branch(v: Variant) -> Figure:
     from ..analysis.bifurcation import branch
-    from ..plotting.branches import branches_figure
+    from ..plotting.branches import branch_title, branches_figure
     from ..rules import rule
 
     found = branch(v, "lr=0.01:0.4", rule("simultaneous"))
-    title = f"{found.variant}, {found.rule}: {found.kind} over {found.parameter}"
-    return branches_figure([found], title=title, below=found.text)
+    return branches_figure([found], title=branch_title(found), below=found.text)
 
 
 def _atlas(v: Variant) -> Figure:
@@ -172,8 +171,9 @@ METHODS: tuple[Entry, ...] = (
         command=f"compare-variants {' '.join(_COMPARED)} --t1 60",
         picture=_compared,
         truth="""
-            One start, one scale, and below each what becomes of it. In d = 2, from a start that is not collinear, only
-            the zero-centred penalty arrives: the others keep |φ ∧ θ| (or, with c = 1, leave a circle of radius c).
+            One start, each on a scale of its own with a bar, and below each what becomes of it. In d = 2, from a start
+            that is not collinear, only the zero-centred penalty arrives: the others keep |φ ∧ θ| (or, with c = 1, leave
+            a circle of radius c).
         """,
     ),
     CommandEntry(

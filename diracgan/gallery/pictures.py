@@ -108,10 +108,10 @@ def locus_page(
     rows = locus(variant, found.parameter, values, rule, **where)
     what, kind = ("eigenvalues", "flow") if rule is None else ("multipliers", "map")
     how: LocusOptions = {"name": found.parameter, "kind": kind, "critical": shown[:4] or None}
-    title = f"{found.variant}: {what} as {found.parameter} goes from {values[0]:g} to {values[-1]:g}"
+    span = f"{what} as {found.parameter} goes from {values[0]:g} to {values[-1]:g}"
     if moving:
-        return animate_locus(values, rows, title=title, **how)
-    return locus_figure(values, rows, title=title, below=found.text, **how)
+        return animate_locus(values, rows, title=f"{found.variant}: {span}", **how)
+    return locus_figure(values, rows, title=f"{found.variant}: {found.text}", below=span, **how)
 
 
 def side_by_side(
@@ -128,7 +128,7 @@ def side_by_side(
     Args:
         variants: names and what moves.
         how: start, rule or rates, and how long, as :func:`diracgan.simulate` takes them.
-        title: of the page; by default how many there are.
+        title: of the page, before how many converge; by default how many there are.
         below: the line under it; by default what moved them, and until when.
         columns: panels in a row; by default as fits.
         effort: factor on each verdict's budget.
@@ -149,7 +149,8 @@ def side_by_side(
     rule = how.get("rule")
     clock, unit, moved = ("time", "t", "flow") if rule is None else ("step", "step", rule.label)
     until = f"{moved}, d = {runs[0]['phi'].shape[1]}, until {unit} = {float(runs[0][clock][-1]):g}"
-    title = title or f"{len(panels)} variants from one start"
+    arrived = sum(Kind(f.kind).arrives for f in found)
+    title = f"{title or f'{len(panels)} variants from one start'}: {arrived} of {len(panels)} converge"
     x0, rates = how.get("x0"), {k: how[k] for k in ("rate_d", "rate_g") if k in how}
     fields = [flat_field(v, x0, **rates) for _, v in variants] if runs[0]["phi"].shape[1] == 1 else []
     return multiples(panels, title=title, below=below or until, columns=columns, fields=fields), found

@@ -12,6 +12,7 @@ from .maps import *
 from .overview import *
 from .portraits import *
 from .posters import *
+from .samples import *
 from .saving import *
 from .small_multiples import *
 from .space import *

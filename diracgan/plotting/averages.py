@@ -128,6 +128,30 @@ def ema_paths(runs: Any, ax: Axes | None = None, *, tail: int = 130, target: str
     return ax
 
 
+def distances_at_last(runs: Any, *, tail: int = 130) -> str:
+    """How far the averages and the raw run end from the datum, in words.
+
+    Args:
+        runs: as for :func:`ema`.
+        tail: how many last rows count; the largest distance among them is given.
+
+    Example:
+        >>> import numpy as np
+        >>> t = np.arange(50)
+        >>> z = np.stack([np.cos(t), np.sin(t)], axis=1)
+        >>> distances_at_last({0.9: {"phi": z, "theta": z, "theta_ema": 0.1 * z, "step": t}})
+        '|θ| ends at 1 raw, 0.1 with EMA 0.9'
+    """
+    averaged = _averaged(runs)
+    first = averaged[0][1]
+    raw = number(float(norm((first.theta - first.x0)[-tail:]).max()), 2)
+    said = []
+    for label, series in averaged:
+        assert series.theta_ema is not None
+        said.append(f"{number(float(norm((series.theta_ema - series.x0)[-tail:]).max()), 2)} with {label}")
+    return f"{first.datum} ends at {raw} raw, {', '.join(said)}"
+
+
 def bode(curves: Any, ax: Axes | None = None, *, mark_at: float | None = None) -> Axes:
     """Draw what an average leaves of an orbit over the orbit's angle per step, for several decays (a Bode curve).
 

@@ -107,6 +107,20 @@ def branches_figure(found: Sequence[Any], *, title: str, below: str = "") -> Fig
     return fig
 
 
+def branch_title(found: Any) -> str:
+    """What is found on a branch in one line: its first three bifurcations, or that there is none.
+
+    Example:
+        >>> import diracgan as dg
+        >>> branch_title(dg.bifurcation.branch(dg.variant("ns"), over="gamma=0:1"))
+        'ns, flow: Hopf at gamma = 0'
+    """
+    at = [f"{_MARKS[p.kind][1]} at {found.parameter} = {number(p.value, 5)}" for p in found.points]
+    more = [f"{len(at) - 3} more"] if len(at) > 3 else []
+    none = f"{found.kind} over {found.parameter}, no bifurcation"
+    return f"{found.variant}, {found.rule or 'flow'}: {', '.join([*at[:3], *more]) or none}"
+
+
 def _height(b: Any, phi: Any, theta: Any) -> Any:
     off = np.concatenate([np.asarray(phi), np.asarray(theta) - np.asarray(b.x0)], axis=-1)
     return np.linalg.norm(off, axis=-1)

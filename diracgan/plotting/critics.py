@@ -72,7 +72,7 @@ def critic_figure(traj: Any) -> Figure:
         >>> t = np.linspace(0, 6, 50)
         >>> traj = {"phi": np.cos(t)[:, None], "theta": np.sin(t)[:, None], "time": t}
         >>> critic_figure(traj).texts[0].get_text()
-        'trajectory: the critic and its fake sample'
+        'trajectory: critic φ 1 → 0.96, fake θ 0 → −0.28'
     """
     series = _one(traj)
     with _page(series) as fig:
@@ -153,8 +153,10 @@ def _one(traj: Any) -> Series:
 
 
 def _page(series: Series) -> AbstractContextManager[Figure]:
-    title = f"{series.name[:40]}: the critic and its fake sample"
-    return page(6.4, 4.6, title, run_words(series)[:84])
+    ends = (f"{number(float(z[0, 0]), 2)} → {number(float(z[-1, 0]), 2)}" for z in (series.phi, series.theta))
+    phi, theta = ends
+    title = f"{series.name[:40]}: critic φ {phi}, fake θ {theta}"
+    return page(6.4, 4.6, title, f"the critic's line; {run_words(series)}"[:84])
 
 
 def _window(ax: Axes, series: Series) -> tuple[float, float]:

@@ -258,8 +258,44 @@ _TITLES = {
 }
 
 
+def _shares(found: Any) -> str:
+    """Of a map of basins: the largest shares of its starts, and where they come to."""
+    x, y = _axes(found, 2)
+    words = _words(found["limit"].transpose(y, x), missing=Outcome.UNDECIDED)
+    _, labels, index = _coloured(found, words, (y, x))
+    shares = sorted(((float(np.mean(index == k)), label) for k, label in enumerate(labels)), reverse=True)
+    said = [f"{share:.0%} to {label}" for share, label in shares if share >= 0.005]
+    return ", ".join(said[:2]) + (", …" if len(said) > 2 else "")
+
+
+def _best(found: Any) -> str:
+    """Of a chart of stability: how much of it is stable, and where perturbations die fastest."""
+    x, y = _axes(found, 2)
+    stable = _words(found["status"].transpose(y, x)) == Status.STABLE
+    if not stable.any():
+        return "stable nowhere"
+    margin = np.where(stable, np.asarray(found["margin"].transpose(y, x), float), -np.inf)
+    j, i = (int(k) for k in np.unravel_index(int(margin.argmax()), margin.shape))
+    at = ", ".join(f"{n} = {number(float(found[n][k]), 3)}" for n, k in ((x, i), (y, j)))
+    return f"stable on {stable.mean():.0%} of the chart, fastest at {at}"
+
+
+def _extent(found: Any) -> str:
+    """Of an orbit diagram: within which values the limit sets lie."""
+    orbit = np.asarray(found["orbit"], float)
+    fine = orbit[np.isfinite(orbit)]
+    return (
+        f"limit sets from {number(float(fine.min()), 3)} to {number(float(fine.max()), 3)}"
+        if fine.size
+        else ""
+    )
+
+
+_ANSWERS = {"basins": _shares, "stability": _best, "bifurcation": _extent}
+
+
 def map_figure(found: Any, **on_top: Any) -> Figure:
-    """Draw a map on a page of its own, titled with the variant, the rule and what is seen.
+    """Draw a map on a page of its own, titled with the answer, below it the question and the rule.
 
     Args:
         found: what one of :mod:`diracgan.sweeps.maps` returned.
@@ -273,7 +309,8 @@ def map_figure(found: Any, **on_top: Any) -> Figure:
         raise unknown("kind of map", kind, _DRAWN)
     name = textwrap.shorten(str(found.attrs.get("variant", "")), 66, placeholder=" …")
     moved = str(found.attrs.get("rule", "")) or "flow"
-    with page(7.6, 6.2, name, f"{_TITLES[kind]}; {moved}; {_where(found, kind)}") as fig:
+    title = f"{name}: {answer}" if (answer := _ANSWERS[kind](found)) else name
+    with page(7.6, 6.2, title, f"{_TITLES[kind]}; {moved}; {_where(found, kind)}") as fig:
         ax = fig.add_axes((0.1, 0.2, 0.76, 0.62))
         _DRAWN[kind](found, ax, **on_top)
         fig.set_label(f"{name}, {moved}, map of {kind}")

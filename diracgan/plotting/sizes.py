@@ -123,9 +123,9 @@ def layout(chosen: Size | None, head: float) -> Layout:
 
 def _stacked(width: float, head: float) -> Layout:
     side, value = width - 1.5, 1.25
-    low, distance, legend = 0.55, 1.15, 1.05
+    low, distance, legend = 0.55, 1.15, 1.25  # a legend of three rows stands between the panels
     bottoms = low, low + value + 0.85, low + value + 0.85 + distance + legend
-    left, wide = 0.72, width - 0.87
+    left, wide = 0.72, width - 0.94
     return Layout(
         width,
         bottoms[2] + side + 0.3 + head,

@@ -110,15 +110,17 @@ def multiples(
             fig.text(left / width, (bottom - drop) / height, said, va="top", fontsize=7.5, color=colour)
         _legend(
             fig,
+            "(0, x₀)" if series[0].dim == 1 else "datum x₀",
             "the bar is so long in units of " + ("φ and θ" if series[0].dim == 1 else "θ") if apart else "",
         )
         fig.set_label(f"{title}: {', '.join(name for name, _, _ in runs)}")
     return fig
 
 
-def _legend(fig: Figure, bar: str) -> None:
+def _legend(fig: Figure, aim: str, bar: str) -> None:
     """What the marks mean, at the foot of the page."""
-    marks = [Line2D([], [], **mark(kind) | {"clip_on": True}) for kind in ("start", "end", "equilibrium")]
+    kinds = {"start": None, "end": None, "equilibrium": aim}  # a normalised critic has no equilibrium there
+    marks = [Line2D([], [], **mark(kind, label) | {"clip_on": True}) for kind, label in kinds.items()]
     dark, light = (time_map()(x) for x in (0.15, 0.85))
     marks += [Line2D([], [], color=c, linewidth=2, label=t) for c, t in ((dark, "early"), (light, "late"))]
     marks += [Line2D([], [], color=INK, linewidth=1.2, marker="|", markersize=5, label=bar)] if bar else []

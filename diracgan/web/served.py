@@ -66,7 +66,13 @@ class Explorer:
 @functools.cache  # once a process
 def _load_soon() -> None:
     """Import what the first question needs, while the page is drawn."""
-    threading.Thread(target=importlib.import_module, args=("diracgan.analysis",), daemon=True).start()
+
+    def load() -> None:
+        for needed in ("scene", "controls"):
+            importlib.import_module(f"diracgan.web.{needed}")
+        from ..analysis import verdict as verdict
+
+    threading.Thread(target=load, daemon=True).start()
 
 
 def answered(given: Mapping[str, Any], gone: Callable[[], bool] = lambda: False) -> dict[str, Any]:

@@ -8,6 +8,7 @@ origin, and ``Referrer-Policy`` keeps it out of what they send on.
 
 from __future__ import annotations
 
+import functools
 import secrets
 import sys
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
@@ -132,7 +133,8 @@ def guarded(port: int, token: str, **about: Any) -> Guard:
     """The explorer behind its guard, at ``/TOKEN/``; ``about`` is ``names`` and ``public`` of :class:`Guard`."""
     from .served import Explorer, page_text
 
-    return Guard(Explorer(page_text, base=f"/{token}"), port, token, **about)
+    whole = functools.cache(page_text)  # a page that is loaded again is sent at once
+    return Guard(Explorer(whole, base=f"/{token}"), port, token, **about)
 
 
 def serve(port: int, browser: bool = True, host: str = HOST, public: str = "") -> None:
@@ -146,6 +148,7 @@ def serve(port: int, browser: bool = True, host: str = HOST, public: str = "") -
     """
     import socket
     import threading
+    import time
     import webbrowser
 
     import uvicorn  # pyright: ignore[reportMissingImports]
@@ -165,6 +168,13 @@ def serve(port: int, browser: bool = True, host: str = HOST, public: str = "") -
         timeout_graceful_shutdown=1,
     )
     print(address, flush=True)
+    server = uvicorn.Server(config)
+
+    def open_page() -> None:
+        while not server.started:
+            time.sleep(0.01)
+        webbrowser.open(address)
+
     if browser:
-        threading.Timer(1.0, webbrowser.open, [address]).start()
-    uvicorn.Server(config).run()
+        threading.Thread(target=open_page, daemon=True).start()
+    server.run()
