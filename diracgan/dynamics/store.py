@@ -1,7 +1,8 @@
 """Results on disk: kept as .nc, .zarr or .npz and read back equal to the last bit; exported as .csv or .json.
 
-Every kept file carries a manifest in JSON (types, dimensions, attributes), because each format would change
-some of them on the way: netCDF knows no booleans in attributes, Zarr has its own strings, NumPy no names.
+Every kept file carries a manifest in JSON (types, dimensions, attributes, checksums), because each format would change
+some of them on the way: netCDF knows no booleans in attributes, Zarr has its own strings, NumPy no names. A file in
+which a bit has changed is refused when it is read, or reads as it was written.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import csv
 import json
 import math
 import os
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,8 +27,8 @@ if TYPE_CHECKING:
 #: What ``load`` reads back, and what is written for other programs only.
 KEPT, EXPORTS = (".nc", ".zarr", ".npz"), (".csv", ".json")
 SUFFIXES = (*KEPT, *EXPORTS)
-SCHEMA = "diracgan.dataset/1"
-_MANIFEST = "diracgan"
+SCHEMA = "diracgan.dataset/2"
+_MANIFEST, _SAVED_BY = "diracgan", "saved_by_diracgan"
 
 
 def save(result: Any, path: str | os.PathLike[str]) -> Path:
@@ -55,7 +57,9 @@ def save(result: Any, path: str | os.PathLike[str]) -> Path:
     target = destination(path, SUFFIXES)
     dataset = result.to_xarray() if hasattr(result, "to_xarray") else result
     instance("result", dataset, xr.Dataset, "what dg.simulate, dg.ensemble or dg.sweep returns")
-    manifest = json.dumps(_manifest(dataset))  # before the file is opened: this is where a bad value shows
+    manifest = _sealed(
+        json.dumps(_manifest(dataset))
+    )  # before the file is opened: this is where a bad value shows
     with replacing(target) as temporary:
         _WRITERS[target.suffix.lower()](dataset, manifest, temporary)
     return target
@@ -92,8 +96,8 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
         raise InputError(f"no file {os.fspath(path)!r}; allowed: a result saved as {', '.join(KEPT)}")
     try:
         return _READERS[suffix](given)
-    except InputError:
-        raise
+    except InputError as error:
+        raise InputError(f"{os.fspath(path)!r} cannot be read: {error}") from error
     except Exception as error:  # three libraries, and a damaged file makes each raise what it likes
         raise InputError(f"{os.fspath(path)!r} cannot be read: {one_line(error)}") from error
 
@@ -103,7 +107,12 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
 
 def _manifest(dataset: xr.Dataset) -> dict[str, Any]:
     variables = {
-        str(n): {"dims": list(map(str, v.dims)), "dtype": _dtype(n, v), "attrs": _attributes(v.attrs)}
+        str(n): {
+            "dims": list(map(str, v.dims)),
+            "dtype": _dtype(n, v),
+            "attrs": _attributes(v.attrs),
+            "crc32": _crc32(v.values),
+        }
         for n, v in dataset.variables.items()
     }
     return {
@@ -113,6 +122,25 @@ def _manifest(dataset: xr.Dataset) -> dict[str, Any]:
         "variables": variables,
         "attrs": _attributes(dataset.attrs),
     }
+
+
+def _crc32(values: np.ndarray) -> int:
+    return zlib.crc32(np.ascontiguousarray(values).tobytes())
+
+
+def _sealed(manifest: str) -> str:
+    """A manifest after its own checksum."""
+    return f"{zlib.crc32(manifest.encode()):08x} {manifest}"
+
+
+def _opened_manifest(sealed: str) -> dict[str, Any]:
+    digits, _, manifest = sealed.partition(" ")
+    if digits != f"{zlib.crc32(manifest.encode()):08x}":
+        raise InputError("damaged: the manifest has another checksum")
+    about = json.loads(manifest)
+    if about["schema"] != SCHEMA:
+        raise InputError(f"schema {about['schema']!r} is not read by this version; allowed: {SCHEMA}")
+    return about
 
 
 def _dtype(name: Any, variable: xr.Variable) -> str:
@@ -167,13 +195,12 @@ def _restored(manifest: str, values: Callable[[str], np.ndarray]) -> xr.Dataset:
     """The dataset that ``manifest`` describes, its arrays taken from ``values`` by name."""
     import xarray as xr
 
-    about = json.loads(manifest)
-    if about.get("schema") != SCHEMA:
-        raise InputError(f"schema {about.get('schema')!r} is not read by this version; allowed: {SCHEMA}")
-    made = {}
+    about, made = _opened_manifest(manifest), {}
     for name in about["order"]:
         v = about["variables"][name]
         array = np.asarray(values(name)).astype(np.dtype(v["dtype"]), copy=False)
+        if _crc32(array) != v["crc32"]:
+            raise InputError(f"damaged: the values of {name} have another checksum")
         made[name] = (v["dims"], array, {k: _unpacked(x) for k, x in v["attrs"]})
     coords = {n: made[n] for n in about["coords"]}
     data = {n: x for n, x in made.items() if n not in coords}
@@ -209,15 +236,19 @@ def _bare(dataset: xr.Dataset, manifest: str, flat: bool) -> xr.Dataset:
         made[str(n)] = (dims, x, readable(v.attrs))
     coords = {str(n): made[str(n)] for n in dataset.coords}
     data = {n: x for n, x in made.items() if n not in coords}
-    return xr.Dataset(data, coords=coords, attrs=readable(dataset.attrs) | {_MANIFEST: manifest})
+    return xr.Dataset(
+        data, coords=coords, attrs=readable(dataset.attrs) | {_MANIFEST: manifest, _SAVED_BY: SCHEMA}
+    )
 
 
 def _merged(opened: xr.Dataset) -> xr.Dataset:
     """Undo :func:`_bare`."""
     manifest = opened.attrs.get(_MANIFEST)
+    if manifest is None and _SAVED_BY in opened.attrs:
+        raise InputError("damaged: the manifest is gone")
     if manifest is None:
         return opened
-    about = json.loads(manifest)["variables"]
+    about = _opened_manifest(manifest)["variables"]
 
     def values(name: str) -> np.ndarray:
         x, kind = opened[name].values, np.dtype(about[name]["dtype"]).kind
@@ -270,9 +301,7 @@ def _write_npz(dataset: xr.Dataset, manifest: str, path: Path) -> None:
 def _read_npz(path: Path) -> xr.Dataset:
     with np.load(path, allow_pickle=False) as opened:
         if _MANIFEST not in opened:
-            raise InputError(
-                f"{os.fspath(path)!r} was not saved by diracgan; allowed: what diracgan.save wrote"
-            )
+            raise InputError("it was not saved by diracgan; allowed: what diracgan.save wrote")
         return _restored(str(opened[_MANIFEST][()]), lambda name: opened[f"value/{name}"])
 
 

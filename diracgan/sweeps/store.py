@@ -360,7 +360,7 @@ def _skeleton(path: Path, layout: GridLayout) -> None:
                 shape=values.shape,
                 chunks=values.shape,
                 dtype=values.dtype,
-                compressors=None,
+                compressors=Crc32cCodec(),
                 filters=None,
                 fill_value=0,
                 dimension_names=[name],

@@ -223,9 +223,7 @@ def configure(
         on,
         built,
         tuple(made),
-        alarms
-        if isinstance(alarms, Alarms)
-        else from_settings(Alarms, mapping("alarms", alarms or {}, "settings by name"), "alarms"),
+        alarms if isinstance(alarms, Alarms) else from_settings(Alarms, alarms or {}, "alarms"),
         run,
         decays,
     )
@@ -237,7 +235,7 @@ def _architecture(
     """The networks with the variant's own defaults, as far as they are of this kind of network."""
     if isinstance(networks, Architecture):
         return networks.resolved(on)
-    given = mapping("networks", networks or {}, "settings by name, or what Architecture(...) returns")
+    given = mapping("networks", networks or {}, "settings by name")
     kind = on.network if given.get("kind", "auto") == "auto" else given["kind"]
     own = {n: x for n, x in type(losses).networks.items() if n != "depth" or kind == "mlp"}
     return from_settings(Architecture, {**own, **given}, "networks").resolved(on)
@@ -246,8 +244,7 @@ def _architecture(
 def _training(training: TrainingConfig | Mapping[str, Any] | None, on: Problem) -> TrainingConfig:
     if isinstance(training, TrainingConfig):
         return training.resolved()
-    settings = mapping("training", training or {}, "settings by name")
-    given = {k: x for k, x in settings.items() if x is not None}
+    given = {k: x for k, x in (training or {}).items() if x is not None}
     return from_settings(TrainingConfig, {**dict(on.training), **given}, "run").resolved()
 
 
@@ -449,7 +446,7 @@ def from_settings(cls: Any, given: Mapping[str, Any], what: str) -> Any:
         InputError: for an unknown name or a value that is not allowed.
     """
     known = parameters(cls)
-    for key in given:
+    for key in mapping(what, given, "settings by name"):
         if key not in known:
             raise unknown(f"setting of the {what}", key, known)
     return cls(**{k: known[k].check(x) for k, x in given.items()})

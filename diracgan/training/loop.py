@@ -18,7 +18,7 @@ from . import metrics, pictures
 from .alarms import Alarm, AlarmMonitor
 from .build import generators
 from .run import Run
-from .run_folder import RunFolder
+from .run_folder import RunFolder, identity
 from .trainer import TrainingSetup, TrainState, advance, unstack
 
 _GRID, _CLOUD = 64, 1000  # samples in a picture
@@ -67,7 +67,11 @@ def go_on(run: Run, tell: Tell | None) -> Run:
     for past in run.metrics:
         _heed(monitors, stopped, past, config.seed)
     began, clock, step = time.monotonic(), _Clock(), run.steps
-    files = None if run.folder is None else RunFolder(run.folder, config.tensorboard)
+    files = (
+        None
+        if run.folder is None
+        else RunFolder(run.folder, config.tensorboard, identity(run.config.table()))
+    )
     best = np.inf if files is None else _best_so_far(run, files)
     every = [_interval(k) for k in (config.log_every, config.sample_every, config.save_every)]
     if step == 0 and not run.metrics:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -36,8 +37,9 @@ _TEMPORARY = re.compile(
 class RunFolder:
     """What a run writes, each thing whole."""
 
-    def __init__(self, folder: Path, tensorboard: bool = False) -> None:
-        """``folder``: an existing one; ``tensorboard``: whether metrics are written for it as well."""
+    def __init__(self, folder: Path, tensorboard: bool = False, run: str = "") -> None:
+        """``folder``: an existing one; ``tensorboard``: whether metrics are written for it as well; ``run``: whose."""
+        self.run = run
         self.folder, self.samples, self.checkpoints = folder, folder / "samples", folder / "checkpoints"
         for f in (self.samples, self.checkpoints):
             f.mkdir(exist_ok=True)
@@ -60,7 +62,8 @@ class RunFolder:
         arrays = io.BytesIO()
         eqx.tree_serialise_leaves(arrays, state)
         content = arrays.getbuffer()
-        header = {"schema": SCHEMA, "step": step, "leaves": _leaves(state), "crc32": zlib.crc32(content)}
+        header = {"schema": SCHEMA, "step": step, "run": self.run, "leaves": _leaves(state)}
+        header["crc32"] = _crc32(header, content)
         with replacing(self.checkpoints / f"{name}.eqx") as temporary, temporary.open("wb") as file:
             file.write((json.dumps(header) + "\n").encode())
             file.write(content)
@@ -179,6 +182,27 @@ def write_config(target: Path, table: Mapping[str, Any]) -> None:
     write_text(target / CONFIG, toml(table))
 
 
+_DECIDES = ("variant", "rule", "problem", "networks", "tricks", "averages")
+_DECIDES += ("batch", "seed", "seeds", "dtype", "pretrain", "warmup", "mean")
+
+
+def identity(table: Mapping[str, Any]) -> str:
+    """SHA-256 of what decides a run's numbers: all but how long it is, where it runs, what is kept, and alarms."""
+    kept = {n: x for n, x in table.items() if n in _DECIDES}
+    if "sha256" in kept["variant"]:  # the code, wherever it lies
+        kept["variant"] = {n: x for n, x in kept["variant"].items() if n != "name"}
+    return hashlib.sha256(json.dumps(_without_folders(kept), sort_keys=True).encode()).hexdigest()
+
+
+def _without_folders(value: Any) -> Any:
+    """Plain values with every file by its last name: what a run was made with may move."""
+    if isinstance(value, Mapping):
+        return {n: _without_folders(x) for n, x in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_folders(x) for x in value]
+    return value if value is None or isinstance(value, (bool, int, float)) else Path(str(value)).name
+
+
 def keep_metrics(target: Path, lines: list[dict[str, Any]]) -> None:
     """Replace the metrics by these lines: what was written after the checkpoint is written again."""
     write_text(target / METRICS, "".join(json.dumps(jsonable(m)) + "\n" for m in lines))
@@ -221,11 +245,11 @@ def ended(target: Path) -> tuple[str, str] | None:
         return None
 
 
-def restore(file: Path, like: TrainState) -> tuple[TrainState, int]:
+def restore(file: Path, like: TrainState, run: str) -> tuple[TrainState, int]:
     """The state of a checkpoint, shaped as ``like``, and its step.
 
     Raises:
-        InputError: when it is missing, damaged, or of another network.
+        InputError: when it is missing, damaged, or of another network or another ``run``.
     """
     if not file.is_file():
         raise InputError(f"no checkpoint {str(file)!r}; allowed: the folder of a run that has saved one")
@@ -236,9 +260,14 @@ def restore(file: Path, like: TrainState) -> tuple[TrainState, int]:
             if theirs != ours:
                 raise InputError(f"{str(file)!r} is of another network: {_difference(theirs, ours)}")
             content = held.read()
-            if zlib.crc32(content) != header.get("crc32", zlib.crc32(content)):  # older ones have none
+            if _crc32(header, content) != header["crc32"]:
                 raise InputError(
                     f"{str(file)!r} is damaged: its checksum is another; allowed: a whole checkpoint"
+                )
+            if header["run"] != run:
+                raise InputError(
+                    f"{str(file)!r} is of a run with other settings than those of {CONFIG}; allowed: the {CONFIG} "
+                    "that the run was made with"
                 )
             return eqx.tree_deserialise_leaves(io.BytesIO(content), like), header["step"]
     except InputError:
@@ -247,6 +276,12 @@ def restore(file: Path, like: TrainState) -> tuple[TrainState, int]:
         raise InputError(
             f"{str(file)!r} is not a checkpoint, or damaged: {str(error).splitlines()[0]}"
         ) from error
+
+
+def _crc32(header: Mapping[str, Any], content: Any) -> int:
+    """The checksum of a checkpoint: of what its first line says besides, and of its arrays."""
+    said = json.dumps({n: header[n] for n in ("schema", "step", "run", "leaves")})
+    return zlib.crc32(content, zlib.crc32(said.encode()))
 
 
 def _leaves(state: TrainState) -> list[list[str]]:

@@ -38,6 +38,7 @@ from .run_folder import (
     RESULT,
     begun_folder,
     ended,
+    identity,
     keep_metrics,
     lines_until,
     new_folder,
@@ -249,7 +250,7 @@ def load_run(folder: str | os.PathLike[str], which: str = "last", *, trust: bool
 
 def _restored(config: RunConfig, target: Path, which: str) -> Run:
     setup, like = start(config)
-    state, step = restore(target / "checkpoints" / f"{which}.eqx", like)
+    state, step = restore(target / "checkpoints" / f"{which}.eqx", like, identity(config.table()))
     if setup.mesh is not None:
         whole = jax.sharding.NamedSharding(setup.mesh, jax.sharding.PartitionSpec())
         state = eqx.filter_shard(state, whole)

@@ -7,6 +7,7 @@ import errno
 import json
 import math
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -108,6 +109,29 @@ def test_a_simulation_is_read_back(tmp_path, suffix, kind):
     assert_same(dg.load(dg.save(made, tmp_path / f"a{suffix}")), made)
     assert made.attrs["seed"] == 3
     assert json.loads(made.attrs["hyperparameters"])["lam"] == 0.37
+
+
+@pytest.mark.parametrize("suffix", KEPT)
+def test_a_bit_that_has_changed_is_told_or_changes_nothing(tmp_path, suffix):
+    made, rng = everything(), random.Random(0)
+    path = dg.save(made, tmp_path / f"a{suffix}")
+    files = sorted(p for p in [path, *path.rglob("*")] if p.is_file())
+    told = 0
+    for _ in range(60):
+        file = rng.choice(files)
+        whole = file.read_bytes()
+        changed = bytearray(whole)
+        changed[rng.randrange(len(changed))] ^= 1 << rng.randrange(8)
+        file.write_bytes(bytes(changed))
+        said = f"'a{suffix}'"
+        try:
+            assert_same(dg.load(path), made)
+        except InputError as error:
+            told, said = told + 1, str(error)
+        assert "\n" not in said and f"a{suffix}'" in said
+        file.write_bytes(whole)
+    assert told > 10
+    assert_same(dg.load(path), made)
 
 
 @given(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 import diracgan as dg
@@ -38,3 +40,21 @@ def test_a_damaged_store_is_one_line_and_is_left_as_it_is(store, name, content):
     finally:
         (store / name).write_bytes(good)
     assert ask(store).sizes == {"gamma": 3}
+
+
+def test_a_bit_of_a_sweep_s_numbers_that_has_changed_is_told(store):
+    whole, rng, told = dg.load(store), random.Random(0), 0
+    for file in sorted(p for p in store.rglob("*") if p.is_file() and "c" in p.relative_to(store).parts):
+        good = file.read_bytes()
+        for _ in range(4):
+            changed = bytearray(good)
+            changed[rng.randrange(len(changed))] ^= 1 << rng.randrange(8)
+            file.write_bytes(bytes(changed))
+            for reads in (lambda: dg.load(store), lambda: ask(store)):
+                with pytest.raises(dg.InputError, match="a.zarr") as caught:
+                    reads()
+                assert "\n" not in str(caught.value)
+                told += 1
+        file.write_bytes(good)
+    assert told == 2 * 4 * 4  # three chunks of the margin, one of gamma
+    assert dg.load(store).identical(whole)

@@ -326,3 +326,29 @@ def test_the_rate_leaves_out_what_compiles(folder):
     assert np.all([np.all(np.isfinite(x)) for x in jax.tree.leaves(run.players)])
     # pieces of 1, 2, 4 and 1 steps: one program, compiled in the first
     assert len([m for m in messages if m.startswith("Compiling") and "_many" in m]) == 1
+
+
+def test_a_bit_of_a_checkpoint_or_a_setting_of_its_config_is_never_mixed_in(folder):
+    whole = train("ns", "point", steps=2, networks={"width": 2}, out="run")
+    file, config = folder / "run" / "checkpoints" / "last.eqx", folder / "run" / "config.toml"
+    content, text = file.read_bytes(), config.read_text()
+    rng = random.Random(0)
+    end_of_header = content.index(b"\n")
+    for where in [*rng.sample(range(end_of_header), 12), *rng.sample(range(end_of_header, len(content)), 12)]:
+        changed = bytearray(content)
+        changed[where] ^= 1 << rng.randrange(8)
+        file.write_bytes(bytes(changed))
+        with pytest.raises(InputError) as caught:
+            load_run("run")
+        assert "\n" not in str(caught.value)
+    file.write_bytes(content)
+    for line in ("lr = 0.001", "batch = 128", "seed = 0", "beta1 = 0.5"):
+        assert line in text
+        config.write_text(
+            text.replace(line, f"{line.split(' =')[0]} = {float(line.split()[-1]) * 0.5 + 1:g}"[:11])
+        )
+        with pytest.raises(InputError):
+            resume("run", steps=4)
+    config.write_text(text.replace("save_every = 1", "save_every = 3"))  # what decides no number may change
+    for x, y in zip(jax.tree.leaves(load_run("run").players), jax.tree.leaves(whole.players), strict=True):
+        np.testing.assert_array_equal(x, y)
