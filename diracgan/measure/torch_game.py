@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import collections
 import copy
+import functools
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,9 @@ from torch.overrides import TorchFunctionMode  # pyright: ignore[reportMissingIm
 
 from ..errors import InputError, integer, number, one_line
 from .measured_game import PLAYERS
+from .torch_checks import check_loss, check_mode, modules_of
+from .torch_linear import LinearPart, NotLinear
 
-_MODES = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
 _COUNTER = "step"  # torch.optim counts in a floating-point tensor of this name
 
 Tensors = dict[str, Tensor]  # by the parameter's name in the container of both players
@@ -36,7 +38,7 @@ class _Losses(nn.Module):
         super().__init__()
         self.given, self.losses = players, losses
         for who, player in players.items():
-            held = player if isinstance(player, nn.Module) else nn.ModuleList(_modules(player))
+            held = player if isinstance(player, nn.Module) else nn.ModuleList(modules_of(player))
             self.add_module(who, held)
 
     def forward(self, who: str, batch: Any) -> Any:
@@ -70,7 +72,7 @@ class TorchGame:
         clip: tuple[float | None, float | None],
         seed: int,
     ) -> None:
-        self._check_mode(players)
+        check_mode(players)
         self.has_slopes = "slope at real" in losses
         self.both = _Losses(players, losses)
         self.names = {w: [n for n in self._trainable() if n.startswith(w + ".")] for w in PLAYERS}
@@ -83,6 +85,7 @@ class TorchGame:
         self.sizes = tuple(sum(self.start[n].numel() for n in self.names[w]) for w in PLAYERS)
         self.alternating, self.n_critic = alternating, integer("n_critic", n_critic, low=1)
         self.clip, self.seed, self.forward_mode = clip, seed, True
+        self._recorded: tuple[Any, Any] = (None, None)  # the last product, and of what
         self.through: dict[str, bool] = {}  # whether a loss's detach() may be gone through
         self.optimisers = None if optimisers is None else dict(zip(PLAYERS, optimisers, strict=True))
         self.state: dict[str, Tensors] = {w: {} for w in PLAYERS}
@@ -99,20 +102,8 @@ class TorchGame:
         return np.concatenate([-self._flat(self._mean_gradient(w, at, batches)) for w in PLAYERS])
 
     def product(self, batches: list[Any], v: np.ndarray) -> np.ndarray:
-        """J v: the gradients' tangents, by forward mode."""
-        tangents = self._split(v)
-        if self.forward_mode:
-            try:
-                with dual.dual_level():
-                    at = {n: dual.make_dual(x, tangents[n]) for n, x in self.start.items()}
-                    return np.concatenate(
-                        [-self._flat(_tangents(self._mean_gradient(w, at, batches))) for w in PLAYERS]
-                    )
-            except (NotImplementedError, RuntimeError) as error:
-                if not _lacks_forward_mode(error):
-                    raise
-                self.forward_mode = False
-        return np.concatenate([-self._flat(self._twice_back(w, batches, tangents)) for w in PLAYERS])
+        """J v: the gradients' tangents; of the first product what does not hang on v is kept for those that follow."""
+        return -self._flat(self._applied("flow", batches, v))
 
     def transposed(self, batches: list[Any], u: np.ndarray) -> np.ndarray:
         """J^T u: the gradient of <u, field>."""
@@ -129,23 +120,7 @@ class TorchGame:
 
     def step_product(self, batches: list[Any], v: np.ndarray) -> np.ndarray:
         """S v: one whole iteration of both optimisers' own ``step()`` on dual numbers."""
-        tangents, states, k = self._split(v), {}, sum(self.sizes)
-        with dual.dual_level():
-            at = {n: dual.make_dual(x.clone(), tangents[n]) for n, x in self.start.items()}
-            for w in PLAYERS:
-                states[w] = {}
-                for n, x in self.state[w].items():
-                    t = torch.from_numpy(np.array(v[k : k + x.numel()])).to(x).reshape(x.shape)
-                    states[w][n] = dual.make_dual(x.clone(), t)
-                    k += x.numel()
-            before = dict(at)
-            for w in ("critic",) * (self.n_critic if self.alternating else 1) + ("generator",):
-                seen = at if self.alternating else before
-                gradient = self._mean_gradient(w, seen, batches)
-                moved, states[w] = self._stepped(w, at, gradient, states[w])
-                at = {**at, **moved}
-            parts = [_tangents(list(at.values())), *(_tangents(list(states[w].values())) for w in PLAYERS)]
-            return np.concatenate([self._flat(p) for p in parts if p])
+        return self._flat(self._applied("step", batches, v))
 
     def slopes(self, batch: Any) -> np.ndarray:
         """Mean |grad_x D|^2 at real and at fake samples, (2,)."""
@@ -182,6 +157,61 @@ class TorchGame:
                 sizes.append(torch.as_tensor(rate).to(self.start[n]).expand_as(self.start[n]))
         return self._flat(sizes)
 
+    # ---------------- products
+
+    def _applied(self, of: str, batches: list[Any], v: np.ndarray) -> list[Tensor]:
+        """What a product gives, by what was recorded of the last one where it was with the same batches."""
+        tangents = list(self._split(v, of).values())
+        key = (of, *map(id, batches))
+        if self._recorded[0] == key:
+            try:
+                return self._recorded[1](tangents)
+            except NotLinear:
+                self._recorded = key, functools.partial(self._image, of, batches)
+                return self._image(of, batches, tangents)
+        self._recorded = None, None  # the old one's memory goes first
+        try:
+            part: Any = LinearPart(functools.partial(self._image, of, batches), tangents)
+            images = part.images
+        except NotLinear:
+            part = functools.partial(self._image, of, batches)
+            images = part(tangents)
+        self._recorded = key, part
+        return images
+
+    def _image(self, of: str, batches: list[Any], tangents: list[Tensor]) -> list[Tensor]:
+        """The tangents of both gradients, or of the state after a step."""
+        if of == "step":
+            return self._step_image(batches, tangents)
+        named = dict(zip(self.start, tangents, strict=True))
+        if self.forward_mode:
+            try:
+                with dual.dual_level():
+                    at = {n: dual.make_dual(x, named[n]) for n, x in self.start.items()}
+                    return [t for w in PLAYERS for t in _tangents(self._mean_gradient(w, at, batches))]
+            except (NotImplementedError, RuntimeError) as error:
+                if not _lacks_forward_mode(error):
+                    raise
+                self.forward_mode = False
+        return [t for w in PLAYERS for t in self._twice_back(w, batches, named)]
+
+    def _step_image(self, batches: list[Any], tangents: list[Tensor]) -> list[Tensor]:
+        states: dict[str, Tensors] = {}
+        given = iter(tangents)
+        with dual.dual_level():
+            at = {n: dual.make_dual(x.clone(), next(given).clone()) for n, x in self.start.items()}
+            for w in PLAYERS:
+                states[w] = {
+                    n: dual.make_dual(x.clone(), next(given).clone()) for n, x in self.state[w].items()
+                }
+            before = dict(at)
+            for w in ("critic",) * (self.n_critic if self.alternating else 1) + ("generator",):
+                seen = at if self.alternating else before
+                gradient = self._mean_gradient(w, seen, batches)
+                moved, states[w] = self._stepped(w, at, gradient, states[w])
+                at = {**at, **moved}
+            return _tangents([*at.values(), *(x for w in PLAYERS for x in states[w].values())])
+
     # ---------------- gradients
 
     def _gradient(
@@ -204,7 +234,7 @@ class TorchGame:
             if _lacks_forward_mode(error):
                 raise
             raise InputError(f"{who}_loss failed: {one_line(error)}") from error
-        self._check_loss(who, loss)
+        check_loss(who, loss)
         return loss
 
     def _attached(self, who: str, at: Tensors, batch: Any) -> list[Tensor]:
@@ -327,10 +357,13 @@ class TorchGame:
 
     # ---------------- flat vectors
 
-    def _split(self, v: np.ndarray) -> Tensors:
+    def _split(self, v: np.ndarray, of: str = "flow") -> Tensors:
+        """By name; of a step the optimisers' memories follow."""
         at, whole = {}, torch.from_numpy(np.array(v)).to(self.device, self.kind)
-        k = 0
-        for n, x in self.start.items():
+        k, parts = 0, dict(self.start)
+        if of == "step":
+            parts |= {f"{w} {n}": x for w in PLAYERS for n, x in self.state[w].items()}
+        for n, x in parts.items():
             at[n] = whole[k : k + x.numel()].reshape(x.shape)
             k += x.numel()
         return at
@@ -365,38 +398,6 @@ class TorchGame:
                 f"the parameters are {', '.join(sorted(kinds))}; allowed: all float32, or all float64"
             )
 
-    @staticmethod
-    def _check_mode(players: dict[str, Any]) -> None:
-        for who, player in players.items():
-            for module in _modules(player):
-                if hasattr(module, "_orig_mod"):
-                    raise InputError(
-                        f"the {who} is compiled, and what is compiled has no second derivative; allowed: the module "
-                        "that was given to torch.compile"
-                    )
-                inner = [m for m in module.modules() if isinstance(m, _MODES)]
-                if inner and not module.training:
-                    raise InputError(
-                        f"the {who} is in eval mode, where {type(inner[0]).__name__} does not do what it does in "
-                        f"training; allowed: .train()"
-                    )
-                if module.training and any(_power_iterates(m) for m in module.modules()):
-                    raise InputError(
-                        f"the {who}'s spectral_norm moves its own vectors at every pass, which has no derivative here; "
-                        "allowed: .eval() on the layers that have it, so that they are held"
-                    )
-
-    @staticmethod
-    def _check_loss(who: str, loss: Any) -> None:
-        if not isinstance(loss, Tensor):
-            raise InputError(
-                f"{who}_loss gives a {type(loss).__name__}; allowed: one scalar, the sum where a player has several"
-            )
-        if loss.shape != () or not loss.is_floating_point():
-            raise InputError(
-                f"{who}_loss gives {loss.dtype} of shape {tuple(loss.shape)}; allowed: a real scalar"
-            )
-
 
 def of_losses(
     critic_loss: Any,
@@ -419,7 +420,7 @@ def of_losses(
         for i, x in enumerate(("real", "fake")):
             losses[f"slope at {x}"] = _slope(critic, samples, i)
     for who, player in players.items():
-        _modules(player, who)
+        modules_of(player, who)
     pair = None if optimiser is None else optimiser
     if pair is not None and not (isinstance(pair, (tuple, list)) and len(pair) == 2):
         raise InputError("optimiser is not a pair; allowed: (the critic's, the generator's)")
@@ -456,18 +457,6 @@ def _rate(optimiser: Any, group: dict[str, Any], state: dict[str, Any]) -> Any:
     return None
 
 
-def _modules(player: Any, who: str = "player") -> list[nn.Module]:
-    """The modules that one player is made of: one, or those of a list or dict."""
-    if isinstance(player, nn.Module):
-        return [player]
-    held = list(player.values()) if isinstance(player, dict) else player
-    if not isinstance(held, (list, tuple)) or not held or not all(isinstance(m, nn.Module) for m in held):
-        raise InputError(
-            f"the {who} is a {type(player).__name__}; allowed: a torch.nn.Module, or a list of them"
-        )
-    return list(held)
-
-
 def _moves(key: str, x: Any) -> bool:
     return isinstance(x, Tensor) and x.is_floating_point() and key != _COUNTER
 
@@ -486,12 +475,3 @@ def _tangents(tensors: list[Tensor]) -> list[Tensor]:
 
 def _lacks_forward_mode(error: BaseException) -> bool:
     return "forward" in str(error).lower() or "jvp" in str(error).lower()
-
-
-def _power_iterates(module: nn.Module) -> bool:
-    if not module.training:
-        return False
-    hooks = list(module._forward_pre_hooks.values())
-    lists = getattr(module, "parametrizations", {})
-    parts = [p for held in (lists.values() if hasattr(lists, "values") else []) for p in held]
-    return any(type(x).__name__ in ("SpectralNorm", "_SpectralNorm") for x in (*hooks, *parts))

@@ -12,6 +12,8 @@ Rank = Callable[[np.ndarray], np.ndarray]
 
 _FIRST = 20  # matrix-vector products before the first look at the residuals: fewer may miss an eigenvalue
 _CHECK = 5  # and between two later ones, at least
+_KEPT = 2  # a restart keeps one in so many of the directions beyond those asked for
+_COLUMNS = 1 << 16  # of a basis that are turned at once
 _MUCH = 0.7  # of a vector's length left: orthogonalised well
 _BREAKDOWN = (
     450  # times the rounding unit: a new direction this small beside what it was made from is rounding
@@ -35,12 +37,20 @@ class Ritz(NamedTuple):
 
 
 def arnoldi(
-    apply: Apply, start: np.ndarray, k: int, rank: Rank, tol: float = 1e-9, most: int = 400, seed: int = 0
+    apply: Apply,
+    start: np.ndarray,
+    k: int,
+    rank: Rank,
+    tol: float = 1e-9,
+    most: int = 400,
+    seed: int = 0,
+    wide: int | None = None,
 ) -> Ritz:
     """The k eigenpairs that ``rank`` puts first, of S operators in lockstep.
 
     One orthonormal Krylov basis per operator, which grows until the residuals are below ``tol`` times the largest
-    eigenvalue found, or it spans everything. Of a multiple eigenvalue one copy is found.
+    eigenvalue found, or it spans everything. Of a multiple eigenvalue one copy is found. The basis of one operator may
+    be bounded: then it starts again from its best part (Krylov-Schur).
 
     Args:
         apply: (S, n) -> (S, n), one product with every operator.
@@ -48,14 +58,16 @@ def arnoldi(
         k: how many eigenpairs.
         rank: eigenvalues (m,) -> keys (m,), the largest first.
         tol: relative residual at which an eigenpair is good.
-        most: largest basis.
+        most: products at most.
+        wide: largest basis of one operator; None, and for several, as many as ``most``.
         seed: of the directions that replace exhausted ones.
 
     Returns:
         A :class:`Ritz`, in the order of ``rank``, ties by decreasing imaginary part.
 
     References:
-        Saad 2011, Numerical Methods for Large Eigenvalue Problems, section 6.2; orthogonalised twice.
+        Saad 2011, Numerical Methods for Large Eigenvalue Problems, section 6.2; orthogonalised twice;
+        Stewart 2002, doi 10.1137/S0895479800371529, for the restart.
 
     Example:
         >>> import numpy as np
@@ -64,26 +76,69 @@ def arnoldi(
         3.0
     """
     runs, n = start.shape
-    k, most = min(k, n), min(most, n)
+    k, most = min(k, n), most
+    room = min(n, most if wide is None or runs > 1 else min(most, max(wide, 3 * k, _FIRST)))
     random = np.random.default_rng([seed, 2])  # not the stream that a start may come from
     kind = np.float32 if start.dtype == np.float32 else np.float64
-    basis = np.zeros((runs, most + 1, n), kind)
-    hessenberg = np.zeros((runs, most + 1, most))
+    basis = np.zeros((runs, room + 1, n), kind)
+    hessenberg = np.zeros((runs, room + 1, room))
     basis[:, 0] = start / np.linalg.norm(start, axis=1, keepdims=True)
-    size = 0
+    size, products = 0, 0
     while True:
-        until = min(max(_FIRST, 2 * k) if size == 0 else size + max(_CHECK, size // 4), most)
+        until = min(max(_FIRST, 2 * k) if size == 0 else size + max(_CHECK, size // 4), room)
+        until = min(until, size + most - products)
         for j in range(size, until):
             _extend(apply, basis, hessenberg, j, random)
-        size = until
+        size, products = until, products + until - size
         values, small, guess = _pairs(hessenberg, size, k, rank)
         largest = np.abs(values).max(axis=1)
         rounding = np.finfo(kind).eps * np.abs(hessenberg[:, :size, :size]).max(axis=(1, 2))
-        if size == most or bool(np.all(guess <= np.maximum(tol * largest, rounding)[:, None])):
+        if (
+            products >= most
+            or size == n
+            or bool(np.all(guess <= np.maximum(tol * largest, rounding)[:, None]))
+        ):
             break
-    known = basis[:, :size]
-    vectors = np.matmul(small.real.astype(kind), known) + 1j * np.matmul(small.imag.astype(kind), known)
-    return Ritz(values, vectors, guess, size)
+        if size == room:
+            size = _restart(basis[0], hessenberg[0], k + int((room - k) / _KEPT), rank)
+    return Ritz(values, _combined(small, basis[:, :size]), guess, products)
+
+
+def _restart(basis: np.ndarray, hessenberg: np.ndarray, keep: int, rank: Rank) -> int:
+    """The basis and the matrix on the ``keep`` first Schur vectors, or one more where a pair would be cut; how many.
+
+    A V = V H + v b^T with H = Q T Q^T stays true of V Q, T and Q^T b, cut where T is block triangular.
+    """
+    from scipy.linalg import schur
+
+    size = hessenberg.shape[1]
+    values = np.linalg.eigvals(hessenberg[:size])
+    cut = np.sort(rank(values))[::-1][keep - 1]
+    cut -= 1e-9 * abs(cut)  # a conjugate pair ranks alike up to rounding
+    small, turn, kept = schur(
+        hessenberg[:size], "real", sort=lambda x, y: rank(np.array([x + 1j * y]))[0] >= cut
+    )
+    if not 0 < kept < size:
+        kept = keep
+    rest = hessenberg[size] @ turn[:, :kept]
+    for at in range(0, basis.shape[1], _COLUMNS):
+        part = basis[:, at : at + _COLUMNS]
+        part[:kept] = turn[:, :kept].T.astype(basis.dtype) @ part[:size]
+    basis[kept] = basis[size]
+    hessenberg[:] = 0.0
+    hessenberg[:kept, :kept], hessenberg[kept, :kept] = small[:kept, :kept], rest
+    return kept
+
+
+def _combined(small: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """The vectors with these coordinates in the basis, without a second copy of the whole in between."""
+    kind = np.complex64 if basis.dtype == np.float32 else np.complex128
+    vectors = np.empty((*small.shape[:2], basis.shape[2]), kind)
+    for at in range(0, basis.shape[2], _COLUMNS):
+        part = basis[:, :, at : at + _COLUMNS]
+        vectors.real[:, :, at : at + _COLUMNS] = np.matmul(small.real.astype(basis.dtype), part)
+        vectors.imag[:, :, at : at + _COLUMNS] = np.matmul(small.imag.astype(basis.dtype), part)
+    return vectors
 
 
 def _extend(

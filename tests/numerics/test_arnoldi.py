@@ -45,3 +45,20 @@ def test_of_a_rotation_both_of_a_pair():
     a = np.array([[[0.0, -2.0, 0.0], [2.0, 0.0, 0.0], [0.0, 0.0, 0.5]]])
     found = arnoldi(lambda v: np.einsum("sij,sj->si", a, v), np.ones((1, 3)), 3, np.abs)
     np.testing.assert_allclose(found.values[0], [2j, -2j, 0.5], atol=1e-12)
+
+
+@pytest.mark.parametrize("rank", [np.abs, np.real], ids=["modulus", "real part"])
+def test_a_bounded_basis_starts_again_and_finds_the_same(rank):
+    """Krylov-Schur: with 30 directions at most, of a matrix that is not normal, with complex pairs in front."""
+    rng = np.random.default_rng(3)
+    a = rng.normal(size=(400, 400)) / np.sqrt(400) + np.diag(np.linspace(-3, 3, 400) ** 3 / 8)
+    a[:4, :4] += 3.6 * np.kron(np.eye(2), [[0, 1], [-1, 0]])
+    a[0, 390:] += 5.0
+    found = arnoldi(lambda v: v @ a.T, rng.normal(size=(1, 400)), 6, rank, tol=1e-8, wide=30)
+    values = dense(a, 6, rank)
+    assert found.products > 30
+    np.testing.assert_allclose(rank(found.values[0]), rank(values), atol=1e-6)
+    for value, v, residual in zip(found.values[0], found.vectors[0], found.residuals[0], strict=True):
+        assert np.linalg.norm(a @ v - value * v) == pytest.approx(residual, abs=1e-9)
+    again = arnoldi(lambda v: v @ a.T, rng.normal(size=(1, 400)), 6, rank, tol=1e-14, most=77, wide=30)
+    assert again.products == 77
