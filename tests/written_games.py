@@ -206,7 +206,14 @@ class Turning(Written):
 
 
 class TwoCycles(Written):
-    """r' = k r + r^3 - r^5, angle' = 1 for (phi, theta): cycles at r^2 = (1 +- sqrt(1 + 4k))/2, a fold at k = -1/4."""
+    """r' = k r + a r^3 + b r^5 - c r^7, angle' = 1 for (phi, theta).
+
+    With a = 1, b = -1, c = 0: cycles at r^2 = (1 +- sqrt(1 + 4k))/2, a fold at k = -1/4.
+    """
+
+    a: float = 1.0
+    b: float = -1.0
+    c: float = 0.0
 
     def critic_loss(self, real, fake, x_real, x_fake):
         return -jnp.mean(self._bowl(real, x_fake[:, 0]) - x_fake[:, 0] * real)
@@ -216,18 +223,19 @@ class TwoCycles(Written):
 
     def _bowl(self, phi, theta):
         s = phi**2 + theta**2
-        return self.k * s / 2 + s**2 / 4 - s**3 / 6
+        return self.k * s / 2 + self.a * s**2 / 4 + self.b * s**3 / 6 - self.c * s**4 / 8
 
 
 class Rossler(dg.Variant):
-    """In d = 2 with the datum (1, 0) and l2 = 1: x' = -y - z, y' = x + y/5, z' = 1/5 + z (x - c), for x = phi_1 and
+    """In d = 2 with the datum (1, 0) and l2 = 1: x' = -y - z, y' = x + a y, z' = 1/5 + z (x - c), for x = phi_1 and
     theta = (y, z); phi_2 only decays."""
 
     c: float = 2.3
+    a: float = 0.2
 
     def critic_loss(self, real, fake, x_real, x_fake):
         return jnp.mean((x_fake[:, 0] + x_fake[:, 1]) * real - real**2 / 2)
 
     def generator_loss(self, real, fake, x_real, x_fake):
         y, z = x_fake[:, 0], x_fake[:, 1]
-        return -jnp.mean(real * y + 0.1 * y**2 + 0.2 * z + z**2 * (real - self.c) / 2)
+        return -jnp.mean(real * y + self.a * y**2 / 2 + 0.2 * z + z**2 * (real - self.c) / 2)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from .axes_helpers import legend_below, styled
 from .headings import page
 from .maps import stability as stability_map
-from .theme import BLUE, GREEN, INK, PURPLE, VERMILION
+from .theme import BLUE, GREEN, INK, ORANGE, PURPLE, VERMILION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,11 +24,17 @@ _COLOURS = {
     "hopf": VERMILION,
     "neimark-sacker": VERMILION,
     "flip": PURPLE,
+    "fold-of-cycles": ORANGE,
+    "period-doubling": PURPLE,
 }
 _SHORT = {
     "Bogdanov-Takens": "BT",
     "generalised flip": "GF",
     "Chenciner": "CH",
+    "cusp of cycles": "cusp",
+    "1:1 resonance of cycles": "1:1",
+    "1:2 resonance of cycles": "1:2",
+    "fold-flip of cycles": "fold-flip",
     "fold-Neimark-Sacker": "fold-NS",
     "flip-Neimark-Sacker": "flip-NS",
 }

@@ -166,7 +166,7 @@ def _born(ax: Axes, b: Any, point: Any, drawn: set[str]) -> None:
     end = point.value + point.side * _REACH * (b.high - b.low)
     end = float(np.clip(end, b.low, b.high))
     values = point.value + (end - point.value) * np.linspace(0.0, 1.0, 25) ** 2
-    radii = np.array([0.0, *(point.radius(float(v)) or np.nan for v in values[1:])])
+    radii = np.array([0.0, *(point.normal_form_radius(float(v)) or np.nan for v in values[1:])])
     if not np.isfinite(radii[1]):
         return
     line, colour = ("-", GREEN) if point.criticality == "supercritical" else ("--", VERMILION)

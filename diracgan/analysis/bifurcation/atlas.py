@@ -25,10 +25,15 @@ from .curves import (
     check_noiseless,
     coincide,
     follow_curve,
+    follow_cycle_curve,
     plane,
 )
+from .cycle_curves import FOLLOWED
+from .cycle_points import CyclePoint
+from .cycles import born_cycles
+from .equilibrium_forms import equilibrium_at
 from .family import Family
-from .points import Bifurcation, equilibrium_at
+from .points import Bifurcation, PointKind
 
 _SLICES = 3  # branches in either direction, on which the curves are met
 _ON_IT = 2e-3  # of the ranges: a point this near to a curve of its kind lies on it
@@ -43,7 +48,7 @@ class Atlas(NestedRecord):
 
     Attributes:
         parameters: the two names; ``low`` and ``high`` their ranges.
-        curves: of fold, branch point, Hopf, Neimark-Sacker and flip points.
+        curves: of fold, branch point, Hopf, Neimark-Sacker and flip points; of folds and period doublings of cycles.
         notes: what was left out, and why.
         text: one sentence in words.
         variant: label; ``hyperparameters`` its numbers.
@@ -82,7 +87,8 @@ def atlas(
     """The curves of bifurcations of an equilibrium in two parameters, with their points of codimension two.
 
     Branches along three lines in either direction meet the curves; each is followed once. A curve that crosses none of
-    these lines is not seen.
+    these lines is not seen. In a flow the cycles born at the Hopf points of the first line are followed, and with them
+    the curves of their folds and period doublings.
 
     Args:
         variant: from :func:`diracgan.variant`.
@@ -118,6 +124,8 @@ def atlas(
     for k, (found, turned, held) in enumerate(scan.branches()):
         for point in found.points:
             scan.add(point, turned, held)
+        if k == 0:
+            scan.add_cycles(found, held)
         if progress is not None:
             progress(k + 1, 2 * _SLICES + 1)
     return Atlas(
@@ -197,19 +205,47 @@ class _Scan:
         except InputError as error:
             self.notes.append(str(error))
 
-    def _lies_on(self, point: Bifurcation, at: np.ndarray, known: Curve) -> bool:
-        if known.kind is not point.kind:
+    def add_cycles(self, found: Branch, held: float) -> None:
+        """Follow the curves through the folds and period doublings of the cycles born on a branch over parameter 0."""
+        for hopf in (p for p in found.points if p.kind is PointKind.HOPF and p.side and p.multiplicity == 1):
+            try:
+                points = born_cycles(hopf, found.low, found.high).points
+            except InputError as error:
+                self.notes.append(str(error))
+                continue
+            for point in (p for p in points if p.kind in FOLLOWED):
+                at = np.array([point.value, held])
+                if any(self._on_cycles(point, at, c) for c in self.curves):
+                    continue
+                try:
+                    self.curves.append(follow_cycle_curve(self.family, point, at, self.low, self.high))
+                except InputError as error:
+                    self.notes.append(str(error))
+
+    def _on_cycles(self, point: CyclePoint, at: np.ndarray, known: Curve) -> bool:
+        if known.kind is not point.kind or known.periods is None:
             return False
+        off, k = self._distance(known, at)
+        return off <= _ON_IT and bool(abs(known.periods[k] / point.period - 1.0) <= _SAME_STATE)
+
+    def _distance(self, known: Curve, at: np.ndarray) -> tuple[float, int]:
+        """How far a point lies from a curve, in units of the ranges, and after which of the curve's points."""
         path, at = known.values / (self.high - self.low), at / (self.high - self.low)
         ways = np.diff(path, axis=0)
         lengths = np.maximum(np.sum(ways**2, axis=1), T.tiny)
         shares = np.clip(np.sum((at - path[:-1]) * ways, axis=1) / lengths, 0.0, 1.0)
         off = np.linalg.norm(path[:-1] + shares[:, None] * ways - at, axis=1)
         k = int(np.argmin(off))
+        return float(off[k]), k
+
+    def _lies_on(self, point: Bifurcation, at: np.ndarray, known: Curve) -> bool:
+        if known.kind is not point.kind:
+            return False
+        off, k = self._distance(known, at)
         same_state = np.linalg.norm(known.states[k : k + 2] - point.state, axis=1).min() <= _SAME_STATE
         two = known.eigenvalues[k : k + 2]
         alike = np.abs(two - point.eigenvalue).min() <= _ALIKE + abs(two[1] - two[0])
-        return bool(off[k] <= _ON_IT and same_state and alike)
+        return bool(off <= _ON_IT and same_state and alike)
 
 
 def _words(names: tuple[str, str], curves: Sequence[Curve], left_out: bool) -> str:

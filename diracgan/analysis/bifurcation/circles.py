@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 
 import numpy as np
 
 from ...errors import InputError, number
-from ...numerics.invariant_circle import LEAST_POINTS, InvariantCircle, invariant_circle
+from ...numerics.invariant_circle import InvariantCircle
 from ...numerics.lyapunov import windowed_mean
 from ...records import NestedRecord
 from ..decision_thresholds import T
+from .circle_path import SHOWN, circle_at, extent_of, maps
 from .family import Family
-from .points import Bifurcation, PointKind, check_point, complex_form, equilibrium_at
+from .points import Bifurcation, PointKind, check_point
 
-PointsMap = Callable[[np.ndarray], np.ndarray]
-_FIRST = (0.02, 0.1, 0.3, 1.0)  # of the way: where the normal form is believed
-_GROWTH = 1.6  # of the step on the way
-_LEAST_STEP = 1e-3
-_SHOWN = 512  # points of a circle that is drawn
 _TURNS = 2000  # applications of the map along which exponents are taken
 
 
@@ -32,7 +27,8 @@ class Circle(NestedRecord):
         radius: largest |(phi, theta) - the fixed point|; ``least_radius`` the smallest.
         predicted: the radius by the normal form, whose error grows like |value - threshold|.
         rotation: angle by which the map turns it, in radians.
-        exponents: Lyapunov exponents on it per application, by decreasing value; the tangential one is 0.
+        exponents: Lyapunov exponents on it per application (about an orbit of period k, of k), by decreasing value; the
+            tangential one is 0.
         exponent_errors: how far each may be off, of the finite orbit and of the circle's finite series.
         attracts: whether every other exponent is negative beyond its error.
         residual: largest |f(K(angle)) - K(angle + rotation)|.
@@ -83,81 +79,25 @@ def circle(point: Bifurcation, value: float) -> Circle:
         raise InputError(
             f"{point.parameter} = {value:g}: no circle there; it exists {side} {point.value:.10g}"
         )
-    family = point.family.repeated(1)
-    found, share = None, 0.0
-    for share in _FIRST:
-        if (found := _born_at(family, point, point.value + share * span)) is not None:
-            break
-    step = share
-    while found is not None and share < 1.0:
-        step = min(step * _GROWTH, 1.0 - share)
-        previous, found = found, None
-        while found is None and step > _LEAST_STEP:
-            grown = np.sqrt((share + step) / share)
-            found = _next(family, point, previous, point.value + (share + step) * span, grown)
-            if found is None:
-                step *= 0.5
-        share += step
+    found = circle_at(point.family, point.state, point.value, point.eigenvalue, value)
     if found is None:
         raise InputError(
             f"no smooth circle was found up to {point.parameter} = {value:g}: it ends or locks before"
         )
-    return _described(family, point, found, value)
-
-
-def _born_at(family: Family, point: Bifurcation, value: float) -> InvariantCircle | None:
-    """The circle of the normal form, refined."""
-    at = equilibrium_at(family, point.state, value)
-    form = None if at is None else complex_form(family, at, value, point.eigenvalue)
-    if at is None or form is None:
-        return None
-    square = -(abs(form.eigenvalue) - 1.0) / form.coefficient
-    if not square > 0:
-        return None
-    angles = 2 * np.pi * np.arange(LEAST_POINTS) / LEAST_POINTS
-    guess = at + 2 * np.sqrt(square) * np.real(np.exp(1j * angles)[:, None] * form.vector)
-    return invariant_circle(*_maps(family, value), guess, float(np.angle(form.eigenvalue)))
-
-
-def _next(
-    family: Family, point: Bifurcation, before: InvariantCircle, value: float, grown: float
-) -> InvariantCircle | None:
-    at = equilibrium_at(family, point.state, value)
-    if at is None:
-        return None
-    guess = at + grown * (before.points - before.points.mean(axis=0))
-    found = invariant_circle(*_maps(family, value), guess, before.rotation)
-    if found is None:
-        return None
-    ratio = np.max(np.ptp(found.points, axis=0)) / np.max(np.ptp(guess, axis=0))
-    return found if 0.5 < ratio < 2.0 else None
-
-
-def _maps(family: Family, value: float) -> tuple[PointsMap, PointsMap]:
-    """The map of many points and its slopes."""
-
-    def step(points: np.ndarray) -> np.ndarray:
-        return points + family.at_many(points, [value])[0]
-
-    def slope(points: np.ndarray) -> np.ndarray:
-        return family.at_many(points, [value])[1]
-
-    return step, slope
+    return _described(point.family.repeated(point.family.times or 1), point, found, value)
 
 
 def _described(family: Family, point: Bifurcation, found: InvariantCircle, value: float) -> Circle:
     players = 2 * family.dim
-    centre = equilibrium_at(family, point.state, value)
-    assert centre is not None
-    dense = found.dense(_SHOWN)
-    sizes = np.linalg.norm(dense[:, :players] - centre[:players], axis=1)
+    dense = found.dense(SHOWN)
+    least, most = extent_of(family, point.state, found, value)
     exponents, errors, along = _exponents(family, found, value)
     return Circle(
         parameter=point.parameter,
         value=float(value),
-        radius=float(sizes.max()),
-        least_radius=float(sizes.min()),
-        predicted=point.radius(value),
+        radius=most,
+        least_radius=least,
+        predicted=point.normal_form_radius(value),
         rotation=found.rotation,
         exponents=exponents,
         exponent_errors=errors,
@@ -176,7 +116,7 @@ def _exponents(family: Family, found: InvariantCircle, value: float) -> tuple[np
     """
     angles = found.rotation * np.arange(_TURNS + 1)
     ways = found.tangents(angles)
-    slopes = _maps(family, value)[1](found.at(angles[:-1]))
+    slopes = maps(family, value)[1](found.at(angles[:-1]))
     carried = np.einsum("kij,kj->ki", slopes, ways[:-1])
     missed = np.linalg.norm(carried - ways[1:], axis=1) / np.linalg.norm(ways[1:], axis=1)
     along = np.log(np.linalg.norm(carried, axis=1) / np.linalg.norm(ways[:-1], axis=1))

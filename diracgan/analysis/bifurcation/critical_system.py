@@ -10,8 +10,9 @@ from ...numerics.continuation import PathPoint
 from ...numerics.critical_eigenvalues import Criterion, Group, critical_function, critical_group
 from ...numerics.normal_form import complex_pair, real_eigenvalue
 from ..decision_thresholds import T
+from .equilibrium_forms import REAL
 from .family import Family
-from .points import REAL, PointKind
+from .points import PointKind
 
 _UNMOVED = 1e-13  # of |F|: an equilibrium for every pair of parameters that was tried
 _WITHIN = 0.3  # a place between two corners that is no symmetric one

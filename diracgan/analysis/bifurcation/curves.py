@@ -16,6 +16,8 @@ from ..linear.settings import LinearSettings
 from ..linear.status import Status
 from .branch import bounds, named_range, real_handle
 from .critical_system import CriticalSystem
+from .cycle_curves import FOLLOWED, follow_cycle_points
+from .cycle_points import CycleKind, CyclePoint
 from .family import Family
 from .points import FARTHEST, Bifurcation, PointKind, check_point
 
@@ -24,6 +26,7 @@ _ZERO = 1e-3  # of its neighbours: a value that changes its sign without this is
 _BY_COEFFICIENT = ("Bautin", "Chenciner", "generalised flip", "cusp")
 SAME_POINT = 1e-6  # relative: two points of codimension two that differ by less are one
 _SINGULAR = 1e10  # condition beyond which equations are not solved
+_BEYOND = 1e-6  # the unit circle: a multiplier there is unstable
 _LINEAR = 1e-6  # a velocity: a linearisation that holds only below says nothing of training
 
 
@@ -56,9 +59,10 @@ class Curve(NestedRecord):
         kind: of the points.
         parameters: the two names; ``low`` and ``high`` their ranges.
         values: of both, in the order along the curve, (K, 2).
-        states: all that evolves, (K, n).
-        eigenvalues: the critical one, with an imaginary part >= 0, (K,).
+        states: all that evolves, of a cycle a point of it, (K, n).
+        eigenvalues: the critical one, of a cycle its multiplier, with an imaginary part >= 0, (K,).
         coefficients: of the normal form, as of a :class:`Bifurcation`; NaN where there is none, (K,).
+        periods: of cycles, (K,); None of equilibria and of orbits of a map.
         statuses: of the linearisation: unstable where another eigenvalue is already beyond, else marginal, (K,).
         residuals: largest entry of the equations, (K,).
         points: those of codimension two.
@@ -66,7 +70,7 @@ class Curve(NestedRecord):
         text: one sentence in words.
     """
 
-    kind: PointKind
+    kind: PointKind | CycleKind
     parameters: tuple[str, str]
     low: tuple[float, float]
     high: tuple[float, float]
@@ -74,6 +78,7 @@ class Curve(NestedRecord):
     states: np.ndarray
     eigenvalues: np.ndarray
     coefficients: np.ndarray
+    periods: np.ndarray | None
     statuses: list[str]
     residuals: np.ndarray
     points: list[CodimensionTwo]
@@ -82,21 +87,23 @@ class Curve(NestedRecord):
 
 
 def curve(
-    point: Bifurcation,
+    point: Bifurcation | CyclePoint,
     over: Sequence[str],
     low: Sequence[float | None] = (None, None),
     high: Sequence[float | None] = (None, None),
 ) -> Curve:
-    """Follow a fold, branch point, Hopf, Neimark-Sacker or flip point in two parameters.
+    """Follow a fold, branch point, Hopf, Neimark-Sacker or flip point in two parameters, or a fold or period doubling
+    of cycles.
 
     Continuation of F(x, p, q) = 0 together with the function of the critical eigenvalues that vanishes there, with its
     derivatives by autodiff: det E - 1 of a pair of multipliers, tr E of a pair of eigenvalues, det(E - 1), det(E + 1)
     or det E, with E the matrix on their invariant subspace. It is smooth also where two of them meet, so that
     Bogdanov-Takens points and the resonances 1:1 and 1:2 are met like others; beyond, the pair is real and
-    the curve ends.
+    the curve ends. Of cycles it is the shooting equations together with a bordered matrix that is singular at the
+    point.
 
     Args:
-        point: of a branch.
+        point: of a branch, also of a branch of cycles.
         over: two parameters, also with their ranges: ``("gamma", "lr")``, ``("gamma=0:1", "lr=0.01:2")``.
         low: least values of both; by default the least allowed ones.
         high: largest values; by default twice the present ones, or 1.
@@ -118,6 +125,8 @@ def curve(
         >>> bool(abs(found.values[:, 1] - 4 * found.values[:, 0]).max() < 1e-9)
         True
     """
+    if isinstance(point, CyclePoint):
+        return _cycle_curve(point, over, low, high)
     family, begin, lows, highs = _through(point, over, low, high)
     check_noiseless(family)
     return follow_curve(family, point, begin, lows, highs)
@@ -168,11 +177,98 @@ def _through(
     if point.multiplicity > 1:
         raise InputError(coincide(point))
     check_linear(around)
-    for h in handles:
-        if h.now is None:
-            raise InputError(f"{h.name} has no value yet; allowed: one to start from, e.g. {h.name} = 0.1")
-    begin = np.array([float(h.now) for h in handles])
+    begin = np.array([_present(h) for h in handles])
     return Family(around, handles, point.family.times), begin, lows, highs
+
+
+def _cycle_curve(
+    point: CyclePoint,
+    over: Sequence[str],
+    low: Sequence[float | None],
+    high: Sequence[float | None],
+) -> Curve:
+    """The curve through a fold or a period doubling of cycles."""
+    if point.kind not in FOLLOWED:
+        allowed = " and ".join(f"{k.words} points" for k in FOLLOWED)
+        raise InputError(
+            f"a {point.kind.words} point of cycles is not followed in two numbers; allowed: {allowed}"
+        )
+    around = point.equations.family.at([point.value])
+    handles, lows, highs = plane(around, over, low, high)
+    family, names = Family(around, handles), [h.name for h in handles]
+    begin = np.array([_present(h) for h in handles])
+    check_inside(names, begin, lows, highs)
+    return follow_cycle_curve(family, point, begin, lows, highs)
+
+
+def follow_cycle_curve(
+    family: Family, point: CyclePoint, begin: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> Curve:
+    """The curve through a fold or a period doubling of cycles at ``begin`` of a flow over two numbers."""
+    found = follow_cycle_points(family, point, begin, low, high)
+    on = [
+        (c, p)
+        for k, (c, path) in enumerate(found.pieces)
+        for p in (path.points if k == 0 else path.points[1:])
+    ]
+    parts = [c.equations.parts(p.u) for c, p in on]
+    others = [c.others(p.jacobian) for c, p in on]
+    made = [
+        CodimensionTwo(
+            name=c.names[change.monitor],
+            values=(float(change.point.u[-2]), float(change.point.u[-1])),
+            phi=change.point.u[: family.dim].tolist(),
+            theta=change.point.u[family.dim : 2 * family.dim].tolist(),
+            eigenvalue=complex(c.critical),
+            residual=change.point.residual,
+        )
+        for c, path in found.pieces
+        for change in path.changes
+    ]
+    names = (family.handles[0].name, family.handles[1].name)
+    is_fold = point.kind is CycleKind.FOLD
+    return Curve(
+        kind=point.kind,
+        parameters=names,
+        low=(float(low[0]), float(low[1])),
+        high=(float(high[0]), float(high[1])),
+        values=np.clip([p.u[-2:] for _, p in on], low, high),
+        states=np.array([z for z, _, _ in parts]),
+        eigenvalues=np.array([complex(c.critical) for c, _ in on]),
+        coefficients=np.array([c.quadratic(p.jacobian) if is_fold else np.nan for c, p in on]),
+        periods=np.array([span for _, span, _ in parts]),
+        statuses=[
+            str(Status.UNSTABLE if np.any(np.abs(w) > 1.0 + _BEYOND) else Status.MARGINAL) for w in others
+        ],
+        residuals=np.array([p.residual for _, p in on]),
+        points=made,
+        ends=found.ends,
+        text=_words(point.kind, len(on), names, made),
+    )
+
+
+def _words(
+    kind: PointKind | CycleKind, count: int, names: tuple[str, str], points: Sequence[CodimensionTwo]
+) -> str:
+    said = "; ".join(f"{p.name} at ({p.values[0]:.6g}, {p.values[1]:.6g})" for p in points)
+    return f"{kind.words} curve of {count} points in ({names[0]}, {names[1]})" + (f": {said}" if said else "")
+
+
+def _present(handle: ParameterHandle) -> float:
+    if handle.now is None:
+        raise InputError(
+            f"{handle.name} has no value yet; allowed: one to start from, e.g. {handle.name} = 0.1"
+        )
+    return float(handle.now)
+
+
+def check_inside(names: Sequence[str], begin: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
+    """Refuse ranges that do not hold the point from which a curve starts."""
+    if np.any(begin < low) or np.any(begin > high):
+        raise InputError(
+            f"{tuple(names)} = {tuple(begin.tolist())} lies outside {tuple(low.tolist())} to {tuple(high.tolist())}; "
+            "allowed: ranges that hold the point"
+        )
 
 
 def _system(
@@ -244,11 +340,7 @@ def follow_curve(
 ) -> Curve:
     """The curve through a point at ``begin`` of a family of two parameters."""
     names = (family.handles[0].name, family.handles[1].name)
-    if np.any(begin < low) or np.any(begin > high):
-        raise InputError(
-            f"{names} = {tuple(begin.tolist())} lies outside {tuple(low.tolist())} to {tuple(high.tolist())}; "
-            "allowed: ranges that hold the point"
-        )
+    check_inside(names, begin, low, high)
     system = _system(family, point, begin, low, high)
     slack = _SLACK * (high - low)
     control = StepControl(bound=FARTHEST * (1.0 + float(np.max(np.abs(point.state), initial=0.0))))
@@ -270,7 +362,6 @@ def _record(system: CriticalSystem, path: SolutionPath, low: np.ndarray, high: n
     decided = margins([family.at(p, x) for p, x in zip(values, states, strict=True)])
     points = _points(system, path)
     names = (family.handles[0].name, family.handles[1].name)
-    said = "; ".join(f"{p.name} at ({p.values[0]:.6g}, {p.values[1]:.6g})" for p in points)
     return Curve(
         kind=kind,
         parameters=names,
@@ -280,14 +371,14 @@ def _record(system: CriticalSystem, path: SolutionPath, low: np.ndarray, high: n
         states=states,
         eigenvalues=np.array([system.eigenvalue(u) for u in us]),
         coefficients=np.array([system.coefficient(u)[0] for u in us]),
+        periods=None,
         statuses=[
             _status(m, system.eigenvalue(u), family.discrete) for m, u in zip(decided, us, strict=True)
         ],
         residuals=np.array([float(np.max(np.abs(system.equations(u)[0]))) for u in us]),
         points=points,
         ends=ends,
-        text=f"{kind.words} curve of {len(us)} points in ({names[0]}, {names[1]})"
-        + (f": {said}" if said else ""),
+        text=_words(kind, len(us), names, points),
     )
 
 

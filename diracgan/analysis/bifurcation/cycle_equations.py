@@ -46,6 +46,8 @@ class Spread(NamedTuple):
 class CycleEquations:
     """u = (z, T/T0, p) -> (Phi_T(z; p) - z, w . (z - anchor)): zero at an orbit of period T from the section.
 
+    p are the family's numbers, one along a branch and two along a curve.
+
     Attributes:
         family: the flow as the number turns.
         anchor: a point of the section, (n,); ``normal`` its unit normal w, along the motion.
@@ -62,19 +64,19 @@ class CycleEquations:
 
     def __call__(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Their values and Jacobian, NaN where the motion does not cross the section or does not get around."""
-        n = len(u) - 2
+        n = len(self.anchor)
         z, span = u[:n], u[n] * self.unit
-        nothing = np.full(n + 1, np.nan), np.full((n + 1, n + 2), np.nan)
+        nothing = np.full(n + 1, np.nan), np.full((n + 1, len(u)), np.nan)
         if not 0 < span <= _LONGEST * self.first or not np.all(np.isfinite(u)):
             return nothing
-        found = self.family.carried(z, span, u[-1:])
+        found = self.family.carried(z, span, u[n + 1 :])
         if found is None or not self._crosses(found.velocity, span):
             return nothing
         if not np.linalg.norm(found.by_state) <= _LARGEST:
             return nothing
         slope = np.column_stack([found.by_state - np.eye(n), self.unit * found.velocity, found.by_numbers])
         value = np.append(found.end - z, self.normal @ (z - self.anchor))
-        return value, np.vstack([slope, np.append(self.normal, [0.0, 0.0])])
+        return value, np.vstack([slope, np.append(self.normal, np.zeros(len(u) - n))])
 
     def _crosses(self, velocity: np.ndarray, span: float) -> bool:
         speed = np.linalg.norm(velocity)
@@ -101,8 +103,13 @@ class CycleEquations:
         return ""
 
     def parts(self, u: np.ndarray) -> tuple[np.ndarray, float, float]:
-        """The state, the period and the number."""
-        return u[:-2], float(u[-2] * self.unit), float(u[-1])
+        """The state, the period and the (first) number."""
+        n = len(self.anchor)
+        return u[:n], float(u[n] * self.unit), float(u[n + 1])
+
+    def numbers(self, u: np.ndarray) -> np.ndarray:
+        """The family's numbers, (P,)."""
+        return u[len(self.anchor) + 1 :]
 
     def velocity(self, jacobian: np.ndarray) -> np.ndarray:
         """Of the motion on the section, of the equations' Jacobian at an orbit."""
@@ -132,8 +139,8 @@ class CycleEquations:
 
     def rows(self, u: np.ndarray) -> np.ndarray:
         """States along the orbit at equal times, its end left out, (rows, n)."""
-        z, span, p = self.parts(u)
-        system = self.family.system([p])
+        z, span, _ = self.parts(u)
+        system = self.family.system(self.numbers(u))
         count = _ROWS_AT_SWITCHINGS if self.family.switches else _ROWS
         with jax.enable_x64(True):
             ts = np.arange(count) * (span / count)
@@ -155,10 +162,10 @@ def sections(equations: CycleEquations, u: np.ndarray) -> list[tuple[CycleEquati
 
     Through points of fast motion, far from where the field switches.
     """
-    _, span, p = equations.parts(u)
-    rows = equations.rows(u)
+    _, span, _ = equations.parts(u)
+    rows, numbers = equations.rows(u), equations.numbers(u)
     with jax.enable_x64(True):
-        system = equations.family.system([p])
+        system = equations.family.system(numbers)
         seen = [natural(system, y) for y in rows]
     surfaces, velocities = (np.array([np.asarray(s[k]) for s in seen]) for k in (0, 1))
     speeds = np.linalg.norm(velocities, axis=1)
@@ -172,7 +179,7 @@ def sections(equations: CycleEquations, u: np.ndarray) -> list[tuple[CycleEquati
     for k in _peaks(merit):
         f = velocities[k]
         made = dataclasses.replace(equations, anchor=rows[k], normal=f / np.linalg.norm(f), unit=span)
-        found.append((made, np.concatenate([rows[k], [1.0, p]]), k * span / len(rows)))
+        found.append((made, np.concatenate([rows[k], [1.0], numbers]), k * span / len(rows)))
     return found
 
 
@@ -192,10 +199,10 @@ def moved_tangent(
     before: CycleEquations, u: np.ndarray, tangent: np.ndarray, after: CycleEquations, time: float
 ) -> np.ndarray | None:
     """A tangent of the branch, carried along the orbit for ``time`` to another section."""
-    z, _, p = before.parts(u)
-    found = before.family.carried(z, time, [p])
+    n = len(before.anchor)
+    found = before.family.carried(u[:n], time, before.numbers(u))
     if found is None:
         return None
-    moved = found.by_state @ tangent[:-2] + found.by_numbers[:, 0] * tangent[-1]
+    moved = found.by_state @ tangent[:n] + found.by_numbers @ before.numbers(tangent)
     moved -= found.velocity * (after.normal @ moved) / (after.normal @ found.velocity)
-    return np.concatenate([moved, [tangent[-2] * before.unit / after.unit, tangent[-1]]])
+    return np.concatenate([moved, [tangent[n] * before.unit / after.unit], before.numbers(tangent)])

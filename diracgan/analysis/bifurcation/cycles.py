@@ -24,8 +24,9 @@ from .branch import bounds, named_range, real_handle
 from .cycle_equations import TRIVIAL, CycleEquations, Spread, moved_tangent, sections
 from .cycle_points import CycleKind, CyclePoint, classify_cycle, cycle_monitors
 from .cycle_starts import check_isolated, cycle_from
+from .equilibrium_forms import cubic_form
 from .family import Family
-from .points import FARTHEST, Bifurcation, PointKind, check_point, complex_form
+from .points import FARTHEST, Bifurcation, PointKind, check_point
 
 _AMPLITUDES = (0.02, 0.005, 1e-3)  # of the first cycle at a Hopf point, in units of the state
 _LEAVE = 0.02  # of a period doubling: the first step onto the doubled orbit
@@ -204,7 +205,7 @@ def born_cycles(point: Bifurcation, low: float, high: float) -> CycleBranch:
             f"{point.parameter} = {point.value:g}: {point.multiplicity} pairs are critical at once, so that cycles "
             "come in families by rotations; allowed: dim=1, or rotating_states for the circles"
         )
-    form = complex_form(point.family, point.state, point.value, point.eigenvalue)
+    form = cubic_form(point.family, point.state, point.value, point.eigenvalue)
     if form is None:
         raise InputError(f"{point.parameter} = {point.value:g}: a derivative is not finite there")
     q = form.vector * np.exp(-0.5j * np.angle(np.sum(form.vector**2)))  # Re q is orthogonal to Im q

@@ -11,19 +11,16 @@ import numpy as np
 
 from ...errors import instance
 from ...numerics.continuation import PathPoint
-from ...numerics.normal_form import NormalForm, complex_pair, real_eigenvalue
+from ...numerics.normal_form import NormalForm, real_eigenvalue
 from ...records import Record
+from .circle_path import circle_at, extent_of
+from .equilibrium_forms import REAL, cubic_form, equilibrium_at, extent
 from .family import Family
 
 NEAR = 1e-6  # a growth rate within this of 0 at a refined point is critical
-REAL = 1e-6  # of the imaginary part of a critical eigenvalue that is real
 FARTHEST = 1e3  # times 1 and the start: a branch is followed no further
 _ALIKE = 1e-5  # two critical eigenvalues that differ by less are one, counted twice
-_RANK, _TANGENT_RANK = (
-    1e-12,
-    1e-9,
-)  # singular values that count as 0: of Newton's steps, of a branch's tangent
-_CONVERGED = 1e-12  # relative size of Newton's last step
+_TANGENT_RANK = 1e-9  # of a branch's tangent: singular values that count as 0
 _TURNS_BACK = 1e-6  # of a tangent: its share along the parameter where that turns back
 _RESONANT = 1e-4  # of k: a multiplier whose k-th power is nearer to 1 is a root of unity
 _FLAT = 1e-9  # of a growth rate's change with the parameter: no crossing
@@ -113,7 +110,20 @@ class Bifurcation(Record):
         return f"{head}at {self.parameter} = {self.value:.6g} {self.born} {what}"
 
     def radius(self, value: float) -> float | None:
-        """The predicted largest |(phi, theta - x0)| of what is born, from the equilibrium, at another value.
+        """The largest |(phi, theta - x0)|, from the equilibrium, of what is born, at another value.
+
+        Of a Neimark-Sacker point by the invariant circle itself, as :func:`circle` computes it; else by
+        :meth:`normal_form_radius`. None where nothing is known to exist.
+        """
+        if self.kind is not PointKind.NEIMARK_SACKER:
+            return self.normal_form_radius(value)
+        if self.coefficient is None or (value - self.value) * self.side <= 0:
+            return None
+        found = circle_at(self.family, self.state, self.value, self.eigenvalue, value)
+        return None if found is None else extent_of(self.family, self.state, found, value)[1]
+
+    def normal_form_radius(self, value: float) -> float | None:
+        """The radius by the normal form alone, at another value, whose error grows like |value - threshold|.
 
         The normal form is taken at ``value`` itself, with the equilibrium, its eigenvalue and the coefficient there;
         None on the side on which nothing exists, or where there is no normal form.
@@ -121,57 +131,17 @@ class Bifurcation(Record):
         if self.coefficient is None or self.kind is PointKind.FOLD:
             return None
         at = equilibrium_at(self.family, self.state, value)
-        if at is None:
-            return None
-        form = _cubic(self.family, self.kind, at, value, self.eigenvalue)
+        form = None if at is None else cubic_form(self.family, at, value, self.eigenvalue)
         if form is None:
             return None
         growth = abs(form.eigenvalue) - 1 if self.family.discrete else form.eigenvalue.real
         square = -growth / form.coefficient if self.kind is not PointKind.FLIP else growth / form.coefficient
-        return math.sqrt(square) * _extent(form, self.family.dim) if square > 0 else None
+        return math.sqrt(square) * extent(form, self.family.dim) if square > 0 else None
 
 
 def check_point(point: Any) -> Bifurcation:
     """``point``, or InputError where it is not a bifurcation."""
     return instance("point", point, Bifurcation, "one of the points of dg.bifurcation.branch(...)")
-
-
-def equilibrium_at(family: Family, near: np.ndarray, value: float) -> np.ndarray | None:
-    """The equilibrium at a value of the parameter that Newton's method finds from a state; None where it finds none."""
-    x, function = near.copy(), family.fixed([value])
-    for _ in range(30):
-        residual, slope = function(x)
-        if not (np.all(np.isfinite(residual)) and np.all(np.isfinite(slope))):
-            return None
-        move = np.linalg.lstsq(slope, -residual, rcond=_RANK)[0]
-        x = x + move
-        if np.linalg.norm(move) <= _CONVERGED * (1.0 + np.linalg.norm(x)):
-            return x
-    return None
-
-
-def _extent(form: NormalForm, dim: int) -> float:
-    """Largest |(phi, theta)| of the players for an amplitude of 1."""
-    q = form.vector[: 2 * dim]
-    if abs(form.eigenvalue.imag) <= REAL:
-        return float(np.linalg.norm(q))
-    return 2.0 * float(np.linalg.norm(np.stack([q.real, q.imag]), 2))
-
-
-def complex_form(family: Family, x: np.ndarray, value: float, critical: complex) -> NormalForm | None:
-    """The normal form of the pair of eigenvalues nearest to a critical one, at any equilibrium."""
-    return _cubic(family, PointKind.NEIMARK_SACKER if family.discrete else PointKind.HOPF, x, value, critical)
-
-
-def _cubic(
-    family: Family, kind: PointKind, x: np.ndarray, value: float, critical: complex
-) -> NormalForm | None:
-    found = family.derivatives(x, [value])
-    if not np.all(np.isfinite(found.first)):
-        return None
-    if kind in (PointKind.HOPF, PointKind.NEIMARK_SACKER):
-        return complex_pair(found, critical, family.discrete)
-    return real_eigenvalue(found, critical.real, flips=kind is PointKind.FLIP)
 
 
 def classify(family: Family, point: PathPoint, turns: bool, at_end: bool) -> Bifurcation | None:
@@ -275,7 +245,7 @@ def _born(
         return found | _fold(family, point, head)
     if found["crossing"] is None:
         return found | {"text": f"{head}; the branch stands upright there, so that no law in {name} holds"}
-    form = _cubic(family, kind, x, value, lead)
+    form = cubic_form(family, x, value, lead)
     if form is None:
         return found | {"text": f"{head}; no normal form: a derivative is not finite there"}
     if kind is PointKind.BRANCH_POINT:
@@ -301,7 +271,7 @@ def _cubic_words(
         what = "the cubic coefficient" if abs(c) <= form.error else "the speed of the crossing"
         return found | {"criticality": "degenerate", "text": f"{head}, degenerate: {what} is 0 to rounding"}
     side = int(np.sign(-crossing / c))
-    scale = math.sqrt(abs(crossing / c)) * _extent(form, family.dim)
+    scale = math.sqrt(abs(crossing / c)) * extent(form, family.dim)
     found |= {"criticality": "supercritical" if c < 0 else "subcritical", "side": side, "scale": scale}
     born = {
         PointKind.HOPF: "limit cycle",

@@ -14,8 +14,9 @@ from ... import dirac
 from ...errors import InputError, listed
 from .branch import real_handle
 from .curves import check_linear, check_noiseless, coincide
+from .equilibrium_forms import cubic_form
 from .family import Family, change_of
-from .points import Bifurcation, PointKind, check_point, complex_form
+from .points import Bifurcation, PointKind, check_point
 
 _STAGES = 64  # on the way from the point to the numbers asked for
 _NEWTON = 4  # iterations at each
@@ -88,7 +89,7 @@ def _start(point: Bifurcation, family: Family, ps: np.ndarray) -> tuple[np.ndarr
     """(x, Re v, Im v, frequency or angle, p) at the point, or (x, v, p), and what v is normalised by."""
     x, lead = point.state, complex(point.eigenvalue)
     if point.kind in _PAIRS:
-        form = complex_form(point.family, x, point.value, lead)
+        form = cubic_form(point.family, x, point.value, lead)
         if form is None:
             raise InputError(f"{point.parameter} = {point.value:g}: a derivative is not finite there")
         v = form.vector / np.linalg.norm(form.vector)
