@@ -11,6 +11,8 @@ from ..progress import progress
 from .layer import CommandResult, argument, option, output, picture
 from .options import AnyVariantOptions, RateOptions, RuleOptions, StartOptions, headline, only_one
 
+_GENERATIONS = 3  # of a cascade of period doublings that are followed
+
 
 def command(
     variant: AnyVariantOptions,
@@ -60,10 +62,12 @@ def command(
 def _atlas(
     made: Any, over: list[str], rule: Any, at: Any, how: dict[str, Any], out: str | None, switch: bool
 ) -> CommandResult:
-    from ..analysis.bifurcation import atlas
+    from ..analysis.bifurcation import atlas, no_useful_linearisation
 
     if switch:
         raise InputError("--switch follows what is born along one number; allowed: one --over with it")
+    if (why := no_useful_linearisation(rule)) and rule.is_adaptive and how["dim"] == 1:
+        return _adaptive(made, over, rule, at, how["x0"], out, why)
     with progress() as bar:
         found = atlas(made, over, rule, at, progress=bar, **how)
     if out is not None:
@@ -80,20 +84,39 @@ def _atlas(
     return CommandResult(found.as_dict() | ({} if out is None else {"out": out}), said, found.notes)
 
 
+def _adaptive(
+    made: Any, over: list[str], rule: Any, at: Any, x0: Any, out: str | None, why: str
+) -> CommandResult:
+    """The cycles on which an adaptive rule ends, where its equilibrium says nothing."""
+    from ..analysis.bifurcation import adaptive_chart
+
+    with progress() as bar:
+        found = adaptive_chart(made, over, rule, at or (None, None), x0, progress=bar)
+    if out is not None:
+        from ..plotting import adaptive_figure, save
+
+        save(adaptive_figure(found), out)
+    said = [headline(found), found.text, *([] if out is None else [out])]
+    record = found.as_dict() | ({} if out is None else {"out": out})
+    return CommandResult(record, said, [f"{why}: shown are the cycles on which it ends"])
+
+
 def _branch(
     made: Any, over: str, rule: Any, at: Any, how: dict[str, Any], out: str | None, switch: bool
 ) -> CommandResult:
-    from ..analysis.bifurcation import branch
+    from ..analysis.bifurcation import branch, no_useful_linearisation
 
     found = branch(made, over, rule, at, **how)
     cycles, notes = _cycles(found)
+    if why := no_useful_linearisation(rule):
+        notes.append(f"{why}; see diracgan averaged, or draw its cycles with a second --over")
     born, complaints = _switched(found) if switch else ([], [])
     born, complaints = [*cycles, *born], [*notes, *complaints]
     if out is not None:
         from ..plotting import branches_figure, save
         from ..plotting.branches import branch_title
 
-        save(branches_figure([found, *born], title=branch_title(found), below=found.text), out)
+        save(branches_figure([found, *born], title=branch_title(found), below=_below(found, born)), out)
     record = found.as_dict() | ({"born": [b.as_dict() for b in born]} if born or switch else {})
     record |= {} if out is None else {"out": out}
     return CommandResult(record, _said(found, born, out), complaints)
@@ -117,34 +140,51 @@ def _circles(
 
 
 def _cycles(found: Any) -> tuple[list[Any], list[str]]:
-    """The branches of cycles that are born at Hopf points, with their own first doublings, and why some are missing."""
+    """The branches of cycles that are born at Hopf points, with their doublings, and why some are missing."""
     from ..analysis.bifurcation import born_cycles, doubled_cycles
 
-    born, notes = [], []
-    for point in (p for p in found.points if p.kind == "hopf"):
-        try:
-            born.append(born_cycles(point, found.low, found.high))
-            doublings = [p for p in born[-1].points if p.kind == "period-doubling"]
-            born += [doubled_cycles(p, found.low, found.high) for p in doublings]
-        except InputError as error:
-            notes.append(str(error))
-    return born, notes
+    def born(point: Any) -> list[Any]:
+        if point.kind == "hopf":
+            return [born_cycles(point, found.low, found.high)]
+        return [doubled_cycles(point, found.low, found.high)]
+
+    hopf = [p for p in found.points if p.kind == "hopf"]
+    return _cascade(hopf, born, "period-doubling")
 
 
 def _switched(found: Any) -> tuple[list[Any], list[str]]:
-    """The branches that are born, and why there are none where there are none."""
+    """The branches that are born at branch points and flips, with their flips, and why some are missing."""
     from ..analysis.bifurcation import switch
 
-    born, complaints = [], []
     points = [p for p in found.points if p.kind in ("branch-point", "flip")]
-    for point in points:
-        try:
-            born += switch(point, found.low, found.high)
-        except InputError as error:
-            complaints.append(str(error))
     if not points:
-        complaints.append("no branch point and no flip lies on this branch: there is nothing to switch to")
-    return born, complaints
+        return [], ["no branch point and no flip lies on this branch: there is nothing to switch to"]
+    return _cascade(points, lambda p: switch(p, found.low, found.high), "flip")
+
+
+def _cascade(points: list[Any], follow: Any, doubling: str) -> tuple[list[Any], list[str]]:
+    """The branches born at points, and at the doublings on these, to the third generation; and what is missing."""
+    born, notes, done = [], [], {p.value for p in points}
+    for _ in range(_GENERATIONS):
+        made = []
+        for point in points:
+            try:
+                made += follow(point)
+            except InputError as error:
+                notes.append(str(error))
+        born += made
+        points = [p for b in made for p in b.points if p.kind == doubling and p.value not in done]
+        done |= {p.value for p in points}
+    if points:
+        values = ", ".join(f"{p.value:.10g}" for p in points)
+        notes.append(
+            f"what is born at the further doublings at {points[0].parameter} = {values} is not followed"
+        )
+    return born, notes
+
+
+def _below(found: Any, born: list[Any]) -> str:
+    return "; ".join(b.text for b in (found, *born[:1]))
 
 
 def _said(found: Any, born: list[Any], out: str | None) -> Iterator[str]:

@@ -6,6 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from .axes_helpers import legend_below, styled
@@ -16,7 +17,7 @@ from .theme import BLUE, GREEN, INK, ORANGE, PURPLE, VERMILION
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["atlas", "atlas_figure"]
+__all__ = ["adaptive", "adaptive_figure", "atlas", "atlas_figure"]
 
 _COLOURS = {
     "fold": BLUE,
@@ -38,6 +39,8 @@ _SHORT = {
     "fold-Neimark-Sacker": "fold-NS",
     "flip-Neimark-Sacker": "flip-NS",
 }
+_KINDS = {"limit-cycle": GREEN, "chatter": ORANGE, "settles": BLUE, "grows": VERMILION, "undecided": INK}
+_SIZES = np.log10([m * 10.0**e for e in range(-8, 4) for m in (1, 2, 5)])  # of cycles that are drawn
 _UNSTABLE = "unstable"
 _APART = 0.01  # of an axis: points nearer than that share a mark
 
@@ -90,6 +93,69 @@ def atlas_figure(found: Any, *, stability: Any = None) -> Figure:
     title = f"{found.variant}, {found.rule or 'flow'}: bifurcations"
     with page(7.6, 6.2, title, "\n".join(textwrap.wrap(found.text, 100))) as fig:
         atlas(found, fig.add_axes((0.1, 0.2, 0.76, 0.62)), stability=stability)
+    return fig
+
+
+def adaptive(found: Any, ax: Axes | None = None) -> Axes:
+    """Draw what an adaptive rule ends on: regions by kind, and curves on which its cycles have one size.
+
+    Args:
+        found: a :class:`diracgan.bifurcation.AdaptiveChart`.
+        ax: axes to draw on; a new figure when ``None``.
+
+    Returns:
+        The axes.
+
+    Example:
+        >>> import diracgan as dg
+        >>> from matplotlib.figure import Figure
+        >>> over, rule = ("gamma=0.01:0.1", "lr=0.001:0.01"), dg.rule("adam", beta1=0.5, beta2=0.99)
+        >>> found = dg.bifurcation.adaptive_chart(dg.variant("ns"), over, rule, cells=2)
+        >>> adaptive(found, Figure().add_subplot()).get_ylabel()
+        'lr'
+    """
+    kinds = np.array(found.kinds)
+    with styled(ax) as ax:
+        ax.set(xlabel=found.parameters[0], ylabel=found.parameters[1])
+        for side, values in (("x", found.first), ("y", found.second)):
+            if values[0] > 0 and not np.allclose(np.diff(values), values[1] - values[0]):
+                ax.set(**{f"{side}scale": "log"})
+        for kind, colour in _KINDS.items():
+            if np.any(kinds == kind):
+                here = np.where(kinds == kind, 1.0, np.nan).T
+                shown = ListedColormap([colour])
+                ax.pcolormesh(found.first, found.second, here, cmap=shown, alpha=0.25, shading="nearest")
+                ax.plot([], [], "s", color=colour, alpha=0.4, label=kind)
+        sizes = np.log10(np.where(found.amplitudes > 0, found.amplitudes, np.nan)).T
+        if np.any(np.isfinite(sizes)) and np.nanmax(sizes) > np.nanmin(sizes):
+            look: dict[str, Any] = {"colors": INK, "linewidths": 1.0, "linestyles": "solid"}
+            lines = ax.contour(found.first, found.second, sizes, levels=_SIZES, **look)
+            ax.clabel(lines, fmt=lambda x: f"{10**x:.2g}", fontsize=8)
+            ax.plot([], [], "-", color=INK, linewidth=1.0, label="largest |φ| in the end")
+        if np.ptp(np.maximum(found.counts, 1)):
+            edges = np.arange(1, found.counts.max()) + 0.5
+            look = {"colors": BLUE, "linewidths": 1.5, "linestyles": "--"}
+            ax.contour(found.first, found.second, found.counts.T, levels=edges, **look)
+            ax.plot([], [], "--", color=BLUE, label="another pair of cycles")
+        ax.set_xlim(found.low[0] or found.first[0], found.high[0])
+        ax.set_ylim(found.low[1] or found.second[0], found.high[1])
+        legend_below(ax)
+    return ax
+
+
+def adaptive_figure(found: Any) -> Figure:
+    """Draw :func:`adaptive` on a page of its own: what ``diracgan bifurcation`` draws of Adam with a small eps.
+
+    Example:
+        >>> import diracgan as dg
+        >>> over, rule = ("gamma=0.01:0.1", "lr=0.001:0.01"), dg.rule("adam", beta1=0.5, beta2=0.99)
+        >>> found = dg.bifurcation.adaptive_chart(dg.variant("ns"), over, rule, cells=2)
+        >>> adaptive_figure(found).texts[0].get_text()
+        'ns, adam(lr=0.1, beta1=0.5, beta2=0.99): its cycles'
+    """
+    title = f"{found.variant}, {found.rule}: its cycles"
+    with page(7.6, 6.2, title, "\n".join(textwrap.wrap(found.text, 100))) as fig:
+        adaptive(found, fig.add_axes((0.1, 0.2, 0.82, 0.62)))
     return fig
 
 

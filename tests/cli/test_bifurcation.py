@@ -54,7 +54,10 @@ def test_an_atlas_as_json(cli):
         (["ns", "-v", "wgan", "--over", "gamma=0:1"], "two variants"),
         (["wgan", "--over", "l2=0.1:1"], "no finite field"),
         (["ns", "--over", "gamma=0:1", "--over", "r1=0:1"], "one parameter"),
-        (["ns", "--over", "gamma=0:1", "--over", "lr=0.1:1", "--rule", "adam"], "no useful linearisation"),
+        (
+            ["ns", "--over", "gamma=0:1", "--over", "lr=0.1:1", "--rule", "adam", "--dim", "2"],
+            "no useful linearisation",
+        ),
         (["ns", "--over", "gamma=0:1", "--over", "rate_d", "--switch"], "one --over"),
     ],
 )
@@ -91,3 +94,36 @@ def test_circles_are_followed(cli):
     assert code == 0 and not err and "circles for lam from 0.4 to 0.6" in out
     code, _, err = cli(*words)
     assert code == 2 and "--phi0" in err
+
+
+@pytest.mark.slow
+def test_of_adam_with_a_small_eps_the_cycles_are_drawn(cli, folder):
+    words = ("bifurcation", "ns", "--over", "gamma=0.01:0.1", "--over", "lr=0.001:0.01")
+    code, out, err = cli(*words, "--rule", "adam:beta1=0.5,beta2=0.99", "--out", "a.png")
+    assert code == 0 and (folder / "a.png").stat().st_size > 5000 and out.splitlines()[-1] == "a.png"
+    assert "169 limit-cycle" in out and "no useful linearisation: shown are the cycles" in err
+    code, _, err = cli("bifurcation", "ns", "--over", "gamma=0.1:1", "--rule", "adam")
+    assert code == 0 and "no useful linearisation" in err
+
+
+def test_a_cascade_of_period_doublings_is_followed_and_where_it_stops_is_said(cli, folder):
+    (folder / "logistic.py").write_text(LOGISTIC)
+    words = ("logistic.py:my-logistic", "--over", "k=2.5:3.58", "--phi0", "0.6", "--theta0", "0", "--x0", "1")
+    code, out, err = cli("bifurcation", *words, "--rule", "simultaneous:lr=1", "--switch")
+    assert code == 0
+    for k, value in ((1, 3.0), (2, 3.449489743), (4, 3.5440903)):  # the second is 1 + sqrt(6)
+        assert f"k = {value:.8g}" in out and f"orbit of period {2 * k} " in out
+    assert "not followed" in err
+
+
+LOGISTIC = """
+import jax.numpy as jnp, diracgan as dg
+
+@dg.register("my-logistic", reference="x+ = k x (1 - x) for x = phi")
+class MyLogistic(dg.Variant):
+    k: float = 2.5
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(self.k * (real**2 / 2 - real**3 / 3) - real**2 / 2)
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(x_fake**2) / 2
+"""

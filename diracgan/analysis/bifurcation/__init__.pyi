@@ -1,4 +1,5 @@
 from ..verdict.kicks import Kick as Kick, kick as kick
+from .adaptive_chart import AdaptiveChart as AdaptiveChart, adaptive_chart as adaptive_chart
 from .atlas import Atlas as Atlas, atlas as atlas
 from .attractors import (
     Attractor as Attractor,
@@ -12,6 +13,7 @@ from .curves import (
     CodimensionTwo as CodimensionTwo,
     Curve as Curve,
     curve as curve,
+    no_useful_linearisation as no_useful_linearisation,
     sensitivity as sensitivity,
 )
 from .cycle_points import CyclePoint as CyclePoint

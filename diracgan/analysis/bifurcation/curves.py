@@ -10,6 +10,7 @@ import numpy as np
 from ...errors import InputError, word
 from ...numerics.continuation import SignChange, SolutionPath, StepControl, continue_path
 from ...records import NestedRecord
+from ...rules import Rule
 from ..linear.margins import Margin, margins
 from ..linear.parameter_handle import ParameterHandle
 from ..linear.settings import LinearSettings
@@ -314,14 +315,29 @@ def coincide(point: Bifurcation) -> str:
     )
 
 
+def no_useful_linearisation(rule: Rule | None) -> str:
+    """Why the equilibrium's linearisation holds too near to it to say anything of training; empty where it does say.
+
+    Example:
+        >>> import diracgan as dg
+        >>> no_useful_linearisation(dg.rule("adam"))[:63]
+        'adam(lr=0.1) is linear only where the velocity is below eps = 1e-08'
+    """
+    below = None if rule is None else rule.linear_below
+    if rule is None or below is None or below >= _LINEAR:
+        return ""
+    return (
+        f"{rule.label} is linear only where the velocity is below eps = {below:g}, so that the equilibrium gives no "
+        "useful linearisation"
+    )
+
+
 def check_linear(around: LinearSettings) -> None:
     """Refuse an equilibrium whose linearisation holds too near to it to say anything of training."""
-    below = None if around.rule is None else around.rule.linear_below
-    if below is not None and 0 < below < _LINEAR:
+    if why := no_useful_linearisation(around.rule):
         raise InputError(
-            f"{around.rule.label if around.rule else ''} is linear only where the velocity is below eps = {below:g}, "
-            f"so that the equilibrium gives no useful linearisation; allowed: eps >= {_LINEAR:g}, or ask "
-            "diracgan verdict or diracgan map basins"
+            f"{why}; allowed: eps >= {_LINEAR:g}, or ask diracgan averaged, dg.bifurcation.adaptive_chart or "
+            "diracgan map basins"
         )
 
 

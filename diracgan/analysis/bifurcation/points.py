@@ -273,10 +273,11 @@ def _cubic_words(
     side = int(np.sign(-crossing / c))
     scale = math.sqrt(abs(crossing / c)) * extent(form, family.dim)
     found |= {"criticality": "supercritical" if c < 0 else "subcritical", "side": side, "scale": scale}
+    rule = family.around.rule
     born = {
         PointKind.HOPF: "limit cycle",
         PointKind.NEIMARK_SACKER: "circle",
-        PointKind.FLIP: "orbit of period 2",
+        PointKind.FLIP: f"orbit of period {2 * (family.times or 1) * (rule.period if rule else 1)}",
         PointKind.BRANCH_POINT: "pair of equilibria",
     }[kind]
     name = family.handles[0].name

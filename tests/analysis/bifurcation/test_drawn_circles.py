@@ -119,14 +119,15 @@ def radius_of_runs(move, circle, z, attracts):
     if attracts:
         return sizes(move, z[:, None], 20_000)[-4000:].max()
     low, high = 0.3, 3.0
-    for _ in range(9):
+    steps = int(np.clip(16 / circle.exponents.max(), 200, 100_000))  # e^16 is what four rounds resolve
+    for _ in range(4):
         scales = np.linspace(low, high, 65)
-        dies = dies_first(move, scales * z[:, None], circle)
+        dies = dies_first(move, scales * z[:, None], circle, steps)
         last = int(np.argmin(dies))
         assert last > 0, "no edge between what dies and what leaves"
         low, high = scales[last - 1], scales[last]
-    rows = sizes(move, low * z[:, None], 1500)[:, 0]
-    near = np.array([rows[k : k + 40].max() for k in range(20, 1400, 20)])
+    rows, turn = sizes(move, low * z[:, None], steps)[:, 0], max(40, int(7 / circle.rotation))
+    near = np.array([rows[k : k + turn].max() for k in range(20, steps - turn, turn // 2)])
     return near[np.argmin(np.abs(near[1:] / near[:-1] - 1))]
 
 
@@ -140,7 +141,7 @@ def sizes(move, z, steps):
     return np.array(rows)
 
 
-def dies_first(move, z, circle, steps=1500, transient=10):
+def dies_first(move, z, circle, steps, transient=10):
     """Whether each start comes well inside the circle before it is well outside."""
     rows = sizes(move, z, steps)[transient:]
     inside, outside = rows < 0.5 * circle.least_radius, ~(rows < 1.5 * circle.radius)
