@@ -74,7 +74,7 @@ def branches(found: Sequence[Any], ax: Axes | None = None) -> Axes:
         drawn: set[str] = set()
         for b in found:
             _branch(ax, b, drawn)
-        followed = {b.born_at for b in found if b.kind == "cycles"}
+        followed = {b.born_at for b in found}
         for b in found:
             for point in b.points:
                 if b.kind != "cycles" and point.value not in followed:

@@ -32,6 +32,7 @@ from .points import FARTHEST, Bifurcation, PointKind, check_point, classify
 _TANGENT = 1e-12  # error of a tangent's component along the parameter
 _SAME_SOLUTION = 1e-6  # in units of the state and of the range: two branches that begin nearer are one
 _LEAVE = 0.02  # of a branch point, in units of the state: the first step onto the other branch
+_SHARE = 0.3  # of the radius at the end of the range, likewise
 _DIGITS = 1e-3  # of a start: what may be left out of it
 _OPEN = 1e-6  # of the range: how far from an end that is not allowed itself
 
@@ -50,6 +51,7 @@ class Branch(Record):
         statuses: what the linearisation decides at every point; ``margins`` and ``errors`` by what, (K,).
         points: the bifurcations on it, in their order along the branch.
         ends: why it goes no further, at its first and at its last point.
+        born_at: the parameter of the branch point or flip that it was followed from; None of a start.
         text: one sentence in words.
         variant: label; ``hyperparameters`` its numbers.
         rule: label, or None for the flow; ``period`` k.
@@ -72,6 +74,7 @@ class Branch(Record):
     errors: np.ndarray
     points: list[Bifurcation]
     ends: tuple[str, str]
+    born_at: float | None
     text: str
     variant: str
     hyperparameters: dict[str, Any]
@@ -246,13 +249,22 @@ def switch(point: Bifurcation, low: float, high: float) -> list[Branch]:
             f"a {point.kind.words} point has no branch of equilibria to switch to; allowed: branch-point, flip, and "
             "hopf by born_cycles"
         )
-    u, out = np.append(point.state, point.value), []
+    u, out, leave = np.append(point.state, point.value), [], _first_step(point, low, high)
     for sign in (1.0,) if point.kind is PointKind.FLIP else (1.0, -1.0):
         try:
-            out.append(follow(family, u + _LEAVE * sign * way, low, high, toward=sign * way))
+            made = follow(family, u + leave * sign * way, low, high, toward=sign * way)
         except InputError:
             continue
+        out.append(dataclasses.replace(made, born_at=point.value))
     return out
+
+
+def _first_step(point: Bifurcation, low: float, high: float) -> float:
+    """How far from a point the branch born there is met, within what its law reaches in the range."""
+    room = (high - point.value) if point.side > 0 else (point.value - low)
+    if point.scale is None or room <= 0:
+        return _LEAVE
+    return min(_LEAVE, _SHARE * point.scale * float(np.sqrt(room)))
 
 
 def real_handle(around: LinearSettings, name: str) -> ParameterHandle:
@@ -368,6 +380,7 @@ def _record(family: Family, path: SolutionPath, low: float, high: float) -> Bran
         errors=np.array([m.error for m in decided]),
         points=points,
         ends=path.ends,
+        born_at=None,
         text=_words(family.kind, family.handles[0].name, values, points, path.ends),
         period=(family.times or 1) * (1 if rule is None else rule.period),
         family=family,

@@ -29,7 +29,7 @@ from .family import Family
 from .points import FARTHEST, Bifurcation, PointKind, check_point
 
 _AMPLITUDES = (0.02, 0.005, 1e-3)  # of the first cycle at a Hopf point, in units of the state
-_LEAVE = 0.02  # of a period doubling: the first step onto the doubled orbit
+_LEAVE = (0.02, 0.005, 1e-3)  # of a period doubling: the first step onto the doubled orbit
 _CONTROL = StepControl(first=0.01, largest=0.08, least=1e-6, turn=0.9, points=200)
 _UPRIGHT = 40  # points of a branch that stands upright, as every linear flow's does
 _SLACK = 1e-9  # of the range: the cycles of a linear flow all lie at one value, which may be an end of it
@@ -266,13 +266,15 @@ def doubled_cycles(point: CyclePoint, low: float, high: float) -> CycleBranch:
     doubled = dataclasses.replace(
         equations, unit=2 * point.period, first=2 * point.period, length=2 * equations.length
     )
-    u0 = np.concatenate([point.state + _LEAVE * way, [1.0, point.value]])
-    found = _one_way(doubled, u0, low, high, np.concatenate([way, [0.0, 0.0]]), False)
-    if not found.pieces:
-        raise InputError(
-            f"{point.parameter} = {point.value:g}: Newton's method finds no cycle of twice the period"
-        )
-    return _record(equations.family, found.pieces, ("a period doubling", found.end), (low, high), point.value)
+    for leave in _LEAVE:
+        u0 = np.concatenate([point.state + leave * way, [1.0, point.value]])
+        found = _one_way(doubled, u0, low, high, np.concatenate([way, [0.0, 0.0]]), False)
+        if found.pieces and low <= found.pieces[0].path.points[0].u[-1] <= high:
+            ends = ("a period doubling", found.end)
+            return _record(equations.family, found.pieces, ends, (low, high), point.value)
+    raise InputError(
+        f"{point.parameter} = {point.value:g}: Newton's method finds no cycle of twice the period in the range"
+    )
 
 
 def motion_velocity(family: Family, z: np.ndarray, value: float) -> np.ndarray:
