@@ -78,12 +78,14 @@ def _free(port: int, host: str) -> int:
     """The port that was asked for, or any free one; whether it is free is seen before the page says where it is."""
     import socket
 
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one just left is free
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise InputError(
-                f"port = {port} of {host} cannot be had ({error.strerror}); allowed: a free one, or 0 for any"
-            ) from None
-        return int(probe.getsockname()[1])
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one just left is free
+            probe.bind(address)
+            return int(probe.getsockname()[1])
+    except (OSError, UnicodeError) as error:  # a name of more letters than names have
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(
+            f"port = {port} of {host} cannot be had ({reason}); allowed: a free one, or 0 for any"
+        ) from None

@@ -163,6 +163,8 @@ def _guarded(answer: Callable[[Mapping[str, Any]], dict[str, Any]], body: bytes)
         return answer(given)
     except InputError as error:
         return {"error": str(error)}
+    except RecursionError:
+        return {"error": "that is nested too deeply for a question of the page"}
     except Exception as error:
         return {"error": one_line(error)}
 

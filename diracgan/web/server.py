@@ -107,8 +107,18 @@ class Guard:
 
 def _hosts(name: str, port: int | None, scheme: str) -> set[str]:
     """The Host headers that name a server: browsers leave out the port that the scheme has by default."""
-    default = 443 if scheme == "https" else 80
+    name, default = in_address(name), 443 if scheme == "https" else 80
     return {f"{name}:{port or default}".lower()} | ({name.lower()} if port in (None, default) else set())
+
+
+def in_address(name: str) -> str:
+    """A host as addresses write it: a number of IPv6 in brackets.
+
+    Example:
+        >>> in_address("::1"), in_address("localhost")
+        ('[::1]', 'localhost')
+    """
+    return f"[{name}]" if ":" in name else name
 
 
 async def _deny(send: Send, status: int, text: str) -> None:
@@ -155,8 +165,8 @@ def serve(port: int, browser: bool = True, host: str = HOST, public: str = "") -
 
     token = secrets.token_urlsafe(24)
     everywhere = host in ("0.0.0.0", "::")
-    names = {HOST, "localhost", *([socket.gethostname(), socket.getfqdn()] if everywhere else [host])}
-    at = public.rstrip("/") or f"http://{socket.gethostname() if everywhere else host}:{port}"
+    names = {HOST, "::1", "localhost", *([socket.gethostname(), socket.getfqdn()] if everywhere else [host])}
+    at = public.rstrip("/") or f"http://{in_address(socket.gethostname() if everywhere else host)}:{port}"
     address = f"{at}/{token}/"
     config = uvicorn.Config(
         guarded(port, token, names=names, public=public),

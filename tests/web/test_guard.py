@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import http.client
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from diracgan.cli import explore
 from diracgan.errors import InputError
 from diracgan.web import limits
 from diracgan.web.server import MOST_BYTES, Guard
@@ -192,21 +194,40 @@ def test_only_so_many_computations_at_once():
 # ---------------- the server as it is started
 
 
+def test_a_host_of_ipv6_is_in_brackets():
+    there = Guard(page, 8000, TOKEN, names=["::1"])
+    assert there.hosts == {"[::1]:8000"} and there.origins == {"http://[::1]:8000"}
+    assert asked(there, host="[::1]:8000", origin="http://[::1]:8000")[0]["status"] == 200
+    assert asked(there, host="::1:8000")[0]["status"] == 421
+
+
+def test_a_free_port_is_found_where_it_is_listened(folder):
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        pytest.skip("there is no IPv6 here")
+    assert 0 < explore._free(0, "::1") < 65_536
+    with pytest.raises(InputError, match="of .* cannot be had"):
+        explore._free(0, "a" * 300)
+
+
 @pytest.mark.slow
-def test_the_served_page_refuses_strangers(folder):
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_the_served_page_refuses_strangers(folder, host):
     pytest.importorskip("uvicorn", reason="the extra explore is not installed")
-    words = [sys.executable, "-m", "diracgan", "explore", "--no-browser"]
+    words = [sys.executable, "-m", "diracgan", "explore", "--no-browser", "--host", host]
     served = subprocess.Popen(
         words, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
     )
     try:
         assert served.stdout is not None
         address = urlsplit(served.stdout.readline().strip())
-        assert address.hostname == "127.0.0.1" and address.port
+        assert address.hostname == host and address.port
 
         def get(path, **headers):
             for _ in range(120):
-                link = http.client.HTTPConnection("127.0.0.1", address.port, timeout=20)
+                link = http.client.HTTPConnection(host, address.port, timeout=300)
                 try:
                     link.request("GET", path, headers=headers)
                     answer = link.getresponse()
@@ -232,6 +253,12 @@ def test_the_served_page_refuses_strangers(folder):
             status, body, _ = get(path, **headers)
             assert status == expected, (path, headers)
             assert token not in body
+        with contextlib.ExitStack() as slow:  # who begin a question and never end it
+            for _ in range(200):
+                link = slow.enter_context(socket.create_connection((host, address.port)))
+                begun = f"POST {address.path}ask HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Length: 99\r\n\r\n{{"
+                link.sendall(begun.encode())
+            assert get(address.path)[0] == 200
     finally:
         served.terminate()
         assert served.wait(timeout=30) is not None

@@ -103,6 +103,7 @@ def test_thresholds_are_where_stability_changes():
         (question(what="verdict", state=[1]), "not a state"),
         (b"[]", "not a question"),
         (b"{", "Expecting"),
+        (b'{"a":' * 20_000 + b"1" + b"}" * 20_000, "nested too deeply"),
     ],
 )
 def test_bad_questions_are_answered_in_one_line(given, said):
