@@ -16,9 +16,9 @@ from .clocks import FEWEST
 from .diagnose import Diagnosis, diagnose
 from .regime_kinds import REMEDY, WARNED, RegimeKind
 from .roles import losses
+from .signs import SLOW, RunningMean, signs, told
 
 _KEPT = 1024  # rows that are kept; when they are full, neighbours are averaged
-_FAST, _SLOW = 0.05, 0.002  # weights of the newest value in the two running means
 _PATIENCE = 25  # updates in a row that a condition must hold
 _BEGUN = 50  # updates after which a series has a usual size
 _STILL = 200  # updates without a change, after which nothing moves
@@ -45,38 +45,6 @@ class TrainingWarning:
     def __str__(self) -> str:
         """One line."""
         return f"step {self.step:.10g}: {self.kind.value.replace('-', ' ')}: {self.evidence}; {self.remedy}"
-
-
-@dataclasses.dataclass
-class _Running:
-    """Running means of one series, fast and slow, its spread, and how often it has not changed."""
-
-    fast: float
-    slow: float
-    spread: float = 0.0
-    still: int = 0
-    last: float = math.nan
-    typical: float = 0.0
-    seen: int = 0
-
-    def add(self, x: float) -> None:
-        self.seen += 1
-        if x == self.last:
-            self.still += 1
-        else:
-            self.still = 0
-        self.last = x
-        slow = max(_SLOW, 1.0 / self.seen)
-        self.spread += slow * (abs(x - self.fast) - self.spread)
-        self.fast += max(_FAST, 1.0 / self.seen) * (x - self.fast)
-        self.slow += slow * (x - self.slow)
-        # the typical size follows as a power of the step, never as an exponential
-        rate = 2.0 / self.seen
-        self.typical = (
-            abs(self.fast)
-            if self.seen <= _BEGUN // 2
-            else self.typical * (1 + math.copysign(rate, abs(x) - self.typical))
-        )
 
 
 class Monitor:
@@ -109,7 +77,7 @@ class Monitor:
         self.rule = rule
         self.warnings: list[TrainingWarning] = []
         self._limits = None if self.variant is None else levels.limits_of(self.variant)
-        self._running: dict[str, _Running] = {}
+        self._running: dict[str, RunningMean] = {}
         self._rows: dict[str, np.ndarray] = {}
         self._steps = np.empty(_KEPT)
         self._count, self._block, self._held, self._begun = 0, 1, 0, 0.0
@@ -118,6 +86,7 @@ class Monitor:
         ] = {}  # name -> sum and count of what the next row is the mean of
         self._kind, self._streak, self._candidate = RegimeKind.START, 0, RegimeKind.START
         self._roles: tuple[str | None, str | None] = (None, None)
+        self._signs: dict[str, str] = {}
         self._step = math.nan
 
     def update(self, step: float, **values: float) -> TrainingWarning | None:
@@ -144,9 +113,9 @@ class Monitor:
                 return self._enter(RegimeKind.DIVERGING, at, f"{name} is {x}")
             running = self._running.get(name)
             if running is None:
-                self._running[name] = running = _Running(x, x)
-                self._roles = losses(list(self._running))
-            running.add(x)
+                self._running[name] = running = RunningMean(x, x)
+                self._roles, self._signs = losses(list(self._running)), signs(list(self._running))
+            running.add(x, _BEGUN)
         self._keep(at, numbers)
         kind, evidence = self._judge(at)
         self._streak = self._streak + 1 if kind is self._candidate else 1
@@ -202,6 +171,9 @@ class Monitor:
         if won is not None:
             who = "discriminator (critic)" if won == "critic" else won
             return RegimeKind.WON, f"{said}: the {who} has won"
+        beside = told(self._signs, self._running, _BEGUN, self._limits is not None) if self._signs else None
+        if beside is not None:
+            return beside
         if self._nearing(d, g):
             return (
                 RegimeKind.DRIFTING,
@@ -224,7 +196,7 @@ class Monitor:
                 return RegimeKind.FLIPPED, f"{n} has changed its sign, from {r.slow:.4g} to {r.fast:.4g}"
         return RegimeKind.SETTLED, said
 
-    def _won(self, d: _Running | None, g: _Running | None) -> str | None:
+    def _won(self, d: RunningMean | None, g: RunningMean | None) -> str | None:
         if d is None:
             return None
         if self.variant is None and d.seen % _PATIENCE == 1:
@@ -234,7 +206,7 @@ class Monitor:
             self._limits = None if found is None else levels.limits_of(found)
         return None if self._limits is None else self._limits.winner(d.fast, None if g is None else g.fast)
 
-    def _nearing(self, d: _Running | None, g: _Running | None) -> bool:
+    def _nearing(self, d: RunningMean | None, g: RunningMean | None) -> bool:
         """Whether the critic's loss is most of its way to where it has won, and has come a good part of it lately."""
         if d is None or self._limits is None:
             return False
@@ -243,9 +215,9 @@ class Monitor:
         return now >= _NEARING and now - before >= _LATELY
 
     @staticmethod
-    def _flipped(r: _Running) -> bool:
+    def _flipped(r: RunningMean) -> bool:
         """Whether a loss has changed its sign and kept its size."""
-        clear = r.seen * _SLOW > 1 and abs(r.slow) > 4 * r.spread and r.fast * r.slow < 0
+        clear = r.seen * SLOW > 1 and abs(r.slow) > 4 * r.spread and r.fast * r.slow < 0
         return clear and abs(r.slow + r.fast) < 0.3 * abs(r.slow)
 
     def _named(self) -> str:

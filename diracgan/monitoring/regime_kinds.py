@@ -15,6 +15,8 @@ class RegimeKind(enum.StrEnum):
     ROTATING = "rotating"
     DRIFTING = "drifting"
     WON = "player-won"
+    ONE_SIDED = "one-sided"
+    COLLAPSED = "collapsed"
     DEAD = "dead"
     DIVERGING = "diverging"
     FLIPPED = "flipped"
@@ -44,6 +46,14 @@ MEANS = {
         "one loss that falls is no progress by itself",
     ),
     RegimeKind.WON: ("one player has won", "a loss near 0 is not a good model"),
+    RegimeKind.ONE_SIDED: (
+        "one player moves far more than the other, which cannot follow",
+        "the losses may still look balanced",
+    ),
+    RegimeKind.COLLAPSED: (
+        "the samples have lost most of their spread, or of the modes that they had",
+        "losses near chance do not mean that samples are varied",
+    ),
     RegimeKind.DEAD: ("nothing moves any more", "a constant loss is not convergence"),
     RegimeKind.DIVERGING: (
         "the losses grow without bound",
@@ -62,6 +72,8 @@ MEANS = {
 REMEDY = {
     RegimeKind.WON: "slow the winner (rate, steps per turn) or damp the critic with R1; go back to a checkpoint",
     RegimeKind.DRIFTING: "save a checkpoint; slow the critic (rate, steps per turn) or damp it with R1",
+    RegimeKind.ONE_SIDED: "save a checkpoint; bring the two learning rates within a factor of ten of each other",
+    RegimeKind.COLLAPSED: "go back to a checkpoint from before; slow the generator, or give the critic more steps",
     RegimeKind.DEAD: "go back to a checkpoint; look for a clipped logarithm, a dead layer, a learning rate of 0",
     RegimeKind.DIVERGING: "go back to a checkpoint from before and halve the learning rates, or add a penalty",
     RegimeKind.ROTATING: "average the weights; to damp it, add R1 or make the critic faster",
@@ -72,6 +84,8 @@ REMEDY = {
 # what a monitor warns of; of drifting, where it goes to a player's victory
 WARNED = (
     RegimeKind.WON,
+    RegimeKind.ONE_SIDED,
+    RegimeKind.COLLAPSED,
     RegimeKind.DEAD,
     RegimeKind.DIVERGING,
     RegimeKind.FLIPPED,
