@@ -29,8 +29,8 @@ from diracgan.training import metrics
 from diracgan.training.alarms import AlarmMonitor
 from diracgan.training.build import start
 from diracgan.training.config import Alarms, configure
-from diracgan.training.tricks import length
 from diracgan.training.trainer import TrainingSetup, TrainState, begin, game, iteration, stack, unstack
+from diracgan.training.tricks import length
 
 STEPS, LINES, BATCH, WIDTH = 2000, 100, 64, 16
 AHEAD, CHANGE = STEPS // 10, 2 * LINES // 5
@@ -162,7 +162,7 @@ def setup_of(
 
 
 def courses(design: Design, seeds: range) -> tuple[np.ndarray, list[tuple[str, int]]]:
-    """:data:`SERIES` at every step, (seeds, steps, series), and the alarm that ends each run with its step; "" where none."""
+    """:data:`SERIES` at every step, (seeds, steps, series); each run's alarm ("" where none) and its step."""
     setup, state = setup_of(design, design.variant, design.rule, seeds)
     watches = [AlarmMonitor(TRUTH) for _ in seeds]
     ended: list[tuple[str, int]] = [("", STEPS)] * len(seeds)

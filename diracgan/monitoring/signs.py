@@ -63,7 +63,7 @@ class RunningMean:
 
 
 def sign_of(name: str) -> str | None:
-    """What a series tells beside the losses: ``"norm_d"``, ``"norm_g"``, ``"spread"``, ``"data"``, ``"covered"`` or None.
+    """What a series tells: ``"norm_d"``, ``"norm_g"``, ``"spread"``, ``"data"``, ``"covered"``; None of another.
 
     Example:
         >>> [sign_of(n) for n in ("norm_d", "G/weight_norm", "fake_std", "real_std", "modes", "grad_norm_d", "fid")]
