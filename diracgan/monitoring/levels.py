@@ -25,6 +25,8 @@ _CLIPS = {  # what scripts add inside a logarithm, and where the loss then stops
     "PyTorch's BCELoss, which clips logarithms at -100": 100.0,
 }
 _OWN, _OTHER = 0.88, 0.5  # how far of its way from chance to its limit a loss has come where a player has won
+_ACROSS = 0.15  # of its chance level: how far beyond it a loss must be on both sides of a flip
+_FITS = 0.15  # of a level: values within that fit it
 USUAL = ("ns", "hinge", "wgan-linear", "lsgan")  # the losses that a guess is made among
 
 
@@ -61,6 +63,11 @@ def bounded_by_chance(v: Variant) -> bool:
     return math.isfinite(_values(v)["critic-won"][0])
 
 
+def regressed(v: Variant) -> bool:
+    """Whether a loss is a regression on labels, whose squares some halve and some do not."""
+    return v.labelled and "real_label" in v.hyperparameters
+
+
 @functools.lru_cache(maxsize=64)
 def _of_name(name: str) -> dict[str, tuple[float, float, float]]:
     return _evaluated(variant(name))
@@ -93,7 +100,7 @@ def _evaluated(v: Variant) -> dict[str, tuple[float, float, float]]:
         return grows[0], grows[1], far[2]
 
     made = {"chance": at(0.0, 0.0)}
-    if v.labelled and "real_label" in v.hyperparameters:  # regressed on labels: to win is to say them
+    if regressed(v):  # to win is to say the labels
         low, high = (
             float(t) for t in v.labels(v.hyperparameters["fake_label"], v.hyperparameters["real_label"])
         )
@@ -174,6 +181,21 @@ class LossLimits:
         behind = toward(d, min(self.chance), self.generator_won[0]) >= 0.5 * _OTHER
         return "generator" if behind else None
 
+    def flipped(self, before: tuple[float, float], after: tuple[float, float]) -> bool:
+        """Whether the player that led, by both losses (critic's, generator's), is behind: each has crossed its chance.
+
+        Example:
+            >>> import diracgan as dg
+            >>> limits = limits_of(dg.variant("ns"))
+            >>> limits.flipped((0.8, 1.3), (1.9, 0.35)), limits.flipped((0.8, 1.3), (1.3, 0.75))
+            (True, False)
+        """
+        level = min(self.chance, key=lambda c: abs(c - 0.5 * (before[0] + after[0])))
+        d = [(x[0] - level) / max(abs(level), 0.5) for x in (before, after)]
+        g = [(x[1] - self.chance_g) / max(abs(self.chance_g), 0.5) for x in (before, after)]
+        crossed = d[0] * d[1] < 0 and g[0] * g[1] < 0 and d[0] * g[0] < 0
+        return crossed and min(map(abs, [*d, *g])) > _ACROSS
+
     def critic_lead(self, d: float, g: float | None) -> float:
         """How far the critic has come from chance to its victory: 1 there; of two losses the lesser share counts."""
         own = toward(d, self.chance[0], self.critic_won[0])
@@ -191,6 +213,42 @@ def limits_of(v: Variant) -> LossLimits | None:
 
     won, lost = ((of(k, "critic")[0], of(k, "generator")[0]) for k in ("critic-won", "generator-won"))
     return LossLimits(of("chance", "critic"), of("chance", "generator")[0], won, lost)
+
+
+def limits_seen(v: Variant, critic: np.ndarray | None, generator: np.ndarray | None) -> LossLimits | None:
+    """:func:`limits_of`, of a regression on labels in the convention that a log fits: squares as they are, or halved.
+
+    Args:
+        v: the loss.
+        critic: values of the critic's loss, or None; ``generator`` of the generator's.
+        generator: see ``critic``.
+
+    Example:
+        >>> import diracgan as dg
+        >>> v = dg.variant("lsgan", fake_label=0.0, real_label=1.0, target=1.0)
+        >>> [limits_seen(v, np.full(30, d), np.full(30, g)).chance_g for d, g in ((0.25, 0.125), (0.5, 0.25))]
+        [0.125, 0.25]
+    """
+    halved = limits_of(v)
+    if halved is None or not regressed(v) or critic is None or generator is None or not len(critic):
+        return halved
+    won = [tuple(2 * x for x in pair) for pair in (halved.critic_won, halved.generator_won)]
+    plain = LossLimits(
+        tuple(2 * c for c in halved.chance),
+        2 * halved.chance_g,
+        (won[0][0], won[0][1]),
+        (won[1][0], won[1][1]),
+    )
+
+    def fitting(limits: LossLimits) -> float:
+        away = np.min([np.abs(critic - c) / c for c in limits.chance], axis=0)
+        rows = min(len(away), len(generator))
+        beside = np.abs(generator[-rows:] / limits.chance_g - 1)
+        return float(np.mean(np.maximum(away[-rows:], beside) <= _FITS))
+
+    one, other = fitting(halved), fitting(plain)
+    beyond = float(np.percentile(generator, 95)) > 1.2 * max(halved.critic_won[1], halved.chance_g)
+    return plain if other > one or (one == other == 0.0 and beyond) else halved
 
 
 def toward(value: float, chance: float, limit: float) -> float:
@@ -248,11 +306,8 @@ def guessed(critic: np.ndarray | None, generator: np.ndarray | None) -> Variant 
         return variant("wgan-linear")
     if signs:
         return variant("hinge")
-    if (
-        generator is not None
-        and max(float(np.max(generator)), 2 * middle) < 0.6
-        and low > 1e-4
-        and np.max(critic) < 0.6
-    ):
+    # where a cross entropy's critic is this far ahead, its generator's loss is above ln 2
+    small = generator is not None and max(float(np.percentile(generator, 95)), middle) < 0.6
+    if small and low > 1e-4 and np.percentile(critic, 95) < 0.6:
         return variant("lsgan", fake_label=0.0, real_label=1.0, target=1.0)
     return variant("ns")

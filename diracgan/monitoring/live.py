@@ -14,6 +14,7 @@ from ..variants import Variant, variant
 from . import levels
 from .clocks import FEWEST
 from .diagnose import Diagnosis, diagnose
+from .halves import halves
 from .regime_kinds import REMEDY, WARNED, RegimeKind
 from .roles import losses
 from .signs import SLOW, RunningMean, signs, told
@@ -87,6 +88,7 @@ class Monitor:
         self._kind, self._streak, self._candidate = RegimeKind.START, 0, RegimeKind.START
         self._roles: tuple[str | None, str | None] = (None, None)
         self._signs: dict[str, str] = {}
+        self._halves: tuple[str, str, str] | None = None  # the critic's loss and its halves
         self._step = math.nan
 
     def update(self, step: float, **values: float) -> TrainingWarning | None:
@@ -109,13 +111,17 @@ class Monitor:
                     f"{name} = {value!r} is not a number; allowed: numbers and tensors of one element"
                 ) from None
             numbers[name] = x
+        if self._halves is not None and {*self._halves[1:]} <= numbers.keys():
+            whole, one, other = self._halves
+            numbers = {whole: numbers[one] + numbers[other], **numbers}
+        named = len(self._running)
+        for name, x in numbers.items():
             if not math.isfinite(x):
                 return self._enter(RegimeKind.DIVERGING, at, f"{name} is {x}")
-            running = self._running.get(name)
-            if running is None:
-                self._running[name] = running = RunningMean(x, x)
-                self._roles, self._signs = losses(list(self._running)), signs(list(self._running))
+            running = self._running.setdefault(name, RunningMean(x, x))
             running.add(x, _BEGUN)
+        if len(self._running) > named:
+            self._name(list(self._running))
         self._keep(at, numbers)
         kind, evidence = self._judge(at)
         self._streak = self._streak + 1 if kind is self._candidate else 1
@@ -123,6 +129,11 @@ class Monitor:
         if self._streak >= _PATIENCE and kind is not self._kind:
             return self._enter(kind, at, evidence)
         return None
+
+    def _name(self, names: list[str]) -> None:
+        """What each of these series is."""
+        self._roles, self._signs = losses(names), signs(names)
+        self._halves = self._halves or halves(names)
 
     def state(self) -> dict[str, Any]:
         """The regime, its warnings, and the running means, as plain numbers."""
@@ -191,19 +202,19 @@ class Monitor:
                 RegimeKind.DEAD,
                 f"{said}, the same for {min(r.still for r in shown)} updates{self._named()}",
             )
-        for n, r in zip(names, shown, strict=True):
-            if self._flipped(r):
-                return RegimeKind.FLIPPED, f"{n} has changed its sign, from {r.slow:.4g} to {r.fast:.4g}"
+        flipped = self._flipped(d, g, list(zip(names, shown, strict=True)))
+        if flipped:
+            return RegimeKind.FLIPPED, flipped
         return RegimeKind.SETTLED, said
 
     def _won(self, d: RunningMean | None, g: RunningMean | None) -> str | None:
         if d is None:
             return None
-        if self.variant is None and d.seen % _PATIENCE == 1:
-            # the guess that a diagnosis of all this would make
+        if d.seen % _PATIENCE == 1 and (self.variant is None or levels.regressed(self.variant)):
+            # what a diagnosis of all this would hold them against
             kept = [None if n is None else self._seen(n) for n in self._roles]
-            found = levels.guessed(*kept)
-            self._limits = None if found is None else levels.limits_of(found)
+            found = levels.guessed(*kept) if self.variant is None else self.variant
+            self._limits = None if found is None else levels.limits_seen(found, *kept)
         return None if self._limits is None else self._limits.winner(d.fast, None if g is None else g.fast)
 
     def _nearing(self, d: RunningMean | None, g: RunningMean | None) -> bool:
@@ -214,11 +225,22 @@ class Monitor:
         before = self._limits.critic_lead(d.slow, None if g is None else g.slow)
         return now >= _NEARING and now - before >= _LATELY
 
-    @staticmethod
-    def _flipped(r: RunningMean) -> bool:
-        """Whether a loss has changed its sign and kept its size."""
-        clear = r.seen * SLOW > 1 and abs(r.slow) > 4 * r.spread and r.fast * r.slow < 0
-        return clear and abs(r.slow + r.fast) < 0.3 * abs(r.slow)
+    def _flipped(
+        self, d: RunningMean | None, g: RunningMean | None, shown: list[tuple[str, RunningMean]]
+    ) -> str:
+        """What has changed places, in words: both losses about chance, or a sign where chance has no level."""
+        if min(r.seen for _, r in shown) * SLOW <= 1:
+            return ""
+        if self._limits is not None and d is not None and g is not None:
+            if not self._limits.flipped((d.slow, g.slow), (d.fast, g.fast)):
+                return ""
+            moved = ", ".join(f"{n} goes from {r.slow:.4g} to {r.fast:.4g}" for n, r in shown)
+            return f"{moved}: the player that led is behind"
+        for n, r in shown:
+            clear = abs(r.slow) > 4 * r.spread and r.fast * r.slow < 0
+            if clear and abs(r.slow + r.fast) < 0.3 * abs(r.slow):
+                return f"{n} has changed its sign, from {r.slow:.4g} to {r.fast:.4g}"
+        return ""
 
     def _named(self) -> str:
         """What the levels are at which the losses stand still."""

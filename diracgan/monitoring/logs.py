@@ -14,13 +14,16 @@ import numpy as np
 from ..errors import InputError, number, unknown
 from . import clocks
 from .clocks import FEWEST
+from .halves import halves, side_by_side, summed
 from .readers import LogTable, UnreadyLogError, flattened, named_arrays, read_table
 from .roles import is_loss, player_of, says_loss
+from .signs import sign_of
 
 _MOST = 12  # series that are looked at together unless some are named
 _JUMP = 100  # gaps of the clock beyond so many usual ones are not believed
 _LONG = 1_000_000  # rows; of twice as many or more, means are taken
 _RARE = 0.5  # of the losses' rows: what is given on fewer is left out unless it is asked for
+_PLAIN = "pix2pix"  # whose log calls the halves of the critic's loss D_real and D_fake
 _COMB = 0.4  # a series that is 0 on so many rows, in step, was computed on the others only
 
 
@@ -64,7 +67,8 @@ class ColumnRole:
 
     Attributes:
         name: the column's.
-        role: "clock", "critic's loss", "generator's loss", "series", "counter", "setting", "constant", or "no numbers".
+        role: "clock", "critic's loss", "half of the critic's loss (a guess)", "generator's loss", "series", "counter",
+            "setting", "constant", or "no numbers".
         rows: how many of its cells hold a number; ``low`` and ``high`` the least and the largest.
     """
 
@@ -110,13 +114,11 @@ def column_roles(source: Any, step: str | None = None) -> tuple[list[ColumnRole]
     table, empty, _ = table_of(source)
     clock = clocks.clock_of(table, step)
     made = []
+    parts = (halves(list(table.columns), _PLAIN in table.format) or ("",))[1:]
     for name, values in table.columns.items():
         finite = values[np.isfinite(values)]
-        made.append(
-            ColumnRole(
-                name, _role(name, finite, clock), len(finite), float(finite.min()), float(finite.max())
-            )
-        )
+        role = "half of the critic's loss (a guess)" if name in parts else _role(name, finite, clock)
+        made.append(ColumnRole(name, role, len(finite), float(finite.min()), float(finite.max())))
     return made + [ColumnRole(n, "no numbers", 0, math.nan, math.nan) for n in empty], table
 
 
@@ -164,6 +166,9 @@ def read(
         (['d_loss'], 10.0, (1, 30))
     """
     table, empty, given = table_of(source)
+    if not columns:
+        whole, said = summed(table.columns, _PLAIN in table.format)
+        table = dataclasses.replace(table, columns=whole, notes=(*table.notes, *said))
     wide = None if step is not None else clocks.counted_through(table.columns)
     clock = clocks.clock_of(table, step)
     wanted, notes = _wanted(table, empty, clock, columns, given)
@@ -175,7 +180,7 @@ def read(
     else:
         at = None if clock is None else table.columns[clock]
     if not columns:
-        series, notes = _without_rare(series, notes)
+        series, notes = _without_rare(series, [*notes, *side_by_side(list(series))])
     if table.runs is None:
         series, at, notes = _in_blocks(series, at, notes)
     series, at, notes = _one_run(series, at, table.runs, clock, notes)
@@ -217,9 +222,11 @@ def _wanted(
         )
     if len(found) <= _MOST:
         return found, notes
-    order = sorted(found, key=lambda c: (not role[c].endswith("loss"), player_of(c) is None))
+    order = sorted(
+        found, key=lambda c: (not role[c].endswith("loss"), sign_of(c) is None, player_of(c) is None)
+    )
     first = [c for c in found if c in order[:_MOST]]
-    players = [c for c in first if player_of(c) is not None]
+    players = [c for c in first if player_of(c) is not None or sign_of(c) is not None]
     first = players or first
     return first, [*notes, f"of {len(found)} series only {', '.join(first)}; others by name (--column)"]
 

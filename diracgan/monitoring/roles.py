@@ -105,8 +105,16 @@ def losses(names: Sequence[str]) -> tuple[str | None, str | None]:
         ('Loss/D/loss', 'Loss/G/loss')
     """
 
-    def first(player: str) -> str | None:
+    def first(player: str, like: str | None = None) -> str | None:
         found = [n for n in names if player_of(n) == player and is_loss(n)]
-        return min(found, key=lambda n: (not set(words_of(n)) & _LOSS, len(n))) if found else None
+        end = None if like is None else words_of(like)[-1]
+        return (
+            min(found, key=lambda n: (words_of(n)[-1] != end, not set(words_of(n)) & _LOSS, len(n)))
+            if found
+            else None
+        )
 
-    return first("critic"), first("generator")
+    critic = first("critic")
+    # of two games side by side (D_A, D_B, G_A, G_B) the generator that plays against this critic
+    side = critic if critic is not None and len(words_of(critic)[-1]) == 1 < len(words_of(critic)) else None
+    return critic, first("generator", side)

@@ -6,6 +6,8 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from .regime_kinds import RegimeKind
 from .roles import player_of, words_of
 
@@ -13,6 +15,7 @@ FAST, SLOW = 0.05, 0.002  # weights of the newest value in the two running means
 STILL, OUTRUN = 150.0, 0.04  # the critic's relative movement by the generator's: what is one-sided
 _GROWN = 1.25  # of a Wasserstein critic's weights, from the slow running mean to the fast one
 SPREAD, COLLAPSED, FAR = 0.6, 0.4, 2.5  # of the data's spread, or of the largest that samples have had
+LEFT = 0.5  # of the modes that have been covered
 _NORM = {"norm", "norms", "length", "weightnorm"}
 _WEIGHTS = {"grad", "grads", "gradient", "gradients", "spectral", "batch", "layer", "group"}
 _SPREAD = {"spread", "std", "stddev", "var", "variance", "diversity"}
@@ -92,6 +95,28 @@ def signs(names: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def collapsed(names: Sequence[str], values: np.ndarray, first: int, last: int) -> str:
+    """In words, how samples have lost their variety in the rows of a log from ``first`` to ``last``; empty if not.
+
+    Args:
+        names: of the series.
+        values: (series, rows).
+        first: the piece's first row; ``last`` the one after its last.
+        last: see ``first``.
+    """
+    found = {sign: values[list(names).index(name)] for sign, name in signs(names).items()}
+    named = signs(names)
+    for sign, least in (("spread", COLLAPSED), ("covered", LEFT)):
+        if sign not in found:
+            continue
+        now = float(np.median(found[sign][first:last]))
+        had = max(float(np.median(b)) for b in np.array_split(found[sign][:last], max(last // 12, 1)))
+        usual = float(np.median(found["data"][first:last])) if sign == "spread" and "data" in found else had
+        if usual > 0 and had >= SPREAD * usual and now <= least * usual:
+            return f"{named[sign]} {now:.3g}, which has been {had:.3g}"
+    return ""
+
+
 def told(
     found: Mapping[str, str], running: Mapping[str, RunningMean], begun: int, bounded: bool
 ) -> tuple[RegimeKind, str] | None:
@@ -118,7 +143,7 @@ def told(
         if data is not None and share >= FAR:
             return RegimeKind.ONE_SIDED, f"{said}: the generator throws its samples far beyond the data"
     covered = seen.get("covered")
-    if covered is not None and covered.largest > 0 and covered.fast <= 0.5 * covered.largest:
+    if covered is not None and covered.largest > 0 and covered.fast <= LEFT * covered.largest:
         said = f"{found['covered']} is {covered.fast:.3g} and has been {covered.largest:.3g}"
         return RegimeKind.COLLAPSED, f"{said}: modes are being lost"
     return _weights(seen.get("norm_d"), seen.get("norm_g"), bounded)

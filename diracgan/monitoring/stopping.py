@@ -21,6 +21,8 @@ def can_stop(found: Sequence[LossRegime]) -> str:
     said = {
         RegimeKind.DIVERGING: f"yes: it diverges since {r.start:.6g}; use a checkpoint from before",
         RegimeKind.DEAD: f"yes: nothing moves since {r.start:.6g}; use a checkpoint from before",
+        RegimeKind.COLLAPSED: f"yes: the samples have lost their variety since {r.start:.6g}; use a checkpoint from "
+        "before",
         RegimeKind.WON: f"yes, or change it: the {r.player} has won since {r.start:.6g}, and the other learns little "
         "or nothing more; compare samples with a checkpoint from before",
         RegimeKind.DRIFTING: "the losses still move, so the players do too; whether samples still improve only a "

@@ -42,7 +42,7 @@ def regime_line(log: Log, r: LossRegime) -> str:
     bars = sparkline(log.values[log.names.index(lead), r.first : r.first + r.rows])
     kind = r.kind.value.replace("-", " ")
     line = f"{log.clock} {r.start:.6g} to {r.end:.6g}: {kind} {bars} {r.evidence}"
-    if r.kind in (RegimeKind.WON, RegimeKind.DEAD, RegimeKind.DIVERGING):
+    if r.kind in (RegimeKind.WON, RegimeKind.COLLAPSED, RegimeKind.DEAD, RegimeKind.DIVERGING):
         line += f". {REMEDY[r.kind]}"
     return line
 

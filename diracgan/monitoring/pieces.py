@@ -1,0 +1,190 @@
+"""Where a run changes: its pieces between change points, what is asked of each, and whose losses they are."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from ..numerics.change_points import block_means, change_points
+from ..numerics.modal_fits import ModalFit, OscillationMode, oscillation_modes
+from ..variants import Variant
+from . import levels
+from .clocks import FEWEST
+from .logs import Log
+from .roles import losses
+from .signs import signs
+
+TURNS = 0.2  # share of a loss's variance from which a regime is said to rotate
+GROWS = 4.0
+_MOST = 4  # series that are looked at where none is named as a loss
+_STEP = 40  # rows; a piece of no more that lies between two levels is one step
+_CONSTANT = 0.95  # of a regime's rows hold one value: it is constant
+
+
+@dataclasses.dataclass(frozen=True)
+class LogPiece:
+    """A stretch between two change points with what is asked of it, series by series."""
+
+    first: int
+    last: int
+    median: np.ndarray
+    noise: np.ndarray
+    rise: np.ndarray
+    moves: bool
+    constant: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Meaning:
+    """The losses of a log, and the loss function they are measured by.
+
+    Attributes:
+        critic: row of the critic's loss among the series, or None.
+        generator: row of the generator's, or None.
+        variant: the loss function, or None where nothing tells.
+        guessed: whether it is a guess.
+        limits: what the losses' values are held against; None where they tell nothing.
+    """
+
+    critic: int | None
+    generator: int | None
+    variant: Variant | None
+    guessed: bool
+    limits: levels.LossLimits | None = None
+
+    def player(self, row: int) -> str | None:
+        """Whose loss a row among the series is."""
+        return {self.critic: "critic", self.generator: "generator"}.get(row)
+
+
+def meaning_of(log: Log, variant: Variant | None) -> Meaning:
+    """Which series are the players' losses, and which loss function they belong to."""
+    critic, generator = losses(log.names)
+    places = [None if n is None else log.names.index(n) for n in (critic, generator)]
+    values = [None if k is None else log.values[k] for k in places]
+    found = variant if variant is not None else levels.guessed(*values)
+    limits = None if found is None else levels.limits_seen(found, *values)
+    return Meaning(places[0], places[1], found, variant is None, limits)
+
+
+def shown_rows(meaning: Meaning, count: int) -> list[int]:
+    """The rows of the series that regimes are judged by: the losses, or the first where none is named so."""
+    named = [k for k in (meaning.critic, meaning.generator) if k is not None]
+    return named or list(range(min(count, _MOST)))
+
+
+def pieces_of(log: Log, meaning: Meaning) -> list[LogPiece]:
+    """The log from change point to change point of its losses, and of what tells the variety of samples."""
+    values = log.values
+    rows = values.shape[1]
+    varied = [log.names.index(n) for sign, n in signs(log.names).items() if sign in ("spread", "covered")]
+    shown = values[list(dict.fromkeys([*shown_rows(meaning, len(values)), *varied]))]
+    quiet = _still(shown)
+    fixed = np.flatnonzero(np.diff(quiet.astype(int))) + 1
+    shown = _without_rotation(shown)
+    period = max((_period(y) for y in shown), default=0.0)
+    shortest = int(max(2.5 * period, 12))
+    cuts = change_points(shown, min(shortest, rows), fixed if len(fixed) <= 8 else None)
+    cuts = _with_sharp_steps(shown, cuts)
+    return [stretch_of(values, a, b) for a, b in zip(cuts, [*cuts[1:], rows], strict=True)]
+
+
+def _with_sharp_steps(values: np.ndarray, cuts: list[int]) -> list[int]:
+    """The cuts, of which the two around a short piece that holds nothing but one step become one at that step."""
+    made, ends = list(cuts), [*cuts[1:], values.shape[1]]
+    for a, b in zip(cuts[1:], ends[1:], strict=True):
+        before = max((c for c in made if c < a), default=None)
+        if b - a > _STEP or b == values.shape[1] or before is None or a not in made:
+            continue
+        w = min(_STEP, a - before, values.shape[1] - b)
+        left, right = np.median(values[:, a - w : a], axis=1), np.median(values[:, b : b + w], axis=1)
+        k = int(np.argmax(np.abs(right - left) / (values.std(axis=1) + 1e-300)))
+        inner = values[k, a:b]
+        share = (inner - left[k]) / (right[k] - left[k] + 1e-300)
+        later = share > 0.5
+        step = a + int(np.argmax(later)) if later.any() else b
+        # it passes from one level to the other once, and rests on hardly a row between them
+        if np.all(later[step - a :]) and np.count_nonzero(np.abs(share - 0.5) < 0.25) <= 2:
+            made = sorted((set(made) - {a, b}) | {step})
+    return made
+
+
+def goes_on_growing(values: np.ndarray, mode: OscillationMode, first: int) -> bool:
+    """Whether a mode that grows still does so at the end: what sets in and then keeps its size does not."""
+    n = np.arange(first, values.shape[1])
+    turned = (values[:, first:] - values[:, first:].mean(axis=1, keepdims=True)) * np.exp(
+        -1j * mode.omega * n
+    )
+    size = [float(np.abs(p.mean(axis=1)).max()) for p in np.array_split(turned, 8, axis=1)]
+    expected = -mode.sigma * len(n) / 8  # of its logarithm, from the last eighth but one to the last
+    return math.log(max(size[-1], 1e-300) / max(size[-2], 1e-300)) > 0.5 * expected
+
+
+def _without_rotation(values: np.ndarray) -> np.ndarray:
+    """The series without a mode that goes through the whole run: its waves are no change."""
+    moving = np.ptp(values, axis=1) > 0
+    if values.shape[1] < FEWEST or not moving.any():
+        return values
+    fit = oscillation_modes(values[moving], most=1)
+    if not fit.modes or not fit.modes[0].steady or fit.first >= values.shape[1] // 2:
+        return values
+    m, n = fit.modes[0], np.arange(values.shape[1]) - fit.first
+    wave = m.amplitudes[:, None] * np.exp(-m.sigma * n) * np.cos(m.omega * n + m.phases[:, None])
+    sets_in = -m.sigma * len(n) > math.log(GROWS) and not goes_on_growing(values[moving], m, fit.first)
+    if share_of(fit, values[moving]) < TURNS or sets_in:
+        return values
+    made = values.copy()
+    made[moving] -= wave
+    return made
+
+
+def _still(values: np.ndarray) -> np.ndarray:
+    """Rows within a long stretch on which no series changes at all."""
+    rows = values.shape[1]
+    same = np.all(np.diff(values, axis=1, prepend=np.nan) == 0, axis=0)
+    edges = np.flatnonzero(np.diff(same.astype(int), prepend=0, append=0))
+    made = np.zeros(rows, bool)
+    for a, b in zip(edges[::2], edges[1::2], strict=True):
+        if b - a >= max(10, rows // 20):
+            made[a:b] = True
+    return made
+
+
+def _period(y: np.ndarray) -> float:
+    """The period that holds a quarter of a series' variance in three bins, in rows; 0 where there is none."""
+    means, edges = block_means(y[None], 512)
+    c = means[0] - np.polyval(np.polyfit(np.arange(means.shape[1]), means[0], 1), np.arange(means.shape[1]))
+    power = np.abs(np.fft.rfft(c * np.hanning(len(c)))) ** 2
+    power[:3] = 0.0
+    if not power.sum() > 0:
+        return 0.0
+    k = int(np.argmax(power))
+    near = power[max(k - 1, 0) : k + 2].sum()
+    # a slow one that is one of few bins of a red spectrum does not count
+    return float(edges[-1]) / k if near > 0.25 * power.sum() and k >= 4 else 0.0
+
+
+def stretch_of(values: np.ndarray, a: int, b: int) -> LogPiece:
+    """The rows from ``a`` to ``b`` of (series, rows): level, noise, rise, and whether it moves at all."""
+    part = values[:, a:b]
+    means, _ = block_means(part, 40) if b - a >= 8 else (part, None)
+    t = np.linspace(-0.5, 0.5, means.shape[1])
+    slope = (means - means.mean(axis=1, keepdims=True)) @ t / (t @ t)
+    left = means - means.mean(axis=1, keepdims=True) - slope[:, None] * t
+    error = left.std(axis=1) / math.sqrt(max(float(t @ t), 1e-12)) + 1e-300
+    noise = 1.4826 * np.median(np.abs(np.diff(part, axis=1)), axis=1) / math.sqrt(2)
+    scale = np.maximum(np.maximum(noise, left.std(axis=1)), 1e-3 * np.abs(np.median(part, axis=1)))
+    moves = bool(np.any((np.abs(slope) > 5 * error) & (np.abs(slope) > 1.5 * scale)))
+    constant = np.mean(part == np.median(part, axis=1, keepdims=True), axis=1) >= _CONSTANT
+    constant |= np.ptp(part, axis=1) <= 1e-9 * np.maximum(np.abs(part).max(axis=1), 1e-300)
+    return LogPiece(a, b, np.median(part, axis=1), noise, slope, moves, constant)
+
+
+def share_of(fit: ModalFit, part: np.ndarray) -> float:
+    """The share of the variance that the strongest mode holds, in the series where it holds most."""
+    if not fit.modes:
+        return 0.0
+    variance = np.maximum(part.var(axis=1), 1e-300)
+    return float(np.max(np.minimum(fit.modes[0].power / variance, 1.0)))
