@@ -15,6 +15,7 @@ from jax import Array
 
 from .. import dirac
 from ..dynamics import filippov
+from ..dynamics.compiled_loops import rule_loop
 from ..dynamics.engines import MAX_STEPS, TimeSpan
 from ..dynamics.event_loop import event_loop
 from ..dynamics.filippov import DiracSystem, Regime
@@ -22,6 +23,7 @@ from ..dynamics.iterations import advance, first_state, started
 from ..dynamics.regimes import integrate
 from ..game import Players
 from ..rules import Rule, State, float_vector
+from ..tracing.host import along
 
 
 class Stretch(NamedTuple):
@@ -60,6 +62,7 @@ class DynamicalSystem(abc.ABC):
 
     def __init__(self, system: DiracSystem, period: int = 1) -> None:
         self.system, self.dim, self.period = system, system.dim, period
+        self._last: tuple[np.ndarray, Any, tuple[np.ndarray, np.ndarray]] | None = None
 
     @abc.abstractmethod
     def begin(self, phi: np.ndarray, theta: np.ndarray) -> Any:
@@ -84,6 +87,16 @@ class DynamicalSystem(abc.ABC):
     def side(self, flat: np.ndarray) -> Any:
         """The smooth piece in which a state lies; None where none has to be named."""
         return None
+
+    @abc.abstractmethod
+    def _value_and_slope(self, flat: np.ndarray, side: Any) -> tuple[np.ndarray, np.ndarray]:
+        """The change and its Jacobian."""
+
+    def _seen(self, flat: np.ndarray, side: Any) -> tuple[np.ndarray, np.ndarray]:
+        """The same; who asks for one of both at a state soon asks for the other."""
+        if self._last is None or self._last[1] is not side or not np.array_equal(self._last[0], flat):
+            self._last = np.array(flat), side, self._value_and_slope(flat, side)
+        return self._last[2]
 
     @property
     def near_rest(self) -> DynamicalSystem:
@@ -154,11 +167,40 @@ class ContinuousSystem(DynamicalSystem):
 
     def change(self, flat: np.ndarray, side: Regime | None = None) -> np.ndarray:
         """See :class:`DynamicalSystem`."""
-        return np.asarray(_flow(self.system, flat, side or self.side(flat))[0])
+        return self._seen(flat, side)[0]
 
     def jacobian(self, flat: np.ndarray, side: Regime | None = None) -> np.ndarray:
         """See :class:`DynamicalSystem`."""
-        return np.asarray(_flow(self.system, flat, side or self.side(flat))[1])
+        return self._seen(flat, side)[1]
+
+    def _value_and_slope(self, flat: np.ndarray, side: Regime | None) -> tuple[np.ndarray, np.ndarray]:
+        side = side or self.side(flat)
+        if not side.sliding:
+            found = value_and_slope(_branch_along, (self.system, side.modes), flat)
+            if found is not None and np.all(np.isfinite(found[0])):
+                return found
+        return tuple(map(np.asarray, _flow(self.system, flat, side)))  # pyright: ignore[reportReturnType]
+
+
+def _branch_along(given: tuple[DiracSystem, Array], y: Array, way: Array) -> tuple[Array, Array]:
+    system, modes = given
+    frozen = modes if modes.shape[0] else None
+    return jax.jvp(lambda y: filippov.frozen_velocity(system, y, frozen), (y,), (way,))
+
+
+def value_and_slope(
+    pushed: Callable[..., Any], given: Any, flat: np.ndarray
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """A function and its derivative at a point by NumPy, (n,) and (n, n); None where it has no scalar program.
+
+    Args:
+        pushed: (given, z, a direction) -> the value and its change in that direction; of the module's level.
+        given: its first argument.
+        flat: the point.
+    """
+    n = len(flat)
+    found = along(pushed, given, np.broadcast_to(flat, (n, n)), np.eye(n))
+    return None if found is None else (found[0][0], found[1].T)
 
 
 @jax.jit
@@ -189,7 +231,8 @@ class DiscreteSystem(DynamicalSystem):
 
     def flat(self, state: State) -> np.ndarray:
         """The state as a vector, phi and theta first."""
-        return np.asarray(float_vector((state.players, state.memory))[0])
+        parts = [np.asarray(x) for x in jax.tree.leaves((state.players, state.memory))]
+        return np.concatenate([x.ravel() for x in parts if x.dtype.kind == "f"])
 
     def advance(self, state: State, time: float, span: float, rows: int) -> Stretch:
         """Follow the motion; see :class:`DynamicalSystem`."""
@@ -197,23 +240,38 @@ class DiscreteSystem(DynamicalSystem):
         every = max(1, round(span / count))
         counts = np.zeros(ROWS, int)  # of one shape with and without rows, for one program
         counts[:count] = every
-        start = self.system.variant, self.rule, self.system.x0, None, started(state)
-        last, kept = advance(*start, counts, filippov.LARGEST)
-        t, made, failed = time + np.cumsum(counts[:count]), every * count, int(last.bad)
-        zs = np.concatenate([np.asarray(p) for p in kept], axis=1)[:count]
-        if failed <= made:
+        t, made = time + np.cumsum(counts[:count]), every * count
+        end, zs, failed = self._moved(state, counts)
+        zs = zs[:count]
+        if failed is not None:
             zs = np.where((t >= time + failed)[:, None], np.nan, zs)
             when = time + failed
-            return Stretch(t, zs, last.state, when, "diverged", when, "", float(made), 0)
-        return Stretch(t, zs, last.state, time + made, "ok", np.nan, "", float(made), 0)
+            return Stretch(t, zs, end, when, "diverged", when, "", float(made), 0)
+        return Stretch(t, zs, end, time + made, "ok", np.nan, "", float(made), 0)
+
+    def _moved(self, state: State, counts: np.ndarray) -> tuple[State, np.ndarray, int | None]:
+        """The end of so many steps, the players' rows in between, and the first bad step."""
+        loop = rule_loop(self.system, self.rule, state)
+        if loop is not None:
+            return loop(state, counts, filippov.LARGEST)
+        start = self.system.variant, self.rule, self.system.x0, None, started(state)
+        last, kept = advance(*start, counts, filippov.LARGEST)
+        zs = np.concatenate([np.asarray(p) for p in kept], axis=1)
+        return last.state, zs, int(last.bad) if last.bad <= counts.sum() else None
 
     def change(self, flat: np.ndarray, side: Any = None) -> np.ndarray:
         """See :class:`DynamicalSystem`."""
-        return np.asarray(_map(self.system, self.long_run, flat)[0])
+        return self._seen(flat, side)[0]
 
     def jacobian(self, flat: np.ndarray, side: Any = None) -> np.ndarray:
         """See :class:`DynamicalSystem`."""
-        return np.asarray(_map(self.system, self.long_run, flat)[1])
+        return self._seen(flat, side)[1]
+
+    def _value_and_slope(self, flat: np.ndarray, side: Any) -> tuple[np.ndarray, np.ndarray]:
+        found = value_and_slope(map_along, (self.system, self.long_run), flat)
+        if found is not None:
+            return found
+        return tuple(map(np.asarray, _map(self.system, self.long_run, flat)))  # pyright: ignore[reportReturnType]
 
     @property
     def near_rest(self) -> DiscreteSystem:
@@ -227,6 +285,11 @@ def map_change(system: DiracSystem, rule: Rule, flat: Array) -> Array:
     z = filippov.unpack(system, flat)
     _, restore = float_vector((z, rule.rest(game, z)))
     return float_vector(rule.over_a_period(game)(*restore(flat)))[0] - flat
+
+
+def map_along(given: tuple[DiracSystem, Rule], y: Array, way: Array) -> tuple[Array, Array]:
+    """The change of the flat full state, and its derivative along a way."""
+    return jax.jvp(lambda y: map_change(*given, y), (y,), (way,))
 
 
 @jax.jit

@@ -104,7 +104,7 @@ def _scipy(method: str, system: DiracSystem, regime: Regime, y0: np.ndarray, spa
     def seen(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if smooth:  # the float range is left with a guard to watch, and with nothing to compile
             return np.array([LARGEST - np.max(np.abs(y))]), np.zeros(1)
-        values, slopes = watch(system, y, regime)
+        values, slopes = watch.compiled(system, y, regime)
         return np.asarray(values), np.asarray(slopes)
 
     def solution(t: float, y: np.ndarray, end: float) -> np.ndarray:
@@ -160,7 +160,7 @@ def _scipy_solver(
     import scipy.integrate
 
     def rhs(t: float, y: np.ndarray) -> np.ndarray:
-        return np.asarray(flow_in(system, y, regime))
+        return np.asarray(flow_in.compiled(system, y, regime))  # thousands of calls
 
     def jacobian(t: float, y: np.ndarray) -> np.ndarray:
         return np.asarray(_jacobian(system, y, regime))
@@ -200,7 +200,7 @@ def _first_fall(
     return min(times.items(), key=lambda found: found[1])
 
 
-_jacobian = jax.jit(jax.jacfwd(flow_in, 1))
+_jacobian = jax.jit(jax.jacfwd(flow_in.compiled, 1))
 
 
 # ---------------------------------------------------------------- diffrax

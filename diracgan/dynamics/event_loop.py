@@ -8,7 +8,6 @@ dips below 0 and comes back is taken again, up to the dip.
 
 from __future__ import annotations
 
-import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -16,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from .compiled_loops import flow_loop, follow, tableau
 from .engines import RegimeSegment, TimeSpan
 from .filippov import DiracSystem, Regime, flow_in, guard_count, guards, hermite_minimum, watch
 from .one_kernel import one_kernel
@@ -26,33 +26,30 @@ _RUNNING, _DONE, _EVENT, _STIFF = 0, 1, 2, 3
 _HALVINGS = 60
 
 
-@functools.cache
-def tableau() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Coefficients of the stages, (14, 14), of the step and of its error, (14,)."""
-    from diffrax import Dopri8
-
-    table = Dopri8.tableau
-    rows = [np.zeros(0), *(np.asarray(row) for row in table.a_lower)]
-    size = len(table.b_sol)
-    lower = np.stack([np.pad(row, (0, size - len(row))) for row in rows])
-    return lower, np.asarray(table.b_sol), np.asarray(table.b_error)
-
-
 def event_loop(system: DiracSystem, regime: Regime, y0: np.ndarray, span: TimeSpan) -> RegimeSegment:
     """Integrate one regime until its end; an engine like those of :mod:`diracgan.dynamics.engines`.
 
-    The compiled loop comes back after every 20000 steps, so that an interrupt is heard.
+    In compiled C where there is a compiler; else XLA's loop comes back after every 20000 steps, so that an interrupt
+    is heard.
     """
+    loop = flow_loop(system, regime, len(y0))
+    if loop is not None:
+        ended = follow(loop, y0, (span.t, span.t1), span.ts, (span.rtol, span.atol), span.steps)
+        if ended is not None:
+            return _segment(span, *ended)
     rows = np.pad(span.ts, (0, -len(span.ts) % _ROWS), constant_values=np.inf)  # programs for few lengths
     t, t1, rtol, atol = (np.float64(x) for x in (span.t, span.t1, span.rtol, span.atol))
     now, ys = _start(t, np.asarray(y0, float), guard_count(regime)), np.full((len(rows), len(y0)), np.nan)
     while int(now.status) == _RUNNING and int(now.steps) < span.steps:
         now, ys = _advance(system, regime, TimeSpan(t, t1, rows, rtol, atol), now, ys)
-    now, ys = jax.device_get((now, ys))
+    return _segment(span, *jax.device_get((now, ys)))
+
+
+def _segment(span: TimeSpan, now: Any, ys: np.ndarray) -> RegimeSegment:
     failure = {_RUNNING: "max steps", _STIFF: "stiff"}.get(int(now.status), "")
     guard = int(now.guard) if now.status == _EVENT else None
     ys = ys[np.searchsorted(span.ts, span.ts)]  # a time that is asked for twice is reached once
-    return RegimeSegment(ys, float(now.t), now.y, guard, failure, int(now.steps))
+    return RegimeSegment(ys, float(now.t), np.asarray(now.y), guard, failure, int(now.steps))
 
 
 class LoopState(NamedTuple):

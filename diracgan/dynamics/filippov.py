@@ -10,7 +10,9 @@ References:
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +21,7 @@ from jax import Array
 
 from .. import dirac
 from ..game import Game, Players
+from ..tracing.host import at_once
 from ..variants import Variant
 
 LARGEST = 1e150  # the square of a state beyond this leaves the float range
@@ -70,25 +73,67 @@ def unpack(system: DiracSystem, y: Array) -> Players:
     return Players(y[..., :d], y[..., d : 2 * d])
 
 
+class Sites(NamedTuple):
+    """Where the losses of a game may switch.
+
+    Attributes:
+        surfaces: how many switching functions both losses have.
+        faces: how many of the last ones are faces of the box that clips the critic.
+        unlocated: the operations whose switches are crossed unseen, by JAX's names.
+    """
+
+    surfaces: int
+    faces: int
+    unlocated: tuple[str, ...]
+
+
+def sites(system: DiracSystem) -> Sites:
+    """Where the losses may switch: the same for all numbers of a variant."""
+    leaves, structure = jax.tree.flatten((system.variant, system.x0))
+    return _sites(structure, tuple(np.shape(x) for x in leaves))
+
+
+@lru_cache(maxsize=1024)
+def _sites(structure: Any, shapes: tuple[Any, ...]) -> Sites:
+    """Traced with the numbers 0.5: none is read, but a box must have a size."""
+    variant, x0 = jax.tree.unflatten(structure, [np.full(shape, 0.5) for shape in shapes])
+    game, z = dirac.game(variant, x0), Players(np.zeros(x0.shape), np.zeros(x0.shape))
+    count = jax.eval_shape(game.surfaces, z).shape[0]
+    return Sites(count, game.faces(z), game.unlocated(z))
+
+
 def surface_count(system: DiracSystem) -> int:
     """How many switching functions the two losses have."""
-    z = jnp.zeros_like(system.x0)
-    return jax.eval_shape(dirac.game(system.variant, system.x0).surfaces, Players(z, z)).shape[0]
+    return sites(system).surfaces
 
 
 def unlocated(system: DiracSystem) -> tuple[str, ...]:
     """The operations of the losses whose switches are crossed unseen, by JAX's names."""
-    z = jnp.zeros_like(system.x0)
-    return dirac.game(system.variant, system.x0).unlocated(Players(z, z))
+    return sites(system).unlocated
 
 
 def face_count(system: DiracSystem) -> int:
     """How many of the last switching functions are faces of the box that clips the critic."""
-    z = np.zeros(np.shape(system.x0))
-    return dirac.game(system.variant, z).faces(Players(z, z))
+    return sites(system).faces
 
 
-@jax.jit
+def frozen_velocity(system: DiracSystem, y: Array, modes: Array | None = None) -> Array:
+    """dy/dt with the branches frozen by ``modes``, or as the losses stand; NaN where a frozen branch has no value."""
+    z = unpack(system, y)
+    return _whole(system, y, dirac.game(system.variant, system.x0).motion(z, modes))
+
+
+def _whole(system: DiracSystem, y: Array, v: Players) -> Array:
+    """The players' velocities at their rates and, with EMA, those of the averages."""
+    v = Players(*(rate * part for rate, part in zip(system.rates, v, strict=True)))
+    if system.tau is None:
+        return pack(v)
+    d, z = system.dim, unpack(system, y)
+    ema = Players(y[2 * d : 3 * d], y[3 * d :])
+    return pack(v, Players(*((a - b) / system.tau for a, b in zip(z, ema, strict=True))))
+
+
+@at_once(quick=frozen_velocity)
 def velocity(system: DiracSystem, y: Array, modes: Array | None = None) -> Array:
     """dy/dt with the branches frozen by ``modes``, or as the losses stand.
 
@@ -99,12 +144,7 @@ def velocity(system: DiracSystem, y: Array, modes: Array | None = None) -> Array
     v = game.motion(z, modes)
     if modes is not None and modes.shape[0]:
         v = _continued(game, z, modes, v)
-    v = Players(*(rate * part for rate, part in zip(system.rates, v, strict=True)))
-    if system.tau is None:
-        return pack(v)
-    d = system.dim
-    ema = Players(y[2 * d : 3 * d], y[3 * d :])
-    return pack(v, Players(*((a - b) / system.tau for a, b in zip(z, ema, strict=True))))
+    return _whole(system, y, v)
 
 
 def _continued(game: Game, z: Players, modes: Array, v: Players) -> Players:
@@ -131,20 +171,21 @@ def surfaces(system: DiracSystem, y: Array, modes: Array | None = None) -> Array
     return dirac.game(system.variant, system.x0).surfaces(unpack(system, y), modes)
 
 
-@jax.jit
-def flow_in(system: DiracSystem, y: Array, regime: Regime) -> Array:
-    """dy/dt in a regime: its own smooth field, or Filippov's combination of the fields beside the surfaces."""
+Velocity = Callable[..., Array]
+
+
+def flow_by(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime) -> Array:
+    """dy/dt in a regime, by a given velocity of its branches."""
     if regime.modes.shape[0] == 0:
         return velocity(system, y)
     if regime.sliding == 0:
         return velocity(system, y, regime.modes)
-    here, steps, shares = _beside(system, y, regime)
+    here, steps, shares = _beside(velocity, system, y, regime)
     return here + shares @ steps
 
 
-@jax.jit
-def guards(system: DiracSystem, y: Array, regime: Regime) -> Array:
-    """Positive while the regime lasts: m surfaces, K slides left on this side, K on the far side, the float range."""
+def guards_by(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime) -> Array:
+    """The guards of a regime, by a given velocity of its branches."""
     size = jnp.where(jnp.all(jnp.isfinite(y)), LARGEST - jnp.max(jnp.abs(y)), -1.0)[None]
     if regime.modes.shape[0] == 0:
         return size
@@ -152,14 +193,32 @@ def guards(system: DiracSystem, y: Array, regime: Regime) -> Array:
     if regime.sliding == 0:
         return jnp.concatenate([jnp.where(jnp.isnan(held), 1.0, held), size])
     held = jnp.where(jnp.isnan(held) | jnp.any(regime.flips, axis=0), 1.0, held)
-    shares = _beside(system, y, regime)[2]
+    shares = _beside(velocity, system, y, regime)[2]
     return jnp.concatenate([held, shares, 1.0 - shares, size])
 
 
-@jax.jit
+def watch_by(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime) -> tuple[Array, Array]:
+    """The guards and their time derivatives, by a given velocity of the branches."""
+    v = flow_by(velocity, system, y, regime)
+    return jax.jvp(lambda y: guards_by(velocity, system, y, regime), (y,), (v,))
+
+
+@at_once(quick=partial(flow_by, frozen_velocity))
+def flow_in(system: DiracSystem, y: Array, regime: Regime) -> Array:
+    """dy/dt in a regime: its own smooth field, or Filippov's combination of the fields beside the surfaces."""
+    return flow_by(velocity, system, y, regime)
+
+
+@at_once(quick=partial(guards_by, frozen_velocity))
+def guards(system: DiracSystem, y: Array, regime: Regime) -> Array:
+    """Positive while the regime lasts: m surfaces, K slides left on this side, K on the far side, the float range."""
+    return guards_by(velocity, system, y, regime)
+
+
+@at_once(quick=partial(watch_by, frozen_velocity))
 def watch(system: DiracSystem, y: Array, regime: Regime) -> tuple[Array, Array]:
     """The guards and their time derivatives."""
-    return jax.jvp(lambda y: guards(system, y, regime), (y,), (flow_in(system, y, regime),))
+    return watch_by(velocity, system, y, regime)
 
 
 def hermite_minimum(before: tuple[Array, Array], after: tuple[Array, Array], h: Array) -> tuple[Array, Array]:
@@ -188,7 +247,7 @@ def guard_count(regime: Regime) -> int:
     return len(regime.modes) + 2 * regime.sliding + 1
 
 
-def _beside(system: DiracSystem, y: Array, regime: Regime) -> tuple[Array, Array, Array]:
+def _beside(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime) -> tuple[Array, Array, Array]:
     """The field on this side, its changes across the K surfaces slid upon (K, n), and Filippov's shares of them (K,).
 
     The shares make every surface function slid upon stand still: n_j . (here + sum_k share_k step_k) = 0.
@@ -209,10 +268,7 @@ class Crossing(NamedTuple):
     normals: Array  # their gradients (m, n)
 
 
-@jax.jit
-def look(system: DiracSystem, y: Array, modes: Array) -> Crossing:
-    """The switching functions, their gradients and speeds at ``y`` with the branches frozen."""
-
+def _look_by(velocity: Velocity, system: DiracSystem, y: Array, modes: Array) -> Crossing:
     def g(y: Array) -> Array:
         return surfaces(system, y, modes)
 
@@ -220,7 +276,13 @@ def look(system: DiracSystem, y: Array, modes: Array) -> Crossing:
     return Crossing(g(y), normals @ velocity(system, y, modes), normals)
 
 
-@jax.jit
+@at_once(quick=partial(_look_by, frozen_velocity))
+def look(system: DiracSystem, y: Array, modes: Array) -> Crossing:
+    """The switching functions, their gradients and speeds at ``y`` with the branches frozen."""
+    return _look_by(velocity, system, y, modes)
+
+
+@at_once()
 def natural(system: DiracSystem, y: Array) -> tuple[Array, Array]:
     """The switching functions and the velocity as the losses stand; NaN where a loss has no value itself."""
     game, z = dirac.game(system.variant, system.x0), unpack(system, y)

@@ -18,6 +18,7 @@ from jax import Array
 from .. import dirac
 from ..game import Players
 from ..rules import Rule, State, init, step
+from ..tracing.host import at_once
 from ..variants import Variant
 from .noise import MinibatchNoise, noisy
 
@@ -122,7 +123,7 @@ def iterate(
     return Iterated(kept, named, "stiff", failed, text)
 
 
-@jax.jit
+@at_once()
 def first_state(variant: Variant, rule: Rule, x0: Array, z: Players) -> State:
     """The optimiser's state before the first iteration on the Dirac game."""
     return init(rule, dirac.game(variant, x0), z)

@@ -10,6 +10,7 @@ import numpy as np
 from jax import Array
 
 from ..numerics.convex_hull import distance_to_hull
+from ..tracing.host import along
 from . import filippov
 from .engines import Engine, TimeSpan
 from .filippov import DiracSystem, natural
@@ -122,7 +123,7 @@ def rests(system: DiracSystem, y: np.ndarray) -> bool:
     ways = np.random.default_rng(1).normal(size=(64, len(y)))
     ways /= np.linalg.norm(ways, axis=1, keepdims=True)
     ways = max(1.0, float(np.max(np.abs(y)))) * np.concatenate([ways, -ways])
-    around, nearer = (np.asarray(_fields(system, y + scale * ways)) for scale in (_NEAR, _NEARER))
+    around, nearer = (_fields(system, y + scale * ways) for scale in (_NEAR, _NEARER))
     if np.sum(np.all(np.isfinite(around), axis=1)) < len(ways) / 2:
         return False
     around, nearer = (f[np.all(np.isfinite(f), axis=1)] for f in (around, nearer))
@@ -135,6 +136,11 @@ def rests(system: DiracSystem, y: np.ndarray) -> bool:
     return bool(jumps and sides and distance_to_hull(around) <= _BALANCED * np.max(np.abs(around)))
 
 
+def _fields(system: DiracSystem, points: np.ndarray) -> np.ndarray:
+    found = along(natural, system, points)
+    return np.asarray(_compiled_fields(system, points)) if found is None else found[1]
+
+
 @jax.jit
-def _fields(system: DiracSystem, points: Array) -> Array:
+def _compiled_fields(system: DiracSystem, points: Array) -> Array:
     return jax.vmap(lambda y: natural(system, y)[1])(points)

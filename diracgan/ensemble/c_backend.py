@@ -2,7 +2,7 @@
 
 The whole time loop of a few vectors of trajectories runs without touching memory. The C is generated from the same
 program that XLA would run, which takes over wherever something is missing: a compiler, an operation, a reason to wait
-for the compilation. The environment variable ``DIRACGAN_C=0`` switches it off, ``CC`` names a compiler.
+for the compilation.
 """
 
 from __future__ import annotations
@@ -11,18 +11,14 @@ import ctypes
 import dataclasses
 import functools
 import math
-import os
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .. import children
+from ..tracing.c_compiler import available, compiler, loaded
 from ..tracing.scalar_program import Program
 from ..tracing.source_text import NotWritable
 from . import loop_source
@@ -94,18 +90,6 @@ def kernel(program: Any, system: Sequence[bool], state: Sequence[bool], dtype: A
     return _loop(write, program, tuple(system), tuple(state), np.dtype(dtype))
 
 
-def available() -> bool:
-    """Whether C can be compiled here, and nobody has switched it off."""
-    return os.environ.get("DIRACGAN_C", "1") != "0" and compiler() is not None
-
-
-@functools.cache
-def compiler() -> str | None:
-    """The C compiler's path, if there is one."""
-    names = [os.environ["CC"]] if os.environ.get("CC") else ["cc", "gcc", "clang"]
-    return next((path for n in names if (path := shutil.which(n))), None)
-
-
 @functools.cache
 def vector_bytes(machine: str) -> int:
     """The length of a processor's vectors; longer ones than it has would be split badly."""
@@ -142,22 +126,11 @@ def _loop(writer: Callable[..., str], *what: Any) -> CompiledLoop | None:
     """The compiled loop that ``writer`` writes of ``what``, or None where it cannot be written or compiled."""
     try:
         text = writer(*what)
-        function = _loaded(text).run
+        function = loaded(text, (*_FLAGS, MACHINE)).run
     except (NotWritable, OSError, subprocess.SubprocessError):
         return None
     function.restype = None
     return CompiledLoop(function, what[-1], text)
-
-
-def _loaded(source: str) -> ctypes.CDLL:
-    """The compiled library; its file goes as soon as it is loaded, so that whoever is killed leaves none."""
-    with tempfile.TemporaryDirectory(prefix="diracgan-", ignore_cleanup_errors=True) as folder:
-        path = Path(folder) / "kernel.c"
-        path.write_text(source)
-        library = path.with_suffix(".so")
-        files = [str(path), "-o", str(library)]
-        children.call([str(compiler()), *_FLAGS, MACHINE, "-shared", "-fPIC", *files, "-lm"], timeout=120)
-        return ctypes.CDLL(str(library))
 
 
 # ---------------------------------------------------------------- writing C

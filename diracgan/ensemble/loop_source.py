@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..tracing.c_text import FUNCTIONS, c_type, known, literal, scalar_expression
 from ..tracing.scalar_program import Node, Program
 from ..tracing.source_text import ARITHMETIC, NotWritable, expression
 from .methods import tableau
 
-_FUNCTIONS = ("log", "log1p", "expm1", "sin", "cos", "floor", "ceil", "erf", "erfc", "atan")
 _VECTOR_OPERATIONS = {
     **ARITHMETIC,
     "max": "greater({}, {})",
@@ -31,28 +31,13 @@ _VECTOR_OPERATIONS = {
     "logistic": "sigmoid({})",
     "pow": "each_pow({}, {})",
     "is_finite": "size({}) < (T)INFINITY",
-    **{n: f"each_{n}({{}})" for n in _FUNCTIONS},
+    **{n: f"each_{n}({{}})" for n in FUNCTIONS},
     "eq": "{} == {}",
     "ne": "{} != {}",
     "and": "{} & {}",
     "or": "{} | {}",
     "xor": "{} ^ {}",
     "not": "negated({})",
-}
-_SCALAR_OPERATIONS = _VECTOR_OPERATIONS | {
-    "max": "({0} > {1} || {0} != {0} ? {0} : {1})",
-    "min": "({0} < {1} || {0} != {0} ? {0} : {1})",
-    "abs": "({0} < 0 ? -{0} : {0})",
-    "sign": "({0} > 0) - ({0} < 0)",
-    "sqrt": "sqrt({})",
-    "rsqrt": "1 / sqrt({})",
-    "exp": "exp({})",
-    "tanh": "tanh({})",
-    "logistic": "1 / (1 + exp(-{}))",
-    "pow": "pow({}, {})",
-    "not": "!{}",
-    "is_finite": "isfinite({})",
-    **{n: f"{n}({{}})" for n in _FUNCTIONS},
 }
 
 
@@ -97,18 +82,12 @@ class Text:
 
     def type(self, kind: np.dtype) -> str:
         """The C type of a number of a NumPy type."""
-        if kind.kind == "f":
-            if kind != self.dtype:
-                raise NotWritable(f"the type {kind}")
-            return "T"
-        names = {"b": "uint8_t", "i": f"int{8 * kind.itemsize}_t", "u": f"uint{8 * kind.itemsize}_t"}
-        return names[kind.kind]
+        return c_type(kind, self.dtype)
 
     def scalar(self, node: Node) -> str:
         """A value that all trajectories share."""
         if node.op == "known":
-            kind = np.dtype(node.dtype)
-            return literal(float(node.detail)) if kind.kind == "f" else str(int(node.detail))
+            return known(node)
         return f"{self.input}{node.detail}" if node.op == "input" else self.names[node]
 
     def lane(self, node: Node, u: int) -> str:
@@ -120,43 +99,41 @@ class Text:
     def _statements(self, node: Node) -> list[str]:
         kind, name = np.dtype(node.dtype), self.names[node]
         if not self.varies[node]:
-            return [f"const {self.type(kind)} {name} = {self._value(node, _SCALAR_OPERATIONS, self.scalar)};"]
+            value = scalar_expression(node, [self.scalar(a) for a in node.args], self.dtype)
+            return [f"const {self.type(kind)} {name} = {value};"]
         if kind.kind in "iu":
             raise NotWritable("whole numbers that vary over trajectories")
         word = "M" if kind.kind == "b" else "V"
         if kind.kind == "f":
             self.type(kind)
         return [
-            f"const {word} {name}_{u} = {self._value(node, _VECTOR_OPERATIONS, functools.partial(self.lane, u=u))};"
+            f"const {word} {name}_{u} = {self._value(node, functools.partial(self.lane, u=u))};"
             for u in range(self.side)
         ]
 
-    def _value(self, node: Node, table: dict[str, str], read: Callable[[Node], str]) -> str:
-        vector = table is _VECTOR_OPERATIONS
-        if vector and (inner := _sigmoid_of(node)) is not None:
+    def _value(self, node: Node, read: Callable[[Node], str]) -> str:
+        if (inner := _sigmoid_of(node)) is not None:
             return f"sigmoid({read(inner)})"
-        if vector and node.op == "tanh" and (inner := _half(node.args[0])) is not None:
+        if node.op == "tanh" and (inner := _half(node.args[0])) is not None:
             return f"half_tangent({read(inner)})"
         args = [read(a) for a in node.args]
         if node.op == "select_n" and len(args) == 3 and np.dtype(node.args[0].dtype).kind == "b":
             mask, no, yes = args
-            if vector and np.dtype(node.dtype).kind == "b":
+            if np.dtype(node.dtype).kind == "b":
                 return f"({mask} & {yes}) | (negated({mask}) & {no})"
-            return f"choose({mask}, {yes}, {no})" if vector else f"{mask} ? {yes} : {no}"
+            return f"choose({mask}, {yes}, {no})"
         if node.op == "clamp":
             low, x, high = args
-            return f"smaller(greater({x}, {low}), {high})" if vector else f"fmin(fmax({x}, {low}), {high})"
+            return f"smaller(greater({x}, {low}), {high})"
         if node.op == "convert_element_type":
             source, target = np.dtype(node.args[0].dtype), np.dtype(node.dtype)
-            if not vector:
-                return f"({self.type(target)})({args[0]})" + (" != 0" if target.kind == "b" else "")
             if source.kind == "b" and target == self.dtype:
                 return f"choose({args[0]}, splat(1), splat(0))"
             raise NotWritable(f"{source} to {target}")
-        if vector and node.op in ("eq", "ne") and np.dtype(node.args[0].dtype).kind == "b":
+        if node.op in ("eq", "ne") and np.dtype(node.args[0].dtype).kind == "b":
             different = f"({args[0]} ^ {args[1]})"
             return f"negated({different})" if node.op == "eq" else different
-        return expression(node, args, table)
+        return expression(node, args, _VECTOR_OPERATIONS)
 
 
 def _depends(program: Program, inputs: Sequence[bool]) -> dict[Node, bool]:
@@ -185,15 +162,6 @@ def _sigmoid_of(node: Node) -> Node | None:
         if inner is not None and inner.op == "tanh":
             return _half(inner.args[0])
     return None
-
-
-def literal(value: float) -> str:
-    """A known number, exactly."""
-    if value != value:
-        return "((T)NAN)"
-    if value in (float("inf"), -float("inf")):
-        return f"((T){'-' if value < 0 else ''}INFINITY)"
-    return f"((T){value.hex()})"
 
 
 def _header(leaves: int, entries: int) -> list[str]:

@@ -123,6 +123,8 @@ def _exponent(t: np.ndarray, r: np.ndarray) -> tuple[float, float]:
 
     falling = r[-1] < r[0]
     log_r = np.log(r / r[0])
+    from_middle = t - t.mean()
+    spread = from_middle @ from_middle
 
     def misfit(log_p: float) -> float:
         p = np.exp(log_p) * (1 if falling else -1)
@@ -130,7 +132,8 @@ def _exponent(t: np.ndarray, r: np.ndarray) -> tuple[float, float]:
             line = np.exp(-log_r / p)
         if not np.all(np.isfinite(line)) or np.any(line <= 0):
             return 1e3
-        fit = np.maximum(np.polyval(np.polyfit(t, line, 1), t), 1e-300)
+        mean = line.mean()
+        fit = np.maximum(mean + from_middle * (from_middle @ (line - mean)) / spread, 1e-300)
         off = np.max(np.abs((np.log(fit) - np.log(np.maximum(line, 1e-300))) * p))
         return float(off / max(np.ptp(log_r), 1e-300))
 

@@ -83,20 +83,34 @@ def probe(f: Callable[[Array], Array], z: Array, cancels: bool = False) -> Probe
         z: the point, (n,).
         cancels: whether f is a small difference of terms as large as its argument, as step(z) - z is.
     """
+    return probe_by(jax.vmap(lambda y, w: jax.jvp(f, (y,), (w,))), z, cancels, jnp)
+
+
+def probe_by(
+    pushed: Callable[[Any, Any], tuple[Any, Any]], z: Any, cancels: bool = False, xp: Any = np
+) -> Probe:
+    """Look at a function around one point, by its values and derivatives at many points at once.
+
+    Args:
+        pushed: points and directions, (P, n) each -> values of the function, and its derivatives along the directions.
+        z: the point, (n,).
+        cancels: as for :func:`probe`.
+        xp: ``numpy``, or ``jax.numpy`` to be traced.
+    """
     n = z.shape[0]
-    unit = jnp.maximum(1.0, jnp.abs(z))
-    ws = jnp.asarray(directions(n)) * unit
-    scales = jnp.asarray(SCALES)
+    unit = xp.maximum(1.0, xp.abs(z))
+    ws = xp.asarray(directions(n)) * unit
+    scales = xp.asarray(SCALES)
     around = z + scales[:, None, None] * ws
-    places = jnp.stack([z, *(z + _CLOSE * w for k in (0, 1) for w in (ws[k], -ws[k]))])
+    places = xp.stack([z, *(z + _CLOSE * w for k in (0, 1) for w in (ws[k], -ws[k]))])
     # one trace for the values around and for the slopes there and close by: each would compile anew
-    points = jnp.concatenate([jnp.repeat(places, n, axis=0), around.reshape(-1, n)])
-    along = jnp.tile(jnp.eye(n), (len(places), 1))
-    along = jnp.concatenate([along, jnp.zeros((len(points) - len(along), n))])
-    values, rates = jax.vmap(lambda y, w: jax.jvp(f, (y,), (w,)))(points, along)
-    slopes = jnp.swapaxes(rates[: n * len(places)].reshape(len(places), n, n), 1, 2)
+    points = xp.concatenate([xp.repeat(places, n, axis=0), around.reshape(-1, n)])
+    along = xp.tile(xp.eye(n), (len(places), 1))
+    along = xp.concatenate([along, xp.zeros((len(points) - len(along), n))])
+    values, rates = pushed(points, along)
+    slopes = xp.swapaxes(rates[: n * len(places)].reshape(len(places), n, n), 1, 2)
     around = values[n * len(places) :].reshape(around.shape)
-    terms = (jnp.abs(z) + scales[:, None] * unit) * float(cancels)
+    terms = (xp.abs(z) + scales[:, None] * unit) * float(cancels)
     return Probe(values[0], slopes[0], around, ws, slopes[1:], terms)
 
 

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-_SMALLEST = 1e-300  # in place of a length of 0
+SMALLEST = 1e-300  # in place of a length of 0
 BLOCKS = 20
 """Pieces of an orbit whose means tell the error."""
 
@@ -69,7 +69,7 @@ def stretching(
     def once(_: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         x, frame, logs = carry
         frame, upper = jnp.linalg.qr(slope(x) @ frame)
-        return step(x), frame, logs + jnp.log(jnp.maximum(jnp.abs(jnp.diag(upper)), _SMALLEST))
+        return step(x), frame, logs + jnp.log(jnp.maximum(jnp.abs(jnp.diag(upper)), SMALLEST))
 
     def row(carry: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], Array]:
         x, frame, logs = jax.lax.fori_loop(0, kept, once, (*carry, jnp.zeros_like(start)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -47,8 +48,27 @@ ELEMENTWISE = frozenset(
     "nextafter eq ne lt le gt ge and or not xor select_n clamp convert_element_type is_finite erf erfc erf_inv lgamma "
     "digamma copy copy_p reduce_precision stop_gradient shift_left shift_right_logical shift_right_arithmetic".split()
 )
+_ARITHMETIC: dict[str, Callable[..., Any]] = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "neg": operator.neg,
+    "lt": operator.lt,
+    "le": operator.le,
+    "gt": operator.gt,
+    "ge": operator.ge,
+}
 _NUMPY: dict[str, Callable[..., Any]] = {
-    **{name: getattr(np, name) for name in "abs sqrt square tanh exp log log1p expm1 sign".split()},
+    **{
+        name: getattr(np, name)
+        for name in "abs sqrt square tanh exp log log1p expm1 sign floor ceil sin cos tan cbrt exp2".split()
+    },
+    "pow": np.power,
+    "logistic": lambda x: 1 / (1 + np.exp(-x)),
+    "rsqrt": lambda x: 1 / np.sqrt(x),
+    "is_finite": np.isfinite,
+    "not": np.logical_not,
+    "xor": np.logical_xor,
     "add": np.add,
     "sub": np.subtract,
     "mul": np.multiply,
@@ -65,12 +85,17 @@ _NUMPY: dict[str, Callable[..., Any]] = {
     "and": np.logical_and,
     "or": np.logical_or,
 }
+_LOGICAL = frozenset({"and", "or", "not", "xor"})  # of whole numbers they are something else
 
 
 def by_numpy(name: str, settings: Mapping[str, Any], dtype: Any, ins: Sequence[Any]) -> Any:
     """An elementwise operation on NumPy's arrays or numbers; None where NumPy has it not."""
+    if name in _LOGICAL and np.dtype(dtype).kind != "b":
+        return None
     if name in _NUMPY:
         return _NUMPY[name](*ins)
+    if name == "clamp":
+        return np.minimum(np.maximum(ins[1], ins[0]), ins[2])
     if name == "select_n" and len(ins) == 3:
         return np.where(ins[0], ins[2], ins[1])
     if name == "div" and np.dtype(dtype).kind == "f":
@@ -82,6 +107,13 @@ def by_numpy(name: str, settings: Mapping[str, Any], dtype: Any, ins: Sequence[A
     return None
 
 
+def host_operation(node: Node) -> Callable[..., Any]:
+    """What computes a node from its arguments' values at once."""
+    if node.op in _ARITHMETIC and np.dtype(node.dtype).kind in "bf":
+        return _ARITHMETIC[node.op]
+    return lambda *ins: on_host(node, list(ins))
+
+
 def on_host(node: Node, ins: list[Any]) -> Any:
     """A node's value at once, by NumPy where it has the operation, else by JAX."""
     value = None
@@ -89,7 +121,7 @@ def on_host(node: Node, ins: list[Any]) -> Any:
         value = by_numpy(node.op, node.detail, node.dtype, ins)
     if value is None:
         value = by_jax(node, ins)
-    return value if isinstance(value, list) else np.asarray(value)
+    return value if isinstance(value, list) else np.asarray(value)[()]
 
 
 def by_jax(node: Node, ins: list[Any]) -> Any:

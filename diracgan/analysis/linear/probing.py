@@ -14,7 +14,8 @@ from ... import dirac
 from ...dynamics.filippov import DiracSystem, natural, unpack
 from ...numerics import derivative
 from ...rules import Rule, float_vector
-from ..dynamical_system import map_change
+from ...tracing.host import along, at_once, program_of
+from ..dynamical_system import map_along, map_change
 
 
 class Probed(NamedTuple):
@@ -36,11 +37,13 @@ def probe(system: DiracSystem, rule: Rule | None, y: Array) -> Probed:
     return Probed(derivative.probe(change, rest_state(system, rule, y), cancels=True), alive)
 
 
+@at_once()
 def logits(system: DiracSystem, y: Array) -> Array:
     """What the critic says of the datum: not finite where the critic itself has no value."""
     return dirac.game(system.variant, system.x0).logits(unpack(system, y).phi, system.x0[None])
 
 
+@at_once()
 def rest_state(system: DiracSystem, rule: Rule, y: Array) -> Array:
     """The rule's full state, as one vector, when the players have rested at ``y`` for ever."""
     z = unpack(system, y)
@@ -61,9 +64,28 @@ def look(
         at: the points, (N, 2d).
         no_map: whether the rule has no linearisation even where the field has one; then there is no derivative.
     """
-    seen = jax.tree.map(np.asarray, _probes(system, None if no_map else rule, at))
+    rule = None if no_map else rule
+    seen = _on_host(system, rule, np.asarray(at)) if len(at) == 1 else None
+    seen = jax.tree.map(np.asarray, _probes(system, rule, at)) if seen is None else seen
     found = derivative.judge(seen.probe, np)
     return without(found) if no_map else found, seen.alive
+
+
+def _on_host(system: DiracSystem, rule: Rule | None, at: np.ndarray) -> Probed | None:
+    """One system seen by NumPy; None where it has no scalar program."""
+    system, rule = jax.tree.map(lambda x: np.asarray(x)[0], (system, rule))
+    y = at[0] if rule is None else np.asarray(rest_state(system, rule, at[0]))
+    pushed, given = (_field_along, system) if rule is None else (map_along, (system, rule.at_rest))
+    if program_of(pushed, given, y, y) is None:
+        return None
+    alive = np.all(np.isfinite(np.asarray(logits(system, at[0]))))
+    found = derivative.probe_by(lambda ys, ws: along(pushed, given, ys, ws), y, cancels=rule is not None)  # pyright: ignore[reportArgumentType, reportReturnType]
+    return jax.tree.map(lambda x: np.asarray(x)[None], Probed(found, alive))
+
+
+def _field_along(system: DiracSystem, y: Array, way: Array) -> tuple[Array, Array]:
+    """The field as the losses stand, and its derivative along a way."""
+    return jax.jvp(lambda y: natural(system, y)[1], (y,), (way,))
 
 
 def without(found: derivative.Derivative) -> derivative.Derivative:

@@ -8,10 +8,11 @@ import jax
 import numpy as np
 from jax import Array
 
+from ...dynamics.compiled_loops import stretching_loop
 from ...dynamics.filippov import DiracSystem
 from ...numerics.lyapunov import Exponents, exponents, stretching, windowed_mean
 from ...rules import Rule
-from ..dynamical_system import DiscreteSystem, map_change
+from ..dynamical_system import DiscreteSystem, map_along, map_change
 from .orbit import by_modulus
 
 _ROWS = 2000  # pieces of an orbit whose stretching is kept
@@ -75,7 +76,9 @@ def _logs_along(motion: DiscreteSystem, state: Any, applications: int) -> np.nda
     """The stretching per iteration, (rows, n): always as many rows, so that it is compiled once."""
     with jax.enable_x64(True):
         kept = -(-applications // _ROWS)
-        logs = _map_logs(motion.system, motion.long_run, motion.flat(state), kept)
+        map_, flat = (motion.system, motion.long_run), motion.flat(state)
+        logs = stretching_loop(map_along, map_, flat, _ROWS, kept)
+        logs = _map_logs(*map_, flat, kept) if logs is None else logs
     return np.asarray(logs) / motion.period
 
 

@@ -11,6 +11,7 @@ References:
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -20,9 +21,11 @@ from jax import Array
 from jax.tree_util import Partial
 
 from ...dynamics import filippov
+from ...dynamics.compiled_loops import flow_loop, follow, tableau
 from ...dynamics.engines import TimeSpan
-from ...dynamics.event_loop import event_loop, tableau
-from ...dynamics.filippov import DiracSystem, Regime
+from ...dynamics.event_loop import event_loop
+from ...dynamics.filippov import DiracSystem, Regime, flow_by, frozen_velocity
+from ...tracing.host import at_once
 from ..decision_thresholds import T
 
 _STEPS = 20_000  # on one smooth piece, after which it is given up
@@ -72,7 +75,7 @@ def carry(
     """
     n = len(z)
     ways = np.eye(n, n + len(numbers))
-    if not len(_switching(system_at, numbers, z)):
+    if not _switches(system_at, numbers, z):
         done, state = _smooth(system_at, numbers, None, np.column_stack([z, ways]), span)
         return _arrived(system_at, numbers, None, state, ()) if done else None
     system = system_at(numbers)
@@ -109,6 +112,13 @@ def _smooth(
     """Whether the end of a smooth piece was reached, and the motion and its neighbours there, (n, 1 + m)."""
     if span <= 0:
         return True, state
+    if not len(numbers):
+        system = system_at(numbers)
+        loop = flow_loop(system, regime, len(state), state.shape[1] - 1)
+        tolerances = T.variational[0], T.tiny
+        ended = loop and follow(loop, state.T.ravel(), (0.0, span), np.zeros(0), tolerances, _STEPS)
+        if ended:
+            return ended[0].t >= span, ended[0].y.reshape(state.T.shape).T
     done, end = _integrated(tableau(), system_at, numbers, regime, state, span)
     return bool(done), np.asarray(end)
 
@@ -133,16 +143,21 @@ def _saltation(
     return ways + np.outer(new - old, met) / speed
 
 
-@jax.jit
-def _switching(system_at: Any, numbers: Array, y: Array) -> Array:
-    """As many entries as there are switching functions."""
-    return filippov.surfaces(system_at(numbers), y)
+def _switches(system_at: Any, numbers: np.ndarray, y: np.ndarray) -> bool:
+    """Whether there are switching functions."""
+    return jax.eval_shape(lambda p, y: filippov.surfaces(system_at(p), y), numbers, y).shape[0] > 0
 
 
-@jax.jit
-def _velocity(system_at: Any, numbers: Array, regime: Regime | None, y: Array) -> Array:
+def _velocity_by(
+    flow: Any, velocity: Any, system_at: Any, numbers: Array, regime: Regime | None, y: Array
+) -> Array:
     system = system_at(numbers)
-    return filippov.velocity(system, y) if regime is None else filippov.flow_in(system, y, regime)
+    return velocity(system, y) if regime is None else flow(system, y, regime)
+
+
+@at_once(quick=partial(_velocity_by, partial(flow_by, frozen_velocity), frozen_velocity))
+def _velocity(system_at: Any, numbers: Array, regime: Regime | None, y: Array) -> Array:
+    return _velocity_by(filippov.flow_in, filippov.velocity, system_at, numbers, regime, y)
 
 
 @jax.jit

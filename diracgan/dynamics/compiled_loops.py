@@ -1,0 +1,286 @@
+"""The long runs in compiled C, where the machine has a compiler: the flow of one regime, and the iterations of a rule.
+
+A few lines of C around the scalar program of the field, or of one step, compile in a fifth of the time that XLA takes
+for the same loop, and run several times faster on a handful of numbers. Where there is no compiler, or a loss has an
+operation that has no text in C, XLA's loops (:mod:`.event_loop`, :mod:`.iterations`) take over.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import subprocess
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax import Array
+
+from .. import dirac
+from ..numerics.lyapunov import SMALLEST
+from ..rules import Rule, State, step
+from ..tracing import c_compiler, c_text
+from ..tracing.host import numbers, program_of, scalars
+from ..tracing.scalar_program import Program
+from ..tracing.source_text import NotWritable
+from . import filippov
+from .filippov import DiracSystem, Regime
+from .loop_text import EVENT_LOOP, HEAD, RULE_LOOP, STRETCHING_LOOP
+
+_FLAGS = ("-O1", "-fno-math-errno", "-ffp-contract=off", "-w")
+_MOST_KEPT = 128  # loops
+
+
+def _compiled(
+    programs: Sequence[tuple[str, Program, int]], text: str, **sizes: int
+) -> Callable[..., int] | None:
+    """The function ``run`` of a loop around programs as functions, or None where it cannot be compiled."""
+    defined = [f"#define {name} {value}" for name, value in sizes.items()]
+    try:
+        functions = [c_text.function(*program) for program in programs]
+        run = c_compiler.loaded("\n".join([*defined, HEAD, *functions, text]), _FLAGS).run
+    except (NotWritable, OSError, subprocess.SubprocessError):
+        return None
+    run.restype = ctypes.c_longlong
+    return run
+
+
+def _pointer(x: np.ndarray) -> ctypes.c_void_p:
+    return ctypes.c_void_p(x.ctypes.data)
+
+
+# ---------------------------------------------------------------- the flow of one regime
+
+
+class FlowLoop(NamedTuple):
+    """A compiled loop over steps of the flow of one regime, perhaps with neighbours.
+
+    Attributes:
+        run: the code.
+        parameters: the numbers of the system and of the regime.
+    """
+
+    run: Callable[..., int]
+    parameters: np.ndarray
+
+
+def flow_loop(system: DiracSystem, regime: Regime | None, size: int, neighbours: int = 0) -> FlowLoop | None:
+    """The loop for one regime, or None where there is none (it slides along a surface, no compiler).
+
+    Args:
+        system: what flows.
+        regime: its branches; None for the field as the losses stand.
+        size: entries of a state.
+        neighbours: how many are carried along, by the derivative of the field; then no guard is watched.
+    """
+    modes = np.zeros(0) if regime is None else np.asarray(regime.modes, float)
+    if not c_compiler.available() or (regime is not None and regime.sliding):
+        return None
+    slack = np.zeros(len(modes)) if regime is None else np.asarray(regime.slack, float)
+    given = (system, modes, slack)
+    y, parameters = np.zeros(size), scalars(numbers(given))
+    field = program_of(_push if neighbours else _field, given, y, *([y] if neighbours else []))
+    seen = program_of(_seen, given, y) if len(modes) and not neighbours else None
+    if field is None or (seen is None and len(modes) and not neighbours):
+        return None
+    run = _flow_code(field, seen, len(parameters), size, neighbours, len(modes))
+    return None if run is None else FlowLoop(run, np.array(parameters, float))
+
+
+@functools.lru_cache(maxsize=_MOST_KEPT)
+def _flow_code(
+    field: Program, seen: Program | None, parameters: int, size: int, neighbours: int, sites: int
+) -> Callable[..., int] | None:
+    programs = [("field", field, parameters)] + ([] if seen is None else [("watched", seen, parameters)])
+    sizes = {"N": size, "WAYS": neighbours, "SITES": 0 if seen is None else sites, "FROZEN": int(sites > 0)}
+    return _compiled(programs, EVENT_LOOP, **sizes)
+
+
+Given = tuple[DiracSystem, Array, Array]
+
+
+def _field(given: Given, y: Array) -> Array:
+    system, modes, _ = given
+    return filippov.frozen_velocity(system, y, modes if modes.shape[0] else None)
+
+
+def _push(given: Given, y: Array, way: Array) -> tuple[Array, Array]:
+    """The field, and its derivative along a way."""
+    return jax.jvp(lambda y: _field(given, y), (y,), (way,))
+
+
+def _seen(given: Given, y: Array) -> tuple[Array, Array]:
+    """The guards of the surfaces and their time derivatives."""
+    system, modes, slack = given
+    regime = filippov.plain(modes)._replace(slack=slack)
+    values, slopes = filippov.watch_by(filippov.frozen_velocity, system, y, regime)
+    return values[:-1], slopes[:-1]
+
+
+@functools.cache
+def tableau() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Coefficients of the stages, (14, 14), of the step and of its error, (14,)."""
+    from diffrax import Dopri8
+
+    table = Dopri8.tableau
+    rows = [np.zeros(0), *(np.asarray(row) for row in table.a_lower)]
+    size = len(table.b_sol)
+    lower = np.stack([np.pad(row, (0, size - len(row))) for row in rows])
+    return lower, np.asarray(table.b_sol), np.asarray(table.b_error)
+
+
+class LoopEnd(NamedTuple):
+    """How a loop ended: as :class:`~diracgan.dynamics.event_loop.LoopState` says it."""
+
+    t: float
+    y: np.ndarray
+    status: int
+    guard: int
+    steps: int
+
+
+_LOST = 9  # a frozen branch has no value: XLA's loop knows what to put in its place
+
+
+def follow(
+    loop: FlowLoop,
+    y: np.ndarray,
+    span: tuple[float, float],
+    ts: np.ndarray,
+    tolerances: tuple[float, float],
+    most: int,
+) -> tuple[LoopEnd, np.ndarray] | None:
+    """Follow a regime, or its motion with neighbours, from ``y``; None where a branch loses its value.
+
+    Args:
+        loop: from :func:`flow_loop`.
+        y: the state, then every neighbour.
+        span: from when to when.
+        ts: times to keep, not decreasing.
+        tolerances: relative and absolute.
+        most: steps.
+
+    Returns:
+        How it ended, and the rows of the state.
+    """
+    lower, weights, error = tableau()
+    table = np.concatenate([lower.ravel(), weights, error])
+    now, counts = np.array([span[0], 0.0, 0.0, 0.0]), np.zeros(5, np.int64)
+    counts[4] = np.searchsorted(ts, span[0], side="right")
+    y, guards = np.array(y, float), np.zeros(2 * (len(loop.parameters) + 2))
+    rows = np.full((len(ts), len(y)), np.nan)
+    limits = np.array([span[1], *tolerances])
+    ts = np.ascontiguousarray(ts, float)
+    arrays = [loop.parameters, table, limits, ts, now, counts, y, guards, rows]
+    while counts[1] == 0 and counts[0] < most:  # comes back now and then, so that an interrupt is heard
+        chunk = min(_CHUNK, most - int(counts[0]))
+        loop.run(*map(_pointer, arrays), ctypes.c_longlong(len(ts)), ctypes.c_longlong(chunk))
+    if counts[1] == _LOST:
+        return None
+    return LoopEnd(float(now[0]), y, int(counts[1]), int(counts[2]), int(counts[0])), rows
+
+
+_CHUNK = 1_000_000  # steps of one call
+
+
+# ---------------------------------------------------------------- the iterations of a rule
+
+
+class RuleLoop:
+    """A compiled loop over the iterations of a rule on a game, from state to state.
+
+    Attributes:
+        run: the code.
+    """
+
+    def __init__(self, run: Callable[..., int], parameters: np.ndarray, like: State) -> None:
+        """``like``: a state, whose structure and types all states have."""
+        self.run, self._parameters = run, parameters
+        leaves, self._structure = jax.tree.flatten(like)
+        self._leaves = [np.asarray(x) for x in leaves]
+        self._dim = self._leaves[0].size
+
+    def __call__(
+        self, state: State, counts: np.ndarray, bound: float
+    ) -> tuple[State, np.ndarray, int | None]:
+        """The state after ``counts[0]``, ``counts[1]``, ... more steps, the players in between, the first bad step.
+
+        A step is bad when an entry of the players is not below ``bound``.
+        """
+        x = np.array(scalars([np.asarray(leaf) for leaf in jax.tree.leaves(state)]), float)
+        counts, rows = np.ascontiguousarray(counts, np.int64), np.empty((len(counts), 2 * self._dim))
+        bad, made, row = np.array([-1], np.int64), 0, 0
+        while row < len(counts):
+            part = counts[row:].copy()
+            ends = np.cumsum(part)
+            whole = int(np.searchsorted(ends, _CHUNK, side="right"))
+            if whole == 0:  # a part of the way to the next row
+                part, whole = np.array([_CHUNK]), 1
+                counts[row] -= _CHUNK
+                keeps = False
+            else:
+                keeps = True
+            arrays = [self._parameters, part, x, rows[row : row + whole], bad]
+            self.run(
+                *map(_pointer, arrays),
+                ctypes.c_double(bound),
+                ctypes.c_longlong(whole),
+                ctypes.c_longlong(made),
+            )
+            made += int(part[:whole].sum())
+            row += whole if keeps else 0
+        ends, places = [], iter(x)
+        for leaf in self._leaves:
+            entries = [next(places) for _ in range(leaf.size)]
+            ends.append(np.array(entries, float).astype(leaf.dtype).reshape(leaf.shape))
+        return jax.tree.unflatten(self._structure, ends), rows, int(bad[0]) if bad[0] >= 0 else None
+
+
+def rule_loop(system: DiracSystem, rule: Rule, like: State) -> RuleLoop | None:
+    """The loop over a rule's iterations, or None where there is none."""
+    given = (system, rule)
+    program = program_of(_iteration, given, like) if c_compiler.available() else None
+    if program is None or len(program.outputs) != sum(np.size(x) for x in jax.tree.leaves(like)):
+        return None
+    parameters = np.array(scalars(numbers(given)), float)
+    run = _rule_code(program, len(parameters), system.dim)
+    return None if run is None else RuleLoop(run, parameters, like)
+
+
+@functools.lru_cache(maxsize=_MOST_KEPT)
+def _rule_code(program: Program, parameters: int, dim: int) -> Callable[..., int] | None:
+    sizes = {"N": len(program.outputs), "PLAYERS": 2 * dim}
+    return _compiled([("iteration", program, parameters)], RULE_LOOP, **sizes)
+
+
+def stretching_loop(
+    pushed: Callable[..., Any], given: Any, flat: np.ndarray, rows: int, kept: int
+) -> np.ndarray | None:
+    """The logarithms of :func:`diracgan.numerics.lyapunov.stretching`, (rows, n); None where there is no such loop.
+
+    Args:
+        pushed: (given, z, a direction) -> the change of the map, step(z) - z, and its derivative in that direction.
+        given: its first argument.
+        flat: where the orbit begins, (n,).
+        rows: of the answer.
+        kept: applications of the map in each.
+    """
+    program = program_of(pushed, given, flat, flat) if c_compiler.available() else None
+    parameters = np.array(scalars(numbers(given)), float)
+    run = None if program is None else _stretching_code(program, len(parameters), len(flat))
+    if run is None:
+        return None
+    logs, arrays = np.empty((rows, len(flat))), [parameters, np.array(flat, float), np.eye(len(flat))]
+    run(*map(_pointer, [*arrays, logs]), *map(ctypes.c_longlong, (rows, kept)), ctypes.c_double(SMALLEST))
+    return logs
+
+
+@functools.lru_cache(maxsize=_MOST_KEPT)
+def _stretching_code(program: Program, parameters: int, size: int) -> Callable[..., int] | None:
+    return _compiled([("pushed", program, parameters)], STRETCHING_LOOP, N=size)
+
+
+def _iteration(given: tuple[DiracSystem, Rule], state: State) -> Any:
+    system, rule = given
+    return step(rule, dirac.game(system.variant, system.x0), state)

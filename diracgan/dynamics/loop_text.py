@@ -1,0 +1,206 @@
+"""The C text of the loops of :mod:`.compiled_loops`, around functions that a scalar program is written out as."""
+
+HEAD = """
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+typedef double T;
+"""
+
+#: What :mod:`.event_loop` does, step for step: the same stages, step control, guards and rows. ``N`` entries of a
+#: state, ``WAYS`` neighbours carried along with it, ``SITES`` guards besides the float range; ``FROZEN`` tells that a
+#: field without a value is another loop's business.
+EVENT_LOOP = """
+#define STAGES 14
+#define ALL (N * (1 + WAYS))
+#define GUARDS (SITES + 1)
+#define LARGEST 1e150
+#define HALVINGS 60
+enum { RUNNING, DONE, EVENT, STIFF, LOST = 9 };
+
+static void velocity(const double *p, const double *y, double *v) {
+#if WAYS
+  double x[2 * N], out[2 * N];
+  memcpy(x, y, sizeof(double) * N);
+  for (int w = 1; w <= WAYS; w++) {
+    memcpy(x + N, y + w * N, sizeof(double) * N);
+    field(p, x, out);
+    memcpy(v + w * N, out + N, sizeof(double) * N);
+  }
+  memcpy(v, out, sizeof(double) * N);
+#else
+  field(p, y, v);
+#endif
+}
+
+/* the guards, the last one the float range, and their slopes */
+static void look(const double *p, const double *y, double *g, double *s) {
+#if SITES
+  double out[2 * SITES];
+  watched(p, y, out);
+  memcpy(g, out, sizeof(double) * SITES);
+  memcpy(s, out + SITES, sizeof(double) * SITES);
+#endif
+  double most = 0;
+  int finite = 1;
+  for (int i = 0; i < ALL; i++) { double a = fabs(y[i]); if (a > most) most = a; if (!isfinite(a)) finite = 0; }
+  g[SITES] = finite ? LARGEST - most : -1;
+  s[SITES] = 0;
+}
+
+/* the error in units of what is allowed; NaN stays */
+static double measured(const double *e, const double *y, const double *z, double rtol, double atol) {
+#if WAYS
+  double off = 0, big = 0, others = 0, size = 0;
+  for (int i = 0; i < ALL; i++) {
+    double a = fabs(e[i]), b = fmax(fabs(y[i]), fabs(z[i]));
+    if (a != a) return a;
+    if (i < N) { off = fmax(off, a); big = fmax(big, b); } else { others = fmax(others, a); size = fmax(size, b); }
+  }
+  return fmax(off / (rtol * big + atol), others / (10 * rtol * fmax(size, atol)));
+#else
+  double size = 0;
+  for (int i = 0; i < ALL; i++) {
+    double a = fabs(e[i]) / (atol + rtol * fmax(fabs(y[i]), fabs(z[i])));
+    if (a != a) return a;
+    size = fmax(size, a);
+  }
+  return size;
+#endif
+}
+
+/* where a guard above 0 at both ends is lowest within the step, by its cubic */
+static double lowest(double g0, double s0, double g1, double s1, double h, double *share) {
+  double slope = h * s0, rise = g1 - g0;
+  double square = 3 * rise - h * (2 * s0 + s1), cube = h * (s0 + s1) - 2 * rise;
+  *share = 0.5;
+  if (!(g0 > 0 && g1 > 0 && s0 < 0 && s1 > 0)) return INFINITY;
+  double root = sqrt(fmax(square * square - 3 * cube * slope, 0));
+  *share = -slope / (square + root);
+  return g0 + *share * (slope + *share * (square + *share * cube));
+}
+
+long long run(const double *p, const double *table, const double *limits, const double *ts, double *now,
+              int64_t *counts, double *y, double *before, double *ys, long long rows, long long most) {
+  const double *lower = table, *weights = table + STAGES * STAGES, *errors = weights + STAGES;
+  double t1 = limits[0], rtol = limits[1], atol = limits[2];
+  double t = now[0], h = now[1], low = now[2], high = now[3];
+  int64_t steps = counts[0], status = counts[1], guard = counts[2], halvings = counts[3], k = counts[4];
+  int64_t until = steps + most;
+  double *g0 = before, *s0 = before + GUARDS;
+  double K[STAGES][ALL], w[ALL], z[ALL], e[ALL], g[GUARDS], s[GUARDS];
+  while (status == RUNNING && steps < until) {
+    double target = k < rows && ts[k] < t1 ? ts[k] : t1;
+    int begins = h == 0, seeking = halvings > 0, last = halvings == HALVINGS;
+    int lands = !seeking && h >= target - t;
+    double length = seeking ? (last ? high : 0.5 * (low + high)) : lands ? target - t : h;
+    for (int i = 0; i < STAGES; i++) {
+      for (int c = 0; c < ALL; c++) {
+        double sum = 0;
+        for (int j = 0; j < i; j++) sum += lower[i * STAGES + j] * K[j][c];
+        w[c] = y[c] + length * sum;
+      }
+      velocity(p, w, K[i]);
+#if FROZEN
+      for (int c = 0; c < ALL; c++) if (K[i][c] != K[i][c]) { counts[1] = LOST; return LOST; }
+#endif
+    }
+    for (int c = 0; c < ALL; c++) {
+      double sum = 0, off = 0;
+      for (int j = 0; j < STAGES; j++) { sum += weights[j] * K[j][c]; off += errors[j] * K[j][c]; }
+      z[c] = y[c] + length * sum;
+      e[c] = length * off;
+    }
+    double size = measured(e, y, z, rtol, atol);
+    int good = seeking || (isfinite(size) && size <= 1);
+    look(p, z, g, s);
+    int least = 0;
+    for (int i = 1; i < GUARDS; i++) if (g[i] < g[least]) least = i;
+    int fallen = good && !begins && g[least] < 0;
+    double depth = INFINITY, share = 0.5;
+    for (int i = 0; i < GUARDS; i++) {
+      double at, here = lowest(g0[i], s0[i], g[i], s[i], length, &at);
+      if (here < depth) { depth = here; share = at; }
+    }
+    int dips = good && !seeking && !fallen && depth < 0 && length > 1e-10 * (1 + fabs(t));
+    int moves = last || (good && !fallen && !seeking && !dips);
+    low = seeking ? (fallen ? low : length) : 0;
+    high = fallen ? length : high;
+    halvings = seeking || fallen ? halvings + 1 : 0;
+    double factor = isfinite(size) ? fmin(fmax(0.9 * pow(size, -0.125), 0.2), 5) : 0.1;
+    double grown = lands && good ? fmax(h, length * factor) : length * factor;
+    if (dips) grown = fmin(fmax(share, 0.05), 0.95) * length;
+    if (begins) {
+      double far = 0, fast = 0;
+      for (int c = 0; c < ALL; c++) { far += y[c] * y[c]; fast += K[0][c] * K[0][c]; }
+      grown = 0.01 * (sqrt(far) + 1e-6) / (sqrt(fast) + 1e-300);
+    }
+    int tiny = !good && length <= 1e-15 * (1 + fabs(t));
+    if (moves) {
+      t = lands ? target : t + length;
+      memcpy(y, z, sizeof z);
+      memcpy(g0, g, sizeof g);
+      memcpy(s0, s, sizeof s);
+    }
+    h = grown;
+    if (last) guard = least;
+    status = last ? EVENT : tiny ? STIFF : moves && t >= t1 ? DONE : RUNNING;
+    steps += !begins;
+    if (k < rows && t >= ts[k]) { memcpy(ys + k * ALL, y, sizeof z); k++; }
+  }
+  now[0] = t; now[1] = h; now[2] = low; now[3] = high;
+  counts[0] = steps; counts[1] = status; counts[2] = guard; counts[3] = halvings; counts[4] = k;
+  return status;
+}
+"""
+
+#: The stretching along an orbit of z + change(z), ``N`` entries, by Gram and Schmidt: their logarithms in each row.
+STRETCHING_LOOP = """
+long long run(const double *p, double *x, double *frame, double *logs, long long rows, long long kept, double least) {
+  double in[2 * N], out[2 * N], next[N];
+  for (long long row = 0; row < rows; row++, logs += N) {
+    memset(logs, 0, sizeof(double) * N);
+    for (long long k = 0; k < kept; k++) {
+      memcpy(in, x, sizeof next);
+      for (int j = 0; j < N; j++) {
+        double *way = frame + j * N, length = 0;
+        memcpy(in + N, way, sizeof next);
+        pushed(p, in, out);
+        for (int c = 0; c < N; c++) way[c] += out[N + c];
+        for (int i = 0; i < j; i++) {
+          double *other = frame + i * N, along = 0;
+          for (int c = 0; c < N; c++) along += other[c] * way[c];
+          for (int c = 0; c < N; c++) way[c] -= along * other[c];
+        }
+        for (int c = 0; c < N; c++) length += way[c] * way[c];
+        length = fmax(sqrt(length), least);
+        for (int c = 0; c < N; c++) way[c] /= length;
+        logs[j] += log(length);
+      }
+      for (int c = 0; c < N; c++) x[c] += out[c];
+    }
+    for (int j = 0; j < N; j++) logs[j] /= kept;
+  }
+  return 0;
+}
+"""
+
+#: The iterations of a rule: ``N`` entries of a state, the first ``PLAYERS`` of them the players.
+RULE_LOOP = """
+long long run(const double *p, const int64_t *counts, double *x, double *kept, int64_t *bad, double bound,
+              long long rows, long long number) {
+  double next[N];
+  for (long long row = 0; row < rows; row++) {
+    for (int64_t n = 0; n < counts[row]; n++) {
+      iteration(p, x, next);
+      memcpy(x, next, sizeof next);
+      number++;
+      int fine = 1;
+      for (int i = 0; i < PLAYERS; i++) fine &= fabs(x[i]) < bound;
+      if (!fine && *bad < 0) *bad = number;
+    }
+    memcpy(kept + row * PLAYERS, x, sizeof(double) * PLAYERS);
+  }
+  return *bad;
+}
+"""

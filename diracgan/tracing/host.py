@@ -1,0 +1,127 @@
+"""Small functions of numbers, evaluated by NumPy from their scalar program: for a few calls nothing is compiled.
+
+To compile a field of two numbers takes XLA a tenth of a second and more; to trace it takes a quarter of that, and what
+is traced once serves every function of the same structure, whatever its numbers.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, ParamSpec, TypeVar
+
+import jax
+import numpy as np
+
+from .jaxpr import is_traced
+from .scalar_program import NotScalarizable, Program, trace
+
+P = ParamSpec("P")
+R = TypeVar("R")
+_MOST_KEPT = 256  # programs
+
+
+def numbers(*args: Any) -> list[np.ndarray]:
+    """The leaves of pytrees of numbers as arrays."""
+    return [np.asarray(x) for x in jax.tree.leaves(args)]
+
+
+def program_of(fn: Callable[..., Any], *args: Any) -> Program | None:
+    """The scalar program of a function at arguments of this structure; None where it has none that is worth it.
+
+    Args:
+        fn: a function of the module's level, the same object at every call.
+        *args: pytrees of numbers; their values do not matter.
+    """
+    leaves, structure = jax.tree.flatten(args)
+    kinds = tuple((np.shape(x), str(np.asarray(x).dtype)) for x in leaves)
+    return _traced(fn, structure, kinds)
+
+
+@functools.lru_cache(maxsize=_MOST_KEPT)
+def _traced(fn: Callable[..., Any], structure: Any, kinds: tuple[tuple[Any, str], ...]) -> Program | None:
+    with jax.enable_x64(True):
+        leaves = [jax.ShapeDtypeStruct(shape, np.dtype(kind)) for shape, kind in kinds]
+        try:
+            program = trace(fn, *jax.tree.unflatten(structure, leaves))
+        except NotScalarizable:
+            return None
+    return None if program.on_arrays else program
+
+
+def scalars(leaves: Sequence[np.ndarray]) -> list[Any]:
+    """The entries of arrays, one after the other."""
+    return [x for leaf in leaves for x in leaf.ravel()]
+
+
+class AtOnce(Generic[P, R]):
+    """A function that NumPy evaluates where its arguments are numbers, and XLA compiles where they are traced.
+
+    Attributes:
+        compiled: the function under :func:`jax.jit`, for what is traced or too large.
+    """
+
+    def __init__(self, fn: Callable[P, R], quick: Callable[..., Any]) -> None:
+        """``quick``: what NumPy evaluates in its place; where it has no value, ``compiled`` is asked."""
+        functools.update_wrapper(self, fn)
+        self.compiled, self._quick, self._same = jax.jit(fn), quick, quick is fn
+
+    def __call__(self, *args: P.args, **more: P.kwargs) -> R:
+        """As the function itself."""
+        if more or any(is_traced(x) for x in jax.tree.leaves(args)):
+            return self.compiled(*args, **more)
+        program = program_of(self._quick, *args)
+        if program is None:
+            return self.compiled(*args, **more)
+        found = program.on_host(scalars(numbers(args)))
+        if not self._same and any(np.isnan(x) for x in found):
+            return self.compiled(*args, **more)
+        leaves = program.leaves(found)
+        types = iter(program.outputs)
+        filled = [_filled(leaf, [next(types).dtype for _ in range(leaf.size)]) for leaf in leaves]
+        return jax.tree.unflatten(program.tree, filled)
+
+
+def _filled(cells: np.ndarray, kinds: Sequence[Any]) -> np.ndarray:
+    return np.array(cells.tolist(), kinds[0] if kinds else float).reshape(cells.shape)
+
+
+def at_once(quick: Callable[..., Any] | None = None) -> Callable[[Callable[P, R]], AtOnce[P, R]]:
+    """A function evaluated by NumPy where its arguments are numbers; else it is compiled.
+
+    Args:
+        quick: what NumPy evaluates in its place, as the same without a loop; where it has no value, the function
+            itself is asked.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> double = at_once()(lambda x: 2.0 * x)
+        >>> double(np.arange(3.0)).tolist(), jax.vmap(double)(jnp.arange(3.0)).tolist()
+        ([0.0, 2.0, 4.0], [0.0, 2.0, 4.0])
+    """
+    return lambda fn: AtOnce(fn, fn if quick is None else quick)
+
+
+def along(fn: Callable[..., Any], fixed: Any, *moving: np.ndarray) -> list[np.ndarray] | None:
+    """A function of one state at many states, (P, n) each; None where it has no scalar program.
+
+    Args:
+        fn: (fixed, (n,), ...) -> a pytree of arrays; of the module's level.
+        fixed: its first argument.
+        *moving: the states, all (P, n).
+
+    Returns:
+        The leaves of the results with P in front.
+    """
+    program = program_of(fn, fixed, *(x[0] for x in moving))
+    if program is None:
+        return None
+    columns = [column for x in moving for column in x.T]
+    found = program.on_host([*scalars(numbers(fixed)), *columns])
+    count = len(moving[0])
+    return [
+        np.stack([np.broadcast_to(x, count) for x in leaf.ravel()], axis=1).reshape(count, *leaf.shape)
+        if leaf.size
+        else np.zeros((count, *leaf.shape))
+        for leaf in program.leaves(found)
+    ]

@@ -1,0 +1,116 @@
+"""The loops in compiled C are XLA's, and closed forms'."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import diracgan as dg
+from diracgan import dirac
+from diracgan.analysis.dynamical_system import DiscreteSystem, map_along
+from diracgan.dynamics import compiled_loops, filippov
+from diracgan.dynamics.engines import TimeSpan
+from diracgan.dynamics.event_loop import event_loop
+from diracgan.dynamics.filippov import DiracSystem
+from diracgan.dynamics.regimes import integrate
+from diracgan.game import Players
+
+pytestmark = pytest.mark.usefixtures("c_compiler")
+
+
+def system_of(variant: dg.Variant, dim: int) -> DiracSystem:
+    return DiracSystem(*dirac.cast((variant, np.zeros(dim), Players(1.0, 1.0)), jnp.float64), tau=None)
+
+
+@pytest.mark.parametrize("name", ["ns", "hinge", "wgan-clip"])
+def test_a_flow_in_c_is_that_of_xla_through_its_switchings(name, monkeypatch):
+    span = TimeSpan(0.0, 6.0, np.linspace(0.0, 6.0, 50), 1e-11, 1e-14)
+    with jax.enable_x64(True):
+        system = system_of(dg.variant(name), 2)
+        start = Players(np.array([0.3, -1.5]), np.array([0.4, 1.1]))
+        y = np.concatenate([np.asarray(p) for p in dirac.game(system.variant, system.x0).project(start)])
+        assert compiled_loops.flow_loop(system, filippov.start(system, y), 4) is not None
+        here = integrate(event_loop, system, y, span)
+        monkeypatch.setenv("DIRACGAN_C", "0")
+        there = integrate(event_loop, system, y, span)
+    assert np.allclose(here.ys, there.ys, rtol=1e-9, atol=1e-11)
+    assert [what for _, what in here.events] == [what for _, what in there.events]
+    assert np.allclose([t for t, _ in here.events], [t for t, _ in there.events], rtol=1e-9)
+
+
+def test_a_rotation_and_its_neighbours_turn():
+    """wgan-linear: phi' = -theta, theta' = phi, so that the flow of a time T is the rotation by T."""
+    with jax.enable_x64(True):
+        loop = compiled_loops.flow_loop(system_of(dg.variant("wgan-linear"), 1), None, 2, neighbours=2)
+        assert loop is not None
+        start = np.array([1.0, 0.0, 1.0, 0.0, 0.0, 1.0])  # the state, and both unit vectors beside it
+        end, _ = compiled_loops.follow(loop, start, (0.0, 7.0), np.zeros(0), (1e-12, 1e-300), 10_000)
+    c, s = np.cos(7.0), np.sin(7.0)
+    assert end.t == 7.0 and np.allclose(end.y, [c, s, c, s, -s, c], atol=1e-10)
+
+
+def test_a_blow_up_ends_at_its_time():
+    """phi' = phi^2 (the loss -phi^3/3 of the datum 1) from 1 is 1/(1 - t)."""
+
+    class Cubic(dg.Variant):
+        def critic_loss(self, real, fake, x_real, x_fake):
+            return -jnp.mean(real**3) / 3
+
+        def generator_loss(self, real, fake, x_real, x_fake):
+            return 0.0 * jnp.mean(fake)
+
+    with jax.enable_x64(True):
+        system = system_of(Cubic(), 1)._replace(x0=jnp.ones(1))
+        out = integrate(
+            event_loop, system, np.array([1.0, 0.0]), TimeSpan(0.0, 2.0, np.array([0.5]), 1e-11, 1e-14)
+        )
+    assert out.result == "diverged" and out.t == pytest.approx(1.0, abs=1e-8)
+    assert out.ys[0, 0] == pytest.approx(2.0, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", ["alternating", "adam", "extragradient", "heavy-ball"])
+def test_iterations_in_c_are_those_of_xla(name, monkeypatch):
+    with jax.enable_x64(True):
+        stable = dg.variant("ns").with_(r1=1.0)
+        motion = DiscreteSystem(system_of(stable, 2), dg.rule(name, lr=0.1))
+        state = motion.begin(np.array([0.3, -0.1]), np.array([0.4, 0.2]))
+        assert compiled_loops.rule_loop(motion.system, motion.rule, state) is not None
+        here = motion.advance(state, 0.0, 500.0, 1)
+        monkeypatch.setenv("DIRACGAN_C", "0")
+        there = motion.advance(state, 0.0, 500.0, 1)
+    assert here.result == there.result == "ok" and np.allclose(here.zs, there.zs, rtol=1e-10, atol=1e-13)
+    for a, b in zip(jax.tree.leaves(here.end), jax.tree.leaves(there.end), strict=True):
+        assert np.asarray(a).dtype == np.asarray(b).dtype and np.allclose(a, b, rtol=1e-10, atol=1e-13)
+
+
+def test_long_stretches_go_on_where_they_were_left_and_tell_the_first_bad_step(monkeypatch):
+    """Simultaneous steps of h on wgan-linear grow by sqrt(1 + h^2): 1e150 is passed after 150 log(10)/log of it."""
+    monkeypatch.setattr(compiled_loops, "_CHUNK", 70)
+    growth = 0.5 * np.log(1 + 0.5**2)
+    with jax.enable_x64(True):
+        motion = DiscreteSystem(system_of(dg.variant("wgan-linear"), 1), dg.rule("simultaneous", lr=0.5))
+        state = motion.begin(np.array([1.0]), np.array([0.0]))
+        fine, far = (motion.advance(state, 0.0, 1024.0 * k, 1) for k in (1, 4))
+    assert np.allclose(np.log(np.linalg.norm(fine.zs, axis=1)), growth * fine.t, rtol=1e-12)
+    passed = 150 * np.log(10) / growth
+    assert far.result == "diverged" and passed <= far.when < passed + 8  # the larger coordinate, as it turns
+
+
+def test_the_stretching_of_a_turning_contraction_is_its_modulus():
+    """wgan-gp c = 0 in steps of h: M = I + h [[-lam, -1], [1, -lam]], both multipliers of modulus |1 + h(i - lam)|."""
+    with jax.enable_x64(True):
+        motion = DiscreteSystem(
+            system_of(dg.variant("wgan-gp", c=0.0, lam=0.5), 1), dg.rule("simultaneous", lr=0.1)
+        )
+        given, flat = (motion.system, motion.long_run), np.array([1e-3, 2e-3])
+        logs = compiled_loops.stretching_loop(map_along, given, flat, 200, 10)
+    jacobian = np.eye(2) + motion.jacobian(flat)
+    assert logs is not None and np.allclose(np.sum(logs, axis=1), np.log(np.linalg.det(jacobian)), rtol=1e-9)
+
+
+def test_without_a_compiler_there_is_no_loop(monkeypatch):
+    monkeypatch.setenv("DIRACGAN_C", "0")
+    with jax.enable_x64(True):
+        assert compiled_loops.flow_loop(system_of(dg.variant("ns"), 1), None, 2) is None
