@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
@@ -22,8 +23,9 @@ from ..dynamics.filippov import DiracSystem, Regime
 from ..dynamics.iterations import advance, first_state, started
 from ..dynamics.regimes import integrate
 from ..game import Players
+from ..numerics.normal_form import Derivatives, derivatives
 from ..rules import Rule, State, float_vector
-from ..tracing.host import along
+from ..tracing.host import along, program_of
 
 
 class Stretch(NamedTuple):
@@ -201,6 +203,30 @@ def value_and_slope(
     n = len(flat)
     found = along(pushed, given, np.broadcast_to(flat, (n, n)), np.eye(n))
     return None if found is None else (found[0][0], found[1].T)
+
+
+def field_derivatives(system: DiracSystem, z: np.ndarray) -> Derivatives:
+    """The derivatives of a smooth field at a point: its normal form is made from them."""
+    if program_of(_thrice_along, system, *[z] * 4) is None:
+        return derivatives(functools.partial(filippov.velocity, system), z)
+
+    def by_numpy(fn: Callable[..., Any], *ways: np.ndarray) -> np.ndarray:
+        found = along(fn, system, *(x[None] for x in (z, *ways)))
+        return np.full(len(z), np.nan) if found is None else found[0][0]
+
+    second, third = (functools.partial(by_numpy, fn) for fn in (_twice_along, _thrice_along))
+    return Derivatives(ContinuousSystem(system).jacobian(z), second, third)
+
+
+def _twice_along(system: DiracSystem, y: Array, u: Array, v: Array) -> Array:
+    def once(y: Array) -> Array:
+        return jax.jvp(lambda y: filippov.frozen_velocity(system, y), (y,), (u,))[1]
+
+    return jax.jvp(once, (y,), (v,))[1]
+
+
+def _thrice_along(system: DiracSystem, y: Array, u: Array, v: Array, w: Array) -> Array:
+    return jax.jvp(lambda y: _twice_along(system, y, u, v), (y,), (w,))[1]
 
 
 @jax.jit

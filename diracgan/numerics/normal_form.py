@@ -146,15 +146,14 @@ def real_eigenvalue(
     return _made(sum(p @ v for v in vectors), _sizes(p, vectors), value, q, p)
 
 
-def lyapunov_coefficient(field: Callable[[Array], Array], z: np.ndarray) -> float | None:
+def lyapunov_coefficient(found: Derivatives) -> float | None:
     """The first Lyapunov coefficient l1 of a planar field at a point with the eigenvalues +-i omega.
 
     On the circle of amplitude rho (z = 2 Re(rho q e^(i omega t)), |q| = 1) rho' = omega l1 rho^3 + ...: negative means
     that the equilibrium attracts, though only like t^(-1/2); zero, to rounding, leaves it open.
 
     Args:
-        field: smooth, (n,) -> (n,).
-        z: the equilibrium, (n,).
+        found: the derivatives of a smooth field at an equilibrium.
 
     Returns:
         l1, or None where the derivatives are not finite or the eigenvalues do not turn.
@@ -162,10 +161,10 @@ def lyapunov_coefficient(field: Callable[[Array], Array], z: np.ndarray) -> floa
     Example:
         >>> import jax
         >>> with jax.enable_x64(True):
-        ...     round(lyapunov_coefficient(lambda z: jnp.array([-z[1] - z[0] ** 3, z[0]]), np.zeros(2)), 6)
+        ...     found = derivatives(lambda z: jnp.array([-z[1] - z[0] ** 3, z[0]]), np.zeros(2))
+        ...     round(lyapunov_coefficient(found), 6)
         -0.75
     """
-    found = derivatives(field, z)
     if not np.all(np.isfinite(found.first)):
         return None
     values = np.linalg.eigvals(found.first)

@@ -23,13 +23,13 @@ def test_the_hopf_normal_form(omega: float, l: float):  # noqa: E741
         return jnp.array([-omega * z[1], omega * z[0]]) + l * r2 * z
 
     with jax.enable_x64(True):
-        found = lyapunov_coefficient(field, np.zeros(2))
+        found = lyapunov_coefficient(derivatives(field, np.zeros(2)))
     assert found == pytest.approx(2 * l / omega, abs=1e-12)
 
 
 def test_what_does_not_turn_has_none():
     with jax.enable_x64(True):
-        assert lyapunov_coefficient(lambda z: -z, np.zeros(2)) is None
+        assert lyapunov_coefficient(derivatives(lambda z: -z, np.zeros(2))) is None
 
 
 def delayed_logistic(a):

@@ -75,7 +75,7 @@ def carry(
     """
     n = len(z)
     ways = np.eye(n, n + len(numbers))
-    if not _switches(system_at, numbers, z):
+    if not filippov.surface_count(system_at(numbers)):
         done, state = _smooth(system_at, numbers, None, np.column_stack([z, ways]), span)
         return _arrived(system_at, numbers, None, state, ()) if done else None
     system = system_at(numbers)
@@ -141,11 +141,6 @@ def _saltation(
         return None
     met = by_state @ ways + np.append(np.zeros(len(y)), by_numbers)
     return ways + np.outer(new - old, met) / speed
-
-
-def _switches(system_at: Any, numbers: np.ndarray, y: np.ndarray) -> bool:
-    """Whether there are switching functions."""
-    return jax.eval_shape(lambda p, y: filippov.surfaces(system_at(p), y), numbers, y).shape[0] > 0
 
 
 def _velocity_by(

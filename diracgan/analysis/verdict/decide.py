@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ...dynamics.filippov import natural, surface_count, unlocated, velocity
+from ...dynamics.filippov import natural, surface_count, unlocated
 from ...numerics.normal_form import lyapunov_coefficient
 from ..decision_thresholds import T
-from ..dynamical_system import Stretch
+from ..dynamical_system import Stretch, field_derivatives
 from ..kinds import Kind
 from ..linear.status import Status
 from ..orbits import rest_points
@@ -57,7 +56,7 @@ def _weakly_nonlinear(case: Case) -> None:
     plane = case.system.dim == 1 and not case.motion.discrete
     if not plane or case.linear.status != Status.MARGINAL or surface_count(case.system):
         return
-    case.lyapunov = lyapunov_coefficient(functools.partial(velocity, case.system), case.origin)
+    case.lyapunov = lyapunov_coefficient(field_derivatives(case.system, case.origin))
     if case.lyapunov is not None:
         case.note(f"first Lyapunov coefficient at (0, x0), by autodiff: {case.lyapunov:.6g}")
 
