@@ -3,8 +3,8 @@
     python benchmarks/verdicts.py [--count 40] [--seed 0] [--json]
 
 Processor time at the default effort, with the compilation of what no earlier verdict has compiled, by XLA or by the C
-compiler. Half of the starts have phi and theta on one line through the datum. Run it with an empty folder as JAX_COMPILATION_CACHE_DIR, or none, for
-what a first process pays.
+compiler. Half of the starts have phi and theta on one line through the datum. Run it with an empty folder as
+JAX_COMPILATION_CACHE_DIR, or none, for what a first process pays.
 """
 
 from __future__ import annotations
