@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,8 +13,6 @@ from jax import Array
 from .errors import InputError
 from .game import Game, Players
 from .variants import Variant, check_variant
-
-T = TypeVar("T")
 
 
 def critic(phi: Array, x: Array) -> Array:
@@ -106,8 +104,8 @@ def array(name: str, value: Any) -> Array:
     return x
 
 
-def cast(tree: T, dtype: Any) -> T:
-    """The numbers of a variant or a rule as arrays of ``dtype``: one compilation for all their values."""
+def cast(tree: Any, dtype: Any) -> Any:
+    """A variant, a rule or a tuple of such with its numbers as arrays of ``dtype``: one compilation for all values."""
     return jax.tree.map(
         lambda x: jnp.asarray(x, dtype) if isinstance(x, Array) else np.asarray(x, dtype), tree
     )

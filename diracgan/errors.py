@@ -230,6 +230,7 @@ def number(
     try:
         if isinstance(value, (complex, bool)) or getattr(getattr(value, "dtype", None), "kind", "") == "c":
             raise TypeError  # NumPy's would lose their imaginary part without a word
+        # float and int refuse what they cannot read, which is caught below
         x = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         raise InputError(f"{name} = {value!r} is not a number; allowed: {allowed}") from None
@@ -255,6 +256,7 @@ def integer(name: str, value: object, *, low: int, high: int = LARGEST) -> int:
     """
     allowed = f"integers >= {low}" if high == LARGEST else f"integers from {low} to {high}"
     try:
+        # float and int refuse what they cannot read, which is caught below
         n = int(str(value)) if isinstance(value, str) else int(value)  # type: ignore[call-overload]
         exact = isinstance(value, str) or (n == value and not isinstance(value, bool))
     except (TypeError, ValueError, OverflowError):

@@ -225,6 +225,7 @@ class Game(GameLike):
         """The nearest players that the critic's constraint allows; a parametrised one needs none."""
         if self.variant.constraint != "clipped":
             return players
+        # a clipped variant has one
         clip = self.variant.clip  # type: ignore[attr-defined]
         return players._replace(phi=jax.tree.map(lambda w: jnp.clip(w, -clip, clip), players.phi))
 
@@ -258,6 +259,7 @@ class Game(GameLike):
 
     def _faces(self, players: Players, v: Any, modes: Array | None) -> tuple[list[Any], list[Any]]:
         """The switching functions of the upper and the lower faces, and whether each holds its weight."""
+        # a clipped variant has one
         clip = self.variant.clip  # type: ignore[attr-defined]
         flat, restore = ravel_pytree(players.phi)
         outward, _ = ravel_pytree(v)

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, dataclass_transform
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from .errors import LARGEST, InputError, integer, number, one_of, real_array, unknown
 
@@ -69,7 +70,7 @@ class Parameter:
             )
         if self.kind == "choice":
             return one_of(self.name, value, self.choices) if self.choices else str(value)
-        if self.kind == "object" or isinstance(value, jax.core.Tracer):
+        if self.kind == "object" or is_traced(value):
             return value
         domain = {"low": self.low, "high": self.high, "open_low": self.open_low, "open_high": self.open_high}
         if not np.ndim(value):
@@ -118,9 +119,10 @@ class Parametric:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
-        names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
+        made: Any = cls  # a dataclass from here on
+        names = [f.name for f in dataclasses.fields(made)]
         static = [p.name for p in parameters(cls).values() if p.kind in _STATIC]
-        static += [f.name for f in dataclasses.fields(cls) if f.metadata.get("static")]  # type: ignore[arg-type]
+        static += [f.name for f in dataclasses.fields(made) if f.metadata.get("static")]
         _register(cls, [n for n in names if n not in static], static)
 
     @property
@@ -157,7 +159,7 @@ def _register(cls: type, leaves: list[str], static: list[str]) -> None:
         values, structure = flatten(x)
         return tuple(zip(keys, values, strict=True)), structure
 
-    def unflatten(structure: tuple[Any, ...], values: tuple[Any, ...]) -> Any:
+    def unflatten(structure: Any, values: Any) -> Any:
         made = object.__new__(cls)
         for n, x in (*zip(leaves, values, strict=True), *zip(static, structure[1:], strict=True)):
             object.__setattr__(made, n, x)
@@ -207,9 +209,14 @@ def check(cls: type[Parametric], given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: known[name].check(value) for name, value in given.items()}
 
 
+def is_traced(x: Any) -> bool:
+    """Whether ``x`` stands for a value that is not known yet, under jit, vmap or grad."""
+    return isinstance(x, Tracer)
+
+
 def plain(value: Any) -> Any:
     """Return a concrete array scalar as a Python number; anything else as it is."""
-    if isinstance(value, (np.ndarray, np.generic, jax.Array)) and not isinstance(value, jax.core.Tracer):
+    if isinstance(value, (np.ndarray, np.generic, jax.Array)) and not is_traced(value):
         return np.asarray(value).tolist()
     return value
 

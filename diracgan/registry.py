@@ -100,7 +100,8 @@ class Registry(Generic[T]):
         def give(cls: C) -> C:
             if not (isinstance(cls, type) and issubclass(cls, base)):
                 raise InputError(f"a {self.kind} is a subclass of {base.__name__}, which {cls!r} is not")
-            self.add(name, cls, reference)  # type: ignore[arg-type]
+            self.add(name, cls, reference)
+            # C is bound to type; what it makes is checked above
             cls.name, cls.reference = name, reference  # type: ignore[attr-defined]
             return cls
 
@@ -283,6 +284,7 @@ def import_file(path: str, what: str) -> ModuleType:
         raise InputError(f"{path!r} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    # a loader, as checked above
     _run(lambda: spec.loader.exec_module(module), name, path)  # type: ignore[union-attr]
     return module
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,15 @@ def test_no_room_asks_which_rule_or_loss_it_was_given():
             ):
                 said = {n.value for c in node.comparators for n in ast.walk(c) if isinstance(n, ast.Constant)}
                 assert not said & names, where
+
+
+def test_whoever_overrules_the_type_checker_says_why():
+    """In a comment just above; a library that need not be installed speaks for itself."""
+    bare = []
+    for path in MODULES:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        for i, line in enumerate(lines):
+            if re.search(r"# (type|pyright): ignore", line) and "reportMissingImports" not in line:
+                if not any("# " in near for near in lines[max(0, i - 3) : i]):
+                    bare.append(f"{path.relative_to(PACKAGE)}:{i + 1}")
+    assert bare == []

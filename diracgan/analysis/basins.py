@@ -72,7 +72,7 @@ class Runs:
         rates: Players = Players(1.0, 1.0),
     ) -> None:
         with jax.enable_x64(True):
-            self.system = DiracSystem(*dirac.cast((variant, x0, rates), jnp.float64), None)
+            self.system = DiracSystem(*dirac.cast((variant, x0, rates), jnp.float64), tau=None)
             self.rule = None if rule is None else dirac.cast(dataclasses.replace(rule, ema=None), jnp.float64)
         self.h, self.steps, self.box = h, steps, box
         self.switches = rule is None and surface_count(self.system) > 0

@@ -171,6 +171,7 @@ def _run(words: list[str]) -> int:
 
 def _complete(group: Any) -> int:
     """Say the shell's line that switches completion on, or what completes the words before the cursor."""
+    # typer exports nothing else that completes
     from typer.completion import completion_init, shell_complete  # pyright: ignore[reportPrivateImportUsage]
 
     completion_init()

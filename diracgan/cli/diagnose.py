@@ -61,8 +61,13 @@ def command(
 
     from ..monitoring.diagnose import diagnose
 
-    how = {"columns": log.column, "step": log.step, "interval": log.interval, "after": log.after}
-    found = diagnose(file, made, chosen, **how, dim=dim, x0=datum, h=h)  # type: ignore[arg-type]
+    how: dict[str, Any] = {
+        "columns": log.column,
+        "step": log.step,
+        "interval": log.interval,
+        "after": log.after,
+    }
+    found = diagnose(file, made, chosen, **how, dim=dim, x0=datum, h=h)
     if out is not None:
         from ..plotting.diagnosis import diagnosis_figure
         from ..plotting.saving import save

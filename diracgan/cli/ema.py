@@ -40,7 +40,9 @@ def command(
     made, chosen, given = variant.build_any(), rule.build(), start.given()
     if made is None and given:
         raise InputError(f"{flag(next(iter(given)))} belongs to a variant; add --variant NAME")
-    where: dict[str, Any] = {} if made is None else {"dim": start.dimension(default=1), "x0": given.get("x0")}
+    where: dict[str, Any] = rates.arguments()
+    if made is not None:
+        where |= {"dim": start.dimension(default=1), "x0": given.get("x0")}
 
     from ..analysis import ema
 
@@ -53,7 +55,6 @@ def command(
         tau=vector("tau", tau, low=0, open_low=True),
         reduction=reduction,
         **where,
-        **rates.arguments(),
     )
     saved = []
     if out is not None:

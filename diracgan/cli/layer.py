@@ -183,7 +183,7 @@ def typer_function(name: str, function: Callable[..., Any]) -> Callable[..., Non
         )
         for key, (default, hint) in single.items()
     ]
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__signature__ = inspect.Signature(parameters)
     return command
 
 

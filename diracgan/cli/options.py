@@ -70,6 +70,7 @@ class VariantOptions:
 class AnyVariantOptions(VariantOptions):
     """A variant that need not be named."""
 
+    # here it may be left out
     variant: Annotated[  # type: ignore[assignment]
         str | None, option("--variant -v", f"{_NAMES}.", metavar="NAME")
     ] = None

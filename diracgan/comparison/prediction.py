@@ -71,7 +71,7 @@ def modes(matrix: np.ndarray, slowest: float) -> list[StepMode]:
     """The modes of one iteration that are not neutral, one of each conjugate pair, the slowest decaying first."""
     values, vectors = map(np.asarray, np.linalg.eig(matrix))
     speed = np.abs(values - 1.0)
-    kept = (speed > slowest * speed.max()) & (values.imag > -1e-12)
+    kept = (speed > slowest * speed.max()) & (np.imag(values) > -1e-12)
     order = np.argsort(-np.abs(values[kept]), kind="stable")
     return [StepMode(complex(v), y) for v, y in zip(values[kept][order], vectors.T[kept][order], strict=True)]
 

@@ -257,10 +257,10 @@ def _solve(
 
     t0, t1, ts, rtol, atol, *_ = span
 
-    def rhs(t: Array, y: Array, args: Any) -> Array:
+    def rhs(t: Any, y: Any, args: Any) -> Array:
         return flow_in(system, y, regime)
 
-    def least_guard(t: Array, y: Array, args: Any, **_: Any) -> Array:
+    def least_guard(t: Any, y: Any, args: Any, **_: Any) -> Array:
         return jnp.where(armed, jnp.min(guards(system, y, regime)), 1.0)
 
     control = diffrax.PIDController(
@@ -275,6 +275,7 @@ def _solve(
         y0,
         args=(system, regime, armed),
         saveat=diffrax.SaveAt(subs=[diffrax.SubSaveAt(ts=jnp.clip(ts, t0, t1)), diffrax.SubSaveAt(t1=True)]),
+        # equinox makes the constructor of its fields
         stepsize_controller=GuardedStepControl(control) if regime.modes.shape[0] else control,  # pyright: ignore[reportCallIssue]
         max_steps=_CHUNK,
         throw=False,

@@ -78,9 +78,9 @@ def _start(t: Any, y: Any, count: int) -> LoopState:
     """Before a first try of length 0, which sees the guards at the start and finds a length for the next."""
     none: Any = np.zeros(count)
     zero: Any = np.float64(0.0)
-    return LoopState(
-        t, y, zero, np.int64(0), np.int64(_RUNNING), np.int64(0), zero, zero, np.int64(0), (none, none)
-    )
+    first: Any = np.int64(0)
+    running: Any = np.int64(_RUNNING)
+    return LoopState(t, y, zero, first, running, first, zero, zero, first, (none, none))
 
 
 def _attempt(system: DiracSystem, regime: Regime, y: Array, h: Array) -> tuple[Array, Array, Array]:
@@ -133,7 +133,7 @@ def _advance(
         ended = jnp.where(moved_t >= t1, _DONE, _RUNNING)
         status = jnp.where(last, _EVENT, jnp.where(tiny, _STIFF, jnp.where(moves, ended, _RUNNING)))
         guard = jnp.where(last, jnp.argmin(values), guard)
-        before = tuple(jnp.where(moves, a, b) for a, b in zip(after, before, strict=True))
+        before = (jnp.where(moves, after[0], before[0]), jnp.where(moves, after[1], before[1]))
         y = jnp.where(moves, new, y)
         return LoopState(moved_t, y, grown, steps + ~begins, status, guard, low, high, halvings, before)
 

@@ -21,22 +21,26 @@ class GuardedStepControl(diffrax.AbstractAdaptiveStepSizeController):
     # abstract fields of the base, which diffrax itself allows a property to fill
 
     @property
+    # equinox makes the constructor of its fields
     def rtol(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Of the controller inside; implicit solvers ask for it."""
         return self.inside.rtol
 
     @property
+    # equinox makes the constructor of its fields
     def atol(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Likewise."""
         return self.inside.atol
 
     @property
+    # equinox makes the constructor of its fields
     def norm(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Likewise."""
         return self.inside.norm
 
     def wrap(self, direction: Any) -> GuardedStepControl:
         """As diffrax asks."""
+        # equinox makes the constructor of its fields
         return GuardedStepControl(self.inside.wrap(direction))  # pyright: ignore[reportCallIssue]
 
     def init(

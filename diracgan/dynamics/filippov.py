@@ -8,6 +8,9 @@ References:
     Filippov 1988, Differential Equations with Discontinuous Righthand Sides, chapter 2.
 """
 
+# A regime's arrays are traced or of the host, as the caller's are: functions take both, and are declared for one.
+# pyright: reportArgumentType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -290,7 +293,7 @@ def natural(system: DiracSystem, y: Array) -> tuple[Array, Array]:
     return surfaces(system, y), jnp.where(lost, jnp.nan, velocity(system, y))
 
 
-def start(system: DiracSystem, y: Array) -> Regime:
+def start(system: DiracSystem, y: Array | np.ndarray) -> Regime:
     """The regime in which a trajectory from ``y`` begins."""
     g, v = (np.asarray(a) for a in natural(system, y))
     losses = len(g) - face_count(system)
@@ -339,7 +342,9 @@ def after(system: DiracSystem, y: Array, regime: Regime, guard: int) -> tuple[Re
     return _leaving(_across(regime, shared), shared, y), "crossing"
 
 
-def settle(system: DiracSystem, y: Array, regime: Regime, guard: int) -> tuple[Regime, list[str]]:
+def settle(
+    system: DiracSystem, y: Array | np.ndarray, regime: Regime, guard: int
+) -> tuple[Regime, list[str]]:
     """The regime after ``guard`` has fallen, and with it every surface that is met at the same moment.
 
     An engine sees a guard fall only from above 0, so a second one that is not above it must not be left behind.

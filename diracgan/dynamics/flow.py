@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 from .. import dirac
 from ..errors import InputError, integer, number, one_of
 from ..game import Players
+from ..parameters import is_traced
 from ..rules import Rule, State, check_rule, step as one_iteration
 from ..variants import Variant, check_variant
 from .engines import DIFFRAX, diffrax_solver
@@ -97,7 +98,8 @@ def flow(
         max_steps=max_steps,
         throw=False,
     )
-    return unpack(system, sol.ys)
+    rows: Any = sol.ys
+    return unpack(system, rows)
 
 
 def _scalar(name: str, value: ArrayLike) -> Array:
@@ -105,7 +107,7 @@ def _scalar(name: str, value: ArrayLike) -> Array:
     x = dirac.array(name, value)
     if x.ndim:
         raise InputError(f"{name} has the shape {x.shape}; allowed: a number")
-    if not isinstance(x, jax.core.Tracer):
+    if not is_traced(x):
         number(name, value, low=0.0, open_low=True)
     return x
 

@@ -112,7 +112,7 @@ def iterate(
         if int(progress.bad) <= done:
             break
     failed = int(progress.bad)
-    named = dict(zip(names, rows, strict=True))
+    named: dict[str, np.ndarray] = dict(zip(names, rows, strict=True))
     if failed > kept[-1]:
         return Iterated(kept, named, "ok", math.nan, f"made {kept[-1]} steps")
     rows[:, kept >= failed] = np.nan

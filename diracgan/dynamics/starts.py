@@ -11,6 +11,7 @@ import numpy as np
 from .. import dirac
 from ..errors import InputError, integer, number
 from ..game import Players
+from ..parameters import is_traced
 
 DEFAULT_DIM, DEFAULT_T1, DEFAULT_ROWS = 2, 40.0, 1001
 LARGEST_DIM, MOST_STEPS = 10_000, 10**15
@@ -22,7 +23,7 @@ def check_untraced(what: str, *arguments: Any) -> None:
     Raises:
         InputError: naming what can be traced.
     """
-    if any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(arguments)):
+    if any(is_traced(x) for x in jax.tree.leaves(arguments)):
         raise InputError(
             f"{what} was called under jit, vmap or grad, where arguments have no values; allowed there: dg.field, "
             "dg.flow and dg.step"

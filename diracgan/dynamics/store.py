@@ -224,7 +224,7 @@ def _bare(dataset: xr.Dataset, manifest: str, flat: bool) -> xr.Dataset:
     for n, v in dataset.variables.items():
         x, dims = v.values, v.dims
         if flat and x.dtype.kind == "c":
-            x, dims = np.stack([x.real, x.imag], -1), (*dims, "re_im")
+            x, dims = np.stack([np.real(x), np.imag(x)], -1), (*dims, "re_im")
         elif x.dtype.kind == "b":
             x = x.astype(np.int8)
         elif x.dtype == np.float16:

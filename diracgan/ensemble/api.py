@@ -16,7 +16,7 @@ from ..dynamics.trajectory import identity, versions
 from ..errors import InputError, flag, number, unknown
 from ..game import Players
 from ..memory import check_memory
-from ..parameters import Parametric, parameters
+from ..parameters import Parametric, is_traced, parameters
 from ..rules import Rule
 from ..rules.registry import check_rule
 from ..variants import Variant, modifiers
@@ -270,7 +270,7 @@ def starts(phi0: Any, theta0: Any, device: Any = None) -> tuple[Any, Any]:
     for name, value in (("phi0", phi0), ("theta0", theta0)):
         stays = device is not None and isinstance(value, jax.Array)
         try:
-            if np.iscomplexobj(value) or isinstance(value, jax.core.Tracer):
+            if np.iscomplexobj(value) or is_traced(value):
                 raise TypeError
             array = value if stays else np.asarray(value, float)
         except (TypeError, ValueError):

@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 from ..errors import InputError, integer
+from ..parameters import is_traced
 
 T = TypeVar("T")
 
@@ -98,7 +99,8 @@ def choose(devices: int | Sequence[Any] | None) -> Devices:
         InputError: for a number that is not there or something that is not a device.
     """
     if devices is None or (isinstance(devices, (int, np.integer, str)) and not isinstance(devices, bool)):
-        preferred = jax.config.jax_default_device  # a device, the name of a platform, or None
+        # a device, the name of a platform, or None; JAX makes its settings at run time
+        preferred = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
         local = tuple(jax.local_devices(backend=getattr(preferred, "platform", preferred)))
         cpu = local[0].platform == "cpu"
         available = cores() if cpu else len(local)
@@ -110,6 +112,7 @@ def choose(devices: int | Sequence[Any] | None) -> Devices:
             )
         return Devices("cpu", local, wanted) if cpu else Devices("gpu", local[:wanted], wanted)
     try:
+        # what cannot be listed raises, which is caught below
         chosen = tuple(devices)  # type: ignore[arg-type]
     except TypeError:
         chosen = ()
@@ -130,7 +133,7 @@ def one_device(devices: int | Sequence[Any] | None, arrays: Sequence[Any]) -> De
     Raises:
         InputError: where it is not one.
     """
-    known = (x for x in arrays if isinstance(x, jax.Array) and not isinstance(x, jax.core.Tracer))
+    known = (x for x in arrays if isinstance(x, jax.Array) and not is_traced(x))
     on = {d for x in known for d in x.devices()}
     if devices is None:
         found = tuple(on) or choose(None).devices[:1]

@@ -50,10 +50,10 @@ class Task:
 
     motion: StepProgram
     names: tuple[str, ...]
-    leaves: list[np.ndarray]
-    players: list[np.ndarray]
-    watch: tuple[np.ndarray, np.ndarray, Any]
-    h: np.ndarray
+    leaves: list[Any]
+    players: list[Any]
+    watch: tuple[Any, ...]
+    h: Any
     devices: Devices
 
     @property
@@ -79,7 +79,7 @@ class EnsembleResult(NamedTuple):
 
     rows: list[Entries]
     seen: dict[str, Any]
-    status: np.ndarray
+    status: Any
     engine: str
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..tracing.scalar_program import Program
 from . import adaptive_steps, c_backend, compiled_adaptive, cuda_backend, foreign_call, gpu_backend
 from .blocks import Devices, across, compiled
 from .fixed_steps import (
@@ -339,7 +340,7 @@ def _fixed(
             *([_blocks(x, block) if jnp.ndim(x) else x for x in part] for part in (start.fixed, state))
         )
         if made_by.name == "one kernel":
-            after = gpu_backend.steps(step, *cut, count)
+            after = gpu_backend.steps(cast(Program, step), *cut, count)
         else:
             after = block_by_block(step, across(task.devices.platform), cut, count)
         return [_joined(x) if jnp.ndim(x) else x for x in after]

@@ -92,7 +92,7 @@ def fixed_schedule(flow: dict[str, Any], rates: Players, times: Any, kind: np.dt
     stops = [total] if times is None else _counts("time to save", times, h, total)
     coords = {"time": (("time",), np.asarray(stops) * h)}
     lr = {"lr": h} if rates == Players(1.0, 1.0) else {"lr_d": h * rates.phi, "lr_g": h * rates.theta}
-    step = METHODS[method](**lr)  # type: ignore[call-arg]
+    step = METHODS[method](**lr)
     attrs = {"method": method, "t1": end, "dt": h, "steps": total, "rate_d": rates.phi, "rate_g": rates.theta}
     return Schedule(step, h, stops, None, 0, coords, attrs)
 

@@ -96,7 +96,7 @@ def committed() -> dict[str, dict[str, float]]:
         >>> sorted(committed()["two cores with AVX-512"])
         ['adaptive', 'alternating', 'rk4 float32', 'rk4 float64', 'spectra']
     """
-    return tomllib.loads(files(__package__).joinpath("speed.toml").read_text())
+    return tomllib.loads(files("diracgan.ensemble").joinpath("speed.toml").read_text())
 
 
 def measured(names: Sequence[str] = (), *, quick: bool = False, repeats: int = 3) -> list[SpeedFigure]:

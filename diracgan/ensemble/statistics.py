@@ -97,6 +97,7 @@ class Statistics(NamedTuple):
 
 def squares(y: Entries) -> Array:
     """The sum of all squares, by trajectory."""
+    # of two entries or more, and so not the int that sum begins with
     return sum(jnp.sum(a * a, axis=tuple(range(a.ndim - 1))) if a.ndim > 1 else a * a for a in y)  # type: ignore[return-value]
 
 

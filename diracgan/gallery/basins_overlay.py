@@ -77,11 +77,11 @@ def cycles(
 
     words = np.array(str(found["limit"].attrs["flag_meanings"]).split())
     here = words[np.asarray(found["limit"])] == Outcome.ORBIT
-    how = {"rule": rule} if rule is not None else rates
+    how: dict[str, Any] = {"rule": rule} if rule is not None else rates
     made = []
     for i, j in _one_of_each(np.asarray(found["limit_radius"]), here):
         start = [float(found["phi0"][i])], [float(found["theta0"][j])]
-        seen = verdict(variant, *start, x0=x0, **how)  # type: ignore[arg-type]
+        seen = verdict(variant, *start, x0=x0, **how)
         if seen.kind != Kind.LIMIT_CYCLE:
             continue
         settings = json.loads(found.attrs["settings"])["flow"]
@@ -91,6 +91,7 @@ def cycles(
         else:
             end, turn = settings["t1"], float(seen.numbers["period"])
             ts = np.concatenate([[0.0], end + np.linspace(0.0, 1.01 * turn, 1001)])
+            # rates are numbers by name
             late = run(variant, *start, x0=x0, t1=ts[-1], ts=ts, **rates)  # type: ignore[arg-type]
             kept = slice(1, None)
         made.append({n: np.asarray(late[n], float)[kept] for n in ("phi", "theta", "time")})

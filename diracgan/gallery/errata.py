@@ -54,11 +54,11 @@ class Card:
         traj = run(made, **how)
         dim = traj["phi"].shape[1]
         target = "equilibrium" if spectrum(made, dim=dim).is_equilibrium else "datum"
-        said, about = (self.sentence, self.truth, self.command), {"target": target}
+        said = (self.sentence, self.truth, self.command)
         behind = flat_field(made) if dim == 1 else None
         if moving:
-            return animate_card(traj, *said, field=behind, hold=_SECONDS_HELD, **about)
-        return card_figure(traj, *said, field=behind, **about)
+            return animate_card(traj, *said, field=behind, hold=_SECONDS_HELD, target=target)
+        return card_figure(traj, *said, field=behind, target=target)
 
 
 def _quoted(sentence: str) -> str:

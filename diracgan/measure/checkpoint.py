@@ -135,9 +135,9 @@ def _of_game(
         raise InputError(
             f"memory is not a state of {by.label}; allowed: what rule.memory(game, players) becomes by its iterations"
         )
-    game, players, at, memory = operators.doubled((game, players, by, memory))
-    found = _checked(Checkpoint(game, players, at, memory, Resampling(size)))
-    return found, Setting("as it is", by, game.variant, size, by.ema)
+    doubled: Any = operators.doubled((game, players, by, memory))
+    found = _checked(Checkpoint(*doubled, minibatches=Resampling(size)))
+    return found, Setting("as it is", by, found.game.variant, size, by.ema)
 
 
 def _form(tree: Any) -> Any:

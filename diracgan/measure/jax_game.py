@@ -73,7 +73,8 @@ class JaxGame:
         self.players, self.rule, self.memory = players, rule, memory
         leaves = jax.tree.leaves(players)
         self.dtype = np.float64 if any(np.asarray(x).dtype == np.float64 for x in leaves) else np.float32
-        self.sizes = tuple(sum(int(np.size(x)) for x in jax.tree.leaves(p)) for p in players)
+        n_d, n_g = (sum(int(np.size(x)) for x in jax.tree.leaves(p)) for p in players)
+        self.sizes = (n_d, n_g)
         self._game = functools.partial(BatchGame, field, project=project)
         self._programs: dict[str, Any] = {}
         self._linear: tuple[Any, Any] = (None, None)  # the last linearisation, and of what
@@ -131,11 +132,12 @@ class JaxGame:
             return None if each is None else np.concatenate([ravel_pytree(x)[0] for x in each])
 
     def _slopes(self, players: Players, batch: Any) -> Array:
-        assert self.view is not None
-        samples = self.view.samples(players, batch)
+        view = self.view
+        assert view is not None
+        samples = view.samples(players, batch)
 
         def slope(x: Array) -> Array:
-            g = jax.grad(lambda x: jnp.sum(self.view.critic(players, batch, x)))(x)  # type: ignore[union-attr]
+            g = jax.grad(lambda x: jnp.sum(view.critic(players, batch, x)))(x)
             return jnp.mean(jnp.sum(g.reshape(len(g), -1) ** 2, axis=1))
 
         return jnp.stack([slope(x) for x in samples])

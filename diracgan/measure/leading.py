@@ -118,7 +118,7 @@ def leading(
             return np.abs(x)
         if which == "turning":
             return _turning_of_step(x + shift) if shift else _turning(x)
-        return np.abs(x + shift) if shift else x.real
+        return np.abs(x + shift) if shift else np.real(x)
 
     runs, n = shape
     start = np.tile(np.random.default_rng(seed).standard_normal(n), (runs, 1)).astype(dtype)
@@ -273,7 +273,7 @@ def _operator(matvec: Any, n: Any) -> tuple[Callable[[np.ndarray], Any], int, An
 
 def _turning(x: np.ndarray) -> np.ndarray:
     """Ranks a flow's eigenvalues by how fast they turn; what turns less than it decays comes after what turns more."""
-    return np.where(np.abs(x.imag) >= -x.real, np.abs(x.imag), -np.abs(x))
+    return np.where(np.abs(np.imag(x)) >= -np.real(x), np.abs(np.imag(x)), -np.abs(x))
 
 
 def _turning_of_step(multiplier: np.ndarray) -> np.ndarray:

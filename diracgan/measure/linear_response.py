@@ -209,7 +209,7 @@ def series(at: Checkpoint, monitors: Monitors, outputs: np.ndarray) -> dict[str,
     shape = outputs.shape[:-1]
     with_logits = jnp.asarray(outputs[..., :k].reshape(-1, k))
     values = np.asarray(_losses(at, jnp.asarray(monitors.logits), jnp.asarray(monitors.onto), with_logits))
-    found = dict(zip(("loss_d", "loss_g", "d_real", "d_fake"), values.T, strict=True))
+    found: dict[str, np.ndarray] = dict(zip(("loss_d", "loss_g", "d_real", "d_fake"), values.T, strict=True))
     for i, now in enumerate(monitors.mean):
         found[f"samples_{i}"] = now + outputs[..., k + i].reshape(-1)
     return {n: x.reshape(shape) for n, x in found.items()}

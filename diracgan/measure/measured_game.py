@@ -19,7 +19,7 @@ from .noise import NoiseFloor, floor
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
 
-PLAYERS = ("critic", "generator")
+PLAYERS: tuple[str, str] = ("critic", "generator")
 _DENSE = 32  # up to this many rows or columns a block's singular values come from all its columns
 
 
@@ -73,6 +73,7 @@ class Batches:
     def __init__(self, given: Iterable[Any]) -> None:
         """Read from ``given``, which may have no end."""
         try:
+            # iter refuses None, which is caught below
             self._left: Iterator[Any] = iter(None if isinstance(given, (str, bytes)) else given)  # type: ignore[call-overload]
         except TypeError:
             raise InputError(
@@ -416,7 +417,8 @@ def _largest(matrix: Any, k: int, seed: int) -> tuple[np.ndarray, np.ndarray, np
     start = np.random.default_rng(seed).standard_normal(min(m, n))
     make: Any = linalg.LinearOperator  # its constructor is untyped
     operator = make((m, n), matvec=forward, rmatvec=back, dtype=float)
-    triples: Any = linalg.svds(operator, k, v0=start, tol=1e-6, maxiter=40)
+    svds: Any = linalg.svds  # its stubs take whole numbers for tolerances
+    triples = svds(operator, k, v0=start, tol=1e-6, maxiter=40)
     u, s, vt = triples
     order = np.argsort(-s)
     return u.T[order], s[order], vt[order]

@@ -16,7 +16,7 @@ import numpy as np
 from jax import Array
 from jax.flatten_util import ravel_pytree
 
-from ..game import Game, Players
+from ..game import Game, GameLike, Players
 from ..rules import Rule, float_vector
 from ..training.games import MinibatchGame
 
@@ -157,7 +157,7 @@ def _images(games: Game, players: Players, v: Array) -> Array:
 
 
 def full_step(
-    rule: Rule, game: Game, players: Players, memory: Any = None
+    rule: Rule, game: GameLike, players: Players, memory: Any = None
 ) -> tuple[Array, Callable[[Array], Array]]:
     """The full state of a rule as one vector, the players first, and one whole period of the rule as a map of it.
 

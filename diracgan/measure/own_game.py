@@ -86,7 +86,8 @@ def game(
             raise InputError(
                 f"{name} = {loss!r} is not a function; allowed: one of (phi, theta, batch) -> scalar"
             )
-    callback("critic", critic), callback("samples", samples)
+    callback("critic", critic)
+    callback("samples", samples)
     flag("alternating", alternating)
     n_critic, seed = integer("n_critic", n_critic, low=1), integer("seed", seed, low=0)
     if (critic is None) != (samples is None):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import jax
 import jax.numpy as jnp
@@ -107,12 +107,13 @@ def _listed(run: Any) -> tuple[list[Any], bool]:
         run = load_run(run)
     if isinstance(run, (list, tuple)) and run:
         return [one for r in run for one in _listed(r)[0]], True
-    seeds = getattr(getattr(run, "state", None), "seed", None)
+    single: Any = run
+    seeds = getattr(getattr(single, "state", None), "seed", None)
     if seeds is None or not np.ndim(seeds):
         return [run], False
     from ..training.trainer import unstack
 
-    return [dataclasses.replace(run, state=unstack(run.state, i)) for i in range(len(seeds))], True
+    return [dataclasses.replace(single, state=unstack(single.state, i)) for i in range(len(seeds))], True
 
 
 def _parts(run: Any, players: Players | None, rule: Rule | None, of: str, samples: int) -> tuple[Any, ...]:
@@ -130,7 +131,7 @@ def _parts(run: Any, players: Players | None, rule: Rule | None, of: str, sample
                 f"{type(run).__name__} is not a run; allowed: a Game with players=, a training run or its folder, "
                 "or a list of runs"
             ) from None
-        game = game(samples) if callable(game) else game
+        game = cast(Game, game(samples) if callable(game) else game)
         own = getattr(run, "rule", getattr(getattr(run, "setup", None), "rule", None))
         by = own if rule is None else rule
         if rule is None and players is None:

@@ -430,6 +430,7 @@ def of_losses(
             f"clip has {len(limits)} entries; allowed: one norm, or (the critic's, the generator's)"
         )
     norms = tuple(None if c is None else number("clip", c, low=0.0, open_low=True) for c in limits)
+    # checked above: two
     return TorchGame(losses, players, pair, alternating, n_critic, norms, seed)  # type: ignore[arg-type]
 
 

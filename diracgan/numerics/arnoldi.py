@@ -136,8 +136,8 @@ def _combined(small: np.ndarray, basis: np.ndarray) -> np.ndarray:
     vectors = np.empty((*small.shape[:2], basis.shape[2]), kind)
     for at in range(0, basis.shape[2], _COLUMNS):
         part = basis[:, :, at : at + _COLUMNS]
-        vectors.real[:, :, at : at + _COLUMNS] = np.matmul(small.real.astype(basis.dtype), part)
-        vectors.imag[:, :, at : at + _COLUMNS] = np.matmul(small.imag.astype(basis.dtype), part)
+        vectors.real[:, :, at : at + _COLUMNS] = np.matmul(np.real(small).astype(basis.dtype), part)
+        vectors.imag[:, :, at : at + _COLUMNS] = np.matmul(np.imag(small).astype(basis.dtype), part)
     return vectors
 
 

@@ -65,7 +65,7 @@ class Autoregression:
         made = []
         for s in poles:
             z = np.exp(s * self.n - max(s.real, 0.0) * (self.rows - 1))
-            made += [z.real] if is_flip(s) else [z.real, z.imag]
+            made += [np.real(z)] if is_flip(s) else [np.real(z), np.imag(z)]
         return np.stack(made, axis=1) if made else np.empty((self.count, 0))
 
     def design(self, order: int, poles: Sequence[complex]) -> tuple[Array, Array]:

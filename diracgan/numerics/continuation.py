@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -294,7 +294,8 @@ class _Walk:
             return value(point)
 
         try:
-            return at(brentq(height, 0.0, length, xtol=1e-14 * length, rtol=1e-15, maxiter=200))
+            root: Any = brentq(height, 0.0, length, xtol=1e-14 * length, rtol=np.float64(1e-15), maxiter=200)
+            return at(root)
         except (ArithmeticError, ValueError, RuntimeError):
             return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -83,7 +83,7 @@ def approach(t: np.ndarray, r: np.ndarray) -> tuple[float, PowerLaw] | None:
 
     grid = np.linspace(np.log(0.02), np.log(20.0), 50)
     best = grid[int(np.argmin([misfit(g) for g in grid]))]
-    found = minimize_scalar(
+    found: Any = minimize_scalar(
         misfit, bounds=(best - 0.15, best + 0.15), method="bounded", options={"xatol": 1e-8}
     )
     law = power_law(t[late], distances(float(found.x)))
@@ -139,7 +139,7 @@ def _exponent(t: np.ndarray, r: np.ndarray) -> tuple[float, float]:
 
     grid = np.linspace(np.log(0.05), np.log(8.0), 60)
     best = grid[int(np.argmin([misfit(g) for g in grid]))]
-    found = minimize_scalar(
+    found: Any = minimize_scalar(
         misfit, bounds=(best - 0.1, best + 0.1), method="bounded", options={"xatol": 1e-10}
     )
     p = float(np.exp(found.x)) * (1 if falling else -1)

@@ -72,8 +72,8 @@ def _by_zeros(stack: np.ndarray) -> Iterator[tuple[Any, np.ndarray]]:
 
 def ordered(w: np.ndarray, errors: np.ndarray) -> np.ndarray:
     """Indices (..., n) by decreasing real part; real parts that differ by less than their errors count as tied."""
-    by_real = np.argsort(-w.real, axis=-1, kind="stable")
-    real, imaginary, off = (np.take_along_axis(x, by_real, -1) for x in (w.real, w.imag, errors))
+    by_real = np.argsort(-np.real(w), axis=-1, kind="stable")
+    real, imaginary, off = (np.take_along_axis(x, by_real, -1) for x in (np.real(w), np.imag(w), errors))
     apart = real[..., :-1] - real[..., 1:] > off[..., :-1] + off[..., 1:]
     group = np.concatenate([np.zeros_like(by_real[..., :1]), np.cumsum(apart, axis=-1)], axis=-1)
     return np.take_along_axis(by_real, np.lexsort((-imaginary, group), axis=-1), -1)
@@ -102,8 +102,8 @@ def transient_growth(a: np.ndarray, stable: bool | None, discrete: bool) -> floa
     if np.linalg.cond(v) > 1e7:
         return _growth_by_steps(a, discrete) if stable else float("inf")
     back = np.linalg.inv(v)
-    rates = np.log(np.abs(w) + 1e-300) if discrete else w.real.copy()
-    turning = np.angle(w) if discrete else w.imag
+    rates = np.log(np.abs(w) + 1e-300) if discrete else np.real(w).copy()
+    turning = np.angle(w) if discrete else np.imag(w)
     if not stable:  # marginal: a positive rate is rounding
         rates = np.minimum(rates, 0.0)
     size_of = float(np.max(np.abs(w), initial=0.0)) + 1e-300
@@ -172,7 +172,7 @@ def _of_block(a: np.ndarray, entry_error: np.ndarray) -> tuple[np.ndarray, np.nd
     else:
         w, errors = _pairs(a, entry_error) if n == 2 else _general(a, entry_error)
     back = exponent[:, None]
-    return np.ldexp(w.real, back) + 1j * np.ldexp(w.imag, back), np.ldexp(errors, back)
+    return np.ldexp(np.real(w), back) + 1j * np.ldexp(np.imag(w), back), np.ldexp(errors, back)
 
 
 def _general(a: np.ndarray, entry_error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -46,7 +46,7 @@ class Exponents(NamedTuple):
 
 
 def stretching(
-    step: Callable[[Array], Array], start: Array, steps: int, kept: int = 1
+    step: Callable[[Array], Array], start: Array, steps: int, kept: int | Array = 1
 ) -> tuple[Array, Array]:
     """Logarithms of the stretching along an orbit, pure and traceable.
 

@@ -58,5 +58,5 @@ def pencil(series: Any, rank: int = 2, delays: int | None = None, cutoff: float 
     rank = int(np.sum(s[:rank] > cutoff * s[0]))
     u, s, vt = u[:, :rank], s[:rank], vt[:rank]
     found = np.linalg.eigvals((u.T @ hankel[:, 1:] @ vt.T) / s) if rank else nothing[:0]
-    order = np.lexsort((-found.imag, -np.round(np.abs(found), 12)))
+    order = np.lexsort((-np.imag(found), -np.round(np.abs(found), 12)))
     return np.append(found[order], nothing[rank:])

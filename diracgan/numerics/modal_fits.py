@@ -369,7 +369,7 @@ class _ModeSearch:
             size[c] = f.modes / np.array(passes)
         n = np.arange(self.rows)
         waves = np.stack([np.exp(np.clip(s * n, -700, 700)) for s in self.poles])
-        parts = (size[:, :, None] * waves[None]).real
+        parts = np.real(size[:, :, None] * waves[None])
         power = (parts**2).mean(axis=2)
         order = sorted(range(len(self.poles)), key=lambda k: -float(power[:, k].sum()))
         groups: list[list[int]] = []

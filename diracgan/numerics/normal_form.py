@@ -129,10 +129,10 @@ def real_eigenvalue(
         -2.0
     """
     value, q, p = _eigenvector(d.first, eigenvalue)
-    q, p = q.real, p.real
-    bent = _second(d, q, q).real
+    q, p = np.real(q), np.real(p)
+    bent = np.real(_second(d, q, q))
     if quadratic:
-        return _made(0.5 * p @ bent, _sizes(p, [bent]), value, q, p)
+        return _made(float(0.5 * p @ bent), _sizes(p, [bent]), value, q, p)
     n = len(q)
     try:
         if flips:
@@ -142,8 +142,8 @@ def real_eigenvalue(
             around = np.linalg.solve(bordered, np.append(bent - q * (p @ bent), 0.0))[:-1]
     except np.linalg.LinAlgError:
         return None
-    vectors = [_third(d, q, q, q).real / 6, -0.5 * _second(d, q, around).real]
-    return _made(sum(p @ v for v in vectors), _sizes(p, vectors), value, q, p)
+    vectors = [np.real(_third(d, q, q, q)) / 6, -0.5 * np.real(_second(d, q, around))]
+    return _made(float(sum(p @ v for v in vectors)), _sizes(p, vectors), value, q, p)
 
 
 def lyapunov_coefficient(found: Derivatives) -> float | None:
@@ -208,5 +208,5 @@ def _third(d: Derivatives, u: np.ndarray, v: np.ndarray, w: np.ndarray) -> np.nd
 def _linear(real: Callable[[np.ndarray], np.ndarray], u: np.ndarray) -> np.ndarray:
     """A linear function of real vectors at a complex one."""
     u = np.asarray(u, complex)
-    value = real(u.real)
-    return value + 1j * real(u.imag) if np.any(u.imag) else value
+    value = real(np.real(u))
+    return value + 1j * real(np.imag(u)) if np.any(np.imag(u)) else value

@@ -174,7 +174,7 @@ def _marks(points: list[Any], sizes: np.ndarray) -> list[tuple[np.ndarray, list[
     """Where points of codimension two are marked, those that would cover each other at one place."""
     marks: list[tuple[np.ndarray, list[str]]] = []
     for point in points:
-        name = _SHORT.get(point.name, point.name.removesuffix(" resonance"))
+        name: str = _SHORT.get(point.name) or point.name.removesuffix(" resonance")
         near = [names for at, names in marks if np.all(np.abs(point.values - at) <= _APART * sizes)]
         if not near:
             marks.append((np.array(point.values), [name]))

@@ -126,6 +126,7 @@ def film(fig: Figure, draw: Callable[[int], list[Any]], frames: int, rate: int) 
     order = [*range(frames), *[frames - 1] * (rate // 2)]
     with style():
         made = FuncAnimation(fig, draw, frames=order, interval=1000 / rate, blit=False)
+    # read by `saving`; the stub knows no further attributes
     made.frame_rate, made.figure = rate, fig  # type: ignore[attr-defined]
     return made
 

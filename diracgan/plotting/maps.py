@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -447,7 +448,7 @@ def _scale(ax: Axes, side: str, values: Array) -> None:
         ticks(axis, 6)
 
 
-def _legend(ax: Axes, patches: list[tuple[str, str]]) -> None:
+def _legend(ax: Axes, patches: Sequence[tuple[Any, str]]) -> None:
     for colour, label in patches:
         _patch(ax, colour, label)
     if ax.get_legend_handles_labels()[1]:

@@ -114,10 +114,12 @@ def save(
     with style(), replacing(target) as temporary:
         if still:
             metadata = dict(_UNDATED[suffix])
+            # a figure, as `still` says
             about = str(picture.get_label())  # type: ignore[union-attr]
             if about:
                 metadata[_ABOUT[suffix]] = about
             if suffix == ".png":
+                # a figure, as `still` says
                 metadata[_SAYS] = json.dumps(said_by(picture), ensure_ascii=False)  # type: ignore[arg-type]
             _write(picture, temporary, suffix, metadata, scale, dpi)
             if colours is not None and suffix == ".png":
@@ -288,6 +290,7 @@ def show(picture: Figure | Animation) -> None:
         raise InputError(
             "a window needs a display and a toolkit (Tk, Qt, ...), and there is none; save to a file"
         )
+    # the canvas of a toolkit is bound to a figure
     canvas.new_manager(picture.figure, 1)  # type: ignore[union-attr]
     pyplot.show()
 

@@ -120,7 +120,8 @@ def multiples(
 def _legend(fig: Figure, aim: str, bar: str) -> None:
     """What the marks mean, at the foot of the page."""
     kinds = {"start": None, "end": None, "equilibrium": aim}  # a normalised critic has no equilibrium there
-    marks = [Line2D([], [], **mark(kind, label) | {"clip_on": True}) for kind, label in kinds.items()]
+    shown: list[dict[str, Any]] = [mark(kind, label) | {"clip_on": True} for kind, label in kinds.items()]
+    marks = [Line2D([], [], **how) for how in shown]
     dark, light = (time_map()(x) for x in (0.15, 0.85))
     marks += [Line2D([], [], color=c, linewidth=2, label=t) for c, t in ((dark, "early"), (light, "late"))]
     marks += [Line2D([], [], color=INK, linewidth=1.2, marker="|", markersize=5, label=bar)] if bar else []

@@ -7,6 +7,7 @@ from .optax import from_optax
 from .per_player import PerPlayerRule, scaled
 from .registry import RULES, check_rule, register_rule, rule, rules
 
+# functions have attributes of any name
 rule.from_optax = from_optax  # type: ignore[attr-defined]
 callable_package(__name__, "rules")  # dg.rules() lists them, whatever was imported first
 

@@ -85,6 +85,7 @@ class Lookahead(Rule):
         'adam(lr=0.1, beta1=0.9, beta2=0.999, eps=1e-08, alternating=False, n_critic=1)'
     """
 
+    # it may be left out: the inner rule has one
     lr: float | None = param(  # pyright: ignore[reportIncompatibleVariableOverride]
         None,
         "learning rate of both players, in place of the inner rule's",
@@ -122,7 +123,8 @@ class Lookahead(Rule):
     @property
     def fast(self) -> Rule:
         """The inner rule with this rule's rates."""
-        return dataclasses.replace(self.inner, lr=self.lr, lr_d=self.lr_d, lr_g=self.lr_g)  # type: ignore[type-var]
+        inner: Any = self.inner
+        return dataclasses.replace(inner, lr=self.lr, lr_d=self.lr_d, lr_g=self.lr_g)
 
     def memory(self, game: GameLike, players: Players) -> Any:
         """The inner rule's."""

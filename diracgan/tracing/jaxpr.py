@@ -218,11 +218,6 @@ def interpret(
     return [value_of(a) for a in function.outputs]
 
 
-def is_traced(x: Any) -> bool:
-    """Whether ``x`` stands for a value that is not known yet."""
-    return isinstance(x, jax.core.Tracer)
-
-
 def bind(primitive: Any, settings: Mapping[str, Any], values: Sequence[Any]) -> list[Any]:
     """The results of a primitive by JAX."""
     out = primitive.bind(*values, **primitive.get_bind_params(dict(settings)))
@@ -274,7 +269,8 @@ def _function(program: Any) -> TracedFunction:
 
     def variable(a: Any) -> Variable:
         if isinstance(a, Literal):
-            return Known(a.aval.shape, a.aval.dtype, np.asarray(a.val, a.aval.dtype)[()])
+            kind: Any = a.aval
+            return Known(kind.shape, kind.dtype, np.asarray(a.val, kind.dtype)[()])
         if a not in at:
             at[a] = Variable(getattr(a.aval, "shape", ()), getattr(a.aval, "dtype", None))
         return at[a]

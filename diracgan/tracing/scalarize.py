@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .jaxpr import Branches, Call, Operation, Scan, TracedFunction, Variable, While, interpret, is_traced
+from ..parameters import is_traced
+from .jaxpr import Branches, Call, Operation, Scan, TracedFunction, Variable, While, interpret
 from .nodes import ELEMENTWISE, Node, Nodes
 
 Cells = Any  # arrays of dtype object, one Node an entry

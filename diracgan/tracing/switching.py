@@ -17,8 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from ..parameters import is_traced
 from ..variants._math import root
-from .jaxpr import Branches, Call, Operation, Scan, TracedFunction, interpret, is_traced, read
+from .jaxpr import Branches, Call, Operation, Scan, TracedFunction, interpret, read
 
 # Library functions that are smooth although their programs branch.
 _SMOOTH = frozenset(
@@ -231,7 +232,7 @@ def _axes_of_choice(operation: Operation) -> tuple[int, ...]:
 
 def _compares(operation: Operation) -> bool:
     """Whether an operation chooses among so few entries that they are compared two by two."""
-    if operation.name not in _AMONG or len(operation.inputs) > 1:
+    if operation.name not in _AMONG or len(operation.inputs) != 1:
         return False
     shape = operation.inputs[0].shape
     return int(np.prod([shape[i] for i in _axes_of_choice(operation)])) <= _MOST_ENTRIES

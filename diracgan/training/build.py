@@ -77,9 +77,10 @@ def _references(made: RunConfig, on: Problem, key: Array) -> tuple[Array | None,
         return None, None
     batch = on.draw(jax.random.fold_in(key, 1), made.training.batch)
     both = one_game(made.variant, on, batch=batch, conditional=made.networks.condition != "none")
-    return tuple(
+    samples, inputs = (
         x if norm == "virtual" else None for norm, x in zip(norms, (both.x_real, both.z), strict=True)
-    )  # type: ignore[return-value]
+    )
+    return samples, inputs
 
 
 @contextlib.contextmanager

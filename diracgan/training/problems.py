@@ -333,7 +333,8 @@ def samples(
     x = jnp.asarray(np.asarray(data) if numbers else real_array("data", data), jnp.result_type(float))
     if not x.ndim or not x.size:
         raise InputError(f"data have the shape {x.shape}; allowed: (N, ...), at least one sample")
-    flag("mixture", mixture), flag("images", images), flag("fixed", fixed)
+    for name, value in (("mixture", mixture), ("images", images), ("fixed", fixed)):
+        flag(name, value)
     one_of("network", network, ("mlp", "dcgan", "linear"))
     training = None if training is None else mapping("training", training, "settings by name")
     labels = None if labels is None else real_array("labels", labels, (len(x),))

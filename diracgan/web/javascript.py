@@ -100,7 +100,7 @@ def body(program: Program, inputs: Sequence[str], *, result: str = "o") -> str:
             lines.append(f"const {','.join(f'{called[key]}{k}=f[{k}]' for k in range(len(args)))};")
         return f"{called[key]}{entry}"
 
-    used = {n.detail: named(inputs[n.detail]) for n in program.order if n.op == "input"}
+    used = {int(n.detail): named(inputs[int(n.detail)]) for n in program.order if n.op == "input"}
     values = [used.get(k, "") for k in range(program.inputs)]
     outs = program.evaluate(values, operation, number)
     kinds = [np.dtype(n.dtype).kind for n in program.outputs]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,7 @@ class Snapshot:
     text: str
 
 
-def progress_of(shown: Scene, steps: int = STEPS, pause: float = _PAUSE_S) -> Iterator[Snapshot]:
+def progress_of(shown: Scene, steps: int = STEPS, pause: float = _PAUSE_S) -> Generator[Snapshot, None, None]:
     """Train on the problem ``point`` with the first variant and the scene's rule.
 
     Args:

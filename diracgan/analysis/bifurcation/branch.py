@@ -231,7 +231,7 @@ def switch(point: Bifurcation, low: float, high: float) -> list[Branch]:
         values, vectors = np.linalg.eig(
             family.matrix(family.equations(np.append(point.state, point.value))[1])
         )
-        q = vectors[:, int(np.argmin(np.abs(values + 1.0)))].real
+        q = np.real(vectors[:, int(np.argmin(np.abs(values + 1.0)))])
         way = np.append(q / np.linalg.norm(q), 0.0)
         family = doubled
     elif point.kind is PointKind.BRANCH_POINT:

@@ -140,7 +140,7 @@ class CriticalSystem:
             return none
         turned = 1.0
         if self.kind is PointKind.FOLD and along is not None:
-            turned = float(np.sign(form.vector.real @ along[: len(x)])) or 1.0
+            turned = float(np.sign(np.real(form.vector) @ along[: len(x)])) or 1.0
         return turned * form.coefficient, form.error
 
     @property

@@ -405,7 +405,7 @@ def _status(found: Margin, critical: complex, discrete: bool) -> str:
     others = found.eigenvalues
     for one in {critical, critical.conjugate()}:
         others = np.delete(others, int(np.argmin(np.abs(others - one))))
-    growth = np.abs(others) - 1.0 if discrete else others.real
+    growth = np.abs(others) - 1.0 if discrete else np.real(others)
     return str(Status.UNSTABLE if np.any(growth > found.error) else Status.MARGINAL)
 
 

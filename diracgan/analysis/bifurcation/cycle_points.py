@@ -119,7 +119,7 @@ def classify_cycle(equations: CycleEquations, path: SolutionPath, change: SignCh
     if kind is CycleKind.FOLD and change.at_end:
         return None
     wanted = {CycleKind.PERIOD_DOUBLING: -1.0}.get(kind, 1.0)
-    turning = values[np.abs(values.imag) > _REAL]
+    turning = values[np.abs(np.imag(values)) > _REAL]
     if kind is CycleKind.TORUS:
         if not len(turning):
             return None  # two real multipliers of product 1: a neutral saddle

@@ -157,7 +157,7 @@ def cycles(
     family = Family(around, [handle])
     z = np.concatenate(around.point)
     with jax.enable_x64(True):
-        system = DiracSystem(*dirac.cast((around.variant, around.x0, around.rates), np.float64), None)
+        system = DiracSystem(*dirac.cast((around.variant, around.x0, around.rates), np.float64), tau=None)
         motion = ContinuousSystem(system)
         check_isolated(motion, z)
         orbit = cycle_from(motion, variant, z, period, around.x0, (rate_d, rate_g))
@@ -256,7 +256,7 @@ def doubled_cycles(point: CyclePoint, low: float, high: float) -> CycleBranch:
     equations, jacobian = point.equations, point.path_point.jacobian
     n = len(equations.anchor)
     values, vectors = np.linalg.eig(jacobian[:n, :n] + np.eye(n))
-    way = vectors[:, int(np.argmin(np.abs(values + 1.0)))].real
+    way = np.real(vectors[:, int(np.argmin(np.abs(values + 1.0)))])
     way -= (
         equations.velocity(jacobian)
         * (equations.normal @ way)

@@ -41,4 +41,4 @@ def extent(form: NormalForm, dim: int) -> float:
     q = form.vector[: 2 * dim]
     if abs(form.eigenvalue.imag) <= REAL:
         return float(np.linalg.norm(q))
-    return 2.0 * float(np.linalg.norm(np.stack([q.real, q.imag]), 2))
+    return 2.0 * float(np.linalg.norm(np.stack([np.real(q), np.imag(q)]), 2))

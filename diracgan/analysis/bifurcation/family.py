@@ -214,7 +214,7 @@ class Family:
             rows = np.linalg.norm(np.linalg.inv(vectors), axis=1)
         except np.linalg.LinAlgError:
             rows = np.full(len(a), np.inf)
-        growth = np.abs(values) - 1.0 if self.discrete else values.real
+        growth = np.abs(values) - 1.0 if self.discrete else np.real(values)
         order = np.argsort(-growth, kind="stable")
         errors = _ROUNDING * len(a) * np.linalg.norm(a) * np.minimum(rows, _WORST)
         return values[order], growth[order], errors[order]
@@ -256,13 +256,13 @@ class Family:
         return f"the map of {rule.name} has no second derivative at rest, so that no normal form tells what is born"
 
 
-def numbers_at(corners: Any, ps: Array) -> Any:
+def numbers_at(corners: Any, ps: Array | np.ndarray) -> Any:
     """Multi-affine interpolation of every leaf that turns; its leading axis runs over the corners."""
     weights = functools.reduce(jnp.kron, [jnp.stack([1.0 - p, p]) for p in ps], jnp.ones(1))
     return jax.tree.map(lambda leaf: leaf if jnp.ndim(leaf) == 0 else weights @ leaf, corners)
 
 
-def _system(corners: Any, x0: Array, ps: Array) -> DiracSystem:
+def _system(corners: Any, x0: Array, ps: Array | np.ndarray) -> DiracSystem:
     variant, rates, _ = numbers_at(corners, ps)
     return DiracSystem(variant, x0, rates, None)
 

@@ -162,7 +162,7 @@ def classify(family: Family, point: PathPoint, turns: bool, at_end: bool) -> Bif
     turning = abs(lead.imag) > REAL
     if turning:
         kind = PointKind.NEIMARK_SACKER if family.discrete else PointKind.HOPF
-        alike = critical[np.abs(np.abs(critical.imag) - abs(lead.imag)) <= _ALIKE]
+        alike = critical[np.abs(np.abs(np.imag(critical)) - abs(np.imag(lead))) <= _ALIKE]
         lead, count = complex(lead.real, abs(lead.imag)), len(alike) // 2
     else:
         flips = family.discrete and lead.real < 0
@@ -302,7 +302,7 @@ def _fold(family: Family, point: PathPoint, head: str) -> dict[str, Any]:
     if form is None:
         return {"text": f"{head}; a derivative is not finite there"}
     turned = point.jacobian[:, -1]
-    pull = float(form.adjoint.real @ turned)
+    pull = float(np.real(form.adjoint) @ turned)
     unmoved = abs(pull) <= _FLAT * np.linalg.norm(form.adjoint) * np.linalg.norm(turned)
     if abs(form.coefficient) <= form.error or unmoved:
         return {"coefficient": form.coefficient, "criticality": "degenerate", "text": f"{head}, degenerate"}

@@ -154,10 +154,11 @@ def rotating_states(
 
 def _check_rotations(around: LinearSettings, z: np.ndarray) -> None:
     with jax.enable_x64(True):
-        system = DiracSystem(*dirac.cast((around.variant, around.x0, around.rates), np.float64), None)
+        system = DiracSystem(*dirac.cast((around.variant, around.x0, around.rates), np.float64), tau=None)
         rule = around.rule
         motion = ContinuousSystem(system) if rule is None else DiscreteSystem(system, rule)
-        flat = motion.flat(motion.begin(z[:2], z[2:]))
+        begun: Any = motion.begin(z[:2], z[2:])
+        flat = motion.flat(begun)
         if len(flat) != 4:
             raise InputError(
                 f"{rule.label if rule else ''} has a memory; allowed: the flow, or rules without one"

@@ -96,7 +96,7 @@ def _start(point: Bifurcation, family: Family, ps: np.ndarray) -> tuple[np.ndarr
         turn = np.angle(lead) if family.discrete else lead.imag
         return np.concatenate([x, v.real, v.imag, [turn, point.value]]), np.concatenate([v.real, v.imag])
     values, vectors = np.linalg.eig(family.matrix(family.equations(np.append(x, ps))[1][:, : len(x)]))
-    v = vectors[:, int(np.argmin(np.abs(values - lead)))].real
+    v = np.real(vectors[:, int(np.argmin(np.abs(values - lead)))])
     v = v / np.linalg.norm(v)
     return np.concatenate([x, v, [point.value]]), v
 

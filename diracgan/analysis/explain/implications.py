@@ -98,6 +98,7 @@ class _SampledField:
         """Points of phi that the critic's constraint allows."""
         if self.variant.constraint != "clipped":
             return phi
+        # a clipped variant has one
         return float(self.variant.clip) * np.tanh(phi)  # type: ignore[attr-defined]
 
 

@@ -64,7 +64,7 @@ def decide(seen: Derivative, alive: np.ndarray, discrete: bool) -> Decision:
     n = seen.jacobian.shape[-1]
     matrix = np.where(linear[:, None, None], seen.jacobian, 0.0) + (np.eye(n) if discrete else 0.0)
     values, errors = eigen.eigenvalues(matrix, seen.error)
-    heights = np.abs(values) if discrete else values.real
+    heights = np.abs(values) if discrete else np.real(values)
     top = heights.max(axis=1)
     margin = (1.0 - top if discrete else -top) + 0.0  # no negative zero
     error = np.max(np.where(heights + errors >= top[:, None], errors, 0.0), axis=1)
@@ -112,8 +112,8 @@ def leading_frequency(eigenvalues: np.ndarray, discrete: bool) -> np.ndarray:
         >>> float(leading_frequency(np.array([-0.1 + 2j, -0.1 - 2j, 3.0]), False))
         2.0
     """
-    heights = np.abs(eigenvalues) if discrete else eigenvalues.real
-    turning = np.abs(np.angle(eigenvalues)) if discrete else np.abs(eigenvalues.imag)
+    heights = np.abs(eigenvalues) if discrete else np.real(eigenvalues)
+    turning = np.abs(np.angle(eigenvalues)) if discrete else np.abs(np.imag(eigenvalues))
     unit = 1.0 if discrete else np.max(np.abs(eigenvalues), axis=-1, keepdims=True)
     turns = turning > 1e-9 * unit
     leading = np.argmax(np.where(turns, heights, -np.inf), axis=-1)

@@ -95,6 +95,7 @@ def stacked(
 
 
 def _numbers_of(s: LinearSettings) -> tuple[DiracSystem, Rule | None]:
+    # NumPy's numbers in the places of JAX's
     return DiracSystem(s.variant, s.x0, s.rates, None), s.rule  # type: ignore[arg-type]
 
 

@@ -176,7 +176,7 @@ def _why(decided: Decision, around: LinearSettings) -> tuple[bool | None, float 
 
 
 def _words(status: str, values: np.ndarray, margin: float, discrete: bool, period: int) -> str:
-    turning = bool(np.any(np.abs(values.imag) > 1e-9 * (1e-300 + np.abs(values).max())))
+    turning = bool(np.any(np.abs(np.imag(values)) > 1e-9 * (1e-300 + np.abs(values).max())))
     way = "spiral" if turning else "direct"
     per = f"{period} iterations" if period > 1 else "iteration"
     if status == Status.MARGINAL:

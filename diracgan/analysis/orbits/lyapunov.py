@@ -96,7 +96,7 @@ def lyapunov(
     h = number("step_size", step_size, low=0, open_low=True)
     with jax.enable_x64(True):
         game = dirac.cast((variant, datum, check_rates(1.0, 1.0, rule)), jnp.float64)
-        system = DiracSystem(*game, None)
+        system = DiracSystem(*game, tau=None)
         begin = dirac.game(system.variant, system.x0).project(Players(phi, theta))
         if rule is None:
             found = _of_flow(system, np.concatenate([np.asarray(p) for p in begin]), steps, h, variant.label)

@@ -53,4 +53,4 @@ def by_modulus(values: np.ndarray) -> np.ndarray:
 
 def order_by_modulus(values: np.ndarray) -> np.ndarray:
     """The indices that sort complex values by decreasing modulus, ties by decreasing imaginary part."""
-    return np.lexsort((-values.imag, -np.round(np.abs(values), 9)))
+    return np.lexsort((-np.imag(values), -np.round(np.abs(values), 9)))

@@ -225,7 +225,7 @@ def _computed(variant: Variant, rule: Rule, datum: np.ndarray, start: Players) -
 def _system(variant: Variant, rule: Rule, datum: np.ndarray) -> SlowSystem:
     """The rule long after its start, the players' steps not yet measured."""
     cast = dirac.cast((variant, rule.bias_corrected, datum), jnp.float64)
-    return SlowSystem(*cast, Players(jnp.ones(()), jnp.ones(())))
+    return SlowSystem(*cast, sizes=Players(jnp.ones(()), jnp.ones(())))
 
 
 def _memory_times(system: SlowSystem, distance: float) -> np.ndarray:
@@ -299,7 +299,7 @@ def _iterated(
 ) -> _Destination:
     """The map itself, from the start, until its amplitude no longer changes."""
     cast = dirac.cast((variant, rule, datum, players), jnp.float64)
-    system = SlowSystem(*cast[:3], Players(jnp.ones(()), jnp.ones(())))
+    system = SlowSystem(*cast[:3], sizes=Players(jnp.ones(()), jnp.ones(())))
     state = (cast[3], rule.memory(dirac.game(cast[0], cast[2]), cast[3]))
     powers: list[float] = []
     steps = 0

@@ -23,7 +23,8 @@ _LOOKS = 9  # at values in between, before the ends are narrowed
 _LEAST, _LARGEST = 1e-6, 10.0  # where the parameter itself has no closer bounds
 _LARGEST_DECAY = 1.0 - 1e-4
 _MOST_LOG = 30.0  # of the size over the wanted one, where it is 0 or infinite
-_ROOT = (1e-9, 1e-6)  # absolute and relative, on the scale of the number
+# tolerances on the scale of the number, and how often it is looked at
+_ROOT: dict[str, Any] = {"xtol": 1e-9, "rtol": 1e-6, "maxiter": 25, "disp": False}
 _CLOSE = 1e-3  # relative error of the size
 
 
@@ -122,9 +123,8 @@ def sized_cycle(
         raise next(iter(refused.values()))
     values = []
     for k in np.flatnonzero(heights[1:] * heights[:-1] < 0):
-        root = float(
-            brentq(size, places[k], places[k + 1], xtol=_ROOT[0], rtol=_ROOT[1], maxiter=25, disp=False)
-        )
+        found: Any = brentq(size, places[k], places[k + 1], **_ROOT)
+        root = float(found)
         if abs(size(root)) <= _CLOSE:
             values.append(from_scale(root))
     looked = np.array(sorted(seen))

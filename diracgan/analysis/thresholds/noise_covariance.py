@@ -114,6 +114,7 @@ def stationary_covariance(
         none = np.full_like(sigma, np.nan)
         text = f"no stationary covariance, as the equilibrium is not stable: {seen.text}"
         return made(none, none if averaged else None, none, False, text)
+    # the flow has h, see above
     full = _of_flow(seen, sigma, h, tau) if rule is None else _of_rule(variant, rule, seen, sigma)  # type: ignore[arg-type]
     n = 2 * seen.dim
     widest = float(np.sqrt(np.max(np.diag(full)[:n])))

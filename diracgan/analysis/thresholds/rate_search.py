@@ -120,9 +120,11 @@ class FastestDecaySearch:
         ended = differential_evolution(
             lambda u: self._noted(u.T),
             [(0.0, 1.0)] * len(self.handles),
+            # SciPy's stub names fewer types than it takes
             init=start,  # type: ignore[arg-type]
             maxiter=_GENERATIONS,
             tol=1e-9,
+            # SciPy's stub names fewer types than it takes
             atol=1e-12,  # type: ignore[arg-type]
             mutation=(0.4, 0.9),
             recombination=0.8,
@@ -224,6 +226,7 @@ class FastestDecaySearch:
         a = matrices([here])[0]
         if not np.all(np.isfinite(a)):
             return None
+        # SciPy's stub names fewer types than it takes
         w, left, right = eig(a, left=True, right=True)  # type: ignore[misc]
         abscissas = np.abs(w) if self.around.rule is not None else np.real(w)
         top = abscissas.max()

@@ -8,7 +8,7 @@ g < 0 outside is an attracting cycle, and without one the linearisation decides 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -93,7 +93,7 @@ def _by_normal_form(case: Case, now: Look) -> Answer | None:
     """The law of the first Lyapunov coefficient, r ~ (-omega l1 t)^(-1/2), where an orbit around this one obeys it."""
     if case.lyapunov is None or case.lyapunov >= 0:
         return None
-    omega = float(np.max(case.linear.eigenvalues.imag))
+    omega = float(np.max(np.imag(case.linear.eigenvalues)))
     for size in T.normal_form_sizes:
         if size < now.rms:
             return None
@@ -188,7 +188,7 @@ def between(case: Case, inner: float, outer: float) -> Answer | None:
 
     if not rate(math.log(inner)) > 0 > rate(math.log(outer)):
         return None
-    root = brentq(rate, math.log(inner), math.log(outer), xtol=T.drift_root, maxiter=40)
+    root: Any = brentq(rate, math.log(inner), math.log(outer), xtol=T.drift_root, maxiter=40)
     seen = drift(case, math.exp(root))
     if seen.look is None:
         return None

@@ -163,19 +163,19 @@ class Case:
         if self.system.dim > 1 or self.linear.jacobian is None:
             return None
         values, vectors = np.linalg.eig(self.linear.jacobian)
-        height = np.abs(values) if self.motion.discrete else values.real
-        k = int(np.argmax(np.where(values.imag > T.slowest * np.abs(values), height, -np.inf)))
+        height = np.abs(values) if self.motion.discrete else np.real(values)
+        k = int(np.argmax(np.where(np.imag(values) > T.slowest * np.abs(values), height, -np.inf)))
         if not values[k].imag > T.slowest * abs(values[k]):
             return None
         q = vectors[:2, k]
-        plane = np.stack([q.real, q.imag], axis=1)
+        plane = np.stack([np.real(q), np.imag(q)], axis=1)
         return plane if abs(np.linalg.det(plane)) > T.memory * np.linalg.norm(plane) ** 2 else None
 
     def slowest_mode(self) -> tuple[float, float]:
         """Rate and angular frequency per unit of time of the linearisation's slowest mode, where it is stable."""
         values = self.linear.multipliers if self.motion.discrete else self.linear.eigenvalues
         with np.errstate(divide="ignore"):
-            rates = -np.log(np.abs(values)) if self.motion.discrete else -values.real
+            rates = -np.log(np.abs(values)) if self.motion.discrete else -np.real(values)
         k = int(np.argmin(rates))
         turning = abs(float(np.angle(values[k]) if self.motion.discrete else values[k].imag))
         return float(rates[k]) / self.motion.period, turning / self.motion.period

@@ -109,7 +109,7 @@ def _modes(case: Case, found: eigen.Eigenvalues) -> tuple[np.ndarray, np.ndarray
             rates = -np.log(np.where(np.abs(values) <= errors, 0.0, np.abs(values)))
         turning, margins = np.abs(np.angle(values)), 1.0 - np.abs(values)
     else:
-        rates, turning, margins = -values.real, np.abs(values.imag), -values.real
+        rates, turning, margins = -np.real(values), np.abs(np.imag(values)), -np.real(values)
     blurred = np.maximum(errors, T.eps * np.max(np.abs(values), initial=0.0))
     turning = np.where(turning > blurred, turning, 0.0)
     return (

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from ....dynamics.filippov import natural, surface_count
 from ....numerics import decay_laws
 from ...decision_thresholds import T
-from ...dynamical_system import ContinuousSystem, Stretch
+from ...dynamical_system import ContinuousSystem, DiscreteSystem, Stretch
 from ...kinds import Kind
 from ...linear.status import Status
 from ...orbits.lyapunov_exponents import lyapunov_multipliers
@@ -96,7 +96,7 @@ def refined(case: Case, stretch: Stretch) -> Orbit | None:
         return None
     period = _longer_period(case, stretch, period)
     count = int(np.clip(40 * period, *T.lyapunov_iterations)) // motion.period
-    multipliers, errors = lyapunov_multipliers(motion, stretch.end, period, count)
+    multipliers, errors = lyapunov_multipliers(cast(DiscreteSystem, motion), stretch.end, period, count)
     if not np.all(np.isfinite(multipliers)):
         return None
     return Orbit(flat, period, multipliers, Method.LYAPUNOV, np.maximum(errors, T.lyapunov_error))
