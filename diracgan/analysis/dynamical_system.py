@@ -181,7 +181,8 @@ class ContinuousSystem(DynamicalSystem):
             found = value_and_slope(_branch_along, (self.system, side.modes), flat)
             if found is not None and np.all(np.isfinite(found[0])):
                 return found
-        return tuple(map(np.asarray, _flow(self.system, flat, side)))  # pyright: ignore[reportReturnType]
+        value, slope = map(np.asarray, _flow(self.system, flat, side))
+        return value, slope
 
 
 def _branch_along(given: tuple[DiracSystem, Array], y: Array, way: Array) -> tuple[Array, Array]:
@@ -297,7 +298,8 @@ class DiscreteSystem(DynamicalSystem):
         found = value_and_slope(map_along, (self.system, self.long_run), flat)
         if found is not None:
             return found
-        return tuple(map(np.asarray, _map(self.system, self.long_run, flat)))  # pyright: ignore[reportReturnType]
+        value, slope = map(np.asarray, _map(self.system, self.long_run, flat))
+        return value, slope
 
     @property
     def near_rest(self) -> DiscreteSystem:

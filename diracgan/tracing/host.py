@@ -13,7 +13,7 @@ from typing import Any, Generic, ParamSpec, TypeVar
 import jax
 import numpy as np
 
-from .jaxpr import is_traced
+from ..parameters import is_traced
 from .scalar_program import NotScalarizable, Program, trace
 
 P = ParamSpec("P")

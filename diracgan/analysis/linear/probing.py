@@ -79,6 +79,7 @@ def _on_host(system: DiracSystem, rule: Rule | None, at: np.ndarray) -> Probed |
     if program_of(pushed, given, y, y) is None:
         return None
     alive = np.all(np.isfinite(np.asarray(logits(system, at[0]))))
+    # the probe is written for JAX's arrays; NumPy's have all that it asks of them
     found = derivative.probe_by(lambda ys, ws: along(pushed, given, ys, ws), y, cancels=rule is not None)  # pyright: ignore[reportArgumentType, reportReturnType]
     return jax.tree.map(lambda x: np.asarray(x)[None], Probed(found, alive))
 
