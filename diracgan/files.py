@@ -77,6 +77,10 @@ def destination(
             raise InputError(f"{given!r} holds a sweep, which this would replace; allowed: a new name")
         if target.exists() and not target.is_dir() and not target.is_file():
             raise InputError(f"{given!r} is not a regular file; allowed: a file name in a writable folder")
+        if target.is_file() and not os.access(target, os.W_OK):
+            raise InputError(
+                f"{given!r} is write-protected; allowed: a new name, or a file that may be replaced"
+            )
         _try_writing(target)
     return target
 

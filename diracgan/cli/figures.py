@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+from pathlib import Path
 from typing import Annotated
 
 from ..progress import progress
 from .layer import CommandResult, option
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # it holds something
+        folder.rmdir()
 
 
 def command(
@@ -25,8 +32,12 @@ def command(
     from ..gallery.build import draw_all, entries
 
     chosen = entries(only)  # a wrong name is found before the folder is made
+    fresh = not Path(out).exists()
     target, count = folder(out), itertools.count(1)
-    with progress() as bar:
+    with contextlib.ExitStack() as held:
+        if fresh:
+            held.callback(_remove_if_empty, target)
+        bar = held.enter_context(progress())
 
         def drawn(entry: object, path: object) -> None:
             if bar is not None:

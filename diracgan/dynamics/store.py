@@ -7,6 +7,7 @@ which a bit has changed is refused when it is read, or reads as it was written.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import math
@@ -91,7 +92,8 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
         )
     if suffix not in KEPT:
         raise InputError(f"{os.fspath(path)!r}: {unknown('suffix', suffix, KEPT)}")
-    recover(given)
+    with contextlib.suppress(OSError):  # on a medium that cannot be written there is nothing to recover
+        recover(given)
     if not given.exists():
         raise InputError(f"no file {os.fspath(path)!r}; allowed: a result saved as {', '.join(KEPT)}")
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -132,25 +133,28 @@ def save(
 def _write(
     figure: Any, file: Path, suffix: str, metadata: dict[str, Any], scale: float | None, dpi: float
 ) -> None:
-    """Write a figure, ``scale`` times as large where that is not None."""
-    if scale is None:
-        figure.savefig(file, format=suffix[1:], metadata=metadata)
+    """Write a figure, ``scale`` times as large where that is not None.
+
+    It is made in memory: on a full disk the libraries beneath raise what they like.
+    """
+    made = io.BytesIO()
+    if scale is None or suffix == ".svg":
+        figure.savefig(made, format=suffix[1:], metadata=metadata)
     elif suffix == ".png":
         chunk = {"pil_kwargs": {"dpi": (dpi, dpi)}}
-        figure.savefig(file, format="png", metadata=metadata, dpi=dpi * scale, **chunk)
-    elif suffix == ".svg":
-        figure.savefig(file, format="svg", metadata=metadata)
-        text = file.read_text(encoding="utf-8")
-        sides = re.compile(r'(?<= )(width|height)="([\d.]+)pt"')
-        file.write_text(
-            sides.sub(lambda m: f'{m[1]}="{float(m[2]) * scale:.6g}pt"', text, count=2), encoding="utf-8"
-        )
+        figure.savefig(made, format="png", metadata=metadata, dpi=dpi * scale, **chunk)
     else:
-        with _scaled_pages(file, metadata, scale) as pages:
+        with _scaled_pages(made, metadata, scale) as pages:
             pages.savefig(figure)
+    content = made.getvalue()
+    if scale is not None and suffix == ".svg":
+        sides = re.compile(r'(?<= )(width|height)="([\d.]+)pt"')
+        text = content.decode("utf-8")
+        content = sides.sub(lambda m: f'{m[1]}="{float(m[2]) * scale:.6g}pt"', text, count=2).encode()
+    file.write_bytes(content)
 
 
-def _scaled_pages(file: Path, metadata: dict[str, Any], scale: float) -> Any:
+def _scaled_pages(file: io.BytesIO, metadata: dict[str, Any], scale: float) -> Any:
     """A PDF whose pages are ``scale`` times as large as the figures on them."""
     from matplotlib.backends.backend_pdf import Op, PdfFile, PdfPages
 

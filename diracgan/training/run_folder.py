@@ -106,8 +106,13 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     given = os.fspath(path)
     target = Path(given)
     missing = [folder for folder in (target, *target.parents) if not folder.exists()]
-    with contextlib.suppress(OSError):  # what is wrong is said below
+    try:
         target.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        pass  # what is wrong is said below
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(f"{given!r} cannot be written: {reason}; allowed: a writable folder") from error
     if target.is_dir():
         _check_new(target, given)
     try:

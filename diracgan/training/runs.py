@@ -11,9 +11,10 @@ run/run.lock             who writes there, while somebody does
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -185,7 +186,8 @@ def train_from_config(
         table = _reproducible(config)
         setup, state = start(config)
         write_config(target, table)  # a folder with a config is a run's
-        return go_on(Run(config, setup, state, [], folder=target), tell)
+        with _kept(target):
+            return go_on(Run(config, setup, state, [], folder=target), tell)
 
 
 def resume(
@@ -220,9 +222,24 @@ def resume(
             raise InputError(f"{target} has made {run.steps} steps; allowed: steps = {run.steps} or more")
         if steps is not None:
             write_config(target, read_table(target / CONFIG) | {"steps": config.training.steps})
-        keep_metrics(target, run.metrics)
-        (target / RESULT).unlink(missing_ok=True)  # it goes on
-        return go_on(run, tell)
+        with _kept(target):
+            keep_metrics(target, run.metrics)
+            (target / RESULT).unlink(missing_ok=True)  # it goes on
+            return go_on(run, tell)
+
+
+@contextlib.contextmanager
+def _kept(target: Path) -> Iterator[None]:
+    """What the file system refuses, as an InputError that says how to go on."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(
+            f"{str(target)!r} cannot be written: {reason}; what is there is kept: go on with --resume (or resume)"
+        ) from error
 
 
 def load_run(folder: str | os.PathLike[str], which: str = "last", *, trust: bool = False) -> Run:
