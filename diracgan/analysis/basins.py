@@ -17,12 +17,21 @@ from ..dynamics.filippov import DiracSystem, surface_count, velocity
 from ..game import Players
 from ..rules import Rule, init, step
 from ..variants import Variant
+from .dynamical_system import ContinuousSystem
 
 ROWS = 512  # states of the last quarter of a run (of the shortest, its last half), by which its end is known
 _AT_ONCE = 2**24  # numbers of such states held at once
 SAME = 0.02  # of its size: by which two ends of one attractor may differ
 _AT_REST = 1e-6  # of the box: a motion smaller than this is at rest
 _STEADY = 0.01  # relative change of its size by which a motion has not settled
+_NEAR = (
+    0.1  # of the box: a motion that shrinks below this may be on its way to (0, x0), and is followed longer
+)
+_LONGER = 4
+_LOG_TIME = float(
+    np.log(15 / 13)
+)  # from the middle of the first half of a run's last quarter to that of the second
+_WEAKER = 0.8  # of its power: where that of a shrinking motion falls below, it may end on something small
 _FAR = 1e6  # boxes: beyond, a start has diverged
 _HALVINGS = 30
 DIVERGED, UNSETTLED = -1, -2
@@ -34,12 +43,22 @@ class _End(NamedTuple):
     Attributes:
         numbers: largest and smallest distance from (0, x0), diameter, and centre, (3 + 2d,).
         spread: of these between the quarters of the rows.
-        change: of the root mean square distance, from the first half of the rows to the second.
+        sizes: the root mean square distance in the first half of the rows, and in the second.
     """
 
     numbers: np.ndarray
     spread: np.ndarray
-    change: float
+    sizes: tuple[float, float]
+
+    @property
+    def change(self) -> float:
+        """Of the size, from the one half to the other."""
+        return self.sizes[1] - self.sizes[0]
+
+    @property
+    def power(self) -> float:
+        """p of a size that falls like t^-p."""
+        return float(np.log(self.sizes[0] / self.sizes[1]) / _LOG_TIME)
 
     @property
     def largest(self) -> float:
@@ -55,7 +74,9 @@ class _End(NamedTuple):
 
 
 def _at_rest(point: np.ndarray, distance: float) -> _End:
-    return _End(np.concatenate([[distance, distance, 0.0], point]), np.zeros(3 + len(point)), 0.0)
+    return _End(
+        np.concatenate([[distance, distance, 0.0], point]), np.zeros(3 + len(point)), (distance, distance)
+    )
 
 
 class Runs:
@@ -80,10 +101,14 @@ class Runs:
         self.known: list[_End] = []
 
     def ends(
-        self, draws: np.ndarray, tell: Callable[[int, int], None] | None = None, finer: int = 1
+        self,
+        draws: np.ndarray,
+        tell: Callable[[int, int], None] | None = None,
+        finer: int = 1,
+        longer: int = 1,
     ) -> list[_End | None]:
-        """How every start ends, with ``finer`` times as many and as short steps; None where it diverges."""
-        h, steps = self.h / finer, self.steps * finer
+        """How every start ends, with steps ``finer`` times as short, for ``longer``; None where it diverges."""
+        h, steps = self.h / finer, self.steps * finer * longer
         every = max(1, steps // 4 // ROWS)
         at_once = max(1, _AT_ONCE // (ROWS * draws.shape[1]))
         found: list[_End | None] = []
@@ -103,7 +128,7 @@ class Runs:
             np.sqrt(np.mean(np.sum((half - self.centre) ** 2, axis=1))) for half in np.array_split(z, 2)
         ]
         spread = np.ptp([self._numbers(quarter) for quarter in np.array_split(z, 4)], axis=0)
-        return _End(self._numbers(z), spread, float(halves[1] - halves[0]))
+        return _End(self._numbers(z), spread, (float(halves[0]), float(halves[1])))
 
     def _numbers(self, z: np.ndarray) -> np.ndarray:
         sizes = np.linalg.norm(z - self.centre, axis=1)
@@ -118,10 +143,8 @@ class Runs:
             return DIVERGED
         small = _AT_REST * self.box
         if end.diameter > small and abs(end.change) > _STEADY * end.largest:
-            if end.change > 0 or end.largest >= 0.1 * self.box:
-                return UNSETTLED
-            end = _at_rest(self.centre, 0.0)  # on its way to (0, x0)
-        elif end.diameter <= small:
+            return UNSETTLED
+        if end.diameter <= small:
             end = _at_rest(end.centre, end.largest)
         for k, other in enumerate(self.known):
             least = SAME * max(other.largest, other.diameter, 50 * small)
@@ -138,11 +161,47 @@ class Runs:
         return labels != UNSETTLED
 
     def labels(self, draws: np.ndarray, tell: Callable[[int, int], None] | None = None) -> np.ndarray:
-        """The attractor of every start; where the field switches, only one that does not depend on the step."""
-        found = self.grouped(self.ends(draws, tell))
-        if not self.switches:
-            return found
-        return np.where(self.grouped(self.ends(draws, finer=2)) == found, found, UNSETTLED)
+        """The attractor of every start.
+
+        Where the field switches, steps do not locate its switchings: what depends on their size is followed again with
+        switchings located.
+        """
+        found = self.grouped(self._followed(draws, tell))
+        if self.switches:
+            for k in np.flatnonzero(self.grouped(self._followed(draws, finer=2)) != found):
+                found[k] = self._group(self._located(draws[k]))
+        return found
+
+    def _followed(
+        self, draws: np.ndarray, tell: Callable[[int, int], None] | None = None, finer: int = 1
+    ) -> list[_End | None]:
+        """How every start ends; what shrinks is followed longer, and is at rest where it goes on shrinking as fast."""
+        ends = self.ends(draws, tell, finer)
+        slow = [k for k, end in enumerate(ends) if end is not None and self._shrinks(end)]
+        later = self.ends(draws[slow], None, finer, _LONGER) if slow else []
+        for k, end in zip(slow, later, strict=True):
+            before = ends[k]
+            assert before is not None
+            goes_on = end is not None and self._shrinks(end) and end.power >= _WEAKER * before.power
+            ends[k] = _at_rest(self.centre, 0.0) if goes_on else end
+        return ends
+
+    def _shrinks(self, end: _End) -> bool:
+        moves = end.diameter > _AT_REST * self.box and -end.change > _STEADY * end.largest
+        return moves and end.largest < _NEAR * self.box
+
+    def _located(self, draw: np.ndarray) -> _End | None:
+        """How a start ends, with its switchings located; None where it diverges."""
+        span = self.h * self.steps
+        with jax.enable_x64(True):
+            motion = ContinuousSystem(self.system)
+            early = motion.advance(draw, 0.0, 0.75 * span, 0)
+            if early.result == "stuck":
+                return self._described(np.tile(early.end, (ROWS, 1)))
+            late = motion.advance(early.end, 0.75 * span, 0.25 * span, ROWS)
+        if late.result == "stuck":
+            return self._described(np.tile(late.end, (ROWS, 1)))
+        return self._described(late.zs) if late.result == "ok" else None
 
 
 @functools.partial(jax.jit, static_argnums=(5,))

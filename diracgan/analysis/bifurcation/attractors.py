@@ -116,8 +116,8 @@ def attractors(
         box: half width of the box |phi_i|, |theta_i - x0_i| <= box from which starts are drawn evenly.
         starts: how many.
         steps: how long each is followed, in iterations, or in the flow's steps.
-        step_size: of the flow's Runge-Kutta steps. Switchings are not located: where the field switches, each start is
-            followed with steps of half this size too, and has not settled where the ends differ.
+        step_size: of the flow's Runge-Kutta steps. Where the field switches, each start is followed with steps of half
+            this size too, and with its switchings located where the two ends differ.
         dim: dimension d (1, or that of ``x0``).
         x0: the datum; None for 0.
         seed: of the draws.

@@ -89,6 +89,35 @@ def test_where_the_field_switches_an_end_must_not_depend_on_the_step():
     assert [(a.kind, a.share) for a in found.found] == [("limit-cycle", 1.0)] and found.unsettled == 0
 
 
+def test_a_motion_that_depends_on_the_step_is_followed_with_its_switchings_located(monkeypatch):
+    lam = 0.35
+    runs = basins.Runs(dg.variant("wgan-gp", c=1.0, lam=lam), None, np.zeros(1), 0.02, 4096, 2.0)
+
+    def apart(draws, tell=None, finer=1):
+        return [basins._at_rest(np.array([0.0, 10.0 * finer]), 10.0 * finer)]
+
+    monkeypatch.setattr(runs, "_followed", apart)
+    (label,) = runs.labels(np.array([[0.5, 0.5]]))
+    # on phi > 0: theta - 2 lam = -(a + 2 lam) e^(-lam t) (cos wt + lam/w sin wt) for half a turn, with
+    # a = 2 lam coth(pi lam/2w)
+    w = np.sqrt(1 - lam**2)
+    t, a = np.linspace(0, np.pi / w, 2001), 2 * lam / np.tanh(np.pi * lam / (2 * w))
+    theta = 2 * lam - (a + 2 * lam) * np.exp(-lam * t) * (np.cos(w * t) + lam / w * np.sin(w * t))
+    phi = (a + 2 * lam) * np.exp(-lam * t) * np.sin(w * t) / w
+    assert runs.known[label].largest == pytest.approx(np.hypot(phi, theta).max(), rel=1e-3)
+
+
+def test_a_small_cycle_is_not_taken_for_an_approach_to_rest_and_a_slow_approach_is_one():
+    # ns + R1 = 0.05 under simultaneous steps: beyond lr = 0.2 a circle of radius 1.45 sqrt(lr - 0.2) = 0.065, which
+    # starts near like exp(-1e-4 n)
+    v, rule = dg.variant("ns").with_(r1=0.05), dg.rule("simultaneous", lr=0.202)
+    (one,) = dg.attractors(v, rule, box=1.0, starts=6, steps=10_000).found
+    assert one.kind == "limit-cycle" and one.radius == pytest.approx(0.065, rel=0.05)
+    # r^2 t -> 8 in d = 1
+    (one,) = dg.attractors(dg.variant("ns"), box=5.0, starts=6, steps=4096).found
+    assert one.kind == "converges-sublinearly" and one.share == 1.0
+
+
 def test_no_edge_is_told_of_a_start_from_which_the_basins_steps_diverge(monkeypatch):
     labels = np.array([basins.DIVERGED] + 23 * [0])
     monkeypatch.setattr(kicks.Runs, "labels", lambda self, draws, tell=None: labels[: len(draws)])
