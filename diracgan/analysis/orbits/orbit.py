@@ -44,6 +44,12 @@ class Orbit(NamedTuple):
         """Whether some neighbours come closer and none leaves, each by more than the error."""
         return bool(np.any(np.abs(self.multipliers) < 1.0 - self.errors)) and not self.repels
 
+    @property
+    def attracts_all(self) -> bool:
+        """Whether all neighbours come closer, but for its own direction, each by more than the error."""
+        inside = np.abs(self.multipliers) < 1.0 - self.errors
+        return int(np.sum(~inside)) <= 1 and not self.repels
+
 
 def by_modulus(values: np.ndarray) -> np.ndarray:
     """Complex values by decreasing modulus, ties by decreasing imaginary part."""

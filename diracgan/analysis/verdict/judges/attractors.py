@@ -10,6 +10,7 @@ from ...decision_thresholds import T
 from ...dynamical_system import DiscreteSystem, Stretch
 from ...kinds import Kind
 from ...orbits.lyapunov_exponents import exponents_along
+from .. import windows
 from ..evidence import Answer, Case
 from ..judging import judge
 
@@ -58,6 +59,9 @@ def by_exponents(case: Case, numbers: dict[str, Any]) -> Answer | None:
             f"on a set of dimension {found.dimension:.3g} (Kaplan-Yorke)",
         )
     zero = np.abs(found.values) <= np.maximum(T.chaotic * found.errors, T.no_exponent)
+    if zero[0] and not np.any(zero[1:]) and case.system.dim == 1:
+        case.note(f"Lyapunov exponents over {T.chaotic_iterations} iterations: {shown}")
+        return _invariant_circle(case, numbers, found.values)
     frequencies = two_frequencies(case) if np.sum(zero) == 2 and np.all(zero[:2]) else None
     if frequencies is None or np.all(zero):
         return None
@@ -67,6 +71,20 @@ def by_exponents(case: Case, numbers: dict[str, Any]) -> Answer | None:
         numbers | {"frequency": frequencies[0], "frequencies": list(frequencies)},
         f"quasi-periodic: it is drawn onto a torus, on which it turns with the angular frequencies "
         f"{frequencies[0]:.4g} and {frequencies[1]:.4g} per iteration",
+    )
+
+
+def _invariant_circle(case: Case, numbers: dict[str, Any], exponents: np.ndarray) -> Answer:
+    """One direction in which neighbours keep their distance, along the motion, and others that bring them to it."""
+    period = windows.mean_period(case.motion.advance(case.looks[-1].stretch.end, 0.0, 1.0, 1))
+    if period is not None:
+        numbers |= {"period": float(period), "floquet": np.exp(exponents * period).astype(complex)}
+    return Answer(
+        Kind.LIMIT_CYCLE,
+        numbers,
+        f"ends on an invariant circle: largest |phi| = {numbers['radius_phi']:.6g}, "
+        f"|theta - x0| = {numbers['radius_theta']:.6g}"
+        + (f", period {period:.6g} on average" if period is not None else ""),
     )
 
 

@@ -44,10 +44,12 @@ def wanders(case: Case, stretch: Stretch) -> Answer | None:
     met = np.max([np.max(case.radii(look.stretch).zs, axis=0) for look in late], axis=0) ** 0.5
     begun = [np.linalg.norm(part) for part in np.split(np.concatenate(case.start) - case.origin, 2)]
     drawn = case.linear.status == Status.UNSTABLE or bool(np.any(begun > (1 + T.moved) * met))
-    if abs(trend.sum()) > 3 or not drawn:
+    if abs(trend.sum()) > 3:
         return None
     numbers: dict[str, Any] = {"radius_phi": float(met[0]), "radius_theta": float(met[1])}
     orbit = refined(case, stretch)
+    if not drawn and (orbit is None or not (orbit.attracts_all or orbit.repels)):
+        return None
     period = None if orbit is None else orbit.period
     if orbit is not None:
         numbers |= numbers_of(orbit)
