@@ -93,8 +93,8 @@ def test_no_arrow_runs_back(path):
 # Inside the analysis too: from the bottom up.
 ANALYSIS = (
     {"vocabulary"},
-    {"kinds", "dynamical_system", "decision_thresholds", "basins"},
-    {"linear", "orbits"},
+    {"kinds", "dynamical_system", "decision_thresholds"},
+    {"linear", "orbits", "basins"},
     {"explain", "slow_flow"},
     {"verdict"},
     {"bifurcation", "catalogue_report"},
