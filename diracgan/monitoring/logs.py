@@ -244,7 +244,11 @@ def _without_rare(series: dict[str, np.ndarray], notes: list[str]) -> tuple[dict
     """The series without those that are given on few rows, as a sample metric is: they would thin out the losses."""
     counts = {n: int(np.isfinite(y).sum()) for n, y in series.items()}
     lead = max([c for n, c in counts.items() if is_loss(n)] or counts.values())
-    rare = [n for n, c in counts.items() if c < _RARE * lead and not is_loss(n)]
+    often = {player_of(n) for n, c in counts.items() if is_loss(n) and c >= _RARE * lead}
+    # a loss too, such as an epoch's mean, where its player's is given on every row beside it
+    rare = [
+        n for n, c in counts.items() if c < _RARE * lead and not (is_loss(n) and player_of(n) not in often)
+    ]
     if not rare:
         return series, notes
     said = f"{', '.join(rare)} is given on few of the rows and was left out; by name (--column) it can be had"
@@ -412,7 +416,7 @@ def _even(
     if blank[-1:].any() and blank.mean() < 0.5:
         # a run that ended in NaN: what follows its first NaN is not a series any more
         end = len(blank) - int(np.argmin(blank[::-1]))
-        if end < len(blank):
+        if end < len(blank) and len(blank) - end > _longest(blank[:end]):
             notes, broken_at = [*notes, _ends(end)], float(at[end])
     rows, at = rows[:, ~blank], at[~blank]
     broken = ~np.isfinite(rows).all(axis=0)
@@ -430,6 +434,12 @@ def _even(
     if interval is not None:
         usual = number("interval", interval, low=0, open_low=True)
     return Log(names, rows, float(at[0]), usual, clock or "row", notes, broken=broken_at)
+
+
+def _longest(blank: np.ndarray) -> int:
+    """The longest stretch of blank rows: cells are blank so long where a field is missing now and then."""
+    edges = np.flatnonzero(np.diff(blank.astype(int), prepend=0, append=0))
+    return int((edges[1::2] - edges[::2]).max(initial=0))
 
 
 def _ends(row: int) -> str:

@@ -8,11 +8,11 @@ from pathlib import Path
 from ...errors import InputError
 from .arrays import flattened, named_arrays, read_archive
 from .delimited import read_delimited
-from .folders import log_of
+from .folders import log_of, players_folders
 from .json_lines import read_json
 from .printed import looks_printed, read_printed
 from .table import LogTable, UnreadyLogError
-from .tensorboard import is_event_file, read_events
+from .tensorboard import is_event_file, read_events, read_players
 
 _HEAD = 1 << 16  # bytes that are looked at to tell the format
 
@@ -32,6 +32,9 @@ def read_table(path: Path, given: str) -> LogTable:
     """
     try:
         if path.is_dir():
+            sides = players_folders(path)
+            if sides:
+                return read_players(sides, given)
             chosen, note = log_of(path, given, _is_log)
             table = read_events(chosen, given) if chosen.is_dir() else read_table(chosen, given)
             return dataclasses.replace(table, notes=(note, *table.notes)) if note else table

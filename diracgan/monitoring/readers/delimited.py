@@ -17,6 +17,7 @@ from ...errors import InputError
 from . import exports
 from .table import Columns, LogTable, UnreadyLogError, cell_value
 
+_POINTED = re.compile(r"[-+]?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d*)?")
 _CHUNK = 8192  # rows that are turned into numbers together
 _RUN_COLUMNS = ("run", "run_id", "run_name", "runid", "runname", "seed", "experiment", "trial")
 _NAME_COLUMNS = ("name", "tag", "metric", "variable", "key", "series")
@@ -48,8 +49,11 @@ def read_delimited(path: Path, given: str, encoding: str) -> LogTable:
         rows = rows if second is None else itertools.chain([second], rows)
         if mark is None and second is not None and len(second) == len(head) + 1:
             head = ["", *head]  # row names without a heading, as R writes them
+        pointed = mark not in (None, ",") and _parts_thousands_with_points(first[1:], str(mark))
+        if pointed:
+            rows = ([c.replace(".", "") for c in row] for row in rows)
         # where points part decimals, or commas cells, a comma within a cell parts thousands
-        points = mark == "," or any(re.search(r"\d\.\d", line) for line in first)
+        points = mark == "," or (not pointed and any(re.search(r"\d\.\d", line) for line in first))
         return _table(head, rows, mark, given, functools.partial(cell_value, thousands=points))
 
 
@@ -68,6 +72,14 @@ def _delimiter(lines: list[str]) -> str | None:
     if "," in lines[0] or (alike(",")[1] and not re.search(r"\d,\d+\s+[-+]?\d", body[0])):
         return ","
     return None
+
+
+def _parts_thousands_with_points(lines: list[str], mark: str) -> bool:
+    """Whether numbers are written as ``1.234,5``: decimal commas, and points between thousands alone."""
+    cells = [c.strip().strip("'\"") for line in lines for c in line.split(mark)]
+    pointed = [c for c in cells if "." in c]
+    commas = any(re.fullmatch(r"[-+]?[\d.]*\d,\d+(?:[eE][-+]?\d+)?", c) for c in cells)
+    return commas and bool(pointed) and all(_POINTED.fullmatch(c) for c in pointed)
 
 
 def _cells(lines: Iterable[str], mark: str | None, given: str) -> Iterator[list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from ..roles import player_of, words_of
 from .table import UnreadyLogError
 from .tensorboard import is_event_file
 
@@ -20,6 +21,7 @@ _NAMES = (
 )
 _SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".log", ".txt", ".npz", ".json")
 _DEPTH = 4
+_CHECKS = {"val", "valid", "validation", "test", "eval"}
 
 
 def log_of(folder: Path, given: str, readable: Callable[[Path], bool]) -> tuple[Path, str]:
@@ -52,13 +54,21 @@ def log_of(folder: Path, given: str, readable: Callable[[Path], bool]) -> tuple[
         alike = [p for p in found if p.name == found[0].name] if found[0].name in _NAMES else found
         chosen = max(alike, key=lambda p: (p.stat().st_mtime, str(p)))
     else:
-        chosen = max(events, key=lambda p: (p.stat().st_mtime, str(p)))
+        # beside a training run's, those of its validation are another clock's
+        chosen = max(events, key=lambda p: (not _CHECKS & {*words_of(p.name)}, p.stat().st_mtime, str(p)))
     others = [p for p in [*found, *events] if p != chosen and not chosen.is_relative_to(p)]
     name = chosen.relative_to(folder)
     if not others:
         return chosen, ""
     shown = ", ".join(str(p.relative_to(folder)) for p in others[:4]) + (", ..." if len(others) > 4 else "")
     return chosen, f"{name} was read; also there: {shown}"
+
+
+def players_folders(folder: Path) -> list[Path]:
+    """The folders of events in a folder where each is one player's; empty where there are no such two."""
+    held = sorted(p for p in folder.iterdir() if p.is_dir() and any(is_event_file(f) for f in p.iterdir()))
+    own = {player_of(p.name): p for p in held}
+    return held if len(held) == len(own) == 2 and None not in own else []
 
 
 def _inside(folder: Path, depth: int = _DEPTH) -> list[Path]:

@@ -27,6 +27,7 @@ _FRACTION = re.compile(r"(?:\b(epoch|batch|step|iter)\w*[:\s]*\[?|\[)(\d+)/(\d+)
 _SPACED = re.compile(rf"(?<![\w.])([A-Za-z_][\w./()-]{{0,60}})\s+({_NUMBER})(?![\w.:/])", re.IGNORECASE)
 _BAR = re.compile(r"\|\s*(\d+)/\d+\s*\[")  # of tqdm
 _COUNT = re.compile(r"\b(epoch|batch|step|iter|iteration)s? +(\d+)\b(?![/.\w])", re.IGNORECASE)
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # of a terminal
 _HEADER = re.compile(r"^=+ .* =+$")
 _STUDIO = re.compile(r"\bStep:\s*\d+\s+Progress:.*Gen_loss:")
 _TIMINGS = {"time", "data"}  # of pix2pix: seconds an iteration and a load took, not a clock
@@ -63,7 +64,7 @@ def _kind(line: str) -> str:
 
 def _row(line: str) -> dict[str, float] | None:
     """The numbers of one line by their names; None where it reports nothing."""
-    line, row = without_thousands(line), {}
+    line, row = without_thousands(_COLOUR.sub("", line)), {}
     bar = _BAR.search(line)
     if bar is not None:
         row["batch"] = float(bar[1])

@@ -112,7 +112,7 @@ def _fill(column: array[float], rows: int) -> None:
 
 
 def cell_value(cell: str, thousands: bool = False) -> float:
-    """The number in a cell, also ``0,25``, ``tensor(0.25, ...)`` and ``25 %``; NaN where there is none.
+    """The number in a cell, also ``0,25``, ``tensor(0.25, ...)``, ``25 %`` and ``25/500``; NaN where there is none.
 
     Args:
         cell: its text.
@@ -134,7 +134,7 @@ def cell_value(cell: str, thousands: bool = False) -> float:
     if _DECIMAL_COMMA.fullmatch(cell):
         return float(cell.replace(",", "."))
     found = _NUMBER.match(cell)
-    if found is None or not re.fullmatch(r"\s*%?|,.*\)|\)", cell[found.end() :]):
+    if found is None or not re.fullmatch(r"\s*%?|,.*\)|\)|\s*/\s*\d+", cell[found.end() :]):
         return math.nan
     return float(found[1])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ...errors import InputError
@@ -43,3 +44,25 @@ def read_events(path: Path, given: str) -> LogTable:
     for step in sorted(found):
         columns.append(found[step])
     return LogTable(columns.arrays(), "TensorBoard events")
+
+
+def read_players(folders: Sequence[Path], given: str) -> LogTable:
+    """One table of folders that each hold the events of one player, as ``add_scalars`` writes them.
+
+    Raises:
+        InputError: as :func:`read_events`.
+    """
+    rows: dict[float, dict[str, float]] = {}
+    for folder in folders:
+        table = read_events(folder, given)
+        names = [n for n in table.columns if n != "step"]
+        for name in names:
+            own = folder.name if len(names) == 1 else f"{folder.name}/{name}"
+            for step, value in zip(table.columns["step"].tolist(), table.columns[name].tolist(), strict=True):
+                if value == value:  # blank cells are none of its events
+                    rows.setdefault(step, {"step": step})[own] = value
+    columns = Columns()
+    for step in sorted(rows):
+        columns.append(rows[step])
+    said = f"{', '.join(f.name for f in folders)} were read as series of one run"
+    return LogTable(columns.arrays(), "TensorBoard events", (said,))

@@ -78,6 +78,30 @@ FORMATS = {
         ("globalStep", 10),
         ("discLoss", "genLoss"),
     ),
+    "points between thousands, decimal commas": (
+        "Step;D Loss;G Loss\n"
+        + "".join(f"{1000 * k:,}".replace(",", ".") + f";{D[k]};{G[k]}\n".replace(".", ",") for k in K),
+        ("Step", 1000),
+        ("D Loss", "G Loss"),
+    ),
+    "how far of how many": (
+        "iters,Loss D,Loss G\n" + lines("{k}0/1200,{d},{g}\n"),
+        ("iters", 10),
+        ("Loss D", "Loss G"),
+    ),
+    "colours of a terminal": (
+        lines("\x1b[32mINFO\x1b[0m:root:\x1b[1mstep\x1b[0m={k}0 \x1b[31mloss_D\x1b[0m={d} loss_G={g}\n"),
+        ("step", 10),
+        ("loss_D", "loss_G"),
+    ),
+    "an epoch's means beside the steps'": (
+        "d_loss_step,g_loss_step,epoch,step,d_loss_epoch,g_loss_epoch\n"
+        + "".join(
+            f"{D[k]},{G[k]},{k // 40},{50 * k},,\n" + (",,0,1999,1.4,0.7\n" if k == 39 else "") for k in K
+        ),
+        ("step", 50),
+        ("d_loss_step", "g_loss_step"),
+    ),
     "epochs that stay the same": (
         "epoch,d_loss,g_loss\n" + lines("{epoch},{d},{g}\n"),
         ("row", 1),
@@ -110,3 +134,24 @@ def test_a_sparse_metric_is_there_when_it_is_asked_for(folder):
     assert "fid is given on few of the rows" in read("log.csv").notes[0]
     with pytest.raises(ValueError, match="12 complete rows"):
         read("log.csv", columns=["d_loss", "fid"])
+
+
+def test_a_field_that_is_missing_now_and_then_ends_no_run(folder):
+    rows = [{"step": k, "d_loss": D[k]} | ({"g_loss": G[k]} if k % 7 else {}) for k in K]
+    (folder / "log.jsonl").write_text(
+        "".join(json.dumps(r) + "\n" for r in rows)
+    )  # the last row has none either
+    log = read("log.jsonl")
+    assert log.broken is None and log.values.shape[1] == 118
+    np.testing.assert_allclose(log.values[0], D[1:119], atol=0.05)  # blanks are filled in between
+
+
+def test_two_players_folders_of_events_are_one_run(folder):
+    writer = pytest.importorskip("tensorboardX").SummaryWriter
+    for name, values in (("loss_disc", D), ("loss_gen", G)):
+        with writer(f"runs/{name}") as events:
+            for k in K:
+                events.add_scalar("loss", values[k], 10 * k)
+    log = read("runs")
+    assert losses(log.names) == ("loss_disc", "loss_gen") and log.interval == 10
+    np.testing.assert_allclose(log.values[log.names.index("loss_gen")], G, rtol=1e-6)
