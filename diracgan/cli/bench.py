@@ -10,7 +10,7 @@ from .layer import CommandResult, Table, option
 
 def command(
     only: Annotated[
-        str | None, option("--only", "Some of the measurements, separated by commas.", metavar="NAME,NAME")
+        list[str] | None, option("--only", "Measure this only; repeatable.", metavar="NAME")
     ] = None,
     quick: Annotated[
         bool, option("--quick", "A sixth of the trajectories: what a call costs counts more.")
@@ -22,8 +22,7 @@ def command(
     """
     from ..ensemble import speed
 
-    names = [n.strip() for n in only.split(",")] if only else []
-    found = speed.measured(names, quick=quick)
+    found = speed.measured(only or [], quick=quick)
     about = {"machine": speed.machine(), "versions": speed.versions(), "quick": quick}
     rows = [f._asdict() for f in found]
     return CommandResult(about | {"figures": rows}, _said(about, found))

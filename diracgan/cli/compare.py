@@ -33,11 +33,9 @@ def command(
     claim: Annotated[
         list[str] | None, option("--claim", "A (with B), C or D only; repeatable.", metavar="A|B|C|D")
     ] = None,
-    resume: Annotated[
+    parts: Annotated[
         str | None,
-        option(
-            "--resume", "Keep finished parts in this folder, and take those in it as done.", metavar="DIR"
-        ),
+        option("--parts", "Keep finished parts in this folder, and take those in it as done.", metavar="DIR"),
     ] = None,
     device: Annotated[str, option("--device", "Where.", metavar="auto|cpu|gpu|tpu")] = "auto",
     images: Annotated[
@@ -80,7 +78,7 @@ def command(
             chosen,
             bar or lines(tell),
             claims=[c.upper() for c in claim] if claim else CLAIMS,
-            folder=resume,
+            folder=parts,
             device=device,
             images=images,
         )

@@ -19,7 +19,7 @@ def command(
         list[str] | None,
         option("--critical", "From where on it would be unstable; repeatable.", metavar="lr|beta1"),
     ] = None,
-    steps: Annotated[int, option("--steps", "Iterations of the window; 2500 by default.")] = 2500,
+    steps: Annotated[int, option("--steps -n", "Iterations of the window; 2500 by default.")] = 2500,
     samples: Annotated[int, option("--samples", "Of a mixture, on which all is monitored; 256.")] = 256,
     seed: Annotated[int, option("--seed", "Of the minibatches that are drawn.")] = 0,
     out: Annotated[str | None, output("Draw levels and spreads: .png, .pdf or .svg.", picture)] = None,

@@ -46,8 +46,9 @@ def command(
     baseline: Annotated[
         str | None, option("--baseline", "Fail on what differs from this report.", metavar="FILE.json")
     ] = None,
-    rtol: Annotated[
-        float, option("--rtol", "Relative tolerance of eigenvalues against the baseline; 1e-6 by default.")
+    tolerance: Annotated[
+        float,
+        option("--tolerance", "Relative tolerance of eigenvalues against the baseline; 1e-6 by default."),
     ] = 1e-6,
     fail_on: Annotated[
         list[str] | None,
@@ -89,7 +90,7 @@ def command(
     from ..reporting import report as reporting
 
     style = format or ("table" if out is None else _SUFFIXES[Path(out).suffix.lower()])
-    tolerance = number("rtol", rtol, low=0, high=1)
+    tolerance = number("tolerance", tolerance, low=0, high=1)
     words = reporting.failing(w for text in fail_on or [] for w in text.split(","))
     before = None if baseline is None else reporting.baseline(baseline)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 from ..errors import InputError, number
 from .layer import CommandResult, argument, option
@@ -24,7 +25,7 @@ def command(
     made = variant.build_any()
     seconds = number("pause", pause, low=0.05)
 
-    from ..monitoring.watching import follow, last_line, regime_line
+    from ..monitoring.watching import follow, last_line
 
     terminal = sys.stderr.isatty()
     said, last, code = "", None, 0
@@ -41,15 +42,8 @@ def command(
 
     try:
         for log, found in follow(path, made, seconds, unready=unready):
-            for r in found[:-1]:
-                if r.start not in done and all(r.start > s for s in done):
-                    _print(regime_line(log, r), terminal)
-                    done.add(r.start)
-            line = regime_line(log, found[-1])
-            if terminal:  # the regime that goes on is written over
-                print(f"\r\x1b[K\x1b[1m{line[:160]}\x1b[0m", end="", file=sys.stderr, flush=True)
-            elif found[-1].kind.value != said:
-                _print(f"now {line}", terminal)
+            _ended(log, found, done, terminal)
+            _goes_on(log, found[-1], said, terminal)
             said, last = found[-1].kind.value, (log, found)
             if once:
                 break
@@ -63,6 +57,27 @@ def command(
         print(file=sys.stderr)
     stop = last_line(*last)
     return CommandResult({"regimes": [vars(r) for r in last[1]], "stop": stop}, [stop], code=code)
+
+
+def _ended(log: Any, found: Sequence[Any], done: set[float], terminal: bool) -> None:
+    """Print the regimes that have ended since the last look."""
+    from ..monitoring.watching import regime_line
+
+    for r in found[:-1]:
+        if r.start not in done and all(r.start > s for s in done):
+            _print(regime_line(log, r), terminal)
+            done.add(r.start)
+
+
+def _goes_on(log: Any, regime: Any, said: str, terminal: bool) -> None:
+    """Print the regime that goes on: over its last line at a terminal, else where its kind is a new one."""
+    from ..monitoring.watching import regime_line
+
+    line = regime_line(log, regime)
+    if terminal:
+        print(f"\r\x1b[K\x1b[1m{line[:160]}\x1b[0m", end="", file=sys.stderr, flush=True)
+    elif regime.kind.value != said:
+        _print(f"now {line}", terminal)
 
 
 def _print(line: str, terminal: bool) -> None:

@@ -122,7 +122,7 @@ def test_the_schema_is_printed(cli):
         (["ns", "--effort", "0"], "out of range"),
         (["ns", "--jobs", "0"], "too small"),
         (["ns", "--verdicts", "some"], "unknown verdicts"),
-        (["ns", "--rtol", "x"], "rtol"),
+        (["ns", "--tolerance", "x"], "tolerance"),
         (["ns", "--nonsense"], "--nonsense"),
     ],
 )
