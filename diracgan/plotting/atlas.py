@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
+from ..analysis.kinds import Kind, Outcome
 from .axes_helpers import legend_below, styled
 from .headings import page
 from .maps import stability as stability_map
@@ -39,7 +40,13 @@ _SHORT = {
     "fold-Neimark-Sacker": "fold-NS",
     "flip-Neimark-Sacker": "flip-NS",
 }
-_KINDS = {"limit-cycle": GREEN, "chatter": ORANGE, "settles": BLUE, "grows": VERMILION, "undecided": INK}
+_KINDS = {
+    Kind.LIMIT_CYCLE: GREEN,
+    Outcome.ORBIT: ORANGE,
+    Outcome.EQUILIBRIUM: BLUE,
+    Outcome.GROWING: VERMILION,
+    Outcome.UNDECIDED: INK,
+}
 _SIZES = np.log10([m * 10.0**e for e in range(-8, 4) for m in (1, 2, 5)])  # of cycles that are drawn
 _UNSTABLE = "unstable"
 _APART = 0.01  # of an axis: points nearer than that share a mark

@@ -317,6 +317,8 @@ def _whole(given: str) -> Iterator[None]:
     """What the libraries raise about a store that is damaged, each what it likes, as an InputError."""
     try:
         yield
+    except MemoryError:  # nothing is wrong with the store
+        raise
     except Exception as error:
         raise InputError(
             f"{given!r} is damaged and cannot be read: {one_line(error)}; allowed: a whole store, or a new name"

@@ -58,3 +58,16 @@ def test_a_bit_of_a_sweep_s_numbers_that_has_changed_is_told(store):
         file.write_bytes(good)
     assert told == 2 * 4 * 4  # three chunks of the margin, one of gamma
     assert dg.load(store).identical(whole)
+
+
+def test_a_store_is_not_called_damaged_where_memory_ran_out(tmp_path, monkeypatch):
+    import xarray as xr
+
+    from diracgan.sweeps.store import opened
+
+    def full(*_, **__):
+        raise MemoryError("cannot allocate 8 GiB")
+
+    monkeypatch.setattr(xr, "open_zarr", full)
+    with pytest.raises(MemoryError, match="8 GiB"):
+        opened(tmp_path / "whole.zarr")

@@ -13,7 +13,7 @@ from ...errors import integer
 from ...records import NestedRecord
 from ...rules import Rule, check_rule
 from ...variants import Variant
-from ..linear.settings import settings
+from ..linear.settings import AskedAbout, settings
 from ..slow_flow.averaged import SlowKind, averaged
 from .curves import plane
 
@@ -23,7 +23,7 @@ _WIDE = 20.0  # last/first of a range from which its values are equispaced by th
 
 
 @dataclasses.dataclass(frozen=True)
-class AdaptiveChart(NestedRecord):
+class AdaptiveChart(AskedAbout, NestedRecord):
     """What an adaptive rule ends on over a rectangle of two parameters.
 
     Attributes:
@@ -31,13 +31,9 @@ class AdaptiveChart(NestedRecord):
         first: the values of the first that were looked at, (m,); ``second`` of the second, (n,).
         amplitudes: largest |phi| in the end, (m, n); NaN where it grows, or is not known.
         periods: iterations of a rotation, (m, n); NaN likewise.
-        kinds: what the start leads to, m lists of n: limit-cycle, chatter, settles, grows, undecided.
+        kinds: what the start leads to, m lists of n: limit-cycle, orbit, equilibrium, growing, undecided.
         counts: how many cycles there are, stable or not, that averaging finds, (m, n).
         text: one sentence in words.
-        variant: label; ``hyperparameters`` its numbers.
-        rule: label.
-        dim: 1; ``x0`` the datum; ``at`` the start.
-        rate_d: 1; ``rate_g`` 1.
     """
 
     parameters: tuple[str, str]
@@ -50,9 +46,6 @@ class AdaptiveChart(NestedRecord):
     kinds: list[list[str]]
     counts: np.ndarray
     text: str
-    variant: str
-    hyperparameters: dict[str, Any]
-    rule: str | None
     dim: int
     x0: list[float]
     at: dict[str, list[float]]

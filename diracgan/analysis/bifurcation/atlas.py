@@ -15,7 +15,7 @@ from ...rules import Rule
 from ...variants import Variant
 from ..decision_thresholds import T
 from ..linear.parameter_handle import ParameterHandle
-from ..linear.settings import LinearSettings, settings
+from ..linear.settings import AskedAbout, LinearSettings, settings
 from .branch import Branch, checked_start, follow
 from .curves import (
     SAME_POINT,
@@ -43,7 +43,7 @@ _ALIKE = 0.02  # of two critical eigenvalues
 
 
 @dataclasses.dataclass(frozen=True)
-class Atlas(NestedRecord):
+class Atlas(AskedAbout, NestedRecord):
     """The curves of a rectangle.
 
     Attributes:
@@ -51,10 +51,6 @@ class Atlas(NestedRecord):
         curves: of fold, branch point, Hopf, Neimark-Sacker and flip points; of folds and period doublings of cycles.
         notes: what was left out, and why.
         text: one sentence in words.
-        variant: label; ``hyperparameters`` its numbers.
-        rule: label, or None for the flow.
-        dim: dimension d; ``x0`` the datum; ``at`` the start.
-        rate_d: factor on the critic's velocity; ``rate_g`` on the generator's.
     """
 
     parameters: tuple[str, str]
@@ -63,9 +59,6 @@ class Atlas(NestedRecord):
     curves: list[Curve]
     notes: list[str]
     text: str
-    variant: str
-    hyperparameters: dict[str, Any]
-    rule: str | None
     dim: int
     x0: list[float]
     at: dict[str, list[float]]

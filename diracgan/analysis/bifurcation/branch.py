@@ -24,7 +24,7 @@ from ...variants import Variant
 from ..linear.decision import decide_matrices
 from ..linear.margins import Margin, margins
 from ..linear.parameter_handle import ParameterHandle, parameter_handle
-from ..linear.settings import LinearSettings, settings
+from ..linear.settings import AskedAbout, LinearSettings, settings
 from ..linear.status import STATUSES, Status
 from .family import Family
 from .points import FARTHEST, Bifurcation, PointKind, check_point, classify
@@ -38,7 +38,7 @@ _OPEN = 1e-6  # of the range: how far from an end that is not allowed itself
 
 
 @dataclasses.dataclass(frozen=True)
-class Branch(Record):
+class Branch(AskedAbout, Record):
     """A branch and everything it was computed from.
 
     Attributes:
@@ -53,10 +53,7 @@ class Branch(Record):
         ends: why it goes no further, at its first and at its last point.
         born_at: the parameter of the branch point or flip that it was followed from; None of a start.
         text: one sentence in words.
-        variant: label; ``hyperparameters`` its numbers.
-        rule: label, or None for the flow; ``period`` k.
-        dim: dimension d; ``x0`` the datum; ``at`` the start.
-        rate_d: factor on the critic's velocity; ``rate_g`` on the generator's.
+        period: k of a rule's k-fold iterate.
     """
 
     kind: str
@@ -76,15 +73,7 @@ class Branch(Record):
     ends: tuple[str, str]
     born_at: float | None
     text: str
-    variant: str
-    hyperparameters: dict[str, Any]
-    rule: str | None
     period: int
-    dim: int
-    x0: list[float]
-    at: dict[str, list[float]]
-    rate_d: float
-    rate_g: float
     family: Family = dataclasses.field(repr=False)
 
     def as_dict(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from ...records import Record
 from ...variants import Variant
 from ..dynamical_system import ContinuousSystem
 from ..linear.decision import decide_matrices
-from ..linear.settings import settings
+from ..linear.settings import AskedAbout, settings
 from ..linear.status import STATUSES, Status
 from ..orbits.orbit import order_by_modulus
 from .branch import bounds, named_range, real_handle
@@ -39,7 +39,7 @@ _SAME_POINT = 1e-6  # of the range and of the period: two points that differ by 
 
 
 @dataclasses.dataclass(frozen=True)
-class CycleBranch(Record):
+class CycleBranch(AskedAbout, Record):
     """A branch of cycles and everything it was computed from.
 
     Attributes:
@@ -57,10 +57,6 @@ class CycleBranch(Record):
         ends: why it goes no further, at its first and at its last point.
         born_at: the parameter of the Hopf point or period doubling that it was followed from; None of a start.
         text: one sentence in words.
-        variant: label; ``hyperparameters`` its numbers.
-        rule: None.
-        dim: dimension d; ``x0`` the datum; ``at`` the equilibrium or start.
-        rate_d: factor on the critic's velocity; ``rate_g`` on the generator's.
     """
 
     kind: str
@@ -84,14 +80,6 @@ class CycleBranch(Record):
     ends: tuple[str, str]
     born_at: float | None
     text: str
-    variant: str
-    hyperparameters: dict[str, Any]
-    rule: str | None
-    dim: int
-    x0: list[float]
-    at: dict[str, list[float]]
-    rate_d: float
-    rate_g: float
     family: Family = dataclasses.field(repr=False)
 
     def as_dict(self) -> dict[str, Any]:

@@ -14,6 +14,27 @@ from ...rules import Rule, check_rule
 from ...variants import Variant, check_variant
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AskedAbout:
+    """What a result at a point is about; base of the results, which get it from :attr:`LinearSettings.provenance`.
+
+    Attributes:
+        variant: label of the variant as it was given; ``hyperparameters`` its numbers.
+        rule: label, or None for the flow.
+        dim: dimension d; ``x0`` the datum; ``at`` the point, or the start.
+        rate_d: factor on the critic's velocity; ``rate_g`` on the generator's.
+    """
+
+    variant: str
+    hyperparameters: dict[str, Any]
+    rule: str | None
+    dim: int
+    x0: list[float]
+    at: dict[str, list[float]]
+    rate_d: float
+    rate_g: float
+
+
 @dataclasses.dataclass(frozen=True)
 class LinearSettings:
     """One question to the linearisation: what is minimised, how the players move, and where.

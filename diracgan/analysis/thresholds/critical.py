@@ -18,7 +18,7 @@ from ..bifurcation.family import Family
 from ..bifurcation.points import Bifurcation, at_threshold
 from ..linear.margins import margins
 from ..linear.parameter_handle import parameter_handle
-from ..linear.settings import LinearSettings, settings
+from ..linear.settings import AskedAbout, LinearSettings, settings
 from ..linear.status import Status
 from .status_intervals import Interval, ParameterScan, Threshold, over_integers, over_reals
 
@@ -27,7 +27,7 @@ _MOST = 64  # of an integer without an upper bound
 
 
 @dataclasses.dataclass(frozen=True)
-class Critical(Record):
+class Critical(AskedAbout, Record):
     """Where stability changes as one parameter changes, and everything it was computed from.
 
     Attributes:
@@ -38,10 +38,6 @@ class Critical(Record):
         low: where the search began; ``high`` where it ended.
         status: the status at the present value, or None.
         text: one sentence in words.
-        variant: label; ``hyperparameters`` its numbers.
-        rule: label, or None for the flow.
-        dim: dimension d; ``x0`` the datum; ``at`` the point.
-        rate_d: factor on the critic's velocity; ``rate_g`` on the generator's.
         evaluations: how many spectra it took.
         around: the settings that were asked about.
     """
@@ -55,14 +51,6 @@ class Critical(Record):
     high: float
     status: str | None
     text: str
-    variant: str
-    hyperparameters: dict[str, Any]
-    rule: str | None
-    dim: int
-    x0: list[float]
-    at: dict[str, list[float]]
-    rate_d: float
-    rate_g: float
     evaluations: int
     around: LinearSettings = dataclasses.field(repr=False)
 

@@ -16,7 +16,7 @@ from ...records import Record
 from ...rules import Rule
 from ...variants import Variant
 from ..linear.parameter_handle import ParameterHandle, parameter_handle
-from ..linear.settings import LinearSettings, settings
+from ..linear.settings import AskedAbout, LinearSettings, settings
 from ..linear.status import Status
 from .critical import critical
 from .rate_search import FastestDecay, FastestDecaySearch
@@ -26,7 +26,7 @@ _COMBINATIONS = 32  # of whole numbers: each is a program and a search of its ow
 
 
 @dataclasses.dataclass(frozen=True)
-class Tuned(Record):
+class Tuned(AskedAbout, Record):
     """The values that maximise the rate, and everything they were computed from.
 
     Attributes:
@@ -43,10 +43,6 @@ class Tuned(Record):
             no end was found.
         ranges: parameter -> the range that was searched.
         text: the same in words.
-        variant: label of the variant as it was given; ``hyperparameters`` its numbers.
-        rule: label, or None for the flow.
-        dim: dimension d; ``x0`` the datum; ``at`` the point.
-        rate_d: factor on the critic's velocity; ``rate_g`` on the generator's.
         evaluations: how many spectra it took.
     """
 
@@ -61,14 +57,6 @@ class Tuned(Record):
     intervals: dict[str, tuple[float, float]]
     ranges: dict[str, tuple[float, float]]
     text: str
-    variant: str
-    hyperparameters: dict[str, Any]
-    rule: str | None
-    dim: int
-    x0: list[float]
-    at: dict[str, list[float]]
-    rate_d: float
-    rate_g: float
     evaluations: int
 
 
