@@ -14,7 +14,7 @@ from ...records import NestedRecord
 from ...rules import Rule, check_rule
 from ...variants import Variant
 from ..linear.settings import AskedAbout, settings
-from ..slow_flow.averaged import SlowKind, averaged
+from ..slow_flow.averaged import averaged
 from .curves import plane
 
 _CELLS = 13
@@ -138,7 +138,7 @@ def _values(low: float, high: float, count: int) -> np.ndarray:
 
 def _words(names: tuple[str, str], kinds: list[list[str]], amplitudes: np.ndarray) -> str:
     met = Counter(k for row in kinds for k in row)
-    said = ", ".join(f"{n} {SlowKind(k).value}" for k, n in met.most_common())
+    said = ", ".join(f"{n} {k}" for k, n in met.most_common())
     sizes = amplitudes[np.isfinite(amplitudes)]
     largest = f"; largest |phi| from {sizes.min():.3g} to {sizes.max():.3g}" if len(sizes) else ""
     return f"what the rule ends on at {sum(met.values())} points of ({names[0]}, {names[1]}): {said}{largest}"
