@@ -17,6 +17,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from deaths import DEATH, Killed
 from selection import slow_but
 
 from diracgan.errors import InputError
@@ -25,35 +26,6 @@ from diracgan.training import load_run, resume, train
 from diracgan.training.run_folder import LOCK, lines_until
 
 SMALL = {"networks": {"width": 4}, "batch": 8, "log_every": 1, "save_every": 2, "sample_every": 2}
-
-
-class Killed(BaseException):
-    """The process is dead."""
-
-
-class Death:
-    """Stops everything that touches the disk under a folder from the ``after``-th operation on, as a kill does."""
-
-    def __init__(self) -> None:
-        self.folder, self.left, self.seen = "", -1, 0
-        sys.addaudithook(self)
-
-    def __call__(self, event: str, args: tuple) -> None:
-        if not self.folder or event not in ("open", "os.rename", "os.mkdir", "os.remove", "os.truncate"):
-            return
-        if event == "open" and not (args[2] or 0) & (os.O_WRONLY | os.O_RDWR):
-            return
-        if not isinstance(args[0], (str, os.PathLike)) or not os.fspath(args[0]).startswith(self.folder):
-            return
-        self.seen += 1
-        if self.seen > self.left >= 0:
-            raise Killed
-
-    def within(self, folder: Path, after: int):
-        self.folder, self.left, self.seen = str(folder), after, 0
-
-
-DEATH = Death()
 
 
 def go_on(out: Path, steps: int = 4) -> None:
