@@ -152,7 +152,8 @@ def diagnose(
     span = within.values.shape[1] * log.interval
     share = 0.0 if lead is None else _share_of_log(lead, log, within)
     idle = lead is not None and share < LEAST_SHARE
-    advice = [] if idle else advice_on(variant, rule, dim, x0, pace, lead, predicted, span, log.unit)
+    still = parts[-1].kind is RegimeKind.DEAD  # nothing moves any more: there is nothing to average
+    advice = [] if idle or still else advice_on(variant, rule, dim, x0, pace, lead, predicted, span, log.unit)
     kind = "none" if lead is None else "rotation" if lead.steady else "wandering"
     notes = [*log.notes, *_notes_on(fit, within, lead)]
     if idle:

@@ -426,7 +426,8 @@ def _even(
         rows, at = rows[:, :end], at[:end]
     rows, at, notes = _without_stray(rows, at, clock, notes)
     if rows.shape[1] < FEWEST:
-        raise UnreadyLogError(f"{given} holds {rows.shape[1]} complete rows; allowed: at least {FEWEST}")
+        rows_of = "row" if rows.shape[1] == 1 else "rows"
+        raise UnreadyLogError(f"{given} holds {rows.shape[1]} complete {rows_of}; allowed: at least {FEWEST}")
     gaps = np.diff(at)
     usual = float(np.median(gaps))
     if np.any(np.abs(gaps - usual) > 1e-3 * usual):

@@ -206,7 +206,7 @@ def test_a_log_that_is_too_short_is_waited_for_and_refused_at_once(cli, folder, 
     monkeypatch.setattr("diracgan.monitoring.watching.follow.__defaults__", (None, 5.0, wait))
     code, out, err = cli("watch", "log.csv")
     assert (code, out) == (130, "the log was too short to say anything\n")
-    assert err.startswith("waiting: 'log.csv' holds 1 complete rows") and err.count("\n") == 1
+    assert err.startswith("waiting: 'log.csv' holds 1 complete row") and err.count("\n") == 1
     code, out, err = cli("watch", "log.csv", "--once")
     assert (code, out, err.count("\n")) == (2, "", 1)
 

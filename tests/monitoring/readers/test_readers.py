@@ -94,7 +94,7 @@ def test_series_that_are_logged_in_turn_are_brought_together():
         ("gone.csv", None, "cannot be read"),
         ("a.csv", b"", "is empty"),
         ("a.csv", b"d,g\nx,y\n", "holds no numbers"),
-        ("a.csv", b"d\n1.5\n", "never|no series that varies|1 complete rows"),
+        ("a.csv", b"d\n1.5\n", "never|no series that varies|1 complete row"),
         ("a.csv", b"x\n" + b"2.5\n" * 40, "no series that varies"),
         ("a.csv", b"d,g\n" + b"nan,nan\n" * 40, "holds no numbers"),
         ("a.bin", b"\x00\x01\x02" * 50, "is not text"),
