@@ -94,6 +94,7 @@ def _flow_code(
 ) -> Callable[..., int] | None:
     programs = [("field", field, parameters)] + ([] if seen is None else [("watched", seen, parameters)])
     sizes = {"N": size, "WAYS": neighbours, "SITES": 0 if seen is None else sites, "FROZEN": int(sites > 0)}
+    sizes |= {"PARAMETERS": parameters, "MODES": parameters - 2 * sites, "SLACK": parameters - sites}
     return _compiled(programs, EVENT_LOOP, **sizes)
 
 

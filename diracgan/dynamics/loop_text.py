@@ -18,6 +18,27 @@ EVENT_LOOP = """
 #define HALVINGS 60
 enum { RUNNING, DONE, EVENT, STIFF, LOST = 9 };
 
+static int is_lost(const double *v) {
+  for (int i = 0; i < N; i++) if (v[i] != v[i]) return 1;
+  return 0;
+}
+
+/* a frozen branch that has no value beyond its surface gives way to the one beyond, alone if that will do */
+static void continued(const double *p, const double *y, double *v) {
+#if SITES
+  double q[PARAMETERS], out[2 * SITES];
+  memcpy(q, p, sizeof q);
+  watched(p, y, out);
+  for (int k = 0; k <= SITES && is_lost(v); k++) {
+    for (int i = 0; i < SITES; i++) {
+      int beyond = !(out[i] - p[SLACK + i] >= 0);
+      q[MODES + i] = beyond && (i == k || k == SITES) ? -p[MODES + i] : p[MODES + i];
+    }
+    field(q, y, v);
+  }
+#endif
+}
+
 static void velocity(const double *p, const double *y, double *v) {
 #if WAYS
   double x[2 * N], out[2 * N];
@@ -30,6 +51,7 @@ static void velocity(const double *p, const double *y, double *v) {
   memcpy(v, out, sizeof(double) * N);
 #else
   field(p, y, v);
+  if (FROZEN && is_lost(v)) continued(p, y, v);
 #endif
 }
 

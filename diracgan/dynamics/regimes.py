@@ -15,6 +15,7 @@ from . import filippov
 from .engines import Engine, TimeSpan
 from .filippov import DiracSystem, natural
 
+_STAYS = 1e-9  # of what rests on a surface
 _BLOW_UP = 1e-7  # a state that would double within this share of its time has no future
 
 
@@ -67,12 +68,12 @@ def integrate(use: Engine, system: DiracSystem, y: np.ndarray, span: TimeSpan) -
         repeats = repeats + 1 if part.t - t <= 1e-13 * (1.0 + t) else 0
         t, y, steps = part.t, part.y, steps + part.steps
         if part.failure or (part.guard is not None and part.guard == filippov.guard_count(regime) - 1):
-            if part.failure == "stiff" and rests(system, y):
+            if part.failure and rests(system, y):
                 ys[ts > t] = y
                 return ended("stuck", t, f"rests on a discontinuity since t = {t:.10g}")
             return ended(*_failure(system, part.failure, t, y))
         if part.guard is None:
-            return ended(*_end(system, regime, y, t, events))
+            return ended(*_end(system, regime, (ts, ys), y, t, events))
         regime, happened = filippov.settle(system, y, regime, part.guard)
         events += [(t, what) for what in happened]
         if repeats > 2 * len(regime.modes) + 4:
@@ -83,13 +84,21 @@ def integrate(use: Engine, system: DiracSystem, y: np.ndarray, span: TimeSpan) -
 
 
 def _end(
-    system: DiracSystem, regime: filippov.Regime, y: np.ndarray, t: float, events: list[tuple[float, str]]
+    system: DiracSystem,
+    regime: filippov.Regime,
+    rows: tuple[np.ndarray, np.ndarray],
+    y: np.ndarray,
+    t: float,
+    events: list[tuple[float, str]],
 ) -> tuple[str, float, str]:
     if regime.sliding:
         v = np.asarray(filippov.flow_in(system, y, regime))[: 2 * system.dim]
         beside = np.asarray(filippov.velocity(system, y, regime.modes))[: 2 * system.dim]
         if np.max(np.abs(v)) <= 1e-12 * np.max(np.abs(beside)):
             since = next((when for when, what in reversed(events) if what == "slide"), 0.0)
+            moved = np.abs(rows[1][(rows[0] > since) & (rows[0] < t)] - y)
+            if np.max(moved, initial=0.0) > _STAYS * max(1.0, float(np.max(np.abs(y)))):
+                return "ok", math.nan, f"reached t = {t:.10g}"  # it creeps along the surface
             return "stuck", since, f"rests on a discontinuity since t = {since:.10g}"
     return "ok", math.nan, f"reached t = {t:.10g}"
 

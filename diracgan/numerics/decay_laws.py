@@ -132,6 +132,7 @@ def _exponent(t: np.ndarray, r: np.ndarray) -> tuple[float, float]:
             line = np.exp(-log_r / p)
         if not np.all(np.isfinite(line)) or np.any(line <= 0):
             return 1e3
+        line = line / line.max()
         mean = line.mean()
         fit = np.maximum(mean + from_middle * (from_middle @ (line - mean)) / spread, 1e-300)
         off = np.max(np.abs((np.log(fit) - np.log(np.maximum(line, 1e-300))) * p))

@@ -34,14 +34,14 @@ def program_of(fn: Callable[..., Any], *args: Any) -> Program | None:
         *args: pytrees of numbers; their values do not matter.
     """
     leaves, structure = jax.tree.flatten(args)
-    kinds = tuple((np.shape(x), str(np.asarray(x).dtype)) for x in leaves)
+    kinds = tuple((np.shape(x), x.dtype if hasattr(x, "dtype") else np.asarray(x).dtype) for x in leaves)
     return _traced(fn, structure, kinds)
 
 
 @functools.lru_cache(maxsize=_MOST_KEPT)
-def _traced(fn: Callable[..., Any], structure: Any, kinds: tuple[tuple[Any, str], ...]) -> Program | None:
+def _traced(fn: Callable[..., Any], structure: Any, kinds: tuple[tuple[Any, Any], ...]) -> Program | None:
     with jax.enable_x64(True):
-        leaves = [jax.ShapeDtypeStruct(shape, np.dtype(kind)) for shape, kind in kinds]
+        leaves = [jax.ShapeDtypeStruct(shape, kind) for shape, kind in kinds]
         try:
             program = trace(fn, *jax.tree.unflatten(structure, leaves))
         except NotScalarizable:

@@ -24,11 +24,23 @@ def system_of(variant: dg.Variant, dim: int) -> DiracSystem:
     return DiracSystem(*dirac.cast((variant, np.zeros(dim), Players(1.0, 1.0)), jnp.float64), tau=None)
 
 
-@pytest.mark.parametrize("name", ["ns", "hinge", "wgan-clip"])
-def test_a_flow_in_c_is_that_of_xla_through_its_switchings(name, monkeypatch):
+class Rooted(dg.Variant):
+    """phi' = -theta - 3/2 sqrt|f| sign(f) theta, theta' = phi: no value on the far side of the branch f > 0."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(fake + jnp.abs(fake) ** 1.5)
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(fake)
+
+
+@pytest.mark.parametrize(
+    "variant", [dg.variant("ns"), dg.variant("hinge"), dg.variant("wgan-clip"), Rooted()], ids=str
+)
+def test_a_flow_in_c_is_that_of_xla_through_its_switchings(variant, monkeypatch):
     span = TimeSpan(0.0, 6.0, np.linspace(0.0, 6.0, 50), 1e-11, 1e-14)
     with jax.enable_x64(True):
-        system = system_of(dg.variant(name), 2)
+        system = system_of(variant, 2)
         start = Players(np.array([0.3, -1.5]), np.array([0.4, 1.1]))
         y = np.concatenate([np.asarray(p) for p in dirac.game(system.variant, system.x0).project(start)])
         assert compiled_loops.flow_loop(system, filippov.start(system, y), 4) is not None

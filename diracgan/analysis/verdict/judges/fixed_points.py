@@ -24,7 +24,8 @@ def to_a_point(case: Case, stretch: Stretch) -> Answer | None:
     if len(case.looks) < 2:
         return None
     before, now = case.looks[-2], case.looks[-1]
-    if not now.diameter < T.shrinks * before.diameter:
+    rests = now.diameter <= T.tiny  # reached before the first row of the first window
+    if not (rests or now.diameter < T.shrinks * before.diameter):
         return None
     flat = case.motion.flat(stretch.end)
     rest = rest_points.rest_near(
@@ -64,6 +65,10 @@ def _at_point(case: Case, rest: rest_points.Rest, near: float, far: float) -> An
     now, before = case.looks[-1], case.looks[-2] if len(case.looks) > 1 else case.looks[-1]
     z = rest.flat[: 2 * case.system.dim]
     discrete = case.motion.discrete
+    at_origin = np.linalg.norm(z - case.origin) <= T.same_point * case.looks[0].rms
+    if at_origin and not discrete and case.linear.jacobian is not None:
+        # held against differences, where autodiff stops at a stop_gradient
+        rest = rest._replace(jacobian=case.linear.jacobian)
     found = eigen.eigenvalues(rest.jacobian + discrete * np.eye(len(rest.flat)), rest.error)
     rates, turning, stable, still = _modes(case, found)
     moving = _moves_players(
@@ -90,7 +95,7 @@ def _at_point(case: Case, rest: rest_points.Rest, near: float, far: float) -> An
     seen = f", measured {measured:.6g}" if agrees else ""
     case.note(f"Newton: rest point {formatting.vector(z)}; its eigenvalue gives the rate {rate:.6g}{seen}")
     numbers, per = exponential(rate, frequency), f"exp(-{rate:.5g} {case.clock})"
-    if np.linalg.norm(z - case.origin) <= T.same_point * case.looks[0].rms:
+    if at_origin:
         how = f"spirals in at angular frequency {frequency:.5g}" if frequency > 0 else "goes in directly"
         answer = case.to_equilibrium(Kind.CONVERGES_EXPONENTIALLY, numbers, f" like {per}; it {how}")
         return answer._replace(numbers=numbers | case.limit(z))
