@@ -130,7 +130,9 @@ class Thresholds:
     no_exponent: float = 1e-4  # an exponent per iteration nearer to 0 than this is 0 after so many of them
     strange_sizes: float = 3.0  # by which the sizes of late windows of a strange motion may differ
     strange_windows: int = 5  # between two looks at the exponents
-    faintest_line: float = 1e-4  # of the strongest line's power: a weaker one is no frequency of the motion
+    faintest_line: float = (
+        1e-4  # of the strongest line's power: a weaker one is not a frequency of the motion
+    )
     # of the solver's tolerances, by which a drift is shown to be the solver's
     loosened: tuple[float, float] = (1e6, 1e2)
     no_variation: float = 1e-16  # variance of a square, of its mean squared: rounding
@@ -167,7 +169,7 @@ class Thresholds:
     shooting_stretched: float = 0.3  # of the period, likewise
     closed: float = 1e-9  # of the orbit: a step so small has converged to the flow's tolerance
     not_closed: float = (
-        1e-7  # of the orbit, and of the period along it: ends further apart are no periodic orbit
+        1e-7  # of the orbit, and of the period along it: ends further apart are not a periodic orbit
     )
     # least error of a multiplier, for the solver's tolerances over a whole period
     multiplier_error: float = 1e-6

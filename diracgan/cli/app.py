@@ -186,7 +186,7 @@ def _drop_output() -> None:
 
 def entry() -> NoReturn:
     """Run the command line of this process and exit: what the console script calls."""
-    if sys.stderr is None:  # it was closed by whoever called
+    if sys.stderr is None:  # the caller has closed it
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     if sys.stdout is None:
         sys.exit(_fail("standard output is closed; allowed: a terminal, a file or a pipe", 2))

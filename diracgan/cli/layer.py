@@ -1,4 +1,4 @@
-"""What every command stands on: its options are read, it is called, and its answer is said.
+"""What all commands share: reading options, calling the command, and printing its answer.
 
 A command is a function that takes groups of options (frozen dataclasses) and single options, and returns an
 :class:`CommandResult`. :func:`typer_function` spreads the groups for typer, adds ``--format text|json``, and prints the

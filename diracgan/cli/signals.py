@@ -28,9 +28,7 @@ class Terminated(BaseException):
 def answer_at_once() -> None:
     """From now on a signal is answered with one line and the conventional exit code, 128 + its number."""
     signal.signal(signal.SIGTERM, _raise)
-    if (
-        signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    ):  # else whoever started us has it ignored
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else the parent process ignores it
         signal.signal(signal.SIGINT, _raise)
     reading, writing = os.pipe()
     if os.name == "posix":  # elsewhere Python asks for it of sockets alone, and may not be able to

@@ -174,7 +174,7 @@ def follow(
     limits = np.array([span[1], *tolerances])
     ts = np.ascontiguousarray(ts, float)
     arrays = [loop.parameters, table, limits, ts, now, counts, y, guards, rows]
-    while counts[1] == 0 and counts[0] < most:  # comes back now and then, so that an interrupt is heard
+    while counts[1] == 0 and counts[0] < most:  # comes back now and then, so that Ctrl-C can stop it
         chunk = min(_CHUNK, most - int(counts[0]))
         loop.run(*map(_pointer, arrays), ctypes.c_longlong(len(ts)), ctypes.c_longlong(chunk))
     if counts[1] == _LOST:

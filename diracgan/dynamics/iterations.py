@@ -1,7 +1,7 @@
 """The iterations of a rule: rows kept, the first step that fails, and never long between two looks at the clock.
 
 A compiled program takes how many steps to make, and between which to keep a row, as data: one compilation serves every
-number of steps. It is called again and again for a fraction of a second, so that an interrupt is heard.
+number of steps. It is called again and again for a fraction of a second, so that Ctrl-C can stop it.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from .filippov import DiracSystem, velocity
 
 SOLVER = "shark"
 _LARGEST_STEP, _STEPS = 0.02, 1_000_000
-_CHUNK = 1024  # steps of one compiled call: between two of them an interrupt is heard
+_CHUNK = 1024  # steps of one compiled call: between two of them Ctrl-C can stop it
 
 
 class MinibatchNoise(NamedTuple):

@@ -323,7 +323,7 @@ class _AdaptiveRun:
 def _grouped(who: np.ndarray, demand: np.ndarray, plan: BlockLayout) -> np.ndarray:
     """``who``, in the order of their demands, cut into blocks in which steps differ little, and filled up.
 
-    A block ends where it is full or where the next trajectory asks for a step a few times smaller: whoever is
+    A block ends where it is full or where the next trajectory asks for a step a few times smaller: what is
     alone with its stiffness gets a block of its own. What fills a block is its first trajectory once more; what
     fills the last share is the easiest one.
     """

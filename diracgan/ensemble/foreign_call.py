@@ -116,7 +116,7 @@ class _Failure(ctypes.Structure):
 
 
 class _Query(ctypes.Structure):
-    """What is asked of the context: the stream, or the number of the device."""
+    """What the context is asked for: the stream, or the number of the device."""
 
     _fields_ = [("size", c_size_t), ("extension", c_void_p), ("context", c_void_p), ("answer", c_void_p)]
 

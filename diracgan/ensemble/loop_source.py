@@ -1,6 +1,6 @@
 """The source text of whole time loops over a scalar program: one text, compiled for a processor or for a GPU.
 
-The text speaks of lanes: ``V`` holds one number for each of ``L`` trajectories (a vector register on a processor, a
+The text is about lanes: ``V`` holds one number for each of ``L`` trajectories (a vector register on a processor, a
 scalar in a thread of a GPU), ``M`` says for which of them a condition holds. What these are, how they are loaded and
 how functions of them are evaluated stands in the head that each compiler's module puts before the text.
 """

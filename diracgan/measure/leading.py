@@ -198,7 +198,7 @@ def eigenvalues(
 
     Args:
         matvec: v (n,) -> A v (n,); a SciPy ``LinearOperator`` or a matrix; or a map of ``n``, a state.
-        n: the length of v; a LinearOperator knows it. Or the state at which the map is differentiated: a pytree of
+        n: the length of v; a LinearOperator has it. Or the state at which the map is differentiated: a pytree of
             JAX or NumPy arrays or of PyTorch tensors, which the map returns in the same shape.
         k: how many.
         which: as of :func:`diracgan.measure.spectrum`.

@@ -1,7 +1,7 @@
 """Any two-player game, ours or a user's own, seen through products with its Jacobian alone.
 
 What differs between JAX and PyTorch is a :class:`GameBackend`: a field and its products as flat vectors. Everything
-that is said of a game is computed here, once.
+that is reported of a game is computed here, once.
 """
 
 from __future__ import annotations

@@ -226,7 +226,7 @@ def _seen(measured: MeasuredGame) -> MeasuredGame:
 
 
 def _is_torch(player: Any) -> bool:
-    torch = sys.modules.get("torch")  # whoever has a module has imported it
+    torch = sys.modules.get("torch")  # a module exists only where it is imported
     if torch is None:
         return False
     held = list(player.values()) if isinstance(player, dict) else player

@@ -22,7 +22,7 @@ def derivative_of_map(step: Callable[[Any], Any], state: Any) -> tuple[Product, 
         InputError: for a state that does not consist of real arrays alone, or a map that changes its shape.
     """
     leaves, tree = jax.tree.flatten(state)
-    torch = sys.modules.get("torch")  # whoever holds a tensor has imported it
+    torch = sys.modules.get("torch")  # a tensor exists only where it is imported
     if not leaves:
         raise InputError("the state is empty; allowed: a pytree of arrays")
     if torch is not None and any(isinstance(x, torch.Tensor) for x in leaves):

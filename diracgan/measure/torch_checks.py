@@ -1,4 +1,4 @@
-"""Which PyTorch modules and losses can be measured, and what is said of the others."""
+"""Which PyTorch modules and losses can be measured, and the error for the others."""
 
 from __future__ import annotations
 

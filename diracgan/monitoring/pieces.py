@@ -1,4 +1,4 @@
-"""Where a run changes: its pieces between change points, what is asked of each, and whose losses they are."""
+"""Where a run changes: its pieces between change points, what each is examined for, and whose losses they are."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CONSTANT = 0.95  # of a regime's rows hold one value: it is constant
 
 @dataclasses.dataclass(frozen=True)
 class LogPiece:
-    """A stretch between two change points with what is asked of it, series by series."""
+    """A stretch between two change points with what it is examined for, series by series."""
 
     first: int
     last: int
@@ -123,7 +123,7 @@ def goes_on_growing(values: np.ndarray, mode: OscillationMode, first: int) -> bo
 
 
 def _without_rotation(values: np.ndarray) -> np.ndarray:
-    """The series without a mode that goes through the whole run: its waves are no change."""
+    """The series without a mode that goes through the whole run: its waves are not a change."""
     moving = np.ptp(values, axis=1) > 0
     if values.shape[1] < FEWEST or not moving.any():
         return values

@@ -35,7 +35,7 @@ MEANS = {
     ),
     RegimeKind.SETTLED: (
         "both losses stay where they are: the players keep each other in balance",
-        "a level between chance and a player's victory is no measure of quality",
+        "a level between chance and a player's victory does not measure quality",
     ),
     RegimeKind.ROTATING: (
         "the players chase each other",
@@ -43,7 +43,7 @@ MEANS = {
     ),
     RegimeKind.DRIFTING: (
         "one player gains slowly on the other",
-        "one loss that falls is no progress by itself",
+        "one loss that falls is not progress by itself",
     ),
     RegimeKind.WON: ("one player has won", "a loss near 0 is not a good model"),
     RegimeKind.ONE_SIDED: (

@@ -1,1 +1,1 @@
-"""Mathematics that knows nothing of GANs: eigenvalues with error bounds, decay laws, modal fits, normal forms."""
+"""Mathematics without reference to GANs: eigenvalues with error bounds, decay laws, modal fits, normal forms."""

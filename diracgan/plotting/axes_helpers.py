@@ -51,7 +51,7 @@ def mark(kind: str, label: str | None = None) -> dict[str, Any]:
 def styled(ax: Axes | None) -> Iterator[Axes]:
     """Draw in diracgan's style on ``ax``, or on the axes of a new pyplot figure."""
     with style():
-        if ax is None:  # whoever gives no axes sits in a notebook, where pyplot shows the figure
+        if ax is None:  # a call without axes is from a notebook, where pyplot shows the figure
             from matplotlib import pyplot
 
             ax = pyplot.subplots(figsize=(4.6, 4.6))[1]

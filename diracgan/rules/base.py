@@ -90,7 +90,7 @@ class Rule(Parametric):
     def is_adaptive(self) -> bool:
         """Whether steps may be divided by the size of past gradients (Adam, RMSProp), and so not shrink with them.
 
-        Its learning rate is then no time per step, and what it ends on is asked of its averaged flow.
+        Its learning rate is then not a time per step, and its averaged flow says what it ends on.
         """
         return False
 

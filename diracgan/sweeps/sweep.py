@@ -75,7 +75,7 @@ def sweep(
 
     Linear quantities are computed for whole arrays of hyperparameters by one program; runs are fused ensembles;
     verdicts and a user's own functions go point by point. Chunks are written as they are found, and a sweep that was
-    stopped goes on where it was: the same numbers, to the last bit, whoever computes them.
+    stopped goes on where it was: the same numbers, to the last bit, wherever they are computed.
 
     Args:
         variant: any variant.

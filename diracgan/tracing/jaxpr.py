@@ -2,7 +2,7 @@
 
 Nothing else in the package touches what JAX calls private or moves between versions: equations and their parameters,
 literals, closed jaxprs, and how a loop says what it carries. An adapter for each version of JAX hides the differences;
-whoever reads a loss goes through :func:`interpret`.
+everything that reads a loss goes through :func:`interpret`.
 """
 
 from __future__ import annotations

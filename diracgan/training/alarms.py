@@ -1,4 +1,4 @@
-"""When going on is no use: each alarm names itself, and is judged from the metrics alone.
+"""When it is useless to go on: each alarm names itself, and is judged from the metrics alone.
 
 A watch is fed the lines of metrics in their order; one that is fed those of an interrupted run again is where it was.
 """

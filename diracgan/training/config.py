@@ -85,7 +85,7 @@ class TrainingConfig(Parametric):
 
 
 class Alarms(Parametric):
-    """When a run is stopped, because going on is no use.
+    """When a run is stopped, because it is useless to go on.
 
     Attributes:
         on: whether any alarm but that of numbers that are not finite stops a run.

@@ -117,7 +117,7 @@ def npz(path: Any, key: Any = None, labels: Any = None) -> tuple[np.ndarray, np.
         labels: the labels' name; None for ``y`` or ``labels`` where they exist.
 
     Raises:
-        InputError: when it is missing, no .npz file, has no such array, or its numbers are not finite.
+        InputError: when it is missing, is not an .npz file, has no such array, or its numbers are not finite.
     """
     shown = repr(os.fspath(path))
     if not Path(os.fspath(path)).is_file():

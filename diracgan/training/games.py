@@ -215,7 +215,7 @@ def _held_unless(moves: Array | bool, v: Any) -> Any:
 class StochasticGame(GameLike):
     """A game that draws a fresh minibatch for each evaluation: what a rule iterates on in training.
 
-    ``at(draw)`` is the game of one evaluation; what is asked for without a number is asked of the first.
+    ``at(draw)`` is the game of one evaluation; without a number the first is meant.
     """
 
     def __init__(self, draw: Callable[[Any], MinibatchGame]) -> None:

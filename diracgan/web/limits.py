@@ -60,7 +60,7 @@ def limited(work: Callable[[], T], seconds: float, cancelled: Callable[[], bool]
         _running[:] = [t for t in _running if t.is_alive()]
         if len(_running) >= MOST_AT_ONCE:
             raise InputError(
-                f"{MOST_AT_ONCE} computations are under way; move something once they have ended"
+                f"{MOST_AT_ONCE} computations are running; change something once they have ended"
             )
         _running.append(thread)
         thread.start()

@@ -183,7 +183,7 @@ def test_only_so_many_computations_at_once():
         time.sleep(0.01)
     assert (
         found
-        == [f"{limits.MOST_AT_ONCE} computations are under way; move something once they have ended"] * 2
+        == [f"{limits.MOST_AT_ONCE} computations are running; change something once they have ended"] * 2
     )
     release.set()
     for t in threads:

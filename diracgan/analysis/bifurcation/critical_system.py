@@ -15,7 +15,7 @@ from .family import Family
 from .points import PointKind
 
 _UNMOVED = 1e-13  # of |F|: an equilibrium for every pair of parameters that was tried
-_WITHIN = 0.3  # a place between two corners that is no symmetric one
+_WITHIN = 0.3  # a place between two corners that is not symmetric
 _PAIR = 1e-9  # of a determinant: what rounding leaves where a pair becomes real
 _SOLVED = 1e-6  # of what vanishes: near enough to the curve to know its eigenvalues by
 _NO_SIGN = 1e-12  # a product of eigenvalues' distances below this is 0 to rounding

@@ -59,7 +59,7 @@ def periodic_orbit(flow: ContinuousSystem, flat: np.ndarray, period: float) -> O
 def _gap(found: Carried, z: np.ndarray, length: float, scale: float) -> float:
     """How far a motion is from closing: across itself in units of the orbit, along itself in units of the period.
 
-    A motion that lingers near a saddle knows its place on the orbit far worse than the orbit.
+    A motion that lingers near a saddle fixes its place on the orbit far worse than the orbit.
     """
     gap, speed = found.end - z, found.velocity
     late = float(gap @ speed / max(speed @ speed, T.tiny))

@@ -35,7 +35,7 @@ class Scatter:
         text: the same in words.
         sigma: the noise's covariance, (2d, 2d).
         sde_step: the SDE's learning rate; None for a rule.
-        spectrum: the linearisation that it stands on; noise does not change it.
+        spectrum: the linearisation that it is computed from; noise does not change it.
     """
 
     covariance: np.ndarray
