@@ -32,7 +32,9 @@ _AMPLITUDES = (0.02, 0.005, 1e-3)  # of the first cycle at a Hopf point, in unit
 _LEAVE = (0.02, 0.005, 1e-3)  # of a period doubling: the first step onto the doubled orbit
 _CONTROL = StepControl(first=0.01, largest=0.08, least=1e-6, turn=0.9, points=200)
 _UPRIGHT = 40  # points of a branch that stands upright, as every linear flow's does
-_SLACK = 1e-9  # of the range: the cycles of a linear flow all lie at one value, which may be an end of it
+_SLACK = (
+    1e-9  # of the range, or of 1: the cycles of a linear flow all lie at one value, which may be an end of it
+)
 _RESTARTS = 40  # sections along one branch
 _MARGINAL = 1e-6  # a multiplier nearer to the unit circle is not told from it by shooting
 _SAME_POINT = 1e-6  # of the range and of the period: two points that differ by less are one
@@ -211,7 +213,7 @@ def born_cycles(point: Bifurcation, low: float, high: float) -> CycleBranch:
         found = _one_way(equations, u0, low, high, np.concatenate([way, [0.0, 0.0]]), False, most)
         if not found.pieces:
             continue
-        begins, slack = found.pieces[0].path.points[0].u[-1], _SLACK * (high - low)
+        begins, slack = found.pieces[0].path.points[0].u[-1], _SLACK * min(high - low, 1.0)
         if not (low - slack <= begins <= high + slack):
             side = "above" if begins > point.value else "below"
             raise InputError(
@@ -297,7 +299,8 @@ def _one_way(
     name, pieces, others = equations.family.handles[0].name, [], []
     for _ in range(_RESTARTS):
         size = FARTHEST * (1.0 + float(np.max(np.abs(u0[:-1]))))
-        control, slack = dataclasses.replace(_CONTROL, bound=size, points=most), _SLACK * (high - low)
+        control = dataclasses.replace(_CONTROL, bound=size, points=most)
+        slack = _SLACK * min(high - low, 1.0)
         try:
             path = continue_path(
                 equations, u0, low - slack, high + slack, cycle_monitors(equations), control, toward

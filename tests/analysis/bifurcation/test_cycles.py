@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import written_games as games
@@ -173,6 +174,13 @@ def test_bad_input_is_one_line(arguments, words):
     assert "\n" not in str(error.value)
 
 
+def test_a_huge_range_lets_in_no_cycles_outside_it():
+    # the cycles of ns at gamma = 0 exist for gamma < 0, which is not allowed
+    (hopf,) = branch(dg.variant("ns"), over="gamma=0:1e8").points
+    with pytest.raises(dg.InputError, match="outside the range"):
+        born_cycles(hopf, 0.0, 1e8)
+
+
 def test_cycles_outside_the_range_are_said():
     (hopf,) = branch(dg.variant("ns"), over="gamma=0:1").points
     with pytest.raises(dg.InputError, match="exist below, outside the range"):
@@ -184,3 +192,44 @@ def test_what_is_no_point_is_said(two_cycles):
         born_cycles(None, 0.0, 1.0)
     with pytest.raises(dg.InputError, match="allowed: period doublings"):
         doubled_cycles(two_cycles.points[0], -1.0, 1.0)
+
+
+class Torus(dg.Variant):
+    """x' = z x - y, y' = x, z' = k z - (x^2 - 1/2) - z^3 for x = phi_1 and theta = (y, z); phi_2 only decays.
+
+    With the datum (1, 0) and l2 = 1. To first order the amplitude of (x, y) and z oscillate about (1, 0), damped by k < 0.
+    """
+
+    k: float = -0.1
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        y, z = x_fake[:, 0], x_fake[:, 1]
+        return -jnp.mean(z * real**2 / 2 - y * real + real**2 / 2)
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        y, z = x_fake[:, 0], x_fake[:, 1]
+        return -jnp.mean(real * y + self.k * z**2 / 2 - (real**2 - 0.5) * z - z**4 / 4)
+
+
+def test_a_torus_point_lies_where_a_pair_of_multipliers_crosses_the_unit_circle_by_dop853():
+    game, start = Torus().with_(l2=1.0), ([1.0, 0.0], [0.0, 0.0])
+    found = cycles(game, "k=-0.1:0.6", start, period=2 * np.pi, x0=[1.0, 0.0])
+    (point,) = (p for p in found.points if p.kind == "torus")
+
+    def rates(_, u):
+        (x, y, z), m = u[:3], u[3:].reshape(3, 3)
+        slope = np.array([[z, -1, x], [1, 0, 0], [-2 * x, 0, point.value - 3 * z**2]])
+        motion = [z * x - y, x, point.value * z - (x**2 - 0.5) - z**3]
+        return np.concatenate([motion, (slope @ m).ravel()])
+
+    at = np.concatenate([point.state[[0, 2, 3]], np.eye(3).ravel()])
+    end = solve_ivp(rates, (0, point.period), at, method="DOP853", rtol=1e-12, atol=1e-13).y[:, -1]
+    np.testing.assert_allclose(end[:3], at[:3], atol=1e-9)
+    values = np.linalg.eigvals(end[3:].reshape(3, 3))
+    pair = values[np.abs(values.imag) > 1e-3]
+    np.testing.assert_allclose(np.abs(pair), 1.0, atol=1e-9)
+    assert abs(point.multiplier.imag) == pytest.approx(abs(pair[0].imag), abs=1e-8) and not point.resonance
+    before, after = (
+        np.array(found.statuses)[side] for side in (found.values < point.value, found.values > point.value)
+    )
+    assert set(before) == {"stable"} and set(after) == {"unstable"}
