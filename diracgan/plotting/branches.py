@@ -38,6 +38,7 @@ _POINT: dict[str, Any] = {
     "zorder": 5,
     "clip_on": False,
 }
+_LAW_HOLDS = 0.3  # the normal form at a value differs by no more from the law at the point
 _REACH = 0.4  # of the range beyond a point: how far the normal form is drawn
 
 
@@ -167,8 +168,11 @@ def _born(ax: Axes, b: Any, point: Any, drawn: set[str]) -> None:
     end = float(np.clip(end, b.low, b.high))
     values = point.value + (end - point.value) * np.linspace(0.0, 1.0, 25) ** 2
     radii = np.array([0.0, *(point.normal_form_radius(float(v)) or np.nan for v in values[1:])])
-    if not np.isfinite(radii[1]):
+    law = (point.scale or 0.0) * np.sqrt(np.abs(values - point.value))
+    holds = np.logical_and.accumulate(np.abs(radii - law) <= _LAW_HOLDS * law)
+    if np.sum(holds) < 2:
         return
+    values, radii = values[holds], radii[holds]
     line, colour = ("-", GREEN) if point.criticality == "supercritical" else ("--", VERMILION)
     label = "born there, by the normal form" + (", unstable" if line == "--" else "")
     around, shown = _height(b, point.phi, point.theta) + radii, None if label in drawn else label

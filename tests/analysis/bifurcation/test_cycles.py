@@ -197,7 +197,8 @@ def test_what_is_no_point_is_said(two_cycles):
 class Torus(dg.Variant):
     """x' = z x - y, y' = x, z' = k z - (x^2 - 1/2) - z^3 for x = phi_1 and theta = (y, z); phi_2 only decays.
 
-    With the datum (1, 0) and l2 = 1. To first order the amplitude of (x, y) and z oscillate about (1, 0), damped by k < 0.
+    With the datum (1, 0) and l2 = 1. To first order the amplitude of (x, y) and z oscillate about (1, 0), damped by
+    k < 0.
     """
 
     k: float = -0.1
