@@ -88,7 +88,8 @@ def signs(names: Sequence[str]) -> dict[str, str]:
         {'norm_d': 'norm_d', 'norm_g': 'norm_g', 'spread': 'spread'}
     """
     found: dict[str, str] = {}
-    for name in names:
+    # modes that narrow samples leave and find again are told by those that are nearest to some
+    for name in sorted(names, key=lambda n: "nearest" not in words_of(n)):
         sign = sign_of(name)
         if sign is not None:
             found.setdefault(sign, name)

@@ -227,7 +227,8 @@ def scalars(setup: TrainingSetup, state: TrainState, generator: Any) -> dict[str
     """The scalars of one state, and of samples of ``generator`` (the generator, or one of its averages).
 
     Losses and mean logits on a minibatch; ``margin``: the least real logit less the largest fake one; norms of both
-    players; mean |grad D| at real and fake samples; distance (sliced Wasserstein) and MMD of samples to the data;
+    players; mean |grad D| at real and fake samples; distance (sliced Wasserstein) and MMD of samples to the data; the
+    spread of samples and of the data (root mean square distance from their mean, by the root of the dimension);
     on mixtures the modes covered, the share of samples near one, and the modes that are the nearest of some.
     """
     values, pair = _scalars(setup, state, generator)
@@ -237,6 +238,8 @@ def scalars(setup: TrainingSetup, state: TrainState, generator: Any) -> dict[str
     real, made = pair
     found["distance"] = sliced_wasserstein(real, made)
     found["mmd"] = mmd(real[:512], made[:512])
+    for name, some in (("spread", made), ("spread_real", real)):
+        found[name] = float(np.sqrt(np.mean(np.var(_rows(some), axis=0))))
     if setup.problem.modes:
         covered, found["near"] = modes(setup.problem, made)
         found["modes"] = float(covered)
