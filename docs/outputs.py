@@ -32,7 +32,7 @@ def runs(text: str, command: Callable[[str], str]) -> Iterator[tuple[re.Match[st
             Path(title).write_text(code, encoding="utf-8")
         elif language == "python":
             with contextlib.redirect_stdout(printed):
-                exec(compile(code, "<docs>", "exec"), space)
+                exec(compile(code, "<docs>", "exec", dont_inherit=True), space)
         else:
             printed.writelines(command(line) for line in code.splitlines())
         yield block, printed.getvalue()

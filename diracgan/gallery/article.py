@@ -11,14 +11,18 @@ GALLERY: tuple[Entry, ...] = (
         title="Non-saturating GAN",
         variant="ns",
         t1=400,
-        claim="Near the equilibrium θ″ ≈ −θ/4, so it oscillates and never converges, like every f-GAN.",
-        truth="""
-            The eigenvalues ±i/2 leave it undecided; the next order decides, and differently in one
-            dimension and in two. From a start like this one (d ≥ 2, φ(0) and θ(0) not collinear) the path
-            spirals slowly *onto a circle*, |φ| = |θ| = √l = 0.1732 with period 4π, where l = |φ ∧ θ| = 0.03
-            is conserved: that, not the linearisation, is why it never arrives. In d = 1, where l = 0, it
-            does converge, like r² t → 8. And not every f-GAN does the same: the saturating loss stays for
-            ever on the orbit it starts on.
+        claim=r"""
+            Near the equilibrium $\ddot\theta \approx -\theta/4$, so it oscillates and never converges, like every
+            f-GAN.
+        """,
+        truth=r"""
+            The eigenvalues $\pm i/2$ leave it undecided; the next order decides, and differently in one
+            dimension and in two. From a start like this one ($d \ge 2$, $\phi(0)$ and $\theta(0)$ not
+            collinear) the path spirals slowly *onto a circle*, $\lvert\phi\rvert = \lvert\theta\rvert =
+            \sqrt l = 0.1732$ with period $4\pi$, where $l = \lvert\phi \wedge \theta\rvert = 0.03$ is
+            conserved: that, not the linearisation, is why it never arrives. In $d = 1$, where $l = 0$, it
+            does converge, like $r^2\,t \to 8$. And not every f-GAN does the same: the saturating loss stays
+            for ever on the orbit it starts on.
         """,
     ),
     FlowEntry(
@@ -26,12 +30,13 @@ GALLERY: tuple[Entry, ...] = (
         title="WGAN with a normalised critic",
         variant="wgan",
         t1=10,
-        claim="With |φ| = 1 by (spectral) normalisation it oscillates around the equilibrium.",
-        truth="""
+        claim=r"With $\lvert\phi\rvert = 1$ by (spectral) normalisation it oscillates around the equilibrium.",
+        truth=r"""
             It does not come to rest, but there is no equilibrium to oscillate around: the normalised critic
-            has no value at φ = 0, and θ′ is always a unit vector. In the flow |φ| keeps its initial length
-            ρ = 0.2236, and |θ|²/ρ² − 2 ln(|θ⊥|/ρ) is conserved, so for d ≥ 2 the orbit is neutral: its size
-            is set by the start. In d = 1 θ simply leaves, at constant speed.
+            has no value at $\phi = 0$, and $\dot\theta$ is always a unit vector. In the flow
+            $\lvert\phi\rvert$ keeps its initial length $\rho = 0.2236$, and $\lvert\theta\rvert^2/\rho^2 -
+            2\ln(\lvert\theta_\perp\rvert/\rho)$ is conserved, so for $d \ge 2$ the orbit is neutral: its
+            size is set by the start. In $d = 1$ $\theta$ simply leaves, at constant speed.
         """,
     ),
     FlowEntry(
@@ -40,11 +45,12 @@ GALLERY: tuple[Entry, ...] = (
         variant="wgan-gp",
         parameters={"c": 0.0, "lam": 0.1},
         t1=40,
-        claim="With c = 0 it converges; among gradient penalties only the zero-centred one does.",
-        truth="""
-            It converges, in every dimension: eigenvalues −λ ± √(λ² − 1), here −0.1 ± 0.995i, so the decay
-            is exponential, and fastest at λ = 1. As a rule for regularisers in general the "only" would be
-            too strong: L2 on the critic's weights and instance noise converge as well.
+        claim="With $c = 0$ it converges; among gradient penalties only the zero-centred one does.",
+        truth=r"""
+            It converges, in every dimension: eigenvalues $-\lambda \pm \sqrt{\lambda^2 - 1}$, here $-0.1
+            \pm 0.995\,i$, so the decay is exponential, and fastest at $\lambda = 1$. As a rule for
+            regularisers in general the "only" would be too strong: L2 on the critic's weights and instance
+            noise converge as well.
         """,
     ),
     FlowEntry(
@@ -53,13 +59,14 @@ GALLERY: tuple[Entry, ...] = (
         variant="wgan-gp",
         parameters={"c": 1.0, "lam": 0.1},
         t1=80,
-        claim="With c = 1 it ends on a circle around the equilibrium.",
-        truth="""
-            True for d ≥ 2 from a non-collinear start: onto the circle of radius exactly c, with period 2π
-            for every λ. The field jumps at φ = 0, so there are no eigenvalues that could tell. L2 with
-            weight μ does not cure it, it only shrinks the circle to 2λc/(2λ + μ). In d = 1 there is a limit
-            cycle for λ < 1 and, for λ ≥ 1, a creep to φ = 0, θ = ±2λc. With Euler steps of 0.1 (both
-            players at once) the circle at λ = 0.1 would have the radius 2.
+        claim="With $c = 1$ it ends on a circle around the equilibrium.",
+        truth=r"""
+            True for $d \ge 2$ from a non-collinear start: onto the circle of radius exactly $c$, with
+            period $2\pi$ for every $\lambda$. The field jumps at $\phi = 0$, so there are no eigenvalues
+            that could tell. L2 with weight $\mu$ does not cure it, it only shrinks the circle to $2\lambda
+            c/(2\lambda + \mu)$. In $d = 1$ there is a limit cycle for $\lambda < 1$ and, for $\lambda \ge
+            1$, a creep to $\phi = 0$, $\theta = \pm 2\lambda c$. With Euler steps of 0.1 (both players at
+            once) the circle at $\lambda = 0.1$ would have the radius 2.
         """,
     ),
     FlowEntry(
@@ -69,11 +76,12 @@ GALLERY: tuple[Entry, ...] = (
         parameters={"lam": 1.0},
         t1=40,
         claim="It oscillates.",
-        truth="""
-            Eigenvalues ±i: undecided. For d ≥ 2 from a non-collinear start it goes onto the circle of
-            radius √l = 0.1732 with period 2π, at a rate √l/(2λ) while that is below 2; in d = 1 it
-            converges, like r t → 3πλ/2. The script published with the claim divides by |φ| in place of |θ|,
-            which is another system: in d = 1 it comes to rest on {φ = 0, |θ| ≥ λ}.
+        truth=r"""
+            Eigenvalues $\pm i$: undecided. For $d \ge 2$ from a non-collinear start it goes onto the circle
+            of radius $\sqrt l = 0.1732$ with period $2\pi$, at a rate $\sqrt l/(2\lambda)$ while that is
+            below 2; in $d = 1$ it converges, like $r\,t \to 3\pi\lambda/2$. The script published with the
+            claim divides by $\lvert\phi\rvert$ in place of $\lvert\theta\rvert$, which is another system:
+            in $d = 1$ it comes to rest where $\phi = 0$ and $\lvert\theta\rvert \ge \lambda$.
         """,
     ),
     FlowEntry(
@@ -83,10 +91,10 @@ GALLERY: tuple[Entry, ...] = (
         parameters={"lam": 1.0, "l2": 0.1},
         t1=70,
         claim="A little L2 on the critic's weights makes it converge, as it helps any GAN.",
-        truth="""
-            True here: eigenvalues −μ/2 ± √(μ²/4 − 1), with μ = 0.1 about −0.05 ± 0.999i, so the decay is
-            exponential, and l is no longer conserved. It does not help *any* GAN: WGAN-GP with c > 0 keeps
-            its circle (see above).
+        truth=r"""
+            True here: eigenvalues $-\mu/2 \pm \sqrt{\mu^2/4 - 1}$, with $\mu = 0.1$ about $-0.05 \pm
+            0.999\,i$, so the decay is exponential, and $l$ is no longer conserved. It does not help *any*
+            GAN: WGAN-GP with $c > 0$ keeps its circle (see above).
         """,
     ),
     AveragesEntry(
@@ -97,11 +105,11 @@ GALLERY: tuple[Entry, ...] = (
             The centre of the oscillation is the equilibrium, so an exponential moving average of the
             weights finds it; the larger the decay the smoother, and 0.999 is typical.
         """,
-        truth="""
-            The average circles too, only closer: an orbit of angular frequency ω, sampled with step h, is
-            multiplied by (1 − β)/|1 − β exp(−iωh)|, here, with ωh = 0.05, by 0.90, 0.197 and 0.020 for β =
-            0.9, 0.99, 0.999. And it forgets its start only like βⁿ, so that for the first two thousand
-            steps 0.99 is nearer than 0.999.
+        truth=r"""
+            The average circles too, only closer: an orbit of angular frequency $\omega$, sampled with step
+            $h$, is multiplied by $(1 - \beta)/\lvert 1 - \beta\,e^{-i\omega h}\rvert$, here, with $\omega h
+            = 0.05$, by 0.90, 0.197 and 0.020 for $\beta$ = 0.9, 0.99, 0.999. And it forgets its start only
+            like $\beta^n$, so that for the first two thousand steps 0.99 is nearer than 0.999.
         """,
     ),
     AveragesEntry(
@@ -109,11 +117,11 @@ GALLERY: tuple[Entry, ...] = (
         title="EMA over the WGAN with a normalised critic",
         variant="wgan",
         claim="As above.",
-        truth="""
-            These steps do not follow the flow: each moves φ at right angles to itself and so makes it
-            longer, until |φ|, and with it the orbit of θ, grows like 0.1 √n. The averages are smaller and
-            grow all the same: EMA cannot make a divergent run converge. (Scaling φ back to its length after
-            every step is another rule.)
+        truth=r"""
+            These steps do not follow the flow: each moves $\phi$ at right angles to itself and so makes it
+            longer, until $\lvert\phi\rvert$, and with it the orbit of $\theta$, grows like $0.1\sqrt n$.
+            The averages are smaller and grow all the same: EMA cannot make a divergent run converge.
+            (Scaling $\phi$ back to its length after every step is another rule.)
         """,
     ),
     AveragesEntry(
@@ -122,9 +130,9 @@ GALLERY: tuple[Entry, ...] = (
         variant="wgan-gp",
         parameters={"c": 1.0, "lam": 0.1},
         claim="As above.",
-        truth="""
-            On the circle of radius 1 with ωh = 0.1 the averages circle at 0.725, 0.100 and 0.0100, as (1 −
-            β)/|1 − β exp(−iωh)| says, once the start is forgotten.
+        truth=r"""
+            On the circle of radius 1 with $\omega h = 0.1$ the averages circle at 0.725, 0.100 and 0.0100, as
+            $(1 - \beta)/\lvert 1 - \beta\,e^{-i\omega h}\rvert$ says, once the start is forgotten.
         """,
     ),
     AveragesEntry(
@@ -141,14 +149,14 @@ GALLERY: tuple[Entry, ...] = (
         variant="ns",
         parameters={"r1": 0.1},
         claim="""
-            Samples of the averaged generator look better than those of the raw one of the same iteration, with
-            0.9999 as with 0.999; the larger the decay, the more iterations that takes.
+            Samples of the averaged generator look better than those of the raw one of the same iteration,
+            with 0.9999 as with 0.999; the larger the decay, the more iterations that takes.
         """,
-        truth="""
-            With 0.999 they do: strokes are cleaner, and the start is forgotten (0.999⁴⁰⁰⁰ = 0.02). An average
-            without a warm-up holds βⁿ of its start, here 67 % at β = 0.9999, and its weights are mostly those of
-            a network that had learned nothing. `diracgan train` therefore starts averages with a short memory
-            unless `--no-warmup` is given.
+        truth=r"""
+            With 0.999 they do: strokes are cleaner, and the start is forgotten ($0.999^{4000} = 0.02$). An
+            average without a warm-up holds $\beta^n$ of its start, here 67 % at $\beta = 0.9999$, and its
+            weights are mostly those of a network that had learned nothing. `diracgan train` therefore
+            starts averages with a short memory unless `--no-warmup` is given.
         """,
     ),
     LocusEntry(
@@ -158,10 +166,11 @@ GALLERY: tuple[Entry, ...] = (
         penalty="r1",
         critical=1.0,
         claim="A zero-centred gradient penalty on the data (R1) makes the GAN locally convergent.",
-        truth="""
-            True for every γ > 0: eigenvalues −γ/2 ± √(γ²/4 − 1/4). The pair leaves the imaginary axis at
-            once, moves on the circle |μ| = 1/2 and meets on the real axis at the critical γ = 1, where
-            convergence is fastest. Beyond it one eigenvalue returns towards 0: more penalty is slower.
+        truth=r"""
+            True for every $\gamma > 0$: eigenvalues $-\gamma/2 \pm \sqrt{\gamma^2/4 - 1/4}$. The pair
+            leaves the imaginary axis at once, moves on the circle $\lvert\mu\rvert = 1/2$ and meets on the
+            real axis at the critical $\gamma = 1$, where convergence is fastest. Beyond it one eigenvalue
+            returns towards 0: more penalty is slower.
         """,
     ),
 )

@@ -14,15 +14,15 @@ from ..errors import InputError, callback, unknown
 from ..files import write_text
 from ..locks import locked_output
 from .article import GALLERY
-from .entry import START_TEXT, Entry
+from .entry import Entry
 from .methods import METHODS
 
 SOURCE = "kexue.fm/archives/6583"
 
-_INTRODUCTION = f"""
+_INTRODUCTION = rf"""
 What `diracgan figures` draws: the numerical figures of the article that this project grew out of
 ({SOURCE}), each with the command that draws it, what the article claims, and what is true. All start at
-{START_TEXT}, with the datum at 0. This page is written by that command.
+$\phi(0) = (0.1, 0.2)$, $\theta(0) = (0.2, 0.1)$, with the datum at 0. This page is written by that command.
 """
 _MORE = """
 One picture of every kind, and the portraits of the 2018 paper redrawn from its published parameters.

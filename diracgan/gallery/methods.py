@@ -170,10 +170,10 @@ METHODS: tuple[Entry, ...] = (
         variant="ns",
         command=f"compare-variants {' '.join(_COMPARED)} --t1 60",
         picture=_compared,
-        truth="""
-            One start, each on a scale of its own with a bar, and below each what becomes of it. In d = 2, from a start
-            that is not collinear, only the zero-centred penalty arrives: the others keep |φ ∧ θ| (or, with c = 1, leave
-            a circle of radius c).
+        truth=r"""
+            One start, each on a scale of its own with a bar, and below each what becomes of it. In $d = 2$,
+            from a start that is not collinear, only the zero-centred penalty arrives: the others keep
+            $\lvert\phi \wedge \theta\rvert$ (or, with $c = 1$, end on a circle of radius $c$).
         """,
     ),
     CommandEntry(
@@ -183,10 +183,10 @@ METHODS: tuple[Entry, ...] = (
         parameters={"r1": 0.3},
         command="plot --variant saturating --r1 0.3 --view critic --phi0 1 --theta0 1 --t1 40",
         picture=_critic,
-        truth="""
-            The critic's line D(x) = φx at six instants, each with the fake sample θ on it; the datum is at 0. At the
-            equilibrium the line is flat and the sample lies on the datum. The same command with a name in .gif draws
-            it in motion.
+        truth=r"""
+            The critic's line $D(x) = \phi x$ at six instants, each with the fake sample $\theta$ on it; the
+            datum is at 0. At the equilibrium the line is flat and the sample lies on the datum. The same
+            command with a name in .gif draws it in motion.
         """,
     ),
     CommandEntry(
@@ -196,9 +196,9 @@ METHODS: tuple[Entry, ...] = (
         parameters={"c": 1.0},
         command="plot --variant wgan-gp --c 1 --view space --phi0 0.3,0.2,0.4 --theta0 0.4,-0.2,0.1 --t1 60",
         picture=_space,
-        truth="""
-            A variant that no rotation changes never leaves the plane that its start spans, so that d = 2 decides every
-            d ≥ 2. Here the path ends on the circle of radius 1 in that plane.
+        truth=r"""
+            A variant that no rotation changes never leaves the plane that its start spans, so that $d = 2$
+            decides every $d \ge 2$. Here the path ends on the circle of radius 1 in that plane.
         """,
     ),
     CommandEntry(
@@ -207,9 +207,9 @@ METHODS: tuple[Entry, ...] = (
         variant="ns",
         command="verdict --variant ns --phi0 1 --theta0 0.5",
         picture=_law,
-        truth="""
-            In d = 1 the non-saturating GAN converges, but only like r = √8 t^(−1/2): a straight line on two logarithmic
-            scales, and no straight line on one.
+        truth=r"""
+            In $d = 1$ the non-saturating GAN converges, but only like $r = \sqrt 8\,t^{-1/2}$: a straight
+            line on two logarithmic scales, and no straight line on one.
         """,
     ),
     CommandEntry(
@@ -219,8 +219,8 @@ METHODS: tuple[Entry, ...] = (
         parameters={"r1": 0.3},
         command="verdict --variant ns --r1 0.3 --phi0 1 --theta0 0.5",
         picture=_law,
-        truth="""
-            With R1 it converges like exp(−γt/2): a straight line on one logarithmic scale.
+        truth=r"""
+            With R1 it converges like $e^{-\gamma t/2}$: a straight line on one logarithmic scale.
         """,
     ),
     CommandEntry(
@@ -229,9 +229,10 @@ METHODS: tuple[Entry, ...] = (
         variant="ns",
         command="ema --variant ns --rule alternating --lr 0.1",
         picture=_bode,
-        truth="""
-            An average leaves |G| = (1 − β)/|1 − β exp(−iωh)| of an orbit: nearly all of a slow one, a part (1 − β)/ωh
-            of a fast one. The orbit of the non-saturating GAN at h = 0.1 is marked.
+        truth=r"""
+            An average leaves $\lvert G\rvert = (1 - \beta)/\lvert 1 - \beta\,e^{-i\omega h}\rvert$ of an
+            orbit: nearly all of a slow one, a part $(1 - \beta)/(\omega h)$ of a fast one. The orbit of the
+            non-saturating GAN at $h = 0.1$ is marked.
         """,
     ),
     CommandEntry(
@@ -241,9 +242,9 @@ METHODS: tuple[Entry, ...] = (
         parameters={"c": 0.0, "lam": 0.5},
         picture=_multipliers,
         command="critical lr --variant wgan-gp --c 0 --lam 0.5 --rule simultaneous",
-        truth="""
-            Simultaneous steps with WGAN-GP (c = 0, λ < 1) converge for h < 2λ, here 1, where the multipliers leave the
-            unit circle.
+        truth=r"""
+            Simultaneous steps with WGAN-GP ($c = 0$, $\lambda < 1$) converge for $h < 2\lambda$, here 1,
+            where the multipliers leave the unit circle.
         """,
     ),
     CommandEntry(
@@ -253,9 +254,10 @@ METHODS: tuple[Entry, ...] = (
         parameters={"r1": 0.05},
         picture=_branch,
         command="bifurcation ns --r1 0.05 --over lr=0.01:0.4 --rule simultaneous",
-        truth="""
-            Simultaneous steps on ns + R1 with γ = 0.05: at h = 4γ = 0.2 the fixed point loses stability by a
-            supercritical Neimark-Sacker bifurcation, and a stable circle of radius about 1.45 √(h − 0.2) is born.
+        truth=r"""
+            Simultaneous steps on ns + R1 with $\gamma = 0.05$: at $h = 4\gamma = 0.2$ the fixed point loses
+            stability by a supercritical Neimark-Sacker bifurcation, and a stable circle of radius about
+            $1.45\sqrt{h - 0.2}$ is born.
         """,
     ),
     CommandEntry(
@@ -264,9 +266,10 @@ METHODS: tuple[Entry, ...] = (
         variant="ns",
         picture=_atlas,
         command="bifurcation ns --over gamma=0.01:1 --over lr=0.02:5 --rule heavy-ball -r beta=0.3 -r alternating=true",
-        truth="""
-            Alternating heavy ball (β = 0.3) on ns + R1: the fixed point is left on a Neimark-Sacker curve up to its
-            resonance 1:2, beyond it on a flip curve. From the Chenciner point on the circle is born unstable.
+        truth=r"""
+            Alternating heavy ball ($\beta = 0.3$) on ns + R1: the fixed point is left on a Neimark-Sacker
+            curve up to its resonance 1:2, beyond it on a flip curve. From the Chenciner point on the circle
+            is born unstable.
         """,
     ),
     CommandEntry(
@@ -275,9 +278,9 @@ METHODS: tuple[Entry, ...] = (
         variant="ns",
         picture=_map("stability", {"gamma": "0.01:1:100", "lr": "0.02:4:100"}, "simultaneous"),
         command="map stability gamma=0.01:1:100 lr=0.02:4:100 --variant ns --rule simultaneous",
-        truth="""
-            Simultaneous steps with R1 (γ ≤ 1) converge for h < 4γ: the exact threshold is drawn over the computed
-            margins.
+        truth=r"""
+            Simultaneous steps with R1 ($\gamma \le 1$) converge for $h < 4\gamma$: the exact threshold is
+            drawn over the computed margins.
         """,
     ),
     CommandEntry(
@@ -286,8 +289,9 @@ METHODS: tuple[Entry, ...] = (
         variant="wgan-gp",
         picture=_map("bifurcation", {"lam": "0.05:1.5:117"}, t1=200.0, dim=1),
         command="map bifurcation lam=0.05:1.5:117 --variant wgan-gp --dim 1 --t1 200",
-        truth="""
-            WGAN-GP with c = 1 in d = 1: below λ = 1 a limit cycle, from there on a creep to φ = 0, θ = ±2λc.
+        truth=r"""
+            WGAN-GP with $c = 1$ in $d = 1$: below $\lambda = 1$ a limit cycle, from there on a creep to
+            $\phi = 0$, $\theta = \pm 2\lambda c$.
         """,
     ),
     CommandEntry(
@@ -297,10 +301,10 @@ METHODS: tuple[Entry, ...] = (
         parameters={"lam": 1.2, "c": 1.0},
         picture=_map("basins", {"phi0": "-2:2:101", "theta0": "-4:4:101"}, t1=120.0),
         command="map basins phi0=-2:2:101 theta0=-4:4:101 --variant wgan-gp --lam 1.2 --c 1 --t1 120",
-        truth="""
-            WGAN-GP with c = 1 and λ = 1.2 in d = 1: streamlines, nullclines, where the field jumps, and two basins, of
-            the points φ = 0, θ = ±2λc = ±2.4, neither of which is the equilibrium. (Below λ = 1 every start ends on
-            one limit cycle.)
+        truth=r"""
+            WGAN-GP with $c = 1$ and $\lambda = 1.2$ in $d = 1$: streamlines, nullclines, where the field
+            jumps, and two basins, of the points $\phi = 0$, $\theta = \pm 2\lambda c = \pm 2.4$, neither of
+            which is the equilibrium. (Below $\lambda = 1$ every start ends on one limit cycle.)
         """,
     ),
     Portraits(
@@ -308,13 +312,14 @@ METHODS: tuple[Entry, ...] = (
         title="The portraits of 2018, simultaneous steps",
         rule="simultaneous",
         claim="""
-            Of the methods in Mescheder, Geiger & Nowozin 2018 (arXiv 1801.04406) the unregularised GANs and the WGANs
-            do not converge; instance noise, zero-centred gradient penalties and consensus optimisation do.
+            Of the methods in Mescheder, Geiger & Nowozin 2018 (arXiv 1801.04406) the unregularised GANs and
+            the WGANs do not converge; instance noise, zero-centred gradient penalties and consensus
+            optimisation do.
         """,
         truth="""
-            The same, from the published parameters: h = 0.2, start (1, 1), 500 steps. Simultaneous steps add growth:
-            the saturating GAN, neutral in the flow, spirals outwards, and the non-saturating one, which the flow brings
-            to rest, ends on a cycle.
+            The same, from the published parameters: $h = 0.2$, start (1, 1), 500 steps. Simultaneous steps
+            add growth: the saturating GAN, neutral in the flow, spirals outwards, and the non-saturating
+            one, which the flow brings to rest, ends on a cycle.
         """,
     ),
     Portraits(
@@ -324,9 +329,9 @@ METHODS: tuple[Entry, ...] = (
         n_critic=1,
         claim="Alternating steps keep the unregularised GANs near an orbit; the rest is as with simultaneous ones.",
         truth="""
-            One generator step, then one critic step. The non-saturating GAN does converge in d = 1, only slowly: what
-            looks like an orbit after 500 steps is a spiral whose radius falls like n^(−1/2). And the saturating one is
-            on no orbit either: over 400 000 steps its radius more than doubles.
+            One generator step, then one critic step. The non-saturating GAN does converge in $d = 1$, only
+            slowly: what looks like an orbit after 500 steps is a spiral whose radius falls like $n^{-1/2}$.
+            And the saturating one is on no orbit either: over 400 000 steps its radius more than doubles.
         """,
     ),
     Portraits(
@@ -335,10 +340,11 @@ METHODS: tuple[Entry, ...] = (
         rule="alternating",
         n_critic=5,
         claim="Five critic steps for each of the generator do not change which methods converge.",
-        truth="""
-            True but for consensus optimisation, which leaves from this start. More critic steps turn faster, by √5, and
-            bring the end of stability nearer: a √(n h_D h_G) must stay below 2. And the saturating GAN, neutral in the
-            flow, now converges, though only like n^(−1/6).
+        truth=r"""
+            True but for consensus optimisation, which leaves from this start. More critic steps turn
+            faster, by $\sqrt 5$, and bring the end of stability nearer: $a\sqrt{n\,h_D h_G}$ must stay
+            below 2. And the saturating GAN, neutral in the flow, now converges, though only like
+            $n^{-1/6}$.
         """,
     ),
 )

@@ -11,7 +11,7 @@ from .registry import register
 
 @register("hinge", reference="arXiv 1705.02894, eq. 7; 1802.05957, eq. 16 and 17")
 class Hinge(Variant):
-    """Hinge GAN: the critic stops pushing logits beyond +-1."""
+    """Hinge GAN: the critic stops pushing logits beyond 1 and -1."""
 
     def critic_loss(self, real: Array, fake: Array, x_real: Array, x_fake: Array) -> Array:
         """max(0, 1 - D_r) + max(0, 1 + D_f)."""

@@ -56,6 +56,44 @@ def test_what_stands_still_in_a_gif_keeps_its_colour(tmp_path):
     assert all(np.array_equal(c[still], corner[0][still]) for c in corner)
 
 
+def relative_luminance(frame):
+    """Of every pixel, as WCAG 2 defines it: linear light, weighed by what the eye makes of each colour."""
+    c = np.asarray(frame.convert("RGB"), float) / 255
+    light = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+    return light @ [0.2126, 0.7152, 0.0722]
+
+
+LOCUS = np.linspace(0, 2, 81)
+ROOTS = -LOCUS[:, None] / 2 + np.sqrt(LOCUS[:, None] ** 2 / 4 - 0.25 + 0j) * [1, -1]
+FILMS = {
+    "portrait": lambda: plot.animate(orbit(8.0)),
+    "critic": lambda: plot.animate_critic(orbit(2.0), frames=30),
+    "locus": lambda: plot.animate_locus(LOCUS, ROOTS, title="ns"),
+    "card": lambda: plot.animate_card(orbit(8.0), "it stops", "it does not", "diracgan list", hold=0.5),
+}
+
+
+@pytest.mark.parametrize(
+    "kind", ["critic", *(pytest.param(k, marks=pytest.mark.slow) for k in FILMS if k != "critic")]
+)
+def test_films_do_not_flash(kind, tmp_path):
+    """A flash is a tenth of the luminance on a quarter of the picture (WCAG 2.3.1); these are far below it."""
+    file = plot.save(FILMS[kind](), tmp_path / "a.gif")
+    flashing, drift, before = [], [], None
+    with Image.open(file) as film:
+        for k in range(film.n_frames):
+            film.seek(k)
+            now = relative_luminance(film)
+            if before is not None:
+                flashing.append(float(np.mean(np.abs(now - before) > 0.1)))
+                drift.append(abs(float(now.mean() - before.mean())))
+            before = now
+    assert len(flashing) >= 20
+    # what moves is thin: a line, a point; words that appear stand still from then on
+    assert np.sort(flashing)[-3] < 0.03 and max(flashing) < 0.1
+    assert max(drift) < 0.03
+
+
 def test_runs_that_one_scale_would_hide_have_their_own_with_a_bar():
     small = [(n, orbit(1.0, 0.1), "small") for n in "abc"]
     fig = plot.multiples([*small, ("d", orbit(1.0, 5.0), "large")], title="four")
