@@ -16,12 +16,36 @@ STILL, OUTRUN = 150.0, 0.04  # the critic's relative movement by the generator's
 _GROWN = 1.25  # of a Wasserstein critic's weights, from the slow running mean to the fast one
 SPREAD, COLLAPSED, FAR = 0.6, 0.4, 2.5  # of the data's spread, or of the largest that samples have had
 LEFT = 0.5  # of the modes that have been covered
-_NORM = {"norm", "norms", "length", "weightnorm"}
-_WEIGHTS = {"grad", "grads", "gradient", "gradients", "spectral", "batch", "layer", "group"}
+_NORM = {"norm", "norms", "weightnorm"}
+_NOT_WEIGHTS = {
+    "grad",
+    "grads",
+    "gradient",
+    "gradients",
+    "spectral",
+    "batch",
+    "layer",
+    "group",
+    "update",
+    "loss",
+}
 _SPREAD = {"spread", "std", "stddev", "var", "variance", "diversity"}
 _COVERED = {"modes", "coverage", "recall", "classes"}
 _REAL = {"real", "data", "true", "target"}
-_OTHER = {"latent", "noise", "grad", "grads", "reward", "pixel"}
+_NOT_SAMPLES = {
+    "latent",
+    "noise",
+    "grad",
+    "grads",
+    "reward",
+    "loss",
+    "losses",
+    "logits",
+    "scores",
+    "weight",
+    "weights",
+    "lr",
+}
 
 
 @dataclasses.dataclass
@@ -69,13 +93,15 @@ def sign_of(name: str) -> str | None:
     """What a series tells: ``"norm_d"``, ``"norm_g"``, ``"spread"``, ``"data"``, ``"covered"``; None of another.
 
     Example:
-        >>> [sign_of(n) for n in ("norm_d", "G/weight_norm", "fake_std", "real_std", "modes", "grad_norm_d", "fid")]
-        ['norm_d', 'norm_g', 'spread', 'data', 'covered', None, None]
+        >>> [sign_of(n) for n in ("norm_d", "G/weight_norm", "fake_std", "real_std", "modes")]
+        ['norm_d', 'norm_g', 'spread', 'data', 'covered']
+        >>> [sign_of(n) for n in ("grad_norm_d", "d_loss_std", "G_path_length", "fid")]
+        [None, None, None, None]
     """
     words = set(words_of(name))
-    if words & _NORM and not words & _WEIGHTS:
+    if words & _NORM and not words & _NOT_WEIGHTS:
         return {"critic": "norm_d", "generator": "norm_g"}.get(player_of(name) or "")
-    if words & _SPREAD and not words & _OTHER:
+    if words & _SPREAD and not words & _NOT_SAMPLES:
         return "data" if words & _REAL else "spread"
     return "covered" if words & _COVERED and not words & _REAL else None
 
