@@ -78,6 +78,7 @@ class Monitor:
         self.rule = rule
         self.warnings: list[TrainingWarning] = []
         self._limits = None if self.variant is None else levels.limits_of(self.variant)
+        self._bounded = self.variant is None or self._limits is not None  # False: known to be Wasserstein's
         self._running: dict[str, RunningMean] = {}
         self._rows: dict[str, np.ndarray] = {}
         self._steps = np.empty(_KEPT)
@@ -182,7 +183,7 @@ class Monitor:
         if won is not None:
             who = "discriminator (critic)" if won == "critic" else won
             return RegimeKind.WON, f"{said}: the {who} has won"
-        beside = told(self._signs, self._running, _BEGUN, self._limits is not None) if self._signs else None
+        beside = told(self._signs, self._running, _BEGUN, self._bounded) if self._signs else None
         if beside is not None:
             return beside
         if self._nearing(d, g):
@@ -215,6 +216,7 @@ class Monitor:
             kept = [None if n is None else self._seen(n) for n in self._roles]
             found = levels.guessed(*kept) if self.variant is None else self.variant
             self._limits = None if found is None else levels.limits_seen(found, *kept)
+            self._bounded = found is None or self._limits is not None
         return None if self._limits is None else self._limits.winner(d.fast, None if g is None else g.fast)
 
     def _nearing(self, d: RunningMean | None, g: RunningMean | None) -> bool:
