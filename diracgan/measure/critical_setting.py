@@ -18,7 +18,7 @@ from .forecast import UNSTABLE, leading_multipliers, under
 from .linear_response import step_model
 from .settings import Setting, changed
 
-_TOLERANCE = 0.02  # of the logarithm of what is varied
+_TOLERANCE = 0.05  # of the logarithm of what is varied
 
 
 class _Scale(NamedTuple):
@@ -30,8 +30,8 @@ class _Scale(NamedTuple):
 
 
 _SCALES = {
-    "lr": _Scale(np.log, np.exp, float(np.log(256.0))),
-    "beta1": _Scale(lambda b: -np.log1p(-b), lambda s: -np.expm1(-s), float(np.log(256.0))),
+    "lr": _Scale(np.log, np.exp, float(np.log(32.0))),
+    "beta1": _Scale(lambda b: -np.log1p(-b), lambda s: -np.expm1(-s), float(np.log(32.0))),
 }
 
 

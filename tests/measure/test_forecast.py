@@ -105,7 +105,7 @@ def test_the_critical_learning_rate_is_where_the_multiplier_passes():
     exact = 0.5 * (MU + np.sqrt(MU**2 + 4.0 * (1.01**2 - 1.0)))
     game, at = linear_game()
     how = {"players": at, "rule": dg.rule("simultaneous", lr=H), "batch": BATCH}
-    assert dg.critical_setting(game, "lr", 1000, **how).value == pytest.approx(exact, rel=0.02)
+    assert dg.critical_setting(game, "lr", 1000, **how).value == pytest.approx(exact, rel=0.05)
     beyond = how | {"rule": dg.rule("simultaneous", lr=0.5)}
     found = dg.critical_setting(game, "lr", 1000, **beyond)
     assert found.value is None and found.growth > 1.01 and "already" in found.text
