@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 from ..errors import InputError
-from .layer import CommandResult, Table, argument
+from .layer import CommandResult, Table, argument, output, picture, tell
 from .options import AnyVariantOptions, RuleOptions, StartOptions, headline, only_one
 
 
@@ -16,6 +16,9 @@ def command(
     start: StartOptions,
     rule: RuleOptions,
     name: Annotated[str | None, argument("NAME", "The variant, as --variant takes it.")] = None,
+    out: Annotated[
+        str | None, output("Draw the slow field and its cycles: .png, .pdf or .svg.", picture)
+    ] = None,
 ) -> CommandResult:
     """Find the cycle on which an adaptive rule (Adam) ends, by its averaged flow; d = 1.
 
@@ -30,6 +33,12 @@ def command(
     from ..analysis import averaged
 
     found = averaged(dataclasses.replace(variant, variant=wanted).build(), made, **start.given())
+    if out is not None:
+        from ..plotting.saving import save
+        from ..plotting.slow_flow import slow_flow_figure
+
+        save(slow_flow_figure(found), out)
+        tell(f"drawn in {out}")
     return CommandResult(found.as_dict(), _said(found))
 
 

@@ -54,6 +54,13 @@ def _law(v: Variant) -> Figure:
     return law(v, verdict(v, **where), None, where)
 
 
+def _averaged(v: Variant) -> Figure:
+    from ..analysis import averaged
+    from ..plotting.slow_flow import slow_flow_figure
+
+    return slow_flow_figure(averaged(v, "adam:lr=0.01,beta1=0.5,beta2=0.999"))
+
+
 def _bode(v: Variant) -> Figure:
     from ..analysis import ema
     from ..plotting.averages import bode_figure
@@ -305,6 +312,18 @@ METHODS: tuple[Entry, ...] = (
             WGAN-GP with $c = 1$ and $\lambda = 1.2$ in $d = 1$: streamlines, nullclines, where the field
             jumps, and two basins, of the points $\phi = 0$, $\theta = \pm 2\lambda c = \pm 2.4$, neither of
             which is the equilibrium. (Below $\lambda = 1$ every start ends on one limit cycle.)
+        """,
+    ),
+    CommandEntry(
+        name="adam-cycle",
+        title="The cycle that Adam ends on",
+        variant="wgan-linear",
+        picture=_averaged,
+        command="averaged wgan-linear --rule adam:lr=0.01,beta1=0.5,beta2=0.999",
+        truth="""
+            Linear WGAN under simultaneous Adam: a rotation gains radius within 155 steps of the equilibrium and loses
+            it beyond, so that every start ends on a cycle of |φ| = 1.55, one rotation in 689 steps, whose size no
+            linearisation knows.
         """,
     ),
     Portraits(

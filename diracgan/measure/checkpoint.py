@@ -13,12 +13,16 @@ import numpy as np
 from jax import Array
 
 from ..errors import InputError, integer
-from ..game import Game, GameLike, Players
+from ..game import Game, GameLike, Players, Samples
 from ..rules import Rule, check_rule, float_vector
 from ..training import trainer
 from . import operators
+from .batch_checkpoint import BatchCheckpoint, of_measured
+from .measured_game import MeasuredGame
 from .noise import ResampledGame
 from .settings import Setting
+
+_SERIES = ("loss_d", "loss_g", "d_real", "d_fake")
 
 
 class Resampling(eqx.Module):
@@ -81,6 +85,27 @@ class Checkpoint(eqx.Module):
         on = self.minibatches(self.game, key)
         return float_vector(self.rule.over_a_period(on)(self.players, self.memory))[0]
 
+    def watched(self, w: Array) -> tuple[Array, Array]:
+        """At the weights w the logits of all real and all fake samples, (q,), and the samples' mean, (s,)."""
+        z = operators.unflat(self.players, w)
+        x = self.game.generator(z.theta, self.game.z)
+        logits = [self.game.logits(z.phi, some) for some in (self.game.x_real, x)]
+        return jnp.concatenate(logits), jnp.mean(x.reshape(len(x), -1), axis=0)
+
+    @property
+    def followed(self) -> np.ndarray:
+        """Directions of the logits that are followed in any case, orthonormal: the mean real and fake one, (q, 2)."""
+        real = np.arange(len(self.game.x_real) + _count(self.game.z)) < len(self.game.x_real)
+        return np.stack([real, ~real], axis=1) / np.sqrt([real.sum(), (~real).sum()])
+
+    def values(self, logits: Array) -> dict[str, Array]:
+        """Both losses without penalties, as the metrics of a run have them, and both mean logits."""
+        game = self.game
+        x = Samples(game.x_real, game.generator(self.players.theta, game.z))
+        real, fake = jnp.split(logits, [len(game.x_real)])
+        losses = [game._value(which, real, fake, x) for which in ("critic_loss", "generator_loss")]
+        return dict(zip(_SERIES, (*losses, jnp.mean(real), jnp.mean(fake)), strict=True))
+
     def under(self, setting: Setting) -> Checkpoint:
         """The same state, going on under another setting."""
         return Checkpoint(
@@ -92,6 +117,10 @@ class Checkpoint(eqx.Module):
         )
 
 
+def _count(z: Any) -> int:
+    return len(jax.tree.leaves(z)[0])
+
+
 def checkpoint(
     run: Any,
     players: Players | None = None,
@@ -99,8 +128,10 @@ def checkpoint(
     memory: Any = None,
     batch: int | None = None,
     samples: int = 256,
-) -> tuple[Checkpoint, Setting]:
+) -> tuple[Checkpoint | BatchCheckpoint, Setting]:
     """The state of a run, or of a game where it is said to be, and the setting that it is under; in 64 bits.
+
+    What :func:`diracgan.measure.game` gives has its state in itself.
 
     Raises:
         InputError: for what is neither, or an optimiser without memories of its own.
@@ -109,6 +140,8 @@ def checkpoint(
         return _of_game(run, players, rule, memory, batch)
     if any(x is not None for x in (players, rule, memory, batch)):
         raise InputError("players, rule, memory and batch go with a Game; a run has its own")
+    if isinstance(run, MeasuredGame):
+        return of_measured(run)
     return _of_run(run, integer("samples", samples, low=2))
 
 

@@ -13,9 +13,9 @@ from ..errors import integer, one_of
 from ..game import Players
 from ..records import Record
 from ..rules import Rule
-from .checkpoint import Checkpoint, checkpoint
+from .checkpoint import checkpoint
 from .forecast import UNSTABLE, leading_multipliers, under
-from .linear_response import step_model
+from .linear_response import AnyCheckpoint, step_model
 from .settings import Setting, changed
 
 _TOLERANCE = 0.05  # of the logarithm of what is varied
@@ -134,7 +134,7 @@ def _value(now: Setting, parameter: str) -> float:
 
 
 def _crossed(
-    at: Checkpoint, varied: Callable[[float | None], Setting], parameter: str, steps: int, seed: int
+    at: AnyCheckpoint, varied: Callable[[float | None], Setting], parameter: str, steps: int, seed: int
 ) -> CriticalSetting:
     scale, now = _SCALES[parameter], _value(varied(None), parameter)
     seen: dict[float, tuple[float, float | None]] = {}

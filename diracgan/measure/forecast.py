@@ -23,7 +23,7 @@ from ..numerics.reduced_order import capped, driven
 from ..records import NestedRecord
 from ..rules import Rule
 from .checkpoint import Checkpoint, checkpoint
-from .linear_response import LinearResponse, linear_response, series, settled
+from .linear_response import AnyCheckpoint, LinearResponse, linear_response, series, settled
 from .settings import Setting, changed
 
 UNSTABLE = 1.01  # a turning multiplier beyond this leaves the linear regime within some hundred iterations
@@ -143,7 +143,8 @@ def forecast(
 
     Args:
         run: a training run of ours of one seed, its folder, or a :class:`~diracgan.game.Game` with ``players``,
-            ``rule``, ``memory`` and ``batch``.
+            ``rule``, ``memory`` and ``batch``; or your own training in JAX, from :func:`diracgan.measure.game` with
+            ``optimiser`` and ``state``: its losses, and the mean logits with ``critic``, to first order.
         settings: others to try from the same checkpoint, each ``"lr=2e-3,batch=256"`` or a mapping: the rule's
             parameters, ``ratio`` (lr_d/lr_g), ``batch``, ``ema``, the variant's parameters and penalties.
         steps: iterations of the window.
@@ -191,16 +192,16 @@ def forecast(
     return Forecast(found, steps, size, products)
 
 
-def under(at: Checkpoint, setting: Setting, steps: int, seed: int) -> Checkpoint:
+def under(at: AnyCheckpoint, setting: Setting, steps: int, seed: int) -> AnyCheckpoint:
     """The checkpoint under a setting; where gradients are others, with the memory that they make at held players."""
     there = at.under(setting)
-    if not setting.other_gradients:
+    if not setting.other_gradients or not isinstance(there, Checkpoint):
         return there
     return eqx.tree_at(lambda c: c.memory, there, settled(there, steps, seed + 1))
 
 
 def _forecast(
-    at: Checkpoint, response: LinearResponse, setting: Setting, steps: int, seed: int
+    at: AnyCheckpoint, response: LinearResponse, setting: Setting, steps: int, seed: int
 ) -> SettingForecast:
     growth, angle, departure = leading_multipliers(response.model.multipliers, steps)
     if growth is not None and growth > UNSTABLE:
@@ -239,7 +240,7 @@ def leading_multipliers(
 
 
 def followed(
-    at: Checkpoint, response: LinearResponse, steps: int, seed: int, ema: float | None = None
+    at: AnyCheckpoint, response: LinearResponse, steps: int, seed: int, ema: float | None = None
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Every series along every run of the reduced system, (runs, steps + 1), and those of the averaged generator."""
     model = response.model

@@ -68,14 +68,15 @@ class JaxGame:
         memory: Any = None,
         project: Callable[[Players], Players] | None = None,
         view: CriticView | None = None,
+        losses: Callable[[Players, Any], Array] | None = None,
     ) -> None:
-        self.view, self.has_slopes = view, view is not None
+        self.view, self.has_slopes, self.losses = view, view is not None, losses
         self.players, self.rule, self.memory = players, rule, memory
         leaves = jax.tree.leaves(players)
         self.dtype = np.float64 if any(np.asarray(x).dtype == np.float64 for x in leaves) else np.float32
         n_d, n_g = (sum(int(np.size(x)) for x in jax.tree.leaves(p)) for p in players)
         self.sizes = (n_d, n_g)
-        self._game = functools.partial(BatchGame, field, project=project)
+        self.game_of = functools.partial(BatchGame, field, project=project)
         self._programs: dict[str, Any] = {}
         self._linear: tuple[Any, Any] = (None, None)  # the last linearisation, and of what
         self.state_size = 0 if rule is None else self._step_size()
@@ -175,21 +176,21 @@ class JaxGame:
 
     def _steps_from_rest(self, batches: list[Any]) -> Array:
         assert self.rule is not None
-        game = self._game(batches)
+        game = self.game_of(batches)
         rest = self.rule.rest(game, self.players)
         after = (r.over_a_period(game)(self.players, rest)[0] for r in (self.rule, self.rule.at_rest))
         return jnp.stack([self._flat(jax.tree.map(jnp.subtract, a, self.players)) for a in after])
 
     def _full_step(self, batches: list[Any]) -> Any:
         assert self.rule is not None
-        return operators.full_step(self.rule, self._game(batches), self.players, self.memory)
+        return operators.full_step(self.rule, self.game_of(batches), self.players, self.memory)
 
     def _step_size(self) -> int:
         with self._precision():
             return jax.eval_shape(lambda: self._full_step([])[0]).shape[0]
 
     def _field(self, y: Array, batches: list[Any]) -> Array:
-        return self._flat(self._game(batches).velocity(operators.unflat(self.players, y)))
+        return self._flat(self.game_of(batches).velocity(operators.unflat(self.players, y)))
 
     @staticmethod
     def _flat(players: Players) -> Array:
@@ -253,7 +254,11 @@ def of_losses(
         view = CriticView(
             lambda at, batch, x: critic(whole(at)[0], x), lambda at, batch: samples(whole(at)[1], batch)
         )
-    return JaxGame(field, players, rule, memory, view=view)
+
+    def values(at: Players, batch: Any) -> Array:
+        return jnp.stack([loss(name, at, batch) for name in losses])
+
+    return JaxGame(field, players, rule, memory, view=view, losses=values)
 
 
 def _is_moving(x: Any) -> bool:

@@ -16,11 +16,13 @@ import numpy as np
 from jax import Array
 
 from ..errors import InputError
-from ..game import Samples
 from ..numerics.reduced_order import ReducedModel, new_directions, reduced
 from . import operators
+from .batch_checkpoint import BatchCheckpoint
 from .checkpoint import Checkpoint
 
+AnyCheckpoint = Checkpoint | BatchCheckpoint
+SERIES = ("loss_d", "loss_g", "d_real", "d_fake")
 LOGITS = 16  # principal directions of the logits that are followed
 SAMPLES = 2  # and of the samples' mean
 BASIS = 150  # largest Krylov basis: eight blocks, beyond which nothing changed on the pilot runs
@@ -60,7 +62,7 @@ class LinearResponse:
     size: int
 
 
-def linear_response(at: Checkpoint, seed: int = 0) -> LinearResponse:
+def linear_response(at: AnyCheckpoint, seed: int = 0) -> LinearResponse:
     """Linearise one whole iteration at a checkpoint; in 64 bits.
 
     Raises:
@@ -73,7 +75,7 @@ def linear_response(at: Checkpoint, seed: int = 0) -> LinearResponse:
     return LinearResponse(model, kicks, monitors, len(start))
 
 
-def step_model(at: Checkpoint, seed: int = 0) -> tuple[ReducedModel, Monitors, np.ndarray]:
+def step_model(at: AnyCheckpoint, seed: int = 0) -> tuple[ReducedModel, Monitors, np.ndarray]:
     """The reduced step, what its outputs are coordinates of, and the unit of each entry of the full state, (n,)."""
     start, pull = _linearised(at)
     n = start.shape[0]
@@ -96,7 +98,7 @@ def step_model(at: Checkpoint, seed: int = 0) -> tuple[ReducedModel, Monitors, n
 
 
 @eqx.filter_jit
-def _linearised(at: Checkpoint) -> tuple[Array, Any]:
+def _linearised(at: AnyCheckpoint) -> tuple[Array, Any]:
     start, step = at.full_step()
     return start, jax.vjp(step, start)[1]
 
@@ -107,7 +109,7 @@ def _pulled(pull: Any, v: Array) -> Array:
 
 
 @eqx.filter_jit
-def _deviation(at: Checkpoint, start: Array, keys: Array) -> Array:
+def _deviation(at: AnyCheckpoint, start: Array, keys: Array) -> Array:
     """Each coordinate's standard deviation over minibatches, without keeping them."""
 
     def add(sums: tuple[Array, Array], key: Array) -> tuple[Any, None]:
@@ -119,7 +121,7 @@ def _deviation(at: Checkpoint, start: Array, keys: Array) -> Array:
 
 
 @eqx.filter_jit
-def _kicks(at: Checkpoint, start: Array, basis: Array, keys: Array) -> Array:
+def _kicks(at: AnyCheckpoint, start: Array, basis: Array, keys: Array) -> Array:
     return jax.lax.map(lambda key: (at.minibatch_step(key) - start) @ basis, keys)
 
 
@@ -137,26 +139,26 @@ def settled(at: Checkpoint, count: int, seed: int) -> Any:
 # ---------------- what is monitored
 
 
-def _monitored(at: Checkpoint, scale: np.ndarray, seed: int) -> tuple[np.ndarray, Monitors]:
+def _monitored(at: AnyCheckpoint, scale: np.ndarray, seed: int) -> tuple[np.ndarray, Monitors]:
     """The rows of the outputs, (p, weights), and what they are coordinates of."""
     logits, mean = (np.asarray(x) for x in _watched(at, operators.flat(at.players)))
     if not np.all(np.isfinite(logits)):
         raise InputError("the logits are not finite; allowed: a run that goes on")
-    real = np.arange(len(logits)) < len(at.game.x_real)
-    means = np.stack([real, ~real], axis=1) / np.sqrt([real.sum(), (~real).sum()])
-    onto, rows = _principal(at, 0, scale, means, LOGITS, seed)
+    onto, rows = _principal(at, 0, scale, at.followed, LOGITS, seed)
     along, more = _principal(at, 1, scale, np.zeros((len(mean), 0)), SAMPLES, seed)
     return np.concatenate([rows, more]), Monitors(logits, onto, mean @ along)
 
 
 def _principal(
-    at: Checkpoint, which: int, scale: np.ndarray, first: np.ndarray, count: int, seed: int
+    at: AnyCheckpoint, which: int, scale: np.ndarray, first: np.ndarray, count: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Directions in which noise moves a watched vector most, ``first`` among them: (q, k), and their rows (k, w).
 
     A randomised range finder with one power iteration (Halko, Martinsson, Tropp 2011, arXiv 0909.4061).
     """
     q = len(first)
+    if not q:
+        return np.zeros((0, 0)), np.zeros((0, len(scale)))
     if q <= max(count, first.shape[1]):
         onto = np.eye(q)
         return onto, _rows(at, which, onto)
@@ -170,32 +172,29 @@ def _principal(
     return onto, _rows(at, which, onto)
 
 
-def _images(at: Checkpoint, which: int, v: np.ndarray) -> np.ndarray:
+def _images(at: AnyCheckpoint, which: int, v: np.ndarray) -> np.ndarray:
     """The watched vector's derivative along each column of v, (q, k)."""
     return np.asarray(_pushed(at, which, jnp.asarray(v.T))).T
 
 
-def _rows(at: Checkpoint, which: int, onto: np.ndarray) -> np.ndarray:
+def _rows(at: AnyCheckpoint, which: int, onto: np.ndarray) -> np.ndarray:
     """The gradients of the watched vector's coordinates along the columns of ``onto``, (k, w)."""
     return np.asarray(_pulled_back(at, which, jnp.asarray(onto.T)))
 
 
 @eqx.filter_jit
-def _watched(at: Checkpoint, w: Array) -> tuple[Array, Array]:
-    z = operators.unflat(at.players, w)
-    x = at.game.generator(z.theta, at.game.z)
-    logits = [at.game.logits(z.phi, some) for some in (at.game.x_real, x)]
-    return jnp.concatenate(logits), jnp.mean(x.reshape(len(x), -1), axis=0)
+def _watched(at: AnyCheckpoint, w: Array) -> tuple[Array, Array]:
+    return at.watched(w)
 
 
 @eqx.filter_jit
-def _pushed(at: Checkpoint, which: int, v: Array) -> Array:
+def _pushed(at: AnyCheckpoint, which: int, v: Array) -> Array:
     push = jax.linearize(lambda w: _watched(at, w)[which], operators.flat(at.players))[1]
     return jax.lax.map(push, v)
 
 
 @eqx.filter_jit
-def _pulled_back(at: Checkpoint, which: int, u: Array) -> Array:
+def _pulled_back(at: AnyCheckpoint, which: int, u: Array) -> Array:
     pull = jax.vjp(lambda w: _watched(at, w)[which], operators.flat(at.players))[1]
     return jax.lax.map(lambda u: pull(u)[0], u)
 
@@ -203,29 +202,18 @@ def _pulled_back(at: Checkpoint, which: int, u: Array) -> Array:
 # ---------------- from coordinates to series
 
 
-def series(at: Checkpoint, monitors: Monitors, outputs: np.ndarray) -> dict[str, np.ndarray]:
+def series(at: AnyCheckpoint, monitors: Monitors, outputs: np.ndarray) -> dict[str, np.ndarray]:
     """Losses, mean logits and the samples' mean where the outputs (..., p) lead: name -> (...)."""
     k = monitors.onto.shape[1]
     shape = outputs.shape[:-1]
     with_logits = jnp.asarray(outputs[..., :k].reshape(-1, k))
-    values = np.asarray(_losses(at, jnp.asarray(monitors.logits), jnp.asarray(monitors.onto), with_logits))
-    found: dict[str, np.ndarray] = dict(zip(("loss_d", "loss_g", "d_real", "d_fake"), values.T, strict=True))
+    values = _values(at, jnp.asarray(monitors.logits), jnp.asarray(monitors.onto), with_logits)
+    found: dict[str, np.ndarray] = {n: np.asarray(values[n]) for n in SERIES if n in values}
     for i, now in enumerate(monitors.mean):
         found[f"samples_{i}"] = now + outputs[..., k + i].reshape(-1)
     return {n: x.reshape(shape) for n, x in found.items()}
 
 
 @eqx.filter_jit
-def _losses(at: Checkpoint, there: Array, onto: Array, y: Array) -> Array:
-    x = at.game.generator(at.players.theta, at.game.z)
-    return jax.lax.map(lambda y: _of_logits(at, x, there + onto @ y), y, batch_size=64)
-
-
-def _of_logits(at: Checkpoint, x: Array, logits: Array) -> Array:
-    """Both losses without penalties, as the metrics of a run have them, and both mean logits, (4,)."""
-    game = at.game
-    real, fake = jnp.split(logits, [len(game.x_real)])
-    losses = [
-        game._value(which, real, fake, Samples(game.x_real, x)) for which in ("critic_loss", "generator_loss")
-    ]
-    return jnp.stack([*losses, jnp.mean(real), jnp.mean(fake)])
+def _values(at: AnyCheckpoint, there: Array, onto: Array, y: Array) -> dict[str, Array]:
+    return jax.lax.map(lambda y: at.values(there + onto @ y), y, batch_size=64)

@@ -22,15 +22,15 @@ class Setting(NamedTuple):
     Attributes:
         label: what was changed, in words; ``"as it is"`` of nothing.
         rule: how the players move.
-        variant: what is minimised.
-        batch: samples in a minibatch.
+        variant: what is minimised; None of a user's own losses.
+        batch: samples in a minibatch; 0 of batches that are given.
         ema: decay of the generator's average, or None.
         other_gradients: whether the gradients' distribution differs from that of the run.
     """
 
     label: str
     rule: Rule
-    variant: Variant
+    variant: Variant | None
     batch: int
     ema: float | None
     other_gradients: bool = False
@@ -57,7 +57,8 @@ def changed(now: Setting, given: Mapping[str, Any] | str) -> Setting:
     if not isinstance(given, str | Mapping):
         raise InputError(f'{given!r} is not a setting; allowed: "lr=2e-3,batch=256", or a mapping')
     wanted = read_settings(given) if isinstance(given, str) else dict(given)
-    if "gamma" not in parameters(type(now.variant)):  # else R1's weight goes by that name
+    of_loss = {} if now.variant is None else parameters(type(now.variant))
+    if "gamma" not in of_loss:  # else R1's weight goes by that name
         wanted = {"r1" if n == "gamma" else n: x for n, x in wanted.items()}
     if not wanted:
         raise InputError("a setting is empty; allowed: name=value, separated by commas")
@@ -65,19 +66,19 @@ def changed(now: Setting, given: Mapping[str, Any] | str) -> Setting:
     if not now.rule.lr_sets_steps:
         own = [n for n in own if n in ("n_critic", "alternating")]
     rates = "lr_g" in own
-    for_variant = {**parameters(type(now.variant)), **modifiers()}
-    known = [*own, *(["ratio"] if rates else []), "batch", *for_variant]
+    for_variant = {} if now.variant is None else {**of_loss, **modifiers()}
+    known = [*own, *(["ratio"] if rates else []), *(["batch"] if now.batch else []), *for_variant]
     moves: dict[str, Any] = {}
     for name, value in wanted.items():
-        if name == "batch":
+        if name == "batch" and now.batch:
             now = now._replace(batch=integer("batch", value, low=1), other_gradients=True)
-        elif name == "ema":
+        elif name == "ema" and now.batch:
             now = now._replace(ema=number("ema", value, low=0.0, high=1.0, open_high=True))
         elif name == "ratio" and rates:
             moves["ratio"] = number("ratio", value, low=0.0, open_low=True)
         elif name in own:
             moves[name] = parameters(type(now.rule))[name].check(value)
-        elif name in for_variant:
+        elif now.variant is not None and name in for_variant:
             now = now._replace(variant=_with(now.variant, name, value), other_gradients=True)
         else:
             raise unknown("setting", name, known)

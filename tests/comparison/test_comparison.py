@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import diracgan as dg
-from diracgan.comparison import api, from_scratch, near_equilibrium, prediction, protocol
+from diracgan.comparison import api, forecast_runs, from_scratch, near_equilibrium, prediction, protocol
 from diracgan.comparison.parts import Parts
 from diracgan.comparison.statistics import auc, lower_bound, rank_correlation, spread, tally
 from diracgan.dirac import game
@@ -70,6 +70,26 @@ def test_what_a_forecast_is_scored_by():
     # 1 - beta1: 0.1 against 0.09 (11 % off) and against 0.05 (100 %)
     assert d["critical"]["beta1"]["within"]["agree"] == 3 and d["critical"]["beta1"]["of"] == 4
     assert d["settings"]["hard"]["of"] == 0 or d["settings"]["hard"]["agree"] == d["settings"]["hard"]["of"]
+
+
+@pytest.mark.slow
+def test_runs_go_on_from_where_they_were_forecast():
+    chosen = protocol("ci", seed0=1000)
+    chosen.chosen["forecast"] |= {"checkpoint": 600, "steps": 300}
+    variant = dg.variant("ns").with_(r1=0.1)
+    by = "adam:lr=2e-3,beta1=0.5,alternating=true"
+    design = forecast_runs.Design("points8", 4, by, variant, [1000, 1001], ["batch=4"], ["lr"])
+    records = forecast_runs.claims(design, chosen)
+    assert [r["setting"] for r in records if r["kind"] == "setting"] == ["as it is", "batch=4"] * 2
+    json.dumps(records)
+    for now, noisier in (records[:2], records[2:4]):
+        spreads = np.array([r["measured"]["spread"] for r in (now, noisier)])
+        assert np.all(spreads[1] > spreads[0])  # sixteen times the variance of the gradients
+        assert noisier["lr_over_batch"] == pytest.approx(16 * now["lr_over_batch"])
+    limits = [r for r in records if r["kind"] == "critical"]
+    assert len(limits) == 2 and all(
+        r["parameter"] == "lr" and r["now"] == pytest.approx(2e-3) for r in limits
+    )
 
 
 def test_a_part_that_is_done_is_not_run_again(tmp_path):
