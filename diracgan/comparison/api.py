@@ -108,21 +108,22 @@ def compare(
     """
     began = time.monotonic()
     chosen = protocol(tier, seed0, width)
-    for claim in claims:
+    asked = list(claims) if isinstance(claims, str) else listed("claims", claims, ", ".join(CLAIMS))
+    for claim in asked:
         one_of("claim", claim, CLAIMS)
     callback("done", done)
     named = None if variants is None else listed("variants", variants, "variants, or names")
     given = None if named is None else [parse(v) if isinstance(v, str) else v for v in named]
     if given is not None and not (given and all(isinstance(v, Variant) for v in given)):
         raise InputError(f"variants = {variants!r}; allowed: variants, or names as in `diracgan list`")
-    local, scratch = any(x in claims for x in "AB"), "C" in claims
+    local, scratch = any(x in asked for x in "AB"), "C" in asked
     near = (given or [parse(s) for s in chosen["equilibrium"]["variants"]]) if local else []
     far = (given or [parse(s) for s in chosen.chosen["scratch_variants"]]) if scratch else []
     labels = {v.label for v in near}
     extra = [parse(s) for s in chosen["controls"]["references"]] if local and len(near) < 3 else []
     references = [v for v in extra if v.label not in labels]
     noisy = _noisy(given, chosen) if local else []
-    designs = forecast_runs.designs(chosen, given, images) if "D" in claims else []
+    designs = forecast_runs.designs(chosen, given, images) if "D" in asked else []
     with Parts(chosen, folder, device, done) as parts:
         wanted = [
             [parts.add("equilibria", _local, v) for v in near],

@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import InputError, one_of
 from ..files import write_text
 from ..training.build import on_device
+from ..training.config import DEVICES
 from .protocol import Protocol
 
 _WORKERS = 2  # programs compile one per core
@@ -38,8 +40,16 @@ class Parts:
         device: str = "auto",
         done: Callable[[int, int, str], None] | None = None,
     ) -> None:
-        with on_device(device):  # refuses one that is not there, before anything runs
+        with on_device(
+            one_of("device", device, DEVICES)
+        ):  # refuses one that is not there, before anything runs
             pass
+        if folder is not None and not isinstance(folder, str | os.PathLike):
+            raise InputError(f"folder = {folder!r} is not a path; allowed: a folder's, or None")
+        if folder is not None and Path(folder).is_file():
+            raise InputError(
+                f"{os.fspath(folder)!r} is a file; allowed: a folder for the parts that are done"
+            )
         self.chosen, self.device, self.done = chosen, device, done
         self.folder = None if folder is None else Path(folder)
         self.total, self.counted = 0, itertools.count(1)

@@ -28,6 +28,7 @@ SAMPLES = 2  # and of the samples' mean
 BASIS = 150  # largest Krylov basis: eight blocks, beyond which nothing changed on the pilot runs
 DRAWS = 512  # minibatches
 _SCALING = 64  # of which so many give each coordinate its unit
+_TOGETHER = 16  # minibatches at once: the basis, which is what is large, is read once for all of them
 _SPARE = 8  # directions of a range finder beyond those that are kept
 
 
@@ -122,7 +123,7 @@ def _deviation(at: AnyCheckpoint, start: Array, keys: Array) -> Array:
 
 @eqx.filter_jit
 def _kicks(at: AnyCheckpoint, start: Array, basis: Array, keys: Array) -> Array:
-    return jax.lax.map(lambda key: (at.minibatch_step(key) - start) @ basis, keys)
+    return jax.lax.map(lambda key: (at.minibatch_step(key) - start) @ basis, keys, batch_size=_TOGETHER)
 
 
 @eqx.filter_jit

@@ -41,6 +41,7 @@ from .architecture import Architecture
 from .problems import PROBLEMS, Problem, problem
 from .tricks import TRICKS, AuxiliaryClasses, FeatureMatching, Reconstruction, SoftLabels, Trick, trick
 
+DEVICES = ("auto", "cpu", "gpu", "tpu")
 _TABLES = ("variant", "rule", "problem", "networks", "tricks", "alarms")
 
 
@@ -57,7 +58,7 @@ class TrainingConfig(Parametric):
     seed: int = param(0, "of weights, minibatches and all other draws", low=0)
     seeds: int = param(1, "runs at once, with this seed and the following ones", low=1, high=4096)
     dtype: str = param("float32", "what is computed in", choices=("float32", "float64", "bfloat16"))
-    device: str = param("auto", "where", choices=("auto", "cpu", "gpu", "tpu"))
+    device: str = param("auto", "where", choices=DEVICES)
     devices: int = param(1, "over how many a minibatch is spread", low=1)
     pretrain: int = param(0, "iterations before the first one in which only the critic moves", low=0)
     warmup: bool = param(True, "averages begin with a short memory: decay min(beta, (1 + t)/(10 + t))")

@@ -175,6 +175,27 @@ def adaptive_cycle(
     return found if found.kind is Kind.LIMIT_CYCLE else None
 
 
+def beyond_rest(variant: Variant, rule: Rule | None, x0: Any) -> str:
+    """What an answer of linear theory leaves out where the rule is adaptive, in d = 1, as the end of a sentence.
+
+    Example:
+        >>> import diracgan as dg
+        >>> beyond_rest(dg.variant("wgan-linear"), dg.rule("adam", lr=0.01, beta1=0.5), [0.0])[:66]
+        '; that holds while velocities stay below 1e-08; from (0.1, 0.2) it'
+    """
+    if rule is None or not rule.is_adaptive or np.size(x0) != 1:
+        return ""
+    try:
+        found = averaged(variant, rule, x0=x0)
+    except InputError:  # its steps follow the gradient
+        return ""
+    if found.kind is Outcome.UNDECIDED:
+        return ""
+    bound = rule.linear_below
+    where = "at rest" if bound is None else f"while velocities stay below {bound:g}"
+    return f"; that holds {where}; from (0.1, 0.2) it {found.text}, by its averaged flow"
+
+
 def _computed(variant: Variant, rule: Rule, datum: np.ndarray, start: Players) -> AveragedFlow:
     """The slow field, its cycles, and where the start is led."""
     phi, off = float(start.phi[0]), float(start.theta[0] - datum[0])

@@ -20,6 +20,7 @@ from ..linear.margins import margins
 from ..linear.parameter_handle import parameter_handle
 from ..linear.settings import AskedAbout, LinearSettings, settings
 from ..linear.status import Status
+from ..slow_flow.averaged import beyond_rest
 from .status_intervals import Interval, ParameterScan, Threshold, over_integers, over_reals
 
 _REACH = 1e3  # a parameter without an upper bound is looked for here
@@ -144,7 +145,8 @@ def critical(
         low=scan.low,
         high=scan.high,
         status=status,
-        text=_words(handle.name, intervals, edges, handle.is_integer),
+        text=_words(handle.name, intervals, edges, handle.is_integer)
+        + beyond_rest(around.variant, around.rule, around.x0),
         evaluations=scan.count + int(status is not None),
         around=around,
         **around.provenance,

@@ -18,6 +18,7 @@ from ...variants import Variant
 from ..linear.parameter_handle import ParameterHandle, parameter_handle
 from ..linear.settings import AskedAbout, LinearSettings, settings
 from ..linear.status import Status
+from ..slow_flow.averaged import beyond_rest
 from .critical import critical
 from .rate_search import FastestDecay, FastestDecaySearch
 
@@ -201,7 +202,8 @@ def _record(
         unique=best.unique,
         intervals=intervals,
         ranges=named,
-        text=_words(best, chosen, at_bound, intervals),
+        text=_words(best, chosen, at_bound, intervals)
+        + beyond_rest(best.here.variant, best.here.rule, best.here.x0),
         evaluations=count,
         **around.provenance,
     )
