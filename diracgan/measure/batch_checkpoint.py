@@ -58,7 +58,7 @@ class BatchCheckpoint(eqx.Module):
     def watched(self, w: Array) -> tuple[Array, Array]:
         """Losses and mean logits over the held batches, (2 or 4,); no samples."""
         at = operators.unflat(self.players, w)
-        return sum(self._seen(at, b) for b in self.whole) / len(self.whole), jnp.zeros(0)
+        return jnp.mean(jnp.stack([self._seen(at, b) for b in self.whole]), axis=0), jnp.zeros(0)
 
     def _seen(self, at: Players, batch: Any) -> Array:
         assert self.backend.losses is not None
