@@ -68,10 +68,9 @@ class BatchCheckpoint(eqx.Module):
         logits = [jnp.mean(view.critic(at, batch, x)) for x in view.samples(at, batch)]
         return jnp.concatenate([seen, jnp.stack(logits)])
 
-    @property
-    def followed(self) -> np.ndarray:
-        """Nothing but what is watched."""
-        return np.zeros((4 if self.backend.view else 2, 0))
+    def followed(self, count: int) -> np.ndarray:
+        """Nothing beside what is watched."""
+        return np.zeros((count, 0))
 
     def values(self, logits: Array) -> dict[str, Array]:
         """What is watched, by its name."""

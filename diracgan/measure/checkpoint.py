@@ -92,10 +92,9 @@ class Checkpoint(eqx.Module):
         logits = [self.game.logits(z.phi, some) for some in (self.game.x_real, x)]
         return jnp.concatenate(logits), jnp.mean(x.reshape(len(x), -1), axis=0)
 
-    @property
-    def followed(self) -> np.ndarray:
-        """Directions of the logits that are followed in any case, orthonormal: the mean real and fake one, (q, 2)."""
-        real = np.arange(len(self.game.x_real) + _count(self.game.z)) < len(self.game.x_real)
+    def followed(self, count: int) -> np.ndarray:
+        """Directions of q = ``count`` logits that are followed in any case, orthonormal: both mean ones, (q, 2)."""
+        real = np.arange(count) < len(self.game.x_real)
         return np.stack([real, ~real], axis=1) / np.sqrt([real.sum(), (~real).sum()])
 
     def values(self, logits: Array) -> dict[str, Array]:
@@ -115,10 +114,6 @@ class Checkpoint(eqx.Module):
             self.memory,
             self.minibatches.under(setting),
         )
-
-
-def _count(z: Any) -> int:
-    return len(jax.tree.leaves(z)[0])
 
 
 def checkpoint(
