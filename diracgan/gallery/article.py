@@ -149,14 +149,14 @@ GALLERY: tuple[Entry, ...] = (
         variant="ns",
         parameters={"r1": 0.1},
         claim="""
-            Samples of the averaged generator look better than those of the raw one of the same iteration,
-            with 0.9999 as with 0.999; the larger the decay, the more iterations that takes.
+            Shown on faces, raw, with 0.999 and with 0.9999: the larger the decay the smoother the
+            samples, at the cost of detail; 0.999 is typical.
         """,
         truth=r"""
-            With 0.999 they do: strokes are cleaner, and the start is forgotten ($0.999^{4000} = 0.02$). An
-            average without a warm-up holds $\beta^n$ of its start, here 67 % at $\beta = 0.9999$, and its
-            weights are mostly those of a network that had learned nothing. `diracgan train` therefore
-            starts averages with a short memory unless `--no-warmup` is given.
+            To the eye the strokes are cleaner with 0.999, which has forgotten its start ($0.999^{4000} =
+            0.02$). An average without a warm-up holds $\beta^n$ of its start, here 67 % at $\beta =
+            0.9999$, and its weights are mostly those of a network that had learned nothing. `diracgan
+            train` therefore starts averages with a short memory unless `--no-warmup` is given.
         """,
     ),
     LocusEntry(
