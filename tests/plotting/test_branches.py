@@ -22,6 +22,7 @@ def drawn(statuses: list[str]) -> dict[str, list[float]]:
         x0=[0.0],
         statuses=statuses,
         points=[],
+        born_at=None,
     )
     ax = branches([branch], Figure().add_subplot())
     return {str(line.get_label()): np.asarray(line.get_xdata()).tolist() for line in ax.get_lines()}
