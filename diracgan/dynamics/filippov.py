@@ -398,7 +398,7 @@ def speeds(system: DiracSystem, y: Array, regime: Regime, k: int, shared: np.nda
     return float(normal @ here), float(normal @ there)
 
 
-def plain(modes: np.ndarray) -> Regime:
+def plain(modes: Any) -> Regime:
     """A regime without sliding."""
     return Regime(modes, np.zeros((0, len(modes)), bool), np.zeros(0, int), np.zeros(len(modes)))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, TypeVar
 
 import jax
 import numpy as np
@@ -16,7 +16,6 @@ import numpy as np
 from ..parameters import is_traced
 from .scalar_program import NotScalarizable, Program, trace
 
-P = ParamSpec("P")
 R = TypeVar("R")
 _MOST_KEPT = 256  # programs
 
@@ -54,19 +53,19 @@ def scalars(leaves: Sequence[np.ndarray]) -> list[Any]:
     return [x for leaf in leaves for x in leaf.ravel()]
 
 
-class AtOnce(Generic[P, R]):
+class AtOnce(Generic[R]):
     """A function that NumPy evaluates where its arguments are numbers, and XLA compiles where they are traced.
 
     Attributes:
         compiled: the function under :func:`jax.jit`, for what is traced or too large.
     """
 
-    def __init__(self, fn: Callable[P, R], quick: Callable[..., Any]) -> None:
+    def __init__(self, fn: Callable[..., R], quick: Callable[..., Any]) -> None:
         """``quick``: what NumPy evaluates in its place; where it has no value, ``compiled`` is asked."""
         functools.update_wrapper(self, fn)
         self.compiled, self._quick, self._same = jax.jit(fn), quick, quick is fn
 
-    def __call__(self, *args: P.args, **more: P.kwargs) -> R:
+    def __call__(self, *args: Any, **more: Any) -> R:
         """As the function itself."""
         if more or any(is_traced(x) for x in jax.tree.leaves(args)):
             return self.compiled(*args, **more)
@@ -86,7 +85,7 @@ def _filled(cells: np.ndarray, kinds: Sequence[Any]) -> np.ndarray:
     return np.array(cells.tolist(), kinds[0] if kinds else float).reshape(cells.shape)
 
 
-def at_once(quick: Callable[..., Any] | None = None) -> Callable[[Callable[P, R]], AtOnce[P, R]]:
+def at_once(quick: Callable[..., Any] | None = None) -> Callable[[Callable[..., R]], AtOnce[R]]:
     """A function evaluated by NumPy where its arguments are numbers; else it is compiled.
 
     Args:

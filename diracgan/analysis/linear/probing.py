@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +22,7 @@ class Probed(NamedTuple):
     """What is seen of one system, or of each of N: the field or the map, and whether the critic has a value there."""
 
     probe: derivative.Probe
-    alive: Array
+    alive: Any
 
 
 def probe(system: DiracSystem, rule: Rule | None, y: Array) -> Probed:
