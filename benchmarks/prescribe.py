@@ -16,7 +16,6 @@ import json
 import sys
 import time
 import tomllib
-from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -29,8 +28,7 @@ from jax import Array
 import diracgan as dg
 from diracgan.game import Game, Players
 from diracgan.measure import operators
-from diracgan.measure.noise import ResampledGame, drawn
-from diracgan.measure.own_game import from_games
+from diracgan.measure.noise import ResampledGame
 from diracgan.rules import Rule
 from diracgan.training import networks
 from diracgan.training.architecture import Architecture, players
@@ -38,7 +36,7 @@ from diracgan.training.problems import problem
 
 RAW = files("diracgan.comparison").joinpath("prescription.toml").read_bytes()
 PROTOCOL = tomllib.loads(RAW.decode())
-PIECE = 500  # iterations of one program, so that runs of any length share it
+PIECE = 250  # iterations of one program, so that runs of any length share it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,9 +65,9 @@ def rule_of(design: Design) -> Rule:
     return dg.rule("adam", lr=how["adam"], beta1=how["beta1"], alternating=True)
 
 
-def started(design: Design, gamma: float, seeds: list[int]) -> tuple[Rule, Game, Players]:
-    """The rule, the games and the networks of several seeds, stacked, in 64 bits."""
-    how, train, count = PROTOCOL["games"], PROTOCOL["training"], len(seeds)
+def started(design: Design, gammas: list[float], seeds: list[int]) -> tuple[Rule, Game, Players]:
+    """The rules, games and networks of every seed with every gamma, stacked, the gammas outermost; in float32."""
+    how, train = PROTOCOL["games"], PROTOCOL["training"]
     made = problem(design.problem, latent=how["inputs"])
     form: dict[str, Any] = {"kind": "mlp", "width": design.width, "depth": how["depth"]}
     form |= {"activation_d": how["activation"], "activation_g": how["activation"]}
@@ -80,17 +78,23 @@ def started(design: Design, gamma: float, seeds: list[int]) -> tuple[Rule, Game,
         rows = np.asarray(made.everything(keys[1], train["samples"]).x, float)
         x.append(np.resize(rows, (train["samples"], *rows.shape[1:])))
         z.append(np.asarray(jax.random.normal(keys[2], (train["samples"], how["inputs"]))))
-    variant = dg.variant(design.loss).with_(r1=gamma)
+
+    def each(a: Any) -> Array:
+        return jnp.tile(jnp.asarray(a, jnp.float32), (len(gammas),) + (1,) * (np.ndim(a) - 1))
+
+    lanes = len(gammas) * len(seeds)
+    variants = [dg.variant(design.loss).with_(r1=float(g)) for g in gammas for _ in seeds]
     game = Game(
-        operators.repeated(variant, count),
-        jnp.asarray(np.stack(x)),
-        jnp.asarray(np.stack(z)),
+        jax.tree.map(lambda *v: jnp.asarray(v, jnp.float32), *variants),
+        each(np.stack(x)),
+        each(np.stack(z)),
         networks.critic,
         networks.generator,
-        mix=jnp.full(count, 0.5),
-        jitter=jnp.zeros(count),
+        mix=jnp.full(lanes, 0.5, jnp.float32),
+        jitter=jnp.zeros(lanes, jnp.float32),
     )
-    return operators.repeated(rule_of(design), count), game, operators.doubled(operators.stacked(nets))
+    rules = jax.tree.map(lambda v: jnp.full(lanes, v, jnp.float32), rule_of(design))
+    return rules, game, jax.tree.map(each, operators.stacked(nets))
 
 
 @functools.partial(jax.jit, static_argnums=4)
@@ -116,75 +120,112 @@ def generated(games: Game, at: Players) -> Array:
     return jax.vmap(lambda game, z: game.generator(z.theta, game.z))(games, at)
 
 
-def trained(design: Design, gamma: float, seeds: list[int], steps: int) -> tuple[Rule, Game, Any]:
-    rules, games, at = started(design, gamma, seeds)
-    state = (at, memories(rules, games, at))
-    for piece in range(steps // PIECE):
-        keys = jnp.stack([jax.random.fold_in(jax.random.key(7 * s + 3), piece) for s in seeds])
+def trained(rules: Rule, games: Game, state: Any, seeds: list[int], steps: int, done: int = 0) -> Any:
+    """The states after ``steps`` more steps; equal seeds see equal minibatches."""
+    copies = len(games.mix) // len(seeds)
+    for piece in range(done // PIECE, (done + steps) // PIECE):
+        keys = jnp.stack([jax.random.fold_in(jax.random.key(7 * s + 3), piece) for s in seeds] * copies)
         state = advance(rules, games, state, keys, PROTOCOL["training"]["batch"])
-    return rules, games, state
+    return state
 
 
-def score(design: Design, gamma: float) -> float:
-    """The mean sample distance of the protocol at the end, over its seeds."""
-    seeds = list(range(PROTOCOL["sweep"]["seeds"]))
-    _, games, state = trained(design, gamma, seeds, PROTOCOL["training"]["steps"])
-    made, data = np.asarray(generated(games, state[0])), np.asarray(games.x_real)
-    if not np.all(np.isfinite(made)):
-        return float("inf")
+def scores(design: Design, gammas: list[float]) -> np.ndarray:
+    """The mean sample distance of the protocol at the end, of every gamma and seed."""
     from scipy.spatial import cKDTree
 
-    both = [
+    seeds = list(range(PROTOCOL["sweep"]["seeds"]))
+    rules, games, at = started(design, gammas, seeds)
+    state = trained(rules, games, (at, memories(rules, games, at)), seeds, PROTOCOL["training"]["steps"])
+    made, data = np.asarray(generated(games, state[0])), np.asarray(games.x_real)
+    each = [
         (cKDTree(b).query(a)[0].mean() + cKDTree(a).query(b)[0].mean()) / 2
+        if np.isfinite(a).all()
+        else np.inf
         for a, b in zip(made, data, strict=True)
     ]
-    return float(np.mean(both))
+    return np.reshape(each, (len(gammas), len(seeds)))
 
 
-def prescribed(design: Design) -> tuple[Any, float]:
-    """The prescription at the protocol's weights, and its cost in gradient evaluations on a minibatch."""
+@jax.jit
+def mode(rules: Rule, games: Game, states: Any) -> Any:
+    """(omega, damping without R1, that of R1 per unit of gamma) of the strongest coupling, per iteration, of every run."""
+
+    def one(rule: Rule, game: Game, state: Any) -> Array:
+        at, memory = state
+        y, n_d = operators.flat(at), operators.flat(Players(at.phi, ())).size
+        root, critic = jnp.sqrt(operators.flat(rule.step_sizes(at, memory))), jnp.arange(y.size) < n_d
+
+        def field(y: Array, penalty: float) -> Array:
+            return operators.flat(game.velocity(operators.unflat(at, y), penalty=penalty))
+
+        def image(v: Array, penalty: float = 1.0) -> Array:
+            return root * jax.jvp(lambda y: field(y, penalty), (y,), (root * v,))[1]
+
+        def back(u: Array) -> Array:
+            return root * jax.vjp(lambda y: field(y, 1.0), y)[1](root * u)[0]
+
+        def unit(v: Array) -> Array:
+            return v / jnp.maximum(jnp.linalg.norm(v), 1e-30)
+
+        def turned(v: Array, _: None) -> tuple[Array, None]:
+            return unit(jnp.where(critic, 0.0, back(unit(jnp.where(critic, image(v), 0.0))))), None
+
+        start = unit(jnp.where(critic, 0.0, jax.random.normal(jax.random.key(0), y.shape)))
+        v = jax.lax.scan(turned, start, None, length=15)[0]
+        pushed = jnp.where(critic, image(v), 0.0)
+        u = unit(pushed)
+        damped = image(u)
+        omega = jnp.sqrt(jnp.maximum(-jnp.linalg.norm(pushed) * (v @ damped), 0.0))
+        bare = -(u @ image(u, 0.0))
+        return jnp.stack([omega, bare, (-(u @ damped) - bare) / game.variant.added.get("r1", 1.0)])
+
+    return jax.vmap(one)(rules, games, states)
+
+
+def prescribed(design: Design) -> tuple[list[float], list[list[float]]]:
+    """What is prescribed after each piece of the run that is measured, and the mode that it follows from."""
+    how, (low, high, _) = PROTOCOL["prescription"], PROTOCOL["sweep"]["gammas"]
+    seeds, gamma, done, state = [how["seed"]], how["start"], 0, None
+    found, seen = [], []
+    for steps in how["steps"]:
+        rules, games, at = started(design, [gamma], seeds)
+        state = trained(rules, games, state or (at, memories(rules, games, at)), seeds, steps, done)
+        omega, bare, kappa = np.asarray(mode(rules, games, state)[0], float)
+        done += steps
+        wanted = (2.0 * how["ratio"] * omega - bare) / kappa if kappa > 0 else np.nan
+        gamma = float(np.clip(wanted, low, high)) if np.isfinite(wanted) else gamma
+        found.append(float(wanted)), seen.append([omega, bare, kappa])
+    return [*found, gamma], seen
+
+
+def cost() -> float:
+    """Gradient evaluations of a prescription over those of a sweep: three products with the Jacobian on each batch,
+    thirty for the coupling on eight batches' worth of samples, two evaluations each."""
     how, train = PROTOCOL["prescription"], PROTOCOL["training"]
-    seeds = [
-        how["seed"] + i for i in range(PROTOCOL["sweep"]["seeds"])
-    ]  # one is measured; as many share the program
-    stacked = trained(design, how["gamma"], seeds, how["steps"])
-    rule, game, (at, memory) = jax.tree.map(lambda x: x[0], stacked)
-
-    def minibatches() -> Iterator[Game]:
-        for i in range(how["batches"]):
-            yield drawn(game, jax.random.fold_in(jax.random.key(how["seed"]), i), train["batch"])
-
-    found = dg.prescribe(
-        from_games(game, at, minibatches(), rule, memory),
-        batches=how["batches"],
-        gamma=how["gamma"],
-        images=train["batch"],
-    )
-    large = train["samples"] / train["batch"]
-    few = 4 * how["batches"]  # three products and a field on each minibatch; the others are on all samples
-    return found, 2.0 * how["steps"] + 2.5 * (few + large * (found.products - 3 * how["batches"]))
+    whole = 2.0 * PROTOCOL["sweep"]["gammas"][2] * PROTOCOL["sweep"]["seeds"] * train["steps"]
+    measured = 2 * (3 * how["batches"] + 30 * train["samples"] / train["batch"])
+    return (2 * sum(how["steps"]) + len(how["steps"]) * measured) / whole
 
 
 def measured(design: Design) -> dict[str, Any]:
-    """One game of the protocol as one line of the file."""
+    """One line of the file."""
     began, sweep = time.process_time(), PROTOCOL["sweep"]
-    with jax.enable_x64(True):
-        found, cost = prescribed(design)
-        tell(f"{design.name}: prescribed gamma {found.gamma.value}")
-        gammas = np.geomspace(*sweep["gammas"][:2], int(sweep["gammas"][2]))
-        scores = [score(design, float(g)) for g in gammas]
-        own = None if found.gamma.value is None else score(design, found.gamma.value)
-        preset = score(design, sweep["preset"])
-    whole = 2.0 * len(gammas) * sweep["seeds"] * PROTOCOL["training"]["steps"]
+    found, seen = prescribed(design)
+    tell(f"{design.name}: prescribed gamma {found}")
+    gammas = np.geomspace(*sweep["gammas"][:2], int(sweep["gammas"][2])).tolist()
+    each = scores(design, [*gammas, found[-1]])
     return {
         "game": design.name,
         "protocol": hashlib.sha256(RAW).hexdigest(),
-        "gammas": gammas.tolist(),
-        "scores": scores,
-        "prescription": found.as_dict(),
-        "score": own,
-        "preset_score": preset,
-        "cost": cost / whole,
+        "gammas": gammas,
+        "each": each[:-1].tolist(),
+        "scores": each[:-1].mean(axis=1).tolist(),
+        "prescribed": found,
+        "gamma": found[-1],
+        "mode": seen,
+        "score": float(each[-1].mean()),
+        "preset_score": float(each[gammas.index(min(gammas, key=lambda g: abs(g - sweep["preset"])))].mean()),
+        "cost": cost(),
         "processor_s": time.process_time() - began,
     }
 
@@ -192,43 +233,47 @@ def measured(design: Design) -> dict[str, Any]:
 def judged(line: dict[str, Any]) -> dict[str, Any]:
     """What the protocol asks of one game."""
     how = PROTOCOL["reach"]
-    scores, gamma = np.array(line["scores"]), line["prescription"]["gamma"]["value"]
-    best = line["gammas"][int(np.argmin(scores))]
-    flat = int(np.sum(scores <= (1.0 + how["flat"]) * scores.min())) >= 5
-    inside = (
-        gamma is not None and gamma > 0 and abs(np.log(gamma / best)) <= np.log(how["within"]) * (1 + 1e-9)
-    )
-    no_worse = line["score"] is not None and line["score"] <= (1.0 + how["worse"]) * line["preset_score"]
+    scores, gammas, gamma = np.array(line["scores"]), np.array(line["gammas"]), line["gamma"]
+
+    def near(best: Any) -> bool:
+        return bool(np.any(np.abs(np.log(gamma / np.atleast_1d(best))) <= np.log(how["within"]) * (1 + 1e-9)))
+
+    alone = [float(gammas[i]) for i in np.argmin(line["each"], axis=0)]  # each seed's own best
     return {
-        "best": best,
-        "flat": flat,
-        "within": inside,
-        "no_worse": no_worse,
+        "best": float(gammas[np.argmin(scores)]),
+        "flat": int(np.sum(scores <= (1.0 + how["flat"]) * scores.min())) >= 5,
+        "within": near(gammas[np.argmin(scores)]),
+        "plateau": near(gammas[scores <= (1.0 + how["plateau"]) * scores.min()]),
+        "no_worse": line["score"] <= (1.0 + how["worse"]) * line["preset_score"],
         "cheap": line["cost"] <= how["cost"],
+        "seeds_agree": max(alone) <= how["within"] * min(alone),
     }
 
 
 def report(lines: list[dict[str, Any]]) -> None:
-    print(
-        f"{'game':32} {'gamma':>8} {'best':>8} {'flat':>5} {'in x2':>5} {'score':>7} {'at best':>7} {'preset':>7} "
-        f"{'cost':>6}"
-    )
+    def said(x: bool) -> str:
+        return "yes" if x else "no"
+
+    print("| game | prescribed | best | flat | in x2 | of 5 % | there | at best | at preset | seeds agree |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     found = [judged(x) for x in lines]
     for x, j in zip(lines, found, strict=True):
-        gamma, own = (
-            float("nan") if v is None else v for v in (x["prescription"]["gamma"]["value"], x["score"])
-        )
         print(
-            f"{x['game']:32} {gamma:8.3g} {j['best']:8.3g} {'yes' if j['flat'] else 'no':>5} "
-            f"{'yes' if j['within'] else 'no':>5} {own:7.3f} {min(x['scores']):7.3f} {x['preset_score']:7.3f} "
-            f"{x['cost']:6.1%}"
+            f"| {x['game']} | {x['gamma']:.3g} | {j['best']:.3g} | {said(j['flat'])} | {said(j['within'])} | "
+            f"{said(j['plateau'])} | {x['score']:.3f} | {min(x['scores']):.3f} | {x['preset_score']:.3f} | "
+            f"{said(j['seeds_agree'])} |"
         )
-    sharp = [j for j in found if not j["flat"]]
-    print(
-        f"{len(lines)} of {len(designs())} games; {sum(j['within'] for j in sharp)} of {len(sharp)} that are not flat "
-        f"within a factor {PROTOCOL['reach']['within']:g}; {sum(j['no_worse'] for j in found)} no worse than preset; "
-        f"{sum(j['cheap'] for j in found)} cheap enough"
-    )
+    for name, some in (
+        ("all", found),
+        ("not ring8", [j for x, j in zip(lines, found, strict=True) if "ring8" not in x["game"]]),
+    ):
+        sharp = [j for j in some if not j["flat"]]
+        print(
+            f"{name}: {len(some)} games; {sum(j['within'] for j in sharp)} of {len(sharp)} that are not flat within a "
+            f"factor {PROTOCOL['reach']['within']:g} of the best, {sum(j['plateau'] for j in sharp)} of a gamma within 5 % "
+            f"of it; {sum(j['no_worse'] for j in some)} no worse than the preset; seeds agree in "
+            f"{sum(j['seeds_agree'] for j in sharp)}; cost {cost():.1%}"
+        )
 
 
 def tell(words: str) -> None:
