@@ -148,7 +148,7 @@ def scores(design: Design, gammas: list[float]) -> np.ndarray:
 
 @jax.jit
 def mode(rules: Rule, games: Game, states: Any) -> Any:
-    """(omega, damping without R1, that of R1 per unit of gamma) of the strongest coupling, per iteration, of every run."""
+    """(omega, damping without R1, R1's per unit of gamma) of the strongest coupling, per iteration, of every run."""
 
     def one(rule: Rule, game: Game, state: Any) -> Array:
         at, memory = state
@@ -270,8 +270,8 @@ def report(lines: list[dict[str, Any]]) -> None:
         sharp = [j for j in some if not j["flat"]]
         print(
             f"{name}: {len(some)} games; {sum(j['within'] for j in sharp)} of {len(sharp)} that are not flat within a "
-            f"factor {PROTOCOL['reach']['within']:g} of the best, {sum(j['plateau'] for j in sharp)} of a gamma within 5 % "
-            f"of it; {sum(j['no_worse'] for j in some)} no worse than the preset; seeds agree in "
+            f"factor {PROTOCOL['reach']['within']:g} of the best, {sum(j['plateau'] for j in sharp)} of one within "
+            f"5 % of it; {sum(j['no_worse'] for j in some)} no worse than the preset; seeds agree in "
             f"{sum(j['seeds_agree'] for j in sharp)}; cost {cost():.1%}"
         )
 

@@ -117,8 +117,8 @@ if torch is not None:
 # %% [markdown]
 # ## A prescription
 # R1's gamma, the ratio of the learning rates, the lazy interval and the average's half-life, each with an interval over
-# batches, what it assumes and what to check. Held against sweeps on four small games gamma came out 4 to 9 times too low, or
-# 0: take it as a lower end and try from there upwards.
+# batches, what it assumes and what to check. Under Adam gamma is a number for weights trained with about that gamma: measure
+# again there. How far to trust it is measured on the page "Which gamma?".
 
 # %%
 if torch is not None:

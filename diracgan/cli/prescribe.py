@@ -35,7 +35,7 @@ def _said(found: Any) -> Iterator[str | Table]:
     for n, p in numbers:
         yield f"- {n.replace('_', ' ')}: {p.text}. Assumes: {p.assumption}. Check: {p.check}."
     yield (
-        "Held against sweeps on four small games, three of which are not flat, gamma was 4 to 9 times too low, or 0: "
-        "take it as a lower end (docs/howto/gamma.md)."
+        "Held against sweeps of small games, whose best gamma seeds do not agree on, gamma was within a factor 2 of "
+        "the best in fewer than half: measure again at weights trained with it (docs/howto/gamma.md)."
     )
     yield f"from {found.batches} batches and {found.products} products with the Jacobian"

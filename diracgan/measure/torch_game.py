@@ -19,44 +19,18 @@ import torch  # pyright: ignore[reportMissingImports]
 import torch.autograd.forward_ad as dual  # pyright: ignore[reportMissingImports]
 from torch import Tensor, nn  # pyright: ignore[reportMissingImports]
 from torch.func import functional_call  # pyright: ignore[reportMissingImports]
-from torch.overrides import TorchFunctionMode  # pyright: ignore[reportMissingImports]
+from torch.nn.attention import SDPBackend, sdpa_kernel  # pyright: ignore[reportMissingImports]
+from torch.utils.checkpoint import CheckpointError  # pyright: ignore[reportMissingImports]
 
 from ..errors import InputError, integer, number, one_line
 from .measured_game import PLAYERS
 from .torch_checks import check_loss, check_mode, modules_of
 from .torch_linear import LinearPart, NotLinear
+from .torch_losses import Detached, Losses, leaf_of, places_of
 
-_COUNTER = "step"  # torch.optim counts in a floating-point tensor of this name
+_COUNTERS = ("step", "mu_product", "eta", "mu")  # tensors of torch.optim that no gradient moves
 
 Tensors = dict[str, Tensor]  # by the parameter's name in the container of both players
-
-
-class _Losses(nn.Module):
-    """Both players in one module, so that one functional call replaces the parameters of both."""
-
-    def __init__(self, players: dict[str, Any], losses: dict[str, Any]) -> None:
-        super().__init__()
-        self.given, self.losses = players, losses
-        for who, player in players.items():
-            held = player if isinstance(player, nn.Module) else nn.ModuleList(modules_of(player))
-            self.add_module(who, held)
-
-    def forward(self, who: str, batch: Any) -> Any:
-        return self.losses[who](self.given["critic"], self.given["generator"], batch)
-
-
-class _Detached(TorchFunctionMode):
-    """``detach()`` as a map: it cuts the gradient and keeps the tangent, or (``attached``) cuts nothing."""
-
-    def __init__(self, attached: bool) -> None:
-        super().__init__()
-        self.attached = attached
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func not in (Tensor.detach, torch.detach):
-            return func(*args, **(kwargs or {}))
-        x = args[0] if args else (kwargs or {})["input"]
-        return x.view_as(x) if self.attached else _leaf(x)
 
 
 class TorchGame:
@@ -74,7 +48,8 @@ class TorchGame:
     ) -> None:
         check_mode(players)
         self.has_slopes = "slope at real" in losses
-        self.both = _Losses(players, losses)
+        self.both = Losses(players, losses)
+        self.places = places_of(self.both)
         self.names = {w: [n for n in self._trainable() if n.startswith(w + ".")] for w in PLAYERS}
         self._check_parameters()
         named = dict(self.both.named_parameters())
@@ -193,7 +168,12 @@ class TorchGame:
                 if not _lacks_forward_mode(error):
                     raise
                 self.forward_mode = False
-        return [t for w in PLAYERS for t in self._twice_back(w, batches, named)]
+        try:
+            return [t for w in PLAYERS for t in self._twice_back(w, batches, named)]
+        except (NotImplementedError, RuntimeError) as error:
+            raise InputError(
+                f"a loss cannot be differentiated twice: {one_line(error)}; allowed: operations that can"
+            ) from error
 
     def _step_image(self, batches: list[Any], tangents: list[Tensor]) -> list[Tensor]:
         states: dict[str, Tensors] = {}
@@ -223,11 +203,18 @@ class TorchGame:
 
     def _loss(self, who: str, at: Tensors, batch: Any, attached: bool = False) -> Tensor:
         buffers = {n: b.clone() for n, b in self.both.named_buffers()}
+        given = {place: (at | buffers)[n] for place, n in self.places.items() if n in at or n in buffers}
         devices = [self.device] if self.device.type == "cuda" else []
         try:
-            with torch.random.fork_rng(devices), torch.enable_grad(), _Detached(attached):
+            # the other kernels of attention have no second derivative
+            with (
+                torch.random.fork_rng(devices),
+                torch.enable_grad(),
+                sdpa_kernel(SDPBackend.MATH),
+                Detached(attached),
+            ):
                 torch.manual_seed(self.seed)
-                loss = functional_call(self.both, {**at, **buffers}, (who, batch))
+                loss = functional_call(self.both, given, (who, batch), tie_weights=False)
         except (InputError, NotImplementedError):
             raise
         except Exception as error:  # the user's own code: what it says is what helps
@@ -248,13 +235,27 @@ class TorchGame:
             scale = max(float(g.abs().max()) for g in given)
             far = max(float((a - b).detach().abs().max()) for a, b in zip(through, given, strict=True))
             self.through[who] = far <= 1e3 * torch.finfo(self.kind).eps * scale
-        return through if self.through[who] else self._gradient(who, at, batch, graph=True)
+        if not self.through[who]:
+            raise InputError(
+                f"{who}_loss detaches something of its own, which only forward mode goes through; no transpose here; "
+                "allowed: detach() of what the other player made"
+            )
+        return through
 
     @staticmethod
     def _back(value: Any, leaves: list[Tensor], *, graph: bool = False) -> list[Tensor]:
         if not isinstance(value, Tensor) or not value.requires_grad:
             return [torch.zeros_like(x) for x in leaves]
-        found = torch.autograd.grad(value, leaves, create_graph=graph, allow_unused=True)
+        try:
+            found = torch.autograd.grad(value, leaves, create_graph=graph, allow_unused=True)
+        except CheckpointError as error:  # after the parameters have been put back
+            raise InputError(
+                "a network computes values again in its backward pass; allowed: the same without torch.utils.checkpoint"
+            ) from error
+        except RuntimeError as error:
+            if "a second time" not in str(error):
+                raise
+            raise InputError("a loss calls backward() itself; allowed: one that gives its scalar") from error
         return [torch.zeros_like(x) if g is None else g for g, x in zip(found, leaves, strict=True)]
 
     def _mean_gradient(self, who: str, at: Tensors, batches: list[Any]) -> list[Tensor]:
@@ -281,7 +282,7 @@ class TorchGame:
     @staticmethod
     def _fresh(at: Tensors, asking: tuple[str, ...]) -> Tensors:
         """New leaves of the same values and tangents, of which ``asking`` ask for a gradient."""
-        return {n: _leaf(x, n in asking) for n, x in at.items()}
+        return {n: leaf_of(x, n in asking) for n, x in at.items()}
 
     # ---------------- the optimisers' own step
 
@@ -291,13 +292,14 @@ class TorchGame:
         """One ``step()`` of a copy of the optimiser on dual parameters, gradients and state."""
         assert self.optimisers is not None
         given, names = self.optimisers[who], self._names_of(who)
-        leaves = {n: _leaf(at[n]).clone() for n in self.names[who]}
+        leaves = {n: leaf_of(at[n]).clone() for n in self.names[who]}
         for n, g in zip(self.names[who], gradient, strict=True):
-            leaves[n].grad = _leaf(g).clone()
+            leaves[n].grad = leaf_of(g).clone()
         limit = self.clip[PLAYERS.index(who)]
         if limit is not None:
             nn.utils.clip_grad_norm_(list(leaves.values()), limit, foreach=False)
         own = copy.copy(given)
+        own.__dict__.pop("step", None)  # a learning rate scheduler's, which steps the one that was given
         plain = {"foreach": False, "fused": False, "capturable": False, "differentiable": False}
         own.param_groups = [
             {**group, **{o: x for o, x in plain.items() if o in group}}
@@ -392,6 +394,12 @@ class TorchGame:
                     raise InputError(
                         f"{n} belongs to both players; allowed: one owner per parameter, or requires_grad=False"
                     )
+        for n, p in self.both.named_parameters():
+            if p.is_meta or isinstance(p, nn.UninitializedParameter):
+                what = "on meta" if p.is_meta else "not initialised"
+                raise InputError(
+                    f"{n} is {what}; allowed: parameters with values, as after a first forward pass"
+                )
         kinds = {str(p.dtype) for p in self.both.parameters() if p.requires_grad}
         if len(kinds) > 1 or kinds - {"torch.float32", "torch.float64"}:
             raise InputError(
@@ -459,14 +467,7 @@ def _rate(optimiser: Any, group: dict[str, Any], state: dict[str, Any]) -> Any:
 
 
 def _moves(key: str, x: Any) -> bool:
-    return isinstance(x, Tensor) and x.is_floating_point() and key != _COUNTER
-
-
-def _leaf(x: Tensor, asking: bool = False) -> Tensor:
-    """A new leaf of the same value and tangent."""
-    primal, tangent = dual.unpack_dual(x)
-    leaf = primal.detach().requires_grad_(asking)
-    return leaf if tangent is None else dual.make_dual(leaf, tangent.detach())
+    return isinstance(x, Tensor) and x.is_floating_point() and key not in _COUNTERS
 
 
 def _tangents(tensors: list[Tensor]) -> list[Tensor]:

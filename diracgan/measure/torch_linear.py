@@ -70,16 +70,17 @@ class _Recorder(TorchDispatchMode):
         writes = func._schema.is_mutable
         if writes and not _writes_into_tangents(func, args, kwargs or {}, self.slots):
             raise NotLinear(f"{func} writes a tangent into a constant")
+        versions = [x._version for x, s in zip(flat, moving, strict=True) if s is not None]
         made = func(*args, **(kwargs or {}))
         kept = [
             _Slot(s) if s is not None else self._constant(x) if isinstance(x, Tensor) else x
             for x, s in zip(flat, moving, strict=True)
         ]
-        self._record(func, kept, tree, tree_flatten(made)[0], writes)
+        key = None if writes else (func, str(tree), *map(_key, kept), *versions)
+        self._record(func, kept, tree, tree_flatten(made)[0], key)
         return made
 
-    def _record(self, func: Any, kept: list[Any], tree: Any, made: list[Any], writes: bool) -> None:
-        key = None if writes else (func, str(tree), *map(_key, kept))
+    def _record(self, func: Any, kept: list[Any], tree: Any, made: list[Any], key: Any) -> None:
         if key in self.known:  # the same tangent as before
             for x, slot in zip(made, self.known[key], strict=True):
                 if slot is not None:

@@ -1,0 +1,70 @@
+"""Two players' losses in PyTorch as one module, run on given parameters, with ``detach()`` as what it is to a field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch  # pyright: ignore[reportMissingImports]
+import torch.autograd.forward_ad as dual  # pyright: ignore[reportMissingImports]
+from torch import Tensor, nn  # pyright: ignore[reportMissingImports]
+from torch.overrides import TorchFunctionMode  # pyright: ignore[reportMissingImports]
+
+from ..errors import InputError
+from .torch_checks import modules_of
+
+
+class Losses(nn.Module):
+    """Both players in one module, so that one functional call replaces the parameters of both."""
+
+    def __init__(self, players: dict[str, Any], losses: dict[str, Any]) -> None:
+        super().__init__()
+        self.given, self.losses = players, losses
+        for who, player in players.items():
+            held = player if isinstance(player, nn.Module) else nn.ModuleList(modules_of(player))
+            self.add_module(who, held)
+
+    def forward(self, who: str, batch: Any) -> Any:
+        """The loss of ``who``."""
+        return self.losses[who](self.given["critic"], self.given["generator"], batch)
+
+
+class Detached(TorchFunctionMode):
+    """``detach()`` as a map: it cuts the gradient and keeps the tangent, or (``attached``) cuts nothing."""
+
+    def __init__(self, attached: bool) -> None:
+        super().__init__()
+        self.attached = attached
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch._weight_norm:
+            raise InputError(
+                "weight_norm cannot be measured: PyTorch's second derivative of it is wrong (2.13: its Hessian is not "
+                "symmetric); allowed: a player without it"
+            )
+        if func not in (Tensor.detach, torch.detach):
+            return func(*args, **(kwargs or {}))
+        x = args[0] if args else (kwargs or {})["input"]
+        return x.view_as(x) if self.attached else leaf_of(x)
+
+
+def places_of(both: nn.Module) -> dict[str, str]:
+    """Every place that holds a parameter or a buffer, once, and the first name of what it holds.
+
+    A module or a parameter may stand in several places; ``functional_call`` would not put back what it finds twice.
+    """
+    first: dict[int, str] = {}
+    places: dict[str, str] = {}
+    for prefix, module in both.named_modules():
+        for held in (module._parameters, module._buffers):
+            for name, x in held.items():
+                if x is not None:
+                    place = f"{prefix}.{name}" if prefix else name
+                    places[place] = first.setdefault(id(x), place)
+    return places
+
+
+def leaf_of(x: Tensor, asking: bool = False) -> Tensor:
+    """A new leaf of the same value and tangent."""
+    primal, tangent = dual.unpack_dual(x)
+    own = primal.detach().requires_grad_(asking)
+    return own if tangent is None else dual.make_dual(own, tangent.detach())
