@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, callback, listed, one_of
+from ..errors import InputError, callback, listed, one_of, word
+from ..files import path_of
 from ..measure.equilibria import NoEquilibrium
 from ..records import Record
 from ..variants import Variant, parse
@@ -108,6 +109,10 @@ def compare(
     """
     began = time.monotonic()
     chosen = protocol(tier, seed0, width)
+    if images is not None:
+        word("images", images)
+    if folder is not None:
+        path_of("folder", folder)
     asked = list(claims) if isinstance(claims, str) else listed("claims", claims, ", ".join(CLAIMS))
     for claim in asked:
         one_of("claim", claim, CLAIMS)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..errors import InputError
+from ..errors import InputError, word
 from ..game import Players
 from ..variants import Variant
 from .architecture import players as fresh
@@ -90,7 +90,7 @@ def on_device(name: str) -> Iterator[None]:
     Raises:
         InputError: for a device that this machine does not have.
     """
-    if name == "auto":
+    if word("device", name) == "auto":
         yield
         return
     try:

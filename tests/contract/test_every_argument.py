@@ -53,6 +53,7 @@ GOOD = {
 }
 OWN = {
     "averaged": {"rule": dg.rule("adam")},
+    "adaptive_chart": {"over": ("gamma=0.01:1", "lr=0.001:0.1"), "rule": dg.rule("adam")},
     "atlas": {"over": ("r1", "lr"), "rule": R},
     "branch": {"over": "r1"},
     "cycles": {"over": "r1", "start": ([0.1], [0.2])},

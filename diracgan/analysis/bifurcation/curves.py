@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import InputError, word
 from ...numerics.continuation import SignChange, SolutionPath, StepControl, continue_path
 from ...records import NestedRecord
-from ...rules import Rule
+from ...rules import Rule, check_rule
 from ..linear.margins import Margin, margins
 from ..linear.parameter_handle import ParameterHandle
 from ..linear.settings import LinearSettings
@@ -323,7 +323,7 @@ def no_useful_linearisation(rule: Rule | None) -> str:
         >>> no_useful_linearisation(dg.rule("adam"))[:63]
         'adam(lr=0.1) is linear only where the velocity is below eps = 1e-08'
     """
-    below = None if rule is None else rule.linear_below
+    below = None if rule is None else check_rule(rule).linear_below
     if rule is None or below is None or below >= _LINEAR:
         return ""
     return (
