@@ -115,6 +115,8 @@ def adaptive_chart(
         return np.array([np.nan if v is None else v for v in values], float).reshape(count, count)
 
     kinds = [[str(f.kind) for f in rows[k : k + count]] for k in range(0, len(rows), count)]
+    asked: dict[str, Any] = dict(around.provenance)
+    asked["at"] = {"phi": [rows[0].start[0]], "theta": [rows[0].start[1]]}
     amplitudes, names = grid([f.amplitude for f in rows]), (handles[0].name, handles[1].name)
     return AdaptiveChart(
         parameters=names,
@@ -127,7 +129,7 @@ def adaptive_chart(
         kinds=kinds,
         counts=grid([len(f.cycles) for f in rows]).astype(int),
         text=_words(names, kinds, amplitudes),
-        **(around.provenance | {"at": {"phi": [rows[0].start[0]], "theta": [rows[0].start[1]]}}),
+        **asked,
     )
 
 
