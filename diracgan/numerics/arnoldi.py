@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -115,9 +115,8 @@ def _restart(basis: np.ndarray, hessenberg: np.ndarray, keep: int, rank: Rank) -
     values = np.linalg.eigvals(hessenberg[:size])
     cut = np.sort(rank(values))[::-1][keep - 1]
     cut -= 1e-9 * abs(cut)  # a conjugate pair ranks alike up to rounding
-    small, turn, kept = schur(
-        hessenberg[:size], "real", sort=lambda x, y: rank(np.array([x + 1j * y]))[0] >= cut
-    )
+    found: Any = schur(hessenberg[:size], "real", sort=lambda x, y: rank(np.array([x + 1j * y]))[0] >= cut)
+    small, turn, kept = found
     if not 0 < kept < size:
         kept = keep
     rest = hessenberg[size] @ turn[:, :kept]
