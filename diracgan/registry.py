@@ -100,7 +100,8 @@ class Registry(Generic[T]):
         def give(cls: C) -> C:
             if not (isinstance(cls, type) and issubclass(cls, base)):
                 raise InputError(f"a {self.kind} is a subclass of {base.__name__}, which {cls!r} is not")
-            self.add(name, cls, reference)
+            thing: Any = cls
+            self.add(name, thing, reference)
             # C is bound to type; what it makes is checked above
             cls.name, cls.reference = name, reference  # type: ignore[attr-defined]
             return cls

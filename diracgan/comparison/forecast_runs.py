@@ -216,7 +216,8 @@ def oscillates(x: np.ndarray, surrogates: int) -> bool:
         return False
     a = float(np.clip(x[1:] @ x[:-1] / (x @ x), 0.0, 0.9999))
     white = np.random.default_rng(0).standard_normal((surrogates, 2 * len(x)))
-    rows = np.concatenate([x[None] / x.std(), lfilter([np.sqrt(1 - a * a)], [1.0, -a], white)[:, len(x) :]])
+    noise: Any = lfilter([np.sqrt(1 - a * a)], [1.0, -a], white)
+    rows = np.concatenate([x[None] / x.std(), noise[:, len(x) :]])
     cycles, power = welch(rows, nperseg=len(x) // 4, axis=-1)
     ratio = power[:, 2:] * np.abs(1.0 - a * np.exp(-2j * np.pi * cycles[2:])) ** 2
     peaks = ratio.max(axis=1) / ratio.mean(axis=1)

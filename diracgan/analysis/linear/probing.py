@@ -55,7 +55,7 @@ _probes = jax.jit(jax.vmap(probe))
 
 def look(
     system: DiracSystem, rule: Rule | None, at: Array | np.ndarray, no_map: bool = False
-) -> tuple[derivative.Derivative, np.ndarray]:
+) -> tuple[derivative.Derivative, Any]:
     """The derivative of a batch of systems at their points, and where the critic has a value.
 
     Args:
@@ -78,7 +78,7 @@ def _on_host(system: DiracSystem, rule: Rule | None, at: np.ndarray) -> Probed |
     pushed, given = (_field_along, system) if rule is None else (map_along, (system, rule.at_rest))
     if program_of(pushed, given, y, y) is None:
         return None
-    alive = np.all(np.isfinite(np.asarray(logits(system, at[0]))))
+    alive: Any = np.all(np.isfinite(np.asarray(logits(system, at[0]))))
     # the probe is written for JAX's arrays; NumPy's have all that it asks of them
     found = derivative.probe_by(lambda ys, ws: along(pushed, given, ys, ws), y, cancels=rule is not None)  # pyright: ignore[reportArgumentType, reportReturnType]
     return jax.tree.map(lambda x: np.asarray(x)[None], Probed(found, alive))
