@@ -77,7 +77,7 @@ def rule(name: str, **parameters: Any) -> Rule:
         >>> dg.rule("adamw:lr=0.01,beta1=0.5,alternating=true").note
         'adamw(b1=0.5, learning_rate=0.01)'
     """
-    head, _, rest = name.partition(":")
+    head, _, rest = str(name).partition(":")
     if head not in RULES and is_optax_name(head):
         return optax_rule(head, merged(settings(rest, name), parameters))
     found, rest = RULES.find(name)
