@@ -20,8 +20,12 @@ import diracgan as dg
 # %% [markdown]
 # ## One rotation, many rules
 # The linear WGAN is a pure rotation. Each rule turns it into multipliers; below 1 in modulus means that it converges.
+#
+# **Predict** which of the five rules of the picture damp it, which let it grow and which do neither, at a small learning
+# rate. And how far has the first been thrown out after 1000 simultaneous steps of 0.1?
 
 # %%
+guess = None  # distance after 1000 steps, in units of that at the start
 v = dg.variant("wgan-linear")
 rates = np.linspace(0.02, 1.2, 60)
 fig, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
@@ -38,8 +42,15 @@ plt.show()
 
 # %% [markdown]
 # Simultaneous steps always grow. Alternating ones neither grow nor shrink. Extragradient and optimistic steps damp up to
-# a limit; the implicit step, which nobody can take exactly in a real network, always damps.
-#
+# a limit; the implicit step, which nobody can take exactly in a real network, always damps. A simultaneous step of size
+# $h$ has $|1 \pm ih| = \sqrt{1 + h^2}$, which is next to nothing, a thousand times over:
+
+# %%
+run = dg.simulate(v, phi0=[0.1], theta0=[0.0], rule=dg.rule("simultaneous", lr=0.1), steps=1000)
+grown = np.hypot(run.phi.values, run.theta.values)[-1, 0] / 0.1
+print(f"after 1000 steps: {grown:.4f} times as far; by hand: {1.01**500:.4f}; predicted: {guess}")
+
+# %% [markdown]
 # ## Exactly where
 # No need to read it off: thresholds are found to rounding.
 
@@ -79,3 +90,51 @@ print(best.text)
 for beta in (0.5, 0.0, -0.5):
     rule = dg.rule("heavy-ball", lr=0.2, beta=beta, alternating=True)
     print(f"beta = {beta:+.1f}: {dg.spectrum(v, rule=rule).text}")
+
+# %% [markdown]
+# ## Exercise 1: one eigenvalue by hand
+# In one dimension the linear WGAN under alternating steps of size $h$ is $\varphi^+ = \varphi - h\theta$ and then
+# $\theta^+ = \theta + h\varphi^+$: the generator sees the critic that has already moved.
+#
+# 1. Write the whole iteration as a matrix. What is its determinant, and what does it say of areas in the plane?
+# 2. Find the multipliers. Up to which $h$ do they lie on the unit circle, and by which angle do they turn?
+# 3. At $h = 2.1$, how large is the larger of the two?
+#
+# <details><summary>Solution</summary>
+#
+# $$M = \begin{pmatrix} 1 & -h \\ h & 1 - h^2 \end{pmatrix}, \qquad \det M = 1, \qquad \mathrm{tr}\,M = 2 - h^2.$$
+#
+# Areas are preserved, so nothing can be damped. The multipliers solve $m^2 - (2 - h^2)\,m + 1 = 0$. While
+# $\lvert 2 - h^2\rvert < 2$, that is $h < 2$, they are complex with product 1: on the unit circle, at angles $\pm\alpha$ with
+# $2\cos\alpha = 2 - h^2$, or $\sin(\alpha/2) = h/2$. Beyond, both are real and negative, and one of them is outside: at $h = 2.1$ they are
+# $(-2.41 \pm \sqrt{2.41^2 - 4})/2 = -0.5327$ and $-1.8773$. The run then jumps from side to side as it grows.
+#
+# </details>
+
+# %%
+for h in (0.5, 1.9, 2.1):
+    m = dg.spectrum(v, rule=dg.rule("alternating", lr=h)).multipliers
+    print(f"h = {h}: {m.round(4)}, |m| = {abs(m).round(4)}")
+    print(f"   on the circle by hand: {h < 2}", f"at angle {2 * np.arcsin(h / 2):.4f}, found {np.angle(m[0]):.4f}" if h < 2 else "")
+
+# %% [markdown]
+# ## Exercise 2: design a remedy
+# Simultaneous steps of 0.5 are given, and the non-saturating GAN in d = 1. Its flow with R1 of weight $\gamma$ has the
+# eigenvalues $\mu = -\gamma/2 \pm \sqrt{\gamma^2/4 - 1/4}$. Which $\gamma$ does it need to converge at all, which makes it
+# converge fastest, and where does it end to converge again?
+#
+# <details><summary>Solution</summary>
+#
+# For $\gamma \le 1$ the pair is complex, with $|1 + h\mu|^2 = 1 - \gamma h + h^2/4$: below 1 iff $\gamma > h/4 = 0.125$, and
+# falling until $\gamma = 1$, where both multipliers are $1 - h/2 = 0.75$. From there on they part along the real axis and the
+# larger one rises again: the fastest is $\gamma = 1$, at every $h$ up to 2. The other one falls, and reaches $-1$ where
+# $\mu = -2/h = -4$; with $\mu^2 + \gamma\mu + 1/4 = 0$ that is $\gamma = 4 + 1/16 = 4.0625$.
+#
+# </details>
+
+# %%
+guess = None  # lower end, best, upper end
+rule = dg.rule("simultaneous", lr=0.5)
+print("predicted:", guess)
+print(dg.critical(dg.variant("ns"), "r1", rule=rule).text)
+print(dg.tune(dg.variant("ns"), {"r1": (0.0, 5.0)}, rule=rule).text)

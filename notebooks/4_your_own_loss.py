@@ -39,8 +39,27 @@ v = dg.variants.parse("my.py:halfway")
 # %% [markdown]
 # ## What does it do?
 # First what the linearisation says, then what truly happens.
+#
+# **By hand.** With the datum at 0 a real logit is 0 and a fake one is $s = \varphi\theta$ in one dimension. Which flow do the two
+# losses give, and which eigenvalues has it at $\varphi = \theta = 0$?
+#
+# <details><summary>Solution</summary>
+#
+# $L_D = \tfrac12 + \tfrac12(s + 1)^2$ and $L_G = \tfrac12(s - \tfrac12)^2$, so $\varphi' = -(s + 1)\,\theta$ and
+# $\theta' = (\tfrac12 - s)\,\varphi$. At $s = 0$ the matrix is
+#
+# $$J = \begin{pmatrix} 0 & -1 \\ \tfrac12 & 0 \end{pmatrix}, \qquad \mu^2 + \tfrac12 = 0, \qquad
+# \mu = \pm i/\sqrt2 \approx \pm 0.7071\,i.$$
+#
+# On the imaginary axis: it turns, and the linearisation does not decide whether in or out.
+#
+# </details>
+#
+# Check:
 
 # %%
+guess = None
+print("found:", dg.spectrum(v).eigenvalues.round(4), "predicted:", guess)
 print(dg.spectrum(v).text)
 for d in (1, 2):
     print(f"d = {d}:", dg.verdict(v, dim=d).text)
@@ -50,10 +69,14 @@ for d in (1, 2):
 #
 # ## What would help?
 # A penalty on the critic's slope at the data, R1. How much of it is best?
+#
+# **Predict**: R1 of weight $\gamma$ adds $-\gamma\varphi$ to $\varphi'$, so $\mu^2 + \gamma\mu + \tfrac12 = 0$. It is fastest
+# where the two eigenvalues meet.
 
 # %%
+guess = None
 best = dg.tune(v, {"r1": (0.0, 10.0)})
-print(best.text)
+print(best.text, f"; predicted {guess}", sep="")
 chosen = round(best.best["r1"], 1)
 print(dg.verdict(v.with_(r1=chosen), dim=2).text)
 
@@ -69,6 +92,29 @@ for ax, w in zip(axes, (v, v.with_(r1=chosen))):
     ax.set_title(w.label.split("/")[-1])
 fig.subplots_adjust(wspace=0.6, bottom=0.25)
 plt.show()
+
+# %% [markdown]
+# ## Exercise: design another remedy
+# Suppose that R1 is too slow for you (it needs a second derivative), and you put noise of standard deviation $\sigma$ on all
+# samples instead. The losses are squares, so their mean over the noise is exact: what do they become? Which
+# $\sigma$ does the same, near the equilibrium, as R1 of weight $\gamma$, and which is best?
+#
+# <details><summary>Solution</summary>
+#
+# With $\varepsilon$ of mean 0 and variance 1 the mean of $(\varphi(x + \sigma\varepsilon) - y)^2$ is
+# $(\varphi x - y)^2 + \sigma^2\varphi^2$. The critic pays that twice, on real and on fake samples:
+# $L_D$ gains $2\cdot\tfrac12\sigma^2\varphi^2 = \sigma^2\varphi^2$, and $\varphi'$ gains $-2\sigma^2\varphi$. The generator's loss gains
+# $\tfrac12\sigma^2\varphi^2$, in which it has no say. So $\gamma = 2\sigma^2$; the best $\gamma = \sqrt2$ is
+# $\sigma = 2^{-1/4} \approx 0.8409$.
+#
+# </details>
+#
+# Check yours: both eigenvalues at $-1/\sqrt2$. (That is stable, so it decides in every dimension.)
+
+# %%
+sigma = 2**-0.25  # your own here
+for w in (v.with_(noise=sigma), v.with_(r1=2 * sigma**2)):
+    print(w.label.split("/")[-1], dg.spectrum(w).eigenvalues.round(4))
 
 # %% [markdown]
 # ## Keep it so

@@ -37,6 +37,17 @@ def test_source_and_outputs_belong_together(source):
             assert output.get("name") != "stderr", output["text"]
 
 
+@pytest.mark.parametrize("source", [s for s in SOURCES if s.stem[0] in "1234"], ids=lambda p: p.stem)
+def test_exercises_have_a_folded_solution_and_a_cell_that_checks(source):
+    parts = re.split(r"^# %%(.*)$", source.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    folded = [i for i, text in enumerate(parts) if "<details>" in text]
+    assert folded and "guess = None" in source.read_text(encoding="utf-8")
+    for i in folded:
+        assert parts[i].count("<details><summary>Solution</summary>\n#\n") == 1  # else no formula is typeset
+        assert parts[i].count("\n#\n# </details>\n") == 1
+        assert "markdown" not in parts[i + 1] and re.search(r"^ *print\(", parts[i + 2], re.MULTILINE)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("source", SOURCES, ids=lambda p: p.stem)
 def test_the_notebook_runs(source):
