@@ -54,10 +54,12 @@ def errors(pairs: Iterable[tuple[float, float]], within: float) -> dict[str, Any
         >>> round(found["median"], 2), found["within"]["agree"], found["within"]["of"]
         (0.55, 1, 2)
     """
-    e = np.array([abs(a / b - 1.0) for a, b in pairs])
-    if not len(e):
+    both = np.array(list(pairs), float).reshape(-1, 2)
+    if not len(both):
         return {"median": None, "ninety": None, "within": interval([])}
-    quantiles = np.quantile(e, [0.5, 0.9])
+    with np.errstate(divide="ignore", invalid="ignore"):  # what was measured may stand still
+        e = np.nan_to_num(np.abs(both[:, 0] / both[:, 1] - 1.0), nan=np.inf, posinf=np.inf)
+        quantiles = np.nan_to_num(np.quantile(e, [0.5, 0.9]), nan=np.inf, posinf=np.inf)
     return {
         "median": float(quantiles[0]),
         "ninety": float(quantiles[1]),
@@ -175,7 +177,7 @@ def orders(records: Records, how: dict[str, Any]) -> dict[str, Any]:
 
 def blow_ups(records: Records, how: dict[str, Any]) -> dict[str, Any]:
     """Growth of the leading turning multiplier against what blew up, among the settings of the ladder."""
-    growth, rate, blown, unstable, often = [], [], [], [], []
+    growth, rate, blown, unstable = [], [], [], []
     for mine in _checkpoints(records):
         start = next(r for r in mine if r["setting"] == NOW)
         for r in (r for r in mine if r["setting"] in how["ladder"]):
@@ -200,6 +202,8 @@ def blow_ups(records: Records, how: dict[str, Any]) -> dict[str, Any]:
 def _blew_up(r: dict[str, Any], start: dict[str, Any], how: dict[str, Any]) -> bool:
     if not r["measured"]["finite"]:
         return True
+    if not start["measured"]["finite"]:  # nothing to be compared with
+        return False
     watched = [how["series"].index(n) for n in how["pairs"]]
     return any(r["measured"]["spread"][j] > how["blow_up"] * start["measured"]["spread"][j] for j in watched)
 

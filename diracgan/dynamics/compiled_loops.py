@@ -210,14 +210,14 @@ class RuleLoop:
         A step is bad when an entry of the players is not below ``bound``.
         """
         x = np.array(scalars([np.asarray(leaf) for leaf in jax.tree.leaves(state)]), float)
-        counts, rows = np.ascontiguousarray(counts, np.int64), np.empty((len(counts), 2 * self._dim))
+        counts, rows = np.array(counts, np.int64), np.empty((len(counts), 2 * self._dim))
         bad, made, row = np.array([-1], np.int64), 0, 0
         while row < len(counts):
             part = counts[row:].copy()
             ends = np.cumsum(part)
             whole = int(np.searchsorted(ends, _CHUNK, side="right"))
             if whole == 0:  # a part of the way to the next row
-                part, whole = np.array([_CHUNK]), 1
+                part, whole = np.array([_CHUNK], np.int64), 1
                 counts[row] -= _CHUNK
                 keeps = False
             else:

@@ -24,6 +24,7 @@ _CHUNK = 20_000  # steps of one compiled call
 _ROWS = 1024  # lengths of rows are multiples of it
 _RUNNING, _DONE, _EVENT, _STIFF = 0, 1, 2, 3
 _HALVINGS = 60
+_SHORTEST = 1e-300  # of a first step
 
 
 def event_loop(system: DiracSystem, regime: Regime, y0: np.ndarray, span: TimeSpan) -> RegimeSegment:
@@ -127,6 +128,9 @@ def _advance(
         grown = jnp.where(lands & good, jnp.maximum(h, length * factor), length * factor)
         grown = jnp.where(dips, jnp.clip(shares[deepest], 0.05, 0.95) * length, grown)
         first = 0.01 * (jnp.linalg.norm(y) + 1e-6) / (jnp.linalg.norm(slope) + 1e-300)
+        first = jnp.where(
+            first >= _SHORTEST, first, _SHORTEST
+        )  # else its square overflows: 0 would begin for ever
         grown = jnp.where(begins, first, grown)
         moved_t = jnp.where(moves, jnp.where(lands, target, t + length), t)
         tiny = ~good & (length <= 1e-15 * (1.0 + jnp.abs(t)))

@@ -16,6 +16,7 @@ EVENT_LOOP = """
 #define GUARDS (SITES + 1)
 #define LARGEST 1e150
 #define HALVINGS 60
+#define SHORTEST 1e-300
 enum { RUNNING, DONE, EVENT, STIFF, LOST = 9 };
 
 static int is_lost(const double *v) {
@@ -156,6 +157,7 @@ long long run(const double *p, const double *table, const double *limits, const 
       double far = 0, fast = 0;
       for (int c = 0; c < ALL; c++) { far += y[c] * y[c]; fast += K[0][c] * K[0][c]; }
       grown = 0.01 * (sqrt(far) + 1e-6) / (sqrt(fast) + 1e-300);
+      if (!(grown >= SHORTEST)) grown = SHORTEST; /* where squares overflow; a length of 0 would begin for ever */
     }
     int tiny = !good && length <= 1e-15 * (1 + fabs(t));
     if (moves) {
@@ -195,7 +197,8 @@ long long run(const double *p, double *x, double *frame, double *logs, long long
           for (int c = 0; c < N; c++) way[c] -= along * other[c];
         }
         for (int c = 0; c < N; c++) length += way[c] * way[c];
-        length = fmax(sqrt(length), least);
+        length = sqrt(length);
+        if (length < least) length = least; /* a NaN stays */
         for (int c = 0; c < N; c++) way[c] /= length;
         logs[j] += log(length);
       }

@@ -113,6 +113,9 @@ def critical_setting(
 
 def _varied(now: Setting, parameter: str) -> Callable[[float | None], Setting]:
     """The setting at a value; None for the run's own."""
+    changed(
+        now, {parameter: _value(now, parameter)}
+    )  # refuses rules without it, or whose steps are their own
     if parameter == "lr":
         own = {n: x for n, x in _rates(now.rule).items() if x is not None}
 
@@ -120,7 +123,6 @@ def _varied(now: Setting, parameter: str) -> Callable[[float | None], Setting]:
             factor = 1.0 if value is None else value / _value(now, parameter)
             return now._replace(rule=dataclasses.replace(now.rule, **{n: factor * x for n, x in own.items()}))
 
-        changed(now, {"lr": _value(now, parameter)})  # refuses rules whose steps are their own
         return at_rate
     return lambda value: now if value is None else changed(now, {parameter: value})
 

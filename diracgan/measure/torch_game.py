@@ -61,6 +61,7 @@ class TorchGame:
         self.alternating, self.n_critic = alternating, integer("n_critic", n_critic, low=1)
         self.clip, self.seed, self.forward_mode = clip, seed, True
         self._recorded: tuple[Any, Any] = (None, None)  # the last product, and of what
+        self._held: list[Any] = []  # its batches, whose identities are part of that
         self.through: dict[str, bool] = {}  # whether a loss's detach() may be gone through
         self.optimisers = None if optimisers is None else dict(zip(PLAYERS, optimisers, strict=True))
         self.state: dict[str, Tensors] = {w: {} for w in PLAYERS}
@@ -137,14 +138,14 @@ class TorchGame:
     def _applied(self, of: str, batches: list[Any], v: np.ndarray) -> list[Tensor]:
         """What a product gives, by what was recorded of the last one where it was with the same batches."""
         tangents = list(self._split(v, of).values())
-        key = (of, *map(id, batches))
+        key = (of, *map(id, batches), *self._versions())
         if self._recorded[0] == key:
             try:
                 return self._recorded[1](tangents)
             except NotLinear:
                 self._recorded = key, functools.partial(self._image, of, batches)
                 return self._image(of, batches, tangents)
-        self._recorded = None, None  # the old one's memory goes first
+        self._recorded, self._held = (None, None), list(batches)  # the old one's memory goes first
         try:
             part: Any = LinearPart(functools.partial(self._image, of, batches), tangents)
             images = part.images
@@ -153,6 +154,11 @@ class TorchGame:
             images = part(tangents)
         self._recorded = key, part
         return images
+
+    def _versions(self) -> list[int]:
+        """How often each tensor of the modules and of the optimisers has been written to."""
+        states = (x for w in PLAYERS for x in self.state[w].values())
+        return [x._version for x in (*self.both.parameters(), *self.both.buffers(), *states)]
 
     def _image(self, of: str, batches: list[Any], tangents: list[Tensor]) -> list[Tensor]:
         """The tangents of both gradients, or of the state after a step."""

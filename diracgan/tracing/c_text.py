@@ -14,7 +14,7 @@ _OPERATIONS = {
     "max": "({0} > {1} || {0} != {0} ? {0} : {1})",
     "min": "({0} < {1} || {0} != {0} ? {0} : {1})",
     "abs": "({0} < 0 ? -{0} : {0})",
-    "sign": "({0} > 0) - ({0} < 0)",
+    "sign": "({0} != {0} ? {0} : ({0} > 0) - ({0} < 0))",
     "sqrt": "sqrt({})",
     "rsqrt": "1 / sqrt({})",
     "exp": "exp({})",
@@ -62,10 +62,10 @@ def scalar_expression(node: Node, args: list[str], real: np.dtype) -> str:
         return f"{mask} ? {yes} : {no}"
     if node.op == "clamp":
         low, x, high = args
-        return f"fmin(fmax({x}, {low}), {high})"
+        return f"({x} < {low} ? {low} : {x} > {high} ? {high} : {x})"  # fmin and fmax would lose a NaN
     if node.op == "convert_element_type":
         target = np.dtype(node.dtype)
-        return f"({c_type(target, real)})({args[0]})" + (" != 0" if target.kind == "b" else "")
+        return f"{args[0]} != 0" if target.kind == "b" else f"({c_type(target, real)})({args[0]})"
     return expression(node, args, _OPERATIONS)
 
 

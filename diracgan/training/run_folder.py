@@ -105,7 +105,7 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     given = os.fspath(path)
     target = Path(given)
-    missing = [folder for folder in (target, *target.parents) if not folder.exists()]
+    missing = [folder for folder in (target, *target.parents) if not os.path.lexists(folder)]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):

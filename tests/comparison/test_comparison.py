@@ -72,6 +72,16 @@ def test_what_a_forecast_is_scored_by():
     assert d["settings"]["hard"]["of"] == 0 or d["settings"]["hard"]["agree"] == d["settings"]["hard"]["of"]
 
 
+def test_runs_that_stand_still_or_are_lost_are_scored_all_the_same():
+    records = forecast_records()
+    now = [r for r in records if r.get("setting") == forecast_runs.NOW]
+    now[0]["measured"] = now[0]["measured"] | {"spread": [0.0] * 6}
+    now[1]["measured"] = {"finite": False}
+    d = api._claim_d(records, protocol("ci"), None)
+    assert 0.5 < d["spread"]["forecast"]["within"]["agree"] / d["spread"]["forecast"]["within"]["of"] < 1.0
+    assert d["blow_ups"]["of"] == 4
+
+
 @pytest.mark.slow
 def test_runs_go_on_from_where_they_were_forecast():
     chosen = protocol("ci", seed0=1000)

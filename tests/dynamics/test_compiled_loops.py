@@ -122,6 +122,37 @@ def test_the_stretching_of_a_turning_contraction_is_its_modulus():
     assert logs is not None and np.allclose(np.sum(logs, axis=1), np.log(np.linalg.det(jacobian)), rtol=1e-9)
 
 
+@pytest.mark.parametrize("in_c", ["1", "0"])
+def test_a_velocity_whose_square_leaves_the_float_range_is_followed_all_the_same(in_c, monkeypatch):
+    """lsgan from 1e60 moves by 1e180 a time; a first step of length 0 would begin again for ever."""
+    monkeypatch.setenv("DIRACGAN_C", in_c)
+    with jax.enable_x64(True):
+        system, y = system_of(dg.variant("lsgan"), 1), np.array([1e60, 1e60])
+        span = TimeSpan(0.0, 1.0, np.ones(1), 1e-9, 1e-12)
+        found = event_loop(system, filippov.start(system, y), y, span)
+    assert found.steps > 0 and found.t > 0.0 and np.all(np.abs(found.y) <= 1e60)
+
+
+def _of_scaling(given, x, way):
+    return given[0] * x, given[0] * way
+
+
+def test_the_stretching_by_what_is_no_number_is_no_number():
+    with jax.enable_x64(True):
+        logs = compiled_loops.stretching_loop(_of_scaling, (np.array(np.nan),), np.ones(1), 3, 2)
+    assert logs is not None and np.all(np.isnan(logs))
+
+
+def test_counts_of_iterations_stay_as_they_were_given(monkeypatch):
+    monkeypatch.setattr(compiled_loops, "_CHUNK", 70)
+    with jax.enable_x64(True):
+        motion = DiscreteSystem(system_of(dg.variant("ns"), 1), dg.rule("simultaneous", lr=0.1))
+        state = motion.begin(np.array([0.3]), np.array([0.4]))
+        loop, counts = compiled_loops.rule_loop(motion.system, motion.rule, state), np.array([200, 10])
+        loop(state, counts, 1e150)
+    assert counts.tolist() == [200, 10]
+
+
 def test_without_a_compiler_there_is_no_loop(monkeypatch):
     monkeypatch.setenv("DIRACGAN_C", "0")
     with jax.enable_x64(True):

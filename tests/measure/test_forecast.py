@@ -111,6 +111,8 @@ def test_the_critical_learning_rate_is_where_the_multiplier_passes():
     assert found.value is None and found.growth > 1.01 and "already" in found.text
     with pytest.raises(InputError, match="beta1"):
         dg.critical_setting(game, "beta1", 1000, **how)
+    with pytest.raises(InputError, match="beta1"):
+        dg.critical_setting(game, "beta1", 1000, **beyond)
 
 
 def own_losses(**how):

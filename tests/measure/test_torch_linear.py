@@ -97,3 +97,31 @@ def test_products_with_other_batches_and_without_a_record_are_the_same():
         there, back = (measured.backend.field([batch], s * 1e-6 * v) for s in (1, -1))
         for _ in range(3):
             np.testing.assert_allclose(measured.backend.product([batch], v), (there - back) / 2e-6, atol=1e-7)
+
+
+def test_a_product_after_the_weights_have_moved_is_that_of_the_new_ones():
+    torch.manual_seed(0)
+    nn = torch.nn
+    critic, generator = (
+        nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1)).to(KIND),
+        nn.Linear(2, 2).to(KIND),
+    )
+    batches = [torch.randn(8, 2, dtype=KIND) for _ in range(2)]
+
+    def measured():
+        return dg.measure.game(
+            lambda d, g, b: F.softplus(-d(b)).mean() + F.softplus(d(g(b))).mean(),
+            lambda d, g, b: F.softplus(-d(g(b))).mean(),
+            critic,
+            generator,
+            batches,
+        )
+
+    before = measured()
+    way = np.ones(sum(before.backend.sizes))
+    before.backend.product(batches, way)
+    with torch.no_grad():
+        for p in critic.parameters():
+            p.mul_(2.0)
+    found, wanted = (game.backend.product(batches, way) for game in (before, measured()))
+    np.testing.assert_allclose(found, wanted, rtol=1e-12)

@@ -40,7 +40,8 @@ def decide(case: Case) -> Answer:
     if at_equilibrium.starts_at_rest(case, flat, first):
         return at_equilibrium.judge(case, flat[: 2 * d])
     case.r0 = float(np.linalg.norm(flat[: 2 * d] - case.origin))
-    turn = _turn(case, float(np.linalg.norm(first[: 2 * d])))
+    with np.errstate(over="ignore"):  # its square may leave the float range
+        turn = _turn(case, float(np.linalg.norm(first[: 2 * d])))
     _weakly_nonlinear(case)
     answer = _follow(case, state, turn)
     _equilibria(case, answer)
