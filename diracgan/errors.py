@@ -228,7 +228,7 @@ def number(
     """
     allowed = _interval(low, high, open_low, open_high)
     try:
-        if isinstance(value, (complex, bool)) or getattr(getattr(value, "dtype", None), "kind", "") == "c":
+        if isinstance(value, (complex, bool)) or _kind(value) in ("b", "c"):
             raise TypeError  # NumPy's would lose their imaginary part without a word
         # float and int refuse what they cannot read, which is caught below
         x = float(value)  # type: ignore[arg-type]
@@ -258,7 +258,8 @@ def integer(name: str, value: object, *, low: int, high: int = LARGEST) -> int:
     try:
         # float and int refuse what they cannot read, which is caught below
         n = int(str(value)) if isinstance(value, str) else int(value)  # type: ignore[call-overload]
-        exact = isinstance(value, str) or (n == value and not isinstance(value, bool))
+        is_bool = isinstance(value, bool) or _kind(value) == "b"
+        exact = isinstance(value, str) or (n == value and not is_bool)
     except (TypeError, ValueError, OverflowError):
         n, exact = 0, False
     if not exact:
@@ -268,6 +269,11 @@ def integer(name: str, value: object, *, low: int, high: int = LARGEST) -> int:
     if n > high:
         raise InputError(f"{name} = {_short(n)} is too large; allowed: integers from {low} to {high}")
     return n
+
+
+def _kind(value: object) -> str:
+    """NumPy's letter for the type of an array or of one of its numbers; empty for anything else."""
+    return getattr(getattr(value, "dtype", None), "kind", "")
 
 
 def _short(n: int) -> str:

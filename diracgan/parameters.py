@@ -79,9 +79,12 @@ class Parameter:
         several = real_array(self.name, value)
         if not several.size:
             raise InputError(f"{self.name} = {value!r} is empty; allowed: at least one number")
+        found = value if isinstance(value, jax.Array) else np.asarray(value)
+        if found.dtype == bool:
+            raise InputError(f"{self.name} = {value!r} is not made of numbers; allowed: real numbers")
         for end in (several.min(), several.max()):
             number(self.name, end, **domain)
-        return value if isinstance(value, jax.Array) else np.asarray(value)
+        return found
 
 
 def param(

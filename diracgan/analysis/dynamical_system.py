@@ -95,7 +95,7 @@ class DynamicalSystem(abc.ABC):
         """The change and its Jacobian."""
 
     def _seen(self, flat: np.ndarray, side: Any) -> tuple[np.ndarray, np.ndarray]:
-        """The same; who asks for one of both at a state soon asks for the other."""
+        """The same, kept for the last state: callers that need one of the two usually need the other as well."""
         if self._last is None or self._last[1] is not side or not np.array_equal(self._last[0], flat):
             self._last = np.array(flat), side, self._value_and_slope(flat, side)
         return self._last[2]

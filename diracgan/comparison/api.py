@@ -114,6 +114,8 @@ def compare(
     if folder is not None:
         path_of("folder", folder)
     asked = list(claims) if isinstance(claims, str) else listed("claims", claims, ", ".join(CLAIMS))
+    if not asked:
+        raise InputError(f"claims is empty; allowed: one or more of {', '.join(CLAIMS)}")
     for claim in asked:
         one_of("claim", claim, CLAIMS)
     callback("done", done)

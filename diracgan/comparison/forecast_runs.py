@@ -26,7 +26,7 @@ from ..variants import Variant, parse
 from .protocol import Protocol
 
 NOW = "as it is"
-_EVERY = 5  # iterations between two looks at a run of which only is asked whether it blows up
+_EVERY = 5  # iterations between two looks at a run, where all that matters is whether it blows up
 
 
 class Design(NamedTuple):

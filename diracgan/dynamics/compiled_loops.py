@@ -141,7 +141,7 @@ class LoopEnd(NamedTuple):
     steps: int
 
 
-_LOST = 9  # a frozen branch has no value: XLA's loop knows what to put in its place
+_LOST = 9  # a frozen branch has no value: XLA's loop puts another in its place
 
 
 def follow(

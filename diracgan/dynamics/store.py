@@ -136,6 +136,8 @@ def _sealed(manifest: str) -> str:
 
 
 def _opened_manifest(sealed: str) -> dict[str, Any]:
+    if sealed.startswith("{"):  # written before there were checksums
+        raise InputError(f"its manifest has no checksum, which this version needs; allowed: {SCHEMA}")
     digits, _, manifest = sealed.partition(" ")
     if digits != f"{zlib.crc32(manifest.encode()):08x}":
         raise InputError("damaged: the manifest has another checksum")

@@ -323,7 +323,7 @@ METHODS: tuple[Entry, ...] = (
         truth="""
             Linear WGAN under simultaneous Adam: a rotation gains radius within 155 steps of the equilibrium and loses
             it beyond, so that every start ends on a cycle of |φ| = 1.55, one rotation in 689 steps, whose size no
-            linearisation knows.
+            linearisation gives.
         """,
     ),
     Portraits(

@@ -45,7 +45,7 @@ class CriticalSetting(Record):
         value: from which on the checkpoint is unstable; None where it is so already, or nowhere that was looked at.
         growth: the modulus of the leading turning multiplier at the run's own setting; None where none turns.
         angle: its argument at ``value``, radians per iteration; None without.
-        largest: up to where was looked.
+        largest: up to where the checkpoint is stable, as far as was looked; ``now`` where it is not.
         products: with the transposed Jacobian, that it took.
         text: in words.
     """

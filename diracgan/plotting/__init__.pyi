@@ -14,6 +14,7 @@ from .portraits import *
 from .posters import *
 from .samples import *
 from .saving import *
+from .slow_flow import *
 from .small_multiples import *
 from .space import *
 from .spectra import *

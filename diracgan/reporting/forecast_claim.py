@@ -35,7 +35,7 @@ def forecasts(d: Mapping[str, Any]) -> str:
 
 
 def _spreads(found: Mapping[str, Any]) -> str:
-    kinds = {"per_series": "", "per_setting": "", "per_group": ""}
+    kinds = ("per_series", "per_setting", "per_group")
     rows = [("all", found), *((n, x) for kind in kinds for n, x in found[kind].items())]
     words = [
         (name, *(_error(x[g]) for g in _GUESSES), _share(x["forecast"]["within"]))
@@ -100,7 +100,10 @@ def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 def _error(e: Mapping[str, Any]) -> str:
-    return "-" if e["median"] is None else f"{100 * e['median']:.0f} %, {100 * e['ninety']:.0f} %"
+    if e["median"] is None:
+        return "-"
+    ninety = "no bound" if e["ninety"] is None else f"{100 * e['ninety']:.0f} %"
+    return f"{100 * e['median']:.0f} %, {ninety}"
 
 
 def _share(t: Mapping[str, Any]) -> str:

@@ -29,7 +29,7 @@ def compiler() -> str | None:
 
 
 def loaded(source: str, flags: Sequence[str]) -> ctypes.CDLL:
-    """The compiled library; its file goes as soon as it is loaded, so that whoever is killed leaves none.
+    """The compiled library; its file is removed as soon as it is loaded, so that a process that is killed leaves none.
 
     Raises:
         OSError: where it cannot be written, compiled or loaded.

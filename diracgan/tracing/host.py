@@ -61,7 +61,7 @@ class AtOnce(Generic[R]):
     """
 
     def __init__(self, fn: Callable[..., R], quick: Callable[..., Any]) -> None:
-        """``quick``: what NumPy evaluates in its place; where it has no value, ``compiled`` is asked."""
+        """``quick``: what NumPy evaluates in its place; where that has no value, ``compiled`` gives it."""
         functools.update_wrapper(self, fn)
         self.compiled, self._quick, self._same = jax.jit(fn), quick, quick is fn
 
@@ -89,8 +89,8 @@ def at_once(quick: Callable[..., Any] | None = None) -> Callable[[Callable[..., 
     """A function evaluated by NumPy where its arguments are numbers; else it is compiled.
 
     Args:
-        quick: what NumPy evaluates in its place, as the same without a loop; where it has no value, the function
-            itself is asked.
+        quick: what NumPy evaluates in its place, as the same without a loop; where that has no value, the function
+            itself is compiled.
 
     Example:
         >>> import jax.numpy as jnp

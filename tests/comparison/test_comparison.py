@@ -16,6 +16,7 @@ from diracgan.comparison.parts import Parts
 from diracgan.comparison.statistics import auc, lower_bound, rank_correlation, spread, tally
 from diracgan.dirac import game
 from diracgan.dynamics import run
+from diracgan.errors import InputError
 from diracgan.game import Players
 from diracgan.measure.equilibria import NoEquilibrium
 from diracgan.reporting import comparison as words
@@ -80,6 +81,12 @@ def test_runs_that_stand_still_or_are_lost_are_scored_all_the_same():
     d = api._claim_d(records, protocol("ci"), None)
     assert 0.5 < d["spread"]["forecast"]["within"]["agree"] / d["spread"]["forecast"]["within"]["of"] < 1.0
     assert d["blow_ups"]["of"] == 4
+    assert "no bound" in words.forecasts(plain(d))
+
+
+def test_a_comparison_of_no_claim_is_refused():
+    with pytest.raises(InputError, match="claims is empty"):
+        dg.compare("ci", claims=[])
 
 
 @pytest.mark.slow

@@ -268,6 +268,12 @@ def test_bad_sources(tmp_path, name, content, says):
     assert "\n" not in str(caught.value)
 
 
+def test_a_file_from_before_there_were_checksums_is_not_called_damaged(tmp_path):
+    np.savez(tmp_path / "old.npz", diracgan=json.dumps({"schema": "diracgan.dataset/1"}))
+    with pytest.raises(InputError, match="its manifest has no checksum"):
+        dg.load(tmp_path / "old.npz")
+
+
 def test_pickles_are_not_opened(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.array([object()], dtype=object), diracgan=np.array("{}"))
     with pytest.raises(InputError):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import diracgan as dg
+from diracgan.errors import InputError
 from diracgan.parameters import parameters
 from diracgan.variants import VARIANTS, modifiers
 
@@ -47,3 +50,14 @@ def test_modes_and_switches_have_their_defaults():
         assert dg.variant(name).mode == "ns"
     assert dg.variant("gan-qp").norm == "l2"
     assert dg.variant("wgan-gp").one_sided is False
+
+
+@pytest.mark.parametrize("lam", [np.True_, np.array([True, False]), jnp.array(True), [True, False]], ids=repr)
+def test_bools_are_not_numbers_in_arrays_either(lam):
+    with pytest.raises(InputError, match="lam = .* is not (a number|made of numbers)"):
+        dg.variant("wgan-gp", lam=lam)
+
+
+def test_a_bool_of_numpy_is_not_a_whole_number():
+    with pytest.raises(InputError, match="n_critic = .* is not a whole number"):
+        dg.rule("alternating", n_critic=np.True_)
