@@ -163,6 +163,8 @@ Optax.name, Optax.reference = "optax", "doi 10.5281/zenodo.4477198"
 
 _TURNS = ("alternating", "n_critic", "lazy", "ema")
 _WORDS = {"beta1": ("b1",), "beta2": ("b2", "decay")}  # our name, and optax's
+_DECAYS = {"b1", "b2", "b3", "decay", "rho", "momentum"}  # beyond [0, 1) a memory grows for ever
+_SIZES = {"eps", "eps_root"}
 
 
 def is_optax_name(name: str) -> bool:
@@ -199,7 +201,7 @@ def optax_rule(name: str, given: Mapping[str, Any]) -> Optax:
 
     make = getattr(optax, name)
     theirs = {
-        p.name: Parameter(p.name, p.default, "flag" if isinstance(p.default, bool) else "number")
+        p.name: _own(p.name, p.default)
         for p in inspect.signature(make).parameters.values()
         if isinstance(p.default, int | float)
     }
@@ -212,7 +214,7 @@ def optax_rule(name: str, given: Mapping[str, Any]) -> Optax:
         if found in ours:
             turns[found] = ours[found].check(value)
         elif found in theirs:
-            own[found] = theirs[found].check(value)
+            own[found] = dataclasses.replace(theirs[found], name=key).check(value)
         else:
             raise unknown(f"parameter of optax.{name}", key, [*ours, *words, *theirs])
     usual = turns.pop("lr", parameters(Rule)["lr"].default)
@@ -221,6 +223,14 @@ def optax_rule(name: str, given: Mapping[str, Any]) -> Optax:
     said = [", ".join(f"{n}={x:g}" for n, x in sorted({**own, "learning_rate": r}.items())) for r in rates]
     note = f"{name}({said[0]})" if rates[0] == rates[1] else f"{name}({said[0]}), {name}({said[1]})"
     return from_optax(*pair, lr=rates[1], note=note, **turns)
+
+
+def _own(name: str, default: float) -> Parameter:
+    """A parameter of optax's, which says no ranges itself."""
+    kind = "flag" if isinstance(default, bool) else "number"
+    low = 0.0 if name in _DECAYS | _SIZES else None
+    high = 1.0 if name in _DECAYS else None
+    return Parameter(name, default, kind, low=low, high=high, open_high=high is not None)
 
 
 @functools.lru_cache(maxsize=256)

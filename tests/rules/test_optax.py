@@ -77,3 +77,9 @@ def test_what_is_no_transformation_is_refused():
         dg.rule.from_optax("adam")
     with pytest.raises(dg.InputError, match="n_critic"):
         dg.rule.from_optax(optax.sgd(0.1), n_critic=2)
+
+
+@pytest.mark.parametrize("name", ["amsgrad:beta1=1.5", "rmsprop:decay=1", "adan:b3=-0.1", "adamw:eps=-1"])
+def test_a_named_rule_refuses_what_would_never_be_forgotten(name):
+    with pytest.raises(dg.InputError, match="out of range; allowed"):
+        dg.rule(name)
