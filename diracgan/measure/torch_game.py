@@ -194,7 +194,8 @@ class TorchGame:
             for w in ("critic",) * (self.n_critic if self.alternating else 1) + ("generator",):
                 seen = at if self.alternating else before
                 gradient = self._mean_gradient(w, seen, batches)
-                moved, states[w] = self._stepped(w, at, gradient, states[w])
+                moved, after = self._stepped(w, at, gradient, states[w])
+                states[w] = {key: after[key] for key in states[w]}  # an optimiser keeps them in another order
                 at = {**at, **moved}
             return _tangents([*at.values(), *(x for w in PLAYERS for x in states[w].values())])
 

@@ -322,6 +322,9 @@ OPTIMISERS = {
     "nadam": lambda p: torch.optim.NAdam(p, lr=1e-3),
     "radam": lambda p: torch.optim.RAdam(p, lr=1e-3),
     "adagrad": lambda p: torch.optim.Adagrad(p, lr=1e-2),
+    "adadelta": lambda p: torch.optim.Adadelta(p, eps=1e-3),
+    "rmsprop": lambda p: torch.optim.RMSprop(p, lr=1e-3, momentum=0.5),
+    "rmsprop centred": lambda p: torch.optim.RMSprop(p, lr=1e-3, centered=True, eps=1e-2),
     "asgd": lambda p: torch.optim.ASGD(p, lr=1e-2),
 }
 
