@@ -196,7 +196,7 @@ def _kind(
         return RegimeKind.FLIPPED, None, f"{said}; {flipped}"
     length = (p.last - p.first) / log.values.shape[1]
     begun = previous is not None and previous.kind is RegimeKind.START and p.moves
-    short = _FADING if before is None and _fades(part[shown]) else _SHORT
+    short = _FADING if before is None and p.moves and _fades(part[shown]) else _SHORT
     if (before is None or begun) and p.last <= short * log.values.shape[1] and not last:
         return RegimeKind.START, None, said
     jump = _jump(log, p, before, shown, previous)

@@ -58,7 +58,7 @@ def test_a_fold_whose_equilibrium_moves():
 
 @pytest.mark.parametrize(
     ("others", "words"),
-    [("gamma", "one to 6 names"), (["lr"], "twice"), (["nothing"], "nothing"), ([], "one to 6")],
+    [("gamma", "is not a list"), (["lr"], "twice"), (["nothing"], "nothing"), ([], "one to 6")],
 )
 def test_bad_input_is_one_line(others, words):
     (point,) = branch(
