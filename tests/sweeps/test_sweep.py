@@ -249,7 +249,7 @@ def test_two_processes_do_not_write_to_one_store(undisturbed: Path, tmp_path: Pa
     asked, values = specified(GRID, ["margin", "status"], SIMULTANEOUS)
     with stores.sink(out, layout(asked, values, 10)) as first:
         first.missing()
-        with pytest.raises(dg.InputError, match="another process"):
+        with pytest.raises(dg.InputError, match="is being written by process"):
             small(out)
 
 
