@@ -54,7 +54,7 @@ LONG = (
 def test_examples_run(name, folder, monkeypatch):
     if name == "diracgan.web.widget":
         pytest.importorskip("anywidget", reason="the extra explore is not installed")
-    if name == "diracgan.measure.torch_game":
+    if name.startswith("diracgan.measure.torch_"):
         pytest.importorskip("torch", reason="the extra torch is not installed")
     module = importlib.import_module(name)
     for registry in REGISTRIES:  # what an example registers ends with it
