@@ -212,7 +212,14 @@ def test_r1_meets_at_its_critical_value():
 
 def test_numbers_in_the_page_are_those_tested():
     page = readme()
-    for said in ("0.1732", "0.2236", r"0.995\,i", r"0.999\,i", "0.90, 0.197 and 0.020", "0.725, 0.100 and 0.0100"):
+    for said in (
+        "0.1732",
+        "0.2236",
+        r"0.995\,i",
+        r"0.999\,i",
+        "0.90, 0.197 and 0.020",
+        "0.725, 0.100 and 0.0100",
+    ):
         assert said in page
     assert not re.search(r"\bTODO\b|\bnan\b", page)
 
