@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -62,6 +63,20 @@ class LossRegime:
     means_not: str
 
 
+class Earlier(NamedTuple):
+    """What lies before a piece.
+
+    Attributes:
+        piece: the piece before it, or None.
+        regime: the regime that this one belongs to, or None.
+        steady: the last piece that was not on its way from one level to another, or None.
+    """
+
+    piece: LogPiece | None = None
+    regime: LossRegime | None = None
+    steady: LogPiece | None = None
+
+
 def regimes(log: Log, meaning: Meaning) -> list[LossRegime]:
     """Divide a log into its regimes.
 
@@ -84,13 +99,15 @@ def regimes(log: Log, meaning: Meaning) -> list[LossRegime]:
     """
     pieces = pieces_of(log, meaning)
     made: list[LossRegime] = []
+    earlier = Earlier()
     for k, p in enumerate(pieces):
-        before = pieces[k - 1] if k else None
-        now = _regime(log, meaning, p, before, len(pieces) - 1 == k, made[-1] if made else None)
+        now = _regime(log, meaning, p, earlier, len(pieces) - 1 == k)
         if made and _same(made[-1], now, p):
             made[-1] = _joined(log, made[-1], now)
         else:
             made.append(now)
+        under_way = now.kind in (RegimeKind.START, RegimeKind.TRANSIENT)
+        earlier = Earlier(p, made[-1], earlier.steady if under_way else p)
     return _bounded(_with_growth(log, meaning, made))
 
 
@@ -127,10 +144,8 @@ def _with_growth(log: Log, meaning: Meaning, made: list[LossRegime]) -> list[Los
     return [*made[:k], said]
 
 
-def _regime(
-    log: Log, meaning: Meaning, p: LogPiece, before: LogPiece | None, last: bool, previous: LossRegime | None
-) -> LossRegime:
-    kind, player, evidence = _kind(log, meaning, p, before, last, previous)
+def _regime(log: Log, meaning: Meaning, p: LogPiece, earlier: Earlier, last: bool) -> LossRegime:
+    kind, player, evidence = _kind(log, meaning, p, earlier, last)
     at = log.first + log.interval * np.array([p.first, p.last - 1])
     means, means_not = MEANS[kind]
     if kind in (RegimeKind.CHANCE, RegimeKind.SETTLED, RegimeKind.DRIFTING) and meaning.variant is not None:
@@ -153,8 +168,9 @@ def _regime(
 
 
 def _kind(
-    log: Log, meaning: Meaning, p: LogPiece, before: LogPiece | None, last: bool, previous: LossRegime | None
+    log: Log, meaning: Meaning, p: LogPiece, earlier: Earlier, last: bool
 ) -> tuple[RegimeKind, str | None, str]:
+    before, previous, steady = earlier
     shown = shown_rows(meaning, len(log.names))
     said = ", ".join(f"{log.names[k]} {p.median[k]:.4g}" for k in shown[:3])
     part = log.values[:, p.first : p.last]
@@ -191,7 +207,7 @@ def _kind(
                 None,
                 f"{said}; a period of {period:.4g} {log.unit} holds {100 * share:.0f} %",
             )
-    flipped = _flip(meaning, p, before, shown, previous)
+    flipped = "" if steady is None else _flip(meaning, p, steady, shown)
     if flipped:
         return RegimeKind.FLIPPED, None, f"{said}; {flipped}"
     length = (p.last - p.first) / log.values.shape[1]
@@ -267,19 +283,16 @@ def _at_chance(meaning: Meaning, p: LogPiece) -> bool:
     return any(near) and abs(g - limits.chance_g) <= 1.5 * _NEAR * max(abs(limits.chance_g), 0.5 * scale)
 
 
-def _flip(
-    meaning: Meaning, p: LogPiece, before: LogPiece | None, shown: list[int], previous: LossRegime | None
-) -> str:
-    if before is None or previous is None or previous.kind in (RegimeKind.START, RegimeKind.TRANSIENT):
-        return ""
+def _flip(meaning: Meaning, p: LogPiece, steady: LogPiece, shown: list[int]) -> str:
+    """In words, how the losses have changed sides since they last kept a level; empty where they have not."""
     for k in shown:
-        was, now = before.median[k], p.median[k]
-        if abs(was) > 4 * (before.noise[k] + p.noise[k]) and abs(was + now) < 0.3 * abs(was):
+        was, now = steady.median[k], p.median[k]
+        if abs(was) > 4 * (steady.noise[k] + p.noise[k]) and abs(was + now) < 0.3 * abs(was):
             return f"a loss changes its sign, from {was:.4g} to {now:.4g}"
     limits = meaning.limits
     if limits is None or meaning.critic is None or meaning.generator is None:
         return ""
-    was, now = ((float(x.median[meaning.critic]), float(x.median[meaning.generator])) for x in (before, p))
+    was, now = ((float(x.median[meaning.critic]), float(x.median[meaning.generator])) for x in (steady, p))
     if limits.flipped(was, now):
         return "the loss that was below chance is above it, and the other way round"
     return ""

@@ -90,6 +90,15 @@ def test_a_new_term_a_flip_and_death():
         d_loss=np.where(N < 300, 0.8, 1.8) + noise(), g_loss=np.where(N < 300, 1.4, 0.4) + noise(seed=1)
     )
     assert swapped == ["settled", "flipped"]
+
+
+@pytest.mark.parametrize("width", [5, 25])
+def test_a_flip_that_takes_its_time_is_one(width):
+    share = 1 / (1 + np.exp(-(np.arange(600) - 300) / width))
+    d, g = 0.05 * np.random.default_rng(0).normal(size=(2, 600))
+    d, g = d + 0.59 + 1.59 * share, g + 2.1 - 1.8 * share
+    found = dg.diagnose({"d_loss": d, "g_loss": g}).regimes
+    assert [r.kind.value for r in found] == ["settled", "transient", "flipped"]
     assert kinds(
         d_loss=np.where(N < 300, 1 + noise(), 0.8), g_loss=np.where(N < 300, 1 + noise(seed=1), 0.9)
     ) == [
