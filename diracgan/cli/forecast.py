@@ -52,5 +52,6 @@ def _said(found: Any, limits: list[Any], out: str | None) -> Iterator[str | Tabl
     yield from (f"- {s.setting}: {s.text}" for s in found.settings)
     yield from (f"- critical {x.parameter}: {x.text}" for x in limits)
     unstable = sum(s.status == "unstable" for s in found.settings)
-    said = f"{found.steps} iterations ahead, {len(found.settings)} settings, {unstable} unstable"
+    count = len(found.settings)
+    said = f"{found.steps} iterations ahead, {count} setting{'s' * (count > 1)}, {unstable} unstable"
     yield said if out is None else f"{said}; drawn in {out}"
