@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import json
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -14,10 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from .. import __version__
 from ..errors import InputError, one_of
 from ..files import write_text
 from ..training.build import on_device
 from ..training.config import DEVICES
+from ..training.loss_file import sha256
+from ..variants import Variant
 from .protocol import Protocol
 
 _WORKERS = 2  # programs compile one per core
@@ -73,6 +77,7 @@ class Parts:
         words = (
             what,
             variant.label,
+            code_of(variant),
             *map(str, args),
             *([on.group, str(on.seeds)] if on is not variant else []),
         )
@@ -94,6 +99,20 @@ class Parts:
     def _key(self, words: tuple[str, ...]) -> str:
         own = (self.chosen.sha256, self.chosen.tier, str(self.chosen.seed0), str(self.chosen.width), *words)
         return hashlib.sha256("\n".join(own).encode()).hexdigest()[:16]
+
+
+def code_of(variant: Variant) -> str:
+    """What code the losses are: the package's version and the SHA-256 of every file of a user's own.
+
+    Code that lies in no file is told by its class, which is another one in every process.
+    """
+    said = [__version__]
+    for kind in type(variant).__mro__[:-1]:
+        if kind.__module__.partition(".")[0] == "diracgan":
+            continue
+        file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+        said.append(f"{kind.__qualname__} {id(kind) if file is None else sha256(file)}")
+    return ", ".join(said)
 
 
 def _plain(x: Any) -> Any:

@@ -12,7 +12,7 @@ import pytest
 
 import diracgan as dg
 from diracgan.comparison import api, forecast_runs, from_scratch, near_equilibrium, prediction, protocol
-from diracgan.comparison.parts import Parts
+from diracgan.comparison.parts import Parts, code_of
 from diracgan.comparison.statistics import auc, lower_bound, rank_correlation, spread, tally
 from diracgan.dirac import game
 from diracgan.dynamics import run
@@ -366,3 +366,17 @@ def test_the_ci_tier_reaches_the_protocol(cli):
     )
     doc = json.loads(out)
     assert code == 0 and doc["A"]["verdicts"]["agree"] >= 0.99 * doc["A"]["verdicts"]["of"]
+
+
+def test_a_part_that_is_done_belongs_to_the_code_that_it_ran(tmp_path):
+    file = tmp_path / "mine.py"
+    text = (
+        "import jax.numpy as jnp, diracgan as dg\n@dg.register('mine')\nclass Mine(dg.Variant):\n"
+        "    def critic_loss(self, real, fake, x_real, x_fake): return jnp.mean(fake) - jnp.mean(real)\n"
+        "    def generator_loss(self, real, fake, x_real, x_fake): return -jnp.mean(fake)\n"
+    )
+    file.write_text(text)
+    first = code_of(dg.variant(f"{file}:mine"))
+    assert first == code_of(dg.variant(f"{file}:mine")) != code_of(dg.variant("wgan"))
+    file.write_text(text.replace("-jnp.mean(fake)\n", "-2 * jnp.mean(fake)\n"))
+    assert code_of(dg.variant(f"{file}:mine")) != first
