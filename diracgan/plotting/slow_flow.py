@@ -11,6 +11,7 @@ from .headings import page
 from .theme import BLUE, GREY, INK, PALE, VERMILION
 
 __all__ = ["slow_flow_figure"]
+_MOST = 4.0  # of the growth that is shown: near 0 it may be thousandfold, and the cycles would be one line
 
 
 def slow_flow_figure(found: Any) -> Figure:
@@ -29,7 +30,7 @@ def slow_flow_figure(found: Any) -> Figure:
         ['attracts: |φ| = 0.493, 219 steps a turn']
     """
     growth = np.asarray(found.drift) * np.asarray(found.periods) / np.asarray(found.radii)
-    with page(7.6, 4.4, f"{found.variant} under {found.rule}", found.text) as made:
+    with page(7.6, 4.4, found.text, f"{found.variant} under {found.rule}") as made:
         ax = made.add_axes((0.12, 0.2, 0.83, 0.58))
         ax.axhline(0.0, color=PALE, linewidth=1.0, zorder=0)
         ax.plot(found.radii, growth, color=BLUE, linewidth=1.4)
@@ -46,8 +47,8 @@ def slow_flow_figure(found: Any) -> Figure:
         ax.axvline(start, color=VERMILION, linewidth=0.9, linestyle=":", label="start")
         ax.set_xscale("log")
         fine = growth[np.isfinite(growth)]
-        low, high = (fine.min(), np.percentile(fine, 80)) if len(fine) else (-1.0, 1.0)
-        ax.set_ylim(min(1.3 * low, -0.2 * high), max(1.3 * high, -0.2 * low))
+        low, high = (fine.min(), min(fine.max(), _MOST)) if len(fine) else (-1.0, 1.0)
+        ax.set_ylim(min(1.3 * low, -0.2 * high), max(1.05 * high, -0.2 * low))
         ax.set_xlabel("radius of the generator when φ = 0, in its own steps", color=GREY)
         ax.set_ylabel("growth per rotation, of the radius", color=GREY)
         ax.legend(loc="lower left", fontsize=8, frameon=False)
