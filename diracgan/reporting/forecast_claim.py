@@ -71,27 +71,12 @@ def _told(d: Mapping[str, Any]) -> list[tuple[str, ...]]:
         )
     )
     rows.append(("blow-ups called", _share(blown["called"]), "", _share(blown["constant"]), ""))
-    for name, words in (("mean_frequency", "mean frequencies"), ("peak", "spectral peaks")):
-        f = d["frequency"][name]
-        rows.append(
-            (
-                f"{words} within 10 %",
-                f"{_share(f['within'])}, median error {_number(f['median'])}",
-                "",
-                _share(f["constant"]),
-                _share(f["shuffled"]),
-            )
-        )
-    for name, f in d["critical"].items():
-        rows.append(
-            (
-                f"critical {name} within 25 %",
-                f"{_share(f['within'])}, median error {_number(f['median'])}",
-                "",
-                _share(f["constant"]),
-                _share(f["shuffled"]),
-            )
-        )
+    named = (("mean_frequency", "mean frequencies"), ("peak", "spectral peaks"))
+    scored = [(f"{words} within 10 %", d["frequency"][name]) for name, words in named]
+    scored += [(f"critical {name} within 25 %", f) for name, f in d["critical"].items()]
+    for words, f in scored:
+        median = f"{_share(f['within'])}, median error {_number(f['median'])}"
+        rows.append((words, median, "", _share(f["constant"]), _share(f["shuffled"])))
     return rows
 
 
