@@ -48,8 +48,6 @@ class Parts:
             one_of("device", device, DEVICES)
         ):  # refuses one that is not there, before anything runs
             pass
-        if folder is not None and not isinstance(folder, str | os.PathLike):
-            raise InputError(f"folder = {folder!r} is not a path; allowed: a folder's, or None")
         if folder is not None and Path(folder).is_file():
             raise InputError(
                 f"{os.fspath(folder)!r} is a file; allowed: a folder for the parts that are done"

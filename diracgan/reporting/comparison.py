@@ -7,7 +7,7 @@ from typing import Any
 
 from .forecast_claim import forecasts
 from .junit import JUnitCase, as_xml
-from .tables import markdown
+from .tables import markdown, rounded
 
 COMPARISON = "diracgan.compare/1"
 
@@ -75,21 +75,17 @@ def _share(t: Mapping[str, Any]) -> str:
     return f"{t['agree']}/{t['of']} (at least {100 * t['lower_bound']:.1f} % at 95 % confidence)"
 
 
-def _number(x: Any) -> str:
-    return "-" if x is None else f"{x:.3g}"
-
-
 def _headline(claim: Mapping[str, Any]) -> str:
     e = claim["eigenvalue_error"]
     return (
-        f"Verdicts right: {_share(claim['verdicts'])}. Eigenvalue error: median {_number(e['median'])}, "
-        f"95 % below {_number(e['p95'])}, largest {_number(e['max'])}."
+        f"Verdicts right: {_share(claim['verdicts'])}. Eigenvalue error: median {rounded(e['median'])}, "
+        f"95 % below {rounded(e['p95'])}, largest {rounded(e['max'])}."
     )
 
 
 def _per(claim: Mapping[str, Any], what: str) -> str:
     rows = [
-        (name, f"{t['agree']}/{t['of']}", _number(t["lower_bound"]))
+        (name, f"{t['agree']}/{t['of']}", rounded(t["lower_bound"]))
         for name, t in claim["verdicts"][f"per_{what}"].items()
     ]
     return markdown((what, "verdicts right", "lower bound"), rows) if rows else ""
@@ -98,7 +94,7 @@ def _per(claim: Mapping[str, Any], what: str) -> str:
 def _limits(found: Mapping[str, Any]) -> str:
     return (
         f"Critical learning rate: what happens below and above it is right in {_share(found['sign'])}; rates of growth "
-        f"within bounds in {_share(found['growth_within'])}, median error {_number(found['growth_error']['median'])}."
+        f"within bounds in {_share(found['growth_within'])}, median error {rounded(found['growth_error']['median'])}."
     )
 
 
@@ -107,17 +103,17 @@ def _floors(found: Mapping[str, Any]) -> str:
         (
             r["variant"],
             r["modes"],
-            _number(r["floor"]),
-            _number(r["measured_floor"]),
-            _number(r["ema_ratio"]),
-            _number(r["measured_ema_ratio"]),
+            rounded(r["floor"]),
+            rounded(r["measured_floor"]),
+            rounded(r["ema_ratio"]),
+            rounded(r["measured_ema_ratio"]),
         )
         for r in found["runs"]
     ]
     heads = ("variant", "modes", "noise floor", "measured", "EMA ratio", "measured")
     if not rows:
         return ""
-    errors = [_number(found[f"{n}_error"]["median"]) for n in ("floor", "ema")]
+    errors = [rounded(found[f"{n}_error"]["median"]) for n in ("floor", "ema")]
     said = (
         f"Minibatch noise: the floor within bounds in {_share(found['floor_within'])}, median error {errors[0]}; the "
         f"ratio of the averaged players' floor to it in {_share(found['ema_within'])}, median error {errors[1]}."
@@ -135,8 +131,8 @@ def _predictors(b: Mapping[str, Any]) -> str:
         (
             words[name],
             _share(p["verdicts"]),
-            _number(p["eigenvalue_error"]["median"]),
-            _number(p["eigenvalue_error"]["max"]),
+            rounded(p["eigenvalue_error"]["median"]),
+            rounded(p["eigenvalue_error"]["max"]),
         )
         for name, p in b["predictors"].items()
     ]
@@ -156,13 +152,13 @@ def _training(c: Mapping[str, Any]) -> str:
                 (
                     o,
                     f"{t['agree']}/{t['of']}",
-                    _number(t["lower_bound"]),
+                    rounded(t["lower_bound"]),
                     "{agree}/{of}".format(**t["commonest"]),
                 )
                 for o, t in c["verdicts"].items()
             ],
         ),
-        f"Frequency error: median {_number(e['median'])}, 95 % below {_number(e['p95'])}, largest {_number(e['max'])}. "
+        f"Frequency error: median {rounded(e['median'])}, 95 % below {rounded(e['p95'])}, largest {rounded(e['max'])}. "
         f"The steps' direction oscillates in {found['both'] + found['run']} runs, in {found['both']} of them in the "
         f"linear motion too, whose frequency is held against theirs; in {found['prediction']} only there.",
     ]
@@ -170,13 +166,13 @@ def _training(c: Mapping[str, Any]) -> str:
         (
             g["optimiser"],
             g["problem"],
-            _number(g["oscillates"]["auc"]),
-            _number(g["oscillates"]["p"]),
-            _number(g["variant_alone"]["auc"]),
-            _number(g["persistence"]["auc"]),
-            _number(g["oscillation"]["rho"]),
-            _number(g["distance"]["rho"]),
-            _number(g["modes_found"]),
+            rounded(g["oscillates"]["auc"]),
+            rounded(g["oscillates"]["p"]),
+            rounded(g["variant_alone"]["auc"]),
+            rounded(g["persistence"]["auc"]),
+            rounded(g["oscillation"]["rho"]),
+            rounded(g["distance"]["rho"]),
+            rounded(g["modes_found"]),
             f"{g['oscillating']}/{g['of']}",
         )
         for g in c["toy"]
@@ -193,7 +189,7 @@ def _training(c: Mapping[str, Any]) -> str:
         "modes found",
         "oscillating",
     )
-    ratios = [f"{o} {_number(x['rho'])}" for o, x in c["tail_ratio"].items()]
+    ratios = [f"{o} {rounded(x['rho'])}" for o, x in c["tail_ratio"].items()]
     said += [
         f"How much of the motion is left at the end, predicted against measured, rank correlation: {', '.join(ratios)}."
     ]
@@ -206,7 +202,7 @@ def _controls(listed: list[Mapping[str, Any]]) -> str:
         (
             x["name"],
             f"{x['verdicts']['agree']}/{x['verdicts']['of']}",
-            _number(x["eigenvalue_error"]["median"]),
+            rounded(x["eigenvalue_error"]["median"]),
             "yes" if x["failed_as_expected"] else "NO",
         )
         for x in listed
@@ -217,7 +213,7 @@ def _controls(listed: list[Mapping[str, Any]]) -> str:
 def _gate(gate: Mapping[str, Any]) -> str:
     rows = [(x["name"], x["text"], "ok" if x["passed"] else "FAILED") for x in gate["checks"]]
     stated = [
-        f"{name}: {_number(x['value'])}; {x['wanted']:g} is the aim, and gates nothing."
+        f"{name}: {rounded(x['value'])}; {x['wanted']:g} is the aim, and gates nothing."
         for name, x in gate["stated"].items()
         if x["value"] is not None
     ]

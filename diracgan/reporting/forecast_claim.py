@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .tables import markdown
+from .tables import markdown, rounded
 
 _GUESSES = {
     "forecast": "forecast",
@@ -65,9 +65,9 @@ def _told(d: Mapping[str, Any]) -> list[tuple[str, ...]]:
     rows.append(
         (
             f"blow-ups ({blown['blown']} of {blown['of']}): AUC",
-            *(_number(blown[n]["auc"]) for n in ("forecast", "root")),
+            *(rounded(blown[n]["auc"]) for n in ("forecast", "root")),
             "0.5",
-            _number(blown["shuffled"]["auc"]),
+            rounded(blown["shuffled"]["auc"]),
         )
     )
     rows.append(("blow-ups called", _share(blown["called"]), "", _share(blown["constant"]), ""))
@@ -75,7 +75,7 @@ def _told(d: Mapping[str, Any]) -> list[tuple[str, ...]]:
     scored = [(f"{words} within 10 %", d["frequency"][name]) for name, words in named]
     scored += [(f"critical {name} within 25 %", f) for name, f in d["critical"].items()]
     for words, f in scored:
-        median = f"{_share(f['within'])}, median error {_number(f['median'])}"
+        median = f"{_share(f['within'])}, median error {rounded(f['median'])}"
         rows.append((words, median, "", _share(f["constant"]), _share(f["shuffled"])))
     return rows
 
@@ -95,7 +95,3 @@ def _share(t: Mapping[str, Any]) -> str:
     if not t["of"]:
         return "none"
     return f"{t['agree']}/{t['of']} ({100 * t['low']:.0f} to {100 * t['high']:.0f} %)"
-
-
-def _number(x: Any) -> str:
-    return "-" if x is None else f"{x:.3g}"

@@ -26,6 +26,16 @@ def markdown(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join([line(columns), line(["---"] * len(columns)), *(line(r) for r in rows)])
 
 
+def rounded(x: float | None) -> str:
+    """A number as a cell holds it, to three digits; a dash where there is none.
+
+    Example:
+        >>> rounded(0.12345), rounded(None)
+        ('0.123', '-')
+    """
+    return "-" if x is None else f"{x:.3g}"
+
+
 def show(
     columns: Sequence[str], rows: Sequence[Sequence[object]], title: str = "", file: TextIO | None = None
 ) -> None:
