@@ -1,4 +1,4 @@
-"""What a GAN's training dynamics really do: from two losses to flow, steps, spectrum and picture.
+"""The training dynamics of GANs: from two losses to flow, optimiser steps, spectrum, verdict and picture.
 
 Names load on first use, so that ``import diracgan`` costs nothing and pulls in neither JAX nor NumPy.
 

@@ -1,4 +1,4 @@
-"""Programs that we start: they end when we do."""
+"""Child processes: they end when we do."""
 
 from __future__ import annotations
 

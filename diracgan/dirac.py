@@ -1,4 +1,4 @@
-"""The smallest game: D(x) = phi.x, the generator is the point theta, the data are the point x0, in any dimension."""
+"""The Dirac game: D(x) = phi.x, the generator is the point theta, the data are the point x0, in any dimension."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What went wrong, in one line: the value, what is allowed, and the nearest valid choice."""
+"""Errors in one line: the value, what is allowed, and the nearest valid choice."""
 
 from __future__ import annotations
 

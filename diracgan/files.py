@@ -1,4 +1,4 @@
-"""Where a result may go, and how it gets there whole or not at all."""
+"""Output files: checked before work begins, and written whole or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who plays: the losses of a variant, a critic, a generator and data make one joint vector field.
+"""The game: a variant's losses, a critic, a generator and data as one joint vector field.
 
 Nothing here knows how large the players are: phi and theta are any pytrees. The Dirac system
 (:mod:`diracgan.dirac`) and a real network's training step are both instances.

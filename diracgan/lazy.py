@@ -1,4 +1,4 @@
-"""Names that load on first use, and packages that share their name with a public function, as ``dg.variants()`` does.
+"""Names that load on first use, and packages named like a public function, e.g. ``dg.variants()``.
 
 A package's stub, ``__init__.pyi``, is the one list of its public names: type checkers read it, and so does
 :func:`load_on_use`. Where each module lists its own, :func:`load_from_modules` reads those. It is what lazy_loader's

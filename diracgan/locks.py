@@ -1,4 +1,4 @@
-"""One writer at a time: a lock file that names its owner, and that a dead owner does not keep."""
+"""Lock files: one writer at a time, the owner named, a dead owner's lock replaced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a result would take, bounded before any of it is made: one line in place of a process that the system ends."""
+"""Memory bounds: a result too large is refused in one line before any of it is made."""
 
 from __future__ import annotations
 

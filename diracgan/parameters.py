@@ -1,4 +1,4 @@
-"""Named parameters on frozen pytrees: what a variant and a rule have in common.
+"""Named parameters on frozen pytrees, common to variants and rules.
 
 A subclass of :class:`Parametric` is a frozen dataclass whose numbers are pytree leaves (they vmap, differentiate and do
 not recompile when their value changes) and whose flags, integers and words are static structure.

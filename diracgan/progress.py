@@ -1,4 +1,4 @@
-"""How far long work has come, for a person at a terminal."""
+"""Progress of long work, for a person at a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What results have in common."""
+"""The base of result records."""
 
 from __future__ import annotations
 

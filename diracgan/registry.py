@@ -1,4 +1,4 @@
-"""What is chosen by name: one registry for things of each kind, and the one reader of ``NAME:k=v,...``.
+"""Registries of things chosen by name, and the one reader of ``NAME:k=v,...``.
 
 Variants, rules, problems, tricks and presets each have a :class:`Registry`. A name may be a built-in one, one that
 this process has registered, or ``PATH.py:NAME`` and ``package.module:NAME`` for a user's own, which are imported first.

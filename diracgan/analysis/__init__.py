@@ -1,4 +1,4 @@
-"""What it means: equilibria, spectra and verdicts; arrays in, records out.
+"""Analysis of the Dirac game: equilibria, spectra and verdicts; arrays in, records out.
 
 Each question's module loads when it is first asked.
 """

@@ -1,4 +1,4 @@
-"""Many variants and motions in one table: spectra in d = 1 and 2, and what truly happens."""
+"""Many variants and motions in one table: spectra in d = 1 and 2, and verdicts."""
 
 from __future__ import annotations
 

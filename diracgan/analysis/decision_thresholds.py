@@ -1,4 +1,4 @@
-"""Every number by which a verdict's judges decide, with its reason: one record, ``T``.
+"""Every threshold by which a verdict's judges decide, with its reason: one record, ``T``.
 
 All are relative: to the size of the motion, to a rate, to a period, or to the rounding of what they are compared with.
 A judge that needs another one adds it here.

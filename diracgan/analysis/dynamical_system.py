@@ -1,4 +1,4 @@
-"""A motion that can be followed for as long as wanted: the flow, or the iterations of a rule, behind one interface."""
+"""One interface to both motions: the flow, and the iterations of a rule."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one vocabulary of what becomes of a motion: a verdict's kinds, and what a run of finite length shows of them.
+"""The one vocabulary of verdicts: the kinds, and what a run of finite length shows of each.
 
 A new kind is one more member of :class:`Kind` and a judge that returns it; the report's schema, its gate, sweeps, the
 pictures and ``diagnose`` read it here.

@@ -1,4 +1,4 @@
-"""Words that mean one thing in every room: enumerations whose members say what they mean."""
+"""Enumerations whose members carry their own description, used by every room."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def command(
         list[str] | None,
         option(
             "--over",
-            "The number that turns, and its range; twice for curves in two.",
+            "The parameter that varies, and its range; twice for curves in two parameters.",
             metavar="NAME=LOW:HIGH",
         ),
     ] = None,
@@ -37,8 +37,8 @@ def command(
     ] = False,
     out: Annotated[str | None, output("Draw the diagram: .png, .pdf, .svg.", picture)] = None,
 ) -> CommandResult:
-    """Follow an equilibrium as a number turns, and find what is born where its stability changes, with the cycles of
-    Hopf points; in two numbers, the curves of such points over the map of stability.
+    """Follow an equilibrium as a parameter varies, and find what is born where its stability changes, with the cycles of
+    Hopf points; over two parameters, the curves of such points over the map of stability.
 
     d = 1 unless --dim or --x0 says otherwise; --phi0 and --theta0 name an equilibrium other than (0, x0).
 
@@ -53,10 +53,10 @@ def command(
     how = {"dim": start.dimension(default=1), "x0": given.get("x0"), **rates.arguments()}
     if len(over or []) > 1:
         return _atlas(made, over or [], rule.build(), at, how, out, switch)
-    turned = only_one("parameter", (over or [None])[0], None, example="--over gamma=0:2")
+    varied = only_one("parameter", (over or [None])[0], None, example="--over gamma=0:2")
     if circles:
-        return _circles(made, turned, rule.build(), given, rates.arguments(), out)
-    return _branch(made, turned, rule.build(), at, how, out, switch)
+        return _circles(made, varied, rule.build(), given, rates.arguments(), out)
+    return _branch(made, varied, rule.build(), at, how, out, switch)
 
 
 def _atlas(

@@ -16,7 +16,7 @@ def command(
         str | None,
         argument(
             "PARAMETER",
-            "What is turned: r1, lam, lr, lr_ratio, beta, n_critic, rate_ratio, ... of the variant or the rule.",
+            "What is varied: r1, lam, lr, lr_ratio, beta, n_critic, rate_ratio, ... of the variant or the rule.",
         ),
     ] = None,
     named: Annotated[str | None, option("--parameter", "The same as an option.", metavar="NAME")] = None,
@@ -29,7 +29,7 @@ def command(
     out: Annotated[
         str | None,
         output(
-            "Draw where the eigenvalues go as it is turned: .png, .pdf, .svg, or moving .gif, .mp4.", drawing
+            "Draw where the eigenvalues go as it varies: .png, .pdf, .svg, or moving .gif, .mp4.", drawing
         ),
     ] = None,
 ) -> CommandResult:

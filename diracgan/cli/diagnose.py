@@ -1,4 +1,4 @@
-"""``diracgan diagnose``: the oscillation doctor."""
+"""``diracgan diagnose``: what a training log says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``diracgan explore``: a page in the browser."""
+"""``diracgan explore``: the interactive page, served."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``diracgan list``: what there is."""
+"""``diracgan list``: variants, penalties, rules, problems and presets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``diracgan poster``: every loss, every way to move, one sheet."""
+"""``diracgan poster``: every loss under the flow and three rules, on one sheet."""
 
 from __future__ import annotations
 

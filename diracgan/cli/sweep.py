@@ -67,7 +67,7 @@ class GridOptions:
     work: WorkOptions
     axes: Annotated[
         list[str] | None,
-        argument("NAME=GRID...", "What is turned: gamma=0:2:201 lr=log:1e-3:1:50 n_critic=1,2,5."),
+        argument("NAME=GRID...", "What is varied: gamma=0:2:201 lr=log:1e-3:1:50 n_critic=1,2,5."),
     ] = None
     over: Annotated[
         list[str] | None, option("--over", "The same as an option; repeatable.", metavar="NAME=GRID")
@@ -180,7 +180,7 @@ def _values(coordinate: Any) -> Any:
 def dimension(found: Any) -> str:
     """In which dimension a sweep was made."""
     dim = found.attrs.get("dim", "?")
-    return "d turned" if dim == "axis" else f"d = {dim}"
+    return "d varied" if dim == "axis" else f"d = {dim}"
 
 
 def counts(x: Any) -> Iterator[tuple[str, int]]:

@@ -1,4 +1,4 @@
-"""Prediction against measurement: the one room that knows both, by a protocol committed before the runs."""
+"""Prediction against measurement, by a protocol committed before the runs: the one room that imports both."""
 
 from .api import Comparison, compare
 from .prescription import PrescribedNumber, Prescription, prescribe

@@ -1,4 +1,4 @@
-"""The networks and data of the comparison: problems of one shape, so that they share one compiled program."""
+"""Networks and data of the comparison: problems of one shape, so that they share one compiled program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parts of a comparison: each runs once, two at a time, and what is done is kept for another day."""
+"""Parts of a comparison: each runs once, two at a time, and finished ones are kept for a later session."""
 
 from __future__ import annotations
 

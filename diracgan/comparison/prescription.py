@@ -1,4 +1,4 @@
-"""Which numbers your game wants: the Dirac system's theory with coefficients that are measured, and nothing fitted.
+"""Prescription: the hyperparameters for a measured game, by the Dirac theory with nothing fitted.
 
 On the strongest coupling u, v of the players, per iteration and with the parameters' own step sizes (Adam's included),
 

@@ -1,4 +1,4 @@
-"""How sure a count is, and whether an order could be chance."""
+"""Binomial bounds, and whether an order could be chance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the players move: the flow, the rules, and the trajectories they make."""
+"""The motion of the players: the flow, the iterations of rules, and their trajectories."""
 
 from .flow import RuleStep, flow, step
 from .simulate import run, simulate

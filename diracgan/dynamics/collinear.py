@@ -1,4 +1,4 @@
-"""Starts on a line through the datum, on which a game in any dimension is the one-dimensional one."""
+"""Starts on a line through the datum, where the game in d dimensions reduces to d = 1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The long runs in compiled C, where the machine has a compiler: the flow of one regime, and the iterations of a rule.
+"""Long runs in compiled C, where the machine has a compiler: one regime of the flow, and a rule's iterations.
 
 A few lines of C around the scalar program of the field, or of one step, compile in a fifth of the time that XLA takes
 for the same loop, and run several times faster on a handful of numbers. Where there is no compiler, or a loss has an

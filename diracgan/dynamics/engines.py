@@ -1,4 +1,4 @@
-"""Two engines behind one call: each integrates one regime until it ends, and says how it ended."""
+"""The two integrators (diffrax, SciPy) behind one call: one regime until it ends, and how it ended."""
 
 from __future__ import annotations
 

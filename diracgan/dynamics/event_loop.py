@@ -1,4 +1,4 @@
-"""The long run: one regime integrated in a single compiled loop that hits every row and every guard exactly.
+"""One regime integrated in a single compiled loop that hits every row and every guard exactly.
 
 Dormand and Prince's pair of order 8, as diffrax tabulates it. A general solver interpolates and compiles for seconds;
 the analyses follow thousands of short or very long stretches, for which this loop compiles in a fraction of that and

@@ -1,4 +1,4 @@
-"""A step size controller for diffrax that misses no short visit beyond a guard."""
+"""A step size controller for diffrax that misses no brief crossing of a guard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Dirac game as a piecewise smooth system: regimes, their guards, and what happens where one ends.
+"""The Dirac game as a piecewise smooth system: regimes, their guards, and the motion where one ends.
 
 Between its switching surfaces the field is smooth, and an integrator sees only one smooth piece at a time: a *regime*
 with its branches frozen. A regime ends where a *guard* falls below 0. There the trajectory crosses, or, where the field

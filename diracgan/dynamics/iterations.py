@@ -1,4 +1,4 @@
-"""The iterations of a rule: rows kept, the first step that fails, and never long between two looks at the clock.
+"""The iterations of a rule in pieces: rows kept, the first failing step, and time to hear Ctrl-C.
 
 A compiled program takes how many steps to make, and between which to keep a row, as data: one compilation serves every
 number of steps. It is called again and again for a fraction of a second, so that Ctrl-C can stop it.

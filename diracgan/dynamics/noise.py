@@ -1,4 +1,4 @@
-"""Minibatch noise: each player's velocity is known up to N(0, Sigma).
+"""Minibatch noise: each player's velocity plus N(0, Sigma).
 
 A rule's step of size h then errs by h N(0, Sigma); the flow becomes the SDE dz = F dt + sqrt(h) Sigma^(1/2)
 dW, whose increments over a time h have the variance of one such step.

@@ -1,4 +1,4 @@
-"""A function compiled as one kernel, for loops whose steps are a few hundred operations on a handful of numbers.
+"""A function compiled as one XLA kernel, for loops of a few hundred operations on few numbers.
 
 XLA makes a kernel of each fused group of operations and calls them one after the other; on a state of four numbers the
 calls take ten times as long as the arithmetic. Loops that it takes to be small it compiles whole; a call can be marked

@@ -1,4 +1,4 @@
-"""Simulate: a start, a variant and either time or a rule give a labelled trajectory."""
+"""``dg.simulate``: a labelled trajectory of the flow or of a rule from a start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a trajectory starts and when it is looked at: arguments checked, defaults filled in."""
+"""Starts and output times: arguments checked, defaults filled in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results on disk: kept as .nc, .zarr or .npz and read back equal to the last bit; exported as .csv or .json.
+"""Results on disk: .nc, .zarr or .npz, read back equal to the last bit; .csv and .json as exports.
 
 Every kept file carries a manifest in JSON (types, dimensions, attributes, checksums), because each format would change
 some of them on the way: netCDF knows no booleans in attributes, Zarr has its own strings, NumPy no names. A file in

@@ -1,4 +1,4 @@
-"""How an ensemble is laid out: blocks that fit the cache, and shares of them that the cores take one by one."""
+"""The layout of an ensemble: blocks that fit the cache, distributed over the cores."""
 
 from __future__ import annotations
 

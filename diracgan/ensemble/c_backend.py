@@ -1,4 +1,4 @@
-"""Steps in vector registers: the scalar program of a motion written out as C, where the machine has a compiler.
+"""The C backend: a motion's scalar program written out as C on vector registers, where there is a compiler.
 
 The whole time loop of a few vectors of trajectories runs without touching memory. The C is generated from the same
 program that XLA would run, which takes over wherever something is missing: a compiler, an operation, a reason to wait

@@ -1,4 +1,4 @@
-"""Adaptive steps in a compiled loop: every trajectory has its own step size, and those alike go side by side."""
+"""Adaptive steps in compiled C: a step size per trajectory, grouped with others of similar size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Steps in the registers of a GPU: the text of the loops compiled as CUDA C++ at run time, one trajectory in a thread.
+"""The CUDA backend: the loops' text compiled at run time, one trajectory per thread, its state in registers.
 
 NVRTC compiles the same text that a processor's compiler gets, behind another head; cuda-core launches it on JAX's own
 arrays and stream, from within XLA's programs (:mod:`.foreign_call`). NVRTC was chosen over Pallas: its Triton back end

@@ -1,4 +1,4 @@
-"""All steps inside a block that stays in the cache: iterations of a rule, and a flow's fixed steps, which are one."""
+"""Fixed steps, all inside a block that stays in the cache: iterations of a rule, or of a flow's method."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole time loop in one GPU kernel, with the state in registers (Pallas, by way of Triton).
+"""The Pallas backend (by way of Triton): the whole time loop in one GPU kernel, the state in registers.
 
 XLA would launch a few kernels for every step, each reading and writing the state; here a trajectory is read once,
 stepped, and written once.

@@ -1,4 +1,4 @@
-"""An ensemble's outcome under the names of its results."""
+"""Labels of an ensemble's results."""
 
 from __future__ import annotations
 

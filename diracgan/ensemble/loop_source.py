@@ -1,4 +1,4 @@
-"""The source text of whole time loops over a scalar program: one text, compiled for a processor or for a GPU.
+"""Source text of time loops over a scalar program: one text, compiled for a processor or a GPU.
 
 The text is about lanes: ``V`` holds one number for each of ``L`` trajectories (a vector register on a processor, a
 scalar in a thread of a GPU), ``M`` says for which of them a condition holds. What these are, how they are loaded and

@@ -1,4 +1,4 @@
-"""Ensembles on arrays that stay on their device: the whole run, from starts to labelled rows, is one program of XLA's.
+"""Ensembles on device arrays: the whole run, from starts to labelled rows, is one XLA program.
 
 Compiled loops are called from within it (:mod:`.foreign_call`): CUDA C++ on a GPU, C on a processor. Where there are
 none, XLA runs the same steps, and says why.

@@ -1,4 +1,4 @@
-"""The plane (or 3-space) that a motion never leaves, where the definition allows it: found by a check, not by name."""
+"""Reduction to the invariant plane (or 3-space) of a motion, found by a check, not by the variant's name."""
 
 from __future__ import annotations
 

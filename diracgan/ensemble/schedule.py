@@ -1,4 +1,4 @@
-"""How time passes in an ensemble: iterations of a rule, fixed steps of a flow, or adaptive ones."""
+"""The time schedule of an ensemble: iterations of a rule, fixed steps, or adaptive steps."""
 
 from __future__ import annotations
 

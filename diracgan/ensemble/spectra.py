@@ -1,4 +1,4 @@
-"""Eigenvalues at the equilibrium for whole families, by one closed 2x2 block a member where the variant allows it.
+"""Eigenvalues at the equilibrium for whole families, in closed form (2x2 blocks) where the variant allows it.
 
 A field that commutes with every rotation has at the origin the Jacobian [[a I, b I], [c I, e I]]: the eigenvalues of
 [[a, b], [c, e]], each d times.

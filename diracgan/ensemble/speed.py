@@ -1,4 +1,4 @@
-"""How fast this machine is, beside the figures in ``speed.toml`` that the benchmarks came to."""
+"""This machine's speed beside the committed benchmark figures (``speed.toml``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statistics of a trajectory that are accumulated while it runs; none needs the trajectory to be stored."""
+"""Statistics of trajectories, accumulated while they run; the trajectories are not stored."""
 
 from __future__ import annotations
 

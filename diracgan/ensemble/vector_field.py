@@ -1,4 +1,4 @@
-"""What moves an ensemble: the field of a variant, or one iteration of a rule, as a program on scalars."""
+"""The field of a variant, or one iteration of a rule, as a scalar program."""
 
 from __future__ import annotations
 

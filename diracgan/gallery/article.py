@@ -1,4 +1,4 @@
-"""The list of the seed's figures. Sentences are our own; every number in them is checked by a test."""
+"""The seed article's figures. Sentences are our own; every number in them is checked by a test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lies over a map of basins in the plane (φ, θ): the field, and the cycles that starts end on."""
+"""What is drawn over a map of basins in the plane (φ, θ): the field, and the limit cycles."""
 
 from __future__ import annotations
 

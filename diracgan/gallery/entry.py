@@ -1,4 +1,4 @@
-"""A figure of the gallery: a variant, what is drawn of it, what is claimed and what is true."""
+"""An entry of the gallery: a variant, what is drawn, what is claimed and what is true."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of the gallery beyond the seed's: one of every kind, and the portraits of the 2018 paper."""
+"""Figures beyond the article's: one of every kind of plot, and the portraits of the 2018 paper."""
 
 from __future__ import annotations
 

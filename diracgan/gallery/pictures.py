@@ -1,4 +1,4 @@
-"""Pictures that a command and the gallery both draw: what is computed for them, and the figure."""
+"""Pictures that both a command and the gallery draw: the computation and the figure."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def locus_page(
     high: float | None = None,
     moving: bool = False,
 ) -> Figure | FuncAnimation:
-    """Where the eigenvalues go as a parameter is turned, over the range asked for or around what is critical.
+    """Where the eigenvalues go as a parameter varies, over the range asked for or around what is critical.
 
     Args:
         variant: what moves.

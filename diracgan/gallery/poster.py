@@ -1,4 +1,4 @@
-"""The poster: every loss as a flow and under three rules, from one start, coloured by what becomes of it (d = 1)."""
+"""The poster: every loss under the flow and three rules from one start, coloured by verdict (d = 1)."""
 
 from __future__ import annotations
 

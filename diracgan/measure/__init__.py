@@ -1,4 +1,4 @@
-"""What a game really does, ours or a user's own: its Jacobian's eigenvalues, those of its trajectory, its noise floor.
+"""Measurements of any game, ours or a user's own: Jacobian and trajectory eigenvalues, noise floor, forecast.
 
 Example:
     >>> import numpy as np, diracgan as dg

@@ -1,4 +1,4 @@
-"""Where a user's own training is: losses over batches, an optimiser and its state, as a forecast wants them."""
+"""A user's own training as a checkpoint: losses over batches, an optimiser and its state."""
 
 from __future__ import annotations
 

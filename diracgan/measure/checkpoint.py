@@ -1,4 +1,4 @@
-"""Where a run is: its players, what its optimiser remembers, the whole data, and minibatches of it."""
+"""A checkpoint of a run: players, optimiser state, the whole data, and minibatches of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The learning rate, or the beta1, from which on a trained network's own checkpoint is unstable."""
+"""The learning rate, or beta1, above which a trained network's checkpoint is unstable."""
 
 from __future__ import annotations
 

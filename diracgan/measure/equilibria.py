@@ -1,4 +1,4 @@
-"""Real networks whose equilibrium is known exactly, and their Jacobian there as a few Dirac systems.
+"""Real networks with an exactly known equilibrium, and their Jacobian there as a few Dirac systems.
 
 The data are what a frozen generator G* makes of the latents; at G = G* and with the critic's last layer at 0 the
 critic cannot tell real from fake, wherever it looks. There the Jacobian is zero but for the critic's head and the

@@ -1,4 +1,4 @@
-"""What a run does next, from one checkpoint: linear response of the whole optimiser step to minibatch noise.
+"""The forecast from one checkpoint: the linear response of the whole optimiser step to minibatch noise.
 
     d+ = A d + kick,   A the Jacobian of one full-batch iteration on (weights, moments), kick a minibatch iteration
     less the state itself, both at the frozen checkpoint.

@@ -1,4 +1,4 @@
-"""A few eigenvalues of anything that is only ever applied: the one way from a product v -> A v to a spectrum.
+"""Leading eigenvalues of any linear operator, given only its product v -> A v.
 
 Our own runs, a user's networks in JAX or PyTorch and anybody's operator all come through :func:`leading`.
 """

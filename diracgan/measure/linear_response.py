@@ -1,4 +1,4 @@
-"""How a checkpoint answers to minibatch noise: the whole step's Jacobian, reduced to what is monitored.
+"""The linear response of a checkpoint to minibatch noise, reduced to the monitored series.
 
 Monitored are the logits of all samples, by their principal directions, and the mean of the generator's samples: every
 loss is a function of the first, evaluated as it is written, so that one at its extremum is not linearised away.

@@ -1,4 +1,4 @@
-"""Any two-player game, ours or a user's own, seen through products with its Jacobian alone.
+"""Any two-player game, ours or a user's own, through Jacobian products alone.
 
 What differs between JAX and PyTorch is a :class:`GameBackend`: a field and its products as flat vectors. Everything
 that is reported of a game is computed here, once.

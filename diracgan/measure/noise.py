@@ -1,4 +1,4 @@
-"""What minibatches leave of an equilibrium: the noise of the field, and the floor that it holds a run at."""
+"""Minibatch noise of the field at an equilibrium, and the noise floor of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is linearised: the joint field of a game, or one whole iteration of a rule, as maps of flat vectors.
+"""The operators that are linearised: the joint field, or one whole iteration of a rule, on flat vectors.
 
 Everything has a leading axis of runs, which share one program: seeds are measured together.
 """

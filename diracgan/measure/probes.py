@@ -1,4 +1,4 @@
-"""Runs of many games together, seen through a few probes."""
+"""Runs of many games at once, reduced to a few linear probes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Other settings of the same run: what ``lr=2e-3,batch=256`` makes of a rule, a variant and a batch size."""
+"""Other settings of a run: ``lr=2e-3,batch=256`` applied to its rule, variant and batch size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A few eigenvalues of a game of any size, without its matrix."""
+"""Leading eigenvalues of a run's field or optimiser step, matrix-free."""
 
 from __future__ import annotations
 

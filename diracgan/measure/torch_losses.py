@@ -1,4 +1,4 @@
-"""Two players' losses in PyTorch as one module, run on given parameters, with ``detach()`` as what it is to a field."""
+"""Two players' PyTorch losses as one module on given parameters; ``detach()`` keeps its meaning for the field."""
 
 from __future__ import annotations
 

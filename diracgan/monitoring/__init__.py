@@ -1,4 +1,4 @@
-"""What a log says: its regimes, the oscillations in them, and what would help; also while a run trains."""
+"""Training logs: regimes, oscillations and advice, from a file or live."""
 
 from ..lazy import load_on_use
 

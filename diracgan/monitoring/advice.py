@@ -1,4 +1,4 @@
-"""What would help against an oscillation: averages, a penalty, the ratio of learning rates."""
+"""Advice against an oscillation: averages, a penalty, the ratio of learning rates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .oscillations import Oscillation
 from .prediction import Prediction
 
 _REDUCE = 10.0  # what an average is asked for
-_MOST_LR = 10.0  # learning rates are turned by no more than this
+_MOST_LR = 10.0  # learning rates are changed by no more than this factor
 LEAST_SHARE = 0.05  # of a series' variance: what moves less of it is not what a run suffers from
 # what a clock must count for an average's decay or a penalty's weight to be said
 STEPS = ("steps", "rows", "batches", "units of time")

@@ -1,4 +1,4 @@
-"""What counts the rows of a log: names of clocks, counters that are not series, runs that begin again."""
+"""Clocks of a log: their names, counters that are not series, and resumed runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a logged training run does: its regimes, its oscillations, what was predicted, and what would help."""
+"""``dg.diagnose``: a log's regimes and oscillations, what was predicted, and what would help."""
 
 from __future__ import annotations
 

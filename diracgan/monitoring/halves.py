@@ -1,4 +1,4 @@
-"""The critic's loss where a log holds only its halves, on real and on fake samples: their sum, said to be a guess."""
+"""The critic's loss from its halves on real and fake samples: their sum, said to be a guess."""
 
 from __future__ import annotations
 

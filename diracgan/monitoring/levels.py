@@ -1,4 +1,4 @@
-"""Which values of a loss have a meaning: chance, a player that has won, ceilings that clipping makes.
+"""Levels of a loss that have a meaning: chance, a player that has won, ceilings of clipping.
 
 Everything is read off the loss's own definition: its value where the discriminator (critic) says the same of every
 sample, its limits where one player has won, and the gradient that is left there.

@@ -1,4 +1,4 @@
-"""A run that is watched while it trains: constant memory, microseconds a step, at most one warning a regime."""
+"""``dg.Monitor``: a run watched while it trains, in constant memory, with at most one warning per regime."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Series that someone logged, at equal intervals: runs cut and joined, rows of one step merged, gaps filled."""
+"""Logged series at equal intervals: runs cut and joined, rows of one step merged, gaps filled."""
 
 from __future__ import annotations
 

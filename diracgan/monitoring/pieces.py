@@ -1,4 +1,4 @@
-"""Where a run changes: its pieces between change points, what each is examined for, and whose losses they are."""
+"""Pieces of a run between change points, and whose losses they belong to."""
 
 from __future__ import annotations
 

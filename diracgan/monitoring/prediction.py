@@ -1,4 +1,4 @@
-"""What the Dirac game says of an oscillation that was measured."""
+"""The Dirac game's prediction for a measured oscillation."""
 
 from __future__ import annotations
 

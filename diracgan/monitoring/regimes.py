@@ -1,4 +1,4 @@
-"""The regimes of a run: what its losses do from when to when, what that means, and what it does not mean."""
+"""Regimes of a run: what its losses do from when to when, what that means, and what it does not mean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which series is whose: the discriminator's (critic's) and the generator's losses by the names that people give."""
+"""Roles of series: the discriminator's (critic's) and the generator's losses, by their usual names."""
 
 from __future__ import annotations
 

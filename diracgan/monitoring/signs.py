@@ -1,4 +1,4 @@
-"""What a run gives beside its losses: sizes of weights, spread of samples, modes covered, and what they warn of."""
+"""Early signs beside the losses: norms of weights, spread of samples, modes covered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether to stop a run: what its losses can say, and what they cannot."""
+"""When to stop a run: what its losses can say, and what they cannot."""
 
 from __future__ import annotations
 

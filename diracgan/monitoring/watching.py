@@ -1,4 +1,4 @@
-"""A growing log, followed: one line a regime."""
+"""``diracgan watch``: follows a growing log, one line per regime."""
 
 from __future__ import annotations
 

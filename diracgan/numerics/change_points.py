@@ -1,4 +1,4 @@
-"""Where a record changes: the exact best division into pieces with a level, a slope and a spread of their own.
+"""Change points: the exact optimal division of a record into pieces with their own level, slope and spread.
 
 Optimal partitioning (Jackson et al. 2005) over block means, with the Gaussian likelihood of a straight line whose
 variance is its own in every piece. Of our own making, since the packages that do this fit levels or slopes under one

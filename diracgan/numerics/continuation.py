@@ -1,4 +1,4 @@
-"""Pseudo-arclength continuation of F(u) = 0 with one unknown more than equations; the last unknowns are parameters.
+"""Pseudo-arclength continuation of F(u) = 0 with one more unknown than equations, the parameters last.
 
 The solutions form curves. One is followed by a predictor along its tangent and Newton's method in the plane across it,
 so that folds are passed like any other point; sign changes of monitors along it are refined by Brent's method.

@@ -1,4 +1,4 @@
-"""How far 0 is from the convex hull of some vectors."""
+"""The distance of 0 from the convex hull of some vectors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is there a derivative at a point? Autodiff is believed only where differences at three scales agree with it.
+"""Differentiability at a point: autodiff is believed where finite differences at three scales agree.
 
 At a kink or a jump autodiff through a safe norm reports a clean but false derivative (docs/theory.md section 2).
 Along a random direction w the mismatch |F(z + e w) - F(z) - e J w| / e falls with e where F is differentiable, stays

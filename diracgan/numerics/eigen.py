@@ -1,4 +1,4 @@
-"""Eigenvalues with an error bound, and what they leave out: the transient growth of a non-normal matrix.
+"""Eigenvalues with error bounds, numerical abscissa and transient growth of a non-normal matrix.
 
 References:
     Golub & Van Loan, Matrix Computations, section 7.2 (eigenvalue conditioning; Elsner's bound);

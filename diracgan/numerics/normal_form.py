@@ -1,4 +1,4 @@
-"""What decides where the linearisation does not: the coefficients of the normal forms of local bifurcations.
+"""Coefficients of the normal forms of local bifurcations, which decide where the linearisation does not.
 
 On the centre manifold of a critical eigenvalue the motion is that of a normal form in one real or complex amplitude a:
 

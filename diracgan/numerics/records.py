@@ -1,4 +1,4 @@
-"""A measured record made ready: shortened, without single spikes, its trend."""
+"""Preparation of a measured record: shortened, isolated spikes removed, its trend."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A large linear system d+ = A d + kick as a small one that answers for a few outputs C d alone.
+"""Reduced-order models: a large linear system d+ = A d + kick for a few outputs C d.
 
 A block Krylov space of A^T that begins with the outputs' rows: an orthonormal basis Q whose first columns span C^T,
 then A^T C^T, ... With x = Q^T d the small system is x+ = (Q^T A Q) x + Q^T kick, y = C Q x. Its first responses C A^k

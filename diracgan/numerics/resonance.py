@@ -1,4 +1,4 @@
-"""An oscillation that noise keeps going: a resonance in a spectrum, with errors that hold for kicked oscillators.
+"""Noise-driven oscillations: a resonance in a spectrum, with errors that hold for kicked oscillators.
 
 The periodogram's bins are independent and exponentially distributed around the spectrum (Whittle 1953); the most likely
 parameters are found by Fisher scoring on the logarithm of the spectrum.

@@ -1,4 +1,4 @@
-"""Stroboscopic averaging of a map that turns fast: its state each time that it has come round once.
+"""Stroboscopic averaging of a fast rotating map: its state once per rotation.
 
 Between two visits to a section the map makes many steps; what it does from one visit to the next is the slow motion,
 to all orders in the step. A map's orbit jumps over the section, so that the visit is interpolated in the number of

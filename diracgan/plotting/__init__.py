@@ -1,4 +1,4 @@
-"""How it looks: functions that take a result and axes, and draw. Nothing below it imports matplotlib.
+"""Plotting: functions that take a result and axes, and draw. No room before this one imports matplotlib.
 
     dg.plot.portrait(traj, ax=ax)       phase portrait (d = 1) or the generator's path (d ≥ 2)
     dg.plot.figure(traj, spectrum)      the page that `diracgan plot` draws

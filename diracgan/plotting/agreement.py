@@ -1,4 +1,4 @@
-"""Prediction against measurement at a glance: every run a point, every variant a panel."""
+"""Prediction against measurement: a point for every run, a panel for every variant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The picture in motion: the path and the distances grow as time goes on."""
+"""Animations: the path and the distances over time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an exponential moving average of the weights makes of an orbit."""
+"""An exponential moving average of the weights over an orbit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the drawing functions share: axes, windows, marks, scales and legends beside the data."""
+"""Helpers shared by the drawing functions: axes, windows, marks, scales and legends."""
 
 from __future__ import annotations
 

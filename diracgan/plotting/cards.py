@@ -1,4 +1,4 @@
-"""A square to share: what is said, the path that shows otherwise, what is true, and the command that draws it."""
+"""Cards to share: a published statement, the path that contradicts it, the truth, and the command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far the players are, over time."""
+"""The players' distances from the equilibrium over time."""
 
 from __future__ import annotations
 

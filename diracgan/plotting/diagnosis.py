@@ -1,4 +1,4 @@
-"""A measured series with what was found in it: trend and modes over the rows, lines over the noise's spectrum."""
+"""A measured series with its trend and modes, and its spectrum with the lines found in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The field of a game with d = 1 in its plane: streamlines, nullclines, and where it jumps."""
+"""The field of a game with d = 1 in its plane: streamlines, nullclines and discontinuities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes next: the level and the spread of each series under every setting that was tried."""
+"""A forecast: level and spread of each series under every setting tried."""
 
 from __future__ import annotations
 

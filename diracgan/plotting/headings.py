@@ -1,4 +1,4 @@
-"""The lines at the top of a page: its title, how it was computed, and what went wrong."""
+"""Headings of a page: its title, how it was computed, and what went wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How fast the players arrive: the radius on the scales on which a power law or an exponential is a straight line."""
+"""Laws of convergence: the radius on scales on which a power law or an exponential is a straight line."""
 
 from __future__ import annotations
 

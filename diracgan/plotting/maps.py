@@ -1,4 +1,4 @@
-"""Maps of many runs: basins of attraction, stability charts with their threshold, orbit diagrams."""
+"""Maps over many runs: basins of attraction, stability charts with their threshold, orbit diagrams."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page that ``diracgan plot`` draws: where the players go, how far, and what the eigenvalues say."""
+"""The page of ``diracgan plot``: portrait, distances and eigenvalues."""
 
 from __future__ import annotations
 

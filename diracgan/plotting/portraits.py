@@ -1,4 +1,4 @@
-"""Where the players go: phase portrait (d = 1) and the generator's path (d ≥ 2)."""
+"""Portraits: the phase plane (d = 1) or the generator's path (d ≥ 2)."""
 
 from __future__ import annotations
 

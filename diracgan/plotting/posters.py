@@ -1,4 +1,4 @@
-"""A page of size A2 with many small portraits, coloured by what becomes of each, and its limit set bold."""
+"""The A2 poster: many small portraits coloured by verdict, the limit set bold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures as files: whole or not at all, the same bytes for the same picture."""
+"""Saving of pictures: whole or not at all, the same bytes for the same picture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a picture needs of a trajectory: plain arrays, cut where the trajectory ends.
+"""Plain arrays of a trajectory for plotting, cut where it ends.
 
 The drawing functions take an ``xarray.Dataset``, a ``Trajectory`` or any mapping with the same names;
 none of them is imported here.

@@ -1,4 +1,4 @@
-"""The sizes of a picture: how wide it is printed, how small its letters become, and where its panels stand.
+"""Sizes of a picture: its printed width, its smallest letters, and the layout of its panels.
 
 A page is laid out in inches for the letters of the style file, of which the smallest have 8 points, and printed at a
 scale. The layout is written down instead of being solved for at every draw: an engine would draw everything twice.

@@ -1,4 +1,4 @@
-"""Small multiples: several variants from one start, with what becomes of each below it."""
+"""Small multiples: several variants from one start, with their verdicts below."""
 
 from __future__ import annotations
 

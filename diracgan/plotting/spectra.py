@@ -1,4 +1,4 @@
-"""What the linearisation says: eigenvalues or multipliers with the boundary of stability, and their locus."""
+"""Eigenvalues or multipliers with the boundary of stability, and their locus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How every picture looks: the style file, the colours, and number formats that need no mathtext.
+"""The theme of all pictures: style file, colours, and number formats without mathtext.
 
 Colours are those of Okabe and Ito, told apart with any colour vision; lines differ in dashes and markers
 too, so that a grey print still reads. Time is a sequential, perceptually uniform map, cut before its end

@@ -1,4 +1,4 @@
-"""A real run beside what was predicted of it."""
+"""A real run beside its prediction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How results leave the program as text: JSON, tables, markdown. No JAX here."""
+"""Results as text: JSON, tables, markdown. Imports no JAX."""
 
 from .encode import dumps, plain
 from .tables import markdown, show

@@ -1,4 +1,4 @@
-"""A comparison of prediction and measurement as text: markdown for people, JUnit for continuous integration."""
+"""A comparison as text: markdown for people, JUnit for continuous integration."""
 
 from __future__ import annotations
 

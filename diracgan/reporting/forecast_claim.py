@@ -1,4 +1,4 @@
-"""Claim D of a comparison as text: forecasts against runs, beside every figure what guessing reaches."""
+"""Claim D of a comparison as text: forecasts against runs, beside the guesses."""
 
 from __future__ import annotations
 

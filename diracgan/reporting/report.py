@@ -1,4 +1,4 @@
-"""The report as a document: its table, its gate, and what has changed since a baseline. Plain data in, text out."""
+"""The report as a document: its table, its gate, and its differences from a baseline. Plain data in, text out."""
 
 from __future__ import annotations
 

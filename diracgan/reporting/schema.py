@@ -1,4 +1,4 @@
-"""The published JSON schema of a report, and the words that may stand in one."""
+"""The published JSON schema of a report."""
 
 from __future__ import annotations
 

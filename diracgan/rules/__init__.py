@@ -1,4 +1,4 @@
-"""How optimisers move: every rule is one whole iteration as a pure map."""
+"""Optimisers: every rule is one whole iteration as a pure map."""
 
 from ..lazy import callable_package  # noqa: I001  the families in the order of `rules()`
 from . import gradient, momentum, adaptive, lookahead, implicit, runge_kutta  # noqa: F401

@@ -1,4 +1,4 @@
-"""Adam: each parameter's step is scaled by its own past gradients."""
+"""Adam: each parameter's step is scaled by its past gradients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a rule is: one whole iteration of an optimiser as a pure map on the players and its memory."""
+"""The base of rules: one whole iteration of an optimiser as a pure map on the players and its memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules that solve for their step: implicit Euler, and competitive gradient descent."""
+"""Implicit rules: implicit Euler, and competitive gradient descent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules that look ahead, or back: extragradient, optimistic gradient, and lookahead around any rule."""
+"""Extragradient, optimistic gradient, and lookahead around any rule."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Momentum: the last displacement goes on, before or after the field is looked at."""
+"""Momentum: heavy ball, and Nesterov's."""
 
 from __future__ import annotations
 

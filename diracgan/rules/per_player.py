@@ -1,4 +1,4 @@
-"""Rules in which each player has an optimiser of its own: both at once, or one after the other.
+"""Rules with one optimiser per player: simultaneous, or alternating.
 
 Who moves when, how often, and on which critic steps the penalties act is written here, once; a rule adds how
 one player's velocity becomes its step.

@@ -35,7 +35,7 @@ class PointSetup:
 
 @dataclasses.dataclass(frozen=True)
 class Axis:
-    """One thing that is turned.
+    """One thing that is varied.
 
     Attributes:
         name: what it is called.

@@ -1,4 +1,4 @@
-"""Who answers a sweep's chunks: the cores or accelerators of this machine, or the workers of a Dask cluster.
+"""Executors of a sweep's chunks: this machine's cores or accelerators, or a Dask cluster.
 
 Whoever it is runs the same function on the same chunk, one core each, so that the numbers are the same.
 """

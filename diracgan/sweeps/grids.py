@@ -1,4 +1,4 @@
-"""The values along an axis of a sweep: from an array, a list, or the words of a command line."""
+"""Grids of a sweep's axes: from an array, a list, or the words of a command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the last half of a run shows: how far, how often around, and where it is going."""
+"""Limit sets as the last half of a run shows them: extent, rotation, and drift."""
 
 from __future__ import annotations
 

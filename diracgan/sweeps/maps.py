@@ -1,4 +1,4 @@
-"""Ready-made sweeps: which limit each start reaches, where the equilibrium is stable, how the limit set changes.
+"""Ready-made sweeps: basins, stability charts and orbit diagrams.
 
 In d = 1, the plane (phi, theta), unless a dimension, a start or a datum says otherwise.
 """

@@ -1,4 +1,4 @@
-"""What a sweep's result says about where it came from, and what tells two sweeps apart."""
+"""The provenance of a sweep's result, and its identity."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .specification import Specification
 
 
 def labelled(specification: Specification, values: Mapping[str, np.ndarray]) -> tuple[Variant, Rule | None]:
-    """The variant and the rule with the range of what is turned in its place: what provenance can hold.
+    """The variant and the rule with the range of what is varied in its place: what provenance can hold.
 
     The number of dimensions of an array tells here which axis it comes from.
     """

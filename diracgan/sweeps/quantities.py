@@ -1,4 +1,4 @@
-"""What a sweep can ask at every point, and how it is found for many points at once."""
+"""The quantities of a sweep, and how each is found for many points at once."""
 
 from __future__ import annotations
 
@@ -313,15 +313,15 @@ def measure(
 
 
 def check(
-    wanted: Sequence[Quantity], rule: Rule | None, turned: Sequence[str], settings: RunSettings
+    wanted: Sequence[Quantity], rule: Rule | None, varied: Sequence[str], settings: RunSettings
 ) -> None:
     """Raise InputError where a quantity makes no sense for what moves."""
     for q in wanted:
         if q.name == "spectral_radius" and rule is None:
             raise InputError("spectral_radius belongs to a rule; for the flow ask for margin")
-        if q.name == "ema_gain" and rule is None and settings.ema_tau is None and "ema_tau" not in turned:
+        if q.name == "ema_gain" and rule is None and settings.ema_tau is None and "ema_tau" not in varied:
             raise InputError("ema_gain of a flow needs ema_tau, as a number or as an axis")
-        if q.name == "ema_gain" and rule is not None and rule.ema is None and "ema" not in turned:
+        if q.name == "ema_gain" and rule is not None and rule.ema is None and "ema" not in varied:
             raise InputError("ema_gain needs the rule's ema, as a number or as an axis")
 
 

@@ -1,4 +1,4 @@
-"""How runs are followed, checked before anything is computed."""
+"""Settings of the runs of a sweep, checked before anything is computed."""
 
 from __future__ import annotations
 

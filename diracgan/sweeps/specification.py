@@ -1,4 +1,4 @@
-"""What a sweep asks: a variant, how it moves, the axes along which something is turned, and what is wanted.
+"""The specification of a sweep: a variant, a motion, the axes, and the quantity.
 
 A :class:`Specification` answers for any block of points by itself, with the same numbers wherever it is asked.
 """
@@ -27,7 +27,7 @@ from .settings import RunSettings
 
 @dataclasses.dataclass(frozen=True)
 class Start:
-    """Where a question is asked, before anything is turned: what was given, or None."""
+    """Where a question is asked, before anything is varied: what was given, or None."""
 
     phi0: Any = None
     theta0: Any = None
@@ -44,7 +44,7 @@ class Specification:
         variant: what is minimised; ``rule`` how the players move, None for the flow.
         start: start and datum.
         rates: factors on the flow's velocities.
-        axes: what is turned, in order.
+        axes: what is varied, in order.
         quantities: what is measured.
         settings: how runs are followed.
     """

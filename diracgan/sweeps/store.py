@@ -1,4 +1,4 @@
-"""Where a sweep's results go: chunk by chunk into Zarr, each chunk whole or not at all, or into memory.
+"""The store of a sweep: chunk by chunk into Zarr, each chunk whole or not at all, or into memory.
 
 The store holds nothing but what was asked and what was found, so that two runs of a sweep on one machine make the same
 bytes, however often one of them was stopped. Zarr reads and writes the chunks: each carries a checksum, and its file

@@ -1,4 +1,4 @@
-"""Maps of parameters: any quantity over any grid, chunk by chunk, to be left and taken up again at will."""
+"""``dg.sweep``: any quantity over any grid, chunk by chunk, interrupted and resumed at will."""
 
 from __future__ import annotations
 
@@ -276,7 +276,7 @@ def _coordinate(axis: Axis, x: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
 
 
 def _checked(axis: Axis, x: np.ndarray) -> np.ndarray:
-    """The values of an axis, each in its domain: the ends of what is turned smoothly, all of what loops."""
+    """The values of an axis, each in its domain: the ends of what is varied smoothly, all of what loops."""
     if x.dtype.kind == "U" and not axis.words:
         flags = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
         x = np.array([flags.get(str(w).lower(), math.nan) for w in x])

@@ -1,4 +1,4 @@
-"""A specification as text for another process, and back."""
+"""A specification serialised for another process, and back."""
 
 from __future__ import annotations
 

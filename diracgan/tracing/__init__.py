@@ -1,1 +1,1 @@
-"""How a loss is read: traced functions as scalar operations, as smooth pieces between switches, and as formulas."""
+"""Traced losses: as scalar programs, as smooth pieces between switching surfaces, and as formulas."""

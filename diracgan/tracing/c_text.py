@@ -1,4 +1,4 @@
-"""A scalar program as C on single numbers: its operations, and the whole of it as a function."""
+"""A scalar program written as a C function on single numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small functions of numbers, evaluated by NumPy from their scalar program: for a few calls nothing is compiled.
+"""Small scalar programs evaluated by NumPy: for a few calls nothing is compiled.
 
 To compile a field of two numbers takes XLA a tenth of a second and more; to trace it takes a quarter of that, and what
 is traced once serves every function of the same structure, whatever its numbers.

@@ -1,4 +1,4 @@
-"""The one reader of JAX's programs (jaxprs): what a traced function computes, as plain records.
+"""The one reader of jaxprs, JAX's traced programs: what a function computes, as plain records.
 
 Nothing else in the package touches what JAX calls private or moves between versions: equations and their parameters,
 literals, closed jaxprs, and how a loop says what it carries. An adapter for each version of JAX hides the differences;

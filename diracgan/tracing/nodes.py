@@ -1,4 +1,4 @@
-"""The scalar operations that a program consists of: made once, folded where numbers are known, and evaluated."""
+"""The operations of a scalar program: shared, folded where values are known, and evaluated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A traced function as scalar operations, so that each number can be an array over trajectories.
+"""Scalar programs: a traced function as operations on numbers, each of which may be an array over trajectories.
 
 A function of a few small arrays (a field in d dimensions, one step of a rule) is traced once; every entry of every
 array becomes a scalar of its own, vectors dissolve, constants fold, equal terms are computed once (both players share

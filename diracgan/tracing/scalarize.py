@@ -1,4 +1,4 @@
-"""From a traced function on arrays to scalar operations: vectors dissolve, loops of known length unroll."""
+"""From traced arrays to scalar operations: arrays are taken apart, loops of known length unrolled."""
 
 from __future__ import annotations
 

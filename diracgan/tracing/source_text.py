@@ -1,4 +1,4 @@
-"""Scalar operations as source text: what the writers of C and of JavaScript have in common."""
+"""What the writers of C and of JavaScript have in common."""
 
 from __future__ import annotations
 

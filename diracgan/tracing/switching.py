@@ -1,4 +1,4 @@
-"""Where a traced function switches, and the smooth pieces that it switches between.
+"""Switching surfaces of a traced function, and the smooth pieces between them.
 
 A loss with ``abs``, ``max``, ``where`` or a norm is smooth between its *surfaces*. Its operations name them: every
 operation with a branch is a *site*, its operand a function that vanishes on the surface. :func:`evaluate` goes through

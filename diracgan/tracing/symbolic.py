@@ -1,4 +1,4 @@
-"""A traced function as formulas: its scalar operations with SymPy's functions in place of JAX's.
+"""A traced function in formulas: its scalar operations with SymPy's functions.
 
 Nothing is typed in twice: what :func:`formulas` returns is the definition itself, read off the program that JAX traces
 from it. SymPy is imported when it is needed, for it takes a third of a second.

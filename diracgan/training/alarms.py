@@ -1,4 +1,4 @@
-"""When it is useless to go on: each alarm names itself, and is judged from the metrics alone.
+"""Alarms that stop a run: each is named, and judged from the metrics alone.
 
 A watch is fed the lines of metrics in their order; one that is fed those of an interrupted run again is where it was.
 """

@@ -1,4 +1,4 @@
-"""How the players of a real game are built: :class:`Architecture` says how, and :func:`players` does it for a problem.
+"""The architecture of both players: :class:`Architecture`, and :func:`players` builds it for a problem.
 
 * ``linear`` the Dirac system's D(x) = w.x and G = a point;
 * ``mlp`` dense layers;

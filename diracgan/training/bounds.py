@@ -1,4 +1,4 @@
-"""What a run would cost, bounded before anything is computed: one line in place of a machine out of memory."""
+"""Bounds on a run's cost, checked before anything is computed."""
 
 from __future__ import annotations
 

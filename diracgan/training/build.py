@@ -1,4 +1,4 @@
-"""From a plan to what is trained: networks, data and optimiser in the numbers and on the devices that it asks for."""
+"""From a config to networks, data and optimiser, in the dtype and on the devices that it names."""
 
 from __future__ import annotations
 

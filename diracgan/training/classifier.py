@@ -1,4 +1,4 @@
-"""A small classifier of the same data: what stands in for the Inception network, trained here and saying so."""
+"""A small classifier of the same data that stands in for the Inception network, and says so."""
 
 from __future__ import annotations
 

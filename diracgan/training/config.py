@@ -1,4 +1,4 @@
-"""What a run is: everything that it takes to make it again, as a TOML file.
+"""The config of a run: everything needed to make it again, as a TOML file.
 
     steps = 2000
     [variant]

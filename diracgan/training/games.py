@@ -1,4 +1,4 @@
-"""A variant, a problem and two networks as a :class:`~diracgan.game.Game`: the class of the Dirac system.
+"""A variant, a problem and two networks as a :class:`~diracgan.game.Game`, the class of the Dirac system.
 
 :func:`game` holds one batch: a game without randomness, whose field can be differentiated, and whose Jacobian is that
 of training with this batch. :func:`minibatches` draws a fresh batch for every evaluation that a rule numbers.

@@ -1,4 +1,4 @@
-"""Draws of the generator's inputs that differ from the standard normal distribution."""
+"""Latent distributions other than the standard normal."""
 
 from __future__ import annotations
 

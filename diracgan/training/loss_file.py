@@ -1,4 +1,4 @@
-"""A run whose loss is a user's own code: what runs, whether it is the same, and who has agreed to run it.
+"""Runs with a user's own loss: which code runs, whether it is unchanged, and whether it is trusted.
 
 A folder of results is data until its config names a Python file or module: reading it then runs that code. Such a
 config is read only on trust, and a run keeps a copy of its loss beside the SHA-256 that the config names.

@@ -1,4 +1,4 @@
-"""What is watched: numbers that tell how a run goes, from the players and samples alone.
+"""Metrics of a run, from the players and samples alone.
 
 Every monitor is a function of arrays; :func:`scalars` puts together those that a problem has a meaning for.
 """

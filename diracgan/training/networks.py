@@ -1,4 +1,4 @@
-"""The players of a real game: small networks that are pytrees of arrays, so that any rule moves them.
+"""The networks of both players: pytrees of arrays, so that any rule moves them.
 
 A player *is* its network: ``critic(phi, x)`` is ``phi(x)`` and ``generator(theta, z)`` is ``theta(z)``; its leaves
 are its trained parameters and nothing else. :func:`~diracgan.training.architecture.players` builds both for a problem.

@@ -1,4 +1,4 @@
-"""What is learned: real samples and the generator's inputs, drawn on the device from a key.
+"""Problems: real samples and latent draws, made on the device from a key.
 
 A :class:`Problem` is a pytree: its data are leaves, so that a compiled step takes them as an argument. ``draw(key, n)``
 gives a minibatch; ``everything()`` the whole of a finite data set, for a game without randomness. Pixels are scaled

@@ -1,4 +1,4 @@
-"""Random arrays drawn as one row and then shaped: the same numbers, in a fraction of the time to compile."""
+"""Random arrays drawn as one row and then shaped: the same numbers, in far less compile time."""
 
 from __future__ import annotations
 

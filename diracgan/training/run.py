@@ -1,4 +1,4 @@
-"""A run that was made: its players, its metrics, samples of its generator."""
+"""A finished run: its players, its metrics, samples of its generator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run keeps on disk, each thing whole: metrics, checkpoints, how it ended."""
+"""The folder of a run, each file written whole: metrics, checkpoints, how it ended."""
 
 from __future__ import annotations
 

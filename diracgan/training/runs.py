@@ -1,4 +1,4 @@
-"""Training from the outside: begin a run, go on with it, read it.
+"""``dg.train``, ``dg.resume`` and ``dg.load_run``: begin a run, continue it, read it.
 
 run/config.toml          everything that makes it again: diracgan train --config run/config.toml
 run/loss.py              a copy of a user's own loss; the config names its SHA-256

@@ -1,4 +1,4 @@
-"""The tricks of the trade, each a small object that changes one thing about a minibatch game.
+"""Tricks of the trade, each a small object that changes one thing about a minibatch game.
 
 A trick may change the samples that a loss is shown, add a term to a loss, or change the velocity; it does nothing
 else, and several compose in the order given. What is a penalty, a label or a rule elsewhere in the package is not a

@@ -1,4 +1,4 @@
-"""What is minimised: the variants, their penalties, and the registry."""
+"""Variants: the losses that are minimised, their penalties, and the registry."""
 
 from ..lazy import callable_package
 from ..parameters import Parameter, param, parameters

@@ -1,4 +1,4 @@
-"""Functions that losses are written with: right in value and derivative at the points where GANs rest."""
+"""Functions for writing losses: right in value and derivative at the points where GANs rest."""
 
 from __future__ import annotations
 

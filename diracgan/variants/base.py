@@ -1,4 +1,4 @@
-"""What is minimised: two losses, their penalties and the critic's constraint, written once."""
+"""The base of variants: two losses, their penalties and the critic's constraint, written once."""
 
 from __future__ import annotations
 

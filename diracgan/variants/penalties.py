@@ -1,4 +1,4 @@
-"""What ``with_`` adds to any variant: penalties and transforms, each written once.
+"""Penalties and transforms that ``with_`` adds to any variant, each written once.
 
 A penalty joins the critic's loss. It sees the critic as a function (gradient penalties), its parameters (L2),
 or only its logits (LeCam, CLC). Conventions of docs/theory.md section 1: on a linear critic

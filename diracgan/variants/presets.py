@@ -1,4 +1,4 @@
-"""What practitioners train with: a variant, its modifiers, and the rule that goes with them."""
+"""Presets: published training settings as a variant, its modifiers and a rule."""
 
 from __future__ import annotations
 

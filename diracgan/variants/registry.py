@@ -1,4 +1,4 @@
-"""The registered variants, and how a name becomes one."""
+"""The registry of variants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page's controls hold, as a scene, or as what is wrong with it."""
+"""The state of the page's controls as a scene, or what is wrong with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page may ask for: bounds on numbers, a time limit for every computation, and only a few of them at once."""
+"""Limits on the page's requests: bounds on numbers, a time limit per computation, few at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real GAN on one data point, as it trains, beside the Dirac game from the same start.
+"""A real GAN on one data point as it trains, beside the Dirac game from the same start.
 
 Near its equilibrium a network moves its output like a Dirac player with a learning rate of its own: the rule's, times
 how far the output moves for a unit of gradient. Both factors are measured at the start and then kept; that they change

@@ -1,4 +1,4 @@
-"""Variants and rules as JavaScript: traced from their definitions, apart, and put together where they run.
+"""Variants and rules as JavaScript: traced apart from their definitions, and combined where they run.
 
 A rule is traced over a game whose field is a call that stays a call, so that every rule moves every variant in the
 browser without a program for each pair of them.

@@ -1,4 +1,4 @@
-"""What the page shows, as Python answers it: verdicts, thresholds, a picture, and the numbers."""
+"""The scene of the page as Python answers it: verdicts, thresholds, a picture, and the numbers."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def judged(shown: Scene, index: int = 0, x0: tuple[float, ...] | None = None) ->
 
 
 def thresholds(shown: Scene, index: int, parameter: str, x0: tuple[float, ...] | None = None) -> str:
-    """Where the stability of one of the variants changes as a parameter is turned, in words.
+    """Where the stability of one of the variants changes as a parameter varies, in words.
 
     Example:
         >>> thresholds(Scene(variants=("ns:r1=0.1",), rule="simultaneous:lr=0.2"), 0, "r1")

@@ -1,4 +1,4 @@
-"""The page as ``diracgan explore`` serves it: with what needs Python beside it.
+"""The page as ``diracgan explore`` serves it, with the answers that need Python.
 
 The page draws by itself and asks when a move has ended; nothing that is asked holds a move up. The page is sent before
 JAX is imported, which a thread does meanwhile.

@@ -1,4 +1,4 @@
-"""The explorer's server: for anyone who has the address of this start, on this machine alone unless told otherwise.
+"""The server of ``diracgan explore``: access by token, on this machine alone unless told otherwise.
 
 Any page in the same browser can send requests to 127.0.0.1. Three checks keep it out, each on every request: the Host
 header names this server (a foreign name that resolves to 127.0.0.1 does not), an Origin, where one is sent, is this

@@ -1,4 +1,4 @@
-"""Writes the programs that come with the package anew: ``python -m diracgan.web.ship``."""
+"""Writes the shipped programs anew: ``python -m diracgan.web.ship``."""
 
 from __future__ import annotations
 

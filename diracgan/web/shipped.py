@@ -1,4 +1,4 @@
-"""The programs of every variant and rule as they come with the package: the page is there before JAX is imported.
+"""The shipped programs of every variant and rule: the page is there before JAX is imported.
 
 ``python -m diracgan.web.ship`` writes them anew. Where the sources that they are derived from have changed since,
 they are not used, and the page is generated instead.

@@ -1,4 +1,4 @@
-"""What is born when stability is lost: branches, their bifurcations, what is born there, and what else attracts.
+"""Bifurcation analysis: branches, their bifurcations, the cycles and circles born there, and other attractors.
 
 References:
     Kuznetsov 2004, Elements of Applied Bifurcation Theory; docs/concepts/bifurcations.md.

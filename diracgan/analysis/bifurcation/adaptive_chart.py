@@ -1,4 +1,4 @@
-"""The cycles on which an adaptive rule ends in two parameters, where its equilibrium has no useful linearisation."""
+"""Cycles of an adaptive rule over two parameters, where its equilibrium has no useful linearisation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All curves of bifurcations that an equilibrium meets in a rectangle of two parameters."""
+"""The bifurcation curves of an equilibrium in a rectangle of two parameters."""
 
 from __future__ import annotations
 

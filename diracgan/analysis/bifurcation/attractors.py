@@ -1,4 +1,4 @@
-"""What else attracts: the ends of many starts in a box, grouped by what they are, and the edges of their basins."""
+"""The attractors that starts in a box reach, grouped by what they are, and the edges of their basins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A branch: equilibria of the flow, fixed points or period-k orbits of a rule's map, followed as one number turns."""
+"""A branch of equilibria of the flow, or of fixed points or period-k orbits of a rule's map, in one parameter."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def branch(
     rate_d: float = 1.0,
     rate_g: float = 1.0,
 ) -> Branch:
-    """Follow an equilibrium of the flow, or a fixed point of a rule's map, as one number turns.
+    """Follow an equilibrium of the flow, or a fixed point of a rule's map, as one parameter varies.
 
     Pseudo-arclength continuation of F(x, p) = 0 (of a rule: step(x) - x on everything that it remembers), through folds
     and along what is unstable. Where an eigenvalue's growth rate changes its sign the point is refined to rounding and
@@ -101,7 +101,7 @@ def branch(
 
     Args:
         variant: from :func:`diracgan.variant`.
-        over: the number that turns, as :func:`diracgan.critical` takes it, also with its range: ``"gamma=0:2"``.
+        over: the parameter that varies, as :func:`diracgan.critical` takes it, also with its range: ``"gamma=0:2"``.
         rule: from :func:`diracgan.rule`; None for the flow.
         start: an equilibrium (phi, theta) at the number's present value; None for (0, x0).
         dim: dimension d (1, or that of ``x0`` or ``start``).

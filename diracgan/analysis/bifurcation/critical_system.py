@@ -1,4 +1,4 @@
-"""F(x, p, q) = 0 together with what vanishes where an eigenvalue is critical: a curve in two parameters."""
+"""The defining equations of a bifurcation curve: F(x, p, q) = 0 with a test function that vanishes on it."""
 
 from __future__ import annotations
 

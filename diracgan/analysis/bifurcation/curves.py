@@ -172,7 +172,7 @@ def _through(
     low: Sequence[float | None] = (None, None),
     high: Sequence[float | None] = (None, None),
 ) -> tuple[Family, np.ndarray, np.ndarray, np.ndarray]:
-    """The family over two numbers at a point, their values there, and their ranges."""
+    """The family over two parameters at a point, their values there, and their ranges."""
     around = check_point(point).family.at([point.value], point.state)
     handles, lows, highs = plane(around, over, low, high)
     if point.multiplicity > 1:
@@ -192,7 +192,7 @@ def _cycle_curve(
     if point.kind not in FOLLOWED:
         allowed = " and ".join(f"{k.words} points" for k in FOLLOWED)
         raise InputError(
-            f"a {point.kind.words} point of cycles is not followed in two numbers; allowed: {allowed}"
+            f"a {point.kind.words} point of cycles is not followed in two parameters; allowed: {allowed}"
         )
     around = point.equations.family.at([point.value])
     handles, lows, highs = plane(around, over, low, high)
@@ -205,7 +205,7 @@ def _cycle_curve(
 def follow_cycle_curve(
     family: Family, point: CyclePoint, begin: np.ndarray, low: np.ndarray, high: np.ndarray
 ) -> Curve:
-    """The curve through a fold or a period doubling of cycles at ``begin`` of a flow over two numbers."""
+    """The curve through a fold or a period doubling of cycles at ``begin`` of a flow over two parameters."""
     found = follow_cycle_points(family, point, begin, low, high)
     on = [
         (c, p)
@@ -345,7 +345,7 @@ def check_noiseless(family: Family) -> None:
     """Refuse instance noise, whose quadrature takes minutes to compile with all the derivatives of a curve."""
     if "noise" in family.around.variant.extras or any(h.name == "noise" for h in family.handles):
         raise InputError(
-            "instance noise is integrated over by quadrature, with which the derivatives that curves in two numbers "
+            "instance noise is integrated over by quadrature, with which the derivatives that curves in two parameters "
             "need take minutes to compile; allowed: no noise here, a branch along one number, or "
             "diracgan map stability"
         )

@@ -38,7 +38,7 @@ class CriticalCycle:
     derivative of w^T dF along v.
 
     Attributes:
-        equations: of the orbit, with two numbers.
+        equations: of the orbit, with two parameters.
         kind: of the points on the curve.
     """
 
@@ -122,7 +122,7 @@ def follow_cycle_points(
     """The curve of folds or period doublings of cycles through a point.
 
     Args:
-        family: the flow over two numbers.
+        family: the flow over two parameters.
         point: a fold or a period doubling of a branch of cycles.
         begin: the values of both there, (2,).
         low: least values of both, (2,); ``high`` the largest.

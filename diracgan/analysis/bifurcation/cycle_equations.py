@@ -1,4 +1,4 @@
-"""Shooting for a periodic orbit of the flow as a number turns, with its return map.
+"""The shooting equations of a periodic orbit of the flow in one parameter, with its return map.
 
 References:
     Kuznetsov 2004, Elements of Applied Bifurcation Theory, sections 1.5 (return map) and 10.2 (shooting).
@@ -49,7 +49,7 @@ class CycleEquations:
     p are the family's numbers, one along a branch and two along a curve.
 
     Attributes:
-        family: the flow as the number turns.
+        family: the flow in the parameter.
         anchor: a point of the section, (n,); ``normal`` its unit normal w, along the motion.
         unit: T0, the period that counts as 1.
         first: the first orbit's period; ``length`` how far its motion went in that time, at its speed on the section.

@@ -1,4 +1,4 @@
-"""A branch of cycles: periodic orbits of the flow, stable or not, followed as one number turns."""
+"""A branch of cycles: periodic orbits of the flow, stable or not, continued in one parameter."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def cycles(
     rate_d: float = 1.0,
     rate_g: float = 1.0,
 ) -> CycleBranch:
-    """Follow a cycle of the flow as one number turns, through folds and along its unstable parts.
+    """Follow a cycle of the flow as one parameter varies, through folds and along its unstable parts.
 
     Pseudo-arclength continuation of Phi_T(z; p) = z on a section across the orbit, Phi the flow followed with its
     switchings and sliding segments; its derivative by the variational equation, with saltation matrices where the field
@@ -109,7 +109,7 @@ def cycles(
 
     Args:
         variant: from :func:`diracgan.variant`.
-        over: the number that turns, as :func:`diracgan.critical` takes it, also with its range: ``"gamma=0:2"``.
+        over: the parameter that varies, as :func:`diracgan.critical` takes it, also with its range: ``"gamma=0:2"``.
         start: (phi, theta) that the motion leads from to the cycle; with ``period`` a point close to it.
         period: about the period of a cycle that passes close to ``start``, which may be unstable.
         dim: dimension d (that of ``start``).
@@ -268,7 +268,7 @@ def doubled_cycles(point: CyclePoint, low: float, high: float) -> CycleBranch:
 
 
 def motion_velocity(family: Family, z: np.ndarray, value: float) -> np.ndarray:
-    """The flow's velocity at a state, (2d,), for a value of the number that turns."""
+    """The flow's velocity at a state, (2d,), at a value of the parameter."""
     return family.equations(np.append(z, value))[0]
 
 

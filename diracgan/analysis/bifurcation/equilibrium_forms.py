@@ -1,4 +1,4 @@
-"""The equilibrium at a value of the parameter, and the normal form there."""
+"""The equilibrium at a parameter value, and its normal form there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The field, or a rule's map on its full state, as one or two numbers turn: F(x, p) with its derivatives."""
+"""The field, or a rule's map on its full state, as a family in one or two parameters: F(x, p) with derivatives."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Family:
     """F(x, p): the velocity of the flow, or step^k(x) - x of a rule on everything that it remembers.
 
     Attributes:
-        around: the settings whose numbers turn.
+        around: the settings whose parameters vary.
         handles: the numbers; p has one entry for each, (P,).
         dim: dimension d; phi and theta are the first 2d entries of x.
         discrete: whether it is a rule's map.
@@ -97,7 +97,7 @@ class Family:
         return self._corners, self._x0
 
     def line(self, k: int, held: float) -> Family:
-        """Of a family of two numbers that in which number k turns and the other is held; compiled as one with it."""
+        """Of a family in two parameters the one in which parameter k varies and the other is fixed; compiled as one with it."""
 
         def set_both(_: LinearSettings, value: Any) -> LinearSettings:
             return self._set([value, held] if k == 0 else [held, value])
@@ -115,7 +115,7 @@ class Family:
 
     @property
     def independent(self) -> bool:
-        """Whether each of two numbers turns something that the other does not."""
+        """Whether each of two parameters changes something that the other does not."""
         leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(self._corners) if jnp.ndim(leaf)]
         corners = np.array(leaves).reshape(-1, 2, 2)
         turns = [np.ptp(corners, axis=1).max(axis=1), np.ptp(corners, axis=2).max(axis=1)]
@@ -257,7 +257,7 @@ class Family:
 
 
 def numbers_at(corners: Any, ps: Array | np.ndarray) -> Any:
-    """Multi-affine interpolation of every leaf that turns; its leading axis runs over the corners."""
+    """Multi-affine interpolation of every leaf that varies; its leading axis runs over the corners."""
     weights = functools.reduce(jnp.kron, [jnp.stack([1.0 - p, p]) for p in ps], jnp.ones(1))
     return jax.tree.map(lambda leaf: leaf if jnp.ndim(leaf) == 0 else weights @ leaf, corners)
 

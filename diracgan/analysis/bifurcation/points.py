@@ -1,4 +1,4 @@
-"""A bifurcation point: what it is, what is born there, and how large it is beyond."""
+"""Bifurcation points: their kind, what is born there, and its size beyond the threshold."""
 
 from __future__ import annotations
 

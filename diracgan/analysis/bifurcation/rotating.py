@@ -1,4 +1,4 @@
-"""Circles in d >= 2 as one number turns: relative equilibria, followed as equilibria of what rotations leave alone."""
+"""Branches of circles in d >= 2: relative equilibria, continued as equilibria of the rotation invariants."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def rotating_states(
     rate_d: float = 1.0,
     rate_g: float = 1.0,
 ) -> Branch:
-    """Follow a circle in d >= 2, on which both players only turn, as one number turns: a relative equilibrium.
+    """Follow a circle in d >= 2, on which both players only turn, as one parameter varies: a relative equilibrium.
 
     A motion that commutes with rotations moves |phi|^2, |theta|^2 and phi . theta among themselves. A circle is an
     equilibrium of theirs, and is followed and judged like one: stable where all their eigenvalues say so, which leaves
@@ -91,7 +91,7 @@ def rotating_states(
 
     Args:
         variant: from :func:`diracgan.variant`.
-        over: the number that turns, also with its range: ``"lam=0.1:2"``.
+        over: the parameter that varies, also with its range: ``"lam=0.1:2"``.
         start: (phi, theta) on the circle, or close to it, in d >= 2, not on one line.
         rule: one without a memory, from :func:`diracgan.rule`; None for the flow.
         low: least value of the number; by default its least allowed one.

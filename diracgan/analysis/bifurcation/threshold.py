@@ -1,4 +1,4 @@
-"""A bifurcation's parameter value as a differentiable function of other numbers."""
+"""A bifurcation's parameter value as a differentiable function of the other parameters."""
 
 from __future__ import annotations
 

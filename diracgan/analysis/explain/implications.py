@@ -1,4 +1,4 @@
-"""What follows from a variant's field, one sentence each: computed from it, so that a user's loss has its own."""
+"""What follows from a variant's field, one sentence each, computed from it (also for a user's own loss)."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The linearisation: is a point an equilibrium, is there a derivative, and what do the eigenvalues decide?"""
+"""The linearisation: is the point an equilibrium, is there a derivative, and what do the eigenvalues decide?"""

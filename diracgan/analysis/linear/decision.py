@@ -1,4 +1,4 @@
-"""The one decision of the linearisation: from what was seen at many points to a status with its margin and error."""
+"""The one decision of the linearisation: from a batch of Jacobians to statuses with margins and errors."""
 
 from __future__ import annotations
 

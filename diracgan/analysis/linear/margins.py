@@ -1,4 +1,4 @@
-"""The spectral margin of many settings at once: what thresholds, tuning and charts are made of.
+"""The spectral margins of many settings at once, on which thresholds, tuning and charts rest.
 
 All settings that differ only in numbers share one compiled program.
 """

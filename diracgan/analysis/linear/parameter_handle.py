@@ -1,4 +1,4 @@
-"""One number of a variant, a penalty, a rule or the flow, by its name: what it may be, and how it is set."""
+"""A parameter of a variant, a penalty, a rule or the flow, by name: its domain, and how it is set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looking at many Dirac systems around their points: what the decision of the linearisation is made from."""
+"""Residuals, Jacobians and finite differences of many Dirac systems: the input of the decision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One question to the linearisation: which variant, moved how, at which point."""
+"""The settings of a linearisation: which variant, which motion, at which point."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one vocabulary of what the linearisation can say; it loads nothing else, so that pictures may read it."""
+"""The one vocabulary of linear statuses; imports nothing else, so that plotting may read it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A motion of the flow together with its neighbours, in the state and in its numbers, through its switchings.
+"""The variational equation of the flow, in the state and in the parameters, through its switchings.
 
 Between switchings the derivative of the motion solves the variational equation M' = F'(z) M, in one compiled loop with
 the motion itself (Dormand and Prince's pair of order 8); where the motion switches it jumps, by the saltation matrix

@@ -1,4 +1,4 @@
-"""Orbits of a map that come back to the same state after k applications, with their multipliers."""
+"""Period-k points of a map, with their multipliers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""States that only turn about a centre: circles of a motion that commutes with rotations."""
+"""Rotating states: circles of a motion that commutes with rotations."""
 
 from __future__ import annotations
 

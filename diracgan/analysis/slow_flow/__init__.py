@@ -1,1 +1,1 @@
-"""The slow motion of a rule whose steps do not shrink with the gradient: averaged over one rotation of the players."""
+"""The averaged flow of a rule whose steps do not shrink with the gradient: its slow motion over one rotation."""

@@ -1,4 +1,4 @@
-"""What an adaptive rule (Adam, RMSProp, AdamW, AMSGrad) ends on in the Dirac game: its averaged flow."""
+"""The averaged flow of an adaptive rule (Adam, RMSProp, AdamW, AMSGrad) in the Dirac game."""
 
 from __future__ import annotations
 

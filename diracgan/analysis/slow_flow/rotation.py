@@ -1,4 +1,4 @@
-"""One rotation of the players under a rule, from the rule's own map: how its memory responds, and what it gains.
+"""One rotation of the players under a rule, by the rule's own map: its memory's response, and the gain in radius.
 
 A rule that divides by the root of a second moment makes steps of a size of its own. Around the equilibrium of a GAN the
 players then turn in many steps, while the radius and the second moments change slowly. At a given radius the memory is

@@ -1,4 +1,4 @@
-"""Which value of one number gives the cycle of an adaptive rule a wanted size."""
+"""The parameter value at which an adaptive rule's cycle has a given size."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Which numbers decide: where stability changes, what converges fastest, what averaging and minibatch noise do."""
+"""Critical values, fastest convergence, weight averaging and the covariance of minibatch noise."""

@@ -1,4 +1,4 @@
-"""Where stability changes: the exact value of any number in a variant or a rule."""
+"""Critical values: where the linear status changes as any parameter of a variant or a rule varies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How widely minibatch noise scatters the players around a stable equilibrium."""
+"""The stationary covariance of minibatch noise around a stable equilibrium."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The search for the values of real parameters at which small perturbations decay fastest."""
+"""Search for the parameter values at which small perturbations decay fastest."""
 
 from __future__ import annotations
 

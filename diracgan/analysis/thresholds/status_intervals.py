@@ -1,4 +1,4 @@
-"""Where the linear status changes along one parameter: intervals of one status, and the thresholds between them."""
+"""Intervals of one linear status along a parameter, and the thresholds between them."""
 
 from __future__ import annotations
 

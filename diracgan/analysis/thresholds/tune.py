@@ -1,4 +1,4 @@
-"""The best values: which numbers of a variant and a rule make the equilibrium attract fastest?"""
+"""Tuning: the parameters of a variant and a rule for which the equilibrium attracts fastest."""
 
 from __future__ import annotations
 

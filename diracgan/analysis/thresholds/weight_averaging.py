@@ -1,4 +1,4 @@
-"""What averaging the weights does to an orbit: the gain of the EMA, and what it cannot do."""
+"""Weight averaging (EMA) of an orbit: its gain, and its limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What truly happens: a motion followed window by window, judged by what its windows have in common."""
+"""The verdict: a motion followed window by window, and judged by what its windows have in common."""
 
 from ...lazy import load_on_use
 

@@ -1,4 +1,4 @@
-"""What the averaged flow of an adaptive rule (Adam) knows that a run of bounded length cannot: cycles far away."""
+"""Distant cycles of an adaptive rule (Adam), which its averaged flow knows and a run of bounded length misses."""
 
 from __future__ import annotations
 

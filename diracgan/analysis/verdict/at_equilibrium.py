@@ -1,4 +1,4 @@
-"""Starts that rest: whether the motion can be told from rest there, and what a nearby start does."""
+"""Starts at an equilibrium: whether the motion can be told from rest, and what a nearby start does."""
 
 from __future__ import annotations
 

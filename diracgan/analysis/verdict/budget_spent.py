@@ -1,4 +1,4 @@
-"""What is said when the budget is spent: what the windows still allow, else what is missing."""
+"""What is said when the budget is spent: what the windows still support, else what is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A motion followed, window by window, until a judge knows it and the cross-examination agrees."""
+"""The loop of a verdict: the motion is followed until a judge recognises it and the cross-examination agrees."""
 
 from __future__ import annotations
 

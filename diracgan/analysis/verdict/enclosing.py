@@ -1,4 +1,4 @@
-"""Motions judged by their neighbours, which are nested in the plane: what they do inside and outside decides.
+"""Motions judged by nested neighbours in the plane: what happens inside and outside decides.
 
 The amplitude of an orbit about (0, x0) drifts by d log a / dt = g(a). Where the motion itself is too slow to be
 followed to its end, g is measured at other amplitudes, on starts along the same ray: a zero of g with g > 0 inside and

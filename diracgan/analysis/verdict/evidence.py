@@ -1,4 +1,4 @@
-"""One verdict in the making: the motion, the windows it was looked at in, what was seen, and what it cost."""
+"""The evidence of one verdict: the motion, the windows, what was seen in them, and the cost."""
 
 from __future__ import annotations
 

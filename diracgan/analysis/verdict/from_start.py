@@ -1,4 +1,4 @@
-"""The answer to one start: the case that is followed, and what the judges make of it."""
+"""The verdict on one start: the reduced system that is followed, and the judges' answer."""
 
 from __future__ import annotations
 

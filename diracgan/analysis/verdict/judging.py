@@ -1,4 +1,4 @@
-"""The judges of a motion that is being followed: each enters itself, with its place in the order of asking."""
+"""The registry of judges, in the order in which they are asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much further away a start must lie to end on something else."""
+"""The smallest kick of a start that ends on another attractor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether an error is a user's loss's own, or ours."""
+"""Tells errors of a user's loss from our own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What truly happens from a start: followed, measured and refined, never looked up.
+"""``dg.verdict``: what truly happens from a start; followed, measured and refined, never looked up.
 
 The motion is followed tightly, and looked at in windows of some eight turns at times that grow geometrically. What the
 windows have in common names the kind: a point approached, an amplitude falling by a power law, an orbit that no longer

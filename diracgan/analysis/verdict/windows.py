@@ -1,4 +1,4 @@
-"""What is measured in a window of a motion: means, slopes, peaks and periods that do not see where it begins."""
+"""Measurements in a window of a motion: means, slopes, peaks and periods, independent of where it begins."""
 
 from __future__ import annotations
 

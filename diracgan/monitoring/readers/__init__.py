@@ -1,4 +1,4 @@
-"""Logs as people have them: one file a family of formats, each making a :class:`LogTable`."""
+"""Readers of logs: one module per family of formats, each returning a :class:`LogTable`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is in memory or in an .npz: mappings of names to arrays, and results that were saved here."""
+"""Logs in memory or in .npz: mappings of names to arrays, and saved results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What exporters add to a table: Weights & Biases' bounds and run names, Lightning's rows, Keras' epochs."""
+"""Peculiarities of exports: Weights & Biases' bounds and run names, Lightning's rows, Keras' epochs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A folder of logs: our own run, TensorBoard's events, or whatever else is in it."""
+"""Folders of logs: our own runs, TensorBoard's events, or any other logs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What training scripts print: ``name: number`` pairs on a line, with clocks in brackets or parentheses.
+"""Printed logs: ``name: number`` pairs on a line, with clocks in brackets or parentheses.
 
 pix2pix and CycleGAN (``(epoch: 1, iters: 100, time: .., data: ..) G_GAN: 0.7``), StudioGAN (``Step: 100 Progress: ..
 Gen_loss: 0.9``), PyTorch's DCGAN (``[0/5][100/1583] Loss_D: 0.4``), StyleGAN's log.txt (``tick 3 kimg 12.0 ..``),

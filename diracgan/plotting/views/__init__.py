@@ -1,4 +1,4 @@
-"""What ``diracgan plot --view NAME`` draws: each module here is one view, and is found without being named anywhere.
+"""Views of ``diracgan plot --view NAME``: each module is one view, and is found by itself.
 
 To add a view, write ``views/NAME.py`` with the functions of :class:`PictureView`.
 """

@@ -1,1 +1,1 @@
-"""One module for each sort of motion; a module put here is found by itself, see ``judging.py``."""
+"""The judges, one module per sort of motion; a new module is found by itself, see ``judging.py``."""

@@ -1,4 +1,4 @@
-"""Judges of motions that come to a point: by its eigenvalues, as measured where there are none, or at a creep."""
+"""Judges of motions that approach a point: by eigenvalues, by measured decay where there are none, or by a creep."""
 
 from __future__ import annotations
 

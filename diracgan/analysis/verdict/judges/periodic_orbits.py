@@ -1,4 +1,4 @@
-"""Judges of motions that go round: the orbit refined, neared or wandered about, and what is conserved on it."""
+"""Judges of rotating motions: the periodic orbit refined, approached or circled, and conserved quantities."""
 
 from __future__ import annotations
 

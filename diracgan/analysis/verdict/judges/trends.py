@@ -1,4 +1,4 @@
-"""Judges of amplitudes that fall or grow by a law, or grow without one."""
+"""Judges of amplitudes that decay or grow by a law, or grow without one."""
 
 from __future__ import annotations
 
