@@ -37,8 +37,8 @@ def command(
     ] = False,
     out: Annotated[str | None, output("Draw the diagram: .png, .pdf, .svg.", picture)] = None,
 ) -> CommandResult:
-    """Follow an equilibrium as a parameter varies, and find what is born where its stability changes, with the cycles of
-    Hopf points; over two parameters, the curves of such points over the map of stability.
+    """Follow an equilibrium as a parameter varies, and find what is born where its stability changes, with the cycles
+    of Hopf points; over two parameters, the curves of such points over the map of stability.
 
     d = 1 unless --dim or --x0 says otherwise; --phi0 and --theta0 name an equilibrium other than (0, x0).
 

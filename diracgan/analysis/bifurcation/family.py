@@ -97,7 +97,7 @@ class Family:
         return self._corners, self._x0
 
     def line(self, k: int, held: float) -> Family:
-        """Of a family in two parameters the one in which parameter k varies and the other is fixed; compiled as one with it."""
+        """The family in which parameter k alone varies, of one in two parameters; compiled as one with it."""
 
         def set_both(_: LinearSettings, value: Any) -> LinearSettings:
             return self._set([value, held] if k == 0 else [held, value])

@@ -58,7 +58,7 @@ def _always(system: DiracSystem, numbers: Array) -> DiracSystem:
 
 
 def system_alone(system: DiracSystem) -> Partial:
-    """A system in which no number turns, for :func:`carry`."""
+    """A system in which no parameter varies, for :func:`carry`."""
     return Partial(_always, system)
 
 
