@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,12 +9,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..errors import InputError
+from ..training.pictures import tiled
 from .headings import heading_height, page
 
 __all__ = ["sample_grids"]
 
 _SIDE, _GAP, _EDGE = 3.0, 0.15, 0.3  # inches: of a grid, between two, around them
-_RULE = 0.5  # the grey between two images
 
 
 def sample_grids(panels: Mapping[str, Any], *, title: str, below: str = "") -> Figure:
@@ -48,23 +47,17 @@ def sample_grids(panels: Mapping[str, Any], *, title: str, below: str = "") -> F
         for k, (name, grid) in enumerate(grids.items()):
             left = (_EDGE + k * (_SIDE + _GAP)) / width
             ax = fig.add_axes((left, _EDGE / height, _SIDE / width, _SIDE / height))
-            ax.imshow(grid, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+            ax.imshow(grid, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
             ax.set_title(name, loc="left")
             ax.set_axis_off()
     return fig
 
 
 def _grid(name: str, images: np.ndarray) -> np.ndarray:
-    """Images in rows and columns as one, with values in [0, 1]."""
+    """Images in rows and columns as one, of bytes."""
     if images.ndim != 4 or images.shape[-1] not in (1, 3) or not len(images):
         raise InputError(
             f"samples {name!r} have the shape {images.shape}; allowed: images (n, height, width, 1 or 3)"
         )
-    n, high, wide, channels = images.shape
-    across = math.ceil(math.sqrt(n))
-    down = math.ceil(n / across)
-    whole = np.full((down * (high + 1) - 1, across * (wide + 1) - 1, channels), _RULE)
-    for k, image in enumerate(np.clip(images, -1.0, 1.0) / 2 + 0.5):
-        top, left = k // across * (high + 1), k % across * (wide + 1)
-        whole[top : top + high, left : left + wide] = image
-    return whole[..., 0] if channels == 1 else whole
+    made = tiled(images)
+    return made[..., 0] if made.shape[-1] == 1 else made

@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from . import metrics, pictures
+from . import metrics, networks, pictures
 from .alarms import Alarm, AlarmMonitor
 from .build import generators
 from .run import Run
@@ -189,7 +189,7 @@ def _picture(run: Run, files: RunFolder | None) -> None:
         shown = {"walks": made} if images else {"data": panels["data"], "walks": made}
         pictures.write(files.samples / f"{name}-walks.png", shown, images, _WALKS[1])
     if config.filters:
-        seen = pictures.filters(state.inner.players.phi, setup.problem.shape)
+        seen = networks.filters(state.inner.players.phi, setup.problem.shape)
         pictures.write(files.samples / f"{name}-filters.png", {"filters": seen}, True)
 
 

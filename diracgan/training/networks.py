@@ -8,6 +8,7 @@ Batch norm takes its statistics from the batch that it is given, at generation t
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import equinox as eqx
@@ -169,3 +170,29 @@ def singular_values(network: Any, count: int = 3) -> dict[str, list[float]]:
 def _top(w: Array, count: int) -> list[float]:
     values = np.linalg.svd(np.asarray(w, np.float64).reshape(-1, w.shape[-1]), compute_uv=False)
     return [float(s) for s in values[:count]]
+
+
+def filters(network: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """What the first layer of a critic of images looks for: its weights as images, each with its largest entry 1 or -1.
+
+    Args:
+        network: whose first layer with weights is a convolution, or sees all pixels.
+        shape: of an image, (h, w, c).
+
+    Returns:
+        (outputs, side, side, c), or (outputs, h, w, c) of dense layers.
+
+    Example:
+        >>> import jax
+        >>> from diracgan.training.architecture import Architecture, players
+        >>> from diracgan.training.problems import problem
+        >>> on = problem("digits")
+        >>> filters(players(Architecture(width=4), on, jax.random.key(0)).phi, on.shape).shape
+        (4, 4, 4, 1)
+    """
+    first = next(layer for layer in (*network.layers, network.head) if isinstance(layer, Weighted))
+    w = np.asarray(first.kernel(), np.float64)
+    if w.ndim == 2:
+        w = w[: math.prod(shape)].reshape(*shape, -1)
+    w = np.moveaxis(w, -1, 0)
+    return w / np.maximum(np.abs(w).max(axis=(1, 2, 3), keepdims=True), 1e-30)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from ..files import replacing
-from .layers import Weighted
 
 _PAPER, _INK, _REAL, _FAKE = (255, 255, 255), (40, 40, 40), (170, 170, 170), (200, 60, 40)
 _GAP, _SIDE, _HEAD = 8, 320, 16
@@ -41,47 +40,32 @@ def write(
         page.save(temporary, format="PNG")
 
 
-def filters(network: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """What the first layer of a critic of images looks for: its weights as images, each with its largest entry 1 or -1.
-
-    Args:
-        network: whose first layer with weights is a convolution, or sees all pixels.
-        shape: of an image, (h, w, c).
-
-    Returns:
-        (outputs, side, side, c), or (outputs, h, w, c) of dense layers.
-
-    Example:
-        >>> import jax
-        >>> from diracgan.training.architecture import Architecture, players
-        >>> from diracgan.training.problems import problem
-        >>> on = problem("digits")
-        >>> filters(players(Architecture(width=4), on, jax.random.key(0)).phi, on.shape).shape
-        (4, 4, 4, 1)
-    """
-    first = next(layer for layer in (*network.layers, network.head) if isinstance(layer, Weighted))
-    w = np.asarray(first.kernel(), np.float64)
-    if w.ndim == 2:
-        w = w[: math.prod(shape)].reshape(*shape, -1)
-    w = np.moveaxis(w, -1, 0)
-    return w / np.maximum(np.abs(w).max(axis=(1, 2, 3), keepdims=True), 1e-30)
-
-
 def grid(x: Any, across: int | None = None) -> np.ndarray:
     """Images as one, in rows: (n, h, w, c) in [-1, 1] -> (H, W, 3) of bytes, small ones magnified."""
-    x = np.nan_to_num(np.asarray(x, np.float32), nan=-1.0)
+    x = np.asarray(x, np.float32)
     if x.shape[-1] not in (1, 3):
         x = x.mean(axis=-1, keepdims=True)
-    n, h, w, _ = x.shape
+    page = np.broadcast_to((tiles := tiled(x, across)), (*tiles.shape[:2], 3))
+    scale = max(1, _SIDE // page.shape[1])
+    return page.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def tiled(x: np.ndarray, across: int | None = None) -> np.ndarray:
+    """Images as one, in rows with grey lines between them: (n, h, w, c) in [-1, 1] -> (H, W, c) of bytes.
+
+    Example:
+        >>> tiled(np.zeros((5, 8, 8, 1))).shape
+        (17, 26, 1)
+    """
+    n, h, w, channels = x.shape
     across = math.ceil(math.sqrt(n)) if across is None else across
     down = math.ceil(n / across)
-    page = np.full((down * (h + 1) - 1, across * (w + 1) - 1, 3), 128, np.uint8)
-    pixels = np.round(127.5 * (np.clip(x, -1, 1) + 1)).astype(np.uint8)
+    page = np.full((down * (h + 1) - 1, across * (w + 1) - 1, channels), 128, np.uint8)
+    pixels = np.round(127.5 * (np.clip(np.nan_to_num(x, nan=-1.0), -1, 1) + 1)).astype(np.uint8)
     for i, image in enumerate(pixels):
         r, c = divmod(i, across)
         page[r * (h + 1) : r * (h + 1) + h, c * (w + 1) : c * (w + 1) + w] = image
-    scale = max(1, _SIDE // page.shape[1])
-    return page.repeat(scale, axis=0).repeat(scale, axis=1)
+    return page
 
 
 def points(x: Any, real: Any) -> np.ndarray:

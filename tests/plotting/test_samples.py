@@ -14,8 +14,8 @@ def test_images_stand_in_rows_with_a_line_between():
     (shown,) = plot.sample_grids({"raw": images}, title="five").axes[0].images
     grid = np.asarray(shown.get_array())
     assert grid.shape == (2 * 4 - 1, 3 * 3 - 1)  # three in a row, two rows
-    assert np.all(grid[:3, :2] == 0.0) and np.all(grid[4:, 3:5] == 1.0)  # the first and the fifth
-    assert np.all(grid[3] == 0.5) and np.all(grid[:, 2] == 0.5)
+    assert np.all(grid[:3, :2] == 0) and np.all(grid[4:, 3:5] == 255)  # the first and the fifth
+    assert np.all(grid[3] == 128) and np.all(grid[:, 2] == 128)
 
 
 def test_panels_are_named_and_colours_stay():

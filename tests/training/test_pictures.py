@@ -14,7 +14,8 @@ from diracgan.training.architecture import Architecture, players
 from diracgan.training.build import start
 from diracgan.training.config import configure
 from diracgan.training.latent import walk
-from diracgan.training.pictures import filters, grid
+from diracgan.training.networks import filters
+from diracgan.training.pictures import grid
 from diracgan.training.problems import problem
 from diracgan.variants import variant
 
