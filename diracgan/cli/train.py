@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from ..errors import InputError
 from ..progress import Progress, progress
 from ..registry import merged
 from .layer import OVERWRITE, CommandResult, argument, make_room, option, tell
 from .options import DECAY, AnyVariantOptions, RuleOptions, assignments, flag, given_in, vector
-
-if TYPE_CHECKING:
-    from ..variants import Variant
 
 
 @dataclasses.dataclass(frozen=True)
@@ -204,48 +201,22 @@ def _only_what_may_change(
 
 def _config(options: TrainingOptions, problem: str | None, config: str | None, trust: bool) -> Any:
     from ..training import config as configs
-    from ..training.problems import problem as find
     from ..variants import parse
 
     if config is not None:
-        made = configs.read(config, trust=trust)
-        settings = {**_values(made.training), **options.given()}
-        return dataclasses.replace(
-            made, training=configs.from_settings(configs.TrainingConfig, settings, "run")
-        )
-    losses = options.variant.build_any("ns") or parse("ns")
-    on, settings = find(problem or "ring8"), options.network.settings()
-    kind = configs.from_settings(configs.Architecture, settings, "networks").resolved(on).kind
-    if kind != "linear":
-        losses = configs.with_network_defaults(
-            losses, options.variant.variant or "ns", options.variant.named()
-        )
+        return configs.read(config, trust=trust).with_training(**options.given())
+    chosen, name = configs.chosen_in(options.variant.variant or "ns"), options.rule.rule
     return configs.configure(
-        losses,
-        on,
-        rule_=_rule(options.rule, kind, losses),
-        networks=settings,
+        options.variant.build_any("ns") or parse("ns"),
+        problem or "ring8",
+        chosen=None if chosen is None else {*chosen, *options.variant.named()},
+        rule_=options.rule.settings() | ({} if name is None else {"name": name}),
+        networks=options.network.settings(),
         tricks=options.network.trick or (),
         alarms=assignments(options.alarm, "--alarm"),
         averages=vector("averages", options.averages, **DECAY) or (),
         training=options.given(),
     )
-
-
-def _values(values: Any) -> dict[str, Any]:
-    return {k: x for k, x in values.hyperparameters.items() if x is not None}
-
-
-def _rule(rule: RuleOptions, kind: str, losses: Variant) -> Any:
-    """The rule that was asked for; without a name, and by its own, the default one with changes."""
-    from ..rules import rule as make
-    from ..training.config import default_rule
-
-    usual, given = default_rule(kind, losses), rule.settings()
-    if rule.rule not in (None, usual.name):
-        return rule.build()
-    own = ("lr_d", "lr_g") if "lr" in given else ()  # --lr is both players'
-    return make(usual.name, **{**{k: x for k, x in _values(usual).items() if k not in own}, **given})
 
 
 def _with_losses(bar: Progress | None) -> Callable[[int, int, Any], None] | None:

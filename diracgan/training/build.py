@@ -30,7 +30,8 @@ def start(made: RunConfig, players: Players | None = None) -> tuple[TrainingSetu
     Raises:
         InputError: for a device that is not there.
     """
-    config, dtype = made.training, _parameters_dtype(made)
+    config = made.training
+    dtype = jnp.float64 if config.dtype == "float64" else jnp.float32  # of parameters
     keys = [jax.random.fold_in(jax.random.key(config.seed + k), 7) for k in range(config.seeds)]
     on = _cast(made.problem, dtype)
     both = [fresh(made.networks, on, key) if players is None else _cast(players, dtype) for key in keys]
@@ -109,10 +110,7 @@ def arithmetic(made: RunConfig) -> Iterator[None]:
     Raises:
         InputError: for a device that this machine does not have.
     """
-    config = made.training
-    with contextlib.ExitStack() as held:
-        held.enter_context(jax.enable_x64(config.dtype == "float64"))
-        held.enter_context(on_device(config.device))
+    with jax.enable_x64(made.training.dtype == "float64"), on_device(made.training.device):
         yield
 
 
@@ -131,7 +129,8 @@ def warnings(made: RunConfig) -> list[str]:
     """What is allowed and unwise about a plan, one line each."""
     found = []
     norm = made.networks.norm_d
-    penalised = made.variant.modifications.keys() & {"r1", "r2", "gp"} or _own_penalty(made.variant)
+    own = type(made.variant).penalty is not Variant.penalty
+    penalised = own or made.variant.modifications.keys() & {"r1", "r2", "gp"}
     if norm == "batch" and penalised:
         found.append(
             "batch norm in the critic under a gradient penalty: the penalty is meant for the slope at each sample, and "
@@ -144,14 +143,6 @@ def warnings(made: RunConfig) -> list[str]:
             "not of each sample's own"
         )
     return found
-
-
-def _own_penalty(variant: Any) -> bool:
-    return type(variant).penalty is not Variant.penalty
-
-
-def _parameters_dtype(made: RunConfig) -> Any:
-    return jnp.float64 if made.training.dtype == "float64" else jnp.float32
 
 
 def _cast(tree: Any, dtype: Any) -> Any:

@@ -131,9 +131,8 @@ class RunConfig:
             raise InputError(
                 "a problem made by hand cannot be written to a folder; allowed: dg.training.problem(...)"
             )
-        top = {n: x for n, x in self.training.hyperparameters.items() if x is not None}
         return {
-            **top,
+            **_set(self.training.hyperparameters),
             "averages": list(self.averages),
             "variant": _variant_table(self.variant),
             "rule": _rule_table(self.rule),
@@ -143,12 +142,18 @@ class RunConfig:
             "tricks": [{"name": _named_in(TRICKS, t), **_set(t.hyperparameters)} for t in self.tricks],
         }
 
+    def with_training(self, **settings: Any) -> RunConfig:
+        """The same run with other settings of :class:`TrainingConfig`."""
+        whole = {**_set(self.training.hyperparameters), **settings}
+        return dataclasses.replace(self, training=from_settings(TrainingConfig, whole, "run"))
+
 
 def configure(
     variant: str | Variant = "ns",
     problem_: str | Problem = "ring8",
     *,
-    rule_: str | Rule | None = None,
+    chosen: Collection[str] | None = None,
+    rule_: str | Rule | Mapping[str, Any] | None = None,
     networks: Architecture | Mapping[str, Any] | None = None,
     tricks: Any = (),
     alarms: Alarms | Mapping[str, Any] | None = None,
@@ -160,7 +165,10 @@ def configure(
     Args:
         variant: a name, ``NAME:k=v``, or a variant.
         problem_: likewise.
-        rule_: likewise; None for :func:`default_rule`.
+        chosen: those of the variant's parameters that do not take its defaults for networks; None: those in its name
+            (:func:`chosen_in`), of a made variant all.
+        rule_: a name, ``NAME:k=v``, or a rule; of a mapping :func:`default_rule` with these parameters, or the rule of
+            its ``name``; None for :func:`default_rule`.
         networks: an architecture, or those of its settings that are not the usual ones.
         tricks: one or several, by name or made.
         alarms: likewise settings of :class:`Alarms`.
@@ -179,8 +187,11 @@ def configure(
     if not isinstance(losses, Variant):
         raise InputError(f"{variant!r} is not a variant; allowed: a name, or what dg.variant(...) returns")
     built = _architecture(networks, losses, on)
-    if isinstance(variant, str) and built.kind != "linear":
-        losses = with_network_defaults(losses, variant)
+    if chosen is None and isinstance(variant, str):
+        chosen = chosen_in(variant)
+    if chosen is not None and built.kind != "linear":
+        own = {n: x for n, x in type(losses).for_networks.items() if n not in chosen}
+        losses = build(type(losses), {**losses.hyperparameters, **own}) if own else losses
     wanted = [tricks] if isinstance(tricks, (str, Trick)) else listed("tricks", tricks, "names, or tricks")
     made = [trick(t) if isinstance(t, str) else t for t in wanted]
     for t in made:
@@ -199,15 +210,7 @@ def configure(
         raise InputError(f"walks need a random z, which {on.name!r} has none of; allowed: walks = false")
     if run.truncate == "norm" and (on.prior != "normal" or on.paired):
         raise InputError(f"truncate = norm needs a normal z, which {on.name!r} has not; allowed: entries")
-    moves = (
-        default_rule(built.kind, losses)
-        if rule_ is None
-        else rule(rule_)
-        if isinstance(rule_, str)
-        else rule_
-    )
-    if not isinstance(moves, Rule):
-        raise InputError(f"{rule_!r} is not a rule; allowed: a name, or what dg.rule(...) returns")
+    moves = _moves(rule_, built.kind, losses)
     _fit(made, on, built, losses, moves)
     bounds.check_rule(moves)
     bounds.check_size(built, on, run.batch, run.seeds)
@@ -249,18 +252,31 @@ def _training(training: TrainingConfig | Mapping[str, Any] | None, on: Problem) 
     return from_settings(TrainingConfig, {**dict(on.training), **given}, "run").resolved()
 
 
-def with_network_defaults(losses: Variant, spec: str, named: Collection[str] = ()) -> Variant:
-    """The variant with its own defaults for networks, where neither its name nor ``named`` sets them.
+def chosen_in(spec: str) -> set[str] | None:
+    """The parameters that a variant's name sets; None of a preset, which sets all of them.
 
     Example:
-        >>> with_network_defaults(parse("wgan-gp"), "wgan-gp").label
-        'wgan-gp(lam=10, c=1)'
+        >>> chosen_in("wgan-gp:lam=0.5")
+        {'lam'}
     """
-    chosen = {*named, *re.findall(r"[:,]\s*(\w+)\s*=", spec)}
-    own = {n: x for n, x in type(losses).for_networks.items() if n not in chosen}
-    if not own or spec.partition(":")[0] in PRESETS:
-        return losses
-    return build(type(losses), {**losses.hyperparameters, **own})
+    return None if spec.partition(":")[0] in PRESETS else {*re.findall(r"[:,]\s*(\w+)\s*=", spec)}
+
+
+def _moves(given: Any, kind: str, losses: Variant) -> Rule:
+    """The rule that is meant: as it is, by its name, or the default one with other parameters."""
+    if given is None:
+        return default_rule(kind, losses)
+    if isinstance(given, Mapping):
+        usual = default_rule(kind, losses)
+        name, settings = given.get("name", usual.name), {n: x for n, x in given.items() if n != "name"}
+        if name == usual.name:
+            both = ("lr_d", "lr_g") if "lr" in settings else ()  # lr is both players'
+            settings = {n: x for n, x in _set(usual.hyperparameters).items() if n not in both} | settings
+        return rule(name, **settings)
+    made = rule(given) if isinstance(given, str) else given
+    if not isinstance(made, Rule):
+        raise InputError(f"{given!r} is not a rule; allowed: a name, or what dg.rule(...) returns")
+    return made
 
 
 def default_rule(kind: str, losses: Variant) -> Rule:
@@ -347,11 +363,11 @@ def from_table(
         spec = _name(variant_, "variant")
         made = parse(loss_file.trusted(spec, digest, folder or Path(), trust, source))
         losses = build(type(made), {**made.hyperparameters, **variant_}) if variant_ else made
-        if on.get("name") != "dirac":
-            losses = with_network_defaults(losses, spec, variant_)
+        chosen = chosen_in(spec)
         return configure(
             losses,
             problem(allowed(_name(on, "problem"), PROBLEMS), **on),
+            chosen=None if chosen is None else {*chosen, *variant_},
             rule_=_rule(given["rule"], allowed) if "rule" in given else None,
             networks=given.get("networks"),
             tricks=[

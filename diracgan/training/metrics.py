@@ -90,12 +90,8 @@ def modes(problem: Problem, x: Any) -> tuple[int, float]:
         >>> modes(made, made.draw(jax.random.key(0), 1000).x)[0]
         8
     """
-    x, centres = _rows(x), _rows(problem.data)
     spread = float(problem.spread)
-    reach = 3.0 * spread if spread > 0 else 0.1 * _gap(centres)
-    distance = np.linalg.norm(x[:, None] - centres[None], axis=-1)
-    near = distance.min(axis=1) <= reach
-    return _covered(distance.argmin(axis=1)[near], len(x), len(centres)), float(np.mean(near))
+    return _covered(problem, x, 3.0 * spread if spread > 0 else 0.1 * _gap(problem))
 
 
 def nearest_modes(problem: Problem, x: Any) -> int:
@@ -110,21 +106,23 @@ def nearest_modes(problem: Problem, x: Any) -> int:
         >>> modes(made, 1.2 * made.data)[0], nearest_modes(made, 1.2 * made.data), nearest_modes(made, made.data[:3])
         (0, 8, 3)
     """
-    x, centres = _rows(x), _rows(problem.data)
-    distance = np.linalg.norm(x[:, None] - centres[None], axis=-1)
-    near = distance.min(axis=1) <= _gap(centres)
-    return _covered(distance.argmin(axis=1)[near], len(x), len(centres))
+    return _covered(problem, x, _gap(problem))[0]
 
 
-def _gap(centres: np.ndarray) -> float:
-    """The least distance of two centres."""
+def _gap(problem: Problem) -> float:
+    """The least distance of two modes."""
+    centres = _rows(problem.data)
     gaps = np.linalg.norm(centres[:, None] - centres[None], axis=-1)
     return float(gaps[gaps > 0].min())
 
 
-def _covered(nearest: np.ndarray, samples: int, centres: int) -> int:
-    counts = np.bincount(nearest, minlength=centres)
-    return int(np.sum(counts >= max(1.0, 0.1 * samples / centres)))
+def _covered(problem: Problem, x: Any, reach: float) -> tuple[int, float]:
+    """How many modes have a tenth of their fair share of the samples within ``reach``, and their share of all."""
+    x, centres = _rows(x), _rows(problem.data)
+    distance = np.linalg.norm(x[:, None] - centres[None], axis=-1)
+    near = distance.min(axis=1) <= reach
+    counts = np.bincount(distance.argmin(axis=1)[near], minlength=len(centres))
+    return int(np.sum(counts >= max(1.0, 0.1 * len(x) / len(centres)))), float(np.mean(near))
 
 
 def _rows(x: Any) -> np.ndarray:
@@ -161,7 +159,7 @@ def frechet(x: Any, y: Any) -> float:
         >>> round(frechet(a, a + [1.0, 0.0, 0.0]), 6)
         1.0
     """
-    x, y = (np.asarray(a, np.float64).reshape(len(a), -1) for a in (x, y))
+    x, y = _rows(x), _rows(y)
     c_x, c_y = (np.atleast_2d(np.cov(a, rowvar=False)) for a in (x, y))
     values, vectors = np.linalg.eigh(c_x)
     root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T

@@ -12,7 +12,6 @@ run/run.lock             who writes there, while somebody does
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Any
 import equinox as eqx
 import jax
 
-from ..errors import InputError, callback, instance, integer, one_of
+from ..errors import InputError, callback, instance, one_of
 from ..files import path_of
 from ..game import Players
 from ..rules import Rule
@@ -213,8 +212,7 @@ def resume(
     target = Path(path_of("folder", folder))
     config = read(target / CONFIG, trust=trust)
     if steps is not None:
-        longer = dataclasses.replace(config.training, steps=integer("steps", steps, low=1))
-        config = dataclasses.replace(config, training=longer)
+        config = config.with_training(steps=steps)
     with begun_folder(target), arithmetic(config):
         begun = (target / "checkpoints" / "last.eqx").exists()
         run = _restored(config, target, "last") if begun else Run(config, *start(config), [], folder=target)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 import diracgan as dg
-from diracgan.training.config import read
+from diracgan.training.config import configure, read
+from diracgan.variants import variant
 
 BAD = {
     "": "is empty",
@@ -62,3 +63,29 @@ def test_a_run_that_cannot_begin_leaves_no_folder(folder):
     with pytest.raises(dg.InputError, match="devices = 64"):
         dg.train("ns", "points8", devices=64, batch=64, steps=1, out="kept/b")
     assert [p.name for p in folder.iterdir()] == ["kept"]
+
+
+def test_a_mapping_changes_the_default_rule_or_names_another():
+    """DCGAN's Adam keeps what is not changed."""
+    usual = configure("ns", "points8").rule
+    changed = configure("ns", "points8", rule_={"beta2": 0.9}).rule
+    assert changed.hyperparameters == {**usual.hyperparameters, "beta2": 0.9}
+    apart = configure("ns", "points8", rule_={"lr_d": 0.2}).rule
+    assert (apart.lr_d, apart.lr) == (0.2, usual.lr)
+    assert configure("ns", "points8", rule_={"name": "alternating", "lr": 0.3}).rule.name == "alternating"
+
+
+def test_a_variant_takes_its_defaults_for_networks_but_where_it_was_chosen():
+    """WGAN-GP's weight is 10 on networks (arXiv 1704.00028); linear players keep that of the Dirac system."""
+    made = variant("wgan-gp", lam=2.0)
+    assert configure(made, "points8").variant.lam == 2.0
+    assert configure(made, "points8", chosen=()).variant.lam == 10.0
+    assert configure(made, "points8", chosen=["lam"]).variant.lam == 2.0
+    assert configure(made, "dirac", chosen=()).variant.lam == 2.0
+
+
+def test_settings_of_a_run_change_alone():
+    run = configure("ns", "points8", training={"steps": 10}).with_training(steps=20, seed=3)
+    assert (run.training.steps, run.training.seed, run.training.log_every) == (20, 3, 1)
+    with pytest.raises(dg.InputError, match="steps = 0 is too small"):
+        run.with_training(steps=0)
