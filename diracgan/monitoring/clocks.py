@@ -8,7 +8,6 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..errors import unknown
-from .readers import LogTable
 
 # Names of clocks, the preferred first. What counts steps stands before what counts images, epochs and seconds.
 CLOCKS = (
@@ -23,6 +22,11 @@ CLOCKS = (
         "iterations",
         "iter",
         "iters",
+        "itr",
+        "global_iter",
+        "cur_iter",
+        "current_iter",
+        "num_updates",
     ),
     *("it", "niter", "batch", "batches", "batch_idx", "n", "kimg", "cur_nimg", "nimg", "images", "tick"),
     *("time", "t", "epoch", "epochs"),
@@ -142,13 +146,12 @@ def counts(values: np.ndarray) -> bool:
     return bool(step > 0 and np.all((gaps == step) | (gaps == 0) | again))
 
 
-def clock_of(table: LogTable, asked: str | None) -> str | None:
+def clock_of(columns: Mapping[str, np.ndarray], asked: str | None) -> str | None:
     """The name of the column that counts rows: the one asked for, or the first of :data:`CLOCKS` that fits.
 
     Raises:
         InputError: for a name that is not there.
     """
-    columns = table.columns
     if asked is not None:
         if asked not in columns:
             raise unknown("column", asked, columns)

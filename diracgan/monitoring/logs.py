@@ -112,7 +112,7 @@ def column_roles(source: Any, step: str | None = None) -> tuple[list[ColumnRole]
         [('Batch', 'clock'), ('d_loss', "critic's loss"), ('lr', 'setting')]
     """
     table, empty, _ = table_of(source)
-    clock = clocks.clock_of(table, step)
+    clock = clocks.clock_of(table.columns, step)
     made = []
     parts = (halves(list(table.columns), _PLAIN in table.format) or ("",))[1:]
     for name, values in table.columns.items():
@@ -170,7 +170,7 @@ def read(
         whole, said = summed(table.columns, _PLAIN in table.format)
         table = dataclasses.replace(table, columns=whole, notes=(*table.notes, *said))
     wide = None if step is not None else clocks.counted_through(table.columns)
-    clock = clocks.clock_of(table, step)
+    clock = clocks.clock_of(table.columns, step)
     wanted, notes = _wanted(table, empty, clock, columns, given)
     notes = [*table.notes, *notes]
     series = {n: table.columns[n] for n in wanted}
@@ -181,6 +181,11 @@ def read(
         at = None if clock is None else table.columns[clock]
     if not columns:
         series, notes = _without_rare(series, [*notes, *side_by_side(list(series))])
+    others = _rows_of_others(table, series)
+    if others.any():
+        kept = ~others
+        series, at = {n: y[kept] for n, y in series.items()}, None if at is None else at[kept]
+        table = dataclasses.replace(table, runs=None if table.runs is None else table.runs[kept])
     if table.runs is None:
         series, at, notes = _in_blocks(series, at, notes)
     series, at, notes = _one_run(series, at, table.runs, clock, notes)
@@ -253,6 +258,20 @@ def _without_rare(series: dict[str, np.ndarray], notes: list[str]) -> tuple[dict
         return series, notes
     said = f"{', '.join(rare)} is given on few of the rows and was left out; by name (--column) it can be had"
     return {n: y for n, y in series.items() if n not in rare}, [*notes, said]
+
+
+def _rows_of_others(table: LogTable, series: dict[str, np.ndarray]) -> np.ndarray:
+    """The rows that hold none of the series but what only such rows hold, as a trainer's summary at its end."""
+    blank = np.ones(table.rows, bool)
+    for y in series.values():
+        blank &= np.isnan(y)
+    made = np.zeros(table.rows, bool)
+    if blank.any():
+        for name in table.columns.keys() - series.keys():
+            told = np.isfinite(table.columns[name])
+            if told.any() and not told[~blank].any():
+                made |= told
+    return made
 
 
 def _moves(values: np.ndarray) -> bool:

@@ -20,7 +20,21 @@ _CRITIC = {
     "dreal",
 }
 _GENERATOR = {"g", "gen", "generator", "netg", "errg", "lossg", "gloss"}
-_LOSS = {"loss", "losses", "err", "error", "cost", "errd", "errg", "lossd", "lossg", "dloss", "gloss", "gan"}
+_LOSS = {
+    "l",
+    "loss",
+    "losses",
+    "err",
+    "error",
+    "cost",
+    "errd",
+    "errg",
+    "lossd",
+    "lossg",
+    "dloss",
+    "gloss",
+    "gan",
+}
 _PART = {
     "real",
     "fake",
@@ -40,6 +54,18 @@ _PART = {
     "grad",
     "norm",
     "l1",
+    "pix",
+    "pixel",
+    "percep",
+    "perceptual",
+    "style",
+    "cycle",
+    "identity",
+    "idt",
+    "recon",
+    "rec",
+    "mel",
+    "kl",
     "vgg",
     "feat",
     "fm",

@@ -8,7 +8,7 @@ from pathlib import Path
 from ...errors import InputError
 from .arrays import flattened, named_arrays, read_archive
 from .delimited import read_delimited
-from .folders import log_of, players_folders
+from .folders import joined_series, log_of, players_folders
 from .json_lines import read_json
 from .printed import looks_printed, read_printed
 from .table import LogTable, UnreadyLogError
@@ -35,6 +35,9 @@ def read_table(path: Path, given: str) -> LogTable:
             sides = players_folders(path)
             if sides:
                 return read_players(sides, given)
+            joined = joined_series(path, _table_in)
+            if joined is not None:
+                return joined
             chosen, note = log_of(path, given, _is_log)
             table = read_events(chosen, given) if chosen.is_dir() else read_table(chosen, given)
             return dataclasses.replace(table, notes=(note, *table.notes)) if note else table
@@ -72,13 +75,18 @@ def _of_file(path: Path, given: str, head: bytes) -> LogTable:
     return read_delimited(path, given, encoding)
 
 
+def _table_in(path: Path) -> LogTable | None:
+    """The table in a file of a folder; None where it holds none."""
+    try:
+        return read_table(path, repr(path.name))
+    except InputError:
+        return None
+
+
 def _is_log(path: Path) -> bool:
     """Whether a file of a folder holds a table with a few rows of numbers."""
-    try:
-        table = read_table(path, repr(path.name))
-    except InputError:
-        return False
-    return table.rows > 1 and any((c == c).sum() > 1 for c in table.columns.values())
+    table = _table_in(path)
+    return table is not None and table.rows > 1 and any((c == c).sum() > 1 for c in table.columns.values())
 
 
 __all__ = ["LogTable", "UnreadyLogError", "flattened", "named_arrays", "read_table"]

@@ -15,13 +15,22 @@ import numpy as np
 
 from ...errors import InputError
 from . import exports
-from .table import Columns, LogTable, UnreadyLogError, cell_value
+from .table import (
+    NAME_COLUMNS,
+    VALUE_COLUMNS,
+    Columns,
+    LogTable,
+    UnreadyLogError,
+    cell_value,
+    is_check,
+    is_part,
+)
 
 _POINTED = re.compile(r"[-+]?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d*)?")
+_COUNTED = re.compile(r"(\s*\d+):(?=\s)")  # "100: 0.693", as BigGAN writes each metric in a file of its own
+_BOX = str.maketrans("│┃║", "|||")  # as drawn tables have
 _CHUNK = 8192  # rows that are turned into numbers together
 _RUN_COLUMNS = ("run", "run_id", "run_name", "runid", "runname", "seed", "experiment", "trial")
-_NAME_COLUMNS = ("name", "tag", "metric", "variable", "key", "series")
-_VALUE_COLUMNS = ("value", "val", "score")
 
 
 def read_delimited(path: Path, given: str, encoding: str) -> LogTable:
@@ -38,9 +47,15 @@ def read_delimited(path: Path, given: str, encoding: str) -> LogTable:
     with path.open(encoding=encoding, errors="replace", newline="") as file:
         lines = (line for line in file if not line.isspace() and not line.lstrip().startswith("#"))
         first = list(itertools.islice(lines, 40))
+        said = re.fullmatch(r"sep=(.)\s*", first[0]) if first else None  # as Excel is told
+        first = first[1:] if said else first
+        if first and any(ord(mark) in _BOX for mark in first[0]):
+            lines, first = (x.translate(_BOX) for x in lines), [x.translate(_BOX) for x in first]
+        if first and all(_COUNTED.match(line) for line in first):
+            lines, first = map(_uncounted, lines), list(map(_uncounted, first))
         if not first:
             raise UnreadyLogError(f"{given} is empty; allowed: a log with at least one row of numbers")
-        mark = _delimiter(first)
+        mark = said[1] if said else _delimiter(first)
         rows = _cells(itertools.chain(first, lines), mark, given)
         head = next(rows)
         if not _is_header(head):
@@ -72,6 +87,10 @@ def _delimiter(lines: list[str]) -> str | None:
     if "," in lines[0] or (alike(",")[1] and not re.search(r"\d,\d+\s+[-+]?\d", body[0])):
         return ","
     return None
+
+
+def _uncounted(line: str) -> str:
+    return _COUNTED.sub(r"\1", line, count=1)
 
 
 def _parts_thousands_with_points(lines: list[str], mark: str) -> bool:
@@ -110,9 +129,11 @@ def _table(
         raise InputError(f"{given} has two columns {twice[0]!r}; allowed: each name once")
     lower = [c.lower() for c in head]
     label = next((lower.index(n) for n in _RUN_COLUMNS if n in lower), None)
-    tag = next((lower.index(n) for n in _NAME_COLUMNS if n in lower), None)
-    value = next((lower.index(n) for n in _VALUE_COLUMNS if n in lower), None)
+    tag = next((lower.index(n) for n in NAME_COLUMNS if n in lower), None)
+    value = next((lower.index(n) for n in VALUE_COLUMNS if n in lower), None)
     long = tag is not None and value is not None
+    part = next((k for k, n in enumerate(head) if is_part(n)), None)
+    checks = 0
     columns = Columns(head)
     tags: list[str] = []
     runs, known, restarts = array("l"), {}, 0
@@ -127,6 +148,9 @@ def _table(
                     f"{given}, row {columns.rows + len(kept) + 1} has more cells than there are columns ({len(head)}); "
                     "allowed: as many, with decimal points, or semicolons between cells with decimal commas"
                 )
+            if part is not None and part < len(row) and is_check(row[part]):
+                checks += 1
+                continue
             kept.append(row)
             if label is not None or restarts:
                 name = row[label].strip() if label is not None and label < len(row) else ""
@@ -136,7 +160,7 @@ def _table(
                 tags.append(row[tag].strip() if tag < len(row) else "")
         columns.extend(kept, value_of)
     made = columns.arrays()
-    notes = []
+    notes = [f"{checks} rows of validation were left out"] if checks else []
     if long and value is not None and tag is not None:
         made = _wide(made, head[value], head[tag], tags)
         notes.append(f"a row a number: spread by {head[tag]!r} into {len(set(tags))} series")

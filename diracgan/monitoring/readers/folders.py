@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from ..roles import player_of, words_of
-from .table import UnreadyLogError
+from .table import Columns, LogTable, UnreadyLogError
 from .tensorboard import is_event_file
 
 # What the tools name their logs; the first that is there is the log of a folder.
@@ -69,6 +71,49 @@ def players_folders(folder: Path) -> list[Path]:
     held = sorted(p for p in folder.iterdir() if p.is_dir() and any(is_event_file(f) for f in p.iterdir()))
     own = {player_of(p.name): p for p in held}
     return held if len(held) == len(own) == 2 and None not in own else []
+
+
+def joined_series(folder: Path, table_in: Callable[[Path], LogTable | None]) -> LogTable | None:
+    """One table of a folder whose files hold one series each, named for both players' losses; None where they do not.
+
+    So BigGAN writes its metrics (``G_loss.log``, ``D_loss_real.log``), and so TensorBoard hands out its CSV.
+    """
+    files = sorted(
+        p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in _SUFFIXES and p.name not in _NAMES
+    )
+    own = {p: player_of(_series_name(p)) for p in files}
+    if not {"critic", "generator"} <= set(own.values()):
+        return None
+    rows: dict[float, dict[str, float]] = {}
+    names = []
+    for path in (p for p, player in own.items() if player is not None):
+        single = _single(table_in(path))
+        if single is None:
+            return None
+        names.append(path.name)
+        for at, value in zip(*(c.tolist() for c in single), strict=True):
+            rows.setdefault(at, {"step": at})[_series_name(path)] = value
+    columns = Columns()
+    for at in sorted(rows):
+        columns.append(rows[at])
+    return LogTable(
+        columns.arrays(), "a file a series", (f"{', '.join(names)} were read as series of one run",)
+    )
+
+
+def _series_name(path: Path) -> str:
+    """What a file of one series is named for: ``run-3-tag-Loss_D.csv`` is ``Loss_D``."""
+    return path.stem.rsplit("-tag-", 1)[-1]
+
+
+def _single(table: LogTable | None) -> tuple[np.ndarray, np.ndarray] | None:
+    """The clock and the one series of a table; None where it holds more."""
+    if table is None or not 1 <= len(table.columns) <= 3 or table.rows < 2:
+        return None
+    columns = [c for n, c in table.columns.items() if n.lower() != "wall time"]
+    rows = np.arange(float(table.rows))
+    rising = [c for c in columns[:-1] if np.all(np.diff(c) > 0)]
+    return (rising[0] if rising else rows, columns[-1]) if len(columns) == 1 + len(rising) else None
 
 
 def _inside(folder: Path, depth: int = _DEPTH) -> list[Path]:

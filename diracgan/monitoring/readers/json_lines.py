@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError
-from .table import Columns, LogTable
+from .table import NAME_COLUMNS, VALUE_COLUMNS, Columns, LogTable, is_check, is_part
 
 _SHORT = 8  # entries; a list that is longer is a series, and no vector of one row
 _STATISTIC = {"num", "mean", "std"}  # what StyleGAN writes of every number
@@ -99,24 +99,37 @@ def _document(text: str, given: str) -> LogTable:
 
 
 def _of_rows(rows: Iterator[Any], given: str) -> LogTable:
-    columns, styled, seeds = Columns(), False, set()
+    columns, styled, seeds, checks = Columns(), False, set(), 0
     try:
         for k, row in enumerate(rows, 1):
             if not isinstance(row, Mapping):
                 raise InputError(f"{given}, line {k} is not an object; allowed: one object per line")
+            if any(is_part(str(n)) and is_check(x) for n, x in row.items()):
+                checks += 1
+                continue
             styled = styled or any(_is_statistic(v) for v in row.values())
             seeds.add(row["seed"] if isinstance(row.get("seed"), (int, str)) else None)
-            columns.append(_leaves(row))
+            columns.append(_leaves(_spread(row)))
     except (RecursionError, OverflowError):
         raise InputError(
             f"{given} is nested too deeply or holds huge numbers; allowed: plain numbers"
         ) from None
     made = columns.arrays()
-    runs = made["seed"] if "seed" in made and len(seeds) > 1 else None
+    runs = made["seed"] if "seed" in made and len(seeds - {None}) > 1 else None
     if runs is not None:
         runs = np.unique(runs, return_inverse=True)[1]
         made = {n: c for n, c in made.items() if n != "seed"}
-    return LogTable(made, "StyleGAN's stats.jsonl" if styled else "JSON lines", (), runs)
+    notes = (f"{checks} rows of validation were left out",) if checks else ()
+    return LogTable(made, "StyleGAN's stats.jsonl" if styled else "JSON lines", notes, runs)
+
+
+def _spread(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A row ``{"tag": "d_loss", "value": 1.3, ...}`` with the number under its own name."""
+    tag = next((n for n in NAME_COLUMNS if isinstance(row.get(n), str)), None)
+    value = next((n for n in VALUE_COLUMNS if _plain_number(row.get(n))), None)
+    if tag is None or value is None:
+        return row
+    return {n: x for n, x in row.items() if n not in (tag, value)} | {row[tag]: row[value]}
 
 
 def _is_statistic(value: Any) -> bool:

@@ -2,32 +2,45 @@
 
 pix2pix and CycleGAN (``(epoch: 1, iters: 100, time: .., data: ..) G_GAN: 0.7``), StudioGAN (``Step: 100 Progress: ..
 Gen_loss: 0.9``), PyTorch's DCGAN (``[0/5][100/1583] Loss_D: 0.4``), StyleGAN's log.txt (``tick 3 kimg 12.0 ..``),
-tqdm's bars, printed dictionaries, and whatever else prints its losses so.
+HiFi-GAN's ``Gen Loss Total : 45.1``, tflib's names and numbers between tabs, tqdm's bars, printed dictionaries, and
+whatever else prints its losses so.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from ..clocks import is_clock_name
 from ..roles import player_of
 from .table import Columns, LogTable, without_thousands
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+|nan|inf)"
+_NAME = r"[A-Za-z_][\w./()-]{0,60}"
 # a name holds no digit alone; of "D(G(z)): 0.1 / 0.02" both numbers are read
 _PAIR = re.compile(
-    rf"(?<!\w)([A-Za-z_][\w./()-]{{0,60}}(?: (?:loss|score|acc))?)['\"]?"
-    rf"\s*[:=]\s*(?:tensor\(|np\.float\d+\()?({_NUMBER})(?![\w:])"
+    rf"(?<!\w)({_NAME}(?: (?:loss|score|acc))?)['\"]?"
+    rf"\s*[:=]\s*(?:np\.float\d+\()?({_NUMBER})(?![\w:])"
     rf"(?:\s*/\s*({_NUMBER}))?",
     re.IGNORECASE,
 )
-_FRACTION = re.compile(r"(?:\b(epoch|batch|step|iter)\w*[:\s]*\[?|\[)(\d+)/(\d+)\]?", re.IGNORECASE)
+# "Gen Loss Total : 45.1" after a mark: a name of several words
+_WORDS = re.compile(
+    rf"(?:^|[,;|\[\]])\s*([A-Za-z][\w.-]*(?: [A-Za-z][\w.()-]*){{1,3}})(?=\s*[:=]\s*{_NUMBER})"
+)
+_FRACTION = re.compile(
+    r"(?:\b(epoch|batch|step|iter)\w*[:\s]*\[?|\[)(\d+)/(\d+)\]?|\b(epoch)[:\s]*\[(\d+)\]", re.IGNORECASE
+)
 # "tick 3 kimg 12.0 loss_d 1.39": a name, a blank, a number
-_SPACED = re.compile(rf"(?<![\w.])([A-Za-z_][\w./()-]{{0,60}})\s+({_NUMBER})(?![\w.:/])", re.IGNORECASE)
+_SPACED = re.compile(rf"(?<![\w.])({_NAME})\s+({_NUMBER})(?![\w.:/])", re.IGNORECASE)
 _BAR = re.compile(r"\|\s*(\d+)/\d+\s*\[")  # of tqdm
+_PERCENT = re.compile(r":?\s*\d+%\|[^|]*(?=\|)")  # and the bar itself, up to its count
 _COUNT = re.compile(r"\b(epoch|batch|step|iter|iteration)s? +(\d+)\b(?![/.\w])", re.IGNORECASE)
+# "100: ..", "0 [D loss: ..", "000100 -> ..", ">1, 1/117, ..": a line that begins with its clock
+_LEADING = re.compile(r"^\s*>?\s*(\d+)(?:, (\d+)/\d+)?(?=\s*->|\s*[|>,\[]|:?\s)")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # of a terminal
+_TENSOR = re.compile(rf"tensor\(\[*\s*({_NUMBER})\b[^)]*\)", re.IGNORECASE)
 _HEADER = re.compile(r"^=+ .* =+$")
 _STUDIO = re.compile(r"\bStep:\s*\d+\s+Progress:.*Gen_loss:")
 _TIMINGS = {"time", "data"}  # of pix2pix: seconds an iteration and a load took, not a clock
@@ -36,17 +49,17 @@ _TIMINGS = {"time", "data"}  # of pix2pix: seconds an iteration and a load took,
 def looks_printed(head: str) -> bool:
     """Whether two of the first lines are of this kind."""
     lines = head.splitlines()[:200]
-    return sum(_row(line) is not None for line in lines) >= min(2, len([x for x in lines if x.strip()]))
+    found = sum(row is not None for _, row in _rows(lines))
+    return found >= min(2, len([x for x in lines if x.strip()]))
 
 
 def read_printed(path: Path, encoding: str) -> LogTable:
-    """Read the lines that hold at least one pair beside their clock; every other line is left out."""
+    """Read the lines that hold at least one pair; one without a clock has that of the last line of clocks."""
     columns, starts, kind = Columns(), [], "printed text"
     with path.open(encoding=encoding, errors="replace") as file:
-        for line in file:
+        for line, row in _rows(file):
             if _HEADER.search(line):
                 starts.append(columns.rows)
-            row = _row(line)
             if row is not None:
                 kind = _kind(line) if columns.rows == 0 else kind
                 columns.append(row)
@@ -56,36 +69,86 @@ def read_printed(path: Path, encoding: str) -> LogTable:
     return LogTable(made, kind, notes)
 
 
+def _rows(lines: Iterable[str]) -> Iterator[tuple[str, dict[str, float] | None]]:
+    """Each line and its numbers, None where it reports nothing."""
+    before: dict[str, float] = {}
+    for line in lines:
+        clock, values = _row(line, before)
+        anew = not clock.keys().isdisjoint(before)
+        if values:
+            own = bool(clock) or any(map(is_clock_name, values))
+            yield line, {n: x for n, x in before.items() if n == "epoch" or not own} | clock | values
+            continue
+        if clock:
+            before = {n: x for n, x in before.items() if n == "epoch" or not anew} | clock
+        yield line, None
+
+
 def _kind(line: str) -> str:
     if re.search(r"\(epoch: \d+, iters: \d+", line):
         return "loss_log.txt of pix2pix or CycleGAN"
     return "StudioGAN's log" if _STUDIO.search(line) else "printed text"
 
 
-def _row(line: str) -> dict[str, float] | None:
-    """The numbers of one line by their names; None where it reports nothing."""
-    line, row = without_thousands(_COLOUR.sub("", line)), {}
-    bar = _BAR.search(line)
-    if bar is not None:
-        row["batch"] = float(bar[1])
-    for k, (name, at, _) in enumerate(_FRACTION.findall(line)):
-        row[name.lower() or ("epoch", "batch")[min(k, 1)]] = float(at)
-    row |= {name.lower(): float(at) for name, at in _COUNT.findall(line)}
-    clocks = len(row)
+def _row(line: str, before: Mapping[str, float]) -> tuple[dict[str, float], dict[str, float]]:
+    """What counts one line, and its other numbers by their names; ``before``: the clock that was told last."""
+    line = without_thousands(_TENSOR.sub(r"\1", _PERCENT.sub("", _COLOUR.sub("", line))))
+    clock = _clock(line, "epoch" in before)
     timed = re.search(r"\(epoch: \d+, iters: \d+.*?\)", line) is not None
+    values = {}
     for name, value, second in _pairs(line):
         key = name.strip("()") if name.count("(") != name.count(")") else name
         if timed and key in _TIMINGS:
             continue
-        row[key] = float(value)
+        values[key] = float(value)
         if second:
-            row[f"{key} 2"] = float(second)
-    if len(row) > max(clocks, 1):
-        return row
-    spaced = {name: float(value) for name, value in _SPACED.findall(line)}
+            values[f"{key} 2"] = float(second)
+    if values and all(map(is_clock_name, values)):
+        return clock | values, {}
+    beside = clock or before  # losses on lines of their own below their step
+    if values and len(beside | values) > 1:
+        return clock, values
+    spaced = _alternating(line) or {name: float(value) for name, value in _SPACED.findall(line)}
     told = [n for n in spaced if player_of(n) is not None]
-    return row | spaced if told and len(row | spaced) > 1 else None
+    return clock, (values | spaced if told and len(beside | values | spaced) > 1 else {})
+
+
+def _clock(line: str, epoch: bool) -> dict[str, float]:
+    """What counts a line: a bar's batch, fractions, counts in words, or the number that it begins with."""
+    clock = {}
+    bar = _BAR.search(line)
+    if bar is not None:
+        clock["batch"] = float(bar[1])
+    for k, (name, at, _, alone, count) in enumerate(_FRACTION.findall(line)):
+        clock[(name or alone).lower() or ("epoch", "batch")[min(k + epoch, 1)]] = float(at or count)
+    clock |= {name.lower(): float(at) for name, at in _COUNT.findall(line)}
+    leading = _LEADING.match(line)
+    if leading is None or clock or _counted(line):
+        return clock
+    one, other = leading.groups()
+    return {"step": float(one)} if other is None else {"epoch": float(one), "batch": float(other)}
+
+
+def _counted(line: str) -> bool:
+    """Whether one of a line's pairs is a clock."""
+    return any(is_clock_name(name) for name, _, _ in _pairs(line))
 
 
 def _pairs(line: str) -> Iterator[tuple[str, str, str]]:
-    yield from ((a, b, c) for a, b, c in _PAIR.findall(line) if not a.lower().startswith(("http", "elapsed")))
+    whole = {m.end(1): m[1] for m in _WORDS.finditer(line) if player_of(m[1]) is not None}
+    for m in _PAIR.finditer(line):
+        name = whole.get(m.end(1), m[1])
+        if not name.lower().startswith(("http", "elapsed", "(data")):
+            yield name, m[2], m[3] or ""
+
+
+def _alternating(line: str) -> dict[str, float]:
+    """The numbers of a line whose cells are a name and a number by turns: ``train disc cost\\t-5.3\\t...``."""
+    cells = [c.strip() for c in re.split("\t" if "\t" in line else ",", line)]
+    cells = cells[len(cells) % 2 :]  # before them may stand a clock of two words
+    if len(cells) < 4 or not all(re.fullmatch(_NUMBER, c, re.IGNORECASE) for c in cells[1::2]):
+        return {}
+    names = cells[::2]
+    return (
+        dict(zip(names, map(float, cells[1::2]), strict=True)) if all(n[:1].isalpha() for n in names) else {}
+    )

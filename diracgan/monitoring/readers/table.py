@@ -14,6 +14,10 @@ import numpy as np
 from ...errors import InputError
 
 _NUMBER = re.compile(r"\s*(?:tensor\()?\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)")
+NAME_COLUMNS = ("name", "tag", "metric", "variable", "key", "series")  # of a log with a row a number
+VALUE_COLUMNS = ("value", "val", "score")
+_PARTS = ("split", "phase", "mode", "stage", "subset")
+_CHECKS = {"val", "valid", "validation", "test", "testing", "eval", "evaluation", "dev"}
 _LONG = 2_000_000  # rows from which a log is kept in single precision
 _THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?")
 _DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?")
@@ -43,6 +47,21 @@ class LogTable:
     def rows(self) -> int:
         """How many rows there are, blank ones included."""
         return len(next(iter(self.columns.values()), ()))
+
+
+def is_part(name: str) -> bool:
+    """Whether a column of this name tells training from validation."""
+    return name.strip().lower() in _PARTS
+
+
+def is_check(cell: object) -> bool:
+    """Whether a cell of such a column is that of validation or testing.
+
+    Example:
+        >>> is_check("Val"), is_check("train"), is_check(3)
+        (True, False, False)
+    """
+    return isinstance(cell, str) and cell.strip().lower() in _CHECKS
 
 
 class Columns:
@@ -146,4 +165,4 @@ def without_thousands(text: str) -> str:
         >>> without_thousands("step 12,000: d_loss 0,5 of [1, 2]")
         'step 12000: d_loss 0,5 of [1, 2]'
     """
-    return re.sub(rf"(?<![\w.,]){_THOUSANDS.pattern}(?![\w,])", lambda m: m[0].replace(",", ""), text)
+    return re.sub(rf"(?<![\w.,]){_THOUSANDS.pattern}(?!\w|,\S)", lambda m: m[0].replace(",", ""), text)

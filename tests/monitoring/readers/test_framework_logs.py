@@ -1,0 +1,180 @@
+"""What the scripts that people start from print, captured as it is: each with its clock and both losses."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from diracgan.monitoring.logs import read
+from diracgan.monitoring.roles import losses
+
+K = range(120)
+D = [round(1.386 + 0.1 * float(np.sin(0.3 * k)), 4) for k in K]
+G = [round(0.693 + 0.1 * float(np.cos(0.3 * k)), 4) for k in K]
+TIME = "2024-03-01 12:{m:02d}:{s:02d},123"
+
+# how a line is written (k: of 120; row: of 40 in an epoch), the clock and its interval, both losses' names
+PRINTED = {
+    "PyTorch-GAN": (
+        "[Epoch {e}/200] [Batch {r}/40] [D loss: {d}] [G loss: {g}]\n",
+        "batch",
+        1,
+        "D loss",
+        "G loss",
+    ),
+    "PyTorch-GAN's CycleGAN": (
+        "\r[Epoch {e}/200] [Batch {r}/40] [D loss: {d}] [G loss: {g}, adv: 0.3{r}, cycle: 0.2{r}] ETA: 3:12:{s:02d}.12",
+        *("batch", 1, "D loss", "G loss"),
+    ),
+    "PyTorch's DCGAN": (
+        "[{e}/5][{r}/40]\tLoss_D: {d}\tLoss_G: {g}\tD(x): 0.5{r}\tD(G(z)): 0.6{r} / 0.2{r}\n",
+        *("batch", 1, "Loss_D", "Loss_G"),
+    ),
+    "Keras-GAN": ("{k}00 [D loss: {d}, acc.: 5{r}.00%] [G loss: {g}]\n", "step", 100, "D loss", "G loss"),
+    "mastery": (">{e}, {r}/40, d1={h}, d2={h} g={g}\n", "batch", 1, "d", "g"),
+    "Keras' bars": (
+        "Epoch {k}/120\n9/9 [====] - 23s 24ms/step - d_loss: {d} - g_loss: {g}\n",
+        "epoch",
+        1,
+        "d_loss",
+        "g_loss",
+    ),
+    "lightweight-gan": (
+        "default:   7%|7         | {k}50/99999 [00:09<1:02,  2it/s]\nG: {g} | D: {d}\n",
+        "batch",
+        100,
+        "D",
+        "G",
+    ),
+    "rosinality": (
+        "d: {d}; g: {g}; r1: 0.0{r}:   1%|1   | {k}/800000 [00:09<9:01, 1.9it/s]\r",
+        "batch",
+        1,
+        "d",
+        "g",
+    ),
+    "BigGAN": (
+        "\r{k}/62 (  1.60%) (TE/ETA: 1:23 / 89:12) itr: {k}00, G_loss : +{g}, D_loss_real : +{h}, D_loss_fake : +{h}\n",
+        *("itr", 100, "D_loss", "G_loss"),
+    ),
+    "StudioGAN": (
+        "[INFO] 2024-03-01 12:00:{s:02d} > Step: {k}00 Progress: 1.0% Elapsed: 0:01 Gen_loss: {g} Dis_loss: {d}\n",
+        *("Step", 100, "Dis_loss", "Gen_loss"),
+    ),
+    "MMGeneration": (
+        TIME + " - mmgen - INFO - Iter [{k}00/9999]\tlr: 2.0e-04, eta: 2 days, 3:00:01, data_time: 0.02{r}, "
+        "loss_disc_fake: {h}, loss_disc_real: {h}, loss_gen: {g}\n",
+        *("iter", 100, "loss_disc", "loss_gen"),
+    ),
+    "BasicSR": (
+        TIME
+        + " INFO: [x..][epoch:  0, iter:  {k:,}, lr:(1.000e-04,)] [eta: 3 days, 1:00:00, time (data): 0.5{r} (0.01)] "
+        "l_g_pix: 1.2e-01 l_g_gan: {g} l_d_real: {h} out_d_real: 0.1{r} l_d_fake: {h} out_d_fake: -0.1{r} \n",
+        *("iter", 1, "l_d", "l_g_gan"),
+    ),
+    "HiFi-GAN": (
+        "Steps : {k}00, Disc Loss Total : {d}, Gen Loss Total : {g}, Mel-Spec. Error : 0.5{r}, s/b : 0.33\n",
+        *("Steps", 100, "Disc Loss Total", "Gen Loss Total"),
+    ),
+    "tflib": (
+        "iter {k}00\ttime\t0.05\ttrain disc cost\t{d}\ttrain gen cost\t{g}\n",
+        *("iter", 100, "train disc cost", "train gen cost"),
+    ),
+    "ImageNet's meter": (
+        TIME + " [INFO] Epoch: [{e}][{r}/40]  D loss: {d}  G loss: {g}\n",
+        "batch",
+        1,
+        "D loss",
+        "G loss",
+    ),
+    "absl": (
+        "I0301 12:{m:02d}:{s:02d}.123 140 train.py:8] step={k}00 d_loss={d} g_loss={g}\n",
+        "step",
+        100,
+        "d_loss",
+        "g_loss",
+    ),
+    "TensorFlow": (
+        "INFO:tensorflow:loss_d = {d}, loss_g = {g}, step = {k}00 (1.2 sec)\n",
+        "step",
+        100,
+        "loss_d",
+        "loss_g",
+    ),
+    "tensors": (
+        "epoch {e} step {r} D tensor({d}, device='cuda:0', grad_fn=<Mean>) G tensor({g}, grad_fn=<Mean>)\n",
+        *("step", 1, "D", "G"),
+    ),
+    "losses below their step": (
+        "step {k}00\n  D loss: {d}\n  G loss: {g}\n",
+        "step",
+        100,
+        "D loss",
+        "G loss",
+    ),
+    "YAML": ("- step: {k}00\n  d_loss: {d}\n  g_loss: {g}\n", "step", 100, "d_loss", "g_loss"),
+    "a line that begins with its clock": ("{k}00 -> lossD={d} lossG={g}\n", "step", 100, "lossD", "lossG"),
+    "a drawn table": ("│ {k}00 │ {d} │ {g} │\n", "step", 100, "d_loss", "g_loss"),
+    "Excel": ("{k}00;{dc};{gc}\r\n", "Step", 100, "Loss D", "Loss G"),
+    "rows of validation": ("{k}00,train,{d},{g}\n{k}00,val,9.9,9.9\n", "step", 100, "d_loss", "g_loss"),
+    "a row a number": (
+        '{{"key": "d_loss", "value": {d}, "step": {k}e2}}\n{{"key": "g_loss", "value": {g}, "step": {k}e2}}\n',
+        *("step", 100, "d_loss", "g_loss"),
+    ),
+}
+HEADS = {
+    "a drawn table": "┃ step ┃ d_loss ┃ g_loss ┃\n",
+    "Excel": "\ufeffsep=;\r\nStep;Loss D;Loss G\r\n",
+    "rows of validation": "step,split,d_loss,g_loss\n",
+}
+
+
+def written(form: str, name: str = "") -> str:
+    rows = (
+        {"k": k, "e": k // 40, "r": k % 40, "d": D[k], "g": G[k], "h": D[k] / 2, "m": k // 60, "s": k % 60}
+        for k in K
+    )
+    comma = (r | {"dc": str(r["d"]).replace(".", ","), "gc": str(r["g"]).replace(".", ",")} for r in rows)
+    return HEADS.get(name, "") + "".join(form.format(**r) for r in comma)
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_what_a_script_prints_is_read_as_it_is(name, folder):
+    form, clock, interval, d, g = PRINTED[name]
+    (folder / "log.txt").write_bytes(written(form, name).encode())
+    log = read("log.txt")
+    assert (log.clock, log.interval) == (clock, interval) and losses(log.names) == (d, g)
+    for player, values in ((d, D), (g, G)):
+        np.testing.assert_allclose(log.values[log.names.index(player)], values, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("names", "form"),
+    [
+        (("D_loss_real.log", "D_loss_fake.log", "G_loss.log"), "{k}00: {x:.4e}\n"),
+        (("run-.-tag-Loss_D.csv", "run-.-tag-Loss_G.csv"), "17000{k:04d}.5,{k}00,{x}\n"),
+    ],
+)
+def test_a_folder_with_a_file_a_series_is_one_run(names, form, folder):
+    (folder / "run").mkdir()
+    for n in names:
+        values = G if "G" in n else D
+        head = "Wall time,Step,Value\n" if n.endswith("csv") else ""
+        (folder / "run" / n).write_text(head + "".join(form.format(k=k, x=values[k]) for k in K))
+    log = read("run")
+    d, g = losses(log.names)
+    assert d is not None and g is not None and log.interval == 100
+    np.testing.assert_allclose(log.values[log.names.index(g)], G, rtol=1e-3)
+    np.testing.assert_allclose(log.values[log.names.index(d)], (len(names) - 1) * np.array(D), rtol=1e-3)
+
+
+def test_a_trainers_summary_at_its_end_is_not_a_run_that_ended_in_nan(folder):
+    rows = [{"step": 10 * k, "d_loss": D[k], "g_loss": G[k]} for k in K] + [{"step": 1200, "train_loss": 1.2}]
+    (folder / "trainer_state.json").write_text(json.dumps({"log_history": rows}))
+    log = read("trainer_state.json")
+    assert log.broken is None and log.values.shape == (2, 120)
+    ended = [*rows[:-1], {"step": 1200, "d_loss": float("nan"), "g_loss": float("nan")}]
+    (folder / "trainer_state.json").write_text(json.dumps({"log_history": ended}))
+    assert read("trainer_state.json").broken == 1200
