@@ -239,3 +239,42 @@ class Rossler(dg.Variant):
     def generator_loss(self, real, fake, x_real, x_fake):
         y, z = x_fake[:, 0], x_fake[:, 1]
         return -jnp.mean(real * y + self.a * y**2 / 2 + 0.2 * z + z**2 * (real - self.c) / 2)
+
+
+class Rings(Written):
+    """r' = r (k - r^2), angle' = 1 for (phi, theta), but for what is taken from phi' by ``_beyond``."""
+
+    k: float = 0.8
+    c: float = 0.5
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        theta = x_fake[:, 0]
+        return -jnp.mean(self._bowl(real, theta) - theta * real - self.c * self._beyond(real, theta))
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(self._bowl(real, x_fake[:, 0]) + x_fake[:, 0] * real)
+
+    def _bowl(self, phi, theta):
+        s = phi**2 + theta**2
+        return self.k * s / 2 - s**2 / 4
+
+
+class Grazes(Rings):
+    """phi' jumps down by c where theta > 1, which r^2 = k touches at k = 1, along the surface."""
+
+    def _beyond(self, phi, theta):
+        return phi * jnp.where(theta > 1.0, 1.0, 0.0)
+
+
+class Stopped(Rings):
+    """The loss has a kink c max(0, phi - 1) at the logit phi = 1, which r^2 = k touches at k = 1; phi' jumps down."""
+
+    def _beyond(self, phi, theta):
+        return jnp.maximum(phi - 1.0, 0.0)
+
+
+class Bent(Rings):
+    """The loss bends, c max(0, phi - 1)^2, at the logit phi = 1, which r^2 = k touches at k = 1; phi' has a kink."""
+
+    def _beyond(self, phi, theta):
+        return jnp.maximum(phi - 1.0, 0.0) ** 2

@@ -398,6 +398,12 @@ def speeds(system: DiracSystem, y: Array, regime: Regime, k: int, shared: np.nda
     return float(normal @ here), float(normal @ there)
 
 
+def beyond(system: DiracSystem, y: Array | np.ndarray, regime: Regime, surface: int) -> Regime:
+    """The regime on the far side of a surface of the losses, at a point of it."""
+    losses = len(regime.modes) - face_count(system)
+    return _across(regime, _shared(look(system, y, regime.modes), y, surface, losses))
+
+
 def plain(modes: Any) -> Regime:
     """A regime without sliding."""
     return Regime(modes, np.zeros((0, len(modes)), bool), np.zeros(0, int), np.zeros(len(modes)))

@@ -30,6 +30,10 @@ _MARKS = {
     "period-doubling": ("^", "period doubling"),
     "torus": ("o", "torus"),
     "branch-point-of-cycles": ("D", "branch point of cycles"),
+    "grazing": ("v", "grazing"),
+    "grazing-sliding": ("v", "grazing-sliding"),
+    "crossing-sliding": ("v", "crossing-sliding"),
+    "switching-sliding": ("v", "switching-sliding"),
 }
 _POINT: dict[str, Any] = {
     "markersize": 6.5,

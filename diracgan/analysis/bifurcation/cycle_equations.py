@@ -107,6 +107,12 @@ class CycleEquations:
         n = len(self.anchor)
         return u[:n], float(u[n] * self.unit), float(u[n + 1])
 
+    def met(self, u: np.ndarray) -> tuple[str, ...]:
+        """What happens on the way round: crossing, slide, leave; nothing where the motion does not get around."""
+        z, span, _ = self.parts(u)
+        found = self.family.carried(z, span, self.numbers(u))
+        return () if found is None else found.met
+
     def numbers(self, u: np.ndarray) -> np.ndarray:
         """The family's numbers, (P,)."""
         return u[len(self.anchor) + 1 :]

@@ -1,4 +1,4 @@
-"""The bifurcations of cycles: folds, period doublings, tori, branch points."""
+"""The bifurcations of cycles: folds, period doublings, tori, branch points, and where they meet surfaces anew."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from ...numerics.continuation import Monitor, PathPoint, SignChange, SolutionPath
 from ...records import Record
 from ..vocabulary import Vocabulary
+from .contacts import Touching
 from .cycle_equations import CycleEquations
 from .points import resonance
 
@@ -31,6 +32,10 @@ class CycleKind(Vocabulary):
     PERIOD_DOUBLING = "period-doubling", "period doubling"
     TORUS = "torus", "torus (Neimark-Sacker)"
     BRANCH_POINT = "branch-point-of-cycles", "branch point of cycles"
+    GRAZING = "grazing", "grazing"
+    GRAZING_SLIDING = "grazing-sliding", "grazing-sliding"
+    CROSSING_SLIDING = "crossing-sliding", "crossing-sliding"
+    SWITCHING_SLIDING = "switching-sliding", "switching-sliding"
 
     @property
     def words(self) -> str:
@@ -40,15 +45,16 @@ class CycleKind(Vocabulary):
 
 @dataclasses.dataclass(frozen=True)
 class CyclePoint(Record):
-    """A cycle at which the stability of its branch changes.
+    """A cycle at which the stability of its branch changes, or at which it meets a switching surface in a new way.
 
     Attributes:
         kind: one of :class:`CycleKind`.
         parameter: its name; ``value`` where it happens.
         period: of the cycle there.
-        phi: the critic at a point of it; ``theta`` the generator; ``state`` both, (2d,).
+        phi: the critic at a point of it, where it meets a surface anew at that point; ``theta`` the generator;
+            ``state`` both, (2d,).
         residual: largest entry of the shooting equations.
-        multiplier: the critical one, with an imaginary part >= 0.
+        multiplier: the critical one, with an imaginary part >= 0; at a surface the largest beside it.
         trivial_error: how far the trivial multiplier is from 1 there.
         side: of a fold 1 where the two cycles exist above ``value``, -1 below; else 0.
         resonance: of a torus the strong resonance 1:1 to 1:4 on which it lies, or "".
@@ -72,6 +78,11 @@ class CyclePoint(Record):
     text: str
     equations: CycleEquations = dataclasses.field(repr=False)
     path_point: PathPoint = dataclasses.field(repr=False)
+
+    @property
+    def is_thrown(self) -> bool:
+        """Whether it grazes a surface whose far side carries the motion away: no branch goes on there."""
+        return self.kind is CycleKind.GRAZING and self.at_end
 
 
 def cycle_monitors(equations: CycleEquations) -> Monitor:
@@ -153,6 +164,44 @@ def classify_cycle(equations: CycleEquations, path: SolutionPath, change: SignCh
         equations=equations,
         path_point=point,
     )
+
+
+def cycle_at_surface(equations: CycleEquations, found: Touching, near: PathPoint) -> CyclePoint:
+    """A cycle that grazes a surface, or begins or ends to slide, next to a point of its branch."""
+    d, name = equations.family.dim, equations.family.handles[0].name
+    kind = {"crossing": CycleKind.CROSSING_SLIDING, "slide": CycleKind.SWITCHING_SLIDING}.get(
+        found.contact.happens, CycleKind.GRAZING_SLIDING if found.pushed > 0 else CycleKind.GRAZING
+    )
+    thrown = kind is CycleKind.GRAZING and found.pushed < 0
+    values, _ = equations.multipliers(near.jacobian)
+    lead = complex(values[np.argmax(np.abs(values))])
+    head = f"{name} = {found.number:.10g}: {kind.words}, period {found.period:.6g}"
+    return CyclePoint(
+        kind=kind,
+        parameter=name,
+        value=found.number,
+        period=found.period,
+        phi=found.state[:d],
+        theta=found.state[d:],
+        state=found.state,
+        residual=found.residual,
+        multiplier=complex(lead.real, abs(lead.imag)),
+        trivial_error=equations.trivial(near.jacobian),
+        side=0,
+        resonance="",
+        at_end=thrown,
+        text=f"{head}; {_AT_SURFACE[kind]}" + (", beyond which the motion is carried away" if thrown else ""),
+        equations=equations,
+        path_point=near,
+    )
+
+
+_AT_SURFACE = {
+    CycleKind.GRAZING: "the cycle touches a surface on which the field switches",
+    CycleKind.GRAZING_SLIDING: "the cycle touches a surface that pushes it back: beyond, a part of it slides along",
+    CycleKind.CROSSING_SLIDING: "on one side of it the cycle crosses a surface, on the other it slides along it first",
+    CycleKind.SWITCHING_SLIDING: "the cycle's slide along a surface begins where that begins to hold the motion",
+}
 
 
 def _side(path: SolutionPath, change: SignChange, value: float) -> int:

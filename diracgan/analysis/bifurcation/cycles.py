@@ -21,8 +21,9 @@ from ..linear.settings import AskedAbout, settings
 from ..linear.status import STATUSES, Status
 from ..orbits.orbit import order_by_modulus
 from .branch import bounds, named_range, real_handle
+from .contacts import touching_between
 from .cycle_equations import TRIVIAL, CycleEquations, Spread, moved_tangent, sections
-from .cycle_points import CycleKind, CyclePoint, classify_cycle, cycle_monitors
+from .cycle_points import CycleKind, CyclePoint, classify_cycle, cycle_at_surface, cycle_monitors
 from .cycle_starts import check_isolated, cycle_from
 from .equilibrium_forms import cubic_form
 from .family import Family
@@ -37,6 +38,9 @@ _SLACK = (
 )
 _RESTARTS = 40  # sections along one branch
 _MARGINAL = 1e-6  # a multiplier nearer to the unit circle is not told from it by shooting
+_JUST_AFTER = 1e-3  # of the range: how far beyond the last point of a path a contact with a surface may lie
+_STEPS_BEYOND = (1e-5, 1e-4, 1e-3)  # of the range beyond a contact, where a cycle is looked for
+_NEAR_CONTACT = 0.05  # of a cycle's length: what one beyond may differ by
 _SAME_POINT = 1e-6  # of the range and of the period: two points that differ by less are one
 
 
@@ -273,10 +277,11 @@ def motion_velocity(family: Family, z: np.ndarray, value: float) -> np.ndarray:
 
 
 class _OnSection(NamedTuple):
-    """A stretch of the branch on one section."""
+    """A stretch of the branch on one section; contacts with surfaces come after the path's point of their index."""
 
     equations: CycleEquations
     path: SolutionPath
+    contacts: list[tuple[int, CyclePoint]]
 
 
 class _Way(NamedTuple):
@@ -313,14 +318,23 @@ def _one_way(
             equations, u0, toward = others.pop(0)
             continue
         path, why = _accurate(equations, path)
-        pieces.append(_OnSection(equations, path))
-        if why:
+        path, contacts = _contacts(equations, path)
+        pieces.append(_OnSection(equations, path, contacts))
+        if why := why or _thrown(contacts):
             return _Way(pieces, why)
         last, end = path.points[-1], path.ends[1]
         if not ("finite value" in end or "Newton" in end):
             return _Way(pieces, end)
         if why := equations.why_not_beyond(last):
             return _Way(pieces, why)
+        if (contact := _contact_at_end(equations, path, high - low)) is not None:
+            contacts.append((len(path.points) - 1, contact))
+            following = None if contact.is_thrown else _beyond(equations, contact, last, low, high)
+            if following is None:
+                return _Way(pieces, _thrown(contacts) or _lost(contact))
+            u0, toward = following
+            others = []
+            continue
         if sum(len(p.path.points) for p in pieces) > most:
             return _Way(pieces, f"{most} points were made")
         if len(path.points) < 3:
@@ -338,6 +352,72 @@ def _one_way(
     return _Way(pieces, _stopped(pieces))
 
 
+def _contacts(
+    equations: CycleEquations, path: SolutionPath
+) -> tuple[SolutionPath, list[tuple[int, CyclePoint]]]:
+    """Where the switchings on the way round change between two points, and the path as far as it is one branch."""
+    found: list[tuple[int, CyclePoint]] = []
+    if not equations.family.switches:
+        return path, found
+    met = [sorted(equations.met(p.u)) for p in path.points]
+    for k in (k for k in range(len(met) - 1) if met[k] != met[k + 1]):
+        ends = sorted(float(p.u[-1]) for p in path.points[k : k + 2])
+        for j in sorted((k, k + 1), key=lambda j: len(met[j])):
+            touching = touching_between(equations, path.points[j].u, *ends)
+            if touching is not None:
+                found.append((k, cycle_at_surface(equations, touching, path.points[j])))
+                break
+        if found and found[-1][1].is_thrown:
+            kept = [c for c in path.changes if c.before < k]
+            return SolutionPath(path.points[: k + 1], kept, path.ends), found
+    return path, found
+
+
+def _thrown(contacts: list[tuple[int, CyclePoint]]) -> str:
+    """Why a branch ends at its last contact; empty where it does not."""
+    if not contacts or not contacts[-1][1].is_thrown:
+        return ""
+    point = contacts[-1][1]
+    return (
+        f"at {point.parameter} = {point.value:.10g} the cycle grazes a surface that carries it away: beyond, what "
+        "attracts is not near it"
+    )
+
+
+def _lost(contact: CyclePoint) -> str:
+    return f"{contact.kind.words} at {contact.parameter} = {contact.value:.10g}: no cycle was found near it beyond"
+
+
+def _contact_at_end(equations: CycleEquations, path: SolutionPath, span: float) -> CyclePoint | None:
+    """What the cycle meets right after the last point of a path."""
+    last = path.points[-1]
+    if not equations.family.switches:
+        return None
+    value, reach = float(last.u[-1]), _JUST_AFTER * span
+    touching = touching_between(equations, last.u, value - reach, value + reach)
+    return None if touching is None else cycle_at_surface(equations, touching, last)
+
+
+def _beyond(
+    equations: CycleEquations, contact: CyclePoint, last: PathPoint, low: float, high: float
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """A cycle on the far side of a contact, and the direction away from it; None where none is found near."""
+    way = 1.0 if last.tangent[-1] >= 0 else -1.0
+    for share in _STEPS_BEYOND:
+        u = np.append(last.u[:-1], contact.value + way * share * (high - low))
+        for _ in range(_CONTROL.iterations):
+            value, slope = equations(u)
+            if not (low <= u[-1] <= high and np.all(np.isfinite(value)) and np.all(np.isfinite(slope))):
+                break
+            move = np.linalg.lstsq(slope[:, :-1], -value, rcond=None)[0]
+            u[:-1] += move
+            if np.linalg.norm(move) <= _CONTROL.tolerance * (1.0 + np.linalg.norm(u)):
+                if np.linalg.norm(u[:-1] - last.u[:-1]) <= _NEAR_CONTACT * equations.length:
+                    return u, way * np.eye(len(u))[-1]
+                break
+    return None
+
+
 def _accurate(equations: CycleEquations, path: SolutionPath) -> tuple[SolutionPath, str]:
     """The path as far as its trivial multiplier is known to be 1, and why it ends there; empty where it all is."""
     off = [equations.trivial(p.jacobian) > TRIVIAL for p in path.points]
@@ -352,7 +432,7 @@ def _stopped(pieces: Sequence[_OnSection]) -> str:
     """What is known where no section goes on."""
     if not pieces:
         return "no cycle was found"
-    equations, path = pieces[-1]
+    equations, path = pieces[-1].equations, pieces[-1].path
     last = path.points[-1]
     n = len(equations.anchor)
     found = equations.family.carried(last.u[:n], float(last.u[n] * equations.unit), last.u[-1:])
@@ -367,11 +447,15 @@ def _stopped(pieces: Sequence[_OnSection]) -> str:
 
 def _reversed(pieces: Sequence[_OnSection]) -> list[_OnSection]:
     out = []
-    for equations, path in reversed(pieces):
+    for piece in reversed(pieces):
+        equations, path = piece.equations, piece.path
         points = [p._replace(tangent=-p.tangent) for p in reversed(path.points)]
         last = len(points) - 2
         changes = [c._replace(before=last - c.before) for c in reversed(path.changes)]
-        out.append(_OnSection(equations, SolutionPath(points, changes, (path.ends[1], path.ends[0]))))
+        contacts = [(last - k, point) for k, point in reversed(piece.contacts)]
+        out.append(
+            _OnSection(equations, SolutionPath(points, changes, (path.ends[1], path.ends[0])), contacts)
+        )
     return out
 
 
@@ -382,7 +466,7 @@ def _record(
     span: tuple[float, float],
     born_at: float | None,
 ) -> CycleBranch:
-    on = [(e, p) for e, path in pieces for p in (path.points if path is pieces[0].path else path.points[1:])]
+    on = [(s.equations, p) for k, s in enumerate(pieces) for p in s.path.points[1 if k else 0 :]]
     found = [e.multipliers(p.jacobian) for e, p in on]
     multipliers = [_with_trivial(e, p, values) for (e, p), (values, _) in zip(on, found, strict=True)]
     decided = decide_matrices(np.stack([e.return_map(p.jacobian) for e, p in on]), discrete=True)
@@ -432,14 +516,14 @@ def _with_trivial(equations: CycleEquations, point: PathPoint, others: np.ndarra
 
 def _points(pieces: Sequence[_OnSection], span: float) -> list[CyclePoint]:
     found: list[CyclePoint] = []
-    for equations, path in pieces:
-        for change in path.changes:
-            made = classify_cycle(equations, path, change)
-            if made is not None and all(
-                abs(b.value - made.value) / span + abs(b.period / made.period - 1) > _SAME_POINT
+    for equations, path, contacts in pieces:
+        made = [(c.before, classify_cycle(equations, path, c)) for c in path.changes] + contacts
+        for _, point in sorted(made, key=lambda part: part[0]):
+            if point is not None and all(
+                abs(b.value - point.value) / span + abs(b.period / point.period - 1) > _SAME_POINT
                 for b in found
             ):
-                found.append(made)
+                found.append(point)
     return found
 
 

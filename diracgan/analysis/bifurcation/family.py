@@ -16,7 +16,7 @@ from jax import Array
 from jax.tree_util import Partial
 
 from ... import dirac
-from ...dynamics.filippov import DiracSystem, surface_count, velocity
+from ...dynamics.filippov import DiracSystem, Regime, flow_in, surface_count, surfaces, velocity
 from ...game import Players
 from ...numerics.normal_form import Derivatives
 from ...rules import Rule
@@ -24,7 +24,7 @@ from ..dynamical_system import map_change
 from ..linear.parameter_handle import ParameterHandle
 from ..linear.probing import rest_state
 from ..linear.settings import LinearSettings
-from ..orbits.neighbours import Carried, carry
+from ..orbits.neighbours import Carried, carry, carry_within
 
 _ROUNDING = 4 * float(np.finfo(float).eps)
 _AT_ONCE = 64  # states of one compiled program
@@ -183,6 +183,31 @@ class Family:
             found = carry(Partial(_system, self._corners, self._x0), z, span, self._all(ps))
         return None if found is None else found._replace(by_numbers=found.by_numbers[:, self._turning])
 
+    def carried_within(
+        self, regime: Regime, z: np.ndarray, span: float, ps: Sequence[float] | np.ndarray
+    ) -> Carried | None:
+        """The field of one regime from z for ``span``, with its neighbours in z and in p."""
+        with jax.enable_x64(True):
+            given = Partial(_system, self._corners, self._x0)
+            found = carry_within(given, regime, z, span, self._all(ps))
+        return None if found is None else found._replace(by_numbers=found.by_numbers[:, self._turning])
+
+    def tangency(
+        self, beside: tuple[Regime, Regime], surface: int, z: np.ndarray, ps: Sequence[float] | np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """A switching function h and h' . f, and their derivatives by z and p, (2,) and (2, n + P).
+
+        Args:
+            beside: the regime by whose branches h is continued, and the one of whose motion f is the velocity.
+            surface: which switching function.
+            z: a state.
+            ps: the numbers.
+        """
+        with jax.enable_x64(True):
+            given = Partial(_system, self._corners, self._x0)
+            value, (slope, turned) = _tangency(given, *beside, surface, np.asarray(z), self._all(ps))
+        return np.asarray(value), np.column_stack([slope, np.asarray(turned)[:, self._turning]])
+
     def fixed(self, ps: Sequence[float] | np.ndarray) -> Any:
         """F and its Jacobian as functions of x alone."""
 
@@ -284,6 +309,20 @@ def _equations(
 ) -> tuple[Array, Array, Array]:
     slope, turned = jax.jacfwd(motion, (2, 3))(corners, x0, x, ps, times)
     return motion(corners, x0, x, ps, times), slope, turned
+
+
+@jax.jit
+def _tangency(
+    system_at: Any, before: Regime, moving: Regime, surface: int, z: Array, ps: Array
+) -> tuple[Array, tuple[Array, Array]]:
+    def both(z: Array, ps: Array) -> Array:
+        system = system_at(ps)
+        value, speed = jax.jvp(
+            lambda y: surfaces(system, y, before.modes)[surface], (z,), (flow_in(system, z, moving),)
+        )
+        return jnp.stack([value, speed])
+
+    return both(z, ps), jax.jacfwd(both, (0, 1))(z, ps)
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -25,6 +25,7 @@ from ...dynamics.compiled_loops import flow_loop, follow, tableau
 from ...dynamics.engines import TimeSpan
 from ...dynamics.event_loop import event_loop
 from ...dynamics.filippov import DiracSystem, Regime, flow_by, frozen_velocity
+from ...game import Players
 from ...tracing.host import at_once
 from ..decision_thresholds import T
 
@@ -35,6 +36,25 @@ _SHORTEST = 1e-15  # of the span
 _NO_NUMBERS = np.zeros(0)
 
 
+class Switching(NamedTuple):
+    """Where a motion passes from one regime into the next.
+
+    Attributes:
+        time: since the motion's start.
+        state: there, (n,).
+        guard: which guard of the old regime has fallen.
+        before: the old regime; ``after`` the new one.
+        met: what happened: crossing, slide, leave.
+    """
+
+    time: float
+    state: np.ndarray
+    guard: int
+    before: Regime
+    after: Regime
+    met: tuple[str, ...]
+
+
 class Carried(NamedTuple):
     """Where a motion ends, and how its neighbours got there.
 
@@ -43,14 +63,21 @@ class Carried(NamedTuple):
         by_state: its derivative by the start, (n, n).
         by_numbers: its derivative by the numbers, (n, P).
         velocity: of the motion at its end, (n,).
-        met: what happened on the way: crossing, slide, leave.
+        regime: its last one; None of a smooth field.
+        switchings: on the way.
     """
 
     end: np.ndarray
     by_state: np.ndarray
     by_numbers: np.ndarray
     velocity: np.ndarray
-    met: tuple[str, ...]
+    regime: Regime | None
+    switchings: tuple[Switching, ...]
+
+    @property
+    def met(self) -> tuple[str, ...]:
+        """What happened on the way: crossing, slide, leave."""
+        return tuple(what for s in self.switchings for what in s.met)
 
 
 def _always(system: DiracSystem, numbers: Array) -> DiracSystem:
@@ -79,7 +106,8 @@ def carry(
         done, state = _smooth(system_at, numbers, None, np.column_stack([z, ways]), span)
         return _arrived(system_at, numbers, None, state, ()) if done else None
     system = system_at(numbers)
-    regime, t, met = filippov.start(system, z), 0.0, ()
+    regime, t = filippov.start(system, z), 0.0
+    switchings: tuple[Switching, ...] = ()
     atol = T.variational[1] * max(float(np.max(np.abs(z))), T.tiny)
     for _ in range(T.switchings):
         part = event_loop(system, regime, z, TimeSpan(t, span, np.array([span]), T.variational[0], atol))
@@ -89,21 +117,49 @@ def carry(
         if not done:
             return None
         if part.guard is None:
-            return _arrived(system_at, numbers, regime, state, met)
+            return _arrived(system_at, numbers, regime, state, switchings)
         after, happened = filippov.settle(system, part.y, regime, part.guard)
         jumped = _saltation(system_at, numbers, part.y, (regime, after), part.guard, state[:, 1:])
         if jumped is None:
             return None
-        z, ways, t, regime, met = part.y, jumped, part.t, after, (*met, *happened)
+        switchings += (Switching(part.t, part.y, part.guard, regime, after, tuple(happened)),)
+        z, ways, t, regime = part.y, jumped, part.t, after
     return None
 
 
+def carry_within(
+    system_at: Partial, regime: Regime, z: np.ndarray, span: float, numbers: np.ndarray
+) -> Carried | None:
+    """Follow the field of one regime, also beyond its surfaces, with all neighbours; for a span < 0 back in time.
+
+    Args:
+        system_at: numbers, (P,) -> the system; traced.
+        regime: the branches that are held.
+        z: the start, (n,).
+        span: how long.
+        numbers: what turns, (P,).
+    """
+    way = system_at if span >= 0 else Partial(_reversed, system_at)
+    start = np.column_stack([z, np.eye(len(z), len(z) + len(numbers))])
+    done, state = _smooth(way, numbers, regime, start, abs(span))
+    return _arrived(system_at, numbers, regime, state, ()) if done else None
+
+
+def _reversed(system_at: Partial, numbers: Array) -> DiracSystem:
+    system = system_at(numbers)
+    return system._replace(rates=Players(*(-rate for rate in system.rates)))
+
+
 def _arrived(
-    system_at: Partial, numbers: np.ndarray, regime: Regime | None, state: np.ndarray, met: tuple[str, ...]
+    system_at: Partial,
+    numbers: np.ndarray,
+    regime: Regime | None,
+    state: np.ndarray,
+    switchings: tuple[Switching, ...],
 ) -> Carried:
     n = len(state)
     velocity = np.asarray(_velocity(system_at, numbers, regime, state[:, 0]))
-    return Carried(state[:, 0], state[:, 1 : n + 1], state[:, n + 1 :], velocity, met)
+    return Carried(state[:, 0], state[:, 1 : n + 1], state[:, n + 1 :], velocity, regime, switchings)
 
 
 def _smooth(

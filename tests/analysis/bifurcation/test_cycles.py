@@ -194,6 +194,48 @@ def test_what_is_no_point_is_said(two_cycles):
         doubled_cycles(two_cycles.points[0], -1.0, 1.0)
 
 
+def _rings(game, over):
+    return cycles(game, over, ([game.k**0.5], [0.0]), period=2 * np.pi, x0=1.0)
+
+
+def test_a_cycle_that_reaches_a_kink_of_the_loss_grazes_there_and_beyond_slides():
+    # the circle r^2 = k reaches the logit phi = 1, at which c max(0, phi - 1) has its kink, at k = 1
+    found = _rings(games.Stopped(k=0.95), "k=0.92:1.04")
+    (point,) = found.points
+    assert point.kind == "grazing-sliding" and point.value == pytest.approx(1.0, abs=1e-10)
+    np.testing.assert_allclose(point.state, [1.0, 0.0], atol=1e-7)
+    assert point.residual < 1e-10 and found.ends[1] == "the end of the range"
+    below = found.values < 1.0
+    np.testing.assert_allclose(found.periods[below], 2 * np.pi, rtol=1e-9)
+    # beyond, it leaves phi = 1 at theta = 0 in place of going round: from there the circle is met from within
+    assert found.values[~below].max() == 1.04 and found.multipliers[~below, 1].max() < 1e-9
+
+
+@pytest.mark.slow
+def test_a_slide_begins_where_the_surface_lets_the_motion_through_at_a_known_value():
+    # the circle lands on phi = 1 at theta = -sqrt(k - 1); there the far side moves by sqrt(k - 1) - 1/2 away
+    found = _rings(games.Stopped(k=1.0), "k=0.9:1.3")
+    assert [str(p.kind) for p in found.points] == ["grazing-sliding", "switching-sliding"]
+    np.testing.assert_allclose([p.value for p in found.points], [1.0, 1.25], atol=1e-10)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("game", [games.Grazes, games.Bent])
+def test_a_cycle_grazes_a_surface_that_does_not_hold_it(game):
+    found = _rings(game(k=0.95), "k=0.92:1.04")
+    (point,) = found.points
+    assert point.kind == "grazing" and point.value == pytest.approx(1.0, abs=1e-10)
+    assert found.ends[1] == "the end of the range" and found.trivial_errors.max() < 1e-6
+
+
+@pytest.mark.slow
+def test_a_cycle_that_a_surface_carries_away_ends_its_branch():
+    found = _rings(games.Stopped(k=0.95, c=-0.5), "k=0.92:1.04")
+    (point,) = found.points
+    assert point.kind == "grazing" and point.value == pytest.approx(1.0, abs=1e-10) and point.is_thrown
+    assert "carries it away" in found.ends[1] and found.values.max() < 1.0
+
+
 class Torus(dg.Variant):
     """x' = z x - y, y' = x, z' = k z - (x^2 - 1/2) - z^3 for x = phi_1 and theta = (y, z); phi_2 only decays.
 

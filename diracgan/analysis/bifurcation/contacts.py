@@ -1,0 +1,201 @@
+"""Where a cycle meets a switching surface in a new way: it grazes one, or begins or ends to slide along it.
+
+At such a cycle a point x of it lies on a surface h = 0, and a velocity f beside the surface is tangent to it:
+h' . f = 0. Where f is the cycle's own velocity it grazes the surface; where the cycle crosses it or lands on it and f
+is that of the far side, the place lies at the border of those at which it slides. These two equations and that of
+the cycle, Phi_T(x; p) = x, are solved by Newton's method for x, T and p. Near x the motion is that of the branches held
+on either side, which is smooth there; the rest of the way is followed with its switchings.
+
+References:
+    di Bernardo, Budd, Champneys, Kowalczyk 2008, Piecewise-smooth Dynamical Systems, chapters 7 and 8.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from ...dynamics import filippov
+from ...dynamics.filippov import Regime
+from ..orbits.neighbours import Carried, Switching
+from .cycle_equations import CycleEquations
+
+_BESIDE = 0.02  # of a turn: how long branches are held on either side of the point
+_TRIED, _NEAREST = 4, 0.3  # places of one cycle, and their merit, at which a contact is looked for
+_ITERATIONS, _TOLERANCE = 12, 1e-11
+_SOLVED = 1e-8  # of the size of a cycle: the equations' residual
+_TANGENT = 1e-6  # of a velocity: a normal part that is none
+
+
+@dataclasses.dataclass(frozen=True)
+class Contact:
+    """A point of a cycle at which it may meet a surface in a new way.
+
+    Attributes:
+        surface: which switching function.
+        before: the regime before the point; ``after`` the one after it.
+        tangent: the regime whose velocity is tangent to the surface there.
+        happens: what the motion does there: "" where it only comes near, else crossing or slide.
+    """
+
+    surface: int
+    before: Regime
+    after: Regime
+    tangent: Regime
+    happens: str
+
+
+class Touching(NamedTuple):
+    """A cycle with a contact.
+
+    Attributes:
+        contact: where.
+        state: its point on the surface, (n,).
+        period: T.
+        number: the value of the parameter.
+        residual: largest entry of the equations.
+        pushed: the normal part of the far side's velocity, of that velocity: > 0 where it pushes the cycle back.
+    """
+
+    contact: Contact
+    state: np.ndarray
+    period: float
+    number: float
+    residual: float
+    pushed: float
+
+
+def touching_between(equations: CycleEquations, u: np.ndarray, low: float, high: float) -> Touching | None:
+    """The cycle with a contact whose parameter is within [low, high], from a cycle near it; None without one."""
+    for contact, x in _places(equations, u):
+        found = _solved(equations, contact, x, u)
+        if found is not None and low <= found.number <= high:
+            return found
+    return None
+
+
+def _places(equations: CycleEquations, u: np.ndarray) -> list[tuple[Contact, np.ndarray]]:
+    """Points of a cycle that are nearly contacts, nearest ones first."""
+    z, span, _ = equations.parts(u)
+    numbers = equations.numbers(u)
+    carried = equations.family.carried(z, span, numbers)
+    if carried is None:
+        return []
+    with jax.enable_x64(True):
+        system = equations.family.system(numbers)
+        near = _nearings(system, carried, equations.rows(u), span)
+        for switching in carried.switchings:
+            near += _border(equations, system, switching, numbers)
+    near.sort(key=lambda part: part[0])
+    return [(contact, x) for merit, contact, x in near[:_TRIED] if merit <= _NEAREST]
+
+
+_Place = tuple[float, Contact, np.ndarray]
+
+
+def _nearings(system: filippov.DiracSystem, carried: Carried, rows: np.ndarray, span: float) -> list[_Place]:
+    """Where the motion nears a surface and withdraws from it, with the least distance of the largest one."""
+    times = np.arange(len(rows)) * (span / len(rows))
+    starts = np.array([0.0, *(s.time for s in carried.switchings)])
+    last = carried.regime
+    regimes = [*(s.before for s in carried.switchings), *([] if last is None else [last])]
+    piece = np.searchsorted(starts, times, side="right") - 1
+    seen = [filippov.watch(system, y, regimes[k]) for y, k in zip(rows, piece, strict=True)]
+    m = len(regimes[0].modes)
+    heights, slopes = (np.array([np.asarray(s[k])[:m] for s in seen]) for k in (0, 1))
+    scales = np.maximum(np.abs(heights).max(axis=0), 1e-300)
+    found = []
+    turns = (slopes[:-1] < 0) & (slopes[1:] >= 0) & (piece[:-1] == piece[1:])[:, None]
+    for i, k in np.argwhere(turns):
+        regime = regimes[piece[i]]
+        if regime.sliding and np.any(regime.flips[:, k]):
+            continue
+        share = slopes[i, k] / (slopes[i, k] - slopes[i + 1, k])
+        x = rows[i] + share * (rows[i + 1] - rows[i])
+        held = regime._replace(slack=np.zeros(m))
+        found.append((float(abs(heights[i, k]) / scales[k]), Contact(int(k), held, held, held, ""), x))
+    return found
+
+
+def _border(
+    equations: CycleEquations, system: filippov.DiracSystem, at: Switching, numbers: np.ndarray
+) -> list[_Place]:
+    """A crossing or a landing, with how far it is from the border of where the motion slides."""
+    losses = len(at.before.modes) - filippov.face_count(system)
+    happens = "slide" if "slide" in at.met else "crossing"
+    if at.guard >= losses or happens not in at.met:
+        return []
+    none = np.zeros(len(at.before.modes))
+    before, after = at.before._replace(slack=none), at.after._replace(slack=none)
+    far = filippov.plain(filippov.beyond(system, at.state, before, at.guard).modes)
+    contact = Contact(at.guard, before, after, far, happens)
+    value, slope = equations.family.tangency((before, far), at.guard, at.state, numbers)
+    normal, f = slope[0, : len(at.state)], np.asarray(filippov.flow_in(system, at.state, far))
+    return [
+        (float(abs(value[1]) / max(np.linalg.norm(normal) * np.linalg.norm(f), 1e-300)), contact, at.state)
+    ]
+
+
+def _solved(equations: CycleEquations, contact: Contact, x: np.ndarray, u: np.ndarray) -> Touching | None:
+    """The cycle with a contact near a point, by Newton's method."""
+    n, unit = len(x), equations.parts(u)[1]
+    now = np.concatenate([x, [1.0], equations.numbers(u)])
+    for _ in range(_ITERATIONS):
+        found = _residual(equations, contact, unit, now)
+        if found is None:
+            return None
+        try:
+            move = np.linalg.solve(found[1], -found[0])
+        except np.linalg.LinAlgError:
+            return None
+        now = now + move
+        if not np.all(np.isfinite(now)) or not 0.5 < now[n] < 2.0:
+            return None
+        if np.linalg.norm(move) <= _TOLERANCE * (1.0 + np.linalg.norm(now)):
+            break
+    found = _residual(equations, contact, unit, now)
+    if found is None or np.max(np.abs(found[0])) > _SOLVED * (1.0 + np.max(np.abs(x))):
+        return None
+    residual, numbers = float(np.max(np.abs(found[0]))), now[n + 1 :]
+    return Touching(
+        contact, now[:n], float(now[n]) * unit, float(numbers[0]), residual, _pushed(equations, contact, now)
+    )
+
+
+def _residual(
+    equations: CycleEquations, contact: Contact, unit: float, v: np.ndarray
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """(Phi_T(x; p) - x, h, h' . f) at v = (x, T/unit, p) and its Jacobian; None without a way round."""
+    n, family, beside = len(equations.anchor), equations.family, _BESIDE * unit
+    x, span, numbers = v[:n], v[n] * unit - 2 * beside, v[n + 1 :]
+    out = family.carried_within(contact.after, x, beside, numbers)
+    into = family.carried_within(contact.before, x, -beside, numbers)
+    if out is None or into is None:
+        return None
+    way = family.carried(out.end, span, numbers)
+    if way is None:
+        return None
+    value, slope = family.tangency((contact.before, contact.tangent), contact.surface, x, numbers)
+    by_state = way.by_state @ out.by_state - into.by_state
+    by_numbers = way.by_state @ out.by_numbers + way.by_numbers - into.by_numbers
+    turn = np.column_stack([by_state, unit * way.velocity, by_numbers])
+    touch = np.insert(slope, n, 0.0, axis=1)
+    found = np.concatenate([way.end - into.end, value]), np.vstack([turn, touch])
+    return found if all(np.all(np.isfinite(part)) for part in found) else None
+
+
+def _pushed(equations: CycleEquations, contact: Contact, v: np.ndarray) -> float:
+    n, numbers = len(equations.anchor), v[len(equations.anchor) + 1 :]
+    with jax.enable_x64(True):
+        system = equations.family.system(numbers)
+        side = float(np.asarray(contact.before.modes)[contact.surface])
+        if contact.surface >= len(contact.before.modes) - filippov.face_count(system):
+            return 1.0  # a face of the box holds what it meets
+        far = filippov.beyond(system, v[:n], contact.before, contact.surface)
+        f = np.asarray(filippov.flow_in(system, v[:n], far))
+    value, slope = equations.family.tangency((contact.before, far), contact.surface, v[:n], numbers)
+    part = side * value[1] / max(np.linalg.norm(slope[0, :n]) * np.linalg.norm(f), 1e-300)
+    return float(part) if abs(part) > _TANGENT else 0.0
