@@ -20,6 +20,7 @@ import numpy as np
 
 from ..errors import InputError, integer, number
 from ..measure import MeasuredGame, eigenvalues, from_run
+from ..measure.own_game import one_run
 from ..records import NestedRecord
 
 _RESAMPLES = 2000
@@ -157,9 +158,7 @@ def _game(game: Any, gamma: float | None, images: int | None) -> tuple[MeasuredG
     count = None if images is None else integer("images", images, low=1)
     now = None if gamma is None else number("gamma", gamma, low=0.0)
     if not isinstance(game, MeasuredGame):
-        from ..training.runs import load_run
-
-        run = game if hasattr(game, "setup") else load_run(game)
+        run = one_run(game)
         own = run.setup.variant.extras.get("r1", 0.0)
         game = from_run(run)
         now = float(own) if now is None else now

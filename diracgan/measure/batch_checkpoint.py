@@ -18,6 +18,7 @@ from .jax_game import JaxGame
 from .measured_game import MeasuredGame
 from .settings import Setting
 
+SERIES = ("loss_d", "loss_g", "d_real", "d_fake")
 _MOST = 64  # batches that are kept, of which minibatch steps draw
 _LEAST = 8
 
@@ -74,7 +75,7 @@ class BatchCheckpoint(eqx.Module):
 
     def values(self, logits: Array) -> dict[str, Array]:
         """What is watched, by its name."""
-        return dict(zip(("loss_d", "loss_g", "d_real", "d_fake"), logits, strict=False))
+        return dict(zip(SERIES, logits, strict=False))
 
     def under(self, setting: Setting) -> BatchCheckpoint:
         """The same state, going on under another setting."""

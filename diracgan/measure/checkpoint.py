@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from typing import Any
 
 import equinox as eqx
@@ -17,12 +16,11 @@ from ..game import Game, GameLike, Players, Samples
 from ..rules import Rule, check_rule, float_vector
 from ..training import trainer
 from . import operators
-from .batch_checkpoint import BatchCheckpoint, of_measured
+from .batch_checkpoint import SERIES, BatchCheckpoint, of_measured
 from .measured_game import MeasuredGame
 from .noise import ResampledGame
+from .own_game import one_run
 from .settings import Setting
-
-_SERIES = ("loss_d", "loss_g", "d_real", "d_fake")
 
 
 class Resampling(eqx.Module):
@@ -103,7 +101,7 @@ class Checkpoint(eqx.Module):
         x = Samples(game.x_real, game.generator(self.players.theta, game.z))
         real, fake = jnp.split(logits, [len(game.x_real)])
         losses = [game._value(which, real, fake, x) for which in ("critic_loss", "generator_loss")]
-        return dict(zip(_SERIES, (*losses, jnp.mean(real), jnp.mean(fake)), strict=True))
+        return dict(zip(SERIES, (*losses, jnp.mean(real), jnp.mean(fake)), strict=True))
 
     def under(self, setting: Setting) -> Checkpoint:
         """The same state, going on under another setting."""
@@ -173,17 +171,8 @@ def _form(tree: Any) -> Any:
 
 
 def _of_run(run: Any, samples: int) -> tuple[Checkpoint, Setting]:
-    if isinstance(run, (str, os.PathLike)):
-        from ..training.runs import load_run
-
-        run = load_run(run)
-    setup, state = getattr(run, "setup", None), getattr(run, "state", None)
-    if setup is None or state is None:
-        raise InputError(
-            f"{type(run).__name__} is not a run; allowed: what dg.train returns, its folder, or a Game with players="
-        )
-    if np.ndim(state.seed):
-        raise InputError("the run has several seeds; allowed: a run of one seed")
+    run = one_run(run, "what dg.train returns, its folder, or a Game with players=")
+    setup, state = run.setup, run.state
     if not int(state.step):
         raise InputError(
             "the run has made no step, so its optimiser remembers nothing; allowed: 1 step or more"

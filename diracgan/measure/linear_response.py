@@ -18,11 +18,10 @@ from jax import Array
 from ..errors import InputError
 from ..numerics.reduced_order import ReducedModel, new_directions, reduced
 from . import operators
-from .batch_checkpoint import BatchCheckpoint
+from .batch_checkpoint import SERIES, BatchCheckpoint
 from .checkpoint import Checkpoint
 
 AnyCheckpoint = Checkpoint | BatchCheckpoint
-SERIES = ("loss_d", "loss_g", "d_real", "d_fake")
 LOGITS = 16  # principal directions of the logits that are followed
 SAMPLES = 2  # and of the samples' mean
 BASIS = 150  # largest Krylov basis: eight blocks, beyond which nothing changed on the pilot runs

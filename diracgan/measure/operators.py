@@ -123,11 +123,12 @@ def flow_linear(games: Game, players: Players) -> Any:
 
     The field itself is evaluated once, here, so that a product costs two gradient evaluations and not three.
     """
+    return jax.vmap(_linear)(games, players)
 
-    def linear(game: Game, z: Players) -> Any:
-        return jax.linearize(lambda y: flat(game.velocity(unflat(z, y))), flat(z))[1]
 
-    return jax.vmap(linear)(games, players)
+def _linear(game: Game, z: Players) -> Any:
+    """v -> J v of one run."""
+    return jax.linearize(lambda y: flat(game.velocity(unflat(z, y))), flat(z))[1]
 
 
 @jax.jit
@@ -149,9 +150,8 @@ def flow_images(games: Game, players: Players, v: np.ndarray) -> np.ndarray:
 @jax.jit
 def _images(games: Game, players: Players, v: Array) -> Array:
     def images(game: Game, z: Players, v: Array) -> Array:
-        image = jax.linearize(lambda y: flat(game.velocity(unflat(z, y))), flat(z))[1]
         rows = v.reshape(-1, _TOGETHER, v.shape[-1])
-        return jax.lax.map(jax.vmap(image), rows).reshape(v.shape)
+        return jax.lax.map(jax.vmap(_linear(game, z)), rows).reshape(v.shape)
 
     return jax.vmap(images)(games, players, v)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -143,34 +142,36 @@ def from_run(run: Any, *, samples: int = 256, batch: int | None = None, seed: in
     Raises:
         InputError: for what is not a run, or a run of several seeds.
     """
-    from ..training.games import game as one_game
-
-    if isinstance(run, (str, os.PathLike)):
-        from ..training.runs import load_run
-
-        run = load_run(run)
-    setup = getattr(run, "setup", None)
-    if setup is None:
-        raise InputError(
-            f"{type(run).__name__} is not a training run; allowed: what dg.train returns, or its folder"
-        )
-    if np.ndim(run.state.seed):
-        raise InputError("the run has several seeds; allowed: a run of one seed")
+    run = one_run(run)
     size = run.config.training.batch if batch is None else integer("batch", batch, low=1)
     with jax.enable_x64(True):
         large = operators.doubled(operators.stackable(run.game(samples, seed)))
-        players, rule, memory = operators.doubled((run.players, setup.rule, run.state.inner.memory))
+        players, rule, memory = operators.doubled((run.players, run.setup.rule, run.state.inner.memory))
 
     def batches() -> Any:
         key = jax.random.key(seed)
         for i in range(10**6):
-            drawn = setup.problem.draw(jax.random.fold_in(key, i), size)
-            made = one_game(setup.variant, setup.problem, batch=drawn, conditional=setup.conditional, key=key)
-            more = {"tricks": setup.tricks, "classifier": setup.classifier, "past": run.state.past}
-            made = dataclasses.replace(made, step=run.state.step, **more)
-            yield operators.doubled(operators.stackable(made))
+            drawn = run.setup.problem.draw(jax.random.fold_in(key, i), size)
+            yield operators.doubled(operators.stackable(run.game(seed=seed, batch=drawn)))
 
     return from_games(large, players, batches(), rule, memory)
+
+
+def one_run(run: Any, allowed: str = "what dg.train returns, or its folder") -> Any:
+    """A training run, or that of its folder, once it is seen to be one of one seed.
+
+    Raises:
+        InputError: naming what is ``allowed``, for anything else.
+    """
+    if isinstance(run, (str, os.PathLike)):
+        from ..training.runs import load_run
+
+        run = load_run(run)
+    if getattr(run, "setup", None) is None or getattr(run, "state", None) is None:
+        raise InputError(f"{type(run).__name__} is not a training run; allowed: {allowed}")
+    if np.ndim(run.state.seed):
+        raise InputError("the run has several seeds; allowed: a run of one seed")
+    return run
 
 
 def from_games(

@@ -50,9 +50,10 @@ class TorchGame:
         self.has_slopes = "slope at real" in losses
         self.both = Losses(players, losses)
         self.places = places_of(self.both)
-        self.names = {w: [n for n in self._trainable() if n.startswith(w + ".")] for w in PLAYERS}
-        self._check_parameters()
         named = dict(self.both.named_parameters())
+        trained = [n for n, p in named.items() if p.requires_grad]
+        self.names = {w: [n for n in trained if n.startswith(w + ".")] for w in PLAYERS}
+        self._check_parameters()
         self.start = {n: named[n].detach() for w in PLAYERS for n in self.names[w]}
         first = next(iter(self.start.values()))
         self.kind, self.device = first.dtype, first.device
@@ -386,9 +387,6 @@ class TorchGame:
 
     # ---------------- what is refused
 
-    def _trainable(self) -> list[str]:
-        return [n for n, p in self.both.named_parameters() if p.requires_grad]
-
     def _check_parameters(self) -> None:
         owners: dict[int, str] = {}
         for who in PLAYERS:
@@ -436,8 +434,7 @@ def of_losses(
             losses[f"slope at {x}"] = _slope(critic, samples, i)
     for who, player in players.items():
         modules_of(player, who)
-    pair = None if optimiser is None else optimiser
-    if pair is not None and not (isinstance(pair, (tuple, list)) and len(pair) == 2):
+    if optimiser is not None and not (isinstance(optimiser, (tuple, list)) and len(optimiser) == 2):
         raise InputError("optimiser is not a pair; allowed: (the critic's, the generator's)")
     limits = clip if isinstance(clip, (tuple, list)) else (clip, clip)
     if len(limits) != 2:
@@ -446,7 +443,7 @@ def of_losses(
         )
     norms = tuple(None if c is None else number("clip", c, low=0.0, open_low=True) for c in limits)
     # checked above: two
-    return TorchGame(losses, players, pair, alternating, n_critic, norms, seed)  # type: ignore[arg-type]
+    return TorchGame(losses, players, optimiser, alternating, n_critic, norms, seed)  # type: ignore[arg-type]
 
 
 def _slope(critic: Any, samples: Any, which: int) -> Any:

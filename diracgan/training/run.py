@@ -17,6 +17,7 @@ from .build import arithmetic, generators, start
 from .config import RunConfig, TrainingConfig
 from .games import MinibatchGame, game as one_game
 from .networks import Pass
+from .problems import Batch
 from .trainer import TrainingSetup, TrainState, unstack
 
 
@@ -124,8 +125,8 @@ class Run:
                 self.setup, begun, unstack(self.state, 0).inner.players, self.config.training.seed, points
             )
 
-    def game(self, count: int = 0, seed: int = 0) -> MinibatchGame:
-        """The game of one large batch of the run's problem: its field, without randomness."""
+    def game(self, count: int = 0, seed: int = 0, batch: Batch | None = None) -> MinibatchGame:
+        """The game of one large batch of the run's problem, or of ``batch``: its field, without randomness."""
         s = self.setup
         with arithmetic(self.config):
             made = one_game(
@@ -133,6 +134,7 @@ class Run:
                 s.problem,
                 jax.random.key(seed),
                 count=count,
+                batch=batch,
                 conditional=s.conditional,
                 seen=Pass(reference=s.reference),
                 making=Pass(reference=s.reference_z),
