@@ -75,7 +75,7 @@ def written(folder, variants):
 
 @pytest.fixture(scope="module")
 def few(tmp_path_factory):
-    return written(tmp_path_factory.mktemp("few"), ["ns", "wgan-gp"])
+    return written(tmp_path_factory.mktemp("few"), ["ns", "wgan-gp", "wgan-clip"])
 
 
 @pytest.fixture(scope="module")
@@ -122,10 +122,20 @@ def flow_rows(variant, z0, ts):
     """Rows of the flow from each start, (N, rows, entries)."""
     d = len(z0[0]) // 2
     runs = [
-        dg.simulate(variant, phi0=z[:d], theta0=z[d:], t1=T1, ts=ts, backend="scipy", rtol=1e-12, atol=1e-14)
+        dg.simulate(variant, phi0=z[:d], theta0=z[d:], t1=ts[-1], ts=ts, backend="scipy", rtol=1e-12, atol=1e-14)
         for z in z0
     ]
     return np.array([np.concatenate([np.asarray(r["phi"]), np.asarray(r["theta"])], axis=1) for r in runs])
+
+
+def test_a_flow_that_starts_outside_the_box_of_a_clipped_critic_starts_on_it(few):
+    case = {"variant": {"name": "wgan-clip", "values": {}}, "z0": [0.5, 0.35], "t1": 2.0, "ts": [0.5, 1.0, 2.0]}
+    (found,) = node(few, [case])
+    assert found["result"] == "ok"
+    want = flow_rows(dg.variant("wgan-clip"), [[0.5, 0.35]], [0.5, 1.0, 2.0])
+    # inside the box the flow is a rotation: from (0.3, 0.35), theta = 0.35 cos t + 0.3 sin t
+    assert found["rows"][0][1] == pytest.approx(0.35 * np.cos(0.5) + 0.3 * np.sin(0.5), abs=1e-10)
+    assert agree(found["rows"], want)
 
 
 SCALAR = (

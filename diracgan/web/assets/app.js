@@ -26,7 +26,7 @@ let part = 1; // of the run that is shown
 let guessed = null; // the scene's answer that was given
 let dragged = null;
 let last = 0;
-const stage = new Stage(at("planes"), { distances: at("distances"), spectra: at("spectra"), title: at("spectrum-title") });
+const stage = new Stage(at("planes"), { distances: at("distances"), spectra: at("spectra"), title: at("spectrum-title"), key: at("key") }, () => { dirty = true; wake(); });
 
 /** For tests and the curious: what is shown, and how long each frame's script took. */
 window.diracgan = { frames: [], times: [], state: () => state, runs: () => runs, catalogue: variants };
@@ -323,7 +323,7 @@ function begin() {
     load(data.diracgan);
   });
   window.addEventListener("resize", () => { stage.size(state); dirty = true; wake(); });
-  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { colours = coloursNow(); dirty = true; wake(); });
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { colours = coloursNow(); stale = dirty = true; wake(); });
   rebuild();
   if (isFlow(state) || !hidden()) wake();
 }

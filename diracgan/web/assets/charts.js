@@ -86,7 +86,8 @@ export function drawSpectra(canvas, spectra, colours) {
   const told = spectra.filter(({ found }) => found.values.length);
   g.font = "11px system-ui, sans-serif";
   if (!told.length) {
-    label(g, "no derivative: no eigenvalues", width / 2, height / 2, "center", "middle", colours.soft);
+    const why = spectra.every(({ found }) => found.status === "not-an-equilibrium") ? "no equilibrium" : "no derivative";
+    label(g, `${why}: no eigenvalues`, width / 2, height / 2, "center", "middle", colours.soft);
     return;
   }
   if (told[0].found.discrete) {
@@ -94,7 +95,10 @@ export function drawSpectra(canvas, spectra, colours) {
     const whole = { x0: (width - 2 * side) / 4, side, centre: [0, 0], reach: 1.25 };
     const away = told.flatMap(({ found }) => found.values.map(([x, y]) => Math.hypot(x - 1, y))).filter((r) => r < 0.6);
     const inset = { x0: width - side - (width - 2 * side) / 4, side, centre: [1, 0], reach: 1.4 * Math.max(...away, 1e-3) };
-    drawCircle(g, whole, told, colours, height, "unit circle");
+    const beyond = told.flatMap(({ found }) => found.values).filter(([x, y]) => Math.max(Math.abs(x), Math.abs(y)) > whole.reach);
+    const sizes = beyond.map(([x, y]) => Math.hypot(x, y));
+    const title = beyond.length ? `unit circle; ${beyond.length} beyond it, to ${say(Math.max(...sizes), 2)}` : "unit circle";
+    drawCircle(g, whole, told, colours, height, title);
     drawCircle(g, inset, told, colours, height, `at 1, ± ${say(Number(inset.reach.toPrecision(2)))}`);
   } else drawPlane(g, width, height, told, colours);
 }

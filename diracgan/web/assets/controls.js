@@ -21,11 +21,11 @@ function element(tag, properties = {}, ...children) {
 export function slider(about, value, change) {
   const id = `in-${serial++}`;
   const range = element("input", { type: "range", min: about.min, max: Math.max(about.max, value), step: about.step, value });
-  range.setAttribute("aria-label", `${about.help}, slider`);
+  range.setAttribute("aria-label", `${pretty(about.help)}, slider`);
   const box = element("input", { type: "number", id, step: "any", value });
   const [symbol, below] = about.symbol.split("_");
   const label = element("label", { htmlFor: id, title: pretty(about.help) }, symbol, ...(below ? [element("sub", { textContent: below })] : []));
-  box.setAttribute("aria-label", about.help);
+  box.setAttribute("aria-label", pretty(about.help));
   const take = (text, ended) => {
     const number = Number(text);
     if (text === "" || !Number.isFinite(number)) return;
@@ -171,7 +171,7 @@ function shown(state, again) {
   const grid = element("div", { className: "two" });
   for (const [key, label] of Object.entries(LABELS)) {
     if ((key === "flow" && isFlow(state)) || (key === "lines" && state.dim === 2)) continue;
-    const named = key === "field" && state.dim === 2 ? "Arrows: θ′ at the φ of now" : label;
+    const named = key === "field" && state.dim === 2 ? "Arrows: θ′ at the present φ" : label;
     grid.append(check(named, state.show.includes(key), (on) => {
       state.show = on ? [...state.show, key] : state.show.filter((x) => x !== key);
       if (on && key === "ema" && !isFlow(state) && !state.rule.values.ema) state.rule.values.ema = 0.99;

@@ -20,6 +20,7 @@ function weighted({ at, by }, k, i) {
 
 const LARGEST = 1e150;
 const MOST_STEPS = 20000;
+const MOST_PIECES = 2000; // each is found by dozens of steps
 
 /** One step of length h from y, with the slope k[0] known: fills `next` and k, returns the error's norm. */
 function attempt(f, y, h, k, next, rtol, atol) {
@@ -277,21 +278,24 @@ export function flow(system, z0, t1, { tau = 0, rates = [1, 1], ts = [], rtol = 
     for (let i = players; i < n; i++) o[i] = (y[i - players] - y[i]) / tau;
   };
   let y = new Float64Array(n);
-  for (let i = 0; i < n; i++) y[i] = z0[i % players];
+  system.project(...Array.from(z0).slice(0, players), system.p, y); // a clipped critic starts on its box
+  for (let i = players; i < n; i++) y[i] = y[i - players];
   const k = Array.from({ length: STAGES + 1 }, () => new Float64Array(n));
   const kept = { t: [0], y: [...y], v: [], size: n, result: "ok" };
   regimes.start(y);
   f(y, k[0]);
   const keep = (v) => {
     kept.t.push(t);
-    kept.y.push(...y);
-    kept.v.push(...v);
+    for (let i = 0; i < n; i++) {
+      kept.y.push(y[i]);
+      kept.v.push(v[i]);
+    }
   };
   kept.v.push(...k[0]);
   const stops = [...ts.filter((x) => x > 0 && x < t1), t1];
-  let [t, next, h, steps, rejected] = [0, new Float64Array(n), Math.min(0.05, t1), 0, false];
+  let [t, next, h, steps, pieces, rejected] = [0, new Float64Array(n), Math.min(0.05, t1), 0, 0, false];
   while (stops.length) {
-    if (++steps > MOST_STEPS) { kept.result = "max steps"; break; }
+    if (++steps > MOST_STEPS || pieces > MOST_PIECES) { kept.result = "max steps"; break; }
     const left = stops[0] - t;
     const whole = h >= left * (1 - 1e-12);
     const now = whole ? left : h;
@@ -306,6 +310,7 @@ export function flow(system, z0, t1, { tau = 0, rates = [1, 1], ts = [], rtol = 
     const redo = (at, out) => { k[0].set(first); attempt(f, y, at, k, out, rtol, atol); };
     const fallen = regimes.sites ? fall(regimes, y, now, next, redo) : null;
     if (fallen) {
+      pieces++;
       t += fallen.h;
       y.set(fallen.y);
       keep(k[STAGES]); // the velocity before, in a row of its own

@@ -10,15 +10,20 @@ export function nice(x) {
   return power * NICE.find((m) => m * power >= x * (1 - 1e-9));
 }
 
-/** A canvas fitted to its place and the screen's pixels: `{g, width, height}` in CSS pixels, cleared. */
-export function canvasOf(canvas) {
+const fitted = new WeakMap(); // to ask a canvas for its size lays the whole page out: once for every size, not for every frame
+
+/** Fit a canvas to its place and the screen's pixels. */
+export function fit(canvas) {
   const ratio = window.devicePixelRatio || 1;
   const { clientWidth: width, clientHeight: height } = canvas;
-  if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
-    canvas.width = Math.round(width * ratio);
-    canvas.height = Math.round(height * ratio);
-  }
-  const g = canvas.getContext("2d");
+  const [wide, tall] = [Math.round(width * ratio), Math.round(height * ratio)];
+  if (canvas.width !== wide || canvas.height !== tall) Object.assign(canvas, { width: wide, height: tall });
+  fitted.set(canvas, { g: canvas.getContext("2d"), width, height, ratio });
+}
+
+/** A canvas that was fitted: `{g, width, height}` in CSS pixels, cleared. */
+export function canvasOf(canvas) {
+  const { g, width, height, ratio } = fitted.get(canvas);
   g.setTransform(ratio, 0, 0, ratio, 0, 0);
   g.clearRect(0, 0, width, height);
   return { g, width, height };
@@ -30,6 +35,8 @@ export function frameOf(width, height, reach) {
   return {
     reach,
     scale,
+    width,
+    height,
     x: (a) => width / 2 + a * scale,
     y: (b) => height / 2 - b * scale,
     a: (x) => (x - width / 2) / scale,
@@ -40,7 +47,8 @@ export function frameOf(width, height, reach) {
 }
 
 /** Axes through 0 with their names and a few numbers. */
-export function drawAxes(g, frame, width, height, names, colours) {
+export function drawAxes(g, frame, names, colours) {
+  const { width, height } = frame;
   g.strokeStyle = colours.line;
   g.fillStyle = colours.soft;
   g.lineWidth = 1;
@@ -72,26 +80,37 @@ export function drawAxes(g, frame, width, height, names, colours) {
   g.fillText(names[1], frame.x(0) + 6, 4);
 }
 
+let [arrows, lengths] = [new Float64Array(0), new Float64Array(0)]; // filled anew for every picture
+
 /** Arrows of a planar field `at(a, b, out)`: as long as a cell where it is strong, shorter where it is weak. */
 export function drawArrows(g, frame, at, colour, cells = 17) {
   const out = [0, 0];
-  const found = [];
   const gap = (2 * frame.reach) / cells;
   const [columns, rows] = [Math.ceil(frame.right / gap), Math.ceil(frame.top / gap)];
+  const most = (2 * columns + 1) * (2 * rows + 1);
+  if (arrows.length < 4 * most) [arrows, lengths] = [new Float64Array(4 * most), new Float64Array(most)];
+  let count = 0;
   for (let i = -columns; i <= columns; i++) {
     for (let j = -rows; j <= rows; j++) {
       const [a, b] = [(i + 0.5) * gap, (j + 0.5) * gap];
       at(a, b, out);
-      if (Number.isFinite(out[0]) && Number.isFinite(out[1])) found.push([a, b, out[0], out[1], Math.hypot(...out)]);
+      const size = Math.hypot(out[0], out[1]);
+      if (!Number.isFinite(size)) continue;
+      arrows[4 * count] = a;
+      arrows[4 * count + 1] = b;
+      arrows[4 * count + 2] = out[0];
+      arrows[4 * count + 3] = out[1];
+      lengths[count++] = size;
     }
   }
-  const sizes = found.map((v) => v[4]).sort((x, y) => x - y);
-  const typical = sizes[Math.floor(sizes.length / 2)];
+  const typical = lengths.subarray(0, count).sort()[count >> 1];
   if (!(typical > 0)) return;
   g.strokeStyle = colour;
   g.lineWidth = 1;
   g.beginPath();
-  for (const [a, b, u, v, size] of found) {
+  for (let k = 0; k < count; k++) {
+    const [a, b, u, v] = [arrows[4 * k], arrows[4 * k + 1], arrows[4 * k + 2], arrows[4 * k + 3]];
+    const size = Math.hypot(u, v);
     if (size < 1e-12 * typical) continue;
     const length = (0.8 * gap * frame.scale * size) / (size + 0.6 * typical);
     const [dx, dy] = [(u / size) * length, (-v / size) * length];

@@ -28,11 +28,12 @@ export class Cloud {
 
   reborn(k) {
     const { dim, size } = this.system;
-    const z = new Float64Array(size);
+    const [drawn, z] = [[], new Float64Array(size)];
     for (let i = 0; i < size; i++) {
       const axis = dim === 1 ? i : i - dim;
-      z[i] = axis < 0 ? this.z0[i] : (2 * this.random() - 1) * this.reach[axis];
+      drawn[i] = axis < 0 ? this.z0[i] : (2 * this.random() - 1) * this.reach[axis];
     }
+    this.system.project(...drawn, this.system.p, z); // a clipped critic starts on its box
     this.states.set(this.rule ? this.rule.begin(z) : z, k * this.width);
     this.age[k] = 0;
   }

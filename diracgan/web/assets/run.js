@@ -5,7 +5,7 @@ import { system, variants } from "./model.js";
 import { spectrum } from "./spectrum.js";
 import { isFlow } from "./state.js";
 import { iterate } from "./steps.js";
-import { outcome } from "./words.js";
+import { outcome, say } from "./words.js";
 
 const [SAMPLES, DRAFT_SAMPLES] = [300, 120];
 const known = new Map(); // spectra, which a dragged start does not change
@@ -41,7 +41,10 @@ function distancesOf(path, rest, averaged, samples) {
     const end = path.t[rows - 1];
     for (let k = 0; k <= samples; k++) put((end * k) / samples, between(path, (end * k) / samples, row));
   } else {
-    for (let k = 0; k < rows; k++) put(path.t[k], path.y.subarray(k * path.size, (k + 1) * path.size));
+    const stride = samples < SAMPLES ? Math.ceil(rows / samples) : 1; // a draft is a chart of a few hundred points
+    const shown = Array.from({ length: Math.ceil(rows / stride) }, (_, k) => k * stride);
+    if (shown[shown.length - 1] !== rows - 1) shown.push(rows - 1);
+    for (const k of shown) put(path.t[k], path.y.subarray(k * path.size, (k + 1) * path.size));
   }
   return { t, r, theta, average };
 }
@@ -67,6 +70,6 @@ export function runOf(state, index, draft = false) {
     averaged,
     distances,
     linear: spectrumOf(state, chosen, made),
-    outcome: outcome(distances, moving.result, isFlow(state) ? "t" : "step"),
+    outcome: outcome(distances, moving.result, isFlow(state) ? `t = ${say(end)}` : `step ${say(moving.t.length - 1)}`),
   };
 }

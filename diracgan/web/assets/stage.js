@@ -2,7 +2,7 @@
 
 import { drawDistances, drawSpectra } from "./charts.js";
 import { between } from "./flow.js";
-import { canvasOf, drawArrows, drawAxes, drawDot, drawNullclines, drawPath, frameOf, nice } from "./plane.js";
+import { canvasOf, drawArrows, drawAxes, drawDot, drawNullclines, drawPath, fit, frameOf, nice } from "./plane.js";
 import { Cloud } from "./points.js";
 import { isFlow } from "./state.js";
 import { say, sayLinear } from "./words.js";
@@ -41,8 +41,14 @@ export function reachOf({ path }, z0) {
 }
 
 export class Stage {
-  constructor(place, charts) {
-    Object.assign(this, { place, charts, cards: [], clouds: [], layers: [] });
+  /** `redraw` is called when a canvas has another size than the one that it was drawn in. */
+  constructor(place, charts, redraw) {
+    const misfit = () => { this.fits = false; redraw(); };
+    Object.assign(this, { place, charts, cards: [], clouds: [], layers: [], fits: false, observer: new ResizeObserver(misfit) });
+  }
+
+  canvases() {
+    return [...this.cards.map(({ canvas }) => canvas), this.charts.distances, this.charts.spectra];
   }
 
   /** As many cards as there are variants, each with its handles. */
@@ -52,7 +58,7 @@ export class Stage {
       const card = document.createElement("article");
       card.className = "card";
       card.style.setProperty("--colour", `var(--${HUES[index]})`);
-      card.innerHTML = '<h2><span class="swatch"></span><span class="answer"></span></h2><p class="sub"></p>'
+      card.innerHTML = '<h2><span class="swatch"></span><span class="answer"></span></h2><p class="sub"><b></b><span></span></p>'
         + '<div class="plane"><canvas role="img"></canvas></div>';
       const plane = card.querySelector(".plane");
       const handles = handlesOf(state.dim).map((handle) => {
@@ -69,6 +75,9 @@ export class Stage {
       return built;
     });
     this.clouds = [];
+    this.fits = false;
+    this.observer.disconnect();
+    this.canvases().forEach((canvas) => this.observer.observe(canvas));
   }
 
   /** Columns and heights, such that planes and charts stand on one screen where that is wide enough. */
@@ -79,18 +88,22 @@ export class Stage {
     const wide = this.place.clientWidth / columns;
     const top = this.place.getBoundingClientRect().top + window.scrollY;
     const words = Math.max(...this.cards.map(({ card, plane }) => card.clientHeight - plane.clientHeight), 60);
-    const free = window.innerWidth > 900 ? window.innerHeight - top - words - 232 : 0.62 * window.innerHeight;
+    const free = window.innerWidth > 900 ? window.innerHeight - top - words - 232 - this.charts.key.offsetHeight : 0.62 * window.innerHeight;
     const tall = Math.max(200, Math.min(free, wide, 640));
     this.place.style.setProperty("--tall", `${Math.round(tall)}px`);
+    this.fits = false;
   }
 
   /** Everything, at the time `until`. */
   draw(state, runs, reach, until, colours, hidden, dragged = false) {
+    if (!this.fits) this.canvases().forEach(fit);
+    this.fits = true;
     runs.forEach((run, k) => this.drawCard(state, run, k, reach[k], until, colours, hidden));
     const shown = runs.map((run, k) => ({ colour: colours[HUES[k]], distances: run.distances, average: run.distances.average }));
     const canvas = canvasOf(this.charts.distances);
-    if (!hidden) drawDistances(canvas, shown, until, isFlow(state) ? "t" : "step", colours);
-    if (dragged) return; // no start changes a spectrum
+    if (hidden) canvasOf(this.charts.spectra);
+    else drawDistances(canvas, shown, until, isFlow(state) ? "t" : "step", colours);
+    if (dragged || hidden) return; // no start changes a spectrum
     drawSpectra(canvasOf(this.charts.spectra), runs.map((run, k) => ({ colour: colours[HUES[k]], found: run.linear })), colours);
   }
 
@@ -100,8 +113,7 @@ export class Stage {
     const frame = frameOf(width, height, reach);
     const hue = colours[HUES[index]];
     const now = this.now(run, until);
-    if (state.show.includes("field") && !hidden) this.drawField(g, frame, state, run, now, colours, index);
-    drawAxes(g, frame, width, height, state.dim === 1 ? ["φ", "θ"] : ["θ₁, φ₁", "θ₂, φ₂"], colours);
+    this.drawGround(g, frame, state, run, now, colours, index, hidden);
     if (state.show.includes("points") && this.clouds[index] && !hidden) this.clouds[index].draw(g, frame, hue);
     const rest = run.system.rest;
     const data = state.dim === 1 ? [rest[0], rest[1]] : [rest[2], rest[3]];
@@ -110,8 +122,7 @@ export class Stage {
     handles.forEach(({ entries, button, about }) => {
       const [a, b] = entries.map((k) => state.z0[k]);
       drawDot(g, frame.x(a), frame.y(b), 6, colours.card, entries[0] === 0 && state.dim === 2 ? colours.soft : hue);
-      button.style.left = `${frame.x(a)}px`;
-      button.style.top = `${frame.y(b)}px`;
+      button.style.transform = `translate(${frame.x(a)}px, ${frame.y(b)}px)`; // moves it without laying the page out
       button.setAttribute("aria-label", `${about}, at ${say(a)}, ${say(b)}; arrow keys move it`);
     });
   }
@@ -124,39 +135,39 @@ export class Stage {
     return path.y.subarray(k * path.size, (k + 1) * path.size);
   }
 
-  /** In d = 2 the generator's velocity with the critic as it is now; in d = 1 the field, which no start changes. */
-  drawField(g, frame, state, run, now, colours, index) {
+  /** The field and the axes. In d = 2 the generator's velocity with the critic as it is now. */
+  drawGround(g, frame, state, run, now, colours, index, hidden) {
     const { system } = run;
+    const field = state.show.includes("field") && !hidden;
     const [z, v] = [new Float64Array(system.size), new Float64Array(system.size)];
-    if (state.dim === 2) {
-      drawArrows(g, frame, (a, b, o) => {
-        z.set([now[0], now[1], a, b]);
-        system.motion(z, v);
-        o[0] = v[2];
-        o[1] = v[3];
-      }, colours.arrow, 11);
-      return;
-    }
-    const { canvas } = this.cards[index];
-    const lines = state.show.includes("lines");
-    const key = JSON.stringify([state.variants[index], state.x0, lines, frame.reach, canvas.width, canvas.height, colours.ink]);
+    const at = (a, b, o) => {
+      if (state.dim === 2) [z[0], z[1], z[2], z[3]] = [now[0], now[1], a, b];
+      else [z[0], z[1]] = [a, b];
+      system.motion(z, v);
+      o[0] = v[state.dim === 2 ? 2 : 0];
+      o[1] = v[state.dim === 2 ? 3 : 1];
+    };
+    if (field && state.dim === 2) drawArrows(g, frame, at, colours.arrow, 11);
+    const line = field && state.dim === 1 ? { variant: state.variants[index], x0: state.x0, lines: state.show.includes("lines") } : null;
+    this.drawKept(g, frame, index, JSON.stringify([line, state.dim, frame, colours.ink]), (own) => {
+      if (line) drawArrows(own, frame, at, colours.arrow);
+      if (line?.lines) drawNullclines(own, frame, at, [colours.soft, colours.soft]);
+      drawAxes(own, frame, state.dim === 1 ? ["φ", "θ"] : ["θ₁, φ₁", "θ₂, φ₂"], colours);
+    });
+  }
+
+  /** What no start changes is drawn once for every `key`, and copied. */
+  drawKept(g, frame, index, key, draw) {
+    const { width, height } = g.canvas;
     const layer = (this.layers[index] ??= { key: "", canvas: document.createElement("canvas") });
-    if (layer.key !== key) {
-      layer.key = key;
-      Object.assign(layer.canvas, { width: canvas.width, height: canvas.height });
+    if (layer.key !== `${key} ${width} ${height}`) {
+      layer.key = `${key} ${width} ${height}`;
+      Object.assign(layer.canvas, { width, height });
       const own = layer.canvas.getContext("2d");
       own.setTransform(g.getTransform());
-      const at = (a, b, o) => {
-        z[0] = a;
-        z[1] = b;
-        system.motion(z, v);
-        o[0] = v[0];
-        o[1] = v[1];
-      };
-      drawArrows(own, frame, at, colours.arrow);
-      if (lines) drawNullclines(own, frame, at, [colours.soft, colours.soft]);
+      draw(own);
     }
-    g.drawImage(layer.canvas, 0, 0, canvas.clientWidth, canvas.clientHeight);
+    g.drawImage(layer.canvas, 0, 0, frame.width, frame.height);
   }
 
   drawPaths(g, frame, state, run, until, now, hue, colours) {
@@ -187,16 +198,17 @@ export class Stage {
     runs.forEach((run, k) => {
       const { card, canvas } = this.cards[k];
       const answer = hidden ? "What will it do?" : run.outcome.text;
-      card.querySelector(".answer").textContent = answer;
-      const name = document.createElement("b");
-      name.textContent = run.about.name;
-      card.querySelector(".sub").replaceChildren(name, `  ${legend(state)}. ${capital(sayLinear(run.linear))}.`);
-      canvas.setAttribute("aria-label", `${run.about.name}, d = ${state.dim}: ${answer}. ${capital(sayLinear(run.linear))}.`);
+      const about = hidden ? "" : `${capital(sayLinear(run.linear))}.`;
+      write(card.querySelector(".answer"), answer);
+      write(card.querySelector(".sub b"), run.about.name);
+      write(card.querySelector(".sub span"), `  ${about}`);
+      canvas.setAttribute("aria-label", `${run.about.name}, d = ${state.dim}: ${answer}. ${about}`);
     });
+    write(this.charts.key, legend(state));
     const names = runs.map((run) => `${run.about.name}: ${hidden ? "not shown yet" : run.outcome.text}`).join("; ");
     this.charts.distances.setAttribute("aria-label", `Distance from the equilibrium over time. ${names}.`);
-    this.charts.spectra.setAttribute("aria-label", runs.map((run) => `${run.about.name}: ${sayLinear(run.linear)}`).join("; "));
-    this.charts.title.textContent = isFlow(state) ? "Eigenvalues of the flow" : "Multipliers of one step";
+    this.charts.spectra.setAttribute("aria-label", runs.map((run) => `${run.about.name}: ${hidden ? "not shown yet" : sayLinear(run.linear)}`).join("; "));
+    write(this.charts.title, isFlow(state) ? "Eigenvalues of the flow" : "Multipliers of one step");
     return names;
   }
 
@@ -210,11 +222,23 @@ export class Stage {
   }
 }
 
+/** Text that stands there already is not written again: every writing lays the page out anew. */
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
+/** What the signs of a plane mean. */
 function legend(state) {
+  const ink = window.matchMedia("(prefers-color-scheme: dark)").matches ? "white" : "black";
+  const has = (what) => state.show.includes(what);
   const parts = state.dim === 2 ? ["θ bold, φ thin"] : [];
-  if (state.show.includes("ema")) parts.push("average black");
-  if (!isFlow(state) && state.show.includes("flow")) parts.push("flow dotted");
-  return parts.join(", ") || "the plane of φ and θ";
+  parts.push(state.dim === 2 ? `${ink} ring: x₀, the data` : `${ink} ring: the equilibrium (0, x₀)`);
+  if (has("field")) parts.push(state.dim === 2 ? "arrows: θ′ at the present φ" : "arrows: (φ′, θ′)");
+  if (has("lines") && state.dim === 1) parts.push("φ′ = 0 dashed, θ′ = 0 solid");
+  if (has("points")) parts.push("specks: 2000 starts");
+  if (has("ema")) parts.push(`average ${ink}`);
+  if (has("flow") && !isFlow(state)) parts.push("flow dotted");
+  return parts.join(" · ");
 }

@@ -19,8 +19,11 @@ export function iterate(system, chosen, z0, count) {
   let next = new Float64Array(state.length);
   let rows = 0;
   const keep = () => {
-    y.set(state.subarray(0, players), rows * size);
-    y.set(state.subarray(state.length - players), rows * size + players);
+    const averages = state.length - players; // they stand last
+    for (let i = 0; i < players; i++) {
+      y[rows * size + i] = state[i];
+      y[rows * size + players + i] = state[averages + i];
+    }
     t[rows] = rows * rule.h;
     rows++;
   };

@@ -13,12 +13,12 @@ export function say(x, digits = 3) {
   return (x < 0 ? "−" : "") + power;
 }
 
-const LETTERS = { lam: "λ", phi: "φ", theta: "θ", sigma: "σ", mu: "μ", gamma: "γ", beta: "β", grad: "∇", "^2": "²", " - ": " − " };
+const LETTERS = { lam: "λ", phi: "φ", theta: "θ", sigma: "σ", mu: "μ", gamma: "γ", beta: "β", grad: "∇", "^2": "²", " - ": " − ", "-": "−" };
 
 /** A sentence of the package with the field's own letters. */
 export function pretty(text) {
-  const word = /\b(lam|phi|theta|sigma|mu|gamma|beta)(?=\b|\d)|\bgrad (?=\|?[A-Z])|\^2| - (?=[A-Z\d(|c])/g;
-  return text.replace(word, (found) => LETTERS[found.trim()] ?? LETTERS[found] ?? found);
+  const word = /\b(lam|phi|theta|sigma|mu|gamma|beta)(?=\b|\d)|\bgrad (?=\|?[A-Z])|\^2| - (?=[A-Z\d(|cx])|-(?=log)/g;
+  return text.replace(word, (found) => LETTERS[found] ?? LETTERS[found.trim()] ?? found);
 }
 
 const superscript = (n) => [...String(n)].map((c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[c])).join("");
@@ -70,12 +70,11 @@ function range(t, values, from, to) {
 
 const sayRange = ([low, high]) => (say(low) === say(high) ? say(low) : `${say(low)} to ${say(high)}`);
 
-/** The answer of one run, told by its distances alone: `{kind, text}`. */
-export function outcome(distances, result, unit) {
+/** The answer of one run that was followed to `at`, told by its distances alone: `{kind, text}`. */
+export function outcome(distances, result, at) {
   const { t, r } = distances;
   const end = t[t.length - 1];
   const [first, last] = [r[0], r[r.length - 1]];
-  const at = `${unit === "t" ? "t =" : "step"} ${say(unit === "t" ? end : r.length - 1)}`;
   if (result === "diverged") return { kind: "away", text: `Runs out of all bounds before ${at}` };
   if (result !== "ok") return { kind: "away", text: `Followed to ${at} only: distance ${say(last)}` };
   const average = distances.average ? `; the average ends at ${say(distances.average[distances.average.length - 1])}` : "";
