@@ -122,14 +122,21 @@ def flow_rows(variant, z0, ts):
     """Rows of the flow from each start, (N, rows, entries)."""
     d = len(z0[0]) // 2
     runs = [
-        dg.simulate(variant, phi0=z[:d], theta0=z[d:], t1=ts[-1], ts=ts, backend="scipy", rtol=1e-12, atol=1e-14)
+        dg.simulate(
+            variant, phi0=z[:d], theta0=z[d:], t1=ts[-1], ts=ts, backend="scipy", rtol=1e-12, atol=1e-14
+        )
         for z in z0
     ]
     return np.array([np.concatenate([np.asarray(r["phi"]), np.asarray(r["theta"])], axis=1) for r in runs])
 
 
 def test_a_flow_that_starts_outside_the_box_of_a_clipped_critic_starts_on_it(few):
-    case = {"variant": {"name": "wgan-clip", "values": {}}, "z0": [0.5, 0.35], "t1": 2.0, "ts": [0.5, 1.0, 2.0]}
+    case = {
+        "variant": {"name": "wgan-clip", "values": {}},
+        "z0": [0.5, 0.35],
+        "t1": 2.0,
+        "ts": [0.5, 1.0, 2.0],
+    }
     (found,) = node(few, [case])
     assert found["result"] == "ok"
     want = flow_rows(dg.variant("wgan-clip"), [[0.5, 0.35]], [0.5, 1.0, 2.0])
