@@ -51,14 +51,14 @@ def lightning_callback(monitor: Monitor, say: Callable[[TrainingWarning], None] 
     """A callback for ``Trainer(callbacks=[...])`` that reads what the module logs.
 
     Args:
-        monitor: what watches; ``say`` what is done with a warning.
-        say: see ``monitor``.
+        monitor: what watches.
+        say: what is done with a warning; by default it is printed on standard error.
 
     Raises:
         InputError: where Lightning is not installed.
     """
     base = _base(("lightning.pytorch", "pytorch_lightning"), "Callback", "lightning")
-    hook = torch_hook(monitor, say)
+    log = _logger(monitor, say)
 
     class LightningMonitor(base):
         """Reads the logged metrics after every training batch."""
@@ -66,9 +66,7 @@ def lightning_callback(monitor: Monitor, say: Callable[[TrainingWarning], None] 
         def on_train_batch_end(
             self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
         ) -> None:
-            found = _scalars(trainer.callback_metrics)
-            if found:
-                hook(trainer.global_step, **found)
+            log(trainer.global_step, trainer.callback_metrics)
 
     return LightningMonitor()
 
@@ -77,14 +75,14 @@ def keras_callback(monitor: Monitor, say: Callable[[TrainingWarning], None] = _s
     """A callback for ``model.fit(callbacks=[...])`` that reads what ``train_step`` returns.
 
     Args:
-        monitor: what watches; ``say`` what is done with a warning.
-        say: see ``monitor``.
+        monitor: what watches.
+        say: what is done with a warning; by default it is printed on standard error.
 
     Raises:
         InputError: where Keras is not installed.
     """
     base = _base(("keras.callbacks", "tensorflow.keras.callbacks"), "Callback", "keras")
-    hook = torch_hook(monitor, say)
+    log = _logger(monitor, say)
 
     class KerasMonitor(base):
         """Reads the logs after every training batch."""
@@ -92,9 +90,7 @@ def keras_callback(monitor: Monitor, say: Callable[[TrainingWarning], None] = _s
         seen = 0
 
         def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-            found = _scalars(logs or {})
-            if found:
-                hook(self.seen, **found)
+            log(self.seen, logs or {})
             self.seen += 1
 
     return KerasMonitor()
@@ -104,14 +100,14 @@ def transformers_callback(monitor: Monitor, say: Callable[[TrainingWarning], Non
     """A callback for Hugging Face's ``Trainer(callbacks=[...])`` that reads what is logged.
 
     Args:
-        monitor: what watches; ``say`` what is done with a warning.
-        say: see ``monitor``.
+        monitor: what watches.
+        say: what is done with a warning; by default it is printed on standard error.
 
     Raises:
         InputError: where transformers is not installed.
     """
     base = _base(("transformers",), "TrainerCallback", "transformers")
-    hook = torch_hook(monitor, say)
+    log = _logger(monitor, say)
 
     class TransformersMonitor(base):
         """Reads the logs whenever the trainer writes them."""
@@ -119,11 +115,22 @@ def transformers_callback(monitor: Monitor, say: Callable[[TrainingWarning], Non
         def on_log(
             self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **rest: Any
         ) -> None:
-            found = _scalars(logs or {})
-            if found:
-                hook(state.global_step, **found)
+            log(state.global_step, logs or {})
 
     return TransformersMonitor()
+
+
+def _logger(
+    monitor: Monitor, say: Callable[[TrainingWarning], None]
+) -> Callable[[int, Mapping[str, Any]], None]:
+    """:func:`torch_hook` of what a framework logs: of a mapping only its series, and nothing where there are none."""
+    hook = torch_hook(monitor, say)
+
+    def log(step: int, logged: Mapping[str, Any]) -> None:
+        if found := _scalars(logged):
+            hook(step, **found)
+
+    return log
 
 
 def _scalars(logged: Mapping[str, Any]) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 from ...errors import InputError
@@ -65,11 +66,9 @@ def _of_file(path: Path, given: str, head: bytes) -> LogTable:
         raise InputError(f"{given} is not text; allowed: CSV, JSON lines, printed losses, .npz, event files")
     if text.lstrip().startswith("{'") and looks_printed(text):  # Python's dictionaries, a line each
         return read_printed(path, encoding)
-    if path.suffix.lower() in (".json", ".jsonl", ".ndjson") or text.lstrip()[:1] in ("{", "["):
-        if not text.lstrip().startswith("[") or text.lstrip()[1:].lstrip()[:1] in ("{", "]", "["):
-            return read_json(path, given, encoding)
-        if path.suffix.lower() in (".json", ".jsonl", ".ndjson"):
-            return read_json(path, given, encoding)
+    # a line of a log may begin with a bracket too: [12/400] ...
+    if path.suffix.lower() in (".json", ".jsonl", ".ndjson") or re.match(r"\s*(\{|\[\s*[\[\]{])", text):
+        return read_json(path, given, encoding)
     if looks_printed(text):
         return read_printed(path, encoding)
     return read_delimited(path, given, encoding)
