@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from typing import Annotated, Any
 
 from ..progress import progress
-from .layer import CommandResult, Table, argument, option
-from .options import AnyVariantOptions, RuleOptions, headline, only_one, vector
+from .layer import CommandResult, Table, option
+from .options import NamedVariantOptions, RuleOptions, headline, vector
 
 
 def command(
-    variant: AnyVariantOptions,
+    variant: NamedVariantOptions,
     rule: RuleOptions,
-    name: Annotated[str | None, argument("NAME", "The variant, as --variant takes it.")] = None,
     dim: Annotated[int | None, option("--dim -d", "Dimension; 1 by default.", metavar="D")] = None,
     x0: Annotated[str | None, option("--x0", "The datum; 0 by default.", metavar="A,B")] = None,
     box: Annotated[float, option("--box", "Half width of the box of starts; 2 by default.")] = 2.0,
@@ -29,8 +27,7 @@ def command(
     """
     from ..analysis.bifurcation import attractors
 
-    wanted = only_one("variant", name, variant.variant, "diracgan attractors ns --r1 0.1")
-    made = dataclasses.replace(variant, variant=wanted).build()
+    made = variant.build_named("diracgan attractors ns --r1 0.1")
     with progress() as bar:
         found = attractors(
             made,

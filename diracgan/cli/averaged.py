@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from typing import Annotated, Any
 
+from .. import plotting
 from ..errors import InputError
-from .layer import CommandResult, Table, argument, output, picture, tell
-from .options import AnyVariantOptions, RuleOptions, StartOptions, headline, only_one
+from .layer import CommandResult, Table, output, picture
+from .options import NamedVariantOptions, RuleOptions, StartOptions, headline
 
 
 def command(
-    variant: AnyVariantOptions,
+    variant: NamedVariantOptions,
     start: StartOptions,
     rule: RuleOptions,
-    name: Annotated[str | None, argument("NAME", "The variant, as --variant takes it.")] = None,
     out: Annotated[
         str | None, output("Draw the slow field and its cycles: .png, .pdf or .svg.", picture)
     ] = None,
@@ -24,22 +23,16 @@ def command(
 
     Example: diracgan averaged wgan-linear --rule adam:lr=0.01,beta1=0.5
     """
-    wanted = only_one("variant", name, variant.variant, "diracgan averaged ns --rule adam:lr=0.01")
-    if (made := rule.build()) is None:
+    made = variant.build_named("diracgan averaged ns --rule adam:lr=0.01")
+    if (moves := rule.build()) is None:
         raise InputError(
             "which rule? the flow has no steps of a size of its own; allowed: --rule adam:lr=0.01"
         )
 
     from ..analysis import averaged
 
-    found = averaged(dataclasses.replace(variant, variant=wanted).build(), made, **start.given())
-    if out is not None:
-        from ..plotting.saving import save
-        from ..plotting.slow_flow import slow_flow_figure
-
-        save(slow_flow_figure(found), out)
-        tell(f"drawn in {out}")
-    return CommandResult(found.as_dict(), _said(found))
+    found = averaged(made, moves, **start.given())
+    return CommandResult(found.as_dict(), _said(found), draw=lambda: plotting.slow_flow_figure(found))
 
 
 def _said(found: Any) -> Iterator[str | Table]:

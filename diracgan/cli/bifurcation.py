@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from typing import Annotated, Any
 
+from .. import gallery, plotting
 from ..errors import InputError
 from ..progress import progress
-from .layer import CommandResult, argument, option, output, picture
-from .options import AnyVariantOptions, RateOptions, RuleOptions, StartOptions, headline, only_one
+from .layer import CommandResult, option, output, picture
+from .options import NamedVariantOptions, RateOptions, RuleOptions, StartOptions, headline, only_one
 
 _GENERATIONS = 3  # of a cascade of period doublings that are followed
 
 
 def command(
-    variant: AnyVariantOptions,
+    variant: NamedVariantOptions,
     start: StartOptions,
     rates: RateOptions,
     rule: RuleOptions,
-    name: Annotated[str | None, argument("NAME", "The variant, as --variant takes it.")] = None,
     over: Annotated[
         list[str] | None,
         option(
@@ -46,97 +45,66 @@ def command(
 
     Example: diracgan bifurcation ns --over gamma=0.01:1 --over lr=0.01:4 --rule alternating --out atlas.png
     """
-    wanted = only_one("variant", name, variant.variant, "diracgan bifurcation ns --over gamma=0:2")
-    made = dataclasses.replace(variant, variant=wanted).build()
+    made, moves = variant.build_named("diracgan bifurcation ns --over gamma=0:2"), rule.build()
     given = start.given()
     at = None if "phi0" not in given and "theta0" not in given else (given.get("phi0"), given.get("theta0"))
     how = {"dim": start.dimension(default=1), "x0": given.get("x0"), **rates.arguments()}
     if len(over or []) > 1:
-        return _atlas(made, over or [], rule.build(), at, how, out, switch)
+        if switch:
+            raise InputError("--switch follows what is born along one number; allowed: one --over with it")
+        return _atlas(made, over or [], moves, at, how)
     varied = only_one("parameter", (over or [None])[0], None, example="--over gamma=0:2")
     if circles:
-        return _circles(made, varied, rule.build(), given, rates.arguments(), out)
-    return _branch(made, varied, rule.build(), at, how, out, switch)
+        return _circles(made, varied, moves, given, rates.arguments())
+    return _branch(made, varied, moves, at, how, switch)
 
 
-def _atlas(
-    made: Any, over: list[str], rule: Any, at: Any, how: dict[str, Any], out: str | None, switch: bool
-) -> CommandResult:
-    from ..analysis.bifurcation import atlas, no_useful_linearisation
+def _atlas(made: Any, over: list[str], rule: Any, at: Any, how: dict[str, Any]) -> CommandResult:
+    """The curves of bifurcations; of an adaptive rule whose equilibrium says nothing, the cycles on which it ends."""
+    from ..analysis.bifurcation import adaptive_chart, atlas, no_useful_linearisation
 
-    if switch:
-        raise InputError("--switch follows what is born along one number; allowed: one --over with it")
     if (why := no_useful_linearisation(rule)) and rule.is_adaptive and how["dim"] == 1:
-        return _adaptive(made, over, rule, at, how["x0"], out, why)
+        with progress() as bar:
+            chart = adaptive_chart(made, over, rule, at or (None, None), how["x0"], progress=bar)
+        said, notes = [headline(chart), chart.text], [f"{why}: shown are the cycles on which it ends"]
+        return CommandResult(chart.as_dict(), said, notes, draw=lambda: plotting.adaptive_figure(chart))
     with progress() as bar:
         found = atlas(made, over, rule, at, progress=bar, **how)
-    if out is not None:
-        from ..gallery.pictures import atlas_page
-        from ..plotting import save
-
-        save(atlas_page(made, found, rule), out)
-    said = [
-        headline(found),
-        found.text,
-        *(f"  {c.text}" for c in found.curves),
-        *([] if out is None else [out]),
-    ]
-    return CommandResult(found.as_dict() | ({} if out is None else {"out": out}), said, found.notes)
+    said = [headline(found), found.text, *(f"  {c.text}" for c in found.curves)]
+    return CommandResult(
+        found.as_dict(), said, found.notes, draw=lambda: gallery.atlas_page(made, found, rule)
+    )
 
 
-def _adaptive(
-    made: Any, over: list[str], rule: Any, at: Any, x0: Any, out: str | None, why: str
-) -> CommandResult:
-    """The cycles on which an adaptive rule ends, where its equilibrium says nothing."""
-    from ..analysis.bifurcation import adaptive_chart
-
-    with progress() as bar:
-        found = adaptive_chart(made, over, rule, at or (None, None), x0, progress=bar)
-    if out is not None:
-        from ..plotting import adaptive_figure, save
-
-        save(adaptive_figure(found), out)
-    said = [headline(found), found.text, *([] if out is None else [out])]
-    record = found.as_dict() | ({} if out is None else {"out": out})
-    return CommandResult(record, said, [f"{why}: shown are the cycles on which it ends"])
-
-
-def _branch(
-    made: Any, over: str, rule: Any, at: Any, how: dict[str, Any], out: str | None, switch: bool
-) -> CommandResult:
+def _branch(made: Any, over: str, rule: Any, at: Any, how: dict[str, Any], switch: bool) -> CommandResult:
     from ..analysis.bifurcation import branch, no_useful_linearisation
 
     found = branch(made, over, rule, at, **how)
-    cycles, notes = _cycles(found)
+    born, notes = _cycles(found)
     if why := no_useful_linearisation(rule):
         notes.append(f"{why}; see diracgan averaged, or draw its cycles with a second --over")
-    born, complaints = _switched(found) if switch else ([], [])
-    born, complaints = [*cycles, *born], [*notes, *complaints]
-    if out is not None:
-        from ..plotting import branches_figure, save
-        from ..plotting.branches import branch_title
-
-        save(branches_figure([found, *born], title=branch_title(found), below=_below(found, born)), out)
+    if switch:
+        more, missing = _switched(found)
+        born, notes = [*born, *more], [*notes, *missing]
     record = found.as_dict() | ({"born": [b.as_dict() for b in born]} if born or switch else {})
-    record |= {} if out is None else {"out": out}
-    return CommandResult(record, _said(found, born, out), complaints)
+    return CommandResult(record, _said([found, *born]), notes, draw=lambda: _figure([found, *born]))
 
 
-def _circles(
-    made: Any, over: str, rule: Any, given: dict[str, Any], rates: dict[str, Any], out: str | None
-) -> CommandResult:
+def _circles(made: Any, over: str, rule: Any, given: dict[str, Any], rates: dict[str, Any]) -> CommandResult:
     from ..analysis.bifurcation import rotating_states
 
     if not {"phi0", "theta0"} <= set(given) or given.get("x0") is not None:
         raise InputError("--circles starts on a circle about 0; allowed: --phi0 and --theta0, without --x0")
     found = rotating_states(made, over, (given["phi0"], given["theta0"]), rule, **rates)
-    if out is not None:
-        from ..plotting import branches_figure, save
-        from ..plotting.branches import branch_title
+    return CommandResult(found.as_dict(), _said([found]), draw=lambda: _figure([found]))
 
-        save(branches_figure([found], title=branch_title(found), below=found.text), out)
-    record = found.as_dict() | ({} if out is None else {"out": out})
-    return CommandResult(record, _said(found, [], out))
+
+def _figure(found: list[Any]) -> Any:
+    """A branch, the first of these, with those that are born on it."""
+    from ..plotting.branches import branch_title
+
+    below = "; ".join(b.text for b in found[:2])
+    return plotting.branches_figure(found, title=branch_title(found[0]), below=below)
 
 
 def _cycles(found: Any) -> tuple[list[Any], list[str]]:
@@ -183,16 +151,10 @@ def _cascade(points: list[Any], follow: Any, doubling: str) -> tuple[list[Any], 
     return born, notes
 
 
-def _below(found: Any, born: list[Any]) -> str:
-    return "; ".join(b.text for b in (found, *born[:1]))
-
-
-def _said(found: Any, born: list[Any], out: str | None) -> Iterator[str]:
-    yield headline(found)
-    for b in (found, *born):
+def _said(found: list[Any]) -> Iterator[str]:
+    yield headline(found[0])
+    for b in found:
         yield f"{b.text}; largest residual {b.residuals.max():.1g}"
         for point in b.points:
             yield f"  {point.text}"
         yield f"  begins: {b.ends[0]}; ends: {b.ends[1]}"
-    if out is not None:
-        yield out

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
+from .. import gallery
 from ..errors import InputError
 from .layer import CommandResult, Table, argument, option, output, picture
 from .options import MotionOptions
@@ -32,18 +32,9 @@ def command(
 
     made, how = [parse(v) for v in variants], motion.drawn()
 
-    from ..gallery.pictures import side_by_side
-    from ..plotting import save
-
     names = [v.label for v in made]
-    figure, found = side_by_side(list(zip(names, made, strict=True)), how, effort=effort)
-    save(figure, out)
+    figure, found = gallery.side_by_side(list(zip(names, made, strict=True)), how, effort=effort)
     whole = [{"variant": name, **f.as_dict()} for name, f in zip(names, found, strict=True)]
-    return CommandResult({"variants": whole, "out": out}, _said(names, found, out))
-
-
-def _said(names: list[str], found: list[Any], out: str) -> Iterator[str | Table]:
-    yield Table(
-        ["variant", "verdict", "in words"], [[n, f.kind, f.text] for n, f in zip(names, found, strict=True)]
-    )
-    yield out
+    rows = [[n, f.kind, f.text] for n, f in zip(names, found, strict=True)]
+    said = [Table(["variant", "verdict", "in words"], rows)]
+    return CommandResult({"variants": whole}, said, draw=lambda: figure)

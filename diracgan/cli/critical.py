@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any
 
+from .. import gallery
 from ..errors import InputError
 from .layer import CommandResult, argument, drawing, option, output
 from .options import GameOptions, headline, only_one
@@ -47,13 +48,14 @@ def command(
     if amplitude is not None:
         return _sized(made, wanted, amplitude, rule, low, high, where, out)
     found = critical(made, wanted, rule=rule, low=low, high=high, **where)
-    if out is not None:
-        from ..gallery.pictures import locus_page
-        from ..plotting.saving import is_moving, save
 
-        save(locus_page(made, found, rule, where, low=low, high=high, moving=is_moving(out)), out)
+    def page() -> Any:
+        from ..plotting.saving import is_moving
+
+        return gallery.locus_page(made, found, rule, where, low=low, high=high, moving=is_moving(str(out)))
+
     record = found.as_dict() | {"born": [p.as_dict() | {"birth": p.birth} for p in found.born]}
-    return CommandResult(record, _said(found))
+    return CommandResult(record, _said(found), draw=page)
 
 
 def _sized(

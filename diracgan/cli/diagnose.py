@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar
 
+from .. import plotting
 from ..errors import InputError
 from .layer import CommandResult, Table, argument, option, output, picture
 from .options import AnyVariantOptions, RuleOptions, vector
@@ -68,12 +69,7 @@ def command(
         "after": log.after,
     }
     found = diagnose(file, made, chosen, **how, dim=dim, x0=datum, h=h)
-    if out is not None:
-        from ..plotting.diagnosis import diagnosis_figure
-        from ..plotting.saving import save
-
-        save(diagnosis_figure(found), out)
-    return CommandResult(found.as_dict(), _said(found, out))
+    return CommandResult(found.as_dict(), _said(found), draw=lambda: plotting.diagnosis_figure(found))
 
 
 def _columns(file: str, step: str | None) -> CommandResult:
@@ -90,7 +86,7 @@ def _columns(file: str, step: str | None) -> CommandResult:
     return CommandResult(record | {"columns": [dataclasses.asdict(r) for r in roles]}, said)
 
 
-def _said(found: Any, out: str | None) -> Iterator[str | Table]:
+def _said(found: Any) -> Iterator[str | Table]:
     first, last = found.log.at[[0, -1]]
     rows = f"{found.clock} {first:.6g} to {last:.6g} by {found.interval:.6g}"
     yield f"{', '.join(found.names)}: {found.rows} rows, {rows}"
@@ -119,8 +115,6 @@ def _said(found: Any, out: str | None) -> Iterator[str | Table]:
         value = "" if a.value is None else f" = {a.value:.6g}"
         yield f"- {a.knob.replace('_', ' ')}{value}: {a.effect} ({a.caveat})"
     yield f"can I stop? {found.stop}"
-    if out is not None:
-        yield out
 
 
 def _meanings(found: Any) -> dict[tuple[str, str, str], None]:

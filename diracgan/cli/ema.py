@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any
 
+from .. import plotting
 from ..errors import InputError
 from .layer import CommandResult, Table, option, output, picture
 from .options import DECAY, AnyVariantOptions, RateOptions, RuleOptions, StartOptions, flag, vector
@@ -56,12 +57,7 @@ def command(
         reduction=reduction,
         **where,
     )
-    saved = []
-    if out is not None:
-        from ..plotting import bode_figure, save
-
-        saved = [str(save(bode_figure(found), out))]
-    return CommandResult(found.as_dict(), [*_said(found), *saved])
+    return CommandResult(found.as_dict(), _said(found), draw=lambda: plotting.bode_figure(found))
 
 
 def _said(found: Any) -> Iterator[str | Table]:

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from typing import Annotated, Any
 
 from ..errors import InputError, integer
-from .layer import CommandResult, argument, option
-from .options import AnyVariantOptions, only_one
+from .layer import CommandResult, option
+from .options import NamedVariantOptions
 
 
 def command(
-    variant: AnyVariantOptions,
-    name: Annotated[
-        str | None,
-        argument(
-            "NAME", "A variant or a preset: NAME[:k=v,...] or PATH.py:NAME[:k=v,...]; see `diracgan list`."
-        ),
-    ] = None,
+    variant: NamedVariantOptions,
     dim: Annotated[int, option("--dim -d", "Dimension of the formulas; 1 by default.", metavar="1|2")] = 1,
     format: Annotated[
         str, option("--format", "How it is written.", choices=("text", "latex", "markdown", "json"))
@@ -30,14 +23,13 @@ def command(
 
     Example: diracgan explain ns --dim 2
     """
-    wanted = only_one("variant", name, variant.variant, "diracgan explain ns")
-    made = dataclasses.replace(variant, variant=wanted).build()
+    made = variant.build_named("diracgan explain ns")
     if integer("dim", dim, low=1) > 2:
         raise InputError(f"--dim = {dim} has no formulas; allowed: 1, 2 (which decides every d >= 2)")
 
     from ..analysis.explain.explanation import explain
 
-    preset, found = _preset(wanted.partition(":")[0]), explain(made, dim)
+    preset, found = _preset((variant.spec or "").partition(":")[0]), explain(made, dim)
     return CommandResult({**found.as_dict(), "preset": preset}, _said(found, preset, format))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any
 
+from .. import plotting
 from ..progress import progress
 from .layer import CommandResult, Table, argument, option, output, picture
 
@@ -38,20 +39,15 @@ def command(
     with progress() as bar:
         found = forecast(run, try_ or (), steps, samples=samples, seed=seed, tell=bar)
         limits = [critical_setting(run, n, steps, samples=samples, seed=seed) for n in critical or ()]
-    if out is not None:
-        from ..plotting import forecast_figure, save
-
-        save(forecast_figure(found), out)
     record = found.as_dict() | {"critical": [x.as_dict() for x in limits]}
-    return CommandResult(record, _said(found, limits, out))
+    return CommandResult(record, _said(found, limits), draw=lambda: plotting.forecast_figure(found))
 
 
-def _said(found: Any, limits: list[Any], out: str | None) -> Iterator[str | Table]:
+def _said(found: Any, limits: list[Any]) -> Iterator[str | Table]:
     rows = [[s.setting, n, *x.words] for s in found.settings for n, x in s.series.items()]
     yield Table(["setting", "series", "level", "spread", "from", "to", "iterations a turn", "averaged"], rows)
     yield from (f"- {s.setting}: {s.text}" for s in found.settings)
     yield from (f"- critical {x.parameter}: {x.text}" for x in limits)
     unstable = sum(s.status == "unstable" for s in found.settings)
     count = len(found.settings)
-    said = f"{found.steps} iterations ahead, {count} setting{'s' * (count > 1)}, {unstable} unstable"
-    yield said if out is None else f"{said}; drawn in {out}"
+    yield f"{found.steps} iterations ahead, {count} setting{'s' * (count > 1)}, {unstable} unstable"

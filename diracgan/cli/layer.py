@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import inspect
+import itertools
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -40,12 +41,24 @@ class CommandResult:
         said: the same for people, line by line; made only where it is printed.
         complaints: lines for standard error, printed last.
         code: the exit code.
+        draw: makes the picture that ``--out`` asks for; where it was saved is the last line, and ``out`` of the object.
     """
 
     record: Mapping[str, Any] | None
     said: Iterable[str | Table]
     complaints: Sequence[str] = ()
     code: int = 0
+    draw: Callable[[], Any] | None = None
+
+    def drawn(self, out: str | None) -> CommandResult:
+        """The same once its picture is saved, where it has one and ``out`` says where."""
+        if self.draw is None or out is None:
+            return self
+        from ..plotting.saving import save
+
+        save(self.draw(), out)
+        record = None if self.record is None else {**self.record, "out": out}
+        return dataclasses.replace(self, record=record, said=itertools.chain(self.said, [out]))
 
 
 def option(
@@ -92,7 +105,7 @@ def option(
 
 def argument(metavar: str, help: str) -> Any:
     """A word of a command that needs no option before it."""
-    return typer.Argument(metavar=metavar, help=help, show_default=False)
+    return typer.Argument(metavar=metavar, help=help, show_default=False, rich_help_panel="Arguments")
 
 
 def written(flags: str, help: str, metavar: str, check: Callable[[str], object]) -> Any:
@@ -169,7 +182,7 @@ def typer_function(name: str, function: Callable[..., Any]) -> Callable[..., Non
         with contextlib.ExitStack() as held:
             hold(held, [given[key] for key in outputs if given[key] is not None])
             with contextlib.redirect_stdout(sys.stderr):
-                answer = function(**made)
+                answer = function(**made).drawn(given.get("out"))
         say(name, answer, style)
 
     command.__doc__, command.__name__ = inspect.getdoc(function), function.__name__

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any
 
+from .. import gallery
 from ..errors import unknown
 from .layer import OVERWRITE, CommandResult, Table, argument, make_room, option, output, picture
 from .options import GameOptions
@@ -37,30 +38,24 @@ def command(
     made, rule = game.build()
     how = {"rule": rule, "out": data, **game.from_start(), **grid.arguments()}
     found = make_room(lambda: MAPS[kind](made, grid.grids(), **how), overwrite)
-    saved = None
-    if out is not None:
-        from ..gallery.basins_overlay import map_page
-        from ..plotting import save
-
-        saved = save(map_page(made, found, rule), out)
     return CommandResult(
-        _record(kind, found, saved), _said(kind, found, [p for p in (saved, data) if p is not None])
+        _record(kind, found), _said(kind, found, data), draw=lambda: gallery.map_page(made, found, rule)
     )
 
 
-def _record(kind: str, found: Any, saved: Any) -> dict[str, Any]:
+def _record(kind: str, found: Any) -> dict[str, Any]:
     about = {"kind": kind, **record(found.drop_vars("threshold", errors="ignore"), whole=True)}
-    about |= {"threshold": found["threshold"].values} if "threshold" in found else {}
-    return about | ({"out": str(saved)} if saved else {})
+    return about | ({"threshold": found["threshold"].values} if "threshold" in found else {})
 
 
-def _said(kind: str, found: Any, paths: list[Any]) -> Iterator[str | Table]:
+def _said(kind: str, found: Any, data: str | None) -> Iterator[str | Table]:
     yield f"{found.attrs['variant']}, {found.attrs.get('rule', 'flow')}, {dimension(found)}: map of {kind}"
     codes = found["status" if kind == "stability" else "limit"]
     yield Table([codes.name, "points"], [[w, n] for w, n in counts(codes)])
     if "threshold" in found:
         yield _threshold(found, kind)
-    yield from map(str, paths)
+    if data is not None:
+        yield data
 
 
 def _threshold(found: Any, kind: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from ..errors import InputError, number
 from ..registry import merged, settings
-from .layer import option
+from .layer import argument, option
 
 if TYPE_CHECKING:
     from ..rules import Rule
@@ -92,6 +92,29 @@ class AnyVariantOptions(VariantOptions):
         """The parameters that options set, beside those in the variant's name."""
         short = [n for n in given_in(self) if n not in ("variant", "param")]
         return [*short, *assignments(self.param, "-p")]
+
+
+@dataclasses.dataclass(frozen=True)
+class NamedVariantOptions(AnyVariantOptions):
+    """A variant that is named by a word, or by --variant."""
+
+    name: Annotated[
+        str | None, argument("NAME", "A variant or a preset, as --variant takes it; see `diracgan list`.")
+    ] = None
+
+    @property
+    def spec(self) -> str | None:
+        """The word, or what --variant says."""
+        return self.name or self.variant
+
+    def build_named(self, example: str) -> Variant:
+        """Make the variant.
+
+        Raises:
+            InputError: as :func:`only_one`, which names the ``example``.
+        """
+        wanted = only_one("variant", self.name, self.variant, example)
+        return dataclasses.replace(self, variant=wanted, name=None).build()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
-from .layer import CommandResult, endings, output
+from .layer import CommandResult, endings, option, output
 
 
 def command(
     variant: Annotated[
         list[str] | None,
-        typer.Option(
-            "--variant",
-            "-v",
+        option(
+            "--variant -v",
+            "A variant to choose from, also PATH.py:NAME; repeatable. All registered ones by default.",
             metavar="NAME[:k=v,...]",
-            help="A variant to choose from, also PATH.py:NAME; repeatable. All registered ones by default.",
-            show_default=False,
         ),
     ] = None,
     out: Annotated[str, output("The page, .html; page.html by default.", endings(".html"))] = "page.html",

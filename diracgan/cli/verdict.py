@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any
 
+from .. import gallery
 from .layer import CommandResult, option, output, picture
 from .options import GameOptions, complex_words
 
@@ -30,12 +31,7 @@ def command(
     from ..analysis import verdict
 
     found = verdict(made, rule=rule, effort=effort, **where)
-    if out is not None:
-        from ..gallery.pictures import law
-        from ..plotting import save
-
-        save(law(made, found, rule, where), out)
-    return CommandResult(found.as_dict(), _said(found))
+    return CommandResult(found.as_dict(), _said(found), draw=lambda: gallery.law(made, found, rule, where))
 
 
 def _said(found: Any) -> Iterator[str]:

@@ -1,5 +1,8 @@
-"""The gallery: figures that show what is true of each variant, computed here and drawn by :mod:`~diracgan.plotting`."""
+"""The gallery: figures that show what is true of each variant, computed here and drawn by :mod:`~diracgan.plotting`.
 
-from .build import draw_all
+What a module lists in its ``__all__`` is found here, and loads on first use.
+"""
 
-__all__ = ["draw_all"]
+from ..lazy import load_from_modules
+
+load_from_modules(__name__)

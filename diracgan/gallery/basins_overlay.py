@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
+__all__ = ["map_page"]
+
 _SAME = 0.02  # cycles whose sizes differ by less than this share are one
 _MOST = 3  # different sizes beyond which orbits are not isolated cycles
 _ITERATES = 600

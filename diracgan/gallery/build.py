@@ -17,6 +17,8 @@ from .article import GALLERY
 from .entry import Entry
 from .methods import METHODS
 
+__all__ = ["draw_all"]
+
 SOURCE = "kexue.fm/archives/6583"
 
 _INTRODUCTION = rf"""

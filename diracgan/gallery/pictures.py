@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ..analysis import Critical, Verdict
     from ..analysis.bifurcation import Atlas
 
+__all__ = ["atlas_page", "law", "locus_page", "side_by_side"]
+
 _CELLS = 61  # of a map of stability in either direction
 JUDGED = ("phi0", "theta0", "x0", "dim", "rule", "rate_d", "rate_g")  # what a run and its verdict share
 

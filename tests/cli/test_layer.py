@@ -220,3 +220,16 @@ def test_a_huge_integer_is_refused_in_a_short_line(huge):
 def test_a_gate_without_a_tolerance_is_refused(cli, rtol):
     code, out, err = cli("report", "ns", "--tolerance", rtol)
     assert (code, out) == (2, "") and "tolerance = " in err and "allowed: " in err
+
+
+def test_a_picture_is_saved_where_one_is_asked_for_and_said_last(tmp_path):
+    from matplotlib.figure import Figure
+
+    made = layer.CommandResult({"a": 1}, ["said"], draw=Figure)
+    assert made.drawn(None) is made
+    out = str(tmp_path / "a.svg")
+    drawn = made.drawn(out)
+    assert (list(drawn.said), drawn.record) == (["said", out], {"a": 1, "out": out})
+    assert "<svg" in (tmp_path / "a.svg").read_text()
+    table = layer.CommandResult({}, []).drawn(out)  # what draws nothing writes its own file
+    assert (table.record, list(table.said)) == ({}, [])

@@ -336,8 +336,8 @@ def test_the_command_says_what_happens(folder, tmp_path, capsys):
         "samples_0",
     }
     assert main([*words, "--out", str(drawn)]) == 0
-    said = capsys.readouterr().out.splitlines()[-1]
-    assert said == f"100 iterations ahead, 2 settings, 0 unstable; drawn in {drawn}"
+    said = capsys.readouterr().out.splitlines()[-2:]
+    assert said == ["100 iterations ahead, 2 settings, 0 unstable", str(drawn)]
     assert drawn.read_bytes().startswith(b"\x89PNG")
 
 
