@@ -108,18 +108,27 @@ class Runs:
         longer: int = 1,
     ) -> list[_End | None]:
         """How every start ends, with steps ``finer`` times as short, for ``longer``; None where it diverges."""
-        h, steps = self.h / finer, self.steps * finer * longer
-        every = max(1, steps // 4 // ROWS)
         at_once = max(1, _AT_ONCE // (ROWS * draws.shape[1]))
         found: list[_End | None] = []
         for k in range(0, len(draws), at_once):
-            part = draws[k : k + at_once]
-            with jax.enable_x64(True):
-                rows = _last_rows(self.system, self.rule, part, h, steps - every * ROWS, every)
-            found += [self._described(z) for z in np.asarray(rows)]
+            found += [self._described(z) for z in self._rows(draws[k : k + at_once], finer, longer)]
             if tell is not None:
                 tell(len(found), len(draws))
         return found
+
+    def _rows(self, draws: np.ndarray, finer: int = 1, longer: int = 1) -> np.ndarray:
+        h, steps, n = self.h / finer, self.steps * finer * longer, len(draws)
+        every = max(1, steps // 4 // ROWS)
+        padded = np.concatenate(
+            [draws, np.tile(draws[-1:], (_next_size(n) - n, 1))]
+        )  # few sizes are compiled
+        with jax.enable_x64(True):
+            return np.asarray(_last_rows(self.system, self.rule, padded, h, steps - every * ROWS, every))[:n]
+
+    def tail(self, draw: np.ndarray) -> np.ndarray | None:
+        """The last quarter of the motion from a start, (rows, 2d); None where it diverges."""
+        rows = self._located_rows(draw) if self.switches else self._rows(draw[None])[0]
+        return rows if rows is not None and self._described(rows) is not None else None
 
     def _described(self, z: np.ndarray) -> _End | None:
         if not np.all(np.isfinite(z)) or np.max(np.abs(z)) > _FAR * self.box:
@@ -161,7 +170,7 @@ class Runs:
         return labels != UNSETTLED
 
     def labels(self, draws: np.ndarray, tell: Callable[[int, int], None] | None = None) -> np.ndarray:
-        """The attractor of every start.
+        """The attractor of every start, by steps.
 
         Where the field switches, steps do not locate its switchings: what depends on their size is followed again with
         switchings located.
@@ -170,6 +179,23 @@ class Runs:
         if self.switches:
             for k in np.flatnonzero(self.grouped(self._followed(draws, finer=2)) != found):
                 found[k] = self._group(self._located(draws[k]))
+        return found
+
+    def located_labels(self, draws: np.ndarray, tell: Callable[[int, int], None] | None = None) -> np.ndarray:
+        """The attractor of every start, with every switching located where the field switches.
+
+        What still shrinks at its end, as it does by steps, is where these followed it to.
+        """
+        if not self.switches:
+            return self.labels(draws, tell)
+        found = self.grouped(self._followed(draws))
+        for k, draw in enumerate(draws):
+            end = self._located(draw)
+            rests = found[k] >= 0 and self.known[found[k]].largest == 0.0
+            if not (rests and end is not None and self._shrinks(end)):
+                found[k] = self._group(end)
+            if tell is not None:
+                tell(k + 1, len(draws))
         return found
 
     def _followed(
@@ -192,16 +218,25 @@ class Runs:
 
     def _located(self, draw: np.ndarray) -> _End | None:
         """How a start ends, with its switchings located; None where it diverges."""
+        rows = self._located_rows(draw)
+        return None if rows is None else self._described(rows)
+
+    def _located_rows(self, draw: np.ndarray) -> np.ndarray | None:
         span = self.h * self.steps
         with jax.enable_x64(True):
             motion = ContinuousSystem(self.system)
             early = motion.advance(draw, 0.0, 0.75 * span, 0)
             if early.result == "stuck":
-                return self._described(np.tile(early.end, (ROWS, 1)))
+                return np.tile(early.end, (ROWS, 1))
             late = motion.advance(early.end, 0.75 * span, 0.25 * span, ROWS)
         if late.result == "stuck":
-            return self._described(np.tile(late.end, (ROWS, 1)))
-        return self._described(late.zs) if late.result == "ok" else None
+            return np.tile(late.end, (ROWS, 1))
+        return late.zs if late.result == "ok" else None
+
+
+def _next_size(n: int) -> int:
+    """1, or the least of 8, 32, 128, ... that holds n; beyond 512 n itself."""
+    return next((size for size in (1, 8, 32, 128, 512) if n <= size), n)
 
 
 @functools.partial(jax.jit, static_argnums=(5,))

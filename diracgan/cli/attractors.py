@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any
 
+from .. import plotting
 from ..progress import progress
-from .layer import CommandResult, Table, option
+from .layer import CommandResult, Table, endings, option, output
 from .options import NamedVariantOptions, RuleOptions, headline, vector
+
+_KEPT = endings(".png", ".pdf", ".svg", ".json")
 
 
 def command(
@@ -20,6 +23,10 @@ def command(
     steps: Annotated[int, option("--steps -n", "Steps from each; 10000 by default.")] = 10_000,
     step_size: Annotated[float, option("--step-size", "Of the flow's steps; 0.02 by default.")] = 0.02,
     seed: Annotated[int, option("--seed", "Seed of the draws; 0 by default.")] = 0,
+    out: Annotated[
+        str | None,
+        output("Draw the starts and what they end on, or keep the result: .png, .pdf, .svg, .json.", _KEPT),
+    ] = None,
 ) -> CommandResult:
     """Find what starts in a box end on, with the share of each, and how large a kick the equilibrium survives.
 
@@ -41,7 +48,7 @@ def command(
             seed=seed,
             progress=bar,
         )
-    return CommandResult(found.as_dict(), _said(found))
+    return CommandResult(found.as_dict(), _said(found), draw=lambda: plotting.attractors_figure(found))
 
 
 def _said(found: Any) -> Iterator[str | Table]:

@@ -50,13 +50,19 @@ class CommandResult:
     code: int = 0
     draw: Callable[[], Any] | None = None
 
-    def drawn(self, out: str | None) -> CommandResult:
-        """The same once its picture is saved, where it has one and ``out`` says where."""
+    def drawn(self, name: str, out: str | None) -> CommandResult:
+        """The same once its picture, or in .json its object, is saved, where it has one and ``out`` says where."""
         if self.draw is None or out is None:
             return self
-        from ..plotting.saving import save
+        if out.lower().endswith(".json") and self.record is not None:
+            from ..files import write_text
+            from ..reporting import dumps
 
-        save(self.draw(), out)
+            write_text(out, dumps(f"diracgan.{name}/1", self.record) + "\n")
+        else:
+            from ..plotting.saving import save
+
+            save(self.draw(), out)
         record = None if self.record is None else {**self.record, "out": out}
         return dataclasses.replace(self, record=record, said=itertools.chain(self.said, [out]))
 
@@ -182,7 +188,7 @@ def typer_function(name: str, function: Callable[..., Any]) -> Callable[..., Non
         with contextlib.ExitStack() as held:
             hold(held, [given[key] for key in outputs if given[key] is not None])
             with contextlib.redirect_stdout(sys.stderr):
-                answer = function(**made).drawn(given.get("out"))
+                answer = function(**made).drawn(name, given.get("out"))
         say(name, answer, style)
 
     command.__doc__, command.__name__ = inspect.getdoc(function), function.__name__

@@ -1,5 +1,6 @@
 from .animation import *
 from .atlas import *
+from .attractors import *
 from .averages import *
 from .branches import *
 from .cards import *

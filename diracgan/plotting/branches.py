@@ -49,9 +49,9 @@ _REACH = 0.4  # of the range beyond a point: how far the normal form is drawn
 def branches(found: Sequence[Any], ax: Axes | None = None) -> Axes:
     """Draw branches over their parameter: stable parts solid, unstable ones dashed, and the points named.
 
-    The height is the distance of the players from (0, x0), of a cycle the largest; of what is born at a Hopf,
-    Neimark-Sacker, flip or pitchfork point and was not followed, the radius that the normal form predicts, about the
-    branch.
+    The height is the distance of the players from (0, x0), of a cycle the largest, of an orbit of period k that of each
+    of its k points; of what is born at a Hopf, Neimark-Sacker, flip or pitchfork point and was not followed, the radius
+    that the normal form predicts, about the branch.
 
     Args:
         found: one or several :class:`diracgan.bifurcation.Branch` or ``CycleBranch`` over one parameter.
@@ -131,6 +131,14 @@ def _height(b: Any, phi: Any, theta: Any) -> Any:
     return np.linalg.norm(off, axis=-1)
 
 
+def _heights(b: Any) -> np.ndarray:
+    """Of every point of what the branch consists of, (K, 1) of equilibria, (K, k) of orbits of period k."""
+    orbits = getattr(b, "orbits", None)
+    if orbits is None:
+        return _height(b, b.phi, b.theta)[:, None]
+    return _height(b, *np.split(orbits, 2, axis=-1))
+
+
 def _height_at(b: Any, point: Any) -> float:
     """Of a point on its branch; of a cycle that of the nearest one on the branch."""
     if b.kind != "cycles":
@@ -141,14 +149,15 @@ def _height_at(b: Any, point: Any) -> float:
 
 def _branch(ax: Axes, b: Any, drawn: set[str]) -> None:
     cycles = b.kind == "cycles"
-    heights, statuses = b.radii if cycles else _height(b, b.phi, b.theta), np.array(b.statuses)
+    heights, statuses = b.radii[:, None] if cycles else _heights(b), np.array(b.statuses)
     colours = {"stable": GREEN} if cycles else {}
     for status, part in _stretches(statuses):
         line, colour = _LOOKS.get(status, (":", INK))
         colour = colours.get(status, colour)
         label = f"{b.kind}, {status}"
         shown = None if label in drawn else label
-        ax.plot(b.values[part], heights[part], line, color=colour, linewidth=1.8, zorder=3, label=shown)
+        lines = ax.plot(b.values[part], heights[part], line, color=colour, linewidth=1.8, zorder=3)
+        lines[0].set_label(shown)
         drawn.add(label)
 
 

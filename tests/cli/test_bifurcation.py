@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+import diracgan as dg
+
 NS = ("bifurcation", "ns", "--r1", "0.05", "--over", "lr=0.01:0.4", "--rule", "simultaneous")
 
 
@@ -67,13 +69,25 @@ def test_bad_input_is_one_line_and_leaves_nothing(cli, folder, words, holds):
     assert not list(folder.iterdir())
 
 
-def test_attractors_in_words_and_as_json(cli):
+def test_attractors_in_words_as_json_and_kept(cli, folder):
     words = ("attractors", "ns", "--r1", "0.5", "--rule", "simultaneous", "--starts", "5", "--steps", "1024")
     code, out, _ = cli(*words)
     assert code == 0 and "converges-exponentially" in out
     found = json.loads(cli(*words, "--format", "json")[1])
     assert found["schema"] == "diracgan.attractors/1" and found["found"][0]["share"] == 1.0
-    code, out, err = cli("attractors", "ns", "--starts", "0")
+    code, out, err = cli(*words, "--out", "a.json")
+    kept = dg.bifurcation.Attractors.load(folder / "a.json")
+    assert code == 0 and out.splitlines()[-1] == "a.json"
+    assert json.loads(json.dumps(kept.as_dict())) == {k: v for k, v in found.items() if k != "schema"}
+    code, out, err = cli(*words, "--out", "a.png")
+    assert code == 0 and (folder / "a.png").stat().st_size > 5000 and out.splitlines()[-1] == "a.png"
+    (folder / "b.json").write_text("{}")
+    for path in ("b.json", "c.json", "a.png"):
+        with pytest.raises(dg.InputError, match=path) as error:
+            dg.bifurcation.Attractors.load(folder / path)
+        assert "\n" not in str(error.value)
+    code, out, err = cli("attractors", "ns", "--starts", "0", "--out", "d.json")
+    assert not (folder / "d.json").exists()
     assert (code, out) == (2, "") and "starts = 0" in err and err.count("\n") == 1
 
 

@@ -33,3 +33,22 @@ def test_a_point_on_the_edge_takes_its_neighbours_status_and_an_undecided_stretc
     assert edge == {"equilibria, stable": [0.0, 1.0, 2.0, 3.0], "equilibria, unstable": [3.0]}
     stretch = drawn(["stable", "marginal", "marginal", "unstable"])
     assert stretch["equilibria, marginal"] == [1.0, 2.0, 3.0]
+
+
+def test_of_an_orbit_all_points_are_drawn():
+    orbits = np.stack([np.array([[[1.0, 0.0], [0.0, 2.0], [3.0, 4.0]]])] * 2, axis=1)[
+        0
+    ]  # (phi, theta) of three
+    branch = SimpleNamespace(
+        kind="orbits of period 3",
+        parameter="p",
+        values=np.arange(2.0),
+        orbits=orbits,
+        x0=[0.0],
+        statuses=["stable", "stable"],
+        points=[],
+        born_at=None,
+    )
+    ax = branches([branch], Figure().add_subplot())
+    assert [line.get_ydata()[0] for line in ax.get_lines()] == [1.0, 2.0, 5.0]
+    assert len(ax.get_legend().get_texts()) == 1

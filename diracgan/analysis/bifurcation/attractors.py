@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...errors import InputError, integer, number
+from ...errors import InputError, integer, number, one_line
+from ...files import path_of
 from ...records import NestedRecord
 from ...rules import Rule
 from ...variants import Variant
@@ -17,6 +21,8 @@ from ..decision_thresholds import T
 from ..linear.settings import LinearSettings, settings
 from ..verdict.verdict import verdict
 
+SCHEMA = "diracgan.attractors/1"
+_KEPT = 256  # rows of an attractor's motion
 _NUMBERS = 2**26  # of all starts together
 _BESIDE = 1e-4  # of the box: how far from (0, x0) a start lies that stands for its basin
 _LEVEL = 0.95  # of the bounds on shares
@@ -34,6 +40,7 @@ class Attractor:
         centre: mean (phi, theta) on it; None where it diverges.
         radius: largest |(phi, theta - x0)| on it; None where it diverges.
         text: the verdict in words.
+        points: (phi, theta) along its last rows, of a start on it, (rows, 2d); None where it diverges.
     """
 
     kind: str
@@ -46,6 +53,7 @@ class Attractor:
     centre: list[float] | None
     radius: float | None
     text: str
+    points: list[list[float]] | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +84,7 @@ class Attractors(NestedRecord):
             attract, or where no edge was met.
         unsettled: share of the starts whose end had not settled.
         text: one sentence in words.
+        drawn: the starts, (n, 2d); ``ends_on`` the attractor of each, -1 where its end had not settled, (n,).
         box: half width of the box about (0, x0); ``starts`` how many; ``steps`` of each; ``seed`` of the draws.
         variant: label; ``hyperparameters`` its numbers; ``rule`` label or None; ``dim`` d; ``x0`` the datum.
     """
@@ -85,6 +94,8 @@ class Attractors(NestedRecord):
     survives: float | None
     unsettled: float
     text: str
+    drawn: list[list[float]]
+    ends_on: list[int]
     box: float
     starts: int
     steps: int
@@ -94,6 +105,28 @@ class Attractors(NestedRecord):
     rule: str | None
     dim: int
     x0: list[float]
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Attractors:
+        """Read what ``diracgan attractors --out FILE.json`` wrote.
+
+        Raises:
+            InputError: for a file that is missing, or holds something else.
+        """
+        given = path_of("path", path)
+        try:
+            kept = json.loads(Path(given).read_text(encoding="utf-8"))
+            if kept.pop("schema") != SCHEMA:
+                raise ValueError("its schema is another")
+            found = [Attractor(**one) for one in kept.pop("found")]
+            edges = [Edge(**(one | {"between": tuple(one["between"])})) for one in kept.pop("edges")]
+            return cls(found=found, edges=edges, **kept)
+        except OSError as error:
+            raise InputError(f"{given!r} cannot be read: {one_line(error)}") from None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"{given!r} does not hold attractors ({one_line(error)}); allowed: what diracgan attractors --out wrote"
+            ) from None
 
 
 def attractors(
@@ -116,8 +149,8 @@ def attractors(
         box: half width of the box |phi_i|, |theta_i - x0_i| <= box from which starts are drawn evenly.
         starts: how many.
         steps: how long each is followed, in iterations, or in the flow's steps.
-        step_size: of the flow's Runge-Kutta steps. Where the field switches, each start is followed with steps of half
-            this size too, and with its switchings located where the two ends differ.
+        step_size: of the flow's Runge-Kutta steps. Where the field switches, each start is followed with its switchings
+            located; on the way to an edge where steps of half this size end elsewhere.
         dim: dimension d (1, or that of ``x0``).
         x0: the datum; None for 0.
         seed: of the draws.
@@ -154,7 +187,7 @@ def attractors(
         )
     runs = Runs(variant, rule, asked.x0, h, steps, box)
     draws = runs.centre + box * np.random.default_rng(seed).uniform(-1, 1, size=(starts, 2 * d))
-    labels = runs.labels(draws, progress)
+    labels = runs.located_labels(draws, progress)
     order = sorted(set(labels) - {UNSETTLED}, key=lambda g: -int(np.sum(labels == g)))
     found = [_attractor(runs, g, labels, draws, asked) for g in order]
     edges = _edges(runs, order, labels, draws)
@@ -165,6 +198,8 @@ def attractors(
         edges=edges,
         survives=survives,
         unsettled=unsettled,
+        drawn=draws.tolist(),
+        ends_on=[order.index(g) if g in order else -1 for g in labels.tolist()],
         text=_words(found, survives, unsettled),
         box=box,
         starts=starts,
@@ -181,25 +216,27 @@ def attractors(
 def _attractor(
     runs: Runs, group: int, labels: np.ndarray, draws: np.ndarray, asked: LinearSettings
 ) -> Attractor:
-    from scipy.stats import binomtest
+    from scipy.special import betaincinv
 
     members = np.flatnonzero(labels == group)
-    interval = binomtest(len(members), len(labels)).proportion_ci(_LEVEL)
+    count, others, beyond = len(members), len(labels) - len(members), 0.5 * (1.0 - _LEVEL)
     nearest = members[np.argmin(np.linalg.norm(draws[members] - runs.centre, axis=1))]
     start, d = draws[nearest], len(runs.centre) // 2
     told = verdict(asked.variant, start[:d], start[d:], rule=asked.rule, x0=asked.x0, effort=T.edge_effort)
     end = None if group == DIVERGED else runs.known[group]
+    rows = None if end is None else runs.tail(start)
     return Attractor(
         kind=told.kind,
-        share=len(members) / len(labels),
-        share_low=float(interval.low),
-        share_high=float(interval.high),
-        count=len(members),
+        share=count / len(labels),
+        share_low=float(betaincinv(count, others + 1, beyond)),
+        share_high=1.0 if not others else float(betaincinv(count + 1, others, 1.0 - beyond)),
+        count=count,
         phi0=start[:d].tolist(),
         theta0=start[d:].tolist(),
         centre=None if end is None else end.centre.tolist(),
         radius=None if end is None else end.largest,
         text=told.text,
+        points=None if rows is None else rows[-_KEPT:].tolist(),
     )
 
 

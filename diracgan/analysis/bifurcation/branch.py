@@ -54,6 +54,7 @@ class Branch(AskedAbout, Record):
         born_at: the parameter of the branch point or flip that it was followed from; None of a start.
         text: one sentence in words.
         period: k of a rule's k-fold iterate.
+        orbits: phi and theta at all points of the map's orbits, (K, k, 2d); None where these are single points.
     """
 
     kind: str
@@ -74,6 +75,7 @@ class Branch(AskedAbout, Record):
     born_at: float | None
     text: str
     period: int
+    orbits: np.ndarray | None
     family: Family = dataclasses.field(repr=False)
 
     def as_dict(self) -> dict[str, Any]:
@@ -372,9 +374,21 @@ def _record(family: Family, path: SolutionPath, low: float, high: float) -> Bran
         born_at=None,
         text=_words(family.kind, family.handles[0].name, values, points, path.ends),
         period=(family.times or 1) * (1 if rule is None else rule.period),
+        orbits=_orbits(family, us),
         family=family,
         **family.around.provenance,
     )
+
+
+def _orbits(family: Family, us: np.ndarray) -> np.ndarray | None:
+    """phi and theta at the points that the map visits in turn from each u = (x, p); None of fixed points."""
+    if (times := family.times or 1) == 1:
+        return None
+    once, visited = family.repeated(1), [us]
+    for _ in range(times - 1):
+        moves = np.array([once.equations(u)[0] for u in visited[-1]])
+        visited.append(np.column_stack([visited[-1][:, :-1] + moves, us[:, -1]]))
+    return np.stack(visited, axis=1)[:, :, : 2 * family.dim]
 
 
 def _orbit_margins(family: Family, path: SolutionPath) -> list[Margin]:

@@ -21,6 +21,9 @@ def test_rest_and_a_circle_attract_and_the_unstable_circle_is_the_edge():
     (edge,) = found.edges
     assert edge.distance == pytest.approx(0.5, abs=1e-3)
     assert found.survives == pytest.approx(0.5, abs=1e-3)
+    off = np.linalg.norm(np.array(found.drawn) - [0.0, 1.0], axis=1)
+    np.testing.assert_array_equal(np.array(found.ends_on) == 1, off < 0.5)
+    np.testing.assert_allclose(np.linalg.norm(np.array(circle.points) - [0.0, 1.0], axis=1), 1.0, rtol=1e-4)
 
 
 def test_runs_on_a_strange_attractor_are_one_attractor():

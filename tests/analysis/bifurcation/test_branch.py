@@ -93,6 +93,10 @@ def test_the_period_doublings_of_the_logistic_map():
     (doubled,) = switch(flip, 2.0, 3.8)
     assert doubled.kind == "orbits of period 2" and doubled.points[-1].kind == "flip"
     assert doubled.points[-1].value == pytest.approx(1 + np.sqrt(6), abs=1e-9)
+    # its two points are the roots of r^2 x^2 - r (r + 1) x + (r + 1)
+    roots = [sorted(np.roots([r * r, -r * (r + 1), r + 1])) for r in doubled.values]
+    np.testing.assert_allclose(np.sort(doubled.orbits[:, :, 0], axis=1), roots, atol=1e-8)
+    assert found.orbits is None
     # the multiplier that matters along the orbit of period 2 is 4 + 2r - r^2; what is given to theta dies at once
     np.testing.assert_allclose(
         doubled.margins, 1 - np.abs(4 + 2 * doubled.values - doubled.values**2), atol=1e-9
