@@ -226,10 +226,10 @@ def test_a_picture_is_saved_where_one_is_asked_for_and_said_last(tmp_path):
     from matplotlib.figure import Figure
 
     made = layer.CommandResult({"a": 1}, ["said"], draw=Figure)
-    assert made.drawn(None) is made
+    assert made.drawn("eig", None) is made
     out = str(tmp_path / "a.svg")
-    drawn = made.drawn(out)
+    drawn = made.drawn("eig", out)
     assert (list(drawn.said), drawn.record) == (["said", out], {"a": 1, "out": out})
     assert "<svg" in (tmp_path / "a.svg").read_text()
-    table = layer.CommandResult({}, []).drawn(out)  # what draws nothing writes its own file
+    table = layer.CommandResult({}, []).drawn("eig", out)  # what draws nothing writes its own file
     assert (table.record, list(table.said)) == ({}, [])
