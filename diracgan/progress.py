@@ -53,13 +53,8 @@ def lines(tell: Callable[[str], object]) -> Progress:
 
     def update(done: int, total: int, note: str = "") -> None:
         left = (time.monotonic() - began) * (total - done) / max(done, 1)
-        said = (
-            f", about {left / 60:.0f} min left"
-            if left > 90
-            else f", about {left:.0f} s left"
-            if left > 1
-            else ""
-        )
+        time_left = f"{left / 60:.0f} min" if left > 90 else f"{left:.0f} s"
+        said = f", about {time_left} left" if left > 1 else ""
         tell(f"{done} of {total}{said}: {note}")
 
     return update

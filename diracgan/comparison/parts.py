@@ -44,10 +44,8 @@ class Parts:
         device: str = "auto",
         done: Callable[[int, int, str], None] | None = None,
     ) -> None:
-        with on_device(
-            one_of("device", device, DEVICES)
-        ):  # refuses one that is not there, before anything runs
-            pass
+        with on_device(one_of("device", device, DEVICES)):
+            pass  # one that is not there is refused before anything runs
         if folder is not None and Path(folder).is_file():
             raise InputError(
                 f"{os.fspath(folder)!r} is a file; allowed: a folder for the parts that are done"
@@ -61,9 +59,9 @@ class Parts:
         """The parts, to which calls are added."""
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Wait for what runs; what waits is dropped after an error."""
-        self.pool.shutdown(cancel_futures=True)
+    def __exit__(self, error: object, *_: object) -> None:
+        """End the pool; after an error, or Ctrl-C, what has not begun is dropped and what runs is not waited for."""
+        self.pool.shutdown(wait=error is None, cancel_futures=True)
 
     def add(self, what: str, function: Callable[..., Any], on: Any, *args: Any) -> Future[Any]:
         """Have a part run: ``function(on, protocol, *args)``, whose records are plain data."""

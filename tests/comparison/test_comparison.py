@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from xml.etree import ElementTree
 
 import jax
@@ -125,6 +126,24 @@ def test_a_part_that_is_done_is_not_run_again(tmp_path):
     with Parts(protocol("ci", seed0=1), tmp_path) as parts:
         parts.add("some", part, dg.variant("ns"), "a").result()
     assert len(calls) == 3
+
+
+def test_what_runs_is_not_waited_for_after_ctrl_c():
+    """Nobody would release it: a pool that waited would never end."""
+    begun, released = threading.Event(), threading.Event()
+
+    def part(variant, chosen):
+        begun.set()
+        released.wait()
+        return []
+
+    parts = Parts(protocol("ci"))
+    running = [parts.add("some", part, dg.variant("ns")) for _ in range(3)]
+    begun.wait()
+    parts.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert running[2].cancelled() and not running[0].done()
+    released.set()
+    assert running[0].result() == []
 
 
 def test_bounds_are_exact():
