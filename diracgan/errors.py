@@ -58,6 +58,29 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
+def reason(error: BaseException) -> str:
+    """Return what an error says, in one line of small letters; of the file system's errors their words alone.
+
+    Example:
+        >>> reason(FileNotFoundError(2, "No such file or directory", "a.csv"))
+        'no such file or directory'
+    """
+    said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return said.splitlines()[0].lower()
+
+
+def not_installed(what: str, package: str, extra: str) -> InputError:
+    """Return the error for what needs a package that is not there; ``extra``: the extra of diracgan that has it.
+
+    Example:
+        >>> print(not_installed("the widget", "anywidget", "explore"))
+        the widget needs anywidget, which is not installed; install it: pip install "diracgan[explore]"
+    """
+    return InputError(
+        f'{what} needs {package}, which is not installed; install it: pip install "diracgan[{extra}]"'
+    )
+
+
 def unknown(kind: str, value: object, choices: Iterable[str]) -> InputError:
     """Return the error for a name that is none of ``choices``, with the nearest one.
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .errors import InputError, unknown
+from .errors import InputError, reason, unknown
 
 # machine, process, chance: a temporary file is called .NAME-OWNER.SUFFIX
 OWNER = r"(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}"
@@ -63,7 +63,7 @@ def destination(
     suffix = Path(given).suffix.lower()
     if suffix not in suffixes:
         raise InputError(f"{given!r}: {unknown('suffix', suffix, suffixes)}")
-    with _refusals(given, "a file name in a writable folder", (OSError, ValueError)):
+    with refusals(given, "allowed: a file name in a writable folder", (OSError, ValueError)):
         target = Path(given).resolve()
         recover(target)
         _check_parent(target, given)
@@ -101,22 +101,22 @@ def folder(path: str | os.PathLike[str]) -> Path:
         if target.exists():
             raise InputError(f"{given!r} is not a folder; allowed: a folder, new or existing")
         _check_parent(target, given)
-    with _refusals(given, "a writable folder"):
+    with refusals(given, "allowed: a writable folder"):
         target.mkdir(exist_ok=True)
         _try_writing(target / "probe")
     return target
 
 
 @contextmanager
-def _refusals(given: str, allowed: str = "", kinds: Any = OSError) -> Iterator[None]:
-    """What the file system refuses, as an InputError that says what is allowed."""
+def refusals(given: str, hint: str = "", kinds: Any = OSError) -> Iterator[None]:
+    """What the file system refuses to do with ``given``, as an InputError that ends in the ``hint``."""
     try:
         yield
     except kinds as error:
         if isinstance(error, (InputError, BrokenPipeError)):
             raise
-        hint = f"; allowed: {allowed}" if allowed else ""
-        raise InputError(f"{given!r} cannot be written: {_reason(error)}{hint}") from error
+        said = f"{given!r} cannot be written: {reason(error)}"
+        raise InputError(f"{said}; {hint}" if hint else said) from error
 
 
 def _check_parent(target: Path, given: str) -> None:
@@ -151,7 +151,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(path).resolve()
     temporary = _beside(target)
     try:
-        with _refusals(os.fspath(path)):
+        with refusals(os.fspath(path)):
             recover(target)
             if target.is_file():
                 # made with the old permissions, so that a private file is at no time open to others
@@ -256,7 +256,3 @@ def _is_sweep(path: Path) -> bool:
         return str(found["attributes"]["schema"]).startswith("diracgan.sweep/")
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
-
-
-def _reason(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0].lower()

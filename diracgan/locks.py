@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .errors import InputError
+from .errors import InputError, reason
 
 
 @contextlib.contextmanager
@@ -39,8 +39,7 @@ def locked(file: Path, given: str | os.PathLike[str]) -> Iterator[None]:
     try:
         handle = _acquire(file, os.fspath(given))
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise InputError(f"{os.fspath(given)!r} cannot be written: {reason}") from error
+        raise InputError(f"{os.fspath(given)!r} cannot be written: {reason(error)}") from error
     try:
         yield
     finally:

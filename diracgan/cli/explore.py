@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from ..errors import InputError, integer
+from ..errors import InputError, integer, not_installed
 from .layer import option
 
 
@@ -39,7 +39,7 @@ def command(
     Example: diracgan explore --port 8123
     """
     if importlib.util.find_spec("uvicorn") is None:
-        raise InputError("the explorer needs uvicorn; pip install 'diracgan[explore]'")
+        raise not_installed("the explorer", "uvicorn", "explore")
     integer("port", port, low=0, high=65_535)
     paths = [Path(f) for f in file or []]
     for path in paths:

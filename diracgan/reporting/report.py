@@ -10,7 +10,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import InputError, one_line, unknown
+from ..errors import InputError, one_line, reason, unknown
 from .encode import dumps, plain
 from .junit import junit
 from .schema import KINDS, REPORT, STATUSES
@@ -197,9 +197,7 @@ def baseline(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         found = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(
-            f"baseline {shown!r} cannot be read: {(error.strerror or str(error)).lower()}"
-        ) from error
+        raise InputError(f"baseline {shown!r} cannot be read: {reason(error)}") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"baseline {shown!r} is not JSON: {one_line(error)}") from error
     if not isinstance(found, dict) or found.get("schema") != REPORT:

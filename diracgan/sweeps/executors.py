@@ -21,7 +21,7 @@ import numpy as np
 from ..dynamics.trajectory import versions
 from ..ensemble.blocks import choose
 from ..ensemble.fixed_steps import engine
-from ..errors import InputError, one_line
+from ..errors import InputError, not_installed, one_line
 from .specification import Specification
 from .transport import packed, unpacked
 
@@ -106,9 +106,7 @@ class Dask:
         try:
             import distributed
         except ImportError:
-            raise InputError(
-                "--scheduler needs Dask; install it with: pip install 'diracgan[cluster]'"
-            ) from None
+            raise not_installed("--scheduler", "Dask", "cluster") from None
         self._own = not isinstance(scheduler, distributed.Client)
         if not self._own:
             self.client: Any = scheduler

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, not_installed
 
 _IMAGES, _COLOURS, _LABELS = 0x00000803, 0x00000804, 0x00000801
 _MOST_BYTES = 1 << 32  # of samples in one file; sizes are checked before anything is read
@@ -196,9 +196,7 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     try:
         from sklearn.datasets import load_digits
     except ImportError:
-        raise InputError(
-            'the digits come with scikit-learn, which is not installed; install it: pip install "diracgan[train]"'
-        ) from None
+        raise not_installed("digits", "scikit-learn", "train") from None
     held: Any = load_digits()
     return held.images[..., None] / 8.0 - 1.0, held.target.astype(np.int32)
 

@@ -18,8 +18,8 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from ..errors import InputError, OccupiedError
-from ..files import OWNER, folder as writable, replacing, write_text
+from ..errors import InputError, OccupiedError, not_installed
+from ..files import OWNER, folder as writable, refusals, replacing, write_text
 from ..locks import locked
 from . import loss_file
 from .config import toml
@@ -89,9 +89,7 @@ def _board(folder: Path) -> Any:
     try:
         from tensorboardX import SummaryWriter
     except ImportError:
-        raise InputError(
-            'tensorboard needs tensorboardX, which is not installed; install it: pip install "diracgan[train]"'
-        ) from None
+        raise not_installed("tensorboard", "tensorboardX", "train") from None
     return SummaryWriter(str(folder))
 
 
@@ -106,13 +104,9 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     given = os.fspath(path)
     target = Path(given)
     missing = [folder for folder in (target, *target.parents) if not os.path.lexists(folder)]
-    try:
+    wrong = (FileExistsError, NotADirectoryError)  # said below
+    with refusals(given, "allowed: a writable folder"), contextlib.suppress(wrong):
         target.parent.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        pass  # what is wrong is said below
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise InputError(f"{given!r} cannot be written: {reason}; allowed: a writable folder") from error
     if target.is_dir():
         _check_new(target, given)
     try:

@@ -11,9 +11,8 @@ run/run.lock             who writes there, while somebody does
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ import equinox as eqx
 import jax
 
 from ..errors import InputError, callback, instance, one_of
-from ..files import path_of
+from ..files import path_of, refusals
 from ..game import Players
 from ..rules import Rule
 from ..variants import Variant
@@ -45,6 +44,8 @@ from .run_folder import (
     restore,
     write_config,
 )
+
+_KEPT = "what is there is kept: go on with --resume (or resume)"
 
 
 def train(
@@ -185,7 +186,7 @@ def train_from_config(
         table = _reproducible(config)
         setup, state = start(config)
         write_config(target, table)  # a folder with a config is a run's
-        with _kept(target):
+        with refusals(str(target), _KEPT):
             return go_on(Run(config, setup, state, [], folder=target), tell)
 
 
@@ -220,24 +221,10 @@ def resume(
             raise InputError(f"{target} has made {run.steps} steps; allowed: steps = {run.steps} or more")
         if steps is not None:
             write_config(target, read_table(target / CONFIG) | {"steps": config.training.steps})
-        with _kept(target):
+        with refusals(str(target), _KEPT):
             keep_metrics(target, run.metrics)
             (target / RESULT).unlink(missing_ok=True)  # it goes on
             return go_on(run, tell)
-
-
-@contextlib.contextmanager
-def _kept(target: Path) -> Iterator[None]:
-    """What the file system refuses, as an InputError that says how to go on."""
-    try:
-        yield
-    except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            raise
-        reason = (error.strerror or str(error)).lower()
-        raise InputError(
-            f"{str(target)!r} cannot be written: {reason}; what is there is kept: go on with --resume (or resume)"
-        ) from error
 
 
 def load_run(folder: str | os.PathLike[str], which: str = "last", *, trust: bool = False) -> Run:

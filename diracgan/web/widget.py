@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError
+from ..errors import not_installed
 
 if TYPE_CHECKING:
     from ..variants import Variant
@@ -61,7 +61,7 @@ def widget(*variants: Variant, address: str = "", height: int = 720) -> Any:
         import anywidget  # pyright: ignore[reportMissingImports]
         import traitlets  # pyright: ignore[reportMissingImports]
     except ImportError:
-        raise InputError("the widget needs anywidget; pip install 'diracgan[explore]'") from None
+        raise not_installed("the widget", "anywidget", "explore") from None
 
     from ..variants import check_variant, parse, variants as registered
     from .bundle import page

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...errors import InputError
+from ...errors import not_installed
 from .table import Columns, LogTable, UnreadyLogError
 
 
@@ -23,10 +23,7 @@ def read_events(path: Path, given: str) -> LogTable:
     try:
         from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     except ImportError:
-        raise InputError(
-            f"{given} holds TensorBoard events, and tensorboard is not installed; install it: "
-            'pip install "diracgan[logs]"'
-        ) from None
+        raise not_installed(f"{given}, a file of events,", "tensorboard", "logs") from None
     events = EventAccumulator(str(path), size_guidance={"scalars": 0, "tensors": 0})
     events.Reload()
     found: dict[int, dict[str, float]] = {}
