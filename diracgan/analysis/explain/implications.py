@@ -161,8 +161,9 @@ def _energy(model: SymbolicModel) -> Iterator[str]:
     if not (a0.is_finite and b0.is_finite and (a0 * b0).is_positive):
         return
     bracket = a / a0 - b / b0
-    shape = sp.lambdify(s, bracket, modules=[numeric_functions(), "numpy"])
-    beside = np.broadcast_to(np.asarray(shape(np.array([-1e-9, 1e-9])), float), 2)
+    # one number at a time: what SymPy 1.13 writes for a maximum takes no arrays
+    shape = np.vectorize(sp.lambdify(s, bracket, modules=[numeric_functions(), "numpy"]), otypes=[float])
+    beside = shape([-1e-9, 1e-9])
     if not abs(beside[1] - beside[0]) < 1e-6:
         yield "a or b jumps at s = 0, where the losses switch: no eigenvalue and no law follows from them."
         return
@@ -172,7 +173,7 @@ def _energy(model: SymbolicModel) -> Iterator[str]:
         "linearisation never decides; E = (|phi|^2/a(0) + |theta|^2/b(0))/2 has E' = -s (a(s)/a(0) - b(s)/b(0))."
     )
     grid = np.linspace(-3, 3, 61)
-    heights = np.broadcast_to(np.asarray(shape(grid), float), grid.shape)
+    heights = shape(grid)
     if _vanishes(heights):
         yield "The bracket is 0: E is conserved, every orbit is neutral, in any dimension."
         return
