@@ -129,6 +129,7 @@ def rival(players: Players, problem: Any, batch: int, lr: float) -> Steps:
 def _network(ours: Any, who: str, images: bool) -> Any:
     """A network of ours in PyTorch, weights included."""
     nn, made = torch.nn, []
+    activations = {"relu": nn.ReLU(), "leaky-relu": nn.LeakyReLU(0.2), "tanh": nn.Tanh()}
 
     def filled(layer: Any, weight: np.ndarray, bias: Any) -> Any:
         layer.weight.data = torch.tensor(np.ascontiguousarray(weight))
@@ -139,7 +140,7 @@ def _network(ours: Any, who: str, images: bool) -> Any:
     for layer in (*ours.layers, ours.head):
         kind = type(layer).__name__
         if kind == "Activation":
-            made.append(nn.ReLU() if layer.name == "relu" else nn.LeakyReLU(0.2))
+            made.append(activations[layer.name])
             continue
         if kind == "Norm":
             norm = nn.BatchNorm2d(len(layer.gain), track_running_stats=False)

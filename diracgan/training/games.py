@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import zlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -212,6 +212,52 @@ def _held_unless(moves: Array | bool, v: Any) -> Any:
     return jax.tree.map(lambda a: jnp.where(moves, a, jnp.zeros_like(a)), v)
 
 
+class Draws(NamedTuple):
+    """What is random about one evaluation of a training game.
+
+    Attributes:
+        key: of whatever else is drawn for it.
+        batch: the minibatch.
+        look: where gradient penalties look: ``mix`` and ``jitter`` of :class:`~diracgan.game.Game`, by name.
+        dropout: keys of the critic's dropout and of the generator's, or None.
+    """
+
+    key: Array
+    batch: Batch
+    look: dict[str, Array]
+    dropout: tuple[Array, Array] | tuple[None, None]
+
+
+def evaluation(
+    problem: Problem, key: Array, draw: Any, size: int, *, conditional: bool = False, dropout: bool = False
+) -> Draws:
+    """What the evaluation ``draw`` of the iteration with this key draws; to be vmapped over both.
+
+    Args:
+        problem: what is learned.
+        key: the iteration's.
+        draw: the number of the evaluation within it.
+        size: of a minibatch; a problem without randomness gives its own.
+        conditional: whether samples carry their labels.
+        dropout: whether networks drop activations.
+    """
+    mine = jax.random.fold_in(key, draw)
+    keys = jax.random.split(mine, 3)
+    batch = problem.draw(keys[0], size)
+    look = {}
+    if not problem.fixed:
+        x = _labelled(problem, batch)[0] if conditional else batch.x
+        share, around = jax.random.split(keys[1])
+        look["mix"] = uniform(share, (len(x), *[1] * (x.ndim - 1)), x.dtype)
+        # half the data's deviation: what DRAGAN looks around with (arXiv 1705.07215)
+        jitter = 0.5 * jnp.std(batch.x) * normal(around, batch.x.shape, x.dtype)
+        if conditional:
+            jitter = jnp.pad(jitter.reshape(len(x), -1), ((0, 0), (0, problem.classes)))
+        look["jitter"] = jitter
+    drops = jax.random.split(keys[2]) if dropout else None
+    return Draws(mine, batch, look, (None, None) if drops is None else (drops[0], drops[1]))
+
+
 class StochasticGame(GameLike):
     """A game that draws a fresh minibatch for each evaluation: what a rule iterates on in training.
 
@@ -319,6 +365,7 @@ def minibatches(
     reference_z: Array | None = None,
     dtype: Any = None,
     rows: Sharding | None = None,
+    drawn: Draws | None = None,
     **how: Any,
 ) -> Any:
     """The game of one training iteration: a fresh minibatch for each ``draw`` of a rule.
@@ -334,6 +381,7 @@ def minibatches(
         reference_z: the generator's inputs of its own, (m, k), or None.
         dtype: what networks compute in; None for the type of their parameters.
         rows: how the rows of a minibatch lie over several devices; None for one device.
+        drawn: what the iteration's evaluations draw, along a first axis, where it is drawn already.
         **how: further fields of :class:`MinibatchGame`.
 
     Returns:
@@ -347,31 +395,22 @@ def minibatches(
     size = integer("size", size, low=1)
 
     def at(draw: Any) -> MinibatchGame:
-        mine = jax.random.fold_in(key, draw)
-        keys = jax.random.split(mine, 3)
-        batch = problem.draw(keys[0], size)
+        if drawn is None:
+            now = evaluation(problem, key, draw, size, conditional=conditional, dropout=dropout)
+        else:
+            now = jax.tree.map(lambda x: x[draw], drawn)
+        batch = now.batch
         if rows is not None:
             batch = jax.tree.map(lambda x: jax.lax.with_sharding_constraint(x, rows), batch)
-        look = {}
-        if not problem.fixed:
-            x = _labelled(problem, batch)[0] if conditional else batch.x
-            share, around = jax.random.split(keys[1])
-            look["mix"] = uniform(share, (len(x), *[1] * (x.ndim - 1)), x.dtype)
-            # half the data's deviation: what DRAGAN looks around with (arXiv 1705.07215)
-            jitter = 0.5 * jnp.std(batch.x) * normal(around, batch.x.shape, x.dtype)
-            if conditional:
-                jitter = jnp.pad(jitter.reshape(len(x), -1), ((0, 0), (0, problem.classes)))
-            look["jitter"] = jitter
-        drops = jax.random.split(keys[2]) if dropout else (None, None)
         return game(
             variant,
             problem,
             batch=batch,
             conditional=conditional,
-            seen=Pass(drops[0], reference, dtype),
-            making=Pass(drops[1], reference_z, dtype),
-            key=mine,
-            **look,
+            seen=Pass(now.dropout[0], reference, dtype),
+            making=Pass(now.dropout[1], reference_z, dtype),
+            key=now.key,
+            **now.look,
             **how,
         )
 

@@ -17,12 +17,14 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from ..game import Players, WrappedGame
 from ..rules.base import Rule, State, init as rule_init, step as rule_step
 from ..variants import Variant
-from .games import StochasticGame, minibatches
+from .games import Draws, StochasticGame, evaluation, minibatches
 from .layers import Down, Up, Weighted
 from .problems import Problem
 from .tricks import History, Trick
 
 _BEFORE = 1 << 30  # numbers of pre-training iterations, apart from those of training
+_AHEAD = 32  # iterations whose random numbers are drawn at once: few numbers cost as much as many
+_NUMBERS = 1 << 20  # that wait at once, at most
 
 
 class TrainingSetup(eqx.Module):
@@ -89,10 +91,18 @@ class TrainState(NamedTuple):
 
 
 def game(
-    setup: TrainingSetup, seed: Array, number: Any, past: Any = None, step: Any = None
+    setup: TrainingSetup,
+    seed: Array,
+    number: Any,
+    past: Any = None,
+    step: Any = None,
+    drawn: Draws | None = None,
 ) -> StochasticGame:
-    """The game of the iteration ``number``; ``step`` is what decays go by, where that is another."""
-    key, mesh = jax.random.fold_in(jax.random.key(seed), number), setup.mesh
+    """The game of the iteration ``number``; ``step`` is what decays go by, where that is another.
+
+    ``drawn`` is what the iteration draws, where it is drawn already.
+    """
+    key, mesh = _key(seed, number), setup.mesh
     return minibatches(
         setup.variant,
         setup.problem,
@@ -109,7 +119,12 @@ def game(
         classifier=setup.classifier,
         unrolled=setup.unrolled,
         rows=None if mesh is None else NamedSharding(mesh, PartitionSpec(mesh.axis_names[0])),
+        drawn=drawn,
     )
+
+
+def _key(seed: Array, number: Any) -> Array:
+    return jax.random.fold_in(jax.random.key(seed), number)
 
 
 def begin(setup: TrainingSetup, players: Players, seed: Any, pretrain: int = 0) -> TrainState:
@@ -144,9 +159,9 @@ def _before(setup: TrainingSetup, inner: State, seed: Array, number: Array) -> S
     return rule_step(setup.rule, held, inner)
 
 
-def iteration(setup: TrainingSetup, state: TrainState) -> TrainState:
-    """One whole iteration of the rule, a pure function."""
-    on = game(setup, state.seed, state.step, state.past)
+def iteration(setup: TrainingSetup, state: TrainState, drawn: Draws | None = None) -> TrainState:
+    """One whole iteration of the rule, a pure function; ``drawn`` is what it draws, where that is drawn already."""
+    on = game(setup, state.seed, state.step, state.past, drawn=drawn)
     inner = rule_step(setup.rule, on, state.inner)
     theta = inner.players.theta
     averages = tuple(
@@ -179,10 +194,10 @@ def advance(setup: TrainingSetup, state: TrainState, count: int) -> TrainState:
     return _many(setup, state, jnp.int32(count))
 
 
-def _next(setup: TrainingSetup, state: TrainState) -> TrainState:
+def _next(setup: TrainingSetup, state: TrainState, drawn: Draws | None = None) -> TrainState:
     if state.seed.ndim:
-        return jax.vmap(iteration, in_axes=(None, 0))(setup, state)
-    return iteration(setup, state)
+        return jax.vmap(iteration, in_axes=(None, 0, 0))(setup, state, drawn)
+    return iteration(setup, state, drawn)
 
 
 @eqx.filter_jit(donate="all-except-first")
@@ -193,7 +208,45 @@ def _once(setup: TrainingSetup, state: TrainState) -> TrainState:
 @eqx.filter_jit(donate="all-except-first")
 def _many(setup: TrainingSetup, state: TrainState, count: Array) -> TrainState:
     # the number of iterations is an argument: one program for all, and the same bits however a run is cut up
-    return jax.lax.fori_loop(0, count, lambda _, now: _next(setup, now), state)
+    ahead = _iterations_ahead(setup, state)
+    if ahead < 2:
+        return jax.lax.fori_loop(0, count, lambda _, now: _next(setup, now), state)
+
+    def block(now: tuple[TrainState, Array]) -> tuple[TrainState, Array]:
+        state, left = now
+        step = jnp.ravel(state.step)[0]  # that of all seeds
+        first = step - step % ahead  # numbers are drawn for the same iterations, wherever a run begins again
+        drawn = _draw(setup, state.seed, first + jnp.arange(ahead))
+        stop = jnp.minimum(first + ahead, step + left)
+
+        def once(k: Array, state: TrainState) -> TrainState:
+            return _next(setup, state, jax.tree.map(lambda x: x[k - first], drawn))
+
+        return jax.lax.fori_loop(step, stop, once, state), left - (stop - step)
+
+    return jax.lax.while_loop(lambda now: now[1] > 0, block, (state, count))[0]
+
+
+def _iterations_ahead(setup: TrainingSetup, state: TrainState) -> int:
+    """For how many iterations at once random numbers are drawn; on several devices each draws its own share."""
+    if setup.mesh is not None:
+        return 1
+    of_one = jax.eval_shape(lambda: _draw(setup, state.seed, jnp.arange(1)))
+    return min(_AHEAD, _NUMBERS // sum(x.size for x in jax.tree.leaves(of_one)))
+
+
+def _draw(setup: TrainingSetup, seed: Array, numbers: Array) -> Draws:
+    """What the evaluations of these iterations draw: (iterations, evaluations, ...), or with the seeds second."""
+
+    def of_one(number: Array, seed: Array) -> Draws:
+        def evaluated(draw: Array) -> Draws:
+            how = {"conditional": setup.conditional, "dropout": setup.dropout}
+            return evaluation(setup.problem, _key(seed, number), draw, setup.batch, **how)
+
+        return jax.vmap(evaluated)(jnp.arange(setup.rule.draws))
+
+    of_seeds = jax.vmap(of_one, (None, 0)) if seed.ndim else of_one
+    return jax.vmap(of_seeds, (0, None))(numbers, seed)
 
 
 def stack(states: list[TrainState]) -> TrainState:

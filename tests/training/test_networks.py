@@ -26,6 +26,7 @@ from diracgan.training.layers import (
     Up,
     Weighted,
     normalised,
+    product,
     spectral_norm,
 )
 from diracgan.training.networks import critic
@@ -44,6 +45,25 @@ def image_problem(side: int):
     pixels = x_of(4, side, side, 1).clip(-1, 1)
     how = {"shape": (side, side, 1), "images": True, "network": "dcgan", "mixture": False, "inputs": 5}
     return type(made)(**{**own, "data": pixels, **how})
+
+
+@pytest.mark.parametrize("wide", [3, 17])
+def test_a_layer_s_product_has_the_derivatives_of_a_product(wide):
+    x, w, dx, dw = (
+        x_of(wide, wide + 1),
+        x_of(wide + 1, wide),
+        x_of(wide, wide + 1),
+        x_of(wide + 1, wide, seed=3),
+    )
+
+    def twice(by):
+        loss = lambda x, w: jnp.sum(jnp.tanh(by(x, w)) ** 3)  # noqa: E731
+        slope = jax.grad(loss, argnums=(0, 1))
+        return slope(x, w), jax.jvp(slope, (x, w), (dx, dw)), jax.vmap(slope)(x[None], w[None])
+
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-4, atol=1e-5), twice(product), twice(jnp.matmul)
+    )
 
 
 @pytest.mark.parametrize("side", [3, 4])

@@ -1,0 +1,72 @@
+"""Many iterations in one program: the same bits however they are cut up, the numbers of iterations made one by one."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+import pytest
+
+import diracgan as dg
+from diracgan.training.architecture import Architecture, players
+from diracgan.training.problems import problem
+from diracgan.training.trainer import (
+    _AHEAD,
+    TrainingSetup,
+    TrainState,
+    _iterations_ahead,
+    advance,
+    begin,
+    iteration,
+    stack,
+)
+
+
+def training(seeds: int, networks: dict, **how) -> tuple[TrainingSetup, TrainState]:
+    on = problem("ring8")
+    rule = dg.rule("adam", lr=0.01, alternating=True, n_critic=2)
+    setup = TrainingSetup(dg.variant("wgan-gp"), rule, on, (), None, None, batch=8, **how)
+    both = players(Architecture(width=4, **networks), on, jax.random.key(0))
+    states = [begin(setup, both, seed) for seed in range(seeds)]
+    return setup, stack(states) if seeds > 1 else states[0]
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_it_ends_with_the_same_bits_however_it_is_cut_up(seeds):
+    setup, state = training(seeds, {"dropout_d": 0.2}, dropout=True)
+    assert _iterations_ahead(setup, state) == _AHEAD > 1
+    copied = jax.tree.map(jax.numpy.array, state)
+    whole = advance(setup, copied, 2 * _AHEAD + 5)
+    for count in (
+        3,
+        _AHEAD - 3,
+        1,
+        _AHEAD + 4,
+    ):  # inside a block, to its end, its first, over the next one's end
+        state = advance(setup, state, count)
+    for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(state), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_iterations_made_one_by_one_draw_the_same_numbers():
+    setup, state = training(1, {})
+    alone = state
+    for _ in range(3):
+        alone = jax.jit(iteration)(setup, alone)
+    together = advance(setup, jax.tree.map(jax.numpy.array, state), 3)
+    assert int(together.step) == 3
+    for a, b in zip(jax.tree.leaves(alone), jax.tree.leaves(together), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_what_waits_is_bounded():
+    setup, state = training(1, {})
+    large = TrainingSetup(
+        setup.variant,
+        dg.rule("alternating", lr=0.1, n_critic=10_000),
+        setup.problem,
+        (),
+        None,
+        None,
+        batch=64,
+    )
+    assert _iterations_ahead(large, state) == 0, "a minibatch at a time, drawn when it is needed"
