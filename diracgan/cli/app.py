@@ -196,24 +196,25 @@ def entry() -> NoReturn:
     gc.set_threshold(100_000)
     # The matrices are small: on a busy machine a threaded BLAS takes thirty times as long over them.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    _remember_compilations()
+    _keep_what_was_computed()
     code = main()
     gc.freeze()
     signals.leave(code)
 
 
-def _remember_compilations() -> None:
-    """Let JAX keep what it compiles in the user's cache folder: the next command starts up in half the time.
+def _keep_what_was_computed() -> None:
+    """Let JAX keep what it compiles, and ``plot`` its numbers, in the user's cache folder.
 
     Kept per machine, since home folders are shared by machines whose instructions differ. Whoever sets these
-    variables decides: ``JAX_ENABLE_COMPILATION_CACHE=false`` switches it off.
+    variables decides: ``JAX_ENABLE_COMPILATION_CACHE=false`` and ``DIRACGAN_CACHE=0`` switch it off.
     """
     try:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError:  # a user without a home has no cache either
         return
-    folder = cache / "diracgan" / "jax" / (platform.node() or "here")
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder))
+    here = platform.node() or "here"
+    os.environ.setdefault("DIRACGAN_CACHE", str(cache / "diracgan" / "pictures" / here))
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache / "diracgan" / "jax" / here))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     # some jaxlib warn of tuning hints that the machine itself, which compiled, does not list among its features
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from ..errors import InputError
 from ..plotting.sizes import SIZES, size_of
@@ -50,38 +52,75 @@ def command(
 
     Example: diracgan plot --variant wgan-gp --c 0
     """
-    chosen, made, arguments = view_of(view), variant.build(), motion.drawn()
-    dim = _dimension(view, chosen, motion)
-    if not motion.start.given():
-        arguments["dim"] = dim
+    from ..plotting import cache
+
+    chosen = view_of(view)
     for name, asked in (("--verdict titles", judged), ("--size lays out", size)):
         if asked and not chosen.TITLED:
             raise InputError(f"{name} the page and this is --view {view}; allowed: --view page")
-    rule, x0, rates = arguments.get("rule"), motion.start.given().get("x0"), motion.rates.arguments()
+    kept = None if judged else cache.file_of([view, asdict(variant), asdict(motion)])
+    known = cache.read(kept)
+    game = known or _game(variant, motion, view)
 
-    from ..analysis import spectrum
-    from ..dynamics import run
-    from ..gallery.basins_overlay import flat_field
     from ..plotting.saving import check, is_moving, save, show as open_window
 
-    path, printed = check(out or default_name(made, dim, rule)), None if size is None else size_of(size)
+    path, printed = check(out or game.name), None if size is None else size_of(size)
     if is_moving(path) and (judged or printed):
         asked = "--verdict titles" if judged else "--size lays out"
         raise InputError(f"{asked} a picture that stands still; allowed: .png, .pdf, .svg")
-    traj = run(made, **arguments)
-    found = spectrum(made, dim=traj["phi"].shape[1], x0=x0, rule=rule, **rates)
-    field = flat_field(made, x0, **rates) if found.dim == 1 else None
-    drawn = Drawn(traj, found, field, _verdict(made, arguments) if judged else None, printed)
+    drawn = (
+        _computed(game, judged, kept) if isinstance(game, _Game) else Drawn(game.trajectory, game.spectrum)
+    )
+    drawn = drawn._replace(size=printed)
     save((chosen.moving if is_moving(path) else chosen.still)(drawn), path, scale=printed and printed.scale)
     if show:
         open_window(chosen.still(drawn))
-    about = {n: traj.attrs[n] for n in ("variant", "result", "result_time", "result_text")}
+    found, attrs = drawn.spectrum, drawn.trajectory["attrs"]
+    about = {n: attrs[n] for n in ("variant", "result", "result_time", "result_text")}
     lines = [
         f"{found.variant}, d = {found.dim}: {found.text}",
         f"{about['result']}: {about['result_text']}",
         str(path),
     ]
     return CommandResult(about | {"status": found.status, "text": found.text, "out": path}, lines)
+
+
+class _Game(NamedTuple):
+    """What is simulated, and the name of its picture."""
+
+    variant: Variant
+    arguments: dict[str, Any]
+    name: str
+
+
+def _game(variant: VariantOptions, motion: MotionOptions, view: str) -> _Game:
+    """What the options ask for; InputError says what is wrong."""
+    made, arguments, dim = variant.build(), motion.drawn(), _dimension(view, view_of(view), motion)
+    if not motion.start.given():
+        arguments["dim"] = dim
+    return _Game(made, arguments, default_name(made, dim, arguments.get("rule")))
+
+
+def _computed(game: _Game, judged: bool, kept: Path | None) -> Drawn:
+    """The motion, its eigenvalues and, for d = 1, its field; the first two are kept where they are all."""
+    from ..analysis import spectrum
+    from ..dynamics import run
+    from ..gallery.basins_overlay import flat_field
+    from ..plotting import cache
+
+    made, arguments = game.variant, game.arguments
+    rule, x0 = arguments.get("rule"), arguments.get("x0")
+    rates = {n: arguments[n] for n in ("rate_d", "rate_g") if n in arguments}
+    traj = run(made, **arguments)
+    found = spectrum(made, dim=traj["phi"].shape[1], x0=x0, rule=rule, **rates)
+    path = {**traj.data, "attrs": dict(traj.attrs)}
+    if found.dim == 1:
+        field, kept = flat_field(made, x0, **rates), None
+    else:
+        field = None
+    if cache.ours(made, rule):
+        cache.keep(kept, cache.Motion(path, found, game.name))
+    return Drawn(path, found, field, _verdict(made, arguments) if judged else None)
 
 
 def _verdict(variant: Variant, arguments: dict[str, Any]) -> Any:
