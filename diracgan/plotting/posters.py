@@ -12,7 +12,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from ..analysis.kinds import Kind
+from ..analysis.kinds import Kind, Outcome
 from ..errors import InputError
 from .axes_helpers import MOST_POINTS
 from .series import read, thin
@@ -28,7 +28,7 @@ _MOST = 60
 _REACH = 4.0  # a panel of what diverges shows so many times the start's distance
 
 # Dark to light within a group, so that a grey print tells them apart too; the legend's order.
-COLOURS = {
+_OWN = {
     Kind.CONVERGES_EXPONENTIALLY: "#004F80",
     Kind.CONVERGES_SUBLINEARLY: "#3D8FCC",
     Kind.CONVERGES_ELSEWHERE: "#00704F",
@@ -43,8 +43,9 @@ COLOURS = {
     Kind.FINITE_TIME: "#7A1500",
     Kind.UNDECIDED: "#777777",
 }
-_POINTS = (Kind.CONVERGES_EXPONENTIALLY, Kind.CONVERGES_SUBLINEARLY)
-_ORBITS = (Kind.NEUTRAL_ORBIT, Kind.LIMIT_CIRCLE, Kind.LIMIT_CYCLE, Kind.QUASI_PERIODIC, Kind.CHAOTIC)
+# a kind without a colour of its own has that of one of which a run shows the same
+_SHARED = {kind.outcomes: colour for kind, colour in _OWN.items()}
+COLOURS = _OWN | {kind: _SHARED.get(kind.outcomes, _OWN[Kind.UNDECIDED]) for kind in Kind if kind not in _OWN}
 
 
 class Panel(NamedTuple):
@@ -158,7 +159,7 @@ def _draw(ax: Any, panel: Panel) -> None:
     keep = thin(len(flat.points), MOST_POINTS // 3)
     points, centre, colour = flat.points[keep], flat.origin, COLOURS[kind]
     size = np.abs(points - centre).max(axis=1)
-    leaves = kind in (Kind.DIVERGES, Kind.FINITE_TIME)
+    leaves = Outcome.DIVERGES in kind.outcomes and kind is not Kind.UNDECIDED
     half = 1.12 * min(float(size.max()), _REACH * max(float(size[0]), 1e-290) if leaves else np.inf)
     ax.set(xlim=(centre[0] - half, centre[0] + half), ylim=(centre[1] - half, centre[1] + half))
     ax.set(xticks=[], yticks=[], facecolor=[0.88 + 0.12 * x for x in to_rgb(colour)])
@@ -185,13 +186,13 @@ def _draw(ax: Any, panel: Panel) -> None:
 
 def _limit_set(panel: Panel, points: Any, centre: Any, kind: Kind) -> Any:
     """Rows of what the path ends on: a point, the last turn, or nothing."""
-    if kind in _POINTS:
+    if kind.arrives:
         return centre[None, :]
     if kind in (Kind.CONVERGES_ELSEWHERE, Kind.STUCK, Kind.AT_EQUILIBRIUM):
         n = panel.verdict.numbers
         given = [np.ravel(n[k]) for k in ("limit_phi", "limit_theta") if n.get(k) is not None]
         return np.concatenate(given)[None, :] if len(given) == 2 else points[-1:]
-    if kind in _ORBITS:
+    if kind.is_orbit:
         clock = read(panel.traj).clock
         period = panel.verdict.numbers.get("period")
         span = 1.03 * float(period) if period and np.isfinite(period) else 0.2 * float(clock[-1])
