@@ -57,6 +57,24 @@ def test_no_room_asks_which_rule_or_loss_it_was_given():
                 assert not said & names, where
 
 
+def test_powers_in_text_are_written_one_way():
+    """t^-0.5, |phi|^2 and t^(-1/2), as people type them; only pictures and the page raise them."""
+    for path in MODULES:
+        if path.relative_to(PACKAGE).parts[0] in ("plotting", "web"):
+            continue
+        for said in texts(ast.parse(path.read_text(encoding="utf-8"))):
+            assert not set(said) & set("⁻⁰¹²³⁴⁵⁶⁷⁸⁹"), (path, said)
+            assert not re.search(r"\^\([-−]?(\d+(\.\d+)?|[A-Za-z])\)", said), (path, said)
+
+
+def texts(tree):
+    """What a module may say: its texts without docstrings."""
+    bodies = (n.body for n in ast.walk(tree) if isinstance(n, ast.Module | ast.ClassDef | ast.FunctionDef))
+    silent = {id(b[0].value) for b in bodies if b and isinstance(b[0], ast.Expr)}
+    found = (n for n in ast.walk(tree) if isinstance(n, ast.Constant) and id(n) not in silent)
+    return [n.value for n in found if isinstance(n.value, str)]
+
+
 def test_whoever_overrules_the_type_checker_says_why():
     """In a comment just above; a library that need not be installed speaks for itself."""
     bare = []

@@ -55,7 +55,7 @@ class Kind(Vocabulary):
     )
     CONVERGES_SUBLINEARLY = (
         "converges-sublinearly",
-        "arrives at the equilibrium, like C t^(-p)",
+        "arrives at the equilibrium, like C t^-p",
         "converges, slower than any exponential",
         _POINT,
     )

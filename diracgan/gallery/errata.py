@@ -71,7 +71,7 @@ CARDS = (
     Card(
         "never-converges",
         _quoted("The vanilla GAN never converges"),
-        "In d = 1 the non-saturating GAN converges, like r² t → 8.",
+        "In d = 1 the non-saturating GAN converges, like r^2 t → 8.",
         "diracgan verdict --variant ns --phi0 1 --theta0 0.5",
         "ns",
         {**_ONE, "t1": 120.0},
@@ -140,8 +140,8 @@ CARDS = (
     Card(
         "gamma",
         "gamma in the toy and gamma in the trainer",
-        'The same paper\'s toy has γ|φ|²/2 and its trainer γ|∇D|² without the half: the "same" γ differs by 2. '
-        "Here R1 is (γ/2)|∇D|² in both.",
+        'The same paper\'s toy has γ|φ|^2/2 and its trainer γ|∇D|^2 without the half: the "same" γ differs by 2. '
+        "Here R1 is (γ/2)|∇D|^2 in both.",
         "diracgan eig --variant ns --r1 0.3",
         "ns:r1=0.3",
         {**_ONE, "t1": 40.0},
@@ -149,7 +149,7 @@ CARDS = (
     Card(
         "r3gan",
         "R3GAN, equation 12",
-        "It prints f'(0) where f'(0)² is meant; the eigenvalues tell.",
+        "It prints f'(0) where f'(0)^2 is meant; the eigenvalues tell.",
         "diracgan eig --variant rpgan --r1 0.5",
         "rpgan:r1=0.5",
         {**_ONE, "t1": 30.0},

@@ -13,7 +13,7 @@ from .axes_helpers import film, pace
 from .flowlines import VectorField
 from .portraits import portrait
 from .series import Series, read
-from .theme import GREY, INK, style
+from .theme import GREY, INK, style, with_powers
 
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
@@ -118,7 +118,7 @@ def _face(series: Series, sentence: str, field: VectorField | None, target: str)
 
 
 def _answer(fig: Figure, truth: str, command: str) -> list[Any]:
-    what = textwrap.fill(truth, 68)
+    what = textwrap.fill(with_powers(truth), 68)
     how = "\n".join(textwrap.wrap(command, 68, subsequent_indent="    ", break_on_hyphens=False))
     return [
         fig.text(0.05, 0.215, what, va="top", fontsize=11, color=INK),

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .series import Series
-from .theme import ALARM, GREY, INK, number, style
+from .theme import ALARM, GREY, INK, number, style, with_powers
 
 
 @contextmanager
@@ -52,6 +52,7 @@ def _lines(
     width: float, title: str, below: str, alarm: str, most: int
 ) -> list[tuple[str, float, float, str, str]]:
     """Every line: its text, inches from the top, size, weight and colour."""
+    title, below, alarm = map(with_powers, (title, below, alarm))
     lines = textwrap.wrap(title, int(8.75 * width), max_lines=most, placeholder=" …")
     size = 12.0 if len(lines) == 1 else 10.0
     made = [("\n".join(lines), 0.14, size, "bold", INK)]

@@ -83,12 +83,14 @@ def raised(power: str) -> str:
 def with_powers(text: str) -> str:
     """A sentence whose powers, 1e-05 and t^-0.5, are written as in a picture.
 
+    In text an exponent that is one number or letter stands bare, and anything longer in parentheses: t^(-1/2).
+
     Example:
-        >>> with_powers("like 2 t^-0.5, to 1e-05; |phi|^2").replace("\N{NO-BREAK SPACE}", " ")
-        'like 2 t⁻⁰·⁵, to 10⁻⁵; |phi|²'
+        >>> with_powers("like 2 t^-0.5, to 1e-05; |phi|^2/2, t^(-1/2)").replace("\N{NO-BREAK SPACE}", " ")
+        'like 2 t⁻⁰·⁵, to 10⁻⁵; |phi|²/2, t^(-1/2)'
     """
     text = re.sub(r"(?<![\w.])\d+(?:\.\d+)?e[+-]?\d+\b", lambda m: number(float(m[0]), 12), text)
-    return re.sub(r"\^\(?([-\N{MINUS SIGN}]?\d+(?:\.\d+)?)\)?(?![\w/])", lambda m: raised(m[1]), text)
+    return re.sub(r"\^([-\N{MINUS SIGN}]?\d+(?:\.\d+)?)(?!\w)", lambda m: raised(m[1]), text)
 
 
 def power_of_ten(x: float, _: object = None) -> str:
