@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,7 @@ _CLIPS = {  # what scripts add inside a logarithm, and where the loss then stops
 }
 _OWN, _OTHER = 0.88, 0.5  # how far of its way from chance to its limit a loss has come where a player has won
 _ACROSS = 0.15  # of its chance level: how far beyond it a loss must be on both sides of a flip
+NEAR = 0.08  # of its level: within that a loss is at chance
 _FITS = 0.15  # of a level: values within that fit it
 USUAL = ("ns", "hinge", "wgan-linear", "lsgan")  # the losses that a guess is made among
 
@@ -68,6 +70,12 @@ def regressed(v: Variant) -> bool:
     return v.labelled and "real_label" in v.hyperparameters
 
 
+def labels_of(v: Variant) -> tuple[float, float]:
+    """The labels of fake and of real samples in a regression on labels."""
+    low, high = v.labels(v.hyperparameters["fake_label"], v.hyperparameters["real_label"])
+    return float(low), float(high)
+
+
 @functools.lru_cache(maxsize=64)
 def _of_name(name: str) -> dict[str, tuple[float, float, float]]:
     return _evaluated(variant(name))
@@ -101,9 +109,7 @@ def _evaluated(v: Variant) -> dict[str, tuple[float, float, float]]:
 
     made = {"chance": at(0.0, 0.0)}
     if regressed(v):  # to win is to say the labels
-        low, high = (
-            float(t) for t in v.labels(v.hyperparameters["fake_label"], v.hyperparameters["real_label"])
-        )
+        low, high = labels_of(v)
         target = float(v.hyperparameters["target"])
         middle = (low + high) / 2
         return {"chance": at(middle, middle), "critic-won": at(high, low), "generator-won": at(low, target)}
@@ -191,10 +197,53 @@ class LossLimits:
             (True, False)
         """
         level = min(self.chance, key=lambda c: abs(c - 0.5 * (before[0] + after[0])))
-        d = [(x[0] - level) / max(abs(level), 0.5) for x in (before, after)]
-        g = [(x[1] - self.chance_g) / max(abs(self.chance_g), 0.5) for x in (before, after)]
-        crossed = d[0] * d[1] < 0 and g[0] * g[1] < 0 and d[0] * g[0] < 0
-        return crossed and min(map(abs, [*d, *g])) > _ACROSS
+        led, leads = (self._leader(x, level) for x in (before, after))
+        return led is not None and leads is not None and led != leads
+
+    def leader(self, d: float, g: float) -> str | None:
+        """Who is ahead, each loss clearly on its own side of chance: ``"critic"``, ``"generator"`` or None.
+
+        Example:
+            >>> import diracgan as dg
+            >>> limits = limits_of(dg.variant("ns"))
+            >>> limits.leader(0.8, 1.3), limits.leader(1.9, 0.35), limits.leader(1.3, 0.75)
+            ('critic', 'generator', None)
+        """
+        return next(filter(None, (self._leader((d, g), level) for level in self.chance)), None)
+
+    def _leader(self, at: tuple[float, float], level: float) -> str | None:
+        d, g = (at[0] - level) / max(abs(level), 0.5), (at[1] - self.chance_g) / max(abs(self.chance_g), 0.5)
+        if d * g >= 0 or min(abs(d), abs(g)) <= _ACROSS:
+            return None
+        return "critic" if d < 0 else "generator"
+
+    def at_chance(self, d: float, g: float | None) -> bool:
+        """Whether both losses are at chance, or the critic's where there is no other.
+
+        Example:
+            >>> import diracgan as dg
+            >>> limits = limits_of(dg.variant("ns"))
+            >>> limits.at_chance(1.38, 0.7), limits.at_chance(1.38, 1.2), limits.at_chance(0.69, None)
+            (True, False, True)
+        """
+        scale = max(self.chance)
+        near = any(abs(d - c) <= NEAR * max(abs(c), 0.5 * scale) for c in self.chance)
+        return near and (
+            g is None or abs(g - self.chance_g) <= 1.5 * NEAR * max(abs(self.chance_g), 0.5 * scale)
+        )
+
+    def behind(self, d: Any, g: Any, largest: float) -> Any:
+        """Whether the critic does worse than chance; of arrays, where.
+
+        Args:
+            d: its loss; ``g`` the generator's.
+            g: see ``d``.
+            largest: what the critic's loss has been at most: whether its halves are added or their mean is logged.
+        """
+        added, mean = self.chance[0], self.chance[-1]
+        if mean == added or largest > 0.5 * (added + mean):
+            return d > added
+        return (d > mean) & (g < self.chance_g)
 
     def critic_lead(self, d: float, g: float | None) -> float:
         """How far the critic has come from chance to its victory: 1 there; of two losses the lesser share counts."""

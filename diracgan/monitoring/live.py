@@ -15,9 +15,13 @@ from . import levels
 from .clocks import FEWEST
 from .diagnose import Diagnosis, diagnose
 from .halves import halves
+from .logs import read
+from .outputs import OutputLimits, output_limits
 from .regime_kinds import REMEDY, WARNED, RegimeKind
+from .regimes import meaning_of, regimes
 from .roles import losses
-from .signs import SLOW, RunningMean, signs, told
+from .signs import GRADIENTS, SLOW, RunningMean, Sign, logarithm, outputs_at_chance, signs, told
+from .swings import Swings
 
 _KEPT = 1024  # rows that are kept; when they are full, neighbours are averaged
 _PATIENCE = 25  # updates in a row that a condition must hold
@@ -79,7 +83,9 @@ class Monitor:
         self.warnings: list[TrainingWarning] = []
         self._limits = None if self.variant is None else levels.limits_of(self.variant)
         self._bounded = self.variant is None or self._limits is not None  # False: known to be Wasserstein's
+        self._outputs: OutputLimits | None = None
         self._running: dict[str, RunningMean] = {}
+        self._gradients: dict[str, RunningMean] = {}  # of the logarithms
         self._rows: dict[str, np.ndarray] = {}
         self._steps = np.empty(_KEPT)
         self._count, self._block, self._held, self._begun = 0, 1, 0, 0.0
@@ -90,7 +96,10 @@ class Monitor:
         self._roles: tuple[str | None, str | None] = (None, None)
         self._signs: dict[str, str] = {}
         self._halves: tuple[str, str, str] | None = None  # the critic's loss and its halves
-        self._step = math.nan
+        self._flips, self._swings, self._calm = 0, Swings(), 1 / SLOW  # updates before swings tell anything
+        self._led: tuple[float, float] | None = None  # both losses when a player was last ahead
+        self._step, self._broken = math.nan, False
+        self._found: tuple[int, RegimeKind] | None = None  # what a diagnosis said, and after how many rows
 
     def update(self, step: float, **values: float) -> TrainingWarning | None:
         """Take one step's losses, and anything else that moves.
@@ -118,33 +127,57 @@ class Monitor:
         named = len(self._running)
         for name, x in numbers.items():
             if not math.isfinite(x):
-                return self._enter(RegimeKind.DIVERGING, at, f"{name} is {x}")
+                self._broken = True
+                return self._enter(at, Sign(RegimeKind.DIVERGING, f"{name} is {x}"))
             running = self._running.setdefault(name, RunningMean(x, x))
             running.add(x, _BEGUN)
+            if name in self._gradients:
+                self._gradients[name].add(logarithm(x), _BEGUN)
+        self._broken = False
         if len(self._running) > named:
             self._name(list(self._running))
         self._keep(at, numbers)
-        kind, evidence = self._judge(at)
-        self._streak = self._streak + 1 if kind is self._candidate else 1
-        self._candidate = kind
-        if self._streak >= _PATIENCE and kind is not self._kind:
-            return self._enter(kind, at, evidence)
-        return None
+        self._swing(numbers)
+        found = self._judge()
+        self._streak = self._streak + 1 if found.kind is self._candidate else 1
+        self._candidate = found.kind
+        return self._enter(at, found) if self._streak >= _PATIENCE else None
 
     def _name(self, names: list[str]) -> None:
         """What each of these series is."""
         self._roles, self._signs = losses(names), signs(names)
         self._halves = self._halves or halves(names)
+        for sign in GRADIENTS:
+            if sign in self._signs:
+                self._gradients.setdefault(self._signs[sign], RunningMean(0.0, 0.0))
+        if "real" in self._signs and "fake" in self._signs:
+            self._outputs = output_limits(self.variant or variant("ns"))
 
     def state(self) -> dict[str, Any]:
-        """The regime, its warnings, and the running means, as plain numbers."""
+        """The regime, the warnings, and the running means, as plain numbers.
+
+        The regime is that of a diagnosis of all that is kept, which takes some tenths of a second; before there are
+        24 rows, what the running means say.
+        """
         return {
             "step": self._step,
             "updates": max((r.seen for r in self._running.values()), default=0),
-            "regime": self._kind.value,
+            "regime": self._regime().value,
             "means": {n: r.fast for n, r in self._running.items()},
             "warnings": [{**dataclasses.asdict(w), "kind": w.kind.value} for w in self.warnings],
         }
+
+    def _regime(self) -> RegimeKind:
+        """The last regime of what is kept, found once for as many rows."""
+        if self._broken or self._count < FEWEST:
+            return self._kind
+        if self._found is None or self._found[0] != self._count:
+            try:
+                log = read(self.series(), step="step")
+                self._found = self._count, regimes(log, meaning_of(log, self.variant))[-1].kind
+            except InputError:  # such as series of which none varies
+                self._found = self._count, self._kind
+        return self._found[1]
 
     def series(self) -> dict[str, np.ndarray]:
         """What is kept: the steps and every series, at most 1,024 rows of means over equal parts."""
@@ -161,52 +194,70 @@ class Monitor:
             raise InputError(f"{self._count} rows are too few to diagnose; allowed: at least {FEWEST}")
         return diagnose(self.series(), self.variant, self.rule, step="step")
 
-    def _enter(self, kind: RegimeKind, at: float, evidence: str) -> TrainingWarning | None:
-        if kind is self._kind:
+    def _enter(self, at: float, found: Sign) -> TrainingWarning | None:
+        if found.kind is self._kind:
             return None
-        self._kind = kind
-        if kind not in WARNED:
+        self._kind = found.kind
+        if found.kind is RegimeKind.FLIPPED:  # the step is not a swing
+            self._flips += 1
+            self._calm = max(r.seen for r in self._running.values()) + 2 / SLOW
+        if found.kind not in WARNED:
             return None
-        said = TrainingWarning(at, kind, evidence, REMEDY[kind])
+        said = TrainingWarning(at, found.kind, found.evidence, found.remedy or REMEDY[found.kind])
         self.warnings = [*self.warnings[-63:], said]
         return said
 
-    def _judge(self, at: float) -> tuple[RegimeKind, str]:
+    def _judge(self) -> Sign:
         """What the running means look like now."""
         d, g = (None if n is None else self._running[n] for n in self._roles)
-        shown = [r for r in (d, g) if r is not None] or list(self._running.values())
-        names = [n for n in self._roles if n is not None] or list(self._running)
-        if not shown or shown[0].seen < _BEGUN // 2:
-            return RegimeKind.START, ""
+        beside = {*self._signs.values()}
+        names = [n for n in self._roles if n is not None] or [n for n in self._running if n not in beside]
+        shown = [self._running[n] for n in names]
+        if max((r.seen for r in shown or self._running.values()), default=0) < _BEGUN // 2:
+            return Sign(RegimeKind.START, "")
         said = ", ".join(f"{n} {r.fast:.4g}" for n, r in zip(names, shown, strict=True))
         won = self._won(d, g)
         if won is not None:
             who = "discriminator (critic)" if won == "critic" else won
-            return RegimeKind.WON, f"{said}: the {who} has won"
-        beside = told(self._signs, self._running, _BEGUN, self._bounded) if self._signs else None
-        if beside is not None:
-            return beside
+            return Sign(RegimeKind.WON, f"{said}: the {who} has won")
+        seen = self._beside()
+        return (
+            told(self._signs, seen, self._bounded, self._outputs)
+            or self._failing(d, g, list(zip(names, shown, strict=True)), said)
+            or self._lead(d, g, list(zip(names, shown, strict=True)))
+            or self._outrun(said)
+            or Sign(RegimeKind.CHANCE if self._at_chance(d, g, seen) else RegimeKind.SETTLED, said)
+        )
+
+    def _beside(self) -> dict[str, RunningMean]:
+        """Sign -> its running means, where it has been given often enough to be believed."""
+        if not self._signs:
+            return {}
+        running = {sign: self._gradients.get(n, self._running[n]) for sign, n in self._signs.items()}
+        return {sign: r for sign, r in running.items() if r.seen >= _BEGUN}
+
+    def _failing(
+        self, d: RunningMean | None, g: RunningMean | None, shown: list[tuple[str, RunningMean]], said: str
+    ) -> Sign | None:
+        """A critic that is about to win, a loss that grows, or losses that do not move."""
         if self._nearing(d, g):
-            return (
-                RegimeKind.DRIFTING,
-                f"{said}: the discriminator (critic) is about to win, and its loss still falls",
-            )
-        for n, r in zip(names, shown, strict=True):
+            evidence = f"{said}: the discriminator (critic) is about to win, and its loss still falls"
+            return Sign(RegimeKind.DRIFTING, evidence)
+        for n, r in shown:
             usual = max(r.typical, 0.3)
             if r.seen > _BEGUN and abs(r.fast) > _GROWS * usual and not levels.ceiling_near(r.fast):
-                return (
-                    RegimeKind.DIVERGING,
-                    f"{n} is {r.fast:.4g}, {abs(r.fast) / usual:.3g} times its usual size",
-                )
-        if min(r.still for r in shown) >= _STILL:
-            return (
-                RegimeKind.DEAD,
-                f"{said}, the same for {min(r.still for r in shown)} updates{self._named()}",
-            )
-        flipped = self._flipped(d, g, list(zip(names, shown, strict=True)))
-        if flipped:
-            return RegimeKind.FLIPPED, flipped
-        return RegimeKind.SETTLED, said
+                times = abs(r.fast) / usual
+                return Sign(RegimeKind.DIVERGING, f"{n} is {r.fast:.4g}, {times:.3g} times its usual size")
+        still = min((r.still for _, r in shown), default=0)
+        if still >= _STILL:
+            return Sign(RegimeKind.DEAD, f"{said}, the same for {still} updates{self._named()}")
+        return None
+
+    def _at_chance(self, d: RunningMean | None, g: RunningMean | None, seen: dict[str, RunningMean]) -> bool:
+        """Whether the critic is at chance: by the losses, or by its outputs where its loss is not given."""
+        if d is None:
+            return outputs_at_chance(seen, self._outputs)
+        return self._limits is not None and self._limits.at_chance(d.fast, None if g is None else g.fast)
 
     def _won(self, d: RunningMean | None, g: RunningMean | None) -> str | None:
         if d is None:
@@ -227,22 +278,54 @@ class Monitor:
         before = self._limits.critic_lead(d.slow, None if g is None else g.slow)
         return now >= _NEARING and now - before >= _LATELY
 
-    def _flipped(
+    def _lead(
         self, d: RunningMean | None, g: RunningMean | None, shown: list[tuple[str, RunningMean]]
-    ) -> str:
-        """What has changed places, in words: both losses about chance, or a sign where chance has no level."""
-        if min(r.seen for _, r in shown) * SLOW <= 1:
-            return ""
+    ) -> Sign | None:
+        """A lead that has changed hands, both losses across chance, or a sign where chance has no level."""
+        if min((r.seen for _, r in shown), default=0) * SLOW <= 1:
+            return None
         if self._limits is not None and d is not None and g is not None:
-            if not self._limits.flipped((d.slow, g.slow), (d.fast, g.fast)):
-                return ""
-            moved = ", ".join(f"{n} goes from {r.slow:.4g} to {r.fast:.4g}" for n, r in shown)
-            return f"{moved}: the player that led is behind"
+            slow, fast = (d.slow, g.slow), (d.fast, g.fast)
+            led = (
+                self._led or slow
+            )  # however slowly the lead changes hands, it is held against who led before
+            if self._limits.leader(*slow) is not None:
+                self._led = slow
+            if not self._limits.flipped(led, fast):
+                return None
+            self._led = led if not self._limits.flipped(led, slow) else slow
+            moved = ", ".join(
+                f"{n} goes from {was:.4g} to {r.fast:.4g}" for (n, r), was in zip(shown, led, strict=True)
+            )
+            if self._flips > 1:
+                return Sign(
+                    RegimeKind.ROTATING, f"{moved}: the lead has changed hands {self._flips} times before"
+                )
+            return Sign(RegimeKind.FLIPPED, f"{moved}: the player that led is behind")
         for n, r in shown:
             clear = abs(r.slow) > 4 * r.spread and r.fast * r.slow < 0
             if clear and abs(r.slow + r.fast) < 0.3 * abs(r.slow):
-                return f"{n} has changed its sign, from {r.slow:.4g} to {r.fast:.4g}"
-        return ""
+                return Sign(
+                    RegimeKind.FLIPPED, f"{n} has changed its sign, from {r.slow:.4g} to {r.fast:.4g}"
+                )
+        return None
+
+    def _swing(self, numbers: dict[str, float]) -> None:
+        """Take what both losses swing by, where both are given and chance has a level."""
+        d, g = self._roles
+        if self._limits is not None and d in numbers and g in numbers:
+            critic, other = self._running[d], self._running[g]
+            behind = self._limits.behind(critic.fast, other.fast, critic.largest)
+            self._swings.add(numbers[d], numbers[g], bool(behind))
+
+    def _outrun(self, said: str) -> Sign | None:
+        d, _ = self._roles
+        if d is None or self._running[d].seen < self._calm or not self._swings.outrun:
+            return None
+        how = f"both losses swing together (correlation {self._swings.correlation:.2f}), the critic's above chance"
+        return Sign(
+            RegimeKind.ONE_SIDED, f"{said}: {how}: the generator outruns it, and samples may collapse"
+        )
 
     def _named(self) -> str:
         """What the levels are at which the losses stand still."""

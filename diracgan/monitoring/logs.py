@@ -181,7 +181,7 @@ def read(
         at = None if clock is None else table.columns[clock]
     if not columns:
         series, notes = _without_rare(series, [*notes, *side_by_side(list(series))])
-    others = _rows_of_others(table, series)
+    others = table.rows_of_others(series)
     if others.any():
         kept = ~others
         series, at = {n: y[kept] for n, y in series.items()}, None if at is None else at[kept]
@@ -258,20 +258,6 @@ def _without_rare(series: dict[str, np.ndarray], notes: list[str]) -> tuple[dict
         return series, notes
     said = f"{', '.join(rare)} is given on few of the rows and was left out; by name (--column) it can be had"
     return {n: y for n, y in series.items() if n not in rare}, [*notes, said]
-
-
-def _rows_of_others(table: LogTable, series: dict[str, np.ndarray]) -> np.ndarray:
-    """The rows that hold none of the series but what only such rows hold, as a trainer's summary at its end."""
-    blank = np.ones(table.rows, bool)
-    for y in series.values():
-        blank &= np.isnan(y)
-    made = np.zeros(table.rows, bool)
-    if blank.any():
-        for name in table.columns.keys() - series.keys():
-            told = np.isfinite(table.columns[name])
-            if told.any() and not told[~blank].any():
-                made |= told
-    return made
 
 
 def _moves(values: np.ndarray) -> bool:

@@ -9,17 +9,19 @@ import numpy as np
 
 from ..numerics.change_points import block_means, change_points
 from ..numerics.modal_fits import ModalFit, OscillationMode, oscillation_modes
-from ..variants import Variant
+from ..variants import Variant, variant as make_variant
 from . import levels
 from .clocks import FEWEST
 from .logs import Log
+from .outputs import OutputLimits, output_limits
 from .roles import losses
-from .signs import signs
+from .signs import GRADIENTS, logarithms, signs
 
 TURNS = 0.2  # share of a loss's variance from which a regime is said to rotate
 GROWS = 4.0
 _MOST = 4  # series that are looked at where none is named as a loss
 _STEP = 40  # rows; a piece of no more that lies between two levels is one step
+_CUT = ("spread", "covered", "real", "fake")  # signs whose levels mean something
 _CONSTANT = 0.95  # of a regime's rows hold one value: it is constant
 
 
@@ -46,6 +48,7 @@ class Meaning:
         variant: the loss function, or None where nothing tells.
         guessed: whether it is a guess.
         limits: what the losses' values are held against; None where they tell nothing.
+        outputs: what the critic's outputs are held against, where a log has them.
     """
 
     critic: int | None
@@ -53,6 +56,7 @@ class Meaning:
     variant: Variant | None
     guessed: bool
     limits: levels.LossLimits | None = None
+    outputs: OutputLimits | None = None
 
     def player(self, row: int) -> str | None:
         """Whose loss a row among the series is."""
@@ -66,7 +70,9 @@ def meaning_of(log: Log, variant: Variant | None) -> Meaning:
     values = [None if k is None else log.values[k] for k in places]
     found = variant if variant is not None else levels.guessed(*values)
     limits = None if found is None else levels.limits_seen(found, *values)
-    return Meaning(places[0], places[1], found, variant is None, limits)
+    told = {"real", "fake"} <= signs(log.names).keys()
+    outputs = output_limits(found or make_variant("ns")) if told else None
+    return Meaning(places[0], places[1], found, variant is None, limits, outputs)
 
 
 def shown_rows(meaning: Meaning, count: int) -> list[int]:
@@ -78,17 +84,21 @@ def shown_rows(meaning: Meaning, count: int) -> list[int]:
 def pieces_of(log: Log, meaning: Meaning) -> list[LogPiece]:
     """The log from change point to change point of its losses, and of what tells the variety of samples."""
     values = log.values
-    rows = values.shape[1]
-    varied = [log.names.index(n) for sign, n in signs(log.names).items() if sign in ("spread", "covered")]
-    shown = values[list(dict.fromkeys([*shown_rows(meaning, len(values)), *varied]))]
+    count = values.shape[1]
+    beside = {sign: log.names.index(n) for sign, n in signs(log.names).items()}
+    rows = dict.fromkeys(
+        [*shown_rows(meaning, len(values)), *(k for sign, k in beside.items() if sign in _CUT)]
+    )
+    gradients = [logarithms(values[k]) for sign, k in beside.items() if sign in GRADIENTS]
+    shown = np.stack([*values[list(rows)], *gradients])
     quiet = _still(shown)
     fixed = np.flatnonzero(np.diff(quiet.astype(int))) + 1
     shown = _without_rotation(shown)
     period = max((_period(y) for y in shown), default=0.0)
     shortest = int(max(2.5 * period, 12))
-    cuts = change_points(shown, min(shortest, rows), fixed if len(fixed) <= 8 else None)
+    cuts = change_points(shown, min(shortest, count), fixed if len(fixed) <= 8 else None)
     cuts = _with_sharp_steps(shown, cuts)
-    return [stretch_of(values, a, b) for a, b in zip(cuts, [*cuts[1:], rows], strict=True)]
+    return [stretch_of(values, a, b) for a, b in zip(cuts, [*cuts[1:], count], strict=True)]
 
 
 def _with_sharp_steps(values: np.ndarray, cuts: list[int]) -> list[int]:
@@ -157,13 +167,15 @@ def _period(y: np.ndarray) -> float:
     means, edges = block_means(y[None], 512)
     c = means[0] - np.polyval(np.polyfit(np.arange(means.shape[1]), means[0], 1), np.arange(means.shape[1]))
     power = np.abs(np.fft.rfft(c * np.hanning(len(c)))) ** 2
+    whole = power[1:].sum()
     power[:3] = 0.0
     if not power.sum() > 0:
         return 0.0
     k = int(np.argmax(power))
     near = power[max(k - 1, 0) : k + 2].sum()
     # a slow one that is one of few bins of a red spectrum does not count
-    return float(edges[-1]) / k if near > 0.25 * power.sum() and k >= 4 else 0.0
+    of = max(0.25 * power.sum(), 0.1 * whole)  # nor one that is what a ramp leaves
+    return float(edges[-1]) / k if near > of and k >= 4 else 0.0
 
 
 def stretch_of(values: np.ndarray, a: int, b: int) -> LogPiece:

@@ -25,11 +25,11 @@ from .pieces import (
     stretch_of,
 )
 from .regime_kinds import MEANS, RegimeKind
-from .signs import collapsed
+from .signs import levels_at, outputs_at_chance, signs, told
+from .swings import outrun
 
 _SHORT = 0.25  # of the run: a first regime that is longer is not a start
 _FADING = 0.4  # the same for one that moves less and less
-_NEAR = 0.08  # of its level: within that a loss is at chance
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +69,8 @@ class Earlier(NamedTuple):
     Attributes:
         piece: the piece before it, or None.
         regime: the regime that this one belongs to, or None.
-        steady: the last piece that was not on its way from one level to another, or None.
+        steady: the last piece that was not on its way from one level to another, where chance has a level the last
+            one in which a player was ahead, or None.
     """
 
     piece: LogPiece | None = None
@@ -107,8 +108,33 @@ def regimes(log: Log, meaning: Meaning) -> list[LossRegime]:
         else:
             made.append(now)
         under_way = now.kind in (RegimeKind.START, RegimeKind.TRANSIENT)
-        earlier = Earlier(p, made[-1], earlier.steady if under_way else p)
-    return _bounded(_with_growth(log, meaning, made))
+        even = (
+            earlier.steady is not None and _leader(meaning, p) is None
+        )  # in between, however slowly it goes
+        earlier = Earlier(p, made[-1], earlier.steady if under_way or even else p)
+    return _with_end(log, _bounded(_with_growth(log, meaning, made)))
+
+
+def _with_end(log: Log, made: list[LossRegime]) -> list[LossRegime]:
+    """The regimes, of which the last row is one of its own where the series stop being finite after it."""
+    last = made[-1]
+    if log.broken is None or last.kind is RegimeKind.DIVERGING or last.rows < 2:
+        return made
+    means, means_not = MEANS[RegimeKind.DIVERGING]
+    end = float(log.at[-1])
+    ended = dataclasses.replace(
+        last,
+        kind=RegimeKind.DIVERGING,
+        start=end,
+        end=end,
+        first=last.first + last.rows - 1,
+        rows=1,
+        player=None,
+        evidence=f"not finite from {log.clock} {log.broken:.10g} on",
+        means=means,
+        means_not=means_not,
+    )
+    return [*made[:-1], dataclasses.replace(last, end=end - log.interval, rows=last.rows - 1), ended]
 
 
 def _bounded(made: list[LossRegime]) -> list[LossRegime]:
@@ -179,9 +205,10 @@ def _kind(
     if (grown and won is None) or (last and log.broken is not None and _growth(log, p, shown, 2.0)):
         ended = f", not finite from {log.broken:.10g} on" if last and log.broken is not None else ""
         return RegimeKind.DIVERGING, None, f"{said}; {grown or 'growing'}{ended}"
-    lost = collapsed(log.names, log.values, p.first, p.last)
-    if lost:
-        return RegimeKind.COLLAPSED, None, f"{said}; {lost}"
+    seen = levels_at(log.names, log.values, p.first, p.last)
+    sign = told(signs(log.names), seen, meaning.limits is not None, meaning.outputs) if won is None else None
+    if sign is not None:
+        return sign.kind, sign.player, f"{said}; {sign.evidence}"
     if all(p.constant[k] for k in shown) and won is None:
         levelled = [
             (log.names[k], levels.level_named(float(p.median[k]), meaning.player(k), meaning.limits))
@@ -191,6 +218,10 @@ def _kind(
         return RegimeKind.DEAD, None, f"{said}, the same on every row{named}"
     if won is not None:
         return RegimeKind.WON, won, said + _left(meaning, p, won)
+    together = _outrun(meaning, part)
+    if together is not None:
+        how = f"both losses swing together (correlation {together:.2f}), the critic's above chance"
+        return RegimeKind.ONE_SIDED, None, f"{said}; {how}: the generator outruns it"
     if p.last - p.first >= FEWEST and not all(p.constant[k] for k in shown):
         moving = part[[k for k in shown if not p.constant[k]]]
         fit = oscillation_modes(moving, most=1)
@@ -216,12 +247,13 @@ def _kind(
     if (before is None or begun) and p.last <= short * log.values.shape[1] and not last:
         return RegimeKind.START, None, said
     jump = _jump(log, p, before, shown, previous)
-    if jump and not _at_chance(meaning, p):
+    chance = _at_chance(meaning, p) or (meaning.critic is None and outputs_at_chance(seen, meaning.outputs))
+    if jump and not chance:
         return RegimeKind.NEW_TERM, None, f"{said}; {jump}"
     if before is not None and not last and p.moves and length <= 0.15:
         return RegimeKind.TRANSIENT, None, said
-    if _at_chance(meaning, p):
-        return RegimeKind.CHANCE, None, f"{said}, within {100 * _NEAR:.0f} % of chance"
+    if chance:
+        return RegimeKind.CHANCE, None, f"{said}, within {100 * levels.NEAR:.0f} % of chance"
     if p.moves:
         k = max(shown, key=lambda k: abs(p.rise[k]) / (p.noise[k] + 1e-3 * abs(p.median[k]) + 1e-300))
         return RegimeKind.DRIFTING, None, f"{said}; {log.names[k]} changes by {p.rise[k]:+.3g}"
@@ -240,6 +272,21 @@ def _winner(meaning: Meaning, p: LogPiece) -> str | None:
         return None
     g = None if meaning.generator is None else float(p.median[meaning.generator])
     return meaning.limits.winner(float(p.median[meaning.critic]), g)
+
+
+def _outrun(meaning: Meaning, part: np.ndarray) -> float | None:
+    """How both losses swing together where a generator outruns its critic; else None."""
+    if meaning.limits is None or meaning.critic is None or meaning.generator is None:
+        return None
+    d, g = part[meaning.critic], part[meaning.generator]
+    return outrun(d, g, meaning.limits.behind(d, g, float(np.percentile(d, 99))))
+
+
+def _leader(meaning: Meaning, p: LogPiece) -> str | None:
+    """Who is ahead in a piece; "" where the losses' values do not tell."""
+    if meaning.limits is None or meaning.critic is None or meaning.generator is None:
+        return ""
+    return meaning.limits.leader(float(p.median[meaning.critic]), float(p.median[meaning.generator]))
 
 
 def _left(meaning: Meaning, p: LogPiece, won: str) -> str:
@@ -274,13 +321,8 @@ def _at_chance(meaning: Meaning, p: LogPiece) -> bool:
     limits = meaning.limits
     if limits is None or meaning.critic is None:
         return False
-    d = float(p.median[meaning.critic])
-    scale = max(limits.chance)
-    near = [abs(d - c) <= _NEAR * max(abs(c), 0.5 * scale) for c in limits.chance]
-    if meaning.generator is None:
-        return any(near)
-    g = float(p.median[meaning.generator])
-    return any(near) and abs(g - limits.chance_g) <= 1.5 * _NEAR * max(abs(limits.chance_g), 0.5 * scale)
+    g = None if meaning.generator is None else float(p.median[meaning.generator])
+    return limits.at_chance(float(p.median[meaning.critic]), g)
 
 
 def _flip(meaning: Meaning, p: LogPiece, steady: LogPiece, shown: list[int]) -> str:

@@ -48,6 +48,25 @@ class LogTable:
         """How many rows there are, blank ones included."""
         return len(next(iter(self.columns.values()), ()))
 
+    def rows_of_others(self, series: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Where none of the series is given but what only such rows hold, as a trainer's summary at its end is.
+
+        Example:
+            >>> table = LogTable({"d": np.array([1.3, 1.4, np.nan]), "train_loss": np.array([np.nan, np.nan, 2.0])}, "")
+            >>> table.rows_of_others({"d": table.columns["d"]}).tolist()
+            [False, False, True]
+        """
+        blank = np.ones(self.rows, bool)
+        for y in series.values():
+            blank &= np.isnan(y)
+        made = np.zeros(self.rows, bool)
+        if blank.any():
+            for name in self.columns.keys() - series.keys():
+                told = np.isfinite(self.columns[name])
+                if told.any() and not told[~blank].any():
+                    made |= told
+        return made
+
 
 def is_part(name: str) -> bool:
     """Whether a column of this name tells training from validation."""
