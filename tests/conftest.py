@@ -36,6 +36,15 @@ def pytest_collection_finish():
     gc.set_threshold(50_000, 20, 20)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def exact_products():
+    """On a GPU float32 products are TF32's, right to 1e-3, unless exact ones are asked for: tests ask for them."""
+    import jax
+
+    if jax.default_backend() == "gpu":
+        jax.config.update("jax_default_matmul_precision", "highest")
+
+
 @pytest.fixture(autouse=True, scope="module")
 def few_programs():
     """Give back compiled programs before they fill a small machine's memory, 2 GB each worker, or a process's maps.

@@ -13,6 +13,7 @@ import pytest
 
 import diracgan as dg
 from diracgan.training.architecture import Architecture, players
+from diracgan.training.layers import product
 from diracgan.training.problems import problem
 from diracgan.training.runs import start
 from diracgan.training.trainer import TrainingSetup, begin, iteration
@@ -48,6 +49,14 @@ def test_a_step_lowers_for_cuda_and_tpu(kind, folder):
     made = lowered(*start(made))
     assert set(made.platforms) == {"cuda", "tpu"}
     assert made.mlir_module_serialized
+
+
+@pytest.mark.parametrize("platform", ["cpu", "cuda", "tpu"])
+def test_only_a_cpu_writes_the_transpose_out(platform):
+    x = jnp.ones((32, 16))
+    slope = jax.jit(jax.grad(lambda w: jnp.sum(product(x, w) ** 2)))
+    text = jax.export.export(slope, platforms=[platform])(jnp.ones((16, 16))).mlir_module()
+    assert ("optimization_barrier" in text) == (platform == "cpu")
 
 
 @pytest.mark.parametrize("dtype", [None, "bfloat16"])

@@ -293,7 +293,6 @@ def test_a_projection_critic_sees_labels_and_no_slope_along_them(folder):
     assert all(np.all(np.isfinite(a)) for a in jax.tree.leaves(v))
 
 
-@jax.default_matmul_precision("highest")  # a GPU's TF32 is right to 1e-3
 def test_a_game_of_one_batch_is_the_loss_by_hand():
     on = problem("ring8")
     both = players(Architecture(width=8), on, KEY)
