@@ -18,7 +18,7 @@ from ..game import GameLike, Players
 from ..rules import Rule, from_optax
 from ..rules.per_player import Memory
 from . import operators
-from .measured_game import PLAYERS
+from .measured_game import PLAYERS, UserGame
 
 Field = Callable[..., Players]  # players, one batch, weight of the critic's penalties -> velocities
 
@@ -205,26 +205,14 @@ class JaxGame:
         return jax.enable_x64(self.dtype == np.float64)
 
 
-def of_losses(
-    critic_loss: Any,
-    generator_loss: Any,
-    phi: Any,
-    theta: Any,
-    batch: Any,
-    optimiser: Any,
-    state: Any,
-    alternating: bool,
-    n_critic: int,
-    critic: Any = None,
-    samples: Any = None,
-) -> JaxGame:
+def of_losses(said: UserGame, batch: Any, state: Any) -> JaxGame:
     """The backend of a user's two losses ``loss(phi, theta, batch)`` over JAX pytrees."""
-    for who, player in (("phi", phi), ("theta", theta)):
+    for who, player in (("phi", said.phi), ("theta", said.theta)):
         _training(who, player)
-    moving, still = zip(*(eqx.partition(p, _is_moving) for p in (phi, theta)), strict=True)
+    moving, still = zip(*(eqx.partition(p, _is_moving) for p in (said.phi, said.theta)), strict=True)
     players = Players(*(_arrays(who, p) for who, p in zip(("phi", "theta"), moving, strict=True)))
     _apart(players)
-    losses = {"critic_loss": critic_loss, "generator_loss": generator_loss}
+    losses = {"critic_loss": said.critic_loss, "generator_loss": said.generator_loss}
 
     def whole(at: Players) -> tuple[Any, ...]:
         return tuple(eqx.combine(a, b) for a, b in zip(at, still, strict=True))
@@ -248,11 +236,12 @@ def of_losses(
     with jax.enable_x64(double):
         for name in losses:
             _scalar(name, eqx.filter_eval_shape(functools.partial(loss, name), players, batch))
-        rule, memory = _rule(optimiser, state, alternating, n_critic, players)
+        rule, memory = _rule(said, state, players)
     view = None
-    if critic is not None:
+    if said.critic is not None:
         view = CriticView(
-            lambda at, batch, x: critic(whole(at)[0], x), lambda at, batch: samples(whole(at)[1], batch)
+            lambda at, batch, x: said.critic(whole(at)[0], x),
+            lambda at, batch: said.samples(whole(at)[1], batch),
         )
 
     def values(at: Players, batch: Any) -> Array:
@@ -328,10 +317,9 @@ def _remembered(name: str, transformation: Any, state: Any, player: Any) -> Any:
     return state
 
 
-def _rule(
-    optimiser: Any, state: Any, alternating: bool, n_critic: int, players: Players
-) -> tuple[Rule | None, Any]:
+def _rule(said: UserGame, state: Any, players: Players) -> tuple[Rule | None, Any]:
     """The rule and its memory, from a rule of ours or a pair of optax transformations and their states."""
+    optimiser = said.optimiser
     if optimiser is None:
         if state is not None:
             raise InputError("state belongs to an optimiser; add optimiser=(the critic's, the generator's)")
@@ -350,7 +338,7 @@ def _rule(
         )
         if len(pair) != 2:
             raise InputError("optimiser is not a pair; allowed: (the critic's, the generator's)")
-        rule = from_optax(*pair, alternating=alternating, n_critic=n_critic)
+        rule = from_optax(*pair, alternating=said.alternating, n_critic=said.n_critic)
         if state is not None and (not isinstance(state, (tuple, list)) or len(state) != 2):
             raise InputError("state is not a pair; allowed: (the critic's, the generator's) optax states")
         memory = None

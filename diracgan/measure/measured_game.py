@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -65,6 +65,20 @@ class GameBackend(Protocol):
     def step_sizes(self) -> np.ndarray | None:
         """How far one step moves each parameter per unit of its gradient, (n,); None where that is not known."""
         ...
+
+
+class UserGame(NamedTuple):
+    """A user's own game, as :func:`diracgan.measure.game` is given it."""
+
+    critic_loss: Any
+    generator_loss: Any
+    phi: Any
+    theta: Any
+    optimiser: Any
+    alternating: bool
+    n_critic: int
+    critic: Any
+    samples: Any
 
 
 class Batches:

@@ -14,7 +14,7 @@ from ..errors import InputError, callback, flag, integer
 from ..game import Game, Players
 from ..rules import Rule
 from . import jax_game, operators
-from .measured_game import PLAYERS, Batches, MeasuredGame
+from .measured_game import PLAYERS, Batches, MeasuredGame, UserGame
 
 
 def game(
@@ -93,40 +93,19 @@ def game(
         raise InputError("critic and samples go together; add the other one, or leave both out")
     source, count = Batches(batches), integer("together", together, low=1)
     first = source.first(count)[0]
+    said = UserGame(
+        critic_loss, generator_loss, phi, theta, optimiser, alternating, n_critic, critic, samples
+    )
     if _is_torch(phi) or _is_torch(theta):
         from . import torch_game
 
         if state is not None:
             raise InputError("state is for optax; allowed: optimisers of torch.optim, which hold their own")
-        backend: Any = torch_game.of_losses(
-            critic_loss,
-            generator_loss,
-            phi,
-            theta,
-            optimiser,
-            alternating,
-            n_critic,
-            clip,
-            seed,
-            critic,
-            samples,
-        )
+        backend: Any = torch_game.of_losses(said, clip, seed)
     else:
         if clip is not None:
             raise InputError("clip is for PyTorch; allowed: optax.clip_by_global_norm in the transformation")
-        backend = jax_game.of_losses(
-            critic_loss,
-            generator_loss,
-            phi,
-            theta,
-            first,
-            optimiser,
-            state,
-            alternating,
-            n_critic,
-            critic,
-            samples,
-        )
+        backend = jax_game.of_losses(said, first, state)
     return _seen(MeasuredGame(backend, source, count))
 
 

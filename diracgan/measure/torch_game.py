@@ -23,7 +23,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel  # pyright: ignore[report
 from torch.utils.checkpoint import CheckpointError  # pyright: ignore[reportMissingImports]
 
 from ..errors import InputError, integer, number, one_line
-from .measured_game import PLAYERS
+from .measured_game import PLAYERS, UserGame
 from .torch_checks import check_loss, check_mode, modules_of
 from .torch_linear import LinearPart, NotLinear
 from .torch_losses import Detached, Losses, leaf_of, places_of
@@ -412,29 +412,17 @@ class TorchGame:
             )
 
 
-def of_losses(
-    critic_loss: Any,
-    generator_loss: Any,
-    phi: Any,
-    theta: Any,
-    optimiser: Any,
-    alternating: bool,
-    n_critic: int,
-    clip: Any,
-    seed: int,
-    critic: Any = None,
-    samples: Any = None,
-) -> TorchGame:
+def of_losses(said: UserGame, clip: Any, seed: int) -> TorchGame:
     """The backend of a user's two losses ``loss(critic, generator, batch)`` over PyTorch modules."""
-    losses, players = (
-        dict(zip(PLAYERS, x, strict=True)) for x in ((critic_loss, generator_loss), (phi, theta))
-    )
-    if critic is not None:
+    losses = {"critic": said.critic_loss, "generator": said.generator_loss}
+    players = {"critic": said.phi, "generator": said.theta}
+    if said.critic is not None:
         for i, x in enumerate(("real", "fake")):
-            losses[f"slope at {x}"] = _slope(critic, samples, i)
+            losses[f"slope at {x}"] = _slope(said.critic, said.samples, i)
     for who, player in players.items():
         modules_of(player, who)
-    if optimiser is not None and not (isinstance(optimiser, (tuple, list)) and len(optimiser) == 2):
+    pair = said.optimiser
+    if pair is not None and not (isinstance(pair, (tuple, list)) and len(pair) == 2):
         raise InputError("optimiser is not a pair; allowed: (the critic's, the generator's)")
     limits = clip if isinstance(clip, (tuple, list)) else (clip, clip)
     if len(limits) != 2:
@@ -443,7 +431,7 @@ def of_losses(
         )
     norms = tuple(None if c is None else number("clip", c, low=0.0, open_low=True) for c in limits)
     # checked above: two
-    return TorchGame(losses, players, optimiser, alternating, n_critic, norms, seed)  # type: ignore[arg-type]
+    return TorchGame(losses, players, pair, said.alternating, said.n_critic, norms, seed)  # type: ignore[arg-type]
 
 
 def _slope(critic: Any, samples: Any, which: int) -> Any:
