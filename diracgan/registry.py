@@ -10,7 +10,7 @@ import importlib
 import importlib.util
 import re
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -34,6 +34,7 @@ class Registry(Generic[T]):
         kind: what one of them is called in messages, e.g. ``"variant"``.
         summary: a thing's one line.
         also: other names that may be given where one of these is asked for, for messages.
+        families: prefix -> (NAME -> the thing called ``prefix:NAME``, or None), for what is not listed one by one.
 
     Example:
         >>> colours = Registry("colour", summary=str)
@@ -46,14 +47,21 @@ class Registry(Generic[T]):
         diracgan.errors.InputError: unknown colour 'rad'; did you mean 'red'? Allowed: red
     """
 
-    def __init__(self, kind: str, summary: Callable[[T], str], also: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        kind: str,
+        summary: Callable[[T], str],
+        also: Iterable[str] = (),
+        families: Mapping[str, Callable[[str], T | None]] | None = None,
+    ) -> None:
         """Begin without entries."""
-        self.kind, self._summary, self._also = kind, summary, also
+        self.kind, self._summary, self._families = kind, summary, families or {}
+        self._also = [*also, *(f"{prefix}:NAME" for prefix in self._families)]
         self.entries: dict[str, _Entry] = {}
 
     def __contains__(self, name: object) -> bool:
-        """Whether ``name`` is registered."""
-        return isinstance(name, str) and name in self.entries
+        """Whether ``name`` is registered, or of a family."""
+        return isinstance(name, str) and (name in self.entries or self._of_family(name) is not None)
 
     def __iter__(self) -> Iterator[str]:
         """The registered names."""
@@ -61,9 +69,12 @@ class Registry(Generic[T]):
 
     def __getitem__(self, name: str) -> T:
         """What is registered as ``name``; InputError names the choices."""
-        if name not in self:
+        if name in self.entries:
+            return self.entries[name].thing
+        found = self._of_family(name)
+        if found is None:
             raise self.unknown(name)
-        return self.entries[name].thing
+        return found
 
     def reference(self, name: str) -> str:
         """Where the thing called ``name`` comes from."""
@@ -133,6 +144,11 @@ class Registry(Generic[T]):
         head, _, rest = spec.partition(":")
         if head in self.entries:
             return head, rest
+        if head in self._families:
+            member, _, rest = rest.partition(":")
+            if f"{head}:{member}" not in self:
+                raise self.unknown(f"{head}:{member}")
+            return f"{head}:{member}", rest
         file = re.match(r"(.*?\.py)(?::|$)", spec)
         if file or "/" in head:
             source, rest = (file[1], spec[file.end() :]) if file else (head, rest)
@@ -165,6 +181,10 @@ class Registry(Generic[T]):
             if isinstance(cause, ModuleNotFoundError) and cause.name == name.split(".")[0]:
                 raise self.unknown(name) from None
             raise
+
+    def _of_family(self, name: str) -> T | None:
+        prefix, _, member = name.partition(":")
+        return self._families[prefix](member) if prefix in self._families else None
 
     def _of(self, module: ModuleType) -> list[str]:
         return [n for n, entry in self.entries.items() if entry.thing.__module__ == module.__name__]

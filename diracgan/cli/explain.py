@@ -7,11 +7,12 @@ from typing import Annotated, Any
 
 from ..errors import InputError, integer
 from .layer import CommandResult, option
-from .options import NamedVariantOptions
+from .options import NamedVariantOptions, RuleOptions
 
 
 def command(
     variant: NamedVariantOptions,
+    rule: RuleOptions,
     dim: Annotated[int, option("--dim -d", "Dimension of the formulas; 1 by default.", metavar="1|2")] = 1,
     format: Annotated[
         str, option("--format", "How it is written.", choices=("text", "latex", "markdown", "json"))
@@ -19,7 +20,8 @@ def command(
 ) -> CommandResult:
     """Print the losses, the field, its Jacobian and eigenvalues as formulas, and what is known to happen.
 
-    They are derived from the definition, a user's own loss as well as a built-in one.
+    They are derived from the definition, a user's own loss as well as a built-in one. With --rule also what its steps
+    do, for Adam by its averaged flow.
 
     Example: diracgan explain ns --dim 2
     """
@@ -29,7 +31,7 @@ def command(
 
     from ..analysis.explain.explanation import explain
 
-    preset, found = _preset((variant.spec or "").partition(":")[0]), explain(made, dim)
+    preset, found = _preset((variant.spec or "").partition(":")[0]), explain(made, dim, rule.build())
     return CommandResult({**found.as_dict(), "preset": preset}, _said(found, preset, format))
 
 

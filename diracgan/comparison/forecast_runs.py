@@ -14,7 +14,7 @@ from jax import Array
 
 from ..game import Game, Players
 from ..measure import operators
-from ..measure.critical_setting import critical_setting
+from ..measure.critical_setting import EVERY, bisected, critical_setting
 from ..measure.forecast import forecast, mean_frequency, peak_frequency, spread
 from ..measure.noise import ResampledGame
 from ..measure.settings import Setting, changed
@@ -26,7 +26,6 @@ from ..variants import Variant, parse
 from .protocol import Protocol
 
 NOW = "as it is"
-_EVERY = 5  # iterations between two looks at a run, where all that matters is whether it blows up
 
 
 class Design(NamedTuple):
@@ -255,7 +254,7 @@ def _limits(
     usual: list[np.ndarray],
     how: dict[str, Any],
 ) -> list[dict[str, Any]]:
-    """Where each checkpoint is said to become unstable, and from where on its runs blow up."""
+    """From where on each checkpoint's runs are said to blow up, and from where on they do."""
     said = [
         critical_setting(g, name, how["steps"], players=z[0], rule=now.rule, memory=z[1], batch=how["batch"])
         for g, z in zip(games, states, strict=True)
@@ -264,12 +263,12 @@ def _limits(
 
     def blows_up(values: np.ndarray) -> np.ndarray:
         settings = [changed(now, {name: float(v)}) for v in values]
-        _, seen = _go_on(design, games, settings, states, how["steps"], 2, _EVERY)
+        _, seen = _go_on(design, games, settings, states, how["steps"], 2, EVERY)
         spreads = np.array([_spreads(x)[watched] for x in seen])
         return (spreads > how["blow_up"] * np.array(usual)[:, watched]).any(axis=1)
 
     own = float(now.rule.time_step) if name == "lr" else float(getattr(now.rule, "beta1", 0.0))
-    measured = bisected(blows_up, own, len(games), name, how["factor"], how["bisections"])
+    measured = bisected(blows_up, own, len(games), name)
     return [
         {
             **_own(design, seed),
@@ -277,36 +276,10 @@ def _limits(
             "parameter": name,
             "now": own,
             "predicted": found.value,
-            "growth": found.growth,
             "measured": None if np.isnan(x) else float(x),
-            "unstable_now": found.value is None and found.largest == found.now,
         }
         for seed, found, x in zip(design.seeds, said, measured, strict=True)
     ]
-
-
-def bisected(blows_up: Any, own: float, runs: int, name: str, factor: float, bisections: int) -> np.ndarray:
-    """From which value on each run blows up, (runs,); NaN where it still does not at the largest.
-
-    On the logarithm of lr, or of 1 - beta1, up to ``factor`` times (or 1/factor of) the run's own.
-
-    Example:
-        >>> import numpy as np
-        >>> found = bisected(lambda x: x > np.array([3.0, 99.0]), 1.0, 2, "lr", 16.0, 8)
-        >>> found.round(1).tolist()
-        [3.0, nan]
-    """
-
-    def value(s: np.ndarray) -> np.ndarray:
-        return own * np.exp(s) if name == "lr" else 1.0 - (1.0 - own) * np.exp(-s)
-
-    low, high = np.zeros(runs), np.full(runs, np.log(factor))
-    ends = blows_up(value(high))
-    for _ in range(bisections):
-        middle = 0.5 * (low + high)
-        over = blows_up(value(middle))
-        low, high = np.where(over, low, middle), np.where(over, middle, high)
-    return np.where(ends, value(0.5 * (low + high)), np.nan)
 
 
 def _own(design: Design, seed: int) -> dict[str, Any]:

@@ -259,7 +259,7 @@ def critical(records: Records, how: dict[str, Any]) -> dict[str, Any]:
     checkpoints' measured ones, ``shuffled`` another checkpoint's prediction.
     """
     unit: Callable[[float], float] = (lambda b: 1.0 - b) if records[0]["parameter"] == "beta1" else float
-    rows = [(r["now"] if r["unstable_now"] else r["predicted"], r["measured"]) for r in records]
+    rows = [(r["predicted"], r["measured"]) for r in records]
     values = [(None if p is None else unit(p), None if m is None else unit(m)) for p, m in rows]
 
     def near(p: float | None, m: float | None) -> bool:

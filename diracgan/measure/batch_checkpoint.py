@@ -52,9 +52,13 @@ class BatchCheckpoint(eqx.Module):
 
     def minibatch_step(self, key: Array) -> Array:
         """The full state after one iteration on one of the batches, (n,)."""
+        return float_vector(self.iterated((self.players, self.memory), key))[0]
+
+    def iterated(self, state: tuple[Players, Any], key: Array) -> tuple[Players, Any]:
+        """Players and memory after one iteration on one of the batches."""
         i = jax.random.randint(key, (), 0, len(jax.tree.leaves(self.each)[0]))
         game = self.backend.game_of([jax.tree.map(lambda x: x[i], self.each)])
-        return float_vector(self.rule.over_a_period(game)(self.players, self.memory))[0]
+        return self.rule.over_a_period(game)(*state)
 
     def watched(self, w: Array) -> tuple[Array, Array]:
         """Losses and mean logits over the held batches, (2 or 4,); no samples."""

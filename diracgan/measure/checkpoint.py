@@ -80,8 +80,11 @@ class Checkpoint(eqx.Module):
 
     def minibatch_step(self, key: Array) -> Array:
         """The full state after one iteration on a minibatch, (n,)."""
-        on = self.minibatches(self.game, key)
-        return float_vector(self.rule.over_a_period(on)(self.players, self.memory))[0]
+        return float_vector(self.iterated((self.players, self.memory), key))[0]
+
+    def iterated(self, state: tuple[Players, Any], key: Array) -> tuple[Players, Any]:
+        """Players and memory after one iteration on a minibatch."""
+        return self.rule.over_a_period(self.minibatches(self.game, key))(*state)
 
     def watched(self, w: Array) -> tuple[Array, Array]:
         """At the weights w the logits of all real and all fake samples, (q,), and the samples' mean, (s,)."""

@@ -1,4 +1,4 @@
-"""Adam: each parameter's step is scaled by its past gradients."""
+"""Rules that scale each parameter's step by its past gradients: Adam, AdamW, AMSGrad, RMSProp."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..game import Players
 from ..parameters import param
 from ..variants import quotient
 from ..variants._math import root
-from .base import Rule
+from .base import Rule, variation
 from .per_player import PerPlayerRule
 from .registry import register_rule
 
@@ -50,26 +50,42 @@ class Adam(PerPlayerRule):
     alternating: bool = param(False, "players take turns, the generator seeing the new critic")
     n_critic: int = param(1, "critic steps in one iteration, when alternating", low=1, high=10_000)
 
-    def init_player(self, z: Any) -> Moments:
+    def init_player(self, z: Any) -> Any:
         """Both averages 0, no step made."""
         zero = jax.tree.map(jnp.zeros_like, z)
         return Moments(zero, zero, jnp.zeros((), jnp.int32))
 
-    def update(self, who: str, z: Any, v: Any, state: Moments) -> tuple[Any, Moments]:
+    def update(self, who: str, z: Any, v: Any, state: Any) -> tuple[Any, Any]:
         """The averaged velocity over the root of the averaged square."""
         new = self._averaged(v, state)
-        h, first = getattr(self.rates, who), 1.0 - self.beta1**new.steps
-        second = 1.0 - self.beta2**new.steps
+        return self._step(who, z, new, *self._corrections(new.steps)), new
 
-        def step(m: Array, s: Array) -> Array:
-            return h * quotient(m / first.astype(m.dtype), root(s / second.astype(m.dtype)) + self.eps)
-
-        return jax.tree.map(step, new.mean, new.square), new
-
-    def _averaged(self, v: Any, state: Moments) -> Moments:
+    def _averaged(self, v: Any, state: Any) -> Any:
+        """The memory after the velocity v."""
         mean = jax.tree.map(lambda m, g: self.beta1 * m + (1.0 - self.beta1) * g, state.mean, v)
         square = jax.tree.map(lambda s, g: self.beta2 * s + (1.0 - self.beta2) * g * g, state.square, v)
         return Moments(mean, square, state.steps + 1)
+
+    def _averaged_at_rest(self, v: Any, state: Any) -> Any:
+        """The same with its derivative where all averages are 0."""
+        return self._averaged(v, state)
+
+    def _corrections(self, steps: Array) -> tuple[Any, Any]:
+        """What averages that began at 0 are to be divided by."""
+        return 1.0 - self.beta1**steps, 1.0 - self.beta2**steps
+
+    def _step(self, who: str, z: Any, new: Any, first: Any, second: Any) -> Any:
+        h = getattr(self.rates, who)
+
+        def step(m: Array, s: Array) -> Array:
+            return h * quotient(_over(m, first), root(_over(s, second)) + self.eps)
+
+        return jax.tree.map(step, new.mean, new.square)
+
+    def _step_at_rest(self, who: str, z: Any, new: Any) -> Any:
+        """The step's derivative where all averages are 0."""
+        h = getattr(self.rates, who) / self.eps
+        return jax.tree.map(lambda m: h * m, new.mean)
 
     @property
     def is_adaptive(self) -> bool:
@@ -94,9 +110,7 @@ class Adam(PerPlayerRule):
 
     def why_not_linearisable(self) -> str | None:
         """With eps = 0 there is no derivative."""
-        if self.linearises:
-            return None
-        return "Adam with eps = 0 steps as far for a small gradient as for a large one: no derivative at rest"
+        return None if self.linearises else _no_derivative(self)
 
     @property
     def linear_below(self) -> float:
@@ -106,27 +120,163 @@ class Adam(PerPlayerRule):
     @property
     def at_rest(self) -> Rule:
         """Near rest the root is of second order: the step is h m/eps."""
-        return _AdamAtRest(**{n: getattr(self, n) for n in self.__dataclass_fields__})
+        return variation(self, _AtRest)
 
     @property
     def bias_corrected(self) -> Rule:
         """Without bias correction, which is over after some 1/(1 - beta2) steps."""
-        return _AdamBiasCorrected(**{n: getattr(self, n) for n in self.__dataclass_fields__})
+        return variation(self, _BiasCorrected)
 
 
-class _AdamAtRest(Adam):
-    """Adam's map with the derivative that it has at rest."""
+class _AtRest:
+    """The map with the derivative that it has at rest."""
 
-    def update(self, who: str, z: Any, v: Any, state: Moments) -> tuple[Any, Moments]:
-        new = self._averaged(v, state)
-        h = getattr(self.rates, who) / self.eps
-        return jax.tree.map(lambda m: h * m, new.mean), new
+    def update(self: Any, who: str, z: Any, v: Any, state: Any) -> tuple[Any, Any]:
+        new = self._averaged_at_rest(v, state)
+        return self._step_at_rest(who, z, new), new
 
 
-class _AdamBiasCorrected(Adam):
-    """Adam's map long after its start."""
+class _BiasCorrected:
+    """The map long after its start."""
 
-    def update(self, who: str, z: Any, v: Any, state: Moments) -> tuple[Any, Moments]:
-        new = self._averaged(v, state)
+    def _corrections(self, steps: Array) -> tuple[Any, Any]:
+        return 1.0, 1.0
+
+
+@register_rule("adamw", reference="arXiv 1711.05101, algorithm 2")
+class AdamW(Adam):
+    """Adam with decoupled weight decay: its own step, and - h weight_decay z.
+
+    Example:
+        >>> import diracgan as dg
+        >>> dg.averaged(dg.variant("wgan-linear"), "adamw:lr=0.01,beta1=0.5,weight_decay=0.1").text[:31]
+        'ends on a cycle of |phi| = 1.15'
+    """
+
+    weight_decay: float = param(1e-4, "pull of each player towards 0", low=0)
+
+    def _step(self, who: str, z: Any, new: Any, first: Any, second: Any) -> Any:
+        return self._decayed(who, z, super()._step(who, z, new, first, second))
+
+    def _step_at_rest(self, who: str, z: Any, new: Any) -> Any:
+        return self._decayed(who, z, super()._step_at_rest(who, z, new))
+
+    def _decayed(self, who: str, z: Any, step: Any) -> Any:
+        h = getattr(self.rates, who) * self.weight_decay
+        return jax.tree.map(lambda s, a: s - h * a, step, z)
+
+
+class LargestMoments(NamedTuple):
+    """As :class:`Moments`, and the largest averaged square so far."""
+
+    mean: Any
+    square: Any
+    largest: Any
+    steps: Array
+
+
+@register_rule("amsgrad", reference="Reddi, Kale, Kumar 2018 (arXiv 1904.09237), algorithm 2")
+class AMSGrad(Adam):
+    """Adam divided by the root of the largest averaged square so far: steps never become longer again.
+
+    The largest square forgets nothing, so that it has the multiplier 1 at rest.
+
+    Example:
+        >>> import diracgan as dg
+        >>> dg.averaged(dg.variant("ns"), "amsgrad:lr=0.01,beta1=0.5").memory_times[-1]
+        inf
+    """
+
+    def init_player(self, z: Any) -> Any:
+        """All averages 0, no step made."""
+        zero = jax.tree.map(jnp.zeros_like, z)
+        return LargestMoments(zero, zero, zero, jnp.zeros((), jnp.int32))
+
+    def _averaged(self, v: Any, state: Any) -> Any:
+        new = super()._averaged(v, state)
+        second = self._corrections(new.steps)[1]
+        largest = jax.tree.map(lambda a, s: jnp.maximum(a, _over(s, second)), state.largest, new.square)
+        return LargestMoments(new.mean, new.square, largest, new.steps)
+
+    def _averaged_at_rest(self, v: Any, state: Any) -> Any:
+        return self._averaged(v, state)._replace(largest=state.largest)  # squares are of second order
+
+    def _step(self, who: str, z: Any, new: Any, first: Any, second: Any) -> Any:
+        return super()._step(who, z, new._replace(square=new.largest), first, 1.0)
+
+    def step_sizes(self, players: Players, memory: Any) -> Players | None:
+        """h/(sqrt(largest v) + eps), where it is known."""
+        if memory is None:
+            return None
+
+        def of(h: Any, own: LargestMoments) -> Any:
+            return jax.tree.map(lambda s: h / (jnp.sqrt(s) + self.eps), own.largest)
+
+        return Players(of(self.rates.phi, memory.phi), of(self.rates.theta, memory.theta))
+
+
+@register_rule("rmsprop", reference="Tieleman, Hinton 2012, Neural Networks for Machine Learning, lecture 6e")
+class RMSProp(PerPlayerRule):
+    """RMSProp: Adam without momentum and without bias correction, eps inside the root.
+
+    v+ = beta2 v + (1 - beta2) g^2, z+ = z + h g/sqrt(v+ + eps), g = F(z), each player on its own. Near rest v is of
+    second order: z+ = z + h g/sqrt(eps).
+
+    Example:
+        >>> import diracgan as dg
+        >>> flow = dg.averaged(dg.variant("lsgan"), "rmsprop:lr=0.003,beta2=0.95")
+        >>> round(flow.amplitude, 4)
+        0.0379
+    """
+
+    beta2: float = param(0.9, "decay of the averaged square", low=0, high=1, open_high=True)
+    eps: float = param(1e-8, "added to the averaged square", low=0)
+    alternating: bool = param(False, "players take turns, the generator seeing the new critic")
+    n_critic: int = param(1, "critic steps in one iteration, when alternating", low=1, high=10_000)
+
+    def init_player(self, z: Any) -> Any:
+        """The averaged square 0."""
+        return jax.tree.map(jnp.zeros_like, z)
+
+    def update(self, who: str, z: Any, v: Any, state: Any) -> tuple[Any, Any]:
+        """The velocity over the root of the averaged square."""
+        new = jax.tree.map(lambda s, g: self.beta2 * s + (1.0 - self.beta2) * g * g, state, v)
         h = getattr(self.rates, who)
-        return jax.tree.map(lambda m, s: h * quotient(m, root(s) + self.eps), new.mean, new.square), new
+        return jax.tree.map(lambda g, s: h * quotient(g, root(s + self.eps)), v, new), new
+
+    @property
+    def is_adaptive(self) -> bool:
+        """Each step is divided by the root of the averaged square."""
+        return True
+
+    def step_sizes(self, players: Players, memory: Any) -> Players | None:
+        """h/sqrt(v + eps), where the averaged squares are known."""
+        if memory is None:
+            return None
+
+        def of(h: Any, square: Any) -> Any:
+            return jax.tree.map(lambda s: h / jnp.sqrt(s + self.eps), square)
+
+        return Players(of(self.rates.phi, memory.phi), of(self.rates.theta, memory.theta))
+
+    @property
+    def linearises(self) -> Any:
+        """Where eps > 0."""
+        return self.eps > 0
+
+    def why_not_linearisable(self) -> str | None:
+        """With eps = 0 there is no derivative."""
+        return None if self.linearises else _no_derivative(self)
+
+    @property
+    def linear_below(self) -> float:
+        """sqrt(eps): the averaged square must be small beside eps."""
+        return float(self.eps) ** 0.5
+
+
+def _over(x: Array, by: Any) -> Array:
+    return x if isinstance(by, float) else x / by.astype(x.dtype)
+
+
+def _no_derivative(rule: Rule) -> str:
+    return f"{rule.name} with eps = 0 steps as far for a small gradient as for a large one: no derivative at rest"

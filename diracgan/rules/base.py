@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -202,3 +204,13 @@ def float_vector(tree: Any) -> tuple[Array, Callable[[Array], Any]]:
         )
 
     return vector, restore
+
+
+def variation(rule: Rule, changed: type) -> Rule:
+    """The rule with its numbers, some of its methods replaced by those of ``changed``."""
+    return _varied(type(rule), changed)(**{f.name: getattr(rule, f.name) for f in dataclasses.fields(rule)})
+
+
+@functools.cache
+def _varied(cls: type, changed: type) -> Any:
+    return type(f"{changed.__name__}{cls.__name__}", (changed, cls), {})

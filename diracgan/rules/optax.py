@@ -1,4 +1,4 @@
-"""Any optax transformation as a rule."""
+"""Any optax transformation as a rule, and any optimiser of optax by its name."""
 
 from __future__ import annotations
 
@@ -6,26 +6,90 @@ import dataclasses
 import functools
 import importlib.util
 import inspect
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import InputError, unknown
+from ..errors import InputError
 from ..game import GameLike, Players
-from ..parameters import Parameter, check, param, parameters
+from ..parameters import check, param
 from ..tracing.switching import evaluate
-from .base import Rule
-from .per_player import CRITIC, Memory, PerPlayerRule
+from .base import Rule, variation
+from .per_player import CRITIC, GENERATOR, Memory, PerPlayerRule
 
 _LONG = 2**30  # updates after which a bias correction or a schedule is over
 _SETTLING = 200_000
 
 
-class Optax(PerPlayerRule):
-    """Each player moved by an optax transformation of its own; made by :func:`from_optax`."""
+class OptaxRule(PerPlayerRule):
+    """Each player moved by an optax transformation of its own, which :meth:`transformation` gives."""
+
+    def transformation(self, who: str) -> Any:
+        """The player's :class:`optax.GradientTransformation`, learning rate included."""
+        raise NotImplementedError
+
+    def memory(self, game: GameLike, players: Players) -> Memory:
+        """Both transformations' states."""
+        made = super().memory(game, players)
+        return made._replace(
+            phi=self.transformation(CRITIC).init(players.phi),
+            theta=self.transformation(GENERATOR).init(players.theta),
+        )
+
+    def update(self, who: str, z: Any, v: Any, state: Any) -> tuple[Any, Any]:
+        """The transformation's update of the gradient -v."""
+        return _updates(self.transformation(who), z, v, state)
+
+    def rest(self, game: GameLike, players: Players) -> Memory:
+        """The states after many updates with the gradient 0."""
+        memory = self.memory(game, players)
+        return memory._replace(
+            phi=_state_at_rest(self.transformation(CRITIC), players.phi, memory.phi),
+            theta=_state_at_rest(self.transformation(GENERATOR), players.theta, memory.theta),
+        )
+
+    @property
+    def is_adaptive(self) -> bool:
+        """Its transformations may be: what they do is only known by trying."""
+        return True
+
+    @property
+    def at_rest(self) -> Rule:
+        """Both transformations replaced by their linearisations at rest."""
+        return variation(self, _LinearAtRest)
+
+    @property
+    def linearises(self) -> Any:
+        """Where tiny gradients move each player as the transformation's derivative says."""
+        return self.why_not_linearisable() is None
+
+    def why_not_linearisable(self) -> str | None:
+        """Which player's transformation has no derivative at rest, and why."""
+        for who, opt in (("critic", self._tried(CRITIC)), ("generator", self._tried(GENERATOR))):
+            if not _is_steady(opt):
+                return f"the {who}'s optax transformation counts its updates and does not treat them alike"
+            if not _is_smooth(opt):
+                return (
+                    f"the {who}'s optax transformation moves it by steps that do not shrink with the gradient"
+                )
+        return None
+
+    def _tried(self, who: str) -> Any:
+        """The transformation on which it is tried whether there is a linearisation."""
+        return self.transformation(who)
+
+
+class _LinearAtRest:
+    """The map with the derivative that the transformations have at rest, and none of their curvature."""
+
+    def update(self: Any, who: str, z: Any, v: Any, state: Any) -> tuple[Any, Any]:
+        return _linear_updates(self.transformation(who), z, v, state)
+
+
+class Optax(OptaxRule):
+    """Each player moved by an optax transformation that was made elsewhere; see :func:`from_optax`."""
 
     lr: float = param(
         1.0,
@@ -41,29 +105,9 @@ class Optax(PerPlayerRule):
     critic_opt: Any = dataclasses.field(default=None, kw_only=True, metadata={"static": True})
     generator_opt: Any = dataclasses.field(default=None, kw_only=True, metadata={"static": True})
 
-    def memory(self, game: GameLike, players: Players) -> Memory:
-        """Both transformations' states."""
-        made = super().memory(game, players)
-        return made._replace(
-            phi=self.critic_opt.init(players.phi), theta=self.generator_opt.init(players.theta)
-        )
-
-    def update(self, who: str, z: Any, v: Any, state: Any) -> tuple[Any, Any]:
-        """The transformation's update of the gradient -v."""
-        return _updates(self._of(who), z, v, state)
-
-    def rest(self, game: GameLike, players: Players) -> Memory:
-        """The states after many updates with the gradient 0."""
-        memory = self.memory(game, players)
-        return memory._replace(
-            phi=_state_at_rest(self.critic_opt, players.phi, memory.phi),
-            theta=_state_at_rest(self.generator_opt, players.theta, memory.theta),
-        )
-
-    @property
-    def is_adaptive(self) -> bool:
-        """Its transformations may be: what they do is only known by trying."""
-        return True
+    def transformation(self, who: str) -> Any:
+        """As it was given."""
+        return self.critic_opt if who == CRITIC else self.generator_opt
 
     @property
     def lr_sets_steps(self) -> bool:
@@ -74,37 +118,6 @@ class Optax(PerPlayerRule):
     def is_made_by_name(self) -> bool:
         """The transformations are functions."""
         return False
-
-    @property
-    def at_rest(self) -> Rule:
-        """Both transformations replaced by their linearisations at rest."""
-        return _OptaxAtRest(**{n: getattr(self, n) for n in self.__dataclass_fields__})
-
-    @property
-    def linearises(self) -> Any:
-        """Where tiny gradients move each player as the transformation's derivative says."""
-        return self.why_not_linearisable() is None
-
-    def why_not_linearisable(self) -> str | None:
-        """Which player's transformation has no derivative at rest, and why."""
-        for who, opt in (("critic", self.critic_opt), ("generator", self.generator_opt)):
-            if not _is_steady(opt):
-                return f"the {who}'s optax transformation counts its updates and does not treat them alike"
-            if not _is_smooth(opt):
-                return (
-                    f"the {who}'s optax transformation moves it by steps that do not shrink with the gradient"
-                )
-        return None
-
-    def _of(self, who: str) -> Any:
-        return self.critic_opt if who == CRITIC else self.generator_opt
-
-
-class _OptaxAtRest(Optax):
-    """The map with the derivative that the transformations have at rest, and none of their curvature."""
-
-    def update(self, who: str, z: Any, v: Any, state: Any) -> tuple[Any, Any]:
-        return _linear_updates(self._of(who), z, v, state)
 
 
 def from_optax(
@@ -161,84 +174,73 @@ def from_optax(
 Optax.name, Optax.reference = "optax", "doi 10.5281/zenodo.4477198"
 
 
-_TURNS = ("alternating", "n_critic", "lazy", "ema")
-_WORDS = {"beta1": ("b1",), "beta2": ("b2", "decay")}  # our name, and optax's
+class NamedOptax(OptaxRule):
+    """Both players moved by the optimiser of optax that the class is made for; see :func:`optax_class`."""
+
+    optimiser: ClassVar[str] = ""
+
+    def transformation(self, who: str) -> Any:
+        """``optax.NAME`` with these numbers."""
+        return self._made(getattr(self.rates, who))
+
+    def _tried(self, who: str) -> Any:
+        return self._made(1.0)  # no derivative hangs on the rate
+
+    def _made(self, rate: Any) -> Any:
+        import optax
+
+        own = {n: getattr(self, n) for n in _numbers(self.optimiser)}
+        return getattr(optax, self.optimiser)(rate, **own)
+
+
+@functools.cache
+def optax_class(name: str) -> type[NamedOptax] | None:
+    """The class of the rule ``optax:NAME``; None where optax has no such optimiser that takes a learning rate.
+
+    Its parameters are optax's own, by optax's names; the learning rates are ours.
+
+    Example:
+        >>> import diracgan as dg
+        >>> dg.rule("optax:nadam:lr=0.01,b1=0.5").label
+        'optax:nadam(lr=0.01, b1=0.5, b2=0.999, eps=1e-08, eps_root=0, nesterov=True, alternating=False, n_critic=1)'
+        >>> optax_class("chain") is None
+        True
+    """
+    if _numbers(name) is None:
+        return None
+    body: dict[str, Any] = {"__module__": __name__, "optimiser": name, "__annotations__": {}}
+    body["__doc__"] = f"Both players moved by optax.{name}."
+    turns = {n: Optax.__dataclass_fields__[n] for n in ("alternating", "n_critic")}
+    for n, value in _numbers(name).items():
+        body["__annotations__"][n] = type(value).__name__
+        low = 0.0 if n in _DECAYS | _SIZES else None
+        high = 1.0 if n in _DECAYS else None
+        domain = {"low": low, "high": high, "open_high": high is not None}
+        body[n] = dataclasses.field(default=value, metadata={"domain": domain, "static": True})
+    for n, turn in turns.items():
+        body["__annotations__"][n] = turn.type
+        body[n] = dataclasses.field(default=turn.default, metadata=turn.metadata)
+    made = type(f"Optax_{name}", (NamedOptax,), body)
+    made.name, made.reference = f"optax:{name}", Optax.reference
+    return made
+
+
 _DECAYS = {"b1", "b2", "b3", "decay", "rho", "momentum"}  # beyond [0, 1) a memory grows for ever
 _SIZES = {"eps", "eps_root"}
 
 
-def is_optax_name(name: str) -> bool:
-    """Whether optax has an optimiser of this name that takes a learning rate.
-
-    Example:
-        >>> is_optax_name("rmsprop"), is_optax_name("chain")
-        (True, False)
-    """
+@functools.cache
+def _numbers(name: str) -> dict[str, Any] | None:
+    """optax's own names and defaults of an optimiser's numbers and flags; None without one that takes a rate."""
     if not name.isidentifier() or importlib.util.find_spec("optax") is None:
-        return False
+        return None
     import optax
 
     made = getattr(optax, name, None)
-    return inspect.isfunction(made) and "learning_rate" in inspect.signature(made).parameters
-
-
-def optax_rule(name: str, given: Mapping[str, Any]) -> Optax:
-    """The rule that optax has under this name: both players moved by ``optax.NAME``.
-
-    Args:
-        name: ``"rmsprop"``, ``"adamw"``, ``"amsgrad"``, ...
-        given: numbers and flags of optax's own, by its names, ``beta1`` and ``beta2`` by ours too; ``lr`` or ``lr_d``
-            and ``lr_g``; ``alternating``, ``n_critic``, ``lazy``, ``ema``.
-
-    Raises:
-        InputError: for a parameter that it does not have, naming the choices, or a value that is not allowed.
-
-    Example:
-        >>> optax_rule("rmsprop", {"lr": 0.01, "beta2": "0.95"}).note
-        'rmsprop(decay=0.95, learning_rate=0.01)'
-    """
-    import optax
-
-    make = getattr(optax, name)
-    theirs = {
-        p.name: _own(p.name, p.default)
-        for p in inspect.signature(make).parameters.values()
-        if isinstance(p.default, int | float)
-    }
-    ours = {n: parameters(Optax)[n] for n in (*_TURNS, "lr", "lr_d", "lr_g")}
-    words = {word: n for word, names in _WORDS.items() for n in names if n in theirs}
-    turns: dict[str, Any] = {}
-    own: dict[str, Any] = {}
-    for key, value in given.items():
-        found = words.get(key, key)
-        if found in ours:
-            turns[found] = ours[found].check(value)
-        elif found in theirs:
-            own[found] = dataclasses.replace(theirs[found], name=key).check(value)
-        else:
-            raise unknown(f"parameter of optax.{name}", key, [*ours, *words, *theirs])
-    usual = turns.pop("lr", parameters(Rule)["lr"].default)
-    rates = [turns.pop(n, None) or usual for n in ("lr_d", "lr_g")]
-    pair = [_named(name, tuple(sorted(own.items())), rate) for rate in rates]
-    said = [", ".join(f"{n}={x:g}" for n, x in sorted({**own, "learning_rate": r}.items())) for r in rates]
-    note = f"{name}({said[0]})" if rates[0] == rates[1] else f"{name}({said[0]}), {name}({said[1]})"
-    return from_optax(*pair, lr=rates[1], note=note, **turns)
-
-
-def _own(name: str, default: float) -> Parameter:
-    """A parameter of optax's, which says no ranges itself."""
-    kind = "flag" if isinstance(default, bool) else "number"
-    low = 0.0 if name in _DECAYS | _SIZES else None
-    high = 1.0 if name in _DECAYS else None
-    return Parameter(name, default, kind, low=low, high=high, open_high=high is not None)
-
-
-@functools.lru_cache(maxsize=256)
-def _named(name: str, own: tuple[tuple[str, Any], ...], rate: float) -> Any:
-    """One transformation for equal numbers: programs belong to the transformation itself."""
-    import optax
-
-    return getattr(optax, name)(rate, **dict(own))
+    taken = inspect.signature(made).parameters if callable(made) and not isinstance(made, type) else {}
+    if "learning_rate" not in taken:
+        return None
+    return {n: p.default for n, p in taken.items() if isinstance(p.default, int | float)}
 
 
 def _updates(opt: Any, z: Any, v: Any, state: Any) -> tuple[Any, Any]:

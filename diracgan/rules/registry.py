@@ -11,9 +11,9 @@ from ..registry import Registry, merged, settings
 from ..variants import Variant, variant
 from ..variants.presets import PRESETS
 from .base import Rule
-from .optax import is_optax_name, optax_rule
+from .optax import optax_class
 
-RULES: Registry[type[Rule]] = Registry("rule", lambda cls: cls.summary())
+RULES: Registry[type[Rule]] = Registry("rule", lambda cls: cls.summary(), families={"optax": optax_class})
 R = TypeVar("R", bound=type[Rule])
 
 
@@ -60,8 +60,9 @@ def rule(name: str, **parameters: Any) -> Rule:
     """Make a registered rule.
 
     Args:
-        name: ``NAME[:k=v,...]`` with a registered name, see :func:`rules`, or that of an optimiser of optax that takes
-            a learning rate (``rmsprop``, ``adamw``, ``amsgrad``, ...); or ``PATH.py:NAME[:k=v,...]``.
+        name: ``NAME[:k=v,...]`` with a registered name, see :func:`rules`; ``optax:NAME[:k=v,...]`` of any optimiser
+            of optax that takes a learning rate, with optax's own parameters (``optax:`` may be left out where no
+            registered rule has the name); or ``PATH.py:NAME[:k=v,...]``.
         **parameters: its own, and on every rule ``lr`` or ``lr_d`` and ``lr_g`` (> 0) and ``ema`` (decay in
             [0, 1)).
 
@@ -74,12 +75,11 @@ def rule(name: str, **parameters: Any) -> Rule:
         {'lr': 0.05, 'lr_d': None, 'lr_g': None, 'ema': 0.99, 'lazy': None}
         >>> dg.rule("alternating:lr=0.2,n_critic=3").label
         'alternating(lr=0.2, n_critic=3, first=critic)'
-        >>> dg.rule("adamw:lr=0.01,beta1=0.5,alternating=true").note
-        'adamw(b1=0.5, learning_rate=0.01)'
+        >>> dg.rule("optax:sgd:lr=0.2,nesterov=true").label
+        'optax:sgd(lr=0.2, nesterov=True, alternating=False, n_critic=1)'
     """
-    head, _, rest = str(name).partition(":")
-    if head not in RULES and is_optax_name(head):
-        return optax_rule(head, merged(settings(rest, name), parameters))
+    if str(name).partition(":")[0] not in RULES and optax_class(str(name).partition(":")[0]):
+        name = f"optax:{name}"
     found, rest = RULES.find(name)
     cls = RULES[found]
     return cls(**check(cls, merged(settings(rest, name), parameters)))

@@ -24,7 +24,7 @@ BORN = {
 }
 NONE = {
     "alternating": "its determinant is 1 - h gamma < 1: stability is lost by a flip",
-    "adam": "its map has no second derivative at rest",
+    **dict.fromkeys(["adam", "adamw", "amsgrad", "rmsprop"], "its map has no second derivative at rest"),
     "implicit": "it is stable for every step",
     "cgd": "it is stable for every step",
 }

@@ -78,16 +78,32 @@ def nesterov(z, last):
     return ahead + H * field(ahead), z
 
 
-def adam(z, memory, turns=False):
+def adam(z, memory, turns=False, decay=0.0, largest=False):
     z = z.copy()
-    m, v, t = (np.zeros(4), np.zeros(4), 0) if memory is None else memory
-    m, v, t = m.copy(), v.copy(), t + 1
+    m, v, top, t = (np.zeros(4), np.zeros(4), np.zeros(4), 0) if memory is None else memory
+    m, v, top, t = m.copy(), v.copy(), top.copy(), t + 1
     for who in [[0, 1], [2, 3]] if turns else [[0, 1, 2, 3]]:
         g = field(z)[who]
         m[who] = 0.8 * m[who] + 0.2 * g
         v[who] = 0.95 * v[who] + 0.05 * g**2
-        z[who] += H[who] * (m[who] / (1 - 0.8**t)) / (np.sqrt(v[who] / (1 - 0.95**t)) + 1e-3)
-    return z, (m, v, t)
+        top[who] = np.maximum(top[who] * largest, v[who] / (1 - 0.95**t))
+        pull = decay * z[who]
+        z[who] += H[who] * (m[who] / (1 - 0.8**t) / (np.sqrt(top[who]) + 1e-3) - pull)
+    return z, (m, v, top, t)
+
+
+def adamw(z, memory):
+    return adam(z, memory, decay=0.3)
+
+
+def amsgrad(z, memory):
+    return adam(z, memory, largest=True)
+
+
+def rmsprop(z, v):
+    g = field(z)
+    v = 0.95 * (0.0 if v is None else v) + 0.05 * g**2
+    return z + H * g / np.sqrt(v + 1e-3), v
 
 
 def adam_alternating(z, memory):
@@ -167,6 +183,9 @@ CASES = {
     nesterov: dg.rule("nesterov", **RATES, beta=0.6),
     adam: dg.rule("adam", **RATES, **ADAM),
     adam_alternating: dg.rule("adam", **RATES, **ADAM, alternating=True),
+    adamw: dg.rule("adamw", **RATES, **ADAM, weight_decay=0.3),
+    amsgrad: dg.rule("amsgrad", **RATES, **ADAM),
+    rmsprop: dg.rule("rmsprop", **RATES, beta2=0.95, eps=1e-3),
     extragradient: dg.rule("extragradient", **RATES),
     optimistic: dg.rule("optimistic", **RATES),
     lookahead: dg.rule("lookahead", **RATES, k=4, alpha=0.3),

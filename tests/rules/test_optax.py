@@ -7,6 +7,7 @@ import optax
 import pytest
 
 import diracgan as dg
+from diracgan.rules import RULES
 from diracgan.rules.optax import _is_steady
 
 DAMPED = dg.variant("wgan-gp", c=0.0, lam=0.4)
@@ -25,14 +26,55 @@ def test_optax_adam_is_our_adam(turns):
 @pytest.mark.parametrize(
     ("own", "theirs"),
     [
+        ("adamw:lr=0.05,beta1=0.5,weight_decay=0.1", optax.adamw(0.05, 0.5, weight_decay=0.1)),
+        ("amsgrad:lr=0.05,beta1=0.5,beta2=0.9", optax.amsgrad(0.05, 0.5, 0.9)),
+        ("rmsprop:lr=0.05,beta2=0.95", optax.rmsprop(0.05, decay=0.95)),
+        ("optax:nadam:lr=0.05,b1=0.5", optax.nadam(0.05, 0.5)),
+    ],
+)
+def test_a_named_rule_makes_the_steps_of_optax(own, theirs):
+    runs = [
+        dg.simulate(dg.variant("ns").with_(r1=0.1), rule=r, steps=30, **START)
+        for r in (dg.rule(own, alternating=True), dg.rule.from_optax(theirs, alternating=True))
+    ]
+    for player in ("phi", "theta"):
+        a, b = (run[player].values for run in runs)
+        assert np.max(np.abs(a - b)) < 1e-12
+
+
+def test_an_optimiser_of_optax_is_a_rule_by_its_name():
+    rule = dg.rule("optax:nadam", lr=0.01, b1=0.5)
+    assert rule.label.startswith("optax:nadam(lr=0.01, b1=0.5") and rule.name in RULES
+    assert (
+        dg.rule(rule.name, **rule.hyperparameters).label
+        == rule.label
+        == dg.rule("nadam:lr=0.01,b1=0.5").label
+    )
+    assert {"rmsprop", "adamw", "amsgrad"} <= set(dg.rules()) and rule.name not in dg.rules()
+    for wrong in ("optax:chain", "optax:", "optax:nadam:beta=1"):
+        with pytest.raises(dg.InputError, match="optax:NAME|parameter of optax:nadam"):
+            dg.rule(wrong)
+
+
+@pytest.mark.parametrize(
+    ("own", "theirs"),
+    [
         (dg.rule("heavy-ball", lr=0.1, beta=0.5), optax.sgd(0.1, momentum=0.5)),
         pytest.param(dg.rule("adam", lr=0.1, eps=0.5), optax.adam(0.1, eps=0.5), marks=pytest.mark.slow),
         pytest.param(dg.rule("adam", lr=1e-9), optax.adam(1e-9), marks=pytest.mark.slow),
         pytest.param(
+            dg.rule("adamw", lr=0.1, eps=0.5, weight_decay=0.2),
+            optax.adamw(0.1, eps=0.5, weight_decay=0.2),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            dg.rule("rmsprop", lr=0.1, eps=0.5), optax.rmsprop(0.1, eps=0.5), marks=pytest.mark.slow
+        ),
+        pytest.param(
             dg.rule("optimistic", lr=0.1), optax.optimistic_gradient_descent(0.1), marks=pytest.mark.slow
         ),
     ],
-    ids=["momentum", "adam", "adam, tiny eps", "optimistic"],
+    ids=["momentum", "adam", "adam, tiny eps", "adamw", "rmsprop", "optimistic"],
 )
 def test_multipliers_are_those_of_the_rule_it_is(own, theirs):
     ours = dg.spectrum(DAMPED, rule=own).multipliers
@@ -79,7 +121,9 @@ def test_what_is_no_transformation_is_refused():
         dg.rule.from_optax(optax.sgd(0.1), n_critic=2)
 
 
-@pytest.mark.parametrize("name", ["amsgrad:beta1=1.5", "rmsprop:decay=1", "adan:b3=-0.1", "adamw:eps=-1"])
+@pytest.mark.parametrize(
+    "name", ["amsgrad:beta1=1.5", "rmsprop:beta2=1", "optax:adan:b3=-0.1", "adamw:eps=-1"]
+)
 def test_a_named_rule_refuses_what_would_never_be_forgotten(name):
     with pytest.raises(dg.InputError, match="out of range; allowed"):
         dg.rule(name)

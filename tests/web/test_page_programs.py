@@ -146,8 +146,9 @@ def test_a_flow_that_starts_outside_the_box_of_a_clipped_critic_starts_on_it(few
 
 
 SCALAR = (
-    "simultaneous alternating heavy-ball nesterov adam extragradient optimistic lookahead rk2 rk4".split()
-)
+    "simultaneous alternating heavy-ball nesterov adam adamw amsgrad rmsprop extragradient optimistic lookahead "
+    "rk2 rk4"
+).split()
 
 
 def test_all_rules_but_those_that_solve_equations_are_in_the_page():

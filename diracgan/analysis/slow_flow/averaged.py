@@ -208,13 +208,15 @@ def _computed(variant: Variant, rule: Rule, datum: np.ndarray, start: Players) -
         raise InputError(
             f"the start is {first:.3g} steps from the equilibrium; allowed: at most {_FARTHEST:g}"
         )
-    radii, rates, periods = _sampled(system, first, memory)
     forgets = bool(np.all(np.isfinite(times)))  # else what the memory answers depends on all that was
+    radii, rates, periods = _sampled(system, first, memory, forgets)
     turned = np.flatnonzero(rates[1:] * rates[:-1] < 0) if forgets else []
     found = (cycle_between(system, radii[k], radii[k + 1], memory) for k in turned)
     cycles = [c for c in found if c is not None]
-    end = _end(first, radii, rates, cycles) if forgets else None
-    if end is None:
+    end = _end(first, radii, rates, cycles)
+    if end is None or not (
+        forgets or end.kind is Outcome.GROWING
+    ):  # who goes outwards meets all for the first time
         end = _iterated(variant, rule, datum, start, system.sizes)
     every = rule.period
     return AveragedFlow(
@@ -275,13 +277,17 @@ def _sizes(system: SlowSystem, distance: float, memory: float, rule: Rule) -> Pl
     return sizes
 
 
-def _sampled(system: SlowSystem, first: float, memory: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _sampled(
+    system: SlowSystem, first: float, memory: float, forgets: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The slow field from a few steps' radius to beyond the start, and on while it points outwards."""
     radii, rates, periods = [np.empty(0)] * 3
     low = LEAST_RADIUS
     while True:
         more = low * _FACTOR ** np.arange(RADII)
-        found = drifts(system, jnp.asarray(more), jnp.asarray(memory))
+        # what never forgets is led round once at least
+        long = np.full(RADII, memory) if forgets else np.maximum(memory, more)
+        found = drifts(system, jnp.asarray(more), jnp.asarray(long))
         fine = np.asarray(found.found) & np.isfinite(found.rate)
         radii = np.append(radii, more)
         rates = np.append(rates, np.where(fine, found.rate, np.nan))
@@ -344,13 +350,16 @@ def _iterated(
 
 
 def _grows(radii: np.ndarray, rates: np.ndarray) -> _Destination:
-    """p of R ~ n^p from dR/dn ~ R^q at the largest two radii, and whether R dR/dn weakens."""
+    """p of R ~ n^p from dR/dn ~ R^q at the largest two radii, and whether R dR/dn weakens for ever.
+
+    It does not where it hardly falls, or falls towards a limit: over the second half of the last radii by less than
+    half of what it fell over the first half, where a logarithm falls as much.
+    """
     q = np.log(rates[-1] / rates[-2]) / np.log(radii[-1] / radii[-2])
-    pull = radii * rates
+    first, middle, last = (radii * rates)[[-RADII, -RADII // 2, -1]]
     growth = float(1.0 / (1.0 - q)) if q < 1 else math.inf
-    return _Destination(
-        Outcome.GROWING, growth=growth, unbounded=bool(pull[-1] > (1 - _WEAKER) * pull[-RADII])
-    )
+    steady = last > (1 - _WEAKER) * first or middle - last < 0.5 * (first - middle)
+    return _Destination(Outcome.GROWING, growth=growth, unbounded=bool(steady))
 
 
 def _in_iterations(c: Cycle, every: int) -> Cycle:

@@ -86,7 +86,7 @@ def _narrowed(system: SlowSystem, low: float, high: float, memory: float, near: 
     """The change of sign between two radii, to within a factor ``near``, and the state between them."""
     while True:
         radii = np.geomspace(low, high, RADII)
-        found = drifts(system, jnp.asarray(radii), jnp.asarray(memory))
+        found = drifts(system, jnp.asarray(radii), jnp.full(len(radii), float(memory)))
         rates = np.where(found.found, found.rate, np.nan)
         turned = np.flatnonzero(rates[1:] * rates[:-1] < 0)
         if len(turned) == 0:

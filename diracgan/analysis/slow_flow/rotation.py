@@ -146,8 +146,8 @@ def rotation_limit(radius: Any) -> Any:
 
 @jax.jit
 def drifts(system: SlowSystem, radii: Array, memory_steps: Array) -> SlowDrift:
-    """The slow field at many radii, one after the other."""
-    return jax.lax.map(lambda r: drift(system, r, memory_steps), radii)
+    """The slow field at many radii, one after the other, each with its own length of the memory."""
+    return jax.lax.map(lambda now: drift(system, *now), (radii, memory_steps))
 
 
 class ReturnMap(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -11,6 +12,7 @@ import pytest
 import diracgan as dg
 from diracgan.analysis.slow_flow.averaged import _end
 from diracgan.analysis.slow_flow.cycles import Cycle
+from diracgan.rules import RULES
 
 LINEAR = dg.variant("wgan-linear")
 
@@ -120,9 +122,55 @@ def test_optax_is_followed_by_its_own_code():
 
 @pytest.mark.slow
 def test_amsgrad_never_forgets_and_grows():
-    found = dg.averaged(LINEAR, dg.rule.from_optax(optax.amsgrad(0.01, 0.5, 0.999)))
-    assert found.kind.value == "growing" and found.iterated and math.isinf(found.memory_times[-1])
-    assert 0.35 < found.growth < 0.55  # 1/2 in the end, after 2e7 iterations
+    # steps are h g/R on a circle of radius R, so that its lag pumps R dR/dn = const
+    found = dg.averaged(LINEAR, "amsgrad:lr=0.01,beta1=0.5")
+    assert found.kind.value == "growing" and found.unbounded and math.isinf(found.memory_times[-1])
+    assert found.growth == pytest.approx(0.5, abs=0.005)
+    assert (
+        dg.verdict(LINEAR, dim=1, rule=dg.rule("amsgrad", lr=0.01, beta1=0.5), effort=0.2).kind == "diverges"
+    )
+
+
+@pytest.mark.parametrize("spec", ["adamw:lr=0.01,beta1=0.5,weight_decay=0.1", "rmsprop:lr=0.01,beta2=0.99"])
+def test_every_adaptive_rule_that_forgets_against_its_own_runs(spec):
+    largest, period = run(NS, dg.rule(spec), steps=20_000)
+    found = dg.averaged(NS, spec)
+    assert found.iterated == 0
+    assert found.amplitude == pytest.approx(largest, rel=0.01) and found.period == pytest.approx(
+        period, rel=0.01
+    )
+
+
+def test_a_rule_of_ones_own_is_averaged_like_adam():
+    """Ten lines, with a second moment of both players together."""
+    name = "my-normalised"
+
+    @dg.register_rule(name)
+    class Normalised(dg.Rule):
+        is_adaptive = True
+
+        def memory(self, game, players):
+            return jnp.zeros(())
+
+        def iterate(self, game, players, memory):
+            v = game.velocity(players)
+            memory = 0.99 * memory + 0.01 * jnp.sum(v.phi**2 + v.theta**2)
+            rates = self.rates._replace(phi=self.lr / jnp.sqrt(memory), theta=self.lr / jnp.sqrt(memory))
+            return game.apply_step(dg.rules.move_both(players, rates, v), rates), memory
+
+    try:
+        rule = dg.rule(name, lr=0.01)
+        found = dg.averaged(NS, rule)
+        largest, period = run(NS, rule, steps=20_000)
+        assert found.amplitude == pytest.approx(largest, rel=0.01) and not found.iterated
+        # the square of both hardly ripples on a circle: nothing damps but the game, by A^2/8, and a step's half pumps
+        assert found.period == pytest.approx(period, rel=0.01)
+        kind = dg.verdict(NS, dim=1, rule=rule, effort=0.2)
+        assert kind.kind == "limit-cycle" and kind.numbers["period"] == pytest.approx(found.period, rel=0.01)
+        assert "by its averaged flow" in dg.explain(NS, rule=rule).notes[-1]
+        assert dg.ema(NS, rule, decay=[0.99]).text
+    finally:
+        del RULES.entries[name]
 
 
 @pytest.mark.parametrize(
