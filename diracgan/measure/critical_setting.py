@@ -153,7 +153,7 @@ def _found(
             return np.array([True])
         return np.array([np.any(spread(seen) > BLOWS_UP * spread(usual[:, :looks]))])
 
-    found, largest = float(bisected(blows_up, now, 1, parameter)[0]), _largest(now, parameter)
+    found, largest = float(bisected(blows_up, now, 1, parameter)[0]), float(_largest(now, parameter))
     if np.isnan(found):
         text = f"does not blow up at {parameter} = {largest:.3g}, where the search ends"
         return CriticalSetting(parameter, now, None, largest, made, text)

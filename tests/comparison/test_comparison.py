@@ -46,7 +46,7 @@ def forecast_records():
             own |= {"lr_over_batch": rate, "before": seen, "measured": seen, "forecast": series}
             made.append(own)
         limit = {"kind": "critical", "group": "g", "variant": "ns", "seed": seed, "parameter": "beta1"}
-        limit |= {"now": 0.5, "unstable_now": False, "predicted": 0.9, "measured": 0.91 if seed else 0.95}
+        limit |= {"now": 0.5, "predicted": 0.9, "measured": 0.91 if seed else 0.95}
         made.append(limit)
     return made
 

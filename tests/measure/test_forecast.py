@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.linalg import solve_discrete_lyapunov
+from scipy.optimize import brentq
+from scipy.signal import detrend
 
 import diracgan as dg
 from diracgan.cli.app import main
@@ -100,19 +102,33 @@ def test_a_turning_multiplier_beyond_the_circle_is_unstable(found):
     assert [s.status for s in found[:3]] == ["spreads"] * 3
 
 
-def test_the_critical_learning_rate_is_where_the_multiplier_passes():
-    # |multiplier|^2 = det(1 + h J) = 1 - h mu + h^2 = 1.01^2
-    exact = 0.5 * (MU + np.sqrt(MU**2 + 4.0 * (1.01**2 - 1.0)))
+def widened(h, share, steps=100, runs=400):
+    """How many times as far d_real spreads at the learning rate h as at H, in a share of runs of the linear map."""
+    kicks = np.random.default_rng(3).standard_normal((steps, runs)) * np.sqrt((X.var() + Z.var()) / BATCH)
+    spreads = []
+    for rate in (H, h):
+        d, seen = np.zeros((2, runs)), []
+        for k in kicks:
+            d = step(rate) @ d
+            d[0] += rate * k
+            seen.append(d[0])
+        spreads.append(np.std(detrend(np.array(seen)[4::5], axis=0), axis=0))
+    return float(np.quantile(spreads[1] / spreads[0], share))
+
+
+def test_the_critical_learning_rate_is_where_runs_spread_five_times_as_far():
+    few = brentq(lambda h: widened(h, 0.95) - 5.0, H, 1.0, xtol=0.005)
+    most = brentq(lambda h: widened(h, 0.05) - 5.0, H, 1.0, xtol=0.005)
     game, at = linear_game()
     how = {"players": at, "rule": dg.rule("simultaneous", lr=H), "batch": BATCH}
-    assert dg.critical_setting(game, "lr", 1000, **how).value == pytest.approx(exact, rel=0.05)
-    beyond = how | {"rule": dg.rule("simultaneous", lr=0.5)}
-    found = dg.critical_setting(game, "lr", 1000, **beyond)
-    assert found.value is None and found.growth > 1.01 and "already" in found.text
+    found = dg.critical_setting(game, "lr", 1000, **how, seed=1)
+    # nine of ten draws of minibatches, bisected to 6 %
+    assert 0.94 * few < found.value < 1.06 * most and found.largest == pytest.approx(32 * H)
+    assert found.iterations <= 700 and json.dumps(found.as_dict())
+    calm = dg.critical_setting(game, "lr", 50, **how | {"rule": dg.rule("simultaneous", lr=1e-4)})
+    assert calm.value is None and "does not blow up at lr = 0.0032" in calm.text
     with pytest.raises(InputError, match="beta1"):
         dg.critical_setting(game, "beta1", 1000, **how)
-    with pytest.raises(InputError, match="beta1"):
-        dg.critical_setting(game, "beta1", 1000, **beyond)
 
 
 def own_losses(**how):
@@ -144,9 +160,7 @@ def test_a_users_own_game_is_forecast():
         # 512 draws among 64 batches, 12 windows of 30 memories: within 4 % and 4 %
         assert setting.series["d_real"].spread == pytest.approx(exact * means[:, 0].mean(), rel=0.1)
     assert set(found[0].series) == {"loss_d", "loss_g", "d_real", "d_fake"}
-    assert dg.critical_setting(game, "lr", 1000).value == pytest.approx(
-        0.5 * (MU + np.sqrt(MU**2 + 4.0 * (1.01**2 - 1.0))), rel=0.05
-    )
+    assert H < dg.critical_setting(game, "lr", 1000).value < 1.0
 
 
 def test_what_a_users_own_game_must_have():
