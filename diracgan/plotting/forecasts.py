@@ -12,9 +12,13 @@ if TYPE_CHECKING:
 
 __all__ = ["forecast_figure"]
 
+_FEW = 4  # settings, up to which the panels stand in two rows
+
 
 def forecast_figure(found: Any) -> Figure:
     """One panel per series, one row per setting: its level, the spread to either side, and what is unstable.
+
+    Panels stand in one row where settings are many, in two where they are few.
 
     Args:
         found: what :func:`diracgan.forecast` returns.
@@ -31,15 +35,19 @@ def forecast_figure(found: Any) -> Figure:
     from matplotlib.figure import Figure
 
     names = list(dict.fromkeys(n for s in found.settings for n in s.series)) or ["no series"]
+    count = len(found.settings)
+    rows = 1 if count > _FEW or len(names) == 1 else 2
+    columns = -(-len(names) // rows)
     with style():
         made = Figure(
-            figsize=(1.0 + 1.9 * len(names), 1.1 + 0.32 * len(found.settings)), layout="constrained"
+            figsize=(1.0 + 1.9 * columns, 0.5 + rows * (0.9 + 0.32 * max(count, 2))), layout="constrained"
         )
-        for i, (ax, name) in enumerate(
-            zip(made.subplots(1, len(names), squeeze=False)[0], names, strict=True)
-        ):
+        axes = made.subplots(rows, columns, squeeze=False)
+        for i, (ax, name) in enumerate(zip(axes.flat, names, strict=False)):
             draw(ax, found.settings, name)
-            ax.set_yticks(range(len(found.settings)), [s.setting if i == 0 else "" for s in found.settings])
+            ax.set_yticks(range(count), [s.setting if i % columns == 0 else "" for s in found.settings])
+        for ax in axes.flat[len(names) :]:
+            ax.remove()
         made.suptitle(
             f"{found.steps} iterations ahead: level (point), spread (bar; thin: 95th percentile), now (dotted)",
             fontsize=8.5,

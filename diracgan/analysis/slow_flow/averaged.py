@@ -149,7 +149,10 @@ def averaged(
     made = dataclasses.replace(make_rule(rule) if isinstance(rule, str) else check_rule(rule), ema=None)
     phi, theta, datum = starts(phi0, theta0, 1 if phi0 is theta0 is dim is None else dim, x0)
     if len(datum) != 1:
-        raise InputError(f"the game has d = {len(datum)}; allowed: d = 1 for an averaged flow")
+        raise InputError(
+            f"the game has d = {len(datum)}; allowed: d = 1 for an averaged flow; in more dimensions ask verdict or "
+            "simulate"
+        )
     if not math.hypot(phi[0], theta[0] - datum[0]) > 0:
         raise InputError("the start is the equilibrium; allowed: phi0 and theta0 elsewhere")
     with jax.enable_x64(True):
