@@ -96,8 +96,8 @@ def of_measured(measured: MeasuredGame) -> tuple[BatchCheckpoint, Setting]:
     backend = measured.backend
     if not isinstance(backend, JaxGame) or backend.losses is None:
         raise InputError(
-            "a forecast of a game from dg.measure.game needs JAX; allowed: losses over JAX pytrees, or a run of ours; of "
-            'a game in PyTorch ask its spectrum("turning", of="step")'
+            "a forecast of a game from dg.measure.game needs JAX; allowed: losses over JAX pytrees, or a run of ours; "
+            'of a game in PyTorch ask its spectrum("turning", of="step")'
         )
     rule, memory = backend.rule, backend.memory
     if rule is None:
