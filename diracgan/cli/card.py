@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 from typing import Annotated
 
-from .layer import CommandResult, Table, argument, drawing, hold, option, output
+from .layer import CommandResult, Table, argument, drawing, hold, option, written
 
 
 def command(
     name: Annotated[str | None, argument("NAME", "Which card; without it they are listed.")] = None,
     out: Annotated[
-        str | None, output("Moving .gif, .mp4, or still .png, .pdf, .svg; NAME.gif by default.", drawing)
+        str | None,
+        written(
+            "--out -o", "Moving .gif, .mp4, or still .png, .pdf, .svg; NAME.gif by default.", "FILE", drawing
+        ),
     ] = None,
     every: Annotated[bool, option("--all", "Every card, each as NAME.gif.")] = False,
 ) -> CommandResult:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from ..progress import lines, progress
-from .layer import CommandResult, endings, option, output, picture, tell, written
+from .layer import SIZE, CommandResult, endings, option, output, picture, printed, tell, written
 
 _SUFFIXES = {".md": "markdown", ".json": "json"}
 
@@ -55,6 +55,7 @@ def command(
         str | None,
         written("--figure", "Predicted against measured eigenvalues: .png, .pdf or .svg.", "FILE", picture),
     ] = None,
+    size: Annotated[str | None, SIZE] = None,
 ) -> CommandResult:
     """Hold predictions against real networks: near equilibrium, by the toy, from scratch, from a checkpoint.
 
@@ -65,7 +66,7 @@ def command(
     """
     from ..variants import parse
 
-    chosen = [parse(v) for v in variant] if variant else None
+    chosen, chosen_size = [parse(v) for v in variant] if variant else None, printed(size, figure)
 
     from ..comparison import compare
     from ..comparison.protocol import CLAIMS
@@ -83,13 +84,13 @@ def command(
             images=images,
         )
     style = format or ("markdown" if out is None else _SUFFIXES[Path(out).suffix.lower()])
-    said = _publish(found.as_dict(), style, out, junit, figure)
+    said = _publish(found.as_dict(), style, out, junit, figure, chosen_size)
     failed = [f"{x['name']}: {x['text']}" for x in found.gate["checks"] if not x["passed"]]
     return CommandResult(None, said, failed, code=0 if found.passed else 1)
 
 
 def _publish(
-    found: dict[str, Any], style: str, out: str | None, junit: str | None, figure: str | None
+    found: dict[str, Any], style: str, out: str | None, junit: str | None, figure: str | None, size: Any
 ) -> list[str]:
     """Write what was asked for; what is left is to be printed."""
     from ..files import write_text
@@ -105,7 +106,7 @@ def _publish(
         from ..plotting.agreement import figure as draw
         from ..plotting.saving import save
 
-        save(draw(found), figure)
+        save(draw(found), figure, size=size)
     if out is not None:
         tell(f"written to {out}")
         return []

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from ..progress import progress
-from .layer import CommandResult, option
+from .layer import SIZE, CommandResult, option, printed
 
 
 def _remove_if_empty(folder: Path) -> None:
@@ -23,6 +23,7 @@ def command(
     only: Annotated[
         list[str] | None, option("--only", "Draw this figure only; repeatable.", metavar="NAME")
     ] = None,
+    size: Annotated[str | None, SIZE] = None,
 ) -> CommandResult:
     """Draw the gallery: the source article's figures, their claims and what is true, and one picture of each kind.
 
@@ -31,6 +32,7 @@ def command(
     from ..files import folder
     from ..gallery.build import draw_all, entries
 
+    chosen_size = printed(size, out)
     chosen = entries(only)  # a wrong name is found before the folder is made
     fresh = not Path(out).exists()
     target, count = folder(out), itertools.count(1)
@@ -43,5 +45,5 @@ def command(
             if bar is not None:
                 bar(next(count), len(chosen), str(path))
 
-        written = draw_all(target, only, tell=drawn)
+        written = draw_all(target, only, size=chosen_size, tell=drawn)
     return CommandResult(None, [f"{len(chosen)} figures and their page", str(written[-1])])

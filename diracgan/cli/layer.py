@@ -2,7 +2,7 @@
 
 A command is a function that takes groups of options (frozen dataclasses) and single options, and returns an
 :class:`CommandResult`. :func:`typer_function` spreads the groups for typer, adds ``--format text|json``, saves the
-picture that an option ``out`` asks for, and prints the answer; whatever is printed while the command works, by a
+picture that an option ``out`` asks for as large as ``--size`` says, and prints the answer; whatever is printed while the command works, by a
 user's loss for one, goes to standard error.
 """
 
@@ -20,6 +20,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 import typer
 
 from ..errors import InputError, OccupiedError, unknown
+from ..plotting.sizes import SIZES, Size, size_of
 
 T = TypeVar("T")
 
@@ -51,7 +52,7 @@ class CommandResult:
     code: int = 0
     draw: Callable[[], Any] | None = None
 
-    def drawn(self, name: str, out: str | None) -> CommandResult:
+    def drawn(self, name: str, out: str | None, size: Size | None = None) -> CommandResult:
         """The same once its picture, or in .json its object, is saved, where it has one and ``out`` says where."""
         if self.draw is None or out is None:
             return self
@@ -63,7 +64,7 @@ class CommandResult:
         else:
             from ..plotting.saving import save
 
-            save(self.draw(), out)
+            save(self.draw(), out, size=size)
         record = None if self.record is None else {**self.record, "out": out}
         return dataclasses.replace(self, record=record, said=itertools.chain(self.said, [out]))
 
@@ -123,8 +124,10 @@ def written(flags: str, help: str, metavar: str, check: Callable[[str], object])
 
 
 def output(help: str, check: Callable[[str], object]) -> Any:
-    """The option ``--out``."""
-    return written("--out -o", help, "FILE", check)
+    """The option ``--out``; a command that can draw there also has ``--size``."""
+    made = written("--out -o", help, "FILE", check)
+    made.is_drawn = getattr(check, "is_drawn", False)
+    return made
 
 
 def endings(*suffixes: str) -> Callable[[str], object]:
@@ -135,6 +138,7 @@ def endings(*suffixes: str) -> Callable[[str], object]:
 
         return destination(path, suffixes)
 
+    check.is_drawn = ".png" in suffixes  # type: ignore[attr-defined]
     return check
 
 
@@ -147,6 +151,31 @@ def drawing(path: str) -> object:
     from ..plotting.saving import check
 
     return check(path)
+
+
+drawing.is_drawn = True  # type: ignore[attr-defined]
+
+SIZE = option(
+    "--size",
+    "Lay the picture out for a journal's column (85 mm), a page, a slide or a poster; .png at 200 dpi.",
+    choices=tuple(SIZES),
+    panel="Result",
+)
+
+
+def printed(size: str | None, out: str | None) -> Size | None:
+    """The size of what is drawn in ``out``; None where none was asked for.
+
+    Raises:
+        InputError: where no picture is drawn, or one that moves.
+    """
+    if size is None:
+        return None
+    if out is None:
+        raise InputError("--size is of a picture and none is drawn; add --out FILE")
+    if out.lower().endswith((".gif", ".mp4", ".json")):
+        raise InputError("--size is of a picture that stands still; allowed: .png, .pdf, .svg")
+    return size_of(size)
 
 
 # of a command that has no formats of its own
@@ -175,10 +204,14 @@ def typer_function(name: str, function: Callable[..., Any]) -> Callable[..., Non
     if ours:
         single["format"] = ("text", Annotated[str, _FORMAT])
 
-    outputs = [key for key, (_, hint) in single.items() if _is_written(hint)]
+    sized = answers and "size" not in single and _has(single.get("out", (None, None))[1], "is_drawn")
+    if sized:
+        single["size"] = (None, Annotated[str | None, SIZE])
+    outputs = [key for key, (_, hint) in single.items() if _has(hint, "is_written")]
 
     def command(**given: Any) -> None:
         style = given.pop("format") if ours else given.get("format")
+        size = printed(given.pop("size"), given.get("out")) if sized else None
         made = {
             key: _gather(hint, given) if dataclasses.is_dataclass(hint) else given[key]
             for key, (_, hint) in own.items()
@@ -189,7 +222,7 @@ def typer_function(name: str, function: Callable[..., Any]) -> Callable[..., Non
         with contextlib.ExitStack() as held:
             hold(held, [given[key] for key in outputs if given[key] is not None])
             with contextlib.redirect_stdout(sys.stderr):
-                answer = function(**made).drawn(name, given.get("out"))
+                answer = function(**made).drawn(name, given.get("out"), size)
         say(name, answer, style)
 
     command.__doc__, command.__name__ = inspect.getdoc(function), function.__name__
@@ -207,8 +240,9 @@ def typer_function(name: str, function: Callable[..., Any]) -> Callable[..., Non
     return command
 
 
-def _is_written(hint: Any) -> bool:
-    return get_origin(hint) is Annotated and any(hasattr(x, "is_written") for x in get_args(hint)[1:])
+def _has(hint: Any, mark: str) -> bool:
+    """Whether an option carries a mark of this module."""
+    return get_origin(hint) is Annotated and any(getattr(x, mark, False) for x in get_args(hint)[1:])
 
 
 def hold(held: contextlib.ExitStack, paths: Sequence[str]) -> None:

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from ..errors import InputError
-from ..plotting.sizes import SIZES, size_of
 from ..plotting.views import VIEWS, Drawn, PictureView, view as view_of
-from .layer import CommandResult, drawing, option, output
+from .layer import SIZE, CommandResult, drawing, option, output, printed
 from .options import MotionOptions, VariantOptions
 
 if TYPE_CHECKING:
@@ -36,14 +35,7 @@ def command(
     judged: Annotated[
         bool, option("--verdict", "Title the page with what happens in the end (seconds more).")
     ] = False,
-    size: Annotated[
-        str | None,
-        option(
-            "--size",
-            "Print it for a journal's column (85 mm), a page, a slide or a poster; .png at 200 dpi.",
-            choices=tuple(SIZES),
-        ),
-    ] = None,
+    size: Annotated[str | None, SIZE] = None,
     show: Annotated[bool, option("--show", "Open a window as well.")] = False,
 ) -> CommandResult:
     """Draw where the players go, how far from the equilibrium, and what the eigenvalues say.
@@ -55,24 +47,23 @@ def command(
     from ..plotting import cache
 
     chosen = view_of(view)
-    for name, asked in (("--verdict titles", judged), ("--size lays out", size)):
-        if asked and not chosen.TITLED:
-            raise InputError(f"{name} the page and this is --view {view}; allowed: --view page")
+    if judged and not chosen.TITLED:
+        raise InputError(f"--verdict titles the page and this is --view {view}; allowed: --view page")
     kept = None if judged else cache.file_of([view, asdict(variant), asdict(motion)])
     known = cache.read(kept)
     game = known or _game(variant, motion, view)
 
     from ..plotting.saving import check, is_moving, save, show as open_window
 
-    path, printed = check(out or game.name), None if size is None else size_of(size)
-    if is_moving(path) and (judged or printed):
-        asked = "--verdict titles" if judged else "--size lays out"
-        raise InputError(f"{asked} a picture that stands still; allowed: .png, .pdf, .svg")
+    path = check(out or game.name)
+    chosen_size = printed(size, str(path))
+    if is_moving(path) and judged:
+        raise InputError("--verdict titles a picture that stands still; allowed: .png, .pdf, .svg")
     drawn = (
         _computed(game, judged, kept) if isinstance(game, _Game) else Drawn(game.trajectory, game.spectrum)
     )
-    drawn = drawn._replace(size=printed)
-    save((chosen.moving if is_moving(path) else chosen.still)(drawn), path, scale=printed and printed.scale)
+    drawn = drawn._replace(size=chosen_size)
+    save((chosen.moving if is_moving(path) else chosen.still)(drawn), path, size=chosen_size)
     if show:
         open_window(chosen.still(drawn))
     found, attrs = drawn.spectrum, drawn.trajectory["attrs"]

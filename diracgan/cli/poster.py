@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from .layer import CommandResult, argument, option, output, picture
+from .layer import CommandResult, argument, option, picture, written
 
 
 def command(
@@ -14,7 +14,7 @@ def command(
     alone: Annotated[bool, option("--alone", "These only, without the known ones.")] = False,
     lr: Annotated[float, option("--lr", "The rules' learning rate; 0.1 by default.")] = 0.1,
     out: Annotated[
-        str, output("The sheet, A2: .svg, .pdf or .png; poster.pdf by default.", picture)
+        str, written("--out -o", "The sheet, A2: .svg, .pdf or .png; poster.pdf by default.", "FILE", picture)
     ] = "poster.pdf",
 ) -> CommandResult:
     """Draw every loss as a flow and under simultaneous, alternating and Adam steps, coloured by its verdict.
@@ -26,6 +26,7 @@ def command(
     from ..errors import InputError, number
     from ..gallery.poster import poster
     from ..plotting.saving import save
+    from ..plotting.sizes import DPI
     from ..progress import progress
     from ..variants import parse, variants
 
@@ -35,7 +36,7 @@ def command(
         raise InputError("--alone leaves no loss; allowed: --alone with one NAME or more")
     chosen = [*([] if alone else [parse(name) for name in variants()]), *mine]
     with progress() as bar:
-        path = save(poster(chosen, lr=lr, own=0 if alone else len(mine), tell=bar), out, scale=1.0)
+        path = save(poster(chosen, lr=lr, own=0 if alone else len(mine), tell=bar), out, dpi=DPI)
     labels = [v.label for v in chosen]
     return CommandResult(
         {"out": path, "variants": labels}, [f"losses: {len(labels)}, ways to move: 4", str(path)]

@@ -9,13 +9,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import InputError, callback, unknown
 from ..files import write_text
 from ..locks import locked_output
 from .article import GALLERY
-from .entry import Entry
+from .entry import Entry, FlowEntry
 from .methods import METHODS
+
+if TYPE_CHECKING:
+    from ..plotting.sizes import Size
 
 __all__ = ["draw_all"]
 
@@ -53,6 +57,7 @@ def draw_all(
     out_dir: str | os.PathLike[str],
     only: str | Iterable[str] | None = None,
     *,
+    size: Size | None = None,
     tell: Callable[[Entry, Path], None] | None = None,
 ) -> list[Path]:
     """Draw the gallery into ``out_dir`` as small PNG files, and write its README.md.
@@ -60,6 +65,8 @@ def draw_all(
     Args:
         out_dir: an existing folder.
         only: the name or names of the figures to draw; all when ``None``.
+        size: what they are printed as, :func:`diracgan.plotting.sizes.size_of`; as they are kept in the repository when
+            ``None``.
         tell: called with each entry and its path as soon as it is written.
 
     Returns:
@@ -82,7 +89,8 @@ def draw_all(
     page = folder / "README.md"
     with locked_output(page):
         for entry, target in zip(chosen, targets, strict=True):
-            save(entry.draw(), target, colours=256)
+            drawn = entry.draw(size) if isinstance(entry, FlowEntry) else entry.draw()
+            save(drawn, target, colours=256, size=size)
             if tell is not None:
                 tell(entry, target)
         write_text(page, readme())

@@ -10,6 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from ..plotting.sizes import Size
     from ..variants import Variant
 
 PHI0, THETA0 = (0.1, 0.2), (0.2, 0.1)  # the seed's start, and the default for d = 2
@@ -73,15 +74,16 @@ class FlowEntry(Entry):
         """The command that draws this figure."""
         return [f"diracgan plot {self._options()} --t1 {self.t1:g} --verdict --out figures/{self.name}.png"]
 
-    def draw(self) -> Figure:
-        """Simulate the flow, take its spectrum and its verdict, draw all three."""
+    def draw(self, size: Size | None = None) -> Figure:
+        """Simulate the flow, take its spectrum and its verdict, draw all three, laid out for a size in print."""
         from ..analysis import spectrum, verdict
         from ..dynamics import run
         from ..plotting.overview import figure
 
         v = self.build()
         traj = run(v, PHI0, THETA0, t1=self.t1, backend="scipy")  # as `diracgan plot` does
-        return figure(traj, spectrum(v, dim=2), verdict=verdict(v, phi0=PHI0, theta0=THETA0))
+        seen = verdict(v, phi0=PHI0, theta0=THETA0)
+        return figure(traj, spectrum(v, dim=2), verdict=seen, size=size)
 
 
 @dataclass(frozen=True, kw_only=True)

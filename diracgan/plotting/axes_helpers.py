@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
 
 # More points than this cannot be told apart in a picture, and make vector files heavy.
 MOST_POINTS = 6001
@@ -204,19 +206,22 @@ def legend_below(ax: Axes) -> None:
     assert figure is not None
     room = 72 * figure.get_figwidth() * (1 - ax.get_position().x0)
     usual = len(labels) if len(labels) <= 4 else 3
-    columns = next((c for c in range(usual, 1, -1) if _legend_width(labels, c) <= room), 1)
-    _legend(ax, "upper left", (-0.03, 0.0), -38, columns)
+    columns = next((c for c in range(usual, 1, -1) if legend_width(labels, c) <= room), 1)
+    _legend(ax, "upper left", (-0.03, 0.0), -38, columns).set_gid("below")
 
 
-def _legend_width(labels: Sequence[str], columns: int) -> float:
+def legend_width(labels: Sequence[str], columns: int) -> float:
     """About how many points a legend takes: matplotlib fills its columns one after the other."""
     rows = -(-len(labels) // columns)
     return sum(38 + 4.6 * max(map(len, labels[k : k + rows])) for k in range(0, len(labels), rows))
 
 
-def legend_above(ax: Axes) -> None:
-    """Put the legend in a row on top of the axes."""
-    _legend(ax, "lower left", (0.0, 1.0), 3, max(len(ax.lines), 1))
+def legend_above(ax: Axes, room: float = math.inf) -> None:
+    """Put the legend on top of the axes, in one row where that is not longer than ``room`` points."""
+    labels = ax.get_legend_handles_labels()[1]
+    usual = max(len(ax.lines), 1)
+    columns = next((c for c in range(usual, 1, -1) if legend_width(labels, c) <= room), 1)
+    _legend(ax, "lower left", (0.0, 1.0), 3, columns).set_gid("above")
 
 
 def _legend(
@@ -225,11 +230,11 @@ def _legend(
     anchor: tuple[float, float],
     points: float,
     columns: int,
-) -> None:
+) -> Legend:
     """A legend ``points`` away from the axes' edge, whatever their height, so that it never meets a label."""
     figure = ax.get_figure(root=True)
     assert figure is not None
     away = ax.transAxes + ScaledTranslation(0, points / 72, figure.dpi_scale_trans)
-    ax.legend(
+    return ax.legend(
         loc=loc, bbox_to_anchor=anchor, bbox_transform=away, ncols=columns, handletextpad=0.5, borderpad=0
     )

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from .series import Series
 from .theme import ALARM, GREY, INK, number, style, with_powers
+
+WHOLE = 20  # lines of a heading that nobody cuts
 
 
 @contextmanager
@@ -34,8 +38,35 @@ def heading(fig: Figure, title: str, below: str, alarm: str = "", *, most: int =
         most: lines of each; the rest is cut.
     """
     width, height = fig.get_size_inches()
-    for line, depth, size, weight, colour in _lines(width, title, below, alarm, most):
+    written = [
         fig.text(0.03, 1 - depth / height, line, va="top", fontsize=size, weight=weight, color=colour)
+        for line, depth, size, weight, colour in _lines(width, title, below, alarm, most)
+    ]
+    _HEADINGS[fig] = _Heading((title, below, alarm), written)
+
+
+class _Heading(NamedTuple):
+    words: tuple[str, str, str]
+    written: list[Text]
+
+
+_HEADINGS: WeakKeyDictionary[Figure, _Heading] = WeakKeyDictionary()
+
+
+def heading_of(fig: Figure) -> Sequence[Text]:
+    """The lines of a figure's :func:`heading`; none where it has none."""
+    return _HEADINGS[fig].written if fig in _HEADINGS else ()
+
+
+def rewrite_heading(fig: Figure) -> float:
+    """Write a figure's heading anew for the size that it has now, whole, and return the inches that it takes."""
+    if fig not in _HEADINGS:
+        return 0.0
+    words, written = _HEADINGS[fig]
+    for text in written:
+        text.remove()
+    heading(fig, *words, most=WHOLE)
+    return heading_height(float(fig.get_figwidth()), *words, most=WHOLE)
 
 
 def heading_height(width: float, title: str, below: str, alarm: str = "", *, most: int = 2) -> float:

@@ -14,7 +14,7 @@ from ..analysis.linear.status import Status
 from .axes_helpers import legend_below
 from .curves import radii
 from .flowlines import VectorField
-from .headings import heading, heading_height, run_words
+from .headings import WHOLE, heading, heading_height, run_words
 from .portraits import portrait
 from .series import Series, read
 from .sizes import Layout, Size, layout
@@ -22,8 +22,6 @@ from .spectra import eigenvalues, spectral_values, status_words
 from .theme import INK, number, style, with_powers
 
 __all__ = ["figure"]
-
-_WHOLE = 20  # lines of a heading that nobody cuts
 
 
 def figure(
@@ -67,7 +65,7 @@ def figure(
     """
     series = read(traj)
     words = _heading(series, spectrum, verdict, 110 if size is None else 1000)
-    most = 2 if size is None else _WHOLE
+    most = 2 if size is None else WHOLE
     panels = layout(size, 0.0 if size is None else heading_height(size.inches, *words, most=most))
     with style():
         fig = Figure(figsize=(panels.width, panels.height)) if fig is None else fig

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..files import destination, replacing
-from .sizes import DPI
+from .sizes import DPI, Size
 from .theme import style
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ def save(
     path: str | os.PathLike[str],
     *,
     colours: int | None = None,
-    scale: float | None = None,
-    dpi: float = DPI,
+    size: Size | None = None,
+    dpi: float | None = None,
 ) -> Path:
     """Save a figure or an animation; the suffix says how.
 
@@ -87,10 +87,9 @@ def save(
             any figure.
         path: a file ending in .png, .pdf or .svg for a figure, .gif or .mp4 for an animation.
         colours: for .png, reduce to so many colours: a third of the size, for files kept in a repository.
-
-        scale: print a figure so many times as large, letters and lines with it: ``scale`` of a
-            :class:`diracgan.plotting.sizes.Size`.
-        dpi: of a .png with a ``scale``.
+        size: what a figure is printed as, :func:`diracgan.plotting.sizes.size_of`: it is laid out for that width, and
+            written so large that its smallest letters are the size's.
+        dpi: of a .png; 200 with a ``size``, the style's own without.
 
     Returns:
         The absolute path.
@@ -112,8 +111,14 @@ def save(
         raise InputError(
             f"{os.fspath(path)!r}: {suffix} does not hold a {kind}; allowed: {', '.join(fitting)}"
         )
+    if size is not None and not still:
+        raise InputError("a size in print is of a picture that stands still; allowed: .png, .pdf, .svg")
     with style(), replacing(target) as temporary:
         if still:
+            if size is not None:
+                from .fitting import fit
+
+                fit(picture, size)  # type: ignore[arg-type]
             metadata = dict(_UNDATED[suffix])
             # a figure, as `still` says
             about = str(picture.get_label())  # type: ignore[union-attr]
@@ -122,7 +127,8 @@ def save(
             if suffix == ".png":
                 # a figure, as `still` says
                 metadata[_SAYS] = json.dumps(said_by(picture), ensure_ascii=False)  # type: ignore[arg-type]
-            _write(picture, temporary, suffix, metadata, scale, dpi)
+            scale = size.scale if size else 1.0 if dpi else None
+            _write(picture, temporary, suffix, metadata, scale, dpi or DPI)
             if colours is not None and suffix == ".png":
                 _reduce(temporary, colours)
         else:

@@ -14,7 +14,7 @@ Box = tuple[float, float, float, float]  # left, bottom, width, height
 
 MM = 1 / 25.4  # inches
 DPI = 200  # of a .png in one of these sizes
-_SMALLEST = 8.0  # points, of the letters in a layout
+SMALLEST = 8.0  # points, of the letters in a layout
 
 
 class Size(NamedTuple):
@@ -35,7 +35,7 @@ class Size(NamedTuple):
     @property
     def scale(self) -> float:
         """What is printed over what is laid out."""
-        return self.letters / _SMALLEST
+        return self.letters / SMALLEST
 
     @property
     def inches(self) -> float:

@@ -124,6 +124,7 @@ MEANINGS = {
     "--sde": "variance of the noise on the field",
     "--sde-step": "the h of the flow's SDE",
     "--seed": "seed of whatever is random",
+    "--size": "what a still picture is printed as",
     "--solver": "the integrator's method",
     "--steps": "number of iterations",
     "--t1": "end time",

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from PIL import Image
@@ -60,7 +61,7 @@ def test_nothing_is_cut_and_no_letter_is_too_small(name, dim, values):
 def test_a_column_is_85_mm_wide_with_letters_of_7_points(tmp_path):
     size = size_of("column")
     fig = page(size)
-    png, svg, pdf = (plot.save(fig, tmp_path / f"a.{s}", scale=size.scale) for s in ("png", "svg", "pdf"))
+    png, svg, pdf = (plot.save(fig, tmp_path / f"a.{s}", size=size) for s in ("png", "svg", "pdf"))
     with Image.open(png) as image:
         assert image.info["dpi"] == pytest.approx((200, 200), abs=0.1)
         assert image.width / 200 * 25.4 == pytest.approx(85, abs=0.2)
@@ -94,8 +95,51 @@ def test_an_unknown_size_names_the_nearest(capsys):
 
 
 @pytest.mark.parametrize(
-    ("more", "why"), [(["--out", "a.gif"], "stands still"), (["--view", "critic"], "allowed: --view page")]
+    ("words", "why"),
+    [
+        (["plot", "--variant", "ns", "--out", "a.gif"], "stands still"),
+        (["verdict", "--variant", "ns"], "add --out"),
+    ],
 )
-def test_what_has_no_size_says_so(more, why, capsys):
-    assert main(["plot", "--variant", "ns", "--dim", "1", "--size", "page", *more]) == 2
+def test_what_has_no_size_says_so(words, why, capsys):
+    assert main([*words, "--size", "page"]) == 2
     assert why in capsys.readouterr().err
+
+
+def drawn_by(kind):
+    """One figure of a kind whose layout is not the page's own."""
+    z = np.stack([np.cos(T), np.sin(T)], axis=1)
+    traj = {"phi": z, "theta": z, "time": T, "attrs": {"variant": "ns", "solver": "tsit5"}}
+    flat = {**traj, "phi": z[:, :1], "theta": z[:, 1:]}
+    if kind == "multiples":
+        runs = [
+            (f"wgan-gp(lam=0.{k}, c=1, one_sided=True)", traj, "onto a limit cycle, period 6.28")
+            for k in range(7)
+        ]
+        return plot.multiples(runs, title="7 variants from one start: 0 of 7 converge", below="flow, d = 2")
+    if kind == "critic":
+        return plot.critic_figure(flat)
+    if kind == "space":
+        return plot.space_figure({**traj, "phi": np.c_[z, z[:, 0]], "theta": np.c_[z, z[:, 1]]})
+    rows = np.stack([T - 3 + 0j, 3 - T + 0.5j], axis=1)
+    return plot.locus_figure(T, rows, title=f"{LONG}: what an answer says", below="as γ varies", name="γ")
+
+
+@pytest.mark.parametrize("kind", ["multiples", "critic", "space", "locus"])
+def test_any_figure_fits_into_a_column(kind, tmp_path):
+    size, fig = size_of("column"), drawn_by(kind)
+    before = {" ".join(t.get_text().split()) for t in texts(fig) if len(t.get_text()) > 6}
+    with Image.open(plot.save(fig, tmp_path / "a.png", size=size)) as image:
+        assert image.width / 200 * 25.4 == pytest.approx(85, abs=0.2)
+    after = " ".join(" ".join(t.get_text().split()) for t in texts(fig))
+    assert all(said in after for said in before)  # folded, but not shortened
+    canvas = FigureCanvasAgg(fig)
+    canvas.draw()
+    numbers = {id(t) for axis in fig.findobj(Axis) for t in axis.findobj(Text)}
+    for text in (t for t in texts(fig) if id(t) not in numbers):
+        box = text.get_window_extent(canvas.get_renderer())
+        assert box.x0 >= -2 and box.x1 <= fig.bbox.x1 + 2, text.get_text()
+        assert box.y0 >= -2 and box.y1 <= fig.bbox.y1 + 2, text.get_text()
+    boxes = [ax.get_window_extent() for ax in fig.axes if ax.axison and ax.name != "3d"]
+    assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
+    assert min(t.get_fontsize() for t in texts(fig)) * size.scale == pytest.approx(7)
