@@ -2,8 +2,8 @@
 
 A command is a function that takes groups of options (frozen dataclasses) and single options, and returns an
 :class:`CommandResult`. :func:`typer_function` spreads the groups for typer, adds ``--format text|json``, saves the
-picture that an option ``out`` asks for as large as ``--size`` says, and prints the answer; whatever is printed while the command works, by a
-user's loss for one, goes to standard error.
+picture that an option ``out`` asks for as ``--size`` lays it out, and prints the answer; whatever is printed while the
+command works, by a user's loss for one, goes to standard error.
 """
 
 from __future__ import annotations

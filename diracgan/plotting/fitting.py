@@ -55,7 +55,7 @@ def fit(fig: Figure, size: Size) -> None:
         >>> fig = Figure(figsize=(9.6, 4.0))
         >>> _ = fig.add_axes((0.1, 0.2, 0.35, 0.6)), fig.add_axes((0.6, 0.2, 0.35, 0.6))
         >>> fit(fig, size_of("column"))
-        >>> [round(float(ax.get_position().y0), 1) for ax in fig.axes], round(fig.get_figwidth(), 2)
+        >>> [round(float(ax.get_position().y0), 1) for ax in fig.axes], round(float(fig.get_figwidth()), 2)
         ([0.6, 0.1], 3.82)
     """
     if abs(fig.get_figwidth() - size.inches) < 1e-6:
