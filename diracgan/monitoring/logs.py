@@ -171,28 +171,28 @@ def read(
         table = dataclasses.replace(table, columns=whole, notes=(*table.notes, *said))
     wide = None if step is not None else clocks.counted_through(table.columns)
     clock = clocks.clock_of(table.columns, step)
-    wanted, notes = _wanted(table, empty, clock, columns, given)
-    notes = [*table.notes, *notes]
-    series = {n: table.columns[n] for n in wanted}
+    notes = list(table.notes)  # each step adds what it has to say
+    series = {n: table.columns[n] for n in _wanted(table, empty, clock, columns, notes, given)}
     if wide is not None:
         at, clock = wide
         notes.append(f"{clock} begins anew with every epoch and was counted through")
     else:
         at = None if clock is None else table.columns[clock]
     if not columns:
-        series, notes = _without_rare(series, [*notes, *side_by_side(list(series))])
+        notes += side_by_side(list(series))
+        series = _without_rare(series, notes)
     others = table.rows_of_others(series)
     if others.any():
         kept = ~others
         series, at = {n: y[kept] for n, y in series.items()}, None if at is None else at[kept]
         table = dataclasses.replace(table, runs=None if table.runs is None else table.runs[kept])
     if table.runs is None:
-        series, at, notes = _in_blocks(series, at, notes)
-    series, at, notes = _one_run(series, at, table.runs, clock, notes)
+        series, at = _in_blocks(series, at, notes)
+    series, at = _one_run(series, at, table.runs, clock, notes)
     if step is None and wide is None and at is not None and _repeats(series, at):
         notes.append(f"{clock} stays the same for many rows and was not used: rows are counted")
         at, clock = None, None
-    rows, at, notes = _aligned({n: _computed(n, y, notes) for n, y in series.items()}, at, clock, notes)
+    rows, at = _aligned({n: _computed(n, y, notes) for n, y in series.items()}, at, clock, notes)
     if after is not None:
         kept = ~(at < number("after", after))
         rows, at = rows[:, kept], at[kept]
@@ -202,8 +202,13 @@ def read(
 
 
 def _wanted(
-    table: LogTable, empty: Sequence[str], clock: str | None, columns: Sequence[str] | None, given: str
-) -> tuple[list[str], list[str]]:
+    table: LogTable,
+    empty: Sequence[str],
+    clock: str | None,
+    columns: Sequence[str] | None,
+    notes: list[str],
+    given: str,
+) -> list[str]:
     choices = [c for c in table.columns if c != clock]
     if columns:
         for c in columns:
@@ -211,14 +216,15 @@ def _wanted(
                 raise InputError(f"column {c!r} of {given} holds no numbers; allowed: {', '.join(choices)}")
             if c not in table.columns:
                 raise unknown("column", c, choices)
-        return list(dict.fromkeys(columns)), []
+        return list(dict.fromkeys(columns))
     role = {c: _role(c, table.columns[c], clock) for c in choices}
     still = [c for c in choices if role[c] == "constant"]
     found = [c for c in choices if role[c] == "series" or role[c].endswith("loss")]
     if not found:  # a loss that stands still is a regime, and what else stands still is nothing
         found = [c for c in still if says_loss(c)]
         still = [c for c in still if c not in found]
-    notes = [f"{', '.join(sorted(still))} never changes and was left out"] if still else []
+    if still:
+        notes.append(f"{', '.join(sorted(still))} never changes and was left out")
     if not found:
         blank = f"; without a finite number: {', '.join(empty)}" if empty else ""
         raise UnreadyLogError(
@@ -226,14 +232,15 @@ def _wanted(
             "allowed: a loss, or at least one series that varies"
         )
     if len(found) <= _MOST:
-        return found, notes
+        return found
     order = sorted(
         found, key=lambda c: (not role[c].endswith("loss"), sign_of(c) is None, player_of(c) is None)
     )
     first = [c for c in found if c in order[:_MOST]]
     players = [c for c in first if player_of(c) is not None or sign_of(c) is not None]
     first = players or first
-    return first, [*notes, f"of {len(found)} series only {', '.join(first)}; others by name (--column)"]
+    notes.append(f"of {len(found)} series only {', '.join(first)}; others by name (--column)")
+    return first
 
 
 def _repeats(series: dict[str, np.ndarray], at: np.ndarray) -> bool:
@@ -245,7 +252,7 @@ def _repeats(series: dict[str, np.ndarray], at: np.ndarray) -> bool:
     return bool(same.any() and again.sum() > 0.25 * told.sum())
 
 
-def _without_rare(series: dict[str, np.ndarray], notes: list[str]) -> tuple[dict[str, np.ndarray], list[str]]:
+def _without_rare(series: dict[str, np.ndarray], notes: list[str]) -> dict[str, np.ndarray]:
     """The series without those that are given on few rows, as a sample metric is: they would thin out the losses."""
     counts = {n: int(np.isfinite(y).sum()) for n, y in series.items()}
     lead = max([c for n, c in counts.items() if is_loss(n)] or counts.values())
@@ -254,10 +261,11 @@ def _without_rare(series: dict[str, np.ndarray], notes: list[str]) -> tuple[dict
     rare = [
         n for n, c in counts.items() if c < _RARE * lead and not (is_loss(n) and player_of(n) not in often)
     ]
-    if not rare:
-        return series, notes
-    said = f"{', '.join(rare)} is given on few of the rows and was left out; by name (--column) it can be had"
-    return {n: y for n, y in series.items() if n not in rare}, [*notes, said]
+    if rare:
+        notes.append(
+            f"{', '.join(rare)} is given on few of the rows and was left out; by name (--column) it can be had"
+        )
+    return {n: y for n, y in series.items() if n not in rare}
 
 
 def _moves(values: np.ndarray) -> bool:
@@ -266,19 +274,16 @@ def _moves(values: np.ndarray) -> bool:
 
 def _in_blocks(
     series: dict[str, np.ndarray], at: np.ndarray | None, notes: list[str]
-) -> tuple[dict[str, np.ndarray], np.ndarray | None, list[str]]:
+) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
     """A very long log as means of its rows, part by part: copies of all of it would not fit small machines."""
     rows = len(next(iter(series.values())))
     block = rows // _LONG
     parts = range(0, rows - 1, _LONG)
     if block < 2 or (at is not None and any(np.any(np.diff(at[k : k + _LONG + 1]) < 0) for k in parts)):
-        return series, at, notes
+        return series, at
+    notes.append(f"means of {block} of {rows:,} rows")
     made = {n: _block_means(y, block) for n, y in series.items()}
-    return (
-        made,
-        None if at is None else _block_means(at, block),
-        [*notes, f"means of {block} of {rows:,} rows"],
-    )
+    return made, None if at is None else _block_means(at, block)
 
 
 def _block_means(y: np.ndarray, block: int) -> np.ndarray:
@@ -301,7 +306,7 @@ def _one_run(
     runs: np.ndarray | None,
     clock: str | None,
     notes: list[str],
-) -> tuple[dict[str, np.ndarray], np.ndarray | None, list[str]]:
+) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
     """The rows of one run, without those that a resumed run wrote again."""
     rows = len(next(iter(series.values())))
     kept = np.arange(rows)
@@ -309,7 +314,7 @@ def _one_run(
         sizes = np.bincount(runs)
         chosen = len(sizes) - 1 - int(np.argmax(sizes[::-1]))
         kept = np.flatnonzero(runs == chosen)
-        notes = [*notes, f"{len(sizes)} runs in one file; the longest (number {chosen + 1}) was used"]
+        notes.append(f"{len(sizes)} runs in one file; the longest (number {chosen + 1}) was used")
     if at is not None:
         kept = kept[np.isfinite(at[kept])]
         resumed, fresh = clocks.run_starts(at[kept])
@@ -318,19 +323,17 @@ def _one_run(
         if fresh:
             parts = np.split(np.arange(len(kept)), fresh)
             part = max(reversed(parts), key=len)
-            notes = [
-                *notes,
-                f"{len(parts)} runs in one file: the {clock} begins again {len(fresh)} times; the longest was used",
-            ]
+            notes.append(
+                f"{len(parts)} runs in one file: the {clock} begins again {len(fresh)} times; the longest was used"
+            )
             kept = kept[part]
         elif resumed and len(resumed) <= 0.05 * len(kept):
-            said = ", ".join(f"{at[kept][k]:.10g}" for k in resumed[:3]) + (
-                ", ..." if len(resumed) > 3 else ""
-            )
-            notes = [*notes, f"resumed at {clock} {said}: what was logged again replaces what was before"]
+            places = [f"{at[kept][k]:.10g}" for k in resumed[:3]] + ["..."] * (len(resumed) > 3)
+            said = f"resumed at {clock} {', '.join(places)}"
+            notes.append(f"{said}: what was logged again replaces what was before")
     if len(kept) == rows:
-        return series, at, notes
-    return {n: y[kept] for n, y in series.items()}, None if at is None else at[kept], notes
+        return series, at
+    return {n: y[kept] for n, y in series.items()}, None if at is None else at[kept]
 
 
 def _computed(name: str, values: np.ndarray, notes: list[str]) -> np.ndarray:
@@ -352,7 +355,7 @@ def _computed(name: str, values: np.ndarray, notes: list[str]) -> np.ndarray:
 
 def _aligned(
     series: dict[str, np.ndarray], at: np.ndarray | None, clock: str | None, notes: list[str]
-) -> tuple[np.ndarray, np.ndarray, list[str]]:
+) -> tuple[np.ndarray, np.ndarray]:
     """All series on common rows: rows of one step merged; series that were logged in turn brought together."""
     rows = np.stack(list(series.values())).astype(float, copy=False)
     if at is None:
@@ -361,9 +364,9 @@ def _aligned(
         if len(rows) > 1 and filled.all(axis=0).sum() < 0.5 * counts.min() and np.ptp(counts) <= 1:
             length = int(counts.min())
             rows = np.stack([y[np.isfinite(y)][:length] for y in rows])
-            notes = [*notes, "the series are on rows of their own and were brought together in their order"]
-        return rows, np.arange(rows.shape[1], dtype=float), notes
-    rows, at, notes = _merged_steps(rows, at, clock, notes)
+            notes.append("the series are on rows of their own and were brought together in their order")
+        return rows, np.arange(rows.shape[1], dtype=float)
+    rows, at = _merged_steps(rows, at, clock, notes)
     filled = np.isfinite(rows)
     counts = filled.sum(axis=1)
     if len(rows) > 1 and filled.all(axis=0).sum() < 0.5 * counts.min():
@@ -372,8 +375,8 @@ def _aligned(
         grid = at[filled[lead] & (at >= begin)]
         rows = np.stack([_placed(grid, at[f], y[f]) for y, f in zip(rows, filled, strict=True)])
         at = grid
-        notes = [*notes, f"the series were logged in turn; all were read at the rows of {list(series)[lead]}"]
-    return rows, at, notes
+        notes.append(f"the series were logged in turn; all were read at the rows of {list(series)[lead]}")
+    return rows, at
 
 
 def _placed(grid: np.ndarray, at: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -385,15 +388,15 @@ def _placed(grid: np.ndarray, at: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 def _merged_steps(
     rows: np.ndarray, at: np.ndarray, clock: str | None, notes: list[str]
-) -> tuple[np.ndarray, np.ndarray, list[str]]:
+) -> tuple[np.ndarray, np.ndarray]:
     """One row for every value of the clock, in order; of a cell that was logged again, the later one."""
     if np.all(np.diff(at) > 0):
-        return rows, at, notes
+        return rows, at
     order = np.argsort(at, kind="stable")
     rows, at = rows[:, order], at[order]
     new = np.append(True, np.diff(at) > 0)
     if new.all():
-        return rows, at, notes
+        return rows, at
     place = np.cumsum(new) - 1
     merged = np.full((len(rows), int(place[-1]) + 1), np.nan)
     again = 0
@@ -402,8 +405,8 @@ def _merged_steps(
         out[place[told]] = y[told]
         again = max(again, int(told.sum()) - int((~np.isnan(out)).sum()))
     if again:
-        notes = [*notes, f"{again} rows repeat a {clock or 'row'}; the last of each was used"]
-    return merged, at[new], notes
+        notes.append(f"{again} rows repeat a {clock or 'row'}; the last of each was used")
+    return merged, at[new]
 
 
 def _even(
@@ -422,21 +425,21 @@ def _even(
         # a run that ended in NaN: what follows its first NaN is not a series any more
         end = len(blank) - int(np.argmin(blank[::-1]))
         if end < len(blank) and len(blank) - end > _longest(blank[:end]):
-            notes, broken_at = [*notes, _ends(end)], float(at[end])
+            broken_at = _broken(at, end, notes)
     rows, at = rows[:, ~blank], at[~blank]
     broken = ~np.isfinite(rows).all(axis=0)
     if broken.any():
         end = int(np.argmax(broken))
-        notes, broken_at = [*notes, _ends(end)], float(at[end])
+        broken_at = _broken(at, end, notes)
         rows, at = rows[:, :end], at[:end]
-    rows, at, notes = _without_stray(rows, at, clock, notes)
+    rows, at = _without_stray(rows, at, clock, notes)
     if rows.shape[1] < FEWEST:
         rows_of = "row" if rows.shape[1] == 1 else "rows"
         raise UnreadyLogError(f"{given} holds {rows.shape[1]} complete {rows_of}; allowed: at least {FEWEST}")
     gaps = np.diff(at)
     usual = float(np.median(gaps))
     if np.any(np.abs(gaps - usual) > 1e-3 * usual):
-        rows, at, notes = _on_grid(rows, at, usual, clock, notes, given)
+        rows, at = _on_grid(rows, at, usual, clock, notes, given)
     if interval is not None:
         usual = number("interval", interval, low=0, open_low=True)
     return Log(names, rows, float(at[0]), usual, clock or "row", notes, broken=broken_at)
@@ -448,37 +451,35 @@ def _longest(blank: np.ndarray) -> int:
     return int((edges[1::2] - edges[::2]).max(initial=0))
 
 
-def _ends(row: int) -> str:
-    return f"not finite from row {row} on; only what is before was used"
+def _broken(at: np.ndarray, row: int, notes: list[str]) -> float:
+    """Where a run ends in what is not finite."""
+    notes.append(f"not finite from row {row} on; only what is before was used")
+    return float(at[row])
 
 
 def _on_grid(
     rows: np.ndarray, at: np.ndarray, usual: float, clock: str | None, notes: list[str], given: str
-) -> tuple[np.ndarray, np.ndarray, list[str]]:
+) -> tuple[np.ndarray, np.ndarray]:
     gaps = np.diff(at)
     count = (at[-1] - at[0]) / usual * (1 + 1e-12) + 1
     if clocks.unit(clock or "row") == "seconds":  # what waits for a machine says nothing of the run
-        note = f"{clock} is uneven and was not used: rows are counted"
-        return rows, np.arange(len(at), dtype=float) * usual + at[0], [*notes, note]
+        notes.append(f"{clock} is uneven and was not used: rows are counted")
+        return rows, np.arange(len(at), dtype=float) * usual + at[0]
     if not count <= 4 * len(at):  # before a grid of that size is made
         raise InputError(
             f"{given}: intervals from {gaps.min():g} to {gaps.max():g} are too uneven; allowed: nearly equal ones"
         )
     grid = at[0] + usual * np.arange(int(count))
-    rows = np.stack([np.interp(grid, at, y) for y in rows])
-    return (
-        rows,
-        grid,
-        [*notes, f"intervals from {gaps.min():g} to {gaps.max():g} were evened out to {usual:g}"],
-    )
+    notes.append(f"intervals from {gaps.min():g} to {gaps.max():g} were evened out to {usual:g}")
+    return np.stack([np.interp(grid, at, y) for y in rows]), grid
 
 
 def _without_stray(
     rows: np.ndarray, at: np.ndarray, clock: str | None, notes: list[str]
-) -> tuple[np.ndarray, np.ndarray, list[str]]:
+) -> tuple[np.ndarray, np.ndarray]:
     """The rows without a stray one far from all others."""
     if len(at) < FEWEST:
-        return rows, at, notes
+        return rows, at
     gaps = np.diff(at)
     far = gaps > _JUMP * np.median(gaps)
     parts = np.split(np.arange(len(at)), np.flatnonzero(far) + 1)
@@ -486,6 +487,6 @@ def _without_stray(
     if len(parts) > 1 and len(at) - len(kept) <= 0.02 * len(at):
         stray = np.setdiff1d(np.arange(len(at)), kept)
         where = f"{clock or 'row'} {at[stray[0]]:.10g}"
-        notes = [*notes, f"{len(stray)} rows were left out: {where} is far from all others"]
+        notes.append(f"{len(stray)} rows were left out: {where} is far from all others")
         rows, at = rows[:, kept], at[kept]
-    return rows, at, notes
+    return rows, at
