@@ -21,7 +21,6 @@ from .config import RunConfig
 from .games import game as one_game
 from .problems import Problem
 from .trainer import TrainingSetup, TrainState, begin, convolutional, stack
-from .tricks import Reconstruction
 
 
 def start(made: RunConfig, players: Players | None = None) -> tuple[TrainingSetup, TrainState]:
@@ -36,7 +35,7 @@ def start(made: RunConfig, players: Players | None = None) -> tuple[TrainingSetu
     on = _cast(made.problem, dtype)
     both = [fresh(made.networks, on, key) if players is None else _cast(players, dtype) for key in keys]
     classifier = None
-    wanted = any(isinstance(t, Reconstruction) and t.features for t in made.tricks)
+    wanted = any(t.classifies for t in made.tricks)
     if (config.classifier or wanted) and on.labels is not None:
         classifier = train_classifier(on, seed=config.seed).network
     conditional = made.networks.condition != "none"

@@ -39,7 +39,7 @@ from ..variants.presets import PRESETS
 from . import bounds, loss_file
 from .architecture import Architecture
 from .problems import PROBLEMS, Problem, problem
-from .tricks import TRICKS, AuxiliaryClasses, FeatureMatching, Reconstruction, SoftLabels, Trick, trick
+from .tricks import TRICKS, AuxiliaryClasses, Trick, trick
 
 DEVICES = ("auto", "cpu", "gpu", "tpu")
 _TABLES = ("variant", "rule", "problem", "networks", "tricks", "alarms")
@@ -298,24 +298,8 @@ def _fit(tricks: list[Trick], on: Problem, built: Architecture, losses: Variant,
                 f"{t.name} holds a player, and the memory of {moves.name} would move it on; allowed: a rule without "
                 "memory, or one in which each player has its own, such as adam"
             )
-        if isinstance(t, SoftLabels) and not losses.labelled:
-            raise InputError(
-                f"soft-labels needs a loss with labels, and {losses.name!r} has none; allowed: ns, lsgan, ..."
-            )
-        if isinstance(t, Reconstruction) and not on.paired:
-            raise InputError(
-                f"reconstruction needs a paired problem, and {on.name!r} is not; allowed: denoise"
-            )
-        if isinstance(t, AuxiliaryClasses) and built.condition != "acgan":
-            raise InputError(
-                "the trick acgan needs a critic that tells classes; add networks condition=acgan"
-            )
-        if isinstance(t, Reconstruction) and t.features and on.labels is None:
-            raise InputError("reconstruction in features needs labels; allowed: denoise, or features=false")
-        if isinstance(t, FeatureMatching) and built.kind == "linear":
-            raise InputError(
-                "feature matching needs a critic with features; allowed: networks kind=mlp or dcgan"
-            )
+        if why := t.unfit(losses, on, built):
+            raise InputError(why)
 
 
 def from_table(

@@ -61,6 +61,10 @@ class Trick(Parametric):
         """Whether the critic moves, and the generator: the velocity of one that does not is 0."""
         return True, True
 
+    def unfit(self, variant: Variant, problem: Problem, networks: Any) -> str | None:
+        """Why it does not go with a loss, a problem and networks (an architecture), and what is allowed; None else."""
+        return None
+
     @property
     def holds(self) -> bool:
         """Whether :meth:`moves` ever says no."""
@@ -74,6 +78,16 @@ class Trick(Parametric):
     @property
     def one_batch(self) -> bool:
         """Whether the critic sees real and fake samples in one batch."""
+        return False
+
+    @property
+    def remembers(self) -> bool:
+        """Whether it needs ``game.past``, the mean of the players so far."""
+        return False
+
+    @property
+    def classifies(self) -> bool:
+        """Whether it needs ``game.classifier``, a classifier of the same data."""
         return False
 
 

@@ -20,7 +20,7 @@ from ..variants import Variant
 from .games import Draws, StochasticGame, evaluation, minibatches
 from .layers import Down, Up, Weighted
 from .problems import Problem
-from .tricks import History, Trick
+from .tricks import Trick
 
 _BEFORE = 1 << 30  # numbers of pre-training iterations, apart from those of training
 _AHEAD = 32  # iterations whose random numbers are drawn at once: few numbers cost as much as many
@@ -69,7 +69,7 @@ class TrainingSetup(eqx.Module):
     @property
     def remembers(self) -> bool:
         """Whether the mean of the past is needed."""
-        return self.averaging or any(isinstance(t, History) for t in self.tricks)
+        return self.averaging or any(t.remembers for t in self.tricks)
 
 
 class TrainState(NamedTuple):

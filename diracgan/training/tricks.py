@@ -25,6 +25,7 @@ from ..registry import Registry, merged, settings
 from ..variants import Variant
 from .games import MinibatchGame, Trick
 from .layers import LinearCritic, Weighted
+from .problems import Problem
 from .random import uniform
 
 T = TypeVar("T", bound="type[Trick]")
@@ -112,6 +113,11 @@ class SoftLabels(Trick):
     below: float = param(0.3, "real labels are at most so much lower", low=0, high=1)
     above: float = param(0.0, "real labels are at most so much higher", low=0, high=1)
     fake: float = param(0.3, "fake labels are at most so much higher", low=0, high=1)
+
+    def unfit(self, variant: Variant, problem: Problem, networks: Any) -> str | None:
+        """Without labels."""
+        said = f"soft-labels needs a loss with labels, and {variant.name!r} has none; allowed: ns, lsgan, ..."
+        return None if variant.labelled else said
 
     def losses(self, variant: Variant, game: MinibatchGame) -> Variant:
         """With labels drawn anew for each sample."""
@@ -205,6 +211,11 @@ class History(Trick):
 
     weight: float = param(1.0, "weight of the term", low=0)
 
+    @property
+    def remembers(self) -> bool:
+        """The past."""
+        return True
+
     def critic(self, game: MinibatchGame, players: Players) -> Array | float:
         """The critic's distance from its past."""
         return self.weight * _distance(players.phi, game.past.phi)
@@ -220,6 +231,11 @@ class FeatureMatching(Trick):
 
     weight: float = param(1.0, "weight of the term", low=0)
     add: bool = param(False, "add it to the generator's loss in place of replacing that")
+
+    def unfit(self, variant: Variant, problem: Problem, networks: Any) -> str | None:
+        """With linear players."""
+        said = "feature matching needs a critic with features; allowed: networks kind=mlp or dcgan"
+        return said if networks.kind == "linear" else None
 
     @property
     def replaces(self) -> bool:
@@ -241,6 +257,18 @@ class Reconstruction(Trick):
     features: bool = param(False, "measured in a classifier's features, not in pixels")
     norm: str = param("l2", "the distance: squared (l2) or absolute (l1)", choices=("l2", "l1"))
 
+    def unfit(self, variant: Variant, problem: Problem, networks: Any) -> str | None:
+        """Without pairs, or without the labels that a classifier learns."""
+        if not problem.paired:
+            return f"reconstruction needs a paired problem, and {problem.name!r} is not; allowed: denoise"
+        said = "reconstruction in features needs labels; allowed: denoise, or features=false"
+        return said if self.features and problem.labels is None else None
+
+    @property
+    def classifies(self) -> bool:
+        """To measure in features."""
+        return self.features
+
     def generator(self, game: MinibatchGame, players: Players) -> Array | float:
         """weight mean (f(G(z)) - f(x))^2, or of |f(G(z)) - f(x)|; f is the identity or a classifier's features."""
         pair = game.fake(players), game.x_real
@@ -259,6 +287,11 @@ class AuxiliaryClasses(Trick):
     """The critic also tells the class of real and fake samples, and the generator helps it."""
 
     weight: float = param(1.0, "weight of the cross entropies", low=0)
+
+    def unfit(self, variant: Variant, problem: Problem, networks: Any) -> str | None:
+        """Where the critic tells no classes."""
+        said = "the trick acgan needs a critic that tells classes; add networks condition=acgan"
+        return said if networks.condition != "acgan" else None
 
     def critic(self, game: MinibatchGame, players: Players) -> Array | float:
         """Cross entropy on real and on fake samples."""
