@@ -6,6 +6,7 @@ import pytest
 
 import diracgan as dg
 from diracgan.training.config import configure, read
+from diracgan.training.games import Trick
 from diracgan.variants import variant
 
 BAD = {
@@ -89,3 +90,28 @@ def test_settings_of_a_run_change_alone():
     assert (run.training.steps, run.training.seed, run.training.log_every) == (20, 3, 1)
     with pytest.raises(dg.InputError, match="steps = 0 is too small"):
         run.with_training(steps=0)
+
+
+@pytest.mark.parametrize(
+    ("losses", "on", "trick", "said"),
+    [
+        ("wgan-linear", "points8", "soft-labels", "needs a loss with labels"),
+        ("ns", "points8", "reconstruction", "needs a paired problem"),
+        ("ns", "points8", "acgan", "add networks condition=acgan"),
+        ("ns", "dirac", "feature-matching", "needs a critic with features"),
+    ],
+)
+def test_a_trick_says_what_it_does_not_fit(losses, on, trick, said):
+    with pytest.raises(dg.InputError, match=said):
+        configure(losses, on, tricks=trick)
+
+
+def test_a_trick_of_ones_own_is_asked_too():
+    class OnRingsOnly(Trick):
+        """Nothing, on a ring."""
+
+        def unfit(self, variant, problem, networks):
+            return None if problem.name == "ring8" else f"not on {problem.name}; allowed: ring8"
+
+    with pytest.raises(dg.InputError, match="not on points8; allowed: ring8"):
+        configure("ns", "points8", tricks=OnRingsOnly())
