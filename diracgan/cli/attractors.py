@@ -21,14 +21,14 @@ def command(
     box: Annotated[float, option("--box", "Half width of the box of starts; 2 by default.")] = 2.0,
     starts: Annotated[int, option("--starts", "How many starts; 100 by default.")] = 100,
     steps: Annotated[int, option("--steps -n", "Steps from each; 10000 by default.")] = 10_000,
-    step_size: Annotated[float, option("--step-size", "Of the flow's steps; 0.02 by default.")] = 0.02,
-    seed: Annotated[int, option("--seed", "Seed of the draws; 0 by default.")] = 0,
+    step_size: Annotated[float, option("--step-size", "Step size of the flow; 0.02 by default.")] = 0.02,
+    seed: Annotated[int, option("--seed", "Seed of the random starts; 0 by default.")] = 0,
     out: Annotated[
         str | None,
         output("Draw the starts and what they end on, or keep the result: .png, .pdf, .svg, .json.", _KEPT),
     ] = None,
 ) -> CommandResult:
-    """Find what starts in a box end on, with the share of each, and how large a kick the equilibrium survives.
+    """Find what the starts in a box end on, with the share of each, and how large a kick the equilibrium survives.
 
     Example: diracgan attractors ns --r1 0.5 --rule optimistic --lr 1.25 --box 1
     """

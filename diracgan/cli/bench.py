@@ -10,7 +10,7 @@ from .layer import CommandResult, Table, option
 
 def command(
     only: Annotated[
-        list[str] | None, option("--only", "Measure this only; repeatable.", metavar="NAME")
+        list[str] | None, option("--only", "Measure only this; repeatable.", metavar="NAME")
     ] = None,
     quick: Annotated[
         bool, option("--quick", "A sixth of the trajectories: what a call costs counts more.")

@@ -15,7 +15,7 @@ def command(
     tier: Annotated[
         str,
         option(
-            "--tier", "How much: 2 minutes, 15, or a GPU's time; ci by default.", metavar="ci|standard|full"
+            "--tier", "How long: 2 minutes, 15, or a GPU's time; ci by default.", metavar="ci|standard|full"
         ),
     ] = "ci",
     seed0: Annotated[int, option("--seed0", "The first seed; all others follow it.", metavar="N")] = 0,
@@ -35,7 +35,7 @@ def command(
     ] = None,
     parts: Annotated[
         str | None,
-        option("--parts", "Keep finished parts in this folder, and take those in it as done.", metavar="DIR"),
+        option("--parts", "Keep finished parts in this folder, and skip those that it holds.", metavar="DIR"),
     ] = None,
     device: Annotated[str, option("--device", "Where.", metavar="auto|cpu|gpu|tpu")] = "auto",
     images: Annotated[
@@ -49,7 +49,7 @@ def command(
         str | None, written("--junit", "Write JUnit XML too.", "FILE.xml", endings(".xml"))
     ] = None,
     out: Annotated[
-        str | None, output("Write here and not on the screen: .md or .json.", endings(*_SUFFIXES))
+        str | None, output("Write to this file in place of the screen: .md or .json.", endings(*_SUFFIXES))
     ] = None,
     figure: Annotated[
         str | None,
@@ -57,7 +57,7 @@ def command(
     ] = None,
     size: Annotated[str | None, SIZE] = None,
 ) -> CommandResult:
-    """Hold predictions against real networks: near equilibrium, by the toy, from scratch, from a checkpoint.
+    """Compare predictions with real networks: near equilibrium, by the toy, from scratch, from a checkpoint.
 
     The four claims are never mixed. Exits with 1 below a threshold of the committed protocol, or when a control that
     must fail does not.

@@ -17,20 +17,20 @@ def command(
         str | None,
         argument(
             "PARAMETER",
-            "What is varied: r1, lam, lr, lr_ratio, beta, n_critic, rate_ratio, ... of the variant or the rule.",
+            "What to vary: r1, lam, lr, lr_ratio, beta, n_critic, rate_ratio, ... of the variant or the rule.",
         ),
     ] = None,
-    named: Annotated[str | None, option("--parameter", "The same as an option.", metavar="NAME")] = None,
-    low: Annotated[float | None, option("--low", "Where the search begins.")] = None,
-    high: Annotated[float | None, option("--high", "Where it ends.")] = None,
+    named: Annotated[str | None, option("--parameter", "PARAMETER, as an option.", metavar="NAME")] = None,
+    low: Annotated[float | None, option("--low", "The least value searched.")] = None,
+    high: Annotated[float | None, option("--high", "The largest value searched.")] = None,
     amplitude: Annotated[
         float | None,
-        option("--amplitude", "Find instead where an adaptive rule's cycle has this largest |phi|."),
+        option("--amplitude", "Find instead where the cycle of an adaptive rule has this largest |phi|."),
     ] = None,
     out: Annotated[
         str | None,
         output(
-            "Draw where the eigenvalues go as it varies: .png, .pdf, .svg, or moving .gif, .mp4.", drawing
+            "Draw the path of the eigenvalues as it varies: .png, .pdf, .svg, or moving .gif, .mp4.", drawing
         ),
     ] = None,
 ) -> CommandResult:

@@ -25,9 +25,9 @@ class LogOptions:
         str | None, option("--step", "The column that counts steps; step, iteration, ...", metavar="NAME")
     ] = None
     interval: Annotated[
-        float | None, option("--interval", "Steps from row to row, where no column says so.")
+        float | None, option("--interval", "Steps from row to row, where no column counts them.")
     ] = None
-    after: Annotated[float | None, option("--after", "Leave out what is before this step.")] = None
+    after: Annotated[float | None, option("--after", "Leave out the rows before this step.")] = None
 
 
 def command(
@@ -38,7 +38,7 @@ def command(
     dim: Annotated[int, option("--dim -d", "Dimension of the Dirac game; 1 by default.", metavar="D")] = 1,
     x0: Annotated[str | None, option("--x0", "The datum; 0 by default.", metavar="A,B")] = None,
     h: Annotated[float | None, option("--h", "Time per step, or the critic's learning rate.")] = None,
-    series: Annotated[bool, option("--series", "Only list what every column of the log is read as.")] = False,
+    series: Annotated[bool, option("--series", "Only list what each column of the log is read as.")] = False,
     out: Annotated[
         str | None, output("Draw the series and its spectrum: .png, .pdf or .svg.", picture)
     ] = None,

@@ -17,21 +17,21 @@ def command(
     rates: RateOptions,
     rule: RuleOptions,
     omega: Annotated[
-        float | None, option("--omega", "Angular frequency per unit of time, where no variant says it.")
+        float | None, option("--omega", "Angular frequency per unit of time, where no variant gives it.")
     ] = None,
     h: Annotated[float | None, option("--h", "Time per step.")] = None,
-    decay: Annotated[str | None, option("--decay", "Decays in [0, 1).", metavar="B,B")] = None,
+    decay: Annotated[str | None, option("--decay", "Decays, in [0, 1).", metavar="B,B")] = None,
     tau: Annotated[
         str | None, option("--tau", "Time constants of the flow's average.", metavar="T,T")
     ] = None,
     reduction: Annotated[
-        float | None, option("--reduce", "Find the decay that reduces the orbit K-fold.", metavar="K")
+        float | None, option("--reduce", "Find the decay that makes the orbit K times smaller.", metavar="K")
     ] = None,
     out: Annotated[
         str | None, output("Draw the Bode curve with this orbit on it: .png, .pdf or .svg.", picture)
     ] = None,
 ) -> CommandResult:
-    """Show the gain of a weight average over its decay, and the decay for a wanted one.
+    """Show the gain of a weight average over its decay, and find the decay for a wanted gain.
 
     Without --decay or --tau, a curve over all of them (as JSON in full). Steps where --rule, --h or --decay is given,
     the flow otherwise.

@@ -18,11 +18,11 @@ def command(
     ] = None,
     critical: Annotated[
         list[str] | None,
-        option("--critical", "From where on it would be unstable; repeatable.", metavar="lr|beta1"),
+        option("--critical", "Find where it becomes unstable; repeatable.", metavar="lr|beta1"),
     ] = None,
-    steps: Annotated[int, option("--steps -n", "Iterations of the window; 2500 by default.")] = 2500,
-    samples: Annotated[int, option("--samples", "Of a mixture, on which all is monitored; 256.")] = 256,
-    seed: Annotated[int, option("--seed", "Of the minibatches that are drawn.")] = 0,
+    steps: Annotated[int, option("--steps -n", "How many iterations ahead; 2500 by default.")] = 2500,
+    samples: Annotated[int, option("--samples", "Samples that are monitored; 256 by default.")] = 256,
+    seed: Annotated[int, option("--seed", "Seed of the minibatches; 0 by default.")] = 0,
     out: Annotated[str | None, output("Draw levels and spreads: .png, .pdf or .svg.", picture)] = None,
 ) -> CommandResult:
     """Say how far losses, logits and samples will spread over the next iterations, from a run's last checkpoint.

@@ -307,7 +307,7 @@ def say(name: str, answer: CommandResult, style: str | None) -> None:
         raise typer.Exit(answer.code)
 
 
-OVERWRITE = option("--overwrite", "Replace what another run has left at this place.", panel="Result")
+OVERWRITE = option("--overwrite", "Replace the results of another run there.", panel="Result")
 
 
 def make_room(work: Callable[[], T], overwrite: bool) -> T:

@@ -19,7 +19,7 @@ def command(
     out: Annotated[str | None, output("The picture: .png, .pdf or .svg.", picture)] = None,
     data: Annotated[
         str | None,
-        option("--data", "Keep the sweep in a .zarr folder; it goes on where it was.", metavar="FOLDER"),
+        option("--data", "Keep the sweep in this .zarr folder, and continue it.", metavar="FOLDER"),
     ] = None,
     overwrite: Annotated[bool, OVERWRITE] = False,
 ) -> CommandResult:

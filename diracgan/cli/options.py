@@ -260,9 +260,9 @@ class NoiseOptions:
 
     panel: ClassVar[str] = "Noise"
     sde: Annotated[
-        str | None, option("--sde", "Variance of the noise on the field, or 2d of them.", metavar="S")
+        str | None, option("--sde", "Variance of the gradient noise, or 2d of them.", metavar="S")
     ] = None
-    sde_step: Annotated[float | None, option("--sde-step", "The h of the flow's SDE.", metavar="H")] = None
+    sde_step: Annotated[float | None, option("--sde-step", "Learning rate h of the SDE.", metavar="H")] = None
     seed: Annotated[int, option("--seed", "Seed of the random numbers; 0 by default.")] = 0
 
     def given(self) -> dict[str, Any]:

@@ -28,13 +28,11 @@ def command(
         str,
         option(
             "--view",
-            "The page; the critic's line and its fake sample (d = 1); the path in space (d = 3).",
+            "The page; the discriminator's (critic's) line and its fake sample (d = 1); the path in space (d = 3).",
             choices=VIEWS,
         ),
     ] = "page",
-    judged: Annotated[
-        bool, option("--verdict", "Title the page with what happens in the end (seconds more).")
-    ] = False,
+    judged: Annotated[bool, option("--verdict", "Title the page with the verdict (seconds more).")] = False,
     size: Annotated[str | None, SIZE] = None,
     show: Annotated[bool, option("--show", "Open a window as well.")] = False,
 ) -> CommandResult:

@@ -38,13 +38,13 @@ def command(
     ] = None,
     x0: Annotated[float, option("--x0", "The datum, the same in every entry; 0 by default.")] = 0.0,
     verdicts: Annotated[
-        str, option("--verdicts", "For which motions to say what truly happens.", metavar="flow|all|none")
+        str, option("--verdicts", "For which motions to give a verdict.", metavar="flow|all|none")
     ] = "flow",
     effort: Annotated[
         float | None, option("--effort", "Factor on a verdict's budget of field evaluations; low by default.")
     ] = None,
     baseline: Annotated[
-        str | None, option("--baseline", "Fail on what differs from this report.", metavar="FILE.json")
+        str | None, option("--baseline", "Fail where a row differs from this report.", metavar="FILE.json")
     ] = None,
     tolerance: Annotated[
         float,
@@ -63,7 +63,7 @@ def command(
     ] = None,
     out: Annotated[
         str | None,
-        output("Write here and not on the screen: .txt, .md, .json or .xml.", endings(*_SUFFIXES)),
+        output("Write to this file in place of the screen: .txt, .md, .json or .xml.", endings(*_SUFFIXES)),
     ] = None,
     jobs: Annotated[int | None, option("--jobs -j", "Processes; two where there are two cores.")] = None,
     format: Annotated[
@@ -74,7 +74,7 @@ def command(
         bool, typer.Option("--schema", help="Print the JSON schema of the report and nothing else.")
     ] = False,
 ) -> CommandResult:
-    """Judge variants as flows and under rules, in d = 1 and d = 2: one table, and a gate for CI.
+    """Report on variants as flows and under rules, in d = 1 and d = 2: one table, and a gate for CI.
 
     Exits with 1 when the gate (--baseline, --fail-on) fails, with 2 when a loss could not be computed. Where
     GITHUB_STEP_SUMMARY names a file, the table is added to it as markdown.

@@ -17,22 +17,22 @@ _PRINTED = 100_000  # points beyond which a result is not printed
 
 @dataclasses.dataclass(frozen=True)
 class RunOptions:
-    """How long and how the players are followed."""
+    """How long the players are followed, and how."""
 
     panel: ClassVar[str] = "Runs"
     t1: Annotated[float | None, option("--t1 -T", "End time; 200 by default.")] = None
-    dt: Annotated[float | None, option("--dt", "Step of a flow (rk4); 0.01.")] = None
+    dt: Annotated[float | None, option("--dt", "Step size of a flow (rk4); 0.01 by default.")] = None
     steps: Annotated[int | None, option("--steps -n", "Number of iterations; 2000 by default.")] = None
-    method: Annotated[str | None, option("--method", "Method of a flow.", metavar="rk4|tsit5")] = None
-    adaptive: Annotated[bool, option("--adaptive", "Steps of a flow by its tolerances.")] = False
+    method: Annotated[str | None, option("--method", "How a flow is integrated.", metavar="rk4|tsit5")] = None
+    adaptive: Annotated[bool, option("--adaptive", "Adapt the steps of a flow to its tolerances.")] = False
     rtol: Annotated[float | None, option("--rtol", "Relative tolerance.")] = None
     atol: Annotated[float | None, option("--atol", "Absolute tolerance.")] = None
-    dtype: Annotated[
-        str | None, option("--dtype", "Numbers that runs are made of.", metavar="float64|float32")
-    ] = None
-    escape: Annotated[float | None, option("--escape", "Radius of escape; 1000.")] = None
+    dtype: Annotated[str | None, option("--dtype", "Precision of the runs.", metavar="float64|float32")] = (
+        None
+    )
+    escape: Annotated[float | None, option("--escape", "Radius of escape; 1000 by default.")] = None
     ball: Annotated[
-        float | None, option("--ball", "Radius around the equilibrium that counts as it; 1e-3.")
+        float | None, option("--ball", "Radius of arrival at the equilibrium; 1e-3 by default.")
     ] = None
     ema_tau: Annotated[
         float | None, option("--ema-tau", "Time constant of the moving average, for ema_gain.")
@@ -44,14 +44,14 @@ class RunOptions:
 
 @dataclasses.dataclass(frozen=True)
 class WorkOptions:
-    """Who computes, in pieces of which size."""
+    """Where a sweep is computed, in pieces of which size."""
 
-    panel: ClassVar[str] = "Who computes"
+    panel: ClassVar[str] = "Computation"
     chunk: Annotated[
-        int | None, option("--chunk", "Points that are computed and kept at a time.", metavar="POINTS")
+        int | None, option("--chunk", "How many points are computed and stored at a time.", metavar="POINTS")
     ] = None
     devices: Annotated[
-        int | None, option("--devices", "Cores or GPUs of this machine; all.", metavar="N")
+        int | None, option("--devices", "Cores or GPUs of this machine; all by default.", metavar="N")
     ] = None
     scheduler: Annotated[
         str | None,
@@ -67,10 +67,10 @@ class GridOptions:
     work: WorkOptions
     axes: Annotated[
         list[str] | None,
-        argument("NAME=GRID...", "What is varied: gamma=0:2:201 lr=log:1e-3:1:50 n_critic=1,2,5."),
+        argument("NAME=GRID...", "The axes: gamma=0:2:201 lr=log:1e-3:1:50 n_critic=1,2,5."),
     ] = None
     over: Annotated[
-        list[str] | None, option("--over", "The same as an option; repeatable.", metavar="NAME=GRID")
+        list[str] | None, option("--over", "An axis, as an option; repeatable.", metavar="NAME=GRID")
     ] = None
 
     def grids(self) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def command(
         list[str] | None,
         option(
             "--quantity -q",
-            "What is asked at every point; margin by default; PATH.py:FUNCTION for your own.",
+            "What is computed at every point; margin by default; PATH.py:FUNCTION for your own.",
             metavar="NAME,...",
         ),
     ] = None,
@@ -99,14 +99,14 @@ def command(
         str | None,
         option(
             "--out -o",
-            "A .zarr folder, written chunk by chunk; the same command goes on where it was stopped.",
+            "A .zarr folder, written chunk by chunk; the same command continues where it was stopped.",
             metavar="FILE",
             panel="Result",
         ),
     ] = None,
     overwrite: Annotated[bool, OVERWRITE] = False,
 ) -> CommandResult:
-    """Ask one or several quantities at every point of a grid.
+    """Compute one or several quantities at every point of a grid.
 
     Axes: any number, flag or choice of the variant, of a penalty (gamma is r1, the weight of R1, where the variant has
     no gamma of its own) or of the rule (lr, lr_ratio, n_critic, ema), rate_d, rate_g, rate_ratio and ema_tau of a flow,

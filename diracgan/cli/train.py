@@ -27,7 +27,7 @@ class NetworkOptions:
             metavar="NAME=VALUE",
         ),
     ] = None
-    width: Annotated[int | None, option("--width", "Units of a layer, or channels; 64.")] = None
+    width: Annotated[int | None, option("--width", "Units of a layer, or channels; 64 by default.")] = None
     trick: Annotated[
         list[str] | None,
         option(
@@ -55,10 +55,12 @@ class TrainingRunOptions:
         int | None, option("--batch", "Samples in a minibatch; 128, of ring8 and grid25 256.")
     ] = None
     seed: Annotated[int | None, option("--seed", "Seed of weights and all draws; 0 by default.")] = None
-    seeds: Annotated[int | None, option("--seeds", "So many runs at once, from --seed on; 1.")] = None
-    dtype: Annotated[str | None, option("--dtype", "Numbers.", metavar="float32|float64|bfloat16")] = None
+    seeds: Annotated[int | None, option("--seeds", "Runs at once, from --seed on; 1 by default.")] = None
+    dtype: Annotated[str | None, option("--dtype", "Precision.", metavar="float32|float64|bfloat16")] = None
     device: Annotated[str | None, option("--device", "Where.", metavar="auto|cpu|gpu|tpu")] = None
-    devices: Annotated[int | None, option("--devices", "Spread each minibatch over so many; 1.")] = None
+    devices: Annotated[int | None, option("--devices", "Devices that share a minibatch; 1 by default.")] = (
+        None
+    )
     pretrain: Annotated[int | None, option("--pretrain", "Critic-only iterations before the first; 0.")] = (
         None
     )
@@ -73,7 +75,7 @@ class KeepOptions:
     sample_every: Annotated[int | None, option("--sample-every", "Iterations between sample grids.")] = None
     save_every: Annotated[int | None, option("--save-every", "Iterations between checkpoints.")] = None
     walks: Annotated[
-        bool, option("--walks", "Draw samples on ways from one z to another beside each grid.")
+        bool, option("--walks", "Draw samples on paths from one z to another beside each grid.")
     ] = False
     filters: Annotated[
         bool, option("--filters", "Draw the filters of the critic's first layer beside each grid.")
@@ -82,9 +84,9 @@ class KeepOptions:
         bool | None, option("--tensorboard", "Write the metrics for TensorBoard as well.")
     ] = None
     truncation: Annotated[float | None, option("--truncation", "Redraw z beyond this at generation.")] = None
-    truncate: Annotated[str | None, option("--truncate", "What lies beyond it.", metavar="entries|norm")] = (
-        None
-    )
+    truncate: Annotated[
+        str | None, option("--truncate", "What must not lie beyond it.", metavar="entries|norm")
+    ] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,17 +99,17 @@ class TrainingOptions:
     run: TrainingRunOptions
     keep: KeepOptions
     averages: Annotated[
-        str | None, option("--averages", "Averages of the generator kept beside it.", metavar="0.999,0.9999")
+        str | None, option("--averages", "Decays of averages of the generator.", metavar="0.999,0.9999")
     ] = None
     no_warmup: Annotated[
-        bool, option("--no-warmup", "These averages have their long memory from the start.")
+        bool, option("--no-warmup", "Give these averages their long memory from the start.")
     ] = False
     mean: Annotated[bool, option("--mean", "Keep the plain mean of the weights.")] = False
     alarm: Annotated[
         list[str] | None,
         option(
             "--alarm",
-            "on, critic_zero, patience, blow_up, falling, mode_loss; on=false goes on whatever happens.",
+            "Limits: on, critic_zero, patience, blow_up, falling, mode_loss; on=false never stops.",
             metavar="NAME=VALUE",
         ),
     ] = None
@@ -141,7 +143,7 @@ def command(
         str | None, option("--config", "Repeat the run of a config.toml.", metavar="FILE")
     ] = None,
     resume: Annotated[
-        bool, option("--resume", "Go on with the run in --out; --steps may ask for more.")
+        bool, option("--resume", "Continue the run in --out; --steps may ask for more.")
     ] = False,
     trust: Annotated[
         bool,

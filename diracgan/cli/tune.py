@@ -15,14 +15,14 @@ def command(
     game: GameOptions,
     parameters: Annotated[
         list[str] | None,
-        argument("NAME[=LOW:HIGH]...", "What is tuned, each with a range if it matters: r1 lr=0:2."),
+        argument("NAME[=LOW:HIGH]...", "The parameters to tune, each with a range if need be: r1 lr=0:2."),
     ] = None,
     over: Annotated[
         list[str] | None,
-        option("--over", "The same as an option; repeatable.", metavar="NAME[=LOW:HIGH]"),
+        option("--over", "A parameter, as an option; repeatable.", metavar="NAME[=LOW:HIGH]"),
     ] = None,
 ) -> CommandResult:
-    """Find the values of the named parameters at which small perturbations die fastest.
+    """Find the values of the named parameters at which small perturbations decay fastest.
 
     d = 1 unless --dim or --x0 says otherwise; the start itself does not matter here.
 

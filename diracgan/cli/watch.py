@@ -15,10 +15,10 @@ from .options import AnyVariantOptions
 def command(
     variant: AnyVariantOptions,
     path: Annotated[str, argument("PATH", "A log of any kind, or a folder that holds one.")],
-    pause: Annotated[float, option("--pause", "Seconds between looks; 5 by default.")] = 5.0,
+    pause: Annotated[float, option("--pause", "Seconds between two looks; 5 by default.")] = 5.0,
     once: Annotated[bool, option("--once", "Look once and end.")] = False,
 ) -> CommandResult:
-    """Follow a growing training log: one line a regime, with its evidence; Ctrl-C ends it with what was seen.
+    """Follow a growing training log: one line for each regime, with its evidence; Ctrl-C ends it with a summary.
 
     Example: diracgan watch runs/ring --variant ns
     """
