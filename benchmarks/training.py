@@ -215,7 +215,9 @@ def spectrum(rows: list[dict[str, Any]], rounds: int) -> None:
         }
     )
     with jax.enable_x64(True):
-        games, at = operators.doubled(operators.stacked([(operators.portable(made.game(256)), made.players)]))
+        games, at = operators.doubled(
+            operators.stacked([(operators.stackable(made.game(256)), made.players)])
+        )
         linear = operators.flow_linear(games, at)
         v = jnp.ones((1, size))
 
