@@ -1,8 +1,10 @@
-"""The base of result records."""
+"""The base of result records, and what JSON knows of them."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -13,33 +15,55 @@ class Record:
 
     Example:
         >>> @dataclasses.dataclass
-        ... class Found(Record):
-        ...     rate: float
-        >>> Found(0.5).as_dict()
-        {'rate': 0.5}
-    """
-
-    def as_dict(self) -> dict[str, Any]:
-        """Name -> value of every attribute that the printed form shows."""
-        itself: Any = self  # every subclass is a dataclass, which this base is not
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(itself) if f.repr}
-
-
-class NestedRecord(Record):
-    """Base of a result that holds other results, or lists of them.
-
-    Example:
-        >>> @dataclasses.dataclass
-        ... class Pair(NestedRecord):
-        ...     first: Record
-        >>> @dataclasses.dataclass
         ... class Rate(Record):
         ...     rate: float
-        >>> Pair(Rate(0.5)).as_dict()
-        {'first': {'rate': 0.5}}
+        >>> @dataclasses.dataclass
+        ... class Pair(Record):
+        ...     both: list[Rate]
+        >>> Pair([Rate(0.5)]).as_dict()
+        {'both': [{'rate': 0.5}]}
     """
 
     def as_dict(self) -> dict[str, Any]:
-        """Name -> value of every attribute, down to plain values."""
-        itself: Any = self
-        return dataclasses.asdict(itself)
+        """Name -> value of every attribute that the printed form shows; results within are dictionaries too."""
+        return _opened(self)
+
+
+def _opened(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _opened(getattr(value, f.name)) for f in dataclasses.fields(value) if f.repr}
+    if isinstance(value, Mapping):
+        return {k: _opened(x) for k, x in value.items()}
+    return type(value)(map(_opened, value)) if type(value) in (list, tuple) else value
+
+
+def plain(value: Any) -> Any:
+    """Return ``value`` made of what JSON knows.
+
+    Args:
+        value: any nesting of mappings, sequences, dataclasses, arrays, and numbers of NumPy or Python.
+
+    Returns:
+        Dicts, lists, strings, finite numbers, booleans and None; whatever else there is, as its text.
+
+    Example:
+        >>> plain({"eigenvalue": 1 + 2j, "residual": float("nan")})
+        {'eigenvalue': [1.0, 2.0], 'residual': None}
+    """
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, complex):
+        return [plain(value.real), plain(value.imag)]
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    if isinstance(value, Mapping):
+        return {str(k): plain(x) for k, x in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(x) for x in value]
+    if hasattr(value, "tolist"):  # NumPy and JAX arrays and scalars
+        return plain(value.tolist())
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    return str(value)

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from ..errors import InputError, callback, integer, listed, number, one_line, one_of
-from ..records import NestedRecord
+from ..records import Record
 from ..rules import Rule, rule
 from ..variants import VARIANTS, Variant, parse, variants
 from .decision_thresholds import checked_effort
@@ -81,7 +81,7 @@ class Row:
 
 
 @dataclasses.dataclass(frozen=True)
-class Report(NestedRecord):
+class Report(Record):
     """The rows, and what they were computed with.
 
     Attributes:

@@ -7,7 +7,12 @@ from typing import Any, Self
 
 
 class Vocabulary(StrEnum):
-    """Words, each written with what belongs to it; ``meaning`` says it in a sentence."""
+    """Words, each written with what belongs to it.
+
+    Attributes:
+        meaning: what it says, in a sentence.
+        words: its name in a sentence or a title; the meaning, unless a vocabulary says otherwise.
+    """
 
     def __new__(cls, word: str, *_: Any) -> Self:
         """The word; :meth:`__init__` takes what belongs to it."""
@@ -16,4 +21,4 @@ class Vocabulary(StrEnum):
         return member
 
     def __init__(self, word: str, meaning: str) -> None:
-        self.meaning = meaning
+        self.meaning = self.words = meaning

@@ -94,8 +94,8 @@ def _publish(
 ) -> list[str]:
     """Write what was asked for; what is left is to be printed."""
     from ..files import write_text
+    from ..records import plain
     from ..reporting import comparison as words, dumps
-    from ..reporting.encode import plain
 
     doc = plain(found)
     text = dumps(words.COMPARISON, doc) + "\n" if style == "json" else words.as_markdown(doc)

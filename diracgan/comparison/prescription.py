@@ -21,7 +21,7 @@ import numpy as np
 from ..errors import InputError, integer, number
 from ..measure import MeasuredGame, eigenvalues, from_run
 from ..measure.own_game import one_run
-from ..records import NestedRecord
+from ..records import Record
 
 _RESAMPLES = 2000
 _AIM = 2.5  # of damping to its critical value
@@ -51,7 +51,7 @@ class PrescribedNumber:
 
 
 @dataclasses.dataclass(frozen=True)
-class Prescription(NestedRecord):
+class Prescription(Record):
     """What :func:`prescribe` finds.
 
     Attributes:

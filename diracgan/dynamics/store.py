@@ -21,6 +21,7 @@ import numpy as np
 
 from ..errors import InputError, instance, one_line, unknown
 from ..files import destination, path_of, recover, replacing
+from ..records import plain
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -356,30 +357,14 @@ def as_json(result: Any) -> dict[str, Any]:
         if hasattr(result, "to_xarray")
         else {str(n): v.values for n, v in result.variables.items()}
     )
-    return {n: _opened(x) for n, x in result.attrs.items()} | {n: _finite(x) for n, x in arrays.items()}
+    return {n: plain(_opened(x)) for n, x in result.attrs.items()} | plain(arrays)
 
 
 def _opened(value: Any) -> Any:
     if isinstance(value, str) and value[:1] in ("{", "["):
-        try:
-            return _finite(json.loads(value))
-        except ValueError:
-            return value
-    return _finite(value)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, (np.ndarray, np.generic)):
-        return _finite(value.tolist())
-    if isinstance(value, Mapping):
-        return {str(k): _finite(x) for k, x in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(x) for x in value]
-    if isinstance(value, complex):
-        return [_finite(value.real), _finite(value.imag)]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value.decode("latin-1") if isinstance(value, bytes) else value
+        with contextlib.suppress(ValueError):
+            return json.loads(value)
+    return value
 
 
 _WRITERS = {

@@ -20,7 +20,7 @@ import numpy as np
 from ..errors import integer
 from ..game import Players
 from ..numerics.reduced_order import capped, driven
-from ..records import NestedRecord
+from ..records import Record
 from ..rules import Rule
 from .checkpoint import Checkpoint, checkpoint
 from .linear_response import AnyCheckpoint, LinearResponse, linear_response, series, settled
@@ -105,7 +105,7 @@ class SettingForecast:
 
 
 @dataclasses.dataclass(frozen=True)
-class Forecast(NestedRecord):
+class Forecast(Record):
     """What :func:`forecast` finds.
 
     Attributes:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import InputError, integer, number, one_line, one_of
 from ..numerics.arnoldi import arnoldi
+from ..records import Record
 
 WHICH = ("rightmost", "fastest", "turning")
 OF = ("flow", "step", "critic", "generator")
@@ -30,7 +31,7 @@ _TOLERANCE = {8: 1e-6, 4: 1e-3}  # by the bytes of a number: a product in float3
 
 
 @dataclasses.dataclass(frozen=True)
-class GameSpectrum:
+class GameSpectrum(Record):
     """Eigenvalues of a game's Jacobian, or of one whole iteration, with what they are worth.
 
     Attributes:
@@ -49,7 +50,7 @@ class GameSpectrum:
 
     eigenvalues: np.ndarray
     residuals: np.ndarray
-    vectors: np.ndarray
+    vectors: np.ndarray = dataclasses.field(repr=False)
     converged: np.ndarray
     which: str
     of: str
@@ -62,10 +63,6 @@ class GameSpectrum:
     def smooth(self) -> Any:
         """Whether the field has the derivative that automatic differentiation says, as far as probing tells."""
         return None if self.defect is None else np.asarray(self.defect) < _KINK
-
-    def as_dict(self) -> dict[str, Any]:
-        """Name -> value of every attribute but the vectors."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "vectors"}
 
 
 def checked(which: str, of: str, k: Any, tol: Any, most: Any, size: int = 8) -> tuple[int, float, int]:

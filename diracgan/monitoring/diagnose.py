@@ -12,6 +12,7 @@ import numpy as np
 from ..dynamics.starts import starts
 from ..errors import InputError, integer, number
 from ..numerics.modal_fits import ModalFit, oscillation_modes
+from ..records import Record
 from ..rules import Rule, check_rule
 from ..variants import Variant, check_variant
 from .advice import LEAST_SHARE, Advice, advice_on
@@ -25,7 +26,7 @@ from .stopping import can_stop
 
 
 @dataclasses.dataclass(frozen=True)
-class Diagnosis:
+class Diagnosis(Record):
     """What a log holds.
 
     Attributes:
@@ -70,18 +71,8 @@ class Diagnosis:
     loss: str | None
     guessed: bool
     stop: str
-    log: Log
-    fit: ModalFit
-
-    def as_dict(self) -> dict[str, Any]:
-        """Name -> value of every attribute but the series themselves."""
-        whole = {
-            f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in ("log", "fit")
-        }
-        for name in ("oscillations", "recommendations", "regimes", "levels"):
-            whole[name] = [dataclasses.asdict(x) for x in whole[name]]
-        whole["predicted"] = None if self.predicted is None else dataclasses.asdict(self.predicted)
-        return whole
+    log: Log = dataclasses.field(repr=False)
+    fit: ModalFit = dataclasses.field(repr=False)
 
 
 def diagnose(

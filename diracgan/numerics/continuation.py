@@ -71,6 +71,12 @@ class SolutionPath(NamedTuple):
     changes: list[SignChange]
     ends: tuple[str, str]
 
+    def backwards(self) -> SolutionPath:
+        """The same stretch from its last point to its first."""
+        points = [p._replace(tangent=-p.tangent) for p in reversed(self.points)]
+        changes = [c._replace(before=len(points) - 2 - c.before) for c in reversed(self.changes)]
+        return SolutionPath(points, changes, (self.ends[1], self.ends[0]))
+
 
 @dataclasses.dataclass(frozen=True)
 class StepControl:

@@ -92,7 +92,7 @@ def complex_pair(d: Derivatives, eigenvalue: complex, discrete: bool) -> NormalF
         >>> round(found.coefficient, 9)  # rho' = -0.3 rho^3 with rho = sqrt(2) |a|
         -0.6
     """
-    value, q, p = _eigenvector(d.first, eigenvalue)
+    value, q, p = eigenvector(d.first, eigenvalue)
     n = len(q)
     turn = value / abs(value) if discrete else 1j * value.imag
     still, double = (np.eye(n), turn**2 * np.eye(n)) if discrete else (0.0 * np.eye(n), 2 * turn * np.eye(n))
@@ -128,7 +128,7 @@ def real_eigenvalue(
         >>> round(found.coefficient, 9)  # on the centre manifold z1 = z0^2 + ..., so that z0' = -2 z0^3
         -2.0
     """
-    value, q, p = _eigenvector(d.first, eigenvalue)
+    value, q, p = eigenvector(d.first, eigenvalue)
     q, p = np.real(q), np.real(p)
     bent = np.real(_second(d, q, q))
     if quadratic:
@@ -175,7 +175,7 @@ def lyapunov_coefficient(found: Derivatives) -> float | None:
     return None if form is None else form.coefficient / critical.imag
 
 
-def _eigenvector(a: np.ndarray, eigenvalue: complex) -> tuple[complex, np.ndarray, np.ndarray]:
+def eigenvector(a: np.ndarray, eigenvalue: complex) -> tuple[complex, np.ndarray, np.ndarray]:
     """The eigenvalue nearest to a given one, its vector q and adjoint p, p^H q = 1."""
     values, vectors = np.linalg.eig(a)
     k = int(np.argmin(np.abs(values - eigenvalue)))

@@ -1,6 +1,7 @@
 """Results as text: JSON, tables, markdown. Imports no JAX."""
 
-from .encode import dumps, plain
+from ..records import plain
+from .encode import dumps
 from .tables import markdown, show
 
 __all__ = ["dumps", "markdown", "plain", "show"]

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import InputError, one_line, reason, unknown
-from .encode import dumps, plain
+from ..records import plain
+from .encode import dumps
 from .junit import junit
 from .schema import KINDS, REPORT, STATUSES
 from .tables import markdown, show

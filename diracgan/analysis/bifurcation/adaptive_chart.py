@@ -10,20 +10,21 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError, callback, integer
-from ...records import NestedRecord
+from ...records import Record
 from ...rules import Rule, check_rule
 from ...variants import Variant
+from ..linear.parameter_handle import set_all
 from ..linear.settings import AskedAbout, settings
 from ..slow_flow.averaged import averaged
-from .curves import plane
+from .curves import Rectangle, plane, rectangle
 
 _CELLS = 13
 _SHORTEST = 1e-3  # of a range that begins at 0: the first value that is looked at
 _WIDE = 20.0  # last/first of a range from which its values are equispaced by their logarithm
 
 
-@dataclasses.dataclass(frozen=True)
-class AdaptiveChart(AskedAbout, NestedRecord):
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AdaptiveChart(Rectangle, AskedAbout, Record):
     """What an adaptive rule ends on over a rectangle of two parameters.
 
     Attributes:
@@ -36,9 +37,6 @@ class AdaptiveChart(AskedAbout, NestedRecord):
         text: one sentence in words.
     """
 
-    parameters: tuple[str, str]
-    low: tuple[float, float]
-    high: tuple[float, float]
     first: np.ndarray
     second: np.ndarray
     amplitudes: np.ndarray
@@ -46,11 +44,6 @@ class AdaptiveChart(AskedAbout, NestedRecord):
     kinds: list[list[str]]
     counts: np.ndarray
     text: str
-    dim: int
-    x0: list[float]
-    at: dict[str, list[float]]
-    rate_d: float
-    rate_g: float
 
 
 def adaptive_chart(
@@ -101,11 +94,7 @@ def adaptive_chart(
     rows = []
     for i, p in enumerate(axes[0]):
         for j, q in enumerate(axes[1]):
-            here = around
-            for handle, value in sorted(
-                zip(handles, (p, q), strict=True), key=lambda part: part[0].name.endswith("ratio")
-            ):
-                here = handle.set(here, float(value))
+            here = set_all(around, handles, (float(p), float(q)))
             assert here.rule is not None
             rows.append(averaged(here.variant, here.rule, phi0=start[0], theta0=start[1], x0=around.x0))
             if progress is not None:
@@ -117,18 +106,16 @@ def adaptive_chart(
     kinds = [[str(f.kind) for f in rows[k : k + count]] for k in range(0, len(rows), count)]
     asked: dict[str, Any] = dict(around.provenance)
     asked["at"] = {"phi": [rows[0].start[0]], "theta": [rows[0].start[1]]}
-    amplitudes, names = grid([f.amplitude for f in rows]), (handles[0].name, handles[1].name)
+    amplitudes, place = grid([f.amplitude for f in rows]), rectangle(handles, low, high)
     return AdaptiveChart(
-        parameters=names,
-        low=(float(low[0]), float(low[1])),
-        high=(float(high[0]), float(high[1])),
         first=axes[0],
         second=axes[1],
         amplitudes=amplitudes,
         periods=grid([f.period for f in rows]),
         kinds=kinds,
         counts=grid([len(f.cycles) for f in rows]).astype(int),
-        text=_words(names, kinds, amplitudes),
+        text=_words(place["parameters"], kinds, amplitudes),
+        **place,
         **asked,
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError, callback
-from ...records import NestedRecord
+from ...records import Record
 from ...rules import Rule
 from ...variants import Variant
 from ..decision_thresholds import T
@@ -21,12 +21,14 @@ from .curves import (
     SAME_POINT,
     CodimensionTwo,
     Curve,
+    Rectangle,
     check_linear,
     check_noiseless,
     coincide,
     follow_curve,
     follow_cycle_curve,
     plane,
+    rectangle,
 )
 from .cycle_curves import FOLLOWED
 from .cycle_points import CyclePoint
@@ -42,8 +44,8 @@ _SAME_STATE = 0.1
 _ALIKE = 0.02  # of two critical eigenvalues
 
 
-@dataclasses.dataclass(frozen=True)
-class Atlas(AskedAbout, NestedRecord):
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Atlas(Rectangle, AskedAbout, Record):
     """The curves of a rectangle.
 
     Attributes:
@@ -53,17 +55,9 @@ class Atlas(AskedAbout, NestedRecord):
         text: one sentence in words.
     """
 
-    parameters: tuple[str, str]
-    low: tuple[float, float]
-    high: tuple[float, float]
     curves: list[Curve]
     notes: list[str]
     text: str
-    dim: int
-    x0: list[float]
-    at: dict[str, list[float]]
-    rate_d: float
-    rate_g: float
 
 
 def atlas(
@@ -111,7 +105,6 @@ def atlas(
     around = settings(variant, rule, dim, x0, start, rate_d, rate_g)
     check_linear(around)
     handles, low, high = plane(around, over)
-    names = (handles[0].name, handles[1].name)
     scan = _Scan(around, handles, low, high)
     check_noiseless(scan.family)
     for k, (found, turned, held) in enumerate(scan.branches()):
@@ -121,13 +114,12 @@ def atlas(
             scan.add_cycles(found, held)
         if progress is not None:
             progress(k + 1, 2 * _SLICES + 1)
+    place = rectangle(handles, low, high)
     return Atlas(
-        parameters=names,
-        low=(float(low[0]), float(low[1])),
-        high=(float(high[0]), float(high[1])),
         curves=scan.curves,
         notes=list(dict.fromkeys(scan.notes)),
-        text=_words(names, scan.curves, bool(scan.notes)),
+        text=_words(place["parameters"], scan.curves, bool(scan.notes)),
+        **place,
         **around.provenance,
     )
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...errors import InputError, integer, number, one_line
 from ...files import path_of
-from ...records import NestedRecord
+from ...records import Record
 from ...rules import Rule
 from ...variants import Variant
 from ..basins import DIVERGED, ROWS, SAME, UNSETTLED, Runs, bisected
@@ -74,7 +74,7 @@ class Edge:
 
 
 @dataclasses.dataclass(frozen=True)
-class Attractors(NestedRecord):
+class Attractors(Record):
     """The attractors of a box, and everything they were computed from.
 
     Attributes:

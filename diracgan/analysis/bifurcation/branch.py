@@ -22,10 +22,10 @@ from ...records import Record
 from ...rules import Rule
 from ...variants import Variant
 from ..linear.decision import decide_matrices
-from ..linear.margins import Margin, margins
+from ..linear.margins import Margin, each, margins
 from ..linear.parameter_handle import ParameterHandle, parameter_handle
 from ..linear.settings import AskedAbout, LinearSettings, settings
-from ..linear.status import STATUSES, Status
+from ..linear.status import Status
 from .family import Family
 from .points import FARTHEST, Bifurcation, PointKind, check_point, classify
 
@@ -37,8 +37,29 @@ _DIGITS = 1e-3  # of a start: what may be left out of it
 _OPEN = 1e-6  # of the range: how far from an end that is not allowed itself
 
 
-@dataclasses.dataclass(frozen=True)
-class Branch(AskedAbout, Record):
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FollowedBranch(AskedAbout, Record):
+    """What branches of equilibria and of cycles have in common; :class:`Branch` says what each entry is."""
+
+    kind: str
+    parameter: str
+    low: float
+    high: float
+    values: np.ndarray
+    phi: np.ndarray
+    theta: np.ndarray
+    residuals: np.ndarray
+    statuses: list[str]
+    margins: np.ndarray
+    errors: np.ndarray
+    ends: tuple[str, str]
+    born_at: float | None
+    text: str
+    family: Family = dataclasses.field(repr=False)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Branch(FollowedBranch):
     """A branch and everything it was computed from.
 
     Attributes:
@@ -57,30 +78,11 @@ class Branch(AskedAbout, Record):
         orbits: phi and theta at all points of the map's orbits, (K, k, 2d); None where these are single points.
     """
 
-    kind: str
-    parameter: str
-    low: float
-    high: float
-    values: np.ndarray
-    phi: np.ndarray
-    theta: np.ndarray
     states: np.ndarray
-    residuals: np.ndarray
     eigenvalues: np.ndarray
-    statuses: list[str]
-    margins: np.ndarray
-    errors: np.ndarray
     points: list[Bifurcation]
-    ends: tuple[str, str]
-    born_at: float | None
-    text: str
     period: int
     orbits: np.ndarray | None
-    family: Family = dataclasses.field(repr=False)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Name -> value of every attribute but the family."""
-        return super().as_dict() | {"points": [p.as_dict() for p in self.points]}
 
 
 def branch(
@@ -129,10 +131,8 @@ def branch(
         >>> [(str(p.kind), round(p.value, 10), p.criticality) for p in found.points]
         [('neimark-sacker', 0.2, 'supercritical')]
     """
-    name, first, last = named_range(over, low, high)
     around = settings(variant, rule, dim, x0, start, rate_d, rate_g)
-    handle = real_handle(around, name)
-    low_, high_ = bounds(handle, first, last)
+    handle, low_, high_ = turned(around, over, low, high)
     family = Family(around, [handle])
     begin = _beginning(handle, low_, high_)
     here = family.at([begin], np.concatenate(around.point))
@@ -268,6 +268,34 @@ def real_handle(around: LinearSettings, name: str) -> ParameterHandle:
     return handle
 
 
+def turned(
+    around: LinearSettings, over: str, low: float | None, high: float | None
+) -> tuple[ParameterHandle, float, float]:
+    """The number that turns along a branch, and its range."""
+    name, low, high = named_range(over, low, high)
+    handle = real_handle(around, name)
+    return handle, *bounds(handle, low, high)
+
+
+def present(handle: ParameterHandle) -> float:
+    """The present value of a number, or InputError where it has none."""
+    if handle.now is None:
+        raise InputError(
+            f"{handle.name} has no value yet; allowed: one to start from, e.g. {handle.name} = 0.1"
+        )
+    return float(handle.now)
+
+
+def present_within(handle: ParameterHandle, low: float, high: float, what: str) -> float:
+    """The present value of a number, at which a start is ``what``; InputError where it is not in the range."""
+    now = None if handle.now is None else float(handle.now)
+    if now is None or not low <= now <= high:
+        raise InputError(
+            f"{handle.name} = {now} is where the {what}; allowed: a value from {low:g} to {high:g}"
+        )
+    return now
+
+
 def bounds(handle: ParameterHandle, low: float | None, high: float | None) -> tuple[float, float]:
     """The range of a number, without ends that are not allowed themselves."""
     domain, now = handle.domain, handle.now
@@ -354,7 +382,6 @@ def _record(family: Family, path: SolutionPath, low: float, high: float) -> Bran
         decided = _orbit_margins(family, path)
         rows = [m.eigenvalues for m in decided]
     points = _points(family, path, high - low)
-    rule = family.around.rule
     return Branch(
         kind=family.kind,
         parameter=family.handles[0].name,
@@ -372,8 +399,8 @@ def _record(family: Family, path: SolutionPath, low: float, high: float) -> Bran
         points=points,
         ends=path.ends,
         born_at=None,
-        text=_words(family.kind, family.handles[0].name, values, points, path.ends),
-        period=(family.times or 1) * (1 if rule is None else rule.period),
+        text=words(family.kind, family.handles[0].name, values, points),
+        period=family.period,
         orbits=_orbits(family, us),
         family=family,
         **family.around.provenance,
@@ -394,8 +421,7 @@ def _orbits(family: Family, us: np.ndarray) -> np.ndarray | None:
 def _orbit_margins(family: Family, path: SolutionPath) -> list[Margin]:
     """What the linearisation decides of period-k orbits, from the Jacobians of the map applied k times."""
     found = decide_matrices(np.stack([family.matrix(p.jacobian) for p in path.points]), family.discrete)
-    numbers = zip(found.status, found.margin, found.error, found.eigenvalues, strict=True)
-    return [Margin(STATUSES[s], float(m), float(e), family.counted(values)) for s, m, e, values in numbers]
+    return [m._replace(eigenvalues=family.counted(m.eigenvalues)) for m in each(found)]
 
 
 def _points(family: Family, path: SolutionPath, span: float) -> list[Bifurcation]:
@@ -417,11 +443,8 @@ def _turns(path: SolutionPath, change: SignChange) -> bool:
     return bool(path.points[change.before].tangent[-1] * path.points[last].tangent[-1] < 0)
 
 
-def _words(
-    kind: str, name: str, values: np.ndarray, points: Sequence[Bifurcation], ends: tuple[str, str]
-) -> str:
-    span = f"{name} from {values.min():.6g} to {values.max():.6g}"
-    if not points:
-        return f"{len(values)} {kind} for {span}, without a bifurcation"
+def words(kind: str, name: str, values: np.ndarray, points: Sequence[Any]) -> str:
+    """A branch in words: its range, and the bifurcations on it."""
+    span = f"{len(values)} {kind} for {name} from {values.min():.6g} to {values.max():.6g}"
     what = "; ".join(f"{p.kind.words} at {p.value:.10g}" for p in points)
-    return f"{len(values)} {kind} for {span}: {what}"
+    return f"{span}: {what}" if points else f"{span}, without a bifurcation"

@@ -9,7 +9,7 @@ import numpy as np
 from ...errors import InputError, number
 from ...numerics.invariant_circle import InvariantCircle
 from ...numerics.lyapunov import windowed_mean
-from ...records import NestedRecord
+from ...records import Record
 from ..decision_thresholds import T
 from .circle_path import SHOWN, circle_at, extent_of, maps
 from .family import Family
@@ -19,7 +19,7 @@ _TURNS = 2000  # applications of the map along which exponents are taken
 
 
 @dataclasses.dataclass(frozen=True)
-class Circle(NestedRecord):
+class Circle(Record):
     """An invariant circle of a rule's map.
 
     Attributes:

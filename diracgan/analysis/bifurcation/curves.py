@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ...errors import InputError, word
-from ...numerics.continuation import SignChange, SolutionPath, StepControl, continue_path
-from ...records import NestedRecord
+from ...numerics.continuation import PathPoint, SignChange, SolutionPath, StepControl, continue_path
+from ...records import Record
 from ...rules import Rule, check_rule
 from ..linear.margins import Margin, margins
 from ..linear.parameter_handle import ParameterHandle
 from ..linear.settings import LinearSettings
 from ..linear.status import Status
-from .branch import bounds, named_range, real_handle
+from .branch import bounds, named_range, present, real_handle
 from .critical_system import CriticalSystem
 from .cycle_curves import FOLLOWED, follow_cycle_points
 from .cycle_points import CycleKind, CyclePoint
@@ -52,8 +53,27 @@ class CodimensionTwo:
     residual: float
 
 
-@dataclasses.dataclass(frozen=True)
-class Curve(NestedRecord):
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rectangle:
+    """Base of a result over two parameters.
+
+    Attributes:
+        parameters: the two names; ``low`` and ``high`` their ranges.
+    """
+
+    parameters: tuple[str, str]
+    low: tuple[float, float]
+    high: tuple[float, float]
+
+
+def rectangle(handles: Sequence[ParameterHandle], low: np.ndarray, high: np.ndarray) -> dict[str, Any]:
+    """The fields of a :class:`Rectangle`."""
+    names = [h.name for h in handles]
+    return {"parameters": tuple(names), "low": tuple(low.tolist()), "high": tuple(high.tolist())}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Curve(Rectangle, Record):
     """Bifurcation points of one kind in two parameters.
 
     Attributes:
@@ -72,9 +92,6 @@ class Curve(NestedRecord):
     """
 
     kind: PointKind | CycleKind
-    parameters: tuple[str, str]
-    low: tuple[float, float]
-    high: tuple[float, float]
     values: np.ndarray
     states: np.ndarray
     eigenvalues: np.ndarray
@@ -178,7 +195,7 @@ def _through(
     if point.multiplicity > 1:
         raise InputError(coincide(point))
     check_linear(around)
-    begin = np.array([_present(h) for h in handles])
+    begin = np.array([present(h) for h in handles])
     return Family(around, handles, point.family.times), begin, lows, highs
 
 
@@ -196,10 +213,9 @@ def _cycle_curve(
         )
     around = point.equations.family.at([point.value])
     handles, lows, highs = plane(around, over, low, high)
-    family, names = Family(around, handles), [h.name for h in handles]
-    begin = np.array([_present(h) for h in handles])
-    check_inside(names, begin, lows, highs)
-    return follow_cycle_curve(family, point, begin, lows, highs)
+    begin = np.array([present(h) for h in handles])
+    check_inside([h.name for h in handles], begin, lows, highs)
+    return follow_cycle_curve(Family(around, handles), point, begin, lows, highs)
 
 
 def follow_cycle_curve(
@@ -207,32 +223,17 @@ def follow_cycle_curve(
 ) -> Curve:
     """The curve through a fold or a period doubling of cycles at ``begin`` of a flow over two parameters."""
     found = follow_cycle_points(family, point, begin, low, high)
-    on = [
-        (c, p)
-        for k, (c, path) in enumerate(found.pieces)
-        for p in (path.points if k == 0 else path.points[1:])
-    ]
+    on = [(c, p) for k, (c, path) in enumerate(found.pieces) for p in path.points[min(k, 1) :]]
     parts = [c.equations.parts(p.u) for c, p in on]
     others = [c.others(p.jacobian) for c, p in on]
     made = [
-        CodimensionTwo(
-            name=c.names[change.monitor],
-            values=(float(change.point.u[-2]), float(change.point.u[-1])),
-            phi=change.point.u[: family.dim].tolist(),
-            theta=change.point.u[family.dim : 2 * family.dim].tolist(),
-            eigenvalue=complex(c.critical),
-            residual=change.point.residual,
-        )
+        _codimension_two(c.names[change.monitor], change.point, change.point.u, family.dim, c.critical)
         for c, path in found.pieces
         for change in path.changes
     ]
-    names = (family.handles[0].name, family.handles[1].name)
-    is_fold = point.kind is CycleKind.FOLD
+    place, is_fold = rectangle(family.handles, low, high), point.kind is CycleKind.FOLD
     return Curve(
         kind=point.kind,
-        parameters=names,
-        low=(float(low[0]), float(low[1])),
-        high=(float(high[0]), float(high[1])),
         values=np.clip([p.u[-2:] for _, p in on], low, high),
         states=np.array([z for z, _, _ in parts]),
         eigenvalues=np.array([complex(c.critical) for c, _ in on]),
@@ -244,7 +245,8 @@ def follow_cycle_curve(
         residuals=np.array([p.residual for _, p in on]),
         points=made,
         ends=found.ends,
-        text=_words(point.kind, len(on), names, made),
+        text=_words(point.kind, len(on), place["parameters"], made),
+        **place,
     )
 
 
@@ -253,14 +255,6 @@ def _words(
 ) -> str:
     said = "; ".join(f"{p.name} at ({p.values[0]:.6g}, {p.values[1]:.6g})" for p in points)
     return f"{kind.words} curve of {count} points in ({names[0]}, {names[1]})" + (f": {said}" if said else "")
-
-
-def _present(handle: ParameterHandle) -> float:
-    if handle.now is None:
-        raise InputError(
-            f"{handle.name} has no value yet; allowed: one to start from, e.g. {handle.name} = 0.1"
-        )
-    return float(handle.now)
 
 
 def check_inside(names: Sequence[str], begin: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
@@ -376,13 +370,9 @@ def _record(system: CriticalSystem, path: SolutionPath, low: np.ndarray, high: n
     values = np.clip(wholes[:, -2:], low, high)
     states = wholes[:, :-2]
     decided = margins([family.at(p, x) for p, x in zip(values, states, strict=True)])
-    points = _points(system, path)
-    names = (family.handles[0].name, family.handles[1].name)
+    points, place = _points(system, path), rectangle(family.handles, low, high)
     return Curve(
         kind=kind,
-        parameters=names,
-        low=(float(low[0]), float(low[1])),
-        high=(float(high[0]), float(high[1])),
         values=values,
         states=states,
         eigenvalues=np.array([system.eigenvalue(u) for u in us]),
@@ -394,7 +384,8 @@ def _record(system: CriticalSystem, path: SolutionPath, low: np.ndarray, high: n
         residuals=np.array([float(np.max(np.abs(system.equations(u)[0]))) for u in us]),
         points=points,
         ends=ends,
-        text=_words(kind, len(us), names, points),
+        text=_words(kind, len(us), place["parameters"], points),
+        **place,
     )
 
 
@@ -438,7 +429,13 @@ def _beyond(system: CriticalSystem, change: SignChange) -> str:
 def _points(system: CriticalSystem, path: SolutionPath) -> list[CodimensionTwo]:
     """Those of codimension two; where two coincide, a coefficient that is 0 or infinite there names nothing."""
     found = [
-        _codimension_two(system, c)
+        _codimension_two(
+            system.names[c.monitor],
+            c.point,
+            system.whole(c.point.u),
+            system.family.dim,
+            system.eigenvalue(c.point.u),
+        )
         for c in path.changes
         if system.names[c.monitor] and _is_zero(system, path, c) and system.is_bifurcation(c.point.u)
     ]
@@ -461,13 +458,10 @@ def _is_zero(system: CriticalSystem, path: SolutionPath, change: SignChange) -> 
     return bool(here <= _ZERO * max(around))
 
 
-def _codimension_two(system: CriticalSystem, change: SignChange) -> CodimensionTwo:
-    whole, d = system.whole(change.point.u), system.family.dim
-    return CodimensionTwo(
-        name=system.names[change.monitor],
-        values=(float(whole[-2]), float(whole[-1])),
-        phi=whole[:d].tolist(),
-        theta=whole[d : 2 * d].tolist(),
-        eigenvalue=system.eigenvalue(change.point.u),
-        residual=change.point.residual,
-    )
+def _codimension_two(
+    name: str, point: PathPoint, whole: np.ndarray, dim: int, eigenvalue: complex
+) -> CodimensionTwo:
+    """At a refined point of a path, with its state and its two numbers as one vector."""
+    phi, theta = whole[:dim].tolist(), whole[dim : 2 * dim].tolist()
+    values = (float(whole[-2]), float(whole[-1]))
+    return CodimensionTwo(name, values, phi, theta, complex(eigenvalue), point.residual)

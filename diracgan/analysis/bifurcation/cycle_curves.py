@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import InputError
-from ...numerics.continuation import PathPoint, SignChange, SolutionPath, StepControl, continue_path
+from ...numerics.continuation import PathPoint, SolutionPath, StepControl, continue_path
 from .cycle_equations import CycleEquations, moved_tangent, sections
 from .cycle_points import CycleKind, CyclePoint
 from .family import Family
@@ -182,11 +182,4 @@ def _onwards(first: Piece, low: np.ndarray, high: np.ndarray) -> tuple[list[Piec
 
 
 def _reversed(piece: Piece) -> Piece:
-    path = piece.path
-    points = [p._replace(tangent=-p.tangent) for p in reversed(path.points)]
-    changes = [_back(c, len(points)) for c in reversed(path.changes)]
-    return Piece(piece.critical, SolutionPath(points, changes, (path.ends[1], path.ends[0])))
-
-
-def _back(change: SignChange, count: int) -> SignChange:
-    return change._replace(before=count - 2 - change.before)
+    return piece._replace(path=piece.path.backwards())

@@ -37,11 +37,6 @@ class CycleKind(Vocabulary):
     CROSSING_SLIDING = "crossing-sliding", "crossing-sliding"
     SWITCHING_SLIDING = "switching-sliding", "switching-sliding"
 
-    @property
-    def words(self) -> str:
-        """Its name in a sentence."""
-        return self.meaning
-
 
 @dataclasses.dataclass(frozen=True)
 class CyclePoint(Record):

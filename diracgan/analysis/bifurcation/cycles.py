@@ -9,18 +9,16 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from ... import dirac
-from ...dynamics.filippov import DiracSystem
 from ...errors import InputError, instance
 from ...numerics.continuation import PathPoint, SolutionPath, StepControl, continue_path
-from ...records import Record
+
 from ...variants import Variant
 from ..dynamical_system import ContinuousSystem
 from ..linear.decision import decide_matrices
-from ..linear.settings import AskedAbout, settings
+from ..linear.settings import settings
 from ..linear.status import STATUSES, Status
 from ..orbits.orbit import order_by_modulus
-from .branch import bounds, named_range, real_handle
+from .branch import FollowedBranch, present_within, turned, words
 from .contacts import touching_between
 from .cycle_equations import TRIVIAL, CycleEquations, Spread, moved_tangent, sections
 from .cycle_points import CycleKind, CyclePoint, classify_cycle, cycle_at_surface, cycle_monitors
@@ -44,8 +42,8 @@ _NEAR_CONTACT = 0.05  # of a cycle's length: what one beyond may differ by
 _SAME_POINT = 1e-6  # of the range and of the period: two points that differ by less are one
 
 
-@dataclasses.dataclass(frozen=True)
-class CycleBranch(AskedAbout, Record):
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CycleBranch(FollowedBranch):
     """A branch of cycles and everything it was computed from.
 
     Attributes:
@@ -65,32 +63,13 @@ class CycleBranch(AskedAbout, Record):
         text: one sentence in words.
     """
 
-    kind: str
-    parameter: str
-    low: float
-    high: float
-    values: np.ndarray
-    phi: np.ndarray
-    theta: np.ndarray
     periods: np.ndarray
     radii_phi: np.ndarray
     radii_theta: np.ndarray
     radii: np.ndarray
-    residuals: np.ndarray
     multipliers: np.ndarray
     trivial_errors: np.ndarray
-    statuses: list[str]
-    margins: np.ndarray
-    errors: np.ndarray
     points: list[CyclePoint]
-    ends: tuple[str, str]
-    born_at: float | None
-    text: str
-    family: Family = dataclasses.field(repr=False)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Name -> value of every attribute but the family."""
-        return super().as_dict() | {"points": [p.as_dict() for p in self.points]}
 
 
 def cycles(
@@ -139,20 +118,13 @@ def cycles(
         >>> set(found.statuses), bool(found.trivial_errors.max() < 1e-6)
         ({'stable'}, True)
     """
-    name, first, last = named_range(over, low, high)
     around = settings(variant, None, dim, x0, start, rate_d, rate_g)
-    handle = real_handle(around, name)
-    low_, high_ = bounds(handle, first, last)
-    now = None if handle.now is None else float(handle.now)
-    if now is None or not low_ <= now <= high_:
-        raise InputError(
-            f"{handle.name} = {now} is where the cycle is looked for; allowed: a value from {low_:g} to {high_:g}"
-        )
+    handle, low_, high_ = turned(around, over, low, high)
+    now = present_within(handle, low_, high_, "cycle is looked for")
     family = Family(around, [handle])
     z = np.concatenate(around.point)
     with jax.enable_x64(True):
-        system = DiracSystem(*dirac.cast((around.variant, around.x0, around.rates), np.float64), tau=None)
-        motion = ContinuousSystem(system)
+        motion = ContinuousSystem(family.system([now]))
         check_isolated(motion, z)
         orbit = cycle_from(motion, variant, z, period, around.x0, (rate_d, rate_g))
     f = motion_velocity(family, orbit.flat, now)
@@ -448,14 +420,9 @@ def _stopped(pieces: Sequence[_OnSection]) -> str:
 def _reversed(pieces: Sequence[_OnSection]) -> list[_OnSection]:
     out = []
     for piece in reversed(pieces):
-        equations, path = piece.equations, piece.path
-        points = [p._replace(tangent=-p.tangent) for p in reversed(path.points)]
-        last = len(points) - 2
-        changes = [c._replace(before=last - c.before) for c in reversed(path.changes)]
+        last = len(piece.path.points) - 2
         contacts = [(last - k, point) for k, point in reversed(piece.contacts)]
-        out.append(
-            _OnSection(equations, SolutionPath(points, changes, (path.ends[1], path.ends[0])), contacts)
-        )
+        out.append(piece._replace(path=piece.path.backwards(), contacts=contacts))
     return out
 
 
@@ -500,7 +467,7 @@ def _record(
         points=points,
         ends=ends,
         born_at=born_at,
-        text=_words(family.handles[0].name, values, points),
+        text=words("cycles", family.handles[0].name, values, points),
         family=family,
         **family.around.provenance,
     )
@@ -526,8 +493,3 @@ def _points(pieces: Sequence[_OnSection], span: float) -> list[CyclePoint]:
                 found.append(point)
     return found
 
-
-def _words(name: str, values: np.ndarray, points: Sequence[CyclePoint]) -> str:
-    span = f"{len(values)} cycles for {name} from {values.min():.6g} to {values.max():.6g}"
-    what = "; ".join(f"{p.kind.words} at {p.value:.10g}" for p in points)
-    return f"{span}: {what}" if points else f"{span}, without a bifurcation"

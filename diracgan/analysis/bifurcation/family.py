@@ -21,7 +21,7 @@ from ...game import Players
 from ...numerics.normal_form import Derivatives
 from ...rules import Rule
 from ..dynamical_system import map_change
-from ..linear.parameter_handle import ParameterHandle
+from ..linear.parameter_handle import ParameterHandle, set_all
 from ..linear.probing import rest_state
 from ..linear.settings import LinearSettings
 from ..orbits.neighbours import Carried, carry, carry_within
@@ -48,7 +48,7 @@ class Family:
         self.around, self.handles, self.times = around, tuple(handles), times
         self.dim, self.discrete = len(around.x0), around.discrete
         corners = np.array(list(itertools.product((0.0, 1.0), repeat=len(handles)))).T
-        here = self._set(corners)
+        here = set_all(around, handles, corners)
         self._turning, self._values = np.arange(len(handles)), np.zeros(len(handles))
         # every number enters its leaves affinely, so that their values at the corners tell all others
         with jax.enable_x64(True):
@@ -68,11 +68,15 @@ class Family:
     @property
     def kind(self) -> str:
         """What a branch of it consists of."""
-        rule = self.around.rule
-        if rule is None:
+        if not self.discrete:
             return "equilibria"
-        times = (self.times or 1) * rule.period
-        return f"orbits of period {times}" if (self.times or 1) > 1 else "fixed points"
+        return f"orbits of period {self.period}" if (self.times or 1) > 1 else "fixed points"
+
+    @property
+    def period(self) -> int:
+        """Iterations of the rule in one application of the map; 1 of the flow."""
+        rule = self.around.rule
+        return (self.times or 1) * (1 if rule is None else rule.period)
 
     def players(self, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """phi and theta in states (..., n)."""
@@ -81,15 +85,6 @@ class Family:
     def counted(self, values: np.ndarray) -> np.ndarray:
         """Those of the eigenvalues that belong to the motion itself."""
         return values
-
-    def _set(self, values: Sequence[Any] | np.ndarray) -> LinearSettings:
-        """The settings with these numbers, ratios last: they are kept as what they make of the others."""
-        here = self.around
-        for handle, value in sorted(
-            zip(self.handles, values, strict=True), key=lambda part: part[0].name.endswith("ratio")
-        ):
-            here = handle.set(here, value)
-        return here
 
     @property
     def given(self) -> tuple[Any, Array]:
@@ -100,7 +95,7 @@ class Family:
         """The family in which parameter k alone varies, of one in two parameters; compiled as one with it."""
 
         def set_both(_: LinearSettings, value: Any) -> LinearSettings:
-            return self._set([value, held] if k == 0 else [held, value])
+            return set_all(self.around, self.handles, [value, held] if k == 0 else [held, value])
 
         made = copy.copy(self)
         made.handles = (dataclasses.replace(self.handles[k], set=set_both),)
@@ -127,7 +122,7 @@ class Family:
 
     def at(self, ps: Sequence[float] | np.ndarray, x: np.ndarray | None = None) -> LinearSettings:
         """The settings at p, and at the players of ``x``."""
-        here = self._set([float(p) for p in ps])
+        here = set_all(self.around, self.handles, map(float, ps))
         if x is None:
             return here
         d = self.dim

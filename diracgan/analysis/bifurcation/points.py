@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
 
 from ...errors import instance
 from ...numerics.continuation import PathPoint
-from ...numerics.normal_form import NormalForm, real_eigenvalue
+from ...numerics.normal_form import NormalForm, eigenvector, real_eigenvalue
 from ...records import Record
+from ..vocabulary import Vocabulary
 from .circle_path import circle_at, extent_of
 from .equilibrium_forms import REAL, cubic_form, equilibrium_at, extent
 from .family import Family
@@ -26,21 +26,13 @@ _RESONANT = 1e-4  # of k: a multiplier whose k-th power is nearer to 1 is a root
 _FLAT = 1e-9  # of a growth rate's change with the parameter: no crossing
 
 
-class PointKind(StrEnum):
+class PointKind(Vocabulary):
     """The local bifurcations of one parameter; ``words`` is their name in a sentence.
 
     Example:
         >>> PointKind("neimark-sacker").words
         'Neimark-Sacker'
     """
-
-    words: str
-
-    def __new__(cls, name: str, words: str) -> PointKind:
-        """A name with its words."""
-        member = str.__new__(cls, name)
-        member._value_, member.words = name, words
-        return member
 
     FOLD = "fold", "fold"
     BRANCH_POINT = "branch-point", "branch point"
@@ -273,11 +265,10 @@ def _cubic_words(
     side = int(np.sign(-crossing / c))
     scale = math.sqrt(abs(crossing / c)) * extent(form, family.dim)
     found |= {"criticality": "supercritical" if c < 0 else "subcritical", "side": side, "scale": scale}
-    rule = family.around.rule
     born = {
         PointKind.HOPF: "limit cycle",
         PointKind.NEIMARK_SACKER: "circle",
-        PointKind.FLIP: f"orbit of period {2 * (family.times or 1) * (rule.period if rule else 1)}",
+        PointKind.FLIP: f"orbit of period {2 * family.period}",
         PointKind.BRANCH_POINT: "pair of equilibria",
     }[kind]
     name = family.handles[0].name
@@ -324,15 +315,9 @@ def _crossing(family: Family, point: PathPoint, lead: complex) -> float | None:
     if abs(along) < _TURNS_BACK:
         return None
     turned = family.slope_along(point.u, point.tangent) / along
-    a = family.matrix(point.jacobian)
-    values, vectors = np.linalg.eig(a)
-    k = int(np.argmin(np.abs(values - lead)))
-    adjoint_values, adjoint = np.linalg.eig(a.T)
-    p = adjoint[:, int(np.argmin(np.abs(adjoint_values - np.conj(values[k]))))]
-    slope = complex(np.vdot(p, turned @ vectors[:, k]) / np.vdot(p, vectors[:, k]))
-    if not family.discrete:
-        return slope.real
-    return float((np.conj(values[k]) * slope).real / abs(values[k]))
+    value, q, p = eigenvector(family.matrix(point.jacobian), lead)
+    slope = complex(np.vdot(p, turned @ q))
+    return float((np.conj(value) * slope).real / abs(value)) if family.discrete else slope.real
 
 
 def resonance(multiplier: complex) -> str:

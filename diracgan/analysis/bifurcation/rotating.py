@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ... import dirac
 from ...dynamics.filippov import DiracSystem, velocity
 from ...errors import InputError
 from ...rules import Rule
@@ -17,7 +16,7 @@ from ...variants import Variant
 from ..dynamical_system import ContinuousSystem, DiscreteSystem, map_change
 from ..linear.settings import LinearSettings, settings
 from ..orbits.rotating_states import commutes_with_rotations
-from .branch import Branch, bounds, follow, named_range, real_handle
+from .branch import Branch, follow, present_within, turned
 from .family import Family, numbers_at
 
 _SAMPLES, _AROUND, _COSINE = 5, 0.1, 0.9  # states looked at: how far around the start, their largest |cos|
@@ -117,7 +116,6 @@ def rotating_states(
         >>> bool(abs(found.states - [1, 1, 0]).max() < 1e-9), set(found.statuses)
         (True, {'stable'})
     """
-    name, first, last = named_range(over, low, high)
     given = settings(variant, rule, None, None, start, rate_d, rate_g)
     phi, theta = given.point
     if len(phi) < 2:
@@ -129,15 +127,10 @@ def rotating_states(
         )
     z = np.asarray(_in_plane(jnp.asarray(x)), float)
     around = settings(variant, rule, 2, None, (z[:2], z[2:]), rate_d, rate_g)
-    handle = real_handle(around, name)
-    low_, high_ = bounds(handle, first, last)
-    now = None if handle.now is None else float(handle.now)
-    if now is None or not low_ <= now <= high_:
-        raise InputError(
-            f"{handle.name} = {now} is where the start is; allowed: a value from {low_:g} to {high_:g}"
-        )
-    _check_rotations(around, z)
+    handle, low_, high_ = turned(around, over, low, high)
+    now = present_within(handle, low_, high_, "start is")
     free = RotatingFamily(around, [handle], None)
+    _check_rotations(around, free.system([now]), z)
     family = (
         RotatingFamily(around, [handle], float(x[0] * x[1] - x[2] ** 2)) if _conserves(free, x, now) else free
     )
@@ -152,9 +145,8 @@ def rotating_states(
     return found
 
 
-def _check_rotations(around: LinearSettings, z: np.ndarray) -> None:
+def _check_rotations(around: LinearSettings, system: DiracSystem, z: np.ndarray) -> None:
     with jax.enable_x64(True):
-        system = DiracSystem(*dirac.cast((around.variant, around.x0, around.rates), np.float64), tau=None)
         rule = around.rule
         motion = ContinuousSystem(system) if rule is None else DiscreteSystem(system, rule)
         begun: Any = motion.begin(z[:2], z[2:])

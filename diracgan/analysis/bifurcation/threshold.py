@@ -12,7 +12,7 @@ from jax import Array
 
 from ... import dirac
 from ...errors import InputError, listed
-from .branch import real_handle
+from .branch import present, real_handle
 from .curves import check_linear, check_noiseless, coincide
 from .equilibrium_forms import cubic_form
 from .family import Family, change_of
@@ -66,14 +66,12 @@ def threshold(point: Bifurcation, others: Sequence[str]) -> Callable[[Any], Arra
     around = point.family.at([point.value], point.state)
     check_linear(around)
     handles = [real_handle(around, n) for n in (point.parameter, *others)]
-    for h in handles:
-        if h.now is None:
-            raise InputError(f"{h.name} has no value yet; allowed: one to start from, e.g. {h.name} = 0.1")
+    now = np.array([present(h) for h in handles])
     if len({h.name for h in handles}) < len(handles):
         raise InputError(f"{[h.name for h in handles]} name a number twice; allowed: different ones")
     family = Family(around, handles, point.family.times)
     check_noiseless(family)
-    begin = np.array([float(h.now) for h in handles[1:]])
+    begin = now[1:]
     start, covector = _start(point, family, np.append(point.value, begin))
 
     def found(values: Any) -> Array:

@@ -20,7 +20,7 @@ from ...rules import Rule
 from ...variants import Variant
 from ..dynamical_system import map_change
 from .decision import Decision, decide
-from .parameter_handle import ParameterHandle, parameter_handle
+from .parameter_handle import ParameterHandle, parameter_handle, set_all
 from .probing import look, rest_state
 from .settings import LinearSettings, settings
 from .status import STATUSES, WITH_EIGENVALUES
@@ -61,7 +61,7 @@ def margins(batch: Sequence[LinearSettings]) -> list[Margin]:
     for members in groups.values():
         for chunk in _chunks(members, BATCH):
             decided = decisions([batch[i] for i in chunk], BATCH)
-            found |= {i: _margin(decided, k) for k, i in enumerate(chunk)}
+            found |= dict(zip(chunk, each(decided), strict=True))
     return [found[i] for i in range(len(batch))]
 
 
@@ -73,10 +73,14 @@ def decisions(batch: Sequence[LinearSettings], size: int) -> Decision:
     return decide(jax.tree.map(lambda x: x[kept], seen), alive[kept], batch[0].discrete)
 
 
-def _margin(decided: Decision, k: int) -> Margin:
-    status = STATUSES[decided.status[k]]
-    values = decided.eigenvalues[k] if status in WITH_EIGENVALUES else np.empty(0, complex)
-    return Margin(status, float(decided.margin[k]), float(decided.error[k]), values)
+def each(decided: Decision) -> list[Margin]:
+    """The margin at every point that was decided."""
+    statuses = [STATUSES[s] for s in decided.status]
+    values = [
+        w if s in WITH_EIGENVALUES else np.empty(0, complex)
+        for s, w in zip(statuses, decided.eigenvalues, strict=True)
+    ]
+    return list(map(Margin, statuses, decided.margin.tolist(), decided.error.tolist(), values))
 
 
 def _chunks(members: Sequence[int], size: int) -> Iterable[Sequence[int]]:
@@ -115,18 +119,16 @@ def matrices(batch: Sequence[LinearSettings]) -> np.ndarray:
     return found + (np.eye(found.shape[1]) if batch[0].discrete else 0.0)
 
 
-def slopes(around: LinearSettings, handles: Sequence[ParameterHandle], values: Sequence[float]) -> np.ndarray:
+def slopes(
+    around: LinearSettings, handles: Sequence[ParameterHandle], values: Sequence[float] | np.ndarray
+) -> np.ndarray:
     """How that matrix changes with each parameter at these values, by autodiff, (P, n, n)."""
-    here = around
-    for h, x in zip(handles, values, strict=True):
-        here = h.set(here, x)
+    here = set_all(around, handles, values)
+    # every parameter enters its numbers linearly, so that a difference of leaves is their exact tangent
+    further = [set_all(around, handles, row) for row in np.asarray(values) + np.eye(len(handles))]
     with jax.enable_x64(True):
         base = dirac.cast(_numbers_of(here), jnp.float64)
-        # every parameter enters its numbers linearly, so that a difference of leaves is their exact tangent
-        ahead = [
-            dirac.cast(_numbers_of(h.set(here, x + 1.0)), jnp.float64)
-            for h, x in zip(handles, values, strict=True)
-        ]
+        ahead = [dirac.cast(_numbers_of(there), jnp.float64) for there in further]
         tangents = jax.tree.map(lambda x, *ys: jnp.stack([y - x for y in ys]), base, *ahead)
         return np.asarray(_slopes(base, np.concatenate(here.point), tangents))
 
@@ -194,4 +196,4 @@ def _slopes(base: tuple[DiracSystem, Rule | None], at: Any, tangents: Any) -> An
     return jax.vmap(lambda t: jax.jvp(matrix, (base,), (t,))[1])(tangents)
 
 
-__all__ = ["BATCH", "Margin", "decisions", "locus", "margins", "matrices", "slopes", "stacked"]
+__all__ = ["BATCH", "Margin", "decisions", "each", "locus", "margins", "matrices", "slopes", "stacked"]

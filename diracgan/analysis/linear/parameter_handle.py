@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ...errors import InputError, unknown, word
@@ -34,6 +34,25 @@ class ParameterHandle:
     def is_integer(self) -> bool:
         """Whether only integers are allowed."""
         return self.domain.kind == "integer"
+
+
+def set_all(
+    around: LinearSettings, handles: Iterable[ParameterHandle], values: Iterable[Any]
+) -> LinearSettings:
+    """The settings with these values of several numbers, ratios last: they are kept as what they make of the others.
+
+    Example:
+        >>> import diracgan as dg
+        >>> from diracgan.analysis.linear.settings import settings
+        >>> around = settings(dg.variant("ns"), dg.rule("simultaneous"))
+        >>> handles = [parameter_handle(around, name) for name in ("lr_ratio", "lr")]
+        >>> set_all(around, handles, [2.0, 0.5]).rule.label
+        'simultaneous(lr=0.5, lr_d=1, lr_g=0.5)'
+    """
+    pairs = zip(handles, values, strict=True)
+    for handle, value in sorted(pairs, key=lambda pair: pair[0].name.endswith("ratio")):
+        around = handle.set(around, value)
+    return around
 
 
 def parameter_handle(around: LinearSettings, name: str) -> ParameterHandle:

@@ -16,7 +16,7 @@ from ...dynamics.starts import check_rates, starts
 from ...errors import InputError, integer, number
 from ...game import Players
 from ...numerics.lyapunov import Exponents, exponents, stretching
-from ...records import NestedRecord
+from ...records import Record
 from ...rules import Rule, check_rule
 from ...variants import Variant, check_variant
 from ..dynamical_system import DiscreteSystem
@@ -26,7 +26,7 @@ _ROWS = 2000  # pieces of an orbit whose stretching is kept
 
 
 @dataclasses.dataclass(frozen=True)
-class LyapunovExponents(NestedRecord):
+class LyapunovExponents(Record):
     """How fast neighbours of a motion separate, in every direction.
 
     Attributes:

@@ -14,7 +14,7 @@ from ... import dirac
 from ...dynamics.starts import check_untraced, starts
 from ...errors import InputError
 from ...game import Players
-from ...records import NestedRecord
+from ...records import Record
 from ...rules import Rule, check_rule, rule as make_rule
 from ...variants import Variant, check_variant
 from ..decision_thresholds import T
@@ -38,7 +38,7 @@ _AT_REST = 1e-6  # of a step
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AveragedFlow(NestedRecord):
+class AveragedFlow(Record):
     """The slow motion of a rule, averaged over one rotation of the players.
 
     Attributes:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from ...errors import InputError, number
-from ...records import NestedRecord
+from ...records import Record
 from ...rules import Rule
 from ...variants import Variant
 from ..decision_thresholds import T
@@ -29,7 +29,7 @@ _CLOSE = 1e-3  # relative error of the size
 
 
 @dataclasses.dataclass(frozen=True)
-class SizedCycle(NestedRecord):
+class SizedCycle(Record):
     """The values of a number at which the cycle has a wanted size, and all that was looked at.
 
     Attributes:

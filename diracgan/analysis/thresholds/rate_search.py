@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..linear.margins import BATCH, Margin, margins, matrices, slopes
-from ..linear.parameter_handle import ParameterHandle
+from ..linear.parameter_handle import ParameterHandle, set_all
 from ..linear.settings import LinearSettings
 from ..linear.status import WITH_EIGENVALUES
 
@@ -79,10 +79,7 @@ class FastestDecaySearch:
 
     def set_to(self, x: np.ndarray) -> LinearSettings:
         """The settings with these values of the parameters."""
-        here = self.around
-        for k, value in zip(self.handles, x, strict=True):
-            here = k.set(here, float(value))
-        return here
+        return set_all(self.around, self.handles, map(float, x))
 
     def abscissas(self, xs: np.ndarray) -> np.ndarray:
         """What is minimised: the largest real part, or the largest modulus; infinite without a derivative."""
@@ -240,7 +237,7 @@ class FastestDecaySearch:
         overlap = rows @ columns
         if np.linalg.cond(overlap) > 1e8 or np.min(np.linalg.svd(overlap, compute_uv=False)) < 1e-6:
             return None
-        changes = slopes(self.around, self.handles, [float(v) for v in x])
+        changes = slopes(self.around, self.handles, x)
         self.count += 1
         per = [np.trace(np.linalg.solve(overlap, rows @ da @ columns)) / same.sum() for da in changes]
         if self.around.rule is None:

@@ -15,7 +15,7 @@ from ...parameters import text
 from ...records import Record
 from ...rules import Rule
 from ...variants import Variant
-from ..linear.parameter_handle import ParameterHandle, parameter_handle
+from ..linear.parameter_handle import ParameterHandle, parameter_handle, set_all
 from ..linear.settings import AskedAbout, LinearSettings, settings
 from ..linear.status import Status
 from ..slow_flow.averaged import beyond_rest
@@ -111,10 +111,7 @@ def tune(
     found: list[FastestDecay] = []
     count = 0
     for values in itertools.product(*(range(int(a), int(b) + 1) for a, b in whole.values())):
-        here = around
-        for k, n in zip(whole, values, strict=True):
-            here = k.set(here, n)
-        search = FastestDecaySearch(here, real)
+        search = FastestDecaySearch(set_all(around, whole, values), real)
         best = search.run()
         count += search.count
         found.append(
