@@ -13,11 +13,11 @@ import numpy as np
 from jax import Array
 
 from .. import dirac
-from ..dynamics.filippov import DiracSystem, surface_count, velocity
+from ..dynamics.filippov import DiracSystem, surface_count
 from ..game import Players
 from ..rules import Rule, init, step
 from ..variants import Variant
-from .dynamical_system import ContinuousSystem
+from .dynamical_system import ContinuousSystem, runge_kutta_step
 
 ROWS = 512  # states of the last quarter of a run (of the shortest, its last half), by which its end is known
 _AT_ONCE = 2**24  # numbers of such states held at once
@@ -57,8 +57,9 @@ class _End(NamedTuple):
 
     @property
     def power(self) -> float:
-        """p of a size that falls like t^-p."""
-        return float(np.log(self.sizes[0] / self.sizes[1]) / _LOG_TIME)
+        """p of a size that falls like t^-p; infinite where nothing is left of it."""
+        with np.errstate(divide="ignore"):
+            return float(-np.diff(np.log(self.sizes))[0] / _LOG_TIME)
 
     @property
     def largest(self) -> float:
@@ -247,12 +248,7 @@ def _last_rows(
     game, d = dirac.game(system.variant, system.x0), system.x0.shape[0]
 
     def once(state: Any) -> Any:
-        if rule is not None:
-            return step(rule, game, state)
-        k1 = velocity(system, state)
-        k2 = velocity(system, state + h / 2 * k1)
-        k3 = velocity(system, state + h / 2 * k2)
-        return state + h / 6 * (k1 + 2 * k2 + 2 * k3 + velocity(system, state + h * k3))
+        return runge_kutta_step(system, state, h) if rule is None else step(rule, game, state)
 
     def run(z: Array) -> Array:
         state = z if rule is None else init(rule, game, Players(z[:d], z[d:]))

@@ -78,13 +78,13 @@ class DynamicalSystem(abc.ABC):
     def flat(self, state: Any) -> np.ndarray:
         """The state as a vector."""
 
-    @abc.abstractmethod
     def change(self, flat: np.ndarray, side: Any = None) -> np.ndarray:
         """F(z), or step(z) - z; on the smooth piece ``side``."""
+        return self._seen(flat, side)[0]
 
-    @abc.abstractmethod
     def jacobian(self, flat: np.ndarray, side: Any = None) -> np.ndarray:
         """Of :meth:`change`."""
+        return self._seen(flat, side)[1]
 
     def side(self, flat: np.ndarray) -> Any:
         """The smooth piece in which a state lies; None where none has to be named."""
@@ -98,6 +98,8 @@ class DynamicalSystem(abc.ABC):
         """The same, kept for the last state: callers that need one of the two usually need the other as well."""
         if self._last is None or self._last[1] is not side or not np.array_equal(self._last[0], flat):
             self._last = np.array(flat), side, self._value_and_slope(flat, side)
+            for kept in self._last[2]:
+                kept.flags.writeable = False
         return self._last[2]
 
     @property
@@ -167,14 +169,6 @@ class ContinuousSystem(DynamicalSystem):
         """The smooth piece in which a state lies."""
         return filippov.start(self.system, flat)
 
-    def change(self, flat: np.ndarray, side: Regime | None = None) -> np.ndarray:
-        """See :class:`DynamicalSystem`."""
-        return self._seen(flat, side)[0]
-
-    def jacobian(self, flat: np.ndarray, side: Regime | None = None) -> np.ndarray:
-        """See :class:`DynamicalSystem`."""
-        return self._seen(flat, side)[1]
-
     def _value_and_slope(self, flat: np.ndarray, side: Regime | None) -> tuple[np.ndarray, np.ndarray]:
         side = side or self.side(flat)
         if not side.sliding:
@@ -204,6 +198,14 @@ def value_and_slope(
     n = len(flat)
     found = along(pushed, given, np.broadcast_to(flat, (n, n)), np.eye(n))
     return None if found is None else (found[0][0], found[1].T)
+
+
+def runge_kutta_step(system: DiracSystem, y: Array, h: Array) -> Array:
+    """The state of a flow after one step of the classical method of order 4; traceable."""
+    k1 = filippov.velocity(system, y)
+    k2 = filippov.velocity(system, y + h / 2 * k1)
+    k3 = filippov.velocity(system, y + h / 2 * k2)
+    return y + h / 6 * (k1 + 2 * k2 + 2 * k3 + filippov.velocity(system, y + h * k3))
 
 
 def field_derivatives(system: DiracSystem, z: np.ndarray) -> Derivatives:
@@ -285,14 +287,6 @@ class DiscreteSystem(DynamicalSystem):
         last, kept = advance(*start, counts, filippov.LARGEST)
         zs = np.concatenate([np.asarray(p) for p in kept], axis=1)
         return last.state, zs, int(last.bad) if last.bad <= counts.sum() else None
-
-    def change(self, flat: np.ndarray, side: Any = None) -> np.ndarray:
-        """See :class:`DynamicalSystem`."""
-        return self._seen(flat, side)[0]
-
-    def jacobian(self, flat: np.ndarray, side: Any = None) -> np.ndarray:
-        """See :class:`DynamicalSystem`."""
-        return self._seen(flat, side)[1]
 
     def _value_and_slope(self, flat: np.ndarray, side: Any) -> tuple[np.ndarray, np.ndarray]:
         found = value_and_slope(map_along, (self.system, self.long_run), flat)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -29,11 +29,12 @@ from .filippov import DiracSystem, Regime
 from .loop_text import EVENT_LOOP, HEAD, RULE_LOOP, STRETCHING_LOOP
 
 _FLAGS = ("-O1", "-fno-math-errno", "-ffp-contract=off", "-w")
-_MOST_KEPT = 128  # loops
+_MOST_KEPT = 256  # loops
 
 
+@functools.lru_cache(maxsize=_MOST_KEPT)
 def _compiled(
-    programs: Sequence[tuple[str, Program, int]], text: str, **sizes: int
+    programs: tuple[tuple[str, Program, int], ...], text: str, **sizes: int
 ) -> Callable[..., int] | None:
     """The function ``run`` of a loop around programs as functions, or None where it cannot be compiled."""
     defined = [f"#define {name} {value}" for name, value in sizes.items()]
@@ -84,18 +85,12 @@ def flow_loop(system: DiracSystem, regime: Regime | None, size: int, neighbours:
     seen = program_of(_seen, given, y) if len(modes) and not neighbours else None
     if field is None or (seen is None and len(modes) and not neighbours):
         return None
-    run = _flow_code(field, seen, len(parameters), size, neighbours, len(modes))
-    return None if run is None else FlowLoop(run, np.array(parameters, float))
-
-
-@functools.lru_cache(maxsize=_MOST_KEPT)
-def _flow_code(
-    field: Program, seen: Program | None, parameters: int, size: int, neighbours: int, sites: int
-) -> Callable[..., int] | None:
-    programs = [("field", field, parameters)] + ([] if seen is None else [("watched", seen, parameters)])
+    count, sites = len(parameters), len(modes)
+    programs = ("field", field, count), *(() if seen is None else [("watched", seen, count)])
     sizes = {"N": size, "WAYS": neighbours, "SITES": 0 if seen is None else sites, "FROZEN": int(sites > 0)}
-    sizes |= {"PARAMETERS": parameters, "MODES": parameters - 2 * sites, "SLACK": parameters - sites}
-    return _compiled(programs, EVENT_LOOP, **sizes)
+    sizes |= {"PARAMETERS": count, "MODES": count - 2 * sites, "SLACK": count - sites}
+    run = _compiled(programs, EVENT_LOOP, **sizes)
+    return None if run is None else FlowLoop(run, np.array(parameters, float))
 
 
 Given = tuple[DiracSystem, Array, Array]
@@ -245,14 +240,9 @@ def rule_loop(system: DiracSystem, rule: Rule, like: State) -> RuleLoop | None:
     if program is None or len(program.outputs) != sum(np.size(x) for x in jax.tree.leaves(like)):
         return None
     parameters = np.array(scalars(numbers(given)), float)
-    run = _rule_code(program, len(parameters), system.dim)
+    programs, sizes = (("iteration", program, len(parameters)),), (len(program.outputs), 2 * system.dim)
+    run = _compiled(programs, RULE_LOOP, N=sizes[0], PLAYERS=sizes[1])
     return None if run is None else RuleLoop(run, parameters, like)
-
-
-@functools.lru_cache(maxsize=_MOST_KEPT)
-def _rule_code(program: Program, parameters: int, dim: int) -> Callable[..., int] | None:
-    sizes = {"N": len(program.outputs), "PLAYERS": 2 * dim}
-    return _compiled([("iteration", program, parameters)], RULE_LOOP, **sizes)
 
 
 def stretching_loop(
@@ -268,18 +258,15 @@ def stretching_loop(
         kept: applications of the map in each.
     """
     program = program_of(pushed, given, flat, flat) if c_compiler.available() else None
+    if program is None:
+        return None
     parameters = np.array(scalars(numbers(given)), float)
-    run = None if program is None else _stretching_code(program, len(parameters), len(flat))
+    run = _compiled((("pushed", program, len(parameters)),), STRETCHING_LOOP, N=len(flat))
     if run is None:
         return None
     logs, arrays = np.empty((rows, len(flat))), [parameters, np.array(flat, float), np.eye(len(flat))]
     run(*map(_pointer, [*arrays, logs]), *map(ctypes.c_longlong, (rows, kept)), ctypes.c_double(SMALLEST))
     return logs
-
-
-@functools.lru_cache(maxsize=_MOST_KEPT)
-def _stretching_code(program: Program, parameters: int, size: int) -> Callable[..., int] | None:
-    return _compiled([("pushed", program, parameters)], STRETCHING_LOOP, N=size)
 
 
 def _iteration(given: tuple[DiracSystem, Rule], state: State) -> Any:

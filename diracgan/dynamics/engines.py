@@ -263,9 +263,7 @@ def _solve(
     def least_guard(t: Any, y: Any, args: Any, **_: Any) -> Array:
         return jnp.where(armed, jnp.min(guards(system, y, regime)), 1.0)
 
-    control = diffrax.PIDController(
-        rtol=rtol, atol=atol, dtmin=1e-15 * (1.0 + jnp.abs(t1)), force_dtmin=False
-    )
+    control = diffrax.PIDController(rtol=rtol, atol=atol, dtmin=1e-15 * jnp.abs(t1), force_dtmin=False)
     sol = diffrax.diffeqsolve(
         diffrax.ODETerm(rhs),
         diffrax_solver(name),

@@ -133,7 +133,7 @@ def _advance(
         )  # else its square overflows: 0 would begin for ever
         grown = jnp.where(begins, first, grown)
         moved_t = jnp.where(moves, jnp.where(lands, target, t + length), t)
-        tiny = ~good & (length <= 1e-15 * (1.0 + jnp.abs(t)))
+        tiny = ~good & (length <= jnp.maximum(1e-15 * jnp.abs(t), _SHORTEST))  # in any unit of time
         ended = jnp.where(moved_t >= t1, _DONE, _RUNNING)
         status = jnp.where(last, _EVENT, jnp.where(tiny, _STIFF, jnp.where(moves, ended, _RUNNING)))
         guard = jnp.where(last, jnp.argmin(values), guard)

@@ -159,7 +159,7 @@ long long run(const double *p, const double *table, const double *limits, const 
       grown = 0.01 * (sqrt(far) + 1e-6) / (sqrt(fast) + 1e-300);
       if (!(grown >= SHORTEST)) grown = SHORTEST; /* where squares overflow; a length of 0 would begin for ever */
     }
-    int tiny = !good && length <= 1e-15 * (1 + fabs(t));
+    int tiny = !good && length <= fmax(1e-15 * fabs(t), SHORTEST); /* rounding of t, in any unit of time */
     if (moves) {
       t = lands ? target : t + length;
       memcpy(y, z, sizeof z);

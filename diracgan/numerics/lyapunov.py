@@ -94,6 +94,8 @@ def windowed_mean(rows: np.ndarray) -> np.ndarray:
 def exponents(logs: np.ndarray, blocks: int = BLOCKS) -> Exponents:
     """The exponents from rows of stretching, their first fifth left out while the frame turns into its place.
 
+    Not a number where a row is not finite: the orbit has left what numbers hold.
+
     Example:
         >>> found = exponents(np.tile([0.5, -1.0], (100, 1)))
         >>> found.values.tolist(), bool(np.all(found.errors < 1e-12))
@@ -102,6 +104,8 @@ def exponents(logs: np.ndarray, blocks: int = BLOCKS) -> Exponents:
     late = logs[len(logs) // 5 :]
     means = np.array([part.mean(axis=0) for part in np.array_split(late, min(blocks, len(late)))])
     values, spread = late.mean(axis=0), means.std(axis=0, ddof=1) if len(means) > 1 else np.inf
+    if not np.all(np.isfinite(logs)):
+        values = np.full_like(values, np.nan)
     errors = 2.0 * spread / np.sqrt(len(means)) * np.ones(logs.shape[1])
     order = np.argsort(-values, kind="stable")
     return Exponents(values[order], errors[order])

@@ -5,11 +5,13 @@ The environment variable ``DIRACGAN_C=0`` switches it off, ``CC`` names a compil
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
 import functools
 import os
 import shutil
 import tempfile
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,7 +31,9 @@ def compiler() -> str | None:
 
 
 def loaded(source: str, flags: Sequence[str]) -> ctypes.CDLL:
-    """The compiled library; its file is removed as soon as it is loaded, so that a process that is killed leaves none.
+    """The compiled library, which is unloaded when neither it nor a function of it is in use any more.
+
+    Its file is removed as soon as it is loaded, so that a process that is killed leaves none.
 
     Raises:
         OSError: where it cannot be written, compiled or loaded.
@@ -41,4 +45,7 @@ def loaded(source: str, flags: Sequence[str]) -> ctypes.CDLL:
         library = path.with_suffix(".so")
         files = [str(path), "-o", str(library)]
         children.call([str(compiler()), *flags, "-shared", "-fPIC", *files, "-lm"], timeout=120)
-        return ctypes.CDLL(str(library))
+        found = ctypes.CDLL(str(library))
+    # a function that was taken from it keeps it
+    weakref.finalize(found, _ctypes.dlclose, found._handle).atexit = False
+    return found

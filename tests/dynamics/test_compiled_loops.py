@@ -133,6 +133,20 @@ def test_a_velocity_whose_square_leaves_the_float_range_is_followed_all_the_same
     assert found.steps > 0 and found.t > 0.0 and np.all(np.abs(found.y) <= 1e60)
 
 
+@pytest.mark.parametrize("in_c", ["1", "0"])
+def test_the_unit_of_time_plays_no_part(in_c, monkeypatch):
+    """Rates of 2^60 over a span 2^60 times as short: the same arithmetic but for exponents, bit for bit."""
+    monkeypatch.setenv("DIRACGAN_C", in_c)
+    ends = []
+    with jax.enable_x64(True):
+        for rate in (1.0, 2.0**60):
+            system = system_of(dg.variant("lsgan"), 1)._replace(rates=Players(*np.full(2, rate)))
+            span = TimeSpan(0.0, 20.0 / rate, np.array([5.0 / rate]), 1e-11, 1e-14)
+            ends.append(integrate(event_loop, system, np.array([3.0, 8.0]), span))
+    assert [end.result for end in ends] == ["ok", "ok"]
+    assert ends[0].steps == ends[1].steps and np.array_equal(ends[0].y, ends[1].y)
+
+
 def _of_scaling(given, x, way):
     return given[0] * x, given[0] * way
 

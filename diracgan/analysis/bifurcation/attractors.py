@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import InputError, integer, number, one_line
+from ...errors import InputError, callback, integer, number, one_line
 from ...files import path_of
 from ...records import Record
 from ...rules import Rule
 from ...variants import Variant
 from ..basins import DIVERGED, ROWS, SAME, UNSETTLED, Runs, bisected
 from ..decision_thresholds import T
-from ..linear.settings import LinearSettings, settings
+from ..linear.settings import AskedAbout, LinearSettings, settings
 from ..verdict.verdict import verdict
 
 SCHEMA = "diracgan.attractors/1"
@@ -73,8 +73,8 @@ class Edge:
     distance: float
 
 
-@dataclasses.dataclass(frozen=True)
-class Attractors(Record):
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Attractors(AskedAbout, Record):
     """The attractors of a box, and everything they were computed from.
 
     Attributes:
@@ -86,7 +86,8 @@ class Attractors(Record):
         text: one sentence in words.
         drawn: the starts, (n, 2d); ``ends_on`` the attractor of each, -1 where its end had not settled, (n,).
         box: half width of the box about (0, x0); ``starts`` how many; ``steps`` of each; ``seed`` of the draws.
-        variant: label; ``hyperparameters`` its numbers; ``rule`` label or None; ``dim`` d; ``x0`` the datum.
+        variant: label; ``hyperparameters`` its numbers; ``rule`` label or None; ``dim`` d; ``x0`` the datum; ``at``
+            (0, x0), the middle of the box; ``rate_d`` and ``rate_g`` 1.
     """
 
     found: list[Attractor]
@@ -100,11 +101,6 @@ class Attractors(Record):
     starts: int
     steps: int
     seed: int
-    variant: str
-    hyperparameters: dict[str, Any]
-    rule: str | None
-    dim: int
-    x0: list[float]
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Attractors:
@@ -177,8 +173,7 @@ def attractors(
     starts = integer("starts", starts, low=1, high=100_000)
     steps = integer("steps", steps, low=2 * ROWS, high=10**8)
     seed = integer("seed", seed, low=0)
-    if not (progress is None or callable(progress)):
-        raise InputError(f"progress = {progress!r} is not a function; allowed: one of two numbers, or None")
+    callback("progress", progress)
     h = number("step_size", step_size, low=0, open_low=True)
     d = len(asked.x0)
     if starts * 2 * d > _NUMBERS:
@@ -205,11 +200,7 @@ def attractors(
         starts=starts,
         steps=steps,
         seed=seed,
-        variant=variant.label,
-        hyperparameters=variant.hyperparameters,
-        rule=None if rule is None else rule.label,
-        dim=d,
-        x0=asked.x0.tolist(),
+        **asked.provenance,
     )
 
 

@@ -132,7 +132,7 @@ def branch(
         [('neimark-sacker', 0.2, 'supercritical')]
     """
     around = settings(variant, rule, dim, x0, start, rate_d, rate_g)
-    handle, low_, high_ = turned(around, over, low, high)
+    handle, low_, high_ = varied(around, over, low, high)
     family = Family(around, [handle])
     begin = _beginning(handle, low_, high_)
     here = family.at([begin], np.concatenate(around.point))
@@ -268,10 +268,10 @@ def real_handle(around: LinearSettings, name: str) -> ParameterHandle:
     return handle
 
 
-def turned(
+def varied(
     around: LinearSettings, over: str, low: float | None, high: float | None
 ) -> tuple[ParameterHandle, float, float]:
-    """The number that turns along a branch, and its range."""
+    """The number that varies along a branch, and its range."""
     name, low, high = named_range(over, low, high)
     handle = real_handle(around, name)
     return handle, *bounds(handle, low, high)

@@ -18,7 +18,7 @@ from ..linear.decision import decide_matrices
 from ..linear.settings import settings
 from ..linear.status import STATUSES, Status
 from ..orbits.orbit import order_by_modulus
-from .branch import FollowedBranch, present_within, turned, words
+from .branch import FollowedBranch, present_within, varied, words
 from .contacts import touching_between
 from .cycle_equations import TRIVIAL, CycleEquations, Spread, moved_tangent, sections
 from .cycle_points import CycleKind, CyclePoint, classify_cycle, cycle_at_surface, cycle_monitors
@@ -119,7 +119,7 @@ def cycles(
         ({'stable'}, True)
     """
     around = settings(variant, None, dim, x0, start, rate_d, rate_g)
-    handle, low_, high_ = turned(around, over, low, high)
+    handle, low_, high_ = varied(around, over, low, high)
     now = present_within(handle, low_, high_, "cycle is looked for")
     family = Family(around, [handle])
     z = np.concatenate(around.point)

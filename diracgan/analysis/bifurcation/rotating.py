@@ -16,7 +16,7 @@ from ...variants import Variant
 from ..dynamical_system import ContinuousSystem, DiscreteSystem, map_change
 from ..linear.settings import LinearSettings, settings
 from ..orbits.rotating_states import commutes_with_rotations
-from .branch import Branch, follow, present_within, turned
+from .branch import Branch, follow, present_within, varied
 from .family import Family, numbers_at
 
 _SAMPLES, _AROUND, _COSINE = 5, 0.1, 0.9  # states looked at: how far around the start, their largest |cos|
@@ -127,7 +127,7 @@ def rotating_states(
         )
     z = np.asarray(_in_plane(jnp.asarray(x)), float)
     around = settings(variant, rule, 2, None, (z[:2], z[2:]), rate_d, rate_g)
-    handle, low_, high_ = turned(around, over, low, high)
+    handle, low_, high_ = varied(around, over, low, high)
     now = present_within(handle, low_, high_, "start is")
     free = RotatingFamily(around, [handle], None)
     _check_rotations(around, free.system([now]), z)

@@ -17,14 +17,14 @@ from ...rules import Rule
 from ...variants import Variant
 from .decision import Decision
 from .margins import decisions
-from .settings import LinearSettings, settings
+from .settings import AskedAbout, LinearSettings, settings
 from .status import STATUSES, WITH_EIGENVALUES, Status
 
 _NONE = np.empty(0, complex)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Spectrum(Record):
+class Spectrum(AskedAbout, Record):
     """What the linearisation at one point says, and everything it was computed from.
 
     Attributes:
@@ -66,15 +66,7 @@ class Spectrum(Record):
     error: float | None = None
     numerical_abscissa: float | None = None
     transient_growth: float | None = None
-    variant: str
-    hyperparameters: dict[str, Any]
-    dim: int
-    x0: list[float]
-    at: dict[str, list[float]]
-    rule: str | None
     period: int
-    rate_d: float
-    rate_g: float
 
 
 def spectrum(

@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 
 from ... import dirac
-from ...dynamics.filippov import DiracSystem, surface_count, velocity
+from ...dynamics.filippov import DiracSystem, surface_count
 from ...dynamics.starts import check_rates, starts
 from ...errors import InputError, integer, number
 from ...game import Players
@@ -19,7 +19,7 @@ from ...numerics.lyapunov import Exponents, exponents, stretching
 from ...records import Record
 from ...rules import Rule, check_rule
 from ...variants import Variant, check_variant
-from ..dynamical_system import DiscreteSystem
+from ..dynamical_system import DiscreteSystem, runge_kutta_step
 from .lyapunov_exponents import exponents_along
 
 _ROWS = 2000  # pieces of an orbit whose stretching is kept
@@ -129,17 +129,9 @@ def _of_flow(system: DiracSystem, start: np.ndarray, steps: int, h: float, label
             f"the field of {label} switches, where neighbours part by a jump that these steps do not see; "
             "allowed: smooth fields, a rule; diracgan verdict has the multipliers of cycles that switch"
         )
-    logs = np.asarray(_flow_logs(system, start, h, -(-steps // _ROWS))) / h
-    found = exponents(logs)
-    return found if np.all(np.isfinite(logs)) else Exponents(np.full_like(found.values, np.nan), found.errors)
+    return exponents(np.asarray(_flow_logs(system, start, h, -(-steps // _ROWS))) / h)
 
 
 @jax.jit
 def _flow_logs(system: DiracSystem, start: Array, h: Array, kept: Array) -> Array:
-    def step(z: Array) -> Array:
-        k1 = velocity(system, z)
-        k2 = velocity(system, z + h / 2 * k1)
-        k3 = velocity(system, z + h / 2 * k2)
-        return z + h / 6 * (k1 + 2 * k2 + 2 * k3 + velocity(system, z + h * k3))
-
-    return stretching(step, start, _ROWS, kept)[1]
+    return stretching(lambda z: runge_kutta_step(system, z, h), start, _ROWS, kept)[1]

@@ -67,9 +67,7 @@ def exponents_along(motion: DiscreteSystem, state: Any, applications: int) -> Ex
     Returns:
         The exponents; not a number where the orbit leaves what numbers hold.
     """
-    logs = _logs_along(motion, state, applications)
-    found = exponents(logs)
-    return found if np.all(np.isfinite(logs)) else Exponents(np.full_like(found.values, np.nan), found.errors)
+    return exponents(_logs_along(motion, state, applications))
 
 
 def _logs_along(motion: DiscreteSystem, state: Any, applications: int) -> np.ndarray:

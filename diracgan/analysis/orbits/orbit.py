@@ -34,6 +34,20 @@ class Orbit(NamedTuple):
     method: Method
     errors: np.ndarray
 
+    @classmethod
+    def sorted(
+        cls,
+        flat: np.ndarray,
+        period: float,
+        multipliers: np.ndarray,
+        method: Method,
+        errors: np.ndarray,
+        least: float,
+    ) -> Orbit:
+        """The orbit with its multipliers by decreasing modulus, none known better than to ``least``."""
+        order = order_by_modulus(multipliers)
+        return cls(flat, float(period), multipliers[order], method, np.maximum(errors[order], least))
+
     @property
     def repels(self) -> bool:
         """Whether some neighbours leave: a multiplier outside the unit circle by more than its error."""

@@ -9,7 +9,7 @@ import numpy as np
 from ...numerics import eigen
 from ..decision_thresholds import T
 from ..dynamical_system import DynamicalSystem
-from .orbit import Method, Orbit, order_by_modulus
+from .orbit import Method, Orbit
 
 MOST = 64  # applications after which a state comes back
 _BACK = 1e-8  # of the orbit's size: so near it comes to itself
@@ -49,15 +49,9 @@ def periodic_points(motion: DynamicalSystem, state: Any) -> Orbit | None:
             break
     if np.max(np.abs(flat - rows[0])) > T.points_moved * size:
         return None
-    multipliers, errors = eigen.eigenvalues(_around(motion, flat, k)[1])
-    order = order_by_modulus(multipliers)
-    return Orbit(
-        flat,
-        float(k * motion.period),
-        multipliers[order],
-        Method.PERIODIC_POINTS,
-        np.maximum(errors[order], T.points_error),
-    )
+    values, errors = eigen.eigenvalues(_around(motion, flat, k)[1])
+    period, method = k * motion.period, Method.PERIODIC_POINTS
+    return Orbit.sorted(flat, period, values, method, errors, T.points_error)
 
 
 def _around(motion: DynamicalSystem, flat: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

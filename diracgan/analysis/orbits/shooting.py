@@ -12,7 +12,7 @@ from ...numerics import eigen
 from ..decision_thresholds import T
 from ..dynamical_system import ContinuousSystem
 from .neighbours import Carried, carry, system_alone
-from .orbit import Method, Orbit, order_by_modulus
+from .orbit import Method, Orbit
 
 
 def periodic_orbit(flow: ContinuousSystem, flat: np.ndarray, period: float) -> Orbit | None:
@@ -49,11 +49,8 @@ def periodic_orbit(flow: ContinuousSystem, flat: np.ndarray, period: float) -> O
     found = carry(alone, z, length)
     if found is None or _gap(found, z, length, scale) > T.not_closed:
         return None
-    multipliers, errors = eigen.eigenvalues(found.by_state)
-    order = order_by_modulus(multipliers)
-    return Orbit(
-        z, length, multipliers[order], Method.SHOOTING, np.maximum(errors[order], T.multiplier_error)
-    )
+    values, errors = eigen.eigenvalues(found.by_state)
+    return Orbit.sorted(z, length, values, Method.SHOOTING, errors, T.multiplier_error)
 
 
 def _gap(found: Carried, z: np.ndarray, length: float, scale: float) -> float:

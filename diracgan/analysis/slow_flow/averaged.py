@@ -159,23 +159,27 @@ def averaged(
         return _computed(variant, made, datum, Players(phi, theta))
 
 
-def adaptive_cycle(
-    variant: Variant | None, rule: Rule | None, dim: int | None = None, x0: Any = None
+def adaptive_flow(
+    variant: Variant | None,
+    rule: Rule | None,
+    dim: int | None = None,
+    x0: Any = None,
+    start: Any = (None, None),
 ) -> AveragedFlow | None:
-    """The averaged flow, where the rule is adaptive and ends on a cycle in d = 1; None for everything else.
+    """The averaged flow, where the rule is adaptive and the flow leads somewhere in d = 1; None for everything else.
 
     Example:
         >>> import diracgan as dg
-        >>> adaptive_cycle(dg.variant("ns"), dg.rule("simultaneous")) is None
+        >>> adaptive_flow(dg.variant("ns"), dg.rule("simultaneous")) is None
         True
     """
     if variant is None or rule is None or not rule.is_adaptive or dim not in (None, 1):
         return None
     try:
-        found = averaged(variant, rule, x0=x0)
+        found = averaged(variant, rule, phi0=start[0], theta0=start[1], x0=x0)
     except InputError:  # its steps follow the gradient, or x0 has more dimensions
         return None
-    return found if found.kind is Kind.LIMIT_CYCLE else None
+    return None if found.kind is Outcome.UNDECIDED else found
 
 
 def beyond_rest(variant: Variant, rule: Rule | None, x0: Any) -> str:
@@ -186,13 +190,8 @@ def beyond_rest(variant: Variant, rule: Rule | None, x0: Any) -> str:
         >>> beyond_rest(dg.variant("wgan-linear"), dg.rule("adam", lr=0.01, beta1=0.5), [0.0])[:66]
         '; that holds while velocities stay below 1e-08; from (0.1, 0.2) it'
     """
-    if rule is None or not rule.is_adaptive or np.size(x0) != 1:
-        return ""
-    try:
-        found = averaged(variant, rule, x0=x0)
-    except InputError:  # its steps follow the gradient
-        return ""
-    if found.kind is Outcome.UNDECIDED:
+    found = adaptive_flow(variant, rule, np.size(x0), x0)
+    if found is None or rule is None:
         return ""
     bound = rule.linear_below
     where = "at rest" if bound is None else f"while velocities stay below {bound:g}"

@@ -13,11 +13,12 @@ from ...errors import InputError, number
 from ...records import Record
 from ...rules import Rule
 from ...variants import Variant
+from ..kinds import Kind
 from ..linear.decision import leading_frequency
 from ..linear.margins import Margin, margins
 from ..linear.settings import settings
 from ..linear.status import Status
-from ..slow_flow.averaged import adaptive_cycle
+from ..slow_flow.averaged import adaptive_flow
 
 _CURVE = 121  # values on the default curve, from no averaging to a horizon of a million
 
@@ -198,8 +199,9 @@ def ema(
         found = margins([around])[0]
         about = {n: around.provenance[n] for n in ("variant", "rule", "dim")} | {"status": found.status}
     step = None if not steps else _time_step(rule, h)
-    cycle = None if omega is not None or at is not None else adaptive_cycle(variant, rule, dim, x0)
-    if cycle is not None and cycle.period is not None and step is not None:
+    cycle = None if omega is not None or at is not None else adaptive_flow(variant, rule, dim, x0)
+    on_cycle = cycle is not None and cycle.kind is Kind.LIMIT_CYCLE
+    if on_cycle and cycle.period is not None and step is not None:
         frequency = 2 * math.pi / (cycle.period * step)
         about["cycle_amplitude"] = cycle.amplitude
     else:

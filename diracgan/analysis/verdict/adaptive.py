@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...errors import InputError
 from ..kinds import Kind, Outcome
-from ..slow_flow.averaged import averaged
+from ..slow_flow.averaged import adaptive_flow
 from .evidence import Answer, Case
 
 _OPEN = (Kind.LIMIT_CYCLE, Kind.UNDECIDED)
@@ -14,16 +13,11 @@ _OPEN = (Kind.LIMIT_CYCLE, Kind.UNDECIDED)
 
 def by_averaging(case: Case, answer: Answer) -> Answer:
     """The answer, but that of the averaged flow for an adaptive rule in d = 1 whose run was too short to decide."""
-    rule, start = case.rule, case.start
-    if rule is None or not rule.is_adaptive or len(start.phi) != 1:
-        return answer
     if answer.kind not in _OPEN or "period" in answer.numbers:
         return answer
-    try:
-        flow = averaged(case.variant, rule, phi0=start.phi, theta0=start.theta, x0=np.asarray(case.full.x0))
-    except InputError:  # its steps follow the gradient
-        return answer
-    if flow.iterated or flow.kind is Outcome.UNDECIDED:
+    x0 = np.asarray(case.full.x0)
+    flow = adaptive_flow(case.variant, case.rule, len(x0), x0, case.start)
+    if flow is None or flow.iterated:
         return answer
     case.note(f"averaged flow: {flow.text}; computed from {flow.computed_from}")
     text = f"{flow.text}, by its averaged flow"

@@ -7,7 +7,7 @@ import pytest
 
 import diracgan as dg
 from diracgan.analysis.linear.margins import locus, margins, matrices, slopes
-from diracgan.analysis.linear.parameter_handle import parameter_handle
+from diracgan.analysis.linear.parameter_handle import parameter_handle, set_all
 from diracgan.analysis.linear.settings import settings
 
 
@@ -48,12 +48,14 @@ def test_a_locus_is_the_spectrum_at_every_value():
 
 
 def test_slopes_are_the_derivative_of_the_matrix():
+    """Also where a ratio of learning rates comes before the rate that it is a ratio of."""
     around = settings(dg.variant("ns").with_(r1=0.3), dg.rule("alternating", lr=0.2))
-    handles, at, h = [parameter_handle(around, n) for n in ("r1", "lr")], [0.3, 0.2], 1e-6
+    handles = [parameter_handle(around, n) for n in ("r1", "lr_ratio", "lr")]
+    at, h = np.array([0.3, 2.0, 0.2]), 1e-6
     found = slopes(around, handles, at)
-    for k, x, slope in zip(handles, at, found, strict=True):
-        above, below = matrices([k.set(around, x + h), k.set(around, x - h)])
-        assert np.allclose(slope, (above - below) / (2 * h), atol=1e-8)
+    for step, slope in zip(h * np.eye(3), found, strict=True):
+        above, below = matrices([set_all(around, handles, at + step), set_all(around, handles, at - step)])
+        assert np.allclose(slope, (above - below) / (2 * h), atol=1e-8) and np.any(slope)
 
 
 def test_the_matrix_of_a_map_is_one_plus_its_change():

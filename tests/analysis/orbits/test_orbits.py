@@ -132,6 +132,17 @@ def test_returns_and_order():
     np.testing.assert_allclose(by_modulus(np.array([0.5, -1j, 1j])), [1j, -1j, 0.5])
 
 
+def test_what_is_kept_of_a_state_cannot_be_written_into():
+    with jax.enable_x64(True):
+        system = DiracSystem(
+            *dirac.cast((dg.variant("ns"), np.zeros(1)), np.float64), Players(1.0, 1.0), None
+        )
+        flow, z = ContinuousSystem(system), np.array([0.3, 0.2])
+    for kept in (flow.change(z), flow.jacobian(z)):
+        with pytest.raises(ValueError, match="read-only"):
+            kept += 1.0
+
+
 @pytest.mark.parametrize("lam", [0.1, 0.9, 0.99])
 def test_the_cycle_of_wgan_gp_has_the_multipliers_one_and_exp_of_minus_lam_t(lam):
     # in d = 1 on either side of phi = 0 it is phi'' + 2 lam phi' + phi = 0, so that neighbours shrink by exp(-2 lam T)
