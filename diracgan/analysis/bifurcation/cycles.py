@@ -11,7 +11,6 @@ import numpy as np
 
 from ...errors import InputError, instance
 from ...numerics.continuation import PathPoint, SolutionPath, StepControl, continue_path
-
 from ...variants import Variant
 from ..dynamical_system import ContinuousSystem
 from ..linear.decision import decide_matrices
@@ -492,4 +491,3 @@ def _points(pieces: Sequence[_OnSection], span: float) -> list[CyclePoint]:
             ):
                 found.append(point)
     return found
-
