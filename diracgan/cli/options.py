@@ -55,15 +55,10 @@ class VariantOptions:
 
     def build(self) -> Variant:
         """Make the variant; InputError says what is wrong."""
-        from ..parameters import parameters
-        from ..variants import build, parse
+        from ..variants import parse, with_values
 
         short = {k: x for k, x in given_in(self).items() if k not in ("variant", "param")}
-        given = merged(short, assignments(self.param, "-p"))
-        made = parse(self.variant)
-        if "gamma" in given and "gamma" not in parameters(type(made)):
-            given = merged({"r1": given.pop("gamma")}, given)
-        return build(type(made), {**made.hyperparameters, **given}) if given else made
+        return with_values(parse(self.variant), merged(short, assignments(self.param, "-p")))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,7 @@ from ..errors import InputError, integer, number, unknown
 from ..parameters import parameters, text
 from ..registry import settings as read_settings
 from ..rules import Rule
-from ..variants import Variant, build
+from ..variants import Variant, with_values
 from ..variants.penalties import modifiers
 
 _KEPT = ("lazy", "note")  # what an optimiser remembers, or what it is called, hangs on these
@@ -79,7 +79,7 @@ def changed(now: Setting, given: Mapping[str, Any] | str) -> Setting:
         elif name in own:
             moves[name] = parameters(type(now.rule))[name].check(value)
         elif now.variant is not None and name in for_variant:
-            now = now._replace(variant=_with(now.variant, name, value), other_gradients=True)
+            now = now._replace(variant=with_values(now.variant, {name: value}), other_gradients=True)
         else:
             raise unknown("setting", name, known)
     said = ", ".join(f"{n}={text(x)}" for n, x in wanted.items())
@@ -97,9 +97,3 @@ def _moved_by(rule: Rule, *, ratio: float | None = None, **given: Any) -> Rule:
     if given.get("lr_d") is not None:
         raise InputError("lr_d and ratio both set the critic's rate; allowed: one of them")
     return dataclasses.replace(rule, lr_g=rule.rates.theta, lr_d=ratio * rule.rates.theta)
-
-
-def _with(variant: Variant, name: str, value: Any) -> Variant:
-    if name in modifiers():
-        return variant.with_(**{name: value})
-    return build(type(variant), {**variant.hyperparameters, name: value})

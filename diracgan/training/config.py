@@ -34,7 +34,7 @@ from ..errors import InputError, listed, mapping, number, unknown
 from ..parameters import Parametric, param, parameters
 from ..registry import Registry, source as source_of
 from ..rules import RULES, Rule, rule
-from ..variants import VARIANTS, Variant, build, parse
+from ..variants import VARIANTS, Variant, parse, with_values
 from ..variants.presets import PRESETS
 from . import bounds, loss_file
 from .architecture import Architecture
@@ -191,7 +191,7 @@ def configure(
         chosen = chosen_in(variant)
     if chosen is not None and built.kind != "linear":
         own = {n: x for n, x in type(losses).for_networks.items() if n not in chosen}
-        losses = build(type(losses), {**losses.hyperparameters, **own}) if own else losses
+        losses = with_values(losses, own)
     wanted = [tricks] if isinstance(tricks, (str, Trick)) else listed("tricks", tricks, "names, or tricks")
     made = [trick(t) if isinstance(t, str) else t for t in wanted]
     for t in made:
@@ -346,7 +346,7 @@ def from_table(
         digest = variant_.pop("sha256", None)
         spec = _name(variant_, "variant")
         made = parse(loss_file.trusted(spec, digest, folder or Path(), trust, source))
-        losses = build(type(made), {**made.hyperparameters, **variant_}) if variant_ else made
+        losses = with_values(made, variant_)
         chosen = chosen_in(spec)
         return configure(
             losses,

@@ -7,7 +7,7 @@ from ._math import minus_log_sigmoid, norm, quotient, softplus
 from .base import VARIANTS, Variant
 from .penalties import Critic, modifiers
 from .presets import presets
-from .registry import build, check_variant, parse, register, variant, variants
+from .registry import build, check_variant, parse, register, variant, variants, with_values
 
 __all__ = [
     "VARIANTS",
@@ -28,6 +28,7 @@ __all__ = [
     "softplus",
     "variant",
     "variants",
+    "with_values",
 ]
 
 callable_package(__name__, "variants")  # dg.variants() lists them, whatever was imported first

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from ..errors import InputError, unknown
@@ -99,6 +99,26 @@ def parse(spec: str) -> Variant:
         'wgan-gp(lam=0.5, c=0) + l2=0.1'
     """
     return _read(spec, {})
+
+
+def with_values(given: Variant, values: Mapping[str, Any]) -> Variant:
+    """The variant with other values of its own parameters, of penalties and of transforms.
+
+    Args:
+        given: a variant.
+        values: by their names; ``gamma`` is R1's weight where the variant has no gamma.
+
+    Raises:
+        InputError: for a name or a value that is not allowed.
+
+    Example:
+        >>> with_values(variant("wgan-gp", lam=0.5), {"c": "0", "gamma": 0.1}).label
+        'wgan-gp(lam=0.5, c=0) + r1=0.1'
+    """
+    values = dict(values)
+    if "gamma" in values and "gamma" not in parameters(type(given)):
+        values = merged({"r1": values.pop("gamma")}, values)
+    return build(type(given), {**given.hyperparameters, **values}) if values else given
 
 
 def build(cls: type[Variant], given: dict[str, Any]) -> Variant:

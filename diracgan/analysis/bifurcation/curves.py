@@ -370,17 +370,16 @@ def _record(system: CriticalSystem, path: SolutionPath, low: np.ndarray, high: n
     values = np.clip(wholes[:, -2:], low, high)
     states = wholes[:, :-2]
     decided = margins([family.at(p, x) for p, x in zip(values, states, strict=True)])
+    critical = [system.eigenvalue(u) for u in us]
     points, place = _points(system, path), rectangle(family.handles, low, high)
     return Curve(
         kind=kind,
         values=values,
         states=states,
-        eigenvalues=np.array([system.eigenvalue(u) for u in us]),
+        eigenvalues=np.array(critical),
         coefficients=np.array([system.coefficient(u)[0] for u in us]),
         periods=None,
-        statuses=[
-            _status(m, system.eigenvalue(u), family.discrete) for m, u in zip(decided, us, strict=True)
-        ],
+        statuses=[_status(m, c, family.discrete) for m, c in zip(decided, critical, strict=True)],
         residuals=np.array([float(np.max(np.abs(system.equations(u)[0]))) for u in us]),
         points=points,
         ends=ends,

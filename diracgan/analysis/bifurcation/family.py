@@ -117,8 +117,9 @@ class Family:
         return bool(len(leaves) > 1 and np.linalg.matrix_rank(turns) == 2)
 
     def repeated(self, times: int) -> Family:
-        """The family of the map applied ``times`` times."""
-        return Family(self.around, self.handles, times)
+        """The family of the map applied ``times`` times; itself where that is what it is, also away from its rest."""
+        same = times == (self.times or 1) and not self.roughness
+        return self if same else Family(self.around, self.handles, times)
 
     def at(self, ps: Sequence[float] | np.ndarray, x: np.ndarray | None = None) -> LinearSettings:
         """The settings at p, and at the players of ``x``."""
@@ -241,31 +242,42 @@ class Family:
 
     def derivatives(self, x: np.ndarray, ps: Sequence[float] | np.ndarray) -> Derivatives:
         """The first three derivatives of the field or of the map, for a normal form."""
-        given = (self._motion, self._corners, self._x0, np.asarray(x), self._all(ps))
-        times = 1 if self.discrete and self.times is None else self._extra
+        u = np.append(x, ps)
+        still = np.zeros(len(x))
 
-        def second(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-            with jax.enable_x64(True):
-                return np.asarray(_second(*given, times, u, v))
+        def second(v: np.ndarray, w: np.ndarray) -> np.ndarray:
+            return self._bent(u, v, w, still)[0]
 
-        def third(u: np.ndarray, v: np.ndarray, w: np.ndarray) -> np.ndarray:
-            with jax.enable_x64(True):
-                return np.asarray(_third(*given, times, u, v, w))
-
-        return Derivatives(self.matrix(self.equations(np.append(x, ps))[1]), second, third)
+        return Derivatives(self.matrix(self.equations(u)[1]), second, lambda *ways: self._bent(u, *ways)[1])
 
     def slope_along(self, u: np.ndarray, tangent: np.ndarray) -> np.ndarray:
         """How the Jacobian changes along a direction of u, (n, n)."""
-        return self.slopes_along(u, tangent[None])[0]
+        n = len(self.split(u)[0])
+        return np.stack([self._bent(u, way, tangent, np.zeros(n))[0] for way in np.eye(n)], axis=1)
 
     def slopes_along(self, u: np.ndarray, tangents: np.ndarray) -> np.ndarray:
         """How the Jacobian changes along directions of u, (m, n, n)."""
         x, ps = self.split(u)
-        turns = np.zeros((len(tangents), len(self._values)))
-        turns[:, self._turning] = tangents[:, len(x) :]
+        ways = self._ways(len(x), tangents)
         with jax.enable_x64(True):
             given = (self._motion, self._corners, self._x0, x, self._all(ps), self._extra)
-            return np.asarray(_slopes_along(*given, tangents[:, : len(x)], turns))
+            return np.asarray(_slopes_along(*given, ways[:, : len(x)], ways[:, len(x) :]))
+
+    def _bent(self, u: np.ndarray, *ways: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """F''(v, w) and F'''(v, w, z) along three directions of u, or of x alone; one program for both."""
+        x, ps = self.split(u)
+        with jax.enable_x64(True):
+            given = (self._motion, self._corners, self._x0, x, self._all(ps), self._extra)
+            second, third = _bent(*given, *(self._ways(len(x), way[None])[0] for way in ways))
+        return np.asarray(second), np.asarray(third)
+
+    def _ways(self, n: int, tangents: np.ndarray) -> np.ndarray:
+        """Directions of u, or of x alone, as ones in x and in all that may vary."""
+        ways = np.zeros((len(tangents), n + len(self._values)))
+        ways[:, :n] = tangents[:, :n]
+        if tangents.shape[1] > n:
+            ways[:, n + self._turning] = tangents[:, n:]
+        return ways
 
     @property
     def roughness(self) -> str:
@@ -287,6 +299,7 @@ def _system(corners: Any, x0: Array, ps: Array | np.ndarray) -> DiracSystem:
     return DiracSystem(variant, x0, rates, None)
 
 
+@jax.jit
 def change_of(corners: Any, x0: Array, x: Array, ps: Array, times: Any) -> Array:
     """F(x, p), traced; ``times`` applications of a map, None for one about its rest."""
     variant, rates, rule = numbers_at(corners, ps)
@@ -302,8 +315,12 @@ def change_of(corners: Any, x0: Array, x: Array, ps: Array, times: Any) -> Array
 def _equations(
     motion: Any, corners: Any, x0: Array, x: Array, ps: Array, times: Any
 ) -> tuple[Array, Array, Array]:
-    slope, turned = jax.jacfwd(motion, (2, 3))(corners, x0, x, ps, times)
-    return motion(corners, x0, x, ps, times), slope, turned
+    def twice(x: Array, ps: Array) -> tuple[Array, Array]:  # traced once
+        value = motion(corners, x0, x, ps, times)
+        return value, value
+
+    (slope, turned), value = jax.jacfwd(twice, (0, 1), has_aux=True)(x, ps)
+    return value, slope, turned
 
 
 @jax.jit
@@ -322,10 +339,11 @@ def _tangency(
 
 @functools.partial(jax.jit, static_argnums=0)
 def _at_many(motion: Any, corners: Any, x0: Array, xs: Array, ps: Array, times: Any) -> tuple[Array, Array]:
-    def one(x: Array) -> tuple[Array, Array]:
-        return motion(corners, x0, x, ps, times), jax.jacfwd(motion, 2)(corners, x0, x, ps, times)
+    def twice(x: Array) -> tuple[Array, Array]:
+        value = motion(corners, x0, x, ps, times)
+        return value, value
 
-    return jax.vmap(one)(xs)
+    return jax.vmap(jax.jacfwd(twice, has_aux=True))(xs)[::-1]
 
 
 @jax.jit
@@ -340,17 +358,13 @@ def _along(f: Any, u: Array) -> Any:
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _second(
-    motion: Any, corners: Any, x0: Array, x: Array, ps: Array, times: Any, u: Array, v: Array
-) -> Array:
-    return _along(_along(lambda x: motion(corners, x0, x, ps, times), u), v)(x)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _third(
+def _bent(
     motion: Any, corners: Any, x0: Array, x: Array, ps: Array, times: Any, u: Array, v: Array, w: Array
-) -> Array:
-    return _along(_along(_along(lambda x: motion(corners, x0, x, ps, times), u), v), w)(x)
+) -> tuple[Array, Array]:
+    def field(y: Array) -> Array:
+        return motion(corners, x0, y[: len(x)], y[len(x) :], times)
+
+    return jax.jvp(_along(_along(field, u), v), (jnp.concatenate([x, ps]),), (w,))
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -74,7 +74,7 @@ def parameter_handle(around: LinearSettings, name: str) -> ParameterHandle:
         0.0
     """
     wanted = word("parameter", name).strip().replace("-", "_")
-    found = {**_of_flow(around), **_of_rule(around), **_of_variant(around)}
+    found = _entries(around)
     hits = [k for k in found if k == wanted or k.partition(".")[2] == wanted]
     if not hits and wanted == "gamma":
         hits = ["variant.r1"]
@@ -103,7 +103,7 @@ def settable(around: LinearSettings) -> set[str]:
         >>> sorted(settable(settings(dg.variant("ns"))) & {"gamma", "r1", "lr", "rate_d"})
         ['gamma', 'r1', 'rate_d']
     """
-    return _numbers_in({**_of_flow(around), **_of_rule(around), **_of_variant(around)})
+    return _numbers_in(_entries(around))
 
 
 def _numbers_in(found: dict[str, _Entry]) -> set[str]:
@@ -113,6 +113,10 @@ def _numbers_in(found: dict[str, _Entry]) -> set[str]:
 
 
 _Entry = tuple[Parameter, Callable[[LinearSettings, Any], LinearSettings], Any]
+
+
+def _entries(around: LinearSettings) -> dict[str, _Entry]:
+    return {**_of_flow(around), **_of_rule(around), **_of_variant(around)}
 
 
 def _of_variant(around: LinearSettings) -> dict[str, _Entry]:

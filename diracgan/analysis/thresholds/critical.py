@@ -17,7 +17,7 @@ from ...variants import Variant
 from ..bifurcation.family import Family
 from ..bifurcation.points import Bifurcation, at_threshold
 from ..linear.margins import margins
-from ..linear.parameter_handle import parameter_handle
+from ..linear.parameter_handle import ParameterHandle, parameter_handle
 from ..linear.settings import AskedAbout, LinearSettings, settings
 from ..linear.status import Status
 from ..slow_flow.averaged import beyond_rest
@@ -132,8 +132,7 @@ def critical(
     if word("parameter", parameter).strip() == "ema" and rule is not None:
         return _of_ema(around)
     handle = parameter_handle(around, parameter)
-    scan = ParameterScan(around, handle, *_range(handle.domain, handle.is_integer, low, high))
-    intervals, edges = over_integers(scan) if handle.is_integer else over_reals(scan)
+    scan, intervals, edges = scanned(around, handle, low, high)
     now = None if handle.now is None else float(handle.now)
     status = None if now is None else margins([handle.set(around, handle.now)])[0].status
     return Critical(
@@ -151,6 +150,14 @@ def critical(
         around=around,
         **around.provenance,
     )
+
+
+def scanned(
+    around: LinearSettings, handle: ParameterHandle, low: float | None = None, high: float | None = None
+) -> tuple[ParameterScan, list[Interval], list[Threshold]]:
+    """The linear status along one parameter: intervals of one status, and the thresholds between them."""
+    scan = ParameterScan(around, handle, *_range(handle.domain, handle.is_integer, low, high))
+    return scan, *(over_integers(scan) if handle.is_integer else over_reals(scan))
 
 
 def _of_ema(around: LinearSettings) -> Critical:

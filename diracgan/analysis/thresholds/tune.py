@@ -19,7 +19,7 @@ from ..linear.parameter_handle import ParameterHandle, parameter_handle, set_all
 from ..linear.settings import AskedAbout, LinearSettings, settings
 from ..linear.status import Status
 from ..slow_flow.averaged import beyond_rest
-from .critical import critical
+from .critical import scanned
 from .rate_search import FastestDecay, FastestDecaySearch
 
 _REACH = 100.0  # an upper bound for a parameter that has none
@@ -183,10 +183,10 @@ def _record(
     if best.margin.status == Status.STABLE:
         for k in ranges:
             if not k.is_integer:
-                found = critical(**_arguments(best.here), parameter=k.name)
-                for i in found.intervals:
+                scan, found, _ = scanned(best.here, k)
+                for i in found:
                     if i.low <= chosen[k.name] <= i.high and i.status == Status.STABLE:
-                        intervals[k.name] = (i.low, math.inf if i.high >= found.high else i.high)
+                        intervals[k.name] = (i.low, math.inf if i.high >= scan.high else i.high)
                         break
     return Tuned(
         best=chosen,
@@ -204,11 +204,6 @@ def _record(
         evaluations=count,
         **around.provenance,
     )
-
-
-def _arguments(s: LinearSettings) -> dict[str, Any]:
-    rates = {} if s.rule is not None else {"rate_d": s.rates.phi, "rate_g": s.rates.theta}
-    return {"variant": s.variant, "rule": s.rule, "x0": s.x0, "at": tuple(s.point), **rates}
 
 
 def _touches(x: float, span: tuple[float, float], whole: bool) -> bool:
