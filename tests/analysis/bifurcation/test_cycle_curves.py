@@ -13,6 +13,7 @@ from diracgan.analysis.bifurcation import atlas, born_cycles, branch, curve, cyc
 from diracgan.plotting.atlas import atlas as atlas_axes
 
 
+@pytest.mark.slow
 def test_two_folds_of_cycles_meet_in_a_cusp_and_end_at_a_bautin_point():
     """0 = k + a s + s^2 - s^3 with s = r^2 has a double root where a = 3 s^2 - 2 s, k = s^2 - 2 s^3."""
     game = games.TwoCycles(k=0.0, a=-0.2, b=1.0, c=1.0)

@@ -46,7 +46,9 @@ def test_folds():
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [
-        ((games.VanDerPol(k=0.3), "k=-1:1", ([0.0], [0.0]), 1.0), van_der_pol),
+        pytest.param(
+            (games.VanDerPol(k=0.3), "k=-1:1", ([0.0], [0.0]), 1.0), van_der_pol, marks=pytest.mark.slow
+        ),
         ((dg.variant("ns"), "gamma=0:1", None, None), ns_with_r1),
     ],
 )

@@ -45,6 +45,7 @@ def test_a_flip_in_two_numbers():
         np.testing.assert_allclose(jax.grad(lr_d)(at), [-(exact**2) / 4 * 2, -(exact**2) / 16], atol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_fold_whose_equilibrium_moves():
     # phi' = k + m phi - phi^3: folds at k = 2 (m/3)^(3/2), dk/dm = (m/3)^(1/2)
     start = ([-1.3247], [0.0])
