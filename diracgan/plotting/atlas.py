@@ -76,9 +76,8 @@ def atlas(found: Any, ax: Axes | None = None, *, stability: Any = None) -> Axes:
         ax.set(xlabel=found.parameters[0], ylabel=found.parameters[1])
         if stability is not None:
             stability_map(stability.isel(segment=slice(0)), ax)
-        drawn: set[str] = set()
         for c in curves:
-            _curve(ax, c, drawn)
+            _curve(ax, c)
         for at, names in _marks([p for c in curves for p in c.points], np.subtract(found.high, found.low)):
             _mark(ax, at, names)
         ax.set_xlim(found.low[0], found.high[0])
@@ -166,15 +165,14 @@ def adaptive_figure(found: Any) -> Figure:
     return fig
 
 
-def _curve(ax: Axes, c: Any, drawn: set[str]) -> None:
+def _curve(ax: Axes, c: Any) -> None:
     inside = np.array(c.statuses) == _UNSTABLE
     edges = [0, *(np.flatnonzero(inside[1:] != inside[:-1]) + 1).tolist(), len(inside)]
     for first, last in zip(edges[:-1], edges[1:], strict=True):
         label = c.kind.words + (", already unstable" if inside[first] else "")
         part = c.values[max(first - 1, 0) : last] if inside[first] else c.values[first : last + 1]
-        line, shown = "--" if inside[first] else "-", None if label in drawn else label
-        ax.plot(*part.T, line, color=_COLOURS[c.kind], linewidth=1.9, zorder=4, label=shown)
-        drawn.add(label)
+        line = "--" if inside[first] else "-"
+        ax.plot(*part.T, line, color=_COLOURS[c.kind], linewidth=1.9, zorder=4, label=label)
 
 
 def _marks(points: list[Any], sizes: np.ndarray) -> list[tuple[np.ndarray, list[str]]]:

@@ -201,13 +201,19 @@ def logarithmic(ax: Axes, sizes: Array) -> None:
 
 def legend_below(ax: Axes) -> None:
     """Put the legend under the horizontal axis' label."""
-    labels = ax.get_legend_handles_labels()[1]
+    labels = list(_entries(ax))
     figure = ax.get_figure(root=True)
     assert figure is not None
     room = 72 * figure.get_figwidth() * (1 - ax.get_position().x0)
     usual = len(labels) if len(labels) <= 4 else 3
     columns = next((c for c in range(usual, 1, -1) if legend_width(labels, c) <= room), 1)
     _legend(ax, "upper left", (-0.03, 0.0), -38, columns).set_gid("below")
+
+
+def _entries(ax: Axes) -> dict[str, Any]:
+    """Label -> artist of a legend: the first of those that share one."""
+    handles, labels = ax.get_legend_handles_labels()
+    return {label: handles[labels.index(label)] for label in labels}
 
 
 def legend_width(labels: Sequence[str], columns: int) -> float:
@@ -218,7 +224,7 @@ def legend_width(labels: Sequence[str], columns: int) -> float:
 
 def legend_above(ax: Axes, room: float = math.inf) -> None:
     """Put the legend on top of the axes, in one row where that is not longer than ``room`` points."""
-    labels = ax.get_legend_handles_labels()[1]
+    labels = list(_entries(ax))
     usual = max(len(ax.lines), 1)
     columns = next((c for c in range(usual, 1, -1) if legend_width(labels, c) <= room), 1)
     _legend(ax, "lower left", (0.0, 1.0), 3, columns).set_gid("above")
@@ -235,6 +241,6 @@ def _legend(
     figure = ax.get_figure(root=True)
     assert figure is not None
     away = ax.transAxes + ScaledTranslation(0, points / 72, figure.dpi_scale_trans)
-    return ax.legend(
-        loc=loc, bbox_to_anchor=anchor, bbox_transform=away, ncols=columns, handletextpad=0.5, borderpad=0
-    )
+    entries = _entries(ax)
+    how: dict[str, Any] = {"ncols": columns, "handletextpad": 0.5, "borderpad": 0}
+    return ax.legend(entries.values(), entries, loc=loc, bbox_to_anchor=anchor, bbox_transform=away, **how)

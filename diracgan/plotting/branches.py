@@ -76,14 +76,13 @@ def branches(found: Sequence[Any], ax: Axes | None = None) -> Axes:
     if len(names) > 1:
         raise InputError(f"the branches turn {', '.join(sorted(names))}; allowed: one parameter")
     with styled(ax) as ax:
-        drawn: set[str] = set()
         for b in found:
-            _branch(ax, b, drawn)
+            _branch(ax, b)
         followed = {b.born_at for b in found}
         for b in found:
             for point in b.points:
                 if b.kind != "cycles" and point.value not in followed:
-                    _born(ax, b, point, drawn)
+                    _born(ax, b, point)
                 height = _height_at(b, point)
                 marker, label = _MARKS[point.kind]
                 ax.plot(point.value, height, marker, **_POINT)
@@ -147,18 +146,15 @@ def _height_at(b: Any, point: Any) -> float:
     return float(b.radii[int(np.argmin(off))])
 
 
-def _branch(ax: Axes, b: Any, drawn: set[str]) -> None:
+def _branch(ax: Axes, b: Any) -> None:
     cycles = b.kind == "cycles"
     heights, statuses = b.radii[:, None] if cycles else _heights(b), np.array(b.statuses)
     colours = {"stable": GREEN} if cycles else {}
     for status, part in _stretches(statuses):
         line, colour = _LOOKS.get(status, (":", INK))
         colour = colours.get(status, colour)
-        label = f"{b.kind}, {status}"
-        shown = None if label in drawn else label
         lines = ax.plot(b.values[part], heights[part], line, color=colour, linewidth=1.8, zorder=3)
-        lines[0].set_label(shown)
-        drawn.add(label)
+        lines[0].set_label(f"{b.kind}, {status}")
 
 
 def _stretches(statuses: np.ndarray) -> Iterable[tuple[str, slice]]:
@@ -173,7 +169,7 @@ def _stretches(statuses: np.ndarray) -> Iterable[tuple[str, slice]]:
         yield str(words[first]), slice(first, min(last + 1, len(words)))
 
 
-def _born(ax: Axes, b: Any, point: Any, drawn: set[str]) -> None:
+def _born(ax: Axes, b: Any, point: Any) -> None:
     """The radius of what is born, by the normal form at each value."""
     if not point.side or point.kind == "fold" or point.criticality == "transcritical":
         return
@@ -188,6 +184,5 @@ def _born(ax: Axes, b: Any, point: Any, drawn: set[str]) -> None:
     values, radii = values[holds], radii[holds]
     line, colour = ("-", GREEN) if point.criticality == "supercritical" else ("--", VERMILION)
     label = "born there, by the normal form" + (", unstable" if line == "--" else "")
-    around, shown = _height(b, point.phi, point.theta) + radii, None if label in drawn else label
-    ax.plot(values, around, line, color=colour, linewidth=1.2, zorder=2, label=shown)
-    drawn.add(label)
+    around = _height(b, point.phi, point.theta) + radii
+    ax.plot(values, around, line, color=colour, linewidth=1.2, zorder=2, label=label)

@@ -85,10 +85,11 @@ def basins(
         line: dict[str, Any] = (
             {"linewidth": 2.2} if field is not None else {"linestyle": "none", "marker": "."}
         )
-        for k, orbit in enumerate(_listed(cycle) if flat else []):
+        for orbit in _listed(cycle) if flat else []:
             z = read(orbit)
-            label = None if k else "limit cycle"
-            ax.plot(z.phi[:, 0], z.theta[:, 0], color=INK, markersize=2.5, label=label, zorder=5, **line)
+            ax.plot(
+                z.phi[:, 0], z.theta[:, 0], color=INK, markersize=2.5, label="limit cycle", zorder=5, **line
+            )
         groups: list[int] = np.unique(index).tolist()
         for k in groups if flat else []:
             if np.sum(index == k) > 2:  # a lone start is the point itself
@@ -228,11 +229,9 @@ def bifurcation(found: Any, ax: Axes | None = None) -> Axes:
             ax.axvspan(sides[k], sides[k + 1], color=SHADE, linewidth=0, zorder=0)
         if leaving.any():
             _patch(ax, SHADE, "grows or diverges: no limit set")
-        for k, value in enumerate(changes[:24]):
+        for value in changes[:24]:
             label = "exact threshold" + (f", {x} = {number(value, 6)}" if len(changes) == 1 else "s")
-            ax.axvline(
-                value, color=VERMILION, linewidth=1.0, linestyle=(0, (4, 2)), label=label if k == 0 else None
-            )
+            ax.axvline(value, color=VERMILION, linewidth=1.0, linestyle=(0, (4, 2)), label=label)
         span = orbit[fine]
         low, high = (float(span.min()), float(span.max())) if span.size else (-1.0, 1.0)
         half = 0.55 * (high - low) or max(abs(high), 1.0)
