@@ -72,7 +72,7 @@ def compare(
     device: str = "auto",
     images: str | None = None,
 ) -> Comparison:
-    """Hold predictions against runs of real networks, by the committed protocol.
+    """Compare predictions with runs of real networks, by the committed protocol.
 
     A: eigenvalues of one iteration by linear theory against those of runs seeded on eigenmodes at an exact equilibrium
     (data from a frozen generator, the critic's last layer 0): verdict, multiplier, critical learning rate. B: each

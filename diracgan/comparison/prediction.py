@@ -77,7 +77,7 @@ def modes(matrix: np.ndarray, slowest: float) -> list[StepMode]:
 
 
 def verdict(multiplier: complex, neutral: float) -> str:
-    """decays, neutral or grows.
+    """Whether a multiplier decays, is neutral or grows.
 
     Example:
         >>> verdict(0.5j, 1e-5), verdict(1.0, 1e-5), verdict(complex("nan"), 1e-5)

@@ -65,7 +65,7 @@ def critical_setting(
     memory: Any = None,
     batch: int | None = None,
 ) -> CriticalSetting:
-    """The learning rate, or the beta1, from which on a run would blow up from its last checkpoint.
+    """The learning rate, or the beta1, above which a run would blow up from its last checkpoint.
 
     It blows up where loss_g or a mean logit spreads more than five times as far as under the run's own setting. Linear
     theory cannot tell: a multiplier beyond 1 often ends on a small cycle, for the second moments grow with the
@@ -199,7 +199,7 @@ def _scaled(own: Any, name: str, s: Any) -> Any:
 
 
 def bisected(blows_up: Callable[[np.ndarray], np.ndarray], own: float, runs: int, name: str) -> np.ndarray:
-    """From which value on each run blows up, (runs,); NaN where it still does not at the largest.
+    """The value from which each run blows up, (runs,); NaN where it still does not at the largest.
 
     On the logarithm of lr, or of 1 - beta1, up to 32 times (or 1/32 of) the run's own.
 

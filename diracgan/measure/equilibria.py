@@ -208,7 +208,7 @@ class ReducedJacobian:
 
     @property
     def half(self) -> int:
-        """p."""
+        """How many directions each player has, p."""
         return self.jacobian.shape[1] // 2
 
     @property

@@ -137,7 +137,7 @@ def from_run(run: Any, *, samples: int = 256, batch: int | None = None, seed: in
 
 
 def one_run(run: Any, allowed: str = "what dg.train returns, or its folder") -> Any:
-    """A training run, or that of its folder, once it is seen to be one of one seed.
+    """A training run, or that of its folder, of one seed.
 
     Raises:
         InputError: naming what is ``allowed``, for anything else.

@@ -17,7 +17,7 @@ _KEPT = ("lazy", "note")  # what an optimiser remembers, or what it is called, h
 
 
 class Setting(NamedTuple):
-    """What moves the players, on what.
+    """What a run is made under: a rule, a variant and a batch size.
 
     Attributes:
         label: what was changed, in words; ``"as it is"`` of nothing.

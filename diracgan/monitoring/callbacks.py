@@ -19,7 +19,7 @@ def _say(warning: TrainingWarning) -> None:
 
 
 def torch_hook(monitor: Monitor, say: Callable[[TrainingWarning], None] = _say) -> Callable[..., None]:
-    """A function to call once an iteration of a plain loop: ``hook(step, d_loss=loss_d, g_loss=loss_g)``.
+    """Return a function to call once per iteration of a plain loop: ``hook(step, d_loss=loss_d, g_loss=loss_g)``.
 
     Tensors may be passed as they are; reading one from an accelerator waits for it, so call it every few
     iterations there.

@@ -27,7 +27,7 @@ from .stopping import can_stop
 
 @dataclasses.dataclass(frozen=True)
 class Diagnosis(Record):
-    """What a log holds.
+    """What :func:`diagnose` finds in a log.
 
     Attributes:
         kind: "rotation" (steady phase), "wandering" (the phase wanders, as of an oscillation that noise keeps going) or

@@ -34,7 +34,7 @@ USUAL = ("ns", "hinge", "wgan-linear", "lsgan")  # the losses that a guess is ma
 
 @dataclasses.dataclass(frozen=True)
 class Level:
-    """A value of a loss that means something.
+    """A value of a loss that has a meaning.
 
     Attributes:
         player: "critic" or "generator".

@@ -33,7 +33,7 @@ _NEARING, _LATELY = 0.8, 0.3  # share of its way to victory that a critic has co
 
 @dataclasses.dataclass(frozen=True)
 class TrainingWarning:
-    """What a monitor has to say of a run.
+    """A warning about a run, from a monitor.
 
     Attributes:
         step: where it was said.

@@ -45,7 +45,7 @@ class Prediction:
 def predicted_by(
     variant: Variant, rule: Rule | None, dim: int, x0: Any, h: float | None, lead: Oscillation | None
 ) -> Prediction:
-    """Hold an oscillation against the Dirac game of the same variant and rule."""
+    """Compare an oscillation with the Dirac game of the same variant and rule."""
     source, status, frequency, damping = _of_theory(variant, rule, dim, x0, h)
     of = f"{variant.label}, {rule.label if rule is not None else 'flow'}"
     if frequency is None:

@@ -6,7 +6,7 @@ import enum
 
 
 class RegimeKind(enum.StrEnum):
-    """What a run does for a while."""
+    """The kinds of regimes: what a run does over a stretch of its steps."""
 
     START = "start"
     TRANSIENT = "transient"

@@ -34,7 +34,7 @@ _FADING = 0.4  # the same for one that moves less and less
 
 @dataclasses.dataclass(frozen=True)
 class LossRegime:
-    """What a run does for a while.
+    """What a run does over a stretch of its steps.
 
     Attributes:
         kind: a :class:`RegimeKind`.

@@ -125,7 +125,7 @@ def generators(setup: TrainingSetup, state: TrainState) -> dict[str, Any]:
 
 
 def warnings(made: RunConfig) -> list[str]:
-    """What is allowed and unwise about a plan, one line each."""
+    """What is allowed but unwise about a run, one line each."""
     found = []
     norm = made.networks.norm_d
     own = type(made.variant).penalty is not Variant.penalty

@@ -70,7 +70,7 @@ class TrainingConfig(Parametric):
     log_every: int | None = param(None, "iterations between two lines of metrics; a 20th of the run", low=1)
     sample_every: int | None = param(None, "iterations between two sample grids; a tenth of the run", low=1)
     save_every: int | None = param(None, "iterations between two checkpoints; a tenth of the run", low=1)
-    walks: bool = param(False, "beside each sample grid, samples on ways from one z to another")
+    walks: bool = param(False, "beside each sample grid, samples on paths from one z to another")
     filters: bool = param(False, "beside each sample grid of images, the filters of the critic's first layer")
     tensorboard: bool = param(False, "write the metrics for TensorBoard as well")
     classifier: bool = param(True, "score labelled problems by a classifier trained on the same data")
@@ -86,7 +86,7 @@ class TrainingConfig(Parametric):
 
 
 class Alarms(Parametric):
-    """When a run is stopped, because it is useless to go on.
+    """When a run is stopped because going on is useless.
 
     Attributes:
         on: whether any alarm but that of numbers that are not finite stops a run.

@@ -53,7 +53,7 @@ def within(key: Array, shape: tuple[int, int], bound: float, dtype: Any = None) 
 
 
 def walk(a: Array, b: Array, points: int, prior: str = "normal") -> Array:
-    """Ways from inputs to others: a, b (n, d) -> (n, points, d), both ends included.
+    """Paths from inputs to others: a, b (n, d) -> (n, points, d), both ends included.
 
     From one normal z to another on the great circle between their directions, the length growing evenly: the straight
     line passes through norms that a normal z of many entries never has (arXiv 1609.04468). A uniform z goes straight.

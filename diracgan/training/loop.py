@@ -54,7 +54,7 @@ class _Clock:
 
 
 def go_on(run: Run, tell: Tell | None) -> Run:
-    """Make the iterations that a run has not made yet, and write what it keeps.
+    """Make the remaining iterations of a run, and write what it keeps.
 
     Args:
         run: at its beginning, or where its last checkpoint left it.

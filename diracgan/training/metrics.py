@@ -301,7 +301,7 @@ def sample(
 
 
 def walks(setup: TrainingSetup, generator: Any, key: Array, rows: int, points: int) -> Array:
-    """Samples along ways from one z to another: (rows, points, *shape), each row of one label where there are labels.
+    """Samples along paths from one z to another: (rows, points, *shape), each row of one label where there are labels.
 
     Args:
         setup: what was trained.

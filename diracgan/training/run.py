@@ -96,7 +96,7 @@ class Run:
     def walk(
         self, points: int = 9, rows: int = 1, seed: int = 0, *, average: float | str | None = None
     ) -> np.ndarray:
-        """Samples along ways from one z to another, (rows, points, *shape): :func:`~diracgan.training.latent.walk`.
+        """Samples along paths from one z to another, (rows, points, *shape): :func:`~diracgan.training.latent.walk`.
 
         With labels, row i is of class i modulo the number of classes. Under batch norm in the generator a sample
         depends on all others of the walk.

@@ -110,7 +110,7 @@ def train(
         log_every: iterations between two lines of metrics; None for a 20th of the run.
         sample_every: iterations between two sample grids; None for a tenth of the run.
         save_every: iterations between two checkpoints; None for a tenth of the run.
-        walks: whether beside each sample grid samples on ways from one z to another are drawn.
+        walks: whether beside each sample grid samples on paths from one z to another are drawn.
         filters: whether beside each sample grid of images the filters of the critic's first layer are drawn.
         tensorboard: whether the metrics are written for TensorBoard as well.
         classifier: whether labelled problems are scored by a classifier trained on the same data.
@@ -197,7 +197,7 @@ def resume(
     trust: bool = False,
     tell: Tell | None = None,
 ) -> Run:
-    """Go on with a run where its last checkpoint left it, or from its beginning: on the same device, bit for bit.
+    """Continue a run from its last checkpoint, or from its beginning: on the same device, bit for bit.
 
     Args:
         folder: the run's.

@@ -115,7 +115,7 @@ class SoftLabels(Trick):
     fake: float = param(0.3, "fake labels are at most so much higher", low=0, high=1)
 
     def unfit(self, variant: Variant, problem: Problem, networks: Any) -> str | None:
-        """Without labels."""
+        """It needs a loss with labels."""
         said = f"soft-labels needs a loss with labels, and {variant.name!r} has none; allowed: ns, lsgan, ..."
         return None if variant.labelled else said
 
@@ -140,7 +140,7 @@ class MixedBatches(Trick):
 
     @property
     def one_batch(self) -> bool:
-        """It does."""
+        """Both in one."""
         return True
 
 
@@ -213,7 +213,7 @@ class History(Trick):
 
     @property
     def remembers(self) -> bool:
-        """The past."""
+        """It pays for the distance from it."""
         return True
 
     def critic(self, game: MinibatchGame, players: Players) -> Array | float:
@@ -221,7 +221,7 @@ class History(Trick):
         return self.weight * _distance(players.phi, game.past.phi)
 
     def generator(self, game: MinibatchGame, players: Players) -> Array | float:
-        """The generator's."""
+        """The generator's distance from its past."""
         return self.weight * _distance(players.theta, game.past.theta)
 
 
@@ -233,13 +233,13 @@ class FeatureMatching(Trick):
     add: bool = param(False, "add it to the generator's loss in place of replacing that")
 
     def unfit(self, variant: Variant, problem: Problem, networks: Any) -> str | None:
-        """With linear players."""
+        """It needs a critic with features."""
         said = "feature matching needs a critic with features; allowed: networks kind=mlp or dcgan"
         return said if networks.kind == "linear" else None
 
     @property
     def replaces(self) -> bool:
-        """Unless added."""
+        """It does unless it is added."""
         return not self.add
 
     def generator(self, game: MinibatchGame, players: Players) -> Array | float:
@@ -258,7 +258,7 @@ class Reconstruction(Trick):
     norm: str = param("l2", "the distance: squared (l2) or absolute (l1)", choices=("l2", "l1"))
 
     def unfit(self, variant: Variant, problem: Problem, networks: Any) -> str | None:
-        """Without pairs, or without the labels that a classifier learns."""
+        """It needs pairs, and in features the labels that a classifier learns."""
         if not problem.paired:
             return f"reconstruction needs a paired problem, and {problem.name!r} is not; allowed: denoise"
         said = "reconstruction in features needs labels; allowed: denoise, or features=false"
@@ -266,7 +266,7 @@ class Reconstruction(Trick):
 
     @property
     def classifies(self) -> bool:
-        """To measure in features."""
+        """Where it measures in features."""
         return self.features
 
     def generator(self, game: MinibatchGame, players: Players) -> Array | float:
@@ -289,7 +289,7 @@ class AuxiliaryClasses(Trick):
     weight: float = param(1.0, "weight of the cross entropies", low=0)
 
     def unfit(self, variant: Variant, problem: Problem, networks: Any) -> str | None:
-        """Where the critic tells no classes."""
+        """It needs a critic that tells classes."""
         said = "the trick acgan needs a critic that tells classes; add networks condition=acgan"
         return said if networks.condition != "acgan" else None
 
