@@ -205,6 +205,16 @@ class Turning(Written):
         return cosine * of_x + sine * y * of_y - x * x / 2
 
 
+class TwoCircles(Turning):
+    """With steps of size 1: r+ = r (1 + k + r^2 - r^4), angle+ = angle + ``angle``: a fold of circles at k = -1/4."""
+
+    def _turned(self, x, y, side):
+        cosine, sine, s = jnp.cos(self.angle), side * jnp.sin(self.angle), x * x + y * y
+        of_x = (1 + self.k) * s / 2 + s**2 / 4 - s**3 / 6
+        of_y = (1 + self.k) * x + x**3 / 3 + x * y**2 - (x**5 / 5 + 2 * x**3 * y**2 / 3 + x * y**4)
+        return cosine * of_x + sine * y * of_y - x * x / 2
+
+
 class TwoCycles(Written):
     """r' = k r + a r^3 + b r^5 - c r^7, angle' = 1 for (phi, theta).
 

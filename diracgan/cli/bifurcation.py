@@ -28,7 +28,7 @@ def command(
         ),
     ] = None,
     switch: Annotated[
-        bool, option("--switch", "Follow the branches born at branch points and flips.")
+        bool, option("--switch", "Follow what is born at branch points, flips and Neimark-Sacker points.")
     ] = False,
     circles: Annotated[
         bool,
@@ -121,13 +121,20 @@ def _cycles(found: Any) -> tuple[list[Any], list[str]]:
 
 
 def _switched(found: Any) -> tuple[list[Any], list[str]]:
-    """The branches that are born at branch points and flips, with their flips, and why some are missing."""
-    from ..analysis.bifurcation import switch
+    """What is born at branch points, flips and Neimark-Sacker points, with its flips, and why some is missing."""
+    from ..analysis.bifurcation import born_circles, switch
 
-    points = [p for p in found.points if p.kind in ("branch-point", "flip")]
+    def born(point: Any) -> list[Any]:
+        if point.kind == "neimark-sacker":
+            return [born_circles(point, found.low, found.high)]
+        return switch(point, found.low, found.high)
+
+    points = [p for p in found.points if p.kind in ("branch-point", "flip", "neimark-sacker")]
     if not points:
-        return [], ["no branch point and no flip lies on this branch: there is nothing to switch to"]
-    return _cascade(points, lambda p: switch(p, found.low, found.high), "flip")
+        return [], [
+            "no branch point, flip or Neimark-Sacker point lies on this branch: there is nothing to switch to"
+        ]
+    return _cascade(points, born, "flip")
 
 
 def _cascade(points: list[Any], follow: Any, doubling: str) -> tuple[list[Any], list[str]]:

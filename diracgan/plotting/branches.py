@@ -30,6 +30,7 @@ _MARKS = {
     "period-doubling": ("^", "period doubling"),
     "torus": ("o", "torus"),
     "branch-point-of-cycles": ("D", "branch point of cycles"),
+    "fold-of-circles": ("s", "fold of circles"),
     "grazing": ("v", "grazing"),
     "grazing-sliding": ("v", "grazing-sliding"),
     "crossing-sliding": ("v", "crossing-sliding"),
@@ -42,6 +43,7 @@ _POINT: dict[str, Any] = {
     "zorder": 5,
     "clip_on": False,
 }
+_ROUNDING = 1e-12  # of the range: a value below is 0
 _LAW_HOLDS = 0.3  # the normal form at a value differs by no more from the law at the point
 _REACH = 0.4  # of the range beyond a point: how far the normal form is drawn
 
@@ -81,16 +83,17 @@ def branches(found: Sequence[Any], ax: Axes | None = None) -> Axes:
         followed = {b.born_at for b in found}
         for b in found:
             for point in b.points:
-                if b.kind != "cycles" and point.value not in followed:
+                if not _turns(b) and point.value not in followed:
                     _born(ax, b, point)
                 height = _height_at(b, point)
                 marker, label = _MARKS[point.kind]
                 ax.plot(point.value, height, marker, **_POINT)
-                left = b.kind == "cycles" and getattr(point, "side", 0) > 0  # the branch lies to the right
+                left = _turns(b) and point.side > 0  # the branch lies to the right
                 beside = {"xytext": (-6 if left else 4, 7), "ha": "right" if left else "left"}
                 beside |= {"textcoords": "offset points", "fontsize": 8}
-                ax.annotate(f"{label}\n{number(point.value, 5)}", (point.value, height), **beside)
-        largest = ", of a cycle the largest" if any(b.kind == "cycles" for b in found) else ""
+                value = point.value if abs(point.value) > _ROUNDING * (b.high - b.low) else 0.0
+                ax.annotate(f"{label}\n{number(value, 5)}", (point.value, height), **beside)
+        largest = ", of a cycle the largest" if any(_turns(b) for b in found) else ""
         ax.set(xlabel=next(iter(names)), ylabel=f"distance from (0, x₀){largest}")
         ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
         legend_below(ax)
@@ -130,6 +133,11 @@ def _height(b: Any, phi: Any, theta: Any) -> Any:
     return np.linalg.norm(off, axis=-1)
 
 
+def _turns(b: Any) -> bool:
+    """Whether it consists of cycles or invariant circles."""
+    return b.kind in ("cycles", "invariant circles")
+
+
 def _heights(b: Any) -> np.ndarray:
     """Of every point of what the branch consists of, (K, 1) of equilibria, (K, k) of orbits of period k."""
     orbits = getattr(b, "orbits", None)
@@ -140,14 +148,15 @@ def _heights(b: Any) -> np.ndarray:
 
 def _height_at(b: Any, point: Any) -> float:
     """Of a point on its branch; of a cycle that of the nearest one on the branch."""
-    if b.kind != "cycles":
+    if not _turns(b):
         return float(_height(b, point.phi, point.theta))
-    off = np.abs(b.values - point.value) / (b.high - b.low) + np.abs(b.periods / point.period - 1)
+    turns, turn = (b.periods, point.period) if b.kind == "cycles" else (b.rotations, point.rotation)
+    off = np.abs(b.values - point.value) / (b.high - b.low) + np.abs(turns / turn - 1)
     return float(b.radii[int(np.argmin(off))])
 
 
 def _branch(ax: Axes, b: Any) -> None:
-    cycles = b.kind == "cycles"
+    cycles = _turns(b)
     heights, statuses = b.radii[:, None] if cycles else _heights(b), np.array(b.statuses)
     colours = {"stable": GREEN} if cycles else {}
     for status, part in _stretches(statuses):

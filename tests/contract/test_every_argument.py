@@ -86,8 +86,17 @@ FREE = {
     ("rule", "name"): "named by what follows it",
 }
 # what takes a point of a branch, a game or a table is in test_wrong_types.py
-WHOLE = ("born_cycles", "circle", "curve", "doubled_cycles", "others", "sensitivity", "switch", "threshold")
-WHOLE += ("teacher",)
+WHOLE = (
+    "born_circles",
+    "born_cycles",
+    "circle",
+    "curve",
+    "doubled_cycles",
+    "others",
+    "sensitivity",
+    "switch",
+)
+WHOLE += ("threshold", "teacher")
 # their messages name the file that is missing before the argument, which its reader needs first
 FROM_A_FOLDER = ("forecast", "prescribe", "from_run", "spectrum", "resume", "load_run")
 CALLBACKS_OF_OTHERS = (

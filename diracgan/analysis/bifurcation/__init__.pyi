@@ -8,6 +8,11 @@ from .attractors import (
     attractors as attractors,
 )
 from .branch import Branch as Branch, branch as branch, others as others, switch as switch
+from .circle_branch import (
+    CircleBranch as CircleBranch,
+    CirclePoint as CirclePoint,
+    born_circles as born_circles,
+)
 from .circles import Circle as Circle, circle as circle
 from .curves import (
     CodimensionTwo as CodimensionTwo,

@@ -8,10 +8,8 @@ import numpy as np
 
 from ...errors import InputError, number
 from ...numerics.invariant_circle import InvariantCircle
-from ...numerics.lyapunov import windowed_mean
 from ...records import Record
-from ..decision_thresholds import T
-from .circle_path import SHOWN, circle_at, extent_of, maps
+from .circle_path import SHOWN, circle_at, exponents_on, extent_of
 from .family import Family
 from .points import Bifurcation, PointKind, check_point
 
@@ -91,7 +89,9 @@ def _described(family: Family, point: Bifurcation, found: InvariantCircle, value
     players = 2 * family.dim
     dense = found.dense(SHOWN)
     least, most = extent_of(family, point.state, found, value)
-    exponents, errors, along = _exponents(family, found, value)
+    (on,) = exponents_on(family, [found], [value], _TURNS)
+    exponents, errors = np.append(on.along, on.across), np.append(on.along_error, on.across_errors)
+    order = np.argsort(-exponents, kind="stable")
     return Circle(
         parameter=point.parameter,
         value=float(value),
@@ -99,36 +99,9 @@ def _described(family: Family, point: Bifurcation, found: InvariantCircle, value
         least_radius=least,
         predicted=point.normal_form_radius(value),
         rotation=found.rotation,
-        exponents=exponents,
-        exponent_errors=errors,
-        attracts=bool(np.all(np.delete(exponents + errors, along) < 0)),
+        exponents=exponents[order],
+        exponent_errors=errors[order],
+        attracts=bool(np.all(on.across + on.across_errors < 0)),
         residual=found.residual,
         points=dense[:, :players],
     )
-
-
-def _exponents(family: Family, found: InvariantCircle, value: float) -> tuple[np.ndarray, np.ndarray, int]:
-    """Exponents along an orbit that stays on the circle by its parametrisation, errors, which one is the tangential.
-
-    The circle's own direction is K' by definition, also where the others grow; these are taken modulo it, by QR of
-    what is orthogonal to it. An error is how far the quarters of the orbit are apart, and by how much the map's
-    derivative misses K' at the next angle, which the truncated series leaves.
-    """
-    angles = found.rotation * np.arange(_TURNS + 1)
-    ways = found.tangents(angles)
-    slopes = maps(family, value)[1](found.at(angles[:-1]))
-    carried = np.einsum("kij,kj->ki", slopes, ways[:-1])
-    missed = np.linalg.norm(carried - ways[1:], axis=1) / np.linalg.norm(ways[1:], axis=1)
-    along = np.log(np.linalg.norm(carried, axis=1) / np.linalg.norm(ways[:-1], axis=1))
-    units = ways / np.linalg.norm(ways, axis=1)[:, None]
-    frame = np.linalg.qr(np.column_stack([units[0], np.eye(units.shape[1])]))[0][:, 1:]
-    across = []
-    for slope, unit in zip(slopes, units[1:], strict=True):
-        frame = slope @ frame
-        frame, upper = np.linalg.qr(frame - np.outer(unit, unit @ frame))
-        across.append(np.log(np.maximum(np.abs(np.diag(upper)), T.tiny)))
-    late = np.column_stack([along, across])[_TURNS // 4 :]
-    errors = np.ptp([windowed_mean(part) for part in np.array_split(late, 4)], axis=0) + missed.mean()
-    values = windowed_mean(late)
-    order = np.argsort(-values, kind="stable")
-    return values[order], errors[order], int(np.argmin(order))

@@ -10,7 +10,7 @@ from ...numerics.continuation import PathPoint
 from ...numerics.critical_eigenvalues import Criterion, Group, critical_function, critical_group
 from ...numerics.normal_form import complex_pair, real_eigenvalue
 from ..decision_thresholds import T
-from .equilibrium_forms import REAL
+from .equilibrium_forms import REAL, jumping_derivatives
 from .family import Family
 from .points import PointKind
 
@@ -62,6 +62,7 @@ class CriticalSystem:
         still = [family.equations(np.append(state, p))[0] for p in tried]
         self.moves = not all(np.all(np.abs(f) <= _UNMOVED) for f in still)
         self.start = np.append(state, ps) if self.moves else np.array(ps, float)
+        self._is_smooth = not (family.roughness or jumping_derivatives(family, state, ps))
         self._units = np.ptp(corners, axis=0)
         self._known_at = [np.array(ps) / self._units]
         self._known = [np.array([eigenvalue, np.conj(eigenvalue)])]
@@ -126,7 +127,7 @@ class CriticalSystem:
         NaN where there is none: a map without a second derivative, a branch point.
         """
         none = (np.nan, np.nan)
-        if self.family.roughness or self.kind is PointKind.BRANCH_POINT or not self.is_bifurcation(u):
+        if not self._is_smooth or self.kind is PointKind.BRANCH_POINT or not self.is_bifurcation(u):
             return none
         x, ps = self.family.split(self.whole(u))
         found = self.family.derivatives(x, ps)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ...numerics.normal_form import NormalForm, complex_pair, real_eigenvalue
@@ -10,6 +12,12 @@ from .family import Family
 REAL = 1e-6  # of the imaginary part of a critical eigenvalue that is real
 _RANK = 1e-12  # singular values that count as 0 in Newton's steps
 _CONVERGED = 1e-12  # relative size of Newton's last step
+_BESIDE, _NEARER = (
+    1e-4,
+    1.0 / 16.0,
+)  # of a state: where derivatives are compared, and how much nearer once more
+_STAYS, _NOTHING = 0.5, 1e-9  # a difference of derivatives of this share of its former one; of their size
+_WAYS = 3  # directions that are tried
 
 
 def equilibrium_at(family: Family, near: np.ndarray, value: float) -> np.ndarray | None:
@@ -34,6 +42,33 @@ def cubic_form(family: Family, x: np.ndarray, value: float, critical: complex) -
     if abs(critical.imag) > REAL:
         return complex_pair(found, critical, family.discrete)
     return real_eigenvalue(found, critical.real, flips=family.discrete and critical.real < 0)
+
+
+def jumping_derivatives(family: Family, x: np.ndarray, ps: Sequence[float]) -> str:
+    """Empty, or why no normal form holds although the map or field has a derivative: a further one jumps there.
+
+    So does the second one of |theta| phi (GAN-QP) at 0: the derivatives on both sides of the point differ as much 16
+    times nearer to it, where those of a smooth function differ 16 times less.
+    """
+    rng = np.random.default_rng(0)
+    ways = rng.normal(size=(_WAYS, len(x)))
+    ways *= (_BESIDE * (1.0 + np.linalg.norm(x)) / np.linalg.norm(ways, axis=1))[:, None]
+    along = rng.normal(size=len(x)) / np.sqrt(len(x))
+
+    def seen(at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        found = family.derivatives(at, ps)
+        return found.second(along, along), found.third(along, along, along)
+
+    for way in ways:
+        far, near = (
+            [np.linalg.norm(a - b) for a, b in zip(seen(x + share * way), seen(x - share * way), strict=True)]
+            for share in (1.0, _NEARER)
+        )
+        sizes = [1.0 + np.linalg.norm(part) for part in seen(x + way)]
+        for order, before, after, size in zip(("second", "third"), far, near, sizes, strict=True):
+            if not after <= max(_STAYS * before, _NOTHING * size):
+                return f"its {order} derivative jumps at the equilibrium, so that no normal form tells what is born"
+    return ""
 
 
 def extent(form: NormalForm, dim: int) -> float:

@@ -14,7 +14,7 @@ from ...numerics.normal_form import NormalForm, eigenvector, real_eigenvalue
 from ...records import Record
 from ..vocabulary import Vocabulary
 from .circle_path import circle_at, extent_of
-from .equilibrium_forms import REAL, cubic_form, equilibrium_at, extent
+from .equilibrium_forms import REAL, cubic_form, equilibrium_at, extent, jumping_derivatives
 from .family import Family
 
 NEAR = 1e-6  # a growth rate within this of 0 at a refined point is critical
@@ -230,8 +230,8 @@ def _born(
         why = f"{count} {'pairs of ' if lead.imag else ''}critical eigenvalues coincide: "
         why += "on a line through the datum the normal form of d = 1 holds"
         return found | {"text": f"{head}; {why}"}
-    if family.roughness:
-        return found | {"text": f"{head}; {family.roughness}"}
+    if why := family.roughness or jumping_derivatives(family, x, [value]):
+        return found | {"text": f"{head}; {why}"}
     found["crossing"] = _crossing(family, point, lead)
     if kind is PointKind.FOLD:
         return found | _fold(family, point, head)

@@ -8,7 +8,7 @@ import written_games as games
 from selection import slow_but
 
 import diracgan as dg
-from diracgan.analysis.bifurcation import branch, circle, others, switch
+from diracgan.analysis.bifurcation import born_circles, branch, circle, others, switch
 
 STEP = dg.rule("simultaneous", lr=1.0)
 NS, R1 = dg.variant("ns"), 0.05
@@ -103,6 +103,16 @@ def test_the_period_doublings_of_the_logistic_map():
     )
 
 
+def test_no_law_is_claimed_where_the_second_derivative_jumps():
+    # gan-qp in d = 1: phi' = -theta - gamma phi - |theta| phi/lam; beyond lr = gamma the circle is 2.33 (lr - gamma)
+    # large, which no cubic coefficient tells, and the second derivative of |theta| phi by autodiff is 0
+    found = branch(dg.variant("gan-qp").with_(r1=0.5), over="lr=0.1:2", rule=dg.rule("simultaneous", lr=0.4))
+    (point,) = found.points
+    assert point.kind == "neimark-sacker" and point.value == pytest.approx(0.5, abs=1e-10)
+    assert point.coefficient is None and point.criticality == "" and not point.born
+    assert "second derivative jumps" in point.text
+
+
 def test_the_circle_of_the_delayed_logistic_map():
     # Kuznetsov 2004, section 4.7: a = 2, multipliers e^(+-i pi/3), supercritical
     found = branch(
@@ -124,6 +134,25 @@ def test_the_circle_of_the_delayed_logistic_map():
 
 
 @pytest.mark.slow
+def test_circles_turn_back_in_a_fold():
+    game, low, high = games.TwoCircles(k=-0.1), -0.6, 0.1
+    (point,) = branch(game, over=f"k={low}:{high}", start=([0.0], [0.0]), rule=STEP, x0=1.0).points
+    found = born_circles(point, low, high)
+    (fold,) = found.points
+    assert (fold.kind, fold.side) == ("fold-of-circles", 1) and fold.value == pytest.approx(-0.25, abs=1e-10)
+    square = found.radii**2
+    np.testing.assert_allclose(found.values, square**2 - square, atol=1e-9)  # 0 = k + r^2 - r^4
+    np.testing.assert_allclose(found.rotations, 1.0, atol=1e-9)
+    # across the circle the map stretches by 1 + 2 r^2 - 4 r^4
+    stretch = np.log(np.abs(1 + 2 * square - 4 * square**2))
+    np.testing.assert_allclose(found.exponents[:, 0], stretch, atol=1e-6)
+    assert {s for s, q in zip(found.statuses, square, strict=True) if q < 0.49} == {"unstable"}
+    assert {s for s, q in zip(found.statuses, square, strict=True) if 0.51 < q < 0.99} == {"stable"}
+    assert found.ends == ("a Neimark-Sacker point", "the end of the range") and found.residuals.max() < 1e-9
+    with pytest.raises(dg.InputError, match="outside the range"):
+        born_circles(point, 0.0, 1.0)
+
+
 def test_exponents_of_an_unstable_circle():
     found = branch(NS.with_(r1=0.7), over="lr=2:3.5", rule=dg.rule("extragradient"))
     (point,) = found.points
