@@ -212,8 +212,9 @@ class Nodes:
         """What an operation with a neutral or vanishing operand comes to, or None."""
         if name in _RULES:
             return _RULES[name](self, args, dtype)
-        if name == "integer_pow" and settings["y"] == 2:
-            return self.apply("mul", {}, [args[0], args[0]], dtype)
+        if name == "integer_pow" and settings["y"] in (0, 1, 2):
+            one, x = self.number(1, dtype), args[0]
+            return (one, x, self.apply("mul", {}, [x, x], dtype))[settings["y"]]
         if name == "convert_element_type" and args[0].dtype == dtype:
             return args[0]
         return None

@@ -86,6 +86,12 @@ def test_what_changes_nothing_is_nothing(nodes):
     assert apply(nodes, "integer_pow", x, y=3).op == "integer_pow"
 
 
+def test_powers_up_to_two_are_products(nodes):
+    x, _ = inputs(nodes)
+    none, once, twice = (apply(nodes, "integer_pow", x, y=y) for y in (0, 1, 2))
+    assert none is nodes.number(1, F) and once is x and twice is apply(nodes, "mul", x, x)
+
+
 def test_the_same_operation_is_one_node(nodes):
     x, y = inputs(nodes)
     for name in ("add", "mul", "max", "min"):
