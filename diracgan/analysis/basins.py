@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -240,9 +239,9 @@ def _next_size(n: int) -> int:
     return next((size for size in (1, 8, 32, 128, 512) if n <= size), n)
 
 
-@functools.partial(jax.jit, static_argnums=(5,))
+@jax.jit
 def _last_rows(
-    system: DiracSystem, rule: Rule | None, draws: Array, h: Array, before: Array, every: int
+    system: DiracSystem, rule: Rule | None, draws: Array, h: Array, before: Array, every: Array
 ) -> Array:
     """The players in the last rows of every run, (n, rows, 2d)."""
     game, d = dirac.game(system.variant, system.x0), system.x0.shape[0]

@@ -246,14 +246,18 @@ class Family:
         still = np.zeros(len(x))
 
         def second(v: np.ndarray, w: np.ndarray) -> np.ndarray:
-            return self._bent(u, v, w, still)[0]
+            return self._second_and_third(u, v, w, still)[0]
 
-        return Derivatives(self.matrix(self.equations(u)[1]), second, lambda *ways: self._bent(u, *ways)[1])
+        return Derivatives(
+            self.matrix(self.equations(u)[1]), second, lambda *ways: self._second_and_third(u, *ways)[1]
+        )
 
     def slope_along(self, u: np.ndarray, tangent: np.ndarray) -> np.ndarray:
         """How the Jacobian changes along a direction of u, (n, n)."""
         n = len(self.split(u)[0])
-        return np.stack([self._bent(u, way, tangent, np.zeros(n))[0] for way in np.eye(n)], axis=1)
+        return np.stack(
+            [self._second_and_third(u, way, tangent, np.zeros(n))[0] for way in np.eye(n)], axis=1
+        )
 
     def slopes_along(self, u: np.ndarray, tangents: np.ndarray) -> np.ndarray:
         """How the Jacobian changes along directions of u, (m, n, n)."""
@@ -263,12 +267,12 @@ class Family:
             given = (self._motion, self._corners, self._x0, x, self._all(ps), self._extra)
             return np.asarray(_slopes_along(*given, ways[:, : len(x)], ways[:, len(x) :]))
 
-    def _bent(self, u: np.ndarray, *ways: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _second_and_third(self, u: np.ndarray, *ways: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """F''(v, w) and F'''(v, w, z) along three directions of u, or of x alone; one program for both."""
         x, ps = self.split(u)
         with jax.enable_x64(True):
             given = (self._motion, self._corners, self._x0, x, self._all(ps), self._extra)
-            second, third = _bent(*given, *(self._ways(len(x), way[None])[0] for way in ways))
+            second, third = _curvatures(*given, *(self._ways(len(x), way[None])[0] for way in ways))
         return np.asarray(second), np.asarray(third)
 
     def _ways(self, n: int, tangents: np.ndarray) -> np.ndarray:
@@ -358,7 +362,7 @@ def _along(f: Any, u: Array) -> Any:
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _bent(
+def _curvatures(
     motion: Any, corners: Any, x0: Array, x: Array, ps: Array, times: Any, u: Array, v: Array, w: Array
 ) -> tuple[Array, Array]:
     def field(y: Array) -> Array:
