@@ -8,6 +8,7 @@ dips below 0 and comes back is taken again, up to the dip.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -84,15 +85,16 @@ def _start(t: Any, y: Any, count: int) -> LoopState:
     return LoopState(t, y, zero, first, running, first, zero, zero, first, (none, none))
 
 
-def _attempt(system: DiracSystem, regime: Regime, y: Array, h: Array) -> tuple[Array, Array, Array]:
-    """One Runge-Kutta step: the new state, its error, and the velocity at the old one."""
+def attempt(rates: Callable[[Array], Array], y: Array, h: Array) -> tuple[Array, Array, Array]:
+    """One step of Dormand and Prince's pair on an array: the new one, its error, and the velocity at the old one."""
     lower, weights, error_weights = (jnp.asarray(part) for part in tableau())
 
     def stage(i: Array, slopes: Array) -> Array:
-        return slopes.at[i].set(flow_in(system, y + h * (lower[i] @ slopes), regime))
+        return slopes.at[i].set(rates(y + h * jnp.tensordot(lower[i], slopes, 1)))
 
-    slopes = jax.lax.fori_loop(0, len(weights), stage, jnp.zeros((len(weights), len(y))))
-    return y + h * (weights @ slopes), h * (error_weights @ slopes), slopes[0]
+    slopes = jax.lax.fori_loop(0, len(weights), stage, jnp.zeros((len(weights), *y.shape)))
+    error = h * jnp.tensordot(error_weights, slopes, 1)
+    return y + h * jnp.tensordot(weights, slopes, 1), error, slopes[0]
 
 
 @jax.jit
@@ -110,7 +112,7 @@ def _advance(
         length = jnp.where(
             seeking, jnp.where(last, high, 0.5 * (low + high)), jnp.where(lands, target - t, h)
         )
-        new, error, slope = _attempt(system, regime, y, length)
+        new, error, slope = attempt(lambda y: flow_in(system, y, regime), y, length)
         size = jnp.max(jnp.abs(error) / (atol + rtol * jnp.maximum(jnp.abs(y), jnp.abs(new))))
         good = seeking | (jnp.isfinite(size) & (size <= 1.0))
         after = _seen(system, new, regime)

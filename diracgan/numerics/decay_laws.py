@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -47,8 +48,7 @@ def power_law(t: np.ndarray, r: np.ndarray) -> PowerLaw | None:
     if not np.isfinite(p) or misfit > 2e-3:
         return None
     error = max(abs(p - early), 0.005 * abs(p))
-    nice = Fraction(p).limit_denominator(6)
-    exponent = float(nice) if nice and abs(float(nice) - p) <= error else p
+    exponent = _as_fraction(p, error)
     slope, shift = np.polyfit(t[late], r[late] ** (-1.0 / exponent), 1)
     if slope <= 0:
         return None
@@ -67,8 +67,6 @@ def approach(t: np.ndarray, r: np.ndarray) -> tuple[float, PowerLaw] | None:
         >>> round(limit, 9), round(law.exponent, 6)
         (0.5, 2.0)
     """
-    from scipy.optimize import minimize_scalar
-
     steps = np.diff(r)
     if len(t) < 6 or np.any(steps * steps[-1] <= 0) or np.any(np.diff(np.abs(steps)) >= 0):
         return None
@@ -81,16 +79,11 @@ def approach(t: np.ndarray, r: np.ndarray) -> tuple[float, PowerLaw] | None:
     def misfit(log_gap: float) -> float:
         return _exponent(t[late], distances(log_gap))[1]
 
-    grid = np.linspace(np.log(0.02), np.log(20.0), 50)
-    best = grid[int(np.argmin([misfit(g) for g in grid]))]
-    found: Any = minimize_scalar(
-        misfit, bounds=(best - 0.15, best + 0.15), method="bounded", options={"xatol": 1e-8}
-    )
-    law = power_law(t[late], distances(float(found.x)))
+    log_gap, _ = _least(misfit, np.linspace(np.log(0.02), np.log(20.0), 50), 0.15, 1e-8)
+    law = power_law(t[late], distances(log_gap))
     if law is None or law.exponent <= 0:
         return None
-    limit = float(r[-1] + np.sign(steps[-1]) * np.exp(found.x) * last)
-    return limit, law
+    return float(r[-1] + np.sign(steps[-1]) * np.exp(log_gap) * last), law
 
 
 def limiting_exponent(t: np.ndarray, r: np.ndarray) -> tuple[float, float] | None:
@@ -113,13 +106,30 @@ def limiting_exponent(t: np.ndarray, r: np.ndarray) -> tuple[float, float] | Non
         return None
     left = float(steps[-1] * ratios[-1] / (1 - ratios[-1]))  # the rest of a geometric series
     p, error = float(local[-1]) + left, max(abs(left) / 2, 0.005)
+    return _as_fraction(p, error), error
+
+
+def _as_fraction(p: float, error: float) -> float:
+    """The fraction with a denominator up to 6 that p is within its error, else p."""
     nice = Fraction(p).limit_denominator(6)
-    return (float(nice) if nice and abs(float(nice) - p) <= error else p), error
+    return float(nice) if nice and abs(float(nice) - p) <= error else p
+
+
+def _least(
+    misfit: Callable[[float], float], grid: np.ndarray, reach: float, accuracy: float
+) -> tuple[float, float]:
+    """Where a misfit is least, within ``reach`` of the best point of a grid, and how large it is there."""
+    from scipy.optimize import minimize_scalar
+
+    best, options = grid[int(np.argmin([misfit(x) for x in grid]))], {"xatol": accuracy}
+    found: Any = minimize_scalar(
+        misfit, bounds=(best - reach, best + reach), method="bounded", options=options
+    )
+    return float(found.x), float(found.fun)
 
 
 def _exponent(t: np.ndarray, r: np.ndarray) -> tuple[float, float]:
     """The p for which r^(-1/p) is straightest in t, and the relative misfit that is left."""
-    from scipy.optimize import minimize_scalar
 
     falling = r[-1] < r[0]
     log_r = np.log(r / r[0])
@@ -138,10 +148,5 @@ def _exponent(t: np.ndarray, r: np.ndarray) -> tuple[float, float]:
         off = np.max(np.abs((np.log(fit) - np.log(np.maximum(line, 1e-300))) * p))
         return float(off / max(np.ptp(log_r), 1e-300))
 
-    grid = np.linspace(np.log(0.05), np.log(8.0), 60)
-    best = grid[int(np.argmin([misfit(g) for g in grid]))]
-    found: Any = minimize_scalar(
-        misfit, bounds=(best - 0.1, best + 0.1), method="bounded", options={"xatol": 1e-10}
-    )
-    p = float(np.exp(found.x)) * (1 if falling else -1)
-    return p, float(found.fun)
+    log_p, off = _least(misfit, np.linspace(np.log(0.05), np.log(8.0), 60), 0.1, 1e-10)
+    return float(np.exp(log_p)) * (1 if falling else -1), off

@@ -25,8 +25,39 @@ class Moments(NamedTuple):
     steps: Array
 
 
+class _Adaptive(PerPlayerRule):
+    """Base of the rules that divide by the root of an averaged square, with a number ``eps`` beside it."""
+
+    @property
+    def is_adaptive(self) -> bool:
+        """Each step is divided by the root of the averaged square."""
+        return True
+
+    @property
+    def linearises(self: Any) -> Any:
+        """Where eps > 0."""
+        return self.eps > 0
+
+    def why_not_linearisable(self) -> str | None:
+        """With eps = 0 there is no derivative."""
+        if self.linearises:
+            return None
+        return f"{self.name} with eps = 0 steps as far for a small gradient as for a large one: no derivative at rest"
+
+    def step_sizes(self, players: Players, memory: Any) -> Players | None:
+        """The learning rates over the roots of the averaged squares, where these are known."""
+        if memory is None:
+            return None
+        both = zip(self.rates, (memory.phi, memory.theta), strict=True)
+        return Players(*(jax.tree.map(lambda x, h=h: h / x, self._roots(own)) for h, own in both))
+
+    def _roots(self, own: Any) -> Any:
+        """What one player's steps are divided by, with its memory."""
+        raise NotImplementedError
+
+
 @register_rule("adam", reference="arXiv 1412.6980, algorithm 1")
-class Adam(PerPlayerRule):
+class Adam(_Adaptive):
     """Adam with bias correction, eps outside the root, at once or alternating.
 
     m+ = beta1 m + (1 - beta1) g, v+ = beta2 v + (1 - beta2) g^2,
@@ -87,30 +118,9 @@ class Adam(PerPlayerRule):
         h = getattr(self.rates, who) / self.eps
         return jax.tree.map(lambda m: h * m, new.mean)
 
-    @property
-    def is_adaptive(self) -> bool:
-        """Each step is divided by the root of the averaged square."""
-        return True
-
-    def step_sizes(self, players: Players, memory: Any) -> Players | None:
-        """h/(sqrt(v/(1 - beta2^t)) + eps), where the averaged squares are known."""
-        if memory is None:
-            return None
-
-        def of(h: Any, own: Moments) -> Any:
-            first = 1.0 - self.beta2 ** jnp.maximum(own.steps, 1)
-            return jax.tree.map(lambda s: h / (jnp.sqrt(s / first) + self.eps), own.square)
-
-        return Players(of(self.rates.phi, memory.phi), of(self.rates.theta, memory.theta))
-
-    @property
-    def linearises(self) -> Any:
-        """Where eps > 0."""
-        return self.eps > 0
-
-    def why_not_linearisable(self) -> str | None:
-        """With eps = 0 there is no derivative."""
-        return None if self.linearises else _no_derivative(self)
+    def _roots(self, own: Any) -> Any:
+        first = 1.0 - self.beta2 ** jnp.maximum(own.steps, 1)
+        return jax.tree.map(lambda s: jnp.sqrt(s / first) + self.eps, own.square)
 
     @property
     def linear_below(self) -> float:
@@ -204,19 +214,12 @@ class AMSGrad(Adam):
     def _step(self, who: str, z: Any, new: Any, first: Any, second: Any) -> Any:
         return super()._step(who, z, new._replace(square=new.largest), first, 1.0)
 
-    def step_sizes(self, players: Players, memory: Any) -> Players | None:
-        """h/(sqrt(largest v) + eps), where it is known."""
-        if memory is None:
-            return None
-
-        def of(h: Any, own: LargestMoments) -> Any:
-            return jax.tree.map(lambda s: h / (jnp.sqrt(s) + self.eps), own.largest)
-
-        return Players(of(self.rates.phi, memory.phi), of(self.rates.theta, memory.theta))
+    def _roots(self, own: Any) -> Any:
+        return jax.tree.map(lambda s: jnp.sqrt(s) + self.eps, own.largest)
 
 
 @register_rule("rmsprop", reference="Tieleman, Hinton 2012, Neural Networks for Machine Learning, lecture 6e")
-class RMSProp(PerPlayerRule):
+class RMSProp(_Adaptive):
     """RMSProp: Adam without momentum and without bias correction, eps inside the root.
 
     v+ = beta2 v + (1 - beta2) g^2, z+ = z + h g/sqrt(v+ + eps), g = F(z), each player on its own. Near rest v is of
@@ -244,29 +247,8 @@ class RMSProp(PerPlayerRule):
         h = getattr(self.rates, who)
         return jax.tree.map(lambda g, s: h * quotient(g, root(s + self.eps)), v, new), new
 
-    @property
-    def is_adaptive(self) -> bool:
-        """Each step is divided by the root of the averaged square."""
-        return True
-
-    def step_sizes(self, players: Players, memory: Any) -> Players | None:
-        """h/sqrt(v + eps), where the averaged squares are known."""
-        if memory is None:
-            return None
-
-        def of(h: Any, square: Any) -> Any:
-            return jax.tree.map(lambda s: h / jnp.sqrt(s + self.eps), square)
-
-        return Players(of(self.rates.phi, memory.phi), of(self.rates.theta, memory.theta))
-
-    @property
-    def linearises(self) -> Any:
-        """Where eps > 0."""
-        return self.eps > 0
-
-    def why_not_linearisable(self) -> str | None:
-        """With eps = 0 there is no derivative."""
-        return None if self.linearises else _no_derivative(self)
+    def _roots(self, own: Any) -> Any:
+        return jax.tree.map(lambda s: jnp.sqrt(s + self.eps), own)
 
     @property
     def linear_below(self) -> float:
@@ -276,7 +258,3 @@ class RMSProp(PerPlayerRule):
 
 def _over(x: Array, by: Any) -> Array:
     return x if isinstance(by, float) else x / by.astype(x.dtype)
-
-
-def _no_derivative(rule: Rule) -> str:
-    return f"{rule.name} with eps = 0 steps as far for a small gradient as for a large one: no derivative at rest"

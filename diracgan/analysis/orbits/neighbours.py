@@ -21,9 +21,9 @@ from jax import Array
 from jax.tree_util import Partial
 
 from ...dynamics import filippov
-from ...dynamics.compiled_loops import flow_loop, follow, tableau
+from ...dynamics.compiled_loops import flow_loop, follow
 from ...dynamics.engines import TimeSpan
-from ...dynamics.event_loop import event_loop
+from ...dynamics.event_loop import attempt, event_loop
 from ...dynamics.filippov import DiracSystem, Regime, flow_by, frozen_velocity
 from ...game import Players
 from ...tracing.host import at_once
@@ -175,7 +175,7 @@ def _smooth(
         ended = loop and follow(loop, state.T.ravel(), (0.0, span), np.zeros(0), tolerances, _STEPS)
         if ended:
             return ended[0].t >= span, ended[0].y.reshape(state.T.shape).T
-    done, end = _integrated(tableau(), system_at, numbers, regime, state, span)
+    done, end = _integrated(system_at, numbers, regime, state, span)
     return bool(done), np.asarray(end)
 
 
@@ -219,23 +219,15 @@ def _normals(system_at: Any, numbers: Array, regime: Regime, y: Array) -> tuple[
 
 @jax.jit
 def _integrated(
-    table: Any, system_at: Any, numbers: Array, regime: Regime | None, start: Array, span: Array
+    system_at: Any, numbers: Array, regime: Regime | None, start: Array, span: Array
 ) -> tuple[Array, Array]:
     """One smooth piece: y' = F(y, p), w' = F_y w + F_p for every neighbour w, the columns after the first."""
-    lower, weights, error_weights = table
     n, count = start.shape[0], start.shape[1] - 1
     turns = jnp.eye(count)[:, n:]
 
     def rates(state: Array) -> Array:
         v, push = jax.linearize(lambda y, p: _velocity(system_at, p, regime, y), state[:, 0], numbers)
         return jnp.column_stack([v, jax.vmap(push)(state[:, 1:].T, turns).T])
-
-    def attempt(state: Array, h: Array) -> tuple[Array, Array]:
-        def stage(i: Array, slopes: Array) -> Array:
-            return slopes.at[i].set(rates(state + h * jnp.tensordot(lower[i], slopes, 1)))
-
-        slopes = jax.lax.fori_loop(0, len(weights), stage, jnp.zeros((len(weights), *state.shape)))
-        return state + h * jnp.tensordot(weights, slopes, 1), h * jnp.tensordot(error_weights, slopes, 1)
 
     def size(error: Array, state: Array) -> Array:
         """Of the largest error, of the motion and of its neighbours, each in units of what is allowed."""
@@ -248,7 +240,7 @@ def _integrated(
         t, state, h, steps = now
         last = h >= span - t
         length = jnp.where(last, span - t, h)
-        new, error = attempt(state, length)
+        new, error, _ = attempt(rates, state, length)
         off = size(error, jnp.maximum(jnp.abs(state), jnp.abs(new)))
         good = off <= 1.0
         factor = jnp.where(jnp.isfinite(off), jnp.clip(_SAFETY * off**-_POWER, *_FACTORS), _REFUSED)
