@@ -47,7 +47,11 @@ def command(
     """
     made, moves = variant.build_named("diracgan bifurcation ns --over gamma=0:2"), rule.build()
     given = start.given()
-    at = None if "phi0" not in given and "theta0" not in given else (given.get("phi0"), given.get("theta0"))
+    if ("phi0" in given) != ("theta0" in given):
+        raise InputError(
+            "an equilibrium has a critic and a generator; allowed: both --phi0 and --theta0, or neither"
+        )
+    at = (given["phi0"], given["theta0"]) if "phi0" in given else None
     how = {"dim": start.dimension(default=1), "x0": given.get("x0"), **rates.arguments()}
     if len(over or []) > 1:
         if switch:

@@ -58,3 +58,46 @@ def test_the_standard_map_stretches_as_chirikov_says_and_keeps_areas():
     found = run(standard, [1.0, 0.3], 1000, kept=40)
     assert found.values[0] == pytest.approx(np.log(5.0), rel=0.03)
     assert found.values.sum() == pytest.approx(0.0, abs=1e-9)
+
+
+def _own(step, slope, z, steps, before=2000):
+    """The largest exponent by a vector along the orbit, and the sum of both by the determinant."""
+    way, largest, both = np.array([1.0, 0.3]), 0.0, 0.0
+    for n in range(before + steps):
+        matrix = slope(*z)
+        way = matrix @ way
+        length = np.hypot(*way)
+        if n >= before:
+            largest, both = (
+                largest + np.log(length),
+                both + np.log(abs(matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0])),
+            )
+        z, way = step(*z), way / length
+    return largest / steps, both / steps
+
+
+def test_lozi_and_ikeda_have_the_exponents_of_their_own_jacobians():
+    def lozi(x, y):
+        return 1.0 - 1.7 * abs(x) + y, 0.5 * x
+
+    def ikeda(x, y, cosine=np.cos, sine=np.sin):
+        angle = 0.4 - 6.0 / (1.0 + x * x + y * y)
+        turned = x * cosine(angle) - y * sine(angle), x * sine(angle) + y * cosine(angle)
+        return 1.0 + 0.9 * turned[0], 0.9 * turned[1]
+
+    def ikeda_slope(x, y):
+        s = 1.0 + x * x + y * y
+        angle, rate = 0.4 - 6.0 / s, 12.0 / s**2
+        c, d = np.cos(angle), np.sin(angle)
+        by_angle = np.array([-x * d - y * c, x * c - y * d])
+        return 0.9 * (np.array([[c, -d], [d, c]]) + np.outer(by_angle, [rate * x, rate * y]))
+
+    cases = [
+        (lozi, lozi, lambda x, y: np.array([[-1.7 * np.sign(x), 1.0], [0.5, 0.0]])),
+        (ikeda, lambda x, y: ikeda(x, y, jnp.cos, jnp.sin), ikeda_slope),
+    ]
+    for step, traced, slope in cases:
+        largest, both = _own(step, slope, (0.1, 0.1), 10_000)
+        found = run(lambda z, traced=traced: jnp.stack(traced(z[0], z[1])), [0.1, 0.1], 1000, kept=40)
+        assert largest > 0.4 and found.values[0] == pytest.approx(largest, rel=0.03)
+        assert found.values.sum() == pytest.approx(both, rel=0.03)

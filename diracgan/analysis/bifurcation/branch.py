@@ -21,6 +21,7 @@ from ...numerics.continuation import (
 from ...records import Record
 from ...rules import Rule
 from ...variants import Variant
+from ..decision_thresholds import T
 from ..linear.decision import decide_matrices
 from ..linear.margins import Margin, each, margins
 from ..linear.parameter_handle import ParameterHandle, parameter_handle
@@ -34,6 +35,7 @@ _SAME_SOLUTION = 1e-6  # in units of the state and of the range: two branches th
 _LEAVE = 0.02  # of a branch point, in units of the state: the first step onto the other branch
 _SHARE = 0.3  # of the radius at the end of the range, likewise
 _DIGITS = 1e-3  # of a start: what may be left out of it
+_NARROWEST = 1e-12  # of its ends: a range
 _OPEN = 1e-6  # of the range: how far from an end that is not allowed itself
 
 
@@ -299,15 +301,15 @@ def present_within(handle: ParameterHandle, low: float, high: float, what: str) 
 def bounds(handle: ParameterHandle, low: float | None, high: float | None) -> tuple[float, float]:
     """The range of a number, without ends that are not allowed themselves."""
     domain, now = handle.domain, handle.now
-    first = number(handle.name, low, low=domain.low, high=domain.high) if low is not None else domain.low
+    limits = {"low": domain.low, "high": T.unbounded if domain.high is None else domain.high}
+    first = number(handle.name, low, **limits) if low is not None else domain.low
     usual = max(1.0, 2.0 * float(now)) if now is not None else 1.0
     usual = usual if domain.high is None else min(usual, domain.high)
-    last = number(handle.name, high, low=domain.low, high=domain.high) if high is not None else usual
+    last = number(handle.name, high, **limits) if high is not None else usual
     first = -1.0 if first is None else first
-    if not first < last:
-        raise InputError(
-            f"{handle.name} from {first:g} to {last:g} is an empty interval; allowed: low < high"
-        )
+    if not last - first > _NARROWEST * max(abs(first), abs(last)):
+        what = "an empty interval" if not first < last else "an interval as narrow as rounding"
+        raise InputError(f"{handle.name} from {first:.17g} to {last:.17g} is {what}; allowed: low < high")
     inside = _OPEN * (last - first)
     first += inside if domain.open_low and first == domain.low else 0.0
     last -= inside if domain.open_high and last == domain.high else 0.0
