@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -95,6 +96,19 @@ class JaxGame:
     def step_product(self, batches: list[Any], v: np.ndarray) -> np.ndarray:
         """S v, of one whole iteration on the full state."""
         return self._pushed("step", batches, v)
+
+    def remembered(self, batches: list[Any]) -> list[np.ndarray]:
+        """What the rule remembers, leaf by leaf."""
+        assert self.rule is not None
+        with self._precision():
+            held = self.memory
+            if held is None:
+                held = self.rule.at_rest.rest(self.game_of(batches), self.players)
+            return [
+                np.asarray(x)
+                for x in jax.tree.leaves(held)
+                if jnp.issubdtype(jnp.result_type(x), jnp.floating)
+            ]
 
     def transposed(self, batches: list[Any], u: np.ndarray) -> np.ndarray:
         """J^T u."""
@@ -209,7 +223,7 @@ def of_losses(said: UserGame, batch: Any, state: Any) -> JaxGame:
     """The backend of a user's two losses ``loss(phi, theta, batch)`` over JAX pytrees."""
     for who, player in (("phi", said.phi), ("theta", said.theta)):
         _training(who, player)
-    moving, still = zip(*(eqx.partition(p, _is_moving) for p in (said.phi, said.theta)), strict=True)
+    moving, still = zip(*(eqx.partition(p, _moving_part(p)) for p in (said.phi, said.theta)), strict=True)
     players = Players(*(_arrays(who, p) for who, p in zip(("phi", "theta"), moving, strict=True)))
     _apart(players)
     losses = {"critic_loss": said.critic_loss, "generator_loss": said.generator_loss}
@@ -254,6 +268,18 @@ def _is_moving(x: Any) -> bool:
     return isinstance(x, (Array, np.ndarray)) and jnp.issubdtype(x.dtype, jnp.inexact)
 
 
+def _moving_part(player: Any) -> Any:
+    """Which of a player's leaves are parameters: what a layer only remembers, as running means, moves by no gradient."""
+    nnx = sys.modules.get("flax.nnx")  # a module of it exists only where it is imported
+    variables = () if nnx is None else (nnx.Variable,)
+    remembered = (eqx.nn.State, *variables)
+
+    def part(x: Any) -> Any:
+        return _is_moving if not isinstance(x, remembered) or (nnx and isinstance(x, nnx.Param)) else False
+
+    return jax.tree.map(part, player, is_leaf=lambda x: isinstance(x, remembered))
+
+
 def _arrays(who: str, moving: Any) -> Any:
     leaves = jax.tree.leaves(moving)
     if not leaves:
@@ -286,11 +312,17 @@ def _scalar(name: str, made: Any) -> None:
 
 
 def _training(who: str, player: Any) -> None:
-    """Raises InputError for an equinox layer that does at inference what it does not do in training."""
+    """Raises InputError for flax's variables that are not parameters, and an equinox layer in inference mode."""
 
     def held(x: Any) -> bool:
         return isinstance(x, eqx.Module) and getattr(x, "inference", None) is True
 
+    if isinstance(player, Mapping) and "params" in player and len(player) > 1:
+        others = ", ".join(repr(str(n)) for n in player if n != "params")
+        raise InputError(
+            f"{who} holds {others} beside 'params', which no gradient moves; allowed: {who}['params'], the others in "
+            "the losses"
+        )
     for x in jax.tree.leaves(player, is_leaf=held):
         if held(x):
             raise InputError(

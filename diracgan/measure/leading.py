@@ -36,7 +36,7 @@ class GameSpectrum(Record):
 
     Attributes:
         eigenvalues: (k,), complex; of a step these are its multipliers. With a batch (runs, k), as all below.
-        residuals: |J v - mu v| with |v| = 1, (k,).
+        residuals: |J v - mu v| with |v| = 1, (k,); of a measured game's step in units of the state's own sizes.
         vectors: unit eigenvectors in the order of the flattened players, (k, n); of a step the rule's memory
             follows; of one player's block its own parameters alone.
         converged: whether each residual is below the tolerance times the largest |mu| found, (k,).

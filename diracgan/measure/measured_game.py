@@ -54,6 +54,10 @@ class GameBackend(Protocol):
         """S v, with S the derivative of one whole iteration of the optimisers on the full state: (state_size,)."""
         ...
 
+    def remembered(self, batches: list[Any]) -> list[np.ndarray]:
+        """What the optimisers remember, tensor by tensor, as it follows the players in the state of a step."""
+        ...
+
     def slopes(self, batch: Any) -> np.ndarray:
         """Mean |grad_x D|^2 at real and at fake samples, (2,)."""
         ...
@@ -79,6 +83,14 @@ class UserGame(NamedTuple):
     n_critic: int
     critic: Any
     samples: Any
+
+
+_LEAST = 1e-3  # of a tensor's typical entry: what is smaller counts as that
+
+
+def _typical(x: np.ndarray) -> float:
+    """The root mean square of entries; 1 where there are none but zeros."""
+    return float(np.sqrt(np.mean(np.square(x, dtype=float)))) or 1.0 if x.size else 1.0
 
 
 class Batches:
@@ -235,9 +247,32 @@ class MeasuredGame:
         products, size = self._products(of)
         speed, defect = self._probed(seed)
         kind = self.backend.dtype
-        return alone(
-            leading(products, (1, size), which, of, k, tol, most, seed, kind, velocity=speed, defect=defect)
+        scale = self._state_scale().astype(kind) if of == "step" else np.ones(size, kind)
+        found = alone(
+            leading(
+                lambda v: products(v * scale) / scale,
+                *((1, size), which, of, k, tol, most, seed, kind),
+                velocity=speed,
+                defect=defect,
+            )
         )
+        vectors = found.vectors * scale
+        length = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return dataclasses.replace(found, vectors=vectors / length)
+
+    def _state_scale(self) -> np.ndarray:
+        """The size of every entry of an optimiser's state, (state_size,): in its units S is balanced.
+
+        Without it Adam's second moments, of 1e-6 beside weights of 1, make the multipliers of a product in float32
+        wrong in the second digit.
+        """
+        rates = self.backend.step_sizes()
+        rates = np.ones(sum(self.sizes)) if rates is None else rates
+        moved = np.split(rates * self.velocity(), [self.sizes[0]])
+        parts = [np.full(x.shape, _typical(x)) for x in moved]
+        memory = (np.abs(np.asarray(x, float)).ravel() for x in self.backend.remembered(self.held))
+        parts += [np.maximum(x, _LEAST * _typical(x)) for x in memory]
+        return np.concatenate(parts)
 
     def coupling(self, k: int = 3, seed: int = 0, step_sizes: Any = None) -> Coupling:
         """The leading singular values of the coupling, with the damping and the response of each.

@@ -99,6 +99,10 @@ class TorchGame:
         """S v: one whole iteration of both optimisers' own ``step()`` on dual numbers."""
         return self._flat(self._applied("step", batches, v))
 
+    def remembered(self, batches: list[Any]) -> list[np.ndarray]:
+        """What the optimisers remember, tensor by tensor."""
+        return [x.cpu().numpy() for w in PLAYERS for x in self.state[w].values()]
+
     def slopes(self, batch: Any) -> np.ndarray:
         """Mean |grad_x D|^2 at real and at fake samples, (2,)."""
         at = self._fresh(self.start, ())

@@ -146,7 +146,9 @@ def sign_of(name: str) -> str | None:
         return {"critic": "grad_d", "generator": "grad_g"}.get(player_of(name) or "")
     if listed in (["d", "x"], ["d", "g", "z"]):  # of PyTorch's DCGAN
         return "real" if listed[1] == "x" else "fake"
-    said = words - {"loss"} if words & {"scores", "logits"} else words  # StyleGAN's Loss/scores/real is not a loss
+    said = (
+        words - {"loss"} if words & {"scores", "logits"} else words
+    )  # StyleGAN's Loss/scores/real is not a loss
     if said & {"real", "fake"} and said & _OUTPUT and not said & (_NOT_OUTPUT | _GRADIENT):
         return "real" if "real" in said else "fake"
     if words & _NORM and not words & _NOT_WEIGHTS:

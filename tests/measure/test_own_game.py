@@ -224,9 +224,60 @@ def inferring():
 ONES = (np.ones(2, np.float32), np.ones(2, np.float32))
 
 
+def test_multipliers_of_adam_in_float32_are_those_of_the_dense_step():
+    """Second moments of 1e-6 beside weights of 1: LAPACK balances the dense matrix, Krylov vectors need the state's sizes."""
+    opt = optax.chain(optax.clip_by_global_norm(0.1), optax.adam(1e-2))
+
+    def critic_loss(phi, theta, x):
+        return jnp.sum(phi * theta) + 0.3 * jnp.sum(phi**3) - jnp.sum(phi * x)
+
+    def generator_loss(phi, theta, x):
+        return 0.1 * jnp.sum(theta**4) - jnp.sum(phi * theta)
+
+    at = [jnp.array([0.3, -0.2, 0.1], jnp.float32), jnp.array([0.5, 0.1, -0.3], jnp.float32)]
+    states, x = [opt.init(a) for a in at], jnp.array([0.2, 0.1, 0.3], jnp.float32)
+    for _ in range(3):
+        for k, loss in enumerate((critic_loss, generator_loss)):
+            step, states[k] = opt.update(jax.grad(loss, argnums=k)(*at, x), states[k], at[k])
+            at[k] = at[k] + step
+    how = {"optimiser": (opt, opt), "state": tuple(states)}
+    measured = dg.measure.game(critic_loss, generator_loss, *at, [x], **how)
+    dense = np.stack([measured.matvec(e, of="step") for e in np.eye(18, dtype=np.float32)], axis=1)
+    multipliers = np.linalg.eigvals(dense.astype(float))
+    found = measured.spectrum(k=4, of="step")
+    for z, v in zip(found.eigenvalues, found.vectors, strict=True):
+        assert np.min(np.abs(multipliers - z)) < 1e-4  # without the state's sizes 1e-1
+        np.testing.assert_allclose(dense @ v, z * v, atol=1e-4)
+
+
+def test_running_means_of_a_layer_are_not_parameters():
+    """They move by no gradient: the weights of a layer and of its batch norm alone are counted."""
+    norm, state = eqx.nn.make_with_state(eqx.nn.BatchNorm)(2, "batch", mode="batch")
+
+    def loss(phi, theta, x):
+        apply = jax.vmap(phi[0], in_axes=(0, None), out_axes=(0, None), axis_name="batch")
+        return jnp.mean(apply(x * theta, phi[1])[0] ** 3)
+
+    x = jnp.array([[0.3, -1.0], [1.0, 0.2], [-0.4, 0.7]], jnp.float32)
+    measured = dg.measure.game(loss, loss, (norm, state), ONES[1], [x])
+    assert measured.sizes == (4, 2)
+
+
+def test_running_means_of_nnx_are_not_parameters():
+    nnx = pytest.importorskip("flax.nnx", reason="flax is not needed by diracgan")
+    norm = nnx.BatchNorm(2, rngs=nnx.Rngs(0))
+    x = jnp.array([[0.3, -1.0], [1.0, 0.2], [-0.4, 0.7]], jnp.float32)
+    measured = dg.measure.game(*[lambda phi, theta, x: jnp.mean(phi(x * theta) ** 3)] * 2, norm, ONES[1], [x])
+    assert measured.sizes == (4, 2)
+
+
 @pytest.mark.parametrize(
     ("words", "call"),
     [
+        (
+            "holds 'batch_stats' beside 'params'",
+            lambda: dg.measure.game(mean, mean, {"params": ONES[0], "batch_stats": ONES[0]}, ONES[1], [1.0]),
+        ),
         ("shape", lambda: dg.measure.game(lambda p, t, b: p * t, mean, *ONES, [1.0])),
         ("gives a tuple", lambda: dg.measure.game(lambda p, t, b: (p[0], t[0]), mean, *ONES, [1.0])),
         ("critic_loss failed", lambda: dg.measure.game(lambda p, t, b: p.nothing, mean, *ONES, [1.0])),
