@@ -269,7 +269,7 @@ def _is_moving(x: Any) -> bool:
 
 
 def _moving_part(player: Any) -> Any:
-    """Which of a player's leaves are parameters: what a layer only remembers, as running means, moves by no gradient."""
+    """Which of a player's leaves are parameters: no gradient moves what a layer only remembers."""
     nnx = sys.modules.get("flax.nnx")  # a module of it exists only where it is imported
     variables = () if nnx is None else (nnx.Variable,)
     remembered = (eqx.nn.State, *variables)

@@ -225,7 +225,7 @@ ONES = (np.ones(2, np.float32), np.ones(2, np.float32))
 
 
 def test_multipliers_of_adam_in_float32_are_those_of_the_dense_step():
-    """Second moments of 1e-6 beside weights of 1: LAPACK balances the dense matrix, Krylov vectors need the state's sizes."""
+    """Second moments of 1e-6 beside weights of 1: LAPACK balances the dense matrix, Arnoldi needs the sizes."""
     opt = optax.chain(optax.clip_by_global_norm(0.1), optax.adam(1e-2))
 
     def critic_loss(phi, theta, x):
