@@ -9,7 +9,7 @@ whatever else prints its losses so.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..clocks import is_clock_name
@@ -90,7 +90,7 @@ def _kind(line: str) -> str:
     return "StudioGAN's log" if _STUDIO.search(line) else "printed text"
 
 
-def _row(line: str, before: Mapping[str, float]) -> tuple[dict[str, float], dict[str, float]]:
+def _row(line: str, before: dict[str, float]) -> tuple[dict[str, float], dict[str, float]]:
     """What counts one line, and its other numbers by their names; ``before``: the clock that was told last."""
     line = without_thousands(_TENSOR.sub(r"\1", _PERCENT.sub("", _COLOUR.sub("", line))))
     clock = _clock(line, "epoch" in before)
