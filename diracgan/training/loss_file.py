@@ -85,8 +85,9 @@ def named(spec: str, registry: Registry[Any], trust: bool, source: str) -> str:
     Raises:
         InputError: for code without trust.
     """
-    head = spec.partition(":")[0]
-    if head not in registry and (":" in spec or file_of(spec) is not None) and not trust:
+    head, member = [*spec.split(":"), ""][:2]
+    known = head in registry or f"{head}:{member}" in registry  # a family's, such as optax:NAME
+    if not known and (":" in spec or file_of(spec) is not None) and not trust:
         raise _refused(source, repr(head))
     return spec
 

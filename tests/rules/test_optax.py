@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import numpy as np
 import optax
 import pytest
@@ -9,6 +11,7 @@ import pytest
 import diracgan as dg
 from diracgan.rules import RULES
 from diracgan.rules.optax import _is_steady
+from diracgan.training.config import configure, from_table, toml
 
 DAMPED = dg.variant("wgan-gp", c=0.0, lam=0.4)
 START = {"phi0": [0.4, -0.3], "theta0": [0.7, 0.2]}
@@ -51,6 +54,10 @@ def test_an_optimiser_of_optax_is_a_rule_by_its_name():
         == dg.rule("nadam:lr=0.01,b1=0.5").label
     )
     assert {"rmsprop", "adamw", "amsgrad"} <= set(dg.rules()) and rule.name not in dg.rules()
+    config = configure("ns", "points8", rule_=rule)
+    assert (
+        from_table(tomllib.loads(toml(config.table()))).rule.label == rule.label
+    )  # so that a run's folder names it
     for wrong in ("optax:chain", "optax:", "optax:nadam:beta=1"):
         with pytest.raises(dg.InputError, match="optax:NAME|parameter of optax:nadam"):
             dg.rule(wrong)
