@@ -117,7 +117,24 @@ def fed(series: dict[str, np.ndarray], variant: str | None, at: np.ndarray | Non
     return monitor
 
 
-@pytest.mark.parametrize("name", DRAWN)
+QUICK = (
+    "at chance",
+    "not finite",
+    "a flip that takes its time",
+    "the critic wins",
+    "gradients explode",
+)  # the others are slow
+QUICK = (
+    *QUICK,
+    "a generator that outruns its critic",
+    "probabilities: the critic wins",
+    "samples lose their spread",
+)
+
+
+@pytest.mark.parametrize(
+    "name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in DRAWN]
+)
 def test_live_and_afterwards_a_drawn_run_ends_the_same(name):
     series, variant, kind = DRAWN[name]
     monitor = fed(series, variant)
