@@ -26,6 +26,7 @@ _CONTROL = StepControl(first=0.005, largest=0.05, least=1e-6, turn=0.9, points=1
 _UPRIGHT = 1e-8  # of a tangent: the parameter stands still
 _NEARLY = 0.5  # of a circle's largest tail: where that stops a branch, more points are taken
 _MOST = 65  # points of a circle
+_NO_ROOM = 1e-9  # of the range: a point nearer to its end lies on it
 _DIFFERENCE = 1e-6  # of the range: derivatives by the parameter
 _TURNS = 600  # applications of the map along which exponents are taken
 
@@ -116,17 +117,14 @@ def born_circles(point: Bifurcation, low: float, high: float) -> CircleBranch:
     if point.coefficient is None or not point.side:
         raise InputError(f"{point.text}: there is no normal form to start from")
     room = (high - point.value) if point.side > 0 else (point.value - low)
-    if room <= 0:
+    if room <= _NO_ROOM * (high - low):
         side = "above" if point.side > 0 else "below"
         raise InputError(
             f"the circles that are born at {point.parameter} = {point.value:g} exist {side}, outside the range"
         )
-    first = None
-    for share in _FIRST:
-        value = point.value + point.side * share * room
-        first = circle_at(point.family, point.state, point.value, point.eigenvalue, value)
-        if first is not None:
-            break
+    values = [point.value + point.side * share * room for share in _FIRST]
+    tried = ((v, circle_at(point.family, point.state, point.value, point.eigenvalue, v)) for v in values)
+    value, first = next(((v, c) for v, c in tried if c is not None), (point.value, None))
     if first is None:
         raise InputError(
             f"{point.parameter} = {point.value:g}: no smooth circle was found beside the Neimark-Sacker point"
