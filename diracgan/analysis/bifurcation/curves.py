@@ -314,8 +314,8 @@ def no_useful_linearisation(rule: Rule | None) -> str:
 
     Example:
         >>> import diracgan as dg
-        >>> no_useful_linearisation(dg.rule("adam"))[:63]
-        'adam(lr=0.1) is linear only where the velocity is below eps = 1e-08'
+        >>> no_useful_linearisation(dg.rule("adam")).partition(") ")[2].partition(", so")[0]
+        'is linear only where the velocity is below eps = 1e-08'
     """
     below = None if rule is None else check_rule(rule).linear_below
     if rule is None or below is None or below >= _LINEAR:
