@@ -113,7 +113,7 @@ class Adam(_Adaptive):
 
         return jax.tree.map(step, new.mean, new.square)
 
-    def _step_at_rest(self, who: str, z: Any, new: Any) -> Any:
+    def _step_at_rest(self, who: str, z: Any, v: Any, new: Any) -> Any:
         """The step's derivative where all averages are 0."""
         h = getattr(self.rates, who) / self.eps
         return jax.tree.map(lambda m: h * m, new.mean)
@@ -143,7 +143,7 @@ class _AtRest:
 
     def update(self: Any, who: str, z: Any, v: Any, state: Any) -> tuple[Any, Any]:
         new = self._averaged_at_rest(v, state)
-        return self._step_at_rest(who, z, new), new
+        return self._step_at_rest(who, z, v, new), new
 
 
 class _BiasCorrected:
@@ -168,8 +168,8 @@ class AdamW(Adam):
     def _step(self, who: str, z: Any, new: Any, first: Any, second: Any) -> Any:
         return self._decayed(who, z, super()._step(who, z, new, first, second))
 
-    def _step_at_rest(self, who: str, z: Any, new: Any) -> Any:
-        return self._decayed(who, z, super()._step_at_rest(who, z, new))
+    def _step_at_rest(self, who: str, z: Any, v: Any, new: Any) -> Any:
+        return self._decayed(who, z, super()._step_at_rest(who, z, v, new))
 
     def _decayed(self, who: str, z: Any, step: Any) -> Any:
         h = getattr(self.rates, who) * self.weight_decay
@@ -243,9 +243,16 @@ class RMSProp(_Adaptive):
 
     def update(self, who: str, z: Any, v: Any, state: Any) -> tuple[Any, Any]:
         """The velocity over the root of the averaged square."""
-        new = jax.tree.map(lambda s, g: self.beta2 * s + (1.0 - self.beta2) * g * g, state, v)
+        new = self._averaged_at_rest(v, state)
         h = getattr(self.rates, who)
         return jax.tree.map(lambda g, s: h * quotient(g, root(s + self.eps)), v, new), new
+
+    def _averaged_at_rest(self, v: Any, state: Any) -> Any:
+        return jax.tree.map(lambda s, g: self.beta2 * s + (1.0 - self.beta2) * g * g, state, v)
+
+    def _step_at_rest(self, who: str, z: Any, v: Any, new: Any) -> Any:
+        h = getattr(self.rates, who) / jnp.sqrt(self.eps)
+        return jax.tree.map(lambda g: h * g, v)
 
     def _roots(self, own: Any) -> Any:
         return jax.tree.map(lambda s: jnp.sqrt(s + self.eps), own)
@@ -254,6 +261,11 @@ class RMSProp(_Adaptive):
     def linear_below(self) -> float:
         """sqrt(eps): the averaged square must be small beside eps."""
         return float(self.eps) ** 0.5
+
+    @property
+    def at_rest(self) -> Rule:
+        """Near rest the averaged square is of second order: the step is h g/sqrt(eps)."""
+        return variation(self, _AtRest)
 
 
 def _over(x: Array, by: Any) -> Array:

@@ -77,11 +77,12 @@ def test_an_optimiser_of_optax_is_a_rule_by_its_name():
         pytest.param(
             dg.rule("rmsprop", lr=0.1, eps=0.5), optax.rmsprop(0.1, eps=0.5), marks=pytest.mark.slow
         ),
+        pytest.param(dg.rule("rmsprop", lr=1e-6), optax.rmsprop(1e-6), marks=pytest.mark.slow),
         pytest.param(
             dg.rule("optimistic", lr=0.1), optax.optimistic_gradient_descent(0.1), marks=pytest.mark.slow
         ),
     ],
-    ids=["momentum", "adam", "adam, tiny eps", "adamw", "rmsprop", "optimistic"],
+    ids=["momentum", "adam", "adam, tiny eps", "adamw", "rmsprop", "rmsprop, tiny eps", "optimistic"],
 )
 def test_multipliers_are_those_of_the_rule_it_is(own, theirs):
     ours = dg.spectrum(DAMPED, rule=own).multipliers
