@@ -34,7 +34,9 @@ def _opened(value: Any) -> Any:
         return {f.name: _opened(getattr(value, f.name)) for f in dataclasses.fields(value) if f.repr}
     if isinstance(value, Mapping):
         return {k: _opened(x) for k, x in value.items()}
-    return type(value)(map(_opened, value)) if type(value) in (list, tuple) else value
+    if type(value) is tuple:
+        return tuple(map(_opened, value))
+    return [_opened(x) for x in value] if type(value) is list else value
 
 
 def plain(value: Any) -> Any:

@@ -200,8 +200,8 @@ def ema(
         about = {n: around.provenance[n] for n in ("variant", "rule", "dim")} | {"status": found.status}
     step = None if not steps else _time_step(rule, h)
     cycle = None if omega is not None or at is not None else adaptive_flow(variant, rule, dim, x0)
-    on_cycle = cycle is not None and cycle.kind is Kind.LIMIT_CYCLE
-    if on_cycle and cycle.period is not None and step is not None:
+    cycle = cycle if cycle is not None and cycle.kind is Kind.LIMIT_CYCLE else None
+    if cycle is not None and cycle.period is not None and step is not None:
         frequency = 2 * math.pi / (cycle.period * step)
         about["cycle_amplitude"] = cycle.amplitude
     else:
