@@ -197,7 +197,7 @@ class CircleEquations:
         ...     r2 = np.sum(z**2, axis=1)[:, None, None]
         ...     slopes = turn @ ((1 + p - r2) * np.eye(2) - 2 * z[:, :, None] * z[:, None, :])
         ...     return z @ turn.T * (1 + p - r2[:, 0]), slopes, z @ turn.T
-        >>> ring = 2 * np.pi * np.arange(5) / 5
+        >>> ring = 2 * np.pi * np.arange(9) / 9
         >>> circle = InvariantCircle(0.5 * np.stack([np.cos(ring), np.sin(ring)], axis=1), 1.0, 0.0, 0.0)
         >>> equations = CircleEquations(map_, circle.points)
         >>> bool(np.max(np.abs(equations(equations.unknowns(circle, 0.25))[0])) < 1e-12)

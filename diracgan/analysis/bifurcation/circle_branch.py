@@ -28,7 +28,7 @@ _NEARLY = 0.5  # of a circle's largest tail: where that stops a branch, more poi
 _MOST = 65  # points of a circle
 _NO_ROOM = 1e-9  # of the range: a point nearer to its end lies on it
 _DIFFERENCE = 1e-6  # of the range: derivatives by the parameter
-_TURNS = 600  # applications of the map along which exponents are taken
+_TURNS = 2000  # applications of the map along which exponents are taken
 
 
 @dataclasses.dataclass(frozen=True)
