@@ -86,7 +86,7 @@ def test_thresholds_are_where_stability_changes():
     given = {**state(r1="0.1"), "rule": {"name": "simultaneous", "typed": {"lr": "0.2"}}}
     found = answered({"what": "thresholds", "parameter": "r1", "state": given})
     assert found["lines"] == [
-        "stability changes at r1 = 0.05: unstable below, stable above; r1 = 10.025: stable below, unstable above"
+        "stability changes at γ = 0.05: unstable below, stable above; γ = 10.025: stable below, unstable above"
     ]
     wrong = answered({"what": "thresholds", "parameter": "r", "state": given})
     assert "r1" in wrong["lines"][0]

@@ -60,10 +60,10 @@ function lines(list, answer) {
 
 function parameters() {
   const state = window.diracgan.state();
-  const own = variants.get(state.variants[0].name).parameters.filter((p) => !p.choices).map((p) => p.name);
-  const names = [...own, ...(isFlow(state) ? [] : ["lr"])];
-  const before = which.value;
-  which.replaceChildren(...names.map((name) => element("option", { value: name, textContent: name })));
+  const own = variants.get(state.variants[0].name).parameters.filter((p) => !p.choices);
+  const turned = [...own, ...(isFlow(state) ? [] : ruleOf(state).parameters.filter((p) => p.name === "lr"))];
+  const [names, before] = [turned.map((p) => p.name), which.value];
+  which.replaceChildren(...turned.map((p) => element("option", { value: p.name, textContent: p.symbol, title: p.help })));
   if (names.includes(before)) which.value = before;
 }
 

@@ -78,8 +78,11 @@ def _neutral(case: Case, stretch: Stretch, radii: dict[str, Any], moved: bool) -
         radii["period"] = repeat
         case.note("the orbit does not close; what repeats are its radii, with the period given")
     period = f" with period {radii['period']:.6g}" if "period" in radii else ""
-    others = "and only some of its neighbours come to it" if moved else "and so do its neighbours"
-    return Answer(Kind.NEUTRAL_ORBIT, radii, f"neutral: it keeps its orbit for ever{period}, {others}")
+    said = f"it keeps its orbit for ever{period}, and so do its neighbours"
+    if moved:
+        others = "some nearby starts come to it too, others keep orbits of their own"
+        said = f"it comes to an orbit that it keeps for ever{period}; {others}"
+    return Answer(Kind.NEUTRAL_ORBIT, radii, f"neutral: {said}")
 
 
 def _attracting(case: Case, radii: dict[str, Any], is_round: bool, orbit: Orbit | None) -> Answer | None:
