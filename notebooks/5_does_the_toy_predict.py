@@ -74,3 +74,30 @@ for control in found.controls:
 # 600 runs) the Jacobian near the end is right in 279 of 300 runs of plain alternating steps, where the commonest answer is in
 # 213; with Adam it is no better than that. `diracgan compare` runs the same over all variants, and exits with 1 below its
 # thresholds.
+
+# %% [markdown]
+# ## Exercise: one mode by hand
+# A mode of a network has coupling $\sigma = 0.2$, and the overlap of real and fake samples damps its critic by $\delta = 0.1$.
+# In the corrected toy it moves like $\varphi' = -\delta\varphi - \sigma\theta$, $\theta' = \sigma\varphi$.
+#
+# 1. Which eigenvalues does the bare toy predict, and which the corrected one?
+# 2. From which damping on does the mode no longer oscillate?
+#
+# <details><summary>Solution</summary>
+#
+# The bare toy leaves $\delta$ out: $\pm 0.2i$, an oscillation for ever. With it the eigenvalues solve
+# $\mu^2 + \delta\mu + \sigma^2 = 0$:
+#
+# $$\mu = -\frac{\delta}{2} \pm \sqrt{\frac{\delta^2}{4} - \sigma^2} = -0.05 \pm 0.1936i.$$
+#
+# The root is real from $\delta = 2\sigma = 0.4$ on. In units of $\sigma$ this is the linear WGAN with L2 of weight
+# $\delta/\sigma$ on the critic, which is what the cell below asks.
+#
+# </details>
+
+# %%
+guess = None  # the corrected eigenvalues
+print("predicted:", guess)
+for damping in (0.0, 0.1, 0.4):
+    mode = dg.spectrum(dg.variant("wgan-linear").with_(l2=damping / 0.2))
+    print(f"damping {damping}: eigenvalues", (0.2 * mode.eigenvalues).round(4))

@@ -105,3 +105,24 @@ plt.show()
 cured = dg.variant("ns").with_(r1=best.best["r1"])
 print(dg.critical(cured, "lr", rule=rule).text)
 print(dg.tune(cured, {"lr": (0.01, 4.0)}, rule=rule).text)
+
+# %% [markdown]
+# ## Exercise: the decay for a wanted reduction
+# An average $\bar z^+ = \beta\bar z + (1 - \beta)z^+$ over an orbit that turns by the angle $\alpha$ a step leaves the share
+# $\lvert G\rvert = (1 - \beta)/\lvert 1 - \beta e^{-i\alpha}\rvert$ of it. The game above turns by $\alpha = 0.05$ a step. Which
+# $\beta$ leaves a fiftieth? And how long does that average remember?
+#
+# <details><summary>Solution</summary>
+#
+# With $\varepsilon = 1 - \beta$ small, $\lvert 1 - \beta e^{-i\alpha}\rvert \approx \sqrt{\varepsilon^2 + \alpha^2}$, and the
+# share is about $\varepsilon/\alpha$ where that is small: $\varepsilon \approx 0.05/50 = 0.001$, so $\beta \approx 0.999$. It remembers
+# $1/\varepsilon = 1000$ steps, eight turns of the orbit: a reduction $K$ takes $K/2\pi$ turns, at every learning rate.
+#
+# </details>
+
+# %%
+guess = None  # beta
+print("predicted:", guess)
+print(dg.ema(dg.variant("ns"), rule, reduction=50).text)
+beta, angle = 0.999, 0.05
+print(f"beta = {beta} leaves 1/{abs(1 - beta * np.exp(-1j * angle)) / (1 - beta):.1f}")

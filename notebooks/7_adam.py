@@ -106,3 +106,29 @@ print(dg.ema(dg.variant("ns").with_(r1=0.1), dg.rule("adam", lr=0.001, beta1=0.5
 # All of this is one eigenvalue without noise. In a real network under minibatches the second moment is mostly the
 # noise's; there a forecast from measured Jacobians and noise takes over.
 
+# %% [markdown]
+# ## Exercise: a smaller cycle
+# Simultaneous Adam with lr = 0.001, $\beta_1 = 0.5$ and $\beta_2 = 0.999$ on the linear game.
+#
+# 1. By the formula above, how large is its cycle?
+# 2. Half the learning rate, or $\beta_1 = 0$, or both players in turns: which makes it smallest?
+#
+# <details><summary>Solution</summary>
+#
+# $\tau_1 = \beta_1/(1 - \beta_1) = 1$ and $\tau_2 = 1/(1 - \beta_2) = 1000$, so
+#
+# $$A = 4\,\mathrm{lr}\,\sqrt{\tau_2\,(\tau_1 + 1/2)} = 0.004\,\sqrt{1500} = 0.155.$$
+#
+# Half the learning rate halves it: 0.077. $\beta_1 = 0$ leaves the half alone: $0.004\sqrt{500} = 0.089$. Turns take the
+# half away: $0.004\sqrt{1000} = 0.126$. So the learning rate does most, at half the speed; $\beta_1 = 0$ *and* turns leave
+# nothing that pumps.
+#
+# </details>
+
+# %%
+guess = None  # the size, and which remedy
+print("predicted:", guess)
+for lr, beta1, turns in ((0.001, 0.5, False), (0.0005, 0.5, False), (0.001, 0.0, False), (0.001, 0.5, True)):
+    by_hand = 4 * lr * np.sqrt(1000 * (beta1 / (1 - beta1) + (0.0 if turns else 0.5)))
+    found = dg.averaged(v, dg.rule("adam", lr=lr, beta1=beta1, beta2=0.999, alternating=turns))
+    print(f"lr {lr}, beta1 {beta1}, in turns {turns}: by hand {by_hand:.4f}, found {found.amplitude:.4f}")

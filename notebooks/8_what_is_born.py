@@ -101,3 +101,25 @@ print(dg.bifurcation.sensitivity(point, "gamma"), "= 4, as h = 4γ says")
 
 # %%
 print(dg.lyapunov(variant, [0.1], [0.1], rule=dg.rule("simultaneous", lr=0.3)).values)
+
+# %% [markdown]
+# ## Exercise: which threshold comes first?
+# Simultaneous steps on the non-saturating GAN with R1 have the multipliers $1 + h\mu$, where $\mu^2 + \gamma\mu + 1/4 = 0$. Take
+# $\gamma = 1.25$ instead of 0.05. At which $h$ is stability lost, and how: does a pair leave the unit circle, or does one
+# multiplier pass $-1$?
+#
+# <details><summary>Solution</summary>
+#
+# $\mu = -1$ and $\mu = -1/4$: both real, so no pair can leave the circle together. The multipliers are $1 - h$ and $1 - h/4$;
+# the first one reaches $-1$ at $h = 2$. That is a *flip*. (A pair needs $\gamma < 1$, where $h = 4\gamma$ comes first.) Along its
+# eigenvector the two players' cubic terms cancel, for every $\gamma > 1$: the normal form does not say whether an orbit of
+# period 2 is born before the threshold or after it, and the program does not guess.
+#
+# </details>
+
+# %%
+guess = None  # h, and how
+print("predicted:", guess)
+overdamped = dg.critical(dg.variant("ns").with_(r1=1.25), "lr", rule=rule)
+print(overdamped.text)
+print(overdamped.born[0].birth)

@@ -127,3 +127,25 @@ if torch is not None:
         number = getattr(said, name)
         value = "-" if number.value is None else f"{number.value:.3g} ({number.low:.3g} to {number.high:.3g})"
         print(f"{name}: {value}: {number.text}")
+
+# %% [markdown]
+# ## Exercise: read two losses
+# A critic answers 4 on every real sample and $-4$ on every fake one. What are its loss and the generator's (non-saturating, as
+# above)? How strongly does the generator still learn, and how strongly would it with the saturating loss
+# $-\log(1 + e^{D})$?
+#
+# <details><summary>Solution</summary>
+#
+# With $s(x) = \log(1 + e^x)$ the critic's loss is $2s(-4) = 0.036$, far below the $2\log 2 = 1.386$ of a critic at chance; the
+# generator's is $s(4) = 4.018$, far above $\log 2 = 0.693$. Its slope in $D$ is $-1/(1 + e^{-4}) = -0.982$: it is pushed as hard as can
+# be, and the losses alone look lost. The saturating loss has the slope $-1/(1 + e^{4}) = -0.018$: there it no longer learns.
+# Of the critic's slope in $x$, through which both must pass, losses say nothing.
+#
+# </details>
+
+# %%
+guess = None  # both losses, both slopes
+print("predicted:", guess)
+soft = lambda x: np.log1p(np.exp(x))
+print(f"losses {2 * soft(-4):.3f} and {soft(4):.3f}; at chance {2 * np.log(2):.3f} and {np.log(2):.3f}")
+print(f"slopes in D: non-saturating {-1 / (1 + np.exp(-4)):.3f}, saturating {-1 / (1 + np.exp(4)):.3f}")

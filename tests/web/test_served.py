@@ -205,7 +205,7 @@ def test_the_served_page_says_what_truly_happens(tmp_path):
             tab.wait_for_selector("#verdicts :text('exp(−0.15 t)')", timeout=120_000)
             tab.select_option("#turned", "r1")
             tab.click("text=Find thresholds")
-            tab.wait_for_selector("#thresholds :text('r1 = 0')", timeout=120_000)
+            tab.wait_for_selector("#thresholds :text('γ = 0')", timeout=120_000)
             tab.evaluate("() => { location.hash = '#v=wgan-linear&d=1&z=0.1,0.2&show=field'; }")
             tab.wait_for_selector("#verdicts :text('orbit')", timeout=120_000)
             assert wrong == []
