@@ -198,8 +198,7 @@ def thresholds(shown: Scene, index: int, parameter: str, x0: tuple[float, ...] |
     found, symbol = critical(v, parameter, rule=rule, dim=shown.dim, x0=x0), SYMBOLS.get(parameter, parameter)
     whole = re.sub(rf"(?<!\w){re.escape(parameter)}(?!\w)", symbol, found.text)
     said = [
-        f"{symbol} = {digits(t.value, t.error)}: {t.below} below, {t.above} above"
-        for t in found.thresholds
+        f"{symbol} = {digits(t.value, t.error)}: {t.below} below, {t.above} above" for t in found.thresholds
     ]
     return f"stability changes at {'; '.join(said)}" if said else whole
 
