@@ -19,7 +19,7 @@ from .portraits import portrait
 from .series import Series, read
 from .sizes import Layout, Size, layout
 from .spectra import eigenvalues, spectral_values, status_words
-from .theme import INK, number, style, with_powers
+from .theme import INK, number, style, with_letters
 
 __all__ = ["figure"]
 
@@ -112,11 +112,7 @@ def verdict_sentence(verdict: Any) -> str:
         >>> verdict_sentence(SimpleNamespace(text="ends on a circle: |phi| = 1, |theta - x0| = 1"))
         'ends on a circle: |φ| = 1, |θ − x₀| = 1'
     """
-    words = {"phi": "φ", "theta": "θ", "x0": "x₀", " - ": " − ", "(-": "(−"}
-    text = with_powers(str(verdict.text))
-    for plain, drawn in words.items():
-        text = text.replace(plain, drawn)
-    return text
+    return with_letters(str(verdict.text))
 
 
 def _limit_circle(ax: Axes, series: Series, verdict: Any) -> None:

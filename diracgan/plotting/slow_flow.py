@@ -8,8 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .headings import page
-from .overview import verdict_sentence
-from .theme import BLUE, GREY, INK, PALE, VERMILION
+from .theme import BLUE, GREY, INK, PALE, VERMILION, with_letters
 
 __all__ = ["slow_flow_figure"]
 _MOST = 4.0  # of the growth that is shown: near 0 it may be thousandfold, and the cycles would be one line
@@ -31,7 +30,7 @@ def slow_flow_figure(found: Any) -> Figure:
         ['attracts: |φ| = 0.493, 219 steps a turn']
     """
     growth = np.asarray(found.drift) * np.asarray(found.periods) / np.asarray(found.radii)
-    with page(7.6, 4.4, verdict_sentence(found), f"{found.variant} under {found.rule}") as made:
+    with page(7.6, 4.4, with_letters(found.text), f"{found.variant} under {found.rule}") as made:
         ax = made.add_axes((0.12, 0.2, 0.83, 0.58))
         ax.axhline(0.0, color=PALE, linewidth=1.0, zorder=0)
         ax.plot(found.radii, growth, color=BLUE, linewidth=1.4)

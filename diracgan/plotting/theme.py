@@ -93,6 +93,19 @@ def with_powers(text: str) -> str:
     return re.sub(r"\^([-\N{MINUS SIGN}]?\d+(?:\.\d+)?)(?!\w)", lambda m: raised(m[1]), text)
 
 
+def with_letters(text: str) -> str:
+    """A sentence with powers and Greek letters as in a picture.
+
+    Example:
+        >>> with_letters("|theta - x0| = 1")
+        '|θ − x₀| = 1'
+    """
+    text = with_powers(text)
+    for plain, drawn in {"phi": "φ", "theta": "θ", "x0": "x₀", " - ": " − ", "(-": "(−"}.items():
+        text = text.replace(plain, drawn)
+    return text
+
+
 def power_of_ten(x: float, _: object = None) -> str:
     """Return the tick label of a power of ten; other values get none.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -184,23 +183,22 @@ def judged(shown: Scene, index: int = 0, x0: tuple[float, ...] | None = None) ->
 
 
 def thresholds(shown: Scene, index: int, parameter: str, x0: tuple[float, ...] | None = None) -> str:
-    """Where the stability of one of the variants changes as a parameter varies, in words and the field's symbols.
+    """Where the stability of one of the variants changes as a parameter varies, in words.
 
     Example:
         >>> thresholds(Scene(variants=("ns:r1=0.1",), rule="simultaneous:lr=0.2"), 0, "r1")
-        'stability changes at γ = 0.05: unstable below, stable above; γ = 10.025: stable below, unstable above'
+        'stability changes at r1 = 0.05: unstable below, stable above; r1 = 10.025: stable below, unstable above'
     """
     from ..analysis import critical
     from ..analysis.thresholds.critical import digits
-    from .programs import SYMBOLS
 
     v, rule = variant_of(shown.variants[index]), rule_of(shown.rule)
-    found, symbol = critical(v, parameter, rule=rule, dim=shown.dim, x0=x0), SYMBOLS.get(parameter, parameter)
-    whole = re.sub(rf"(?<!\w){re.escape(parameter)}(?!\w)", symbol, found.text)
+    found = critical(v, parameter, rule=rule, dim=shown.dim, x0=x0)
     said = [
-        f"{symbol} = {digits(t.value, t.error)}: {t.below} below, {t.above} above" for t in found.thresholds
+        f"{parameter} = {digits(t.value, t.error)}: {t.below} below, {t.above} above"
+        for t in found.thresholds
     ]
-    return f"stability changes at {'; '.join(said)}" if said else whole
+    return f"stability changes at {'; '.join(said)}" if said else found.text
 
 
 def data(shown: Scene, found: list[tuple[Variant, Any, Any]] | None = None) -> str:

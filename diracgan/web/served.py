@@ -14,6 +14,7 @@ import hashlib
 import importlib
 import json
 import os
+import re
 import sys
 import threading
 import time
@@ -102,13 +103,21 @@ def answered(given: Mapping[str, Any], gone: Callable[[], bool] = lambda: False)
     if what in ("picture", "numbers"):
         return limits.limited(lambda: _file(shown, what), limits.ANSWER_S, gone)
     if what == "thresholds":
+        name = str(given.get("parameter"))
         return {
             "lines": [
-                _line(lambda k=k: scene.thresholds(shown, k, str(given.get("parameter")), x0), gone)
+                _line(lambda k=k: _with_symbol(scene.thresholds(shown, k, name, x0), name), gone)
                 for k in count
             ]
         }
     raise InputError(f"what = {what!r}; allowed: verdict, thresholds, picture, numbers")
+
+
+def _with_symbol(text: str, parameter: str) -> str:
+    """A sentence with a parameter's symbol in place of its name."""
+    from .programs import SYMBOLS
+
+    return re.sub(rf"(?<!\w){re.escape(parameter)}(?!\w)", SYMBOLS.get(parameter, parameter), text)
 
 
 _drawing = threading.Lock()  # matplotlib's settings and its parser of formulas belong to the whole process
