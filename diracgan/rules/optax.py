@@ -189,7 +189,7 @@ class NamedOptax(OptaxRule):
     def _made(self, rate: Any) -> Any:
         import optax
 
-        own = {n: getattr(self, n) for n in _numbers(self.optimiser)}
+        own = {n: getattr(self, n) for n in _numbers(self.optimiser) or ()}
         return getattr(optax, self.optimiser)(rate, **own)
 
 
@@ -206,12 +206,13 @@ def optax_class(name: str) -> type[NamedOptax] | None:
         >>> optax_class("chain") is None
         True
     """
-    if _numbers(name) is None:
+    numbers = _numbers(name)
+    if numbers is None:
         return None
     body: dict[str, Any] = {"__module__": __name__, "optimiser": name, "__annotations__": {}}
     body["__doc__"] = f"Both players moved by optax.{name}."
     turns = {n: Optax.__dataclass_fields__[n] for n in ("alternating", "n_critic")}
-    for n, value in _numbers(name).items():
+    for n, value in numbers.items():
         body["__annotations__"][n] = type(value).__name__
         low = 0.0 if n in _DECAYS | _SIZES else None
         high = 1.0 if n in _DECAYS else None
