@@ -190,6 +190,7 @@ F V sigmoid_(V x, T low, T high) { V s, p = power(below(above(x, low), high), &s
 #define EACH(name, f) F V name(V x) { V r; for (int l = 0; l < L; l++) r[l] = f(x[l]); return r; }
 EACH(each_log, log) EACH(each_log1p, log1p) EACH(each_expm1, expm1) EACH(each_sin, sin) EACH(each_cos, cos)
 EACH(each_floor, floor) EACH(each_ceil, ceil) EACH(each_erf, erf) EACH(each_erfc, erfc) EACH(each_atan, atan)
+EACH(each_asinh, asinh)
 /* e^(-1/5) to within a thousandth: a guess from the exponent's bits and two Newton steps */
 F V inverse_fifth_root(V e) {
   S x = __builtin_convertvector(above(e, (T)1e-12), S);

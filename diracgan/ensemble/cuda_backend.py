@@ -73,6 +73,7 @@ F V inverse_fifth_root(V e) { return powf(e > (V)1e-12 ? (float)e : 1e-12f, -.2f
 #define EACH(name, f) F V name(V x) { return f(x); }
 EACH(each_log, log) EACH(each_log1p, log1p) EACH(each_expm1, expm1) EACH(each_sin, sin) EACH(each_cos, cos)
 EACH(each_floor, floor) EACH(each_ceil, ceil) EACH(each_erf, erf) EACH(each_erfc, erfc) EACH(each_atan, atan)
+EACH(each_asinh, asinh)
 F V each_pow(V x, V y) { return pow(x, y); }
 """
 

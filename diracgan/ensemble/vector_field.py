@@ -104,6 +104,8 @@ def _step_program(structure: Any, dim: int, dtype: np.dtype, double: bool) -> St
             raise NotScalarizable(f"it has {dim} dimensions that cannot be reduced")
         advance: Any = trace(_velocity if system.rule is None else _iterate, system, state)
         begin: Any = None if system.rule is None else trace(_begin, system, players)
+        if advance.sums:
+            raise NotScalarizable("it has long sums")
         first = 2 * dim
         whole = sorted({*advance.on_arrays, *(begin.on_arrays if begin else ())})
         note = f"partly in scalar operations: {', '.join(whole)} run on stacked arrays" if whole else ""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 import numpy as np
 
 from .nodes import Node
 from .scalar_program import Program
 from .source_text import ARITHMETIC, NotWritable, expression
 
-FUNCTIONS = ("log", "log1p", "expm1", "sin", "cos", "floor", "ceil", "erf", "erfc", "atan")
+FUNCTIONS = ("log", "log1p", "expm1", "sin", "cos", "floor", "ceil", "erf", "erfc", "atan", "asinh")
 _OPERATIONS = {
     **ARITHMETIC,
     "max": "({0} > {1} || {0} != {0} ? {0} : {1})",
@@ -102,13 +104,71 @@ def function(name: str, program: Program, parameters: int) -> str:
         if node.op == "input":
             k = node.detail
             return f"p[{k}]" if k < parameters else f"x[{k - parameters}]"
+        if node.op == "row":
+            return f"{names[node]}_of[row]"
         return scalar_expression(node, [read(a) for a in node.args], real)
 
+    def line(node: Node) -> str:
+        return f"const {c_type(np.dtype(node.dtype), real)} {names[node]} = {value(node)};"
+
     lines = [
-        f"const {c_type(np.dtype(n.dtype), real)} {names[n]} = {value(n)};"
+        f"static const T {names[n]}_of[] = {{{', '.join(literal(float(x)) for x in n.detail)}}};"
         for n in program.order
-        if not n.known
+        if n.op == "row"
     ]
+    for level in _levels(program):
+        loops: dict[tuple[int, Node | None], list[Node]] = {}
+        for n in level:
+            if n.op == "sum":
+                loops.setdefault((n.args[0].rows, _condition(n.args[0])), []).append(n)
+        for (rows, condition), sums in loops.items():
+            lines += _loop(sums, rows, condition, names, line)
+        lines += [line(n) for n in level if n.op != "sum"]
     lines += [f"out[{i}] = {read(n)};" for i, n in enumerate(program.outputs)]
     head = f"static void {name}(const double *p, const double *x, double *out) {{"
     return "\n".join([head, *lines, "}"])
+
+
+def _levels(program: Program) -> list[list[Node]]:
+    """The single values by how many sums stand one behind the other before them; each level begins with its sums."""
+    depth: dict[Node, int] = {}
+    levels: dict[int, list[Node]] = {0: []}
+    for node in program.order:
+        depth[node] = max((depth[a] for a in node.args), default=0) + (node.op == "sum")
+        if not node.rows and not node.known:
+            levels.setdefault(depth[node], []).append(node)
+    return [levels[k] for k in sorted(levels)]
+
+
+def _condition(term: Node) -> Node | None:
+    """What has to hold for a row to count, where its term is 0 otherwise."""
+    chosen = term.op == "select_n" and len(term.args) == 3 and np.dtype(term.args[0].dtype).kind == "b"
+    return term.args[0] if chosen and term.args[1].known and term.args[1].detail == 0 else None
+
+
+def _loop(
+    sums: list[Node], rows: int, condition: Node | None, names: dict[Node, str], line: Callable[[Node], str]
+) -> list[str]:
+    """The lines that add up several terms over the same rows, those left out where the condition does not hold."""
+    terms, asked = _rowwise(n.args[0] for n in sums), _rowwise([condition] if condition else [])
+    return [
+        *(f"T {names[n]} = 0;" for n in sums),
+        f"for (int row = 0; row < {rows}; row++) {{",
+        *(line(n) for n in names if n in asked),
+        *([f"if (!{names[condition]}) continue;"] if condition else []),
+        *(line(n) for n in names if n in terms and n not in asked),
+        *(f"{names[n]} += {names[n.args[0]]};" for n in sums),
+        "}",
+    ]
+
+
+def _rowwise(ends: Iterable[Node]) -> set[Node]:
+    """The nodes with a value for each row that some of them are computed from, those included."""
+    found: set[Node] = set()
+    rest = list(ends)
+    while rest:
+        node = rest.pop()
+        if node.rows and node not in found:
+            found.add(node)
+            rest += node.args
+    return found

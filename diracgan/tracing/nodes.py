@@ -18,21 +18,26 @@ class Node:
     """One scalar: a known number, an input, an elementwise operation, or an entry of an operation on arrays.
 
     Attributes:
-        op: the operation's name; ``"known"``, ``"input"``, ``"arrays"`` and ``"entry"`` are ours.
+        op: the operation's name; ``"known"``, ``"input"``, ``"arrays"``, ``"entry"``, ``"row"`` and ``"sum"`` are ours.
         args: what it is computed from.
         dtype: its type.
-        detail: the number, the input's index, the operation on arrays, the entry's place, or the operation's settings.
+        detail: the number, the input's index, the operation on arrays, the entry's place, the numbers of a row, or the
+            operation's settings.
         primitive: JAX's operation, where there is one.
         rank: its number in the order of making, by which commuting operands are sorted: the same in every process.
+        rows: how many values it has, one for each row of a sum; 0 where it is one value.
     """
 
-    __slots__ = ("args", "detail", "dtype", "op", "primitive", "rank")
+    __slots__ = ("args", "detail", "dtype", "op", "primitive", "rank", "rows")
 
     def __init__(
         self, op: str, args: tuple[Node, ...], dtype: Any, detail: Any, primitive: Any = None
     ) -> None:
         self.op, self.args, self.dtype, self.detail, self.primitive = op, args, dtype, detail, primitive
         self.rank = 0
+        self.rows = (
+            len(detail) if op == "row" else 0 if op == "sum" else max((a.rows for a in args), default=0)
+        )
 
     @property
     def known(self) -> bool:
@@ -63,6 +68,7 @@ _NUMPY: dict[str, Callable[..., Any]] = {
         name: getattr(np, name)
         for name in "abs sqrt square tanh exp log log1p expm1 sign floor ceil sin cos tan cbrt exp2".split()
     },
+    "asinh": np.arcsinh,
     "pow": np.power,
     "logistic": lambda x: 1 / (1 + np.exp(-x)),
     "rsqrt": lambda x: 1 / np.sqrt(x),
@@ -107,6 +113,11 @@ def by_numpy(name: str, settings: Mapping[str, Any], dtype: Any, ins: Sequence[A
     return None
 
 
+def row(node: Node, dimensions: int) -> np.ndarray:
+    """The numbers of a row as an array that goes with values of so many dimensions."""
+    return np.reshape(node.detail, (-1, *[1] * dimensions))
+
+
 def host_operation(node: Node) -> Callable[..., Any]:
     """What computes a node from its arguments' values at once."""
     if node.op in _ARITHMETIC and np.dtype(node.dtype).kind in "bf":
@@ -116,8 +127,8 @@ def host_operation(node: Node) -> Callable[..., Any]:
 
 def on_host(node: Node, ins: list[Any]) -> Any:
     """A node's value at once, by NumPy where it has the operation, else by JAX."""
-    value = None
-    if node.op not in ("arrays", "entry"):
+    value = np.sum(ins[0], axis=0) if node.op == "sum" else None
+    if value is None and node.op not in ("arrays", "entry"):
         value = by_numpy(node.op, node.detail, node.dtype, ins)
     if value is None:
         value = by_jax(node, ins)
@@ -130,9 +141,11 @@ def by_jax(node: Node, ins: list[Any]) -> Any:
         return ins[0][node.detail[0]][node.detail[1]]
     if node.op == "arrays":
         return _on_arrays(node, ins)
-    shape = next((np.shape(x) for x in ins if np.ndim(x)), ())
+    if node.op == "sum":
+        return jnp.sum(ins[0], axis=0)
+    shape = np.broadcast_shapes(*map(np.shape, ins))
     ins = [jnp.asarray(x, a.dtype) for x, a in zip(ins, node.args, strict=True)]
-    ins = [jax.lax.broadcast(x, shape) if x.ndim < len(shape) else x for x in ins]
+    ins = [jnp.broadcast_to(x, shape) if x.ndim else jax.lax.broadcast(x, shape) for x in ins]
     return jaxpr.bind(node.primitive, node.detail, ins)[0]
 
 
@@ -196,6 +209,16 @@ class Nodes:
             args = sorted(args, key=lambda a: a.rank)
         key = (name, str(sorted(settings.items(), key=lambda p: p[0])), np.dtype(dtype).str, *map(id, args))
         return self._once(key, name, tuple(args), dtype, settings, primitive)
+
+    def row(self, values: np.ndarray) -> Node:
+        """The node of the numbers that one entry of a row takes, from the first row of a sum to the last."""
+        return self._once(("row", values.dtype.str, values.tobytes()), "row", (), values.dtype, values)
+
+    def sum(self, term: Node, rows: int) -> Node:
+        """The node of the sum of a term over so many rows."""
+        if not term.rows:
+            return self.apply("mul", {}, [self.number(rows, term.dtype), term], term.dtype)
+        return self._once(("sum", id(term)), "sum", (term,), term.dtype, {})
 
     def function(self, name: str, args: Sequence[Node], dtype: Any) -> Node:
         """The node of a library function that is kept by its name."""

@@ -17,7 +17,7 @@ import jax
 import numpy as np
 
 from .jaxpr import read
-from .nodes import Node, by_jax, host_operation
+from .nodes import Node, by_jax, host_operation, row
 from .scalarize import MOST, NotScalarizable, Scalarizer, as_cells, check_type
 
 __all__ = ["MOST", "Node", "NotScalarizable", "Program", "trace"]
@@ -32,27 +32,35 @@ class Program:
         outputs: the results, all leaves ravelled in order.
         shapes: the shape of each output leaf.
         tree: the structure of the output.
+        sums: whether it has long sums, each a loop over known rows.
         on_arrays: names of the operations that could not be scalarized (they run on stacked arrays, more slowly).
     """
 
     def __init__(self, inputs: int, outputs: list[Node], shapes: list[tuple[int, ...]], tree: Any) -> None:
         self.inputs, self.outputs, self.shapes, self.tree = inputs, outputs, shapes, tree
         self.order = _order(outputs)
+        self.sums = any(n.op == "sum" for n in self.order)
         self.on_arrays = tuple(sorted({n.detail.name for n in self.order if n.op == "arrays"}))
         if len(self.order) > MOST:
             raise NotScalarizable(f"it has {len(self.order)} scalar operations; allowed: at most {MOST}")
 
     def __call__(self, values: Sequence[Any]) -> list[Any]:
         """Evaluate on one value a scalar: an array over trajectories, or a number for all of them."""
-        return self.evaluate(values, by_jax)
+        dimensions = max(map(np.ndim, values), default=0)
+        return self.evaluate(
+            values, lambda node, ins: row(node, dimensions) if node.op == "row" else by_jax(node, ins)
+        )
 
     def on_host(self, values: Sequence[Any]) -> list[Any]:
         """The same by NumPy, at once: for a few trajectories, where compiling would take longer."""
         at: list[Any] = [None] * len(self.order)
+        dimensions = max(map(np.ndim, values), default=0)
         with np.errstate(all="ignore"):
             for k, (operation, places) in enumerate(self._plan):
                 if operation is not None:
                     at[k] = operation(*[at[i] for i in places])
+                elif isinstance(places, Node):
+                    at[k] = row(places, dimensions)
                 else:  # a known number, or the place of an input
                     at[k] = np.asarray(values[places])[()] if isinstance(places, int) else places[0]
         return [at[i] for i in self._ends]
@@ -65,6 +73,8 @@ class Program:
         def entry(node: Node) -> tuple[Callable[..., Any] | None, Any]:
             if node.op in ("known", "input"):
                 return None, node.detail if node.op == "input" else (node.detail,)
+            if node.op == "row":
+                return None, node
             return host_operation(node), [place[a] for a in node.args]
 
         return [entry(n) for n in self.order]

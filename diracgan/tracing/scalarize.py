@@ -22,6 +22,7 @@ MOST = 3_000
 """Scalar operations beyond which a program is no longer worth scalarizing."""
 
 _TURNS = 256  # of a loop with a condition
+_LONG = 64  # turns from which a loop that only adds up stays a sum
 
 
 class NotScalarizable(Exception):
@@ -79,6 +80,8 @@ class Scalarizer:
 
     def on_arrays(self, operation: Operation, ins: list[Cells]) -> list[Cells]:
         """The entries of an operation that stays as it is."""
+        if any(n.rows for c in ins for n in c.flat):
+            raise NotScalarizable(f"{operation.name} in a long sum runs on arrays")
         node = self.nodes.new("arrays", tuple(n for c in ins for n in c.flat), None, operation)
         return [
             as_cells([self.nodes.new("entry", (node,), v.dtype, (k, i)) for i in range(v.size)], v.shape)
@@ -111,8 +114,9 @@ class Scalarizer:
         return [self._entries(out, ins, lambda args: self.nodes.function(function.name, args, out.dtype))]
 
     def _scan(self, scan: Scan, operation: Operation, ins: list[Cells]) -> list[Cells] | None:
-        if scan.length * max(1, len(scan.function.operations)) > MOST:
-            return None
+        sums = self._sums(scan, operation, ins)
+        if sums is not None or scan.length * max(1, len(scan.function.operations)) > MOST:
+            return sums
         split = scan.constants, scan.constants + scan.carried
         fixed, carry, rows = ins[: split[0]], ins[split[0] : split[1]], ins[split[1] :]
         stacked = operation.outputs[scan.carried :]
@@ -124,6 +128,51 @@ class Scalarizer:
             for store, entry in zip(kept, outs[scan.carried :], strict=True):
                 store.insert(0 if scan.reverse else len(store), entry)
         return [*carry, *(_stacked(store, v.shape) for store, v in zip(kept, stacked, strict=True))]
+
+    def _sums(self, scan: Scan, operation: Operation, ins: list[Cells]) -> list[Cells] | None:
+        """A long loop over known rows that only adds terms to what it carries; None for any other."""
+        split = scan.constants, scan.constants + scan.carried
+        fixed, start, rows = ins[: split[0]], ins[split[0] : split[1]], ins[split[1] :]
+        known = all(n.known for r in rows for n in r.flat)
+        nested = any(n.rows for c in fixed for n in c.flat)
+        if scan.length < _LONG or len(operation.outputs) > scan.carried or not known or nested:
+            return None
+        before = [
+            as_cells([self.nodes.new("carried", (), n.dtype, {}) for n in c.flat], c.shape) for c in start
+        ]
+        row = [
+            as_cells(
+                [
+                    self.nodes.row(np.array([n.detail for n in r[(slice(None), *i)]], v.dtype))
+                    for i in np.ndindex(v.shape[1:])
+                ],
+                v.shape[1:],
+            )
+            for r, v in zip(rows, operation.inputs[split[1] :], strict=True)
+        ]
+        after = self.run(scan.function, [*fixed, *before, *row])
+        totals = []
+        for old, new, first in zip(before, after, start, strict=True):
+            terms = [self._added(a, b) for a, b in zip(old.flat, new.flat, strict=True)]
+            if any(t is None or _reads(t, "carried") for t in terms):
+                return None
+            sums = [self.nodes.sum(t, scan.length) for t in terms if t is not None]
+            totals.append(
+                as_cells(
+                    [self.add(n.dtype, n, s) for n, s in zip(first.flat, sums, strict=True)], first.shape
+                )
+            )
+        return totals
+
+    def _added(self, old: Node, new: Node) -> Node | None:
+        """What a turn adds to what it carries; None where it does something else."""
+        if new is old:
+            return self.nodes.number(0, old.dtype)
+        if new.op == "add" and old in new.args:
+            return new.args[1] if new.args[0] is old else new.args[0]
+        if new.op == "sub" and new.args[0] is old:
+            return self.nodes.apply("neg", {}, [new.args[1]], old.dtype)
+        return None
 
     def _while(self, loop: While, ins: list[Cells]) -> list[Cells] | None:
         """Unrolled where the count is known while tracing (a loop over a counter)."""
@@ -182,6 +231,19 @@ def at_once(operation: Operation, arrays: Sequence[Any], **changed: Any) -> list
 
 def _numbers(cells: Cells, variable: Variable) -> np.ndarray:
     return np.asarray([n.detail for n in cells.flat], variable.dtype).reshape(cells.shape)
+
+
+def _reads(node: Node, name: str) -> bool:
+    """Whether an operation of that name is among those that a node is computed from."""
+    seen: set[Node] = set()
+    rest = [node]
+    while rest:
+        one = rest.pop()
+        if one.op == name:
+            return True
+        rest += [a for a in one.args if a not in seen]
+        seen.update(one.args)
+    return False
 
 
 def _stacked(rows: Sequence[Any], shape: tuple[int, ...]) -> Cells:

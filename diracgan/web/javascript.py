@@ -83,6 +83,8 @@ def body(program: Program, inputs: Sequence[str], *, result: str = "o") -> str:
     def operation(node: Node, args: list[str]) -> str:
         if node.op in ("arrays", "entry"):
             raise NotWritable(f"{(node.args[0] if node.op == 'entry' else node).detail.name} on arrays")
+        if node.op in ("row", "sum"):
+            raise NotWritable("a long sum")
         if node.primitive is None:
             return _entry(node.op, args)
         if node.op == "convert_element_type":

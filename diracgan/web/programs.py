@@ -120,7 +120,8 @@ def _form(variant: Variant, dim: int) -> str:
             return "{" + ",".join(_functions(variant, dim)) + "}"
         except (NotScalarizable, NotWritable) as why:
             raise InputError(
-                f"{variant.label} cannot run in a page: {why}; allowed: losses of at most {MOST} scalar operations"
+                f"{variant.label} cannot run in a page: {why}; allowed: losses of at most {MOST} scalar operations, "
+                "no instance noise"
             ) from None
 
 

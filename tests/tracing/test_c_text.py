@@ -55,3 +55,43 @@ def test_a_library_is_unloaded_with_the_last_of_its_functions():
     assert loaded() > before and one() == 1
     del one
     assert loaded() == before
+
+
+ROWS = np.stack([np.linspace(0.0, 1.0, 100), np.linspace(-1.0, 2.0, 100)], axis=1)
+
+
+def nested(x):
+    """Two sums one behind the other, of which the second leaves rows out, and a term without a row."""
+
+    def first(total, row):
+        return (total[0] + jnp.exp(-row[0] * x), total[1] - x * row[1], total[2] + x), None
+
+    a, b, c = jax.lax.scan(first, (0.5 * x, jnp.zeros(()), jnp.zeros(())), jnp.asarray(ROWS))[0]
+
+    def second(total, row):
+        return total + jnp.where(row[0] < 0.5, jnp.sin(a * row[1]), 0.0), None
+
+    return a, b, c, jax.lax.scan(second, jnp.zeros(()), jnp.asarray(ROWS))[0]
+
+
+def test_a_long_loop_that_adds_up_stays_a_sum_in_c_in_numpy_and_in_jax():
+    with jax.enable_x64(True):
+        program = trace(nested, jnp.ones(()))
+        by_jax = [np.asarray(r) for r in program([jnp.array([0.7, 0.7])])]
+    assert program.sums
+    assert not program.on_arrays
+    assert len(program.order) < 40
+    x, (r, w) = 0.7, ROWS.T
+    a = 0.5 * x + np.exp(-r * x).sum()
+    want = [a, -x * w.sum(), 100 * x, np.sin(a * w[r < 0.5]).sum()]
+    np.testing.assert_allclose(program.on_host([np.float64(x)]), want, rtol=1e-13)
+    np.testing.assert_allclose(
+        np.array([np.broadcast_to(y, 2) for y in program.on_host([np.array([x, x])])]).T,
+        [want, want],
+        rtol=1e-13,
+    )
+    np.testing.assert_allclose(np.array([np.broadcast_to(y, 2) for y in by_jax]).T, [want, want], rtol=1e-13)
+    run = c_compiler.loaded(HEAD + function("f", program, 0) + CALL, ["-O1", "-w"]).run
+    given, out = np.array([x]), np.zeros(4)
+    run(*(ctypes.c_void_p(y.ctypes.data) for y in (given, out)))
+    np.testing.assert_allclose(out, want, rtol=1e-13)

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.integrate import quad
 from scipy.special import expit as sigma
 from scipy.stats import norm as normal
 
@@ -197,6 +198,58 @@ def test_a_mean_that_quadrature_cannot_reach_is_nan():
 
         assert np.isnan(mean(one))
         assert np.isnan(jax.grad(mean)(one))
+
+
+SMOOTH = {
+    "softplus": (lambda u: jnp.logaddexp(0.0, u), lambda u: np.logaddexp(0.0, u)),
+    "shifted": (lambda u: jnp.logaddexp(0.0, 3 * u - 5), lambda u: np.logaddexp(0.0, 3 * u - 5)),
+    "square": (lambda u: (u - 1) ** 2, lambda u: (u - 1) ** 2),
+    "tanh": (jnp.tanh, np.tanh),
+}
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_the_mean_over_noise_is_the_integral_for_logits_of_any_size(name):
+    """Against SciPy's adaptive quadrature, which is told where the loss bends; 60 is noise 3 on a weight of 20."""
+    loss, plain = SMOOTH[name]
+    logits, deviations = np.array(
+        [(m, s) for m in (-40.0, -2.0, 0.0, 11.0, 40.0) for s in (1e-3, 0.05, 0.7, 3, 20, 60)]
+    ).T
+    with jax.enable_x64(True):
+        one = jnp.ones(1)
+
+        def mean(m, s):
+            return smooth_mean(lambda r, f: jnp.sum(loss(f)), "separable", 0 * one, m[None], one, s[None])
+
+        got = np.asarray(jax.jit(jax.vmap(mean))(jnp.asarray(logits), jnp.asarray(deviations)))
+    for m, s, g in zip(logits, deviations, got, strict=True):
+        bends = [(u - m) / s for u in (-5, 0, 1.7, 5) if abs(u - m) < 12 * s]
+        want = quad(
+            lambda e, m=m, s=s: plain(m + s * e) * normal.pdf(e),
+            -12,
+            12,
+            points=bends or None,
+            limit=500,
+            epsabs=1e-13,
+            epsrel=1e-12,
+        )[0]
+        assert g == pytest.approx(want, rel=2e-12, abs=2e-12)
+
+
+def test_a_mean_over_little_noise_is_differentiated_to_all_digits():
+    # Stein: d/ds E softplus(m + s e) = s E sigma'(m + s e) = s / 4 at m = 0, to s^2
+    with jax.enable_x64(True):
+        one = jnp.ones(1)
+
+        def mean(s):
+            return smooth_mean(
+                lambda r, f: jnp.sum(jnp.logaddexp(0.0, f)), "separable", 0 * one, 0 * one, one, s[None]
+            )
+
+        for s in (1e-12, 1e-6, 1e-3):
+            at = jnp.asarray(s)
+            assert float(jax.grad(mean)(at)) == pytest.approx(0.25 * s, rel=s**2 + 1e-14)
+            assert float(jax.jit(jax.grad(jax.grad(mean)))(at)) == pytest.approx(0.25, rel=s**2 + 1e-13)
 
 
 @pytest.mark.slow

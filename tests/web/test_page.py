@@ -62,7 +62,7 @@ def test_a_loss_of_ones_own_stands_beside_those_of_the_package(text):
     [
         (["--variant", "nss"], "did you mean"),
         (["--variant", "ns", "-v", "ns:r1=1"], "ns is named 2 times"),
-        (["--variant", "ns:noise=0.3"], "at most 3000 scalar operations"),
+        (["--variant", "ns:noise=0.3"], "a long sum"),
         (["--variant", "ns", "--out", "page.png"], ".html"),
         (["--variant", "ns", "--out", "no/such/folder/page.html"], "no/such/folder"),
     ],
