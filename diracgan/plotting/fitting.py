@@ -211,7 +211,7 @@ def _foot(fig: Figure) -> float:
     labels = [t.get_text() for t in old.get_texts()]
     columns = next((c for c in range(len(labels), 1, -1) if legend_width(labels, c) <= 72 * room), 1)
     letters = old.get_texts()[0].get_fontsize() if labels else SMALLEST
-    handles = old.legend_handles
+    handles = [h for h in old.legend_handles if h is not None]
     old.remove()
     where = (_EDGE / fig.get_figwidth(), _EDGE / fig.get_figheight())
     look = {"loc": "lower left", "bbox_to_anchor": where, "borderaxespad": 0, "borderpad": 0}
@@ -231,11 +231,7 @@ def _tidy(fig: Figure, panel: _Panel) -> None:
             legend_below(ax)
         elif legend is not None and legend.get_gid() == "above":
             legend_above(ax, 72 * float(wide) / fig.dpi)
-        for title in (
-            ax.title,
-            ax._left_title,
-            ax._right_title,
-        ):  # matplotlib has no names of its own for them
+        for title in (t for t in ax.get_children() if isinstance(t, Text) and t not in ax.texts):
             _fold(title, fig.get_figwidth() * fig.dpi * 0.98 if panel.width > 2.4 else wide * 1.05, "width")
         _fold(ax.xaxis.label, max(wide, 0.9 * fig.get_figwidth() * fig.dpi * (panel.width > 2.4)), "width")
         _fold(ax.yaxis.label, 1.1 * high, "height")
@@ -275,6 +271,6 @@ def _thin(axis: Axis, side: str) -> None:
             return
         locator = axis.get_major_locator()
         if isinstance(locator, FixedLocator):
-            axis.set_major_locator(FixedLocator(np.asarray(locator.locs)[::2]))
+            axis.set_major_locator(FixedLocator(list(locator())[::2]))
         else:
             axis.set_major_locator(MaxNLocator(max(2, len(ends) - 2), steps=[1, 2, 5, 10]))
