@@ -71,7 +71,10 @@ class Rule(Parametric):
 
     @property
     def draws(self) -> int:
-        """How many evaluations of the field one iteration numbers: they are ``draw`` 0 to ``draws - 1``."""
+        """How many evaluations of the field one iteration numbers: they are ``draw`` 0 to ``draws - 1``.
+
+        A rule that numbers more than one says so here: minibatches and noise are drawn for so many at once.
+        """
         return 1
 
     @property

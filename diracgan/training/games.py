@@ -272,6 +272,23 @@ def evaluation(
     return Draws(mine, batch, look, (None, None) if drops is None else (drops[0], drops[1]))
 
 
+def _drawn(ahead: Draws | None, draw: Any, anew: Callable[[Any], Draws]) -> Draws:
+    """What an evaluation draws: of what is drawn already, or anew where a rule numbers more than it declares.
+
+    Of a number that is only known when the program runs, not a number beyond: an index would stop at the last one.
+    """
+    if ahead is None:
+        return anew(draw)
+    count = len(ahead.key)
+    if isinstance(draw, int):
+        return jax.tree.map(lambda x: x[draw], ahead) if draw < count else anew(draw)
+
+    def at(x: Array) -> Array:
+        return jnp.where(draw < count, x[draw], jnp.nan) if jnp.issubdtype(x.dtype, jnp.floating) else x[draw]
+
+    return jax.tree.map(at, ahead)
+
+
 class StochasticGame(GameLike):
     """A game that draws a fresh minibatch for each evaluation: what a rule iterates on in training.
 
@@ -408,11 +425,11 @@ def minibatches(
             instance(name, value, Array, "an array of JAX")
     size = integer("size", size, low=1)
 
+    def evaluated(draw: Any) -> Draws:
+        return evaluation(problem, key, draw, size, conditional=conditional, dropout=dropout)
+
     def at(draw: Any) -> MinibatchGame:
-        if drawn is None:
-            now = evaluation(problem, key, draw, size, conditional=conditional, dropout=dropout)
-        else:
-            now = jax.tree.map(lambda x: x[draw], drawn)
+        now = _drawn(drawn, draw, evaluated)
         batch = now.batch
         if rows is not None:
             batch = jax.tree.map(lambda x: jax.lax.with_sharding_constraint(x, rows), batch)

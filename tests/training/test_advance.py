@@ -70,3 +70,32 @@ def test_what_waits_is_bounded():
         batch=64,
     )
     assert _iterations_ahead(large, state) == 0, "a minibatch at a time, drawn when it is needed"
+
+
+class Undeclared(dg.Rule):
+    """Three evaluations in one iteration, with numbers of their own, and no word of it in ``draws``."""
+
+    looped: bool = False
+
+    def iterate(self, game, players, memory):
+        def once(k, z):
+            return dg.rules.move_both(z, self.rates, game.velocity(z, draw=k))
+
+        if self.looped:
+            return jax.lax.fori_loop(0, 3, once, players), memory
+        return once(2, once(1, once(0, players))), memory
+
+
+@pytest.mark.parametrize("looped", [False, True])
+def test_an_evaluation_that_a_rule_does_not_declare_never_has_the_minibatch_of_another(looped):
+    on = problem("ring8")
+    setup = TrainingSetup(dg.variant("ns"), Undeclared(lr=0.1, looped=looped), on, (), None, None, batch=8)
+    state = begin(setup, players(Architecture(width=4), on, jax.random.key(0)), 0)
+    assert _iterations_ahead(setup, state) == _AHEAD
+    alone = jax.tree.leaves(jax.jit(iteration)(setup, state).inner.players)
+    ahead = jax.tree.leaves(advance(setup, jax.tree.map(jax.numpy.array, state), 1).inner.players)
+    for a, b in zip(alone, ahead, strict=True):
+        if looped:  # which number it is, is not known when the program is made
+            assert np.isnan(b).any()
+        else:
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
