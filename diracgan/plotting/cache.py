@@ -29,10 +29,11 @@ from ..files import replacing
 #: The environment variable that names the folder.
 FOLDER = "DIRACGAN_CACHE"
 
-_COMPUTES = ("jax", "jaxlib", "numpy", "scipy", "optax")
+_COMPUTES = ("jax", "jaxlib", "numpy", "scipy", "optax", "equinox", "diffrax")
 _SWITCHES = ("DIRACGAN_", "JAX_", "XLA_")
 _MOST = 200  # motions that are kept, the last ones
 _BYTES = 1 << 20  # of the arrays of one
+_DIGITS = 40  # of a key
 
 
 class Motion(NamedTuple):
@@ -68,7 +69,7 @@ def file_of(options: Any) -> Path | None:
             key.update(source.read_bytes())
     except (OSError, TypeError):  # a package without files, or what is no plain value
         return None
-    return Path(folder) / f"{key.hexdigest()[:40]}.npz"
+    return Path(folder) / f"{key.hexdigest()[:_DIGITS]}.npz"
 
 
 def read(path: Path | None) -> Motion | None:
@@ -99,7 +100,8 @@ def keep(path: Path | None, motion: Motion) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
             np.savez(temporary, plain=text, **arrays)
-        for old in sorted(path.parent.glob("*.npz"), key=lambda p: p.stat().st_mtime)[:-_MOST]:
+        kept = path.parent.glob("[0-9a-f]" * _DIGITS + ".npz")  # whatever else the folder holds
+        for old in sorted(kept, key=lambda p: p.stat().st_mtime)[:-_MOST]:
             old.unlink()
 
 
@@ -119,9 +121,16 @@ def _switches() -> list[tuple[str, str]]:
 
 
 def _version(package: str) -> str | None:
-    """The text of a package's version file, found without importing it (its metadata take 20 ms to read)."""
+    """What tells one version of a package from another, found without importing it (its metadata take 20 ms to read).
+
+    The text of its version file; of a package without one the name of its folder of metadata, and its first file.
+    """
     found = importlib.util.find_spec(package)
     if found is None or found.origin is None:
         return None
-    file = Path(found.origin).with_name("version.py")
-    return (file if file.is_file() else Path(found.origin)).read_text(encoding="utf-8")
+    first = Path(found.origin)
+    file = first.with_name("version.py")
+    if file.is_file():
+        return file.read_text(encoding="utf-8")
+    metadata = sorted(p.name for p in first.parents[1].glob(f"{package}-*.dist-info"))
+    return "\n".join([*metadata, first.read_text(encoding="utf-8")])

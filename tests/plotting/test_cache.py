@@ -48,6 +48,20 @@ def test_another_question_is_another_key(kept, monkeypatch):
     assert cache.file_of(options) != first
 
 
+def test_another_version_of_a_package_whose_text_is_the_same_is_another_key(tmp_path, monkeypatch):
+    # equinox and diffrax read their version from their metadata, so that no line of theirs need differ
+    (tmp_path / "computes").mkdir()
+    (tmp_path / "computes/__init__.py").write_text("__version__ = importlib.metadata.version('computes')")
+    monkeypatch.syspath_prepend(tmp_path)
+    seen = set()
+    for number in ("1.0", "1.1"):
+        metadata = tmp_path / f"computes-{number}.dist-info"
+        metadata.mkdir()
+        seen.add(cache._version("computes"))
+        metadata.rmdir()
+    assert len(seen) == 2 and cache._version("no_such_package") is None
+
+
 def test_an_edited_source_is_another_key(kept, monkeypatch, tmp_path):
     package = tmp_path / "package"
     (package / "plotting").mkdir(parents=True)
@@ -96,7 +110,12 @@ def test_the_oldest_are_forgotten(kept, monkeypatch):
         path = cache.file_of([k])
         cache.keep(path, motion())
         os.utime(path, (k, k))
+    mine = path.with_name("run.npz")
+    np.savez(mine, x=np.zeros(1))
+    os.utime(mine, (0, 0))
     cache.keep(cache.file_of([3]), motion())
+    assert mine.exists(), "a file of somebody else's in the same folder"
+    mine.unlink()
     assert kept() == sorted(map(cache.file_of, ([2], [3])))
 
 
