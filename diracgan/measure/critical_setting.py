@@ -30,6 +30,7 @@ BISECTIONS = 5  # to a tenth
 EVERY = 5  # iterations between two looks
 _SHARE = 0.1  # of the window, which is followed: what blows up does so at once
 _MEMORIES = 8  # of the averaged gradient, which are followed at least
+_FEWEST = 10  # looks, which a spread takes at least
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,8 +71,9 @@ def critical_setting(
     It blows up where loss_g or a mean logit spreads more than five times as far as under the run's own setting. Linear
     theory cannot tell: a multiplier beyond 1 often ends on a small cycle, for the second moments grow with the
     gradients. So the nonlinear step itself is followed, on the same minibatches under both settings, for a tenth of
-    the window or 8 memories of the averaged gradient, 1/(1 - beta1) each, and the value bisected up to 32 times the
-    learning rate, or 1/32 of 1 - beta1. This runs the experiment, if for a short while: about a tenth of what bisected
+    the window or 8 memories of the averaged gradient, 1/(1 - beta1) each, at least 50 iterations, and the value
+    bisected up to 32 times the learning rate, or 1/32 of 1 - beta1, to a tenth: it is taken for granted that what blows
+    up at a value does so beyond it. This runs the experiment, if for a short while: about a tenth of what bisected
     runs over whole windows take, for beta1 a sixth.
 
     Args:
@@ -154,17 +156,20 @@ def _found(
         return np.array([np.any(spread(seen) > BLOWS_UP * spread(usual[:, :looks]))])
 
     found, largest = float(bisected(blows_up, now, 1, parameter)[0]), float(_largest(now, parameter))
-    if np.isnan(found):
-        text = f"does not blow up at {parameter} = {largest:.3g}, where the search ends"
-        return CriticalSetting(parameter, now, None, largest, made, text)
-    text = f"blows up from {parameter} = {found:.3g} on"
-    return CriticalSetting(parameter, now, found, largest, made, text)
+    value = None if np.isnan(found) else found
+    followed = EVERY * _looks(varied(largest if value is None else value).rule, steps)
+    if value is None:
+        text = f"does not blow up within {followed} iterations at {parameter} = {largest:.3g}, where the search ends"
+    else:
+        wide = f"blows up, to {BLOWS_UP:g} times the spread within {followed} iterations"
+        text = f"{wide}, from about {parameter} = {value:.3g} on"
+    return CriticalSetting(parameter, now, value, largest, made, text)
 
 
 def _looks(rule: Rule, steps: int) -> int:
     """How often a run is looked at."""
     memory = 1.0 / (1.0 - float(getattr(rule, "beta1", 0.0)))
-    return int(min(max(_SHARE * steps, _MEMORIES * memory), steps)) // EVERY
+    return int(min(max(_SHARE * steps, _MEMORIES * memory, _FEWEST * EVERY), steps)) // EVERY
 
 
 @eqx.filter_jit
