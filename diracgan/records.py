@@ -30,13 +30,13 @@ class Record:
 
 
 def _opened(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _opened(getattr(value, f.name)) for f in dataclasses.fields(value) if f.repr}
     if isinstance(value, Mapping):
         return {k: _opened(x) for k, x in value.items()}
-    if type(value) is tuple:
-        return tuple(map(_opened, value))
-    return [_opened(x) for x in value] if type(value) is list else value
+    if type(value) in (list, tuple):  # of named tuples the names would be lost
+        return type(value)(map(_opened, value))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _opened(getattr(value, f.name)) for f in dataclasses.fields(value) if f.repr}
+    return value
 
 
 def plain(value: Any) -> Any:

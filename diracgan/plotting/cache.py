@@ -89,7 +89,7 @@ def read(path: Path | None) -> Motion | None:
 def keep(path: Path | None, motion: Motion) -> None:
     """Keep a motion, whole or not at all, and forget the oldest; what cannot be kept is not."""
     both = {"trajectory": motion.trajectory, "spectrum": vars(motion.spectrum)}
-    arrays = {
+    arrays: dict[str, Any] = {
         f"{who}.{n}": x for who, all_ in both.items() for n, x in all_.items() if isinstance(x, np.ndarray)
     }
     if path is None or sum(x.nbytes for x in arrays.values()) > _BYTES:
@@ -99,7 +99,7 @@ def keep(path: Path | None, motion: Motion) -> None:
         text = json.dumps({**plain, "name": motion.name})
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
-            np.savez(temporary, plain=text, **arrays)
+            np.savez(temporary, **{"plain": np.array(text)}, **arrays)
         kept = path.parent.glob("[0-9a-f]" * _DIGITS + ".npz")  # whatever else the folder holds
         for old in sorted(kept, key=lambda p: p.stat().st_mtime)[:-_MOST]:
             old.unlink()
@@ -107,9 +107,8 @@ def keep(path: Path | None, motion: Motion) -> None:
 
 def ours(*parts: Any) -> bool:
     """Whether this package defines each of these objects (None counts)."""
-    return all(
-        x is None or type(x).__module__.partition(".")[0] == __package__.partition(".")[0] for x in parts
-    )
+    package = __name__.partition(".")[0]
+    return all(x is None or type(x).__module__.partition(".")[0] == package for x in parts)
 
 
 def _named(arrays: dict[str, np.ndarray], who: str) -> dict[str, np.ndarray]:

@@ -104,8 +104,8 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     given = os.fspath(path)
     target = Path(given)
     missing = [folder for folder in (target, *target.parents) if not os.path.lexists(folder)]
-    wrong = (FileExistsError, NotADirectoryError)  # said below
-    with refusals(given, "allowed: a writable folder"), contextlib.suppress(wrong):
+    said_below = contextlib.suppress(FileExistsError, NotADirectoryError)
+    with refusals(given, "allowed: a writable folder"), said_below:
         target.parent.mkdir(parents=True, exist_ok=True)
     if target.is_dir():
         _check_new(target, given)

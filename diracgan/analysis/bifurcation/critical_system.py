@@ -62,7 +62,7 @@ class CriticalSystem:
         still = [family.equations(np.append(state, p))[0] for p in tried]
         self.moves = not all(np.all(np.abs(f) <= _UNMOVED) for f in still)
         self.start = np.append(state, ps) if self.moves else np.array(ps, float)
-        self._is_smooth = not (family.roughness or jumping_derivatives(family, state, ps))
+        self._is_smooth = not (family.roughness or jumping_derivatives(family, state, list(ps)))
         self._units = np.ptp(corners, axis=0)
         self._known_at = [np.array(ps) / self._units]
         self._known = [np.array([eigenvalue, np.conj(eigenvalue)])]

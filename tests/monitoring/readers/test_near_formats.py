@@ -147,6 +147,7 @@ def test_a_field_that_is_missing_now_and_then_ends_no_run(folder):
 
 
 def test_two_players_folders_of_events_are_one_run(folder):
+    pytest.importorskip("tensorboard")
     writer = pytest.importorskip("tensorboardX").SummaryWriter
     for name, values in (("loss_disc", D), ("loss_gen", G)):
         with writer(f"runs/{name}") as events:
