@@ -188,10 +188,11 @@ class Runs:
         """
         if not self.switches:
             return self.labels(draws, tell)
-        found = self.grouped(self._followed(draws))
-        for k, draw in enumerate(draws):
+        by_steps = self._followed(draws)
+        found = self.grouped(by_steps)
+        for k, (draw, reached) in enumerate(zip(draws, by_steps, strict=True)):
             end = self._located(draw)
-            rests = found[k] >= 0 and self.known[found[k]].largest == 0.0
+            rests = reached is not None and reached.largest <= _AT_REST * self.box
             if not (rests and end is not None and self._shrinks(end)):
                 found[k] = self._group(end)
             if tell is not None:

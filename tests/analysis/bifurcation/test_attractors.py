@@ -114,6 +114,18 @@ def test_a_motion_that_depends_on_the_step_is_followed_with_its_switchings_locat
     assert runs.known[label].largest == pytest.approx(np.hypot(phi, theta).max(), rel=1e-3)
 
 
+def test_a_slow_approach_to_rest_is_one_also_where_another_start_has_come_to_rest_before(monkeypatch):
+    # the first start has come to within 1e-7 of the equilibrium, and so it is known; the second is followed to it by
+    # steps, and still shrinks where its switchings are located
+    runs = basins.Runs(dg.variant("wgan-gp", c=1.0, lam=0.35), None, np.zeros(1), 0.02, 4096, 2.0)
+    rested = basins._at_rest(np.zeros(2), 1e-7)
+    shrinks = basins._End(np.array([0.02, 0.01, 0.03, 0.0, 0.0]), np.zeros(5), (0.02, 0.015))
+    located = iter([rested, shrinks])
+    monkeypatch.setattr(runs, "_followed", lambda draws: [rested, basins._at_rest(np.zeros(2), 0.0)])
+    monkeypatch.setattr(runs, "_located", lambda draw: next(located))
+    assert runs.located_labels(np.zeros((2, 2))).tolist() == [0, 0]
+
+
 def test_a_small_cycle_is_not_taken_for_an_approach_to_rest_and_a_slow_approach_is_one():
     # ns + R1 = 0.05 under simultaneous steps: beyond lr = 0.2 a circle of radius 1.45 sqrt(lr - 0.2) = 0.065, which
     # starts near like exp(-1e-4 n)
