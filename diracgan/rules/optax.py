@@ -186,6 +186,10 @@ class NamedOptax(OptaxRule):
     def _tried(self, who: str) -> Any:
         return self._made(1.0)  # no derivative hangs on the rate
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled by the optimiser's name, since no module holds its class."""
+        return _of_optax, (self.optimiser, {f.name: getattr(self, f.name) for f in dataclasses.fields(self)})
+
     def _made(self, rate: Any) -> Any:
         import optax
 
@@ -224,6 +228,13 @@ def optax_class(name: str) -> type[NamedOptax] | None:
     made = type(f"Optax_{name}", (NamedOptax,), body)
     made.name, made.reference = f"optax:{name}", Optax.reference
     return made
+
+
+def _of_optax(name: str, numbers: dict[str, Any]) -> NamedOptax:
+    cls = optax_class(name)
+    if cls is None:
+        raise InputError(f"this optax has no optimiser {name!r}; allowed: the optax that the rule was made with")
+    return cls(**numbers)
 
 
 _DECAYS = {"b1", "b2", "b3", "decay", "rho", "momentum"}  # beyond [0, 1) a memory grows for ever

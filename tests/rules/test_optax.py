@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import tomllib
 
 import numpy as np
@@ -135,3 +136,10 @@ def test_what_is_no_transformation_is_refused():
 def test_a_named_rule_refuses_what_would_never_be_forgotten(name):
     with pytest.raises(dg.InputError, match="out of range; allowed"):
         dg.rule(name)
+
+
+def test_a_named_rule_goes_to_another_process_as_other_rules_do():
+    made = dg.rule("optax:lion", lr_d=0.02, lr_g=0.01, b1=0.8, alternating=True, ema=0.9)
+    there = pickle.loads(pickle.dumps(made))
+    assert type(there) is type(made)
+    assert (there.label, there.hyperparameters) == (made.label, made.hyperparameters)

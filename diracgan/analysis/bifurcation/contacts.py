@@ -98,7 +98,8 @@ _Place = tuple[float, Contact, np.ndarray]
 
 def _nearings(system: filippov.DiracSystem, carried: Carried, rows: np.ndarray, span: float) -> list[_Place]:
     """Where the motion nears a surface and withdraws from it, with the least distance of the largest one."""
-    times = np.arange(len(rows)) * (span / len(rows))
+    times = np.arange(len(rows) + 1) * (span / len(rows))
+    rows = np.vstack([rows, rows[:1]])  # all the way round
     starts = np.array([0.0, *(s.time for s in carried.switchings)])
     last = carried.regime
     regimes = [*(s.before for s in carried.switchings), *([] if last is None else [last])]

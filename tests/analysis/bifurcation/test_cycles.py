@@ -11,6 +11,7 @@ from scipy.optimize import brentq, fsolve
 
 import diracgan as dg
 from diracgan.analysis.bifurcation import born_cycles, branch, cycles, doubled_cycles
+from diracgan.analysis.bifurcation.contacts import _places
 
 
 @pytest.fixture(scope="module")
@@ -209,6 +210,12 @@ def test_a_cycle_that_reaches_a_kink_of_the_loss_grazes_there_and_beyond_slides(
     np.testing.assert_allclose(found.periods[below], 2 * np.pi, rtol=1e-9)
     # beyond, it leaves phi = 1 at theta = 0 in place of going round: from there the circle is met from within
     assert found.values[~below].max() == 1.04 and found.multipliers[~below, 1].max() < 1e-9
+    # wherever on the circle the way round begins, also between its last row and its first one
+    for angle in (np.pi, 1e-3, -1e-3):
+        z = 0.95**0.5 * np.array([np.cos(angle), np.sin(angle)])
+        u = np.append(z, [2 * np.pi / point.equations.unit, 0.95])
+        ((contact, x),) = _places(point.equations, u)
+        assert contact.happens == "" and abs(x[1]) < 0.01
 
 
 @pytest.mark.slow
