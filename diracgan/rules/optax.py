@@ -233,7 +233,9 @@ def optax_class(name: str) -> type[NamedOptax] | None:
 def _of_optax(name: str, numbers: dict[str, Any]) -> NamedOptax:
     cls = optax_class(name)
     if cls is None:
-        raise InputError(f"this optax has no optimiser {name!r}; allowed: the optax that the rule was made with")
+        raise InputError(
+            f"this optax has no optimiser {name!r}; allowed: the optax that the rule was made with"
+        )
     return cls(**numbers)
 
 
