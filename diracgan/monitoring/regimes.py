@@ -222,22 +222,10 @@ def _kind(
     if together is not None:
         how = f"both losses swing together (correlation {together:.2f}), the critic's above chance"
         return RegimeKind.ONE_SIDED, None, f"{said}; {how}: the generator outruns it"
-    if p.last - p.first >= FEWEST and not all(p.constant[k] for k in shown):
-        moving = part[[k for k in shown if not p.constant[k]]]
-        fit = oscillation_modes(moving, most=1)
-        share = share_of(fit, moving)
-        if share >= TURNS:
-            mode = fit.modes[0]
-            grows = mode.steady and -mode.sigma * (p.last - p.first) > math.log(GROWS)
-            if grows and last and goes_on_growing(moving, mode, fit.first):
-                times = math.exp(-mode.sigma * (p.last - p.first))
-                return RegimeKind.DIVERGING, None, f"{said}; an oscillation that grows {times:.3g} times"
-            period = 2 * math.pi / mode.omega * log.interval
-            return (
-                RegimeKind.ROTATING,
-                None,
-                f"{said}; a period of {period:.4g} {log.unit} holds {100 * share:.0f} %",
-            )
+    turning = _turning(log, p, shown, last)
+    if turning is not None:
+        kind, how = turning
+        return kind, None, f"{said}; {how}"
     flipped = "" if steady is None else _flip(meaning, p, steady, shown)
     if flipped:
         return RegimeKind.FLIPPED, None, f"{said}; {flipped}"
@@ -258,6 +246,24 @@ def _kind(
         k = max(shown, key=lambda k: abs(p.rise[k]) / (p.noise[k] + 1e-3 * abs(p.median[k]) + 1e-300))
         return RegimeKind.DRIFTING, None, f"{said}; {log.names[k]} changes by {p.rise[k]:+.3g}"
     return RegimeKind.SETTLED, None, said
+
+
+def _turning(log: Log, p: LogPiece, shown: list[int], last: bool) -> tuple[RegimeKind, str] | None:
+    """Rotating, or diverging in an oscillation that grows, and how; None where none carries the piece."""
+    if p.last - p.first < FEWEST or all(p.constant[k] for k in shown):
+        return None
+    moving = log.values[[k for k in shown if not p.constant[k]], p.first : p.last]
+    fit = oscillation_modes(moving, most=1)
+    share = share_of(fit, moving)
+    if share < TURNS:
+        return None
+    mode = fit.modes[0]
+    grows = mode.steady and -mode.sigma * (p.last - p.first) > math.log(GROWS)
+    if grows and last and goes_on_growing(moving, mode, fit.first):
+        times = math.exp(-mode.sigma * (p.last - p.first))
+        return RegimeKind.DIVERGING, f"an oscillation that grows {times:.3g} times"
+    period = 2 * math.pi / mode.omega * log.interval
+    return RegimeKind.ROTATING, f"a period of {period:.4g} {log.unit} holds {100 * share:.0f} %"
 
 
 def _fades(part: np.ndarray) -> bool:
