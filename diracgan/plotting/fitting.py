@@ -64,6 +64,7 @@ def fit(fig: Figure, size: Size) -> None:
         fig.draw_without_rendering()
         fig.set_layout_engine("none")
         for text in fig.findobj(Text):
+            # findobj declares artists in general
             text.set_fontsize(max(text.get_fontsize(), SMALLEST))  # type: ignore[attr-defined]
         panels = _panels(fig)
         places = [_offsets(fig, p) for p in panels]
@@ -236,7 +237,8 @@ def _tidy(fig: Figure, panel: _Panel) -> None:
         _fold(ax.xaxis.label, max(wide, 0.9 * fig.get_figwidth() * fig.dpi * (panel.width > 2.4)), "width")
         _fold(ax.yaxis.label, 1.1 * high, "height")
         if ax.name == "3d":
-            ax.set_box_aspect(None, zoom=0.8)  # type: ignore[call-arg]  # its numbers do not shrink with it
+            # its numbers do not shrink with it; axes are declared as plane ones
+            ax.set_box_aspect(None, zoom=0.8)  # type: ignore[call-arg]
             if legend is not None:
                 legend.set_bbox_to_anchor((0.0, -0.12), transform=ax.transAxes)
         if ax.name == "rectilinear":

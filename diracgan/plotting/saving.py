@@ -118,6 +118,7 @@ def save(
             if size is not None:
                 from .fitting import fit
 
+                # what stands still is a figure
                 fit(picture, size)  # type: ignore[arg-type]
             metadata = dict(_UNDATED[suffix])
             # a figure, as `still` says
