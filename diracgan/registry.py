@@ -61,7 +61,7 @@ class Registry(Generic[T]):
 
     def __contains__(self, name: object) -> bool:
         """Whether ``name`` is registered, or of a family."""
-        return isinstance(name, str) and (name in self.entries or self._of_family(name) is not None)
+        return self._found(name) is not None
 
     def __iter__(self) -> Iterator[str]:
         """The registered names."""
@@ -69,9 +69,7 @@ class Registry(Generic[T]):
 
     def __getitem__(self, name: str) -> T:
         """What is registered as ``name``; InputError names the choices."""
-        if name in self.entries:
-            return self.entries[name].thing
-        found = self._of_family(name)
+        found = self._found(name)
         if found is None:
             raise self.unknown(name)
         return found
@@ -182,7 +180,12 @@ class Registry(Generic[T]):
                 raise self.unknown(name) from None
             raise
 
-    def _of_family(self, name: str) -> T | None:
+    def _found(self, name: object) -> T | None:
+        """What is registered as ``name``, or of a family; None for anything else."""
+        if not isinstance(name, str):
+            return None
+        if name in self.entries:
+            return self.entries[name].thing
         prefix, _, member = name.partition(":")
         return self._families[prefix](member) if prefix in self._families else None
 

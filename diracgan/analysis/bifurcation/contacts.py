@@ -28,6 +28,7 @@ _TRIED, _NEAREST = 4, 0.3  # places of one cycle, and their merit, at which a co
 _ITERATIONS, _TOLERANCE = 12, 1e-11
 _SOLVED = 1e-8  # of the size of a cycle: the equations' residual
 _TANGENT = 1e-6  # of a velocity: a normal part that is none
+_SMALLEST = 1e-300  # a normal or a velocity that is 0 has a normal part of no size
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,7 +137,7 @@ def _border(
     value, slope = equations.family.tangency((before, far), at.guard, at.state, numbers)
     normal, f = slope[0, : len(at.state)], np.asarray(filippov.flow_in(system, at.state, far))
     return [
-        (float(abs(value[1]) / max(np.linalg.norm(normal) * np.linalg.norm(f), 1e-300)), contact, at.state)
+        (float(abs(value[1]) / max(np.linalg.norm(normal) * np.linalg.norm(f), _SMALLEST)), contact, at.state)
     ]
 
 
@@ -198,5 +199,5 @@ def _pushed(equations: CycleEquations, contact: Contact, v: np.ndarray) -> float
         far = filippov.beyond(system, v[:n], contact.before, contact.surface)
         f = np.asarray(filippov.flow_in(system, v[:n], far))
     value, slope = equations.family.tangency((contact.before, far), contact.surface, v[:n], numbers)
-    part = side * value[1] / max(np.linalg.norm(slope[0, :n]) * np.linalg.norm(f), 1e-300)
+    part = side * value[1] / max(np.linalg.norm(slope[0, :n]) * np.linalg.norm(f), _SMALLEST)
     return float(part) if abs(part) > _TANGENT else 0.0
