@@ -108,7 +108,7 @@ def _nearings(system: filippov.DiracSystem, carried: Carried, rows: np.ndarray, 
     seen = [filippov.watch(system, y, regimes[k]) for y, k in zip(rows, piece, strict=True)]
     m = len(regimes[0].modes)
     heights, slopes = (np.array([np.asarray(s[k])[:m] for s in seen]) for k in (0, 1))
-    scales = np.maximum(np.abs(heights).max(axis=0), 1e-300)
+    scales = np.maximum(np.abs(heights).max(axis=0), _SMALLEST)
     found = []
     turns = (slopes[:-1] < 0) & (slopes[1:] >= 0) & (piece[:-1] == piece[1:])[:, None]
     for i, k in np.argwhere(turns):
