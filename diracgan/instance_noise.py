@@ -1,14 +1,16 @@
 """Instance noise on logits: the mean of a loss over Gaussian noise on its samples, by quadrature.
 
 On an affine critic noise of standard deviation sigma on a sample moves its logit by N(0, (sigma |grad D|)^2):
-one dimension, whatever that of the samples. The integral is split where the loss has a kink, and two rules must
-agree; where they do not the mean is NaN, as a wrong number would not be told from a right one. On losses like ns
-they do as long as the logit's deviation is under about 120.
+one dimension, whatever that of the samples. The integral is split where the loss has a kink. Of a loss that is a
+polynomial in between, like hinge, it is a closed form; of any other two rules must agree, and where they do not the
+mean is NaN, as a wrong number would not be told from a right one. On losses like ns they do as long as the logit's
+deviation is under about 120.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +21,7 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 
 from .tracing.jaxpr import interpret, read
-from .tracing.switching import evaluate
+from .tracing.switching import evaluate, polynomial_degree
 from .variants import Variant
 
 Loss = Callable[[Array, Array], Array]  # (real, fake), each (1,) -> a scalar: a batch of one
@@ -27,6 +29,8 @@ Loss = Callable[[Array, Array], Array]  # (real, fake), each (1,) -> a scalar: a
 _MOST = 384  # equispaced nodes; the same with half of them must agree
 _COARSE, _FINE = 128, 192  # nodes between two kinks; both must agree
 _PAIR_PIECES = 2  # in a plane each side is cut into so many pieces; 32 and 64 nodes on each must agree
+_MOST_DEGREE = 4  # of a polynomial that is integrated in closed form
+_MOMENTS = [1.0, 0.0, 1.0, 0.0, 3.0]  # of e^k, for k up to that degree
 _REACH = 9.0  # standard deviations: the weight beyond is under 1e-18
 
 
@@ -122,10 +126,13 @@ def _line(g: Callable[[Array], Array], mean: Array, spread: Array) -> Array:
     """
     if not _depends(g, mean):
         return g(mean)
+    degree = polynomial_degree(g, (mean,))
+    if degree <= _MOST_DEGREE:
+        return _piecewise_polynomial(g, int(degree), mean, spread)
     function, constants = jax.closure_convert(g, mean)
-    kinks = _kinks(lambda u: function(u, *constants), mean, spread)
+    kinks = _roots(*_surfaces(lambda u: function(u, *constants), mean, spread))
     frame, reach = _frame(jax.lax.stop_gradient(mean), jax.lax.stop_gradient(spread), not kinks)
-    cuts = _ascending([jnp.clip(c, -reach, reach) for c in kinks])
+    cuts = _ascending([jax.lax.clamp(-reach, c, reach) for c in kinks])
     variance = None if kinks else spread * spread
     moving, restore = ravel_pytree((mean, (spread, cuts) if kinks else (), constants))
 
@@ -143,6 +150,41 @@ def _line(g: Callable[[Array], Array], mean: Array, spread: Array) -> Array:
 
     rows = jnp.asarray(_gauss_rows() if kinks else _trapezoidal_rows(), spread.dtype)
     return _checked(*_sum_over_rows(term, (2,), rows, frame, variance, moving))
+
+
+def _piecewise_polynomial(g: Callable[[Array], Array], degree: int, mean: Array, spread: Array) -> Array:
+    """E g(mean + spread e) of a g that is a polynomial between kinks, from the moments of e between them.
+
+    Of relu, with Phi and phi the normal distribution and its density: mean Phi(mean/spread) + spread phi(mean/spread).
+    """
+    reach = _REACH + jnp.abs(jax.lax.stop_gradient(spread))
+    surfaces, slopes = _surfaces(g, mean, spread)
+    cuts = _ascending([jax.lax.clamp(-reach, c, reach) for c in _roots(surfaces, slopes)])
+    below = [[0.0] * (degree + 1), *(_moments(degree, c) for c in cuts), _MOMENTS[: degree + 1]]
+    surfaces, slopes, cuts = jax.lax.stop_gradient((surfaces, slopes, cuts))
+    total = jnp.zeros((), mean.dtype)
+    for k, (low, high) in enumerate(itertools.pairwise([-reach, *cuts, reach])):
+        modes = jax.lax.sign(surfaces + slopes * (0.5 * (low + high)))  # a surface is linear here
+        terms = _taylor(lambda u, modes=modes: evaluate(g, (u,), modes)[0], degree, mean, spread)
+        total += sum(jnp.sum(c * (b - a)) for c, a, b in zip(terms, below[k], below[k + 1], strict=True))
+    return total
+
+
+def _taylor(f: Callable[[Array], Array], degree: int, at: Array, step: Array) -> list[Array]:
+    """The coefficients c_k of f(at + e step) = sum of c_k e^k, for k = 0, ..., degree."""
+    if degree == 0:
+        return [f(at)]
+    terms, slopes = jax.jvp(lambda u: _taylor(f, degree - 1, u, step), (at,), (step,))
+    return [*terms, slopes[-1] / degree]
+
+
+def _moments(degree: int, end: Array) -> list[Array]:
+    """The integrals of e^k over the normal density up to an end, for k = 0, ..., degree."""
+    density = _density(end)
+    found = [0.5 + 0.5 * jax.lax.erf(0.7071067811865476 * end), -density]
+    for k in range(2, degree + 1):
+        found.append((k - 1) * found[k - 2] - end ** (k - 1) * density)
+    return found[: degree + 1]
 
 
 def _frame(mean: Array, spread: Array, equispaced: bool) -> tuple[Array, Array]:
@@ -205,11 +247,15 @@ def _depends(g: Callable[[Array], Array], at: Array) -> bool:
     return interpret(function, [True], lambda o, ins: [any(ins)] * len(o.outputs), lambda value: False)[0]
 
 
-def _kinks(g: Callable[[Array], Array], mean: Array, spread: Array) -> list[Array]:
-    """Where g(mean + spread e) has its kinks in e: a Newton step on its switching functions, as if linear."""
-    values, slopes = jax.jvp(lambda u: evaluate(g, (u,))[1], (mean,), (spread,))
-    level = slopes == 0
-    places = jnp.where(level, jnp.inf, -values / jnp.where(level, 1.0, slopes)).astype(spread.dtype)
+def _surfaces(g: Callable[[Array], Array], mean: Array, spread: Array) -> tuple[Array, Array]:
+    """The switching functions of g(mean + spread e) at e = 0, and their derivatives by e."""
+    return jax.jvp(lambda u: evaluate(g, (u,))[1].astype(u.dtype), (mean,), (spread,))
+
+
+def _roots(values: Array, slopes: Array) -> list[Array]:
+    """Where switching functions vanish in e: a Newton step from e = 0, as if they were linear."""
+    level, one = slopes == 0, jnp.ones_like(values)
+    places = jax.lax.select(level, jnp.inf * one, -values / jax.lax.select(level, one, slopes))
     return [places[k : k + 1] for k in range(places.size)]
 
 

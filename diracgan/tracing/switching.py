@@ -9,6 +9,7 @@ frozen, the function is smooth across the surface, which is what locating an eve
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -39,6 +40,12 @@ _WITHOUT_SITES = frozenset(
     "expand_dims broadcast_in_dim transpose concatenate split slice dynamic_slice dynamic_update_slice gather scatter "
     "scatter-add pad rev iota stack tile copy copy_p stop_gradient convert_element_type reduce_precision real imag "
     "complex conj select_n and or not xor reduce_and reduce_or is_finite eq ne".split()
+)
+
+# Operations that are linear in each operand, or that move, join or choose values.
+_LINEAR = frozenset(
+    "add add_any sub neg reduce_sum cumsum reshape squeeze expand_dims broadcast_in_dim transpose concatenate split "
+    "slice pad rev copy copy_p convert_element_type select_n and or not".split()
 )
 
 
@@ -109,6 +116,69 @@ def unlocated(fn: Callable[..., Any], args: Sequence[Any]) -> tuple[str, ...]:
 
     interpret(function, [True] * len(jax.tree.leaves(args)), look, lambda value: False)
     return tuple(sorted(found))
+
+
+def polynomial_degree(fn: Callable[..., Any], args: Sequence[Any]) -> float:
+    """The degree of ``fn(*args)`` as a polynomial between surfaces that are linear in the arguments, by its trace.
+
+    Args:
+        fn: any traceable function.
+        args: its arguments, pytrees of arrays or of their shapes and types.
+
+    Returns:
+        The largest degree that its operations can give it, infinite where it may be no polynomial, or where a surface
+        may not be linear.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> at = (jnp.ones(1),)
+        >>> polynomial_degree(lambda u: 2.0 * jnp.maximum(1.0 - u, 0.0), at)
+        1.0
+        >>> polynomial_degree(lambda u: u * jnp.abs(u) ** 2, at), polynomial_degree(jnp.tanh, at)
+        (3.0, inf)
+    """
+    function, _ = read(fn, *args)
+
+    def look(operation: Operation, ins: list[_Piecewise]) -> list[_Piecewise]:
+        moving = any(i.moving for i in ins)
+        body = _body(operation) if moving else None
+        if body is not None:
+            return interpret(body, ins, look, lambda value: _Piecewise())
+        degree = _degree(operation, ins) if moving else 0.0
+        kinked = moving and (operation.name in _SITES or any(i.kinked for i in ins))
+        return [_Piecewise(degree, moving, kinked)] * len(operation.outputs)
+
+    inputs = [_Piecewise(1.0, True)] * len(jax.tree.leaves(args))
+    return max(out.degree for out in interpret(function, inputs, look, lambda value: _Piecewise()))
+
+
+class _Piecewise(NamedTuple):
+    """A value's degree between the surfaces, whether it depends on the arguments, and whether it switches."""
+
+    degree: float = 0.0
+    moving: bool = False
+    kinked: bool = False
+
+
+def _degree(operation: Operation, ins: list[_Piecewise]) -> float:
+    """The degree of an operation's outputs."""
+    name, degrees = operation.name, [i.degree for i in ins]
+    if name in _LINEAR:
+        return max(degrees)
+    if name in ("mul", "dot_general"):
+        return sum(degrees)
+    if name == "square":
+        return 2.0 * degrees[0]
+    if name == "integer_pow" and operation.settings["y"] >= 0:
+        return operation.settings["y"] * degrees[0]
+    if name == "div" and not ins[1].moving:
+        return degrees[0]
+    if max(degrees) <= 1.0 and not any(i.kinked for i in ins):
+        if name in ("abs", "max", "min", "clamp"):
+            return 1.0
+        if name == "sign" or name in _COMPARE:
+            return 0.0
+    return math.inf
 
 
 def _is_smooth(parts: Scan | Branches) -> bool:

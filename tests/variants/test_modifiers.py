@@ -236,6 +236,86 @@ def test_the_mean_over_noise_is_the_integral_for_logits_of_any_size(name):
         assert g == pytest.approx(want, rel=2e-12, abs=2e-12)
 
 
+KINKED = {
+    "relu": (lambda u: jax.nn.relu(1.0 - u), lambda u: max(1.0 - u, 0.0), [1.0]),
+    "abs": (lambda u: jnp.abs(u + 0.5), lambda u: abs(u + 0.5), [-0.5]),
+    "leaky": (lambda u: jax.nn.leaky_relu(u, 0.2), lambda u: u if u > 0 else 0.2 * u, [0.0]),
+    "squared": (lambda u: jnp.maximum(u, 0.0) ** 2, lambda u: max(u, 0.0) ** 2, [0.0]),
+    "two": (
+        lambda u: jax.lax.clamp(-1.0, u, 2.0) + u * jnp.abs(u),
+        lambda u: np.clip(u, -1, 2) + u * abs(u),
+        [-1.0, 0.0, 2.0],
+    ),
+}
+"""Losses with a kink, for JAX and for SciPy, and where the kinks are."""
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n != "two")) for n in KINKED])
+def test_the_mean_over_noise_of_a_loss_with_kinks_is_the_integral_and_so_are_its_derivatives(name):
+    """Against SciPy, told the kinks: for e ~ N(0, 1), d/dm E g(m + s e) = E e g / s, d/ds = E (e^2 - 1) g / s."""
+    loss, plain, kinks = KINKED[name]
+    one = np.ones(1)
+
+    def mean(m, s):
+        return smooth_mean(lambda r, f: jnp.sum(loss(f)), "separable", 0 * one, m[None], one, s[None])
+
+    logits, deviations = map(np.ravel, np.meshgrid([-6.0, -0.7, 0.0, 1.0, 5.0], [0.05, 0.7, 3.0]))
+    with jax.enable_x64(True):
+        both = jax.jit(jax.vmap(jax.value_and_grad(mean, argnums=(0, 1))))
+        value, (by_mean, by_spread) = both(jnp.asarray(logits), jnp.asarray(deviations))
+    for m, s, *got in zip(logits, deviations, value, by_mean, by_spread, strict=True):
+        breaks = [(k - m) / s for k in kinks if abs(k - m) < 12 * s] or None
+        weights = (lambda e: 1.0, lambda e, s=s: e / s, lambda e, s=s: (e * e - 1.0) / s)
+        for g, weight in zip(got, weights, strict=True):
+
+            def integrand(e, m=m, s=s, weight=weight):
+                return weight(e) * plain(m + s * e) * normal.pdf(e)
+
+            want = quad(integrand, -12, 12, points=breaks, limit=200, epsabs=1e-11, epsrel=1e-10)[0]
+            assert g == pytest.approx(want, rel=1e-10, abs=1e-10)
+
+
+def test_the_mean_over_noise_of_relu_is_its_closed_form_with_its_curvature():
+    # E relu(m + s e) = m Phi(m/s) + s phi(m/s); d/dm = Phi(m/s), d^2/dm^2 = phi(m/s) / s, d/ds = phi(m/s)
+    one = np.ones(1)
+
+    def mean(m, s):
+        return smooth_mean(lambda r, f: jnp.sum(jax.nn.relu(f)), "separable", 0 * one, m[None], one, s[None])
+
+    m, s = map(np.ravel, np.meshgrid([-2.0, -0.1, 0.0, 0.3, 4.0], [0.05, 0.7, 3.0]))
+    with jax.enable_x64(True):
+
+        def derivatives(m, s):
+            return mean(m, s), *jax.grad(mean, (0, 1))(m, s), jax.grad(jax.grad(mean))(m, s)
+
+        got = jax.jit(jax.vmap(derivatives))(jnp.asarray(m), jnp.asarray(s))
+    cdf, pdf = normal.cdf(m / s), normal.pdf(m / s)
+    for have, want in zip(got, (m * cdf + s * pdf, cdf, pdf, pdf / s), strict=True):
+        np.testing.assert_allclose(have, want, rtol=1e-12, atol=1e-13)
+
+
+def test_noise_on_a_kinked_loss_that_is_no_polynomial_is_still_the_integral():
+    # |u| + tanh u, by Gauss between kinks
+    one = np.ones(1)
+    with jax.enable_x64(True):
+        got = smooth_mean(
+            lambda r, f: jnp.sum(jnp.abs(f) + jnp.tanh(f)),
+            "separable",
+            *(jnp.asarray(x) for x in (0 * one, 0.4 * one, one, 0.7 * one)),
+        )
+
+    def integrand(e):
+        return (abs(0.4 + 0.7 * e) + np.tanh(0.4 + 0.7 * e)) * normal.pdf(e)
+
+    want = quad(integrand, -12, 12, points=[-0.4 / 0.7], epsabs=1e-12)
+    assert got == pytest.approx(want[0], rel=1e-11)
+
+
+@pytest.mark.slow
+def test_a_verdict_on_hinge_with_noise_comes_to_an_end():
+    assert dg.verdict(dg.variant("hinge").with_(noise=0.7), [0.1], [0.2], effort=0.1).text
+
+
 def test_a_mean_over_little_noise_is_differentiated_to_all_digits():
     # Stein: d/ds E softplus(m + s e) = s E sigma'(m + s e) = s / 4 at m = 0, to s^2
     with jax.enable_x64(True):
