@@ -31,6 +31,7 @@ _COARSE, _FINE = 128, 192  # nodes between two kinks; both must agree
 _PAIR_PIECES = 2  # in a plane each side is cut into so many pieces; 32 and 64 nodes on each must agree
 _MOST_DEGREE = 4  # of a polynomial that is integrated in closed form
 _MOMENTS = [1.0, 0.0, 1.0, 0.0, 3.0]  # of e^k, for k up to that degree
+_FAR = 40.0  # standard deviations: the density underflows beyond
 _REACH = 9.0  # standard deviations: the weight beyond is under 1e-18
 
 
@@ -253,9 +254,9 @@ def _surfaces(g: Callable[[Array], Array], mean: Array, spread: Array) -> tuple[
 
 
 def _roots(values: Array, slopes: Array) -> list[Array]:
-    """Where switching functions vanish in e: a Newton step from e = 0, as if they were linear."""
-    level, one = slopes == 0, jnp.ones_like(values)
-    places = jax.lax.select(level, jnp.inf * one, -values / jax.lax.select(level, one, slopes))
+    """Where switching functions vanish in e, infinite if far: a Newton step from e = 0, as if they were linear."""
+    far, one = jnp.abs(values) >= _FAR * jnp.abs(slopes), jnp.ones_like(values)
+    places = jax.lax.select(far, jnp.inf * one, -values / jax.lax.select(far, one, slopes))
     return [places[k : k + 1] for k in range(places.size)]
 
 

@@ -311,6 +311,19 @@ def test_noise_on_a_kinked_loss_that_is_no_polynomial_is_still_the_integral():
     assert got == pytest.approx(want[0], rel=1e-11)
 
 
+def test_the_mean_over_hardly_any_noise_has_derivatives():
+    one = np.ones(1)
+
+    def mean(s):
+        return smooth_mean(
+            lambda r, f: jnp.sum(jax.nn.relu(1 - f)), "separable", 0 * one, 0 * one, one, s[None]
+        )
+
+    with jax.enable_x64(True):  # s^2 underflows; the kink is far
+        got = [float(x) for s in (0.0, 1e-200) for x in jax.value_and_grad(mean)(jnp.asarray(s))]
+    assert got == pytest.approx([1.0, 0.0, 1.0, 0.0], abs=1e-15)
+
+
 @pytest.mark.slow
 def test_a_verdict_on_hinge_with_noise_comes_to_an_end():
     assert dg.verdict(dg.variant("hinge").with_(noise=0.7), [0.1], [0.2], effort=0.1).text
