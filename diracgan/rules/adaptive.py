@@ -102,7 +102,7 @@ class Adam(_Adaptive):
         return self._averaged(v, state)
 
     def _corrections(self, steps: Array) -> tuple[Any, Any]:
-        """What averages that began at 0 are to be divided by."""
+        """What averages that began at 0 are to be divided by; None for nothing."""
         return 1.0 - self.beta1**steps, 1.0 - self.beta2**steps
 
     def _step(self, who: str, z: Any, new: Any, first: Any, second: Any) -> Any:
@@ -150,7 +150,7 @@ class _BiasCorrected:
     """The map long after its start."""
 
     def _corrections(self, steps: Array) -> tuple[Any, Any]:
-        return 1.0, 1.0
+        return None, None
 
 
 @register_rule("adamw", reference="arXiv 1711.05101, algorithm 2")
@@ -212,7 +212,7 @@ class AMSGrad(Adam):
         return self._averaged(v, state)._replace(largest=state.largest)  # squares are of second order
 
     def _step(self, who: str, z: Any, new: Any, first: Any, second: Any) -> Any:
-        return super()._step(who, z, new._replace(square=new.largest), first, 1.0)
+        return super()._step(who, z, new._replace(square=new.largest), first, None)
 
     def _roots(self, own: Any) -> Any:
         return jax.tree.map(lambda s: jnp.sqrt(s) + self.eps, own.largest)
@@ -269,4 +269,4 @@ class RMSProp(_Adaptive):
 
 
 def _over(x: Array, by: Any) -> Array:
-    return x if isinstance(by, float) else x / by.astype(x.dtype)
+    return x if by is None else x / jnp.asarray(by, x.dtype)
