@@ -158,7 +158,7 @@ def _game(game: Any, gamma: float | None, images: int | None) -> tuple[MeasuredG
     count = None if images is None else integer("images", images, low=1)
     now = None if gamma is None else number("gamma", gamma, low=0.0)
     if not isinstance(game, MeasuredGame):
-        run = one_run(game)
+        run = one_run(game, "a game from dg.measure.game, what dg.train returns, or its folder")
         own = run.setup.variant.extras.get("r1", 0.0)
         game = from_run(run)
         now = float(own) if now is None else now

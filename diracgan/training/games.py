@@ -423,6 +423,8 @@ def minibatches(
     for name, value in (("key", key), ("reference", reference), ("reference_z", reference_z)):
         if name == "key" or value is not None:
             instance(name, value, Array, "an array of JAX")
+    if drawn is not None:
+        instance("drawn", drawn, Draws, "what evaluation(...) returns")
     size = integer("size", size, low=1)
 
     def evaluated(draw: Any) -> Draws:
