@@ -25,7 +25,11 @@ def command(
     seed: Annotated[int, option("--seed", "Seed of the random starts; 0 by default.")] = 0,
     out: Annotated[
         str | None,
-        output("Draw the starts and what they end on, or keep the result: .png, .pdf, .svg, .json.", _KEPT),
+        output(
+            "Draw the starts and what they end on, or keep the result: .png, .pdf, .svg, .json.",
+            _KEPT,
+            draws=True,
+        ),
     ] = None,
 ) -> CommandResult:
     """Find what the starts in a box end on, with the share of each, and how large a kick the equilibrium survives.

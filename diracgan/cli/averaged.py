@@ -16,7 +16,7 @@ def command(
     start: StartOptions,
     rule: RuleOptions,
     out: Annotated[
-        str | None, output("Draw the slow field and its cycles: .png, .pdf or .svg.", picture)
+        str | None, output("Draw the slow field and its cycles: .png, .pdf or .svg.", picture, draws=True)
     ] = None,
 ) -> CommandResult:
     """Find the cycle on which an adaptive rule (Adam) ends, by its averaged flow; d = 1.

@@ -34,7 +34,7 @@ def command(
         bool,
         option("--circles", "Follow the circle near --phi0, --theta0 on which both players turn (d >= 2)."),
     ] = False,
-    out: Annotated[str | None, output("Draw the diagram: .png, .pdf, .svg.", picture)] = None,
+    out: Annotated[str | None, output("Draw the diagram: .png, .pdf, .svg.", picture, draws=True)] = None,
 ) -> CommandResult:
     """Follow an equilibrium as a parameter varies, and find what is born where its stability changes, with the cycles
     of Hopf points; over two parameters, the curves of such points over the map of stability.

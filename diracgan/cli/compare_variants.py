@@ -19,7 +19,7 @@ def command(
         float, option("--effort", "Factor on a verdict's budget of field evaluations; 1 by default.")
     ] = 1.0,
     out: Annotated[
-        str, output("The picture: .png, .pdf or .svg; compare-variants.png by default.", picture)
+        str, output("The picture: .png, .pdf or .svg; compare-variants.png by default.", picture, draws=True)
     ] = "compare-variants.png",
 ) -> CommandResult:
     """Draw several variants from one start side by side, each with its verdict.

@@ -30,7 +30,9 @@ def command(
     out: Annotated[
         str | None,
         output(
-            "Draw the path of the eigenvalues as it varies: .png, .pdf, .svg, or moving .gif, .mp4.", drawing
+            "Draw the path of the eigenvalues as it varies: .png, .pdf, .svg, or moving .gif, .mp4.",
+            drawing,
+            draws=True,
         ),
     ] = None,
 ) -> CommandResult:

@@ -40,7 +40,7 @@ def command(
     h: Annotated[float | None, option("--h", "Time per step, or the critic's learning rate.")] = None,
     series: Annotated[bool, option("--series", "Only list what each column of the log is read as.")] = False,
     out: Annotated[
-        str | None, output("Draw the series and its spectrum: .png, .pdf or .svg.", picture)
+        str | None, output("Draw the series and its spectrum: .png, .pdf or .svg.", picture, draws=True)
     ] = None,
 ) -> CommandResult:
     """Say what a training log shows: its regimes, its oscillations, what theory predicts, and what would help.

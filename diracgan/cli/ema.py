@@ -28,7 +28,8 @@ def command(
         float | None, option("--reduce", "Find the decay that makes the orbit K times smaller.", metavar="K")
     ] = None,
     out: Annotated[
-        str | None, output("Draw the Bode curve with this orbit on it: .png, .pdf or .svg.", picture)
+        str | None,
+        output("Draw the Bode curve with this orbit on it: .png, .pdf or .svg.", picture, draws=True),
     ] = None,
 ) -> CommandResult:
     """Show the gain of a weight average over its decay, and find the decay for a wanted gain.

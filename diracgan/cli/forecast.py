@@ -23,7 +23,9 @@ def command(
     steps: Annotated[int, option("--steps -n", "How many iterations ahead; 2500 by default.")] = 2500,
     samples: Annotated[int, option("--samples", "Samples that are monitored; 256 by default.")] = 256,
     seed: Annotated[int, option("--seed", "Seed of the minibatches; 0 by default.")] = 0,
-    out: Annotated[str | None, output("Draw levels and spreads: .png, .pdf or .svg.", picture)] = None,
+    out: Annotated[
+        str | None, output("Draw levels and spreads: .png, .pdf or .svg.", picture, draws=True)
+    ] = None,
 ) -> CommandResult:
     """Say how far losses, logits and samples will spread over the next iterations, from a run's last checkpoint.
 

@@ -116,18 +116,27 @@ def argument(metavar: str, help: str) -> Any:
     return typer.Argument(metavar=metavar, help=help, show_default=False, rich_help_panel="Arguments")
 
 
-def written(flags: str, help: str, metavar: str, check: Callable[[str], object]) -> Any:
-    """An option for a file that no other process writes meanwhile; ``check`` refuses what cannot be written."""
-    made = option(flags, help, metavar=metavar, check=check, panel="Result")
-    made.is_written = True
-    return made
+@dataclasses.dataclass(frozen=True)
+class FileOption:
+    """An option for a file that no other process writes meanwhile.
+
+    Attributes:
+        info: the option as typer reads it.
+        draws: whether a picture is drawn there, so that the command also has ``--size``.
+    """
+
+    info: Any
+    draws: bool = False
 
 
-def output(help: str, check: Callable[[str], object]) -> Any:
-    """The option ``--out``; a command that can draw there also has ``--size``."""
-    made = written("--out -o", help, "FILE", check)
-    made.is_drawn = getattr(check, "is_drawn", False)
-    return made
+def written(flags: str, help: str, metavar: str, check: Callable[[str], object]) -> FileOption:
+    """An option for a file besides the result; ``check`` refuses what cannot be written."""
+    return FileOption(option(flags, help, metavar=metavar, check=check, panel="Result"))
+
+
+def output(help: str, check: Callable[[str], object], *, draws: bool = False) -> FileOption:
+    """The option ``--out`` of a command: the file of its result, or with ``draws`` of its picture."""
+    return dataclasses.replace(written("--out -o", help, "FILE", check), draws=draws)
 
 
 def endings(*suffixes: str) -> Callable[[str], object]:
@@ -138,8 +147,6 @@ def endings(*suffixes: str) -> Callable[[str], object]:
 
         return destination(path, suffixes)
 
-    # the type of a function declares no attributes
-    check.is_drawn = ".png" in suffixes  # type: ignore[attr-defined]
     return check
 
 
@@ -153,9 +160,6 @@ def drawing(path: str) -> object:
 
     return check(path)
 
-
-# the type of a function declares no attributes
-drawing.is_drawn = True  # type: ignore[attr-defined]
 
 SIZE = option(
     "--size",
@@ -206,10 +210,13 @@ def typer_function(name: str, function: Callable[..., Any]) -> Callable[..., Non
     if ours:
         single["format"] = ("text", Annotated[str, _FORMAT])
 
-    sized = answers and "size" not in single and _has(single.get("out", (None, None))[1], "is_drawn")
+    files = {key: found for key, (_, hint) in single.items() if (found := _file_option(hint)) is not None}
+    for key, found in files.items():
+        default, hint = single[key]
+        single[key] = (default, Annotated[get_args(hint)[0], found.info])
+    sized = answers and "size" not in single and "out" in files and files["out"].draws
     if sized:
         single["size"] = (None, Annotated[str | None, SIZE])
-    outputs = [key for key, (_, hint) in single.items() if _has(hint, "is_written")]
 
     def command(**given: Any) -> None:
         style = given.pop("format") if ours else given.get("format")
@@ -222,7 +229,7 @@ def typer_function(name: str, function: Callable[..., Any]) -> Callable[..., Non
             function(**made)
             return
         with contextlib.ExitStack() as held:
-            hold(held, [given[key] for key in outputs if given[key] is not None])
+            hold(held, [given[key] for key in files if given[key] is not None])
             with contextlib.redirect_stdout(sys.stderr):
                 answer = function(**made).drawn(name, given.get("out"), size)
         say(name, answer, style)
@@ -242,9 +249,10 @@ def typer_function(name: str, function: Callable[..., Any]) -> Callable[..., Non
     return command
 
 
-def _has(hint: Any, mark: str) -> bool:
-    """Whether an option carries a mark of this module."""
-    return get_origin(hint) is Annotated and any(getattr(x, mark, False) for x in get_args(hint)[1:])
+def _file_option(hint: Any) -> FileOption | None:
+    """The file that an annotation names, if it names one."""
+    marks = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    return next((mark for mark in marks if isinstance(mark, FileOption)), None)
 
 
 def hold(held: contextlib.ExitStack, paths: Sequence[str]) -> None:
@@ -270,7 +278,7 @@ def _spread(group: Any) -> dict[str, tuple[Any, Any]]:
         if dataclasses.is_dataclass(hint):
             found |= _spread(hint)
             continue
-        if get_origin(hint) is Annotated:
+        if get_origin(hint) is Annotated and _file_option(hint) is None:
             for info in get_args(hint)[1:]:
                 info.rich_help_panel = info.rich_help_panel or getattr(group, "panel", None)
         found[f.name] = (f.default, hint)

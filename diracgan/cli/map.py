@@ -16,7 +16,7 @@ def command(
     game: GameOptions,
     kind: Annotated[str, argument("basins|stability|bifurcation", "Which map.")],
     grid: GridOptions,
-    out: Annotated[str | None, output("The picture: .png, .pdf or .svg.", picture)] = None,
+    out: Annotated[str | None, output("The picture: .png, .pdf or .svg.", picture, draws=True)] = None,
     data: Annotated[
         str | None,
         option("--data", "Keep the sweep in this .zarr folder, and continue it.", metavar="FOLDER"),

@@ -22,7 +22,9 @@ def command(
     motion: MotionOptions,
     out: Annotated[
         str | None,
-        output(".png, .pdf, .svg, or moving .gif, .mp4; named after the variant by default.", drawing),
+        output(
+            ".png, .pdf, .svg, or moving .gif, .mp4; named after the variant by default.", drawing, draws=True
+        ),
     ] = None,
     view: Annotated[
         str,

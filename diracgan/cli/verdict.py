@@ -16,7 +16,8 @@ def command(
         float, option("--effort", "Factor on a verdict's budget of field evaluations; 1 by default.")
     ] = 1.0,
     out: Annotated[
-        str | None, output("Draw the radius over time with the law found: .png, .pdf or .svg.", picture)
+        str | None,
+        output("Draw the radius over time with the law found: .png, .pdf or .svg.", picture, draws=True),
     ] = None,
 ) -> CommandResult:
     """Say what truly happens from a start, also where eigenvalues say nothing.

@@ -147,7 +147,7 @@ def compare(
     merged = {key: [r for one, _ in found for r in one.get(key, [])] for key in near_equilibrium.KEYS}
     missing = [reason for _, reasons in found for reason in reasons]
     a = _claim_a(merged["A"], [r for records in of_floors for r in records], missing, chosen)
-    b = _claim_b(merged["B"], missing, chosen)
+    b = _claim_b(merged["B"], missing)
     c = _claim_c([r for records in of_scratch for r in records], chosen)
     d = _claim_d([r for records in of_forecasts for r in records], chosen, images)
     controls = _controls(merged, [r for one, _ in beside for r in one.get("A", [])], chosen) if local else []
@@ -215,7 +215,7 @@ def _claim_a(records: Records, noise: Records, missing: Records, chosen: Protoco
     }
 
 
-def _claim_b(records: Records, missing: Records, chosen: Protocol) -> dict[str, Any]:
+def _claim_b(records: Records, missing: Records) -> dict[str, Any]:
     def by(name: str) -> dict[str, Any]:
         held = [{**r, "agree": r["agreements"][name]} for r in records]
         return {"verdicts": grouped(held), "eigenvalue_error": spread(r["errors"][name] for r in records)}

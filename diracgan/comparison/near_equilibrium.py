@@ -190,7 +190,7 @@ def follow_runs(
     """Run every one from its seeded deviation and write what was measured into its record."""
     runs = np.array([one.run for one in seeded])
     games, players = jax.tree.map(lambda x: x[runs], (on.at.game, on.at.players))
-    starts = np.stack([on.linear.basis[one.run] @ _phased(one, how) for one in seeded])
+    starts = np.stack([on.linear.basis[one.run] @ _phased(one) for one in seeded])
     starts *= length / np.linalg.norm(starts, axis=1, keepdims=True)
     n = starts.shape[1]
     probes = np.random.default_rng(0).standard_normal((n, 8)) / np.sqrt(n)
@@ -204,7 +204,7 @@ def follow_runs(
         _judge(one.record, deviation, how)
 
 
-def _phased(one: SeededRun, how: dict[str, Any]) -> np.ndarray:
+def _phased(one: SeededRun) -> np.ndarray:
     """The real start on a complex mode, at a phase of the seed's."""
     phase = np.random.default_rng([one.record["seed"], 3]).uniform(0, 2 * np.pi)
     y = np.real(np.exp(1j * phase) * one.direction)

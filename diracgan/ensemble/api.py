@@ -26,7 +26,7 @@ from .adaptive_steps import integrate
 from .blocks import Devices, choose, one_device
 from .fixed_steps import EnsembleResult, Task, iterate
 from .labels import dimensions, labelled
-from .schedule import Schedule, adaptive_schedule, described, fixed_schedule, rule_schedule
+from .schedule import EnsembleRequest, adaptive_schedule, described, fixed_schedule, rule_schedule
 from .statistics import INVARIANT, statistics_and_times
 from .vector_field import EnsembleSystem, StepProgram, step_program
 
@@ -142,19 +142,8 @@ def ensemble(
     check_memory(size, "give fewer trajectories, fewer times to save, or dtype='float32'")
     still = rates if adaptive and rates != Players(1.0, 1.0) else None
     system = EnsembleSystem(variant, schedule.rule, None if datum is None else tuple(datum), still)
-    data, coords, attrs = _computed(
-        system,
-        phi,
-        theta,
-        datum,
-        schedule=schedule,
-        names=names,
-        radii=radii,
-        where=where,
-        kind=kind,
-        several=times is not None,
-        arrays=arrays,
-    )
+    asked = EnsembleRequest(schedule, names, radii, kind, times is not None)
+    data, coords, attrs = _computed(system, phi, theta, datum, asked, where, arrays)
     if times is not None:
         coords |= schedule.coords
     attrs = _about(variant, dim, datum) | schedule.attrs | {"dtype": kind.name} | attrs
@@ -178,31 +167,24 @@ def _computed(
     phi: Any,
     theta: Any,
     datum: np.ndarray | None,
-    *,
-    schedule: Schedule,
-    names: tuple[str, ...],
-    radii: tuple[float, float],
+    asked: EnsembleRequest,
     where: Devices,
-    kind: np.dtype,
-    several: bool,
     arrays: str,
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Data, coordinates and how it was run: in the few dimensions that the start spans, where that is the same."""
     count, dim = phi.shape
     small: int | None = 2 if datum is None else 3
-    if not (dim > small and set(names) <= INVARIANT and reduction.flattens(system, dim, small)):
+    if not (dim > small and set(asked.names) <= INVARIANT and reduction.flattens(system, dim, small)):
         small = None
-    made = {"schedule": schedule, "names": names, "radii": radii, "kind": kind}
+    asked = asked._replace(small=small)
     if arrays == "jax" or where.platform == "gpu":
         put = _on_device if arrays == "jax" else _sent
-        found, moves, made_by = put(
-            system, phi, theta, datum, where, made | {"small": small, "several": several}
-        )
+        found, moves, made_by = put(system, phi, theta, datum, asked, where)
         how = {"engine": made_by.name} | ({"fallback": made_by.why} if made_by.why else {})
     else:
         frame = None if small is None else reduction.frame(phi, theta, datum)
-        outcome, moves = _on_host(system, *(frame or (None, phi, theta, datum))[1:], where, made)
-        found, how = labelled(outcome, frame, moves, several), {"engine": outcome.engine}
+        outcome, moves = _on_host(system, *(frame or (None, phi, theta, datum))[1:], asked, where)
+        found, how = labelled(outcome, frame, moves, asked.several), {"engine": outcome.engine}
     how |= {"fused": moves.note or "yes", "devices": f"{where.workers} {where.platform}"}
     how["reduced"] = "no" if small is None else f"from {dim} to the {small} dimensions that the start spans"
     import pandas as pd
@@ -211,46 +193,46 @@ def _computed(
         "trajectory": pd.RangeIndex(count),
         "component": np.arange(dim),
     }  # 0.4 ms for 2^22; an array takes 20
-    return {n: (dimensions(n, several), x) for n, x in found.items()}, coords, how
+    return {n: (dimensions(n, asked.several), x) for n, x in found.items()}, coords, how
 
 
 def _on_host(
-    system: EnsembleSystem, phi: Any, theta: Any, datum: Any, where: Devices, made: dict[str, Any]
+    system: EnsembleSystem, phi: Any, theta: Any, datum: Any, asked: EnsembleRequest, where: Devices
 ) -> tuple[EnsembleResult, StepProgram]:
     """By the cores of this machine, on NumPy's arrays."""
-    kind, schedule = made["kind"], made["schedule"]
+    kind, schedule = asked.kind, asked.schedule
     system = system._replace(x0=None if datum is None else tuple(datum))
     with jax.enable_x64(kind == np.float64):
         system = jax.tree.map(lambda x: np.asarray(x, kind), system)
-        watched = (*(np.asarray(x, kind) for x in made["radii"]), system.x0)
+        watched = (*(np.asarray(x, kind) for x in asked.radii), system.x0)
         moves = step_program(system, phi.shape[1], kind)
         players, h = moves.pack(phi, theta, kind), np.asarray(schedule.h, kind)
-        task = Task(moves, made["names"], jax.tree.leaves(system), players, watched, h, where)
+        task = Task(moves, asked.names, jax.tree.leaves(system), players, watched, h, where)
         if schedule.tolerances is None:
             return iterate(task, schedule.stops), moves
         return integrate(task, schedule.stops, schedule.tolerances, schedule.max_steps), moves
 
 
 def _on_device(
-    system: EnsembleSystem, phi: Any, theta: Any, datum: Any, where: Devices, made: dict[str, Any]
+    system: EnsembleSystem, phi: Any, theta: Any, datum: Any, asked: EnsembleRequest, where: Devices
 ) -> tuple[dict[str, Any], StepProgram, on_device.Engine]:
     """On the device that the arrays are on."""
-    found, moves, made_by = on_device.computed(system, phi, theta, datum, where=where, **made)
+    found, moves, made_by = on_device.computed(system, phi, theta, datum, asked, where)
     return jax.block_until_ready(found), moves, made_by
 
 
 def _sent(
-    system: EnsembleSystem, phi: Any, theta: Any, datum: Any, where: Devices, made: dict[str, Any]
+    system: EnsembleSystem, phi: Any, theta: Any, datum: Any, asked: EnsembleRequest, where: Devices
 ) -> tuple[dict[str, Any], StepProgram, on_device.Engine]:
     """On GPUs, from and to the host, in pieces."""
-    kind, schedule, how = made["kind"], made["schedule"], []
+    kind, schedule, how = asked.kind, asked.schedule, []
     each = _STREAMED // (2 * phi.shape[1] * kind.itemsize * (len(schedule.stops) + 4))
     each = min(len(phi), max(c_backend.GROUP, each))
 
     def run(part: slice, phi: Any, theta: Any, device: Any) -> dict[str, Any]:
         mine, h = jax.tree.map(lambda x: x[part] if np.ndim(x) else x, (system, schedule.h))
-        there, settings = Devices(where.platform, (device,), 1), made | {"schedule": schedule._replace(h=h)}
-        data, *how[:] = on_device.computed(mine, phi, theta, datum, where=there, **settings)
+        there, piece = Devices(where.platform, (device,), 1), asked._replace(schedule=schedule._replace(h=h))
+        data, *how[:] = on_device.computed(mine, phi, theta, datum, piece, there)
         return data
 
     found = on_device.in_pieces(run, phi.astype(kind), theta.astype(kind), each, where)

@@ -29,7 +29,7 @@ from .fixed_steps import (
 )
 from .labels import labelled
 from .reduction import frame
-from .schedule import Schedule
+from .schedule import EnsembleRequest, Schedule
 from .statistics import Statistics
 from .vector_field import EnsembleSystem, StepProgram, step_program
 
@@ -91,14 +91,8 @@ def computed(
     phi: Any,
     theta: Any,
     datum: np.ndarray | None,
-    *,
-    schedule: Schedule,
-    names: tuple[str, ...],
-    radii: tuple[float, float],
+    asked: EnsembleRequest,
     where: Devices,
-    kind: np.dtype,
-    small: int | None,
-    several: bool,
 ) -> tuple[dict[str, Any], StepProgram, Engine]:
     """Data of an ensemble, its motion and what made its steps; arguments as for a run on the host.
 
@@ -107,14 +101,10 @@ def computed(
         phi: the critic's starts, (N, d).
         theta: the generator's.
         datum: None for 0.
-        schedule: how time passes.
-        names: the statistics asked for.
-        radii: of escape and of the ball.
+        asked: what is asked of them.
         where: one device.
-        kind: the type of every number.
-        small: the dimension that the motion is reduced to, or None.
-        several: whether the rows have a time.
     """
+    schedule, kind, small = asked.schedule, asked.kind, asked.small
     with jax.enable_x64(kind == np.float64), jax.default_device(where.devices[0]):
         phi, theta = (jax.device_put(z, where.devices[0]) for z in (phi, theta))
         system = jax.tree.map(lambda x: jnp.asarray(x, kind), system)
@@ -125,7 +115,7 @@ def computed(
         adaptive, last = schedule.tolerances is not None, schedule.stops[-1]
         about = DeviceRun(
             motion=motion,
-            names=names,
+            names=asked.names,
             devices=where,
             dtype=kind,
             varies=tuple(x.ndim > 0 for x in jax.tree.leaves(inside)),
@@ -134,14 +124,14 @@ def computed(
             datum=len(inside.x0 or ()),
             adaptive=adaptive,
             reduced=small is not None,
-            several=several,
+            several=asked.several,
             worth=phi.shape[0] >= compiled_adaptive.WORTH
             if adaptive
             else phi.shape[0] * last >= c_backend.WORTH,
         )
         h, limits = jnp.asarray(schedule.h, kind), (schedule.tolerances or (0.0, 0.0))
         least = 16 * float(np.finfo(kind).eps) * float(last)
-        numbers = [jnp.asarray(x, kind) for x in (*limits, least, *radii)]
+        numbers = [jnp.asarray(x, kind) for x in (*limits, least, *asked.radii)]
         rows = _stretches(schedule, kind)
         most = np.int32(min(schedule.max_steps, 2**31 - 1))
         data = whole_run(where.platform)(about, system, phi, theta, h, numbers, rows, most)

@@ -66,6 +66,26 @@ class Schedule(NamedTuple):
     attrs: dict[str, Any]
 
 
+class EnsembleRequest(NamedTuple):
+    """What is asked of a system and its starts.
+
+    Attributes:
+        schedule: how time passes.
+        names: the statistics asked for.
+        radii: of escape and of the ball.
+        kind: the type of every number.
+        several: whether the rows have a time.
+        small: the dimension that the motion is reduced to, or None.
+    """
+
+    schedule: Schedule
+    names: tuple[str, ...]
+    radii: tuple[float, float]
+    kind: np.dtype
+    several: bool
+    small: int | None = None
+
+
 def rule_schedule(rule: Rule, steps: Any, times: Any, others: dict[str, Any]) -> Schedule:
     """The iterations of a rule; InputError for any of ``others`` (what belongs to a flow) that is not None."""
     for name, value in others.items():

@@ -57,7 +57,6 @@ def change_points(values: Array, shortest: int = 0, fixed: Array | None = None) 
         if fixed is None
         else {int(k) for k in np.searchsorted(edges, fixed) if least <= k <= count - least}
     )
-    t = np.arange(count + 1, dtype=float)
     sums = _sums(y)
     best, came = np.full(count + 1, math.inf), np.zeros(count + 1, int)
     best[0] = -price
@@ -66,7 +65,7 @@ def change_points(values: Array, shortest: int = 0, fixed: Array | None = None) 
         begins = begins[np.isfinite(best[begins])]
         if not len(begins):
             continue
-        total = best[begins] + price + _costs(sums, floors, t, begins, end)
+        total = best[begins] + price + _costs(sums, floors, begins, end)
         k = int(np.argmin(total))
         best[end], came[end] = total[k], begins[k]
     cuts, end = [], count
@@ -98,7 +97,7 @@ def _sums(y: Array) -> dict[str, Array]:
     return {"y": running(y), "yy": running(y * y), "ty": running(t * y)}
 
 
-def _costs(sums: dict[str, Array], floors: Array, t: Array, begins: Array, end: int) -> Array:
+def _costs(sums: dict[str, Array], floors: Array, begins: Array, end: int) -> Array:
     """Minus twice the log-likelihood of the blocks begins ... end - 1 as straight lines, (begins,)."""
     n = (end - begins).astype(float)
     y, yy, ty = (sums[k][:, end : end + 1] - sums[k][:, begins] for k in ("y", "yy", "ty"))

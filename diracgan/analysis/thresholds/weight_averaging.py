@@ -205,7 +205,7 @@ def ema(
         frequency = 2 * math.pi / (cycle.period * step)
         about["cycle_amplitude"] = cycle.amplitude
     else:
-        frequency = _frequency(variant, rule, found, omega, step)
+        frequency = _frequency(variant, rule, found, omega)
     k = None if reduction is None else number("reduction", reduction, low=1.0, high=1e150)
     if step is not None:
         made = _of_steps(frequency, step, rule.ema if rule is not None and decay is None else decay, k)
@@ -268,7 +268,7 @@ def _time_step(rule: Rule | None, h: float | None) -> float:
 
 
 def _frequency(
-    variant: Variant | None, rule: Rule | None, found: Margin | None, omega: float | None, step: float | None
+    variant: Variant | None, rule: Rule | None, found: Margin | None, omega: float | None
 ) -> float:
     """Of the orbit per unit of time: as given, or of the eigenvalue that lasts longest and turns."""
     if omega is not None:
