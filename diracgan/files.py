@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError, reason, unknown
+from .processes import is_alive
 
 # machine, process, chance: a temporary file is called .NAME-OWNER.SUFFIX
 OWNER = r"(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}"
@@ -83,6 +84,26 @@ def destination(
             )
         _try_writing(target)
     return target
+
+
+def user_cache(*parts: str) -> Path | None:
+    """A folder for what diracgan may make again, in the user's cache folder; None for a user without a home.
+
+    Args:
+        *parts: folders inside it.
+
+    References:
+        The XDG base directory specification.
+
+    Example:
+        >>> user_cache("page").parts[-2:]
+        ('diracgan', 'page')
+    """
+    try:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:
+        return None
+    return cache.joinpath("diracgan", *parts)
 
 
 def folder(path: str | os.PathLike[str]) -> Path:
@@ -188,12 +209,12 @@ def recover(path: str | os.PathLike[str]) -> None:
             _remove(aside)
         else:
             aside.rename(target)
-    if os.name != "posix" or not target.parent.is_dir():
+    if not target.parent.is_dir():
         return
     ours = re.compile(rf"\.{re.escape(target.stem[:80])}-{OWNER}{re.escape(target.suffix)}")
     for path_beside in target.parent.iterdir():
         found = ours.fullmatch(path_beside.name)
-        if found and found["machine"] == _machine() and not _runs(int(found["process"])):
+        if found and found["machine"] == _machine() and not is_alive(int(found["process"])):
             _remove(path_beside)
 
 
@@ -209,16 +230,6 @@ def _aside(target: Path) -> Path:
 
 def _machine() -> str:
     return f"{zlib.crc32(socket.gethostname().encode()):08x}"
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True
-    return True
 
 
 def _swap(new: Path, old: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError, reason
+from .processes import is_alive
 
 
 @contextlib.contextmanager
@@ -129,14 +130,10 @@ def _owner(file: Path) -> dict[str, Any] | None:
 def _dead(owner: dict[str, Any]) -> bool:
     """Whether an owner is known to live no longer: its process is gone, or its number is another process's."""
     pid = owner.get("pid")
-    if owner.get("host") != platform.node() or not isinstance(pid, int) or os.name != "posix":
+    if owner.get("host") != platform.node() or not isinstance(pid, int):
         return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+    if not is_alive(pid):
         return True
-    except OSError:
-        return False
     start = _process_start(pid)
     return start is not None and start != owner.get("process_start")
 

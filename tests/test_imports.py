@@ -16,7 +16,7 @@ PACKAGE = Path(diracgan.__file__).parent
 
 # A room may import from the rooms before it and from itself; those of one line stay apart.
 ORDER = (
-    {"children", "errors", "lazy", "progress", "records"},
+    {"children", "errors", "lazy", "processes", "progress", "records"},
     {"files", "locks", "memory", "numerics", "parameters", "registry"},
     {"variants"},
     {"tracing"},

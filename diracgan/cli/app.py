@@ -23,6 +23,7 @@ import typer
 from typer.core import TyperGroup
 
 from ..errors import unknown
+from ..files import user_cache
 from . import signals
 from .failures import explain
 from .layer import typer_function
@@ -140,6 +141,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         _drop_output()
         return 141
     except Exception as error:
+        if (
+            number := signals.received()
+        ) is not None:  # a library may say in its own way that it was interrupted
+            return signals.say(number)
         if os.environ.get("DIRACGAN_TRACEBACK") == "1":
             import traceback
 
@@ -208,13 +213,12 @@ def _keep_what_was_computed() -> None:
     Kept per machine, since home folders are shared by machines whose instructions differ. Whoever sets these
     variables decides: ``JAX_ENABLE_COMPILATION_CACHE=false`` and ``DIRACGAN_CACHE=0`` switch it off.
     """
-    try:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    except RuntimeError:  # a user without a home has no cache either
+    cache = user_cache()
+    if cache is None:
         return
     here = platform.node() or "here"
-    os.environ.setdefault("DIRACGAN_CACHE", str(cache / "diracgan" / "pictures" / here))
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache / "diracgan" / "jax" / here))
+    os.environ.setdefault("DIRACGAN_CACHE", str(cache / "pictures" / here))
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache / "jax" / here))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     # some jaxlib warn of tuning hints that the machine itself, which compiled, does not list among its features
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

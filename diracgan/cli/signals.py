@@ -37,6 +37,11 @@ def answer_at_once() -> None:
     threading.Thread(target=_watch, args=(reading,), daemon=True).start()
 
 
+def received() -> int | None:
+    """The signal that :func:`answer_at_once` has heard, or None; what fails after it, fails because of it."""
+    return _heard[0] if _heard else None
+
+
 def say(number: int) -> int:
     """Say once that a signal was received; its exit code."""
     if not _said.is_set():
@@ -66,9 +71,11 @@ def leave(code: int) -> NoReturn:
 
 
 _said = threading.Event()
+_heard: list[int] = []
 
 
 def _raise(number: int, frame: FrameType | None) -> NoReturn:
+    _heard.append(number)
     for one in _WORDS:  # a second Ctrl-C must not interrupt the clearing up
         signal.signal(one, signal.SIG_IGN)
     raise KeyboardInterrupt if number == signal.SIGINT else Terminated

@@ -216,4 +216,8 @@ def variation(rule: Rule, changed: type) -> Rule:
 
 @functools.cache
 def _varied(cls: type, changed: type) -> Any:
-    return type(f"{changed.__name__}{cls.__name__}", (changed, cls), {})
+    def pickled(self: Any) -> tuple[Any, ...]:
+        plain = cls(**{f.name: getattr(self, f.name) for f in dataclasses.fields(self)})
+        return variation, (plain, changed)  # no module holds a class that is made here
+
+    return type(f"{changed.__name__}{cls.__name__}", (changed, cls), {"__reduce__": pickled})

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, one_line
+from ..files import user_cache, write_text
 from . import limits
 from .shipped import FILES, shipped
 
@@ -234,7 +235,10 @@ def page_text() -> str:
 
     if not os.environ.get(FILES) and (known := shipped()) is not None:
         return assembled(known["variants"].values(), known, served=True)
-    kept = _cache() / f"{_key()}.html"
+    cache = user_cache("page")
+    if cache is None:
+        return _made()
+    kept = cache / f"{_key()}.html"
     with _writing:  # who asks meanwhile waits for the same page
         with contextlib.suppress(OSError):
             return kept.read_text(encoding="utf-8")
@@ -247,9 +251,7 @@ _writing = threading.Lock()
 
 
 def _keep(kept: Path, text: str) -> None:
-    """Keep a page for the next start, and forget the oldest; without a home nothing is kept."""
-    from ..files import write_text
-
+    """Keep a page for the next start, and forget the oldest."""
     with contextlib.suppress(OSError, InputError):
         kept.parent.mkdir(parents=True, exist_ok=True)
         for old in sorted(kept.parent.glob("*.html"), key=lambda p: p.stat().st_mtime)[:-4]:
@@ -276,10 +278,6 @@ def _made() -> str:
             ):  # one that cannot be written as scalar operations stays with Python
                 own.append(variant_source(parse(name)))
     return assembled([*own, *known["variants"].values()], known, served=True)
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "diracgan" / "page"
 
 
 def _key() -> str:

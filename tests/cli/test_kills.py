@@ -34,7 +34,7 @@ def contents(path):
     "name", [pytest.param(n, marks=[pytest.mark.slow] * (n not in FAST)) for n in WRITING]
 )
 def test_killed_at_random_points(cli, folder, monkeypatch, name):
-    monkeypatch.setattr(files, "_runs", lambda process: False)  # who is dead runs no more
+    monkeypatch.setattr(files, "is_alive", lambda process: False)  # who is dead runs no more
     there, draw = folder.resolve(), random.Random(name)
     words, target = [*WRITING[name], "--out", name], there / name
     DEATH.within(there, -1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import pickle
 
 import jax
 import jax.numpy as jnp
@@ -218,6 +219,19 @@ def test_bad_parameters_are_refused_in_one_line(name, given, says):
     with pytest.raises(dg.InputError, match=says) as raised:
         dg.rule(name, **given)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["adam", "lookahead-adam", "optax:nadam"])
+@pytest.mark.parametrize("long_run", ["at_rest", "bias_corrected"])
+def test_a_rule_that_has_run_for_long_survives_pickling(name, long_run):
+    rule = getattr(RULES[name] if name in RULES else dg.rule(name, lr=0.05), long_run)
+    there = pickle.loads(pickle.dumps(rule))
+    assert type(there) is type(rule) and there.label == rule.label
+    with jax.enable_x64(True):
+        game = dirac.game(dg.variant("ns"), jnp.zeros(1))
+        players = Players(jnp.array([0.3]), jnp.array([-0.2]))
+        one, other = (r.iterate(game, players, r.rest(game, players))[0] for r in (rule, there))
+    assert one.phi == other.phi and one.theta == other.theta
 
 
 def test_a_rule_vmaps_and_differentiates_over_its_numbers():

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from ...errors import InputError, number
-from ...variants import Variant
+from ..decision_thresholds import T
 from ..dynamical_system import ContinuousSystem
+from ..linear.settings import LinearSettings
 from ..orbits.orbit import Orbit
 from ..orbits.rotating_states import commutes_with_rotations
 from ..orbits.shooting import periodic_orbit, returns
-from ..verdict.verdict import verdict
+from ..verdict.from_start import answer_from
 
 _SETTLING, _TURNS = 12, 30  # times, and turns each, that a start is followed towards its cycle
 _ON_IT = 1e-2  # of a cycle's size: what Newton's method may move a start
@@ -25,16 +26,9 @@ def check_isolated(motion: ContinuousSystem, z: np.ndarray) -> None:
         )
 
 
-def cycle_from(
-    motion: ContinuousSystem,
-    variant: Variant,
-    z: np.ndarray,
-    period: float | None,
-    x0: np.ndarray,
-    rates: tuple[float, float],
-) -> Orbit:
-    """The cycle near a start, or the one that it leads to."""
-    d = motion.dim
+def cycle_from(motion: ContinuousSystem, around: LinearSettings, period: float | None) -> Orbit:
+    """The cycle near the point of ``around``, or the one that it leads to."""
+    z = np.concatenate(around.point)
     if period is not None:
         found = periodic_orbit(motion, z, number("period", period, low=0, open_low=True))
         if found is None:
@@ -42,11 +36,11 @@ def cycle_from(
                 f"no cycle of period about {period:g} was found near (phi, theta) = {np.round(z, 6).tolist()}"
             )
         return found
-    told = verdict(variant, z[:d], z[d:], x0=x0, rate_d=rates[0], rate_g=rates[1])
-    turn = told.numbers.get("period")
+    told = answer_from(around, T.budget)[1]
+    kind, turn = told.kind.value, told.numbers.get("period")
     if turn is None:
         raise InputError(
-            f"the start leads to no cycle ({told.kind}); allowed: one from which it is a limit cycle or neutral orbit, "
+            f"the start leads to no cycle ({kind}); allowed: one from which it is a limit cycle or neutral orbit, "
             "or a point close to a cycle together with its period"
         )
     for _ in range(_SETTLING):
@@ -62,5 +56,5 @@ def cycle_from(
                     return found
         z = seen.end
     raise InputError(
-        f"the start leads to {told.kind}, but shooting finds no cycle there; a period near it may help"
+        f"the start leads to {kind}, but shooting finds no cycle there; a period near it may help"
     )

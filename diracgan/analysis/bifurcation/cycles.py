@@ -125,7 +125,7 @@ def cycles(
     with jax.enable_x64(True):
         motion = ContinuousSystem(family.system([now]))
         check_isolated(motion, z)
-        orbit = cycle_from(motion, variant, z, period, around.x0, (rate_d, rate_g))
+        orbit = cycle_from(motion, around, period)
     f = motion_velocity(family, orbit.flat, now)
     equations = CycleEquations(
         family,

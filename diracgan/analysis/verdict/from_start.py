@@ -11,23 +11,21 @@ from ...dynamics.collinear import line_of
 from ...dynamics.filippov import DiracSystem
 from ...errors import one_line
 from ...game import Players
-from ...rules import Rule
-from ...variants import Variant
 from ..kinds import Kind
+from ..linear.settings import LinearSettings
 from .adaptive import by_averaging
 from .decide import decide
 from .evidence import Answer, Case
 from .loss_errors import raised_by_loss
 
 
-def answer_from(
-    variant: Variant, start: Players, datum: np.ndarray, rule: Rule | None, rates: Players, budget: float
-) -> tuple[Case, Answer]:
-    """What happens from ``start``, with at most ``budget`` field evaluations; ``undecided`` where the loss fails."""
+def answer_from(asked: LinearSettings, budget: float) -> tuple[Case, Answer]:
+    """What happens from a point, with at most ``budget`` field evaluations; ``undecided`` where the loss fails."""
+    variant, rule = asked.variant, asked.rule
     with jax.enable_x64(True):
-        system = DiracSystem(*dirac.cast((variant, datum, rates), jnp.float64), tau=None)
+        system = DiracSystem(*dirac.cast((variant, asked.x0, asked.rates), jnp.float64), tau=None)
         # a clipped critic starts on its box
-        projected = dirac.game(system.variant, system.x0).project(start)
+        projected = dirac.game(system.variant, system.x0).project(asked.point)
         begin = Players(*(np.asarray(p) for p in projected))
         line = line_of(system, begin) if rule is None else None
         case = Case(variant, system, rule, begin, line, budget, decide)

@@ -13,7 +13,7 @@ from ...variants import Variant
 from ..basins import DIVERGED, Runs, bisected
 from ..decision_thresholds import T
 from ..kinds import Kind
-from ..linear.settings import settings
+from ..linear.settings import LinearSettings, settings
 from .from_start import answer_from
 
 _REACH = 8.0  # times the start's distance from (0, x0), or this much itself
@@ -73,14 +73,18 @@ def kick(
         >>> kick(dg.variant("wgan-gp", c=0.0, lam=0.5), [0.1], [0.2], dg.rule("simultaneous", lr=0.1)) is None
         True
     """
-    asked = settings(variant, rule, None, x0, (phi0, theta0), rate_d, rate_g)
+    return kick_from(settings(variant, rule, None, x0, (phi0, theta0), rate_d, rate_g))
+
+
+def kick_from(asked: LinearSettings) -> Kick | None:
+    """:func:`kick` of arguments that have been checked; the start is their point."""
     start, d = np.concatenate(asked.point), len(asked.x0)
     centre = np.concatenate([np.zeros(d), asked.x0])
     size = float(np.linalg.norm(start - centre))
     if size == 0:
         return None
     way, reach = (start - centre) / size, _REACH * max(size, 1.0)
-    runs = Runs(variant, rule, asked.x0, T.edge_step, _STEPS, reach, asked.rates)
+    runs = Runs(asked.variant, asked.rule, asked.x0, T.edge_step, _STEPS, reach, asked.rates)
     starts = centre + np.linspace(size, reach, _STARTS)[:, None] * way
     labels = runs.labels(starts)
     other = np.flatnonzero((labels != labels[0]) & runs.has_settled(labels))
@@ -90,7 +94,7 @@ def kick(
         )
     k = int(other[0])
     there = Players(starts[k][:d], starts[k][d:])
-    _, beyond = answer_from(variant, there, asked.x0, rule, asked.rates, T.edge_effort * T.budget)
+    _, beyond = answer_from(dataclasses.replace(asked, point=there), T.edge_effort * T.budget)
     group = int(labels[k])
     size_there = f" of up to |z| = {runs.known[group].largest:.3g}" if group >= 0 else ""
     words = _WORDS.get(beyond.kind, f"a motion{size_there} attracts ({beyond.kind})")

@@ -13,20 +13,19 @@ _PACKAGE = str(Path(__file__).resolve().parents[2])
 
 
 def raised_by_loss(error: BaseException, variant: Variant) -> bool:
-    """Whether the traceback passes through code of the variant that is not this package's.
+    """Whether the traceback passes through code of the variant that is not this package's, and nobody interrupted it.
 
     Example:
         >>> import diracgan as dg
         >>> raised_by_loss(ValueError("ours"), dg.variant("ns"))
         False
     """
-    files = _files(variant)
-    seen: BaseException | None = error
-    while seen is not None:
-        if any(frame.filename in files for frame in traceback.extract_tb(seen.__traceback__)):
-            return True
-        seen = seen.__cause__ or seen.__context__
-    return False
+    files, chain = _files(variant), [error]
+    while (before := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(before)
+    if not all(isinstance(e, Exception) for e in chain):
+        return False
+    return any(f.filename in files for e in chain for f in traceback.extract_tb(e.__traceback__))
 
 
 def _files(variant: Variant) -> set[str]:

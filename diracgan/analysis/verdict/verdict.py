@@ -17,9 +17,10 @@ from ...rules import Rule, check_rule
 from ...variants import Variant, check_variant
 from ..decision_thresholds import T, checked_effort
 from ..kinds import Kind
+from ..linear.settings import LinearSettings
 from .evidence import Answer
 from .from_start import answer_from
-from .kicks import kick
+from .kicks import kick_from
 
 _LOOKS_AROUND = 2.0  # the effort from which other attractors are looked for
 _ATTRACTING = (Kind.CONVERGES_EXPONENTIALLY, Kind.LIMIT_CYCLE, Kind.QUASI_PERIODIC, Kind.CHAOTIC)
@@ -119,9 +120,10 @@ def verdict(
     rates = check_rates(rate_d, rate_g, rule)
     effort = checked_effort(effort)
     budget = T.budget * effort
-    case, answer = answer_from(variant, Players(phi, theta), datum, rule, rates, budget)
+    asked = LinearSettings(variant, rule, Players(phi, theta), datum, rates)
+    case, answer = answer_from(asked, budget)
     if effort >= _LOOKS_AROUND and answer.kind in _ATTRACTING:
-        answer = _with_edge(answer, variant, (phi, theta), rule, datum, rates)
+        answer = _with_edge(answer, asked)
     return Verdict(
         kind=Kind(answer.kind).value,
         numbers=answer.numbers,
@@ -141,11 +143,9 @@ def verdict(
     )
 
 
-def _with_edge(
-    answer: Answer, variant: Variant, start: tuple[Any, Any], rule: Rule | None, x0: Any, rates: Players
-) -> Answer:
+def _with_edge(answer: Answer, asked: LinearSettings) -> Answer:
     """The answer with where else the ray leads."""
-    found = kick(variant, *start, rule, x0, rates.phi, rates.theta)
+    found = kick_from(asked)
     if found is None:
         return answer
     return answer._replace(
