@@ -19,8 +19,8 @@ from .measured_game import MeasuredGame
 from .settings import Setting
 
 SERIES = ("loss_d", "loss_g", "d_real", "d_fake")
-_MOST = 64  # batches that are kept, of which minibatch steps draw
-_LEAST = 8
+MOST = 64  # batches that are kept, of which minibatch steps draw
+LEAST = 8
 
 
 class BatchCheckpoint(eqx.Module):
@@ -91,14 +91,11 @@ def of_measured(measured: MeasuredGame) -> tuple[BatchCheckpoint, Setting]:
     """The state of a user's own training, and the setting that it is under.
 
     Raises:
-        InputError: for a game in PyTorch, or without an optimiser, its state, or batches enough.
+        InputError: for a game without losses, an optimiser, its state, or batches enough.
     """
     backend = measured.backend
     if not isinstance(backend, JaxGame) or backend.losses is None:
-        raise InputError(
-            "a forecast of a game from dg.measure.game needs JAX; allowed: losses over JAX pytrees, or a run of ours; "
-            'of a game in PyTorch ask its spectrum("turning", of="step")'
-        )
+        raise InputError("the game has no losses; allowed: what dg.measure.game gives, or the run itself")
     rule, memory = backend.rule, backend.memory
     if rule is None:
         raise InputError("the game says not how it moves; add optimiser= and state= to dg.measure.game")
@@ -106,11 +103,11 @@ def of_measured(measured: MeasuredGame) -> tuple[BatchCheckpoint, Setting]:
         if rule.is_adaptive:
             raise InputError(f"{rule.label} remembers its past gradients; add state=, what it remembers")
         memory = rule.rest(backend.game_of(measured.held), backend.players)
-    kept = measured.batches.up_to(_MOST)
+    kept = measured.batches.up_to(MOST)
     shapes = {str(jax.tree.map(np.shape, b)) for b in kept}
-    if len(kept) < _LEAST or len(shapes) > 1:
+    if len(kept) < LEAST or len(shapes) > 1:
         raise InputError(
-            f"{len(kept)} batches of {len(shapes)} shapes say too little of minibatch noise; allowed: {_LEAST} or more "
+            f"{len(kept)} batches of {len(shapes)} shapes say too little of minibatch noise; allowed: {LEAST} or more "
             "of one shape, whatever together= takes for the full step"
         )
     players, by, memory = operators.doubled((backend.players, rule, memory))

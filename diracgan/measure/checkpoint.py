@@ -16,7 +16,8 @@ from ..game import Game, GameLike, Players, Samples
 from ..rules import Rule, check_rule, float_vector
 from ..training import trainer
 from . import operators
-from .batch_checkpoint import SERIES, BatchCheckpoint, of_measured
+from .batch_checkpoint import SERIES, of_measured
+from .jax_game import JaxGame
 from .measured_game import MeasuredGame
 from .noise import ResampledGame
 from .own_game import one_run
@@ -124,7 +125,7 @@ def checkpoint(
     memory: Any = None,
     batch: int | None = None,
     samples: int = 256,
-) -> tuple[Checkpoint | BatchCheckpoint, Setting]:
+) -> tuple[Any, Setting]:
     """The state of a run, or of a game where it is said to be, and the setting that it is under; in 64 bits.
 
     What :func:`diracgan.measure.game` gives has its state in itself.
@@ -137,8 +138,16 @@ def checkpoint(
     if any(x is not None for x in (players, rule, memory, batch)):
         raise InputError("players, rule, memory and batch go with a Game; a run has its own")
     if isinstance(run, MeasuredGame):
-        return of_measured(run)
+        return _of_measured(run)
     return _of_run(run, integer("samples", samples, low=2))
+
+
+def _of_measured(measured: MeasuredGame) -> Any:
+    if isinstance(measured.backend, JaxGame):
+        return of_measured(measured)
+    from . import torch_checkpoint
+
+    return torch_checkpoint.of_measured(measured)
 
 
 def _of_game(

@@ -12,14 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..errors import integer, one_of
+from ..errors import InputError, integer, one_of
 from ..game import Players
 from ..records import Record
 from ..rules import Rule
 from . import operators
 from .checkpoint import checkpoint
 from .forecast import spread
-from .linear_response import AnyCheckpoint
+from .jax_step import JaxCheckpoint
 from .settings import Setting, changed
 
 VARIED = ("lr", "beta1")
@@ -105,6 +105,11 @@ def critical_setting(
     steps, seed = integer("steps", steps, low=50), integer("seed", seed, low=0)
     with jax.enable_x64(True):
         at, now = checkpoint(run, players, rule, memory, batch, samples)
+        if not isinstance(at, JaxCheckpoint):
+            raise InputError(
+                "a critical setting follows the step itself in JAX; allowed: a run of ours, or losses over JAX "
+                "pytrees; of a game in PyTorch try settings with dg.forecast"
+            )
         varied = _varied(now, parameter)
         return _found(at, varied, parameter, steps, seed)
 
@@ -134,7 +139,7 @@ def _value(now: Setting, parameter: str) -> float:
 
 
 def _found(
-    at: AnyCheckpoint, varied: Callable[[float | None], Setting], parameter: str, steps: int, seed: int
+    at: JaxCheckpoint, varied: Callable[[float | None], Setting], parameter: str, steps: int, seed: int
 ) -> CriticalSetting:
     now, key = _value(varied(None), parameter), jax.random.key(seed)
     made = 0
@@ -173,7 +178,7 @@ def _looks(rule: Rule, steps: int) -> int:
 
 
 @eqx.filter_jit
-def _followed(at: AnyCheckpoint, key: Array, looks: Array, most: int) -> Array:
+def _followed(at: JaxCheckpoint, key: Array, looks: Array, most: int) -> Array:
     """What is watched after every few iterations of the run that goes on, (most, 3); zeros after the last look."""
 
     def once(n: Array, state: tuple[Players, Any]) -> tuple[Players, Any]:
@@ -188,7 +193,7 @@ def _followed(at: AnyCheckpoint, key: Array, looks: Array, most: int) -> Array:
     return jax.lax.fori_loop(0, looks, look, (start, rows))[1]
 
 
-def _watched(at: AnyCheckpoint, players: Players) -> Array:
+def _watched(at: JaxCheckpoint, players: Players) -> Array:
     there = eqx.tree_at(lambda c: c.players, at, players)
     seen = there.values(there.watched(operators.flat(players))[0])
     return jnp.stack([seen[n] for n in WATCHED if n in seen])

@@ -23,7 +23,8 @@ from ..numerics.reduced_order import capped, driven
 from ..records import Record
 from ..rules import Rule
 from .checkpoint import Checkpoint, checkpoint
-from .linear_response import AnyCheckpoint, LinearResponse, linear_response, series, settled
+from .jax_step import JaxCheckpoint, JaxStep, settled
+from .linear_response import LinearisedStep, LinearResponse, linear_response
 from .settings import Setting, changed
 
 UNSTABLE = 1.01  # a turning multiplier beyond this leaves the linear regime within some hundred iterations
@@ -143,8 +144,9 @@ def forecast(
 
     Args:
         run: a training run of ours of one seed, its folder, or a :class:`~diracgan.game.Game` with ``players``,
-            ``rule``, ``memory`` and ``batch``; or your own training in JAX, from :func:`diracgan.measure.game` with
-            ``optimiser`` and ``state``: its losses, and the mean logits with ``critic``, to first order.
+            ``rule``, ``memory`` and ``batch``; or your own training in JAX or PyTorch, from
+            :func:`diracgan.measure.game` with ``optimiser`` (in JAX and ``state``): its losses, and the mean logits
+            with ``critic``, to first order.
         settings: others to try from the same checkpoint, each ``"lr=2e-3,batch=256"`` or a mapping: the rule's
             parameters, ``ratio`` (lr_d/lr_g), ``batch``, ``ema``, the variant's parameters and penalties.
         steps: iterations of the window.
@@ -180,34 +182,32 @@ def forecast(
     tried: list[Any] = list(settings) if several else [settings]
     with jax.enable_x64(True):
         at, now = checkpoint(run, players, rule, memory, batch, samples)
-        wanted = [now, *(changed(now, given) for given in tried)]
+        change = changed if isinstance(at, JaxCheckpoint) else at.changed
+        wanted = [now, *(change(now, given) for given in tried)]
         found, size, products = [], 0, 0
         for done, setting in enumerate(wanted, 1):
-            there = under(at, setting, steps, seed)
-            response = linear_response(there, seed)
-            found.append(_forecast(there, response, setting, steps, seed))
+            response = linear_response(under(at, setting, steps, seed), seed)
+            found.append(_forecast(response, setting, steps, seed))
             size, products = response.size, response.model.products
             if tell is not None:
                 tell(done, len(wanted), setting.label)
     return Forecast(found, steps, size, products)
 
 
-def under(at: AnyCheckpoint, setting: Setting, steps: int, seed: int) -> AnyCheckpoint:
-    """The checkpoint under a setting; where gradients are others, with the memory that they make at held players."""
+def under(at: Any, setting: Setting, steps: int, seed: int) -> LinearisedStep:
+    """The iteration under a setting; where gradients are others, with the memory that they make at held players."""
     there = at.under(setting)
-    if not setting.other_gradients or not isinstance(there, Checkpoint):
-        return there
-    return eqx.tree_at(lambda c: c.memory, there, settled(there, steps, seed + 1))
+    if setting.other_gradients and isinstance(there, Checkpoint):
+        there = eqx.tree_at(lambda c: c.memory, there, settled(there, steps, seed + 1))
+    return JaxStep(there) if isinstance(there, JaxCheckpoint) else there
 
 
-def _forecast(
-    at: AnyCheckpoint, response: LinearResponse, setting: Setting, steps: int, seed: int
-) -> SettingForecast:
+def _forecast(response: LinearResponse, setting: Setting, steps: int, seed: int) -> SettingForecast:
     growth, angle, departure = leading_multipliers(response.model.multipliers, steps)
     if growth is not None and growth > UNSTABLE:
         text = f"unstable: a multiplier of {growth:.5g} turns by {angle:.3g} an iteration and grows"
         return SettingForecast(setting.label, "unstable", growth, angle, departure, {}, text)
-    made, averages = followed(at, response, steps, seed, setting.ema)
+    made, averages = followed(response, steps, seed, setting.ema)
     found = {n: _described(x, averages.get(n)) for n, x in made.items()}
     loss = found["loss_g"]
     text = f"loss_g spreads by {loss.spread:.3g} around {loss.level:.4g}"
@@ -240,14 +240,14 @@ def leading_multipliers(
 
 
 def followed(
-    at: AnyCheckpoint, response: LinearResponse, steps: int, seed: int, ema: float | None = None
+    response: LinearResponse, steps: int, seed: int, ema: float | None = None
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Every series along every run of the reduced system, (runs, steps + 1), and those of the averaged generator."""
     model = response.model
     slow = capped(model.transition, 1.0 - _MEMORIES / steps)
     outputs = driven(slow, model.output, response.kicks, steps, RUNS, seed)
     outputs = np.concatenate([np.zeros_like(outputs[:, :1]), outputs], axis=1)
-    made, averages = series(at, response.monitors, outputs), {}
+    made, averages = response.step.series(response.monitors, outputs), {}
     if ema is not None:
         from scipy.signal import lfilter
 

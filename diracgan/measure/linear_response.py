@@ -1,34 +1,16 @@
-"""The linear response of a checkpoint to minibatch noise, reduced to the monitored series.
-
-Monitored are the logits of all samples, by their principal directions, and the mean of the generator's samples: every
-loss is a function of the first, evaluated as it is written, so that one at its extremum is not linearised away.
-"""
+"""The linear response of a checkpoint to minibatch noise, reduced to the monitored series."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
 from ..errors import InputError
-from ..numerics.reduced_order import ReducedModel, new_directions, reduced
-from . import operators
-from .batch_checkpoint import SERIES, BatchCheckpoint
-from .checkpoint import Checkpoint
+from ..numerics.reduced_order import ReducedModel, reduced
 
-AnyCheckpoint = Checkpoint | BatchCheckpoint
-LOGITS = 16  # principal directions of the logits that are followed
-SAMPLES = 2  # and of the samples' mean
 BASIS = 150  # largest Krylov basis: eight blocks, beyond which nothing changed on the pilot runs
-DRAWS = 512  # minibatches
-_SCALING = 64  # of which so many give each coordinate its unit
-_TOGETHER = 16  # minibatches at once: the basis, which is what is large, is read once for all of them
-_SPARE = 8  # directions of a range finder beyond those that are kept
 
 
 class Monitors(NamedTuple):
@@ -45,175 +27,81 @@ class Monitors(NamedTuple):
     mean: np.ndarray
 
 
+class LinearisedStep(Protocol):
+    """One whole iteration near a checkpoint: d+ = A d + kick on the full state, its weights first."""
+
+    @property
+    def start(self) -> np.ndarray:
+        """The full state there, (n,)."""
+        ...
+
+    @property
+    def weights(self) -> int:
+        """How many of its entries are weights."""
+        ...
+
+    def transposed(self, v: np.ndarray) -> np.ndarray:
+        """A^T applied to each of b vectors, (b, n)."""
+        ...
+
+    def deviation(self, seed: int) -> np.ndarray:
+        """Each entry's standard deviation over minibatches, (n,)."""
+        ...
+
+    def kicks(self, basis: np.ndarray, seed: int) -> np.ndarray:
+        """A minibatch's iteration less the state itself, in the coordinates of ``basis`` (n, m): (draws, m)."""
+        ...
+
+    def monitored(self, scale: np.ndarray, seed: int) -> tuple[np.ndarray, Monitors]:
+        """The rows of the outputs, (p, weights), and what they are coordinates of; ``scale``: the weights' units."""
+        ...
+
+    def series(self, monitors: Monitors, outputs: np.ndarray) -> dict[str, np.ndarray]:
+        """What is watched where the outputs (..., p) lead: name -> (...)."""
+        ...
+
+
 @dataclasses.dataclass(frozen=True)
 class LinearResponse:
     """d+ = A d + kick near a checkpoint, seen through its monitors.
 
     Attributes:
+        step: what was linearised.
         model: the reduced system.
         kicks: one minibatch iteration less the state itself, in the reduced coordinates, (draws, m).
         monitors: what its outputs are coordinates of.
-        size: n, of the full state.
     """
 
+    step: LinearisedStep
     model: ReducedModel
     kicks: np.ndarray
     monitors: Monitors
-    size: int
+
+    @property
+    def size(self) -> int:
+        """The length of the full state."""
+        return len(self.step.start)
 
 
-def linear_response(at: AnyCheckpoint, seed: int = 0) -> LinearResponse:
-    """Linearise one whole iteration at a checkpoint; in 64 bits.
+def linear_response(step: LinearisedStep, seed: int = 0) -> LinearResponse:
+    """Linearise one whole iteration at a checkpoint.
 
     Raises:
         InputError: where the step has no finite derivative.
     """
-    keys = jax.random.split(jax.random.key(seed), DRAWS)
-    model, monitors, scale = step_model(at, seed)
-    start = at.full_step()[0]
-    kicks = np.asarray(_kicks(at, start, jnp.asarray(model.basis / scale[:, None]), keys))
-    return LinearResponse(model, kicks, monitors, len(start))
-
-
-def step_model(at: AnyCheckpoint, seed: int = 0) -> tuple[ReducedModel, Monitors, np.ndarray]:
-    """The reduced step, what its outputs are coordinates of, and the unit of each entry of the full state, (n,)."""
-    start, pull = _linearised(at)
-    n = start.shape[0]
-    scale = np.asarray(_deviation(at, start, jax.random.split(jax.random.key(seed), DRAWS)[:_SCALING]))
+    scale = step.deviation(seed)
     scale = np.where(scale > 0, scale, np.median(scale[scale > 0]) if np.any(scale > 0) else 1.0)
-    weights = int(operators.flat(at.players).shape[0])
-    rows, monitors = _monitored(at, scale[:weights], seed)
-    wide = np.zeros((len(rows), n))
-    wide[:, :weights] = rows * scale[:weights]
+    rows, monitors = step.monitored(scale[: step.weights], seed)
+    wide = np.zeros((len(rows), len(scale)))
+    wide[:, : step.weights] = rows * scale[: step.weights]
 
     def transposed(v: np.ndarray) -> np.ndarray:
-        image = scale * np.asarray(_pulled(pull, jnp.asarray(v / scale)))
+        image = scale * step.transposed(v / scale)
         if not np.all(np.isfinite(image)):
             raise InputError(
                 "the iteration has no finite derivative at this checkpoint; allowed: a later one"
             )
         return image
 
-    return reduced(transposed, wide, BASIS), monitors, scale
-
-
-@eqx.filter_jit
-def _linearised(at: AnyCheckpoint) -> tuple[Array, Any]:
-    start, step = at.full_step()
-    return start, jax.vjp(step, start)[1]
-
-
-@eqx.filter_jit
-def _pulled(pull: Any, v: Array) -> Array:
-    return jax.vmap(lambda u: pull(u)[0])(v)
-
-
-@eqx.filter_jit
-def _deviation(at: AnyCheckpoint, start: Array, keys: Array) -> Array:
-    """Each coordinate's standard deviation over minibatches, without keeping them."""
-
-    def add(sums: tuple[Array, Array], key: Array) -> tuple[Any, None]:
-        kick = at.minibatch_step(key) - start
-        return (sums[0] + kick, sums[1] + kick * kick), None
-
-    (total, square), _ = jax.lax.scan(add, (0.0 * start, 0.0 * start), keys)
-    return jnp.sqrt(jnp.maximum(square / len(keys) - (total / len(keys)) ** 2, 0.0))
-
-
-@eqx.filter_jit
-def _kicks(at: AnyCheckpoint, start: Array, basis: Array, keys: Array) -> Array:
-    return jax.lax.map(lambda key: (at.minibatch_step(key) - start) @ basis, keys, batch_size=_TOGETHER)
-
-
-@eqx.filter_jit
-def settled(at: Checkpoint, count: int, seed: int) -> Any:
-    """What the rule remembers after ``count`` minibatch iterations in which the players are held."""
-
-    def once(memory: Any, key: Array) -> tuple[Any, None]:
-        on = at.minibatches(at.game, key)
-        return at.rule.over_a_period(on)(at.players, memory)[1], None
-
-    return jax.lax.scan(once, at.memory, jax.random.split(jax.random.key(seed), count))[0]
-
-
-# ---------------- what is monitored
-
-
-def _monitored(at: AnyCheckpoint, scale: np.ndarray, seed: int) -> tuple[np.ndarray, Monitors]:
-    """The rows of the outputs, (p, weights), and what they are coordinates of."""
-    logits, mean = (np.asarray(x) for x in _watched(at, operators.flat(at.players)))
-    if not np.all(np.isfinite(logits)):
-        raise InputError("the logits are not finite; allowed: a run that goes on")
-    onto, rows = _principal(at, 0, scale, at.followed(len(logits)), LOGITS, seed)
-    along, more = _principal(at, 1, scale, np.zeros((len(mean), 0)), SAMPLES, seed)
-    return np.concatenate([rows, more]), Monitors(logits, onto, mean @ along)
-
-
-def _principal(
-    at: AnyCheckpoint, which: int, scale: np.ndarray, first: np.ndarray, count: int, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Directions in which noise moves a watched vector most, ``first`` among them: (q, k), and their rows (k, w).
-
-    A randomised range finder with one power iteration (Halko, Martinsson, Tropp 2011, arXiv 0909.4061).
-    """
-    q = len(first)
-    if not q:
-        return np.zeros((0, 0)), np.zeros((0, len(scale)))
-    if q <= max(count, first.shape[1]):
-        onto = np.eye(q)
-        return onto, _rows(at, which, onto)
-
-    wide = min(count + _SPARE, q)
-    random = np.random.default_rng(seed).standard_normal((len(scale), wide))
-    y = new_directions(first, _images(at, which, scale[:, None] * random))
-    y = new_directions(first, _images(at, which, (scale**2 * _rows(at, which, y)).T))
-    u = np.linalg.svd(_rows(at, which, y) * scale, full_matrices=False)[0]
-    onto = np.hstack([first, y @ u[:, : count - first.shape[1]]])
-    return onto, _rows(at, which, onto)
-
-
-def _images(at: AnyCheckpoint, which: int, v: np.ndarray) -> np.ndarray:
-    """The watched vector's derivative along each column of v, (q, k)."""
-    return np.asarray(_pushed(at, which, jnp.asarray(v.T))).T
-
-
-def _rows(at: AnyCheckpoint, which: int, onto: np.ndarray) -> np.ndarray:
-    """The gradients of the watched vector's coordinates along the columns of ``onto``, (k, w)."""
-    return np.asarray(_pulled_back(at, which, jnp.asarray(onto.T)))
-
-
-@eqx.filter_jit
-def _watched(at: AnyCheckpoint, w: Array) -> tuple[Array, Array]:
-    return at.watched(w)
-
-
-@eqx.filter_jit
-def _pushed(at: AnyCheckpoint, which: int, v: Array) -> Array:
-    push = jax.linearize(lambda w: _watched(at, w)[which], operators.flat(at.players))[1]
-    return jax.lax.map(push, v)
-
-
-@eqx.filter_jit
-def _pulled_back(at: AnyCheckpoint, which: int, u: Array) -> Array:
-    pull = jax.vjp(lambda w: _watched(at, w)[which], operators.flat(at.players))[1]
-    return jax.lax.map(lambda u: pull(u)[0], u)
-
-
-# ---------------- from coordinates to series
-
-
-def series(at: AnyCheckpoint, monitors: Monitors, outputs: np.ndarray) -> dict[str, np.ndarray]:
-    """Losses, mean logits and the samples' mean where the outputs (..., p) lead: name -> (...)."""
-    k = monitors.onto.shape[1]
-    shape = outputs.shape[:-1]
-    with_logits = jnp.asarray(outputs[..., :k].reshape(-1, k))
-    values = _values(at, jnp.asarray(monitors.logits), jnp.asarray(monitors.onto), with_logits)
-    found: dict[str, np.ndarray] = {n: np.asarray(values[n]) for n in SERIES if n in values}
-    for i, now in enumerate(monitors.mean):
-        found[f"samples_{i}"] = now + outputs[..., k + i].reshape(-1)
-    return {n: x.reshape(shape) for n, x in found.items()}
-
-
-@eqx.filter_jit
-def _values(at: AnyCheckpoint, there: Array, onto: Array, y: Array) -> dict[str, Array]:
-    return jax.lax.map(lambda y: at.values(there + onto @ y), y, batch_size=64)
+    model = reduced(transposed, wide, BASIS)
+    return LinearResponse(step, model, step.kicks(model.basis / scale[:, None], seed), monitors)

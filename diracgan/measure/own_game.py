@@ -48,7 +48,7 @@ def game(
         theta: the generator, likewise. No parameter may belong to both.
         batches: what the losses are given, one at a time: a list, a data loader, or a generator without end. In JAX a
             batch is a pytree, its random keys and latents in it; in PyTorch random numbers may be drawn in the loss,
-            which runs under one seed.
+            which runs under a seed of the batch's own.
         optimiser: (the critic's, the generator's): two of ``torch.optim``, with their state; two optax
             transformations; or a rule of ours. None where no step is asked for.
         state: the optax transformations' states, a pair; None for what they would remember at rest.
@@ -57,7 +57,7 @@ def game(
         clip: the norm that PyTorch gradients are clipped to before a step, one number or a pair; in JAX put
             ``optax.clip_by_global_norm`` in the transformation.
         together: how many batches the field is the mean over; a product's cost grows with it.
-        seed: of the random numbers that a PyTorch loss draws.
+        seed: of the random numbers that a PyTorch loss draws at the first batch; the next one has the next seed.
         critic: (phi, x) -> the logits of samples x; with ``samples`` what :func:`diracgan.prescribe` needs besides.
         samples: (theta, batch) -> (real, fake) samples.
 

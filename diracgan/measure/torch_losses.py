@@ -68,3 +68,19 @@ def leaf_of(x: Tensor, asking: bool = False) -> Tensor:
     primal, tangent = dual.unpack_dual(x)
     own = primal.detach().requires_grad_(asking)
     return own if tangent is None else dual.make_dual(own, tangent.detach())
+
+
+def slope(critic: Any, samples: Any, which: int) -> Any:
+    """(critic, generator, batch) -> mean |grad_x D|^2 at real or at fake samples."""
+
+    def squared(phi: Any, theta: Any, batch: Any) -> Tensor:
+        x = samples(theta, batch)[which].detach().requires_grad_()
+        (g,) = torch.autograd.grad(critic(phi, x).sum(), x, create_graph=True)
+        return g.reshape(len(g), -1).square().sum(1).mean()
+
+    return squared
+
+
+def mean_logit(critic: Any, samples: Any, which: int) -> Any:
+    """(critic, generator, batch) -> the mean logit of real or of fake samples."""
+    return lambda phi, theta, batch: critic(phi, samples(theta, batch)[which]).mean()

@@ -20,7 +20,7 @@ from diracgan.errors import InputError
 from diracgan.game import Game, Players
 from diracgan.measure.checkpoint import checkpoint
 from diracgan.measure.forecast import peak_frequency
-from diracgan.measure.linear_response import settled
+from diracgan.measure.jax_step import settled
 from diracgan.measure.settings import Setting, changed
 from diracgan.numerics.reduced_order import capped, driven, reduced
 from diracgan.training.runs import load_run
