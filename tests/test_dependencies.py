@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
 import tomllib
-from pathlib import Path
 
 import pytest
+from sources import PACKAGE, modules, nodes
 
-import diracgan
-
-PACKAGE = Path(diracgan.__file__).parent
 PROJECT = PACKAGE.parent / "pyproject.toml"
 pytestmark = pytest.mark.skipif(not PROJECT.is_file(), reason="the tests run away from their repository")
 
@@ -41,11 +39,12 @@ def declared() -> tuple[set[str], set[str]]:
     return {name(r) for r in project["dependencies"]}, extras - {"diracgan"}
 
 
+@functools.cache
 def imported() -> dict[str, str]:
     """Every distribution that a module of the package imports, with one place."""
     found = {}
-    for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for path in modules():
+        for node in nodes(path):
             names = []
             if isinstance(node, ast.Import):
                 names = [a.name for a in node.names]

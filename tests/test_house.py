@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import ast
 import re
-from pathlib import Path
 
 import pytest
+from sources import PACKAGE, modules, nodes
 
-import diracgan
 from diracgan.rules import RULES
 from diracgan.rules.optax import Optax
 from diracgan.variants import VARIANTS
 
-PACKAGE = Path(diracgan.__file__).parent
-MODULES = sorted(PACKAGE.rglob("*.py"))
+MODULES = modules()
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_no_function_is_longer_than_sixty_lines(path):
     """The body: a signature and a docstring, which name every argument, are as long as the public function needs."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.FunctionDef):
             body = node.body[1:] if ast.get_docstring(node) is not None else node.body
             assert not body or node.end_lineno - body[0].lineno < 60, node.name
@@ -39,7 +37,7 @@ def test_no_room_asks_which_rule_or_loss_it_was_given():
     for path in MODULES:
         if path.relative_to(PACKAGE).parts[0] in ("rules", "variants"):
             continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes(path):
             where = f"{path.relative_to(PACKAGE)}:{getattr(node, 'lineno', 0)}"
             if (
                 isinstance(node, ast.Call)
@@ -62,17 +60,17 @@ def test_powers_in_text_are_written_one_way():
     for path in MODULES:
         if path.relative_to(PACKAGE).parts[0] in ("plotting", "web"):
             continue
-        for said in texts(ast.parse(path.read_text(encoding="utf-8"))):
+        for said in texts(nodes(path)):
             assert not set(said) & set("⁻⁰¹²³⁴⁵⁶⁷⁸⁹"), (path, said)
             assert not re.search(r"\^\([-−]?(\d+(\.\d+)?|[A-Za-z])\)", said), (path, said)
 
 
-def texts(tree):
+def texts(found):
     """What a module may say: its texts without docstrings."""
-    bodies = (n.body for n in ast.walk(tree) if isinstance(n, ast.Module | ast.ClassDef | ast.FunctionDef))
+    bodies = (n.body for n in found if isinstance(n, ast.Module | ast.ClassDef | ast.FunctionDef))
     silent = {id(b[0].value) for b in bodies if b and isinstance(b[0], ast.Expr)}
-    found = (n for n in ast.walk(tree) if isinstance(n, ast.Constant) and id(n) not in silent)
-    return [n.value for n in found if isinstance(n.value, str)]
+    said = (n for n in found if isinstance(n, ast.Constant) and id(n) not in silent)
+    return [n.value for n in said if isinstance(n.value, str)]
 
 
 def test_whoever_overrules_the_type_checker_says_why():

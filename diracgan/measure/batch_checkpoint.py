@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..game import Players
 from ..rules import Rule, float_vector
 from . import operators
-from .jax_game import JaxGame
+from .jax_game import JaxGame, mean_over
 from .measured_game import MeasuredGame
 from .settings import Setting
 
@@ -63,7 +63,7 @@ class BatchCheckpoint(eqx.Module):
     def watched(self, w: Array) -> tuple[Array, Array]:
         """Losses and mean logits over the held batches, (2 or 4,); no samples."""
         at = operators.unflat(self.players, w)
-        return jnp.mean(jnp.stack([self._seen(at, b) for b in self.whole]), axis=0), jnp.zeros(0)
+        return mean_over(lambda batch: self._seen(at, batch), self.whole), jnp.zeros(0)
 
     def _seen(self, at: Players, batch: Any) -> Array:
         assert self.backend.losses is not None

@@ -35,12 +35,31 @@ class BatchGame(GameLike):
 
     def velocity(self, players: Players, draw: int | Array = 0, penalty: float | Array = 1.0) -> Players:
         """The mean field."""
-        each = [self.field(players, b, penalty) for b in self.batches]
-        return jax.tree.map(lambda *v: sum(v) / len(v), *each)
+        return mean_over(lambda batch: self.field(players, batch, penalty), self.batches)
 
     def project(self, players: Players) -> Players:
         """As given."""
         return players if self.onto is None else self.onto(players)
+
+
+_UNROLLED = 4  # batches: so few run faster one after the other in the program than in its loop
+
+
+def mean_over(fn: Callable[[Any], Any], batches: list[Any]) -> Any:
+    """The mean of ``fn`` over batches; many of one shape are a loop, whose program is as long as that of one."""
+    if len(batches) <= _UNROLLED or not _alike(batches):
+        return jax.tree.map(lambda *v: sum(v) / len(v), *map(fn, batches))
+    first, *others = batches
+    rows = jax.tree.map(lambda *x: jnp.stack(x), *others)
+    whole, _ = jax.lax.scan(lambda so_far, b: (jax.tree.map(jnp.add, so_far, fn(b)), None), fn(first), rows)
+    return jax.tree.map(lambda v: v / len(batches), whole)
+
+
+def _alike(batches: list[Any]) -> bool:
+    """Whether batches are arrays of the same shapes and types."""
+    leaves = [x for b in batches for x in jax.tree.leaves(b)]
+    kinds = {str(jax.tree.map(lambda x: (jnp.shape(x), jnp.result_type(x)), b)) for b in batches}
+    return all(eqx.is_array(x) for x in leaves) and len(kinds) == 1
 
 
 class CriticView(NamedTuple):

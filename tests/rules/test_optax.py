@@ -18,7 +18,11 @@ DAMPED = dg.variant("wgan-gp", c=0.0, lam=0.4)
 START = {"phi0": [0.4, -0.3], "theta0": [0.7, 0.2]}
 
 
-@pytest.mark.parametrize("turns", [{}, {"alternating": True, "n_critic": 2}], ids=["at once", "alternating"])
+@pytest.mark.parametrize(
+    "turns",
+    [pytest.param({}, marks=pytest.mark.slow), {"alternating": True, "n_critic": 2}],
+    ids=["at once", "alternating"],
+)
 def test_optax_adam_is_our_adam(turns):
     own = dg.rule("adam", lr_d=0.05, lr_g=0.02, beta1=0.5, beta2=0.9, eps=1e-6, **turns)
     theirs = dg.rule.from_optax(*(optax.adam(h, 0.5, 0.9, 1e-6) for h in (0.05, 0.02)), **turns)
@@ -106,7 +110,7 @@ def test_schedules_and_clipping_are_over_at_rest():
     [
         pytest.param(optax.adam(0.1, eps=0.0), marks=pytest.mark.slow),
         pytest.param(optax.lion(0.1), marks=pytest.mark.slow),
-        optax.sign_sgd(0.1),
+        pytest.param(optax.sign_sgd(0.1), marks=pytest.mark.slow),
         optax.MultiSteps(optax.sgd(0.1), 2),
     ],
     ids=["adam, eps 0", "lion", "sign", "every second step"],

@@ -87,6 +87,7 @@ def test_rules_that_solve_agree_by_matrix_and_by_products(monkeypatch):
             assert max(jax.tree.leaves(gaps)) < 1e-12, name
 
 
+@pytest.mark.slow  # derivatives of a step: a_rule_vmaps_and_...
 def test_the_implicit_step_has_reverse_derivatives_too():
     with jax.enable_x64(True):
         v = dg.variant("ns").with_(r1=0.2)

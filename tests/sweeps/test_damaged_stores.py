@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
+from selection import slow_but
 
 import diracgan as dg
 
@@ -24,10 +26,15 @@ def ask(path):
 DAMAGED = [b"", b'{"a": 1', b"[1, 2]", b"null", b"[" * 100_000, b"\xff" * 24]
 
 
+FILES = ["zarr.json", "gamma/zarr.json", "gamma/c/0", "margin/zarr.json", "margin/c/1", "zarr.json"]
+CASES = list(itertools.product(dict.fromkeys(FILES), DAMAGED))
+
+
 @pytest.mark.parametrize(
-    "name", ["zarr.json", "gamma/zarr.json", "gamma/c/0", "margin/zarr.json", "margin/c/1"]
+    ("name", "content"),
+    slow_but(CASES, *zip(FILES, DAMAGED, strict=True)),
+    ids=[f"{name} {content[:6]!r}" for name, content in CASES],
 )
-@pytest.mark.parametrize("content", DAMAGED, ids=lambda b: repr(b[:6]))
 def test_a_damaged_store_is_one_line_and_is_left_as_it_is(store, name, content):
     good = (store / name).read_bytes()
     (store / name).write_bytes(content)

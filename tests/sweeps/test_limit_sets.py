@@ -115,7 +115,7 @@ def test_rows_lie_within_the_run_and_increase():
         limit_sets.rows(63, None, False)
 
 
-@pytest.mark.parametrize("d", [1, 2])
+@pytest.mark.parametrize("d", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_jax_s_arrays_are_judged_alike_where_they_are(d):
     radii = (constant, lambda t: np.exp(-0.1 * t), lambda t: 0.01 * np.sqrt(1 + t), lambda t: 0.1 + 0.02 * t)
     seen = tail(*(turning(r, 0.83, d) for r in (*radii, constant)), status=[0, 0, 0, 0, 1])

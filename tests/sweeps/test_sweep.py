@@ -483,7 +483,7 @@ def test_nothing_else_replaces_a_sweep(undisturbed: Path, tmp_path: Path):
     out = tmp_path / "mine.zarr"
     shutil.copytree(undisturbed, out)
     with pytest.raises(dg.InputError, match="mine.zarr' holds a sweep, which this would replace"):
-        dg.save(dg.simulate(dg.variant("ns"), t1=1.0), out)
+        dg.save(dg.simulate(dg.variant("ns"), rule=SIMULTANEOUS, steps=1), out)
     assert contents(out) == contents(undisturbed)
 
 

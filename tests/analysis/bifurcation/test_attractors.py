@@ -11,6 +11,7 @@ from diracgan.analysis import basins
 from diracgan.analysis.verdict import kicks
 
 
+@pytest.mark.slow  # the edge: a verdict of more effort
 def test_rest_and_a_circle_attract_and_the_unstable_circle_is_the_edge():
     found = dg.attractors(games.Bistable(), box=1.0, starts=100, steps=2048, step_size=0.05, x0=1.0)
     circle, rest = found.found
@@ -90,6 +91,7 @@ def test_a_cycle_of_steps_is_not_taken_for_a_slow_approach_to_rest():
     assert told.kind != "converges-exponentially"
 
 
+@pytest.mark.slow  # located: the next test
 def test_where_the_field_switches_an_end_must_not_depend_on_the_step():
     # wgan-gp, c = 1, d = 1: one cycle attracts for lam < 1; for lam >= 1 starts creep to phi = 0, theta = +-2 lam c
     found = dg.attractors(dg.variant("wgan-gp", c=1.0, lam=0.35), starts=8, steps=4096)
@@ -126,6 +128,7 @@ def test_a_slow_approach_to_rest_is_one_also_where_another_start_has_come_to_res
     assert runs.located_labels(np.zeros((2, 2))).tolist() == [0, 0]
 
 
+@pytest.mark.slow  # a cycle of steps, and a slow approach, above
 def test_a_small_cycle_is_not_taken_for_an_approach_to_rest_and_a_slow_approach_is_one():
     # ns + R1 = 0.05 under simultaneous steps: beyond lr = 0.2 a circle of radius 1.45 sqrt(lr - 0.2) = 0.065, which
     # starts near like exp(-1e-4 n)

@@ -26,9 +26,7 @@ CLOSED = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("variant", "rule", "over", "kind", "value"), slow_but(CLOSED, CLOSED[1], CLOSED[2], CLOSED[5])
-)
+@pytest.mark.parametrize(("variant", "rule", "over", "kind", "value"), slow_but(CLOSED, CLOSED[1], CLOSED[5]))
 def test_the_closed_forms_are_points_of_a_branch(variant, rule, over, kind, value):
     found = branch(variant, over=over, rule=rule)
     (point,) = found.points

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import written_games as games
-from selection import slow_but
 
 import diracgan as dg
 from diracgan.analysis.bifurcation import atlas, branch, curve, sensitivity
@@ -28,7 +27,8 @@ CLOSED = {
 }
 
 
-@pytest.mark.parametrize("case", slow_but(CLOSED, "ns alternating"))
+@pytest.mark.slow  # in the fast suite: strong resonances, and the atlas's flips
+@pytest.mark.parametrize("case", CLOSED)
 def test_the_closed_forms_are_curves(case):
     variant, rule, numbers, kind, zero = CLOSED[case]
     start = branch(variant.with_(r1=0.5), over="lr=0.01:3", rule=dg.rule(rule, **numbers))
@@ -65,6 +65,12 @@ def test_the_strong_resonances_lie_where_the_trace_says_and_end_the_curve():
     # at h = 4 g the multipliers have the cosine 1 - 2 g^2: 0 at 1:4, -1/2 at 1:3, -1 at 1:2
     start = branch(NS.with_(r1=0.5), over="lr=0.01:3", rule=dg.rule("simultaneous"))
     found = curve(only(start, "neimark-sacker"), over=("gamma=0.1:1.5", "lr=0.01:8"))
+    g, h = found.values.T
+    assert np.abs(h - 4 * g).max() < 1e-8 and found.residuals.max() < 1e-12 and len(g) > 20
+    # the parameters are those of the family: the multiplier is critical by the spectrum's own account
+    middle = len(g) // 2
+    s = dg.spectrum(NS.with_(r1=g[middle]), dim=1, rule=dg.rule("simultaneous", lr=h[middle]))
+    assert np.abs(s.multipliers - found.eigenvalues[middle]).min() < 1e-6
     where = {p.name: p.values[0] for p in found.points}
     wanted = {"1:4 resonance": 0.5**0.5, "1:3 resonance": 0.75**0.5, "1:2 resonance": 1.0}
     assert where == pytest.approx(wanted, abs=1e-9)

@@ -8,7 +8,6 @@ import written_games as games
 from matplotlib.figure import Figure
 from scipy.integrate import solve_ivp
 
-import diracgan as dg
 from diracgan.analysis.bifurcation import atlas, born_cycles, branch, curve, cycles
 from diracgan.plotting.atlas import atlas as atlas_axes
 
@@ -54,15 +53,7 @@ def test_a_period_doubling_of_the_roessler_flow_in_two_numbers_against_dop853():
         assert np.abs(np.linalg.eigvals(end[3:].reshape(3, 3)) + 1.0).min() < 1e-6
 
 
-def test_bad_input_is_one_line():
-    (hopf,) = branch(games.TwoCycles(), over="k=-1:1", start=([0.0], [0.0]), x0=1.0).points
-    (fold,) = born_cycles(hopf, -1.0, 1.0).points
-    with pytest.raises(dg.InputError, match="one parameter"):
-        curve(fold, over=("k=-1:1", "k=-1:1"))
-    with pytest.raises(dg.InputError, match="ranges that hold the point"):
-        curve(fold, over=("k=0:1", "a=0:2"))
-
-
+@pytest.mark.slow  # the curve of folds: test_cycles.py
 def test_an_atlas_of_a_flow_holds_the_folds_of_its_cycles():
     game = games.TwoCycles(k=0.0, a=0.5)
     found = atlas(game, ("k=-0.3:0.2", "a=-0.8:0.9"), start=([0.0], [0.0]), x0=1.0)

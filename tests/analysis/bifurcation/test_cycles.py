@@ -10,7 +10,7 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import brentq, fsolve
 
 import diracgan as dg
-from diracgan.analysis.bifurcation import born_cycles, branch, cycles, doubled_cycles
+from diracgan.analysis.bifurcation import born_cycles, branch, curve, cycles, doubled_cycles
 from diracgan.analysis.bifurcation.contacts import _places
 
 
@@ -40,6 +40,19 @@ def test_cycles_born_at_a_subcritical_hopf_point_turn_back_in_a_fold(two_cycles)
     assert found.ends == ("a Hopf point", "the end of the range") and found.born_at == pytest.approx(
         0, abs=1e-12
     )
+
+
+def test_the_fold_in_two_numbers_is_a_parabola(two_cycles):
+    # 0 = k + a s - s^2 with s = r^2 has a double root where k = -a^2/4
+    (fold,) = two_cycles.points
+    found = curve(fold, over=("k=-0.5:0", "a=0.7:1.3"))
+    k, a = found.values.T
+    np.testing.assert_allclose(k, -(a**2) / 4, atol=1e-9)
+    assert np.ptp(a) > 0.55 and found.residuals.max() < 1e-9
+    with pytest.raises(dg.InputError, match="one parameter"):
+        curve(fold, over=("k=-1:1", "k=-1:1"))
+    with pytest.raises(dg.InputError, match="ranges that hold the point"):
+        curve(fold, over=("k=0:1", "a=0:2"))
 
 
 def test_the_cycles_of_van_der_pol_against_dop853():
@@ -199,6 +212,7 @@ def _rings(game, over):
     return cycles(game, over, ([game.k**0.5], [0.0]), period=2 * np.pi, x0=1.0)
 
 
+@pytest.mark.slow  # its compilation takes 13 s
 def test_a_cycle_that_reaches_a_kink_of_the_loss_grazes_there_and_beyond_slides():
     # the circle r^2 = k reaches the logit phi = 1, at which c max(0, phi - 1) has its kink, at k = 1
     found = _rings(games.Stopped(k=0.95), "k=0.92:1.04")
@@ -261,6 +275,7 @@ class Torus(dg.Variant):
         return -jnp.mean(real * y + self.k * z**2 / 2 - (real**2 - 0.5) * z - z**4 / 4)
 
 
+@pytest.mark.slow  # multipliers against DOP853: van der Pol's
 def test_a_torus_point_lies_where_a_pair_of_multipliers_crosses_the_unit_circle_by_dop853():
     game, start = Torus().with_(l2=1.0), ([1.0, 0.0], [0.0, 0.0])
     found = cycles(game, "k=-0.1:0.6", start, period=2 * np.pi, x0=[1.0, 0.0])

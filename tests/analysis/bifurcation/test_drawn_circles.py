@@ -177,7 +177,7 @@ def error_of(name, beta, loss, gamma, k, point):
         pytest.param(
             ("simultaneous", 0.0, "saturating", 0.111, 0.0), "supercritical", marks=pytest.mark.slow
         ),
-        (("extragradient", 0.0, "ns", 0.481, 0.0), "subcritical"),
+        pytest.param(("extragradient", 0.0, "ns", 0.481, 0.0), "subcritical", marks=pytest.mark.slow),
         pytest.param(("rk4", 0.0, "ns", 0.372, 0.0), "subcritical", marks=pytest.mark.slow),
     ],
 )
