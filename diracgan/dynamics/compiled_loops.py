@@ -24,7 +24,7 @@ from ..tracing import c_compiler, c_text
 from ..tracing.host import numbers, program_of, scalars
 from ..tracing.scalar_program import Program
 from ..tracing.source_text import NotWritable
-from . import filippov
+from . import dopri8, filippov
 from .filippov import DiracSystem, Regime
 from .loop_text import EVENT_LOOP, HEAD, RULE_LOOP, STRETCHING_LOOP
 
@@ -114,18 +114,6 @@ def _seen(given: Given, y: Array) -> tuple[Array, Array]:
     return values[:-1], slopes[:-1]
 
 
-@functools.cache
-def tableau() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Coefficients of the stages, (14, 14), of the step and of its error, (14,)."""
-    from diffrax import Dopri8
-
-    table = Dopri8.tableau
-    rows = [np.zeros(0), *(np.asarray(row) for row in table.a_lower)]
-    size = len(table.b_sol)
-    lower = np.stack([np.pad(row, (0, size - len(row))) for row in rows])
-    return lower, np.asarray(table.b_sol), np.asarray(table.b_error)
-
-
 class LoopEnd(NamedTuple):
     """How a loop ended: as :class:`~diracgan.dynamics.event_loop.LoopState` says it."""
 
@@ -160,7 +148,7 @@ def follow(
     Returns:
         How it ended, and the rows of the state.
     """
-    lower, weights, error = tableau()
+    lower, weights, error = dopri8.LOWER, dopri8.STEP, dopri8.ERROR
     table = np.concatenate([lower.ravel(), weights, error])
     now, counts = np.array([span[0], 0.0, 0.0, 0.0]), np.zeros(5, np.int64)
     counts[4] = np.searchsorted(ts, span[0], side="right")

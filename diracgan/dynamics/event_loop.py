@@ -16,7 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .compiled_loops import flow_loop, follow, tableau
+from . import dopri8
+from .compiled_loops import flow_loop, follow
 from .engines import RegimeSegment, TimeSpan
 from .filippov import DiracSystem, Regime, flow_in, guard_count, guards, hermite_minimum, watch
 from .one_kernel import one_kernel
@@ -87,7 +88,7 @@ def _start(t: Any, y: Any, count: int) -> LoopState:
 
 def attempt(rates: Callable[[Array], Array], y: Array, h: Array) -> tuple[Array, Array, Array]:
     """One step of Dormand and Prince's pair on an array: the new one, its error, and the velocity at the old one."""
-    lower, weights, error_weights = (jnp.asarray(part) for part in tableau())
+    lower, weights, error_weights = map(jnp.asarray, (dopri8.LOWER, dopri8.STEP, dopri8.ERROR))
 
     def stage(i: Array, slopes: Array) -> Array:
         return slopes.at[i].set(rates(y + h * jnp.tensordot(lower[i], slopes, 1)))

@@ -132,8 +132,8 @@ class LocusEntry(Entry):
     def draw(self) -> Figure:
         """Take the spectrum at every value and draw the locus."""
         from ..analysis import spectrum
+        from ..plotting.letters import number
         from ..plotting.spectra import locus_figure
-        from ..plotting.theme import number
 
         # Near the critical value eigenvalues move like a square root: the points stand denser there.
         s = np.linspace(-1, 1, self.points)

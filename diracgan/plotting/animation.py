@@ -8,9 +8,9 @@ import numpy as np
 
 from .axes_helpers import film, pace
 from .flowlines import VectorField
+from .letters import number
 from .overview import figure
 from .series import read
-from .theme import number
 
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation

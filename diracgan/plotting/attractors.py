@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from .axes_helpers import legend_below, styled
 from .headings import page
-from .theme import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, VERMILION, number
+from .letters import number
+from .theme import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, VERMILION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

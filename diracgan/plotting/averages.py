@@ -22,8 +22,9 @@ from .axes_helpers import (
     styled,
 )
 from .headings import page
+from .letters import number
 from .series import Series, norm, read, thin
-from .theme import PALE, number
+from .theme import PALE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from ..errors import InputError
 from .axes_helpers import legend_below, styled
 from .headings import page
-from .theme import BLUE, GREEN, INK, VERMILION, number
+from .letters import number
+from .theme import BLUE, GREEN, INK, VERMILION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

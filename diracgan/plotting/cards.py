@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 from .animation import Moving
 from .axes_helpers import film, pace
 from .flowlines import VectorField
+from .letters import with_powers
 from .portraits import portrait
 from .series import Series, read
-from .theme import GREY, INK, style, with_powers
+from .theme import GREY, INK, style
 
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation

@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from ..errors import InputError
 from .axes_helpers import film, legend_below, mark, pace, scale_beside, styled, ticks, time_scale
 from .headings import page, run_words
+from .letters import number
 from .series import Array, Series, read
-from .theme import BLUE, INK, PALE, number, time_map
+from .theme import BLUE, INK, PALE, time_map
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

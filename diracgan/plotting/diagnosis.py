@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 
 from .axes_helpers import MOST_POINTS, legend_above, log_clock, logarithmic, span, ticks
 from .headings import page
+from .letters import number
 from .series import thin
-from .theme import BLUE, GREY, INK, PALE, VERMILION, number
+from .theme import BLUE, GREY, INK, PALE, VERMILION
 
 __all__ = ["diagnosis_figure"]
 

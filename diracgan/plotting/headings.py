@@ -12,8 +12,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from .letters import number, with_powers
 from .series import Series
-from .theme import ALARM, GREY, INK, number, style, with_powers
+from .theme import ALARM, GREY, INK, style
 
 WHOLE = 20  # lines of a heading that nobody cuts
 

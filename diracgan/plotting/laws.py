@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 
 from .axes_helpers import MOST_POINTS, legend_above, log_clock, logarithmic, span, styled
 from .headings import page
-from .overview import verdict_sentence
+from .letters import number, raised, with_letters
 from .series import Series, read, thin
 from .small_multiples import verdict_words
-from .theme import BLUE, VERMILION, number, raised
+from .theme import BLUE, VERMILION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -123,7 +123,7 @@ def law_figure(traj: Any, verdict: Any) -> Figure:
         'a: converges like exp(−1 t)'
     """
     series = read(traj)
-    with page(9.6, 4.0, f"{series.name}: {verdict_words(verdict)}", verdict_sentence(verdict)) as fig:
+    with page(9.6, 4.0, f"{series.name}: {verdict_words(verdict)}", with_letters(str(verdict.text))) as fig:
         power_law(series, verdict, fig.add_axes((0.085, 0.15, 0.38, 0.57)))
         decay(series, verdict, fig.add_axes((0.58, 0.15, 0.38, 0.57)))
     return fig

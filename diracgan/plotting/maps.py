@@ -19,8 +19,9 @@ from ..errors import InputError, unknown
 from .axes_helpers import decade_ticks, legend_below, scale_beside, styled, ticks
 from .flowlines import VectorField, flow_lines
 from .headings import page
+from .letters import number
 from .series import Array, read
-from .theme import BLUE, INK, PALE, SHADE, VERMILION, number, time_map
+from .theme import BLUE, INK, PALE, SHADE, VERMILION, time_map
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,11 +15,12 @@ from .axes_helpers import legend_below
 from .curves import radii
 from .flowlines import VectorField
 from .headings import WHOLE, heading, heading_height, run_words
+from .letters import number, with_letters
 from .portraits import portrait
 from .series import Series, read
 from .sizes import Layout, Size, layout
 from .spectra import eigenvalues, spectral_values, status_words
-from .theme import INK, number, style, with_letters
+from .theme import INK, style
 
 __all__ = ["figure"]
 
@@ -89,7 +90,7 @@ def _heading(series: Series, spectrum: Any, verdict: Any, most: int) -> tuple[st
     below = run_words(series)
     if verdict is not None:
         below = f"{status_words(spectrum)}; {below}" if spectrum is not None else below
-        title = f"{name}: {verdict_sentence(verdict)}"
+        title = f"{name}: {with_letters(str(verdict.text))}"
     return title, below, series.failure()
 
 
@@ -102,17 +103,6 @@ def _spectrum(fig: Figure, panels: Layout, spectrum: Any) -> None:
     left, top = panels.words
     at, said = (left / panels.width, top / panels.height), spectral_words(spectrum, panels.letters)
     fig.text(*at, said, va="top", fontsize=8, linespacing=1.4)
-
-
-def verdict_sentence(verdict: Any) -> str:
-    """A verdict's own sentence with the letters of a picture.
-
-    Example:
-        >>> from types import SimpleNamespace
-        >>> verdict_sentence(SimpleNamespace(text="ends on a circle: |phi| = 1, |theta - x0| = 1"))
-        'ends on a circle: |φ| = 1, |θ − x₀| = 1'
-    """
-    return with_letters(str(verdict.text))
 
 
 def _limit_circle(ax: Axes, series: Series, verdict: Any) -> None:

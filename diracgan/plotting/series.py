@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .theme import number
+from .letters import number
 
 Array = NDArray[np.float64]
 

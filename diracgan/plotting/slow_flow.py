@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .headings import page
-from .theme import BLUE, GREY, INK, PALE, VERMILION, with_letters
+from .letters import with_letters
+from .theme import BLUE, GREY, INK, PALE, VERMILION
 
 __all__ = ["slow_flow_figure"]
 _MOST = 4.0  # of the growth that is shown: near 0 it may be thousandfold, and the cycles would be one line

@@ -16,8 +16,9 @@ from ..errors import InputError
 from .axes_helpers import MOST_POINTS, mark, ticks, timed_path
 from .flowlines import VectorField, streamlines
 from .headings import page
+from .letters import number, raised
 from .series import Array, Series, read, thin
-from .theme import ALARM, GREY, INK, number, raised, time_map
+from .theme import ALARM, GREY, INK, time_map
 
 __all__ = ["multiples", "verdict_words"]
 

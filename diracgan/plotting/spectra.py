@@ -16,8 +16,9 @@ from ..analysis.linear.status import Status
 from ..errors import InputError
 from .axes_helpers import MOST_ELONGATED, film, legend_below, scale_beside, styled, ticks
 from .headings import page
+from .letters import number
 from .series import Array
-from .theme import BLUE, GREEN, INK, PALE, SHADE, VERMILION, number, power_of_ten, time_map
+from .theme import BLUE, GREEN, INK, PALE, SHADE, VERMILION, power_of_ten, time_map
 
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation

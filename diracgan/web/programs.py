@@ -86,7 +86,14 @@ def variant_source(variant: Variant) -> str:
     forms = []
     for words in _choices(own):
         form = _with_choices(variant, words)
-        programs = ",".join(f"{d}:{_form(form, d)}" for d in DIMENSIONS)
+        try:
+            programs = ",".join(f"{d}:{_form(form, d)}" for d in DIMENSIONS)
+        except (NotScalarizable, NotWritable) as error:
+            why = f"{error} has no form in JavaScript" if isinstance(error, NotWritable) else str(error)
+            raise InputError(
+                f"{variant.label} cannot run in a page: {why}; allowed: losses of at most {MOST} scalar operations, "
+                "no instance noise"
+            ) from None
         forms.append(f"{json.dumps(_key(words))}:{{names:{json.dumps(_names(form))},{programs}}}")
     meta = {
         "name": variant.name,
@@ -116,13 +123,7 @@ def _last(path: Sequence[Any]) -> str:
 def _form(variant: Variant, dim: int) -> str:
     """The programs of one form in ``dim`` dimensions, as an object of functions."""
     with jax.enable_x64(True):
-        try:
-            return "{" + ",".join(_functions(variant, dim)) + "}"
-        except (NotScalarizable, NotWritable) as why:
-            raise InputError(
-                f"{variant.label} cannot run in a page: {why}; allowed: losses of at most {MOST} scalar operations, "
-                "no instance noise"
-            ) from None
+        return "{" + ",".join(_functions(variant, dim)) + "}"
 
 
 def _functions(variant: Variant, dim: int) -> Iterator[str]:

@@ -175,11 +175,11 @@ def judged(shown: Scene, index: int = 0, x0: tuple[float, ...] | None = None) ->
         'converges to the equilibrium like exp(−0.1 t)'
     """
     from ..analysis import verdict
-    from ..plotting.overview import verdict_sentence
+    from ..plotting.letters import with_letters
 
     v, rule = variant_of(shown.variants[index]), rule_of(shown.rule)
     found = verdict(v, phi0=shown.phi0, theta0=shown.theta0, x0=x0, rule=rule, effort=EFFORT)
-    return verdict_sentence(found)
+    return with_letters(str(found.text))
 
 
 def thresholds(shown: Scene, index: int, parameter: str, x0: tuple[float, ...] | None = None) -> str:

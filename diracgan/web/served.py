@@ -53,7 +53,7 @@ class Explorer:
         elif path == "/" and scope["method"] in ("GET", "HEAD"):
             text = await asyncio.to_thread(self._page)
             await _send(send, 200, "text/html; charset=utf-8", text.encode())
-            _load_soon()
+            load_soon()
         elif path in ("/ask", "/train") and scope["method"] == "POST":
             given, gone = await _body(receive), threading.Event()
             answer = functools.partial(answered, gone=gone.is_set) if path == "/ask" else self._training.asked
@@ -66,7 +66,7 @@ class Explorer:
 
 
 @functools.cache  # once a process
-def _load_soon() -> None:
+def load_soon() -> None:
     """Import what the first question needs, while the page is drawn."""
 
     def load() -> None:

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from ..errors import one_line
 
 HOST = "127.0.0.1"
+_LOAD_AFTER_S = 1.0  # a browser that comes at once is sent the page first
 MOST_BYTES = 1 << 20  # of one request: what the controls hold is a few thousand
 
 Scope = MutableMapping[str, Any]
@@ -163,6 +164,8 @@ def serve(port: int, browser: bool = True, host: str = HOST, public: str = "") -
 
     import uvicorn  # pyright: ignore[reportMissingImports]
 
+    from .served import load_soon
+
     token = secrets.token_urlsafe(24)
     everywhere = host in ("0.0.0.0", "::")
     names = {HOST, "::1", "localhost", *([socket.gethostname(), socket.getfqdn()] if everywhere else [host])}
@@ -180,11 +183,13 @@ def serve(port: int, browser: bool = True, host: str = HOST, public: str = "") -
     print(address, flush=True)
     server = uvicorn.Server(config)
 
-    def open_page() -> None:
+    def started() -> None:
         while not server.started:
             time.sleep(0.01)
-        webbrowser.open(address)
+        if browser:
+            webbrowser.open(address)
+        time.sleep(_LOAD_AFTER_S)
+        load_soon()
 
-    if browser:
-        threading.Thread(target=open_page, daemon=True).start()
+    threading.Thread(target=started, daemon=True).start()
     server.run()

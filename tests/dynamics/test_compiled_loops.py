@@ -171,3 +171,15 @@ def test_without_a_compiler_there_is_no_loop(monkeypatch):
     monkeypatch.setenv("DIRACGAN_C", "0")
     with jax.enable_x64(True):
         assert compiled_loops.flow_loop(system_of(dg.variant("ns"), 1), None, 2) is None
+
+
+def test_the_coefficients_are_those_of_diffrax():
+    from diffrax import Dopri8
+
+    from diracgan.dynamics.dopri8 import ERROR, LOWER, STEP
+
+    table = Dopri8.tableau
+    for written, row in zip(LOWER[1:], table.a_lower, strict=True):
+        assert np.array_equal(written[: len(row)], row) and not written[len(row) :].any()
+    assert np.array_equal(STEP, table.b_sol) and np.array_equal(ERROR, table.b_error)
+    assert np.allclose(LOWER.sum(axis=1)[1:], table.c, rtol=0, atol=1e-14)

@@ -10,7 +10,7 @@ import pytest
 from diracgan.analysis import verdict
 from diracgan.gallery.build import entries
 from diracgan.gallery.entry import PHI0, THETA0, FlowEntry
-from diracgan.plotting.overview import verdict_sentence
+from diracgan.plotting.letters import with_letters
 from diracgan.plotting.saving import said_by, said_in
 
 FIGURES = Path(__file__).parents[2] / "figures"
@@ -58,4 +58,4 @@ def test_a_committed_figure_is_what_the_code_draws_now(name):
 def test_a_title_is_the_verdict(entry):
     found = verdict(entry.build(), phi0=PHI0, theta0=THETA0)
     said = said_in(FIGURES / f"{entry.name}.png")
-    assert any(agree([f"{found.variant}: {verdict_sentence(found)}"], [text]) for text in said)
+    assert any(agree([f"{found.variant}: {with_letters(found.text)}"], [text]) for text in said)

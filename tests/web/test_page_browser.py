@@ -248,12 +248,63 @@ def test_points_flow_unless_motion_is_unwelcome(opened):
 
 
 @pytest.mark.parametrize(
-    "link", ["#v=nothing:a=b&d=7&z=1,2,x&t1=-3&show=all", "#v=ns:r1=1e999&rule=alternating:lr=-1", "#%%%"]
+    "link",
+    [
+        "#v=nothing:a=b&d=7&z=1,2,x&t1=-3&show=all",
+        "#v=ns:r1=1e999&rule=alternating:lr=-1",
+        "#v=ns&scene=99",
+        "#v=ns&t1=1e-300&tau=1e-9&show=ema",
+        "#%%%",
+    ],
 )
 def test_a_broken_link_shows_something_sound(opened, link):
     tab = opened(link)
     assert tab.locator(".card").count() == 1
     assert np.all(np.isfinite(state(tab)["z0"]))
+    assert answer(tab).startswith("Keeps its distance")
+
+
+def test_a_start_where_the_field_has_no_value_is_said(opened):
+    tab = opened("#v=wgan&d=1&z=0,0.2")
+    assert answer(tab) == "No motion from there: the field has no value at the start"
+    assert answer(opened("#v=ns&d=1&z=0,0")) == "Starts at rest and stays, to t = 40"
+
+
+def test_the_link_to_the_controls_leaves_the_state_alone(opened):
+    tab = opened("#v=ns:r1=0.3&d=1&z=0.1,0.2")
+    tab.keyboard.press("Tab")
+    tab.keyboard.press("Enter")
+    assert tab.evaluate("document.activeElement.id") == "controls"
+    assert tab.evaluate("window.location.hash") == "#v=ns:r1=0.3&d=1&z=0.1,0.2"
+    tab.keyboard.press("Tab")
+    assert tab.evaluate("document.activeElement.id") == "play"
+
+
+def test_back_within_a_scene_keeps_its_answer(opened):
+    tab = opened()
+    tab.locator("nav button").nth(3).click()
+    tab.locator("#question button").first.click()
+    before = answer(tab)
+    slider = tab.locator("#losses input[type=range]").first
+    slider.focus()
+    tab.keyboard.press("ArrowRight")
+    until(tab, f"document.querySelector('.answer').innerText !== {before!r}")
+    tab.go_back()
+    until(tab, f"document.querySelector('.answer').innerText === {before!r}")
+
+
+def test_what_is_typed_is_kept_to_the_last_digit_or_not_at_all(opened):
+    tab = opened("#v=ns&d=1&z=0.1,0.2")
+    box = tab.locator("#place input[type=number]").first
+    for typed in ("0.12345678901234566", "1e9", ""):
+        box.fill(typed)
+        tab.keyboard.press("Enter")
+        until(tab, "window.location.hash.includes('z=0.12345678901234566,0.2&')")
+        assert box.input_value() == "0.12345678901234566"
+    weight = tab.locator("#losses input[type=number]").first
+    weight.fill("")
+    tab.keyboard.press("Enter")
+    assert weight.input_value() == "0"
 
 
 def test_the_values_that_a_page_was_made_with_are_in_its_command(browser, tmp_path):

@@ -77,8 +77,9 @@ function redimension(d) {
 }
 
 function load(text) {
+  const before = state.scene;
   state = stateOf(text);
-  guessed = state.scene ? null : guessed;
+  if (state.scene !== before) guessed = null;
   part = 1;
   rebuild();
 }
@@ -307,6 +308,10 @@ function add() {
 function begin() {
   takeAway();
   at("add").addEventListener("click", add);
+  at("skip").addEventListener("click", (event) => {
+    event.preventDefault(); // the address holds the state
+    at("controls").focus();
+  });
   at("play").addEventListener("click", () => {
     if (playing) { playing = false; wake(); dirty = true; } else play();
   });

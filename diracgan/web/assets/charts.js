@@ -37,7 +37,7 @@ export function drawDistances({ g, width, height }, runs, until, unit, colours) 
     g.stroke();
     label(g, say(Number(r.toPrecision(6))).replace("1 × ", ""), PAD.left - 6, y(r), "right", "middle", colours.soft);
   }
-  const step = nice(end / 5);
+  const step = end > 0 ? nice(end / 5) : 1; // a run may end where it starts
   for (let t = 0; t <= end * (1 + 1e-9); t += step) {
     label(g, say(Number(t.toPrecision(4))), x(t), height - PAD.bottom + 6, "center", "top", colours.soft);
   }

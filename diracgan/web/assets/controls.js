@@ -1,7 +1,7 @@
 // The controls: what can be moved, made anew when there is something else to move, else only filled in.
 
 import { rules, valueOf, variants } from "./model.js";
-import { bounded, isFlow, MOST_VARIANTS, ruleOf } from "./state.js";
+import { bounded, isFlow, LARGEST, MOST_VARIANTS, ruleOf } from "./state.js";
 import { pretty } from "./words.js";
 
 let serial = 0;
@@ -26,10 +26,14 @@ export function slider(about, value, change) {
   const [symbol, below] = about.symbol.split("_");
   const label = element("label", { htmlFor: id, title: pretty(about.help) }, symbol, ...(below ? [element("sub", { textContent: below })] : []));
   box.setAttribute("aria-label", pretty(about.help));
+  let kept = value;
   const take = (text, ended) => {
     const number = Number(text);
-    if (text === "" || !Number.isFinite(number)) return;
-    const kept = bounded(about, number);
+    if (text === "" || !Number.isFinite(number)) {
+      if (ended) box.value = kept;
+      return;
+    }
+    kept = bounded(about, number);
     range.value = kept;
     if (document.activeElement !== box || ended) box.value = kept;
     change(kept, ended);
@@ -150,16 +154,14 @@ function place(state, changed, again, redimension) {
   }
   const names = state.dim === 1 ? ["φ", "θ"] : ["φ₁", "φ₂", "θ₁", "θ₂"];
   const grid = element("div", { className: "two" });
-  const number = (label, value, put) => {
-    const box = element("input", { type: "number", step: "any", value: Number(value.toPrecision(6)) });
-    box.addEventListener("input", () => { if (box.value !== "" && Math.abs(Number(box.value)) <= 1e6) { put(Number(box.value)); changed(false); } });
-    box.addEventListener("change", () => changed(true));
+  const number = (label, entries, k) => {
+    const box = element("input", { type: "number", step: "any", value: Number(entries[k].toPrecision(6)) });
+    box.addEventListener("input", () => { if (box.value !== "" && Math.abs(Number(box.value)) <= LARGEST) { entries[k] = Number(box.value); changed(false); } });
+    box.addEventListener("change", () => { box.value = entries[k]; changed(true); });
     return element("label", { className: "check" }, element("i", { textContent: label }), box);
   };
-  names.forEach((name, k) => grid.append(number(name, state.z0[k], (x) => { state.z0[k] = x; })));
-  ["x₀", "x₀₂"].slice(0, state.dim).forEach((name, k) => {
-    grid.append(number(state.dim === 1 ? name : ["x₀₁", "x₀₂"][k], state.x0[k], (x) => { state.x0[k] = x; }));
-  });
+  names.forEach((name, k) => grid.append(number(name, state.z0, k)));
+  (state.dim === 1 ? ["x₀"] : ["x₀₁", "x₀₂"]).forEach((name, k) => grid.append(number(name, state.x0, k)));
   return [radios, grid];
 }
 

@@ -7,7 +7,6 @@ import { isFlow, ruleOf } from "./state.js";
 const SETTLED = 500; // ms after the last move before anything is asked
 const LOOK = 700;
 
-const listed = (xs) => xs.map((x) => Number(x.toPrecision(10))).join(",");
 const typed = (values) => Object.fromEntries(Object.entries(values).filter(([, x]) => x !== undefined && x !== null).map(([k, x]) => [k, x === true ? "True" : x === false ? "False" : String(x)]));
 
 /** What the page shows, as Python reads it. */
@@ -17,9 +16,9 @@ function shown() {
   return {
     variants: state.variants.map((v) => ({ name: v.name, typed: { ...(variants.get(v.name).options ?? {}), ...typed(v.values) } })),
     rule: { name: isFlow(state) ? "flow" : ruleOf(state).name, typed: isFlow(state) ? {} : typed(state.rule.values) },
-    phi0: listed(state.z0.slice(0, d)),
-    theta0: listed(state.z0.slice(d)),
-    x0: listed(state.x0.slice(0, d)),
+    phi0: state.z0.slice(0, d).join(","),
+    theta0: state.z0.slice(d).join(","),
+    x0: state.x0.slice(0, d).join(","),
     length: String(isFlow(state) ? state.t1 : state.steps),
   };
 }
@@ -142,5 +141,5 @@ const box = element(
 );
 document.getElementById("same").before(box);
 for (const kind of ["pointerup", "keyup", "change", "click", "popstate"]) window.addEventListener(kind, moved);
-moved();
+judge();
 ask("train", { do: "look" }).then((answer) => answer.running && look(answer)); // begun before the page was loaded anew

@@ -1,11 +1,13 @@
 // What the page shows, as plain data; and the same as an address, so that a link shows what its sender saw.
 
 import { rules, valueOf, variants } from "./model.js";
+import { SCENES } from "./scenes.js";
 
 export const MOST_VARIANTS = 4;
+const SHORTEST = { t1: 0.1, steps: 1, tau: 0.01 };
 const LONGEST = { t1: 400, steps: 20000 };
 const USUAL = { t1: 40, steps: 400, tau: 8 };
-const LARGEST = 1e6;
+export const LARGEST = 1e6;
 
 /** What there is to see, in the order of the switches. */
 export const SHOWN = ["field", "lines", "points", "flow", "ema"];
@@ -83,15 +85,13 @@ export function address(state) {
   given.set("v", state.variants.map((v) => specOf(v, variants.get(v.name))).join(";"));
   if (!isFlow(state)) given.set("rule", specOf(state.rule, ruleOf(state)));
   given.set("d", state.dim);
-  given.set("z", state.z0.map(short).join(","));
-  if (state.x0.some((x) => x !== 0)) given.set("x0", state.x0.slice(0, state.dim).map(short).join(","));
-  for (const key of Object.keys(USUAL)) if (state[key] !== USUAL[key]) given.set(key, short(state[key]));
+  given.set("z", state.z0.join(","));
+  if (state.x0.some((x) => x !== 0)) given.set("x0", state.x0.slice(0, state.dim).join(","));
+  for (const key of Object.keys(USUAL)) if (state[key] !== USUAL[key]) given.set(key, state[key]);
   given.set("show", state.show.join(","));
   if (state.scene) given.set("scene", state.scene);
   return given.toString().replaceAll("%2C", ",").replaceAll("%3A", ":").replaceAll("%3D", "=").replaceAll("%3B", ";");
 }
-
-const short = (x) => Number(x).toPrecision(10).replace(/(\.\d*?)0+($|e)/, "$1$2").replace(/\.($|e)/, "$1");
 
 function numbers(text, count, fallback) {
   const found = (text ?? "").split(",").map(Number);
@@ -113,10 +113,10 @@ export function stateOf(text) {
   state.x0 = state.dim === 1 ? [datum[0], 0] : datum;
   for (const key of Object.keys(USUAL)) {
     const number = Number(given.get(key) ?? NaN);
-    if (number > 0) state[key] = Math.min(number, LONGEST[key] ?? LARGEST);
+    if (number > 0) state[key] = Math.min(Math.max(number, SHORTEST[key]), LONGEST[key] ?? LARGEST);
   }
-  state.steps = Math.max(1, Math.round(state.steps));
+  state.steps = Math.round(state.steps);
   if (given.has("show")) state.show = given.get("show").split(",").filter((x) => SHOWN.includes(x));
-  state.scene = Number(given.get("scene")) || 0;
+  state.scene = SCENES.findIndex((_, k) => String(k + 1) === given.get("scene")) + 1;
   return state;
 }

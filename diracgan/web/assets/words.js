@@ -75,11 +75,13 @@ export function outcome(distances, result, at) {
   const { t, r } = distances;
   const end = t[t.length - 1];
   const [first, last] = [r[0], r[r.length - 1]];
+  if (end === 0) return { kind: "keeps", text: "No motion from there: the field has no value at the start" };
   if (result === "diverged") return { kind: "away", text: `Runs out of all bounds before ${at}` };
   if (result !== "ok") return { kind: "away", text: `Followed to ${at} only: distance ${say(last)}` };
   const average = distances.average ? `; the average ends at ${say(distances.average[distances.average.length - 1])}` : "";
   const [early, late] = [range(t, r, end / 2, 0.75 * end), range(t, r, 0.75 * end, end)];
   const change = late[1] / (early[1] || 1);
+  if (late[1] < 1e-9 && first < 1e-9) return { kind: "keeps", text: `Starts at rest and stays, to ${at}` };
   if (late[1] < 1e-9) return { kind: "closer", text: `Arrives: distance below 10⁻⁹ by ${at}` };
   if (change < 0.9) return { kind: "closer", text: `Comes closer: distance ${say(first)} → ${say(last)} by ${at}${average}` };
   if (change > 1.1) return { kind: "away", text: `Moves away: distance ${say(first)} → ${say(last)} by ${at}` };
@@ -88,15 +90,14 @@ export function outcome(distances, result, at) {
 
 // ---------------------------------------------------------------- the same elsewhere
 
-const listed = (xs) => xs.map((x) => Number(x.toPrecision(10))).join(",");
 const quoted = (text) => (/^[\w.:=,+@%/-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
 const specs = (state) => state.variants.map((v) => specOf(v, variants.get(v.name), variants.get(v.name).spec));
 
 /** The command line that draws the same. */
 export function command(state) {
   const d = state.dim;
-  const place = [`--phi0=${listed(state.z0.slice(0, d))}`, `--theta0=${listed(state.z0.slice(d))}`];
-  if (state.x0.some((x) => x !== 0)) place.push(`--x0=${listed(state.x0.slice(0, d))}`);
+  const place = [`--phi0=${state.z0.slice(0, d)}`, `--theta0=${state.z0.slice(d)}`];
+  if (state.x0.some((x) => x !== 0)) place.push(`--x0=${state.x0.slice(0, d)}`);
   let motion = `--t1 ${state.t1}`;
   if (isFlow(state) && state.show.includes("ema")) motion += ` --ema-tau ${state.tau}`;
   if (!isFlow(state)) {
@@ -120,11 +121,13 @@ export function python(state) {
     lines.push(`rule = dg.rule(${[JSON.stringify(ruleOf(state).spec), ...given.map(([k, x]) => `${k}=${literal(x)}`)].join(", ")})`);
     end = `rule=rule, steps=${state.steps}`;
   }
-  const datum = state.x0.some((x) => x !== 0) ? `, x0=[${listed(state.x0.slice(0, d))}]` : "";
-  for (const spec of specs(state)) {
-    lines.push(`v = dg.variants.parse(${JSON.stringify(spec)})`);
-    lines.push(`traj = dg.simulate(v, phi0=[${listed(state.z0.slice(0, d))}], theta0=[${listed(state.z0.slice(d))}]${datum}, ${end})`);
-    lines.push(`s = dg.spectrum(v, dim=${d}${datum}${isFlow(state) ? "" : ", rule=rule"})`);
-  }
+  const datum = state.x0.some((x) => x !== 0) ? `, x0=[${state.x0.slice(0, d)}]` : "";
+  const named = specs(state);
+  named.forEach((spec, k) => {
+    const n = named.length > 1 ? `_${k + 1}` : "";
+    lines.push(`v${n} = dg.variants.parse(${JSON.stringify(spec)})`);
+    lines.push(`traj${n} = dg.simulate(v${n}, phi0=[${state.z0.slice(0, d)}], theta0=[${state.z0.slice(d)}]${datum}, ${end})`);
+    lines.push(`s${n} = dg.spectrum(v${n}, dim=${d}${datum}${isFlow(state) ? "" : ", rule=rule"})`);
+  });
   return `${lines.join("\n")}\n`;
 }
