@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+_LETTERS = {"phi": "φ", "theta": "θ", "x0": "x₀"}
 _RAISED = str.maketrans("-\N{MINUS SIGN}.0123456789", "⁻⁻·⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -48,13 +49,12 @@ def with_powers(text: str) -> str:
 
 
 def with_letters(text: str) -> str:
-    """A sentence with powers and Greek letters as in a picture.
+    """A sentence with powers and Greek letters as in a picture; a name that holds a symbol, phi_ema, stays as it is.
 
     Example:
-        >>> with_letters("|theta - x0| = 1")
-        '|θ − x₀| = 1'
+        >>> with_letters("|theta - x0| = 1, max0 of phi_ema")
+        '|θ − x₀| = 1, max0 of phi_ema'
     """
-    text = with_powers(text)
-    for plain, drawn in {"phi": "φ", "theta": "θ", "x0": "x₀", " - ": " − ", "(-": "(−"}.items():
-        text = text.replace(plain, drawn)
-    return text
+    # before the powers: a raised digit counts as part of a word
+    text = with_powers(re.sub(r"\b(?:phi|theta|x0)\b", lambda m: _LETTERS[m[0]], text))
+    return text.replace(" - ", " − ").replace("(-", "(−")

@@ -5,7 +5,6 @@ The environment variable ``DIRACGAN_C=0`` switches it off, ``CC`` names a compil
 
 from __future__ import annotations
 
-import _ctypes
 import ctypes
 import functools
 import os
@@ -46,6 +45,14 @@ def loaded(source: str, flags: Sequence[str]) -> ctypes.CDLL:
         files = [str(path), "-o", str(library)]
         children.call([str(compiler()), *flags, "-shared", "-fPIC", *files, "-lm"], timeout=120)
         found = ctypes.CDLL(str(library))
-    # a function that was taken from it keeps it
-    weakref.finalize(found, _ctypes.dlclose, found._handle).atexit = False
+    if os.name == "posix":
+        # a function that was taken from it keeps it
+        weakref.finalize(found, _unload, found._handle).atexit = False
     return found
+
+
+def _unload(handle: int) -> None:
+    """By the process's own dlclose, as :mod:`ctypes` has none."""
+    close = ctypes.CDLL(None).dlclose
+    close.argtypes = [ctypes.c_void_p]
+    close(handle)

@@ -109,6 +109,7 @@ def unlocated(fn: Callable[..., Any], args: Sequence[Any]) -> tuple[str, ...]:
         if body is not None and any(moving):
             return interpret(body, moving, look, lambda value: False)
         known = operation.name in _SITES | _WITHOUT_SITES or _compares(operation)
+        known = known and not _truncates(operation)
         named = not isinstance(inner, Call) and not known
         if any(moving) and named and not (isinstance(inner, (Scan, Branches)) and _is_smooth(inner)):
             found.add(operation.name)
@@ -163,6 +164,8 @@ class _Piecewise(NamedTuple):
 def _degree(operation: Operation, ins: list[_Piecewise]) -> float:
     """The degree of an operation's outputs."""
     name, degrees = operation.name, [i.degree for i in ins]
+    if _truncates(operation):
+        return math.inf
     if name in _LINEAR:
         return max(degrees)
     if name in ("mul", "dot_general"):
@@ -311,6 +314,14 @@ def _compares(operation: Operation) -> bool:
 def _with_sign(x: Any, signs: Any) -> Any:
     """|x| by the sign of x, or by frozen signs."""
     return x * (jax.lax.stop_gradient(jnp.sign(x)) if signs is None else signs)
+
+
+def _truncates(operation: Operation) -> bool:
+    """Whether an operation casts a real number to a whole one or to a truth value: a step function."""
+    if operation.name != "convert_element_type":
+        return False
+    (given,), (made,) = operation.inputs, operation.outputs
+    return jnp.issubdtype(given.dtype, jnp.floating) and not jnp.issubdtype(made.dtype, jnp.inexact)
 
 
 def _body(operation: Operation) -> TracedFunction | None:

@@ -14,7 +14,7 @@ from selection import slow_but
 
 import diracgan as dg
 from diracgan.dynamics import run
-from diracgan.tracing.switching import evaluate, unlocated
+from diracgan.tracing.switching import evaluate, polynomial_degree, unlocated
 
 TIGHT = {"rtol": 1e-12, "atol": 1e-14, "solver": "DOP853"}
 TABLE = np.array([2.0, -1.0])
@@ -512,11 +512,26 @@ def test_steps_like_floor_are_located_as_comparisons_are(dim):
         (lambda x: jnp.sort(jnp.tile(x, 5))[0] + jnp.max(jnp.tile(x, 5)), ("reduce_max", "sort")),  # too many
         (lambda x: x[jnp.argsort(x)][0], ("sort",)),  # which entry it is, not its value
         (lambda x: jnp.sum(x % 0.3), ("rem",)),
+        (lambda x: jnp.sum(x * x.astype(int)), ("convert_element_type",)),  # a step at every whole number
+        (lambda x: jnp.sum(x * (x > 0.1).astype(int) + jnp.arange(2).astype(float)), ()),
         (lambda x: jnp.sum(x) + jnp.sort(jnp.arange(3.0))[0], ()),  # of numbers, not of the argument
     ],
 )
 def test_what_may_switch_without_a_surface_is_named(fn, named):
     assert unlocated(fn, (jnp.array([0.3, -0.2]),)) == named
+
+
+@pytest.mark.parametrize(
+    ("fn", "degree"),
+    [
+        (lambda u: u * u.astype(int).astype(u.dtype), np.inf),  # u trunc(u): steps at the whole numbers
+        (lambda u: u * (u != 0).astype(u.dtype), np.inf),
+        (lambda u: u * (u > 0.1).astype(int), 1.0),  # a truth value is cast, not a number
+        (lambda u: u**2 * u.astype(jnp.float16).astype(u.dtype), 3.0),
+    ],
+)
+def test_a_cast_to_whole_numbers_is_no_polynomial(fn, degree):
+    assert polynomial_degree(fn, (jnp.ones(1),)) == degree
 
 
 def test_a_median_rests_where_the_same_loss_written_by_an_absolute_value_does():

@@ -294,6 +294,26 @@ def test_the_mean_over_noise_of_relu_is_its_closed_form_with_its_curvature():
         np.testing.assert_allclose(have, want, rtol=1e-12, atol=1e-13)
 
 
+def test_the_mean_over_noise_of_a_cast_to_whole_numbers_is_right_or_none():
+    """E u trunc(u) = sum over k >= 1 of E[u; u >= k] - E[u; u <= -k], and E[u; u >= k] = m Phi(-a) + s phi(a).
+
+    Here a = (k - m)/s, and the other sum is the same of -m. As a polynomial, u trunc(u) would have no step.
+    """
+    one, k = np.ones(1), np.arange(1, 60)
+
+    def beyond(m, s):
+        return np.sum(m * normal.sf((k - m) / s) + s * normal.pdf((k - m) / s))
+
+    with jax.enable_x64(True):
+        for m, s, is_seen in [(0.5, 0.05, True), (2.4, 0.03, True), (-3.3, 0.02, True), (0.5, 1.0, False)]:
+            mean = smooth_mean(
+                lambda r, f: jnp.sum(f * f.astype(int)), "separable", 0 * one, m * one, one, s * one
+            )
+            assert np.isnan(mean) != is_seen
+            if is_seen:
+                assert mean == pytest.approx(beyond(m, s) + beyond(-m, s), rel=1e-12, abs=1e-12)
+
+
 def test_noise_on_a_kinked_loss_that_is_no_polynomial_is_still_the_integral():
     # |u| + tanh u, by Gauss between kinks
     one = np.ones(1)
