@@ -141,30 +141,40 @@ def _of_rule(variant: Variant, rule: Rule, seen: Spectrum, sigma: np.ndarray) ->
     with jax.enable_x64(True):
         point = Players(*(jnp.asarray(p) for p in seen.at.values()))
         variant, datum, rule = dirac.cast((variant, jnp.asarray(seen.x0), rule), jnp.float64)
-        a, b = (np.asarray(x) for x in _jacobians(variant, datum, rule, point))
+        (a, b), end = jax.tree.map(np.asarray, _jacobians(variant, datum, rule, point))
+    if not np.all(np.isfinite(end)):
+        raise InputError(
+            f"an iteration of {rule.name} numbers more evaluations than its draws = {rule.draws}; allowed: a rule "
+            "whose draws are as many as it numbers"
+        )
     per_step = b.reshape(len(a), -1, len(sigma))
     spread = np.einsum("iks,st,jkt->ij", per_step, sigma, per_step)
     return _symmetric(solve_discrete_lyapunov(a, spread, method="direct" if len(a) <= 24 else "bilinear"))
 
 
 @jax.jit
-def _jacobians(variant: Variant, x0: Array, rule: Rule, point: Players) -> tuple[Array, Array]:
-    """Of one period at ``point``: with respect to the state, (n, n), and to its steps' kicks, (n, k)."""
+def _jacobians(variant: Variant, x0: Array, rule: Rule, point: Players) -> tuple[tuple[Array, Array], Array]:
+    """Of one period at ``point``: with respect to the state, (n, n), and to its steps' kicks, (n, k); and its end.
+
+    The end is NaN where the rule asks for a kick beyond its ``draws``.
+    """
     game = dirac.game(variant, x0)
     memory = rule.rest(game, point)
     start = State(point, memory, None if rule.ema is None else point)
     vector, restore = float_vector(start)
     long_run = rule.at_rest
 
-    def one(y: Array, kicks: Array) -> Array:
+    def one(y: Array, kicks: Array) -> tuple[Array, Array]:
         def next_(state: State, kick: Array) -> tuple[State, None]:
-            return step(long_run, NoisyGame(game, lambda draw: kick[draw]), state), None
+            noisy = NoisyGame(game, lambda draw: kick.at[draw].get(mode="fill", fill_value=jnp.nan))
+            return step(long_run, noisy, state), None
 
-        return float_vector(jax.lax.scan(next_, restore(y), kicks)[0])[0]
+        end = float_vector(jax.lax.scan(next_, restore(y), kicks)[0])[0]
+        return end, end
 
     still = jnp.zeros((rule.period, rule.draws, 2 * point.phi.shape[0]))
-    a, b = jax.jacfwd(one, (0, 1))(vector, still)
-    return a, b.reshape(a.shape[0], -1)
+    (a, b), end = jax.jacfwd(one, (0, 1), has_aux=True)(vector, still)
+    return (a, b.reshape(a.shape[0], -1)), end
 
 
 def _symmetric(c: np.ndarray) -> np.ndarray:
