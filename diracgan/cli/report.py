@@ -119,15 +119,15 @@ def _judged(
     verdicts: str,
     jobs: int | None,
 ) -> dict[str, Any]:
-    from ..analysis import catalogue_report as survey
+    from ..analysis import catalogue_report
 
     words = [w for text in rule or [] for w in text.split()]
     with progress() as bar:
-        found = survey.report(
+        found = catalogue_report.report(
             chosen,
-            rules=survey.DEFAULT_RULES if rule is None else [w for w in words if w != "none"],
+            rules=catalogue_report.DEFAULT_RULES if rule is None else [w for w in words if w != "none"],
             x0=x0,
-            effort=survey.LOW_EFFORT if effort is None else effort,
+            effort=catalogue_report.LOW_EFFORT if effort is None else effort,
             verdicts=verdicts,
             jobs=min(2, os.cpu_count() or 1) if jobs is None else jobs,
             done=bar,

@@ -41,13 +41,13 @@ class FlowShare(NamedTuple):
         system: the system's numbers.
         state: the players' entries.
         seen: the accumulators of the statistics.
-        watch: the radii of escape and of the ball, and the datum's entries or None.
+        reference: of the statistics: the radii of escape and of the ball, and the datum's entries or None.
     """
 
     system: Entries
     state: Entries
     seen: dict[str, Any]
-    watch: tuple[Any, Any, Any]
+    reference: tuple[Any, Any, Any]
 
 
 class AdaptiveShare(NamedTuple):
@@ -129,7 +129,7 @@ def one_round(
     """Every block until its trajectories have arrived, or for a round's steps; and the steps of each trajectory."""
 
     def block(piece: AdaptiveShare) -> tuple[AdaptiveShare, Any]:
-        job, watch, field = piece.job, Statistics(names, *piece.job.watch), _field(motion, piece.job)
+        job, statistics, field = piece.job, Statistics(names, *piece.job.reference), _field(motion, piece.job)
 
         def busy(carry: Any) -> Any:
             return (carry[0] < limits.budget) & jnp.any(carry[4] > 0)
@@ -146,7 +146,7 @@ def one_round(
             lost = ~fine & (h <= limits.least) & (error > 1)
             ahead = togo - step
             if names:
-                watched = _watched(watch, seen, (y, new), (k1, ks[-1]), piece.end - ahead, step)
+                watched = _watched(statistics, seen, (y, new), (k1, ks[-1]), piece.end - ahead, step)
                 seen = _choose(fine, watched, seen)
             y, k1 = _choose(fine, new, y), _choose(fine, ks[-1], k1)
             togo = jnp.where(lost, 0.0, jnp.where(fine, ahead, togo))
@@ -174,7 +174,7 @@ def one_round(
 
 
 def _watched(
-    watch: Statistics,
+    statistics: Statistics,
     seen: Any,
     ends: tuple[Entries, Entries],
     slopes: tuple[Entries, Entries],
@@ -191,7 +191,7 @@ def _watched(
             a + rise * (b - a) + step * u * (1 - u) * ((1 - u) * p - u * q)
             for a, b, p, q in zip(*ends, *slopes, strict=True)
         ]
-        return watch.next(seen, before, now, time - (1 - u) * step, step / LOOKS), now
+        return statistics.next(seen, before, now, time - (1 - u) * step, step / LOOKS), now
 
     return jax.lax.fori_loop(0, LOOKS, look, (seen, ends[0]))[0]
 
@@ -221,8 +221,8 @@ def integrate(
     rtol, atol, shortest = (np.asarray(x, dtype) for x in (*tolerances, least))
     limits = Limits(rtol, atol, shortest, np.int32(ROUND))
     plan = layout(count, BLOCK, task.devices.workers, shares_each=8)
-    watching = Statistics(task.names, *task.watch)
-    begun = watching.begin([np.asarray(x) for x in task.players])
+    statistics = Statistics(task.names, *task.reference)
+    begun = statistics.begin([np.asarray(x) for x in task.players])
     state, seen = [np.array(x) for x in task.players], jax.tree.map(np.array, begun)
     worth = count >= compiled_adaptive.WORTH
     loop = compiled_adaptive.compiled_loop(c_backend, task, CONTROL, LOOKS) if worth else None
@@ -298,7 +298,7 @@ class _AdaptiveRun:
         """``work`` on the trajectories ``who``, shared among the cores; arrays over ``who`` come back."""
         assert self.demand is not None
         t, whole = self.task, self.plan
-        job = FlowShare(t.leaves, self.state, self.seen, t.watch)
+        job = FlowShare(t.leaves, self.state, self.seen, t.reference)
         piece = AdaptiveShare(job, togo, self.demand, self.lost, end)
         leaves, tree = jax.tree.flatten(piece)
         plan = BlockLayout(

@@ -204,10 +204,10 @@ def _on_host(
     system = system._replace(x0=None if datum is None else tuple(datum))
     with jax.enable_x64(kind == np.float64):
         system = jax.tree.map(lambda x: np.asarray(x, kind), system)
-        watched = (*(np.asarray(x, kind) for x in asked.radii), system.x0)
+        reference = (*(np.asarray(x, kind) for x in asked.radii), system.x0)
         moves = step_program(system, phi.shape[1], kind)
         players, h = moves.pack(phi, theta, kind), np.asarray(schedule.h, kind)
-        task = Task(moves, asked.names, jax.tree.leaves(system), players, watched, h, where)
+        task = Task(moves, asked.names, jax.tree.leaves(system), players, reference, h, where)
         if schedule.tolerances is None:
             return iterate(task, schedule.stops), moves
         return integrate(task, schedule.stops, schedule.tolerances, schedule.max_steps), moves

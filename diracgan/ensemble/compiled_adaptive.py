@@ -36,7 +36,7 @@ def compiled_loop(backend: Any, task: Task, control: Control, times: int) -> Any
         return None
     looks = None
     if task.names:
-        looks = looks_at(task.names, task.motion.players, len(task.watch[2] or ()), times, task.dtype)
+        looks = looks_at(task.names, task.motion.players, len(task.reference[2] or ()), times, task.dtype)
         if looks is None:
             return None
     varies = [np.ndim(x) > 0 for x in task.leaves]
@@ -83,7 +83,7 @@ class CompiledRun:
         self, loop: c_backend.CompiledLoop, task: Task, limits: list[Any], state: Entries, seen: Any
     ) -> None:
         self.loop, self.devices, self.state, self.seen = loop, task.devices, state, seen
-        self.leaves, self.limits, self.watch = task.leaves, limits, task.watch
+        self.leaves, self.limits, self.reference = task.leaves, limits, task.reference
         count = state[0].shape[-1]
         self.h, self.used = np.zeros(count, task.dtype), np.zeros(count, task.dtype)
         self.lost, self.late = np.zeros(count, bool), np.zeros(count, bool)
@@ -103,11 +103,11 @@ class CompiledRun:
         self.lost |= lost > 0
 
     def _share(self, all_entries: Entries, end: Any, steps: int, who: np.ndarray) -> None:
-        escape, ball, x0 = self.watch
-        watch = [escape, ball, *(x0 or ())] if jax.tree.leaves(self.seen) else []
+        escape, ball, x0 = self.reference
+        reference = [escape, ball, *(x0 or ())] if jax.tree.leaves(self.seen) else []
         leaves = [x[who] if np.ndim(x) else x for x in self.leaves]
         entries = [x[who] for x in all_entries]
-        self.loop([*leaves, *self.limits, end, *watch], entries, steps)
+        self.loop([*leaves, *self.limits, end, *reference], entries, steps)
         for mine, theirs in zip(all_entries, entries, strict=True):
             mine[who] = theirs
 

@@ -43,7 +43,7 @@ class Task:
         names: the statistics asked for.
         leaves: the system's numbers.
         players: the players' entries at the start, the last axis over trajectories.
-        watch: the radii of escape and of the ball, and the datum's entries or None.
+        reference: of the statistics: the radii of escape and of the ball, and the datum's entries or None.
         h: time of one step.
         devices: where it runs.
     """
@@ -52,7 +52,7 @@ class Task:
     names: tuple[str, ...]
     leaves: list[Any]
     players: list[Any]
-    watch: tuple[Any, ...]
+    reference: tuple[Any, ...]
     h: Any
     devices: Devices
 
@@ -142,9 +142,9 @@ def step_and_start(task: Task, state: Entries) -> tuple[Step, StepShare, Any]:
     motion, leaves, players = task.motion, task.leaves, task.players
     if not task.names:
         return motion.advance, StepShare(leaves, state), None
-    escape, ball, x0 = task.watch
+    escape, ball, x0 = task.reference
     seen, tree = jax.tree.flatten(
-        Statistics(task.names, *task.watch).begin([jnp.asarray(x) for x in players])
+        Statistics(task.names, *task.reference).begin([jnp.asarray(x) for x in players])
     )
     fixed = [*leaves, task.h, escape, ball, *(x0 or ())]
     kinds = tuple(np.dtype(x.dtype) for x in state)
@@ -177,8 +177,8 @@ def watched(
             rest[-1],
         )
         after = [jnp.asarray(x, k) for x, k in zip(motion.advance([*system, *state]), kinds, strict=True)]
-        watch, half = Statistics(names, escape, ball, tuple(x0) or None), motion.players
-        found = watch.next(jax.tree.unflatten(tree, seen), state[:half], after[:half], (done + 1) * h, h)
+        statistics, half = Statistics(names, escape, ball, tuple(x0) or None), motion.players
+        found = statistics.next(jax.tree.unflatten(tree, seen), state[:half], after[:half], (done + 1) * h, h)
         return [*after, *jax.tree.leaves(found), done + 1]
 
     if not motion.is_scalar:

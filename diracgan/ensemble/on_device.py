@@ -79,11 +79,13 @@ class Engine(NamedTuple):
         name: as ``attrs`` say it.
         why: why it is not a compiled loop, or "".
         loop: the compiled loop, or None.
+        is_one_kernel: whether :mod:`.gpu_backend` makes them all in one kernel.
     """
 
     name: str
     why: str
     loop: Any
+    is_one_kernel: bool = False
 
 
 def computed(
@@ -205,7 +207,7 @@ def _whole(
     padded = jax.tree.map(
         lambda x: _padded(x, -about.size % width) if jnp.ndim(x) else x, (leaves, players, h)
     )
-    task = Task(motion, about.names, padded[0], padded[1], task.watch, padded[2], about.devices)
+    task = Task(motion, about.names, padded[0], padded[1], task.reference, padded[2], about.devices)
     run = _adaptive if about.adaptive else _fixed
     result = run(about, engine(about, h.ndim > 0), task, limits, rows, most)
     result = jax.tree.map(lambda x: x[..., : about.size], result._replace(engine=()))
@@ -220,7 +222,7 @@ def _width(about: DeviceRun, task: Task, h_varies: bool) -> int:
     made_by = engine(about, h_varies)
     if made_by.loop is not None:
         return c_backend.GROUP
-    if made_by.name == "one kernel":
+    if made_by.is_one_kernel:
         return gpu_backend.BLOCK
     return (
         adaptive_steps.BLOCK if about.adaptive else min(block_size(task), 128 * math.ceil(task.count / 128))
@@ -262,7 +264,9 @@ def engine(about: DeviceRun, h_varies: bool) -> Engine:
     if loop is not None:
         return Engine(name, "", loop)
     why = (gpu and cuda_backend.missing()) or about.motion.note or "an operation has no text"
-    return Engine("one kernel" if gpu and gpu_backend.fits(step) else "XLA", why if gpu else "", None)
+    if gpu and gpu_backend.fits(step):
+        return Engine("one kernel", why, None, is_one_kernel=True)
+    return Engine("XLA", why if gpu else "", None)
 
 
 def _abstract(about: DeviceRun, h_varies: bool) -> Task:
@@ -289,12 +293,12 @@ def _begun(task: Task) -> tuple[Any, StepShare, Any]:
     """The step and what it starts from, in shapes and types."""
     found: dict[str, Any] = {}
 
-    def begin(leaves: Entries, players: Entries, watch: Any, h: Any) -> StepShare:
-        inside = Task(task.motion, task.names, leaves, players, watch, h, task.devices)
+    def begin(leaves: Entries, players: Entries, reference: Any, h: Any) -> StepShare:
+        inside = Task(task.motion, task.names, leaves, players, reference, h, task.devices)
         found["step"], start, found["tree"] = step_and_start(inside, _at_once(inside))
         return start
 
-    shapes = jax.eval_shape(begin, task.leaves, task.players, task.watch, task.h)
+    shapes = jax.eval_shape(begin, task.leaves, task.players, task.reference, task.h)
     return found["step"], shapes, found["tree"]
 
 
@@ -329,7 +333,7 @@ def _fixed(
         cut = StepShare(
             *([_blocks(x, block) if jnp.ndim(x) else x for x in part] for part in (start.fixed, state))
         )
-        if made_by.name == "one kernel":
+        if made_by.is_one_kernel:
             after = gpu_backend.steps(cast(Program, step), *cut, count)
         else:
             after = block_by_block(step, across(task.devices.platform), cut, count)
@@ -350,7 +354,7 @@ def _adaptive(
     about: DeviceRun, made_by: Engine, task: Task, limits: Entries, rows: Any, most: Any
 ) -> EnsembleResult:
     """Adaptive steps; ``rows`` holds the times from each stop to the next and those of the stops."""
-    begun = Statistics(task.names, *task.watch).begin(task.players)
+    begun = Statistics(task.names, *task.reference).begin(task.players)
     seen, tree = jax.tree.flatten(begun)
     nothing = jnp.zeros(task.count, task.dtype)
     n = len(task.players)
@@ -402,10 +406,13 @@ def _steps(
 ) -> Entries:
     """At most ``budget`` adaptive steps of each; the entries are those of :func:`.loop_source.adaptive_steps`."""
     if made_by.loop is not None:
-        escape, ball, x0 = task.watch
-        watch = [escape, ball, *(x0 or ())] if task.names else []
+        escape, ball, x0 = task.reference
+        reference = [escape, ball, *(x0 or ())] if task.names else []
         return foreign_call.call(
-            made_by.loop.launch, made_by.loop.text, [*leaves, *limits, end, *watch, *entries, budget], entries
+            made_by.loop.launch,
+            made_by.loop.text,
+            [*leaves, *limits, end, *reference, *entries, budget],
+            entries,
         )
     n, block = len(task.players), adaptive_steps.BLOCK
     cut = [_blocks(x, block) for x in entries]
@@ -414,7 +421,7 @@ def _steps(
         [_blocks(x, block) if x.ndim else x for x in leaves],
         cut[:n],
         jax.tree.unflatten(tree, cut[n + 4 :]),
-        task.watch,
+        task.reference,
     )
     piece = adaptive_steps.AdaptiveShare(job, togo, (adaptive_steps.SAFETY / h) ** 5, lost > 0, end)
     bounds = adaptive_steps.Limits(limits[0], limits[1], limits[2], budget)
