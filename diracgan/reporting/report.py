@@ -297,7 +297,13 @@ def _number_changes(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[str]
     for key in sorted({*new, *old} - _NOT_COMPARED):
         a: Any = new.get(key)
         b: Any = old.get(key)
-        atol = 1e-3 if key.startswith("limit") else MULTIPLIER_TOLERANCE if key == "floquet" else 1e-6
+        atol = (
+            1e-3
+            if key in ("limit_phi", "limit_theta")
+            else MULTIPLIER_TOLERANCE
+            if key == "floquet"
+            else 1e-6
+        )
         compare: Any = _same_set if key == "floquet" and a is not None and b is not None else _same
         if not compare(a, b, VERDICT_TOLERANCE, atol):
             found.append(f"{key} was {_n(b)}, is {_n(a)}")

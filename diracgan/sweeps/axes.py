@@ -18,8 +18,6 @@ from ..variants import modifiers
 _START = re.compile(r"(phi0|theta0|x0)(?:\[(\d+)\]|\.(\d+))?")
 _OF_RULES = ("lr", "lr_d", "lr_g", "lr_ratio", "ema", "n_critic", "beta")
 _MOST_DIMENSIONS = 100_000
-LAST = ("lr_ratio", "rate_ratio")
-"""Ratios keep one of two rates, which must be there before."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +42,8 @@ class Axis:
         apply: (draft, value or array over points) -> what has changed.
         check: value -> the value in its proper type; raises InputError.
         words: whether its values are words.
+        ratio: whether it keeps one of two rates, which must be there before.
+        shown: whether the label of the variant or of the rule shows it.
     """
 
     name: str
@@ -52,16 +52,8 @@ class Axis:
     apply: Callable[[PointSetup, Any], PointSetup]
     check: Callable[[Any], Any]
     words: bool = False
-
-
-def is_start(name: str) -> bool:
-    """Whether an axis turns a start or the datum.
-
-    Example:
-        >>> is_start("phi0[1]"), is_start("lr")
-        (True, False)
-    """
-    return _START.fullmatch(name) is not None
+    ratio: bool = False
+    shown: bool = True
 
 
 def components(names: Iterable[str]) -> list[int]:
@@ -87,7 +79,7 @@ def axis(name: str, draft: PointSetup, names: Sequence[str], followed: bool) -> 
         InputError: for a name that nothing answers to.
     """
     if name == "dim":
-        return Axis(name, "dimension d", True, lambda d, x: d, _dimension)
+        return Axis(name, "dimension d", True, lambda d, x: d, _dimension, shown=False)
     if found := _START.fullmatch(name):
         return _of_start(name, found[1], found[2] or found[3], draft, names, followed)
     if name == "ema_tau" and draft.setup.rule is None:
@@ -97,6 +89,7 @@ def axis(name: str, draft: PointSetup, names: Sequence[str], followed: bool) -> 
             False,
             lambda d, x: dataclasses.replace(d, ema_tau=x),
             lambda x: number("ema_tau", x, low=0, open_low=True),
+            shown=False,
         )
     return _of_setup(name, draft, names, followed)
 
@@ -130,14 +123,15 @@ def _of_start(
 
     loop = which == "x0" and followed  # an ensemble has one datum
     who = {"phi0": "the critic's start", "theta0": "the generator's start", "x0": "the datum"}[which]
-    return Axis(name, who, loop, turn, lambda x: number(name, x))
+    return Axis(name, who, loop, turn, lambda x: number(name, x), shown=False)
 
 
 def _of_setup(name: str, draft: PointSetup, names: Sequence[str], followed: bool) -> Axis:
     if special := _of_structure(name, draft):
         return special
     found = _handle(name, draft, names)
-    loop = found.is_integer or (followed and found.name.startswith("rate_"))
+    of_flow = found.owner == "flow"
+    loop = found.is_integer or (followed and of_flow)
 
     def turn(d: PointSetup, value: Any) -> PointSetup:
         return dataclasses.replace(d, setup=found.set(d.setup, value))
@@ -150,7 +144,7 @@ def _of_setup(name: str, draft: PointSetup, names: Sequence[str], followed: bool
     said = found.domain.help
     if found.domain.name == "r1":
         said = f"weight of R1: {said}"
-    return Axis(name, said, loop, turn, check)
+    return Axis(name, said, loop, turn, check, ratio=found.is_ratio, shown=not of_flow)
 
 
 def _handle(name: str, draft: PointSetup, names: Sequence[str]) -> ParameterHandle:

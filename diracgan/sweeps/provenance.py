@@ -21,7 +21,6 @@ from ..rules import Rule, init, step
 from ..tracing.jaxpr import listing
 from ..variants import Variant
 from . import quantities as what
-from .axes import LAST, is_start
 from .specification import Specification
 
 
@@ -31,13 +30,13 @@ def labelled(specification: Specification, values: Mapping[str, np.ndarray]) -> 
     The number of dimensions of an array tells here which axis it comes from.
     """
     draft, said = specification.draft(specification.start.dim), [""]
-    for a in sorted(specification.axes, key=lambda a: a.name in LAST):
-        if a.name in ("dim", "ema_tau") or a.name.startswith("rate_") or is_start(a.name):
-            continue  # what neither label shows
+    for a in sorted(specification.axes, key=lambda a: a.ratio):
+        if not a.shown:
+            continue
         with contextlib.suppress(InputError):  # where a word is refused, the first value stays
             words = spanned(values[a.name])
             draft = a.apply(draft, words if a.loop else np.ones((1,) * len(said)))
-            said.append("swept" if a.name in LAST else words)
+            said.append("swept" if a.ratio else words)
     made = (draft.setup.variant, draft.setup.rule)
     return jax.tree.map(lambda x: said[np.ndim(x)] if np.ndim(x) else x, made)
 

@@ -20,7 +20,7 @@ from ..rules import Rule
 from ..variants import Variant
 from ..variants.registry import check_variant
 from . import quantities as what
-from .axes import LAST, Axis, PointSetup, axis, components
+from .axes import Axis, PointSetup, axis, components
 from .quantities import LINEAR, TAIL, WHOLE, PointBatch, Quantity
 from .settings import RunSettings
 
@@ -81,7 +81,7 @@ class Specification:
         count = len(next(iter(points.values())))
         dims = {a.name: int(points[a.name][0]) for a in self.axes if a.name == "dim"}
         draft = self.draft(dims.get("dim", self.start.dim))
-        for a in sorted(self.axes, key=lambda a: a.name in LAST):
+        for a in sorted(self.axes, key=lambda a: a.ratio):
             value = points[a.name]
             draft = a.apply(draft, a.check(plain(value[0])) if a.loop else value)
 

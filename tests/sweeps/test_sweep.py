@@ -494,3 +494,19 @@ def test_a_store_says_what_is_promised_of_its_bytes(undisturbed: Path):
 
     followed = dg.sweep(dg.variant("ns"), {"phi0": "0.1,0.2"}, "final_radius", theta0=[0.1], t1=1.0)
     assert followed.attrs["engine"] == engine()
+
+
+@pytest.mark.parametrize("owner", ["", "flow."])
+def test_a_ratio_keeps_the_rate_beside_it_by_either_of_its_names(owner):
+    v, (ratios, rates) = dg.variant("ns").with_(r1=0.3), ([0.5, 2.0], [1.0, 3.0])
+    found = dg.sweep(v, {f"{owner}rate_ratio": ratios, f"{owner}rate_g": rates}, ["margin"], dim=1)
+    one_by_one = [[dg.spectrum(v, rate_d=a * b, rate_g=b).margin for b in rates] for a in ratios]
+    np.testing.assert_allclose(found.margin.values, one_by_one, rtol=1e-12)
+
+
+def test_a_rate_by_its_full_name_is_followed_run_by_run():
+    found = [
+        dg.sweep(dg.variant("ns").with_(r1=0.3), {name: [0.5, 2.0]}, ["limit"], dim=1, t1=5.0)
+        for name in ("rate_d", "flow.rate_d")
+    ]
+    np.testing.assert_array_equal(*(one.limit.values for one in found))

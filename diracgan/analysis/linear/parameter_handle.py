@@ -20,12 +20,16 @@ class ParameterHandle:
 
     Attributes:
         name: as it was asked for.
+        owner: whose it is: "variant", "rule" or "flow".
+        own_name: what its owner calls it.
         domain: what is allowed.
         set: (settings, value) -> the settings with that value.
         now: its present value, or None.
     """
 
     name: str
+    owner: str
+    own_name: str
     domain: Parameter
     set: Callable[[LinearSettings, Any], LinearSettings]
     now: Any
@@ -34,6 +38,11 @@ class ParameterHandle:
     def is_integer(self) -> bool:
         """Whether only integers are allowed."""
         return self.domain.kind == "integer"
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether it is one of two rates over the other, which it keeps, so that it is set after both."""
+        return self.own_name in ("lr_ratio", "rate_ratio")
 
 
 def set_all(
@@ -50,7 +59,7 @@ def set_all(
         'simultaneous(lr=0.5, lr_d=1, lr_g=0.5)'
     """
     pairs = zip(handles, values, strict=True)
-    for handle, value in sorted(pairs, key=lambda pair: pair[0].name.endswith("ratio")):
+    for handle, value in sorted(pairs, key=lambda pair: pair[0].is_ratio):
         around = handle.set(around, value)
     return around
 
@@ -91,7 +100,8 @@ def parameter_handle(around: LinearSettings, name: str) -> ParameterHandle:
         raise InputError(
             f"{name} is a {domain.kind}, not a number; allowed: parameters with a numerical value"
         )
-    return ParameterHandle(wanted, domain, setter, now)
+    owner, _, own_name = hits[0].partition(".")
+    return ParameterHandle(wanted, owner, own_name, domain, setter, now)
 
 
 def settable(around: LinearSettings) -> set[str]:
