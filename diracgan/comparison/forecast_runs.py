@@ -267,7 +267,7 @@ def _limits(
         spreads = np.array([_spreads(x)[watched] for x in seen])
         return (spreads > how["blow_up"] * np.array(usual)[:, watched]).any(axis=1)
 
-    own = float(now.rule.time_step) if name == "lr" else float(getattr(now.rule, "beta1", 0.0))
+    own = float(now.rule.rates.theta) if name == "lr" else float(getattr(now.rule, "beta1", 0.0))
     measured = bisected(blows_up, own, len(games), name)
     return [
         {

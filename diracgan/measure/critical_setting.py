@@ -30,6 +30,8 @@ BISECTIONS = 5  # to a tenth
 EVERY = 5  # iterations between two looks
 _SHARE = 0.1  # of the window, which is followed: what blows up does so at once
 _MEMORIES = 8  # of the averaged gradient, which are followed at least
+_NEAR = 1e-6  # of an iteration, that two runs on the same minibatches begin apart
+_GROWS = 2.0  # times as far apart at the end of the window as at its beginning
 _FEWEST = 10  # looks, which a spread takes at least
 
 
@@ -41,6 +43,8 @@ class CriticalSetting(Record):
         parameter: ``lr`` or ``beta1``.
         now: the run's own.
         value: from which on a run blows up; None where it does so nowhere that was looked at.
+        by: ``"growth"`` where two runs on the same minibatches part there, ``"noise"`` where they do not, so that it is
+            minibatch noise that adds up with the rate; None without a value.
         largest: up to where was looked.
         iterations: on minibatches, that were made in all.
         text: in words.
@@ -49,6 +53,7 @@ class CriticalSetting(Record):
     parameter: str
     now: float
     value: float | None
+    by: str | None
     largest: float
     iterations: int
     text: str
@@ -73,8 +78,8 @@ def critical_setting(
     gradients. So the nonlinear step itself is followed, on the same minibatches under both settings, for a tenth of
     the window or 8 memories of the averaged gradient, 1/(1 - beta1) each, at least 50 iterations, and the value
     bisected up to 32 times the learning rate, or 1/32 of 1 - beta1, to a tenth: it is taken for granted that what blows
-    up at a value does so beyond it. This runs the experiment, if for a short while: about a tenth of what bisected
-    runs over whole windows take, for beta1 a sixth.
+    up at a value does so beyond it. This runs the experiment, if for a short while: about an eighth of what
+    bisected runs over whole windows take, for beta1 a fifth.
 
     Args:
         run: as in :func:`~diracgan.forecast`, as are ``samples``, ``seed``, ``players``, ``rule``, ``memory`` and
@@ -119,19 +124,7 @@ def _varied(now: Setting, parameter: str) -> Callable[[float | None], Setting]:
     changed(
         now, {parameter: _value(now, parameter)}
     )  # refuses rules without it, or whose steps are their own
-    if parameter == "lr":
-        own = {n: x for n, x in _rates(now.rule).items() if x is not None}
-
-        def at_rate(value: float | None) -> Setting:
-            factor = 1.0 if value is None else value / _value(now, parameter)
-            return now._replace(rule=dataclasses.replace(now.rule, **{n: factor * x for n, x in own.items()}))
-
-        return at_rate
     return lambda value: now if value is None else changed(now, {parameter: value})
-
-
-def _rates(rule: Rule) -> dict[str, Any]:
-    return {n: getattr(rule, n) for n in ("lr", "lr_d", "lr_g")}
 
 
 def _value(now: Setting, parameter: str) -> float:
@@ -161,14 +154,23 @@ def _found(
         return np.array([np.any(spread(seen) > BLOWS_UP * spread(usual[:, :looks]))])
 
     found, largest = float(bisected(blows_up, now, 1, parameter)[0]), float(_largest(now, parameter))
-    value = None if np.isnan(found) else found
+    value, by = (None, None) if np.isnan(found) else (found, "noise")
+    if value is not None:
+        looks = _looks(varied(value).rule, steps)
+        apart = np.asarray(_parted(at.under(varied(value)), key, jnp.asarray(looks), steps // EVERY))[:looks]
+        made += 2 * looks * EVERY
+        by = "growth" if _grows(apart) else "noise"
     followed = EVERY * _looks(varied(largest if value is None else value).rule, steps)
     if value is None:
         text = f"does not blow up within {followed} iterations at {parameter} = {largest:.3g}, where the search ends"
     else:
         wide = f"blows up, to {BLOWS_UP:g} times the spread within {followed} iterations"
         text = f"{wide}, from about {parameter} = {value:.3g} on"
-    return CriticalSetting(parameter, now, value, largest, made, text)
+        if by == "noise":
+            text += (
+                "; by minibatch noise that adds up, not by growth: runs on the same minibatches do not part"
+            )
+    return CriticalSetting(parameter, now, value, by, largest, made, text)
 
 
 def _looks(rule: Rule, steps: int) -> int:
@@ -191,6 +193,33 @@ def _followed(at: JaxCheckpoint, key: Array, looks: Array, most: int) -> Array:
     start = (at.players, at.memory)
     rows = jnp.zeros((most, *jax.eval_shape(lambda z: _watched(at, z), at.players).shape))
     return jax.lax.fori_loop(0, looks, look, (start, rows))[1]
+
+
+@eqx.filter_jit
+def _parted(at: JaxCheckpoint, key: Array, looks: Array, most: int) -> Array:
+    """How far apart the weights of two runs on the same minibatches are after every few iterations, (most,).
+
+    They begin a small share of one iteration apart. In a linear system the noise, which is the same, drops out.
+    """
+    start = (at.players, at.memory)
+    first = at.iterated(start, jax.random.fold_in(key, most * EVERY))
+    near = jax.tree.map(lambda x, y: x + _NEAR * (y - x) if eqx.is_inexact_array(x) else x, start, first)
+
+    def once(n: Array, both: Any) -> Any:
+        return [at.iterated(z, jax.random.fold_in(key, n)) for z in both]
+
+    def look(k: Array, now: tuple[Any, Array]) -> tuple[Any, Array]:
+        both = jax.lax.fori_loop(k * EVERY, (k + 1) * EVERY, once, now[0])
+        one, other = (operators.flat(z[0]) for z in both)
+        return both, now[1].at[k].set(jnp.linalg.norm(one - other))
+
+    return jax.lax.fori_loop(0, looks, look, ([start, near], jnp.zeros(most)))[1]
+
+
+def _grows(apart: np.ndarray) -> bool:
+    """Whether a distance grows: its mean over the last quarter against that over the first one."""
+    few = max(len(apart) // 4, 1)
+    return not np.all(np.isfinite(apart)) or float(apart[-few:].mean()) > _GROWS * float(apart[:few].mean())
 
 
 def _watched(at: JaxCheckpoint, players: Players) -> Array:

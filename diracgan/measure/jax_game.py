@@ -17,6 +17,7 @@ from jax.flatten_util import ravel_pytree
 from ..errors import InputError, one_line
 from ..game import GameLike, Players
 from ..rules import Rule, from_optax
+from ..rules.base import varying
 from ..rules.per_player import Memory
 from . import operators
 from .measured_game import PLAYERS, UserGame
@@ -123,11 +124,8 @@ class JaxGame:
             held = self.memory
             if held is None:
                 held = self.rule.at_rest.rest(self.game_of(batches), self.players)
-            return [
-                np.asarray(x)
-                for x in jax.tree.leaves(held)
-                if jnp.issubdtype(jnp.result_type(x), jnp.floating)
-            ]
+            leaves, moves = jax.tree.leaves(held), jax.tree.leaves(varying(held))
+            return [np.asarray(x) for x, m in zip(leaves, moves, strict=True) if m]
 
     def transposed(self, batches: list[Any], u: np.ndarray) -> np.ndarray:
         """J^T u."""
@@ -268,7 +266,7 @@ def of_losses(said: UserGame, batch: Any, state: Any) -> JaxGame:
     double = any(np.asarray(x).dtype == np.float64 for x in jax.tree.leaves(players))
     with jax.enable_x64(double):
         for name in losses:
-            _scalar(name, eqx.filter_eval_shape(functools.partial(loss, name), players, batch))
+            _scalar(name, eqx.filter_eval_shape(functools.partial(loss, name), players, batch), players)
         rule, memory = _rule(said, state, players)
     view = None
     if said.critic is not None:
@@ -318,7 +316,7 @@ def _apart(players: Players) -> None:
         )
 
 
-def _scalar(name: str, made: Any) -> None:
+def _scalar(name: str, made: Any, players: Players) -> None:
     shape = getattr(made, "shape", None)
     if shape is None:
         raise InputError(
@@ -327,6 +325,12 @@ def _scalar(name: str, made: Any) -> None:
     if shape != () or not jnp.issubdtype(made.dtype, jnp.floating):
         raise InputError(
             f"{name} gives {made.dtype} of shape {shape}; allowed: a real scalar (mean over the batch)"
+        )
+    least = min((np.asarray(x).dtype for x in jax.tree.leaves(players)), key=lambda kind: kind.itemsize)
+    if made.dtype.itemsize < least.itemsize:
+        raise InputError(
+            f"{name} gives {made.dtype} of parameters in {least}, too coarse to be differentiated; allowed: losses "
+            f"computed in {least}"
         )
 
 

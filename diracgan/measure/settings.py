@@ -41,9 +41,9 @@ def changed(now: Setting, given: Mapping[str, Any] | str) -> Setting:
 
     Args:
         now: the run's own.
-        given: ``"lr=2e-3,batch=256"`` or a mapping: parameters of the rule (``lr`` sets both players'), ``ratio``
-            (lr_d/lr_g at the generator's rate), ``batch``, ``ema``, the variant's parameters and penalties
-            (``gamma`` for ``r1``); in any order.
+        given: ``"lr=2e-3,batch=256"`` or a mapping, in any order: parameters of the rule (``lr`` is the generator's
+            rate, and the critic's follows in their ratio), ``ratio`` (lr_d/lr_g at the generator's rate), ``batch``,
+            ``ema``, the variant's parameters and penalties (``gamma`` for ``r1``).
 
     Raises:
         InputError: for a name that is not a setting here, naming the nearest one, or a value that is not allowed.
@@ -88,12 +88,21 @@ def changed(now: Setting, given: Mapping[str, Any] | str) -> Setting:
 
 def _moved_by(rule: Rule, *, ratio: float | None = None, **given: Any) -> Rule:
     """The rule with these parameters, all at once: one may be allowed only with another."""
+    if ratio is not None and given.get("lr_d") is not None:
+        raise InputError("lr_d and ratio both set the critic's rate; allowed: one of them")
     if "lr" in given:
-        given = {"lr_d": None, "lr_g": None, **given}
+        given = {**_rates(rule, given["lr"]), **{n: x for n, x in given.items() if n != "lr"}}
     if given:
         rule = dataclasses.replace(rule, **given)
     if ratio is None:
         return rule
-    if given.get("lr_d") is not None:
-        raise InputError("lr_d and ratio both set the critic's rate; allowed: one of them")
     return dataclasses.replace(rule, lr_g=rule.rates.theta, lr_d=ratio * rule.rates.theta)
+
+
+def _rates(rule: Rule, lr: float) -> dict[str, Any]:
+    """The rates that are the rule's own, with the generator's ``lr`` and the critic's in their ratio."""
+    if rule.lr_d is None and rule.lr_g is None:
+        return {"lr": lr}
+    factor = lr / float(rule.rates.theta)
+    held = {n: getattr(rule, n) for n in ("lr", "lr_d", "lr_g")}
+    return {n: factor * x for n, x in held.items() if x is not None}

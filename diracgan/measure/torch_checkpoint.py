@@ -152,9 +152,8 @@ def _factors(wanted: dict[str, float], own_d: float, own_g: float) -> dict[str, 
     if "lr_d" in wanted and "ratio" in wanted:
         raise InputError("lr_d and ratio both set the critic's rate; allowed: one of them")
     rate_g = wanted.get("lr_g", wanted.get("lr", own_g))
-    rate_d = wanted.get(
-        "lr_d", wanted.get("ratio", own_d / own_g) * wanted.get("lr", rate_g if "ratio" in wanted else own_g)
-    )
+    base = rate_g if "ratio" in wanted else wanted.get("lr", own_g)
+    rate_d = wanted.get("lr_d", wanted.get("ratio", own_d / own_g) * base)
     return {"critic": rate_d / own_d, "generator": rate_g / own_g}
 
 

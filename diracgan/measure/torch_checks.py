@@ -33,8 +33,8 @@ def check_mode(players: dict[str, Any]) -> None:
                 )
 
 
-def check_loss(who: str, loss: Any) -> None:
-    """Raises InputError for what is not a real scalar."""
+def check_loss(who: str, loss: Any, kind: Any) -> None:
+    """Raises InputError for what is not a real scalar, or is coarser than the parameters' ``kind``."""
     if not isinstance(loss, Tensor):
         raise InputError(
             f"{who}_loss gives a {type(loss).__name__}; allowed: one scalar, the sum where a player has several"
@@ -42,6 +42,11 @@ def check_loss(who: str, loss: Any) -> None:
     if loss.shape != () or not loss.is_floating_point():
         raise InputError(
             f"{who}_loss gives {loss.dtype} of shape {tuple(loss.shape)}; allowed: a real scalar"
+        )
+    if loss.dtype.itemsize < kind.itemsize:
+        raise InputError(
+            f"{who}_loss gives {loss.dtype} of parameters in {kind}, too coarse to be differentiated; allowed: losses "
+            f"computed in {kind}, without autocast"
         )
 
 

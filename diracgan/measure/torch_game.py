@@ -251,7 +251,7 @@ class TorchGame:
             if _lacks_forward_mode(error):
                 raise
             raise InputError(f"{who}_loss failed: {one_line(error)}") from error
-        check_loss(who, loss)
+        check_loss(who, loss, self.kind)
         return loss
 
     def _number(self, batch: Any) -> int:

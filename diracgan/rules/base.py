@@ -191,22 +191,45 @@ def move_both(players: Players, rates: Players, v: Players) -> Players:
 def float_vector(tree: Any) -> tuple[Array, Callable[[Array], Any]]:
     """The floating-point leaves of a pytree as one vector, and what puts a vector in their place.
 
+    Without those that :func:`varying` leaves out.
+
     Example:
         >>> vector, restore = float_vector((jnp.ones(2), jnp.int32(3)))
         >>> restore(2.0 * vector)[0].tolist()
         [2.0, 2.0]
     """
     leaves, structure = jax.tree.flatten(tree)
-    moving = [jnp.issubdtype(jnp.result_type(x), jnp.floating) for x in leaves]
-    vector, unravel = ravel_pytree([x for x, m in zip(leaves, moving, strict=True) if m])
+    moves = jax.tree.leaves(varying(tree))
+    vector, unravel = ravel_pytree([x for x, m in zip(leaves, moves, strict=True) if m])
 
     def restore(y: Array) -> Any:
         parts = iter(unravel(y))
         return jax.tree.unflatten(
-            structure, [next(parts) if m else x for x, m in zip(leaves, moving, strict=True)]
+            structure, [next(parts) if m else x for x, m in zip(leaves, moves, strict=True)]
         )
 
     return vector, restore
+
+
+def varying(tree: Any) -> Any:
+    """Of every leaf whether it is a floating-point number that iterations change.
+
+    The numbers that ``optax.inject_hyperparams`` keeps in its state are not: each would add a multiplier of 1.
+
+    Example:
+        >>> varying((jnp.ones(2), jnp.int32(3)))
+        (True, False)
+    """
+
+    def injected(x: Any) -> bool:
+        return type(x).__name__.startswith("Inject") and hasattr(x, "inner_state")
+
+    def part(x: Any) -> Any:
+        if not injected(x):
+            return bool(jnp.issubdtype(jnp.result_type(x), jnp.floating))
+        return jax.tree.map(lambda _: False, x)._replace(inner_state=varying(x.inner_state))
+
+    return jax.tree.map(part, tree, is_leaf=injected)
 
 
 def variation(rule: Rule, changed: type) -> Rule:

@@ -135,9 +135,8 @@ def from_optax(
 
     z+ = z + update(-F(z)), each player with its own state. Its linearisation is that of the transformation
     after many steps (bias corrections and schedules by ``count`` are over) on the players and the
-    floating-point state; counters do not count, constants that it keeps as state do (``inject_hyperparams``:
-    multiplier 1). A transformation whose update does not shrink with the gradient (Adam with eps = 0, a sign)
-    or that acts only now and then has none.
+    floating-point state; counters and the numbers of ``inject_hyperparams`` do not count. A transformation whose
+    update does not shrink with the gradient (Adam with eps = 0, a sign) or that acts only now and then has none.
 
     Args:
         critic_opt: an :class:`optax.GradientTransformation`, learning rate included.

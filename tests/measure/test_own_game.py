@@ -250,6 +250,29 @@ def test_multipliers_of_adam_in_float32_are_those_of_the_dense_step():
         np.testing.assert_allclose(dense @ v, z * v, atol=1e-4)
 
 
+def test_injected_hyperparameters_add_no_multiplier():
+    at = [np.array([0.3, -0.2]), np.array([0.5, 0.1])]
+
+    def critic_loss(phi, theta, x):
+        return jnp.sum(phi * theta) + 0.3 * jnp.sum(phi**3)
+
+    def generator_loss(phi, theta, x):
+        return 0.1 * jnp.sum(theta**4) - jnp.sum(phi * theta)
+
+    found = []
+    for opt in (optax.sgd(0.1, momentum=0.5), optax.inject_hyperparams(optax.sgd)(0.1, momentum=0.5)):
+        state = [opt.update(a, opt.init(a), a)[1] for a in at]
+        measured = dg.measure.game(
+            critic_loss, generator_loss, *at, [1.0], optimiser=(opt, opt), state=tuple(state)
+        )
+        assert measured.backend.state_size == 8  # weights and momenta
+        dense = np.stack([measured.matvec(e, of="step") for e in np.eye(8)], axis=1)
+        found.append(np.sort_complex(np.linalg.eigvals(dense)))
+        assert len(np.concatenate(measured.backend.remembered(measured.held))) == 4
+    np.testing.assert_allclose(*found, atol=1e-6)  # what is injected is kept in single precision
+    assert np.min(np.abs(found[0] - 1.0)) > 1e-3
+
+
 def test_running_means_of_a_layer_are_not_parameters():
     """They move by no gradient: the weights of a layer and of its batch norm alone are counted."""
     norm, state = eqx.nn.make_with_state(eqx.nn.BatchNorm)(2, "batch", mode="batch")
@@ -290,6 +313,7 @@ def test_running_means_of_nnx_are_not_parameters():
         ("no floating-point", lambda: dg.measure.game(mean, mean, {}, ONES[1], [1.0])),
         ("share an array", lambda: dg.measure.game(mean, mean, ONES[0], ONES[0], [1.0])),
         ("float16", lambda: dg.measure.game(mean, mean, np.ones(2, np.float16), ONES[1], [1.0])),
+        ("bfloat16 of parameters in float", lambda: dg.measure.game(coarse, mean, *ONES, [1.0])),
         ("add optimiser", lambda: dg.measure.game(mean, mean, *ONES, [1.0]).spectrum(of="step")),
         ("state belongs to an optimiser", lambda: dg.measure.game(mean, mean, *ONES, [1.0], state=(1, 2))),
         ("does not belong to the critic's optimiser", lambda: with_adam(optax.sgd(0.1).init(ONES[0]))),
@@ -322,6 +346,10 @@ def test_bad_input_is_one_line(words, call):
     with pytest.raises(dg.InputError, match=words) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+def coarse(phi, theta, batch):
+    return mean(phi, theta, batch).astype(jnp.bfloat16)
 
 
 def stopped(phi, theta, batch):

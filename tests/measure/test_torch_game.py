@@ -226,6 +226,7 @@ def unstepped(critic, generator):
         ("belongs to both", lambda: refused(shared)),
         ("float16", lambda: refused(lambda c, g: (c.half(), g))),
         ("shape", lambda: refused(lambda c, g: (c, g), lambda c, g, b: c(b[0]))),
+        ("bfloat16 of parameters in", lambda: refused(lambda c, g: (c, g), lambda *a: d_loss(*a).bfloat16())),
         ("gives a tuple", lambda: refused(lambda c, g: (c, g), lambda c, g, b: (1.0, 2.0))),
         ("critic_loss failed", lambda: refused(lambda c, g: (c, g), lambda c, g, b: c.missing)),
         ("not finite", lambda: refused(lambda c, g: (c, g), lambda c, g, b: c(b[0]).mean() * float("nan"))),
