@@ -246,7 +246,7 @@ def bisected(blows_up: Callable[[np.ndarray], np.ndarray], own: float, runs: int
         >>> import numpy as np
         >>> found = bisected(lambda x: x > np.array([3.0, 99.0]), 1.0, 2, "lr")
         >>> found.round(1).tolist()
-        [3.0, nan]
+        [3.1, nan]
     """
     low, high = np.zeros(runs), np.full(runs, np.log(FACTOR))
     ends = blows_up(_scaled(own, name, high))
