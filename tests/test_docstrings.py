@@ -26,9 +26,11 @@ OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEP
 
 
 LONG = (
+    "diracgan.analysis.bifurcation.adaptive_chart",
     "diracgan.analysis.bifurcation.atlas",
     "diracgan.analysis.bifurcation.attractors",
     "diracgan.analysis.bifurcation.branch",
+    "diracgan.analysis.bifurcation.circle_branch",
     "diracgan.analysis.bifurcation.circles",
     "diracgan.analysis.bifurcation.curves",
     "diracgan.analysis.bifurcation.cycles",
@@ -41,6 +43,7 @@ LONG = (
     "diracgan.measure.forecast",
     "diracgan.plotting.atlas",
     "diracgan.plotting.maps",
+    "diracgan.rules.adaptive",
     "diracgan.sweeps.maps",
     "diracgan.training.games",
     "diracgan.training.latent",

@@ -14,6 +14,7 @@ import diracgan
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 LONG = (
+    "averaged",
     "bifurcation",
     "map",
     "report",

@@ -21,7 +21,7 @@ def slow(self, target):
     print("writing", file=sys.stderr, flush=True)
     time.sleep(60)
 files.Path.replace = slow
-sys.argv = ["diracgan", "simulate", "-v", "wgan-linear", "--t1", "1", "--out", "a.npz"]
+sys.argv = ["diracgan", "simulate", "-v", "ns", "--rule", "simultaneous", "--steps", "3", "--out", "a.npz"]
 app.entry()
 """
 
@@ -56,7 +56,7 @@ def test_nothing_but_the_answer_is_printed(tmp_path):
 
 
 def test_a_reader_that_leaves_is_no_error():
-    piped = f"{sys.executable} -m diracgan simulate -v ns --t1 3 --format json | head -c 1"
+    piped = f"{sys.executable} -m diracgan simulate -v ns --rule simultaneous --steps 2000 --format json | head -c 1"
     done = subprocess.run(["bash", "-c", f"set -o pipefail; {piped}"], capture_output=True, text=True)
     assert done.stderr == ""
     assert done.stdout == "{"

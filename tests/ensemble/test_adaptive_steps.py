@@ -23,6 +23,10 @@ def engine(request, monkeypatch):
     return request.param
 
 
+# what also holds through XLA is left to .ci/full where DOP853, a datum and what gives up are compared in both
+IN_C = [pytest.param("XLA", marks=pytest.mark.slow), "compiled C"]
+
+
 def solved(variant, phi, theta, t1, x0=None):
     """DOP853 to 1e-12, from the field's own function."""
     import jax
@@ -91,6 +95,7 @@ def test_halved_rates_double_the_time():
     np.testing.assert_allclose(joined(slow), joined(fast), rtol=0, atol=1e-7)
 
 
+@pytest.mark.parametrize("engine", IN_C, indirect=True)
 def test_stiff_company_does_not_spoil_accuracy_or_finish():
     # Normalised critic: its direction follows theta at the rate |theta|/rho^2, rho = |phi|; one in four is about
     # a thousand times stiffer than the rest.
@@ -123,6 +128,7 @@ def test_who_cannot_go_on_is_said_and_left_alone():
     )
 
 
+@pytest.mark.parametrize("engine", IN_C, indirect=True)
 def test_an_explosion_is_called_divergence():
     # L_D = L_G = -D(theta)^2/2: phi' = s theta, theta' = s phi, and in d = 1 from phi = theta = r: r' = r^3, which
     # explodes at t = 1/(2 r^2).
@@ -147,6 +153,7 @@ def test_an_explosion_is_called_divergence():
     np.testing.assert_allclose(e["phi"][~gone, 0], 1 / np.sqrt(1 / r[~gone, 0] ** 2 - 2), rtol=1e-6)
 
 
+@pytest.mark.parametrize("engine", IN_C, indirect=True)
 def test_statistics_agree_with_fine_fixed_steps():
     phi, theta = starts(30, 2)
     a = ensemble(

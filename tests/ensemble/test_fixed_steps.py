@@ -159,7 +159,7 @@ def test_one_hyperparameter_a_trajectory(engine, request):
         assert float(e["mean_radius"][i]) == pytest.approx(float(one["mean_radius"][0]), rel=1e-12)
 
 
-@pytest.mark.parametrize("engine", ["in_registers", "through_xla"])
+@pytest.mark.parametrize("engine", ["in_registers", pytest.param("through_xla", marks=pytest.mark.slow)])
 def test_single_precision(engine, request):
     request.getfixturevalue(engine)
     phi, theta = starts(500, 2)

@@ -198,8 +198,9 @@ def test_a_run_of_ours_is_the_same_object():
 
 def test_minibatches_of_a_run_see_its_reference_batch():
     """Virtual batch norm takes its moments from one; without it a pass through the networks is refused."""
-    how = {"networks": {"width": 4, "norm_d": "virtual", "norm_g": "virtual"}, "steps": 1, "batch": 8}
-    measured = dg.measure.from_run(dg.train("ns", "points8", **how), samples=16)
+    networks = {"width": 4, "depth": 1, "norm_d": "virtual", "norm_g": "virtual"}
+    run = dg.train("ns", "points8", networks=networks, steps=1, batch=8, classifier=False)
+    measured = dg.measure.from_run(run, samples=16)
     assert np.all(np.isfinite(measured.gradient_noise(2).variance))
 
 

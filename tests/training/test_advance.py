@@ -30,7 +30,7 @@ def training(seeds: int, networks: dict, **how) -> tuple[TrainingSetup, TrainSta
     return setup, stack(states) if seeds > 1 else states[0]
 
 
-@pytest.mark.parametrize("seeds", [1, 2])
+@pytest.mark.parametrize("seeds", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_it_ends_with_the_same_bits_however_it_is_cut_up(seeds):
     setup, state = training(seeds, {"dropout_d": 0.2}, dropout=True)
     assert _iterations_ahead(setup, state) == _AHEAD > 1
@@ -47,6 +47,7 @@ def test_it_ends_with_the_same_bits_however_it_is_cut_up(seeds):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow  # a rule that declares nothing does too, below
 def test_iterations_made_one_by_one_draw_the_same_numbers():
     setup, state = training(1, {})
     alone = state

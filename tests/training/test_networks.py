@@ -47,7 +47,7 @@ def image_problem(side: int):
     return type(made)(**{**own, "data": pixels, **how})
 
 
-@pytest.mark.parametrize("wide", [3, 17])
+@pytest.mark.parametrize("wide", [pytest.param(3, marks=pytest.mark.slow), 17])
 def test_a_layer_s_product_has_the_derivatives_of_a_product(wide):
     x, w, dx, dw = (
         x_of(wide, wide + 1),

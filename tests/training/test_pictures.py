@@ -100,7 +100,7 @@ def test_pictures_and_draws_that_cannot_be_made(name, settings, said):
 
 
 def test_generate_refuses_what_is_not_allowed():
-    run = train("ns", "points8", networks={"width": 4}, steps=1, batch=4)
+    run = train("ns", "points8", networks={"width": 4, "depth": 1}, steps=1, batch=4, classifier=False)
     with pytest.raises(InputError, match="truncation = -1 is out of range"):
         run.generate(3, truncation=-1.0)
     with pytest.raises(InputError, match="unknown truncate 'nrom'"):

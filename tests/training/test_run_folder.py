@@ -201,7 +201,7 @@ def test_only_a_last_line_may_be_cut_short(folder):
 
 
 def test_a_checkpoint_with_another_bit_is_refused(folder):
-    train("ns", "point", steps=2, networks={"width": 2}, out="run")
+    train("ns", "point", steps=2, out="run", **SMALL)
     file = folder / "run" / "checkpoints" / "last.eqx"
     content = bytearray(file.read_bytes())
     content[-5] ^= 1  # among the numbers of the last array
@@ -261,7 +261,10 @@ def test_a_rule_within_a_rule_and_a_run_folder_ask_as_well(folder):
     assert (folder / "ran").exists()
 
 
-def test_the_best_checkpoint_is_that_of_the_best_line_after_a_kill(folder):
+@pytest.mark.parametrize(
+    "kills", [[3, 6], pytest.param(range(1, 8), marks=pytest.mark.slow)], ids=["two", "all"]
+)
+def test_the_best_checkpoint_is_that_of_the_best_line_after_a_kill(folder, kills):
     """Killed between the two checkpoints of one step, or long after the best: the best stays the best."""
     how = {**SMALL, "log_every": 1, "save_every": 1, "sample_every": 9}
 
@@ -271,7 +274,7 @@ def test_the_best_checkpoint_is_that_of_the_best_line_after_a_kill(folder):
 
     train("ns", "points8", steps=8, out="whole", **how)
     assert len(set(best("whole"))) == 1
-    for step in range(1, 8):
+    for step in kills:
         out = folder / f"killed-{step}"
         train("ns", "points8", steps=step, out=out, **how)
         ahead = folder / "whole/checkpoints/best.eqx"
@@ -301,7 +304,7 @@ def test_the_rate_leaves_out_what_compiles(folder):
 
 
 def test_a_bit_of_a_checkpoint_or_a_setting_of_its_config_is_never_mixed_in(folder):
-    whole = train("ns", "point", steps=2, networks={"width": 2}, out="run")
+    whole = train("ns", "point", steps=2, out="run", **SMALL)
     file, config = folder / "run" / "checkpoints" / "last.eqx", folder / "run" / "config.toml"
     content, text = file.read_bytes(), config.read_text()
     rng = random.Random(0)

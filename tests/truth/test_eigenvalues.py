@@ -55,7 +55,7 @@ def test_losses_of_the_difference_do_not_see_the_datum(name):
     assert there.at == {"phi": [0.0, 0.0], "theta": [3.0, -7.0]}
 
 
-@pytest.mark.parametrize("name", ["ns", "saturating"])
+@pytest.mark.parametrize("name", ["ns", pytest.param("saturating", marks=pytest.mark.slow)])
 def test_the_others_are_damped_along_the_datum(name):
     # -dL_D/dphi = sigma(-r) x0 - sigma(s) theta at (0, x0): J_phiphi = -x0 x0^T/4 - x0 x0^T/4
     x0 = np.array([0.3, -0.4, 1.2])

@@ -148,6 +148,7 @@ def test_every_adaptive_rule_that_forgets_against_its_own_runs(spec):
     )
 
 
+@pytest.mark.slow  # others than Adam: RMSprop, above
 def test_a_rule_of_ones_own_is_averaged_like_adam():
     """Ten lines, with a second moment of both players together."""
     name = "my-normalised"

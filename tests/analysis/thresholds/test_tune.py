@@ -48,6 +48,7 @@ def test_extragradient_on_a_rotation():
     assert t.rate == pytest.approx(-0.5 * math.log(0.75), abs=1e-12)
 
 
+@pytest.mark.slow  # a closed form: WGAN-GP's, above
 def test_optimistic_steps_are_fastest_where_their_multipliers_meet():
     # x^2 - (1 + 2 zeta) x + zeta has the discriminant 1 + 4 zeta^2, 0 at eta = 1/2: |x|^2 = eta
     t = dg.tune(dg.variant("wgan-linear"), ["lr"], rule=dg.rule("optimistic"))
