@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import importlib.util
 import inspect
 import pkgutil
+import re
+from pathlib import Path
 
 import pytest
 
@@ -16,11 +19,9 @@ from diracgan.training.tricks import TRICKS
 from diracgan.variants import VARIANTS
 
 NAMES = sorted(
-    m.name
-    for m in pkgutil.walk_packages(diracgan.__path__, "diracgan.")
-    if "__main__" not in m.name
-    and m.name != "diracgan.web.page"  # a page of an extra, with a test of its own
+    m.name for m in pkgutil.walk_packages(diracgan.__path__, "diracgan.") if "__main__" not in m.name
 )
+PACKAGE = Path(diracgan.__file__).parent
 REGISTRIES = (VARIANTS, RULES, PROBLEMS, TRICKS)
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
 
@@ -74,3 +75,32 @@ def test_public_names_have_an_example(name):
     assert doc, f"{name} has no docstring"
     if not inspect.ismodule(thing):
         assert "Example:" in doc, f"{name} shows no example"
+
+
+REFERENCE = re.compile(r":(?:func|class|mod|meth|attr|data|exc):`~?(diracgan[.\w]*|\.+[\w.]+)`")
+
+
+def test_what_a_docstring_refers_to_is_there():
+    missing = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        package = ".".join(["diracgan", *path.relative_to(PACKAGE).parent.parts])
+        for found in REFERENCE.finditer(text):
+            if not exists(importlib.util.resolve_name(found[1], package)):
+                missing.append(
+                    f"{path.relative_to(PACKAGE)}:{text.count(chr(10), 0, found.start()) + 1} {found[1]}"
+                )
+    assert missing == []
+
+
+def exists(name: str) -> bool:
+    """Whether a dotted name leads to a module, something in it, or a field that a class declares."""
+    try:
+        pkgutil.resolve_name(name)
+    except (AttributeError, ImportError):
+        owner, _, field = name.rpartition(".")
+        try:
+            return field in getattr(pkgutil.resolve_name(owner), "__annotations__", {})
+        except (AttributeError, ImportError, ValueError):
+            return False
+    return True

@@ -28,7 +28,7 @@ def on_top(variant: Variant, found: Any, rule: Rule | None = None) -> dict[str, 
 
     Args:
         variant: that of the map.
-        found: what :func:`diracgan.ensemble.basins` returned.
+        found: what :func:`diracgan.sweeps.basins` returned.
         rule: that of the map.
 
     Returns:

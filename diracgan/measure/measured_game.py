@@ -182,7 +182,7 @@ class GradientNoise:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class MeasuredGame:
-    """A game at the players where it was given; from :func:`diracgan.measure.game` or :func:`from_run`.
+    """A game at the players where it was given: :func:`diracgan.measure.game`, :func:`diracgan.measure.from_run`.
 
     Attributes:
         backend: its field and products.

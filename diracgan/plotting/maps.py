@@ -54,7 +54,7 @@ def basins(
     """Draw which limit each start reaches.
 
     Args:
-        found: what :func:`diracgan.ensemble.basins` returned: ``limit``, ``limit_radius``, ``limit_phi`` and
+        found: what :func:`diracgan.sweeps.basins` returned: ``limit``, ``limit_radius``, ``limit_phi`` and
             ``limit_theta`` over two axes.
         ax: axes to draw on; a new figure when ``None``.
         field: for d = 1, over axes phi0 and theta0: the field, whose streamlines and nullclines are drawn on top.
@@ -123,7 +123,7 @@ def stability(found: Any, ax: Axes | None = None) -> Axes:
     """Draw where the equilibrium is stable, how fast perturbations die there, and the exact threshold on top.
 
     Args:
-        found: what :func:`diracgan.ensemble.stability` returned: ``margin``, ``status`` and ``threshold``.
+        found: what :func:`diracgan.sweeps.stability` returned: ``margin``, ``status`` and ``threshold``.
         ax: axes to draw on; a new figure when ``None``.
 
     Returns:
@@ -195,7 +195,7 @@ def bifurcation(found: Any, ax: Axes | None = None) -> Axes:
     """Draw the limit set against a parameter, with the values at which the linear stability changes.
 
     Args:
-        found: what :func:`diracgan.ensemble.bifurcation` returned: ``orbit`` and ``threshold``.
+        found: what :func:`diracgan.sweeps.bifurcation` returned: ``orbit`` and ``threshold``.
         ax: axes to draw on; a new figure when ``None``.
 
     Returns:

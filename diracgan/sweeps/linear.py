@@ -31,7 +31,7 @@ class LinearQuantities(NamedTuple):
     """What the linearisation says at every point, arrays (N,).
 
     Attributes:
-        status: index into :data:`~diracgan.analysis.linear.decision.STATUSES`.
+        status: index into :data:`~diracgan.analysis.linear.status.STATUSES`.
         margin: -max Re of the eigenvalues, or 1 - max modulus of the multipliers; NaN where there are none.
         radius: largest modulus of the multipliers, of a flow exp(max Re); NaN where there are none.
         angle: of the eigenvalue that lasts longest and turns: its frequency, or angle per period of the rule; 0 if

@@ -22,7 +22,7 @@ class RunSettings:
     """How long and how the players are followed.
 
     Attributes:
-        flow: what :func:`diracgan.ensemble.run` is told about time: t1, dt, method, ..., or steps.
+        flow: what :func:`diracgan.ensemble` is told about time: t1, dt, method, ..., or steps.
         end: the number of steps, or for adaptive ones the end time.
         escape: radius of escape.
         ball: radius around the equilibrium that counts as it.

@@ -21,7 +21,7 @@ from .presets import PRESETS
 class Variant(Parametric):
     """A GAN variant: the critic's and the generator's loss, each minimised by its own player.
 
-    Subclass it, write the two losses on whole batches of logits, and give it a name with :func:`register`:
+    Subclass it, write the two losses on whole batches of logits, and give it a name with :func:`diracgan.register`:
     that is all that every command needs. Annotated class attributes become hyperparameters.
 
     Attributes:

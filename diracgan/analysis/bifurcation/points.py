@@ -104,8 +104,8 @@ class Bifurcation(Record):
     def radius(self, value: float) -> float | None:
         """The largest |(phi, theta - x0)|, from the equilibrium, of what is born, at another value.
 
-        Of a Neimark-Sacker point by the invariant circle itself, as :func:`circle` computes it; else by
-        :meth:`normal_form_radius`. None where nothing is known to exist.
+        Of a Neimark-Sacker point by the invariant circle itself, as :func:`diracgan.bifurcation.circle` computes it;
+        else by :meth:`normal_form_radius`. None where nothing is known to exist.
         """
         if self.kind is not PointKind.NEIMARK_SACKER:
             return self.normal_form_radius(value)

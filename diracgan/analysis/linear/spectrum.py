@@ -29,7 +29,7 @@ class Spectrum(AskedAbout, Record):
 
     Attributes:
         kind: ``"flow"`` or ``"map"``.
-        status: one of :data:`~diracgan.analysis.linear.decision.STATUSES`; marginal (|margin| <= error) is undecided
+        status: one of :data:`~diracgan.analysis.linear.status.STATUSES`; marginal (|margin| <= error) is undecided
             by the linearisation.
         text: the same in words.
         eigenvalues: of the flow's Jacobian, by decreasing real part, ties by decreasing imaginary part; of a map,
