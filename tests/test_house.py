@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from pathlib import Path
 
 import pytest
 from sources import PACKAGE, modules, nodes
@@ -13,6 +14,49 @@ from diracgan.rules.optax import Optax
 from diracgan.variants import VARIANTS
 
 MODULES = modules()
+TESTS = Path(__file__).parent
+# Where a module is held that has no test file of its own and is imported by none: through what stands on it.
+THROUGH = {
+    "analysis/bifurcation/test_branch.py": ("bifurcation/circle_branch", "bifurcation/family"),
+    "analysis/bifurcation/test_curves.py": ("bifurcation/critical_system",),
+    "analysis/bifurcation/test_cycles.py": (
+        *("bifurcation/cycle_equations", "bifurcation/cycle_points", "orbits/neighbours"),
+    ),
+    "analysis/bifurcation/test_drawn_circles.py": ("bifurcation/circle_path",),
+    "analysis/slow_flow/test_averaged.py": ("slow_flow/rotation",),
+    "analysis/thresholds/test_critical.py": ("thresholds/status_intervals",),
+    "analysis/thresholds/test_tune.py": ("thresholds/rate_search",),
+    "analysis/verdict/test_judges.py": ("judges/periodic_orbits",),
+    "cli/test_commands.py": ("cli/plot", "cli/train"),
+    "comparison/test_comparison.py": ("comparison/forecast_scores",),
+    "contract/test_live_and_log.py": ("monitoring/pieces",),
+    "dynamics/test_compiled_loops.py": ("dynamics/loop_text",),
+    "dynamics/test_flow.py": ("dynamics/simulate",),
+    "ensemble/test_bad_input.py": ("ensemble/schedule",),
+    "ensemble/test_fixed_steps.py": ("ensemble/blocks", "ensemble/loop_source"),
+    "measure/test_measure.py": ("measure/leading", "measure/measured_game"),
+    "measure/test_own_game.py": ("measure/jax_game",),
+    "measure/test_torch_forecast.py": ("measure/torch_checkpoint",),
+    "monitoring/readers/test_framework_logs.py": ("monitoring/clocks",),
+    "monitoring/readers/test_readers.py": (
+        *("readers/delimited", "readers/folders", "readers/json_lines", "readers/printed", "readers/table"),
+    ),
+    "monitoring/test_diagnose.py": ("monitoring/advice", "monitoring/prediction"),
+    "plotting/test_drawing.py": (
+        "plotting/averages",
+        "plotting/critics",
+        "plotting/laws",
+        "plotting/portraits",
+    ),
+    "plotting/test_sizes.py": ("plotting/fitting",),
+    "rules/test_multipliers.py": ("rules/adaptive", "rules/lookahead"),
+    "rules/test_rules.py": ("rules/base", "rules/per_player"),
+    "sweeps/test_sweep.py": ("sweeps/axes",),
+    "tracing/test_scalar_program.py": ("tracing/scalarize",),
+    "training/test_data.py": ("training/data_files",),
+    "training/test_runs.py": ("training/loop", "training/run"),
+    "variants/test_parameters.py": ("variants/base", "variants/registry"),
+}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
@@ -27,6 +71,35 @@ def test_no_function_is_longer_than_sixty_lines(path):
 def test_no_file_is_longer_than_five_hundred_lines():
     for path in MODULES:
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 500, path
+
+
+def test_the_tests_mirror_the_package():
+    """One folder a room; ``contract`` (what every variant, rule and command keeps) and ``truth`` stand beside them."""
+    beside = {"contract", "truth", "logs"}
+    for folder in (p for p in TESTS.rglob("*") if p.is_dir() and p.name != "__pycache__"):
+        room = folder.relative_to(TESTS)
+        assert room.parts[0] in beside or (PACKAGE / room).is_dir(), room
+
+
+def test_every_module_of_some_size_is_held_by_a_test_that_can_be_named():
+    texts = {p.relative_to(TESTS).as_posix(): p.read_text(encoding="utf-8") for p in TESTS.rglob("test_*.py")}
+    assert set(texts) >= set(THROUGH)
+    through = {module for modules in THROUGH.values() for module in modules}
+    used = set()
+    for path in MODULES:
+        module = path.relative_to(PACKAGE).with_suffix("")
+        if path.name == "__init__.py" or len(path.read_text(encoding="utf-8").splitlines()) <= 125:
+            continue
+        package = ".".join(["diracgan", *module.parts[:-1]])
+        named = rf"{package}\.{module.name}\b|from {package} import (\([^)]*|[^\n]*)\b{module.name}\b"
+        if any(name.endswith(f"/test_{module.name}.py") for name in texts):
+            continue
+        if any(re.search(named, text) for text in texts.values()):
+            continue
+        short = "/".join(module.parts[-2:])
+        assert short in through, f"{module}: no test names it; add one, or say in THROUGH which test holds it"
+        used.add(short)
+    assert through == used, "what has a test of its own by now, or has gone"
 
 
 def test_no_room_asks_which_rule_or_loss_it_was_given():
