@@ -26,6 +26,7 @@ REGISTRIES = (VARIANTS, RULES, PROBLEMS, TRICKS)
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
 
 
+# seconds each; the tests of the same module run the same in the fast suite
 LONG = (
     "diracgan.analysis.bifurcation.adaptive_chart",
     "diracgan.analysis.bifurcation.atlas",
@@ -36,15 +37,19 @@ LONG = (
     "diracgan.analysis.bifurcation.curves",
     "diracgan.analysis.bifurcation.cycles",
     "diracgan.analysis.bifurcation.threshold",
+    "diracgan.analysis.bifurcation.rotating",
     "diracgan.analysis.explain.explanation",
     "diracgan.analysis.slow_flow.averaged",
     "diracgan.analysis.slow_flow.sized",
+    "diracgan.analysis.thresholds.tune",
     "diracgan.measure.critical_setting",
     "diracgan.measure.equilibria",
     "diracgan.measure.forecast",
+    "diracgan.numerics.normal_form",
     "diracgan.plotting.atlas",
     "diracgan.plotting.maps",
     "diracgan.rules.adaptive",
+    "diracgan.rules.implicit",
     "diracgan.sweeps.maps",
     "diracgan.training.games",
     "diracgan.training.latent",

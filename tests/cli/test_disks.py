@@ -25,7 +25,7 @@ WRITING = [
     ["sweep", "lam=0:1:300", "-v", "wgan-gp:c=0", "--out", "a.zarr"],
     ["page", "-v", "ns", "--out", "a.html"],
     ["ema", "--omega", "0.3", "--h", "0.1", "--decay", "0.9", "--out", "a.png"],
-    ["report", "ns", "wgan", "--verdicts", "none", "--out", "a.json"],
+    ["report", "wgan-linear", "--verdicts", "none", "--out", "a.json"],
     pytest.param(["figures", "--only", "ns", "--out", "figures"], marks=pytest.mark.slow),
     pytest.param(["card", "never-converges"], marks=pytest.mark.slow),
     pytest.param(["poster", "wgan-linear", "--alone", "--out", "a.svg"], marks=pytest.mark.slow),

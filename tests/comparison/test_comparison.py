@@ -229,6 +229,7 @@ def test_what_has_no_linear_theory_says_so():
         near_equilibrium.linearised(dg.variant("wgan-gp", c=1.0), chosen, ["dirac"])
 
 
+@pytest.mark.slow  # one of them: what has no linear theory says so
 def test_every_group_of_problems_without_a_theory_is_named():
     _, missing = api._local(dg.variant("wgan-gp", c=1.0), protocol("ci", width=6))
     assert [x["problems"][0] for x in missing] == ["dirac", "point"]

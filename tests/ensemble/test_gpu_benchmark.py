@@ -61,6 +61,7 @@ def test_a_section_that_fails_and_one_that_is_late_cost_no_other(gpu, monkeypatc
     assert "one: left out" in said
 
 
+@pytest.mark.slow  # an interpreter of its own; the reason: test_cuda_backend.py
 def test_without_a_card_it_ends_with_one_line():
     if any(d.platform == "gpu" for d in jax.local_devices()):
         pytest.skip("there is a GPU")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.signal import lfilter
+from selection import slow_but
 
 import diracgan as dg
 from diracgan.monitoring.levels import levels
@@ -164,7 +165,7 @@ def test_errors_of_a_kicked_oscillator_hold(r):
     assert np.max(np.abs(scores)) < 4 and 0.6 < np.sqrt(np.mean(np.square(scores))) < 1.5
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", slow_but(range(3), 0))
 def test_a_rotation_that_sets_in_does_not_grow_without_bound(seed):
     """One mode fits both parts, as if it grew through the run; what keeps its size at the end does not."""
     wave = (N >= 360) * 0.4

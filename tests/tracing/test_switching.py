@@ -530,6 +530,7 @@ def test_a_cast_to_whole_numbers_is_no_polynomial(fn, degree):
     assert polynomial_degree(fn, (jnp.ones(1),)) == degree
 
 
+@pytest.mark.slow  # the absolute value, and ties: above
 def test_a_median_rests_where_the_same_loss_written_by_an_absolute_value_does():
     """|f| = max(-f, f), the last of three in order; not located, the jump held nothing."""
 

@@ -52,7 +52,18 @@ def test_alternating_heavy_ball_in_momentum_and_step():
     assert np.abs(h - 2 * (1 + b)).max() < 1e-8 and b.min() < -0.89 and b.max() > -0.11
 
 
-def test_how_a_threshold_moves_is_the_slope_of_its_curve():
+@pytest.fixture(scope="module")
+def neimark_sacker():
+    """The first point of ns + R1 = 0.5 under simultaneous steps, at lr = 2: h = 4 g."""
+    return branch(NS.with_(r1=0.5), over="lr=0.01:3", rule=dg.rule("simultaneous")).points[0]
+
+
+def test_how_a_threshold_moves_is_the_slope_of_its_curve(neimark_sacker):
+    assert sensitivity(neimark_sacker, "gamma") == pytest.approx(4.0, abs=1e-9)
+
+
+@pytest.mark.slow  # a straight curve is above, one that bends here
+def test_the_slope_of_a_curve_that_bends():
     # flips at h = 4 (sqrt(g^2 + 1) - g)
     g = 0.5
     start = branch(NS.with_(r1=g), over="lr=0.01:3", rule=dg.rule("alternating"))
@@ -61,10 +72,9 @@ def test_how_a_threshold_moves_is_the_slope_of_its_curve():
     )
 
 
-def test_the_strong_resonances_lie_where_the_trace_says_and_end_the_curve():
+def test_the_strong_resonances_lie_where_the_trace_says_and_end_the_curve(neimark_sacker):
     # at h = 4 g the multipliers have the cosine 1 - 2 g^2: 0 at 1:4, -1/2 at 1:3, -1 at 1:2
-    start = branch(NS.with_(r1=0.5), over="lr=0.01:3", rule=dg.rule("simultaneous"))
-    found = curve(only(start, "neimark-sacker"), over=("gamma=0.1:1.5", "lr=0.01:8"))
+    found = curve(neimark_sacker, over=("gamma=0.1:1.5", "lr=0.01:8"))
     g, h = found.values.T
     assert np.abs(h - 4 * g).max() < 1e-8 and found.residuals.max() < 1e-12 and len(g) > 20
     # the parameters are those of the family: the multiplier is critical by the spectrum's own account
@@ -202,12 +212,11 @@ def test_bad_input_is_one_line(over, rule, words):
     assert "\n" not in str(error.value)
 
 
-def test_coinciding_pairs_and_missing_values_are_said():
+def test_coinciding_pairs_and_missing_values_are_said(neimark_sacker):
     start = branch(NS.with_(r1=0.5), over="lr=0.01:3", rule=dg.rule("simultaneous"), dim=2)
     with pytest.raises(dg.InputError, match="coincide"):
         curve(start.points[0], over=("gamma", "lr"))
-    start = branch(NS.with_(r1=0.5), over="lr=0.01:3", rule=dg.rule("simultaneous"))
     with pytest.raises(dg.InputError, match="no value yet"):
-        curve(start.points[0], over=("noise", "lr"))
+        curve(neimark_sacker, over=("noise", "lr"))
     with pytest.raises(dg.InputError, match="hold the point"):
-        curve(start.points[0], over=("gamma=0.6:1", "lr"))
+        curve(neimark_sacker, over=("gamma=0.6:1", "lr"))

@@ -12,10 +12,15 @@ import diracgan as dg
 from diracgan.analysis.bifurcation import branch, threshold
 
 
-def test_a_neimark_sacker_point_under_jit_vmap_and_grad():
-    # ns + R1(g) under simultaneous steps: lr = 4 g while the pair is complex, g < 1
+@pytest.fixture(scope="module")
+def point():
+    """Of ns + R1(g) under simultaneous steps: lr = 4 g while the pair is complex, g < 1."""
     rule = dg.rule("simultaneous", lr=0.1)
-    (point,) = branch(dg.variant("ns").with_(r1=0.05), over="lr=0.01:0.4", rule=rule).points
+    (found,) = branch(dg.variant("ns").with_(r1=0.05), over="lr=0.01:0.4", rule=rule).points
+    return found
+
+
+def test_a_neimark_sacker_point_under_jit_vmap_and_grad(point):
     lr = threshold(point, ["gamma"])
     with jax.enable_x64(True):
         weights = jnp.array([0.05, 0.3, 0.9, 3.0])
@@ -61,10 +66,7 @@ def test_a_fold_whose_equilibrium_moves():
     ("others", "words"),
     [("gamma", "is not a list"), (["lr"], "twice"), (["nothing"], "nothing"), ([], "one to 6")],
 )
-def test_bad_input_is_one_line(others, words):
-    (point,) = branch(
-        dg.variant("ns").with_(r1=0.05), over="lr=0.01:0.4", rule=dg.rule("simultaneous", lr=0.1)
-    ).points
+def test_bad_input_is_one_line(point, others, words):
     with pytest.raises(dg.InputError, match=words) as error:
         threshold(point, others)
     assert "\n" not in str(error.value)

@@ -116,7 +116,7 @@ def test_bad_input_is_named(over, says):
 
 
 def test_an_adaptive_rule_is_told_what_linear_theory_leaves_out():
-    variant, rule = dg.variant("ns").with_(r1=0.3), dg.rule("adam", lr=0.01, beta1=0.5)
+    variant, rule = dg.variant("ns").with_(r1=0.3), dg.rule("adam", lr_d=0.01, lr_g=0.01, beta1=0.5)
     found, flow = dg.critical(variant, "r1", rule=rule, dim=1).text, dg.averaged(variant, rule)
     assert "while velocities stay below 1e-08" in found and flow.text in found
     assert "averaged flow" not in dg.critical(variant, "r1", rule=dg.rule("simultaneous"), dim=1).text

@@ -15,7 +15,7 @@ from diracgan.variants import Variant
 
 SEED = 20261128
 # in the fast suite, in .ci/run, which asks for the rest by name, and in .ci/full
-FAST, SEEDED, ALL = 12, 50, 2000
+FAST, SEEDED, ALL = 8, 50, 2000
 EFFORT, QUICK_EFFORT = 0.02, 0.01
 BUDGET = 2e7  # field evaluations at effort 1
 
