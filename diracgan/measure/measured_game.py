@@ -256,9 +256,10 @@ class MeasuredGame:
                 defect=defect,
             )
         )
-        vectors = found.vectors * scale
-        length = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return dataclasses.replace(found, vectors=vectors / length)
+        for v in found.vectors if of == "step" else ():  # in place: they are what is largest
+            v *= scale
+            v /= np.linalg.norm(v)
+        return found
 
     def _state_scale(self) -> np.ndarray:
         """The size of every entry of an optimiser's state, (state_size,): in its units S is balanced.

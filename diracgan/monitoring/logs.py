@@ -22,6 +22,7 @@ from .signs import sign_of
 _MOST = 12  # series that are looked at together unless some are named
 _JUMP = 100  # gaps of the clock beyond so many usual ones are not believed
 _LONG = 1_000_000  # rows; of twice as many or more, means are taken
+_FEW = 0.05  # of the rows: so many may be infinite now and then
 _RARE = 0.5  # of the losses' rows: what is given on fewer is left out unless it is asked for
 _PLAIN = "pix2pix"  # whose log calls the halves of the critic's loss D_real and D_fake
 _COMB = 0.4  # a series that is 0 on so many rows, in step, was computed on the others only
@@ -428,6 +429,9 @@ def _even(
             broken_at = _broken(at, end, notes)
     rows, at = rows[:, ~blank], at[~blank]
     broken = ~np.isfinite(rows).all(axis=0)
+    if broken.any() and not broken[-1] and broken.mean() < _FEW:  # a step that overflowed and was skipped
+        notes.append(f"rows that are not finite were left out: {int(broken.sum())}")
+        rows, at, broken = rows[:, ~broken], at[~broken], broken[~broken]
     if broken.any():
         end = int(np.argmax(broken))
         broken_at = _broken(at, end, notes)

@@ -101,7 +101,7 @@ def arnoldi(
             break
         if size == room:
             size = _restart(basis[0], hessenberg[0], k + int((room - k) / _KEPT), rank)
-    return Ritz(values, _combined(small, basis[:, :size]), guess, products)
+    return Ritz(values, _combined(small, basis, size), guess, products)
 
 
 def _restart(basis: np.ndarray, hessenberg: np.ndarray, keep: int, rank: Rank) -> int:
@@ -129,14 +129,20 @@ def _restart(basis: np.ndarray, hessenberg: np.ndarray, keep: int, rank: Rank) -
     return kept
 
 
-def _combined(small: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """The vectors with these coordinates in the basis, without a second copy of the whole in between."""
-    kind = np.complex64 if basis.dtype == np.float32 else np.complex128
-    vectors = np.empty((*small.shape[:2], basis.shape[2]), kind)
-    for at in range(0, basis.shape[2], _COLUMNS):
-        part = basis[:, :, at : at + _COLUMNS]
-        vectors.real[:, :, at : at + _COLUMNS] = np.matmul(np.real(small).astype(basis.dtype), part)
-        vectors.imag[:, :, at : at + _COLUMNS] = np.matmul(np.imag(small).astype(basis.dtype), part)
+def _combined(small: np.ndarray, basis: np.ndarray, size: int) -> np.ndarray:
+    """The vectors with these coordinates in the first ``size`` of the basis, whose memory is given up for them."""
+    count, n = small.shape[1], basis.shape[2]
+    both = np.concatenate([np.real(small), np.imag(small)], axis=1).astype(basis.dtype)
+    if len(basis) == 1 and 2 * count <= basis.shape[1]:
+        for at in range(0, n, _COLUMNS):
+            part = basis[0, :, at : at + _COLUMNS]
+            part[: 2 * count] = both[0] @ part[:size]
+        basis.resize((1, 2 * count, n), refcheck=False)  # of one operator the rest lies behind, and is freed
+        parts = basis
+    else:
+        parts = np.matmul(both, basis[:, :size])
+    vectors = np.empty((len(parts), count, n), np.result_type(basis.dtype, np.complex64))
+    vectors.real, vectors.imag = parts[:, :count], parts[:, count:]
     return vectors
 
 

@@ -197,6 +197,21 @@ def test_gaps_ends_and_sparse_rows_are_said(folder):
     assert read({"d": y}, after=100).first == 100
 
 
+def test_a_step_that_overflowed_is_left_out():
+    y = np.sin(0.3 * np.arange(200.0))
+    y[[7, 90]] = np.inf
+    log = read({"d": y})
+    assert "rows that are not finite were left out: 2" in log.notes
+    np.testing.assert_allclose(log.values[0][[6, 100]], y[[6, 100]])
+
+
+def test_names_in_quotes_between_blanks_as_r_writes_them(tmp_path):
+    rows = [f'"{k + 1}" {10 * k} {k % 7}.5' for k in range(40)]
+    (tmp_path / "r.txt").write_text("\n".join(['"step" "loss of D"', *rows]))
+    log = read(tmp_path / "r.txt")
+    assert (list(log.names), log.clock, log.interval) == (["loss of D"], "step", 10.0)
+
+
 def test_a_trajectory_is_a_log(folder):
     run = dg.simulate(dg.variant("wgan-linear"), phi0=[0.1], theta0=[0.2], t1=30.0, backend="scipy")
     log = read(run)

@@ -103,12 +103,19 @@ def _parts_thousands_with_points(lines: list[str], mark: str) -> bool:
 
 def _cells(lines: Iterable[str], mark: str | None, given: str) -> Iterator[list[str]]:
     if mark is None:
-        yield from (line.split() for line in lines)
+        yield from (_blank_parted(line) for line in lines)
         return
     try:
         yield from csv.reader(lines, delimiter=mark, skipinitialspace=True)
     except csv.Error as error:
         raise InputError(f"{given} is not a table: {error}; allowed: rows of cells, e.g. CSV") from None
+
+
+def _blank_parted(line: str) -> list[str]:
+    """Cells between blanks; R writes names, and the rows' own, in quotes."""
+    if '"' not in line:
+        return line.split()
+    return [c.strip('"') for c in re.findall(r'"[^"]*"|\S+', line)]
 
 
 def _is_header(row: list[str]) -> bool:
