@@ -18,7 +18,7 @@ def command(
     ] = None,
     critical: Annotated[
         list[str] | None,
-        option("--critical", "Find where it becomes unstable; repeatable.", metavar="lr|beta1"),
+        option("--critical", "Find from where on it blows up; repeatable.", metavar="lr|beta1"),
     ] = None,
     steps: Annotated[int, option("--steps -n", "How many iterations ahead; 2500 by default.")] = 2500,
     samples: Annotated[int, option("--samples", "Samples that are monitored; 256 by default.")] = 256,
@@ -35,9 +35,12 @@ def command(
 
     Example: diracgan forecast ring8-run --try lr=2e-3 --try beta1=0.9 --critical lr
     """
-    from ..measure.critical_setting import critical_setting
+    from ..errors import one_of
+    from ..measure.critical_setting import VARIED, critical_setting
     from ..measure.forecast import forecast
 
+    for n in critical or ():
+        one_of("parameter", n, VARIED)  # before minutes are spent
     with progress() as bar:
         found = forecast(run, try_ or (), steps, samples=samples, seed=seed, tell=bar)
         limits = [critical_setting(run, n, steps, samples=samples, seed=seed) for n in critical or ()]

@@ -119,9 +119,9 @@ def averaged(
     multipliers of one rotation. Bias correction is over there. Where a rotation takes fewer than a dozen steps there is
     nothing to average: the map itself is iterated from the start, which ``iterated`` says.
 
-    In d > 1 an adaptive rule steps in every coordinate by itself, and each turns about as fast as the others: their d - 1
-    phase differences are as slow as the amplitudes, and are moved by the same coupling, so that an average over all
-    angles would leave out what decides. Where the loss is linear, nothing couples them: each is a game of d = 1.
+    In d > 1 an adaptive rule steps in every coordinate by itself, and each turns about as fast as the others: their
+    d - 1 phase differences are as slow as the amplitudes, and are moved by the same coupling, so that an average over
+    all angles would leave out what decides. Where the loss is linear, nothing couples them: each is a game of d = 1.
 
     Args:
         variant: from :func:`diracgan.variant`.
@@ -154,9 +154,9 @@ def averaged(
     phi, theta, datum = starts(phi0, theta0, 1 if phi0 is theta0 is dim is None else dim, x0)
     if len(datum) != 1:
         raise InputError(
-            f"the game has d = {len(datum)}; allowed: d = 1: in more every coordinate turns, as fast as the others, so that "
-            "no single angle is left to average over; where the loss is linear (wgan-linear) each coordinate is a game "
-            "of d = 1, else ask verdict or simulate"
+            f"the game has d = {len(datum)}; allowed: d = 1: in more every coordinate turns, as fast as the others, so "
+            "that no single angle is left to average over; where the loss is linear (wgan-linear) each coordinate is a "
+            "game of d = 1, else ask verdict or simulate"
         )
     if not math.hypot(phi[0], theta[0] - datum[0]) > 0:
         raise InputError("the start is the equilibrium; allowed: phi0 and theta0 elsewhere")
