@@ -52,13 +52,22 @@ def command(
 
     if base_url and not _is_address(base_url):
         raise InputError(
-            f"base-url = {base_url!r}; allowed: an address that begins with http:// or https:// and names a host"
+            f"base-url = {base_url!r}; allowed: an address that begins with http:// or https:// and names a host, "
+            "without ? and #"
         )
     if paths:
+        from ..rules import rules
+        from ..variants import variants
         from ..web.controls import load_files
 
+        before = {*variants(), *rules()}
         os.environ[FILES] = os.pathsep.join(str(p.resolve()) for p in paths)
         load_files()  # what is wrong with a file is said before anything is served
+        if {*variants(), *rules()} == before:
+            raise InputError(
+                f"{', '.join(map(str, paths))}: no variant and no rule is registered there; "
+                "allowed: a Python file that registers one"
+            )
     serve(_free(port, host), browser, host, base_url)
 
 
@@ -76,6 +85,7 @@ def _is_address(text: str) -> bool:
 
 def _free(port: int, host: str) -> int:
     """The port that was asked for, or any free one; whether it is free is seen before the page says where it is."""
+    import errno
     import socket
 
     try:
@@ -86,6 +96,12 @@ def _free(port: int, host: str) -> int:
             return int(probe.getsockname()[1])
     except (OSError, UnicodeError) as error:  # a name of more letters than names have
         reason = getattr(error, "strerror", None) or str(error)
+        elsewhere = getattr(error, "errno", None) == errno.EADDRNOTAVAIL
+        if elsewhere or isinstance(error, (socket.gaierror, UnicodeError)):
+            raise InputError(
+                f"host = {host!r} is not this machine's ({reason}); allowed: a name or number of this machine, such as "
+                "127.0.0.1, or 0.0.0.0 for its network too"
+            ) from None
         raise InputError(
             f"port = {port} of {host} cannot be had ({reason}); allowed: a free one, or 0 for any"
         ) from None

@@ -144,6 +144,14 @@ def test_bad_input_is_one_line(cli, words, said):
     assert said in err
 
 
+def test_a_file_that_registers_nothing_is_said_in_one_line(cli, folder):
+    pytest.importorskip("uvicorn", reason="the extra explore is not installed")
+    (folder / "empty.py").write_text("x = 1\n")
+    status, out, err = cli("explore", "--no-browser", "--file", "empty.py")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "empty.py: no variant and no rule is registered there" in err
+
+
 def test_a_port_that_is_taken_is_said_in_one_line(cli):
     pytest.importorskip("uvicorn", reason="the extra explore is not installed")
     with socket.socket() as other:

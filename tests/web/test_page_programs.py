@@ -243,6 +243,53 @@ def test_the_flow_slides_rests_and_is_held_as_in_python(whole):
     assert followed(whole, specs) == []
 
 
+SMOOTH = "softplus tanh arctan sin gelu silu cosh log1p".split()
+KINKED = "abs relu leaky_relu hard_tanh".split()
+
+
+def own_loss(name, seed):
+    """Register losses that are in no repository: sums of drawn functions of drawn arguments, one with a kink."""
+    import jax
+    import jax.numpy as jnp
+
+    rng = np.random.default_rng(seed)
+
+    def sum_of_drawn():
+        picked = [*rng.choice(SMOOTH, 2), rng.choice(KINKED)]
+        numbers = rng.normal(size=(3, 3))
+
+        def total(x):
+            functions = [getattr(jax.nn, n, None) or getattr(jnp, n) for n in picked]
+            inside = [b * x + c for _, b, c in numbers]
+            small = [
+                jnp.tanh(y) * 0.9 if n in ("cosh", "log1p") else y
+                for n, y in zip(picked, inside, strict=True)
+            ]
+            return sum(a * f(y) for f, y, (a, _, _) in zip(functions, small, numbers, strict=True))
+
+        return total
+
+    real_part, fake_part, generators = sum_of_drawn(), sum_of_drawn(), sum_of_drawn()
+
+    class Own(dg.Variant):
+        def critic_loss(self, real, fake, x_real, x_fake):
+            return jnp.mean(real_part(real)) + jnp.mean(fake_part(fake))
+
+        def generator_loss(self, real, fake, x_real, x_fake):
+            return jnp.mean(generators(fake))
+
+    dg.register(name)(Own)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_flow_of_losses_that_are_in_no_repository(seed, tmp_path, monkeypatch):
+    monkeypatch.setattr(dg.variants.VARIANTS, "entries", dict(dg.variants.VARIANTS.entries))
+    own_loss(f"own-{seed}", seed)
+    folder = written(tmp_path, [f"own-{seed}"])
+    assert followed(folder, [(f"own-{seed}", {}, USUAL[d]) for d in (1, 2)]) == []
+
+
 @pytest.mark.slow
 def test_an_average_follows_the_flow(few):
     ts = [0.0, 10.0, 20.0]

@@ -153,7 +153,11 @@ def test_behind_a_proxy_its_address_is_let_in_with_and_without_its_path():
             (["--base-url", wrong], "begins with http")
             for wrong in ("hub/x", "http://", "https://[", "http://h:x")
         ),
-        (["--host", "no.such.host.invalid"], "cannot be had"),
+        (["--base-url", "http://hub/x?y=1"], "without ? and #"),
+        *(
+            (["--host", wrong], f"host = {wrong!r}")
+            for wrong in ("no.such.host.invalid", "192.0.2.1", "x" * 64)
+        ),
     ],
 )
 def test_bad_addresses_are_one_line(words, why, capsys):
