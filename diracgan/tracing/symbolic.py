@@ -59,13 +59,25 @@ def formulas(fn: Callable[..., Any], *symbols: Any) -> list[np.ndarray]:
 
 @functools.cache
 def functions() -> tuple[Any, Any]:
-    """The SymPy functions sigma (logistic) and softplus, with their derivatives and values at 0."""
+    """The SymPy functions sigma (logistic) and softplus, with their derivatives and values.
+
+    Example:
+        >>> sigma, softplus = functions()
+        >>> sigma(2).evalf(6), softplus(2).diff(), softplus(0)
+        (0.880797, 0, log(2))
+    """
     import sympy as sp
 
-    def defined(name: str, at_zero: Any, slope: Any, tex: str) -> Any:
+    def defined(name: str, at_zero: Any, slope: Any, value: Any, tex: str) -> Any:
         def latex(self: Any, printer: Any, exp: str | None = None) -> str:
             power = "" if exp is None else f"^{{{exp}}}"
             return rf"{tex}{power}\left({printer._print(self.args[0])}\right)"
+
+        def evaluated(self: Any, prec: int) -> Any:
+            if not self.args[0].is_number:
+                return None
+            # to as many digits as these are bits: none that count are lost where it is tiny
+            return sp.Float(value(self.args[0]).evalf(prec), precision=prec)
 
         body = {
             "nargs": 1,
@@ -73,12 +85,25 @@ def functions() -> tuple[Any, Any]:
             "is_positive": True,
             "eval": classmethod(lambda cls, x: at_zero if x == 0 else None),
             "fdiff": lambda self, argindex=1: slope(self),
+            "_eval_evalf": evaluated,
             "_latex": latex,
         }
         return type(name, (sp.Function,), body)
 
-    sigma = defined("sigma", sp.Rational(1, 2), lambda f: f * f.func(-f.args[0]), r"\sigma")
-    softplus = defined("softplus", sp.log(2), lambda f: sigma(f.args[0]), r"\operatorname{softplus}")
+    sigma = defined(
+        "sigma",
+        sp.Rational(1, 2),
+        lambda f: f * f.func(-f.args[0]),
+        lambda x: 1 / (1 + sp.exp(-x)),
+        r"\sigma",
+    )
+    softplus = defined(
+        "softplus",
+        sp.log(2),
+        lambda f: sigma(f.args[0]),
+        lambda x: sp.log(1 + sp.exp(x)),
+        r"\operatorname{softplus}",
+    )
     return sigma, softplus
 
 

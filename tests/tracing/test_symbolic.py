@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import sympy as sp
 from jax import lax
+from scipy.special import expit
 
 from diracgan.tracing.symbolic import NoFormula, exact, formulas, functions
 from diracgan.variants._math import power, root
@@ -163,3 +164,9 @@ def test_what_has_no_formula_is_named():
         formula(lambda x: jnp.sort(x)[0], np.array([X, Y]))
     with pytest.raises(NoFormula, match="complex"):
         formula(lambda x: jnp.real(jnp.exp(1j * x)), X)
+
+
+@pytest.mark.parametrize("x", [-40.0, -2.0, 0.25, 30.0])
+def test_the_logistic_function_and_softplus_have_values_at_numbers(x):
+    assert float(SIGMA(sp.Rational(x))) == pytest.approx(expit(x), rel=1e-15)
+    assert float(SOFTPLUS(sp.Rational(x))) == pytest.approx(np.logaddexp(x, 0.0), rel=1e-15)

@@ -173,6 +173,16 @@ def test_a_users_loss_is_explained():
     assert e.summary.startswith("Mine")
 
 
+def test_the_slope_of_a_softplus_off_its_centre_is_a_number():
+    # L_D = w softplus((1 + D_f)/w): phi' = -theta sigma((1 + phi theta)/w), theta' = phi, so mu^2 = -sigma(1/w) at 0
+    e = explain(
+        users(lambda self, real, fake, x_real, x_fake: 0.5 * jnp.mean(jax.nn.softplus((1.0 + fake) / 0.5)))
+    )
+    (one, _), (other, _) = e.eigenvalues
+    assert complex(one) == pytest.approx(1j * np.sqrt(1 / (1 + np.exp(-2.0))), rel=1e-12)
+    assert complex(other) == pytest.approx(-complex(one), rel=1e-12)
+
+
 def test_an_unknown_operation_is_named():
     variant = users(lambda self, real, fake, x_real, x_fake: jnp.mean(jax.lax.bessel_i0e(fake)))
     with pytest.raises(dg.InputError, match="bessel_i0e"):
