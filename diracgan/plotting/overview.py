@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..analysis.kinds import Kind
 from ..analysis.linear.status import Status
 from .axes_helpers import legend_below
 from .curves import radii
@@ -107,7 +108,7 @@ def _spectrum(fig: Figure, panels: Layout, spectrum: Any) -> None:
 
 def _limit_circle(ax: Axes, series: Series, verdict: Any) -> None:
     """The circle on which the generator ends, dashed."""
-    if verdict.kind != "limit-circle":
+    if verdict.kind != Kind.LIMIT_CIRCLE:
         return
     radius = float(verdict.numbers["radius_theta"])
     turn = np.linspace(0, 2 * np.pi, 181)

@@ -42,6 +42,7 @@ class RunSettings:
 
 def run_settings(
     rule: Rule | None,
+    *,
     t1: Any = None,
     dt: Any = None,
     steps: Any = None,

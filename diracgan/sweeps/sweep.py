@@ -131,7 +131,19 @@ def sweep(
         (('lam',), [0.0, 0.5, 1.0])
     """
     settings = run_settings(
-        rule, t1, dt, steps, method, adaptive, rtol, atol, dtype, escape, ball, ema_tau, effort
+        rule,
+        t1=t1,
+        dt=dt,
+        steps=steps,
+        method=method,
+        adaptive=adaptive,
+        rtol=rtol,
+        atol=atol,
+        dtype=dtype,
+        escape=escape,
+        ball=ball,
+        ema_tau=ema_tau,
+        effort=effort,
     )
     rates = Players(rate_d, rate_g)
     specification, values = planned(
