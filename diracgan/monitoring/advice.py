@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
 
 from ..analysis.linear.spectrum import spectrum
 from ..analysis.thresholds.tune import tune
 from ..analysis.thresholds.weight_averaging import decay_for, gain
 from ..errors import InputError
 from ..rules import Rule
-from ..variants import Variant
 from .oscillations import Oscillation
-from .prediction import Prediction
+from .prediction import ComparedGame, Prediction
 
 _REDUCE = 10.0  # what an average is asked for
 _MOST_LR = 10.0  # learning rates are changed by no more than this factor
@@ -40,11 +38,7 @@ class Advice:
 
 
 def advice_on(
-    variant: Variant | None,
-    rule: Rule | None,
-    dim: int,
-    x0: Any,
-    h: float | None,
+    game: ComparedGame,
     lead: Oscillation | None,
     predicted: Prediction | None,
     steps: float,
@@ -53,11 +47,7 @@ def advice_on(
     """What would help, each with its effect and when it does not hold.
 
     Args:
-        variant: the loss that was trained; ``rule`` how, ``dim`` and ``x0`` its Dirac game, ``h`` the time per step.
-        rule: see ``variant``.
-        dim: see ``variant``.
-        x0: see ``variant``.
-        h: see ``variant``.
+        game: what was trained, and how.
         lead: the strongest oscillation, or None.
         predicted: what the Dirac game says of it.
         steps: how long the oscillation was seen, in the clock's unit.
@@ -83,8 +73,8 @@ def advice_on(
         return _per_unit(omega, drift, unit)
     return [
         _ema_advice(omega, sigma, drift),
-        _r1_advice(variant, rule, dim, x0, h, omega, sigma, predicted),
-        _ratio_advice(variant, rule, dim, x0, omega, sigma, drift if lead.exponential else min(drift, 0)),
+        _r1_advice(game, omega, sigma, predicted),
+        _ratio_advice(game, omega, sigma, drift if lead.exponential else min(drift, 0)),
     ]
 
 
@@ -148,16 +138,8 @@ def _critic_rate(rule: Rule | None, h: float | None) -> float | None:
     return None if rate is None else float(rate) * float(known.get("n_critic") or 1)
 
 
-def _r1_advice(
-    variant: Variant | None,
-    rule: Rule | None,
-    dim: int,
-    x0: Any,
-    h: float | None,
-    omega: float,
-    sigma: float,
-    predicted: Prediction | None,
-) -> Advice:
+def _r1_advice(game: ComparedGame, omega: float, sigma: float, predicted: Prediction | None) -> Advice:
+    variant, rule, dim, x0, h = game
     caveat = (
         "gamma counts |grad D|^2, whose size is the network's own: begin with a tenth, log again and "
         "compare the damping; beyond it convergence slows down again"
@@ -197,9 +179,8 @@ def _r1_advice(
     return Advice("r1", float(f"{extra / rate:.3g}"), dies, caveat)
 
 
-def _ratio_advice(
-    variant: Variant | None, rule: Rule | None, dim: int, x0: Any, omega: float, sigma: float, drift: int
-) -> Advice:
+def _ratio_advice(game: ComparedGame, omega: float, sigma: float, drift: int) -> Advice:
+    variant, rule, dim, x0, _ = game
     caveat = "a faster critic also takes larger steps: its own stability ends where lr times its curvature reaches 2"
     if drift <= 0 or sigma < 0.02 * omega:
         effect = (

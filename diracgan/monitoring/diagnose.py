@@ -19,7 +19,7 @@ from .advice import LEAST_SHARE, Advice, advice_on
 from .levels import Level, levels
 from .logs import Log, read
 from .oscillations import Oscillation, in_words, lags_of, oscillation_of
-from .prediction import Prediction, predicted_by
+from .prediction import ComparedGame, Prediction, predicted_by
 from .regime_kinds import RegimeKind
 from .regimes import LossRegime, meaning_of, regimes
 from .stopping import can_stop
@@ -139,12 +139,13 @@ def diagnose(
     fit = oscillation_modes(within.values)
     found = [oscillation_of(m, within) for m in fit.modes]
     lead = found[0] if found else None
-    predicted = None if variant is None else predicted_by(variant, rule, dim, x0, pace, lead)
+    game = ComparedGame(variant, rule, dim, x0, pace)
+    predicted = predicted_by(game, lead)
     span = within.values.shape[1] * log.interval
     share = 0.0 if lead is None else _share_of_log(lead, log, within)
     idle = lead is not None and share < LEAST_SHARE
     still = parts[-1].kind is RegimeKind.DEAD  # nothing moves any more: there is nothing to average
-    advice = [] if idle or still else advice_on(variant, rule, dim, x0, pace, lead, predicted, span, log.unit)
+    advice = [] if idle or still else advice_on(game, lead, predicted, span, log.unit)
     kind = "none" if lead is None else "rotation" if lead.steady else "wandering"
     notes = [*log.notes, *_notes_on(fit, within, lead)]
     if idle:

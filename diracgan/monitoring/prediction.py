@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -42,11 +42,30 @@ class Prediction:
     text: str
 
 
-def predicted_by(
-    variant: Variant, rule: Rule | None, dim: int, x0: Any, h: float | None, lead: Oscillation | None
-) -> Prediction:
-    """Compare an oscillation with the Dirac game of the same variant and rule."""
-    source, status, frequency, damping = _of_theory(variant, rule, dim, x0, h)
+class ComparedGame(NamedTuple):
+    """The Dirac game that a log is compared with.
+
+    Attributes:
+        variant: the loss that was trained; None where nothing is known of it.
+        rule: how it was trained; None for the flow.
+        dim: its dimension.
+        x0: its datum.
+        h: time per step, or the critic's learning rate where no rule says it.
+    """
+
+    variant: Variant | None
+    rule: Rule | None
+    dim: int
+    x0: Any
+    h: float | None
+
+
+def predicted_by(game: ComparedGame, lead: Oscillation | None) -> Prediction | None:
+    """Compare an oscillation with the Dirac game of the same variant and rule; None without a variant."""
+    variant, rule = game.variant, game.rule
+    if variant is None:
+        return None
+    source, status, frequency, damping = _of_theory(variant, game)
     of = f"{variant.label}, {rule.label if rule is not None else 'flow'}"
     if frequency is None:
         turns = status in KINDS and Kind(status).is_orbit
@@ -98,10 +117,9 @@ def _per_turn(damping: float, frequency: float) -> str:
     return f"{2 * math.pi * damping / frequency:.3g}"
 
 
-def _of_theory(
-    variant: Variant, rule: Rule | None, dim: int, x0: Any, h: float | None
-) -> tuple[str, str, float | None, float | None]:
+def _of_theory(variant: Variant, game: ComparedGame) -> tuple[str, str, float | None, float | None]:
     """Source, status, angular frequency and damping per step of what the theory says."""
+    _, rule, dim, x0, h = game
     s = spectrum(variant, dim=dim, x0=x0, rule=rule)
     values = np.asarray(s.multipliers if rule is not None else s.eigenvalues)
     if len(values):
