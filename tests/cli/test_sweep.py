@@ -56,6 +56,7 @@ def test_what_a_sweep_says_counts_all_points(capsys: pytest.CaptureFixture[str])
     assert ["final_radius", "1", "to", "3", "3"] in rows
 
 
+@pytest.mark.slow  # its words: tests/sweeps; a chart is drawn below
 def test_a_chart_without_an_equilibrium_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     out = tmp_path / "chart.svg"
     axes = ["l2=0:1:3", "rate_ratio=0.5,1,2"]
@@ -153,6 +154,7 @@ def test_basins_with_their_limit_cycle(tmp_path: Path):
     assert "limit cycle" in out.read_text()
 
 
+@pytest.mark.slow  # orbits: tests/sweeps; another map is drawn above
 def test_an_orbit_diagram(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     words = [
         "map",

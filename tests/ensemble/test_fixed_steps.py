@@ -19,7 +19,7 @@ SMALL = {"gp_at": "real", "noise": None}
 
 
 BOTH = [(n, d) for n in variants() for d in (1, 2)]
-FEW = [("ns", 1), ("wgan-gp", 2), ("wgan-clip", 2), ("gan-qp", 1), ("hinge", 2), ("ragan", 1)]
+FEW = [("ns", 1), ("wgan-gp", 2), ("wgan-clip", 2), ("gan-qp", 1), ("ragan", 1)]
 
 
 @pytest.mark.parametrize(("name", "dim"), slow_but(BOTH, *FEW))
@@ -58,9 +58,7 @@ def test_instance_noise_is_not_in_scalar_operations_and_says_so():
     assert_equal(joined(e), rk4(variant, phi, theta, 0.01, 2))
 
 
-@pytest.mark.parametrize(
-    "name", slow_but(dg.rules(), "simultaneous", "alternating", "adam", "extragradient", "lookahead")
-)
+@pytest.mark.parametrize("name", slow_but(dg.rules(), "alternating", "adam", "extragradient", "lookahead"))
 def test_every_rule(name):
     rule = dg.rule(name, lr=0.05)
     phi, theta = starts(30, 2)
@@ -169,7 +167,7 @@ def test_single_precision(engine, request):
     assert_equal(joined(e), expected, 2e-5)
 
 
-@pytest.mark.parametrize("count", [1, 2, 127, 129, 2049, 5000])
+@pytest.mark.parametrize("count", slow_but([1, 2, 127, 129, 2049, 5000], 1, 129, 5000))
 def test_any_number_of_trajectories_and_devices(count, in_registers):
     phi, theta = starts(count, 2)
     by_two = ensemble(dg.variant("ns"), phi, theta, t1=0.1, dt=0.01)

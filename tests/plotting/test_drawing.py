@@ -157,11 +157,17 @@ LONG = flow([-0.12345 + 1.2345j, -0.12345 - 1.2345j] * 2, error=1e-15, transient
 NONE = flow([], "no-derivative")
 
 
-@pytest.mark.parametrize(
-    "traj", [spiral(1), spiral(2, result="diverged", result_time=3.0), spiral(3), steps()]
-)
-@pytest.mark.parametrize("scale", [1e-12, 1.0, 123456.0])
-@pytest.mark.parametrize("spectrum", [LONG, NONE, None])
+DRAWN = [spiral(1), spiral(2, result="diverged", result_time=3.0), spiral(3), steps()]
+# every path at every scale, with one of the three spectra each; the other two are slow
+PAGES = [
+    pytest.param(traj, scale, spectrum, marks=[pytest.mark.slow] * ((i + j + k) % 3 > 0))
+    for i, traj in enumerate(DRAWN)
+    for j, scale in enumerate((1e-12, 1.0, 123456.0))
+    for k, spectrum in enumerate((LONG, NONE, None))
+]
+
+
+@pytest.mark.parametrize(("traj", "scale", "spectrum"), PAGES)
 def test_labels_of_the_page_do_not_overlap(traj, scale, spectrum):
     traj = traj | {k: scale * traj[k] for k in ("phi", "theta")}
     fig = plot.figure(traj, spectrum, field=lambda p, q: (-q, p))

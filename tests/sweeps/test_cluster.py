@@ -43,12 +43,20 @@ def deadly(point):
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
-        ) as made,
-    ):
+    with started(2) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Any]:
+    with started(1) as made:
+        yield made
+
+
+def started(count: int) -> Any:
+    return distributed.LocalCluster(
+        n_workers=count, threads_per_worker=1, processes=True, dashboard_address=None
+    )
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -83,15 +91,15 @@ def test_runs_on_a_cluster_equal_those_here(cluster: Any, tmp_path: Path):
     assert contents(there) == contents(here)
 
 
-def test_an_error_in_a_worker_is_said_in_its_own_words(cluster: Any, tmp_path: Path):
+def test_an_error_in_a_worker_is_said_in_its_own_words(worker: Any, tmp_path: Path):
     file = tmp_path / "bad.py"
     file.write_text("def bad(point):\n    return 1 / (point.values['r1'] - 1)\n")
     with pytest.raises(dg.InputError, match=r"bad failed at r1 = 1: ZeroDivisionError"):
-        dg.sweep(dg.variant("ns"), {"r1": "0:1:2"}, f"{file}:bad", scheduler=cluster)
+        dg.sweep(dg.variant("ns"), {"r1": "0:1:2"}, f"{file}:bad", scheduler=worker)
 
 
-def test_what_cannot_be_sent_is_refused(cluster: Any):
+def test_what_cannot_be_sent_is_refused(worker: Any):
     optax = pytest.importorskip("optax")
     rule = dg.rule.from_optax(optax.sgd(0.1))
     with pytest.raises(dg.InputError, match="cannot be sent"):
-        dg.sweep(dg.variant("ns"), {"r1": "0:1:2"}, rule=rule, scheduler=cluster)
+        dg.sweep(dg.variant("ns"), {"r1": "0:1:2"}, rule=rule, scheduler=worker)

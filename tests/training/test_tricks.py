@@ -85,6 +85,7 @@ def test_pretraining_moves_the_critic_alone():
     assert int(state.step) == 0
 
 
+@pytest.mark.slow  # lazy multipliers: tests/rules/test_multipliers.py
 def test_lazy_penalties_act_now_and_then_and_as_much():
     """With lazy = 2 the critic decays by 2 h gamma every other step: from rest at theta = x0 = 0 only R1 acts."""
     on = problem("dirac", x0=[0.0], phi0=[1.0], theta0=[0.0])
