@@ -34,7 +34,9 @@ def command(
             choices=VIEWS,
         ),
     ] = "page",
-    judged: Annotated[bool, option("--verdict", "Title the page with the verdict (seconds more).")] = False,
+    judged: Annotated[
+        bool, option("--verdict", "Title the picture with the verdict (seconds more).")
+    ] = False,
     size: Annotated[str | None, SIZE] = None,
     show: Annotated[bool, option("--show", "Open a window as well.")] = False,
 ) -> CommandResult:
@@ -47,8 +49,6 @@ def command(
     from ..plotting import cache
 
     chosen = view_of(view)
-    if judged and not chosen.TITLED:
-        raise InputError(f"--verdict titles the page and this is --view {view}; allowed: --view page")
     kept = None if judged else cache.file_of([view, asdict(variant), asdict(motion)])
     known = cache.read(kept)
     game = known or _game(variant, motion, view)
@@ -95,14 +95,14 @@ def _game(variant: VariantOptions, motion: MotionOptions, view: str) -> _Game:
 def _computed(game: _Game, judged: bool, kept: Path | None) -> Drawn:
     """The motion, its eigenvalues and, for d = 1, its field; the first two are kept where they are all."""
     from ..analysis import spectrum
-    from ..dynamics import run
     from ..gallery.basins_overlay import flat_field
+    from ..gallery.pictures import smooth_run
     from ..plotting import cache
 
     made, arguments = game.variant, game.arguments
     rule, x0 = arguments.get("rule"), arguments.get("x0")
     rates = {n: arguments[n] for n in ("rate_d", "rate_g") if n in arguments}
-    traj = run(made, **arguments)
+    traj = smooth_run(made, **arguments)
     found = spectrum(made, dim=traj["phi"].shape[1], x0=x0, rule=rule, **rates)
     path = {**traj.data, "attrs": dict(traj.attrs)}
     if found.dim == 1:

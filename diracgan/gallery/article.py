@@ -141,7 +141,10 @@ GALLERY: tuple[Entry, ...] = (
         variant="gan-qp",
         parameters={"lam": 1.0},
         claim="As above.",
-        truth="The same factors 0.725, 0.100 and 0.0100, on a circle of radius 0.173.",
+        truth=r"""
+            The same factors 0.725, 0.100 and 0.0100, on a circle of radius 0.173; what is left of the start,
+            $0.999^{6000} \times 0.22 = 0.0005$, lies on top of the last.
+        """,
     ),
     SamplesEntry(
         name="ema-samples",

@@ -77,11 +77,11 @@ class FlowEntry(Entry):
     def draw(self, size: Size | None = None) -> Figure:
         """Simulate the flow, take its spectrum and its verdict, draw all three, laid out for a size in print."""
         from ..analysis import spectrum, verdict
-        from ..dynamics import run
         from ..plotting.overview import figure
+        from .pictures import smooth_run
 
         v = self.build()
-        traj = run(v, PHI0, THETA0, t1=self.t1, backend="scipy")  # as `diracgan plot` does
+        traj = smooth_run(v, PHI0, THETA0, t1=self.t1, backend="scipy")  # as `diracgan plot` does
         seen = verdict(v, phi0=PHI0, theta0=THETA0)
         return figure(traj, spectrum(v, dim=2), verdict=seen, size=size)
 

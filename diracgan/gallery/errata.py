@@ -40,18 +40,18 @@ class Card:
     def draw(self, *, moving: bool = True) -> Figure | FuncAnimation:
         """Run it and draw it, in motion or as its last frame."""
         from ..analysis import spectrum
-        from ..dynamics import run
         from ..plotting.cards import animate_card, card_figure
         from ..rules import rule
         from ..variants import parse
         from .basins_overlay import flat_field
+        from .pictures import smooth_run
 
         made, how = parse(self.variant), dict(self.motion)
         if "rule" in how:
             how["rule"] = rule(how["rule"])
         else:
             how["backend"] = "scipy"
-        traj = run(made, **how)
+        traj = smooth_run(made, **how)
         dim = traj["phi"].shape[1]
         target = "equilibrium" if spectrum(made, dim=dim).is_equilibrium else "datum"
         said = (self.sentence, self.truth, self.command)

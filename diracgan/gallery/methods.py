@@ -34,17 +34,21 @@ class CommandEntry(Entry):
 
 
 def _critic(v: Variant) -> Figure:
+    from ..analysis import verdict
     from ..dynamics import run
     from ..plotting.critics import critic_figure
 
-    return critic_figure(run(v, [1.0], [1.0], t1=40.0, backend="scipy"))
+    start = [1.0], [1.0]
+    return critic_figure(run(v, *start, t1=40.0, backend="scipy"), verdict=verdict(v, *start))
 
 
 def _space(v: Variant) -> Figure:
-    from ..dynamics import run
+    from ..analysis import verdict
     from ..plotting.space import space_figure
+    from .pictures import smooth_run
 
-    return space_figure(run(v, [0.3, 0.2, 0.4], [0.4, -0.2, 0.1], t1=60.0, backend="scipy"))
+    start = [0.3, 0.2, 0.4], [0.4, -0.2, 0.1]
+    return space_figure(smooth_run(v, *start, t1=60.0, backend="scipy"), verdict=verdict(v, *start))
 
 
 def _law(v: Variant) -> Figure:
@@ -188,7 +192,7 @@ METHODS: tuple[Entry, ...] = (
         title="The critic and its fake sample",
         variant="saturating",
         parameters={"r1": 0.3},
-        command="plot --variant saturating --r1 0.3 --view critic --phi0 1 --theta0 1 --t1 40",
+        command="plot --variant saturating --r1 0.3 --view critic --phi0 1 --theta0 1 --t1 40 --verdict",
         picture=_critic,
         truth=r"""
             The critic's line $D(x) = \phi x$ at six instants, each with the fake sample $\theta$ on it; the
@@ -201,7 +205,7 @@ METHODS: tuple[Entry, ...] = (
         title="A path in three dimensions",
         variant="wgan-gp",
         parameters={"c": 1.0},
-        command="plot --variant wgan-gp --c 1 --view space --phi0 0.3,0.2,0.4 --theta0 0.4,-0.2,0.1 --t1 60",
+        command="plot --variant wgan-gp --c 1 --view space --phi0 0.3,0.2,0.4 --theta0 0.4,-0.2,0.1 --t1 60 --verdict",
         picture=_space,
         truth=r"""
             A variant that no rotation changes never leaves the plane that its start spans, so that $d = 2$

@@ -19,10 +19,29 @@ if TYPE_CHECKING:
     from ..analysis import Critical, Verdict
     from ..analysis.bifurcation import Atlas
 
-__all__ = ["atlas_page", "law", "locus_page", "side_by_side"]
+__all__ = ["atlas_page", "law", "locus_page", "side_by_side", "smooth_run"]
 
 _CELLS = 61  # of a map of stability in either direction
 JUDGED = ("phi0", "theta0", "x0", "dim", "rule", "rate_d", "rate_g")  # what a run and its verdict share
+
+
+def smooth_run(variant: Variant, *start: Any, **how: Any) -> Any:
+    """A run as it is drawn: a flow's rows stand so close that its path has no corners.
+
+    Args:
+        variant: what moves.
+        start: of both players; and ``how``, as :func:`diracgan.simulate` takes them.
+        how: the rest.
+    """
+    from ..dynamics import run
+    from ..plotting.series import smooth_rows
+
+    traj = run(variant, *start, **how)
+    if how.get("rule") is not None or {"ts", "sde"} & how.keys():
+        return traj
+    clock = np.asarray(traj["time"], float)
+    rows = smooth_rows(traj)
+    return run(variant, *start, **how, ts=np.linspace(0.0, clock[-1], rows)) if rows > len(clock) else traj
 
 
 def law(variant: Variant, found: Verdict, rule: Rule | None, where: Mapping[str, Any]) -> Figure:
@@ -139,11 +158,10 @@ def side_by_side(
         The page, and the verdicts.
     """
     from ..analysis import verdict
-    from ..dynamics import run
     from ..plotting.small_multiples import multiples, verdict_words
 
     judged = {k: how[k] for k in JUDGED if k in how}
-    runs = [run(v, **how) for _, v in variants]
+    runs = [smooth_run(v, **how) for _, v in variants]
     found = [verdict(v, effort=effort, **judged) for _, v in variants]
     panels = [
         (name, traj, verdict_words(f)) for (name, _), traj, f in zip(variants, runs, found, strict=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from ..analysis.kinds import Kind, Outcome
 from .axes_helpers import legend_below, styled
-from .headings import page
-from .maps import stability as stability_map
+from .headings import page, spanned
+from .maps import best, margin_words, stability as stability_map
 from .theme import BLUE, GREEN, INK, ORANGE, PURPLE, VERMILION
 
 if TYPE_CHECKING:
@@ -94,12 +94,25 @@ def atlas_figure(found: Any, *, stability: Any = None) -> Figure:
         >>> over = ("gamma=0.1:0.9", "lr=0.1:3.5")
         >>> found = dg.bifurcation.atlas(dg.variant("ns"), over, rule=dg.rule("simultaneous"))
         >>> atlas_figure(found).texts[0].get_text()
-        'ns, simultaneous(lr=0.1): bifurcations'
+        'ns, simultaneous(lr=0.1..3.5): 1 Neimark-Sacker curve'
     """
-    title = f"{found.variant}, {found.rule or 'flow'}: bifurcations"
-    with page(7.6, 6.2, title, "\n".join(textwrap.wrap(found.text, 100))) as fig:
+    names = dict.fromkeys(p.name for c in found.curves for p in c.points)
+    short = [f"{_SHORT[name]}: {name}" for name in names if name in _SHORT]
+    margin = [] if stability is None else [margin_words(stability)]
+    with page(7.6, 6.2, _answer(found, stability), "; ".join([found.text, *short, *margin])) as fig:
         atlas(found, fig.add_axes((0.1, 0.2, 0.76, 0.62)), stability=stability)
     return fig
+
+
+def _answer(found: Any, stability: Any) -> str:
+    """What moves, where it is stable, and the curves that were found."""
+    what = f"{found.variant}, {found.rule or 'flow'}"
+    for name, low, high in zip(found.parameters, found.low, found.high, strict=True):
+        what = spanned(what, name, low, high)
+    counts = Counter(str(c.kind.words) for c in found.curves)
+    curves = [f"{n} {kind} curve{'s' * (n > 1)}" for kind, n in counts.items()] or ["no curve"]
+    known = [] if stability is None else [best(stability)]
+    return f"{what}: {'; '.join([*known, ', '.join(curves)])}"
 
 
 def adaptive(found: Any, ax: Axes | None = None) -> Axes:
@@ -156,11 +169,11 @@ def adaptive_figure(found: Any) -> Figure:
         >>> import diracgan as dg
         >>> over, rule = ("gamma=0.01:0.1", "lr=0.001:0.01"), dg.rule("adam", beta1=0.5, beta2=0.99)
         >>> found = dg.bifurcation.adaptive_chart(dg.variant("ns"), over, rule, cells=2)
-        >>> adaptive_figure(found).texts[0].get_text()
-        'ns, adam(lr=0.1, beta1=0.5, beta2=0.99): its cycles'
+        >>> adaptive_figure(found).texts[0].get_text().split(": ")[-1]
+        'its cycles'
     """
     title = f"{found.variant}, {found.rule}: its cycles"
-    with page(7.6, 6.2, title, "\n".join(textwrap.wrap(found.text, 100))) as fig:
+    with page(7.6, 6.2, title, found.text) as fig:
         adaptive(found, fig.add_axes((0.1, 0.2, 0.82, 0.62)))
     return fig
 

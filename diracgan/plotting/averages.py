@@ -220,6 +220,8 @@ def bode_figure(averaging: Any) -> Figure:
         >>> bode_figure(dg.ema(omega=0.5, h=0.1)).axes[0].get_xlabel()
         'angle per step ωh'
     """
+    from ..analysis.thresholds.weight_averaging import gain
+
     if averaging.kind != "steps":
         raise InputError("a Bode curve is drawn for steps; give a rule, or --h with --omega")
     decays = [float(b) for b in averaging.decays if 0 < b < 1]
@@ -227,10 +229,15 @@ def bode_figure(averaging: Any) -> Figure:
     if averaging.decay is not None and 0 < averaging.decay < 1:
         decays = [b for b in decays if abs((1 - b) / (1 - averaging.decay) - 1) > 0.05]
         decays.append(float(averaging.decay))
-    title = f"{averaging.variant or 'an orbit'}: what an average leaves"
+    decays, title = decays[: len(AVERAGES)], averaging.variant or "an orbit"
+    if averaging.angle:
+        left = [f"{number(float(gain(b, averaging.angle)), 2)} with EMA {b:.10g}" for b in decays]
+        title += f": of its orbit an average leaves {', '.join(left)}"
+    else:
+        title += ": what an average leaves"
     rule = f", {averaging.rule}" if averaging.rule else ""
     with page(7.2, 4.4, title, f"angle per step {number(averaging.angle, 4)}{rule}") as fig:
-        bode(decays[: len(AVERAGES)], fig.add_axes((0.11, 0.24, 0.84, 0.55)), mark_at=averaging.angle or None)
+        bode(decays, fig.add_axes((0.11, 0.24, 0.84, 0.55)), mark_at=averaging.angle or None)
     return fig
 
 

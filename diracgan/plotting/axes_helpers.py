@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from matplotlib.collections import LineCollection
@@ -13,9 +15,9 @@ from matplotlib.colors import Normalize
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
-from .letters import number
+from .letters import number, power_of_ten
 from .series import Array, window
-from .theme import BLUE, GREEN, INK, ORANGE, PURPLE, VERMILION, power_of_ten, style, time_map
+from .theme import BLUE, GREEN, INK, ORANGE, PURPLE, VERMILION, style, time_map
 
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 # More points than this cannot be told apart in a picture, and make vector files heavy.
 MOST_POINTS = 6001
+#: Of axes whose rows are named on the left of the first of several beside each other.
+NAMED_ROWS = "named rows"
 # Beyond this ratio of width to height equal scales would leave a line; the axes then scale apart.
 MOST_ELONGATED = 12.0
 
@@ -75,6 +79,30 @@ def frame(ax: Axes, points: Array) -> None:
         ax.set_ylim(y0, y1)
     ticks(ax.xaxis, 5)
     ticks(ax.yaxis, 5)
+
+
+def equal_scales(ax: Axes) -> None:
+    """One unit as long across as up, so that a circle on which a pair moves is one; the shorter limits give way.
+
+    Called again after the axes got another shape, it begins from the limits that they had at first.
+    """
+    limits = _EQUAL.setdefault(ax, (ax.get_xlim(), ax.get_ylim()))
+    middle, wide = zip(*(((a + b) / 2, abs(b - a)) for a, b in limits), strict=True)
+    figure = ax.get_figure(root=True)
+    if figure is None or max(wide) > MOST_ELONGATED * min(wide):
+        return
+    inches = np.asarray(ax.get_position(original=True).size) * figure.get_size_inches()
+    half = inches / 2 * float(np.max(np.asarray(wide) / inches))
+    ax.set_xlim(middle[0] - half[0], middle[0] + half[0])
+    ax.set_ylim(middle[1] - half[1], middle[1] + half[1])
+
+
+_EQUAL: WeakKeyDictionary[Axes, tuple[tuple[float, float], tuple[float, float]]] = WeakKeyDictionary()
+
+
+def scales_are_equal(ax: Axes) -> bool:
+    """Whether :func:`equal_scales` was asked of it."""
+    return ax in _EQUAL
 
 
 def ticks(axis: Axis, count: int) -> None:
@@ -208,7 +236,10 @@ def legend_below(ax: Axes) -> None:
     room = 72 * figure.get_figwidth() * (1 - ax.get_position().x0)
     usual = len(labels) if len(labels) <= 4 else 3
     columns = next((c for c in range(usual, 1, -1) if legend_width(labels, c) <= room), 1)
-    _legend(ax, "upper left", (-0.03, 0.0), -38, columns).set_gid("below")
+    made = _legend(ax, "upper left", (-0.03, 0.0), -38, columns)
+    made.set_gid("below")
+    for text in made.get_texts() if columns == 1 else ():
+        text.set_text(textwrap.fill(text.get_text(), max(8, int((room - 38) / 4.6))))
 
 
 def _entries(ax: Axes) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ from matplotlib.figure import Figure
 
 from ..errors import InputError
 from .axes_helpers import legend_below, styled
-from .headings import page
+from .headings import page, spanned
 from .letters import number
 from .theme import BLUE, GREEN, INK, VERMILION
 
@@ -110,7 +109,7 @@ def branches_figure(found: Sequence[Any], *, title: str, below: str = "") -> Fig
         >>> branches_figure([found], title="ns").texts[0].get_text()
         'ns'
     """
-    with page(8.2, 5.2, title, "\n".join(textwrap.wrap(below, 110))) as fig:
+    with page(8.2, 5.2, title, below) as fig:
         branches(found, fig.add_axes((0.11, 0.2, 0.84, 0.6)))
     return fig
 
@@ -121,12 +120,16 @@ def branch_title(found: Any) -> str:
     Example:
         >>> import diracgan as dg
         >>> branch_title(dg.bifurcation.branch(dg.variant("ns"), over="gamma=0:1"))
-        'ns, flow: Hopf at gamma = 0'
+        'ns, flow: supercritical Hopf at gamma = 0'
     """
-    at = [f"{_MARKS[p.kind][1]} at {found.parameter} = {number(p.value, 5)}" for p in found.points]
+    at = [
+        f"{p.criticality} {_MARKS[p.kind][1]} at {found.parameter} = {number(p.value, 5)}".strip()
+        for p in found.points
+    ]
     more = [f"{len(at) - 3} more"] if len(at) > 3 else []
     none = f"{found.kind} over {found.parameter}, no bifurcation"
-    return f"{found.variant}, {found.rule or 'flow'}: {', '.join([*at[:3], *more]) or none}"
+    what = spanned(f"{found.variant}, {found.rule or 'flow'}", found.parameter, found.low, found.high)
+    return f"{what}: {', '.join([*at[:3], *more]) or none}"
 
 
 def _height(b: Any, phi: Any, theta: Any) -> Any:

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..errors import InputError
-from .axes_helpers import film, legend_below, mark, pace, scale_beside, styled, ticks, time_scale
-from .headings import page, run_words
+from .axes_helpers import film, legend_below, mark, pace, styled, ticks
+from .headings import page, run_words, titled
 from .letters import number
 from .series import Array, Series, read
 from .theme import BLUE, INK, PALE, time_map
@@ -26,7 +26,7 @@ _PLACE = (0.11, 0.24, 0.74, 0.55)  # of the axes on a page
 
 
 def critic(traj: Any, ax: Axes | None = None, *, instants: int = 6) -> Axes:
-    """Draw the critic D(x) = φ x at a few instants, coloured by time, with the fake sample of each on its line.
+    """Draw the critic D(x) = φ x at a few instants, each in its colour, with the fake sample of each on its line.
 
     Args:
         traj: a trajectory with d = 1.
@@ -45,29 +45,31 @@ def critic(traj: Any, ax: Axes | None = None, *, instants: int = 6) -> Axes:
         >>> t = np.linspace(0, 6, 50)
         >>> traj = {"phi": np.cos(t)[:, None], "theta": np.sin(t)[:, None], "time": t}
         >>> critic(traj, Figure().add_subplot()).get_xlabel()
-        'sample x'
+        'sample x, fake θ as a dot'
     """
     series = _one(traj)
     with styled(ax) as ax:
         edge = np.array(_window(ax, series))
         rows = _different(np.stack([series.phi[:, 0], series.theta[:, 0] - series.x0[0]], axis=1), instants)
-        scale = time_scale(series.clock)
-        for k in rows:
-            colour = time_map()(scale(series.clock[k]))
+        unit = series.clock_name.split()[-1]
+        dot: dict[str, Any] = {"marker": "o", "markersize": 6, "markeredgecolor": "white"}
+        # colours by rank: most of the instants are early ones, whose colours on a scale of time would be one
+        for k, colour in zip(rows, time_map()(np.linspace(0, 1, len(rows))), strict=True):
             phi, theta = float(series.phi[k, 0]), float(series.theta[k, 0])
             ax.plot(edge, phi * edge, color=colour, linewidth=1.3, zorder=2)
-            ax.plot(
-                theta, phi * theta, marker="o", markersize=6, color=colour, markeredgecolor="white", zorder=3
-            )
-        ax.plot([], [], marker="o", linestyle="-", color=INK, label="critic D(x) = φ x, fake sample θ")
+            ax.plot(theta, phi * theta, color=colour, zorder=3, linestyle="none", **dot)
+            ax.plot([], [], color=colour, label=f"{unit} = {number(float(series.clock[k]), 3)}", **dot)
         _datum(ax, series)
-        scale_beside(ax, scale, series.clock_name)
         legend_below(ax)
     return ax
 
 
-def critic_figure(traj: Any) -> Figure:
+def critic_figure(traj: Any, *, verdict: Any = None) -> Figure:
     """Draw :func:`critic` on a page of its own: what ``diracgan plot --view critic`` draws.
+
+    Args:
+        traj: a trajectory with d = 1.
+        verdict: what happens from this start: the title then gives its words, else where the players begin and end.
 
     Example:
         >>> t = np.linspace(0, 6, 50)
@@ -76,7 +78,7 @@ def critic_figure(traj: Any) -> Figure:
         'trajectory: critic φ 1 → 0.96, fake θ 0 → −0.28'
     """
     series = _one(traj)
-    with _page(series) as fig:
+    with _page(series, verdict) as fig:
         critic(series, fig.add_axes(_PLACE))
     return fig
 
@@ -153,11 +155,11 @@ def _one(traj: Any) -> Series:
     return series
 
 
-def _page(series: Series) -> AbstractContextManager[Figure]:
+def _page(series: Series, verdict: Any = None) -> AbstractContextManager[Figure]:
     ends = (f"{number(float(z[0, 0]), 2)} → {number(float(z[-1, 0]), 2)}" for z in (series.phi, series.theta))
     phi, theta = ends
-    title = f"{series.name[:40]}: critic φ {phi}, fake θ {theta}"
-    return page(6.4, 4.6, title, f"the critic's line; {run_words(series)}"[:84])
+    title = titled(series, verdict, f"critic φ {phi}, fake θ {theta}")
+    return page(6.4, 4.8, title, f"the critic's line; {run_words(series)}")
 
 
 def _window(ax: Axes, series: Series) -> tuple[float, float]:
@@ -168,7 +170,8 @@ def _window(ax: Axes, series: Series) -> tuple[float, float]:
     top = max(
         float(np.abs(product).max()), 0.6 * float(np.abs(series.phi).max()) * max(abs(low), abs(high)), 1e-12
     )
-    ax.set(xlim=(low, high), ylim=(-1.1 * top, 1.1 * top), xlabel="sample x", ylabel="critic's logit D(x)")
+    ax.set(xlim=(low, high), ylim=(-1.1 * top, 1.1 * top))
+    ax.set(xlabel="sample x, fake θ as a dot", ylabel="critic's logit D(x) = φ x")
     ax.axhline(0.0, color=PALE, linewidth=0.7, zorder=0)
     ticks(ax.xaxis, 5)
     ticks(ax.yaxis, 5)

@@ -12,7 +12,7 @@ from .axes_helpers import MOST_POINTS, legend_above, log_clock, logarithmic, spa
 from .headings import page
 from .letters import number
 from .series import thin
-from .theme import BLUE, GREY, INK, PALE, VERMILION
+from .theme import BLUE, INK, PALE, VERMILION
 
 __all__ = ["diagnosis_figure"]
 
@@ -38,11 +38,9 @@ def diagnosis_figure(found: Any) -> Figure:
     """
     names = found.names[:_MOST]
     height = 1.15 + _ROW * len(names)
-    lines = textwrap.wrap(found.text[0].upper() + found.text[1:], 130, max_lines=2, placeholder=" …")
-    titles = {"rotation": "rotation", "wandering": "a wandering oscillation", "none": "no oscillation"}
-    with page(9.6, height, f"Diagnosis: {titles[found.kind]}", lines[0]) as fig:
-        if len(lines) > 1:
-            fig.text(0.03, 1 - 0.66 / height, lines[1], va="top", fontsize=8.5, color=GREY)
+    title, _, rest = (found.text[0].upper() + found.text[1:]).partition("; ")
+    read = f"{', '.join(found.names)}: {found.rows} rows"
+    with page(9.6, height, title, f"{rest}; {read}" if rest else read) as fig:
         for k, name in enumerate(names):
             bottom = (height - 1.0 - _ROW * (k + 1) + 0.52) / height
             size = (_ROW - 0.85) / height

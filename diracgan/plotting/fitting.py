@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
-from .axes_helpers import legend_above, legend_below, legend_width
+from .axes_helpers import NAMED_ROWS, equal_scales, legend_above, legend_below, legend_width, scales_are_equal
 from .headings import heading_of, rewrite_heading
 from .sizes import SMALLEST, Size
 from .theme import style
@@ -28,6 +28,7 @@ _EDGE = 0.08  # inches round a page
 _APART = 0.12  # inches between panels
 _NARROWEST = 0.62  # of a panel's own width
 _LOWEST = 1.3  # inches, of a panel that was higher
+_FLAT = 0.85  # of the height of axes in space: a cube fills no more of it
 _BESIDE = 1.35  # inches of words beside a panel
 _ROUNDS = 3  # of measuring: numbers that are thinned and legends that are folded take another room
 
@@ -161,8 +162,8 @@ def _place(fig: Figure, size: Size, panels: list[_Panel], places: list[Any]) -> 
         whole = room / sum(panels[i].width for i in row)
         share = min(share, whole) if len(rows[0]) > 1 else whole  # a last one alone is no larger
         for i in row:
-            wide, high = panels[i].width, panels[i].height
-            sides[i] = share * wide, max(share * high, min(high, _LOWEST))
+            wide, high = panels[i].width, panels[i].height * (_FLAT if panels[i].ax.name == "3d" else 1.0)
+            sides[i] = share * wide, max(min(share, 1.0) * high, min(high, _LOWEST))
     fig.set_figwidth(width)
     head, foot = rewrite_heading(fig), _foot(fig)
     above = [max(margins[i][3] for i in row) for row in rows]
@@ -182,6 +183,8 @@ def _place(fig: Figure, size: Size, panels: list[_Panel], places: list[Any]) -> 
         for i in row:
             wide, high = sides[i]
             x += margins[i][0]
+            if panels[i].ax.get_gid() == NAMED_ROWS:
+                panels[i].ax.tick_params(labelleft=i == row[0])
             _move(fig, panels[i], places[i], (x, top - high, wide, high))
             x += wide + margins[i][2] + _APART
         top -= tall + down + _APART
@@ -193,6 +196,8 @@ def _move(fig: Figure, panel: _Panel, places: Any, box: tuple[float, float, floa
     (wide, high), (guests, texts) = fig.get_size_inches(), places
     x, y, w, h = box
     panel.ax.set_position((x / wide, y / high, w / wide, h / high))
+    if scales_are_equal(panel.ax):
+        equal_scales(panel.ax)
     for ax, ((x0, y0), (x1, y1)) in zip(panel.guests, guests, strict=True):
         ax.set_position(
             ((x + x0 * w) / wide, (y + y0 * h) / high, (x1 - x0) * w / wide, (y1 - y0) * h / high)
@@ -238,9 +243,9 @@ def _tidy(fig: Figure, panel: _Panel) -> None:
         _fold(ax.yaxis.label, 1.1 * high, "height")
         if ax.name == "3d":
             # its numbers do not shrink with it; axes are declared as plane ones
-            ax.set_box_aspect(None, zoom=0.8)  # type: ignore[call-arg]
+            ax.set_box_aspect(None, zoom=0.84)  # type: ignore[call-arg]
             if legend is not None:
-                legend.set_bbox_to_anchor((0.0, -0.12), transform=ax.transAxes)
+                legend.set_bbox_to_anchor((0.0, -0.15), transform=ax.transAxes)
         if ax.name == "rectilinear":
             for axis, side in ((ax.xaxis, "x"), (ax.yaxis, "y")):
                 _thin(axis, side)
@@ -257,7 +262,13 @@ def _fold(text: Text, room: float, side: str) -> None:
         return
     most = max(8, int(max(map(len, lines)) * room / length))
     whole = lines if len(lines) > 3 else [" ".join(lines)]  # a list keeps its lines
-    text.set_text("\n".join(part for line in whole for part in textwrap.wrap(line, most)))
+    text.set_text(
+        "\n".join(
+            part
+            for line in whole
+            for part in textwrap.wrap(line, most, break_long_words=False, break_on_hyphens=False)
+        )
+    )
 
 
 def _thin(axis: Axis, side: str) -> None:

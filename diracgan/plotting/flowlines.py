@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .series import Array
-from .theme import BLUE, GREEN, ORANGE, PALE
+from .theme import BLUE, GREEN, INK, PALE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,17 +19,18 @@ _GRID = 41
 _FINE = 161  # of the nullclines, whose corners and gaps at jumps are as wide as a cell
 
 
-def flow_lines(ax: Axes, field: VectorField, datum: float = 0.0) -> None:
+def flow_lines(ax: Axes, field: VectorField, datum: float = 0.0, *, colour: str = PALE) -> None:
     """Streamlines, nullclines, and where a component jumps through 0, in the axes' present window.
 
     Args:
         ax: axes of φ and θ.
         field: of columns of points.
         datum: the θ at which a component may vanish without changing its sign, so that no contour shows it.
+        colour: of the streamlines.
     """
     at = _in_pieces(field, _GRID**2)
     with np.errstate(all="ignore"):
-        speed = streamlines(ax, at)
+        speed = streamlines(ax, at, colour=colour)
         if not speed:
             return
         fine = np.linspace(*ax.get_xlim(), _FINE), np.linspace(*ax.get_ylim(), _FINE)
@@ -41,7 +42,7 @@ def flow_lines(ax: Axes, field: VectorField, datum: float = 0.0) -> None:
     jump = np.vstack(jumps)[:: _FINE // _GRID]
     if len(jump):
         look: dict[str, Any] = {"linestyle": "none", "marker": "x", "markersize": 3, "markeredgewidth": 0.8}
-        ax.plot(*jump.T, color=ORANGE, zorder=2, label="jump through 0", **look)
+        ax.plot(*jump.T, color=INK, zorder=2, label="jump through 0", **look)
 
 
 def streamlines(ax: Axes, field: VectorField, *, density: float = 0.9, colour: str = PALE) -> float:

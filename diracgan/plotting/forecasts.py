@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .theme import ALARM, BLUE, GREY, INK, style
+from .axes_helpers import NAMED_ROWS, ticks
+from .headings import page
+from .theme import ALARM, BLUE, GREY, INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,26 +34,26 @@ def forecast_figure(found: Any) -> Figure:
         >>> len(forecast_figure(alone).axes)
         1
     """
-    from matplotlib.figure import Figure
-
     names = list(dict.fromkeys(n for s in found.settings for n in s.series)) or ["no series"]
-    count = len(found.settings)
+    count, unstable = len(found.settings), sum(s.status == "unstable" for s in found.settings)
     rows = 1 if count > _FEW or len(names) == 1 else 2
     columns = -(-len(names) // rows)
-    with style():
-        made = Figure(
-            figsize=(1.0 + 1.9 * columns, 0.5 + rows * (0.9 + 0.32 * max(count, 2))), layout="constrained"
-        )
-        axes = made.subplots(rows, columns, squeeze=False)
-        for i, (ax, name) in enumerate(zip(axes.flat, names, strict=False)):
+    room = 0.35 + 0.065 * max(len(s.setting) for s in found.settings)  # inches of the settings' names
+    high = 0.25 + 0.32 * max(count, 2)
+    width, height = max(room + 1.95 * columns, 6.4), 1.05 + rows * (high + 0.7)
+    title = (
+        f"{found.steps} iterations ahead: {unstable or 'none'} of {count} setting{'s' * (count > 1)} unstable"
+    )
+    said = "level (point), spread (bar), its 95th percentile (thin), now (dotted)"
+    with page(width, height, title, said) as made:
+        for i, name in enumerate(names):
+            row, column = divmod(i, columns)
+            place = room + 1.95 * column, height - 1.0 - row * (high + 0.7) - high
+            ax = made.add_axes((place[0] / width, place[1] / height, 1.65 / width, high / height))
             draw(ax, found.settings, name)
-            ax.set_yticks(range(count), [s.setting if i % columns == 0 else "" for s in found.settings])
-        for ax in axes.flat[len(names) :]:
-            ax.remove()
-        made.suptitle(
-            f"{found.steps} iterations ahead: level (point), spread (bar; thin: 95th percentile), now (dotted)",
-            fontsize=8.5,
-        )
+            ax.set_yticks(range(count), [s.setting for s in found.settings])
+            ax.tick_params(labelleft=column == 0)
+            ax.set_gid(NAMED_ROWS)
     return made
 
 
@@ -62,7 +64,7 @@ def draw(ax: Axes, settings: Any, name: str) -> None:
         if series is None:
             place = ax.get_yaxis_transform()
             ax.text(
-                0.5, row, setting.status, transform=place, ha="center", va="center", fontsize=7, color=ALARM
+                0.5, row, setting.status, transform=place, ha="center", va="center", fontsize=8, color=ALARM
             )
             continue
         ax.axvline(series.now, color=GREY, linewidth=1.0, linestyle=":", zorder=0)
@@ -70,6 +72,6 @@ def draw(ax: Axes, settings: Any, name: str) -> None:
             ax.plot([series.level - wide, series.level + wide], [row, row], color=colour, linewidth=thick)
         ax.plot([series.level], [row], "o", color=INK, markersize=3)
     ax.margins(x=0.06)  # "now" is often the outermost
-    ax.set_title(name, fontsize=8)
+    ticks(ax.xaxis, 3)
+    ax.set_title(name)
     ax.set_ylim(len(settings) - 0.5, -0.5)
-    ax.tick_params(labelsize=7)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -10,13 +10,24 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.text import Text
+from matplotlib.textpath import text_to_path
 
-from .letters import number, with_powers
+from .letters import number, with_letters, with_powers
 from .series import Series
 from .theme import ALARM, GREY, INK, style
 
 WHOLE = 20  # lines of a heading that nobody cuts
+# Of a page's width: a film's clock stands on the right of its title, and on a screen letters are wider.
+_TITLE, _BELOW = 0.86, 0.9
+_GLUED = "\x00"  # a space at which no line ends
+_TOGETHER = (
+    r"\([^()]{1,24}\)",  # (0.1, 0.2), exp(−0.1 t)
+    r"\S+ [=<>≤≥→±] \S+",
+    r"\b(?:EMA|period|frequency|t|step) [\d−]\S*(?: to [\d−]\S*)?",
+    r"\d t\S*",
+)
 
 
 @contextmanager
@@ -85,15 +96,89 @@ def _lines(
 ) -> list[tuple[str, float, float, str, str]]:
     """Every line: its text, inches from the top, size, weight and colour."""
     title, below, alarm = map(with_powers, (title, below, alarm))
-    lines = textwrap.wrap(title, int(8.75 * width), max_lines=most, placeholder=" …")
-    size = 12.0 if len(lines) == 1 else 10.0
+    size, lines = 12.0, folded(title, _TITLE * width, 12.0, "bold")
+    if len(lines) > 1:
+        size, lines = 10.0, folded(title, _TITLE * width, 10.0, "bold", most=most, even=True)
     made = [("\n".join(lines), 0.14, size, "bold", INK)]
     depth = 0.34 + 0.13 * len(lines) + 0.04 * max(len(lines) - 2, 0)
     for text, colour in ((below, GREY), (alarm, ALARM)):
-        for line in textwrap.wrap(text, int(13.5 * width), max_lines=most, placeholder=" …"):
+        for line in folded(text, _BELOW * width, 8.5, most=most):
             made.append((line, depth, 8.5, "normal", colour))
             depth += 0.19
     return made
+
+
+def folded(
+    text: str, inches: float, size: float, weight: str = "normal", *, most: int = WHOLE, even: bool = False
+) -> list[str]:
+    """A sentence in lines no longer than ``inches``, none of which ends within an equation or a pair of brackets.
+
+    Args:
+        text: the sentence.
+        inches: the room.
+        size: of its letters, in points.
+        weight: of its letters.
+        most: how many lines; the rest is cut.
+        even: whether lines are about as long as each other.
+
+    Example:
+        >>> folded("it ends where the radius = 0.25", 1.5, 10.0)
+        ['it ends where the', 'radius = 0.25']
+    """
+    for pattern in _TOGETHER:
+        text = re.sub(pattern, lambda m: m[0].replace(" ", _GLUED), text)
+    font = FontProperties(size=size, weight=weight)
+
+    def long(part: str) -> float:
+        return text_to_path.get_text_width_height_descent(part.replace(_GLUED, " "), font, False)[0] / 72
+
+    words = [word for word in re.split(r"[ \n]+", text) if word]
+    words = [part for word in words for part in (word.split(_GLUED) if long(word) > inches else [word])]
+    sizes, space = [long(word) for word in words], long("x x") - long("xx")
+    lines = _filled(words, sizes, space, inches)
+    if even and 1 < len(lines) <= most:
+        rooms = np.linspace(inches / 2, inches, 40)
+        lines = next(made for room in rooms if len(made := _filled(words, sizes, space, room)) <= len(lines))
+    if len(lines) > most:
+        lines = [*lines[: most - 1], f"{lines[most - 1]} …"]
+    return [line.replace(_GLUED, " ") for line in lines]
+
+
+def _filled(words: list[str], sizes: list[float], space: float, room: float) -> list[str]:
+    """Words in lines, each as full as ``room`` allows."""
+    lines: list[str] = []
+    left = -np.inf
+    for word, size in zip(words, sizes, strict=True):
+        if lines and size + space <= left:
+            lines[-1] += f" {word}"
+            left -= size + space
+        else:
+            lines.append(word)
+            left = room - size
+    return lines
+
+
+def titled(series: Series, verdict: Any, otherwise: str) -> str:
+    """The title of a page on one run: what moved, and what happens to it by its verdict, or ``otherwise``.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> from .series import read
+        >>> run = read({"phi": [[1.0]], "theta": [[0.0]], "time": [0.0]})
+        >>> titled(run, SimpleNamespace(text="ends on a circle: |phi| = 1, |theta - x0| = 1"), "")
+        'trajectory: ends on a circle: |φ| = 1, |θ − x₀| = 1'
+    """
+    return f"{series.name}: {otherwise if verdict is None else with_letters(str(verdict.text))}"
+
+
+def spanned(label: str, name: str, low: float, high: float) -> str:
+    """A label in which a parameter that is varied has its range in place of a value.
+
+    Example:
+        >>> spanned("simultaneous(lr=0.1)", "lr", 0.02, 4.0)
+        'simultaneous(lr=0.02..4)'
+    """
+    return re.sub(rf"\b{re.escape(name)}=[^,)]*", f"{name}={low:g}..{high:g}", label)
 
 
 def run_words(series: Series) -> str:

@@ -9,10 +9,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .axes_helpers import MOST_POINTS, legend_above, log_clock, logarithmic, span, styled
-from .headings import page
-from .letters import number, raised, with_letters
+from .headings import page, run_words, titled
+from .letters import number, raised
 from .series import Series, read, thin
-from .small_multiples import verdict_words
 from .theme import BLUE, VERMILION
 
 if TYPE_CHECKING:
@@ -120,10 +119,10 @@ def law_figure(traj: Any, verdict: Any) -> Figure:
         >>> traj = {"phi": 0 * t[:, None], "theta": np.exp(-t)[:, None], "time": t, "attrs": {"variant": "a"}}
         >>> found = SimpleNamespace(kind="converges-exponentially", numbers={"rate": 1.0}, rule=None, text="it does")
         >>> law_figure(traj, found).texts[0].get_text()
-        'a: converges like exp(−1 t)'
+        'a: it does'
     """
     series = read(traj)
-    with page(9.6, 4.0, f"{series.name}: {verdict_words(verdict)}", with_letters(str(verdict.text))) as fig:
+    with page(9.6, 4.0, titled(series, verdict, ""), run_words(series)) as fig:
         power_law(series, verdict, fig.add_axes((0.085, 0.15, 0.38, 0.57)))
         decay(series, verdict, fig.add_axes((0.58, 0.15, 0.38, 0.57)))
     return fig

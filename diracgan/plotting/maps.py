@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from .flowlines import VectorField, flow_lines
 from .headings import page
 from .letters import number
 from .series import Array, read
-from .theme import BLUE, INK, PALE, SHADE, VERMILION, time_map
+from .theme import BLUE, GREEN, GREY, INK, PALE, SHADE, VERMILION, time_map
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,6 +44,7 @@ _STATUS = {
     Status.NO_DERIVATIVE: ("#A6A6A6", "no derivative"),
     Status.NOT_AN_EQUILIBRIUM: ("#CDBBBB", "no equilibrium"),
 }
+_FEW = 3  # starts that are no basin: a point alone is what the others come to, or leave
 _SAME = 0.02  # limits whose sizes differ by less than this share are one
 
 
@@ -81,7 +81,7 @@ def basins(
         _fields(ax, found, x, y, index, ListedColormap(shown), Normalize(-0.5, len(colours) - 0.5))
         _named(ax, found, x, y)
         if flat and field is not None:
-            flow_lines(ax, field, datum)
+            flow_lines(ax, field, datum, colour=GREY)
             ax.set(xlabel="critic φ", ylabel="generator θ")
         line: dict[str, Any] = (
             {"linewidth": 2.2} if field is not None else {"linestyle": "none", "marker": "."}
@@ -93,9 +93,9 @@ def basins(
             )
         groups: list[int] = np.unique(index).tolist()
         for k in groups if flat else []:
-            if np.sum(index == k) > 2:  # a lone start is the point itself
+            if np.sum(index == k) >= _FEW:
                 _limit_points(ax, found, index == k, words, colours[k], datum)
-        _legend(ax, [(shown[k], labels[k]) for k in groups])
+        _legend(ax, [(shown[k], labels[k]) for k in groups if np.sum(index == k) >= min(_FEW, index.size)])
     return ax
 
 
@@ -216,14 +216,15 @@ def bifurcation(found: Any, ax: Axes | None = None) -> Axes:
     leaving: Any = ~fine.any(axis=1)
     with styled(ax) as ax:
         size = 3.2 if fine.sum() > 3000 else 5.0
-        label = (
-            "last iterates" if found.attrs.get("rule") else "last turning points, or where it comes to rest"
-        )
+        moving = "last iterates" if found.attrs.get("rule") else "last turning points"
         starts = int(found.attrs.get("starts", 1))
-        label += f", from {starts} starts" if starts > 1 else ""
-        dots: dict[str, Any] = {"linestyle": "none", "marker": ".", "markeredgewidth": 0, "color": BLUE}
-        ax.plot(at[fine], orbit[fine], rasterized=True, markersize=size, **dots)
-        ax.plot([], [], markersize=8, label=label, **dots)
+        rest = np.repeat(_rests(orbit, starts), orbit.shape[1] // starts, axis=1) & fine
+        for here, label, colour in ((fine & ~rest, moving, BLUE), (rest, "where it comes to rest", GREEN)):
+            if here.any():
+                label += f", from {starts} starts" if starts > 1 else ""
+                dots: dict[str, Any] = {"linestyle": "none", "marker": ".", "markeredgewidth": 0}
+                ax.plot(at[here], orbit[here], rasterized=True, markersize=size, color=colour, **dots)
+                ax.plot([], [], markersize=8, label=label, color=colour, **dots)
         changes = np.asarray(found["threshold"], float)
         sides = _sides(np.sort(np.asarray(found[x], float)))
         for k in np.flatnonzero(leaving[np.argsort(np.asarray(found[x], float))]):
@@ -245,6 +246,15 @@ def bifurcation(found: Any, ax: Axes | None = None) -> Axes:
         if ax.get_legend_handles_labels()[1]:
             legend_below(ax)
     return ax
+
+
+def _rests(orbit: Array, starts: int) -> Any:
+    """Of every value and start, (K, starts), whether its last points are one."""
+    each = orbit.reshape(len(orbit), starts, -1)
+    size = float(np.ptp(orbit[np.isfinite(orbit)])) if np.isfinite(orbit).any() else 0.0
+    here = np.isfinite(each)
+    spread = np.where(here, each, -np.inf).max(axis=2) - np.where(here, each, np.inf).min(axis=2)
+    return here.any(axis=2) & (spread <= 1e-3 * size)
 
 
 def _listed(cycle: Any) -> list[Any]:
@@ -269,7 +279,7 @@ def _shares(found: Any) -> str:
     return ", ".join(said[:2]) + (", …" if len(said) > 2 else "")
 
 
-def _best(found: Any) -> str:
+def best(found: Any) -> str:
     """Of a chart of stability: how much of it is stable, and where perturbations die fastest."""
     x, y = _axes(found, 2)
     stable = _words(found["status"].transpose(y, x)) == Status.STABLE
@@ -281,18 +291,32 @@ def _best(found: Any) -> str:
     return f"stable on {stable.mean():.0%} of the chart, fastest at {at}"
 
 
-def _extent(found: Any) -> str:
-    """Of an orbit diagram: within which values the limit sets lie."""
-    orbit = np.asarray(found["orbit"], float)
-    fine = orbit[np.isfinite(orbit)]
-    return (
-        f"limit sets from {number(float(fine.min()), 3)} to {number(float(fine.max()), 3)}"
-        if fine.size
-        else ""
+def _motions(found: Any) -> str:
+    """Of an orbit diagram: for which values of the parameter it comes to rest, keeps moving, or leaves."""
+    (x,) = _axes(found, 1)
+    orbit, starts = (
+        np.asarray(found["orbit"].transpose(x, "sample"), float),
+        int(found.attrs.get("starts", 1)),
     )
+    stays = np.isfinite(orbit).reshape(len(orbit), starts, -1).any(axis=2)
+    rests = _rests(orbit, starts)
+    values = np.asarray(found[x], float)
+    stretches: list[tuple[str, float, float]] = []
+    for k in np.argsort(values).tolist():
+        seen = zip(
+            ("comes to rest", "keeps moving", "leaves"),
+            (rests[k], stays[k] & ~rests[k], ~stays[k]),
+            strict=True,
+        )
+        said = " or ".join(word for word, here in seen if here.any())
+        first = stretches.pop()[1] if stretches and stretches[-1][0] == said else values[k]
+        stretches.append((said, float(first), float(values[k])))
+    ends = [f"{number(a)} to {number(b)}" if a < b else number(a) for _, a, b in stretches]
+    parts = [f"{said} for {x} = {at}" for (said, _, _), at in zip(stretches[:3], ends, strict=False)]
+    return ", ".join(parts) + (", …" if len(stretches) > 3 else "")
 
 
-_ANSWERS = {"basins": _shares, "stability": _best, "bifurcation": _extent}
+_ANSWERS = {"basins": _shares, "stability": best, "bifurcation": _motions}
 
 
 def map_figure(found: Any, **on_top: Any) -> Figure:
@@ -308,11 +332,11 @@ def map_figure(found: Any, **on_top: Any) -> Figure:
     kind = found.attrs.get("map", "")
     if kind not in _DRAWN:
         raise unknown("kind of map", kind, _DRAWN)
-    name = textwrap.shorten(str(found.attrs.get("variant", "")), 66, placeholder=" …")
+    name = str(found.attrs.get("variant", ""))
     moved = str(found.attrs.get("rule", "")) or "flow"
     title = f"{name}: {answer}" if (answer := _ANSWERS[kind](found)) else name
     with page(7.6, 6.2, title, f"{_TITLES[kind]}; {moved}; {_where(found, kind)}") as fig:
-        ax = fig.add_axes((0.1, 0.2, 0.76, 0.62))
+        ax = fig.add_axes((0.1, 0.2, 0.76 if kind == "stability" else 0.87, 0.62))
         _DRAWN[kind](found, ax, **on_top)
         fig.set_label(f"{name}, {moved}, map of {kind}")
     return fig
@@ -321,12 +345,20 @@ def map_figure(found: Any, **on_top: Any) -> Figure:
 def _where(found: Any, kind: str) -> str:
     if kind == "stability":
         x0 = _start(found)["x0"]
-        steps = bool(found.attrs.get("rule"))
-        lost = "1 − largest |multiplier|, lost per step" if steps else "−largest real part, rate of decay"
-        return f"linearised at {'(0, x₀)' if np.any(x0) else '0'}, d = {len(x0)}; margin: {lost}"
+        return f"linearised at {'(0, x₀)' if np.any(x0) else '0'}, d = {len(x0)}; {margin_words(found)}"
     flow = json.loads(found.attrs["settings"])["flow"]
     end = f"{flow['steps']} iterations" if "steps" in flow else f"t = {flow['t1']:g}"
     return f"d = {len(_start(found)['x0'])}, as seen until {end}"
+
+
+def margin_words(found: Any) -> str:
+    """What the margin of a chart of stability is."""
+    lost = (
+        "1 − largest |multiplier|, lost per step"
+        if found.attrs.get("rule")
+        else "−largest real part, rate of decay"
+    )
+    return f"margin: {lost}"
 
 
 def _start(found: Any) -> dict[str, Any]:

@@ -68,7 +68,8 @@ def figure(
     series = read(traj)
     words = _heading(series, spectrum, verdict, 110 if size is None else 1000)
     most = 2 if size is None else WHOLE
-    panels = layout(size, 0.0 if size is None else heading_height(size.inches, *words, most=most))
+    head = 0.0 if size is None else heading_height(size.inches, *words, most=most)
+    panels = layout(size, head, values=spectrum is None or spectral_values(spectrum).size > 0)
     with style():
         fig = Figure(figsize=(panels.width, panels.height)) if fig is None else fig
         heading(fig, *words, most=most)

@@ -109,8 +109,8 @@ USUAL = Layout(
 )
 
 
-def layout(chosen: Size | None, head: float) -> Layout:
-    """Where the panels stand under a heading of ``head`` inches.
+def layout(chosen: Size | None, head: float, *, values: bool = True) -> Layout:
+    """Where the panels stand under a heading of ``head`` inches; without ``values`` the last one holds words alone.
 
     Example:
         >>> layout(None, 0.5).width, layout(size_of("slide"), 0.5).height / layout(size_of("slide"), 0.5).width
@@ -118,11 +118,11 @@ def layout(chosen: Size | None, head: float) -> Layout:
     """
     if chosen is None:
         return USUAL
-    return _stacked(chosen.inches, head) if chosen.stacked else _beside(chosen, head)
+    return _stacked(chosen.inches, head, 1.25 if values else 0.7) if chosen.stacked else _beside(chosen, head)
 
 
-def _stacked(width: float, head: float) -> Layout:
-    side, value = width - 1.5, 1.25
+def _stacked(width: float, head: float, value: float) -> Layout:
+    side = width - 1.5
     low, distance, legend = 0.55, 1.15, 1.25  # a legend of three rows stands between the panels
     bottoms = low, low + value + 0.85, low + value + 0.85 + distance + legend
     left, wide = 0.72, width - 0.94

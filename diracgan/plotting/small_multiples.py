@@ -80,7 +80,7 @@ def multiples(
     width = max(0.75 + columns * (_PANEL + 0.3), 6.4)
     row = _PANEL + 1.0
     height = 0.95 + lines * row + 0.4
-    with page(width, height, title, textwrap.shorten(below, int(width * 15), placeholder=" …")) as fig:
+    with page(width, height, title, below) as fig:
         for k, ((name, _, words), s, p) in enumerate(zip(runs, series, points, strict=True)):
             i, j = divmod(k, columns)
             left = 0.62 + j * (_PANEL + 0.3)

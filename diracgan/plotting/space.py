@@ -10,20 +10,22 @@ from matplotlib.ticker import MaxNLocator
 
 from ..errors import InputError
 from .axes_helpers import MOST_POINTS, mark, scale_beside, time_scale
-from .headings import page, run_words
-from .series import read, thin
+from .headings import page, run_words, titled
+from .letters import number
+from .series import norm, read, thin
 from .theme import PALE, time_map
 
 __all__ = ["space_figure"]
 
 
-def space_figure(traj: Any) -> Figure:
+def space_figure(traj: Any, *, verdict: Any = None) -> Figure:
     """Draw the generator's path in space (d = 3), coloured by time, with its shadow on the floor.
 
     A rotation-invariant variant never leaves the plane of its start; here one sees it, or sees it leave.
 
     Args:
         traj: a trajectory with d = 3.
+        verdict: what happens from this start: the title then gives its words, else where the path begins and ends.
 
     Returns:
         The figure: what ``diracgan plot --view space`` draws.
@@ -47,7 +49,10 @@ def space_figure(traj: Any) -> Figure:
     keep = thin(len(series.clock), MOST_POINTS)
     p, clock = series.theta[keep], series.clock[keep]
     scale = time_scale(clock)
-    with page(6.4, 5.6, f"{series.name[:44]}: θ in space", run_words(series)[:92]) as fig:
+    sizes = (norm(z[[0, -1]]) for z in (series.phi, series.theta - series.x0))
+    ends = (f"{number(float(a), 3)} → {number(float(b), 3)}" for a, b in sizes)
+    said = ", ".join(f"{name} {end}" for name, end in zip(("|φ|", series.datum), ends, strict=True))
+    with page(6.4, 5.6, titled(series, verdict, said), run_words(series)) as fig:
         ax: Any = fig.add_axes((-0.03, 0.05, 0.9, 0.9), projection="3d")
         both = np.vstack([p, series.x0])
         low, high = both.min(axis=0), both.max(axis=0)

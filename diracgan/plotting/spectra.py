@@ -14,11 +14,11 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from ..analysis.linear.status import Status
 from ..errors import InputError
-from .axes_helpers import MOST_ELONGATED, film, legend_below, scale_beside, styled, ticks
+from .axes_helpers import equal_scales, film, legend_below, scale_beside, styled, ticks
 from .headings import page
-from .letters import number
+from .letters import number, power_of_ten, with_letters
 from .series import Array
-from .theme import BLUE, GREEN, INK, PALE, SHADE, VERMILION, power_of_ten, time_map
+from .theme import BLUE, GREEN, INK, PALE, SHADE, VERMILION, time_map
 
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
@@ -77,7 +77,7 @@ def eigenvalues(spectrum: Any, ax: Axes | None = None) -> Axes:
     with styled(ax) as ax:
         if values.size == 0:
             text = getattr(spectrum, "text", "") or Status(spectrum.status).words
-            _words(ax, f"no {what}", str(text))
+            _words(ax, f"no {what}", with_letters(str(text)))
             return ax
         extra = getattr(spectrum, "ema_multipliers", None) if is_map else None
         extra: Any = np.asarray([] if extra is None else extra, dtype=complex).reshape(-1)
@@ -162,23 +162,11 @@ def locus(
             label = f"{name} = {number(float(value))}" + (" (critical)" if marker == "D" else "")
             look = {"marker": marker, "facecolor": "white", "edgecolor": INK, "label": label}
             ax.scatter(row.real, row.imag, s=size, zorder=4, **look)
-        _equal_axes(ax)
+        equal_scales(ax)
         ticks(ax.xaxis, 6)
         scale_beside(ax, scale, name)
         legend_below(ax)
     return ax
-
-
-def _equal_axes(ax: Axes) -> None:
-    """One unit as long across as up, so that a circle on which a pair moves is one; the shorter limits give way."""
-    middle, wide = zip(*(((a + b) / 2, abs(b - a)) for a, b in (ax.get_xlim(), ax.get_ylim())), strict=True)
-    figure = ax.get_figure(root=True)
-    if figure is None or max(wide) > MOST_ELONGATED * min(wide):
-        return
-    inches = np.asarray(ax.get_position(original=True).size) * figure.get_size_inches()
-    half = inches / 2 * float(np.max(np.asarray(wide) / inches))
-    ax.set_xlim(middle[0] - half[0], middle[0] + half[0])
-    ax.set_ylim(middle[1] - half[1], middle[1] + half[1])
 
 
 def locus_figure(

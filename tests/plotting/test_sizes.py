@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import xarray as xr
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
@@ -17,6 +18,7 @@ from selection import slow_but
 from diracgan import plotting as plot
 from diracgan.cli.app import main
 from diracgan.errors import InputError
+from diracgan.plotting.agreement import figure as agreement
 from diracgan.plotting.sizes import SIZES, size_of
 
 T = np.linspace(0, 6, 61)
@@ -121,11 +123,54 @@ def drawn_by(kind):
         return plot.critic_figure(flat)
     if kind == "space":
         return plot.space_figure({**traj, "phi": np.c_[z, z[:, 0]], "theta": np.c_[z, z[:, 1]]})
+    if kind == "forecast":
+        series = SimpleNamespace(now=1.0, level=1.2, spread=0.1, spread_high=0.2)
+        names = ("loss_d", "loss_g", "d_real", "d_fake", "samples_0")
+        ways = [
+            SimpleNamespace(setting=s, status="spreads", series=dict.fromkeys(names, series))
+            for s in ("as it is", "lr=4e-3, beta1=0.9")
+        ]
+        return plot.forecast_figure(SimpleNamespace(settings=ways, steps=2500))
+    if kind == "agreement":
+        return agreement(COMPARED)
+    if kind == "orbits":
+        orbit = xr.DataArray(np.c_[T, -T], dims=("lam", "sample"), coords={"lam": 0.1 + T})
+        attrs = {"map": "bifurcation", "variant": LONG, "starts": 2, "settings": '{"flow": {"t1": 200.0}}'}
+        found = xr.Dataset(
+            {"orbit": orbit, "threshold": ("change", [])}, attrs=attrs | {"start": '{"x0": [0]}'}
+        )
+        return plot.map_figure(found)
     rows = np.stack([T - 3 + 0j, 3 - T + 0.5j], axis=1)
     return plot.locus_figure(T, rows, title=f"{LONG}: what an answer says", below="as γ varies", name="γ")
 
 
-@pytest.mark.parametrize("kind", ["multiples", "critic", "space", "locus"])
+RUN = {
+    "kind": "near",
+    "rule": "alternating",
+    "predicted": 0.98 + 0.1j,
+    "measured": 0.97 + 0.1j,
+    "agree": True,
+}
+NAMES = ["ns", "saturating + r1=0.3", "wgan-gp(lam=0.35, c=0)", "hinge + r1=0.3", "wgan-linear + l2=0.1"]
+VERDICTS = {"per_variant": {n: {"agree": 1, "of": 1} for n in NAMES}}
+COMPARED = {
+    "A": {
+        "verdicts": VERDICTS,
+        "runs": [{**RUN, "variant": n} for n in NAMES],
+        "eigenvalue_error": {"median": 1e-3},
+    }
+}
+
+
+def test_a_circle_of_eigenvalues_is_one_in_a_column_too(tmp_path):
+    size, fig = size_of("column"), drawn_by("locus")
+    plot.save(fig, tmp_path / "a.png", size=size)
+    ax = fig.axes[0]
+    wide, high = np.asarray(ax.get_position().size) * fig.get_size_inches()
+    assert np.ptp(ax.get_xlim()) / wide == pytest.approx(np.ptp(ax.get_ylim()) / high)
+
+
+@pytest.mark.parametrize("kind", ["multiples", "critic", "space", "locus", "forecast", "agreement", "orbits"])
 def test_any_figure_fits_into_a_column(kind, tmp_path):
     size, fig = size_of("column"), drawn_by(kind)
     before = {" ".join(t.get_text().split()) for t in texts(fig) if len(t.get_text()) > 6}

@@ -46,11 +46,9 @@ class PictureView(Protocol):
 
     Attributes:
         DIMENSION: the only d that it draws; None where it draws every one.
-        TITLED: whether it has a title for a verdict, and a layout for a size in print.
     """
 
     DIMENSION: int | None
-    TITLED: bool
 
     def still(self, drawn: Drawn) -> Figure:
         """Draw it."""

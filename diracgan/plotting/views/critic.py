@@ -12,12 +12,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DIMENSION = 1
-TITLED = False
 
 
 def still(drawn: Drawn) -> Figure:
     """Draw the line at a few instants."""
-    return critic_figure(drawn.trajectory)
+    return critic_figure(drawn.trajectory, verdict=drawn.verdict)
 
 
 def moving(drawn: Drawn) -> FuncAnimation:

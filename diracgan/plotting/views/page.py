@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DIMENSION = None
-TITLED = True
 
 
 def still(drawn: Drawn) -> Figure:

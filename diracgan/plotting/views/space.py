@@ -11,12 +11,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DIMENSION = 3
-TITLED = False
 
 
 def still(drawn: Drawn) -> Figure:
     """Draw the path."""
-    return space_figure(drawn.trajectory)
+    return space_figure(drawn.trajectory, verdict=drawn.verdict)
 
 
 def moving(drawn: Drawn) -> NoReturn:
