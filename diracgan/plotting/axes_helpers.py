@@ -15,9 +15,9 @@ from matplotlib.colors import Normalize
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
-from .letters import number, power_of_ten
+from .letters import number
 from .series import Array, window
-from .theme import BLUE, GREEN, INK, ORANGE, PURPLE, VERMILION, style, time_map
+from .theme import BLUE, GREEN, INK, ORANGE, PURPLE, VERMILION, power_of_ten, style, time_map
 
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation

@@ -16,9 +16,9 @@ from ..analysis.linear.status import Status
 from ..errors import InputError
 from .axes_helpers import equal_scales, film, legend_below, scale_beside, styled, ticks
 from .headings import page
-from .letters import number, power_of_ten, with_letters
+from .letters import number, with_letters
 from .series import Array
-from .theme import BLUE, GREEN, INK, PALE, SHADE, VERMILION, time_map
+from .theme import BLUE, GREEN, INK, PALE, SHADE, VERMILION, power_of_ten, time_map
 
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
