@@ -178,6 +178,7 @@ def test_noise_is_the_librarys(cli):
     )
 
 
+@pytest.mark.slow  # every solver against another: tests/dynamics/test_flow.py
 def test_both_engines_answer_alike(cli):
     words = ["simulate", "-v", "ns", "--t1", 5, "--rate-d", 2]
     first, second = (answer(cli, *words, "--solver", s) for s in ("dopri8", "LSODA"))

@@ -319,9 +319,10 @@ def test_running_means_of_nnx_are_not_parameters():
         ("state belongs to an optimiser", lambda: dg.measure.game(mean, mean, *ONES, [1.0], state=(1, 2))),
         ("does not belong to the critic's optimiser", lambda: with_adam(optax.sgd(0.1).init(ONES[0]))),
         ("remembers nothing yet", lambda: with_adam(optax.adam(0.1).init(ONES[0]))),
-        (
+        pytest.param(
             "not at rest there: a step of 0.632 where",  # lr (1 - beta1)/sqrt(1 - beta2) in each of four entries
             lambda: dg.measure.game(mean, mean, *ONES, [1.0], optimiser=optax.adam(0.1)).spectrum(of="step"),
+            marks=pytest.mark.slow,
         ),
         ("generator_loss does not depend", lambda: dg.measure.game(mean, alone, *ONES, [1.0])),
         ("inference mode, where Dropout", lambda: dg.measure.game(mean, mean, inferring(), ONES[1], [1.0])),

@@ -125,9 +125,9 @@ def test_a_chart_ends_at_its_exact_threshold():
 
 def test_an_orbit_diagram_follows_both_points_and_says_what_its_dots_are():
     """wgan-gp with c = 1, lam > 1 in d = 1 creeps to phi = 0, theta = +-2 lam; below it turns on one cycle."""
-    found = bifurcation(dg.variant("wgan-gp"), {"lam": "0.5,1.2,1.4"}, t1=200.0)
+    found = bifurcation(dg.variant("wgan-gp"), {"lam": "0.5,1.2"}, t1=200.0)
     ends = np.asarray(found.orbit)
-    for lam, row in zip((1.2, 1.4), ends[1:], strict=True):
+    for lam, row in zip((1.2,), ends[1:], strict=True):
         row = row[np.isfinite(row)]
         assert row.max() == pytest.approx(2 * lam, abs=0.02) and row.min() == pytest.approx(
             -2 * lam, abs=0.02

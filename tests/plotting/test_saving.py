@@ -101,7 +101,7 @@ def frames(file):
             yield np.asarray(film.convert("L"), float)
 
 
-@pytest.mark.parametrize("discrete", [False, True])
+@pytest.mark.parametrize("discrete", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_the_path_grows_and_the_last_frame_is_the_page(discrete, tmp_path):
     traj = {k: v for k, v in TRAJ.items() if k != "time"} | {"step": np.arange(61)} if discrete else TRAJ
     file = plot.save(plot.animate(traj, frames=5, rate=4), tmp_path / "a.gif")

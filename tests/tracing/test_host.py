@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from selection import slow_but
 
 import diracgan as dg
 from diracgan import dirac
@@ -20,7 +21,7 @@ def system_of(name: str, dim: int, **numbers: float) -> DiracSystem:
     return DiracSystem(*dirac.cast(parts, jnp.float64), tau=None)
 
 
-@pytest.mark.parametrize("name", ["ns", "hinge", "wgan-clip", "gan-qp"])
+@pytest.mark.parametrize("name", slow_but(["ns", "hinge", "wgan-clip", "gan-qp"], "hinge", "wgan-clip"))
 def test_a_field_its_surfaces_and_its_guards_are_those_that_are_compiled(name):
     with jax.enable_x64(True):
         system = system_of(name, 2)

@@ -328,6 +328,7 @@ def test_the_mean_of_drawn_instance_noise_is_the_integral():
         assert float(a.mean()) == pytest.approx(float(b[0]), abs=4 * error)
 
 
+@pytest.mark.slow  # what clipping is: tests/variants/test_clip.py and parity
 def test_a_clipped_critic_is_clipped_everywhere():
     on = problem("ring8")
     both = players(Architecture(width=8), on, KEY)
