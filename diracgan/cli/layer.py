@@ -210,10 +210,11 @@ def typer_function(name: str, function: Callable[..., Any]) -> Callable[..., Non
     if ours:
         single["format"] = ("text", Annotated[str, _FORMAT])
 
-    files = {key: found for key, (_, hint) in single.items() if (found := _file_option(hint)) is not None}
-    for key, found in files.items():
-        default, hint = single[key]
-        single[key] = (default, Annotated[get_args(hint)[0], found.info])
+    files: dict[str, FileOption] = {}
+    for key, (default, hint) in single.items():
+        if (file := _file_option(hint)) is not None:
+            files[key] = file
+            single[key] = (default, Annotated[get_args(hint)[0], file.info])
     sized = answers and "size" not in single and "out" in files and files["out"].draws
     if sized:
         single["size"] = (None, Annotated[str | None, SIZE])
