@@ -6,6 +6,7 @@ import dataclasses
 import os
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -110,7 +111,8 @@ def compare(
     began = time.monotonic()
     chosen = protocol(tier, seed0, width)
     if images is not None:
-        word("images", images)
+        if not Path(word("images", images)).exists():  # before anything runs
+            raise InputError(f"no file {images!r}; allowed: an IDX file of images, as MNIST's are")
     if folder is not None:
         path_of("folder", folder)
     asked = list(claims) if isinstance(claims, str) else listed("claims", claims, ", ".join(CLAIMS))

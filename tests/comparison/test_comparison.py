@@ -90,6 +90,11 @@ def test_a_comparison_of_no_claim_is_refused():
         dg.compare("ci", claims=[])
 
 
+def test_images_that_are_not_there_are_refused_before_anything_runs(tmp_path):
+    with pytest.raises(InputError, match="no file"):
+        dg.compare("ci", images=str(tmp_path / "none"))
+
+
 @pytest.mark.slow
 def test_runs_go_on_from_where_they_were_forecast():
     chosen = protocol("ci", seed0=1000)
