@@ -288,3 +288,14 @@ class Bent(Rings):
 
     def _beyond(self, phi, theta):
         return jnp.maximum(phi - 1.0, 0.0) ** 2
+
+
+class Relents(Stopped):
+    """Where it slides along phi = 1 the near side pushes by k - 1 - theta - theta^2 - m/(1 + (10 theta + 2)^2), and the
+    far side holds it."""
+
+    c: float = 2.0
+    m: float = 0.2
+
+    def _beyond(self, phi, theta):
+        return jnp.maximum(phi - 1.0, 0.0) + self.m / self.c * phi / (1.0 + (10.0 * theta + 2.0) ** 2)

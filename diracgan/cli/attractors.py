@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 from .. import plotting
+from ..errors import InputError
 from ..progress import progress
 from .layer import CommandResult, Table, endings, option, output
 from .options import NamedVariantOptions, RuleOptions, headline, vector
@@ -21,7 +22,9 @@ def command(
     box: Annotated[float, option("--box", "Half width of the box of starts; 2 by default.")] = 2.0,
     starts: Annotated[int, option("--starts", "How many starts; 100 by default.")] = 100,
     steps: Annotated[int, option("--steps -n", "Steps from each; 10000 by default.")] = 10_000,
-    step_size: Annotated[float, option("--step-size", "Step size of the flow; 0.02 by default.")] = 0.02,
+    step_size: Annotated[
+        float | None, option("--step-size", "Step size of the flow; 0.02 by default.")
+    ] = None,
     seed: Annotated[int, option("--seed", "Seed of the random starts; 0 by default.")] = 0,
     out: Annotated[
         str | None,
@@ -38,15 +41,17 @@ def command(
     """
     from ..analysis.bifurcation import attractors
 
-    made = variant.build_named("diracgan attractors ns --r1 0.1")
+    made, moves = variant.build_named("diracgan attractors ns --r1 0.1"), rule.build()
+    if moves is not None and step_size is not None:
+        raise InputError("--step-size belongs to the flow; with --rule use --lr")
     with progress() as bar:
         found = attractors(
             made,
-            rule.build(),
+            moves,
             box,
             starts,
             steps,
-            step_size,
+            0.02 if step_size is None else step_size,
             dim=dim,
             x0=vector("x0", x0),
             seed=seed,

@@ -121,7 +121,7 @@ def _advance(
         fallen = good & ~begins & (jnp.min(values) < 0)
         lowest, shares = hermite_minimum(before, after, length)
         deepest = jnp.argmin(lowest)
-        dips = good & ~seeking & ~fallen & (lowest[deepest] < 0) & (length > 1e-10 * (1.0 + jnp.abs(t)))
+        dips = good & ~seeking & ~fallen & (lowest[deepest] < 0) & (length > 1e-10 * jnp.abs(t))
         moves = last | (good & ~fallen & ~seeking & ~dips)
         low = jnp.where(seeking & ~fallen, length, jnp.where(seeking, low, 0.0))
         high = jnp.where(fallen, length, high)

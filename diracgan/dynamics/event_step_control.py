@@ -68,7 +68,7 @@ class GuardedStepControl(diffrax.AbstractAdaptiveStepSizeController):
         keep, next_t0, next_t1, jumped, state, result = decided
         low, share = hermite_minimum(watch(system, y0, regime), watch(system, y1_candidate, regime), t1 - t0)
         k = jnp.argmin(low)
-        dips = armed & keep & (low[k] < 0) & (t1 - t0 > 1e-10 * (1.0 + jnp.abs(t1)))
+        dips = armed & keep & (low[k] < 0) & (t1 - t0 > 1e-10 * jnp.abs(t1))
         again = t0 + jnp.clip(share[k], 0.05, 0.95) * (t1 - t0)
         return (
             keep & ~dips,

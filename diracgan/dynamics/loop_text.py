@@ -145,7 +145,7 @@ long long run(const double *p, const double *table, const double *limits, const 
       double at, here = lowest(g0[i], s0[i], g[i], s[i], length, &at);
       if (here < depth) { depth = here; share = at; }
     }
-    int dips = good && !seeking && !fallen && depth < 0 && length > 1e-10 * (1 + fabs(t));
+    int dips = good && !seeking && !fallen && depth < 0 && length > 1e-10 * fabs(t); /* in any unit of time */
     int moves = last || (good && !fallen && !seeking && !dips);
     low = seeking ? (fallen ? low : length) : 0;
     high = fallen ? length : high;

@@ -16,6 +16,7 @@ from .engines import Engine, TimeSpan
 from .filippov import DiracSystem, natural
 
 _STAYS = 1e-9  # of what rests on a surface
+_NO_TIME = 1e-13  # of the span, whatever its unit: a regime that ends so soon has not gone on
 _BLOW_UP = 1e-7  # a state that would double within this share of its time has no future
 
 
@@ -65,7 +66,7 @@ def integrate(use: Engine, system: DiracSystem, y: np.ndarray, span: TimeSpan) -
         part = use(system, regime, y, span._replace(t=t, steps=span.steps - steps))
         rows = (ts > t) & (ts <= part.t)
         ys[rows] = part.ys[rows]
-        repeats = repeats + 1 if part.t - t <= 1e-13 * (1.0 + t) else 0
+        repeats = repeats + 1 if part.t - t <= _NO_TIME * span.t1 else 0
         t, y, steps = part.t, part.y, steps + part.steps
         if part.failure or (part.guard is not None and part.guard == filippov.guard_count(regime) - 1):
             if part.failure and rests(system, y):

@@ -278,8 +278,8 @@ METHODS: tuple[Entry, ...] = (
         picture=_atlas,
         command="bifurcation ns --over gamma=0.01:1 --over lr=0.02:5 --rule heavy-ball -r beta=0.3 -r alternating=true",
         truth=r"""
-            Alternating heavy ball ($\beta = 0.3$) on ns + R1: the fixed point is left on a Neimark-Sacker
-            curve up to its resonance 1:2, beyond it on a flip curve. From the Chenciner point on the circle
+            Alternating heavy ball ($\beta = 0.3$) on ns + R1: the fixed point loses stability on a Neimark-Sacker
+            curve up to its 1:2 resonance, beyond it on a flip curve. Beyond the Chenciner point (CH) the circle
             is born unstable.
         """,
     ),

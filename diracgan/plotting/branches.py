@@ -35,6 +35,7 @@ _MARKS = {
     "grazing-sliding": ("v", "grazing-sliding"),
     "crossing-sliding": ("v", "crossing-sliding"),
     "switching-sliding": ("v", "switching-sliding"),
+    "adding-sliding": ("v", "adding-sliding"),
 }
 _POINT: dict[str, Any] = {
     "markersize": 6.5,

@@ -292,9 +292,8 @@ def present_within(handle: ParameterHandle, low: float, high: float, what: str) 
     """The present value of a number, at which a start is ``what``; InputError where it is not in the range."""
     now = None if handle.now is None else float(handle.now)
     if now is None or not low <= now <= high:
-        raise InputError(
-            f"{handle.name} = {now} is where the {what}; allowed: a value from {low:g} to {high:g}"
-        )
+        stands = f"{handle.name} = {now:g}" if now is not None else f"{handle.name} has no value, which"
+        raise InputError(f"{stands} is where the {what}; allowed: a value from {low:g} to {high:g}")
     return now
 
 
@@ -309,7 +308,7 @@ def bounds(handle: ParameterHandle, low: float | None, high: float | None) -> tu
     first = -1.0 if first is None else first
     if not last - first > _NARROWEST * max(abs(first), abs(last)):
         what = "an empty interval" if not first < last else "an interval as narrow as rounding"
-        raise InputError(f"{handle.name} from {first:.17g} to {last:.17g} is {what}; allowed: low < high")
+        raise InputError(f"{handle.name} from {first!r} to {last!r} is {what}; allowed: low < high")
     inside = _OPEN * (last - first)
     first += inside if domain.open_low and first == domain.low else 0.0
     last -= inside if domain.open_high and last == domain.high else 0.0

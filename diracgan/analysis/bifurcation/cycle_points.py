@@ -36,6 +36,7 @@ class CycleKind(Vocabulary):
     GRAZING_SLIDING = "grazing-sliding", "grazing-sliding"
     CROSSING_SLIDING = "crossing-sliding", "crossing-sliding"
     SWITCHING_SLIDING = "switching-sliding", "switching-sliding"
+    ADDING_SLIDING = "adding-sliding", "adding-sliding"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,9 +165,7 @@ def classify_cycle(equations: CycleEquations, path: SolutionPath, change: SignCh
 def cycle_at_surface(equations: CycleEquations, found: Touching, near: PathPoint) -> CyclePoint:
     """A cycle that grazes a surface, or begins or ends to slide, next to a point of its branch."""
     d, name = equations.family.dim, equations.family.handles[0].name
-    kind = {"crossing": CycleKind.CROSSING_SLIDING, "slide": CycleKind.SWITCHING_SLIDING}.get(
-        found.contact.happens, CycleKind.GRAZING_SLIDING if found.pushed > 0 else CycleKind.GRAZING
-    )
+    kind = _at_surface(found)
     thrown = kind is CycleKind.GRAZING and found.pushed < 0
     values, _ = equations.multipliers(near.jacobian)
     lead = complex(values[np.argmax(np.abs(values))])
@@ -191,11 +190,23 @@ def cycle_at_surface(equations: CycleEquations, found: Touching, near: PathPoint
     )
 
 
+def _at_surface(found: Touching) -> CycleKind:
+    """Which event it is; where a slide begins, by whether what is tangent there goes on to the far side."""
+    if found.within_slide:
+        return CycleKind.ADDING_SLIDING
+    if not found.contact.happens:
+        return CycleKind.GRAZING_SLIDING if found.pushed > 0 else CycleKind.GRAZING
+    crosses = found.departs < 0 if found.departs else found.contact.happens == "crossing"
+    return CycleKind.CROSSING_SLIDING if crosses else CycleKind.SWITCHING_SLIDING
+
+
 _AT_SURFACE = {
     CycleKind.GRAZING: "the cycle touches a surface on which the field switches",
     CycleKind.GRAZING_SLIDING: "the cycle touches a surface that pushes it back: beyond, a part of it slides along",
     CycleKind.CROSSING_SLIDING: "on one side of it the cycle crosses a surface, on the other it slides along it first",
     CycleKind.SWITCHING_SLIDING: "the cycle's slide along a surface begins where that begins to hold the motion",
+    CycleKind.ADDING_SLIDING: "the cycle's slide touches the border of where the surface holds it: beyond, it leaves "
+    "the surface and comes back to it",
 }
 
 

@@ -16,7 +16,7 @@ from jax import Array
 from jax.tree_util import Partial
 
 from ... import dirac
-from ...dynamics.filippov import DiracSystem, Regime, flow_in, surface_count, surfaces, velocity
+from ...dynamics.filippov import DiracSystem, Regime, flow_in, guards, surface_count, velocity
 from ...game import Players
 from ...numerics.normal_form import Derivatives
 from ...rules import Rule
@@ -189,19 +189,19 @@ class Family:
         return None if found is None else found._replace(by_numbers=found.by_numbers[:, self._turning])
 
     def tangency(
-        self, beside: tuple[Regime, Regime], surface: int, z: np.ndarray, ps: Sequence[float] | np.ndarray
+        self, beside: tuple[Regime, Regime], guard: int, z: np.ndarray, ps: Sequence[float] | np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """A switching function h and h' . f, and their derivatives by z and p, (2,) and (2, n + P).
+        """A guard h and h' . f, and their derivatives by z and p, (2,) and (2, n + P).
 
         Args:
-            beside: the regime by whose branches h is continued, and the one of whose motion f is the velocity.
-            surface: which switching function.
+            beside: the regime whose guard it is, and the one of whose motion f is the velocity.
+            guard: which guard.
             z: a state.
             ps: the numbers.
         """
         with jax.enable_x64(True):
             given = Partial(_system, self._corners, self._x0)
-            value, (slope, turned) = _tangency(given, *beside, surface, np.asarray(z), self._all(ps))
+            value, (slope, turned) = _tangency(given, *beside, guard, np.asarray(z), self._all(ps))
         return np.asarray(value), np.column_stack([slope, np.asarray(turned)[:, self._turning]])
 
     def fixed(self, ps: Sequence[float] | np.ndarray) -> Any:
@@ -329,12 +329,12 @@ def _equations(
 
 @jax.jit
 def _tangency(
-    system_at: Any, before: Regime, moving: Regime, surface: int, z: Array, ps: Array
+    system_at: Any, before: Regime, moving: Regime, guard: int, z: Array, ps: Array
 ) -> tuple[Array, tuple[Array, Array]]:
     def both(z: Array, ps: Array) -> Array:
         system = system_at(ps)
         value, speed = jax.jvp(
-            lambda y: surfaces(system, y, before.modes)[surface], (z,), (flow_in(system, z, moving),)
+            lambda y: guards(system, y, before)[guard], (z,), (flow_in(system, z, moving),)
         )
         return jnp.stack([value, speed])
 

@@ -35,15 +35,18 @@ def periodic_orbit(flow: ContinuousSystem, flat: np.ndarray, period: float) -> O
         found = carry(alone, z, length)
         if found is None:
             return None
-        phase = np.append(flow.change(z), 0.0)
-        slope = np.vstack([np.column_stack([found.by_state - np.eye(len(z)), found.velocity]), phase])
+        # the period in units of its guess, so that no unit of time matters
+        speed = flow.change(z)
+        phase = np.append(speed / max(float(np.linalg.norm(speed)), T.tiny), 0.0)
+        turn = np.column_stack([found.by_state - np.eye(len(z)), period * found.velocity])
+        slope = np.vstack([turn, phase])
         move = np.linalg.lstsq(slope, -np.append(found.end - z, 0.0), rcond=T.shooting_rank)[0]
         if (
             np.linalg.norm(move[:-1]) > T.shooting_moved * scale
-            or abs(move[-1]) > T.shooting_stretched * length
+            or abs(period * move[-1]) > T.shooting_stretched * length
         ):
             return None
-        z, length = z + move[:-1], length + move[-1]
+        z, length = z + move[:-1], length + period * move[-1]
         if np.linalg.norm(move[:-1]) <= T.closed * scale:
             break
     found = carry(alone, z, length)

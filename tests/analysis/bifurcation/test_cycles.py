@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import written_games as games
 from scipy.integrate import solve_ivp
-from scipy.optimize import brentq, fsolve
+from scipy.optimize import brentq, fsolve, minimize_scalar
 
 import diracgan as dg
 from diracgan.analysis.bifurcation import born_cycles, branch, curve, cycles, doubled_cycles
-from diracgan.analysis.bifurcation.contacts import _places
+from diracgan.analysis.bifurcation.contacts import _places, touching_between
+from diracgan.analysis.bifurcation.cycle_equations import CycleEquations
 
 
 @pytest.fixture(scope="module")
@@ -232,12 +233,92 @@ def test_a_cycle_that_reaches_a_kink_of_the_loss_grazes_there_and_beyond_slides(
         assert contact.happens == "" and abs(x[1]) < 0.01
 
 
+def slide_begins(c, between):
+    """k at which the cycle of ``Stopped`` lands on phi = 1 where the far side's velocity is along it.
+
+    The cycle leaves phi = 1 where the near side no longer pushes, k - 1 - theta - theta^2 = 0, and comes back by the
+    near side's motion.
+    """
+
+    def far_speed(k):
+        def rates(_, z):
+            g = k - z @ z
+            return [g * z[0] - z[1], g * z[1] + z[0]]
+
+        def lands(t, z):
+            return z[0] - 1.0 if t > 1.0 else -1.0
+
+        left = (np.sqrt(4 * k - 3) - 1) / 2
+        out = solve_ivp(rates, (0, 8), [1.0, left], events=lands, method="DOP853", rtol=1e-12, atol=1e-13)
+        theta = next(z[1] for t, z in zip(out.t_events[0], out.y_events[0], strict=True) if t > 1.0)
+        return k - 1 - theta - theta**2 - c
+
+    return brentq(far_speed, *between, xtol=1e-13)
+
+
 @pytest.mark.slow
-def test_a_slide_begins_where_the_surface_lets_the_motion_through_at_a_known_value():
-    # the circle lands on phi = 1 at theta = -sqrt(k - 1); there the far side moves by sqrt(k - 1) - 1/2 away
-    found = _rings(games.Stopped(k=1.0), "k=0.9:1.3")
+def test_a_cycle_crosses_before_it_slides_where_the_surface_first_lets_it_through():
+    # c < 1/2: at the landing the far side's velocity turns towards the surface
+    found = _rings(games.Stopped(k=1.0, c=0.4), "k=0.95:1.22")
     assert [str(p.kind) for p in found.points] == ["grazing-sliding", "switching-sliding"]
-    np.testing.assert_allclose([p.value for p in found.points], [1.0, 1.25], atol=1e-10)
+    expected = [1.0, slide_begins(0.4, (1.1, 1.22))]
+    np.testing.assert_allclose([p.value for p in found.points], expected, atol=1e-10)
+
+
+@pytest.mark.slow
+def test_a_slide_is_left_on_its_way_and_at_last_not_begun():
+    # c > 1/2: while it slides the near side pushes by k - 1 - theta - theta^2, at most k - 3/4, which the far side's c
+    # holds up to k = c + 3/4; later the far side's velocity at the landing turns away from the surface
+    found = cycles(games.Stopped(k=1.42, c=0.7), "k=1.4:1.53", ([1.0], [0.0]), period=2 * np.pi, x0=1.0)
+    assert [str(p.kind) for p in found.points] == ["adding-sliding", "crossing-sliding"]
+    expected = [1.45, slide_begins(0.7, (1.4, 1.53))]
+    np.testing.assert_allclose([p.value for p in found.points], expected, atol=1e-10)
+    assert max(p.residual for p in found.points) < 1e-10 and found.trivial_errors.max() < 1e-6
+    assert found.ends == ("the beginning of the range", "the end of the range")
+
+
+@pytest.mark.slow
+def test_a_slide_is_left_for_a_while_on_the_side_that_it_came_from():
+    def least_push(m):
+        def push(theta):
+            return 0.2 - theta - theta**2 - m / (1 + (10 * theta + 2) ** 2)
+
+        return minimize_scalar(push, bounds=(-0.35, -0.05), method="bounded", options={"xatol": 1e-12}).fun
+
+    found = cycles(games.Relents(k=1.2, m=0.32), "m=0.3:0.4", ([1.0], [0.0]), period=2 * np.pi, x0=1.0)
+    (point,) = found.points
+    assert point.kind == "adding-sliding" and "comes back" in point.text
+    assert point.value == pytest.approx(brentq(least_push, 0.1, 0.6, xtol=1e-14), abs=1e-10)
+
+
+def test_a_contact_of_cycles_far_from_this_one_is_not_its_own():
+    # r^2 = k touches phi = 1 at k = 1: from r^2 = 0.35 Newton's method gets there too
+    family = branch(games.Stopped(k=0.5), over="k=0.1:2", start=([0.0], [0.0]), x0=1.0).family
+    for k, is_its_own in ((0.9, True), (0.35, False)):
+        equations = CycleEquations(
+            family, np.array([0.0, -(k**0.5)]), np.array([1.0, 0.0]), 2 * np.pi, 2 * np.pi, 2 * np.pi * k**0.5
+        )
+        u = np.append(equations.anchor, [1.0, k])
+        assert _places(equations, u)
+        found = touching_between(equations, u, -np.inf, np.inf)
+        assert (found is not None and abs(found.number - 1.0) < 1e-10) == is_its_own
+
+
+@pytest.mark.parametrize("unit", [1e-6, pytest.param(1e6, marks=pytest.mark.slow)])
+def test_in_another_unit_of_time_a_cycle_has_the_same_events(unit):
+    found = cycles(
+        games.Stopped(k=0.99),
+        "k=0.98:1.02",
+        ([0.99**0.5], [0.0]),
+        period=2 * np.pi * unit,
+        x0=1.0,
+        rate_d=1 / unit,
+        rate_g=1 / unit,
+    )
+    (point,) = found.points
+    assert point.kind == "grazing-sliding" and point.value == pytest.approx(1.0, abs=1e-10)
+    np.testing.assert_allclose(found.periods[found.values < 1.0], 2 * np.pi * unit, rtol=1e-9)
+    assert found.trivial_errors.max() < 1e-6
 
 
 @pytest.mark.slow
