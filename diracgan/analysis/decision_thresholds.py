@@ -125,7 +125,7 @@ class Thresholds:
     held_up: float = 1e-6  # relative change of the wedge below which it keeps the motion away from (0, x0)
     lyapunov_error: float = 1e-3  # of multipliers from Lyapunov exponents over some ten thousand iterations
     lyapunov_iterations: tuple[int, int] = (2000, 20000)  # least and most of them
-    chaotic_iterations: int = 40_000  # of a motion that may be chaotic, for an exponent to one per cent
+    chaotic_iterations: int = 200_000  # of a motion that may be chaotic, for an exponent to one per cent
     chaotic: float = 2.0  # times an exponent's error, above which it is positive
     no_exponent: float = 1e-4  # an exponent per iteration nearer to 0 than this is 0 after so many of them
     strange_sizes: float = 3.0  # by which the sizes of late windows of a strange motion may differ

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["atlas_page", "law", "locus_page", "side_by_side", "smooth_run"]
 
-_CELLS = 241  # of a map of stability in either direction
+_CELLS = 61  # of a map of stability in either direction
 JUDGED = ("phi0", "theta0", "x0", "dim", "rule", "rate_d", "rate_g")  # what a run and its verdict share
 
 

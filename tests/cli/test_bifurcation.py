@@ -94,6 +94,14 @@ def test_attractors_in_words_as_json_and_kept(cli, folder):
     assert (code, out) == (2, "") and "starts = 0" in err and err.count("\n") == 1
 
 
+def test_a_step_size_of_the_flow_is_not_ignored_beside_a_rule(cli, folder):
+    code, out, err = cli(
+        "attractors", "ns", "--rule", "simultaneous", "--step-size", "0.1", "--out", "a.json"
+    )
+    assert (code, out) == (2, "") and "--step-size belongs to the flow" in err and err.count("\n") == 1
+    assert not list(folder.iterdir())
+
+
 def test_switch_says_that_there_is_nothing_to_switch_to(cli):
     code, out, err = cli("bifurcation", "ns", "--over", "gamma=0.1:1", "--switch")
     assert code == 0 and "without a bifurcation" in out and "nothing to switch to" in err

@@ -370,8 +370,13 @@ def _record(system: CriticalSystem, path: SolutionPath, low: np.ndarray, high: n
     values = np.clip(wholes[:, -2:], low, high)
     states = wholes[:, :-2]
     decided = margins([family.at(p, x) for p, x in zip(values, states, strict=True)])
-    critical = [system.eigenvalue(u) for u in us]
     points, place = _points(system, path), rectangle(family.handles, low, high)
+    kept, ends = _differentiable(decided, values, system.start[-2:], ends)
+    if len(values[kept]) < len(values):
+        least, most = values[kept].min(axis=0), values[kept].max(axis=0)
+        points = [p for p in points if np.all(least <= p.values) and np.all(p.values <= most)]
+        us, values, states, decided = us[kept], values[kept], states[kept], decided[kept]
+    critical = [system.eigenvalue(u) for u in us]
     return Curve(
         kind=kind,
         values=values,
@@ -386,6 +391,28 @@ def _record(system: CriticalSystem, path: SolutionPath, low: np.ndarray, high: n
         text=_words(kind, len(us), place["parameters"], points),
         **place,
     )
+
+
+def _differentiable(
+    decided: list[Margin], values: np.ndarray, begin: np.ndarray, ends: tuple[str, str]
+) -> tuple[slice, tuple[str, str]]:
+    """The stretch about the start on which the equilibrium has a derivative, and why it ends."""
+    lost = np.array([m.status == Status.NO_DERIVATIVE for m in decided])
+    at = int(np.argmin(np.linalg.norm((values - begin) / np.ptp(values, axis=0).max(initial=1e-300), axis=1)))
+    before, after = np.flatnonzero(lost[:at]), np.flatnonzero(lost[at + 1 :])
+    first = int(before[-1]) + 1 if len(before) else 0
+    last = at + int(after[0]) if len(after) else len(lost) - 1
+    if lost[at] or (np.any(lost) and first == last):
+        raise InputError(
+            f"off the point itself the field has no derivative at this equilibrium ({_pair(values[at])}), so that no "
+            "curve passes there; allowed: parameters along which it keeps one"
+        )
+    why = "beyond, the field has no derivative at the equilibrium"
+    return slice(first, last + 1), (why if len(before) else ends[0], why if len(after) else ends[1])
+
+
+def _pair(values: np.ndarray) -> str:
+    return ", ".join(f"{x:.6g}" for x in values)
 
 
 def _status(found: Margin, critical: complex, discrete: bool) -> str:

@@ -19,10 +19,12 @@ from ...numerics.lyapunov import Exponents, exponents, stretching
 from ...records import Record
 from ...rules import Rule, check_rule
 from ...variants import Variant, check_variant
+from ..decision_thresholds import T
 from ..dynamical_system import DiscreteSystem, runge_kutta_step
 from .lyapunov_exponents import exponents_along
 
 _ROWS = 2000  # pieces of an orbit whose stretching is kept
+_STEPS = (T.chaotic_iterations, 40_000)  # of a rule and of the flow
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +58,7 @@ def lyapunov(
     theta0: Any = None,
     rule: Rule | None = None,
     x0: Any = None,
-    steps: int = 40_000,
+    steps: int | None = None,
     step_size: float = 0.02,
     dim: int | None = None,
 ) -> LyapunovExponents:
@@ -68,7 +70,8 @@ def lyapunov(
         theta0: the generator's, (d,).
         rule: from :func:`diracgan.rule`; None for the flow.
         x0: the datum, (d,) or a number; None for 0.
-        steps: iterations, or Runge-Kutta steps of the flow; the first fifth is left out.
+        steps: iterations, 200000 by default, or Runge-Kutta steps of the flow, 40000 by default; the first fifth is
+            left out.
         step_size: of the flow's steps.
         dim: the dimension when no start is given.
 
@@ -92,7 +95,7 @@ def lyapunov(
     if rule is not None:
         check_rule(rule)
     phi, theta, datum = starts(phi0, theta0, dim, x0)
-    steps = integer("steps", steps, low=_ROWS, high=10**8)
+    steps = integer("steps", _STEPS[rule is None] if steps is None else steps, low=_ROWS, high=10**8)
     h = number("step_size", step_size, low=0, open_low=True)
     with jax.enable_x64(True):
         game = dirac.cast((variant, datum, check_rates(1.0, 1.0, rule)), jnp.float64)

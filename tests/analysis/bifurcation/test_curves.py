@@ -220,3 +220,26 @@ def test_coinciding_pairs_and_missing_values_are_said(neimark_sacker):
         curve(neimark_sacker, over=("noise", "lr"))
     with pytest.raises(dg.InputError, match="hold the point"):
         curve(neimark_sacker, over=("gamma=0.6:1", "lr"))
+
+
+def test_no_curve_is_followed_where_the_equilibrium_has_no_derivative():
+    # wgan-gp: for c > 0 the penalty has a kink at phi = 0
+    start = branch(
+        dg.variant("wgan-gp", c=0.0, lam=0.3), over="lr=0.05:1", rule=dg.rule("simultaneous", lr=0.1)
+    )
+    with pytest.raises(dg.InputError, match="no derivative at this equilibrium") as error:
+        curve(only(start, "neimark-sacker"), over=("lam=0.05:1", "c=0:1"))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.slow
+def test_the_four_strong_resonances_of_one_curve():
+    # steps of size 1: (-m, 0) is fixed at k = 0, where the determinant is 1 and the trace 2 - m
+    game = games.BogdanovTakens(k=-0.1, m=1.0)
+    start = branch(game, over="k=-0.2:0.1", start=([-1.0916], [0.0]), x0=1.0, rule=STEP)
+    found = curve(only(start, "neimark-sacker"), over=("k=-1:1", "m=-0.5:4.5"))
+    assert np.abs(found.values[:, 0]).max() < 1e-9
+    where = {p.name: p.values for p in found.points if "resonance" in p.name}
+    assert where.keys() == {"1:1 resonance", "1:2 resonance", "1:3 resonance", "1:4 resonance"}
+    for name, m in (("1:1", 0.0), ("1:4", 2.0), ("1:3", 3.0), ("1:2", 4.0)):
+        assert where[f"{name} resonance"] == pytest.approx((0.0, m), abs=1e-7)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import written_games as games
 
 import diracgan as dg
 from diracgan.analysis.verdict.judges.attractors import two_frequencies
+from diracgan.game import Players
 
 STEP = dg.rule("simultaneous", lr=1.0)
 
@@ -90,3 +92,58 @@ def test_the_two_frequencies_of_a_torus_are_found_and_harmonics_are_not_taken_fo
     found = seen(np.cos(one * n) + 0.4 * np.cos(two * n))
     assert found == pytest.approx((2 * np.pi - one, two), abs=1e-3)
     assert seen(np.cos(one * n) + 0.4 * np.cos(2 * one * n)) is None
+
+
+class Mapped(dg.Rule):
+    """A map of the plane, whatever the game."""
+
+    def iterate(self, game, players, memory):
+        return Players(*self.moved(*players)), memory
+
+
+@dg.register_rule("test-standard-map", reference="Chirikov 1979, Physics Reports 52, 263")
+class StandardMap(Mapped):
+    """p+ = p + k sin q, q+ = q + p+."""
+
+    k: float = 0.6
+
+    def moved(self, p, q):
+        p = p + self.k * jnp.sin(q)
+        return p, q + p
+
+
+@dg.register_rule("test-cat-map", reference="Arnold & Avez 1968")
+class CatMap(Mapped):
+    """On the unit square, stretched by (3 + sqrt 5)/2."""
+
+    def moved(self, x, y):
+        return jnp.mod(2 * x + y, 1.0), jnp.mod(x + y, 1.0)
+
+
+@dg.register_rule("test-circle-map", reference="Arnold 1965")
+class CircleMap(Mapped):
+    """x+ = x + turn - k/(2 pi) sin 2 pi x on the circle, y+ = y/2."""
+
+    turn: float = GOLDEN
+    k: float = 0.6
+
+    def moved(self, x, y):
+        return jnp.mod(x + self.turn - self.k / (2 * np.pi) * jnp.sin(2 * np.pi * x), 1.0), 0.5 * y
+
+
+@pytest.mark.parametrize(
+    ("rule", "start", "kind"),
+    [
+        # about the elliptic point (0, pi) an orbit turns on a curve of its own, beside which neighbours only shear
+        (StandardMap(k=0.6), (0.05, np.pi + 0.3), "neutral-orbit"),
+        pytest.param(StandardMap(k=1.2), (0.3, np.pi + 0.3), "neutral-orbit", marks=pytest.mark.slow),
+        pytest.param(CatMap(), (0.1234, 0.377), "chaotic", marks=pytest.mark.slow),
+        pytest.param(CircleMap(), (0.2, 0.1), "limit-cycle", marks=pytest.mark.slow),
+    ],
+)
+def test_maps_that_a_user_writes_as_rules_are_named(rule, start, kind):
+    told = dg.verdict(dg.variant("ns"), [start[0]], [start[1]], rule=rule)
+    assert told.kind == kind
+    assert "floquet" not in told.numbers or np.abs(told.numbers["floquet"]).max() < 1 + 1e-2
+    if kind == "chaotic":
+        assert told.numbers["lyapunov_exponent"] == pytest.approx(np.log((3 + 5**0.5) / 2), rel=1e-6)

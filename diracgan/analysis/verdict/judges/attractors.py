@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ....numerics.lyapunov import Exponents
 from ...decision_thresholds import T
 from ...dynamical_system import DiscreteSystem, Stretch
 from ...kinds import Kind
@@ -58,7 +59,7 @@ def by_exponents(case: Case, numbers: dict[str, Any]) -> Answer | None:
             f"chaotic: it stays bounded while neighbours separate like exp({largest:.4g} n), "
             f"on a set of dimension {found.dimension:.3g} (Kaplan-Yorke)",
         )
-    zero = np.abs(found.values) <= np.maximum(T.chaotic * found.errors, T.no_exponent)
+    zero = _vanish(found)
     if zero[0] and not np.any(zero[1:]) and case.system.dim == 1:
         case.note(f"Lyapunov exponents over {T.chaotic_iterations} iterations: {shown}")
         return _invariant_circle(case, numbers, found.values)
@@ -72,6 +73,21 @@ def by_exponents(case: Case, numbers: dict[str, Any]) -> Answer | None:
         f"quasi-periodic: it is drawn onto a torus, on which it turns with the angular frequencies "
         f"{frequencies[0]:.4g} and {frequencies[1]:.4g} per iteration",
     )
+
+
+def only_shears(case: Case) -> bool:
+    """Whether all exponents of a long run of steps are 0: neighbours part like n, as on the curves of a twist map."""
+    motion = case.motion
+    if not isinstance(motion, DiscreteSystem):
+        return False
+    case.spent += T.chaotic_iterations
+    found = exponents_along(motion, case.looks[-1].stretch.end, T.chaotic_iterations // motion.period)
+    return bool(np.all(np.isfinite(found.values)) and np.all(_vanish(found)))
+
+
+def _vanish(found: Exponents) -> np.ndarray:
+    """Which exponents are 0 as far as they are known."""
+    return np.abs(found.values) <= np.maximum(T.chaotic * found.errors, T.no_exponent)
 
 
 def _invariant_circle(case: Case, numbers: dict[str, Any], exponents: np.ndarray) -> Answer:

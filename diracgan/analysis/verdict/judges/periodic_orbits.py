@@ -48,6 +48,10 @@ def wanders(case: Case, stretch: Stretch) -> Answer | None:
         return None
     numbers: dict[str, Any] = {"radius_phi": float(met[0]), "radius_theta": float(met[1])}
     orbit = refined(case, stretch)
+    if _keeps(case, orbit):
+        return Answer(
+            Kind.NEUTRAL_ORBIT, numbers, "neutral: it keeps its orbit for ever, and so do its neighbours"
+        )
     if not drawn and (orbit is None or not (orbit.attracts_all or orbit.repels)):
         return None
     period = None if orbit is None else orbit.period
@@ -59,6 +63,14 @@ def wanders(case: Case, stretch: Stretch) -> Answer | None:
     case.note("six windows at growing times show the same orbit, with differences that have no trend")
     text = f"ends on a limit cycle: largest |phi| = {met[0]:.6g}, |theta - x0| = {met[1]:.6g}"
     return Answer(Kind.LIMIT_CYCLE, numbers, text + (f", period {period:.6g}" if period is not None else ""))
+
+
+def _keeps(case: Case, orbit: Orbit | None) -> bool:
+    """Whether the neighbours of a motion that never repeats only shear, looked at now and then."""
+    if orbit is None or orbit.method is not Method.LYAPUNOV or orbit.attracts:
+        return False
+    asked = (len(case.looks) - T.wander_windows) % T.strange_windows == 0
+    return asked and attractors.only_shears(case)
 
 
 def refined(case: Case, stretch: Stretch) -> Orbit | None:

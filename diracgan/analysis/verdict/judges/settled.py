@@ -14,7 +14,7 @@ from ...orbits.orbit import Method, Orbit
 from .. import enclosing, formatting, windows
 from ..evidence import Answer, Case
 from ..judging import judge
-from . import periodic_orbits
+from . import attractors, periodic_orbits
 
 
 @judge(order=50)
@@ -37,7 +37,12 @@ def no_longer_changes(case: Case, stretch: Stretch) -> Answer | None:
             f"multipliers {formatting.complexes(orbit.multipliers)}"
         )
         if orbit.repels:
-            return periodic_orbits.separates(case, orbit, radii)
+            if orbit.method is not Method.LYAPUNOV or not attractors.only_shears(case):
+                return periodic_orbits.separates(case, orbit, radii)
+            radii.pop("floquet", None)
+            case.note(
+                "over a longer run all Lyapunov exponents are 0: neighbours part like n, not exponentially"
+            )
     attracts = orbit is not None and orbit.attracts
     exact = orbit is not None and orbit.method is Method.ROTATING_STATE  # whose multipliers leave no doubt
     nears = moved and _still_nears(case)
