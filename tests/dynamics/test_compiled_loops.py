@@ -35,7 +35,16 @@ class Rooted(dg.Variant):
 
 
 @pytest.mark.parametrize(
-    "variant", [dg.variant("ns"), dg.variant("hinge"), dg.variant("wgan-clip"), Rooted()], ids=str
+    "variant",
+    [
+        dg.variant("ns"),
+        pytest.param(
+            dg.variant("hinge"), marks=pytest.mark.slow
+        ),  # crossings: those of the box and of the root
+        dg.variant("wgan-clip"),
+        Rooted(),
+    ],
+    ids=str,
 )
 def test_a_flow_in_c_is_that_of_xla_through_its_switchings(variant, monkeypatch):
     span = TimeSpan(0.0, 6.0, np.linspace(0.0, 6.0, 50), 1e-11, 1e-14)

@@ -100,7 +100,7 @@ def check(name, dim, x0, **how):
     np.testing.assert_allclose(last(traj), truth(slopes, phi, theta, np.full(dim, x0), 5.0), atol=3e-7)
 
 
-@pytest.mark.parametrize("name", ["huber", "power"])  # the others, in every dimension, below
+@pytest.mark.parametrize("name", [pytest.param("huber", marks=pytest.mark.slow), "power"])  # Huber: below
 def test_it_agrees_with_the_field_typed_in(name):
     check(name, 1, 0.0, backend="scipy")
 
