@@ -35,6 +35,7 @@ def test_an_atlas_in_words_and_as_a_picture(cli, folder):
     assert out.splitlines()[-1] == "a.png" and "Neimark-Sacker curve" in out
 
 
+@pytest.mark.slow  # an atlas: tests/analysis/bifurcation/test_curves.py
 def test_an_atlas_as_json(cli):
     found = json.loads(cli(*ATLAS, "--format", "json")[1])
     (curve,) = found["curves"]

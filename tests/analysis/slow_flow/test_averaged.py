@@ -32,7 +32,7 @@ def adam(lr=0.01, lr_g=None, **parameters):
         (0.0, 0.99, False, 0.2829),
         (0.5, 0.999, False, 1.550),
         (0.9, 0.999, False, 3.917),
-        (0.0, 0.99, True, 0.0100),
+        pytest.param(0.0, 0.99, True, 0.0100, marks=pytest.mark.slow),
         (0.5, 0.999, True, 1.2653),
         (0.9, 0.999, True, 3.8117),
     ],
@@ -197,6 +197,7 @@ def test_steps_that_overflow_are_refused():
         dg.averaged(dg.variant("lsgan"), adam(), phi0=1e300, theta0=1.0)
 
 
+@pytest.mark.slow  # other learning rates: the game knows no scale
 def test_no_start_lies_beyond_the_radii_that_were_followed():
     found = dg.averaged(NS, adam(lr=1e-6, beta1=0.0, beta2=0.9))  # 2e5 steps away
     distance = math.hypot(*found.start) / found.step_sizes.mean()
