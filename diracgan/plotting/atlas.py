@@ -105,14 +105,13 @@ def atlas_figure(found: Any, *, stability: Any = None) -> Figure:
 
 
 def _answer(found: Any, stability: Any) -> str:
-    """What moves, where it is stable, and the curves that were found."""
+    """What moves, and where it is stable; where that is not known, the curves that were found."""
     what = f"{found.variant}, {found.rule or 'flow'}"
     for name, low, high in zip(found.parameters, found.low, found.high, strict=True):
         what = spanned(what, name, low, high)
     counts = Counter(str(c.kind.words) for c in found.curves)
     curves = [f"{n} {kind} curve{'s' * (n > 1)}" for kind, n in counts.items()] or ["no curve"]
-    known = [] if stability is None else [best(stability)]
-    return f"{what}: {'; '.join([*known, ', '.join(curves)])}"
+    return f"{what}: {', '.join(curves) if stability is None else best(stability)}"
 
 
 def adaptive(found: Any, ax: Axes | None = None) -> Axes:
