@@ -213,8 +213,8 @@ def typer_function(name: str, function: Callable[..., Any]) -> Callable[..., Non
     files: dict[str, FileOption] = {}
     for key, (default, hint) in single.items():
         if (file := _file_option(hint)) is not None:
-            files[key] = file
-            single[key] = (default, Annotated[get_args(hint)[0], file.info])
+            files[key], info = file, file.info
+            single[key] = (default, Annotated[get_args(hint)[0], info])
     sized = answers and "size" not in single and "out" in files and files["out"].draws
     if sized:
         single["size"] = (None, Annotated[str | None, SIZE])
