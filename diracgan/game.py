@@ -161,7 +161,7 @@ class Game(GameLike):
         x = self.shown("critic", self.generator(players.theta, self.z))
         given, view = self.variant.added, self.view(players.phi)
         loss = self._loss("critic_loss", players.phi, x)
-        loss += penalty * self._mean(functools.partial(on_logits, given), "separable", players.phi, x)
+        loss += penalty * self._loss("on_logits", players.phi, x)
         own = self.variant.penalty(view, players.phi, *x)
         return loss + penalty * total(own, given, view, players.phi, *x)
 
@@ -289,45 +289,54 @@ class Game(GameLike):
             if "Reverse-mode differentiation does not work" not in str(error):
                 raise
             raise InputError(
-                f"{which} of {self._name} has a while loop, which has no gradient; allowed: lax.scan, or "
+                f"{which} of {_name(self.variant)} has a while loop, which has no gradient; allowed: lax.scan, or "
                 "lax.fori_loop with fixed bounds"
             ) from error
 
-    @property
-    def _name(self) -> str:
-        return repr(self.variant.name or type(self.variant).__name__)
-
     def _loss(self, which: str, phi: Any, x: Samples) -> Array:
-        def loss(real: Array, fake: Array) -> Array:
-            return self._value(which, real, fake, x)
-
-        return self._mean(loss, which, phi, x)
-
-    def _mean(self, loss: Loss, how: str, phi: Any, x: Samples) -> Array:
         """A loss of the logits, averaged over instance noise where the game does that."""
         real, fake = self.judged(phi, x)
         if not self.averaged:
-            return loss(real, fake)
+            return _value(self.variant, which, real, fake, x)
         slope = jax.vmap(jax.grad(View(self, phi)))
         spread = [spreads(slope(some), self.variant.extras["noise"]) for some in x]
-        return smooth_mean(
-            loss, how if how == "separable" else coupling_of(self.variant, how), real, fake, *spread
-        )
+        leaves, structure = jax.tree.flatten(self.variant)
+        coupling = "separable" if which == "on_logits" else coupling_of(self.variant, which)
+        return smooth_mean(_shared_loss(structure, which), coupling, real, fake, *spread, leaves)
 
-    def _value(self, which: str, real: Array, fake: Array, x: Samples) -> Array:
-        try:
-            value = jnp.asarray(getattr(self.variant, which)(real, fake, *x))
-        except (Exception, SystemExit) as error:  # a loss is a user's code: its own line is what helps
-            raise InputError(f"{which} of {self._name} failed: {one_line(error)}") from error
-        if value.shape != ():
-            raise InputError(
-                f"{which} of {self._name} has shape {value.shape}; allowed: a scalar (mean over the batch)"
-            )
-        if not jnp.issubdtype(value.dtype, jnp.floating):
-            raise InputError(
-                f"{which} of {self._name} is of type {value.dtype}; allowed: a real floating-point scalar"
-            )
-        return value
+
+@functools.lru_cache(maxsize=256)
+def _shared_loss(structure: Any, which: str) -> Loss:
+    """A loss of the logits and the variant's numbers, one object for all variants of a structure, without samples."""
+
+    def loss(real: Array, fake: Array, *leaves: Array) -> Array:
+        nowhere = np.zeros((1, 1), real.dtype)
+        return _value(jax.tree.unflatten(structure, leaves), which, real, fake, Samples(nowhere, nowhere))
+
+    return loss
+
+
+def _value(variant: Variant, which: str, real: Array, fake: Array, x: Samples) -> Array:
+    """A loss of the logits: a variant's own by its name, or what its penalties on logits add."""
+    if which == "on_logits":
+        return on_logits(variant.added, real, fake)
+    try:
+        value = jnp.asarray(getattr(variant, which)(real, fake, *x))
+    except (Exception, SystemExit) as error:  # a loss is a user's code: its own line is what helps
+        raise InputError(f"{which} of {_name(variant)} failed: {one_line(error)}") from error
+    if value.shape != ():
+        raise InputError(
+            f"{which} of {_name(variant)} has shape {value.shape}; allowed: a scalar (mean over the batch)"
+        )
+    if not jnp.issubdtype(value.dtype, jnp.floating):
+        raise InputError(
+            f"{which} of {_name(variant)} is of type {value.dtype}; allowed: a real floating-point scalar"
+        )
+    return value
+
+
+def _name(variant: Variant) -> str:
+    return repr(variant.name or type(variant).__name__)
 
 
 class View:

@@ -295,6 +295,8 @@ def natural(system: DiracSystem, y: Array) -> tuple[Array, Array]:
 
 def start(system: DiracSystem, y: Array | np.ndarray) -> Regime:
     """The regime in which a trajectory from ``y`` begins."""
+    if not surface_count(system):
+        return plain(np.zeros(0))
     g, v = (np.asarray(a) for a in natural(system, y))
     losses = len(g) - face_count(system)
     on_face = (np.abs(g) <= 1e-12) & (np.arange(len(g)) >= losses)

@@ -9,7 +9,6 @@ frozen, the function is smooth across the surface, which is what locating an eve
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -43,7 +42,7 @@ _WITHOUT_SITES = frozenset(
 )
 
 # Operations that are linear in each operand, or that move, join or choose values.
-_LINEAR = frozenset(
+LINEAR = frozenset(
     "add add_any sub neg reduce_sum cumsum reshape squeeze expand_dims broadcast_in_dim transpose concatenate split "
     "slice pad rev copy copy_p convert_element_type select_n and or not".split()
 )
@@ -105,11 +104,11 @@ def unlocated(fn: Callable[..., Any], args: Sequence[Any]) -> tuple[str, ...]:
     found: set[str] = set()
 
     def look(operation: Operation, moving: list[bool]) -> list[bool]:
-        inner, body = operation.structure, _body(operation)
-        if body is not None and any(moving):
-            return interpret(body, moving, look, lambda value: False)
-        known = operation.name in _SITES | _WITHOUT_SITES or _compares(operation)
-        known = known and not _truncates(operation)
+        inner, within = operation.structure, inner_function(operation)
+        if within is not None and any(moving):
+            return interpret(within, moving, look, lambda value: False)
+        known = is_site(operation) or operation.name in _WITHOUT_SITES
+        known = known and not truncates(operation)
         named = not isinstance(inner, Call) and not known
         if any(moving) and named and not (isinstance(inner, (Scan, Branches)) and _is_smooth(inner)):
             found.add(operation.name)
@@ -119,69 +118,14 @@ def unlocated(fn: Callable[..., Any], args: Sequence[Any]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def polynomial_degree(fn: Callable[..., Any], args: Sequence[Any]) -> float:
-    """The degree of ``fn(*args)`` as a polynomial between surfaces that are linear in the arguments, by its trace.
-
-    Args:
-        fn: any traceable function.
-        args: its arguments, pytrees of arrays or of their shapes and types.
-
-    Returns:
-        The largest degree that its operations can give it, infinite where it may be no polynomial, or where a surface
-        may not be linear.
-
-    Example:
-        >>> import jax.numpy as jnp
-        >>> at = (jnp.ones(1),)
-        >>> polynomial_degree(lambda u: 2.0 * jnp.maximum(1.0 - u, 0.0), at)
-        1.0
-        >>> polynomial_degree(lambda u: u * jnp.abs(u) ** 2, at), polynomial_degree(jnp.tanh, at)
-        (3.0, inf)
-    """
-    function, _ = read(fn, *args)
-
-    def look(operation: Operation, ins: list[_Piecewise]) -> list[_Piecewise]:
-        moving = any(i.moving for i in ins)
-        body = _body(operation) if moving else None
-        if body is not None:
-            return interpret(body, ins, look, lambda value: _Piecewise())
-        degree = _degree(operation, ins) if moving else 0.0
-        kinked = moving and (operation.name in _SITES or any(i.kinked for i in ins))
-        return [_Piecewise(degree, moving, kinked)] * len(operation.outputs)
-
-    inputs = [_Piecewise(1.0, True)] * len(jax.tree.leaves(args))
-    return max(out.degree for out in interpret(function, inputs, look, lambda value: _Piecewise()))
+def is_site(operation: Operation) -> bool:
+    """Whether an operation may switch at a surface that :func:`evaluate` finds."""
+    return operation.name in _SITES or _compares(operation)
 
 
-class _Piecewise(NamedTuple):
-    """A value's degree between the surfaces, whether it depends on the arguments, and whether it switches."""
-
-    degree: float = 0.0
-    moving: bool = False
-    kinked: bool = False
-
-
-def _degree(operation: Operation, ins: list[_Piecewise]) -> float:
-    """The degree of an operation's outputs."""
-    name, degrees = operation.name, [i.degree for i in ins]
-    if _truncates(operation):
-        return math.inf
-    if name in _LINEAR:
-        return max(degrees)
-    if name in ("mul", "dot_general"):
-        return sum(degrees)
-    if name == "square":
-        return 2.0 * degrees[0]
-    if name == "integer_pow" and operation.settings["y"] >= 0:
-        return operation.settings["y"] * degrees[0]
-    if name == "div" and not ins[1].moving:
-        return degrees[0]
-    if max(degrees) <= 1.0 and not any(i.kinked for i in ins):
-        if name in ("abs", "max", "min", "clamp"):
-            return 1.0
-        if name == "sign" or name in _COMPARE:
-            return 0.0
-    return math.inf
+def is_comparison(operation: Operation) -> bool:
+    """Whether an operation compares two numbers."""
+    return operation.name in _COMPARE
 
 
 def _is_smooth(parts: Scan | Branches) -> bool:
@@ -209,17 +153,16 @@ class _Sites:
         values = [x.value for x in ins]
         if not any(x.moving for x in ins):
             return [_Tracked(x, False) for x in operation(values)]
-        body = _body(operation)
-        if body is not None:
-            return self.run(body, ins)
+        within = inner_function(operation)
+        if within is not None:
+            return self.run(within, ins)
         first, *others = self.evaluate(operation, ins, values)
         return [_Tracked(first, True, _root(operation, ins)), *(_Tracked(x, True) for x in others)]
 
     def evaluate(self, operation: Operation, ins: list[_Tracked], values: list[Any]) -> list[Any]:
         """An operation's values."""
         name = operation.name
-        sites = name in _SITES or _compares(operation)
-        if not sites or not jnp.issubdtype(jnp.result_type(values[0]), jnp.floating):
+        if not is_site(operation) or not jnp.issubdtype(jnp.result_type(values[0]), jnp.floating):
             return operation(values)
         x = jnp.asarray(values[0])
         if name in _AMONG:
@@ -316,7 +259,7 @@ def _with_sign(x: Any, signs: Any) -> Any:
     return x * (jax.lax.stop_gradient(jnp.sign(x)) if signs is None else signs)
 
 
-def _truncates(operation: Operation) -> bool:
+def truncates(operation: Operation) -> bool:
     """Whether an operation casts a real number to a whole one or to a truth value: a step function."""
     if operation.name != "convert_element_type":
         return False
@@ -324,7 +267,7 @@ def _truncates(operation: Operation) -> bool:
     return jnp.issubdtype(given.dtype, jnp.floating) and not jnp.issubdtype(made.dtype, jnp.inexact)
 
 
-def _body(operation: Operation) -> TracedFunction | None:
+def inner_function(operation: Operation) -> TracedFunction | None:
     """The function inside a call, where it should be looked into."""
     if not isinstance(operation.structure, Call) or operation.name == "custom_vjp_call":
         return None
