@@ -1,10 +1,10 @@
 """Instance noise on logits: the mean of a loss over Gaussian noise on its samples, by quadrature.
 
 On an affine critic noise of standard deviation sigma on a sample moves its logit by N(0, (sigma |grad D|)^2):
-one dimension, whatever that of the samples. The integral is split where the loss has a kink. Of a loss that is a
-polynomial in between, like hinge, it is a closed form; of any other two rules must agree, and where they do not the
-mean is NaN, as a wrong number would not be told from a right one. On losses like ns they do as long as the logit's
-deviation is under about 120.
+one dimension, whatever that of the samples. The integral is split where the loss has a kink, also where one kink
+stands inside another, as in a clip. Of a loss that is a polynomial in between, like hinge, it is a closed form; of any
+other two rules must agree, and where they do not the mean is NaN, as a wrong number would not be told from a right one.
+On losses like ns they do as long as the logit's deviation is under about 120.
 """
 
 from __future__ import annotations

@@ -140,10 +140,15 @@ class Thresholds:
     alike: float = 0.5  # of a motion's size, at least, on a start that stands for it
     enclosing: float = 0.25
     enclosing_size: float = 0.5  # |z| of the orbit around it that is followed in its place
+    another: float = 0.5  # of the budget: what following another start may take
     # |z| at which the cubic law is looked for
     normal_form_sizes: tuple[float, ...] = (0.1, 0.03, 0.01, 1e-3, 1e-4)
     drift_rounding: float = 1e-9  # of log a over a window: the solver's tolerance over its turns
     drift_wobble: float = 1e-4  # of what log a swings by: what averaging over some eight turns leaves of it
+    explained: tuple[float, float] = (
+        0.5,
+        2.0,
+    )  # of what a drift makes of the whole run: what was seen to change
     drift_spends: float = 0.5  # of the budget: a look at a drift that would take more steps is not taken
     drift_root: float = 1e-9  # of log a, to which the amplitude that does not drift is found
     wider: float = 3.0  # times the present amplitude, from which a cycle that it nears is looked for

@@ -73,7 +73,7 @@ def _quadrature(f: Integrand, mean: Array, variance: Array, kinks: Array, consta
 
     def term(row: Array) -> Array:
         e, weights = _nodes(row[0], frame, jnp.concatenate([-reach, cuts, reach]))
-        values = jnp.stack([f(mean + spread * x, None, constants) for x in e])
+        values = _at(lambda x: f(mean + spread * x, None, constants), e)
         return jnp.multiply.outer(row[1:], jnp.tensordot(weights, values, 1))
 
     return _sum(term, frame, bool(kinks.size), jax.eval_shape(f, mean, None, constants).shape, mean.dtype)
@@ -145,7 +145,7 @@ def moving_mean(f: Integrand, mean: Array, spread: Array, kinks: Array, constant
         mean, spread, cuts, constants = restore(moving)
         reach = frame[3:]
         e, weights = _nodes(row[0], frame, jnp.concatenate([-reach, cuts, reach]))
-        values = jax.vmap(lambda x: f(mean + spread * x, None, constants))(e)
+        values = _at(lambda x: f(mean + spread * x, None, constants), e)
         return row[1:] * jnp.sum(weights * values)
 
     return checked(*_moving_sum(term, (2,), frame, moving))
@@ -175,6 +175,11 @@ def _sum(
 
     rows = jnp.asarray(_gauss_rows() if split else _trapezoidal_rows(), dtype)
     return jax.lax.scan(add, jnp.zeros((2, *shape), dtype), rows)[0]
+
+
+def _at(f: Callable[[Array], Array], nodes: Array) -> Array:
+    """A function at each node; a single one is quicker to trace without a batch."""
+    return jax.vmap(f)(nodes) if nodes.size > 1 else f(nodes[0])[None]
 
 
 def _nodes(place: Array, frame: Array, cuts: Array) -> tuple[Array, Array]:

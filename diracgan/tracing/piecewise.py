@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -22,7 +23,7 @@ _HALVINGS = 80
 _SAME = 1e-13  # relative distance below which two kinks are one
 
 # What has an infinite derivative somewhere: of a value with a kink, perhaps at the kink.
-_ROOTS = frozenset("pow sqrt rsqrt cbrt log log1p div atan2 lgamma digamma xlogy".split())
+_ROOTS = frozenset("pow sqrt rsqrt cbrt log log1p atan2 lgamma digamma xlogy".split())
 
 
 class Form(NamedTuple):
@@ -90,7 +91,7 @@ def form_of(fn: Callable[..., Any], args: Sequence[Any], constants: Sequence[Any
             depth=depth + switches * (2 if operation.name == "clamp" else 1),
             linear=all(i.linear for i in moving) and (not switches or max(i.degree for i in moving) <= 1.0),
             singular=any(i.singular for i in moving)
-            or (_may_be_infinite(operation) and bool(depth or switches)),
+            or (_may_be_infinite(operation, ins) and bool(depth or switches)),
         )
         return [form] * len(operation.outputs)
 
@@ -109,7 +110,9 @@ def _both(a: Form, b: Form) -> Form:
     )
 
 
-def _may_be_infinite(operation: Operation) -> bool:
+def _may_be_infinite(operation: Operation, ins: list[Form]) -> bool:
+    if operation.name == "div":
+        return bool(ins[1].depth)
     name = getattr(getattr(operation.structure, "function", None), "name", operation.name)
     return name in _ROOTS or (name == "integer_pow" and operation.settings["y"] < 0)
 
@@ -223,25 +226,37 @@ def kinks_by_newton(fn: Callable[[Array], Array], depth: int, at: Array) -> Kink
     def surfaces(u: Array) -> Array:
         return evaluate(fn, (u,))[1].astype(at.dtype)
 
-    far = jnp.full_like(at, _PLACES[-1])
-    points, places = [jnp.zeros_like(at)], []
-    ends = [-far, far]
+    one, places, points = jnp.ones_like(at), [], [jnp.zeros_like(at)]
     for _ in range(depth):
-        places = []
+        found = []
+        ends = [-jnp.inf * one, *places, jnp.inf * one]
         for point, low, high in zip(points, ends[:-1], ends[1:], strict=True):
-            values, slopes = jax.jvp(surfaces, (point,), (jnp.ones_like(point),))
-            flat = slopes == 0.0
-            roots = point - values / jnp.where(flat, 1.0, slopes)
-            within = ~flat & (low <= roots) & (roots <= high)
-            places += [jnp.where(within[k], roots[k : k + 1], jnp.inf) for k in range(roots.size)]
-        places = _ascending(places)[:_MOST]
-        ends = [-far, *(jnp.minimum(p, far) for p in places), far]
-        points = [0.5 * (a + b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+            values, slopes = jax.jvp(surfaces, (point,), (one,))
+            roots = point - values / jnp.where(slopes == 0.0, 1.0, slopes)
+            apart = jnp.minimum(roots - low, high - roots) > _APART * (1.0 + jnp.abs(roots))
+            new = apart & (slopes != 0.0)
+            found += [jnp.where(new[k], roots[k : k + 1], jnp.inf) for k in range(roots.size)]
+        places = _ascending([*places, *found])[:_MOST]
+        points = _between(places)
+    if not places:
+        return Kinks(at[:0], jnp.zeros((1, 0), at.dtype))
     sides = jnp.sign(jnp.stack([surfaces(p) for p in points]))
     return Kinks(jnp.concatenate(places), jax.lax.stop_gradient(sides))
 
 
-_MOST = 8  # kinks that are told apart where they are traced
+def _between(places: list[Array]) -> list[Array]:
+    """A point before the first of some places, one between every two, and one behind the last that is finite."""
+    if not places:
+        return []
+    last = functools.reduce(lambda a, b: jnp.where(jnp.isfinite(b), b, a), places)
+    finite = [jnp.where(jnp.isfinite(p), p, last + 2.0) for p in places]
+    finite = [jnp.where(jnp.isfinite(p), p, 0.0) for p in finite]  # none has been found
+    middle = [0.5 * (a + b) for a, b in itertools.pairwise(finite)]
+    return [finite[0] - 1.0, *middle, finite[-1] + 1.0]
+
+
+_MOST = 4  # kinks that are told apart where they are traced
+_APART = 1e-6  # of its size: a root nearer than this to a kink is that kink
 
 
 def _ascending(values: list[Array]) -> list[Array]:

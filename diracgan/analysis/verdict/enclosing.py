@@ -63,6 +63,18 @@ def drift(case: Case, factor: float) -> Drift:
     return Drift(change / times[2], error / times[2], case.look(looks[2]))
 
 
+def lasting_drift(case: Case) -> Drift | None:
+    """How an orbit of the flow that hardly changes drifts, where that is beyond its error and explains the run."""
+    if case.motion.discrete:
+        return None
+    seen = drift(case, 1.0)
+    if seen.sign == 0 or not math.isfinite(seen.rate):
+        return None
+    changed = math.log(case.sizes[-1] / case.sizes[0])
+    expected = seen.rate * float(case.times[-1] - case.times[0])
+    return seen if T.explained[0] < changed / expected < T.explained[1] else None
+
+
 def larger(case: Case, now: Look) -> Answer | None:
     """Judge an orbit too small to move visibly by a larger one: in the plane one around it, else on the same ray."""
     if case.linear.status != Status.MARGINAL or now.rms > T.enclosing or case.nested:

@@ -143,7 +143,8 @@ class Case:
         return self._another(start, line_of(self.full, start) if self.rule is None else None)
 
     def _another(self, start: Players, line: InvariantLine | None) -> Case:
-        case = Case(self.variant, self.full, self.rule, start, line, self.budget, self.decide)
+        budget = T.another * self.budget
+        case = Case(self.variant, self.full, self.rule, start, line, budget, self.decide)
         case.nested = True
         return case
 

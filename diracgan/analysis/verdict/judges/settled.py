@@ -49,7 +49,7 @@ def no_longer_changes(case: Case, stretch: Stretch) -> Answer | None:
     if nears and not attracts:
         case.note("each window is nearer to the orbit than the one before, though no multiplier attracts")
     if not attracts and not nears and not (moved and (orbit is None or (is_round and not exact))):
-        return enclosing.larger(case, now) or _neutral(case, stretch, radii, moved)
+        return enclosing.larger(case, now) or _drifting(case) or _neutral(case, stretch, radii, moved)
     return _attracting(case, radii, is_round, orbit)
 
 
@@ -69,6 +69,16 @@ def _is_settled(case: Case, tolerance: float) -> bool:
 def _has_moved(case: Case) -> bool:
     first, now = case.looks[0], case.looks[-1]
     return bool(np.max(np.abs(now.extents**2 - first.extents**2)) > T.moved * now.extents.max() ** 2)
+
+
+def _drifting(case: Case) -> Answer | None:
+    """An orbit that changes too little to be seen from one window to the next, but always the same way."""
+    seen = enclosing.lasting_drift(case)
+    if seen is None:
+        return None
+    way = "falls" if seen.sign < 0 else "grows"
+    how = f"{way} by a share of {abs(seen.rate):.3g} per unit of time"
+    return Answer(Kind.UNDECIDED, case.looks[-1].radii, f"undecided: its orbit looks neutral, but {how}")
 
 
 def _neutral(case: Case, stretch: Stretch, radii: dict[str, Any], moved: bool) -> Answer:
