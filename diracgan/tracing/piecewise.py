@@ -15,7 +15,7 @@ from jax import Array
 
 from .jaxpr import Operation, interpret, read
 from .scalar_program import NotScalarizable, Program, trace
-from .switching import LINEAR, evaluate, inner_function, is_comparison, is_site
+from .switching import LINEAR, evaluate, inner_function, is_comparison, is_site, truncates
 
 # where kinks are looked for: two of one surface that lie closer than this are taken apart only if a third is between
 _PLACES = np.union1d(np.linspace(-64.0, 64.0, 4097), np.outer([-1.0, 1.0], np.geomspace(64.0, 1e8, 120)))
@@ -120,6 +120,8 @@ def _may_be_infinite(operation: Operation, ins: list[Form]) -> bool:
 def _degree(operation: Operation, ins: list[Form]) -> float:
     """The degree of an operation's outputs."""
     name, degrees = operation.name, [i.degree for i in ins]
+    if truncates(operation):
+        return math.inf
     if name in LINEAR or name in ("abs", "max", "min", "clamp"):
         return max(degrees)
     if name in ("mul", "dot_general"):

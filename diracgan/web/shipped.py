@@ -21,6 +21,7 @@ MODULES = (
     "dirac.py",
     "game.py",
     "instance_noise.py",
+    "numerics/gaussian_mean.py",
     "parameters.py",
     "registry.py",
     "web/controls.py",
