@@ -147,8 +147,8 @@ def kinks_of(fn: Callable[..., Array], constants: Sequence[Any] = ()) -> Kinks |
         constants: their shapes and types.
 
     Returns:
-        The :class:`Kinks`; None where they depend on the constants, or where ``fn`` cannot be written in scalar
-        operations.
+        The :class:`Kinks`; None where they depend on the constants, where ``fn`` cannot be written in scalar
+        operations, and where there are too many, as of a stair.
 
     Example:
         >>> import jax.numpy as jnp
@@ -171,6 +171,8 @@ def kinks_of(fn: Callable[..., Array], constants: Sequence[Any] = ()) -> Kinks |
         if len(found) == len(places):
             break
         places = found
+    if len(places) > _MOST_KNOWN:
+        return None
     ends = np.concatenate([[places[0] - 1.0], places, [places[-1] + 1.0]]) if len(places) else np.zeros(2)
     return Kinks(places, surfaces(0.5 * (ends[:-1] + ends[1:])).T)
 
@@ -257,6 +259,7 @@ def _between(places: list[Array]) -> list[Array]:
     return [finite[0] - 1.0, *middle, finite[-1] + 1.0]
 
 
+_MOST_KNOWN = 16  # kinks between which a mean is split
 _MOST = 4  # kinks that are told apart where they are traced
 _APART = 1e-6  # of its size: a root nearer than this to a kink is that kink
 

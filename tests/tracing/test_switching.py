@@ -14,7 +14,8 @@ from selection import slow_but
 
 import diracgan as dg
 from diracgan.dynamics import run
-from diracgan.tracing.switching import evaluate, polynomial_degree, unlocated
+from diracgan.tracing.piecewise import form_of
+from diracgan.tracing.switching import evaluate, unlocated
 
 TIGHT = {"rtol": 1e-12, "atol": 1e-14, "solver": "DOP853"}
 TABLE = np.array([2.0, -1.0])
@@ -527,7 +528,7 @@ def test_what_may_switch_without_a_surface_is_named(fn, named):
     ],
 )
 def test_a_cast_to_whole_numbers_is_no_polynomial(fn, degree):
-    assert polynomial_degree(fn, (jnp.ones(1),)) == degree
+    assert form_of(fn, (jnp.ones(1),)).degree == degree
 
 
 @pytest.mark.slow  # the absolute value, and ties: above
