@@ -8,7 +8,7 @@ import numpy as np
 
 from ...numerics.continuation import PathPoint
 from ...numerics.critical_eigenvalues import Criterion, Group, critical_function, critical_group
-from ...numerics.normal_form import complex_pair, real_eigenvalue
+from ...numerics.normal_form import NormalForm, complex_pair, real_eigenvalue
 from ..decision_thresholds import T
 from .equilibrium_forms import REAL, jumping_derivatives
 from .family import Family
@@ -66,6 +66,7 @@ class CriticalSystem:
         self._units = np.ptp(corners, axis=0)
         self._known_at = [np.array(ps) / self._units]
         self._known = [np.array([eigenvalue, np.conj(eigenvalue)])]
+        self._forms: dict[bytes, NormalForm | None] = {}
 
     def whole(self, u: np.ndarray) -> np.ndarray:
         """(x, p, q)."""
@@ -127,22 +128,26 @@ class CriticalSystem:
         NaN where there is none: a map without a second derivative, a branch point.
         """
         none = (np.nan, np.nan)
-        if not self._is_smooth or self.kind is PointKind.BRANCH_POINT or not self.is_bifurcation(u):
-            return none
-        x, ps = self.family.split(self.whole(u))
-        found = self.family.derivatives(x, ps)
-        if self.criterion.is_pair:
-            critical = self.eigenvalue(u)
-            form = None if critical.imag < REAL else complex_pair(found, critical, self.family.discrete)
-        else:
-            fold = self.kind is PointKind.FOLD
-            form = real_eigenvalue(found, float(self.criterion.value), flips=not fold, quadratic=fold)
+        key = u.tobytes()  # each point of a path is asked twice, as its monitor and for the record
+        if key not in self._forms:
+            self._forms[key] = self._normal_form(u)
+        form = self._forms[key]
         if form is None:
             return none
         turned = 1.0
         if self.kind is PointKind.FOLD and along is not None:
-            turned = float(np.sign(np.real(form.vector) @ along[: len(x)])) or 1.0
+            turned = float(np.sign(np.real(form.vector) @ along[: len(form.vector)])) or 1.0
         return turned * form.coefficient, form.error
+
+    def _normal_form(self, u: np.ndarray) -> NormalForm | None:
+        if not self._is_smooth or self.kind is PointKind.BRANCH_POINT or not self.is_bifurcation(u):
+            return None
+        found = self.family.derivatives(*self.family.split(self.whole(u)))
+        if self.criterion.is_pair:
+            critical = self.eigenvalue(u)
+            return None if critical.imag < REAL else complex_pair(found, critical, self.family.discrete)
+        fold = self.kind is PointKind.FOLD
+        return real_eigenvalue(found, float(self.criterion.value), flips=not fold, quadratic=fold)
 
     @property
     def names(self) -> list[str]:
