@@ -112,7 +112,7 @@ ROWS = 1024
 _RTOL, _ATOL = 1e-11, 1e-14  # of the motion followed; the second times its size, where that is below 1
 _EPS, _LEAST = 1e-4, 1e-280  # tolerances below rounding buy nothing
 _MOST_SWITCHINGS = 20_000
-_EVALUATIONS = {"per step": 13.0, "per switching": 7.0e3}
+_EVALUATIONS = {"per step": 13.0, "per crossing": 1.0e3, "per switching": 7.0e3}
 
 
 class ContinuousSystem(DynamicalSystem):
@@ -123,7 +123,7 @@ class ContinuousSystem(DynamicalSystem):
     def __init__(self, system: DiracSystem, most: float = math.inf) -> None:
         """``most``: field evaluations after which following it any further at once is given up."""
         super().__init__(system)
-        steps, switchings = (most / _EVALUATIONS[n] for n in ("per step", "per switching"))
+        steps, switchings = (most / _EVALUATIONS[n] for n in ("per step", "per crossing"))
         self._most = 1 + int(min(MAX_STEPS, steps)), 1 + int(min(_MOST_SWITCHINGS, switchings))
 
     def begin(self, phi: np.ndarray, theta: np.ndarray) -> np.ndarray:
@@ -146,7 +146,8 @@ class ContinuousSystem(DynamicalSystem):
             state,
             TimeSpan(0.0, span, ts, loosened * _RTOL, loosened * atol, *self._most),
         )
-        cost = _EVALUATIONS["per step"] * out.steps + _EVALUATIONS["per switching"] * len(out.events)
+        times = (out.steps, out.passed, len(out.events) - out.passed)
+        cost = float(np.dot(times, list(_EVALUATIONS.values())))
         return Stretch(
             time + ts,
             out.ys,

@@ -115,13 +115,20 @@ def _seen(given: Given, y: Array) -> tuple[Array, Array]:
 
 
 class LoopEnd(NamedTuple):
-    """How a loop ended: as :class:`~diracgan.dynamics.event_loop.LoopState` says it."""
+    """How a loop ended: as :class:`~diracgan.dynamics.event_loop.LoopState` says it.
+
+    Attributes:
+        parameters: those of the regime that it ended in.
+        crossings: when surfaces were crossed on the way.
+    """
 
     t: float
     y: np.ndarray
     status: int
     guard: int
     steps: int
+    parameters: np.ndarray
+    crossings: np.ndarray
 
 
 _LOST = 9  # a frozen branch has no value: XLA's loop puts another in its place
@@ -134,6 +141,8 @@ def follow(
     ts: np.ndarray,
     tolerances: tuple[float, float],
     most: int,
+    shared: np.ndarray | None = None,
+    enough: int = 0,
 ) -> tuple[LoopEnd, np.ndarray] | None:
     """Follow a regime, or its motion with neighbours, from ``y``; None where a branch loses its value.
 
@@ -144,25 +153,29 @@ def follow(
         ts: times to keep, not decreasing.
         tolerances: relative and absolute.
         most: steps.
+        shared: which sites are known to share a surface, (m, m); such a surface may be crossed.
+        enough: crossings, after which a surface ends the loop.
 
     Returns:
         How it ended, and the rows of the state.
     """
     lower, weights, error = dopri8.LOWER, dopri8.STEP, dopri8.ERROR
     table = np.concatenate([lower.ravel(), weights, error])
-    now, counts = np.array([span[0], 0.0, 0.0, 0.0]), np.zeros(5, np.int64)
+    now, counts = np.array([span[0], 0.0, 0.0, 0.0]), np.zeros(6, np.int64)
     counts[4] = np.searchsorted(ts, span[0], side="right")
     y, guards = np.array(y, float), np.zeros(2 * (len(loop.parameters) + 2))
     rows = np.full((len(ts), len(y)), np.nan)
-    limits = np.array([span[1], *tolerances])
-    ts = np.ascontiguousarray(ts, float)
-    arrays = [loop.parameters, table, limits, ts, now, counts, y, guards, rows]
+    limits, ts = np.array([span[1], *tolerances]), np.ascontiguousarray(ts, float)
+    parameters, crossings = loop.parameters.copy(), np.empty(enough)
+    shared = np.ascontiguousarray(np.zeros(0) if shared is None else shared, np.int64)
+    arrays = [parameters, table, limits, ts, shared, now, counts, y, guards, rows, crossings]
     while counts[1] == 0 and counts[0] < most:  # comes back now and then, so that Ctrl-C can stop it
         chunk = min(_CHUNK, most - int(counts[0]))
-        loop.run(*map(_pointer, arrays), ctypes.c_longlong(len(ts)), ctypes.c_longlong(chunk))
+        loop.run(*map(_pointer, arrays), *map(ctypes.c_longlong, (len(ts), enough, chunk)))
     if counts[1] == _LOST:
         return None
-    return LoopEnd(float(now[0]), y, int(counts[1]), int(counts[2]), int(counts[0])), rows
+    times = crossings[: counts[5]]
+    return LoopEnd(float(now[0]), y, int(counts[1]), int(counts[2]), int(counts[0]), parameters, times), rows
 
 
 _CHUNK = 1_000_000  # steps of one call

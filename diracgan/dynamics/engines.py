@@ -33,6 +33,8 @@ class TimeSpan(NamedTuple):
         atol: absolute tolerance.
         steps: of the solver, after which the event loop gives up.
         switchings: after which any engine's run is given up.
+        shared: which sites were seen to share a surface that was crossed, (m, m), so that an engine may cross it again
+            by itself; None to come back from every one.
     """
 
     t: Any
@@ -42,6 +44,7 @@ class TimeSpan(NamedTuple):
     atol: Any
     steps: Any = MAX_STEPS
     switchings: Any = 20_000
+    shared: Any = None
 
 
 class RegimeSegment(NamedTuple):
@@ -54,6 +57,8 @@ class RegimeSegment(NamedTuple):
         guard: the guard that fell to 0, or None.
         failure: "" or why it could not go on ("stiff", "max steps").
         steps: steps that the solver took.
+        crossings: when the engine itself has crossed surfaces on the way.
+        regime: the one that it ended in, if that is another one.
     """
 
     ys: np.ndarray
@@ -62,6 +67,8 @@ class RegimeSegment(NamedTuple):
     guard: int | None
     failure: str
     steps: int
+    crossings: Any = ()
+    regime: Regime | None = None
 
 
 #: Follows one regime from a state, (n,), over a span of time.

@@ -37,9 +37,15 @@ def event_loop(system: DiracSystem, regime: Regime, y0: np.ndarray, span: TimeSp
     """
     loop = flow_loop(system, regime, len(y0))
     if loop is not None:
-        ended = follow(loop, y0, (span.t, span.t1), span.ts, (span.rtol, span.atol), span.steps)
+        shared, enough = (None, 0) if span.shared is None else (span.shared, max(0, span.switchings - 1))
+        ended = follow(
+            loop, y0, (span.t, span.t1), span.ts, (span.rtol, span.atol), span.steps, shared, enough
+        )
         if ended is not None:
-            return _segment(span, *ended)
+            now, m = ended[0], len(regime.modes)
+            modes, slack = np.split(now.parameters[len(now.parameters) - 2 * m :], 2)
+            segment = _segment(span, *ended)
+            return segment._replace(crossings=now.crossings, regime=regime._replace(modes=modes, slack=slack))
     rows = np.pad(span.ts, (0, -len(span.ts) % _ROWS), constant_values=np.inf)  # programs for few lengths
     t, t1, rtol, atol = (np.float64(x) for x in (span.t, span.t1, span.rtol, span.atol))
     now, ys = _start(t, np.asarray(y0, float), guard_count(regime)), np.full((len(rows), len(y0)), np.nan)

@@ -9,7 +9,8 @@ typedef double T;
 
 #: What :mod:`.event_loop` does, step for step: the same stages, step control, guards and rows. ``N`` entries of a
 #: state, ``WAYS`` neighbours carried along with it, ``SITES`` guards besides the float range; ``FROZEN`` tells that a
-#: field without a value is another loop's business.
+#: field without a value is another loop's business. A surface whose sites are known to switch together, and which the
+#: field crosses, is crossed here; whatever else happens at a surface ends the loop.
 EVENT_LOOP = """
 #define STAGES 14
 #define ALL (N * (1 + WAYS))
@@ -92,6 +93,39 @@ static double measured(const double *e, const double *y, const double *z, double
 #endif
 }
 
+/* Whether the motion plainly crosses the surface of guard k: all sites that share it fall, no other is near, and the
+   field beyond leads away. Then the parameters, the guards and their slopes are those of the regime beyond. */
+static int crosses(double *p, const int64_t *shared, int k, const double *y, double *g, double *s) {
+#if SITES
+  double q[PARAMETERS], out[2 * SITES], size = 1;
+  if (k >= SITES || !shared[k * SITES + k] || !(s[k] < 0)) return 0;
+  for (int c = 0; c < N; c++) size = fmax(size, fabs(y[c]));
+  memcpy(q, p, sizeof q);
+  for (int j = 0; j < SITES; j++) {
+    double slack = p[SLACK + j], least = 1e-9 * size;
+    if (shared[k * SITES + j]) {
+      if (!(s[j] < 0 && fabs(g[j] - slack) <= least * fmax(1, s[j] / s[k]))) return 0;
+      q[MODES + j] = -p[MODES + j];
+      q[SLACK + j] = 1e-13 * size;
+    } else if (!(g[j] <= 2 * slack)) { /* else it is still being left */
+      if (!(g[j] > least)) return 0;
+      q[SLACK + j] = 0;
+    }
+  }
+  watched(q, y, out);
+  for (int j = 0; j < SITES; j++) {
+    if (!(out[j] > 0)) return 0;
+    if (shared[k * SITES + j] && !(out[SITES + j] > 1e-9 * (out[SITES + j] - s[j]))) return 0;
+  }
+  memcpy(p, q, sizeof q);
+  memcpy(g, out, sizeof(double) * SITES);
+  memcpy(s, out + SITES, sizeof(double) * SITES);
+  return 1;
+#else
+  return 0;
+#endif
+}
+
 /* where a guard above 0 at both ends is lowest within the step, by its cubic */
 static double lowest(double g0, double s0, double g1, double s1, double h, double *share) {
   double slope = h * s0, rise = g1 - g0;
@@ -103,13 +137,14 @@ static double lowest(double g0, double s0, double g1, double s1, double h, doubl
   return g0 + *share * (slope + *share * (square + *share * cube));
 }
 
-long long run(const double *p, const double *table, const double *limits, const double *ts, double *now,
-              int64_t *counts, double *y, double *before, double *ys, long long rows, long long most) {
+long long run(double *p, const double *table, const double *limits, const double *ts, const int64_t *shared, double *now,
+              int64_t *counts, double *y, double *before, double *ys, double *crossings, long long rows,
+              long long enough, long long most) {
   const double *lower = table, *weights = table + STAGES * STAGES, *errors = weights + STAGES;
   double t1 = limits[0], rtol = limits[1], atol = limits[2];
   double t = now[0], h = now[1], low = now[2], high = now[3];
   int64_t steps = counts[0], status = counts[1], guard = counts[2], halvings = counts[3], k = counts[4];
-  int64_t until = steps + most;
+  int64_t until = steps + most, crossed = counts[5];
   double *g0 = before, *s0 = before + GUARDS;
   double K[STAGES][ALL], w[ALL], z[ALL], e[ALL], g[GUARDS], s[GUARDS];
   while (status == RUNNING && steps < until) {
@@ -169,11 +204,18 @@ long long run(const double *p, const double *table, const double *limits, const 
     h = grown;
     if (last) guard = least;
     status = last ? EVENT : tiny ? STIFF : moves && t >= t1 ? DONE : RUNNING;
+    if (last && t < t1 && crossed < enough && !(crossed && t - crossings[crossed - 1] <= 1e-13 * (1 + t)) &&
+        crosses(p, shared, least, y, g0, s0)) {
+      status = RUNNING;
+      crossings[crossed++] = t;
+      halvings = 0;
+      low = high = 0;
+    }
     steps += !begins;
     if (k < rows && t >= ts[k]) { memcpy(ys + k * ALL, y, sizeof z); k++; }
   }
   now[0] = t; now[1] = h; now[2] = low; now[3] = high;
-  counts[0] = steps; counts[1] = status; counts[2] = guard; counts[3] = halvings; counts[4] = k;
+  counts[0] = steps; counts[1] = status; counts[2] = guard; counts[3] = halvings; counts[4] = k; counts[5] = crossed;
   return status;
 }
 """

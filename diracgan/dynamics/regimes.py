@@ -21,7 +21,8 @@ _BLOW_UP = 1e-7  # a state that would double within this share of its time has n
 
 
 class Integrated(NamedTuple):
-    """A trajectory over its regimes: rows, where and when it ended, how, and the switchings on the way."""
+    """A trajectory over its regimes: rows, where and when it ended, how, the switchings on the way, and how many of
+    them the engine passed by itself."""
 
     ys: np.ndarray
     y: np.ndarray
@@ -31,6 +32,7 @@ class Integrated(NamedTuple):
     text: str
     events: list[tuple[float, str]]
     steps: int
+    passed: int = 0
 
 
 def integrate(use: Engine, system: DiracSystem, y: np.ndarray, span: TimeSpan) -> Integrated:
@@ -48,11 +50,11 @@ def integrate(use: Engine, system: DiracSystem, y: np.ndarray, span: TimeSpan) -
     ts, t1 = span.ts, span.t1
     ys = np.full((len(ts), len(y)), np.nan)
     ys[ts == 0] = y
-    t, steps = 0.0, 0
+    t, steps, passed = 0.0, 0, 0
     events: list[tuple[float, str]] = []
 
     def ended(result: str, when: float, text: str) -> Integrated:
-        return Integrated(ys, y, t, result, when, text, events, steps)
+        return Integrated(ys, y, t, result, when, text, events, steps, passed)
 
     v = np.asarray(natural(system, y)[1])
     if not np.all(np.isfinite(v)):
@@ -62,8 +64,13 @@ def integrate(use: Engine, system: DiracSystem, y: np.ndarray, span: TimeSpan) -
         return ended("ok", math.nan, "rests at an equilibrium")
     regime = filippov.start(system, y)
     repeats = 0
+    shared = np.zeros((len(regime.modes),) * 2, bool)
     while True:
-        part = use(system, regime, y, span._replace(t=t, steps=span.steps - steps))
+        left = span._replace(steps=span.steps - steps, switchings=span.switchings - len(events))
+        part = use(system, regime, y, left._replace(t=t, shared=shared))
+        regime = regime if part.regime is None else part.regime
+        events += [(float(when), "crossing") for when in part.crossings]
+        passed += len(part.crossings)
         rows = (ts > t) & (ts <= part.t)
         ys[rows] = part.ys[rows]
         repeats = repeats + 1 if part.t - t <= _NO_TIME * span.t1 else 0
@@ -75,7 +82,11 @@ def integrate(use: Engine, system: DiracSystem, y: np.ndarray, span: TimeSpan) -
             return ended(*_failure(system, part.failure, t, y))
         if part.guard is None:
             return ended(*_end(system, regime, (ts, ys), y, t, events))
+        before = np.asarray(regime.modes)
         regime, happened = filippov.settle(system, y, regime, part.guard)
+        if happened == ["crossing"]:
+            flipped = before != regime.modes
+            shared = np.where(flipped[:, None], flipped, shared)
         events += [(t, what) for what in happened]
         if repeats > 2 * len(regime.modes) + 4:
             text = f"the motion meets its discontinuities again and again at t = {t:.10g} and cannot go on"
