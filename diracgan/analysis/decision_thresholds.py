@@ -150,6 +150,7 @@ class Thresholds:
         2.0,
     )  # of what a drift makes of the whole run: what was seen to change
     drift_spends: float = 0.5  # of the budget: a look at a drift that would take more steps is not taken
+    drifts_spend: float = 10.0  # times the budget: after so many looks at drifts there are no more
     drift_root: float = 1e-9  # of log a, to which the amplitude that does not drift is found
     wider: float = 3.0  # times the present amplitude, from which a cycle that it nears is looked for
     decades_inward: int = 12  # from the present amplitude to where the linearisation must have taken over

@@ -13,6 +13,7 @@ References:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
@@ -183,8 +184,9 @@ def flow_by(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime) -
         return velocity(system, y)
     if regime.sliding == 0:
         return velocity(system, y, regime.modes)
-    here, steps, shares = _beside(velocity, system, y, regime)
-    return here + shares @ steps
+    here, steps, shares, normals = _beside(velocity, system, y, regime)
+    v = here + shares @ steps
+    return v - _solved(normals @ normals.T, normals @ v) @ normals
 
 
 def guards_by(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime) -> Array:
@@ -196,7 +198,7 @@ def guards_by(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime)
     if regime.sliding == 0:
         return jnp.concatenate([jnp.where(jnp.isnan(held), 1.0, held), size])
     held = jnp.where(jnp.isnan(held) | jnp.any(regime.flips, axis=0), 1.0, held)
-    shares = _beside(velocity, system, y, regime)[2]
+    _, _, shares, _ = _beside(velocity, system, y, regime)
     return jnp.concatenate([held, shares, 1.0 - shares, size])
 
 
@@ -250,17 +252,25 @@ def guard_count(regime: Regime) -> int:
     return len(regime.modes) + 2 * regime.sliding + 1
 
 
-def _beside(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime) -> tuple[Array, Array, Array]:
-    """The field on this side, its changes across the K surfaces slid upon (K, n), and Filippov's shares of them (K,).
+def _beside(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime) -> tuple[Array, ...]:
+    """The field on this side, its changes across the K surfaces slid upon (K, n), Filippov's shares of them (K,), and
+    the surfaces' gradients (K, n).
 
-    The shares make every surface function slid upon stand still: n_j . (here + sum_k share_k step_k) = 0.
+    The shares make every surface function slid upon stand still: n_j . (here + sum_k share_k step_k) = 0. Across a
+    surface on which the field vanishes it does not change: there they are 1/2.
     """
     here = velocity(system, y, regime.modes)
     across = jnp.where(regime.flips, -regime.modes, regime.modes)
     steps = jax.vmap(lambda modes: velocity(system, y, modes))(across) - here
     normals = jax.jacfwd(lambda y: surfaces(system, y, regime.modes)[regime.surfaces])(y)
     matrix, pull = normals @ steps.T, -normals @ here
-    return here, steps, pull / matrix[0] if regime.sliding == 1 else jnp.linalg.solve(matrix, pull)
+    stands = jnp.abs(jnp.diag(matrix)) <= 1e-9 * jnp.linalg.norm(normals, axis=1) * jnp.max(jnp.abs(here))
+    matrix, pull = matrix + jnp.diag(jnp.where(stands, 1.0, 0.0)), jnp.where(stands, 0.5, pull)
+    return here, steps, _solved(matrix, pull), normals
+
+
+def _solved(matrix: Array, right: Array) -> Array:
+    return right / matrix[0] if len(matrix) == 1 else jnp.linalg.solve(matrix, right)
 
 
 class Crossing(NamedTuple):
@@ -310,18 +320,18 @@ def start(system: DiracSystem, y: Array | np.ndarray) -> Regime:
         if not on:
             break
         k = int(on[0])
-        shared = _shared(near, y, k, losses)
-        seen.update(int(i) for i in np.flatnonzero(shared))
-        here, there = speeds(system, y, regime, k, shared)
+        tied, flips = _switching(system, near, y, regime, k)
+        seen.update(int(i) for i in np.flatnonzero(tied))
+        here, there = speeds(system, y, regime, k, flips)
         if here >= 0 and there >= 0:
-            regime = _leaving(regime, shared, y)
+            regime = _leaving(regime, tied, y)
         elif here <= 0 and there <= 0:
-            regime = _leaving(_across(regime, shared), shared, y)
+            regime = _leaving(_across(regime, flips), tied, y)
         elif here < 0 < there:
-            regime = _onto(regime, k, shared)
+            regime = _onto(regime, k, flips)
         else:  # pushed off on both sides: the solution is not unique, the loss as it stands chooses
             chosen = float(np.asarray(near.normals)[k] @ v) * regime.modes[k] >= 0
-            regime = _leaving(regime if chosen else _across(regime, shared), shared, y)
+            regime = _leaving(regime if chosen else _across(regime, flips), tied, y)
     return regime
 
 
@@ -337,11 +347,11 @@ def after(system: DiracSystem, y: Array, regime: Regime, guard: int) -> tuple[Re
         alone = np.arange(m) == guard
         what = "slide" if regime.modes[guard] > 0 else "leave"
         return _leaving(_across(regime, alone), alone, y), what
-    shared = _shared(look(system, y, regime.modes), y, guard, losses)
-    here, there = speeds(system, y, regime, guard, shared)
+    tied, flips = _switching(system, look(system, y, regime.modes), y, regime, guard)
+    here, there = speeds(system, y, regime, guard, flips)
     if here <= 0 < there:
-        return _onto(regime, guard, shared), "slide"
-    return _leaving(_across(regime, shared), shared, y), "crossing"
+        return _onto(regime, guard, flips), "slide"
+    return _leaving(_across(regime, flips), tied, y), "crossing"
 
 
 def settle(
@@ -394,16 +404,37 @@ def _released(system: DiracSystem, y: Array, regime: Regime) -> tuple[Regime, li
 
 
 def speeds(system: DiracSystem, y: Array, regime: Regime, k: int, shared: np.ndarray) -> tuple[float, float]:
-    """How fast the motion on this side, and the one on the far side, move away from surface k towards this side."""
+    """How fast the motion on this side, and the one on the far side, move away from surface k towards this side.
+
+    Where both vanish on the surface but not beside it, as sqrt|g| does, it is reached in a finite time, and to stay is
+    a solution: then the speeds are those beside it, the far one as if it led back.
+    """
     normal = np.asarray(look(system, y, regime.modes).normals)[k] * regime.modes[k]
-    here, there = (np.asarray(flow_in(system, y, r)) for r in (regime, _across(regime, shared)))
-    return float(normal @ here), float(normal @ there)
+    both = (np.asarray(flow_in(system, y, r)) for r in (regime, _across(regime, shared)))
+    here, there = (float(normal @ v) for v in both)
+    far, near = (_beside_surface(system, y, normal, off) for off in _OFF)
+    if far < -_VANISHES * max(abs(here), abs(there)) and near < _STEEP * far:
+        return far, -far
+    return here, there
+
+
+_OFF = (1e-7, 1e-9)  # of the state: how far beside a surface the field is looked at
+_VANISHES = 1e3  # times slower on a surface than beside it
+_STEEP = 0.02  # of the speed at the first distance, at the second: a field with a slope has 0.01 of it there
+
+
+def _beside_surface(system: DiracSystem, y: Array, normal: np.ndarray, off: float) -> float:
+    """The speed away from a surface, a little off it on the side of its normal."""
+    length = float(np.linalg.norm(normal))
+    if length == 0:
+        return math.nan
+    point = np.asarray(y) + off * (float(np.max(np.abs(y))) or 1.0) * normal / length
+    return float(normal @ np.asarray(natural(system, point)[1]))
 
 
 def beyond(system: DiracSystem, y: Array | np.ndarray, regime: Regime, surface: int) -> Regime:
     """The regime on the far side of a surface of the losses, at a point of it."""
-    losses = len(regime.modes) - face_count(system)
-    return _across(regime, _shared(look(system, y, regime.modes), y, surface, losses))
+    return _across(regime, _switching(system, look(system, y, regime.modes), y, regime, surface)[1])
 
 
 def plain(modes: Any) -> Regime:
@@ -428,6 +459,7 @@ def _leaving(regime: Regime, shared: np.ndarray, y: Array) -> Regime:
 
 def _onto(regime: Regime, k: int, shared: np.ndarray) -> Regime:
     """The regime that slides along surface k as well."""
+    shared = shared | (np.arange(len(shared)) == k)
     flips, surfaces = np.vstack([regime.flips, shared]), np.append(regime.surfaces, k)
     return regime._replace(flips=flips, surfaces=surfaces, slack=np.where(shared, 0.0, regime.slack))
 
@@ -490,3 +522,25 @@ def _shared(near: Crossing, y: Array, k: int, losses: int) -> np.ndarray:
     shared &= np.arange(len(lengths)) < losses
     shared[k] = True
     return shared
+
+
+def _switching(
+    system: DiracSystem, near: Crossing, y: Array, regime: Regime, k: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which sites are tied on surface k, and which of them have the other branch beyond it: booleans, (m,) each.
+
+    Sites that share the surface all switch, but for a sort's: what one of them compares hangs on the branches of those
+    before. Where several are tied, a point beyond tells.
+    """
+    losses = len(regime.modes) - face_count(system)
+    shared, lengths = _shared(near, y, k, losses), np.linalg.norm(np.asarray(near.normals), axis=1)
+    size = float(np.max(np.abs(y)))
+    none = (np.abs(np.asarray(near.g)) <= 1e-9 * max(1.0, size)) & (lengths <= 1e-6 * lengths[k])
+    tied = shared | (none & (np.arange(len(none)) < losses))
+    if np.sum(tied) == 1 or lengths[k] == 0:
+        return shared, shared
+    modes = np.asarray(regime.modes)
+    across = np.asarray(near.normals)[k] * modes[k] / lengths[k]
+    beyond = np.asarray(natural(system, np.asarray(y) - 1e-5 * (size or 1.0) * across)[0])
+    flips = np.where(np.isnan(beyond), shared, tied & (beyond * modes < 0))
+    return tied, flips if np.any(flips) else shared

@@ -93,29 +93,32 @@ static double measured(const double *e, const double *y, const double *z, double
 #endif
 }
 
-/* Whether the motion plainly crosses the surface of guard k: all sites that share it fall, no other is near, and the
-   field beyond leads away. Then the parameters, the guards and their slopes are those of the regime beyond. */
+/* Whether the motion plainly crosses the surface of guard k: all sites that switch there are near it, no other is but
+   what touches it, and the field beyond leads away from all. Then the parameters, the guards and their slopes are those
+   of the regime beyond. */
 static int crosses(double *p, const int64_t *shared, int k, const double *y, double *g, double *s) {
 #if SITES
-  double q[PARAMETERS], out[2 * SITES], size = 1;
+  double q[PARAMETERS], out[2 * SITES], size = 1, flat = -1e-6 * s[k];
+  int tied[SITES];
   if (k >= SITES || !shared[k * SITES + k] || !(s[k] < 0)) return 0;
   for (int c = 0; c < N; c++) size = fmax(size, fabs(y[c]));
   memcpy(q, p, sizeof q);
   for (int j = 0; j < SITES; j++) {
     double slack = p[SLACK + j], least = 1e-9 * size;
-    if (shared[k * SITES + j]) {
-      if (!(s[j] < 0 && fabs(g[j] - slack) <= least * fmax(1, s[j] / s[k]))) return 0;
-      q[MODES + j] = -p[MODES + j];
+    int flips = shared[k * SITES + j];
+    tied[j] = flips || (!(g[j] <= 2 * slack) && g[j] <= least); /* a little above 0 by its slack: still being left */
+    if (tied[j]) {
+      if (!(s[j] <= flat && fabs(g[j] - slack) <= least * fmax(1, s[j] / s[k])) || !(flips || s[j] >= -flat)) return 0;
+      if (flips) q[MODES + j] = -p[MODES + j];
       q[SLACK + j] = 1e-13 * size;
-    } else if (!(g[j] <= 2 * slack)) { /* else it is still being left */
-      if (!(g[j] > least)) return 0;
+    } else if (!(g[j] <= 2 * slack)) {
       q[SLACK + j] = 0;
     }
   }
   watched(q, y, out);
   for (int j = 0; j < SITES; j++) {
     if (!(out[j] > 0)) return 0;
-    if (shared[k * SITES + j] && !(out[SITES + j] > 1e-9 * (out[SITES + j] - s[j]))) return 0;
+    if (tied[j] && !(out[SITES + j] >= (j == k ? 1e-9 * (out[SITES + j] - s[j]) : -flat))) return 0;
   }
   memcpy(p, q, sizeof q);
   memcpy(g, out, sizeof(double) * SITES);

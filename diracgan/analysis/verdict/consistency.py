@@ -95,7 +95,7 @@ def _against_what_lies_beyond(case: Case, answer: Answer) -> str | None:
         if seen.sign < 0:
             return f"a start {factor:.3g} times as far comes back, so something bounded lies between"
         if np.isinf(seen.error):
-            return f"a start {factor:.3g} times as far turns too slowly to be followed"
+            return f"a start {factor:.3g} times as far takes too long to be followed"
         if not np.isfinite(seen.rate):
             return None
     return None

@@ -43,7 +43,8 @@ def drift(case: Case, factor: float) -> Drift:
     if not case.linear.differentiable and np.isfinite(speed):  # a turn takes as long as it is wide
         turn = float(np.clip(2 * np.pi * far / max(speed, T.tiny), case.turn, case.turn * max(1.0, factor)))
     logs, times, looks = [], [], []
-    if case.motion.discrete and 3 * T.turns * turn > T.drift_spends * case.budget:
+    long = case.motion.discrete and 3 * T.turns * turn > T.drift_spends * case.budget
+    if long or case.spent > T.drifts_spend * case.budget:
         return Drift(math.nan, math.inf, None)  # not looked at
     for _ in range(3):  # the first lets memories and fast modes settle
         stretch = case.motion.advance(state, 0.0, T.turns * turn, 1)
