@@ -100,6 +100,8 @@ class Thresholds:
         5.0,
         50.0,
     )  # roundings of |z|^2 and of |z| |dz| in a change of |z|^2
+    beside_stuck: float = 1e-6  # of a state at rest: where the field beside it is looked at
+    nearer_stuck: float = 1e-2  # of that, where a jump is as large and a root is not
     large: float = 1e3  # times the motion's first size: what stops nearer is a singularity of the field
 
     # ---------------------------------------------------------------- orbits
@@ -139,6 +141,7 @@ class Thresholds:
     # |z| above which an orbit of a marginal equilibrium is large enough to be followed
     alike: float = 0.5  # of a motion's size, at least, on a start that stands for it
     enclosing: float = 0.25
+    same_at_sizes: float = 0.02  # by which the ends of two starts may differ, each in units of its size
     enclosing_size: float = 0.5  # |z| of the orbit around it that is followed in its place
     another: float = 0.5  # of the budget: what following another start may take
     # |z| at which the cubic law is looked for
@@ -163,6 +166,7 @@ class Thresholds:
     line_of_rest: float = 1e-9
     rank: float = 1e-8  # the same for the rank that is reported
     same_rest: float = 1e-6  # of the reach: two equilibria nearer to each other are one
+    beside_jump: float = 1e-3  # of the reach: where a line of rest on a jump is looked for, and of the field there
     beside_rest: float = 1e-7  # of the reach: how far beside an equilibrium the motion itself is looked at
     balanced_rest: float = 1e-6  # of the reach and the slope: what the field's limits around it may leave
     turning_rank: float = 1e-10  # singular values of the equation of a turning state that count as 0

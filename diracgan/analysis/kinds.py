@@ -97,7 +97,7 @@ class Kind(Vocabulary):
     )
     STUCK = (
         "stuck",
-        "rests on a discontinuity after a finite time",
+        "rests after a finite time, on a discontinuity or where the field is as steep as a square root",
         "stuck on a discontinuity",
         _ELSEWHERE,
     )

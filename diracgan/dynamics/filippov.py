@@ -407,14 +407,15 @@ def speeds(system: DiracSystem, y: Array, regime: Regime, k: int, shared: np.nda
     """How fast the motion on this side, and the one on the far side, move away from surface k towards this side.
 
     Where both vanish on the surface but not beside it, as sqrt|g| does, it is reached in a finite time, and to stay is
-    a solution: then the speeds are those beside it, the far one as if it led back.
+    a solution, whatever the other side does: then the speeds are those beside it, both as if they led back.
     """
     normal = np.asarray(look(system, y, regime.modes).normals)[k] * regime.modes[k]
     both = (np.asarray(flow_in(system, y, r)) for r in (regime, _across(regime, shared)))
     here, there = (float(normal @ v) for v in both)
-    far, near = (_beside_surface(system, y, normal, off) for off in _OFF)
-    if far < -_VANISHES * max(abs(here), abs(there)) and near < _STEEP * far:
-        return far, -far
+    for side in (normal, -normal):
+        far, near = (_beside_surface(system, y, side, off) for off in _OFF)
+        if far < -_VANISHES * max(abs(here), abs(there)) and near < _STEEP * far:
+            return far, -far
     return here, there
 
 
@@ -428,8 +429,13 @@ def _beside_surface(system: DiracSystem, y: Array, normal: np.ndarray, off: floa
     length = float(np.linalg.norm(normal))
     if length == 0:
         return math.nan
-    point = np.asarray(y) + off * (float(np.max(np.abs(y))) or 1.0) * normal / length
+    point = np.asarray(y) + off * _size(system, y) * normal / length
     return float(normal @ np.asarray(natural(system, point)[1]))
+
+
+def _size(system: DiracSystem, y: Array | np.ndarray) -> float:
+    """Of the state and the datum; 1 where both are 0."""
+    return max(float(np.max(np.abs(y))), float(np.max(np.abs(np.asarray(system.x0))))) or 1.0
 
 
 def beyond(system: DiracSystem, y: Array | np.ndarray, regime: Regime, surface: int) -> Regime:
@@ -534,13 +540,12 @@ def _switching(
     """
     losses = len(regime.modes) - face_count(system)
     shared, lengths = _shared(near, y, k, losses), np.linalg.norm(np.asarray(near.normals), axis=1)
-    size = float(np.max(np.abs(y)))
-    none = (np.abs(np.asarray(near.g)) <= 1e-9 * max(1.0, size)) & (lengths <= 1e-6 * lengths[k])
+    none = (np.abs(np.asarray(near.g)) <= 1e-9 * max(1.0, float(np.max(np.abs(y))))) & (lengths <= 1e-6 * lengths[k])
     tied = shared | (none & (np.arange(len(none)) < losses))
     if np.sum(tied) == 1 or lengths[k] == 0:
         return shared, shared
     modes = np.asarray(regime.modes)
     across = np.asarray(near.normals)[k] * modes[k] / lengths[k]
-    beyond = np.asarray(natural(system, np.asarray(y) - 1e-5 * (size or 1.0) * across)[0])
+    beyond = np.asarray(natural(system, np.asarray(y) - 1e-5 * _size(system, y) * across)[0])
     flips = np.where(np.isnan(beyond), shared, tied & (beyond * modes < 0))
     return tied, flips if np.any(flips) else shared

@@ -77,6 +77,14 @@ def _equilibria(case: Case, answer: Answer) -> None:
             f"root finding from 16 starts found a line (or more) of equilibria: the Jacobian has rank {least}; "
             f"nearest {nearest}"
         )
+    elif surface_count(case.system) and rest_points.borders_on_a_jump(
+        case.motion, found[0].flat, max(1.0, 2 * case.r0)
+    ):
+        count = "one equilibrium" if len(found) == 1 else f"{len(found)} equilibria"
+        case.note(
+            f"root finding from 16 starts found {count}, nearest {nearest}; beside it the field jumps through 0, and "
+            "every point is one"
+        )
     elif len(found) == 1:
         case.note(f"root finding from 16 starts found one equilibrium, isolated: {nearest}")
     else:

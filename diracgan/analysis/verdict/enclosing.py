@@ -91,6 +91,9 @@ def larger(case: Case, now: Look) -> Answer | None:
     if not in_plane:  # orbits are not nested: the larger one only tells that this one need not stay
         if answer.kind == Kind.NEUTRAL_ORBIT:
             return None
+        alike = _at_every_size(case, factor, answer)
+        if alike is not None:
+            return alike
         case.note(f"the start {factor:.3g} times larger: {answer.text}")
         return Answer(
             Kind.UNDECIDED, {}, "undecided: too small to move visibly, and a larger start does not stay"
@@ -100,6 +103,35 @@ def larger(case: Case, now: Look) -> Answer | None:
     case.note(f"too small to move visibly: judged by the orbit {factor:.3g} times larger that encloses it")
     case.evidence += around.evidence
     return answer
+
+
+def _at_every_size(case: Case, factor: float, answer: Answer) -> Answer | None:
+    """The answer of a start ``factor`` times larger, if one half as large says the same at half the size.
+
+    So near to a marginal equilibrium the terms of lowest degree decide, and they say the same at every size, only the
+    later the smaller it is.
+    """
+    if answer.kind not in (Kind.LIMIT_CIRCLE, Kind.CONVERGES_SUBLINEARLY):
+        return None
+    half = case.scaled(factor / 2)
+    other = case.decide(half)
+    case.spent += half.spent
+    sizes = {"radius_phi": 2.0, "radius_theta": 2.0, "exponent": 1.0, "constant": 1.0}
+    told = {name: scale for name, scale in sizes.items() if name in answer.numbers}
+    if other.kind != answer.kind or any(
+        abs(scale * other.numbers[name] - answer.numbers[name]) > T.same_at_sizes * answer.numbers[name]
+        for name, scale in told.items()
+    ):
+        return None
+    case.note(
+        f"too small to move visibly: judged by the starts {factor:.3g} and {factor / 2:.3g} times larger, which do the "
+        f"same, each at its size: {answer.text}"
+    )
+    if answer.kind == Kind.CONVERGES_SUBLINEARLY:
+        return answer
+    numbers = {name: answer.numbers[name] / factor for name in ("radius_phi", "radius_theta")}
+    text = f"ends on a circle: |phi| = {numbers['radius_phi']:.6g}, |theta - x0| = {numbers['radius_theta']:.6g}"
+    return Answer(Kind.LIMIT_CIRCLE, numbers, text)
 
 
 def _by_normal_form(case: Case, now: Look) -> Answer | None:

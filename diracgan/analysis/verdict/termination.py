@@ -23,11 +23,12 @@ def ended(case: Case, stretch: Stretch, since: Any = None) -> Answer:
     case.note(stretch.why or f"the motion ended: {stretch.result} at {stretch.when:.6g}")
     if stretch.result == "stuck":
         numbers = {"capture_time": stretch.when} | case.limit(end)
-        return Answer(
-            Kind.STUCK,
-            numbers,
-            f"is captured by a discontinuity at t = {stretch.when:.6g} and rests at {formatting.vector(end)}",
-        )
+        where = formatting.vector(end)
+        text = f"is captured by a discontinuity at t = {stretch.when:.6g} and rests at {where}"
+        if not _jumps(case, end):
+            text = f"comes to rest in a finite time, at t = {stretch.when:.6g}, at {where}"
+            text += ", where the field is continuous but has no slope: to stay there is a solution"
+        return Answer(Kind.STUCK, numbers, text)
     if case.motion.discrete:
         numbers = exponential_growth(case, stretch)
         how = f", like exp({numbers['rate']:.5g} n)" if numbers else ""
@@ -36,6 +37,15 @@ def ended(case: Case, stretch: Stretch, since: Any = None) -> Answer:
     if stretch.result in ("diverged", "stiff"):
         return _blow_up(case, stretch, since)
     return Answer(Kind.UNDECIDED, {}, f"undecided: {stretch.why}")
+
+
+def _jumps(case: Case, end: np.ndarray) -> bool:
+    """Whether the field near a point is as large from nearer by: that of sqrt|z| is not."""
+    ways = np.random.default_rng(3).normal(size=(16, len(end)))
+    size = max(1.0, float(np.max(np.abs(end))))
+    off = [T.beside_stuck * size * factor * ways for factor in (1.0, T.nearer_stuck)]
+    far, near = (np.nanmax([np.abs(case.motion.change(end + w)) for w in ways]) for ways in off)
+    return bool(near > 0.5 * far)
 
 
 def exponential_growth(case: Case, *parts: Stretch) -> dict[str, Any]:
@@ -53,11 +63,29 @@ def exponential_growth(case: Case, *parts: Stretch) -> dict[str, Any]:
     halves = np.array_split(np.flatnonzero(seen), 2)
     rates = [windows.slope(t[half], np.log(r[half])) for half in halves]
     if min(rates) <= 0 or np.ptp(rates) > T.exponential * max(rates):
+        rates = _between_returns(case, t[seen], zs[seen])
+    if not rates:
         return {}
     if not case.motion.discrete:
         return {"rate": _named(rates[-1], np.real(case.linear.eigenvalues))}
     values = np.abs(case.linear.multipliers)
     return {"rate": _named(rates[-1], np.log(values[values > 0]) / case.motion.period)}
+
+
+def _between_returns(case: Case, t: np.ndarray, zs: np.ndarray) -> list[float]:
+    """The growth rate of a flow over whole turns, between passages of the first component of phi; [] where they differ.
+
+    Within a turn log r swings about its growth.
+    """
+    if case.motion.discrete:
+        return []
+    times, r = windows.passages(zs[:, 0], t, case.amplitudes(zs))
+    if len(times) < 3:
+        return []
+    logs = np.log(r)
+    rates = np.diff(logs) / np.diff(times)
+    alike = min(rates) > 0 and np.ptp(rates) <= T.exponential * max(rates)
+    return [float((logs[-1] - logs[0]) / (times[-1] - times[0]))] if alike else []
 
 
 def _named(measured: float, linear: np.ndarray) -> float:

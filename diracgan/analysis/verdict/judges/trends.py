@@ -18,14 +18,14 @@ from ..judging import judge
 @judge(order=40)
 def grows(case: Case, stretch: Stretch) -> Answer | None:
     """An amplitude that has grown a thousandfold, by a power law."""
-    amplitudes = case.sizes
+    sizes = case.sizes
     if (
-        len(amplitudes) < T.windows_of_a_law
-        or amplitudes[-1] < T.grown * amplitudes[0]
-        or np.any(np.diff(amplitudes[-T.monotone :]) <= 0)
+        len(sizes) < T.windows_of_a_law
+        or sizes[-1] < T.grown * sizes[0]
+        or np.any(np.diff(sizes[-T.monotone :]) <= 0)
     ):
         return None
-    law = decay_laws.power_law(case.times, amplitudes)
+    law = decay_laws.power_law(*amplitudes(case, 0))
     if law is None or law.exponent >= 0:
         return None
     return Answer(Kind.DIVERGES, law.numbers, growing(case, law))
@@ -70,14 +70,15 @@ _IN_A_WINDOW = 5  # instants of a window at which a motion that does not turn is
 
 
 def amplitudes(case: Case, transient: int) -> tuple[np.ndarray, np.ndarray]:
-    """Times and amplitudes from which a law of decay is read, without those of the first windows.
+    """Times and amplitudes from which a law of decay or growth is read, without those of the first windows.
 
     The root mean square over a window, in which a motion turns some eight times; r itself where a motion that is
     slaved, or creeps, never turns: a mean over a window as long as the time before it is not the value in its middle.
     """
     looks = case.looks[transient:]
     r = [case.distances(look) for look in looks]
-    if not looks or not all(np.all(np.diff(one) < 0) for one in r):
+    way = np.sign(r[0][-1] - r[0][0]) if looks else 0.0
+    if not looks or not all(np.all(way * np.diff(one) > 0) for one in r):
         return case.times[transient:], case.sizes[transient:]
     at = np.linspace(0, len(r[0]) - 1, _IN_A_WINDOW).astype(int)
     return np.concatenate([look.stretch.t[at] for look in looks]), np.concatenate([one[at] for one in r])
