@@ -74,9 +74,12 @@ def _grows_exponentially(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> A
     if case.motion.discrete or len(t) < 2 or amplitudes[-1] < T.far_out * max(1.0, amplitudes[0]):
         return None
     numbers = termination.exponential_growth(case)
-    between = float(np.log(amplitudes[-1] / amplitudes[-2]) / (t[-1] - t[-2]))
-    if not numbers or abs(between - numbers["rate"]) > T.exponential * between:
+    before, last = case.looks[-2:]  # windows need not be equally long, and then their ends are compared
+    ends = np.log(case.distances(last)[-1] / case.distances(before)[-1]) / (last.stretch.t[-1] - before.stretch.t[-1])
+    rates = np.array([np.log(amplitudes[-1] / amplitudes[-2]) / (t[-1] - t[-2]), ends])
+    if not numbers or np.all(np.abs(rates - numbers["rate"]) > T.exponential * rates):
         return None
+    between = float(rates[np.argmin(np.abs(rates - numbers["rate"]))])
     case.note(f"the growth rate is {between:.5g} between the last two windows, and the same within the last")
     how = f"like exp({numbers['rate']:.5g} t): the amplitude has reached {amplitudes[-1]:.4g}"
     return Answer(Kind.DIVERGES, numbers, f"diverges exponentially, {how}")
