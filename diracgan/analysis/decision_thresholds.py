@@ -153,7 +153,7 @@ class Thresholds:
         2.0,
     )  # of what a drift makes of the whole run: what was seen to change
     drift_spends: float = 0.5  # of the budget: a look at a drift that would take more steps is not taken
-    drifts_spend: float = 10.0  # times the budget: after so many looks at drifts there are no more
+    drifts_spend: float = 15.0  # times the budget: after so many looks at drifts there are no more
     drift_root: float = 1e-9  # of log a, to which the amplitude that does not drift is found
     wider: float = 3.0  # times the present amplitude, from which a cycle that it nears is looked for
     decades_inward: int = 12  # from the present amplitude to where the linearisation must have taken over
@@ -166,7 +166,9 @@ class Thresholds:
     line_of_rest: float = 1e-9
     rank: float = 1e-8  # the same for the rank that is reported
     same_rest: float = 1e-6  # of the reach: two equilibria nearer to each other are one
-    beside_jump: float = 1e-3  # of the reach: where a line of rest on a jump is looked for, and of the field there
+    beside_jump: float = (
+        1e-3  # of the reach: where a line of rest on a jump is looked for, and of the field there
+    )
     beside_rest: float = 1e-7  # of the reach: how far beside an equilibrium the motion itself is looked at
     balanced_rest: float = 1e-6  # of the reach and the slope: what the field's limits around it may leave
     turning_rank: float = 1e-10  # singular values of the equation of a turning state that count as 0

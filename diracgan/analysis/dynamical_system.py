@@ -15,7 +15,7 @@ import numpy as np
 from jax import Array
 
 from .. import dirac
-from ..dynamics import filippov
+from ..dynamics import filippov, switchings
 from ..dynamics.compiled_loops import rule_loop
 from ..dynamics.engines import MAX_STEPS, TimeSpan
 from ..dynamics.event_loop import event_loop
@@ -168,7 +168,7 @@ class ContinuousSystem(DynamicalSystem):
 
     def side(self, flat: np.ndarray) -> Regime:
         """The smooth piece in which a state lies."""
-        return filippov.start(self.system, flat)
+        return switchings.start(self.system, flat)
 
     def _value_and_slope(self, flat: np.ndarray, side: Regime | None) -> tuple[np.ndarray, np.ndarray]:
         side = side or self.side(flat)

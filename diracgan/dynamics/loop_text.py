@@ -140,8 +140,8 @@ static double lowest(double g0, double s0, double g1, double s1, double h, doubl
   return g0 + *share * (slope + *share * (square + *share * cube));
 }
 
-long long run(double *p, const double *table, const double *limits, const double *ts, const int64_t *shared, double *now,
-              int64_t *counts, double *y, double *before, double *ys, double *crossings, long long rows,
+long long run(double *p, const double *table, const double *limits, const double *ts, const int64_t *shared,
+              double *now, int64_t *counts, double *y, double *before, double *ys, double *crossings, long long rows,
               long long enough, long long most) {
   const double *lower = table, *weights = table + STAGES * STAGES, *errors = weights + STAGES;
   double t1 = limits[0], rtol = limits[1], atol = limits[2];
@@ -207,7 +207,7 @@ long long run(double *p, const double *table, const double *limits, const double
     h = grown;
     if (last) guard = least;
     status = last ? EVENT : tiny ? STIFF : moves && t >= t1 ? DONE : RUNNING;
-    if (last && t < t1 && crossed < enough && !(crossed && t - crossings[crossed - 1] <= 1e-13 * (1 + t)) &&
+    if (last && t < t1 && crossed < enough && !(crossed && t - crossings[crossed - 1] <= 1e-13 * t1) &&
         crosses(p, shared, least, y, g0, s0)) {
       status = RUNNING;
       crossings[crossed++] = t;

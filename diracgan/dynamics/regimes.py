@@ -11,7 +11,7 @@ from jax import Array
 
 from ..numerics.convex_hull import distance_to_hull
 from ..tracing.host import along
-from . import filippov
+from . import filippov, switchings
 from .engines import Engine, TimeSpan
 from .filippov import DiracSystem, natural
 
@@ -62,7 +62,7 @@ def integrate(use: Engine, system: DiracSystem, y: np.ndarray, span: TimeSpan) -
     if not np.any(v):  # also where the field jumps away on every side: to stay is a solution
         ys[:], t = y, t1
         return ended("ok", math.nan, "rests at an equilibrium")
-    regime = filippov.start(system, y)
+    regime = switchings.start(system, y)
     repeats = 0
     shared = np.zeros((len(regime.modes),) * 2, bool)
     while True:
@@ -83,7 +83,7 @@ def integrate(use: Engine, system: DiracSystem, y: np.ndarray, span: TimeSpan) -
         if part.guard is None:
             return ended(*_end(system, regime, (ts, ys), y, t, events))
         before = np.asarray(regime.modes)
-        regime, happened = filippov.settle(system, y, regime, part.guard)
+        regime, happened = switchings.settle(system, y, regime, part.guard)
         if happened == ["crossing"]:
             flipped = before != regime.modes
             shared = np.where(flipped[:, None], flipped, shared)

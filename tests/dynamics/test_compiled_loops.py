@@ -10,7 +10,7 @@ import pytest
 import diracgan as dg
 from diracgan import dirac
 from diracgan.analysis.dynamical_system import DiscreteSystem, map_along
-from diracgan.dynamics import compiled_loops, filippov
+from diracgan.dynamics import compiled_loops, switchings
 from diracgan.dynamics.engines import TimeSpan
 from diracgan.dynamics.event_loop import event_loop
 from diracgan.dynamics.filippov import DiracSystem
@@ -52,13 +52,40 @@ def test_a_flow_in_c_is_that_of_xla_through_its_switchings(variant, monkeypatch)
         system = system_of(variant, 2)
         start = Players(np.array([0.3, -1.5]), np.array([0.4, 1.1]))
         y = np.concatenate([np.asarray(p) for p in dirac.game(system.variant, system.x0).project(start)])
-        assert compiled_loops.flow_loop(system, filippov.start(system, y), 4) is not None
+        assert compiled_loops.flow_loop(system, switchings.start(system, y), 4) is not None
         here = integrate(event_loop, system, y, span)
         monkeypatch.setenv("DIRACGAN_C", "0")
         there = integrate(event_loop, system, y, span)
     assert np.allclose(here.ys, there.ys, rtol=1e-9, atol=1e-11)
     assert [what for _, what in here.events] == [what for _, what in there.events]
     assert np.allclose([t for t, _ in here.events], [t for t, _ in there.events], rtol=1e-9)
+
+
+def test_a_surface_once_crossed_is_crossed_within_the_loop(monkeypatch):
+    """a = b = 1 + 0.3 sgn(s): r stays, and the angle turns at 1.3 where s > 0 and at 0.7 where s < 0.
+
+    Both losses switch on s = 0. A full turn takes pi/1.3 + pi/0.7; after a hundred the start is there again.
+    """
+
+    class Quadrants(dg.Variant):
+        def critic_loss(self, real, fake, x_real, x_fake):
+            return jnp.mean(fake + 0.3 * jnp.abs(fake))
+
+        def generator_loss(self, real, fake, x_real, x_fake):
+            return -jnp.mean(fake + 0.3 * jnp.abs(fake))
+
+    turn, start, asked = np.pi / 1.3 + np.pi / 0.7, np.array([0.5, 0.4]), []
+    settle = switchings.settle
+    monkeypatch.setattr(switchings, "settle", lambda *given: asked.append(given[-1]) or settle(*given))
+    with jax.enable_x64(True):
+        system = system_of(Quadrants(), 1)
+        found = integrate(event_loop, system, start, TimeSpan(0.0, 100 * turn, np.zeros(0), 1e-12, 1e-15))
+    assert found.result == "ok" and np.allclose(found.y, start, atol=1e-7)
+    assert len(found.events) == 400 and {what for _, what in found.events} == {"crossing"}
+    assert found.passed >= 396 and len(asked) == 400 - found.passed
+    first = (np.pi / 2 - np.arctan2(0.4, 0.5)) / 1.3  # to phi = 0
+    times = np.array([t for t, _ in found.events])
+    assert np.allclose(times[::4], first + turn * np.arange(100), atol=1e-8)
 
 
 def test_a_rotation_and_its_neighbours_turn():
@@ -138,7 +165,7 @@ def test_a_velocity_whose_square_leaves_the_float_range_is_followed_all_the_same
     with jax.enable_x64(True):
         system, y = system_of(dg.variant("lsgan"), 1), np.array([1e60, 1e60])
         span = TimeSpan(0.0, 1.0, np.ones(1), 1e-9, 1e-12)
-        found = event_loop(system, filippov.start(system, y), y, span)
+        found = event_loop(system, switchings.start(system, y), y, span)
     assert found.steps > 0 and found.t > 0.0 and np.all(np.abs(found.y) <= 1e60)
 
 

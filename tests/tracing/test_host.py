@@ -10,7 +10,7 @@ from selection import slow_but
 
 import diracgan as dg
 from diracgan import dirac
-from diracgan.dynamics import filippov
+from diracgan.dynamics import filippov, switchings
 from diracgan.dynamics.filippov import DiracSystem
 from diracgan.game import Players
 from diracgan.tracing.host import along, at_once, program_of
@@ -26,7 +26,7 @@ def test_a_field_its_surfaces_and_its_guards_are_those_that_are_compiled(name):
     with jax.enable_x64(True):
         system = system_of(name, 2)
         y = np.array([0.3, -0.2, 0.4, 0.1])
-        regime = filippov.start(system, y)
+        regime = switchings.start(system, y)
         for fn, args in (
             (filippov.natural, (system, y)),
             (filippov.look, (system, y, regime.modes)),

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from ...dynamics import filippov
+from ...dynamics import filippov, switchings
 from ...dynamics.filippov import Regime
 from ..orbits.neighbours import Carried, Switching
 from .cycle_equations import CycleEquations
@@ -149,7 +149,7 @@ def _border(
         return []
     none = np.zeros(len(at.before.modes))
     before, after = at.before._replace(slack=none), at.after._replace(slack=none)
-    far = filippov.plain(filippov.beyond(system, at.state, before, at.guard).modes)
+    far = filippov.plain(switchings.beyond(system, at.state, before, at.guard).modes)
     contact = Contact(at.guard, before, after, far, happens)
     value, slope = equations.family.tangency((before, far), at.guard, at.state, numbers)
     normal, f = slope[0, : len(at.state)], np.asarray(filippov.flow_in(system, at.state, far))
@@ -248,7 +248,7 @@ def _pushed(equations: CycleEquations, contact: Contact, v: np.ndarray) -> float
         system = equations.family.system(numbers)
         if contact.guard >= len(contact.before.modes) - filippov.face_count(system):
             return 1.0  # a face of the box holds what it meets, and a slide has no far side
-        far = filippov.beyond(system, v[:n], contact.before, contact.guard)
+        far = switchings.beyond(system, v[:n], contact.before, contact.guard)
         f = np.asarray(filippov.flow_in(system, v[:n], far))
     value, slope = equations.family.tangency((contact.before, far), contact.guard, v[:n], numbers)
     part = value[1] / max(np.linalg.norm(slope[0, :n]) * np.linalg.norm(f), _SMALLEST)

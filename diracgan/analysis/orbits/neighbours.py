@@ -20,7 +20,7 @@ import numpy as np
 from jax import Array
 from jax.tree_util import Partial
 
-from ...dynamics import filippov
+from ...dynamics import filippov, switchings
 from ...dynamics.compiled_loops import flow_loop, follow
 from ...dynamics.engines import TimeSpan
 from ...dynamics.event_loop import attempt, event_loop
@@ -106,8 +106,8 @@ def carry(
         done, state = _smooth(system_at, numbers, None, np.column_stack([z, ways]), span)
         return _arrived(system_at, numbers, None, state, ()) if done else None
     system = system_at(numbers)
-    regime, t = filippov.start(system, z), 0.0
-    switchings: tuple[Switching, ...] = ()
+    regime, t = switchings.start(system, z), 0.0
+    met_surfaces: tuple[Switching, ...] = ()
     atol = T.variational[1] * max(float(np.max(np.abs(z))), T.tiny)
     for _ in range(T.switchings):
         part = event_loop(system, regime, z, TimeSpan(t, span, np.array([span]), T.variational[0], atol))
@@ -117,12 +117,12 @@ def carry(
         if not done:
             return None
         if part.guard is None:
-            return _arrived(system_at, numbers, regime, state, switchings)
-        after, happened = filippov.settle(system, part.y, regime, part.guard)
+            return _arrived(system_at, numbers, regime, state, met_surfaces)
+        after, happened = switchings.settle(system, part.y, regime, part.guard)
         jumped = _saltation(system_at, numbers, part.y, (regime, after), part.guard, state[:, 1:])
         if jumped is None:
             return None
-        switchings += (Switching(part.t, part.y, part.guard, regime, after, tuple(happened)),)
+        met_surfaces += (Switching(part.t, part.y, part.guard, regime, after, tuple(happened)),)
         z, ways, t, regime = part.y, jumped, part.t, after
     return None
 

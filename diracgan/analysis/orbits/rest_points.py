@@ -91,7 +91,10 @@ def borders_on_a_jump(motion: DynamicalSystem, flat: np.ndarray, reach: float) -
     """Whether beside an equilibrium, along an axis, the field jumps through 0, so that there every point is one."""
     for axis in np.eye(len(flat)):
         for point in (flat + T.beside_jump * reach * axis, flat - T.beside_jump * reach * axis):
-            sides = [motion.change(point + T.beside_rest * reach * w) for w in (*np.eye(len(flat)), *-np.eye(len(flat)))]
+            sides = [
+                motion.change(point + T.beside_rest * reach * w)
+                for w in (*np.eye(len(flat)), *-np.eye(len(flat)))
+            ]
             jump = float(np.max(np.ptp(sides, axis=0))) if np.all(np.isfinite(sides)) else 0.0
             if jump > T.beside_jump * np.max(np.abs(sides)) and _balances(motion, point, reach):
                 return True

@@ -75,7 +75,9 @@ def _grows_exponentially(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> A
         return None
     numbers = termination.exponential_growth(case)
     before, last = case.looks[-2:]  # windows need not be equally long, and then their ends are compared
-    ends = np.log(case.distances(last)[-1] / case.distances(before)[-1]) / (last.stretch.t[-1] - before.stretch.t[-1])
+    ends = np.log(case.distances(last)[-1] / case.distances(before)[-1]) / (
+        last.stretch.t[-1] - before.stretch.t[-1]
+    )
     rates = np.array([np.log(amplitudes[-1] / amplitudes[-2]) / (t[-1] - t[-2]), ends])
     if not numbers or np.all(np.abs(rates - numbers["rate"]) > T.exponential * rates):
         return None

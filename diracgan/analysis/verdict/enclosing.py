@@ -130,7 +130,9 @@ def _at_every_size(case: Case, factor: float, answer: Answer) -> Answer | None:
     if answer.kind == Kind.CONVERGES_SUBLINEARLY:
         return answer
     numbers = {name: answer.numbers[name] / factor for name in ("radius_phi", "radius_theta")}
-    text = f"ends on a circle: |phi| = {numbers['radius_phi']:.6g}, |theta - x0| = {numbers['radius_theta']:.6g}"
+    text = (
+        f"ends on a circle: |phi| = {numbers['radius_phi']:.6g}, |theta - x0| = {numbers['radius_theta']:.6g}"
+    )
     return Answer(Kind.LIMIT_CIRCLE, numbers, text)
 
 

@@ -1,0 +1,274 @@
+"""Where one regime ends and the next begins: which sites switch at a surface, and whether it is crossed or slid along.
+
+References:
+    Filippov 1988, Differential Equations with Discontinuous Righthand Sides, chapter 2.
+"""
+
+# A regime's arrays are traced or of the host, as the caller's are: functions take both, and are declared for one.
+# pyright: reportArgumentType=false
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from jax import Array
+
+from .filippov import (
+    Crossing,
+    DiracSystem,
+    Regime,
+    face_count,
+    flow_in,
+    guards,
+    look,
+    natural,
+    plain,
+    surface_count,
+    velocity,
+)
+
+
+def start(system: DiracSystem, y: Array | np.ndarray) -> Regime:
+    """The regime in which a trajectory from ``y`` begins."""
+    if not surface_count(system):
+        return plain(np.zeros(0))
+    g, v = (np.asarray(a) for a in natural(system, y))
+    losses = len(g) - face_count(system)
+    on_face = (np.abs(g) <= 1e-12) & (np.arange(len(g)) >= losses)
+    regime = plain(np.where(g >= 0, 1.0, -1.0))
+    flat = _flat(look(system, y, regime.modes), y, losses)
+    regime = _leaving(_as_it_stands(system, y, regime, flat), flat | on_face, y)
+    seen = set(np.flatnonzero(flat).tolist())
+    for _ in range(losses):
+        near = look(system, y, regime.modes)
+        on = [k for k in np.flatnonzero(_vanishing(near, y)[:losses]) if k not in seen]
+        if not on:
+            break
+        k = int(on[0])
+        tied, flips = _switching(system, near, y, regime, k)
+        seen.update(int(i) for i in np.flatnonzero(tied))
+        here, there = speeds(system, y, regime, k, flips)
+        if here >= 0 and there >= 0:
+            regime = _leaving(regime, tied, y)
+        elif here <= 0 and there <= 0:
+            regime = _leaving(_across(regime, flips), tied, y)
+        elif here < 0 < there:
+            regime = _onto(regime, k, flips)
+        else:  # pushed off on both sides: the solution is not unique, the loss as it stands chooses
+            chosen = float(np.asarray(near.normals)[k] @ v) * regime.modes[k] >= 0
+            regime = _leaving(regime if chosen else _across(regime, flips), tied, y)
+    return regime
+
+
+def after(system: DiracSystem, y: Array, regime: Regime, guard: int) -> tuple[Regime, str]:
+    """The regime that follows when ``guard`` has fallen to 0, and what happened: crossing, slide or leave."""
+    m = len(regime.modes)
+    losses = m - face_count(system)
+    if guard >= m:  # the end of a slide, on this side or on the far one
+        k = (guard - m) % regime.sliding
+        shared, left = regime.flips[k], _off(regime, k)
+        return _leaving(left if guard < m + regime.sliding else _across(left, shared), shared, y), "leave"
+    if guard >= losses:  # a face of the box takes a weight, or lets it go
+        alone = np.arange(m) == guard
+        what = "slide" if regime.modes[guard] > 0 else "leave"
+        return _leaving(_across(regime, alone), alone, y), what
+    tied, flips = _switching(system, look(system, y, regime.modes), y, regime, guard)
+    here, there = speeds(system, y, regime, guard, flips)
+    if here <= 0 < there:
+        return _onto(regime, guard, flips), "slide"
+    return _leaving(_across(regime, flips), tied, y), "crossing"
+
+
+def settle(
+    system: DiracSystem, y: Array | np.ndarray, regime: Regime, guard: int
+) -> tuple[Regime, list[str]]:
+    """The regime after ``guard`` has fallen, and with it every surface that is met at the same moment.
+
+    An engine sees a guard fall only from above 0, so a second one that is not above it must not be left behind.
+    A surface on which the motion has stayed since the regime began is still being left, and keeps its slack.
+    """
+    regime = Regime(*(np.asarray(a) for a in regime))
+    m = len(regime.modes)
+    losses = m - face_count(system)
+    still = np.asarray(guards(system, y, regime))[:m] <= 2 * regime.slack
+    regime = regime._replace(slack=np.where(still & (np.arange(m) != guard), regime.slack, 0.0))
+    met: set[int] = set()
+    late, happened = [guard], []
+    flat = np.zeros(m, bool)
+    while late:
+        met.add(late[0])
+        if late[0] >= losses or not flat[late[0]]:
+            regime, what = after(system, y, regime, late[0])
+            happened.append(what)
+            if regime.sliding > (what == "slide"):
+                regime, released = _released(system, y, regime)
+                happened += released
+        fallen = np.asarray(guards(system, y, regime))[:m] <= 0
+        fallen &= (regime.slack == 0) & ~np.isin(np.arange(m), list(met))
+        flat = fallen & _flat(look(system, y, regime.modes), y, losses)
+        regime = _leaving(_as_it_stands(system, y, regime, flat), flat, y)
+        late = [int(k) for k in np.flatnonzero(fallen & ~flat)]
+    return regime, happened
+
+
+def _released(system: DiracSystem, y: Array, regime: Regime) -> tuple[Regime, list[str]]:
+    """The regime off every surface slid upon to which the field no longer pushes back from both sides.
+
+    Where another surface is crossed the field jumps, and with it Filippov's shares: no guard falls.
+    """
+    happened = []
+    for k in reversed(range(regime.sliding)):
+        shared, left = regime.flips[k], _off(regime, k)
+        here, there = speeds(system, y, left, int(regime.surfaces[k]), shared)
+        least = 1e-9 * (abs(here) + abs(there))
+        if here <= least and there >= -least:
+            continue
+        regime = _leaving(left if here > least else _across(left, shared), shared, y)
+        happened.append("leave")
+    return regime, happened
+
+
+def speeds(system: DiracSystem, y: Array, regime: Regime, k: int, shared: np.ndarray) -> tuple[float, float]:
+    """How fast the motion on this side, and the one on the far side, move away from surface k towards this side.
+
+    Where both vanish on the surface but not beside it, as sqrt|g| does, it is reached in a finite time, and to stay is
+    a solution, whatever the other side does: then the speeds are those beside it, both as if they led back.
+    """
+    normal = np.asarray(look(system, y, regime.modes).normals)[k] * regime.modes[k]
+    both = (np.asarray(flow_in(system, y, r)) for r in (regime, _across(regime, shared)))
+    here, there = (float(normal @ v) for v in both)
+    for side in (normal, -normal):
+        far, near = (_beside_surface(system, y, side, off) for off in _OFF)
+        if far < -_VANISHES * max(abs(here), abs(there)) and near < _STEEP * far:
+            return far, -far
+    return here, there
+
+
+_OFF = (1e-7, 1e-9)  # of the state: how far beside a surface the field is looked at
+_VANISHES = 1e3  # times slower on a surface than beside it
+_STEEP = 0.02  # of the speed at the first distance, at the second: a field with a slope has 0.01 of it there
+
+
+def _beside_surface(system: DiracSystem, y: Array, normal: np.ndarray, off: float) -> float:
+    """The speed away from a surface, a little off it on the side of its normal."""
+    length = float(np.linalg.norm(normal))
+    if length == 0:
+        return math.nan
+    point = np.asarray(y) + off * _size(system, y) * normal / length
+    return float(normal @ np.asarray(natural(system, point)[1]))
+
+
+def _size(system: DiracSystem, y: Array | np.ndarray) -> float:
+    """Of the state and the datum; 1 where both are 0."""
+    return max(float(np.max(np.abs(y))), float(np.max(np.abs(np.asarray(system.x0))))) or 1.0
+
+
+def beyond(system: DiracSystem, y: Array | np.ndarray, regime: Regime, surface: int) -> Regime:
+    """The regime on the far side of a surface of the losses, at a point of it."""
+    return _across(regime, _switching(system, look(system, y, regime.modes), y, regime, surface)[1])
+
+
+def _across(regime: Regime, shared: np.ndarray) -> Regime:
+    return regime._replace(modes=np.where(shared, -np.asarray(regime.modes), regime.modes))
+
+
+def _off(regime: Regime, k: int) -> Regime:
+    """The regime that no longer slides along the k-th of its surfaces."""
+    return regime._replace(flips=np.delete(regime.flips, k, 0), surfaces=np.delete(regime.surfaces, k))
+
+
+def _leaving(regime: Regime, shared: np.ndarray, y: Array) -> Regime:
+    """The regime that starts on these surfaces, and on those before, and leaves them."""
+    slack = 1e-13 * max(1.0, float(np.max(np.abs(y))))
+    return regime._replace(slack=np.where(shared, slack, regime.slack))
+
+
+def _onto(regime: Regime, k: int, shared: np.ndarray) -> Regime:
+    """The regime that slides along surface k as well."""
+    shared = shared | (np.arange(len(shared)) == k)
+    flips, surfaces = np.vstack([regime.flips, shared]), np.append(regime.surfaces, k)
+    return regime._replace(flips=flips, surfaces=surfaces, slack=np.where(shared, 0.0, regime.slack))
+
+
+_PARALLEL = 1e-9
+_FLAT = 8 * np.finfo(float).eps
+
+
+def _vanishing(near: Crossing, y: Array) -> np.ndarray:
+    """Which switching functions are 0 to rounding: booleans, (m,)."""
+    scale = np.linalg.norm(np.asarray(near.normals), axis=1) * max(1.0, float(np.max(np.abs(y))))
+    return np.abs(np.asarray(near.g)) <= 1e-12 * scale
+
+
+def _flat(near: Crossing, y: Array, losses: int) -> np.ndarray:
+    """Which switching functions of the losses are 0 with a gradient of 0, to rounding: booleans, (m,).
+
+    They stay 0 wherever the motion goes, like the real logit phi.x0 with x0 = 0, and so are not surfaces to cross: a
+    gradient of 0 is parallel to every other one.
+    """
+    size = max(1.0, float(np.max(np.abs(y))))
+    slopes = np.max(np.abs(np.asarray(near.normals)), axis=1, initial=0.0)
+    flat = (slopes <= _FLAT * size) & (np.abs(np.asarray(near.g)) <= _FLAT * size * size)
+    return flat & (np.arange(len(flat)) < losses)
+
+
+def _as_it_stands(system: DiracSystem, y: Array, regime: Regime, flat: np.ndarray) -> Regime:
+    """The regime whose flat sites take the branches that the losses themselves take, a little further on.
+
+    At a tie ``r > 0`` and ``r >= 0`` choose differently, which the sign of r = 0 does not tell.
+    """
+    if not np.any(flat) or regime.sliding:
+        return regime
+    v = np.asarray(flow_in(system, y, regime))
+    size, speed = max(1.0, float(np.max(np.abs(y)))), float(np.max(np.abs(v)))
+    ahead = y + (1e-7 * size / speed) * v if speed > 0 else y
+    wanted = np.asarray(natural(system, ahead)[1])
+
+    def miss(modes: np.ndarray) -> float:
+        return float(np.max(np.abs(np.asarray(velocity(system, ahead, modes)) - wanted)))
+
+    modes, least = np.asarray(regime.modes), miss(np.asarray(regime.modes))
+    for k in np.flatnonzero(flat):
+        if not least > 1e-12 * np.max(np.abs(wanted)):
+            break
+        other = np.where(np.arange(len(modes)) == k, -modes, modes)
+        if (missed := miss(other)) < 0.5 * least:
+            modes, least = other, missed
+    return regime._replace(modes=modes)
+
+
+def _shared(near: Crossing, y: Array, k: int, losses: int) -> np.ndarray:
+    """Which sites of the losses share surface k, and so switch with it: booleans, (m,)."""
+    normals = np.asarray(near.normals)
+    lengths = np.linalg.norm(normals, axis=1)
+    parallel = np.abs(normals @ normals[k]) >= (1 - _PARALLEL) * lengths * lengths[k]
+    parallel &= bool(lengths[k] > 0)
+    scale = 1e-9 * lengths * max(1.0, float(np.max(np.abs(y))))
+    shared = parallel & (lengths > 0) & (np.abs(np.asarray(near.g)) <= scale)
+    shared &= np.arange(len(lengths)) < losses
+    shared[k] = True
+    return shared
+
+
+def _switching(
+    system: DiracSystem, near: Crossing, y: Array, regime: Regime, k: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which sites are tied on surface k, and which of them have the other branch beyond it: booleans, (m,) each.
+
+    Sites that share the surface all switch, but for a sort's: what one of them compares hangs on the branches of those
+    before. Where several are tied, a point beyond tells.
+    """
+    losses = len(regime.modes) - face_count(system)
+    shared, lengths = _shared(near, y, k, losses), np.linalg.norm(np.asarray(near.normals), axis=1)
+    none = (np.abs(np.asarray(near.g)) <= 1e-9 * max(1.0, float(np.max(np.abs(y))))) & (
+        lengths <= 1e-6 * lengths[k]
+    )
+    tied = shared | (none & (np.arange(len(none)) < losses))
+    if np.sum(tied) == 1 or lengths[k] == 0:
+        return shared, shared
+    modes = np.asarray(regime.modes)
+    across = np.asarray(near.normals)[k] * modes[k] / lengths[k]
+    beyond = np.asarray(natural(system, np.asarray(y) - 1e-5 * _size(system, y) * across)[0])
+    flips = np.where(np.isnan(beyond), shared, tied & (beyond * modes < 0))
+    return tied, flips if np.any(flips) else shared
