@@ -256,9 +256,8 @@ class Case:
         """A limit other than (0, x0) in words; with the Jacobian of the change where it is an equilibrium."""
         if jacobian is None:
             return f"{formatting.vector(z)}, which is not (0, x0)"
-        held = (
-            0 if self.motion.discrete else self.motion.side(z).sliding
-        )  # on surfaces that it does not leave
+        side = None if self.motion.discrete else self.motion.side(z)
+        held = getattr(side, "sliding", 0)  # on surfaces that it does not leave
         free = len(jacobian) - rest_points.rank(jacobian) - held
         if free <= 0:
             return f"{formatting.vector(z)}, an equilibrium other than (0, x0)"

@@ -183,7 +183,9 @@ def cycling(state, t):
 def inside(factor=0.1, status="unstable"):
     """The motion of ``cycling`` seen at the radius ``factor``."""
     motion = Written(solution=cycling, change=lambda z: np.array([-z[1], z[0]]))
-    return case_of(lambda t: cycling(np.array([factor, 0.0]), 0 * t + 0.0) * 1.0, [0.0], motion, status)
+    case = case_of(lambda t: cycling(np.array([factor, 0.0]), 0 * t + 0.0) * 1.0, [0.0], motion, status)
+    case.budget = 1e3  # for more than a few looks
+    return case
 
 
 def test_an_amplitude_drifts_outward_inside_a_cycle_and_inward_outside():
@@ -213,14 +215,18 @@ def test_the_cycle_between_growth_and_decay_is_found_from_either_side():
 
 
 def test_a_capture_has_its_time_and_its_place():
-    case = case_of(spiral(np.ones_like), [0.0])
+    jump = Written(lambda z: np.array([-np.sign(z[0]), 0.0]))
+    case = case_of(spiral(np.ones_like), [0.0], jump)
     end = stretch(lambda t: np.stack([0 * t, 0 * t + 0.4], axis=1), np.linspace(0, 1, 9), "stuck", 0.7)
     found = termination.ended(case, end)
     assert (found.kind, found.numbers) == (
         Kind.STUCK,
         {"capture_time": 0.7, "limit_phi": [0.0], "limit_theta": [0.4]},
     )
-    assert case.ended
+    assert case.ended and "discontinuity" in found.text
+    root = Written(lambda z: np.array([-np.sign(z[0]) * np.sqrt(abs(z[0])), 0.0]))
+    found = termination.ended(case_of(spiral(np.ones_like), [0.0], root), end)
+    assert found.kind == Kind.STUCK and "continuous" in found.text
 
 
 def test_a_blow_up_is_told_from_exponential_growth():
