@@ -29,7 +29,11 @@ def to_a_point(case: Case, stretch: Stretch) -> Answer | None:
         return None
     flat = case.motion.flat(stretch.end)
     rest = rest_points.rest_near(
-        case.motion, flat, reach=T.reach * now.diameter + T.arrived * case.looks[0].diameter
+        case.motion,
+        flat,
+        reach=T.reach * now.diameter
+        + T.arrived * case.looks[0].diameter
+        + T.rest_rounding * T.eps * float(np.linalg.norm(flat)),
     )
     if rest is None:
         return None
@@ -65,7 +69,10 @@ def _at_point(case: Case, rest: rest_points.Rest, near: float, far: float) -> An
     now, before = case.looks[-1], case.looks[-2] if len(case.looks) > 1 else case.looks[-1]
     z = rest.flat[: 2 * case.system.dim]
     discrete = case.motion.discrete
-    at_origin = np.linalg.norm(z - case.origin) <= T.same_point * case.looks[0].rms
+    blur = (
+        T.rest_rounding * T.eps * float(np.linalg.norm(z))
+    )  # nearer than this, floats do not tell states apart
+    at_origin = np.linalg.norm(z - case.origin) <= max(T.same_point * case.looks[0].rms, blur)
     if at_origin and not discrete and case.linear.jacobian is not None:
         # held against differences, where autodiff stops at a stop_gradient
         rest = rest._replace(jacobian=case.linear.jacobian)
@@ -76,7 +83,7 @@ def _at_point(case: Case, rest: rest_points.Rest, near: float, far: float) -> An
     )
     if not np.all(stable | (still & (turning <= 0))) or not np.any(stable & moving):
         return None
-    arrived = near <= T.arrived * max(case.looks[0].diameter, T.tiny)
+    arrived = near <= max(T.arrived * max(case.looks[0].diameter, T.tiny), blur)
     choices = np.where(stable & moving, rates, np.inf)
     if np.all(np.isinf(choices)):
         return _dead_beat(case, z, rest) if arrived else None
