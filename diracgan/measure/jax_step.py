@@ -42,7 +42,7 @@ class JaxStep:
     def _linear(self) -> tuple[Array, Any]:
         return _linearised(self.at)
 
-    @functools.cached_property
+    @property
     def start(self) -> np.ndarray:
         """The full state, (n,)."""
         return np.asarray(self._linear[0])

@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import functools
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch  # pyright: ignore[reportMissingImports]
@@ -14,6 +14,7 @@ import torch  # pyright: ignore[reportMissingImports]
 from ..errors import InputError, integer, number, unknown
 from ..parameters import text
 from ..registry import settings as read_settings
+from ..rules import Rule
 from . import torch_game
 from .batch_checkpoint import LEAST, MOST, SERIES
 from .linear_response import Monitors
@@ -43,9 +44,13 @@ class TorchCheckpoint:
     whole: list[Any]
     each: list[Any]
 
-    @functools.cached_property
+    @property
     def start(self) -> np.ndarray:
         """The weights and what the optimisers remember, (n,)."""
+        return self._start
+
+    @functools.cached_property
+    def _start(self) -> np.ndarray:
         kept = [x.ravel() for x in self.game.remembered(self.whole)]
         return np.concatenate([self.game.flattened(list(self.game.start.values())), *kept]).astype(float)
 
@@ -101,11 +106,10 @@ class TorchCheckpoint:
 
     def under(self, setting: Setting) -> TorchCheckpoint:
         """The same state, going on under other options of both optimisers."""
-        game = copy.copy(self.game)
+        game, options = copy.copy(self.game), cast("dict[str, Any]", setting.rule)
         game.forget()
-        game.optimisers = {w: _with(self.game.optimisers[w], setting.rule.get(w, {})) for w in PLAYERS}
-        game.alternating = setting.rule.get("alternating", game.alternating)
-        game.n_critic = setting.rule.get("n_critic", game.n_critic)
+        game.optimisers = {w: _with(x, options.get(w, {})) for w, x in (self.game.optimisers or {}).items()}
+        game.n_critic = options.get("n_critic", game.n_critic)
         return TorchCheckpoint(game, self.whole, self.each)
 
     def changed(self, now: Setting, given: Mapping[str, Any] | str) -> Setting:
@@ -116,8 +120,7 @@ class TorchCheckpoint:
             InputError: for what these optimisers do not have.
         """
         wanted = read_settings(given) if isinstance(given, str) else dict(given)
-        held = {w: self.game.optimisers[w].param_groups for w in PLAYERS}
-        options = {w: held[w][0] for w in PLAYERS}
+        options = {w: x.param_groups[0] for w, x in (self.game.optimisers or {}).items()}
         known = ["lr", *_SUFFIXES, "ratio", "n_critic", *_names(options.values())]
         made: dict[str, Any] = {w: {} for w in PLAYERS}
         if not wanted:
@@ -192,4 +195,4 @@ def of_measured(measured: MeasuredGame) -> tuple[TorchCheckpoint, Setting]:
         raise InputError(
             "the networks or their optimiser's memory are not finite; allowed: a run that goes on"
         )
-    return at, Setting("as it is", {}, None, 0, None)
+    return at, Setting("as it is", cast("Rule", {}), None, 0, None)  # options in place of a rule

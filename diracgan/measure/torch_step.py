@@ -148,7 +148,7 @@ def _slopes(
     for out, x in there.items():
         if float((total[out] - x).abs().max()) > _SAME * torch.finfo(game.kind).eps * float(x.abs().max()):
             raise InputError(
-                f"a step of the {who}'s {type(game.optimisers[who]).__name__} mixes the entries of a parameter, so it "
+                f"a step of the {who}'s {type((game.optimisers or {})[who]).__name__} mixes entries, so that it "
                 "has no transpose here; allowed: optimisers that move each by itself (SGD, Adam, RMSprop, ...)"
             )
     return found

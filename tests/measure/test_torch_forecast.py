@@ -158,5 +158,5 @@ class Turned(optim.SGD):
 
 
 def test_an_optimiser_that_mixes_entries_has_no_transpose():
-    with pytest.raises(InputError, match="mixes the entries"):
+    with pytest.raises(InputError, match="mixes entries"):
         dg.forecast(trained(lambda p: Turned(p, lr=0.1)))
