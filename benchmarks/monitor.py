@@ -24,7 +24,7 @@ from jax import Array
 from scipy.stats import beta
 
 import diracgan as dg
-from diracgan.game import Players
+from diracgan.game import Players, loss_value
 from diracgan.training import metrics
 from diracgan.training.alarms import AlarmMonitor
 from diracgan.training.build import start
@@ -102,7 +102,7 @@ def piece(setup: TrainingSetup, state: TrainState, count: int) -> tuple[TrainSta
         x = on.shown("critic", on.fake(z))
         real, fake = on.judged(z.phi, x)
         seen = [
-            on._value("critic_loss", real, fake, x),
+            loss_value(on.variant, "critic_loss", real, fake, x),
             on.generator_loss(z),
             jnp.mean(real),
             jnp.mean(fake),
@@ -142,7 +142,12 @@ def looked_at(setup: TrainingSetup, state: TrainState) -> tuple[Array, Array, Ar
         real, fake = on.judged(z.phi, x)
         made, _ = metrics.sample(setup, z.theta, jax.random.key(5), 1024)
         finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(p)) for p in jax.tree.leaves(z)]))
-        return on._value("critic_loss", real, fake, x), jnp.min(real) - jnp.max(fake), made, finite
+        return (
+            loss_value(on.variant, "critic_loss", real, fake, x),
+            jnp.min(real) - jnp.max(fake),
+            made,
+            finite,
+        )
 
     return jax.vmap(one)(state)
 

@@ -297,7 +297,7 @@ class Game(GameLike):
         """A loss of the logits, averaged over instance noise where the game does that."""
         real, fake = self.judged(phi, x)
         if not self.averaged:
-            return _value(self.variant, which, real, fake, x)
+            return loss_value(self.variant, which, real, fake, x)
         slope = jax.vmap(jax.grad(View(self, phi)))
         spread = [spreads(slope(some), self.variant.extras["noise"]) for some in x]
         leaves, structure = jax.tree.flatten(self.variant)
@@ -311,12 +311,12 @@ def _shared_loss(structure: Any, which: str) -> Loss:
 
     def loss(real: Array, fake: Array, *leaves: Array) -> Array:
         nowhere = np.zeros((1, 1), real.dtype)
-        return _value(jax.tree.unflatten(structure, leaves), which, real, fake, Samples(nowhere, nowhere))
+        return loss_value(jax.tree.unflatten(structure, leaves), which, real, fake, Samples(nowhere, nowhere))
 
     return loss
 
 
-def _value(variant: Variant, which: str, real: Array, fake: Array, x: Samples) -> Array:
+def loss_value(variant: Variant, which: str, real: Array, fake: Array, x: Samples) -> Array:
     """A loss of the logits: a variant's own by its name, or what its penalties on logits add."""
     if which == "on_logits":
         return on_logits(variant.added, real, fake)

@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 
 from ..errors import InputError, integer
-from ..game import Game, GameLike, Players, Samples
+from ..game import Game, GameLike, Players, Samples, loss_value
 from ..rules import Rule, check_rule, float_vector
 from ..training import trainer
 from . import operators
@@ -104,7 +104,9 @@ class Checkpoint(eqx.Module):
         game = self.game
         x = Samples(game.x_real, game.generator(self.players.theta, game.z))
         real, fake = jnp.split(logits, [len(game.x_real)])
-        losses = [game._value(which, real, fake, x) for which in ("critic_loss", "generator_loss")]
+        losses = [
+            loss_value(game.variant, which, real, fake, x) for which in ("critic_loss", "generator_loss")
+        ]
         return dict(zip(SERIES, (*losses, jnp.mean(real), jnp.mean(fake)), strict=True))
 
     def under(self, setting: Setting) -> Checkpoint:

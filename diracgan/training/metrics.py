@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..game import Players, constrain
+from ..game import Players, constrain, loss_value
 from ..variants.penalties import squared_slopes
 from . import latent, networks
 from .games import MinibatchGame
@@ -254,7 +254,7 @@ def _scalars(
     x = on.shown("critic", on.fake(z))
     real, fake = on.judged(z.phi, x)
     found = {
-        "loss_d": on._value("critic_loss", real, fake, x),
+        "loss_d": loss_value(on.variant, "critic_loss", real, fake, x),
         "loss_g": on.generator_loss(z),
         "d_real": jnp.mean(real),
         "d_fake": jnp.mean(fake),

@@ -12,7 +12,7 @@ import numpy as np
 
 from ... import dirac
 from ...errors import InputError
-from ...game import Game, Players, Samples
+from ...game import Game, Players, Samples, loss_value
 from ...parameters import plain
 from ...tracing.symbolic import NoFormula, exact, formulas
 from ...variants import Variant
@@ -59,9 +59,7 @@ class SymbolicModel:
         samples = [np.array([[sp.Symbol(n, real=True)]]) for n in ("x_r", "x_f")]
 
         def on_logits(which: str) -> Any:
-            return lambda v, r, f, xr, xf: Game(v, xr, None, dirac.critic, dirac.generator)._value(
-                which, r, f, Samples(xr, xf)
-            )
+            return lambda v, r, f, xr, xf: loss_value(v, which, r, f, Samples(xr, xf))
 
         def on_dirac(which: str) -> Any:
             def loss(v: Variant, players: Players, real: Any, shift: Any) -> Any:
