@@ -336,11 +336,11 @@ def check_linear(around: LinearSettings) -> None:
 
 
 def check_noiseless(family: Family) -> None:
-    """Refuse instance noise, whose quadrature takes minutes to compile with all the derivatives of a curve."""
+    """Refuse instance noise, whose quadrature takes up to a minute to trace with all the derivatives of one curve."""
     if "noise" in family.around.variant.extras or any(h.name == "noise" for h in family.handles):
         raise InputError(
             "instance noise is integrated over by quadrature, with which the derivatives that curves in two parameters "
-            "need take minutes to compile; allowed: no noise here, a branch along one number, or "
+            "need take up to a minute to trace for each; allowed: no noise here, a branch along one number, or "
             "diracgan map stability"
         )
 
