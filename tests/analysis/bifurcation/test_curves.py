@@ -202,7 +202,7 @@ def test_adam_has_an_atlas_where_its_linearisation_reaches_anything():
         (("gamma=1:0", "rate_d"), None, "empty interval"),
         (("gamma=-1:1", "rate_d"), None, r"numbers in \[0, "),
         (("gamma", "nothing"), None, "nothing"),
-        (("noise=0.1:1", "gamma"), None, "minutes to compile"),
+        (("noise=0.1:1", "gamma"), None, "a minute to trace"),
         (("n_critic", "lr"), "alternating", "integer"),
     ],
 )
