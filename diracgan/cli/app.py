@@ -141,9 +141,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _drop_output()
         return 141
     except Exception as error:
-        if (
-            number := signals.received()
-        ) is not None:  # a library may say in its own way that it was interrupted
+        number = signals.received()
+        if number is not None:  # a library may say in its own way that it was interrupted
             return signals.say(number)
         if os.environ.get("DIRACGAN_TRACEBACK") == "1":
             import traceback

@@ -154,6 +154,12 @@ def _factors(wanted: dict[str, float], own_d: float, own_g: float) -> dict[str, 
     """By what each player's rate is multiplied."""
     if "lr_d" in wanted and "ratio" in wanted:
         raise InputError("lr_d and ratio both set the critic's rate; allowed: one of them")
+    if not wanted:
+        return {}
+    if not min(own_d, own_g) > 0:
+        raise InputError(
+            f"the rates are {own_d:g} and {own_g:g} now, so that no other is a multiple of them; allowed: rates above 0"
+        )
     rate_g = wanted.get("lr_g", wanted.get("lr", own_g))
     base = rate_g if "ratio" in wanted else wanted.get("lr", own_g)
     rate_d = wanted.get("lr_d", wanted.get("ratio", own_d / own_g) * base)

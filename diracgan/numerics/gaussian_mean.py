@@ -105,13 +105,13 @@ def _by_heat_equation(f: Integrand, primals: Any, tangents: Any) -> tuple[Array,
 
 def _edges(f: Integrand, mean: Array, variance: Array, kinks: Array, sides: Array, constants: Array) -> Array:
     """How f jumps at every kink, times the density there, (K, ...)."""
-    squares = (kinks - mean) ** 2
-    far = squares >= _FAR**2 * variance
+    far = (kinks - mean) ** 2 >= _FAR**2 * variance
     size = jnp.where(far, 1.0, variance)
-    density = jnp.where(far, 0.0, jnp.exp(-0.5 * jnp.where(far, 0.0, squares) / size) / jnp.sqrt(size))
-    places = jnp.where(far, mean, kinks)[:, None]
+    places = jnp.where(far, mean, kinks)  # of an infinite one a second derivative would be NaN
+    density = jnp.where(far, 0.0, jnp.exp(-0.5 * (places - mean) ** 2 / size) / jnp.sqrt(size))
     high, low = (
-        jax.vmap(lambda u, side: f(u, side, constants))(places, some) for some in (sides[1:], sides[:-1])
+        jax.vmap(lambda u, side: f(u, side, constants))(places[:, None], some)
+        for some in (sides[1:], sides[:-1])
     )
     weights = 0.3989422804014327 * density
     return (high - low) * weights.reshape(-1, *[1] * (high.ndim - 1))

@@ -148,6 +148,21 @@ def test_what_a_game_in_pytorch_must_have():
         dg.critical_setting(linear()[0])
 
 
+def test_a_rate_of_zero_has_no_multiples():
+    from diracgan.measure.torch_checkpoint import of_measured
+
+    game = trained(lambda p: optim.SGD(p, lr=0.1, momentum=0.5))
+    for optimiser in game.backend.optimisers.values():
+        optimiser.param_groups[0]["lr"] = 0.0  # as a warm-up begins
+    at, now = of_measured(game)
+    assert at.changed(now, "momentum=0.9").rule == {
+        "critic": {"momentum": 0.9},
+        "generator": {"momentum": 0.9},
+    }
+    with pytest.raises(InputError, match="the rates are 0 and 0 now"):
+        at.changed(now, "lr=0.1")
+
+
 class Turned(optim.SGD):
     """Moves each entry by its neighbour's gradient."""
 

@@ -373,8 +373,7 @@ def _record(system: CriticalSystem, path: SolutionPath, low: np.ndarray, high: n
     points, place = _points(system, path), rectangle(family.handles, low, high)
     kept, ends = _differentiable(decided, values, system.start[-2:], ends)
     if len(values[kept]) < len(values):
-        least, most = values[kept].min(axis=0), values[kept].max(axis=0)
-        points = [p for p in points if np.all(least <= p.values) and np.all(p.values <= most)]
+        points = [p for p in points if kept.start <= _nearest(values, p.values) < kept.stop]
         us, values, states, decided = us[kept], values[kept], states[kept], decided[kept]
     critical = [system.eigenvalue(u) for u in us]
     return Curve(
@@ -398,7 +397,7 @@ def _differentiable(
 ) -> tuple[slice, tuple[str, str]]:
     """The stretch about the start on which the equilibrium has a derivative, and why it ends."""
     lost = np.array([m.status == Status.NO_DERIVATIVE for m in decided])
-    at = int(np.argmin(np.linalg.norm((values - begin) / np.ptp(values, axis=0).max(initial=1e-300), axis=1)))
+    at = _nearest(values, begin)
     before, after = np.flatnonzero(lost[:at]), np.flatnonzero(lost[at + 1 :])
     first = int(before[-1]) + 1 if len(before) else 0
     last = at + int(after[0]) if len(after) else len(lost) - 1
@@ -409,6 +408,12 @@ def _differentiable(
         )
     why = "beyond, the field has no derivative at the equilibrium"
     return slice(first, last + 1), (why if len(before) else ends[0], why if len(after) else ends[1])
+
+
+def _nearest(values: np.ndarray, place: Sequence[float] | np.ndarray) -> int:
+    """Which of a curve's values lies nearest to a place, each number in units of its extent along the curve."""
+    units = np.maximum(np.ptp(values, axis=0), np.finfo(float).tiny)
+    return int(np.argmin(np.linalg.norm((values - place) / units, axis=1)))
 
 
 def _pair(values: np.ndarray) -> str:

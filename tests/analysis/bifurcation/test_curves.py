@@ -8,6 +8,9 @@ import written_games as games
 
 import diracgan as dg
 from diracgan.analysis.bifurcation import atlas, branch, curve, sensitivity
+from diracgan.analysis.bifurcation.curves import _differentiable, _nearest
+from diracgan.analysis.linear.margins import Margin
+from diracgan.analysis.linear.status import Status
 
 STEP = dg.rule("simultaneous", lr=1.0)
 NS = dg.variant("ns")
@@ -230,6 +233,18 @@ def test_no_curve_is_followed_where_the_equilibrium_has_no_derivative():
     with pytest.raises(dg.InputError, match="no derivative at this equilibrium") as error:
         curve(only(start, "neimark-sacker"), over=("lam=0.05:1", "c=0:1"))
     assert "\n" not in str(error.value)
+
+
+def test_a_curve_ends_where_the_derivative_is_lost_on_the_stretch_of_its_start():
+    # the second number is a thousand times as large: what lies nearest is told in units of both
+    values = np.array([[0.0, 0.0], [0.1, 1000.0], [0.9, 1010.0], [1.0, 1400.0], [1.1, 2000.0]])
+    lost = [Margin(Status.NO_DERIVATIVE, np.nan, np.nan, np.zeros(0))]
+    kept = [Margin(Status.MARGINAL, 0.0, 0.1, np.zeros(0))]
+    found = _differentiable(lost + 4 * kept, values, np.array([1.0, 1005.0]), ("here", "there"))
+    assert found[0] == slice(1, 5) and "no derivative" in found[1][0] and found[1][1] == "there"
+    assert [_nearest(values, p) for p in ((0.9, 1005.0), (0.2, 1020.0))] == [2, 1]
+    with pytest.raises(dg.InputError, match="no derivative at this equilibrium"):
+        _differentiable(2 * kept + lost + 2 * kept, values, np.array([0.9, 1005.0]), ("here", "there"))
 
 
 @pytest.mark.slow
