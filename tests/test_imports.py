@@ -180,6 +180,14 @@ def test_settings_of_jax_are_left_alone():
     assert dict(jax.config.values) == before
 
 
+@pytest.mark.slow  # an answer in an interpreter where nothing has been asked before
+def test_settings_of_jax_are_left_alone_by_the_first_answer():
+    loaded_after(
+        "import jax; before = dict(jax.config.values); import diracgan as dg; v = dg.variant('ns'); dg.spectrum(v);"
+        "dg.simulate(v, t1=1.0); dg.simulate(v, t1=1.0, backend='scipy'); assert dict(jax.config.values) == before"
+    )
+
+
 def test_public_names_are_there():
     for name in diracgan.__all__:
         assert getattr(diracgan, name) is not None

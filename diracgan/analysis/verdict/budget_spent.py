@@ -79,9 +79,13 @@ def _grows_exponentially(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> A
         last.stretch.t[-1] - before.stretch.t[-1]
     )
     rates = np.array([np.log(amplitudes[-1] / amplitudes[-2]) / (t[-1] - t[-2]), ends])
-    if not numbers or np.all(np.abs(rates - numbers["rate"]) > T.exponential * rates):
+    if not numbers:
         return None
-    between = float(rates[np.argmin(np.abs(rates - numbers["rate"]))])
+    off = np.abs(rates - numbers["rate"])
+    alike = off <= T.exponential * rates  # not of a window that ends beyond all numbers
+    if not np.any(alike):
+        return None
+    between = float(rates[np.argmin(np.where(alike, off, np.inf))])
     case.note(f"the growth rate is {between:.5g} between the last two windows, and the same within the last")
     how = f"like exp({numbers['rate']:.5g} t): the amplitude has reached {amplitudes[-1]:.4g}"
     return Answer(Kind.DIVERGES, numbers, f"diverges exponentially, {how}")

@@ -279,6 +279,10 @@ def test_a_growth_that_ends_at_once_has_the_rate_of_the_last_window():
     # and the budget's end says the same of what it has seen over 43 decades
     found = budget_spent._grows_exponentially(case, case.times, case.sizes)
     assert found is not None and (found.kind, found.numbers) == (Kind.DIVERGES, {"rate": 0.2})
+    # also where the last row of the last window is beyond all numbers
+    case.looks[-1].stretch.zs[-1] = np.nan
+    found = budget_spent._grows_exponentially(case, case.times, case.sizes)
+    assert found is not None and found.numbers == {"rate": 0.2} and "nan" not in case.evidence[-1]
     # but neither of a growth that has not left the scale of the losses, nor of one that slows down
     near = case_of(lambda t: 1e-9 * path(t), [0.0, 50.0], Written(lambda z: jacobian @ z))
     near.linear.jacobian, near.linear.eigenvalues = jacobian, case.linear.eigenvalues
