@@ -174,6 +174,10 @@ def _line(loss: Loss, which: int, mean: Array, spread: Array, constants: Sequenc
 
     if not one.form.moving:
         return of(mean)
+    if one.kinks is None and not one.form.linear:
+        # one step of Newton's method does not find the kinks, and two rules may agree beside them
+        numbers = [mean, spread, *(c.ravel() for c in constants)]
+        return jnp.sum(jnp.concatenate(numbers)) * jnp.nan  # of all, so that derivatives are NaN too
     kinks = one.kinks or kinks_by_newton(of, one.form.depth, mean)
     if one.coefficients is not None:
         return kinked_polynomial_mean(one.coefficients, np.asarray(kinks.places), mean, spread)

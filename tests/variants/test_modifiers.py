@@ -366,6 +366,26 @@ def _bent(real, fake, width, weight):
     return jnp.sum(weight * jax.nn.relu(jnp.abs(fake - width) - 1.5))
 
 
+def test_the_mean_over_noise_is_refused_where_a_bent_surface_is_given_by_the_losses_numbers():
+    """relu(tanh u - c) bends at artanh c, which is not where a tangent vanishes: a slope would be off by 0.006."""
+    one = np.ones(1)
+
+    def mean(m, s, c):
+        return smooth_mean(
+            lambda r, f, c: jnp.sum(jax.nn.relu(jnp.tanh(f) - c)),
+            "separable",
+            0 * one,
+            m[None],
+            one,
+            s[None],
+            [c],
+        )
+
+    with jax.enable_x64(True):
+        found = jax.jit(jax.value_and_grad(mean, (0, 1, 2)))(*map(jnp.asarray, (0.1, 0.7, 0.3)))
+    assert np.all(np.isnan(jax.tree.leaves(found)))
+
+
 @pytest.mark.slow
 def test_noise_on_a_loss_whose_nested_kinks_are_given_by_its_numbers():
     """w relu(|u - d| - 3/2) bends at d and d +- 3/2; d and w are traced. Derivatives by m and d are opposite."""
