@@ -120,6 +120,7 @@ static int crosses(double *p, const int64_t *shared, int k, const double *y, dou
     if (!(out[j] > 0)) return 0;
     if (tied[j] && !(out[SITES + j] >= (j == k ? 1e-9 * (out[SITES + j] - s[j]) : -flat))) return 0;
   }
+  if (!(-s[k] >= 1e-4 * out[SITES + k])) return 0; /* it may have come to rest at the edge */
   memcpy(p, q, sizeof q);
   memcpy(g, out, sizeof(double) * SITES);
   memcpy(s, out + SITES, sizeof(double) * SITES);

@@ -15,7 +15,7 @@ from . import filippov, switchings
 from .engines import Engine, TimeSpan
 from .filippov import DiracSystem, natural
 
-_STAYS = 1e-9  # of what rests on a surface
+_STAYS = 1e-9  # of what rests on a surface or beside it
 _NO_TIME = 1e-13  # of the span, whatever its unit: a regime that ends so soon has not gone on
 _BLOW_UP = 1e-7  # a state that would double within this share of its time has no future
 
@@ -62,6 +62,9 @@ def integrate(use: Engine, system: DiracSystem, y: np.ndarray, span: TimeSpan) -
     if not np.any(v):  # also where the field jumps away on every side: to stay is a solution
         ys[:], t = y, t1
         return ended("ok", math.nan, "rests at an equilibrium")
+    if switchings.starts_at_edge(system, y):
+        ys[:], t = y, t1
+        return ended("ok", math.nan, "rests at the edge of a discontinuity")
     regime = switchings.start(system, y)
     repeats = 0
     shared = np.zeros((len(regime.modes),) * 2, bool)
@@ -82,6 +85,10 @@ def integrate(use: Engine, system: DiracSystem, y: np.ndarray, span: TimeSpan) -
             return ended(*_failure(system, part.failure, t, y))
         if part.guard is None:
             return ended(*_end(system, regime, (ts, ys), y, t, events))
+        if switchings.rests_at_edge(system, y, regime, part.guard, max(_STAYS, 10 * span.rtol)):
+            y, since = switchings.inside(system, y, regime, part.guard), t
+            ys[ts > t], t = y, t1
+            return ended("ok", math.nan, f"rests at the edge of a discontinuity since t = {since:.10g}")
         before = np.asarray(regime.modes)
         regime, happened = switchings.settle(system, y, regime, part.guard)
         if happened == ["crossing"]:

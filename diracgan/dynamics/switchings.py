@@ -49,7 +49,7 @@ def start(system: DiracSystem, y: Array | np.ndarray) -> Regime:
         tied, flips = _switching(system, near, y, regime, k)
         seen.update(int(i) for i in np.flatnonzero(tied))
         here, there = speeds(system, y, regime, k, flips)
-        if here >= 0 and there >= 0:
+        if (here >= 0 and there >= 0) or rests_at_edge(system, y, regime, k):
             regime = _leaving(regime, tied, y)
         elif here <= 0 and there <= 0:
             regime = _leaving(_across(regime, flips), tied, y)
@@ -162,6 +162,43 @@ def _beside_surface(system: DiracSystem, y: Array, normal: np.ndarray, off: floa
 def _size(system: DiracSystem, y: Array | np.ndarray) -> float:
     """Of the state and the datum; 1 where both are 0."""
     return max(float(np.max(np.abs(y))), float(np.max(np.abs(np.asarray(system.x0))))) or 1.0
+
+
+_AT_REST = 1e-9  # times as slow as beyond a surface
+
+
+def rests_at_edge(
+    system: DiracSystem, y: Array | np.ndarray, regime: Regime, guard: int, within: float = _AT_REST
+) -> bool:
+    """Whether the motion has come to rest where it meets a surface, and the field beyond would carry it away.
+
+    A rest point on a surface is approached for ever: that the surface is met at all is an error of integration, and to
+    stay there is a solution. At rest is what is ``within`` times as slow as the field beyond.
+    """
+    losses = len(regime.modes) - face_count(system)
+    if regime.sliding or guard >= losses:
+        return False
+    sides = (regime, beyond(system, y, regime, guard))
+    here, there = (float(np.max(np.abs(np.asarray(flow_in(system, y, r))))) for r in sides)
+    return here <= within * there
+
+
+def starts_at_edge(system: DiracSystem, y: Array | np.ndarray) -> bool:
+    """Whether ``y`` lies on a surface, and its own side of it is at rest: see :func:`rests_at_edge`."""
+    if not surface_count(system):
+        return False
+    g = np.asarray(natural(system, y)[0])
+    regime = plain(np.where(g >= 0, 1.0, -1.0))
+    on = np.flatnonzero(_vanishing(look(system, y, regime.modes), y))
+    return any(rests_at_edge(system, y, regime, int(k)) for k in on)
+
+
+def inside(system: DiracSystem, y: np.ndarray, regime: Regime, surface: int) -> np.ndarray:
+    """The point of a surface next to ``y``, by a few roundings on the side of the regime."""
+    near = look(system, y, regime.modes)
+    normal = np.asarray(near.normals)[surface]
+    off = regime.modes[surface] * 8 * np.finfo(float).eps * _size(system, y) * np.linalg.norm(normal)
+    return y + (off - float(np.asarray(near.g)[surface])) * normal / float(normal @ normal)
 
 
 def beyond(system: DiracSystem, y: Array | np.ndarray, regime: Regime, surface: int) -> Regime:
