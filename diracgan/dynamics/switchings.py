@@ -10,16 +10,22 @@ References:
 from __future__ import annotations
 
 import math
+from functools import partial
 
+import jax
 import numpy as np
 from jax import Array
 
+from ..tracing.host import at_once
 from .filippov import (
     Crossing,
     DiracSystem,
     Regime,
+    Velocity,
     face_count,
+    flow_by,
     flow_in,
+    frozen_velocity,
     guards,
     look,
     natural,
@@ -172,15 +178,33 @@ def rests_at_edge(
 ) -> bool:
     """Whether the motion has come to rest where it meets a surface, and the field beyond would carry it away.
 
-    A rest point on a surface is approached for ever: that the surface is met at all is an error of integration, and to
-    stay there is a solution. At rest is what is ``within`` times as slow as the field beyond.
+    A node on a surface is approached for ever: that the surface is met at all is an error of integration, and to stay
+    there is a solution. A focus is turned about, and so crosses. At rest is what is ``within`` times as slow as the
+    field beyond.
     """
     losses = len(regime.modes) - face_count(system)
     if regime.sliding or guard >= losses:
         return False
     sides = (regime, beyond(system, y, regime, guard))
     here, there = (float(np.max(np.abs(np.asarray(flow_in(system, y, r))))) for r in sides)
-    return here <= within * there
+    if not here <= within * there:
+        return False
+    values = np.linalg.eigvals(np.asarray(_slope_in(system, y, regime)))
+    slowest = values[np.argmax(values.real)]
+    return bool(abs(slowest.imag) <= _TURNS * abs(slowest))
+
+
+_TURNS = 1e-6  # of an eigenvalue's size: a smaller imaginary part is the rounding of a double one
+
+
+def _slope_by(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime) -> Array:
+    return jax.jacfwd(lambda y: flow_by(velocity, system, y, regime))(y)
+
+
+@at_once(quick=partial(_slope_by, frozen_velocity))
+def _slope_in(system: DiracSystem, y: Array, regime: Regime) -> Array:
+    """The Jacobian in a regime, (n, n)."""
+    return _slope_by(velocity, system, y, regime)
 
 
 def starts_at_edge(system: DiracSystem, y: Array | np.ndarray) -> bool:

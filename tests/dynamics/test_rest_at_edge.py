@@ -1,8 +1,8 @@
 """Rest points on a surface, approached from one side for ever.
 
-WGAN-GP with c = 1 in d = 1: phi' = -theta - 2 lam (phi - s), theta' = phi with s the sign of phi. On either side the motion
-is linear about (0, 2 lam s), a node for lam > 1 that lies on phi = 0, with the rates lam -+ sqrt(lam^2 - 1). From w below,
-in coordinates about it, phi = a exp(-slow t) + b exp(-fast t): it changes its sign once, or never.
+WGAN-GP with c = 1 in d = 1: phi' = -theta - 2 lam (phi - s), theta' = phi with s the sign of phi. On either side the
+motion is linear about (0, 2 lam s), for lam > 1 a node that lies on phi = 0, with the rates lam -+ sqrt(lam^2 - 1):
+phi = a exp(-slow t) + b exp(-fast t) changes its sign once, or never. For lam < 1 it is a focus, and always crosses.
 """
 
 from __future__ import annotations
@@ -53,3 +53,14 @@ def test_beyond_the_edge_it_is_crossed():
     v = dg.variant("wgan-gp", c=1.0, lam=1.2)
     run = dg.simulate(v, phi0=[0.0], theta0=[2.401], t1=60.0, ts=np.array([0.0, 60.0]))
     assert float(run.theta[-1, 0]) == pytest.approx(-2.4, abs=1e-7)
+
+
+def test_a_focus_on_the_edge_is_passed():
+    """lam = 0.99: it crosses after half a turn, when it has come within 1e-9 of the focus.
+
+    There the tolerance is a hundredth of what is left, which delays the crossing by a few times 1e-5.
+    """
+    half = math.pi / math.sqrt(1 - 0.99**2)
+    seen = dg.verdict(dg.variant("wgan-gp", c=1.0, lam=0.99), [0.5], [0.5])
+    assert seen.kind == "limit-cycle"
+    assert seen.numbers["period"] == pytest.approx(2 * half, rel=1e-5)
