@@ -325,7 +325,7 @@ def document(small):
         "frequency": 0.3,
         "predicted_frequency": None,
     }
-    a, b = api._claim_a(found["A"], [], [], chosen), api._claim_b(found["B"], [], chosen)
+    a, b = api._claim_a(found["A"], [], [], chosen), api._claim_b(found["B"], [])
     c = api._claim_c([record], chosen)
     d = api._claim_d(forecast_records(), chosen, None)
     controls = api._controls(found, [], chosen)
