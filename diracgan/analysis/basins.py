@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -17,6 +18,8 @@ from ..game import Players
 from ..rules import Rule, init, step
 from ..variants import Variant
 from .dynamical_system import ContinuousSystem, runge_kutta_step
+from .linear.spectrum import spectrum
+from .linear.status import Status
 
 ROWS = 512  # states of the last quarter of a run (of the shortest, its last half), by which its end is known
 _AT_ONCE = 2**24  # numbers of such states held at once
@@ -95,6 +98,7 @@ class Runs:
         with jax.enable_x64(True):
             self.system = DiracSystem(*dirac.cast((variant, x0, rates), jnp.float64), tau=None)
             self.rule = None if rule is None else dirac.cast(dataclasses.replace(rule, ema=None), jnp.float64)
+        self.variant, self.rates = variant, rates
         self.h, self.steps, self.box = h, steps, box
         self.switches = rule is None and surface_count(self.system) > 0
         self.centre = np.concatenate([np.zeros(len(x0)), x0])
@@ -151,6 +155,8 @@ class Runs:
         if end is None:
             return DIVERGED
         small = _AT_REST * self.box
+        if self._passes(end):
+            return UNSETTLED
         if end.diameter > small and abs(end.change) > _STEADY * end.largest:
             return UNSETTLED
         if end.diameter <= small:
@@ -202,16 +208,30 @@ class Runs:
     def _followed(
         self, draws: np.ndarray, tell: Callable[[int, int], None] | None = None, finer: int = 1
     ) -> list[_End | None]:
-        """How every start ends; what shrinks is followed longer, and is at rest where it goes on shrinking as fast."""
+        """How every start ends; what shrinks is followed longer, and is at rest where it goes on shrinking as fast.
+
+        What rests at an unstable equilibrium only passes it, and is followed longer as well.
+        """
         ends = self.ends(draws, tell, finer)
-        slow = [k for k, end in enumerate(ends) if end is not None and self._shrinks(end)]
+        slow = [k for k, end in enumerate(ends) if end is not None and (self._shrinks(end) or self._passes(end))]
         later = self.ends(draws[slow], None, finer, _LONGER) if slow else []
         for k, end in zip(slow, later, strict=True):
             before = ends[k]
             assert before is not None
             goes_on = end is not None and self._shrinks(end) and end.power >= _WEAKER * before.power
-            ends[k] = _at_rest(self.centre, 0.0) if goes_on else end
+            ends[k] = _at_rest(self.centre, 0.0) if goes_on and not self._repels else end
         return ends
+
+    @functools.cached_property
+    def _repels(self) -> bool:
+        """Whether (0, x0) is unstable."""
+        rates = {"rate_d": float(self.rates.phi), "rate_g": float(self.rates.theta)}
+        seen = spectrum(self.variant, x0=np.asarray(self.system.x0), rule=self.rule, **rates)
+        return seen.status == Status.UNSTABLE
+
+    def _passes(self, end: _End) -> bool:
+        """Whether an end is at (0, x0), which almost no start ends on where it is unstable."""
+        return 0.0 < end.largest <= _AT_REST * self.box and self._repels
 
     def _shrinks(self, end: _End) -> bool:
         moves = end.diameter > _AT_REST * self.box and -end.change > _STEADY * end.largest

@@ -101,9 +101,11 @@ class Mapped(dg.Rule):
         return Players(*self.moved(*players)), memory
 
 
-@dg.register_rule("test-standard-map", reference="Chirikov 1979, Physics Reports 52, 263")
 class StandardMap(Mapped):
-    """p+ = p + k sin q, q+ = q + p+."""
+    """p+ = p + k sin q, q+ = q + p+.
+
+    Chirikov 1979, Physics Reports 52, 263.
+    """
 
     k: float = 0.6
 
@@ -112,17 +114,21 @@ class StandardMap(Mapped):
         return p, q + p
 
 
-@dg.register_rule("test-cat-map", reference="Arnold & Avez 1968")
 class CatMap(Mapped):
-    """On the unit square, stretched by (3 + sqrt 5)/2."""
+    """On the unit square, stretched by (3 + sqrt 5)/2.
+
+    Arnold & Avez 1968.
+    """
 
     def moved(self, x, y):
         return jnp.mod(2 * x + y, 1.0), jnp.mod(x + y, 1.0)
 
 
-@dg.register_rule("test-circle-map", reference="Arnold 1965")
 class CircleMap(Mapped):
-    """x+ = x + turn - k/(2 pi) sin 2 pi x on the circle, y+ = y/2."""
+    """x+ = x + turn - k/(2 pi) sin 2 pi x on the circle, y+ = y/2.
+
+    Arnold 1965.
+    """
 
     turn: float = GOLDEN
     k: float = 0.6
