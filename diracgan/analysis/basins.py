@@ -213,7 +213,9 @@ class Runs:
         What rests at an unstable equilibrium only passes it, and is followed longer as well.
         """
         ends = self.ends(draws, tell, finer)
-        slow = [k for k, end in enumerate(ends) if end is not None and (self._shrinks(end) or self._passes(end))]
+        slow = [
+            k for k, end in enumerate(ends) if end is not None and (self._shrinks(end) or self._passes(end))
+        ]
         later = self.ends(draws[slow], None, finer, _LONGER) if slow else []
         for k, end in zip(slow, later, strict=True):
             before = ends[k]

@@ -131,7 +131,9 @@ def test_a_slow_approach_to_rest_is_one_also_where_another_start_has_come_to_res
 def test_a_motion_that_passes_an_unstable_equilibrium_has_not_settled():
     # Adam steps of 0.0098 against eps = 1e-8: at rest the map's multipliers are as large as lr/eps, however near
     # a start may come for a while
-    adam = basins.Runs(dg.variant("ns").with_(r1=0.43), dg.rule("adam", lr=0.0098), np.zeros(1), 0.0098, 64, 2.0)
+    adam = basins.Runs(
+        dg.variant("ns").with_(r1=0.43), dg.rule("adam", lr=0.0098), np.zeros(1), 0.0098, 64, 2.0
+    )
     flow = basins.Runs(dg.variant("ns").with_(r1=0.43), None, np.zeros(1), 0.02, 64, 2.0)
     near = basins._at_rest(np.full(2, 1e-70), 1e-70)
     assert adam.grouped([near]).tolist() == [basins.UNSETTLED]
