@@ -227,8 +227,13 @@ class Runs:
     @functools.cached_property
     def _repels(self) -> bool:
         """Whether (0, x0) is unstable."""
-        rates = {"rate_d": float(self.rates.phi), "rate_g": float(self.rates.theta)}
-        seen = spectrum(self.variant, x0=np.asarray(self.system.x0), rule=self.rule, **rates)
+        seen = spectrum(
+            self.variant,
+            x0=np.asarray(self.system.x0),
+            rule=self.rule,
+            rate_d=float(self.rates.phi),
+            rate_g=float(self.rates.theta),
+        )
         return seen.status == Status.UNSTABLE
 
     def _passes(self, end: _End) -> bool:
