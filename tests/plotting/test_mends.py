@@ -136,7 +136,7 @@ def test_an_orbit_diagram_follows_both_points_and_says_what_its_dots_are():
     said = [text.get_text() for text in ax.get_legend().get_texts()]
     assert said == ["last turning points, from 4 starts", "where it comes to rest, from 4 starts"]
     title = plot.map_figure(found).texts[0].get_text()
-    assert "keeps moving for lam = 0.5, comes to rest for lam = 1.2 to 1.4" in " ".join(title.split())
+    assert "keeps moving for lam = 0.5, comes to rest for lam = 1.2" in " ".join(title.split())
 
 
 def test_two_basins_show_the_points_they_lead_to():
