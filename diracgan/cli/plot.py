@@ -35,8 +35,12 @@ def command(
         ),
     ] = "page",
     judged: Annotated[
-        bool, option("--verdict", "Title the picture with the verdict (seconds more).")
-    ] = False,
+        bool | None,
+        option(
+            "--verdict/--no-verdict",
+            "Title the picture with the verdict (seconds more); by default where eigenvalues decide nothing.",
+        ),
+    ] = None,
     size: Annotated[str | None, SIZE] = None,
     show: Annotated[bool, option("--show", "Open a window as well.")] = False,
 ) -> CommandResult:
@@ -59,6 +63,8 @@ def command(
     chosen_size = printed(size, str(path))
     if is_moving(path) and judged:
         raise InputError("--verdict titles a picture that stands still; allowed: .png, .pdf, .svg")
+    if is_moving(path):
+        judged = False
     drawn = (
         _computed(game, judged, kept) if isinstance(game, _Game) else Drawn(game.trajectory, game.spectrum)
     )
@@ -68,12 +74,15 @@ def command(
         open_window(chosen.still(drawn))
     found, attrs = drawn.spectrum, drawn.trajectory["attrs"]
     about = {n: attrs[n] for n in ("variant", "result", "result_time", "result_text")}
+    told = drawn.verdict
     lines = [
         f"{found.variant}, d = {found.dim}: {found.text}",
+        *([] if told is None else [told.text]),
         f"{about['result']}: {about['result_text']}",
         str(path),
     ]
-    return CommandResult(about | {"status": found.status, "text": found.text, "out": path}, lines)
+    about |= {"status": found.status, "text": found.text, "verdict": None if told is None else told.kind}
+    return CommandResult(about | {"out": path}, lines)
 
 
 class _Game(NamedTuple):
@@ -92,9 +101,13 @@ def _game(variant: VariantOptions, motion: MotionOptions, view: str) -> _Game:
     return _Game(made, arguments, default_name(made, dim, arguments.get("rule")))
 
 
-def _computed(game: _Game, judged: bool, kept: Path | None) -> Drawn:
-    """The motion, its eigenvalues and, for d = 1, its field; the first two are kept where they are all."""
+def _computed(game: _Game, judged: bool | None, kept: Path | None) -> Drawn:
+    """The motion, its eigenvalues, for d = 1 its field, and the verdict where it is asked for or they decide nothing.
+
+    The first two are kept where they are all.
+    """
     from ..analysis import spectrum
+    from ..analysis.linear.status import DECIDED
     from ..gallery.basins_overlay import flat_field
     from ..gallery.pictures import smooth_run
     from ..plotting import cache
@@ -109,8 +122,10 @@ def _computed(game: _Game, judged: bool, kept: Path | None) -> Drawn:
         field, kept = flat_field(made, x0, **rates), None
     else:
         field = None
-    if cache.ours(made, rule):
+    decided = found.status in DECIDED
+    if decided and cache.ours(made, rule):
         cache.keep(kept, cache.Motion(path, found, game.name))
+    judged = not decided if judged is None else judged
     return Drawn(path, found, field, _verdict(made, arguments) if judged else None)
 
 

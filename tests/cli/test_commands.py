@@ -241,6 +241,14 @@ def test_plot_draws_in_every_dimension(cli, folder, dim, variant):
     assert found["schema"] == "diracgan.plot/1"
     assert found["out"] == str(folder / "a.png")
     assert found["status"] == dg.spectrum(dg.variant(variant), dim=dim).status
+    assert (found["verdict"] is None) == (found["status"] in ("stable", "unstable"))
+
+
+def test_a_picture_asks_for_the_verdict_where_eigenvalues_decide_nothing(cli, folder):
+    ns = ["plot", "-v", "ns", "--dim", 1, "--t1", 4, "--out", "a.png"]
+    assert answer(cli, *ns)["verdict"] == dg.verdict(dg.variant("ns"), dim=1).kind == "converges-sublinearly"
+    assert answer(cli, *ns, "--no-verdict")["verdict"] is None
+    assert answer(cli, *ns, "--r1", 0.3, "--verdict")["verdict"] == "converges-exponentially"
 
 
 def test_a_user_s_variant_gets_every_command(cli, folder):
