@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import jax
 import jax.numpy as jnp
@@ -299,10 +299,12 @@ class Game(GameLike):
         if not self.averaged:
             return loss_value(self.variant, which, real, fake, x)
         slope = jax.vmap(jax.grad(View(self, phi)))
-        spread = [spreads(slope(some), self.variant.extras["noise"]) for some in x]
+        spread_real, spread_fake = (spreads(slope(some), self.variant.extras["noise"]) for some in x)
         leaves, structure = jax.tree.flatten(self.variant)
         coupling = "separable" if which == "on_logits" else coupling_of(self.variant, which)
-        return smooth_mean(_shared_loss(structure, which), coupling, real, fake, *spread, leaves)
+        return smooth_mean(
+            _shared_loss(structure, which), coupling, real, fake, spread_real, spread_fake, leaves
+        )
 
 
 @functools.lru_cache(maxsize=256)
@@ -310,7 +312,7 @@ def _shared_loss(structure: Any, which: str) -> Loss:
     """A loss of the logits and the variant's numbers, one object for all variants of a structure, without samples."""
 
     def loss(real: Array, fake: Array, *leaves: Array) -> Array:
-        nowhere = np.zeros((1, 1), real.dtype)
+        nowhere = cast("Array", np.zeros((1, 1), real.dtype))
         return loss_value(jax.tree.unflatten(structure, leaves), which, real, fake, Samples(nowhere, nowhere))
 
     return loss

@@ -428,7 +428,7 @@ def _even(
         if end < len(blank) and len(blank) - end > _longest(blank[:end]):
             broken_at = _broken(at, end, notes)
     rows, at = rows[:, ~blank], at[~blank]
-    broken = ~np.isfinite(rows).all(axis=0)
+    broken = np.asarray(~np.isfinite(rows).all(axis=0))
     if broken.any() and not broken[-1] and broken.mean() < _FEW:  # a step that overflowed and was skipped
         notes.append(f"rows that are not finite were left out: {int(broken.sum())}")
         rows, at, broken = rows[:, ~broken], at[~broken], broken[~broken]

@@ -298,7 +298,7 @@ def _motions(found: Any) -> str:
         np.asarray(found["orbit"].transpose(x, "sample"), float),
         int(found.attrs.get("starts", 1)),
     )
-    stays = np.isfinite(orbit).reshape(len(orbit), starts, -1).any(axis=2)
+    stays = np.asarray(np.isfinite(orbit).reshape(len(orbit), starts, -1).any(axis=2))
     rests = _rests(orbit, starts)
     values = np.asarray(found[x], float)
     stretches: list[tuple[str, float, float]] = []
