@@ -126,10 +126,11 @@ def test_the_code_runs_and_prints_what_the_page_says(page, cli, folder, monkeypa
 
 
 def rounded(text):
-    """Lines whose long numbers are compared to four digits: the last ones are the machine's."""
+    """Lines whose long numbers are compared to four digits: the last ones are the machine's, and so is their width."""
     text = re.sub(
-        r"error (?:bound: )?\d\S+|\d[\d.]*e-(?:0[6-9]|1\d)|[\d.]+e\+\d+ field evaluations", "#", text
+        r"error:? (?:bound: )?\d\S+|\d[\d.]*e-(?:0[6-9]|1\d)|[\d.]+e\+\d+ field evaluations", "#", text
     )
+    text = re.sub(r" +(?=[ +\]])", "", text)
     return [
         re.sub(r"\d+\.\d{5,}(?:e[+-]\d+)?", lambda m: f"{float(m[0]):.4g}", line)
         for line in text.strip().split("\n")
