@@ -62,9 +62,6 @@ def integrate(use: Engine, system: DiracSystem, y: np.ndarray, span: TimeSpan) -
     if not np.any(v):  # also where the field jumps away on every side: to stay is a solution
         ys[:], t = y, t1
         return ended("ok", math.nan, "rests at an equilibrium")
-    if switchings.starts_at_edge(system, y):
-        ys[:], t = y, t1
-        return ended("ok", math.nan, "rests at the edge of a discontinuity")
     regime = switchings.start(system, y)
     repeats = 0
     shared = np.zeros((len(regime.modes),) * 2, bool)

@@ -207,16 +207,6 @@ def _slope_in(system: DiracSystem, y: Array, regime: Regime) -> Array:
     return _slope_by(velocity, system, y, regime)
 
 
-def starts_at_edge(system: DiracSystem, y: Array | np.ndarray) -> bool:
-    """Whether ``y`` lies on a surface, and its own side of it is at rest: see :func:`rests_at_edge`."""
-    if not surface_count(system):
-        return False
-    g = np.asarray(natural(system, y)[0])
-    regime = plain(np.where(g >= 0, 1.0, -1.0))
-    on = np.flatnonzero(_vanishing(look(system, y, regime.modes), y))
-    return any(rests_at_edge(system, y, regime, int(k)) for k in on)
-
-
 def inside(system: DiracSystem, y: np.ndarray, regime: Regime, surface: int) -> np.ndarray:
     """The point of a surface next to ``y``, by a few roundings on the side of the regime."""
     near = look(system, y, regime.modes)
