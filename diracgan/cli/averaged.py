@@ -39,5 +39,5 @@ def _said(found: Any) -> Iterator[str | Table]:
     yield headline(found)
     rows = [[f"{x:.5g}" for x in row] for row in zip(found.radii, found.drift, found.periods, strict=True)]
     yield Table(["radius, in steps", "drift per iteration", "period"], rows[::2])
-    yield from (f"cycle: |phi| = {c.amplitude:.6g}, period {c.period:.6g}, {c.words}" for c in found.cycles)
+    yield from (f"cycle: |phi| = {c.amplitude:.4g}, period {c.period:.4g}, {c.words}" for c in found.cycles)
     yield f"{found.text}\ncomputed from {found.computed_from}"

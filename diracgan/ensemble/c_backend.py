@@ -34,6 +34,7 @@ GROUP = 128
 MACHINE = "-march=native"
 """The processor that code is for, in the compiler's words."""
 _HELD = 16  # vectors for the state, several side by side to hide latencies (measured on AVX2 and AVX-512)
+_ONCE = 2  # vectors side by side where nothing is repeated: with more, values leave the registers
 _FLAGS = ("-O3", "-mprefer-vector-width=512", "-fno-math-errno", "-fno-trapping-math", "-w")
 
 
@@ -56,6 +57,11 @@ class CompiledLoop:
         held = [np.ascontiguousarray(x, self.dtype) for x in leaves]
         arrays = [*held, *entries, np.array(steps, np.int32), *entries]
         self._run([x.ctypes.data for x in arrays], max(x.size for x in entries))
+
+    def fill(self, leaves: list[np.ndarray], results: list[np.ndarray]) -> None:
+        """Run what :func:`complex_kernel` gives: ``results`` are written to, what is the same for all has shape ()."""
+        arrays = [*(np.ascontiguousarray(x, self.dtype) for x in leaves), *results]
+        self._run([x.ctypes.data for x in arrays], results[0].size)
 
     def launch(self, reads: list[ArrayAddress], writes: list[ArrayAddress], place: Place) -> None:
         """Run it on JAX's arrays, shared among the cores."""
@@ -121,6 +127,19 @@ def adaptive_kernel(
     return _loop(write_adaptive, field, tuple(system), looks, control, np.dtype(dtype))
 
 
+def complex_kernel(program: Any, system: Sequence[bool], dtype: Any) -> CompiledLoop | None:
+    """What evaluates ``program`` once to two complex arrays, a + ic and b - ic, or None where there can be none.
+
+    Args:
+        program: from the system's leaves to three numbers a, b, c.
+        system: which leaves vary over members.
+        dtype: float32 or float64.
+    """
+    if not isinstance(program, Program) or not available():
+        return None
+    return _loop(write_complex, program, tuple(system), np.dtype(dtype))
+
+
 @functools.lru_cache(maxsize=128)
 def _loop(writer: Callable[..., str], *what: Any) -> CompiledLoop | None:
     """The compiled loop that ``writer`` writes of ``what``, or None where it cannot be written or compiled."""
@@ -158,6 +177,8 @@ F M negated(M m) { return ~m; }
 F int any(M m) { I r = 0; for (int l = 0; l < L; l++) r |= m[l]; return r != 0; }
 F V load(const T *p) { V r; memcpy(&r, p, sizeof r); return r; }
 F void store(T *p, V x) { memcpy(p, &x, sizeof x); }
+/* lists of entries: a compiler makes one permutation of each, of a loop it makes single stores */
+F void store_complex(T *p, V a, V b) { V low = {LOW}, high = {HIGH}; store(p, low); store(p + L, high); }
 F V greater(V a, V b) { return choose((a > b) | (a != a), a, b); }
 F V smaller(V a, V b) { return choose((a < b) | (a != a), a, b); }
 F V size(V x) { return choose(x < 0, -x, x); }
@@ -223,10 +244,16 @@ def write_adaptive(
     return _head(dtype) + loop_source.adaptive_steps(field, system, looks, control, dtype, side)
 
 
+def write_complex(program: Program, system: Sequence[bool], dtype: np.dtype) -> str:
+    """The C source of one evaluation of ``program``; arguments as for :func:`complex_kernel`."""
+    return _head(dtype) + loop_source.complex_pairs(program, system, dtype, _ONCE)
+
+
 def _head(dtype: np.dtype) -> str:
     """Vectors of numbers and their functions."""
     double = dtype == np.float64
     terms = range(13 if double else 7, 1, -1)
+    pairs = [f"a[{i}], b[{i}]" for i in range(vector_bytes(MACHINE) // dtype.itemsize)]
     words = {
         "TYPE": "double" if double else "float",
         "INT": "int64_t" if double else "int32_t",
@@ -240,5 +267,7 @@ def _head(dtype: np.dtype) -> str:
         "MANTISSA": "52" if double else "23",
         "BIAS": "1023" if double else "127",
         "LAST": "708." if double else "87.f",
+        "LOW": ", ".join(pairs[: len(pairs) // 2]),
+        "HIGH": ", ".join(pairs[len(pairs) // 2 :]),
     }
     return "".join(f"#define {word} {value}\n" for word, value in words.items()) + _HEAD

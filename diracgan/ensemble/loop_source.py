@@ -229,6 +229,40 @@ def fixed_steps(
     return "\n".join([*_header(first, len(state)), *body, "}"]) + "\n"
 
 
+def complex_pairs(program: Program, system: Sequence[bool], dtype: np.dtype, side: int) -> str:
+    """``program`` once, to two complex arrays: from its outputs (a, b, c) the numbers a + ic and b - ic.
+
+    Args:
+        program: from the system's leaves to three numbers.
+        system: which leaves vary over members.
+        dtype: the type of every number that varies.
+        side: vectors side by side.
+
+    Raises:
+        NotWritable: for an operation or a type that has no text here.
+    """
+    text = Text(program, system, [False] * len(system), dtype, side)
+    fixed, begin = _leaves(system, side)
+    larger, smaller, turn = program.outputs
+    arrays = [*(f"void *leaf{i}" for i in range(len(system))), "void *result0", "void *result1"]
+    body = [
+        f"ENTRY run({', '.join(arrays)}, long long count) {{",
+        "LIMITS",
+        *fixed,
+        *text.before,
+        f"EVERY(b, count, {side}) {{",
+        *begin,
+        *text.each,
+        *(
+            f"store_complex((T *)result{k} + 2 * (b + {u} * L), {text.lane(real, u)}, {sign}{text.lane(turn, u)});"
+            for k, (real, sign) in enumerate(((larger, ""), (smaller, "-")))
+            for u in range(side)
+        ),
+        "}",
+    ]
+    return "\n".join([*body, "}"]) + "\n"
+
+
 def _leaves(varies: Sequence[bool], side: int) -> tuple[list[str], list[str]]:
     """Reading the system's leaves: those that all trajectories share, and those of a group."""
     fixed = [f"const T x{i} = *(const T *)leaf{i};" for i, each in enumerate(varies) if not each]

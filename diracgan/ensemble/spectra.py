@@ -29,7 +29,6 @@ _SCALE = (
 _LINEAR, _REST = 1e-3, 1e-9
 _BLOCK = 4096
 _WORTH = 100_000  # members from which on compiling C pays
-_CHUNK = 32_768  # members whose eigenvalues stay in the cache until they are put in their place
 
 
 class Spectra(NamedTuple):
@@ -121,34 +120,31 @@ def _program(structure: Any, small: int, checked: int) -> Any:
 
 @functools.lru_cache(maxsize=64)
 def _pair(look: Any, leaves: int) -> Any:
-    """The step that native code takes: from the leaves, and three numbers that are not read, to :func:`_closed`."""
+    """From the leaves to both real parts and the larger imaginary part, as one program."""
     scalar = jax.ShapeDtypeStruct((), np.dtype(float))
-    return trace(lambda *values: _closed(*_sound(look(values[:leaves]))), *[scalar] * (leaves + 3))
+    return trace(lambda *values: _closed(*_sound(look(values))), *[scalar] * leaves)
 
 
 def _in_registers(look: Any, count: int, leaves: list[Any], devices: Devices) -> np.ndarray | None:
     """The two eigenvalues of closed blocks, (2, N), by compiled C; None where there is none."""
     if devices.platform != "cpu" or count < _WORTH or not isinstance(look, Program):
         return None
-    run = c_backend.kernel(_pair(look, len(leaves)), [x.ndim > 0 for x in leaves], [True] * 3, np.float64)
+    run = c_backend.complex_kernel(_pair(look, len(leaves)), [x.ndim > 0 for x in leaves], np.float64)
     if run is None:
         return None
-    out = np.empty((2, count), complex)
-    each = -(-count // devices.workers)
+    group = c_backend.GROUP
+    out, whole = np.empty((2, count), complex), count - count % group
+    each = group * -(-whole // (group * devices.workers))
 
     def work(start: int) -> None:
-        rows = np.empty((3, _CHUNK))
-        for at in range(start, min(start + each, count), _CHUNK):
-            mine = out[:, at : min(at + _CHUNK, start + each, count)]
-            size = mine.shape[1]
-            whole = -(-size // c_backend.GROUP) * c_backend.GROUP
-            given = [x[at : at + size] if x.ndim else x for x in leaves]
-            if size < whole:
-                given = [np.pad(x, (0, whole - size), "edge") if x.ndim else x for x in given]
-            run(given, [row[:whole] for row in rows], 1)
-            _put(mine, rows[:, :size])
+        end = min(start + each, whole)
+        run.fill([x[start:end] if x.ndim else x for x in leaves], list(out[:, start:end]))
 
-    over(devices, work, list(range(0, count, each)), lambda start: None, (run, count))
+    over(devices, work, list(range(0, whole, each)), lambda start: None, (run, count))
+    if whole < count:  # what fills no vector: the last group once more
+        last, end = np.empty((2, group), complex), [x[-group:] if x.ndim else x for x in leaves]
+        run.fill(end, list(last))
+        out[:, whole:] = last[:, whole - count :]
     return out
 
 

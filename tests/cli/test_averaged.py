@@ -8,7 +8,7 @@ import json
 def test_the_cycle_in_words_and_as_json(cli):
     words = ("averaged", "wgan-linear", "--rule", "adam:lr=0.01,beta1=0.5")
     code, out, err = cli(*words)
-    assert (code, err) == (0, "") and "cycle: |phi| = 1.55, period 688.8" in out and "attracts" in out
+    assert (code, err) == (0, "") and "cycle: |phi| = 1.55, period 688.9," in out and "attracts" in out
     code, out, _ = cli(*words, "--format", "json")
     found = json.loads(out)
     assert (

@@ -146,8 +146,8 @@ def explain(variant: Variant, dim: int = 1, rule: Rule | str | None = None) -> E
         >>> e = dg.explain(dg.variant("ns"))
         >>> e.field["theta'"], e.eigenvalues[0]
         (phi*sigma(-phi*theta), (I/2, 1))
-        >>> dg.explain(dg.variant("ns"), rule="adam:lr=0.01,beta1=0.5").notes[-1][-92:]
-        'cycle of |phi| = 0.5308, |theta - x0| = 0.5308, one rotation in 236.17 iterations, by its averaged flow'
+        >>> dg.explain(dg.variant("ns"), rule="adam:lr=0.01,beta1=0.5").notes[-1][-91:]
+        'cycle of |phi| = 0.5308, |theta - x0| = 0.5308, one rotation in 236.2 iterations, by its averaged flow'
     """
     check_variant(variant)
     by = None if rule is None else make_rule(rule) if isinstance(rule, str) else check_rule(rule)

@@ -388,13 +388,13 @@ def _arrival(first: float, radius: float, radii: np.ndarray, rates: np.ndarray) 
 
 
 def _text(end: _Destination, every: int, radii: np.ndarray) -> str:
-    period = "" if end.period is None else f", one rotation in {every * end.period:.6g} iterations"
+    period = "" if end.period is None else f", one rotation in {every * end.period:.4g} iterations"
     if end.kind is Kind.LIMIT_CYCLE:
-        size = f"|phi| = {end.amplitude:.5g}, |theta - x0| = {end.amplitude_theta:.5g}"
+        size = f"|phi| = {end.amplitude:.4g}, |theta - x0| = {end.amplitude_theta:.4g}"
         after = "" if end.arrival is None else f", reached after some {every * end.arrival:.2g}"
         return f"ends on a cycle of {size}{period}{after}"
     if end.kind is Outcome.ORBIT:
-        return f"ends within |phi| = {end.amplitude:.5g}, |theta - x0| = {end.amplitude_theta:.5g}{period}"
+        return f"ends within |phi| = {end.amplitude:.4g}, |theta - x0| = {end.amplitude_theta:.4g}{period}"
     if end.kind is Outcome.GROWING and end.iterated:
         return f"grows like n^{end.growth:.2g} over the {every * end.iterated:,} iterations that were made"
     if end.kind is Outcome.GROWING:

@@ -179,7 +179,7 @@ def _text(
         span = f"from {known.min():.4g} to {known.max():.4g}" if len(known) else "nowhere finite"
         return f"no {name} from {looked[0]:.6g} to {looked[-1]:.6g} gives |phi| = {wanted:g}: it is {span}"
     found = [
-        f"{name} = {x:.6g}" + ("" if f.period is None else f" (one rotation in {f.period:.5g} iterations)")
+        f"{name} = {x:.6g}" + ("" if f.period is None else f" (one rotation in {f.period:.4g} iterations)")
         for x, f in zip(values, flows, strict=True)
     ]
     return f"a cycle of |phi| = {wanted:g} at " + ", ".join(found)

@@ -344,7 +344,7 @@ def _words(a: Averaging) -> str:
     if a.cycle_amplitude is not None:
         left = "" if not a.reduction else f", of which {a.cycle_amplitude / a.reduction:.4g} is left"
         parts.append(
-            f"the run ends on a cycle of |phi| = {a.cycle_amplitude:.5g}, by its averaged flow{left}"
+            f"the run ends on a cycle of |phi| = {a.cycle_amplitude:.4g}, by its averaged flow{left}"
         )
     elif a.status == Status.STABLE and a.slows_above is not None:
         name = "decay" if a.kind == "steps" else "tau"
