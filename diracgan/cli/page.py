@@ -16,6 +16,12 @@ def command(
             metavar="NAME[:k=v,...]",
         ),
     ] = None,
+    rule: Annotated[
+        list[str] | None,
+        option(
+            "--rule -r", "A rule of your own beside the registered ones; repeatable.", metavar="PATH.py:NAME"
+        ),
+    ] = None,
     out: Annotated[str, output("The page, .html; page.html by default.", endings(".html"))] = "page.html",
 ) -> CommandResult:
     """Write a page in which the flow and every scalar rule of the variants run, without a server or a network.
@@ -26,11 +32,13 @@ def command(
     Example: diracgan page --variant ns --variant my.py:my-loss --out page.html
     """
     from ..files import write_text
+    from ..rules import rule as rule_named
     from ..variants import parse, variants
     from ..web.bundle import page
 
+    moved = [rule_named(r).name for r in rule or ()]
     chosen = [parse(v) for v in variant or variants()]
-    text = page(chosen)
+    text = page(chosen, moved)
     write_text(out, text)
     names = [v.name for v in chosen]
     size = len(text.encode()) // 1000

@@ -33,17 +33,31 @@ def tableau() -> str:
 
 
 def generated(variants: Iterable[Variant]) -> dict[str, Any]:
-    """The programs of these variants and of every rule that is scalar: ``variants`` by name, ``rules``, ``tableau``."""
+    """The programs of these variants and of every rule: ``variants`` and ``rules`` by name, ``left``, ``tableau``.
+
+    ``left`` is name -> why of the rules that are not scalar.
+    """
+    from ..rules import RULES
     from .programs import rule_sources, variant_source
 
-    rules, _ = rule_sources()
-    return {"variants": {v.name: variant_source(v) for v in variants}, "rules": rules, "tableau": tableau()}
+    rules, left = rule_sources(RULES)
+    own = {v.name: variant_source(v) for v in variants}
+    return {"variants": own, "rules": rules, "left": left, "tableau": tableau()}
+
+
+def with_own_rules(known: Mapping[str, Any]) -> Mapping[str, Any]:
+    """``known`` with the rules that have been registered beside those of the package."""
+    from ..rules import RULES
+    from .programs import rule_sources
+
+    rules, left = rule_sources(n for n in RULES if n not in known["rules"] and n not in known["left"])
+    return {**known, "rules": known["rules"] | rules, "left": known["left"] | left}
 
 
 def modules(variants: Iterable[str], known: Mapping[str, Any]) -> dict[str, str]:
     """Name -> text of every module of the page, those that are generated included."""
     found = {p.stem: p.read_text(encoding="utf-8") for p in sorted(ASSETS.glob("*.js"))}
-    programs = "\n".join([*variants, *known["rules"]])
+    programs = "\n".join([*variants, *known["rules"].values()])
     catalogue = f'import {{ rule, variant }} from "./model.js";\n{programs}\n'
     return found | {"tableau": known["tableau"], "catalogue": catalogue}
 
@@ -83,21 +97,28 @@ def joined(parts: dict[str, str], entry: str) -> str:
     return "\n".join(map(wrapped, order))
 
 
-def page(variants: Iterable[Variant]) -> str:
+def page(variants: Iterable[Variant], rules: Iterable[str] = ()) -> str:
     """The whole page as one HTML file that needs nothing else.
 
     Args:
         variants: those that can be chosen; all registered rules that are scalar come with them.
+        rules: names of those that must be among these.
 
     Raises:
-        InputError: for a variant that cannot be written as scalar operations.
+        InputError: for a variant or one of ``rules`` that cannot be written as scalar operations.
     """
     variants = list(variants)
     names = [v.name for v in variants]
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"{name} is named {names.count(name)} times; allowed: each variant once")
-    return assembled(*programs_of(variants))
+    programs, known = programs_of(variants)
+    for name in rules:
+        if name in known["left"]:
+            raise InputError(
+                f"{name} cannot run in a page: {known['left'][name]}; allowed: rules of scalar operations"
+            )
+    return assembled(programs, known)
 
 
 def programs_of(variants: Iterable[Variant]) -> tuple[list[str], Mapping[str, Any]]:
@@ -105,7 +126,7 @@ def programs_of(variants: Iterable[Variant]) -> tuple[list[str], Mapping[str, An
     from ..variants import parse
     from .programs import variant_source
 
-    known = shipped() or generated([])
+    known = with_own_rules(shipped() or generated([]))
 
     def program(v: Variant) -> str:
         usual = v.name in known["variants"] and not v.added and v.label == parse(v.name).label

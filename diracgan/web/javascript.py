@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
 from ..tracing.scalar_program import Node, Program
@@ -89,6 +90,8 @@ def body(program: Program, inputs: Sequence[str], *, result: str = "o") -> str:
             return _entry(node.op, args)
         if node.op == "convert_element_type":
             return named(_converted(node, args[0]))
+        if node.op == "round":
+            return named(_rounded(node, args[0]))
         if node.op == "select_n" and (len(args) != 3 or np.dtype(node.args[0].dtype).kind != "b"):
             raise NotWritable("a choice between more than two")
         return named(expression(node, args, OPERATIONS))
@@ -111,6 +114,13 @@ def body(program: Program, inputs: Sequence[str], *, result: str = "o") -> str:
         for k, (x, kind) in enumerate(zip(outs, kinds, strict=True))
     ]
     return "".join(lines)
+
+
+def _rounded(node: Node, x: str) -> str:
+    """To the nearest whole number, of two as near to the even one: 1.5 * 2^52 has no digits behind the point."""
+    if node.detail["rounding_method"] == jax.lax.RoundingMethod.TO_NEAREST_EVEN:
+        return f"Math.abs({x}) < 2251799813685248 ? {x} + 6755399441055744 - 6755399441055744 : {x}"
+    return f"Math.sign({x}) * Math.floor(Math.abs({x}) + 0.5)"
 
 
 def _converted(node: Node, x: str) -> str:

@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import itertools
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -204,12 +204,12 @@ def _called(name: str, players: Players) -> Players:
     return Players(jnp.stack(out[:d]), jnp.stack(out[d:]))
 
 
-def rule_sources() -> tuple[list[str], dict[str, str]]:
-    """Every registered rule as one call of ``rule(meta, forms)``; and name -> why, of those that are not scalar."""
-    written, left = [], {}
-    for name in RULES:
+def rule_sources(names: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Name -> rule as one call of ``rule(meta, forms)``; and name -> why, of those that are not scalar."""
+    written, left = {}, {}
+    for name in names:
         try:
-            written.append(rule_source(name))
+            written[name] = rule_source(name)
         except (NotScalarizable, NotWritable) as why:
             left[name] = str(why)
     return written, left

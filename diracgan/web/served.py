@@ -261,7 +261,7 @@ def _keep(kept: Path, text: str) -> None:
 
 def _made() -> str:
     from ..variants import parse, variants
-    from .bundle import assembled, generated
+    from .bundle import assembled, generated, with_own_rules
     from .controls import load_files
     from .programs import variant_source
 
@@ -277,7 +277,7 @@ def _made() -> str:
                 InputError
             ):  # one that cannot be written as scalar operations stays with Python
                 own.append(variant_source(parse(name)))
-    return assembled([*own, *known["variants"].values()], known, served=True)
+    return assembled([*own, *known["variants"].values()], with_own_rules(known), served=True)
 
 
 def _key() -> str:

@@ -31,7 +31,7 @@ MODULES = (
 
 
 def shipped() -> dict[str, Any] | None:
-    """``variants`` (name -> program), ``rules`` and ``tableau`` as text; None where they are of other sources.
+    """What :func:`diracgan.web.bundle.generated` returns of the package's own; None where it is of other sources.
 
     Example:
         >>> known = shipped()

@@ -58,12 +58,38 @@ def test_a_loss_of_ones_own_stands_beside_those_of_the_package(text):
     assert [p["name"] for p in metas[1]["parameters"]] == ["slope", "l2", "r1"]
 
 
+RULE = """
+import diracgan as dg
+
+@dg.register_rule("my-page-rule")
+class Half(dg.Rule):
+    def iterate(self, game, players, memory):
+        half = dg.rules.scaled(0.5, self.rates)
+        return game.apply_step(dg.rules.move_both(players, half, game.velocity(players)), half), memory
+"""
+
+
+def test_a_rule_of_ones_own_moves_the_page_too(tmp_path, monkeypatch):
+    from diracgan.rules import RULES
+
+    monkeypatch.setattr(RULES, "entries", dict(RULES.entries))
+    (tmp_path / "rule.py").write_text(RULE)
+    out, named = tmp_path / "page.html", f"{tmp_path / 'rule.py'}:my-page-rule"
+    assert main(["page", "--variant", "ns", "--rule", named, "--out", str(out)]) == 0
+    text = out.read_text(encoding="utf-8")
+    metas = [json.JSONDecoder().raw_decode(m)[0] for m in re.findall(r"^rule\((.*)$", text, re.MULTILINE)]
+    assert [m["spec"] for m in metas if m["name"] == "my-page-rule"] == [named]
+    assert {"alternating", "adam"} < {m["name"] for m in metas}
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["--variant", "nss"], "did you mean"),
         (["--variant", "ns", "-v", "ns:r1=1"], "ns is named 2 times"),
         (["--variant", "ns:noise=0.3"], "a long sum"),
+        (["--variant", "ns", "--rule", "implicit"], "implicit cannot run in a page"),
+        (["--variant", "ns", "--rule", "nothing"], "unknown rule 'nothing'"),
         (["--variant", "ns", "--out", "page.png"], ".html"),
         (["--variant", "ns", "--out", "no/such/folder/page.html"], "no/such/folder"),
     ],

@@ -103,7 +103,7 @@ def test_the_run_on_the_screen_is_pythons(opened):
     assert answer(tab).startswith("Comes closer: distance 0.316 → ")
     assert "Linearly stable: eigenvalues −0.4 ± 0.917i (twice)" in tab.locator(".sub").inner_text()
     told = tab.locator(".plane canvas").get_attribute("aria-label")
-    assert told.startswith("wgan-gp, d = 2: Comes closer")
+    assert told.startswith("wgan-gp:lam=0.4,c=0, d = 2: Comes closer")
 
 
 def test_the_start_is_dragged_and_back_undoes(opened):

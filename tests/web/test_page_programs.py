@@ -152,7 +152,7 @@ SCALAR = (
 
 
 def test_all_rules_but_those_that_solve_equations_are_in_the_page():
-    assert rule_sources()[1].keys() == {"implicit", "cgd"}
+    assert rule_sources(["implicit", "cgd", "rk2"])[1].keys() == {"implicit", "cgd"}
     assert set(SCALAR) == set(dg.rules()) - {"implicit", "cgd"}
 
 
@@ -291,6 +291,36 @@ def test_the_flow_of_losses_that_are_in_no_repository(seed, tmp_path, monkeypatc
 
 
 @pytest.mark.slow
+def test_losses_of_ones_own_slide_and_rest_as_in_python(tmp_path, monkeypatch):
+    """One critic slides and is let go on its other side; of the other loss the two switch on surfaces that meet."""
+    import jax
+    import jax.numpy as jnp
+
+    class Repelled(dg.Variant):
+        def critic_loss(self, real, fake, x_real, x_fake):
+            return jnp.mean(jnp.log1p(jnp.exp(-real)) + 0.05 * real**2) + jnp.mean(jnp.log1p(fake**2) + fake)
+
+        def generator_loss(self, real, fake, x_real, x_fake):
+            return -jnp.mean(jnp.log1p(jnp.abs(fake)) + fake)
+
+    class Distant(dg.Variant):
+        def critic_loss(self, real, fake, x_real, x_fake):
+            gap = jnp.sqrt(jnp.sum((x_real - x_fake) ** 2) + 1e-3)
+            return jnp.mean(jax.nn.relu(3.0 * gap - (real - fake))) + jnp.mean(fake**2)
+
+        def generator_loss(self, real, fake, x_real, x_fake):
+            return jnp.mean(real - fake) + 0.2 * jnp.mean(jnp.abs(x_fake))
+
+    monkeypatch.setattr(dg.variants.VARIANTS, "entries", dict(dg.variants.VARIANTS.entries))
+    dg.register("own-repelled")(Repelled)
+    dg.register("own-distant")(Distant)
+    folder = written(tmp_path, ["own-repelled", "own-distant"])
+    specs = [("own-repelled", {}, [1.796, -1.256]), ("own-repelled", {}, [0.586, -1.224])]
+    specs += [("own-distant", {"l2": 0.58}, [-0.381, 1.683, 0.069, 1.484])]
+    assert followed(folder, specs) == []
+
+
+@pytest.mark.slow
 def test_an_average_follows_the_flow(few):
     ts = [0.0, 10.0, 20.0]
     case = {"variant": {"name": "ns", "values": {}}, "z0": USUAL[2], "t1": 20.0, "ts": ts, "tau": 5.0}
@@ -356,6 +386,22 @@ def test_bundled_modules_are_one_script(tmp_path):
         [str(NODE), str(tmp_path / "script.mjs")], capture_output=True, text=True, check=True
     )
     assert done.stdout == "3\n"
+
+
+def test_numbers_are_rounded_as_python_rounds_them():
+    import jax
+    import jax.numpy as jnp
+
+    from diracgan.tracing.scalar_program import trace
+
+    values = [-2.5, -1.5, -0.6, -0.5, 0.49999999999999994, 0.5, 1.5, 2.5, 1e15 + 0.5, 3e16, -1e300]
+    with jax.enable_x64(True):
+        number = jax.ShapeDtypeStruct((), float)
+        even, away = (body(trace(f, number), ["x"]) for f in (jnp.round, jax.lax.round))
+    script = f"const even=(x,o=[])=>{{{even}return o[0];}};const away=(x,o=[])=>{{{away}return o[0];}};"
+    script += f"console.log(JSON.stringify([{values}.map((x)=>even(x)),[-2.5,1.5].map((x)=>away(x))]))"
+    done = subprocess.run([str(NODE), "-e", script], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [[round(x) for x in values], [-3, 2]]
 
 
 def test_what_javascript_lacks_is_refused():

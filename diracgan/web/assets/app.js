@@ -21,6 +21,7 @@ let reach = []; // the half-width of every plane
 let colours = coloursNow();
 let stale = true; // the runs are of an older state
 let dirty = true; // the picture is
+let draft = false; // a move has not ended: its runs are followed less closely
 let playing = false;
 let part = 1; // of the run that is shown
 let guessed = null; // the scene's answer that was given
@@ -44,9 +45,10 @@ function commit() {
 
 function changed(ended = true) {
   stale = dirty = true;
+  draft = !ended;
   if (!playing) part = 1;
-  if (ended) window.requestAnimationFrame(commit);
   wake();
+  if (ended) window.requestAnimationFrame(commit); // after the frame, whose answer it tells
 }
 
 /** Something else can be moved now: the controls are made anew, and the focus stays where it was. */
@@ -64,7 +66,6 @@ function rebuild() {
   stage.build(state, attach);
   scenes();
   question();
-  stage.clouds = [];
   if (index >= 0) document.querySelectorAll("fieldset, nav, .question")[place]?.querySelectorAll("input, select, button")[index]?.focus();
   stale = dirty = true;
   wake();
@@ -204,7 +205,7 @@ function attach({ index, plane, handles }) {
 function play() {
   playing = !still.matches;
   part = playing ? 0 : 1;
-  if (!playing) changed(false);
+  stale = dirty = true;
   wake();
 }
 
@@ -222,7 +223,7 @@ function frame(time) {
   if (last) window.diracgan.times.push(time - last);
   last = time;
   if (stale) {
-    runs = state.variants.map((_, k) => runOf(state, k, dragged !== null));
+    runs = state.variants.map((_, k) => runOf(state, k, draft));
     if (!dragged) reach = runs.map((run) => reachOf(run, state.z0));
     at("play").disabled = hidden();
     stage.tell(state, runs, hidden());
@@ -230,9 +231,9 @@ function frame(time) {
     at("command").textContent = command(state);
     if (!dragged) {
       stage.size(state);
-      stage.renewClouds(state, runs, reach);
+      if (!still.matches) stage.steerClouds(state, runs, reach);
+      else if (!draft) stage.settleClouds(state, runs, reach);
     }
-    if (still.matches) for (let k = 0; k < 200; k++) stage.clouds.forEach((cloud) => cloud.advance(PARTICLE_STEP));
     stale = false;
     dirty = true;
   }

@@ -1,6 +1,7 @@
 // The flow: Dormand and Prince's method of order 8 (Hairer, Norsett, Wanner, Solving ODEs I, section II.10), one smooth
 // piece at a time; on a discontinuity it crosses or slides by Filippov's rule.
 
+import { Regimes } from "./regimes.js";
 import { TABLEAU } from "./tableau.js";
 
 const STAGES = TABLEAU.B.length;
@@ -42,221 +43,60 @@ function attempt(f, y, h, k, next, rtol, atol) {
   return (Math.abs(h) * five) / Math.sqrt((five + 0.01 * three) * n);
 }
 
-// ---------------------------------------------------------------- regimes
+// ---------------------------------------------------------------- the end of a regime
 
-/** The smooth pieces of a system: which branch of every switching function holds, and along which ones it slides. */
-class Regimes {
-  constructor(system, rates) {
-    const { sites, size, faces } = system;
-    Object.assign(this, { system, rates, sites, size, losses: sites - faces });
-    this.modes = new Float64Array(sites);
-    this.slack = new Float64Array(sites);
-    this.slides = []; // of {index, flips}
-    this.work = Array.from({ length: 4 }, () => new Float64Array(size));
-    this.values = new Float64Array(sites);
-    this.rate = new Float64Array(sites);
-  }
+const lowest = (g) => g.reduce((least, x, k) => (x < g[least] ? k : least), 0);
 
-  /** The field with the branches `modes`; as the losses stand where a branch has no value. */
-  branch(z, modes, o) {
-    const { system } = this;
-    if (!this.sites) system.motion(z, o);
-    else {
-      system.code.frozen(z, modes, system.p, o);
-      if (o.subarray(0, this.size).some(Number.isNaN)) system.motion(z, o);
-    }
-    const d = this.size / 2;
-    for (let i = 0; i < this.size; i++) o[i] *= this.rates[i < d ? 0 : 1];
-  }
-
-  /** The velocity in the present regime. */
-  velocity(z, o) {
-    this.branch(z, this.modes, o);
-    if (!this.slides.length) return;
-    const { shares, steps } = this.shares(z, o);
-    shares.forEach((share, k) => {
-      for (let i = 0; i < this.size; i++) o[i] += share * steps[k][i];
-    });
-  }
-
-  /** The share of the far side's field, for every surface slid upon, that keeps the motion on all of them. */
-  shares(z, here) {
-    const steps = this.slides.map(({ flips }) => {
-      const there = new Float64Array(this.size);
-      this.branch(z, this.across(flips), there);
-      return there.map((x, i) => x - here[i]);
-    });
-    const speeds = (v) => this.speeds(z, v).slice();
-    const pull = speeds(here);
-    const columns = steps.map(speeds);
-    const rows = this.slides.map(({ index }) => [...columns.map((c) => c[index]), -pull[index]]);
-    return { shares: solved(rows), steps };
-  }
-
-  speeds(z, v) {
-    this.system.code.speeds(z, this.modes, v, this.system.p, this.rate);
-    return this.rate;
-  }
-
-  across(flips) {
-    return this.modes.map((m, i) => (flips.has(i) ? -m : m));
-  }
-
-  surfaces(z) {
-    this.system.code.surfaces(z, this.modes, this.system.p, this.values);
-    return this.values;
-  }
-
-  /** Positive while the regime lasts. */
-  guards(z) {
-    if (!this.sites) return [];
-    const slid = (i) => this.slides.some(({ flips }) => flips.has(i));
-    const held = Array.from(this.surfaces(z), (g, i) => {
-      const value = this.modes[i] * g + this.slack[i];
-      return slid(i) || Number.isNaN(value) || this.flat.has(i) ? 1 : value;
-    });
-    if (!this.slides.length) return held;
-    const here = this.work[0];
-    this.branch(z, this.modes, here);
-    const { shares } = this.shares(z, here);
-    return [...held, ...shares, ...shares.map((x) => 1 - x)];
-  }
-
-  /** Those surfaces of the losses that are met together with `index`. */
-  shared(z, index) {
-    const scale = 1e-9 * Math.max(1, ...z.map(Math.abs));
-    const g = this.surfaces(z);
-    const found = new Set([index]);
-    for (let i = 0; i < this.losses; i++) if (!this.flat.has(i) && Math.abs(g[i]) <= scale) found.add(i);
-    return found;
-  }
-
-  /** How fast the motion here, and that on the far side, move away from a surface towards this side. */
-  sides(z, index, flips) {
-    const [here, there] = [this.work[1], this.work[2]];
-    this.velocity(z, here);
-    const away = this.modes[index] * this.speeds(z, here)[index];
-    this.branch(z, this.across(flips), there);
-    return [away, this.modes[index] * this.speeds(z, there)[index]];
-  }
-
-  leave(flips, z) {
-    const slack = 1e-13 * Math.max(1, ...z.map(Math.abs));
-    flips.forEach((i) => { this.slack[i] = slack; });
-  }
-
-  cross(flips, z) {
-    this.modes = this.across(flips);
-    this.leave(flips, z);
-  }
-
-  /** The regime in which a trajectory from z begins. */
-  start(z) {
-    this.flat = new Set();
-    if (!this.sites) return;
-    this.system.code.natural(z, this.system.p, this.values);
-    this.modes = this.values.map((g) => (g >= 0 ? 1 : -1));
-    const g = this.surfaces(z).slice();
-    const random = [this.work[1], this.work[2]];
-    random.forEach((v, k) => v.forEach((_, i) => { v[i] = Math.cos(1 + 3 * k + 2 * i); }));
-    const slopes = random.map((v) => this.speeds(z, v).slice());
-    for (let i = 0; i < this.losses; i++) {
-      if (Math.abs(g[i]) > 1e-12) continue;
-      if (slopes.every((s) => Math.abs(s[i]) < 1e-14)) this.flat.add(i);
-    }
-    this.flat.forEach((i) => this.asItStands(z, i));
-    for (let i = 0; i < this.sites; i++) {
-      if (this.flat.has(i) || Math.abs(g[i]) > 1e-12 || this.slack[i]) continue;
-      if (i >= this.losses) this.leave(new Set([i]), z);
-      else {
-        const flips = this.shared(z, i);
-        const [here, there] = this.sides(z, i, flips);
-        if (here < 0 && there > 0) this.slides.push({ index: i, flips });
-        else if (here <= 0 && there <= 0) this.cross(flips, z);
-        else this.leave(flips, z);
-      }
+/**
+ * After how much of a step of length h, which `guards` takes anew, the first guard has fallen, to within `enough` of 0, and
+ * which: `[at, index]`. By the Illinois method, and by halves where that does not get on.
+ */
+function fall(guards, before, end, h, enough) {
+  let index = lowest(end);
+  let [low, high, a, b, side] = [0, h, Math.max(Math.min(...before), 0), end[index], 0];
+  for (let turn = 0; turn < 80 && high - low > 4e-16 * high; turn++) {
+    const middle = turn % 4 < 3 && a > 0 ? low + ((high - low) * a) / (a - b) : 0.5 * (low + high);
+    const at = Math.min(Math.max(middle, low + 1e-3 * (high - low)), high - 1e-3 * (high - low));
+    const g = guards(at);
+    const k = lowest(g);
+    if (g[k] < enough) {
+      [high, b, index] = [at, g[k], k];
+      if (Math.abs(b) < enough) break;
+      if (side < 0) a /= 2;
+      side = -1;
+    } else {
+      [low, a] = [at, g[k]];
+      if (side > 0) b /= 2;
+      side = 1;
     }
   }
-
-  /** A switching function that is 0 throughout: the branch that the losses themselves take a little further on. */
-  asItStands(z, index) {
-    const [v, ahead, wanted, found] = this.work;
-    this.velocity(z, v);
-    const speed = Math.max(...v.map(Math.abs));
-    if (!(speed > 0)) return;
-    for (let i = 0; i < this.size; i++) ahead[i] = z[i] + (1e-7 / speed) * v[i];
-    this.system.motion(ahead, wanted);
-    const d = this.size / 2;
-    const miss = (modes) => {
-      this.branch(ahead, modes, found);
-      return Math.max(...found.map((x, i) => Math.abs(x - this.rates[i < d ? 0 : 1] * wanted[i])));
-    };
-    const other = this.across(new Set([index]));
-    if (miss(other) < 0.5 * miss(this.modes)) this.modes = other;
-  }
-
-  /** What follows when a guard has fallen to 0 at z. */
-  settle(z, fallen) {
-    this.slack.fill(0);
-    if (fallen >= this.sites) {
-      const count = this.slides.length;
-      const k = (fallen - this.sites) % count;
-      const [{ flips }] = this.slides.splice(k, 1);
-      if (fallen >= this.sites + count) this.cross(flips, z);
-      else this.leave(flips, z);
-      return;
-    }
-    if (fallen >= this.losses) {
-      this.cross(new Set([fallen]), z);
-      return;
-    }
-    const flips = this.shared(z, fallen);
-    const [here, there] = this.sides(z, fallen, flips);
-    if (here <= 0 && there > 0) this.slides.push({ index: fallen, flips });
-    else this.cross(flips, z);
-  }
+  return [high, index];
 }
 
-/** Gauss' elimination of a few rows [A | b]. */
-function solved(rows) {
-  const n = rows.length;
-  for (let k = 0; k < n; k++) {
-    let best = k;
-    for (let i = k + 1; i < n; i++) if (Math.abs(rows[i][k]) > Math.abs(rows[best][k])) best = i;
-    [rows[k], rows[best]] = [rows[best], rows[k]];
-    for (let i = 0; i < n; i++) {
-      if (i === k) continue;
-      const factor = rows[i][k] / rows[k][k];
-      for (let j = k; j <= n; j++) rows[i][j] -= factor * rows[k][j];
-    }
-  }
-  return rows.map((row, k) => row[n] / row[k]);
+/** The share of a step after which a guard that is above 0 at both ends dips below, by Hermite's cubic; 0 for none. */
+function dip({ g: g0, s: s0 }, { g: g1, s: s1 }, h) {
+  let [deepest, at] = [0, 0];
+  g0.forEach((g, k) => {
+    if (!(g > 0 && g1[k] > 0 && s0[k] < 0 && s1[k] > 0)) return;
+    const [slope, rise] = [h * s0[k], g1[k] - g];
+    const [square, cube] = [3 * rise - h * (2 * s0[k] + s1[k]), h * (s0[k] + s1[k]) - 2 * rise];
+    const share = -slope / (square + Math.sqrt(Math.max(square ** 2 - 3 * cube * slope, 0)));
+    const value = g + share * (slope + share * (square + share * cube));
+    if (value < deepest) [deepest, at] = [value, share];
+  });
+  return at && Math.min(Math.max(at, 0.05), 0.95);
 }
 
 // ---------------------------------------------------------------- the whole trajectory
 
-/** Where and how the first guard falls within the step that led from y by h, or null. */
-function fall(regimes, y, h, next, step) {
-  const before = regimes.guards(y);
-  const end = regimes.guards(next);
-  const lowest = (g) => g.reduce((least, x, k) => (x < g[least] ? k : least), 0);
-  if (!end.length || end[lowest(end)] >= 0) return null;
-  let [low, high] = [0, h];
-  let [a, b] = [Math.max(before[lowest(before)], 0), end[lowest(end)]];
-  const trial = new Float64Array(y.length);
-  let index = lowest(end);
-  for (let turn = 0; turn < 80 && high - low > 4e-16 * Math.max(h, high); turn++) {
-    const middle = turn % 3 < 2 && a > 0 ? low + ((high - low) * a) / (a - b) : 0.5 * (low + high);
-    const at = Math.min(Math.max(middle, low + 1e-3 * (high - low)), high - 1e-3 * (high - low));
-    step(at, trial);
-    const g = regimes.guards(trial);
-    const k = lowest(g);
-    const met = Math.abs(g[k]) < 1e-16;
-    if (g[k] < 0 || met) { [high, b, index] = [at, g[k], k]; } else { [low, a] = [at, g[k]]; }
-    if (met) break;
-  }
-  step(high, trial);
-  return { h: high, y: trial, index };
+const NO_TIME = 1e-13; // of the whole: a regime that ends so soon has not gone on
+const BLOW_UP = 1e-7; // a state that would double within this share of its time has no future
+
+/** Why a motion whose step has fallen to rounding ends. */
+function ending(t, y, v) {
+  const [size, speed] = [y, v].map((x) => Math.max(...x.map(Math.abs)));
+  const outward = y.reduce((sum, x, i) => sum + x * v[i], 0) > 0;
+  return !(size <= 1e8) || (outward && size <= BLOW_UP * (1 + t) * speed) ? "diverged" : "stiff";
 }
 
 /**
@@ -265,14 +105,14 @@ function fall(regimes, y, h, next, step) {
  * @param system from model.js
  * @param {ArrayLike<number>} z0 phi, then theta
  * @param {number} t1
- * @param {{tau?: number, rates?: number[], ts?: number[], rtol?: number, atol?: number}} options `tau`: time constant of the
- *   average; `ts`: times to step on exactly
+ * @param {{tau?: number, ts?: number[], rtol?: number, atol?: number}} options `tau`: time constant of the average; `ts`:
+ *   times to step on exactly
  * @returns `{t, y, v, size, result}`: rows of `size` numbers, with the velocity beside them
  */
-export function flow(system, z0, t1, { tau = 0, rates = [1, 1], ts = [], rtol = 1e-12, atol = 1e-14 } = {}) {
+export function flow(system, z0, t1, { tau = 0, ts = [], rtol = 1e-12, atol = 1e-14 } = {}) {
   const players = system.size;
   const n = tau > 0 ? 2 * players : players;
-  const regimes = new Regimes(system, rates);
+  const regimes = new Regimes(system);
   const f = (y, o) => {
     regimes.velocity(y, o);
     for (let i = players; i < n; i++) o[i] = (y[i - players] - y[i]) / tau;
@@ -282,8 +122,14 @@ export function flow(system, z0, t1, { tau = 0, rates = [1, 1], ts = [], rtol = 
   for (let i = players; i < n; i++) y[i] = y[i - players];
   const k = Array.from({ length: STAGES + 1 }, () => new Float64Array(n));
   const kept = { t: [0], y: [...y], v: [], size: n, result: "ok" };
-  regimes.start(y);
+  const game = (z) => z.subarray(0, players);
+  const watched = () => {
+    const g = regimes.guards(game(y));
+    return { g, s: g.length ? regimes.falls(game(y), k[0], g) : [] };
+  };
+  regimes.start(game(y));
   f(y, k[0]);
+  let before = watched();
   const keep = (v) => {
     kept.t.push(t);
     for (let i = 0; i < n; i++) {
@@ -293,9 +139,11 @@ export function flow(system, z0, t1, { tau = 0, rates = [1, 1], ts = [], rtol = 
   };
   kept.v.push(...k[0]);
   const stops = [...ts.filter((x) => x > 0 && x < t1), t1];
-  let [t, next, h, steps, pieces, rejected] = [0, new Float64Array(n), Math.min(0.05, t1), 0, 0, false];
+  let [t, next, h, rejected] = [0, new Float64Array(n), Math.min(0.05, t1), false];
+  let [steps, pieces, repeats, begun] = [0, 0, 0, 0];
   while (stops.length) {
     if (++steps > MOST_STEPS || pieces > MOST_PIECES) { kept.result = "max steps"; break; }
+    if (repeats > 2 * regimes.sites + 4) { kept.result = "stuck"; break; }
     const left = stops[0] - t;
     const whole = h >= left * (1 - 1e-12);
     const now = whole ? left : h;
@@ -303,23 +151,37 @@ export function flow(system, z0, t1, { tau = 0, rates = [1, 1], ts = [], rtol = 
     if (!(error <= 1)) {
       h = now * (Number.isFinite(error) ? Math.max(0.2, 0.9 * error ** -0.125) : 0.2);
       rejected = true;
-      if (h < 1e-14 * Math.max(1, t)) { kept.result = "stiff"; break; }
+      if (h < 1e-14 * Math.max(1, t)) { kept.result = ending(t, game(y), game(k[0])); break; }
       continue;
     }
-    const first = k[0].slice();
-    const redo = (at, out) => { k[0].set(first); attempt(f, y, at, k, out, rtol, atol); };
-    const fallen = regimes.sites ? fall(regimes, y, now, next, redo) : null;
+    const ends = regimes.guards(game(next));
+    const after = { g: ends, s: ends.length ? regimes.falls(game(next), k[STAGES], ends) : [] };
+    const fallen = ends.length && Math.min(...ends) < 0;
+    const share = ends.length && !fallen && now > 1e-10 * t ? dip(before, after, now) : 0;
+    if (share) { // it is taken again, up to the dip
+      h = share * now;
+      rejected = true;
+      continue;
+    }
     if (fallen) {
-      pieces++;
-      t += fallen.h;
-      y.set(fallen.y);
+      const redo = (at) => { attempt(f, y, at, k, next, rtol, atol); return regimes.guards(game(next)); };
+      const [at, index] = fall(redo, before.g, ends, now, Math.max(2 ** -52, 0.01 * atol) * Math.max(1, ...y.map(Math.abs)));
+      redo(at);
+      t += at;
+      [y, next] = [next, y];
       keep(k[STAGES]); // the velocity before, in a row of its own
-      regimes.settle(y, fallen.index);
+      pieces++;
+      repeats = t - begun <= NO_TIME * t1 ? repeats + 1 : 0;
+      begun = t;
+      if (regimes.restsAtEdge(game(y), index, Math.max(1e-9, 10 * rtol))) regimes.resting = true;
+      else regimes.settle(game(y), index);
       f(y, k[0]);
+      before = watched();
     } else {
       t = whole ? stops.shift() : t + now;
       [y, next] = [next, y];
       k[0].set(k[STAGES]);
+      before = after;
       const growth = error === 0 ? 10 : Math.min(10, 0.9 * error ** -0.125);
       h = Math.max(whole ? h : 0, now * (rejected ? Math.min(1, growth) : growth));
       rejected = false;

@@ -156,6 +156,9 @@ export function drawNullclines(g, frame, at, colours, cells = 56) {
 }
 
 function march(g, frame, values, i, j, cells, origin, side) {
+  const at = i * (cells + 1) + j;
+  const below = (values[at] < 0) + (values[at + 1] < 0) + (values[at + cells + 1] < 0) + (values[at + cells + 2] < 0);
+  if (below % 4 === 0) return; // most cells have no cut
   const corners = [[i, j], [i + 1, j], [i + 1, j + 1], [i, j + 1]];
   const v = corners.map(([a, b]) => values[a * (cells + 1) + b]);
   const cuts = [];

@@ -7,9 +7,7 @@ export const COUNT = 2000;
 /** A cloud of starts over the plane; in d = 2 of θ, with the critic that the start has. */
 export class Cloud {
   constructor(system, rule, reach, z0) {
-    Object.assign(this, { system, reach, z0: Array.from(z0) });
-    this.rule = rule ? optimiser(rule, system) : null;
-    this.width = this.rule ? this.rule.size : system.size;
+    this.width = this.move(system, rule, reach, z0);
     this.states = new Float64Array(COUNT * this.width);
     this.age = new Float64Array(COUNT);
     this.seed = 7;
@@ -18,6 +16,17 @@ export class Cloud {
       this.reborn(k);
       this.age[k] = this.random() * 12;
     }
+  }
+
+  /** What moves it; returns how many numbers a state has. */
+  move(system, rule, reach, z0) {
+    Object.assign(this, { system, reach, z0: Array.from(z0), rule: rule ? optimiser(rule, system) : null });
+    return this.rule ? this.rule.size : system.size;
+  }
+
+  /** The same points under another motion; null where their states have another size. */
+  steer(system, rule, reach, z0) {
+    return system.dim === this.system.dim && this.move(system, rule, reach, z0) === this.width ? this : null;
   }
 
   /** The same numbers every time, so that a link shows the same. */

@@ -2,7 +2,7 @@
 
 import "./app.js";
 import { variants } from "./model.js";
-import { isFlow, ruleOf } from "./state.js";
+import { isFlow, ruleOf, specOf } from "./state.js";
 
 const SETTLED = 500; // ms after the last move before anything is asked
 const LOOK = 700;
@@ -52,7 +52,7 @@ for (const list of [verdicts, found]) {
 }
 
 function lines(list, answer) {
-  const names = window.diracgan.state().variants.map((v) => v.name);
+  const names = window.diracgan.state().variants.map((v) => specOf(v, variants.get(v.name)));
   const texts = answer.error ? [answer.error] : answer.lines.map((line, k) => (names.length > 1 ? `${names[k]}: ${line}` : line));
   list.replaceChildren(...texts.map((text) => element("li", { textContent: text })));
 }

@@ -64,16 +64,15 @@ function iteration(system, chosen, rows) {
  * @param chosen a rule's name and values, or null for the flow
  * @returns `{status, values, margin, discrete}`; status as Python names it, values pairs [re, im]
  */
-export function spectrum(system, chosen, rates = [1, 1]) {
+export function spectrum(system, chosen) {
   const discrete = chosen !== null;
   const none = (status) => ({ status, values: [], margin: null, discrete });
   const here = new Float64Array(system.size);
   system.field(system.rest, here);
   if (!here.every((x) => Math.abs(x) <= 1e-9)) return none("not-an-equilibrium");
-  const raw = jacobian(system);
-  if (!differentiable(system, raw)) return none("no-derivative");
-  const rows = raw.map((row, i) => row.map((x) => (discrete ? x : x * rates[i < system.dim ? 0 : 1])));
-  const columns = discrete ? iteration(system, chosen, raw) : rows;
+  const rows = jacobian(system);
+  if (!differentiable(system, rows)) return none("no-derivative");
+  const columns = discrete ? iteration(system, chosen, rows) : rows;
   if (!columns.flat().every(Number.isFinite)) return none("no-derivative");
   const values = eigenvalues(columns); // of a matrix or of its transpose
   const largest = Math.max(...values.map(([x, y]) => (discrete ? Math.hypot(x, y) : x)));

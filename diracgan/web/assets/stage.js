@@ -4,7 +4,7 @@ import { drawDistances, drawSpectra } from "./charts.js";
 import { between } from "./flow.js";
 import { canvasOf, drawArrows, drawAxes, drawDot, drawNullclines, drawPath, fit, frameOf, nice } from "./plane.js";
 import { Cloud } from "./points.js";
-import { isFlow } from "./state.js";
+import { isFlow, specOf } from "./state.js";
 import { say, sayLinear } from "./words.js";
 
 const HUES = ["one", "two", "three", "four"];
@@ -197,28 +197,38 @@ export class Stage {
   tell(state, runs, hidden) {
     runs.forEach((run, k) => {
       const { card, canvas } = this.cards[k];
+      const name = specOf(state.variants[k], run.about);
       const answer = hidden ? "What will it do?" : run.outcome.text;
       const about = hidden ? "" : `${capital(sayLinear(run.linear))}.`;
       write(card.querySelector(".answer"), answer);
-      write(card.querySelector(".sub b"), run.about.name);
+      write(card.querySelector(".sub b"), name);
       write(card.querySelector(".sub span"), `  ${about}`);
-      canvas.setAttribute("aria-label", `${run.about.name}, d = ${state.dim}: ${answer}. ${about}`);
+      canvas.setAttribute("aria-label", `${name}, d = ${state.dim}: ${answer}. ${about}`);
     });
     write(this.charts.key, legend(state));
-    const names = runs.map((run) => `${run.about.name}: ${hidden ? "not shown yet" : run.outcome.text}`).join("; ");
+    const named = runs.map((run, k) => [specOf(state.variants[k], run.about), run]);
+    const names = named.map(([name, run]) => `${name}: ${hidden ? "not shown yet" : run.outcome.text}`).join("; ");
     this.charts.distances.setAttribute("aria-label", `Distance from the equilibrium over time. ${names}.`);
-    this.charts.spectra.setAttribute("aria-label", runs.map((run) => `${run.about.name}: ${hidden ? "not shown yet" : sayLinear(run.linear)}`).join("; "));
+    this.charts.spectra.setAttribute("aria-label", named.map(([name, run]) => `${name}: ${hidden ? "not shown yet" : sayLinear(run.linear)}`).join("; "));
     write(this.charts.title, isFlow(state) ? "Eigenvalues of the flow" : "Multipliers of one step");
     return names;
   }
 
-  /** Fresh clouds where points are shown. */
-  renewClouds(state, runs, reach) {
+  /** Clouds where points are shown; those that are there flow on as the systems are now. */
+  steerClouds(state, runs, reach) {
     this.clouds = !state.show.includes("points") ? [] : runs.map((run, k) => {
       const { clientWidth: width, clientHeight: height } = this.cards[k].canvas;
       const { right, top } = frameOf(width, height, reach[k]);
-      return new Cloud(run.system, isFlow(state) ? null : state.rule, [right, top], state.z0);
+      const motion = [run.system, isFlow(state) ? null : state.rule, [right, top], state.z0];
+      return this.clouds[k]?.steer(...motion) ?? new Cloud(...motion);
     });
+  }
+
+  /** Fresh clouds, as they are a while after their starts. */
+  settleClouds(state, runs, reach) {
+    this.clouds = [];
+    this.steerClouds(state, runs, reach);
+    for (let k = 0; k < 50; k++) this.clouds.forEach((cloud) => cloud.advance(0.1));
   }
 }
 
