@@ -95,11 +95,19 @@ def unknown(kind: str, value: object, choices: Iterable[str]) -> InputError:
     Example:
         >>> print(unknown("solver", "tsit6", ["tsit5", "dopri5"]))
         unknown solver 'tsit6'; did you mean 'tsit5'? Allowed: dopri5, tsit5
+        >>> print(unknown("variant", "kl", ["fgan-kl", "fgan-reverse-kl", "ns"]))
+        unknown variant 'kl'; did you mean 'fgan-kl'? Allowed: fgan-kl, fgan-reverse-kl, ns
     """
     names = sorted(str(c) for c in choices)
-    near = difflib.get_close_matches(str(value).lower(), names, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else "."
+    near = _near(str(value).lower(), names)
+    hint = f"; did you mean {near!r}?" if near else "."
     return InputError(f"unknown {kind} {str(value)!r}{hint} Allowed: {', '.join(names) or 'none'}")
+
+
+def _near(value: str, names: list[str]) -> str | None:
+    """The shortest name that ends in ``value`` after a hyphen (``kl``: ``fgan-kl``), or the one spelt most like it."""
+    ends = sorted((name for name in names if value and name.endswith(f"-{value}")), key=len)
+    return next(iter(ends or difflib.get_close_matches(value, names, n=1, cutoff=0.5)), None)
 
 
 def one_of(kind: str, value: Any, choices: Collection[str]) -> str:

@@ -9,7 +9,9 @@ from .layer import CommandResult, Table, argument, drawing, hold, option, writte
 
 
 def command(
-    name: Annotated[str | None, argument("NAME", "Which card; without it they are listed.")] = None,
+    name: Annotated[
+        str | None, argument("NAME", "Which card; without it they are listed.", names="card")
+    ] = None,
     out: Annotated[
         str | None,
         written(

@@ -28,6 +28,7 @@ def command(
             "--variant -v",
             "NAME[:k=v,...], PATH.py:NAME[:k=v,...]; repeatable. The protocol's by default.",
             metavar="NAME",
+            names="variant",
         ),
     ] = None,
     claim: Annotated[

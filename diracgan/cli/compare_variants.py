@@ -13,7 +13,8 @@ from .options import MotionOptions
 def command(
     motion: MotionOptions,
     variants: Annotated[
-        list[str], argument("NAME...", "Variants: NAME[:k=v,...], PATH.py:NAME[:k=v,...]; at most 24.")
+        list[str],
+        argument("NAME...", "Variants: NAME[:k=v,...], PATH.py:NAME[:k=v,...]; at most 24.", names="variant"),
     ],
     effort: Annotated[
         float, option("--effort", "Factor on a verdict's budget of field evaluations; 1 by default.")

@@ -21,7 +21,8 @@ def command(
         str, option("--out -o", "The folder, figures by default; made if its parent exists.", metavar="DIR")
     ] = "figures",
     only: Annotated[
-        list[str] | None, option("--only", "Draw this figure only; repeatable.", metavar="NAME")
+        list[str] | None,
+        option("--only", "Draw this figure only; repeatable.", metavar="NAME", names="figure"),
     ] = None,
     size: Annotated[str | None, SIZE] = None,
 ) -> CommandResult:

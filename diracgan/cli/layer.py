@@ -21,6 +21,7 @@ import typer
 
 from ..errors import InputError, OccupiedError, unknown
 from ..plotting.sizes import SIZES, Size, size_of
+from .completion import names_of, one_of_these
 
 T = TypeVar("T")
 
@@ -77,6 +78,7 @@ def option(
     choices: Sequence[str] = (),
     check: Callable[[str], object] | None = None,
     panel: str | None = None,
+    names: str | None = None,
 ) -> Any:
     """An option for a field or an argument of a command.
 
@@ -87,33 +89,41 @@ def option(
         choices: the words that are allowed, if only some are.
         check: what refuses a value, before anything is computed.
         panel: under which heading the help shows it, if not its group's.
+        names: the kind of name that it takes, which shells then complete: "variant", "rule", ...
 
     Example:
         >>> option("--view", "What is drawn.", choices=("page", "critic")).metavar
         'page|critic'
     """
-    names = flags.split()
+    written_as = flags.split()
 
     def checked(value: Any) -> Any:
         if value is not None and choices and value not in choices:
-            raise unknown(names[0].removeprefix("--"), value, choices)
+            raise unknown(written_as[0].removeprefix("--"), value, choices)
         if value is not None and check is not None:
             check(value)
         return value
 
     return typer.Option(
-        *names,
+        *written_as,
         help=help,
         metavar=metavar or "|".join(choices) or None,
         show_default=False,
         rich_help_panel=panel,
         callback=checked if choices or check else None,
+        autocompletion=names_of(names) if names else one_of_these(choices) if choices else None,
     )
 
 
-def argument(metavar: str, help: str) -> Any:
-    """A word of a command that needs no option before it."""
-    return typer.Argument(metavar=metavar, help=help, show_default=False, rich_help_panel="Arguments")
+def argument(metavar: str, help: str, *, names: str | None = None) -> Any:
+    """A word of a command that needs no option before it; ``names`` as for :func:`option`."""
+    return typer.Argument(
+        metavar=metavar,
+        help=help,
+        show_default=False,
+        rich_help_panel="Arguments",
+        autocompletion=names_of(names) if names else None,
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -39,7 +39,9 @@ class VariantOptions:
     """Which variant, with which parameters, penalties and transforms."""
 
     panel: ClassVar[str] = "Variant"
-    variant: Annotated[str, option("--variant -v", f"{_NAMES}; see `diracgan list`.", metavar="NAME")]
+    variant: Annotated[
+        str, option("--variant -v", f"{_NAMES}; see `diracgan list`.", metavar="NAME", names="variant")
+    ]
     c: Annotated[float | None, option("--c", "The variant's parameter c.")] = None
     lam: Annotated[float | None, option("--lam", "The variant's parameter lam.")] = None
     gamma: Annotated[
@@ -67,7 +69,7 @@ class AnyVariantOptions(VariantOptions):
 
     # here it may be left out
     variant: Annotated[  # type: ignore[assignment]
-        str | None, option("--variant -v", f"{_NAMES}.", metavar="NAME")
+        str | None, option("--variant -v", f"{_NAMES}.", metavar="NAME", names="variant")
     ] = None
 
     def build_any(self, default: str | None = None) -> Variant | None:
@@ -94,7 +96,10 @@ class NamedVariantOptions(AnyVariantOptions):
     """A variant that is named by a word, or by --variant."""
 
     name: Annotated[
-        str | None, argument("NAME", "A variant or a preset, as --variant takes it; see `diracgan list`.")
+        str | None,
+        argument(
+            "NAME", "A variant or a preset, as --variant takes it; see `diracgan list`.", names="variant"
+        ),
     ] = None
 
     @property
@@ -161,9 +166,9 @@ class RuleOptions:
     """A discrete rule in place of the flow."""
 
     panel: ClassVar[str] = "Steps"
-    rule: Annotated[str | None, option("--rule", "Discrete steps; see `diracgan list`.", metavar="NAME")] = (
-        None
-    )
+    rule: Annotated[
+        str | None, option("--rule", "Discrete steps; see `diracgan list`.", metavar="NAME", names="rule")
+    ] = None
     lr: Annotated[float | None, option("--lr", "Learning rate of both players.")] = None
     lr_d: Annotated[float | None, option("--lr-d", "The critic's learning rate.")] = None
     lr_g: Annotated[float | None, option("--lr-g", "The generator's learning rate.")] = None

@@ -14,6 +14,7 @@ def command(
             "--variant -v",
             "A variant to choose from, also PATH.py:NAME; repeatable. All registered ones by default.",
             metavar="NAME[:k=v,...]",
+            names="variant",
         ),
     ] = None,
     rule: Annotated[

@@ -9,21 +9,25 @@ from .layer import CommandResult, argument, option, picture, written
 
 def command(
     own: Annotated[
-        list[str] | None, argument("NAME...", "Losses beside the known ones: PATH.py:NAME, NAME:k=v,...")
+        list[str] | None,
+        argument("NAME...", "Losses beside the known ones: PATH.py:NAME, NAME:k=v,...", names="variant"),
     ] = None,
     alone: Annotated[bool, option("--alone", "These only, without the known ones.")] = False,
     lr: Annotated[float, option("--lr", "The rules' learning rate; 0.1 by default.")] = 0.1,
+    dim: Annotated[
+        int, option("--dim -d", "Dimension of the Dirac game, 1 to 8; 1 by default.", metavar="D")
+    ] = 1,
     out: Annotated[
         str, written("--out -o", "The sheet, A2: .svg, .pdf or .png; poster.pdf by default.", "FILE", picture)
     ] = "poster.pdf",
 ) -> CommandResult:
     """Draw every loss as a flow and under simultaneous, alternating and Adam steps, coloured by its verdict.
 
-    Two seconds a panel, four panels a loss.
+    Two seconds a panel, four panels a loss. d = 1: critic across, generator up; d > 1: the generator's path.
 
     Example: diracgan poster my.py:my-loss --out poster.svg
     """
-    from ..errors import InputError, number
+    from ..errors import InputError, integer, number
     from ..gallery.poster import poster
     from ..plotting.saving import save
     from ..plotting.sizes import DPI
@@ -31,12 +35,13 @@ def command(
     from ..variants import parse, variants
 
     number("lr", lr, low=0, open_low=True)
+    integer("dim", dim, low=1, high=8)
     mine = [parse(name) for name in own or []]
     if alone and not mine:
         raise InputError("--alone leaves no loss; allowed: --alone with one NAME or more")
     chosen = [*([] if alone else [parse(name) for name in variants()]), *mine]
     with progress() as bar:
-        path = save(poster(chosen, lr=lr, own=0 if alone else len(mine), tell=bar), out, dpi=DPI)
+        path = save(poster(chosen, lr=lr, dim=dim, own=0 if alone else len(mine), tell=bar), out, dpi=DPI)
     labels = [v.label for v in chosen]
     return CommandResult(
         {"out": path, "variants": labels}, [f"losses: {len(labels)}, ways to move: 4", str(path)]

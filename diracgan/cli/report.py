@@ -21,6 +21,7 @@ def command(
         argument(
             "VARIANT...",
             "NAME[:k=v,...], PATH.py:NAME[:k=v,...] or pkg.module:NAME; the whole catalogue by default.",
+            names="variant",
         ),
     ] = None,
     file: Annotated[
@@ -34,6 +35,7 @@ def command(
             "Rules beside the flow; repeatable, or separated by spaces in one; `none` for the flow alone; "
             "simultaneous and alternating by default.",
             metavar="NAME[:k=v,...]",
+            names="rule",
         ),
     ] = None,
     x0: Annotated[float, option("--x0", "The datum, the same in every entry; 0 by default.")] = 0.0,

@@ -34,6 +34,7 @@ class NetworkOptions:
             "--trick",
             "instance-noise, flip-labels, clip-gradient, ...; repeatable. An unknown name lists them.",
             metavar="NAME[:k=v,...]",
+            names="trick",
         ),
     ] = None
 
@@ -137,6 +138,7 @@ def command(
             "[PROBLEM]",
             "dirac, point, curve, points8, gauss2d, ring8, grid25, digits, denoise, idx:PATH or npz:PATH; "
             "NAME:k=v sets options. ring8 by default.",
+            names="problem",
         ),
     ] = None,
     config: Annotated[

@@ -13,13 +13,26 @@ import numpy as np
 from jax import Array
 
 from ..errors import unknown
-from .filippov import LARGEST, DiracSystem, Regime, flow_in, guard_count, guards, hermite_minimum, watch
+from .filippov import (
+    LARGEST,
+    DiracSystem,
+    Regime,
+    flow_in,
+    guard_count,
+    guards,
+    hermite_minimum,
+    natural,
+    watch,
+)
 
 DIFFRAX = ("tsit5", "dopri5", "dopri8", "kvaerno5")
 SCIPY = ("RK45", "DOP853", "Radau", "LSODA")
 MAX_STEPS = 4_000_000
 # After every so many steps an engine looks whether the end is in reach, and else gives up.
 _CHUNK = 5_000
+_STIFF = 5_000.0  # decay times within a run, beyond which an explicit method's steps are as many as its stability asks
+_LARGE = 200  # entries of a state whose eigenvalues are not worth their time
+_SECANT = 1e-2  # of a state's size: a slope over so much is not that of a jump beside it
 
 
 class TimeSpan(NamedTuple):
@@ -93,6 +106,25 @@ def engine(solver: str | None, backend: str) -> tuple[str, Engine]:
     if chosen is None:
         raise unknown("solver", solver, (*DIFFRAX, *SCIPY))
     return chosen, functools.partial(_diffrax if chosen in DIFFRAX else _scipy, chosen)
+
+
+def fitting(solver: str | None, backend: str, system: DiracSystem, y: np.ndarray, t1: float) -> str | None:
+    """The solver as it was asked for; SciPy's for stiff fields, LSODA, where none was and the start is stiff.
+
+    Explicit steps in Python are slow: from |z| = 3000 GAN-QP takes a thousand of them in a unit of time, for stability
+    alone. A diffrax solver takes as many in a compiled loop.
+    """
+    if solver is not None or backend != "scipy" or len(y) > _LARGE:
+        return solver
+    h = _SECANT * max(float(np.max(np.abs(y))), 1e-290)
+    with np.errstate(all="ignore"):
+        here = np.asarray(natural(system, y)[1])
+        slopes = (
+            np.stack([np.asarray(natural(system, y + h * e)[1]) - here for e in np.eye(len(y))], axis=1) / h
+        )
+    if not np.all(np.isfinite(slopes)):
+        return None
+    return "LSODA" if -t1 * float(np.linalg.eigvals(slopes).real.min()) > _STIFF else None
 
 
 # What an interpolant located is corrected by Newton's method on the solution itself, this many times.

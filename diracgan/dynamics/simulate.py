@@ -20,7 +20,7 @@ from ..rules import Rule, check_rule
 from ..variants import Variant, check_variant
 from . import noise as minibatch
 from .collinear import line_of
-from .engines import Engine, TimeSpan, engine
+from .engines import TimeSpan, engine, fitting
 from .filippov import DiracSystem, unlocated
 from .iterations import iterate, row_numbers
 from .regimes import integrate
@@ -71,7 +71,8 @@ def simulate(
         t1: end of the flow (40).
         ts: times to save, increasing in [0, t1]; None for 1001 equispaced ones with both ends.
         solver: tsit5, dopri5, dopri8, kvaerno5 (diffrax) or RK45, DOP853, Radau, LSODA (scipy).
-        backend: ``"diffrax"`` or ``"scipy"``: whose default solver is taken when none is named.
+        backend: ``"diffrax"`` or ``"scipy"``: whose default solver is taken when none is named; SciPy's is DOP853, and
+            LSODA from a start that is stiff.
         rtol: relative tolerance (1e-9).
         atol: absolute tolerance (1e-12).
         rate_d: factor on the critic's velocity.
@@ -155,11 +156,10 @@ def run(
             check_rows(len(span.ts), len(datum) * (2 if tau is None else 4), "give fewer times ts")
             system = DiracSystem(*dirac.cast((variant, datum, rates, tau), jnp.float64))
             if noise is None:
-                solver, use = engine(solver, backend)
-                data, outcome = _flow(use, system, start, span)
+                data, outcome = _flow(solver, backend, system, start, span)
                 unseen = ", ".join(unlocated(system))
                 outcome |= {"unlocated": unseen} if unseen else {}
-                outcome |= {"solver": solver, "rtol": span.rtol, "atol": span.atol}
+                outcome |= {"rtol": span.rtol, "atol": span.atol}
             else:
                 data, outcome = _noisy_flow(system, start, span.ts, noise, random["sde_step"])
             provenance |= {"t1": span.t1, "rate_d": rates.phi, "rate_g": rates.theta}
@@ -220,14 +220,18 @@ def _noise(
         return minibatch.MinibatchNoise(jnp.asarray(minibatch.root(sigma)), key), record
 
 
-def _flow(use: Engine, system: DiracSystem, z: Players, span: TimeSpan) -> tuple[_Data, _Record]:
+def _flow(
+    solver: str | None, backend: str, system: DiracSystem, z: Players, span: TimeSpan
+) -> tuple[_Data, _Record]:
     line = line_of(system, z)
     on = system if line is None else line.flat(system)
-    out = integrate(use, on, _state(on, z if line is None else line.down(z)), span)
+    y = _state(on, z if line is None else line.down(z))
+    name, use = engine(fitting(solver, backend, on, y, span.t1), backend)
+    out = integrate(use, on, y, span)
     data = _named(on, span.ts, out.ys)
     if line is not None:
         data = {n: x if n == "time" else line.up(n, x) for n, x in data.items()}
-    return data, _outcome(out.result, out.when, out.text, out.events)
+    return data, _outcome(out.result, out.when, out.text, out.events) | {"solver": name}
 
 
 def _noisy_flow(

@@ -170,7 +170,8 @@ def side_by_side(
     clock, unit, moved = ("time", "t", "flow") if rule is None else ("step", "step", rule.label)
     until = f"{moved}, d = {runs[0]['phi'].shape[1]}, until {unit} = {float(runs[0][clock][-1]):g}"
     arrived = sum(Kind(f.kind).arrives for f in found)
-    title = f"{title or f'{len(panels)} variants from one start'}: {arrived} of {len(panels)} converge"
+    converge = "converges" if arrived == 1 else "converge"
+    title = f"{title or f'{len(panels)} variants from one start'}: {arrived} of {len(panels)} {converge}"
     x0, rates = how.get("x0"), {k: how[k] for k in ("rate_d", "rate_g") if k in how}
     fields = [flat_field(v, x0, **rates) for _, v in variants] if runs[0]["phi"].shape[1] == 1 else []
     return multiples(panels, title=title, below=below or until, columns=columns, fields=fields), found

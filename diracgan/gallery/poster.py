@@ -1,4 +1,4 @@
-"""The poster: every loss under the flow and three rules from one start, coloured by verdict (d = 1)."""
+"""The poster: every loss under the flow and three rules from one start, coloured by verdict."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ..plotting.posters import Panel
 
-START: dict[str, Any] = {"phi0": [0.5], "theta0": [0.5]}
+START: dict[str, Any] = {"phi0": [0.5], "theta0": [0.5]}  # in d = 1; beyond, the usual start
 TIME = 60.0  # of a run, in units of the flow's
 PERIODS = 6.0  # of a cycle, in a run that is longer for it
 MOST_STEPS = 20_000
@@ -38,6 +38,7 @@ def poster(
     variants: Sequence[Variant],
     *,
     lr: float = 0.1,
+    dim: int = 1,
     own: int = 0,
     tell: Callable[[int, int, str], None] | None = None,
 ) -> Figure:
@@ -46,6 +47,7 @@ def poster(
     Args:
         variants: what moves, one row each.
         lr: the rules' step.
+        dim: of the Dirac game.
         own: how many of the last ones are the user's, and marked as such.
         tell: called with how many panels are done, of how many, and which.
 
@@ -66,26 +68,28 @@ def poster(
     for i, v in enumerate(variants):
         row = []
         for j, (name, by) in enumerate(ways.items()):
-            row.append(panel(v, by))
+            row.append(panel(v, by, dim))
             if tell is not None:
                 tell(i * len(ways) + j + 1, len(variants) * len(ways), f"{v.label}, {name}")
         rows.append((v.label, i >= len(variants) - own, row))
-    return poster_figure(list(ways), rows, below=f"d = 1, from φ = θ = 0.5, t = {TIME:g} or more")
+    start = "φ = θ = 0.5" if dim == 1 else "the usual start"
+    return poster_figure(list(ways), rows, below=f"d = {dim}, from {start}, t = {TIME:g} or more")
 
 
-def panel(variant: Variant, rule: Rule | None) -> Panel:
+def panel(variant: Variant, rule: Rule | None, dim: int = 1) -> Panel:
     """One variant moved in one way: its run and its verdict, by the whole budget where a part of it does not decide."""
     from ..analysis import verdict
     from ..analysis.kinds import Kind
     from ..dynamics import run
     from ..plotting.posters import Panel
 
-    found = verdict(variant, rule=rule, effort=EFFORT, **START)
+    start: dict[str, Any] = START if dim == 1 else {"dim": dim}
+    found = verdict(variant, rule=rule, effort=EFFORT, **start)
     if found.kind == Kind.UNDECIDED:
-        found = verdict(variant, rule=rule, **START)
+        found = verdict(variant, rule=rule, **start)
     turns = PERIODS * float(found.numbers.get("period") or 0.0)
     turns = turns if math.isfinite(turns) else 0.0
     if rule is None:
-        return Panel(run(variant, t1=min(max(TIME, turns), 10 * TIME), backend="scipy", **START), found)
+        return Panel(run(variant, t1=min(max(TIME, turns), 10 * TIME), backend="scipy", **start), found)
     steps = TIME / float(rule.lr)
-    return Panel(run(variant, rule=rule, steps=round(max(steps, min(turns, MOST_STEPS))), **START), found)
+    return Panel(run(variant, rule=rule, steps=round(max(steps, min(turns, MOST_STEPS))), **start), found)

@@ -348,7 +348,11 @@ def _where(found: Any, kind: str) -> str:
         return f"linearised at {'(0, x₀)' if np.any(x0) else '0'}, d = {len(x0)}; {margin_words(found)}"
     flow = json.loads(found.attrs["settings"])["flow"]
     end = f"{flow['steps']} iterations" if "steps" in flow else f"t = {flow['t1']:g}"
-    return f"d = {len(_start(found)['x0'])}, as seen until {end}"
+    seen = f"d = {len(_start(found)['x0'])}, as seen until {end}"
+    if kind != "basins":
+        return seen
+    sizes = [np.diff(np.sort(np.asarray(found[n], float))).max(initial=0.0) for n in _axes(found, 2)]
+    return f"{seen}; borders to a cell of {' × '.join(number(size, 2) for size in sizes)}"
 
 
 def margin_words(found: Any) -> str:

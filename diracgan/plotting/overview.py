@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..analysis.kinds import Kind
-from ..analysis.linear.status import Status
+from ..analysis.linear.status import DECIDED, Status
 from .axes_helpers import legend_below
 from .curves import radii
 from .flowlines import VectorField
@@ -88,12 +88,18 @@ def _heading(series: Series, spectrum: Any, verdict: Any, most: int) -> tuple[st
     """The title, how it was computed, and what went wrong; a name of at most ``most`` letters."""
     name = series.name
     name = textwrap.shorten(name, most, placeholder=" …") if " " in name else name[:most]
-    title = name if spectrum is None else f"{name}: {status_words(spectrum)}"
+    title = name if spectrum is None else f"{name}: {_status_said(spectrum)}"
     below = run_words(series)
     if verdict is not None:
         below = f"{status_words(spectrum)}; {below}" if spectrum is not None else below
         title = f"{name}: {with_letters(str(verdict.text))}"
     return title, below, series.failure()
+
+
+def _status_said(spectrum: Any) -> str:
+    """What the eigenvalues say, with their numbers where they decide."""
+    decides = spectrum.status in DECIDED and getattr(spectrum, "text", "")
+    return with_letters(str(spectrum.text)) if decides else status_words(spectrum)
 
 
 def _spectrum(fig: Figure, panels: Layout, spectrum: Any) -> None:

@@ -52,7 +52,7 @@ class Panel(NamedTuple):
     """One small portrait.
 
     Attributes:
-        traj: a trajectory with d = 1.
+        traj: a trajectory, all of one dimension.
         verdict: what becomes of it.
     """
 
@@ -91,7 +91,7 @@ def poster_figure(
     lines, across, step, high, side = grid
     with style():
         fig = Figure(figsize=(_WIDTH, _HEIGHT))
-        _title(fig, len(rows), len(headings), below)
+        _title(fig, len(rows), len(headings), _how(rows[0][2][0], below))
         for k, (name, own, panels) in enumerate(rows):
             block, line = divmod(k, lines)
             left, top = _EDGE + block * across, _HEIGHT - _HEAD - line * high
@@ -140,8 +140,18 @@ def _grid(rows: int, columns: int, blocks: int) -> _Grid:
 def _title(fig: Figure, losses: int, ways: int, below: str) -> None:
     counted = f"{losses} loss{'es' if losses > 1 else ''}, {ways} way{'s' if ways > 1 else ''} to move"
     _text(fig, _EDGE, _HEIGHT - 0.4, f"What a GAN does: {counted}", 34, weight="bold")
-    how = "critic φ across, generator θ up; thin: the path, bold: where it ends; + φ = 0 at the datum, ○ the start"
-    _text(fig, _EDGE, _HEIGHT - 1.02, f"{below}; {how}" if below else how, 15, color=GREY)
+    _text(fig, _EDGE, _HEIGHT - 1.02, below, 15, color=GREY)
+
+
+def _how(panel: Panel, below: str) -> str:
+    """The line under the title: how it was computed, and what a panel shows."""
+    d = read(panel.traj).dim
+    path = {1: "critic φ across, generator θ up", 2: "generator: θ₁ across, θ₂ up"}.get(
+        d, "generator θ in the plane of the start"
+    )
+    centre = "φ = 0 at the datum" if d == 1 else "the datum"
+    how = f"{path}; thin: the path, bold: where it ends; + {centre}, ○ the start"
+    return f"{below}; {how}" if below else how
 
 
 def _text(fig: Figure, x: float, y: float, said: str, size: float, **look: Any) -> None:
@@ -190,8 +200,14 @@ def _limit_set(panel: Panel, points: Any, centre: Any, kind: Kind) -> Any:
         return centre[None, :]
     if kind in (Kind.CONVERGES_ELSEWHERE, Kind.STUCK, Kind.AT_EQUILIBRIUM):
         n = panel.verdict.numbers
-        given = [np.ravel(n[k]) for k in ("limit_phi", "limit_theta") if n.get(k) is not None]
-        return np.concatenate(given)[None, :] if len(given) == 2 else points[-1:]
+        dim = read(panel.traj).dim
+        given = [
+            np.ravel(n[k])
+            for k in (("limit_phi", "limit_theta") if dim == 1 else ("limit_theta",))
+            if n.get(k) is not None
+        ]
+        limit = np.concatenate([*given, np.zeros(0)])
+        return limit[None, :] if dim <= 2 and len(limit) == 2 else points[-1:]
     if kind.is_orbit:
         clock = read(panel.traj).clock
         period = panel.verdict.numbers.get("period")

@@ -1,4 +1,4 @@
-"""Shells complete commands and options, by the line that docs/start.md gives."""
+"""Shells complete commands, options and names, by the line that docs/start.md gives."""
 
 from __future__ import annotations
 
@@ -15,7 +15,18 @@ def test_a_shell_gets_its_line(monkeypatch, capsys, shell):
 
 
 @pytest.mark.parametrize(
-    ("words", "found"), [("ver", {"verdict"}), ("", set(COMMANDS)), ("plot --si", {"--size"}), ("plt", set())]
+    ("words", "found"),
+    [
+        ("ver", {"verdict"}),
+        ("", set(COMMANDS)),
+        ("plot --si", {"--size"}),
+        ("plt", set()),
+        ("plot --variant wgan-g", {"wgan-gp"}),
+        ("eig -v ns --rule extra", {"extragradient"}),
+        ("plot --size po", {"poster"}),
+        ("card exact", {"exact-zero"}),
+        ("train ring", {"ring8"}),
+    ],
 )
 def test_words_are_completed(monkeypatch, capsys, words, found):
     monkeypatch.setenv(COMPLETE, "complete_bash")

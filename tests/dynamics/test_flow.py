@@ -122,6 +122,37 @@ def test_defaults_are_the_seeds():
     assert run(dg.variant("ns"), dim=3, t1=1.0, solver="DOP853")["phi"][0].tolist() == [0.1, 0.2, 0.3]
 
 
+def test_a_stiff_start_is_told_by_its_decay_and_the_length_of_the_run():
+    from diracgan.dynamics.engines import fitting
+    from diracgan.dynamics.filippov import DiracSystem
+    from diracgan.game import Players
+
+    system = DiracSystem(dg.variant("wgan-linear").with_(l2=100.0), np.zeros(1), Players(1.0, 1.0), None)
+    z = np.array([1.0, 1.0])  # decays like exp(-100 t), and steps of 1/20 of that time are stable
+    found = [fitting(*asked, system, z, t1) for *asked, t1 in SOLVERS_ASKED_FOR]
+    assert found == [None, "LSODA", None, "DOP853"]
+
+
+SOLVERS_ASKED_FOR = [
+    (None, "scipy", 40.0),
+    (None, "scipy", 60.0),
+    (None, "diffrax", 60.0),
+    ("DOP853", "scipy", 60.0),
+]
+
+
+@pytest.mark.slow
+def test_from_a_stiff_start_scipy_takes_its_solver_for_that():
+    # phi' = -theta - g phi, theta' = phi: from where phi is slaved to theta, theta = exp(mu t) with the slow eigenvalue
+    g, ts = 1000.0, np.array([0.0, 20.0])
+    slow = -2 / (g + np.sqrt(g * g - 4))
+    stiff = run(dg.variant("wgan-linear").with_(l2=g), [slow], [1.0], ts=ts, backend="scipy")
+    assert (stiff.attrs["solver"], stiff.attrs["result"]) == ("LSODA", "ok")
+    np.testing.assert_allclose(stiff["theta"][-1], np.exp(slow * 20), rtol=1e-7)
+    # a jump of the field beside the start is not stiffness
+    assert run(dg.variant("wgan-gp"), [1e-3], [0.5], t1=2.0, backend="scipy").attrs["solver"] == "DOP853"
+
+
 def test_it_says_what_produced_it():
     v = dg.variant("wgan-gp", lam=0.3, c=0.2).with_(l2=0.1)
     ds = dg.simulate(

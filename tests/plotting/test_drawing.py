@@ -43,9 +43,9 @@ def steps(count=200):
     }
 
 
-def flow(values, status="stable", **more):
+def flow(values, status="stable", text="", **more):
     return SimpleNamespace(
-        kind="flow", eigenvalues=np.array(values, complex), status=status, text="why", **more
+        kind="flow", eigenvalues=np.array(values, complex), status=status, text=text or "why", **more
     )
 
 
@@ -74,8 +74,9 @@ def render(fig, path):
 
 
 def test_title_says_variant_parameters_and_status_in_words():
-    fig = plot.figure(spiral(), flow([-0.1 + 1j, -0.1 - 1j], error=1e-15))
-    assert fig.texts[0].get_text() == "wgan-gp(c=0): linearly stable"
+    text = "stable: small perturbations decay like exp(-0.1 t)"
+    fig = plot.figure(spiral(), flow([-0.1 + 1j, -0.1 - 1j], text=text, error=1e-15))
+    assert fig.texts[0].get_text().replace("\n", " ") == "wgan-gp(c=0): " + text.replace("-", "−")
     assert fig.texts[1].get_text() == "flow (tsit5), t 0 to 20; φ(0) = (0, 0.5), θ(0) = (1, 1)"
     said = words(fig)
     assert "−0.1 ± i" in said
@@ -427,11 +428,12 @@ def test_nothing_finite_is_an_error_in_one_line():
 
 def test_long_names_stay_on_the_page():
     fig = plot.figure(
-        spiral(variant="my-loss(" + "a-parameter=1, " * 30 + ")"), flow([1.0], "unstable", error=0.0)
+        spiral(variant="my-loss(" + "a-parameter=1, " * 30 + ")"),
+        flow([1.0], "unstable", "unstable: it grows", error=0.0),
     )
     title = fig.texts[0].get_text()
     assert title.count("\n") <= 1
-    assert title.replace("\n", " ").endswith("linearly unstable")
+    assert title.replace("\n", " ").endswith("unstable: it grows")
 
 
 def legends(ax):
