@@ -26,7 +26,7 @@ _KINK = 1e-3
 _SLOW = (
     0.95  # a multiplier above this modulus decays slowly: those of Adam's first moment (beta1 <= 0.9) do not
 )
-_HELD = 7 << 26  # bytes of a basis, beyond which it starts again from its best part
+_HELD = 5 << 26  # bytes of a basis, beyond which it starts again from its best part
 _TOLERANCE = {8: 1e-6, 4: 1e-3}  # by the bytes of a number: a product in float32 is good to some 1e-5
 
 
@@ -119,7 +119,7 @@ def leading(
 
     runs, n = shape
     start = np.tile(np.random.default_rng(seed).standard_normal(n), (runs, 1)).astype(dtype)
-    wide = max(3 * k, _HELD // (n * start.itemsize))
+    wide = max(5 * k // 2, _HELD // (n * start.itemsize))
     found = arnoldi(apply, start, k, rank, tol, most, seed, wide)
     largest = np.abs(found.values).max(axis=1, keepdims=True)
     return GameSpectrum(
@@ -202,7 +202,7 @@ def eigenvalues(
         of: ``"step"`` where the operator is one iteration, whose multipliers are compared with 1; else ``"flow"``.
         tol: residual, relative to the largest eigenvalue, at which one counts as converged; None for 1e-6 in
             float64 and 1e-3 in float32.
-        most: products at most. A basis of more than some 470 MB starts again from its best part.
+        most: products at most. A basis of more than some 340 MB starts again from its best part.
         seed: of the random start.
 
     Returns:

@@ -25,8 +25,9 @@ from torch.utils.checkpoint import CheckpointError  # pyright: ignore[reportMiss
 from ..errors import InputError, integer, number, one_line
 from .measured_game import PLAYERS, UserGame
 from .torch_checks import check_loss, check_mode, modules_of
-from .torch_linear import LinearPart, NotLinear
-from .torch_losses import Detached, Losses, leaf_of, mean_logit, places_of, slope
+from .torch_linear import LinearPart, NotLinear, trim
+from .torch_losses import Detached, Losses, leaf_of, mean_logit, places_of, slope, tangents_of
+from .torch_reverse import check_reverse
 
 _COUNTERS = ("step", "mu_product", "eta", "mu")  # tensors of torch.optim that no gradient moves
 
@@ -78,7 +79,9 @@ class TorchGame:
     def field(self, batches: list[Any], moved: np.ndarray | None = None) -> np.ndarray:
         """The mean field, at the players displaced by ``moved``."""
         at = self.start if moved is None else self._added(moved)
-        return np.concatenate([-self.flattened(self.mean_gradient(w, at, batches)) for w in PLAYERS])
+        found = np.concatenate([-self.flattened(self.mean_gradient(w, at, batches)) for w in PLAYERS])
+        trim()
+        return found
 
     def product(self, batches: list[Any], v: np.ndarray) -> np.ndarray:
         """J v: the gradients' tangents; of the first product what does not hang on v is kept for those that follow."""
@@ -92,7 +95,7 @@ class TorchGame:
                 at = self.fresh(self.start, tuple(self.start))
                 gradient = self.attached(w, at, batch)
                 inner = sum((g * weights[n]).sum() for n, g in zip(self.names[w], gradient, strict=True))
-                back = self._back(inner, list(at.values()))
+                back = self.pulled(inner, list(at.values()))
                 total = back if total is None else [a + b for a, b in zip(total, back, strict=True)]
         assert total is not None
         return -self.flattened(total) / len(batches)
@@ -116,10 +119,10 @@ class TorchGame:
         at = self.fresh(self.start, tuple(names))
         own = [at[n] for n in names]
         half = 0.5 * self.loss("slope at real", at, batch)
-        gradient = self._back(half, own, graph=True)
+        gradient = self.pulled(half, own, graph=True)
         weights = self.split(np.concatenate([v, np.zeros(self.sizes[1])]))
         inner = sum((g * weights[n]).sum() for n, g in zip(names, gradient, strict=True))
-        return self.flattened(self._back(inner, own))
+        return self.flattened(self.pulled(inner, own))
 
     def step_sizes(self) -> np.ndarray | None:
         """How far one step moves each parameter per unit of its gradient, long after a start: (n,); None if unknown."""
@@ -161,7 +164,7 @@ class TorchGame:
         self._held = list(batches)
         try:
             part: Any = LinearPart(functools.partial(self._image, of, batches), tangents)
-            images = part.images
+            images = part(tangents)
         except NotLinear:
             part = functools.partial(self._image, of, batches)
             images = part(tangents)
@@ -228,7 +231,7 @@ class TorchGame:
     ) -> list[Tensor]:
         """The gradient of one player's loss in its own parameters, which must ask for one."""
         loss = self.loss(who, at, batch, attached)
-        return self._back(loss, [at[n] for n in self.names[who]], graph=graph)
+        return self.pulled(loss, [at[n] for n in self.names[who]], graph=graph)
 
     def loss(self, who: str, at: Tensors, batch: Any, attached: bool = False) -> Tensor:
         """A player's loss, or what else the game knows by name, at these parameters, through ``detach()`` or not."""
@@ -263,8 +266,8 @@ class TorchGame:
 
         It does where a loss detaches what the other player made; where it detaches something of its own, no.
         """
-        through = self._gradient(who, at, batch, graph=True, attached=True)
-        if who not in self.through:
+        through, first = self._gradient(who, at, batch, graph=True, attached=True), who not in self.through
+        if first:
             given = self._gradient(who, at, batch)
             scale = max(float(g.abs().max()) for g in given)
             far = max(float((a - b).detach().abs().max()) for a, b in zip(through, given, strict=True))
@@ -274,10 +277,13 @@ class TorchGame:
                 f"{who}_loss detaches something of its own, which only forward mode goes through; no transpose here; "
                 "allowed: detach() of what the other player made"
             )
+        if first and self.forward_mode:
+            check_reverse(self, who, batch)
         return through
 
     @staticmethod
-    def _back(value: Any, leaves: list[Tensor], *, graph: bool = False) -> list[Tensor]:
+    def pulled(value: Any, leaves: list[Tensor], *, graph: bool = False) -> list[Tensor]:
+        """The gradient of a value in leaves; zeros where it does not depend on one."""
         if not isinstance(value, Tensor) or not value.requires_grad:
             return [torch.zeros_like(x) for x in leaves]
         try:
@@ -309,9 +315,9 @@ class TorchGame:
             gradient = self.attached(who, at, batch)
             weights = [torch.zeros_like(g, requires_grad=True) for g in gradient]
             inner = sum((g * w).sum() for g, w in zip(gradient, weights, strict=True))
-            first = self._back(inner, list(at.values()), graph=True)
+            first = self.pulled(inner, list(at.values()), graph=True)
             along = sum((h * tangents[n]).sum() for n, h in zip(at, first, strict=True))
-            total = [a + b / len(batches) for a, b in zip(total, self._back(along, weights), strict=True)]
+            total = [a + b / len(batches) for a, b in zip(total, self.pulled(along, weights), strict=True)]
         return total
 
     @staticmethod
@@ -486,12 +492,6 @@ def _rate(optimiser: Any, group: dict[str, Any], state: dict[str, Any]) -> Any:
 
 def _moves(key: str, x: Any) -> bool:
     return isinstance(x, Tensor) and x.is_floating_point() and key not in _COUNTERS
-
-
-def tangents_of(tensors: list[Tensor]) -> list[Tensor]:
-    """The tangents of dual tensors; zeros where one has none."""
-    both = [dual.unpack_dual(x) for x in tensors]
-    return [torch.zeros_like(b.primal) if b.tangent is None else b.tangent for b in both]
 
 
 def _lacks_forward_mode(error: BaseException) -> bool:

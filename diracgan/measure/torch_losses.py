@@ -9,7 +9,6 @@ import torch.autograd.forward_ad as dual  # pyright: ignore[reportMissingImports
 from torch import Tensor, nn  # pyright: ignore[reportMissingImports]
 from torch.overrides import TorchFunctionMode  # pyright: ignore[reportMissingImports]
 
-from ..errors import InputError
 from .torch_checks import modules_of
 
 
@@ -29,7 +28,10 @@ class Losses(nn.Module):
 
 
 class Detached(TorchFunctionMode):
-    """``detach()`` as a map: it cuts the gradient and keeps the tangent, or (``attached``) cuts nothing."""
+    """``detach()`` as a map: it cuts the gradient and keeps the tangent, or (``attached``) cuts nothing.
+
+    Weight norm is computed by operations of which PyTorch's second derivatives are right (2.13: its own is not).
+    """
 
     def __init__(self, attached: bool) -> None:
         super().__init__()
@@ -37,14 +39,17 @@ class Detached(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if getattr(func, "__name__", "") == "_weight_norm":
-            raise InputError(
-                "weight_norm cannot be measured: PyTorch's second derivative of it is wrong (2.13: its Hessian is not "
-                "symmetric); allowed: a player without it"
-            )
+            return weight_norm(*args, **(kwargs or {}))
         if func not in (Tensor.detach, torch.detach):
             return func(*args, **(kwargs or {}))
         x = args[0] if args else (kwargs or {})["input"]
         return x.view_as(x) if self.attached else leaf_of(x)
+
+
+def weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
+    """g v/|v|, the norm over all dimensions but ``dim``; over all where that is -1."""
+    over = [i for i in range(v.dim()) if dim == -1 or i != dim % v.dim()]
+    return v * (g / v.square().sum(over, keepdim=True).sqrt())
 
 
 def places_of(both: nn.Module) -> dict[str, str]:
@@ -68,6 +73,12 @@ def leaf_of(x: Tensor, asking: bool = False) -> Tensor:
     primal, tangent = dual.unpack_dual(x)
     own = primal.detach().requires_grad_(asking)
     return own if tangent is None else dual.make_dual(own, tangent.detach())
+
+
+def tangents_of(tensors: list[Tensor]) -> list[Tensor]:
+    """The tangents of dual tensors; zeros where one has none."""
+    both = [dual.unpack_dual(x) for x in tensors]
+    return [torch.zeros_like(b.primal) if b.tangent is None else b.tangent for b in both]
 
 
 def slope(critic: Any, samples: Any, which: int) -> Any:

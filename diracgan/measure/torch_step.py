@@ -16,7 +16,8 @@ from torch import Tensor  # pyright: ignore[reportMissingImports]
 
 from ..errors import InputError
 from .measured_game import PLAYERS
-from .torch_game import Tensors, TorchGame, tangents_of
+from .torch_game import Tensors, TorchGame
+from .torch_losses import tangents_of
 
 _SAME = 1e3  # rounding units by which a step may differ from its diagonals
 _WEIGHT, _GRADIENT = "weight", "gradient"

@@ -11,7 +11,7 @@ Apply = Callable[[np.ndarray], np.ndarray]
 Rank = Callable[[np.ndarray], np.ndarray]
 
 _FIRST = 20  # matrix-vector products before the first look at the residuals: fewer may miss an eigenvalue
-_CHECK = 5  # and between two later ones, at least
+_CHECK = 16  # and between two later ones one in so many of those so far, at least one
 _KEPT = 2  # a restart keeps one in so many of the directions beyond those asked for
 _COLUMNS = 1 << 16  # of a basis that are turned at once
 _MUCH = 0.7  # of a vector's length left: orthogonalised well
@@ -77,7 +77,7 @@ def arnoldi(
     """
     runs, n = start.shape
     k, most = min(k, n), most
-    room = min(n, most if wide is None or runs > 1 else min(most, max(wide, 3 * k, _FIRST)))
+    room = min(n, most if wide is None or runs > 1 else min(most, max(wide, 2 * k, _FIRST)))
     random = np.random.default_rng([seed, 2])  # not the stream that a start may come from
     kind = np.float32 if start.dtype == np.float32 else np.float64
     basis = np.zeros((runs, room + 1, n), kind)
@@ -85,7 +85,7 @@ def arnoldi(
     basis[:, 0] = start / np.linalg.norm(start, axis=1, keepdims=True)
     size, products = 0, 0
     while True:
-        until = min(max(_FIRST, 2 * k) if size == 0 else size + max(_CHECK, size // 4), room)
+        until = min(max(_FIRST, 2 * k) if size == 0 else size + max(1, size // _CHECK), room)
         until = min(until, size + most - products)
         for j in range(size, until):
             _extend(apply, basis, hessenberg, j, random)
@@ -132,18 +132,24 @@ def _restart(basis: np.ndarray, hessenberg: np.ndarray, keep: int, rank: Rank) -
 def _combined(small: np.ndarray, basis: np.ndarray, size: int) -> np.ndarray:
     """The vectors with these coordinates in the first ``size`` of the basis, whose memory is given up for them."""
     count, n = small.shape[1], basis.shape[2]
-    both = np.concatenate([np.real(small), np.imag(small)], axis=1).astype(basis.dtype)
-    if len(basis) == 1 and 2 * count <= basis.shape[1]:
-        for at in range(0, n, _COLUMNS):
-            part = basis[0, :, at : at + _COLUMNS]
-            part[: 2 * count] = both[0] @ part[:size]
-        basis.resize((1, 2 * count, n), refcheck=False)  # of one operator the rest lies behind, and is freed
-        parts = basis
-    else:
-        parts = np.matmul(both, basis[:, :size])
-    vectors = np.empty((len(parts), count, n), np.result_type(basis.dtype, np.complex64))
-    vectors.real, vectors.imag = parts[:, :count], parts[:, count:]
-    return vectors
+    both = np.stack([np.real(small), np.imag(small)], axis=2).astype(basis.dtype)
+    both = both.reshape(len(basis), 2 * count, -1)
+    if len(basis) > 1 or 2 * count > basis.shape[1]:
+        return _complex(np.matmul(both, basis[:, :size]))
+    for at in range(0, n, _COLUMNS):
+        part = basis[0, :, at : at + _COLUMNS]
+        part[: 2 * count] = both[0] @ part[:size]
+    basis.resize((1, 2 * count, n), refcheck=False)  # of one operator the rest lies behind, and is freed
+    return _complex(basis)
+
+
+def _complex(parts: np.ndarray) -> np.ndarray:
+    """Rows of real and of imaginary parts in turn, (S, 2k, n), as complex rows in the same memory, (S, k, n)."""
+    runs, rows, n = parts.shape
+    pairs = parts.reshape(runs * rows // 2, 2 * n)
+    for pair in pairs:
+        pair[:] = pair.reshape(2, n).T.ravel()
+    return pairs.reshape(runs, rows // 2, 2 * n).view(np.result_type(parts.dtype, np.complex64))
 
 
 def _extend(

@@ -60,16 +60,40 @@ def test_equal_work_is_done_once():
     assert len(twice._operations) == len(once._operations)
 
 
+def test_a_write_makes_equal_work_another_and_a_part_along_nothing_is_checked():
+    """norm's tangent is divided in place: the second loss must not divide the first one's again."""
+
+    def function(a, b):
+        return [torch.sin(a / a.norm(dim=1, keepdim=True)) for _ in range(2)] + [b**2]
+
+    at, zero = given(0, (3, 4), (2,)), [torch.zeros(3, 4, dtype=KIND), *given(1, (2,))]
+    part = torch_linear.LinearPart(pushed(function, *at), zero)
+    tangents = given(2, (3, 4), (2,))
+    want = torch.func.jvp(lambda a, b: tuple(function(a, b)), tuple(at), tuple(tangents))[1]
+    for _ in range(2):
+        for one, other in zip(part(tangents), want, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-12, rtol=1e-12)
+    alone = torch_linear.LinearPart(pushed(lambda a, b: function(a, b)[1:], *at), zero)
+    assert len(part._operations) == len(alone._operations)  # what is written is computed once too
+
+
+def twice_read(t):
+    one, other = t[0] * 2, t[0] * 2
+    other.view(-1).add_(t[0])
+    return [one, other]
+
+
 @pytest.mark.parametrize(
     "images",
     [
+        twice_read,
         lambda t: [t[0] * float(t[0].sum() > 0)],  # steered by a tangent
         lambda t: [t[0] + torch.from_numpy(np.array(t[0].tolist()))],  # a part that does not follow it
         lambda t: [t[0] * torch.rand_like(t[0])],
         lambda t: [torch.zeros(2, dtype=KIND).copy_(t[0])],
         lambda t: [t[0] + 1.0],
     ],
-    ids=["steered", "outside", "random", "into a constant", "not linear"],
+    ids=["one of two equal", "steered", "outside", "random", "into a constant", "not linear"],
 )
 def test_what_cannot_be_applied_again_is_said(images):
     with pytest.raises(torch_linear.NotLinear):

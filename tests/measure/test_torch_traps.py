@@ -128,6 +128,17 @@ class Listed(nn.Module):
         return torch.sin(x @ self.weights["a"] + self.still[0]) @ self.weights["b"]
 
 
+class Directions(nn.Module):
+    """Weights of length 1, by hand."""
+
+    def __init__(self):
+        super().__init__()
+        self.v, self.out = nn.Parameter(torch.randn(4, 2)), nn.Linear(4, 1)
+
+    def forward(self, x):
+        return self.out(torch.tanh(x @ (self.v / self.v.norm(dim=1, keepdim=True)).T))
+
+
 def strided():
     net = critic()
     net[0].weight = nn.Parameter(torch.randn(2, 4).t())
@@ -205,6 +216,11 @@ GAMES = {  # critic, generator, and losses where they are not the usual
     ),
     "dropout": lambda: (critic(nn.Dropout(0.4)), generator()),
     "spectral norm held": lambda: (held(critic()), generator()),
+    "weight norm": lambda: (
+        nn.Sequential(parametrizations.weight_norm(nn.Linear(2, 4)), nn.Tanh(), nn.Linear(4, 1)),
+        nn.Sequential(parametrizations.weight_norm(nn.Linear(2, 4), dim=1), nn.Tanh(), nn.Linear(4, 2)),
+    ),
+    "weight norm by hand": lambda: (Directions(), generator()),
     "orthogonal": lambda: (
         nn.Sequential(parametrizations.orthogonal(nn.Linear(2, 2)), nn.Tanh(), nn.Linear(2, 1)),
         generator(),
@@ -301,6 +317,21 @@ def test_products_against_plain_training_gradients(name):
         assert u @ measured.matvec(v) == pytest.approx(measured.rmatvec(u) @ v, rel=1e-8, abs=1e-8)
     for old, net in zip(before, (D, G), strict=True):
         assert all(torch.equal(x, net.state_dict()[n]) for n, x in old.items())
+
+
+def without_gradients(D, G, batch):
+    with torch.no_grad():
+        fake = G(batch[1])
+    return soft(-D(batch[0])).mean() + soft(D(fake)).mean()
+
+
+def test_no_grad_has_a_product_and_no_transpose():
+    D, G, batches, _ = made("layer norm")
+    whole, hidden = (dg.measure.game(loss, g_loss, D, G, batches) for loss in (d_loss, without_gradients))
+    v = np.random.default_rng(0).standard_normal(sum(whole.sizes))
+    np.testing.assert_allclose(hidden.matvec(v), whole.matvec(v), rtol=1e-12)
+    with pytest.raises(dg.InputError, match="critic_loss hides a player .* no transpose here"):
+        hidden.rmatvec(v)
 
 
 def sized(**how):
@@ -414,7 +445,6 @@ def steps_itself(D, G, batch):
     ("words", "D", "loss"),
     [
         ("checkpoint", Checkpointed, d_loss),
-        ("weight_norm", lambda: nn.Sequential(parametrizations.weight_norm(nn.Linear(2, 1))), d_loss),
         ("differentiated twice", critic, distances),
         ("complex", lambda: nn.Linear(2, 1, dtype=torch.complex128), d_loss),
         ("bfloat16", lambda: critic().to(torch.bfloat16), d_loss),
