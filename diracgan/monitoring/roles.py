@@ -12,6 +12,7 @@ _CRITIC = {
     "discr",
     "discriminator",
     "critic",
+    "crit",
     "netd",
     "errd",
     "lossd",

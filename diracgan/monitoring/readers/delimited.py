@@ -45,7 +45,7 @@ def read_delimited(path: Path, given: str, encoding: str) -> LogTable:
         InputError: for rows with more cells than there are columns, or two columns of one name.
     """
     with path.open(encoding=encoding, errors="replace", newline="") as file:
-        lines = (line for line in file if not line.isspace() and not line.lstrip().startswith("#"))
+        remarks, lines = _without_remarks(file)
         first = list(itertools.islice(lines, 40))
         said = re.fullmatch(r"sep=(.)\s*", first[0]) if first else None  # as Excel is told
         first = first[1:] if said else first
@@ -58,6 +58,9 @@ def read_delimited(path: Path, given: str, encoding: str) -> LogTable:
         mark = said[1] if said else _delimiter(first)
         rows = _cells(itertools.chain(first, lines), mark, given)
         head = next(rows)
+        named = next(_cells([remarks[-1]], mark, given)) if remarks else []
+        if not _is_header(head) and len(named) == len(head) and _is_header(named):
+            rows, head = itertools.chain([head], rows), named  # as NumPy's savetxt writes it
         if not _is_header(head):
             rows, head = itertools.chain([head], rows), [str(k + 1) for k in range(len(head))]
         second = next(rows, None)
@@ -70,6 +73,17 @@ def read_delimited(path: Path, given: str, encoding: str) -> LogTable:
         # where points part decimals, or commas cells, a comma within a cell parts thousands
         points = mark == "," or (not pointed and any(re.search(r"\d\.\d", line) for line in first))
         return _table(head, rows, mark, given, functools.partial(cell_value, thousands=points))
+
+
+def _without_remarks(file: Iterable[str]) -> tuple[list[str], Iterator[str]]:
+    """What is said after ``#`` before the first line, and the lines without such remarks and blank ones."""
+    lines = (line for line in file if not line.isspace())
+    remarks, line = [], next(lines, None)
+    while line is not None and line.lstrip().startswith("#"):
+        remarks.append(line.lstrip(" #"))
+        line = next(lines, None)
+    rest = (x for x in lines if not x.lstrip().startswith("#"))
+    return remarks, rest if line is None else itertools.chain([line], rest)
 
 
 def _delimiter(lines: list[str]) -> str | None:

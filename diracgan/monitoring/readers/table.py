@@ -14,8 +14,17 @@ import numpy as np
 from ...errors import InputError
 
 _NUMBER = re.compile(r"\s*(?:tensor\()?\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)")
-NAME_COLUMNS = ("name", "tag", "metric", "variable", "key", "series")  # of a log with a row a number
-VALUE_COLUMNS = ("value", "val", "score")
+NAME_COLUMNS = (
+    "name",
+    "tag",
+    "metric",
+    "metricname",
+    "metric_name",
+    "variable",
+    "key",
+    "series",
+)  # of a log with a row a number
+VALUE_COLUMNS = ("value", "val", "metricvalue", "metric_value", "score")
 _PARTS = ("split", "phase", "mode", "stage", "subset")
 _CHECKS = {"val", "valid", "validation", "test", "testing", "eval", "evaluation", "dev"}
 _LONG = 2_000_000  # rows from which a log is kept in single precision

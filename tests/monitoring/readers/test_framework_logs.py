@@ -68,6 +68,15 @@ PRINTED = {
         "loss_disc_fake: {h}, loss_disc_real: {h}, loss_gen: {g}\n",
         *("iter", 100, "loss_disc", "loss_gen"),
     ),
+    "mmengine": (
+        TIME
+        + " - mmengine - INFO - Iter(train) [  {k}00/9999]  lr: 2.0e-04  eta: 1 day, 2:03:04  time: 0.3{r}  "
+        "data_time: 0.01  memory: 3000  loss_gen: {g}  loss_disc: {d}\n",
+        *("iter", 100, "loss_disc", "loss_gen"),
+    ),
+    "fastai": ("{k}  0.5{r}  0.6  {g}  {d}  01:{s:02d}\n", "epoch", 1, "crit_loss", "gen_loss"),
+    "NumPy's savetxt": ("{k}00 {d} {g}\n", "step", 100, "d_loss", "g_loss"),
+    "Comet": ("d_loss,{d},{k}00\ng_loss,{g},{k}00\n", "step", 100, "d_loss", "g_loss"),
     "BasicSR": (
         TIME
         + " INFO: [x..][epoch:  0, iter:  {k:,}, lr:(1.000e-04,)] [eta: 3 days, 1:00:00, time (data): 0.5{r} (0.01)] "
@@ -125,6 +134,9 @@ PRINTED = {
     ),
 }
 HEADS = {
+    "fastai": "epoch  train_loss  valid_loss  gen_loss  crit_loss  time\n",
+    "NumPy's savetxt": "# a run\n# step d_loss g_loss\n",
+    "Comet": "metricName,metricValue,step\n",
     "a drawn table": "┃ step ┃ d_loss ┃ g_loss ┃\n",
     "Excel": "\ufeffsep=;\r\nStep;Loss D;Loss G\r\n",
     "rows of validation": "step,split,d_loss,g_loss\n",
