@@ -56,7 +56,7 @@ plt.show()
 # %%
 wide, optimistic = dg.variant("ns").with_(r1=0.5), dg.rule("optimistic", lr=1.28)
 print(dg.critical(wide, "lr", rule=optimistic).born[0].birth)
-print(dg.verdict(wide, [0.1], [0.1], rule=optimistic, effort=2).text)
+print(dg.verdict(wide, [0.1], [0.1], rule=optimistic).text)
 
 # %%
 (edge,) = dg.bifurcation.branch(wide, over="lr=0.5:1.6", rule=optimistic).points

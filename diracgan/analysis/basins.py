@@ -13,7 +13,9 @@ import numpy as np
 from jax import Array
 
 from .. import dirac
-from ..dynamics.filippov import DiracSystem, surface_count
+from ..dynamics.compiled_loops import MapLoop, rule_loop, rule_program, runge_kutta_loop
+from ..dynamics.filippov import LARGEST, DiracSystem, surface_count
+from ..dynamics.iterations import first_state
 from ..game import Players
 from ..rules import Rule, init, step
 from ..variants import Variant
@@ -35,7 +37,6 @@ _LOG_TIME = float(
 )  # from the middle of the first half of a run's last quarter to that of the second
 _WEAKER = 0.8  # of its power: where that of a shrinking motion falls below, it may end on something small
 _FAR = 1e6  # boxes: beyond, a start has diverged
-_HALVINGS = 30
 DIVERGED, UNSETTLED = -1, -2
 
 
@@ -123,11 +124,35 @@ class Runs:
     def _rows(self, draws: np.ndarray, finer: int = 1, longer: int = 1) -> np.ndarray:
         h, steps, n = self.h / finer, self.steps * finer * longer, len(draws)
         every = max(1, steps // 4 // ROWS)
+        with jax.enable_x64(True):
+            loop = self._loop(h, self._begun(draws[0]))
+            if loop is not None:
+                counts = np.full(1 + ROWS, every)
+                counts[0] = steps - every * ROWS
+                return np.stack([loop(self._begun(draw), counts, LARGEST)[1][1:] for draw in draws])
         padded = np.concatenate(
             [draws, np.tile(draws[-1:], (_next_size(n) - n, 1))]
         )  # few sizes are compiled
         with jax.enable_x64(True):
             return np.asarray(_last_rows(self.system, self.rule, padded, h, steps - every * ROWS, every))[:n]
+
+    def solves(self, draw: np.ndarray) -> bool:
+        """Whether a step of the rule solves an equation, which takes a thousand times as long as any other."""
+        with jax.enable_x64(True):
+            return self.rule is not None and rule_program(self.system, self.rule, self._begun(draw)) is None
+
+    def _begun(self, draw: np.ndarray) -> Any:
+        """What a loop moves, at a start."""
+        players = Players(*np.split(draw, 2))
+        if self.rule is None:
+            return players
+        return first_state(self.system.variant, self.rule, self.system.x0, players)
+
+    def _loop(self, h: float, like: Any) -> MapLoop | None:
+        """Steps of the flow, or of the rule, in compiled C; None where XLA makes them."""
+        if self.rule is None:
+            return runge_kutta_loop(self.system, h, like)
+        return rule_loop(self.system, self.rule, like)
 
     def tail(self, draw: np.ndarray) -> np.ndarray | None:
         """The last quarter of the motion from a start, (rows, 2d); None where it diverges."""
@@ -162,13 +187,24 @@ class Runs:
         if end.diameter <= small:
             end = _at_rest(end.centre, end.largest)
         for k, other in enumerate(self.known):
-            least = SAME * max(other.largest, other.diameter, 50 * small)
-            # of a chaotic or long motion the rows are a sample, which a second one differs from
-            off = np.maximum(least, 2.0 * np.maximum(end.spread, other.spread))
-            if np.all(np.abs(end.numbers - other.numbers) <= off):
+            if self._alike(end, other):
                 return k
         self.known.append(end)
         return len(self.known) - 1
+
+    def tells_apart(self, one: np.ndarray, two: np.ndarray) -> bool:
+        """Whether two neighbours end apart: ends of one family of orbits, where each start has its own, do not."""
+        first, second = self._followed(np.stack([one, two]))
+        if first is None or second is None:
+            return first is not second
+        return not self._alike(first, second)
+
+    def _alike(self, end: _End, other: _End) -> bool:
+        """Whether two ends are those of one attractor."""
+        least = SAME * max(other.largest, other.diameter, 50 * _AT_REST * self.box)
+        # of a chaotic or long motion the rows are a sample, which a second one differs from
+        off = np.maximum(least, 2.0 * np.maximum(end.spread, other.spread))
+        return bool(np.all(np.abs(end.numbers - other.numbers) <= off))
 
     @staticmethod
     def has_settled(labels: np.ndarray) -> np.ndarray:
@@ -290,9 +326,11 @@ def _last_rows(
     return jax.vmap(run)(draws)
 
 
-def bisected(runs: Runs, inner: np.ndarray, outer: np.ndarray, group: int) -> tuple[np.ndarray, np.ndarray]:
+def bisected(
+    runs: Runs, inner: np.ndarray, outer: np.ndarray, group: int, halvings: int = 30
+) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of starts, the first of which ends on ``group`` and the second not, brought together."""
-    for _ in range(_HALVINGS):
+    for _ in range(halvings):
         middle = 0.5 * (inner + outer)
         stays = (runs.labels(middle) == group)[:, None]
         inner, outer = np.where(stays, middle, inner), np.where(stays, outer, middle)

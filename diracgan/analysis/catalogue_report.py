@@ -214,9 +214,9 @@ def _row(v: Variant, motion: Rule | None, x0: float, effort: float, judged: bool
 
 def _cell(v: Variant, motion: Rule | None, d: int, x0: np.ndarray, effort: float, judged: bool) -> Cell:
     s = spectrum(v, dim=d, x0=x0, rule=motion)
-    found = verdict(v, dim=d, x0=x0, rule=motion, effort=effort) if judged else None
+    found = verdict(v, dim=d, x0=x0, rule=motion, effort=effort, edge=False) if judged else None
     if found is not None and found.kind == Kind.UNDECIDED:
-        found = verdict(v, dim=d, x0=x0, rule=motion, effort=_PATIENCE * effort)
+        found = verdict(v, dim=d, x0=x0, rule=motion, effort=_PATIENCE * effort, edge=False)
     return Cell(
         status=s.status,
         eigenvalues=s.eigenvalues,

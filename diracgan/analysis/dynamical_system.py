@@ -276,8 +276,18 @@ class DiscreteSystem(DynamicalSystem):
         if failed is not None:
             zs = np.where((t >= time + failed)[:, None], np.nan, zs)
             when = time + failed
-            return Stretch(t, zs, end, when, "diverged", when, "", float(made), 0)
+            why = self._without_a_value(state, failed, when)
+            return Stretch(t, zs, end, when, "stiff" if why else "diverged", when, why, float(made), 0)
         return Stretch(t, zs, end, time + made, "ok", np.nan, "", float(made), 0)
+
+    def _without_a_value(self, state: State, failed: int, when: float) -> str:
+        """Why the first bad step is none, as where an implicit equation has no solution; "" where it is too large."""
+        counts = np.zeros(ROWS, int)
+        counts[:2] = failed - 1, 1
+        before, after = self._moved(state, counts)[1][:2]
+        if np.any(np.abs(after) >= filippov.LARGEST):
+            return ""
+        return f"iteration {when:.0f} has no finite value, from |z| = {np.linalg.norm(before):.3g}"
 
     def _moved(self, state: State, counts: np.ndarray) -> tuple[State, np.ndarray, int | None]:
         """The end of so many steps, the players' rows in between, and the first bad step."""

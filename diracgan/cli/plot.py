@@ -134,7 +134,7 @@ def _verdict(variant: Variant, arguments: dict[str, Any]) -> Any:
     from ..analysis import verdict
     from ..gallery.pictures import JUDGED
 
-    return verdict(variant, **{k: x for k, x in arguments.items() if k in JUDGED})
+    return verdict(variant, edge=False, **{k: x for k, x in arguments.items() if k in JUDGED})
 
 
 def _dimension(name: str, chosen: PictureView, motion: MotionOptions) -> int:

@@ -41,8 +41,6 @@ def _said(found: Any) -> Iterator[str]:
     yield f"verdict: {found.kind}"
     yield from (f"  {name}: {_shown(value)}" for name, value in found.numbers.items())
     yield from (f"  - {line}" for line in found.evidence)
-    if found.leaves_edge_open:
-        yield "  - what else attracts was not asked: --effort 2 looks along this ray, diracgan attractors in a box"
     yield found.text
 
 

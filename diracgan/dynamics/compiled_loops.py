@@ -18,6 +18,7 @@ import numpy as np
 from jax import Array
 
 from .. import dirac
+from ..game import Players
 from ..numerics.lyapunov import SMALLEST
 from ..rules import Rule, State, step
 from ..tracing import c_compiler, c_text
@@ -26,7 +27,7 @@ from ..tracing.scalar_program import Program
 from ..tracing.source_text import NotWritable
 from . import dopri8, filippov
 from .filippov import DiracSystem, Regime
-from .loop_text import EVENT_LOOP, HEAD, RULE_LOOP, STRETCHING_LOOP
+from .loop_text import EVENT_LOOP, HEAD, MAP_LOOP, RUNGE_KUTTA_STEP, STRETCHING_LOOP
 
 _FLAGS = ("-O1", "-fno-math-errno", "-ffp-contract=off", "-w")
 _MOST_KEPT = 256  # loops
@@ -181,26 +182,24 @@ def follow(
 _CHUNK = 1_000_000  # steps of one call
 
 
-# ---------------------------------------------------------------- the iterations of a rule
+# ---------------------------------------------------------------- the iterations of a map
 
 
-class RuleLoop:
-    """A compiled loop over the iterations of a rule on a game, from state to state.
+class MapLoop:
+    """A compiled loop over the iterations of a map, from state to state.
 
     Attributes:
         run: the code.
     """
 
-    def __init__(self, run: Callable[..., int], parameters: np.ndarray, like: State) -> None:
+    def __init__(self, run: Callable[..., int], parameters: np.ndarray, like: Any) -> None:
         """``like``: a state, whose structure and types all states have."""
         self.run, self._parameters = run, parameters
         leaves, self._structure = jax.tree.flatten(like)
         self._leaves = [np.asarray(x) for x in leaves]
         self._dim = self._leaves[0].size
 
-    def __call__(
-        self, state: State, counts: np.ndarray, bound: float
-    ) -> tuple[State, np.ndarray, int | None]:
+    def __call__(self, state: Any, counts: np.ndarray, bound: float) -> tuple[Any, np.ndarray, int | None]:
         """The state after ``counts[0]``, ``counts[1]``, ... more steps, the players in between, the first bad step.
 
         A step is bad when an entry of the players is not below ``bound``.
@@ -234,16 +233,33 @@ class RuleLoop:
         return jax.tree.unflatten(self._structure, ends), rows, int(bad[0]) if bad[0] >= 0 else None
 
 
-def rule_loop(system: DiracSystem, rule: Rule, like: State) -> RuleLoop | None:
+def rule_program(system: DiracSystem, rule: Rule, like: State) -> Program | None:
+    """One iteration of a rule as a scalar program, or None where it has none: where it solves an equation."""
+    return program_of(_iteration, (system, rule), like)
+
+
+def rule_loop(system: DiracSystem, rule: Rule, like: State) -> MapLoop | None:
     """The loop over a rule's iterations, or None where there is none."""
     given = (system, rule)
-    program = program_of(_iteration, given, like) if c_compiler.available() else None
+    program = rule_program(system, rule, like) if c_compiler.available() else None
     if program is None or len(program.outputs) != sum(np.size(x) for x in jax.tree.leaves(like)):
         return None
     parameters = np.array(scalars(numbers(given)), float)
     programs, sizes = (("iteration", program, len(parameters)),), (len(program.outputs), 2 * system.dim)
-    run = _compiled(programs, RULE_LOOP, N=sizes[0], PLAYERS=sizes[1])
-    return None if run is None else RuleLoop(run, parameters, like)
+    run = _compiled(programs, MAP_LOOP, N=sizes[0], PLAYERS=sizes[1])
+    return None if run is None else MapLoop(run, parameters, like)
+
+
+def runge_kutta_loop(system: DiracSystem, h: float, like: Players) -> MapLoop | None:
+    """The loop over steps of length ``h`` of the classical method of order 4 on a flow as its losses stand."""
+    given, y = (system, np.zeros(0), np.zeros(0)), np.zeros(2 * system.dim)
+    program = program_of(_field, given, y) if c_compiler.available() else None
+    if program is None:
+        return None
+    parameters = scalars(numbers(given))
+    programs, sizes = (("field", program, len(parameters)),), {"N": len(y), "PLAYERS": len(y)}
+    run = _compiled(programs, RUNGE_KUTTA_STEP + MAP_LOOP, PARAMETERS=len(parameters), **sizes)
+    return None if run is None else MapLoop(run, np.array([*parameters, h], float), like)
 
 
 def stretching_loop(

@@ -256,8 +256,23 @@ long long run(const double *p, double *x, double *frame, double *logs, long long
 }
 """
 
-#: The iterations of a rule: ``N`` entries of a state, the first ``PLAYERS`` of them the players.
-RULE_LOOP = """
+#: One step of the classical Runge-Kutta method of order 4 on a flow, as an iteration; its length is the parameter after
+#: the ``PARAMETERS`` of the field.
+RUNGE_KUTTA_STEP = """
+static void iteration(const double *p, const double *y, double *next) {
+  static const double reach[4] = {0, 0.5, 0.5, 1}, weights[4] = {1. / 6, 1. / 3, 1. / 3, 1. / 6};
+  double h = p[PARAMETERS], k[N] = {0}, at[N];
+  memcpy(next, y, sizeof k);
+  for (int i = 0; i < 4; i++) {
+    for (int c = 0; c < N; c++) at[c] = y[c] + reach[i] * h * k[c];
+    field(p, at, k);
+    for (int c = 0; c < N; c++) next[c] += weights[i] * h * k[c];
+  }
+}
+"""
+
+#: The iterations of a map: ``N`` entries of a state, the first ``PLAYERS`` of them the players.
+MAP_LOOP = """
 long long run(const double *p, const int64_t *counts, double *x, double *kept, int64_t *bad, double bound,
               long long rows, long long number) {
   double next[N];

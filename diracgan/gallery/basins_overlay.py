@@ -83,7 +83,7 @@ def cycles(
     made = []
     for i, j in _one_of_each(np.asarray(found["limit_radius"]), here):
         start = [float(found["phi0"][i])], [float(found["theta0"][j])]
-        seen = verdict(variant, *start, x0=x0, **how)
+        seen = verdict(variant, *start, x0=x0, edge=False, **how)
         if seen.kind != Kind.LIMIT_CYCLE:
             continue
         settings = json.loads(found.attrs["settings"])["flow"]

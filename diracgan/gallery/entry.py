@@ -82,7 +82,7 @@ class FlowEntry(Entry):
 
         v = self.build()
         traj = smooth_run(v, PHI0, THETA0, t1=self.t1, backend="scipy")  # as `diracgan plot` does
-        seen = verdict(v, phi0=PHI0, theta0=THETA0)
+        seen = verdict(v, phi0=PHI0, theta0=THETA0, edge=False)
         return figure(traj, spectrum(v, dim=2), verdict=seen, size=size)
 
 

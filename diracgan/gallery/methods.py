@@ -39,7 +39,7 @@ def _critic(v: Variant) -> Figure:
     from ..plotting.critics import critic_figure
 
     start = [1.0], [1.0]
-    return critic_figure(run(v, *start, t1=40.0, backend="scipy"), verdict=verdict(v, *start))
+    return critic_figure(run(v, *start, t1=40.0, backend="scipy"), verdict=verdict(v, *start, edge=False))
 
 
 def _space(v: Variant) -> Figure:
@@ -48,14 +48,16 @@ def _space(v: Variant) -> Figure:
     from .pictures import smooth_run
 
     start = [0.3, 0.2, 0.4], [0.4, -0.2, 0.1]
-    return space_figure(smooth_run(v, *start, t1=60.0, backend="scipy"), verdict=verdict(v, *start))
+    return space_figure(
+        smooth_run(v, *start, t1=60.0, backend="scipy"), verdict=verdict(v, *start, edge=False)
+    )
 
 
 def _law(v: Variant) -> Figure:
     from ..analysis import verdict
 
     where: dict[str, Any] = {"phi0": [1.0], "theta0": [0.5]}
-    return law(v, verdict(v, **where), None, where)
+    return law(v, verdict(v, edge=False, **where), None, where)
 
 
 def _averaged(v: Variant) -> Figure:

@@ -162,7 +162,7 @@ def side_by_side(
 
     judged = {k: how[k] for k in JUDGED if k in how}
     runs = [smooth_run(v, **how) for _, v in variants]
-    found = [verdict(v, effort=effort, **judged) for _, v in variants]
+    found = [verdict(v, effort=effort, edge=False, **judged) for _, v in variants]
     panels = [
         (name, traj, verdict_words(f)) for (name, _), traj, f in zip(variants, runs, found, strict=True)
     ]

@@ -84,9 +84,9 @@ def panel(variant: Variant, rule: Rule | None, dim: int = 1) -> Panel:
     from ..plotting.posters import Panel
 
     start: dict[str, Any] = START if dim == 1 else {"dim": dim}
-    found = verdict(variant, rule=rule, effort=EFFORT, **start)
+    found = verdict(variant, rule=rule, effort=EFFORT, edge=False, **start)
     if found.kind == Kind.UNDECIDED:
-        found = verdict(variant, rule=rule, **start)
+        found = verdict(variant, rule=rule, edge=False, **start)
     turns = PERIODS * float(found.numbers.get("period") or 0.0)
     turns = turns if math.isfinite(turns) else 0.0
     if rule is None:

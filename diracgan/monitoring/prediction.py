@@ -140,7 +140,7 @@ def _of_theory(variant: Variant, game: ComparedGame) -> tuple[str, str, float | 
             return "linearisation", s.status, abs(float(w.imag)), damping
         if not np.any(fast & (values.real > 0)):
             return "linearisation", s.status, None, None
-    r = verdict(variant, rule=rule, x0=x0, dim=max(dim, 2) if x0 is None else dim, effort=0.3)
+    r = verdict(variant, rule=rule, x0=x0, dim=max(dim, 2) if x0 is None else dim, effort=0.3, edge=False)
     period = r.numbers.get("period")
     frequency = r.numbers.get("frequency") or (2 * math.pi / period if period else None)
     if frequency is None:

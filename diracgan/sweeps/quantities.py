@@ -423,7 +423,8 @@ def _points(case: PointBatch, q: Quantity, stopped: Callable[[], bool]) -> np.nd
             values,
         )
         if q.function is None:
-            found[i] = KINDS.index(verdict(here.variant, effort=case.settings.effort, **here.arguments).kind)
+            judged = verdict(here.variant, effort=case.settings.effort, edge=False, **here.arguments)
+            found[i] = KINDS.index(judged.kind)
             continue
         try:
             found[i] = float(q.function(here))

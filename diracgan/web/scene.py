@@ -178,7 +178,7 @@ def judged(shown: Scene, index: int = 0, x0: tuple[float, ...] | None = None) ->
     from ..plotting.letters import with_letters
 
     v, rule = variant_of(shown.variants[index]), rule_of(shown.rule)
-    found = verdict(v, phi0=shown.phi0, theta0=shown.theta0, x0=x0, rule=rule, effort=EFFORT)
+    found = verdict(v, phi0=shown.phi0, theta0=shown.theta0, x0=x0, rule=rule, effort=EFFORT, edge=False)
     return with_letters(str(found.text))
 
 

@@ -213,7 +213,15 @@ def _attractor(
     count, others, beyond = len(members), len(labels) - len(members), 0.5 * (1.0 - _LEVEL)
     nearest = members[np.argmin(np.linalg.norm(draws[members] - runs.centre, axis=1))]
     start, d = draws[nearest], len(runs.centre) // 2
-    told = verdict(asked.variant, start[:d], start[d:], rule=asked.rule, x0=asked.x0, effort=T.edge_effort)
+    told = verdict(
+        asked.variant,
+        start[:d],
+        start[d:],
+        rule=asked.rule,
+        x0=asked.x0,
+        effort=T.edge_effort,
+        edge=False,
+    )
     end = None if group == DIVERGED else runs.known[group]
     rows = None if end is None else runs.tail(start)
     return Attractor(

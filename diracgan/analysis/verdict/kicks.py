@@ -10,14 +10,25 @@ import numpy as np
 from ...game import Players
 from ...rules import Rule
 from ...variants import Variant
-from ..basins import DIVERGED, Runs, bisected
+from ..basins import DIVERGED, SAME, Runs, bisected
 from ..decision_thresholds import T
 from ..kinds import Kind
 from ..linear.settings import LinearSettings, settings
+from .evidence import Answer
 from .from_start import answer_from
 
 _REACH = 8.0  # times the start's distance from (0, x0), or this much itself
-_STARTS, _STEPS = 24, 10_000
+_STARTS, _STEPS, _HALVINGS = 24, 4096, 16
+_SAME_EDGE = 0.02  # by which the end of a start's basin may differ from the beginning of the other
+ATTRACTING = (
+    Kind.CONVERGES_EXPONENTIALLY,
+    Kind.CONVERGES_SUBLINEARLY,
+    Kind.LIMIT_CYCLE,
+    Kind.QUASI_PERIODIC,
+    Kind.CHAOTIC,
+)
+"""Of starts whose ray is looked along: their neighbours end alike."""
+_AWAY = (Kind.DIVERGES, Kind.FINITE_TIME)
 _WORDS = {
     Kind.DIVERGES: "it diverges",
     Kind.FINITE_TIME: "it blows up in finite time",
@@ -27,7 +38,9 @@ _WORDS = {
     Kind.LIMIT_CIRCLE: "a circle attracts",
     Kind.CONVERGES_ELSEWHERE: "another point attracts",
     Kind.CONVERGES_EXPONENTIALLY: "the equilibrium attracts",
+    Kind.CONVERGES_SUBLINEARLY: "the equilibrium attracts",
 }
+"""What lies beyond, where that is one attractor and not one orbit of many."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +78,9 @@ def kick(
         rate_d: factor on the critic's velocity (flow).
         rate_g: factor on the generator's velocity (flow).
 
+    None too where a start's neighbours do not end alike (a neutral orbit), where what lies beyond is none of the named
+    kinds, where its beginning is blurred, and where the rule's steps solve equations, which takes too long.
+
     Raises:
         InputError: for arguments that are not allowed.
 
@@ -73,33 +89,67 @@ def kick(
         >>> kick(dg.variant("wgan-gp", c=0.0, lam=0.5), [0.1], [0.2], dg.rule("simultaneous", lr=0.1)) is None
         True
     """
-    return kick_from(settings(variant, rule, None, x0, (phi0, theta0), rate_d, rate_g))
+    asked = settings(variant, rule, None, x0, (phi0, theta0), rate_d, rate_g)
+    return kick_from(asked, answer_from(asked, T.budget)[1], T.budget)
 
 
-def kick_from(asked: LinearSettings) -> Kick | None:
-    """:func:`kick` of arguments that have been checked; the start is their point."""
+def kick_from(asked: LinearSettings, answer: Answer, budget: float) -> Kick | None:
+    """:func:`kick` of arguments that have been checked; the start is their point, ``answer`` what is known of it."""
     start, d = np.concatenate(asked.point), len(asked.x0)
     centre = np.concatenate([np.zeros(d), asked.x0])
     size = float(np.linalg.norm(start - centre))
-    if size == 0:
+    if size == 0 or answer.kind not in ATTRACTING:
         return None
-    way, reach = (start - centre) / size, _REACH * max(size, 1.0)
+    reach = _REACH * max(size, 1.0)
     runs = Runs(asked.variant, asked.rule, asked.x0, T.edge_step, _STEPS, reach, asked.rates)
-    starts = centre + np.linspace(size, reach, _STARTS)[:, None] * way
+    if runs.solves(start):
+        return None
+    seen = _leaves(runs, start, centre + reach / size * (start - centre))
+    finer = None if seen is None else _leaves(runs, *seen)
+    sides = None if finer is None else _sides(runs, *finer)
+    if finer is None or sides is None:
+        return None
+    there = Players(*np.split(finer[1], 2))
+    _, beyond = answer_from(dataclasses.replace(asked, point=there), T.edge_effort * budget)
+    if not _differs(answer, beyond) or (runs.labels(finer[1:])[0] == DIVERGED) != (beyond.kind in _AWAY):
+        return None  # steps of the flow that are too long diverge
+    distance = float(np.linalg.norm(sides.mean(axis=0) - centre))
+    text = f"from |z| > {distance:.3g} along this ray {_WORDS[beyond.kind]} instead"
+    return Kick(distance, beyond.kind.value, text)
+
+
+def _leaves(runs: Runs, one: np.ndarray, two: np.ndarray) -> np.ndarray | None:
+    """The last start on a way that ends like its first, and the next one that ends elsewhere; None without such."""
+    starts = np.linspace(one, two, _STARTS)
     labels = runs.labels(starts)
-    other = np.flatnonzero((labels != labels[0]) & runs.has_settled(labels))
-    if not len(other) or not runs.has_settled(labels[:1])[0] or labels[0] == DIVERGED:
-        return (
-            None  # a start from which steps of this size diverge tells nothing of one that was seen to settle
-        )
-    k = int(other[0])
-    there = Players(starts[k][:d], starts[k][d:])
-    _, beyond = answer_from(dataclasses.replace(asked, point=there), T.edge_effort * T.budget)
-    group = int(labels[k])
-    size_there = f" of up to |z| = {runs.known[group].largest:.3g}" if group >= 0 else ""
-    words = _WORDS.get(beyond.kind, f"a motion{size_there} attracts ({beyond.kind})")
-    if beyond.kind == Kind.CONVERGES_EXPONENTIALLY and runs.known[labels[0]].largest <= T.at_home * reach:
-        return None  # it only takes longer
-    inner, outer = bisected(runs, starts[k - 1][None], starts[k][None], int(labels[k - 1]))
-    distance = float(np.linalg.norm(0.5 * (inner + outer)[0] - centre))
-    return Kick(distance, beyond.kind.value, f"from |z| > {distance:.3g} along this ray {words} instead")
+    settled = runs.has_settled(labels)
+    other = np.flatnonzero((labels != labels[0]) & settled)
+    # a start from which steps of this size diverge tells nothing of one that was seen to settle
+    if not len(other) or not settled[0] or labels[0] == DIVERGED:
+        return None
+    return starts[[np.flatnonzero(labels[: other[0]] == labels[0])[-1], other[0]]]
+
+
+def _sides(runs: Runs, one: np.ndarray, two: np.ndarray) -> np.ndarray | None:
+    """The ends of the two basins between two starts, (2, 2d); None where they do not meet, or their ends do."""
+    groups = runs.labels(np.stack([one, two]))
+    # from both sides: close to an edge a run takes long to settle
+    inner, _ = bisected(runs, one[None], two[None], groups[0], _HALVINGS)
+    outer, _ = bisected(runs, two[None], one[None], groups[1], _HALVINGS)
+    sides = np.concatenate([inner, outer])
+    if np.linalg.norm(np.diff(sides, axis=0)) > _SAME_EDGE * np.linalg.norm(sides[1] - runs.centre):
+        return None
+    return sides if runs.tells_apart(*sides) else None
+
+
+def _differs(answer: Answer, beyond: Answer) -> bool:
+    """Whether what lies beyond is known to be another attractor, and not the same one after a longer way."""
+    if beyond.kind not in _WORDS or (answer.kind.arrives and beyond.kind.arrives):
+        return False
+    measured = [
+        name for name in ("radius_phi", "radius_theta") if name in answer.numbers and name in beyond.numbers
+    ]
+    alike = np.allclose(
+        *([n.numbers[name] for name in measured] for n in (answer, beyond)), rtol=SAME, atol=0.0
+    )
+    return answer.kind != beyond.kind or not (measured and alike)

@@ -29,12 +29,12 @@ def ended(case: Case, stretch: Stretch, since: Any = None) -> Answer:
             text = f"comes to rest in a finite time, at t = {stretch.when:.6g}, at {where}"
             text += ", where the field is continuous but has no slope: to stay there is a solution"
         return Answer(Kind.STUCK, numbers, text)
-    if case.motion.discrete:
+    if case.motion.discrete and stretch.result == "diverged":
         numbers = exponential_growth(case, stretch)
         how = f", like exp({numbers['rate']:.5g} n)" if numbers else ""
         text = f"diverges{how}: it passes {LARGEST:g} at iteration {stretch.when:.0f}"
         return Answer(Kind.DIVERGES, numbers, text)
-    if stretch.result in ("diverged", "stiff"):
+    if not case.motion.discrete and stretch.result in ("diverged", "stiff"):
         return _blow_up(case, stretch, since)
     return Answer(Kind.UNDECIDED, {}, f"undecided: {stretch.why}")
 

@@ -22,9 +22,6 @@ from .evidence import Answer
 from .from_start import answer_from
 from .kicks import kick_from
 
-_LOOKS_AROUND = 2.0  # the effort from which other attractors are looked for
-_ATTRACTING = (Kind.CONVERGES_EXPONENTIALLY, Kind.LIMIT_CYCLE, Kind.QUASI_PERIODIC, Kind.CHAOTIC)
-
 
 @dataclasses.dataclass(frozen=True)
 class Verdict(Record):
@@ -62,11 +59,6 @@ class Verdict(Record):
     evaluations: float
     time: float
 
-    @property
-    def leaves_edge_open(self) -> bool:
-        """Whether an effort of 2 would say too from where on the start's ray something else attracts."""
-        return self.effort < _LOOKS_AROUND and self.kind in _ATTRACTING
-
 
 def verdict(
     variant: Variant,
@@ -78,6 +70,7 @@ def verdict(
     rate_g: float = 1.0,
     effort: float = 1.0,
     dim: int | None = None,
+    edge: bool = True,
 ) -> Verdict:
     """Say what truly happens from (phi0, theta0), also where eigenvalues say nothing.
 
@@ -93,9 +86,8 @@ def verdict(
         rate_g: factor on the generator's velocity (flow).
         effort: factor on the budget of field evaluations; 1 takes about 10 s at worst; from 1e-4 to 1e4.
         dim: the dimension when no start is given.
-
-    With an effort of 2 or more, a verdict on a start that ends on an attractor says too from how far away on its ray
-    something else attracts (:func:`diracgan.bifurcation.kick`): ``numbers["edge"]``.
+        edge: whether to say too, of a start that ends on an attractor, from how far away on its ray something else
+            attracts (:func:`diracgan.bifurcation.kick`): ``numbers["edge"]``.
 
     Returns:
         A :class:`Verdict`. Whatever the loss does (NaN, constants, jumps), the answer is a verdict, at worst
@@ -122,8 +114,8 @@ def verdict(
     budget = T.budget * effort
     asked = LinearSettings(variant, rule, Players(phi, theta), datum, rates)
     case, answer = answer_from(asked, budget)
-    if effort >= _LOOKS_AROUND and answer.kind in _ATTRACTING:
-        answer = _with_edge(answer, asked)
+    if edge:
+        answer = _with_edge(answer, asked, budget)
     return Verdict(
         kind=Kind(answer.kind).value,
         numbers=answer.numbers,
@@ -143,9 +135,9 @@ def verdict(
     )
 
 
-def _with_edge(answer: Answer, asked: LinearSettings) -> Answer:
+def _with_edge(answer: Answer, asked: LinearSettings, budget: float) -> Answer:
     """The answer with where else the ray leads."""
-    found = kick_from(asked)
+    found = kick_from(asked, answer, budget)
     if found is None:
         return answer
     return answer._replace(

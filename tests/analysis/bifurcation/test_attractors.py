@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import written_games as games
@@ -71,14 +73,56 @@ def test_bad_input_is_one_line(bad):
     assert next(iter(bad)) in str(error.value) and "\n" not in str(error.value)
 
 
-def test_a_verdict_of_more_effort_says_from_where_a_cycle_attracts():
+def test_a_verdict_says_from_where_a_cycle_attracts():
     # the unstable circle r = 1/2 lies between rest and the stable circle r = 1
-    told = dg.verdict(games.Bistable(), [0.1], [1.1], x0=[1.0], effort=2)
+    told = dg.verdict(games.Bistable(), [0.1], [1.1], x0=[1.0])
     assert told.kind == "converges-exponentially" and told.numbers["edge"] == pytest.approx(0.5, abs=1e-3)
     assert told.text.endswith("from |z| > 0.5 along this ray a cycle attracts instead")
     # another unit of time moves no edge
     faster = dg.bifurcation.kick(games.Bistable(), [0.1], [1.1], x0=[1.0], rate_d=2.0, rate_g=2.0)
     assert faster.distance == pytest.approx(0.5, abs=1e-3)
+
+
+class SlowRest(games.Bistable):
+    """With u = theta - 1: r' = -r^3 + r^5, angle' = 1: to 0 like (2 t)^-1/2 below r = 1, off in a finite time above."""
+
+    @staticmethod
+    def _bowl(phi, u):
+        s = phi**2 + u**2
+        return s**2 / 4 - s**3 / 6
+
+
+def test_a_slow_approach_is_kicked_out_as_well():
+    told = dg.verdict(SlowRest(), [0.3], [1.4], x0=[1.0], effort=0.1)
+    assert told.kind == "converges-sublinearly" and told.numbers["edge"] == pytest.approx(1.0, abs=1e-3)
+    assert told.text.endswith("along this ray it blows up in finite time instead")
+
+
+@pytest.mark.slow  # neighbours: the next test
+def test_cycles_of_one_family_are_no_attractors_beside_each_other():
+    # each coordinate's cycle has the size that its own start and memory left it: 0.877 to 0.962 from |z| = 3.86,
+    # 0.889 to 0.954 from 3.94, and so on
+    v, rule = dg.variant("wgan-linear").with_(r2=0.3), dg.rule("rmsprop", lr=0.17)
+    assert dg.bifurcation.kick(v, [-1.35, -0.59], [-0.09, 0.69], rule) is None
+
+
+def test_neighbours_end_apart_on_two_sides_of_an_edge_and_not_in_one_family():
+    # minimax turns on every circle; of Bistable the circle r = 1/2 is an edge
+    neutral = basins.Runs(dg.variant("saturating"), None, np.zeros(1), 0.05, 2048, 2.0)
+    assert not neutral.tells_apart(np.array([0.4, 0.3]), np.array([0.4001, 0.3]))
+    edge = basins.Runs(games.Bistable(), None, np.ones(1), 0.05, 4096, 2.0)
+    assert edge.tells_apart(np.array([0.4, 1.299]), np.array([0.4, 1.301]))
+
+
+def test_the_rows_of_a_flow_are_those_of_runge_kutta_steps():
+    # wgan-linear: z' = i z for z = phi + i theta, so that a step multiplies z by the exponential's first five terms
+    h, steps = 0.1, 4096
+    rows = basins.Runs(dg.variant("wgan-linear"), None, np.zeros(1), h, steps, 2.0)._rows(
+        np.array([[0.3, 0.4]])
+    )
+    factor = sum((1j * h) ** k / math.factorial(k) for k in range(5))
+    kept = steps - 2 * np.arange(512)[::-1]
+    np.testing.assert_allclose(rows[0] @ [1, 1j], (0.3 + 0.4j) * factor**kept, rtol=1e-10)
 
 
 def test_a_cycle_of_steps_is_not_taken_for_a_slow_approach_to_rest():
@@ -87,7 +131,7 @@ def test_a_cycle_of_steps_is_not_taken_for_a_slow_approach_to_rest():
     v, rule = dg.variant("ns").with_(r1=0.5), dg.rule("optimistic", lr=1.28)
     run = dg.simulate(v, phi0=[0.825], theta0=[0.825], rule=rule, steps=100_000, every=100)
     assert np.hypot(run.phi.values, run.theta.values)[1:].min() > 0.5
-    told = dg.verdict(v, [0.825], [0.825], rule=rule, effort=0.1)
+    told = dg.verdict(v, [0.825], [0.825], rule=rule, effort=0.1, edge=False)
     assert told.kind != "converges-exponentially"
 
 
@@ -156,3 +200,10 @@ def test_no_edge_is_told_of_a_start_from_which_the_basins_steps_diverge(monkeypa
     labels = np.array([basins.DIVERGED] + 23 * [0])
     monkeypatch.setattr(kicks.Runs, "labels", lambda self, draws, tell=None: labels[: len(draws)])
     assert kicks.kick(dg.variant("ns").with_(r1=0.5), [0.1], [0.1]) is None
+
+
+def test_nothing_is_told_where_steps_of_the_flow_diverge_and_the_flow_does_not(monkeypatch):
+    labels = np.array(10 * [0] + 14 * [basins.DIVERGED])
+    monkeypatch.setattr(kicks.Runs, "labels", lambda self, draws, tell=None: labels[-len(draws) :])
+    monkeypatch.setattr(kicks, "_sides", lambda runs, one, two: np.stack([one, two]))
+    assert kicks.kick(dg.variant("wgan-gp", c=1.0, lam=0.3), [0.4], [0.4]) is None

@@ -127,7 +127,8 @@ def test_amsgrad_never_forgets_and_grows():
     assert found.kind.value == "growing" and found.unbounded and math.isinf(found.memory_times[-1])
     assert found.growth == pytest.approx(0.5, abs=0.005)
     assert (
-        dg.verdict(LINEAR, dim=1, rule=dg.rule("amsgrad", lr=0.01, beta1=0.5), effort=0.2).kind == "diverges"
+        dg.verdict(LINEAR, dim=1, rule=dg.rule("amsgrad", lr=0.01, beta1=0.5), effort=0.2, edge=False).kind
+        == "diverges"
     )
 
 
@@ -170,7 +171,7 @@ def test_a_rule_of_ones_own_is_averaged_like_adam():
         assert found.amplitude == pytest.approx(largest, rel=0.01) and not found.iterated
         # the square of both hardly ripples on a circle: nothing damps but the game, by A^2/8, and a step's half pumps
         assert found.period == pytest.approx(period, rel=0.01)
-        kind = dg.verdict(NS, dim=1, rule=rule, effort=0.2)
+        kind = dg.verdict(NS, dim=1, rule=rule, effort=0.2, edge=False)
         assert kind.kind == "limit-cycle" and kind.numbers["period"] == pytest.approx(found.period, rel=0.01)
         assert "by its averaged flow" in dg.explain(NS, rule=rule).notes[-1]
         assert dg.ema(NS, rule, decay=[0.99]).text
@@ -253,7 +254,7 @@ def test_an_average_sees_the_cycle_and_not_the_linearisation():
 
 def test_a_verdict_asks_the_averaged_flow_where_a_run_is_too_short():
     # a run of a verdict's length sees an orbit that hardly changes any more; it grows like n^(1/2)
-    found = dg.verdict(LINEAR, dim=1, rule=adam(beta1=0.9, beta2=0.9), effort=0.2)
+    found = dg.verdict(LINEAR, dim=1, rule=adam(beta1=0.9, beta2=0.9), effort=0.2, edge=False)
     assert found.kind == "diverges" and found.numbers["exponent"] == pytest.approx(-0.5, abs=0.01)
     assert any(line.startswith("averaged flow") for line in found.evidence)
 

@@ -128,7 +128,7 @@ def check(k: int, units: bool = True, effort: float = EFFORT):
     kind, parameters, phi, theta, rule, unit = draw(k)
     print(f"seed [{SEED}, {k}]: {kind.__name__}({parameters}), {phi}, {theta}, {rule}, unit {unit}")
     variant = kind(**parameters)
-    v = dg.verdict(variant, phi, theta, rule=rule, effort=effort)
+    v = dg.verdict(variant, phi, theta, rule=rule, effort=effort, edge=False)
     s = dg.spectrum(variant, dim=len(phi), rule=rule)
     print(v.kind, v.numbers, s.status)
     assert v.kind in KINDS
@@ -146,12 +146,14 @@ def check(k: int, units: bool = True, effort: float = EFFORT):
         units and len(phi) > 1 and (rule is None or rule.name != "adam")
     ):  # other axes, each of which Adam scales
         turn = np.linalg.qr(np.random.default_rng([SEED, k, 1]).normal(size=(len(phi), len(phi))))[0]
-        agree(v, dg.verdict(variant, turn @ phi, turn @ theta, rule=rule, effort=effort), 1.0)
+        agree(v, dg.verdict(variant, turn @ phi, turn @ theta, rule=rule, effort=effort, edge=False), 1.0)
     if units and rule is None:  # other units of time
-        agree(v, dg.verdict(kind(**parameters, unit=unit), phi, theta, effort=effort), unit)
+        agree(v, dg.verdict(kind(**parameters, unit=unit), phi, theta, effort=effort, edge=False), unit)
         # other units of the players: f = phi theta and x0 = 0 stay, as the penalty does not
         if parameters["m"] == 0:
-            big = dg.verdict(variant, 4 * phi, theta / 4, rate_d=16.0, rate_g=1 / 16, effort=effort)
+            big = dg.verdict(
+                variant, 4 * phi, theta / 4, rate_d=16.0, rate_g=1 / 16, effort=effort, edge=False
+            )
             assert Kind.UNDECIDED in (v.kind, big.kind) or v.kind == big.kind, (v.text, big.text)
 
 

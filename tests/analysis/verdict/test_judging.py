@@ -42,13 +42,13 @@ def test_judges_are_asked_in_the_order_that_they_give():
 
 def test_a_module_beside_the_others_is_a_judge(put_there):
     assert judging.in_order()[0].__name__ == "sees_everything"
-    found = dg.verdict(dg.variant("ns"), [0.1], [0.2])
+    found = dg.verdict(dg.variant("ns"), [0.1], [0.2], edge=False)
     assert (found.kind, found.text) == ("stuck", "as the new judge says")
 
 
 def test_a_log_names_the_judge(caplog):
     with caplog.at_level("DEBUG", logger="diracgan.analysis.verdict.decide"):
-        dg.verdict(dg.variant("wgan-gp", c=0.0, lam=0.5), [1.0], [0.5])
+        dg.verdict(dg.variant("wgan-gp", c=0.0, lam=0.5), [1.0], [0.5], edge=False)
     assert "judges.fixed_points.to_a_point" in caplog.text
 
 

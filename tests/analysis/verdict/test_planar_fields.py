@@ -71,7 +71,7 @@ class Sliding(Separate):
 
 
 def verdict(kind, phi, u, **more):
-    return dg.verdict(kind(), [phi], [1.0 + u], x0=1.0, **more)
+    return dg.verdict(kind(), [phi], [1.0 + u], x0=1.0, **more, edge=False)
 
 
 def test_inside_a_repelling_cycle_all_spirals_in_and_outside_it_blows_up():

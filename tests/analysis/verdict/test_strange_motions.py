@@ -17,7 +17,7 @@ STEP = dg.rule("simultaneous", lr=1.0)
 
 
 def judge(variant, phi, theta):
-    return dg.verdict(variant, [phi], [theta], x0=[1.0], rule=STEP)
+    return dg.verdict(variant, [phi], [theta], x0=[1.0], rule=STEP, edge=False)
 
 
 def test_henon_is_chaotic_with_its_known_exponent_and_dimension():
@@ -148,7 +148,7 @@ class CircleMap(Mapped):
     ],
 )
 def test_maps_that_a_user_writes_as_rules_are_named(rule, start, kind):
-    told = dg.verdict(dg.variant("ns"), [start[0]], [start[1]], rule=rule)
+    told = dg.verdict(dg.variant("ns"), [start[0]], [start[1]], rule=rule, edge=False)
     assert told.kind == kind
     assert "floquet" not in told.numbers or np.abs(told.numbers["floquet"]).max() < 1 + 1e-2
     if kind == "chaotic":

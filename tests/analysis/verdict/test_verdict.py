@@ -13,7 +13,7 @@ TURN = 2 * np.pi
 
 
 def judge(spec: str, phi0, theta0, **more):
-    return dg.verdict(parse(spec) if isinstance(spec, str) else spec, phi0, theta0, **more)
+    return dg.verdict(parse(spec) if isinstance(spec, str) else spec, phi0, theta0, **more, edge=False)
 
 
 def close(values, expected, tolerance=1e-3):
@@ -68,7 +68,7 @@ def test_saturating_is_neutral_with_its_period():
 
 @pytest.mark.parametrize("dim", slow_but([1, 2, 3], 2))
 def test_linear_wgan_is_neutral(dim):
-    v = dg.verdict(dg.variant("wgan-linear"), dim=dim)
+    v = dg.verdict(dg.variant("wgan-linear"), dim=dim, edge=False)
     assert v.kind == "neutral-orbit" and v.numbers["period"] == pytest.approx(TURN, rel=1e-6)
 
 
@@ -322,7 +322,7 @@ def test_steps_along_the_circles_of_a_conserved_radius_only_lead_outward(phi0, t
         judge("saturating", phi0, theta0, rule=simultaneous).kind == "diverges"
     )  # though only like sqrt(log n)
     minimax = dg.variant("fgan-kl", mode="minimax")  # whose steps get smaller than floats: not told from rest
-    assert dg.verdict(minimax, phi0=phi0, theta0=theta0, rule=simultaneous).kind != "limit-cycle"
+    assert dg.verdict(minimax, phi0=phi0, theta0=theta0, rule=simultaneous, edge=False).kind != "limit-cycle"
 
 
 def test_slow_exponential_growth_of_steps_has_its_rate():
@@ -422,7 +422,7 @@ def test_a_weighted_energy_is_found_and_its_drift_is_the_solvers():
 def test_another_equilibrium_may_be_neared_by_a_power_law():
     # fgan-kl rests where x0 = theta exp(-1), a bias that its critic does not have; across x0 it is marginal
     x0 = np.array([-0.23, 0.22])
-    v = dg.verdict(dg.variant("fgan-kl"), [0.29, 0.8], [0.08, -0.39], x0=x0)
+    v = dg.verdict(dg.variant("fgan-kl"), [0.29, 0.8], [0.08, -0.39], x0=x0, edge=False)
     assert v.kind == "converges-elsewhere"
     assert v.numbers["exponent"] == pytest.approx(0.5, rel=0.01)
     np.testing.assert_allclose(v.numbers["limit_theta"], np.e * x0, rtol=1e-9)
