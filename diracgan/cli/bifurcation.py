@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from .. import gallery, plotting
 from ..errors import InputError
 from ..progress import progress
 from .layer import CommandResult, option, output, picture
 from .options import NamedVariantOptions, RateOptions, RuleOptions, StartOptions, headline, only_one
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _GENERATIONS = 3  # of a cascade of period doublings that are followed
 
@@ -103,7 +106,7 @@ def _circles(made: Any, over: str, rule: Any, given: dict[str, Any], rates: dict
     return CommandResult(found.as_dict(), _said([found]), draw=lambda: _figure([found]))
 
 
-def _figure(found: list[Any]) -> Any:
+def _figure(found: list[Any]) -> Figure:
     """A branch, the first of these, with those that are born on it."""
     from ..plotting.branches import branch_title
 

@@ -13,6 +13,7 @@ from .layer import SIZE, CommandResult, drawing, option, output, printed
 from .options import MotionOptions, VariantOptions
 
 if TYPE_CHECKING:
+    from ..analysis import Verdict
     from ..rules import Rule
     from ..variants import Variant
 
@@ -61,15 +62,15 @@ def command(
 
     path = check(out or game.name)
     chosen_size = printed(size, str(path))
-    if is_moving(path) and judged:
+    moving = is_moving(path)
+    if moving and judged:
         raise InputError("--verdict titles a picture that stands still; allowed: .png, .pdf, .svg")
-    if is_moving(path):
-        judged = False
+    judged = False if moving else judged
     drawn = (
         _computed(game, judged, kept) if isinstance(game, _Game) else Drawn(game.trajectory, game.spectrum)
     )
     drawn = drawn._replace(size=chosen_size)
-    save((chosen.moving if is_moving(path) else chosen.still)(drawn), path, size=chosen_size)
+    save((chosen.moving if moving else chosen.still)(drawn), path, size=chosen_size)
     if show:
         open_window(chosen.still(drawn))
     found, attrs = drawn.spectrum, drawn.trajectory["attrs"]
@@ -129,7 +130,7 @@ def _computed(game: _Game, judged: bool | None, kept: Path | None) -> Drawn:
     return Drawn(path, found, field, _verdict(made, arguments) if judged else None)
 
 
-def _verdict(variant: Variant, arguments: dict[str, Any]) -> Any:
+def _verdict(variant: Variant, arguments: dict[str, Any]) -> Verdict:
     """What happens from the picture's start."""
     from ..analysis import verdict
     from ..gallery.pictures import JUDGED

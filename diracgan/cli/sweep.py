@@ -6,11 +6,14 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from ..errors import InputError
 from .layer import OVERWRITE, CommandResult, Table, argument, make_room, option
 from .options import GameOptions, given_in
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _PRINTED = 100_000  # points beyond which a result is not printed
 
@@ -173,7 +176,7 @@ def _words(x: Any) -> list[str]:
     return x.attrs.get("flag_meanings", "").split()
 
 
-def _values(coordinate: Any) -> Any:
+def _values(coordinate: Any) -> list[str] | np.ndarray:
     return _words(coordinate) or coordinate.values
 
 
@@ -224,7 +227,7 @@ def _range(x: Any) -> str:
     return "; ".join(said)
 
 
-def _pieces(x: Any) -> Any:
+def _pieces(x: Any) -> Iterator[np.ndarray]:
     """The values, a part at a time."""
     step = max(1, 2**21 // max(1, x.size // x.shape[0]))
     return (x[i : i + step].values for i in range(0, x.shape[0], step))

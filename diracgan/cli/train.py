@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from ..errors import InputError
 from ..progress import Progress, progress
 from ..registry import merged
 from .layer import OVERWRITE, CommandResult, argument, make_room, option, tell
 from .options import DECAY, AnyVariantOptions, RuleOptions, assignments, flag, given_in, vector
+
+if TYPE_CHECKING:
+    from ..training.config import RunConfig
+    from ..training.run import Run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,7 +179,7 @@ def command(
     for text in runs.warnings(made) if made is not None else []:
         tell(f"warning: {text}")
 
-    def work() -> Any:
+    def work() -> Run:
         with progress() as bar:
             report = _with_losses(bar)
             if made is None:
@@ -203,7 +207,7 @@ def _only_what_may_change(
         )
 
 
-def _config(options: TrainingOptions, problem: str | None, config: str | None, trust: bool) -> Any:
+def _config(options: TrainingOptions, problem: str | None, config: str | None, trust: bool) -> RunConfig:
     from ..training import config as configs
     from ..variants import parse
 
@@ -235,7 +239,7 @@ def _with_losses(bar: Progress | None) -> Callable[[int, int, Any], None] | None
     return report
 
 
-def _said(run: Any, last: dict[str, Any], out: str) -> Iterator[str]:
+def _said(run: Run, last: dict[str, Any], out: str) -> Iterator[str]:
     yield f"{run.config.variant.label} on {run.config.problem.name}, {run.config.rule.label}"
     shown = [f"{k} {x:.4g}" for k, x in last.items() if isinstance(x, float)]
     for k in range(0, len(shown), 6):

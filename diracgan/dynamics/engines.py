@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +24,10 @@ from .filippov import (
     natural,
     watch,
 )
+
+if TYPE_CHECKING:
+    from diffrax import AbstractSolver
+    from scipy.integrate import OdeSolver
 
 DIFFRAX = ("tsit5", "dopri5", "dopri8", "kvaerno5")
 SCIPY = ("RK45", "DOP853", "Radau", "LSODA")
@@ -195,7 +199,7 @@ def _scipy(method: str, system: DiracSystem, regime: Regime, y0: np.ndarray, spa
 
 def _scipy_solver(
     method: str, system: DiracSystem, regime: Regime, span: TimeSpan, t: float, y: np.ndarray, end: float
-) -> Any:
+) -> OdeSolver:
     import scipy.integrate
 
     def rhs(t: float, y: np.ndarray) -> np.ndarray:
@@ -329,7 +333,7 @@ def _solve(
     )
 
 
-def diffrax_solver(name: str) -> Any:
+def diffrax_solver(name: str) -> AbstractSolver:
     """The diffrax solver called ``name``."""
     import diffrax
 

@@ -82,12 +82,13 @@ def integrate(use: Engine, system: DiracSystem, y: np.ndarray, span: TimeSpan) -
             return ended(*_failure(system, part.failure, t, y))
         if part.guard is None:
             return ended(*_end(system, regime, (ts, ys), y, t, events))
-        if switchings.rests_at_edge(system, y, regime, part.guard, max(_STAYS, 10 * span.rtol)):
+        before = np.asarray(regime.modes)
+        at_rest = max(switchings.AT_REST, 10 * span.rtol)
+        regime, happened = switchings.settle(system, y, regime, part.guard, at_rest)
+        if "rest" in happened:
             y, since = switchings.inside(system, y, regime, part.guard), t
             ys[ts > t], t = y, t1
             return ended("ok", math.nan, f"rests at the edge of a discontinuity since t = {since:.10g}")
-        before = np.asarray(regime.modes)
-        regime, happened = switchings.settle(system, y, regime, part.guard)
         if happened == ["crossing"]:
             flipped = before != regime.modes
             shared = np.where(flipped[:, None], flipped, shared)

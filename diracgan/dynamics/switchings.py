@@ -55,7 +55,7 @@ def start(system: DiracSystem, y: Array | np.ndarray) -> Regime:
         tied, flips = _switching(system, near, y, regime, k)
         seen.update(int(i) for i in np.flatnonzero(tied))
         here, there = speeds(system, y, regime, k, flips)
-        if (here >= 0 and there >= 0) or rests_at_edge(system, y, regime, k):
+        if (here >= 0 and there >= 0) or _rests(system, y, regime, flips, AT_REST):
             regime = _leaving(regime, tied, y)
         elif here <= 0 and there <= 0:
             regime = _leaving(_across(regime, flips), tied, y)
@@ -67,8 +67,16 @@ def start(system: DiracSystem, y: Array | np.ndarray) -> Regime:
     return regime
 
 
-def after(system: DiracSystem, y: Array, regime: Regime, guard: int) -> tuple[Regime, str]:
-    """The regime that follows when ``guard`` has fallen to 0, and what happened: crossing, slide or leave."""
+AT_REST = 1e-9  # times as slow as beyond a surface
+
+
+def after(
+    system: DiracSystem, y: Array, regime: Regime, guard: int, at_rest: float = AT_REST
+) -> tuple[Regime, str]:
+    """The regime that follows when ``guard`` has fallen to 0, and what happened: crossing, slide, leave or rest.
+
+    At rest is what is ``at_rest`` times as slow as the field beyond.
+    """
     m = len(regime.modes)
     losses = m - face_count(system)
     if guard >= m:  # the end of a slide, on this side or on the far one
@@ -80,6 +88,8 @@ def after(system: DiracSystem, y: Array, regime: Regime, guard: int) -> tuple[Re
         what = "slide" if regime.modes[guard] > 0 else "leave"
         return _leaving(_across(regime, alone), alone, y), what
     tied, flips = _switching(system, look(system, y, regime.modes), y, regime, guard)
+    if _rests(system, y, regime, flips, at_rest):
+        return regime, "rest"
     here, there = speeds(system, y, regime, guard, flips)
     if here <= 0 < there:
         return _onto(regime, guard, flips), "slide"
@@ -87,7 +97,7 @@ def after(system: DiracSystem, y: Array, regime: Regime, guard: int) -> tuple[Re
 
 
 def settle(
-    system: DiracSystem, y: Array | np.ndarray, regime: Regime, guard: int
+    system: DiracSystem, y: Array | np.ndarray, regime: Regime, guard: int, at_rest: float = AT_REST
 ) -> tuple[Regime, list[str]]:
     """The regime after ``guard`` has fallen, and with it every surface that is met at the same moment.
 
@@ -105,8 +115,10 @@ def settle(
     while late:
         met.add(late[0])
         if late[0] >= losses or not flat[late[0]]:
-            regime, what = after(system, y, regime, late[0])
+            regime, what = after(system, y, regime, late[0], at_rest)
             happened.append(what)
+            if what == "rest":
+                return regime, happened
             if regime.sliding > (what == "slide"):
                 regime, released = _released(system, y, regime)
                 happened += released
@@ -170,24 +182,19 @@ def _size(system: DiracSystem, y: Array | np.ndarray) -> float:
     return max(float(np.max(np.abs(y))), float(np.max(np.abs(np.asarray(system.x0))))) or 1.0
 
 
-_AT_REST = 1e-9  # times as slow as beyond a surface
-
-
-def rests_at_edge(
-    system: DiracSystem, y: Array | np.ndarray, regime: Regime, guard: int, within: float = _AT_REST
+def _rests(
+    system: DiracSystem, y: Array | np.ndarray, regime: Regime, flips: np.ndarray, at_rest: float
 ) -> bool:
     """Whether the motion has come to rest where it meets a surface, and the field beyond would carry it away.
 
     A node on a surface is approached for ever: that the surface is met at all is an error of integration, and to stay
-    there is a solution. A focus is turned about, and so crosses. At rest is what is ``within`` times as slow as the
-    field beyond.
+    there is a solution. A focus is turned about, and so crosses.
     """
-    losses = len(regime.modes) - face_count(system)
-    if regime.sliding or guard >= losses:
+    if regime.sliding:
         return False
-    sides = (regime, beyond(system, y, regime, guard))
+    sides = (regime, _across(regime, flips))
     here, there = (float(np.max(np.abs(np.asarray(flow_in(system, y, r))))) for r in sides)
-    if not here <= within * there:
+    if not here <= at_rest * there:
         return False
     values = np.linalg.eigvals(np.asarray(_slope_in(system, y, regime)))
     slowest = values[np.argmax(values.real)]

@@ -7,11 +7,14 @@ import functools
 import json
 import platform
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..variants import Variant
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Trajectory:
     def __contains__(self, name: str) -> bool:
         return name in self.data
 
-    def to_xarray(self) -> Any:
+    def to_xarray(self) -> xr.Dataset:
         """The same as an :class:`xarray.Dataset` with the dimensions time and component."""
         import xarray as xr
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,7 +52,9 @@ def map_page(variant: Variant, found: xr.Dataset, rule: Rule | None = None) -> F
     return map_figure(found, **(on_top(variant, found, rule) if found.attrs["map"] == "basins" else {}))
 
 
-def flat_field(variant: Variant, x0: Any = None, rate_d: float = 1.0, rate_g: float = 1.0) -> Any:
+def flat_field(
+    variant: Variant, x0: Any = None, rate_d: float = 1.0, rate_g: float = 1.0
+) -> Callable[[Any, Any], tuple[np.ndarray, np.ndarray]]:
     """The field of a game with d = 1 on columns of points, (N, 1) each, in float64."""
     import jax
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ..analysis import Critical, Verdict
     from ..analysis.bifurcation import Atlas
+    from ..dynamics import Trajectory
 
 __all__ = ["atlas_page", "law", "locus_page", "side_by_side", "smooth_run"]
 
@@ -25,7 +26,7 @@ _CELLS = 61  # of a map of stability in either direction
 JUDGED = ("phi0", "theta0", "x0", "dim", "rule", "rate_d", "rate_g")  # what a run and its verdict share
 
 
-def smooth_run(variant: Variant, *start: Any, **how: Any) -> Any:
+def smooth_run(variant: Variant, *start: Any, **how: Any) -> Trajectory:
     """A run as it is drawn: a flow's rows stand so close that its path has no corners.
 
     Args:

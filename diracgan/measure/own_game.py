@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import jax
@@ -127,7 +127,7 @@ def from_run(run: Any, *, samples: int = 256, batch: int | None = None, seed: in
         large = operators.doubled(operators.stackable(run.game(samples, seed)))
         players, rule, memory = operators.doubled((run.players, run.setup.rule, run.state.inner.memory))
 
-    def batches() -> Any:
+    def batches() -> Iterator[Game]:
         key = jax.random.key(seed)
         for i in range(10**6):
             drawn = run.setup.problem.draw(jax.random.fold_in(key, i), size)

@@ -113,8 +113,8 @@ def _evaluated(v: Variant) -> dict[str, tuple[float, float, float]]:
         target = float(v.hyperparameters["target"])
         middle = (low + high) / 2
         return {"chance": at(middle, middle), "critic-won": at(high, low), "generator-won": at(low, target)}
-    hinged = at(1.0, -1.0)
-    made["critic-won"] = (hinged[0], *at(1.0, -1.0)[1:]) if hinged[0] == limit(1.0)[0] else limit(1.0)
+    hinged, won = at(1.0, -1.0), limit(1.0)
+    made["critic-won"] = hinged if hinged[0] == won[0] else won  # a hinge is at its limit from the margin on
     made["generator-won"] = limit(-1.0)
     return made
 

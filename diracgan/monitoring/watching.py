@@ -96,7 +96,7 @@ def _readable(path: str, first: bool, unready: Callable[[InputError], None]) -> 
         return None  # it is being written
 
 
-def _signature(path: Path) -> Any:
+def _signature(path: Path) -> tuple[tuple[str, int, int], ...]:
     files = [path] if not path.is_dir() else [p for p in path.rglob("*") if p.is_file()]
     made = []
     for p in files:

@@ -194,7 +194,7 @@ def _draw(ax: Any, panel: Panel) -> None:
         ax.plot(*bold.T, color=colour, linewidth=2.6, zorder=3, solid_capstyle="round", gid="limit")
 
 
-def _limit_set(panel: Panel, points: Any, centre: Any, kind: Kind) -> Any:
+def _limit_set(panel: Panel, points: np.ndarray, centre: np.ndarray, kind: Kind) -> np.ndarray:
     """Rows of what the path ends on: a point, the last turn, or nothing."""
     if kind.arrives:
         return centre[None, :]

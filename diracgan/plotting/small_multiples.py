@@ -149,7 +149,7 @@ def scale_bar(ax: Any) -> None:
     ax.text(part + 0.04, at, number(size, 2), transform=ax.transAxes, va="center", fontsize=7)
 
 
-def _flat(field: Any) -> Any:
+def _flat(field: VectorField) -> VectorField:
     """A field of columns of points as one of arrays of any shape."""
     return lambda x, y: field(x.reshape(-1, 1), y.reshape(-1, 1))
 

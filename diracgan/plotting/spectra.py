@@ -234,7 +234,7 @@ def animate_locus(
     return film(fig, draw, len(at), rate)
 
 
-def spectral_values(spectrum: Any) -> Any:
+def spectral_values(spectrum: Any) -> Array:
     """Return the eigenvalues of a flow or the multipliers of a map, (m,) complex, perhaps empty."""
     key = "multipliers" if getattr(spectrum, "kind", "flow") == "map" else "eigenvalues"
     found = getattr(spectrum, key, None)

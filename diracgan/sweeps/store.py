@@ -20,7 +20,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from ..errors import InputError, OccupiedError, one_line
 from ..files import destination, path_of
 from ..locks import locked_output
 from ..memory import check_memory
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 SCHEMA = "diracgan.sweep/1"
 _ROOT = "zarr.json"
@@ -110,7 +113,7 @@ class Sink(Protocol):
         """Keep a chunk: every variable in the full shape of a chunk."""
         ...
 
-    def dataset(self) -> Any:
+    def dataset(self) -> xr.Dataset:
         """All of it as an :class:`xarray.Dataset`."""
         ...
 
@@ -140,7 +143,7 @@ class MemorySink:
         for n, x in found.items():
             self.arrays[n][where] = x[tuple(slice(s.stop - s.start) for s in where)]
 
-    def dataset(self) -> Any:
+    def dataset(self) -> xr.Dataset:
         """The dataset."""
         import xarray as xr
 
@@ -288,7 +291,7 @@ class Store:
             shutil.rmtree(fresh, ignore_errors=True)
         self.begun = True
 
-    def dataset(self) -> Any:
+    def dataset(self) -> xr.Dataset:
         """The dataset, whose values are read when they are used; its quantities in the order of the question."""
         return opened(self.path)[list(self.layout.variables)]
 
@@ -304,7 +307,7 @@ def sink(path: str | os.PathLike[str] | None, layout: GridLayout) -> Iterator[Si
         yield Store(path, layout)
 
 
-def opened(path: str | os.PathLike[str]) -> Any:
+def opened(path: str | os.PathLike[str]) -> xr.Dataset:
     """A sweep's store as an :class:`xarray.Dataset`; chunks are read when their values are used."""
     import xarray as xr
 

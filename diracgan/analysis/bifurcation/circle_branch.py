@@ -113,7 +113,7 @@ def born_circles(point: Bifurcation, low: float, high: float) -> CircleBranch:
         ({'stable'}, 'the end of the range')
     """
     if check_point(point).kind is not PointKind.NEIMARK_SACKER:
-        raise InputError(f"a {point.kind.words} bears no circles; allowed: Neimark-Sacker points")
+        raise InputError(f"a {point.kind.words} gives birth to no circles; allowed: Neimark-Sacker points")
     if point.coefficient is None or not point.side:
         raise InputError(f"{point.text}: there is no normal form to start from")
     room = (high - point.value) if point.side > 0 else (point.value - low)

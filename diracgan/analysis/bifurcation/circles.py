@@ -68,7 +68,7 @@ def circle(point: Bifurcation, value: float) -> Circle:
     """
     check_point(point)
     if point.kind is not PointKind.NEIMARK_SACKER:
-        raise InputError(f"a {point.kind.words} bears no circle; allowed: Neimark-Sacker points")
+        raise InputError(f"a {point.kind.words} gives birth to no circle; allowed: Neimark-Sacker points")
     if point.coefficient is None or point.criticality == "degenerate":
         raise InputError(f"{point.text}: there is no normal form to start from")
     span = number("value", value) - point.value

@@ -164,7 +164,7 @@ def born_cycles(point: Bifurcation, low: float, high: float) -> CycleBranch:
         {'marginal'}
     """
     if check_point(point).kind is not PointKind.HOPF:
-        raise InputError(f"a {point.kind.words} point bears no cycles; allowed: Hopf points")
+        raise InputError(f"a {point.kind.words} point gives birth to no cycles; allowed: Hopf points")
     if point.multiplicity > 1:
         raise InputError(
             f"{point.parameter} = {point.value:g}: {point.multiplicity} pairs are critical at once, so that cycles "
@@ -216,7 +216,7 @@ def doubled_cycles(point: CyclePoint, low: float, high: float) -> CycleBranch:
     instance("point", point, CyclePoint, "one of the points of a branch of cycles")
     if point.kind is not CycleKind.PERIOD_DOUBLING:
         raise InputError(
-            f"a {point.kind.words} bears no cycles of twice the period; allowed: period doublings"
+            f"a {point.kind.words} gives birth to no cycles of twice the period; allowed: period doublings"
         )
     equations, jacobian = point.equations, point.path_point.jacobian
     n = len(equations.anchor)

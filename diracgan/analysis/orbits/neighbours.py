@@ -98,7 +98,7 @@ def carry(
         system_at: numbers, (P,) -> the system; traced.
         z: the start, (n,).
         span: how long, >= 0.
-        numbers: what turns, (P,).
+        numbers: what varies, (P,).
     """
     n = len(z)
     ways = np.eye(n, n + len(numbers))
@@ -119,6 +119,8 @@ def carry(
         if part.guard is None:
             return _arrived(system_at, numbers, regime, state, met_surfaces)
         after, happened = switchings.settle(system, part.y, regime, part.guard)
+        if "rest" in happened:
+            return None
         jumped = _saltation(system_at, numbers, part.y, (regime, after), part.guard, state[:, 1:])
         if jumped is None:
             return None
@@ -137,7 +139,7 @@ def carry_within(
         regime: the branches that are held.
         z: the start, (n,).
         span: how long.
-        numbers: what turns, (P,).
+        numbers: what varies, (P,).
     """
     way = system_at if span >= 0 else Partial(_reversed, system_at)
     start = np.column_stack([z, np.eye(len(z), len(z) + len(numbers))])
