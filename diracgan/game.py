@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -19,7 +20,8 @@ from jax.flatten_util import ravel_pytree
 
 from .errors import InputError, one_line
 from .instance_noise import Loss, coupling_of, smooth_mean, spreads
-from .tracing.switching import evaluate, unlocated
+from .parameters import is_traced
+from .tracing.switching import BranchedFunction, branched, unlocated
 from .variants import Variant
 from .variants.penalties import on_logits, total
 
@@ -196,10 +198,10 @@ class Game(GameLike):
 
         def descent(z: Players) -> Players:
             def critic(phi: Any) -> Array:
-                return evaluate(lambda p: self.critic_loss(p, penalty), (Players(phi, z.theta),), mine)[0]
+                return self._evaluated("critic_loss", Players(phi, z.theta), mine, penalty)[0]
 
             def generator(theta: Any) -> Array:
-                return evaluate(self.generator_loss, (Players(z.phi, theta),), others)[0]
+                return self._evaluated("generator_loss", Players(z.phi, theta), others)[0]
 
             down = Players(
                 self._slope("critic_loss", critic, z.phi), self._slope("generator_loss", generator, z.theta)
@@ -237,8 +239,8 @@ class Game(GameLike):
         """
         mine, others = self._split(modes, players)
         parts = [
-            evaluate(loss, (players,), m)[1]
-            for loss, m in ((self.critic_loss, mine), (self.generator_loss, others))
+            self._evaluated("critic_loss", players, mine, 1.0)[1],
+            self._evaluated("generator_loss", players, others)[1],
         ]
         if self.faces(players):
             gaps, _ = self._faces(players, self.velocity(players, modes=modes).phi, modes)
@@ -278,8 +280,31 @@ class Game(GameLike):
     def _split(self, modes: Array | None, players: Players) -> tuple[Array | None, Array | None]:
         if modes is None:
             return None, None
-        first = jax.eval_shape(lambda p: evaluate(self.critic_loss, (p,))[1], players).shape[0]
+        first = self._branched("critic_loss", players, 1.0)[0].surfaces
         return modes[:first], modes[first:]
+
+    def _evaluated(
+        self, which: str, players: Players, modes: Array | None, *more: float | Array
+    ) -> tuple[Array, Array]:
+        """A loss and its switching functions, as it stands or with its branches frozen."""
+        loss, numbers = self._branched(which, players, *more)
+        return loss((players,), numbers, modes)
+
+    def _branched(
+        self, which: str, players: Players, *more: float | Array
+    ) -> tuple[BranchedFunction, list[Array]]:
+        """A loss as it was traced, once for all games that differ in traced numbers only, and these numbers."""
+        leaves, structure = jax.tree.flatten((self, more))
+        known = all(is_traced(x) or isinstance(x, int | float) for x in leaves)
+        if not known or not all(
+            inspect.isfunction(f) and f.__closure__ is None for f in (self.critic, self.generator)
+        ):
+            return branched(lambda p: getattr(self, which)(p, *more), (players,)), []
+        kinds = tuple(jax.typeof(x) if is_traced(x) else (type(x), x) for x in leaves)
+        places, tree = jax.tree.flatten(players)
+        config = jax.config.jax_enable_x64, jax.config.jax_disable_jit
+        loss = _branched_loss(which, structure, kinds, tree, tuple(map(jax.typeof, places)), config)
+        return loss, [x for x in leaves if is_traced(x)]
 
     def _slope(self, which: str, loss: Callable[[Any], Array], at: Any) -> Any:
         """The loss's gradient; InputError where JAX has none of a loop whose length is not fixed."""
@@ -305,6 +330,26 @@ class Game(GameLike):
         return smooth_mean(
             _shared_loss(structure, which), coupling, real, fake, spread_real, spread_fake, leaves
         )
+
+
+@functools.lru_cache(maxsize=256)
+def _branched_loss(
+    which: str, structure: Any, kinds: tuple[Any, ...], tree: Any, places: tuple[Any, ...], config: Any
+) -> BranchedFunction:
+    """A loss of the players and of the numbers among ``kinds``, which are a type, or a plain number with its own."""
+
+    def loss(players: Players, *numbers: Array) -> Array:
+        rest = iter(numbers)
+        game, more = jax.tree.unflatten(
+            structure, [k[1] if isinstance(k, tuple) else next(rest) for k in kinds]
+        )
+        return getattr(game, which)(players, *more)
+
+    def shaped(kind: Any) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(kind.shape, kind.dtype, weak_type=kind.weak_type)
+
+    players = jax.tree.unflatten(tree, map(shaped, places))
+    return branched(loss, (players,), [shaped(k) for k in kinds if not isinstance(k, tuple)])
 
 
 @functools.lru_cache(maxsize=256)

@@ -8,6 +8,7 @@ frozen, the function is smooth across the surface, which is what locating an eve
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -77,12 +78,58 @@ def evaluate(fn: Callable[..., Any], args: Sequence[Any], modes: Array | None = 
         >>> float(value), [float(s) for s in surfaces]
         (2.0, [2.0])
     """
-    function, shape = read(fn, *args)
-    sites = _Sites(modes)
-    out = sites.run(function, [_Tracked(x, True) for x in jax.tree.leaves(args)])
-    dtype = jnp.result_type(float)
-    surfaces = jnp.concatenate([jnp.ravel(s).astype(dtype) for s in sites.surfaces] or [jnp.zeros(0, dtype)])
-    return jax.tree.unflatten(jax.tree.structure(shape), [x.value for x in out]), surfaces
+    return branched(fn, args)(args, modes=modes)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class BranchedFunction:
+    """A traced function that is evaluated as :func:`evaluate` does, at any arguments of the same shapes and types.
+
+    Attributes:
+        function: what it does: inputs are the leaves of the arguments, then those of the constants.
+        result: the shapes and types of its value.
+        arguments: how many of the inputs are leaves of arguments: no site is looked for in what constants alone say.
+    """
+
+    function: TracedFunction
+    result: Any
+    arguments: int
+
+    def __call__(
+        self, args: Sequence[Any], constants: Sequence[Any] = (), modes: Array | None = None
+    ) -> tuple[Any, Array]:
+        """Its value and its switching functions."""
+        sites = _Sites(modes)
+        leaves = enumerate(jax.tree.leaves((args, constants)))
+        out = sites.run(self.function, [_Tracked(x, k < self.arguments) for k, x in leaves])
+        dtype = jnp.result_type(float)
+        surfaces = jnp.concatenate(
+            [jnp.ravel(s).astype(dtype) for s in sites.surfaces] or [jnp.zeros(0, dtype)]
+        )
+        return jax.tree.unflatten(jax.tree.structure(self.result), [x.value for x in out]), surfaces
+
+    @functools.cached_property
+    def surfaces(self) -> int:
+        """How many switching functions it has."""
+        inputs = [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in self.function.inputs]
+        return jax.eval_shape(lambda *leaves: self(leaves)[1], *inputs).shape[0]
+
+
+def branched(fn: Callable[..., Any], args: Sequence[Any], constants: Sequence[Any] = ()) -> BranchedFunction:
+    """Trace ``fn(*args, *constants)``, to evaluate it more than once.
+
+    Args:
+        fn: any traceable function.
+        args: its arguments, pytrees of arrays or of their shapes and types.
+        constants: more of them, in which no site is looked for.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> shifted = branched(lambda x, c: jnp.abs(x - c), (1.0,), (2.0,))
+        >>> [float(shifted((3.0,), (c,))[0]) for c in (1.0, 5.0)], shifted.surfaces
+        ([2.0, 2.0], 1)
+    """
+    return BranchedFunction(*read(fn, *args, *constants), len(jax.tree.leaves(args)))
 
 
 def unlocated(fn: Callable[..., Any], args: Sequence[Any]) -> tuple[str, ...]:
