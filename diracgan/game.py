@@ -296,13 +296,11 @@ class Game(GameLike):
         """A loss as it was traced, once for all games that differ in traced numbers only, and these numbers."""
         leaves, structure = jax.tree.flatten((self, more))
         known = all(is_traced(x) or isinstance(x, int | float) for x in leaves)
-        if not known or not all(
-            inspect.isfunction(f) and f.__closure__ is None for f in (self.critic, self.generator)
-        ):
+        if not (known and _is_closed(self.critic) and _is_closed(self.generator)):
             return branched(lambda p: getattr(self, which)(p, *more), (players,)), []
         kinds = tuple(jax.typeof(x) if is_traced(x) else (type(x), x) for x in leaves)
         places, tree = jax.tree.flatten(players)
-        config = jax.config.jax_enable_x64, jax.config.jax_disable_jit
+        config = jax.config.jax_enable_x64, jax.config.jax_disable_jit  # pyright: ignore[reportAttributeAccessIssue]
         loss = _branched_loss(which, structure, kinds, tree, tuple(map(jax.typeof, places)), config)
         return loss, [x for x in leaves if is_traced(x)]
 
@@ -332,11 +330,25 @@ class Game(GameLike):
         )
 
 
+def _is_closed(function: Any) -> bool:
+    """Whether a function's values follow from its arguments alone: a closure may hold what is traced elsewhere."""
+    return inspect.isfunction(function) and function.__closure__ is None
+
+
 @functools.lru_cache(maxsize=256)
 def _branched_loss(
     which: str, structure: Any, kinds: tuple[Any, ...], tree: Any, places: tuple[Any, ...], config: Any
 ) -> BranchedFunction:
-    """A loss of the players and of the numbers among ``kinds``, which are a type, or a plain number with its own."""
+    """A loss of the players and of a game's traced numbers, as it is traced under a configuration of JAX.
+
+    Args:
+        which: the loss's name.
+        structure: of the game and of the loss's other arguments.
+        kinds: of each leaf of these, the type of its array or, of a plain number, (type, number).
+        tree: the structure of the players; ``places`` the types of their arrays.
+        places: see ``tree``.
+        config: what else tracing depends on.
+    """
 
     def loss(players: Players, *numbers: Array) -> Array:
         rest = iter(numbers)

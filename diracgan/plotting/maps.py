@@ -248,7 +248,7 @@ def bifurcation(found: Any, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _rests(orbit: Array, starts: int) -> Array:
+def _rests(orbit: Array, starts: int) -> np.ndarray:
     """Of every value and start, (K, starts), whether its last points are one."""
     each = orbit.reshape(len(orbit), starts, -1)
     size = float(np.ptp(orbit[np.isfinite(orbit)])) if np.isfinite(orbit).any() else 0.0

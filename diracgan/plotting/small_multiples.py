@@ -99,8 +99,9 @@ def multiples(
                 ax.set_xlabel(labels[0], labelpad=12 if apart else 1)
             elif not apart:
                 ax.set_xticklabels([])
-            if s.dim == 1 and k < len(fields) and fields[k] is not None:
-                streamlines(ax, _flat(fields[k]), density=0.5)
+            field = fields[k] if k < len(fields) else None
+            if s.dim == 1 and field is not None:
+                streamlines(ax, _flat(field), density=0.5)
             shown = textwrap.wrap(name, 27, max_lines=2, placeholder=" …")
             ax.set_title("\n".join(shown), fontsize=8 if len(shown) == 1 else 7, weight="bold", pad=3)
             drop = (0.42 if apart else 0.36) if last else 0.26 if apart else 0.1
