@@ -9,7 +9,8 @@ import pytest
 
 import diracgan as dg
 from diracgan import dirac
-from diracgan.game import Players
+from diracgan.game import Game, Players
+from diracgan.variants import Variant
 
 
 @pytest.fixture(autouse=True)
@@ -96,3 +97,38 @@ def test_a_loss_that_fails_is_named_in_one_line(value, says):
     with pytest.raises(dg.InputError, match=says) as raised:
         dg.field(failing())(*players(0.3, 0.2))
     assert "\n" not in str(raised.value)
+
+
+def test_a_loss_is_traced_once_whatever_its_numbers():
+    traced = []
+
+    class Counted(Variant):
+        k: float = 1.0
+
+        def critic_loss(self, real, fake, x_real, x_fake):
+            traced.append("critic")
+            return self.k * jnp.mean(jnp.abs(fake) - real)
+
+        def generator_loss(self, real, fake, x_real, x_fake):
+            traced.append("generator")
+            return -self.k * jnp.mean(fake)
+
+    def seen(variant, x0, z, modes):
+        game = dirac.game(variant, x0)
+        return game.velocity(z), game.velocity(z, modes=modes), game.surfaces(z)
+
+    for k in (1.0, 2.0):
+        numbers = dirac.cast((Counted(k=k), np.zeros(1)), np.float64)
+        found = jax.eval_shape(lambda *given: seen(*given), *numbers, players(1.0, 1.0), jnp.ones(1))
+        assert found[2].shape == (1,)
+    assert sorted(traced) == ["critic", "generator"]
+
+
+def test_what_a_critic_closes_over_is_not_another_games():
+    def theta_dot(x0, c):
+        linear = dg.variant("wgan-linear")
+        game = Game(linear, x0[None], None, lambda phi, x: c * (x @ phi), dirac.generator)
+        return game.velocity(players(3.0, 1.0)).theta[0]
+
+    for c in ([1.0, 2.0], [5.0, 7.0]):
+        np.testing.assert_allclose(jax.vmap(theta_dot)(jnp.zeros((2, 1)), jnp.array(c)), 3.0 * np.array(c))

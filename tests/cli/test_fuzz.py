@@ -124,7 +124,7 @@ def check(cli, folder, seed: int) -> None:
         assert left == {"log.csv"}, (said, left)
 
 
-@pytest.mark.parametrize("seed", slow_but(range(50), *range(0, 50, 2)))
+@pytest.mark.parametrize("seed", slow_but(range(50), *range(0, 50, 4)))
 def test_fifty_calls(cli, folder, seed):
     check(cli, folder, seed)
 

@@ -137,7 +137,7 @@ def test_a_signal_is_heard_in_a_long_run_of_steps(tmp_path, number, said, code):
     running = subprocess.Popen([sys.executable, "-c", LONG], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     assert running.stderr is not None
     assert running.stderr.readline() == "begun\n"
-    time.sleep(5)  # it is among its two thousand million steps, or on the way there
+    time.sleep(2)  # it is among its two thousand million steps, or on the way there
     running.send_signal(number)
     _, err = running.communicate(timeout=60)
     assert (running.returncode, err) == (code, f"diracgan: {said}\n")

@@ -56,9 +56,7 @@ def test_an_iteration_is_finite_pure_and_keeps_its_dtype(variant, rule):
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(
-            n, marks=[pytest.mark.slow] * (n not in ("alternating", "extragradient", "adam", "lookahead"))
-        )
+        pytest.param(n, marks=[pytest.mark.slow] * (n not in ("extragradient", "adam", "lookahead")))
         for n in RULES
     ],
 )

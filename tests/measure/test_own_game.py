@@ -196,6 +196,7 @@ def test_a_run_of_ours_is_the_same_object():
     assert measured.spectrum("fastest", 2, "step").eigenvalues == pytest.approx(stepped.eigenvalues)
 
 
+@pytest.mark.slow  # what the pass through such networks is: tests/training/test_networks.py
 def test_minibatches_of_a_run_see_its_reference_batch():
     """Virtual batch norm takes its moments from one; without it a pass through the networks is refused."""
     networks = {"width": 4, "depth": 1, "norm_d": "virtual", "norm_g": "virtual"}

@@ -136,7 +136,7 @@ def test_settings_of_adam_go_on_from_its_state():
 )
 def test_a_setting_that_is_not_one(setting, said):
     with pytest.raises(InputError, match=said):
-        dg.forecast(linear()[0], [setting])
+        dg.forecast(trained(lambda p: optim.SGD(p, lr=H), alternating=False), [setting])
 
 
 def test_what_a_game_in_pytorch_must_have():

@@ -291,6 +291,7 @@ def test_a_slide_is_left_for_a_while_on_the_side_that_it_came_from():
     assert point.value == pytest.approx(brentq(least_push, 0.1, 0.6, xtol=1e-14), abs=1e-10)
 
 
+@pytest.mark.slow  # its own contact: the next test
 def test_a_contact_of_cycles_far_from_this_one_is_not_its_own():
     # r^2 = k touches phi = 1 at k = 1: from r^2 = 0.35 Newton's method gets there too
     family = branch(games.Stopped(k=0.5), over="k=0.1:2", start=([0.0], [0.0]), x0=1.0).family
