@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from .. import gallery, plotting
 from ..errors import InputError
 from ..progress import progress
 from .layer import CommandResult, option, output, picture
 from .options import NamedVariantOptions, RateOptions, RuleOptions, StartOptions, headline, only_one
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _GENERATIONS = 3  # of a cascade of period doublings that are followed
 
@@ -106,7 +103,7 @@ def _circles(made: Any, over: str, rule: Any, given: dict[str, Any], rates: dict
     return CommandResult(found.as_dict(), _said([found]), draw=lambda: _figure([found]))
 
 
-def _figure(found: list[Any]) -> Figure:
+def _figure(found: list[Any]) -> Any:
     """A branch, the first of these, with those that are born on it."""
     from ..plotting.branches import branch_title
 

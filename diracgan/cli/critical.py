@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from .. import gallery
 from ..errors import InputError
 from .layer import CommandResult, argument, drawing, option, output
 from .options import GameOptions, headline, only_one
-
-if TYPE_CHECKING:
-    from matplotlib.animation import FuncAnimation
-    from matplotlib.figure import Figure
 
 
 def command(
@@ -55,7 +51,7 @@ def command(
         return _sized(made, wanted, amplitude, rule, low, high, where, out)
     found = critical(made, wanted, rule=rule, low=low, high=high, **where)
 
-    def page() -> Figure | FuncAnimation:
+    def page() -> Any:
         from ..plotting.saving import is_moving
 
         return gallery.locus_page(made, found, rule, where, low=low, high=high, moving=is_moving(str(out)))

@@ -10,15 +10,12 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
 from .scene import Scene, rule_of, variant_of
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 STEPS, EVERY = 3000, 5
 _USUAL = "alternating:lr=0.003"  # moves the networks where the page shows the flow
@@ -141,7 +138,7 @@ def _said(real: np.ndarray, toy: np.ndarray) -> str:
     return f"the mean sample's distance from the data is {size(real)}, the prediction's {size(toy)}."
 
 
-def picture(now: Snapshot) -> Figure:
+def picture(now: Snapshot) -> Any:
     """The path and the distance of a run so far, beside the prediction."""
     from ..plotting.training_path import training_path_figure
 
