@@ -58,18 +58,20 @@ def reduced(transposed: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, mo
         >>> small.transition.shape, [round(float(x.real), 9) for x in small.multipliers]
         ((2, 2), [0.5, 0.1])
     """
-    basis = np.zeros((rows.shape[1], 0))
-    block, projected, products = new_directions(basis, rows.T), [], 0
-    while block.shape[1] and basis.shape[1] + block.shape[1] <= most:
-        basis = np.hstack([basis, block])
+    basis, held = np.empty((rows.shape[1], most), order="F"), 0
+    within = np.zeros(
+        (most + len(rows), most)
+    )  # Q^T A^T Q: an image lies in the basis and the block that it adds
+    block = new_directions(basis[:, :0], rows.T)
+    while block.shape[1] and held + block.shape[1] <= most:
+        own = slice(held, held + block.shape[1])
+        basis[:, own], held = block, own.stop
         image = np.asarray(transposed(block.T)).T
-        products += block.shape[1]
-        projected.append(image)
-        block = new_directions(basis, image)
-    if not basis.shape[1]:
-        return ReducedModel(np.zeros((0, 0)), np.zeros((len(rows), 0)), basis, products)
-    transition = (basis.T @ np.hstack(projected)).T
-    return ReducedModel(transition, rows @ basis, basis, products)
+        block = new_directions(basis[:, :held], image)
+        within[:held, own] = basis[:, :held].T @ image
+        within[held : held + block.shape[1], own] = block.T @ image
+    found = basis[:, :held]
+    return ReducedModel(within[:held, :held].T, rows @ found, found, held)
 
 
 def new_directions(basis: np.ndarray, vectors: np.ndarray) -> np.ndarray:
