@@ -1,8 +1,9 @@
 """A real GAN on one data point as it trains, beside the Dirac game from the same start.
 
 Near its equilibrium a network moves its output like a Dirac player with a learning rate of its own: the rule's, times
-how far the output moves for a unit of gradient. Both factors are measured at the start and then kept; that they change
-as the networks learn is what the prediction leaves out.
+how far the output moves for a unit of gradient. What moves a network's slope at the data moves its value and curvature
+there as well, which damps where a loss bends: the corrected prediction has that too. All of it is measured at the start
+and then kept; that it changes as the networks learn is what the predictions leave out.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ class Snapshot:
     Attributes:
         path: mean sample minus the data point, (k, 2), every ``EVERY`` steps from the start.
         predicted: the Dirac generator's, of the whole run, (n, 2); NaN after it diverged.
+        corrected: the same against a critic whose value and curvature move with its slope; NaN where that has no
+            meaning, under steps by signs and for a constrained critic.
         label: of the variant; ``rule`` of the rule.
         speeds: the factors on the critic's and the generator's learning rate in the prediction.
         text: what is to be said.
@@ -37,6 +40,7 @@ class Snapshot:
 
     path: np.ndarray
     predicted: np.ndarray
+    corrected: np.ndarray
     label: str
     rule: str
     speeds: tuple[float, float]
@@ -81,14 +85,18 @@ def progress_of(shown: Scene, steps: int = STEPS, pause: float = _PAUSE_S) -> Ge
         phi0, *speeds = _measured(state.inner.players, z, by.is_adaptive)
         path = [np.asarray(mean(state.inner.players.theta), float) - datum]
         predicted = _predicted(v, by, phi0, path[0], speeds, steps)
+        corrected = _corrected(v, by, state.inner.players.phi, (datum, path[0]), speeds[1], predicted)
         looked = time.monotonic() - pause
         for done in range(EVERY, steps + 1, EVERY):
             state = advance(setup, state, EVERY)
             path.append(np.asarray(mean(state.inner.players.theta), float) - datum)
             over = done + EVERY > steps or not np.all(np.isfinite(path[-1]))
             if over or time.monotonic() - looked >= pause:
-                text = f"Step {done} of {steps}: {_said(path[-1], predicted[len(path) - 1])}"
-                yield Snapshot(np.stack(path), predicted, v.label, by.label, (speeds[0], speeds[1]), text)
+                k = len(path) - 1
+                text = f"Step {done} of {steps}: {_said(path[k], predicted[k], corrected[k])}"
+                yield Snapshot(
+                    np.stack(path), predicted, corrected, v.label, by.label, (speeds[0], speeds[1]), text
+                )
                 looked = time.monotonic()
             if over:
                 return
@@ -117,25 +125,49 @@ def _measured(players: Any, z: Any, signs: bool) -> tuple[np.ndarray, float, flo
 
 def _predicted(v: Any, by: Any, phi0: np.ndarray, theta0: np.ndarray, speeds: Any, steps: int) -> np.ndarray:
     from ..dynamics import run
+
+    try:
+        made = run(v, phi0, theta0, rule=_at_speeds(by, speeds), steps=steps, every=EVERY)
+    except InputError:
+        return np.full((steps // EVERY + 1, 2), np.nan)
+    return np.asarray(made["theta"])
+
+
+def _corrected(v: Any, by: Any, phi: Any, where: Any, speed: float, predicted: np.ndarray) -> np.ndarray:
+    """As many rows as ``predicted``, against a critic that moves as the network ``phi`` does."""
+    from .measured_critic import generator_path, measured_critic
+
+    if by.is_adaptive or v.constraint != "none":
+        return np.full(predicted.shape, np.nan)
+    datum, theta0 = where
+    try:
+        moved, critic = _at_speeds(by, (1.0, speed)), measured_critic(phi, np.asarray(datum, np.float32))
+        return generator_path(v, moved, critic, theta0, len(predicted), EVERY)
+    except InputError:
+        return np.full(predicted.shape, np.nan)
+
+
+def _at_speeds(by: Any, speeds: Any) -> Any:
+    """The rule with each learning rate times a factor."""
     from ..rules import rule
 
     own = by.hyperparameters
     usual = 0.1 if own.get("lr") is None else own["lr"]
     rates = {n: (own.get(n) or usual) * k for n, k in zip(("lr_d", "lr_g"), speeds, strict=True)}
     rest = {n: x for n, x in own.items() if n not in ("lr", "lr_d", "lr_g", "inner") and x is not None}
-    try:
-        moved = rule(by.name, **rest, **rates)
-        made = run(v, phi0, theta0, rule=moved, steps=steps, every=EVERY)
-    except InputError:
-        return np.full((steps // EVERY + 1, 2), np.nan)
-    return np.asarray(made["theta"])
+    return rule(by.name, **rest, **rates)
 
 
-def _said(real: np.ndarray, toy: np.ndarray) -> str:
+def _said(real: np.ndarray, toy: np.ndarray, corrected: np.ndarray) -> str:
     def size(x: np.ndarray) -> str:
         return f"{np.linalg.norm(x):.3g}" if np.all(np.isfinite(x)) else "not finite"
 
-    return f"the mean sample's distance from the data is {size(real)}, the prediction's {size(toy)}."
+    if not np.all(np.isfinite(corrected)):
+        return f"the mean sample's distance from the data is {size(real)}, the Dirac game's {size(toy)}."
+    return (
+        f"the mean sample's distance from the data is {size(real)}; the Dirac game's {size(toy)}, and "
+        f"{size(corrected)} with what a network adds: the critic's value and curvature at the data move with its slope."
+    )
 
 
 def picture(now: Snapshot) -> Any:
@@ -145,4 +177,4 @@ def picture(now: Snapshot) -> Any:
     speeds = " and ".join(f"{x:.3g}" for x in now.speeds)
     title = f"{now.label}: a real GAN on one data point, and the Dirac game"
     below = f"{now.rule}; speeds of the prediction {speeds}, measured at the start"
-    return training_path_figure(now.path, now.predicted, EVERY, title=title, below=below)
+    return training_path_figure(now.path, now.predicted, EVERY, now.corrected, title=title, below=below)
