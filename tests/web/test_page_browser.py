@@ -293,6 +293,17 @@ def test_back_within_a_scene_keeps_its_answer(opened):
     until(tab, f"document.querySelector('.answer').innerText === {before!r}")
 
 
+def test_critic_steps_count_only_where_players_take_turns(opened):
+    tab = opened("#v=ns&rule=adam:alternating=False,n_critic=5")
+    assert "n_critic" not in tab.locator("#command").inner_text()
+    assert tab.locator("#motion select").count() == 2  # which rule, and whether it alternates
+    tab.get_by_label("alternating").select_option("true")
+    tab.get_by_label("n critic").select_option("5")
+    assert "-r n_critic=5" in tab.locator("#command").inner_text()
+    tab.get_by_label("alternating").select_option("false")
+    until(tab, "!document.getElementById('command').innerText.includes('n_critic')")
+
+
 def test_what_is_typed_is_kept_to_the_last_digit_or_not_at_all(opened):
     tab = opened("#v=ns&d=1&z=0.1,0.2")
     box = tab.locator("#place input[type=number]").first

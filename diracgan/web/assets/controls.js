@@ -1,7 +1,7 @@
 // The controls: what can be moved, made anew when there is something else to move, else only filled in.
 
-import { rules, valueOf, variants } from "./model.js";
-import { bounded, isFlow, LARGEST, MOST_VARIANTS, ruleOf } from "./state.js";
+import { isIdle, rules, valueOf, variants } from "./model.js";
+import { bounded, isFlow, LARGEST, MOST_VARIANTS, ruleOf, withoutIdle } from "./state.js";
 import { pretty } from "./words.js";
 
 let serial = 0;
@@ -63,14 +63,14 @@ function check(label, on, change) {
 const WORDS = { true: "yes", false: "no" };
 
 /** The parameters of a variant or a rule; `skip` names those that have their own place. */
-function parameters(known, values, skip, changed) {
+function parameters(known, values, skip, changed, again) {
   return known.parameters
-    .filter((p) => !skip.includes(p.name) && !(p.choices && p.choices.length < 2))
+    .filter((p) => !skip.includes(p.name) && !(p.choices && p.choices.length < 2) && !isIdle(known, p, values))
     .map((p) => {
       const value = valueOf(p, values);
-      const put = (x, ended = true) => { values[p.name] = x; changed(ended); };
-      if (p.choices) return choice(p.name.replaceAll("_", " "), p.choices.map((c) => [WORDS[c] ?? String(c), c]), value, put);
-      return slider(p, value ?? p.min, put);
+      const choose = (x) => { values[p.name] = x; withoutIdle(known, values); again(); };
+      if (p.choices) return choice(p.name.replaceAll("_", " "), p.choices.map((c) => [WORDS[c] ?? String(c), c]), value, choose);
+      return slider(p, value ?? p.min, (x, ended) => { values[p.name] = x; changed(ended); });
     });
 }
 
@@ -100,7 +100,7 @@ function motion(state, changed, again) {
   made.push(slider({ symbol: "n", help: "number of steps", min: 10, max: 5000, step: 10, low: 1, high: 20000 }, state.steps,
     (x, ended) => { state.steps = Math.round(x); changed(ended); }));
   const own = [...(state.show.includes("ema") ? [] : ["ema"]), "lr", "lr_d", "lr_g"];
-  made.push(...parameters(known, values, own, changed));
+  made.push(...parameters(known, values, own, changed, again));
   const apart = values.lr_d !== undefined;
   made.push(check("learning rates of their own", apart, (on) => {
     if (on) Object.assign(values, { lr_d: values.lr ?? 0.1, lr_g: values.lr ?? 0.1 });
@@ -138,7 +138,7 @@ function losses(state, changed, again) {
       remove.addEventListener("click", () => { state.variants.splice(index, 1); again(); });
       head.append(remove);
     }
-    box.append(head, ...parameters(known, chosen.values, [], changed), element("p", { className: "about", textContent: pretty(known.about) }));
+    box.append(head, ...parameters(known, chosen.values, [], changed, again), element("p", { className: "about", textContent: pretty(known.about) }));
     return box;
   });
 }

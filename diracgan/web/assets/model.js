@@ -19,6 +19,11 @@ export function valueOf(parameter, values) {
   return given === undefined ? parameter.default : given;
 }
 
+/** Whether a parameter says nothing: critic steps count only where the players take turns. */
+export function isIdle(known, p, values) {
+  return p.name === "n_critic" && known.parameters.some((q) => q.name === "alternating" && valueOf(q, values) === false);
+}
+
 function formOf(known, values) {
   const python = (x) => (x === true ? "True" : x === false ? "False" : x);
   const chosen = known.parameters.filter((p) => p.choices);

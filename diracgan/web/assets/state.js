@@ -1,6 +1,6 @@
 // What the page shows, as plain data; and the same as an address, so that a link shows what its sender saw.
 
-import { rules, valueOf, variants } from "./model.js";
+import { isIdle, rules, valueOf, variants } from "./model.js";
 import { SCENES } from "./scenes.js";
 
 export const MOST_VARIANTS = 4;
@@ -67,7 +67,13 @@ function read(text, registry) {
     const number = Number(given);
     if (Number.isFinite(number)) values[key] = bounded(p, number);
   }
-  return { name, values };
+  return { name, values: withoutIdle(registry.get(name), values) };
+}
+
+/** The values that say something. */
+export function withoutIdle(known, values) {
+  for (const p of known.parameters) if (isIdle(known, p, values)) delete values[p.name];
+  return values;
 }
 
 /** A number within a parameter's domain. */
