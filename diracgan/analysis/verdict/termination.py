@@ -49,11 +49,13 @@ def _jumps(case: Case, end: np.ndarray) -> bool:
 
 
 def exponential_growth(case: Case, *parts: Stretch) -> dict[str, Any]:
-    """The rate of a growth whose log r rises alike in both halves of what the last window and ``parts`` have seen.
+    """The rate of a growth whose log r rises alike in both halves of what a late window and ``parts`` have seen.
 
     {} where it does not, or where too little was seen.
     """
-    looks = [look.stretch for look in case.looks[-1:]] + [part for part in parts if len(part.t) > 1]
+    # a slow growth may spend whole windows beyond the numbers that can be squared: the last one before them tells
+    looks = [look.stretch for look in case.looks if look.rms < T.unbounded][-1:]
+    looks += [part for part in parts if len(part.t) > 1]
     t, zs = (np.concatenate([part[k] for part in looks]) if looks else np.empty(0) for k in (0, 1))
     with np.errstate(all="ignore"):
         r = case.amplitudes(np.where(np.isfinite(zs), zs, np.nan)) if len(t) else t

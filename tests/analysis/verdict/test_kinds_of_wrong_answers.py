@@ -183,6 +183,37 @@ def test_steps_beyond_the_limit_of_extragradient_have_their_rate(lr):
     assert v.numbers["rate"] == pytest.approx(0.5 * np.log(1 - lr**2 + lr**4), rel=1e-9)
 
 
+def memory_multiplier(lr: float, beta: float, mu: complex) -> float:
+    """The largest modulus of x^2 - (1 + beta + lr mu) x + beta = 0."""
+    return float(np.max(np.abs(np.roots([1.0, -(1 + beta + lr * mu), beta]))))
+
+
+# [[-1/2, -1], [1, 0]] has the eigenvalues (-1 +- i sqrt 15)/4; extragradient has 1 - h^2 + i h
+# and optimistic steps have x^2 - (1 + 2 i h) x + i h
+SLOW = {
+    "extragradient": ("wgan-linear", {"lr": 1.0001}, np.sqrt(1 - 1.0001**2 + 1.0001**4)),
+    "optimistic": (
+        "wgan-linear",
+        {"lr": 0.57745},
+        np.max(np.abs(np.roots([1.0, -(1 + 2j * 0.57745), 0.57745j]))),
+    ),
+    "heavy-ball": (
+        "wgan-linear:l2=0.5",
+        {"lr": 0.2, "beta": 0.3},
+        memory_multiplier(0.2, 0.3, (-1 + 1j * np.sqrt(15)) / 4),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_a_growth_so_slow_that_its_last_window_lies_beyond_all_squares_has_its_rate(name):
+    # with 1e150 as the end and 1e100 as what is measured, its last window of 1024 rows was out of sight
+    spec, numbers, multiplier = SLOW[name]
+    v = dg.verdict(parse(spec), [0.1], [0.2], rule=dg.rule(name, **numbers))
+    assert v.kind == "diverges"
+    assert v.numbers["rate"] == pytest.approx(np.log(multiplier), rel=1e-6)
+
+
 # ---------------------------------------------------------------- whose error it is
 
 
