@@ -52,7 +52,11 @@ def periodic_orbit(flow: ContinuousSystem, flat: np.ndarray, period: float) -> O
     found = carry(alone, z, length)
     if found is None or _gap(found, z, length, scale) > T.not_closed:
         return None
-    values, errors = eigen.eigenvalues(found.by_state)
+    speed = flow.change(
+        z
+    )  # it is carried round into itself: how far it misses tells how far the matrix is off
+    missed = float(np.linalg.norm(found.by_state @ speed - speed) / max(np.linalg.norm(speed), T.tiny))
+    values, errors = eigen.eigenvalues(found.by_state, missed)
     return Orbit.sorted(z, length, values, Method.SHOOTING, errors, T.multiplier_error)
 
 
