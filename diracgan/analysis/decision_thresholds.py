@@ -48,6 +48,7 @@ class Thresholds:
     # of the state: a window whose last eighth moves less rests on a discontinuity
     tail_at_rest: float = 1e-10
     same_rate: float = 0.05  # by which a measured rate may differ from the eigenvalue that explains it
+    outruns: float = 0.5  # of the slowest eigenvalue's rate: a slower approach is not that eigenvalue's
     same_point: float = 1e-6  # of the motion's first size: a rest point nearer to (0, x0) is (0, x0)
     # of the first diameter, below which the slope of log r is the slowest eigenvalue's
     asymptotic: float = 1e-3
@@ -101,6 +102,11 @@ class Thresholds:
         50.0,
     )  # roundings of |z|^2 and of |z| |dz| in a change of |z|^2
     beside_stuck: float = 1e-6  # of a state at rest: where the field beside it is looked at
+    # of the first diameter: distances between which |F|/r grows alike where the field is as steep as a root
+    beside_root: tuple[float, float, float] = (1e-3, 1e-6, 1e-9)
+    # of log |F|/r over three decades: r^p with 0.5 < p < 0.96; steeper ones the integrator meets, and names
+    steeper: tuple[float, float] = (0.26, 3.5)
+    steeper_alike: float = 0.1  # by which that growth may differ: that of a logarithm does by a fifth
     nearer_stuck: float = 1e-2  # of that, where a jump is as large and a root is not
     large: float = 1e3  # times the motion's first size: what stops nearer is a singularity of the field
 

@@ -26,8 +26,7 @@ def ended(case: Case, stretch: Stretch, since: Any = None) -> Answer:
         where = formatting.vector(end)
         text = f"is captured by a discontinuity at t = {stretch.when:.6g} and rests at {where}"
         if not _jumps(case, end):
-            text = f"comes to rest in a finite time, at t = {stretch.when:.6g}, at {where}"
-            text += ", where the field is continuous but has no slope: to stay there is a solution"
+            return _rests(case, stretch.when, end)
         return Answer(Kind.STUCK, numbers, text)
     if case.motion.discrete and stretch.result == "diverged":
         numbers = exponential_growth(case, stretch)
@@ -37,6 +36,36 @@ def ended(case: Case, stretch: Stretch, since: Any = None) -> Answer:
     if not case.motion.discrete and stretch.result in ("diverged", "stiff"):
         return _blow_up(case, stretch, since)
     return Answer(Kind.UNDECIDED, {}, f"undecided: {stretch.why}")
+
+
+def _rests(case: Case, when: float, z: np.ndarray) -> Answer:
+    """A rest in finite time where the field is as steep as a root."""
+    text = f"comes to rest in a finite time, at t = {when:.6g}, at {formatting.vector(z)}"
+    text += ", where the field is continuous but has no slope: to stay there is a solution"
+    return Answer(Kind.STUCK, {"capture_time": when} | case.limit(z), text)
+
+
+def by_a_root(case: Case, z: np.ndarray) -> Answer | None:
+    """A point that the flow has come to at a speed like r^p, p < 1, of the distance r; None for any other.
+
+    What is left of the time at a distance r is r/((1 - p) speed). A speed like -r log r is not taken for one: |F|/r
+    then grows by another factor in the next decades.
+    """
+    t, zs = (np.concatenate([look.stretch[k] for look in case.looks]) for k in (0, 1))
+    away = np.linalg.norm(zs - z, axis=1)
+    far = np.flatnonzero(away > T.arrived * case.looks[0].diameter)
+    if case.motion.discrete or not len(far):
+        return None
+    last, r = far[-1], float(away[far[-1]])
+    way = (zs[last] - z) / r
+    near = case.looks[0].diameter * np.array(T.beside_root)
+    with np.errstate(all="ignore"):  # of a loss without a value there
+        factors = np.diff(np.log([np.linalg.norm(case.motion.change(z + k * way)) / k for k in near]))
+    alike = np.ptp(factors) < T.steeper_alike * factors.max()
+    if not alike or not T.steeper[0] < factors.min() <= factors.max() < T.steeper[1]:
+        return None
+    falls = float(np.mean(factors) / -np.diff(np.log(near))[0])  # 1 - p
+    return _rests(case, float(t[last] + r / (falls * np.linalg.norm(case.motion.change(zs[last])))), z)
 
 
 def _jumps(case: Case, end: np.ndarray) -> bool:

@@ -231,6 +231,16 @@ CASES: dict[str, Derived] = {
         Falls(k=HALF, odd=0.0), [0.64], [0.3], "converges-elsewhere", {"rate": 1.0, "limit_theta": [0.0]}, ONE
     ),
     "both-roots": Derived(BothFall(k=HALF), [0.64], [0.3], "stuck", {"capture_time": 1.6}, ONE),
+    # phi' = -|phi|^p arrives at phi0^(1 - p)/(1 - p), though its slope is hardly steep at any distance that floats show
+    "nearly-linear-still": Derived(
+        Falls(k=0.95, moves=0.0), [0.64], [0.3], "stuck", {"capture_time": 20 * 0.64**0.05}, ONE
+    ),
+    "nearly-linear-both": Derived(
+        BothFall(k=0.9), [0.64], [0.3], "stuck", {"capture_time": 10 * 0.64**0.1}, ONE
+    ),
+    "nearly-linear": Derived(
+        Falls(k=0.9), [0.5], [0.3], "converges-elsewhere", {"rate": 1.0, "limit_theta": [0.0]}, ONE
+    ),
     # ------------------------------------------------ laws elsewhere
     "cubic": Derived(
         Falls(k=3.0), [0.5], [0.3], "converges-elsewhere", {"exponent": 0.5, "constant": 0.5**0.5}, ONE
@@ -366,7 +376,7 @@ def four_field(phi: float, theta: float) -> tuple[float, float]:
 
 
 TYPED = {"logarithm": log_field, "median": median_field, "median-of-four": four_field}
-FAST = ("root", "circle-tiny", "kinked", "gp-1.2-other-side")
+FAST = ("root", "nearly-linear-still", "circle-tiny", "kinked", "gp-1.2-other-side")
 
 
 @pytest.mark.parametrize("name", slow_but(list(CASES), *FAST))

@@ -12,7 +12,7 @@ from ...dynamical_system import Stretch
 from ...kinds import Kind
 from ...linear.status import Status
 from ...orbits import rest_points
-from .. import formatting, windows
+from .. import formatting, termination, windows
 from ..evidence import Answer, Case, Look, exponential
 from ..judging import judge
 from . import trends
@@ -69,6 +69,9 @@ def _at_point(case: Case, rest: rest_points.Rest, near: float, far: float) -> An
     now, before = case.looks[-1], case.looks[-2] if len(case.looks) > 1 else case.looks[-1]
     z = rest.flat[: 2 * case.system.dim]
     discrete = case.motion.discrete
+    in_time = termination.by_a_root(case, z)
+    if in_time is not None:
+        return in_time
     blur = (
         T.rest_rounding * T.eps * float(np.linalg.norm(z))
     )  # nearer than this, floats do not tell states apart
@@ -100,7 +103,16 @@ def _at_point(case: Case, rest: rest_points.Rest, near: float, far: float) -> An
         k = int(np.argmin(choices))
     rate, frequency = float(rates[k]), float(turning[k])
     seen = f", measured {measured:.6g}" if agrees else ""
-    case.note(f"Newton: rest point {formatting.vector(z)}; its eigenvalue gives the rate {rate:.6g}{seen}")
+    told = f"its eigenvalue gives the rate {rate:.6g}{seen}"
+    if (
+        measured is not None and 0 < measured < T.outruns * rate
+    ):  # a slope without bound, beside which none is known
+        told, rate, frequency = (
+            f"no eigenvalue explains so slow an approach: measured {measured:.6g}",
+            measured,
+            0.0,
+        )
+    case.note(f"Newton: rest point {formatting.vector(z)}; {told}")
     numbers, per = exponential(rate, frequency), f"exp(-{rate:.5g} {case.clock})"
     if at_origin:
         how = f"spirals in at angular frequency {frequency:.5g}" if frequency > 0 else "goes in directly"
