@@ -12,7 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...dynamics.filippov import surface_count
+from ...numerics.normal_form import lyapunov_coefficient
 from ..decision_thresholds import T
+from ..dynamical_system import field_derivatives
 from ..kinds import Kind
 from ..linear.status import Status
 from . import windows
@@ -141,24 +144,64 @@ def _by_normal_form(case: Case, now: Look) -> Answer | None:
     if case.lyapunov is None or case.lyapunov >= 0:
         return None
     omega = float(np.max(np.imag(case.linear.eigenvalues)))
+    seen = _cubic(case, 0.0, 0.5 * omega * case.lyapunov, now.rms)
+    if seen is None or seen.look is None:
+        return None
+    case.note(
+        f"too small to move visibly: the orbit of amplitude {seen.look.rms:.3g} around it shrinks at the rate "
+        f"{-seen.rate:.6g}, as the first Lyapunov coefficient says"
+    )
+    constant = (-omega * case.lyapunov) ** -0.5
+    numbers = {"exponent": 0.5, "exponent_error": 0.0, "constant": constant}
+    numbers["lyapunov_coefficient"] = case.lyapunov
+    how = f", but only like {constant:.5g} {case.clock}^-0.5"
+    return case.to_equilibrium(Kind.CONVERGES_SUBLINEARLY, numbers, how)
+
+
+def _cubic(case: Case, growth: float, bend: float, least: float) -> Drift | None:
+    """The first drift of amplitudes r from ``least`` on that is ``growth + bend r^2``, as then of smaller ones."""
     for size in T.normal_form_sizes:
-        if size < now.rms:
+        if size < least:
             return None
-        seen = drift(case, size / now.rms)
+        seen = drift(case, size / case.looks[-1].rms)
         if seen.look is None:
             continue
-        expected = 0.5 * omega * case.lyapunov * seen.look.rms**2  # r = sqrt(2) rho on a circle
+        expected = growth + bend * seen.look.rms**2
         if seen.sign < 0 and abs(seen.rate - expected) <= T.same_rate * abs(expected):
-            case.note(
-                f"too small to move visibly: the orbit of amplitude {seen.look.rms:.3g} around it shrinks at the rate "
-                f"{-seen.rate:.6g}; the first Lyapunov coefficient says {-expected:.6g}"
-            )
-            constant = (-omega * case.lyapunov) ** -0.5
-            numbers = {"exponent": 0.5, "exponent_error": 0.0, "constant": constant}
-            numbers["lyapunov_coefficient"] = case.lyapunov
-            how = f", but only like {constant:.5g} {case.clock}^-0.5"
-            return case.to_equilibrium(Kind.CONVERGES_SUBLINEARLY, numbers, how)
+            return seen
     return None
+
+
+def _by_cubic_terms(case: Case) -> Answer | None:
+    """The end by the normal form r' = (growth + bend r^2) r, where growth is too slow to be seen and bend pulls inward.
+
+    Stable: the rate of the linearisation in the end. Unstable: the cycle on which the two are balanced.
+    """
+    if case.motion.discrete or case.system.dim > 1 or surface_count(case.system):
+        return None
+    coefficient = lyapunov_coefficient(field_derivatives(case.system, case.origin))
+    if coefficient is None or coefficient >= 0:
+        return None
+    leading = case.linear.eigenvalues[int(np.argmax(np.imag(case.linear.eigenvalues)))]
+    growth, omega = float(np.real(leading)), float(np.imag(leading))
+    bend = 0.5 * omega * coefficient  # r = sqrt(2) rho on a circle
+    seen = _cubic(case, growth, bend, 0.0)
+    if (
+        seen is None
+        or seen.look is None
+        or not (seen.look.rms > case.looks[-1].rms or _falls_from_here(case))
+    ):
+        return None
+    balanced = math.sqrt(abs(growth / bend))
+    case.note(
+        f"the amplitude {seen.look.rms:.3g} falls at the rate {-seen.rate:.6g}, as the eigenvalue and the first "
+        f"Lyapunov coefficient {coefficient:.6g} say; they balance at {balanced:.3g}"
+    )
+    if growth < 0:
+        how = f", in the end like exp({growth:.5g} t), though more slowly than that law until r is about {balanced:.2g}"
+        return case.to_equilibrium(Kind.CONVERGES_EXPONENTIALLY, exponential(-growth, omega), how)
+    numbers = {name: x * balanced / seen.look.rms for name, x in seen.look.radii.items()}
+    return _nears_cycle(numbers | {"period": 2 * math.pi / omega})
 
 
 def in_the_end(case: Case) -> Answer | None:
@@ -180,7 +223,7 @@ def in_the_end(case: Case) -> Answer | None:
         if case.linear.status == Status.STABLE:
             rate, frequency = case.slowest_mode()
             if seen.sign >= 0:
-                return None
+                return _by_cubic_terms(case) if seen.sign == 0 else None
             if abs(-seen.rate - rate) <= T.same_rate * rate:
                 case.note(
                     f"every amplitude down to {seen.look.rms:.3g} falls, there at the rate {-seen.rate:.6g}; "
@@ -193,6 +236,8 @@ def in_the_end(case: Case) -> Answer | None:
                 return case.to_equilibrium(Kind.CONVERGES_EXPONENTIALLY, exponential(rate, frequency), how)
         elif seen.sign > 0:
             return between(case, inner, outer)
+        elif seen.sign == 0:
+            return _by_cubic_terms(case)
         outer = inner
     return None
 
@@ -247,9 +292,10 @@ def between(case: Case, inner: float, outer: float) -> Answer | None:
     period = windows.mean_period(seen.look.stretch)
     if period is not None:
         numbers["period"] = period
-    return Answer(
-        Kind.LIMIT_CYCLE,
-        numbers,
-        f"nears a limit cycle: largest |phi| = {numbers['radius_phi']:.6g}, "
-        f"|theta - x0| = {numbers['radius_theta']:.6g}",
-    )
+    return _nears_cycle(numbers)
+
+
+def _nears_cycle(numbers: dict[str, Any]) -> Answer:
+    phi, theta = numbers["radius_phi"], numbers["radius_theta"]
+    text = f"nears a limit cycle: largest |phi| = {phi:.6g}, |theta - x0| = {theta:.6g}"
+    return Answer(Kind.LIMIT_CYCLE, numbers, text)
