@@ -32,9 +32,20 @@ class InvariantLine(NamedTuple):
 
 
 def line_of(system: DiracSystem, z: Players) -> InvariantLine | None:
+    """The line through the datum that a start lies on, where only d = 1 names every surface of the game on it.
+
+    On such a line a norm passes through its kink.
+    """
+    line = invariant_line(system, z)
+    if line is None or filippov.surface_count(line.flat(system)) == filippov.surface_count(system):
+        return None
+    return line
+
+
+def invariant_line(system: DiracSystem, z: Players) -> InvariantLine | None:
     """The line through the datum that a start lies on, where the game on it is the one-dimensional one.
 
-    On such a line a norm passes through its kink, and only d = 1 names the surface. Found from the field by a check.
+    Found from the field by a check.
     """
     d, x0 = system.dim, np.asarray(system.x0)
     if d == 1 or filippov.face_count(system):
@@ -50,8 +61,6 @@ def line_of(system: DiracSystem, z: Players) -> InvariantLine | None:
         return None
     line, whole = InvariantLine(u, x0 - (u @ x0) * u), system._replace(tau=None)
     flat = line.flat(whole)
-    if filippov.surface_count(flat) == filippov.surface_count(whole):
-        return None
     for a, b in ((0.3, 0.7), (-1.1, 0.4), (0.9, -1.3), (-0.2, -0.6)):
         b += float(u @ x0)
         small = np.asarray(filippov.natural(flat, jnp.array([a, b]))[1])

@@ -7,12 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from ... import dirac
-from ...dynamics.collinear import line_of
+from ...dynamics.collinear import InvariantLine, invariant_line, line_of
 from ...dynamics.filippov import DiracSystem
 from ...errors import one_line
 from ...game import Players
 from ..kinds import Kind
 from ..linear.settings import LinearSettings
+from ..linear.spectrum import spectrum
+from ..linear.status import DECIDED, Status
 from .adaptive import by_averaging
 from .decide import decide
 from .evidence import Answer, Case
@@ -27,7 +29,9 @@ def answer_from(asked: LinearSettings, budget: float) -> tuple[Case, Answer]:
         # a clipped critic starts on its box
         projected = dirac.game(system.variant, system.x0).project(asked.point)
         begin = Players(*(np.asarray(p) for p in projected))
-        line = line_of(system, begin) if rule is None else None
+        line = (
+            None if rule is not None else line_of(system, begin) or _line_that_decides(asked, system, begin)
+        )
         case = Case(variant, system, rule, begin, line, budget, decide)
         try:
             return case, by_averaging(case, decide(case))
@@ -36,3 +40,18 @@ def answer_from(asked: LinearSettings, budget: float) -> tuple[Case, Answer]:
                 raise
             case.note("the loss itself raised an error while it was followed")
             return case, Answer(Kind.UNDECIDED, {}, f"undecided: the loss failed with {one_line(error)}")
+
+
+def _line_that_decides(asked: LinearSettings, system: DiracSystem, begin: Players) -> InvariantLine | None:
+    """The line through a datum other than 0 on which the linearisation decides, though across it it does not.
+
+    What rounding puts beside the line would never come to rest.
+    """
+    line = invariant_line(system, begin) if np.any(asked.x0) else None
+    if line is None:
+        return None
+    rates = {"rate_d": float(asked.rates.phi), "rate_g": float(asked.rates.theta)}
+    whole, on = (
+        spectrum(asked.variant, x0=np.asarray(x), **rates).status for x in (asked.x0, line.flat(system).x0)
+    )
+    return line if whole == Status.MARGINAL and on in DECIDED else None

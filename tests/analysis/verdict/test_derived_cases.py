@@ -185,6 +185,7 @@ def optimistic(lr: float) -> float:
 
 
 ONE = {"x0": [1.0]}
+UNIT = np.array([1.0, 2.0, -1.0, 0.5, 0.3]) / np.linalg.norm([1.0, 2.0, -1.0, 0.5, 0.3])
 # <|sin|^1.5> over a turn; r' = -c r^2 with c = 2^-1.5 <|sin|^1.5>
 LAW = 2**1.5 * np.sqrt(np.pi) * scipy.special.gamma(1.75) / scipy.special.gamma(1.25)
 HALF = 0.5
@@ -311,6 +312,15 @@ CASES: dict[str, Derived] = {
         [0.5, 0.4, 0.3, 0.2, 0.1],
         "converges-exponentially",
         {"rate": 0.5, "frequency": 0.75**0.5},
+    ),
+    # on the line of the datum [[-1/2, -1/2], [1/2, 0]]; across it a centre, in which rounding would turn for ever
+    "line-rounded": Derived(
+        parse("ns"),
+        list(0.3 * UNIT),
+        list(0.2 * UNIT),
+        "converges-exponentially",
+        {"rate": 0.25, "frequency": 0.1875**0.5},
+        {"x0": list(UNIT)},
     ),
     # ------------------------------------------------ steps
     "extragradient": Derived(
