@@ -265,10 +265,13 @@ def test_an_error_of_the_loss_is_undecided_and_one_of_ours_is_raised(monkeypatch
 
 @pytest.mark.slow
 def test_a_start_too_small_to_move_is_not_called_neutral_in_space():
-    """The slow motion of ns is of third order: from |z| = 1e-8 it takes 1e16 turns, and from 1 it is plainly seen."""
+    """The slow motion of ns is of third order: from |z| = 1e-8 it takes 1e16 turns, and from 1 it is plainly seen.
+
+    The circle has the radius sqrt(l), with the wedge l = |phi ^ theta| = 3e-16.
+    """
     seen = dg.verdict(dg.variant("ns"), phi0=[1e-8, 2e-8], theta0=[-1e-8, 1e-8], edge=False)
-    assert seen.kind == "undecided"
-    assert any("times larger: ends on a circle" in line for line in seen.evidence)
+    assert seen.kind == "limit-circle"
+    assert seen.numbers["radius_phi"] == pytest.approx(np.sqrt(3e-16), rel=1e-6)
     bilinear = dg.verdict(dg.variant("wgan-linear"), phi0=[1e-8, 2e-8], theta0=[-1e-8, 1e-8], edge=False)
     assert bilinear.kind == "neutral-orbit"  # here the larger start stays as well
 
