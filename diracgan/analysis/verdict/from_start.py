@@ -50,8 +50,9 @@ def _line_that_decides(asked: LinearSettings, system: DiracSystem, begin: Player
     line = invariant_line(system, begin) if np.any(asked.x0) else None
     if line is None:
         return None
-    rates = {"rate_d": float(asked.rates.phi), "rate_g": float(asked.rates.theta)}
+    rate_d, rate_g = float(asked.rates.phi), float(asked.rates.theta)
     whole, on = (
-        spectrum(asked.variant, x0=np.asarray(x), **rates).status for x in (asked.x0, line.flat(system).x0)
+        spectrum(asked.variant, x0=np.asarray(x), rate_d=rate_d, rate_g=rate_g).status
+        for x in (asked.x0, line.flat(system).x0)
     )
     return line if whole == Status.MARGINAL and on in DECIDED else None
