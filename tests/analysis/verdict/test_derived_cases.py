@@ -116,15 +116,6 @@ class Slaved(Falls):
         return jnp.mean(jnp.abs(x_fake) ** 1.5) / 1.5 - jnp.mean(fake)
 
 
-class DeadZone(ByFake):
-    """a = 1 + sgn(s) max(|s| - 0.3, 0)^k: E' = -|s| max(|s| - 0.3, 0)^k falls until r^2 = 0.6; inside all is kept."""
-
-    k: int = 1
-
-    def critic_loss(self, real, fake, x_real, x_fake):
-        return jnp.mean(fake + jnp.maximum(jnp.abs(fake) - 0.3, 0.0) ** (self.k + 1) / (self.k + 1))
-
-
 class Kinked(dg.Variant):
     """a = 1/2 + b sgn s, b = 1/2, and phi' has m phi as well: linear in each quadrant."""
 
@@ -220,12 +211,6 @@ CASES: dict[str, Derived] = {
     # without a C compiler its crossings cost most of a smaller budget
     "trimmed": Derived(Trimmed(), [0.5], [0.4], "converges-sublinearly", {}, {"effort": 1.0}),
     "median-of-four": Derived(MedianOfFour(), [0.5], [0.4], "limit-cycle", {}),
-    "dead-zone": Derived(
-        DeadZone(k=1), [1.0], [0.9], "neutral-orbit", {"radius_phi": 0.6**0.5}, {"effort": 1.0}
-    ),
-    "dead-zone-2": Derived(
-        DeadZone(k=2), [1.0], [0.9], "neutral-orbit", {"radius_phi": 0.6**0.5}, {"effort": 1.0}
-    ),
     "kinked": Derived(Kinked(), [0.43], [0.88], "diverges", {"rate": growth()}),
     # |s| <= 1 and r^2 = 2 s at its largest: nothing changes E where |s| < 1, and s < -1 takes from it
     "hinge-inside": Derived(
