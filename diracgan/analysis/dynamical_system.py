@@ -58,12 +58,14 @@ class DynamicalSystem(abc.ABC):
     Attributes:
         discrete: whether it goes in steps.
         period: units of time in one application of ``change``.
+        price: how many evaluations of a field without a long sum one of this field takes as long as.
     """
 
     discrete: ClassVar[bool]
 
     def __init__(self, system: DiracSystem, period: int = 1) -> None:
         self.system, self.dim, self.period = system, system.dim, period
+        self.price = _price(system)
         self._last: tuple[np.ndarray, Any, tuple[np.ndarray, np.ndarray]] | None = None
 
     @abc.abstractmethod
@@ -113,6 +115,15 @@ _RTOL, _ATOL = 1e-11, 1e-14  # of the motion followed; the second times its size
 _EPS, _LEAST = 1e-4, 1e-280  # tolerances below rounding buy nothing
 _MOST_SWITCHINGS = 20_000
 _EVALUATIONS = {"per step": 13.0, "per crossing": 1.0e3, "per switching": 7.0e3}
+_TERMS = 500.0  # operations of a long sum that take as long as a field without one
+
+
+def _price(system: DiracSystem) -> float:
+    """What an evaluation of the field counts: a mean over noise is a sum over hundreds of nodes."""
+    if "noise" not in system.variant.extras:
+        return 1.0
+    program = program_of(filippov.frozen_velocity, system, np.zeros(2 * system.dim))
+    return 1.0 if program is None else 1.0 + program.terms / _TERMS
 
 
 class ContinuousSystem(DynamicalSystem):
@@ -121,10 +132,9 @@ class ContinuousSystem(DynamicalSystem):
     discrete = False
 
     def __init__(self, system: DiracSystem, most: float = math.inf) -> None:
-        """``most``: field evaluations after which following it any further at once is given up."""
+        """``most``: field evaluations after which following it is given up; each later stretch may take an eighth."""
         super().__init__(system)
-        steps, switchings = (most / _EVALUATIONS[n] for n in ("per step", "per crossing"))
-        self._most = 1 + int(min(MAX_STEPS, steps)), 1 + int(min(_MOST_SWITCHINGS, switchings))
+        self._left, self._least = most, most / 8.0
 
     def begin(self, phi: np.ndarray, theta: np.ndarray) -> np.ndarray:
         """The state at the start."""
@@ -140,14 +150,20 @@ class ContinuousSystem(DynamicalSystem):
         """Follow the motion; see :class:`DynamicalSystem`."""
         ts = np.linspace(0.0, span, ROWS) if rows else np.full(ROWS, span)
         atol = _ATOL * min(1.0, self._size(state))
+        most = max(self._left, self._least) / self.price
+        limits = (
+            1 + int(min(MAX_STEPS, most / _EVALUATIONS["per step"])),
+            1 + int(min(_MOST_SWITCHINGS, most / _EVALUATIONS["per crossing"])),
+        )
         out = integrate(
             event_loop,
             self.system,
             state,
-            TimeSpan(0.0, span, ts, loosened * _RTOL, loosened * atol, *self._most),
+            TimeSpan(0.0, span, ts, loosened * _RTOL, loosened * atol, *limits),
         )
         times = (out.steps, out.passed, len(out.events) - out.passed)
-        cost = float(np.dot(times, list(_EVALUATIONS.values())))
+        cost = self.price * float(np.dot(times, list(_EVALUATIONS.values())))
+        self._left -= cost
         return Stretch(
             time + ts,
             out.ys,
@@ -277,8 +293,8 @@ class DiscreteSystem(DynamicalSystem):
             zs = np.where((t >= time + failed)[:, None], np.nan, zs)
             when = time + failed
             why = self._without_a_value(state, failed, when)
-            return Stretch(t, zs, end, when, "stiff" if why else "diverged", when, why, float(made), 0)
-        return Stretch(t, zs, end, time + made, "ok", np.nan, "", float(made), 0)
+            return Stretch(t, zs, end, when, "stiff" if why else "diverged", when, why, self.price * made, 0)
+        return Stretch(t, zs, end, time + made, "ok", np.nan, "", self.price * made, 0)
 
     def _without_a_value(self, state: State, failed: int, when: float) -> str:
         """Why the first bad step is none, as where an implicit equation has no solution; "" where it is too large."""

@@ -18,7 +18,7 @@ from jax import Array
 from .. import dirac
 from ..game import Players
 from ..rules import Rule, State, init, step
-from ..tracing.host import at_once
+from ..tracing.host import at_once, by_program
 from ..variants import Variant
 from .noise import MinibatchNoise, noisy
 
@@ -137,6 +137,10 @@ def started(state: State) -> IterationProgress:
     )
 
 
+def _stepped(variant: Variant, rule: Rule, x0: Array, state: State) -> State:
+    return step(rule, dirac.game(variant, x0), state)
+
+
 @jax.jit
 def advance(
     variant: Variant,
@@ -154,7 +158,10 @@ def advance(
     game = dirac.game(variant, x0)
 
     def once(_: Any, now: IterationProgress) -> IterationProgress:
-        state = step(rule, noisy(game, noise, now.number), now.state)
+        if noise is None and game.averaged:
+            state = by_program(_stepped, variant, rule, x0, now.state)
+        else:
+            state = step(rule, noisy(game, noise, now.number), now.state)
         z = jnp.abs(jnp.concatenate([*state.players]))
         seen = jnp.maximum(now.largest, jnp.max(jnp.where(jnp.isnan(z), 0.0, z)))
         largest = jnp.where(now.bad > now.number, seen, now.largest)

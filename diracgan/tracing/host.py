@@ -7,10 +7,12 @@ is traced once serves every function of the same structure, whatever its numbers
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ..parameters import is_traced
@@ -48,7 +50,7 @@ def _traced(fn: Callable[..., Any], structure: Any, kinds: tuple[tuple[Any, Any]
     return None if program.on_arrays else program
 
 
-def scalars(leaves: Sequence[np.ndarray]) -> list[Any]:
+def scalars(leaves: Sequence[Any]) -> list[Any]:
     """The entries of arrays, one after the other."""
     return [x for leaf in leaves for x in leaf.ravel()]
 
@@ -99,6 +101,30 @@ def at_once(quick: Callable[..., Any] | None = None) -> Callable[[Callable[..., 
         ([0.0, 2.0, 4.0], [0.0, 2.0, 4.0])
     """
     return lambda fn: AtOnce(fn, fn if quick is None else quick)
+
+
+def by_program(fn: Callable[..., Any], *args: Any) -> Any:
+    """``fn(*args)`` for traced arguments: where it has long sums, through its scalar program.
+
+    Every sum is then one operation on all its rows, and what several sums share is computed once. XLA would run each as
+    a loop of its own, row by row.
+
+    Args:
+        fn: (pytrees of arrays) -> a pytree of arrays; of the module's level.
+        *args: its arguments, of numbers or traced.
+
+    Returns:
+        What ``fn`` returns.
+    """
+    program = program_of(fn, *args)
+    if program is None or not program.sums:
+        return fn(*args)
+    found = iter(program(scalars([jnp.asarray(x) for x in jax.tree.leaves(args)])))
+    leaves = [
+        jnp.stack([jnp.asarray(next(found)) for _ in range(math.prod(shape))]).reshape(shape)
+        for shape in program.shapes
+    ]
+    return jax.tree.unflatten(program.tree, leaves)
 
 
 def along(fn: Callable[..., Any], fixed: Any, *moving: np.ndarray) -> list[np.ndarray] | None:

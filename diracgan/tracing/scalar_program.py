@@ -33,6 +33,7 @@ class Program:
         shapes: the shape of each output leaf.
         tree: the structure of the output.
         sums: whether it has long sums, each a loop over known rows.
+        terms: how many operations there are in all the terms of these sums.
         on_arrays: names of the operations that could not be scalarized (they run on stacked arrays, more slowly).
     """
 
@@ -40,6 +41,7 @@ class Program:
         self.inputs, self.outputs, self.shapes, self.tree = inputs, outputs, shapes, tree
         self.order = _order(outputs)
         self.sums = any(n.op == "sum" for n in self.order)
+        self.terms = sum(n.rows for n in self.order)
         self.on_arrays = tuple(sorted({n.detail.name for n in self.order if n.op == "arrays"}))
         if len(self.order) > MOST:
             raise NotScalarizable(f"it has {len(self.order)} scalar operations; allowed: at most {MOST}")

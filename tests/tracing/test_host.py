@@ -10,10 +10,12 @@ from selection import slow_but
 
 import diracgan as dg
 from diracgan import dirac
+from diracgan.analysis.dynamical_system import ContinuousSystem, DiscreteSystem
 from diracgan.dynamics import filippov, switchings
 from diracgan.dynamics.filippov import DiracSystem
 from diracgan.game import Players
-from diracgan.tracing.host import along, at_once, program_of
+from diracgan.tracing.host import along, at_once, by_program, program_of
+from diracgan.tracing.jaxpr import operation_names
 
 
 def system_of(name: str, dim: int, **numbers: float) -> DiracSystem:
@@ -77,3 +79,44 @@ def test_numbers_share_one_program_and_integers_stay_integers():
         one, other = (program_of(counted, np.int32(k), np.float64(k)) for k in (1, 5))
         n, x = at_once()(counted)(np.int32(3), np.float64(0.5))
     assert one is other and n == 4 and n.dtype == np.int32 and x == 1.5
+
+
+WEIGHTS = np.linspace(0.0, 1.0, 300)
+
+
+def summed(x):
+    """sum over k of tanh(w_k x), as a loop row by row."""
+    return jax.lax.scan(lambda total, w: (total + jnp.tanh(w * x), None), jnp.zeros_like(x), WEIGHTS)[0]
+
+
+def test_a_long_sum_in_a_traced_function_is_one_operation():
+    with jax.enable_x64(True):
+        x = np.array([0.3, -2.0])
+        found = jax.jit(lambda x: by_program(summed, x))(x)
+        np.testing.assert_allclose(found, np.tanh(np.outer(x, WEIGHTS)).sum(axis=1), rtol=1e-13)
+        assert "scan" in operation_names(summed, x)
+        assert "scan" not in operation_names(lambda x: by_program(summed, x), x)
+
+
+@pytest.mark.slow  # the fast suite sees the sum itself, above
+def test_a_flow_and_steps_under_noise_without_a_compiler_are_those_of_compiled_c(c_compiler, monkeypatch):
+    with jax.enable_x64(True):
+        parts = dg.variant("ns", noise=0.7), np.zeros(1), Players(1.0, 1.0)
+        system, start = (
+            DiracSystem(*dirac.cast(parts, jnp.float64), tau=None),
+            (np.array([0.1]), np.array([0.2])),
+        )
+        motions = ContinuousSystem(system), DiscreteSystem(system, dg.rule("alternating", lr=0.1))
+        assert all(motion.price > 50.0 for motion in motions)  # hundreds of nodes, and two losses
+        for motion in motions:
+            here = motion.advance(motion.begin(*start), 0.0, 1024.0 if motion.discrete else 5.0, 1)
+            monkeypatch.setenv("DIRACGAN_C", "0")
+            there = motion.advance(motion.begin(*start), 0.0, 1024.0 if motion.discrete else 5.0, 1)
+            monkeypatch.delenv("DIRACGAN_C")
+            np.testing.assert_allclose(here.zs, there.zs, rtol=1e-9, atol=1e-12)
+        assert there.cost == motions[1].price * 1024
+
+
+def test_a_field_without_a_long_sum_has_the_price_1():
+    with jax.enable_x64(True):
+        assert ContinuousSystem(system_of("ns", 1)).price == 1.0
