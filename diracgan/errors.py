@@ -217,8 +217,9 @@ def real_array(name: str, value: Any, shape: tuple[int | None, ...] | None = Non
     wanted = "any shape" if shape is None else f"({', '.join('any' if n is None else str(n) for n in shape)})"
     try:
         given = np.asarray(value)
-        x = None if given.dtype.kind not in "biuf" else given.astype(float)
-    except (TypeError, ValueError, OverflowError):
+        hidden = np.ma.is_masked(value)  # NumPy would bring to light what is masked
+        x = None if hidden or given.dtype.kind not in "biuf" else given.astype(float)
+    except Exception:  # a stranger's object may raise anything when it is read as numbers
         x = None
     if x is None:
         raise InputError(
@@ -263,7 +264,9 @@ def number(
             raise TypeError  # NumPy's would lose their imaginary part without a word
         # float and int refuse what they cannot read, which is caught below
         x = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except OverflowError:
+        raise InputError(f"{name} is too large for a float; allowed: {allowed}") from None
+    except Exception:  # a stranger's object may raise anything
         raise InputError(f"{name} = {value!r} is not a number; allowed: {allowed}") from None
     if not math.isfinite(x):
         raise InputError(f"{name} = {value} is not finite; allowed: {allowed}")
@@ -291,7 +294,7 @@ def integer(name: str, value: object, *, low: int, high: int = LARGEST) -> int:
         n = int(str(value)) if isinstance(value, str) else int(value)  # type: ignore[call-overload]
         is_bool = isinstance(value, bool) or _kind(value) == "b"
         exact = isinstance(value, str) or (n == value and not is_bool)
-    except (TypeError, ValueError, OverflowError):
+    except Exception:  # likewise
         n, exact = 0, False
     if not exact:
         raise InputError(f"{name} = {value!r} is not a whole number; allowed: {allowed}")

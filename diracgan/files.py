@@ -32,9 +32,13 @@ def path_of(name: str, path: object) -> str:
         >>> path_of("path", Path("a.npz"))
         'a.npz'
     """
-    if isinstance(path, (str, os.PathLike)) and isinstance(given := os.fspath(path), str):
+    if (
+        isinstance(path, (str, os.PathLike))
+        and isinstance(given := os.fspath(path), str)
+        and "\0" not in given
+    ):
         return given
-    raise InputError(f"{name} = {path!r} is not a path; allowed: text, or a pathlib.Path")
+    raise InputError(f"{name} = {path!r} is not a path; allowed: text without a NUL, or a pathlib.Path")
 
 
 def destination(
@@ -64,7 +68,8 @@ def destination(
     suffix = Path(given).suffix.lower()
     if suffix not in suffixes:
         raise InputError(f"{given!r}: {unknown('suffix', suffix, suffixes)}")
-    with refusals(given, "allowed: a file name in a writable folder", (OSError, ValueError)):
+    # a loop of symbolic links is a RuntimeError before Python 3.13
+    with refusals(given, "allowed: a file name in a writable folder", (OSError, ValueError, RuntimeError)):
         target = Path(given).resolve()
         recover(target)
         _check_parent(target, given)

@@ -305,15 +305,27 @@ class Game(GameLike):
         return loss, [x for x in leaves if is_traced(x)]
 
     def _slope(self, which: str, loss: Callable[[Any], Array], at: Any) -> Any:
-        """The loss's gradient; InputError where JAX has none of a loop whose length is not fixed."""
+        """The loss's gradient; InputError where JAX has none: of a loop without fixed bounds, of a callback."""
         try:
             return jax.grad(loss)(at)
-        except ValueError as error:
-            if "Reverse-mode differentiation does not work" not in str(error):
+        except (ValueError, NotImplementedError) as error:
+            whose, said = f"{which} of {_name(self.variant)}", str(error)
+            if "Reverse-mode differentiation does not work" in said:
+                raise InputError(
+                    f"{whose} has a while loop, which has no gradient; allowed: lax.scan, or lax.fori_loop with "
+                    "fixed bounds"
+                ) from error
+            if "not support JVP" in said or "ifferentiation rule" in said:
+                raise InputError(
+                    f"{whose} has no gradient: {one_line(error)}; allowed: operations that JAX differentiates"
+                ) from error
+            raise
+        except TypeError as error:
+            if "Gradient only defined for scalar-output" not in str(error):
                 raise
             raise InputError(
-                f"{which} of {_name(self.variant)} has a while loop, which has no gradient; allowed: lax.scan, or "
-                "lax.fori_loop with fixed bounds"
+                f"a hyperparameter of {_name(self.variant)} is an array here; allowed: a number, or an array under "
+                "jax.vmap, in dg.ensemble and in dg.spectra"
             ) from error
 
     def _loss(self, which: str, phi: Any, x: Samples) -> Array:

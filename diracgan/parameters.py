@@ -73,7 +73,7 @@ class Parameter:
         if self.kind == "object" or is_traced(value):
             return value
         domain = {"low": self.low, "high": self.high, "open_low": self.open_low, "open_high": self.open_high}
-        if not np.ndim(value):
+        if not _has_axes(value):
             checked = number(self.name, value, **domain)
             return value if isinstance(value, jax.Array) else checked
         several = real_array(self.name, value)
@@ -229,6 +229,14 @@ def text(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, float):
         return value.label if isinstance(value, Parametric) else str(value)
     return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+
+
+def _has_axes(value: Any) -> bool:
+    """Whether ``value`` holds several numbers; ragged lists do, and what NumPy cannot read does not."""
+    try:
+        return isinstance(value, (list, tuple)) or np.ndim(value) > 0
+    except Exception:  # a stranger's object may raise anything
+        return False
 
 
 def _flag(name: str, value: Any) -> bool:

@@ -94,7 +94,9 @@ class Registry(Generic[T]):
         """
         self.check(name, reference)
         if name in self.entries and _origin(taken := self.entries[name].thing) != _origin(thing):
-            where = ".".join(filter(None, (taken.__module__, getattr(taken, "__qualname__", ""))))
+            file, qualified = _origin(taken)
+            users = taken.__module__.startswith(USER_MODULE)
+            where = file if users else ".".join(filter(None, (taken.__module__, qualified)))
             raise InputError(f"the {self.kind} name {name!r} is taken by {where}")
         self.entries[name] = _Entry(thing, reference)
 

@@ -90,6 +90,10 @@ def leaves(x):
             lambda x: jax.lax.while_loop(lambda y: y < 1, lambda y: 2 * y + 1, jnp.mean(x)),
             "critic_loss of 'Failing' has a while loop, which has no gradient",
         ),
+        (
+            lambda x: jax.pure_callback(lambda y: y, jax.ShapeDtypeStruct((), x.dtype), jnp.mean(x)),
+            "critic_loss of 'Failing' has no gradient: .*allowed: operations that JAX differentiates",
+        ),
     ],
 )
 def test_a_loss_that_fails_is_named_in_one_line(value, says):
@@ -132,3 +136,31 @@ def test_what_a_critic_closes_over_is_not_another_games():
 
     for c in ([1.0, 2.0], [5.0, 7.0]):
         np.testing.assert_allclose(jax.vmap(theta_dot)(jnp.zeros((2, 1)), jnp.array(c)), 3.0 * np.array(c))
+
+
+def test_a_loss_that_prints_has_the_field_of_the_one_that_does_not(capfd):
+    def value(prints):
+        def of(x):
+            if prints:
+                jax.debug.print("a logit is {}", x[0])
+            return jnp.mean(jnp.abs(x))
+
+        return of
+
+    fields = []
+    for prints in (False, True):
+        made = type("Printing", (Bad,), {"value": staticmethod(value(prints)), "__module__": __name__})()
+        fields.append(dg.field(made)(*players(0.3, 0.2)))
+        assert dg.spectrum(made).status == "no-derivative"  # |f - r| has a kink at rest
+    np.testing.assert_array_equal(*(jnp.concatenate(f) for f in fields))
+    assert "a logit is" in capfd.readouterr().out
+
+
+def test_a_number_that_is_an_array_is_refused_outside_of_vmap():
+    two = dg.variant("ns", r1=jnp.array([0.1, 0.2]))
+    with pytest.raises(
+        dg.InputError, match=r"a hyperparameter of 'ns' is an array here; allowed: .*jax.vmap"
+    ):
+        dg.field(two)(*players(0.3, 0.2))
+    both = jax.vmap(lambda v: dg.field(v)(*players(0.3, 0.2))[0])(two)
+    assert both.shape == (2, 1)

@@ -143,3 +143,22 @@ def test_what_is_not_a_word_is_not_a_name(make, name):
         make(name)
     with pytest.raises(dg.InputError, match="is not a name for a rule"):
         dg.register_rule(name)
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("k: float", "'odd' cannot be made: .*'k'; allowed: parameters as annotated class attributes"),
+        ("k: float = 'a'", "k = 'a' is not a number"),
+        ("def __init__(self, k): pass", "'odd' cannot be made: .*'k'"),
+    ],
+)
+def test_a_loss_with_parameters_of_its_own_kind_is_refused_in_one_line(folder, body, says):
+    (folder / "odd.py").write_text(
+        "import diracgan as dg\n@dg.register('odd', reference='none')\nclass Odd(dg.Variant):\n"
+        f"    {body}\n"
+        "    def critic_loss(self, real, fake, x_real, x_fake): return fake.mean() - real.mean()\n"
+        "    def generator_loss(self, real, fake, x_real, x_fake): return -fake.mean()\n"
+    )
+    with pytest.raises(dg.InputError, match=says):
+        dg.variant("odd.py:odd")

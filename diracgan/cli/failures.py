@@ -38,6 +38,8 @@ def explain(error: BaseException) -> tuple[str, int]:
         )
     if place:
         return place + one_line(error), BAD_INPUT
+    if variable := _refused_variable(error):
+        return f"{variable} = {os.environ[variable]!r}: {one_line(error)}", BAD_INPUT
     if isinstance(error, OSError) and error.strerror:
         name = f"{os.fspath(error.filename)!r}: " if isinstance(error.filename, (str, bytes)) else ""
         return name + error.strerror.lower(), BAD_INPUT
@@ -45,6 +47,13 @@ def explain(error: BaseException) -> tuple[str, int]:
         f"a bug in diracgan: {one_line(error)}{_ours(error)}; please report it among the project's issues, with this "
         "command and what it prints with DIRACGAN_TRACEBACK=1"
     ), BUG
+
+
+def _refused_variable(error: BaseException) -> str:
+    """The environment variable of JAX or matplotlib whose value a ValueError of theirs names, if one does."""
+    ours = [n for n, value in os.environ.items() if n.startswith(("JAX_", "MPL")) and value]
+    named = [n for n in ours if isinstance(error, ValueError) and repr(os.environ[n]) in str(error)]
+    return named[0] if named else ""
 
 
 def users_place(error: BaseException | None) -> str:

@@ -87,7 +87,7 @@ def vector(name: str, value: Any) -> np.ndarray:
     try:
         entries: Sequence[Any] = [value] if np.ndim(value) == 0 else list(value)
         shaped = bool(entries) and not any(np.ndim(e) for e in entries)
-    except (TypeError, ValueError):
+    except Exception:  # a stranger's object may raise anything
         entries, shaped = [], False
     if not shaped:
         raise InputError(f"{name} = {value!r} is not a vector; allowed: a list of at least one number")

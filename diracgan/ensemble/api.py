@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..dynamics.starts import check_rates
+from ..dynamics.starts import check_rates, check_untraced
 from ..dynamics.trajectory import identity, versions
 from ..errors import InputError, flag, number, unknown
 from ..game import Players
@@ -127,7 +127,8 @@ def ensemble(
     datum = _datum(x0, dim)
     names, times = statistics_and_times(save)
     radii = (number("escape", escape, low=0, open_low=True), number("ball", ball, low=0, open_low=True))
-    variant = _numbers_fit(check_variant(variant), count)
+    check_untraced("dg.ensemble", check_variant(variant), rule)
+    variant = _numbers_fit(variant, count)
     rates = check_rates(rate_d, rate_g, rule)
     flow = {"t1": t1, "dt": dt, "method": method, "rtol": rtol, "atol": atol, "max_steps": max_steps}
     flag("adaptive", adaptive)

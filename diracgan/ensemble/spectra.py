@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import dirac
+from ..dynamics.starts import check_untraced
 from ..errors import InputError, integer
 from ..game import Players
 from ..tracing.scalar_program import NotScalarizable, Program, trace
@@ -69,7 +70,7 @@ def spectra(variant: Variant, count: int, dim: int = 2) -> Spectra:
         >>> np.allclose(dg.spectra(v, 2).eigenvalues, [[-0.6 + 0.8j, -0.6 - 0.8j], [-0.5, -2.0]], atol=1e-12)
         True
     """
-    check_variant(variant)
+    check_untraced("dg.spectra", check_variant(variant))
     count, dim = integer("count", count, low=1), integer("dim", dim, low=1)
     system = jax.tree.map(lambda x: np.asarray(x, float), EnsembleSystem(variant, None, None, None))
     leaves = jax.tree.leaves(system)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dynamics.starts import starts
+from ..dynamics.starts import check_untraced, starts
 from ..errors import InputError, integer, number
 from ..numerics.modal_fits import ModalFit, oscillation_modes
 from ..records import Record
@@ -193,6 +193,7 @@ def _check(variant: object, rule: object, columns: object) -> None:
         check_variant(variant)
     if rule is not None:
         check_rule(rule)
+    check_untraced("dg.diagnose", variant, rule)
     if columns is not None and not (
         isinstance(columns, (list, tuple)) and all(isinstance(c, str) for c in columns)
     ):

@@ -97,7 +97,7 @@ def table_of(source: Any) -> tuple[LogTable, list[str], str]:
     elif isinstance(source, Mapping) or hasattr(source, "data_vars") or hasattr(source, "to_xarray"):
         table = LogTable(flattened(named_arrays(source)), "")
     else:
-        table = LogTable(flattened({"series": np.asarray(source)}), "")
+        table = LogTable(flattened({"series": source}), "")
     kept = {k: v for k, v in table.columns.items() if np.isfinite(v).any()}
     if not kept:
         raise UnreadyLogError(f"{given} holds no numbers; allowed: at least one column of them")

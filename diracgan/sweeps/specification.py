@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..analysis.linear.settings import settings as linear_settings
-from ..dynamics.starts import starts
+from ..dynamics.starts import check_untraced, starts
 from ..errors import InputError
 from ..game import Players
 from ..parameters import plain
@@ -122,6 +122,7 @@ def question(
         InputError: for names that nothing turns, or quantities that make no sense here.
     """
     check_variant(variant)
+    check_untraced("a sweep", variant, rule)
     what.check(quantities, rule, names, settings)
     start = _with_dimension(start, names, quantities)
     bare = Specification(variant, rule, start, rates, (), quantities, settings)

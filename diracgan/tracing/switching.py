@@ -156,7 +156,7 @@ def unlocated(fn: Callable[..., Any], args: Sequence[Any]) -> tuple[str, ...]:
             return interpret(within, moving, look, lambda value: False)
         known = is_site(operation) or operation.name in _WITHOUT_SITES
         known = known and not truncates(operation)
-        named = not isinstance(inner, Call) and not known
+        named = bool(operation.outputs) and not isinstance(inner, Call) and not known
         if any(moving) and named and not (isinstance(inner, (Scan, Branches)) and _is_smooth(inner)):
             found.add(operation.name)
         return [any(moving)] * len(operation.outputs)
@@ -203,6 +203,9 @@ class _Sites:
         within = inner_function(operation)
         if within is not None:
             return self.run(within, ins)
+        if not operation.outputs:  # it only does something besides, as jax.debug.print does
+            operation(values)
+            return []
         first, *others = self.evaluate(operation, ins, values)
         return [_Tracked(first, True, _root(operation, ins)), *(_Tracked(x, True) for x in others)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from ..errors import InputError, unknown
+from ..errors import InputError, one_line, unknown
 from ..parameters import check, parameters
 from ..registry import merged, settings
 from .base import VARIANTS, Variant
@@ -128,6 +128,16 @@ def build(cls: type[Variant], given: dict[str, Any]) -> Variant:
         if key not in own and key not in added:
             error = unknown(f"parameter of {cls.name or cls.__name__}", key, own)
             raise InputError(f"{error} (and on any variant: {', '.join(added)})")
-    made = cls(**check(cls, {k: x for k, x in given.items() if k in own}))
+    values = {
+        n: p.default for n, p in own.items() if p.default is not None
+    }  # a user's default may be anything
+    values = check(cls, values | {k: x for k, x in given.items() if k in own})
+    try:
+        made = cls(**values)
+    except TypeError as error:
+        raise InputError(
+            f"{cls.name or cls.__name__!r} cannot be made: {one_line(error)}; allowed: parameters as annotated "
+            "class attributes, each with its default or given"
+        ) from error
     changes = {k: x for k, x in given.items() if k not in own}
     return made.with_(**changes) if changes else made

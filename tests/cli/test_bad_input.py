@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from diracgan.cli.app import COMMANDS
+from diracgan.cli.failures import explain
 
 VARIANT_COMMANDS = ["plot", "simulate", "eig"]
 
@@ -226,3 +227,10 @@ def test_an_old_file_survives_bad_input(cli, folder):
     (folder / "a.nc").write_text("old")
     assert cli("simulate", "-v", "ns", "--t1", "-1", "--out", "a.nc")[0] == 2
     assert (folder / "a.nc").read_text() == "old"
+
+
+def test_a_library_that_refuses_a_variable_of_the_environment_is_no_bug_of_ours(monkeypatch):
+    refused = ValueError("invalid truth value 'banana' for environment 'JAX_ENABLE_X64'")
+    assert explain(refused)[1] == 1
+    monkeypatch.setenv("JAX_ENABLE_X64", "banana")
+    assert explain(refused) == (f"JAX_ENABLE_X64 = 'banana': ValueError: {refused}", 2)

@@ -86,3 +86,15 @@ def test_a_result_is_read_from_a_medium_that_cannot_be_written(folder, monkeypat
 
     monkeypatch.setattr("pathlib.Path.unlink", refuse)
     assert dg.load("a.npz").identical(made)
+
+
+def test_a_loop_of_links_and_a_name_with_a_nul_are_refused(cli, folder):
+    (folder / "loop.png").symlink_to("loop.png")
+    code, _, err = cli("plot", *STEPS, "--out", "loop.png")
+    assert (code, err.count("\n")) == (2, 1) or (code == 0 and not (folder / "loop.png").is_symlink())
+    for call in (
+        lambda: dg.train("ns", "points8", steps=1, out="a\0b"),
+        lambda: dg.load("a\0b.npz"),
+    ):
+        with pytest.raises(dg.InputError, match="llowed"):
+            call()

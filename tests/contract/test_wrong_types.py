@@ -125,6 +125,61 @@ def test_traced_arguments_are_refused_where_a_program_is_run():
         lambda x: dg.ema(omega=x, h=0.1, decay=0.9),
         lambda x: dg.attractors(V, rule=R, box=x),
         lambda x: dg.measure.pencil(x * LOG),
+        lambda x: dg.diagnose(x * LOG),
     ):
         with pytest.raises(InputError, match="allowed"):
             jax.jit(call)(0.1)
+
+
+ASKED = {
+    "verdict": dg.verdict,
+    "spectrum": dg.spectrum,
+    "explain": dg.explain,
+    "critical": lambda v: dg.critical(v, "l2"),
+    "tune": lambda v: dg.tune(v, ["l2"]),
+    "attractors": lambda v: dg.attractors(v, rule=R),
+    "lyapunov": dg.lyapunov,
+    "covariance": lambda v: dg.stationary_covariance(v, sde=0.1, sde_step=0.1),
+    "ensemble": lambda v: dg.ensemble(v, [[0.1]], [[0.1]]),
+    "spectra": lambda v: dg.spectra(v, 2),
+    "diagnose": lambda v: dg.diagnose(LOG, v),
+    "sweep": lambda v: dg.sweep(v, over={"l2": [0.1, 0.2]}),
+}
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_a_variant_with_a_traced_number_is_refused_by_what_runs_programs(name):
+    with pytest.raises(
+        InputError, match="under jit, vmap or grad.*allowed there: dg.field, dg.flow and dg.step"
+    ):
+        jax.jit(lambda r1: ASKED[name](dg.variant("ns", r1=r1)))(0.1)
+
+
+class Unreadable:
+    """What raises errors of its own when it is read as a number."""
+
+    def __float__(self):
+        raise RuntimeError("no number")
+
+    __array__ = __int__ = __float__
+
+
+@pytest.mark.parametrize(
+    "value", [Unreadable(), 10**400, [0.1, [0.2]], np.ma.array([0.1], mask=[True])], ids=type
+)
+def test_what_cannot_be_read_as_a_number_is_one_line(value):
+    for call in (
+        lambda: dg.variant("ns", r1=value),
+        lambda: dg.rule("adam", lr=value),
+        lambda: dg.spectrum(V, x0=value),
+        lambda: dg.simulate(V, rule=R, steps=value),
+        lambda: dg.diagnose(value),
+    ):
+        with pytest.raises(InputError, match="llowed|holds"):
+            call()
+
+
+def test_what_is_masked_in_a_log_is_missing():
+    hidden = np.ma.array(LOG, mask=np.arange(len(LOG)) == 7)
+    hidden.data[7] = 1e9
+    assert np.max(dg.diagnose({"d": hidden}).log.values) == np.max(np.delete(LOG, 7))

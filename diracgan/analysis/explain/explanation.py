@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 
+from ...dynamics.starts import check_untraced
 from ...errors import InputError, integer
 from ...parameters import text
 from ...rules import Rule, check_rule, rule as make_rule
@@ -150,6 +151,7 @@ def explain(variant: Variant, dim: int = 1, rule: Rule | str | None = None) -> E
         'cycle of |phi| = 0.5308, |theta - x0| = 0.5308, one rotation in 236.2 iterations, by its averaged flow'
     """
     check_variant(variant)
+    check_untraced("dg.explain", variant, rule)
     by = None if rule is None else make_rule(rule) if isinstance(rule, str) else check_rule(rule)
     if integer("dim", dim, low=1) > 2:
         raise InputError(f"dim = {dim} has no formulas; allowed: 1, 2 (which decides every d >= 2)")

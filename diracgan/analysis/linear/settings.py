@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...dynamics.starts import check_rates, starts, vector
+from ...dynamics.starts import check_rates, check_untraced, starts, vector
 from ...errors import InputError, integer
 from ...game import Players
 from ...rules import Rule, check_rule
@@ -100,6 +100,7 @@ def settings(
     check_variant(variant)
     if rule is not None:
         check_rule(rule)
+    check_untraced("a question about stability", variant, rule)
     point, datum = _point_and_datum(dim, x0, at)
     integer("dim", len(datum), low=1, high=1000)  # twice as many rows of a dense matrix
     return LinearSettings(variant, rule, point, datum, check_rates(rate_d, rate_g, rule))

@@ -12,7 +12,7 @@ from jax import Array
 
 from ... import dirac
 from ...dynamics.filippov import DiracSystem, surface_count
-from ...dynamics.starts import check_rates, starts
+from ...dynamics.starts import check_rates, check_untraced, starts
 from ...errors import InputError, integer, number
 from ...game import Players
 from ...numerics.lyapunov import Exponents, exponents, stretching
@@ -92,6 +92,7 @@ def lyapunov(
         [-0.25, -0.25]
     """
     check_variant(variant)
+    check_untraced("dg.lyapunov", variant, rule)
     if rule is not None:
         check_rule(rule)
     phi, theta, datum = starts(phi0, theta0, dim, x0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from ...dynamics.starts import check_rates, starts
+from ...dynamics.starts import check_rates, check_untraced, starts
 from ...game import Players
 from ...records import Record
 from ...rules import Rule, check_rule
@@ -40,7 +40,8 @@ class Verdict(Record):
         rule: label of the rule, or None for the flow.
         phi0: the critic's start; ``theta0`` the generator's; ``x0`` the datum.
         rate_d: factor on the critic's velocity; ``rate_g`` on the generator's.
-        effort: the budget's factor; ``evaluations`` what was spent; ``time`` until when the motion was followed.
+        effort: the budget's factor; ``evaluations`` what was spent, those of a mean over noise counted as the many
+            that they take as long as; ``time`` until when the motion was followed.
     """
 
     kind: str
@@ -106,6 +107,7 @@ def verdict(
         ('converges-exponentially', 0.5)
     """
     check_variant(variant)
+    check_untraced("dg.verdict", variant, rule)
     if rule is not None:
         check_rule(rule)
     phi, theta, datum = starts(phi0, theta0, dim, x0)

@@ -50,12 +50,12 @@ def flattened(arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
     table: dict[str, np.ndarray] = {}
     for name, given in arrays.items():
         try:
-            array: Any = np.asarray(given)
+            array: Any = np.asanyarray(given)
             if array.dtype.kind not in "fiu":
                 array = array.astype(float) if array.dtype.kind == "O" else np.empty(0)
-        except (TypeError, ValueError):
+            array = np.ma.filled(array.astype(float), np.nan)
+        except Exception:  # a stranger's object may raise anything when it is read as numbers
             continue
-        array = array.astype(float)
         if array.ndim == 1 and len(array) > 1:
             table[name] = array
         elif array.ndim == 2 and len(array) > 1:
