@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch  # pyright: ignore[reportMissingImports]
 import torch.autograd.forward_ad as dual  # pyright: ignore[reportMissingImports]
@@ -12,16 +12,14 @@ from torch import Tensor  # pyright: ignore[reportMissingImports]
 from ..errors import InputError
 from .torch_losses import tangents_of
 
-if TYPE_CHECKING:
-    from .torch_game import TorchGame
-
 _SAME = {torch.float64: 1e-8, torch.float32: 1e-3}  # by which the two sides of an inner product may differ
 
 
-def check_reverse(game: TorchGame, who: str, batch: Any) -> None:
+def check_reverse(game: Any, who: str, batch: Any) -> None:
     """Raises InputError where a loss hides a player from reverse differentiation alone, as ``no_grad`` does.
 
-    <u, M v> with M = d gradient/d players, for a random u and v, is computed from either side.
+    <u, M v> with M = d gradient/d players, for a random u and v, is computed from either side; ``game`` is a
+    :class:`~diracgan.measure.torch_game.TorchGame`.
     """
     random = torch.Generator().manual_seed(0)
 
