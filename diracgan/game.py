@@ -300,8 +300,8 @@ class Game(GameLike):
             return branched(lambda p: getattr(self, which)(p, *more), (players,)), []
         kinds = tuple(jax.typeof(x) if is_traced(x) else (type(x), x) for x in leaves)
         places, tree = jax.tree.flatten(players)
-        config = jax.config.jax_enable_x64, jax.config.jax_disable_jit  # pyright: ignore[reportAttributeAccessIssue]
-        loss = _branched_loss(which, structure, kinds, tree, tuple(map(jax.typeof, places)), config)
+        double = bool(jax.config.read("jax_enable_x64"))
+        loss = _branched_loss(which, structure, kinds, tree, tuple(map(jax.typeof, places)), double)
         return loss, [x for x in leaves if is_traced(x)]
 
     def _slope(self, which: str, loss: Callable[[Any], Array], at: Any) -> Any:
@@ -349,9 +349,9 @@ def _is_closed(function: Any) -> bool:
 
 @functools.lru_cache(maxsize=256)
 def _branched_loss(
-    which: str, structure: Any, kinds: tuple[Any, ...], tree: Any, places: tuple[Any, ...], config: Any
+    which: str, structure: Any, kinds: tuple[Any, ...], tree: Any, places: tuple[Any, ...], double: bool
 ) -> BranchedFunction:
-    """A loss of the players and of a game's traced numbers, as it is traced under a configuration of JAX.
+    """A loss of the players and of a game's traced numbers, as it is traced.
 
     Args:
         which: the loss's name.
@@ -359,7 +359,7 @@ def _branched_loss(
         kinds: of each leaf of these, the type of its array or, of a plain number, (type, number).
         tree: the structure of the players; ``places`` the types of their arrays.
         places: see ``tree``.
-        config: what else tracing depends on.
+        double: whether JAX computes in 64 bits, which tracing depends on too.
     """
 
     def loss(players: Players, *numbers: Array) -> Array:
