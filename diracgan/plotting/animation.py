@@ -90,8 +90,8 @@ class Moving:
             head = whole[count - 1 : count]
         self.end_mark.set_data(*np.asarray(head).T)
         shown = self.start + part * (self.end - self.start)
-        when = str(round(shown)) if self.name == "step" else number(shown, 3)
-        self.caption.set_text(f"{self.name.split()[-1]} = {when}")
+        moment = str(round(shown)) if self.name == "step" else number(shown, 3)
+        self.caption.set_text(f"{self.name.split()[-1]} = {moment}")
         return []
 
 
