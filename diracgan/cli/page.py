@@ -33,11 +33,10 @@ def command(
     Example: diracgan page --variant ns --variant my.py:my-loss --out page.html
     """
     from ..files import write_text
-    from ..rules import rule as rule_named
     from ..variants import parse, variants
     from ..web.bundle import page
 
-    moved = [rule_named(r).name for r in rule or ()]
+    moved = [_rule_name(r) for r in rule or ()]
     chosen = [parse(v) for v in variant or variants()]
     text = page(chosen, moved)
     write_text(out, text)
@@ -47,3 +46,14 @@ def command(
         {"out": out, "variants": names, "kilobytes": size},
         [f"{len(names)} variant{'s' if len(names) > 1 else ''}, {size} kB, needs no network", out],
     )
+
+
+def _rule_name(given: str) -> str:
+    """The name of a rule, whose numbers are moved in the page."""
+    from ..errors import InputError
+    from ..rules import RULES
+
+    name, numbers = RULES.find(given)
+    if numbers:
+        raise InputError(f"{given!r} sets {numbers}, which is moved in the page; allowed: PATH.py:NAME")
+    return name

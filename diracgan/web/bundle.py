@@ -114,9 +114,10 @@ def page(variants: Iterable[Variant], rules: Iterable[str] = ()) -> str:
             raise InputError(f"{name} is named {names.count(name)} times; allowed: each variant once")
     programs, known = programs_of(variants)
     for name in rules:
-        if name in known["left"]:
+        if name not in known["rules"]:
+            why = known["left"].get(name, "it is not registered")
             raise InputError(
-                f"{name} cannot run in a page: {known['left'][name]}; allowed: rules of scalar operations"
+                f"{name} cannot run in a page: {why}; allowed: registered rules of scalar operations"
             )
     return assembled(programs, known)
 

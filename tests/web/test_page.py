@@ -89,6 +89,8 @@ def test_a_rule_of_ones_own_moves_the_page_too(tmp_path, monkeypatch):
         (["--variant", "ns", "-v", "ns:r1=1"], "ns is named 2 times"),
         (["--variant", "ns:noise=0.3"], "a long sum"),
         (["--variant", "ns", "--rule", "implicit"], "implicit cannot run in a page"),
+        (["--variant", "ns", "--rule", "optax:lion"], "optax:lion cannot run in a page"),
+        (["--variant", "ns", "--rule", "adam:lr=0.3"], "sets lr=0.3"),
         (["--variant", "ns", "--rule", "nothing"], "unknown rule 'nothing'"),
         (["--variant", "ns", "--out", "page.png"], ".html"),
         (["--variant", "ns", "--out", "no/such/folder/page.html"], "no/such/folder"),

@@ -80,7 +80,8 @@ def _without_remarks(file: Iterable[str]) -> tuple[list[str], Iterator[str]]:
     lines = (line for line in file if not line.isspace())
     remarks, line = [], next(lines, None)
     while line is not None and line.lstrip().startswith("#"):
-        remarks.append(line.lstrip(" #"))
+        if said := line.lstrip("# \t\r\n"):
+            remarks.append(said)
         line = next(lines, None)
     rest = (x for x in lines if not x.lstrip().startswith("#"))
     return remarks, rest if line is None else itertools.chain([line], rest)

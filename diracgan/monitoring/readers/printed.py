@@ -30,7 +30,8 @@ _WORDS = re.compile(
     rf"(?:^|[,;|\[\]])\s*([A-Za-z][\w.-]*(?: [A-Za-z][\w.()-]*){{1,3}})(?=\s*[:=]\s*{_NUMBER})"
 )
 _FRACTION = re.compile(
-    r"(?:\b(epoch|batch|step|iter)\w*(?:\(\w+\))?[:\s]*\[?\s*|\[\s*)(\d+)/(\d+)\]?|\b(epoch)[:\s]*\[(\d+)\]",
+    r"(?:\b(epoch|batch|step|iter)\w*(?:\(\w+\))?[:\s]*\[?\s*|\[\s*)(\d+)/(\d+)\]?"
+    r"|\b(epoch)(?:\(\w+\))?[:\s]*\[(\d+)\]",
     re.IGNORECASE,
 )
 # "tick 3 kimg 12.0 loss_d 1.39": a name, a blank, a number

@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from selection import slow_but
 
 import diracgan as dg
 from diracgan.analysis.verdict.judges import settled
@@ -104,11 +105,10 @@ def test_a_motion_from_which_neighbours_separate_is_chaotic_and_on_no_cycle():
 # ---------------------------------------------------------------- where the linearisation decides
 
 
-@pytest.mark.slow  # the fast suite has a tiny start of a marginal game, which the same cubic law decides
-@pytest.mark.parametrize("r1", [1e-8, 1e-10, 1e-12, 1e-14])
+@pytest.mark.parametrize("r1", slow_but([1e-8, 1e-10, 1e-12, 1e-14], 1e-12))
 def test_a_law_gives_way_to_the_rate_that_decides_in_the_end(r1):
     # eigenvalues of [[-r1, -1/2], [1/2, 0]]: real part -r1/2; a drift below 1e-11 is lost in the solver's tolerance
-    v = dg.verdict(parse(f"ns:r1={r1}"), [0.1], [0.2], edge=False)
+    v = dg.verdict(parse(f"ns:r1={r1}"), [0.1], [0.2], effort=0.1, edge=False)
     assert v.kind == "converges-exponentially" and v.numbers["rate"] == pytest.approx(r1 / 2, rel=1e-6)
     assert "in the end" in v.text
 
@@ -128,7 +128,7 @@ class Pushed(Variant):
         return -self.m * jnp.sum(phi**2) / 2
 
 
-@pytest.mark.slow  # likewise
+@pytest.mark.slow  # the same terms: the test before
 @pytest.mark.parametrize("m", [1e-8, 1e-12])
 def test_a_push_outward_below_all_rounding_still_leaves_a_cycle(m):
     v = dg.verdict(Pushed(m=m), [0.1], [0.2], edge=False)

@@ -74,8 +74,14 @@ PRINTED = {
         "data_time: 0.01  memory: 3000  loss_gen: {g}  loss_disc: {d}\n",
         *("iter", 100, "loss_disc", "loss_gen"),
     ),
+    "mmengine by epochs": (
+        TIME + " - mmengine - INFO - Epoch(train)  [{e}][ {r}/40]  lr: 2.0e-04  eta: 0:03:04  time: 0.3{r}  "
+        "data_time: 0.01  memory: 3000  loss_gen: {g}  loss_disc: {d}\n",
+        *("batch", 1, "loss_disc", "loss_gen"),
+    ),
     "fastai": ("{k}  0.5{r}  0.6  {g}  {d}  01:{s:02d}\n", "epoch", 1, "crit_loss", "gen_loss"),
     "NumPy's savetxt": ("{k}00 {d} {g}\n", "step", 100, "d_loss", "g_loss"),
+    "tabs under a remark": ("{k}00\t{d}\t{g}\n", "step", 100, "d_loss", "g_loss"),
     "Comet": ("d_loss,{d},{k}00\ng_loss,{g},{k}00\n", "step", 100, "d_loss", "g_loss"),
     "BasicSR": (
         TIME
@@ -136,6 +142,7 @@ PRINTED = {
 HEADS = {
     "fastai": "epoch  train_loss  valid_loss  gen_loss  crit_loss  time\n",
     "NumPy's savetxt": "# a run\n# step d_loss g_loss\n",
+    "tabs under a remark": "#\tstep\td_loss\tg_loss\n#\n",
     "Comet": "metricName,metricValue,step\n",
     "a drawn table": "┃ step ┃ d_loss ┃ g_loss ┃\n",
     "Excel": "\ufeffsep=;\r\nStep;Loss D;Loss G\r\n",
