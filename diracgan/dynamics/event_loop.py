@@ -136,10 +136,12 @@ def _advance(
         )
         new, error, slope = attempt(lambda y: _rates(system, y, regime), y, length)
         size = jnp.max(jnp.abs(error) / (atol + rtol * jnp.maximum(jnp.abs(y), jnp.abs(new))))
-        good = seeking | (jnp.isfinite(size) & (size <= 1.0))
+        finite = jnp.isfinite(size)
+        good = seeking | (finite & (size <= 1.0))
         after = _seen(system, new, regime)
         values = after[0]
-        fallen = good & ~begins & (jnp.min(values) < 0)
+        # a branch may lose its value beyond its surface, as log(s) does: where there is none, nothing has been met
+        fallen = good & finite & ~begins & (jnp.min(values) < 0)
         lowest, shares = hermite_minimum(before, after, length)
         deepest = jnp.argmin(lowest)
         dips = good & ~seeking & ~fallen & (lowest[deepest] < 0) & (length > 1e-10 * jnp.abs(t))
@@ -148,7 +150,7 @@ def _advance(
         high = jnp.where(fallen, length, high)
         halvings = jnp.where(seeking | fallen, halvings + 1, 0)
 
-        factor = jnp.where(jnp.isfinite(size), jnp.clip(0.9 * size ** (-1.0 / 8.0), 0.2, 5.0), 0.1)
+        factor = jnp.where(finite, jnp.clip(0.9 * size ** (-1.0 / 8.0), 0.2, 5.0), 0.1)
         grown = jnp.where(lands & good, jnp.maximum(h, length * factor), length * factor)
         grown = jnp.where(dips, jnp.clip(shares[deepest], 0.05, 0.95) * length, grown)
         first = 0.01 * (jnp.linalg.norm(y) + 1e-6) / (jnp.linalg.norm(slope) + 1e-300)
