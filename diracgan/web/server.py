@@ -180,12 +180,12 @@ def serve(port: int, browser: bool = True, host: str = HOST, public: str = "") -
         ws="none",
         timeout_graceful_shutdown=1,
     )
-    print(address, flush=True)
     server = uvicorn.Server(config)
 
     def started() -> None:
         while not server.started:
             time.sleep(0.01)
+        print(address, flush=True)  # only now can it be opened
         if browser:
             webbrowser.open(address)
         time.sleep(_LOAD_AFTER_S)
