@@ -24,7 +24,8 @@ class Exponents(NamedTuple):
 
     Attributes:
         values: by decreasing value, (n,).
-        errors: what their means over blocks tell, two standard deviations of the mean, (n,).
+        errors: two standard deviations of the mean by the scatter of blocks, and what may be growth like a power of
+            time, whose exponent is 0: p log(t)/t with p by a fit, and a factor e over the whole orbit, (n,).
     """
 
     values: np.ndarray
@@ -91,21 +92,45 @@ def windowed_mean(rows: np.ndarray) -> np.ndarray:
     return weights @ rows / weights.sum()
 
 
-def exponents(logs: np.ndarray, blocks: int = BLOCKS) -> Exponents:
+def exponents(logs: np.ndarray, length: float | None = None, blocks: int = BLOCKS) -> Exponents:
     """The exponents from rows of stretching, their first fifth left out while the frame turns into its place.
 
     Not a number where a row is not finite: the orbit has left what numbers hold.
 
+    Args:
+        logs: mean stretching in each row, per unit of time, (rows, n).
+        length: of the whole orbit in that unit; None where each row is one unit.
+        blocks: pieces whose means tell the errors.
+
     Example:
         >>> found = exponents(np.tile([0.5, -1.0], (100, 1)))
-        >>> found.values.tolist(), bool(np.all(found.errors < 1e-12))
-        ([0.5, -1.0], True)
+        >>> found.values.tolist(), found.errors.round(12).tolist()  # 1 / length
+        ([0.5, -1.0], [0.01, 0.01])
     """
+    length = len(logs) if length is None else length
     late = logs[len(logs) // 5 :]
-    means = np.array([part.mean(axis=0) for part in np.array_split(late, min(blocks, len(late)))])
+    pieces = np.array_split(np.arange(len(logs))[-len(late) :], min(blocks, len(late)))
+    means = np.array([logs[piece].mean(axis=0) for piece in pieces])
+    times = np.array([piece.mean() + 0.5 for piece in pieces]) * length / len(logs)
     values, spread = late.mean(axis=0), means.std(axis=0, ddof=1) if len(means) > 1 else np.inf
     if not np.all(np.isfinite(logs)):
         values = np.full_like(values, np.nan)
-    errors = 2.0 * spread / np.sqrt(len(means)) * np.ones(logs.shape[1])
+    scatter = 2.0 * spread / np.sqrt(len(means)) * np.ones(logs.shape[1])
+    errors = scatter + _algebraic(means, times) + 1.0 / length
     order = np.argsort(-values, kind="stable")
     return Exponents(values[order], errors[order])
+
+
+def _algebraic(means: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """How much of the mean is growth like t^p, which ends at 0 like p log(t)/t: p/t fitted to the blocks' means.
+
+    Counted as far as p stands out of its own two standard deviations, so that scatter alone adds next to nothing.
+    """
+    x = 1.0 / times
+    off = x - x.mean()
+    if len(means) < 3:
+        return np.zeros(means.shape[1])
+    power = off @ means / (off @ off)
+    rest = means - means.mean(axis=0) - np.outer(off, power)
+    deviation = np.sqrt((rest**2).sum(axis=0) / (len(means) - 2) / (off @ off))
+    return np.maximum(np.abs(power) - 2.0 * deviation, 0.0) * x.mean()

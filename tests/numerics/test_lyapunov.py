@@ -17,6 +17,21 @@ def run(step, start, steps, kept=1):
         return exponents(np.asarray(compiled(onto)[1]))
 
 
+@pytest.mark.parametrize("power", [-1.5, -0.5, 1.0, 2.0])
+def test_growth_like_a_power_of_time_has_the_exponent_zero(power):
+    times = np.arange(1, 2001) * 0.4
+    found = exponents(np.diff(power * np.log(times), prepend=0.0)[:, None] / 0.4, length=800.0)
+    assert found.values[0] == pytest.approx(power * np.log(5) / 640, rel=1e-2)
+    assert abs(found.values[0]) < found.errors[0] < 3 * abs(found.values[0])
+
+
+def test_scatter_alone_leaves_the_error_two_standard_deviations_of_the_mean():
+    # 200 runs of independent rows: the mean of 1600 has the deviation 1/40
+    found = exponents(np.random.default_rng(3).normal(size=(2000, 200)))
+    assert found.errors.mean() == pytest.approx(2 / 40, rel=0.1)
+    assert np.mean(np.abs(found.values) < found.errors) == pytest.approx(0.95, abs=0.04)
+
+
 def test_the_logistic_map_at_four_has_the_exponent_log_two():
     found = run(lambda x: 4.0 * x * (1.0 - x), [0.2137], 20_000)
     assert found.values[0] == pytest.approx(np.log(2), abs=max(3 * found.errors[0], 1e-3))

@@ -33,7 +33,8 @@ class LyapunovExponents(Record):
 
     Attributes:
         values: by decreasing value, per unit of time or per iteration, (n,).
-        errors: two standard deviations of their means over blocks of the orbit, (n,).
+        errors: two standard deviations of their means by the scatter of blocks of the orbit, and what may be growth
+            like a power of time, whose exponent is 0, (n,).
         dimension: by Kaplan and Yorke.
         variant: label; ``rule`` label or None for the flow.
         phi0: the critic's start; ``theta0`` the generator's; ``x0`` the datum.
@@ -133,7 +134,8 @@ def _of_flow(system: DiracSystem, start: np.ndarray, steps: int, h: float, label
             f"the field of {label} switches, where neighbours part by a jump that these steps do not see; "
             "allowed: smooth fields, a rule; diracgan verdict has the multipliers of cycles that switch"
         )
-    return exponents(np.asarray(_flow_logs(system, start, h, -(-steps // _ROWS))) / h)
+    kept = -(-steps // _ROWS)
+    return exponents(np.asarray(_flow_logs(system, start, h, kept)) / h, length=_ROWS * kept * h)
 
 
 @jax.jit

@@ -32,7 +32,7 @@ def lyapunov_multipliers(
     Returns:
         As :func:`multipliers`.
     """
-    return multipliers(_logs_along(motion, state, applications), period)
+    return multipliers(_logs_along(motion, state, -(-applications // _ROWS)), period)
 
 
 def multipliers(logs: np.ndarray, period: float) -> tuple[np.ndarray, np.ndarray]:
@@ -67,13 +67,13 @@ def exponents_along(motion: DiscreteSystem, state: Any, applications: int) -> Ex
     Returns:
         The exponents; not a number where the orbit leaves what numbers hold.
     """
-    return exponents(_logs_along(motion, state, applications))
+    kept = -(-applications // _ROWS)
+    return exponents(_logs_along(motion, state, kept), length=_ROWS * kept * motion.period)
 
 
-def _logs_along(motion: DiscreteSystem, state: Any, applications: int) -> np.ndarray:
-    """The stretching per iteration, (rows, n): always as many rows, so that it is compiled once."""
+def _logs_along(motion: DiscreteSystem, state: Any, kept: int) -> np.ndarray:
+    """The stretching per iteration, (rows, n): always as many rows of ``kept`` applications, so compiled once."""
     with jax.enable_x64(True):
-        kept = -(-applications // _ROWS)
         map_, flat = (motion.system, motion.long_run), motion.flat(state)
         logs = stretching_loop(map_along, map_, flat, _ROWS, kept)
         logs = _map_logs(*map_, flat, kept) if logs is None else logs

@@ -13,6 +13,24 @@ def test_a_conserved_flow_neither_stretches_nor_shrinks():
     # saturating: r^2 is conserved; neighbours on other circles turn at another speed, which grows like t, not exp
     found = dg.lyapunov(dg.variant("saturating"), [0.4], [0.5])
     assert np.abs(found.values).max() < 0.01 and abs(found.values.sum()) < 1e-4
+    assert np.all(np.abs(found.values) < found.errors) and found.errors.max() < 0.01
+
+
+@pytest.mark.parametrize("name", ["wgan-linear", "ns"])
+def test_the_error_of_a_neutral_flow_covers_zero(name):
+    # the linear centre keeps distances; of ns r ~ t^-1/2, so that neighbours close in like t^-3/2 across and t^-1/2
+    # along: all exponents are 0, and the means are log t / t
+    found = dg.lyapunov(dg.variant(name), [0.4], [0.5])
+    assert np.all(np.abs(found.values) < found.errors) and found.errors.max() < 0.01
+
+
+@pytest.mark.slow  # powers of time: tests/numerics/test_lyapunov.py
+def test_the_error_of_a_slow_decay_does_not_cover_zero():
+    # ns in d = 2 ends on circles of r^2 = 2 |phi x theta| = 0.06, to which it decays at the rate r^2 / 8
+    found = dg.lyapunov(dg.variant("ns"), [0.1, 0.2], [0.2, 0.1])
+    assert np.all(np.abs(found.values[:2]) < found.errors[:2])
+    np.testing.assert_allclose(found.values[2:], -0.06 / 8, atol=found.errors[2:].max())
+    assert found.values[2] < -2 * found.errors[2]
 
 
 def test_a_limit_cycle_of_a_flow_has_one_exponent_zero_and_a_negative_one():
