@@ -60,15 +60,15 @@ def command(
     if series:
         return _columns(file, log.step)
 
-    from ..monitoring.diagnose import diagnose
+    from ..monitoring.logs import read
 
-    how: dict[str, Any] = {
-        "columns": log.column,
-        "step": log.step,
-        "interval": log.interval,
-        "after": log.after,
-    }
-    found = diagnose(file, made, chosen, **how, dim=dim, x0=datum, h=h)
+    logged = read(file, log.column, log.step, log.interval, log.after)
+
+    from ..monitoring.diagnose import (
+        diagnose,
+    )  # with JAX, whose memory a long log leaves no room for while it is read
+
+    found = diagnose(logged, made, chosen, dim=dim, x0=datum, h=h)
     return CommandResult(found.as_dict(), _said(found), draw=lambda: plotting.diagnosis_figure(found))
 
 

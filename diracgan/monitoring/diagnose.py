@@ -99,7 +99,8 @@ def diagnose(
 
     Args:
         series: a log file of any kind or a folder that holds one, a mapping of names to numbers, a result of
-            :func:`diracgan.simulate`, or an array of shape (rows,) or (rows, series).
+            :func:`diracgan.simulate`, an array of shape (rows,) or (rows, series), or a log as
+            :func:`~diracgan.monitoring.logs.read` gave it, with which ``columns`` to ``after`` have been chosen.
         variant: the loss that was trained, for a comparison with its Dirac game.
         rule: how it was trained; None compares with the flow.
         columns: the series to look at; all by default.
@@ -130,7 +131,7 @@ def diagnose(
     _check(variant, rule, columns)
     starts(None, None, integer("dim", dim, low=1), x0)
     pace = None if h is None else number("h", h, low=0, open_low=True)
-    log = read(series, columns, step, interval, after)
+    log = series if isinstance(series, Log) else read(series, columns, step, interval, after)
     meaning = meaning_of(log, variant)
     parts = regimes(log, meaning)
     turning = [r for r in parts if r.kind is RegimeKind.ROTATING or "oscillation" in r.evidence]

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from ...dynamics import store
 from ...errors import InputError
 from .table import LogTable
 
@@ -27,6 +26,8 @@ def read_archive(path: Path, given: str) -> LogTable:
     except (ValueError, zipfile.BadZipFile, KeyError, EOFError):
         raise InputError(f"{given} is damaged or not an .npz file; allowed: what np.savez writes") from None
     if ours:
+        from ...dynamics import store  # with JAX, whose memory a long log of text has no room for
+
         return LogTable(flattened(named_arrays(store.load(path))), "saved result")
     return LogTable(flattened(arrays), ".npz")
 
