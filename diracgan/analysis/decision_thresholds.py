@@ -106,6 +106,7 @@ class Thresholds:
     beside_root: tuple[float, float, float] = (1e-3, 1e-6, 1e-9)
     # of log |F|/r over three decades: r^p with 0.5 < p < 0.96; steeper ones the integrator meets, and names
     steeper: tuple[float, float] = (0.26, 3.5)
+    grows: float = 0.05  # of the same: what grows by more has no slope
     steeper_alike: float = 0.1  # by which that growth may differ: that of a logarithm does by a fifth
     nearer_stuck: float = 1e-2  # of that, where a jump is as large and a root is not
     large: float = 1e3  # times the motion's first size: what stops nearer is a singularity of the field

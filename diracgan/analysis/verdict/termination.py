@@ -51,21 +51,37 @@ def by_a_root(case: Case, z: np.ndarray) -> Answer | None:
     What is left of the time at a distance r is r/((1 - p) speed). A speed like -r log r is not taken for one: |F|/r
     then grows by another factor in the next decades.
     """
+    seen = _steepening(case, z)
+    if seen is None:
+        return None
+    t, point, factors = seen
+    alike = np.ptp(factors) < T.steeper_alike * factors.max()
+    if not alike or not T.steeper[0] < factors.min() <= factors.max() < T.steeper[1]:
+        return None
+    falls = float(np.mean(factors) / np.log(T.beside_root[0] / T.beside_root[1]))  # 1 - p
+    r, speed = np.linalg.norm(point - z), np.linalg.norm(case.motion.change(point))
+    return _rests(case, float(t + r / (falls * speed)), z)
+
+
+def grows_steeper(case: Case, z: np.ndarray) -> bool:
+    """Whether |F|/r grows on and on towards a point that the flow has come to, so that no rate is that of its end."""
+    seen = _steepening(case, z)
+    return seen is not None and bool(seen[2].min() > T.grows)
+
+
+def _steepening(case: Case, z: np.ndarray) -> tuple[float, np.ndarray, np.ndarray] | None:
+    """Of a flow that has come to z: when and where it was last away, and the growth of log |F|/r by decades nearer."""
     t, zs = (np.concatenate([look.stretch[k] for look in case.looks]) for k in (0, 1))
     away = np.linalg.norm(zs - z, axis=1)
     far = np.flatnonzero(away > T.arrived * case.looks[0].diameter)
     if case.motion.discrete or not len(far):
         return None
-    last, r = far[-1], float(away[far[-1]])
-    way = (zs[last] - z) / r
+    last = far[-1]
+    way = (zs[last] - z) / away[last]
     near = case.looks[0].diameter * np.array(T.beside_root)
     with np.errstate(all="ignore"):  # of a loss without a value there
         factors = np.diff(np.log([np.linalg.norm(case.motion.change(z + k * way)) / k for k in near]))
-    alike = np.ptp(factors) < T.steeper_alike * factors.max()
-    if not alike or not T.steeper[0] < factors.min() <= factors.max() < T.steeper[1]:
-        return None
-    falls = float(np.mean(factors) / -np.diff(np.log(near))[0])  # 1 - p
-    return _rests(case, float(t[last] + r / (falls * np.linalg.norm(case.motion.change(zs[last])))), z)
+    return float(t[last]), zs[last], factors
 
 
 def _jumps(case: Case, end: np.ndarray) -> bool:

@@ -288,3 +288,20 @@ def test_a_step_without_a_value_is_no_divergence():
     # 0.19 + sqrt(0.81) = 1.09, from which there is no step
     v = dg.verdict(Steep(), [0.19], [1.0], x0=[1.0], rule=simultaneous(1.0))
     assert v.kind == "undecided" and "iteration 2 has no finite value, from |z| = 1.48" in v.text
+
+
+class Steepening(dg.Variant):
+    """phi' = -phi (1 - log|phi|), with x0 = 1, so that log|phi| falls like -exp(t); theta' = 1 - theta."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        size = jnp.where(real == 0, 1.0, jnp.abs(real))
+        return jnp.mean(jnp.where(real == 0, 0.0, size**2 * (0.75 - 0.5 * jnp.log(size))))
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean((x_fake - x_real) ** 2) / 2
+
+
+@pytest.mark.slow  # how steep the field is: nearly-linear-still of the derived cases
+def test_an_approach_that_is_faster_than_any_exponential_has_no_rate():
+    v = dg.verdict(Steepening(), [0.3], [1.0], x0=[1.0], effort=0.02, edge=False)
+    assert v.kind == "undecided" and "rate" not in v.numbers

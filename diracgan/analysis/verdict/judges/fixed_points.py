@@ -95,6 +95,9 @@ def _at_point(case: Case, rest: rest_points.Rest, near: float, far: float) -> An
         measured = math.log(far / near) / (now.time - before.time)
     k = int(np.argmin(choices if measured is None else np.abs(choices - measured)))
     agrees = measured is not None and abs(choices[k] - measured) <= T.same_rate * choices[k]
+    if not agrees and at_origin and case.linear.status == Status.NO_DERIVATIVE:
+        if termination.grows_steeper(case, z):
+            return None  # beside a point without a slope no eigenvalue is that of the end
     if not agrees:
         # nothing arrives at a rate that had no time for it: that motion only passes by, as along a line of equilibria
         choices = np.where(choices * case.time >= -T.in_time * math.log(T.arrived), choices, np.inf)
