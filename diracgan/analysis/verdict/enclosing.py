@@ -284,12 +284,14 @@ def between(case: Case, inner: float, outer: float) -> Answer | None:
     seen = drift(case, math.exp(root))
     if seen.look is None:
         return None
+    period = windows.mean_period(seen.look.stretch)
+    if period is None and not case.motion.discrete:
+        return None  # it does not turn: it creeps to a point at that distance
     case.note(
         f"amplitudes inside {seen.look.rms:.6g} grow and those outside fall: a cycle lies there, which attracts "
         "from both sides"
     )
     numbers = seen.look.radii
-    period = windows.mean_period(seen.look.stretch)
     if period is not None:
         numbers["period"] = period
     return _nears_cycle(numbers)
