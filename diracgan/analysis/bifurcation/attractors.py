@@ -18,6 +18,7 @@ from ...rules import Rule
 from ...variants import Variant
 from ..basins import DIVERGED, ROWS, SAME, UNSETTLED, Runs, bisected
 from ..decision_thresholds import T
+from ..kinds import Kind
 from ..linear.settings import AskedAbout, LinearSettings, settings
 from ..verdict.verdict import verdict
 
@@ -82,7 +83,7 @@ class Attractors(AskedAbout, Record):
         edges: one point between the basins of every pair that met.
         survives: the least distance from (0, x0) at which an edge of its basin was met; None where it does not
             attract, or where no edge was met.
-        unsettled: share of the starts whose end had not settled.
+        unsettled: share of the starts whose end had not settled, those still on their way to the equilibrium included.
         text: one sentence in words.
         drawn: the starts, (n, 2d); ``ends_on`` the attractor of each, -1 where its end had not settled, (n,).
         box: half width of the box about (0, x0); ``starts`` how many; ``steps`` of each; ``seed`` of the draws.
@@ -185,6 +186,11 @@ def attractors(
     labels = runs.located_labels(draws, progress)
     order = sorted(set(labels) - {UNSETTLED}, key=lambda g: -int(np.sum(labels == g)))
     found = [_attractor(runs, g, labels, draws, asked) for g in order]
+    passing = [g for g, one in zip(order, found, strict=True) if _passes_through(runs, g, one)]
+    if passing:
+        labels = np.where(np.isin(labels, passing), UNSETTLED, labels)
+        found = [one for g, one in zip(order, found, strict=True) if g not in passing]
+        order = [g for g in order if g not in passing]
     edges = _edges(runs, order, labels, draws)
     survives = _survives(runs, labels, draws)
     unsettled = float(np.mean(labels == UNSETTLED))
@@ -237,6 +243,18 @@ def _attractor(
         text=told.text,
         points=None if rows is None else rows[-_KEPT:].tolist(),
     )
+
+
+def _passes_through(runs: Runs, group: int, found: Attractor) -> bool:
+    """Whether what starts were at after their steps is no end: on the way to rest, or undecided and elsewhere later."""
+    if found.radius is None:
+        return False
+    if Kind(found.kind).arrives:
+        return found.radius > SAME * runs.box
+    if found.kind != Kind.UNDECIDED:
+        return False
+    start = np.array([found.phi0 + found.theta0])
+    return bool(runs.grouped(runs.ends(start, longer=4))[0] != group)
 
 
 def _edges(runs: Runs, order: list[int], labels: np.ndarray, draws: np.ndarray) -> list[Edge]:

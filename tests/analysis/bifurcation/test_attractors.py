@@ -38,6 +38,23 @@ def test_runs_on_a_strange_attractor_are_one_attractor():
     assert len(found.edges) == 1 and found.survives is None
 
 
+def test_what_is_slowly_on_its_way_to_rest_is_no_attractor():
+    # r' = -1e-4 r: after T = 20 every start is still where it was, on a circle of its own
+    found = dg.attractors(dg.variant("wgan-linear").with_(consensus=1e-4), box=1.0, starts=3, steps=1024)
+    assert found.found == [] and found.edges == [] and found.unsettled == 1.0
+    assert found.ends_on == [-1, -1, -1] and found.text == "100 % not settled"
+
+
+@pytest.mark.slow  # on its way to rest, above
+def test_runs_that_creep_far_off_are_no_attractors():
+    # steps of 2.74 throw starts to |z| of 1e3 to 1e6, where sigmoids are flat and a run creeps for ever
+    v, rule = dg.variant("ns").with_(r1=0.35), dg.rule("extragradient", lr=2.7396)
+    found = dg.attractors(v, rule, box=2.0, starts=40)
+    kinds = [str(a.kind) for a in found.found]
+    assert "undecided" not in kinds and kinds.count("converges-exponentially") == 1 and found.unsettled > 0
+    assert sum(a.count for a in found.found) == round((1 - found.unsettled) * 40)
+
+
 def test_many_starts_are_followed_in_parts(monkeypatch):
     monkeypatch.setattr(basins, "_AT_ONCE", 2 * 512 * 8)
     told = []
