@@ -20,7 +20,7 @@ def command(
     rule: Annotated[
         list[str] | None,
         option(
-            "--rule -r", "A rule of your own beside the registered ones; repeatable.", metavar="PATH.py:NAME"
+            "--rule", "A rule of your own beside the registered ones; repeatable.", metavar="PATH.py:NAME"
         ),
     ] = None,
     out: Annotated[str, output("The page, .html; page.html by default.", endings(".html"))] = "page.html",

@@ -138,9 +138,8 @@ def _advance(
         size = jnp.max(jnp.abs(error) / (atol + rtol * jnp.maximum(jnp.abs(y), jnp.abs(new))))
         finite = jnp.isfinite(size)
         good = seeking | (finite & (size <= 1.0))
-        after = _seen(system, new, regime)
-        values = after[0]
-        # a branch may lose its value beyond its surface, as log(s) does: where there is none, nothing has been met
+        values, _ = after = _seen(system, new, regime)
+        # where a branch has lost its value, as log(s) does beyond its surface, nothing has been met
         fallen = good & finite & ~begins & (jnp.min(values) < 0)
         lowest, shares = hermite_minimum(before, after, length)
         deepest = jnp.argmin(lowest)

@@ -11,6 +11,7 @@ import dataclasses
 from typing import Any
 
 from ...dynamics.starts import check_rates, check_untraced, starts
+from ...errors import flag
 from ...game import Players
 from ...records import Record
 from ...rules import Rule, check_rule
@@ -112,7 +113,7 @@ def verdict(
         check_rule(rule)
     phi, theta, datum = starts(phi0, theta0, dim, x0)
     rates = check_rates(rate_d, rate_g, rule)
-    effort = checked_effort(effort)
+    effort, edge = checked_effort(effort), flag("edge", edge)
     budget = T.budget * effort
     asked = LinearSettings(variant, rule, Players(phi, theta), datum, rates)
     case, answer = answer_from(asked, budget)
