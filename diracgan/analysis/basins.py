@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -37,6 +38,7 @@ _LOG_TIME = float(
 )  # from the middle of the first half of a run's last quarter to that of the second
 _WEAKER = 0.8  # of its power: where that of a shrinking motion falls below, it may end on something small
 _FAR = 1e6  # boxes: beyond, a start has diverged
+_PERIODS = 2 * 3 * 5  # of orbits of steps, that kept rows shall not keep time with
 DIVERGED, UNSETTLED = -1, -2
 
 
@@ -123,7 +125,7 @@ class Runs:
 
     def _rows(self, draws: np.ndarray, finer: int = 1, longer: int = 1) -> np.ndarray:
         h, steps, n = self.h / finer, self.steps * finer * longer, len(draws)
-        every = max(1, steps // 4 // ROWS)
+        every = self._every(steps)
         with jax.enable_x64(True):
             loop = self._loop(h, self._begun(draws[0]))
             if loop is not None:
@@ -191,6 +193,17 @@ class Runs:
                 return k
         self.known.append(end)
         return len(self.known) - 1
+
+    def _every(self, steps: int) -> int:
+        """How many steps lie between kept rows, which take up the last quarter.
+
+        Of a rule, up to the last half: it shares no factor with a short period, every phase of which they are to meet.
+        """
+        most = max(1, steps // 4 // ROWS)
+        if self.rule is None:
+            return most
+        longer = range(most, steps // 2 // ROWS + 1)
+        return next(k for k in (*longer, *range(most, 0, -1)) if math.gcd(k, _PERIODS) == 1)
 
     def tells_apart(self, one: np.ndarray, two: np.ndarray) -> bool:
         """Whether two neighbours end apart: ends of one family of orbits, where each start has its own, do not."""

@@ -55,6 +55,14 @@ def test_runs_that_creep_far_off_are_no_attractors():
     assert sum(a.count for a in found.found) == round((1 - found.unsettled) * 40)
 
 
+def test_the_phases_of_an_orbit_of_period_two_are_one_attractor():
+    # phi+ = 3.2 phi (1 - phi): what begins in (0, 1) ends on {0.513, 0.799}, at either phase; else it diverges
+    found = dg.attractors(games.Logistic(k=3.2), dg.rule("simultaneous", lr=1.0), 0.9, 16, 10_000, x0=1.0)
+    assert sorted(a.kind for a in found.found) == ["diverges", "limit-cycle"]
+    (orbit,) = (a for a in found.found if a.kind == "limit-cycle")
+    assert orbit.centre[0] == pytest.approx((1 + 1 / 3.2) / 2, abs=1e-9)  # x + y = 1 + 1/k
+
+
 def test_many_starts_are_followed_in_parts(monkeypatch):
     monkeypatch.setattr(basins, "_AT_ONCE", 2 * 512 * 8)
     told = []
