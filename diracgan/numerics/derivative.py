@@ -19,6 +19,9 @@ from jax import Array
 SCALES = (1e-3, 1e-5, 1e-7)
 SMOOTH, KINK, JUMP, NONE = range(4)
 _ROUNDING = 50 * float(np.finfo(float).eps)
+_FALLS = 0.3  # of a mismatch, from a scale to the next: where it falls by more there is a derivative
+# likewise, where it falls by one power of the scale, to within a share
+_FALLS_SLOWLY, _ALIKE = 0.9, 0.05
 _CLOSE = 1e-9  # as far away autodiff is tried where it fails at the point itself
 
 
@@ -159,25 +162,38 @@ def _believed(
     """
     scales = xp.asarray(SCALES)[:, None]
 
-    def holds(jacobian: Array) -> Array:
-        """Whether the mismatch falls with the scale, or is what rounding leaves."""
+    def mismatch(jacobian: Array) -> tuple[Array, Array]:
+        """|F(z + e w) - F(z) - e J w| / e at every scale, its largest, and what rounding leaves of it."""
         linear = xp.where(finite[..., None], seen.directions @ xp.swapaxes(jacobian, 1, 2), 0.0)
         miss = xp.abs(off - scales[:, None] * linear[:, None]) - noise[:, :, None]
         rest = xp.max(xp.maximum(miss, 0.0), axis=(2, 3)) / scales[:, 0]
         # what rounding leaves of differences between values, each made of terms as large as |J| max(1, |z|)
         largest = xp.max(xp.abs(around[:, 2]), axis=(1, 2)) + xp.max(xp.abs(linear), axis=(1, 2))
         floor = _ROUNDING * (largest + np.finfo(float).tiny) / SCALES[2]
-        finely = xp.all(xp.isfinite(jacobian), axis=(1, 2))
-        return finely & (rest[:, 2] <= xp.maximum(0.3 * rest[:, 1], floor))
+        return xp.where(xp.all(xp.isfinite(jacobian), axis=(1, 2))[:, None], rest, xp.nan), floor
 
-    here = holds(seen.jacobian)
+    def holds(jacobian: Array) -> Array:
+        """Whether the mismatch falls with the scale, or is what rounding leaves."""
+        rest, floor = mismatch(jacobian)
+        return rest[:, 2] <= xp.maximum(_FALLS * rest[:, 1], floor)
+
+    def holds_slowly(jacobian: Array) -> Array:
+        """Whether it falls, however slowly, by one power of the scale, as of |x|^1.2: that of a kink comes to stay."""
+        rest, _ = mismatch(jacobian)
+        even = rest[:, 0] * rest[:, 2]  # the middle one's square, of a power
+        return (rest[:, 2] <= _FALLS_SLOWLY * rest[:, 1]) & (xp.abs(rest[:, 1] ** 2 - even) <= _ALIKE * even)
+
+    here = holds(seen.jacobian) | holds_slowly(seen.jacobian)
 
     def otherwise() -> tuple[Array, Array, Array]:
-        fitted, fits_off = _fitted(xp, around, seen.directions, finite, size)
-        close, close_off = (
-            _tidy(xp, seen.beside.mean(axis=1)),
-            xp.max(xp.ptp(seen.beside, axis=1), axis=(1, 2)),
+        fitted, fits_off, finest = _fitted(xp, around, seen.directions, finite, size)
+        close = _tidy(xp, seen.beside.mean(axis=1))
+        # a slope that still changes from the differences to here may change as much again on the way to the point
+        spread, change = (
+            xp.max(x, axis=(1, 2)) for x in (xp.ptp(seen.beside, axis=1), xp.abs(close - finest))
         )
+        told = 1e-8 * (xp.max(xp.abs(finest), axis=(1, 2)) + size)  # from what rounding leaves of differences
+        close_off = xp.maximum(spread, xp.where(change > told, change, 0.0))
         beside, fit = holds(close), holds(fitted)
         choices = [here, beside, fit]
         jacobian = xp.select([c[:, None, None] for c in choices], [seen.jacobian, close, fitted], 0.0)
@@ -190,15 +206,17 @@ def _believed(
     return _either(xp, xp.all(here), lambda: (seen.jacobian, xp.zeros_like(size), here), otherwise)
 
 
-def _fitted(xp: Any, around: Array, ws: Array, finite: Array, size: Array) -> tuple[Array, Array]:
-    """The matrix that explains the differences best, and how far off it may be."""
+def _fitted(xp: Any, around: Array, ws: Array, finite: Array, size: Array) -> tuple[Array, Array, Array]:
+    """The matrix that explains the differences best, how far off it may be, and that of the finest ones."""
     fits = _fits(xp, around, ws, finite)
     gaps = xp.max(xp.abs(fits[:, 1:] - fits[:, :-1]), axis=(2, 3))
     # the middle scale where rounding spoils the smallest, else the smallest, which is off by its share of the gap
     middle = gaps[:, 0] <= 10 * gaps[:, 1]
     rounding = 1e-9 * (xp.max(xp.abs(fits[:, 1]), axis=(1, 2)) + size)
     off = xp.maximum(rounding, xp.maximum(gaps[:, 1] / 30, gaps[:, 0] / 1000))
-    return _tidy(xp, xp.where(middle[:, None, None], fits[:, 1], fits[:, 2])), off
+    ratio = xp.minimum(gaps[:, 1] / xp.maximum(gaps[:, 0], np.finfo(float).tiny), 0.9)
+    off = xp.where(gaps[:, 1] > 10 * rounding, xp.maximum(off, gaps[:, 1] * ratio / (1.0 - ratio)), off)
+    return _tidy(xp, xp.where(middle[:, None, None], fits[:, 1], fits[:, 2])), off, fits[:, 2]
 
 
 def _fits(xp: Any, around: Array, ws: Array, finite: Array) -> Array:

@@ -23,6 +23,13 @@ FUNCTIONS = {
     "cubic": (lambda z: LINEAR @ z + z**3, SMOOTH, LINEAR),
     "hidden square": (lambda z: LINEAR @ z + norm(z) ** 2, SMOOTH, LINEAR),
     "cubed norm": (lambda z: LINEAR @ z + norm(z) ** 3, SMOOTH, LINEAR),
+    "steep slopes": (lambda z: LINEAR @ z - jnp.abs(z) ** 1.2, SMOOTH, LINEAR),
+    "steep slopes beside a bend": (
+        lambda z: LINEAR @ z + jnp.sign(z) * jnp.abs(z) ** 1.2 + 99 * z**2,
+        SMOOTH,
+        LINEAR,
+    ),
+    "steeper slopes": (lambda z: LINEAR @ z + 5 * jnp.sign(z) * jnp.abs(z) ** 1.05, SMOOTH, LINEAR),
     "kink": (lambda z: LINEAR @ z + 1e-6 * jnp.abs(z), KINK, None),
     "degree one": (lambda z: z[0] * z[1] * z / jnp.sum(z**2), KINK, None),
     "jump": (lambda z: LINEAR @ z + jnp.sign(z[0]), JUMP, None),

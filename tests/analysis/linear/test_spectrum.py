@@ -85,6 +85,16 @@ def test_where_autodiff_fails_the_jacobian_is_still_right():
     np.testing.assert_allclose(dg.spectrum(cubed(), dim=2).eigenvalues.imag, [1, 1, -1, -1], atol=1e-12)
 
 
+@pytest.mark.parametrize("power", [1.05, 1.2, 1.3])
+def test_a_slope_that_differences_approach_slowly_is_that_of_the_point(power):
+    # phi' = -theta - mu (2e-3 phi + |phi|^power sgn phi): the power adds nothing at 0, though at 1e-9 from there it
+    # still adds 0.03 to the slope
+    steep = penalised(lambda phi: jnp.sum(1e-3 * phi**2 + jnp.abs(phi) ** (1 + power) / (1 + power)))
+    s = dg.spectrum(steep(mu=1.0), dim=1)
+    assert s.status == "stable"
+    np.testing.assert_allclose(s.eigenvalues, spectrum_of([[-2e-3, -1.0], [1.0, 0.0]]), atol=1e-12)
+
+
 class Squared(User):
     """GAN-QP with the squared distance, written without care: 0/0 wherever the fake meets the datum."""
 
