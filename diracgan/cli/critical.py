@@ -84,4 +84,7 @@ def _said(found: Any) -> Iterator[str]:
     if found.status is not None and found.now is not None:
         yield f"now {found.parameter} = {found.now:g}: {found.status}"
     yield found.text
-    yield from (point.birth for point in found.born)
+    for point in found.born:
+        yield point.birth
+        if (until := point.law_until()) is not None:
+            yield f"  within 2 % of the invariant circle's radius up to {point.parameter} = {until:.4g}"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import instance
+from ...errors import instance, number
 from ...numerics.continuation import PathPoint
 from ...numerics.normal_form import NormalForm, eigenvector, real_eigenvalue
 from ...records import Record
@@ -23,6 +23,11 @@ _ALIKE = 1e-5  # two critical eigenvalues that differ by less are one, counted t
 _TANGENT_RANK = 1e-9  # of a branch's tangent: singular values that count as 0
 _TURNS_BACK = 1e-6  # of a tangent: its share along the parameter where that turns back
 _RESONANT = 1e-4  # of k: a multiplier whose k-th power is nearer to 1 is a root of unity
+_GROWTH = 4.0
+_PARTS = tuple(
+    _GROWTH**-k for k in range(7, -1, -1)
+)  # of a range: where a law is held against what it tells of
+_BISECTIONS = 6
 _FLAT = 1e-9  # of a growth rate's change with the parameter: no crossing
 
 
@@ -47,7 +52,7 @@ class Bifurcation(Record):
 
     Attributes:
         kind: one of :class:`PointKind`.
-        parameter: its name; ``value`` where it happens; ``low`` and ``high`` the range that was looked at.
+        parameter: its name; ``value`` where it happens.
         phi: the critic there; ``theta`` the generator; ``state`` all that evolves, (n,).
         residual: largest |F_i| there.
         eigenvalue: the critical eigenvalue or multiplier, with an imaginary part >= 0.
@@ -56,7 +61,8 @@ class Bifurcation(Record):
         coefficient: of the cubic normal form (docs/concepts/bifurcations.md), of a fold the quadratic one; None where
             there is none.
         criticality: supercritical, subcritical, transcritical, degenerate, or "" where nothing is known.
-        scale: k in radius ~ k sqrt(|parameter - value|); None where it does not apply.
+        scale: k in radius ~ k sqrt(|parameter - value|); None where it does not apply. :meth:`law_until` says where it
+            ends.
         side: 1 where what is born exists above ``value``, -1 below, 0 where that is not known.
         resonance: of a Neimark-Sacker point the strong resonance 1:1 to 1:4 on which it lies, or "".
         at_end: whether it lies at an end of the range, beyond which nothing was seen.
@@ -113,6 +119,38 @@ class Bifurcation(Record):
             return None
         found = circle_at(self.family, self.state, self.value, self.eigenvalue, value)
         return None if found is None else extent_of(self.family, self.state, found, value)[1]
+
+    def law_until(self, within: float = 0.02) -> float | None:
+        """The parameter's value up to which the law of the radius, with ``scale``, is off by ``within`` at most.
+
+        Of a Neimark-Sacker point, by the invariant circles themselves; looked for as far again as the threshold is
+        from 0. None of other points, and where there is no law or no circle close by.
+
+        Raises:
+            InputError: for a share that is not above 0 and at most 1.
+        """
+        share = number("within", within, low=0, open_low=True, high=1)
+        if self.kind is not PointKind.NEIMARK_SACKER or self.scale is None or not self.side:
+            return None
+        scale, room = self.scale, self.side * (abs(self.value) or 1.0)
+        domain = self.family.handles[0].domain
+        if (end := domain.high if self.side > 0 else domain.low) is not None:
+            room = self.side * min(abs(room), abs(end - self.value))
+
+        def holds(part: float) -> bool:
+            radius = self.radius(self.value + part * room)
+            return radius is not None and abs(scale * math.sqrt(abs(part * room)) / radius - 1) <= share
+
+        beyond = next((part for part in _PARTS if not holds(part)), None)
+        if beyond is None:
+            return self.value + room
+        if beyond == _PARTS[0]:
+            return None
+        reached = beyond / _GROWTH
+        for _ in range(_BISECTIONS):
+            middle = 0.5 * (reached + beyond)
+            reached, beyond = (middle, beyond) if holds(middle) else (reached, middle)
+        return self.value + reached * room
 
     def normal_form_radius(self, value: float) -> float | None:
         """The radius by the normal form alone, at another value, whose error grows like |value - threshold|.

@@ -187,6 +187,21 @@ def test_what_is_born_at_a_threshold_is_said():
     assert point.birth.endswith("sqrt(lr - 0.2) is born")
 
 
+def test_the_law_of_a_radius_ends_where_runs_have_left_it():
+    # saturating + R1: phi' = -theta sigma(s) - gamma phi, theta' = phi sigma(s), so that lr = 0.4 is critical
+    (point,) = dg.critical(dg.variant("saturating").with_(r1=0.1), "lr", rule=dg.rule("simultaneous")).born
+    h = point.law_until(0.05)
+    assert h == pytest.approx(0.4 * 1.0155, rel=1e-3)
+    phi, theta, largest = 0.4, 0.0, 0.0
+    for k in range(60_000):
+        share = 1 / (1 + math.exp(-phi * theta))
+        phi, theta = phi - h * (theta * share + 0.1 * phi), theta + h * phi * share
+        largest = max(largest, math.hypot(phi, theta)) if k > 50_000 else 0.0
+    assert point.scale * math.sqrt(h - point.value) / largest == pytest.approx(1.05, abs=2e-3)
+    (flat,) = dg.critical(dg.variant("ns").with_(r1=0.05), "lr", rule=dg.rule("simultaneous")).born
+    assert flat.law_until() == pytest.approx(2 * flat.value)  # it was not looked for any further
+
+
 def test_nothing_is_said_to_be_born_where_the_parameter_may_not_go():
     assert dg.critical(dg.variant("ns"), "r1").born == []  # marginal at 0, stable above
     (point,) = dg.bifurcation.branch(dg.variant("ns"), over="gamma=0:1").points
