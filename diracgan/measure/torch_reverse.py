@@ -19,7 +19,7 @@ def check_reverse(game: Any, who: str, batch: Any) -> None:
     """Raises InputError where a loss hides a player from reverse differentiation alone, as ``no_grad`` does.
 
     <u, M v> with M = d gradient/d players, for a random u and v, is computed from either side; ``game`` is a
-    :class:`~diracgan.measure.torch_game.TorchGame`.
+    ``TorchGame``.
     """
     random = torch.Generator().manual_seed(0)
 
