@@ -24,9 +24,8 @@ _TANGENT_RANK = 1e-9  # of a branch's tangent: singular values that count as 0
 _TURNS_BACK = 1e-6  # of a tangent: its share along the parameter where that turns back
 _RESONANT = 1e-4  # of k: a multiplier whose k-th power is nearer to 1 is a root of unity
 _GROWTH = 4.0
-_PARTS = tuple(
-    _GROWTH**-k for k in range(7, -1, -1)
-)  # of a range: where a law is held against what it tells of
+# of a threshold, beyond it: where a law is held against the circles
+_PARTS = tuple(_GROWTH**-k for k in range(5, -1, -1))
 _BISECTIONS = 6
 _FLAT = 1e-9  # of a growth rate's change with the parameter: no crossing
 
@@ -137,17 +136,18 @@ class Bifurcation(Record):
         if (end := domain.high if self.side > 0 else domain.low) is not None:
             room = self.side * min(abs(room), abs(end - self.value))
 
-        def holds(part: float) -> bool:
+        def holds(part: float) -> bool | None:
             radius = self.radius(self.value + part * room)
-            return radius is not None and abs(scale * math.sqrt(abs(part * room)) / radius - 1) <= share
+            off = None if radius is None else abs(scale * math.sqrt(abs(part * room)) / radius - 1)
+            return None if off is None else off <= share
 
-        beyond = next((part for part in _PARTS if not holds(part)), None)
-        if beyond is None:
-            return self.value + room
-        if beyond == _PARTS[0]:
+        seen = {part: holds(part) for part in _PARTS}  # a circle that Newton's method misses tells nothing
+        wrong = min((part for part, held in seen.items() if held is False), default=math.inf)
+        reached = max((part for part, held in seen.items() if held and part < wrong), default=None)
+        if reached is None:
             return None
-        reached = beyond / _GROWTH
-        for _ in range(_BISECTIONS):
+        beyond = _GROWTH * reached
+        for _ in range(_BISECTIONS if beyond <= 1.0 else 0):
             middle = 0.5 * (reached + beyond)
             reached, beyond = (middle, beyond) if holds(middle) else (reached, middle)
         return self.value + reached * room
