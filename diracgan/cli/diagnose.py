@@ -64,9 +64,8 @@ def command(
 
     logged = read(file, log.column, log.step, log.interval, log.after)
 
-    from ..monitoring.diagnose import (
-        diagnose,
-    )  # with JAX, whose memory a long log leaves no room for while it is read
+    # JAX comes with it, whose memory a long log leaves no room for while it is read
+    from ..monitoring.diagnose import diagnose
 
     found = diagnose(logged, made, chosen, dim=dim, x0=datum, h=h)
     return CommandResult(found.as_dict(), _said(found), draw=lambda: plotting.diagnosis_figure(found))
