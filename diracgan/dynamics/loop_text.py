@@ -224,31 +224,64 @@ long long run(double *p, const double *table, const double *limits, const double
 }
 """
 
-#: The stretching along an orbit of z + change(z), ``N`` entries, by Gram and Schmidt: their logarithms in each row.
+#: The stretching along an orbit of z + change(z), ``N`` entries, by Gram and Schmidt: their logarithms in each row. The
+#: frame is set right after a stride of steps, as many as it takes without lying flat: where it does, the stride is made
+#: again, shorter.
 STRETCHING_LOOP = """
+enum { LONGEST = 32 };
+static const double FLAT = 1e-8, UPRIGHT = 1e-4; /* what is left of a direction without those before it */
+
+static double set_right(double *frame, double *lengths, double least) {
+  double left = 1;
+  for (int j = 0; j < N; j++) {
+    double *way = frame + j * N, whole = 0, length = 0;
+    for (int c = 0; c < N; c++) whole += way[c] * way[c];
+    for (int i = 0; i < j; i++) {
+      double *other = frame + i * N, along = 0;
+      for (int c = 0; c < N; c++) along += other[c] * way[c];
+      for (int c = 0; c < N; c++) way[c] -= along * other[c];
+    }
+    for (int c = 0; c < N; c++) length += way[c] * way[c];
+    length = sqrt(length);
+    if (!(length >= left * sqrt(whole))) left = length / sqrt(whole); /* a NaN stays */
+    if (length < least) length = least;
+    for (int c = 0; c < N; c++) way[c] /= length;
+    lengths[j] = length;
+  }
+  return left;
+}
+
+static void push(const double *p, double *x, double *frame) {
+  double in[2 * N], out[2 * N];
+  memcpy(in, x, sizeof in / 2);
+  for (int j = 0; j < N; j++) {
+    memcpy(in + N, frame + j * N, sizeof in / 2);
+    pushed(p, in, out);
+    for (int c = 0; c < N; c++) frame[j * N + c] += out[N + c];
+  }
+  for (int c = 0; c < N; c++) x[c] += out[c];
+}
+
 long long run(const double *p, double *x, double *frame, double *logs, long long rows, long long kept, double least) {
-  double in[2 * N], out[2 * N], next[N];
+  double before[N], upright[N * N], lengths[N];
+  long long stride = 1;
   for (long long row = 0; row < rows; row++, logs += N) {
     memset(logs, 0, sizeof(double) * N);
-    for (long long k = 0; k < kept; k++) {
-      memcpy(in, x, sizeof next);
-      for (int j = 0; j < N; j++) {
-        double *way = frame + j * N, length = 0;
-        memcpy(in + N, way, sizeof next);
-        pushed(p, in, out);
-        for (int c = 0; c < N; c++) way[c] += out[N + c];
-        for (int i = 0; i < j; i++) {
-          double *other = frame + i * N, along = 0;
-          for (int c = 0; c < N; c++) along += other[c] * way[c];
-          for (int c = 0; c < N; c++) way[c] -= along * other[c];
-        }
-        for (int c = 0; c < N; c++) length += way[c] * way[c];
-        length = sqrt(length);
-        if (length < least) length = least; /* a NaN stays */
-        for (int c = 0; c < N; c++) way[c] /= length;
-        logs[j] += log(length);
+    for (long long k = 0; k < kept;) {
+      long long many = stride < kept - k ? stride : kept - k;
+      memcpy(before, x, sizeof before);
+      memcpy(upright, frame, sizeof upright);
+      for (long long n = 0; n < many; n++) push(p, x, frame);
+      double left = set_right(frame, lengths, least);
+      if (many > 1 && !(left > FLAT)) {
+        memcpy(x, before, sizeof before);
+        memcpy(frame, upright, sizeof upright);
+        stride = many / 2;
+        continue;
       }
-      for (int c = 0; c < N; c++) x[c] += out[c];
+      for (int j = 0; j < N; j++) logs[j] += log(lengths[j]);
+      k += many;
+      if (many == stride && stride < LONGEST && left > UPRIGHT) stride *= 2;
     }
     for (int j = 0; j < N; j++) logs[j] /= kept;
   }

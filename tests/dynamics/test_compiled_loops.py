@@ -158,6 +158,22 @@ def test_the_stretching_of_a_turning_contraction_is_its_modulus():
     assert logs is not None and np.allclose(np.sum(logs, axis=1), np.log(np.linalg.det(jacobian)), rtol=1e-9)
 
 
+def _of_matrix(given, x, way):
+    return given[0] @ x - x, given[0] @ way - way
+
+
+@pytest.mark.parametrize("moduli", [(1.2, 1.0, 0.9), (3.0, 1.0, 1e-5), (2.0, 0.5, 1e-14)])
+def test_directions_that_contract_at_once_keep_their_stretching(moduli):
+    """Of a skew basis: after three steps at 1e-5, and one at 1e-14, nothing would be left of the last direction."""
+    basis = np.array([[1.0, 0.4, -0.3], [0.2, 1.0, 0.5], [-0.1, 0.3, 1.0]])
+    matrix = basis @ np.diag(moduli) @ np.linalg.inv(basis)
+    with jax.enable_x64(True):
+        logs = compiled_loops.stretching_loop(_of_matrix, (matrix,), np.zeros(3), 200, 10)
+    assert logs is not None and np.allclose(
+        logs[-1], np.log(moduli), atol=1e-2 if min(moduli) < 1e-12 else 1e-9
+    )
+
+
 @pytest.mark.parametrize("in_c", ["1", "0"])
 def test_a_velocity_whose_square_leaves_the_float_range_is_followed_all_the_same(in_c, monkeypatch):
     """lsgan from 1e60 moves by 1e180 a time; a first step of length 0 would begin again for ever."""

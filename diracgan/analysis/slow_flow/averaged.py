@@ -254,8 +254,14 @@ def _computed(variant: Variant, rule: Rule, datum: np.ndarray, start: Players) -
 
 def _system(variant: Variant, rule: Rule, datum: np.ndarray) -> SlowSystem:
     """The rule long after its start, the players' steps not yet measured."""
-    cast = dirac.cast((variant, rule.bias_corrected, datum), jnp.float64)
+    cast = dirac.cast((variant, _both_rates(rule).bias_corrected, datum), jnp.float64)
     return SlowSystem(*cast, sizes=Players(jnp.ones(()), jnp.ones(())))
+
+
+def _both_rates(rule: Rule) -> Rule:
+    """The same rule with a rate for each player, so that ``lr`` and ``lr_d`` with ``lr_g`` share what is compiled."""
+    rates = rule.rates
+    return dataclasses.replace(rule, lr_d=rates.phi, lr_g=rates.theta) if rule.lr_sets_steps else rule
 
 
 def _memory_times(system: SlowSystem, distance: float) -> np.ndarray:
@@ -332,7 +338,7 @@ def _iterated(
     variant: Variant, rule: Rule, datum: np.ndarray, players: Players, sizes: Players
 ) -> _Destination:
     """The map itself, from the start, until its amplitude no longer changes."""
-    cast = dirac.cast((variant, rule, datum, players), jnp.float64)
+    cast = dirac.cast((variant, _both_rates(rule), datum, players), jnp.float64)
     system = SlowSystem(*cast[:3], sizes=Players(jnp.ones(()), jnp.ones(())))
     state = (cast[3], rule.memory(dirac.game(cast[0], cast[2]), cast[3]))
     powers: list[float] = []
