@@ -262,6 +262,14 @@ def legend_above(ax: Axes, room: float = math.inf) -> None:
     _legend(ax, "lower left", (0.0, 1.0), 3, columns).set_gid("above")
 
 
+def legend_beside(ax: Axes) -> None:
+    """Put the legend on the right of the scale that stands beside the axes."""
+    entries = _entries(ax)
+    ax.legend(
+        entries.values(), entries, loc="lower left", bbox_to_anchor=(1.2, 0.0), handletextpad=0.5, borderpad=0
+    )
+
+
 def _legend(
     ax: Axes,
     loc: Literal["upper left", "lower left"],

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .animation import Moving
-from .axes_helpers import film, pace
+from .axes_helpers import film, legend_beside, pace
 from .flowlines import VectorField
 from .letters import with_powers
 from .portraits import portrait
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["animate_card", "card_figure"]
 
 _SIDE = 6.0  # inches; at the style's 100 dots 600 pixels
-_PLACE = (0.17, 0.372, 0.472, 0.472)
+_PLACE = (0.125, 0.305, 0.54, 0.54)
 
 
 def card_figure(
@@ -114,12 +114,12 @@ def _face(series: Series, sentence: str, field: VectorField | None, target: str)
     fig = Figure(figsize=(_SIDE, _SIDE))
     said = textwrap.fill(sentence, 44)
     fig.text(0.05, 0.965, said, va="top", fontsize=15, weight="bold", color=INK)
-    portrait(series, fig.add_axes(_PLACE), field=field, target=target)
+    legend_beside(portrait(series, fig.add_axes(_PLACE), field=field, target=target))
     return fig
 
 
 def _answer(fig: Figure, truth: str, command: str) -> list[Any]:
-    what = textwrap.fill(with_powers(truth), 68)
+    what = textwrap.fill(with_powers(truth.replace("`", "")), 70)
     how = "\n".join(textwrap.wrap(command, 68, subsequent_indent="    ", break_on_hyphens=False))
     return [
         fig.text(0.05, 0.215, what, va="top", fontsize=11, color=INK),

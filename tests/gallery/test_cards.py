@@ -81,9 +81,11 @@ def test_nothing_is_cut(c):
         assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= fig.bbox.x1 and box.y1 <= fig.bbox.y1, said
     sentence, truth, command = (list(boxes.values())[k] for k in range(3))
     legend = fig.axes[0].get_legend().get_window_extent(canvas.get_renderer())
-    assert truth.y1 < legend.y0 and command.y1 < truth.y0
-    scale = next(a for a in fig.axes[0].child_axes if a.get_title()).title
-    assert sentence.y0 > scale.get_window_extent(canvas.get_renderer()).y1
+    below = fig.axes[0].xaxis.label.get_window_extent(canvas.get_renderer())
+    assert truth.y1 < min(legend.y0, below.y0) and command.y1 < truth.y0
+    scale = next(a for a in fig.axes[0].child_axes if a.get_title())
+    assert sentence.y0 > scale.title.get_window_extent(canvas.get_renderer()).y1
+    assert legend.x0 > scale.get_tightbbox(canvas.get_renderer()).x1
 
 
 @pytest.mark.slow
