@@ -140,7 +140,7 @@ CARDS = (
     Card(
         "gamma",
         "gamma in the toy and gamma in the trainer",
-        'The same paper\'s toy has γ|φ|^2/2 and its trainer γ|∇D|^2 without the half: the “same” γ differs by 2. '
+        "The same paper's toy has γ|φ|^2/2 and its trainer γ|∇D|^2 without the half: the “same” γ differs by 2. "
         "Here R1 is (γ/2)|∇D|^2 in both.",
         "diracgan eig --variant ns --r1 0.3",
         "ns:r1=0.3",

@@ -51,7 +51,8 @@ ELEMENTWISE = frozenset(
     "add add_any sub mul div rem neg sign abs floor ceil round exp exp2 expm1 log log1p tanh sin cos tan asin acos "
     "atan sinh cosh asinh acosh atanh logistic sqrt rsqrt cbrt pow integer_pow square one_minus_square max min atan2 "
     "nextafter eq ne lt le gt ge and or not xor select_n clamp convert_element_type is_finite erf erfc erf_inv lgamma "
-    "digamma copy copy_p reduce_precision stop_gradient shift_left shift_right_logical shift_right_arithmetic".split()
+    "digamma polygamma copy copy_p reduce_precision stop_gradient shift_left shift_right_logical "
+    "shift_right_arithmetic".split()
 )
 _ARITHMETIC: dict[str, Callable[..., Any]] = {
     "add": operator.add,

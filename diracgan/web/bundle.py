@@ -58,7 +58,11 @@ def modules(variants: Iterable[str], known: Mapping[str, Any]) -> dict[str, str]
     """Name -> text of every module of the page, those that are generated included."""
     found = {p.stem: p.read_text(encoding="utf-8") for p in sorted(ASSETS.glob("*.js"))}
     programs = "\n".join([*variants, *known["rules"].values()])
-    catalogue = f'import {{ rule, variant }} from "./model.js";\n{programs}\n'
+    needed = 'import { rule, variant } from "./model.js";\n'
+    functions = [name for _, name in _EXPORT.findall(found["special"])]
+    if special := [name for name in functions if re.search(rf"\b{name}\(", programs)]:
+        needed += f'import {{ {", ".join(special)} }} from "./special.js";\n'
+    catalogue = f"{needed}{programs}\n"
     return found | {"tableau": known["tableau"], "catalogue": catalogue}
 
 

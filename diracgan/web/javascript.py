@@ -13,9 +13,12 @@ from ..tracing.scalar_program import Node, Program
 from ..tracing.source_text import ARITHMETIC, NotWritable, expression
 
 _MATH = "abs sign sqrt exp expm1 log log1p sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh floor ceil cbrt"
+_SPECIAL = "erf erfc lgamma digamma"  # of assets/special.js
 OPERATIONS = {
     **ARITHMETIC,
     **{name: f"Math.{name}({{}})" for name in _MATH.split()},
+    **{name: f"{name}({{}})" for name in _SPECIAL.split()},
+    "polygamma": "polygamma({}, {})",
     "max": "Math.max({}, {})",
     "min": "Math.min({}, {})",
     "pow": "Math.pow({}, {})",

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from selection import slow_but
@@ -288,6 +289,24 @@ def test_the_flow_of_losses_that_are_in_no_repository(seed, tmp_path, monkeypatc
     own_loss(f"own-{seed}", seed)
     folder = written(tmp_path, [f"own-{seed}"])
     assert followed(folder, [(f"own-{seed}", {}, USUAL[d]) for d in (1, 2)]) == []
+
+
+@pytest.mark.slow
+def test_a_loss_may_hold_the_error_function_and_the_gamma_function(tmp_path, monkeypatch):
+    from jax.scipy.special import erf, gammaln
+    from jax.scipy.stats import norm
+
+    class Probit(dg.Variant):
+        def critic_loss(self, real, fake, x_real, x_fake):
+            return jnp.mean(0.3 * real**2 - jnp.log(norm.cdf(real))) + jnp.mean(gammaln(2.0 + fake**2) + fake)
+
+        def generator_loss(self, real, fake, x_real, x_fake):
+            return -jnp.mean(erf(fake))
+
+    monkeypatch.setattr(dg.variants.VARIANTS, "entries", dict(dg.variants.VARIANTS.entries))
+    dg.register("own-probit")(Probit)
+    folder = written(tmp_path, ["own-probit"])
+    assert followed(folder, [("own-probit", {}, USUAL[d]) for d in (1, 2)]) == []
 
 
 @pytest.mark.slow
