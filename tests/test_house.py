@@ -17,10 +17,12 @@ MODULES = modules()
 TESTS = Path(__file__).parent
 # Where a module is held that has no test file of its own and is imported by none: through what stands on it.
 THROUGH = {
-    "analysis/bifurcation/test_branch.py": ("bifurcation/circle_branch", "bifurcation/family"),
+    "analysis/bifurcation/test_branch.py": (
+        *("bifurcation/born_path", "bifurcation/circle_branch", "bifurcation/family"),
+    ),
     "analysis/bifurcation/test_curves.py": ("bifurcation/critical_system",),
     "analysis/bifurcation/test_cycles.py": (*("bifurcation/cycle_points", "orbits/neighbours"),),
-    "analysis/bifurcation/test_drawn_circles.py": ("bifurcation/circle_path",),
+    "analysis/bifurcation/test_drawn_circles.py": ("bifurcation/circle_exponents",),
     "analysis/slow_flow/test_averaged.py": ("slow_flow/rotation",),
     "analysis/thresholds/test_critical.py": ("thresholds/status_intervals",),
     "analysis/thresholds/test_tune.py": ("thresholds/rate_search",),

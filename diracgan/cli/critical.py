@@ -86,5 +86,10 @@ def _said(found: Any) -> Iterator[str]:
     yield found.text
     for point in found.born:
         yield point.birth
-        if (until := point.law_until()) is not None:
-            yield f"  within 2 % of the invariant circle's radius up to {point.parameter} = {until:.4g}"
+        if point.scale is not None:
+            until = point.law_until()
+            yield (
+                f"  within 2 % of the {point.newborn}'s own radius up to {point.parameter} = {until:.5g}"
+                if until is not None
+                else f"  how far that law holds is not known: no {point.newborn} was found near it"
+            )

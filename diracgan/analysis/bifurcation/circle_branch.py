@@ -17,7 +17,8 @@ from ...numerics.invariant_circle import TAIL, CircleEquations, InvariantCircle
 from ...records import Record
 from ..linear.settings import AskedAbout
 from ..linear.status import Status
-from .circle_path import SHOWN, circle_at, exponents_on
+from .born_path import SHOWN
+from .circle_exponents import exponents_on
 from .family import Family
 from .points import FARTHEST, Bifurcation, PointKind, check_point
 
@@ -122,15 +123,14 @@ def born_circles(point: Bifurcation, low: float, high: float) -> CircleBranch:
         raise InputError(
             f"the circles that are born at {point.parameter} = {point.value:g} exist {side}, outside the range"
         )
-    values = [point.value + point.side * share * room for share in _FIRST]
-    tried = ((v, circle_at(point.family, point.state, point.value, point.eigenvalue, v)) for v in values)
-    value, first = next(((v, c) for v, c in tried if c is not None), (point.value, None))
-    if first is None:
+    tried = (point.born_at(point.value + point.side * share * room) for share in _FIRST)
+    first = next((found for found in tried if found is not None), None)
+    if first is None or first.circle is None:
         raise InputError(
             f"{point.parameter} = {point.value:g}: no smooth circle was found beside the Neimark-Sacker point"
         )
     family = point.family.repeated(point.family.times or 1)
-    pieces, end = _followed(family, first, value, low, high)
+    pieces, end = _followed(family, first.circle, first.value, low, high)
     return _record(family, pieces, end, (low, high), point)
 
 

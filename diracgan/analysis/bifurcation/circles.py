@@ -7,10 +7,9 @@ import dataclasses
 import numpy as np
 
 from ...errors import InputError, number
-from ...numerics.invariant_circle import InvariantCircle
 from ...records import Record
-from .circle_path import SHOWN, circle_at, exponents_on, extent_of
-from .family import Family
+from .born_path import SHOWN, Born
+from .circle_exponents import exponents_on
 from .points import Bifurcation, PointKind, check_point
 
 _TURNS = 2000  # applications of the map along which exponents are taken
@@ -77,31 +76,31 @@ def circle(point: Bifurcation, value: float) -> Circle:
         raise InputError(
             f"{point.parameter} = {value:g}: no circle there; it exists {side} {point.value:.10g}"
         )
-    found = circle_at(point.family, point.state, point.value, point.eigenvalue, value)
+    found = point.born_at(value)
     if found is None:
         raise InputError(
             f"no smooth circle was found up to {point.parameter} = {value:g}: it ends or locks before"
         )
-    return _described(point.family.repeated(point.family.times or 1), point, found, value)
+    return _described(point, found)
 
 
-def _described(family: Family, point: Bifurcation, found: InvariantCircle, value: float) -> Circle:
-    players = 2 * family.dim
-    dense = found.dense(SHOWN)
-    least, most = extent_of(family, point.state, found, value)
-    (on,) = exponents_on(family, [found], [value], _TURNS)
+def _described(point: Bifurcation, found: Born) -> Circle:
+    family, value, ring = point.family.repeated(point.family.times or 1), found.value, found.circle
+    assert ring is not None
+    least, most = found.extent
+    (on,) = exponents_on(family, [ring], [value], _TURNS)
     exponents, errors = np.append(on.along, on.across), np.append(on.along_error, on.across_errors)
     order = np.argsort(-exponents, kind="stable")
     return Circle(
         parameter=point.parameter,
-        value=float(value),
+        value=value,
         radius=most,
         least_radius=least,
         predicted=point.normal_form_radius(value),
-        rotation=found.rotation,
+        rotation=ring.rotation,
         exponents=exponents[order],
         exponent_errors=errors[order],
         attracts=bool(np.all(on.across + on.across_errors < 0)),
-        residual=found.residual,
-        points=dense[:, :players],
+        residual=ring.residual,
+        points=ring.dense(SHOWN)[:, : 2 * family.dim],
     )

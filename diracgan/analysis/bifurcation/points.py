@@ -13,7 +13,7 @@ from ...numerics.continuation import PathPoint
 from ...numerics.normal_form import NormalForm, eigenvector, real_eigenvalue
 from ...records import Record
 from ..vocabulary import Vocabulary
-from .circle_path import circle_at, extent_of
+from .born_path import Born, Origin, born_at, law_until, squared_amplitude
 from .equilibrium_forms import REAL, cubic_form, equilibrium_at, extent, jumping_derivatives
 from .family import Family
 
@@ -23,10 +23,7 @@ _ALIKE = 1e-5  # two critical eigenvalues that differ by less are one, counted t
 _TANGENT_RANK = 1e-9  # of a branch's tangent: singular values that count as 0
 _TURNS_BACK = 1e-6  # of a tangent: its share along the parameter where that turns back
 _RESONANT = 1e-4  # of k: a multiplier whose k-th power is nearer to 1 is a root of unity
-_GROWTH = 4.0
-# of a threshold, beyond it: where a law is held against the circles
-_PARTS = tuple(_GROWTH**-k for k in range(5, -1, -1))
-_BISECTIONS = 6
+_NOTHING = 1e-14  # of a value that is said: 0 up to the rounding of its refinement
 _FLAT = 1e-9  # of a growth rate's change with the parameter: no crossing
 
 
@@ -104,53 +101,50 @@ class Bifurcation(Record):
             if self.criticality == "supercritical"
             else "closes in, and beyond nothing near holds the motion"
         )
-        return f"{head}at {self.parameter} = {self.value:.6g} {self.born} {what}"
+        return f"{head}at {self.parameter} = {_said(self.value)} {self.born} {what}"
+
+    @property
+    def newborn(self) -> str:
+        """What the cubic normal form is of: a limit cycle, a circle, an orbit of period 2k, a pair of equilibria."""
+        return _newborn(self.family, self.kind)
+
+    @property
+    def origin(self) -> Origin:
+        """From where what is born is followed."""
+        return Origin(self.family, self.state, self.value, self.eigenvalue)
+
+    def born_at(self, value: float) -> Born | None:
+        """What is born, itself, at another value; None where nothing is known to exist or Newton's method loses it."""
+        if self.kind is PointKind.FOLD or self.coefficient is None or (value - self.value) * self.side <= 0:
+            return None
+        return born_at(self.origin, value)
 
     def radius(self, value: float) -> float | None:
         """The largest |(phi, theta - x0)|, from the equilibrium, of what is born, at another value.
 
-        Of a Neimark-Sacker point by the invariant circle itself, as :func:`diracgan.bifurcation.circle` computes it;
-        else by :meth:`normal_form_radius`. None where nothing is known to exist.
+        By what is born itself, stable or not: the invariant circle, the cycle, the orbit of period 2k or the pair of
+        equilibria, followed from the normal form. None where nothing is known to exist.
         """
-        if self.kind is not PointKind.NEIMARK_SACKER:
-            return self.normal_form_radius(value)
-        if self.coefficient is None or (value - self.value) * self.side <= 0:
-            return None
-        found = circle_at(self.family, self.state, self.value, self.eigenvalue, value)
-        return None if found is None else extent_of(self.family, self.state, found, value)[1]
+        found = self.born_at(value)
+        return None if found is None else found.extent[1]
 
     def law_until(self, within: float = 0.02) -> float | None:
         """The parameter's value up to which the law of the radius, with ``scale``, is off by ``within`` at most.
 
-        Of a Neimark-Sacker point, by the invariant circles themselves; looked for as far again as the threshold is
-        from 0. None of other points, and where there is no law or no circle close by.
+        By what is born itself; looked for as far again as the threshold is from 0. None of folds, where there is no
+        law, where it is further off at once, and where what is born is not found close by.
 
         Raises:
             InputError: for a share that is not above 0 and at most 1.
         """
         share = number("within", within, low=0, open_low=True, high=1)
-        if self.kind is not PointKind.NEIMARK_SACKER or self.scale is None or not self.side:
+        if self.kind is PointKind.FOLD or self.scale is None or not self.side:
             return None
-        scale, room = self.scale, self.side * (abs(self.value) or 1.0)
+        room = self.side * (abs(self.value) if abs(self.value) > NEAR else 1.0)
         domain = self.family.handles[0].domain
         if (end := domain.high if self.side > 0 else domain.low) is not None:
             room = self.side * min(abs(room), abs(end - self.value))
-
-        def holds(part: float) -> bool | None:
-            radius = self.radius(self.value + part * room)
-            off = None if radius is None else abs(scale * math.sqrt(abs(part * room)) / radius - 1)
-            return None if off is None else off <= share
-
-        seen = {part: holds(part) for part in _PARTS}  # a circle that Newton's method misses tells nothing
-        wrong = min((part for part, held in seen.items() if held is False), default=math.inf)
-        reached = max((part for part, held in seen.items() if held and part < wrong), default=None)
-        if reached is None:
-            return None
-        beyond = _GROWTH * reached
-        for _ in range(_BISECTIONS if beyond <= 1.0 else 0):
-            middle = 0.5 * (reached + beyond)
-            reached, beyond = (middle, beyond) if holds(middle) else (reached, middle)
-        return self.value + reached * room
+        return law_until(self.origin, self.scale, room, share)
 
     def normal_form_radius(self, value: float) -> float | None:
         """The radius by the normal form alone, at another value, whose error grows like |value - threshold|.
@@ -162,11 +156,8 @@ class Bifurcation(Record):
             return None
         at = equilibrium_at(self.family, self.state, value)
         form = None if at is None else cubic_form(self.family, at, value, self.eigenvalue)
-        if form is None:
-            return None
-        growth = abs(form.eigenvalue) - 1 if self.family.discrete else form.eigenvalue.real
-        square = -growth / form.coefficient if self.kind is not PointKind.FLIP else growth / form.coefficient
-        return math.sqrt(square) * extent(form, self.family.dim) if square > 0 else None
+        square = 0.0 if form is None else squared_amplitude(self.family, form)
+        return math.sqrt(square) * extent(form, self.family.dim) if form is not None and square > 0 else None
 
 
 def check_point(point: Any) -> Bifurcation:
@@ -259,7 +250,7 @@ def _born(
         "born": "",
         "resonance": resonance(lead) if kind is PointKind.NEIMARK_SACKER else "",
     }
-    head = f"{name} = {value:.10g}: {kind.words}"
+    head = f"{name} = {0.0 if abs(value) < _NOTHING else value:.10g}: {kind.words}"
     if at_end:
         head += " at an end of the range"
     if found["resonance"]:
@@ -303,12 +294,7 @@ def _cubic_words(
     side = int(np.sign(-crossing / c))
     scale = math.sqrt(abs(crossing / c)) * extent(form, family.dim)
     found |= {"criticality": "supercritical" if c < 0 else "subcritical", "side": side, "scale": scale}
-    born = {
-        PointKind.HOPF: "limit cycle",
-        PointKind.NEIMARK_SACKER: "circle",
-        PointKind.FLIP: f"orbit of period {2 * family.period}",
-        PointKind.BRANCH_POINT: "pair of equilibria",
-    }[kind]
+    born = _newborn(family, kind)
     name = family.handles[0].name
     domain = family.handles[0].domain
     ends = (domain.high, domain.low)
@@ -317,11 +303,32 @@ def _cubic_words(
         where = f"{name} {'>' if side > 0 else '<'} {end:g}, which is not allowed"
         return found | {"text": f"{head}, {found['criticality']}; what is born there is a {born} for {where}"}
     stable = "stable" if c < 0 and not unstable else "unstable"
-    off = f"{name} - {value:.6g}" if side > 0 else f"{value:.6g} - {name}"
-    law = f"of radius about {scale:.5g} sqrt({off})"
+    law = f"of radius about {scale:.5g} sqrt({_distance(name, value, side)})"
     thing = f"{'an' if stable == 'unstable' else 'a'} {stable} {born} {law}"
-    where = f"for {name} {'>' if side > 0 else '<'} {value:.6g}"
+    where = f"for {name} {'>' if side > 0 else '<'} {_said(value)}"
     return found | {"born": thing, "text": f"{head}, {found['criticality']}; {where} there is {thing}"}
+
+
+def _said(value: float) -> str:
+    return "0" if abs(value) < _NOTHING else f"{value:.6g}"
+
+
+def _distance(name: str, value: float, side: int) -> str:
+    """How far beyond a threshold, e.g. lr - 0.2, k + 1, -k."""
+    at = _said(value)
+    if side < 0:
+        return f"-{name}" if at == "0" else f"{at} - {name}"
+    return name if at == "0" else f"{name} + {at[1:]}" if value < 0 else f"{name} - {at}"
+
+
+def _newborn(family: Family, kind: PointKind) -> str:
+    return {
+        PointKind.HOPF: "limit cycle",
+        PointKind.NEIMARK_SACKER: "circle",
+        PointKind.FLIP: f"orbit of period {2 * family.period}",
+        PointKind.BRANCH_POINT: "pair of equilibria",
+        PointKind.FOLD: "pair of equilibria",
+    }[kind]
 
 
 def _fold(family: Family, point: PathPoint, head: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import written_games as games
+from scipy.optimize import brentq
 from selection import slow_but
 
 import diracgan as dg
@@ -62,6 +63,7 @@ def test_a_pitchfork_bears_two_branches_that_switching_finds():
     (point,) = found.points
     assert point.kind == "branch-point" and point.value == pytest.approx(0.25, abs=1e-10)
     assert point.criticality == "supercritical" and point.side == 1 and point.scale == pytest.approx(1.0)
+    assert point.radius(0.5) == pytest.approx(0.5, rel=1e-10) and point.law_until() == pytest.approx(0.5)
     sides = switch(point, 0.0, 1.0)
     assert len(sides) == 2 and sides[0].phi[-1, 0] * sides[1].phi[-1, 0] < 0
     for side in sides:
@@ -85,9 +87,14 @@ def test_the_period_doublings_of_the_logistic_map():
     assert flip.kind == "flip" and flip.value == pytest.approx(3.0, abs=1e-10)
     assert (flip.criticality, flip.side) == ("supercritical", 1)
     assert flip.scale == pytest.approx(1 / 3, rel=1e-9)
-    r = 3.01
-    exact = np.ptp(np.roots([r * r, -r * (r + 1), r + 1])) / 2
-    assert flip.radius(r) == pytest.approx(exact, rel=0.02)
+
+    def largest(r):
+        return max(abs(np.roots([r * r, -r * (r + 1), r + 1]) - (1 - 1 / r)))
+
+    assert flip.radius(3.01) == pytest.approx(largest(3.01), rel=1e-9)
+    # the orbit is not symmetric about 1 - 1/r, so that its larger distance leaves the law like its own size
+    end = brentq(lambda r: largest(r) / (np.sqrt(r - 3) / 3) - 1 / 0.98, 3 + 1e-9, 3.1)
+    assert flip.law_until(0.02) == pytest.approx(end, rel=1e-4) and flip.law_until(0.02) <= end
     (doubled,) = switch(flip, 2.0, 3.8)
     assert doubled.kind == "orbits of period 2" and doubled.points[-1].kind == "flip"
     assert doubled.points[-1].value == pytest.approx(1 + np.sqrt(6), abs=1e-9)

@@ -21,6 +21,16 @@ def two_cycles():
     return born_cycles(hopf, -1.0, 1.0)
 
 
+def test_the_law_of_an_unstable_cycle_ends_where_the_closed_form_leaves_it():
+    # 0 = k + s - s^2 with s = r^2: sqrt(-k)/r = sqrt(1 - s) is 0.98 at s = 0.0396; no cycle is left below k = -1/4
+    (hopf,) = branch(games.TwoCycles(k=0.3), over="k=-1:1", start=([0.0], [0.0]), x0=1.0).points
+    s = 1 - 0.98**2
+    end = s * s - s
+    assert hopf.scale == pytest.approx(1.0) and 0.95 * end > hopf.law_until(0.02) > end
+    assert hopf.radius(-0.1) == pytest.approx(np.sqrt((1 - np.sqrt(0.6)) / 2), rel=1e-8)
+    assert hopf.radius(-0.3) is None and hopf.radius(0.1) is None
+
+
 def test_cycles_born_at_a_subcritical_hopf_point_turn_back_in_a_fold(two_cycles):
     found = two_cycles
     (fold,) = found.points
