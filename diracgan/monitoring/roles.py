@@ -10,6 +10,7 @@ _CRITIC = {
     "dis",
     "disc",
     "discr",
+    "discrim",
     "discriminator",
     "critic",
     "crit",
@@ -69,7 +70,14 @@ _PART = {
     "kl",
     "vgg",
     "feat",
+    "fea",
     "fm",
+    "sty",
+    "ds",
+    "tv",
+    "ssim",
+    "lpips",
+    "dur",
     "cls",
     "x",
     "z",
@@ -107,8 +115,10 @@ def player_of(name: str) -> str | None:
 
 def is_loss(name: str) -> bool:
     """Whether a name is that of a player's whole loss, not of a part of it or of a score."""
-    words = words_of(name)
-    if player_of(name) is None or set(words) & _PART:
+    words, player = words_of(name), player_of(name)
+    # a generator's loss is that on fake samples
+    parts = _PART - {"fake"} if player == "generator" and set(words) & _LOSS else _PART
+    if player is None or set(words) & parts:
         return False
     return bool(set(words) & _LOSS) or len(words) == 1 or words[0] in ("d", "g")
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import tempfile
 from pathlib import Path
 
 from ...errors import InputError
 from .arrays import flattened, named_arrays, read_archive
+from .compressed import is_compressed, unpacked
 from .delimited import read_delimited
-from .folders import joined_series, log_of, players_folders
+from .documents import named_lists
+from .folders import joined_series, log_of, players_folders, series_name
 from .json_lines import read_json
 from .printed import looks_printed, read_printed
 from .table import LogTable, UnreadyLogError
 from .tensorboard import is_event_file, read_events, read_players
 
 _HEAD = 1 << 16  # bytes that are looked at to tell the format
+_NAMED_LIST = re.compile(r"\s*['\"]?[A-Za-z_][\w ./()-]*['\"]?\s*[=:]?\s*\[")
 
 
 def read_table(path: Path, given: str) -> LogTable:
@@ -36,9 +40,10 @@ def read_table(path: Path, given: str) -> LogTable:
             sides = players_folders(path)
             if sides:
                 return read_players(sides, given)
-            joined = joined_series(path, _table_in)
-            if joined is not None:
-                return joined
+            for held in (path, path / "metrics"):  # where MLflow writes those of a run
+                joined = joined_series(held, _table_in) if held.is_dir() else None
+                if joined is not None:
+                    return joined
             chosen, note = log_of(path, given, _is_log)
             table = read_events(chosen, given) if chosen.is_dir() else read_table(chosen, given)
             return dataclasses.replace(table, notes=(note, *table.notes)) if note else table
@@ -46,13 +51,24 @@ def read_table(path: Path, given: str) -> LogTable:
             return read_events(path, given)
         with path.open("rb") as file:
             head = file.read(_HEAD)
-        return _of_file(path, given, head)
+        table = _unpacked(path, given, head) if is_compressed(path, head) else _of_file(path, given, head)
+        if {"Wall time", "Step", "Value"} == table.columns.keys() and "-tag-" in path.stem:  # of TensorBoard
+            named = {series_name(path) if n == "Value" else n: c for n, c in table.columns.items()}
+            table = dataclasses.replace(table, columns=named)
+        return table
     except OSError as error:
         raise InputError(f"{given} cannot be read: {error.strerror or error}; allowed: a log file") from None
     except ValueError as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{given} cannot be read: {error}; allowed: a log file") from None
+
+
+def _unpacked(path: Path, given: str, head: bytes) -> LogTable:
+    with tempfile.TemporaryDirectory() as folder:
+        log, note = unpacked(path, head, Path(folder), given)
+        table = read_table(log, given)
+        return dataclasses.replace(table, notes=(note, *table.notes)) if note else table
 
 
 def _of_file(path: Path, given: str, head: bytes) -> LogTable:
@@ -71,6 +87,8 @@ def _of_file(path: Path, given: str, head: bytes) -> LogTable:
         return read_json(path, given, encoding)
     if looks_printed(text):
         return read_printed(path, encoding)
+    if named := named_lists(path.read_text(encoding, "replace")) if _NAMED_LIST.match(text) else {}:
+        return LogTable(flattened(named), "printed lists")
     return read_delimited(path, given, encoding)
 
 

@@ -24,10 +24,15 @@ from .table import (
     cell_value,
     is_check,
     is_part,
+    ungrouped,
 )
 
 _POINTED = re.compile(r"[-+]?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d*)?")
 _COUNTED = re.compile(r"(\s*\d+):(?=\s)")  # "100: 0.693", as BigGAN writes each metric in a file of its own
+_REMARKS = ("#", "%", "//")  # of NumPy and gnuplot, of MATLAB and LaTeX, of C
+_RULE = re.compile(r"[-+=|:_~\s─━═┼╪╋]*")  # what parts a drawn table's head from its rows
+_LISTED = re.compile(r"\s*[\[(](.*[^,\s])[\])],?\s*")  # a line that is a printed list or tuple
+_DATED = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d.*)?|\d{1,2}:\d\d(:\d\d.*)?")
 _BOX = str.maketrans("│┃║", "|||")  # as drawn tables have
 _CHUNK = 8192  # rows that are turned into numbers together
 _RUN_COLUMNS = ("run", "run_id", "run_name", "runid", "runname", "seed", "experiment", "trial")
@@ -42,17 +47,13 @@ def read_delimited(path: Path, given: str, encoding: str) -> LogTable:
         encoding: of its text.
 
     Raises:
-        InputError: for rows with more cells than there are columns, or two columns of one name.
+        InputError: for rows with more cells than there are columns, two columns of one name, or prose.
     """
     with path.open(encoding=encoding, errors="replace", newline="") as file:
         remarks, lines = _without_remarks(file)
         first = list(itertools.islice(lines, 40))
         said = re.fullmatch(r"sep=(.)\s*", first[0]) if first else None  # as Excel is told
-        first = first[1:] if said else first
-        if first and any(ord(mark) in _BOX for mark in first[0]):
-            lines, first = (x.translate(_BOX) for x in lines), [x.translate(_BOX) for x in first]
-        if first and all(_COUNTED.match(line) for line in first):
-            lines, first = map(_uncounted, lines), list(map(_uncounted, first))
+        first, lines = _plain_rows(first[1:] if said else first, lines)
         if not first:
             raise UnreadyLogError(f"{given} is empty; allowed: a log with at least one row of numbers")
         mark = said[1] if said else _delimiter(first)
@@ -62,11 +63,12 @@ def read_delimited(path: Path, given: str, encoding: str) -> LogTable:
         if not _is_header(head) and len(named) == len(head) and _is_header(named):
             rows, head = itertools.chain([head], rows), named  # as NumPy's savetxt writes it
         if not _is_header(head):
+            _check_prose(head, mark, given)
             rows, head = itertools.chain([head], rows), [str(k + 1) for k in range(len(head))]
         second = next(rows, None)
         rows = rows if second is None else itertools.chain([second], rows)
-        if mark is None and second is not None and len(second) == len(head) + 1:
-            head = ["", *head]  # row names without a heading, as R writes them
+        if mark is None and second is not None:
+            head = _as_wide(head, len(second), given)
         pointed = mark not in (None, ",") and _parts_thousands_with_points(first[1:], str(mark))
         if pointed:
             rows = ([c.replace(".", "") for c in row] for row in rows)
@@ -76,15 +78,64 @@ def read_delimited(path: Path, given: str, encoding: str) -> LogTable:
 
 
 def _without_remarks(file: Iterable[str]) -> tuple[list[str], Iterator[str]]:
-    """What is said after ``#`` before the first line, and the lines without such remarks and blank ones."""
+    """What remarks say before the first line, and the lines without remarks and blank ones."""
     lines = (line for line in file if not line.isspace())
     remarks, line = [], next(lines, None)
-    while line is not None and line.lstrip().startswith("#"):
-        if said := line.lstrip("# \t\r\n"):
+    while line is not None and line.lstrip().startswith(_REMARKS):
+        if said := line.lstrip("#%/ \t\r\n"):
             remarks.append(said)
         line = next(lines, None)
-    rest = (x for x in lines if not x.lstrip().startswith("#"))
+    rest = (x for x in lines if not x.lstrip().startswith(_REMARKS))
     return remarks, rest if line is None else itertools.chain([line], rest)
+
+
+def _plain_rows(first: list[str], lines: Iterator[str]) -> tuple[list[str], Iterator[str]]:
+    """The rows without a drawn table's lines, lists' brackets, marks between thousands and counts with a colon."""
+
+    def kept(line: str) -> bool:
+        return not _RULE.fullmatch(line)
+
+    def unlisted(line: str) -> str:
+        found = _LISTED.fullmatch(line)
+        return line if found is None else found[1] + "\n"
+
+    if any(not kept(line) for line in first):
+        first, lines = list(filter(kept, first)), filter(kept, lines)
+    boxed = bool(first) and any(ord(mark) in _BOX for mark in first[0])
+    changes = (
+        (boxed, lambda line: line.translate(_BOX)),
+        (bool(first) and all(map(_LISTED.fullmatch, first)), unlisted),
+        (any(ungrouped(line) != line for line in first), ungrouped),
+        (bool(first) and all(map(_COUNTED.match, first)), _uncounted),
+    )
+    for needed, change in changes:
+        if needed:
+            first, lines = list(map(change, first)), map(change, lines)
+    return first, lines
+
+
+def _check_prose(row: list[str], mark: str | None, given: str) -> None:
+    """Refuse words and numbers between blanks that no heading names: what was printed, not a table."""
+    words = [c for c in row if math.isnan(cell_value(c)) and re.search(r"[^\W\d_]", c)]
+    words = [c for c in words if c.lower() not in ("nan", "none", "null") and not _DATED.fullmatch(c)]
+    if mark is None and words:
+        raise InputError(
+            f"{given} is neither a table nor lines that name their losses (it begins with {' '.join(row)[:40]!r}); "
+            "allowed: a heading above the numbers, or each number behind its name"
+        )
+
+
+def _as_wide(head: list[str], width: int, given: str) -> list[str]:
+    """A heading between blanks as wide as its rows."""
+    if len(head) == width + 1 and not any(c.isalnum() for c in head[0]):
+        return head[1:]  # a mark of remarks
+    if len(head) > width:
+        raise InputError(
+            f"{given} names {len(head)} columns above rows of {width} cells; allowed: as many, names of several "
+            "words in quotes"
+        )
+    # row names without a heading, as R writes them
+    return ["", *head] if len(head) + 1 == width else head
 
 
 def _delimiter(lines: list[str]) -> str | None:
@@ -137,7 +188,12 @@ def _is_header(row: list[str]) -> bool:
     names = [c.strip() for c in row]
     if names and not names[0] and names[1:] == [str(k) for k in range(len(names) - 1)]:
         return True  # a pandas frame without column names: ,0,1,2
-    return any(c and math.isnan(cell_value(c)) and c.lower() not in ("nan", "none", "null") for c in names)
+    if any(re.fullmatch(r"[-+]?\d*\.\d+(?:[eE][-+]?\d+)?", c) for c in names):
+        return False  # a fraction beside them names no column
+    blank = ("nan", "none", "null")
+    return any(
+        c and math.isnan(cell_value(c)) and c.lower() not in blank and not _DATED.fullmatch(c) for c in names
+    )
 
 
 def _table(
@@ -151,7 +207,9 @@ def _table(
         raise InputError(f"{given} has two columns {twice[0]!r}; allowed: each name once")
     lower = [c.lower() for c in head]
     label = next((lower.index(n) for n in _RUN_COLUMNS if n in lower), None)
-    tag = next((lower.index(n) for n in NAME_COLUMNS if n in lower), None)
+    tagged = [lower.index(n) for n in NAME_COLUMNS if n in lower]
+    tag = tagged[0] if tagged else None
+    within = lower.index("variant") if "variant" in lower and "metric" in lower else None  # of ClearML
     value = next((lower.index(n) for n in VALUE_COLUMNS if n in lower), None)
     long = tag is not None and value is not None
     part = next((k for k, n in enumerate(head) if is_part(n)), None)
@@ -179,7 +237,8 @@ def _table(
                 runs.extend([0] * (columns.rows + len(kept) - 1 - len(runs)))
                 runs.append(known.setdefault((name, restarts), len(known)))
             if long and tag is not None:
-                tags.append(row[tag].strip() if tag < len(row) else "")
+                own = "" if within is None or within >= len(row) else f"/{row[within].strip()}"
+                tags.append(row[tag].strip() + own if tag < len(row) else "")
         columns.extend(kept, value_of)
     made = columns.arrays()
     notes = [f"{checks} rows of validation were left out"] if checks else []

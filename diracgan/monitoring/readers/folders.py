@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..roles import player_of, words_of
+from .compressed import plain_name
 from .table import Columns, LogTable, UnreadyLogError
 from .tensorboard import is_event_file
 
@@ -43,17 +44,18 @@ def log_of(folder: Path, given: str, readable: Callable[[Path], bool]) -> tuple[
     files = sorted(
         p for p in _inside(folder) if not any(x.startswith(".") for x in p.relative_to(folder).parts)
     )
-    found = [p for n in _NAMES for p in files if p.name == n]
+    found = [p for n in _NAMES for p in files if plain_name(p) == n]
     events = sorted({p.parent for p in files if is_event_file(p)})
     if not found and not events:
-        found = [p for p in files if p.suffix.lower() in _SUFFIXES and readable(p)]
+        found = [p for p in files if _may_be_log(p) and readable(p)]
     if not found and not events:
         raise UnreadyLogError(
             f"{given} holds no log; allowed: {', '.join(_NAMES)}, event files, or any table"
         )
     if found:
         # of several runs of one kind, the one that was written last
-        alike = [p for p in found if p.name == found[0].name] if found[0].name in _NAMES else found
+        first = plain_name(found[0])
+        alike = [p for p in found if plain_name(p) == first] if first in _NAMES else found
         chosen = max(alike, key=lambda p: (p.stat().st_mtime, str(p)))
     else:
         # beside a training run's, those of its validation are another clock's
@@ -76,12 +78,12 @@ def players_folders(folder: Path) -> list[Path]:
 def joined_series(folder: Path, table_in: Callable[[Path], LogTable | None]) -> LogTable | None:
     """One table of a folder whose files hold one series each, named for both players' losses; None where they do not.
 
-    So BigGAN writes its metrics (``G_loss.log``, ``D_loss_real.log``), and so TensorBoard hands out its CSV.
+    So BigGAN writes its metrics (``G_loss.log``, ``D_loss_real.log``) and MLflow its own (``metrics/d_loss``), and so
+    TensorBoard hands out its CSV and JSON.
     """
-    files = sorted(
-        p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in _SUFFIXES and p.name not in _NAMES
-    )
-    own = {p: player_of(_series_name(p)) for p in files}
+    inside = [p for p in folder.iterdir() if p.is_file() and p.name not in _NAMES]
+    files = sorted(p for p in inside if _may_be_log(p) or (folder.name == "metrics" and not p.suffix))
+    own = {p: player_of(series_name(p)) for p in files}
     if not {"critic", "generator"} <= set(own.values()):
         return None
     rows: dict[float, dict[str, float]] = {}
@@ -92,7 +94,7 @@ def joined_series(folder: Path, table_in: Callable[[Path], LogTable | None]) -> 
             return None
         names.append(path.name)
         for at, value in zip(*(c.tolist() for c in single), strict=True):
-            rows.setdefault(at, {"step": at})[_series_name(path)] = value
+            rows.setdefault(at, {"step": at})[series_name(path)] = value
     columns = Columns()
     for at in sorted(rows):
         columns.append(rows[at])
@@ -101,8 +103,17 @@ def joined_series(folder: Path, table_in: Callable[[Path], LogTable | None]) -> 
     )
 
 
-def _series_name(path: Path) -> str:
-    """What a file of one series is named for: ``run-3-tag-Loss_D.csv`` is ``Loss_D``."""
+def _may_be_log(path: Path) -> bool:
+    return plain_name(path).lower().endswith(_SUFFIXES)
+
+
+def series_name(path: Path) -> str:
+    """What a file of one series is named for.
+
+    Example:
+        >>> series_name(Path("run-3-tag-Loss_D.csv")), series_name(Path("metrics/d_loss"))
+        ('Loss_D', 'd_loss')
+    """
     return path.stem.rsplit("-tag-", 1)[-1]
 
 
@@ -111,6 +122,8 @@ def _single(table: LogTable | None) -> tuple[np.ndarray, np.ndarray] | None:
     if table is None or not 1 <= len(table.columns) <= 3 or table.rows < 2:
         return None
     columns = [c for n, c in table.columns.items() if n.lower() != "wall time"]
+    if len(columns) == 3 and np.all(columns[0] > 1e12):  # MLflow's milliseconds, value and step
+        return columns[2], columns[1]
     rows = np.arange(float(table.rows))
     rising = [c for c in columns[:-1] if np.all(np.diff(c) > 0)]
     return (rising[0] if rising else rows, columns[-1]) if len(columns) == 1 + len(rising) else None

@@ -1,4 +1,4 @@
-"""JSON: one object a line, a list of objects, or one object of lists; StyleGAN's stats.jsonl; our own metrics."""
+"""JSON lines: one object a line or over several; StyleGAN's stats.jsonl; our own metrics."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError
+from . import documents
 from .table import NAME_COLUMNS, VALUE_COLUMNS, Columns, LogTable, is_check, is_part
 
-_SHORT = 8  # entries; a list that is longer is a series, and no vector of one row
 _STATISTIC = {"num", "mean", "std"}  # what StyleGAN writes of every number
 
 
@@ -37,16 +37,7 @@ def _parses(line: str) -> bool:
         found = json.loads(line)
     except (ValueError, RecursionError):
         return False
-    return not _lists(found)
-
-
-def _lists(whole: Mapping[str, Any], depth: int = 3) -> dict[str, list[Any]]:
-    """The long lists in an object, also within objects of it, by their own names."""
-    found = {k: v for k, v in whole.items() if isinstance(v, list) and len(v) > _SHORT}
-    inner = [v for v in whole.values() if isinstance(v, Mapping)] if depth > 1 else []
-    for v in inner:
-        found = _lists(v, depth - 1) | found
-    return found
+    return not documents.lists(found) and documents.rows_in(found) == [found]
 
 
 def _objects(lines: Iterable[str], given: str) -> Iterator[Any]:
@@ -76,26 +67,18 @@ def _parsed(k: int, line: str, given: str) -> Any:
 
 def _document(text: str, given: str) -> LogTable:
     try:
-        whole = json.loads(text)
+        whole = documents.parsed(text)
     except RecursionError:
         raise InputError(f"{given} is nested too deeply; allowed: one object per line") from None
-    except ValueError:
+    if whole is None:
         whole = list(_objects(text.splitlines(keepends=True), given))
-    if isinstance(whole, Mapping):
-        lists = _lists(whole)
-        rows = [v for v in lists.values() if all(isinstance(r, Mapping) for r in v)]
-        if rows:  # such as log_history of Hugging Face's trainer_state.json
-            return _of_rows(iter(max(rows, key=len)), given)
-        if lists:
-            from .arrays import flattened
-
-            return LogTable(flattened(lists), "JSON")
-        whole = [whole]
-    if isinstance(whole, list) and whole and all(_plain_number(x) for x in whole):
-        return LogTable({"series": np.array(whole, float)}, "JSON")
-    if not isinstance(whole, list) or not all(isinstance(r, Mapping) for r in whole):
+    table = documents.as_table(whole)
+    if table is not None:
+        return table
+    rows = documents.rows_in(whole)
+    if rows is None:
         raise InputError(f"{given} is not a log; allowed: one object per line, or one object of lists")
-    return _of_rows(iter(whole), given)
+    return _of_rows(iter(rows), given)
 
 
 def _of_rows(rows: Iterator[Any], given: str) -> LogTable:
@@ -126,7 +109,7 @@ def _of_rows(rows: Iterator[Any], given: str) -> LogTable:
 def _spread(row: Mapping[str, Any]) -> Mapping[str, Any]:
     """A row ``{"tag": "d_loss", "value": 1.3, ...}`` with the number under its own name."""
     tag = next((n for n in NAME_COLUMNS if isinstance(row.get(n), str)), None)
-    value = next((n for n in VALUE_COLUMNS if _plain_number(row.get(n))), None)
+    value = next((n for n in VALUE_COLUMNS if documents.is_number(row.get(n))), None)
     if tag is None or value is None:
         return row
     return {n: x for n, x in row.items() if n not in (tag, value)} | {row[tag]: row[value]}
@@ -134,10 +117,6 @@ def _spread(row: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _is_statistic(value: Any) -> bool:
     return isinstance(value, Mapping) and value.keys() == _STATISTIC
-
-
-def _plain_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _leaves(value: Any, name: str = "") -> dict[str, float]:
@@ -152,4 +131,4 @@ def _leaves(value: Any, name: str = "") -> dict[str, float]:
         return {n: x for k, v in enumerate(value) for n, x in _leaves(v, f"{name}[{k}]").items()}
     if isinstance(value, str) and value.lower() in ("nan", "inf", "-inf", "infinity", "-infinity"):
         return {name: float(value)}
-    return {name: float(value)} if _plain_number(value) else ({name: math.nan} if value is None else {})
+    return {name: float(value)} if documents.is_number(value) else ({name: math.nan} if value is None else {})

@@ -12,7 +12,9 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ..clocks import is_clock_name
+import numpy as np
+
+from ..clocks import FEWEST, is_clock_name
 from ..roles import player_of
 from .table import Columns, LogTable, without_thousands
 
@@ -36,7 +38,12 @@ _FRACTION = re.compile(
 )
 # "tick 3 kimg 12.0 loss_d 1.39": a name, a blank, a number
 _SPACED = re.compile(rf"(?<![\w.])({_NAME})\s+({_NUMBER})(?![\w.:/])", re.IGNORECASE)
-_BAR = re.compile(r"\|\s*(\d+)/\d+\s*\[")  # of tqdm
+_BAR = re.compile(r"(?:\|\s*|━\S*\s+)(\d+)/\d+\s*(?:\[|\d+:)")  # of tqdm, and of rich
+_UNFINISHED = re.compile(r"^[\s\x08]*(\d+)/(?!\1\b)\d+\s*(?:\[[=>.]|━|.*ms/step)")  # of Keras, amid an epoch
+# [0.69, 0.5] behind a name: the loss before what is measured beside it
+_BRACKETED = re.compile(
+    r"([:=]\s*)\[\s*([-+]?\d*\.\d+(?:[eE][-+]?\d+)?|[-+]?nan|[-+]?inf)(?:[,\s]+[^\[\],\s]+){0,3}\s*\]"
+)
 _PERCENT = re.compile(r":?\s*\d+%\|[^|]*(?=\|)")  # and the bar itself, up to its count
 _COUNT = re.compile(r"\b(epoch|batch|step|iter|iteration)s? +(\d+)\b(?![/.\w])", re.IGNORECASE)
 # "100: ..", "0 [D loss: ..", "000100 -> ..", ">1, 1/117, ..": a line that begins with its clock
@@ -45,6 +52,9 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # of a terminal
 _TENSOR = re.compile(rf"tensor\(\[*\s*({_NUMBER})\b[^)]*\)", re.IGNORECASE)
 _HEADER = re.compile(r"^=+ .* =+$")
 _STUDIO = re.compile(r"\bStep:\s*\d+\s+Progress:.*Gen_loss:")
+# VITS and its descendants list their losses without names, in this order
+_VITS = re.compile(r"\tINFO\t(?:Losses: )?\[([^\[\]]+)\]")
+_VITS_NAMES = ("loss_disc", "loss_gen", "loss_fm", "loss_mel", "loss_dur", "loss_kl")
 _TIMINGS = {"time", "data"}  # of pix2pix: seconds an iteration and a load took, not a clock
 
 
@@ -57,18 +67,23 @@ def looks_printed(head: str) -> bool:
 
 def read_printed(path: Path, encoding: str) -> LogTable:
     """Read the lines that hold at least one pair; one without a clock has that of the last line of clocks."""
-    columns, starts, kind = Columns(), [], "printed text"
+    columns, starts, kind, unfinished = Columns(), [], "printed text", []
     with path.open(encoding=encoding, errors="replace") as file:
         for line, row in _rows(file):
             if _HEADER.search(line):
                 starts.append(columns.rows)
             if row is not None:
                 kind = _kind(line) if columns.rows == 0 else kind
+                if _UNFINISHED.match(_COLOUR.sub("", line)):
+                    unfinished.append(columns.rows)
                 columns.append(row)
     made = columns.arrays()
     cuts = sorted({s for s in starts if 0 < s < columns.rows})
-    notes = (f"started {len(cuts) + 1} times",) if cuts else ()
-    return LogTable(made, kind, notes)
+    notes = [f"started {len(cuts) + 1} times"] if cuts else []
+    if unfinished and columns.rows - len(unfinished) >= FEWEST:
+        made = {n: np.delete(c, unfinished) for n, c in made.items()}
+        notes.append(f"{len(unfinished)} running means within epochs were left out")
+    return LogTable(made, kind, tuple(notes))
 
 
 def _rows(lines: Iterable[str]) -> Iterator[tuple[str, dict[str, float] | None]]:
@@ -94,7 +109,8 @@ def _kind(line: str) -> str:
 
 def _row(line: str, before: dict[str, float]) -> tuple[dict[str, float], dict[str, float]]:
     """What counts one line, and its other numbers by their names; ``before``: the clock that was told last."""
-    line = without_thousands(_TENSOR.sub(r"\1", _PERCENT.sub("", _COLOUR.sub("", line))))
+    line = _PERCENT.sub("", _COLOUR.sub("", line))
+    line = without_thousands(_BRACKETED.sub(r"\1\2", _TENSOR.sub(r"\1", _VITS.sub(_with_names, line))))
     clock = _clock(line, "epoch" in before)
     timed = re.search(r"\(epoch: \d+, iters: \d+.*?\)", line) is not None
     values = {}
@@ -113,6 +129,16 @@ def _row(line: str, before: dict[str, float]) -> tuple[dict[str, float], dict[st
     spaced = _alternating(line) or {name: float(value) for name, value in _SPACED.findall(line)}
     told = [n for n in spaced if player_of(n) is not None]
     return clock, (values | spaced if told and len(beside | values | spaced) > 1 else {})
+
+
+def _with_names(found: re.Match[str]) -> str:
+    """A list of VITS' losses with their names; behind its six stand the step and the learning rate."""
+    numbers = [x.strip() for x in found[1].split(",")]
+    if len(numbers) not in (5, 8) or not all(re.fullmatch(_NUMBER, x, re.IGNORECASE) for x in numbers):
+        return found[0]
+    names = [n for n in _VITS_NAMES if len(numbers) == 8 or n != "loss_dur"]
+    named = zip([*names, "step", "lr"], numbers, strict=False)
+    return "\t" + ", ".join(f"{n}: {x}" for n, x in named)
 
 
 def _clock(line: str, epoch: bool) -> dict[str, float]:
@@ -152,5 +178,7 @@ def _alternating(line: str) -> dict[str, float]:
         return {}
     names = cells[::2]
     return (
-        dict(zip(names, map(float, cells[1::2]), strict=True)) if all(n[:1].isalpha() for n in names) else {}
+        dict(zip(names, map(float, cells[1::2]), strict=True))
+        if all(n.lstrip("/.")[:1].isalpha() for n in names)
+        else {}
     )

@@ -29,6 +29,9 @@ _PARTS = ("split", "phase", "mode", "stage", "subset")
 _CHECKS = {"val", "valid", "validation", "test", "testing", "eval", "evaluation", "dev"}
 _LONG = 2_000_000  # rows from which a log is kept in single precision
 _THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?")
+# what else stands between thousands: narrow and unbreakable blanks, apostrophes; nothing else is written so
+_GROUPED = re.compile(r"(?<![\d.,])(\d{1,3})((?:[\u00a0\u2009\u202f'\u2019_]\d{3})+)(?!\d)")
+_FORTRAN = re.compile(r"([-+]?\d*\.?\d+)[dD]([-+]?\d+)")
 _DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?")
 
 
@@ -180,17 +183,30 @@ def cell_value(cell: str, thousands: bool = False) -> float:
         return float(cell.replace(",", ""))
     if _DECIMAL_COMMA.fullmatch(cell):
         return float(cell.replace(",", "."))
+    if fortran := _FORTRAN.fullmatch(cell):
+        return float("e".join(fortran.groups()))
     found = _NUMBER.match(cell)
     if found is None or not re.fullmatch(r"\s*%?|,.*\)|\)|\s*/\s*\d+", cell[found.end() :]):
         return math.nan
     return float(found[1])
 
 
+def ungrouped(text: str) -> str:
+    """A line whose numbers have no unbreakable blanks and no apostrophes between thousands.
+
+    Example:
+        >>> ungrouped("1'234'000;0,25;'a'"), ungrouped("12\u202f000")
+        ("1234000;0,25;'a'", '12000')
+    """
+    return _GROUPED.sub(lambda m: m[1] + re.sub(r"\D", "", m[2]), text)
+
+
 def without_thousands(text: str) -> str:
-    """A line whose numbers have no commas between thousands.
+    """A line whose numbers have nothing between thousands.
 
     Example:
         >>> without_thousands("step 12,000: d_loss 0,5 of [1, 2]")
         'step 12000: d_loss 0,5 of [1, 2]'
     """
+    text = ungrouped(text)
     return re.sub(rf"(?<![\w.,]){_THOUSANDS.pattern}(?!\w|,\S)", lambda m: m[0].replace(",", ""), text)

@@ -104,6 +104,50 @@ PRINTED = {
         "D loss",
         "G loss",
     ),
+    "VITS": (
+        TIME
+        + "\tljs_base\tINFO\tTrain Epoch: {e} [50%]\n"
+        + TIME
+        + "\tljs_base\tINFO\t[{d}, {g}, 1.2{r}, 20.3, 1.1, 1.8{r}, {k}00, 0.0002]\n",
+        *("step", 100, "loss_disc", "loss_gen"),
+    ),
+    "so-vits-svc": (
+        TIME + "\t44k\tINFO\tLosses: [{d}, {g}, 10.2, 20.3{r}, 1.1], step: {k}00, lr: 0.0001\n",
+        *("step", 100, "loss_disc", "loss_gen"),
+    ),
+    "Keras' bars within epochs": (
+        "Epoch {k}/120\n1/9 [>...] - ETA: 1s - d_loss: 9.9 - g_loss: 9.9\x08\r"
+        "9/9 [===] - 1s - d_loss: {d} - g_loss: {g}\n",
+        *("epoch", 1, "d_loss", "g_loss"),
+    ),
+    "Lightning's rich bar": (
+        "Epoch {e}/199 ━━━━━━━━━━ {r}/40 0:00:01 • 0:00:02 20.1it/s v_num: 0 d_loss: {d} g_loss: {g}\n",
+        *("batch", 1, "d_loss", "g_loss"),
+    ),
+    "ESRGAN": (
+        "21-03-01 12:{m:02d}:{s:02d}.123 - INFO: <epoch:  {e}, iter: {k:,}, lr:1.000e-04> "
+        "l_g_pix: 1.0e-02 l_g_fea: 1.{r} l_g_gan: {g} l_d_real: {h} l_d_fake: {h} D_real: 1.2 D_fake: -1.2 \n",
+        *("iter", 1, "l_d", "l_g_gan"),
+    ),
+    "losses in brackets": (
+        "epoch = {k}, d_loss=[{d}, 0.5{r}], g_loss=[{g}]\n",
+        "epoch",
+        1,
+        "d_loss",
+        "g_loss",
+    ),
+    "MATLAB": ("{k} {d} {g}\n", "step", 1, "d_loss", "g_loss"),
+    "PrettyTable": ("| {k} | {d} | {g} |\n", "step", 1, "d_loss", "g_loss"),
+    "ClearML": (
+        "loss,d_loss,{k}00,{d}\nloss,g_loss,{k}00,{g}\n",
+        "iteration",
+        100,
+        "loss/d_loss",
+        "loss/g_loss",
+    ),
+    "blanks between thousands": ("{k}\u202f000;{dc};{gc}\n", "Step", 1000, "D Loss", "G Loss"),
+    "apostrophes between thousands": ("{k}'000,{d},{g}\n", "Step", 1000, "D Loss", "G Loss"),
+    "Fortran": ("{k},{d}D+00,{g}d+00\n", "step", 1, "d_loss", "g_loss"),
     "absl": (
         "I0301 12:{m:02d}:{s:02d}.123 140 train.py:8] step={k}00 d_loss={d} g_loss={g}\n",
         "step",
@@ -140,6 +184,12 @@ PRINTED = {
     ),
 }
 HEADS = {
+    "MATLAB": "% a run\n% step d_loss g_loss\n",
+    "PrettyTable": "+---+---+---+\n| step | d_loss | g_loss |\n+---+---+---+\n",
+    "ClearML": "metric,variant,iteration,value\n",
+    "blanks between thousands": "Step;D Loss;G Loss\n",
+    "apostrophes between thousands": "Step,D Loss,G Loss\n",
+    "Fortran": "step,d_loss,g_loss\n",
     "fastai": "epoch  train_loss  valid_loss  gen_loss  crit_loss  time\n",
     "NumPy's savetxt": "# a run\n# step d_loss g_loss\n",
     "tabs under a remark": "#\tstep\td_loss\tg_loss\n#\n",
