@@ -30,6 +30,7 @@ _PYTHON = (  # what Python prints otherwise than JSON is written
     (re.compile(r"\("), "["),
     (re.compile(r",?\s*\)"), "]"),
 )
+_OPENING, _BETWEEN = re.compile(r"\s*(?:\[\s*(?=\{))?"), re.compile(r"[\s,]*")
 # "d_losses = [1.3, 1.4]", "G: [...]": a list behind its name
 _NAMED = re.compile(
     r"^\s*['\"]?([A-Za-z_][\w ./()-]*?)['\"]?\s*[=:]?\s*(\[[^\[\]]*\])[,;]?[ \t]*$", re.MULTILINE
@@ -66,8 +67,7 @@ def _of_python(text: str) -> str:
 def _in_turn(text: str) -> list[Any]:
     """Objects that follow each other, also within a list that is not closed yet; the last may be cut off."""
     decoder, found = json.JSONDecoder(), []
-    apart = re.compile(r"[\s,]*")
-    at = re.compile(r"\s*(?:\[\s*(?=\{))?").match(text).end()  # type: ignore[union-attr]  # it matches always
+    at = _after(_OPENING, text, 0)
     while at < len(text):
         try:
             one, at = decoder.raw_decode(text, at)
@@ -77,8 +77,13 @@ def _in_turn(text: str) -> list[Any]:
         if not isinstance(one, Mapping):
             return []
         found.append(one)
-        at = apart.match(text, at).end()  # type: ignore[union-attr]  # it matches always
+        at = _after(_BETWEEN, text, at)
     return found
+
+
+def _after(form: re.Pattern[str], text: str, at: int) -> int:
+    found = form.match(text, at)
+    return at if found is None else found.end()
 
 
 def named_lists(text: str) -> dict[str, list[float]]:
