@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -72,30 +73,41 @@ def flattens(system: EnsembleSystem, dim: int, small: int) -> bool:
         dim: the dimension of the start.
         small: 2, or 3 with a datum.
     """
-    rng = np.random.default_rng(20_180_104)
     numbers = [np.ravel(x) if np.ndim(x) == 0 else x for x in jax.tree.leaves(system._replace(x0=None))]
     count = max([_DRAWS, *(min(len(v), 4 * _DRAWS) for v in numbers)])
     drawn = [np.asarray(v[np.linspace(0, len(v) - 1, count).round().astype(int)], float) for v in numbers]
-    axes = np.linalg.qr(rng.normal(size=(count, dim, small)))[0]
-    inside = np.exp(rng.uniform(-2.5, 1.5, size=(2, count, 1))) * rng.normal(size=(2, count, small))
-    datum = None if system.x0 is None else np.abs(rng.normal(size=(count, small)))
-
-    def out(vectors: np.ndarray) -> np.ndarray:
-        return np.einsum("ndk,...nk->...nd", axes, vectors)
-
+    axes, within, beyond = _random_states(count, dim, small)
     with jax.enable_x64(True):
-        low = out(_moved(system, drawn, datum, inside))
-        high = _moved(system, drawn, None if datum is None else out(datum), out(inside))
+        low, high = (
+            _moved(system, drawn, None if system.x0 is None else datum, players)
+            for *players, datum in (within, beyond)
+        )
+    low = _out(axes, low)
     fine = np.isfinite(low) & np.isfinite(high)
     same = np.abs(high - low) <= 1e-9 * np.abs(low).max(axis=-1, keepdims=True, where=fine, initial=1e-3)
     return bool(fine.any() and (same | ~fine).all() and (np.isfinite(low) == np.isfinite(high)).all())
 
 
+@functools.lru_cache(maxsize=64)
+def _random_states(count: int, dim: int, small: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Random subspaces (count, dim, small), and phi, theta and a datum within, (3, count, small), and outside."""
+    rng = np.random.default_rng(20_180_104)
+    axes = np.linalg.qr(rng.normal(size=(count, dim, small)))[0]
+    players = np.exp(rng.uniform(-2.5, 1.5, size=(2, count, 1))) * rng.normal(size=(2, count, small))
+    within = np.stack([*players, np.abs(rng.normal(size=(count, small)))])
+    return axes, within, _out(axes, within)
+
+
+def _out(axes: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Coordinates (..., count, small) in subspaces as vectors (..., count, dim)."""
+    return np.einsum("ndk,...nk->...nd", axes, vectors)
+
+
 def _moved(
-    system: EnsembleSystem, numbers: list[np.ndarray], x0: np.ndarray | None, players: np.ndarray
+    system: EnsembleSystem, numbers: list[np.ndarray], x0: np.ndarray | None, players: list[np.ndarray]
 ) -> np.ndarray:
-    """The velocities, or the players after a few iterations, of players (2, n, d); the same shape."""
-    dim = players.shape[-1]
+    """The velocities, or the players after a few iterations, of two players (n, d) each; (2, n, d)."""
+    dim = players[0].shape[-1]
     system = system._replace(x0=None if x0 is None else (0.0,) * dim)
     moves = step_program(system, dim, np.float64)
     tail = [] if x0 is None else list(x0.T)

@@ -123,7 +123,7 @@ def _program(structure: Any, small: int, checked: int) -> Any:
 def _pair(look: Any, leaves: int) -> Any:
     """From the leaves to both real parts and the larger imaginary part, as one program."""
     scalar = jax.ShapeDtypeStruct((), np.dtype(float))
-    return trace(lambda *values: _closed(*_sound(look(values))), *[scalar] * leaves)
+    return trace(lambda *values: _pairs(look(values)), *[scalar] * leaves)
 
 
 def _in_registers(look: Any, count: int, leaves: list[Any], devices: Devices) -> np.ndarray | None:
@@ -195,17 +195,25 @@ def _look_at(look: Any, closed: bool, over_blocks: Any, share: list[Any]) -> lis
         found = [
             jnp.broadcast_to(x, (*jnp.shape(x)[:-1], like.size)).reshape(-1, like.size) for x in look(leaves)
         ]
-        entries = _sound([row for x in found for row in x])
-        return _closed(*entries) if closed else entries
+        rows = [row for x in found for row in x]
+        return _pairs(rows) if closed else [jnp.where(_are_sound(rows), x, jnp.nan) for x in rows[:-2]]
 
     return by_block(block, share, over_blocks)
 
 
-def _sound(looked: list[Any]) -> list[Any]:
-    """The Jacobian's entries, NaN where the field is not linear around an equilibrium."""
+def _are_sound(looked: list[Any]) -> Any:
+    """Whether the field is linear around an equilibrium, so that the Jacobian's entries are believed."""
     *entries, miss, rest = looked
-    sound = (miss <= _LINEAR**2 * (sum(x * x for x in entries) + 1e-30)) & (rest <= _REST**2)
-    return [jnp.where(sound, x, jnp.nan) for x in entries]
+    return (miss <= _LINEAR**2 * (sum(x * x for x in entries) + 1e-30)) & (rest <= _REST**2)
+
+
+def _pairs(looked: list[Any]) -> list[Any]:
+    """Both real parts and the larger imaginary part, NaN where they are not believed.
+
+    Only what comes out is made NaN: entries that are the same for all members stay constants of the compiled loop.
+    """
+    sound = _are_sound(looked)
+    return [jnp.where(sound, x, jnp.nan) for x in _closed(*looked[:-2])]
 
 
 def _closed(a: Any, b: Any, c: Any, e: Any) -> list[Any]:
