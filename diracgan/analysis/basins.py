@@ -24,11 +24,12 @@ from .dynamical_system import ContinuousSystem, runge_kutta_step
 from .linear.spectrum import spectrum
 from .linear.status import Status
 
-ROWS = 512  # states of the last quarter of a run (of the shortest, its last half), by which its end is known
+ROWS = 512  # spaced states of the last quarter of a run (of the shortest, its last half), by which its end is known
 _AT_ONCE = 2**24  # numbers of such states held at once
 SAME = 0.02  # of its size: by which two ends of one attractor may differ
 _AT_REST = 1e-6  # of the box: a motion smaller than this is at rest
 _STEADY = 0.01  # relative change of its size by which a motion has not settled
+_STRAIGHT, _ONE_WAY = 0.9, 0.5  # of its way through its quarters, of its diameter: a motion that only goes on
 _NEAR = (
     0.1  # of the box: a motion that shrinks below this may be on its way to (0, x0), and is followed longer
 )
@@ -38,7 +39,8 @@ _LOG_TIME = float(
 )  # from the middle of the first half of a run's last quarter to that of the second
 _WEAKER = 0.8  # of its power: where that of a shrinking motion falls below, it may end on something small
 _FAR = 1e6  # boxes: beyond, a start has diverged
-_PERIODS = 2 * 3 * 5  # of orbits of steps, that kept rows shall not keep time with
+_BANDS = 2 * 3 * 5  # of chaotic motions, that spaced rows shall not keep time with
+_CLOSED = 1e-6  # of an orbit's diameter: by which it closes
 DIVERGED, UNSETTLED = -1, -2
 
 
@@ -47,13 +49,28 @@ class _End(NamedTuple):
 
     Attributes:
         numbers: largest and smallest distance from (0, x0), diameter, and centre, (3 + 2d,).
-        spread: of these between the quarters of the rows.
+        quarters: the same of the quarters of the rows, (4, 3 + 2d).
         sizes: the root mean square distance in the first half of the rows, and in the second.
     """
 
     numbers: np.ndarray
-    spread: np.ndarray
+    quarters: np.ndarray
     sizes: tuple[float, float]
+
+    @property
+    def spread(self) -> np.ndarray:
+        """Of the numbers between the quarters."""
+        return np.ptp(self.quarters, axis=0)
+
+    @property
+    def still_to_go(self) -> float:
+        """How far a motion that goes straight on would still get, slowing down as it does; 0 of one that turns back."""
+        steps = np.diff(self.quarters[:, 3:], axis=0)
+        whole, (first, _, last) = float(np.linalg.norm(steps.sum(axis=0))), np.linalg.norm(steps, axis=1)
+        if whole < _STRAIGHT * np.linalg.norm(steps, axis=1).sum() or whole <= _ONE_WAY * self.diameter:
+            return 0.0
+        slows = math.sqrt(last / first) if first else 1.0
+        return float(last * slows / (1.0 - slows)) if slows < 1.0 else math.inf
 
     @property
     def change(self) -> float:
@@ -80,9 +97,8 @@ class _End(NamedTuple):
 
 
 def _at_rest(point: np.ndarray, distance: float) -> _End:
-    return _End(
-        np.concatenate([[distance, distance, 0.0], point]), np.zeros(3 + len(point)), (distance, distance)
-    )
+    numbers = np.concatenate([[distance, distance, 0.0], point])
+    return _End(numbers, np.tile(numbers, (4, 1)), (distance, distance))
 
 
 class Runs:
@@ -118,25 +134,24 @@ class Runs:
         at_once = max(1, _AT_ONCE // (ROWS * draws.shape[1]))
         found: list[_End | None] = []
         for k in range(0, len(draws), at_once):
-            found += [self._described(z) for z in self._rows(draws[k : k + at_once], finer, longer)]
+            rows = self._rows(draws[k : k + at_once], finer, longer)
+            found += [self._described(z[:ROWS], None if self.rule is None else z[-ROWS:]) for z in rows]
             if tell is not None:
                 tell(len(found), len(draws))
         return found
 
     def _rows(self, draws: np.ndarray, finer: int = 1, longer: int = 1) -> np.ndarray:
         h, steps, n = self.h / finer, self.steps * finer * longer, len(draws)
-        every = self._every(steps)
+        counts = self._counts(steps)
         with jax.enable_x64(True):
             loop = self._loop(h, self._begun(draws[0]))
             if loop is not None:
-                counts = np.full(1 + ROWS, every)
-                counts[0] = steps - every * ROWS
                 return np.stack([loop(self._begun(draw), counts, LARGEST)[1][1:] for draw in draws])
         padded = np.concatenate(
             [draws, np.tile(draws[-1:], (_next_size(n) - n, 1))]
         )  # few sizes are compiled
         with jax.enable_x64(True):
-            return np.asarray(_last_rows(self.system, self.rule, padded, h, steps - every * ROWS, every))[:n]
+            return np.asarray(_rows_after(self.system, self.rule, padded, h, counts))[:n, 1:]
 
     def solves(self, draw: np.ndarray) -> bool:
         """Whether a step of the rule solves an equation, which takes a thousand times as long as any other."""
@@ -158,17 +173,21 @@ class Runs:
 
     def tail(self, draw: np.ndarray) -> np.ndarray | None:
         """The last quarter of the motion from a start, (rows, 2d); None where it diverges."""
-        rows = self._located_rows(draw) if self.switches else self._rows(draw[None])[0]
+        rows = self._located_rows(draw) if self.switches else self._rows(draw[None])[0, :ROWS]
         return rows if rows is not None and self._described(rows) is not None else None
 
-    def _described(self, z: np.ndarray) -> _End | None:
+    def _described(self, z: np.ndarray, steps: np.ndarray | None = None) -> _End | None:
+        """An end by its rows, and its last single steps: where these close, its numbers are those of one period."""
         if not np.all(np.isfinite(z)) or np.max(np.abs(z)) > _FAR * self.box:
             return None
+        once = None if steps is None else _one_period(steps)
         halves = [
             np.sqrt(np.mean(np.sum((half - self.centre) ** 2, axis=1))) for half in np.array_split(z, 2)
         ]
-        spread = np.ptp([self._numbers(quarter) for quarter in np.array_split(z, 4)], axis=0)
-        return _End(self._numbers(z), spread, (float(halves[0]), float(halves[1])))
+        quarters = np.array([self._numbers(quarter) for quarter in np.array_split(z, 4)])
+        return _End(
+            self._numbers(z if once is None else once), quarters, (float(halves[0]), float(halves[1]))
+        )
 
     def _numbers(self, z: np.ndarray) -> np.ndarray:
         sizes = np.linalg.norm(z - self.centre, axis=1)
@@ -186,6 +205,8 @@ class Runs:
             return UNSETTLED
         if end.diameter > small and abs(end.change) > _STEADY * end.largest:
             return UNSETTLED
+        if end.diameter > small and end.still_to_go > SAME * end.largest:
+            return UNSETTLED
         if end.diameter <= small:
             end = _at_rest(end.centre, end.largest)
         for k, other in enumerate(self.known):
@@ -194,16 +215,18 @@ class Runs:
         self.known.append(end)
         return len(self.known) - 1
 
-    def _every(self, steps: int) -> int:
-        """How many steps lie between kept rows, which take up the last quarter.
+    def _counts(self, steps: int) -> np.ndarray:
+        """How many steps are made before each of the rows, the first of which is not kept.
 
-        Of a rule, up to the last half: it shares no factor with a short period, every phase of which they are to meet.
+        The spaced rows take up the last quarter. Of a rule, up to the last half, for a spacing that shares no factor
+        with the number of a chaotic motion's bands; then single steps, by which the period of an orbit is told.
         """
-        most = max(1, steps // 4 // ROWS)
-        if self.rule is None:
-            return most
-        longer = range(most, steps // 2 // ROWS + 1)
-        return next(k for k in (*longer, *range(most, 0, -1)) if math.gcd(k, _PERIODS) == 1)
+        every = max(1, steps // 4 // ROWS)
+        if self.rule is not None:
+            longer = range(every, steps // 2 // ROWS + 1)
+            every = next(k for k in (*longer, *range(every, 0, -1)) if math.gcd(k, _BANDS) == 1)
+        late = ROWS if self.rule is not None and every > 1 else 0
+        return np.array([steps - every * ROWS - late] + ROWS * [every] + late * [1])
 
     def tells_apart(self, one: np.ndarray, two: np.ndarray) -> bool:
         """Whether two neighbours end apart: ends of one family of orbits, where each start has its own, do not."""
@@ -316,11 +339,19 @@ def _next_size(n: int) -> int:
     return next((size for size in (1, 8, 32, 128, 512) if n <= size), n)
 
 
+def _one_period(z: np.ndarray) -> np.ndarray | None:
+    """The last points of steps that repeat, of one period; None where they do not within half of them."""
+    close = _CLOSED * np.max(np.ptp(z, axis=0))
+    gaps = np.max(np.abs(z[-2 : -len(z) // 2 - 2 : -1] - z[-1]), axis=1)
+    for k in 1 + np.flatnonzero(gaps <= close):
+        if np.max(np.abs(z[k:] - z[:-k])) <= close:
+            return z[-k:]
+    return None
+
+
 @jax.jit
-def _last_rows(
-    system: DiracSystem, rule: Rule | None, draws: Array, h: Array, before: Array, every: Array
-) -> Array:
-    """The players in the last rows of every run, (n, rows, 2d)."""
+def _rows_after(system: DiracSystem, rule: Rule | None, draws: Array, h: Array, counts: Array) -> Array:
+    """The players after so many steps more each time, of every run, (n, rows, 2d)."""
     game, d = dirac.game(system.variant, system.x0), system.x0.shape[0]
 
     def once(state: Any) -> Any:
@@ -328,13 +359,12 @@ def _last_rows(
 
     def run(z: Array) -> Array:
         state = z if rule is None else init(rule, game, Players(z[:d], z[d:]))
-        state = jax.lax.fori_loop(0, before, lambda _, s: once(s), state)
 
-        def row(state: Any, _: None) -> tuple[Any, Array]:
-            state = jax.lax.fori_loop(0, every, lambda _, s: once(s), state)
+        def row(state: Any, count: Array) -> tuple[Any, Array]:
+            state = jax.lax.fori_loop(0, count, lambda _, s: once(s), state)
             return state, state if rule is None else jnp.concatenate([*state.players])
 
-        return jax.lax.scan(row, state, None, length=ROWS)[1]
+        return jax.lax.scan(row, state, counts)[1]
 
     return jax.vmap(run)(draws)
 

@@ -114,6 +114,9 @@ class Thresholds:
     # ---------------------------------------------------------------- orbits
     settled: float = 3e-6  # relative change of squared extents between windows: the orbit no longer changes
     settled_at_kinks: float = 3e-3  # the same where a kink of the motion falls between two rows of a window
+    drifts: float = (
+        0.1  # of a window's diameter: extents that change by more belong to a drift, not to an orbit
+    )
     moved: float = 1e-4  # relative change since the start above which the motion was attracted
     patience: float = 300.0  # turns that an orbit must keep before it counts as neutral
     patience_spent: float = 0.2  # share of the budget after which it counts without
@@ -169,6 +172,7 @@ class Thresholds:
     # ---------------------------------------------------------------- Newton's method on rest points and orbits
     newton_step: float = 1e-13  # relative size of a last step that has converged to rounding
     newton_residual: float = 1e-9  # of what the equation is made of: more, and there is no root
+    newton_gain: float = 0.5  # of the change where Newton began: less is left of it at a root
     # singular values below this share of the largest belong to a line of equilibria
     line_of_rest: float = 1e-9
     rank: float = 1e-8  # the same for the rank that is reported

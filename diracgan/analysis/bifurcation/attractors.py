@@ -246,9 +246,12 @@ def _attractor(
 
 
 def _passes_through(runs: Runs, group: int, found: Attractor) -> bool:
-    """Whether what starts were at after their steps is no end: on the way to rest, or undecided and elsewhere later."""
+    """Whether what starts were at after their steps is no end: on the way to rest, or undecided and elsewhere later.
+
+    What is far off then has diverged only where the verdict does not leave that open.
+    """
     if found.radius is None:
-        return False
+        return found.kind == Kind.UNDECIDED
     if Kind(found.kind).arrives:
         return found.radius > SAME * runs.box
     if found.kind != Kind.UNDECIDED:

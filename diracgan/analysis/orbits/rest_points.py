@@ -39,7 +39,7 @@ def rest_near(
     """
     motion = motion.near_rest
     side = motion.side(flat if came is None else came)
-    z, move = flat.copy(), np.zeros(len(flat))
+    z, move, begun = flat.copy(), np.zeros(len(flat)), motion.change(flat, side)
     for _ in range(iterations):
         value, slope = motion.change(z, side), motion.jacobian(z, side)
         if not (np.all(np.isfinite(value)) and np.all(np.isfinite(slope))):
@@ -56,6 +56,10 @@ def rest_near(
     if np.linalg.norm(value) > T.newton_residual * np.linalg.norm(slope) * max(
         reach, float(np.linalg.norm(z))
     ):
+        return None
+    # where one component is huge, as on a far and flat plateau, no step is large beside it: the change itself must fall
+    least = T.newton_residual * float(np.linalg.norm(np.abs(slope) @ np.abs(z)))
+    if np.linalg.norm(value) > max(T.newton_gain * float(np.linalg.norm(begun)), least):
         return None
     return Rest(z, slope, float(np.linalg.norm(slope - before, 2)))
 

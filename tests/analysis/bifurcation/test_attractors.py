@@ -63,6 +63,31 @@ def test_the_phases_of_an_orbit_of_period_two_are_one_attractor():
     assert orbit.centre[0] == pytest.approx((1 + 1 / 3.2) / 2, abs=1e-9)  # x + y = 1 + 1/k
 
 
+def test_the_points_of_an_orbit_whose_period_keeps_time_with_the_rows_are_one_attractor():
+    # phi+ = k phi (1 - phi) has an attracting orbit of period 7 at k = 3.7017; 10,000 steps keep every seventh
+    k, x = 3.7017, 0.4
+    for _ in range(20_000):
+        x = k * x * (1 - x)
+    orbit = [x := k * x * (1 - x) for _ in range(7)]
+    assert max(abs(k * x * (1 - x) - orbit[0]), 0.0) < 1e-9 and np.ptp(orbit) > 0.5
+    runs = basins.Runs(games.Logistic(k=k), dg.rule("simultaneous", lr=1.0), np.ones(1), 1.0, 10_000, 1.0)
+    starts = np.stack([np.linspace(0.1, 0.9, 12), np.zeros(12)], axis=1)
+    assert set(runs.labels(starts).tolist()) == {0}
+    assert runs.known[0].centre[0] == pytest.approx(np.mean(orbit), abs=1e-9)
+    assert runs.known[0].diameter == pytest.approx(np.ptp(orbit), abs=1e-9)
+
+
+def test_a_run_that_only_goes_on_is_no_attractor_however_slowly():
+    # ns + R1 under extragradient steps of 2.74: thrown to theta = -5e5, from where it creeps back by 1e-4 a step, with
+    # phi' and theta' of the size of e^-590; and where it crept, a limit cycle and a line of equilibria were told
+    v, rule = dg.variant("ns").with_(r1=0.35), dg.rule("extragradient", lr=2.74)
+    runs = basins.Runs(v, rule, np.zeros(1), 2.74, 10_000, 2.0)
+    start = np.array([1.2530809568010897, 1.6510223091108869])
+    assert runs.labels(start[None]).tolist() == [basins.UNSETTLED]
+    for phi, theta in [start, (0.42654310306871945, 0.9179862439359936)]:
+        assert dg.verdict(v, [phi], [theta], rule, effort=0.1, edge=False).kind == "undecided"
+
+
 def test_many_starts_are_followed_in_parts(monkeypatch):
     monkeypatch.setattr(basins, "_AT_ONCE", 2 * 512 * 8)
     told = []
@@ -78,7 +103,7 @@ def test_many_starts_are_followed_in_parts(monkeypatch):
 
 
 def test_what_is_gone_has_fallen_by_no_power():
-    assert basins._End(np.zeros(5), np.zeros(5), (1.0, 0.0)).power == np.inf
+    assert basins._End(np.zeros(5), np.zeros((4, 5)), (1.0, 0.0)).power == np.inf
 
 
 @pytest.mark.parametrize(
@@ -190,7 +215,7 @@ def test_a_slow_approach_to_rest_is_one_also_where_another_start_has_come_to_res
     # steps, and still shrinks where its switchings are located
     runs = basins.Runs(dg.variant("wgan-gp", c=1.0, lam=0.35), None, np.zeros(1), 0.02, 4096, 2.0)
     rested = basins._at_rest(np.zeros(2), 1e-7)
-    shrinks = basins._End(np.array([0.02, 0.01, 0.03, 0.0, 0.0]), np.zeros(5), (0.02, 0.015))
+    shrinks = basins._End(np.array([0.02, 0.01, 0.03, 0.0, 0.0]), np.zeros((4, 5)), (0.02, 0.015))
     located = iter([rested, shrinks])
     monkeypatch.setattr(runs, "_followed", lambda draws: [rested, basins._at_rest(np.zeros(2), 0.0)])
     monkeypatch.setattr(runs, "_located", lambda draw: next(located))

@@ -62,6 +62,8 @@ def _is_settled(case: Case, tolerance: float) -> bool:
         return False
     if np.max(np.abs(now.extents**2 - before.extents**2)) > tolerance * scale**2:
         return False
+    if np.max(np.abs(now.extents - before.extents)) > T.drifts * now.diameter:
+        return False  # far out a window's own way is small beside its extents
     waited = now.time >= T.patience * case.turn or case.spent >= T.patience_spent * case.budget
     return _has_moved(case) or waited
 
