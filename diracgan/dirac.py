@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .errors import InputError
+from .errors import InputError, shown
 from .game import Game, Players
 from .variants import Variant, check_variant
 
@@ -100,7 +100,7 @@ def array(name: str, value: Any) -> Array:
     except (TypeError, ValueError, OverflowError):
         real, x = False, jnp.zeros(0)
     if not real:
-        raise InputError(f"{name} = {value!r} is not an array of numbers; allowed: real numbers")
+        raise InputError(f"{name} = {shown(value)} is not an array of numbers; allowed: real numbers")
     return x
 
 

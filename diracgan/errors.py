@@ -54,7 +54,10 @@ def one_line(error: BaseException) -> str:
         >>> one_line(ZeroDivisionError("division by zero"))
         'ZeroDivisionError: division by zero'
     """
-    lines = str(error).strip().splitlines()
+    try:
+        lines = str(error).strip().splitlines()
+    except Exception:  # a stranger's error may fail to say what it is
+        lines = []
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
@@ -67,6 +70,19 @@ def reason(error: BaseException) -> str:
     """
     said = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return said.splitlines()[0].lower()
+
+
+def shown(value: object) -> str:
+    """Return ``repr(value)``, or the name of its class where a stranger's object cannot say what it is.
+
+    Example:
+        >>> shown("a")
+        "'a'"
+    """
+    try:
+        return repr(value)
+    except Exception:
+        return f"<{type(value).__name__}>"
 
 
 def not_installed(what: str, package: str, extra: str) -> InputError:
@@ -98,10 +114,10 @@ def unknown(kind: str, value: object, choices: Iterable[str]) -> InputError:
         >>> print(unknown("variant", "kl", ["fgan-kl", "fgan-reverse-kl", "ns"]))
         unknown variant 'kl'; did you mean 'fgan-kl'? Allowed: fgan-kl, fgan-reverse-kl, ns
     """
-    names = sorted(str(c) for c in choices)
-    near = _near(str(value).lower(), names)
+    names, given = sorted(str(c) for c in choices), value if isinstance(value, str) else shown(value)
+    near = _near(given.lower(), names)
     hint = f"; did you mean {near!r}?" if near else "."
-    return InputError(f"unknown {kind} {str(value)!r}{hint} Allowed: {', '.join(names) or 'none'}")
+    return InputError(f"unknown {kind} {given!r}{hint} Allowed: {', '.join(names) or 'none'}")
 
 
 def _near(value: str, names: list[str]) -> str | None:
@@ -130,7 +146,7 @@ def word(name: str, value: Any) -> str:
         'lr'
     """
     if not isinstance(value, str):
-        raise InputError(f"{name} = {value!r} is not text; allowed: a word in quotes")
+        raise InputError(f"{name} = {shown(value)} is not text; allowed: a word in quotes")
     return value
 
 
@@ -150,7 +166,7 @@ def instance(name: str, value: Any, kind: type[T], allowed: str) -> T:
         diracgan.errors.InputError: point = 3 is not a str; allowed: what a branch holds in points
     """
     if not isinstance(value, kind):
-        raise InputError(f"{name} = {value!r} is not a {kind.__name__}; allowed: {allowed}")
+        raise InputError(f"{name} = {shown(value)} is not a {kind.__name__}; allowed: {allowed}")
     return value
 
 
@@ -161,8 +177,9 @@ def flag(name: str, value: Any) -> bool:
         >>> flag("adaptive", True)
         True
     """
-    if str(value) not in ("True", "False") or isinstance(value, str):  # NumPy's are bools of another class
-        raise InputError(f"{name} = {value!r} is not a bool; allowed: True, False")
+    is_bool = isinstance(value, bool) or (_kind(value) == "b" and getattr(value, "shape", ()) == ())
+    if not is_bool:  # NumPy's are bools of another class
+        raise InputError(f"{name} = {shown(value)} is not a bool; allowed: True, False")
     return bool(value)
 
 
@@ -173,7 +190,7 @@ def callback(name: str, value: Any) -> None:
         >>> callback("progress", None)
     """
     if value is not None and not callable(value):
-        raise InputError(f"{name} = {value!r} is not a function; allowed: a function, or None")
+        raise InputError(f"{name} = {shown(value)} is not a function; allowed: a function, or None")
 
 
 def listed(name: str, value: Any, allowed: str) -> list[Any]:
@@ -184,7 +201,7 @@ def listed(name: str, value: Any, allowed: str) -> list[Any]:
         ['margin']
     """
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
-        raise InputError(f"{name} = {value!r} is not a list; allowed: {allowed}")
+        raise InputError(f"{name} = {shown(value)} is not a list; allowed: {allowed}")
     return list(value)
 
 
@@ -196,7 +213,7 @@ def mapping(name: str, value: Any, allowed: str) -> dict[str, Any]:
         {'width': 8}
     """
     if not isinstance(value, Mapping):
-        raise InputError(f"{name} = {value!r} is not a mapping; allowed: {allowed}")
+        raise InputError(f"{name} = {shown(value)} is not a mapping; allowed: {allowed}")
     return dict(value)
 
 
@@ -223,7 +240,7 @@ def real_array(name: str, value: Any, shape: tuple[int | None, ...] | None = Non
         x = None
     if x is None:
         raise InputError(
-            f"{name} = {value!r} is not made of numbers; allowed: real numbers, of shape {wanted}"
+            f"{name} = {shown(value)} is not made of numbers; allowed: real numbers, of shape {wanted}"
         )
     if shape is not None and (
         x.ndim != len(shape) or any(n not in (None, m) for n, m in zip(shape, x.shape, strict=True))
@@ -267,7 +284,7 @@ def number(
     except OverflowError:
         raise InputError(f"{name} is too large for a float; allowed: {allowed}") from None
     except Exception:  # a stranger's object may raise anything
-        raise InputError(f"{name} = {value!r} is not a number; allowed: {allowed}") from None
+        raise InputError(f"{name} = {shown(value)} is not a number; allowed: {allowed}") from None
     if not math.isfinite(x):
         raise InputError(f"{name} = {value} is not finite; allowed: {allowed}")
     if (low is not None and (x < low or (open_low and x == low))) or (
@@ -297,7 +314,7 @@ def integer(name: str, value: object, *, low: int, high: int = LARGEST) -> int:
     except Exception:  # likewise
         n, exact = 0, False
     if not exact:
-        raise InputError(f"{name} = {value!r} is not a whole number; allowed: {allowed}")
+        raise InputError(f"{name} = {shown(value)} is not a whole number; allowed: {allowed}")
     if n < low:
         raise InputError(f"{name} = {n} is too small; allowed: {allowed}")
     if n > high:

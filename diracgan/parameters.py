@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from jax.core import Tracer
 
-from .errors import LARGEST, InputError, integer, number, one_of, real_array, unknown
+from .errors import LARGEST, InputError, integer, number, one_of, real_array, shown, unknown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,10 +78,10 @@ class Parameter:
             return value if isinstance(value, jax.Array) else checked
         several = real_array(self.name, value)
         if not several.size:
-            raise InputError(f"{self.name} = {value!r} is empty; allowed: at least one number")
+            raise InputError(f"{self.name} = {shown(value)} is empty; allowed: at least one number")
         found = value if isinstance(value, jax.Array) else np.asarray(value)
         if found.dtype == bool:
-            raise InputError(f"{self.name} = {value!r} is not made of numbers; allowed: real numbers")
+            raise InputError(f"{self.name} = {shown(value)} is not made of numbers; allowed: real numbers")
         for end in (several.min(), several.max()):
             number(self.name, end, **domain)
         return found
@@ -245,4 +245,4 @@ def _flag(name: str, value: Any) -> bool:
         return bool(value)
     if str(value).lower() in words:
         return words[str(value).lower()]
-    raise InputError(f"{name} = {value!r} is not a truth value; allowed: true, false")
+    raise InputError(f"{name} = {shown(value)} is not a truth value; allowed: true, false")

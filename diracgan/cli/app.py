@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
-from ..errors import unknown
+from ..errors import InputError, unknown
 from ..files import user_cache
 from . import signals
-from .failures import explain
+from .failures import explain, users_place
 from .layer import typer_function
 
 COMMANDS = (
@@ -65,6 +65,18 @@ COMPLETE = "_DIRACGAN_COMPLETE"
 _UsageError: Any = typer.BadParameter.__mro__[1]  # typer exports only its subclass
 
 
+class _Command(TyperCommand):
+    """A command whose options are given once, where they are not repeatable."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not ctx.resilient_parsing:  # as shells do to complete a line
+            _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+            for option in order:
+                if order.count(option) > 1 and option.nargs == 1 and not getattr(option, "multiple", False):
+                    raise InputError(f"{option.opts[0]} is given {order.count(option)} times; allowed: once")
+        return super().parse_args(ctx, args)
+
+
 class _Commands(TyperGroup):
     """The commands by name; a module is imported when its command is looked at."""
 
@@ -86,7 +98,7 @@ def load(name: str) -> Any:
     """
     module = importlib.import_module(f"diracgan.cli.{name.replace('-', '_')}")
     app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
-    app.command(name)(typer_function(name, module.command))
+    app.command(name, cls=_Command)(typer_function(name, module.command))
     return typer.main.get_command(app)
 
 
@@ -140,7 +152,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _drop_output()
         return 141
-    except Exception as error:
+    except BaseException as error:
+        if not (isinstance(error, (Exception, SystemExit)) or users_place(error)):
+            raise
         number = signals.received()
         if number is not None:  # a library may say in its own way that it was interrupted
             return signals.say(number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -50,10 +51,13 @@ def explain(error: BaseException) -> tuple[str, int]:
 
 
 def _refused_variable(error: BaseException) -> str:
-    """The environment variable of JAX or matplotlib whose value a ValueError of theirs names, if one does."""
-    ours = [n for n, value in os.environ.items() if n.startswith(("JAX_", "MPL")) and value]
-    named = [n for n in ours if isinstance(error, ValueError) and repr(os.environ[n]) in str(error)]
-    return named[0] if named else ""
+    """The environment variable of JAX or matplotlib that an error of theirs names, as they name it, if one does."""
+    said = str(error)
+    for name in os.environ:
+        jax = name.startswith("JAX_") and re.search(rf"\b{re.escape(name)}\b", said, re.IGNORECASE)
+        if jax or (name == "MPLBACKEND" and said.startswith("Key backend: ")):
+            return name
+    return ""
 
 
 def users_place(error: BaseException | None) -> str:
@@ -61,9 +65,10 @@ def users_place(error: BaseException | None) -> str:
     users = {
         getattr(m, "__file__", None) for n, m in list(sys.modules.items()) if n.startswith("_diracgan_user_")
     }
+    said = isinstance(error, (Exception, SystemExit))  # importing a file names its line in these
     place = ""
     for frame in traceback.extract_tb(error.__traceback__) if error is not None else ():
-        if frame.filename in users and frame.name != "<module>":  # importing says its line itself
+        if frame.filename in users and not (frame.name == "<module>" and said):
             place = f"{os.path.relpath(frame.filename)}, line {frame.lineno}: "
     return place
 

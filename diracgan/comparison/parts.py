@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..errors import InputError, one_of
+from ..errors import InputError, one_of, reason
 from ..files import write_text
 from ..training.build import on_device
 from ..training.config import DEVICES
@@ -80,7 +80,7 @@ class Parts:
         file = None if self.folder is None else self.folder / f"{what}-{self._key(words)}.json"
         note = f"{what}: {variant.label}"
         if file is not None and file.is_file():
-            made, note = json.loads(file.read_text(), object_hook=_complex), f"{note} (was done)"
+            made, note = _kept(file), f"{note} (was done)"
         else:
             with on_device(self.device):
                 made = function(on, self.chosen, *args)
@@ -109,6 +109,16 @@ def code_of(variant: Variant) -> str:
         file = getattr(sys.modules.get(kind.__module__), "__file__", None)
         said.append(f"{kind.__qualname__} {id(kind) if file is None else sha256(file)}")
     return ", ".join(said)
+
+
+def _kept(file: Path) -> Any:
+    """The records of a part that is done."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"), object_hook=_complex)
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"{str(file)!r} cannot be read: {reason(error)}; remove it, and its part is done anew"
+        ) from error
 
 
 def _plain(x: Any) -> Any:

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from .. import dirac
-from ..errors import InputError, integer, number
+from ..errors import InputError, integer, number, shown
 from ..game import Players
 from ..parameters import is_traced
 
@@ -90,7 +90,7 @@ def vector(name: str, value: Any) -> np.ndarray:
     except Exception:  # a stranger's object may raise anything
         entries, shaped = [], False
     if not shaped:
-        raise InputError(f"{name} = {value!r} is not a vector; allowed: a list of at least one number")
+        raise InputError(f"{name} = {shown(value)} is not a vector; allowed: a list of at least one number")
     if len(entries) > LARGEST_DIM:
         raise InputError(f"{name} has {len(entries)} entries; allowed: at most {LARGEST_DIM}")
     return np.array([number(f"{name}[{i}]" if len(entries) > 1 else name, e) for i, e in enumerate(entries)])

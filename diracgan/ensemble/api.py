@@ -13,7 +13,7 @@ import numpy as np
 
 from ..dynamics.starts import check_rates, check_untraced
 from ..dynamics.trajectory import identity, versions
-from ..errors import InputError, flag, number, unknown
+from ..errors import InputError, flag, number, shown, unknown
 from ..game import Players
 from ..memory import check_memory
 from ..parameters import Parametric, is_traced, parameters
@@ -293,7 +293,9 @@ def _datum(x0: Any, dim: int) -> np.ndarray | None:
     try:
         datum = np.asarray(x0, float)
     except (TypeError, ValueError):
-        raise InputError(f"x0 = {x0!r} is not a vector of numbers; allowed: {dim} numbers, or one") from None
+        raise InputError(
+            f"x0 = {shown(x0)} is not a vector of numbers; allowed: {dim} numbers, or one"
+        ) from None
     if datum.shape not in ((), (1,), (dim,)) or not np.isfinite(datum).all():
         raise InputError(f"x0 has shape {datum.shape}; allowed: {dim} finite numbers, or one")
     return np.broadcast_to(datum, (dim,)).copy() if datum.any() else None

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, number
+from ..errors import InputError, number, shown
 from ..rules import Rule
 from ..variants import Variant, variant
 from . import levels
@@ -78,7 +78,9 @@ class Monitor:
         """See the class."""
         self.variant = _made(variant)
         if rule is not None and not isinstance(rule, Rule):
-            raise InputError(f"rule = {rule!r} is not a rule; allowed: what dg.rule(...) returns, or None")
+            raise InputError(
+                f"rule = {shown(rule)} is not a rule; allowed: what dg.rule(...) returns, or None"
+            )
         self.rule = rule
         self.warnings: list[TrainingWarning] = []
         self._limits = None if self.variant is None else levels.limits_of(self.variant)
@@ -118,7 +120,7 @@ class Monitor:
                 x = float(value)
             except (TypeError, ValueError):
                 raise InputError(
-                    f"{name} = {value!r} is not a number; allowed: numbers and tensors of one element"
+                    f"{name} = {shown(value)} is not a number; allowed: numbers and tensors of one element"
                 ) from None
             numbers[name] = x
         if self._halves is not None and {*self._halves[1:]} <= numbers.keys():

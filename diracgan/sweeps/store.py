@@ -320,7 +320,7 @@ def _whole(given: str) -> Iterator[None]:
     """What the libraries raise about a store that is damaged, each what it likes, as an InputError."""
     try:
         yield
-    except MemoryError:  # nothing is wrong with the store
+    except (MemoryError, InputError):  # nothing is wrong with the store, or it is said already
         raise
     except Exception as error:
         raise InputError(

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, shown
 from ..game import Players
 from ..parameters import Parametric
 from ..rules import Rule
@@ -83,7 +83,9 @@ def check_numbers(settings: Parametric, dtype: str) -> None:
         if isinstance(value, Parametric):
             check_numbers(value, dtype)
         elif np.ndim(value):
-            raise InputError(f"{name} = {value!r} are {np.size(value)} numbers; allowed in training: one")
+            raise InputError(
+                f"{name} = {shown(value)} are {np.size(value)} numbers; allowed in training: one"
+            )
         elif _outside(value, kept):
             raise InputError(
                 f"{name} = {value:g} does not fit in {kept.dtype}; allowed: from {float(kept.tiny):.2g} to "

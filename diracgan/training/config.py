@@ -30,7 +30,7 @@ from typing import Any
 
 import tomli_w
 
-from ..errors import InputError, listed, mapping, number, unknown
+from ..errors import InputError, listed, mapping, number, shown, unknown
 from ..parameters import Parametric, param, parameters
 from ..registry import Registry, source as source_of
 from ..rules import RULES, Rule, rule
@@ -185,7 +185,9 @@ def configure(
         )
     losses = parse(variant) if isinstance(variant, str) else variant
     if not isinstance(losses, Variant):
-        raise InputError(f"{variant!r} is not a variant; allowed: a name, or what dg.variant(...) returns")
+        raise InputError(
+            f"{shown(variant)} is not a variant; allowed: a name, or what dg.variant(...) returns"
+        )
     built = _architecture(networks, losses, on)
     if chosen is None and isinstance(variant, str):
         chosen = chosen_in(variant)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from diracgan.cli.app import COMMANDS
+from diracgan.cli.app import COMMANDS, main
 from diracgan.cli.failures import explain
 
 VARIANT_COMMANDS = ["plot", "simulate", "eig"]
@@ -201,6 +201,8 @@ def test_what_moves_refuses(cli, folder, files, command, words, says):
         (["figures", "--out", "file.txt"], ["'file.txt'", "not a folder"]),
         (["plot", "-v", "ns", "--out", "a.nc"], ["'.nc'", ".pdf", ".gif"]),
         (["simulate", "-v", "ns", "--out", "a.png"], ["'.png'", ".npz"]),
+        (["eig", "-v", "ns", "--r1", "1", "--r1", "2"], ["--r1", "given 2 times", "once"]),
+        (["plot", "-v", "ns", "--variant", "lsgan"], ["--variant", "given 2 times", "once"]),
         (["plot", "-v", "ns", "--out", "x" * 300 + ".png"], ["cannot be written"]),
     ],
     ids=lambda x: " ".join(x)[:40],
@@ -229,8 +231,49 @@ def test_an_old_file_survives_bad_input(cli, folder):
     assert (folder / "a.nc").read_text() == "old"
 
 
-def test_a_library_that_refuses_a_variable_of_the_environment_is_no_bug_of_ours(monkeypatch):
-    refused = ValueError("invalid truth value 'banana' for environment 'JAX_ENABLE_X64'")
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("JAX_ENABLE_X64", "banana", "invalid truth value 'banana' for environment 'JAX_ENABLE_X64'"),
+        ("JAX_TRACEBACK_FILTERING", "zz", 'Invalid value "zz" for JAX flag jax_traceback_filtering'),
+        ("MPLBACKEND", "nope", "Key backend: 'nope' is not a valid value for backend"),
+    ],
+)
+def test_a_library_that_refuses_a_variable_of_the_environment_is_no_bug_of_ours(
+    monkeypatch, name, value, said
+):
+    refused = ValueError(said)
+    monkeypatch.delenv(name, raising=False)
     assert explain(refused)[1] == 1
-    monkeypatch.setenv("JAX_ENABLE_X64", "banana")
-    assert explain(refused) == (f"JAX_ENABLE_X64 = 'banana': ValueError: {refused}", 2)
+    monkeypatch.setenv(name, value)
+    assert explain(refused) == (f"{name} = {value!r}: ValueError: {refused}", 2)
+
+
+def test_a_variable_whose_value_an_error_only_quotes_is_not_blamed(monkeypatch):
+    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+    monkeypatch.setenv("JAX_ENABLE_X64", "1")
+    for said in ("backend 'cpu' has no such layout", "'1' is not a shape", "JAX_PLATFORMS_OF_OTHERS"):
+        line, code = explain(ValueError(said))
+        assert code == 1
+        assert line.startswith(f"a bug in diracgan: ValueError: {said}")
+
+
+def test_what_a_loss_raises_beside_exceptions_names_its_line(cli, folder):
+    stop = "class Stop(BaseException): pass"
+    text = RAISES.replace("return undefined_name", "raise Stop('no more')").replace("raising", "stopping")
+    (folder / "stopping.py").write_text(f"{stop}\n{text}")
+    code, _, err = cli("eig", "-v", "stopping.py:stopping")
+    assert code == 2
+    assert "stopping.py, line 8: " in one_line(err) and "no more" in err
+
+
+def test_what_only_ends_a_process_is_not_taken_for_a_bug(monkeypatch):
+    class Ended(BaseException):
+        pass
+
+    def end(words):
+        raise Ended
+
+    monkeypatch.setattr("diracgan.cli.app._run", end)
+    with pytest.raises(Ended):
+        main(["list"])

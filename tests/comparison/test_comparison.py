@@ -133,6 +133,22 @@ def test_a_part_that_is_done_is_not_run_again(tmp_path):
     assert len(calls) == 3
 
 
+@pytest.mark.parametrize("content", [b'[{"agree": tr', b"\xff\xfe", b"[" * 100_000])
+def test_a_part_that_is_damaged_is_named(tmp_path, content):
+    def run(variant, chosen):
+        return []
+
+    with Parts(protocol("ci"), tmp_path) as parts:
+        parts.add("some", run, dg.variant("ns")).result()
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(content)
+    with (
+        Parts(protocol("ci"), tmp_path) as parts,
+        pytest.raises(InputError, match="json' cannot be read: .*remove it"),
+    ):
+        parts.add("some", run, dg.variant("ns")).result()
+
+
 def test_what_runs_is_not_waited_for_after_ctrl_c():
     """Nobody would release it: a pool that waited would never end."""
     begun, released = threading.Event(), threading.Event()

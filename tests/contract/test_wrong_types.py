@@ -156,12 +156,12 @@ def test_a_variant_with_a_traced_number_is_refused_by_what_runs_programs(name):
 
 
 class Unreadable:
-    """What raises errors of its own when it is read as a number."""
+    """What raises errors of its own when it is read as a number, or asked what it is."""
 
     def __float__(self):
         raise RuntimeError("no number")
 
-    __array__ = __int__ = __float__
+    __array__ = __int__ = __repr__ = __float__
 
 
 @pytest.mark.parametrize(

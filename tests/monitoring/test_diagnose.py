@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pickle
+import zipfile
 from importlib import import_module
 
 import numpy as np
@@ -265,6 +267,47 @@ def test_a_table_that_would_be_misread_is_refused(folder, text, words):
     (folder / "a.csv").write_text(text)
     with pytest.raises(InputError, match=words):
         read("a.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.pt", {"archive/data.pkl": b"", "archive/version": b"3"}, "a checkpoint of PyTorch"),
+        ("a.npz", {"archive/data.pkl": b""}, "a checkpoint of PyTorch"),
+        ("a.xlsx", {"[Content_Types].xml": b"", "xl/workbook.xml": b""}, "a spreadsheet.*CSV"),
+        ("a.parquet", b"PAR1\x15\0", "a Parquet table"),
+        ("a.pkl", pickle.dumps({"d": 1}), "a pickle"),
+        ("a.h5", b"\x89HDF\r\n\x1a\n\0", "an HDF5"),
+    ],
+)
+def test_a_file_of_another_kind_is_called_what_it_is(folder, name, content, words):
+    if isinstance(content, dict):
+        with zipfile.ZipFile(name, "w") as archive:
+            for member, said in content.items():
+                archive.writestr(member, said)
+    else:
+        (folder / name).write_bytes(content)
+    with pytest.raises(InputError, match=f"'{name}' is no log but {words}"):
+        read(name)
+
+
+def test_text_that_begins_like_another_kind_is_a_log(folder):
+    (folder / "a.csv").write_text("PK_loss,PAR1\n" + "".join(f"{np.sin(k)},{np.cos(k)}\n" for k in range(40)))
+    assert read("a.csv").names == ["PK_loss", "PAR1"]
+
+
+def test_an_archive_of_arrays_with_any_wrong_bit_is_read_or_refused(folder):
+    np.savez_compressed("a.npz", d=np.sin(N), g=np.cos(N))
+    whole, draw = (folder / "a.npz").read_bytes(), np.random.default_rng(0)
+    for _ in range(60):
+        content = bytearray(whole)
+        content[draw.integers(len(whole))] ^= 1 << draw.integers(8)
+        (folder / "b.npz").write_bytes(content)
+        try:
+            values = read("b.npz").values
+        except InputError:
+            continue
+        assert np.array_equal(values, read("a.npz").values)
 
 
 def test_deep_json_is_refused(folder):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import InputError, callback, integer
+from ...errors import InputError, callback, integer, shown
 from ...records import Record
 from ...rules import Rule, check_rule
 from ...variants import Variant
@@ -86,7 +86,9 @@ def adaptive_chart(
     check_rule(rule)
     callback("progress", progress)
     if not isinstance(start, (tuple, list)) or len(start) != 2:
-        raise InputError(f"start = {start!r} is not a pair; allowed: (phi, theta), None for the usual one")
+        raise InputError(
+            f"start = {shown(start)} is not a pair; allowed: (phi, theta), None for the usual one"
+        )
     around = settings(variant, rule, 1, x0)
     handles, low, high = plane(around, over)
     count = integer("cells", cells, low=2, high=100)

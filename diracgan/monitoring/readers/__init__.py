@@ -13,6 +13,7 @@ from .compressed import is_compressed, unpacked
 from .delimited import read_delimited
 from .documents import named_lists
 from .folders import joined_series, log_of, players_folders, series_name
+from .foreign import ALLOWED, foreign, is_archive
 from .json_lines import read_json
 from .printed import looks_printed, read_printed
 from .table import LogTable, UnreadyLogError
@@ -51,6 +52,8 @@ def read_table(path: Path, given: str) -> LogTable:
             return read_events(path, given)
         with path.open("rb") as file:
             head = file.read(_HEAD)
+        if other := foreign(path, head):
+            raise InputError(f"{given} is no log but {other}; allowed: {ALLOWED}")
         table = _unpacked(path, given, head) if is_compressed(path, head) else _of_file(path, given, head)
         if {"Wall time", "Step", "Value"} == table.columns.keys() and "-tag-" in path.stem:  # of TensorBoard
             named = {series_name(path) if n == "Value" else n: c for n, c in table.columns.items()}
@@ -72,14 +75,14 @@ def _unpacked(path: Path, given: str, head: bytes) -> LogTable:
 
 
 def _of_file(path: Path, given: str, head: bytes) -> LogTable:
-    if head[:2] == b"PK" or path.suffix.lower() == ".npz":
+    if is_archive(head) or path.suffix.lower() == ".npz":
         return read_archive(path, given)
     encoding = "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     text = head.decode(encoding, errors="replace")
     if not text.strip():
         raise UnreadyLogError(f"{given} is empty; allowed: a log with at least one row of numbers")
     if encoding != "utf-16" and b"\0" in head:
-        raise InputError(f"{given} is not text; allowed: CSV, JSON lines, printed losses, .npz, event files")
+        raise InputError(f"{given} is not text; allowed: {ALLOWED}")
     if text.lstrip().startswith("{'") and looks_printed(text):  # Python's dictionaries, a line each
         return read_printed(path, encoding)
     # a line of a log may begin with a bracket too: [12/400] ...
