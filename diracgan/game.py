@@ -21,7 +21,7 @@ from jax.flatten_util import ravel_pytree
 from .errors import InputError, one_line
 from .instance_noise import Loss, coupling_of, smooth_mean, spreads
 from .parameters import is_traced
-from .tracing.switching import BranchedFunction, branched, unlocated
+from .tracing.switching import BranchedFunction, branched
 from .variants import Variant
 from .variants.penalties import on_logits, total
 
@@ -31,6 +31,20 @@ class Players(NamedTuple):
 
     phi: Any
     theta: Any
+
+
+class Sites(NamedTuple):
+    """Where the losses of a game may switch.
+
+    Attributes:
+        surfaces: how many switching functions both losses have.
+        faces: how many of the last ones are faces of the box that clips the critic.
+        unlocated: the operations whose switches are crossed unseen, by JAX's names.
+    """
+
+    surfaces: int
+    faces: int
+    unlocated: tuple[str, ...]
 
 
 class Samples(NamedTuple):
@@ -247,11 +261,15 @@ class Game(GameLike):
             parts += [jnp.ravel(g) for side in gaps for g in jax.tree.leaves(side)]
         return jnp.concatenate(parts)
 
-    def unlocated(self, players: Players) -> tuple[str, ...]:
-        """The operations of both losses that may switch without a surface: JAX's names of them."""
-        return tuple(
-            sorted({n for f in (self.critic_loss, self.generator_loss) for n in unlocated(f, (players,))})
+    def sites(self, players: Players) -> Sites:
+        """Where the losses may switch."""
+        losses = (
+            self._branched("critic_loss", players, 1.0)[0],
+            self._branched("generator_loss", players)[0],
         )
+        faces = self.faces(players)
+        unlocated = sorted({name for loss in losses for name in loss.unlocated})
+        return Sites(sum(loss.surfaces for loss in losses) + faces, faces, tuple(unlocated))
 
     def faces(self, players: Players) -> int:
         """How many of the last surfaces are faces of the box that clips the critic's weights."""

@@ -23,7 +23,7 @@ import numpy as np
 from jax import Array
 
 from .. import dirac
-from ..game import Game, Players
+from ..game import Game, Players, Sites
 from ..tracing.host import at_once
 from ..variants import Variant
 
@@ -76,20 +76,6 @@ def unpack(system: DiracSystem, y: Array) -> Players:
     return Players(y[..., :d], y[..., d : 2 * d])
 
 
-class Sites(NamedTuple):
-    """Where the losses of a game may switch.
-
-    Attributes:
-        surfaces: how many switching functions both losses have.
-        faces: how many of the last ones are faces of the box that clips the critic.
-        unlocated: the operations whose switches are crossed unseen, by JAX's names.
-    """
-
-    surfaces: int
-    faces: int
-    unlocated: tuple[str, ...]
-
-
 def sites(system: DiracSystem) -> Sites:
     """Where the losses may switch: the same for all numbers of a variant."""
     leaves, structure = jax.tree.flatten((system.variant, system.x0))
@@ -98,11 +84,17 @@ def sites(system: DiracSystem) -> Sites:
 
 @lru_cache(maxsize=1024)
 def _sites(structure: Any, shapes: tuple[Any, ...]) -> Sites:
-    """Traced with the numbers 0.5: none is read, but a box must have a size."""
-    variant, x0 = jax.tree.unflatten(structure, [np.full(shape, 0.5) for shape in shapes])
-    game, z = dirac.game(variant, x0), Players(np.zeros(x0.shape), np.zeros(x0.shape))
-    count = jax.eval_shape(game.surfaces, z).shape[0]
-    return Sites(count, game.faces(z), game.unlocated(z))
+    """Traced with numbers that stay unknown, as whoever follows the flow traces the losses too."""
+    found = []
+
+    def look(leaves: list[Any], z: Players) -> None:
+        variant, x0 = jax.tree.unflatten(structure, leaves)
+        found.append(dirac.game(variant, x0).sites(z))
+
+    leaves = [jax.ShapeDtypeStruct(shape, float) for shape in shapes]
+    player = leaves[-1]  # x0 is the last
+    jax.eval_shape(look, leaves, Players(player, player))
+    return found[0]
 
 
 def surface_count(system: DiracSystem) -> int:

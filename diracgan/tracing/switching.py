@@ -114,6 +114,26 @@ class BranchedFunction:
         inputs = [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in self.function.inputs]
         return jax.eval_shape(lambda *leaves: self(leaves)[1], *inputs).shape[0]
 
+    @functools.cached_property
+    def unlocated(self) -> tuple[str, ...]:
+        """JAX's names of its operations that may switch without a surface, as :func:`unlocated` says."""
+        found: set[str] = set()
+
+        def look(operation: Operation, moving: list[bool]) -> list[bool]:
+            inner, within = operation.structure, inner_function(operation)
+            if within is not None and any(moving):
+                return interpret(within, moving, look, lambda value: False)
+            known = is_site(operation) or operation.name in _WITHOUT_SITES
+            known = known and not truncates(operation)
+            named = bool(operation.outputs) and not isinstance(inner, Call) and not known
+            if any(moving) and named and not (isinstance(inner, (Scan, Branches)) and _is_smooth(inner)):
+                found.add(operation.name)
+            return [any(moving)] * len(operation.outputs)
+
+        moving = [k < self.arguments for k in range(len(self.function.inputs))]
+        interpret(self.function, moving, look, lambda value: False)
+        return tuple(sorted(found))
+
 
 def branched(fn: Callable[..., Any], args: Sequence[Any], constants: Sequence[Any] = ()) -> BranchedFunction:
     """Trace ``fn(*args, *constants)``, to evaluate it more than once.
@@ -147,22 +167,7 @@ def unlocated(fn: Callable[..., Any], args: Sequence[Any]) -> tuple[str, ...]:
         >>> unlocated(lambda x: jnp.sum(jnp.sort(x) + jnp.abs(x)), (jnp.ones(30),))
         ('sort',)
     """
-    function, _ = read(fn, *args)
-    found: set[str] = set()
-
-    def look(operation: Operation, moving: list[bool]) -> list[bool]:
-        inner, within = operation.structure, inner_function(operation)
-        if within is not None and any(moving):
-            return interpret(within, moving, look, lambda value: False)
-        known = is_site(operation) or operation.name in _WITHOUT_SITES
-        known = known and not truncates(operation)
-        named = bool(operation.outputs) and not isinstance(inner, Call) and not known
-        if any(moving) and named and not (isinstance(inner, (Scan, Branches)) and _is_smooth(inner)):
-            found.add(operation.name)
-        return [any(moving)] * len(operation.outputs)
-
-    interpret(function, [True] * len(jax.tree.leaves(args)), look, lambda value: False)
-    return tuple(sorted(found))
+    return branched(fn, args).unlocated
 
 
 def is_site(operation: Operation) -> bool:
