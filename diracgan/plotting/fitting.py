@@ -28,6 +28,8 @@ _EDGE = 0.08  # inches round a page
 _APART = 0.12  # inches between panels
 _NARROWEST = 0.62  # of a panel's own width
 _LOWEST = 1.3  # inches, of a panel that was higher
+_SMALL = 2.4  # inches: the texts of a panel no wider than this have its place, of others the page
+_EQUALS = "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
 _FLAT = 0.85  # of the height of axes in space: a cube fills no more of it
 _BESIDE = 1.35  # inches of words beside a panel
 _ROUNDS = 3  # of measuring: numbers that are thinned and legends that are folded take another room
@@ -113,13 +115,19 @@ def _offsets(fig: Figure, panel: _Panel) -> tuple[list[Any], list[Any]]:
 
 def _margins(fig: Figure, panel: _Panel) -> tuple[float, float, float, float]:
     """Inches that numbers, labels, legend and texts take on the left, below, on the right and above the panel."""
-    box = panel.ax.get_window_extent()
+    box, (first, last) = panel.ax.get_window_extent(), _across(fig, panel)
     seen = [b for a in (panel.ax, *panel.guests) if (b := a.get_tightbbox()) is not None]
     seen += [t.get_window_extent() for t in panel.texts]
     x0, y0 = (min(getattr(b, n) for b in [box, *seen]) for n in ("x0", "y0"))
     x1, y1 = (max(getattr(b, n) for b in [box, *seen]) for n in ("x1", "y1"))
-    left, low, right, high = box.x0 - x0, box.y0 - y0, x1 - box.x1, y1 - box.y1
+    left, low, right, high = first - x0, box.y0 - y0, max(x1 - last, 0.0), y1 - box.y1
     return left / fig.dpi, low / fig.dpi, right / fig.dpi, high / fig.dpi
+
+
+def _across(fig: Figure, panel: _Panel) -> tuple[float, float]:
+    """Where a panel's place begins and ends, in pixels: a square need not fill it."""
+    place = panel.ax.get_position(original=True)
+    return place.x0 * fig.get_figwidth() * fig.dpi, place.x1 * fig.get_figwidth() * fig.dpi
 
 
 def _rows(panels: list[_Panel], margins: list[Any], width: float) -> list[list[int]]:
@@ -185,6 +193,7 @@ def _place(fig: Figure, size: Size, panels: list[_Panel], places: list[Any]) -> 
             x += margins[i][0]
             if panels[i].ax.get_gid() == NAMED_ROWS:
                 panels[i].ax.tick_params(labelleft=i == row[0])
+                panels[i].ax.yaxis.label.set_visible(i == row[0])
             _move(fig, panels[i], places[i], (x, top - high, wide, high))
             x += wide + margins[i][2] + _APART
         top -= tall + down + _APART
@@ -196,6 +205,8 @@ def _move(fig: Figure, panel: _Panel, places: Any, box: tuple[float, float, floa
     (wide, high), (guests, texts) = fig.get_size_inches(), places
     x, y, w, h = box
     panel.ax.set_position((x / wide, y / high, w / wide, h / high))
+    if panel.width <= _SMALL:  # its words begin where it does, and have the whole place
+        panel.ax.set_anchor("W")
     if scales_are_equal(panel.ax):
         equal_scales(panel.ax)
     for ax, ((x0, y0), (x1, y1)) in zip(panel.guests, guests, strict=True):
@@ -230,6 +241,8 @@ def _foot(fig: Figure) -> float:
 
 def _tidy(fig: Figure, panel: _Panel) -> None:
     """Fold what is too long for a panel and thin out numbers that meet."""
+    whole, (first, last) = fig.get_figwidth() * fig.dpi, _across(fig, panel)
+    room = max(panel.ax.get_window_extent().width, 0.97 * (last - first))
     for ax in (panel.ax, *panel.guests):
         legend = ax.get_legend()
         wide, high = ax.get_window_extent().size
@@ -238,8 +251,8 @@ def _tidy(fig: Figure, panel: _Panel) -> None:
         elif legend is not None and legend.get_gid() == "above":
             legend_above(ax, 72 * float(wide) / fig.dpi)
         for title in (t for t in ax.get_children() if isinstance(t, Text) and t not in ax.texts):
-            _fold(title, fig.get_figwidth() * fig.dpi * 0.98 if panel.width > 2.4 else wide * 1.05, "width")
-        _fold(ax.xaxis.label, max(wide, 0.9 * fig.get_figwidth() * fig.dpi * (panel.width > 2.4)), "width")
+            _fold(title, 0.98 * whole if panel.width > _SMALL else room, "width")
+        _fold(ax.xaxis.label, max(wide, 0.9 * whole * (panel.width > _SMALL)), "width")
         _fold(ax.yaxis.label, 1.1 * high, "height")
         if ax.name == "3d":
             # its numbers do not shrink with it; axes are declared as plane ones
@@ -251,7 +264,7 @@ def _tidy(fig: Figure, panel: _Panel) -> None:
                 _thin(axis, side)
     for text in panel.texts:
         box, at = panel.ax.get_window_extent(), text.get_window_extent().x0
-        below = fig.get_figwidth() * fig.dpi - at if panel.width > 2.4 else 1.05 * box.width
+        below = whole - at if panel.width > _SMALL else room
         _fold(text, _BESIDE * fig.dpi if at > box.x1 else below, "width")
 
 
@@ -266,7 +279,9 @@ def _fold(text: Text, room: float, side: str) -> None:
         "\n".join(
             part
             for line in whole
-            for part in textwrap.wrap(line, most, break_long_words=False, break_on_hyphens=False)
+            for part in textwrap.wrap(
+                line.replace(" = ", _EQUALS), most, break_long_words=False, break_on_hyphens=False
+            )
         )
     )
 

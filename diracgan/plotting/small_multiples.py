@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from ..analysis.kinds import Kind
 from ..errors import InputError
-from .axes_helpers import MOST_POINTS, mark, ticks, timed_path
+from .axes_helpers import MOST_POINTS, NAMED_ROWS, mark, ticks, timed_path
 from .flowlines import VectorField, streamlines
 from .headings import page
 from .letters import number, raised
@@ -89,12 +89,11 @@ def multiples(
             _panel(ax, s, p, centre, min(own[k], half) if apart else half)
             last = k + columns >= len(runs)
             if apart:
-                ax.tick_params(bottom=False, left=False, labelbottom=False, labelleft=False)
+                ax.set(xticks=[], yticks=[])
                 scale_bar(ax)
-            if j == 0:
-                ax.set_ylabel(labels[1])
-            elif not apart:
-                ax.set_yticklabels([])
+            ax.set_ylabel(labels[1], visible=j == 0)
+            ax.set_gid(NAMED_ROWS)
+            ax.tick_params(labelleft=j == 0 and not apart)
             if last:
                 ax.set_xlabel(labels[0], labelpad=12 if apart else 1)
             elif not apart:

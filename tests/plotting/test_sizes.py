@@ -191,3 +191,6 @@ def test_any_figure_fits_into_a_column(kind, tmp_path):
     boxes = [ax.get_window_extent() for ax in fig.axes if ax.axison and ax.name != "3d"]
     assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
     assert min(t.get_fontsize() for t in texts(fig)) * size.scale == pytest.approx(7)
+    if kind == "multiples":  # each row is named on its left
+        first = [ax.get_position().x0 < 0.2 for ax in fig.axes]
+        assert [ax.yaxis.label.get_visible() for ax in fig.axes] == first and sum(first) == 4
