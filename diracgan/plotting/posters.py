@@ -22,7 +22,7 @@ from .theme import GREY, INK, style
 
 __all__ = ["Panel", "poster_figure"]
 
-_WIDTH, _HEIGHT = 420 * MM, 594 * MM  # A2
+_SHEETS = (420 * MM, 594 * MM), (594 * MM, 420 * MM)  # A2, upright and on its side
 _HEAD, _FOOT, _EDGE = 1.75, 0.95, 0.45
 _MOST = 60
 _REACH = 4.0  # a panel of what diverges shows so many times the start's distance
@@ -63,7 +63,9 @@ class Panel(NamedTuple):
 def poster_figure(
     headings: Sequence[str], rows: Sequence[tuple[str, bool, Sequence[Panel]]], *, below: str = ""
 ) -> Figure:
-    """Draw a poster: a row for each loss, a column for each way to move; in two blocks where panels are larger so.
+    """Draw a poster: a row for each loss, a column for each way to move.
+
+    The sheet stands or lies, and has one block or two: whatever makes the panels largest.
 
     Args:
         headings: of the columns.
@@ -71,7 +73,7 @@ def poster_figure(
         below: the line under the title.
 
     Returns:
-        The figure, 420 x 594 mm.
+        The figure, 420 x 594 mm or 594 x 420 mm.
 
     Raises:
         InputError: for no row, or more than 60.
@@ -87,14 +89,15 @@ def poster_figure(
     """
     if not 1 <= len(rows) <= _MOST:
         raise InputError(f"{len(rows)} losses on a poster; allowed: 1 to {_MOST}")
-    grid = max((_grid(len(rows), len(headings), blocks) for blocks in (1, 2)), key=lambda g: g.side)
-    lines, across, step, high, side = grid
+    grids = (_grid(len(rows), len(headings), blocks, sheet) for sheet in _SHEETS for blocks in (1, 2))
+    lines, across, step, high, side, (width, height) = max(grids, key=lambda g: g.side)
+    letters = min(max(side / 2, 1.0), 1.3)
     with style():
-        fig = Figure(figsize=(_WIDTH, _HEIGHT))
+        fig = Figure(figsize=(width, height))
         _title(fig, len(rows), len(headings), _how(rows[0][2][0], below))
         for k, (name, own, panels) in enumerate(rows):
             block, line = divmod(k, lines)
-            left, top = _EDGE + block * across, _HEIGHT - _HEAD - line * high
+            left, top = _EDGE + block * across, height - _HEAD - line * high
             said = name + (" (your own)" if own else "")
             _text(
                 fig,
@@ -106,41 +109,43 @@ def poster_figure(
             )
             for j, panel in enumerate(panels):
                 at = left + j * step, top - 0.3 - side
-                _text(fig, at[0], top - 0.24, headings[j] if line == 0 else "", 9, color=GREY)
-                ax = fig.add_axes((at[0] / _WIDTH, (at[1] - 0.12) / _HEIGHT, side / _WIDTH, side / _HEIGHT))
+                _text(fig, at[0], top - 0.24, headings[j] if line == 0 else "", 9 * letters, color=GREY)
+                ax = fig.add_axes((at[0] / width, (at[1] - 0.12) / height, side / width, side / height))
                 _draw(ax, panel)
-                words = textwrap.fill(verdict_words(panel.verdict), int(step * 14))
-                _text(fig, at[0], at[1] - 0.16, words, 8.5)
+                words = textwrap.fill(verdict_words(panel.verdict), int(step * 14 / letters))
+                _text(fig, at[0], at[1] - 0.16, words, 8.5 * letters)
         seen = {Kind(panel.verdict.kind) for _, _, panels in rows for panel in panels}
         marks = [Patch(color=c, label=_legend(kind)) for kind, c in COLOURS.items() if kind in seen]
-        place = (_EDGE / _WIDTH, 0.3 / _HEIGHT)
+        place = (_EDGE / width, 0.3 / height)
         fig.legend(handles=marks, loc="lower left", bbox_to_anchor=place, ncols=4, fontsize=12)
         fig.set_label("; ".join(name for name, _, _ in rows))
     return fig
 
 
 class _Grid(NamedTuple):
-    """How many rows a block has, and in inches: a block's width, a column's, a row's height, a panel's side."""
+    """How many rows a block has; in inches a block's width, a column's, a row's height, a panel's side; the sheet."""
 
     lines: int
     across: float
     step: float
     high: float
     side: float
+    sheet: tuple[float, float]
 
 
-def _grid(rows: int, columns: int, blocks: int) -> _Grid:
+def _grid(rows: int, columns: int, blocks: int, sheet: tuple[float, float]) -> _Grid:
+    width, height = sheet
     lines = math.ceil(rows / blocks)
-    across = (_WIDTH - 2 * _EDGE) / blocks
+    across = (width - 2 * _EDGE) / blocks
     step = across / (columns if blocks * columns > 4 else 4)
-    high = min((_HEIGHT - _HEAD - _FOOT) / lines, 1.35 * step)
-    return _Grid(lines, across, step, high, min(0.86 * step, high - 0.8))
+    high = min((height - _HEAD - _FOOT) / lines, 1.35 * step)
+    return _Grid(lines, across, step, high, min(0.86 * step, high - 0.8), sheet)
 
 
 def _title(fig: Figure, losses: int, ways: int, below: str) -> None:
     counted = f"{losses} loss{'es' if losses > 1 else ''}, {ways} way{'s' if ways > 1 else ''} to move"
-    _text(fig, _EDGE, _HEIGHT - 0.4, f"What a GAN does: {counted}", 34, weight="bold")
-    _text(fig, _EDGE, _HEIGHT - 1.02, below, 15, color=GREY)
+    _text(fig, _EDGE, fig.get_figheight() - 0.4, f"What a GAN does: {counted}", 34, weight="bold")
+    _text(fig, _EDGE, fig.get_figheight() - 1.02, below, 15, color=GREY)
 
 
 def _how(panel: Panel, below: str) -> str:
@@ -155,7 +160,14 @@ def _how(panel: Panel, below: str) -> str:
 
 
 def _text(fig: Figure, x: float, y: float, said: str, size: float, **look: Any) -> None:
-    fig.text(x / _WIDTH, y / _HEIGHT, said, va="top", fontsize=size, **{"color": INK, **look})
+    fig.text(
+        x / fig.get_figwidth(),
+        y / fig.get_figheight(),
+        said,
+        va="top",
+        fontsize=size,
+        **{"color": INK, **look},
+    )
 
 
 def _legend(kind: Kind) -> str:
