@@ -19,7 +19,7 @@ from ..dynamics.filippov import LARGEST, DiracSystem, surface_count
 from ..dynamics.iterations import first_state
 from ..game import Players
 from ..rules import Rule, init, step
-from ..variants import Variant
+from ..variants import Variant, variant as made_variant
 from .dynamical_system import ContinuousSystem, runge_kutta_step
 from .linear.spectrum import spectrum
 from .linear.status import Status
@@ -154,9 +154,17 @@ class Runs:
             return np.asarray(_rows_after(self.system, self.rule, padded, h, counts))[:n, 1:]
 
     def solves(self, draw: np.ndarray) -> bool:
-        """Whether a step of the rule solves an equation, which takes a thousand times as long as any other."""
+        """Whether a step of the rule solves an equation, which takes a thousand times as long as any other.
+
+        Then it has no scalar program of any loss, not even of a linear one.
+        """
         with jax.enable_x64(True):
-            return self.rule is not None and rule_program(self.system, self.rule, self._begun(draw)) is None
+            if self.rule is None or rule_program(self.system, self.rule, self._begun(draw)) is not None:
+                return False
+            linear = dirac.cast(made_variant("wgan-linear"), jnp.float64)
+            plain = DiracSystem(linear, self.system.x0, self.system.rates, None)
+            like = first_state(linear, self.rule, plain.x0, Players(*np.split(draw, 2)))
+            return rule_program(plain, self.rule, like) is None
 
     def _begun(self, draw: np.ndarray) -> Any:
         """What a loop moves, at a start."""

@@ -37,7 +37,7 @@ def command(
 ) -> CommandResult:
     """Find what the starts in a box end on, with the share of each, and how large a kick the equilibrium survives.
 
-    Example: diracgan attractors ns --r1 0.5 --rule optimistic --lr 1.25 --box 1
+    Example: diracgan attractors ns --r1 0.5 --rule optimistic --lr 1.28 --box 1.5
     """
     from ..analysis.bifurcation import attractors
 

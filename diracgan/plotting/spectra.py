@@ -28,6 +28,7 @@ __all__ = ["animate_locus", "eigenvalues", "locus", "locus_figure"]
 
 # multipliers beyond the first make powers of ten of what lies beyond the second
 _FAR_OUT, _LINEAR = 20.0, 1.5
+_TALLEST = 1.5  # of a locus of multipliers: what goes further up or aside is named at the frame
 
 
 def status_words(spectrum: Any) -> str:
@@ -150,7 +151,15 @@ def locus(
     if not len(finite):
         raise InputError("there is no finite eigenvalue to draw; allowed: at least one")
     with styled(ax) as ax:
-        _boundary(ax, finite, kind == "map", "multipliers" if kind == "map" else "eigenvalues")
+        near: Any = (
+            finite if np.max(np.abs(finite)) > _FAR_OUT else 1j * np.minimum(np.abs(finite.imag), _TALLEST)
+        )
+        _boundary(
+            ax,
+            near if kind == "map" else finite,
+            kind == "map",
+            "multipliers" if kind == "map" else "eigenvalues",
+        )
         scale = Normalize(float(at.min()), float(at.max()))
         look: dict[str, Any] = {"c": np.repeat(at, rows.shape[1]), "cmap": time_map(), "norm": scale}
         ax.scatter(flat.real, flat.imag, s=7, linewidth=0, zorder=3, **look)
@@ -164,9 +173,41 @@ def locus(
             ax.scatter(row.real, row.imag, s=size, zorder=4, **look)
         equal_scales(ax)
         ticks(ax.xaxis, 6)
+        if kind == "map":
+            _name_beyond(ax, at, rows, name)
         scale_beside(ax, scale, name)
         legend_below(ax)
     return ax
+
+
+def _name_beyond(ax: Axes, at: Array, rows: Any, name: str) -> None:
+    """An arrow at the frame, to every side, at the farthest multiplier that lies beyond it."""
+    low, high = (np.array(limits) for limits in zip(ax.get_xlim(), ax.get_ylim(), strict=True))
+    for sign in (-1.0, 1.0):
+        for axis, part in enumerate((rows.real, rows.imag)):
+            edge = (high if sign > 0 else low)[axis]
+            far = np.where(np.isfinite(part), sign * part, -np.inf) - sign * edge
+            if not np.max(far) > 0:
+                continue
+            k, j = np.unravel_index(int(np.argmax(far)), far.shape)
+            leaves = rows.flat[int(np.argmin(np.where(far > 0, far, np.inf)))]
+            tip = np.clip([leaves.real, leaves.imag], low, high)
+            tip[axis] = edge
+            text = f"to {_complex(rows[k, j])} at {name} = {number(float(at[k]))}"
+            inward = -sign * np.array([[14.0, 0.0], [0.0, 14.0]])[axis]
+            how: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8, "color": INK, "zorder": 6}
+            arrow = {"arrowstyle": "-|>", "color": INK, "shrinkA": 0, "shrinkB": 0}
+            ax.annotate("", tip, inward, arrowprops=arrow, **how)
+            side = "left" if axis or sign < 0 else "right"
+            above = inward + ([8.0, -3.0] if axis else [0.0, 7.0])
+            ax.annotate(text, tip, above, ha=side, va="bottom", **how)
+
+
+def _complex(z: complex) -> str:
+    if abs(z.imag) <= 1e-9 * abs(z):
+        return number(z.real, 3)
+    sign = "+" if z.imag > 0 else "\N{MINUS SIGN}"
+    return f"{number(z.real, 3)} {sign} {number(abs(z.imag), 3)}i"
 
 
 def locus_figure(
@@ -279,7 +320,7 @@ def _circle(ax: Axes, values: Any) -> None:
         ax.set_yscale("symlog", linthresh=_LINEAR, linscale=2.0)
     ax.set(xlim=(-limit, limit), ylim=(-limit, limit))
     ax.set_aspect("equal", adjustable="box")
-    ax.axhspan(-limit, limit, color=SHADE, linewidth=0, zorder=0)
+    ax.axhspan(-100 * limit, 100 * limit, color=SHADE, linewidth=0, zorder=0)
     ax.add_patch(Circle((0, 0), 1.0, facecolor="white", edgecolor=INK, linewidth=1.1, zorder=1))
     ax.axhline(0, color=PALE, linewidth=0.6, zorder=1)
     ax.axvline(0, color=PALE, linewidth=0.6, zorder=1)

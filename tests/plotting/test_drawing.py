@@ -452,6 +452,17 @@ def test_a_component_that_is_identically_zero_has_no_nullcline():
         assert [label for label in legends(ax) if "′" in label] == expected
 
 
+def test_a_far_multiplier_is_named_at_the_frame_and_takes_no_room():
+    # of 1 - g and 1 + 0.1 i: the circle keeps two thirds of the height although the first goes to -9
+    g = np.linspace(0, 10, 101)
+    ax = plot.locus(g, np.stack([1 - g, 1 + 0.1j + 0 * g], 1), axes(), kind="map", name="g")
+    assert np.ptp(ax.get_ylim()) <= 3.0
+    texts = [t.get_text() for t in ax.texts if t.get_text()]
+    assert texts == ["to \N{MINUS SIGN}9 at g = 10"]
+    near = plot.locus(g, np.stack([1 - g / 10, 1 + 0.1j + 0 * g], 1), axes(), kind="map")
+    assert not [t for t in near.texts if t.get_text()]
+
+
 def test_the_locus_has_one_scale():
     # ns + R1: for gamma < 1 the pair moves on the circle |mu| = 1/2, which must look like one
     from diracgan.plotting import locus

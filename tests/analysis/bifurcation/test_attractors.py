@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import written_games as games
@@ -162,6 +163,23 @@ def test_neighbours_end_apart_on_two_sides_of_an_edge_and_not_in_one_family():
     assert not neutral.tells_apart(np.array([0.4, 0.3]), np.array([0.4001, 0.3]))
     edge = basins.Runs(games.Bistable(), None, np.ones(1), 0.05, 4096, 2.0)
     assert edge.tells_apart(np.array([0.4, 1.299]), np.array([0.4, 1.301]))
+
+
+def test_only_rules_that_solve_equations_are_too_slow_to_look_around():
+    class Transformed(dg.Variant):
+        """A loss with an operation that no scalar program has."""
+
+        def critic_loss(self, real, fake, x_real, x_fake):
+            return jnp.mean(fake) - jnp.mean(jnp.fft.ifft(jnp.fft.fft(real)).real)
+
+        def generator_loss(self, real, fake, x_real, x_fake):
+            return -jnp.mean(fake)
+
+    start = np.array([0.1, 0.1])
+    for variant in (Transformed(), dg.variant("ns")):
+        for rule, slow in (("optimistic", False), ("implicit", True)):
+            runs = basins.Runs(variant, dg.rule(rule, lr=0.1), np.zeros(1), 0.1, 1024, 1.0)
+            assert runs.solves(start) == slow
 
 
 def test_the_rows_of_a_flow_are_those_of_runge_kutta_steps():
