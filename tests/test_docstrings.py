@@ -47,13 +47,18 @@ LONG = (
     "diracgan.measure.forecast",
     "diracgan.numerics.normal_form",
     "diracgan.plotting.atlas",
+    "diracgan.plotting.branches",
     "diracgan.plotting.maps",
+    "diracgan.plotting.slow_flow",
     "diracgan.rules.adaptive",
     "diracgan.rules.implicit",
     "diracgan.sweeps.maps",
+    "diracgan.training.architecture",
     "diracgan.training.games",
     "diracgan.training.latent",
+    "diracgan.training.networks",
     "diracgan.training.runs",
+    "diracgan.web.scene",
 )
 
 

@@ -174,7 +174,7 @@ def test_settings_of_jax_are_left_alone():
         "import jax.numpy as jnp; assert jnp.ones(1).dtype == 'float32'"
     )
     # what is imported is all here by now; an answer changes as little
-    before, v = dict(jax.config.values), diracgan.variant("ns")
+    before, v = dict(jax.config.values), diracgan.variant("wgan-linear")
     diracgan.spectrum(v)
     for backend in ("diffrax", "scipy"):
         diracgan.simulate(v, t1=1.0, backend=backend)

@@ -13,14 +13,18 @@ import diracgan
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-LONG = (
-    "averaged",
-    "bifurcation",
-    "map",
-    "report",
-    "train",
-    "tune",
-    "verdict",
+LONG = tuple(
+    f"diracgan {command}"
+    for command in (
+        "averaged",
+        "bifurcation",
+        "map",
+        "plot --variant ns --dim 1",
+        "report",
+        "train",
+        "tune",
+        "verdict",
+    )
 )  # seconds each, and other tests run these commands too
 pytestmark = pytest.mark.skipif(not README.is_file(), reason="the tests run away from their repository")
 
@@ -31,7 +35,7 @@ def blocks(language: str) -> list[str]:
 
 def commands() -> list[Any]:
     lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("diracgan ")]
-    return [pytest.param(line, marks=[pytest.mark.slow] * (line.split()[1] in LONG)) for line in lines]
+    return [pytest.param(line, marks=[pytest.mark.slow] * line.startswith(LONG)) for line in lines]
 
 
 def test_two_set_up_commands_each_a_single_line():

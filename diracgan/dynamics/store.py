@@ -50,7 +50,7 @@ def save(result: Any, path: str | os.PathLike[str]) -> Path:
 
     Example:
         >>> import diracgan as dg
-        >>> traj = dg.simulate(dg.variant("ns"), t1=1.0)
+        >>> traj = dg.simulate(dg.variant("ns"), rule=dg.rule("simultaneous"), steps=2)
         >>> dg.load(dg.save(traj, "ns.npz")).identical(traj)  # doctest: +SKIP
         True
     """

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 
 
-def test_the_cycle_in_words_and_as_json(cli):
+def test_the_cycle_in_words_as_json_and_as_a_picture(cli, folder):
     words = ("averaged", "wgan-linear", "--rule", "adam:lr=0.01,beta1=0.5")
     code, out, err = cli(*words)
     assert (code, err) == (0, "") and "cycle: |phi| = 1.55, period 688.9," in out and "attracts" in out
-    code, out, _ = cli(*words, "--format", "json")
+    code, out, _ = cli(*words, "--format", "json", "--out", "a.png")
+    assert (folder / "a.png").read_bytes()[:4] == b"\x89PNG"
     found = json.loads(out)
     assert (
         found["schema"] == "diracgan.averaged/1" and found["kind"] == "limit-cycle" and found["iterated"] == 0

@@ -117,7 +117,7 @@ def test_a_bit_that_has_changed_is_told_or_changes_nothing(tmp_path, suffix):
     path = dg.save(made, tmp_path / f"a{suffix}")
     files = sorted(p for p in [path, *path.rglob("*")] if p.is_file())
     told = 0
-    for _ in range(60):
+    for _ in range(30):
         file = rng.choice(files)
         whole = file.read_bytes()
         changed = bytearray(whole)
@@ -130,7 +130,7 @@ def test_a_bit_that_has_changed_is_told_or_changes_nothing(tmp_path, suffix):
             told, said = told + 1, str(error)
         assert "\n" not in said and f"a{suffix}'" in said
         file.write_bytes(whole)
-    assert told > 10
+    assert told > 5
     assert_same(dg.load(path), made)
 
 

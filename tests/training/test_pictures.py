@@ -17,6 +17,7 @@ from diracgan.training.latent import walk
 from diracgan.training.networks import filters
 from diracgan.training.pictures import grid
 from diracgan.training.problems import problem
+from diracgan.training.run import Run
 from diracgan.variants import variant
 
 KEY = jax.random.key(0)
@@ -100,7 +101,8 @@ def test_pictures_and_draws_that_cannot_be_made(name, settings, said):
 
 
 def test_generate_refuses_what_is_not_allowed():
-    run = train("ns", "points8", networks={"width": 4, "depth": 1}, steps=1, batch=4, classifier=False)
+    config = configure("ns", "points8", networks={"width": 4, "depth": 1}, training={"batch": 4})
+    run = Run(config, *start(config), [])  # as it begins: its steps are not compiled
     with pytest.raises(InputError, match="truncation = -1 is out of range"):
         run.generate(3, truncation=-1.0)
     with pytest.raises(InputError, match="unknown truncate 'nrom'"):

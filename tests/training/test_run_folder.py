@@ -201,7 +201,7 @@ def test_only_a_last_line_may_be_cut_short(folder):
 
 
 def test_a_checkpoint_with_another_bit_is_refused(folder):
-    train("ns", "point", steps=2, out="run", **SMALL)
+    train("ns", "points8", steps=2, out="run", **SMALL)
     file = folder / "run" / "checkpoints" / "last.eqx"
     content = bytearray(file.read_bytes())
     content[-5] ^= 1  # among the numbers of the last array
@@ -304,7 +304,7 @@ def test_the_rate_leaves_out_what_compiles(folder):
 
 
 def test_a_bit_of_a_checkpoint_or_a_setting_of_its_config_is_never_mixed_in(folder):
-    whole = train("ns", "point", steps=2, out="run", **SMALL)
+    whole = train("ns", "points8", steps=2, out="run", **SMALL)
     file, config = folder / "run" / "checkpoints" / "last.eqx", folder / "run" / "config.toml"
     content, text = file.read_bytes(), config.read_text()
     rng = random.Random(0)
