@@ -4,7 +4,7 @@ import "./catalogue.js";
 import { build, refreshStart } from "./controls.js";
 import { variants } from "./model.js";
 import { frameOf } from "./plane.js";
-import { runOf } from "./run.js";
+import { renewed } from "./run.js";
 import { SCENES } from "./scenes.js";
 import { coloursNow, reachOf, Stage } from "./stage.js";
 import { address, isFlow, stateOf, usualState, usualStart } from "./state.js";
@@ -223,14 +223,14 @@ function frame(time) {
   if (last) window.diracgan.times.push(time - last);
   last = time;
   if (stale) {
-    runs = state.variants.map((_, k) => runOf(state, k, draft));
+    runs = state.variants.map((_, k) => renewed(state, k, runs[k], draft));
     if (!dragged) reach = runs.map((run) => reachOf(run, state.z0));
     at("play").disabled = hidden();
     stage.tell(state, runs, hidden());
     refreshStart(state);
     at("command").textContent = command(state);
     if (!dragged) {
-      stage.size(state);
+      if (!draft) stage.size(state); // it asks for the layout
       if (!still.matches) stage.steerClouds(state, runs, reach);
       else if (!draft) stage.settleClouds(state, runs, reach);
     }

@@ -51,8 +51,16 @@ function distancesOf(path, rest, averaged, samples) {
 
 const DRAFT = { rtol: 1e-6, atol: 1e-8 }; // while the start is being dragged: exact to far less than a pixel
 
+/** The run that is there where nothing that it depends on has moved: of four variants, a slider moves one. */
+export function renewed(state, index, before, draft) {
+  const { dim, x0, z0, t1, tau, rule, steps, show } = state;
+  const shown = ["ema", "flow"].filter((what) => show.includes(what));
+  const key = JSON.stringify([state.variants[index], dim, x0, z0, t1, tau, rule, steps, shown]);
+  return before?.key === key && (draft || !before.draft) ? before : { ...runOf(state, index, draft), key, draft };
+}
+
 /** Everything that the page tells of `state.variants[index]`; a draft is followed less closely. */
-export function runOf(state, index, draft = false) {
+function runOf(state, index, draft) {
   const chosen = state.variants[index];
   const made = system(chosen, state.dim, state.x0);
   const averaged = state.show.includes("ema");

@@ -96,9 +96,17 @@ export class Stage {
 
   /** Everything, at the time `until`. */
   draw(state, runs, reach, until, colours, hidden, dragged = false) {
-    if (!this.fits) this.canvases().forEach(fit);
+    if (!this.fits) {
+      this.canvases().forEach(fit);
+      this.cards.forEach((card) => { card.drawn = []; });
+    }
     this.fits = true;
-    runs.forEach((run, k) => this.drawCard(state, run, k, reach[k], until, colours, hidden));
+    runs.forEach((run, k) => {
+      const drawn = [run, reach[k], until, colours, hidden, String(state.show)];
+      if (!this.clouds[k] && drawn.every((x, i) => x === this.cards[k].drawn[i])) return;
+      this.cards[k].drawn = drawn;
+      this.drawCard(state, run, k, reach[k], until, colours, hidden);
+    });
     const shown = runs.map((run, k) => ({ colour: colours[HUES[k]], distances: run.distances, average: run.distances.average }));
     const canvas = canvasOf(this.charts.distances);
     if (hidden) canvasOf(this.charts.spectra);
