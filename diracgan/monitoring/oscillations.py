@@ -104,7 +104,13 @@ def in_words(kind: str, found: list[Oscillation], lag: dict[str, float], log: Lo
         parts.append("its envelope is not a single exponential")
     name, share = max(o.share.items(), key=lambda kv: kv[1])
     parts.append(f"{100 * share:.0f} % of the variance of {name}")
-    parts += [f"{n} {'lags' if d < 0 else 'leads'} by {abs(d):.0f}°" for n, d in lag.items()]
+    parts += [f"{n} {_turned(d)}" for n, d in lag.items()]
     if len(found) > 1:
         parts.append(f"besides periods of {', '.join(f'{x.period:.4g}' for x in found[1:])}")
     return "; ".join(parts)
+
+
+def _turned(degrees: float) -> str:
+    """A phase beside another's, in words."""
+    whole = round(abs(degrees))
+    return "in phase" if whole == 0 else f"{'lags' if degrees < 0 else 'leads'} by {whole}°"

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from .axes_helpers import MOST_POINTS, legend_above, log_clock, logarithmic, span, ticks
 from .headings import page
-from .letters import number
+from .letters import number, with_letters
 from .series import thin
 from .theme import BLUE, INK, PALE, VERMILION
 
@@ -38,7 +38,7 @@ def diagnosis_figure(found: Any) -> Figure:
     """
     names = found.names[:_MOST]
     height = 1.15 + _ROW * len(names)
-    title, _, rest = (found.text[0].upper() + found.text[1:]).partition("; ")
+    title, _, rest = with_letters(found.text[0].upper() + found.text[1:]).partition("; ")
     read = f"{', '.join(found.names)}: {found.rows} rows"
     with page(9.6, height, title, f"{rest}; {read}" if rest else read) as fig:
         for k, name in enumerate(names):

@@ -97,7 +97,7 @@ export function drawSpectra(canvas, spectra, colours) {
     const inset = { x0: width - side - (width - 2 * side) / 4, side, centre: [1, 0], reach: 1.4 * Math.max(...away, 1e-3) };
     const beyond = told.flatMap(({ found }) => found.values).filter(([x, y]) => Math.max(Math.abs(x), Math.abs(y)) > whole.reach);
     const sizes = beyond.map(([x, y]) => Math.hypot(x, y));
-    const title = beyond.length ? `unit circle; ${beyond.length} beyond it, to ${say(Math.max(...sizes), 2)}` : "unit circle";
+    const title = beyond.length ? `${beyond.length} outside, to ${say(Math.max(...sizes), 2)}` : "unit circle";
     drawCircle(g, whole, told, colours, height, title);
     drawCircle(g, inset, told, colours, height, `at 1, ± ${say(Number(inset.reach.toPrecision(2)))}`);
   } else drawPlane(g, width, height, told, colours);
