@@ -26,6 +26,7 @@ _CLIPS = {  # what scripts add inside a logarithm, and where the loss then stops
     "PyTorch's BCELoss, which clips logarithms at -100": 100.0,
 }
 _OWN, _OTHER = 0.88, 0.5  # how far of its way from chance to its limit a loss has come where a player has won
+_SMOOTHED, _CERTAIN = 0.7, 3.0  # the same where labels are smoothed, so that the critic's loss ends above 0
 _ACROSS = 0.15  # of its chance level: how far beyond it a loss must be on both sides of a flip
 NEAR = 0.08  # of its level: within that a loss is at chance
 _FITS = 0.15  # of a level: values within that fit it
@@ -179,9 +180,10 @@ class LossLimits:
             >>> limits.winner(0.01, 6.0), limits.winner(1.3, 0.7), limits.winner(5.0, 0.01)
             ('critic', None, 'generator')
         """
-        if toward(d, self.chance[0], self.critic_won[0]) >= _OWN:
-            if g is None or toward(g, self.chance_g, self.critic_won[1]) >= _OTHER:
-                return "critic"
+        own = toward(d, self.chance[0], self.critic_won[0])
+        other = _OTHER if g is None else toward(g, self.chance_g, self.critic_won[1])
+        if (own >= _OWN and other >= _OTHER) or (own >= _SMOOTHED and other >= _CERTAIN):
+            return "critic"
         if g is None or toward(g, self.chance_g, self.generator_won[1]) < _OWN:
             return None
         behind = toward(d, min(self.chance), self.generator_won[0]) >= 0.5 * _OTHER

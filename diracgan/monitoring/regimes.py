@@ -29,6 +29,7 @@ from .signs import levels_at, outputs_at_chance, signs, told
 from .swings import outrun
 
 _SHORT = 0.25  # of the run: a first regime that is longer is not a start
+_SOON = 0.08  # the same for one that keeps its level
 _FADING = 0.4  # the same for one that moves less and less
 
 
@@ -177,7 +178,7 @@ def _regime(log: Log, meaning: Meaning, p: LogPiece, earlier: Earlier, last: boo
     if kind in (RegimeKind.CHANCE, RegimeKind.SETTLED, RegimeKind.DRIFTING) and meaning.variant is not None:
         means_not = levels.chance_note(meaning.variant) if meaning.limits is None else means_not
     if player is not None:
-        means = f"the {'discriminator (critic)' if player == 'critic' else 'generator'} has won"
+        means = f"the {_who(player)} has won"
     return LossRegime(
         kind,
         float(at[0]),
@@ -191,6 +192,20 @@ def _regime(log: Log, meaning: Meaning, p: LogPiece, earlier: Earlier, last: boo
         means,
         means_not,
     )
+
+
+def _who(player: str) -> str:
+    return "discriminator (critic)" if player == "critic" else player
+
+
+def _moved_when_won(earlier: Earlier, won: str, shown: list[int]) -> bool:
+    """Whether the losses still moved after a player had won: where they then stand still, training has ended."""
+    piece, previous, _ = earlier
+    if piece is None or previous is None:
+        return False
+    if previous.kind is RegimeKind.DEAD:
+        return True
+    return previous.player == won and not all(piece.constant[k] for k in shown)
 
 
 def _kind(
@@ -209,7 +224,10 @@ def _kind(
     sign = told(signs(log.names), seen, meaning.limits is not None, meaning.outputs) if won is None else None
     if sign is not None:
         return sign.kind, sign.player, f"{said}; {sign.evidence}"
-    if all(p.constant[k] for k in shown) and won is None:
+    constant = all(p.constant[k] for k in shown)
+    if constant and won is not None and _moved_when_won(earlier, won, shown):
+        return RegimeKind.DEAD, None, f"{said}, the same on every row since the {_who(won)} has won"
+    if constant and won is None:
         levelled = [
             (log.names[k], levels.level_named(float(p.median[k]), meaning.player(k), meaning.limits))
             for k in shown
@@ -231,7 +249,8 @@ def _kind(
         return RegimeKind.FLIPPED, None, f"{said}; {flipped}"
     length = (p.last - p.first) / log.values.shape[1]
     begun = previous is not None and previous.kind is RegimeKind.START and p.moves
-    short = _FADING if before is None and p.moves and _fades(part[shown]) else _SHORT
+    short = _SHORT if p.moves else _SOON
+    short = _FADING if before is None and p.moves and _fades(part[shown]) else short
     if (before is None or begun) and p.last <= short * log.values.shape[1] and not last:
         return RegimeKind.START, None, said
     jump = _jump(log, p, before, shown, previous)

@@ -82,6 +82,34 @@ def test_a_constant_loss_is_a_regime_with_its_level_named(series, kind, said):
     assert found.kind == "none" and found.stop.startswith("yes")
 
 
+def test_what_stands_still_after_a_victory_is_dead():
+    d = np.where(N < 200, 1.386, 0.003) + np.where(N < 400, 1, 0) * np.abs(noise(size=0.003))
+    g = np.where(N < 200, 0.693, 7.0) + np.where(N < 400, 1, 0) * noise(size=0.02, seed=1)
+    found = dg.diagnose({"d_loss": d, "g_loss": g}, dg.variant("ns")).regimes
+    assert [r.kind.value for r in found] == ["at-chance", "player-won", "dead"]
+    assert (
+        found[-1].start == pytest.approx(400, abs=6)
+        and "the discriminator (critic) has won" in found[-1].evidence
+    )
+
+
+def test_a_short_first_regime_that_keeps_its_level_is_no_start():
+    found = kinds(
+        d_loss=np.where(N < 120, 1.386, 1.0) + noise(), g_loss=np.where(N < 120, 0.693, 1.1) + noise(seed=1)
+    )
+    assert found[0] == "at-chance"
+
+
+def test_a_critic_with_smoothed_labels_wins_above_zero():
+    # targets of 0.9 leave a certain critic -0.9 ln 0.9 - 0.1 ln 0.1 = 0.325
+    assert (
+        dg.diagnose({"d_loss": 0.33 + noise(size=0.01), "g_loss": 6 + noise(seed=1)}, dg.variant("ns"))
+        .regimes[-1]
+        .player
+        == "critic"
+    )
+
+
 def test_a_new_term_a_flip_and_death():
     assert kinds(d_loss=1.0 + 0.5 * (N > 350) + noise(), g_loss=1.2 + noise(seed=1)) == [
         "settled",
