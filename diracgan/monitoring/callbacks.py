@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import InputError, callback, instance
 from .clocks import is_clock_name, is_setting
-from .live import Monitor, TrainingWarning
+from .live import Monitor, TrainingWarning, scalar
 
 
 def _say(warning: TrainingWarning) -> None:
@@ -39,8 +39,7 @@ def torch_hook(monitor: Monitor, say: Callable[[TrainingWarning], None] = _say) 
     callback("say", say)
 
     def hook(step: float, **values: Any) -> None:
-        numbers = {n: x.item() if hasattr(x, "item") else x for n, x in values.items()}
-        warning = monitor.update(step, **numbers)
+        warning = monitor.update(step, **values)
         if warning is not None:
             say(warning)
 
@@ -61,12 +60,23 @@ def lightning_callback(monitor: Monitor, say: Callable[[TrainingWarning], None] 
     log = _logger(monitor, say)
 
     class LightningMonitor(base):
-        """Reads the logged metrics after every training batch."""
+        """Reads what was logged since the last batch, and at an epoch's end what is logged only there."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.held: dict[str, Any] = {}
+            self.by_batch: set[str] = set()
 
         def on_train_batch_end(
             self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
         ) -> None:
-            log(trainer.global_step, trainer.callback_metrics)
+            fresh = _fresh(trainer.callback_metrics, self.held)
+            self.by_batch |= fresh.keys()
+            log(trainer.global_step, fresh)
+
+        def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+            fresh = _fresh(trainer.callback_metrics, self.held)
+            log(trainer.global_step, {n: x for n, x in fresh.items() if n not in self.by_batch})
 
     return LightningMonitor()
 
@@ -85,12 +95,23 @@ def keras_callback(monitor: Monitor, say: Callable[[TrainingWarning], None] = _s
     log = _logger(monitor, say)
 
     class KerasMonitor(base):
-        """Reads the logs after every training batch."""
+        """Reads the logs after every training batch; of an epoch's running mean, what that batch has added to it."""
 
-        seen = 0
+        def __init__(self) -> None:
+            super().__init__()
+            self.seen = 0
+            self.before: dict[str, tuple[int, float]] = {}
+
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            self.before = {}  # Keras' means begin anew
 
         def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-            log(self.seen, logs or {})
+            own = dict(logs or {})
+            for name in _running_means(getattr(self, "model", None)) & own.keys():
+                mean, (rows, before) = scalar(name, own[name]), self.before.get(name, (0, 0.0))
+                own[name] = ((batch + 1) * mean - rows * before) / (batch + 1 - rows)
+                self.before[name] = batch + 1, mean
+            log(self.seen, own)
             self.seen += 1
 
     return KerasMonitor()
@@ -133,6 +154,28 @@ def _logger(
     return log
 
 
+def _running_means(model: Any) -> set[str]:
+    """The names of a Keras model's metrics that are means over the batches of an epoch so far, and in use."""
+    means = (m for m in getattr(model, "metrics", ()) if hasattr(m, "total") and hasattr(m, "count"))
+    return {m.name for m in means if float(m.count) > 0}
+
+
+def _fresh(logged: Mapping[str, Any], held: dict[str, Any]) -> dict[str, Any]:
+    """What was logged anew: Lightning keeps the tensors of earlier batches and epochs among its metrics.
+
+    Args:
+        logged: Lightning's metrics.
+        held: what was logged before, brought up to date; while it is held no new tensor takes its memory.
+    """
+
+    def place(x: Any) -> Any:
+        return x.data_ptr() if hasattr(x, "data_ptr") else id(x)
+
+    fresh = {n: x for n, x in logged.items() if n not in held or place(x) != place(held[n])}
+    held.update(fresh)
+    return fresh
+
+
 def _scalars(logged: Mapping[str, Any]) -> dict[str, float]:
     """The numbers among what was logged, without clocks, settings and timings."""
     made = {}
@@ -140,8 +183,8 @@ def _scalars(logged: Mapping[str, Any]) -> dict[str, float]:
         if is_clock_name(name) or is_setting(name):
             continue
         try:
-            made[name] = float(value.item() if hasattr(value, "item") else value)
-        except (TypeError, ValueError, RuntimeError):
+            made[name] = scalar(name, value)
+        except InputError:
             continue
     return made
 

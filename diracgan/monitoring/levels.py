@@ -26,7 +26,7 @@ _CLIPS = {  # what scripts add inside a logarithm, and where the loss then stops
     "PyTorch's BCELoss, which clips logarithms at -100": 100.0,
 }
 _OWN, _OTHER = 0.88, 0.5  # how far of its way from chance to its limit a loss has come where a player has won
-_SMOOTHED, _CERTAIN = 0.7, 3.0  # the same where labels are smoothed, so that the critic's loss ends above 0
+_SMOOTHED, _CERTAIN = 0.7, 3.0  # the same on smoothed labels, where a critic's loss ends above 0
 _ACROSS = 0.15  # of its chance level: how far beyond it a loss must be on both sides of a flip
 NEAR = 0.08  # of its level: within that a loss is at chance
 _FITS = 0.15  # of a level: values within that fit it
@@ -171,8 +171,13 @@ class LossLimits:
     critic_won: tuple[float, float]
     generator_won: tuple[float, float]
 
-    def winner(self, d: float, g: float | None) -> str | None:
+    def winner(self, d: float, g: float | None, rests: bool = False) -> str | None:
         """``"critic"``, ``"generator"`` or None: who has won, by both losses; without the generator's by the other.
+
+        Args:
+            d: the critic's loss.
+            g: the generator's, or None.
+            rests: whether the critic's loss keeps its level: on smoothed labels it then ends above 0.
 
         Example:
             >>> import diracgan as dg
@@ -182,7 +187,7 @@ class LossLimits:
         """
         own = toward(d, self.chance[0], self.critic_won[0])
         other = _OTHER if g is None else toward(g, self.chance_g, self.critic_won[1])
-        if (own >= _OWN and other >= _OTHER) or (own >= _SMOOTHED and other >= _CERTAIN):
+        if (own >= _OWN and other >= _OTHER) or (rests and own >= _SMOOTHED and other >= _CERTAIN):
             return "critic"
         if g is None or toward(g, self.chance_g, self.generator_won[1]) < _OWN:
             return None

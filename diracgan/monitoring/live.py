@@ -114,15 +114,7 @@ class Monitor:
             A warning where a regime begins that calls for one, else None.
         """
         self._step = at = number("step", step)
-        numbers = {}
-        for name, value in values.items():
-            try:
-                x = float(value)
-            except (TypeError, ValueError):
-                raise InputError(
-                    f"{name} = {shown(value)} is not a number; allowed: numbers and tensors of one element"
-                ) from None
-            numbers[name] = x
+        numbers = {name: scalar(name, value) for name, value in values.items()}
         if self._halves is not None and {*self._halves[1:]} <= numbers.keys():
             whole, one, other = self._halves
             numbers = {whole: numbers[one] + numbers[other], **numbers}
@@ -270,7 +262,12 @@ class Monitor:
             found = levels.guessed(*kept) if self.variant is None else self.variant
             self._limits = None if found is None else levels.limits_seen(found, *kept)
             self._bounded = found is None or self._limits is not None
-        return None if self._limits is None else self._limits.winner(d.fast, None if g is None else g.fast)
+        rests = abs(d.fast - d.slow) < levels.NEAR * abs(d.slow)
+        return (
+            None
+            if self._limits is None
+            else self._limits.winner(d.fast, None if g is None else g.fast, rests)
+        )
 
     def _nearing(self, d: RunningMean | None, g: RunningMean | None) -> bool:
         """Whether the critic's loss is most of its way to where it has won, and has come a good part of it lately."""
@@ -371,6 +368,20 @@ class Monitor:
         for name, (total, count) in self._pending.items():
             self._rows.setdefault(name, np.full(_KEPT, np.nan))[self._count] = total / count
         self._count, self._held = self._count + 1, 0
+
+
+def scalar(name: str, value: Any) -> float:
+    """The number in what a training loop holds: a number, or a tensor or an array of one element.
+
+    Raises:
+        InputError: for anything else.
+    """
+    try:
+        return float(value.item() if hasattr(value, "item") else value)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise InputError(
+            f"{name} = {shown(value)} is not a number; allowed: numbers and tensors of one element"
+        ) from None
 
 
 def _made(given: Variant | str | None) -> Variant | None:

@@ -296,7 +296,7 @@ def _winner(meaning: Meaning, p: LogPiece) -> str | None:
     if meaning.limits is None or meaning.critic is None:
         return None
     g = None if meaning.generator is None else float(p.median[meaning.generator])
-    return meaning.limits.winner(float(p.median[meaning.critic]), g)
+    return meaning.limits.winner(float(p.median[meaning.critic]), g, not p.moves)
 
 
 def _outrun(meaning: Meaning, part: np.ndarray) -> float | None:

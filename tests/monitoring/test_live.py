@@ -116,6 +116,9 @@ def test_the_whole_diagnosis_is_there_on_demand():
 def test_what_is_no_number_is_refused():
     with pytest.raises(InputError, match="d_loss = 'x' is not a number"):
         dg.Monitor().update(0, d_loss="x")
+    for value in (None, np.ones(3), 10**400):
+        with pytest.raises(InputError, match="d_loss = .* is not a number"):
+            dg.Monitor().update(0, d_loss=value)
     for step in ("a", None, math.nan):
         with pytest.raises(InputError, match="step = "):
             dg.Monitor().update(step, d_loss=1.0)
@@ -135,6 +138,17 @@ class Tensor:
 
     def item(self) -> float:
         return self.x
+
+
+def test_tensors_are_taken_as_they_are(recwarn):
+    torch = pytest.importorskip("torch")
+    monitor = dg.Monitor()
+    monitor.update(0, d_loss=torch.ones(1, requires_grad=True), g_loss=np.ones((1, 1)))
+    assert monitor.state()["means"] == {"d_loss": 1.0, "g_loss": 1.0} and not recwarn
+    for value in (torch.ones(2, 300), torch.ones((), device="meta")):
+        with pytest.raises(InputError, match="is not a number") as error:
+            callbacks.torch_hook(monitor)(0, d_loss=value)
+        assert "\n" not in str(error.value)
 
 
 def stand_in(monkeypatch, module: str, name: str) -> None:
@@ -165,6 +179,46 @@ def test_each_framework_feeds_the_same_monitor(monkeypatch):
     monitor = dg.Monitor(variant="ns")
     callbacks.torch_hook(monitor)(0, d_loss=Tensor(1.2), g_loss=Tensor(math.inf))
     assert monitor.state()["regime"] == "diverging"
+
+
+def test_what_lightning_keeps_from_before_is_not_taken_again(monkeypatch):
+    torch = pytest.importorskip("torch")
+    stand_in(monkeypatch, "lightning.pytorch", "Callback")
+    monitor, kept = dg.Monitor(variant="ns"), {}
+    callback = callbacks.lightning_callback(monitor)
+    trainer = types.SimpleNamespace(callback_metrics=kept, global_step=0)
+    for epoch in range(3):
+        for batch in range(10):
+            trainer.global_step += 1
+            kept["d_loss"] = torch.tensor(1.0 + trainer.global_step)
+            if batch % 5 == 0:
+                kept["g_loss"] = torch.tensor(1.0)  # every fifth batch
+            callback.on_train_batch_end(trainer, None, None, None, batch)
+            kept["d_loss"] = kept["d_loss"].detach()  # the same memory under another object
+        kept["w_loss"] = torch.tensor(float(epoch))  # once an epoch
+        callback.on_train_epoch_end(trainer, None)
+    given = {n: int(np.isfinite(y).sum()) for n, y in monitor.series().items()}
+    assert given == {"step": 33, "d_loss": 30, "g_loss": 6, "w_loss": 3}
+
+
+def test_of_keras_running_means_each_batch_is_taken(monkeypatch):
+    stand_in(monkeypatch, "keras.callbacks", "Callback")
+    monitor = dg.Monitor(variant="ns")
+    callback = callbacks.keras_callback(monitor)
+    callback.model = types.SimpleNamespace(
+        metrics=[
+            types.SimpleNamespace(name="d_loss", total=1, count=1),
+            types.SimpleNamespace(name="g_loss", total=0, count=0),
+        ]
+    )
+    losses = np.random.default_rng(0).uniform(size=(2, 30))
+    for epoch, row in enumerate(losses):
+        callback.on_epoch_begin(epoch)
+        for batch, loss in enumerate(row):
+            callback.on_train_batch_end(batch, {"d_loss": float(np.mean(row[: batch + 1])), "g_loss": loss})
+    kept = monitor.series()
+    np.testing.assert_allclose(kept["d_loss"], losses.ravel(), rtol=1e-9)
+    np.testing.assert_allclose(kept["g_loss"], losses.ravel())
 
 
 def test_without_the_framework_one_line_names_it(monkeypatch):
