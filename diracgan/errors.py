@@ -86,14 +86,14 @@ def shown(value: object) -> str:
 
 
 def not_installed(what: str, package: str, extra: str) -> InputError:
-    """Return the error for what needs a package that is not there; ``extra``: the extra of diracgan that has it.
+    """Return the error for what needs a package that is not there; ``extra``: the extra of diracgan that brings it.
 
     Example:
         >>> print(not_installed("the widget", "anywidget", "explore"))
-        the widget needs anywidget, which is not installed; install it: pip install "diracgan[explore]"
+        the widget needs anywidget, which is not installed; pip install anywidget, or diracgan with its extra 'explore'
     """
     return InputError(
-        f'{what} needs {package}, which is not installed; install it: pip install "diracgan[{extra}]"'
+        f"{what} needs {package}, which is not installed; pip install {package}, or diracgan with its extra {extra!r}"
     )
 
 

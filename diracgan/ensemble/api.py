@@ -95,7 +95,8 @@ def ensemble(
         ball: the radius of ``entry_time``, around (0, x0) (1e-3).
         devices: None for all cores or accelerators, a number of them, or a list of jax devices.
         arrays: ``"numpy"``; or ``"jax"``: starts are, and results stay, JAX's arrays on one device, and nothing else
-            is moved to the host. NumPy's are sent to a GPU in pieces, so that there may be any number.
+            is moved to the host; in float64 JAX computes with them under ``jax.enable_x64(True)`` alone. NumPy's are
+            sent to a GPU in pieces, so that there may be any number.
 
     Returns:
         An :class:`xarray.Dataset` with phi and theta (trajectory, component), or (trajectory, time, component) at saved

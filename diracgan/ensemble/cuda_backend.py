@@ -108,7 +108,7 @@ def arguments(reads: Sequence[ArrayAddress], writes: Sequence[ArrayAddress]) -> 
 def missing() -> str:
     """Why no loop can be launched on a GPU from here; "" where a trial on a few numbers went well."""
     if importlib.util.find_spec("cuda") is None or importlib.util.find_spec("cuda.core") is None:
-        return "cuda-core is not installed (pip install 'diracgan[cuda]')"
+        return "cuda-core is not installed (diracgan's extra 'cuda' brings it)"
     try:
         device = next(d for d in jax.local_devices() if d.platform == "gpu")
     except StopIteration:

@@ -106,7 +106,7 @@ class Dask:
         try:
             import distributed
         except ImportError:
-            raise not_installed("--scheduler", "Dask", "cluster") from None
+            raise not_installed("--scheduler", "distributed", "cluster") from None
         self._own = not isinstance(scheduler, distributed.Client)
         if not self._own:
             self.client: Any = scheduler

@@ -141,8 +141,9 @@ class Architecture(Parametric):
         self._check_norm_g(chosen["norm_g"])
         if kind != "dcgan" and (self.kernel != 4 or self.pool_d != "none"):
             raise InputError(f"kernels and pooling belong to kind = dcgan; allowed in {kind}: neither")
-        if kind != "mlp" and (self.depth, self.depth_d) != (None, None):
-            raise InputError(f"depth belongs to kind = mlp; allowed in {kind}: none")
+        for name, x in (("depth", self.depth), ("depth_d", self.depth_d)):
+            if kind != "mlp" and x is not None:
+                raise InputError(f"{name} = {x} belongs to kind = mlp; allowed in {kind}: none")
         if kind == "mlp" and "instance" in (chosen["norm_d"], chosen["norm_g"]):
             raise InputError("instance norm needs an image to normalise over; allowed in an mlp: layer")
         own = {n: getattr(self, n) for n in self.__dataclass_fields__}
