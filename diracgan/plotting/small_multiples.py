@@ -105,6 +105,7 @@ def multiples(
             ax.set_title("\n".join(shown), fontsize=8 if len(shown) == 1 else 7, weight="bold", pad=3)
             drop = (0.42 if apart else 0.36) if last else 0.26 if apart else 0.1
             kept = words.replace("period ", "period\N{NO-BREAK SPACE}")
+            kept = kept.replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
             kept = kept.replace(" n)", "\N{NO-BREAK SPACE}n)").replace(" t)", "\N{NO-BREAK SPACE}t)")
             said = "\n".join(textwrap.wrap(kept, 27, max_lines=2, placeholder=" …"))
             colour = ALARM if s.failure() else GREY
