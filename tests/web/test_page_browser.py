@@ -237,6 +237,22 @@ def test_a_drag_takes_a_few_milliseconds_a_frame(opened, record_property):
     assert len(script) > 10
 
 
+def test_a_slider_of_one_variant_leaves_the_others_as_they_are(opened):
+    tab = opened("#v=ns;wgan-gp&d=1&z=0.1,0.2&show=field,lines")
+    tab.evaluate("window.kept = window.diracgan.runs().slice()")
+    before, picture = answer(tab), tab.locator(".plane canvas").nth(1).screenshot()
+    tab.get_by_label("(γ/2)|∇D|² at real samples, slider").first.focus()
+    for _ in range(30):
+        tab.keyboard.press("ArrowRight")
+    until(tab, "window.diracgan.runs()[0].outcome.kind === 'closer'")
+    assert answer(tab) != before
+    assert tab.evaluate("window.diracgan.runs().map((run, k) => run === window.kept[k])") == [False, True]
+    assert tab.locator(".plane canvas").nth(1).screenshot() == picture
+    tab.get_by_label("Nullclines").uncheck()
+    tab.wait_for_timeout(200)
+    assert tab.locator(".plane canvas").nth(1).screenshot() != picture
+
+
 def test_points_flow_unless_motion_is_unwelcome(opened):
     tab = opened("#v=ns&d=1&z=0.1,0.2&show=points", motion="no-preference")
     tab.wait_for_timeout(400)
