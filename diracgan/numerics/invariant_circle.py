@@ -72,7 +72,7 @@ def invariant_circle(
     slope: Callable[[np.ndarray], np.ndarray],
     guess: np.ndarray,
     rotation: float,
-    iterations: int = 20,
+    iterations: int = 12,
 ) -> InvariantCircle | None:
     """Newton's method for an invariant circle from a guess of it.
 

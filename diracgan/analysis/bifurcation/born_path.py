@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import jax
@@ -19,7 +19,7 @@ from .family import Family
 PointsMap = Callable[[np.ndarray], np.ndarray]
 _FIRST = (0.02, 0.1, 0.3, 1.0)  # of the way: where the normal form is believed
 _GROWTH = 1.6  # of the step on the way
-_LEAST_STEP = 1e-3
+_LEAST_STEP, _MISSED = 1e-3, 8  # on the way, of it; steps on it that Newton's method may miss
 _OTHER = (0.5, 2.0)  # of the size that is looked for: what is found beyond is something else
 _TIMES = 4.0
 _PARTS = tuple(
@@ -66,30 +66,35 @@ class Origin(NamedTuple):
 
 
 def born_at(origin: Origin, value: float, known: Born | None = None) -> Born | None:
-    """What is born at ``origin``, at a value of the parameter; None where Newton's method loses it on the way.
+    """What is born at ``origin``, at a value of the parameter; None where Newton's method loses it on the way."""
+    way = list(path_to(origin, value, known))
+    return way[-1] if way and way[-1].value == value else None
+
+
+def path_to(origin: Origin, value: float, known: Born | None = None) -> Iterator[Born]:
+    """What is born at ``origin``, on the way to a value of the parameter, as far as Newton's method follows it.
 
     Started on the normal form near the threshold, or at what is ``known`` of it before, and followed by growing as the
     square root of the distance from the threshold does.
     """
-    span = value - origin.value
-    found, share = known, 1.0
+    span, missed = value - origin.value, 0
+    found, step = known, 1.0
     if known is None:
-        for share in _FIRST:
-            if (found := _first(origin, origin.value + share * span)) is not None:
-                break
-        step = share
-    else:
-        share = (known.value - origin.value) / span
-        step = 1.0 - share
-    while found is not None and share < 1.0:
-        step = min(step * _GROWTH, 1.0 - share)
+        tried = (_first(origin, origin.value + share * span if share < 1.0 else value) for share in _FIRST)
+        found = next((born for born in tried if born is not None), None)
+        step = 0.0 if found is None else (found.value - origin.value) / span
+    while found is not None:
+        yield found
+        share = (found.value - origin.value) / span
+        if found.value == value:
+            return
         before, found = found, None
-        while found is None and step > _LEAST_STEP:
-            found = _next(origin, before, origin.value + (share + step) * span)
+        step = min(step * _GROWTH, 1.0 - share)
+        while found is None and step > _LEAST_STEP and missed < _MISSED:
+            ahead = value if step >= 1.0 - share else origin.value + (share + step) * span
+            found = _next(origin, before, ahead)
             if found is None:
-                step *= 0.5
-        share += step
-    return found
+                step, missed = 0.5 * step, missed + 1
 
 
 def law_until(origin: Origin, scale: float, room: float, within: float) -> float | None:
@@ -115,7 +120,7 @@ def law_until(origin: Origin, scale: float, room: float, within: float) -> float
     reached, beyond = 0.0, math.inf
     for part in _PARTS:  # what Newton's method misses tells nothing
         held = holds(part)
-        if held is False:
+        if held is False or (held is None and reached):
             beyond = part
             break
         reached = part if held else reached

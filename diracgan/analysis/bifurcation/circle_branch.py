@@ -17,12 +17,12 @@ from ...numerics.invariant_circle import TAIL, CircleEquations, InvariantCircle
 from ...records import Record
 from ..linear.settings import AskedAbout
 from ..linear.status import Status
-from .born_path import SHOWN
+from .born_path import SHOWN, path_to
 from .circle_exponents import exponents_on
 from .family import Family
 from .points import FARTHEST, Bifurcation, PointKind, check_point
 
-_FIRST = (0.02, 0.1)  # of the way to the end of the range: the first circle
+_FIRST = 0.02  # of the way to the end of the range: the first circle, or before
 _CONTROL = StepControl(first=0.005, largest=0.05, least=1e-6, turn=0.9, points=150, tolerance=1e-10)
 _UPRIGHT = 1e-8  # of a tangent: the parameter stands still
 _NEARLY = 0.5  # of a circle's largest tail: where that stops a branch, more points are taken
@@ -123,14 +123,13 @@ def born_circles(point: Bifurcation, low: float, high: float) -> CircleBranch:
         raise InputError(
             f"the circles that are born at {point.parameter} = {point.value:g} exist {side}, outside the range"
         )
-    tried = (point.born_at(point.value + point.side * share * room) for share in _FIRST)
-    first = next((found for found in tried if found is not None), None)
-    if first is None or first.circle is None:
+    way = list(path_to(point.origin, point.value + point.side * _FIRST * room))
+    if not way or way[-1].circle is None:
         raise InputError(
             f"{point.parameter} = {point.value:g}: no smooth circle was found beside the Neimark-Sacker point"
         )
     family = point.family.repeated(point.family.times or 1)
-    pieces, end = _followed(family, first.circle, first.value, low, high)
+    pieces, end = _followed(family, way[-1].circle, way[-1].value, low, high)
     return _record(family, pieces, end, (low, high), point)
 
 
