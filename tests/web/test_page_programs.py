@@ -146,6 +146,22 @@ def test_a_flow_that_starts_outside_the_box_of_a_clipped_critic_starts_on_it(few
     assert agree(found["rows"], want)
 
 
+def first_shown(folder):
+    """The variant that a page of these modules begins with."""
+    (folder / "first.mjs").write_text(
+        'import "./catalogue.js";\nimport { usualState } from "./state.js";\n'
+        "console.log(usualState().variants[0].name);\n"
+    )
+    done = subprocess.run([str(NODE), str(folder / "first.mjs")], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@pytest.mark.slow
+def test_a_page_begins_with_what_was_named_first_and_the_catalogue_with_ns(whole, tmp_path):
+    assert first_shown(whole) == "ns"
+    assert first_shown(written(tmp_path, ["wgan-gp", "ns"])) == "wgan-gp"
+
+
 SCALAR = (
     "simultaneous alternating heavy-ball nesterov adam adamw amsgrad rmsprop extragradient optimistic lookahead "
     "rk2 rk4"

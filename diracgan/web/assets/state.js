@@ -15,8 +15,11 @@ export const SHOWN = ["field", "lines", "points", "flow", "ema"];
 /** The usual start: phi then theta, as Python's commands have it. */
 export const usualStart = (dim) => (dim === 1 ? [0.1, 0.2] : [0.1, 0.2, 0.2, 0.1]);
 
+/** What was named for the page, or stands in a file of one's own, is seen first; of a whole catalogue, ns. */
 export function usualState() {
-  const name = variants.has("ns") ? "ns" : variants.keys().next().value;
+  const [first] = variants.values();
+  const named = variants.size <= MOST_VARIANTS || first.spec !== first.name;
+  const name = named || !variants.has("ns") ? first.name : "ns";
   return {
     dim: 2,
     variants: [{ name, values: {} }],
