@@ -191,8 +191,9 @@ def _name_beyond(ax: Axes, at: Array, rows: Any, name: str) -> None:
                 continue
             k, j = np.unravel_index(int(np.argmax(far)), far.shape)
             leaves = rows.flat[int(np.argmin(np.where(far > 0, far, np.inf)))]
-            tip = np.clip([leaves.real, leaves.imag], low, high)
-            tip[axis] = edge
+            crossing = np.clip([leaves.real, leaves.imag], low, high)
+            crossing[axis] = edge
+            tip = (float(crossing[0]), float(crossing[1]))
             text = f"to {_complex(rows[k, j])} at {name} = {number(float(at[k]))}"
             inward = -sign * np.array([[14.0, 0.0], [0.0, 14.0]])[axis]
             how: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8, "color": INK, "zorder": 6}
