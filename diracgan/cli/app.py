@@ -153,6 +153,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         _drop_output()
         return 141
     except BaseException as error:
+        if isinstance(error, SystemExit) and isinstance(error.__context__, BrokenPipeError):
+            _drop_output()  # rich, which prints the help, ends so in its own way
+            return 141
         if not (isinstance(error, (Exception, SystemExit)) or users_place(error)):
             raise
         number = signals.received()
