@@ -26,11 +26,28 @@ def check_mode(players: dict[str, Any]) -> None:
                     f"the {who} is in eval mode, where {type(inner[0]).__name__} does not do what it does in "
                     f"training; allowed: .train()"
                 )
+            for m in module.modules():
+                _check_embedding(who, m)
             if module.training and any(_power_iterates(m) for m in module.modules()):
                 raise InputError(
                     f"the {who}'s spectral_norm moves its own vectors at every pass, which has no derivative here; "
                     "allowed: .eval() on the layers that have it, so that they are held"
                 )
+
+
+def _check_embedding(who: str, module: nn.Module) -> None:
+    if not isinstance(module, (nn.Embedding, nn.EmbeddingBag)):
+        return
+    name = type(module).__name__
+    if module.max_norm is not None:
+        raise InputError(
+            f"the {who}'s {name} shortens its own weights at every pass (max_norm), which has no derivative here; "
+            "allowed: max_norm=None"
+        )
+    if module.sparse and module.weight.requires_grad:
+        raise InputError(
+            f"the {who}'s {name} has sparse gradients, which have no products here; allowed: sparse=False"
+        )
 
 
 def check_loss(who: str, loss: Any, kind: Any) -> None:

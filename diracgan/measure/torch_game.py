@@ -26,7 +26,7 @@ from ..errors import InputError, integer, number, one_line
 from .measured_game import PLAYERS, UserGame
 from .torch_checks import check_loss, check_mode, modules_of
 from .torch_linear import LinearPart, NotLinear, trim
-from .torch_losses import Detached, Losses, leaf_of, mean_logit, places_of, slope, tangents_of
+from .torch_losses import Detached, Losses, WrittenAfter, leaf_of, mean_logit, places_of, slope, tangents_of
 from .torch_reverse import check_reverse
 
 _COUNTERS = ("step", "mu_product", "eta", "mu")  # tensors of torch.optim that no gradient moves
@@ -362,7 +362,7 @@ class TorchGame:
                 moved = {k: state[f"{n}/{k}"].clone() for k in kept if f"{n}/{k}" in state}
                 own.state[leaves[n]] = {**{k: copy.deepcopy(x) for k, x in kept.items()}, **moved}
         try:
-            with torch.no_grad():
+            with torch.no_grad(), WrittenAfter():
                 own.step()
         except (TypeError, NotImplementedError) as error:
             raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch  # pyright: ignore[reportMissingImports]
@@ -30,7 +31,8 @@ class Losses(nn.Module):
 class Detached(TorchFunctionMode):
     """``detach()`` as a map: it cuts the gradient and keeps the tangent, or (``attached``) cuts nothing.
 
-    Weight norm is computed by operations of which PyTorch's second derivatives are right (2.13: its own is not).
+    Weight norm, determinants and solutions of linear systems are computed by operations whose second derivatives
+    PyTorch has right: of those functions it takes the backward pass from values that have no tangent (2.13).
     """
 
     def __init__(self, attached: bool) -> None:
@@ -38,18 +40,75 @@ class Detached(TorchFunctionMode):
         self.attached = attached
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if getattr(func, "__name__", "") == "_weight_norm":
-            return weight_norm(*args, **(kwargs or {}))
+        own = _OWN.get(getattr(func, "__name__", ""))
+        if own is not None:
+            return own(*args, **(kwargs or {}))
         if func not in (Tensor.detach, torch.detach):
             return func(*args, **(kwargs or {}))
         x = args[0] if args else (kwargs or {})["input"]
         return x.view_as(x) if self.attached else leaf_of(x)
 
 
+class WrittenAfter(TorchFunctionMode):
+    """Operations with ``out=`` as the same without it and a copy: forward mode has none of the former (AMSGrad's)."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        own = dict(kwargs or {})
+        if not isinstance(own.get("out"), Tensor):
+            return func(*args, **own)
+        out = own.pop("out")
+        return out.copy_(func(*args, **own))
+
+
 def weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
     """g v/|v|, the norm over all dimensions but ``dim``; over all where that is -1."""
     over = [i for i in range(v.dim()) if dim == -1 or i != dim % v.dim()]
     return v * (g / v.square().sum(over, keepdim=True).sqrt())
+
+
+def det(input: Tensor) -> Tensor:  # its name in PyTorch
+    """The determinant, by its LU factors."""
+    sign, diagonal = _factors(input)
+    return sign * diagonal.prod(-1)
+
+
+def slogdet(input: Tensor) -> Any:
+    """The sign of the determinant and the logarithm of its modulus."""
+    sign, diagonal = _factors(input)
+    made = sign * diagonal.sign().prod(-1), diagonal.abs().log().sum(-1)
+    return torch.return_types.slogdet(made)
+
+
+def logdet(input: Tensor) -> Tensor:
+    """The logarithm of a determinant; NaN where that is negative."""
+    sign, size = slogdet(input)
+    return torch.where(sign < 0, math.nan, size)
+
+
+def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
+    """X with A X = B, or X A = B."""
+    inverse = torch.linalg.inv(A)
+    single = B.dim() == 1 or B.shape == A.shape[:-1]
+    right = B[..., None] if single else B
+    made = inverse @ right if left else right @ inverse
+    return made[..., 0] if single else made
+
+
+def _factors(a: Tensor) -> tuple[Tensor, Tensor]:
+    """The sign of a matrix' row exchanges, and the diagonal of its upper factor."""
+    exchanged, _, upper = torch.linalg.lu(a)
+    with torch.no_grad():
+        sign = torch.linalg.det(exchanged.detach()).round()
+    return sign, upper.diagonal(dim1=-2, dim2=-1)
+
+
+_OWN = {
+    "_weight_norm": weight_norm,
+    **dict.fromkeys(("det", "linalg_det"), det),
+    **dict.fromkeys(("slogdet", "linalg_slogdet"), slogdet),
+    "logdet": logdet,
+    "linalg_solve": solve,
+}
 
 
 def places_of(both: nn.Module) -> dict[str, str]:

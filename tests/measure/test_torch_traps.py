@@ -118,6 +118,17 @@ class Checkpointed(nn.Module):
         return torch.utils.checkpoint.checkpoint(self.net, x, use_reentrant=False)
 
 
+class Volumes(nn.Module):
+    """Determinants and solutions, whose own backward passes PyTorch takes from values without a tangent."""
+
+    def forward(self, x):
+        square = x.unflatten(1, (2, 2))
+        positive = square @ square.transpose(1, 2) + torch.eye(2, dtype=x.dtype)
+        solved = torch.linalg.solve(positive, square[:, 0])
+        each = torch.det(square), torch.logdet(positive), torch.linalg.slogdet(square)[1]
+        return torch.stack([*each, solved.sum(1)], 1)
+
+
 class Listed(nn.Module):
     def __init__(self):
         super().__init__()
@@ -251,6 +262,7 @@ GAMES = {  # critic, generator, and losses where they are not the usual
         pictures(nn.SiLU(), tail=(nn.Linear(48, 1),)),
         painter(nn.Upsample(scale_factor=2, mode="bilinear")),
     ),
+    "determinants": lambda: (critic(Volumes()), generator()),
     "wgan-gp": lambda: (critic(), generator(), penalised, g_loss),
     "complex": lambda: (critic(), generator(), d_loss, spectrum_of),
     "two losses": lambda: (critic(), generator(), d_loss, matched),
@@ -347,6 +359,7 @@ OPTIMISERS = {
     "adam each for itself": sized(foreach=False),
     "adam together": sized(foreach=True),
     "adam fused": sized(fused=True),
+    "amsgrad": sized(amsgrad=True),
     "adam decay": sized(weight_decay=0.1),
     "a tensor's rate": lambda p: torch.optim.Adam(p, lr=torch.tensor(1e-3)),
     "adamw": lambda p: torch.optim.AdamW(p, lr=1e-3, weight_decay=0.1),
@@ -435,6 +448,11 @@ def lazily():
     return nn.Sequential(nn.LazyLinear(4), nn.Tanh(), nn.LazyLinear(1))
 
 
+def named(**how):
+    """A critic that looks its first layer up."""
+    return lambda: nn.Sequential(nn.Embedding(9, 4, **how), nn.Flatten(), nn.Linear(8, 1))
+
+
 def steps_itself(D, G, batch):
     loss = d_loss(D, G, batch)
     loss.backward()
@@ -449,6 +467,8 @@ def steps_itself(D, G, batch):
         ("complex", lambda: nn.Linear(2, 1, dtype=torch.complex128), d_loss),
         ("bfloat16", lambda: critic().to(torch.bfloat16), d_loss),
         ("not initialised", lazily, d_loss),
+        ("max_norm", named(max_norm=1.0), d_loss),
+        ("sparse gradients", named(sparse=True), d_loss),
         ("on meta", lambda: critic().to("meta"), d_loss),
         ("critic_loss failed", critic, lambda D, G, batch: d_loss(D, G, [x.float() for x in batch])),
         ("calls backward", critic, steps_itself),
