@@ -60,44 +60,58 @@ class ComparedGame(NamedTuple):
     h: float | None
 
 
+class _Theory(NamedTuple):
+    """What theory says of a game: the first four attributes of a :class:`Prediction`."""
+
+    source: str
+    status: str
+    frequency: float | None
+    damping: float | None
+
+
 def predicted_by(game: ComparedGame, lead: Oscillation | None) -> Prediction | None:
     """Compare an oscillation with the Dirac game of the same variant and rule; None without a variant."""
     variant, rule = game.variant, game.rule
     if variant is None:
         return None
-    source, status, frequency, damping = _of_theory(variant, game)
-    of = f"{variant.label}, {rule.label if rule is not None else 'flow'}"
-    if frequency is None:
-        turns = status in KINDS and Kind(status).is_orbit
-        text = f"the Dirac game of {of} " + (
-            "ends on a cycle of unknown period" if turns else f"does not turn ({status})"
-        )
-        if lead is not None and not turns:
-            text += ": what turns here is not what its theory describes"
-        return Prediction(source, status, None, damping, 1, None, None, text)
-    said = f"the Dirac game of {of} turns by {frequency:.4g} per step"
-    if damping is not None:
-        said += (
-            f" and its amplitude goes like exp({-damping:.3g} n)" if damping else " and keeps its amplitude"
-        )
+    theory = _of_theory(variant, game)
+    of = f"the Dirac game of {variant.label}, {rule.label if rule is not None else 'flow'}"
+    if theory.frequency is None:
+        return _without_frequency(theory, of, lead)
+    said = f"{of} turns by {theory.frequency:.4g} per step"
+    if theory.damping is not None:
+        goes = f"its amplitude goes like exp({-theory.damping:.3g} n)"
+        said += f" and {goes if theory.damping else 'keeps its amplitude'}"
     if lead is None:
-        return Prediction(
-            source, status, frequency, damping, 1, None, None, f"{said}; the log shows no such turning"
-        )
-    ratio = lead.frequency / frequency
+        return Prediction(*theory, 1, None, None, f"{said}; the log shows no such turning")
+    return _compared(theory, theory.frequency, said, lead)
+
+
+def _without_frequency(theory: _Theory, of: str, lead: Oscillation | None) -> Prediction:
+    """What is said where theory names no frequency."""
+    if theory.status in KINDS and Kind(theory.status).is_orbit:
+        text = f"{of} ends on a cycle of unknown period"
+    else:
+        text = f"{of} does not turn ({theory.status})"
+        text += ": what turns here is not what its theory describes" if lead is not None else ""
+    return Prediction(*theory, 1, None, None, text)
+
+
+def _compared(theory: _Theory, frequency: float, said: str, lead: Oscillation) -> Prediction:
+    """What is said where both turn: whether frequency and damping agree."""
+    damping, ratio = theory.damping, lead.frequency / frequency
     multiple = 2 if abs(math.log(ratio / 2)) < min(abs(math.log(ratio)), 0.05) else 1
     scale = ratio / multiple
-    near = abs(lead.frequency - multiple * frequency) <= max(
-        0.05 * multiple * frequency, 3 * lead.frequency_error
-    )
+    apart = abs(lead.frequency - multiple * frequency)
+    near = apart <= max(0.05 * multiple * frequency, 3 * lead.frequency_error)
     off = 0.0 if damping is None else abs(lead.damping - multiple * damping)
     close = off <= max(3 * lead.damping_error, 0.1 * multiple * abs(damping or 0.0))
     fades = close or off <= 0.02 * lead.frequency
+    untold = near and damping is not None and not math.isfinite(lead.damping_error)
     twice = " (twice it, as losses and products of both players do)" if multiple == 2 else ""
-    if near and damping is not None and not math.isfinite(lead.damping_error):
+    if untold:
         text = f"{said}: the log agrees in frequency{twice}, and does not tell how its amplitude goes"
-        return Prediction(source, status, frequency, damping, multiple, scale, None, text)
-    if near and fades:
+    elif near and fades:
         text = f"{said}: the log agrees{twice}"
         text += "" if close else f", with exp({-lead.damping:.3g} n)"
     elif near:
@@ -110,15 +124,15 @@ def predicted_by(game: ComparedGame, lead: Oscillation | None) -> Prediction | N
         if damping is not None:
             text += f"; damping per turn {_per_turn(damping, frequency)} predicted, "
             text += f"{_per_turn(lead.damping, lead.frequency)} measured"
-    return Prediction(source, status, frequency, damping, multiple, scale, near and fades, text)
+    return Prediction(*theory, multiple, scale, None if untold else near and fades, text)
 
 
 def _per_turn(damping: float, frequency: float) -> str:
     return f"{2 * math.pi * damping / frequency:.3g}"
 
 
-def _of_theory(variant: Variant, game: ComparedGame) -> tuple[str, str, float | None, float | None]:
-    """Source, status, angular frequency and damping per step of what the theory says."""
+def _of_theory(variant: Variant, game: ComparedGame) -> _Theory:
+    """From the linearisation where it turns, else from the verdict."""
     _, rule, dim, x0, h = game
     s = spectrum(variant, dim=dim, x0=x0, rule=rule)
     values = np.asarray(s.multipliers if rule is not None else s.eigenvalues)
@@ -137,14 +151,14 @@ def _of_theory(variant: Variant, game: ComparedGame) -> tuple[str, str, float | 
         if len(pick):
             w = values[pick[np.argmax(values.real[pick])]]
             damping = 0.0 if abs(w.real) <= (s.error or 0.0) else -float(w.real)  # rounding damps nothing
-            return "linearisation", s.status, abs(float(w.imag)), damping
+            return _Theory("linearisation", s.status, abs(float(w.imag)), damping)
         if not np.any(fast & (values.real > 0)):
-            return "linearisation", s.status, None, None
+            return _Theory("linearisation", s.status, None, None)
     r = verdict(variant, rule=rule, x0=x0, dim=max(dim, 2) if x0 is None else dim, effort=0.3, edge=False)
     period = r.numbers.get("period")
     frequency = r.numbers.get("frequency") or (2 * math.pi / period if period else None)
     if frequency is None:
-        return "verdict", r.kind, None, None
+        return _Theory("verdict", r.kind, None, None)
     rate = 0.0 if Kind(r.kind).is_orbit else r.numbers.get("rate")
     pace = 1.0 if rule is not None or h is None else h
-    return "verdict", r.kind, frequency * pace, None if rate is None else rate * pace
+    return _Theory("verdict", r.kind, frequency * pace, None if rate is None else rate * pace)

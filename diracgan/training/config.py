@@ -23,12 +23,9 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-import tomllib
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
-
-import tomli_w
 
 from ..errors import InputError, listed, mapping, number, shown, unknown
 from ..parameters import Parametric, param, parameters
@@ -39,6 +36,7 @@ from ..variants.presets import PRESETS
 from . import bounds, loss_file
 from .architecture import Architecture
 from .problems import PROBLEMS, Problem, problem
+from .toml_tables import read_table
 from .tricks import TRICKS, AuxiliaryClasses, Trick, trick
 
 DEVICES = ("auto", "cpu", "gpu", "tpu")
@@ -384,53 +382,6 @@ def read(path: str | os.PathLike[str], *, trust: bool = False) -> RunConfig:
     return config
 
 
-def read_table(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The plain values of a TOML file.
-
-    Raises:
-        InputError: when it is missing or not TOML.
-    """
-    shown = os.fspath(path)
-    try:
-        table = tomllib.loads(Path(shown).read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        raise InputError(f"no file {shown!r}; allowed: a config.toml that a run wrote") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{shown!r} cannot be read: {str(error).splitlines()[0]}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{shown!r} is not TOML: {str(error).splitlines()[0]}") from error
-    except RecursionError:
-        raise InputError(f"{shown!r} is not a config: its values are nested too deeply") from None
-    except ValueError as error:  # an integer of more digits than Python reads
-        raise InputError(f"{shown!r} is not a config: {str(error).partition(';')[0]}") from None
-    if not table:
-        raise InputError(f"{shown!r} is empty; allowed: settings, as in a config.toml that a run wrote")
-    return table
-
-
-def toml(table: Mapping[str, Any]) -> str:
-    """Plain values as TOML.
-
-    Example:
-        >>> print(toml({"steps": 3, "rule": {"name": "adam", "lr": 0.1}}), end="")
-        steps = 3
-        <BLANKLINE>
-        [rule]
-        name = "adam"
-        lr = 0.1
-    """
-    return tomli_w.dumps(_without_none(table))
-
-
-def _without_none(value: Any) -> Any:
-    """TOML has no null: what is not set is left out. Other objects are their text."""
-    if isinstance(value, Mapping):
-        return {str(k): _without_none(x) for k, x in value.items() if x is not None}
-    if isinstance(value, (list, tuple)):
-        return [_without_none(x) for x in value]
-    return value if isinstance(value, (bool, int, float)) else str(value)
-
-
 def _set(values: Mapping[str, Any]) -> dict[str, Any]:
     return {k: x for k, x in values.items() if x is not None}
 
@@ -497,6 +448,4 @@ __all__ = [
     "from_settings",
     "from_table",
     "read",
-    "read_table",
-    "toml",
 ]

@@ -22,7 +22,7 @@ from ..errors import InputError, OccupiedError, not_installed
 from ..files import OWNER, folder as writable, refusals, replacing, write_text
 from ..locks import locked
 from . import loss_file
-from .config import toml
+from .toml_tables import toml
 from .trainer import TrainState
 
 CONFIG, METRICS, RESULT, LOCK = "config.toml", "metrics.jsonl", "result.json", "run.lock"

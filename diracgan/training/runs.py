@@ -26,7 +26,7 @@ from ..rules import Rule
 from ..variants import Variant
 from .architecture import Architecture
 from .build import arithmetic, generators, start, warnings
-from .config import Alarms, RunConfig, configure, from_table, read, read_table
+from .config import Alarms, RunConfig, configure, from_table, read
 from .games import Trick
 from .loop import Tell, go_on
 from .problems import Problem
@@ -44,6 +44,7 @@ from .run_folder import (
     restore,
     write_config,
 )
+from .toml_tables import read_table
 
 _KEPT = "what is there is kept: go on with --resume (or resume)"
 

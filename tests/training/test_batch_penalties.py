@@ -11,9 +11,10 @@ from selection import slow_but
 import diracgan as dg
 from diracgan.game import Players
 from diracgan.training import Architecture, players, problem, train
-from diracgan.training.config import configure, from_table, toml
+from diracgan.training.config import configure, from_table
 from diracgan.training.games import game
 from diracgan.training.layers import MinibatchDiscrimination
+from diracgan.training.toml_tables import toml
 
 
 def summed_slopes(network, x: np.ndarray, eps: float = 1e-5) -> np.ndarray:
