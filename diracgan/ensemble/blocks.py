@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import os
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
@@ -191,15 +192,17 @@ def over(
 
     Args:
         devices: where.
-        fn: what is done with a share; it blocks no lock while it computes.
+        fn: what is done with a share; it blocks no lock while it computes, and calls :func:`look_up` now and then.
         shares: all of one shape.
         warm: compiles what ``fn`` runs, by doing as little of it as can be, so that the workers need not.
         key: what the compilation depends on besides the type of number; one that has been met is not warmed again.
     """
     double = bool(jax.config.read("jax_enable_x64"))
 
+    left = threading.Event()
+
     def work(job: tuple[int, Any]) -> T:
-        index, share = job
+        (index, share), _worker.left = job, left
         with jax.enable_x64(double), jax.default_device(devices.devices[index % len(devices.devices)]):
             return jax.block_until_ready(fn(share))
 
@@ -210,4 +213,20 @@ def over(
         jax.block_until_ready(warm(shares[0]))
         _WARM.add((key, double))
     with ThreadPoolExecutor(min(devices.workers, len(shares))) as pool:
-        return list(pool.map(work, jobs))
+        try:
+            return list(pool.map(work, jobs))
+        finally:
+            left.set()
+
+
+_worker = threading.local()
+
+
+class LeftError(Exception):
+    """Raised in a worker of :func:`over` once its results are waited for no longer."""
+
+
+def look_up() -> None:
+    """Raise :class:`LeftError` where nobody waits any more, after Ctrl-C for one: for workers between two runs."""
+    if (left := getattr(_worker, "left", None)) is not None and left.is_set():
+        raise LeftError

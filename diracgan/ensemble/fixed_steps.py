@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -13,9 +14,12 @@ import numpy as np
 
 from ..tracing.scalar_program import NotScalarizable, Program, trace
 from . import c_backend, cuda_backend
-from .blocks import BLOCK_BYTES, Devices, across, choose, compiled, layout, over
+from .blocks import BLOCK_BYTES, Devices, across, choose, compiled, layout, look_up, over
 from .statistics import Statistics
 from .vector_field import StepProgram
+
+# steps of all trajectories in one run, and twice as many from then on where it took less than so many seconds
+_RUN, _RUN_S = 3 * 10**7, 0.2
 
 Entries = list[Any]
 Step = Callable[[Sequence[Any]], Entries]
@@ -103,7 +107,7 @@ def iterate(task: Task, stops: Sequence[int]) -> EnsembleResult:
     def work(job: StepShare, stops: Sequence[int] = stops) -> tuple[list[Entries], Entries]:
         rows, done = [], 0
         for stop in stops:
-            job, done = job._replace(state=advance(job, stop - done)), stop
+            job, done = job._replace(state=_on(advance, job, stop - done)), stop
             rows.append([np.array(job.state[i]) for i in kept])
         return rows, job.state
 
@@ -121,6 +125,18 @@ def iterate(task: Task, stops: Sequence[int]) -> EnsembleResult:
         )
     ended = np.isfinite(np.vstack(rows[-1])).all(axis=0)
     return EnsembleResult(rows, seen, np.where(ended, 0, 1).astype(np.int8), engine)
+
+
+def _on(advance: Callable[[StepShare, int], Entries], job: StepShare, count: int) -> Entries:
+    """The state ``count`` steps later, by runs of about a second: between two of them Ctrl-C is heard."""
+    run = max(1, _RUN // max(np.size(x) for x in job.state))
+    while count > run:
+        began = time.monotonic()
+        job, count = job._replace(state=advance(job, run)), count - run
+        if time.monotonic() - began < _RUN_S:
+            run *= 2
+        look_up()
+    return advance(job, count)
 
 
 def block_size(task: Task) -> int:

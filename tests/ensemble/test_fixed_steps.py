@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import textwrap
+import threading
 
+import jax
 import numpy as np
 import pytest
 from selection import slow_but
 
 import diracgan as dg
+from diracgan.ensemble import blocks, fixed_steps
 from diracgan.ensemble.api import ensemble
 from diracgan.variants import modifiers, variants
 
@@ -174,6 +177,41 @@ def test_any_number_of_trajectories_and_devices(count, in_registers):
     by_one = ensemble(dg.variant("ns"), phi, theta, t1=0.1, dt=0.01, devices=1)
     np.testing.assert_array_equal(joined(by_two), joined(by_one))
     assert_equal(joined(by_two), rk4(dg.variant("ns"), phi, theta, 0.01, 10))
+
+
+@pytest.mark.parametrize("engine", ["in_registers", "through_xla"])
+def test_steps_made_by_runs_are_the_same_to_the_last_bit(engine, request, monkeypatch):
+    request.getfixturevalue(engine)
+    phi, theta = starts(300, 1)
+    how = dict(rule=dg.rule("alternating", lr=0.1, ema=0.9), steps=23, save="stats")
+    whole = ensemble(dg.variant("ns"), phi, theta, **how)
+    monkeypatch.setattr(fixed_steps, "_RUN", 1)
+    monkeypatch.setattr(fixed_steps, "_RUN_S", 0.0)
+    by_runs = ensemble(dg.variant("ns"), phi, theta, **how)
+    for name in whole.data_vars:
+        np.testing.assert_array_equal(by_runs[name], whole[name])
+
+
+def test_workers_whose_results_nobody_waits_for_end():
+    begun, ended = threading.Event(), []
+
+    def work(share):
+        if share == 0:
+            begun.wait()
+            raise KeyboardInterrupt
+        begun.set()
+        while True:  # for ever, where nobody says that the results are no longer wanted
+            try:
+                blocks.look_up()
+            except blocks.LeftError:
+                ended.append(share)
+                raise
+
+    two = blocks.Devices("cpu", tuple(jax.local_devices(backend="cpu")[:1]), 2)
+    with pytest.raises(KeyboardInterrupt):
+        blocks.over(two, work, [0, 1], lambda share: None, "never met before")
+    assert ended == [1]
+    blocks.look_up()  # nobody has left where nobody was waited for
 
 
 @pytest.mark.parametrize("engine", ["in_registers", "through_xla"])
