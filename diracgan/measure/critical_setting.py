@@ -32,6 +32,7 @@ _SHARE = 0.1  # of the window, which is followed: what blows up does so at once
 _MEMORIES = 8  # of the averaged gradient, which are followed at least
 _NEAR = 1e-6  # of an iteration, that two runs on the same minibatches begin apart
 _GROWS = 2.0  # times as far apart at the end of the window as at its beginning
+_STEADY = 1.5  # times as far in the whole window as in what is followed, at most, spreads what does not wander slowly
 _FEWEST = 10  # looks, which a spread takes at least
 
 
@@ -78,8 +79,9 @@ def critical_setting(
     gradients. So the nonlinear step itself is followed, on the same minibatches under both settings, for a tenth of
     the window or 8 memories of the averaged gradient, 1/(1 - beta1) each, at least 50 iterations, and the value
     bisected up to 32 times the learning rate, or 1/32 of 1 - beta1, to a tenth: it is taken for granted that what blows
-    up at a value does so beyond it. This runs the experiment, if for a short while: about an eighth of what
-    bisected runs over whole windows take, for beta1 a fifth.
+    up at a value does so beyond it. A series that wanders so slowly that a tenth of the window holds little of it does
+    not count. This runs the experiment, if for a short while: about a quarter of what bisected runs over whole windows
+    take, for beta1 a third.
 
     Args:
         run: as in :func:`~diracgan.forecast`, as are ``samples``, ``seed``, ``players``, ``rule``, ``memory`` and
@@ -143,7 +145,7 @@ def _found(
         seen = _followed(at.under(setting), key, jnp.asarray(looks), steps // EVERY)
         return np.asarray(seen)[:looks].T
 
-    usual = series(varied(None), _looks(varied(_largest(now, parameter)).rule, steps))
+    usual = series(varied(None), steps // EVERY)
 
     def blows_up(values: np.ndarray) -> np.ndarray:
         setting = varied(float(values[0]))
@@ -151,7 +153,8 @@ def _found(
         seen = series(setting, looks)
         if not np.all(np.isfinite(seen)):
             return np.array([True])
-        return np.array([np.any(spread(seen) > BLOWS_UP * spread(usual[:, :looks]))])
+        wider = spread(seen) > BLOWS_UP * spread(usual[:, :looks])
+        return np.array([np.any(wider[_tells(usual, looks)])])
 
     found, largest = float(bisected(blows_up, now, 1, parameter)[0]), float(_largest(now, parameter))
     value, by = (None, None) if np.isnan(found) else (found, "noise")
@@ -171,6 +174,16 @@ def _found(
                 "; by minibatch noise that adds up, not by growth: runs on the same minibatches do not part"
             )
     return CriticalSetting(parameter, now, value, by, largest, made, text)
+
+
+def _tells(usual: np.ndarray, looks: int) -> np.ndarray:
+    """Which series (., looks) of the run itself spread in so few looks nearly as far as in all.
+
+    What wanders slowly (of a loss of differences, the logits' common level) spreads little at first, and any faster
+    wandering would pass for a blow-up. All, where none does.
+    """
+    steady = spread(usual) <= _STEADY * spread(usual[:, :looks])
+    return steady if np.any(steady) else np.ones_like(steady)
 
 
 def _looks(rule: Rule, steps: int) -> int:
