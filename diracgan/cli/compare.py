@@ -15,7 +15,7 @@ def command(
     tier: Annotated[
         str,
         option(
-            "--tier", "How long: 2 minutes, 15, or a GPU's time; ci by default.", metavar="ci|standard|full"
+            "--tier", "How long: 2 minutes, 20, or a GPU's time; ci by default.", metavar="ci|standard|full"
         ),
     ] = "ci",
     seed0: Annotated[int, option("--seed0", "The first seed; all others follow it.", metavar="N")] = 0,
