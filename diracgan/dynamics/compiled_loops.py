@@ -67,39 +67,51 @@ class FlowLoop(NamedTuple):
     parameters: np.ndarray
 
 
-def flow_loop(system: DiracSystem, regime: Regime | None, size: int, neighbours: int = 0) -> FlowLoop | None:
-    """The loop for one regime, or None where there is none (it slides along a surface, no compiler).
+def flow_loop(
+    system: DiracSystem,
+    regime: Regime | None,
+    size: int,
+    neighbours: int = 0,
+    velocity: filippov.Velocity = filippov.frozen_velocity,
+) -> FlowLoop | None:
+    """The loop for one regime, or None where there is none (no compiler, neighbours of a slide).
 
     Args:
         system: what flows.
         regime: its branches; None for the field as the losses stand.
         size: entries of a state.
         neighbours: how many are carried along, by the derivative of the field; then no guard is watched.
+        velocity: of the branches.
     """
-    modes = np.zeros(0) if regime is None else np.asarray(regime.modes, float)
-    if not c_compiler.available() or (regime is not None and regime.sliding):
+    regime = filippov.plain(np.zeros(0)) if regime is None else regime
+    regime = Regime(*(np.asarray(a, float) for a in regime))
+    slides, sites = regime.sliding, len(regime.modes)
+    if not c_compiler.available() or (slides and neighbours):
         return None
-    slack = np.zeros(len(modes)) if regime is None else np.asarray(regime.slack, float)
-    given = (system, modes, slack)
+    given = (system, regime)
     y, parameters = np.zeros(size), scalars(numbers(given))
-    field = program_of(_push if neighbours else _field, given, y, *([y] if neighbours else []))
-    seen = program_of(_seen, given, y) if len(modes) and not neighbours else None
-    if field is None or (seen is None and len(modes) and not neighbours):
+    field_of, watch_of = _FUNCTIONS[velocity]
+    field = program_of(_push if neighbours else field_of, given, y, *([y] if neighbours else []))
+    watched = sites > 0 and not neighbours
+    seen = program_of(watch_of, given, y) if watched else None
+    if field is None or (seen is None and watched):
         return None
-    count, sites = len(parameters), len(modes)
+    count = len(parameters)
     programs = ("field", field, count), *(() if seen is None else [("watched", seen, count)])
-    sizes = {"N": size, "WAYS": neighbours, "SITES": 0 if seen is None else sites, "FROZEN": int(sites > 0)}
-    sizes |= {"PARAMETERS": count, "MODES": count - 2 * sites, "SLACK": count - sites}
+    guards = filippov.guard_count(regime) - 1 if watched else 0
+    sizes = {"N": size, "WAYS": neighbours, "SITES": guards, "FROZEN": int(sites > 0), "SLIDES": slides}
+    modes = count - 2 * sites - slides * (sites + 1)
+    sizes |= {"PARAMETERS": count, "MODES": modes, "SLACK": count - sites}
     run = _compiled(programs, EVENT_LOOP, **sizes)
     return None if run is None else FlowLoop(run, np.array(parameters, float))
 
 
-Given = tuple[DiracSystem, Array, Array]
+Given = tuple[DiracSystem, Regime]
 
 
-def _field(given: Given, y: Array) -> Array:
-    system, modes, _ = given
-    return filippov.frozen_velocity(system, y, modes if modes.shape[0] else None)
+def _field_by(velocity: filippov.Velocity, given: Given, y: Array) -> Array:
+    system, regime = given
+    return filippov.flow_by(velocity, system, y, regime._replace(flips=regime.flips != 0))
 
 
 def _push(given: Given, y: Array, way: Array) -> tuple[Array, Array]:
@@ -107,12 +119,19 @@ def _push(given: Given, y: Array, way: Array) -> tuple[Array, Array]:
     return jax.jvp(lambda y: _field(given, y), (y,), (way,))
 
 
-def _seen(given: Given, y: Array) -> tuple[Array, Array]:
-    """The guards of the surfaces and their time derivatives."""
-    system, modes, slack = given
-    regime = filippov.plain(modes)._replace(slack=slack)
-    values, slopes = filippov.watch_by(filippov.frozen_velocity, system, y, regime)
+def _seen_by(velocity: filippov.Velocity, given: Given, y: Array) -> tuple[Array, Array]:
+    """The guards besides the float range, and their time derivatives."""
+    system, regime = given
+    values, slopes = filippov.watch_by(velocity, system, y, regime._replace(flips=regime.flips != 0))
     return values[:-1], slopes[:-1]
+
+
+_FUNCTIONS = {
+    velocity: (functools.partial(_field_by, velocity), functools.partial(_seen_by, velocity))
+    for velocity in (filippov.frozen_velocity, filippov.every_branch)
+}
+"""The field and the guards by each of these velocities: always the same objects, by which programs are kept."""
+_field = _FUNCTIONS[filippov.frozen_velocity][0]
 
 
 class LoopEnd(NamedTuple):
@@ -252,7 +271,7 @@ def rule_loop(system: DiracSystem, rule: Rule, like: State) -> MapLoop | None:
 
 def runge_kutta_loop(system: DiracSystem, h: float, like: Players) -> MapLoop | None:
     """The loop over steps of length ``h`` of the classical method of order 4 on a flow as its losses stand."""
-    given, y = (system, np.zeros(0), np.zeros(0)), np.zeros(2 * system.dim)
+    given, y = (system, filippov.plain(np.zeros(0))), np.zeros(2 * system.dim)
     program = program_of(_field, given, y) if c_compiler.available() else None
     if program is None:
         return None

@@ -23,6 +23,8 @@ from .engines import RegimeSegment, TimeSpan
 from .filippov import (
     DiracSystem,
     Regime,
+    Velocity,
+    every_branch,
     flow_in,
     frozen_velocity,
     guard_count,
@@ -45,23 +47,35 @@ def event_loop(system: DiracSystem, regime: Regime, y0: np.ndarray, span: TimeSp
     In compiled C where there is a compiler; else XLA's loop comes back after every 20000 steps, so that an interrupt
     is heard.
     """
-    loop = flow_loop(system, regime, len(y0))
-    if loop is not None:
-        shared, enough = (None, 0) if span.shared is None else (span.shared, max(0, span.switchings - 1))
-        ended = follow(
-            loop, y0, (span.t, span.t1), span.ts, (span.rtol, span.atol), span.steps, shared, enough
-        )
-        if ended is not None:
-            now, m = ended[0], len(regime.modes)
-            modes, slack = np.split(now.parameters[len(now.parameters) - 2 * m :], 2)
-            segment = _segment(span, *ended)
-            return segment._replace(crossings=now.crossings, regime=regime._replace(modes=modes, slack=slack))
+    # a slide beside what has no value beyond its surface needs every branch, for which steps alone have a way out
+    for velocity in (frozen_velocity, every_branch)[: 1 + bool(regime.sliding)]:
+        segment = _by_compiled_c(system, regime, y0, span, velocity)
+        if segment is not None:
+            return segment
     rows = np.pad(span.ts, (0, -len(span.ts) % _ROWS), constant_values=np.inf)  # programs for few lengths
     t, t1, rtol, atol = (np.float64(x) for x in (span.t, span.t1, span.rtol, span.atol))
     now, ys = _start(t, np.asarray(y0, float), guard_count(regime)), np.full((len(rows), len(y0)), np.nan)
     while int(now.status) == _RUNNING and int(now.steps) < span.steps:
         now, ys = _advance(system, regime, TimeSpan(t, t1, rows, rtol, atol), now, ys)
     return _segment(span, *jax.device_get((now, ys)))
+
+
+def _by_compiled_c(
+    system: DiracSystem, regime: Regime, y0: np.ndarray, span: TimeSpan, velocity: Velocity
+) -> RegimeSegment | None:
+    """The regime in compiled C; None where there is none, or where the velocity loses its value."""
+    loop = flow_loop(system, regime, len(y0), velocity=velocity)
+    if loop is None:
+        return None
+    shared, enough = (None, 0) if span.shared is None else (span.shared, max(0, span.switchings - 1))
+    ended = follow(loop, y0, (span.t, span.t1), span.ts, (span.rtol, span.atol), span.steps, shared, enough)
+    if ended is None:
+        return None
+    now, m, segment = ended[0], len(regime.modes), _segment(span, *ended)
+    if regime.sliding:  # nothing is crossed on the way
+        return segment
+    modes, slack = np.split(now.parameters[len(now.parameters) - 2 * m :], 2)
+    return segment._replace(crossings=now.crossings, regime=regime._replace(modes=modes, slack=slack))
 
 
 def _segment(span: TimeSpan, now: Any, ys: np.ndarray) -> RegimeSegment:

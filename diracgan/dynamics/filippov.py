@@ -128,7 +128,23 @@ def _whole(system: DiracSystem, y: Array, v: Players) -> Array:
     return pack(v, Players(*((a - b) / system.tau for a, b in zip(z, ema, strict=True))))
 
 
-@at_once(quick=frozen_velocity)
+_FEW = 4  # sites, of which every branch may be computed
+
+
+def every_branch(system: DiracSystem, y: Array, modes: Array | None = None) -> Array:
+    """:func:`velocity` without a loop: NaN beyond a surface where there are many sites."""
+    if modes is None or not 0 < modes.shape[0] <= _FEW:
+        return frozen_velocity(system, y, modes)
+    z, game = unpack(system, y), dirac.game(system.variant, system.x0)
+    choices = jnp.stack([modes, *(_freed(game, z, modes, k) for k in range(len(modes) + 1))])
+    found = jax.vmap(lambda modes: pack(game.motion(z, modes)))(choices)
+    v = found[0]
+    for other in found[1:]:
+        v = jnp.where(jnp.any(jnp.isnan(v)), other, v)
+    return _whole(system, y, Players(*jnp.split(v, 2)))
+
+
+@at_once(frozen_velocity, every_branch)
 def velocity(system: DiracSystem, y: Array, modes: Array | None = None) -> Array:
     """dy/dt with the branches frozen by ``modes``, or as the losses stand.
 
@@ -148,17 +164,20 @@ def _continued(game: Game, z: Players, modes: Array, v: Players) -> Players:
     Only branches beyond their surface are freed, and one alone if that will do: two losses may switch on one surface,
     and a jump of the other there would hold a trial step up.
     """
-    sites = jnp.arange(len(modes))
 
     def lost(now: tuple[Array, Players]) -> Array:
         return jnp.any(jnp.isnan(pack(now[1]))) & (now[0] <= len(modes))
 
     def freed(now: tuple[Array, Players]) -> tuple[Array, Players]:
-        beyond = ~(modes * game.surfaces(z, modes) >= 0)
-        free = beyond & ((sites == now[0]) | (now[0] == len(modes)))
-        return now[0] + 1, game.motion(z, jnp.where(free, -modes, modes))
+        return now[0] + 1, game.motion(z, _freed(game, z, modes, now[0]))
 
     return jax.lax.while_loop(lost, freed, (jnp.asarray(0), v))[1]
+
+
+def _freed(game: Game, z: Players, modes: Array, k: Array | int) -> Array:
+    """The branches with the k-th freed, or after the last one all, of those beyond their surfaces."""
+    beyond = ~(modes * game.surfaces(z, modes) >= 0)
+    return jnp.where(beyond & ((jnp.arange(len(modes)) == k) | (k == len(modes))), -modes, modes)
 
 
 def surfaces(system: DiracSystem, y: Array, modes: Array | None = None) -> Array:
@@ -199,19 +218,19 @@ def watch_by(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime) 
     return jax.jvp(lambda y: guards_by(velocity, system, y, regime), (y,), (v,))
 
 
-@at_once(quick=partial(flow_by, frozen_velocity))
+@at_once(partial(flow_by, frozen_velocity), partial(flow_by, every_branch))
 def flow_in(system: DiracSystem, y: Array, regime: Regime) -> Array:
     """dy/dt in a regime: its own smooth field, or Filippov's combination of the fields beside the surfaces."""
     return flow_by(velocity, system, y, regime)
 
 
-@at_once(quick=partial(guards_by, frozen_velocity))
+@at_once(partial(guards_by, frozen_velocity), partial(guards_by, every_branch))
 def guards(system: DiracSystem, y: Array, regime: Regime) -> Array:
     """Positive while the regime lasts: m surfaces, K slides left on this side, K on the far side, the float range."""
     return guards_by(velocity, system, y, regime)
 
 
-@at_once(quick=partial(watch_by, frozen_velocity))
+@at_once(partial(watch_by, frozen_velocity), partial(watch_by, every_branch))
 def watch(system: DiracSystem, y: Array, regime: Regime) -> tuple[Array, Array]:
     """The guards and their time derivatives."""
     return watch_by(velocity, system, y, regime)
@@ -253,15 +272,34 @@ def _beside(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime) -
     here = velocity(system, y, regime.modes)
     across = jnp.where(regime.flips, -regime.modes, regime.modes)
     steps = jax.vmap(lambda modes: velocity(system, y, modes))(across) - here
-    normals = jax.jacfwd(lambda y: surfaces(system, y, regime.modes)[regime.surfaces])(y)
+    normals = jax.jacfwd(lambda y: _slid_upon(regime, surfaces(system, y, regime.modes)))(y)
     matrix, pull = normals @ steps.T, -normals @ here
     stands = jnp.abs(jnp.diag(matrix)) <= 1e-9 * jnp.linalg.norm(normals, axis=1) * jnp.max(jnp.abs(here))
     matrix, pull = matrix + jnp.diag(jnp.where(stands, 1.0, 0.0)), jnp.where(stands, 0.5, pull)
     return here, steps, _solved(matrix, pull), normals
 
 
+# Numbers alone, that is no index and no library's solver: a slide is then a scalar program, for NumPy and for C.
+
+
+def _slid_upon(regime: Regime, g: Array) -> Array:
+    """Of the switching functions (m,) those of the surfaces slid upon, (K,)."""
+    return jnp.sum(jnp.where(regime.surfaces[:, None] == jnp.arange(len(g)), g, 0.0), axis=1)
+
+
 def _solved(matrix: Array, right: Array) -> Array:
-    return right / matrix[0] if len(matrix) == 1 else jnp.linalg.solve(matrix, right)
+    """Solve a few linear equations by elimination with row exchanges."""
+    rows = list(jnp.concatenate([matrix, right[:, None]], axis=1))
+    for k in range(len(rows)):
+        for i in range(k + 1, len(rows)):
+            swaps = jnp.abs(rows[i][k]) > jnp.abs(rows[k][k])
+            top, low = jnp.where(swaps, rows[i], rows[k]), jnp.where(swaps, rows[k], rows[i])
+            rows[k], rows[i] = top, low - low[k] / top[k] * top
+    found: list[Array] = []
+    for k in reversed(range(len(rows))):
+        known = sum(a * x for a, x in zip(rows[k][k + 1 : -1], found, strict=True))
+        found.insert(0, (rows[k][-1] - known) / rows[k][k])
+    return jnp.stack(found)
 
 
 class Crossing(NamedTuple):
@@ -280,7 +318,7 @@ def _look_by(velocity: Velocity, system: DiracSystem, y: Array, modes: Array) ->
     return Crossing(g(y), normals @ velocity(system, y, modes), normals)
 
 
-@at_once(quick=partial(_look_by, frozen_velocity))
+@at_once(partial(_look_by, frozen_velocity), partial(_look_by, every_branch))
 def look(system: DiracSystem, y: Array, modes: Array) -> Crossing:
     """The switching functions, their gradients and speeds at ``y`` with the branches frozen."""
     return _look_by(velocity, system, y, modes)

@@ -9,8 +9,9 @@ typedef double T;
 
 #: What :mod:`.event_loop` does, step for step: the same stages, step control, guards and rows. ``N`` entries of a
 #: state, ``WAYS`` neighbours carried along with it, ``SITES`` guards besides the float range; ``FROZEN`` tells that a
-#: field without a value is another loop's business. A surface whose sites are known to switch together, and which the
-#: field crosses, is crossed here; whatever else happens at a surface ends the loop.
+#: field without a value is another loop's business, ``SLIDES`` along how many surfaces the motion slides. A surface
+#: whose sites are known to switch together, and which the field crosses, is crossed here; whatever else happens at a
+#: surface ends the loop.
 EVENT_LOOP = """
 #define STAGES 14
 #define ALL (N * (1 + WAYS))
@@ -20,22 +21,29 @@ EVENT_LOOP = """
 #define SHORTEST 1e-300
 enum { RUNNING, DONE, EVENT, STIFF, LOST = 9 };
 
-static int is_lost(const double *v) {
-  for (int i = 0; i < N; i++) if (v[i] != v[i]) return 1;
+static int is_lost(const double *v, int count) {
+  for (int i = 0; i < count; i++) if (v[i] != v[i]) return 1;
   return 0;
 }
 
+#if SITES && !SLIDES
+/* the k-th choice of branches beyond their surfaces, by the guards there, to be freed: one alone, in the end all */
+static void freed(const double *p, const double *guards, int k, double *q) {
+  for (int i = 0; i < SITES; i++) {
+    int beyond = !(guards[i] - p[SLACK + i] >= 0);
+    q[MODES + i] = beyond && (i == k || k == SITES) ? -p[MODES + i] : p[MODES + i];
+  }
+}
+#endif
+
 /* a frozen branch that has no value beyond its surface gives way to the one beyond, alone if that will do */
 static void continued(const double *p, const double *y, double *v) {
-#if SITES
+#if SITES && !SLIDES
   double q[PARAMETERS], out[2 * SITES];
   memcpy(q, p, sizeof q);
   watched(p, y, out);
-  for (int k = 0; k <= SITES && is_lost(v); k++) {
-    for (int i = 0; i < SITES; i++) {
-      int beyond = !(out[i] - p[SLACK + i] >= 0);
-      q[MODES + i] = beyond && (i == k || k == SITES) ? -p[MODES + i] : p[MODES + i];
-    }
+  for (int k = 0; k <= SITES && is_lost(v, N); k++) {
+    freed(p, out, k, q);
     field(q, y, v);
   }
 #endif
@@ -53,15 +61,26 @@ static void velocity(const double *p, const double *y, double *v) {
   memcpy(v, out, sizeof(double) * N);
 #else
   field(p, y, v);
-  if (FROZEN && is_lost(v)) continued(p, y, v);
+  if (FROZEN && is_lost(v, N)) continued(p, y, v);
 #endif
 }
 
-/* the guards, the last one the float range, and their slopes */
+/* the guards, the last one the float range, and their slopes: by the same field, whose branches turn their guards */
 static void look(const double *p, const double *y, double *g, double *s) {
 #if SITES
   double out[2 * SITES];
   watched(p, y, out);
+#if !SLIDES
+  double q[PARAMETERS], other[2 * SITES];
+  memcpy(q, p, sizeof q);
+  for (int k = 0; k <= SITES && is_lost(out + SITES, SITES); k++) {
+    freed(p, out, k, q);
+    watched(q, y, other);
+    for (int i = 0; i < SITES; i++) {
+      out[SITES + i] = q[MODES + i] == p[MODES + i] ? other[SITES + i] : -other[SITES + i];
+    }
+  }
+#endif
   memcpy(g, out, sizeof(double) * SITES);
   memcpy(s, out + SITES, sizeof(double) * SITES);
 #endif
@@ -97,7 +116,7 @@ static double measured(const double *e, const double *y, const double *z, double
    what touches it, and the field beyond leads away from all. Then the parameters, the guards and their slopes are those
    of the regime beyond. */
 static int crosses(double *p, const int64_t *shared, int k, const double *y, double *g, double *s) {
-#if SITES
+#if SITES && !SLIDES
   double q[PARAMETERS], out[2 * SITES], size = 1, flat = -1e-6 * s[k];
   int tied[SITES];
   if (k >= SITES || !shared[k * SITES + k] || !(s[k] < 0)) return 0;
@@ -178,7 +197,7 @@ long long run(double *p, const double *table, const double *limits, const double
     look(p, z, g, s);
     int least = 0;
     for (int i = 1; i < GUARDS; i++) if (g[i] < g[least]) least = i;
-    int fallen = good && !begins && g[least] < 0;
+    int fallen = good && isfinite(size) && !begins && g[least] < 0; /* without a value nothing has been met */
     double depth = INFINITY, share = 0.5;
     for (int i = 0; i < GUARDS; i++) {
       double at, here = lowest(g0[i], s0[i], g[i], s[i], length, &at);

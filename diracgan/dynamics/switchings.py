@@ -22,6 +22,7 @@ from .filippov import (
     DiracSystem,
     Regime,
     Velocity,
+    every_branch,
     face_count,
     flow_by,
     flow_in,
@@ -208,7 +209,7 @@ def _slope_by(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime)
     return jax.jacfwd(lambda y: flow_by(velocity, system, y, regime))(y)
 
 
-@at_once(quick=partial(_slope_by, frozen_velocity))
+@at_once(partial(_slope_by, frozen_velocity), partial(_slope_by, every_branch))
 def _slope_in(system: DiracSystem, y: Array, regime: Regime) -> Array:
     """The Jacobian in a regime, (n, n)."""
     return _slope_by(velocity, system, y, regime)

@@ -62,37 +62,42 @@ class AtOnce(Generic[R]):
         compiled: the function under :func:`jax.jit`, for what is traced or too large.
     """
 
-    def __init__(self, fn: Callable[..., R], quick: Callable[..., Any]) -> None:
-        """``quick``: what NumPy evaluates in its place; where that has no value, ``compiled`` gives it."""
+    def __init__(self, fn: Callable[..., R], quick: Sequence[Callable[..., Any]]) -> None:
+        """``quick``: what NumPy evaluates in its place, the next where one has no value; in the end ``compiled``."""
         functools.update_wrapper(self, fn)
-        self.compiled, self._quick, self._same = jax.jit(fn), quick, quick is fn
+        self.compiled, self._quick, self._same = jax.jit(fn), quick, quick[-1] is fn
 
     def __call__(self, *args: Any, **more: Any) -> R:
         """As the function itself."""
         if more or any(is_traced(x) for x in jax.tree.leaves(args)):
             return self.compiled(*args, **more)
-        program = program_of(self._quick, *args)
-        if program is None:
-            return self.compiled(*args, **more)
-        found = program.on_host(scalars(numbers(args)))
-        if not self._same and any(np.isnan(x) for x in found):
-            return self.compiled(*args, **more)
-        leaves = program.leaves(found)
-        types = iter(program.outputs)
-        filled = [_filled(leaf, [next(types).dtype for _ in range(leaf.size)]) for leaf in leaves]
-        return jax.tree.unflatten(program.tree, filled)
+        for quick in self._quick:
+            program = program_of(quick, *args)
+            if program is None:
+                break
+            found = program.on_host(scalars(numbers(args)))
+            if self._same or not any(np.isnan(x) for x in found):
+                return _filled_in(program, found)
+        return self.compiled(*args, **more)
+
+
+def _filled_in(program: Program, found: list[Any]) -> Any:
+    """The result of a program, as its function returns it."""
+    types = iter(program.outputs)
+    leaves = [_filled(leaf, [next(types).dtype for _ in range(leaf.size)]) for leaf in program.leaves(found)]
+    return jax.tree.unflatten(program.tree, leaves)
 
 
 def _filled(cells: np.ndarray, kinds: Sequence[Any]) -> np.ndarray:
     return np.array(cells.tolist(), kinds[0] if kinds else float).reshape(cells.shape)
 
 
-def at_once(quick: Callable[..., Any] | None = None) -> Callable[[Callable[..., R]], AtOnce[R]]:
+def at_once(*quick: Callable[..., Any]) -> Callable[[Callable[..., R]], AtOnce[R]]:
     """A function evaluated by NumPy where its arguments are numbers; else it is compiled.
 
     Args:
-        quick: what NumPy evaluates in its place, as the same without a loop; where that has no value, the function
-            itself is compiled.
+        *quick: what NumPy evaluates in its place, as the same without a loop; where that has no value, the next, and
+            after the last the function itself is compiled.
 
     Example:
         >>> import jax.numpy as jnp
@@ -100,7 +105,7 @@ def at_once(quick: Callable[..., Any] | None = None) -> Callable[[Callable[..., 
         >>> double(np.arange(3.0)).tolist(), jax.vmap(double)(jnp.arange(3.0)).tolist()
         ([0.0, 2.0, 4.0], [0.0, 2.0, 4.0])
     """
-    return lambda fn: AtOnce(fn, fn if quick is None else quick)
+    return lambda fn: AtOnce(fn, quick or (fn,))
 
 
 def by_program(fn: Callable[..., Any], *args: Any) -> Any:

@@ -208,7 +208,7 @@ def _velocity_by(
     return velocity(system, y) if regime is None else flow(system, y, regime)
 
 
-@at_once(quick=partial(_velocity_by, partial(flow_by, frozen_velocity), frozen_velocity))
+@at_once(partial(_velocity_by, partial(flow_by, frozen_velocity), frozen_velocity))
 def _velocity(system_at: Any, numbers: Array, regime: Regime | None, y: Array) -> Array:
     return _velocity_by(filippov.flow_in, filippov.velocity, system_at, numbers, regime, y)
 
