@@ -30,6 +30,7 @@ from .filippov import (
     guard_count,
     guards,
     hermite_minimum,
+    lost,
     watch,
 )
 from .one_kernel import one_kernel
@@ -70,12 +71,21 @@ def _by_compiled_c(
     shared, enough = (None, 0) if span.shared is None else (span.shared, max(0, span.switchings - 1))
     ended = follow(loop, y0, (span.t, span.t1), span.ts, (span.rtol, span.atol), span.steps, shared, enough)
     if ended is None:
-        return None
+        return _without_a_value(system, regime, y0, span)
     now, m, segment = ended[0], len(regime.modes), _segment(span, *ended)
     if regime.sliding:  # nothing is crossed on the way
         return segment
     modes, slack = np.split(now.parameters[len(now.parameters) - 2 * m :], 2)
     return segment._replace(crossings=now.crossings, regime=regime._replace(modes=modes, slack=slack))
+
+
+def _without_a_value(
+    system: DiracSystem, regime: Regime, y0: np.ndarray, span: TimeSpan
+) -> RegimeSegment | None:
+    """The end of a slide that cannot begin, as its surfaces coincide; None for any other regime."""
+    if not regime.sliding or not np.any(np.isnan(flow_in(system, y0, regime))) or lost(system, y0, regime):
+        return None
+    return RegimeSegment(np.full((len(span.ts), len(y0)), np.nan), span.t, y0, None, "stiff", 0)
 
 
 def _segment(span: TimeSpan, now: Any, ys: np.ndarray) -> RegimeSegment:

@@ -128,7 +128,7 @@ def _whole(system: DiracSystem, y: Array, v: Players) -> Array:
     return pack(v, Players(*((a - b) / system.tau for a, b in zip(z, ema, strict=True))))
 
 
-_FEW = 4  # sites, of which every branch may be computed
+_FEW = 4  # sites of which every branch is computed
 
 
 def every_branch(system: DiracSystem, y: Array, modes: Array | None = None) -> Array:
@@ -165,13 +165,13 @@ def _continued(game: Game, z: Players, modes: Array, v: Players) -> Players:
     and a jump of the other there would hold a trial step up.
     """
 
-    def lost(now: tuple[Array, Players]) -> Array:
+    def without_value(now: tuple[Array, Players]) -> Array:
         return jnp.any(jnp.isnan(pack(now[1]))) & (now[0] <= len(modes))
 
     def freed(now: tuple[Array, Players]) -> tuple[Array, Players]:
         return now[0] + 1, game.motion(z, _freed(game, z, modes, now[0]))
 
-    return jax.lax.while_loop(lost, freed, (jnp.asarray(0), v))[1]
+    return jax.lax.while_loop(without_value, freed, (jnp.asarray(0), v))[1]
 
 
 def _freed(game: Game, z: Players, modes: Array, k: Array | int) -> Array:
@@ -218,19 +218,34 @@ def watch_by(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime) 
     return jax.jvp(lambda y: guards_by(velocity, system, y, regime), (y,), (v,))
 
 
-@at_once(partial(flow_by, frozen_velocity), partial(flow_by, every_branch))
+def lost(system: DiracSystem, y: Array | np.ndarray, regime: Regime) -> bool:
+    """Whether a branch of a regime, or one across a surface slid upon, has no value; where none, no other will help.
+
+    The shares of surfaces that coincide have none either.
+    """
+    modes = np.asarray(regime.modes)
+    sides = [modes, *np.where(np.asarray(regime.flips), -modes, modes)]
+    return any(np.any(np.isnan(_frozen(system, y, side))) for side in sides)
+
+
+@at_once()
+def _frozen(system: DiracSystem, y: Array, modes: Array) -> Array:
+    return frozen_velocity(system, y, modes)
+
+
+@at_once(partial(flow_by, frozen_velocity), partial(flow_by, every_branch), mends=lost)
 def flow_in(system: DiracSystem, y: Array, regime: Regime) -> Array:
     """dy/dt in a regime: its own smooth field, or Filippov's combination of the fields beside the surfaces."""
     return flow_by(velocity, system, y, regime)
 
 
-@at_once(partial(guards_by, frozen_velocity), partial(guards_by, every_branch))
+@at_once(partial(guards_by, frozen_velocity), partial(guards_by, every_branch), mends=lost)
 def guards(system: DiracSystem, y: Array, regime: Regime) -> Array:
     """Positive while the regime lasts: m surfaces, K slides left on this side, K on the far side, the float range."""
     return guards_by(velocity, system, y, regime)
 
 
-@at_once(partial(watch_by, frozen_velocity), partial(watch_by, every_branch))
+@at_once(partial(watch_by, frozen_velocity), partial(watch_by, every_branch), mends=lost)
 def watch(system: DiracSystem, y: Array, regime: Regime) -> tuple[Array, Array]:
     """The guards and their time derivatives."""
     return watch_by(velocity, system, y, regime)

@@ -62,10 +62,12 @@ class AtOnce(Generic[R]):
         compiled: the function under :func:`jax.jit`, for what is traced or too large.
     """
 
-    def __init__(self, fn: Callable[..., R], quick: Sequence[Callable[..., Any]]) -> None:
-        """``quick``: what NumPy evaluates in its place, the next where one has no value; in the end ``compiled``."""
+    def __init__(
+        self, fn: Callable[..., R], quick: Sequence[Callable[..., Any]], mends: Callable[..., bool] | None
+    ) -> None:
+        """As :func:`at_once` says."""
         functools.update_wrapper(self, fn)
-        self.compiled, self._quick, self._same = jax.jit(fn), quick, quick[-1] is fn
+        self.compiled, self._quick, self._same, self._mends = jax.jit(fn), quick, quick[-1] is fn, mends
 
     def __call__(self, *args: Any, **more: Any) -> R:
         """As the function itself."""
@@ -76,7 +78,7 @@ class AtOnce(Generic[R]):
             if program is None:
                 break
             found = program.on_host(scalars(numbers(args)))
-            if self._same or not any(np.isnan(x) for x in found):
+            if self._same or not any(np.isnan(x) for x in found) or (self._mends and not self._mends(*args)):
                 return _filled_in(program, found)
         return self.compiled(*args, **more)
 
@@ -92,12 +94,15 @@ def _filled(cells: np.ndarray, kinds: Sequence[Any]) -> np.ndarray:
     return np.array(cells.tolist(), kinds[0] if kinds else float).reshape(cells.shape)
 
 
-def at_once(*quick: Callable[..., Any]) -> Callable[[Callable[..., R]], AtOnce[R]]:
+def at_once(
+    *quick: Callable[..., Any], mends: Callable[..., bool] | None = None
+) -> Callable[[Callable[..., R]], AtOnce[R]]:
     """A function evaluated by NumPy where its arguments are numbers; else it is compiled.
 
     Args:
         *quick: what NumPy evaluates in its place, as the same without a loop; where that has no value, the next, and
             after the last the function itself is compiled.
+        mends: of the same arguments, whether those after the first may have a value where it has none; None: they may.
 
     Example:
         >>> import jax.numpy as jnp
@@ -105,7 +110,7 @@ def at_once(*quick: Callable[..., Any]) -> Callable[[Callable[..., R]], AtOnce[R
         >>> double(np.arange(3.0)).tolist(), jax.vmap(double)(jnp.arange(3.0)).tolist()
         ([0.0, 2.0, 4.0], [0.0, 2.0, 4.0])
     """
-    return lambda fn: AtOnce(fn, quick or (fn,))
+    return lambda fn: AtOnce(fn, quick or (fn,), mends)
 
 
 def by_program(fn: Callable[..., Any], *args: Any) -> Any:
