@@ -102,11 +102,17 @@ class Thresholds:
         50.0,
     )  # roundings of |z|^2 and of |z| |dz| in a change of |z|^2
     beside_stuck: float = 1e-6  # of a state at rest: where the field beside it is looked at
-    # of the first diameter: distances between which |F|/r grows alike where the field is as steep as a root
-    beside_root: tuple[float, float, float] = (1e-3, 1e-6, 1e-9)
-    # of log |F|/r over three decades: r^p with 0.5 < p < 0.96; steeper ones the integrator meets, and names
-    steeper: tuple[float, float] = (0.26, 3.5)
-    grows: float = 0.05  # of the same: what grows by more has no slope
+    # of the first diameter: distances between which |F|/r grows alike where the field is as steep as a root; the first
+    # three are looked at always, the others where floats tell them apart
+    beside_root: tuple[float, ...] = (
+        *(1e-3, 1e-6, 1e-9, 1e-12, 1e-15, 1e-18, 1e-21, 1e-24, 1e-27),
+        *(1e-30, 1e-50, 1e-80),
+    )
+    told_apart: float = 1e3  # roundings of a point: nearer to it the field is not looked at
+    nodes_of_a_rest: int = 64  # of the integral of the time that is left to a rest
+    # 1 - p of a speed r^p: with p < 0.96, and not that of a jump
+    steeper: tuple[float, float] = (0.0376, 0.9)
+    grows: float = 0.0072  # the same: what grows by more has no slope
     steeper_alike: float = 0.1  # by which that growth may differ: that of a logarithm does by a fifth
     nearer_stuck: float = 1e-2  # of that, where a jump is as large and a root is not
     large: float = 1e3  # times the motion's first size: what stops nearer is a singularity of the field
@@ -165,6 +171,8 @@ class Thresholds:
     drift_spends: float = 0.5  # of the budget: a look at a drift that would take more steps is not taken
     drifts_spend: float = 15.0  # times the budget: after so many looks at drifts there are no more
     drift_root: float = 1e-9  # of log a, to which the amplitude that does not drift is found
+    # of an orbit's amplitude: its neighbours on either side, where it is neared more slowly than exponentially
+    either_side: tuple[tuple[float, float], ...] = ((0.9, 0.97), (1.1, 1.03))
     wider: float = 3.0  # times the present amplitude, from which a cycle that it nears is looked for
     decades_inward: int = 12  # from the present amplitude to where the linearisation must have taken over
     decades_outward: int = 6  # from the present amplitude to where a bounded set is looked for

@@ -79,6 +79,16 @@ def lasting_drift(case: Case) -> Drift | None:
     return seen if T.explained[0] < changed / expected < T.explained[1] else None
 
 
+def has_kept_neighbours(case: Case, factor: float = 1.0) -> bool:
+    """Whether an orbit of the plane, ``factor`` times as large as the last window, has others that keep their size.
+
+    On one side at least: it is then not isolated, and no limit cycle.
+    """
+    if case.motion.discrete or case.motion.dim > 1 or case.nested:
+        return False
+    return any(all(drift(case, factor * f).sign == 0 for f in side) for side in T.either_side)
+
+
 def larger(case: Case, now: Look) -> Answer | None:
     """Judge an orbit too small to move visibly by a larger one: in the plane one around it, else on the same ray."""
     if case.linear.status != Status.MARGINAL or now.rms > T.enclosing or case.nested:

@@ -13,6 +13,7 @@ from ..dynamical_system import Stretch
 from ..kinds import Kind
 from . import formatting, windows
 from .evidence import Answer, Case
+from .steepening import Steepening
 
 
 def ended(case: Case, stretch: Stretch, since: Any = None) -> Answer:
@@ -45,43 +46,16 @@ def _rests(case: Case, when: float, z: np.ndarray) -> Answer:
     return Answer(Kind.STUCK, {"capture_time": when} | case.limit(z), text)
 
 
-def by_a_root(case: Case, z: np.ndarray) -> Answer | None:
-    """A point that the flow has come to at a speed like r^p, p < 1, of the distance r; None for any other.
-
-    What is left of the time at a distance r is r/((1 - p) speed). A speed like -r log r is not taken for one: |F|/r
-    then grows by another factor in the next decades.
-    """
-    seen = _steepening(case, z)
-    if seen is None:
+def by_a_root(case: Case, z: np.ndarray, seen: Steepening) -> Answer | None:
+    """A point that the flow comes to in the end at a speed like r^p, p < 1, of the distance r; None for any other."""
+    if not seen.ends_like_a_root:
         return None
-    t, point, factors = seen
-    alike = np.ptp(factors) < T.steeper_alike * factors.max()
-    if not alike or not T.steeper[0] < factors.min() <= factors.max() < T.steeper[1]:
-        return None
-    falls = float(np.mean(factors) / np.log(T.beside_root[0] / T.beside_root[1]))  # 1 - p
-    r, speed = np.linalg.norm(point - z), np.linalg.norm(case.motion.change(point))
-    return _rests(case, float(t + r / (falls * speed)), z)
-
-
-def grows_steeper(case: Case, z: np.ndarray) -> bool:
-    """Whether |F|/r grows on and on towards a point that the flow has come to, so that no rate is that of its end."""
-    seen = _steepening(case, z)
-    return seen is not None and bool(seen[2].min() > T.grows)
-
-
-def _steepening(case: Case, z: np.ndarray) -> tuple[float, np.ndarray, np.ndarray] | None:
-    """Of a flow that has come to z: when and where it was last away, and the growth of log |F|/r by decades nearer."""
-    t, zs = (np.concatenate([look.stretch[k] for look in case.looks]) for k in (0, 1))
-    away = np.linalg.norm(zs - z, axis=1)
-    far = np.flatnonzero(away > T.arrived * case.looks[0].diameter)
-    if case.motion.discrete or not len(far):
-        return None
-    last = far[-1]
-    way = (zs[last] - z) / away[last]
-    near = case.looks[0].diameter * np.array(T.beside_root)
-    with np.errstate(all="ignore"):  # of a loss without a value there
-        factors = np.diff(np.log([np.linalg.norm(case.motion.change(z + k * way)) / k for k in near]))
-    return float(t[last]), zs[last], factors
+    answer, until = _rests(case, seen.rest_time, z), seen.lasts_until
+    if until is None:
+        return answer
+    rate = float(seen.rates[0])
+    text = f"falls like exp(-{rate:.5g} t) until it is about {until:.1g} away, and then {answer.text}"
+    return answer._replace(numbers=answer.numbers | {"rate": rate}, text=text)
 
 
 def _jumps(case: Case, end: np.ndarray) -> bool:

@@ -15,6 +15,7 @@ from ...orbits import rest_points
 from .. import formatting, termination, windows
 from ..evidence import Answer, Case, Look, exponential
 from ..judging import judge
+from ..steepening import steepening
 from . import trends
 
 
@@ -69,13 +70,14 @@ def _at_point(case: Case, rest: rest_points.Rest, near: float, far: float) -> An
     now, before = case.looks[-1], case.looks[-2] if len(case.looks) > 1 else case.looks[-1]
     z = rest.flat[: 2 * case.system.dim]
     discrete = case.motion.discrete
-    in_time = termination.by_a_root(case, z)
-    if in_time is not None:
-        return in_time
     blur = (
         T.rest_rounding * T.eps * float(np.linalg.norm(z))
     )  # nearer than this, floats do not tell states apart
     at_origin = np.linalg.norm(z - case.origin) <= max(T.same_point * case.looks[0].rms, blur)
+    seen = steepening(case, case.origin if at_origin else z)
+    in_time = None if seen is None else termination.by_a_root(case, z, seen)
+    if in_time is not None:
+        return in_time
     if at_origin and not discrete and case.linear.jacobian is not None:
         # held against differences, where autodiff stops at a stop_gradient
         rest = rest._replace(jacobian=case.linear.jacobian)
@@ -96,7 +98,7 @@ def _at_point(case: Case, rest: rest_points.Rest, near: float, far: float) -> An
     k = int(np.argmin(choices if measured is None else np.abs(choices - measured)))
     agrees = measured is not None and abs(choices[k] - measured) <= T.same_rate * choices[k]
     if not agrees and at_origin and case.linear.status == Status.NO_DERIVATIVE:
-        if termination.grows_steeper(case, z):
+        if seen is not None and seen.never_ends:
             return None  # beside a point without a slope no eigenvalue is that of the end
     if not agrees:
         # nothing arrives at a rate that had no time for it: that motion only passes by, as along a line of equilibria
@@ -105,8 +107,7 @@ def _at_point(case: Case, rest: rest_points.Rest, near: float, far: float) -> An
             return None
         k = int(np.argmin(choices))
     rate, frequency = float(rates[k]), float(turning[k])
-    seen = f", measured {measured:.6g}" if agrees else ""
-    told = f"its eigenvalue gives the rate {rate:.6g}{seen}"
+    told = f"its eigenvalue gives the rate {rate:.6g}" + (f", measured {measured:.6g}" if agrees else "")
     if (
         measured is not None and 0 < measured < T.outruns * rate
     ):  # a slope without bound, beside which none is known

@@ -17,7 +17,7 @@ from ...orbits.orbit import Method, Orbit
 from ...orbits.periodic_points import periodic_points
 from ...orbits.rotating_states import rotating_state
 from ...orbits.shooting import periodic_orbit, returns
-from .. import windows
+from .. import enclosing, windows
 from ..evidence import Answer, Case
 from ..judging import judge
 from . import attractors
@@ -190,10 +190,17 @@ def nears(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> Answer | None:
         f"the amplitude nears {limit:.6g} like {law.constant:.4g} {case.clock}^-{law.exponent:.4g} "
         f"(exponent +- {law.error:.2g})"
     )
+    if enclosing.has_kept_neighbours(case, shrink):
+        kind, named = (
+            Kind.NEUTRAL_ORBIT,
+            "from one side, the last of a family of orbits that are kept for ever,",
+        )
+    else:
+        named = f"a {kind.replace('-', ' ')}"
     return Answer(
         kind,
         numbers,
-        f"nears a {kind.replace('-', ' ')} with largest |phi| = {extents[0]:.5g}, |theta - x0| = "
+        f"nears {named} with largest |phi| = {extents[0]:.5g}, |theta - x0| = "
         f"{extents[2]:.5g}, but only like {case.clock}^-{law.exponent:.4g}",
     )
 
