@@ -82,6 +82,9 @@ class Thresholds:
     curved: float = 1.05  # degree above which the field is curved at all
     # by which a fitted exponent may differ from 1/(q - 1) to be replaced by it
     exponent_of_degree: float = 0.04
+    smaller: tuple[float, ...] = (1.0, 1e-2, 1e-4)  # shares of an amplitude at which the degree is looked at
+    bent_by_logarithm: float = 0.3  # by which a logarithm may bend a fitted exponent
+    whole_power: float = 0.1  # of a logarithm: a measured power nearer to 1 than this is 1
     far_crept: float = 1e-6  # of the first diameter: a creep that needs no more time to be seen
     creep_shrinks: float = 1e-2  # of the first diameter: a creep to a point has slowed down this much
     # of successive distances at geometric times: above, the limit is too far to say

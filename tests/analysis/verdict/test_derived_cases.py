@@ -66,6 +66,13 @@ class Logarithm(ByFake):
         return jnp.mean(fake + fake**2 * jnp.log(jnp.abs(fake)))
 
 
+class SlowLogarithm(ByFake):
+    """a = 1 - s - 2 s log|s|: E' = s^2 (1 + 2 log|s|), so r' = -k r^3 |log r| and r ~ (t log t)^(-1/2)."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(fake - fake**2 * jnp.log(jnp.abs(fake)))
+
+
 class Median(ByFake):
     """The median of f - 1, f and 2 f is f where f > 0, 2 f where -1 < f < 0, else f - 1."""
 
@@ -223,13 +230,16 @@ CASES: dict[str, Derived] = {
     ),
     "power": Derived(Power(), [0.5], [0.4], "converges-sublinearly", {"exponent": 1.0, "constant": LAW}),
     "logarithm": Derived(Logarithm(), [0.3], [0.4], "limit-cycle", {}),
+    "slow-logarithm": Derived(
+        SlowLogarithm(), [0.3], [0.4], "converges-sublinearly", {"exponent": 0.5}, {"effort": 0.5}
+    ),
     "median": Derived(Median(), [0.5], [0.4], "limit-cycle", {}),
     # without a C compiler its crossings cost most of a smaller budget
     "trimmed": Derived(Trimmed(), [0.5], [0.4], "converges-sublinearly", {}, {"effort": 1.0}),
     "median-of-four": Derived(MedianOfFour(), [0.5], [0.4], "limit-cycle", {}),
     # the edge of a disc of orbits that are kept: not isolated, so no limit cycle
     "dead-zone": Derived(
-        DeadZone(k=1), [1.0], [0.9], "neutral-orbit", {"radius_phi": 0.6**0.5}, {"effort": 1.0}
+        DeadZone(k=1), [1.0], [0.9], "neutral-orbit", {"radius_phi": 0.6**0.5}, {"effort": 2.0}
     ),
     "dead-zone-2": Derived(
         DeadZone(k=2), [1.0], [0.9], "neutral-orbit", {"radius_phi": 0.6**0.5}, {"effort": 1.0}

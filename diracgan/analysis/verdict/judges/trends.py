@@ -107,22 +107,26 @@ def fall(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> decay_laws.PowerL
     return law
 
 
-def _by_degree(case: Case, law: decay_laws.PowerLaw) -> decay_laws.PowerLaw:
-    """The law with the exponent 1/(q - 1) of r' = -k r^q, where the field is curved by terms of one degree q.
-
-    Only where the fit comes close to it: a shape that still changes slowly bends the fit, not the law.
-    """
+def _degrees(case: Case, share: float) -> np.ndarray | None:
+    """The degree of the terms that curve the field, in six directions at a share of the present amplitude, (6,)."""
     slope = case.linear.jacobian
     if case.motion.discrete or slope is None:
-        return law
+        return None
     ways = np.random.default_rng(7).normal(size=(6, len(case.origin)))
-    ways *= case.looks[-1].rms / np.linalg.norm(ways, axis=1, keepdims=True)
+    ways *= share * case.looks[-1].rms / np.linalg.norm(ways, axis=1, keepdims=True)
     bends = [
         [np.linalg.norm(case.motion.change(case.origin + k * w) - k * slope @ w) for k in (1.0, 2.0)]
         for w in ways
     ]
     with np.errstate(all="ignore"):
-        degrees = np.log2(np.array(bends)[:, 1] / np.array(bends)[:, 0])
+        return np.log2(np.array(bends)[:, 1] / np.array(bends)[:, 0])
+
+
+def _by_degree(case: Case, law: decay_laws.PowerLaw, degrees: np.ndarray) -> decay_laws.PowerLaw:
+    """The law with the exponent 1/(q - 1) of r' = -k r^q, where the field is curved by terms of one degree q.
+
+    Only where the fit comes close to it: a shape that still changes slowly bends the fit, not the law.
+    """
     q = float(np.median(degrees))
     if not (np.all(np.abs(degrees - q) < T.same_degree) and q > T.curved):
         return law
@@ -134,11 +138,33 @@ def _by_degree(case: Case, law: decay_laws.PowerLaw) -> decay_laws.PowerLaw:
     return law._replace(exponent=exponent, constant=constant)
 
 
+def _with_logarithm(case: Case, law: decay_laws.PowerLaw, here: np.ndarray) -> tuple[float, float] | None:
+    """q and m of r' = -k r^q |log r|^m, whose law is r ~ (t (log t)^m)^(-1/(q - 1)); None for any other field.
+
+    Its degree is q - m/|log r| and nears q so slowly that 1/(q - degree) is a straight line in log r.
+    """
+    seen = [here, *(_degrees(case, share) for share in T.smaller[1:])]
+    one, two, three = (np.asarray(d) for d in seen)
+    with np.errstate(all="ignore"):
+        limits = (two * (one + three) - 2 * one * three) / (2 * two - one - three)
+        q = float(np.median(limits))
+        powers = np.log(T.smaller[0] / T.smaller[1]) / (1 / (q - two) - 1 / (q - one))
+    exponent, whole = 1 / (q - 1), abs(q - round(q)) < T.same_degree
+    drifts = np.all(np.abs(three - one) > T.same_degree) and np.all(np.abs(limits - q) < 2 * T.same_degree)
+    if not drifts or not whole or not round(q) > 1 or abs(law.exponent / exponent - 1) > T.bent_by_logarithm:
+        return None
+    return float(round(q)), float(np.median(powers))
+
+
 def sublinear(case: Case, law: decay_laws.PowerLaw) -> Answer | None:
     """The verdict on a fall by a law; by the linearisation where that decides what happens in the end."""
     if case.decided:
         return enclosing.in_the_end(case)
-    law = _by_degree(case, law)
+    degrees = _degrees(case, T.smaller[0])
+    bent = None if degrees is None else _with_logarithm(case, law, degrees)
+    if bent is not None:
+        return _bent(case, law, *bent)
+    law = law if degrees is None else _by_degree(case, law, degrees)
     numbers: dict[str, Any] = {**law.numbers}
     if case.lyapunov is not None:
         numbers["lyapunov_coefficient"] = case.lyapunov
@@ -148,6 +174,19 @@ def sublinear(case: Case, law: decay_laws.PowerLaw) -> Answer | None:
         f"(exponent +- {law.error:.2g})"
     )
     how = f", but only like {law.constant:.5g} {case.clock}^-{law.exponent:.4g}"
+    return case.to_equilibrium(Kind.CONVERGES_SUBLINEARLY, numbers, how)
+
+
+def _bent(case: Case, law: decay_laws.PowerLaw, q: float, power: float) -> Answer:
+    """The verdict on a law with a logarithm, which has no constant that could be read off a run."""
+    exponent, clock = 1 / (q - 1), case.clock
+    case.note(
+        f"the field is curved like r^{q:.3g} |log r|^{power:.2g}; a power law fitted to the windows has the exponent "
+        f"{law.exponent:.4g}, which the logarithm bends"
+    )
+    log = f"log {clock}" if abs(power - 1) < T.whole_power else f"(log {clock})^{power:.2g}"
+    how = f", but only like ({clock} {log})^-{exponent:.4g}"
+    numbers = {"exponent": exponent, "exponent_error": abs(law.exponent - exponent)}
     return case.to_equilibrium(Kind.CONVERGES_SUBLINEARLY, numbers, how)
 
 
