@@ -175,7 +175,8 @@ class Thresholds:
     drifts_spend: float = 15.0  # times the budget: after so many looks at drifts there are no more
     drift_root: float = 1e-9  # of log a, to which the amplitude that does not drift is found
     # of an orbit's amplitude: its neighbours on either side, where it is neared more slowly than exponentially
-    either_side: tuple[tuple[float, float], ...] = ((0.9, 0.97), (1.1, 1.03))
+    inside: tuple[float, float] = (0.9, 0.97)
+    outside: tuple[float, float] = (1.1, 1.03)
     wider: float = 3.0  # times the present amplitude, from which a cycle that it nears is looked for
     decades_inward: int = 12  # from the present amplitude to where the linearisation must have taken over
     decades_outward: int = 6  # from the present amplitude to where a bounded set is looked for

@@ -84,7 +84,7 @@ def flow_loop(
         velocity: of the branches.
     """
     regime = filippov.plain(np.zeros(0)) if regime is None else regime
-    regime = Regime(*(np.asarray(a, float) for a in regime))
+    regime = jax.tree.map(lambda a: np.asarray(a, float), regime)
     slides, sites = regime.sliding, len(regime.modes)
     if not c_compiler.available() or (slides and neighbours):
         return None

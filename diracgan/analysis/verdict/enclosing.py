@@ -86,7 +86,7 @@ def has_kept_neighbours(case: Case, factor: float = 1.0) -> bool:
     """
     if case.motion.discrete or case.motion.dim > 1 or case.nested:
         return False
-    return any(all(drift(case, factor * f).sign == 0 for f in side) for side in T.either_side)
+    return any(all(drift(case, factor * f).sign == 0 for f in side) for side in (T.inside, T.outside))
 
 
 def larger(case: Case, now: Look) -> Answer | None:
