@@ -42,6 +42,8 @@ def command(
 
     try:
         for log, found in follow(path, made, seconds, unready=unready):
+            if last is not None and log.at[-1] < last[0].at[-1]:
+                done.clear()  # another run has taken the log's place
             _ended(log, found, done, terminal)
             _goes_on(log, found[-1], said, terminal)
             said, last = found[-1].kind.value, (log, found)
