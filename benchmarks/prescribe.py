@@ -53,9 +53,11 @@ class Design:
         return f"{self.problem} width={self.width} {self.loss} {self.optimiser}"
 
 
-def designs() -> list[Design]:
+def designs(only: int | None = None) -> list[Design]:
+    """All games, or those of the design with that number."""
     given = PROTOCOL["games"]
-    return [Design(p, *d) for d in given["designs"] for p in given["problems"]]
+    kept = given["designs"] if only is None else [given["designs"][only]]
+    return [Design(p, *d) for d in kept for p in given["problems"]]
 
 
 def rule_of(design: Design) -> Rule:
@@ -147,17 +149,21 @@ def trained(
 
 def scores(design: Design, gamma: float) -> list[float]:
     """The sample distance of the protocol at the end, of every seed."""
-    from scipy.spatial import cKDTree
-
     seeds = PROTOCOL["sweep"]["seeds"]
     rules, games, at = started(design, [gamma], seeds)
     state = trained(rules, games, (at, memories(rules, games, at)), seeds, PROTOCOL["training"]["steps"])
-    made, data = np.asarray(generated(games, state[0])), np.asarray(games.x_real)
+    return distances(games, state[0])
+
+
+def distances(games: Game, at: Players) -> list[float]:
+    """Mean distance from samples to their nearest data and from data to their nearest samples, halved, of each game."""
+    from scipy.spatial import cKDTree
+
     return [
         float(cKDTree(b).query(a)[0].mean() + cKDTree(a).query(b)[0].mean()) / 2
         if np.isfinite(a).all()
         else np.inf
-        for a, b in zip(made, data, strict=True)
+        for a, b in zip(np.asarray(generated(games, at)), np.asarray(games.x_real), strict=True)
     ]
 
 
@@ -335,12 +341,14 @@ def main() -> None:
     options = argparse.ArgumentParser(description="Prescribed gamma against sweeps.")
     options.add_argument("--out", default="prescribe.jsonl")
     options.add_argument("--only", type=int, default=len(designs()))
-    options.add_argument("--loss", help="of these games alone, so that several processes can share the work")
+    options.add_argument(
+        "--design", type=int, help="number of the only one, so that processes can share the work"
+    )
     options.add_argument("--report", action="store_true")
     given = options.parse_args()
     out = Path(given.out)
     lines = [json.loads(x) for x in out.read_text().splitlines()] if out.is_file() else []
-    left = [d for d in designs() if d.name not in {x["game"] for x in lines} and given.loss in (None, d.loss)]
+    left = [d for d in designs(given.design) if d.name not in {x["game"] for x in lines}]
     for design in [] if given.report else left[: given.only]:
         lines.append(measured(design))
         with out.open("a") as file:

@@ -21,7 +21,7 @@ import diracgan as dg
 from diracgan.training import Architecture
 from diracgan.training.problems import Problem, problem, samples
 
-SEEDS, GAMMA, STEPS, LATENT = [0, 1], 10.0, 400, 8
+SEEDS, GAMMA, STEPS, LATENT = [0, 1], 10.0, 250, 8
 SIDES, BATCHES = (8, 16, 32), (32, 128, 512)
 NETWORKS = {
     "dense": Architecture(kind="mlp", width=32),
@@ -45,7 +45,8 @@ def measured(made: Problem, network: Architecture, batch: int, steps: int) -> np
     start = (at, prescribe.memories(rules, games, at))
     state = prescribe.trained(rules, games, start, SEEDS, steps, batch=batch)
     found = np.asarray(prescribe.mode(rules, games, state), float)
-    gamma = (5.0 * found[:, 0] - found[:, 1]) / found[:, 2]
+    design = prescribe.Design("spots", network.width, "ns", "adam")
+    gamma = [prescribe.rule_for(design, prescribe.PROTOCOL["rules"]["second"], *row) for row in found]
     return np.column_stack([found, gamma])
 
 
@@ -53,7 +54,7 @@ def law(size: list[float], value: list[float]) -> str:
     """The exponent of a power law and its 90 % interval."""
     value = [v if v > 0 else np.nan for v in value]
     kept = np.isfinite(value)
-    fit = linregress(np.log(np.array(size)[kept]), np.log(np.array(value)[kept]))
+    fit: Any = linregress(np.log(np.array(size)[kept]), np.log(np.array(value)[kept]))
     half = t.ppf(0.95, kept.sum() - 2) * fit.stderr
     return f"{fit.slope:+.2f} ({fit.slope - half:+.2f} to {fit.slope + half:+.2f})"
 
@@ -68,7 +69,7 @@ def main() -> None:
         ("batch", "batch", [(float(b), spots(16), b) for b in BATCHES]),
     ]
     for (plan, unit, runs), kind in itertools.product(plans, NETWORKS):
-        if given.only in (None, plan):
+        if given.only in (None, plan) and (plan, kind) != ("batch", "convolutional"):
             told(kind, unit, runs, NETWORKS[kind], given.steps)
     if given.only != "resolution":
         told(
@@ -86,7 +87,8 @@ def told(kind: str, unit: str, runs: list[tuple[float, Problem, int]], network: 
         for row in measured(made, network, batch, steps):
             words = zip(("omega", "damping", "kappa", "steepest", "gamma"), row, strict=True)
             print(f"{kind} {unit} = {size:g}: " + ", ".join(f"{n} {x:.3g}" for n, x in words), flush=True)
-            sizes.append(size), rows.append(row)
+            sizes.append(size)
+            rows.append(row)
     for name, column in (("omega", 0), ("kappa", 2), ("steepest", 3), ("gamma", 4)):
         print(f"  {kind}: {name} goes like {unit}^{law(sizes, [float(r[column]) for r in rows])}", flush=True)
 

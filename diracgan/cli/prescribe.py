@@ -35,7 +35,7 @@ def _said(found: Any) -> Iterator[str | Table]:
     for n, p in numbers:
         yield f"- {n.replace('_', ' ')}: {p.text}. Assumes: {p.assumption}. Check: {p.check}."
     yield (
-        "Held against sweeps of small games, whose best gamma seeds do not agree on, gamma was within a factor 2 of "
-        "the best in fewer than half: measure again at weights trained with it (docs/howto/gamma.md)."
+        "Held against sweeps of 20 small games, gamma was safe rather than best: distances at most 17 % above the "
+        "best's, within a factor 2 of it in 6 of 18; measure again at weights trained with it (docs/howto/gamma.md)."
     )
     yield f"from {found.batches} batches and {found.products} products with the Jacobian"

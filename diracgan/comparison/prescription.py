@@ -1,4 +1,4 @@
-"""Prescription: the hyperparameters for a measured game, by the Dirac theory with nothing fitted.
+"""Prescription: the hyperparameters for a measured game, by the Dirac theory and what a step bears.
 
 On the strongest coupling u, v of the players, per iteration and with the parameters' own step sizes (Adam's included),
 
@@ -7,8 +7,11 @@ On the strongest coupling u, v of the players, per iteration and with the parame
 k the damping that the overlap of real and fake samples (and whatever penalty is there) gives, kappa that of R1 per unit
 of its weight, sigma and c the coupling there and back. The eigenvalues -(k + g kappa)/2 +- sqrt((k + g kappa)^2/4 -
 omega^2) decay fastest at critical damping, k + g kappa = 2 omega (docs/theory.md, section 3: WGAN-GP c = 0 is fastest
-at lam = 1). Trained games are best above that, often on a plateau that begins at about 2.5 times as much: gamma aims
-there. The 2.5 was chosen on nine small games beside those that it is judged by (benchmarks/README.md).
+at lam = 1). Trained games are best above that, as strongly damped as their steps bear: R1's steepest direction, of
+curvature l per iteration, overshoots for good where g l > 2 (1 + beta)/(1 - beta), beta the decay of the running
+average that the step is taken along (0 for plain steps). gamma is that of five times critical damping, at least that
+of R1's own critical damping, at most a quarter of what the steepest direction bears. The five and the quarter were
+chosen on small games beside those that they are judged by (benchmarks/README.md).
 """
 
 from __future__ import annotations
@@ -19,13 +22,15 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, integer, number
-from ..measure import MeasuredGame, eigenvalues, from_run
+from ..measure import MeasuredGame, eigenvalues, from_run, operators
 from ..measure.own_game import one_run
 from ..records import Record
 
 _RESAMPLES = 2000
-_AIM = 2.5  # of damping to its critical value
+_AIM = 5.0  # of damping to its critical value
+_SHARE = 0.25  # of what R1's steepest direction bears
 _LEVEL = (5.0, 95.0)  # percentiles of the bootstrap over batches
+_NAMES = ("damping", "sigma", "response", "penalty", "steepest")  # of what is measured on each batch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,9 +64,10 @@ class Prescription(Record):
         rate_ratio: by what to multiply lr_d / lr_g, with the penalties as they are.
         lazy: R1 on every lazy-th critic step, lazy times as strong, at most.
         ema_half_life: of the generator's weight average, with ``gamma`` in force.
-        measured: what they follow from: omega, damping, penalty (kappa), sigma, response, each with its standard error
-            over batches, per iteration; slope_real and slope_fake, E |grad_x D|^2; noise_critic and noise_generator,
-            variance over |mean|^2 of the gradients; steepest, R1's largest curvature per iteration.
+        measured: what they follow from: omega; damping, sigma, response, penalty (kappa), steepest (R1's largest
+            curvature), each with its standard error over batches, per iteration; bears, what gamma times steepest may
+            reach before it overshoots for good (infinite where the optimiser is not known); slope_real and slope_fake,
+            E |grad_x D|^2; noise_critic and noise_generator, variance over |mean|^2 of the gradients.
         step_sizes: ``"optimiser"``, or ``"unit"`` where the optimiser is not known: per unit of the flow's time then.
         batches: how many were seen.
         products: with a Jacobian or a penalty's Hessian, that it took; each costs about two gradient evaluations.
@@ -87,10 +93,13 @@ def prescribe(
 ) -> Prescription:
     """R1's gamma, the ratio of learning rates, the lazy interval and the average's half-life, from some 50 batches.
 
-    gamma = gamma_now + (5 omega - k)/kappa, ratio = 4 omega^2/k^2, lazy <= min(1/(gamma l), 1/omega) with l the largest
-    curvature of R1, half-life = ln 2/omega: of the strongest coupling, at the current weights. gamma damps it 2.5
-    times as much as critically, the ratio critically. Under Adam the step sizes follow the penalty: train with a gamma
-    first (10 is usual), and measure again at weights trained with what is prescribed.
+    gamma = min(max(gamma_now + (10 omega - k)/kappa, 2 omega/kappa), (1 + beta)/(2 (1 - beta) l)), ratio =
+    4 omega^2/k^2, lazy <= min(1/(gamma l), 1/omega), half-life = ln 2/omega: of the strongest coupling, at the current
+    weights; l is the largest curvature of R1, beta the decay of the gradient's running average (Adam's beta1,
+    momentum). gamma damps the coupling five times as much as critically, by R1 alone at least critically, and takes at
+    most a quarter of what R1's steepest direction bears; the ratio damps critically. Under Adam the step sizes follow
+    the penalty: train with a gamma first (10 is usual; a tenth where that diverges), and measure again at weights
+    trained with what is prescribed.
 
     Args:
         game: what :func:`diracgan.measure.game` returns, with ``critic`` and ``samples`` given; or a training run of
@@ -116,8 +125,8 @@ def prescribe(
         ...     lambda phi, theta, x: 0.5 * jnp.sum(phi * theta) + 0.1 * jnp.sum(phi**2) - jnp.sum(phi * x),
         ...     lambda phi, theta, x: -0.5 * jnp.sum(phi * theta), jnp.ones(1), jnp.ones(1), [jnp.zeros(1)] * 3,
         ...     critic=lambda phi, x: x * phi, samples=lambda theta, x: (x[None, :], theta[None, :]))
-        >>> round(dg.prescribe(measured).gamma.value, 5)  # 5 x 0.5 - 0.2
-        2.3
+        >>> round(dg.prescribe(measured).gamma.value, 5)  # 10 x 0.5 - 0.2
+        4.8
     """
     batches, seed = integer("batches", batches, low=2), integer("seed", seed, low=0)  # before a run is loaded
     found, now, count = _game(game, gamma, images)
@@ -130,26 +139,28 @@ def prescribe(
     sizes = found.backend.step_sizes()
     root = np.ones(sum(found.sizes)) if sizes is None else np.sqrt(np.asarray(sizes, float))
     mode = found.coupling(1, seed, None if sizes is None else sizes)
-    rows, slopes = _coefficients(found, seen, root, mode.critic[0], mode.generator[0])
     steepest, more = _steepest(found, root, seed)
+    rows, slopes = _coefficients(found, seen, root, (mode.critic[0], mode.generator[0], steepest))
+    beta = found.backend.averaging()
+    bears = np.inf if sizes is None else 2.0 * (1.0 + beta) / (1.0 - beta)
     noise = found.gradient_noise(len(seen)).ratio
-    names = ("damping", "sigma", "response", "penalty")
     mean, error = rows.mean(axis=0), rows.std(axis=0, ddof=1) / np.sqrt(len(rows))
-    measured: dict[str, Any] = {n: float(x) for n, x in zip(names, mean, strict=True)}
-    measured |= {f"{n}_error": float(x) for n, x in zip(names, error, strict=True)}
+    measured: dict[str, Any] = {n: float(x) for n, x in zip(_NAMES, mean, strict=True)}
+    measured |= {f"{n}_error": float(x) for n, x in zip(_NAMES, error, strict=True)}
     measured |= {"omega": float(_omega(mean[None])[0]), "slope_real": slopes[0], "slope_fake": slopes[1]}
-    measured |= {"noise_critic": float(noise[0]), "noise_generator": float(noise[1]), "steepest": steepest}
+    measured |= {"noise_critic": float(noise[0]), "noise_generator": float(noise[1]), "bears": float(bears)}
     draw = np.random.default_rng(seed).integers(0, len(rows), (_RESAMPLES, len(rows)))
     resampled = np.concatenate([mean[None], rows[draw].mean(axis=1)])
+    weight = _prescribed_gamma(resampled, now, bears)
     return Prescription(
-        _gamma(resampled, now),
+        _gamma(resampled, weight, now, bears),
         _ratio(resampled),
-        _lazy(resampled, now, steepest),
+        _lazy(resampled, weight),
         _half_life(resampled, count),
         measured,
         "unit" if sizes is None else "optimiser",
         len(seen),
-        mode.products + 3 * len(seen) + more,
+        mode.products + 4 * len(seen) + more,
     )
 
 
@@ -160,6 +171,11 @@ def _game(game: Any, gamma: float | None, images: int | None) -> tuple[MeasuredG
     if not isinstance(game, MeasuredGame):
         run = one_run(game, "a game from dg.measure.game, what dg.train returns, or its folder")
         own = run.setup.variant.extras.get("r1", 0.0)
+        if not np.all(np.isfinite(operators.flat(run.players))):
+            raise InputError(
+                f"the run has diverged: its weights are not finite; allowed: one that has not, such as with R1 of "
+                f"{own / 10:g} in place of {own:g}, or with a lower learning rate"
+            )
         game = from_run(run)
         now = float(own) if now is None else now
         count = run.config.training.batch if count is None else count
@@ -169,24 +185,29 @@ def _game(game: Any, gamma: float | None, images: int | None) -> tuple[MeasuredG
 
 
 def _coefficients(
-    game: MeasuredGame, seen: list[Any], root: np.ndarray, u: np.ndarray, v: np.ndarray
+    game: MeasuredGame, seen: list[Any], root: np.ndarray, directions: tuple[np.ndarray, ...]
 ) -> tuple[np.ndarray, list[float]]:
-    """(damping, sigma, response, penalty) of the mode on each batch, (batches, 4), and the mean squared slopes."""
+    """What ``_NAMES`` says of each batch, (batches, 5), and the mean squared slopes.
+
+    The directions are the critic's and the generator's of the mode, and the critic's that R1 is steepest along.
+    """
     n_d, kind = game.sizes[0], game.backend.dtype
-    p, q = (root[:n_d] * u), (root[n_d:] * v)
+    p, q, w = (
+        root[at] * x for at, x in zip((slice(n_d), slice(n_d, None), slice(n_d)), directions, strict=True)
+    )
     critic = np.concatenate([p, 0.0 * q]).astype(kind)
     generator = np.concatenate([0.0 * p, q]).astype(kind)
     rows, slopes = [], []
     for batch in seen:
         one, other = (game.backend.product([batch], x).astype(float) for x in (critic, generator))
-        bend = game.backend.penalty_product(batch, p.astype(kind)).astype(float)
-        rows.append([-p @ one[:n_d], -p @ other[:n_d], q @ one[n_d:], p @ bend])
+        bend, most = (x @ game.backend.penalty_product(batch, x.astype(kind)).astype(float) for x in (p, w))
+        rows.append([-p @ one[:n_d], -p @ other[:n_d], q @ one[n_d:], bend, most])
         slopes.append(game.backend.slopes(batch))
     return np.array(rows), [float(x) for x in np.mean(slopes, axis=0)]
 
 
-def _steepest(game: MeasuredGame, root: np.ndarray, seed: int) -> tuple[float, int]:
-    """The largest curvature of R1 per iteration, and the products that it took."""
+def _steepest(game: MeasuredGame, root: np.ndarray, seed: int) -> tuple[np.ndarray, int]:
+    """The direction of R1's largest curvature per iteration, and the products that it took."""
     n_d, batch = game.sizes[0], game.held[0]
     own = root[:n_d]
 
@@ -194,7 +215,7 @@ def _steepest(game: MeasuredGame, root: np.ndarray, seed: int) -> tuple[float, i
         return own * game.backend.penalty_product(batch, (own * v).astype(game.backend.dtype)).astype(float)
 
     found = eigenvalues(product, n_d, 1, "rightmost", tol=1e-2, most=40, seed=seed)
-    return float(found.eigenvalues[0].real), found.products
+    return found.vectors[0].real, found.products
 
 
 def _omega(rows: np.ndarray) -> np.ndarray:
@@ -210,31 +231,38 @@ def _numbers(values: np.ndarray) -> tuple[float | None, float | None, float | No
     return float(values[0]), float(min(low, values[0])), float(max(high, values[0]))
 
 
-def _damping_gamma(rows: np.ndarray, now: float) -> np.ndarray:
+def _prescribed_gamma(rows: np.ndarray, now: float, bears: float) -> np.ndarray:
+    """Not a number where R1 bends the critic's loss nowhere; the bound alone where the players do not turn."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        need = now + (2.0 * _AIM * _omega(rows) - rows[:, 0]) / rows[:, 3]
-    return np.where(rows[:, 3] > 0, np.maximum(need, 0.0), np.nan)
+        omega, kappa = _omega(rows), rows[:, 3]
+        damped = np.maximum(now + (2.0 * _AIM * omega - rows[:, 0]) / kappa, 2.0 * omega / kappa)
+        bound = np.where(rows[:, 4] > 0, _SHARE * bears / rows[:, 4], np.nan)
+    gamma = np.fmin(np.where(kappa > 0, damped, np.nan), bound)
+    return np.where(np.isfinite(gamma), gamma, np.nan)
 
 
-def _gamma(rows: np.ndarray, now: float) -> PrescribedNumber:
-    value, low, high = _numbers(_damping_gamma(rows, now))
+def _gamma(rows: np.ndarray, gamma: np.ndarray, now: float, bears: float) -> PrescribedNumber:
+    value, low, high = _numbers(gamma)
+    kappa, steepest = rows[0, 3:]
     if value is None:
-        text = "none: " + ("R1 does not damp this mode" if rows[0, 3] <= 0 else "the players do not turn")
-    elif value == 0.0:
-        value = low = high = None
-        text = "cannot say: without more R1 the strongest mode is damped that much, and R1 may be wanted all the same"
+        text = "none: " + ("R1 does not damp this mode" if kappa <= 0 else "the players do not turn")
     else:
-        text = (
-            f"R1 with gamma = {value:.3g} (now {now:.3g}) damps the strongest mode {_AIM:g} times critically"
-        )
+        text = f"R1 with gamma = {value:.3g} (now {now:.3g})"
+        if value * steepest >= (1.0 - 1e-9) * _SHARE * bears:
+            text += f" is {_SHARE:g} of what its steepest direction bears"
+        else:
+            times = (rows[0, 0] + (value - now) * kappa) / (2.0 * _omega(rows[:1])[0])
+            text += f" damps the strongest mode {times:.3g} times critically"
+        if now * steepest > bears:
+            text += "; now it overshoots"
     return PrescribedNumber(
         value,
         low,
         high,
         "weight of 1/2 E |grad_x D|^2",
-        "one mode, the strongest coupling, at the current weights; the optimiser's step sizes stay as they are, which "
-        "Adam's do only near the gamma that the weights were trained with",
-        "measure again at weights trained with it: damping should be 5 omega; where it is not, take the new number",
+        "the strongest coupling and R1's steepest direction, at the current weights; the optimiser's step sizes stay "
+        "as they are, which Adam's do only near the gamma that the weights were trained with",
+        "measure again at weights trained with it: the number should stay; where it moves, take the new one",
         text,
     )
 
@@ -258,10 +286,9 @@ def _ratio(rows: np.ndarray) -> PrescribedNumber:
     )
 
 
-def _lazy(rows: np.ndarray, now: float, steepest: float) -> PrescribedNumber:
-    gamma = _damping_gamma(rows, now)
+def _lazy(rows: np.ndarray, gamma: np.ndarray) -> PrescribedNumber:
     with np.errstate(divide="ignore", invalid="ignore"):
-        bound = np.minimum(1.0 / (gamma * steepest), 1.0 / _omega(rows))
+        bound = np.fmin(1.0 / (gamma * rows[:, 4]), 1.0 / _omega(rows))
         bound = np.where(gamma > 0, bound, np.nan)
         value, low, high = _numbers(np.maximum(np.floor(bound), 1.0))
     text = "none: there is no gamma" if value is None else f"R1 on every {value:.0f}th critic step at most"

@@ -163,6 +163,10 @@ class JaxGame:
             each = self.rule.step_sizes(self.players, self.memory)
             return None if each is None else np.concatenate([ravel_pytree(x)[0] for x in each])
 
+    def averaging(self) -> float:
+        """Decay of the running average of gradients that the critic steps along; 0 for plain steps."""
+        return float(getattr(self.rule, "beta1", 0.0))
+
     def _slopes(self, players: Players, batch: Any) -> Array:
         view = self.view
         assert view is not None

@@ -70,6 +70,10 @@ class GameBackend(Protocol):
         """How far one step moves each parameter per unit of its gradient, (n,); None where that is not known."""
         ...
 
+    def averaging(self) -> float:
+        """Decay of the running average of gradients that the critic steps along; 0 for plain steps."""
+        ...
+
 
 class UserGame(NamedTuple):
     """A user's own game, as :func:`diracgan.measure.game` is given it."""

@@ -27,6 +27,7 @@ from .measured_game import PLAYERS, UserGame
 from .torch_checks import check_loss, check_mode, modules_of
 from .torch_linear import LinearPart, NotLinear, trim
 from .torch_losses import Detached, Losses, WrittenAfter, leaf_of, mean_logit, places_of, slope, tangents_of
+from .torch_rates import averaging, steady_rate
 from .torch_reverse import check_reverse
 
 _COUNTERS = ("step", "mu_product", "eta", "mu")  # tensors of torch.optim that no gradient moves
@@ -137,11 +138,15 @@ class TorchGame:
                     sizes.append(torch.zeros_like(self.start[n]))
                     continue
                 p, group = groups[n]
-                rate = _rate(given, group, given.state.get(p, {}))
+                rate = steady_rate(given, group, given.state.get(p, {}))
                 if rate is None:
                     return None
                 sizes.append(torch.as_tensor(rate).to(self.start[n]).expand_as(self.start[n]))
         return self.flattened(sizes)
+
+    def averaging(self) -> float:
+        """Decay of the running average of gradients that the critic steps along; 0 for plain steps."""
+        return 0.0 if self.optimisers is None else averaging(self.optimisers["critic"])
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -475,19 +480,6 @@ def of_losses(said: UserGame, clip: Any, seed: int) -> TorchGame:
     norms = tuple(None if c is None else number("clip", c, low=0.0, open_low=True) for c in limits)
     # checked above: two
     return TorchGame(losses, players, pair, said.alternating, said.n_critic, norms, seed)  # type: ignore[arg-type]
-
-
-def _rate(optimiser: Any, group: dict[str, Any], state: dict[str, Any]) -> Any:
-    """What one parameter moves per unit of a steady gradient; None for an optimiser that is not known here."""
-    name, lr = type(optimiser).__name__, group["lr"]
-    if name == "SGD" and not group["nesterov"]:
-        return lr * (1.0 - group["dampening"]) / (1.0 - group["momentum"]) if group["momentum"] else lr
-    if name in ("Adam", "AdamW") and state and not group["amsgrad"]:
-        square = state["exp_avg_sq"] / (1.0 - group["betas"][1] ** float(state["step"]))
-        return lr / (square.sqrt() + group["eps"])
-    if name == "RMSprop" and state and not group["momentum"] and not group["centered"]:
-        return lr / (state["square_avg"].sqrt() + group["eps"])
-    return None
 
 
 def _moves(key: str, x: Any) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import diracgan as dg
+from diracgan.cli.app import main
 
 
 def dirac(strength, damping, noise=0.0, optimiser=None, batches=6):
@@ -27,33 +30,51 @@ def dirac(strength, damping, noise=0.0, optimiser=None, batches=6):
 
 
 def test_the_dirac_game_is_damped():
-    """-(k + g)/2 +- sqrt((k + g)^2/4 - a^2) is double at k + g = 2a; gamma = 2.5 x 2a - k, ratio 4 a^2/k^2."""
+    """-(k + g)/2 +- sqrt((k + g)^2/4 - a^2) is double at k + g = 2a; gamma = 5 x 2a - k, ratio 4 a^2/k^2."""
     found = dg.prescribe(dirac(0.5, 0.2), images=64)
-    assert found.gamma.value == pytest.approx(2.3, abs=1e-9)
-    assert found.gamma.low == pytest.approx(2.3, abs=1e-9) and found.gamma.high == pytest.approx(2.3)
+    assert found.gamma.value == pytest.approx(4.8, abs=1e-9)
+    assert found.gamma.low == pytest.approx(4.8, abs=1e-9) and found.gamma.high == pytest.approx(4.8)
     assert found.rate_ratio.value == pytest.approx(4 * 0.25 / 0.04)
     assert found.ema_half_life.value == pytest.approx(64 * np.log(2) / 0.5)
-    assert found.lazy.value == 1.0  # gamma l = 2.3: every second, twice as strong, would overshoot
+    assert found.lazy.value == 1.0  # gamma l = 4.8: every second, twice as strong, would overshoot
     assert found.measured["slope_real"] == pytest.approx(0.09)  # |phi|^2
     prescribed = np.linalg.eigvals([[-0.2 - found.gamma.value, -0.5], [0.5, 0.0]])
-    assert np.sum(prescribed) == pytest.approx(-2.5 * 2 * 0.5)
+    assert np.sum(prescribed) == pytest.approx(-5 * 2 * 0.5)
     r = found.rate_ratio.value  # the critic r times as fast
     np.testing.assert_allclose(np.linalg.eigvals([[-0.2 * r, -0.5 * r], [0.5, 0]]), -0.2 * r / 2, rtol=1e-5)
 
 
 def test_step_sizes_of_the_optimiser_enter():
-    """With rates h and h/4: h (k + g) = 2.5 x 2 a sqrt(h h/4), so gamma = 2.5 a - k; ln 2/omega with omega = a h/2."""
+    """With rates h and h/4: h (k + g) = 5 x 2 a sqrt(h h/4), so gamma = 5 a - k; ln 2/omega with omega = a h/2."""
     found = dg.prescribe(dirac(0.5, 0.2, optimiser=dg.rule("alternating", lr_d=0.01, lr_g=0.0025)))
-    assert found.step_sizes == "optimiser"
-    assert found.gamma.value == pytest.approx(2.5 * 0.5 - 0.2, abs=1e-9)
+    assert found.step_sizes == "optimiser" and found.measured["bears"] == 2.0
+    assert found.gamma.value == pytest.approx(5 * 0.5 - 0.2, abs=1e-9)
     assert found.ema_half_life.value == pytest.approx(np.log(2) / (0.5 * 0.005))
-    assert found.lazy.value == np.floor(1 / (1.05 * 0.01))  # gamma l <= 1 before a radian of 400 steps
+    assert found.lazy.value == np.floor(1 / (2.3 * 0.01))  # gamma l <= 1 before a radian of 400 steps
 
 
-def test_what_is_in_force_is_kept_and_enough_damping_is_not_answered():
-    assert dg.prescribe(dirac(0.5, 0.2), gamma=0.1).gamma.value == pytest.approx(2.4, abs=1e-9)
-    enough = dg.prescribe(dirac(0.5, 3.0))
-    assert enough.gamma.value is None and "cannot say" in enough.gamma.text and enough.lazy.value is None
+def test_no_more_than_a_quarter_of_what_a_step_bears():
+    """phi+ = (1 - h g) phi overshoots for good at h g = 2, so with h = 0.4 gamma <= 1.25, where 5 x 2a asks for 10."""
+    strong = {"strength": 1.0, "damping": 0.0}
+    found = dg.prescribe(dirac(**strong, optimiser=dg.rule("alternating", lr=0.4)), gamma=0.0)
+    assert found.gamma.value == pytest.approx(1.25) and "0.25 of what" in found.gamma.text
+    assert "overshoots" not in found.gamma.text
+    over = dg.prescribe(dirac(**strong, optimiser=dg.rule("alternating", lr=0.4)), gamma=6.0)
+    assert over.gamma.value == pytest.approx(1.25) and "now it overshoots" in over.gamma.text
+
+
+def test_a_running_average_bears_more():
+    """m+ = b m + (1 - b) h g z, z+ = z - m+ has the multiplier -1 at h g = 2 (1 + b)/(1 - b) = 6."""
+    game, b = dirac(1.0, 0.0, optimiser=dg.rule("adam", lr=0.4, beta1=0.5)), 0.5
+    assert game.backend.averaging() == b
+    multipliers = np.linalg.eigvals([[1 - (1 - b) * 6, -b], [(1 - b) * 6, b]])
+    assert np.min(multipliers.real) == pytest.approx(-1.0)
+
+
+def test_what_is_in_force_is_kept_and_enough_damping_still_gets_r1():
+    assert dg.prescribe(dirac(0.5, 0.2), gamma=0.1).gamma.value == pytest.approx(4.9, abs=1e-9)
+    enough = dg.prescribe(dirac(0.5, 30.0))
+    assert enough.gamma.value == pytest.approx(1.0) and "31 times" in enough.gamma.text  # 2 omega
     still = dg.prescribe(dirac(0.5, 0.0))
     assert still.rate_ratio.value is None and "nothing damps" in still.rate_ratio.text
 
@@ -63,7 +84,7 @@ def test_the_interval_over_batches_holds_the_mean_and_shrinks():
     for found in (few, many):
         assert found.low < found.value < found.high
     assert many.high - many.low < few.high - few.low
-    assert many.low < 2.3 < many.high
+    assert many.low < 4.8 < many.high
 
 
 def test_bad_input():
@@ -82,18 +103,11 @@ def test_bad_input():
 
 
 @pytest.mark.slow
-def test_a_run_from_its_folder_and_the_command(tmp_path):
+def test_a_run_from_its_folder_and_the_command(tmp_path, capsys):
     how = {"width": 4, "depth": 1, "activation_d": "tanh", "activation_g": "tanh"}
     dg.train("ns:r1=0.1", "points8", steps=20, networks=how, classifier=False, out=tmp_path / "run")
     found = dg.prescribe(tmp_path / "run", batches=4)
     assert found.batches == 4 and found.step_sizes == "optimiser"
-    import json
-
-    from typer.testing import CliRunner
-
-    from diracgan.cli.app import app
-
-    said = CliRunner().invoke(app, ["prescribe", str(tmp_path / "run"), "--batches", "4", "--format", "json"])
-    assert said.exit_code == 0 and json.loads(said.stdout)["gamma"]["value"] == pytest.approx(
-        found.gamma.value
-    )
+    assert main(["prescribe", str(tmp_path / "run"), "--batches", "4", "--format", "json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["gamma"]["value"] == pytest.approx(found.gamma.value)

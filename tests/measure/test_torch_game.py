@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import diracgan as dg
+from diracgan.measure.torch_rates import averaging
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; diracgan[torch] brings it")
 nn, F, KIND = torch.nn, torch.nn.functional, torch.float64
@@ -262,8 +263,16 @@ def test_a_step_without_forward_mode_is_refused():
         dg.measure.game(d_loss, g_loss, critic, generator, batches, optimiser=pair)
 
 
+def test_what_an_optimiser_averages():
+    one = [nn.Parameter(torch.ones(1))]
+    assert (
+        averaging(torch.optim.Adam(one, betas=(0.5, 0.9))) == averaging(torch.optim.SGD(one, 0.1, 0.5)) == 0.5
+    )
+    assert averaging(torch.optim.SGD(one, 0.1)) == averaging(torch.optim.RMSprop(one)) == 0.0
+
+
 def test_a_prescription_of_the_dirac_game():
-    """phi' = -0.2 phi - 0.5 theta, theta' = 0.5 phi under SGD with rates h and h/4: gamma = 2.5 x 0.5 - 0.2."""
+    """phi' = -0.2 phi - 0.5 theta, theta' = 0.5 phi under SGD with rates h and h/4: gamma = 5 x 0.5 - 0.2."""
     critic, generator = (nn.Linear(1, 1, bias=False).to(KIND) for _ in range(2))
     one = torch.ones(1, 1, dtype=KIND)
     opts = [torch.optim.SGD(m.parameters(), lr=h) for m, h in ((critic, 0.01), (generator, 0.0025))]
@@ -278,5 +287,5 @@ def test_a_prescription_of_the_dirac_game():
         samples=lambda G, b: (0.0 * one, G(one)),
     )
     found = dg.prescribe(measured)
-    assert found.gamma.value == pytest.approx(1.05, abs=1e-9) and found.step_sizes == "optimiser"
+    assert found.gamma.value == pytest.approx(2.3, abs=1e-9) and found.step_sizes == "optimiser"
     assert found.measured["slope_real"] == pytest.approx(float(critic.weight.detach() ** 2))
