@@ -224,7 +224,6 @@ class Thresholds:
     # ---------------------------------------------------------------- basins
     edge_effort: float = 0.2  # of a verdict that only names what lies beyond an edge
     edge_step: float = 0.05  # of the Runge-Kutta steps by which basins of the flow are told
-
     # ---------------------------------------------------------------- cross-examination
     trivial: float = 1e-2  # distance of the multiplier of an orbit's own direction from 1
     far: float = 1e3  # times 1, the datum and the motion: how far out growth is asked whether it lasts

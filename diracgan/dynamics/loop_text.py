@@ -264,6 +264,7 @@ static double set_right(double *frame, double *lengths, double least) {
     length = sqrt(length);
     if (!(length >= left * sqrt(whole))) left = length / sqrt(whole); /* a NaN stays */
     if (length < least) length = least;
+    if (!(length > least && length < INFINITY)) left = 0; /* it may have left the float range on the way */
     for (int c = 0; c < N; c++) way[c] /= length;
     lengths[j] = length;
   }

@@ -174,6 +174,14 @@ def test_directions_that_contract_at_once_keep_their_stretching(moduli):
     )
 
 
+@pytest.mark.parametrize("modulus", [1e-6, 1e6])
+def test_directions_that_all_leave_the_float_range_at_once_keep_their_stretching(modulus):
+    """Nothing lies flat, but after 32 steps squares of lengths are 1e-384 or 1e384."""
+    with jax.enable_x64(True):
+        logs = compiled_loops.stretching_loop(_of_matrix, (modulus * np.eye(2),), np.zeros(2), 10, 100)
+    assert logs is not None and np.allclose(logs, np.log(modulus), rtol=1e-9)
+
+
 @pytest.mark.parametrize("in_c", ["1", "0"])
 def test_a_velocity_whose_square_leaves_the_float_range_is_followed_all_the_same(in_c, monkeypatch):
     """lsgan from 1e60 moves by 1e180 a time; a first step of length 0 would begin again for ever."""

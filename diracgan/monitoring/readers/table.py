@@ -29,8 +29,8 @@ _PARTS = ("split", "phase", "mode", "stage", "subset")
 _CHECKS = {"val", "valid", "validation", "test", "testing", "eval", "evaluation", "dev"}
 _LONG = 2_000_000  # rows from which a log is kept in single precision
 _THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?")
-# what else stands between thousands: narrow and unbreakable blanks, apostrophes; nothing else is written so
-_GROUPED = re.compile(r"(?<![\d.,])(\d{1,3})((?:[\u00a0\u2009\u202f'\u2019_]\d{3})+)(?!\d)")
+# what else stands between thousands: narrow and unbreakable blanks, apostrophes, underscores outside names
+_GROUPED = re.compile(r"(?<![\w.,])(\d{1,3})((?:[\u00a0\u2009\u202f'\u2019_]\d{3})+)(?!\d)")
 _FORTRAN = re.compile(r"([-+]?\d*\.?\d+)[dD]([-+]?\d+)")
 _DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?")
 
@@ -192,11 +192,11 @@ def cell_value(cell: str, thousands: bool = False) -> float:
 
 
 def ungrouped(text: str) -> str:
-    """A line whose numbers have no unbreakable blanks and no apostrophes between thousands.
+    """A line whose numbers have no unbreakable blanks, apostrophes or underscores between thousands.
 
     Example:
-        >>> ungrouped("1'234'000;0,25;'a'"), ungrouped("12\u202f000")
-        ("1234000;0,25;'a'", '12000')
+        >>> ungrouped("1'234'000;0,25;'a'"), ungrouped("12\u202f000"), ungrouped("d_64_128 12_000")
+        ("1234000;0,25;'a'", '12000', 'd_64_128 12000')
     """
     return _GROUPED.sub(lambda m: m[1] + re.sub(r"\D", "", m[2]), text)
 

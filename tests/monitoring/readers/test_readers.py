@@ -112,3 +112,13 @@ def test_what_is_no_log_is_refused_in_one_line(cli, folder, name, content, words
     empty.mkdir()
     with pytest.raises(InputError, match="holds no log"):
         read(empty)
+
+
+def test_a_name_that_holds_numbers_stays_as_it_is(folder):
+    k = np.arange(60)
+    rows = np.stack([1000.0 * k, 1.3 + 0.1 * np.sin(0.3 * k)], 1)
+    (folder / "a.csv").write_text("step,d_loss_64_128\n" + "".join(f"{int(s):_},{x}\n" for s, x in rows))
+    (folder / "a.log").write_text("".join(f"step: {int(s):_} d_loss_64_128: {x}\n" for s, x in rows))
+    for name in ("a.csv", "a.log"):
+        log = read(name)
+        assert (log.names, log.clock, log.interval) == (["d_loss_64_128"], "step", 1000)
