@@ -109,13 +109,6 @@ class Falls(Written):
         return self.moves * jnp.mean(x_fake**2) / 2
 
 
-class Faster(Falls):
-    """phi' = -phi - k sgn(phi) |phi|^(1/2): with u = |phi|^(1/2) u' = -(u + k)/2, until u = 0."""
-
-    def critic_loss(self, real, fake, x_real, x_fake):
-        return jnp.mean(real**2) / 2 + self.k * jnp.mean(jnp.abs(real) ** 1.5) / 1.5
-
-
 class DeadZone(ByFake):
     """a = 1 + sgn(s) max(|s| - 0.3, 0)^k: E' = -|s| max(|s| - 0.3, 0)^k falls until r^2 = 0.6; inside all is kept."""
 
@@ -263,15 +256,6 @@ CASES: dict[str, Derived] = {
     "cube-root": Derived(Falls(k=1 / 3, moves=0.0), [0.512], [0.3], "stuck", {"capture_time": 0.96}, ONE),
     "root-slides": Derived(
         Falls(k=HALF, odd=0.0), [0.64], [0.3], "converges-elsewhere", {"rate": 1.0, "limit_theta": [0.0]}, ONE
-    ),
-    # exponential over decades, until |phi| is about k^2 = 1e-12
-    "root-under-a-slope": Derived(
-        Faster(k=1e-6, moves=0.0),
-        [0.64],
-        [0.3],
-        "stuck",
-        {"capture_time": 2 * np.log(0.8e6 + 1), "rate": 1.0},
-        ONE,
     ),
     "both-roots": Derived(BothFall(k=HALF), [0.64], [0.3], "stuck", {"capture_time": 1.6}, ONE),
     # phi' = -|phi|^p arrives at phi0^(1 - p)/(1 - p), though its slope is hardly steep at any distance that floats show

@@ -7,11 +7,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from diracgan.analysis.decision_thresholds import T
 from diracgan.analysis.dynamical_system import Stretch
 from diracgan.analysis.kinds import Kind
 from diracgan.analysis.verdict import budget_spent, consistency, enclosing, termination
 from diracgan.analysis.verdict.evidence import Answer, Case
 from diracgan.analysis.verdict.judges import fixed_points, settled, trends
+from diracgan.analysis.verdict.steepening import Steepening
 
 TURN = 2 * np.pi
 GROWING_TIMES = np.geomspace(100, 1e6, 12)
@@ -335,3 +337,21 @@ def test_a_drifting_orbit_is_not_neutral_and_growth_towards_a_cycle_does_not_las
     assert reason is not None and reason.startswith("its amplitude drifts by 0.00089")
     reason = consistency.objection(inside(0.3), Answer(Kind.DIVERGES, {}, ""))
     assert reason is not None and reason.endswith("comes back, so something bounded lies between")
+
+
+@pytest.mark.parametrize(("k", "until"), [(1e-6, 1e-12), (1e-9, 1e-18), (1.0, None)])
+def test_a_root_under_a_slope_rests_in_a_finite_time(k, until):
+    # r' = -r - k r^(1/2): u = r^(1/2) has u' = -(u + k)/2, and is 0 at 2 log((u0 + k)/k); like exp(-t) while u > k
+    radii = np.array(T.beside_root)
+    seen = Steepening(3.0, 0.01, radii, 1 + k / radii**0.5, lambda r: 1 + k / r**0.5)
+    assert seen.ends_like_a_root
+    assert seen.rest_time == pytest.approx(3.0 + 2 * np.log(0.1 / k + 1), rel=1e-6)
+    # to within the three decades between two distances
+    assert seen.lasts_until is None if until is None else 0.999e-3 < seen.lasts_until / until < 1.001
+
+
+def test_a_logarithm_is_no_root():
+    # r' = r log r never arrives
+    radii = np.array(T.beside_root)
+    seen = Steepening(0.0, 0.01, radii, -np.log(radii), lambda r: -np.log(r))
+    assert not seen.ends_like_a_root and seen.never_ends
