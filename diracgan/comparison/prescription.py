@@ -237,7 +237,7 @@ def _prescribed_gamma(rows: np.ndarray, now: float, bears: float) -> np.ndarray:
         omega, kappa = _omega(rows), rows[:, 3]
         damped = np.maximum(now + (2.0 * _AIM * omega - rows[:, 0]) / kappa, 2.0 * omega / kappa)
         bound = np.where(rows[:, 4] > 0, _SHARE * bears / rows[:, 4], np.nan)
-    gamma = np.fmin(np.where(kappa > 0, damped, np.nan), bound)
+    gamma = np.fmin(np.where((kappa > 0) & (omega > 0), damped, np.nan), bound)
     return np.where(np.isfinite(gamma), gamma, np.nan)
 
 

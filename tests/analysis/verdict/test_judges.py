@@ -355,3 +355,21 @@ def test_a_logarithm_is_no_root():
     radii = np.array(T.beside_root)
     seen = Steepening(0.0, 0.01, radii, -np.log(radii), lambda r: -np.log(r))
     assert not seen.ends_like_a_root and seen.never_ends
+
+
+@pytest.mark.parametrize("degree", [1.0, 3.0])
+def test_degrees_that_are_alike_to_the_last_bit_hold_no_logarithm(degree, monkeypatch):
+    # r' = -r^3 has the same degree at every amplitude: 0/0 for the limit of what does not drift
+    monkeypatch.setattr(trends, "_degrees", lambda case, share: np.full(6, degree))
+    assert trends._with_logarithm(None, SimpleNamespace(exponent=0.5), np.full(6, degree)) is None
+
+
+def test_the_power_of_a_logarithm_is_read_off_degrees():
+    # r' = -r^3 |log r|^2 has the degree 3 - 2/|log r|
+    def degrees(case, share):
+        return np.full(6, 3 - 2 / abs(np.log(1e-3 * share)))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trends, "_degrees", degrees)
+        found = trends._with_logarithm(None, SimpleNamespace(exponent=0.45), degrees(None, 1.0))
+    assert found == pytest.approx((3.0, 2.0))

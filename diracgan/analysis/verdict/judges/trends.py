@@ -149,11 +149,12 @@ def _with_logarithm(case: Case, law: decay_laws.PowerLaw, here: np.ndarray) -> t
         limits = (two * (one + three) - 2 * one * three) / (2 * two - one - three)
         q = float(np.median(limits))
         powers = np.log(T.smaller[0] / T.smaller[1]) / (1 / (q - two) - 1 / (q - one))
-    exponent, whole = 1 / (q - 1), abs(q - round(q)) < T.same_degree
-    drifts = np.all(np.abs(three - one) > T.same_degree) and np.all(np.abs(limits - q) < 2 * T.same_degree)
-    if not drifts or not whole or not round(q) > 1 or abs(law.exponent / exponent - 1) > T.bent_by_logarithm:
+    if not (np.all(np.abs(three - one) > T.same_degree) and np.all(np.abs(limits - q) < 2 * T.same_degree)):
+        return None  # also where degrees that are alike have no limit
+    whole = round(q)
+    if abs(q - whole) >= T.same_degree or whole < 2 or abs(law.exponent * (q - 1) - 1) > T.bent_by_logarithm:
         return None
-    return float(round(q)), float(np.median(powers))
+    return float(whole), float(np.median(powers))
 
 
 def sublinear(case: Case, law: decay_laws.PowerLaw) -> Answer | None:
