@@ -83,12 +83,12 @@ def flow_loop(
         neighbours: how many are carried along, by the derivative of the field; then no guard is watched.
         velocity: of the branches.
     """
-    regime = filippov.plain(np.zeros(0)) if regime is None else regime
-    regime = jax.tree.map(lambda a: np.asarray(a, float), regime)
-    slides, sites = regime.sliding, len(regime.modes)
+    plain = filippov.plain(np.zeros(0)) if regime is None else regime
+    on: Regime = jax.tree.map(lambda a: np.asarray(a, float), plain)
+    slides, sites = on.sliding, len(on.modes)
     if not c_compiler.available() or (slides and neighbours):
         return None
-    given = (system, regime)
+    given = (system, on)
     y, parameters = np.zeros(size), scalars(numbers(given))
     field_of, watch_of = _FUNCTIONS[velocity]
     field = program_of(_push if neighbours else field_of, given, y, *([y] if neighbours else []))
@@ -98,7 +98,7 @@ def flow_loop(
         return None
     count = len(parameters)
     programs = ("field", field, count), *(() if seen is None else [("watched", seen, count)])
-    guards = filippov.guard_count(regime) - 1 if watched else 0
+    guards = filippov.guard_count(on) - 1 if watched else 0
     sizes = {"N": size, "WAYS": neighbours, "SITES": guards, "FROZEN": int(sites > 0), "SLIDES": slides}
     modes = count - 2 * sites - slides * (sites + 1)
     sizes |= {"PARAMETERS": count, "MODES": modes, "SLACK": count - sites}
