@@ -37,7 +37,6 @@ THROUGH = {
     "measure/test_measure.py": ("measure/leading", "measure/measured_game"),
     "measure/test_own_game.py": ("measure/jax_game",),
     "measure/test_torch_forecast.py": ("measure/torch_checkpoint",),
-    "measure/test_torch_traps.py": ("measure/torch_losses",),
     "monitoring/readers/test_framework_logs.py": ("monitoring/clocks",),
     "monitoring/readers/test_readers.py": (
         *("readers/delimited", "readers/folders", "readers/json_lines", "readers/printed", "readers/table"),

@@ -42,7 +42,11 @@ class Detached(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         own = _OWN.get(getattr(func, "__name__", ""))
         if own is not None:
-            return own(*args, **(kwargs or {}))
+            more = dict(kwargs or {})
+            named = [
+                more.pop(n) for n in ("input", "A") if n in more
+            ]  # as torch and torch.linalg call the first
+            return own(*named, *args, **more)
         if func not in (Tensor.detach, torch.detach):
             return func(*args, **(kwargs or {}))
         x = args[0] if args else (kwargs or {})["input"]
@@ -66,22 +70,22 @@ def weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
     return v * (g / v.square().sum(over, keepdim=True).sqrt())
 
 
-def det(input: Tensor) -> Tensor:  # its name in PyTorch
+def det(a: Tensor) -> Tensor:
     """The determinant, by its LU factors."""
-    sign, diagonal = _factors(input)
+    sign, diagonal = _factors(a)
     return sign * diagonal.prod(-1)
 
 
-def slogdet(input: Tensor) -> Any:
+def slogdet(a: Tensor) -> Any:
     """The sign of the determinant and the logarithm of its modulus."""
-    sign, diagonal = _factors(input)
+    sign, diagonal = _factors(a)
     made = sign * diagonal.sign().prod(-1), diagonal.abs().log().sum(-1)
     return torch.return_types.slogdet(made)
 
 
-def logdet(input: Tensor) -> Tensor:
+def logdet(a: Tensor) -> Tensor:
     """The logarithm of a determinant; NaN where that is negative."""
-    sign, size = slogdet(input)
+    sign, size = slogdet(a)
     return torch.where(sign < 0, math.nan, size)
 
 

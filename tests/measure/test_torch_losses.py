@@ -42,3 +42,17 @@ def test_values_and_second_derivatives(name):
 def test_a_negative_determinant_has_no_logarithm():
     assert torch.equal(torch_losses.logdet(A).isnan(), torch.logdet(A).isnan())
     assert torch_losses.det(A[0]).shape == ()
+
+
+def test_arguments_may_be_named_as_in_pytorch():
+    calls = (
+        lambda: torch.det(input=A),
+        lambda: torch.linalg.det(A=A),
+        lambda: torch.linalg.slogdet(A=A).logabsdet,
+        lambda: torch.linalg.solve(A=A, B=B),
+        lambda: torch.linalg.solve(A, B=B),
+    )
+    for call in calls:
+        with torch_losses.Detached(False):
+            own = call()
+        torch.testing.assert_close(own, call())
