@@ -57,9 +57,9 @@ def rest_near(
         reach, float(np.linalg.norm(z))
     ):
         return None
-    # where one component is huge, as on a far and flat plateau, no step is large beside it: the change itself must fall
-    least = T.newton_residual * float(np.linalg.norm(np.abs(slope) @ np.abs(z)))
-    if np.linalg.norm(value) > max(T.newton_gain * float(np.linalg.norm(begun)), least):
+    # where one component is huge, as on a far and flat plateau, no step is large beside it: each one's change must fall
+    least = T.newton_residual * (np.abs(slope) @ np.maximum(np.abs(z), np.abs(flat)))
+    if np.any(np.abs(value) > np.maximum(T.newton_gain * np.abs(begun), least)):
         return None
     return Rest(z, slope, float(np.linalg.norm(slope - before, 2)))
 

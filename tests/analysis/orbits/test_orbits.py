@@ -57,6 +57,12 @@ def test_newton_finds_a_rest_point_and_says_how_well_it_knows_the_jacobian():
     assert rest_near(motion, np.array([3.0, 0.2]), reach=0.1) is None
 
 
+def test_a_component_that_drifts_is_not_at_rest_however_large_another_is():
+    # x' = -(x - 1e19)/100 rests at 1e19, beside which y' = 1/10 is nothing: so Adam throws ns, with beta1 = 0.9999
+    motion = Written(lambda z: np.array([-(z[0] - 1e19) / 100, 0.1]), lambda z: np.diag([-0.01, 0.0]), dim=1)
+    assert rest_near(motion, np.array([0.9e19, -2e12]), reach=1e19) is None
+
+
 def test_a_line_of_rest_points_is_met_at_the_nearest_and_has_a_rank_less():
     # x' = -(x + y), y' = x + y rests on x = -y; the foot of (1, 0) is (1/2, -1/2)
     a = np.array([[-1.0, -1.0], [1.0, 1.0]])
