@@ -12,7 +12,7 @@ import numpy as np
 
 from ...errors import InputError
 from . import documents
-from .table import NAME_COLUMNS, VALUE_COLUMNS, Columns, LogTable, is_check, is_part
+from .table import NAME_COLUMNS, VALUE_COLUMNS, Columns, LogTable, cell_value, is_check, is_part
 
 _STATISTIC = {"num", "mean", "std"}  # what StyleGAN writes of every number
 
@@ -107,12 +107,27 @@ def _of_rows(rows: Iterator[Any], given: str) -> LogTable:
 
 
 def _spread(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A row ``{"tag": "d_loss", "value": 1.3, ...}`` with the number under its own name."""
-    tag = next((n for n in NAME_COLUMNS if isinstance(row.get(n), str)), None)
-    value = next((n for n in VALUE_COLUMNS if documents.is_number(row.get(n))), None)
+    """A row ``{"tag": "d_loss", "value": 1.3, ...}`` with the number under its own name.
+
+    Comet writes ``{"metricName": "d_loss", "metricValue": "1.3", ...}``.
+    """
+    known = {n.lower(): n for n in row}
+    tag = next((known[n] for n in NAME_COLUMNS if n in known and isinstance(row[known[n]], str)), None)
+    numbers = (
+        ((known[n], _number(row[known[n]])) for n in VALUE_COLUMNS if n in known) if tag is not None else ()
+    )
+    value, number = next((pair for pair in numbers if pair[1] is not None), (None, None))
     if tag is None or value is None:
         return row
-    return {n: x for n, x in row.items() if n not in (tag, value)} | {row[tag]: row[value]}
+    return {n: x for n, x in row.items() if n not in (tag, value)} | {row[tag]: number}
+
+
+def _number(value: Any) -> float | None:
+    """A number of JSON, or one that is written as text."""
+    if documents.is_number(value):
+        return value
+    found = cell_value(value) if isinstance(value, str) else math.nan
+    return None if math.isnan(found) else found
 
 
 def _is_statistic(value: Any) -> bool:

@@ -25,6 +25,22 @@ DOCUMENTS = {
     "pandas, split": (json.dumps({"columns": [*ROWS[0]], "data": [[*r.values()] for r in ROWS]}), "step"),
     "pandas, records": (json.dumps(ROWS), "step"),
     "Sacred": (json.dumps(SACRED), "step"),
+    "Comet": (
+        json.dumps(
+            [
+                {
+                    "metricName": n,
+                    "metricValue": str(y[k]),
+                    "timestamp": 1.7e12 + k,
+                    "step": 10 * k,
+                    "epoch": None,
+                }
+                for k in K
+                for n, y in (("d_loss", D), ("g_loss", G))
+            ]
+        ),
+        "step",
+    ),
     "objects over several lines": ("\n".join(json.dumps(r, indent=2) for r in ROWS), "step"),
     "objects without a break": ("".join(map(json.dumps, ROWS)), "step"),
     "a list that is not closed yet": (
