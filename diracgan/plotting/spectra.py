@@ -181,27 +181,32 @@ def locus(
 
 
 def _name_beyond(ax: Axes, at: Array, rows: Any, name: str) -> None:
-    """An arrow at the frame, to every side, at the farthest multiplier that lies beyond it."""
+    """An arrow at the frame, to every side where multipliers leave it, at the farthest that lies beyond it there."""
     low, high = (np.array(limits) for limits in zip(ax.get_xlim(), ax.get_ylim(), strict=True))
+    sides = []
     for sign in (-1.0, 1.0):
         for axis, part in enumerate((rows.real, rows.imag)):
             edge = (high if sign > 0 else low)[axis]
             far = np.where(np.isfinite(part), sign * part, -np.inf) - sign * edge
             if not np.max(far) > 0:
                 continue
-            k, j = np.unravel_index(int(np.argmax(far)), far.shape)
             leaves = rows.flat[int(np.argmin(np.where(far > 0, far, np.inf)))]
-            crossing = np.clip([leaves.real, leaves.imag], low, high)
-            crossing[axis] = edge
-            tip = (float(crossing[0]), float(crossing[1]))
-            text = f"to {_complex(rows[k, j])} at {name} = {number(float(at[k]))}"
-            inward = -sign * np.array([[14.0, 0.0], [0.0, 14.0]])[axis]
-            how: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8, "color": INK, "zorder": 6}
-            arrow = {"arrowstyle": "-|>", "color": INK, "shrinkA": 0, "shrinkB": 0}
-            ax.annotate("", tip, inward, arrowprops=arrow, **how)
-            side = "left" if axis or sign < 0 else "right"
-            above = inward + ([8.0, -3.0] if axis else [0.0, 7.0])
-            ax.annotate(text, tip, above, ha=side, va="bottom", **how)
+            across = (leaves.imag, leaves.real)[axis]
+            inside = low[1 - axis] <= across <= high[1 - axis]  # else it has left the frame elsewhere before
+            sides.append((inside, sign, axis, edge, across, np.unravel_index(int(np.argmax(far)), far.shape)))
+    for inside, sign, axis, edge, across, (k, j) in sides:
+        if not inside and any(side[0] for side in sides):
+            continue
+        crossing = np.clip(across, low[1 - axis], high[1 - axis])
+        tip = (float(crossing), float(edge)) if axis else (float(edge), float(crossing))
+        text = f"to {_complex(rows[k, j])} at {name} = {number(float(at[k]))}"
+        inward = -sign * np.array([[14.0, 0.0], [0.0, 14.0]])[axis]
+        how: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8, "color": INK, "zorder": 6}
+        arrow = {"arrowstyle": "-|>", "color": INK, "shrinkA": 0, "shrinkB": 0}
+        ax.annotate("", tip, inward, arrowprops=arrow, **how)
+        side = "left" if axis or sign < 0 else "right"
+        above = inward + ([8.0, -3.0] if axis else [0.0, 7.0])
+        ax.annotate(text, tip, above, ha=side, va="bottom", **how)
 
 
 def _complex(z: complex) -> str:

@@ -459,6 +459,9 @@ def test_a_far_multiplier_is_named_at_the_frame_and_takes_no_room():
     assert np.ptp(ax.get_ylim()) <= 3.0
     texts = [t.get_text() for t in ax.texts if t.get_text()]
     assert texts == ["to \N{MINUS SIGN}9 at g = 10"]
+    # what goes up and aside is named once, where it leaves the frame
+    both = plot.locus(g, np.stack([1 - g + 0.8j * g, 1 - g - 0.8j * g], 1), axes(), kind="map", name="g")
+    assert len([t for t in both.texts if t.get_text()]) == 2
     near = plot.locus(g, np.stack([1 - g / 10, 1 + 0.1j + 0 * g], 1), axes(), kind="map")
     assert not [t for t in near.texts if t.get_text()]
 
