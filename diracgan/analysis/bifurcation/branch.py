@@ -354,11 +354,16 @@ def checked_start(
             + (f" ({reason})" if reason else "")
             + ", so that there is no branch to follow; see diracgan verdict"
         )
-    if status != Status.NOT_AN_EQUILIBRIUM:
-        return at
     function = family.fixed([value])
     x = family.rest(at, [value])
-    change = function(x)[0]
+    change, slope = function(x)
+    if status != Status.NOT_AN_EQUILIBRIUM:
+        if not np.all(np.isfinite(slope)):
+            raise InputError(
+                f"the derivative of {here.variant.label} has no value by its formula at {where}, as that of |x|^1.5 "
+                "at 0, so that there is no branch to follow; diracgan eig finds it by differences"
+            )
+        return at
     if not np.all(np.isfinite(change)):
         raise InputError(
             f"{here.variant.label} has no finite field at {where}, so that there is no equilibrium there; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import written_games as games
@@ -198,3 +199,17 @@ def test_bad_input_is_one_line(arguments, words):
 def test_a_loss_without_a_derivative_has_no_branch():
     with pytest.raises(dg.InputError, match="no derivative"):
         branch(dg.variant("wgan-gp", c=1.0, lam=0.1), over="lam=0.1:1")
+
+
+def test_a_derivative_that_only_differences_find_carries_no_branch():
+    class Steep(dg.Variant):
+        """The slope of |f|^1.5 is 0 at 0, where its second derivative is infinite."""
+
+        def critic_loss(self, real, fake, x_real, x_fake):
+            return jnp.mean(fake) - jnp.mean(real) + 0.1 * jnp.mean(jnp.abs(fake) ** 1.5)
+
+        def generator_loss(self, real, fake, x_real, x_fake):
+            return -jnp.mean(fake)
+
+    with pytest.raises(dg.InputError, match=r"has no value by its formula at \(phi, theta\) = \(0.0, 0.0\)"):
+        branch(Steep().with_(r1=0.1), over="lr=0.01:1", rule=dg.rule("simultaneous"))
