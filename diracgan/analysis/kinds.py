@@ -79,7 +79,7 @@ class Kind(Vocabulary):
     )
     LIMIT_CYCLE = (
         "limit-cycle",
-        "ends on an isolated closed orbit",
+        "ends on a closed orbit that attracts, from one side at least",
         "onto a limit cycle",
         (Outcome.ORBIT,),
     )

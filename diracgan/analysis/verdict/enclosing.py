@@ -82,7 +82,7 @@ def lasting_drift(case: Case) -> Drift | None:
 def has_kept_neighbours(case: Case, factor: float = 1.0) -> bool:
     """Whether an orbit of the plane, ``factor`` times as large as the last window, has others that keep their size.
 
-    On one side at least: it is then not isolated, and no limit cycle.
+    On one side at least: it then attracts from the other alone.
     """
     if case.motion.discrete or case.motion.dim > 1 or case.nested:
         return False

@@ -230,12 +230,12 @@ CASES: dict[str, Derived] = {
     # without a C compiler its crossings cost most of a smaller budget
     "trimmed": Derived(Trimmed(), [0.5], [0.4], "converges-sublinearly", {}, {"effort": 1.0}),
     "median-of-four": Derived(MedianOfFour(), [0.5], [0.4], "limit-cycle", {}),
-    # the edge of a disc of orbits that are kept: not isolated, so no limit cycle
+    # the edge of a disc of orbits that are kept attracts from outside
     "dead-zone": Derived(
-        DeadZone(k=1), [1.0], [0.9], "neutral-orbit", {"radius_phi": 0.6**0.5}, {"effort": 2.0}
+        DeadZone(k=1), [1.0], [0.9], "limit-cycle", {"radius_phi": 0.6**0.5}, {"effort": 2.0}
     ),
     "dead-zone-2": Derived(
-        DeadZone(k=2), [1.0], [0.9], "neutral-orbit", {"radius_phi": 0.6**0.5}, {"effort": 1.0}
+        DeadZone(k=2), [1.0], [0.9], "limit-cycle", {"radius_phi": 0.6**0.5}, {"effort": 1.0}
     ),
     "kinked": Derived(Kinked(), [0.43], [0.88], "diverges", {"rate": growth()}),
     # |s| <= 1 and r^2 = 2 s at its largest: nothing changes E where |s| < 1, and s < -1 takes from it

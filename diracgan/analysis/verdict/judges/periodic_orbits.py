@@ -190,17 +190,11 @@ def nears(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> Answer | None:
         f"the amplitude nears {limit:.6g} like {law.constant:.4g} {case.clock}^-{law.exponent:.4g} "
         f"(exponent +- {law.error:.2g})"
     )
-    if enclosing.has_kept_neighbours(case, shrink):
-        kind, named = (
-            Kind.NEUTRAL_ORBIT,
-            "from one side, the last of a family of orbits that are kept for ever,",
-        )
-    else:
-        named = f"a {kind.replace('-', ' ')}"
+    beside = ", beside which orbits are kept for ever," if enclosing.has_kept_neighbours(case, shrink) else ""
     return Answer(
         kind,
         numbers,
-        f"nears {named} with largest |phi| = {extents[0]:.5g}, |theta - x0| = "
+        f"nears a {kind.replace('-', ' ')}{beside} with largest |phi| = {extents[0]:.5g}, |theta - x0| = "
         f"{extents[2]:.5g}, but only like {case.clock}^-{law.exponent:.4g}",
     )
 

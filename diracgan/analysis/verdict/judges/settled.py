@@ -48,10 +48,10 @@ def no_longer_changes(case: Case, stretch: Stretch) -> Answer | None:
     nears = moved and _still_nears(case)
     if nears and not attracts:
         case.note("each window is nearer to the orbit than the one before, though no multiplier attracts")
+        if enclosing.has_kept_neighbours(case):
+            case.note("on one side of it orbits are kept for ever: it attracts from the other alone")
     if not attracts and not nears and not (moved and (orbit is None or (is_round and not exact))):
         return enclosing.larger(case, now) or _drifting(case) or _neutral(case, stretch, radii, moved)
-    if not attracts and nears and enclosing.has_kept_neighbours(case):
-        return _neutral(case, stretch, radii, moved)
     return _attracting(case, radii, is_round, orbit)
 
 
