@@ -113,6 +113,7 @@ class Thresholds:
     )
     told_apart: float = 1e3  # roundings of a point: nearer to it the field is not looked at
     nodes_of_a_rest: int = 64  # of the integral of the time that is left to a rest
+    leads_in: float = 0.5  # cosine of a field that leads to the point against the way that is looked along
     # 1 - p of a speed r^p: with p < 0.96, and not that of a jump
     steeper: tuple[float, float] = (0.0376, 0.9)
     grows: float = 0.0072  # the same: what grows by more has no slope

@@ -12,7 +12,8 @@ import pytest
 import diracgan as dg
 from diracgan.rules import RULES
 from diracgan.rules.optax import _is_steady
-from diracgan.training.config import configure, from_table, toml
+from diracgan.training.config import configure, from_table
+from diracgan.training.toml_tables import toml
 
 DAMPED = dg.variant("wgan-gp", c=0.0, lam=0.4)
 START = {"phi0": [0.4, -0.3], "theta0": [0.7, 0.2]}

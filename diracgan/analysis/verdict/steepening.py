@@ -20,6 +20,7 @@ class Steepening(NamedTuple):
         radii: falling distances, (k,).
         rates: |F|/r there, (k,).
         rate_at: |F|/r at a distance.
+        inward: the cosine of the field against the way at the last of the distances.
     """
 
     time: float
@@ -27,6 +28,7 @@ class Steepening(NamedTuple):
     radii: np.ndarray
     rates: np.ndarray
     rate_at: Callable[[float], float]
+    inward: float = 1.0
 
     @property
     def exponents(self) -> np.ndarray:
@@ -42,11 +44,15 @@ class Steepening(NamedTuple):
     def ends_like_a_root(self) -> bool:
         """Whether the speed nearest to the point is like r^p, p < 1, so that rest comes in a finite time.
 
-        A speed like -r log r is not taken for one: |F|/r then grows by another factor in the next decades.
+        A speed like -r log r is not taken for one: |F|/r then grows by another factor in the next decades. Nor is one
+        that does not lead to the point along the way: a player that follows the other at once comes on a curve, beside
+        which alone the field is as steep as a root.
         """
         last = self.exponents[-2:]
         alike = np.ptp(last) < T.steeper_alike * last.max()
-        return bool(alike and T.steeper[0] < last.min() <= last.max() < T.steeper[1])
+        return bool(
+            self.inward > T.leads_in and alike and T.steeper[0] < last.min() <= last.max() < T.steeper[1]
+        )
 
     @property
     def lasts_until(self) -> float | None:
@@ -91,4 +97,6 @@ def steepening(case: Case, z: np.ndarray) -> Steepening | None:
     rates = np.array([rate_at(r) for r in radii])
     if not np.all(np.isfinite(rates) & (rates > 0)):
         return None
-    return Steepening(float(t[last]), float(off[last]), radii, rates, rate_at)
+    nearest = case.motion.change(z + radii[-1] * way)
+    inward = -float(way @ nearest) / float(np.linalg.norm(nearest))
+    return Steepening(float(t[last]), float(off[last]), radii, rates, rate_at, inward)
