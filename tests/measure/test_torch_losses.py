@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed; diracgan[torch] brings it")
 import torch.autograd.forward_ad as dual  # noqa: E402  # only where there is PyTorch
 
 from diracgan.measure import torch_losses  # noqa: E402

@@ -72,6 +72,17 @@ def test_one_that_is_still_written_is_read_as_far_as_it_goes(folder):
         ("a.zip", b"PK\x03\x04" + b"\0" * 60, "cannot be unpacked"),
         ("a.zst", b"\x28\xb5\x2f\xfd" + b"\0" * 60, "zstd"),
     ],
+    # not the bytes, which hold the time: two workers would not find the same tests
+    ids=[
+        "gzip bomb",
+        "zip bomb",
+        "many files",
+        "gzip in zip",
+        "gzip in gzip",
+        "damaged gzip",
+        "damaged zip",
+        "zstd",
+    ],
 )
 def test_what_is_no_compressed_log_is_refused_in_one_line(name, content, words, folder, monkeypatch):
     monkeypatch.setattr(compressed, "_SMALL", 100_000)
