@@ -19,7 +19,7 @@ from .logs import read
 from .outputs import OutputLimits, output_limits
 from .regime_kinds import REMEDY, WARNED, RegimeKind
 from .regimes import meaning_of, regimes
-from .roles import losses
+from .roles import losses, player_words
 from .signs import GRADIENTS, SLOW, RunningMean, Sign, logarithm, outputs_at_chance, signs, told
 from .swings import Swings
 
@@ -212,8 +212,7 @@ class Monitor:
         said = ", ".join(f"{n} {r.fast:.4g}" for n, r in zip(names, shown, strict=True))
         won = self._won(d, g)
         if won is not None:
-            who = "discriminator (critic)" if won == "critic" else won
-            return Sign(RegimeKind.WON, f"{said}: the {who} has won")
+            return Sign(RegimeKind.WON, f"{said}: the {player_words(won)} has won")
         seen = self._beside()
         return (
             told(self._signs, seen, self._bounded, self._outputs)

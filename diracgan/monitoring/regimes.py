@@ -25,6 +25,7 @@ from .pieces import (
     stretch_of,
 )
 from .regime_kinds import MEANS, RegimeKind
+from .roles import player_words
 from .signs import levels_at, outputs_at_chance, signs, told
 from .swings import outrun
 
@@ -178,7 +179,7 @@ def _regime(log: Log, meaning: Meaning, p: LogPiece, earlier: Earlier, last: boo
     if kind in (RegimeKind.CHANCE, RegimeKind.SETTLED, RegimeKind.DRIFTING) and meaning.variant is not None:
         means_not = levels.chance_note(meaning.variant) if meaning.limits is None else means_not
     if player is not None:
-        means = f"the {_who(player)} has won"
+        means = f"the {player_words(player)} has won"
     return LossRegime(
         kind,
         float(at[0]),
@@ -192,10 +193,6 @@ def _regime(log: Log, meaning: Meaning, p: LogPiece, earlier: Earlier, last: boo
         means,
         means_not,
     )
-
-
-def _who(player: str) -> str:
-    return "discriminator (critic)" if player == "critic" else player
 
 
 def _moved_when_won(earlier: Earlier, won: str, shown: list[int]) -> bool:
@@ -226,7 +223,7 @@ def _kind(
         return sign.kind, sign.player, f"{said}; {sign.evidence}"
     constant = all(p.constant[k] for k in shown)
     if constant and won is not None and _moved_when_won(earlier, won, shown):
-        return RegimeKind.DEAD, None, f"{said}, the same on every row since the {_who(won)} has won"
+        return RegimeKind.DEAD, None, f"{said}, the same on every row since the {player_words(won)} has won"
     if constant and won is None:
         levelled = [
             (log.names[k], levels.level_named(float(p.median[k]), meaning.player(k), meaning.limits))

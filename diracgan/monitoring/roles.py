@@ -98,6 +98,16 @@ def words_of(name: str) -> list[str]:
     return [w for w in re.split(r"[^a-zA-Z0-9]+", apart.lower()) if w]
 
 
+def player_words(player: str) -> str:
+    """What a player is called in a sentence: a newcomer may know the critic as the discriminator.
+
+    Example:
+        >>> player_words("critic"), player_words("generator")
+        ('discriminator (critic)', 'generator')
+    """
+    return "discriminator (critic)" if player == "critic" else player
+
+
 def player_of(name: str) -> str | None:
     """``"critic"``, ``"generator"``, or None: whose series a name says it is.
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from .outputs import OutputLimits
 from .regime_kinds import RegimeKind
-from .roles import player_of, words_of
+from .roles import player_of, player_words, words_of
 
 FAST, SLOW = 0.05, 0.002  # weights of the newest value in the two running means
 STILL, OUTRUN = 150.0, 0.04  # the critic's relative movement by the generator's: what is one-sided
@@ -272,9 +272,8 @@ def _outputs(
     won = _held_against(limits, real, fake).winner(real.fast, fake.fast)
     if won is None:
         return None
-    who = "discriminator (critic)" if won == "critic" else won
     said = f"{found['real']} {real.fast:.3g}, {found['fake']} {fake.fast:.3g}"
-    return Sign(RegimeKind.WON, f"{said}: the {who} has won", won)
+    return Sign(RegimeKind.WON, f"{said}: the {player_words(won)} has won", won)
 
 
 def _gradients(found: Mapping[str, str], seen: Mapping[str, RunningMean]) -> Sign | None:
@@ -296,7 +295,7 @@ def _gradients(found: Mapping[str, str], seen: Mapping[str, RunningMean]) -> Sig
     said = "; ".join(words for _, words in gone)
     if len(gone) == len(GRADIENTS):
         return Sign(RegimeKind.DEAD, f"{said}: neither player learns", remedy=_VANISHING)
-    who = "generator" if gone[0][0] == "grad_g" else "discriminator (critic)"
+    who = player_words("generator" if gone[0][0] == "grad_g" else "critic")
     return Sign(RegimeKind.ONE_SIDED, f"{said}: the {who} hardly learns", remedy=_VANISHING)
 
 
