@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from .layer import CommandResult, argument, option, picture, written
+
+if TYPE_CHECKING:
+    from ..variants import Variant
 
 
 def command(
@@ -36,13 +39,30 @@ def command(
 
     number("lr", lr, low=0, open_low=True)
     integer("dim", dim, low=1, high=8)
-    mine = [parse(name) for name in own or []]
-    if alone and not mine:
+    known = [] if alone else [parse(name) for name in variants()]  # first: a file registers what it holds
+    mine = _beside([v.label for v in known], own or [])
+    chosen = [*known, *mine]
+    if not chosen:
         raise InputError("--alone leaves no loss; allowed: --alone with one NAME or more")
-    chosen = [*([] if alone else [parse(name) for name in variants()]), *mine]
     with progress() as bar:
         path = save(poster(chosen, lr=lr, dim=dim, own=0 if alone else len(mine), tell=bar), out, dpi=DPI)
     labels = [v.label for v in chosen]
     return CommandResult(
         {"out": path, "variants": labels}, [f"losses: {len(labels)}, ways to move: 4", str(path)]
     )
+
+
+def _beside(known: list[str], names: list[str]) -> list[Variant]:
+    """The named losses, each once, that the sheet does not hold already.
+
+    Raises:
+        InputError: where it holds all of them: whoever names these wants them, not the others.
+    """
+    from ..errors import InputError
+    from ..variants import parse
+
+    made = {name: parse(name) for name in names}
+    new = [v for v in made.values() if v.label not in known]
+    if made and not new:
+        raise InputError(f"{', '.join(made)}: already among the known losses; for these only add --alone")
+    return new

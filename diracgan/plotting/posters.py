@@ -24,7 +24,7 @@ __all__ = ["Panel", "poster_figure"]
 
 _SHEETS = (420 * MM, 594 * MM), (594 * MM, 420 * MM)  # A2, upright and on its side
 _HEAD, _FOOT, _EDGE = 1.75, 0.95, 0.45
-_MOST = 60
+_MOST = 30  # losses: panels of 15 mm
 _REACH = 4.0  # a panel of what diverges shows so many times the start's distance
 
 # Dark to light within a group, so that a grey print tells them apart too; the legend's order.
@@ -65,7 +65,8 @@ def poster_figure(
 ) -> Figure:
     """Draw a poster: a row for each loss, a column for each way to move.
 
-    The sheet stands or lies, and has one block or two: whatever makes the panels largest.
+    The sheet stands or lies, has one block or two, and a loss's panels in one line or folded:
+    whatever makes the panels largest.
 
     Args:
         headings: of the columns.
@@ -76,7 +77,7 @@ def poster_figure(
         The figure, 420 x 594 mm or 594 x 420 mm.
 
     Raises:
-        InputError: for no row, or more than 60.
+        InputError: for no row, or more than 30.
 
     Example:
         >>> from types import SimpleNamespace
@@ -89,57 +90,87 @@ def poster_figure(
     """
     if not 1 <= len(rows) <= _MOST:
         raise InputError(f"{len(rows)} losses on a poster; allowed: 1 to {_MOST}")
-    grids = (_grid(len(rows), len(headings), blocks, sheet) for sheet in _SHEETS for blocks in (1, 2))
-    lines, across, step, high, side, (width, height) = max(grids, key=lambda g: g.side)
-    letters = min(max(side / 2, 1.0), 1.3)
+    grid = _best_grid(len(rows), len(headings))
+    width, height = grid.sheet
+    big = grid.letters
     with style():
-        fig = Figure(figsize=(width, height))
+        fig = Figure(figsize=grid.sheet)
         _title(fig, len(rows), len(headings), _how(rows[0][2][0], below))
         for k, (name, own, panels) in enumerate(rows):
-            block, line = divmod(k, lines)
-            left, top = _EDGE + block * across, height - _HEAD - line * high
-            said = name + (" (your own)" if own else "")
-            _text(
-                fig,
-                left,
-                top - (0.1 if line else 0.0),
-                textwrap.shorten(said, 62, placeholder=" …"),
-                13,
-                weight="bold",
+            block, line = divmod(k, grid.lines)
+            left, top = _EDGE + block * grid.across, height - _HEAD - line * grid.high
+            said = textwrap.shorten(
+                name + (" (your own)" if own else ""), int(8 * grid.across / big), placeholder=" …"
             )
+            _text(fig, left, top - (0.1 if line else 0.0), said, 13 * big, weight="bold")
             for j, panel in enumerate(panels):
-                at = left + j * step, top - 0.3 - side
-                _text(fig, at[0], top - 0.24, headings[j] if line == 0 else "", 9 * letters, color=GREY)
-                ax = fig.add_axes((at[0] / width, (at[1] - 0.12) / height, side / width, side / height))
-                _draw(ax, panel)
-                words = textwrap.fill(verdict_words(panel.verdict), int(step * 14 / letters))
-                _text(fig, at[0], at[1] - 0.16, words, 8.5 * letters)
+                under, beside = divmod(j, grid.columns)
+                x, y = left + beside * grid.step, top - under * grid.high / grid.folds
+                headed = line == 0 or grid.folds > 1
+                _text(fig, x, y - 0.24 * big, headings[j] if headed else "", 10 * big, color=GREY)
+                floor, side = y - 0.42 * big - grid.side, grid.side
+                _draw(fig.add_axes((x / width, floor / height, side / width, side / height)), panel)
+                words = textwrap.fill(verdict_words(panel.verdict), int(grid.step * 14 / big))
+                _text(fig, x, floor - 0.04, words, 9.5 * big)
         seen = {Kind(panel.verdict.kind) for _, _, panels in rows for panel in panels}
         marks = [Patch(color=c, label=_legend(kind)) for kind, c in COLOURS.items() if kind in seen]
         place = (_EDGE / width, 0.3 / height)
-        fig.legend(handles=marks, loc="lower left", bbox_to_anchor=place, ncols=4, fontsize=12)
+        fig.legend(
+            handles=marks, loc="lower left", bbox_to_anchor=place, ncols=4, fontsize=12 * min(big, 1.4)
+        )
         fig.set_label("; ".join(name for name, _, _ in rows))
     return fig
 
 
 class _Grid(NamedTuple):
-    """How many rows a block has; in inches a block's width, a column's, a row's height, a panel's side; the sheet."""
+    """Where a poster's panels stand; lengths in inches.
 
+    Attributes:
+        sheet: its width and height.
+        lines: losses below one another in a block.
+        across: a block's width.
+        high: a loss's height.
+        columns: a loss's panels in a line.
+        folds: a loss's lines of panels.
+        step: a column's width.
+        side: a panel's side.
+        letters: how much larger than on a full sheet they are.
+    """
+
+    sheet: tuple[float, float]
     lines: int
     across: float
-    step: float
     high: float
+    columns: int
+    folds: int
+    step: float
     side: float
-    sheet: tuple[float, float]
+    letters: float
 
 
-def _grid(rows: int, columns: int, blocks: int, sheet: tuple[float, float]) -> _Grid:
+def _best_grid(rows: int, panels: int) -> _Grid:
+    """The sheet upright or on its side, one block or two, a loss's panels in one line or folded: the largest panels."""
+    return max(
+        (
+            _grid(rows, panels, blocks, folds, sheet)
+            for sheet in _SHEETS
+            for blocks in (1, 2)
+            for folds in range(1, panels + 1)
+        ),
+        key=lambda grid: grid.side,
+    )
+
+
+def _grid(rows: int, panels: int, blocks: int, folds: int, sheet: tuple[float, float]) -> _Grid:
     width, height = sheet
-    lines = math.ceil(rows / blocks)
+    lines, columns = math.ceil(rows / blocks), math.ceil(panels / folds)
     across = (width - 2 * _EDGE) / blocks
-    step = across / (columns if blocks * columns > 4 else 4)
-    high = min((height - _HEAD - _FOOT) / lines, 1.35 * step)
-    return _Grid(lines, across, step, high, min(0.86 * step, high - 0.8), sheet)
+    step = across / columns
+    high = min((height - _HEAD - _FOOT) / lines, 1.35 * step * folds)
+    cell = high / folds
+    letters = min(max(min(step, cell) / 3.2, 1.0), 1.9)
+    side = min(max(0.86 * step, step - 0.6), cell - 0.8 * letters)
+    return _Grid(sheet, lines, across, high, columns, folds, step, side, letters)
 
 
 def _title(fig: Figure, losses: int, ways: int, below: str) -> None:

@@ -12,8 +12,9 @@ from matplotlib.colors import to_hex
 from diracgan.analysis.kinds import Kind
 from diracgan.cli.app import main
 from diracgan.errors import InputError
-from diracgan.plotting.posters import _OWN, COLOURS, Panel, poster_figure
+from diracgan.plotting.posters import _MOST, _OWN, COLOURS, Panel, _best_grid, poster_figure
 from diracgan.plotting.saving import save
+from diracgan.variants.base import VARIANTS
 
 T = np.linspace(0, 40, 801)
 
@@ -77,24 +78,75 @@ def test_it_is_a2_with_twenty_losses_and_nothing_overlaps(tmp_path):
     assert "loss 19 (your own)" in [t.get_text() for t in fig.texts]
 
 
-def test_few_losses_fill_the_sheet():
+@pytest.mark.parametrize("losses", [1, 2, 3, 5, 8, 17])
+def test_few_losses_fill_the_sheet(losses):
+    grid = _best_grid(losses, 4)
+    (width, height), blocks = grid.sheet, -(-losses // grid.lines)
+    assert blocks * grid.across > 0.9 * width and grid.columns * grid.folds == 4
+    assert grid.lines * grid.high > 0.75 * (height - 2.7)  # the title and the legend take the rest
+    assert losses * 4 * grid.side**2 > 0.36 * width * (height - 2.7)
+
+
+@pytest.mark.parametrize("losses", [1, 3])
+def test_panels_do_not_overlap(losses):
     row = [panel("diverges")] * 4
-    for losses in (1, 3, 5, 8, 17):
-        fig = poster_figure(["flow", "b", "c", "d"], [(f"loss {k}", False, row) for k in range(losses)])
-        boxes = [ax.get_position() for ax in fig.axes]
-        assert max(b.x1 for b in boxes) > 0.8, losses
-        assert losses < 3 or min(b.y0 for b in boxes) < 0.25, losses
-        assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
+    fig = poster_figure(["flow", "b", "c", "d"], [(f"loss {k}", False, row) for k in range(losses)])
+    boxes = [ax.get_position() for ax in fig.axes]
+    assert max(b.x1 for b in boxes) > 0.8 and min(b.y0 for b in boxes) < 0.25
+    assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
 
 
-def test_too_many_or_none_are_refused():
-    with pytest.raises(InputError, match="allowed: 1 to 60"):
+def test_panels_on_two_lines_have_each_their_heading():
+    headings = ["flow", "b", "c", "d"]
+    fig = poster_figure(headings, [("alone", False, [panel("diverges")] * 4)])
+    tops = [ax.get_position().y1 for ax in fig.axes]
+    assert tops[0] == tops[1] > tops[2] == tops[3]
+    said = {t.get_text(): t.get_position()[1] for t in fig.texts}
+    assert all(said[h] > top for h, top in zip(headings, tops, strict=True))
+
+
+def test_as_many_losses_as_are_allowed_leave_room_for_panels():
+    assert _best_grid(_MOST, 4).side > 0.5
+    with pytest.raises(InputError, match=f"allowed: 1 to {_MOST}"):
+        poster_figure(["flow"], [("a", False, [panel("diverges")])] * (_MOST + 1))
+    with pytest.raises(InputError, match="0 losses"):
         poster_figure(["flow"], [])
+
+
+def test_a_loss_that_the_sheet_holds_is_not_drawn_twice(monkeypatch, tmp_path):
+    drawn = []
+
+    def draw(chosen, *, own, **_):
+        drawn.append(([v.label for v in chosen], own))
+        return poster_figure(["flow"], [("a", False, [panel("diverges")])])
+
+    monkeypatch.setattr("diracgan.gallery.poster.poster", draw)
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        "import diracgan as dg\n"
+        "from diracgan.variants import variant\n\n"
+        "@dg.register('poster-own')\n"
+        "class Own(type(variant('ns'))):\n    pass\n"
+    )
+    out = ["--out", str(tmp_path / "a.svg")]
+    monkeypatch.setattr(
+        VARIANTS, "entries", dict(VARIANTS.entries)
+    )  # what the file registers goes with the test
+    assert main(["poster", "ns", f"{mine}:poster-own", "ns:r1=0.3", *out]) == 0
+    labels, own = drawn[-1]
+    assert labels[-own:] == ["poster-own", "ns + r1=0.3"] and len(labels) == len(set(labels))
+    assert main(["poster", "--alone", "ns", "lsgan", *out]) == 0
+    assert [label.split("(")[0] for label in drawn[-1][0]] == ["ns", "lsgan"] and drawn[-1][1] == 0
 
 
 @pytest.mark.parametrize(
     ("words", "why"),
-    [(["--alone"], "leaves no loss"), (["nss"], "did you mean 'ns'"), (["--lr", "-1"], "lr")],
+    [
+        (["--alone"], "leaves no loss"),
+        (["nss"], "did you mean 'ns'"),
+        (["--lr", "-1"], "lr"),
+        (["ns", "lsgan"], "ns, lsgan: already among the known losses; for these only add --alone"),
+    ],
 )
 def test_bad_input_is_one_line(words, why, capsys):
     assert main(["poster", *words]) == 2
