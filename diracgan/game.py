@@ -452,10 +452,26 @@ def constrain(variant: Variant, phi: Any) -> Any:
     if variant.constraint == "normalised":
         if hasattr(phi, "normalised"):
             return phi.normalised()
-        return jax.tree.map(lambda w: w / jnp.sqrt(jnp.sum(w * w)), phi)
+        return jax.tree.map(_direction, phi)
     raise InputError(
         f"constraint {variant.constraint!r} of {variant.name!r}; allowed: none, normalised, clipped"
     )
+
+
+def _direction(w: Array) -> Array:
+    """w/|w|, which has no value at 0."""
+    return _sign(w) if w.size == 1 else w / jnp.sqrt(jnp.sum(w * w))
+
+
+@jax.custom_jvp
+def _sign(w: Array) -> Array:
+    """w/|w| of a single number, of which JAX's own derivative would be rounding that grows as 1/|w|."""
+    return w / jnp.abs(w)
+
+
+@_sign.defjvp
+def _sign_jvp(primals, tangents):
+    return _sign(*primals), jnp.zeros_like(*tangents)
 
 
 def transform(variant: Variant, field: Callable[[Players], Players], players: Players) -> Players:

@@ -32,14 +32,16 @@ class InvariantLine(NamedTuple):
 
 
 def line_of(system: DiracSystem, z: Players) -> InvariantLine | None:
-    """The line through the datum that a start lies on, where only d = 1 names every surface of the game on it.
+    """The line through the datum that a start lies on, where d = 1 alone is exact.
 
-    On such a line a norm passes through its kink.
+    On such a line a norm passes through its kink, which is a surface in d = 1 only; and a normalised critic has a
+    constant direction, from which rounding leads away in d > 1.
     """
     line = invariant_line(system, z)
-    if line is None or filippov.surface_count(line.flat(system)) == filippov.surface_count(system):
-        return None
-    return line
+    if line is None or system.variant.constraint == "normalised":
+        return line
+    same = filippov.surface_count(line.flat(system)) == filippov.surface_count(system)
+    return None if same else line
 
 
 def invariant_line(system: DiracSystem, z: Players) -> InvariantLine | None:

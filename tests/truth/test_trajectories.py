@@ -239,6 +239,17 @@ def test_gan_qp_converges_in_one_dimension():
     np.testing.assert_allclose(np.diff(1 / r) / [300.0, 600.0], 2 / (3 * np.pi * lam), rtol=1e-2)
 
 
+@pytest.mark.parametrize("backend", ["diffrax", "scipy"])
+def test_a_weight_that_decays_does_not_turn_the_normalised_critic_of_one_number(backend):
+    """phi = phi0 e^(-mu t) keeps its sign, and theta' = 1, also where phi is smaller than every tolerance."""
+    traj = run(
+        dg.variant("wgan", l2=2.0), [0.1], [0.2], ts=[1.0, 40.0], backend=backend, rtol=1e-9, atol=1e-12
+    )
+    np.testing.assert_allclose(traj["phi"][0], 0.1 * np.exp(-2.0), rtol=1e-8)
+    assert 0 < traj["phi"][1, 0] < 1e-11
+    np.testing.assert_allclose(traj["theta"][:, 0], [1.2, 40.2], rtol=1e-9)
+
+
 def test_the_normalised_critic():
     # d = 1: D = sign(phi) x, so phi stands still and theta leaves at unit speed
     traj = run(dg.variant("wgan"), [-0.4], [0.3], ts=[0.5, 10.0], rate_g=0.7, **TIGHT)

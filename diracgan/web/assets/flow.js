@@ -20,7 +20,7 @@ function weighted({ at, by }, k, i) {
 }
 
 const LARGEST = 1e150;
-const MOST_STEPS = 20000;
+const MOST_STEPS = 40000;
 const MOST_PIECES = 2000; // each is found by dozens of steps
 
 /** One step of length h from y, with the slope k[0] known: fills `next` and k, returns the error's norm. */
