@@ -132,6 +132,24 @@ def test_keys_move_what_the_mouse_moves(opened):
     assert "arrow keys move it" in tab.locator(".handle").nth(1).get_attribute("aria-label")
 
 
+def test_keys_in_a_row_are_one_move_that_back_undoes(opened):
+    tab = opened("#v=ns:r1=0.3&d=1&z=0.1,0.2")
+    tab.get_by_label("(γ/2)|∇D|² at real samples, slider").focus()
+    entries = tab.evaluate("window.history.length")
+    for _ in range(8):
+        tab.keyboard.press("ArrowRight")
+    until(tab, "window.location.hash.includes('r1=0.38')")
+    assert tab.evaluate("window.history.length") == entries + 1
+    tab.wait_for_timeout(900)  # what is moved after a while is another move
+    tab.keyboard.press("ArrowRight")
+    until(tab, "window.location.hash.includes('r1=0.39')")
+    assert tab.evaluate("window.history.length") == entries + 2
+    tab.go_back()
+    until(tab, "window.diracgan.state().variants[0].values.r1 === 0.38")
+    tab.go_back()
+    until(tab, "window.diracgan.state().variants[0].values.r1 === 0.3")
+
+
 def finger(tab, *points):
     """One finger put down at the first point, moved over the others and lifted."""
     send = tab.context.new_cdp_session(tab).send

@@ -34,11 +34,19 @@ window.diracgan = { frames: [], times: [], state: () => state, runs: () => runs,
 
 const hidden = () => state.scene > 0 && guessed === null;
 
+const BURST = 700; // ms within which the keys that move one control are one move
+const keyed = { by: null, at: 0 }; // the control that a key has moved last, and when
+let pressed = false; // the last thing done was to press a key
+
 // ---------------------------------------------------------------- moves
 
 function commit() {
   const link = `#${address(state)}`;
-  if (link !== window.location.hash) window.history.pushState(null, "", link);
+  const by = pressed ? document.activeElement : null;
+  const now = window.performance.now();
+  const goesOn = by !== null && by === keyed.by && now - keyed.at < BURST;
+  Object.assign(keyed, { by, at: now });
+  if (link !== window.location.hash) window.history[goesOn ? "replaceState" : "pushState"](null, "", link);
   if (window.parent !== window) window.parent.postMessage({ diracgan: link.slice(1) }, "*"); // a notebook's widget listens
   at("said").textContent = stage.tell(state, runs, hidden());
 }
@@ -322,6 +330,8 @@ function begin() {
     dirty = true;
     wake();
   });
+  window.addEventListener("keydown", () => { pressed = true; }, true);
+  window.addEventListener("pointerdown", () => { pressed = false; }, true);
   window.addEventListener("popstate", () => load(window.location.hash.slice(1)));
   window.addEventListener("message", ({ source, data }) => {
     if (source !== window.parent || typeof data?.diracgan !== "string" || data.diracgan === address(state)) return;
