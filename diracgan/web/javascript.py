@@ -18,6 +18,7 @@ OPERATIONS = {
     **ARITHMETIC,
     **{name: f"Math.{name}({{}})" for name in _MATH.split()},
     **{name: f"{name}({{}})" for name in _SPECIAL.split()},
+    "erf_inv": "erfInv({})",
     "polygamma": "polygamma({}, {})",
     "max": "Math.max({}, {})",
     "min": "Math.min({}, {})",

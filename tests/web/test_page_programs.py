@@ -309,7 +309,7 @@ def test_the_flow_of_losses_that_are_in_no_repository(seed, tmp_path, monkeypatc
 
 @pytest.mark.slow
 def test_a_loss_may_hold_the_error_function_and_the_gamma_function(tmp_path, monkeypatch):
-    from jax.scipy.special import erf, gammaln
+    from jax.scipy.special import erf, erfinv, gammaln
     from jax.scipy.stats import norm
 
     class Probit(dg.Variant):
@@ -317,7 +317,7 @@ def test_a_loss_may_hold_the_error_function_and_the_gamma_function(tmp_path, mon
             return jnp.mean(0.3 * real**2 - jnp.log(norm.cdf(real))) + jnp.mean(gammaln(2.0 + fake**2) + fake)
 
         def generator_loss(self, real, fake, x_real, x_fake):
-            return -jnp.mean(erf(fake))
+            return -jnp.mean(erf(fake) + erfinv(0.5 * jnp.tanh(fake)))
 
     monkeypatch.setattr(dg.variants.VARIANTS, "entries", dict(dg.variants.VARIANTS.entries))
     dg.register("own-probit")(Probit)
@@ -446,5 +446,5 @@ def test_what_javascript_lacks_is_refused():
     from diracgan.tracing.scalar_program import trace
     from diracgan.tracing.source_text import NotWritable
 
-    with pytest.raises(NotWritable, match="erf_inv"):
-        body(trace(jax.scipy.special.erfinv, jnp.zeros(())), ["x"])
+    with pytest.raises(NotWritable, match="bessel_i0e"):
+        body(trace(jax.scipy.special.i0e, jnp.zeros(())), ["x"])

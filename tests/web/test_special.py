@@ -36,6 +36,7 @@ BELOW = [-0.004, -1.3, -2.7, -7.2]
 POINTS = {
     "erf": [*np.linspace(-6.5, 6.5, 28), 0.1, 0.9999, 1e-20],
     "erfc": [*np.linspace(-6.5, 26.5, 67), 0.49, 0.51],
+    "erfInv": [*np.linspace(-0.98, 0.98, 29), 1e-300, 3e-9, 0.5, 0.5000001, 1 - 1e-6, 1e-13 - 1, 1 - 2**-53],
     "lgamma": [*ABOVE, *BELOW],
     "digamma": [*ABOVE, *BELOW],
     "polygamma1": [*ABOVE, *BELOW],
@@ -44,6 +45,7 @@ POINTS = {
 TRUTH = {
     "erf": mpmath.erf,
     "erfc": mpmath.erfc,
+    "erfInv": mpmath.erfinv,
     "lgamma": lambda x: mpmath.log(abs(mpmath.gamma(x))) if x < 100 else mpmath.loggamma(x),
     "digamma": mpmath.digamma,
     "polygamma1": lambda x: mpmath.polygamma(1, x),
@@ -84,8 +86,16 @@ def test_special_functions_are_right_to_1e_14_also_beside_their_zeros(tmp_path):
 def test_poles_and_what_is_out_of_reach(tmp_path):
     huge = 1e300
     found = told(
-        tmp_path, {"erf": [40, -40], "erfc": [40, -40], "lgamma": [0, -1, 1, 2], "polygamma1": [-huge]}
+        tmp_path,
+        {
+            "erf": [40, -40],
+            "erfc": [40, -40],
+            "erfInv": [1, -1, 0, 1.1],
+            "lgamma": [0, -1, 1, 2],
+            "polygamma1": [-huge],
+        },
     )
     assert found["erf"] == [1, -1] and found["erfc"] == [0, 2]
+    assert found["erfInv"][:3] == [np.inf, -np.inf, 0] and np.isnan(found["erfInv"][3])
     assert found["lgamma"] == [np.inf, np.inf, 0, 0]
     assert np.isnan(found["polygamma1"]).all()

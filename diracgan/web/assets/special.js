@@ -1,4 +1,4 @@
-// The functions that JavaScript does not have and losses may hold: erf, erfc, ln Γ and its derivatives, for real x.
+// The functions that JavaScript does not have and losses may hold: erf, erfc, erf⁻¹, ln Γ and its derivatives, for real x.
 // DLMF is the Digital Library of Mathematical Functions, https://dlmf.nist.gov.
 
 const EULER = 0.5772156649015329;
@@ -41,6 +41,26 @@ export function erfc(x) {
 export function erf(x) {
   if (Math.abs(x) < 1 || x !== x) return series(x);
   return x > 0 ? 1 - erfc(x) : erfc(-x) - 1;
+}
+
+const WINITZKI = 0.147; // A handy approximation for the error function and its inverse (2008): to 0.2 % from 1/2 on
+
+/** The inverse of erf: a guess to a few per cent, and Halley's method, of which every step triples the digits. */
+export function erfInv(y) {
+  const far = Math.abs(y);
+  if (!(far < 1)) return far === 1 ? y * Infinity : NaN;
+  let x = (Math.sqrt(Math.PI) / 2) * far;
+  if (far > 0.5) {
+    const log = Math.log((1 - far) * (1 + far));
+    const half = 2 / (Math.PI * WINITZKI) + log / 2;
+    x = Math.sqrt(Math.sqrt(half * half - log / WINITZKI) - half);
+  }
+  for (let k = 0; k < 3; k++) {
+    const gap = far > 0.5 ? 1 - far - erfc(x) : erf(x) - far; // 1 - far is exact
+    const newton = (Math.sqrt(Math.PI) / 2) * gap * Math.exp(x * x);
+    x -= newton / (1 + x * newton);
+  }
+  return Math.sign(y) * x;
 }
 
 // ---------------------------------------------------------------- ln Γ and its derivatives
