@@ -80,7 +80,7 @@ def test_the_notebook_runs_and_says_what_is_kept(source, tmp_path):
     words = [
         "--nbmake",
         "--overwrite",
-        "--nbmake-timeout=300",
+        "--nbmake-timeout=1500",
         "-q",
         "-n",
         "0",

@@ -311,7 +311,7 @@ def _gather(group: Any, given: Mapping[str, Any]) -> Any:
 
 def say(name: str, answer: CommandResult, style: str | None) -> None:
     """Print an answer, in words or as one JSON object; leave with its exit code if that is not 0."""
-    from ..reporting import dumps, show
+    from ..reporting import dumps, show, tell
 
     if style == "json" and answer.record is not None:
         print(dumps(f"diracgan.{name}/1", answer.record))
@@ -319,6 +319,8 @@ def say(name: str, answer: CommandResult, style: str | None) -> None:
         for part in answer.said:
             if isinstance(part, Table):
                 show(part.columns, part.rows, part.title)
+            elif style == "text":
+                tell(part)
             else:
                 print(part)
     sys.stdout.flush()

@@ -2,6 +2,6 @@
 
 from ..records import plain
 from .encode import dumps
-from .tables import markdown, show
+from .tables import markdown, show, tell
 
-__all__ = ["dumps", "markdown", "plain", "show"]
+__all__ = ["dumps", "markdown", "plain", "show", "tell"]

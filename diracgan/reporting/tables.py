@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -62,6 +63,41 @@ def show(
         print(title, file=out)
     for row in cells:
         print("  ".join(x.ljust(w) for x, w in zip(row, widths, strict=True)).rstrip(), file=out)
+
+
+def tell(text: str, file: TextIO | None = None) -> None:
+    """Print a text, folded between words where a person looks at a terminal too narrow for it.
+
+    A line that is a command stays whole, to be copied.
+
+    Args:
+        text: what is said.
+        file: where to; standard output by default.
+
+    Example:
+        >>> tell("stable: small perturbations decay")
+        stable: small perturbations decay
+    """
+    out = file or sys.stdout
+    if out.isatty():
+        width = shutil.get_terminal_size().columns
+        text = "\n".join(_folded(line, width) for line in text.split("\n"))
+    print(text, file=out)
+
+
+def _folded(line: str, width: int) -> str:
+    words = line.lstrip(" ")
+    if len(line) <= width or words.startswith("diracgan "):
+        return line
+    margin = " " * (len(line) - len(words))
+    return textwrap.fill(
+        words,
+        max(width, 20),
+        initial_indent=margin,
+        subsequent_indent=f"{margin}  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _rich(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str, out: TextIO) -> None:

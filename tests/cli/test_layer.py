@@ -20,7 +20,7 @@ from diracgan.cli.app import COMMANDS, load
 from diracgan.cli.failures import explain
 from diracgan.cli.layer import CommandResult
 from diracgan.errors import InputError, integer
-from diracgan.reporting import show
+from diracgan.reporting import show, tell
 
 NEW = '''
 """``diracgan half``: a new command."""
@@ -195,6 +195,27 @@ def test_a_wide_table_loses_nothing_in_a_narrow_terminal(monkeypatch, columns):
     shown = re.sub(r"\x1b\[[\d;]*m", "", seen.getvalue())
     assert max(map(len, shown.splitlines())) <= 80 and "…" not in shown
     assert shown.count("w") == 3 * columns * 20
+
+
+@pytest.mark.parametrize(
+    ("line", "folded"),
+    [
+        ("fits", ["fits"]),
+        ("  - " + "word " * 11, ["  - word word word word word", "    word word word word word", "    word"]),
+        ("x" * 50, ["x" * 50]),  # a path is not cut
+        (
+            "  diracgan eig " + "--l2 0.1 " * 4,
+            ["  diracgan eig " + "--l2 0.1 " * 4],
+        ),  # a command is copied whole
+    ],
+)
+def test_a_long_line_is_folded_between_words_where_a_person_reads_it(monkeypatch, line, folded):
+    monkeypatch.setenv("COLUMNS", "30")
+    seen, piped = Terminal(), io.StringIO()
+    tell(line, seen)
+    tell(line, piped)
+    assert seen.getvalue().splitlines() == folded
+    assert piped.getvalue() == line + "\n"
 
 
 def test_a_bug_of_ours_says_where_to_report_it_and_what_the_system_refuses_is_said():
