@@ -48,6 +48,13 @@ class Logistic(Written):
         return -jnp.mean((self.k - 1.0) * real**2 / 2 - self.k * real**3 / 3)
 
 
+class HenonWithMomentum(Written):
+    """Under heavy ball with beta = -0.3 and steps of size 1: phi+ = k - phi^2 + 0.3 phi-."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(self.k * real - real**3 / 3 - 0.7 * real**2 / 2)
+
+
 class DelayedLogistic(Written):
     """With steps of size 1: phi+ = k phi (1 - theta), theta+ = phi."""
 

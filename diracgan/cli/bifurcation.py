@@ -34,6 +34,12 @@ def command(
         bool,
         option("--circles", "Follow the circle near --phi0, --theta0 on which both players turn (d >= 2)."),
     ] = False,
+    period: Annotated[
+        int | None,
+        option(
+            "--period", "Follow the orbit through --phi0, --theta0 that comes back after so many iterations."
+        ),
+    ] = None,
     out: Annotated[str | None, output("Draw the diagram: .png, .pdf, .svg.", picture, draws=True)] = None,
 ) -> CommandResult:
     """Follow an equilibrium as a parameter varies, and find what is born where its stability changes, with the cycles
@@ -53,6 +59,10 @@ def command(
         )
     at = (given["phi0"], given["theta0"]) if "phi0" in given else None
     how = {"dim": start.dimension(default=1), "x0": given.get("x0"), **rates.arguments()}
+    if period is not None and (at is None or circles or len(over or []) > 1):
+        raise InputError(
+            "--period follows the orbit through one start; allowed: --phi0 and --theta0 and one --over with it"
+        )
     if len(over or []) > 1:
         if switch:
             raise InputError("--switch follows what is born along one number; allowed: one --over with it")
@@ -60,7 +70,7 @@ def command(
     varied = only_one("parameter", (over or [None])[0], None, example="--over gamma=0:2")
     if circles:
         return _circles(made, varied, moves, given, rates.arguments())
-    return _branch(made, varied, moves, at, how, switch)
+    return _branch(made, varied, moves, at, how | {"period": period}, switch)
 
 
 def _atlas(made: Any, over: list[str], rule: Any, at: Any, how: dict[str, Any]) -> CommandResult:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+_LOST = 1e100  # an iterate of Newton's method, whose square is near the end of what a float holds
 _RESIDUAL = 1e-9  # of the size of the equations' terms: what is larger is not a solution
 
 #: u (n + 1,) -> F(u) (n,) and its Jacobian (n, n + 1).
@@ -201,6 +202,8 @@ class _Walk:
             if not (np.all(np.isfinite(value)) and np.all(np.isfinite(slope))):
                 return None
             u = u + (move := _solve(np.vstack([slope, across]), -np.append(value, across @ u - offset)))
+            if not np.max(np.abs(u)) <= _LOST:
+                return None
             if np.linalg.norm(move) <= self.control.tolerance * (1.0 + np.linalg.norm(u)):
                 return self._point(u, across, k + 1)
         return None

@@ -83,7 +83,8 @@ def complex_pair(d: Derivatives, eigenvalue: complex, discrete: bool) -> NormalF
         discrete: whether they are a map's.
 
     Returns:
-        The normal form; None where a derivative is not finite or a smaller matrix is singular.
+        The normal form; None where a derivative is not finite, the eigenvalue has a Jordan block, or a smaller matrix
+        is singular.
 
     Example:
         >>> with jax.enable_x64(True):
@@ -93,6 +94,8 @@ def complex_pair(d: Derivatives, eigenvalue: complex, discrete: bool) -> NormalF
         -0.6
     """
     value, q, p = eigenvector(d.first, eigenvalue)
+    if not np.all(np.isfinite(p)):
+        return None
     n = len(q)
     turn = value / abs(value) if discrete else 1j * value.imag
     still, double = (np.eye(n), turn**2 * np.eye(n)) if discrete else (0.0 * np.eye(n), 2 * turn * np.eye(n))
@@ -119,7 +122,8 @@ def real_eigenvalue(
         quadratic: the coefficient b of a' = ... + b a^2 instead, which a fold and a transcritical point have.
 
     Returns:
-        The normal form; None where a derivative is not finite or a smaller matrix is singular.
+        The normal form; None where a derivative is not finite, the eigenvalue has a Jordan block, or a smaller matrix
+        is singular.
 
     Example:
         >>> with jax.enable_x64(True):
@@ -129,6 +133,8 @@ def real_eigenvalue(
         -2.0
     """
     value, q, p = eigenvector(d.first, eigenvalue)
+    if not np.all(np.isfinite(p)):
+        return None
     q, p = np.real(q), np.real(p)
     bent = np.real(_second(d, q, q))
     if quadratic:
@@ -176,13 +182,14 @@ def lyapunov_coefficient(found: Derivatives) -> float | None:
 
 
 def eigenvector(a: np.ndarray, eigenvalue: complex) -> tuple[complex, np.ndarray, np.ndarray]:
-    """The eigenvalue nearest to a given one, its vector q and adjoint p, p^H q = 1."""
+    """The eigenvalue nearest to a given one, its vector q and adjoint p, p^H q = 1; p is not finite where that is 0."""
     values, vectors = np.linalg.eig(a)
     k = int(np.argmin(np.abs(values - eigenvalue)))
     adjoint_values, adjoint = np.linalg.eig(a.T)
     p = adjoint[:, int(np.argmin(np.abs(adjoint_values - np.conj(values[k]))))]
     q = vectors[:, k] / np.linalg.norm(vectors[:, k])
-    return complex(values[k]), q, p / np.conj(np.vdot(p, q))
+    with np.errstate(divide="ignore", invalid="ignore"):  # of a Jordan block
+        return complex(values[k]), q, p / np.conj(np.vdot(p, q))
 
 
 def _sizes(p: np.ndarray, vectors: list[np.ndarray]) -> float:

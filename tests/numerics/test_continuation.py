@@ -89,6 +89,14 @@ def test_a_start_without_a_solution_is_refused():
         )
 
 
+@pytest.mark.filterwarnings("error")
+def test_an_iterate_whose_square_is_no_float_is_no_solution():
+    with pytest.raises(ValueError, match="no solution"):
+        continue_path(
+            lambda u: (np.array([1.0 - 1e-200 * u[0]]), np.array([[-1e-200, 0.0]])), np.zeros(2), -1.0, 1.0
+        )
+
+
 def test_deflation_finds_all_five_roots_of_a_quintic():
     roots = np.array([-2.0, -0.5, 0.1, 1.0, 3.0])
 

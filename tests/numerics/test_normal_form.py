@@ -27,6 +27,16 @@ def test_the_hopf_normal_form(omega: float, l: float):  # noqa: E741
     assert found == pytest.approx(2 * l / omega, abs=1e-12)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_jordan_block_has_none():
+    # its vector and its adjoint are perpendicular, so that nothing is normalised
+    block = np.array([[-1.0, 1.0], [0.0, -1.0]])
+    with jax.enable_x64(True):
+        found = derivatives(lambda z: block @ z + z**3, np.zeros(2))
+        assert real_eigenvalue(found, -1.0, flips=True) is None
+        assert real_eigenvalue(found, -1.0, quadratic=True) is None
+
+
 def test_what_does_not_turn_has_none():
     with jax.enable_x64(True):
         assert lyapunov_coefficient(derivatives(lambda z: -z, np.zeros(2))) is None

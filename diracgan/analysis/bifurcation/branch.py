@@ -28,13 +28,13 @@ from ..linear.parameter_handle import ParameterHandle, parameter_handle
 from ..linear.settings import AskedAbout, LinearSettings, settings
 from ..linear.status import Status
 from .family import Family
+from .orbit_starts import DIGITS, checked_orbit, times_of
 from .points import FARTHEST, Bifurcation, PointKind, check_point, classify
 
 _TANGENT = 1e-12  # error of a tangent's component along the parameter
 _SAME_SOLUTION = 1e-6  # in units of the state and of the range: two branches that begin nearer are one
 _LEAVE = 0.02  # of a branch point, in units of the state: the first step onto the other branch
 _SHARE = 0.3  # of the radius at the end of the range, likewise
-_DIGITS = 1e-3  # of a start: what may be left out of it
 _NARROWEST = 1e-12  # of its ends: a range
 _OPEN = 1e-6  # of the range: how far from an end that is not allowed itself
 
@@ -98,8 +98,9 @@ def branch(
     high: float | None = None,
     rate_d: float = 1.0,
     rate_g: float = 1.0,
+    period: int | None = None,
 ) -> Branch:
-    """Follow an equilibrium of the flow, or a fixed point of a rule's map, as one parameter varies.
+    """Follow an equilibrium of the flow, or a fixed point or an orbit of a rule's map, as one parameter varies.
 
     Pseudo-arclength continuation of F(x, p) = 0 (of a rule: step(x) - x on everything that it remembers), through folds
     and along what is unstable. Where an eigenvalue's growth rate changes its sign the point is refined to rounding and
@@ -109,13 +110,15 @@ def branch(
         variant: from :func:`diracgan.variant`.
         over: the parameter that varies, as :func:`diracgan.critical` takes it, also with its range: ``"gamma=0:2"``.
         rule: from :func:`diracgan.rule`; None for the flow.
-        start: an equilibrium (phi, theta) at the number's present value; None for (0, x0).
+        start: an equilibrium (phi, theta) at the number's present value, or with ``period`` a point of an orbit of the
+            map, to a few digits; None for (0, x0).
         dim: dimension d (1, or that of ``x0`` or ``start``).
         x0: the datum; None for 0.
         low: least value of the number; by default its least allowed one.
         high: largest value; by default twice the present one, or 1.
         rate_d: factor on the critic's velocity (flow).
         rate_g: factor on the generator's velocity (flow).
+        period: after how many iterations the orbit through ``start`` comes back; None for a fixed point.
 
     Returns:
         A :class:`Branch`; its ``points`` say what is born where.
@@ -135,9 +138,11 @@ def branch(
     """
     around = settings(variant, rule, dim, x0, start, rate_d, rate_g)
     handle, low_, high_ = varied(around, over, low, high)
-    family = Family(around, [handle])
+    family = Family(around, [handle], times_of(period, rule))
     begin = _beginning(handle, low_, high_)
     here = family.at([begin], np.concatenate(around.point))
+    if family.times is not None:
+        return follow(family, np.append(checked_orbit(here, handle.name, begin, family), begin), low_, high_)
     x = family.rest(checked_start(here, handle.name, begin, np.concatenate(around.point), family), [begin])
     return follow(family, np.append(x, begin), low_, high_)
 
@@ -370,7 +375,7 @@ def checked_start(
             "allowed: a start where the critic itself has a value"
         )
     found = [r[: len(at)] for r in deflated_roots(function, x[None])]
-    if found and np.linalg.norm(found[0] - at) <= _DIGITS * (1.0 + np.linalg.norm(at)):
+    if found and np.linalg.norm(found[0] - at) <= DIGITS * (1.0 + np.linalg.norm(at)):
         return found[0]
     size = float(np.max(np.abs(change)))
     near = f"; Newton's method finds {np.round(found[0], 6).tolist()}" if found else ""

@@ -349,7 +349,7 @@ def _fold(family: Family, point: PathPoint, head: str) -> dict[str, Any]:
         "coefficient": form.coefficient,
         "side": side,
         "scale": scale,
-        "text": f"{head}; for {name} {'>' if side > 0 else '<'} {value:.6g} there are two equilibria, "
+        "text": f"{head}; for {name} {'>' if side > 0 else '<'} {value:.6g} there are two {family.kind}, "
         f"which meet and vanish there",
     }
 

@@ -10,7 +10,7 @@ from scipy.optimize import brentq
 from selection import slow_but
 
 import diracgan as dg
-from diracgan.analysis.bifurcation import born_circles, branch, circle, others, switch
+from diracgan.analysis.bifurcation import born_circles, branch, circle, curve, others, switch
 
 STEP = dg.rule("simultaneous", lr=1.0)
 NS, R1 = dg.variant("ns"), 0.05
@@ -107,6 +107,69 @@ def test_the_period_doublings_of_the_logistic_map():
     np.testing.assert_allclose(
         doubled.margins, 1 - np.abs(4 + 2 * doubled.values - doubled.values**2), atol=1e-9
     )
+
+
+@pytest.fixture(scope="module")
+def of_three():
+    """Orbits of period 3 of r x (1 - x), from a point that the map goes back to at r = 3.84."""
+    return branch(games.Logistic(k=3.84), over="k=3.7:4", start=([0.488], [0.0]), rule=STEP, x0=1.0, period=3)
+
+
+def test_orbits_of_period_three_are_born_in_a_fold_where_no_fixed_point_leads(of_three):
+    # r x (1 - x) has them from r = 1 + sqrt(8), where the product of its three slopes is 1
+    assert (of_three.kind, of_three.period) == ("orbits of period 3", 3)
+    (fold,) = [p for p in of_three.points if p.kind == "fold"]
+    assert fold.value == pytest.approx(1 + np.sqrt(8), abs=1e-10)
+    x = of_three.orbits[:, :, 0]
+    np.testing.assert_allclose(np.roll(x, -1, axis=1), of_three.values[:, None] * x * (1 - x), atol=1e-12)
+    slopes = np.prod(of_three.values[:, None] * (1 - 2 * x), axis=1)
+    np.testing.assert_allclose(of_three.margins, 1 - np.abs(slopes), atol=1e-7)
+
+
+@pytest.mark.slow  # in the fast suite: the fold itself
+def test_the_fold_of_orbits_of_period_three_in_two_numbers(of_three):
+    # with steps of size h the map is that of r = 1 + h (k - 1)
+    found = curve(of_three.points[0], over=("k=2:6", "lr=0.3:2"))
+    k, h = found.values.T
+    assert len(k) > 20
+    np.testing.assert_allclose(h * (k - 1), np.sqrt(8), atol=1e-8)
+
+
+@pytest.mark.slow
+def test_an_orbit_of_a_rule_that_remembers_needs_the_players_alone():
+    # heavy ball with beta = -b and steps of size 1 on A - x^2 - (1 - b) x is the Henon map: orbits of period 2 are the
+    # roots of x^2 - (1-b) x + (1-b)^2 - A, and double at A = (1-b)^2 + (1+b)^2/4
+    b, rule = 0.3, dg.rule("heavy-ball", lr=1.0, beta=-0.3)
+    x = max(np.roots([1.0, -(1 - b), (1 - b) ** 2 - 0.6]))
+    found = branch(
+        games.HenonWithMomentum(k=0.6),
+        over="k=0.4:1.2",
+        start=([round(x, 4)], [0.0]),
+        rule=rule,
+        x0=1.0,
+        period=2,
+    )
+    doubling = next(p for p in found.points if p.kind == "flip")
+    assert doubling.value == pytest.approx((1 - b) ** 2 + (1 + b) ** 2 / 4, abs=1e-10)
+    left = found.phi[:, 0] ** 2 - (1 - b) * found.phi[:, 0] + (1 - b) ** 2 - found.values
+    np.testing.assert_allclose(left, 0, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("start", "rule", "period", "words"),
+    [
+        (0.3, STEP, 3, r"\(0.3, 0.0\) at k = 3.84 is on no orbit of period 3"),
+        (1 - 1 / 3.84, STEP, 2, "has the period 1 already; allowed: period=1"),
+        (0.488, None, 3, "period = 3 counts the iterations of a rule"),
+        (0.488, STEP, 65, "period = 65"),
+    ],
+)
+def test_a_start_on_no_such_orbit_is_refused(start, rule, period, words):
+    with pytest.raises(dg.InputError, match=words) as error:
+        branch(
+            games.Logistic(k=3.84), over="k=3.7:4", start=([start], [0.0]), rule=rule, x0=1.0, period=period
+        )
+    assert "\n" not in str(error.value)
 
 
 def test_no_law_is_claimed_where_the_second_derivative_jumps():
