@@ -115,7 +115,7 @@ _RTOL, _ATOL = 1e-11, 1e-14  # of the motion followed; the second times its size
 _EPS, _LEAST = 1e-4, 1e-280  # tolerances below rounding buy nothing
 _MOST_SWITCHINGS = 20_000
 _EVALUATIONS = {"per step": 13.0, "per crossing": 1.0e3, "per switching": 7.0e3}
-_TERMS = 500.0  # operations of a long sum that take as long as a field without one
+_TERMS = 400.0  # operations of a long sum that take as long as a field without one
 
 
 def _price(system: DiracSystem) -> float:

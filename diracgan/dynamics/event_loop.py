@@ -35,7 +35,7 @@ from .filippov import (
 )
 from .one_kernel import one_kernel
 
-_CHUNK = 20_000  # steps of one compiled call
+_CHUNK = 20_000  # steps of one compiled call at most
 _ROWS = 1024  # lengths of rows are multiples of it
 _RUNNING, _DONE, _EVENT, _STIFF = 0, 1, 2, 3
 _HALVINGS = 60
@@ -57,7 +57,8 @@ def event_loop(system: DiracSystem, regime: Regime, y0: np.ndarray, span: TimeSp
     t, t1, rtol, atol = (np.float64(x) for x in (span.t, span.t1, span.rtol, span.atol))
     now, ys = _start(t, np.asarray(y0, float), guard_count(regime)), np.full((len(rows), len(y0)), np.nan)
     while int(now.status) == _RUNNING and int(now.steps) < span.steps:
-        now, ys = _advance(system, regime, TimeSpan(t, t1, rows, rtol, atol), now, ys)
+        until = np.int64(min(int(now.steps) + _CHUNK, span.steps))
+        now, ys = _advance(system, regime, TimeSpan(t, t1, rows, rtol, atol, until), now, ys)
     return _segment(span, *jax.device_get((now, ys)))
 
 
@@ -202,7 +203,7 @@ def _advance(
 
     def goes_on(carry: tuple[LoopState, Array, Array]) -> Array:
         now = carry[0]
-        return (now.status == _RUNNING) & (now.steps < start.steps + _CHUNK)
+        return (now.status == _RUNNING) & (now.steps < span.steps)
 
     first = jnp.searchsorted(ts, start.t, side="right")
     now, _, ys = jax.lax.while_loop(goes_on, body, (start, first, rows))

@@ -22,6 +22,8 @@ from .scalarize import MOST, NotScalarizable, Scalarizer, as_cells, check_type
 
 __all__ = ["MOST", "Node", "NotScalarizable", "Program", "trace"]
 
+_POWER = 20  # multiplications that take as long as one power
+
 
 class Program:
     """A function on scalars; made by :func:`trace`.
@@ -33,7 +35,7 @@ class Program:
         shapes: the shape of each output leaf.
         tree: the structure of the output.
         sums: whether it has long sums, each a loop over known rows.
-        terms: how many operations there are in all the terms of these sums.
+        terms: how many operations there are in all terms of these sums; a power counts as the many that take as long
         on_arrays: names of the operations that could not be scalarized (they run on stacked arrays, more slowly).
     """
 
@@ -41,7 +43,7 @@ class Program:
         self.inputs, self.outputs, self.shapes, self.tree = inputs, outputs, shapes, tree
         self.order = _order(outputs)
         self.sums = any(n.op == "sum" for n in self.order)
-        self.terms = sum(n.rows for n in self.order)
+        self.terms = sum(n.rows * (_POWER if n.op == "pow" else 1) for n in self.order)
         self.on_arrays = tuple(sorted({n.detail.name for n in self.order if n.op == "arrays"}))
         if len(self.order) > MOST:
             raise NotScalarizable(f"it has {len(self.order)} scalar operations; allowed: at most {MOST}")

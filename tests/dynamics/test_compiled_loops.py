@@ -207,6 +207,16 @@ def test_the_unit_of_time_plays_no_part(in_c, monkeypatch):
     assert ends[0].steps == ends[1].steps and np.array_equal(ends[0].y, ends[1].y)
 
 
+@pytest.mark.parametrize("in_c", ["1", "0"])
+def test_no_step_is_made_beyond_the_most(in_c, monkeypatch):
+    monkeypatch.setenv("DIRACGAN_C", in_c)
+    with jax.enable_x64(True):
+        system, y = system_of(dg.variant("lsgan"), 1), np.array([3.0, 8.0])
+        span = TimeSpan(0.0, 20.0, np.array([5.0]), 1e-11, 1e-14, steps=7)
+        found = event_loop(system, switchings.start(system, y), y, span)
+    assert (found.failure, found.steps) == ("max steps", 7)
+
+
 def _of_scaling(given, x, way):
     return given[0] * x, given[0] * way
 
