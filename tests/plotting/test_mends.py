@@ -67,7 +67,7 @@ LOCUS = np.linspace(0, 2, 81)
 ROOTS = -LOCUS[:, None] / 2 + np.sqrt(LOCUS[:, None] ** 2 / 4 - 0.25 + 0j) * [1, -1]
 FILMS = {
     "portrait": lambda: plot.animate(orbit(8.0)),
-    "critic": lambda: plot.animate_critic(orbit(2.0), frames=30),
+    "critic": lambda: plot.animate_critic(orbit(2.0), frames=22),
     "locus": lambda: plot.animate_locus(LOCUS, ROOTS, title="ns"),
     "card": lambda: plot.animate_card(orbit(8.0), "it stops", "it does not", "diracgan list", hold=0.5),
 }

@@ -87,7 +87,8 @@ class Undeclared(dg.Rule):
         return once(2, once(1, once(0, players))), memory
 
 
-@pytest.mark.parametrize("looped", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow  # what a rule declares, however it is cut up: the first test
+@pytest.mark.parametrize("looped", [False, True])
 def test_an_evaluation_that_a_rule_does_not_declare_never_has_the_minibatch_of_another(looped):
     on = problem("ring8")
     setup = TrainingSetup(dg.variant("ns"), Undeclared(lr=0.1, looped=looped), on, (), None, None, batch=8)

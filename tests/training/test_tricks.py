@@ -33,12 +33,18 @@ def dirac(phi: float = 0.7, theta: float = -0.3, x0: float = 0.4):
     return on, players(Architecture(), on, KEY)
 
 
-def field(variant, *names: str, key=KEY, now: int = 0, past=None, at=(0.7, -0.3)) -> tuple[float, float]:
-    """(phi', theta') of the Dirac system under tricks."""
+def velocity(variant, *names: str, key=KEY, now: int = 0, past=None, at=(0.7, -0.3)):
+    """The players' velocities in the Dirac system under tricks."""
     on, both = dirac(*at)
     made = minibatches(variant, on, key, 1, tricks=tuple(map(trick, names)), step=now, past=past)
     v = made.velocity(both)
-    return float(v.phi.w[0]), float(v.theta.point[0])
+    return v.phi.w[0], v.theta.point[0]
+
+
+def field(variant, *names: str, **how) -> tuple[float, float]:
+    """(phi', theta') of the Dirac system under tricks."""
+    phi, theta = velocity(variant, *names, **how)
+    return float(phi), float(theta)
 
 
 def followed(variant, rule, steps: int, *names: str, **how) -> np.ndarray:
@@ -167,7 +173,9 @@ def test_one_sided_smoothing_moves_the_critics_optimum():
 def test_flipped_labels_slow_the_critic():
     """A share p of flipped pairs multiplies the bilinear critic's velocity by 1 - 2 p; the generator's stays."""
     plain = field(LINEAR)
-    found = np.array([field(LINEAR, "flip-labels:share=0.25", key=jax.random.key(k)) for k in range(60)])
+    keys = jax.vmap(jax.random.key)(jnp.arange(60))
+    flipped = jax.jit(jax.vmap(lambda key: velocity(LINEAR, "flip-labels:share=0.25", key=key)))
+    found = np.stack(flipped(keys), axis=1)
     assert set(np.round(found[:, 0] / plain[0], 5)) == {1.0, -1.0}
     assert found[:, 0].mean() / plain[0] == pytest.approx(0.5, abs=4 * 0.87 / np.sqrt(60))
     np.testing.assert_allclose(found[:, 1], plain[1], rtol=1e-6)

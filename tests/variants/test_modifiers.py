@@ -7,6 +7,7 @@ import pytest
 from scipy.integrate import quad
 from scipy.special import expit as sigma
 from scipy.stats import norm as normal
+from selection import slow_but
 
 import diracgan as dg
 from diracgan.instance_noise import coupling_of, smooth_mean
@@ -208,7 +209,7 @@ SMOOTH = {
 }
 
 
-@pytest.mark.parametrize("name", SMOOTH)
+@pytest.mark.parametrize("name", slow_but(SMOOTH, "softplus", "square"))
 def test_the_mean_over_noise_is_the_integral_for_logits_of_any_size(name):
     """Against SciPy's adaptive quadrature, which is told where the loss bends; 60 is noise 3 on a weight of 20."""
     loss, plain = SMOOTH[name]

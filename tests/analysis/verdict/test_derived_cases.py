@@ -418,7 +418,7 @@ def four_field(phi: float, theta: float) -> tuple[float, float]:
 
 
 TYPED = {"logarithm": log_field, "median": median_field, "median-of-four": four_field}
-FAST = ("root", "nearly-linear-still", "circle-tiny", "kinked", "gp-1.2-other-side")
+FAST = ("root", "nearly-linear-still", "circle-tiny", "gp-1.2-other-side")
 
 
 @pytest.mark.parametrize("name", slow_but(list(CASES), *FAST))
