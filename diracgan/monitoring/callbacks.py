@@ -100,17 +100,20 @@ def keras_callback(monitor: Monitor, say: Callable[[TrainingWarning], None] = _s
         def __init__(self) -> None:
             super().__init__()
             self.seen = 0
-            self.before: dict[str, tuple[int, float]] = {}
+            self.before: dict[str, tuple[float, float]] = {}  # weight and mean
 
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
             self.before = {}  # Keras' means begin anew
 
         def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
             own = dict(logs or {})
-            for name in _running_means(getattr(self, "model", None)) & own.keys():
-                mean, (rows, before) = scalar(name, own[name]), self.before.get(name, (0, 0.0))
-                own[name] = ((batch + 1) * mean - rows * before) / (batch + 1 - rows)
-                self.before[name] = batch + 1, mean
+            for name, weight in _running_means(getattr(self, "model", None)).items():
+                if name not in own:
+                    continue
+                mean, (held, before) = scalar(name, own[name]), self.before.get(name, (0.0, 0.0))
+                held = held if held < weight else 0.0  # reset meanwhile
+                own[name] = (weight * mean - held * before) / (weight - held)
+                self.before[name] = weight, mean
             log(self.seen, own)
             self.seen += 1
 
@@ -154,10 +157,13 @@ def _logger(
     return log
 
 
-def _running_means(model: Any) -> set[str]:
-    """The names of a Keras model's metrics that are means over the batches of an epoch so far, and in use."""
+def _running_means(model: Any) -> dict[str, float]:
+    """A Keras model's metrics in use that are means over an epoch so far, and the weight of all that they hold.
+
+    A loss that Keras compiles weighs every sample, one that a loop updates every batch.
+    """
     means = (m for m in getattr(model, "metrics", ()) if hasattr(m, "total") and hasattr(m, "count"))
-    return {m.name for m in means if float(m.count) > 0}
+    return {m.name: float(m.count) for m in means if float(m.count) > 0}
 
 
 def _fresh(logged: Mapping[str, Any], held: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from ..records import Record
 from ..rules import Rule, check_rule
 from ..variants import Variant, check_variant
 from .advice import LEAST_SHARE, Advice, advice_on
-from .levels import Level, levels
+from .levels import Level, in_bits, levels
 from .logs import Log, read
 from .oscillations import Oscillation, in_words, lags_of, oscillation_of
 from .prediction import ComparedGame, Prediction, predicted_by
@@ -159,6 +159,10 @@ def diagnose(
     if meaning.guessed and meaning.variant is not None:
         notes.append(
             f"no variant was named; by its range the loss is taken for {meaning.variant.label}: a guess"
+        )
+    if in_bits(meaning.variant, meaning.limits):
+        notes.append(
+            "its logarithms are taken to be to base 2: at chance 2 and 1, not 1.386 and 0.693; a guess"
         )
     lag = {} if lead is None else lags_of(lead)
     return Diagnosis(

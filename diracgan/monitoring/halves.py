@@ -12,6 +12,7 @@ from .roles import losses, player_of, says_loss, words_of
 _SIDE = re.compile(r"(?:(?<=[a-z0-9])(?=[A-Z])|[_\-./ ]|^)(real|fake)(?=$|[_\-./ A-Z])", re.IGNORECASE)
 _NUMBERED = re.compile(r"^(.*[A-Za-z])[_\-. ]?([12])$")
 _PLAIN = {"d", "dis", "disc", "discriminator", "critic"}
+_PENALTY = {"reg", "gp", "r1", "penalty"}  # beside halves only of a loss: outputs have none
 
 
 def halves(names: Sequence[str], plain: bool = False) -> tuple[str, str, str] | None:
@@ -26,14 +27,18 @@ def halves(names: Sequence[str], plain: bool = False) -> tuple[str, str, str] | 
         (('errD', 'errD_real', 'errD_fake'), ('d', 'd1', 'd2'))
         >>> halves(["D_real", "D_fake", "G_GAN"]), halves(["D_real", "D_fake", "G_GAN"], plain=True)
         (None, ('D', 'D_real', 'D_fake'))
+        >>> halves(["D/latent_real", "D/latent_fake", "D/latent_reg", "G/latent_adv"])  # of StarGAN v2
+        ('D/latent', 'D/latent_real', 'D/latent_fake')
     """
+    penalised = [words[:-1] for words in map(words_of, names) if words and words[-1] in _PENALTY]
     sides: dict[str, dict[str, str]] = {}
     for name in names:
         base, side = _parted(name)
         if side is None or player_of(base) != "critic":
             continue
         numbered = side in "12" and (says_loss(base) or base.lower() in _PLAIN)
-        if numbered or says_loss(base) or (plain and base.lower() in _PLAIN):
+        lossy = says_loss(base) or words_of(base) in penalised
+        if numbered or lossy or (plain and base.lower() in _PLAIN):
             sides.setdefault(base, {})[side] = name
     for base, of in sides.items():
         for one, other in (("real", "fake"), ("1", "2")):

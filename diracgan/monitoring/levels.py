@@ -30,6 +30,7 @@ _SMOOTHED, _CERTAIN = 0.7, 3.0  # the same on smoothed labels, where a critic's 
 _ACROSS = 0.15  # of its chance level: how far beyond it a loss must be on both sides of a flip
 NEAR = 0.08  # of its level: within that a loss is at chance
 _FITS = 0.15  # of a level: values within that fit it
+_IN_BITS = 0.1  # of the rows: so many, and more than in nats, rest at chance in bits
 USUAL = ("ns", "hinge", "wgan-linear", "lsgan")  # the losses that a guess is made among
 
 
@@ -207,6 +208,11 @@ class LossLimits:
         led, leads = (self._leader(x, level) for x in (before, after))
         return led is not None and leads is not None and led != leads
 
+    def times(self, factor: float) -> LossLimits:
+        """The same of losses that are logged times a factor."""
+        won, lost = ((factor * d, factor * g) for d, g in (self.critic_won, self.generator_won))
+        return LossLimits(tuple(factor * c for c in self.chance), factor * self.chance_g, won, lost)
+
     def leader(self, d: float, g: float) -> str | None:
         """Who is ahead, each loss clearly on its own side of chance: ``"critic"``, ``"generator"`` or None.
 
@@ -272,7 +278,7 @@ def limits_of(v: Variant) -> LossLimits | None:
 
 
 def limits_seen(v: Variant, critic: np.ndarray | None, generator: np.ndarray | None) -> LossLimits | None:
-    """:func:`limits_of`, of a regression on labels in the convention that a log fits: squares as they are, or halved.
+    """:func:`limits_of`, in the unit that a log fits: squares as they are or halved, logarithms to base e or to base 2.
 
     Args:
         v: the loss.
@@ -284,27 +290,42 @@ def limits_seen(v: Variant, critic: np.ndarray | None, generator: np.ndarray | N
         >>> v = dg.variant("lsgan", fake_label=0.0, real_label=1.0, target=1.0)
         >>> [limits_seen(v, np.full(30, d), np.full(30, g)).chance_g for d, g in ((0.25, 0.125), (0.5, 0.25))]
         [0.125, 0.25]
+        >>> round(limits_seen(dg.variant("ns"), np.full(30, 2.0), np.full(30, 1.0)).chance_g, 4)  # in bits
+        1.0
     """
-    halved = limits_of(v)
-    if halved is None or not regressed(v) or critic is None or generator is None or not len(critic):
-        return halved
-    won = [tuple(2 * x for x in pair) for pair in (halved.critic_won, halved.generator_won)]
-    plain = LossLimits(
-        tuple(2 * c for c in halved.chance),
-        2 * halved.chance_g,
-        (won[0][0], won[0][1]),
-        (won[1][0], won[1][1]),
-    )
+    usual = limits_of(v)
+    if usual is None or critic is None or generator is None or not len(critic) or not v.labelled:
+        return usual
+    squares = regressed(v)
+    other = usual.times(2.0 if squares else 1 / math.log(2))
 
     def fitting(limits: LossLimits) -> float:
-        away = np.min([np.abs(critic - c) / c for c in limits.chance], axis=0)
+        # a mean of 1 in bits is what a critic that leads has in nats: there only the sum tells
+        chance = limits.chance if squares else limits.chance[:1]
+        away = np.min([np.abs(critic - c) / abs(c) for c in chance], axis=0)
         rows = min(len(away), len(generator))
         beside = np.abs(generator[-rows:] / limits.chance_g - 1)
-        return float(np.mean(np.maximum(away[-rows:], beside) <= _FITS))
+        fits = np.maximum(away[-rows:], beside) <= (_FITS if squares else NEAR)
+        return 0.0 if not squares and _passes(critic[-rows:][fits]) else float(np.mean(fits))
 
-    one, other = fitting(halved), fitting(plain)
-    beyond = float(np.percentile(generator, 95)) > 1.2 * max(halved.critic_won[1], halved.chance_g)
-    return plain if other > one or (one == other == 0.0 and beyond) else halved
+    one, two = fitting(usual), fitting(other)
+    if not squares:
+        return other if two > max(one, _IN_BITS) else usual
+    beyond = float(np.percentile(generator, 95)) > 1.2 * max(usual.critic_won[1], usual.chance_g)
+    return other if two > one or (one == two == 0.0 and beyond) else usual
+
+
+def _passes(values: np.ndarray) -> bool:
+    """Whether values that lie near a level only pass it."""
+    if len(values) < 2 or not np.ptp(values) > 0:
+        return False
+    return bool(abs(np.corrcoef(values, np.arange(len(values)))[0, 1]) > 0.8)
+
+
+def in_bits(v: Variant | None, limits: LossLimits | None) -> bool:
+    """Whether a loss's logarithms are to base 2 in these limits."""
+    usual = None if v is None or regressed(v) else limits_of(v)
+    return usual is not None and limits is not None and limits.chance_g != usual.chance_g
 
 
 def toward(value: float, chance: float, limit: float) -> float:

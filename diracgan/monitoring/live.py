@@ -24,6 +24,7 @@ from .signs import GRADIENTS, SLOW, RunningMean, Sign, logarithm, outputs_at_cha
 from .swings import Swings
 
 _KEPT = 1024  # rows that are kept; when they are full, neighbours are averaged
+_SERIES = 256  # names that are kept; a loop that makes a name at every step would fill the memory
 _PATIENCE = 25  # updates in a row that a condition must hold
 _BEGUN = 50  # updates after which a series has a usual size
 _STILL = 200  # updates without a change, after which nothing moves
@@ -100,7 +101,7 @@ class Monitor:
         self._halves: tuple[str, str, str] | None = None  # the critic's loss and its halves
         self._flips, self._swings, self._calm = 0, Swings(), 1 / SLOW  # updates before swings tell anything
         self._led: tuple[float, float] | None = None  # both losses when a player was last ahead
-        self._step, self._broken = math.nan, False
+        self._step, self._broken, self._left_out = math.nan, False, 0
         self._found: tuple[int, RegimeKind] | None = None  # what a diagnosis said, and after how many rows
 
     def update(self, step: float, **values: float) -> TrainingWarning | None:
@@ -108,7 +109,8 @@ class Monitor:
 
         Args:
             step: the clock.
-            **values: name -> number, e.g. ``d_loss=1.3, g_loss=0.7``; tensors of one element will do.
+            **values: name -> number, e.g. ``d_loss=1.3, g_loss=0.7``; tensors of one element will do. Of more than
+                256 names the first are watched.
 
         Returns:
             A warning where a regime begins that calls for one, else None.
@@ -123,6 +125,8 @@ class Monitor:
             if not math.isfinite(x):
                 self._broken = True
                 return self._enter(at, Sign(RegimeKind.DIVERGING, f"{name} is {x}"))
+        numbers = self._kept_of(numbers)
+        for name, x in numbers.items():
             running = self._running.setdefault(name, RunningMean(x, x))
             running.add(x, _BEGUN)
             if name in self._gradients:
@@ -137,6 +141,16 @@ class Monitor:
         self._candidate = found.kind
         return self._enter(at, found) if self._streak >= _PATIENCE else None
 
+    def _kept_of(self, numbers: dict[str, float]) -> dict[str, float]:
+        """These numbers without those of new names beyond the first :data:`_SERIES`, which are counted."""
+        if len(self._running) + len(numbers) <= _SERIES:
+            return numbers
+        room = _SERIES - len(self._running)
+        fresh = [n for n in numbers if n not in self._running]
+        dropped = {*fresh[max(room, 0) :]}
+        self._left_out += len(dropped)
+        return {n: x for n, x in numbers.items() if n not in dropped}
+
     def _name(self, names: list[str]) -> None:
         """What each of these series is."""
         self._roles, self._signs = losses(names), signs(names)
@@ -148,7 +162,7 @@ class Monitor:
             self._outputs = output_limits(self.variant or variant("ns"))
 
     def state(self) -> dict[str, Any]:
-        """The regime, the warnings, and the running means, as plain numbers.
+        """The regime, the warnings, the running means, and how many numbers had one name too many, as plain numbers.
 
         The regime is that of a diagnosis of all that is kept, which takes some tenths of a second; before there are
         24 rows, what the running means say.
@@ -158,6 +172,7 @@ class Monitor:
             "updates": max((r.seen for r in self._running.values()), default=0),
             "regime": self._regime().value,
             "means": {n: r.fast for n, r in self._running.items()},
+            "left_out": self._left_out,
             "warnings": [{**dataclasses.asdict(w), "kind": w.kind.value} for w in self.warnings],
         }
 
@@ -255,7 +270,7 @@ class Monitor:
     def _won(self, d: RunningMean | None, g: RunningMean | None) -> str | None:
         if d is None:
             return None
-        if d.seen % _PATIENCE == 1 and (self.variant is None or levels.regressed(self.variant)):
+        if d.seen % _PATIENCE == 1 and (self.variant is None or self.variant.labelled):
             # what a diagnosis of all this would hold them against
             kept = [None if n is None else self._seen(n) for n in self._roles]
             found = levels.guessed(*kept) if self.variant is None else self.variant

@@ -20,6 +20,7 @@ from .signs import GRADIENTS, logarithms, signs
 TURNS = 0.2  # share of a loss's variance from which a regime is said to rotate
 GROWS = 4.0
 _MOST = 4  # series that are looked at where none is named as a loss
+_FADE = 8  # rows whose mean tells whether something still fades
 _STEP = 40  # rows; a piece of no more that lies between two levels is one step
 _CUT = ("spread", "covered", "real", "fake")  # signs whose levels mean something
 _CONSTANT = 0.95  # of a regime's rows hold one value: it is constant
@@ -97,7 +98,7 @@ def pieces_of(log: Log, meaning: Meaning) -> list[LogPiece]:
     period = max((_period(y) for y in shown), default=0.0)
     shortest = int(max(2.5 * period, 12))
     cuts = change_points(shown, min(shortest, count), fixed if len(fixed) <= 8 else None)
-    cuts = _with_sharp_steps(shown, cuts)
+    cuts = _with_whole_fade(shown, _with_sharp_steps(shown, cuts))
     return [stretch_of(values, a, b) for a, b in zip(cuts, [*cuts[1:], count], strict=True)]
 
 
@@ -119,6 +120,27 @@ def _with_sharp_steps(values: np.ndarray, cuts: list[int]) -> list[int]:
         if np.all(later[step - a :]) and np.count_nonzero(np.abs(share - 0.5) < 0.25) <= 2:
             made = sorted((set(made) - {a, b}) | {step})
     return made
+
+
+def _with_whole_fade(values: np.ndarray, cuts: list[int]) -> list[int]:
+    """The cuts, of which the first is where what fades from the beginning has faded: straight pieces end it early."""
+    if len(cuts) < 2:
+        return cuts
+    cut, end = cuts[1], cuts[2] if len(cuts) > 2 else values.shape[1]
+    far = min(cut, (end - cut) // 2)
+    if far < _FADE:
+        return cuts
+    later, degree = np.arange(cut + far, end), int(end - cut > 3 * cut)
+    faded = 0
+    for y in values:
+        line = np.polyfit(later, y[later], degree)
+        off = y[:end] - np.polyval(line, np.arange(end))
+        begun = float(np.mean(off[:cut]))
+        error = max(3.0 * float(np.std(off[cut + far :])) / math.sqrt(_FADE), 0.1 * abs(begun))
+        sign = math.copysign(1.0, begun)
+        parts = sign * off[cut : cut + far // _FADE * _FADE].reshape(-1, _FADE).mean(axis=1)
+        faded = max(faded, int(np.argmin([*(parts > error), False])) * _FADE)
+    return [0, cut + faded, *cuts[2:]]
 
 
 def goes_on_growing(values: np.ndarray, mode: OscillationMode, first: int) -> bool:
@@ -175,7 +197,14 @@ def _period(y: np.ndarray) -> float:
     near = power[max(k - 1, 0) : k + 2].sum()
     # a slow one that is one of few bins of a red spectrum does not count
     of = max(0.25 * power.sum(), 0.1 * whole)  # nor one that is what a ramp leaves
-    return float(edges[-1]) / k if near > of and k >= 4 else 0.0
+    return float(edges[-1]) / k if near > of and k >= 4 and _turns_again(c, k) else 0.0
+
+
+def _turns_again(y: np.ndarray, cycles: int) -> bool:
+    """Whether a wave of so many cycles is there for three of them, as what a step leaves at its frequency is not."""
+    turned = y * np.exp(-2j * math.pi * cycles * np.arange(len(y)) / len(y))
+    sizes = np.array([abs(p.mean()) for p in np.array_split(turned, cycles)])
+    return bool(np.count_nonzero(sizes > 0.5 * sizes.max()) >= 3)
 
 
 def stretch_of(values: np.ndarray, a: int, b: int) -> LogPiece:

@@ -62,6 +62,7 @@ _PART = {
     "perceptual",
     "style",
     "cycle",
+    "cyc",
     "identity",
     "idt",
     "recon",
@@ -150,18 +151,19 @@ def losses(names: Sequence[str]) -> tuple[str | None, str | None]:
     Example:
         >>> losses(["Loss/scores/real", "Loss/D/loss", "Loss/G/loss", "Loss/r1_penalty"])
         ('Loss/D/loss', 'Loss/G/loss')
+        >>> losses(["D_A", "G_A", "D_B", "G_B"]), losses(["D/latent", "G/ref_adv", "G/latent_adv"])
+        (('D_A', 'G_A'), ('D/latent', 'G/latent_adv'))
     """
 
-    def first(player: str, like: str | None = None) -> str | None:
+    def first(player: str, side: frozenset[str]) -> str | None:
         found = [n for n in names if player_of(n) == player and is_loss(n)]
-        end = None if like is None else words_of(like)[-1]
-        return (
-            min(found, key=lambda n: (words_of(n)[-1] != end, not set(words_of(n)) & _LOSS, len(n)))
-            if found
-            else None
+        return min(
+            found,
+            key=lambda n: (not side <= {*words_of(n)}, not {*words_of(n)} & _LOSS, len(n)),
+            default=None,
         )
 
-    critic = first("critic")
-    # of two games side by side (D_A, D_B, G_A, G_B) the generator that plays against this critic
-    side = critic if critic is not None and len(words_of(critic)[-1]) == 1 < len(words_of(critic)) else None
+    critic = first("critic", frozenset())
+    # of two games side by side the generator that plays against this critic
+    side = frozenset(words_of(critic or "")[1:]) - _LOSS
     return critic, first("generator", side)

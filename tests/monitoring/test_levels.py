@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import diracgan as dg
-from diracgan.monitoring.levels import bounded_by_chance, ceiling_near, guessed, levels
+from diracgan.monitoring.levels import bounded_by_chance, ceiling_near, guessed, in_bits, levels, limits_seen
 
 
 def value(name: str, player: str, kind: str, convention: str = "", **parameters: float) -> float:
@@ -85,3 +85,19 @@ def test_a_guess_among_the_usual_losses():
         found = guessed(d, g)
         assert found is not None and found.name == name
     assert guessed(None, None) is None
+
+
+def test_logarithms_to_base_2_are_told_by_where_they_rest():
+    noise = 0.03 * np.random.default_rng(0).normal(size=200)
+    v, away = dg.variant("ns"), np.maximum(np.linspace(-0.4, 0.9, 200), 0.0)
+    bits = limits_seen(v, 2 + noise - away, 1 + noise + away)
+    assert in_bits(v, bits) and bits.at_chance(2.0, 1.0) and not bits.at_chance(1.386, 0.693)
+    assert bits.winner(0.003, 9.0) == "critic"
+    nats = [
+        (1.386 - away, 0.693 + away),
+        (0.9 + noise, 1.2 + noise),
+        (1 + noise, 1 + noise),
+        (0 * away, 9 + away),
+    ]
+    nats.append((0.9 + np.linspace(0, 2, 200), 1 + noise))  # passes two bits on its way
+    assert not any(in_bits(v, limits_seen(v, *pair)) for pair in nats)

@@ -13,6 +13,7 @@ import diracgan as dg
 from diracgan.errors import InputError
 from diracgan.monitoring import callbacks
 from diracgan.monitoring.levels import limits_of
+from diracgan.monitoring.regime_kinds import RegimeKind
 
 
 def fed(monitor: dg.Monitor, d: np.ndarray, g: np.ndarray) -> list[str]:
@@ -215,10 +216,37 @@ def test_of_keras_running_means_each_batch_is_taken(monkeypatch):
     for epoch, row in enumerate(losses):
         callback.on_epoch_begin(epoch)
         for batch, loss in enumerate(row):
+            callback.model.metrics[0].count = batch + 1
             callback.on_train_batch_end(batch, {"d_loss": float(np.mean(row[: batch + 1])), "g_loss": loss})
     kept = monitor.series()
     np.testing.assert_allclose(kept["d_loss"], losses.ravel(), rtol=1e-9)
     np.testing.assert_allclose(kept["g_loss"], losses.ravel())
+
+
+def test_a_name_for_every_step_does_not_fill_the_memory():
+    monitor = dg.Monitor(variant="ns")
+    for step in range(400):
+        monitor.update(step, d_loss=1.3, g_loss=0.7, **{f"loss_of_{step}": 0.5})
+    found = monitor.state()
+    assert (len(found["means"]), found["left_out"]) == (256, 400 - 254)
+    assert {"d_loss", "g_loss"} <= found["means"].keys()
+    assert (
+        monitor.update(400, late=math.nan).kind is RegimeKind.DIVERGING
+    )  # what is left out is looked at still
+
+
+def test_keras_weighs_a_last_batch_that_is_smaller(monkeypatch):
+    stand_in(monkeypatch, "keras.callbacks", "Callback")
+    monitor = dg.Monitor(variant="ns")
+    callback = callbacks.keras_callback(monitor)
+    mean = types.SimpleNamespace(name="d_loss", total=1, count=0)  # as Keras compiles it: every sample counts
+    callback.model = types.SimpleNamespace(metrics=[mean])
+    losses, rows, total = [0.3, 0.9, 0.5], [64, 64, 7], 0.0
+    callback.on_epoch_begin(0)
+    for batch, (loss, size) in enumerate(zip(losses, rows, strict=True)):
+        mean.count, total = mean.count + size, total + size * loss
+        callback.on_train_batch_end(batch, {"d_loss": total / mean.count})
+    np.testing.assert_allclose(monitor.series()["d_loss"], losses, rtol=1e-9)
 
 
 def test_without_the_framework_one_line_names_it(monkeypatch):

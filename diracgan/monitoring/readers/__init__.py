@@ -20,7 +20,8 @@ from .table import LogTable, UnreadyLogError
 from .tensorboard import is_event_file, read_events, read_players
 
 _HEAD = 1 << 16  # bytes that are looked at to tell the format
-_NAMED_LIST = re.compile(r"\s*['\"]?[A-Za-z_][\w ./()-]*['\"]?\s*[=:]?\s*\[")
+_DOCUMENT = re.compile(r"\s*(?:\{|\[\s*[\[\]{]|(?:defaultdict|OrderedDict)\()")
+_NAMED_LIST = re.compile(r"\s*['\"]?[A-Za-z_][\w ./()-]*['\"]?\s*[=:]?\s*(?:[\w.]+\()?\[")
 
 
 def read_table(path: Path, given: str) -> LogTable:
@@ -86,7 +87,7 @@ def _of_file(path: Path, given: str, head: bytes) -> LogTable:
     if text.lstrip().startswith("{'") and looks_printed(text):  # Python's dictionaries, a line each
         return read_printed(path, encoding)
     # a line of a log may begin with a bracket too: [12/400] ...
-    if path.suffix.lower() in (".json", ".jsonl", ".ndjson") or re.match(r"\s*(\{|\[\s*[\[\]{])", text):
+    if path.suffix.lower() in (".json", ".jsonl", ".ndjson") or _DOCUMENT.match(text):
         return read_json(path, given, encoding)
     if looks_printed(text):
         return read_printed(path, encoding)

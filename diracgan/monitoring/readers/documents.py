@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import InputError
 from .arrays import flattened
 from .table import LogTable
 
 _SHORT = 8  # entries; a list that is longer is a series, and no vector of one row
 _CLOCKS, _VALUES = ("steps", "step", "x", "iterations"), ("values", "value", "y")
 _PYTHON = (  # what Python prints otherwise than JSON is written
+    (re.compile(r"\b(?:defaultdict|OrderedDict)\((?:<class '\w+'>, )?(\{.*\})\)", re.DOTALL), r"\1"),
     (
         re.compile(
             r"\bnp\.\w+\(([^()]*)\)|\b(?:array|tensor)\(([^()]*?)(?:, (?:dtype|device|grad_fn)=[^()]*)?\)"
@@ -31,10 +33,14 @@ _PYTHON = (  # what Python prints otherwise than JSON is written
     (re.compile(r",?\s*\)"), "]"),
 )
 _OPENING, _BETWEEN = re.compile(r"\s*(?:\[\s*(?=\{))?"), re.compile(r"[\s,]*")
-# "d_losses = [1.3, 1.4]", "G: [...]": a list behind its name
+# "d_losses = [1.3, 1.4]", "G: [...]", "D = array([1.3, 1.4])": a list behind its name
 _NAMED = re.compile(
-    r"^\s*['\"]?([A-Za-z_][\w ./()-]*?)['\"]?\s*[=:]?\s*(\[[^\[\]]*\])[,;]?[ \t]*$", re.MULTILINE
+    r"^\s*['\"]?([A-Za-z_][\w ./()-]*?)['\"]?\s*[=:]?\s*(?:[\w.]*(?:array|Array|tensor|Tensor)\()?"
+    r"(\[[^\[\]]*\])(?:(?:,\s*\w+=.*)?\))?[,;]?[ \t]*$",
+    re.MULTILINE,
 )
+_UNNAMED = re.compile(r"[\w.]*(?:array|tensor)\(", re.IGNORECASE)
+_BLANKS = re.compile(r"(?<=[\w.])\s+(?=[-+\w.])")  # all that parts numbers in NumPy's print
 
 
 def parsed(text: str) -> Any:
@@ -90,17 +96,25 @@ def named_lists(text: str) -> dict[str, list[float]]:
     """The printed lists of numbers behind their names: ``d_losses = [1.3, 1.4, ...]``.
 
     Example:
-        >>> list(named_lists("G = [" + "0.5, " * 30 + "1]"))
-        ['G']
+        >>> list(named_lists("G = [" + "0.5, " * 30 + "1]\\nD = array([" + "0.5\\n " * 30 + "1.], dtype=float32)"))
+        ['G', 'D']
+
+    Raises:
+        InputError: where an array was printed without those in its middle.
     """
     made = {}
     for name, numbers in _NAMED.findall(text):
+        if "..." in numbers:
+            raise InputError(
+                f"{name} was printed without its middle (...); allowed: all of it, as print({name}.tolist()) gives it"
+            )
+        parted = _BLANKS.sub(", ", numbers)
         try:
-            values = json.loads(_of_python(numbers))
+            values = json.loads(re.sub(r"(?<=\d)\.(?!\d)", ".0", _of_python(parted)))
         except ValueError:
             continue
         if len(values) > _SHORT and all(map(is_number, values)):
-            made[name] = values
+            made["series" if _UNNAMED.fullmatch(name) else name] = values
     return made
 
 

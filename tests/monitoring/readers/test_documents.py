@@ -113,3 +113,10 @@ def test_what_is_no_document_is_refused_in_one_line(text, words, folder):
     with pytest.raises(InputError, match=words) as error:
         read("log.txt")
     assert "\n" not in str(error.value)
+
+
+def test_an_array_without_its_middle_says_what_to_print(tmp_path):
+    file = tmp_path / "log.txt"
+    file.write_text(f"d_loss = {np.linspace(1, 2, 5000)!r}\n")
+    with pytest.raises(InputError, match=r"without its middle.*d_loss\.tolist\(\)"):
+        read(file)

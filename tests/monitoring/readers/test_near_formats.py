@@ -53,6 +53,24 @@ FORMATS = {
         ("step", 10),
         ("d_loss", "g_loss"),
     ),
+    "StarGAN v2's losses in parts": (
+        lines(
+            "Elapsed time [0:00:10], Iteration [{k}00/9000], D/latent_real: [{d}] D/latent_fake: [0.0000] "
+            "D/latent_reg: [0.01] D/ref_real: [0.7] D/ref_fake: [0.6] G/latent_adv: [{g}]\n"
+        ),
+        ("iter", 100),
+        ("D/latent", "G/latent_adv"),
+    ),
+    "printed arrays": (
+        f"D = {np.array(D)!r}\nG = tensor({G}, device='cuda:0')\n",
+        ("row", 1),
+        ("D", "G"),
+    ),
+    "a defaultdict": (
+        f"defaultdict(<class 'list'>, {{'d_loss': {D}, 'g_loss': {G}}})",
+        ("row", 1),
+        ("d_loss", "g_loss"),
+    ),
     "trainer_state.json": (json.dumps(STATE), ("step", 10), ("d_loss", "g_loss")),
     "lists within an object": (
         json.dumps({"args": {"lr": 1e-4}, "history": {"d_loss": D, "g_loss": G}}),
