@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _LETTERS = {"phi": "φ", "theta": "θ", "x0": "x₀"}
-_RAISED = str.maketrans("-\N{MINUS SIGN}.0123456789", "⁻⁻·⁰¹²³⁴⁵⁶⁷⁸⁹")
+_RAISED = str.maketrans("-\N{MINUS SIGN}.0123456789knp", "⁻⁻·⁰¹²³⁴⁵⁶⁷⁸⁹ᵏⁿᵖ")
 
 
 def number(x: float, digits: int = 4) -> str:
@@ -45,7 +45,7 @@ def with_powers(text: str) -> str:
         'like 2 t⁻⁰·⁵, to 10⁻⁵; |phi|²/2, t^(-1/2)'
     """
     text = re.sub(r"(?<![\w.])\d+(?:\.\d+)?e[+-]?\d+\b", lambda m: number(float(m[0]), 12), text)
-    return re.sub(r"\^([-\N{MINUS SIGN}]?\d+(?:\.\d+)?)(?!\w)", lambda m: raised(m[1]), text)
+    return re.sub(r"\^([-\N{MINUS SIGN}]?(?:\d+(?:\.\d+)?|[knp]))(?!\w)", lambda m: raised(m[1]), text)
 
 
 def with_letters(text: str) -> str:
@@ -57,4 +57,4 @@ def with_letters(text: str) -> str:
     """
     # before the powers: a raised digit counts as part of a word
     text = with_powers(re.sub(r"\b(?:phi|theta|x0)\b", lambda m: _LETTERS[m[0]], text))
-    return text.replace(" - ", " − ").replace("(-", "(−")
+    return text.replace(" - ", " − ").replace("(-", "(−").replace("= -", "= −")
