@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from .animation import Moving
 from .axes_helpers import film, legend_beside, pace
 from .flowlines import VectorField
+from .headings import folded
 from .letters import with_powers
 from .portraits import portrait
 from .series import Series, read
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["animate_card", "card_figure"]
 
 _SIDE = 6.0  # inches; at the style's 100 dots 600 pixels
+_WIDE = 5.2  # inches that a line of text takes at most
+_MOST_LINES = 4  # of what is true, above the command
 _PLACE = (0.125, 0.305, 0.54, 0.54)
 
 
@@ -112,16 +115,17 @@ def animate_card(
 
 def _face(series: Series, sentence: str, field: VectorField | None, target: str) -> Figure:
     fig = Figure(figsize=(_SIDE, _SIDE))
-    said = textwrap.fill(sentence, 44)
+    said = "\n".join(folded(sentence, _WIDE, 15, "bold"))
     fig.text(0.05, 0.965, said, va="top", fontsize=15, weight="bold", color=INK)
     legend_beside(portrait(series, fig.add_axes(_PLACE), field=field, target=target))
     return fig
 
 
 def _answer(fig: Figure, truth: str, command: str) -> list[Any]:
-    what = textwrap.fill(with_powers(truth.replace("`", "")), 70)
+    what = with_powers(truth.replace("`", ""))
+    size = next((s for s in (11, 10) if len(folded(what, _WIDE, s)) <= _MOST_LINES), 9)
     how = "\n".join(textwrap.wrap(command, 68, subsequent_indent="    ", break_on_hyphens=False))
     return [
-        fig.text(0.05, 0.215, what, va="top", fontsize=11, color=INK),
+        fig.text(0.05, 0.215, "\n".join(folded(what, _WIDE, size)), va="top", fontsize=size, color=INK),
         fig.text(0.05, 0.075, how, va="top", fontsize=9, family="monospace", color=GREY),
     ]

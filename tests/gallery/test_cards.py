@@ -12,6 +12,7 @@ from PIL import Image
 
 from diracgan.cli.app import main
 from diracgan.gallery.errata import CARDS, card
+from diracgan.plotting.cards import card_figure
 
 PAGE = Path(__file__).parents[2] / "docs" / "errata.md"
 
@@ -86,6 +87,16 @@ def test_nothing_is_cut(c):
     scale = next(a for a in fig.axes[0].child_axes if a.get_title())
     assert sentence.y0 > scale.title.get_window_extent(canvas.get_renderer()).y1
     assert legend.x0 > scale.get_tightbbox(canvas.get_renderer()).x1
+
+
+@pytest.mark.parametrize("c", sorted(CARDS, key=lambda c: len(c.truth))[-3:], ids=lambda c: c.name)
+def test_words_keep_clear_of_the_edge_and_of_the_command(c):
+    z = np.eye(2)[:, :1]
+    fig = card_figure({"phi": z, "theta": z, "time": [0.0, 1.0]}, c.sentence, c.truth, c.command)
+    renderer = FigureCanvasAgg(fig).get_renderer()
+    sentence, truth, command = (t.get_window_extent(renderer) for t in fig.texts)
+    assert max(box.x1 for box in (sentence, truth, command)) < 0.97 * fig.bbox.x1
+    assert command.y1 < truth.y0 and command.y0 > 0
 
 
 @pytest.mark.slow
