@@ -84,6 +84,14 @@ def test_pages_that_are_listed_are_there_and_pages_that_are_there_are_listed():
     assert set(listed) - GENERATED - references == set(PAGES)
 
 
+@pytest.mark.parametrize(
+    "page", [*(DOCS / p for p in PAGES), ROOT / "figures" / "README.md"], ids=lambda p: p.name
+)
+def test_a_page_has_one_title(page):
+    prose = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    assert len(re.findall(r"^# ", prose, re.MULTILINE)) == 1  # the table of contents ends at a second
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_links_and_pictures_lead_somewhere(page):
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text_of(page)):

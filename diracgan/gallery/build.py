@@ -99,10 +99,10 @@ def draw_all(
 
 def readme() -> str:
     """Return the gallery's page: every figure with its command, the seed's claim, and what is true."""
-    parts = ["# The gallery", _INTRODUCTION]
+    parts = ["# The gallery", _INTRODUCTION, "## Figures of the article"]
     for entry in GALLERY:
         parts += _section(entry)
-    parts += ["# More pictures", _MORE]
+    parts += ["## More pictures", _MORE]
     for entry in METHODS:
         parts += _section(entry)
     return "\n\n".join(_line(p) if p in (_INTRODUCTION, _MORE) else p for p in parts) + "\n"
@@ -110,7 +110,7 @@ def readme() -> str:
 
 def _section(entry: Entry) -> list[str]:
     commands = "\n".join(entry.commands)
-    parts = [f"## {entry.title}", f"![{entry.title}]({entry.name}.png)", f"```sh\n{commands}\n```"]
+    parts = [f"### {entry.title}", f"![{entry.title}]({entry.name}.png)", f"```sh\n{commands}\n```"]
     if entry.claim:
         return [*parts, f"**Claim.** {_line(entry.claim)}", f"**True.** {_line(entry.truth)}"]
     return [*parts, _line(entry.truth)]
