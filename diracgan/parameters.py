@@ -16,6 +16,7 @@ import numpy as np
 from jax.core import Tracer
 
 from .errors import LARGEST, InputError, integer, number, one_of, real_array, shown, unknown
+from .outside_values import outside_values
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,11 +153,16 @@ class Parametric:
 
 def _register(cls: type, leaves: list[str], static: list[str]) -> None:
     """Make ``cls`` a pytree. The class is part of the structure: jax's own registration of dataclasses takes two
-    classes with the same fields for equal, and a compiled function of one would then be used for the other."""
+    classes with the same fields for equal, and a compiled function of one would then be used for the other. So are the
+    numbers that its methods read from outside, for the same reason."""
     keys = [jax.tree_util.GetAttrKey(n) for n in leaves]
 
     def flatten(x: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        return tuple(getattr(x, n) for n in leaves), (cls, *(getattr(x, n) for n in static))
+        return tuple(getattr(x, n) for n in leaves), (
+            cls,
+            outside_values(cls),
+            *(getattr(x, n) for n in static),
+        )
 
     def flatten_with_keys(x: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         values, structure = flatten(x)
@@ -164,7 +170,7 @@ def _register(cls: type, leaves: list[str], static: list[str]) -> None:
 
     def unflatten(structure: Any, values: Any) -> Any:
         made = object.__new__(cls)
-        for n, x in (*zip(leaves, values, strict=True), *zip(static, structure[1:], strict=True)):
+        for n, x in (*zip(leaves, values, strict=True), *zip(static, structure[2:], strict=True)):
             object.__setattr__(made, n, x)
         return made
 

@@ -15,7 +15,7 @@ import diracgan
 
 # A room may import from the rooms before it and from itself; those of one line stay apart.
 ORDER = (
-    {"children", "errors", "lazy", "processes", "progress", "records"},
+    {"children", "errors", "lazy", "outside_values", "processes", "progress", "records"},
     {"files", "locks", "memory", "numerics", "parameters", "registry"},
     {"variants"},
     {"tracing"},

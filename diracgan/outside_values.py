@@ -1,0 +1,119 @@
+"""What a user's class reads from outside of itself: global numbers and functions, which may change after it was traced.
+
+JAX traces a loss once and keeps what it found. Where a loss reads a number that is not a parameter, these values are
+part of its structure, so that a changed one is traced anew and never answered with the old numbers.
+"""
+
+from __future__ import annotations
+
+import dis
+import functools
+import inspect
+from collections.abc import Hashable, Iterator
+from types import CodeType, FunctionType
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax.core import Tracer
+
+_PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic)
+_MOST_BYTES = 1 << 16  # of an array whose values are compared
+
+
+class Reads(NamedTuple):
+    """The names that a piece of code reads: global ones, those of the functions around it, and attributes."""
+
+    outer: frozenset[str]
+    around: frozenset[str]
+    attributes: frozenset[str]
+
+
+def outside_values(cls: type) -> tuple[Hashable, ...]:
+    """The numbers, words, small arrays and functions that a class's methods read from outside, as they are now.
+
+    What is read are globals of the method's module, variables of the functions around it, and attributes of the class;
+    functions of the same module are followed. What the code itself writes, as a counter of calls, is left out.
+
+    Args:
+        cls: any class; of the package's own and of what they inherit from nothing is looked at.
+
+    Returns:
+        A tuple that compares equal as long as nothing has changed.
+
+    Example:
+        >>> import diracgan as dg
+        >>> outside_values(type(dg.variant("ns")))
+        ()
+    """
+    seen: set[int] = set()
+    return tuple(
+        value
+        for owner in _by_users(cls)
+        for fn in _methods(owner)
+        for value in (*_attributes(owner, fn), *_read_by(fn, seen))
+    )
+
+
+@functools.cache
+def _by_users(cls: type) -> tuple[type, ...]:
+    return tuple(c for c in cls.__mro__ if c is not object and c.__module__.split(".")[0] != "diracgan")
+
+
+@functools.cache
+def _methods(owner: type) -> tuple[FunctionType, ...]:
+    return tuple(fn for name, fn in vars(owner).items() if inspect.isfunction(fn) and name[:2] != "__")
+
+
+def _attributes(owner: type, fn: FunctionType) -> Iterator[Hashable]:
+    held = vars(owner)
+    for name in sorted(_reads(fn.__code__).attributes & held.keys()):
+        yield from _as_key(name, held[name])
+
+
+def _read_by(fn: FunctionType, seen: set[int]) -> Iterator[Hashable]:
+    if id(fn) in seen:
+        return
+    seen.add(id(fn))
+    reads = _reads(fn.__code__)
+    found = {name: fn.__globals__[name] for name in reads.outer & fn.__globals__.keys()}
+    for name, cell in zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True):
+        if name in reads.around:
+            try:
+                found[name] = cell.cell_contents
+            except ValueError:  # nothing in it yet
+                continue
+    for name in sorted(found):
+        value = found[name]
+        if inspect.isfunction(value) and value.__globals__ is fn.__globals__:
+            yield name, value.__code__
+            yield from _read_by(value, seen)
+        else:
+            yield from _as_key(name, value)
+
+
+def _as_key(name: str, value: Any) -> Iterator[Hashable]:
+    """A name with its value, where it is one that can be compared: NaN equals itself, and 1 is not 1.0."""
+    if isinstance(value, _PLAIN) or (isinstance(value, tuple) and all(isinstance(x, _PLAIN) for x in value)):
+        yield name, type(value), repr(value)
+    elif isinstance(value, (np.ndarray, jax.Array)) and not isinstance(value, Tracer):
+        if value.dtype.kind in "biufc" and value.nbytes <= _MOST_BYTES:
+            yield name, type(value), str(value.dtype), value.shape, np.asarray(value).tobytes()
+
+
+@functools.lru_cache(maxsize=1024)
+def _reads(code: CodeType) -> Reads:
+    """What a piece of code and the pieces within it read, without the names that they write."""
+    pieces, outer, around, attributes, written = [code], set(), set(), set(), set()
+    while pieces:
+        piece = pieces.pop()
+        pieces += [c for c in piece.co_consts if isinstance(c, CodeType)]
+        for step in dis.get_instructions(piece):
+            if step.opname in ("STORE_GLOBAL", "STORE_DEREF"):
+                written.add(step.argval)
+            elif step.opname == "LOAD_GLOBAL":
+                outer.add(step.argval)
+            elif step.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+                attributes.add(step.argval)
+        around |= set(piece.co_freevars)
+    return Reads(*(frozenset(names - written) for names in (outer, around, attributes)))
