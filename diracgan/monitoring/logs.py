@@ -24,6 +24,7 @@ _JUMP = 100  # gaps of the clock beyond so many usual ones are not believed
 _LONG = 1_000_000  # rows; of twice as many or more, means are taken
 _FEW = 0.05  # of the rows: so many may be infinite now and then
 _RARE = 0.5  # of the losses' rows: what is given on fewer is left out unless it is asked for
+_RANKS = 8  # rows of one step that as many processes may have logged
 _PLAIN = "pix2pix"  # whose log calls the halves of the critic's loss D_real and D_fake
 _COMB = 0.4  # a series that is 0 on so many rows, in step, was computed on the others only
 
@@ -190,7 +191,7 @@ def read(
     if table.runs is None:
         series, at = _in_blocks(series, at, notes)
     series, at = _one_run(series, at, table.runs, clock, notes)
-    if step is None and wide is None and at is not None and _repeats(series, at):
+    if step is None and wide is None and at is not None and _repeats(series, at, clock or ""):
         notes.append(f"{clock} stays the same for many rows and was not used: rows are counted")
         at, clock = None, None
     rows, at = _aligned({n: _computed(n, y, notes) for n, y in series.items()}, at, clock, notes)
@@ -244,9 +245,11 @@ def _wanted(
     return first
 
 
-def _repeats(series: dict[str, np.ndarray], at: np.ndarray) -> bool:
+def _repeats(series: dict[str, np.ndarray], at: np.ndarray, clock: str) -> bool:
     """Whether one value of the clock holds several of the same series: it counts epochs, and the rows are finer."""
     same = np.diff(at, prepend=np.nan) == 0
+    if clocks.unit(clock) == "steps" and len(at) <= _RANKS * np.count_nonzero(~same):
+        return False  # each of several processes logs the step
     most = max(series.values(), key=lambda y: int(np.isfinite(y).sum()))
     told = np.isfinite(most)
     again = np.diff(at[told], prepend=np.nan) == 0

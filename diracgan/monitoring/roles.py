@@ -20,8 +20,10 @@ _CRITIC = {
     "dloss",
     "df",
     "dreal",
+    "discloss",
+    "disloss",
 }
-_GENERATOR = {"g", "gen", "generator", "netg", "errg", "lossg", "gloss"}
+_GENERATOR = {"g", "gen", "generator", "netg", "errg", "lossg", "gloss", "genloss"}
 _LOSS = {
     "l",
     "loss",
@@ -35,6 +37,9 @@ _LOSS = {
     "lossg",
     "dloss",
     "gloss",
+    "discloss",
+    "disloss",
+    "genloss",
     "gan",
 }
 _PART = {
@@ -121,7 +126,8 @@ def player_of(name: str) -> str | None:
             return "critic"
         if word in _GENERATOR:
             return "generator"
-    return None
+    # GAN, as SPADE calls what the generator loses against the critic
+    return "generator" if [w for w in words_of(name) if w not in ("loss", "l")] == ["gan"] else None
 
 
 def is_loss(name: str) -> bool:

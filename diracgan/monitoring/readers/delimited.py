@@ -30,7 +30,7 @@ from .table import (
 _POINTED = re.compile(r"[-+]?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d*)?")
 _COUNTED = re.compile(r"(\s*\d+):(?=\s)")  # "100: 0.693", as BigGAN writes each metric in a file of its own
 _REMARKS = ("#", "%", "//")  # of NumPy and gnuplot, of MATLAB and LaTeX, of C
-_RULE = re.compile(r"[-+=|:_~\s─━═┼╪╋]*")  # what parts a drawn table's head from its rows
+_RULE = re.compile(r"[-+=|:_~\s\u2500-\u257f]*")  # what parts a drawn table's head from its rows
 _LISTED = re.compile(r"\s*[\[(](.*[^,\s])[\])],?\s*")  # a line that is a printed list or tuple
 _DATED = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d.*)?|\d{1,2}:\d\d(:\d\d.*)?")
 _BOX = str.maketrans("│┃║", "|||")  # as drawn tables have

@@ -144,6 +144,9 @@ def _leaves(value: Any, name: str = "") -> dict[str, float]:
         }
     if isinstance(value, list):
         return {n: x for k, v in enumerate(value) for n, x in _leaves(v, f"{name}[{k}]").items()}
-    if isinstance(value, str) and value.lower() in ("nan", "inf", "-inf", "infinity", "-infinity"):
-        return {name: float(value)}
+    if isinstance(value, str):  # also NaN, and fairseq's "1.38"
+        try:
+            return {name: float(value)}
+        except ValueError:
+            return {}
     return {name: float(value)} if documents.is_number(value) else ({name: math.nan} if value is None else {})

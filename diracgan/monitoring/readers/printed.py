@@ -23,7 +23,7 @@ _NAME = r"[A-Za-z_][\w./()-]{0,60}"
 # a name holds no digit alone; of "D(G(z)): 0.1 / 0.02" both numbers are read
 _PAIR = re.compile(
     rf"(?<!\w)({_NAME}(?: (?:loss|score|acc))?)['\"]?"
-    rf"\s*[:=]\s*(?:np\.float\d+\()?({_NUMBER})(?![\w:])"
+    rf"\s*[:=]\s*(?:np\.float\d+\(|['\"])?({_NUMBER})(?![\w:])"
     rf"(?:\s*/\s*({_NUMBER}))?",
     re.IGNORECASE,
 )

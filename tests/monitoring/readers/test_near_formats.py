@@ -61,6 +61,39 @@ FORMATS = {
         ("iter", 100),
         ("D/latent", "G/latent_adv"),
     ),
+    "fairseq's quoted numbers": (
+        lines(
+            '{{"epoch": {epoch}, "d_loss": "{d}", "g_loss": "{g}", "num_updates": "{k}00", "lr": "0.1"}}\n'
+        ),
+        ("num_updates", 100),
+        ("d_loss", "g_loss"),
+    ),
+    "quoted numbers behind a prefix": (
+        lines('12:00:00 | INFO | train | {{"d_loss": "{d}", "g_loss": "{g}", "num_updates": "{k}00"}}\n'),
+        ("num_updates", 100),
+        ("d_loss", "g_loss"),
+    ),
+    "SPADE's GAN": (
+        lines("(epoch: 1, iters: {k}, time: 0.2) GAN: {g} GAN_Feat: 3.2 D_Fake: {d} D_real: 0.000 \n"),
+        ("iters", 1),
+        ("D", "GAN"),
+    ),
+    "VQGAN's discloss": (
+        lines("Epoch 0: 9%|x| {k}/400 [00:12<00:30, 3.2it/s, discloss_step={d}, train/g_loss={g}]\n"),
+        ("batch", 1),
+        ("discloss_step", "train/g_loss"),
+    ),
+    "lines of two processes": (
+        "".join(f"{rank}: step {100 * k} d_loss {D[k]} g_loss {G[k]}\n" for k in K for rank in (0, 1)),
+        ("step", 100),
+        ("d_loss", "g_loss"),
+    ),
+    "a table of rich": (
+        "┏━━━━━━┳━━━━━━━━┓\n┃ step ┃ d_loss ┃ g_loss ┃\n┡━━━━━━╇━━━━━━━━┩\n"
+        + lines("│ {k}0 │ {d} │ {g} │\n"),
+        ("step", 10),
+        ("d_loss", "g_loss"),
+    ),
     "printed arrays": (
         f"D = {np.array(D)!r}\nG = tensor({G}, device='cuda:0')\n",
         ("row", 1),
