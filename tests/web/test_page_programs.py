@@ -411,6 +411,17 @@ def test_eigenvalues_and_multipliers_are_pythons(few):
         assert all(np.min(np.abs(got - x)) <= 1e-7 * size for x in want)
 
 
+@pytest.mark.slow
+def test_a_rule_that_meets_a_point_without_a_value_is_not_said_to_run_away(tmp_path):
+    """One step takes phi to 0, where phi/|phi| has no value."""
+    rule = {"name": "simultaneous", "values": {"lr": 0.5}}
+    case = {"variant": {"name": "wgan", "values": {"l2": 2.0}}, "rule": rule, "z0": [0.4, -1.4]}
+    folder = written(tmp_path, ["wgan"])
+    (found,) = node(folder, [{**case, "steps": 5, "every": 1}])
+    assert found["result"] == "no value"
+    assert np.allclose([row[:2] for row in found["rows"]], [[0.4, -1.4], [0.0, -0.9]], rtol=0, atol=1e-15)
+
+
 def test_bundled_modules_are_one_script(tmp_path):
     parts = {
         "a": 'import { b } from "./b.js";\nconst LARGEST = b + 1;\nconsole.log(LARGEST);\n',

@@ -3,6 +3,7 @@
 import { optimiser } from "./model.js";
 
 const LARGEST = 1e150;
+const LARGE = 1e8; // what overflows comes from beyond it
 
 /**
  * `count` iterations from z0.
@@ -28,13 +29,14 @@ export function iterate(system, chosen, z0, count) {
     rows++;
   };
   keep();
-  let result = "ok";
+  let [result, before] = ["ok", 0];
   for (let k = 0; k < count; k++) {
     rule.step(state, next);
     [state, next] = [next, state];
     let largest = 0;
     for (let i = 0; i < players; i++) largest = Math.max(largest, Math.abs(state[i]));
-    if (!(largest < LARGEST)) { result = "diverged"; break; }
+    if (!(largest < LARGEST)) { result = largest !== largest && before < LARGE ? "no value" : "diverged"; break; }
+    before = largest;
     keep();
   }
   return { t: t.subarray(0, rows), y: y.subarray(0, rows * size), size, result, h: rule.h };

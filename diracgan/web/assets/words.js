@@ -77,6 +77,7 @@ export function outcome(distances, result, at) {
   const [first, last] = [r[0], r[r.length - 1]];
   if (end === 0) return { kind: "keeps", text: "No motion from there: the field has no value at the start" };
   if (result === "diverged") return { kind: "away", text: `Runs out of all bounds before ${at}` };
+  if (result === "no value") return { kind: "away", text: `Followed to ${at} only, from where the field has no value: distance ${say(last)}` };
   if (result === "max steps") return { kind: "away", text: `Followed to ${at} only, from where it needs too many steps: distance ${say(last)}` };
   if (result !== "ok") return { kind: "away", text: `Followed to ${at} only: distance ${say(last)}` };
   const average = distances.average ? `; the average ends at ${say(distances.average[distances.average.length - 1])}` : "";
