@@ -267,6 +267,11 @@ class RMSProp(_Adaptive):
         """Near rest the averaged square is of second order: the step is h g/sqrt(eps)."""
         return variation(self, _AtRest)
 
+    @property
+    def is_smooth_at_rest(self) -> bool:
+        """Where eps > 0, as it stands inside the root."""
+        return bool(self.linearises)
+
 
 def _over(x: Array, by: Any) -> Array:
     return x if by is None else x / jnp.asarray(by, x.dtype)

@@ -128,6 +128,11 @@ class Rule(Parametric):
         """The rule that has run for long: its map has the same derivative at rest, and no transients."""
         return self
 
+    @property
+    def is_smooth_at_rest(self) -> bool:
+        """Whether the map has further derivatives at rest than the first, which alone it shares with ``at_rest``."""
+        return jax.tree.structure(self.at_rest) == jax.tree.structure(self)
+
     def rest(self, game: GameLike, players: Players) -> Any:
         """What the rule remembers after a long time at the fixed point ``players``."""
         return self.memory(game, players)

@@ -181,6 +181,11 @@ class Lookahead(Rule):
         return dataclasses.replace(self, inner=self.fast.at_rest)
 
     @property
+    def is_smooth_at_rest(self) -> bool:
+        """As the inner rule."""
+        return self.fast.is_smooth_at_rest
+
+    @property
     def bias_corrected(self) -> Rule:
         """Around the inner rule that has run for long."""
         return dataclasses.replace(self, inner=self.fast.bias_corrected)

@@ -19,12 +19,13 @@ BORN = {
     "extragradient": [(0.5, {}, "lr=0.2:4")],
     "optimistic": [(0.5, {}, "lr=0.2:2")],
     "lookahead": [(0.1, {}, "lr=0.01:4")],
+    "rmsprop": [(0.2, {"eps": 0.01}, "lr=0.001:1"), (0.2, {}, "lr=1e-7:1e-3")],
     "rk2": [(0.1, {}, "lr=0.1:4")],
     "rk4": [(0.1, {}, "lr=0.1:8")],
 }
 NONE = {
     "alternating": "its determinant is 1 - h gamma < 1: stability is lost by a flip",
-    **dict.fromkeys(["adam", "adamw", "amsgrad", "rmsprop"], "its map has no second derivative at rest"),
+    **dict.fromkeys(["adam", "adamw", "amsgrad"], "its map has no second derivative at rest"),
     "implicit": "it is stable for every step",
     "cgd": "it is stable for every step",
 }
@@ -35,6 +36,17 @@ def test_every_rule_is_listed():
     # tests of other modules may register rules of their own
     own = {name for name in dg.rules() if type(dg.rule(name)).__module__.startswith("diracgan.")}
     assert own == set(BORN) | set(NONE)
+
+
+@pytest.mark.parametrize("name", sorted(BORN))
+def test_rules_with_a_circle_have_curvature_at_rest(name):
+    # RMSProp divides by sqrt(v + eps): smooth where eps > 0, and around it lookahead
+    assert dg.rule(name).is_smooth_at_rest
+
+
+def test_a_root_of_squares_has_no_curvature_at_rest():
+    rough = [dg.rule("adam"), dg.rule("rmsprop", eps=0.0), dg.rule("lookahead", inner="adam")]
+    assert not any(rule.is_smooth_at_rest for rule in rough)
 
 
 def run(variant, rule, start, steps):

@@ -18,6 +18,7 @@ _BESIDE, _NEARER = (
 )  # of a state: where derivatives are compared, and how much nearer once more
 _STAYS, _NOTHING = 0.5, 1e-9  # a difference of derivatives of this share of its former one; of their size
 _WAYS = 3  # directions that are tried
+_REACHES = _NEARER ** np.arange(8)  # of the way beside: where derivatives have a value
 
 
 def equilibrium_at(family: Family, near: np.ndarray, value: float) -> np.ndarray | None:
@@ -59,7 +60,12 @@ def jumping_derivatives(family: Family, x: np.ndarray, ps: Sequence[float]) -> s
         found = family.derivatives(at, ps)
         return found.second(along, along), found.third(along, along, along)
 
+    def are_finite(way: np.ndarray) -> bool:
+        return bool(np.all(np.isfinite([*seen(x + way), *seen(x - way)])))
+
     for way in ways:
+        # no further than the map reaches: an averaged square is below 0 on one side of rest, and eps holds it up
+        way = way * next((share for share in _REACHES if are_finite(share * way)), 1.0)
         far, near = (
             [np.linalg.norm(a - b) for a, b in zip(seen(x + share * way), seen(x - share * way), strict=True)]
             for share in (1.0, _NEARER)

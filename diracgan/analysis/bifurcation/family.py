@@ -118,7 +118,9 @@ class Family:
 
     def repeated(self, times: int) -> Family:
         """The family of the map applied ``times`` times; itself where that is what it is, also away from its rest."""
-        same = times == (self.times or 1) and not self.roughness
+        rule = self.around.rule
+        linear = self.times is None and rule is not None and _differs_at_rest(rule)
+        same = times == (self.times or 1) and not linear
         return self if same else Family(self.around, self.handles, times)
 
     def at(self, ps: Sequence[float] | np.ndarray, x: np.ndarray | None = None) -> LinearSettings:
@@ -243,14 +245,22 @@ class Family:
     def derivatives(self, x: np.ndarray, ps: Sequence[float] | np.ndarray) -> Derivatives:
         """The first three derivatives of the field or of the map, for a normal form."""
         u = np.append(x, ps)
-        still = np.zeros(len(x))
+        still, curved = np.zeros(len(x)), self._itself
 
         def second(v: np.ndarray, w: np.ndarray) -> np.ndarray:
-            return self._second_and_third(u, v, w, still)[0]
+            return curved._second_and_third(u, v, w, still)[0]
 
         return Derivatives(
-            self.matrix(self.equations(u)[1]), second, lambda *ways: self._second_and_third(u, *ways)[1]
+            self.matrix(self.equations(u)[1]), second, lambda *ways: curved._second_and_third(u, *ways)[1]
         )
+
+    @property
+    def _itself(self) -> Family:
+        """That of the map itself, where it has further derivatives than the one that it shares with its rest's."""
+        made = copy.copy(self)
+        if self.discrete and not self.roughness:
+            made.times = self.times or 1
+        return made
 
     def slope_along(self, u: np.ndarray, tangent: np.ndarray) -> np.ndarray:
         """How the Jacobian changes along a direction of u, (n, n)."""
@@ -287,9 +297,14 @@ class Family:
     def roughness(self) -> str:
         """Empty, or why the map has no second derivative at a fixed point although it has a first one."""
         rule = self.around.rule
-        if rule is None or jax.tree.structure(rule.at_rest) == jax.tree.structure(rule):
+        if rule is None or rule.is_smooth_at_rest:
             return ""
         return f"the map of {rule.name} has no second derivative at rest, so that no normal form tells what is born"
+
+
+def _differs_at_rest(rule: Rule) -> bool:
+    """Whether the map about its rest is another than the map itself."""
+    return jax.tree.structure(rule.at_rest) != jax.tree.structure(rule)
 
 
 def numbers_at(corners: Any, ps: Array | np.ndarray) -> Any:
