@@ -19,6 +19,13 @@ import diracgan as dg
 found = dg.compare("ci", variants=["ns"], claims="ABC")
 
 # %% [markdown]
+# **Predict, then check.** Of ten such runs that start near an equilibrium, how many do what the eigenvalues of one iteration
+# say? And of ten that are trained from scratch?
+
+# %%
+guess = None  # of ten, near the equilibrium and from scratch
+
+# %% [markdown]
 # ## A. Linear theory, near an exact equilibrium
 # Data come from a frozen generator and the critic's last layer is 0: an equilibrium that is known exactly. Runs start on
 # its eigenmodes; the eigenvalues of one iteration predict what they do.
@@ -28,6 +35,7 @@ a = found.A
 print(a["claim"])
 said = a["verdicts"]
 print(f"stable or not: {said['agree']} of {said['of']} agree; one-sided 95 % bound: at least {said['lower_bound']:.2f}")
+print("predicted:", guess)
 
 # %% [markdown]
 # ## B. The Dirac game, mode by mode

@@ -41,6 +41,13 @@ ax.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
+# **Predict, then check.** How many steps does one swing take? It is made of $\omega = 1/2$ and the learning rate. And is the run
+# damped more than the loss alone would damp it?
+
+# %%
+guess = None  # steps of a swing, and whether something damps it
+
+# %% [markdown]
 # ## The diagnosis
 # We know which loss and which rule were used, and compare with the unregularised game:
 
@@ -48,6 +55,7 @@ plt.show()
 found = dg.diagnose(log, dg.variant("ns"), rule)
 print(found.text)
 print(found.predicted.text)
+print("predicted:", guess)
 for a in found.recommendations:
     print(f"- {a.knob}{'' if a.value is None else f' = {a.value:.4g}'}: {a.effect}")
     print(f"  but: {a.caveat}")

@@ -21,6 +21,13 @@ import diracgan as dg
 v = dg.variant("wgan-linear")
 
 # %% [markdown]
+# **Predict, then check.** One run starts at a distance of 5 steps of the learning rate, another at 150. Where does each end:
+# at rest, on a cycle of its own, on the same one?
+
+# %%
+guess = None  # where each ends
+
+# %% [markdown]
 # ## A run, from inside and from outside
 # Two starts, one near the equilibrium and one far from it, under the same Adam.
 
@@ -43,6 +50,7 @@ plt.show()
 # %%
 flow = dg.averaged(v, rule)
 print(flow.text)
+print("predicted:", guess)
 fig, ax = plt.subplots(figsize=(6, 2.8), layout="constrained")
 ax.semilogx(flow.radii, flow.radii * flow.drift)
 ax.axhline(0, color="grey", linewidth=0.5)

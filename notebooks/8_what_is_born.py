@@ -23,6 +23,13 @@ variant = dg.variant("ns").with_(r1=0.05)
 rule = dg.rule("simultaneous", lr=0.1)
 
 # %% [markdown]
+# **Predict, then check.** γ is 0.05. From which learning rate on does the equilibrium repel? And just above it: a small
+# circle, or a jump to something far away?
+
+# %%
+guess = None  # the learning rate, and what comes then
+
+# %% [markdown]
 # ## The threshold, and what is born there
 # The non-saturating GAN with R1, γ = 0.05, under simultaneous steps. Its multipliers leave the unit circle at h = 4γ.
 
@@ -30,6 +37,7 @@ rule = dg.rule("simultaneous", lr=0.1)
 found = dg.critical(variant, "lr", rule=rule)
 print(found.text)
 print(found.born[0].birth)
+print("predicted:", guess)
 
 # %% [markdown]
 # A pair of multipliers crosses the unit circle: a *Neimark-Sacker* bifurcation. The real part of one coefficient, computed from
