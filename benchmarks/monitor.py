@@ -25,7 +25,7 @@ from scipy.stats import beta
 
 import diracgan as dg
 from diracgan.game import Players, loss_value
-from diracgan.training import metrics
+from diracgan.training import generation, metrics
 from diracgan.training.alarms import AlarmMonitor
 from diracgan.training.build import start
 from diracgan.training.config import Alarms, configure
@@ -140,7 +140,7 @@ def looked_at(setup: TrainingSetup, state: TrainState) -> tuple[Array, Array, Ar
         z = state.inner.players
         x = on.shown("critic", on.fake(z))
         real, fake = on.judged(z.phi, x)
-        made, _ = metrics.sample(setup, z.theta, jax.random.key(5), 1024)
+        made, _ = generation.sample(setup, z.theta, jax.random.key(5), 1024)
         finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(p)) for p in jax.tree.leaves(z)]))
         return (
             loss_value(on.variant, "critic_loss", real, fake, x),

@@ -91,14 +91,14 @@ def of_measured(measured: MeasuredGame) -> tuple[BatchCheckpoint, Setting]:
     """The state of a user's own training, and the setting that it is under.
 
     Raises:
-        InputError: for a game without losses, an optimiser, its state, or batches enough.
+        InputError: for a game without losses, an optimiser, its state, or enough batches.
     """
     backend = measured.backend
     if not isinstance(backend, JaxGame) or backend.losses is None:
         raise InputError("the game has no losses; allowed: what dg.measure.game gives, or the run itself")
     rule, memory = backend.rule, backend.memory
     if rule is None:
-        raise InputError("the game says not how it moves; add optimiser= and state= to dg.measure.game")
+        raise InputError("the game does not say how it moves; add optimiser= and state= to dg.measure.game")
     if memory is None:
         if rule.is_adaptive:
             raise InputError(f"{rule.label} remembers its past gradients; add state=, what it remembers")

@@ -157,7 +157,7 @@ def _of_game(
 ) -> tuple[Checkpoint, Setting]:
     missing = [n for n, x in (("players", players), ("rule", rule), ("batch", batch)) if x is None]
     if missing or players is None:
-        raise InputError(f"a game alone says not where it is; add {', '.join(missing)}")
+        raise InputError(f"a game alone does not say where it is; add {', '.join(missing)}")
     if not isinstance(players, Players):
         raise InputError(
             f"players is a {type(players).__name__}; allowed: diracgan.game.Players(critic, generator)"

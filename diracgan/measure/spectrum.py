@@ -121,7 +121,7 @@ def _parts(run: Any, players: Players | None, rule: Rule | None, of: str, sample
     memory = None
     if isinstance(run, Game):
         if players is None:
-            raise InputError("a game alone says not where; add players=Players(phi, theta)")
+            raise InputError("a game alone does not say where it is; add players=Players(phi, theta)")
         game, at, by = run, players, rule
     else:
         try:

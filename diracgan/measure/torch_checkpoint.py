@@ -189,7 +189,7 @@ def of_measured(measured: MeasuredGame) -> tuple[TorchCheckpoint, Setting]:
     """
     game: Any = measured.backend
     if game.optimisers is None:
-        raise InputError("the game says not how it moves; add optimiser= to dg.measure.game")
+        raise InputError("the game does not say how it moves; add optimiser= to dg.measure.game")
     kept = measured.batches.up_to(MOST)
     if len(kept) < LEAST:
         raise InputError(

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 NEAR = 0.1  # of a critical real eigenvalue: others within this belong to its group
+_CONJUGATE = 1e-12  # by which a conjugate, computed apart, may differ
 
 
 class Criterion(Enum):
@@ -75,7 +76,7 @@ def critical_group(matrix: np.ndarray, near: np.ndarray, criterion: Criterion) -
         chosen[int(np.argmin(np.where(chosen, np.inf, np.abs(values - partner))))] = True
     else:
         chosen |= np.abs(values - values[first].real) <= NEAR
-        chosen |= np.any(np.abs(values[:, None] - np.conj(values[chosen])) <= 1e-12, axis=1)
+        chosen |= np.any(np.abs(values[:, None] - np.conj(values[chosen])) <= _CONJUGATE, axis=1)
 
     def belongs(x: complex) -> bool:
         return bool(chosen[int(np.argmin(np.abs(values - x)))])

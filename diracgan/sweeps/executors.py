@@ -28,6 +28,7 @@ from .transport import packed, unpacked
 Values = Mapping[str, np.ndarray]
 Answers = dict[str, np.ndarray]
 _DEATHS = 10  # workers that one chunk may lose before it is taken to be what kills them
+_AT_ONCE = 3  # of them, at least, before Dask says so: a chunk has three more tries of its own
 
 
 class Executor(Protocol):
@@ -157,7 +158,7 @@ class Dask:
                     found = _result(future)
                     if found is None:
                         deaths[index] = deaths.get(index, 0) + 1
-                        if deaths[index] > _DEATHS // 3:
+                        if deaths[index] > _DEATHS // _AT_ONCE:
                             raise InputError(
                                 f"chunk {index} has lost more than {_DEATHS} workers and is given up: "
                                 "do they have the memory? finished chunks are kept"

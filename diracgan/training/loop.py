@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from . import metrics, networks, pictures
+from . import generation, metrics, networks, pictures
 from .alarms import Alarm, AlarmMonitor
 from .build import generators
 from .run import Run
@@ -162,7 +162,7 @@ def _measured(setup: TrainingSetup, state: TrainState) -> dict[str, Any]:
         keys = jax.random.split(jax.random.fold_in(jax.random.key(state.seed), 11), 2)
         batch = problem.draw(keys[0], 1024)
         if setup.classifier is not None:
-            made, _ = metrics.sample(setup, theta, keys[1], 1024)
+            made, _ = generation.sample(setup, theta, keys[1], 1024)
             line |= metrics.judged_by(setup.classifier, problem, made, batch.x)
         if hasattr(state.inner.players.phi, "features"):
             f = metrics.critic_features(setup, state.inner.players, batch.x)
@@ -178,14 +178,14 @@ def _picture(run: Run, files: RunFolder | None) -> None:
     key, config = jax.random.fold_in(jax.random.key(state.seed), 13), run.config.training
     panels = {"data": np.asarray(setup.problem.draw(key, count).x)}
     for name, theta in generators(setup, state).items():
-        made, _ = metrics.sample(setup, theta, key, count, config.truncation, truncate=config.truncate)
+        made, _ = generation.sample(setup, theta, key, count, config.truncation, truncate=config.truncate)
         panels[name] = np.asarray(made)
     images, name = setup.problem.images, f"{int(state.step):08d}"
     if not images or setup.problem.data.ndim == 4:
         pictures.write(files.samples / f"{name}.png", panels, images)
     if config.walks:
         theta = generators(setup, state)["raw"]
-        made = np.asarray(metrics.walks(setup, theta, key, *_WALKS)).reshape(-1, *setup.problem.shape)
+        made = np.asarray(generation.walks(setup, theta, key, *_WALKS)).reshape(-1, *setup.problem.shape)
         shown = {"walks": made} if images else {"data": panels["data"], "walks": made}
         pictures.write(files.samples / f"{name}-walks.png", shown, images, _WALKS[1])
     if config.filters:

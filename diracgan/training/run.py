@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import InputError, integer, unknown
 from ..game import Players
 from ..parameters import parameters
-from . import metrics
+from . import generation, metrics
 from .build import arithmetic, generators, start
 from .config import RunConfig, TrainingConfig
 from .games import MinibatchGame, game as one_game
@@ -84,7 +84,7 @@ class Run:
             known, config = parameters(TrainingConfig), self.config.training
             limit, what = (getattr(config, n) if x is None else known[n].check(x) for n, x in given.items())
             key, many = jax.random.key(seed), integer("count", count, low=1)
-            return np.asarray(metrics.sample(self.setup, theta, key, many, limit, dropout, what)[0])
+            return np.asarray(generation.sample(self.setup, theta, key, many, limit, dropout, what)[0])
 
     def _generator(self, average: float | str | None) -> Any:
         kept = generators(self.setup, unstack(self.state, 0))
@@ -115,7 +115,7 @@ class Run:
         counts = integer("rows", rows, low=1), integer("points", points, low=2)
         with arithmetic(self.config):
             theta = self._generator(average)
-            return np.asarray(metrics.walks(self.setup, theta, jax.random.key(seed), *counts))
+            return np.asarray(generation.walks(self.setup, theta, jax.random.key(seed), *counts))
 
     def path(self, points: int = 21) -> dict[str, list[float]]:
         """Path angle and norm from the first seed's start to where it is: :func:`diracgan.training.metrics.path`."""

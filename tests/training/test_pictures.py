@@ -9,7 +9,7 @@ import pytest
 
 from diracgan.errors import InputError
 from diracgan.game import constrain
-from diracgan.training import metrics, networks, train
+from diracgan.training import generation, networks, train
 from diracgan.training.architecture import Architecture, players
 from diracgan.training.build import start
 from diracgan.training.config import configure
@@ -27,7 +27,7 @@ KEY = jax.random.key(0)
 def test_a_walk_begins_and_ends_with_the_samples_of_its_ends():
     setup, state = start(configure("ns", "digits:latent=6", networks={"width": 4, "norm_g": "layer"}))
     theta = state.inner.players.theta
-    made = metrics.walks(setup, theta, KEY, 3, 5)
+    made = generation.walks(setup, theta, KEY, 3, 5)
     assert made.shape == (3, 5, 8, 8, 1)
     for k, z in zip((0, -1), (setup.problem.latent(key, 3) for key in jax.random.split(KEY)), strict=True):
         np.testing.assert_allclose(made[:, k], theta(z), atol=1e-5)

@@ -15,7 +15,7 @@ import diracgan as dg
 from diracgan.errors import InputError
 from diracgan.game import Players, Samples
 from diracgan.rules import init, step
-from diracgan.training import metrics, train
+from diracgan.training import generation, train
 from diracgan.training.architecture import Architecture, players
 from diracgan.training.config import configure
 from diracgan.training.games import game, minibatches
@@ -406,7 +406,7 @@ def test_an_auxiliary_classifier_learns_classes_that_the_generator_is_asked_for(
     adam = dg.rule("adam", lr=2e-3, beta1=0.5, alternating=True)
     run = train("ns:r1=0.1", "npz:two.npz", rule=adam, steps=600, **how)
     assert run.result == "ok"
-    made, labels = metrics.sample(run.setup, run.state.inner.players.theta, KEY, 400)
+    made, labels = generation.sample(run.setup, run.state.inner.players.theta, KEY, 400)
     side = np.where(np.asarray(made)[:, 0] > 0, 0, 1)
     assert np.mean(side == np.asarray(labels)) > 0.9
 
@@ -416,7 +416,7 @@ def test_truncation_trades_variety_for_the_middle():
     both = players(Architecture(width=32), on, KEY)
     setup = TrainingSetup(NS, dg.rule("alternating"), on, (), None, None, batch=8)
     wide, narrow = (
-        np.asarray(metrics.sample(setup, both.theta, KEY, 4000, truncation=t)[0]) for t in (None, 0.3)
+        np.asarray(generation.sample(setup, both.theta, KEY, 4000, truncation=t)[0]) for t in (None, 0.3)
     )
     assert np.trace(np.cov(narrow.T)) < 0.3 * np.trace(np.cov(wide.T))
 
