@@ -23,6 +23,7 @@ from .instance_noise import Loss, coupling_of, smooth_mean, spreads
 from .parameters import is_traced
 from .tracing.switching import BranchedFunction, branched
 from .variants import Variant
+from .variants.constraints import constrain
 from .variants.penalties import on_logits, total
 
 
@@ -438,40 +439,6 @@ class View:
     def __call__(self, x: Array) -> Array:
         """The logit of one sample."""
         return self.game.logits(self.phi, x[None])[0]
-
-
-def constrain(variant: Variant, phi: Any) -> Any:
-    """The critic's parameters as they are used: phi itself, or each weight divided by its spectral norm.
-
-    A vector's spectral norm is its length, so the Dirac critic becomes phi.x/|phi| (docs/theory.md section 1),
-    which has no value at phi = 0. Parameters that are a network know which of them are weights, and normalise
-    themselves (``phi.normalised()``).
-    """
-    if variant.constraint in ("none", "clipped"):
-        return phi
-    if variant.constraint == "normalised":
-        if hasattr(phi, "normalised"):
-            return phi.normalised()
-        return jax.tree.map(_direction, phi)
-    raise InputError(
-        f"constraint {variant.constraint!r} of {variant.name!r}; allowed: none, normalised, clipped"
-    )
-
-
-def _direction(w: Array) -> Array:
-    """w/|w|, which has no value at 0."""
-    return _sign(w) if w.size == 1 else w / jnp.sqrt(jnp.sum(w * w))
-
-
-@jax.custom_jvp
-def _sign(w: Array) -> Array:
-    """w/|w| of a single number, of which JAX's own derivative would be rounding that grows as 1/|w|."""
-    return w / jnp.abs(w)
-
-
-@_sign.defjvp
-def _sign_jvp(primals, tangents):
-    return _sign(*primals), jnp.zeros_like(*tangents)
 
 
 def transform(variant: Variant, field: Callable[[Players], Players], players: Players) -> Players:

@@ -33,6 +33,7 @@ THROUGH = {
     "dynamics/test_compiled_loops.py": ("dynamics/loop_text",),
     "dynamics/test_flow.py": ("dynamics/simulate",),
     "ensemble/test_bad_input.py": ("ensemble/schedule",),
+    "cli/test_layer.py": ("reporting/tables",),
     "ensemble/test_fixed_steps.py": ("ensemble/blocks", "ensemble/loop_source"),
     "measure/test_measure.py": ("measure/leading", "measure/measured_game"),
     "measure/test_own_game.py": ("measure/jax_game",),

@@ -18,9 +18,10 @@ import numpy as np
 from jax import Array
 
 from ..errors import InputError, instance, real_array
-from ..game import Game, Players, constrain
+from ..game import Game, Players
 from ..training import networks
 from ..variants import Variant, check_variant
+from ..variants.constraints import constrain
 from . import operators
 
 _REST = 1e-9  # a velocity this large is none of an equilibrium

@@ -18,9 +18,10 @@ from jax import Array
 from jax.sharding import Sharding
 
 from ..errors import InputError, flag, instance, integer
-from ..game import Game, GameLike, Players, Samples, View, constrain
+from ..game import Game, GameLike, Players, Samples, View
 from ..parameters import Parametric
 from ..variants import Variant, check_variant
+from ..variants.constraints import constrain
 from . import networks
 from .networks import PLAIN, Pass
 from .problems import Batch, Problem

@@ -15,7 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..game import Players, constrain, loss_value
+from ..game import Players, loss_value
+from ..variants.constraints import constrain
 from ..variants.penalties import squared_slopes
 from . import networks
 from .games import MinibatchGame

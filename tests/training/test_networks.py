@@ -11,7 +11,7 @@ from selection import slow_but
 
 import diracgan as dg
 from diracgan.errors import InputError
-from diracgan.game import Players, constrain
+from diracgan.game import Players
 from diracgan.training.architecture import Architecture, players
 from diracgan.training.config import configure, from_settings
 from diracgan.training.games import game, minibatches
@@ -31,6 +31,7 @@ from diracgan.training.layers import (
 )
 from diracgan.training.networks import critic
 from diracgan.training.problems import Batch, problem
+from diracgan.variants.constraints import constrain
 
 KEY = jax.random.key(0)
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from diracgan.errors import InputError
-from diracgan.game import constrain
 from diracgan.training import generation, networks, train
 from diracgan.training.architecture import Architecture, players
 from diracgan.training.build import start
@@ -19,6 +18,7 @@ from diracgan.training.pictures import grid
 from diracgan.training.problems import problem
 from diracgan.training.run import Run
 from diracgan.variants import variant
+from diracgan.variants.constraints import constrain
 
 KEY = jax.random.key(0)
 
