@@ -193,13 +193,14 @@ class Runs:
             np.sqrt(np.mean(np.sum((half - self.centre) ** 2, axis=1))) for half in np.array_split(z, 2)
         ]
         quarters = np.array([self._numbers(quarter) for quarter in np.array_split(z, 4)])
-        return _End(
-            self._numbers(z if once is None else once), quarters, (float(halves[0]), float(halves[1]))
-        )
+        # rows end within a turn, and a plain mean of a few turns depends on where: a tapered one hardly does
+        whole = self._numbers(z, np.hanning(len(z))) if once is None else self._numbers(once)
+        return _End(whole, quarters, (float(halves[0]), float(halves[1])))
 
-    def _numbers(self, z: np.ndarray) -> np.ndarray:
+    def _numbers(self, z: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
         sizes = np.linalg.norm(z - self.centre, axis=1)
-        return np.concatenate([[sizes.max(), sizes.min(), np.max(np.ptp(z, axis=0))], z.mean(axis=0)])
+        mean = np.average(z, axis=0, weights=weights)
+        return np.concatenate([[sizes.max(), sizes.min(), np.max(np.ptp(z, axis=0))], mean])
 
     def grouped(self, ends: list[_End | None]) -> np.ndarray:
         """The attractor of every end: an index into those known, to which new ones are added."""

@@ -78,6 +78,16 @@ def test_the_points_of_an_orbit_whose_period_keeps_time_with_the_rows_are_one_at
     assert runs.known[0].diameter == pytest.approx(np.ptp(orbit), abs=1e-9)
 
 
+@pytest.mark.parametrize("turns", [2.4, 4.24, 7.5])
+def test_rows_that_end_within_a_turn_of_one_cycle_are_of_one_attractor(turns):
+    # a plain mean of 4.24 turns of radius 0.9 is off the centre by 0.05, in a direction that the phase has
+    runs = basins.Runs(dg.variant("ns"), None, np.zeros(1), 0.02, 4096, 2.0)
+    angles = 2 * np.pi * (np.linspace(0.0, turns, basins.ROWS) + np.linspace(0, 1, 9)[:, None])
+    ends = [runs._described(0.9 * np.stack([np.cos(a), np.sin(a)], axis=1)) for a in angles]
+    assert set(runs.grouped(ends).tolist()) == {0}
+    assert np.linalg.norm(runs.known[0].centre) < basins.SAME * runs.known[0].diameter
+
+
 def test_a_run_that_only_goes_on_is_no_attractor_however_slowly():
     # ns + R1 under extragradient steps of 2.74: thrown to theta = -5e5, from where it creeps back by 1e-4 a step, with
     # phi' and theta' of the size of e^-590; and where it crept, a limit cycle and a line of equilibria were told
