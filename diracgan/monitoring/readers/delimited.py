@@ -25,6 +25,7 @@ from .table import (
     is_check,
     is_part,
     ungrouped,
+    whole_lines,
 )
 
 _POINTED = re.compile(r"[-+]?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d*)?")
@@ -50,7 +51,7 @@ def read_delimited(path: Path, given: str, encoding: str) -> LogTable:
         InputError: for rows with more cells than there are columns, two columns of one name, or prose.
     """
     with path.open(encoding=encoding, errors="replace", newline="") as file:
-        remarks, lines = _without_remarks(file)
+        remarks, lines = _without_remarks(whole_lines(file))
         first = list(itertools.islice(lines, 40))
         said = re.fullmatch(r"sep=(.)\s*", first[0]) if first else None  # as Excel is told
         first, lines = _plain_rows(first[1:] if said else first, lines)

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..clocks import FEWEST, is_clock_name
 from ..roles import player_of
-from .table import Columns, LogTable, without_thousands
+from .table import Columns, LogTable, whole_lines, without_thousands
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+|nan|inf)"
 _NAME = r"[A-Za-z_][\w./()-]{0,60}"
@@ -69,7 +69,7 @@ def read_printed(path: Path, encoding: str) -> LogTable:
     """Read the lines that hold at least one pair; one without a clock has that of the last line of clocks."""
     columns, starts, kind, unfinished = Columns(), [], "printed text", []
     with path.open(encoding=encoding, errors="replace") as file:
-        for line, row in _rows(file):
+        for line, row in _rows(whole_lines(file)):
             if _HEADER.search(line):
                 starts.append(columns.rows)
             if row is not None:

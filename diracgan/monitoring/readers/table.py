@@ -6,7 +6,7 @@ import dataclasses
 import math
 import re
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 
 import numpy as np
@@ -32,6 +32,7 @@ _THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?")
 # what else stands between thousands: narrow and unbreakable blanks, apostrophes, underscores outside names
 _GROUPED = re.compile(r"(?<![\w.,])(\d{1,3})((?:[\u00a0\u2009\u202f'\u2019_]\d{3})+)(?!\d)")
 _FORTRAN = re.compile(r"([-+]?\d*\.?\d+)[dD]([-+]?\d+)")
+_LEAD, _CELL = re.compile(r"[^\d.+-]*"), re.compile(r"[^\s,;|]+")
 _DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?")
 
 
@@ -78,6 +79,24 @@ class LogTable:
                 if told.any() and not told[~blank].any():
                     made |= told
         return made
+
+
+def whole_lines(lines: Iterable[str]) -> Iterator[str]:
+    """The lines without a last one that is still being written: it does not end, and says less than the one before.
+
+    Example:
+        >>> list(whole_lines(["1,2,3\\n", "4,5"])), len(list(whole_lines(["1,2,3\\n", "4,5,6"])))
+        (['1,2,3\\n'], 2)
+    """
+    before = ""
+    for line in lines:
+        if not line.endswith(("\n", "\r")) and before:
+            alike = [_LEAD.match(x) for x in (line, before)]
+            fewer = len(_CELL.findall(line)) < len(_CELL.findall(before))
+            if fewer and len({m[0] for m in alike if m is not None}) == 1:
+                return
+        yield line
+        before = line
 
 
 def is_part(name: str) -> bool:

@@ -122,3 +122,20 @@ def test_a_name_that_holds_numbers_stays_as_it_is(folder):
     for name in ("a.csv", "a.log"):
         log = read(name)
         assert (log.names, log.clock, log.interval) == (["d_loss_64_128"], "step", 1000)
+
+
+@pytest.mark.parametrize("form", ["{k},{d},{g}\n", "step {k}, d_loss {d}, g_loss {g}\n"])
+def test_a_last_line_that_is_being_written_is_no_end_in_nan(form, tmp_path):
+    rng, file = np.random.default_rng(0), tmp_path / "log.txt"
+    noise = 0.02 * rng.normal(size=(2, 60))
+    rows = "".join(form.format(k=k, d=1.38 + a, g=0.69 + b) for k, (a, b) in enumerate(noise.T))
+    head = "step,d_loss,g_loss\n" if form[0] == "{" else ""
+    cut = form.split("{g}")[0].format(k=60, d=1.3)
+    for end in (cut, cut[:-3]):
+        file.write_text(head + rows + end)
+        log = read(file)
+        assert (log.values.shape, log.broken) == ((2, 60), None)
+    file.write_text(head + rows + form.format(k=60, d=1.4, g=0.7).strip())  # whole, without its newline
+    assert read(file).values.shape == (2, 61)
+    file.write_text(head + rows + form.format(k=60, d="nan", g="nan"))
+    assert read(file).broken == 60
