@@ -19,6 +19,7 @@ from ... import dirac
 from ...dynamics.filippov import DiracSystem, Regime, flow_in, guards, surface_count, velocity
 from ...game import Players
 from ...numerics.normal_form import Derivatives
+from ...parameters import is_traced
 from ...rules import Rule
 from ..dynamical_system import map_change
 from ..linear.parameter_handle import ParameterHandle, set_all
@@ -308,9 +309,13 @@ def _differs_at_rest(rule: Rule) -> bool:
 
 
 def numbers_at(corners: Any, ps: Array | np.ndarray) -> Any:
-    """Multi-affine interpolation of every leaf that varies; its leading axis runs over the corners."""
-    weights = functools.reduce(jnp.kron, [jnp.stack([1.0 - p, p]) for p in ps], jnp.ones(1))
-    return jax.tree.map(lambda leaf: leaf if jnp.ndim(leaf) == 0 else weights @ leaf, corners)
+    """Multi-affine interpolation of every leaf that varies; its leading axis runs over the corners.
+
+    By NumPy where all are numbers: a shooting asks thousands of times.
+    """
+    xp: Any = jnp if any(is_traced(x) for x in jax.tree.leaves((corners, ps))) else np
+    weights = functools.reduce(xp.kron, [xp.stack([1.0 - p, p]) for p in ps], xp.ones(1))
+    return jax.tree.map(lambda leaf: leaf if xp.ndim(leaf) == 0 else weights @ xp.asarray(leaf), corners)
 
 
 def _system(corners: Any, x0: Array, ps: Array | np.ndarray) -> DiracSystem:
