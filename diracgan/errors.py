@@ -85,6 +85,19 @@ def shown(value: object) -> str:
         return f"<{type(value).__name__}>"
 
 
+def as_text(value: object) -> str:
+    """Return ``str(value)``, or the name of its class where a stranger's object cannot say what it is.
+
+    Example:
+        >>> as_text(1)
+        '1'
+    """
+    try:
+        return str(value)
+    except Exception:
+        return f"<{type(value).__name__}>"
+
+
 def not_installed(what: str, package: str, extra: str) -> InputError:
     """Return the error for what needs a package that is not there; ``extra``: the extra of diracgan that brings it.
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .errors import InputError, reason, unknown
+from .errors import InputError, reason, shown, unknown
 from .processes import is_alive
 
 # machine, process, chance: a temporary file is called .NAME-OWNER.SUFFIX
@@ -38,7 +38,7 @@ def path_of(name: str, path: object) -> str:
         and "\0" not in given
     ):
         return given
-    raise InputError(f"{name} = {path!r} is not a path; allowed: text without a NUL, or a pathlib.Path")
+    raise InputError(f"{name} = {shown(path)} is not a path; allowed: text without a NUL, or a pathlib.Path")
 
 
 def destination(

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from jax.core import Tracer
 
-from .errors import LARGEST, InputError, integer, number, one_of, real_array, shown, unknown
+from .errors import LARGEST, InputError, as_text, integer, number, one_of, real_array, shown, unknown
 from .outside_values import outside_values
 
 
@@ -70,7 +70,7 @@ class Parameter:
                 high=LARGEST if self.high is None else int(self.high),
             )
         if self.kind == "choice":
-            return one_of(self.name, value, self.choices) if self.choices else str(value)
+            return one_of(self.name, value, self.choices) if self.choices else as_text(value)
         if self.kind == "object" or is_traced(value):
             return value
         domain = {"low": self.low, "high": self.high, "open_low": self.open_low, "open_high": self.open_high}
@@ -249,6 +249,6 @@ def _flag(name: str, value: Any) -> bool:
     words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
-    if str(value).lower() in words:
-        return words[str(value).lower()]
+    if as_text(value).lower() in words:
+        return words[as_text(value).lower()]
     raise InputError(f"{name} = {shown(value)} is not a truth value; allowed: true, false")

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from .errors import InputError, one_line, unknown, word
+from .errors import InputError, one_line, shown, unknown, word
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
@@ -110,7 +110,7 @@ class Registry(Generic[T]):
 
         def give(cls: C) -> C:
             if not (isinstance(cls, type) and issubclass(cls, base)):
-                raise InputError(f"a {self.kind} is a subclass of {base.__name__}, which {cls!r} is not")
+                raise InputError(f"a {self.kind} is a subclass of {base.__name__}, which {shown(cls)} is not")
             thing: Any = cls
             self.add(name, thing, reference)
             # C is bound to type; what it makes is checked above
@@ -124,7 +124,7 @@ class Registry(Generic[T]):
         word("reference", reference)
         if not isinstance(name, str) or not name or set(name) & set(":,= ") or name.endswith(".py"):
             raise InputError(
-                f"{name!r} is not a name for a {self.kind}; allowed: words without ':', ',', '=' or spaces"
+                f"{shown(name)} is not a name for a {self.kind}; allowed: words without ':', ',', '=' or spaces"
             )
 
     def find(self, spec: str) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..errors import InputError, callback, integer, listed, number, one_line, one_of
+from ..errors import InputError, callback, integer, listed, number, one_line, one_of, shown
 from ..records import Record
 from ..rules import Rule, rule
 from ..variants import VARIANTS, Variant, parse, variants
@@ -179,7 +179,7 @@ def _parsed(given: Any, read: Callable[[str], Any], kind: type) -> Any:
     made = read(given) if isinstance(given, str) else given
     if not isinstance(made, kind):
         word = kind.__name__.lower()
-        raise InputError(f"{given!r} is not a {word}; allowed: names, or what dg.{word} returns")
+        raise InputError(f"{shown(given)} is not a {word}; allowed: names, or what dg.{word} returns")
     return made
 
 

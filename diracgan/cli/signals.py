@@ -18,6 +18,7 @@ from typing import NoReturn
 from .. import children
 
 _GRACE = 2.0  # seconds in which a command may leave by itself and clear up
+_AGAIN = 0.05  # seconds after which a signal that came at a bad time is sent again
 _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
 
@@ -74,11 +75,27 @@ _said = threading.Event()
 _heard: list[int] = []
 
 
-def _raise(number: int, frame: FrameType | None) -> NoReturn:
+def _raise(number: int, frame: FrameType | None) -> None:
     _heard.append(number)
+    if _loads_an_extension(frame):  # whose C++ ends the process at an exception that it does not expect
+        later = threading.Timer(_AGAIN, os.kill, (os.getpid(), number))
+        later.daemon = True
+        later.start()
+        return
     for one in _WORDS:  # a second Ctrl-C must not interrupt the clearing up
         signal.signal(one, signal.SIG_IGN)
     raise KeyboardInterrupt if number == signal.SIGINT else Terminated
+
+
+def _loads_an_extension(frame: FrameType | None) -> bool:
+    """Whether a compiled module is being imported."""
+    while frame is not None:
+        if frame.f_code.co_qualname.endswith(
+            ("ExtensionFileLoader.create_module", "ExtensionFileLoader.exec_module")
+        ):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _watch(reading: int) -> None:

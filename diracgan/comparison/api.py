@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, callback, listed, one_of, word
+from ..errors import InputError, callback, listed, one_of, shown, word
 from ..files import path_of
 from ..measure.equilibria import NoEquilibrium
 from ..records import Record
@@ -124,7 +124,7 @@ def compare(
     named = None if variants is None else listed("variants", variants, "variants, or names")
     given = None if named is None else [parse(v) if isinstance(v, str) else v for v in named]
     if given is not None and not (given and all(isinstance(v, Variant) for v in given)):
-        raise InputError(f"variants = {variants!r}; allowed: variants, or names as in `diracgan list`")
+        raise InputError(f"variants = {shown(variants)}; allowed: variants, or names as in `diracgan list`")
     local, scratch = any(x in asked for x in "AB"), "C" in asked
     near = (given or [parse(s) for s in chosen["equilibrium"]["variants"]]) if local else []
     far = (given or [parse(s) for s in chosen.chosen["scratch_variants"]]) if scratch else []

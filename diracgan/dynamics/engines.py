@@ -106,7 +106,8 @@ def engine(solver: str | None, backend: str) -> tuple[str, Engine]:
         raise unknown("backend", backend, ("diffrax", "scipy"))
     both = {s.lower(): s for s in (*DIFFRAX, *SCIPY)}
     usual = {"diffrax": "tsit5", "scipy": "DOP853"}[backend]
-    chosen = both.get(str(usual if solver is None else solver).lower())
+    wanted = usual if solver is None else solver
+    chosen = both.get(wanted.lower()) if isinstance(wanted, str) else None
     if chosen is None:
         raise unknown("solver", solver, (*DIFFRAX, *SCIPY))
     return chosen, functools.partial(_diffrax if chosen in DIFFRAX else _scipy, chosen)

@@ -15,7 +15,7 @@ import numpy as np
 from jax import Array
 from jax.flatten_util import ravel_pytree
 
-from ..errors import InputError, number
+from ..errors import InputError, number, shown
 from ..game import GameLike, Players, WrappedGame
 from ..rules import move_both
 from .filippov import DiracSystem, velocity
@@ -80,10 +80,10 @@ def covariance(sde: Any, dim: int) -> np.ndarray:
     n = 2 * dim
     try:
         given = np.asarray(sde, dtype=np.float64)
-    except (TypeError, ValueError):
+    except Exception:  # a stranger's object may raise anything when it is read as numbers
         given = np.empty(0)
     if given.shape not in ((), (n,), (n, n)):
-        shape = "x".join(map(str, given.shape)) if given.size else repr(sde)
+        shape = "x".join(map(str, given.shape)) if given.size else shown(sde)
         raise InputError(
             f"sde is {shape}; allowed in d = {dim}: a variance, {n} variances, or a {n}x{n} covariance"
         )

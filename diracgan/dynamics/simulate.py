@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import dirac
-from ..errors import InputError, integer, number
+from ..errors import InputError, integer, number, shown
 from ..game import Players
 from ..memory import check_rows
 from ..parameters import Parametric
@@ -148,7 +148,7 @@ def run(
     with jax.enable_x64(True):
         if rule is None:
             if steps is not None:
-                raise InputError(f"steps = {steps} needs a rule; allowed without one: t1")
+                raise InputError(f"steps = {shown(steps)} needs a rule; allowed without one: t1")
             if integer("every", every, low=1) > 1:
                 raise InputError(f"every = {every} needs a rule; allowed without one: ts")
             tau = None if ema_tau is None else number("ema_tau", ema_tau, low=0, open_low=True)
@@ -202,13 +202,15 @@ def _noise(
     """The minibatch noise that was asked for, and what is recorded of it."""
     if sde is None:
         if h is not None:
-            raise InputError(f"sde_step = {h!r} needs sde, the covariance of the noise")
+            raise InputError(f"sde_step = {shown(h)} needs sde, the covariance of the noise")
         return None, {}
     sigma = minibatch.covariance(sde, dim)
     record: dict[str, Any] = {"sde": json.dumps(sigma.tolist())}
     if rule is not None:
         if h is not None:
-            raise InputError(f"sde_step = {h!r} belongs to the flow; a rule's noise takes its learning rates")
+            raise InputError(
+                f"sde_step = {shown(h)} belongs to the flow; a rule's noise takes its learning rates"
+            )
     else:
         record["sde_step"] = minibatch.step_size(h)
         if solver is not None or backend != "diffrax":

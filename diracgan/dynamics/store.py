@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputError, instance, one_line, unknown
+from ..errors import InputError, instance, one_line, shown, unknown
 from ..files import destination, path_of, recover, replacing
 from ..records import plain
 
@@ -177,7 +177,7 @@ def _packed(name: str, value: Any) -> Any:
     if isinstance(value, Mapping):
         return {"dict": [[str(k), _packed(name, x)] for k, x in value.items()]}
     raise InputError(
-        f"attribute {name!r} = {value!r} cannot be saved; allowed: text, numbers, arrays, lists, dicts"
+        f"attribute {name!r} = {shown(value)} cannot be saved; allowed: text, numbers, arrays, lists, dicts"
     )
 
 

@@ -137,7 +137,7 @@ def ensemble(
         others = flow | {"adaptive": adaptive or None}
         schedule = rule_schedule(_numbers_fit(check_rule(rule), count), steps, times, others)
     elif steps is not None:
-        raise InputError(f"steps = {steps} needs a rule; allowed without one: t1 and dt")
+        raise InputError(f"steps = {shown(steps)} needs a rule; allowed without one: t1 and dt")
     else:
         schedule = (adaptive_schedule if adaptive else fixed_schedule)(flow, rates, times, kind)
     size = len(schedule.stops) * phi.size * 2 * kind.itemsize
@@ -280,7 +280,7 @@ def starts(phi0: Any, theta0: Any, device: Any = None) -> tuple[Any, Any]:
 def _dtype(dtype: Any) -> np.dtype:
     try:
         kind = np.dtype(dtype)
-    except TypeError:
+    except Exception:  # a stranger's object may raise anything when it is read as a type
         kind = np.dtype(object)
     if kind not in (np.dtype("float32"), np.dtype("float64")):
         raise unknown("dtype", dtype, ("float32", "float64"))

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 import numpy as np
 
-from ..errors import InputError, integer
+from ..errors import InputError, integer, shown
 from ..parameters import is_traced
 
 T = TypeVar("T")
@@ -118,7 +118,7 @@ def choose(devices: int | Sequence[Any] | None) -> Devices:
     except TypeError:
         chosen = ()
     if not chosen or not all(isinstance(d, jax.Device) for d in chosen):
-        raise InputError(f"devices = {devices!r}; allowed: None, a number, or a list of jax devices")
+        raise InputError(f"devices = {shown(devices)}; allowed: None, a number, or a list of jax devices")
     platforms = {d.platform for d in chosen}
     if len(platforms) > 1:
         raise InputError(

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from ..errors import InputError, integer, number, one_of
+from ..errors import InputError, integer, number, one_of, shown
 from ..game import Players
 from ..rules import Rule
 from .methods import METHODS
@@ -105,7 +105,7 @@ def fixed_schedule(flow: dict[str, Any], rates: Players, times: Any, kind: np.dt
     """A flow in fixed steps: ``flow`` holds t1, dt, method, rtol, atol and max_steps as they were given."""
     for name in ("rtol", "atol", "max_steps"):
         if flow[name] is not None:
-            raise InputError(f"{name} = {flow[name]} belongs to adaptive=True; fixed steps have dt")
+            raise InputError(f"{name} = {shown(flow[name])} belongs to adaptive=True; fixed steps have dt")
     method = one_of("method", "rk4" if flow["method"] is None else flow["method"], METHODS)
     end, h = _end(flow), number("dt", 0.01 if flow["dt"] is None else flow["dt"], low=0, open_low=True)
     total = _counts("t1", [end], h, None)[0]

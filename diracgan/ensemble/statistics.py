@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..errors import InputError, unknown
+from ..errors import InputError, shown, unknown
 
 Entries = list[Any]
 
@@ -123,6 +123,6 @@ def statistics_and_times(save: Any) -> tuple[tuple[str, ...], Any]:
         return tuple(n for n in STATISTICS if n in names), None
     if save is None or np.ndim(save) == 0:
         raise InputError(
-            f"save = {save!r}; allowed: 'final', 'stats', names of statistics, or increasing times"
+            f"save = {shown(save)}; allowed: 'final', 'stats', names of statistics, or increasing times"
         )
     return (), save

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, integer, number, one_line, one_of
+from ..errors import InputError, integer, number, one_line, one_of, shown
 from ..numerics.arnoldi import arnoldi
 from ..records import Record
 
@@ -257,7 +257,7 @@ def _operator(matvec: Any, n: Any) -> tuple[Callable[[np.ndarray], Any], int, An
         return known.matvec, known.shape[0], np.float32 if known.dtype == np.float32 else np.float64
     if not callable(matvec):
         raise InputError(
-            f"matvec = {matvec!r} is not an operator; allowed: a function v -> A v, a LinearOperator"
+            f"matvec = {shown(matvec)} is not an operator; allowed: a function v -> A v, a LinearOperator"
         )
     if n is None:
         raise InputError("n is missing; allowed: the length of v, or the state of a map step(state)")

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..errors import InputError, instance, integer, number, real_array
+from ..errors import InputError, instance, integer, number, real_array, shown
 from ..game import Game, Players, WrappedGame
 from ..training.games import MinibatchGame
 from . import operators
@@ -154,7 +154,9 @@ def floor(
     s = _square("step", step)
     sigma = _square("covariance", covariance, len(s))
     if not isinstance(kicks, (list, tuple, np.ndarray)):
-        raise InputError(f"kicks = {kicks!r} are not matrices; allowed: a list of them, of shape {s.shape}")
+        raise InputError(
+            f"kicks = {shown(kicks)} are not matrices; allowed: a list of them, of shape {s.shape}"
+        )
     values, vectors = np.linalg.eig(s)
     if np.abs(values).max() > 1.0 + 1e-9:
         raise InputError(

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..errors import InputError, callback, flag, integer
+from ..errors import InputError, callback, flag, integer, shown
 from ..game import Game, Players
 from ..rules import Rule
 from . import jax_game, operators
@@ -83,7 +83,7 @@ def game(
     for name, loss in (("critic_loss", critic_loss), ("generator_loss", generator_loss)):
         if not callable(loss):
             raise InputError(
-                f"{name} = {loss!r} is not a function; allowed: one of (phi, theta, batch) -> scalar"
+                f"{name} = {shown(loss)} is not a function; allowed: one of (phi, theta, batch) -> scalar"
             )
     callback("critic", critic)
     callback("samples", samples)

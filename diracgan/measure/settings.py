@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ..errors import InputError, integer, number, unknown
+from ..errors import InputError, integer, number, shown, unknown
 from ..parameters import parameters, text
 from ..registry import settings as read_settings
 from ..rules import Rule
@@ -55,7 +55,7 @@ def changed(now: Setting, given: Mapping[str, Any] | str) -> Setting:
         'ns + r1=0.1'
     """
     if not isinstance(given, str | Mapping):
-        raise InputError(f'{given!r} is not a setting; allowed: "lr=2e-3,batch=256", or a mapping')
+        raise InputError(f'{shown(given)} is not a setting; allowed: "lr=2e-3,batch=256", or a mapping')
     wanted = read_settings(given) if isinstance(given, str) else dict(given)
     of_loss = {} if now.variant is None else parameters(type(now.variant))
     if "gamma" not in of_loss:  # else R1's weight goes by that name

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..dynamics.starts import check_untraced, starts
-from ..errors import InputError, integer, number
+from ..errors import InputError, integer, number, shown
 from ..numerics.modal_fits import ModalFit, oscillation_modes
 from ..records import Record
 from ..rules import Rule, check_rule
@@ -203,7 +203,7 @@ def _check(variant: object, rule: object, columns: object) -> None:
         isinstance(columns, (list, tuple)) and all(isinstance(c, str) for c in columns)
     ):
         raise InputError(
-            f"columns = {columns!r} are not names; allowed: a list of columns of the log, or None"
+            f"columns = {shown(columns)} are not names; allowed: a list of columns of the log, or None"
         )
 
 

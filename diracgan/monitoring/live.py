@@ -402,7 +402,9 @@ def _made(given: Variant | str | None) -> Variant | None:
     if given is None or isinstance(given, Variant):
         return given
     if not isinstance(given, str):
-        raise InputError(f"variant = {given!r} is not a variant; allowed: a name, dg.variant(...), or None")
+        raise InputError(
+            f"variant = {shown(given)} is not a variant; allowed: a name, dg.variant(...), or None"
+        )
     return variant(given)
 
 

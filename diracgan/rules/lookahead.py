@@ -9,7 +9,7 @@ from typing import Any
 import jax
 from jax import Array
 
-from ..errors import InputError
+from ..errors import InputError, shown
 from ..game import GameLike, Players, WrappedGame
 from ..parameters import param
 from .base import Rule, move_both
@@ -106,7 +106,7 @@ class Lookahead(Rule):
             inner = rule(inner)
         if not isinstance(inner, Rule):
             raise InputError(
-                f"inner = {inner!r} is not a rule; allowed: what dg.rule(...) returns, or a rule's name"
+                f"inner = {shown(inner)} is not a rule; allowed: what dg.rule(...) returns, or a rule's name"
             )
         if inner.ema is not None:
             raise InputError(

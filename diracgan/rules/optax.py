@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, shown
 from ..game import GameLike, Players
 from ..parameters import check, param
 from ..tracing.switching import evaluate
@@ -164,7 +164,7 @@ def from_optax(
     for name, opt in both.items():
         if not (callable(getattr(opt, "init", None)) and callable(getattr(opt, "update", None))):
             raise InputError(
-                f"{name} = {opt!r} is not an optax transformation; allowed: what optax.adam(...) returns"
+                f"{name} = {shown(opt)} is not an optax transformation; allowed: what optax.adam(...) returns"
             )
     turns = {"alternating": alternating, "n_critic": n_critic, "lazy": lazy}
     return Optax(**check(Optax, turns | {"ema": ema, "lr": lr, "note": note}), **both)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ..errors import InputError
+from ..errors import InputError, shown
 from ..parameters import check
 from ..registry import Registry, merged, settings
 from ..variants import Variant, variant
@@ -78,7 +78,8 @@ def rule(name: str, **parameters: Any) -> Rule:
         >>> dg.rule("optax:sgd:lr=0.2,nesterov=true").label
         'optax:sgd(lr=0.2, nesterov=True, alternating=False, n_critic=1)'
     """
-    if str(name).partition(":")[0] not in RULES and optax_class(str(name).partition(":")[0]):
+    head = name.partition(":")[0] if isinstance(name, str) else ""
+    if head not in RULES and optax_class(head):
         name = f"optax:{name}"
     found, rest = RULES.find(name)
     cls = RULES[found]
@@ -88,7 +89,7 @@ def rule(name: str, **parameters: Any) -> Rule:
 def check_rule(given: object) -> Rule:
     """``given``, or InputError where it is not a rule."""
     if not isinstance(given, Rule):
-        raise InputError(f"{given!r} is not a rule; allowed: what dg.rule(...) returns")
+        raise InputError(f"{shown(given)} is not a rule; allowed: what dg.rule(...) returns")
     return given
 
 

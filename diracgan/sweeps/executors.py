@@ -21,7 +21,7 @@ import numpy as np
 from ..dynamics.trajectory import versions
 from ..ensemble.blocks import choose
 from ..ensemble.fixed_steps import engine
-from ..errors import InputError, not_installed, one_line
+from ..errors import InputError, as_text, not_installed, one_line, shown
 from .specification import Specification
 from .transport import packed, unpacked
 
@@ -202,7 +202,7 @@ def _result(future: Any) -> Answers | None:
 
 
 def _unreachable(address: Any, reason: str) -> InputError:
-    return InputError(f"scheduler {str(address)!r}: {reason}; allowed: tcp://HOST:PORT of a running one")
+    return InputError(f"scheduler {as_text(address)!r}: {reason}; allowed: tcp://HOST:PORT of a running one")
 
 
 def _reach(address: str, timeout: float = 5.0) -> None:
@@ -268,7 +268,7 @@ def choose_executor(kind: Any = None, devices: Any = None, scheduler: Any = None
     """
     if kind is not None and not hasattr(kind, "run"):
         raise InputError(
-            f"executor = {kind!r}; allowed: what has a method run, or None with devices or scheduler"
+            f"executor = {shown(kind)}; allowed: what has a method run, or None with devices or scheduler"
         )
     if (kind is not None) + (devices is not None) + (scheduler is not None) > 1:
         raise InputError("executor, devices and scheduler exclude each other; give one of them")

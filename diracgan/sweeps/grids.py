@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, integer, number
+from ..errors import InputError, integer, number, shown
 from ..registry import assignment
 
 MOST_VALUES = 10_000_000
@@ -66,7 +66,7 @@ def named(over: Any) -> dict[str, np.ndarray]:
     """
     if not isinstance(over, Mapping):
         raise InputError(
-            f"over = {over!r}; allowed: a mapping of names to grids, such as {{'r1': '0:2:201'}}"
+            f"over = {shown(over)}; allowed: a mapping of names to grids, such as {{'r1': '0:2:201'}}"
         )
     if not over:
         raise InputError("over has no axis; allowed: at least one, such as {'r1': '0:2:201'}")

@@ -17,7 +17,7 @@ from ..analysis.linear.status import STATUSES
 from ..analysis.thresholds.weight_averaging import flow_gain, gain
 from ..analysis.verdict.verdict import verdict
 from ..ensemble.api import ensemble
-from ..errors import InputError, one_line, unknown
+from ..errors import InputError, as_text, one_line, unknown
 from ..registry import import_file, import_module
 from ..rules import Rule
 from ..variants import Variant
@@ -192,7 +192,7 @@ def quantities(given: Any) -> tuple[Quantity, ...]:
         ['margin', 'escape_time']
     """
     if isinstance(given, Mapping):
-        given = [_renamed(str(name), _quantity(q)) for name, q in given.items()]
+        given = [_renamed(as_text(name), _quantity(q)) for name, q in given.items()]
     if (
         isinstance(given, str)
         or callable(given)
@@ -233,7 +233,7 @@ def _quantity(given: Any) -> Quantity:
         return Quantity(
             getattr(given, "__name__", "function").strip("<>"), POINT, "a user's function", function=given
         )
-    text = str(given).strip()
+    text = as_text(given).strip()
     if ":" in text:
         return dataclasses.replace(
             _quantity(function(text)), help=f"a user's function, {text.rpartition(':')[2]}"

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..analysis.decision_thresholds import checked_effort
 from ..ensemble.schedule import adaptive_schedule, fixed_schedule, step_count
-from ..errors import InputError, flag, number, unknown
+from ..errors import InputError, as_text, flag, number, shown, unknown
 from ..game import Players
 from ..rules import Rule
 
@@ -64,7 +64,7 @@ def run_settings(
     flow: dict[str, Any] = {"t1": t1, "dt": dt, "method": method, "rtol": rtol, "atol": atol}
     steps_vary = {"adaptive": True} if flag("adaptive", adaptive) else {}
     given = {n: x for n, x in flow.items() if x is not None} | steps_vary
-    if str(dtype) not in ("float32", "float64"):
+    if as_text(dtype) not in ("float32", "float64"):
         raise unknown("dtype", dtype, ("float32", "float64"))
     if rule is not None:
         if given or ema_tau is not None:
@@ -75,7 +75,7 @@ def run_settings(
         flow = {"steps": end}
     else:
         if steps is not None:
-            raise InputError(f"steps = {steps} needs a rule; allowed without one: t1 and dt")
+            raise InputError(f"steps = {shown(steps)} needs a rule; allowed without one: t1 and dt")
         usual = {"t1": T1} if adaptive else {"t1": T1, "dt": DT}
         complete = {**dict.fromkeys(flow), "max_steps": None, **usual, **given}
         checked = (adaptive_schedule if adaptive else fixed_schedule)(

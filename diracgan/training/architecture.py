@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from ..errors import InputError, instance
+from ..errors import InputError, instance, shown
 from ..game import Players
 from ..parameters import Parametric, param
 from .layers import (
@@ -143,7 +143,7 @@ class Architecture(Parametric):
             raise InputError(f"kernels and pooling belong to kind = dcgan; allowed in {kind}: neither")
         for name, x in (("depth", self.depth), ("depth_d", self.depth_d)):
             if kind != "mlp" and x is not None:
-                raise InputError(f"{name} = {x} belongs to kind = mlp; allowed in {kind}: none")
+                raise InputError(f"{name} = {shown(x)} belongs to kind = mlp; allowed in {kind}: none")
         if kind == "mlp" and "instance" in (chosen["norm_d"], chosen["norm_g"]):
             raise InputError("instance norm needs an image to normalise over; allowed in an mlp: layer")
         own = {n: getattr(self, n) for n in self.__dataclass_fields__}

@@ -179,7 +179,7 @@ def configure(
     on = problem(problem_) if isinstance(problem_, str) else problem_
     if not isinstance(on, Problem):
         raise InputError(
-            f"{problem_!r} is not a problem; allowed: a name, or what dg.training.problem(...) returns"
+            f"{shown(problem_)} is not a problem; allowed: a name, or what dg.training.problem(...) returns"
         )
     losses = parse(variant) if isinstance(variant, str) else variant
     if not isinstance(losses, Variant):
@@ -197,7 +197,7 @@ def configure(
     for t in made:
         if not isinstance(t, Trick):
             raise InputError(
-                f"{t!r} is not a trick; allowed: NAME[:k=v,...], or what tricks.trick(...) returns"
+                f"{shown(t)} is not a trick; allowed: NAME[:k=v,...], or what tricks.trick(...) returns"
             )
     if built.condition == "acgan" and not any(isinstance(t, AuxiliaryClasses) for t in made):
         made.append(trick("acgan"))
@@ -275,7 +275,7 @@ def _moves(given: Any, kind: str, losses: Variant) -> Rule:
         return rule(name, **settings)
     made = rule(given) if isinstance(given, str) else given
     if not isinstance(made, Rule):
-        raise InputError(f"{given!r} is not a rule; allowed: a name, or what dg.rule(...) returns")
+        raise InputError(f"{shown(given)} is not a rule; allowed: a name, or what dg.rule(...) returns")
     return made
 
 
@@ -323,11 +323,11 @@ def from_table(
             given[n] = rest.pop(n)
     for n, x in given.items():
         if n == "tricks" and isinstance(x, list) and not all(isinstance(t, dict) for t in x):
-            raise InputError(f"tricks of {source} are {x!r}; allowed: [[tricks]] tables")
+            raise InputError(f"tricks of {source} are {shown(x)}; allowed: [[tricks]] tables")
         want = list if n == "tricks" else dict
         if not isinstance(x, want):
             raise InputError(
-                f"{n} of {source} is {x!r}; allowed: {'[[tricks]] tables' if n == 'tricks' else f'a table [{n}]'}"
+                f"{n} of {source} is {shown(x)}; allowed: {'[[tricks]] tables' if n == 'tricks' else f'a table [{n}]'}"
             )
     known = [*parameters(TrainingConfig), "averages"]
     for n in rest:
@@ -335,7 +335,7 @@ def from_table(
             raise unknown(f"key of {source}", n, [*known, *_TABLES])
     averages = rest.pop("averages", [])
     if not isinstance(averages, list):
-        raise InputError(f"averages of {source} is {averages!r}; allowed: a list of decays")
+        raise InputError(f"averages of {source} is {shown(averages)}; allowed: a list of decays")
 
     def allowed(spec: str, registry: Registry[Any]) -> str:
         return loss_file.named(spec, registry, trust, source)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from ..errors import InputError, one_line, unknown
+from ..errors import InputError, one_line, shown, unknown
 from ..parameters import check, parameters
 from ..registry import merged, settings
 from .base import VARIANTS, Variant
@@ -70,7 +70,7 @@ def variant(name: str, **parameters_: Any) -> Variant:
 def check_variant(given: object) -> Variant:
     """``given``, or InputError where it is not a variant."""
     if not isinstance(given, Variant):
-        raise InputError(f"{given!r} is not a variant; allowed: what dg.variant(...) returns")
+        raise InputError(f"{shown(given)} is not a variant; allowed: what dg.variant(...) returns")
     return given
 
 

@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+from diracgan.cli import signals
+
 HERE = [sys.executable, "-m", "diracgan"]
 SLOW_START = """
 import signal, sys, time
@@ -86,6 +88,34 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, number, code):
     assert "Traceback" not in err
     assert [p.name for p in tmp_path.iterdir()] == ["a.npz"]
     assert (tmp_path / "a.npz").read_text() == "old"
+
+
+class ExtensionFileLoader:
+    """As Python's, with the code of a compiled module in Python."""
+
+    def exec_module(self, heard):
+        signal.raise_signal(signal.SIGUSR1)
+        heard.append("goes on")
+
+
+def test_a_signal_waits_until_a_compiled_module_is_loaded(monkeypatch):
+    """C++ that meets an exception while it makes its classes ends the process with a traceback and SIGABRT."""
+    sent, heard = [], []
+    monkeypatch.setattr(signals.os, "kill", lambda process, number: sent.append(number))
+    monkeypatch.setattr(signals, "_WORDS", {})
+    monkeypatch.setattr(signals, "_heard", [])
+    before = signal.signal(signal.SIGUSR1, signals._raise)
+    try:
+        ExtensionFileLoader().exec_module(heard)
+        assert heard == ["goes on"]
+        until = time.monotonic() + 10.0
+        while not sent and time.monotonic() < until:
+            time.sleep(0.01)
+        assert sent == [signal.SIGUSR1]
+        with pytest.raises(signals.Terminated):
+            signal.raise_signal(signal.SIGUSR1)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write anywhere")

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 import diracgan as dg
+from diracgan.errors import shown
 from diracgan.game import Game, Players
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -28,10 +29,10 @@ PACKAGES = ("", ".measure", ".analysis.bifurcation", ".training", ".sweeps", ".m
 
 
 class Odd:
-    """A thing of no use, with lines in its name."""
+    """A thing of no use, which fails to say what it is."""
 
     def __repr__(self) -> str:
-        return "<an\nodd thing>"
+        raise RuntimeError("says nothing")
 
 
 V, R = dg.variant("ns", r1=0.1), dg.rule("simultaneous", lr=0.1)
@@ -170,11 +171,9 @@ def test_every_argument_that_is_not_allowed_is_one_line_that_names_it(label, fol
         pytest.skip("its arguments are in test_wrong_types.py")
     for argument, value, given in cases(label, public):
         said = complaint(public, given)
-        names_it = (
-            argument in said or argument.replace("_", " ") in said or repr(value).split("\n")[0] in said
-        )
+        names_it = argument in said or argument.replace("_", " ") in said or shown(value) in said
         if said.startswith("!") or not (names_it or (name in FROM_A_FOLDER and NO_RUN in said)):
-            bad.append(f"{argument} = {value!r}: {said}")
+            bad.append(f"{argument} = {shown(value)}: {said}")
     assert bad == []
     assert not list(folder.iterdir())
 

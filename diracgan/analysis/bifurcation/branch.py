@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import InputError, instance, integer, number
+from ...errors import InputError, instance, integer, number, shown
 from ...numerics.continuation import (
     PathPoint,
     SignChange,
@@ -323,15 +323,15 @@ def bounds(handle: ParameterHandle, low: float | None, high: float | None) -> tu
 def named_range(over: str, low: float | None, high: float | None) -> tuple[str, float | None, float | None]:
     """A name, and the range that stands behind it or is given apart."""
     if not isinstance(over, str):
-        raise InputError(f"over = {over!r} is not a parameter; allowed: a name, as in over='gamma=0:2'")
+        raise InputError(f"over = {shown(over)} is not a parameter; allowed: a name, as in over='gamma=0:2'")
     name, equals, span = over.partition("=")
     if not equals:
         return name, low, high
     parts = span.split(":")
     if len(parts) != 2:
-        raise InputError(f"over = {over!r} is not a range; allowed: NAME=LOW:HIGH")
+        raise InputError(f"over = {shown(over)} is not a range; allowed: NAME=LOW:HIGH")
     if low is not None or high is not None:
-        raise InputError(f"the range is given twice, in {over!r} and by low or high; allowed: once")
+        raise InputError(f"the range is given twice, in {shown(over)} and by low or high; allowed: once")
     return name, number(f"low of {name}", parts[0]), number(f"high of {name}", parts[1])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import InputError, word
+from ...errors import InputError, shown, word
 from ...numerics.continuation import PathPoint, SignChange, SolutionPath, StepControl, continue_path
 from ...records import Record
 from ...rules import Rule, check_rule
@@ -285,11 +285,13 @@ def plane(
         InputError: where they are not two different numbers that decide something.
     """
     if not isinstance(over, (list, tuple)) or len(over) != 2:
-        raise InputError(f"over = {over!r} are not two parameters; allowed: two names, as in ('gamma', 'lr')")
+        raise InputError(
+            f"over = {shown(over)} are not two parameters; allowed: two names, as in ('gamma', 'lr')"
+        )
     for n, limits in (("low", low), ("high", high)):
         if not isinstance(limits, (list, tuple, np.ndarray)) or len(limits) != 2:
             raise InputError(
-                f"{n} = {limits!r} are not two limits; allowed: two numbers or None, as in (0, None)"
+                f"{n} = {shown(limits)} are not two limits; allowed: two numbers or None, as in (0, None)"
             )
     named = [named_range(name, a, b) for name, a, b in zip(over, low, high, strict=True)]
     handles = [real_handle(around, name) for name, _, _ in named]

@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 
 from ... import dirac
-from ...errors import InputError, listed
+from ...errors import InputError, listed, shown
 from .branch import present, real_handle
 from .curves import check_linear, check_noiseless, coincide
 from .equilibrium_forms import cubic_form
@@ -62,7 +62,9 @@ def threshold(point: Bifurcation, others: Sequence[str]) -> Callable[[Any], Arra
     if point.multiplicity > 1:
         raise InputError(coincide(point))
     if not 1 <= len(others := listed("others", others, "names, e.g. ['gamma']")) <= _MOST:
-        raise InputError(f"others = {others!r} are not one to {_MOST} names; allowed: a list, e.g. ['gamma']")
+        raise InputError(
+            f"others = {shown(others)} are not one to {_MOST} names; allowed: a list, e.g. ['gamma']"
+        )
     around = point.family.at([point.value], point.state)
     check_linear(around)
     handles = [real_handle(around, n) for n in (point.parameter, *others)]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...dynamics.starts import check_rates, check_untraced, starts, vector
-from ...errors import InputError, integer
+from ...errors import InputError, integer, shown
 from ...game import Players
 from ...rules import Rule, check_rule
 from ...variants import Variant, check_variant
@@ -114,7 +114,9 @@ def _point_and_datum(dim: int | None, x0: Any, at: Any) -> tuple[Players, np.nda
     try:
         phi, theta = at
     except (TypeError, ValueError):
-        raise InputError(f"at = {at!r} is not a point; allowed: (phi, theta), each with d entries") from None
+        raise InputError(
+            f"at = {shown(at)} is not a point; allowed: (phi, theta), each with d entries"
+        ) from None
     phi, theta, datum = starts(vector("at phi", phi), vector("at theta", theta), dim, x0)
     return Players(phi, theta), datum
 

@@ -13,7 +13,7 @@ from jax import Array
 
 from ... import dirac
 from ...dynamics.noise import NoisyGame, covariance, step_size
-from ...errors import InputError, number
+from ...errors import InputError, number, shown
 from ...game import Players
 from ...rules import Rule, State, float_vector, step
 from ...variants import Variant
@@ -106,7 +106,9 @@ def stationary_covariance(
         averaged = tau is not None
     elif sde_step is not None or ema_tau is not None:
         name, value = ("sde_step", sde_step) if sde_step is not None else ("ema_tau", ema_tau)
-        raise InputError(f"{name} = {value!r} belongs to the flow; a rule has its learning rates and ema")
+        raise InputError(
+            f"{name} = {shown(value)} belongs to the flow; a rule has its learning rates and ema"
+        )
     else:
         h, tau, averaged = None, None, rule.ema is not None
     made = functools.partial(Scatter, sigma=sigma, sde_step=h, spectrum=seen)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import InputError, integer, listed, number
+from ...errors import InputError, integer, listed, number, shown
 from ...parameters import text
 from ...records import Record
 from ...rules import Rule
@@ -140,7 +140,7 @@ def _ranges(around: LinearSettings, over: Any) -> dict[ParameterHandle, tuple[fl
             try:
                 first, last = given
             except (TypeError, ValueError):
-                text = f"the range of {name} = {given!r} is not a range; allowed: (low, high)"
+                text = f"the range of {name} = {shown(given)} is not a range; allowed: (low, high)"
                 raise InputError(text) from None
             first, last = (
                 integer(f"{end} of {name}", x, low=int(low or 0))
@@ -164,7 +164,9 @@ def _ranges(around: LinearSettings, over: Any) -> dict[ParameterHandle, tuple[fl
 def _names(over: Any) -> list[str]:
     names = [over] if isinstance(over, str) else listed("over", over, "names")
     if not all(isinstance(n, str) for n in names):
-        raise InputError(f"over = {over!r}; allowed: names, or a mapping of names to (low, high) or None")
+        raise InputError(
+            f"over = {shown(over)}; allowed: names, or a mapping of names to (low, high) or None"
+        )
     return names
 
 

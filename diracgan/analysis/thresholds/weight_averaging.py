@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import InputError, number
+from ...errors import InputError, number, shown
 from ...records import Record
 from ...rules import Rule
 from ...variants import Variant
@@ -232,7 +232,7 @@ def _no_games(**given: Any) -> None:
     for name, value in given.items():
         if not (value is None or (name.startswith("rate_") and value == 1)):
             raise InputError(
-                f"{name} = {value!r} needs a variant; allowed beside omega: h, decay, tau, reduction"
+                f"{name} = {shown(value)} needs a variant; allowed beside omega: h, decay, tau, reduction"
             )
 
 
