@@ -17,6 +17,7 @@ import pytest
 import xarray as xr
 from hypothesis import given, strategies as st
 from hypothesis.extra import numpy as hnp
+from selection import slow_but
 
 import diracgan as dg
 from diracgan.dynamics import store
@@ -111,13 +112,14 @@ def test_a_simulation_is_read_back(tmp_path, suffix, kind):
     assert json.loads(made.attrs["hyperparameters"])["lam"] == 0.37
 
 
+@pytest.mark.parametrize("flips", slow_but([30, 300], 30))
 @pytest.mark.parametrize("suffix", KEPT)
-def test_a_bit_that_has_changed_is_told_or_changes_nothing(tmp_path, suffix):
+def test_a_bit_that_has_changed_is_told_or_changes_nothing(tmp_path, suffix, flips):
     made, rng = everything(), random.Random(0)
     path = dg.save(made, tmp_path / f"a{suffix}")
     files = sorted(p for p in [path, *path.rglob("*")] if p.is_file())
     told = 0
-    for _ in range(30):
+    for _ in range(flips):
         file = rng.choice(files)
         whole = file.read_bytes()
         changed = bytearray(whole)

@@ -118,7 +118,7 @@ def widened(h, share, steps=100, runs=400):
     return float(np.quantile(spreads[1] / spreads[0], share))
 
 
-def test_the_critical_learning_rate_is_where_runs_spread_five_times_as_far(monkeypatch):
+def test_the_critical_learning_rate_is_where_runs_spread_five_times_as_far():
     few = brentq(lambda h: widened(h, 0.95) - 5.0, H, 1.0, xtol=0.005)
     most = brentq(lambda h: widened(h, 0.05) - 5.0, H, 1.0, xtol=0.005)
     game, at = linear_game()
@@ -130,6 +130,14 @@ def test_the_critical_learning_rate_is_where_runs_spread_five_times_as_far(monke
     assert 0.94 * few < found.value < 1.06 * most and found.largest == pytest.approx(32 * H)
     # the window itself, six tenths of it under other rates, and two neighbours: of 7,000 for six whole windows more
     assert found.iterations == 1800 and json.dumps(found.as_dict())
+    with pytest.raises(InputError, match="beta1"):
+        dg.critical_setting(game, "beta1", 1000, **how)
+
+
+@pytest.mark.slow  # where it blows up within a window of the usual length: above
+def test_of_a_short_window_a_spread_tells_growth_from_noise(monkeypatch):
+    game, at = linear_game()
+    how = {"players": at, "rule": dg.rule("simultaneous", lr=H), "batch": BATCH}
     # ten looks are the fewest that a spread is taken of, of the shortest window too
     few, most = (brentq(lambda h, q=q: widened(h, q, 50) - 5.0, H, 1.0, xtol=0.005) for q in (0.95, 0.05))
     brief = dg.critical_setting(game, "lr", 50, **how, seed=1)
@@ -145,8 +153,6 @@ def test_the_critical_learning_rate_is_where_runs_spread_five_times_as_far(monke
     noisy = dg.critical_setting(game, "lr", 50, **how | {"rule": dg.rule("simultaneous", lr=1e-4)})
     # at 32e-4 a step leaves 1 - 3e-4 of a deviation: spreads are those of a walk, and nothing grows
     assert noisy.by == "noise" and noisy.value == pytest.approx(5e-4, rel=0.2) and "do not part" in noisy.text
-    with pytest.raises(InputError, match="beta1"):
-        dg.critical_setting(game, "beta1", 1000, **how)
 
 
 def test_what_wanders_slowly_tells_no_blow_up_unless_all_does():

@@ -43,7 +43,7 @@ def contents(out: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("every", slow_but([5, 15], 15))  # odd ones among them
+@pytest.mark.parametrize("every", slow_but([5, 25], 25))  # odd ones among them
 def test_a_kill_before_any_operation_on_the_disk_loses_nothing(folder, every):
     whole = folder.resolve() / "whole"
     DEATH.within(whole, -1)
