@@ -20,9 +20,10 @@ from ..dynamics.iterations import first_state
 from ..game import Players
 from ..rules import Rule, init, step
 from ..variants import Variant, variant as made_variant
-from .dynamical_system import ContinuousSystem, runge_kutta_step
+from .dynamical_system import ContinuousSystem, DiscreteSystem, DynamicalSystem, runge_kutta_step
 from .linear.spectrum import spectrum
 from .linear.status import Status
+from .orbits.rotating_states import commutes_with_rotations
 
 ROWS = 512  # spaced states of the last quarter of a run (of the shortest, its last half), by which its end is known
 _AT_ONCE = 2**24  # numbers of such states held at once
@@ -76,6 +77,15 @@ class _End(NamedTuple):
     def change(self) -> float:
         """Of the size, from the one half to the other."""
         return self.sizes[1] - self.sizes[0]
+
+    @property
+    def swells(self) -> bool:
+        """Whether it still grows or shrinks: its size changes, and how far out it gets, or how wide it is, does too.
+
+        The size alone changes as well on an orbit off (0, x0) of which the halves hold no whole number of turns.
+        """
+        reach = np.abs(self.quarters[2:] - self.quarters[:2]).mean(axis=0)[[0, 2]].max()
+        return min(abs(self.change), 2.0 * reach) > _STEADY * self.largest
 
     @property
     def power(self) -> float:
@@ -212,7 +222,7 @@ class Runs:
         small = _AT_REST * self.box
         if self._passes(end):
             return UNSETTLED
-        if end.diameter > small and abs(end.change) > _STEADY * end.largest:
+        if end.diameter > small and end.swells:
             return UNSETTLED
         if end.diameter > small and end.still_to_go > SAME * end.largest:
             return UNSETTLED
@@ -249,7 +259,29 @@ class Runs:
         least = SAME * max(other.largest, other.diameter, 50 * _AT_REST * self.box)
         # of a chaotic or long motion the rows are a sample, which a second one differs from
         off = np.maximum(least, 2.0 * np.maximum(end.spread, other.spread))
-        return bool(np.all(np.abs(end.numbers - other.numbers) <= off))
+        if np.all(np.abs(end.numbers - other.numbers) <= off):
+            return True
+        if len(self.centre) == 2 or not self._turns_alike:
+            return False
+        one, two = self._turned_numbers(end), self._turned_numbers(other)
+        off = np.maximum(least, 2.0 * np.maximum(np.ptp(one[1:], axis=0), np.ptp(two[1:], axis=0)))
+        return bool(np.all(np.abs(one[0] - two[0]) <= off))
+
+    def _turned_numbers(self, end: _End) -> np.ndarray:
+        """Those of an end and its quarters that turning leaves alone: distances, and how far off the centres are."""
+        rows = np.vstack([end.numbers, end.quarters])
+        phi, theta = np.split(rows[:, 3:] - self.centre, 2, axis=1)
+        return np.column_stack([rows[:, :2], np.linalg.norm(phi, axis=1), np.linalg.norm(theta, axis=1)])
+
+    @functools.cached_property
+    def _turns_alike(self) -> bool:
+        """Whether the motion commutes with rotations, so that what is turned is one attractor."""
+        system, z = self.system, self.centre + self.box * np.linspace(0.3, 0.7, len(self.centre))
+        motion: DynamicalSystem = (
+            ContinuousSystem(system) if self.rule is None else DiscreteSystem(system, self.rule)
+        )
+        flat = motion.flat(motion.begin(*np.split(z, 2)))
+        return commutes_with_rotations(motion, flat)
 
     @staticmethod
     def has_settled(labels: np.ndarray) -> np.ndarray:

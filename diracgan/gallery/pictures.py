@@ -114,6 +114,7 @@ def locus_page(
         moving: whether it is an animation.
     """
     from ..analysis.linear.margins import locus
+    from ..plotting.letters import with_letters
     from ..plotting.spectra import LocusOptions, animate_locus, locus_figure
 
     shown = [v for v in found.values if found.low < v < found.high]
@@ -133,7 +134,14 @@ def locus_page(
     span = f"{what} as {found.parameter} goes from {values[0]:g} to {values[-1]:g}"
     if moving:
         return animate_locus(values, rows, title=f"{found.variant}: {span}", **how)
-    return locus_figure(values, rows, title=f"{found.variant}: {found.text}", below=span, **how)
+    born = [point.birth.partition(": ")[2] for point in found.born if first < point.value < last][:2]
+    return locus_figure(
+        values,
+        rows,
+        title=f"{found.variant}: {found.text}",
+        below=with_letters("; ".join([span, *born])),
+        **how,
+    )
 
 
 def side_by_side(

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from ..analysis.kinds import Kind, Outcome
-from .axes_helpers import legend_below, styled
-from .headings import page, spanned
+from .axes_helpers import legend_below, name_beside, styled
+from .headings import panel_page, spanned
 from .letters import number, with_letters
 from .maps import best, margin_words, stability as stability_map
 from .theme import BLUE, GREEN, INK, ORANGE, PURPLE, VERMILION
@@ -48,8 +49,10 @@ _KINDS = {
     Outcome.GROWING: VERMILION,
     Outcome.UNDECIDED: INK,
 }
+_LABELS = {Kind.LIMIT_CYCLE: "limit cycle", Outcome.ORBIT: "orbit of few steps"}
 _SIZES = np.log10([m * 10.0**e for e in range(-8, 4) for m in (1, 2, 5)])  # of cycles that are drawn
 _UNSTABLE = "unstable"
+_NEAR_THE_END = 0.88  # of an axis: beyond, a name stands on the other side of its point
 _APART = 0.01  # of an axis: points nearer than that share a mark
 
 
@@ -79,10 +82,11 @@ def atlas(found: Any, ax: Axes | None = None, *, stability: Any = None) -> Axes:
             stability_map(stability.isel(segment=slice(0)), ax)
         for c in curves:
             _curve(ax, c)
-        for at, names in _marks([p for c in curves for p in c.points], np.subtract(found.high, found.low)):
-            _mark(ax, at, names)
         ax.set_xlim(found.low[0], found.high[0])
         ax.set_ylim(found.low[1], found.high[1])
+        taken: list[Bbox] = []
+        for at, names in _marks([p for c in curves for p in c.points], np.subtract(found.high, found.low)):
+            _mark(ax, at, names, taken)
         legend_below(ax)
     return ax
 
@@ -100,8 +104,10 @@ def atlas_figure(found: Any, *, stability: Any = None) -> Figure:
     names = dict.fromkeys(p.name for c in found.curves for p in c.points)
     short = [f"{_SHORT[name]}: {name}" for name in names if name in _SHORT]
     margin = [] if stability is None else [margin_words(stability)]
-    with page(7.6, 6.2, _answer(found, stability), "; ".join([found.text, *short, *margin])) as fig:
-        atlas(found, fig.add_axes((0.1, 0.2, 0.76, 0.62)), stability=stability)
+    box = (0.1, 0.2, 0.86 if stability is None else 0.76, 0.62)  # a scale stands on the right of a map
+    words = (_answer(found, stability), "; ".join([found.text, *short, *margin]))
+    with panel_page(7.6, 6.2, box, *words) as (fig, ax):
+        atlas(found, ax, stability=stability)
     return fig
 
 
@@ -149,7 +155,7 @@ def adaptive(found: Any, ax: Axes | None = None) -> Axes:
                 here = np.where(kinds == kind, 1.0, np.nan).T
                 shown = ListedColormap([colour])
                 ax.pcolormesh(found.first, found.second, here, cmap=shown, alpha=0.25, shading="nearest")
-                ax.plot([], [], "s", color=colour, alpha=0.4, label=kind)
+                ax.plot([], [], "s", color=colour, alpha=0.4, label=_LABELS.get(kind, kind))
         sizes = np.log10(np.where(found.amplitudes > 0, found.amplitudes, np.nan)).T
         if np.any(np.isfinite(sizes)) and np.nanmax(sizes) > np.nanmin(sizes):
             look: dict[str, Any] = {"colors": INK, "linewidths": 1.0, "linestyles": "solid"}
@@ -178,8 +184,9 @@ def adaptive_figure(found: Any) -> Figure:
         'onto a limit cycle at all of 4 points, |φ| = 0.00668 to 0.23'
     """
     what = spanned_over(f"{found.variant}, {found.rule}", found)
-    with page(7.6, 6.2, f"{what}: {_ends(found)}", with_letters(found.text)) as fig:
-        adaptive(found, fig.add_axes((0.1, 0.2, 0.82, 0.62)))
+    words = (f"{what}: {_ends(found)}", with_letters(found.text))
+    with panel_page(7.6, 6.2, (0.1, 0.2, 0.82, 0.62), *words) as (fig, ax):
+        adaptive(found, ax)
     return fig
 
 
@@ -219,9 +226,10 @@ def _marks(points: list[Any], sizes: np.ndarray) -> list[tuple[np.ndarray, list[
     return marks
 
 
-def _mark(ax: Axes, at: np.ndarray, names: list[str]) -> None:
+def _mark(ax: Axes, at: np.ndarray, names: list[str], taken: list[Bbox]) -> None:
     look: dict[str, Any] = {"markersize": 6, "markerfacecolor": "white", "markeredgecolor": INK}
     ax.plot(*at, "o", zorder=6, clip_on=False, **look)
-    box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
-    beside = {"xytext": (7, -9), "textcoords": "offset points", "fontsize": 8, "zorder": 6, "bbox": box}
-    ax.annotate(", ".join(names), tuple(at), **beside)
+    (low, high), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    left = bool(at[0] > low + _NEAR_THE_END * (high - low))
+    below = bool(at[1] > bottom + (1 - _NEAR_THE_END) * (top - bottom))
+    name_beside(ax, (float(at[0]), float(at[1])), ", ".join(names), taken, left=left, below=below)

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .axes_helpers import legend_below, styled
-from .headings import page
+from .headings import panel_page
 from .letters import number
 from .theme import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, VERMILION
 
@@ -58,7 +58,9 @@ def attractors(found: Any, ax: Axes | None = None) -> Axes:
             ax.plot(*at.T, "D", color="white", markeredgecolor=INK, zorder=5, label=None if k else "edge")
         if found.survives is not None:
             centre = (0.0, found.x0[0] if found.dim == 1 else 0.0)
-            turn = np.linspace(0.0, 2 * np.pi, 361)
+            turn = np.linspace(
+                0.0, 2 * np.pi if found.dim == 1 else 0.5 * np.pi, 361
+            )  # sizes are not negative
             kick = found.survives * np.array([np.cos(turn), np.sin(turn)])
             label = "largest kick that was survived"
             ax.plot(centre[0] + kick[0], centre[1] + kick[1], "--", color=INK, zorder=3, label=label)
@@ -79,8 +81,8 @@ def attractors_figure(found: Any) -> Figure:
         '100 '
     """
     around = f"{found.variant}, {found.rule or 'flow'}, d = {found.dim}: {found.starts} starts within {found.box:g}"
-    with page(7.2, 6.4, found.text, around) as fig:
-        attractors(found, fig.add_axes((0.11, 0.19, 0.84, 0.68)))
+    with panel_page(7.2, 6.4, (0.11, 0.19, 0.84, 0.68), found.text, around) as (fig, ax):
+        attractors(found, ax)
     return fig
 
 

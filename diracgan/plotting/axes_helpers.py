@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
-from matplotlib.transforms import ScaledTranslation
+from matplotlib.transforms import Bbox, ScaledTranslation
 
 from .letters import number
 from .series import Array, window
@@ -112,7 +112,7 @@ def ticks(axis: Axis, count: int) -> None:
     """
     axis.set_major_locator(MaxNLocator(count, steps=[1, 2, 5, 10]))
     low, high = axis.get_view_interval()
-    if not 1e-3 <= max(abs(low), abs(high)) < 1e4:
+    if not 1e-2 <= max(abs(low), abs(high)) < 1e4:  # as the style's axes.formatter.limits
         axis.set_major_formatter(lambda x, _: number(x, 3).replace("\N{NO-BREAK SPACE}", ""))
 
 
@@ -226,6 +226,39 @@ def logarithmic(ax: Axes, sizes: Array) -> None:
         low, high = np.floor(low), np.ceil(high)
     ax.set_ylim(10.0**low, 10.0**high)
     decade_ticks(ax.yaxis, low, high, every=max(1, int(np.ceil((high - low) / 6))))
+
+
+def name_beside(
+    ax: Axes,
+    at: tuple[float, float],
+    text: str,
+    taken: list[Bbox],
+    *,
+    left: bool = False,
+    below: bool = False,
+) -> None:
+    """Write a name beside a point, on that side of it which is asked for unless a name before stands there.
+
+    Args:
+        ax: axes with their limits.
+        at: the point.
+        text: its name; may have lines.
+        taken: where names stand by now, in points, to which this one is added.
+        left: whether it should stand on the left.
+        below: whether it should stand below.
+    """
+    figure, lines = ax.get_figure(root=True), text.split("\n")
+    assert figure is not None
+    wide, high = 4.8 * max(map(len, lines)), 10.0 * len(lines)
+    x, y = (72 / figure.dpi * np.asarray(ax.transData.transform(at))).tolist()
+    sides = ((-7, 7) if left else (7, -7)), ((-5 - high, 5) if below else (5, -5 - high))
+    places = [(away, up) for up in sides[1] for away in sides[0]]
+    boxes = [Bbox.from_bounds(x + (a - wide if a < 0 else a), y + up, wide, high) for a, up in places]
+    k = next((k for k, box in enumerate(boxes) if not box.count_overlaps(taken)), 0)
+    taken.append(boxes[k])
+    white = {"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
+    look: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8, "zorder": 6, "bbox": white}
+    ax.annotate(text, at, xytext=places[k], ha="right" if places[k][0] < 0 else "left", va="bottom", **look)
 
 
 def legend_below(ax: Axes) -> None:

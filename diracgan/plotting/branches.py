@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from ..errors import InputError
-from .axes_helpers import legend_below, styled
-from .headings import page, spanned
+from .axes_helpers import legend_below, name_beside, styled, ticks
+from .headings import panel_page, spanned
 from .letters import number
-from .theme import BLUE, GREEN, INK, VERMILION
+from .theme import BLUE, GREEN, INK, ORANGE, VERMILION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,6 +45,8 @@ _POINT: dict[str, Any] = {
     "zorder": 5,
     "clip_on": False,
 }
+_NEAR_THE_END = 0.8  # of the axis: beyond, a name stands on the left of its point
+_SHARE = 0.04  # of either axis: points of one kind that are closer have one name
 _ROUNDING = 1e-12  # of the range: a value below is 0
 _LAW_HOLDS = 0.3  # the normal form at a value differs by no more from the law at the point
 _REACH = 0.4  # of the range beyond a point: how far the normal form is drawn
@@ -79,24 +82,21 @@ def branches(found: Sequence[Any], ax: Axes | None = None) -> Axes:
     if len(names) > 1:
         raise InputError(f"the branches turn {', '.join(sorted(names))}; allowed: one parameter")
     with styled(ax) as ax:
+        begins = {p.value: _height_at(b, p) for b in found if not _turns(b) for p in b.points}
         for b in found:
-            _branch(ax, b)
+            _branch(ax, b, begins.get(b.born_at))
         followed = {b.born_at for b in found}
         for b in found:
             for point in b.points:
                 if not _turns(b) and point.value not in followed:
                     _born(ax, b, point)
-                height = _height_at(b, point)
-                marker, label = _MARKS[point.kind]
-                ax.plot(point.value, height, marker, **_POINT)
-                left = _turns(b) and point.side > 0  # the branch lies to the right
-                beside = {"xytext": (-6 if left else 4, 7), "ha": "right" if left else "left"}
-                beside |= {"textcoords": "offset points", "fontsize": 8}
-                value = point.value if abs(point.value) > _ROUNDING * (b.high - b.low) else 0.0
-                ax.annotate(f"{label}\n{number(value, 5)}", (point.value, height), **beside)
+                ax.plot(point.value, _height_at(b, point), _MARKS[point.kind][0], **_POINT)
         largest = ", of a cycle the largest" if any(_turns(b) for b in found) else ""
         ax.set(xlabel=next(iter(names)), ylabel=f"distance from (0, x₀){largest}")
-        ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
+        _from_zero(ax)
+        ticks(ax.xaxis, 8)
+        ticks(ax.yaxis, 8)
+        _named(ax, found)
         legend_below(ax)
     return ax
 
@@ -110,8 +110,8 @@ def branches_figure(found: Sequence[Any], *, title: str, below: str = "") -> Fig
         >>> branches_figure([found], title="ns").texts[0].get_text()
         'ns'
     """
-    with page(8.2, 5.2, title, below) as fig:
-        branches(found, fig.add_axes((0.11, 0.2, 0.84, 0.6)))
+    with panel_page(8.2, 5.2, (0.11, 0.2, 0.84, 0.6), title, below) as (fig, ax):
+        branches(found, ax)
     return fig
 
 
@@ -131,6 +131,33 @@ def branch_title(found: Any) -> str:
     none = f"{found.kind} over {found.parameter}, no bifurcation"
     what = spanned(f"{found.variant}, {found.rule or 'flow'}", found.parameter, found.low, found.high)
     return f"{what}: {', '.join([*at[:3], *more]) or none}"
+
+
+def _from_zero(ax: Axes) -> None:
+    """Begin the heights at 0, or a little below a branch that lies there, unless all of them are far from it."""
+    low, high = ax.get_ylim()
+    if low < 0:  # a distance is not
+        high = high if high > -2 * low else 1.0
+        ax.set_ylim(-0.05 * high, high)
+    elif low < 0.5 * high:
+        ax.set_ylim(bottom=0.0)
+
+
+def _named(ax: Axes, found: Sequence[Any]) -> None:
+    """Write its name and value beside every point, away from what meets or is born there; close ones share a name."""
+    units = np.array([np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())])
+    names: list[tuple[np.ndarray, str, list[str], bool]] = []
+    for point, b in sorted(((p, on) for on in found for p in on.points), key=lambda pair: pair[0].value):
+        value = point.value if abs(point.value) > _ROUNDING * (b.high - b.low) else 0.0
+        left = point.side > 0 or value > b.low + _NEAR_THE_END * (b.high - b.low)
+        at, name = np.array([point.value, _height_at(b, point)]), _MARKS[point.kind][1]
+        if names and name == names[-1][1] and np.all(np.abs(at - names[-1][0]) < _SHARE * units):
+            names[-1][2].append(number(value, 5))
+        else:
+            names.append((at, name, [number(value, 5)], left))
+    taken: list[Bbox] = []
+    for (x, y), name, values, left in names:
+        name_beside(ax, (float(x), float(y)), f"{name}\n{', '.join(dict.fromkeys(values))}", taken, left=left)
 
 
 def _height(b: Any, phi: Any, theta: Any) -> Any:
@@ -160,14 +187,19 @@ def _height_at(b: Any, point: Any) -> float:
     return float(b.radii[int(np.argmin(off))])
 
 
-def _branch(ax: Axes, b: Any) -> None:
+def _branch(ax: Axes, b: Any, begin: float | None) -> None:
+    """A branch; one of cycles from the equilibrium on, at the height ``begin``, of which they are born."""
     cycles = _turns(b)
-    heights, statuses = b.radii[:, None] if cycles else _heights(b), np.array(b.statuses)
-    colours = {"stable": GREEN} if cycles else {}
+    values, statuses = b.values, np.array(b.statuses)
+    heights = b.radii[:, None] if cycles else _heights(b)
+    if cycles and begin is not None:
+        values, statuses = np.append(b.born_at, values), np.append(statuses[:1], statuses)
+        heights = np.concatenate([[[begin]], heights])
+    colours = {"stable": GREEN, "unstable": ORANGE} if cycles else {}
     for status, part in _stretches(statuses):
         line, colour = _LOOKS.get(status, (":", INK))
         colour = colours.get(status, colour)
-        lines = ax.plot(b.values[part], heights[part], line, color=colour, linewidth=1.8, zorder=3)
+        lines = ax.plot(values[part], heights[part], line, color=colour, linewidth=1.8, zorder=3)
         lines[0].set_label(f"{b.kind}, {status}")
 
 
@@ -196,7 +228,7 @@ def _born(ax: Axes, b: Any, point: Any) -> None:
     if np.sum(holds) < 2:
         return
     values, radii = values[holds], radii[holds]
-    line, colour = ("-", GREEN) if point.criticality == "supercritical" else ("--", VERMILION)
+    line, colour = ("-", GREEN) if point.criticality == "supercritical" else ("--", ORANGE)
     label = "born there, by the normal form" + (", unstable" if line == "--" else "")
     around = _height(b, point.phi, point.theta) + radii
     ax.plot(values, around, line, color=colour, linewidth=1.2, zorder=2, label=label)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -17,6 +17,9 @@ from matplotlib.textpath import text_to_path
 from .letters import number, with_letters, with_powers
 from .series import Series
 from .theme import ALARM, GREY, INK, style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 WHOLE = 20  # lines of a heading that nobody cuts
 # Of a page's width: a film's clock stands on the right of its title, and on a screen letters are wider.
@@ -37,6 +40,28 @@ def page(width: float, height: float, title: str, below: str = "", alarm: str = 
         fig = Figure(figsize=(width, height))
         heading(fig, title, below, alarm)
         yield fig
+
+
+@contextmanager
+def panel_page(
+    width: float, height: float, box: tuple[float, float, float, float], title: str, below: str = ""
+) -> Iterator[tuple[Figure, Axes]]:
+    """A :func:`page` with one panel, higher by what its heading has beyond two lines each; nothing of that is cut.
+
+    Args:
+        width: in inches.
+        height: in inches, with a heading of no more than two lines each.
+        box: of the panel, in parts of that page: left, bottom, width, height.
+        title: the answer.
+        below: how it was computed.
+    """
+    words = (width, title, below)
+    share = height / (height + heading_height(*words, most=WHOLE) - heading_height(*words))
+    with style():
+        fig = Figure(figsize=(width, height / share))
+        heading(fig, title, below, most=WHOLE)
+        left, bottom, wide, high = box
+        yield fig, fig.add_axes((left, bottom * share, wide, high * share))
 
 
 def heading(fig: Figure, title: str, below: str, alarm: str = "", *, most: int = 2) -> None:

@@ -17,7 +17,7 @@ from ..analysis.linear.status import Status
 from ..errors import InputError, unknown
 from .axes_helpers import decade_ticks, legend_below, scale_beside, styled, ticks
 from .flowlines import VectorField, flow_lines
-from .headings import page
+from .headings import panel_page
 from .letters import number
 from .series import Array, read
 from .theme import BLUE, GREEN, GREY, INK, PALE, SHADE, VERMILION, time_map
@@ -177,7 +177,8 @@ def _areas(ax: Axes, found: Any, x: str, y: str, margin: Array, colours: Any, sc
     xs, ys = np.asarray(found[x], float), np.asarray(found[y], float)
     i, j = np.argsort(xs), np.argsort(ys)
     top = scale.vmax or 1.0
-    values = _half_a_cell_more(_half_a_cell_more(margin[np.ix_(j, i)]).T).T
+    # one point far below 0 beside the line would draw the line of margin 0 to the next one
+    values = _half_a_cell_more(_half_a_cell_more(np.maximum(margin[np.ix_(j, i)], -top)).T).T
     levels = [min(float(values.min()), 0.0) - top, *np.linspace(0.0, top, 65)]
     levels[-1] += abs(float(values.max()))
     filled = [to_rgb(_STATUS[Status.UNSTABLE][0]), *colours(np.linspace(0, 1, 64))[:, :3]]
@@ -335,8 +336,9 @@ def map_figure(found: Any, **on_top: Any) -> Figure:
     name = str(found.attrs.get("variant", ""))
     moved = str(found.attrs.get("rule", "")) or "flow"
     title = f"{name}: {answer}" if (answer := _ANSWERS[kind](found)) else name
-    with page(7.6, 6.2, title, f"{_TITLES[kind]}; {moved}; {_where(found, kind)}") as fig:
-        ax = fig.add_axes((0.1, 0.2, 0.76 if kind == "stability" else 0.87, 0.62))
+    box = (0.1, 0.2, 0.76 if kind == "stability" else 0.87, 0.62)  # a scale stands on the right of a margin
+    below = f"{_TITLES[kind]}; {moved}; {_where(found, kind)}"
+    with panel_page(7.6, 6.2, box, title, below) as (fig, ax):
         _DRAWN[kind](found, ax, **on_top)
         fig.set_label(f"{name}, {moved}, map of {kind}")
     return fig

@@ -15,7 +15,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from ..analysis.linear.status import Status
 from ..errors import InputError
 from .axes_helpers import equal_scales, film, legend_below, scale_beside, styled, ticks
-from .headings import page
+from .headings import panel_page
 from .letters import number, with_letters
 from .series import Array
 from .theme import BLUE, GREEN, INK, PALE, SHADE, VERMILION, power_of_ten, time_map
@@ -234,8 +234,8 @@ def locus_figure(
         'ns + r1'
     """
     high = 5.6 if how.get("kind") == "map" else 4.4
-    with page(8.2, high, title, below) as fig:
-        locus(values, eigenvalues, fig.add_axes((0.1, 1.0 / high, 0.76, 1 - 2.1 / high)), **how)
+    with panel_page(8.2, high, (0.1, 1.0 / high, 0.76, 1 - 2.1 / high), title, below) as (fig, ax):
+        locus(values, eigenvalues, ax, **how)
     return fig
 
 

@@ -131,7 +131,12 @@ def law_until(origin: Origin, scale: float, room: float, within: float) -> float
 
 
 def squared_amplitude(family: Family, form: NormalForm) -> float:
-    """The square of the amplitude of what is born, by the normal form at a value of the parameter; <= 0: nothing."""
+    """The square of the amplitude of what is born, by the normal form at a value of the parameter; <= 0: nothing.
+
+    0 too where the cubic coefficient has rounded away, so that its terms decide nothing.
+    """
+    if abs(form.coefficient) < np.finfo(float).tiny:
+        return 0.0
     if not family.discrete:
         return -form.eigenvalue.real / form.coefficient
     flips = abs(form.eigenvalue.imag) <= REAL and form.eigenvalue.real < 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from .points import FARTHEST, Bifurcation, PointKind, check_point
 _SLACK = 1e-12  # of a range: a curve may run along its border
 _ZERO = 1e-3  # of its neighbours: a value that changes its sign without this is at a pole
 _BY_COEFFICIENT = ("Bautin", "Chenciner", "generalised flip", "cusp")
+_ROUNDING = 1e-12  # of a range: a value below is 0
 SAME_POINT = 1e-6  # relative: two points of codimension two that differ by less are one
 _SINGULAR = 1e10  # condition beyond which equations are not solved
 _BEYOND = 1e-6  # the unit circle: a multiplier there is unstable
@@ -245,16 +246,20 @@ def follow_cycle_curve(
         residuals=np.array([p.residual for _, p in on]),
         points=made,
         ends=found.ends,
-        text=_words(point.kind, len(on), place["parameters"], made),
+        text=_words(point.kind, len(on), place, made),
         **place,
     )
 
 
 def _words(
-    kind: PointKind | CycleKind, count: int, names: tuple[str, str], points: Sequence[CodimensionTwo]
+    kind: PointKind | CycleKind, count: int, place: Mapping[str, Any], points: Sequence[CodimensionTwo]
 ) -> str:
-    said = "; ".join(f"{p.name} at ({p.values[0]:.6g}, {p.values[1]:.6g})" for p in points)
-    return f"{kind.words} curve of {count} points in ({names[0]}, {names[1]})" + (f": {said}" if said else "")
+    rounding = _ROUNDING * np.subtract(place["high"], place["low"])
+    said = "; ".join(
+        f"{p.name} at ({_pair(np.where(np.abs(p.values) > rounding, p.values, 0.0))})" for p in points
+    )
+    names = ", ".join(place["parameters"])
+    return f"{kind.words} curve of {count} points in ({names})" + (f": {said}" if said else "")
 
 
 def check_inside(names: Sequence[str], begin: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
@@ -389,7 +394,7 @@ def _record(system: CriticalSystem, path: SolutionPath, low: np.ndarray, high: n
         residuals=np.array([float(np.max(np.abs(system.equations(u)[0]))) for u in us]),
         points=points,
         ends=ends,
-        text=_words(kind, len(us), place["parameters"], points),
+        text=_words(kind, len(us), place, points),
         **place,
     )
 

@@ -30,6 +30,23 @@ def test_rest_and_a_circle_attract_and_the_unstable_circle_is_the_edge():
     np.testing.assert_allclose(np.linalg.norm(np.array(circle.points) - [0.0, 1.0], axis=1), 1.0, rtol=1e-4)
 
 
+def test_a_cycle_off_the_equilibrium_has_settled_whatever_part_of_a_turn_is_seen():
+    # of TwoCycles turned round (0, 1): as seen from (0, 0), which is no centre of it, a row's distance swings from
+    # 1 - r to 1 + r, and the halves of what is seen hold 3.98 turns each
+    runs = basins.Runs(games.Bistable(), None, np.ones(1), 0.02, 10_000, 1.5)
+    runs.centre = np.zeros(2)
+    starts = np.array([[0.4, 1.9], [0.7, 1.2], [-0.8, 0.3]])
+    assert runs.grouped(runs.ends(starts)).tolist() == [0, 0, 0]
+
+
+def test_what_is_turned_is_one_attractor():
+    # in d = 2 each start ends on a cycle of its own line through the datum, or circle of its own sense
+    runs = basins.Runs(dg.variant("wgan-gp"), None, np.zeros(2), 0.05, 4096, 1.0)
+    turned = [np.kron(np.eye(2), [[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]) for a in (0.0, 1.0, 2.5)]
+    start = np.array([0.3, -0.2, 0.1, 0.4])
+    assert runs.grouped(runs.ends(np.array([r @ start for r in turned]))).tolist() == [0, 0, 0]
+
+
 def test_runs_on_a_strange_attractor_are_one_attractor():
     # Henon's map with k = 1.4: all that stays bounded ends on one set, of which each run's rows are another sample
     rule = dg.rule("simultaneous", lr=1.0)
