@@ -280,8 +280,8 @@ class Runs:
         motion: DynamicalSystem = (
             ContinuousSystem(system) if self.rule is None else DiscreteSystem(system, self.rule)
         )
-        flat = motion.flat(motion.begin(*np.split(z, 2)))
-        return commutes_with_rotations(motion, flat)
+        begun: Any = motion.begin(*np.split(z, 2))
+        return commutes_with_rotations(motion, motion.flat(begun))
 
     @staticmethod
     def has_settled(labels: np.ndarray) -> np.ndarray:

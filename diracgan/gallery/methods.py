@@ -118,6 +118,22 @@ def _atlas(v: Variant) -> Figure:
     return atlas_page(v, atlas(v, ("gamma=0.01:1", "lr=0.02:5"), made), made)
 
 
+def _adaptive(v: Variant) -> Figure:
+    from ..analysis.bifurcation import adaptive_chart
+    from ..plotting.atlas import adaptive_figure
+    from ..rules import rule
+
+    return adaptive_figure(adaptive_chart(v, ("gamma=0.01:1", "lr=0.001:0.1"), rule("adam", beta1=0.5)))
+
+
+def _attractors(v: Variant) -> Figure:
+    from ..analysis.bifurcation import attractors
+    from ..plotting.attractors import attractors_figure
+    from ..rules import rule
+
+    return attractors_figure(attractors(v, rule("optimistic", lr=1.28), box=1.5))
+
+
 def _compared(_: Variant) -> Figure:
     from ..variants import parse
 
@@ -250,14 +266,14 @@ METHODS: tuple[Entry, ...] = (
     ),
     CommandEntry(
         name="locus-lr",
-        title="Through the unit circle",
-        variant="wgan-gp",
-        parameters={"c": 0.0, "lam": 0.5},
+        title="Through the unit circle, and what is born there",
+        variant="ns",
+        parameters={"r1": 0.3},
         picture=_multipliers,
-        command="critical lr --variant wgan-gp --c 0 --lam 0.5 --rule simultaneous",
+        command="critical lr --variant ns --r1 0.3 --rule simultaneous",
         truth=r"""
-            Simultaneous steps with WGAN-GP ($c = 0$, $\lambda < 1$) converge for $h < 2\lambda$, here 1,
-            where the multipliers leave the unit circle.
+            Simultaneous steps on ns + R1 ($\gamma < 1$) converge for $h < 4\gamma$, here 1.2, where the
+            multipliers leave the unit circle and a stable circle of radius about $1.78\sqrt{h - 1.2}$ is born.
         """,
     ),
     CommandEntry(
@@ -283,6 +299,31 @@ METHODS: tuple[Entry, ...] = (
             Alternating heavy ball ($\beta = 0.3$) on ns + R1: the fixed point loses stability on a Neimark-Sacker
             curve up to its 1:2 resonance, beyond it on a flip curve. Beyond the Chenciner point (CH) the circle
             is born unstable.
+        """,
+    ),
+    CommandEntry(
+        name="adam-atlas",
+        title="The cycles on which Adam ends",
+        variant="ns",
+        picture=_adaptive,
+        command="bifurcation ns --over gamma=0.01:1 --over lr=0.001:0.1 --rule adam -r beta1=0.5",
+        truth=r"""
+            With $\epsilon = 10^{-8}$ Adam's equilibrium has no useful linearisation: from every learning rate
+            training ends on an orbit. Its size grows with the learning rate; more R1 makes it smaller only up to
+            $\gamma \approx 0.7$.
+        """,
+    ),
+    CommandEntry(
+        name="attractors",
+        title="What attracts, and how large a kick is survived",
+        variant="ns",
+        parameters={"r1": 0.5},
+        picture=_attractors,
+        command="attractors ns --r1 0.5 --rule optimistic --lr 1.28 --box 1.5",
+        truth=r"""
+            Optimistic steps just below their threshold: every eigenvalue is inside the unit circle, and half of
+            the starts in the box end on a limit cycle of $\lvert z\rvert$ up to 1.17 instead. The diamond lies on
+            the edge between the two basins; the dashed circle is the largest kick that was survived.
         """,
     ),
     CommandEntry(

@@ -49,7 +49,7 @@ _KINDS = {
     Outcome.GROWING: VERMILION,
     Outcome.UNDECIDED: INK,
 }
-_LABELS = {Kind.LIMIT_CYCLE: "limit cycle", Outcome.ORBIT: "orbit of few steps"}
+_LABELS = {Kind.LIMIT_CYCLE: "limit cycle", Outcome.ORBIT: "orbit without a slow turn"}
 _SIZES = np.log10([m * 10.0**e for e in range(-8, 4) for m in (1, 2, 5)])  # of cycles that are drawn
 _UNSTABLE = "unstable"
 _NEAR_THE_END = 0.88  # of an axis: beyond, a name stands on the other side of its point

@@ -177,8 +177,8 @@ def _areas(ax: Axes, found: Any, x: str, y: str, margin: Array, colours: Any, sc
     xs, ys = np.asarray(found[x], float), np.asarray(found[y], float)
     i, j = np.argsort(xs), np.argsort(ys)
     top = scale.vmax or 1.0
-    # one point far below 0 beside the line would draw the line of margin 0 to the next one
-    values = _half_a_cell_more(_half_a_cell_more(np.maximum(margin[np.ix_(j, i)], -top)).T).T
+    values = np.maximum(margin[np.ix_(j, i)], -top)  # one far below 0 would draw that line to the next point
+    values = _half_a_cell_more(_half_a_cell_more(values).T).T
     levels = [min(float(values.min()), 0.0) - top, *np.linspace(0.0, top, 65)]
     levels[-1] += abs(float(values.max()))
     filled = [to_rgb(_STATUS[Status.UNSTABLE][0]), *colours(np.linspace(0, 1, 64))[:, :3]]
@@ -336,9 +336,8 @@ def map_figure(found: Any, **on_top: Any) -> Figure:
     name = str(found.attrs.get("variant", ""))
     moved = str(found.attrs.get("rule", "")) or "flow"
     title = f"{name}: {answer}" if (answer := _ANSWERS[kind](found)) else name
-    box = (0.1, 0.2, 0.76 if kind == "stability" else 0.87, 0.62)  # a scale stands on the right of a margin
-    below = f"{_TITLES[kind]}; {moved}; {_where(found, kind)}"
-    with panel_page(7.6, 6.2, box, title, below) as (fig, ax):
+    wide, below = 0.76 if kind == "stability" else 0.87, f"{_TITLES[kind]}; {moved}; {_where(found, kind)}"
+    with panel_page(7.6, 6.2, (0.1, 0.2, wide, 0.62), title, below) as (fig, ax):
         _DRAWN[kind](found, ax, **on_top)
         fig.set_label(f"{name}, {moved}, map of {kind}")
     return fig

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 from matplotlib.figure import Figure
 
+from diracgan.plotting.axes_helpers import name_beside
 from diracgan.plotting.branches import branches
 
 
@@ -52,3 +53,43 @@ def test_of_an_orbit_all_points_are_drawn():
     ax = branches([branch], Figure().add_subplot())
     assert [line.get_ydata()[0] for line in ax.get_lines()] == [1.0, 2.0, 5.0]
     assert len(ax.get_legend().get_texts()) == 1
+
+
+def a_branch(theta: float, points: list[tuple[float, int]]) -> SimpleNamespace:
+    """Equilibria at one height over p = 0 to 4, with flips at (value, side) at which nothing is drawn that is born."""
+    at = [
+        SimpleNamespace(
+            kind="flip", value=v, side=s, phi=[0.0], theta=[theta], criticality="transcritical", scale=None
+        )
+        for v, s in points
+    ]
+    k = np.arange(5.0)
+    return SimpleNamespace(
+        kind="equilibria", parameter="p", values=k, phi=np.zeros((5, 1)), theta=np.full((5, 1), theta),
+        x0=[0.0], statuses=["stable"] * 5, points=at, born_at=9.0, low=0.0, high=4.0,
+    )  # fmt: skip
+
+
+def test_names_stand_within_the_axes_apart_from_each_other_and_from_what_is_born():
+    ax = Figure(figsize=(6, 4)).add_axes((0.1, 0.1, 0.8, 0.8))
+    branches([a_branch(0.0, [(1.0, 1), (2.0, -1), (2.05, -1), (3.95, -1)])], ax)
+    texts = {t.get_text(): t for t in ax.texts}
+    assert list(texts) == ["flip\n1", "flip\n2, 2.05", "flip\n3.95"]
+    assert [t.get_ha() for t in texts.values()] == ["right", "left", "right"]
+
+
+def test_names_at_one_place_stand_on_different_sides():
+    ax, taken = Figure(figsize=(6, 4)).add_axes((0.1, 0.1, 0.8, 0.8)), []
+    for name in ("1:2", "1:3", "1:4", "CH"):
+        name_beside(ax, (0.5, 0.5), name, taken)
+    assert len({(t.get_ha(), t.xyann[1] > 0) for t in ax.texts}) == 4
+    assert all(not box.count_overlaps([b for b in taken if b is not box]) for box in taken)
+
+
+def test_heights_begin_at_no_distance_unless_all_are_far_from_it():
+    def limits(*heights: float) -> tuple[float, float]:
+        return branches([a_branch(h, []) for h in heights], Figure().add_subplot()).get_ylim()
+
+    assert limits(0.0)[0] == -0.05 and limits(0.0)[1] == 1.0
+    assert limits(0.2, 1.0)[0] == 0.0
+    assert 0.8 < limits(0.9, 1.0)[0] < 0.9

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from diracgan.plotting.headings import folded, page, spanned
+from diracgan.plotting.headings import folded, page, panel_page, spanned
 
 TITLES = [
     "wgan-gp(lam=0.1, c=0): converges to the equilibrium like exp(−0.1 t); it spirals in at angular frequency 0.99499",
@@ -41,3 +41,18 @@ def test_what_does_not_fit_is_said_to_be_cut():
 
 def test_only_the_parameter_that_is_varied_has_a_range():
     assert spanned("adam(lr=0.1, lr_d=0.2)", "lr", 0.01, 1.0) == "adam(lr=0.01..1, lr_d=0.2)"
+
+
+def test_a_page_with_one_panel_grows_by_what_its_heading_has_beyond_two_lines_and_cuts_nothing():
+    box, long = (0.1, 0.2, 0.8, 0.6), "; ".join(TITLES)
+    with (
+        panel_page(7.6, 6.0, box, "ns", "how") as (usual, small),
+        panel_page(7.6, 6.0, box, long, "how") as (fig, ax),
+    ):
+        assert usual.get_figheight() == 6.0 < fig.get_figheight()
+        assert " ".join(fig.texts[0].get_text().split()) == long.replace("\n", " ")
+    for side in (0, 1):  # the panel keeps its inches, and their distance from below
+        inches = [
+            a.get_position().get_points()[side, 1] * f.get_figheight() for f, a in ((usual, small), (fig, ax))
+        ]
+        assert inches[0] == pytest.approx(inches[1])

@@ -133,9 +133,9 @@ def law_until(origin: Origin, scale: float, room: float, within: float) -> float
 def squared_amplitude(family: Family, form: NormalForm) -> float:
     """The square of the amplitude of what is born, by the normal form at a value of the parameter; <= 0: nothing.
 
-    0 too where the cubic coefficient has rounded away, so that its terms decide nothing.
+    0 too where the coefficient is 0 to rounding, so that the cubic terms decide nothing.
     """
-    if abs(form.coefficient) < np.finfo(float).tiny:
+    if abs(form.coefficient) <= form.error:
         return 0.0
     if not family.discrete:
         return -form.eigenvalue.real / form.coefficient

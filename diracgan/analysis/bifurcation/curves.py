@@ -23,10 +23,9 @@ from .cycle_points import CycleKind, CyclePoint
 from .family import Family
 from .points import FARTHEST, Bifurcation, PointKind, check_point
 
-_SLACK = 1e-12  # of a range: a curve may run along its border
+_SLACK = 1e-12  # of a range: a curve may run along its border, and a value below is 0
 _ZERO = 1e-3  # of its neighbours: a value that changes its sign without this is at a pole
 _BY_COEFFICIENT = ("Bautin", "Chenciner", "generalised flip", "cusp")
-_ROUNDING = 1e-12  # of a range: a value below is 0
 SAME_POINT = 1e-6  # relative: two points of codimension two that differ by less are one
 _SINGULAR = 1e10  # condition beyond which equations are not solved
 _BEYOND = 1e-6  # the unit circle: a multiplier there is unstable
@@ -254,12 +253,10 @@ def follow_cycle_curve(
 def _words(
     kind: PointKind | CycleKind, count: int, place: Mapping[str, Any], points: Sequence[CodimensionTwo]
 ) -> str:
-    rounding = _ROUNDING * np.subtract(place["high"], place["low"])
-    said = "; ".join(
-        f"{p.name} at ({_pair(np.where(np.abs(p.values) > rounding, p.values, 0.0))})" for p in points
-    )
-    names = ", ".join(place["parameters"])
-    return f"{kind.words} curve of {count} points in ({names})" + (f": {said}" if said else "")
+    least = _SLACK * np.subtract(place["high"], place["low"])
+    at = [f"{p.name} at ({_pair(np.where(np.abs(p.values) > least, p.values, 0.0))})" for p in points]
+    head = f"{kind.words} curve of {count} points in ({', '.join(place['parameters'])})"
+    return f"{head}: {'; '.join(at)}" if at else head
 
 
 def check_inside(names: Sequence[str], begin: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
