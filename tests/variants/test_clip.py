@@ -56,8 +56,8 @@ CASES = [
 
 @pytest.mark.parametrize(
     ("phi0", "theta0", "more", "solver"),
-    # held from the start, about a datum, at two rates, on the diagonal; the others show parts of these
-    [pytest.param(*c, "DOP853", marks=[pytest.mark.slow] * (k in (0, 1, 3))) for k, c in enumerate(CASES)]
+    # held from the start, about a datum, on the diagonal; the others show parts of these, two rates tests/truth
+    [pytest.param(*c, "DOP853", marks=[pytest.mark.slow] * (k in (0, 1, 3, 6))) for k, c in enumerate(CASES)]
     # the engine that takes longer to compile crosses surfaces in tests/truth/test_trajectories.py
     + [pytest.param(*case, "tsit5", marks=pytest.mark.slow) for case in CASES if len(case[0]) < 3],
 )
