@@ -9,7 +9,7 @@ from __future__ import annotations
 import dis
 import functools
 import inspect
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
@@ -46,12 +46,13 @@ def outside_values(cls: type) -> tuple[Hashable, ...]:
         >>> outside_values(type(dg.variant("ns")))
         ()
     """
-    seen: set[int] = set()
+    owners, seen = _by_users(cls), set()
+    held = {name: value for owner in reversed(owners) for name, value in vars(owner).items()}
     return tuple(
         value
-        for owner in _by_users(cls)
-        for fn in _methods(owner)
-        for value in (*_attributes(owner, fn), *_read_by(fn, seen))
+        for owner in owners
+        for name, fn in _methods(owner)
+        for value in (*_attributes(held, fn), *_of_function(name, fn, seen))
     )
 
 
@@ -60,21 +61,27 @@ def _by_users(cls: type) -> tuple[type, ...]:
     return tuple(c for c in cls.__mro__ if c is not object and c.__module__.split(".")[0] != "diracgan")
 
 
-@functools.cache
-def _methods(owner: type) -> tuple[FunctionType, ...]:
-    return tuple(fn for name, fn in vars(owner).items() if inspect.isfunction(fn) and name[:2] != "__")
+def _methods(owner: type) -> Iterator[tuple[str, FunctionType]]:
+    """The functions in a class, also static ones, those of the class and of properties."""
+    for name, value in vars(owner).items():
+        fn = inspect.unwrap(getattr(value, "fget", value))
+        if inspect.isfunction(fn) and name[:2] != "__":
+            yield name, fn
 
 
-def _attributes(owner: type, fn: FunctionType) -> Iterator[Hashable]:
-    held = vars(owner)
+def _attributes(held: Mapping[str, Any], fn: FunctionType) -> Iterator[Hashable]:
     for name in sorted(_reads(fn.__code__).attributes & held.keys()):
         yield from _as_key(name, held[name])
 
 
-def _read_by(fn: FunctionType, seen: set[int]) -> Iterator[Hashable]:
+def _of_function(name: str, fn: FunctionType, seen: set[int]) -> Iterator[Hashable]:
+    """A function by its code, its defaults and what it reads."""
     if id(fn) in seen:
         return
     seen.add(id(fn))
+    yield name, fn.__code__
+    for default in (*(fn.__defaults__ or ()), *(fn.__kwdefaults__ or {}).values()):
+        yield from _as_key(name, default)
     reads = _reads(fn.__code__)
     found = {name: fn.__globals__[name] for name in reads.outer & fn.__globals__.keys()}
     for name, cell in zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True):
@@ -86,8 +93,7 @@ def _read_by(fn: FunctionType, seen: set[int]) -> Iterator[Hashable]:
     for name in sorted(found):
         value = found[name]
         if inspect.isfunction(value) and value.__globals__ is fn.__globals__:
-            yield name, value.__code__
-            yield from _read_by(value, seen)
+            yield from _of_function(name, value, seen)
         else:
             yield from _as_key(name, value)
 
@@ -96,24 +102,39 @@ def _as_key(name: str, value: Any) -> Iterator[Hashable]:
     """A name with its value, where it is one that can be compared: NaN equals itself, and 1 is not 1.0."""
     if isinstance(value, _PLAIN) or (isinstance(value, tuple) and all(isinstance(x, _PLAIN) for x in value)):
         yield name, type(value), repr(value)
-    elif isinstance(value, (np.ndarray, jax.Array)) and not isinstance(value, Tracer):
-        if value.dtype.kind in "biufc" and value.nbytes <= _MOST_BYTES:
+    elif isinstance(value, (np.ndarray, jax.Array)):
+        if (
+            _is_at_hand(value)
+            and getattr(value.dtype, "kind", "") in set("biufc")
+            and value.nbytes <= _MOST_BYTES
+        ):
             yield name, type(value), str(value.dtype), value.shape, np.asarray(value).tobytes()
+    elif callable(value) and type(value).__hash__ is object.__hash__:  # of other modules: the same or another
+        yield name, value
+
+
+def _is_at_hand(value: np.ndarray | jax.Array) -> bool:
+    """Whether an array's numbers can be read: it is not traced, nor given away, nor in other processes too."""
+    if isinstance(value, np.ndarray):
+        return True
+    return not isinstance(value, Tracer) and not value.is_deleted() and value.is_fully_addressable
 
 
 @functools.lru_cache(maxsize=1024)
 def _reads(code: CodeType) -> Reads:
     """What a piece of code and the pieces within it read, without the names that they write."""
-    pieces, outer, around, attributes, written = [code], set(), set(), set(), set()
+    pieces, outer, around, attributes, written, assigned = [code], set(), set(), set(), set(), set()
     while pieces:
         piece = pieces.pop()
         pieces += [c for c in piece.co_consts if isinstance(c, CodeType)]
         for step in dis.get_instructions(piece):
             if step.opname in ("STORE_GLOBAL", "STORE_DEREF"):
                 written.add(step.argval)
+            elif step.opname == "STORE_ATTR":
+                assigned.add(step.argval)
             elif step.opname == "LOAD_GLOBAL":
                 outer.add(step.argval)
-            elif step.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+            elif step.opname in ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"):
                 attributes.add(step.argval)
         around |= set(piece.co_freevars)
-    return Reads(*(frozenset(names - written) for names in (outer, around, attributes)))
+    return Reads(frozenset(outer - written), frozenset(around - written), frozenset(attributes - assigned))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from diracgan.outside_values import outside_values
 WEIGHT = 0.5
 CENTRES = np.zeros(2)
 CALLS = 0
+ACTIVATION = jax.nn.relu
 
 
 def penalty(x):
@@ -90,6 +92,64 @@ def test_variables_around_a_class_and_its_attributes_count():
     around = outside_values(Inner)
     Inner.scale = 4
     assert len({before, around, outside_values(Inner)}) == 3
+
+
+class Base(dg.Variant):
+    scale = 1.0
+    calls = 0
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        Base.calls += 1
+        return self.scale * self.weight * self.twice(jnp.mean(ACTIVATION(fake) - real))
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(fake)
+
+    @property
+    def weight(self):
+        return WEIGHT
+
+    @staticmethod
+    def twice(x, by=2.0):
+        return by * x
+
+
+class Derived(Base):
+    scale = 2.0
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "value"),
+    [
+        (Derived, "scale", 3.0),  # read by the method of the class above
+        (globals(), "WEIGHT", 4.0),  # by a property
+        (globals(), "ACTIVATION", jnp.tanh),  # of another module
+        (Base.twice, "__defaults__", (3.0,)),
+        (Base, "generator_loss", Weighted.critic_loss),
+    ],
+    ids=lambda x: x if isinstance(x, str) else "",
+)
+def test_whatever_a_method_reads_counts(where, name, value, monkeypatch):
+    before = outside_values(Derived)
+    (monkeypatch.setitem if isinstance(where, dict) else monkeypatch.setattr)(where, name, value)
+    assert outside_values(Derived) != before
+
+
+def test_an_attribute_that_a_method_counts_its_calls_in_does_not_count(monkeypatch):
+    before = outside_values(Derived)
+    monkeypatch.setattr(Base, "calls", 7)
+    assert outside_values(Derived) == before
+
+
+@pytest.mark.parametrize("made", [lambda: jax.random.key(0), lambda: deleted(jnp.ones(2)), lambda: [1.0]])
+def test_what_cannot_be_compared_is_left_out(made, monkeypatch):
+    monkeypatch.setitem(globals(), "ACTIVATION", made())
+    assert "ACTIVATION" not in [name for name, *_ in outside_values(Base)]
+
+
+def deleted(x):
+    x.delete()
+    return x
 
 
 def test_the_catalogue_reads_nothing_from_outside():

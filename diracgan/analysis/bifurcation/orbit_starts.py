@@ -19,19 +19,19 @@ def times_of(period: int | None, rule: Rule | None) -> int | None:
     """How often a rule's map is applied in ``period`` iterations; None for its fixed points.
 
     Raises:
-        InputError: for a period that is none of the map's, and for a flow, whose cycles have another branch.
+        InputError: for a period that the map cannot have, and for a flow, whose cycles have another branch.
     """
     if period is None:
         return None
     period = integer("period", period, low=1, high=MOST)
     if rule is None:
         raise InputError(
-            f"period = {period} counts the iterations of a rule; allowed: rule=..., or dg.bifurcation.cycles for the "
-            "cycles of the flow"
+            f"period = {period} counts the iterations of a rule; allowed: a rule, or for the cycles of a flow "
+            "dg.bifurcation.cycles"
         )
     if period % rule.period:
         raise InputError(
-            f"period = {period} is no multiple of the {rule.period} iterations after which {rule.label} does the same "
+            f"period = {period} is not a multiple of the {rule.period} iterations after which {rule.label} does the same "
             f"again; allowed: {rule.period}, {2 * rule.period}, ..."
         )
     return None if period == rule.period else period // rule.period
@@ -53,8 +53,8 @@ def checked_orbit(here: LinearSettings, name: str, value: float, family: Family)
     where = f"(phi, theta) = {tuple(np.round(at, 6).tolist())} at {name} = {value:g}"
     found = deflated_roots(family.fixed([value]), start[None]) if np.all(np.isfinite(start)) else []
     if not found or np.linalg.norm(found[0][: len(at)] - at) > DIGITS * (1.0 + np.linalg.norm(at)):
-        near = f"; Newton's method finds {np.round(found[0][: len(at)], 6).tolist()}" if found else ""
-        raise InputError(f"{where} is on no orbit of period {family.period}{near}")
+        near = f"; Newton's method finds {(np.round(found[0][: len(at)], 6) + 0.0).tolist()}" if found else ""
+        raise InputError(f"{where} is not on an orbit of period {family.period}{near}")
     x = found[0]
     for k in range(1, times):
         x = x + once.equations(np.append(x, value))[0]

@@ -135,7 +135,7 @@ def test_the_fold_of_orbits_of_period_three_in_two_numbers(of_three):
     np.testing.assert_allclose(h * (k - 1), np.sqrt(8), atol=1e-8)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # in the fast suite: orbits of a rule that remembers nothing
 def test_an_orbit_of_a_rule_that_remembers_needs_the_players_alone():
     # heavy ball with beta = -b and steps of size 1 on A - x^2 - (1 - b) x is the Henon map: orbits of period 2 are the
     # roots of x^2 - (1-b) x + (1-b)^2 - A, and double at A = (1-b)^2 + (1+b)^2/4
@@ -158,7 +158,7 @@ def test_an_orbit_of_a_rule_that_remembers_needs_the_players_alone():
 @pytest.mark.parametrize(
     ("start", "rule", "period", "words"),
     [
-        (0.3, STEP, 3, r"\(0.3, 0.0\) at k = 3.84 is on no orbit of period 3"),
+        (0.3, STEP, 3, r"\(0.3, 0.0\) at k = 3.84 is not on an orbit of period 3"),
         (1 - 1 / 3.84, STEP, 2, "has the period 1 already; allowed: period=1"),
         (0.488, None, 3, "period = 3 counts the iterations of a rule"),
         (0.488, STEP, 65, "period = 65"),

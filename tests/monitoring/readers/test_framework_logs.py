@@ -209,6 +209,15 @@ def written(form: str, name: str = "") -> str:
     return HEADS.get(name, "") + "".join(form.format(**r) for r in comma)
 
 
+@pytest.mark.parametrize("critic", ["D_A", "loss_D_A", "d_loss_A", "train/loss_D_A", "A/d_loss"])
+def test_of_two_games_the_generator_is_the_one_that_plays_against_the_critic(critic):
+    def named(player, side):
+        return critic.replace("D", player).replace("d_", f"{player.lower()}_").replace("A", side)
+
+    names = [named(player, side) for player, side in (("G", "B"), ("D", "A"), ("G", "A"), ("D", "B"))]
+    assert losses(names) == (critic, named("G", "A"))
+
+
 @pytest.mark.parametrize("name", PRINTED)
 def test_what_a_script_prints_is_read_as_it_is(name, folder):
     form, clock, interval, d, g = PRINTED[name]
