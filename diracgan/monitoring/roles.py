@@ -171,5 +171,5 @@ def losses(names: Sequence[str]) -> tuple[str | None, str | None]:
 
     critic = first("critic", frozenset())
     # of two games side by side the generator that plays against this critic
-    side = frozenset(words_of(critic or "")[1:]) - _LOSS - _CRITIC
+    side = frozenset(words_of(critic or "")) - _LOSS - _CRITIC
     return critic, first("generator", side)

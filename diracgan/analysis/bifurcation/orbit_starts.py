@@ -31,8 +31,8 @@ def times_of(period: int | None, rule: Rule | None) -> int | None:
         )
     if period % rule.period:
         raise InputError(
-            f"period = {period} is not a multiple of the {rule.period} iterations after which {rule.label} does the same "
-            f"again; allowed: {rule.period}, {2 * rule.period}, ..."
+            f"period = {period} is not a multiple of the {rule.period} iterations after which {rule.label} does the "
+            f"same again; allowed: {rule.period}, {2 * rule.period}, ..."
         )
     return None if period == rule.period else period // rule.period
 
