@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from diracgan.monitoring.logs import read
+from diracgan.monitoring.readers.printed import looks_printed
 from diracgan.monitoring.roles import losses
 
 K = range(120)
@@ -207,3 +208,9 @@ def test_two_players_folders_of_events_are_one_run(folder):
     log = read("runs")
     assert losses(log.names) == ("loss_disc", "loss_gen") and log.interval == 10
     np.testing.assert_allclose(log.values[log.names.index("loss_gen")], G, rtol=1e-6)
+
+
+def test_a_line_beyond_any_log_s_is_not_searched_for_losses():
+    """At 200,000 digits the patterns' quadratic time is hours; the table's reader says what is wrong."""
+    assert looks_printed("step 1 loss_d: 0.5\nstep 2 loss_d: 0.25\n" + "9" * 200_000)
+    assert not looks_printed("step,d\n1," + "9" * 200_000 + "\n2,3\n")
