@@ -137,6 +137,33 @@ class CircleMap(Mapped):
         return jnp.mod(x + self.turn - self.k / (2 * np.pi) * jnp.sin(2 * np.pi * x), 1.0), 0.5 * y
 
 
+class TwoCircles(Mapped):
+    """In d = 2: |(phi_i, theta_i)| = r_i with r_i+ = r_i (1.1 - r_i^2), turned by an angle of its own."""
+
+    one: float = 0.9
+    two: float = 0.9 * 2**0.5
+
+    def moved(self, p, t):
+        w, k = jnp.array([self.one, self.two]), 1.1 - p * p - t * t
+        return k * (jnp.cos(w) * p - jnp.sin(w) * t), k * (jnp.sin(w) * p + jnp.cos(w) * t)
+
+
+@pytest.mark.parametrize("angles", [(0.9, 0.9 * 2**0.5), pytest.param((2.2, 1.0), marks=pytest.mark.slow)])
+def test_two_circles_side_by_side_are_a_torus_although_its_size_never_changes(angles):
+    rule = TwoCircles(one=angles[0], two=angles[1])
+    told = dg.verdict(dg.variant("ns"), [0.2, 0.1], [0.1, 0.3], rule=rule, edge=False)
+    assert told.kind == "quasi-periodic"
+    assert sorted(told.numbers["frequencies"]) == pytest.approx(sorted(angles), abs=2e-3)
+    # at r^2 = 0.1 the slope of r (1.1 - r^2) is 0.8
+    assert told.numbers["lyapunov_exponents"] == pytest.approx([0, 0, np.log(0.8), np.log(0.8)], abs=1e-3)
+
+
+def test_two_circles_turned_by_a_fifth_and_a_third_of_a_turn_close_after_fifteen():
+    rule = TwoCircles(one=2 * np.pi / 5, two=2 * np.pi / 3)
+    told = dg.verdict(dg.variant("ns"), [0.2, 0.1], [0.1, 0.3], rule=rule, edge=False)
+    assert told.kind == "limit-cycle" and told.numbers["period"] == pytest.approx(15)
+
+
 @pytest.mark.parametrize(
     ("rule", "start", "kind"),
     [

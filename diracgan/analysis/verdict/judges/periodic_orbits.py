@@ -52,6 +52,8 @@ def wanders(case: Case, stretch: Stretch) -> Answer | None:
         return Answer(
             Kind.NEUTRAL_ORBIT, numbers, "neutral: it keeps its orbit for ever, and so do its neighbours"
         )
+    if (torus := _on_torus(case, orbit, numbers)) is not None:
+        return torus
     if not drawn and (orbit is None or not (orbit.attracts_all or orbit.repels)):
         return None
     period = None if orbit is None else orbit.period
@@ -71,6 +73,16 @@ def _keeps(case: Case, orbit: Orbit | None) -> bool:
         return False
     asked = (len(case.looks) - T.wander_windows) % T.strange_windows == 0
     return asked and attractors.only_shears(case)
+
+
+def _on_torus(case: Case, orbit: Orbit | None, numbers: dict[str, Any]) -> Answer | None:
+    """Quasi-periodic, where neighbours keep their distance in two directions and it turns with two frequencies."""
+    if orbit is None or orbit.method is not Method.LYAPUNOV or orbit.repels:
+        return None
+    if np.sum(np.abs(np.abs(orbit.multipliers) - 1.0) <= orbit.errors) != 2:
+        return None
+    answer = attractors.by_exponents(case, numbers)
+    return answer if answer is not None and answer.kind is Kind.QUASI_PERIODIC else None
 
 
 def refined(case: Case, stretch: Stretch) -> Orbit | None:
