@@ -26,6 +26,7 @@ from .points import FARTHEST, Bifurcation, PointKind, check_point
 _SLACK = 1e-12  # of a range: a curve may run along its border, and a value below is 0
 _ZERO = 1e-3  # of its neighbours: a value that changes its sign without this is at a pole
 _BY_COEFFICIENT = ("Bautin", "Chenciner", "generalised flip", "cusp")
+_ENDS = ("Bogdanov-Takens", "1:1 resonance", "1:2 resonance")  # of a curve of a pair, which is real beyond
 SAME_POINT = 1e-6  # relative: two points of codimension two that differ by less are one
 _SINGULAR = 1e10  # condition beyond which equations are not solved
 _BEYOND = 1e-6  # the unit circle: a multiplier there is unstable
@@ -454,25 +455,17 @@ def _pure(system: CriticalSystem, path: SolutionPath) -> tuple[list[np.ndarray],
     return kept, (ends[0], ends[1])
 
 
-_ENDS = ("Bogdanov-Takens", "1:1 resonance", "1:2 resonance")
-
-
 def _beyond(system: CriticalSystem, change: SignChange) -> str:
     return f"{system.names[change.monitor]}: beyond, the pair is real"
 
 
 def _points(system: CriticalSystem, path: SolutionPath) -> list[CodimensionTwo]:
     """Those of codimension two; where two coincide, a coefficient that is 0 or infinite there names nothing."""
+    names, d = system.names, system.family.dim
     found = [
-        _codimension_two(
-            system.names[c.monitor],
-            c.point,
-            system.whole(c.point.u),
-            system.family.dim,
-            system.eigenvalue(c.point.u),
-        )
+        _codimension_two(names[c.monitor], c.point, system.whole(c.point.u), d, system.eigenvalue(c.point.u))
         for c in path.changes
-        if system.names[c.monitor] and _is_zero(system, path, c) and system.is_bifurcation(c.point.u)
+        if names[c.monitor] and _is_zero(system, path, c) and system.is_bifurcation(c.point.u)
     ]
     others = [p.values for p in found if p.name not in _BY_COEFFICIENT]
     return [
