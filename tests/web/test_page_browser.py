@@ -215,6 +215,7 @@ def test_a_scene_asks_before_it_shows(opened, scene):
     tab = opened()
     tab.locator("nav button").nth(scene - 1).click()
     assert answer(tab) == "What will it do?"
+    assert "arrows" not in tab.locator("#key").inner_text()  # none are drawn yet
     assert tab.locator("#question button").count() == 3
     tab.locator("#question button").first.click()
     until(tab, "document.querySelector('.answer').innerText !== 'What will it do?'")

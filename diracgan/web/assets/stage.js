@@ -213,7 +213,7 @@ export class Stage {
       write(card.querySelector(".sub span"), `  ${about}`);
       canvas.setAttribute("aria-label", `${name}, d = ${state.dim}: ${answer}. ${about}`);
     });
-    write(this.charts.key, legend(state));
+    write(this.charts.key, legend(state, hidden));
     const named = runs.map((run, k) => [specOf(state.variants[k], run.about), run]);
     const names = named.map(([name, run]) => `${name}: ${hidden ? "not shown yet" : run.outcome.text}`).join("; ");
     this.charts.distances.setAttribute("aria-label", `Distance from the equilibrium over time. ${names}.`);
@@ -248,9 +248,9 @@ function write(element, text) {
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** What the signs of a plane mean. */
-function legend(state) {
+function legend(state, hidden) {
   const ink = window.matchMedia("(prefers-color-scheme: dark)").matches ? "white" : "black";
-  const has = (what) => state.show.includes(what);
+  const has = (what) => state.show.includes(what) && !hidden;
   const parts = state.dim === 2 ? ["θ bold, φ thin"] : [];
   parts.push(state.dim === 2 ? `${ink} ring: x₀, the data` : `${ink} ring: the equilibrium (0, x₀)`);
   if (has("field")) parts.push(state.dim === 2 ? "arrows: θ′ at the present φ" : "arrows: (φ′, θ′)");
