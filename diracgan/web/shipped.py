@@ -21,6 +21,7 @@ MODULES = (
     "dirac.py",
     "game.py",
     "instance_noise.py",
+    "outside_values.py",
     "numerics/gaussian_mean.py",
     "parameters.py",
     "registry.py",
