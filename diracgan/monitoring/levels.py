@@ -31,6 +31,7 @@ _ACROSS = 0.15  # of its chance level: how far beyond it a loss must be on both 
 NEAR = 0.08  # of its level: within that a loss is at chance
 _FITS = 0.15  # of a level: values within that fit it
 _IN_BITS = 0.1  # of the rows: so many, and more than in nats, rest at chance in bits
+_EXACTLY = 0.03  # and their medians are there so closely
 USUAL = ("ns", "hinge", "wgan-linear", "lsgan")  # the losses that a guess is made among
 
 
@@ -296,30 +297,32 @@ def limits_seen(v: Variant, critic: np.ndarray | None, generator: np.ndarray | N
     usual = limits_of(v)
     if usual is None or critic is None or generator is None or not len(critic) or not v.labelled:
         return usual
-    squares = regressed(v)
-    other = usual.times(2.0 if squares else 1 / math.log(2))
+    rows = min(len(critic), len(generator))
+    d, g = critic[-rows:], generator[-rows:]
+    if not regressed(v):
+        return _to_base_2(usual, d, g)
+    plain = usual.times(2.0)
 
     def fitting(limits: LossLimits) -> float:
-        # a mean of 1 in bits is what a critic that leads has in nats: there only the sum tells
-        chance = limits.chance if squares else limits.chance[:1]
-        away = np.min([np.abs(critic - c) / abs(c) for c in chance], axis=0)
-        rows = min(len(away), len(generator))
-        beside = np.abs(generator[-rows:] / limits.chance_g - 1)
-        fits = np.maximum(away[-rows:], beside) <= (_FITS if squares else NEAR)
-        return 0.0 if not squares and _passes(critic[-rows:][fits]) else float(np.mean(fits))
+        away = np.min([np.abs(d - c) / c for c in limits.chance], axis=0)
+        return float(np.mean(np.maximum(away, np.abs(g / limits.chance_g - 1)) <= _FITS))
 
-    one, two = fitting(usual), fitting(other)
-    if not squares:
-        return other if two > max(one, _IN_BITS) else usual
-    beyond = float(np.percentile(generator, 95)) > 1.2 * max(usual.critic_won[1], usual.chance_g)
-    return other if two > one or (one == two == 0.0 and beyond) else usual
+    one, two = fitting(usual), fitting(plain)
+    beyond = float(np.percentile(g, 95)) > 1.2 * max(usual.critic_won[1], usual.chance_g)
+    return plain if two > one or (one == two == 0.0 and beyond) else usual
 
 
-def _passes(values: np.ndarray) -> bool:
-    """Whether values that lie near a level only pass it."""
-    if len(values) < 2 or not np.ptp(values) > 0:
-        return False
-    return bool(abs(np.corrcoef(values, np.arange(len(values)))[0, 1]) > 0.8)
+def _to_base_2(usual: LossLimits, d: np.ndarray, g: np.ndarray) -> LossLimits:
+    """The limits in bits where both losses rest at chance there for a while; else as they are."""
+    bits = usual.times(1 / math.log(2))
+    bits = dataclasses.replace(bits, chance=bits.chance[:1])  # 1 and 1 is a critic that leads in nats
+    ratios = np.stack([d / bits.chance[0], g / bits.chance_g])
+    at = np.all(np.abs(ratios - 1) <= NEAR, axis=0)
+    if np.mean(at) <= _IN_BITS or np.any(np.abs(np.median(ratios[:, at], axis=1) - 1) > _EXACTLY):
+        return usual
+    # what only passes the level rises or falls through it
+    slopes = np.corrcoef(np.arange(np.count_nonzero(at)), d[at])[0, 1] if np.ptp(d[at]) > 0 else 0.0
+    return usual if abs(slopes) > 0.8 else bits
 
 
 def in_bits(v: Variant | None, limits: LossLimits | None) -> bool:

@@ -99,5 +99,6 @@ def test_logarithms_to_base_2_are_told_by_where_they_rest():
         (1 + noise, 1 + noise),
         (0 * away, 9 + away),
     ]
+    nats.append((np.where(np.arange(200) < 90, 1.08, 1.87) + noise, 0.98 + noise))  # a new term
     nats.append((0.9 + np.linspace(0, 2, 200), 1 + noise))  # passes two bits on its way
     assert not any(in_bits(v, limits_seen(v, *pair)) for pair in nats)
