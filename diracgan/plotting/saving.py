@@ -168,6 +168,7 @@ def _scaled_pages(file: io.BytesIO, metadata: dict[str, Any], scale: float) -> A
     class Scaled(PdfFile):
         def newPage(self, width: float, height: float) -> None:  # matplotlib's name
             super().newPage(scale * width, scale * height)
+            self.width, self.height = width, height  # at which lines are cut, in the figure's own units
             self.output(scale, 0, 0, scale, 0, 0, Op.concat_matrix)
 
     class Pages(PdfPages):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
+import matplotlib
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -13,6 +15,7 @@ from PIL import Image
 from diracgan import plotting as plot
 from diracgan.errors import InputError
 from diracgan.plotting import saving
+from diracgan.plotting.sizes import size_of
 
 T = np.linspace(0, 6, 61)
 Z = np.stack([np.cos(T), np.sin(T)], axis=1)
@@ -136,3 +139,15 @@ def test_without_a_display_show_says_so(monkeypatch):
         assert pyplot.get_fignums() == []
     finally:
         pyplot.switch_backend(before)
+
+
+def test_a_line_of_a_narrow_pdf_reaches_the_edge_of_its_axes(tmp_path):
+    # a page that is printed smaller than it is laid out: lines were cut at the printed width
+    fig = Figure(figsize=(8.2, 4.0))
+    fig.add_axes((0.1, 0.2, 0.85, 0.7)).plot([0.0, 1.0], [0.0, 1.0], color=(0.2, 0.4, 0.6))
+    with matplotlib.rc_context({"pdf.compression": 0}):
+        saving.save(fig, tmp_path / "a.pdf", size=size_of("column"))
+    drawn = (tmp_path / "a.pdf").read_bytes().partition(b"0.2 0.4 0.6 RG")[2].partition(b"\nS\n")[0]
+    (end,) = re.findall(rb"([\d.]+) [\d.]+ l\b", drawn)
+    box = fig.axes[0].get_position()  # beyond the line are 5 % of it on either side
+    assert float(end) == pytest.approx(72 * fig.get_figwidth() * (box.x1 - box.width * 0.05 / 1.1), rel=1e-3)
