@@ -58,9 +58,8 @@ def attractors(found: Any, ax: Axes | None = None) -> Axes:
             ax.plot(*at.T, "D", color="white", markeredgecolor=INK, zorder=5, label=None if k else "edge")
         if found.survives is not None:
             centre = (0.0, found.x0[0] if found.dim == 1 else 0.0)
-            turn = np.linspace(
-                0.0, 2 * np.pi if found.dim == 1 else 0.5 * np.pi, 361
-            )  # sizes are not negative
+            turns = 1.0 if found.dim == 1 else 0.25  # in d > 1 sizes are drawn, which are not negative
+            turn = np.linspace(0.0, 2 * np.pi * turns, 361)
             kick = found.survives * np.array([np.cos(turn), np.sin(turn)])
             label = "largest kick that was survived"
             ax.plot(centre[0] + kick[0], centre[1] + kick[1], "--", color=INK, zorder=3, label=label)

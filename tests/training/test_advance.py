@@ -47,7 +47,7 @@ def test_it_ends_with_the_same_bits_however_it_is_cut_up(seeds):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.slow  # a rule that declares nothing does too, below
+@pytest.mark.slow  # in the fast suite: however a run is cut up, the first test
 def test_iterations_made_one_by_one_draw_the_same_numbers():
     setup, state = training(1, {})
     alone = state
@@ -87,7 +87,7 @@ class Undeclared(dg.Rule):
         return once(2, once(1, once(0, players))), memory
 
 
-@pytest.mark.slow  # what a rule declares, however it is cut up: the first test
+@pytest.mark.slow  # in the fast suite: a rule that declares its evaluations, the first test
 @pytest.mark.parametrize("looped", [False, True])
 def test_an_evaluation_that_a_rule_does_not_declare_never_has_the_minibatch_of_another(looped):
     on = problem("ring8")

@@ -55,8 +55,9 @@ _STUDIO = re.compile(r"\bStep:\s*\d+\s+Progress:.*Gen_loss:")
 # VITS and its descendants list their losses without names, in this order
 _VITS = re.compile(r"\tINFO\t(?:Losses: )?\[([^\[\]]+)\]")
 _VITS_NAMES = ("loss_disc", "loss_gen", "loss_fm", "loss_mel", "loss_dur", "loss_kl")
-# characters of a line that is read: the time that these patterns take grows with its square
-_LONGEST = 2000
+_ENDLESS = re.compile(
+    r"\d{400}|\s{400}"
+)  # no number: the time that the patterns above take grows with its square
 _TIMINGS = {"time", "data"}  # of pix2pix: seconds an iteration and a load took, not a clock
 
 
@@ -111,7 +112,7 @@ def _kind(line: str) -> str:
 
 def _row(line: str, before: dict[str, float]) -> tuple[dict[str, float], dict[str, float]]:
     """What counts one line, and its other numbers by their names; ``before``: the clock that was told last."""
-    if len(line) > _LONGEST:
+    if _ENDLESS.search(line):
         return {}, {}
     line = _PERCENT.sub("", _COLOUR.sub("", line))
     line = without_thousands(_BRACKETED.sub(r"\1\2", _TENSOR.sub(r"\1", _VITS.sub(_with_names, line))))
