@@ -55,9 +55,7 @@ _STUDIO = re.compile(r"\bStep:\s*\d+\s+Progress:.*Gen_loss:")
 # VITS and its descendants list their losses without names, in this order
 _VITS = re.compile(r"\tINFO\t(?:Losses: )?\[([^\[\]]+)\]")
 _VITS_NAMES = ("loss_disc", "loss_gen", "loss_fm", "loss_mel", "loss_dur", "loss_kl")
-_ENDLESS = re.compile(
-    r"\d{400}|\s{400}"
-)  # no number: the time that the patterns above take grows with its square
+_ENDLESS = re.compile(r"\d{400}|\s{400}")  # no number; the time of the patterns grows with its square
 _TIMINGS = {"time", "data"}  # of pix2pix: seconds an iteration and a load took, not a clock
 
 
