@@ -61,8 +61,10 @@ def _beside(known: list[str], names: list[str]) -> list[Variant]:
     from ..errors import InputError
     from ..variants import parse
 
-    made = {name: parse(name) for name in names}
-    new = [v for v in made.values() if v.label not in known]
+    made = {v.label: v for v in map(parse, names)}
+    new = [v for label, v in made.items() if label not in known]
     if made and not new:
-        raise InputError(f"{', '.join(made)}: already among the known losses; for these only add --alone")
+        raise InputError(
+            f"{', '.join(dict.fromkeys(names))}: already among the known losses; for these only add --alone"
+        )
     return new

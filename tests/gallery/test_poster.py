@@ -132,7 +132,7 @@ def test_a_loss_that_the_sheet_holds_is_not_drawn_twice(monkeypatch, tmp_path):
     monkeypatch.setattr(
         VARIANTS, "entries", dict(VARIANTS.entries)
     )  # what the file registers goes with the test
-    assert main(["poster", "ns", f"{mine}:poster-own", "ns:r1=0.3", *out]) == 0
+    assert main(["poster", "ns", f"{mine}:poster-own", "ns:r1=0.3", "ns:r1=0.30", *out]) == 0
     labels, own = drawn[-1]
     assert labels[-own:] == ["poster-own", "ns + r1=0.3"] and len(labels) == len(set(labels))
     assert main(["poster", "--alone", "ns", "lsgan", *out]) == 0
