@@ -418,6 +418,7 @@ def four_field(phi: float, theta: float) -> tuple[float, float]:
 
 
 TYPED = {"logarithm": log_field, "median": median_field, "median-of-four": four_field}
+# a growth through kinks: test_judges.py, the rate of an exponential growth is that of its end
 FAST = ("root", "nearly-linear-still", "circle-tiny", "gp-1.2-other-side")
 
 
