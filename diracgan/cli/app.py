@@ -250,6 +250,12 @@ def _usage(error: Any, words: Sequence[str]) -> str:
     option = getattr(error, "option_name", None)
     if option is not None and type(error).__name__ == "NoSuchOption":
         known = {o for p in error.ctx.command.params for o in (*p.opts, *p.secondary_opts)} | {"--help"}
+        if "--param" in known:
+            from ..variants.penalties import modifiers
+
+            name = option.removeprefix("--").replace("-", "_")
+            if name in modifiers():
+                return f"unknown option {option!r}; did you mean '-p {name}=...'? Allowed: -p with any penalty's name"
         return str(unknown("option", option, [o for o in known if o.startswith("-")]))
     text = error.format_message().rstrip(".")
     given = _given(getattr(error, "param", None), words)

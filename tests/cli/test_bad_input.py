@@ -87,6 +87,8 @@ BAD = [
     (["-v", "ns", "--rule", "alternating", "--rate-d", "2"], ["rate", "lr"]),
     (["-v", "ns", "--format", "xml"], ["'xml'", "json", "text"]),
     (["-v", "ns", "--vraiant", "ns"], ["'--vraiant'", "did you mean '--variant'"]),
+    (["-v", "ns", "--r2", "0.1"], ["'--r2'", "did you mean '-p r2=...'"]),
+    (["-v", "ns", "--gp-center", "0"], ["'--gp-center'", "did you mean '-p gp_center=...'"]),
     (["-v", "ns", "more"], ["more"]),
     (["-v", "missing.py:fine"], ["'missing.py'"]),
     (["-v", "raises.py:fine"], ["raises.py", "line 1", "ZeroDivisionError: division by zero"]),

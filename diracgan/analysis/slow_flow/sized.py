@@ -120,6 +120,7 @@ def sized_cycle(
     places = np.linspace(to_scale(ends[0]), to_scale(ends[1]), _LOOKS)
     heights = np.array([size(p) for p in places])
     if len(refused) == len(places):
+        averaged(variant, rule, x0=around.x0)  # which says the same of the rule as it was given
         raise next(iter(refused.values()))
     values = []
     for k in np.flatnonzero(heights[1:] * heights[:-1] < 0):

@@ -241,7 +241,7 @@ def test_the_number_that_gives_a_wanted_size():
     assert beta1 / (1 - beta1) == pytest.approx(1.0, rel=0.01)
     nothing = dg.analysis.sized_cycle(LINEAR, "beta1", 1e6, rule, low=0.4, high=0.6)
     assert not nothing.values and "it is from" in nothing.text
-    with pytest.raises(dg.InputError, match="follow the size of the gradient"):
+    with pytest.raises(dg.InputError, match=r"simultaneous\(lr=0\.1\) follow the size"):
         dg.analysis.sized_cycle(LINEAR, "lr", 1.0, dg.rule("simultaneous"))
 
 
