@@ -274,7 +274,10 @@ def _born(
         if quadratic is not None and abs(quadratic.coefficient) > 10 * quadratic.error:
             found |= {"coefficient": quadratic.coefficient, "criticality": "transcritical"}
             return found | {"text": f"{head}, transcritical: two branches exchange their stability"}
-    return found | _cubic_words(family, kind, form, found["crossing"], head, unstable, value)
+    said = found | _cubic_words(family, kind, form, found["crossing"], head, unstable, value)
+    if said["born"] and (named := said["resonance"]):
+        said["text"] += f"; on this resonance it may be torn, or locked to orbits of period {named[-1]}"
+    return said
 
 
 def _cubic_words(

@@ -46,6 +46,10 @@ def test_the_strong_resonance_of_extragradient_is_named():
     # at h = 1 the multipliers 1 + i - 1 = i are fourth roots of one
     (point,) = branch(dg.variant("wgan-linear"), over="lr=0.5:2", rule=dg.rule("extragradient")).points
     assert point.resonance == "1:4" and point.criticality == "degenerate"  # a linear map has no cubic term
+    # of ns, whose eigenvalues are +-i/2, at h = 2: beside z |z|^2 stands conj(z)^3, which is of the same order
+    (point,) = branch(NS, over="lr=1.5:2.5", rule=dg.rule("extragradient")).points
+    assert point.value == pytest.approx(2.0, abs=1e-10) and point.resonance == "1:4"
+    assert point.text.endswith("on this resonance it may be torn, or locked to orbits of period 4")
 
 
 def test_both_folds_are_found_and_the_unstable_part_between_them():
