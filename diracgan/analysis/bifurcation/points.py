@@ -54,7 +54,7 @@ class Bifurcation(Record):
         eigenvalue: the critical eigenvalue or multiplier, with an imaginary part >= 0.
         multiplicity: how many critical eigenvalues (pairs) there are.
         crossing: d(growth rate)/d(parameter), of the real part or modulus; None where the parameter turns back.
-        coefficient: of the cubic normal form (docs/concepts/bifurcations.md), of a fold the quadratic one; None where
+        coefficient: of the cubic normal form (docs/concepts/normal-forms.md), of a fold the quadratic one; None where
             there is none.
         criticality: supercritical, subcritical, transcritical, degenerate, or "" where nothing is known.
         scale: k in radius ~ k sqrt(|parameter - value|); None where it does not apply. :meth:`law_until` says where it
