@@ -148,8 +148,11 @@ class Thresholds:
     lyapunov_error: float = 1e-3  # of multipliers from Lyapunov exponents over some ten thousand iterations
     lyapunov_iterations: tuple[int, int] = (2000, 20000)  # least and most of them
     chaotic_iterations: int = 200_000  # of a motion that may be chaotic, for an exponent to one per cent
+    chaotic_turns: int = 400  # the same of a flow that may be
+    steps_in_a_turn: int = 100  # Runge-Kutta steps that follow its neighbours
+    turns_of_lines: int = 60  # of a flow, in which lines of its spectrum are told apart
     chaotic: float = 2.0  # times an exponent's error, above which it is positive
-    no_exponent: float = 1e-4  # an exponent per iteration nearer to 0 than this is 0 after so many of them
+    no_exponent: float = 1e-4  # an exponent per iteration, or turn of a flow, nearer to 0 than this is 0
     strange_sizes: float = 3.0  # by which the sizes of late windows of a strange motion may differ
     strange_windows: int = 5  # between two looks at the exponents
     faintest_line: float = (

@@ -8,22 +8,21 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
 from ... import dirac
 from ...dynamics.filippov import DiracSystem, surface_count
 from ...dynamics.starts import check_rates, check_untraced, starts
 from ...errors import InputError, integer, number
 from ...game import Players
-from ...numerics.lyapunov import Exponents, exponents, stretching
+from ...numerics.lyapunov import Exponents
 from ...records import Record
 from ...rules import Rule, check_rule
 from ...variants import Variant, check_variant
 from ..decision_thresholds import T
-from ..dynamical_system import DiscreteSystem, runge_kutta_step
-from .lyapunov_exponents import exponents_along
+from ..dynamical_system import DiscreteSystem
+from .lyapunov_exponents import exponents_along, exponents_of_flow
 
-_ROWS = 2000  # pieces of an orbit whose stretching is kept
+_LEAST = 2000  # steps
 _STEPS = (T.chaotic_iterations, 40_000)  # of a rule and of the flow
 
 
@@ -97,7 +96,7 @@ def lyapunov(
     if rule is not None:
         check_rule(rule)
     phi, theta, datum = starts(phi0, theta0, dim, x0)
-    steps = integer("steps", _STEPS[rule is None] if steps is None else steps, low=_ROWS, high=10**8)
+    steps = integer("steps", _STEPS[rule is None] if steps is None else steps, low=_LEAST, high=10**8)
     h = number("step_size", step_size, low=0, open_low=True)
     with jax.enable_x64(True):
         game = dirac.cast((variant, datum, check_rates(1.0, 1.0, rule)), jnp.float64)
@@ -134,10 +133,4 @@ def _of_flow(system: DiracSystem, start: np.ndarray, steps: int, h: float, label
             f"the field of {label} switches, where neighbours part by a jump that these steps do not see; "
             "allowed: smooth fields, a rule; diracgan verdict has the multipliers of cycles that switch"
         )
-    kept = -(-steps // _ROWS)
-    return exponents(np.asarray(_flow_logs(system, start, h, kept)) / h, length=_ROWS * kept * h)
-
-
-@jax.jit
-def _flow_logs(system: DiracSystem, start: Array, h: Array, kept: Array) -> Array:
-    return stretching(lambda z: runge_kutta_step(system, z, h), start, _ROWS, kept)[1]
+    return exponents_of_flow(system, start, steps, h)

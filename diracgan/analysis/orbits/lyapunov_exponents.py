@@ -12,7 +12,7 @@ from ...dynamics.compiled_loops import stretching_loop
 from ...dynamics.filippov import DiracSystem
 from ...numerics.lyapunov import Exponents, exponents, stretching, windowed_mean
 from ...rules import Rule
-from ..dynamical_system import DiscreteSystem, map_along, map_change
+from ..dynamical_system import DiscreteSystem, map_along, map_change, runge_kutta_step
 from .orbit import by_modulus
 
 _ROWS = 2000  # pieces of an orbit whose stretching is kept
@@ -71,6 +71,24 @@ def exponents_along(motion: DiscreteSystem, state: Any, applications: int) -> Ex
     return exponents(_logs_along(motion, state, kept), length=_ROWS * kept * motion.period)
 
 
+def exponents_of_flow(system: DiracSystem, start: np.ndarray, steps: int, h: float) -> Exponents:
+    """Lyapunov exponents per unit of time along a smooth flow, by Runge-Kutta steps of size ``h``.
+
+    Args:
+        system: whose field has a derivative wherever the motion goes.
+        start: where it begins, (2d,); the first fifth is left out.
+        steps: how many.
+        h: their size.
+
+    Returns:
+        The exponents; not a number where the motion leaves what numbers hold.
+    """
+    kept = -(-steps // _ROWS)
+    with jax.enable_x64(True):
+        logs = np.asarray(_flow_logs(system, start, h, kept))
+    return exponents(logs / h, length=_ROWS * kept * h)
+
+
 def _logs_along(motion: DiscreteSystem, state: Any, kept: int) -> np.ndarray:
     """The stretching per iteration, (rows, n): always as many rows of ``kept`` applications, so compiled once."""
     with jax.enable_x64(True):
@@ -83,3 +101,8 @@ def _logs_along(motion: DiscreteSystem, state: Any, kept: int) -> np.ndarray:
 @jax.jit
 def _map_logs(system: DiracSystem, rule: Rule, flat: Array, kept: Array) -> Array:
     return stretching(lambda z: z + map_change(system, rule, z), flat, _ROWS, kept)[1]
+
+
+@jax.jit
+def _flow_logs(system: DiracSystem, start: Array, h: Array, kept: Array) -> Array:
+    return stretching(lambda z: runge_kutta_step(system, z, h), start, _ROWS, kept)[1]

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import written_games as games
+from scipy.integrate import solve_ivp
 
 import diracgan as dg
 from diracgan.analysis.verdict.judges.attractors import two_frequencies
@@ -83,8 +84,8 @@ def test_the_two_frequencies_of_a_torus_are_found_and_harmonics_are_not_taken_fo
     one, two = 2 * np.pi * GOLDEN, np.sqrt(2)
 
     def seen(x):
-        rows = SimpleNamespace(zs=np.stack([x, np.roll(x, 1)], axis=1))
-        motion = SimpleNamespace(advance=lambda *_: rows)
+        rows = SimpleNamespace(zs=np.stack([x, np.roll(x, 1)], axis=1), t=n)
+        motion = SimpleNamespace(discrete=True, advance=lambda *_: rows)
         return two_frequencies(
             SimpleNamespace(motion=motion, looks=[SimpleNamespace(stretch=SimpleNamespace(end=0))])
         )
@@ -180,3 +181,64 @@ def test_maps_that_a_user_writes_as_rules_are_named(rule, start, kind):
     assert "floquet" not in told.numbers or np.abs(told.numbers["floquet"]).max() < 1 + 1e-2
     if kind == "chaotic":
         assert told.numbers["lyapunov_exponent"] == pytest.approx(np.log((3 + 5**0.5) / 2), rel=1e-6)
+
+
+class Rossler(dg.Variant):
+    """The Rossler system with x = theta_1 and (y, z) = phi, beside theta_2' = -theta_2, from the datum (1, 1)."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return 0.0 * jnp.mean(real)
+
+    def penalty(self, critic, phi, x_real, x_fake):
+        x, (y, z) = x_fake[0, 0], phi
+        return -(x * y + 0.2 * y**2 / 2 + 0.2 * z + (x - 5.7) * z**2 / 2)
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(real) * x_fake[0, 0] + x_fake[0, 1] ** 2 / 2
+
+
+@pytest.mark.slow  # in the fast suite: the torus of a flow, and chaos of maps
+def test_a_chaotic_flow_has_its_known_exponents():
+    v = dg.verdict(Rossler(), [1.0, 0.5], [1.0, 0.5], x0=[1.0, 1.0], edge=False)
+    # 0.0714, 0 and -5.3943 (Sprott 2003, Chaos and Time-Series Analysis), and that of theta_2
+    assert v.kind == "chaotic"
+    known = np.array([0.0714, 0.0, -1.0, -5.3943])
+    np.testing.assert_allclose(v.numbers["lyapunov_exponents"], known, atol=0.02)
+    assert abs(v.numbers["lyapunov_exponent"] - 0.0714) <= 2 * v.numbers["lyapunov_error"]
+
+
+class TwoRayleigh(dg.Variant):
+    """Two oscillators theta'' = -w^2 theta + mu (theta' - theta'^3/3), side by side."""
+
+    mu: float = 0.3
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return 0.0 * jnp.mean(real)
+
+    def penalty(self, critic, phi, x_real, x_fake):
+        pull = jnp.array([1.0, 2.0]) * x_fake[0] * phi
+        return jnp.sum(pull - self.mu * (phi**2 / 2 - phi**4 / 12))
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(fake)
+
+
+def frequency(squared):
+    """Of a Rayleigh oscillator, between upward passages of theta through 0."""
+
+    def field(_, z):
+        return [z[1], -squared * z[0] + 0.3 * (z[1] - z[1] ** 3 / 3)]
+
+    def through(_, z):
+        return z[0]
+
+    through.direction = 1.0
+    out = solve_ivp(field, (0, 200), [1.0, 1.0], "DOP853", rtol=1e-11, atol=1e-11, events=through)
+    late = out.t_events[0][-10:]
+    return 2 * np.pi * 9 / (late[-1] - late[0])
+
+
+def test_two_cycles_of_a_flow_side_by_side_are_a_torus_with_both_frequencies():
+    v = dg.verdict(TwoRayleigh(), [1.0, 0.3], [0.4, 1.5], edge=False)
+    assert v.kind == "quasi-periodic" and v.numbers["dimension"] == 2.0
+    assert v.numbers["frequencies"] == pytest.approx([frequency(1.0), frequency(2.0)], rel=1e-3)

@@ -1,4 +1,4 @@
-"""Judges of steps drawn onto a bounded motion that never repeats: chaos, or a torus, by their Lyapunov exponents."""
+"""Judges of what is drawn onto a bounded motion that never repeats: chaos, or a torus, by its Lyapunov exponents."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from ....dynamics.filippov import surface_count
 from ....numerics.lyapunov import Exponents
 from ...decision_thresholds import T
 from ...dynamical_system import DiscreteSystem, Stretch
 from ...kinds import Kind
-from ...orbits.lyapunov_exponents import exponents_along
+from ...orbits.lyapunov_exponents import exponents_along, exponents_of_flow
 from .. import windows
 from ..evidence import Answer, Case
 from ..judging import judge
@@ -18,15 +19,21 @@ from ..judging import judge
 
 @judge(order=60)
 def never_repeats(case: Case, stretch: Stretch) -> Answer | None:
-    """A bounded motion of steps whose windows differ without a trend, looked at by its exponents now and then."""
+    """A bounded motion whose windows differ without a trend, looked at by its exponents now and then."""
     count = len(case.looks) - T.wander_windows
-    if not case.motion.discrete or count < 0 or count % T.strange_windows:
+    discrete = case.motion.discrete
+    # in a plane every bounded motion of a flow comes to rest or repeats (Poincare and Bendixson)
+    if not discrete and (case.system.dim == 1 or surface_count(case.system)):
+        return None
+    if count < 0 or count % T.strange_windows:
         return None
     late = case.looks[-6:]
     sizes, extents = np.array([look.rms for look in late]), np.array([look.extents for look in late])
     trend = abs(np.sign(np.diff(sizes)).sum())
-    if trend > 3 or sizes.max() > T.strange_sizes * sizes.min() or np.ptp(sizes) <= T.settled * sizes[-1]:
+    if trend > 3 or sizes.max() > T.strange_sizes * sizes.min():
         return None
+    if discrete and np.ptp(sizes) <= T.settled * sizes[-1]:
+        return None  # of steps the orbit itself is refined first
     if max(look.diameter for look in late) < T.wander_diameter * extents.max():
         return None
     met = np.max([look.extents for look in late], axis=0)
@@ -35,44 +42,60 @@ def never_repeats(case: Case, stretch: Stretch) -> Answer | None:
 
 def by_exponents(case: Case, numbers: dict[str, Any]) -> Answer | None:
     """Chaotic or quasi-periodic, where the exponents of a long run leave no doubt."""
-    motion = case.motion
-    if not isinstance(motion, DiscreteSystem):
+    measured = _measured(case)
+    if measured is None:
         return None
-    end = case.looks[-1].stretch.end
-    found = exponents_along(motion, end, T.chaotic_iterations // motion.period)
-    case.spent += T.chaotic_iterations
-    if not np.all(np.isfinite(found.values)):
-        return None
+    found, zero, over = measured
+    dimension = found._replace(values=np.where(zero, 0.0, found.values)).dimension
     largest, error = float(found.values[0]), float(found.errors[0])
     shown = ", ".join(f"{x:.4g} +- {e:.1g}" for x, e in zip(found.values, found.errors, strict=True))
     numbers = numbers | {
         "lyapunov_exponent": largest,
         "lyapunov_error": error,
         "lyapunov_exponents": found.values.tolist(),
-        "dimension": found.dimension,
+        "dimension": dimension,
     }
-    if largest > max(T.chaotic * error, T.no_exponent):
-        case.note(f"Lyapunov exponents over {T.chaotic_iterations} iterations: {shown}")
+    if largest > 0 and not zero[0]:
+        case.note(f"Lyapunov exponents over {over}: {shown}")
         return Answer(
             Kind.CHAOTIC,
             numbers,
-            f"chaotic: it stays bounded while neighbours separate like exp({largest:.4g} n), "
-            f"on a set of dimension {found.dimension:.3g} (Kaplan-Yorke)",
+            f"chaotic: it stays bounded while neighbours separate like exp({largest:.4g} {case.clock}), "
+            f"on a set of dimension {dimension:.3g} (Kaplan-Yorke)",
         )
-    zero = _vanish(found)
     if zero[0] and not np.any(zero[1:]) and case.system.dim == 1:
-        case.note(f"Lyapunov exponents over {T.chaotic_iterations} iterations: {shown}")
+        case.note(f"Lyapunov exponents over {over}: {shown}")
         return _invariant_circle(case, numbers, found.values)
     frequencies = two_frequencies(case) if np.sum(zero) == 2 and np.all(zero[:2]) else None
     if frequencies is None or np.all(zero):
         return None
-    case.note(f"Lyapunov exponents over {T.chaotic_iterations} iterations: {shown}")
+    case.note(f"Lyapunov exponents over {over}: {shown}")
+    unit = "iteration" if case.motion.discrete else "unit of time"
     return Answer(
         Kind.QUASI_PERIODIC,
         numbers | {"frequency": frequencies[0], "frequencies": list(frequencies)},
         f"quasi-periodic: it is drawn onto a torus, on which it turns with the angular frequencies "
-        f"{frequencies[0]:.4g} and {frequencies[1]:.4g} per iteration",
+        f"{frequencies[0]:.4g} and {frequencies[1]:.4g} per {unit}",
     )
+
+
+def _measured(case: Case) -> tuple[Exponents, np.ndarray, str] | None:
+    """The exponents of a long run, which of them are 0 as far as they are known, and over what; None for no number."""
+    motion, last = case.motion, case.looks[-1].stretch
+    if isinstance(motion, DiscreteSystem):
+        case.spent += T.chaotic_iterations
+        found = exponents_along(motion, last.end, T.chaotic_iterations // motion.period)
+        zero, over = _vanish(found), f"{T.chaotic_iterations} iterations"
+    else:
+        turn = windows.mean_period(last)
+        if turn is None:
+            return None
+        case.spent += 4 * (1 + len(motion.flat(last.end))) * T.chaotic_turns * T.steps_in_a_turn
+        found = exponents_of_flow(
+            case.system, motion.flat(last.end), T.chaotic_turns * T.steps_in_a_turn, turn / T.steps_in_a_turn
+        )
+        zero, over = _vanish(found, 1 / turn), f"t = {T.chaotic_turns * turn:.4g}"
+    return (found, zero, over) if np.all(np.isfinite(found.values)) else None
 
 
 def only_shears(case: Case) -> bool:
@@ -85,9 +108,9 @@ def only_shears(case: Case) -> bool:
     return bool(np.all(np.isfinite(found.values)) and np.all(_vanish(found)))
 
 
-def _vanish(found: Exponents) -> np.ndarray:
-    """Which exponents are 0 as far as they are known."""
-    return np.abs(found.values) <= np.maximum(T.chaotic * found.errors, T.no_exponent)
+def _vanish(found: Exponents, rate: float = 1.0) -> np.ndarray:
+    """Which exponents are 0 as far as they are known: ``rate`` is of an iteration, or of a turn of a flow."""
+    return np.abs(found.values) <= np.maximum(T.chaotic * found.errors, T.no_exponent * rate)
 
 
 def _invariant_circle(case: Case, numbers: dict[str, Any], exponents: np.ndarray) -> Answer:
@@ -106,7 +129,10 @@ def _invariant_circle(case: Case, numbers: dict[str, Any], exponents: np.ndarray
 
 def two_frequencies(case: Case) -> tuple[float, float] | None:
     """The angular frequencies of the two strongest lines that are not multiples of one another; None for one line."""
-    rows = case.motion.advance(case.looks[-1].stretch.end, 0.0, 1.0, 1).zs
+    last = case.looks[-1].stretch
+    turn = 0.0 if case.motion.discrete else windows.mean_period(last) or 0.0
+    seen = case.motion.advance(last.end, 0.0, T.turns_of_lines * turn or 1.0, 1)
+    rows, between = seen.zs, float(seen.t[1] - seen.t[0])
     off = (rows - rows.mean(axis=0)) * np.hanning(len(rows))[:, None]
     power = np.sum(np.abs(np.fft.rfft(off, 8 * len(rows), axis=0)) ** 2, axis=1)
     width = 24  # of a line, in the bins of the padded transform
@@ -115,12 +141,22 @@ def two_frequencies(case: Case) -> tuple[float, float] | None:
         k = int(np.argmax(power))
         if power[k] <= 0 or (lines and power[k] < T.faintest_line * lines[0][1]):
             break
-        lines.append((2 * np.pi * k / (8 * len(rows)), float(power[k])))
+        lines.append((2 * np.pi * (k + _offset(power, k)) / (8 * len(rows)), float(power[k])))
         power[max(k - width, 0) : k + width + 1] = 0.0
     resolution = 2 * np.pi * 3 / len(rows)
     for frequency, _ in lines[1:]:
         multiples = lines[0][0] * np.arange(0, 40)
         folded = np.abs((multiples + np.pi) % (2 * np.pi) - np.pi)
         if np.min(np.abs(folded - frequency)) > resolution:
-            return lines[0][0], frequency
+            return lines[0][0] / between, frequency / between
     return None
+
+
+def _offset(power: np.ndarray, k: int) -> float:
+    """How far beyond its largest bin a line's peak lies, by a parabola through the logarithms around it."""
+    near = power[max(k - 1, 0) : k + 2]
+    if len(near) < 3 or np.min(near) <= 0:
+        return 0.0
+    a, b, c = np.log(near)
+    bend = a - 2 * b + c
+    return float(np.clip((a - c) / (2 * bend), -0.5, 0.5)) if bend < 0 else 0.0
