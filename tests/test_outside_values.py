@@ -9,6 +9,7 @@ import pytest
 
 import diracgan as dg
 from diracgan.outside_values import outside_values
+from diracgan.variants import VARIANTS
 
 WEIGHT = 0.5
 CENTRES = np.zeros(2)
@@ -153,5 +154,5 @@ def deleted(x):
 
 
 def test_the_catalogue_reads_nothing_from_outside():
-    for name in dg.variants():
-        assert outside_values(type(dg.variant(name))) == ()
+    ours = [cls for cls in map(VARIANTS.__getitem__, VARIANTS) if cls.__module__.split(".")[0] == "diracgan"]
+    assert len(ours) > 10 and all(outside_values(cls) == () for cls in ours)

@@ -20,6 +20,7 @@ from .signs import GRADIENTS, logarithms, signs
 TURNS = 0.2  # share of a loss's variance from which a regime is said to rotate
 GROWS = 4.0
 _MOST = 4  # series that are looked at where none is named as a loss
+_FADES = 0.8  # of what it was: what has shrunk to less within the first piece fades
 _FADE = 8  # rows whose mean tells whether something still fades
 _STEP = 40  # rows; a piece of no more that lies between two levels is one step
 _CUT = ("spread", "covered", "real", "fake")  # signs whose levels mean something
@@ -135,6 +136,9 @@ def _with_whole_fade(values: np.ndarray, cuts: list[int]) -> list[int]:
     for y in values:
         line = np.polyfit(later, y[later], degree)
         off = y[:end] - np.polyval(line, np.arange(end))
+        early, *_, late = (float(np.mean(part)) for part in np.array_split(off[:cut], 3))
+        if abs(late) > _FADES * abs(early):  # nothing fades yet: what comes is a change of its own
+            continue
         begun = float(np.mean(off[:cut]))
         error = max(3.0 * float(np.std(off[cut + far :])) / math.sqrt(_FADE), 0.1 * abs(begun))
         sign = math.copysign(1.0, begun)
