@@ -93,7 +93,8 @@ def _sites(structure: Any, shapes: tuple[Any, ...]) -> Sites:
 
     leaves = [jax.ShapeDtypeStruct(shape, float) for shape in shapes]
     player = leaves[-1]  # x0 is the last
-    jax.eval_shape(look, leaves, Players(player, player))
+    with jax.enable_x64(True):
+        jax.eval_shape(look, leaves, Players(player, player))
     return found[0]
 
 

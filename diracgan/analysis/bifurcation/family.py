@@ -235,7 +235,8 @@ class Family:
         a = self.matrix(slope)
         values, vectors = np.linalg.eig(a)
         try:
-            rows = np.linalg.norm(np.linalg.inv(vectors), axis=1)
+            with np.errstate(over="ignore"):  # of a Jordan block
+                rows = np.linalg.norm(np.linalg.inv(vectors), axis=1)
         except np.linalg.LinAlgError:
             rows = np.full(len(a), np.inf)
         growth = np.abs(values) - 1.0 if self.discrete else np.real(values)
