@@ -155,6 +155,8 @@ class Thresholds:
     no_exponent: float = 1e-4  # an exponent per iteration, or turn of a flow, nearer to 0 than this is 0
     strange_sizes: float = 3.0  # by which the sizes of late windows of a strange motion may differ
     strange_windows: int = 5  # between two looks at the exponents
+    line: float = 0.2  # turns in all rows, by which the frequency of a line may be off
+    fundamental: float = 0.02  # the same of the strongest, of which multiples are taken
     faintest_line: float = (
         1e-4  # of the strongest line's power: a weaker one is not a frequency of the motion
     )
