@@ -144,7 +144,7 @@ def two_frequencies(case: Case) -> tuple[float, float] | None:
         lines.append((2 * np.pi * (k + _offset(power, k)) / (8 * len(rows)), float(power[k])))
         power[max(k - width, 0) : k + width + 1] = 0.0
     # the strongest may be the second or third harmonic; of a high order none is as strong as to be seen
-    orders = np.concatenate([np.arange(0.0, 25.0), np.arange(1, 24, 2) / 2, np.arange(1, 24) / 3])
+    orders = np.concatenate([np.arange(25), np.arange(1, 24, 2) / 2, np.arange(1, 24) / 3])
     resolution = 2 * np.pi / len(rows) * (T.line + T.fundamental * orders)
     for frequency, _ in lines[1:]:
         folded = np.abs((lines[0][0] * orders + np.pi) % (2 * np.pi) - np.pi)
