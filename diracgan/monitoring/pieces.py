@@ -20,8 +20,8 @@ from .signs import GRADIENTS, logarithms, signs
 TURNS = 0.2  # share of a loss's variance from which a regime is said to rotate
 GROWS = 4.0
 _MOST = 4  # series that are looked at where none is named as a loss
-_FADES = 0.8  # of what it was: what has shrunk to less within the first piece fades
-_FADE = 8  # rows whose mean tells whether something still fades
+_STILL_THERE = 0.8  # of what it was: what has shrunk to less within the first piece fades
+_FADE_ROWS = 8  # rows whose mean tells whether something still fades
 _STEP = 40  # rows; a piece of no more that lies between two levels is one step
 _CUT = ("spread", "covered", "real", "fake")  # signs whose levels mean something
 _CONSTANT = 0.95  # of a regime's rows hold one value: it is constant
@@ -129,7 +129,7 @@ def _with_whole_fade(values: np.ndarray, cuts: list[int]) -> list[int]:
         return cuts
     cut, end = cuts[1], cuts[2] if len(cuts) > 2 else values.shape[1]
     far = min(cut, (end - cut) // 2)
-    if far < _FADE:
+    if far < _FADE_ROWS:
         return cuts
     later, degree = np.arange(cut + far, end), int(end - cut > 3 * cut)
     faded = 0
@@ -137,13 +137,13 @@ def _with_whole_fade(values: np.ndarray, cuts: list[int]) -> list[int]:
         line = np.polyfit(later, y[later], degree)
         off = y[:end] - np.polyval(line, np.arange(end))
         early, *_, late = (float(np.mean(part)) for part in np.array_split(off[:cut], 3))
-        if abs(late) > _FADES * abs(early):  # nothing fades yet: what comes is a change of its own
+        if abs(late) > _STILL_THERE * abs(early):  # nothing fades yet: what comes is a change of its own
             continue
         begun = float(np.mean(off[:cut]))
-        error = max(3.0 * float(np.std(off[cut + far :])) / math.sqrt(_FADE), 0.1 * abs(begun))
+        error = max(3.0 * float(np.std(off[cut + far :])) / math.sqrt(_FADE_ROWS), 0.1 * abs(begun))
         sign = math.copysign(1.0, begun)
-        parts = sign * off[cut : cut + far // _FADE * _FADE].reshape(-1, _FADE).mean(axis=1)
-        faded = max(faded, int(np.argmin([*(parts > error), False])) * _FADE)
+        parts = sign * off[cut : cut + far // _FADE_ROWS * _FADE_ROWS].reshape(-1, _FADE_ROWS).mean(axis=1)
+        faded = max(faded, int(np.argmin([*(parts > error), False])) * _FADE_ROWS)
     return [0, cut + faded, *cuts[2:]]
 
 

@@ -129,9 +129,14 @@ class Rule(Parametric):
         return self
 
     @property
+    def differs_at_rest(self) -> bool:
+        """Whether :attr:`at_rest` is another map than the rule's own, which shares its first derivative alone."""
+        return jax.tree.structure(self.at_rest) != jax.tree.structure(self)
+
+    @property
     def is_smooth_at_rest(self) -> bool:
-        """Whether the map has further derivatives at rest than the first, which alone it shares with ``at_rest``."""
-        return jax.tree.structure(self.at_rest) == jax.tree.structure(self)
+        """Whether the map has further derivatives at rest than the first."""
+        return not self.differs_at_rest
 
     def rest(self, game: GameLike, players: Players) -> Any:
         """What the rule remembers after a long time at the fixed point ``players``."""

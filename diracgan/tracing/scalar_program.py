@@ -35,7 +35,7 @@ class Program:
         shapes: the shape of each output leaf.
         tree: the structure of the output.
         sums: whether it has long sums, each a loop over known rows.
-        terms: how many operations there are in all terms of these sums; a power counts as the many that take as long
+        terms: how many operations there are in all terms of these sums; a power counts as 20 multiplications
         on_arrays: names of the operations that could not be scalarized (they run on stacked arrays, more slowly).
     """
 

@@ -8,6 +8,7 @@ import pytest
 
 import diracgan as dg
 from diracgan.training.architecture import Architecture, players
+from diracgan.training.games import Draws, _drawn
 from diracgan.training.problems import problem
 from diracgan.training.trainer import (
     _AHEAD,
@@ -87,7 +88,16 @@ class Undeclared(dg.Rule):
         return once(2, once(1, once(0, players))), memory
 
 
-@pytest.mark.slow  # in the fast suite: a rule that declares its evaluations, the first test
+def test_a_number_beyond_those_drawn_ahead_is_never_the_last_of_them():
+    ahead = Draws(jax.numpy.arange(2), jax.numpy.array([1.0, 2.0]), {}, (None, None))
+    anew = ahead._replace(batch=jax.numpy.array([3.0, 3.0]))
+    assert float(_drawn(ahead, 1, lambda _: anew).batch) == 2.0
+    assert _drawn(ahead, 2, lambda _: anew) is anew is _drawn(None, 0, lambda _: anew)
+    known_later = [float(_drawn(ahead, jax.numpy.int32(k), lambda _: anew).batch) for k in range(3)]
+    assert known_later[:2] == [1.0, 2.0] and np.isnan(known_later[2])
+
+
+@pytest.mark.slow  # in the fast suite: what an evaluation draws, the test above
 @pytest.mark.parametrize("looped", [False, True])
 def test_an_evaluation_that_a_rule_does_not_declare_never_has_the_minibatch_of_another(looped):
     on = problem("ring8")

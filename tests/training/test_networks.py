@@ -101,8 +101,7 @@ def test_a_dcgan_follows_its_guidelines(side):
     assert set(kinds) <= {Down, Up, Project}, "no dense hidden layers, no pooling"
     weights = np.concatenate([np.ravel(w.w) for w in (*theta.layers, theta.head) if isinstance(w, Weighted)])
     assert weights.std() == pytest.approx(0.02, rel=4 / np.sqrt(2 * len(weights)))  # four standard errors
-    sample = theta(x_of(3, 5)) if side == 8 else None
-    assert sample is None or float(jnp.abs(sample).max()) <= 1.0
+    assert theta.last == "tanh", "samples lie between -1 and 1"
 
 
 def test_images_that_no_dcgan_fits():

@@ -120,7 +120,7 @@ class Family:
     def repeated(self, times: int) -> Family:
         """The family of the map applied ``times`` times; itself where that is what it is, also away from its rest."""
         rule = self.around.rule
-        linear = self.times is None and rule is not None and _differs_at_rest(rule)
+        linear = self.times is None and rule is not None and rule.differs_at_rest
         same = times == (self.times or 1) and not linear
         return self if same else Family(self.around, self.handles, times)
 
@@ -302,11 +302,6 @@ class Family:
         if rule is None or rule.is_smooth_at_rest:
             return ""
         return f"the map of {rule.name} has no second derivative at rest, so that no normal form tells what is born"
-
-
-def _differs_at_rest(rule: Rule) -> bool:
-    """Whether the map about its rest is another than the map itself."""
-    return jax.tree.structure(rule.at_rest) != jax.tree.structure(rule)
 
 
 def numbers_at(corners: Any, ps: Array | np.ndarray) -> Any:

@@ -122,7 +122,7 @@ def decay_for(reduction: float, angle: float) -> tuple[float, float]:
         0.1
     """
     a, d = reduction**2 - 1.0, 2.0 * math.sin(angle / 2.0) ** 2  # k^2 - cos w = a + d
-    if a == 0.0:
+    if a <= 0.0:
         return 0.0, 1.0
     if d <= 0.0:
         return math.nan, math.nan
@@ -248,7 +248,7 @@ def _of_steps(frequency: float, step: float, given: Any, k: float | None) -> dic
     made["phases"] = phases + 0.0  # no negative zero
     if k is not None:
         made["decay"], rest = decay_for(k, angle)
-        made["tau"] = 0.0 if made["decay"] == 0.0 else -step / math.log1p(-rest)
+        made["tau"] = -step / math.log1p(-rest) if rest < 1.0 else 0.0
         made["horizon"] = 1.0 / rest
     return made
 

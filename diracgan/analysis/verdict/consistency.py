@@ -90,7 +90,7 @@ def _against_what_lies_beyond(case: Case, answer: Answer) -> str | None:
     target = T.far * max(1.0, here, float(np.max(np.abs(case.origin))))
     for factor in np.geomspace(1.0, target / here, 1 + int(np.ceil(np.log10(target / here)))):
         seen = enclosing.drift(case, float(factor))
-        if seen.sign < 0 and factor == 1.0:
+        if seen.sign < 0 and factor <= 1.0:
             return "a new start at the distance where it is now comes back, so it may not go on like that"
         if seen.sign < 0:
             return f"a start {factor:.3g} times as far comes back, so something bounded lies between"

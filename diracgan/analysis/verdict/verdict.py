@@ -41,8 +41,8 @@ class Verdict(Record):
         rule: label of the rule, or None for the flow.
         phi0: the critic's start; ``theta0`` the generator's; ``x0`` the datum.
         rate_d: factor on the critic's velocity; ``rate_g`` on the generator's.
-        effort: the budget's factor; ``evaluations`` what was spent, those of a mean over noise counted as the many
-            that they take as long as; ``time`` until when the motion was followed.
+        effort: the budget's factor; ``evaluations`` what was spent, each of a mean over noise counted as the
+            number of plain ones that take as long; ``time`` until when the motion was followed.
     """
 
     kind: str

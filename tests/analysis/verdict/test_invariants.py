@@ -159,7 +159,7 @@ def check(k: int, units: bool = True, effort: float = EFFORT):
 
 # 5096: Adam on a kink, whose turns far out are so long that a look at them once took for ever; of other units, 10 is
 # turned, 35 has another time and 65 other players, and 5, which is all three, is ten times as dear; 28 is dear too,
-# and 14 is of its kind; 5096 is as dear as they
+# and 14 is of its kind; 5096 is as dear as they, and test_judges.py holds what mended it
 DEAR = (5, 28)
 
 

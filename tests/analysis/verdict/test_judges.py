@@ -201,6 +201,22 @@ def test_an_amplitude_drifts_outward_inside_a_cycle_and_inward_outside():
     assert enclosing.drift(case, 1.0).sign == 0
 
 
+def test_a_look_at_a_drift_that_would_take_longer_than_the_budget_is_not_taken():
+    """The steps of a game far out may take very long turns: a look at one came back after hours."""
+    case = inside()
+    case.motion.discrete, case.turn = True, 1e6
+    seen = enclosing.drift(case, 1.0)
+    assert seen.sign == 0 and np.isinf(seen.error) and case.spent == 1.0
+    case.turn, case.spent = TURN, 1e6  # so many have been taken that there are no more
+    assert np.isinf(enclosing.drift(case, 1.0).error) and case.spent == 1e6
+    case.spent = 1.0
+    assert enclosing.drift(case, 1.0).sign == 1 and case.spent > 1.0
+    grown = Answer(Kind.DIVERGES, {}, "")
+    case.turn = 1e6
+    (said,) = filter(None, [check(case, grown) for check in consistency._CHECKS])
+    assert "takes too long to be followed" in said
+
+
 def test_the_cycle_between_growth_and_decay_is_found_from_either_side():
     for found in (
         enclosing.between(inside(), 1.0, 100.0),
