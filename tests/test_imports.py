@@ -89,7 +89,8 @@ def test_no_arrow_runs_back(path):
 ANALYSIS = (
     {"vocabulary"},
     {"kinds", "dynamical_system", "decision_thresholds"},
-    {"linear", "orbits"},
+    {"linear", "orbits", "run_ends"},
+    {"many_runs"},
     {"basins"},
     {"slow_flow"},
     {"explain"},

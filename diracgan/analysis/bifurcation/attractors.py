@@ -16,10 +16,11 @@ from ...files import path_of
 from ...records import Record
 from ...rules import Rule
 from ...variants import Variant
-from ..basins import DIVERGED, ROWS, SAME, UNSETTLED, Runs, bisected
+from ..basins import DIVERGED, SAME, UNSETTLED, Basins, bisected
 from ..decision_thresholds import T
 from ..kinds import Kind
 from ..linear.settings import AskedAbout, LinearSettings, settings
+from ..many_runs import ROWS, Runs
 from ..verdict.verdict import verdict
 
 SCHEMA = "diracgan.attractors/1"
@@ -183,16 +184,17 @@ def attractors(
         )
     runs = Runs(variant, rule, asked.x0, h, steps, box)
     draws = runs.centre + box * np.random.default_rng(seed).uniform(-1, 1, size=(starts, 2 * d))
-    labels = runs.located_labels(draws, progress)
+    basins = Basins(runs)
+    labels = basins.located_labels(draws, progress)
     order = sorted(set(labels) - {UNSETTLED}, key=lambda g: -int(np.sum(labels == g)))
-    found = [_attractor(runs, g, labels, draws, asked) for g in order]
-    passing = [g for g, one in zip(order, found, strict=True) if _passes_through(runs, g, one)]
+    found = [_attractor(basins, g, labels, draws, asked) for g in order]
+    passing = [g for g, one in zip(order, found, strict=True) if _passes_through(basins, g, one)]
     if passing:
         labels = np.where(np.isin(labels, passing), UNSETTLED, labels)
         found = [one for g, one in zip(order, found, strict=True) if g not in passing]
         order = [g for g in order if g not in passing]
-    edges = _edges(runs, order, labels, draws)
-    survives = _survives(runs, labels, draws)
+    edges = _edges(basins, order, labels, draws)
+    survives = _survives(basins, labels, draws)
     unsettled = float(np.mean(labels == UNSETTLED))
     return Attractors(
         found=found,
@@ -211,11 +213,11 @@ def attractors(
 
 
 def _attractor(
-    runs: Runs, group: int, labels: np.ndarray, draws: np.ndarray, asked: LinearSettings
+    basins: Basins, group: int, labels: np.ndarray, draws: np.ndarray, asked: LinearSettings
 ) -> Attractor:
     from scipy.special import betaincinv
 
-    members = np.flatnonzero(labels == group)
+    runs, members = basins.runs, np.flatnonzero(labels == group)
     count, others, beyond = len(members), len(labels) - len(members), 0.5 * (1.0 - _LEVEL)
     nearest = members[np.argmin(np.linalg.norm(draws[members] - runs.centre, axis=1))]
     start, d = draws[nearest], len(runs.centre) // 2
@@ -228,7 +230,7 @@ def _attractor(
         effort=T.edge_effort,
         edge=False,
     )
-    end = None if group == DIVERGED else runs.known[group]
+    end = None if group == DIVERGED else basins.known[group]
     rows = None if end is None else runs.tail(start)
     return Attractor(
         kind=told.kind,
@@ -245,7 +247,7 @@ def _attractor(
     )
 
 
-def _passes_through(runs: Runs, group: int, found: Attractor) -> bool:
+def _passes_through(basins: Basins, group: int, found: Attractor) -> bool:
     """Whether what starts were at after their steps is no end: on the way to rest, or undecided and elsewhere later.
 
     What is far off then has diverged only where the verdict does not leave that open.
@@ -253,14 +255,14 @@ def _passes_through(runs: Runs, group: int, found: Attractor) -> bool:
     if found.radius is None:
         return found.kind == Kind.UNDECIDED
     if Kind(found.kind).arrives:
-        return found.radius > SAME * runs.box
+        return found.radius > SAME * basins.runs.box
     if found.kind != Kind.UNDECIDED:
         return False
     start = np.array([found.phi0 + found.theta0])
-    return bool(runs.grouped(runs.ends(start, longer=4))[0] != group)
+    return bool(basins.grouped(basins.runs.ends(start, longer=4))[0] != group)
 
 
-def _edges(runs: Runs, order: list[int], labels: np.ndarray, draws: np.ndarray) -> list[Edge]:
+def _edges(basins: Basins, order: list[int], labels: np.ndarray, draws: np.ndarray) -> list[Edge]:
     """Between every two attractors, a point on the edge, by bisection between the two nearest starts."""
     from scipy.spatial import KDTree
 
@@ -272,22 +274,25 @@ def _edges(runs: Runs, order: list[int], labels: np.ndarray, draws: np.ndarray) 
             k = int(np.argmin(gaps))
             m = int(np.asarray(nearest)[k])
             # from both sides: close to an edge a run takes long to settle
-            inner = bisected(runs, one[k][None], two[m][None], a)[0]
-            outer = bisected(runs, two[m][None], one[k][None], order[j])[0]
+            inner = bisected(basins, one[k][None], two[m][None], a)[0]
+            outer = bisected(basins, two[m][None], one[k][None], order[j])[0]
             middle = 0.5 * (inner[0] + outer[0])
-            gap, off = float(np.linalg.norm(inner - outer)), float(np.linalg.norm(middle - runs.centre))
+            gap, off = (
+                float(np.linalg.norm(inner - outer)),
+                float(np.linalg.norm(middle - basins.runs.centre)),
+            )
             found.append(Edge((i, j), middle.tolist(), gap, off))
     return found
 
 
-def _survives(runs: Runs, labels: np.ndarray, draws: np.ndarray) -> float | None:
+def _survives(basins: Basins, labels: np.ndarray, draws: np.ndarray) -> float | None:
     """The least distance from (0, x0) at which a ray towards a start that ends elsewhere leaves its basin."""
-    centre = runs.centre
-    home = int(runs.labels(centre[None] + _BESIDE * runs.box / np.sqrt(len(centre)))[0])
+    centre, box = basins.runs.centre, basins.runs.box
+    home = int(basins.labels(centre[None] + _BESIDE * box / np.sqrt(len(centre)))[0])
     away = draws[(labels != home) & (labels != UNSETTLED)]
-    if not len(away) or home < 0 or runs.known[home].largest > SAME * runs.box:
+    if not len(away) or home < 0 or basins.known[home].largest > SAME * box:
         return None
-    inner, _ = bisected(runs, np.tile(centre, (len(away), 1)), away, home)
+    inner, _ = bisected(basins, np.tile(centre, (len(away), 1)), away, home)
     return float(np.min(np.linalg.norm(inner - centre, axis=1)))
 
 

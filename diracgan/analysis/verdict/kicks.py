@@ -10,10 +10,11 @@ import numpy as np
 from ...game import Players
 from ...rules import Rule
 from ...variants import Variant
-from ..basins import DIVERGED, SAME, Runs, bisected
+from ..basins import DIVERGED, SAME, Basins, bisected
 from ..decision_thresholds import T
 from ..kinds import Kind
 from ..linear.settings import LinearSettings, settings
+from ..many_runs import Runs
 from .evidence import Answer
 from .from_start import answer_from
 
@@ -102,27 +103,28 @@ def kick_from(asked: LinearSettings, answer: Answer, budget: float) -> Kick | No
         return None
     reach = _REACH * max(size, 1.0)
     runs = Runs(asked.variant, asked.rule, asked.x0, T.edge_step, _STEPS, reach, asked.rates)
+    basins = Basins(runs)
     if runs.solves(start):
         return None
-    seen = _leaves(runs, start, centre + reach / size * (start - centre))
-    finer = None if seen is None else _leaves(runs, *seen)
-    sides = None if finer is None else _sides(runs, *finer)
+    seen = _leaves(basins, start, centre + reach / size * (start - centre))
+    finer = None if seen is None else _leaves(basins, *seen)
+    sides = None if finer is None else _sides(basins, *finer)
     if finer is None or sides is None:
         return None
     there = Players(*np.split(finer[1], 2))
     _, beyond = answer_from(dataclasses.replace(asked, point=there), T.edge_effort * budget)
-    if not _differs(answer, beyond) or (runs.labels(finer[1:])[0] == DIVERGED) != (beyond.kind in _AWAY):
+    if not _differs(answer, beyond) or (basins.labels(finer[1:])[0] == DIVERGED) != (beyond.kind in _AWAY):
         return None  # steps of the flow that are too long diverge
     distance = float(np.linalg.norm(sides.mean(axis=0) - centre))
     text = f"from |z| > {distance:.3g} along this ray {_WORDS[beyond.kind]} instead"
     return Kick(distance, beyond.kind.value, text)
 
 
-def _leaves(runs: Runs, one: np.ndarray, two: np.ndarray) -> np.ndarray | None:
+def _leaves(basins: Basins, one: np.ndarray, two: np.ndarray) -> np.ndarray | None:
     """The last start on a way that ends like its first, and the next one that ends elsewhere; None without such."""
     starts = np.linspace(one, two, _STARTS)
-    labels = runs.labels(starts)
-    settled = runs.has_settled(labels)
+    labels = basins.labels(starts)
+    settled = basins.has_settled(labels)
     other = np.flatnonzero((labels != labels[0]) & settled)
     # a start from which steps of this size diverge tells nothing of one that was seen to settle
     if not len(other) or not settled[0] or labels[0] == DIVERGED:
@@ -130,16 +132,16 @@ def _leaves(runs: Runs, one: np.ndarray, two: np.ndarray) -> np.ndarray | None:
     return starts[[np.flatnonzero(labels[: other[0]] == labels[0])[-1], other[0]]]
 
 
-def _sides(runs: Runs, one: np.ndarray, two: np.ndarray) -> np.ndarray | None:
+def _sides(basins: Basins, one: np.ndarray, two: np.ndarray) -> np.ndarray | None:
     """The ends of the two basins between two starts, (2, 2d); None where they do not meet, or their ends do."""
-    groups = runs.labels(np.stack([one, two]))
+    groups = basins.labels(np.stack([one, two]))
     # from both sides: close to an edge a run takes long to settle
-    inner, _ = bisected(runs, one[None], two[None], groups[0], _HALVINGS)
-    outer, _ = bisected(runs, two[None], one[None], groups[1], _HALVINGS)
+    inner, _ = bisected(basins, one[None], two[None], groups[0], _HALVINGS)
+    outer, _ = bisected(basins, two[None], one[None], groups[1], _HALVINGS)
     sides = np.concatenate([inner, outer])
-    if np.linalg.norm(np.diff(sides, axis=0)) > _SAME_EDGE * np.linalg.norm(sides[1] - runs.centre):
+    if np.linalg.norm(np.diff(sides, axis=0)) > _SAME_EDGE * np.linalg.norm(sides[1] - basins.runs.centre):
         return None
-    return sides if runs.tells_apart(*sides) else None
+    return sides if basins.tells_apart(*sides) else None
 
 
 def _differs(answer: Answer, beyond: Answer) -> bool:

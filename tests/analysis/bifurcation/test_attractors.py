@@ -10,8 +10,13 @@ import pytest
 import written_games as games
 
 import diracgan as dg
-from diracgan.analysis import basins
+from diracgan.analysis import basins, many_runs, run_ends
 from diracgan.analysis.verdict import kicks
+
+
+def met(*given) -> basins.Basins:
+    """The attractors that runs of this kind have met: none yet."""
+    return basins.Basins(many_runs.Runs(*given))
 
 
 @pytest.mark.slow  # the edge: a verdict of more effort
@@ -33,18 +38,18 @@ def test_rest_and_a_circle_attract_and_the_unstable_circle_is_the_edge():
 def test_a_cycle_off_the_equilibrium_has_settled_whatever_part_of_a_turn_is_seen():
     # of TwoCycles turned round (0, 1): as seen from (0, 0), which is no centre of it, a row's distance swings from
     # 1 - r to 1 + r, and the halves of what is seen hold 3.98 turns each
-    runs = basins.Runs(games.Bistable(), None, np.ones(1), 0.02, 10_000, 1.5)
-    runs.centre = np.zeros(2)
+    found = met(games.Bistable(), None, np.ones(1), 0.02, 10_000, 1.5)
+    found.runs.centre = np.zeros(2)
     starts = np.array([[0.4, 1.9], [0.7, 1.2], [-0.8, 0.3]])
-    assert runs.grouped(runs.ends(starts)).tolist() == [0, 0, 0]
+    assert found.grouped(found.runs.ends(starts)).tolist() == [0, 0, 0]
 
 
 def test_what_is_turned_is_one_attractor():
     # in d = 2 each start ends on a cycle of its own line through the datum, or circle of its own sense
-    runs = basins.Runs(dg.variant("wgan-gp"), None, np.zeros(2), 0.05, 4096, 1.0)
+    found = met(dg.variant("wgan-gp"), None, np.zeros(2), 0.05, 4096, 1.0)
     turned = [np.kron(np.eye(2), [[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]) for a in (0.0, 1.0, 2.5)]
     start = np.array([0.3, -0.2, 0.1, 0.4])
-    assert runs.grouped(runs.ends(np.array([r @ start for r in turned]))).tolist() == [0, 0, 0]
+    assert found.grouped(found.runs.ends(np.array([r @ start for r in turned]))).tolist() == [0, 0, 0]
 
 
 def test_runs_on_a_strange_attractor_are_one_attractor():
@@ -88,36 +93,36 @@ def test_the_points_of_an_orbit_whose_period_keeps_time_with_the_rows_are_one_at
         x = k * x * (1 - x)
     orbit = [x := k * x * (1 - x) for _ in range(7)]
     assert abs(k * x * (1 - x) - orbit[0]) < 1e-9 and np.ptp(orbit) > 0.5
-    runs = basins.Runs(games.Logistic(k=k), dg.rule("simultaneous", lr=1.0), np.ones(1), 1.0, 10_000, 1.0)
+    found = met(games.Logistic(k=k), dg.rule("simultaneous", lr=1.0), np.ones(1), 1.0, 10_000, 1.0)
     starts = np.stack([np.linspace(0.1, 0.9, 12), np.zeros(12)], axis=1)
-    assert set(runs.labels(starts).tolist()) == {0}
-    assert runs.known[0].centre[0] == pytest.approx(np.mean(orbit), abs=1e-9)
-    assert runs.known[0].diameter == pytest.approx(np.ptp(orbit), abs=1e-9)
+    assert set(found.labels(starts).tolist()) == {0}
+    assert found.known[0].centre[0] == pytest.approx(np.mean(orbit), abs=1e-9)
+    assert found.known[0].diameter == pytest.approx(np.ptp(orbit), abs=1e-9)
 
 
 @pytest.mark.parametrize("turns", [2.4, 4.24, 7.5])
 def test_rows_that_end_within_a_turn_of_one_cycle_are_of_one_attractor(turns):
     # a plain mean of 4.24 turns of radius 0.9 is off the centre by 0.05, in a direction that the phase has
-    runs = basins.Runs(dg.variant("ns"), None, np.zeros(1), 0.02, 4096, 2.0)
-    angles = 2 * np.pi * (np.linspace(0.0, turns, basins.ROWS) + np.linspace(0, 1, 9)[:, None])
-    ends = [runs._described(0.9 * np.stack([np.cos(a), np.sin(a)], axis=1)) for a in angles]
-    assert set(runs.grouped(ends).tolist()) == {0}
-    assert np.linalg.norm(runs.known[0].centre) < basins.SAME * runs.known[0].diameter
+    found = met(dg.variant("ns"), None, np.zeros(1), 0.02, 4096, 2.0)
+    angles = 2 * np.pi * (np.linspace(0.0, turns, many_runs.ROWS) + np.linspace(0, 1, 9)[:, None])
+    ends = [run_ends.end_of(0.9 * np.stack([np.cos(a), np.sin(a)], axis=1), np.zeros(2)) for a in angles]
+    assert set(found.grouped(ends).tolist()) == {0}
+    assert np.linalg.norm(found.known[0].centre) < basins.SAME * found.known[0].diameter
 
 
 def test_a_run_that_only_goes_on_is_no_attractor_however_slowly():
     # ns + R1 under extragradient steps of 2.74: thrown to theta = -5e5, from where it creeps back by 1e-4 a step, with
     # phi' and theta' of the size of e^-590; and where it crept, a limit cycle and a line of equilibria were told
     v, rule = dg.variant("ns").with_(r1=0.35), dg.rule("extragradient", lr=2.74)
-    runs = basins.Runs(v, rule, np.zeros(1), 2.74, 10_000, 2.0)
+    found = met(v, rule, np.zeros(1), 2.74, 10_000, 2.0)
     start = np.array([1.2530809568010897, 1.6510223091108869])
-    assert runs.labels(start[None]).tolist() == [basins.UNSETTLED]
+    assert found.labels(start[None]).tolist() == [basins.UNSETTLED]
     for phi, theta in [start, (0.42654310306871945, 0.9179862439359936)]:
         assert dg.verdict(v, [phi], [theta], rule, effort=0.1, edge=False).kind == "undecided"
 
 
 def test_many_starts_are_followed_in_parts(monkeypatch):
-    monkeypatch.setattr(basins, "_AT_ONCE", 2 * 512 * 8)
+    monkeypatch.setattr(many_runs, "_AT_ONCE", 2 * 512 * 8)
     told = []
     found = dg.attractors(
         dg.variant("ns").with_(r1=0.5),
@@ -131,7 +136,7 @@ def test_many_starts_are_followed_in_parts(monkeypatch):
 
 
 def test_what_is_gone_has_fallen_by_no_power():
-    assert basins._End(np.zeros(5), np.zeros((4, 5)), (1.0, 0.0)).power == np.inf
+    assert run_ends.RunEnd(np.zeros(5), np.zeros((4, 5)), (1.0, 0.0)).power == np.inf
 
 
 @pytest.mark.parametrize(
@@ -186,9 +191,9 @@ def test_cycles_of_one_family_are_no_attractors_beside_each_other():
 
 def test_neighbours_end_apart_on_two_sides_of_an_edge_and_not_in_one_family():
     # minimax turns on every circle; of Bistable the circle r = 1/2 is an edge
-    neutral = basins.Runs(dg.variant("saturating"), None, np.zeros(1), 0.05, 2048, 2.0)
+    neutral = met(dg.variant("saturating"), None, np.zeros(1), 0.05, 2048, 2.0)
     assert not neutral.tells_apart(np.array([0.4, 0.3]), np.array([0.4001, 0.3]))
-    edge = basins.Runs(games.Bistable(), None, np.ones(1), 0.05, 4096, 2.0)
+    edge = met(games.Bistable(), None, np.ones(1), 0.05, 4096, 2.0)
     assert edge.tells_apart(np.array([0.4, 1.299]), np.array([0.4, 1.301]))
 
 
@@ -205,14 +210,14 @@ def test_only_rules_that_solve_equations_are_too_slow_to_look_around():
     start = np.array([0.1, 0.1])
     for variant in (Transformed(), dg.variant("ns")):
         for rule, slow in (("optimistic", False), ("implicit", True)):
-            runs = basins.Runs(variant, dg.rule(rule, lr=0.1), np.zeros(1), 0.1, 1024, 1.0)
+            runs = many_runs.Runs(variant, dg.rule(rule, lr=0.1), np.zeros(1), 0.1, 1024, 1.0)
             assert runs.solves(start) == slow
 
 
 def test_the_rows_of_a_flow_are_those_of_runge_kutta_steps():
     # wgan-linear: z' = i z for z = phi + i theta, so that a step multiplies z by the exponential's first five terms
     h, steps = 0.1, 4096
-    rows = basins.Runs(dg.variant("wgan-linear"), None, np.zeros(1), h, steps, 2.0)._rows(
+    rows = many_runs.Runs(dg.variant("wgan-linear"), None, np.zeros(1), h, steps, 2.0)._rows(
         np.array([[0.3, 0.4]])
     )
     factor = sum((1j * h) ** k / math.factorial(k) for k in range(5))
@@ -239,42 +244,40 @@ def test_where_the_field_switches_an_end_must_not_depend_on_the_step():
 
 def test_a_motion_that_depends_on_the_step_is_followed_with_its_switchings_located(monkeypatch):
     lam = 0.35
-    runs = basins.Runs(dg.variant("wgan-gp", c=1.0, lam=lam), None, np.zeros(1), 0.02, 4096, 2.0)
+    found = met(dg.variant("wgan-gp", c=1.0, lam=lam), None, np.zeros(1), 0.02, 4096, 2.0)
 
     def apart(draws, tell=None, finer=1):
-        return [basins._at_rest(np.array([0.0, 10.0 * finer]), 10.0 * finer)]
+        return [run_ends.at_rest(np.array([0.0, 10.0 * finer]), 10.0 * finer)]
 
-    monkeypatch.setattr(runs, "_followed", apart)
-    (label,) = runs.labels(np.array([[0.5, 0.5]]))
+    monkeypatch.setattr(found, "_followed", apart)
+    (label,) = found.labels(np.array([[0.5, 0.5]]))
     # on phi > 0: theta - 2 lam = -(a + 2 lam) e^(-lam t) (cos wt + lam/w sin wt) for half a turn, with
     # a = 2 lam coth(pi lam/2w)
     w = np.sqrt(1 - lam**2)
     t, a = np.linspace(0, np.pi / w, 2001), 2 * lam / np.tanh(np.pi * lam / (2 * w))
     theta = 2 * lam - (a + 2 * lam) * np.exp(-lam * t) * (np.cos(w * t) + lam / w * np.sin(w * t))
     phi = (a + 2 * lam) * np.exp(-lam * t) * np.sin(w * t) / w
-    assert runs.known[label].largest == pytest.approx(np.hypot(phi, theta).max(), rel=1e-3)
+    assert found.known[label].largest == pytest.approx(np.hypot(phi, theta).max(), rel=1e-3)
 
 
 def test_a_slow_approach_to_rest_is_one_also_where_another_start_has_come_to_rest_before(monkeypatch):
     # the first start has come to within 1e-7 of the equilibrium, and so it is known; the second is followed to it by
     # steps, and still shrinks where its switchings are located
-    runs = basins.Runs(dg.variant("wgan-gp", c=1.0, lam=0.35), None, np.zeros(1), 0.02, 4096, 2.0)
-    rested = basins._at_rest(np.zeros(2), 1e-7)
-    shrinks = basins._End(np.array([0.02, 0.01, 0.03, 0.0, 0.0]), np.zeros((4, 5)), (0.02, 0.015))
+    found = met(dg.variant("wgan-gp", c=1.0, lam=0.35), None, np.zeros(1), 0.02, 4096, 2.0)
+    rested = run_ends.at_rest(np.zeros(2), 1e-7)
+    shrinks = run_ends.RunEnd(np.array([0.02, 0.01, 0.03, 0.0, 0.0]), np.zeros((4, 5)), (0.02, 0.015))
     located = iter([rested, shrinks])
-    monkeypatch.setattr(runs, "_followed", lambda draws: [rested, basins._at_rest(np.zeros(2), 0.0)])
-    monkeypatch.setattr(runs, "_located", lambda draw: next(located))
-    assert runs.located_labels(np.zeros((2, 2))).tolist() == [0, 0]
+    monkeypatch.setattr(found, "_followed", lambda draws: [rested, run_ends.at_rest(np.zeros(2), 0.0)])
+    monkeypatch.setattr(found.runs, "located_end", lambda draw: next(located))
+    assert found.located_labels(np.zeros((2, 2))).tolist() == [0, 0]
 
 
 def test_a_motion_that_passes_an_unstable_equilibrium_has_not_settled():
     # Adam steps of 0.0098 against eps = 1e-8: at rest the map's multipliers are as large as lr/eps, however near
     # a start may come for a while
-    adam = basins.Runs(
-        dg.variant("ns").with_(r1=0.43), dg.rule("adam", lr=0.0098), np.zeros(1), 0.0098, 64, 2.0
-    )
-    flow = basins.Runs(dg.variant("ns").with_(r1=0.43), None, np.zeros(1), 0.02, 64, 2.0)
-    near = basins._at_rest(np.full(2, 1e-70), 1e-70)
+    adam = met(dg.variant("ns").with_(r1=0.43), dg.rule("adam", lr=0.0098), np.zeros(1), 0.0098, 64, 2.0)
+    flow = met(dg.variant("ns").with_(r1=0.43), None, np.zeros(1), 0.02, 64, 2.0)
+    near = run_ends.at_rest(np.full(2, 1e-70), 1e-70)
     assert adam.grouped([near]).tolist() == [basins.UNSETTLED]
     assert flow.grouped([near]).tolist() == [0]
 
@@ -293,12 +296,12 @@ def test_a_small_cycle_is_not_taken_for_an_approach_to_rest_and_a_slow_approach_
 
 def test_no_edge_is_told_of_a_start_from_which_the_basins_steps_diverge(monkeypatch):
     labels = np.array([basins.DIVERGED] + 23 * [0])
-    monkeypatch.setattr(kicks.Runs, "labels", lambda self, draws, tell=None: labels[: len(draws)])
+    monkeypatch.setattr(kicks.Basins, "labels", lambda self, draws, tell=None: labels[: len(draws)])
     assert kicks.kick(dg.variant("ns").with_(r1=0.5), [0.1], [0.1]) is None
 
 
 def test_nothing_is_told_where_steps_of_the_flow_diverge_and_the_flow_does_not(monkeypatch):
     labels = np.array(10 * [0] + 14 * [basins.DIVERGED])
-    monkeypatch.setattr(kicks.Runs, "labels", lambda self, draws, tell=None: labels[-len(draws) :])
-    monkeypatch.setattr(kicks, "_sides", lambda runs, one, two: np.stack([one, two]))
+    monkeypatch.setattr(kicks.Basins, "labels", lambda self, draws, tell=None: labels[-len(draws) :])
+    monkeypatch.setattr(kicks, "_sides", lambda basins, one, two: np.stack([one, two]))
     assert kicks.kick(dg.variant("wgan-gp", c=1.0, lam=0.3), [0.4], [0.4]) is None
