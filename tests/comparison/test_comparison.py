@@ -12,7 +12,17 @@ import numpy as np
 import pytest
 
 import diracgan as dg
-from diracgan.comparison import api, forecast_runs, from_scratch, near_equilibrium, prediction, protocol
+from diracgan.comparison import (
+    api,
+    forecast_runs,
+    forecast_scores,
+    from_scratch,
+    near_equilibrium,
+    prediction,
+    protocol,
+)
+from diracgan.comparison.claims import _toy, claim_a, claim_b, claim_c, claim_d
+from diracgan.comparison.gate import _control, control_results, gated
 from diracgan.comparison.parts import Parts, code_of
 from diracgan.comparison.statistics import auc, lower_bound, rank_correlation, spread, tally
 from diracgan.dirac import game
@@ -52,17 +62,15 @@ def forecast_records():
 
 
 def test_what_a_forecast_is_scored_by():
-    d = api._claim_d(forecast_records(), protocol("ci"), None)
+    d = claim_d(forecast_records(), protocol("ci"), None)
     spreads = d["spread"]
     assert spreads["forecast"]["median"] == pytest.approx(0.1)
     assert spreads["inside"]["agree"] == spreads["inside"]["of"] == 72
     # of seed 3 the others' spreads are 1, 2, 3: the constant guess is 2 of 4; sqrt(lr/batch) doubles it for batch = 16
-    own = api.forecast_scores._rows(
-        forecast_records()[12], forecast_records()[12:13], protocol("ci")["forecast"]
-    )
+    own = forecast_scores._rows(forecast_records()[12], forecast_records()[12:13], protocol("ci")["forecast"])
     assert own[0]["constant"] is None
     rows = [r for r in forecast_records() if r["kind"] == "setting"]
-    row = api.forecast_scores._rows(rows[10], rows, protocol("ci")["forecast"])[0]
+    row = forecast_scores._rows(rows[10], rows, protocol("ci")["forecast"])[0]
     assert (row["measured"], row["constant"], row["root"]) == (8.0, 2.0, 4.0)
     assert d["blow_ups"]["blown"] == 1 and d["blow_ups"]["forecast"]["auc"] == 1.0
     assert d["blow_ups"]["root"]["auc"] == 0.5  # all have the same rate
@@ -79,7 +87,7 @@ def test_runs_that_stand_still_or_are_lost_are_scored_all_the_same():
     now = [r for r in records if r.get("setting") == forecast_runs.NOW]
     now[0]["measured"] = now[0]["measured"] | {"spread": [0.0] * 6}
     now[1]["measured"] = {"finite": False}
-    d = api._claim_d(records, protocol("ci"), None)
+    d = claim_d(records, protocol("ci"), None)
     assert 0.5 < d["spread"]["forecast"]["within"]["agree"] / d["spread"]["forecast"]["within"]["of"] < 1.0
     assert d["blow_ups"]["of"] == 4
     assert "no bound" in words.forecasts(plain(d))
@@ -241,7 +249,7 @@ def test_real_and_fake_samples_that_overlap_damp_ns(small):
 def test_what_is_wrong_fails(small):
     chosen, found = small
     for name in ("large perturbation", "wrong L2"):
-        assert api._control(name, found[name], chosen)["failed_as_expected"]
+        assert _control(name, found[name], chosen)["failed_as_expected"]
 
 
 def test_what_has_no_linear_theory_says_so():
@@ -312,9 +320,9 @@ def test_what_a_variant_alone_could_tell():
         }
         for v, o, b in (("a", 1.0, 4.0), ("a", 2.0, 3.0), ("b", 3.0, 2.0), ("b", 4.0, 1.0))
     ]
-    found = api._toy(made, {"permutations": 10})
+    found = _toy(made, {"permutations": 10})
     assert found["variant_alone"]["auc"] == 1.0 and found["persistence"]["auc"] == 0.0
-    assert api._toy(made[:2], {"permutations": 10})["variant_alone"]["auc"] is None
+    assert _toy(made[:2], {"permutations": 10})["variant_alone"]["auc"] is None
 
 
 @pytest.fixture(scope="module")
@@ -341,11 +349,11 @@ def document(small):
         "frequency": 0.3,
         "predicted_frequency": None,
     }
-    a, b = api._claim_a(found["A"], [], [], chosen), api._claim_b(found["B"], [])
-    c = api._claim_c([record], chosen)
-    d = api._claim_d(forecast_records(), chosen, None)
-    controls = api._controls(found, [], chosen)
-    gate = api._gate(a, b, c, d, controls, chosen)
+    a, b = claim_a(found["A"], [], [], chosen), claim_b(found["B"], [])
+    c = claim_c([record], chosen)
+    d = claim_d(forecast_records(), chosen, None)
+    controls = control_results(found, [], chosen)
+    gate = gated(a, b, c, d, controls, chosen)
     made = api.Comparison(a, b, c, d, controls, chosen.sha256, "ci", 3, 6, ["ns"], gate, 1.0)
     return made.as_dict()
 
