@@ -181,7 +181,7 @@ def diagnose(
         variant=None if variant is None else variant.label,
         rule=None if rule is None else rule.label,
         regimes=parts,
-        levels=[] if meaning.variant is None else levels(meaning.variant),
+        levels=[] if meaning.variant is None else levels(meaning.variant, meaning.limits),
         loss=None if meaning.variant is None else meaning.variant.label,
         guessed=meaning.guessed,
         stop=can_stop(parts),

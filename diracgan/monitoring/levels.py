@@ -122,11 +122,12 @@ def _evaluated(v: Variant) -> dict[str, tuple[float, float, float]]:
     return made
 
 
-def levels(v: Variant) -> list[Level]:
+def levels(v: Variant, seen: LossLimits | None = None) -> list[Level]:
     """The levels of a variant's losses.
 
     Args:
         v: the loss that was trained.
+        seen: the limits in the unit of a log, from :func:`limits_seen`; None for the loss as it is defined.
 
     Returns:
         Each :class:`Level`, the critic's in both conventions (halves added, or their mean).
@@ -154,7 +155,11 @@ def levels(v: Variant) -> list[Level]:
     if v.labelled and math.isinf(values["critic-won"][1]):
         text = "a ceiling that clipping makes ({}): beyond it no gradient passes"
         made += [Level("generator", "ceiling", value, 0.0, "", text.format(n)) for n, value in _CLIPS.items()]
-    return made
+    usual = None if seen is None else limits_of(v)
+    if usual is None or seen is None or seen.chance_g == usual.chance_g:
+        return made
+    factor = seen.chance_g / usual.chance_g
+    return [dataclasses.replace(x, value=factor * x.value, gradient=factor * x.gradient) for x in made]
 
 
 @dataclasses.dataclass(frozen=True)

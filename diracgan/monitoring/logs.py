@@ -14,15 +14,14 @@ import numpy as np
 from ..errors import InputError, number, unknown
 from . import clocks
 from .clocks import FEWEST
+from .even_rows import evened
 from .halves import halves, side_by_side, summed
 from .readers import LogTable, UnreadyLogError, flattened, named_arrays, read_table
 from .roles import is_loss, player_of, says_loss
 from .signs import sign_of
 
 _MOST = 12  # series that are looked at together unless some are named
-_JUMP = 100  # gaps of the clock beyond so many usual ones are not believed
 _LONG = 1_000_000  # rows; of twice as many or more, means are taken
-_FEW = 0.05  # of the rows: so many may be infinite now and then
 _RARE = 0.5  # of the losses' rows: what is given on fewer is left out unless it is asked for
 _RANKS = 8  # rows of one step that as many processes may have logged
 _PLAIN = "pix2pix"  # whose log calls the halves of the critic's loss D_real and D_fake
@@ -199,8 +198,19 @@ def read(
         kept = ~(at < number("after", after))
         rows, at = rows[:, kept], at[kept]
         given = f"{given} from {clock or 'row'} {after:g} on"
-    log = _even(list(series), rows, at, clock, interval, notes, given)
-    return dataclasses.replace(log, format=table.format)
+    if table.ends_blank:
+        rows, at = _without_unfinished(rows, at)
+    rows, first, usual, broken = evened(rows, at, clock, notes, given)
+    if interval is not None:
+        usual = number("interval", interval, low=0, open_low=True)
+    return Log(list(series), rows, first, usual, clock or "row", notes, table.format, broken)
+
+
+def _without_unfinished(rows: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows without a last one in which cells were left blank: a run was cut off there, or still writes it."""
+    blank = np.isnan(rows[:, -2:]).any(axis=0)
+    whole = len(at) - 1 if blank.tolist() == [False, True] else len(at)
+    return rows[:, :whole], at[:whole]
 
 
 def _wanted(
@@ -411,89 +421,3 @@ def _merged_steps(
     if again:
         notes.append(f"{again} rows repeat a {clock or 'row'}; the last of each was used")
     return merged, at[new]
-
-
-def _even(
-    names: list[str],
-    rows: np.ndarray,
-    at: np.ndarray,
-    clock: str | None,
-    interval: float | None,
-    notes: list[str],
-    given: str,
-) -> Log:
-    """The rows without gaps, at equal intervals, until the first that is not finite."""
-    broken_at: float | None = None
-    blank = np.isnan(rows).any(axis=0) | ~np.isfinite(at)
-    if blank[-1:].any() and blank.mean() < 0.5:
-        # a run that ended in NaN: what follows its first NaN is not a series any more
-        end = len(blank) - int(np.argmin(blank[::-1]))
-        if end < len(blank) and len(blank) - end > _longest(blank[:end]):
-            broken_at = _broken(at, end, notes)
-    rows, at = rows[:, ~blank], at[~blank]
-    broken = np.asarray(~np.isfinite(rows).all(axis=0))
-    if broken.any() and not broken[-1] and broken.mean() < _FEW:  # a step that overflowed and was skipped
-        notes.append(f"rows that are not finite were left out: {int(broken.sum())}")
-        rows, at, broken = rows[:, ~broken], at[~broken], broken[~broken]
-    if broken.any():
-        end = int(np.argmax(broken))
-        broken_at = _broken(at, end, notes)
-        rows, at = rows[:, :end], at[:end]
-    rows, at = _without_stray(rows, at, clock, notes)
-    if rows.shape[1] < FEWEST:
-        rows_of = "row" if rows.shape[1] == 1 else "rows"
-        raise UnreadyLogError(f"{given} holds {rows.shape[1]} complete {rows_of}; allowed: at least {FEWEST}")
-    gaps = np.diff(at)
-    usual = float(np.median(gaps))
-    if np.any(np.abs(gaps - usual) > 1e-3 * usual):
-        rows, at = _on_grid(rows, at, usual, clock, notes, given)
-    if interval is not None:
-        usual = number("interval", interval, low=0, open_low=True)
-    return Log(names, rows, float(at[0]), usual, clock or "row", notes, broken=broken_at)
-
-
-def _longest(blank: np.ndarray) -> int:
-    """The longest stretch of blank rows: cells are blank so long where a field is missing now and then."""
-    edges = np.flatnonzero(np.diff(blank.astype(int), prepend=0, append=0))
-    return int((edges[1::2] - edges[::2]).max(initial=0))
-
-
-def _broken(at: np.ndarray, row: int, notes: list[str]) -> float:
-    """Where a run ends in what is not finite."""
-    notes.append(f"not finite from row {row} on; only what is before was used")
-    return float(at[row])
-
-
-def _on_grid(
-    rows: np.ndarray, at: np.ndarray, usual: float, clock: str | None, notes: list[str], given: str
-) -> tuple[np.ndarray, np.ndarray]:
-    gaps = np.diff(at)
-    count = (at[-1] - at[0]) / usual * (1 + 1e-12) + 1
-    if clocks.unit(clock or "row") == "seconds":  # what waits for a machine says nothing of the run
-        notes.append(f"{clock} is uneven and was not used: rows are counted")
-        return rows, np.arange(len(at), dtype=float) * usual + at[0]
-    if not count <= 4 * len(at):  # before a grid of that size is made
-        raise InputError(
-            f"{given}: intervals from {gaps.min():g} to {gaps.max():g} are too uneven; allowed: nearly equal ones"
-        )
-    grid = at[0] + usual * np.arange(int(count))
-    notes.append(f"intervals from {gaps.min():g} to {gaps.max():g} were evened out to {usual:g}")
-    return np.stack([np.interp(grid, at, y) for y in rows]), grid
-
-
-def _without_stray(
-    rows: np.ndarray, at: np.ndarray, clock: str | None, notes: list[str]
-) -> tuple[np.ndarray, np.ndarray]:
-    """The rows without a stray one far from all others."""
-    if len(at) < FEWEST:
-        return rows, at
-    gaps = np.diff(at)
-    far = gaps > _JUMP * np.median(gaps)
-    parts = np.split(np.arange(len(at)), np.flatnonzero(far) + 1)
-    kept = max(parts, key=len)
-    if len(parts) > 1 and len(at) - len(kept) <= 0.02 * len(at):
-        stray = np.setdiff1d(np.arange(len(at)), kept)
-        where = f"{clock or 'row'} {at[stray[0]]:.10g}"
-        notes.append(f"{len(stray)} rows were left out: {where} is far from all others")
-        rows, at = rows[:, kept], at[kept]
-    return rows, at

@@ -319,7 +319,7 @@ def _left(meaning: Meaning, p: LogPiece, won: str) -> str:
     clip = levels.ceiling_near(value)
     if clip is not None and won == "critic":
         return f": {value:.5g} is {clip}, a ceiling that clipping makes, and no gradient passes it"
-    slope = next(x.gradient for x in levels.levels(meaning.variant) if x.kind == f"{won}-won")
+    slope = next(x.gradient for x in levels.levels(meaning.variant, meaning.limits) if x.kind == f"{won}-won")
     return f"; {slope:.2g} of gradient is left to the generator for each logit"
 
 

@@ -102,3 +102,19 @@ def test_logarithms_to_base_2_are_told_by_where_they_rest():
     nats.append((np.where(np.arange(200) < 90, 1.08, 1.87) + noise, 0.98 + noise))  # a new term
     nats.append((0.9 + np.linspace(0, 2, 200), 1 + noise))  # passes two bits on its way
     assert not any(in_bits(v, limits_seen(v, *pair)) for pair in nats)
+
+
+@pytest.mark.parametrize(("loss", "times"), [("ns", 1 / np.log(2)), ("lsgan", 2.0)])
+def test_levels_are_in_the_unit_of_the_log(loss, times):
+    rng, own = np.random.default_rng(0), {"fake_label": 0.0, "real_label": 1.0, "target": 1.0}
+    v = dg.variant(loss, **(own if loss == "lsgan" else {}))
+    chance = [
+        next(x.value for x in levels(v) if (x.player, x.kind) == (p, "chance"))
+        for p in ("critic", "generator")
+    ]
+    noise = 0.004 * rng.normal(size=(2, 200))
+    found = dg.diagnose(
+        dict(zip(("d_loss", "g_loss"), times * np.array(chance)[:, None] + noise, strict=True)), v
+    )
+    np.testing.assert_allclose([x.value for x in found.levels], [times * x.value for x in levels(v)])
+    np.testing.assert_allclose([x.gradient for x in found.levels], [times * x.gradient for x in levels(v)])

@@ -18,6 +18,7 @@ from .json_lines import read_json
 from .printed import looks_printed, read_printed
 from .table import LogTable, UnreadyLogError
 from .tensorboard import is_event_file, read_events, read_players
+from .wrapped import unwrapped
 
 _HEAD = 1 << 16  # bytes that are looked at to tell the format
 _DOCUMENT = re.compile(r"\s*(?:\{|\[\s*[\[\]{]|(?:defaultdict|OrderedDict)\()")
@@ -84,6 +85,10 @@ def _of_file(path: Path, given: str, head: bytes) -> LogTable:
         raise UnreadyLogError(f"{given} is empty; allowed: a log with at least one row of numbers")
     if encoding != "utf-16" and b"\0" in head:
         raise InputError(f"{given} is not text; allowed: {ALLOWED}")
+    with tempfile.TemporaryDirectory() as folder:
+        inner = unwrapped(path, text, encoding, Path(folder))
+        if inner is not None:
+            return read_table(inner, given)
     if text.lstrip().startswith("{'") and looks_printed(text):  # Python's dictionaries, a line each
         return read_printed(path, encoding)
     # a line of a log may begin with a bracket too: [12/400] ...

@@ -248,7 +248,8 @@ def _table(
         notes.append(f"a row a number: spread by {head[tag]!r} into {len(set(tags))} series")
     if label is not None and len(set(runs)) > 1:
         made = {n: c for n, c in made.items() if n != head[label]}
-    table = LogTable(made, "CSV" if mark == "," else "delimited text", tuple(notes), _told_apart(runs))
+    kind = "CSV" if mark == "," else "delimited text"
+    table = LogTable(made, kind, tuple(notes), _told_apart(runs), columns.ends_blank)
     return exports.cleaned(table)
 
 

@@ -98,9 +98,8 @@ def joined_series(folder: Path, table_in: Callable[[Path], LogTable | None]) -> 
     columns = Columns()
     for at in sorted(rows):
         columns.append(rows[at])
-    return LogTable(
-        columns.arrays(), "a file a series", (f"{', '.join(names)} were read as series of one run",)
-    )
+    said = f"{', '.join(names)} were read as series of one run"
+    return LogTable(columns.arrays(), "a file a series", (said,), ends_blank=columns.ends_blank)
 
 
 def _may_be_log(path: Path) -> bool:

@@ -103,7 +103,8 @@ def _of_rows(rows: Iterator[Any], given: str) -> LogTable:
         runs = np.unique(runs, return_inverse=True)[1]
         made = {n: c for n, c in made.items() if n != "seed"}
     notes = (f"{checks} rows of validation were left out",) if checks else ()
-    return LogTable(made, "StyleGAN's stats.jsonl" if styled else "JSON lines", notes, runs)
+    kind = "StyleGAN's stats.jsonl" if styled else "JSON lines"
+    return LogTable(made, kind, notes, runs, columns.ends_blank)
 
 
 def _spread(row: Mapping[str, Any]) -> Mapping[str, Any]:

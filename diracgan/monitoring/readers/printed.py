@@ -84,7 +84,7 @@ def read_printed(path: Path, encoding: str) -> LogTable:
     if unfinished and columns.rows - len(unfinished) >= FEWEST:
         made = {n: np.delete(c, unfinished) for n, c in made.items()}
         notes.append(f"{len(unfinished)} running means within epochs were left out")
-    return LogTable(made, kind, tuple(notes))
+    return LogTable(made, kind, tuple(notes), ends_blank=columns.ends_blank)
 
 
 def _rows(lines: Iterable[str]) -> Iterator[tuple[str, dict[str, float] | None]]:

@@ -49,12 +49,14 @@ class LogTable:
         format: what the file was taken for, e.g. ``"CSV"``.
         notes: what was changed or left out on the way, in words.
         runs: (rows,) the number of the run that a row belongs to, where the file itself says so.
+        ends_blank: whether a cell without a number at the end was left blank, and does not say NaN.
     """
 
     columns: dict[str, np.ndarray]
     format: str
     notes: tuple[str, ...] = ()
     runs: np.ndarray | None = None
+    ends_blank: bool = False
 
     @property
     def rows(self) -> int:
@@ -128,6 +130,7 @@ class Columns:
     def __init__(self, names: Iterable[str] = ()) -> None:
         """``names``: the columns known beforehand."""
         self._columns: dict[str, array[float]] = {n: array("d") for n in names}
+        self._last: dict[str, float] = {}  # what each column said last
         self.rows = 0
 
     def append(self, row: Mapping[str, float]) -> None:
@@ -137,21 +140,25 @@ class Columns:
             if len(column) < self.rows:
                 _fill(column, self.rows)
             column.append(value)
+        self._last.update(row)
         self.rows += 1
 
     def extend(self, rows: Sequence[Sequence[str]], value: Callable[[str], float] | None = None) -> None:
         """Add rows of cells, in the order of the columns; ``value`` reads a cell, :func:`cell_value` by default."""
         width = len(self._columns)
         cells = list(zip_longest(*rows, fillvalue=""))
-        for column, given in zip_longest(self._columns.values(), cells[:width], fillvalue=()):
-            if not isinstance(column, array):
-                break
+        cells += [("",) * len(rows)] * (width - len(cells))
+        value = value or cell_value
+        for (name, column), given in zip(self._columns.items(), cells[:width], strict=False):
             before = len(column)
             try:
                 column.extend(map(float, given))
             except ValueError:
                 del column[before:]
-                column.extend(map(value or cell_value, given))
+                column.extend(map(value, given))
+            told = next((k for k in range(len(given) - 1, -1, -1) if given[k].strip()), None)
+            if told is not None:
+                self._last[name] = column[before + told]
         self.rows += len(rows)
         if self.rows - len(rows) < _LONG <= self.rows:
             self._halve()
@@ -164,6 +171,23 @@ class Columns:
             del values
             if fractions:
                 self._columns[name] = array("f", column)
+
+    @property
+    def ends_blank(self) -> bool:
+        """Whether no column of numbers says NaN last.
+
+        Example:
+            >>> made = Columns(["step", "d"])
+            >>> made.extend([["0", "1.3"], ["1", ""]])
+            >>> made.ends_blank
+            True
+            >>> made.extend([["2", "nan"]])
+            >>> made.ends_blank
+            False
+        """
+        ended = [n for n, x in self._last.items() if math.isnan(x)]
+        columns = (self._columns[n] for n in ended)
+        return not any(np.isfinite(np.frombuffer(c, dtype=c.typecode)).any() for c in columns)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Name -> (rows,) float64, without a copy."""

@@ -40,7 +40,7 @@ def read_events(path: Path, given: str) -> LogTable:
     columns = Columns()
     for step in sorted(found):
         columns.append(found[step])
-    return LogTable(columns.arrays(), "TensorBoard events")
+    return LogTable(columns.arrays(), "TensorBoard events", ends_blank=columns.ends_blank)
 
 
 def read_players(folders: Sequence[Path], given: str) -> LogTable:
@@ -62,4 +62,4 @@ def read_players(folders: Sequence[Path], given: str) -> LogTable:
     for step in sorted(rows):
         columns.append(rows[step])
     said = f"{', '.join(f.name for f in folders)} were read as series of one run"
-    return LogTable(columns.arrays(), "TensorBoard events", (said,))
+    return LogTable(columns.arrays(), "TensorBoard events", (said,), ends_blank=columns.ends_blank)

@@ -11,6 +11,7 @@ import pytest
 
 from diracgan.errors import InputError
 from diracgan.monitoring.logs import column_roles, read
+from diracgan.monitoring.readers.table import Columns
 
 LOGS = Path(__file__).parents[2] / "logs"
 EXPECTED = json.loads((LOGS / "expected.json").read_text(encoding="utf-8"))
@@ -139,3 +140,34 @@ def test_a_last_line_that_is_being_written_is_no_end_in_nan(form, tmp_path):
     assert read(file).values.shape == (2, 61)
     file.write_text(head + rows + form.format(k=60, d="nan", g="nan"))
     assert read(file).broken == 60
+
+
+@pytest.mark.parametrize(
+    ("form", "blank"),
+    [
+        ("{k},{d},{g}\n", "60,1.4,\n"),
+        ("{k},{d},{g}\n", "60,,\n"),
+        ("step {k}, d_loss {d}, g_loss {g}\n", "step 60, d_loss 1.4\n"),
+        ('{{"step":{k},"d":{d},"g":{g}}}\n', '{"step":60,"d":1.4}\n'),
+    ],
+)
+def test_a_last_row_that_is_blank_is_no_end_in_nan_and_one_that_says_nan_is(form, blank, tmp_path):
+    rng, file = np.random.default_rng(0), tmp_path / "log.txt"
+    noise = 0.02 * rng.normal(size=(2, 60))
+    head = "step,d_loss,g_loss\n" if form[:3] == "{k}" else ""
+    rows = head + "".join(form.format(k=k, d=1.38 + a, g=0.69 + b) for k, (a, b) in enumerate(noise.T))
+    file.write_text(rows + blank)
+    log = read(file)
+    assert (log.values.shape, log.broken, log.notes) == ((2, 60), None, [])
+    file.write_text(rows + form.format(k=60, d="NaN", g="NaN"))
+    assert read(file).broken == 60
+    if head:  # as pandas writes NaN
+        file.write_text(rows + "60,,\n61,,\n")
+        assert read(file).broken == 60
+
+
+def test_columns_that_a_whole_chunk_lacks_stay_in_their_rows():
+    columns = Columns(["step", "d", "g"])
+    columns.extend([["0", "1"], ["1", "1"]])
+    columns.extend([["2", "1", "5"]])
+    np.testing.assert_equal(columns.arrays()["g"], [np.nan, np.nan, 5.0])

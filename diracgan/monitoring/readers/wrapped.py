@@ -1,0 +1,98 @@
+"""Logs inside something else, unwrapped line by line: containers' and structured loggers' lines, LaTeX's tables."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ..roles import player_of
+from .table import VALUE_COLUMNS
+
+_PRINTED = (
+    "log",
+    "message",
+    "msg",
+    "text",
+    "textPayload",
+    "MESSAGE",
+)  # of Docker, CloudWatch, loguru, Google, journald
+_RUNTIME = re.compile(r"\S+ std(?:out|err) [FP] ")  # of Kubernetes: 2024-03-01T12:00:00.5Z stdout F ...
+_ROW = re.compile(r"&.*\\\\")  # of LaTeX
+_RULES = re.compile(
+    r"\\(?:hline|toprule|midrule|bottomrule|addlinespace|cmidrule(?:\([^)]*\))?\{[^}]*\}|cline\{[^}]*\})"
+)
+_STYLED = re.compile(r"\\(?:text\w+|mathbf|num|multicolumn\{\d+\}\{[^}]*\}|\w*color\{[^}]*\})\{([^{}]*)\}")
+_WIDE = 3  # wrapped lines that are looked at
+
+
+def unwrapped(path: Path, head: str, encoding: str, folder: Path) -> Path | None:
+    """Write what a file wraps into a folder; None where nothing is wrapped.
+
+    Args:
+        path: the file; ``head`` its first characters.
+        head: see ``path``.
+        encoding: of its text.
+        folder: an empty one.
+    """
+    unwrap = _unwrapping(head)
+    if unwrap is None:
+        return None
+    inner = folder / (path.stem + ".log")
+    with path.open(encoding=encoding, errors="replace") as file, inner.open("w", encoding="utf-8") as made:
+        made.writelines(unwrap(file))
+    return inner
+
+
+def _unwrapping(head: str) -> Callable[[Iterable[str]], Iterator[str]] | None:
+    first = [line for line in head.splitlines() if line.strip()][:_WIDE]
+    if first and all(_printed_in(line) is not None for line in first):
+        return _of_json
+    if first and all(map(_RUNTIME.match, first)):
+        return _of_runtime
+    return _of_latex if "\\begin{" in head and _ROW.search(head) else None
+
+
+def _printed_in(line: str) -> str | None:
+    """What was printed, of a JSON object that holds it; None for an object with losses of its own, and for others."""
+    if not line.lstrip().startswith("{"):
+        return None
+    try:
+        row: Any = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    printed = next((row[n] for n in _PRINTED if isinstance(row.get(n), str)), None)
+    own = any(
+        n.lower() in VALUE_COLUMNS or (player_of(n) is not None and not isinstance(x, str))
+        for n, x in row.items()
+    )
+    return None if own else printed
+
+
+def _of_json(lines: Iterable[str]) -> Iterator[str]:
+    for printed in map(_printed_in, lines):
+        if printed is not None:  # a last line may be cut off
+            # what a runtime cut for its length goes on in the next object
+            yield printed if printed.endswith(("\n", "\r")) or len(printed) >= 1 << 14 else printed + "\n"
+
+
+def _of_runtime(lines: Iterable[str]) -> Iterator[str]:
+    for line in lines:
+        found = _RUNTIME.match(line)
+        if found is not None:
+            rest = line[found.end() :]
+            yield rest.rstrip("\n") if found[0].endswith("P ") else rest
+
+
+def _of_latex(lines: Iterable[str]) -> Iterator[str]:
+    """The rows of tables, cells between tabs, without what only says how they look."""
+    for line in lines:
+        if not _ROW.search(line):
+            continue
+        row = _RULES.sub("", line).rsplit("\\\\", 1)[0]
+        while (plain := _STYLED.sub(r"\1", row)) != row:
+            row = plain
+        row = re.sub(r"\\([_%&#$])", r"\1", row.replace("\\&", "and")).replace("$", "")
+        yield "\t".join(cell.strip() for cell in row.split("&")) + "\n"
