@@ -11,6 +11,7 @@ _CRITIC = {
     "disc",
     "discr",
     "discrim",
+    "dscr",
     "discriminator",
     "critic",
     "crit",

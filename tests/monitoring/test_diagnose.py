@@ -276,6 +276,7 @@ def test_a_table_that_would_be_misread_is_refused(folder, text, words):
         ("a.npz", {"archive/data.pkl": b""}, "a checkpoint of PyTorch"),
         ("a.xlsx", {"[Content_Types].xml": b"", "xl/workbook.xml": b""}, "a spreadsheet.*CSV"),
         ("a.parquet", b"PAR1\x15\0", "a Parquet table"),
+        ("a.html", b"<table border='1'><tr><td>1.3</td></tr></table>", "a page of HTML"),
         ("a.pkl", pickle.dumps({"d": 1}), "a pickle"),
         ("a.h5", b"\x89HDF\r\n\x1a\n\0", "an HDF5"),
     ],

@@ -16,6 +16,7 @@ _BEGINNINGS = (
     (rb"\x80[\x02-\x05]", "a pickle: save its series as CSV or .npz"),
     (rb"\xd0\xcf\x11\xe0", "an old Office document: save its table as CSV"),
 )
+_PAGE = re.compile(rb"\s*<(?:!doctype html|html|table|div)\b", re.IGNORECASE)
 _MEMBERS = (
     (r"(.*/)?data\.pkl", "a checkpoint of PyTorch, which holds weights"),
     (r"\[Content_Types\]\.xml|META-INF/manifest\.xml", "a spreadsheet or a document: save its table as CSV"),
@@ -37,6 +38,8 @@ def foreign(path: Path, head: bytes) -> str:
         >>> foreign(Path("log"), b"PAR1\\0")
         'a Parquet table: save it as CSV'
     """
+    if _PAGE.match(head):
+        return "a page of HTML: save its table as CSV"
     if not is_archive(head):
         text = head.isascii() and b"\0" not in head
         return "" if text else next((what for start, what in _BEGINNINGS if re.match(start, head)), "")

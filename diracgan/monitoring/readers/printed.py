@@ -18,7 +18,7 @@ from ..clocks import FEWEST, is_clock_name
 from ..roles import player_of
 from .table import Columns, LogTable, whole_lines, without_thousands
 
-_NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+|nan|inf)"
+_NUMBER = r"[-+]?(?>\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+|nan|inf)"  # whole: of 1.5s it is not 1
 _NAME = r"[A-Za-z_][\w./()-]{0,60}"
 # a name holds no digit alone; of "D(G(z)): 0.1 / 0.02" both numbers are read
 _PAIR = re.compile(
@@ -32,8 +32,8 @@ _WORDS = re.compile(
     rf"(?:^|[,;|\[\]])\s*([A-Za-z][\w.-]*(?: [A-Za-z][\w.()-]*){{1,3}})(?=\s*[:=]\s*{_NUMBER})"
 )
 _FRACTION = re.compile(
-    r"(?:\b(epoch|batch|step|iter)\w*(?:\(\w+\))?[:\s]*\[?\s*|\[\s*)(\d+)/(\d+)\]?"
-    r"|\b(epoch)(?:\(\w+\))?[:\s]*\[(\d+)\]",
+    r"(?:\b(epoch|batch|step|iter)\w*(?:\(\w+\))?[:\s]*\[?\s*|\[\s*)(\d+)\s*/\s*(\d+)\]?(?![\d/]| \d\d?:)"
+    r"|\b(epoch)(?:\(\w+\))?[:\s]*\[\s*(\d+)\]",
     re.IGNORECASE,
 )
 # "tick 3 kimg 12.0 loss_d 1.39": a name, a blank, a number
@@ -45,11 +45,14 @@ _BRACKETED = re.compile(
     r"([:=]\s*)\[\s*([-+]?\d*\.\d+(?:[eE][-+]?\d+)?|[-+]?nan|[-+]?inf)(?:[,\s]+[^\[\],\s]+){0,3}\s*\]"
 )
 _PERCENT = re.compile(r":?\s*\d+%\|[^|]*(?=\|)")  # and the bar itself, up to its count
-_COUNT = re.compile(r"\b(epoch|batch|step|iter|iteration)s? +(\d+)\b(?![/.\w])", re.IGNORECASE)
+_COUNT = re.compile(r"\b(epoch|batch|(?:global_)?step|iter|iteration)s? +(\d+)\b(?![/.\w])", re.IGNORECASE)
+_ALONE = re.compile(r"\] \[(\d+)\] ")  # of CLU: "logging_writer.py:48] [500] d_loss=1.386"
 # "100: ..", "0 [D loss: ..", "000100 -> ..", ">1, 1/117, ..": a line that begins with its clock
 _LEADING = re.compile(r"^\s*>?\s*(\d+)(?:, (\d+)/\d+)?(?=\s*->|\s*[|>,\[]|:?\s)")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # of a terminal
-_TENSOR = re.compile(rf"tensor\(\[*\s*({_NUMBER})\b[^)]*\)", re.IGNORECASE)
+_TENSOR = re.compile(rf"(?:tf\.)?tensor\(\[*\s*({_NUMBER})\b[^)]*\)", re.IGNORECASE)
+_JULIA = re.compile(r"(?<![\w.])(\d+\.\d+)f(-?\d+)(?!\w)")  # 1.386f0, in single precision
+_SOURCES = (".py", ".cc", ".cpp", ".jl")  # what stands before the number of a line that printed
 _HEADER = re.compile(r"^=+ .* =+$")
 _STUDIO = re.compile(r"\bStep:\s*\d+\s+Progress:.*Gen_loss:")
 # VITS and its descendants list their losses without names, in this order
@@ -112,7 +115,7 @@ def _row(line: str, before: dict[str, float]) -> tuple[dict[str, float], dict[st
     """What counts one line, and its other numbers by their names; ``before``: the clock that was told last."""
     if _ENDLESS.search(line):
         return {}, {}
-    line = _PERCENT.sub("", _COLOUR.sub("", line))
+    line = _JULIA.sub(r"\1e\2", _PERCENT.sub("", _COLOUR.sub("", line)))
     line = without_thousands(_BRACKETED.sub(r"\1\2", _TENSOR.sub(r"\1", _VITS.sub(_with_names, line))))
     clock = _clock(line, "epoch" in before)
     timed = re.search(r"\(epoch: \d+, iters: \d+.*?\)", line) is not None
@@ -122,10 +125,10 @@ def _row(line: str, before: dict[str, float]) -> tuple[dict[str, float], dict[st
         if timed and key in _TIMINGS:
             continue
         values[key] = float(value)
-        if second:
+        if second and not is_clock_name(key):  # 3/200
             values[f"{key} 2"] = float(second)
     if values and all(map(is_clock_name, values)):
-        return clock | values, {}
+        clock, values = clock | values, {}
     beside = clock or before  # losses on lines of their own below their step
     if values and len(beside | values) > 1:
         return clock, values
@@ -153,6 +156,9 @@ def _clock(line: str, epoch: bool) -> dict[str, float]:
     for k, (name, at, _, alone, count) in enumerate(_FRACTION.findall(line)):
         clock[(name or alone).lower() or ("epoch", "batch")[min(k + epoch, 1)]] = float(at or count)
     clock |= {name.lower(): float(at) for name, at in _COUNT.findall(line)}
+    alone = _ALONE.search(line)
+    if alone is not None and not clock:
+        clock["step"] = float(alone[1])
     leading = _LEADING.match(line)
     if leading is None or clock or _counted(line):
         return clock
@@ -169,7 +175,8 @@ def _pairs(line: str) -> Iterator[tuple[str, str, str]]:
     whole = {m.end(1): m[1] for m in _WORDS.finditer(line) if player_of(m[1]) is not None}
     for m in _PAIR.finditer(line):
         name = whole.get(m.end(1), m[1])
-        if not name.lower().startswith(("http", "elapsed", "(data")):
+        lower = name.lower()
+        if not lower.startswith(("http", "elapsed", "(data")) and not lower.endswith(_SOURCES):
             yield name, m[2], m[3] or ""
 
 

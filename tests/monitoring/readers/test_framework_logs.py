@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from diracgan.monitoring.logs import read
+from diracgan.monitoring.logs import column_roles, read
 from diracgan.monitoring.roles import losses
 
 K = range(120)
@@ -67,6 +67,35 @@ PRINTED = {
         TIME + " - mmgen - INFO - Iter [{k}00/9999]\tlr: 2.0e-04, eta: 2 days, 3:00:01, data_time: 0.02{r}, "
         "loss_disc_fake: {h}, loss_disc_real: {h}, loss_gen: {g}\n",
         *("iter", 100, "loss_disc", "loss_gen"),
+    ),
+    "DCGAN in TensorFlow": (
+        "Epoch: [ {e}] [{r:4d}/  40] time: 4{k}.5, d_loss: {d}00, g_loss: {g}00\n",
+        *("batch", 1, "d_loss", "g_loss"),
+    ),
+    "TensorFlow's tensors": (
+        "Step {k}, gen_loss=tf.Tensor({g}, shape=(), dtype=float32), disc_loss=tf.Tensor({d}, shape=(), dtype=int)\n",
+        *("step", 1, "disc_loss", "gen_loss"),
+    ),
+    "CLU": (
+        "I0501 12:00:{s:02d}.123456 140 logging_writer.py:48] [{k}00] d_loss={d}, g_loss={g}\n",
+        *("step", 100, "d_loss", "g_loss"),
+    ),
+    "Flux": (
+        "┌ Info: Train step {k}0\n│   loss_dscr = {d}f0\n└   loss_gen = {g}f0\n",
+        *("step", 10, "loss_dscr", "loss_gen"),
+    ),
+    "tensorpack": (
+        "[0501 12:00:00 @base.py:283] Epoch {e} (global_step {k}00) finished, time:1 minute 2 seconds.\n"
+        "[0501 12:00:00 @monitor.py:474] GAN/discrim/loss: {d}\n[0501 12:00:00 @monitor.py:474] GAN/gen/loss: {g}\n",
+        *("global_step", 100, "GAN/discrim/loss", "GAN/gen/loss"),
+    ),
+    "PaddleGAN": (
+        "[05/01 12:00:{s:02d}] engine INFO: Epoch: {e}, iters: {r}, lr: 0.0002 D_A_loss: {d} G_A_loss: {g} ips: 4.5s\n",
+        *("iters", 1, "D_A_loss", "G_A_loss"),
+    ),
+    "a fraction and names without colons": (
+        "Iteration: 000{k}/0001000 loss_dis_total {d} loss_gen_total {g}\n",
+        *("Iteration", 1, "loss_dis_total", "loss_gen_total"),
     ),
     "mmengine": (
         TIME
@@ -256,3 +285,9 @@ def test_a_trainers_summary_at_its_end_is_not_a_run_that_ended_in_nan(folder):
     ended = [*rows[:-1], {"step": 1200, "d_loss": float("nan"), "g_loss": float("nan")}]
     (folder / "trainer_state.json").write_text(json.dumps({"log_history": ended}))
     assert read("trainer_state.json").broken == 1200
+
+
+def test_a_number_with_a_unit_behind_it_is_not_its_first_digits(folder):
+    lines = (f"step {k}: d_loss: {D[k]}, g_loss: {G[k]}, took: 1.{k % 7}s of 3.5GB\n" for k in K)
+    (folder / "a.log").write_text("".join(lines))
+    assert "took" not in [role.name for role in column_roles("a.log")[0]]
