@@ -34,6 +34,12 @@ def _said(found: Any) -> Iterator[str | Table]:
     yield Table(["number", "value", "low", "high", "unit"], rows)
     for n, p in numbers:
         yield f"- {n.replace('_', ' ')}: {p.text}. Assumes: {p.assumption}. Check: {p.check}."
+    if found.gamma.best_low is not None:
+        low, high = found.gamma.best_low, found.gamma.best_high
+        yield (
+            "low and high say what other batches would have given, not what is best: the best gamma of a sweep is to be "
+            f"expected from {low:.2g} to {high:.2g}, nine times in ten, as in the games below."
+        )
     yield (
         "Held against sweeps of 20 small games, gamma was safe rather than best: distances at most 17 % above the "
         "best's, within a factor 2 of it in 6 of 18; measure again at weights trained with it (docs/howto/gamma.md)."

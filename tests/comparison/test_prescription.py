@@ -34,6 +34,10 @@ def test_the_dirac_game_is_damped():
     found = dg.prescribe(dirac(0.5, 0.2), images=64)
     assert found.gamma.value == pytest.approx(4.8, abs=1e-9)
     assert found.gamma.low == pytest.approx(4.8, abs=1e-9) and found.gamma.high == pytest.approx(4.8)
+    assert found.gamma.best_low == pytest.approx(4.8 / 20.9) and found.gamma.best_high == pytest.approx(
+        4.8 / 0.842
+    )
+    assert found.lazy.best_low is None
     assert found.rate_ratio.value == pytest.approx(4 * 0.25 / 0.04)
     assert found.ema_half_life.value == pytest.approx(64 * np.log(2) / 0.5)
     assert found.lazy.value == 1.0  # gamma l = 4.8: every second, twice as strong, would overshoot
