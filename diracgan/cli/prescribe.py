@@ -37,8 +37,8 @@ def _said(found: Any) -> Iterator[str | Table]:
     if found.gamma.best_low is not None:
         low, high = found.gamma.best_low, found.gamma.best_high
         yield (
-            "low and high say what other batches would have given, not what is best: the best gamma of a sweep is to be "
-            f"expected from {low:.2g} to {high:.2g}, nine times in ten, as in the games below."
+            "low and high say what other batches would have given, not what is best: the best gamma of a sweep is to "
+            f"be expected from {low:.2g} to {high:.2g}, nine times in ten, as in the games below."
         )
     yield (
         "Held against sweeps of 20 small games, gamma was safe rather than best: distances at most 17 % above the "

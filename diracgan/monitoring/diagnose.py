@@ -184,7 +184,7 @@ def diagnose(
         levels=[] if meaning.variant is None else levels(meaning.variant, meaning.limits),
         loss=None if meaning.variant is None else meaning.variant.label,
         guessed=meaning.guessed,
-        stop=can_stop(parts),
+        stop=can_stop(parts, log.names),
         log=log,
         fit=dataclasses.replace(fit, first=fit.first + part.first),
     )

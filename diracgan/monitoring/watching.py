@@ -114,7 +114,7 @@ def last_line(log: Log, found: list[LossRegime]) -> str:
     before = "..., " if len(found) > _TOLD else ""
     return (
         f"{log.clock} {log.at[-1]:.6g}, {log.values.shape[1]} rows; seen: {before}{', '.join(seen)}; "
-        f"can I stop? {can_stop(found)}"
+        f"can I stop? {can_stop(found, log.names)}"
     )
 
 

@@ -13,6 +13,7 @@ from selection import slow_but
 
 import diracgan as dg
 from diracgan.monitoring.levels import levels
+from diracgan.monitoring.stopping import can_stop
 from diracgan.numerics.change_points import change_points
 from diracgan.numerics.modal_fits import oscillation_modes
 from diracgan.numerics.resonance import resonance
@@ -47,7 +48,8 @@ def test_what_people_ask_about():
         {"d_loss": 1.3 + noise(size=0.05), "g_loss": 0.7 + noise(size=0.05, seed=1)}, dg.variant("ns")
     )
     assert [r.kind.value for r in for_days.regimes] == ["at-chance"]
-    assert "cannot say" in for_days.stop
+    assert "cannot say" in for_days.stop and "two losses alone" in for_days.stop
+    assert "two losses alone" not in can_stop(for_days.regimes, ["d_loss", "g_loss", "fake_std"])
     d = np.where(N < 300, 1.3 + noise(), 0.0)
     g = np.where(N < 300, 0.8 + noise(seed=1), 16.118)
     stuck = dg.diagnose({"d_loss": d, "g_loss": g}, dg.variant("ns"))
