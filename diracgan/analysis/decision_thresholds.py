@@ -70,6 +70,8 @@ class Thresholds:
     monotone: int = 5  # last windows that must all fall (or rise)
     fallen: float = 0.5  # of the first amplitude: what has fallen less follows no law yet
     fallen_at_last: float = 0.8  # the same when the budget is spent
+    # of the first amplitude: a fall within one window that is followed by a law has gone this far
+    fallen_within: float = 1e-2
     grown: float = 1e3  # times the first amplitude: three decades of a law of growth
     grown_at_last: float = 2.0  # the same when the budget is spent, for growth by a law whose fit is good
     law_error: float = 0.02  # relative error of an exponent that is believed at once
@@ -229,6 +231,9 @@ class Thresholds:
 
     # ---------------------------------------------------------------- basins
     edge_effort: float = 0.2  # of a verdict that only names what lies beyond an edge
+    edge_price: float = (
+        10.0  # of a field, above which no edge is looked for: it would take longer than the verdict
+    )
     edge_step: float = 0.05  # of the Runge-Kutta steps by which basins of the flow are told
     # ---------------------------------------------------------------- cross-examination
     trivial: float = 1e-2  # distance of the multiplier of an orbit's own direction from 1

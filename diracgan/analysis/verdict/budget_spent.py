@@ -25,6 +25,7 @@ def judge(case: Case) -> Answer:
         or _grows(case, t, amplitudes)
         or trends.only_outward(case)
         or periodic_orbits.nears(case, t, amplitudes)
+        or _falls_within(case)
         or _still_relaxing(case)
         or enclosing.in_the_end(case)
         or enclosing.outside(case)
@@ -37,6 +38,19 @@ def _falls(case: Case) -> Answer | None:
     t, r = trends.amplitudes(case, 1)
     steady = len(t) >= T.monotone and np.all(np.diff(r[-T.monotone :]) < 0)
     if not steady or trends.held_up(case) or r[-1] >= T.fallen_at_last * case.sizes[0]:
+        return None
+    law = decay_laws.power_law(t, r)
+    if law is None or law.exponent <= 0 or law.error >= T.law_error_at_last * law.exponent:
+        return None
+    return trends.sublinear(case, law)
+
+
+def _falls_within(case: Case) -> Answer | None:
+    """A fall by a law within the last window alone, of a motion that no longer turns: too late for several windows."""
+    last = case.looks[-1]
+    rows = np.linspace(0, len(last.stretch.t) - 1, T.rows_of_a_slope).astype(int)
+    t, r = last.stretch.t[rows], case.distances(last)[rows]
+    if np.any(np.diff(r) >= 0) or r[-1] > T.fallen * r[0] or r[-1] > T.fallen_within * case.r0:
         return None
     law = decay_laws.power_law(t, r)
     if law is None or law.exponent <= 0 or law.error >= T.law_error_at_last * law.exponent:

@@ -80,7 +80,8 @@ def kick(
         rate_g: factor on the generator's velocity (flow).
 
     None too where a start's neighbours do not end alike (a neutral orbit), where what lies beyond is none of the named
-    kinds, where its beginning is blurred, and where the rule's steps solve equations, which takes too long.
+    kinds, where its beginning is blurred, and where it takes too long: the rule's steps solve equations, or noise is
+    averaged over hundreds of nodes.
 
     Raises:
         InputError: for arguments that are not allowed.
@@ -103,9 +104,9 @@ def kick_from(asked: LinearSettings, answer: Answer, budget: float) -> Kick | No
         return None
     reach = _REACH * max(size, 1.0)
     runs = Runs(asked.variant, asked.rule, asked.x0, T.edge_step, _STEPS, reach, asked.rates)
-    basins = Basins(runs)
-    if runs.solves(start):
+    if runs.price > T.edge_price or runs.solves(start):
         return None
+    basins = Basins(runs)
     seen = _leaves(basins, start, centre + reach / size * (start - centre))
     finer = None if seen is None else _leaves(basins, *seen)
     sides = None if finer is None else _sides(basins, *finer)

@@ -310,6 +310,25 @@ def test_a_growth_that_ends_at_once_has_the_rate_of_the_last_window():
     assert budget_spent._grows_exponentially(slower, slower.times, slower.sizes) is None
 
 
+def test_a_fall_in_one_last_window_has_its_law_where_that_is_a_power():
+    """z = (0, r): a hundredth of the start, and then r = 1e-3/(t - 90) or an exponential in the last window alone."""
+
+    def seen(late):
+        def path(t):
+            r = np.where(t < 100, np.exp(-0.05 * t), late(np.maximum(t, 100.0)))
+            return np.stack([np.zeros_like(t), r], axis=1)
+
+        case = case_of(path, [0.0, 100.0])
+        return case, budget_spent._falls_within(case)
+
+    _, found = seen(lambda t: 1e-3 / (t - 90))
+    assert found is not None and found.numbers["exponent"] == 1
+    assert found.numbers["constant"] == pytest.approx(1e-3, rel=1e-6)
+    assert seen(lambda t: 1e-4 * np.exp(-0.05 * (t - 100)))[1] is None
+    assert seen(lambda t: 1e-4 * np.exp(-0.015 * (t - 100)))[1] is None  # halved, like a steep power
+    assert seen(lambda t: 1e-4 + 1e-3 / (t - 90))[1] is None  # to a limit beside
+
+
 def test_a_singularity_of_the_field_near_by_is_no_growth():
     case = case_of(spiral(np.ones_like), [0.0], Written(lambda z: z * 1e9))
     assert (
