@@ -165,6 +165,8 @@ def _asked(case: Case, stretch: Stretch) -> Answer | None:
 def _corrected(case: Case, stretch: Stretch, turn: float, round_: int) -> float:
     """The time of a turn, as the first windows correct the guess."""
     seen = windows.mean_period(stretch)
+    last = case.looks[-1]
+    _log.debug("window %d to %.6g: size %.6g, period %s", len(case.looks), last.time, last.rms, seen)
     # where no eigenvalue has told, every window may
     corrects = round_ == 0 or case.linear.differentiable is False
     if corrects and seen is not None and not T.as_guessed[0] < seen / turn < T.as_guessed[1]:

@@ -50,6 +50,7 @@ def test_a_log_names_the_judge(caplog):
     with caplog.at_level("DEBUG", logger="diracgan.analysis.verdict.decide"):
         dg.verdict(dg.variant("wgan-gp", c=0.0, lam=0.5), [1.0], [0.5], edge=False)
     assert "judges.fixed_points.to_a_point" in caplog.text
+    assert "window 1 to 25.1327: size 0.0" in caplog.text  # exp(-t/2), seen for eight turns of its eigenvalue
 
 
 def test_two_judges_cannot_be_asked_at_once():
