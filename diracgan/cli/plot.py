@@ -13,9 +13,12 @@ from .layer import SIZE, CommandResult, drawing, option, output, printed
 from .options import MotionOptions, VariantOptions
 
 if TYPE_CHECKING:
-    from ..analysis import Verdict
+    from ..analysis import Spectrum, Verdict
     from ..rules import Rule
     from ..variants import Variant
+
+_SWING = 3.0  # factor by which a linear motion may exceed its envelope: an ellipse, a transient
+_ARRIVED = 1e-6  # of the start: further in nothing but rounding decides
 
 
 def command(
@@ -39,7 +42,7 @@ def command(
         bool | None,
         option(
             "--verdict/--no-verdict",
-            "Title the picture with the verdict (seconds more); by default where eigenvalues decide nothing.",
+            "Title the picture with the verdict (seconds more); by default unless eigenvalues foretell the run.",
         ),
     ] = None,
     size: Annotated[str | None, SIZE] = None,
@@ -103,12 +106,11 @@ def _game(variant: VariantOptions, motion: MotionOptions, view: str) -> _Game:
 
 
 def _computed(game: _Game, judged: bool | None, kept: Path | None) -> Drawn:
-    """The motion, its eigenvalues, for d = 1 its field, and the verdict where it is asked for or they decide nothing.
+    """The motion, its eigenvalues, for d = 1 its field, and the verdict where it is asked for or needed.
 
-    The first two are kept where they are all.
+    The first two are kept where the eigenvalues foretell the motion.
     """
     from ..analysis import spectrum
-    from ..analysis.linear.status import DECIDED
     from ..gallery.basins_overlay import flat_field
     from ..gallery.pictures import smooth_run
     from ..plotting import cache
@@ -123,11 +125,26 @@ def _computed(game: _Game, judged: bool | None, kept: Path | None) -> Drawn:
         field, kept = flat_field(made, x0, **rates), None
     else:
         field = None
-    decided = found.status in DECIDED
-    if decided and cache.ours(made, rule):
+    foretold = _foretold(found, path)
+    if foretold and cache.ours(made, rule):
         cache.keep(kept, cache.Motion(path, found, game.name))
-    judged = not decided if judged is None else judged
+    judged = not foretold if judged is None else judged
     return Drawn(path, found, field, _verdict(made, arguments) if judged else None)
+
+
+def _foretold(found: Spectrum, path: dict[str, Any]) -> bool:
+    """Whether the eigenvalues say where the run goes: they are stable, and it has come in as fast as they promise."""
+    import numpy as np
+
+    from ..analysis.linear.status import Status
+    from ..plotting.series import read
+
+    run = read(path)
+    if found.status != Status.STABLE or run.failure():
+        return False
+    before, after = np.linalg.norm(np.hstack([run.phi, run.theta - run.x0])[[0, -1]], axis=1)
+    left = (1.0 - found.margin) ** run.clock[-1] if run.discrete else np.exp(-found.margin * run.clock[-1])
+    return bool(after <= _SWING * max(left, _ARRIVED) * before)
 
 
 def _verdict(variant: Variant, arguments: dict[str, Any]) -> Verdict:

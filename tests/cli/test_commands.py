@@ -8,6 +8,7 @@ import json
 import math
 import re
 import shlex
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ import diracgan as dg
 from diracgan.cli.app import COMMANDS, load, main
 from diracgan.cli.layer import typer_function
 from diracgan.cli.options import NoiseOptions, StepOptions, assignments, vector
+from diracgan.cli.plot import _foretold
 from diracgan.errors import InputError
 from diracgan.variants import VARIANTS
 
@@ -253,6 +255,27 @@ def test_a_picture_asks_for_the_verdict_where_eigenvalues_decide_nothing(cli, fo
     assert answer(cli, *ns)["verdict"] == "converges-sublinearly"
     assert answer(cli, *ns, "--no-verdict")["verdict"] is None
     assert answer(cli, *ns, "--r1", 0.3, "--verdict")["verdict"] == "converges-exponentially"
+
+
+@pytest.mark.parametrize(
+    ("status", "last", "foretold"),
+    [("stable", 0.02, True), ("stable", 0.5, False), ("stable", 1e9, False), ("unstable", 1e9, False)],
+)
+def test_eigenvalues_foretell_a_run_that_comes_in_as_they_promise(status, last, foretold):
+    run = {"phi": [[1.0], [last]], "theta": [[0.0], [0.0]], "time": [0.0, 40.0], "attrs": {}}
+    assert _foretold(SimpleNamespace(status=status, margin=0.1), run) == foretold  # exp(-4) = 0.018
+
+
+@pytest.mark.slow  # fast witness: the test before
+def test_a_picture_asks_for_the_verdict_where_the_run_does_not_come_in(cli, folder):
+    words = ["-v", "lsgan", "--l2", 0.24, "--rule", "simultaneous"]
+    near, far = [*words, "--dim", 1], [*words, "--phi0", 7, "--theta0", 7, "--lr", 0.1]
+    drawn = "--steps", 200, "--out", "a.png"
+    cycle = answer(cli, "plot", *near, "--lr", 0.3, *drawn)
+    assert (cycle["status"], cycle["verdict"]) == ("unstable", "limit-cycle")
+    assert answer(cli, "plot", *near, "--lr", 0.1, *drawn)["verdict"] is None
+    away = answer(cli, "plot", *far, *drawn)
+    assert (away["status"], away["verdict"]) == ("stable", answer(cli, "verdict", *far)["kind"])
 
 
 def test_a_user_s_variant_gets_every_command(cli, folder):
