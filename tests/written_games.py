@@ -34,6 +34,36 @@ class Pitchfork(Written):
         return -jnp.mean((self.k - 0.25) * real**2 / 2 - real**4 / 4)
 
 
+class LeaningPitchfork(Written):
+    """phi' = (k - 1/3) y - y^3 with y = phi - k/2: the same about an equilibrium that moves."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        y = real - self.k / 2
+        return -jnp.mean((self.k - 1 / 3) * y**2 / 2 - y**4 / 4)
+
+
+class CentreToSaddle(Written):
+    """phi' = theta, theta' = k phi - phi^3: energy is conserved, eigenvalues of 0 are +-sqrt(k)."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(fake)
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean((self.k * real - real**3) * x_fake[:, 0])
+
+
+class UprightNeimarkSacker(Written):
+    """With steps of size 1: phi+ = k phi - q theta + phi^2, theta+ = phi: determinant q, trace k at 0."""
+
+    q: float = 0.8
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean((self.k - 1.0) * real**2 / 2 - self.q * x_fake[:, 0] * real + real**3 / 3)
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(x_fake**2) / 2 - jnp.mean(fake)
+
+
 class Transcritical(Written):
     """phi' = (k - 1/4) phi - phi^2."""
 

@@ -18,6 +18,8 @@ import numpy as np
 
 _LOST = 1e100  # an iterate of Newton's method, whose square is near the end of what a float holds
 _RESIDUAL = 1e-9  # of the size of the equations' terms: what is larger is not a solution
+_UPRIGHT = 1e-6  # of a unit tangent: its share along the last parameter below which that cannot be held
+_NODES, _ENOUGH = 9, 6  # between two neighbours, of a curve that is interpolated, and how many of them
 
 #: u (n + 1,) -> F(u) (n,) and its Jacobian (n, n + 1).
 Equations = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -89,6 +91,7 @@ class StepControl:
         turn: least cosine of the angle between successive tangents.
         points: most points on either side of the start.
         bound: largest |u_i| but the parameters'.
+        far: how far these may lie from where they began before steps grow in proportion to that distance.
         tolerance: relative size of Newton's last step.
         iterations: of Newton's method before a step is halved.
     """
@@ -99,6 +102,7 @@ class StepControl:
     turn: float = 0.95
     points: int = 2000
     bound: float = 1e6
+    far: float = np.inf
     tolerance: float = 1e-11
     iterations: int = 8
 
@@ -184,12 +188,17 @@ class _Walk:
 
     def start(self, u0: np.ndarray, toward: np.ndarray | None) -> PathPoint:
         """The solution at ``u0``, with its tangent."""
-        across = np.eye(len(u0))[-1] if toward is None else toward / np.linalg.norm(toward)
+        value, slope = self.equations(u0)
+        if not (np.all(np.isfinite(value)) and np.all(np.isfinite(slope))):
+            raise ValueError("the equations have no finite value at the start")
+        along = np.linalg.svd(slope)[2][-1]
+        if toward is not None:
+            across = toward / np.linalg.norm(toward)
+        else:  # at a fold, or on a curve that stands upright, the last parameter cannot be held
+            across = np.eye(len(u0))[-1] if abs(along[-1]) > _UPRIGHT else along
         found = self.correct(u0, across)
-        if found is None:  # at a fold the parameter cannot be held
-            value, slope = self.equations(u0)
-            if np.all(np.isfinite(value)) and np.all(np.isfinite(slope)):
-                found = self.correct(u0, np.linalg.svd(slope)[2][-1])
+        if found is None:
+            found = self.correct(u0, along)
         if found is None:
             raise ValueError("Newton's method finds no solution at the start")
         return found[0]
@@ -248,8 +257,15 @@ class _Walk:
             if len(points) > 8 and self._closes(first, now, new):
                 return points[1:], "the curve closes"
             now = new
-            step = min(step * (1.5 if iterations <= 4 else 0.7), c.largest)
+            step = min(step * (1.5 if iterations <= 4 else 0.7), self._longest(first, now))
         return points[1:], f"{c.points} points were made"
+
+    def _longest(self, first: PathPoint, now: PathPoint) -> float:
+        """The longest step: bounded along the parameters, relative to the way so far along the rest."""
+        split = len(now.u) - len(self.low)
+        away = np.max(np.abs((now.u - first.u)[:split]), initial=0.0)
+        rest = np.linalg.norm(now.tangent[:split]) / max(1.0, away / self.control.far)
+        return self.control.largest / float(np.hypot(rest, np.linalg.norm(now.tangent[split:])))
 
     def _leaves(self, ps: np.ndarray) -> np.ndarray:
         return ~((self.low <= ps) & (ps <= self.high))
@@ -306,7 +322,44 @@ class _Walk:
             root: Any = brentq(height, 0.0, length, xtol=1e-14 * length, rtol=np.float64(1e-15), maxiter=200)
             return at(root)
         except (ArithmeticError, ValueError, RuntimeError):
+            return self._across_singular(a, b, at, value)
+
+    def _across_singular(
+        self,
+        a: PathPoint,
+        b: PathPoint,
+        at: Callable[[float], PathPoint | None],
+        value: Callable[[PathPoint], float],
+    ) -> PathPoint | None:
+        """The same where the equations are singular, as at a branch point: by the polynomial through points around it.
+
+        Newton's method leaves rounding divided by the distance from such a point, and so never converges on it; the
+        curve itself is smooth.
+        """
+        from scipy.interpolate import BarycentricInterpolator
+        from scipy.optimize import brentq
+
+        length = float(a.tangent @ (b.u - a.u))
+        nodes = 0.5 * length * (1.0 - np.cos(np.pi * np.arange(1, _NODES - 1) / (_NODES - 1)))
+        found = [(0.0, a), *((s, p) for s in nodes if (p := at(float(s))) is not None), (length, b)]
+        if len(found) < _ENOUGH:
             return None
+        curve = BarycentricInterpolator([s for s, _ in found], np.array([p.u for _, p in found]))
+
+        def point(s: float) -> PathPoint:
+            residual, slope = self.equations(u := curve(s))
+            u = u - np.linalg.lstsq(slope, residual, rcond=_UPRIGHT)[0]
+            residual, slope = self.equations(u)
+            tangent = curve.derivative(s)
+            size = float(np.max(np.abs(residual), initial=0.0))
+            return PathPoint(u, tangent / np.linalg.norm(tangent), slope, size)
+
+        try:
+            root: Any = brentq(lambda s: value(point(s)), 0.0, length, xtol=1e-14 * length)
+        except (ArithmeticError, ValueError, RuntimeError):
+            return None
+        there = point(root)
+        return there if there.residual <= _RESIDUAL * (1.0 + np.linalg.norm(there.jacobian)) else None
 
 
 def sign_changes(walk: _Walk, points: Sequence[PathPoint], monitors: Monitor) -> list[SignChange]:

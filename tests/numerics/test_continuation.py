@@ -50,6 +50,41 @@ def test_a_branch_point_is_passed_and_the_other_branch_is_found():
     assert branch.ends[1] == "the end of the range"
 
 
+def test_branch_points_where_nothing_is_exactly_zero():
+    # the line x = p/2 through the circle x^2 + p^2 = 1, both ways round
+    def crossed(u):
+        x, p = u
+        ring, line = x * x + p * p - 1, x - p / 2
+        return np.array([ring * line]), np.array([[2 * x * line + ring, 2 * p * line - ring / 2]])
+
+    path = continue_path(crossed, np.array([0.0, 0.0]), -2.0, 2.0, slope_in_x)
+    at = np.array([[-1, -2], [1, 2]]) / np.sqrt(5)
+    np.testing.assert_allclose([c.point.u for c in path.changes], at, atol=1e-12)
+    path = continue_path(crossed, np.array([-1.0, 0.0]), -2.0, 2.0, slope_in_x)
+    assert path.ends[1] == "the curve closes"
+    np.testing.assert_allclose(sorted(abs(c.point.u[1]) for c in path.changes), [at[1, 1]] * 2 + [1, 1])
+
+
+def test_an_upright_curve_is_followed_from_its_start():
+    # p = 1/3 for every x, to rounding: held at p, x is not determined
+    def upright(u):
+        return np.array([3 * u[1] - 1 + 1e-17 * u[0]]), np.array([[1e-17, 3.0]])
+
+    path = continue_path(upright, np.array([0.5, 1 / 3]), 0.0, 1.0, control=StepControl(bound=2.0))
+    assert path.ends == ("|x| grows beyond 2", "|x| grows beyond 2")
+    assert max(abs(p.u[1] - 1 / 3) for p in path.points) < 1e-15
+
+
+def test_steps_grow_with_the_way_where_a_curve_leads_far():
+    # x = 1/p from p = 1 to 1e-3: in steps of at most 0.02 there would be 50,000
+    def pole(u):
+        return np.array([u[0] * u[1] - 1.0]), np.array([[u[1], u[0]]])
+
+    path = continue_path(pole, np.array([1.0, 1.0]), -1.0, 1.0, control=StepControl(bound=1e3, far=1.0))
+    assert path.ends[0] == "|x| grows beyond 1000" and len(path.points) < 1000
+    np.testing.assert_allclose([p.u[0] * p.u[1] for p in path.points], 1.0, rtol=1e-12)
+
+
 def test_a_start_on_a_zero_of_a_monitor_is_an_event_at_the_end():
     def line(u):
         return np.array([u[0] * (1.0 + u[1])]), np.array([[1.0 + u[1], u[0]]])

@@ -158,11 +158,17 @@ def follow(
     """The branch through a solution u0 = (x, p), both ways, or to the side of ``toward``."""
 
     def growth(point: PathPoint) -> tuple[np.ndarray, np.ndarray]:
-        _, found, errors = family.spectrum(point.jacobian)
-        return np.append(found, point.tangent[-1]), np.append(errors, _TANGENT)
+        values, found, errors = family.spectrum(point.jacobian)
+        off = values - (1.0 if family.discrete else 0.0)
+        # its sign also tells where a pair on the border of stability meets, as where a centre becomes a saddle
+        known = np.min(np.abs(off)) > np.max(errors)
+        return (
+            np.append(found, [point.tangent[-1], np.prod(off).real]),
+            np.append(errors, [_TANGENT, 0.0 if known else np.inf]),
+        )
 
     size = FARTHEST * (1.0 + float(np.max(np.abs(u0[:-1]), initial=0.0)))
-    control = StepControl(largest=largest, bound=size)
+    control = StepControl(largest=largest, bound=size, far=1.0)
     try:
         path = continue_path(family.equations, u0, low, high, growth, control, toward)
     except ValueError as error:

@@ -308,9 +308,10 @@ def plane(
 def coincide(point: Bifurcation) -> str:
     """Why no curve is followed from a point where several eigenvalues are critical at once."""
     many = f"{point.multiplicity} {'pairs of ' if point.eigenvalue.imag else ''}critical eigenvalues"
+    where = "dim=1, on a line through the datum, where rotations play no part"
     return (
         f"{point.kind.words.removesuffix(' point')} points at which {many} coincide are on no curve of simple ones; "
-        "allowed: dim=1, on a line through the datum, where rotations play no part"
+        f"allowed: {where if point.family.dim > 1 else 'a point with a single one'}"
     )
 
 
@@ -357,12 +358,10 @@ def follow_curve(
     names = (family.handles[0].name, family.handles[1].name)
     check_inside(names, begin, low, high)
     system = _system(family, point, begin, low, high)
-    slack = _SLACK * (high - low)
-    control = StepControl(bound=FARTHEST * (1.0 + float(np.max(np.abs(point.state), initial=0.0))))
+    least, most = low - _SLACK * (high - low), high + _SLACK * (high - low)
+    control = StepControl(bound=FARTHEST * (1.0 + float(np.max(np.abs(point.state), initial=0.0))), far=1.0)
     try:
-        path = continue_path(
-            system.equations, system.start, low - slack, high + slack, system.monitors, control
-        )
+        path = continue_path(system.equations, system.start, least, most, system.monitors, control)
     except ValueError as error:
         raise InputError(f"{error}: no curve passes at {names} = {tuple(begin.tolist())}") from None
     return _record(system, path, low, high)

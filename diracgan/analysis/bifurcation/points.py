@@ -24,6 +24,7 @@ _TANGENT_RANK = 1e-9  # of a branch's tangent: singular values that count as 0
 _TURNS_BACK = 1e-6  # of a tangent: its share along the parameter where that turns back
 _RESONANT = 1e-4  # of k: a multiplier whose k-th power is nearer to 1 is a root of unity
 _NOTHING = 1e-14  # of a value that is said: 0 up to the rounding of its refinement
+_PLACE = 1e-8  # of a state: how well a branch point is known along the curve that crosses
 _FLAT = 1e-9  # of a growth rate's change with the parameter: no crossing
 
 
@@ -256,8 +257,9 @@ def _born(
     if found["resonance"]:
         head += f", on the strong resonance {found['resonance']}"
     if count > 1:
-        why = f"{count} {'pairs of ' if lead.imag else ''}critical eigenvalues coincide: "
-        why += "on a line through the datum the normal form of d = 1 holds"
+        why = f"{count} {'pairs of ' if lead.imag else ''}critical eigenvalues coincide"
+        if family.dim > 1:
+            why += ": on a line through the datum the normal form of d = 1 holds"
         return found | {"text": f"{head}; {why}"}
     if why := family.roughness or jumping_derivatives(family, x, [value]):
         return found | {"text": f"{head}; {why}"}
@@ -271,7 +273,9 @@ def _born(
         return found | {"text": f"{head}; no normal form: a derivative is not finite there"}
     if kind is PointKind.BRANCH_POINT:
         quadratic = real_eigenvalue(family.derivatives(x, [value]), lead.real, quadratic=True)
-        if quadratic is not None and abs(quadratic.coefficient) > 10 * quadratic.error:
+        # beside the point itself, which is known to a few digits less, the cubic term counts as a quadratic one
+        beside = 3.0 * abs(form.coefficient) * _PLACE * (1.0 + float(np.linalg.norm(x)))
+        if quadratic is not None and abs(quadratic.coefficient) > 10 * quadratic.error + beside:
             found |= {"coefficient": quadratic.coefficient, "criticality": "transcritical"}
             return found | {"text": f"{head}, transcritical: two branches exchange their stability"}
     said = found | _cubic_words(family, kind, form, found["crossing"], head, unstable, value)

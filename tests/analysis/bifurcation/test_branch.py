@@ -79,6 +79,33 @@ def test_a_pitchfork_bears_two_branches_that_switching_finds():
     np.testing.assert_allclose(there, [-0.5, 0.5], atol=1e-10)
 
 
+@pytest.mark.slow  # fast: numerics/test_continuation.py::test_branch_points_where_nothing_is_exactly_zero
+def test_a_pitchfork_off_every_symmetric_line_is_refined_and_named():
+    # on phi = k/2 nothing of the equations is exactly 0, and at k = 1/3 Newton's matrix is singular
+    (point,) = branch(games.LeaningPitchfork(), over="k=0:1", start=([0.25], [0.0]), x0=1.0).points
+    assert (point.kind, point.criticality, point.side) == ("branch-point", "supercritical", 1)
+    assert point.value == pytest.approx(1 / 3, abs=1e-10) and point.scale == pytest.approx(1.0)
+    for side in switch(point, 0.0, 1.0):
+        np.testing.assert_allclose((side.phi[:, 0] - side.values / 2) ** 2, side.values - 1 / 3, atol=1e-10)
+
+
+def test_a_centre_that_becomes_a_saddle_has_a_branch_point():
+    # no growth rate changes its sign from one known to another: they are 0, 0 below and sqrt(k), -sqrt(k) above
+    (point,) = branch(games.CentreToSaddle(), over="k=-1:1", start=([0.0], [0.0]), x0=1.0).points
+    assert (point.kind, point.multiplicity) == ("branch-point", 2) and abs(point.value) < 1e-10
+    assert point.text == "k = 0: branch point; 2 critical eigenvalues coincide"
+
+
+@pytest.mark.slow  # fast: test_a_centre_that_becomes_a_saddle_has_a_branch_point
+def test_the_centres_beside_a_saddle_are_switched_to():
+    (point,) = branch(games.CentreToSaddle(), over="k=-1:1", start=([0.0], [0.0]), x0=1.0).points
+    with pytest.raises(dg.InputError, match="allowed: a point with a single one$"):
+        curve(point, over=("k", "rate_ratio"))
+    for side in switch(point, -1.0, 1.0):
+        np.testing.assert_allclose(side.phi[:, 0] ** 2, side.values, atol=1e-10)
+        assert set(side.statuses) == {"marginal"}  # eigenvalues +-i sqrt(2 k): centres
+
+
 def test_a_transcritical_point_is_told_from_a_pitchfork():
     (point,) = branch(games.Transcritical(), over="k=0:1", start=([0.0], [0.0]), x0=1.0).points
     assert (point.kind, point.criticality) == ("branch-point", "transcritical")

@@ -258,3 +258,21 @@ def test_the_four_strong_resonances_of_one_curve():
     assert where.keys() == {"1:1 resonance", "1:2 resonance", "1:3 resonance", "1:4 resonance"}
     for name, m in (("1:1", 0.0), ("1:4", 2.0), ("1:3", 3.0), ("1:2", 4.0)):
         assert where[f"{name} resonance"] == pytest.approx((0.0, m), abs=1e-7)
+
+
+@pytest.mark.slow  # fast: numerics/test_continuation.py::test_an_upright_curve_is_followed_from_its_start
+def test_a_curve_that_stands_upright_is_followed_from_its_point():
+    # det = q = 1 for every k: the point cannot be sought at its q, and was found far away at a k of 1e300
+    game = games.UprightNeimarkSacker(k=0.7)
+    (point,) = branch(game, over="q=0.3:1.4", start=([0.0], [0.0]), rule=STEP, x0=1.0).points
+    found = curve(point, over=("k=-3:3", "q=0.3:1.4"))
+    np.testing.assert_allclose(found.values[:, 1], 1.0, atol=1e-12)
+    assert dict(zip([p.name for p in found.points], [p.values[0] for p in found.points], strict=True)) == {
+        name: pytest.approx(k, abs=1e-9)  # k = 2 cos(angle)
+        for name, k in [
+            ("1:2 resonance", -2),
+            ("1:3 resonance", -1),
+            ("1:4 resonance", 0),
+            ("1:1 resonance", 2),
+        ]
+    }
