@@ -80,8 +80,13 @@ def arrays(players: Mapping[str, Any], x0: Any) -> tuple[Players, Array]:
         InputError: naming what is not made of real numbers, or does not have the players' shape.
     """
     given = [array(name, value) for name, value in players.items()]
-    dtype = jnp.result_type(*given, jnp.float16)
+    # dtypes, not arrays: one that JAX calls weakly typed (jnp.full(1, 0.6)) would count for less than a half float
+    real = [x.dtype for x in given if jnp.issubdtype(x.dtype, jnp.floating)]
+    dtype = jnp.result_type(*(real or [float]))
     phi, theta = (p.astype(dtype) for p in given)
+    if theta.ndim == 0:
+        name = list(players)[-1]
+        raise InputError(f"{name} = {shown(players[name])} is a number; allowed: an array with d entries")
     datum = array("x0", 0.0 if x0 is None else x0).astype(dtype)
     if datum.shape not in ((), (1,), theta.shape):
         raise InputError(

@@ -213,10 +213,10 @@ class Game(GameLike):
 
         def descent(z: Players) -> Players:
             def critic(phi: Any) -> Array:
-                return self._evaluated("critic_loss", Players(phi, z.theta), mine, penalty)[0]
+                return self._evaluated("critic_loss", Players(phi, z.theta), z, mine, penalty)[0]
 
             def generator(theta: Any) -> Array:
-                return self._evaluated("generator_loss", Players(z.phi, theta), others)[0]
+                return self._evaluated("generator_loss", Players(z.phi, theta), z, others)[0]
 
             down = Players(
                 self._slope("critic_loss", critic, z.phi), self._slope("generator_loss", generator, z.theta)
@@ -254,8 +254,8 @@ class Game(GameLike):
         """
         mine, others = self._split(modes, players)
         parts = [
-            self._evaluated("critic_loss", players, mine, 1.0)[1],
-            self._evaluated("generator_loss", players, others)[1],
+            self._evaluated("critic_loss", players, players, mine, 1.0)[1],
+            self._evaluated("generator_loss", players, players, others)[1],
         ]
         if self.faces(players):
             gaps, _ = self._faces(players, self.velocity(players, modes=modes).phi, modes)
@@ -303,11 +303,14 @@ class Game(GameLike):
         return modes[:first], modes[first:]
 
     def _evaluated(
-        self, which: str, players: Players, modes: Array | None, *more: float | Array
+        self, which: str, players: Players, held: Players, modes: Array | None, *more: float | Array
     ) -> tuple[Array, Array]:
-        """A loss and its switching functions, as it stands or with its branches frozen."""
+        """A loss and its switching functions, as it stands or with its branches frozen.
+
+        What the loss stops is taken at ``held``: a player's gradient does not see it, the field's derivative does.
+        """
         loss, numbers = self._branched(which, players, *more)
-        return loss((players,), numbers, modes)
+        return loss((players,), numbers, modes, (held,))
 
     def _branched(
         self, which: str, players: Players, *more: float | Array

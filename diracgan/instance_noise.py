@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from .errors import InputError
 from .numerics.gaussian_mean import (
     Integrand,
     checked,
@@ -30,13 +31,14 @@ from .numerics.gaussian_mean import (
     polynomial_mean,
 )
 from .tracing.piecewise import Form, Kinks, form_of, kinks_by_newton, kinks_of, polynomials
-from .tracing.switching import evaluate
+from .tracing.switching import branched, evaluate
 from .variants import Variant
 
 Loss = Callable[..., Array]  # (real, fake, *constants), each logit (1,) -> a scalar: a batch of one
 
 _PAIR_PIECES = 2  # in a plane each side is cut into so many pieces; 32 and 64 nodes on each must agree
 _MOST_DEGREE = 4  # of a polynomial that is integrated in closed form
+_MISSED = 1e-4  # of a derivative of size 1, above the rounding of 32 bits
 _REACH = 9.0  # standard deviations: the weight beyond is under 1e-18
 
 
@@ -121,7 +123,25 @@ def _coupling_of(structure: Any, which: str) -> str:
     leaves = [float(x) for x in rng.uniform(0.4, 1.6, structure.num_leaves)]
     variant = jax.tree.unflatten(structure, leaves)
     x = np.zeros((1, 1))
-    return coupling(lambda real, fake: getattr(variant, which)(real, fake, x, x))
+
+    def loss(real: Array, fake: Array) -> Array:
+        return getattr(variant, which)(real, fake, x, x)
+
+    if _holds_still(loss):
+        raise InputError(
+            f"{which} of {variant.name or type(variant).__name__!r} stops a gradient, under instance noise; allowed: a "
+            "loss without jax.lax.stop_gradient, or no noise"
+        )
+    return coupling(loss)
+
+
+def _holds_still(loss: Loss) -> bool:
+    """Whether derivatives of a loss of two logits would miss a stopped value; they miss none in a logsumexp's shift."""
+    with jax.ensure_compile_time_eval():
+        at = tuple(jnp.asarray([u]) for u in np.random.default_rng(20170113).normal(size=2))
+        traced = branched(loss, at)
+        missed = jax.grad(lambda held: traced(at, held=held)[0])(at) if traced.stops else at
+        return traced.stops and bool(jnp.max(jnp.abs(jnp.concatenate(missed))) > _MISSED)
 
 
 def coupling_of(variant: Variant, which: str) -> str:

@@ -164,3 +164,22 @@ def test_a_number_that_is_an_array_is_refused_outside_of_vmap():
         dg.field(two)(*players(0.3, 0.2))
     both = jax.vmap(lambda v: dg.field(v)(*players(0.3, 0.2))[0])(two)
     assert both.shape == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "dtype"),
+    [
+        (jnp.full(1, 0.6), jnp.float32),  # weakly typed by JAX
+        ([1, 2], jnp.float64),
+        (np.ones(1, np.int64), jnp.float64),
+        (jnp.ones(1, jnp.bfloat16), jnp.bfloat16),
+        (jnp.ones(1, jnp.float16), jnp.float16),
+    ],
+)
+def test_the_field_keeps_the_players_precision(given, dtype):
+    assert dg.field(dg.variant("wgan"))(given, given).phi.dtype == dtype
+
+
+def test_players_that_are_numbers_are_refused():
+    with pytest.raises(dg.InputError, match="theta = 0.5 is a number; allowed: an array with d entries"):
+        dg.field(dg.variant("ns"))(0.5, 0.5)

@@ -15,7 +15,8 @@ from jax import Array
 
 from .jaxpr import Operation, interpret, read
 from .scalar_program import NotScalarizable, Program, trace
-from .switching import LINEAR, evaluate, inner_function, is_comparison, is_site, truncates
+from .sites import LINEAR, inner_function, is_comparison, is_site, truncates
+from .switching import evaluate
 
 # where kinks are looked for: two of one surface that lie closer than this are taken apart only if a third is between
 _PLACES = np.union1d(np.linspace(-64.0, 64.0, 4097), np.outer([-1.0, 1.0], np.geomspace(64.0, 1e8, 120)))

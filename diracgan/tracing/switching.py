@@ -20,33 +20,9 @@ from jax import Array
 
 from ..parameters import is_traced
 from ..variants._math import root
-from .jaxpr import Branches, Call, Operation, Scan, TracedFunction, interpret, read
-
-# Library functions that are smooth although their programs branch.
-_SMOOTH = frozenset(
-    "softplus logaddexp logaddexp2 log_sigmoid logsumexp sigmoid xlogy sinc mean_over_noise".split()
-)
-_COMPARE = {"gt": 1.0, "ge": 1.0, "lt": -1.0, "le": -1.0}
-_STAIRS = frozenset({"floor", "ceil", "round"})
-_SITES = frozenset({"abs", "sign", "max", "min", "clamp", "sqrt", "rsqrt", "pow", *_COMPARE, *_STAIRS})
-# Chosen among several entries: as many comparisons of two.
-_AMONG = frozenset({"sort", "reduce_max", "reduce_min"})
-_MOST_ENTRIES = 8  # that are compared in this way: 28 surfaces
-# Operations that are smooth, or that only move, join or choose values by what has been compared.
-_WITHOUT_SITES = frozenset(
-    "add add_any sub mul div neg exp exp2 expm1 log log1p square integer_pow one_minus_square cbrt logistic sin cos "
-    "tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh erf erfc erf_inv lgamma digamma polygamma igamma "
-    "igammac bessel_i0e bessel_i1e dot_general reduce_sum reduce_prod cumsum cumprod cumlogsumexp reshape squeeze "
-    "expand_dims broadcast_in_dim transpose concatenate split slice dynamic_slice dynamic_update_slice gather scatter "
-    "scatter-add pad rev iota stack tile copy copy_p stop_gradient convert_element_type reduce_precision real imag "
-    "complex conj select_n and or not xor reduce_and reduce_or is_finite eq ne".split()
-)
-
-# Operations that are linear in each operand, or that move, join or choose values.
-LINEAR = frozenset(
-    "add add_any sub neg reduce_sum cumsum reshape squeeze expand_dims broadcast_in_dim transpose concatenate split "
-    "slice pad rev copy copy_p convert_element_type select_n and or not".split()
-)
+from .jaxpr import Operation, TracedFunction, interpret, read
+from .sites import AMONG, COMPARE, STAIRS, axes_of_choice, has_no_site, inner_function, is_site
+from .stopped import Stop, holding, keeping, stops, stops_within
 
 
 class _Tracked(NamedTuple):
@@ -96,17 +72,40 @@ class BranchedFunction:
     arguments: int
 
     def __call__(
-        self, args: Sequence[Any], constants: Sequence[Any] = (), modes: Array | None = None
+        self,
+        args: Sequence[Any],
+        constants: Sequence[Any] = (),
+        modes: Array | None = None,
+        held: Sequence[Any] | None = None,
     ) -> tuple[Any, Array]:
-        """Its value and its switching functions."""
+        """Its value and its switching functions.
+
+        Args:
+            args: the arguments.
+            constants: what it reads besides.
+            modes: as for :func:`evaluate`.
+            held: the arguments once more: what ``jax.lax.stop_gradient`` stops is computed from these, and is
+                differentiable in them. None: it ends the derivative.
+        """
         sites = _Sites(modes)
-        leaves = enumerate(jax.tree.leaves((args, constants)))
-        out = sites.run(self.function, [_Tracked(x, k < self.arguments) for k, x in leaves])
+        if held is not None and self.stops:
+            kept: list[list[Any]] = []
+            _Sites(modes, keeping(kept)).run(self.function, self._tracked(held, constants))
+            sites = _Sites(modes, holding(kept))
+        out = sites.run(self.function, self._tracked(args, constants))
         dtype = jnp.result_type(float)
         surfaces = jnp.concatenate(
             [jnp.ravel(s).astype(dtype) for s in sites.surfaces] or [jnp.zeros(0, dtype)]
         )
         return jax.tree.unflatten(jax.tree.structure(self.result), [x.value for x in out]), surfaces
+
+    def _tracked(self, args: Sequence[Any], constants: Sequence[Any]) -> list[_Tracked]:
+        return [_Tracked(x, k < self.arguments) for k, x in enumerate(jax.tree.leaves((args, constants)))]
+
+    @functools.cached_property
+    def stops(self) -> bool:
+        """Whether it holds a value still with ``jax.lax.stop_gradient``."""
+        return stops(self.function)
 
     @functools.cached_property
     def surfaces(self) -> int:
@@ -120,13 +119,11 @@ class BranchedFunction:
         found: set[str] = set()
 
         def look(operation: Operation, moving: list[bool]) -> list[bool]:
-            inner, within = operation.structure, inner_function(operation)
+            within = inner_function(operation)
             if within is not None and any(moving):
                 return interpret(within, moving, look, lambda value: False)
-            known = is_site(operation) or operation.name in _WITHOUT_SITES
-            known = known and not truncates(operation)
-            named = bool(operation.outputs) and not isinstance(inner, Call) and not known
-            if any(moving) and named and not (isinstance(inner, (Scan, Branches)) and _is_smooth(inner)):
+            known = not operation.outputs or has_no_site(operation) or is_site(operation)
+            if any(moving) and not known:
                 found.add(operation.name)
             return [any(moving)] * len(operation.outputs)
 
@@ -170,31 +167,11 @@ def unlocated(fn: Callable[..., Any], args: Sequence[Any]) -> tuple[str, ...]:
     return branched(fn, args).unlocated
 
 
-def is_site(operation: Operation) -> bool:
-    """Whether an operation may switch at a surface that :func:`evaluate` finds."""
-    return operation.name in _SITES or _compares(operation)
-
-
-def is_comparison(operation: Operation) -> bool:
-    """Whether an operation compares two numbers."""
-    return operation.name in _COMPARE
-
-
-def _is_smooth(parts: Scan | Branches) -> bool:
-    """Whether nothing switches inside a loop or a branch; what chooses a branch is compared outside it."""
-    functions = parts.functions if isinstance(parts, Branches) else (parts.function,)
-    return all(
-        _is_smooth(o.structure) if isinstance(o.structure, (Scan, Branches)) else o.name in _WITHOUT_SITES
-        for function in functions
-        for o in function.operations
-    )
-
-
 class _Sites:
     """The sites met in one pass over a function."""
 
-    def __init__(self, modes: Array | None) -> None:
-        self.modes, self.used, self.surfaces = modes, 0, []
+    def __init__(self, modes: Array | None, stop: Stop | None = None) -> None:
+        self.modes, self.stop, self.used, self.surfaces = modes, stop, 0, []
 
     def run(self, function: TracedFunction, inputs: Sequence[_Tracked]) -> list[_Tracked]:
         """The function's outputs."""
@@ -203,11 +180,14 @@ class _Sites:
     def operation(self, operation: Operation, ins: list[_Tracked]) -> list[_Tracked]:
         """An operation's outputs, with its branch frozen where it has one."""
         values = [x.value for x in ins]
-        if not any(x.moving for x in ins):
-            return [_Tracked(x, False) for x in operation(values)]
-        within = inner_function(operation)
-        if within is not None:
+        moving, within = any(x.moving for x in ins), inner_function(operation)
+        stopping = self.stop is not None and stops_within(operation)
+        if within is not None and (moving or stopping):
             return self.run(within, ins)
+        if self.stop is not None and stopping:
+            return [_Tracked(x, moving) for x in self.stop(operation, values)]
+        if not moving:
+            return [_Tracked(x, False) for x in operation(values)]
         if not operation.outputs:  # it only does something besides, as jax.debug.print does
             operation(values)
             return []
@@ -220,7 +200,7 @@ class _Sites:
         if not is_site(operation) or not jnp.issubdtype(jnp.result_type(values[0]), jnp.floating):
             return operation(values)
         x = jnp.asarray(values[0])
-        if name in _AMONG:
+        if name in AMONG:
             return [self.among(operation, x)]
         if name == "abs":
             return [_with_sign(x, self.site(x))]
@@ -236,11 +216,11 @@ class _Sites:
             if above is None or below is None:
                 return operation(values)
             return [jnp.where(above < 0, low, jnp.where(below < 0, high, mid))]
-        if name in _STAIRS:
+        if name in STAIRS:
             return self.stairs(operation, values)
-        if name in _COMPARE:
+        if name in COMPARE:
             signs = self.site(x - jnp.asarray(values[1]))
-            return operation(values) if signs is None else [signs * _COMPARE[name] > 0]
+            return operation(values) if signs is None else [signs * COMPARE[name] > 0]
         return self.power(operation, values, ins[0].root)
 
     def site(self, surface: Array) -> Array | None:
@@ -262,7 +242,7 @@ class _Sites:
 
     def among(self, operation: Operation, x: Array) -> Array:
         """A sort (by odd-even transposition), or the largest or smallest along axes, by comparisons of two."""
-        axes = _axes_of_choice(operation)
+        axes = axes_of_choice(operation)
         front = jnp.moveaxis(x, axes, range(len(axes)))
         rows = list(front.reshape(-1, *front.shape[len(axes) :]))
         if operation.name == "sort":
@@ -295,50 +275,9 @@ class _Sites:
         return [1.0 / size if name == "rsqrt" else size]
 
 
-def _axes_of_choice(operation: Operation) -> tuple[int, ...]:
-    """The axes along which a sort or a maximum compares."""
-    settings = operation.settings
-    return (settings["dimension"],) if operation.name == "sort" else tuple(settings["axes"])
-
-
-def _compares(operation: Operation) -> bool:
-    """Whether an operation chooses among so few entries that they are compared two by two."""
-    if operation.name not in _AMONG or len(operation.inputs) != 1:
-        return False
-    shape = operation.inputs[0].shape
-    return int(np.prod([shape[i] for i in _axes_of_choice(operation)])) <= _MOST_ENTRIES
-
-
 def _with_sign(x: Any, signs: Any) -> Any:
     """|x| by the sign of x, or by frozen signs."""
     return x * (jax.lax.stop_gradient(jnp.sign(x)) if signs is None else signs)
-
-
-def truncates(operation: Operation) -> bool:
-    """Whether an operation casts a real number to a whole one or to a truth value: a step function."""
-    if operation.name != "convert_element_type":
-        return False
-    (given,), (made,) = operation.inputs, operation.outputs
-    return jnp.issubdtype(given.dtype, jnp.floating) and not jnp.issubdtype(made.dtype, jnp.inexact)
-
-
-def inner_function(operation: Operation) -> TracedFunction | None:
-    """The function inside a call, where it should be looked into."""
-    if not isinstance(operation.structure, Call) or operation.name == "custom_vjp_call":
-        return None
-    function = operation.structure.function
-    if function.is_library and function.name in _SMOOTH:
-        return None
-    # A custom derivative is the author's word, but for the bare ones of abs, max (relu) and sqrt.
-    return None if operation.name == "custom_jvp_call" and not _is_one_site(function) else function
-
-
-def _is_one_site(function: TracedFunction) -> bool:
-    if len(function.operations) != 1:
-        return False
-    (only,) = function.operations
-    inner = only.structure
-    return _is_one_site(inner.function) if isinstance(inner, Call) else only.name in _SITES
 
 
 def _is_half(exponent: Any) -> bool:

@@ -78,9 +78,6 @@ def _at_point(case: Case, rest: rest_points.Rest, near: float, far: float) -> An
     in_time = None if seen is None else termination.by_a_root(case, z, seen)
     if in_time is not None:
         return in_time
-    if at_origin and not discrete and case.linear.jacobian is not None:
-        # held against differences, where autodiff stops at a stop_gradient
-        rest = rest._replace(jacobian=case.linear.jacobian)
     found = eigen.eigenvalues(rest.jacobian + discrete * np.eye(len(rest.flat)), rest.error)
     rates, turning, stable, still = _modes(case, found)
     moving = _moves_players(
