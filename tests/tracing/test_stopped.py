@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import ClassVar
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -48,6 +51,7 @@ class OneLoss(dg.Variant):
     """A critic's loss of the two logits, one of each."""
 
     weight: float = 1.0
+    of: ClassVar[Callable[..., jax.Array]]
 
     def critic_loss(self, real, fake, x_real, x_fake):
         return self.weight * self.of(real[0], fake[0])
@@ -151,5 +155,5 @@ def test_under_instance_noise_a_stopped_value_is_refused_and_the_shift_of_a_logs
         dg.spectrum(one_loss(lambda r, f: still(r) * r + f, OfLogits)().with_(noise=0.5))
     smooth = one_loss(lambda r, f: jax.nn.log_softmax(jnp.stack([r, f]))[0], OfLogits)()
     softened = one_loss(lambda r, f: -jax.nn.softplus(f - r), OfLogits)()
-    kept, known = (dg.spectrum(v.with_(noise=0.5)).jacobian for v in (smooth, softened))
+    kept, known = (np.asarray(dg.spectrum(v.with_(noise=0.5)).jacobian) for v in (smooth, softened))
     np.testing.assert_allclose(kept, known, atol=1e-10)
