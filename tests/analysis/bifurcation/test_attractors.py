@@ -135,10 +135,6 @@ def test_many_starts_are_followed_in_parts(monkeypatch):
     assert told == [(8, 20), (16, 20), (20, 20)] and found.found[0].count == 20
 
 
-def test_what_is_gone_has_fallen_by_no_power():
-    assert run_ends.RunEnd(np.zeros(5), np.zeros((4, 5)), (1.0, 0.0)).power == np.inf
-
-
 @pytest.mark.parametrize(
     "bad",
     [

@@ -42,7 +42,7 @@ def test_the_period_is_that_of_the_main_component_about_its_mean():
 
 def test_a_peak_lies_between_rows_and_a_kink_on_one():
     t = T - 0.013
-    assert windows.peak(np.cos(t)) == pytest.approx(1.0, abs=1e-10)  # a row is 1e-3 lower
+    assert windows.peak(np.cos(t)) == pytest.approx(1.0, abs=1e-10)  # between rows
     assert windows.peak(np.exp(np.sin(2 * t))) == pytest.approx(
         np.e, rel=1e-6
     )  # bends unequally on both sides
