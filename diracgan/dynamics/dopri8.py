@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+# a stage in a line or two: the formatter would give each number its own, and is told to skip them
 _STAGES = (
     (0.05555555555555555,),
     (0.020833333333333332, 0.0625),

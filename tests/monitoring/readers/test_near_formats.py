@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from diracgan.monitoring.logs import read
-from diracgan.monitoring.readers.printed import looks_printed
+from diracgan.monitoring.readers.printed import _alternating, looks_printed, read_printed
 from diracgan.monitoring.roles import losses
 
 K = range(120)
@@ -225,3 +225,18 @@ def test_a_line_beyond_any_log_s_is_not_searched_for_losses():
     assert looks_printed("step 1 loss_d: 0.5\nstep 2 loss_d: 0.25\n" + "9" * 200_000)
     for run in ("9", " "):
         assert not looks_printed("step,d\n1," + run * 200_000 + "\n2,3\n")
+
+
+def test_names_that_stand_before_their_numbers_begin_with_a_letter():
+    assert _alternating("d1\t-5.3\tg1\t0.7") == {"d1": -5.3, "g1": 0.7}
+    assert _alternating("iter 5,/d,-5.3,.g,0.7") == {"/d": -5.3, ".g": 0.7}
+    assert _alternating("1d\t-5.3\tg1\t0.7") == _alternating("d1\t-5.3\tg1") == {}
+
+
+def test_a_printed_log_says_how_often_its_run_was_started(tmp_path):
+    header = "================ Training Loss (Mon Nov 30 02:00:00 2026) ================\n"
+    rows = [f"(iters: {k}) D: {D[k]} G: {G[k]}\n" for k in K]
+    for cuts, said in (((0,), []), ((0, 40, 90), ["started 3 times"]), ((40,), ["started 2 times"])):
+        path = tmp_path / "loss_log.txt"
+        path.write_text("".join(header * (k in cuts) + row for k, row in enumerate(rows)))
+        assert [note for note in read_printed(path, "utf-8").notes if "started" in note] == said
