@@ -163,13 +163,18 @@ def _without_rotation(values: np.ndarray) -> np.ndarray:
     moving = np.ptp(values, axis=1) > 0
     if values.shape[1] < FEWEST or not moving.any():
         return values
-    fit = oscillation_modes(values[moving], most=1)
+    fit = strongest_mode(values[moving])
     if not fit.modes or not fit.modes[0].steady or fit.first >= values.shape[1] // 2:
         return values
     m, n = fit.modes[0], np.arange(values.shape[1]) - fit.first
     wave = m.amplitudes[:, None] * np.exp(-m.sigma * n) * np.cos(m.omega * n + m.phases[:, None])
-    sets_in = -m.sigma * len(n) > math.log(GROWS) and not goes_on_growing(values[moving], m, fit.first)
-    if share_of(fit, values[moving]) < TURNS or sets_in:
+    back, ago = values[moving][:, fit.first :][:, ::-1], dataclasses.replace(m, sigma=-m.sigma)
+    changes = abs(m.sigma) * len(n) > math.log(GROWS)
+    sets_in = changes and m.sigma < 0 and not goes_on_growing(values[moving], m, fit.first)
+    stops = (
+        changes and m.sigma > 0 and not goes_on_growing(back, ago, 0)
+    )  # what fades does so from the beginning
+    if share_of(fit, values[moving]) < TURNS or sets_in or stops:
         return values
     made = values.copy()
     made[moving] -= wave
@@ -206,9 +211,16 @@ def _period(y: np.ndarray) -> float:
 
 def _turns_again(y: np.ndarray, cycles: int) -> bool:
     """Whether a wave of so many cycles is there for three of them, as what a step leaves at its frequency is not."""
-    turned = y * np.exp(-2j * math.pi * cycles * np.arange(len(y)) / len(y))
-    sizes = np.array([abs(p.mean()) for p in np.array_split(turned, cycles)])
+    turns = np.exp(-2j * math.pi * cycles * np.arange(len(y)) / len(y))
+    parts = zip(np.array_split(y, cycles), np.array_split(turns, cycles), strict=True)
+    sizes = np.array([abs(np.mean(_without_line(p) * turn)) for p, turn in parts])
     return bool(np.count_nonzero(sizes > 0.5 * sizes.max()) >= 3)
+
+
+def _without_line(y: np.ndarray) -> np.ndarray:
+    """What a straight line leaves: a ramp is no wave in any cycle."""
+    t = np.arange(len(y)) - (len(y) - 1) / 2
+    return y - y.mean() - t * (t @ y) / max(float(t @ t), 1.0)
 
 
 def stretch_of(values: np.ndarray, a: int, b: int) -> LogPiece:
@@ -225,6 +237,12 @@ def stretch_of(values: np.ndarray, a: int, b: int) -> LogPiece:
     constant = np.mean(part == np.median(part, axis=1, keepdims=True), axis=1) >= _CONSTANT
     constant |= np.ptp(part, axis=1) <= 1e-9 * np.maximum(np.abs(part).max(axis=1), 1e-300)
     return LogPiece(a, b, np.median(part, axis=1), noise, slope, moves, constant)
+
+
+def strongest_mode(part: np.ndarray) -> ModalFit:
+    """The fit of a stretch by its strongest mode; one that holds little may be an overtone, which is found first."""
+    fit = oscillation_modes(part, most=1)
+    return oscillation_modes(part, most=2) if fit.modes and share_of(fit, part) < TURNS else fit
 
 
 def share_of(fit: ModalFit, part: np.ndarray) -> float:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..numerics.modal_fits import oscillation_modes
 from . import levels
 from .clocks import FEWEST
 from .logs import Log
@@ -23,6 +22,7 @@ from .pieces import (
     share_of,
     shown_rows,
     stretch_of,
+    strongest_mode,
 )
 from .regime_kinds import MEANS, RegimeKind
 from .roles import player_words
@@ -114,7 +114,7 @@ def regimes(log: Log, meaning: Meaning) -> list[LossRegime]:
             earlier.steady is not None and _leader(meaning, p) is None
         )  # in between, however slowly it goes
         earlier = Earlier(p, made[-1], earlier.steady if under_way or even else p)
-    return _with_end(log, _bounded(_with_growth(log, meaning, made)))
+    return _with_end(log, _with_bends(log, _bounded(_with_growth(log, meaning, made))))
 
 
 def _with_end(log: Log, made: list[LossRegime]) -> list[LossRegime]:
@@ -147,6 +147,25 @@ def _bounded(made: list[LossRegime]) -> list[LossRegime]:
         dataclasses.replace(r, **way) if r.kind is RegimeKind.DIVERGING and after is RegimeKind.WON else r
         for r, after in zip(made, [*(r.kind for r in made[1:]), None], strict=True)
     ]
+
+
+def _with_bends(log: Log, made: list[LossRegime]) -> list[LossRegime]:
+    """The regimes, of which a short one that moves as the drift after it does is a part of that drift."""
+    kept = made[:1]
+    for r in made[1:]:
+        one = kept[-1]
+        if (one.kind, r.kind) == (RegimeKind.TRANSIENT, RegimeKind.DRIFTING) and _goes_alike(one, r):
+            said = {n: getattr(r, n) for n in ("kind", "evidence", "means", "means_not")}
+            kept[-1] = dataclasses.replace(_joined(log, one, r), **said)
+        else:
+            kept.append(r)
+    return kept
+
+
+def _goes_alike(one: LossRegime, other: LossRegime) -> bool:
+    """Whether each series moves the same way in both, at rates within a factor of four."""
+    rates = [(one.change[n] / one.rows, x / other.rows) for n, x in other.change.items()]
+    return all(a * b > 0 and 0.25 < a / b < 4.0 for a, b in rates)
 
 
 def _with_growth(log: Log, meaning: Meaning, made: list[LossRegime]) -> list[LossRegime]:
@@ -269,7 +288,7 @@ def _turning(log: Log, p: LogPiece, shown: list[int], last: bool) -> tuple[Regim
     if p.last - p.first < FEWEST or all(p.constant[k] for k in shown):
         return None
     moving = log.values[[k for k in shown if not p.constant[k]], p.first : p.last]
-    fit = oscillation_modes(moving, most=1)
+    fit = strongest_mode(moving)
     share = share_of(fit, moving)
     if share < TURNS:
         return None

@@ -13,6 +13,7 @@ from selection import slow_but
 
 import diracgan as dg
 from diracgan.monitoring.levels import levels
+from diracgan.monitoring.pieces import TURNS, share_of, strongest_mode
 from diracgan.monitoring.stopping import can_stop
 from diracgan.numerics.change_points import change_points
 from diracgan.numerics.modal_fits import oscillation_modes
@@ -225,3 +226,54 @@ def test_a_jump_to_where_a_player_has_won_does_not_diverge(seed):
     g = np.where(N < 300, 0.693 + noise(size=0.02, seed=seed + 10), 16.118)
     found = kinds(d_loss=d, g_loss=g)
     assert "diverging" not in found and found[-1] == "player-won"
+
+
+def turning_logits(n, seed, omega=None):
+    """Losses of logits that turn around a point beside chance, which have overtones; with their noise."""
+    rng = np.random.default_rng(seed)
+    w, size = rng.uniform(0.4, 0.7), rng.uniform(0.7, 1.0)
+    w = w if omega is None else omega
+    apart, common = 1.5 + size * np.cos(w * n), 0.13 + size * np.sin(w * n)
+    real, fake = (
+        common[:, None] + s * apart[:, None] / 2 + 0.5 * rng.normal(size=(len(n), 64)) for s in (1, -1)
+    )
+    critic = np.logaddexp(0, -real).mean(axis=1) + np.logaddexp(0, fake).mean(axis=1)
+    return np.stack([critic, np.logaddexp(0, -fake).mean(axis=1)])
+
+
+@pytest.mark.parametrize("seed", [1, 6])
+def test_a_rotation_is_told_whose_overtone_is_found_first(seed):
+    part = turning_logits(np.arange(246), seed)
+    assert (
+        share_of(oscillation_modes(part, most=1), part) < TURNS < 0.9 < share_of(strongest_mode(part), part)
+    )
+    calm = 0.03 * np.random.default_rng(seed).normal(size=(2, 202)) + np.array([[0.79], [1.06]])
+    d, g = np.concatenate([calm, part], axis=1)
+    found = dg.diagnose({"d_loss": d, "g_loss": g}, dg.variant("ns"))
+    assert [r.kind.value for r in found.regimes] == ["settled", "rotating"]
+    assert abs(found.regimes[1].first - 202) <= 6
+
+
+def test_a_rotation_that_stops_is_not_one_that_fades():
+    part = turning_logits(np.arange(302), 0, omega=0.151)
+    calm = 0.03 * np.random.default_rng(0).normal(size=(2, 223)) + np.array([[0.87], [1.14]])
+    d, g = np.concatenate([part, calm], axis=1)
+    found = dg.diagnose({"d_loss": d, "g_loss": g}, dg.variant("ns"))
+    assert [r.kind.value for r in found.regimes] == ["rotating", "settled"]
+
+
+def test_a_staircase_with_a_ramp_is_no_wave():
+    n, rng = np.arange(911), np.random.default_rng(0)
+    level = np.where(n < 292, 0.0, 0.385) + np.clip((n - 687) / 224, 0, None) * 0.65
+    g = level + 0.03 * rng.normal(size=911)
+    d = np.maximum(2 - 2 * level, 0.1) + 0.03 * rng.normal(size=911)
+    found = dg.diagnose({"d_loss": d, "g_loss": g}, dg.variant("hinge"))
+    assert [r.kind.value for r in found.regimes][:2] == ["at-chance", "settled"]
+
+
+def test_a_drift_that_bends_is_one_drift():
+    n, rng = np.arange(900), np.random.default_rng(0)
+    level = np.interp(n, [0, 650, 770, 899], [0.0, 0.0, 0.3, 0.45])
+    d, g = (x + 0.02 * rng.normal(size=900) for x in (1.0 - level, 0.9 + level))
+    found = dg.diagnose({"d_loss": d, "g_loss": g}, dg.variant("ns"))
+    assert [r.kind.value for r in found.regimes] == ["settled", "drifting"]
