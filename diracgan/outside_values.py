@@ -22,11 +22,11 @@ _MOST_BYTES = 1 << 16  # of an array whose values are compared
 
 
 class Reads(NamedTuple):
-    """The names that a piece of code reads: global ones, those of the functions around it, and attributes."""
+    """The names that a piece of code reads, sorted: global ones, those of the functions around it, and attributes."""
 
-    outer: frozenset[str]
-    around: frozenset[str]
-    attributes: frozenset[str]
+    outer: tuple[str, ...]
+    around: tuple[str, ...]
+    attributes: tuple[str, ...]
 
 
 def outside_values(cls: type) -> tuple[Hashable, ...]:
@@ -64,14 +64,18 @@ def _by_users(cls: type) -> tuple[type, ...]:
 def _methods(owner: type) -> Iterator[tuple[str, FunctionType]]:
     """The functions in a class, also static ones, those of the class and of properties."""
     for name, value in vars(owner).items():
-        fn = inspect.unwrap(getattr(value, "fget", value))
-        if inspect.isfunction(fn) and name[:2] != "__":
+        if name[:2] == "__" or isinstance(value, _PLAIN):
+            continue
+        fn = getattr(value, "fget", value)
+        fn = inspect.unwrap(fn) if hasattr(fn, "__wrapped__") else fn
+        if isinstance(fn, FunctionType):
             yield name, fn
 
 
 def _attributes(held: Mapping[str, Any], fn: FunctionType) -> Iterator[Hashable]:
-    for name in sorted(_reads(fn.__code__).attributes & held.keys()):
-        yield from _as_key(name, held[name])
+    for name in _reads(fn.__code__).attributes:
+        if name in held:
+            yield from _as_key(name, held[name])
 
 
 def _of_function(name: str, fn: FunctionType, seen: set[int]) -> Iterator[Hashable]:
@@ -83,15 +87,14 @@ def _of_function(name: str, fn: FunctionType, seen: set[int]) -> Iterator[Hashab
     for default in (*(fn.__defaults__ or ()), *(fn.__kwdefaults__ or {}).values()):
         yield from _as_key(name, default)
     reads = _reads(fn.__code__)
-    found = {name: fn.__globals__[name] for name in reads.outer & fn.__globals__.keys()}
+    found = {name: fn.__globals__[name] for name in reads.outer if name in fn.__globals__}
     for name, cell in zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True):
         if name in reads.around:
             try:
                 found[name] = cell.cell_contents
             except ValueError:  # nothing in it yet
                 continue
-    for name in sorted(found):
-        value = found[name]
+    for name, value in found.items():
         if inspect.isfunction(value) and value.__globals__ is fn.__globals__:
             yield from _of_function(name, value, seen)
         else:
@@ -137,4 +140,5 @@ def _reads(code: CodeType) -> Reads:
             elif step.opname in ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"):
                 attributes.add(step.argval)
         around |= set(piece.co_freevars)
-    return Reads(frozenset(outer - written), frozenset(around - written), frozenset(attributes - assigned))
+    names = (outer - written, around - written, attributes - assigned)
+    return Reads(*(tuple(sorted(some)) for some in names))

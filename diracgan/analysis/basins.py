@@ -40,12 +40,12 @@ class Basins:
         """The attractor of every start, by steps.
 
         Where the field switches, steps do not locate its switchings: what depends on their size is followed again with
-        switchings located.
+        switchings located, as long as ``runs.left`` allows, and not known after that.
         """
         found = self.grouped(self._followed(draws, tell))
         if self.runs.switches:
             for k in np.flatnonzero(self.grouped(self._followed(draws, finer=2)) != found):
-                found[k] = self._group(self.runs.located_end(draws[k]))
+                found[k] = self._group(self.runs.located_end(draws[k])) if self.runs.left > 0 else UNSETTLED
         return found
 
     def located_labels(self, draws: np.ndarray, tell: Callable[[int, int], None] | None = None) -> np.ndarray:

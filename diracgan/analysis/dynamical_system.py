@@ -25,6 +25,7 @@ from ..dynamics.regimes import integrate
 from ..game import Players
 from ..numerics.normal_form import Derivatives, derivatives
 from ..rules import Rule, State, float_vector
+from ..tracing import c_compiler
 from ..tracing.host import along, program_of
 
 
@@ -114,7 +115,7 @@ ROWS = 1024
 _RTOL, _ATOL = 1e-11, 1e-14  # of the motion followed; the second times its size, where that is below 1
 _EPS, _LEAST = 1e-4, 1e-280  # tolerances below rounding buy nothing
 _MOST_SWITCHINGS = 20_000
-_EVALUATIONS = {"per step": 13.0, "per crossing": 1.0e3, "per switching": 7.0e3}
+_EVALUATIONS = {"per step": 13.0, "per crossing": 1.0e3, "per switching": 1.4e4}
 _TERMS = 400.0  # operations of a long sum that take as long as a field without one
 
 
@@ -151,9 +152,12 @@ class ContinuousSystem(DynamicalSystem):
         ts = np.linspace(0.0, span, ROWS) if rows else np.full(ROWS, span)
         atol = _ATOL * min(1.0, self._size(state))
         most = max(self._left, self._least) / self.price
+        switching = (
+            "per crossing" if c_compiler.available() else "per switching"
+        )  # that no compiled loop passes
         limits = (
             1 + int(min(MAX_STEPS, most / _EVALUATIONS["per step"])),
-            1 + int(min(_MOST_SWITCHINGS, most / _EVALUATIONS["per crossing"])),
+            1 + int(min(_MOST_SWITCHINGS, most / _EVALUATIONS[switching])),
         )
         out = integrate(
             event_loop,

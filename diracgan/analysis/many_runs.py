@@ -29,7 +29,11 @@ _BANDS = 2 * 3 * 5  # of chaotic motions, that spaced rows shall not keep time w
 
 
 class Runs:
-    """How starts are followed: for so many steps of one size, and how they end."""
+    """How starts are followed: for so many steps of one size, and how they end.
+
+    Attributes:
+        left: field evaluations that locating switchings may still take.
+    """
 
     def __init__(
         self,
@@ -46,6 +50,7 @@ class Runs:
             self.rule = None if rule is None else dirac.cast(dataclasses.replace(rule, ema=None), jnp.float64)
         self.variant, self.rates = variant, rates
         self.h, self.steps, self.box = h, steps, box
+        self.left = math.inf
         self.switches = rule is None and surface_count(self.system) > 0
         self.centre = np.concatenate([np.zeros(len(x0)), x0])
 
@@ -145,9 +150,11 @@ class Runs:
         with jax.enable_x64(True):
             motion = ContinuousSystem(self.system)
             early = motion.advance(draw, 0.0, 0.75 * span, 0)
+            self.left -= early.cost
             if early.result == "stuck":
                 return np.tile(early.end, (ROWS, 1))
             late = motion.advance(early.end, 0.75 * span, 0.25 * span, ROWS)
+            self.left -= late.cost
         if late.result == "stuck":
             return np.tile(late.end, (ROWS, 1))
         return late.zs if late.result == "ok" else None

@@ -34,7 +34,10 @@ def program_of(fn: Callable[..., Any], *args: Any) -> Program | None:
         fn: a function of the module's level, the same object at every call.
         *args: pytrees of numbers; their values do not matter.
     """
-    leaves, structure = jax.tree.flatten(args)
+    return _program_of(fn, *jax.tree.flatten(args))
+
+
+def _program_of(fn: Callable[..., Any], leaves: Sequence[Any], structure: Any) -> Program | None:
     kinds = tuple((np.shape(x), x.dtype if hasattr(x, "dtype") else np.asarray(x).dtype) for x in leaves)
     return _traced(fn, structure, kinds)
 
@@ -71,13 +74,18 @@ class AtOnce(Generic[R]):
 
     def __call__(self, *args: Any, **more: Any) -> R:
         """As the function itself."""
-        if more or any(is_traced(x) for x in jax.tree.leaves(args)):
+        if more:
             return self.compiled(*args, **more)
+        leaves, structure = jax.tree.flatten(
+            args
+        )  # once: what a loss reads from outside is looked up each time
+        if any(map(is_traced, leaves)):
+            return self.compiled(*args)
         for quick in self._quick:
-            program = program_of(quick, *args)
+            program = _program_of(quick, leaves, structure)
             if program is None:
                 break
-            found = program.on_host(scalars(numbers(args)))
+            found = program.on_host(scalars([np.asarray(x) for x in leaves]))
             if self._same or not any(np.isnan(x) for x in found) or (self._mends and not self._mends(*args)):
                 return _filled_in(program, found)
         return self.compiled(*args, **more)

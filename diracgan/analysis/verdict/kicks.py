@@ -106,6 +106,7 @@ def kick_from(asked: LinearSettings, answer: Answer, budget: float) -> Kick | No
     runs = Runs(asked.variant, asked.rule, asked.x0, T.edge_step, _STEPS, reach, asked.rates)
     if runs.price > T.edge_price or runs.solves(start):
         return None
+    runs.left = T.edge_effort * budget
     basins = Basins(runs)
     seen = _leaves(basins, start, centre + reach / size * (start - centre))
     finer = None if seen is None else _leaves(basins, *seen)
