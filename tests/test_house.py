@@ -111,21 +111,20 @@ def test_no_room_asks_which_rule_or_loss_it_was_given():
         if path.relative_to(PACKAGE).parts[0] in ("rules", "variants"):
             continue
         for node in nodes(path):
-            where = f"{path.relative_to(PACKAGE)}:{getattr(node, 'lineno', 0)}"
             if (
                 isinstance(node, ast.Call)
                 and isinstance(node.func, ast.Name)
                 and node.func.id == "isinstance"
             ):
                 asked = {n.id for n in ast.walk(node.args[1]) if isinstance(n, ast.Name)}
-                assert not asked & classes, where
+                assert not asked & classes, f"{path}:{node.lineno}"
             if (
                 isinstance(node, ast.Compare)
                 and isinstance(node.left, ast.Attribute)
                 and node.left.attr == "name"
             ):
                 said = {n.value for c in node.comparators for n in ast.walk(c) if isinstance(n, ast.Constant)}
-                assert not said & names, where
+                assert not said & names, f"{path}:{node.lineno}"
 
 
 def test_powers_in_text_are_written_one_way():

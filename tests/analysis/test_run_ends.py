@@ -63,11 +63,21 @@ def test_what_only_goes_on_has_as_far_to_go_as_its_steps_say():
     assert back.still_to_go == 0.0
 
 
+def test_halves_without_a_whole_number_of_turns_are_no_change():
+    # 1.7 turns each of a circle that passes (0, x0) at 0.1: what differs is the mean distance, not how far it gets
+    end = end_of(turning(0.9, 3.4, np.array([0.0, 2.0])), CENTRE)
+    assert abs(end.change) > 0.02 * end.largest and not end.swells
+
+
 def test_single_steps_that_close_give_the_numbers_of_one_period():
     orbit = np.array([[0.2, 1.0], [0.5, 1.0], [0.9, 1.0]])
     spaced = np.tile(orbit, (171, 1))[:512]
     end = end_of(spaced, CENTRE, spaced[-512:])
     np.testing.assert_allclose(end.numbers, [0.9, 0.2, 0.7, 1.6 / 3, 1.0], atol=1e-12)
+    long = np.random.default_rng(0).uniform(size=(200, 2))  # more than a third of what is seen
+    np.testing.assert_allclose(
+        end_of(spaced, CENTRE, np.tile(long, (3, 1))[:512]).centre, long.mean(axis=0), atol=1e-12
+    )
     drifting = spaced + 1e-3 * np.arange(512)[:, None]
     assert abs(end_of(drifting, CENTRE, drifting).centre[0] - 1.6 / 3) > 0.1
 

@@ -48,6 +48,8 @@ def test_a_limit_of_nothing_that_settles():
     t = np.geomspace(10, 1e4, 12)
     assert approach(t, np.sin(t)) is None
     assert approach(t, t) is None
+    even = np.linspace(0.0, 20.0, 30)
+    assert approach(even, 1.0 + np.exp(-even)) is None  # falls faster than any power
 
 
 def test_the_limit_of_local_exponents():
