@@ -65,7 +65,8 @@ def starts(phi0: Any, theta0: Any, dim: int | None, x0: Any) -> tuple[np.ndarray
         raise InputError(f"dim = {dim} but the start has {d} entries; give one of them")
     if datum is None or len(datum) not in (1, d):
         if datum is not None:
-            raise InputError(f"x0 has {len(datum)} entries; allowed: 1 or {d}, as many as the start")
+            allowed = "1" if d == 1 else f"1 or {d}"
+            raise InputError(f"x0 has {len(datum)} entries; allowed: {allowed}, as many as the start")
         datum = np.zeros(d)
     default = dirac.default_start(d)
     phi, theta = given.get("phi0", default[0]), given.get("theta0", default[1])

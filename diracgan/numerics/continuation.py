@@ -205,6 +205,10 @@ class _Walk:
 
     def correct(self, guess: np.ndarray, across: np.ndarray) -> tuple[PathPoint, int] | None:
         """Newton's method from ``guess`` in the plane perpendicular to ``across``; and how many iterations."""
+        with np.errstate(over="ignore"):  # of derivatives near a pole, as of log p beside 0
+            return self._newton(guess, across)
+
+    def _newton(self, guess: np.ndarray, across: np.ndarray) -> tuple[PathPoint, int] | None:
         u, offset = guess.copy(), across @ guess
         for k in range(self.control.iterations):
             value, slope = self.equations(u)

@@ -36,6 +36,7 @@ _SAME_SOLUTION = 1e-6  # in units of the state and of the range: two branches th
 _LEAVE = 0.02  # of a branch point, in units of the state: the first step onto the other branch
 _SHARE = 0.3  # of the radius at the end of the range, likewise
 _NARROWEST = 1e-12  # of its ends: a range
+_ROUNDING = 1e-14  # likewise: a point of a branch no further from 0 is said to be there
 _OPEN = 1e-6  # of the range: how far from an end that is not allowed itself
 
 
@@ -230,6 +231,7 @@ def switch(point: Bifurcation, low: float, high: float) -> list[Branch]:
         ['Neimark-Sacker']
     """
     family = check_point(point).family
+    low, high = bounds(family.handles[0], low, high)
     if point.kind is PointKind.FLIP:
         doubled = family.repeated(2 * (family.times or 1))
         values, vectors = np.linalg.eig(
@@ -463,5 +465,7 @@ def _turns(path: SolutionPath, change: SignChange) -> bool:
 def words(kind: str, name: str, values: np.ndarray, points: Sequence[Any]) -> str:
     """A branch in words: its range, and the bifurcations on it."""
     span = f"{len(values)} {kind} for {name} from {values.min():.6g} to {values.max():.6g}"
-    what = "; ".join(f"{p.kind.words} at {p.value:.10g}" for p in points)
+    rounding = _ROUNDING * np.ptp(values)
+    at = [0.0 if abs(p.value) <= rounding else p.value for p in points]
+    what = "; ".join(f"{p.kind.words} at {value:.10g}" for p, value in zip(points, at, strict=True))
     return f"{span}: {what}" if points else f"{span}, without a bifurcation"

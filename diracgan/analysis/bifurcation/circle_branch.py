@@ -18,9 +18,10 @@ from ...records import Record
 from ..linear.settings import AskedAbout
 from ..linear.status import Status
 from .born_path import SHOWN, path_to
+from .branch import bounds
 from .circle_exponents import exponents_on
 from .family import Family
-from .points import FARTHEST, Bifurcation, PointKind, check_point
+from .points import FARTHEST, Bifurcation, PointKind, check_point, said
 
 _FIRST = 0.02  # of the way to the end of the range: the first circle, or before
 _CONTROL = StepControl(first=0.005, largest=0.05, least=1e-6, turn=0.9, points=150, tolerance=1e-10)
@@ -115,13 +116,14 @@ def born_circles(point: Bifurcation, low: float, high: float) -> CircleBranch:
     """
     if check_point(point).kind is not PointKind.NEIMARK_SACKER:
         raise InputError(f"a {point.kind.words} gives birth to no circles; allowed: Neimark-Sacker points")
+    low, high = bounds(point.family.handles[0], low, high)
     if point.coefficient is None or not point.side:
         raise InputError(f"{point.text}: there is no normal form to start from")
     room = (high - point.value) if point.side > 0 else (point.value - low)
     if room <= _NO_ROOM * (high - low):
         side = "above" if point.side > 0 else "below"
         raise InputError(
-            f"the circles that are born at {point.parameter} = {point.value:g} exist {side}, outside the range"
+            f"the circles that are born at {point.parameter} = {said(point.value)} exist {side}, outside the range"
         )
     way = list(path_to(point.origin, point.value + point.side * _FIRST * room))
     if not way or way[-1].circle is None:

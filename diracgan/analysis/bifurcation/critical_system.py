@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...errors import InputError
 from ...numerics.continuation import PathPoint
 from ...numerics.critical_eigenvalues import Criterion, Group, critical_function, critical_group
 from ...numerics.normal_form import NormalForm, complex_pair, real_eigenvalue
@@ -67,6 +68,16 @@ class CriticalSystem:
         self._known_at = [np.array(ps) / self._units]
         self._known = [np.array([eigenvalue, np.conj(eigenvalue)])]
         self._forms: dict[bytes, NormalForm | None] = {}
+
+    def check_regular(self) -> None:
+        """Refuse a start through which no single curve passes."""
+        singular = np.linalg.svd(self.equations(self.start)[1], compute_uv=False)
+        if np.all(np.isfinite(singular)) and singular[-1] <= _UNMOVED * (1.0 + singular[0]):
+            p, q = (h.name for h in self.family.handles)
+            raise InputError(
+                f"through this {self.kind.words} point passes no single curve in ({p}, {q}), as where it lies at all "
+                "their values, or where curves cross; allowed: two parameters that move it"
+            )
 
     def whole(self, u: np.ndarray) -> np.ndarray:
         """(x, p, q)."""

@@ -358,6 +358,7 @@ def follow_curve(
     names = (family.handles[0].name, family.handles[1].name)
     check_inside(names, begin, low, high)
     system = _system(family, point, begin, low, high)
+    system.check_regular()
     least, most = low - _SLACK * (high - low), high + _SLACK * (high - low)
     control = StepControl(bound=FARTHEST * (1.0 + float(np.max(np.abs(point.state), initial=0.0))), far=1.0)
     try:

@@ -17,14 +17,14 @@ from ..linear.decision import decide_matrices
 from ..linear.settings import settings
 from ..linear.status import STATUSES, Status
 from ..orbits.orbit import order_by_modulus
-from .branch import FollowedBranch, present_within, varied, words
+from .branch import FollowedBranch, bounds, present_within, varied, words
 from .contacts import touching_between
 from .cycle_equations import TRIVIAL, CycleEquations, Spread, moved_tangent, sections
 from .cycle_points import CycleKind, CyclePoint, classify_cycle, cycle_at_surface, cycle_monitors
 from .cycle_starts import check_isolated, cycle_from
 from .equilibrium_forms import cubic_form
 from .family import Family
-from .points import FARTHEST, Bifurcation, PointKind, check_point
+from .points import FARTHEST, Bifurcation, PointKind, check_point, said
 
 _AMPLITUDES = (0.02, 0.005, 1e-3)  # of the first cycle at a Hopf point, in units of the state
 _LEAVE = (0.02, 0.005, 1e-3)  # of a period doubling: the first step onto the doubled orbit
@@ -165,6 +165,7 @@ def born_cycles(point: Bifurcation, low: float, high: float) -> CycleBranch:
     """
     if check_point(point).kind is not PointKind.HOPF:
         raise InputError(f"a {point.kind.words} point gives birth to no cycles; allowed: Hopf points")
+    low, high = bounds(point.family.handles[0], low, high)
     if point.multiplicity > 1:
         raise InputError(
             f"{point.parameter} = {point.value:g}: {point.multiplicity} pairs are critical at once, so that cycles "
@@ -192,7 +193,7 @@ def born_cycles(point: Bifurcation, low: float, high: float) -> CycleBranch:
         if not (low - slack <= begins <= high + slack):
             side = "above" if begins > point.value else "below"
             raise InputError(
-                f"the cycles that are born at {point.parameter} = {point.value:g} exist {side}, outside the range"
+                f"the cycles that are born at {point.parameter} = {said(point.value)} exist {side}, outside the range"
             )
         return _record(point.family, found.pieces, ("a Hopf point", found.end), (low, high), point.value)
     raise InputError(
@@ -219,6 +220,7 @@ def doubled_cycles(point: CyclePoint, low: float, high: float) -> CycleBranch:
             f"a {point.kind.words} gives birth to no cycles of twice the period; allowed: period doublings"
         )
     equations, jacobian = point.equations, point.path_point.jacobian
+    low, high = bounds(equations.family.handles[0], low, high)
     n = len(equations.anchor)
     values, vectors = np.linalg.eig(jacobian[:n, :n] + np.eye(n))
     way = np.real(vectors[:, int(np.argmin(np.abs(values + 1.0)))])

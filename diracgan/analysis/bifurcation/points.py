@@ -102,7 +102,7 @@ class Bifurcation(Record):
             if self.criticality == "supercritical"
             else "closes in, and beyond nothing near holds the motion"
         )
-        return f"{head}at {self.parameter} = {_said(self.value)} {self.born} {what}"
+        return f"{head}at {self.parameter} = {said(self.value)} {self.born} {what}"
 
     @property
     def newborn(self) -> str:
@@ -116,7 +116,8 @@ class Bifurcation(Record):
 
     def born_at(self, value: float) -> Born | None:
         """What is born, itself, at another value; None where nothing is known to exist or Newton's method loses it."""
-        if self.kind is PointKind.FOLD or self.coefficient is None or (value - self.value) * self.side <= 0:
+        beyond = number("value", value) - self.value
+        if self.kind is PointKind.FOLD or self.coefficient is None or beyond * self.side <= 0:
             return None
         return born_at(self.origin, value)
 
@@ -153,6 +154,7 @@ class Bifurcation(Record):
         The normal form is taken at ``value`` itself, with the equilibrium, its eigenvalue and the coefficient there;
         None on the side on which nothing exists, or where there is no normal form.
         """
+        value = number("value", value)
         if self.coefficient is None or self.kind is PointKind.FOLD:
             return None
         at = equilibrium_at(self.family, self.state, value)
@@ -312,17 +314,18 @@ def _cubic_words(
     stable = "stable" if c < 0 and not unstable else "unstable"
     law = f"of radius about {scale:.5g} sqrt({_distance(name, value, side)})"
     thing = f"{'an' if stable == 'unstable' else 'a'} {stable} {born} {law}"
-    where = f"for {name} {'>' if side > 0 else '<'} {_said(value)}"
+    where = f"for {name} {'>' if side > 0 else '<'} {said(value)}"
     return found | {"born": thing, "text": f"{head}, {found['criticality']}; {where} there is {thing}"}
 
 
-def _said(value: float) -> str:
+def said(value: float) -> str:
+    """A parameter's value in a sentence; what rounding leaves of 0 is 0."""
     return "0" if abs(value) < _NOTHING else f"{value:.6g}"
 
 
 def _distance(name: str, value: float, side: int) -> str:
     """How far beyond a threshold, e.g. lr - 0.2, k + 1, -k."""
-    at = _said(value)
+    at = said(value)
     if side < 0:
         return f"-{name}" if at == "0" else f"{at} - {name}"
     return name if at == "0" else f"{name} + {at[1:]}" if value < 0 else f"{name} - {at}"

@@ -7,7 +7,7 @@ import pytest
 import written_games as games
 
 import diracgan as dg
-from diracgan.analysis.bifurcation import atlas, branch, curve, sensitivity
+from diracgan.analysis.bifurcation import atlas, born_cycles, branch, curve, sensitivity
 from diracgan.analysis.bifurcation.curves import _differentiable, _nearest
 from diracgan.analysis.linear.margins import Margin
 from diracgan.analysis.linear.status import Status
@@ -223,6 +223,24 @@ def test_coinciding_pairs_and_missing_values_are_said(neimark_sacker):
         curve(neimark_sacker, over=("noise", "lr"))
     with pytest.raises(dg.InputError, match="hold the point"):
         curve(neimark_sacker, over=("gamma=0.6:1", "lr"))
+
+
+def test_numbers_that_do_not_move_a_point_have_no_curve_through_it():
+    # phi' = (k - theta^2) phi - theta at rates r, s: the trace r k is 0 at k = 0 for all of them
+    (point,) = branch(games.VanDerPol(), over="k=-1:1", start=([0.0], [0.0]), x0=1.0).points
+    with pytest.raises(
+        dg.InputError, match=r"no single curve in \(rate_d, rate_g\), as where it lies at all"
+    ):
+        curve(point, over=("rate_d=0.5:2", "rate_g=0.5:2"))
+    # what is asked of the point itself is a number, within a range
+    for ask, words in [
+        (lambda: point.radius("x"), "value = 'x' is not a number"),
+        (lambda: point.normal_form_radius(None), "value = None is not a number"),
+        (lambda: born_cycles(point, "a", 1.0), "k = 'a' is not a number"),
+        (lambda: born_cycles(point, 1.0, 0.0), "k from 1.0 to 0.0 is an empty interval"),
+    ]:
+        with pytest.raises(dg.InputError, match=words):
+            ask()
 
 
 def test_no_curve_is_followed_where_the_equilibrium_has_no_derivative():
