@@ -79,7 +79,9 @@ def _said(found: Any) -> Iterator[str]:
 
     yield headline(found)
     for t in found.thresholds:
-        at = f"{found.parameter} = {digits(t.value, t.error)} (error {t.error:.1g})"
+        shown = digits(t.value, t.error)
+        error = t.error + abs(float(shown) - t.value)  # of the number as it is printed
+        at = f"{found.parameter} = {shown} (error {error:.1g})"
         yield f"  {at}: {t.below} below, {t.above} above"
     if found.status is not None and found.now is not None:
         yield f"now {found.parameter} = {found.now:g}: {found.status}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -159,6 +159,7 @@ def folded(
 
     words = [word for word in re.split(r"[ \n]+", text) if word]
     words = [part for word in words for part in (word.split(_GLUED) if long(word) > inches else [word])]
+    words = [part for word in words for part in _broken(word, long, inches)]
     sizes, space = [long(word) for word in words], long("x x") - long("xx")
     lines = _filled(words, sizes, space, inches)
     if even and 1 < len(lines) <= most:
@@ -167,6 +168,16 @@ def folded(
     if len(lines) > most:
         lines = [*lines[: most - 1], f"{lines[most - 1]} …"]
     return [line.replace(_GLUED, " ") for line in lines]
+
+
+def _broken(word: str, long: Callable[[str], float], inches: float) -> Iterator[str]:
+    """A word in parts that are no longer than a line: behind its last hyphen or the like that fits, or anywhere."""
+    while len(word) > 1 and long(word) > inches:
+        fits = next((n for n in range(len(word) - 1, 1, -1) if long(word[:n]) <= inches), 1)
+        end = max((m.end() for m in re.finditer(r"[-_/.,=(]", word[:fits])), default=fits)
+        yield word[:end]
+        word = word[end:]
+    yield word
 
 
 def _filled(words: list[str], sizes: list[float], space: float, room: float) -> list[str]:

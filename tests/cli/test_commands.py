@@ -250,6 +250,14 @@ def test_plot_draws_in_every_dimension(cli, folder, dim, variant):
     assert (found["verdict"] is None) == (found["status"] in ("stable", "unstable"))
 
 
+def test_a_printed_threshold_is_known_to_its_printed_error(cli):
+    status, out, _ = cli("critical", "lr", "-v", "ns", "--r1", 0.3, "--rule", "alternating")
+    found = re.search(r"lr = (\S+) \(error (\S+)\)", out)
+    assert status == 0 and found is not None
+    flip = 8 * (math.sqrt(0.3**2 + 1) - 0.3) / 2  # 4 - 2 gamma h - h^2/4 = 0
+    assert abs(float(found[1]) - flip) <= 1.5 * float(found[2])  # an error has one digit
+
+
 def test_a_picture_asks_for_the_verdict_where_eigenvalues_decide_nothing(cli, folder):
     ns = ["plot", "-v", "ns", "--dim", 1, "--t1", 4, "--out", "a.png"]
     assert answer(cli, *ns)["verdict"] == "converges-sublinearly"

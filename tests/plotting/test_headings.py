@@ -35,6 +35,16 @@ def test_no_line_ends_within_an_equation_or_beside_one_word(title):
     assert len(lines[-1]) > 0.4 * max(map(len, lines))
 
 
+@pytest.mark.parametrize("name", ["a-name-of-a-loss-that-no-one-would-write-by-hand:", "x" * 60])
+def test_a_name_longer_than_a_line_is_broken_and_no_letter_is_lost(name):
+    with panel_page(3.3, 4.0, (0.2, 0.2, 0.6, 0.6), f"{name} ends on a circle", "flow") as (fig, _):
+        canvas = FigureCanvasAgg(fig)
+        canvas.draw()
+        title = fig.texts[0]
+        assert "".join(title.get_text().split()) == f"{name}endsonacircle"
+        assert title.get_window_extent(canvas.get_renderer()).x1 < fig.bbox.x1
+
+
 def test_what_does_not_fit_is_said_to_be_cut():
     assert folded("one two three four five six", 0.7, 10.0, most=2)[-1].endswith(" …")
 
