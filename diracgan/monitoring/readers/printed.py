@@ -48,7 +48,10 @@ _PERCENT = re.compile(r":?\s*\d+%\|[^|]*(?=\|)")  # and the bar itself, up to it
 _COUNT = re.compile(r"\b(epoch|batch|(?:global_)?step|iter|iteration)s? +(\d+)\b(?![/.\w])", re.IGNORECASE)
 _ALONE = re.compile(r"\] \[(\d+)\] ")  # of CLU: "logging_writer.py:48] [500] d_loss=1.386"
 # "100: ..", "0 [D loss: ..", "000100 -> ..", ">1, 1/117, ..": a line that begins with its clock
-_LEADING = re.compile(r"^\s*>?\s*(\d+)(?:, (\d+)/\d+)?(?=\s*->|\s*[|>,\[]|:?\s)")
+_LEADING = re.compile(r"^\s*>?\s*(\d+)(?:/\d+(?=:\s)|, (\d+)/\d+)?(?=\s*->|\s*[|>,\[]|:?\s)")
+# "D_loss: 0,6931": no thousands are parted so
+_COMMA = re.compile(r"[:=]\s*[-+]?(?:0,\d+|\d+,(?:\d{1,2}|\d{4,}))(?![\d,.])")
+_COMMAS = re.compile(r"([:=]\s*[-+]?\d+),(\d+)(?![\d,])")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # of a terminal
 _TENSOR = re.compile(rf"(?:tf\.)?tensor\(\[*\s*({_NUMBER})\b[^)]*\)", re.IGNORECASE)
 _JULIA = re.compile(r"(?<![\w.])(\d+\.\d+)f(-?\d+)(?!\w)")  # 1.386f0, in single precision
@@ -59,13 +62,15 @@ _STUDIO = re.compile(r"\bStep:\s*\d+\s+Progress:.*Gen_loss:")
 _VITS = re.compile(r"\tINFO\t(?:Losses: )?\[([^\[\]]+)\]")
 _VITS_NAMES = ("loss_disc", "loss_gen", "loss_fm", "loss_mel", "loss_dur", "loss_kl")
 _ENDLESS = re.compile(r"\d{400}|\s{400}")  # no number; the time of the patterns grows with its square
+_HEAD = 1 << 16  # characters that tell how decimals are written
+_SEEN = 3  # decimal commas among them
 _TIMINGS = {"time", "data"}  # of pix2pix: seconds an iteration and a load took, not a clock
 
 
 def looks_printed(head: str) -> bool:
     """Whether two of the first lines are of this kind."""
     lines = head.splitlines()[:200]
-    found = sum(row is not None for _, row in _rows(lines))
+    found = sum(row is not None for _, row in _rows(_pointed(lines, head)))
     return found >= min(2, len([x for x in lines if x.strip()]))
 
 
@@ -73,7 +78,9 @@ def read_printed(path: Path, encoding: str) -> LogTable:
     """Read the lines that hold at least one pair; one without a clock has that of the last line of clocks."""
     columns, starts, kind, unfinished = Columns(), [], "printed text", []
     with path.open(encoding=encoding, errors="replace") as file:
-        for line, row in _rows(whole_lines(file)):
+        head = file.read(_HEAD)
+        file.seek(0)
+        for line, row in _rows(_pointed(whole_lines(file), head)):
             if _HEADER.search(line):
                 starts.append(columns.rows)
             if row is not None:
@@ -88,6 +95,12 @@ def read_printed(path: Path, encoding: str) -> LogTable:
         made = {n: np.delete(c, unfinished) for n, c in made.items()}
         notes.append(f"{len(unfinished)} running means within epochs were left out")
     return LogTable(made, kind, tuple(notes), ends_blank=columns.ends_blank)
+
+
+def _pointed(lines: Iterable[str], head: str) -> Iterable[str]:
+    """The lines, with decimal points where the first of them have commas behind names and no number a point."""
+    commas = len(_COMMA.findall(head)) >= _SEEN and not re.search(r"[:=]\s*[-+]?\d+\.\d", head)
+    return (_COMMAS.sub(r"\1.\2", line) for line in lines) if commas else lines
 
 
 def _rows(lines: Iterable[str]) -> Iterator[tuple[str, dict[str, float] | None]]:

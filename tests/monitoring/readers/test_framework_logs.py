@@ -291,3 +291,16 @@ def test_a_number_with_a_unit_behind_it_is_not_its_first_digits(folder):
     lines = (f"step {k}: d_loss: {D[k]}, g_loss: {G[k]}, took: 1.{k % 7}s of 3.5GB\n" for k in K)
     (folder / "a.log").write_text("".join(lines))
     assert "took" not in [role.name for role in column_roles("a.log")[0]]
+
+
+def test_decimal_commas_behind_names_are_no_ends_of_numbers(folder):
+    lines = (f"Epoche: {k} D_loss: {D[k]:.4f} G_loss: {G[k]:.4f}\n".replace(".", ",") for k in K)
+    (folder / "a.log").write_text("".join(lines))
+    log = read("a.log")
+    np.testing.assert_allclose(log.values, [D, G])
+
+
+def test_a_line_that_begins_with_a_fraction_has_it_for_its_clock(folder):
+    (folder / "a.log").write_text("".join(f"{100 * k}/50000: d_loss={D[k]}, g_loss={G[k]}\n" for k in K))
+    log = read("a.log")
+    assert log.interval == 100 and log.names == ["d_loss", "g_loss"]
