@@ -27,6 +27,8 @@ class Thresholds:
     as_guessed: tuple[float, float] = (0.6, 1.7)  # seen over guessed period within which the guess stands
     longest_correction: float = 50.0  # by which one look may correct the guessed period
     widening: float = 2.5  # of a window that has not seen three turns, where no eigenvalue told their time
+    slow_sizes: float = 0.5  # spread of the sizes of four windows of a slow turn, each of another part of it
+    slow_ways: float = 0.2  # of the widest of these windows: what rests or creeps goes ever less far
     widenings: int = 4  # such corrections: 40 times the guess in all
 
     # ---------------------------------------------------------------- rounding
@@ -142,6 +144,14 @@ class Thresholds:
     wander_size: float = 2e-2  # relative spread of the sizes of late windows without a trend
     wander_extents: float = 0.1  # the same of their extents
     wander_diameter: float = 1e-3  # of the extents: a smaller motion is a point at which steps are too small
+    longer_windows: tuple[float, ...] = (
+        8.0,
+        64.0,
+    )  # times as long, for a turn that takes longer than a window
+    almost_back: float = 0.2  # of a motion's deviation: so near it comes back to where it was on a curve
+    goes_on: float = (
+        1.4  # times as far after twice as many steps: 2 on a smooth curve, 0.4 on Feigenbaum's set
+    )
     semistable: float = 0.1  # by which the limit of a power law may differ from the last amplitude
     conserved: float = 1e-7  # relative drift of what counts as conserved
     conserved_size: float = 1e-9  # of |z|^2: a smaller quantity is 0
@@ -156,6 +166,9 @@ class Thresholds:
     chaotic: float = 2.0  # times an exponent's error, above which it is positive
     no_exponent: float = 1e-4  # an exponent per iteration, or turn of a flow, nearer to 0 than this is 0
     strange_sizes: float = 3.0  # by which the sizes of late windows of a strange motion may differ
+    walks: float = (
+        2.0  # times the range of a sixteenth of a run: what goes further is not known to stay bounded
+    )
     strange_windows: int = 5  # between two looks at the exponents
     line: float = 0.2  # turns in all rows, by which the frequency of a line may be off
     fundamental: float = 0.02  # the same of the strongest, of which multiples are taken

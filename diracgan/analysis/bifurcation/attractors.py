@@ -20,6 +20,7 @@ from ..basins import DIVERGED, SAME, UNSETTLED, Basins, bisected
 from ..decision_thresholds import T
 from ..kinds import Kind
 from ..linear.settings import AskedAbout, LinearSettings, settings
+from ..linear.spectrum import spectrum
 from ..many_runs import ROWS, Runs
 from ..verdict.verdict import verdict
 
@@ -27,6 +28,8 @@ SCHEMA = "diracgan.attractors/1"
 _KEPT = 256  # rows of an attractor's motion
 _NUMBERS = 2**26  # of all starts together
 _BESIDE = 1e-4  # of the box: how far from (0, x0) a start lies that stands for its basin
+_TRIES = 4  # pairs of starts between which an edge is looked for
+_MET = 1e-2  # of the box: ends of a bisection further apart than this lie on the edges of others
 _LEVEL = 0.95  # of the bounds on shares
 
 
@@ -193,8 +196,11 @@ def attractors(
         labels = np.where(np.isin(labels, passing), UNSETTLED, labels)
         found = [one for g, one in zip(order, found, strict=True) if g not in passing]
         order = [g for g in order if g not in passing]
+    family = [g for g, one in zip(order, found, strict=True) if _is_one_of_many(one, asked)]
+    if len(family) > 1:
+        order, found, labels = _as_one(family, order, found, labels)
     edges = _edges(basins, order, labels, draws)
-    survives = _survives(basins, labels, draws)
+    survives = None if _is_kept(basins, family, order) else _survives(basins, labels, draws)
     unsettled = float(np.mean(labels == UNSETTLED))
     return Attractors(
         found=found,
@@ -215,10 +221,7 @@ def attractors(
 def _attractor(
     basins: Basins, group: int, labels: np.ndarray, draws: np.ndarray, asked: LinearSettings
 ) -> Attractor:
-    from scipy.special import betaincinv
-
     runs, members = basins.runs, np.flatnonzero(labels == group)
-    count, others, beyond = len(members), len(labels) - len(members), 0.5 * (1.0 - _LEVEL)
     nearest = members[np.argmin(np.linalg.norm(draws[members] - runs.centre, axis=1))]
     start, d = draws[nearest], len(runs.centre) // 2
     told = verdict(
@@ -234,10 +237,7 @@ def _attractor(
     rows = None if end is None else runs.tail(start)
     return Attractor(
         kind=told.kind,
-        share=count / len(labels),
-        share_low=float(betaincinv(count, others + 1, beyond)),
-        share_high=1.0 if not others else float(betaincinv(count + 1, others, 1.0 - beyond)),
-        count=count,
+        **_share(len(members), len(labels)),
         phi0=start[:d].tolist(),
         theta0=start[d:].tolist(),
         centre=None if end is None else end.centre.tolist(),
@@ -245,6 +245,42 @@ def _attractor(
         text=told.text,
         points=None if rows is None else rows[-_KEPT:].tolist(),
     )
+
+
+def _share(count: int, starts: int) -> dict[str, Any]:
+    """The share of so many of the starts, with its bounds."""
+    from scipy.special import betaincinv
+
+    others, beyond = starts - count, 0.5 * (1.0 - _LEVEL)
+    return {
+        "share": count / starts,
+        "share_low": float(betaincinv(count, others + 1, beyond)),
+        "share_high": 1.0 if not others else float(betaincinv(count + 1, others, 1.0 - beyond)),
+        "count": count,
+    }
+
+
+def _is_one_of_many(found: Attractor, asked: LinearSettings) -> bool:
+    """Whether ends like this one fill a continuum: neutral orbits, or rest on a line of equilibria."""
+    if found.kind != Kind.CONVERGES_ELSEWHERE or found.centre is None:
+        return found.kind == Kind.NEUTRAL_ORBIT
+    d = len(asked.x0)
+    at = spectrum(asked.variant, x0=asked.x0, at=(found.centre[:d], found.centre[d:]), rule=asked.rule)
+    values = at.eigenvalues if asked.rule is None else np.asarray(at.multipliers) - 1.0
+    return bool(len(values) and np.min(np.abs(values)) <= T.line_of_rest)
+
+
+def _as_one(
+    family: list[int], order: list[int], found: list[Attractor], labels: np.ndarray
+) -> tuple[list[int], list[Attractor], np.ndarray]:
+    """The groups, what they are and the labels, with all ends of a continuum as one."""
+    labels = np.where(np.isin(labels, family), family[0], labels)
+    kept = {g: one for g, one in zip(order, found, strict=True) if g not in family[1:]}
+    text = f"{kept[family[0]].text}; these ends fill a continuum, and others come to one of their own"
+    share = _share(int(np.sum(labels == family[0])), len(labels))
+    kept[family[0]] = dataclasses.replace(kept[family[0]], text=text, **share)
+    order = sorted(kept, key=lambda g: -kept[g].count)
+    return order, [kept[g] for g in order], labels
 
 
 def _passes_through(basins: Basins, group: int, found: Attractor) -> bool:
@@ -263,7 +299,10 @@ def _passes_through(basins: Basins, group: int, found: Attractor) -> bool:
 
 
 def _edges(basins: Basins, order: list[int], labels: np.ndarray, draws: np.ndarray) -> list[Edge]:
-    """Between every two attractors, a point on the edge, by bisection between the two nearest starts."""
+    """Between every two attractors that meet, a point on the edge, by bisection between near starts.
+
+    Where others lie between, the two ends of the bisection stay apart: then the next nearest starts are tried.
+    """
     from scipy.spatial import KDTree
 
     found = []
@@ -271,24 +310,37 @@ def _edges(basins: Basins, order: list[int], labels: np.ndarray, draws: np.ndarr
         for j in range(i + 1, len(order)):
             one, two = draws[labels == a], draws[labels == order[j]]
             gaps, nearest = KDTree(two).query(one)
-            k = int(np.argmin(gaps))
-            m = int(np.asarray(nearest)[k])
-            # from both sides: close to an edge a run takes long to settle
-            inner = bisected(basins, one[k][None], two[m][None], a)[0]
-            outer = bisected(basins, two[m][None], one[k][None], order[j])[0]
-            middle = 0.5 * (inner[0] + outer[0])
-            gap, off = (
-                float(np.linalg.norm(inner - outer)),
-                float(np.linalg.norm(middle - basins.runs.centre)),
-            )
-            found.append(Edge((i, j), middle.tolist(), gap, off))
+            for k in np.argsort(gaps)[:_TRIES]:
+                start, other = one[k][None], two[np.asarray(nearest)[k]][None]
+                # from both sides: close to an edge a run takes long to settle
+                inner = bisected(basins, start, other, a)[0][0]
+                outer = bisected(basins, other, start, order[j])[0][0]
+                gap, middle = float(np.linalg.norm(inner - outer)), 0.5 * (inner + outer)
+                if gap <= _MET * basins.runs.box:
+                    off = float(np.linalg.norm(middle - basins.runs.centre))
+                    found.append(Edge((i, j), middle.tolist(), gap, off))
+                    break
     return found
+
+
+def _home(basins: Basins) -> int:
+    """What a start beside (0, x0) ends on."""
+    centre, box = basins.runs.centre, basins.runs.box
+    return int(basins.labels(centre[None] + _BESIDE * box / np.sqrt(len(centre)))[0])
+
+
+def _is_kept(basins: Basins, family: list[int], order: list[int]) -> bool:
+    """Whether what is beside (0, x0) stays there, as other ends of a continuum do: it attracts nothing."""
+    if len(family) < 2:
+        return False
+    home = _home(basins)
+    return home in family or home not in order
 
 
 def _survives(basins: Basins, labels: np.ndarray, draws: np.ndarray) -> float | None:
     """The least distance from (0, x0) at which a ray towards a start that ends elsewhere leaves its basin."""
     centre, box = basins.runs.centre, basins.runs.box
-    home = int(basins.labels(centre[None] + _BESIDE * box / np.sqrt(len(centre)))[0])
+    home = _home(basins)
     away = draws[(labels != home) & (labels != UNSETTLED)]
     if not len(away) or home < 0 or basins.known[home].largest > SAME * box:
         return None

@@ -14,7 +14,7 @@ class Method(StrEnum):
     SHOOTING = "shooting"
     ROTATING_STATE = "a state that only turns, in its turning frame"
     PERIODIC_POINTS = "the product of the Jacobians along an orbit that comes back"
-    LYAPUNOV = "Lyapunov exponents along the invariant curve"
+    LYAPUNOV = "Lyapunov exponents along the motion"
 
 
 class Orbit(NamedTuple):

@@ -12,12 +12,13 @@ from ..dynamical_system import DynamicalSystem
 from .orbit import Method, Orbit
 
 MOST = 64  # applications after which a state comes back
+_LONGEST = 512  # the same in the search along rows, of which applications by NumPy would take too long
 _BACK = 1e-8  # of the orbit's size: so near it comes to itself
 _NEWTON = 6
 
 
 def periodic_points(motion: DynamicalSystem, state: Any) -> Orbit | None:
-    """The orbit of the least period k <= 64 that a state of a map has settled on; None where it has on none.
+    """The orbit of the least period k <= 512 that a state of a map has settled on; None where it has on none.
 
     Refined by Newton's method on step^k(z) - z; its multipliers are those of the product of the Jacobians along it.
 
@@ -36,9 +37,9 @@ def periodic_points(motion: DynamicalSystem, state: Any) -> Orbit | None:
         return None
     off = np.max(np.abs(np.array(rows[1:]) - flat), axis=1)
     back = np.flatnonzero(off <= _BACK * size)
-    if not len(back):
+    k = int(back[0]) + 1 if len(back) else _comes_back_late(motion, state, size)
+    if k is None:
         return None
-    k = int(back[0]) + 1
     for _ in range(_NEWTON):
         end, slope = _around(motion, flat, k)
         if not np.all(np.isfinite(slope)):
@@ -52,6 +53,21 @@ def periodic_points(motion: DynamicalSystem, state: Any) -> Orbit | None:
     values, errors = eigen.eigenvalues(_around(motion, flat, k)[1])
     period, method = k * motion.period, Method.PERIODIC_POINTS
     return Orbit.sorted(flat, period, values, method, errors, T.points_error)
+
+
+def _comes_back_late(motion: DynamicalSystem, state: Any, size: float) -> int | None:
+    """The applications after which a state comes back to itself, by the rows of players; None for more than 512."""
+    flat = motion.flat(state)
+    zs = motion.advance(state, 0.0, 1.0, 1).zs[motion.period - 1 :: motion.period]  # a row for each step
+    off = np.max(np.abs(zs - flat[: zs.shape[1]]), axis=1)[:_LONGEST]
+    back = np.flatnonzero(off <= _BACK * size)
+    if not len(back):
+        return None
+    k = int(back[0]) + 1
+    end = flat
+    for _ in range(k):  # with what the rule remembers
+        end = end + motion.change(end)
+    return k if np.max(np.abs(end - flat)) <= _BACK * size else None
 
 
 def _around(motion: DynamicalSystem, flat: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -162,6 +162,21 @@ def _asked(case: Case, stretch: Stretch) -> Answer | None:
     return None
 
 
+def _goes_slowly_on(case: Case) -> bool:
+    """Whether iterations keep their size and their pace but for too little of a turn to be seen in a window.
+
+    So they do on a circle that an unstable equilibrium has thrown them onto at once, and on which they turn slowly.
+    """
+    late = case.looks[-4:]
+    if not case.motion.discrete or len(late) < 4:
+        return False
+    sizes, ways = np.array([look.rms for look in late]), np.array([look.diameter for look in late])
+    return bool(
+        np.ptp(sizes) <= T.slow_sizes * sizes.max()
+        and ways.min() > max(T.slow_ways * ways.max(), T.wander_diameter * sizes.max())
+    )
+
+
 def _corrected(case: Case, stretch: Stretch, turn: float, round_: int) -> float:
     """The time of a turn, as the first windows correct the guess."""
     seen = windows.mean_period(stretch)
@@ -171,8 +186,10 @@ def _corrected(case: Case, stretch: Stretch, turn: float, round_: int) -> float:
     corrects = round_ == 0 or case.linear.differentiable is False
     if corrects and seen is not None and not T.as_guessed[0] < seen / turn < T.as_guessed[1]:
         turn = float(np.clip(seen, turn / T.longest_correction, turn * T.longest_correction))
-    if seen is not None or case.plunges() or case.linear.differentiable is not False:
+    if seen is not None or case.plunges():
         return turn
+    if case.linear.differentiable is not False:
+        return float(min(turn * T.widening, T.longest_turn)) if _goes_slowly_on(case) else turn
     # no eigenvalue has told how long a turn takes, and the window has not seen three
     looks = case.looks
     path = float(np.sum(np.linalg.norm(np.diff(stretch.zs, axis=0), axis=1)))

@@ -15,9 +15,10 @@ import numpy as np
 from ...dynamics.filippov import surface_count
 from ...numerics.normal_form import lyapunov_coefficient
 from ..decision_thresholds import T
-from ..dynamical_system import field_derivatives
+from ..dynamical_system import DiscreteSystem, field_derivatives
 from ..kinds import Kind
 from ..linear.status import Status
+from ..orbits.lyapunov_exponents import exponents_along
 from . import windows
 from .evidence import Answer, Case, Look, exponential
 
@@ -292,7 +293,7 @@ def between(case: Case, inner: float, outer: float) -> Answer | None:
         return None
     root: Any = brentq(rate, math.log(inner), math.log(outer), xtol=T.drift_root, maxiter=40)
     seen = drift(case, math.exp(root))
-    if seen.look is None:
+    if seen.look is None or _separates_there(case, seen.look):
         return None
     period = windows.mean_period(seen.look.stretch)
     if period is None and not case.motion.discrete:
@@ -305,6 +306,15 @@ def between(case: Case, inner: float, outer: float) -> Answer | None:
     if period is not None:
         numbers["period"] = period
     return _nears_cycle(numbers)
+
+
+def _separates_there(case: Case, look: Look) -> bool:
+    """Whether neighbours of iterations separate exponentially, whose drift then is chance and ends on no cycle."""
+    if not isinstance(case.motion, DiscreteSystem):
+        return False
+    count = T.lyapunov_iterations[1] // case.motion.period
+    found = exponents_along(case.motion, look.stretch.end, count)
+    return bool(found.values[0] > max(T.chaotic * found.errors[0], T.no_exponent))
 
 
 def _nears_cycle(numbers: dict[str, Any]) -> Answer:

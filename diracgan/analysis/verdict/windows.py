@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.polynomial import Polynomial
 
+from ..decision_thresholds import T
 from ..dynamical_system import Stretch
 
 
@@ -71,6 +72,27 @@ def mean_period(stretch: Stretch) -> float | None:
     signal = zs @ np.linalg.svd(zs / np.max(np.abs(zs)), full_matrices=False)[2][0]
     times = passages(signal, stretch.t)[0]
     return float((times[-1] - times[0]) / (len(times) - 1)) if len(times) >= 3 else None
+
+
+def on_a_curve(zs: np.ndarray) -> bool:
+    """Whether rows, one for each step, can be those of a rotation along a curve.
+
+    What has almost come back after k steps then goes on: after 2k it is twice as far from where it was. On a set
+    without pieces of curves, as that of period doubling without end, it is nearer again; in chaos it is nowhere near.
+
+    Example:
+        >>> turns = 0.7 * np.arange(1000)
+        >>> on_a_curve(np.stack([np.cos(turns), np.sin(turns)], axis=1))
+        True
+    """
+    count = len(zs) // 3
+
+    def moved(k: int) -> float:
+        return float(np.mean(np.sum((zs[k : k + count] - zs[:count]) ** 2, axis=1)) ** 0.5)
+
+    k = min(range(1, count), key=moved)
+    near = moved(k) < T.almost_back * float(np.sum(np.var(zs, axis=0))) ** 0.5
+    return near and moved(2 * k) > T.goes_on * moved(k)
 
 
 def passages(signal: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:

@@ -12,6 +12,7 @@ import written_games as games
 import diracgan as dg
 from diracgan.analysis import basins, many_runs, run_ends
 from diracgan.analysis.verdict import kicks
+from diracgan.game import Players
 
 
 def met(*given) -> basins.Basins:
@@ -301,3 +302,47 @@ def test_nothing_is_told_where_steps_of_the_flow_diverge_and_the_flow_does_not(m
     monkeypatch.setattr(kicks.Basins, "labels", lambda self, draws, tell=None: labels[-len(draws) :])
     monkeypatch.setattr(kicks, "_sides", lambda basins, one, two: np.stack([one, two]))
     assert kicks.kick(dg.variant("wgan-gp", c=1.0, lam=0.3), [0.4], [0.4]) is None
+
+
+class Tristable(dg.Rule):
+    """phi+ = phi - phi (phi^2 - 1) (phi^2 - 4)/20, theta+ = theta/2: 0 and +-2 attract, +-1 repel."""
+
+    def iterate(self, game, players, memory):
+        p, t = players
+        return Players(p - 0.05 * p * (p * p - 1) * (p * p - 4), 0.5 * t), memory
+
+
+@pytest.mark.slow  # in the fast suite: one edge between two attractors, by the same bisection
+def test_attractors_between_whose_basins_another_lies_have_no_edge():
+    # the map is monotone on [-2.3, 2.3]: edges lie at phi = +-1, and between the basins of -2 and 2 there is none;
+    # the ends of a bisection between them were 2 apart, and their middle an edge at |z| = 0.3
+    found = dg.attractors(dg.variant("ns"), rule=Tristable(), box=2.2, starts=40, steps=1024)
+    assert sorted(round(a.centre[0], 6) for a in found.found) == [-2, 0, 2]
+    assert len(found.edges) == 2
+    for edge in found.edges:
+        assert abs(edge.point[0]) == pytest.approx(1.0, abs=1e-6)
+        assert 0 in {round(found.found[i].centre[0]) for i in edge.between}
+    assert found.survives == pytest.approx(1.0, rel=0.1) and found.survives >= 1.0
+
+
+class OneStays(dg.Rule):
+    """phi+ = phi/10, theta stays: every (0, theta) is a rest point."""
+
+    def iterate(self, game, players, memory):
+        return Players(0.1 * players.phi, players.theta), memory
+
+
+@pytest.mark.parametrize(
+    ("variant", "rule", "kind"),
+    [
+        # |phi|^2 + |theta|^2 is conserved
+        pytest.param(dg.variant("saturating"), None, "neutral-orbit", marks=pytest.mark.slow),
+        (dg.variant("ns"), OneStays(), "converges-elsewhere"),
+    ],
+)
+def test_ends_that_fill_a_continuum_are_one_entry_and_have_no_edges(variant, rule, kind):
+    # twelve starts ended on twelve "attractors" with 66 edges between them
+    found = dg.attractors(variant, rule=rule, box=1.0, starts=12, steps=1024)
+    (one,) = found.found
+    assert (one.kind, one.share, found.edges, found.survives) == (kind, 1.0, [], None)
+    assert "continuum" in one.text

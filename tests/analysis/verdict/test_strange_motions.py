@@ -187,6 +187,113 @@ def test_maps_that_a_user_writes_as_rules_are_named(rule, start, kind):
         assert told.numbers["lyapunov_exponent"] == pytest.approx(np.log((3 + 5**0.5) / 2), rel=1e-6)
 
 
+class Turned(Mapped):
+    """r+ = r (1.2 - r^2), turned by an angle: an attracting circle of r^2 = 0.2."""
+
+    angle: float = 0.01
+
+    def moved(self, p, t):
+        k, c, s = 1.2 - p * p - t * t, jnp.cos(self.angle), jnp.sin(self.angle)
+        return k * (c * p - s * t), k * (s * p + c * t)
+
+
+@pytest.mark.parametrize("angle", [pytest.param(0.01, marks=pytest.mark.slow), 0.0011])
+def test_a_circle_on_which_a_turn_takes_longer_than_a_window_is_a_limit_cycle(angle):
+    # thrown onto it within 40 steps, the first window saw a part of one turn, and it was called neutral or undecided
+    told = dg.verdict(dg.variant("ns"), [0.2], [0.1], rule=Turned(angle=angle), edge=False)
+    assert told.kind == "limit-cycle" and told.numbers["radius_phi"] == pytest.approx(0.2**0.5, rel=1e-4)
+    assert told.numbers["period"] == pytest.approx(2 * np.pi / angle, rel=1e-3)
+
+
+def test_a_period_longer_than_64_is_the_orbits_own():
+    # two bands take turns, but the orbit comes back after 2^7 steps: period 128 begins at 3.569891, 256 at 3.569934
+    x = 0.3
+    for _ in range(20_000):
+        x = 3.56993 * x * (1 - x)
+    slope = 1.0
+    for _ in range(128):
+        slope, x = slope * 3.56993 * (1 - 2 * x), 3.56993 * x * (1 - x)
+    v = judge(games.Logistic(k=3.56993), 0.3, 0.0)
+    assert v.kind == "limit-cycle" and v.numbers["period"] == 128
+    assert v.numbers["floquet"][0] == pytest.approx(slope, abs=1e-5)
+
+
+def test_where_periods_have_doubled_without_end_there_is_no_invariant_circle():
+    # Feigenbaum's point: a Cantor set, on which neighbours part by a power of time alone
+    v = judge(games.Logistic(k=3.5699456718709449), 0.3123, 0.0)
+    assert v.kind == "undecided" and "do not part" in v.text and "period" not in v.numbers
+
+
+class NonchaoticStrange(Mapped):
+    """q+ = q + golden mean, x+ = 3 tanh(x) cos 2 pi q: its graph over q has no continuous piece.
+
+    Grebogi, Ott, Pelikan, Yorke 1984, Physica D 13, 261.
+    """
+
+    def moved(self, p, t):
+        x = 3.0 * jnp.tanh(t[0]) * jnp.cos(2 * jnp.pi * p[0])
+        return jnp.stack([jnp.mod(p[0] + GOLDEN, 1.0), 0.4 * p[1]]), jnp.stack([x, 0.3 * t[1]])
+
+
+class ThreeSpecies(Mapped):
+    """Runge-Kutta steps of x_i' = x_i (1 - x_i - 0.8 x_(i+1) - 1.3 x_(i+2)), beside a fourth that decays.
+
+    0.8 + 1.3 > 2: the attractor is the cycle of the saddles (1, 0, 0), (0, 1, 0), (0, 0, 1). May & Leonard 1975.
+    """
+
+    def moved(self, p, t):
+        def field(v):
+            x = v[:3]
+            return jnp.append(x * (1 - x - 0.8 * jnp.roll(x, -1) - 1.3 * jnp.roll(x, -2)), -v[3])
+
+        v, h = jnp.concatenate([p, t]), 0.1
+        k1 = field(v)
+        k2 = field(v + h / 2 * k1)
+        k3 = field(v + h / 2 * k2)
+        v = v + h / 6 * (k1 + 2 * k2 + 2 * k3 + field(v + h * k3))
+        return v[:2], v[2:]
+
+
+class Kicked(Mapped):
+    """p+ = 0.3 p + 6 sin q, q+ = q + p+, q not taken modulo a turn: chaos that spreads like sqrt n (Zaslavsky 1978)."""
+
+    def moved(self, p, q):
+        p = 0.3 * p + 6.0 * jnp.sin(q)
+        return p, q + p
+
+
+@pytest.mark.slow  # in the fast suite: Feigenbaum's set
+@pytest.mark.parametrize(
+    ("rule", "start"),
+    [
+        (NonchaoticStrange(), ([0.2, 0.1], [0.5, 0.1])),  # was a limit cycle
+        (
+            ThreeSpecies(),
+            ([0.3, 0.25], [0.2, 0.1]),
+        ),  # was chaotic, by the exponents of the saddle where it rests
+        (Kicked(), ([0.2], [0.1])),  # was drawn onto a cycle at |theta| = 143456
+    ],
+)
+def test_what_has_no_kind_here_is_undecided(rule, start):
+    assert dg.verdict(dg.variant("ns"), *start, rule=rule, edge=False).kind == "undecided"
+
+
+@pytest.mark.slow  # in the fast suite: two circles
+def test_three_circles_side_by_side_are_a_torus_too():
+    angles = np.array([0.7, 1.3, 1.485])
+
+    class ThreeCircles(Mapped):
+        def moved(self, p, t):
+            w, k = jnp.asarray(angles), 1.1 - p * p - t * t
+            return k * (jnp.cos(w) * p - jnp.sin(w) * t), k * (jnp.sin(w) * p + jnp.cos(w) * t)
+
+    start = [0.2, 0.1, 0.1], [0.1, 0.2, 0.3]
+    told = dg.verdict(dg.variant("ns"), *start, rule=ThreeCircles(), edge=False)
+    assert told.kind == "quasi-periodic" and told.numbers["dimension"] == pytest.approx(3)
+    for found in told.numbers["frequencies"]:
+        assert np.min(np.abs(angles - found)) < 2e-3
+
+
 class Rossler(dg.Variant):
     """The Rossler system with x = theta_1 and (y, z) = phi, beside theta_2' = -theta_2, from the datum (1, 1)."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -64,9 +64,13 @@ def by_exponents(case: Case, numbers: dict[str, Any]) -> Answer | None:
             f"on a set of dimension {dimension:.3g} (Kaplan-Yorke)",
         )
     if zero[0] and not np.any(zero[1:]) and case.system.dim == 1:
+        rows = case.motion.advance(case.looks[-1].stretch.end, 0.0, 1.0, 1)
+        if not windows.on_a_curve(rows.zs):
+            return None
         case.note(f"Lyapunov exponents over {over}: {shown}")
-        return _invariant_circle(case, numbers, found.values)
-    frequencies = two_frequencies(case) if np.sum(zero) == 2 and np.all(zero[:2]) else None
+        return _invariant_circle(numbers, found.values, windows.mean_period(rows))
+    several = bool(zero[0]) and np.sum(zero) >= 2
+    frequencies = two_frequencies(case) if several else None
     if frequencies is None or np.all(zero):
         return None
     case.note(f"Lyapunov exponents over {over}: {shown}")
@@ -75,7 +79,8 @@ def by_exponents(case: Case, numbers: dict[str, Any]) -> Answer | None:
         Kind.QUASI_PERIODIC,
         numbers | {"frequency": frequencies[0], "frequencies": list(frequencies)},
         f"quasi-periodic: it is drawn onto a torus, on which it turns with the angular frequencies "
-        f"{frequencies[0]:.4g} and {frequencies[1]:.4g} per {unit}",
+        f"{frequencies[0]:.4g} and {frequencies[1]:.4g} per {unit}"
+        + (f"; neighbours keep their distance in {np.sum(zero)} directions" if np.sum(zero) > 2 else ""),
     )
 
 
@@ -95,7 +100,41 @@ def _measured(case: Case) -> tuple[Exponents, np.ndarray, str] | None:
             case.system, motion.flat(last.end), T.chaotic_turns * T.steps_in_a_turn, turn / T.steps_in_a_turn
         )
         zero, over = _vanish(found, 1 / turn), f"t = {T.chaotic_turns * turn:.4g}"
-    return (found, zero, over) if np.all(np.isfinite(found.values)) else None
+    moves = _moves_within_bounds(case, last)
+    return (found, zero, over) if moves and np.all(np.isfinite(found.values)) else None
+
+
+def _moves_within_bounds(case: Case, last: Stretch) -> bool:
+    """Whether steps go on moving, and no further in a long run than in a sixteenth of it.
+
+    Near a heteroclinic cycle they rest at a saddle in the end, and measure that alone; a walk at random goes four times
+    as far.
+    """
+    if not case.motion.discrete:
+        return True
+    ahead = case.motion.advance(last.end, 0.0, T.chaotic_iterations, 1).zs
+    short, late = ahead[: len(ahead) // 16], ahead[len(ahead) // 2 :]
+    whole = np.ptp(ahead, axis=0).max()
+    moves = np.ptp(late, axis=0).max() > T.wander_diameter * whole
+    return bool(moves and whole <= T.walks * np.ptp(short, axis=0).max())
+
+
+class Largest(NamedTuple):
+    """The largest exponent, its error, and whether it is positive beyond that."""
+
+    value: float
+    error: float
+    positive: bool
+
+
+def largest_exponent(case: Case) -> Largest | None:
+    """Of a long run; None where it has left what numbers hold, or rests."""
+    measured = _measured(case)
+    if measured is None:
+        return None
+    found, zero, _ = measured
+    value = float(found.values[0])
+    return Largest(value, float(found.errors[0]), value > 0 and not zero[0])
 
 
 def only_shears(case: Case) -> bool:
@@ -113,9 +152,8 @@ def _vanish(found: Exponents, rate: float = 1.0) -> np.ndarray:
     return np.abs(found.values) <= np.maximum(T.chaotic * found.errors, T.no_exponent * rate)
 
 
-def _invariant_circle(case: Case, numbers: dict[str, Any], exponents: np.ndarray) -> Answer:
+def _invariant_circle(numbers: dict[str, Any], exponents: np.ndarray, period: float | None) -> Answer:
     """One direction in which neighbours keep their distance, along the motion, and others that bring them to it."""
-    period = windows.mean_period(case.motion.advance(case.looks[-1].stretch.end, 0.0, 1.0, 1))
     if period is not None:
         numbers |= {"period": float(period), "floquet": np.exp(exponents * period).astype(complex)}
     return Answer(

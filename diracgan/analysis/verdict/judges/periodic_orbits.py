@@ -56,6 +56,8 @@ def wanders(case: Case, stretch: Stretch) -> Answer | None:
         return torus
     if not drawn and (orbit is None or not (orbit.attracts_all or orbit.repels)):
         return None
+    if not (case.looks and windows.on_a_curve(case.motion.advance(stretch.end, 0.0, 1.0, 1).zs)):
+        return None
     period = None if orbit is None else orbit.period
     if orbit is not None:
         numbers |= numbers_of(orbit)
@@ -79,7 +81,7 @@ def _on_torus(case: Case, orbit: Orbit | None, numbers: dict[str, Any]) -> Answe
     """Quasi-periodic, where neighbours keep their distance in two directions and it turns with two frequencies."""
     if orbit is None or orbit.method is not Method.LYAPUNOV or orbit.repels:
         return None
-    if np.sum(np.abs(np.abs(orbit.multipliers) - 1.0) <= orbit.errors) != 2:
+    if np.sum(np.abs(np.abs(orbit.multipliers) - 1.0) <= orbit.errors) < 2:
         return None
     answer = attractors.by_exponents(case, numbers)
     return answer if answer is not None and answer.kind is Kind.QUASI_PERIODIC else None
@@ -117,10 +119,9 @@ def refined(case: Case, stretch: Stretch) -> Orbit | None:
     orbit = periodic_points(motion, stretch.end)
     if orbit is not None:
         return orbit
-    period = windows.mean_period(stretch)
+    period = _mean_period(case, stretch)
     if period is None:
         return None
-    period = _longer_period(case, stretch, period)
     count = int(np.clip(40 * period, *T.lyapunov_iterations)) // motion.period
     multipliers, errors = lyapunov_multipliers(cast(DiscreteSystem, motion), stretch.end, period, count)
     if not np.all(np.isfinite(multipliers)):
@@ -157,6 +158,14 @@ def separates(case: Case, orbit: Orbit, numbers: dict[str, Any]) -> Answer:
     if answer is not None:
         return answer
     exponent = float(np.log(np.abs(orbit.multipliers[0])) / orbit.period)
+    longer = attractors.largest_exponent(case) if orbit.method is Method.LYAPUNOV else None
+    if longer is not None and not longer.positive:
+        return Answer(
+            Kind.UNDECIDED,
+            numbers | {"lyapunov_exponent": longer.value, "lyapunov_error": longer.error},
+            "undecided: it stays bounded, on no cycle, curve or torus that was recognised, and neighbours do not part "
+            f"as far as a long run tells: its largest Lyapunov exponent is {longer.value:.2g} +- {longer.error:.1g}",
+        )
     return Answer(
         Kind.UNDECIDED,
         numbers | {"lyapunov_exponent": exponent},
@@ -165,9 +174,14 @@ def separates(case: Case, orbit: Orbit, numbers: dict[str, Any]) -> Answer:
     )
 
 
-def _longer_period(case: Case, stretch: Stretch, period: float) -> float:
-    """The mean period of iterations over a longer run, with at least eight rows in each."""
-    rows = int(np.clip(period // 8, 1, 16))
+def _mean_period(case: Case, stretch: Stretch) -> float | None:
+    """The mean period of iterations over a longer run, with at least eight rows in each; None for no turns."""
+    period, span = windows.mean_period(stretch), float(stretch.t[-1] - stretch.t[0])
+    for longer in T.longer_windows:  # until it has seen three turns
+        period = period or windows.mean_period(case.motion.advance(stretch.end, case.time, longer * span, 1))
+    if period is None:
+        return None
+    rows = int(np.clip(period // 8, 1, max(16, span / len(stretch.t))))
     return (
         windows.mean_period(case.motion.advance(stretch.end, case.time, rows * len(stretch.t), 1)) or period
     )

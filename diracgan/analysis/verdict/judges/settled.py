@@ -32,10 +32,11 @@ def no_longer_changes(case: Case, stretch: Stretch) -> Answer | None:
         return None  # its extents are read off rows, which a kink between two of them blurs
     if orbit is not None:
         radii |= periodic_orbits.numbers_of(orbit) | periodic_orbits.radii_of(case, orbit)
-        case.note(
-            f"refined by {orbit.method}: period {orbit.period:.8g}, "
-            f"multipliers {formatting.complexes(orbit.multipliers)}"
-        )
+        if orbit.method is not Method.LYAPUNOV or not orbit.repels:  # what wanders has no period
+            case.note(
+                f"refined by {orbit.method}: period {orbit.period:.8g}, "
+                f"multipliers {formatting.complexes(orbit.multipliers)}"
+            )
         if orbit.repels:
             if orbit.method is not Method.LYAPUNOV or not attractors.only_shears(case):
                 return periodic_orbits.separates(case, orbit, radii)
