@@ -196,11 +196,13 @@ def attractors(
         labels = np.where(np.isin(labels, passing), UNSETTLED, labels)
         found = [one for g, one in zip(order, found, strict=True) if g not in passing]
         order = [g for g in order if g not in passing]
-    family = [g for g, one in zip(order, found, strict=True) if _is_one_of_many(one, asked)]
-    if len(family) > 1:
-        order, found, labels = _as_one(family, order, found, labels)
+    kept = [g for g, one in zip(order, found, strict=True) if _is_one_of_many(one, asked)]
+    for kind in (Kind.NEUTRAL_ORBIT, Kind.CONVERGES_ELSEWHERE):
+        family = [g for g, one in zip(order, found, strict=True) if g in kept and one.kind == kind]
+        if len(family) > 1:
+            order, found, labels = _as_one(family, order, found, labels)
     edges = _edges(basins, order, labels, draws)
-    survives = None if _is_kept(basins, family, order) else _survives(basins, labels, draws)
+    survives = None if _is_kept(basins, kept, order) else _survives(basins, labels, draws)
     unsettled = float(np.mean(labels == UNSETTLED))
     return Attractors(
         found=found,
