@@ -250,6 +250,21 @@ def test_a_weight_that_decays_does_not_turn_the_normalised_critic_of_one_number(
     np.testing.assert_allclose(traj["theta"][:, 0], [1.2, 40.2], rtol=1e-9)
 
 
+@pytest.mark.slow  # fast: its |phi|, in the sentence that explain prints, and the orbit without the decay
+def test_a_weight_that_decays_makes_the_normalised_critic_of_two_swing_ever_faster():
+    # |phi| = rho0 exp(-mu t); the area of an orbit, of |theta| and log tan of half its angle to phi, is an adiabatic
+    # invariant and goes like rho^-2 |theta|^3: the largest |theta| falls like rho^(2/3)
+    mu, ts = 2.0, np.linspace(0, 0.4, 2001)
+    traj = run(dg.variant("wgan", l2=mu), [0.01, 0.0], [0.0, 0.03], ts=ts, rtol=1e-8, atol=1e-12)
+    np.testing.assert_allclose(np.linalg.norm(traj["phi"], axis=1), 0.01 * np.exp(-mu * ts), rtol=1e-6)
+    r = np.linalg.norm(traj["theta"], axis=1)
+    tops = np.flatnonzero((r[1:-1] > r[:-2]) & (r[1:-1] > r[2:])) + 1
+    assert len(tops) > 6 and np.all(np.diff(ts[tops], 2) < 0)
+    np.testing.assert_allclose(
+        r[tops] * np.exp(2 * mu / 3 * ts[tops]), r[tops[0]] * np.exp(2 * mu / 3 * ts[tops[0]]), rtol=0.02
+    )
+
+
 def test_the_normalised_critic():
     # d = 1: D = sign(phi) x, so phi stands still and theta leaves at unit speed
     traj = run(dg.variant("wgan"), [-0.4], [0.3], ts=[0.5, 10.0], rate_g=0.7, **TIGHT)

@@ -101,7 +101,7 @@ def test_the_run_on_the_screen_is_pythons(opened):
     )
     assert np.allclose(last, [*ran["phi"][0], *ran["theta"][0]], rtol=0, atol=1e-9)
     assert answer(tab).startswith("Comes closer: distance 0.316 → ")
-    assert "Linearly stable: eigenvalues −0.4 ± 0.917i (twice)" in tab.locator(".sub").inner_text()
+    assert "Linearly stable: eigenvalues −0.4 ±\u00a00.917i (twice)" in tab.locator(".sub").inner_text()
     told = tab.locator(".plane canvas").get_attribute("aria-label")
     assert told.startswith("wgan-gp:lam=0.4,c=0, d = 2: Comes closer")
 

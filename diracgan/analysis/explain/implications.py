@@ -48,7 +48,24 @@ def _on_the_constraint(variant: Variant) -> Iterator[str]:
             "is clipped back onto it. The box is not rotation invariant: d = 2 does not stand for every d."
         )
     if variant.constraint == "normalised":
-        yield "D(x) = phi.x/|phi|: |phi| never acts, and phi' is orthogonal to phi, so |phi| is conserved."
+        yield length_of_the_critic(variant)
+
+
+def length_of_the_critic(variant: Variant) -> str:
+    """What becomes of |phi| under a normalised critic, which does not see it."""
+    sampled = _SampledField(variant)
+    phi, theta = sampled.points(2)
+    pull = _along(sampled.at(phi, theta).phi, phi)
+    known = "D(x) = phi.x/|phi|: |phi| never acts"
+    if _vanishes(pull):
+        return f"{known}, and phi' is orthogonal to phi, so |phi| is conserved."
+    rate = float(np.mean(pull))
+    if not (rate < 0 and _vanishes(pull - rate, rate)):
+        return f"{known} on D."
+    return (
+        f"{known} on D, and shrinks like exp({rate:.6g} t), towards phi = 0, where D has no value; in d >= 2 the "
+        "direction of phi turns ever faster."
+    )
 
 
 def _without_value(seen: dict[int, Spectrum]) -> str | None:

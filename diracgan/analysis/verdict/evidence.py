@@ -230,9 +230,11 @@ class Case:
         """r = |(phi, theta - x0)| of states (n, 2d)."""
         return np.linalg.norm(zs - self.origin, axis=1)
 
-    def power(self, exponent: float) -> str:
+    def power(self, exponent: float, constant: float = 1.0) -> str:
         """A law of growth in words, with the sign that its exponent has in the numbers."""
-        return f"{self.clock}^{-exponent:.4g} (p = {exponent:.4g} in r ~ C {self.clock}^-p)"
+        factor, degree = f"{constant:.4g} ", f"^{-exponent:.4g}"
+        law = f"{'' if factor == '1 ' else factor}{self.clock}{'' if degree == '^1' else degree}"
+        return f"{law} (p = {exponent:.4g} in r ~ C {self.clock}^-p)"
 
     def radii(self, stretch: Stretch) -> Stretch:
         """The same stretch seen through |phi|^2 and |theta - x0|^2 alone."""

@@ -236,7 +236,7 @@ function frame(time) {
     at("play").disabled = hidden();
     stage.tell(state, runs, hidden());
     refreshStart(state);
-    at("command").textContent = command(state);
+    showCode(command(state));
     if (!dragged) {
       if (!draft) stage.size(state); // it asks for the layout
       if (!still.matches) stage.steerClouds(state, runs, reach);
@@ -282,6 +282,17 @@ async function copy(button, text) {
   window.setTimeout(() => { button.textContent = before; }, 1500);
 }
 
+/** Lines break between words alone: a browser also breaks after the hyphens of an option. */
+function showCode(text) {
+  const parts = text.split(/(\s+)/).map((part) => {
+    if (!part.trim()) return part;
+    const word = document.createElement("span");
+    word.textContent = part;
+    return word;
+  });
+  at("command").replaceChildren(...parts);
+}
+
 function takeAway() {
   const row = document.createElement("div");
   row.className = "same";
@@ -292,7 +303,7 @@ function takeAway() {
     button.textContent = name;
     button.setAttribute("aria-label", `Copy the ${name === "Python" ? name : name.toLowerCase()}`);
     button.addEventListener("click", () => {
-      if (name === "Command" || name === "Python") at("command").textContent = text();
+      if (name === "Command" || name === "Python") showCode(text());
       copy(button, text());
     });
     row.append(button);

@@ -9,7 +9,7 @@ export function say(x, digits = 3) {
   if (x === 0) return "0";
   const size = Math.abs(x);
   const text = size >= 1e4 || size < 1e-3 ? size.toExponential(1).replace(".0e", "e") : String(Number(size.toPrecision(digits)));
-  const power = text.replace(/e([+-]\d+)/, (_, e) => ` × 10${superscript(Number(e))}`);
+  const power = text.replace(/e([+-]\d+)/, (_, e) => `\u00a0×\u00a010${superscript(Number(e))}`);
   return (x < 0 ? "−" : "") + power;
 }
 
@@ -38,7 +38,7 @@ export function sayValues(values, digits = 3) {
     .map(({ value: [x, y], count }) => {
       const re = Math.abs(x) < 1e-9 * size ? 0 : x;
       const im = Math.abs(y) < 1e-9 * size ? 0 : y;
-      const shown = im === 0 ? say(re, digits) : `${re === 0 ? "" : `${say(re, digits)} `}± ${say(im, digits)}i`;
+      const shown = im === 0 ? say(re, digits) : `${re === 0 ? "" : `${say(re, digits)} `}±\u00a0${say(im, digits)}i`;
       return shown + (times[count] ?? ` (${count} times)`);
     })
     .join(", ");
@@ -78,7 +78,10 @@ export function outcome(distances, result, at) {
   if (end === 0) return { kind: "keeps", text: "No motion from there: the field has no value at the start" };
   if (result === "diverged") return { kind: "away", text: `Runs out of all bounds before ${at}` };
   if (result === "no value") return { kind: "away", text: `Followed to ${at} only, from where the field has no value: distance ${say(last)}` };
-  if (result === "max steps") return { kind: "away", text: `Followed to ${at} only, from where it needs too many steps: distance ${say(last)}` };
+  if (result === "max steps") {
+    const [kind, how] = last < 0.9 * first ? ["closer", "Comes closer"] : last > 1.1 * first ? ["away", "Moves away"] : ["keeps", "Stays about as far"];
+    return { kind, text: `${how}: distance ${say(first)} → ${say(last)} by ${at}, then needs more steps than are taken here` };
+  }
   if (result !== "ok") return { kind: "away", text: `Followed to ${at} only: distance ${say(last)}` };
   const average = distances.average ? `; the average ends at ${say(distances.average[distances.average.length - 1])}` : "";
   const [early, late] = [range(t, r, end / 2, 0.75 * end), range(t, r, 0.75 * end, end)];

@@ -11,7 +11,7 @@ from selection import slow_but
 
 import diracgan as dg
 from diracgan.analysis.explain.explanation import explain
-from diracgan.analysis.explain.implications import numeric_functions
+from diracgan.analysis.explain.implications import length_of_the_critic, numeric_functions
 from diracgan.analysis.explain.symbolic_model import SymbolicModel
 from diracgan.cli.app import main
 from diracgan.parameters import parameters
@@ -136,6 +136,13 @@ def test_statements_are_true():
     assert "wedge" not in notes("ns", r1=0.1)
     assert "D_f - D_r alone" in notes("rpgan")
     assert "with x0 = 1 in d = 1, stable" in notes("ns")
+
+
+def test_the_length_of_a_normalised_critic_is_told_as_it_moves():
+    assert "|phi| is conserved" in length_of_the_critic(dg.variant("wgan"))
+    shrinks = length_of_the_critic(dg.variant("wgan", l2=0.2))
+    assert "conserved" not in shrinks and "shrinks like exp(-0.2 t)" in shrinks
+    assert "conserved" not in length_of_the_critic(dg.variant("wgan", consensus=0.1))
 
 
 @pytest.mark.slow

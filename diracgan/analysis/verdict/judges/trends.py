@@ -33,7 +33,7 @@ def grows(case: Case, stretch: Stretch) -> Answer | None:
 
 def growing(case: Case, law: decay_laws.PowerLaw) -> str:
     """Growth by a law in words."""
-    return f"diverges like {law.constant:.4g} {case.power(law.exponent)}"
+    return f"diverges like {case.power(law.exponent, law.constant)}"
 
 
 def only_outward(case: Case) -> Answer | None:
