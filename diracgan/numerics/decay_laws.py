@@ -44,7 +44,7 @@ def power_law(t: np.ndarray, r: np.ndarray) -> PowerLaw | None:
         return None
     late = slice(len(t) // 2, None) if len(t) >= 8 else slice(None)
     p, misfit = _exponent(t[late], r[late])
-    early, _ = _exponent(t[: max(len(t) - 2, 4)], r[: max(len(t) - 2, 4)])
+    early, _ = _exponent(t[: max(len(t) - 2, 4)], r[: max(len(t) - 2, 4)], near=p)
     if not np.isfinite(p) or misfit > 2e-3:
         return None
     error = max(abs(p - early), 0.005 * abs(p))
@@ -128,9 +128,14 @@ def _least(
     return float(found.x), float(found.fun)
 
 
-def _exponent(t: np.ndarray, r: np.ndarray) -> tuple[float, float]:
-    """The p for which r^(-1/p) is straightest in t, and the relative misfit that is left."""
+def _exponent(t: np.ndarray, r: np.ndarray, near: float | None = None) -> tuple[float, float]:
+    """The p for which r^(-1/p) is straightest in t, and the relative misfit that is left.
 
+    Over many decades the valley of the misfit is narrower than the grid: ``near`` is a p that is tried beside it.
+    """
+    grid = np.linspace(np.log(0.05), np.log(8.0), 60)
+    if near:
+        grid = np.append(grid, np.log(abs(near)))
     falling = r[-1] < r[0]
     log_r = np.log(r / r[0])
     from_middle = t - t.mean()
@@ -148,5 +153,5 @@ def _exponent(t: np.ndarray, r: np.ndarray) -> tuple[float, float]:
         off = np.max(np.abs((np.log(fit) - np.log(np.maximum(line, 1e-300))) * p))
         return float(off / max(np.ptp(log_r), 1e-300))
 
-    log_p, off = _least(misfit, np.linspace(np.log(0.05), np.log(8.0), 60), 0.1, 1e-10)
+    log_p, off = _least(misfit, grid, 0.1, 1e-10)
     return float(np.exp(log_p)) * (1 if falling else -1), off

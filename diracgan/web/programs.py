@@ -55,6 +55,11 @@ SYMBOLS = {
     "beta2": "β₂",
     "eps": "ε",
     "alpha": "α",
+    "delta": "δ",
+    "kappa": "κ",
+    "rho": "ρ",
+    "tau": "τ",
+    "omega": "ω",
     "ema": "β_E",
     "real_label": "b",
     "fake_label": "a",
@@ -91,8 +96,8 @@ def variant_source(variant: Variant) -> str:
         except (NotScalarizable, NotWritable) as error:
             why = f"{error} has no form in JavaScript" if isinstance(error, NotWritable) else str(error)
             raise InputError(
-                f"{variant.label} cannot run in a page: {why}; allowed: losses of at most {MOST} scalar operations, "
-                "no instance noise"
+                f"{variant.label} cannot run in a page: {why}; allowed: losses of at most {MOST} scalar operations "
+                "(a table as a sum of jnp.maximum(x - knot, 0)), no instance noise"
             ) from None
         forms.append(f"{json.dumps(_key(words))}:{{names:{json.dumps(_names(form))},{programs}}}")
     meta = {

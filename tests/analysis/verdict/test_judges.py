@@ -95,6 +95,15 @@ def test_growth_is_told_by_its_law_once_it_has_gone_far():
     )  # no power law
 
 
+def test_a_law_of_growth_is_read_after_the_transient():
+    # the first two windows have another law, and six decades of one are a narrow valley: it was 0.5 +- 8
+    path = spiral(lambda t: np.sqrt(t + 1) * (1 - 0.99 * np.exp(-t / 20)))
+    grown = asked(trends.grows, case_of(path, [0.0, 55.0, *np.geomspace(200, 1e8, 10)]))
+    assert grown is not None and grown.numbers["exponent"] == -0.5
+    assert grown.numbers["exponent_error"] < 0.01
+    assert grown.text.startswith("diverges like t^0.5 (p = -0.5")
+
+
 def test_a_slow_fall_has_the_law_of_its_amplitude():
     case = case_of(spiral(lambda t: np.sqrt(8 / (t + 30))), GROWING_TIMES)
     found = asked(trends.falls_slowly, case)

@@ -25,7 +25,7 @@ def grows(case: Case, stretch: Stretch) -> Answer | None:
         or np.any(np.diff(sizes[-T.monotone :]) <= 0)
     ):
         return None
-    law = decay_laws.power_law(*amplitudes(case, 0))
+    law = decay_laws.power_law(*amplitudes(case, T.transient))
     if law is None or law.exponent >= 0:
         return None
     return Answer(Kind.DIVERGES, law.numbers, growing(case, law))
