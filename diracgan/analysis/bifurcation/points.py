@@ -25,6 +25,7 @@ _TURNS_BACK = 1e-6  # of a tangent: its share along the parameter where that tur
 _RESONANT = 1e-4  # of k: a multiplier whose k-th power is nearer to 1 is a root of unity
 _NOTHING = 1e-14  # of a value that is said: 0 up to the rounding of its refinement
 _PLACE = 1e-8  # of a state: how well a branch point is known along the curve that crosses
+_CUBIC = 3.0  # times the cubic coefficient and the distance: how the quadratic one changes beside the point
 _FLAT = 1e-9  # of a growth rate's change with the parameter: no crossing
 
 
@@ -276,7 +277,7 @@ def _born(
     if kind is PointKind.BRANCH_POINT:
         quadratic = real_eigenvalue(family.derivatives(x, [value]), lead.real, quadratic=True)
         # beside the point itself, which is known to a few digits less, the cubic term counts as a quadratic one
-        beside = 3.0 * abs(form.coefficient) * _PLACE * (1.0 + float(np.linalg.norm(x)))
+        beside = _CUBIC * abs(form.coefficient) * _PLACE * (1.0 + float(np.linalg.norm(x)))
         if quadratic is not None and abs(quadratic.coefficient) > 10 * quadratic.error + beside:
             found |= {"coefficient": quadratic.coefficient, "criticality": "transcritical"}
             return found | {"text": f"{head}, transcritical: two branches exchange their stability"}
