@@ -20,6 +20,8 @@ import diracgan as dg
 try:
     import torch
     from torch.nn.functional import softplus
+
+    torch.set_num_threads(1)  # threads cost networks this small more than they save
 except ImportError:
     torch = None
     print("PyTorch is not installed; pip install diracgan[torch] brings it")
