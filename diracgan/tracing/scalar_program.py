@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -128,14 +129,15 @@ class Program:
         return jax.tree.unflatten(self.tree, self.leaves(values))
 
 
-def trace(fn: Callable[..., Any], *examples: Any, keep: frozenset[str] = frozenset()) -> Program:
+def trace(fn: Callable[..., Any], *examples: Any, keep: Mapping[str, int] = MappingProxyType({})) -> Program:
     """Write ``fn`` in scalar operations.
 
     Args:
         fn: a traceable function of ``examples``.
         *examples: pytrees of arrays, or of their shapes and types, for one trajectory.
-        keep: names of library functions (of JAX or this package) that stay one operation, for who has a formula for
-            them; such a program cannot be evaluated on numbers.
+        keep: names of library functions (of JAX or this package) and of JAX's operations that stay one operation, for
+            who has a formula for them, and how many arguments each takes; such a program cannot be evaluated on
+            numbers.
 
     Returns:
         The :class:`Program` from the entries of all arguments, ravelled in order, to those of all results.

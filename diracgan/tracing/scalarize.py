@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -32,8 +32,8 @@ class NotScalarizable(Exception):
 class Scalarizer:
     """Goes through a traced function with arrays of nodes."""
 
-    def __init__(self, keep: frozenset[str]) -> None:
-        """``keep``: the library functions that stay one operation, by their names."""
+    def __init__(self, keep: Mapping[str, int]) -> None:
+        """``keep``: what stays one operation, by its name, and how many arguments it takes."""
         self.nodes, self.keep = Nodes(), keep
 
     def run(self, function: TracedFunction, args: Sequence[Cells]) -> list[Cells]:
@@ -57,6 +57,8 @@ class Scalarizer:
         done = self.structured(operation, ins)
         if done is not None:
             return done
+        if operation.name in self.keep:
+            return self._kept(operation.name, operation, ins)
         if operation.name in ELEMENTWISE:
             return [self.elementwise(operation, ins)]
         if operation.name in _SCALARIZED:
@@ -108,10 +110,15 @@ class Scalarizer:
         return None
 
     def _call(self, function: TracedFunction, operation: Operation, ins: list[Cells]) -> list[Cells]:
-        if not (function.is_library and function.name in self.keep and len(operation.outputs) == 1):
+        # the derivative of a library function bears its name too, but reads more
+        known = function.is_library and self.keep.get(function.name) == len(ins)
+        if not (known and len(operation.outputs) == 1):
             return self.run(function, ins)
+        return self._kept(function.name, operation, ins)
+
+    def _kept(self, name: str, operation: Operation, ins: list[Cells]) -> list[Cells]:
         (out,) = operation.outputs
-        return [self._entries(out, ins, lambda args: self.nodes.function(function.name, args, out.dtype))]
+        return [self._entries(out, ins, lambda args: self.nodes.function(name, args, out.dtype))]
 
     def _scan(self, scan: Scan, operation: Operation, ins: list[Cells]) -> list[Cells] | None:
         sums = self._sums(scan, operation, ins)

@@ -33,7 +33,7 @@ def formulas(fn: Callable[..., Any], *symbols: Any) -> list[np.ndarray]:
 
     Returns:
         One object array of expressions for each leaf of the result. Branches on an equality are taken as not equal: an
-        equality holds on a thin set only.
+        equality holds on a thin set only. What ``jax.lax.stop_gradient`` stops is in the function :func:`stopped`.
 
     Raises:
         NoFormula: naming an operation that has no formula here.
@@ -48,9 +48,7 @@ def formulas(fn: Callable[..., Any], *symbols: Any) -> list[np.ndarray]:
     dtype = jnp.result_type(float)
     shapes = [jax.ShapeDtypeStruct(c.shape, dtype) for c in cells]
     try:
-        program = trace(
-            fn, *jax.tree.unflatten(jax.tree.structure(symbols), shapes), keep=frozenset(_library())
-        )
+        program = trace(fn, *jax.tree.unflatten(jax.tree.structure(symbols), shapes), keep=_ARGUMENTS)
     except NotScalarizable as why:
         raise NoFormula(f"the loss has no formula: {why}") from None
     values = program.evaluate([x for c in cells for x in c.flat], _expression, exact)
@@ -107,6 +105,32 @@ def functions() -> tuple[Any, Any]:
     return sigma, softplus
 
 
+@functools.cache
+def stopped() -> Any:
+    """The SymPy function sg(x) = x whose derivative is 0: what ``jax.lax.stop_gradient`` does.
+
+    Example:
+        >>> import sympy as sp
+        >>> x, sg = sp.Symbol("x", real=True), stopped()
+        >>> (x * sg(x)).diff(x), released((x * sg(x)).diff(x)), sg(2)
+        (sg(x), x, 2)
+    """
+    import sympy as sp
+
+    body = {
+        "nargs": 1,
+        "is_real": True,
+        "eval": classmethod(lambda cls, x: x if x.is_number else None),
+        "fdiff": lambda self, argindex=1: sp.Integer(0),
+    }
+    return type("sg", (sp.Function,), body)
+
+
+def released(e: Any) -> Any:
+    """An expression with its stopped values as the values that they are: what is left once it is differentiated."""
+    return e.replace(stopped(), lambda x: x)
+
+
 def exact(value: Any) -> Any:
     """A number as SymPy should know it: a fraction where it is one, log 2 where it is that, else the float.
 
@@ -145,19 +169,31 @@ def _expression(node: Node, args: list[Any]) -> Any:
     raise NoFormula(f"the loss uses the operation {name!r}, for which no formula is known")
 
 
+# Functions of JAX and of this package that are known as a whole, and how many arguments each takes.
+_ARGUMENTS = {
+    "softplus": 1,
+    "logaddexp": 2,
+    "log_sigmoid": 1,
+    "root": 1,
+    "power": 2,
+    "relu": 1,
+    "stop_gradient": 1,
+}
+
+
 @functools.cache
 def _library() -> dict[str, Callable[..., Any]]:
-    """Functions of JAX and of this package that are known as a whole."""
     import sympy as sp
 
     _, softplus = functions()
     return {
-        "softplus": lambda x, *_: softplus(x),
+        "softplus": softplus,
         "logaddexp": lambda x, y: softplus(x - y) + y,
         "log_sigmoid": lambda x: -softplus(-x),
         "root": sp.sqrt,
         "power": lambda x, a: x**a,
         "relu": lambda x: sp.Max(x, 0),
+        "stop_gradient": stopped(),
     }
 
 

@@ -252,7 +252,7 @@ def _steps(made: Rule, dim: int) -> str:
     shown, z = jax.tree.map(lambda _: number, made), Players(vector, vector)
     q = [f"q[{k}]" for k in range(len(jax.tree.leaves(made)))]
     state = jax.eval_shape(lambda r, z: init(r, _Calls(), z), shown, z)
-    keep = frozenset(f"{name}_{k}" for name in ("velocity", "project") for k in range(2 * dim))
+    keep = {f"{name}_{k}": 2 * dim for name in ("velocity", "project") for k in range(2 * dim)}
 
     def linear(r: Rule, state: State) -> Any:
         return r.at_rest.over_a_period(_Calls())(state.players, state.memory)

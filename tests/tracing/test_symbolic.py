@@ -10,11 +10,12 @@ import sympy as sp
 from jax import lax
 from scipy.special import expit
 
-from diracgan.tracing.symbolic import NoFormula, exact, formulas, functions
+from diracgan.tracing.symbolic import NoFormula, exact, formulas, functions, released, stopped
 from diracgan.variants._math import power, root
 
 X, Y = sp.symbols("x y", real=True)
 SIGMA, SOFTPLUS = functions()
+SG = stopped()
 
 
 def formula(fn, *symbols):
@@ -41,6 +42,12 @@ CASES = {
     ),
     "log of a sum": (lambda x, y: jnp.logaddexp(x, y), SOFTPLUS(X - Y) + Y),
     "a derivative of tanh": (lambda x, y: jax.grad(lambda z: jnp.tanh(z) * y)(x), Y * (1 - sp.tanh(X) ** 2)),
+    # softplus' = sigma, a name that the derivative bears too
+    "a derivative of softplus": (lambda x, y: jax.grad(jax.nn.softplus)(x) * y, Y * sp.exp(X - SOFTPLUS(X))),
+    "a stopped value": (
+        lambda x, y: x * lax.stop_gradient(x * y) + lax.stop_gradient(2.0),
+        X * SG(X * Y) + 2,
+    ),
     "special functions": (lambda x, y: jax.scipy.special.erf(x) + jnp.arctanh(y), sp.erf(X) + sp.atanh(Y)),
     "a third": (lambda x, y: x / 3 + y * jnp.log(2.0), X / 3 + Y * sp.log(2)),
     "an equality is taken as not equal": (lambda x, y: jnp.where(x == 0, 7.0, x * y), X * Y),
@@ -170,3 +177,9 @@ def test_what_has_no_formula_is_named():
 def test_the_logistic_function_and_softplus_have_values_at_numbers(x):
     assert float(SIGMA(sp.Rational(x))) == pytest.approx(expit(x), rel=1e-15)
     assert float(SOFTPLUS(sp.Rational(x))) == pytest.approx(np.logaddexp(x, 0.0), rel=1e-15)
+
+
+def test_a_stopped_value_has_no_derivative_until_it_is_released():
+    product = X * SG(X**2 * SG(X))  # d/dx = sg(x^2 sg(x)) = x^3, whose own derivative is 3 x^2
+    assert released(product.diff(X)) == X**3
+    assert released(product.diff(X)).diff(X) == 3 * X**2

@@ -10,20 +10,26 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
+from ...dirac import game
 from ...dynamics.starts import check_untraced
 from ...errors import InputError, integer
+from ...game import Players
 from ...parameters import text
 from ...rules import Rule, check_rule, rule as make_rule
 from ...variants import Variant, check_variant
 from ..linear.spectrum import spectrum
 from ..slow_flow.averaged import beyond_rest
-from .implications import implications
+from .implications import implications, numeric_functions
 from .render import Document, render
 from .symbolic_model import Abbreviations, SymbolicModel, linearised
 
 if TYPE_CHECKING:
     from sympy import Expr
+
+_AGREE = 1e-6  # relative to 1 and the field: both are computed in double precision
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +107,8 @@ class Explanation:
             found.append("sigma(x) = 1/(1 + exp(-x))")
         if "softplus(" in shown:
             found.append("softplus(x) = log(1 + exp(x))")
+        if "sg(" in shown:
+            found.append("sg(x) = x, held still: it has no derivative in a player's gradient")
         return found
 
     def as_dict(self) -> dict[str, Any]:
@@ -137,7 +145,8 @@ def explain(variant: Variant, dim: int = 1, rule: Rule | str | None = None) -> E
         An :class:`Explanation`.
 
     Raises:
-        InputError: for another dimension, or naming an operation of the loss that has no formula.
+        InputError: for another dimension, naming an operation of the loss that has no formula, or where a derivative of
+            its own (``jax.custom_jvp``, ``jax.custom_vjp``) is not that of the formula.
 
     References:
         docs/theory.md section 2, for what follows from the form of the field.
@@ -157,6 +166,7 @@ def explain(variant: Variant, dim: int = 1, rule: Rule | str | None = None) -> E
         raise InputError(f"dim = {dim} has no formulas; allowed: 1, 2 (which decides every d >= 2)")
     with jax.enable_x64(True):
         model = SymbolicModel(variant, dim)
+        _check_derivatives(model)
         seen = {d: spectrum(variant, dim=d) for d in (1, 2)}
         jacobian, eigenvalues = linearised(model, seen[dim])
         notes = list(implications(variant, model if dim == 1 else SymbolicModel(variant, 1), seen))
@@ -178,3 +188,23 @@ def explain(variant: Variant, dim: int = 1, rule: Rule | str | None = None) -> E
         where=short.where,
         notes=notes,
     )
+
+
+def _check_derivatives(model: SymbolicModel) -> None:
+    """Hold the field in symbols against the field: SymPy knows no derivative that a loss brings with it."""
+    import sympy as sp
+
+    if model.noise or sp.Tuple(*model.field).has(sp.Derivative, sp.Subs, sp.DiracDelta):
+        return  # its mean is not taken yet, or it has no numbers
+    d = model.dim
+    at = np.cos(1.0 + 2.0 * np.arange(2 * d)) / 2
+    modules = [numeric_functions(), "scipy", "numpy"]
+    with np.errstate(all="ignore"):
+        by_symbols = sp.lambdify(model.z, [e.subs(model.numbers) for e in model.field], modules)(*at)
+    by_autodiff = np.concatenate(game(model.variant, jnp.zeros(d)).velocity(Players(at[:d], at[d:])))
+    gap = np.abs(np.array(by_symbols) - by_autodiff)
+    if np.any(gap > _AGREE * (1 + np.abs(by_autodiff))):
+        raise InputError(
+            f"the field of {model.variant.label} is not the derivative of its losses' formulas, as jax.custom_jvp "
+            "or jax.custom_vjp can bring about; allowed: losses whose derivatives are those of their formulas"
+        )

@@ -14,7 +14,7 @@ from ... import dirac
 from ...errors import InputError
 from ...game import Game, Players, Samples, loss_value
 from ...parameters import plain
-from ...tracing.symbolic import NoFormula, exact, formulas
+from ...tracing.symbolic import NoFormula, exact, formulas, released
 from ...variants import Variant
 from ..linear.spectrum import Spectrum
 from .simplify import simplify
@@ -80,7 +80,7 @@ class SymbolicModel:
         }
         raw = [-slope(self.dirac_losses["L_D"], p) for p in self.phi]
         raw += [-slope(self.dirac_losses["L_G"], t) for t in self.theta]
-        self.field = _transformed(variant, [_as_cases(e) for e in raw], self.z)
+        self.field = _transformed(variant, [released(_as_cases(e)) for e in raw], self.z)
 
     @property
     def numbers(self) -> dict[Any, Any]:
@@ -129,7 +129,7 @@ def _transformed(variant: Variant, field: list[Any], z: list[Any]) -> list[Any]:
     if gamma == 0 and lam == 0:
         return field
     v = sp.Matrix(field)
-    j = v.jacobian(z)
+    j = sp.Matrix([[slope(e, x) for x in z] for e in field])
     return list(v - gamma * j.T * v + lam / 2 * (j - j.T) * v)
 
 

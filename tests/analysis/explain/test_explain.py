@@ -296,6 +296,53 @@ def test_every_format_shows_everything(format):
         assert r"\lambda" in shown
 
 
+class Held(dg.Variant):
+    """Losses that hold a value still, or bring a derivative with them."""
+
+    own: bool = False
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        rounded = fake + jax.lax.stop_gradient(jnp.round(fake) - fake)  # straight through: round(f), slope 1
+        return jnp.mean(0.5 * (rounded + 0.25) ** 2 + (_straight(fake) if self.own else 0.0))
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        slope = jax.grad(lambda f: jnp.mean(jax.nn.softplus(-f)))(fake)  # -sigma(-f)
+        return jnp.mean(jax.lax.stop_gradient(slope) * fake)
+
+
+@jax.custom_jvp
+def _straight(x):
+    return jnp.sin(x)
+
+
+_straight.defjvp(lambda x, dx: (jnp.sin(*x), *dx))
+
+
+def test_what_a_loss_stops_has_no_slope_in_the_formulas():
+    found = explain(Held())
+    phi, theta = sp.symbols("phi theta", real=True)
+    f, sigma = phi * theta, functions()[0]
+    by_hand = [-(sp.floor(f + sp.Rational(1, 2)) + 0.25) * theta, sigma(-f) * phi]
+    for u, v in ((0.3, 0.8), (1.7, -1.2), (-2.0, -1.1)):
+        for formula, e in zip(found.field.values(), by_hand, strict=True):
+            at = [float(x.subs({phi: u, theta: v}).evalf()) for x in (formula, e)]
+            assert at[0] == pytest.approx(at[1], abs=1e-12)
+    assert "sg(x) = x" in str(found)
+
+
+@pytest.mark.parametrize("loss", [Held(), dg.variant("wgan").with_(r1=0.3)])
+def test_a_transform_of_a_field_with_steps_has_their_slope_0(loss):
+    variant = loss.with_(consensus=0.1)
+    with jax.enable_x64(True):
+        shown = values(SymbolicModel(variant, 1).field, SymbolicModel(variant, 1), [1.3], [0.8])
+        assert shown == pytest.approx(np.concatenate(dg.field(variant)(np.array([1.3]), np.array([0.8]))))
+
+
+def test_a_derivative_that_is_not_the_formulas_is_refused():
+    with pytest.raises(dg.errors.InputError, match="custom_jvp"):
+        explain(Held(own=True))
+
+
 def test_command_prints_one_json_object(capsys):
     assert main(["explain", "wgan-gp", "--c", "0", "--format", "json"]) == 0
     found = json.loads(capsys.readouterr().out)
