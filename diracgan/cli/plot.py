@@ -140,7 +140,7 @@ def _foretold(found: Spectrum, path: dict[str, Any]) -> bool:
     from ..plotting.series import read
 
     run = read(path)
-    if found.status != Status.STABLE or run.failure():
+    if found.status != Status.STABLE or found.margin is None or run.failure():
         return False
     before, after = np.linalg.norm(np.hstack([run.phi, run.theta - run.x0])[[0, -1]], axis=1)
     left = (1.0 - found.margin) ** run.clock[-1] if run.discrete else np.exp(-found.margin * run.clock[-1])
