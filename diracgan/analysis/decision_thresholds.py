@@ -144,14 +144,9 @@ class Thresholds:
     wander_size: float = 2e-2  # relative spread of the sizes of late windows without a trend
     wander_extents: float = 0.1  # the same of their extents
     wander_diameter: float = 1e-3  # of the extents: a smaller motion is a point at which steps are too small
-    longer_windows: tuple[float, ...] = (
-        8.0,
-        64.0,
-    )  # times as long, for a turn that takes longer than a window
+    longer_windows: tuple[float, ...] = (8.0, 64.0)  # times as long, for a turn longer than a window
     almost_back: float = 0.2  # of a motion's deviation: so near it comes back to where it was on a curve
-    goes_on: float = (
-        1.4  # times as far after twice as many steps: 2 on a smooth curve, 0.4 on Feigenbaum's set
-    )
+    goes_on: float = 1.4  # times as far after twice the steps: 2 on a smooth curve, 0.4 on Feigenbaum's set
     semistable: float = 0.1  # by which the limit of a power law may differ from the last amplitude
     conserved: float = 1e-7  # relative drift of what counts as conserved
     conserved_size: float = 1e-9  # of |z|^2: a smaller quantity is 0
@@ -166,9 +161,7 @@ class Thresholds:
     chaotic: float = 2.0  # times an exponent's error, above which it is positive
     no_exponent: float = 1e-4  # an exponent per iteration, or turn of a flow, nearer to 0 than this is 0
     strange_sizes: float = 3.0  # by which the sizes of late windows of a strange motion may differ
-    walks: float = (
-        2.0  # times the range of a sixteenth of a run: what goes further is not known to stay bounded
-    )
+    walks: float = 2.0  # times the range of a sixteenth of a run: what goes further may not stay bounded
     strange_windows: int = 5  # between two looks at the exponents
     line: float = 0.2  # turns in all rows, by which the frequency of a line may be off
     fundamental: float = 0.02  # the same of the strongest, of which multiples are taken
@@ -244,9 +237,7 @@ class Thresholds:
 
     # ---------------------------------------------------------------- basins
     edge_effort: float = 0.2  # of a verdict that only names what lies beyond an edge
-    edge_price: float = (
-        10.0  # of a field, above which no edge is looked for: it would take longer than the verdict
-    )
+    edge_price: float = 10.0  # of a field, above which an edge would take longer than the verdict
     edge_step: float = 0.05  # of the Runge-Kutta steps by which basins of the flow are told
     # ---------------------------------------------------------------- cross-examination
     trivial: float = 1e-2  # distance of the multiplier of an orbit's own direction from 1

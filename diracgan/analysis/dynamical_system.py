@@ -152,9 +152,8 @@ class ContinuousSystem(DynamicalSystem):
         ts = np.linspace(0.0, span, ROWS) if rows else np.full(ROWS, span)
         atol = _ATOL * min(1.0, self._size(state))
         most = max(self._left, self._least) / self.price
-        switching = (
-            "per crossing" if c_compiler.available() else "per switching"
-        )  # that no compiled loop passes
+        # without a C compiler no compiled loop passes a switching
+        switching = "per crossing" if c_compiler.available() else "per switching"
         limits = (
             1 + int(min(MAX_STEPS, most / _EVALUATIONS["per step"])),
             1 + int(min(_MOST_SWITCHINGS, most / _EVALUATIONS[switching])),

@@ -101,9 +101,8 @@ class Runs:
             loop = self._loop(h, self._begun(draws[0]))
             if loop is not None:
                 return np.stack([loop(self._begun(draw), counts, LARGEST)[1][1:] for draw in draws])
-        padded = np.concatenate(
-            [draws, np.tile(draws[-1:], (_next_size(n) - n, 1))]
-        )  # few sizes are compiled
+        # few sizes are compiled
+        padded = np.concatenate([draws, np.tile(draws[-1:], (_next_size(n) - n, 1))])
         with jax.enable_x64(True):
             return np.asarray(_rows_after(self.system, self.rule, padded, h, counts))[:n, 1:]
 

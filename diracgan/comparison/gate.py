@@ -13,7 +13,7 @@ from .statistics import spread, tally
 
 
 def control_results(merged: dict[str, Records], beside: Records, chosen: Protocol) -> Records:
-    """What is wrong must fail by claim A\'s own criterion: [{name, failed_as_expected, ...}]."""
+    """What is wrong must fail by claim A's own criterion: [{name, failed_as_expected, ...}]."""
     return [
         _control("large perturbation", merged["large perturbation"], chosen),
         _control("wrong L2", merged["wrong L2"], chosen),

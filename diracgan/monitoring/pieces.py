@@ -171,9 +171,8 @@ def _without_rotation(values: np.ndarray) -> np.ndarray:
     back, ago = values[moving][:, fit.first :][:, ::-1], dataclasses.replace(m, sigma=-m.sigma)
     changes = abs(m.sigma) * len(n) > math.log(GROWS)
     sets_in = changes and m.sigma < 0 and not goes_on_growing(values[moving], m, fit.first)
-    stops = (
-        changes and m.sigma > 0 and not goes_on_growing(back, ago, 0)
-    )  # what fades does so from the beginning
+    # what fades does so from the beginning
+    stops = changes and m.sigma > 0 and not goes_on_growing(back, ago, 0)
     if share_of(fit, values[moving]) < TURNS or sets_in or stops:
         return values
     made = values.copy()

@@ -76,9 +76,8 @@ class AtOnce(Generic[R]):
         """As the function itself."""
         if more:
             return self.compiled(*args, **more)
-        leaves, structure = jax.tree.flatten(
-            args
-        )  # once: what a loss reads from outside is looked up each time
+        # once: what a loss reads from outside is looked up each time
+        leaves, structure = jax.tree.flatten(args)
         if any(map(is_traced, leaves)):
             return self.compiled(*args)
         for quick in self._quick:
@@ -88,7 +87,7 @@ class AtOnce(Generic[R]):
             found = program.on_host(scalars([np.asarray(x) for x in leaves]))
             if self._same or not any(np.isnan(x) for x in found) or (self._mends and not self._mends(*args)):
                 return _filled_in(program, found)
-        return self.compiled(*args, **more)
+        return self.compiled(*args)
 
 
 def _filled_in(program: Program, found: list[Any]) -> Any:

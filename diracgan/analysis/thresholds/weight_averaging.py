@@ -248,7 +248,7 @@ def _of_steps(frequency: float, step: float, given: Any, k: float | None) -> dic
     made["phases"] = phases + 0.0  # no negative zero
     if k is not None:
         made["decay"], rest = decay_for(k, angle)
-        made["tau"] = -step / math.log1p(-rest) if rest < 1.0 else 0.0
+        made["tau"] = 0.0 if rest >= 1.0 else -step / math.log1p(-rest)  # NaN where no decay does it
         made["horizon"] = 1.0 / rest
     return made
 

@@ -92,7 +92,7 @@ def _of_rows(rows: Iterator[Any], given: str) -> LogTable:
                 continue
             styled = styled or any(_is_statistic(v) for v in row.values())
             seeds.add(row["seed"] if isinstance(row.get("seed"), (int, str)) else None)
-            columns.append(_leaves(_spread(row)))
+            columns.append(leaves(_spread(row)))
     except (RecursionError, OverflowError):
         raise InputError(
             f"{given} is nested too deeply or holds huge numbers; allowed: plain numbers"
@@ -135,16 +135,16 @@ def _is_statistic(value: Any) -> bool:
     return isinstance(value, Mapping) and value.keys() == _STATISTIC
 
 
-def _leaves(value: Any, name: str = "") -> dict[str, float]:
+def leaves(value: Any, name: str = "") -> dict[str, float]:
     """The numbers of a nested object by their dotted names; of StyleGAN's statistics the means."""
     if _is_statistic(value):
-        return _leaves(value["mean"] if value["num"] else None, name)
+        return leaves(value["mean"] if value["num"] else None, name)
     if isinstance(value, Mapping):
         return {
-            n: x for k, v in value.items() for n, x in _leaves(v, f"{name}.{k}" if name else str(k)).items()
+            n: x for k, v in value.items() for n, x in leaves(v, f"{name}.{k}" if name else str(k)).items()
         }
     if isinstance(value, list):
-        return {n: x for k, v in enumerate(value) for n, x in _leaves(v, f"{name}[{k}]").items()}
+        return {n: x for k, v in enumerate(value) for n, x in leaves(v, f"{name}[{k}]").items()}
     if isinstance(value, str):  # also NaN, and fairseq's "1.38"
         try:
             return {name: float(value)}

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..roles import player_of
+from ..roles import player_of, says_loss
+from .json_lines import leaves
 from .table import VALUE_COLUMNS
 
-_PRINTED = (
-    "log",
-    "message",
-    "msg",
-    "text",
-    "textPayload",
-    "MESSAGE",
-)  # of Docker, CloudWatch, loguru, Google, journald
+# of Docker, CloudWatch, loguru, Google, journald
+_PRINTED = ("log", "message", "msg", "text", "textPayload", "MESSAGE")
 _RUNTIME = re.compile(r"\S+ std(?:out|err) [FP] ")  # of Kubernetes: 2024-03-01T12:00:00.5Z stdout F ...
 _ROW = re.compile(r"&.*\\\\")  # of LaTeX
 _RULES = re.compile(
@@ -64,11 +59,13 @@ def _printed_in(line: str) -> str | None:
     except (ValueError, RecursionError):
         return None
     printed = next((row[n] for n in _PRINTED if isinstance(row.get(n), str)), None)
-    own = any(
-        n.lower() in VALUE_COLUMNS or (player_of(n) is not None and not isinstance(x, str))
-        for n, x in row.items()
-    )
-    return None if own else printed
+    return None if printed is None or _has_losses(row) else printed
+
+
+def _has_losses(row: Mapping[str, Any]) -> bool:
+    """Whether an object holds losses as numbers, by their names, within other objects or in a column of values."""
+    named = any(player_of(name) is not None or says_loss(name) for name in leaves(row))
+    return named or any(name.lower() in VALUE_COLUMNS for name in row)
 
 
 def _of_json(lines: Iterable[str]) -> Iterator[str]:

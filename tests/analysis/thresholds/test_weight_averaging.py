@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import diracgan as dg
-from diracgan.analysis.thresholds.weight_averaging import decay_for, flow_gain, gain
+from diracgan.analysis.thresholds.weight_averaging import _of_steps, decay_for, flow_gain, gain
 
 
 def test_the_three_numbers():
@@ -26,6 +26,12 @@ def test_the_wanted_decay_does_it(k, w):
     beta, rest = decay_for(k, w)
     assert 0 <= beta < 1
     assert rest / math.hypot(rest, 2 * math.sqrt(beta) * math.sin(w / 2)) == pytest.approx(1 / k, rel=1e-11)
+
+
+def test_no_decay_reduces_an_orbit_that_stands_still():
+    found = _of_steps(0.0, 0.1, None, 10.0)
+    assert all(math.isnan(found[n]) for n in ("decay", "tau", "horizon"))
+    assert _of_steps(0.0, 0.1, None, 1.0)["tau"] == 0.0
 
 
 def test_against_a_simulated_orbit():

@@ -52,11 +52,17 @@ def test_what_is_wrapped_is_read(wrapper, tmp_path):
     np.testing.assert_allclose(log.values, [D, G])
 
 
-def test_an_object_with_losses_of_its_own_keeps_them_beside_its_message(tmp_path):
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [
+        (lambda k: {"d_loss": D[k]}, "d_loss"),
+        (lambda k: {"loss": D[k]}, "loss"),
+        (lambda k: {"metrics": {"d_loss": D[k]}}, "metrics.d_loss"),
+    ],
+)
+def test_an_object_with_losses_of_its_own_keeps_them_beside_its_message(form, name, tmp_path):
     file = tmp_path / "log.jsonl"
-    file.write_text(
-        "".join(json.dumps({"message": f"epoch {k}", "step": k, "d_loss": D[k]}) + "\n" for k in K)
-    )
+    file.write_text("".join(json.dumps({"message": f"epoch {k}", "step": k} | form(k)) + "\n" for k in K))
     log = read(file)
-    assert log.names == ["d_loss"]
+    assert log.names == [name]
     np.testing.assert_allclose(log.values[0], D)
