@@ -117,10 +117,11 @@ static double measured(const double *e, const double *y, const double *z, double
    of the regime beyond. */
 static int crosses(double *p, const int64_t *shared, int k, const double *y, double *g, double *s) {
 #if SITES && !SLIDES
-  double q[PARAMETERS], out[2 * SITES], size = 1, flat = -1e-6 * s[k];
+  double q[PARAMETERS], out[2 * SITES], size = 1, off = 0, flat = -1e-6 * s[k];
   int tied[SITES];
   if (k >= SITES || !shared[k * SITES + k] || !(s[k] < 0)) return 0;
-  for (int c = 0; c < N; c++) size = fmax(size, fabs(y[c]));
+  for (int c = 0; c < N; c++) off = fmax(off, fabs(y[c]));
+  size = fmax(size, off);
   memcpy(q, p, sizeof q);
   for (int j = 0; j < SITES; j++) {
     double slack = p[SLACK + j], least = 1e-9 * size;
@@ -129,7 +130,7 @@ static int crosses(double *p, const int64_t *shared, int k, const double *y, dou
     if (tied[j]) {
       if (!(s[j] <= flat && fabs(g[j] - slack) <= least * fmax(1, s[j] / s[k])) || !(flips || s[j] >= -flat)) return 0;
       if (flips) q[MODES + j] = -p[MODES + j];
-      q[SLACK + j] = 1e-13 * size;
+      q[SLACK + j] = 1e-13 * (off > 0 ? off : 1); /* in proportion to the state */
     } else if (!(g[j] <= 2 * slack)) {
       q[SLACK + j] = 0;
     }

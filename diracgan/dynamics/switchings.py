@@ -238,8 +238,11 @@ def _off(regime: Regime, k: int) -> Regime:
 
 
 def _leaving(regime: Regime, shared: np.ndarray, y: Array) -> Regime:
-    """The regime that starts on these surfaces, and on those before, and leaves them."""
-    slack = 1e-13 * max(1.0, float(np.max(np.abs(y))))
+    """The regime that starts on these surfaces, and on those before, and leaves them.
+
+    The slack is in proportion to the state: of a small one phi theta is far below 1e-13 between two crossings as well.
+    """
+    slack = 1e-13 * (float(np.max(np.abs(y))) or 1.0)
     return regime._replace(slack=np.where(shared, slack, regime.slack))
 
 

@@ -260,7 +260,7 @@ def _between(places: list[Array]) -> list[Array]:
     return [finite[0] - 1.0, *middle, finite[-1] + 1.0]
 
 
-_MOST_KNOWN = 16  # kinks between which a mean is split
+_MOST_KNOWN = 64  # kinks between which a mean is split
 _MOST = 4  # kinks that are told apart where they are traced
 _APART = 1e-6  # of its size: a root nearer than this to a kink is that kink
 

@@ -216,3 +216,28 @@ def test_the_verdict_of_the_huber_loss_is_sublinear():
     r = dg.verdict(split(*losses), phi0=[0.5], theta0=[0.4], edge=False)
     assert r.kind == "converges-sublinearly"
     assert r.numbers["constant"] == pytest.approx(2.0, rel=0.01)
+
+
+class Steeper(dg.Variant):
+    """phi' = -(1 + sgn(s)/2) theta, theta' = phi: homogeneous, and a third of the size is left after every turn."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(fake + jnp.abs(fake) / 2)
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(fake)
+
+
+# the fast suite sees the loop without a compiler, which takes the same slack
+@pytest.mark.parametrize("compiled", ["0", pytest.param("1", marks=pytest.mark.slow)])
+def test_a_small_motion_through_kinks_is_the_large_one_made_smaller(compiled, monkeypatch):
+    """A quarter turn takes pi/2/sqrt(a) with a = 3/2 or 1/2; each pair of them scales the axis by sqrt(1/3)."""
+    monkeypatch.setenv("DIRACGAN_C", compiled)
+    turn = np.pi * (1 / np.sqrt(1.5) + 1 / np.sqrt(0.5))
+    for size in (1.0, 1e-6):
+        end = dg.simulate(
+            Steeper(), phi0=[size], theta0=[2 * size], ts=[0.0, 4 * turn], t1=4 * turn, atol=1e-24
+        )
+        np.testing.assert_allclose(
+            [end.phi[-1, 0], end.theta[-1, 0]], np.array([1, 2]) * size / 81, rtol=1e-4
+        )

@@ -51,3 +51,10 @@ def test_a_kinked_polynomial_is_the_sum_of_its_jumps():
     # u |u - 2| = -u^2 + 2 u before 2; behind it 2 u (u - 2) more, which is 4 (u - 2) + 2 (u - 2)^2
     found = polynomials(lambda u: jnp.sum(u * jnp.abs(u - 2.0)), np.array([2.0]), 2)
     np.testing.assert_allclose(found, [[0, -2, -1], [0, 4, 2]], atol=1e-13)
+
+
+def test_a_loss_may_have_dozens_of_kinks():
+    places = np.linspace(-1.05, 0.95, 21)
+    kinks = kinks_of(lambda u: sum(jnp.sum(jnp.abs(u - c)) for c in places))
+    assert kinks is not None
+    np.testing.assert_allclose(kinks.places, places, atol=1e-12)
