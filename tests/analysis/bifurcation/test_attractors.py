@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +12,7 @@ import written_games as games
 
 import diracgan as dg
 from diracgan.analysis import basins, many_runs, run_ends
+from diracgan.analysis.bifurcation.attractors import _edges
 from diracgan.analysis.verdict import kicks
 from diracgan.game import Players
 
@@ -304,6 +306,18 @@ def test_nothing_is_told_where_steps_of_the_flow_diverge_and_the_flow_does_not(m
     assert kicks.kick(dg.variant("wgan-gp", c=1.0, lam=0.3), [0.4], [0.4]) is None
 
 
+def test_an_edge_lies_between_basins_that_meet():
+    # 0, 1 and 2 for phi below -1, between, and above 1: between the first and the last there is none
+    at = SimpleNamespace(
+        labels=lambda draws: np.digitize(draws[:, 0], [-1.0, 1.0]),
+        runs=SimpleNamespace(box=2.0, centre=np.zeros(2)),
+    )
+    draws = np.random.default_rng(0).uniform(-2, 2, size=(60, 2))
+    found = _edges(at, [0, 1, 2], at.labels(draws), draws)
+    assert [edge.between for edge in found] == [(0, 1), (1, 2)]
+    np.testing.assert_allclose([edge.point[0] for edge in found], [-1, 1], atol=1e-8)
+
+
 class Tristable(dg.Rule):
     """phi+ = phi - phi (phi^2 - 1) (phi^2 - 4)/20, theta+ = theta/2: 0 and +-2 attract, +-1 repel."""
 
@@ -312,7 +326,7 @@ class Tristable(dg.Rule):
         return Players(p - 0.05 * p * (p * p - 1) * (p * p - 4), 0.5 * t), memory
 
 
-@pytest.mark.slow  # in the fast suite: one edge between two attractors, by the same bisection
+@pytest.mark.slow  # in the fast suite: the test before
 def test_attractors_between_whose_basins_another_lies_have_no_edge():
     # the map is monotone on [-2.3, 2.3]: edges lie at phi = +-1, and between the basins of -2 and 2 there is none;
     # the ends of a bisection between them were 2 apart, and their middle an edge at |z| = 0.3

@@ -15,7 +15,7 @@ from diracgan.analysis.explain.implications import length_of_the_critic, numeric
 from diracgan.analysis.explain.symbolic_model import SymbolicModel
 from diracgan.cli.app import main
 from diracgan.parameters import parameters
-from diracgan.tracing.symbolic import exact, formulas, functions
+from diracgan.tracing.symbolic import exact, formulas, functions, stopped
 
 MODULES = [numeric_functions(), "numpy"]
 NAMES = sorted(dg.variants())
@@ -319,15 +319,22 @@ _straight.defjvp(lambda x, dx: (jnp.sin(*x), *dx))
 
 
 def test_what_a_loss_stops_has_no_slope_in_the_formulas():
-    found = explain(Held())
-    phi, theta = sp.symbols("phi theta", real=True)
-    f, sigma = phi * theta, functions()[0]
+    with jax.enable_x64(True):
+        model = SymbolicModel(Held(), 1)
+    (phi, theta), sigma = model.z, functions()[0]
+    f = phi * theta
     by_hand = [-(sp.floor(f + sp.Rational(1, 2)) + 0.25) * theta, sigma(-f) * phi]
     for u, v in ((0.3, 0.8), (1.7, -1.2), (-2.0, -1.1)):
-        for formula, e in zip(found.field.values(), by_hand, strict=True):
+        for formula, e in zip(model.field, by_hand, strict=True):
             at = [float(x.subs({phi: u, theta: v}).evalf()) for x in (formula, e)]
             assert at[0] == pytest.approx(at[1], abs=1e-12)
-    assert "sg(x) = x" in str(found)
+    assert all(e.has(stopped()) for e in model.dirac_losses.values())
+
+
+@pytest.mark.slow  # fast: the formulas, the test before
+def test_what_a_loss_stops_is_explained():
+    found = explain(Held())
+    assert "sg(x) = x" in str(found) and "sg(" not in str(list(found.field.values()))
 
 
 @pytest.mark.parametrize("loss", [Held(), dg.variant("wgan").with_(r1=0.3)])

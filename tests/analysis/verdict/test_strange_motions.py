@@ -11,7 +11,7 @@ import written_games as games
 from scipy.integrate import solve_ivp
 
 import diracgan as dg
-from diracgan.analysis.verdict.judges.attractors import two_frequencies
+from diracgan.analysis.verdict.judges.attractors import _moves_within_bounds, two_frequencies
 from diracgan.game import Players
 
 STEP = dg.rule("simultaneous", lr=1.0)
@@ -262,7 +262,20 @@ class Kicked(Mapped):
         return p, q + p
 
 
-@pytest.mark.slow  # in the fast suite: Feigenbaum's set
+def test_exponents_are_taken_of_steps_that_move_within_bounds():
+    def judged(zs, discrete=True):
+        ahead = SimpleNamespace(zs=np.stack([zs, 0 * zs], axis=1))
+        motion = SimpleNamespace(discrete=discrete, advance=lambda *_: ahead)
+        return _moves_within_bounds(SimpleNamespace(motion=motion), SimpleNamespace(end=None))
+
+    n, noise = np.arange(20_000), np.random.default_rng(0).normal(size=20_000)
+    assert judged(np.cos(n)) and judged(noise)
+    assert not judged(np.cumsum(noise)) and not judged(0.01 * n)
+    assert not judged(noise * (n < 1000))  # rests at last
+    assert judged(np.cumsum(noise), discrete=False)
+
+
+@pytest.mark.slow  # in the fast suite: the test before, and Feigenbaum's set
 @pytest.mark.parametrize(
     ("rule", "start"),
     [
