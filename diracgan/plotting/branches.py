@@ -124,13 +124,18 @@ def branch_title(found: Any) -> str:
         'ns, flow: supercritical Hopf at gamma = 0'
     """
     at = [
-        f"{p.criticality} {_MARKS[p.kind][1]} at {found.parameter} = {number(p.value, 5)}".strip()
+        f"{p.criticality} {_MARKS[p.kind][1]} at {found.parameter} = {number(_value(p, found), 5)}".strip()
         for p in found.points
     ]
     more = [f"{len(at) - 3} more"] if len(at) > 3 else []
     none = f"{found.kind} over {found.parameter}, no bifurcation"
     what = spanned(f"{found.variant}, {found.rule or 'flow'}", found.parameter, found.low, found.high)
     return f"{what}: {', '.join([*at[:3], *more]) or none}"
+
+
+def _value(point: Any, on: Any) -> float:
+    """Where a point lies on its branch, 0 up to rounding."""
+    return point.value if abs(point.value) > _ROUNDING * (on.high - on.low) else 0.0
 
 
 def _from_zero(ax: Axes) -> None:
@@ -148,7 +153,7 @@ def _named(ax: Axes, found: Sequence[Any]) -> None:
     units = np.array([np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())])
     names: list[tuple[np.ndarray, str, list[str], bool]] = []
     for point, b in sorted(((p, on) for on in found for p in on.points), key=lambda pair: pair[0].value):
-        value = point.value if abs(point.value) > _ROUNDING * (b.high - b.low) else 0.0
+        value = _value(point, b)
         left = point.side > 0 or value > b.low + _NEAR_THE_END * (b.high - b.low)
         at, name = np.array([point.value, _height_at(b, point)]), _MARKS[point.kind][1]
         if names and name == names[-1][1] and np.all(np.abs(at - names[-1][0]) < _SHARE * units):

@@ -54,6 +54,16 @@ def _parts(operation: Operation) -> Iterator[TracedFunction]:
             yield from functions
 
 
+def by_value(operation: Operation, values: Sequence[Any]) -> list[Any]:
+    """An operation's results at held arguments, with the derivatives of what it computes.
+
+    The gradient that ``jax.custom_vjp`` brings is a player's, which ends here; JAX has no forward derivative of it.
+    """
+    if operation.name == "custom_vjp_call" and isinstance(operation.structure, Call):
+        return interpret(operation.structure.function, values, by_value, lambda value: value)
+    return operation(list(values))
+
+
 def keeping(kept: list[list[Any]]) -> Stop:
     """Evaluate what stops as if it did not, and keep its inputs in ``kept``: the pass at the held arguments."""
 
@@ -78,7 +88,8 @@ def _twice(operation: Operation, ins: list[_Twice]) -> list[_Twice]:
     if operation.name == "stop_gradient":
         return [_Twice(x.held, x.held) for x in ins]
     if not stops_within(operation):
-        at, held = (operation(list(side)) for side in zip(*ins, strict=True))
+        at, held = zip(*ins, strict=True)
+        at, held = operation(list(at)), by_value(operation, held)
         return list(map(_Twice, at, held))
     match operation.structure:
         case Call(function):

@@ -22,7 +22,7 @@ from ..parameters import is_traced
 from ..variants._math import root
 from .jaxpr import Operation, TracedFunction, interpret, read
 from .sites import AMONG, COMPARE, STAIRS, axes_of_choice, has_no_site, inner_function, is_site
-from .stopped import Stop, holding, keeping, stops, stops_within
+from .stopped import Stop, by_value, holding, keeping, stops, stops_within
 
 
 class _Tracked(NamedTuple):
@@ -90,7 +90,7 @@ class BranchedFunction:
         sites = _Sites(modes)
         if held is not None and self.stops:
             kept: list[list[Any]] = []
-            _Sites(modes, keeping(kept)).run(self.function, self._tracked(held, constants))
+            _Sites(modes, keeping(kept), by_value).run(self.function, self._tracked(held, constants))
             sites = _Sites(modes, holding(kept))
         out = sites.run(self.function, self._tracked(args, constants))
         dtype = jnp.result_type(float)
@@ -170,8 +170,11 @@ def unlocated(fn: Callable[..., Any], args: Sequence[Any]) -> tuple[str, ...]:
 class _Sites:
     """The sites met in one pass over a function."""
 
-    def __init__(self, modes: Array | None, stop: Stop | None = None) -> None:
-        self.modes, self.stop, self.used, self.surfaces = modes, stop, 0, []
+    def __init__(
+        self, modes: Array | None, stop: Stop | None = None, results: Stop = Operation.__call__
+    ) -> None:
+        self.modes, self.stop, self.results = modes, stop, results
+        self.used, self.surfaces = 0, []
 
     def run(self, function: TracedFunction, inputs: Sequence[_Tracked]) -> list[_Tracked]:
         """The function's outputs."""
@@ -187,7 +190,7 @@ class _Sites:
         if self.stop is not None and stopping:
             return [_Tracked(x, moving) for x in self.stop(operation, values)]
         if not moving:
-            return [_Tracked(x, False) for x in operation(values)]
+            return [_Tracked(x, False) for x in self.results(operation, values)]
         if not operation.outputs:  # it only does something besides, as jax.debug.print does
             operation(values)
             return []
@@ -198,7 +201,7 @@ class _Sites:
         """An operation's values."""
         name = operation.name
         if not is_site(operation) or not jnp.issubdtype(jnp.result_type(values[0]), jnp.floating):
-            return operation(values)
+            return self.results(operation, values)
         x = jnp.asarray(values[0])
         if name in AMONG:
             return [self.among(operation, x)]

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from diracgan.plotting.axes_helpers import name_beside
-from diracgan.plotting.branches import branches
+from diracgan.plotting.branches import branch_title, branches
 
 
 def drawn(statuses: list[str]) -> dict[str, list[float]]:
@@ -93,3 +93,11 @@ def test_heights_begin_at_no_distance_unless_all_are_far_from_it():
     assert limits(0.0)[0] == -0.05 and limits(0.0)[1] == 1.0
     assert limits(0.2, 1.0)[0] == 0.0
     assert 0.8 < limits(0.9, 1.0)[0] < 0.9
+
+
+def test_a_title_says_0_where_a_point_is_there_up_to_rounding():
+    point = SimpleNamespace(criticality="subcritical", kind="hopf", value=3.5e-19)
+    branch = SimpleNamespace(
+        variant="ns", rule=None, parameter="gamma", low=-0.5, high=0.3, kind="equilibria", points=[point]
+    )
+    assert branch_title(branch).endswith("subcritical Hopf at gamma = 0")

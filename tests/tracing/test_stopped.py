@@ -167,3 +167,24 @@ def test_under_instance_noise_the_shift_of_a_logsumexp_has_no_effect():
     softened = one_loss(lambda r, f: -jax.nn.softplus(f - r), OfLogits)()
     kept, known = (np.asarray(dg.spectrum(v.with_(noise=0.5)).jacobian) for v in (smooth, softened))
     np.testing.assert_allclose(kept, known, atol=1e-10)
+
+
+@jax.custom_vjp
+def straight(x):
+    return jnp.sin(x)
+
+
+straight.defvjp(lambda x: (jnp.sin(x), x), lambda x, g: (g,))
+
+
+def test_a_stopped_value_of_a_function_with_a_gradient_of_its_own_has_the_slope_of_its_value():
+    # L_D = sg(sin f) r, so phi' = -sin(phi theta) x0, whose slopes are those of the sine; JAX alone has no forward
+    # derivative of custom_vjp
+    made = one_loss(lambda r, f: still(straight(f)) * r)()
+    phi, theta = 0.6, 0.8
+    slope = jax.jacfwd(lambda z: dg.field(made, x0=X0)(z[:1], z[1:])[0][0])(jnp.array([phi, theta]))
+    np.testing.assert_allclose(slope, -np.cos(phi * theta) * X0 * np.array([theta, phi]), rtol=1e-5)
+    # L_D = straight(f) beside a stopped value: phi' = -theta - phi x0, by the gradient that it brings
+    made = one_loss(lambda r, f: straight(f) + still(r) * r)()
+    slope = jax.jacfwd(lambda z: dg.field(made, x0=X0)(z[:1], z[1:])[0][0])(jnp.array([phi, theta]))
+    np.testing.assert_allclose(slope, [-(X0**2), -1.0], rtol=1e-5)
