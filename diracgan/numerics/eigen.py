@@ -222,10 +222,10 @@ def balance(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         for i in range(a.shape[1]):
             column = np.abs(a[:, off[i], i]).sum(axis=1)
             row = np.abs(a[:, i, off[i]]).sum(axis=1)
-            ratio = np.where((row > 0) & (column > 0), row, 1.0) / np.where(
-                (row > 0) & (column > 0), column, 1.0
-            )
-            factor = np.exp2(np.clip(np.rint(np.log2(ratio) / 2), -500, 500))
+            both = (row > 0) & (column > 0)
+            # of each by itself: their ratio may be more than a float holds
+            gap = np.log2(np.where(both, row, 1.0)) - np.log2(np.where(both, column, 1.0))
+            factor = np.exp2(np.clip(np.rint(gap / 2), -500, 500))
             better = column * factor + row / factor < 0.95 * (column + row)
             factor = np.where(better, factor, 1.0)
             a[:, :, i] *= factor[:, None]

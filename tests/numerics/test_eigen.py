@@ -105,6 +105,14 @@ def test_balancing_is_a_similarity_by_powers_of_two():
     assert np.all((ratio > 0.2) & (ratio < 5.0))
 
 
+def test_entries_further_apart_than_a_float_s_range_are_balanced_without_a_warning():
+    # eigenvalues 0 and +-sqrt(1e-310) = +-1e-155, to the few digits of a subnormal number
+    a = np.array([[[0.0, 1.0, 0.0], [1e-310, 0.0, 0.0], [0.0, 0.0, 0.0]]])
+    with np.errstate(over="raise"):
+        balanced, _ = eigen.balance(a)
+    np.testing.assert_allclose(np.sort(np.linalg.eigvals(balanced[0])), [-1e-155, 0, 1e-155], rtol=1e-10)
+
+
 def test_ties_are_ordered_by_their_imaginary_parts():
     w = np.array([[-1.0, 1e-17 - 2j, 2j, -1e-17 + 1j]])
     order = eigen.ordered(w, np.full((1, 4), 1e-15))
