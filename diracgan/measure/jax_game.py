@@ -19,6 +19,7 @@ from ..game import GameLike, Players
 from ..rules import Rule, from_optax
 from ..rules.base import varying
 from ..rules.per_player import Memory
+from ..tracing.switching import branched
 from . import operators
 from .measured_game import PLAYERS, UserGame
 
@@ -261,9 +262,13 @@ def of_losses(said: UserGame, batch: Any, state: Any) -> JaxGame:
             raise InputError(f"{name} failed: {one_line(error)}") from error
 
     def field(at: Players, batch: Any, penalty: Any) -> Players:
+        critic, generator = (
+            _held_at(lambda z, name=name: loss(name, z, batch), at)
+            for name in ("critic_loss", "generator_loss")
+        )
         down = Players(
-            jax.grad(lambda phi: loss("critic_loss", Players(phi, at.theta), batch))(at.phi),
-            jax.grad(lambda theta: loss("generator_loss", Players(at.phi, theta), batch))(at.theta),
+            jax.grad(lambda phi: critic(Players(phi, at.theta)))(at.phi),
+            jax.grad(lambda theta: generator(Players(at.phi, theta)))(at.theta),
         )
         return jax.tree.map(jnp.negative, down)
 
@@ -283,6 +288,12 @@ def of_losses(said: UserGame, batch: Any, state: Any) -> JaxGame:
         return jnp.stack([loss(name, at, batch) for name in losses])
 
     return JaxGame(field, players, rule, memory, view=view, losses=values)
+
+
+def _held_at(loss: Callable[[Players], Array], at: Players) -> Callable[[Players], Array]:
+    """The loss, with what it stops taken at ``at``: no player's gradient sees it, the field's derivative does."""
+    traced = branched(loss, (at,))
+    return (lambda z: traced((z,), held=(at,))[0]) if traced.stops else loss
 
 
 def _is_moving(x: Any) -> bool:

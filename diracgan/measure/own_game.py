@@ -199,8 +199,8 @@ def _seen(measured: MeasuredGame) -> MeasuredGame:
     moved = measured.backend.field(measured.held, 1e-2 * d)
     if np.any(moved[:n_d] != velocity[:n_d]) and not np.any(measured.matvec(d)[:n_d]):
         raise InputError(
-            "critic_loss hides the generator from differentiation; leave out stop_gradient: each player's gradient "
-            "is taken in its own parameters alone"
+            "critic_loss hides the generator from differentiation; leave out what does: each player's gradient is "
+            "taken in its own parameters alone"
         )
     return measured
 

@@ -355,5 +355,35 @@ def coarse(phi, theta, batch):
     return mean(phi, theta, batch).astype(jnp.bfloat16)
 
 
+@jax.custom_jvp
+def unseen(x):
+    return x
+
+
+unseen.defjvp(lambda primals, tangents: (primals[0], jnp.zeros_like(tangents[0])))
+
+
 def stopped(phi, theta, batch):
-    return jnp.mean(phi**2 * jax.lax.stop_gradient(theta) * batch)
+    return jnp.mean(phi**2 * unseen(theta) * batch)
+
+
+def held(phi, theta, batch):
+    still = jax.lax.stop_gradient
+    return jnp.sum(still(jnp.tanh(phi) + phi[::-1] * theta) * phi) * batch + jnp.sum(still(theta**2) * phi)
+
+
+@pytest.mark.parametrize("batches", [[0.7], [0.7, 1.1]])
+def test_what_a_loss_stops_ends_the_player_s_gradient_alone(batches):
+    phi, theta, mean_batch = np.array([0.3, -0.8]), np.array([0.5, 0.9]), np.mean(batches)
+    game = dg.measure.game(held, lambda p, t, b: -held(t, p, b), phi, theta, batches, together=len(batches))
+
+    def field(y):
+        p, t = y[:2], y[2:]
+        critic = mean_batch * (np.tanh(p) + p[::-1] * t) + t**2
+        generator = mean_batch * (np.tanh(t) + t[::-1] * p) + p**2
+        return np.concatenate([-critic, generator])
+
+    y = np.concatenate([phi, theta])
+    np.testing.assert_allclose(game.velocity(), field(y), rtol=1e-13)
+    by_differences = np.array([(field(y + e) - field(y - e)) / 2e-5 for e in 1e-5 * np.eye(4)]).T
+    np.testing.assert_allclose(np.array([game.matvec(e) for e in np.eye(4)]).T, by_differences, atol=1e-9)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..roles import player_of, says_loss
+from ..clocks import is_clock_name, is_setting
+from ..roles import player_of, says_loss, words_of
 from .json_lines import leaves
 from .table import VALUE_COLUMNS
 
@@ -20,6 +22,8 @@ _RULES = re.compile(
     r"\\(?:hline|toprule|midrule|bottomrule|addlinespace|cmidrule(?:\([^)]*\))?\{[^}]*\}|cline\{[^}]*\})"
 )
 _STYLED = re.compile(r"\\(?:text\w+|mathbf|num|multicolumn\{\d+\}\{[^}]*\}|\w*color\{[^}]*\})\{([^{}]*)\}")
+# of what a logger adds by itself: created, msecs, relativeCreated of Python's
+_TIMES = frozenset("time timestamp ts created msecs elapsed seconds duration uptime".split())
 _WIDE = 3  # wrapped lines that are looked at
 
 
@@ -51,7 +55,7 @@ def _unwrapping(head: str) -> Callable[[Iterable[str]], Iterator[str]] | None:
 
 
 def _printed_in(line: str) -> str | None:
-    """What was printed, of a JSON object that holds it; None for an object with losses of its own, and for others."""
+    """What was printed, of a JSON object that holds it; None for an object that measures itself, and for others."""
     if not line.lstrip().startswith("{"):
         return None
     try:
@@ -59,13 +63,18 @@ def _printed_in(line: str) -> str | None:
     except (ValueError, RecursionError):
         return None
     printed = next((row[n] for n in _PRINTED if isinstance(row.get(n), str)), None)
-    return None if printed is None or _has_losses(row) else printed
+    return None if printed is None or _measures(row) else printed
 
 
-def _has_losses(row: Mapping[str, Any]) -> bool:
-    """Whether an object holds losses as numbers, by their names, within other objects or in a column of values."""
-    named = any(player_of(name) is not None or says_loss(name) for name in leaves(row))
-    return named or any(name.lower() in VALUE_COLUMNS for name in row)
+def _measures(row: Mapping[str, Any]) -> bool:
+    """Whether an object holds what was measured: losses by their names, a column of values, fractions but for times."""
+    own = leaves(row)
+    named = any(player_of(name) is not None or says_loss(name) for name in own)
+    fractions = (name for name, x in own.items() if math.isfinite(x) and not x.is_integer())
+    other = any(
+        not (is_clock_name(name) or is_setting(name) or _TIMES & set(words_of(name))) for name in fractions
+    )
+    return named or other or any(name.lower() in VALUE_COLUMNS for name in row)
 
 
 def _of_json(lines: Iterable[str]) -> Iterator[str]:

@@ -38,6 +38,10 @@ WRAPPED = {
         json.dumps({"text": f"2024-03-01 12:00:00.1 | INFO | {x}\n", "record": {"elapsed": {"seconds": 2.5}}})
         for x in LINES
     ],
+    "Python's logging": [
+        json.dumps({"message": x, "created": 1709294400.25, "relativeCreated": 0.5, "lineno": 3})
+        for x in LINES
+    ],
     "CloudWatch": [json.dumps({"timestamp": 1709294400000, "message": x}) for x in LINES],
     "LaTeX": TABLE,
 }
@@ -58,9 +62,10 @@ def test_what_is_wrapped_is_read(wrapper, tmp_path):
         (lambda k: {"d_loss": D[k]}, "d_loss"),
         (lambda k: {"loss": D[k]}, "loss"),
         (lambda k: {"metrics": {"d_loss": D[k]}}, "metrics.d_loss"),
+        (lambda k: {"fid": D[k]}, "fid"),
     ],
 )
-def test_an_object_with_losses_of_its_own_keeps_them_beside_its_message(form, name, tmp_path):
+def test_an_object_with_numbers_of_its_own_keeps_them_beside_its_message(form, name, tmp_path):
     file = tmp_path / "log.jsonl"
     file.write_text("".join(json.dumps({"message": f"epoch {k}", "step": k} | form(k)) + "\n" for k in K))
     log = read(file)
