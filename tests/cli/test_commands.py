@@ -170,12 +170,19 @@ def test_simulate_saves_what_it_prints(cli, folder):
     np.testing.assert_array_equal(dg.load("b.zarr")["theta"], read["theta"])
 
 
-def test_noise_is_the_librarys(cli):
-    words = ["simulate", "-v", "ns", "--r1", 0.3, "--dim", 1, "--seed", 3]
+NOISY = ["simulate", "-v", "ns", "--r1", 0.3, "--dim", 1, "--seed", 3]
+
+
+@pytest.mark.slow  # that of steps: the next test
+def test_noise_of_a_flow_is_the_librarys(cli):
     v, start = dg.variant("ns").with_(r1=0.3), {"phi0": [0.1], "theta0": [0.2], "seed": 3}
-    flow = answer(cli, *words, "--t1", 1, "--sde", 0.1, "--sde-step", 0.2)
+    flow = answer(cli, *NOISY, "--t1", 1, "--sde", 0.1, "--sde-step", 0.2)
     np.testing.assert_array_equal(flow["phi"], dg.simulate(v, **start, t1=1.0, sde=0.1, sde_step=0.2)["phi"])
-    steps = answer(cli, *words, "--rule", "alternating", "--lr", 0.1, "--steps", 9, "--sde", "0.1,0")
+
+
+def test_noise_of_steps_is_the_librarys(cli):
+    v, start = dg.variant("ns").with_(r1=0.3), {"phi0": [0.1], "theta0": [0.2], "seed": 3}
+    steps = answer(cli, *NOISY, "--rule", "alternating", "--lr", 0.1, "--steps", 9, "--sde", "0.1,0")
     rule = dg.rule("alternating", lr=0.1)
     np.testing.assert_array_equal(
         steps["phi"], dg.simulate(v, **start, rule=rule, steps=9, sde=[0.1, 0.0])["phi"]

@@ -55,10 +55,7 @@ def test_an_iteration_is_finite_pure_and_keeps_its_dtype(variant, rule):
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(n, marks=[pytest.mark.slow] * (n not in ("extragradient", "adam", "lookahead")))
-        for n in RULES
-    ],
+    [pytest.param(n, marks=[pytest.mark.slow] * (n not in ("extragradient", "lookahead"))) for n in RULES],
 )
 def test_a_rule_compiles_once_batches_differentiates_and_averages(name):
     variant = dg.variant("ns").with_(r1=0.3)

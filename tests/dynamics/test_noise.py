@@ -173,4 +173,4 @@ def test_an_interrupt_is_heard_within_a_noisy_flow(monkeypatch):
 
     monkeypatch.setattr(noise, "_solve", counted)
     with pytest.raises(KeyboardInterrupt):
-        dg.simulate(dg.variant("wgan-linear"), t1=1e5, sde=0.1, sde_step=0.1, ts=[1e5])
+        dg.simulate(DAMPED, dim=1, t1=1e5, sde=[1.0, 2.0], sde_step=0.1)  # compiled above

@@ -57,7 +57,11 @@ def test_half_the_cross_term_would_be_seen():
         assert np.max(np.abs(moved(z) - half)) > 1e-2
 
 
-@pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: v.name)
+@pytest.mark.parametrize(
+    "variant",
+    [pytest.param(v, marks=[pytest.mark.slow] * (v.name in ("ns", "gan-qp"))) for v in VARIANTS],
+    ids=lambda v: v.name,
+)
 def test_symplectic_adjustment_turns_the_field(variant):
     with jax.enable_x64(True):
         raw = field(variant)

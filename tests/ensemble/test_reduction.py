@@ -83,9 +83,9 @@ def test_degenerate_planes(start):
     ("variant", "rule"),
     [
         (dg.variant("ns"), dg.rule("adam", lr=0.01)),
-        (dg.variant("wgan-clip"), None),
+        pytest.param(dg.variant("wgan-clip"), None, marks=pytest.mark.slow),  # as Uneven: coordinates apart
         (Uneven(k=0.1), None),
-        (Average(), None),
+        pytest.param(Average(), None, marks=pytest.mark.slow),
     ],
 )
 def test_what_is_not_invariant_runs_directly(variant, rule):

@@ -118,6 +118,7 @@ def widened(h, share, steps=100, runs=400):
     return float(np.quantile(spreads[1] / spreads[0], share))
 
 
+@pytest.mark.slow  # bounds of it: test_a_users_own_game_is_forecast
 def test_the_critical_learning_rate_is_where_runs_spread_five_times_as_far():
     few = brentq(lambda h: widened(h, 0.95) - 5.0, H, 1.0, xtol=0.005)
     most = brentq(lambda h: widened(h, 0.05) - 5.0, H, 1.0, xtol=0.005)

@@ -98,6 +98,7 @@ def linear(**how):
     return dg.measure.game(critic_loss, generator_loss, *players, batches, **usual | how), means
 
 
+@pytest.mark.slow  # the same forecast of a step in JAX: test_forecast.py; PyTorch's step: test_torch_game.py
 def test_the_spread_is_the_stationary_deviation():
     game, means = linear()
     found = dg.forecast(game, ["lr=0.05", "lr_g=0.05", "ratio=2,weight_decay=0.1"], 3000).settings

@@ -91,6 +91,7 @@ def _own(step, slope, z, steps, before=2000):
     return largest / steps, both / steps
 
 
+@pytest.mark.slow  # strange maps: the Henon map and the standard map below
 def test_lozi_and_ikeda_have_the_exponents_of_their_own_jacobians():
     def lozi(x, y):
         return 1.0 - 1.7 * abs(x) + y, 0.5 * x

@@ -56,11 +56,15 @@ def test_what_stands_still_in_a_gif_keeps_its_colour(tmp_path):
     assert all(np.array_equal(c[still], corner[0][still]) for c in corner)
 
 
+LEVELS = np.arange(256) / 255
+LIGHT = np.where(LEVELS <= 0.04045, LEVELS / 12.92, ((LEVELS + 0.055) / 1.055) ** 2.4)
+
+
 def relative_luminance(frame):
     """Of every pixel, as WCAG 2 defines it: linear light, weighed by what the eye makes of each colour."""
-    c = np.asarray(frame.convert("RGB"), float) / 255
-    light = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
-    return light @ [0.2126, 0.7152, 0.0722]
+    red, green, blue = frame.convert("RGB").split()
+    channels = ((red, 0.2126), (green, 0.7152), (blue, 0.0722))
+    return sum((weight * LIGHT)[np.asarray(channel)] for channel, weight in channels)
 
 
 LOCUS = np.linspace(0, 2, 81)

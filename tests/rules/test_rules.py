@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from selection import slow_but
 
 import diracgan as dg
 from diracgan import dirac
@@ -222,7 +223,7 @@ def test_bad_parameters_are_refused_in_one_line(name, given, says):
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("name", ["adam", "lookahead-adam", "optax:nadam"])
+@pytest.mark.parametrize("name", slow_but(["adam", "lookahead-adam", "optax:nadam"], "lookahead-adam"))
 @pytest.mark.parametrize("long_run", ["at_rest", "bias_corrected"])
 def test_a_rule_that_has_run_for_long_survives_pickling(name, long_run):
     rule = getattr(RULES[name] if name in RULES else dg.rule(name, lr=0.05), long_run)

@@ -206,15 +206,19 @@ def test_soft_labels_are_drawn_for_each_sample():
         configure("wgan-gp", "ring8", tricks="soft-labels")
 
 
-def test_balance_lets_one_player_wait_and_stops_the_generator_at_equilibrium():
-    """ns: L_D = 2 log 2 and L_G = log 2 at equilibrium, so that with a ratio of 1/2 or more the generator stands still
-    there and never arrives, where without it the two, with R1, converge."""
+def test_balance_lets_one_player_wait():
+    """ns: L_D = 2 log 2 and L_G = log 2 at equilibrium: with a ratio of 1/2 or more the generator stands still there
+    and never arrives, where without it the two, with R1, converge: below."""
     for ratio, moves in ((0.45, True), (0.55, False)):
         v = field(NS, f"balance:ratio={ratio}", at=(0.01, 0.39))
         assert (v[1] != 0.0) == moves
         assert v[0] != 0.0
     plain = field(NS, at=(0.01, 0.39))
     assert field(NS, "balance:ratio=0.45", at=(0.01, 0.39)) == pytest.approx(plain)
+
+
+@pytest.mark.slow  # it stands still while it is held: the next test
+def test_balance_keeps_the_generator_from_equilibrium():
     damped, rule = NS.with_(r1=1.0), dg.rule("alternating", lr=0.1)
     free, held = (followed(damped, rule, 800, *names)[-1] for names in ((), ("balance:ratio=0.55",)))
     np.testing.assert_allclose(free, [0.0, 0.4], atol=1e-3)

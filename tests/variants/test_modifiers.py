@@ -433,6 +433,7 @@ def test_an_orbit_that_drifts_beyond_the_errors_is_not_neutral():
     assert float(found.text.split("share of ")[1].split()[0]) == pytest.approx(-rate, rel=0.01)
 
 
+@pytest.mark.slow  # less noise still: test_the_mean_over_hardly_any_noise_has_derivatives
 def test_a_mean_over_little_noise_is_differentiated_to_all_digits():
     # Stein: d/ds E softplus(m + s e) = s E sigma'(m + s e) = s / 4 at m = 0, to s^2
     with jax.enable_x64(True):

@@ -233,6 +233,7 @@ def test_the_circle_of_the_delayed_logistic_map():
     assert there.residual < 1e-10
 
 
+@pytest.mark.slow  # a fold of cycles: test_cycles.py; circles: the delayed logistic map's
 def test_circles_turn_back_in_a_fold():
     game, low, high = games.TwoCircles(k=-0.1), -0.6, 0.1
     (point,) = branch(game, over=f"k={low}:{high}", start=([0.0], [0.0]), rule=STEP, x0=1.0).points

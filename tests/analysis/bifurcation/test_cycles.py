@@ -315,7 +315,23 @@ def test_a_contact_of_cycles_far_from_this_one_is_not_its_own():
         assert (found is not None and abs(found.number - 1.0) < 1e-10) == is_its_own
 
 
-@pytest.mark.parametrize("unit", [1e-6, pytest.param(1e6, marks=pytest.mark.slow)])
+def test_in_another_unit_of_time_a_cycle_touches_a_kink_at_the_same_number():
+    unit, k = 1e-6, 0.9
+    game, how = games.Stopped(k=k), dict(rate_d=1 / unit, rate_g=1 / unit)
+    family = branch(game, over="k=0.8:1.2", start=([0.0], [0.0]), x0=1.0, **how).family
+    turn = 2 * np.pi * unit
+    equations = CycleEquations(
+        family, np.array([0.0, -(k**0.5)]), np.array([1.0, 0.0]), turn, turn, 2 * np.pi * k**0.5
+    )
+    u = np.append(equations.anchor, [turn / equations.unit, k])
+    found = touching_between(equations, u, -np.inf, np.inf)
+    assert found.number == pytest.approx(1.0, abs=1e-10) and found.residual < 1e-10
+    assert found.period == pytest.approx(turn, rel=1e-9)
+    np.testing.assert_allclose(found.state, [1.0, 0.0], atol=1e-7)
+
+
+@pytest.mark.slow  # the contact alone: the test above
+@pytest.mark.parametrize("unit", [1e-6, 1e6])
 def test_in_another_unit_of_time_a_cycle_has_the_same_events(unit):
     found = cycles(
         games.Stopped(k=0.99),

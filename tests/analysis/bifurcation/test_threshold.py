@@ -20,6 +20,15 @@ def point():
     return found
 
 
+def test_a_neimark_sacker_point_and_its_slope(point):
+    lr = threshold(point, ["gamma"])
+    with jax.enable_x64(True):
+        value, slope = jax.value_and_grad(lr)(jnp.array([0.3]))
+    assert float(value) == pytest.approx(1.2, abs=1e-12)
+    assert float(slope[0]) == pytest.approx(4.0, abs=1e-10)
+
+
+@pytest.mark.slow  # one point of it: the test above
 def test_a_neimark_sacker_point_under_jit_vmap_and_grad(point):
     lr = threshold(point, ["gamma"])
     with jax.enable_x64(True):

@@ -419,7 +419,8 @@ def four_field(phi: float, theta: float) -> tuple[float, float]:
 
 TYPED = {"logarithm": log_field, "median": median_field, "median-of-four": four_field}
 # a growth through kinks: test_judges.py, the rate of an exponential growth is that of its end
-FAST = ("root", "nearly-linear-still", "circle-tiny", "gp-1.2-other-side")
+# a root that rests in a finite time: test_judges.py, a root under a slope, and dynamics/test_degenerate_surfaces.py
+FAST = ("nearly-linear-still", "circle-tiny", "gp-1.2-other-side")
 
 
 @pytest.mark.parametrize("name", slow_but(list(CASES), *FAST))
