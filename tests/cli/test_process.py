@@ -52,7 +52,8 @@ def test_bad_input(tmp_path):
 
 
 def test_nothing_but_the_answer_is_printed(tmp_path):
-    done = run("simulate", "-v", "wgan", "--dim", "1", "--t1", "2", "--format", "json", cwd=tmp_path)
+    words = ["simulate", "-v", "wgan", "--dim", "1", "--rule", "simultaneous", "--steps", "2"]
+    done = run(*words, "--format", "json", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith('{"schema": "diracgan.simulate/1"')
 

@@ -19,7 +19,7 @@ def test_critical_in_words_and_as_json(cli):
     assert (found["now"], found["status"]) == (0.1, "stable")
 
 
-def test_tune_in_words_and_as_json(cli):
+def test_tune_as_json(cli):
     words = ("-v", "wgan-gp", "--c", 0, "--lam", 0.3, "--rule", "simultaneous")
     code, out, _ = cli("tune", "lr=0:1", *words, "--format", "json")
     assert code == 0
@@ -27,6 +27,11 @@ def test_tune_in_words_and_as_json(cli):
     assert found["schema"] == "diracgan.tune/1"
     assert found["best"]["lr"] == pytest.approx(0.3, abs=1e-9)
     assert found["ranges"] == {"lr": [0.0, 1.0]}
+
+
+@pytest.mark.slow  # the same answer as JSON: the test above
+def test_tune_in_words(cli):
+    words = ("-v", "wgan-gp", "--c", 0, "--lam", 0.3, "--rule", "simultaneous")
     code, out, _ = cli("tune", "--over", "lr=0:1", *words)
     assert code == 0
     assert "fastest at lr = 0.3" in out

@@ -46,7 +46,7 @@ def test_films_turn_at_most_twice_a_second(turns):
 
 
 def test_what_stands_still_in_a_gif_keeps_its_colour(tmp_path):
-    file = plot.save(plot.animate_critic(orbit(1.0), frames=6), tmp_path / "a.gif")
+    file = plot.save(plot.animate_critic(orbit(1.0), frames=3), tmp_path / "a.gif")
     with Image.open(file) as film:
         corner = []
         for k in range(film.n_frames):

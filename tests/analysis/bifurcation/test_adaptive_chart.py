@@ -13,10 +13,10 @@ OVER = ("gamma=0.02:0.2", "lr=0.001:0.004")
 def test_in_a_linear_game_without_eps_cycles_grow_in_proportion_to_the_learning_rate():
     """(z, lr) -> (s z, s lr) is a symmetry of a step whose size does not depend on the gradient's."""
     rule = dg.rule("adam", beta1=0.5, beta2=0.99, eps=1e-12)
-    found = dg.bifurcation.adaptive_chart(dg.variant("wgan-linear"), OVER, rule, cells=3)
-    np.testing.assert_allclose(found.second, [0.001, 0.0025, 0.004])
+    found = dg.bifurcation.adaptive_chart(dg.variant("wgan-linear"), OVER, rule, cells=2)
+    np.testing.assert_allclose(found.second, [0.001, 0.004])
     scaled = found.amplitudes / found.second
-    np.testing.assert_allclose(scaled, np.tile(scaled[:, :1], (1, 3)), rtol=1e-3)
+    np.testing.assert_allclose(scaled, np.tile(scaled[:, :1], (1, 2)), rtol=1e-3)
     assert {k for row in found.kinds for k in row} == {"limit-cycle"}
     assert np.all(np.diff(scaled[:, 0]) < 0)  # damping shrinks the cycle
     direct = dg.averaged(

@@ -66,6 +66,7 @@ def test_the_fold_in_two_numbers_is_a_parabola(two_cycles):
         curve(fold, over=("k=0:1", "a=0:2"))
 
 
+@pytest.mark.slow  # closed forms: the two cycles above
 def test_the_cycles_of_van_der_pol_against_dop853():
     (hopf,) = branch(games.VanDerPol(k=0.3), over="k=-1:1.5", start=([0.0], [0.0]), x0=1.0).points
     found = born_cycles(hopf, -1.0, 1.5)
