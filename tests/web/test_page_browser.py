@@ -35,6 +35,19 @@ def browser():
         shown.close()
 
 
+# keeps what is written on a canvas beyond its left or right edge
+WRITES = """
+window.cut = [];
+const write = CanvasRenderingContext2D.prototype.fillText;
+CanvasRenderingContext2D.prototype.fillText = function (text, x, y, ...more) {
+  const [size, at] = [this.measureText(text), this.getTransform()];
+  const ends = [x - size.actualBoundingBoxLeft, x + size.actualBoundingBoxRight].map((x) => at.a * x + at.e);
+  if (ends[0] < -1 || ends[1] > this.canvas.width + 1) window.cut.push([text, ...ends, this.canvas.width]);
+  write.call(this, text, x, y, ...more);
+};
+"""
+
+
 @pytest.fixture
 def opened(browser, address):
     """A function that opens the page at a hash; whatever it asks of a network, or complains of, fails the test."""
@@ -46,6 +59,7 @@ def opened(browser, address):
         )
         contexts.append(context)
         tab = context.new_page()
+        tab.add_init_script(WRITES)
         tab.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
         tab.on("pageerror", lambda e: complaints.append(str(e)))
         tab.on("request", lambda r: None if r.url.startswith(address) else complaints.append(r.url))
@@ -240,6 +254,19 @@ def test_nothing_is_cut_and_axe_finds_nothing(opened, size, colours):
         for one in ("#planes", "#distances", "#spectra", "#play"):
             box = tab.locator(one).bounding_box()
             assert box["y"] + box["height"] <= size[1], one
+
+
+@pytest.mark.parametrize("size", [(1366, 768), (400, 800)])
+@pytest.mark.parametrize(
+    "link",
+    [
+        "#v=ns;wgan-gp:c=0&rule=alternating:lr=0.1,ema=0.99&steps=2000&show=ema,flow",  # down to 1e-10
+        "#v=ns:r1=0.3&rule=simultaneous:lr=3&steps=400",  # up to what is written as a power of ten
+        "#v=ns&d=1&z=1e-5,2e-5&show=field,lines",
+    ],
+)
+def test_no_text_on_a_canvas_is_cut(opened, size, link):
+    assert opened(link, *size).evaluate("window.cut") == []
 
 
 def test_a_drag_takes_a_few_milliseconds_a_frame(opened, record_property):

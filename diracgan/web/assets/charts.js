@@ -20,7 +20,6 @@ export function drawDistances({ g, width, height }, runs, until, unit, colours) 
   const log = low < 0.02 * top;
   const end = Math.max(...runs.map(({ distances }) => distances.t[distances.t.length - 1]));
   const [from, to] = log ? [Math.floor(Math.log10(low)), Math.ceil(Math.log10(top) - 1e-9)] : [0, 1.04 * top];
-  const x = (t) => PAD.left + ((width - PAD.left - PAD.right) * t) / (end || 1);
   const y = (r) => {
     const part = ((log ? Math.log10(Math.max(r, 1e-300)) : r) - from) / (to - from || 1);
     return height - PAD.bottom - (height - PAD.top - PAD.bottom) * Math.min(Math.max(part, 0), 1);
@@ -29,19 +28,23 @@ export function drawDistances({ g, width, height }, runs, until, unit, colours) 
   g.strokeStyle = colours.line;
   g.lineWidth = 1;
   const every = log ? Math.max(1, Math.ceil((to - from) / 4)) : nice(to / 4);
-  for (let v = from; v <= to * (1 + 1e-9) || (log && v <= to); v += every) {
-    const r = log ? 10 ** v : v;
+  const ticks = [];
+  for (let v = from; v <= to * (1 + 1e-9) || (log && v <= to); v += every) ticks.push(log ? 10 ** v : v);
+  const said = ticks.map((r) => say(Number(r.toPrecision(6))).replace(/^1\s×\s/, ""));
+  const left = Math.max(PAD.left, ...said.map((text) => g.measureText(text).width + 12));
+  const x = (t) => left + ((width - left - PAD.right) * t) / (end || 1);
+  for (const [k, r] of ticks.entries()) {
     g.beginPath();
-    g.moveTo(PAD.left, Math.round(y(r)) + 0.5);
+    g.moveTo(left, Math.round(y(r)) + 0.5);
     g.lineTo(width - PAD.right, Math.round(y(r)) + 0.5);
     g.stroke();
-    label(g, say(Number(r.toPrecision(6))).replace("1 × ", ""), PAD.left - 6, y(r), "right", "middle", colours.soft);
+    label(g, said[k], left - 6, y(r), "right", "middle", colours.soft);
   }
   const step = end > 0 ? nice(end / 5) : 1; // a run may end where it starts
   for (let t = 0; t <= end * (1 + 1e-9); t += step) {
     label(g, say(Number(t.toPrecision(4))), x(t), height - PAD.bottom + 6, "center", "top", colours.soft);
   }
-  label(g, unit === "t" ? "time t" : "time h × step", (PAD.left + width) / 2, height - 2, "center", "bottom", colours.soft);
+  label(g, unit === "t" ? "time t" : "time h × step", (left + width) / 2, height - 2, "center", "bottom", colours.soft);
   for (const { distances, colour, average } of runs) {
     drawLine(g, distances.t, distances.r, x, y, colour, 1.75);
     if (average) drawLine(g, distances.t, average, x, y, colour, 1.25, [4, 3]);
