@@ -233,8 +233,8 @@ def locus_figure(
         >>> fig.texts[0].get_text()
         'ns + r1'
     """
-    high = 5.6 if how.get("kind") == "map" else 4.4
-    with panel_page(8.2, high, (0.1, 1.0 / high, 0.76, 1 - 2.1 / high), title, below) as (fig, ax):
+    high = 5.8 if how.get("kind") == "map" else 4.6
+    with panel_page(8.2, high, (0.1, 1.0 / high, 0.76, 1 - 2.3 / high), title, below) as (fig, ax):
         locus(values, eigenvalues, ax, **how)
     return fig
 

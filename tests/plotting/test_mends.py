@@ -184,3 +184,17 @@ def test_a_path_in_d_3_has_a_title_that_ends_before_the_scales_name():
         scale = next(a for a in ax.child_axes if a.get_title()).title
         boxes = [t.get_window_extent(canvas.get_renderer()) for t in (title, scale)]
         assert boxes[0].x1 < boxes[1].x0, name
+
+
+@pytest.mark.parametrize("kind", ["flow", "map"])
+def test_a_heading_of_four_lines_stands_above_the_title_of_its_locus(kind):
+    g = np.linspace(0, 2, 9)
+    roots = -g[:, None] / 2 + np.sqrt(g[:, None] ** 2 / 4 - 0.25 + 0j) * [1, -1]
+    words = {
+        "title": "stable for gamma < 3.9375; " * 4,
+        "below": "closes in, and nothing near holds it; " * 4,
+    }
+    fig = plot.locus_figure(g, roots if kind == "flow" else 1 + 0.5 * roots, kind=kind, **words)
+    FigureCanvasAgg(fig).draw()
+    lowest = min(text.get_window_extent().y0 for text in fig.texts)
+    assert lowest >= fig.axes[0]._left_title.get_window_extent().y1
