@@ -262,10 +262,8 @@ def of_losses(said: UserGame, batch: Any, state: Any) -> JaxGame:
             raise InputError(f"{name} failed: {one_line(error)}") from error
 
     def field(at: Players, batch: Any, penalty: Any) -> Players:
-        critic, generator = (
-            _held_at(lambda z, name=name: loss(name, z, batch), at)
-            for name in ("critic_loss", "generator_loss")
-        )
+        critic = _held_at(lambda z: loss("critic_loss", z, batch), at)
+        generator = _held_at(lambda z: loss("generator_loss", z, batch), at)
         down = Players(
             jax.grad(lambda phi: critic(Players(phi, at.theta)))(at.phi),
             jax.grad(lambda theta: generator(Players(at.phi, theta)))(at.theta),

@@ -184,11 +184,11 @@ class _Sites:
         """An operation's outputs, with its branch frozen where it has one."""
         values = [x.value for x in ins]
         moving, within = any(x.moving for x in ins), inner_function(operation)
-        stopping = self.stop is not None and stops_within(operation)
-        if within is not None and (moving or stopping):
+        stop = self.stop if self.stop is not None and stops_within(operation) else None
+        if within is not None and (moving or stop is not None):
             return self.run(within, ins)
-        if self.stop is not None and stopping:
-            return [_Tracked(x, moving) for x in self.stop(operation, values)]
+        if stop is not None:
+            return [_Tracked(x, moving) for x in stop(operation, values)]
         if not moving:
             return [_Tracked(x, False) for x in self.results(operation, values)]
         if not operation.outputs:  # it only does something besides, as jax.debug.print does
