@@ -1,16 +1,18 @@
 """Pseudo-arclength continuation of F(u) = 0 with one more unknown than equations, the parameters last.
 
 The solutions form curves. One is followed by a predictor along its tangent and Newton's method in the plane across it,
-so that folds are passed like any other point; sign changes of monitors along it are refined by Brent's method.
+so that folds are passed like any other point; sign changes of monitors along it are refined by Brent's method, and
+looked for between two points of one sign where the monitor comes near 0.
 
 References:
     Keller 1977, in Applications of Bifurcation Theory, 359; Kuznetsov 2004, Elements of Applied Bifurcation Theory,
-    chapter 10; Farrell, Birkisson, Funke 2015, SIAM J. Sci. Comput. 37, A2026 (deflation).
+    chapter 10.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -19,6 +21,8 @@ import numpy as np
 _LOST = 1e100  # an iterate of Newton's method, whose square is near the end of what a float holds
 _RESIDUAL = 1e-9  # of the size of the equations' terms: what is larger is not a solution
 _UPRIGHT = 1e-6  # of a unit tangent: its share along the last parameter below which that cannot be held
+_DIP = 0.25  # of what a monitor bends by over a step: how near to 0 it comes where two sign changes may lie within one
+_NARROW = 1e-5  # of two steps: how well the place is found where it comes nearest
 _NODES, _ENOUGH = 9, 6  # between two neighbours, of a curve that is interpolated, and how many of them
 
 #: u (n + 1,) -> F(u) (n,) and its Jacobian (n, n + 1).
@@ -51,13 +55,14 @@ class SignChange(NamedTuple):
     Attributes:
         monitor: its index.
         point: the refined point.
-        before: index of the path's last point before it.
+        before: index of the path's last point before it; ``after`` of the first one after it.
         at_end: whether it lies on the first or last point of the path, beyond which nothing was seen.
     """
 
     monitor: int
     point: PathPoint
     before: int
+    after: int
     at_end: bool
 
 
@@ -77,7 +82,8 @@ class SolutionPath(NamedTuple):
     def backwards(self) -> SolutionPath:
         """The same stretch from its last point to its first."""
         points = [p._replace(tangent=-p.tangent) for p in reversed(self.points)]
-        changes = [c._replace(before=len(points) - 2 - c.before) for c in reversed(self.changes)]
+        last = len(points) - 1
+        changes = [c._replace(before=last - c.after, after=last - c.before) for c in reversed(self.changes)]
         return SolutionPath(points, changes, (self.ends[1], self.ends[0]))
 
 
@@ -161,7 +167,7 @@ def continue_path(
     def seen(point: PathPoint) -> tuple[np.ndarray, np.ndarray]:
         return monitors(_out_of_units(point, unit))
 
-    changes = sign_changes(walk, points, seen)
+    points, changes = sign_changes(walk, points, seen)
     changes = [c._replace(point=_out_of_units(c.point, unit)) for c in changes]
     return SolutionPath([_out_of_units(p, unit) for p in points], changes, (begin, end))
 
@@ -214,7 +220,7 @@ class _Walk:
             value, slope = self.equations(u)
             if not (np.all(np.isfinite(value)) and np.all(np.isfinite(slope))):
                 return None
-            u = u + (move := _solve(np.vstack([slope, across]), -np.append(value, across @ u - offset)))
+            u = u + (move := solve(np.vstack([slope, across]), -np.append(value, across @ u - offset)))
             if not np.max(np.abs(u)) <= _LOST:
                 return None
             if np.linalg.norm(move) <= self.control.tolerance * (1.0 + np.linalg.norm(u)):
@@ -228,7 +234,7 @@ class _Walk:
         residual = float(np.max(np.abs(value), initial=0.0))
         if residual > _RESIDUAL * (1.0 + float(np.linalg.norm(slope)) * (1.0 + float(np.linalg.norm(u)))):
             return None  # a singular Jacobian may stop Newton's method anywhere
-        tangent = _solve(np.vstack([slope, along]), np.eye(len(u))[-1])
+        tangent = solve(np.vstack([slope, along]), np.eye(len(u))[-1])
         off = np.linalg.norm(slope @ tangent)
         if not off <= 1e-9 * (1e-300 + np.linalg.norm(slope)) * np.linalg.norm(
             tangent
@@ -366,134 +372,100 @@ class _Walk:
         return there if there.residual <= _RESIDUAL * (1.0 + np.linalg.norm(there.jacobian)) else None
 
 
-def sign_changes(walk: _Walk, points: Sequence[PathPoint], monitors: Monitor) -> list[SignChange]:
-    """Where monitors change their signs along a path, refined; a monitor within its error has no sign."""
-    seen = [monitors(p) for p in points]
-    if not len(seen[0][0]):
-        return []
-    values = np.array([v for v, _ in seen])
-    signs = np.where(np.abs(values) <= np.array([e for _, e in seen]), 0.0, np.sign(values))
+def sign_changes(
+    walk: _Walk, points: Sequence[PathPoint], monitors: Monitor
+) -> tuple[list[PathPoint], list[SignChange]]:
+    """Where monitors change their signs along a path, refined; a monitor within its error has no sign.
+
+    Returns:
+        The points, with those added that lie between two sign changes within one step, and the changes.
+    """
+    points, seen = list(points), [monitors(p) for p in points]
+    _add_dips(walk, points, seen, monitors)
+    signs = np.array([np.where(np.abs(v) <= e, 0.0, np.sign(v)) for v, e in seen])
     found: list[SignChange] = []
     for m in range(signs.shape[1]):
         known = np.flatnonzero(signs[:, m])
         if not len(known):
             continue
-        for i, j in zip(known[:-1], known[1:], strict=True):
+        for i, j in zip(known[:-1].tolist(), known[1:].tolist(), strict=True):
             if signs[i, m] == signs[j, m] or j > i + 2:  # a longer stretch without a sign has no one point
                 continue
             if j == i + 2:
-                found.append(SignChange(m, points[i + 1], int(i), False))
+                found.append(SignChange(m, points[i + 1], i, j, False))
                 continue
             point = walk.between(points[i], points[j], lambda p, m=m: float(monitors(p)[0][m]))
             if point is not None:
-                found.append(SignChange(m, point, int(i), False))
+                found.append(SignChange(m, point, i, j, False))
+        last = len(points) - 1
         if known[0] == 1:
-            found.append(SignChange(m, points[0], 0, True))
-        if known[-1] == len(points) - 2:
-            found.append(SignChange(m, points[-1], len(points) - 2, True))
-    return sorted(found, key=lambda c: (c.before, float(points[c.before].tangent @ c.point.u)))
+            found.append(SignChange(m, points[0], 0, 1, True))
+        if known[-1] == last - 1:
+            found.append(SignChange(m, points[-1], last - 1, last, True))
+    return points, sorted(found, key=lambda c: (c.before, float(points[c.before].tangent @ c.point.u)))
 
 
-def _solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+def _add_dips(walk: _Walk, points: list[PathPoint], seen: list[Any], monitors: Monitor) -> None:
+    """Add to the points, and to what is seen there, those where a monitor has another sign than at both neighbours."""
+    for m in range(len(seen[0][0])):
+        k = 1
+        while k < len(points) - 1:
+            near = [(float(values[m]), float(errors[m])) for values, errors in seen[k - 1 : k + 2]]
+            found = _dip(walk, points[k - 1 : k + 2], near, lambda p, m=m: float(monitors(p)[0][m]))
+            if found is not None:
+                after, point = found
+                values, errors = monitors(point)
+                if -np.sign(near[1][0]) * values[m] > errors[m]:
+                    points.insert(k + after, point)
+                    seen.insert(k + after, (values, errors))
+                k += 1  # a dip that was looked at is not looked at once more
+            k += 1
+
+
+def _dip(
+    walk: _Walk,
+    points: Sequence[PathPoint],
+    near: Sequence[tuple[float, float]],
+    value: Callable[[PathPoint], float],
+) -> tuple[int, PathPoint] | None:
+    """Where a monitor of one sign at three neighbours comes nearest to 0, and whether that is beyond the middle one.
+
+    Looked for where the parabola through the three comes nearer to 0 than it bends over a step. None elsewhere.
+    """
+    from scipy.optimize import minimize_scalar
+
+    heights = np.sign(near[1][0]) * np.array([v for v, _ in near])
+    if not np.all(heights > [e for _, e in near]):
+        return None
+    before, ahead = (float(np.linalg.norm(b.u - a.u)) for a, b in itertools.pairwise(points))
+    falls, rises = np.diff(heights) / [before, ahead]
+    bend = (rises - falls) / (before + ahead)
+    tilt = falls + bend * before
+    if not (bend > 0 and -2 * bend * ahead < tilt < 2 * bend * before):
+        return None
+    if heights[1] - tilt**2 / (4 * bend) > _DIP * bend * max(before, ahead) ** 2:
+        return None
+
+    def at(s: float) -> PathPoint | None:
+        a, b = points[1:] if s > 0 else points[:2]
+        found = walk.correct(a.u + (s / ahead if s > 0 else 1 + s / before) * (b.u - a.u), a.tangent)
+        return None if found is None else found[0]
+
+    def height(s: float) -> float:
+        point = at(s)
+        return np.inf if point is None else float(np.sign(near[1][0]) * value(point))
+
+    s = -tilt / (2 * bend)
+    if not height(s) < 0:
+        within: Any = {"bounds": (-before, ahead), "options": {"xatol": _NARROW * (before + ahead)}}
+        s = float(minimize_scalar(height, method="bounded", **within).x)
+    point = at(s)
+    return None if point is None else (int(s > 0), point)
+
+
+def solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
     """The solution, in the sense of least squares where the matrix is singular."""
     try:
         return np.linalg.solve(matrix, right)
     except np.linalg.LinAlgError:
         return np.linalg.lstsq(matrix, right, rcond=1e-13)[0]
-
-
-def crossing_tangent(equations: Equations, point: PathPoint) -> np.ndarray | None:
-    """The tangent of the other curve through a branch point, or None where the second derivatives do not tell.
-
-    In the two-dimensional kernel of F' spanned by a and b, with w F' = 0, the tangents x a + y b of the two curves
-    solve x^2 w F''(a, a) + 2 x y w F''(a, b) + y^2 w F''(b, b) = 0.
-
-    Args:
-        equations: F and its Jacobian.
-        point: the branch point.
-
-    Example:
-        >>> def pitchfork(u):
-        ...     return np.array([u[0] * u[1] - u[0] ** 3]), np.array([[u[1] - 3 * u[0] ** 2, u[0]]])
-        >>> at = PathPoint(np.zeros(2), np.array([0.0, 1.0]), np.zeros((1, 2)), 0.0)
-        >>> np.abs(crossing_tangent(pitchfork, at)).round(6).tolist()
-        [1.0, 0.0]
-    """
-    left, _, right = np.linalg.svd(point.jacobian)
-    w, basis = left[:, -1], right[-2:]
-    h = 1e-4 * max(1.0, float(np.linalg.norm(point.u)))
-    form = np.empty((2, 2))
-    for i, a in enumerate(basis):
-        bent = (equations(point.u + h * a)[1] - equations(point.u - h * a)[1]) / (2 * h)
-        form[i] = [w @ bent @ b for b in basis]
-    form = 0.5 * (form + form.T)
-    values, vectors = np.linalg.eigh(form)
-    if not (
-        values[0] < 0 < values[1]
-    ):  # the two curves cross transversally only where the form is indefinite
-        return None
-    ways = [
-        np.sqrt(values[1]) * vectors[:, 0] + sign * np.sqrt(-values[0]) * vectors[:, 1] for sign in (1, -1)
-    ]
-    tangents = [(x @ basis) / np.linalg.norm(x @ basis) for x in ways]
-    return min(tangents, key=lambda t: abs(float(t @ point.tangent)))
-
-
-def deflated_roots(
-    function: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
-    starts: np.ndarray,
-    known: Sequence[np.ndarray] = (),
-    iterations: int = 60,
-) -> list[np.ndarray]:
-    """Roots of G(x) = 0 that Newton's method finds with the known ones, and each that it finds, taken out.
-
-    Newton's method is applied to M(x) G(x), M(x) = prod_k (1/|x - x_k|^2 + 1), which has no root at an x_k.
-
-    Args:
-        function: G and its Jacobian, (n,) -> (n,), (n, n).
-        starts: from where, (m, n).
-        known: roots that are known.
-        iterations: most of them from each start.
-
-    Returns:
-        The known roots and the new ones.
-
-    Example:
-        >>> def cubic(x):
-        ...     return x**3 - x, np.array([3 * x**2 - 1])
-        >>> sorted(round(float(r[0]), 9) for r in deflated_roots(cubic, np.array([[0.4], [0.7]] * 2)))
-        [-1.0, 0.0, 1.0]
-    """
-    found = [np.asarray(r, float) for r in known]
-    for start in starts:
-        root = _newton(function, np.asarray(start, float), found, iterations)
-        if root is None:
-            continue
-        polished = _newton(function, root, [], 20)
-        if polished is None or np.linalg.norm(polished - root) > 1e-6 * (1.0 + np.linalg.norm(root)):
-            continue
-        if all(np.linalg.norm(polished - r) > 1e-7 * (1.0 + np.linalg.norm(r)) for r in found):
-            found.append(polished)
-    return found
-
-
-def _newton(
-    function: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
-    x: np.ndarray,
-    taken_out: Sequence[np.ndarray],
-    iterations: int,
-) -> np.ndarray | None:
-    for _ in range(iterations):
-        value, slope = function(x)
-        if not (np.all(np.isfinite(value)) and np.all(np.isfinite(slope))):
-            return None
-        off = np.array([x - r for r in taken_out]).reshape(len(taken_out), len(x))
-        squares = np.sum(off**2, axis=1)
-        if np.any(squares < 1e-24):
-            return None
-        # (M F)' = M (F' + F (grad log M)^T)
-        log_slope = np.sum((-2 * off.T / (squares**2 * (1 / squares + 1))).T, axis=0)
-        x = x + (move := _solve(slope + np.outer(value, log_slope), -value))
-        if np.linalg.norm(move) <= 1e-13 * (1.0 + np.linalg.norm(x)):
-            return x
-    return None

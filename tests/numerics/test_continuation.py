@@ -5,12 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from diracgan.numerics.continuation import (
-    StepControl,
-    continue_path,
-    crossing_tangent,
-    deflated_roots,
-)
+from diracgan.numerics.branching import crossing_tangent
+from diracgan.numerics.continuation import StepControl, continue_path
 
 
 def slope_in_x(point):
@@ -132,12 +128,37 @@ def test_an_iterate_whose_square_is_no_float_is_no_solution():
         )
 
 
-def test_deflation_finds_all_five_roots_of_a_quintic():
-    roots = np.array([-2.0, -0.5, 0.1, 1.0, 3.0])
+@pytest.mark.parametrize("first", [-1.0, -0.993, -0.9871])
+def test_two_folds_within_one_step_are_found(first):
+    # p = x^3/3 - d^2 x turns back at x = +-d, nearer to each other than a twentieth of a step
+    d = 5e-4
 
-    def quintic(x):
-        c = np.poly(roots)
-        return np.polyval(c, x), np.array([np.polyval(np.polyder(c), x)])
+    def bent(u):
+        x, p = u
+        return np.array([p - x**3 / 3 + d**2 * x]), np.array([[d**2 - x**2, 1.0]])
 
-    found = deflated_roots(quintic, np.linspace(-3, 3.5, 14)[:, None])
-    np.testing.assert_allclose(sorted(float(r[0]) for r in found), roots, atol=1e-10)
+    def turns(point):
+        return np.array([point.tangent[-1]]), np.array([1e-12])
+
+    path = continue_path(bent, np.array([first, first**3 / 3 - d**2 * first]), -1.0, 1.0, turns)
+    np.testing.assert_allclose([c.point.u[0] for c in path.changes], [-d, d], atol=1e-9)
+    assert [c.after - c.before for c in path.changes] == [1, 1]
+    back = path.backwards()
+    assert [back.points[c.before].u[0] > c.point.u[0] > back.points[c.after].u[0] for c in back.changes] == [
+        True,
+        True,
+    ]
+
+
+def test_a_monitor_that_only_comes_near_0_changes_no_sign():
+    def line(u):
+        return np.array([u[0]]), np.array([[1.0, 0.0]])
+
+    def near(point):
+        return np.array([(point.u[1] - 0.503) ** 2 + 1e-9, abs(point.u[1] - 0.503) - 1e-4]), np.array(
+            [1e-14] * 2
+        )
+
+    path = continue_path(line, np.zeros(2), 0.0, 1.0, near)
+    assert [c.monitor for c in path.changes] == [1, 1]
+    np.testing.assert_allclose([c.point.u[1] for c in path.changes], [0.5029, 0.5031], atol=1e-12)

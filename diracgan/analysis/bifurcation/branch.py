@@ -9,15 +9,9 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError, instance, integer, number, shown
-from ...numerics.continuation import (
-    PathPoint,
-    SignChange,
-    SolutionPath,
-    StepControl,
-    continue_path,
-    crossing_tangent,
-    deflated_roots,
-)
+from ...numerics.branching import crossing_tangent
+from ...numerics.continuation import PathPoint, SignChange, SolutionPath, StepControl, continue_path
+from ...numerics.deflation import deflated_roots
 from ...records import Record
 from ...rules import Rule
 from ...variants import Variant
@@ -31,6 +25,7 @@ from .family import Family
 from .orbit_starts import DIGITS, checked_orbit, times_of
 from .points import FARTHEST, Bifurcation, PointKind, check_point, classify
 
+_STILL = 1e-9  # of a tangent: its share along the parameter of a point that lies on a fold itself
 _TANGENT = 1e-12  # error of a tangent's component along the parameter
 _SAME_SOLUTION = 1e-6  # in units of the state and of the range: two branches that begin nearer are one
 _LEAVE = 0.02  # of a branch point, in units of the state: the first step onto the other branch
@@ -458,8 +453,10 @@ def _points(family: Family, path: SolutionPath, span: float) -> list[Bifurcation
 
 def _turns(path: SolutionPath, change: SignChange) -> bool:
     """Whether the parameter turns back between the neighbours of a change."""
-    last = min(change.before + 2, len(path.points) - 1)
-    return bool(path.points[change.before].tangent[-1] * path.points[last].tangent[-1] < 0)
+    along = np.array([p.tangent[-1] for p in path.points])
+    moves = np.abs(along) > _STILL
+    before, after = np.flatnonzero(moves[: change.before + 1]), np.flatnonzero(moves[change.after :])
+    return bool(len(before) and len(after) and along[before[-1]] * along[change.after + after[0]] < 0)
 
 
 def words(kind: str, name: str, values: np.ndarray, points: Sequence[Any]) -> str:

@@ -240,7 +240,7 @@ def _extent(family: Family, circle: InvariantCircle) -> tuple[float, float]:
 
 def _fold(piece: _SameCount, change: SignChange, name: str) -> CirclePoint:
     value = float(change.point.u[-1])
-    near = piece.path.points[change.before : change.before + 2]
+    near = piece.path.points[change.before : change.after + 1]
     side = int(np.sign(np.sum([p.u[-1] - value for p in near])))
     where = f"for {name} {'>' if side > 0 else '<'} {value:.6g}"
     return CirclePoint(

@@ -481,8 +481,7 @@ def _is_zero(system: CriticalSystem, path: SolutionPath, change: SignChange) -> 
     if change.at_end:
         return bool(np.isfinite(errors[change.monitor]))
     here = abs(values[change.monitor])
-    last = min(change.before + 1, len(path.points) - 1)
-    around = [abs(system.monitors(path.points[k])[0][change.monitor]) for k in (change.before, last)]
+    around = [abs(system.monitors(path.points[k])[0][change.monitor]) for k in (change.before, change.after)]
     return bool(here <= _ZERO * max(around))
 
 

@@ -211,7 +211,7 @@ _AT_SURFACE = {
 
 
 def _side(path: SolutionPath, change: SignChange, value: float) -> int:
-    near = path.points[change.before : change.before + 2]
+    near = path.points[change.before : change.after + 1]
     return int(np.sign(np.sum([p.u[-1] - value for p in near])))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...errors import InputError, integer
-from ...numerics.continuation import deflated_roots
+from ...numerics.deflation import deflated_roots
 from ...rules import Rule
 from ..linear.settings import LinearSettings
 from ..orbits.periodic_points import MOST

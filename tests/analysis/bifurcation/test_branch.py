@@ -63,6 +63,24 @@ def test_both_folds_are_found_and_the_unstable_part_between_them():
     np.testing.assert_allclose(found.values, found.phi[:, 0] ** 3 / 3 - found.phi[:, 0], atol=1e-12)
 
 
+class DipsBelow(games.Written):
+    """With steps of size 1: r+ = r (1 + (k - 1/3)^2 - d^2 - r^2), d = 1/2000, angle+ = angle + arctan(4/3)."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(games._turned(real, x_fake[:, 0], (self.k - 1 / 3) ** 2 - 25e-8, -1.0, -0.8))
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(games._turned(x_fake[:, 0], real, (self.k - 1 / 3) ** 2 - 25e-8, -1.0, 0.8))
+
+
+@pytest.mark.slow  # fast: numerics/test_continuation.py::test_two_folds_within_one_step_are_found
+def test_two_points_within_a_tenth_of_a_step_are_found():
+    found = branch(DipsBelow(), over="k=0:1", start=([0.0], [0.0]), rule=STEP, x0=1.0)
+    assert [(p.kind, p.side) for p in found.points] == [("neimark-sacker", -1), ("neimark-sacker", 1)]
+    np.testing.assert_allclose([p.value for p in found.points], [1 / 3 - 5e-4, 1 / 3 + 5e-4], atol=1e-10)
+    assert "stable" in found.statuses  # the point between the two
+
+
 def test_a_pitchfork_bears_two_branches_that_switching_finds():
     found = branch(games.Pitchfork(), over="k=0:1", start=([0.0], [0.0]), x0=1.0)
     (point,) = found.points
