@@ -290,8 +290,8 @@ def number(
     """
     allowed = _interval(low, high, open_low, open_high)
     try:
-        if isinstance(value, (complex, bool)) or _kind(value) in ("b", "c"):
-            raise TypeError  # NumPy's would lose their imaginary part without a word
+        if isinstance(value, (complex, bool)) or _kind(value) in ("b", "c") or _is_hidden(value):
+            raise TypeError  # NumPy's would lose their imaginary part without a word, or their mask
         # float and int refuse what they cannot read, which is caught below
         x = float(value)  # type: ignore[arg-type]
     except OverflowError:
@@ -320,6 +320,8 @@ def integer(name: str, value: object, *, low: int, high: int = LARGEST) -> int:
     """
     allowed = f"integers >= {low}" if high == LARGEST else f"integers from {low} to {high}"
     try:
+        if _is_hidden(value):
+            raise TypeError
         # float and int refuse what they cannot read, which is caught below
         n = int(str(value)) if isinstance(value, str) else int(value)  # type: ignore[call-overload]
         is_bool = isinstance(value, bool) or _kind(value) == "b"
@@ -338,6 +340,12 @@ def integer(name: str, value: object, *, low: int, high: int = LARGEST) -> int:
 def _kind(value: object) -> str:
     """NumPy's letter for the type of an array or of one of its numbers; empty for anything else."""
     return getattr(getattr(value, "dtype", None), "kind", "")
+
+
+def _is_hidden(value: object) -> bool:
+    """Whether NumPy masks a number, which ``float`` would read as NaN with a warning."""
+    mask = getattr(value, "mask", None)
+    return _kind(mask) == "b" and bool(mask.any())  # type: ignore[union-attr]
 
 
 def _short(n: int) -> str:

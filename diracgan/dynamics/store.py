@@ -271,8 +271,10 @@ def _merged(opened: xr.Dataset) -> xr.Dataset:
 def _write_nc(dataset: xr.Dataset, manifest: str, path: Path) -> None:
     bare = _bare(dataset, manifest, flat=True)
     encoding = {n: {"_FillValue": None} for n, v in bare.variables.items() if v.dtype.kind == "f"}
-    # made in memory: where the disk is full, HDF5 would end the process when it closes the file
-    path.write_bytes(bare.to_netcdf(engine="h5netcdf", encoding=encoding))
+    # made in memory: where the disk is full, HDF5 would end the process when it closes the file; and let go of
+    # before its owner, which complains where the write is refused
+    with memoryview(bare.to_netcdf(engine="h5netcdf", encoding=encoding)) as content:
+        path.write_bytes(content)
 
 
 def _read_nc(path: Path) -> xr.Dataset:

@@ -61,7 +61,7 @@ class RunFolder:
         """Replace a checkpoint: a line of JSON that says what follows, then every array."""
         arrays = io.BytesIO()
         eqx.tree_serialise_leaves(arrays, state)
-        content = arrays.getbuffer()
+        content = arrays.getvalue()
         header = {"schema": SCHEMA, "step": step, "run": self.run, "leaves": _leaves(state)}
         header["crc32"] = _crc32(header, content)
         with replacing(self.checkpoints / f"{name}.eqx") as temporary, temporary.open("wb") as file:

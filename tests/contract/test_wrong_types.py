@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import jax
 import numpy as np
@@ -100,6 +101,18 @@ def test_numbers_of_numpy_and_arrays_without_axes_are_numbers():
     same = dg.simulate(V, np.float32(0.1), np.array(0.2), rule=R, steps=np.int64(4), every=np.array(1))
     np.testing.assert_allclose(same.theta, plain.theta, rtol=1e-6)
     assert dg.spectrum(V, dim=np.int32(1), rate_d=np.array(2.0)).eigenvalues.shape == (2,)
+
+
+def test_a_masked_number_is_none():
+    """NumPy reads it as NaN, with a warning, or brings to light what is masked."""
+    for masked in (np.ma.masked, np.ma.masked_array(0.1, True), np.ma.masked_array([2], [True])):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with pytest.raises(InputError, match="is not (a number|made of numbers); allowed"):
+                dg.rule("alternating", lr=masked)
+            with pytest.raises(InputError, match="is not a whole number; allowed"):
+                dg.rule("alternating", n_critic=masked)
+    assert dg.rule("alternating", lr=np.ma.masked_array(0.1, False)).lr == 0.1
 
 
 def test_a_long_value_is_cut():
