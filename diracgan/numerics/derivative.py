@@ -23,6 +23,7 @@ _FALLS = 0.3  # of a mismatch, from a scale to the next: where it falls by more 
 # likewise, where it falls by one power of the scale, to within a share
 _FALLS_SLOWLY, _ALIKE = 0.9, 0.05
 _CLOSE = 1e-9  # as far away autodiff is tried where it fails at the point itself
+_BESIDE = ((0, 1), (0, -1), (1, 1), (1, -1))  # there: which direction, and its sign
 
 
 class Probe(NamedTuple):
@@ -78,6 +79,11 @@ def directions(n: int) -> np.ndarray:
     return np.concatenate([half, -half])
 
 
+def counts(n: int) -> tuple[int, int]:
+    """At how many points in n dimensions a probe asks for values with slopes, and for values alone."""
+    return (1 + len(_BESIDE)) * n, len(SCALES) * len(directions(n))
+
+
 def probe(f: Callable[[Array], Array], z: Array, cancels: bool = False) -> Probe:
     """Look at a function around one point; traceable.
 
@@ -86,35 +92,46 @@ def probe(f: Callable[[Array], Array], z: Array, cancels: bool = False) -> Probe
         z: the point, (n,).
         cancels: whether f is a small difference of terms as large as its argument, as step(z) - z is.
     """
-    return probe_by(jax.vmap(lambda y, w: jax.jvp(f, (y,), (w,))), z, cancels, jnp)
+
+    def pushed(points: Array, ways: Array, others: Array) -> tuple[Array, Array, Array]:
+        # one trace for the values and for the slopes: each would compile anew
+        ys, ws = jnp.concatenate([points, others]), jnp.concatenate([ways, jnp.zeros_like(others)])
+        values, rates = jax.vmap(lambda y, w: jax.jvp(f, (y,), (w,)))(ys, ws)
+        return values[: len(points)], rates[: len(points)], values[len(points) :]
+
+    return probe_by(pushed, z, cancels, jnp)
 
 
 def probe_by(
-    pushed: Callable[[Any, Any], tuple[Any, Any]], z: Any, cancels: bool = False, xp: Any = np
+    pushed: Callable[[Any, Any, Any], tuple[Any, Any, Any]], z: Any, cancels: bool = False, xp: Any = np
 ) -> Probe:
-    """Look at a function around one point, by its values and derivatives at many points at once.
+    """Look at a function around one point, or around each of N, by what it is at many points at once.
 
     Args:
-        pushed: points and directions, (P, n) each -> values of the function, and its derivatives along the directions.
-        z: the point, (n,).
+        pushed: points, directions and further points, (..., P, n) each -> values of the function at the points, its
+            derivatives along the directions there, and its values at the further points.
+        z: the point, (n,), or the points, (N, n).
         cancels: as for :func:`probe`.
         xp: ``numpy``, or ``jax.numpy`` to be traced.
     """
-    n = z.shape[0]
+    *many, n = z.shape
     unit = xp.maximum(1.0, xp.abs(z))
-    ws = xp.asarray(directions(n)) * unit
-    scales = xp.asarray(SCALES)
-    around = z + scales[:, None, None] * ws
-    places = xp.stack([z, *(z + _CLOSE * w for k in (0, 1) for w in (ws[k], -ws[k]))])
-    # one trace for the values around and for the slopes there and close by: each would compile anew
-    points = xp.concatenate([xp.repeat(places, n, axis=0), around.reshape(-1, n)])
-    along = xp.tile(xp.eye(n), (len(places), 1))
-    along = xp.concatenate([along, xp.zeros((len(points) - len(along), n))])
-    values, rates = pushed(points, along)
-    slopes = xp.swapaxes(rates[: n * len(places)].reshape(len(places), n, n), 1, 2)
-    around = values[n * len(places) :].reshape(around.shape)
-    terms = (xp.abs(z) + scales[:, None] * unit) * float(cancels)
-    return Probe(values[0], slopes[0], around, ws, slopes[1:], terms)
+    ws = xp.asarray(directions(n)) * unit[..., None, :]
+    scales = xp.asarray(SCALES)[:, None]
+    around = z[..., None, None, :] + scales[..., None] * ws[..., None, :, :]
+    places = xp.stack([z, *(z + sign * _CLOSE * ws[..., k, :] for k, sign in _BESIDE)], axis=-2)
+    ways = xp.broadcast_to(xp.tile(xp.eye(n), (1 + len(_BESIDE), 1)), (*many, counts(n)[0], n))
+    values, rates, others = pushed(xp.repeat(places, n, axis=-2), ways, around.reshape(*many, -1, n))
+    slopes = xp.swapaxes(rates.reshape(*places.shape, n), -1, -2)
+    terms = (xp.abs(z)[..., None, :] + scales * unit[..., None, :]) * float(cancels)
+    return Probe(
+        values[..., 0, :],
+        slopes[..., 0, :, :],
+        others.reshape(around.shape),
+        ws,
+        slopes[..., 1:, :, :],
+        terms,
+    )
 
 
 @np.errstate(invalid="ignore", over="ignore")

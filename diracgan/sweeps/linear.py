@@ -1,4 +1,4 @@
-"""The linearisation for whole arrays of hyperparameters: one compiled program, one decision, for all points."""
+"""The linearisation for whole arrays of hyperparameters: one program, and one decision, for all points."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 
 from ..analysis.linear.decision import decide, leading_frequency
-from ..analysis.linear.probing import probe, without
+from ..analysis.linear.probing import HostProbe, host_probe, probe, without
 from ..analysis.linear.settings import LinearSettings
 from ..analysis.linear.status import STATUSES
 from ..dynamics.filippov import DiracSystem
@@ -23,7 +23,10 @@ from ..game import Players
 from ..numerics import derivative
 from ..rules import Rule
 
-_BLOCK = 512  # points that are looked at together: what they need stays in the cache
+# So many points, and operations on numbers, are seen by NumPy before XLA has compiled a program.
+_FEW, _SOONER = 16_384, 2e8
+# Points that are looked at together by either: what they need stays in the cache.
+_ROWS, _BLOCK = 128, 512
 _CHUNK = 64  # at most so many blocks are decided together, likewise
 
 
@@ -109,31 +112,51 @@ def _looked(
 ) -> Iterator[tuple[np.ndarray, derivative.Derivative, np.ndarray]]:
     """Every point looked at, in chunks of blocks of one shape: which points, their derivatives, and what is alive."""
     linearises = np.broadcast_to(around.rule is None or around.rule.linearises, count)
-    look = _look("cpu" if jax.default_backend() == "cpu" else "gpu")
     for rule, points in (
         (around.rule, np.flatnonzero(linearises)),
         (None, np.flatnonzero(~linearises)),  # where the rule has no map to look at, its field is
     ):
         if not len(points):
             continue
-        block = min(_BLOCK, len(points))
-        blocks = -(-len(points) // block)
-        blocks = -(-blocks // -(-blocks // _CHUNK))  # every chunk has one shape, and little is filled up
-        for start in range(0, len(points), blocks * block):
-            rows = points[start : start + blocks * block]
-            index = np.pad(rows, (0, blocks * block - len(rows)), mode="edge").reshape(blocks, block)
-            with jax.enable_x64(True):
-                seen, alive = jax.tree.map(
-                    lambda x, n=len(rows): np.asarray(x).reshape(-1, *x.shape[2:])[:n],
-                    look(*_blocks(around, rule, index)),
-                )
-            yield rows, seen if linearises[rows[0]] else without(seen), alive
+        quick = host_probe(*jax.tree.map(lambda x: x[0], _numbers(around, rule, points[:1])))
+        if quick is not None and len(points) <= _FEW and len(points) * quick.price <= _SOONER:
+            seen = _by_numpy(quick, around, rule, points)
+        else:
+            seen = _by_xla(around, rule, points)
+        for rows, found, alive in seen:
+            yield rows, found if linearises[rows[0]] else without(found), alive
 
 
-def _blocks(
+_Seen = Iterator[tuple[np.ndarray, derivative.Derivative, np.ndarray]]
+
+
+def _by_numpy(quick: HostProbe, around: LinearSettings, rule: Rule | None, points: np.ndarray) -> _Seen:
+    for start in range(0, len(points), _ROWS):
+        rows = points[start : start + _ROWS]
+        seen = quick(*_numbers(around, rule, rows))
+        yield rows, derivative.judge(seen.probe, np), seen.alive
+
+
+def _by_xla(around: LinearSettings, rule: Rule | None, points: np.ndarray) -> _Seen:
+    look = _look("cpu" if jax.default_backend() == "cpu" else "gpu")
+    block = min(_BLOCK, len(points))
+    blocks = -(-len(points) // block)
+    blocks = -(-blocks // -(-blocks // _CHUNK))  # every chunk has one shape, and little is filled up
+    for start in range(0, len(points), blocks * block):
+        rows = points[start : start + blocks * block]
+        index = np.pad(rows, (0, blocks * block - len(rows)), mode="edge").reshape(blocks, block)
+        with jax.enable_x64(True):
+            seen, alive = jax.tree.map(
+                lambda x, n=len(rows): np.asarray(x).reshape(-1, *x.shape[2:])[:n],
+                look(*_numbers(around, rule, index)),
+            )
+        yield rows, seen, alive
+
+
+def _numbers(
     around: LinearSettings, rule: Rule | None, index: np.ndarray
 ) -> tuple[DiracSystem, Rule | None, np.ndarray]:
-    """The numbers of the points ``index``, (blocks, block)."""
+    """The numbers of the points ``index``, whose shape is in front of theirs."""
 
     def spread(x: Any) -> np.ndarray:
         x = np.asarray(x, float)
@@ -145,7 +168,8 @@ def _blocks(
 
     variant, rates, rule = jax.tree.map(spread, (around.variant, around.rates, rule))
     at = np.concatenate([vectors(p) for p in around.point], axis=-1)
-    return DiracSystem(variant, jnp.asarray(vectors(around.x0)), rates, None), rule, at
+    # NumPy's numbers in the places of JAX's
+    return DiracSystem(variant, vectors(around.x0), rates, None), rule, at  # type: ignore[arg-type]
 
 
 def _look_at(system: DiracSystem, rule: Rule | None, at: Array) -> tuple[derivative.Derivative, Array]:

@@ -167,3 +167,25 @@ def along(fn: Callable[..., Any], fixed: Any, *moving: np.ndarray) -> list[np.nd
         else np.zeros((count, *leaf.shape))
         for leaf in program.leaves(found)
     ]
+
+
+def in_rows(program: Program, given: Any, *moving: np.ndarray) -> list[np.ndarray]:
+    """The program of a function of (given, a state, ...) for each of N givens, at P states each.
+
+    Args:
+        program: of :func:`program_of`.
+        given: its first argument, every leaf with N in front.
+        *moving: the states, all (N, P, n).
+
+    Returns:
+        The leaves of the results with N and P in front.
+    """
+    columns = [entry[:, None] for x in numbers(given) for entry in x.reshape(len(x), -1).T]
+    columns += [column for x in moving for column in np.ascontiguousarray(np.moveaxis(x, -1, 0))]
+    found, rows = program.on_host(columns), moving[0].shape[:2]
+    return [
+        np.stack([np.broadcast_to(x, rows) for x in leaf.ravel()], axis=-1).reshape(*rows, *leaf.shape)
+        if leaf.size
+        else np.zeros((*rows, *leaf.shape))
+        for leaf in program.leaves(found)
+    ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -36,7 +37,8 @@ class Program:
         shapes: the shape of each output leaf.
         tree: the structure of the output.
         sums: whether it has long sums, each a loop over known rows.
-        terms: how many operations there are in all terms of these sums; a power counts as 20 multiplications
+        terms: how many operations there are in all terms of these sums; a power counts as 20 multiplications.
+        price: how many operations on numbers one evaluation takes, those terms among them.
         on_arrays: names of the operations that could not be scalarized (they run on stacked arrays, more slowly).
     """
 
@@ -45,6 +47,7 @@ class Program:
         self.order = _order(outputs)
         self.sums = any(n.op == "sum" for n in self.order)
         self.terms = sum(n.rows * (_POWER if n.op == "pow" else 1) for n in self.order)
+        self.price = self.terms + len(self.order)
         self.on_arrays = tuple(sorted({n.detail.name for n in self.order if n.op == "arrays"}))
         if len(self.order) > MOST:
             raise NotScalarizable(f"it has {len(self.order)} scalar operations; allowed: at most {MOST}")
@@ -88,6 +91,12 @@ class Program:
     def _ends(self) -> list[int]:
         place = {n: i for i, n in enumerate(self.order)}
         return [place[n] for n in self.outputs]
+
+    @functools.cached_property
+    def of_first_leaf(self) -> Program:
+        """The program of the first leaf of the result alone, without what only the others need."""
+        shape = self.shapes[0]
+        return Program(self.inputs, self.outputs[: math.prod(shape)], [shape], None)
 
     def evaluate(
         self,

@@ -21,7 +21,7 @@ from ...variants import Variant
 from ..dynamical_system import map_change
 from .decision import Decision, decide
 from .parameter_handle import ParameterHandle, parameter_handle, set_all
-from .probing import look, rest_state
+from .probing import filled_up, look, rest_state
 from .settings import LinearSettings, settings
 from .status import STATUSES, WITH_EIGENVALUES
 
@@ -66,11 +66,10 @@ def margins(batch: Sequence[LinearSettings]) -> list[Margin]:
 
 
 def decisions(batch: Sequence[LinearSettings], size: int) -> Decision:
-    """What the linearisation says of settings of one structure, at most ``size``, which is the program's batch."""
+    """What the linearisation says of settings of one structure, at most ``size``, which a compiled program takes."""
     with jax.enable_x64(True):
-        seen, alive = look(*stacked(batch, size), no_map=batch[0].discrete and not batch[0].has_map)
-    kept = slice(len(batch))
-    return decide(jax.tree.map(lambda x: x[kept], seen), alive[kept], batch[0].discrete)
+        seen, alive = look(*stacked(batch), size, no_map=batch[0].discrete and not batch[0].has_map)
+    return decide(seen, alive, batch[0].discrete)
 
 
 def each(decided: Decision) -> list[Margin]:
@@ -87,15 +86,12 @@ def _chunks(members: Sequence[int], size: int) -> Iterable[Sequence[int]]:
     return (members[k : k + size] for k in range(0, len(members), size))
 
 
-def stacked(
-    batch: Sequence[LinearSettings], size: int = BATCH
-) -> tuple[DiracSystem, Rule | None, np.ndarray]:
-    """Settings of one structure as one batch, padded with the last so that every batch has the same shape."""
-    padded = [*batch, *[batch[-1]] * (size - len(batch))]
-    flat = [_numbers_of(s) for s in padded]
+def stacked(batch: Sequence[LinearSettings]) -> tuple[DiracSystem, Rule | None, np.ndarray]:
+    """Settings of one structure as one batch, N in front of every number."""
+    flat = [_numbers_of(s) for s in batch]
     # NumPy's arrays: a compiled program takes them at once, while to put each on the device costs more than a spectrum
     system, rule = jax.tree.map(lambda *leaves: np.array(leaves, dtype=np.float64), *flat)
-    return system, rule, np.array([np.concatenate(s.point) for s in padded])
+    return system, rule, np.array([np.concatenate(s.point) for s in batch])
 
 
 def _numbers_of(s: LinearSettings) -> tuple[DiracSystem, Rule | None]:
@@ -114,7 +110,8 @@ def matrices(batch: Sequence[LinearSettings]) -> np.ndarray:
         [[0.0, -1.0], [1.0, 0.0]]
     """
     with jax.enable_x64(True):
-        parts = [stacked([batch[i] for i in chunk]) for chunk in _chunks(range(len(batch)), BATCH)]
+        chunks = [[batch[i] for i in chunk] for chunk in _chunks(range(len(batch)), BATCH)]
+        parts = [filled_up(stacked(chunk), BATCH) for chunk in chunks]
         found = np.concatenate([np.asarray(_matrices(*part)) for part in parts])[: len(batch)]
     return found + (np.eye(found.shape[1]) if batch[0].discrete else 0.0)
 

@@ -14,8 +14,13 @@ from ... import dirac
 from ...dynamics.filippov import DiracSystem, natural, unpack
 from ...numerics import derivative
 from ...rules import Rule, float_vector
-from ...tracing.host import along, at_once, program_of
+from ...tracing.host import at_once, in_rows, program_of
+from ...tracing.scalar_program import Program
 from ..dynamical_system import map_along, map_change
+
+_AT_ONCE = (
+    2e7  # operations on numbers, up to which NumPy answers a batch as soon as a program that is compiled
+)
 
 
 class Probed(NamedTuple):
@@ -54,7 +59,7 @@ _probes = jax.jit(jax.vmap(probe))
 
 
 def look(
-    system: DiracSystem, rule: Rule | None, at: Array | np.ndarray, no_map: bool = False
+    system: DiracSystem, rule: Rule | None, at: np.ndarray, size: int, no_map: bool = False
 ) -> tuple[derivative.Derivative, Any]:
     """The derivative of a batch of systems at their points, and where the critic has a value.
 
@@ -62,26 +67,75 @@ def look(
         system: N of one structure, every leaf with N in front.
         rule: likewise, or None.
         at: the points, (N, 2d).
+        size: what XLA compiles a program for where NumPy has none: a batch is filled up to it.
         no_map: whether the rule has no linearisation even where the field has one; then there is no derivative.
     """
     rule = None if no_map else rule
-    seen = _on_host(system, rule, np.asarray(at)) if len(at) == 1 else None
-    seen = jax.tree.map(np.asarray, _probes(system, rule, at)) if seen is None else seen
+    quick = host_probe(*jax.tree.map(lambda x: np.asarray(x)[0], (system, rule, at)))
+    if quick is not None and (len(at) == 1 or len(at) * quick.price <= _AT_ONCE):
+        seen = quick(system, rule, at)
+    else:
+        by_xla = _probes(*filled_up((system, rule, at), size))
+        seen = jax.tree.map(lambda x: np.asarray(x)[: len(at)], by_xla)
     found = derivative.judge(seen.probe, np)
     return without(found) if no_map else found, seen.alive
 
 
-def _on_host(system: DiracSystem, rule: Rule | None, at: np.ndarray) -> Probed | None:
-    """One system seen by NumPy; None where it has no scalar program."""
-    system, rule = jax.tree.map(lambda x: np.asarray(x)[0], (system, rule))
-    y = at[0] if rule is None else np.asarray(rest_state(system, rule, at[0]))
-    pushed, given = (_field_along, system) if rule is None else (map_along, (system, rule.at_rest))
-    if program_of(pushed, given, y, y) is None:
+def filled_up(batch: Any, size: int) -> Any:
+    """A batch of ``size``, the last of its entries repeated, so that every batch has one shape."""
+    return jax.tree.map(lambda x: np.concatenate([x, np.repeat(x[-1:], size - len(x), axis=0)]), batch)
+
+
+class HostProbe(NamedTuple):
+    """How NumPy sees systems of one structure; made by :func:`host_probe`.
+
+    Attributes:
+        change: the scalar program of the field, or of the map's change, and its derivative along a way.
+        rest: that of the rule's full state at rest; None for a field.
+        logits: that of what the critic says of the datum.
+        price: operations on numbers that one system takes.
+    """
+
+    change: Program
+    rest: Program | None
+    logits: Program
+    price: int
+
+    def __call__(self, system: DiracSystem, rule: Rule | None, at: np.ndarray) -> Probed:
+        """Look at a batch, as :func:`look` takes it."""
+        given, y = (system, at) if rule is None else ((system, rule.at_rest), at)
+        if self.rest is not None:
+            y = in_rows(self.rest, (system, rule), at[:, None])[0][:, 0]
+
+        def seen(points: np.ndarray, ways: np.ndarray, others: np.ndarray) -> tuple[Any, Any, Any]:
+            values, slopes = in_rows(self.change, given, points, ways)
+            return values, slopes, in_rows(self.change.of_first_leaf, given, others, others)[0]
+
+        alive = np.all(np.isfinite(in_rows(self.logits, system, at[:, None])[0][:, 0]), axis=-1)
+        return Probed(derivative.probe_by(seen, y, cancels=rule is not None), alive)
+
+
+def host_probe(system: DiracSystem, rule: Rule | None, y: np.ndarray) -> HostProbe | None:
+    """How NumPy sees systems of the structure of this one; None where they have no scalar program."""
+    said = program_of(_logits, system, y)
+    if rule is None:
+        rest, change = None, program_of(_field_along, system, y, y)
+    else:
+        rest = program_of(_rest_state, (system, rule), y)
+        z = y if rest is None else np.zeros(rest.shapes[0])
+        change = None if rest is None else program_of(map_along, (system, rule.at_rest), z, z)
+    if said is None or change is None:
         return None
-    alive: Any = np.all(np.isfinite(np.asarray(logits(system, at[0]))))
-    # the probe is written for JAX's arrays; NumPy's have all that it asks of them
-    found = derivative.probe_by(lambda ys, ws: along(pushed, given, ys, ws), y, cancels=rule is not None)  # pyright: ignore[reportArgumentType, reportReturnType]
-    return jax.tree.map(lambda x: np.asarray(x)[None], Probed(found, alive))
+    slopes, values = derivative.counts(change.shapes[0][0])
+    return HostProbe(change, rest, said, slopes * change.price + values * change.of_first_leaf.price)
+
+
+def _logits(system: DiracSystem, y: Array) -> Array:
+    return logits(system, y)
+
+
+def _rest_state(given: tuple[DiracSystem, Rule], y: Array) -> Array:
+    return rest_state(*given, y)
 
 
 def _field_along(system: DiracSystem, y: Array, way: Array) -> tuple[Array, Array]:
