@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ..analysis import Critical, Verdict
     from ..analysis.bifurcation import Atlas
     from ..dynamics import Trajectory
+    from ..plotting.stability_charts import StabilityChart
 
 __all__ = ["atlas_page", "law", "locus_page", "side_by_side", "smooth_run"]
 
@@ -80,16 +82,30 @@ def atlas_page(variant: Variant, found: Atlas, rule: Rule | None) -> Figure:
         rule: how, or None for the flow.
     """
     from ..plotting.atlas import atlas_figure
-    from ..sweeps.maps import stability
 
-    below = None
-    if not np.any(found.at["phi"]) and found.at["theta"] == found.x0:
-        spans = zip(found.parameters, found.low, found.high, strict=True)
-        grid = {name: f"{low!r}:{high!r}:{_CELLS}" for name, low, high in spans}
-        how: dict[str, Any] = {"dim": found.dim, "x0": found.x0}
-        how |= {} if rule is not None else {"rate_d": found.rate_d, "rate_g": found.rate_g}
-        below = stability(variant, grid, rule=rule, **how)
-    return atlas_figure(found, stability=below)
+    at_rest = not np.any(found.at["phi"]) and found.at["theta"] == found.x0
+    return atlas_figure(found, stability=_stability(variant, found, rule) if at_rest else None)
+
+
+def _stability(variant: Variant, found: Atlas, rule: Rule | None) -> StabilityChart:
+    """Where the equilibrium is stable in the rectangle of an atlas, without the threshold: its curves are that."""
+    from ..analysis.linear.parameter_handle import parameter_handle, set_all
+    from ..analysis.linear.settings import settings
+    from ..analysis.linear.status import STATUSES
+    from ..plotting.cells import grid_axis
+    from ..plotting.stability_charts import StabilityChart
+    from ..sweeps.linear import linear
+
+    # the weight average moves nothing
+    moves = None if rule is None else dataclasses.replace(rule, ema=None)
+    rates = {} if rule is not None else {"rate_d": found.rate_d, "rate_g": found.rate_g}
+    around = settings(variant, moves, found.dim, found.x0, **rates)
+    handles = [parameter_handle(around, name) for name in found.parameters]
+    spans = [np.linspace(low, high, _CELLS) for low, high in zip(found.low, found.high, strict=True)]
+    x, y = (grid_axis(h.name, h.about, values) for h, values in zip(handles, spans, strict=True))
+    seen = linear(set_all(around, handles, [x.ravel() for x in np.meshgrid(*spans)]), _CELLS**2)
+    status, margin = (values.reshape(_CELLS, _CELLS) for values in (seen.status, seen.margin))
+    return StabilityChart(x, y, np.array(STATUSES)[status], margin, rule is not None)
 
 
 def locus_page(

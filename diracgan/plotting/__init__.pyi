@@ -19,4 +19,5 @@ from .slow_flow import *
 from .small_multiples import *
 from .space import *
 from .spectra import *
+from .stability_charts import *
 from .theme import *

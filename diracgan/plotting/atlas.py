@@ -14,7 +14,7 @@ from ..analysis.kinds import Kind, Outcome
 from .axes_helpers import legend_below, name_beside, styled
 from .headings import panel_page, spanned
 from .letters import number, with_letters
-from .maps import best, margin_words, stability as stability_map
+from .stability_charts import best, chart_of, margin_words, stability as stability_map
 from .theme import BLUE, GREEN, INK, ORANGE, PURPLE, VERMILION
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ def atlas(found: Any, ax: Axes | None = None, *, stability: Any = None) -> Axes:
     Args:
         found: a :class:`diracgan.bifurcation.Atlas`, or a :class:`diracgan.bifurcation.Curve`.
         ax: axes to draw on; a new figure when ``None``.
-        stability: what :func:`diracgan.sweeps.stability` returned over the same two parameters, drawn below.
+        stability: what :func:`diracgan.sweeps.stability` returned over the same two parameters, or a
+            :class:`~diracgan.plotting.stability_charts.StabilityChart`, drawn below.
 
     Returns:
         The axes.
@@ -79,7 +80,7 @@ def atlas(found: Any, ax: Axes | None = None, *, stability: Any = None) -> Axes:
     with styled(ax) as ax:
         ax.set(xlabel=found.parameters[0], ylabel=found.parameters[1])
         if stability is not None:
-            stability_map(stability.isel(segment=slice(0)), ax)
+            stability_map(chart_of(stability)._replace(threshold=()), ax)  # the curves are in its place
         for c in curves:
             _curve(ax, c)
         ax.set_xlim(found.low[0], found.high[0])

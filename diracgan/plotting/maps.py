@@ -1,31 +1,29 @@
-"""Maps over many runs: basins of attraction, stability charts with their threshold, orbit diagrams."""
+"""Maps over many runs: basins of attraction and orbit diagrams, and the page of any map."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap, Normalize, to_rgb
 from matplotlib.figure import Figure
 
 from ..analysis.kinds import Outcome
-from ..analysis.linear.status import Status
-from ..errors import InputError, unknown
-from .axes_helpers import decade_ticks, legend_below, scale_beside, styled, ticks
+from ..errors import unknown
+from .axes_helpers import legend_below, styled, ticks
+from .cells import areas_named, fields, grid_axes, named, patch, scaled, sides, words_of
 from .flowlines import VectorField, flow_lines
 from .headings import panel_page
 from .letters import number
 from .series import Array, read
-from .theme import BLUE, GREEN, GREY, INK, PALE, SHADE, VERMILION, time_map
+from .stability_charts import best, margin_words, stability
+from .theme import BLUE, GREEN, GREY, INK, SHADE, VERMILION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["basins", "bifurcation", "map_figure", "stability"]
+__all__ = ["basins", "bifurcation", "map_figure"]
 
 # Areas have no dashes: each colour has a lightness of its own, and so they are told apart in grey too.
 _LIMITS = {
@@ -38,12 +36,6 @@ _LIMITS = {
     Outcome.UNDECIDED: ("#ECECEC", "undecided"),
 }
 _SEVERAL = ("#EBA71C", "#7A2E68", "#00906B", "#F0E442", "#5AA2DC")
-_STATUS = {
-    Status.UNSTABLE: ("#E6E0D6", "unstable"),
-    Status.MARGINAL: ("white", "undecided by eigenvalues"),
-    Status.NO_DERIVATIVE: ("#A6A6A6", "no derivative"),
-    Status.NOT_AN_EQUILIBRIUM: ("#CDBBBB", "no equilibrium"),
-}
 _FEW = 3  # starts that are no basin: a point alone is what the others come to, or leave
 _SAME = 0.02  # limits whose sizes differ by less than this share are one
 
@@ -72,14 +64,15 @@ def basins(
         >>> [t.get_text() for t in ax.get_legend().get_texts()]
         ['equilibrium']
     """
-    x, y = _axes(found, 2)
-    words = _words(found["limit"].transpose(y, x), missing=Outcome.UNDECIDED)
+    x, y = grid_axes(found, 2)
+    order = (y.name, x.name)
+    words = words_of(found["limit"].transpose(*order), missing=Outcome.UNDECIDED)
     with styled(ax) as ax:
-        colours, labels, index = _coloured(found, words, (y, x))
-        flat, datum = (x, y) == ("phi0", "theta0"), float(np.ravel(_start(found).get("x0", [0.0]))[0])
+        colours, labels, index = _coloured(found, words, order)
+        flat, datum = order == ("theta0", "phi0"), float(np.ravel(_start(found).get("x0", [0.0]))[0])
         shown = [_lighter(c) for c in colours] if field is not None and flat else colours
-        _fields(ax, found, x, y, index, ListedColormap(shown), Normalize(-0.5, len(colours) - 0.5))
-        _named(ax, found, x, y)
+        fields(ax, x, y, index, ListedColormap(shown), Normalize(-0.5, len(colours) - 0.5))
+        named(ax, x, y)
         if flat and field is not None:
             flow_lines(ax, field, datum, colour=GREY)
             ax.set(xlabel="critic φ", ylabel="generator θ")
@@ -95,7 +88,9 @@ def basins(
         for k in groups if flat else []:
             if np.sum(index == k) >= _FEW:
                 _limit_points(ax, found, index == k, words, colours[k], datum)
-        _legend(ax, [(shown[k], labels[k]) for k in groups if np.sum(index == k) >= min(_FEW, index.size)])
+        areas_named(
+            ax, [(shown[k], labels[k]) for k in groups if np.sum(index == k) >= min(_FEW, index.size)]
+        )
     return ax
 
 
@@ -119,79 +114,6 @@ def _limit_points(ax: Axes, found: Any, members: Any, words: Any, colour: str, d
     ax.plot(*point, color=colour, linestyle="none", zorder=6, gid="limit", **look)
 
 
-def stability(found: Any, ax: Axes | None = None) -> Axes:
-    """Draw where the equilibrium is stable, how fast perturbations die there, and the exact threshold on top.
-
-    Args:
-        found: what :func:`diracgan.sweeps.stability` returned: ``margin``, ``status`` and ``threshold``.
-        ax: axes to draw on; a new figure when ``None``.
-
-    Returns:
-        The axes.
-
-    Example:
-        >>> import diracgan as dg
-        >>> from diracgan.sweeps import stability as computed
-        >>> from matplotlib.figure import Figure
-        >>> found = computed(dg.variant("ns"), {"gamma": "0.1:1:4", "lr": "0.1:4:5"}, rule=dg.rule("simultaneous"))
-        >>> stability(found, Figure().add_subplot()).get_xlabel()
-        'gamma, weight of R1'
-    """
-    x, y = _axes(found, 2)
-    status = _words(found["status"].transpose(y, x))
-    margin = np.asarray(found["margin"].transpose(y, x), float)
-    with styled(ax) as ax:
-        seen = [n for n in _STATUS if np.any(status == n)]
-        smooth = _is_smooth(status, margin)
-        for n in [] if smooth else seen:
-            here = np.ma.masked_where(status != n, np.zeros(status.shape))
-            _fields(ax, found, x, y, here, ListedColormap([_STATUS[n][0]]), Normalize(-1, 1))
-        inside = np.ma.masked_where(status != Status.STABLE, margin)
-        if inside.count():
-            high = float(inside.max())
-            scale = Normalize(0.0, high if high > 0 else 1.0)
-            (_areas if smooth else _fields)(ax, found, x, y, margin if smooth else inside, time_map(), scale)
-            scale_beside(ax, scale, "margin")
-        segments = list(np.asarray(found["threshold"]))
-        if segments:
-            lines = LineCollection(segments, colors=INK, linewidths=1.8, label="exact threshold")
-            lines.set_capstyle("round")
-            ax.add_collection(lines, autolim=False)
-        _named(ax, found, x, y)
-        if not inside.count():
-            everywhere = _STATUS[seen[0]][1] if len(seen) == 1 else "stable nowhere"
-            ax.text(0.5, 0.5, f"{everywhere} on this grid", transform=ax.transAxes, ha="center", color=INK)
-        _legend(ax, [_STATUS[n] for n in seen if not (smooth and n == Status.MARGINAL)])
-    return ax
-
-
-def _is_smooth(status: Array, margin: Array) -> bool:
-    """Whether a chart has nothing but stable and unstable areas, and the line between them."""
-    known = np.isin(status, (Status.STABLE, Status.UNSTABLE, Status.MARGINAL)).all()
-    line = np.count_nonzero(status == Status.MARGINAL) <= 2 * sum(status.shape)
-    return bool(known and line and np.isfinite(margin).all() and min(status.shape) > 2)
-
-
-def _areas(ax: Axes, found: Any, x: str, y: str, margin: Array, colours: Any, scale: Normalize) -> None:
-    """The margins between the grid's points too: cells would end in a staircase under the line of margin 0."""
-    xs, ys = np.asarray(found[x], float), np.asarray(found[y], float)
-    i, j = np.argsort(xs), np.argsort(ys)
-    top = scale.vmax or 1.0
-    values = np.maximum(margin[np.ix_(j, i)], -top)  # one far below 0 would draw that line to the next point
-    values = _half_a_cell_more(_half_a_cell_more(values).T).T
-    levels = [min(float(values.min()), 0.0) - top, *np.linspace(0.0, top, 65)]
-    levels[-1] += abs(float(values.max()))
-    filled = [to_rgb(_STATUS[Status.UNSTABLE][0]), *colours(np.linspace(0, 1, 64))[:, :3]]
-    grid = [np.concatenate([e[:1], v, e[-1:]]) for e, v in ((_sides(v), v) for v in (xs[i], ys[j]))]
-    ax.contourf(*grid, values, levels=levels, colors=filled, zorder=0.5)
-
-
-def _half_a_cell_more(values: Array) -> Array:
-    """Rows continued to the outer sides of the first and the last cell, so that the areas fill the axes."""
-    first, last = 1.5 * values[:1] - 0.5 * values[1:2], 1.5 * values[-1:] - 0.5 * values[-2:-1]
-    return np.concatenate([first, values, last])
-
-
 def bifurcation(found: Any, ax: Axes | None = None) -> Axes:
     """Draw the limit set against a parameter, with the values at which the linear stability changes.
 
@@ -210,9 +132,9 @@ def bifurcation(found: Any, ax: Axes | None = None) -> Axes:
         >>> bifurcation(found, Figure().add_subplot()).get_xlabel()
         'lam, weight of the penalty'
     """
-    (x,) = _axes(found, 1)
-    orbit = np.asarray(found["orbit"].transpose(x, "sample"), float)
-    at = np.repeat(np.asarray(found[x], float), orbit.shape[1]).reshape(orbit.shape)
+    (x,) = grid_axes(found, 1)
+    orbit = np.asarray(found["orbit"].transpose(x.name, "sample"), float)
+    at = np.repeat(x.values, orbit.shape[1]).reshape(orbit.shape)
     fine = np.isfinite(orbit)  # what leaves has no limit set to show
     leaving: Any = ~fine.any(axis=1)
     with styled(ax) as ax:
@@ -227,21 +149,20 @@ def bifurcation(found: Any, ax: Axes | None = None) -> Axes:
                 ax.plot(at[here], orbit[here], rasterized=True, markersize=size, color=colour, **dots)
                 ax.plot([], [], markersize=8, label=label, color=colour, **dots)
         changes = np.asarray(found["threshold"], float)
-        sides = _sides(np.sort(np.asarray(found[x], float)))
-        for k in np.flatnonzero(leaving[np.argsort(np.asarray(found[x], float))]):
-            ax.axvspan(sides[k], sides[k + 1], color=SHADE, linewidth=0, zorder=0)
+        edges = sides(np.sort(x.values))
+        for k in np.flatnonzero(leaving[np.argsort(x.values)]):
+            ax.axvspan(edges[k], edges[k + 1], color=SHADE, linewidth=0, zorder=0)
         if leaving.any():
-            _patch(ax, SHADE, "grows or diverges: no limit set")
+            patch(ax, SHADE, "grows or diverges: no limit set")
         for value in changes[:24]:
-            label = "exact threshold" + (f", {x} = {number(value, 6)}" if len(changes) == 1 else "s")
+            label = "exact threshold" + (f", {x.name} = {number(value, 6)}" if len(changes) == 1 else "s")
             ax.axvline(value, color=VERMILION, linewidth=1.0, linestyle=(0, (4, 2)), label=label)
         span = orbit[fine]
         low, high = (float(span.min()), float(span.max())) if span.size else (-1.0, 1.0)
         half = 0.55 * (high - low) or max(abs(high), 1.0)
         ax.set_ylim((low + high) / 2 - half, (low + high) / 2 + half)
         ticks(ax.yaxis, 5)
-        _scale(ax, "x", np.asarray(found[x], float))
-        ax.set_xlabel(_label(found, x))
+        scaled(ax, "x", x)
         single = np.size(_start(found).get("x0", [0.0])) == 1
         ax.set_ylabel("generator θ − x₀" if single else "|θ − x₀|")
         if ax.get_legend_handles_labels()[1]:
@@ -272,36 +193,25 @@ _TITLES = {
 
 def _shares(found: Any) -> str:
     """Of a map of basins: the largest shares of its starts, and where they come to."""
-    x, y = _axes(found, 2)
-    words = _words(found["limit"].transpose(y, x), missing=Outcome.UNDECIDED)
-    _, labels, index = _coloured(found, words, (y, x))
+    x, y = grid_axes(found, 2)
+    order = (y.name, x.name)
+    words = words_of(found["limit"].transpose(*order), missing=Outcome.UNDECIDED)
+    _, labels, index = _coloured(found, words, order)
     shares = sorted(((float(np.mean(index == k)), label) for k, label in enumerate(labels)), reverse=True)
     said = [f"{share:.0%} to {label}" for share, label in shares if share >= 0.005]
     return ", ".join(said[:2]) + (", …" if len(said) > 2 else "")
 
 
-def best(found: Any) -> str:
-    """Of a chart of stability: how much of it is stable, and where perturbations die fastest."""
-    x, y = _axes(found, 2)
-    stable = _words(found["status"].transpose(y, x)) == Status.STABLE
-    if not stable.any():
-        return "stable nowhere"
-    margin = np.where(stable, np.asarray(found["margin"].transpose(y, x), float), -np.inf)
-    j, i = (int(k) for k in np.unravel_index(int(margin.argmax()), margin.shape))
-    at = ", ".join(f"{n} = {number(float(found[n][k]), 3)}" for n, k in ((x, i), (y, j)))
-    return f"stable on {stable.mean():.0%} of the chart, fastest at {at}"
-
-
 def _motions(found: Any) -> str:
     """Of an orbit diagram: for which values of the parameter it comes to rest, keeps moving, or leaves."""
-    (x,) = _axes(found, 1)
+    (x,) = grid_axes(found, 1)
     orbit, starts = (
-        np.asarray(found["orbit"].transpose(x, "sample"), float),
+        np.asarray(found["orbit"].transpose(x.name, "sample"), float),
         int(found.attrs.get("starts", 1)),
     )
     stays = np.asarray(np.isfinite(orbit).reshape(len(orbit), starts, -1).any(axis=2))
     rests = _rests(orbit, starts)
-    values = np.asarray(found[x], float)
+    values = x.values
     stretches: list[tuple[str, float, float]] = []
     for k in np.argsort(values).tolist():
         seen = zip(
@@ -313,7 +223,7 @@ def _motions(found: Any) -> str:
         first = stretches.pop()[1] if stretches and stretches[-1][0] == said else values[k]
         stretches.append((said, float(first), float(values[k])))
     ends = [f"{number(a)} to {number(b)}" if a < b else number(a) for _, a, b in stretches]
-    parts = [f"{said} for {x} = {at}" for (said, _, _), at in zip(stretches[:3], ends, strict=False)]
+    parts = [f"{said} for {x.name} = {at}" for (said, _, _), at in zip(stretches[:3], ends, strict=False)]
     return ", ".join(parts) + (", …" if len(stretches) > 3 else "")
 
 
@@ -352,36 +262,12 @@ def _where(found: Any, kind: str) -> str:
     seen = f"d = {len(_start(found)['x0'])}, as seen until {end}"
     if kind != "basins":
         return seen
-    sizes = [np.diff(np.sort(np.asarray(found[n], float))).max(initial=0.0) for n in _axes(found, 2)]
+    sizes = [np.diff(np.sort(axis.values)).max(initial=0.0) for axis in grid_axes(found, 2)]
     return f"{seen}; borders to a cell of {' × '.join(number(size, 2) for size in sizes)}"
-
-
-def margin_words(found: Any) -> str:
-    """What the margin of a chart of stability is."""
-    lost = (
-        "1 − largest |multiplier|, lost per step"
-        if found.attrs.get("rule")
-        else "−largest real part, rate of decay"
-    )
-    return f"margin: {lost}"
 
 
 def _start(found: Any) -> dict[str, Any]:
     return json.loads(found.attrs.get("start", "{}"))
-
-
-def _words(codes: Any, missing: str = "") -> Array:
-    """The words that a variable's numbers stand for; -1, what was not computed, is ``missing``."""
-    return np.array([*str(codes.attrs["flag_meanings"]).split(), missing])[np.asarray(codes, int)]
-
-
-def _axes(found: Any, count: int) -> tuple[str, ...]:
-    main = {2: ("limit", "status"), 1: ("orbit",)}[count]
-    name = next((n for n in main if n in found), None)
-    dims = () if name is None else tuple(str(d) for d in found[name].dims if d != "sample")
-    if len(dims) != count:
-        raise InputError(f"this map has axes {', '.join(dims) or 'none'}; allowed: {count}")
-    return dims
 
 
 def _coloured(found: Any, words: Any, order: tuple[str, str]) -> tuple[list[str], list[str], Array]:
@@ -423,77 +309,7 @@ def _groups(found: Any, name: str, here: Any, order: tuple[str, str]) -> list[tu
     return groups
 
 
-def _fields(ax: Axes, found: Any, x: str, y: str, values: Any, colours: Any, scale: Normalize) -> None:
-    xs, ys = np.asarray(found[x], float), np.asarray(found[y], float)
-    i, j = np.argsort(xs), np.argsort(ys)
-    look: dict[str, Any] = {"cmap": colours, "norm": scale, "rasterized": True, "zorder": 0.5}
-    ax.pcolormesh(_sides(xs[i]), _sides(ys[j]), values[np.ix_(j, i)], **look)
-
-
 def _lighter(colour: str) -> tuple[float, float, float]:
     """The colour as a shade under lines."""
     r, g, b = to_rgb(colour)
     return (0.55 + 0.45 * r, 0.55 + 0.45 * g, 0.55 + 0.45 * b)
-
-
-def _logarithmic(values: Array) -> bool:
-    """Whether a grid is spaced in equal ratios."""
-    if len(values) < 3 or np.any(values <= 0):
-        return False
-    return bool(np.allclose(np.diff(np.log(np.sort(values)), 2), 0.0, atol=1e-9))
-
-
-def _sides(values: Array) -> Array:
-    """The sides of the cells around increasing values."""
-    if len(values) == 1:
-        return values[0] + max(abs(values[0]), 1.0) * np.array([-0.5, 0.5])
-    log = _logarithmic(values)
-    v = np.log(values) if log else values
-    middle = (v[1:] + v[:-1]) / 2
-    sides = np.concatenate([[v[0] - (middle[0] - v[0])], middle, [v[-1] + (v[-1] - middle[-1])]])
-    return np.exp(sides) if log else sides
-
-
-def _named(ax: Axes, found: Any, x: str, y: str) -> None:
-    for side, name in (("x", x), ("y", y)):
-        _scale(ax, side, np.asarray(found[name], float))
-    ax.set(xlabel=_label(found, x), ylabel=_label(found, y))
-
-
-def _label(found: Any, name: str) -> str:
-    """An axis' name and, where a few words say it, its meaning.
-
-    Example:
-        >>> import xarray as xr
-        >>> about = {"long_name": "weight of R1: (gamma/2) |grad D|^2"}
-        >>> _label(xr.Dataset(coords={"gamma": ("gamma", [0.0, 1.0], about)}), "gamma")
-        'gamma, weight of R1'
-    """
-    said = re.split(r"[:;(|,]", str(found[name].attrs.get("long_name", "")))[0].strip()
-    return f"{name}, {said}" if said and said != name and len(said) <= 40 else name
-
-
-def _scale(ax: Axes, side: str, values: Array) -> None:
-    """Limits at the ends of the grid's cells, and a logarithmic axis for a logarithmic grid."""
-    axis = getattr(ax, f"{side}axis")
-    edges = _sides(np.sort(values))
-    if _logarithmic(values):
-        getattr(ax, f"set_{side}scale")("log")
-        decade_ticks(axis, np.log10(edges[0]), np.log10(edges[-1]))
-    getattr(ax, f"set_{side}lim")(edges[0], edges[-1])
-    if not _logarithmic(values):
-        ticks(axis, 6)
-
-
-def _legend(ax: Axes, patches: Sequence[tuple[Any, str]]) -> None:
-    for colour, label in patches:
-        _patch(ax, colour, label)
-    if ax.get_legend_handles_labels()[1]:
-        legend_below(ax)
-
-
-def _patch(ax: Axes, colour: str, label: str) -> None:
-    """A square of ``colour`` in the legend."""
-    ax.plot(
-        [], [], linestyle="none", marker="s", markersize=8, color=colour, markeredgecolor=PALE, label=label
-    )

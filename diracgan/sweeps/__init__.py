@@ -1,8 +1,8 @@
-"""Maps of parameters: any quantity over any grid, kept in a store, computed here or on a cluster."""
+"""Maps of parameters: any quantity over any grid, kept in a store, computed here or on a cluster.
 
-from .executors import Dask, Executor, Local
-from .maps import basins, bifurcation, stability
-from .quantities import QUANTITIES, Point
-from .sweep import sweep
+Names load on first use.
+"""
 
-__all__ = ["QUANTITIES", "Dask", "Executor", "Local", "Point", "basins", "bifurcation", "stability", "sweep"]
+from ..lazy import load_on_use
+
+load_on_use(__name__)

@@ -141,10 +141,7 @@ def _of_setup(name: str, draft: PointSetup, names: Sequence[str], followed: bool
         turn(draft, checked)  # a loss may refuse what its domain allows
         return checked
 
-    said = found.domain.help
-    if found.domain.name == "r1":
-        said = f"weight of R1: {said}"
-    return Axis(name, said, loop, turn, check, ratio=found.is_ratio, shown=not of_flow)
+    return Axis(name, found.about, loop, turn, check, ratio=found.is_ratio, shown=not of_flow)
 
 
 def _handle(name: str, draft: PointSetup, names: Sequence[str]) -> ParameterHandle:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -16,9 +17,6 @@ from ..analysis.linear.probing import HostProbe, host_probe, probe, without
 from ..analysis.linear.settings import LinearSettings
 from ..analysis.linear.status import STATUSES
 from ..dynamics.filippov import DiracSystem
-from ..ensemble import reduction
-from ..ensemble.blocks import compiled
-from ..ensemble.vector_field import EnsembleSystem
 from ..game import Players
 from ..numerics import derivative
 from ..rules import Rule
@@ -97,6 +95,9 @@ def _reduced(around: LinearSettings) -> LinearSettings:
     """The same question in the plane that decides every dimension, where there is one (docs/theory.md section 2)."""
     if around.x0.shape[-1] <= 2 or any(np.any(x) for x in (around.x0, *around.point)):
         return around
+    from ..ensemble import reduction
+    from ..ensemble.vector_field import EnsembleSystem
+
     rates = None if around.rule is not None else around.rates
     if not reduction.flattens(
         EnsembleSystem(around.variant, around.rule, None, rates), around.x0.shape[-1], 2
@@ -138,7 +139,7 @@ def _by_numpy(quick: HostProbe, around: LinearSettings, rule: Rule | None, point
 
 
 def _by_xla(around: LinearSettings, rule: Rule | None, points: np.ndarray) -> _Seen:
-    look = _look("cpu" if jax.default_backend() == "cpu" else "gpu")
+    look = _compiled()("cpu" if jax.default_backend() == "cpu" else "gpu")
     block = min(_BLOCK, len(points))
     blocks = -(-len(points) // block)
     blocks = -(-blocks // -(-blocks // _CHUNK))  # every chunk has one shape, and little is filled up
@@ -180,6 +181,11 @@ def _look_at(system: DiracSystem, rule: Rule | None, at: Array) -> tuple[derivat
     return jax.lax.map(block, (system, rule, at))
 
 
-_look = compiled(_look_at, static=0)
+@functools.cache
+def _compiled() -> Any:
+    from ..ensemble.blocks import compiled
+
+    return compiled(_look_at, static=0)
+
 
 __all__ = ["STATUSES", "LinearQuantities", "linear", "part"]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from diracgan.plotting import axes_helpers, maps, theme
+from diracgan.plotting import axes_helpers, maps, stability_charts, theme
 
 SIGHT = {
     "usual": np.eye(3),
@@ -34,7 +34,7 @@ SIGHT = {
 }
 LINES = (theme.BLUE, theme.ORANGE, theme.VERMILION, theme.GREEN, theme.PURPLE, theme.INK)
 LIMITS = tuple(colour for colour, _ in maps._LIMITS.values())
-STATUSES = tuple(colour for colour, _ in maps._STATUS.values())
+STATUSES = tuple(colour for colour, _ in stability_charts.STATUS_COLOURS.values())
 AREAS = {"limits": LIMITS, "several": maps._SEVERAL, "statuses": STATUSES}
 
 

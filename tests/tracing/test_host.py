@@ -14,7 +14,7 @@ from diracgan.analysis.dynamical_system import ContinuousSystem, DiscreteSystem
 from diracgan.dynamics import filippov, switchings
 from diracgan.dynamics.filippov import DiracSystem
 from diracgan.game import Players
-from diracgan.tracing.host import along, at_once, by_program, program_of
+from diracgan.tracing.host import along, at_once, by_program, in_rows, program_of
 from diracgan.tracing.jaxpr import operation_names
 
 
@@ -120,3 +120,18 @@ def test_a_flow_and_steps_under_noise_without_a_compiler_are_those_of_compiled_c
 def test_a_field_without_a_long_sum_has_the_price_1():
     with jax.enable_x64(True):
         assert ContinuousSystem(system_of("ns", 1)).price == 1.0
+
+
+def _weighted(given, x, y):
+    return {"sum": jnp.sum(given["a"] * x) + y, "product": x * y[0]}
+
+
+def test_many_functions_at_many_states_each():
+    rng = np.random.default_rng(3)
+    given, x, y = {"a": rng.normal(size=(4, 2))}, rng.normal(size=(4, 5, 2)), rng.normal(size=(4, 5, 2))
+    program = program_of(_weighted, {"a": given["a"][0]}, x[0, 0], y[0, 0])
+    product, total = in_rows(program, given, x, y)
+    np.testing.assert_allclose(product, x * y[..., :1])
+    np.testing.assert_allclose(total, np.sum(given["a"][:, None] * x, axis=-1, keepdims=True) + y)
+    np.testing.assert_array_equal(in_rows(program.of_first_leaf, given, x, y)[0], product)
+    assert program.of_first_leaf.price < program.price

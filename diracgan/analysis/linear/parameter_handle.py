@@ -35,6 +35,12 @@ class ParameterHandle:
     now: Any
 
     @property
+    def about(self) -> str:
+        """One line about it."""
+        weight = "weight of R1: " if self.domain.name == "r1" else ""
+        return f"{weight}{self.domain.help}"
+
+    @property
     def is_integer(self) -> bool:
         """Whether only integers are allowed."""
         return self.domain.kind == "integer"

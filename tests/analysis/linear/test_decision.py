@@ -177,7 +177,7 @@ def test_the_frequency_of_what_turns_in_any_unit():
 
 
 def test_every_status_is_known_everywhere():
-    from diracgan.plotting.maps import _STATUS
+    from diracgan.plotting.stability_charts import STATUS_COLOURS
     from diracgan.reporting.schema import report_schema
 
     text = repr(report_schema())
@@ -185,4 +185,4 @@ def test_every_status_is_known_everywhere():
     for s in STATUSES:
         assert repr(s) in text
         assert f"`{s}`" in page
-        assert s == "stable" or s in _STATUS  # what is stable is drawn by its margin
+        assert s == "stable" or s in STATUS_COLOURS  # what is stable is drawn by its margin
