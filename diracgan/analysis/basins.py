@@ -13,7 +13,7 @@ from .linear.spectrum import spectrum
 from .linear.status import Status
 from .many_runs import Runs
 from .orbits.rotating_states import commutes_with_rotations
-from .run_ends import RunEnd, at_rest
+from .run_ends import GIVEN_UP, RunEnd, at_rest
 
 SAME = 0.02  # of its size: by which two ends of one attractor may differ
 _AT_REST = 1e-6  # of the box: a motion smaller than this is at rest
@@ -104,6 +104,8 @@ class Basins:
     def _group(self, end: RunEnd | None) -> int:
         if end is None:
             return DIVERGED
+        if end is GIVEN_UP:
+            return UNSETTLED
         small = _AT_REST * self.runs.box
         if self._passes(end):
             return UNSETTLED

@@ -147,6 +147,10 @@ class Thresholds:
     longer_windows: tuple[float, ...] = (8.0, 64.0)  # times as long, for a turn longer than a window
     almost_back: float = 0.2  # of a motion's deviation: so near it comes back to where it was on a curve
     goes_on: float = 1.4  # times as far after twice the steps: 2 on a smooth curve, 0.4 on Feigenbaum's set
+    most_curves: int = 16  # that steps are seen to visit in turn
+    curves_apart: float = (
+        3.0  # times the largest distance between neighbours on one: the least between two of these
+    )
     semistable: float = 0.1  # by which the limit of a power law may differ from the last amplitude
     conserved: float = 1e-7  # relative drift of what counts as conserved
     conserved_size: float = 1e-9  # of |z|^2: a smaller quantity is 0
@@ -156,15 +160,18 @@ class Thresholds:
     lyapunov_iterations: tuple[int, int] = (2000, 20000)  # least and most of them
     chaotic_iterations: int = 200_000  # of a motion that may be chaotic, for an exponent to one per cent
     chaotic_turns: int = 400  # the same of a flow that may be
-    steps_in_a_turn: int = 100  # Runge-Kutta steps that follow its neighbours
+    steps_in_a_turn: int = 100  # Runge-Kutta steps that follow its neighbours, at least
+    steps_in_a_time: float = 1.0  # the same in one over the field's largest eigenvalue along the motion
+    rows_between_slopes: int = 8  # of a window, at every so many of which that is looked at
     turns_of_lines: int = 60  # of a flow, in which lines of its spectrum are told apart
     chaotic: float = 2.0  # times an exponent's error, above which it is positive
     no_exponent: float = 1e-4  # an exponent per iteration, or turn of a flow, nearer to 0 than this is 0
     strange_sizes: float = 3.0  # by which the sizes of late windows of a strange motion may differ
     walks: float = 2.0  # times the range of a sixteenth of a run: what goes further may not stay bounded
     strange_windows: int = 5  # between two looks at the exponents
-    line: float = 0.2  # turns in all rows, by which the frequency of a line may be off
-    fundamental: float = 0.02  # the same of the strongest, of which multiples are taken
+    lines: int = 12  # of a spectrum that are looked at
+    line: float = 0.05  # turns in all rows, by which the frequency of a line may be off
+    fundamental: float = 0.004  # the same of the strongest, of which multiples are taken
     faintest_line: float = (
         1e-4  # of the strongest line's power: a weaker one is not a frequency of the motion
     )

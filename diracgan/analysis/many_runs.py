@@ -19,8 +19,8 @@ from ..dynamics.iterations import first_state
 from ..game import Players
 from ..rules import Rule, init, step
 from ..variants import Variant, variant as made_variant
-from .dynamical_system import ContinuousSystem, runge_kutta_step
-from .run_ends import RunEnd, end_of
+from .dynamical_system import ContinuousSystem, Stretch, runge_kutta_step
+from .run_ends import GIVEN_UP, RunEnd, end_of
 
 ROWS = 512  # spaced states of the last quarter of a run (of the shortest, its last half), by which its end is known
 _AT_ONCE = 2**24  # numbers of such states held at once
@@ -72,14 +72,20 @@ class Runs:
         return found
 
     def tail(self, draw: np.ndarray) -> np.ndarray | None:
-        """The last quarter of the motion from a start, (rows, 2d); None where it diverges."""
-        rows = self._located_rows(draw) if self.switches else self._rows(draw[None])[0, :ROWS]
+        """The last quarter of the motion from a start, (rows, 2d); None where it diverges, or was given up."""
+        if self.switches:
+            seen = self._located(draw)
+            rows = seen.zs if seen.result == "ok" else None
+        else:
+            rows = self._rows(draw[None])[0, :ROWS]
         return rows if rows is not None and self._end(rows) is not None else None
 
     def located_end(self, draw: np.ndarray) -> RunEnd | None:
         """How a start ends, with its switchings located; None where it diverges."""
-        rows = self._located_rows(draw)
-        return None if rows is None else self._end(rows)
+        seen = self._located(draw)
+        if seen.result == "ok":
+            return self._end(seen.zs)
+        return None if seen.result == "diverged" or self._is_far(seen.end) else GIVEN_UP
 
     def solves(self, draw: np.ndarray) -> bool:
         """Whether a step of the rule solves an equation, which takes a thousand times as long as any other.
@@ -140,23 +146,24 @@ class Runs:
 
     def _end(self, z: np.ndarray, steps: np.ndarray | None = None) -> RunEnd | None:
         """An end by its rows; None where these leave all bounds."""
-        if not np.all(np.isfinite(z)) or np.max(np.abs(z)) > _FAR * self.box:
-            return None
-        return end_of(z, self.centre, steps)
+        return None if self._is_far(z) else end_of(z, self.centre, steps)
 
-    def _located_rows(self, draw: np.ndarray) -> np.ndarray | None:
+    def _is_far(self, z: np.ndarray) -> bool:
+        return not np.max(np.abs(z)) <= _FAR * self.box
+
+    def _located(self, draw: np.ndarray) -> Stretch:
+        """The last quarter of a motion with its switchings located, or what of it ended before its time."""
         span = self.h * self.steps
         with jax.enable_x64(True):
             motion = ContinuousSystem(self.system)
-            early = motion.advance(draw, 0.0, 0.75 * span, 0)
-            self.left -= early.cost
-            if early.result == "stuck":
-                return np.tile(early.end, (ROWS, 1))
-            late = motion.advance(early.end, 0.75 * span, 0.25 * span, ROWS)
-            self.left -= late.cost
-        if late.result == "stuck":
-            return np.tile(late.end, (ROWS, 1))
-        return late.zs if late.result == "ok" else None
+            seen = motion.advance(draw, 0.0, 0.75 * span, 0)
+            self.left -= seen.cost
+            if seen.result == "ok":
+                seen = motion.advance(seen.end, 0.75 * span, 0.25 * span, ROWS)
+                self.left -= seen.cost
+        if seen.result == "stuck":
+            return seen._replace(zs=np.tile(seen.end, (ROWS, 1)), result="ok")
+        return seen
 
 
 def _next_size(n: int) -> int:

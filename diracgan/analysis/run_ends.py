@@ -83,6 +83,10 @@ class RunEnd(NamedTuple):
         return self.numbers[3:]
 
 
+GIVEN_UP = RunEnd(np.full(3, np.nan), np.full((4, 3), np.nan), (math.nan, math.nan))
+"""Of a run that was not followed to its end, as one that grew too stiff: where it ends is not known."""
+
+
 def at_rest(point: np.ndarray, distance: float) -> RunEnd:
     """The end of a run that rests at a point, at that distance from (0, x0)."""
     numbers = np.concatenate([[distance, distance, 0.0], point])

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+_STAYS = 0.1  # of the distance that is left: by which a limit may move with two samples more
+
 
 class PowerLaw(NamedTuple):
     """r ~ constant (t + offset)^(-exponent), with the half-width of the exponent's error bar."""
@@ -59,7 +61,8 @@ def power_law(t: np.ndarray, r: np.ndarray) -> PowerLaw | None:
 def approach(t: np.ndarray, r: np.ndarray) -> tuple[float, PowerLaw] | None:
     """The limit of an amplitude that nears it by a power law, and the law of the distance; None where none holds.
 
-    The limit is the one for which :func:`power_law` fits the distance best.
+    The limit is the one for which :func:`power_law` fits the distance best. None too where it is another one without
+    the last two samples, as of a distance that falls like 1/log t.
 
     Example:
         >>> t = np.geomspace(10, 1e4, 12)
@@ -67,6 +70,15 @@ def approach(t: np.ndarray, r: np.ndarray) -> tuple[float, PowerLaw] | None:
         >>> round(limit, 9), round(law.exponent, 6)
         (0.5, 2.0)
     """
+    found = _approach(t, r)
+    if found is None or len(t) < 8:
+        return found
+    earlier = _approach(t[:-2], r[:-2])
+    stays = earlier is not None and abs(earlier[0] - found[0]) <= _STAYS * abs(found[0] - r[-1])
+    return found if stays else None
+
+
+def _approach(t: np.ndarray, r: np.ndarray) -> tuple[float, PowerLaw] | None:
     steps = np.diff(r)
     if len(t) < 6 or np.any(steps * steps[-1] <= 0) or np.any(np.diff(np.abs(steps)) >= 0):
         return None

@@ -59,3 +59,9 @@ def test_the_limit_of_local_exponents():
     assert found is not None
     assert found[0] == pytest.approx(0.5, abs=found[1])
     assert limiting_exponent(t, np.exp(-t / 1e6)) is None
+
+
+def test_a_distance_that_falls_like_a_logarithm_has_no_power_law():
+    # of the limit 1/2 it was said to be 0.322
+    t = np.geomspace(10, 1e4, 12)
+    assert approach(t, 0.5 - 3 / np.log(t)) is None

@@ -183,12 +183,13 @@ def _corrected(case: Case, stretch: Stretch, turn: float, round_: int) -> float:
     last = case.looks[-1]
     _log.debug("window %d to %.6g: size %.6g, period %s", len(case.looks), last.time, last.rms, seen)
     # where no eigenvalue has told, every window may
-    corrects = round_ == 0 or case.linear.differentiable is False
+    told = case.linear.differentiable is not False and case.linear.is_equilibrium
+    corrects = round_ == 0 or not told
     if corrects and seen is not None and not T.as_guessed[0] < seen / turn < T.as_guessed[1]:
         turn = float(np.clip(seen, turn / T.longest_correction, turn * T.longest_correction))
     if seen is not None or case.plunges():
         return turn
-    if case.linear.differentiable is not False:
+    if told:
         return float(min(turn * T.widening, T.longest_turn)) if _goes_slowly_on(case) else turn
     # no eigenvalue has told how long a turn takes, and the window has not seen three
     looks = case.looks

@@ -95,6 +95,26 @@ def on_a_curve(zs: np.ndarray) -> bool:
     return near and moved(2 * k) > T.goes_on * moved(k)
 
 
+def every(stretch: Stretch, count: int) -> Stretch:
+    """The same stretch by every so many of its rows."""
+    return stretch._replace(t=stretch.t[::count], zs=stretch.zs[::count])
+
+
+def curves_in_turn(stretch: Stretch) -> int:
+    """How many separate curves rows, one for each step, visit in turn, going round on each; 1 of a single one."""
+    from scipy.sparse.csgraph import minimum_spanning_tree
+    from scipy.spatial.distance import cdist
+
+    for count in range(T.most_curves, 1, -1):
+        first, *others = (stretch.zs[k::count] for k in range(count))
+        if mean_period(every(stretch, count)) is None:
+            continue  # pieces of one curve, along which it creeps
+        gap = np.max(minimum_spanning_tree(cdist(first, first)).data)  # along the curve
+        if min(np.min(cdist(first, other)) for other in others) > T.curves_apart * gap:
+            return count
+    return 1
+
+
 def passages(signal: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
     """The values of ``others`` where ``signal`` passes 0 upwards, each on the chord between two rows."""
     up = np.flatnonzero((signal[:-1] < 0) & (signal[1:] >= 0))

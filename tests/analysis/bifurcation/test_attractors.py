@@ -13,6 +13,7 @@ import written_games as games
 import diracgan as dg
 from diracgan.analysis import basins, many_runs, run_ends
 from diracgan.analysis.bifurcation.attractors import _edges
+from diracgan.analysis.dynamical_system import Stretch
 from diracgan.analysis.verdict import kicks
 from diracgan.game import Players
 
@@ -211,6 +212,24 @@ def test_only_rules_that_solve_equations_are_too_slow_to_look_around():
         for rule, slow in (("optimistic", False), ("implicit", True)):
             runs = many_runs.Runs(variant, dg.rule(rule, lr=0.1), np.zeros(1), 0.1, 1024, 1.0)
             assert runs.solves(start) == slow
+
+
+@pytest.mark.parametrize(
+    ("result", "reached", "label"),
+    [
+        ("max steps", 0.5, basins.UNSETTLED),
+        ("stiff", 0.5, basins.UNSETTLED),
+        ("stiff", 1e9, basins.DIVERGED),  # of a blow-up
+        ("diverged", 1e150, basins.DIVERGED),
+    ],
+)
+def test_a_run_that_is_given_up_has_not_diverged(monkeypatch, result, reached, label):
+    def given_up(self, state, time, span, rows):
+        return Stretch(np.zeros(0), np.zeros((0, 2)), np.full(2, reached), time, result, time, "", 0.0, 0)
+
+    monkeypatch.setattr(many_runs.ContinuousSystem, "advance", given_up)
+    basin = met(dg.variant("wgan-gp", c=1.0), None, np.zeros(1), 0.1, 1024, 1.0)
+    assert basin._group(basin.runs.located_end(np.array([0.1, 0.2]))) == label
 
 
 def test_the_rows_of_a_flow_are_those_of_runge_kutta_steps():

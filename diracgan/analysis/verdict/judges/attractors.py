@@ -8,6 +8,7 @@ import numpy as np
 
 from ....dynamics.filippov import surface_count
 from ....numerics.lyapunov import Exponents
+from ....numerics.spectral_lines import spectral_lines
 from ...decision_thresholds import T
 from ...dynamical_system import DiscreteSystem, Stretch
 from ...kinds import Kind
@@ -68,6 +69,8 @@ def by_exponents(case: Case, numbers: dict[str, Any]) -> Answer | None:
         if not windows.on_a_curve(rows.zs):
             return None
         case.note(f"Lyapunov exponents over {over}: {shown}")
+        if (several := circles_in_turn(case, numbers)) is not None:
+            return several
         return _invariant_circle(numbers, found.values, windows.mean_period(rows))
     several = bool(zero[0]) and np.sum(zero) >= 2
     frequencies = two_frequencies(case) if several else None
@@ -95,13 +98,19 @@ def _measured(case: Case) -> tuple[Exponents, np.ndarray, str] | None:
         turn = windows.mean_period(last)
         if turn is None:
             return None
-        case.spent += 4 * (1 + len(motion.flat(last.end))) * T.chaotic_turns * T.steps_in_a_turn
-        found = exponents_of_flow(
-            case.system, motion.flat(last.end), T.chaotic_turns * T.steps_in_a_turn, turn / T.steps_in_a_turn
-        )
+        flat, in_a_turn = motion.flat(last.end), _steps_in_a_turn(case, last, turn)
+        case.spent += 4 * (1 + len(flat)) * T.chaotic_turns * in_a_turn
+        found = exponents_of_flow(case.system, flat, T.chaotic_turns * in_a_turn, turn / in_a_turn)
         zero, over = _vanish(found, 1 / turn), f"t = {T.chaotic_turns * turn:.4g}"
     moves = _moves_within_bounds(case, last)
     return (found, zero, over) if moves and np.all(np.isfinite(found.values)) else None
+
+
+def _steps_in_a_turn(case: Case, last: Stretch, turn: float) -> int:
+    """Runge-Kutta steps by which neighbours of a flow are followed: of so many, or of the field's own times."""
+    slopes = [case.motion.jacobian(z) for z in last.zs[:: T.rows_between_slopes]]
+    fastest = float(np.max(np.abs(np.linalg.eigvals(np.array(slopes)))))
+    return max(T.steps_in_a_turn, int(np.ceil(T.steps_in_a_time * fastest * turn)))
 
 
 def _moves_within_bounds(case: Case, last: Stretch) -> bool:
@@ -165,37 +174,38 @@ def _invariant_circle(numbers: dict[str, Any], exponents: np.ndarray, period: fl
     )
 
 
+def circles_in_turn(case: Case, numbers: dict[str, Any]) -> Answer | None:
+    """Quasi-periodic, of steps that visit several circles in turn and go round on each; None of a single circle."""
+    if not case.motion.discrete:
+        return None
+    rows = case.motion.advance(case.looks[-1].stretch.end, 0.0, 1.0, 1)
+    count = windows.curves_in_turn(rows)
+    turn = windows.mean_period(windows.every(rows, count))
+    if count == 1 or turn is None:
+        return None
+    frequencies = [2 * np.pi / count, 2 * np.pi / turn]
+    kept = {k: v for k, v in numbers.items() if k not in ("period", "floquet")}
+    return Answer(
+        Kind.QUASI_PERIODIC,
+        kept | {"frequency": frequencies[1], "frequencies": frequencies},
+        f"quasi-periodic: it is drawn onto {count} circles, which it visits in turn and on which it turns with the "
+        f"angular frequency {frequencies[1]:.4g} per iteration: largest |phi| = {numbers['radius_phi']:.6g}, "
+        f"|theta - x0| = {numbers['radius_theta']:.6g}",
+    )
+
+
 def two_frequencies(case: Case) -> tuple[float, float] | None:
     """The angular frequencies of the two strongest lines that are not multiples of one another; None for one line."""
     last = case.looks[-1].stretch
     turn = 0.0 if case.motion.discrete else windows.mean_period(last) or 0.0
     seen = case.motion.advance(last.end, 0.0, T.turns_of_lines * turn or 1.0, 1)
-    rows, between = seen.zs, float(seen.t[1] - seen.t[0])
-    off = (rows - rows.mean(axis=0)) * np.hanning(len(rows))[:, None]
-    power = np.sum(np.abs(np.fft.rfft(off, 8 * len(rows), axis=0)) ** 2, axis=1)
-    width = 24  # of a line, in the bins of the padded transform
-    lines = []
-    for _ in range(12):
-        k = int(np.argmax(power))
-        if power[k] <= 0 or (lines and power[k] < T.faintest_line * lines[0][1]):
-            break
-        lines.append((2 * np.pi * (k + _offset(power, k)) / (8 * len(rows)), float(power[k])))
-        power[max(k - width, 0) : k + width + 1] = 0.0
+    between = float(seen.t[1] - seen.t[0])
+    (strongest, blurred), *others = spectral_lines(seen.zs - seen.zs.mean(axis=0), T.lines, T.faintest_line)
     # the strongest may be the second or third harmonic; of a high order none is as strong as to be seen
     orders = np.concatenate([np.arange(25), np.arange(1, 24, 2) / 2, np.arange(1, 24) / 3])
-    resolution = 2 * np.pi / len(rows) * (T.line + T.fundamental * orders)
-    for frequency, _ in lines[1:]:
-        folded = np.abs((lines[0][0] * orders + np.pi) % (2 * np.pi) - np.pi)
-        if np.all(np.abs(folded - frequency) > resolution):
-            return lines[0][0] / between, frequency / between
+    resolution = 2 * np.pi / len(seen.zs) * (T.line + T.fundamental * orders) + 2 * blurred * orders
+    folded = np.abs((strongest * orders + np.pi) % (2 * np.pi) - np.pi)
+    for frequency, error in others:
+        if np.all(np.abs(folded - frequency) > resolution + 2 * error):
+            return strongest / between, frequency / between
     return None
-
-
-def _offset(power: np.ndarray, k: int) -> float:
-    """How far beyond its largest bin a line's peak lies, by a parabola through the logarithms around it."""
-    near = power[max(k - 1, 0) : k + 2]
-    if len(near) < 3 or np.min(near) <= 0:
-        return 0.0
-    a, b, c = np.log(near)
-    bend = a - 2 * b + c
-    return float(np.clip((a - c) / (2 * bend), -0.5, 0.5)) if bend < 0 else 0.0
