@@ -284,7 +284,7 @@ def machine() -> str:
 
     packages = ", ".join(of(p) for p in ("jax", "jaxlib", "cuda-core", "diffrax", "torch", "diracgan"))
     precision = jax.config.jax_default_matmul_precision or "JAX's default, TF32 where the card has it"
-    launches = cuda_backend.missing() or "compiled CUDA is launched"
+    launches = cuda_backend.missing(card) or "compiled CUDA is launched"
     return (
         f"{card.device_kind}; {packages}\nmatrix products in float32: {precision}; "
         f"float64 and loops: exact\nloops: {launches}"

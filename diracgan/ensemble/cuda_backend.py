@@ -88,6 +88,14 @@ class CudaLoop:
 
     text: str
 
+    def fails(self, device: jax.Device) -> str:
+        """Why it does not compile for a GPU; "" where it does, and is ready to be launched there."""
+        try:
+            _on_device(self.text, device.local_hardware_id or 0)
+        except Exception as error:  # whatever a compiler or a driver says: the run goes on without
+            return one_line(error)
+        return ""
+
     def launch(self, reads: list[ArrayAddress], writes: list[ArrayAddress], place: Place) -> None:
         """Start it on XLA's own stream; what follows there waits for it."""
         from cuda.core import LaunchConfig, Stream, launch  # pyright: ignore[reportMissingImports]
@@ -105,19 +113,16 @@ def arguments(reads: Sequence[ArrayAddress], writes: Sequence[ArrayAddress]) -> 
 
 
 @functools.cache
-def missing() -> str:
+def missing(device: jax.Device) -> str:
     """Why no loop can be launched on a GPU from here; "" where a trial on a few numbers went well."""
     if importlib.util.find_spec("cuda") is None or importlib.util.find_spec("cuda.core") is None:
         return "cuda-core is not installed (diracgan's extra 'cuda' brings it)"
-    try:
-        device = next(d for d in jax.local_devices() if d.platform == "gpu")
-    except StopIteration:
-        return "JAX sees no GPU"
-    x = jax.device_put(np.arange(2 * THREADS, dtype=np.float32), device)
     loop = CudaLoop(trial())
     try:
-        (doubled,) = jax.jit(lambda x: call(loop.launch, loop.text, [x, jnp.int32(2)], [x]))(x)
-        right = np.array_equal(doubled, 2 * np.arange(x.size, dtype=np.float32))
+        with jax.ensure_compile_time_eval():  # also while a program is traced its numbers are asked for
+            x = jax.device_put(np.arange(2 * THREADS, dtype=np.float32), device)
+            (doubled,) = jax.jit(lambda x: call(loop.launch, loop.text, [x, jnp.int32(2)], [x]))(x)
+            right = np.array_equal(doubled, 2 * np.arange(x.size, dtype=np.float32))
     except (
         Exception
     ) as error:  # whatever a driver, a compiler or another version says: the run goes on without
@@ -134,7 +139,7 @@ def trial() -> str:
 
 def kernel(program: Any, system: Sequence[bool], state: Sequence[bool], dtype: Any) -> CudaLoop | None:
     """A loop over ``program`` on the GPU, or None where there can be none; arguments as for the processor's."""
-    if not isinstance(program, Program) or missing():
+    if not isinstance(program, Program):
         return None
     return _loop(write, program, tuple(system), tuple(state), np.dtype(dtype))
 
@@ -147,7 +152,7 @@ def adaptive_kernel(
     dtype: Any,
 ) -> CudaLoop | None:
     """A loop of adaptive steps on the GPU, a step size in each thread, or None where there can be none."""
-    if not isinstance(field, Program) or missing():
+    if not isinstance(field, Program):
         return None
     return _loop(write_adaptive, field, tuple(system), looks, control, np.dtype(dtype))
 

@@ -221,8 +221,9 @@ def varying(step: Step, fixed: list[bool], state: list[bool]) -> list[bool]:
 
 def engine() -> str:
     """What runs many steps here: ``"compiled CUDA"`` on a GPU, else ``"compiled C"``, or ``"XLA"`` without them."""
-    if choose(None).platform == "gpu":
-        return "XLA" if cuda_backend.missing() else "compiled CUDA"
+    where = choose(None)
+    if where.platform == "gpu":
+        return "XLA" if cuda_backend.missing(where.devices[0]) else "compiled CUDA"
     return "compiled C" if c_backend.available() else "XLA"
 
 

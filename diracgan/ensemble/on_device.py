@@ -136,8 +136,9 @@ def computed(
         numbers = [jnp.asarray(x, kind) for x in (*limits, least, *asked.radii)]
         rows = _stretches(schedule, kind)
         most = np.int32(min(schedule.max_steps, 2**31 - 1))
-        data = whole_run(where.platform)(about, system, phi, theta, h, numbers, rows, most)
-        return data, motion, engine(about, h.ndim > 0)
+        made_by = engine(about, h.ndim > 0)
+        data = whole_run(where.platform)(about, made_by, system, phi, theta, h, numbers, rows, most)
+        return data, motion, made_by
 
 
 def in_pieces(
@@ -183,6 +184,7 @@ def _stretches(schedule: Schedule, kind: np.dtype) -> Any:
 
 def _whole(
     about: DeviceRun,
+    made_by: Engine,
     system: EnsembleSystem,
     phi: Any,
     theta: Any,
@@ -203,23 +205,22 @@ def _whole(
     *limits, escape, ball = numbers
     leaves, players = jax.tree.leaves(system), motion.pack(phi, theta, kind, jnp)
     task = Task(motion, about.names, leaves, players, (escape, ball, system.x0), h, about.devices)
-    width = _width(about, task, h.ndim > 0)
+    width = _width(about, made_by, task)
     padded = jax.tree.map(
         lambda x: _padded(x, -about.size % width) if jnp.ndim(x) else x, (leaves, players, h)
     )
     task = Task(motion, about.names, padded[0], padded[1], task.reference, padded[2], about.devices)
     run = _adaptive if about.adaptive else _fixed
-    result = run(about, engine(about, h.ndim > 0), task, limits, rows, most)
+    result = run(about, made_by, task, limits, rows, most)
     result = jax.tree.map(lambda x: x[..., : about.size], result._replace(engine=()))
     return labelled(result, spanned, motion, about.several, jnp)
 
 
-whole_run = compiled(_whole, static=1)
+whole_run = compiled(_whole, static=2)
 
 
-def _width(about: DeviceRun, task: Task, h_varies: bool) -> int:
+def _width(about: DeviceRun, made_by: Engine, task: Task) -> int:
     """Trajectories come in multiples of it."""
-    made_by = engine(about, h_varies)
     if made_by.loop is not None:
         return c_backend.GROUP
     if made_by.is_one_kernel:
@@ -261,12 +262,17 @@ def engine(about: DeviceRun, h_varies: bool) -> Engine:
         step, start, _ = _begun(task)
         varies = _varies(step, start)
         loop = backend.kernel(step, [np.ndim(x) > 0 for x in start.fixed], varies, about.dtype)
-    if loop is not None:
+    if not gpu:
+        return Engine("XLA", "", None) if loop is None else Engine(name, "", loop)
+    device = about.devices.devices[0]
+    why = cuda_backend.missing(device)
+    if not why:
+        why = loop.fails(device) if loop else about.motion.note or "an operation has no text"
+    if not why:
         return Engine(name, "", loop)
-    why = (gpu and cuda_backend.missing()) or about.motion.note or "an operation has no text"
-    if gpu and gpu_backend.fits(step):
+    if gpu_backend.fits(step):
         return Engine("one kernel", why, None, is_one_kernel=True)
-    return Engine("XLA", why if gpu else "", None)
+    return Engine("XLA", why, None)
 
 
 def _abstract(about: DeviceRun, h_varies: bool) -> Task:
@@ -324,7 +330,7 @@ def _fixed(
         jnp.broadcast_to(x, task.players[0].shape) if v and not jnp.ndim(x) else jnp.asarray(x)
         for x, v in zip(start.state, _varies(step, start), strict=True)
     ]
-    block = _width(about, task, jnp.ndim(task.h) > 0)
+    block = _width(about, made_by, task)
 
     def advance(state: Entries, count: Any) -> Entries:
         if made_by.loop is not None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import dataclasses
 import functools
+import importlib.machinery
+import re
 import shutil
 import subprocess
+import sys
 import tempfile
+import types
 from pathlib import Path
 
 import jax
@@ -108,9 +114,16 @@ using namespace std;
 #define __device__
 #define __forceinline__ inline
 struct Index { long long x; };
-static const Index blockIdx = {0}, threadIdx = {0}, blockDim = {1}, gridDim = {1};
+static Index blockIdx = {0}, threadIdx = {0}, blockDim = {1}, gridDim = {1};
 #define __expf(x) expf(x)
 static inline float __fdividef(float a, float b) { return a / b; }
+"""
+EVERY_THREAD = """
+extern "C" void launch(long long grid, long long block, PARAMETERS) {
+  gridDim.x = grid; blockDim.x = block;
+  for (blockIdx.x = 0; blockIdx.x < grid; blockIdx.x++)
+    for (threadIdx.x = 0; threadIdx.x < block; threadIdx.x++) run(NAMES);
+}
 """
 
 
@@ -125,37 +138,110 @@ def cpp_compiler():
 
 @functools.cache
 def shimmed(source):
-    """A kernel as a function of addresses and the number of trajectories: one thread that goes through all of them."""
+    """A kernel for the processor: a function of a grid, a block, addresses, and the number of trajectories."""
     compiler = cpp_compiler()
+    found = re.search(r"\brun\(([^)]*)\) {", source)
+    assert found
+    names = ", ".join(re.findall(r"\w+(?=,|$)", found[1]))
+    after = EVERY_THREAD.replace("PARAMETERS", found[1]).replace("NAMES", names)
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "kernel.cpp").write_text(SHIM + source)
+        (Path(folder) / "kernel.cpp").write_text(SHIM + source + after)
         command = [compiler, "-O1", "-w", "-std=c++17", "-shared", "-fPIC", "kernel.cpp", "-o", "kernel.so"]
         subprocess.run(command, check=True, cwd=folder)
-        run = ctypes.CDLL(str(Path(folder) / "kernel.so")).run
-    return lambda *values: run(*(ctypes.c_void_p(int(v)) for v in values))
+        run = ctypes.CDLL(str(Path(folder) / "kernel.so")).launch
+
+    def launch(grid, block, *values):
+        assert len(values) == found[1].count(",") + 1
+        run(ctypes.c_longlong(grid), ctypes.c_longlong(block), *(ctypes.c_void_p(int(v)) for v in values))
+
+    return launch
 
 
 @pytest.fixture
 def as_on_a_gpu(monkeypatch):
-    """Take the path that a GPU takes, with the processor for one, from where JAX sees no GPU."""
+    """Take the path that a GPU takes, with the processor for one, from where there is no cuda-core."""
     there = Devices("gpu", tuple(jax.local_devices(backend="cpu")[:1]), 1)
     monkeypatch.setattr(api, "choose", lambda devices: there)
-    monkeypatch.setattr(cuda_backend, "missing", lambda: "JAX sees no GPU")
     monkeypatch.setattr(gpu_backend, "INTERPRET", True)
-    on_device.engine.cache_clear()
-    on_device.whole_run.cache_clear()
+    monkeypatch.setitem(sys.modules, "cuda", None)
+    caches = (on_device.engine, cuda_backend.missing, cuda_backend._on_device)
+    for cache in caches:
+        cache.cache_clear()
     yield
-    on_device.engine.cache_clear()
-    on_device.whole_run.cache_clear()
+    for cache in caches:
+        cache.cache_clear()
+
+
+class FakeCuda:
+    """cuda-core's part that is used here, for the processor: what it is called with, and kernels through the shim."""
+
+    def __init__(self):
+        self.current, self.launched = None, []
+
+        class Program:
+            def __init__(self, code, code_type, options):
+                assert code_type == "c++"
+                assert options == {"arch": "sm_90", "std": "c++17"}
+                self.code = code
+
+            def compile(self, target_type, *, cache=None):
+                assert target_type == "cubin"
+                shimmed(self.code)  # a text that does not compile is said here, as by NVRTC
+                return self
+
+            def get_kernel(kernel, name):
+                assert name == "run"
+                assert self.current is not None, "a module is loaded into the current context"
+                return kernel.code
+
+        class Device:
+            arch = "90"
+
+            def __init__(self, index):
+                self.index = index
+
+            def set_current(device):
+                self.current = device.index
+
+        class Stream:
+            @staticmethod
+            def from_handle(handle):
+                assert type(handle) is int
+                return handle
+
+        @dataclasses.dataclass(kw_only=True)
+        class LaunchConfig:
+            grid: int
+            block: int
+
+        self.parts = dict(Program=Program, ProgramOptions=dict, Device=Device, Stream=Stream)
+        self.parts |= dict(LaunchConfig=LaunchConfig, launch=self.launch)
+
+    def launch(self, stream, config, kernel, *given):
+        """cuda-core packs whole numbers as pointers, NumPy's by their type; others are not taken."""
+        assert {type(x) for x in given[:-1]} == {int}
+        assert type(given[-1]) is np.int64
+        assert all(x % 16 == 0 for x in given[:-1])
+        self.launched.append((stream, config.grid, config.block))
+        shimmed(kernel)(config.grid, config.block, *given)
+
+    def install(self, monkeypatch):
+        """Put it in the place of the installed one."""
+        for name, parts in {
+            "cuda": {},
+            "cuda.core": self.parts,
+            "cuda.core.utils": {"FileStreamProgramCache": contextlib.nullcontext},
+        }.items():
+            module = types.ModuleType(name)
+            module.__spec__ = importlib.machinery.ModuleSpec(name, None)
+            module.__dict__.update(parts)
+            monkeypatch.setitem(sys.modules, name, module)
 
 
 @pytest.fixture
 def through_the_shim(as_on_a_gpu, monkeypatch):
-    """Kernels run by a shim for the processor in place of cuda-core's launch, with the arguments that it would get."""
+    """A card whose kernels a shim runs on the processor: all from the trial launch to the result but the driver."""
     cpp_compiler()
-
-    def launch(loop, reads, writes, place):
-        shimmed(loop.text)(*cuda_backend.arguments(reads, writes))
-
-    monkeypatch.setattr(cuda_backend, "missing", lambda: "")
-    monkeypatch.setattr(cuda_backend.CudaLoop, "launch", launch)
+    fake = FakeCuda()
+    fake.install(monkeypatch)
+    return fake
