@@ -174,7 +174,7 @@ F V splat(T x) { V r; for (int l = 0; l < L; l++) r[l] = x; return r; }
 F M mask(int b) { M r; for (int l = 0; l < L; l++) r[l] = b ? -1 : 0; return r; }
 F V choose(M m, V a, V b) { return (V)((m & (M)a) | (~m & (M)b)); }
 F M negated(M m) { return ~m; }
-F int any(M m) { I r = 0; for (int l = 0; l < L; l++) r |= m[l]; return r != 0; }
+F int any_lane(M m) { I r = 0; for (int l = 0; l < L; l++) r |= m[l]; return r != 0; }
 F V load(const T *p) { V r; memcpy(&r, p, sizeof r); return r; }
 F void store(T *p, V x) { memcpy(p, &x, sizeof x); }
 /* lists of entries: a compiler makes one permutation of each, of a loop it makes single stores */

@@ -35,6 +35,8 @@ typedef unsigned char uint8_t; typedef unsigned short uint16_t; typedef unsigned
 typedef unsigned long long uint64_t;
 #define INFINITY __int_as_float(0x7f800000)
 #define NAN __int_as_float(0x7fffffff)
+#else
+#include <stdint.h>
 #endif
 typedef TYPE T;
 typedef T V;
@@ -51,7 +53,7 @@ typedef bool M;
 F V splat(T x) { return x; }
 F M mask(int b) { return b != 0; }
 F M negated(M m) { return !m; }
-F M any(M m) { return m; }
+F M any_lane(M m) { return m; }
 F V choose(M m, V a, V b) { return m ? a : b; }
 F V load(const T *p) { return *p; }
 F void store(T *p, V x) { *p = x; }

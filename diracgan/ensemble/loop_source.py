@@ -114,7 +114,9 @@ class Text:
     def _value(self, node: Node, read: Callable[[Node], str]) -> str:
         if (inner := _sigmoid_of(node)) is not None:
             return f"sigmoid({read(inner)})"
-        if node.op == "tanh" and (inner := _half(node.args[0])) is not None:
+        if (inner := _sigmoid_of(node, -1)) is not None:  # of x, not of -x: they share one exponential
+            return f"1 - sigmoid({read(inner)})"
+        if node.op == "tanh" and (inner := _scaled(node.args[0], 0.5)) is not None:
             return f"half_tangent({read(inner)})"
         args = [read(a) for a in node.args]
         if node.op == "select_n" and len(args) == 3 and np.dtype(node.args[0].dtype).kind == "b":
@@ -143,24 +145,24 @@ def _depends(program: Program, inputs: Sequence[bool]) -> dict[Node, bool]:
     return at
 
 
-def _half(node: Node) -> Node | None:
-    """x where the node is x/2."""
+def _scaled(node: Node, factor: float) -> Node | None:
+    """x where the node is ``factor`` x."""
     if node.op != "mul":
         return None
     for a, b in (node.args, node.args[::-1]):
-        if a.known and a.detail == 0.5:
+        if a.known and a.detail == factor:
             return b
     return None
 
 
-def _sigmoid_of(node: Node) -> Node | None:
-    """x where the node is (1 + tanh(x/2))/2, as the losses write a sigmoid."""
+def _sigmoid_of(node: Node, sign: int = 1) -> Node | None:
+    """x where the node is (1 + tanh(x/2))/2, as the losses write a sigmoid; with ``sign`` -1 that of -x."""
     if node.op != "add":
         return None
     for a, b in (node.args, node.args[::-1]):
-        inner = _half(b) if a.known and a.detail == 0.5 else None
+        inner = _scaled(b, 0.5) if a.known and a.detail == 0.5 else None
         if inner is not None and inner.op == "tanh":
-            return _half(inner.args[0])
+            return _scaled(inner.args[0], sign * 0.5)
     return None
 
 
@@ -349,7 +351,7 @@ def adaptive_steps(
         *(line for u in each for line in _first_step(n, u)),
         "for (int i = 0; i < steps; i++) {",
         *(f"const M busy_{u} = togo_{u} > 0;" for u in each),
-        f"if (!any({' | '.join(f'busy_{u}' for u in each)})) break;",
+        f"if (!any_lane({' | '.join(f'busy_{u}' for u in each)})) break;",
         *(f"const V step_{u} = smaller(h_{u}, togo_{u});" for u in each),  # 0 for who has arrived
         *_stages(velocity, n, side),
         *(line for u in each for line in _error(n, u)),
