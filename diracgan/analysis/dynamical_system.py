@@ -234,8 +234,8 @@ def field_derivatives(system: DiracSystem, z: np.ndarray) -> Derivatives:
         return derivatives(functools.partial(filippov.velocity, system), z)
 
     def by_numpy(fn: Callable[..., Any], *ways: np.ndarray) -> np.ndarray:
-        found = along(fn, system, *(x[None] for x in (z, *ways)))
-        return np.full(len(z), np.nan) if found is None else found[0][0]
+        found = along(fn, system, z, *ways)
+        return np.full(ways[0].shape, np.nan) if found is None else found[0]
 
     second, third = (functools.partial(by_numpy, fn) for fn in (_twice_along, _thrice_along))
     return Derivatives(ContinuousSystem(system).jacobian(z), second, third)
@@ -331,8 +331,12 @@ class DiscreteSystem(DynamicalSystem):
         return DiscreteSystem(self.system, self.rule, near_rest=True)
 
 
+@jax.jit
 def map_change(system: DiracSystem, rule: Rule, flat: Array) -> Array:
-    """step(z) - z on the flat full state, for one whole period of the rule: ``at_rest``, or ``bias_corrected``."""
+    """step(z) - z on the flat full state, for one whole period of the rule: ``at_rest``, or ``bias_corrected``.
+
+    Traced once for all derivatives that are taken of it.
+    """
     game = dirac.game(system.variant, system.x0)
     z = filippov.unpack(system, flat)
     _, restore = float_vector((z, rule.rest(game, z)))

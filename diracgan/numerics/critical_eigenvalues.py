@@ -81,18 +81,23 @@ def critical_group(matrix: np.ndarray, near: np.ndarray, criterion: Criterion) -
     def belongs(x: complex) -> bool:
         return bool(chosen[int(np.argmin(np.abs(values - x)))])
 
-    upper, v = _invariant(matrix, belongs)
-    _, w = _invariant(matrix.T, lambda x: belongs(np.conj(x)))
-    return Group(values[chosen], values[~chosen], upper, v, w @ np.linalg.inv(v.conj().T @ w))
+    upper, basis, k = _schur(matrix, belongs)
+    inner, right, rest = upper[:k, :k], basis[:, :k], basis[:, k:]
+    left = right
+    if k < len(matrix):  # left invariant, and W^H V = 1, is W = V + rest Y^H with E Y - Y T22 = T12
+        from scipy.linalg import lapack
+
+        y, scale, _ = lapack.ztrsyl(inner, upper[k:, k:], upper[:k, k:], isgn=-1)  # pyright: ignore[reportAttributeAccessIssue]
+        left = right + rest @ (y / scale).conj().T
+    return Group(values[chosen], values[~chosen], inner, right, left)
 
 
-def _invariant(matrix: np.ndarray, belongs: Callable[[complex], bool]) -> tuple[np.ndarray, np.ndarray]:
-    """The matrix on the invariant subspace of some eigenvalues, and an orthonormal basis of that."""
+def _schur(matrix: np.ndarray, belongs: Callable[[complex], bool]) -> tuple[np.ndarray, np.ndarray, int]:
+    """The complex Schur form, its basis, and how many eigenvalues belong, which stand first."""
     from scipy.linalg import schur
 
     found: Any = schur(matrix, output="complex", sort=belongs)
-    upper, basis, count = found
-    return upper[:count, :count], basis[:, :count]
+    return found
 
 
 def critical_function(group: Group, criterion: Criterion, slopes: np.ndarray) -> tuple[float, np.ndarray]:

@@ -15,7 +15,9 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import itertools
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -27,12 +29,12 @@ _ROUNDING = 1e-9  # of what a coefficient's terms could be: below, it is not tol
 
 
 class Derivatives(NamedTuple):
-    """A field or map at a point: F'(z), and F''(z)(u, v), F'''(z)(u, v, w) along real directions.
+    """A field or map at a point: F'(z), and F''(z)(u, v), F'''(z)(u, v, w) along pairs and triples of real directions.
 
     Attributes:
         first: (n, n).
-        second: symmetric and bilinear, (n,), (n,) -> (n,).
-        third: symmetric and trilinear.
+        second: symmetric and bilinear, (m, n), (m, n) -> (m, n) for m pairs.
+        third: symmetric and trilinear, likewise.
     """
 
     first: np.ndarray
@@ -64,14 +66,16 @@ def derivatives(field: Callable[[Array], Array], z: np.ndarray) -> Derivatives:
     """The derivatives of a pure function at a point by autodiff."""
     at = jnp.asarray(z)
 
-    def along(f: Callable[[Array], Array], u: np.ndarray) -> Callable[[Array], Array]:
-        return lambda x: jax.jvp(f, (x,), (jnp.asarray(u),))[1]
+    def along(*ways: Array) -> Array:
+        f = field
+        for way in ways:
+            f = functools.partial(lambda f, way, x: jax.jvp(f, (x,), (way,))[1], f, way)
+        return f(at)
 
-    return Derivatives(
-        np.asarray(jax.jacfwd(field)(at)),
-        lambda u, v: np.asarray(along(along(field, u), v)(at)),
-        lambda u, v, w: np.asarray(along(along(along(field, u), v), w)(at)),
-    )
+    def many(*ways: np.ndarray) -> np.ndarray:
+        return np.asarray(jax.vmap(along)(*map(jnp.asarray, ways)))
+
+    return Derivatives(np.asarray(jax.jacfwd(field)(at)), many, many)
 
 
 def complex_pair(d: Derivatives, eigenvalue: complex, discrete: bool) -> NormalForm | None:
@@ -100,11 +104,13 @@ def complex_pair(d: Derivatives, eigenvalue: complex, discrete: bool) -> NormalF
     turn = value / abs(value) if discrete else 1j * value.imag
     still, double = (np.eye(n), turn**2 * np.eye(n)) if discrete else (0.0 * np.eye(n), 2 * turn * np.eye(n))
     try:
-        around = np.linalg.solve(still - d.first, _second(d, q, q.conj()))
-        twice = np.linalg.solve(double - d.first, _second(d, q, q))
+        mean, turning = _linear(d.second, [(q, q.conj()), (q, q)])
+        around = np.linalg.solve(still - d.first, mean)
+        twice = np.linalg.solve(double - d.first, turning)
     except np.linalg.LinAlgError:
         return None
-    vectors = [_third(d, q, q, q.conj()), 2 * _second(d, q, around), _second(d, q.conj(), twice)]
+    bent = _linear(d.second, [(q, around), (q.conj(), twice)])
+    vectors = [_linear(d.third, [(q, q, q.conj())])[0], 2 * bent[0], bent[1]]
     terms = [np.vdot(p, v) for v in vectors]
     c = 0.5 * np.sum(terms) / (turn if discrete else 1.0)
     return _made(c, _sizes(p, vectors), value, q, p)
@@ -136,7 +142,7 @@ def real_eigenvalue(
     if not np.all(np.isfinite(p)):
         return None
     q, p = np.real(q), np.real(p)
-    bent = np.real(_second(d, q, q))
+    (bent,) = _linear(d.second, [(q, q)])
     if quadratic:
         return _made(float(0.5 * p @ bent), _sizes(p, [bent]), value, q, p)
     n = len(q)
@@ -148,7 +154,7 @@ def real_eigenvalue(
             around = np.linalg.solve(bordered, np.append(bent - q * (p @ bent), 0.0))[:-1]
     except np.linalg.LinAlgError:
         return None
-    vectors = [np.real(_third(d, q, q, q)) / 6, -0.5 * np.real(_second(d, q, around))]
+    vectors = [_linear(d.third, [(q, q, q)])[0] / 6, -0.5 * _linear(d.second, [(q, around)])[0]]
     return _made(float(sum(p @ v for v in vectors)), _sizes(p, vectors), value, q, p)
 
 
@@ -203,17 +209,17 @@ def _made(c: complex, size: float, value: complex, q: np.ndarray, p: np.ndarray)
     return NormalForm(float(np.real(c)), _ROUNDING * size, float(np.imag(c)), value, q, p)
 
 
-def _second(d: Derivatives, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """F''(u, v) along complex directions."""
-    return _linear(lambda x: _linear(lambda y: d.second(x, y), v), u)
-
-
-def _third(d: Derivatives, u: np.ndarray, v: np.ndarray, w: np.ndarray) -> np.ndarray:
-    return _linear(lambda x: _linear(lambda y: _linear(lambda z: d.third(x, y, z), w), v), u)
-
-
-def _linear(real: Callable[[np.ndarray], np.ndarray], u: np.ndarray) -> np.ndarray:
-    """A linear function of real vectors at a complex one."""
-    u = np.asarray(u, complex)
-    value = real(np.real(u))
-    return value + 1j * real(np.imag(u)) if np.any(np.imag(u)) else value
+def _linear(real: Callable[..., np.ndarray], ways: Sequence[tuple[np.ndarray, ...]]) -> list[np.ndarray]:
+    """A function that is linear in each of several real directions, at several tuples of complex ones."""
+    rows, of, weights = [], [], []
+    for k, way in enumerate(ways):
+        parts = [[(1.0, np.real(x)), *([(1j, np.imag(x))] if np.any(np.imag(x)) else [])] for x in way]
+        for chosen in itertools.product(*parts):
+            rows.append([x for _, x in chosen])
+            of.append(k)
+            weights.append(np.prod([w for w, _ in chosen]))
+    values = real(*np.swapaxes(np.array(rows, float), 0, 1))
+    found = [
+        sum(w * v for w, v, j in zip(weights, values, of, strict=True) if j == k) for k in range(len(ways))
+    ]
+    return [np.real_if_close(x, 0) for x in found]

@@ -148,25 +148,18 @@ def along(fn: Callable[..., Any], fixed: Any, *moving: np.ndarray) -> list[np.nd
     """A function of one state at many states, (P, n) each; None where it has no scalar program.
 
     Args:
-        fn: (fixed, (n,), ...) -> a pytree of arrays; of the module's level.
+        fn: (fixed, (n,), ...) -> a pytree of real arrays; of the module's level.
         fixed: its first argument.
-        *moving: the states, all (P, n).
+        *moving: the states, (P, n), the last of them at least; (n,) where one stands for all.
 
     Returns:
         The leaves of the results with P in front.
     """
-    program = program_of(fn, fixed, *(x[0] for x in moving))
+    program = program_of(fn, fixed, *(x if x.ndim == 1 else x[0] for x in moving))
     if program is None:
         return None
     columns = [column for x in moving for column in x.T]
-    found = program.on_host([*scalars(numbers(fixed)), *columns])
-    count = len(moving[0])
-    return [
-        np.stack([np.broadcast_to(x, count) for x in leaf.ravel()], axis=1).reshape(count, *leaf.shape)
-        if leaf.size
-        else np.zeros((count, *leaf.shape))
-        for leaf in program.leaves(found)
-    ]
+    return _at_rows(program, [*scalars(numbers(fixed)), *columns], moving[-1].shape[:1])
 
 
 def in_rows(program: Program, given: Any, *moving: np.ndarray) -> list[np.ndarray]:
@@ -182,10 +175,16 @@ def in_rows(program: Program, given: Any, *moving: np.ndarray) -> list[np.ndarra
     """
     columns = [entry[:, None] for x in numbers(given) for entry in x.reshape(len(x), -1).T]
     columns += [column for x in moving for column in np.ascontiguousarray(np.moveaxis(x, -1, 0))]
-    found, rows = program.on_host(columns), moving[0].shape[:2]
-    return [
-        np.stack([np.broadcast_to(x, rows) for x in leaf.ravel()], axis=-1).reshape(*rows, *leaf.shape)
-        if leaf.size
-        else np.zeros((*rows, *leaf.shape))
-        for leaf in program.leaves(found)
-    ]
+    return _at_rows(program, columns, moving[0].shape[:2])
+
+
+def _at_rows(program: Program, inputs: list[Any], rows: tuple[int, ...]) -> list[np.ndarray]:
+    """The leaves of a program's results, with the shape of its inputs in front."""
+    found = iter(program.on_host(inputs))
+    leaves = []
+    for shape in program.shapes:
+        values = np.empty((*rows, math.prod(shape)))
+        for k in range(values.shape[-1]):
+            values[..., k] = next(found)
+        leaves.append(values.reshape(*rows, *shape))
+    return leaves

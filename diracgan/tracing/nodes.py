@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -54,16 +53,7 @@ ELEMENTWISE = frozenset(
     "digamma polygamma copy copy_p reduce_precision stop_gradient shift_left shift_right_logical "
     "shift_right_arithmetic".split()
 )
-_ARITHMETIC: dict[str, Callable[..., Any]] = {
-    "add": operator.add,
-    "sub": operator.sub,
-    "mul": operator.mul,
-    "neg": operator.neg,
-    "lt": operator.lt,
-    "le": operator.le,
-    "gt": operator.gt,
-    "ge": operator.ge,
-}
+_INFIX = {"add": "+", "sub": "-", "mul": "*", "neg": "-", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _NUMPY: dict[str, Callable[..., Any]] = {
     **{
         name: getattr(np, name)
@@ -119,10 +109,15 @@ def row(node: Node, dimensions: int) -> np.ndarray:
     return np.reshape(node.detail, (-1, *[1] * dimensions))
 
 
+def infix(node: Node) -> str:
+    """Python's sign of an operation on numbers or arrays; empty where it has none."""
+    return _INFIX.get(node.op, "") if np.dtype(node.dtype).kind in "bf" else ""
+
+
 def host_operation(node: Node) -> Callable[..., Any]:
     """What computes a node from its arguments' values at once."""
-    if node.op in _ARITHMETIC and np.dtype(node.dtype).kind in "bf":
-        return _ARITHMETIC[node.op]
+    if isinstance(ufunc := _NUMPY.get(node.op), np.ufunc) and node.op not in _LOGICAL:
+        return ufunc
     return lambda *ins: on_host(node, list(ins))
 
 

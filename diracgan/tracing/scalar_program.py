@@ -19,7 +19,7 @@ import jax
 import numpy as np
 
 from .jaxpr import read
-from .nodes import Node, by_jax, host_operation, row
+from .nodes import Node, by_jax, host_operation, infix, row
 from .scalarize import MOST, NotScalarizable, Scalarizer, as_cells, check_type
 
 __all__ = ["MOST", "Node", "NotScalarizable", "Program", "trace"]
@@ -61,36 +61,38 @@ class Program:
 
     def on_host(self, values: Sequence[Any]) -> list[Any]:
         """The same by NumPy, at once: for a few trajectories, where compiling would take longer."""
-        at: list[Any] = [None] * len(self.order)
-        dimensions = max(map(np.ndim, values), default=0)
+        numbers = [np.asarray(x)[()] for x in values]
         with np.errstate(all="ignore"):
-            for k, (operation, places) in enumerate(self._plan):
-                if operation is not None:
-                    at[k] = operation(*[at[i] for i in places])
-                elif isinstance(places, Node):
-                    at[k] = row(places, dimensions)
-                else:  # a known number, or the place of an input
-                    at[k] = np.asarray(values[places])[()] if isinstance(places, int) else places[0]
-        return [at[i] for i in self._ends]
+            return self._function(numbers, max(map(np.ndim, numbers), default=0) if self.sums else 0)
 
     @functools.cached_property
-    def _plan(self) -> list[tuple[Callable[..., Any] | None, Any]]:
-        """Of every operation what computes it, and where its arguments stand."""
-        place = {n: i for i, n in enumerate(self.order)}
+    def _function(self) -> Callable[[list[Any], int], list[Any]]:
+        """All operations as one Python function of the inputs and of how many dimensions they have.
 
-        def entry(node: Node) -> tuple[Callable[..., Any] | None, Any]:
-            if node.op in ("known", "input"):
-                return None, node.detail if node.op == "input" else (node.detail,)
-            if node.op == "row":
-                return None, node
-            return host_operation(node), [place[a] for a in node.args]
-
-        return [entry(n) for n in self.order]
-
-    @functools.cached_property
-    def _ends(self) -> list[int]:
-        place = {n: i for i, n in enumerate(self.order)}
-        return [place[n] for n in self.outputs]
+        A loop over the operations would take as long again as these themselves.
+        """
+        names = {node: f"v{k}" for k, node in enumerate(self.order)}
+        held: dict[str, Any] = {"row": row}
+        lines = []
+        for node, name in names.items():
+            args = [names[a] for a in node.args]
+            if node.op == "known":
+                held[name] = node.detail
+                continue
+            if node.op == "input":
+                right = f"inputs[{node.detail}]"
+            elif node.op == "row":
+                held[f"rows_{name}"] = node
+                right = f"row(rows_{name}, dimensions)"
+            elif symbol := infix(node):
+                right = symbol.join(args) if len(args) > 1 else f"{symbol}{args[0]}"
+            else:
+                held[f"of_{name}"] = host_operation(node)
+                right = f"of_{name}({', '.join(args)})"
+            lines.append(f"    {name} = {right}")
+        lines.append(f"    return [{', '.join(names[n] for n in self.outputs)}]")
+        exec("def function(inputs, dimensions):\n" + "\n".join(lines), held)
+        return held["function"]
 
     @functools.cached_property
     def of_first_leaf(self) -> Program:

@@ -390,8 +390,8 @@ def _record(family: Family, path: SolutionPath, low: float, high: float) -> Bran
     values, (phi, theta) = us[:, -1], family.players(us[:, :-1])
     if family.times is None:
         decided = margins([family.at([u[-1]], u[:-1]) for u in us])
-        spectra = [family.spectrum(p.jacobian)[0] for p in path.points]
-        rows = [m.eigenvalues if len(m.eigenvalues) else w for m, w in zip(decided, spectra, strict=True)]
+        pairs = zip(decided, path.points, strict=True)
+        rows = [m.eigenvalues if len(m.eigenvalues) else family.spectrum(p.jacobian)[0] for m, p in pairs]
     else:
         decided = _orbit_margins(family, path)
         rows = [m.eigenvalues for m in decided]

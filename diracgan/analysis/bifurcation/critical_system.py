@@ -67,6 +67,8 @@ class CriticalSystem:
         self._units = np.ptp(corners, axis=0)
         self._known_at = [np.array(ps) / self._units]
         self._known = [np.array([eigenvalue, np.conj(eigenvalue)])]
+        # each point of a path is asked several times: on the way, as its monitor and for the record
+        self._solved: dict[bytes, tuple[np.ndarray, np.ndarray, CriticalMatrix | None]] = {}
         self._forms: dict[bytes, NormalForm | None] = {}
 
     def check_regular(self) -> None:
@@ -85,7 +87,8 @@ class CriticalSystem:
 
     def look(self, u: np.ndarray) -> CriticalMatrix:
         """The matrix and its critical eigenvalues."""
-        return self._look(u, self.family.equations(self.whole(u))[1])
+        found = self._at(u)[2]
+        return found or self._look(u, self.family.equations(self.whole(u))[1])
 
     def _look(self, u: np.ndarray, slope: np.ndarray) -> CriticalMatrix:
         x, ps = self.family.split(self.whole(u))
@@ -99,21 +102,28 @@ class CriticalSystem:
 
     def equations(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Their values and Jacobian at u."""
-        whole = self.whole(u)
-        residual, slope = self.family.equations(whole)
-        free = np.eye(len(whole)) if self.moves else np.eye(len(whole))[-2:]
-        slopes = self.family.slopes_along(whole, free)
+        return self._at(u)[:2]
+
+    def _at(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray, CriticalMatrix | None]:
+        """The same, and the matrix where it is finite."""
+        key = u.tobytes()
+        if key not in self._solved:
+            self._solved[key] = self._made(u)
+        return self._solved[key]
+
+    def _made(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray, CriticalMatrix | None]:
+        residual, slope, slopes = self.family.equations_with_slopes(self.whole(u), len(u))
         there = np.all(np.isfinite(residual)) and np.all(np.isfinite(slope)) and np.all(np.isfinite(slopes))
         if not there or not (self.moves or np.max(np.abs(residual)) <= _SOLVED):
-            return np.full(len(u) - 1, np.nan), np.full((len(u) - 1, len(u)), np.nan)
+            return np.full(len(u) - 1, np.nan), np.full((len(u) - 1, len(u)), np.nan), None
         now = self._look(u, slope)
         value, turned = critical_function(now.group, self.criterion, slopes)
         if self.criterion.is_pair and abs(value) < _SOLVED:
             self._known_at.append(now.ps / self._units)
             self._known.append(now.group.values)
         if not self.moves:
-            return np.array([value]), turned[None]
-        return np.append(residual, value), np.vstack([slope, turned])
+            return np.array([value]), turned[None], now
+        return np.append(residual, value), np.vstack([slope, turned]), now
 
     def is_bifurcation(self, u: np.ndarray) -> bool:
         """Whether the pair is complex: beyond a Bogdanov-Takens point or the resonances 1:1 and 1:2 it is real."""
@@ -139,7 +149,7 @@ class CriticalSystem:
         NaN where there is none: a map without a second derivative, a branch point.
         """
         none = (np.nan, np.nan)
-        key = u.tobytes()  # each point of a path is asked twice, as its monitor and for the record
+        key = u.tobytes()
         if key not in self._forms:
             self._forms[key] = self._normal_form(u)
         form = self._forms[key]

@@ -56,21 +56,18 @@ def jumping_derivatives(family: Family, x: np.ndarray, ps: Sequence[float]) -> s
     ways *= (_BESIDE * (1.0 + np.linalg.norm(x)) / np.linalg.norm(ways, axis=1))[:, None]
     along = rng.normal(size=len(x)) / np.sqrt(len(x))
 
-    def seen(at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        found = family.derivatives(at, ps)
-        return found.second(along, along), found.third(along, along, along)
-
-    def are_finite(way: np.ndarray) -> bool:
-        return bool(np.all(np.isfinite([*seen(x + way), *seen(x - way)])))
+    def seen(steps: np.ndarray) -> np.ndarray:
+        """Second and third derivatives at x + steps, (2, m, n)."""
+        return np.stack(family.curvatures(x + steps, ps, along))
 
     for way in ways:
         # no further than the map reaches: an averaged square is below 0 on one side of rest, and eps holds it up
-        way = way * next((share for share in _REACHES if are_finite(share * way)), 1.0)
-        far, near = (
-            [np.linalg.norm(a - b) for a, b in zip(seen(x + share * way), seen(x - share * way), strict=True)]
-            for share in (1.0, _NEARER)
-        )
-        sizes = [1.0 + np.linalg.norm(part) for part in seen(x + way)]
+        both = seen(np.concatenate([_REACHES, -_REACHES])[:, None] * way)
+        has_value = np.all(np.isfinite(both), axis=(0, 2)).reshape(2, -1).all(axis=0)
+        way = way * (_REACHES[np.argmax(has_value)] if np.any(has_value) else 1.0)
+        found = seen(np.array([1.0, _NEARER, -1.0, -_NEARER])[:, None] * way)
+        far, near = np.linalg.norm(found[:, :2] - found[:, 2:], axis=2).T
+        sizes = 1.0 + np.linalg.norm(found[:, 0], axis=1)
         for order, before, after, size in zip(("second", "third"), far, near, sizes, strict=True):
             if not after <= max(_STAYS * before, _NOTHING * size):
                 return f"its {order} derivative jumps at the equilibrium, so that no normal form tells what is born"

@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -21,6 +21,7 @@ from ...game import Players
 from ...numerics.normal_form import Derivatives
 from ...parameters import is_traced
 from ...rules import Rule
+from ...tracing.host import along, at_once
 from ..dynamical_system import map_change
 from ..linear.parameter_handle import ParameterHandle, set_all
 from ..linear.probing import rest_state
@@ -28,7 +29,7 @@ from ..linear.settings import LinearSettings
 from ..orbits.neighbours import Carried, carry, carry_within
 
 _ROUNDING = 4 * float(np.finfo(float).eps)
-_AT_ONCE = 64  # states of one compiled program
+_FEW, _AT_ONCE = 8, 64  # states of one compiled program
 _WORST = 1e8  # condition of a double eigenvalue, whose error is the root of rounding
 
 
@@ -53,18 +54,19 @@ class Family:
         self._turning, self._values = np.arange(len(handles)), np.zeros(len(handles))
         # every number enters its leaves affinely, so that their values at the corners tell all others
         with jax.enable_x64(True):
-            self._corners = dirac.cast((here.variant, here.rates, here.rule), jnp.float64)
-            self._x0 = jnp.asarray(around.x0, jnp.float64)
+            corners = dirac.cast((here.variant, here.rates, here.rule), jnp.float64)
+        # NumPy's arrays, which scalar programs and compiled ones take at once
+        self._corners, self._x0 = jax.tree.map(np.asarray, corners), np.asarray(around.x0, np.float64)
 
     @property
     def _motion(self) -> Any:
         """F as a traced function of the corners, x0, x, p and :attr:`_extra`."""
-        return change_of
+        return change_once if self.times == 1 else change_of
 
     @property
     def _extra(self) -> Any:
         """What F takes besides."""
-        return self.times
+        return None if self.times == 1 else self.times
 
     @property
     def kind(self) -> str:
@@ -88,7 +90,7 @@ class Family:
         return values
 
     @property
-    def given(self) -> tuple[Any, Array]:
+    def given(self) -> tuple[Any, np.ndarray]:
         """All numbers at the corners of the unit cube of those that turn, and the datum, for :func:`change_of`."""
         return self._corners, self._x0
 
@@ -142,27 +144,37 @@ class Family:
 
     def equations(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """F and its Jacobian at u = (x, p), (n,) and (n, n + P)."""
-        x, ps = self.split(u)
-        with jax.enable_x64(True):
-            value, slope, turned = _equations(
-                self._motion, self._corners, self._x0, x, self._all(ps), self._extra
-            )
-        turns = np.asarray(turned)[:, self._turning]
-        return np.asarray(value), np.column_stack([np.asarray(slope), turns])
+        value, change = self._along(_once, *self.split(u), np.eye(len(u)))
+        return value[0], change.T
+
+    def equations_with_slopes(self, u: np.ndarray, free: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """F, its Jacobian, and how that by x changes along the last ``free`` entries of u, p included, (free, n, n)."""
+        (x, ps), axes = self.split(u), np.eye(len(u))
+        n, first = len(x), len(u) - free
+        pairs = np.repeat(axes[:n], free, axis=0), np.tile(axes[first:], (n, 1))
+        value, by_x, by_free, bent = self._along(_twice, x, ps, *pairs)
+        slope = np.concatenate([by_x[::free], by_free[n - first : free]]).T
+        return value[0], slope, bent.reshape(n, free, n).transpose(1, 2, 0)
 
     def at_many(self, xs: np.ndarray, ps: Sequence[float] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """F and the matrix whose eigenvalues count at many states, (m, n) and (m, n, n)."""
-        count = len(xs)
-        padded = np.concatenate([xs, np.tile(xs[-1:], (-count % _AT_ONCE, 1))]).reshape(
-            -1, _AT_ONCE, xs.shape[1]
-        )
-        with jax.enable_x64(True):
-            found = [
-                _at_many(self._motion, self._corners, self._x0, part, self._all(ps), self._extra)
-                for part in padded
-            ]
-        change, slope = (np.concatenate([np.asarray(f[k]) for f in found])[:count] for k in (0, 1))
-        return change, slope + (np.eye(xs.shape[1]) if self.discrete else 0.0)
+        m, n = xs.shape
+        value, change = self._along(_once, np.repeat(xs, n, axis=0), ps, np.tile(np.eye(n), (m, 1)))
+        slope = change.reshape(m, n, n).transpose(0, 2, 1)
+        return value[::n], slope + (np.eye(n) if self.discrete else 0.0)
+
+    def _along(
+        self, fn: Any, xs: np.ndarray, ps: Sequence[float] | np.ndarray, *ways: np.ndarray
+    ) -> list[np.ndarray]:
+        """F's derivatives along directions of u, or of x alone, as ``fn`` takes them, at one state or at as many.
+
+        By NumPy where F has a scalar program, so that nothing is compiled.
+        """
+        n = xs.shape[-1]
+        fixed = (Partial(self._motion, self._corners, self._x0), self._extra)
+        moving = xs, self._all(ps), *(self._ways(n, w) for w in ways)
+        found = along(fn, fixed, *moving)
+        return _compiled(fn, fixed, *moving) if found is None else found
 
     def system(self, ps: Sequence[float] | np.ndarray) -> DiracSystem:
         """What flows at p."""
@@ -246,46 +258,37 @@ class Family:
 
     def derivatives(self, x: np.ndarray, ps: Sequence[float] | np.ndarray) -> Derivatives:
         """The first three derivatives of the field or of the map, for a normal form."""
-        u = np.append(x, ps)
-        still, curved = np.zeros(len(x)), self._itself
+        curved = self._itself
 
-        def second(v: np.ndarray, w: np.ndarray) -> np.ndarray:
-            return curved._second_and_third(u, v, w, still)[0]
+        def second(*ways: np.ndarray) -> np.ndarray:
+            return curved._along(_twice, x, ps, *ways)[-1]
 
-        return Derivatives(
-            self.matrix(self.equations(u)[1]), second, lambda *ways: curved._second_and_third(u, *ways)[1]
-        )
+        def third(*ways: np.ndarray) -> np.ndarray:
+            return curved._along(_thrice, x, ps, *ways)[-1]
+
+        return Derivatives(self.matrix(self.equations(np.append(x, ps))[1]), second, third)
+
+    def curvatures(
+        self, xs: np.ndarray, ps: Sequence[float] | np.ndarray, way: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """F''(v, v) and F'''(v, v, v) along one direction of x at many states, (m, n) each."""
+        second, third = self._itself._along(_thrice, xs, ps, *[np.broadcast_to(way, xs.shape)] * 3)
+        return second, third
 
     @property
     def _itself(self) -> Family:
         """That of the map itself, where it has further derivatives than the one that it shares with its rest's."""
+        rule = self.around.rule
+        if rule is None or not rule.differs_at_rest or self.roughness:
+            return self
         made = copy.copy(self)
-        if self.discrete and not self.roughness:
-            made.times = self.times or 1
+        made.times = self.times or 1
         return made
 
     def slope_along(self, u: np.ndarray, tangent: np.ndarray) -> np.ndarray:
         """How the Jacobian changes along a direction of u, (n, n)."""
-        n = len(self.split(u)[0])
-        return np.stack(
-            [self._second_and_third(u, way, tangent, np.zeros(n))[0] for way in np.eye(n)], axis=1
-        )
-
-    def slopes_along(self, u: np.ndarray, tangents: np.ndarray) -> np.ndarray:
-        """How the Jacobian changes along directions of u, (m, n, n)."""
         x, ps = self.split(u)
-        ways = self._ways(len(x), tangents)
-        with jax.enable_x64(True):
-            given = (self._motion, self._corners, self._x0, x, self._all(ps), self._extra)
-            return np.asarray(_slopes_along(*given, ways[:, : len(x)], ways[:, len(x) :]))
-
-    def _second_and_third(self, u: np.ndarray, *ways: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """F''(v, w) and F'''(v, w, z) along three directions of u, or of x alone; one program for both."""
-        x, ps = self.split(u)
-        with jax.enable_x64(True):
-            given = (self._motion, self._corners, self._x0, x, self._all(ps), self._extra)
-            second, third = _curvatures(*given, *(self._ways(len(x), way[None])[0] for way in ways))
-        return np.asarray(second), np.asarray(third)
+        return self._along(_twice, x, ps, np.eye(len(x)), np.tile(tangent, (len(x), 1)))[-1].T
 
     def _ways(self, n: int, tangents: np.ndarray) -> np.ndarray:
         """Directions of u, or of x alone, as ones in x and in all that may vary."""
@@ -314,7 +317,7 @@ def numbers_at(corners: Any, ps: Array | np.ndarray) -> Any:
     return jax.tree.map(lambda leaf: leaf if xp.ndim(leaf) == 0 else weights @ xp.asarray(leaf), corners)
 
 
-def _system(corners: Any, x0: Array, ps: Array | np.ndarray) -> DiracSystem:
+def _system(corners: Any, x0: Any, ps: Array | np.ndarray) -> DiracSystem:
     variant, rates, _ = numbers_at(corners, ps)
     return DiracSystem(variant, x0, rates, None)
 
@@ -331,16 +334,57 @@ def change_of(corners: Any, x0: Array, x: Array, ps: Array, times: Any) -> Array
     return jax.lax.fori_loop(0, times, lambda _, y: y + map_change(system, rule.bias_corrected, y), x) - x
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _equations(
-    motion: Any, corners: Any, x0: Array, x: Array, ps: Array, times: Any
-) -> tuple[Array, Array, Array]:
-    def twice(x: Array, ps: Array) -> tuple[Array, Array]:  # traced once
-        value = motion(corners, x0, x, ps, times)
-        return value, value
+def change_once(corners: Any, x0: Array, x: Array, ps: Array, _: None) -> Array:
+    """The same for one application, also far from rest, without a loop."""
+    variant, rates, rule = numbers_at(corners, ps)
+    system = DiracSystem(variant, x0, rates, None)
+    return velocity(system, x) if rule is None else map_change(system, rule.bias_corrected, x)
 
-    (slope, turned), value = jax.jacfwd(twice, (0, 1), has_aux=True)(x, ps)
-    return value, slope, turned
+
+def _field(fixed: Any, x: Array, ps: Array) -> tuple[Callable[[Array], Array], Array]:
+    """F as a function of u = (x, p) of all numbers, and u."""
+    motion, extra = fixed
+    n = len(x)
+    return lambda u: motion(u[:n], u[n:], extra), jnp.concatenate([x, ps])
+
+
+def _once(fixed: Any, x: Array, ps: Array, v: Array) -> tuple[Array, Array]:
+    """F and F'(v)."""
+    field, u = _field(fixed, x, ps)
+    return jax.jvp(field, (u,), (v,))
+
+
+def _twice(fixed: Any, x: Array, ps: Array, v: Array, w: Array) -> tuple[Array, Array, Array, Array]:
+    """F, F'(v), F'(w) and F''(v, w)."""
+    field, u = _field(fixed, x, ps)
+    (value, by_v), (by_w, both) = jax.jvp(lambda u: jax.jvp(field, (u,), (v,)), (u,), (w,))
+    return value, by_v, by_w, both
+
+
+def _thrice(fixed: Any, x: Array, ps: Array, v: Array, w: Array, z: Array) -> tuple[Array, Array]:
+    """F''(v, w) and F'''(v, w, z)."""
+    field, u = _field(fixed, x, ps)
+    return jax.jvp(_pushed(_pushed(field, v), w), (u,), (z,))
+
+
+def _pushed(f: Callable[[Array], Array], way: Array) -> Callable[[Array], Array]:
+    return lambda u: jax.jvp(f, (u,), (way,))[1]
+
+
+def _compiled(fn: Any, fixed: Any, xs: np.ndarray, ps: np.ndarray, *ways: np.ndarray) -> list[np.ndarray]:
+    """``fn`` at a state or at many, in blocks, so that two programs at most are compiled for all counts of these."""
+    count = len(ways[0])
+    size = _FEW if count <= _FEW else _AT_ONCE
+    moving = [np.broadcast_to(xs, (count, xs.shape[-1])), *ways]
+    rows = np.minimum(np.arange(-(-count // size) * size), count - 1).reshape(-1, size)
+    with jax.enable_x64(True):
+        found = [_at_many(fn, fixed, ps, *(part[block] for part in moving)) for block in rows]
+    return [np.concatenate([np.asarray(x) for x in parts])[:count] for parts in zip(*found, strict=True)]
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _at_many(fn: Any, fixed: Any, ps: Array, xs: Array, *ways: Array) -> Any:
+    return jax.vmap(lambda x, *ways: fn(fixed, x, ps, *ways))(xs, *ways)
 
 
 @jax.jit
@@ -357,41 +401,8 @@ def _tangency(
     return both(z, ps), jax.jacfwd(both, (0, 1))(z, ps)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _at_many(motion: Any, corners: Any, x0: Array, xs: Array, ps: Array, times: Any) -> tuple[Array, Array]:
-    def twice(x: Array) -> tuple[Array, Array]:
-        value = motion(corners, x0, x, ps, times)
-        return value, value
-
-    return jax.vmap(jax.jacfwd(twice, has_aux=True))(xs)[::-1]
-
-
-@jax.jit
+@at_once()
 def _rest(corners: Any, x0: Array, players: Array, ps: Array) -> Array:
     variant, rates, rule = numbers_at(corners, ps)
     assert isinstance(rule, Rule)
     return rest_state(DiracSystem(variant, x0, rates, None), rule, players)
-
-
-def _along(f: Any, u: Array) -> Any:
-    return lambda x: jax.jvp(f, (x,), (u,))[1]
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _curvatures(
-    motion: Any, corners: Any, x0: Array, x: Array, ps: Array, times: Any, u: Array, v: Array, w: Array
-) -> tuple[Array, Array]:
-    def field(y: Array) -> Array:
-        return motion(corners, x0, y[: len(x)], y[len(x) :], times)
-
-    return jax.jvp(_along(_along(field, u), v), (jnp.concatenate([x, ps]),), (w,))
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _slopes_along(
-    motion: Any, corners: Any, x0: Array, x: Array, ps: Array, times: Any, dxs: Array, dps: Array
-) -> Array:
-    def slope(x: Array, ps: Array) -> Array:
-        return jax.jacfwd(motion, 2)(corners, x0, x, ps, times)
-
-    return jax.vmap(lambda dx, dp: jax.jvp(slope, (x, ps), (dx, dp))[1])(dxs, dps)
