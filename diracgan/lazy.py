@@ -32,6 +32,12 @@ def callable_package(package: str, function: str) -> None:
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
             return getattr(self, function)(*args, **kwargs)
 
+        @property
+        def __signature__(self) -> Any:  # what help in a notebook shows of it
+            import inspect
+
+            return inspect.signature(getattr(self, function))
+
     sys.modules[package].__class__ = CallablePackage
 
 

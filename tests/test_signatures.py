@@ -35,6 +35,7 @@ def test_a_public_function_names_and_types_its_arguments(name):
     public = function(name)
     hints = namespace_hints(public)
     signature = inspect.signature(public)
+    assert inspect.signature(getattr(dg, name)) == signature, "a package that is called says what it takes"
     assert signature.return_annotation is not inspect.Signature.empty
     assert "return" in hints and hints["return"] is not Any, "what is returned is known"
     for parameter in signature.parameters.values():
