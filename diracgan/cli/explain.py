@@ -7,13 +7,16 @@ from typing import Annotated, Any
 
 from ..errors import InputError, integer
 from .layer import CommandResult, option
-from .options import NamedVariantOptions, RuleOptions
+from .options import NamedVariantOptions, RuleOptions, vector
 
 
 def command(
     variant: NamedVariantOptions,
     rule: RuleOptions,
-    dim: Annotated[int, option("--dim -d", "Dimension of the formulas; 1 by default.", metavar="1|2")] = 1,
+    dim: Annotated[
+        int | None, option("--dim -d", "Dimension of the formulas; 1, or that of --x0.", metavar="1|2")
+    ] = None,
+    x0: Annotated[str | None, option("--x0", "The datum; 0 by default.", metavar="A,B")] = None,
     format: Annotated[
         str, option("--format", "How it is written.", choices=("text", "latex", "markdown", "json"))
     ] = "text",
@@ -24,14 +27,19 @@ def command(
     do, for Adam by its averaged flow.
 
     Example: diracgan explain ns --dim 2
+
+    Example: diracgan explain ns --x0 0.5
     """
     made = variant.build_named("diracgan explain ns")
-    if integer("dim", dim, low=1) > 2:
+    if dim is not None and integer("dim", dim, low=1) > 2:
         raise InputError(f"--dim = {dim} has no formulas; allowed: 1, 2 (which decides every d >= 2)")
 
     from ..analysis.explain.explanation import explain
 
-    preset, found = _preset((variant.spec or "").partition(":")[0]), explain(made, dim, rule.build())
+    preset, found = (
+        _preset((variant.spec or "").partition(":")[0]),
+        explain(made, dim, rule.build(), vector("x0", x0)),
+    )
     return CommandResult({**found.as_dict(), "preset": preset}, _said(found, preset, format))
 
 

@@ -49,6 +49,10 @@ _NEAR_THE_END = 0.8  # of the axis: beyond, a name stands on the left of its poi
 _SHARE = 0.04  # of either axis: points of one kind that are closer have one name
 _ROUNDING = 1e-12  # of the range: a value below is 0
 _LAW_HOLDS = 0.3  # the normal form at a value differs by no more from the law at the point
+_TALL, _MARGIN = (
+    10.0,
+    1.1,
+)  # a height, and times that of the others: no further is a branch drawn that goes off
 _REACH = 0.4  # of the range beyond a point: how far the normal form is drawn
 
 
@@ -94,6 +98,7 @@ def branches(found: Sequence[Any], ax: Axes | None = None) -> Axes:
         largest = ", of a cycle the largest" if any(_turns(b) for b in found) else ""
         ax.set(xlabel=next(iter(names)), ylabel=f"distance from (0, x₀){largest}")
         _from_zero(ax)
+        _within_reach(ax, found)
         ticks(ax.xaxis, 8)
         ticks(ax.yaxis, 8)
         _named(ax, found)
@@ -148,6 +153,14 @@ def _from_zero(ax: Axes) -> None:
         ax.set_ylim(bottom=0.0)
 
 
+def _within_reach(ax: Axes, found: Sequence[Any]) -> None:
+    """Leave out what lies far beyond the others of a branch that goes off to where it is followed no further."""
+    others = [_all_heights(b).max() for b in found if not any("grows beyond" in end for end in b.ends)]
+    top = max([_TALL, *(_MARGIN * height for height in others)])
+    if len(others) < len(found) and ax.get_ylim()[1] > top:
+        ax.set_ylim(top=top)
+
+
 def _named(ax: Axes, found: Sequence[Any]) -> None:
     """Write its name and value beside every point, away from what meets or is born there; close ones share a name."""
     units = np.array([np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())])
@@ -183,6 +196,11 @@ def _heights(b: Any) -> np.ndarray:
     return _height(b, *np.split(orbits, 2, axis=-1))
 
 
+def _all_heights(b: Any) -> np.ndarray:
+    """The same, of cycles and circles their largest, (K, 1)."""
+    return b.radii[:, None] if _turns(b) else _heights(b)
+
+
 def _height_at(b: Any, point: Any) -> float:
     """Of a point on its branch; of a cycle that of the nearest one on the branch."""
     if not _turns(b):
@@ -196,7 +214,7 @@ def _branch(ax: Axes, b: Any, begin: float | None) -> None:
     """A branch; one of cycles from the equilibrium on, at the height ``begin``, of which they are born."""
     cycles = _turns(b)
     values, statuses = b.values, np.array(b.statuses)
-    heights = b.radii[:, None] if cycles else _heights(b)
+    heights = _all_heights(b)
     if cycles and begin is not None:
         values, statuses = np.append(b.born_at, values), np.append(statuses[:1], statuses)
         heights = np.concatenate([[[begin]], heights])

@@ -24,6 +24,7 @@ def drawn(statuses: list[str]) -> dict[str, list[float]]:
         statuses=statuses,
         points=[],
         born_at=None,
+        ends=("", ""),
     )
     ax = branches([branch], Figure().add_subplot())
     return {str(line.get_label()): np.asarray(line.get_xdata()).tolist() for line in ax.get_lines()}
@@ -49,6 +50,7 @@ def test_of_an_orbit_all_points_are_drawn():
         statuses=["stable", "stable"],
         points=[],
         born_at=None,
+        ends=("", ""),
     )
     ax = branches([branch], Figure().add_subplot())
     assert [line.get_ydata()[0] for line in ax.get_lines()] == [1.0, 2.0, 5.0]
@@ -66,7 +68,7 @@ def a_branch(theta: float, points: list[tuple[float, int]]) -> SimpleNamespace:
     k = np.arange(5.0)
     return SimpleNamespace(
         kind="equilibria", parameter="p", values=k, phi=np.zeros((5, 1)), theta=np.full((5, 1), theta),
-        x0=[0.0], statuses=["stable"] * 5, points=at, born_at=9.0, low=0.0, high=4.0,
+        x0=[0.0], statuses=["stable"] * 5, points=at, born_at=9.0, low=0.0, high=4.0, ends=("", ""),
     )  # fmt: skip
 
 
@@ -101,3 +103,11 @@ def test_a_title_says_0_where_a_point_is_there_up_to_rounding():
         variant="ns", rule=None, parameter="gamma", low=-0.5, high=0.3, kind="equilibria", points=[point]
     )
     assert branch_title(branch).endswith("subcritical Hopf at gamma = 0")
+
+
+def test_a_branch_that_goes_off_leaves_the_others_their_room():
+    flat, off = a_branch(2.0, []), a_branch(2.0, [])
+    off.theta = np.geomspace(2.0, 1000.0, len(off.values))[:, None]
+    assert branches([flat, off], Figure().add_subplot()).get_ylim()[1] > 1000
+    off.ends = ("the branch begins there", "|x| grows beyond 1000")
+    assert branches([flat, off], Figure().add_subplot()).get_ylim()[1] == 10

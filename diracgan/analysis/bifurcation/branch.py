@@ -32,6 +32,7 @@ _LEAVE = 0.02  # of a branch point, in units of the state: the first step onto t
 _SHARE = 0.3  # of the radius at the end of the range, likewise
 _NARROWEST = 1e-12  # of its ends: a range
 _ROUNDING = 1e-14  # likewise: a point of a branch no further from 0 is said to be there
+_AT_ONE_VALUE, _STANDS = 1e-9, 5  # of the range: where a branch stands upright, for so many points at least
 _OPEN = 1e-6  # of the range: how far from an end that is not allowed itself
 
 
@@ -256,8 +257,20 @@ def switch(point: Bifurcation, low: float, high: float) -> list[Branch]:
             made = follow(family, u + leave * sign * way, low, high, toward=sign * way)
         except InputError:
             continue
-        out.append(dataclasses.replace(made, born_at=point.value))
+        out.append(
+            dataclasses.replace(made, born_at=point.value, text=made.text + _upright(made, point.value))
+        )
     return out
+
+
+def _upright(made: Branch, value: float) -> str:
+    """Said of a branch that leaves its point upright, as where the losses are linear nearby; else empty."""
+    moved = np.append(np.abs(made.values - value) > _AT_ONE_VALUE * (made.high - made.low), True)
+    stays = int(np.argmax(moved))
+    if stays < _STANDS:
+        return ""
+    size = np.linalg.norm(np.append(made.phi[stays - 1], made.theta[stays - 1] - made.family.around.x0))
+    return f"; it stands upright: up to |z| = {size:.3g} they all lie at {made.parameter} = {value:.10g}"
 
 
 def _first_step(point: Bifurcation, low: float, high: float) -> float:

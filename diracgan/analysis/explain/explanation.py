@@ -15,14 +15,15 @@ import numpy as np
 
 from ...dirac import game
 from ...dynamics.starts import check_untraced
-from ...errors import InputError, integer
+from ...errors import InputError
 from ...game import Players
 from ...parameters import text
 from ...rules import Rule, check_rule, rule as make_rule
 from ...variants import Variant, check_variant
+from ..linear.settings import settings
 from ..linear.spectrum import spectrum
 from ..slow_flow.averaged import beyond_rest
-from .implications import implications, numeric_functions
+from .implications import at_datum, implications, numeric_functions
 from .render import Document, render
 from .symbolic_model import Abbreviations, SymbolicModel, linearised
 
@@ -40,11 +41,11 @@ class Explanation:
         variant: its label.
         summary: one line on what it is.
         reference: where the loss comes from.
-        dim: the dimension d of the formulas.
+        dim: the dimension d of the formulas; ``x0`` the datum.
         losses: L_D and L_G of one real and one fake sample, of their logits D_r and D_f.
         dirac_losses: the same on the Dirac GAN, with the penalties.
         field: phi' and theta', 2d expressions.
-        jacobian: of the field at (0, 0), a SymPy matrix; None where there is none.
+        jacobian: of the field at (0, x0), a SymPy matrix; None where there is none.
         eigenvalues: expression and multiplicity of each; empty where there is none, or no formula.
         values: the numbers that the symbols stand for.
         where: what the abbreviations in the field stand for.
@@ -55,6 +56,7 @@ class Explanation:
     summary: str
     reference: str
     dim: int
+    x0: list[float]
     losses: dict[str, Expr]
     dirac_losses: dict[str, Expr]
     field: dict[str, Expr]
@@ -89,7 +91,8 @@ class Explanation:
             (f"Field, d = {self.dim}", list(self.field.items())),
         ]
         if self.jacobian is not None:
-            sections.append(("Jacobian at (0, 0)", [("J", self.jacobian)]))
+            at = "(0, x0)" if any(self.x0) else "(0, 0)"
+            sections.append((f"Jacobian at {at}", [("J", self.jacobian)]))
         if self.eigenvalues:
             times = [f" ({n} times)" if n > 1 else "" for _, n in self.eigenvalues]
             shown = [
@@ -116,7 +119,7 @@ class Explanation:
         return {
             **{
                 n: getattr(self, n)
-                for n in ("variant", "summary", "reference", "dim", "values", "where", "notes")
+                for n in ("variant", "summary", "reference", "dim", "x0", "values", "where", "notes")
             },
             **{
                 n: {k: str(e) for k, e in getattr(self, n).items()}
@@ -129,17 +132,20 @@ class Explanation:
         }
 
 
-def explain(variant: Variant, dim: int = 1, rule: Rule | str | None = None) -> Explanation:
-    """Explain a variant: formulas from its definition, and what they imply, with the datum at 0.
+def explain(
+    variant: Variant, dim: int | None = None, rule: Rule | str | None = None, x0: Any = None
+) -> Explanation:
+    """Explain a variant: formulas from its definition, and what they imply.
 
     phi' = -grad_phi L_D and theta' = -grad_theta L_G, differentiated by SymPy; the eigenvalues are those of the
-    Jacobian at (0, 0), where :func:`~diracgan.spectrum` finds a derivative.
+    Jacobian at (0, x0), where :func:`~diracgan.spectrum` finds a derivative.
 
     Args:
         variant: any variant, from :func:`diracgan.variant` or a user's.
-        dim: the dimension of the formulas, 1 or 2; the notes are on both.
+        dim: the dimension of the formulas, 1 (or that of ``x0``) or 2; with the datum 0 the notes are on both.
         rule: from :func:`diracgan.rule`, or its name with parameters; adds what its steps do in d = 1, by the
             multipliers at rest and, for an adaptive rule (Adam), by its averaged flow.
+        x0: the datum, a number or (d,); None for 0.
 
     Returns:
         An :class:`Explanation`.
@@ -162,23 +168,30 @@ def explain(variant: Variant, dim: int = 1, rule: Rule | str | None = None) -> E
     check_variant(variant)
     check_untraced("dg.explain", variant, rule)
     by = None if rule is None else make_rule(rule) if isinstance(rule, str) else check_rule(rule)
-    if integer("dim", dim, low=1) > 2:
+    datum = settings(variant, None, dim, x0).x0
+    if (dim := len(datum)) > 2:
         raise InputError(f"dim = {dim} has no formulas; allowed: 1, 2 (which decides every d >= 2)")
+    moved = bool(np.any(datum))
     with jax.enable_x64(True):
-        model = SymbolicModel(variant, dim)
-        _check_derivatives(model)
-        seen = {d: spectrum(variant, dim=d) for d in (1, 2)}
+        model = SymbolicModel(variant, dim, datum.tolist())
+        _check_derivatives(model, datum)
+        seen = (
+            {d: spectrum(variant, dim=d) for d in (1, 2)} if not moved else {dim: spectrum(variant, x0=datum)}
+        )
         jacobian, eigenvalues = linearised(model, seen[dim])
-        notes = list(implications(variant, model if dim == 1 else SymbolicModel(variant, 1), seen))
+        if moved:
+            notes = list(at_datum(variant, model, seen[dim]))
+        else:
+            notes = list(implications(variant, model if dim == 1 else SymbolicModel(variant, 1), seen))
     if by is not None:
-        at_rest = spectrum(variant, dim=1, rule=by).text
-        notes.append(f"under {by.label}, d = 1: {at_rest}{beyond_rest(variant, by, [0.0])}")
+        notes.append(_under(variant, by, datum))
     short = Abbreviations(model)
     return Explanation(
         variant=variant.label,
         summary=type(variant).summary() or f"{variant.name or type(variant).__name__}, without a description",
         reference=variant.reference,
         dim=dim,
+        x0=datum.tolist(),
         losses=model.losses,
         dirac_losses={n: short(e) for n, e in model.dirac_losses.items()},
         field={n: short(e) for n, e in zip(model.names, model.field, strict=True)},
@@ -190,7 +203,14 @@ def explain(variant: Variant, dim: int = 1, rule: Rule | str | None = None) -> E
     )
 
 
-def _check_derivatives(model: SymbolicModel) -> None:
+def _under(variant: Variant, rule: Rule, datum: np.ndarray) -> str:
+    """What a rule's steps do, in d = 1 where the datum is 0."""
+    datum = datum if np.any(datum) else np.zeros(1)
+    beyond = beyond_rest(variant, rule, datum.tolist()) if len(datum) == 1 else ""
+    return f"under {rule.label}, d = {len(datum)}: {spectrum(variant, x0=datum, rule=rule).text}{beyond}"
+
+
+def _check_derivatives(model: SymbolicModel, x0: np.ndarray) -> None:
     """Hold the field in symbols against the field: SymPy knows no derivative that a loss brings with it."""
     import sympy as sp
 
@@ -201,7 +221,7 @@ def _check_derivatives(model: SymbolicModel) -> None:
     modules = [numeric_functions(), "scipy", "numpy"]
     with np.errstate(all="ignore"):
         by_symbols = sp.lambdify(model.z, [e.subs(model.numbers) for e in model.field], modules)(*at)
-    by_autodiff = np.concatenate(game(model.variant, jnp.zeros(d)).velocity(Players(at[:d], at[d:])))
+    by_autodiff = np.concatenate(game(model.variant, jnp.asarray(x0)).velocity(Players(at[:d], at[d:])))
     gap = np.abs(np.array(by_symbols) - by_autodiff)
     if np.any(gap > _AGREE * (1 + np.abs(by_autodiff))):
         raise InputError(

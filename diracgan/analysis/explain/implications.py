@@ -18,12 +18,14 @@ from ..linear.status import DECIDED
 from .simplify import as_text, simplify
 from .symbolic_model import SymbolicModel, slope
 
+_MEAN = "The formulas stand for their mean over the independent standard normal e_r and e_f (instance noise)."
+
 
 def implications(variant: Variant, model: SymbolicModel, seen: dict[int, Spectrum]) -> Iterator[str]:
     """What is known to happen, each computed from the field."""
     yield from _on_the_constraint(variant)
     if model.noise:
-        yield "The formulas stand for their mean over the independent standard normal e_r and e_f (instance noise)."
+        yield _MEAN
     if (none := _without_value(seen)) is not None:
         yield none
         return
@@ -39,6 +41,20 @@ def implications(variant: Variant, model: SymbolicModel, seen: dict[int, Spectru
     yield from _datum(variant, sampled)
     if any(s.status not in DECIDED for s in seen.values()):
         yield "Beyond the linearisation: `diracgan verdict` follows the motion from a given start."
+
+
+def at_datum(variant: Variant, model: SymbolicModel, seen: Spectrum) -> Iterator[str]:
+    """What is known to happen about (0, x0), for a datum other than 0."""
+    yield from _on_the_constraint(variant)
+    if model.noise:
+        yield _MEAN
+    if (kinks := _kinks(model)) and not model.noise:
+        yield f"d = {model.dim}: the formula changes where {kinks}."
+    yield f"d = {model.dim}, x0 = {', '.join(f'{x:g}' for x in np.atleast_1d(seen.x0))}: {seen.text}."
+    if seen.jacobian is not None and np.linalg.matrix_rank(seen.jacobian, tol=1e-9) < 2 * model.dim:
+        yield f"d = {model.dim}: the Jacobian is singular."
+    if seen.status not in DECIDED:
+        yield "Beyond the linearisation: `diracgan verdict --x0` follows the motion from a given start."
 
 
 def _on_the_constraint(variant: Variant) -> Iterator[str]:

@@ -1,10 +1,10 @@
-"""A variant on the Dirac GAN in symbols: losses, field, and the Jacobian and eigenvalues at the origin."""
+"""A variant on the Dirac GAN in symbols: losses, field, and the Jacobian and eigenvalues at (0, x0)."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -25,12 +25,13 @@ class SymbolicModel:
 
     Attributes:
         phi: the critic's symbols, theta the generator's; z both.
+        x0: the datum: its symbols, and 0 where it is.
         noise: the standard normal variables that the field is a mean over; empty without instance noise.
         field: 2d expressions, of which with noise the mean is meant.
     """
 
-    def __init__(self, variant: Variant, dim: int) -> None:
-        """Derive everything for the dimension ``dim``."""
+    def __init__(self, variant: Variant, dim: int, x0: Sequence[float] | None = None) -> None:
+        """Derive everything for the dimension ``dim``, and the datum ``x0``, (d,); None for 0."""
         import sympy as sp
 
         def symbols(name: str) -> list[Any]:
@@ -44,12 +45,16 @@ class SymbolicModel:
         e_real, e_fake = symbols("e_r"), symbols("e_f")
         self.noise = [*e_real, *e_fake] if "noise" in variant.extras else []
         symbolic, self.values = _with_symbols(variant)
+        datum = {str(n): x for n, x in zip(symbols("x0"), x0 or [0.0] * dim, strict=True)}
+        self.x0 = [sp.Symbol(n, **_assumed(x)) if x else sp.Integer(0) for n, x in datum.items()]
+        self.datum = {n: x for n, x in datum.items() if x}
+        self.values |= self.datum
         try:
             self._derive(symbolic, e_real, e_fake)
         except NoFormula:
             raise
         except InputError:
-            self.values = {}  # a loss that asks what its parameter is wants numbers
+            self.values = dict(self.datum)  # a loss that asks what its parameter is wants numbers
             self._derive(jax.tree.map(lambda x: exact(plain(x)), variant), e_real, e_fake)
 
     def _derive(self, variant: Variant, e_real: list[Any], e_fake: list[Any]) -> None:
@@ -70,6 +75,7 @@ class SymbolicModel:
 
         width = variant.extras.get("noise", 0)
         real, shift = (np.array([width * e for e in es], dtype=object) for es in (e_real, e_fake))
+        real = real + np.array(self.x0, dtype=object)
         players = Players(np.array(self.phi, dtype=object), np.array(self.theta, dtype=object))
         which = {"L_D": "critic_loss", "L_G": "generator_loss"}
         self.losses = {
@@ -81,6 +87,11 @@ class SymbolicModel:
         raw = [-slope(self.dirac_losses["L_D"], p) for p in self.phi]
         raw += [-slope(self.dirac_losses["L_G"], t) for t in self.theta]
         self.field = _transformed(variant, [released(_as_cases(e)) for e in raw], self.z)
+
+    @property
+    def origin(self) -> dict[Any, Any]:
+        """(phi, theta) = (0, x0)."""
+        return dict(zip(self.z, [0] * self.dim + self.x0, strict=True))
 
     @property
     def numbers(self) -> dict[Any, Any]:
@@ -181,7 +192,7 @@ class Abbreviations:
 
 
 def linearised(model: SymbolicModel, seen: Spectrum) -> tuple[Any, list[tuple[Any, int]]]:
-    """The Jacobian at the origin and its eigenvalues, held against the numerical ones; None where there is none."""
+    """The Jacobian at (0, x0) and its eigenvalues, held against the numerical ones; None where there is none."""
     import sympy as sp
 
     if seen.jacobian is None:
@@ -204,19 +215,22 @@ def linearised(model: SymbolicModel, seen: Spectrum) -> tuple[Any, list[tuple[An
 
 
 def _jacobians(model: SymbolicModel) -> Iterator[Callable[[], Any]]:
-    """What the Jacobian at the origin may be: by substitution, with numbers for symbols, by a limit."""
+    """What the Jacobian at (0, x0) may be: by substitution, with numbers for symbols, by a limit."""
     import sympy as sp
 
     raw = sp.Matrix(model.field).jacobian(model.z)
-    origin = dict.fromkeys(model.z, 0)
+    origin = model.origin
 
     def limit() -> Any:
         eps = sp.Symbol("eps", positive=True)
-        ray = {x: eps * w for x, w in zip(model.z, (2, 3, 5, 7) if model.dim == 2 else (2, 5), strict=True)}
+        ways = (2, 3, 5, 7) if model.dim == 2 else (2, 5)
+        ray = {x: at + eps * w for (x, at), w in zip(origin.items(), ways, strict=True)}
         return raw.subs(ray).applyfunc(sp.simplify).applyfunc(lambda e: sp.limit(e, eps, 0, "+"))
 
     yield lambda: _mean(raw.subs(origin), model.noise)
-    yield lambda: _mean(raw.subs(model.numbers).applyfunc(sp.simplify).subs(origin), model.noise)
+    yield lambda: _mean(
+        raw.subs(model.numbers).applyfunc(sp.simplify).subs(origin).subs(model.numbers), model.noise
+    )
     if not model.noise:
         yield limit
 

@@ -326,3 +326,17 @@ def test_a_derivative_that_only_differences_find_carries_no_branch():
 
     with pytest.raises(dg.InputError, match=r"has no value by its formula at \(phi, theta\) = \(0.0, 0.0\)"):
         branch(Steep().with_(r1=0.1), over="lr=0.01:1", rule=dg.rule("simultaneous"))
+
+
+@pytest.mark.slow  # fast: plotting/test_branches.py::test_a_branch_that_goes_off_leaves_the_others_their_room
+def test_a_branch_that_stands_upright_says_so():
+    # hinge is linear while |phi theta| < 1: multiplier -1 at h = 2/mu, mu^2 - 3 mu + 1 = 0, on orbits of every size
+    found = branch(dg.variant("hinge").with_(r1=3.0), over="lr=0.1:1", rule=dg.rule("simultaneous"))
+    (point,) = found.points
+    assert point.value == pytest.approx(4 / (3 + 5**0.5), abs=1e-10) and point.criticality == "degenerate"
+    (born,) = switch(point, 0.1, 1.0)
+    up, at = born.text.partition("it stands upright: up to |z| = ")[2].split(" they all lie at lr = ")
+    assert float(at) == pytest.approx(point.value, abs=1e-9)
+    # on the eigenvector phi = -mu theta, as far as the loss is linear: mu theta^2 = 1
+    mu = (3 + 5**0.5) / 2
+    assert float(up) == pytest.approx(np.sqrt((1 + mu**2) / mu), rel=0.05)

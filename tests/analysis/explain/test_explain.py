@@ -94,6 +94,27 @@ def test_eigenvalues_are_those_of_the_spectrum(name, given, dim):
     np.testing.assert_allclose(np.array(e.jacobian.subs(numbers), float), s.jacobian, atol=1e-8)
 
 
+def test_formulas_about_a_datum_hold_it_as_a_symbol():
+    e = explain(dg.variant("ns", r1=0.1), x0=0.5)
+    phi, theta = sp.symbols("phi theta", real=True)
+    r1, x0 = sp.symbols("r1 x0", positive=True)
+    sigma, _ = functions()
+    assert e.field["phi'"] == -phi * r1 - theta * sigma(phi * theta) + x0 * sigma(-phi * x0)
+    # both logits bend the critic's loss: x0^2/4 of the real one and theta^2/4 = x0^2/4 of the fake one
+    assert e.jacobian == sp.Matrix([[-r1 - x0**2 / 2, -sp.S.Half], [sp.S.Half, 0]])
+    assert e.x0 == [0.5] and e.values["x0"] == 0.5 and "d = 1, x0 = 0.5: stable" in e.notes[0]
+
+
+@pytest.mark.slow  # fast: test_formulas_about_a_datum_hold_it_as_a_symbol
+@pytest.mark.parametrize("x0", [[0.6, 0.3], [0.0, -1.2]])
+def test_in_the_plane_the_jacobian_about_a_datum_is_the_spectrums(x0):
+    variant = dg.variant("ns", r1=0.1)
+    e, s = explain(variant, x0=x0, rule="simultaneous:lr=0.2"), dg.spectrum(variant, x0=x0)
+    numbers = SymbolicModel(variant, 2, x0).numbers
+    np.testing.assert_allclose(np.array(e.jacobian.subs(numbers), float), s.jacobian, atol=1e-12)
+    assert "d = 2: stable" in e.notes[-1]
+
+
 def test_known_formulas_come_out():
     e = explain(dg.variant("ns"))
     phi, theta = sp.symbols("phi theta", real=True)
