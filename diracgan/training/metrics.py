@@ -70,8 +70,11 @@ def mmd(x: Any, y: Any) -> float:
 
     def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         squares = np.sum(a * a, 1)[:, None] + np.sum(b * b, 1)[None] - 2.0 * a @ b.T
-        # not empty, and so not the int that sum begins with
-        return sum(np.exp(-squares / (c * scale)) for c in (0.25, 1.0, 4.0)) / 3.0  # type: ignore[return-value]
+        wide = np.exp(
+            -squares / (4.0 * scale)
+        )  # its 4th and 16th powers are those of half the width and a quarter
+        middle = np.square(np.square(wide))
+        return (wide + middle + np.square(np.square(middle))) / 3.0
 
     def within(own: np.ndarray) -> float:
         return (np.sum(own) - np.trace(own)) / (len(own) * (len(own) - 1))

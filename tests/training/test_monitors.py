@@ -34,6 +34,18 @@ def test_mmd_of_the_same_distribution_has_the_mean_zero():
     assert abs(np.mean(found)) < 4 * np.std(found) / np.sqrt(200)
 
 
+def test_mmd_is_the_sum_over_pairs_of_samples():
+    x, y = RNG.normal(size=(2, 5, 2))
+    scale = 2 * np.sum(np.var(x, axis=0))
+
+    def kernel(a, b):
+        return sum(np.exp(-np.sum((a - b) ** 2) / (width * width * scale)) for width in (0.5, 1.0, 2.0)) / 3
+
+    within = [sum(kernel(a[i], a[j]) for i in range(5) for j in range(5) if i != j) / 20 for a in (x, y)]
+    across = sum(kernel(a, b) for a in x for b in y) / 25
+    assert metrics.mmd(x, y) == pytest.approx(sum(within) - 2 * across, rel=1e-12)
+
+
 def test_modes_of_what_misses_some():
     on = problem("grid25")
     centres = np.asarray(on.data)
