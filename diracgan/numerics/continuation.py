@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -432,18 +433,18 @@ def _dip(
 
     Looked for where the parabola through the three comes nearer to 0 than it bends over a step. None elsewhere.
     """
-    from scipy.optimize import minimize_scalar
-
-    heights = np.sign(near[1][0]) * np.array([v for v, _ in near])
-    if not np.all(heights > [e for _, e in near]):
+    # asked of every three neighbours: plain numbers, which are ten times as fast as arrays of three
+    sign = math.copysign(1.0, near[1][0])
+    first, middle, last = (sign * v for v, _ in near)
+    before, ahead = (math.dist(a.u, b.u) for a, b in itertools.pairwise(points))
+    if not (all(sign * v > e for v, e in near) and before > 0 and ahead > 0):
         return None
-    before, ahead = (float(np.linalg.norm(b.u - a.u)) for a, b in itertools.pairwise(points))
-    falls, rises = np.diff(heights) / [before, ahead]
+    falls, rises = (middle - first) / before, (last - middle) / ahead
     bend = (rises - falls) / (before + ahead)
     tilt = falls + bend * before
     if not (bend > 0 and -2 * bend * ahead < tilt < 2 * bend * before):
         return None
-    if heights[1] - tilt**2 / (4 * bend) > _DIP * bend * max(before, ahead) ** 2:
+    if middle - tilt**2 / (4 * bend) > _DIP * bend * max(before, ahead) ** 2:
         return None
 
     def at(s: float) -> PathPoint | None:
@@ -453,10 +454,12 @@ def _dip(
 
     def height(s: float) -> float:
         point = at(s)
-        return np.inf if point is None else float(np.sign(near[1][0]) * value(point))
+        return np.inf if point is None else sign * value(point)
 
     s = -tilt / (2 * bend)
     if not height(s) < 0:
+        from scipy.optimize import minimize_scalar
+
         within: Any = {"bounds": (-before, ahead), "options": {"xatol": _NARROW * (before + ahead)}}
         s = float(minimize_scalar(height, method="bounded", **within).x)
     point = at(s)
