@@ -107,14 +107,15 @@ def exponents(logs: np.ndarray, length: float | None = None, blocks: int = BLOCK
         >>> found.values.tolist(), found.errors.round(12).tolist()  # 1 / length
         ([0.5, -1.0], [0.01, 0.01])
     """
+    if not np.all(np.isfinite(logs)):
+        unknown = np.full(logs.shape[1], np.nan)
+        return Exponents(unknown, unknown)
     length = len(logs) if length is None else length
     late = logs[len(logs) // 5 :]
     pieces = np.array_split(np.arange(len(logs))[-len(late) :], min(blocks, len(late)))
     means = np.array([logs[piece].mean(axis=0) for piece in pieces])
     times = np.array([piece.mean() + 0.5 for piece in pieces]) * length / len(logs)
     values, spread = late.mean(axis=0), means.std(axis=0, ddof=1) if len(means) > 1 else np.inf
-    if not np.all(np.isfinite(logs)):
-        values = np.full_like(values, np.nan)
     scatter = 2.0 * spread / np.sqrt(len(means)) * np.ones(logs.shape[1])
     errors = scatter + _algebraic(means, times) + 1.0 / length
     order = np.argsort(-values, kind="stable")

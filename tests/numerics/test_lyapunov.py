@@ -117,3 +117,10 @@ def test_lozi_and_ikeda_have_the_exponents_of_their_own_jacobians():
         found = run(lambda z, traced=traced: jnp.stack(traced(z[0], z[1])), [0.1, 0.1], 1000, kept=40)
         assert largest > 0.4 and found.values[0] == pytest.approx(largest, rel=0.03)
         assert found.values.sum() == pytest.approx(both, rel=0.03)
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_orbit_that_leaves_what_numbers_hold_has_no_exponent():
+    logs = np.ones((100, 2))
+    logs[60:, 0] = np.inf
+    assert np.isnan(exponents(logs)).all()

@@ -123,6 +123,8 @@ def _turns_alike(motion: _About, z: np.ndarray, side: Any, whole: np.ndarray, bl
     """Whether the change and its derivative turn with the state: F(R z) = R F(z), F'(R z) = R F'(z) R^T."""
     spin = whole[:d, :d]
     here, slope = motion.change(z, side), motion.jacobian(z, side)
+    if not (np.isfinite(here).all() and np.isfinite(slope).all()):
+        return False
     for angle in _ANGLES:
         turn = np.kron(np.eye(blocks), _rotation(spin, angle))
         turned = turn @ z
