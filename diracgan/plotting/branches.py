@@ -97,8 +97,8 @@ def branches(found: Sequence[Any], ax: Axes | None = None) -> Axes:
                 ax.plot(point.value, _height_at(b, point), _MARKS[point.kind][0], **_POINT)
         largest = ", of a cycle the largest" if any(_turns(b) for b in found) else ""
         ax.set(xlabel=next(iter(names)), ylabel=f"distance from (0, x₀){largest}")
-        _from_zero(ax)
         _within_reach(ax, found)
+        _from_zero(ax)
         ticks(ax.xaxis, 8)
         ticks(ax.yaxis, 8)
         _named(ax, found)
@@ -157,8 +157,9 @@ def _within_reach(ax: Axes, found: Sequence[Any]) -> None:
     """Leave out what lies far beyond the others of a branch that goes off to where it is followed no further."""
     others = [_all_heights(b).max() for b in found if not any("grows beyond" in end for end in b.ends)]
     top = max([_TALL, *(_MARGIN * height for height in others)])
-    if len(others) < len(found) and ax.get_ylim()[1] > top:
-        ax.set_ylim(top=top)
+    low, high = ax.get_ylim()
+    if len(others) < len(found) and high > top:
+        ax.set_ylim(low * top / high, top)
 
 
 def _named(ax: Axes, found: Sequence[Any]) -> None:
