@@ -39,6 +39,8 @@ def explain(error: BaseException) -> tuple[str, int]:
         )
     if place:
         return place + one_line(error), BAD_INPUT
+    if absent := _absent_platform(error):
+        return absent, BAD_INPUT
     if variable := _refused_variable(error):
         return f"{variable} = {os.environ[variable]!r}: {one_line(error)}", BAD_INPUT
     if isinstance(error, OSError) and error.strerror:
@@ -48,6 +50,17 @@ def explain(error: BaseException) -> tuple[str, int]:
         f"a bug in diracgan: {one_line(error)}{_ours(error)}; please report it among the project's issues, with this "
         "command and what it prints with DIRACGAN_TRACEBACK=1"
     ), BUG
+
+
+def _absent_platform(error: BaseException) -> str:
+    """What is said where JAX_PLATFORMS names what JAX knows and does not find here: of cuda JAX only asserts."""
+    platforms, jax = os.environ.get("JAX_PLATFORMS", ""), sys.modules.get("jax")
+    if platforms and jax is not None and isinstance(error, AssertionError):
+        try:
+            jax.devices()
+        except AssertionError:
+            return f"JAX_PLATFORMS = {platforms!r}: JAX finds no such device here; allowed: cpu, or to leave it unset"
+    return ""
 
 
 def _refused_variable(error: BaseException) -> str:

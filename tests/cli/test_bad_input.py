@@ -260,6 +260,21 @@ def test_a_variable_whose_value_an_error_only_quotes_is_not_blamed(monkeypatch):
         assert line.startswith(f"a bug in diracgan: ValueError: {said}")
 
 
+def test_a_platform_that_is_not_here_is_no_bug_of_ours(monkeypatch):
+    """JAX asserts that a device was found where it knows the platform: JAX_PLATFORMS=cuda without its plugin."""
+
+    def none_found():
+        raise AssertionError
+
+    monkeypatch.setenv("JAX_PLATFORMS", "cuda")
+    assert explain(AssertionError())[1] == 1  # there are devices: it is about something else
+    monkeypatch.setattr("jax.devices", none_found)
+    line, code = explain(AssertionError())
+    assert (line.split(";")[0], code) == ("JAX_PLATFORMS = 'cuda': JAX finds no such device here", 2)
+    monkeypatch.delenv("JAX_PLATFORMS")
+    assert explain(AssertionError())[1] == 1
+
+
 def test_what_a_loss_raises_beside_exceptions_names_its_line(cli, folder):
     stop = "class Stop(BaseException): pass"
     text = RAISES.replace("return undefined_name", "raise Stop('no more')").replace("raising", "stopping")
