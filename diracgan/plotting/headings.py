@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -154,6 +155,7 @@ def folded(
         text = re.sub(pattern, lambda m: m[0].replace(" ", _GLUED), text)
     font = FontProperties(size=size, weight=weight)
 
+    @functools.cache  # of each word once: to measure it takes as long as to draw it
     def long(part: str) -> float:
         return text_to_path.get_text_width_height_descent(part.replace(_GLUED, " "), font, False)[0] / 72
 
