@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 MOST_POINTS = 6001
 #: Of axes whose rows are named on the left of the first of several beside each other.
 NAMED_ROWS = "named rows"
+#: Under words that may stand on lines. A stroke around letters would make paths of them in vector files.
+ON_WHITE = {"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
 # Beyond this ratio of width to height equal scales would leave a line; the axes then scale apart.
 MOST_ELONGATED = 12.0
 
@@ -256,8 +258,7 @@ def name_beside(
     boxes = [Bbox.from_bounds(x + (a - wide if a < 0 else a), y + up, wide, high) for a, up in places]
     k = next((k for k, box in enumerate(boxes) if not box.count_overlaps(taken)), 0)
     taken.append(boxes[k])
-    white = {"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
-    look: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8, "zorder": 6, "bbox": white}
+    look: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8, "zorder": 6, "bbox": ON_WHITE}
     ax.annotate(text, at, xytext=places[k], ha="right" if places[k][0] < 0 else "left", va="bottom", **look)
 
 

@@ -114,7 +114,8 @@ def heading_height(width: float, title: str, below: str, alarm: str = "", *, mos
         >>> round(heading_height(9.6, "an answer", "how"), 2)
         0.66
     """
-    return _lines(width, title, below, alarm, most)[-1][1] + 0.19
+    text, depth, *_ = _lines(width, title, below, alarm, most)[-1]
+    return depth + 0.19 * (1 + text.count("\n"))
 
 
 def _lines(

@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from ..analysis.linear.status import Status
 from ..errors import InputError
-from .axes_helpers import equal_scales, film, legend_below, scale_beside, styled, ticks
+from .axes_helpers import ON_WHITE, equal_scales, film, legend_below, scale_beside, styled, ticks
 from .headings import panel_page
 from .letters import number, with_letters
 from .series import Array
@@ -204,9 +204,11 @@ def _name_beyond(ax: Axes, at: Array, rows: Any, name: str) -> None:
         how: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8, "color": INK, "zorder": 6}
         arrow = {"arrowstyle": "-|>", "color": INK, "shrinkA": 0, "shrinkB": 0}
         ax.annotate("", tip, inward, arrowprops=arrow, **how)
-        side = "left" if axis or sign < 0 else "right"
-        above = inward + ([8.0, -3.0] if axis else [0.0, 7.0])
-        ax.annotate(text, tip, above, ha=side, va="bottom", **how)
+        # words reach inwards, where there is room for them
+        left = bool(2 * crossing < low[0] + high[0]) if axis else sign < 0
+        side = "left" if left else "right"
+        above = inward + ([8.0 if left else -8.0, -3.0] if axis else [0.0, 7.0])
+        ax.annotate(text, tip, above, ha=side, va="bottom", bbox=ON_WHITE, **how)
 
 
 def _complex(z: complex) -> str:
