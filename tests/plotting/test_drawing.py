@@ -468,6 +468,19 @@ def test_a_far_multiplier_is_named_at_the_frame_and_takes_no_room():
     assert not [t for t in near.texts if t.get_text()]
 
 
+def test_words_at_the_frame_of_a_locus_stay_inside_it():
+    turning = np.exp(1j * np.linspace(0.2, 1.2, 40)) * np.linspace(0.5, 6, 40)
+    fig = plot.locus_figure(
+        np.linspace(0, 1, 40), np.stack([turning, turning.conj()], 1), title="up", kind="map"
+    )
+    fig.draw_without_rendering()
+    words = [t for t in fig.axes[0].texts if t.get_text()]
+    assert words
+    frame = fig.axes[0].get_window_extent()
+    for text in words:
+        assert frame.x0 < text.get_window_extent().x0 < text.get_window_extent().x1 < frame.x1
+
+
 def test_the_locus_has_one_scale():
     # ns + R1: for gamma < 1 the pair moves on the circle |mu| = 1/2, which must look like one
     from diracgan.plotting import locus

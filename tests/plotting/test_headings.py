@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from diracgan.plotting.headings import folded, page, panel_page, spanned
+from diracgan.plotting.headings import folded, heading_height, page, panel_page, spanned
 
 TITLES = [
     "wgan-gp(lam=0.1, c=0): converges to the equilibrium like exp(−0.1 t); it spirals in at angular frequency 0.99499",
@@ -66,3 +66,13 @@ def test_a_page_with_one_panel_grows_by_what_its_heading_has_beyond_two_lines_an
             a.get_position().get_points()[side, 1] * f.get_figheight() for f, a in ((usual, small), (fig, ax))
         ]
         assert inches[0] == pytest.approx(inches[1])
+
+
+def test_a_title_of_two_lines_has_room_without_a_line_below():
+    title = "diverges, like exp(0.34657 n): it passes a limit"
+    with page(3.4, 4.0, title) as fig:
+        FigureCanvasAgg(fig).draw()
+        (written,) = fig.texts
+        assert "\n" in written.get_text()
+        lowest = written.get_window_extent().y0
+    assert 4.0 - heading_height(3.4, title, "") < lowest / fig.dpi
