@@ -426,7 +426,7 @@ def _record(family: Family, path: SolutionPath, low: float, high: float) -> Bran
         points=points,
         ends=path.ends,
         born_at=None,
-        text=words(family.kind, family.handles[0].name, values, points),
+        text=words(family.kind, family.handles[0].name, values, points) + _unseen(decided),
         period=family.period,
         orbits=_orbits(family, us),
         family=family,
@@ -470,6 +470,12 @@ def _turns(path: SolutionPath, change: SignChange) -> bool:
     moves = np.abs(along) > _STILL
     before, after = np.flatnonzero(moves[: change.before + 1]), np.flatnonzero(moves[change.after :])
     return bool(len(before) and len(after) and along[before[-1]] * along[change.after + after[0]] < 0)
+
+
+def _unseen(decided: Sequence[Margin]) -> str:
+    """Said of points without a derivative, of which no eigenvalue tells a bifurcation; empty where all have one."""
+    count = sum(m.status == Status.NO_DERIVATIVE for m in decided)
+    return f"; {count} of them have no derivative: what happens there no eigenvalue tells" if count else ""
 
 
 def words(kind: str, name: str, values: np.ndarray, points: Sequence[Any]) -> str:

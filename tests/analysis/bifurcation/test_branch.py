@@ -340,3 +340,13 @@ def test_a_branch_that_stands_upright_says_so():
     # on the eigenvector phi = -mu theta, as far as the loss is linear: mu theta^2 = 1
     mu = (3 + 5**0.5) / 2
     assert float(up) == pytest.approx(np.sqrt((1 + mu**2) / mu), rel=0.05)
+
+
+@pytest.mark.slow  # a sentence, of what its statuses say
+def test_a_branch_without_derivatives_does_not_say_that_nothing_happens():
+    found = branch(dg.variant("wgan-gp", c=0.0, lam=0.3), over="c=0:1")
+    count = found.statuses.count("no-derivative")
+    assert count == len(found.values) - 1
+    assert found.text.endswith(
+        f"; {count} of them have no derivative: what happens there no eigenvalue tells"
+    )
