@@ -28,8 +28,8 @@ CLOCKS = (
         "current_iter",
         "num_updates",
     ),
-    *("it", "niter", "batch", "batches", "batch_idx", "n", "kimg", "cur_nimg", "nimg", "images", "tick"),
-    *("time", "t", "epoch", "epochs"),
+    *("it", "niter", "i", "batch", "batches", "batch_idx", "n", "kimg", "cur_nimg", "nimg", "images", "tick"),
+    *("time", "t", "epoch", "epochs", "ep"),
     *(
         "wall_time",
         "walltime",
@@ -43,6 +43,14 @@ CLOCKS = (
         "index",
     ),
 )
+# clocks in other languages
+FOREIGN = {
+    **dict.fromkeys(("étape", "etape", "schritt", "paso", "passo", "шаг", "步", "步数", "ステップ"), "step"),
+    **dict.fromkeys(("itération", "iteración", "iterazione", "iteração", "итерация", "迭代"), "iteration"),
+    **dict.fromkeys(
+        ("époque", "epoque", "epoche", "época", "epoca", "эпоха", "轮次", "轮", "エポック"), "epoch"
+    ),
+}
 _UNITS = {
     "kimg": "kimg",
     "cur_nimg": "images",
@@ -51,6 +59,7 @@ _UNITS = {
     "tick": "ticks",
     "epoch": "epochs",
     "epochs": "epochs",
+    "ep": "epochs",
     "batch": "batches",
     "batches": "batches",
     "time": "units of time",
@@ -93,13 +102,14 @@ def plain_name(name: str) -> str:
     """The last part of a name in small letters: ``Progress/kimg`` is ``kimg``.
 
     Example:
-        >>> [plain_name(n) for n in ("trainer/global_step", "Wall time", "Unnamed: 0", "globalStep")]
-        ['global_step', 'wall_time', 'index', 'global_step']
+        >>> [plain_name(n) for n in ("trainer/global_step", "Wall time", "Unnamed: 0", "globalStep", "Schritt")]
+        ['global_step', 'wall_time', 'index', 'global_step', 'step']
     """
     if name == "" or name.startswith("Unnamed:"):
         return "index"
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip())
-    return re.split(r"[/.]", apart.lower())[-1].replace(" ", "_")
+    plain = re.split(r"[/.]", apart.lower())[-1].replace(" ", "_")
+    return FOREIGN.get(plain, plain)
 
 
 def is_clock_name(name: str) -> bool:
@@ -189,7 +199,7 @@ def counted_through(columns: Mapping[str, np.ndarray]) -> tuple[np.ndarray, str]
         >>> made[0].tolist(), made[1]
         ([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 'iters')
     """
-    epoch = next((n for n in columns if plain_name(n) in ("epoch", "epochs")), None)
+    epoch = next((n for n in columns if unit(n) == "epochs"), None)
     inner = next(
         (
             n

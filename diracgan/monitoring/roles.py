@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 _CRITIC = {
@@ -23,8 +24,20 @@ _CRITIC = {
     "dreal",
     "discloss",
     "disloss",
+    *(
+        "discriminateur",
+        "discriminador",
+        "discriminatore",
+        "diskriminator",
+        "дискриминатор",
+        "дискриминатора",
+    ),
+    *("critique", "critico", "kritiker", "критик", "判别器", "判別器", "識別器"),
 }
-_GENERATOR = {"g", "gen", "generator", "netg", "errg", "lossg", "gloss", "genloss"}
+_GENERATOR = {
+    *("g", "gen", "generator", "netg", "errg", "lossg", "gloss", "genloss"),
+    *("generateur", "generador", "generatore", "gerador", "генератор", "генератора", "生成器"),
+}
 _LOSS = {
     "l",
     "loss",
@@ -42,6 +55,7 @@ _LOSS = {
     "disloss",
     "genloss",
     "gan",
+    *("perte", "verlust", "perdida", "perdita", "perda", "потери", "потеря", "损失", "損失"),
 }
 _PART = {
     "real",
@@ -94,15 +108,24 @@ _PART = {
 }
 
 
+# words of a writing that puts no blank between them
+_UNPARTED = re.compile(r"(判[别別]器|識別器|生成器|[损損]失)")
+
+
 def words_of(name: str) -> list[str]:
-    """The words in a name.
+    """The words in a name, without accents.
 
     Example:
         >>> words_of("Loss/D/loss"), words_of("lossD"), words_of("train.gLoss")
         (['loss', 'd', 'loss'], ['loss', 'd'], ['train', 'g', 'loss'])
+        >>> words_of("perte_générateur"), words_of("生成器损失")
+        (['perte', 'generateur'], ['生成器', '损失'])
     """
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
-    return [w for w in re.split(r"[^a-zA-Z0-9]+", apart.lower()) if w]
+    if not apart.isascii():
+        letters = unicodedata.normalize("NFKD", _UNPARTED.sub(r" \1 ", apart))
+        apart = unicodedata.normalize("NFC", re.sub(r"(?<=[a-zA-Z])[\u0300-\u036f]+", "", letters))
+    return [w for w in re.split(r"[\W_]+", apart.lower()) if w]
 
 
 def player_words(player: str) -> str:

@@ -21,7 +21,7 @@ from .tensorboard import is_event_file, read_events, read_players
 from .wrapped import unwrapped
 
 _HEAD = 1 << 16  # bytes that are looked at to tell the format
-_DOCUMENT = re.compile(r"\s*(?:\{|\[\s*[\[\]{]|(?:defaultdict|OrderedDict)\()")
+_DOCUMENT = re.compile(r"\s*(?:\{|\[(?!\[[A-Za-z]\w*\]\])\s*[\[\]{]|(?:defaultdict|OrderedDict)\()")
 _NAMED_LIST = re.compile(r"\s*['\"]?[A-Za-z_][\w ./()-]*['\"]?\s*[=:]?\s*(?:[\w.]+\()?\[")
 
 

@@ -17,6 +17,7 @@ from ...errors import InputError
 from . import exports
 from .table import (
     NAME_COLUMNS,
+    TENSOR,
     VALUE_COLUMNS,
     Columns,
     LogTable,
@@ -33,6 +34,7 @@ _COUNTED = re.compile(r"(\s*\d+):(?=\s)")  # "100: 0.693", as BigGAN writes each
 _REMARKS = ("#", "%", "//")  # of NumPy and gnuplot, of MATLAB and LaTeX, of C
 _RULE = re.compile(r"[-+=|:_~\s\u2500-\u257f]*")  # what parts a drawn table's head from its rows
 _LISTED = re.compile(r"\s*[\[(](.*[^,\s])[\])],?\s*")  # a line that is a printed list or tuple
+_BRACKETS = re.compile(r"(?<!\S)\[|\](?!\S)")
 _DATED = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d.*)?|\d{1,2}:\d\d(:\d\d.*)?")
 _BOX = str.maketrans("│┃║", "|||")  # as drawn tables have
 _CHUNK = 8192  # rows that are turned into numbers together
@@ -107,6 +109,7 @@ def _plain_rows(first: list[str], lines: Iterator[str]) -> tuple[list[str], Iter
         (boxed, lambda line: line.translate(_BOX)),
         (bool(first) and all(map(_LISTED.fullmatch, first)), unlisted),
         (any(ungrouped(line) != line for line in first), ungrouped),
+        (any(TENSOR.search(line) for line in first), lambda line: TENSOR.sub(r"\1\2", line)),
         (bool(first) and all(map(_COUNTED.match, first)), _uncounted),
     )
     for needed, change in changes:
@@ -179,7 +182,8 @@ def _cells(lines: Iterable[str], mark: str | None, given: str) -> Iterator[list[
 
 
 def _blank_parted(line: str) -> list[str]:
-    """Cells between blanks; R writes names, and the rows' own, in quotes."""
+    """Cells between blanks, without the brackets of lists; R writes names, and the rows' own, in quotes."""
+    line = _BRACKETS.sub(" ", line)
     if '"' not in line:
         return line.split()
     return [c.strip('"') for c in re.findall(r'"[^"]*"|\S+', line)]

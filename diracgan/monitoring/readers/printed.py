@@ -14,30 +14,35 @@ from pathlib import Path
 
 import numpy as np
 
-from ..clocks import FEWEST, is_clock_name
+from ..clocks import FEWEST, FOREIGN, is_clock_name, plain_name
 from ..roles import player_of
-from .table import Columns, LogTable, whole_lines, without_thousands
+from .table import TENSOR, Columns, LogTable, whole_lines, without_thousands
 
 _NUMBER = r"[-+]?(?>\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+|nan|inf)"  # whole: of 1.5s it is not 1
-_NAME = r"[A-Za-z_][\w./()-]{0,60}"
+_NAME = r"[^\W\d][\w./()-]{0,60}"
 # a name holds no digit alone; of "D(G(z)): 0.1 / 0.02" both numbers are read
 _PAIR = re.compile(
     rf"(?<!\w)({_NAME}(?: (?:loss|score|acc))?)['\"]?"
-    rf"\s*[:=]\s*(?:np\.float\d+\(|['\"])?({_NUMBER})(?![\w:])"
+    rf"\s*[:=]\s*(?:np\.float\d+\(|['\"])?({_NUMBER})i?(?![\w:])"  # InfluxDB's integers: 3i
     rf"(?:\s*/\s*({_NUMBER}))?",
     re.IGNORECASE,
 )
-# "Gen Loss Total : 45.1" after a mark: a name of several words
+# "Gen Loss Total : 45.1" after a mark: a name of several words, of which the first is no count (E012)
 _WORDS = re.compile(
-    rf"(?:^|[,;|\[\]])\s*([A-Za-z][\w.-]*(?: [A-Za-z][\w.()-]*){{1,3}})(?=\s*[:=]\s*{_NUMBER})"
+    rf"(?:^|[,;|\[\]])\s*(?![A-Za-z]+\d+ )([A-Za-z][\w.-]*(?: [A-Za-z][\w.()-]*){{1,3}})(?=\s*[:=]\s*{_NUMBER})"
 )
 _FRACTION = re.compile(
-    r"(?:\b(epoch|batch|step|iter)\w*(?:\(\w+\))?[:\s]*\[?\s*|\[\s*)(\d+)\s*/\s*(\d+)\]?(?![\d/]| \d\d?:)"
+    r"(?:\b(epoch|batch|step|iter)\w*(?:\(\w+\))?[:\s]*\[?\s*|\[\s*)(\d+)\s*/\s*(\d+)\]?(?![\d/]| \d\d?:\d\d:)"
     r"|\b(epoch)(?:\(\w+\))?[:\s]*\[\s*(\d+)\]",
     re.IGNORECASE,
 )
-# "tick 3 kimg 12.0 loss_d 1.39": a name, a blank, a number
-_SPACED = re.compile(rf"(?<![\w.])({_NAME})\s+({_NUMBER})(?![\w.:/])", re.IGNORECASE)
+# "tick 3 kimg 12.0 loss_d 1.39", "D loss 1.39": a name, a blank, a number
+_SPACED = re.compile(
+    rf"(?<![\w.])((?:(?:[dg]|disc|gen|discriminator|generator|critic) )?{_NAME})\s+({_NUMBER})(?![\w.:/])",
+    re.IGNORECASE,
+)
+# "loss D/G: 1.39/0.69", "D / G loss": two names before two numbers
+_BOTH = re.compile(r"(?<![\w./])([a-z_]+) ?/ ?([a-z_]+)(?=(?: loss)?\s*[:=])", re.IGNORECASE)
 _BAR = re.compile(r"(?:\|\s*|━\S*\s+)(\d+)/\d+\s*(?:\[|\d+:)")  # of tqdm, and of rich
 _UNFINISHED = re.compile(r"^[\s\x08]*(\d+)/(?!\1\b)\d+\s*(?:\[[=>.]|━|.*ms/step)")  # of Keras, amid an epoch
 # [0.69, 0.5] behind a name: the loss before what is measured beside it
@@ -45,22 +50,28 @@ _BRACKETED = re.compile(
     r"([:=]\s*)\[\s*([-+]?\d*\.\d+(?:[eE][-+]?\d+)?|[-+]?nan|[-+]?inf)(?:[,\s]+[^\[\],\s]+){0,3}\s*\]"
 )
 _PERCENT = re.compile(r":?\s*\d+%\|[^|]*(?=\|)")  # and the bar itself, up to its count
-_COUNT = re.compile(r"\b(epoch|batch|(?:global_)?step|iter|iteration)s? +(\d+)\b(?![/.\w])", re.IGNORECASE)
+_COUNT = re.compile(
+    rf"\b(epoch|ep|batch|(?:global_)?step|it|itr|iter|iteration|{'|'.join(FOREIGN)})s? +(\d+)\b(?![/.\w])",
+    re.IGNORECASE,
+)
 _ALONE = re.compile(r"\] \[(\d+)\] ")  # of CLU: "logging_writer.py:48] [500] d_loss=1.386"
-# "100: ..", "0 [D loss: ..", "000100 -> ..", ">1, 1/117, ..": a line that begins with its clock
-_LEADING = re.compile(r"^\s*>?\s*(\d+)(?:/\d+(?=:\s)|, (\d+)/\d+)?(?=\s*->|\s*[|>,\[]|:?\s)")
+# "100: ..", "0 [D loss: ..", "000100 -> ..", ">1, 1/117, ..", "#100 ..": a line that begins with its clock
+_LEADING = re.compile(r"^\s*[>#(]?\s*(\d+)\)?(?:/\d+(?=:\s)|, (\d+)/\d+)?(?=\s*->|\s*[|>,\[]|:?\s)")
 # "D_loss: 0,6931": no thousands are parted so
 _COMMA = re.compile(r"[:=]\s*[-+]?(?:0,\d+|\d+,(?:\d{1,2}|\d{4,}))(?![\d,.])")
 _COMMAS = re.compile(r"([:=]\s*[-+]?\d+),(\d+)(?![\d,])")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # of a terminal
-_TENSOR = re.compile(rf"(?:tf\.)?tensor\(\[*\s*({_NUMBER})\b[^)]*\)", re.IGNORECASE)
 _JULIA = re.compile(r"(?<![\w.])(\d+\.\d+)f(-?\d+)(?!\w)")  # 1.386f0, in single precision
 _SOURCES = (".py", ".cc", ".cpp", ".jl")  # what stands before the number of a line that printed
 _HEADER = re.compile(r"^=+ .* =+$")
 _STUDIO = re.compile(r"\bStep:\s*\d+\s+Progress:.*Gen_loss:")
-# VITS and its descendants list their losses without names, in this order
+# VITS, MelGAN and their descendants list their losses without names, in this order
 _VITS = re.compile(r"\tINFO\t(?:Losses: )?\[([^\[\]]+)\]")
 _VITS_NAMES = ("loss_disc", "loss_gen", "loss_fm", "loss_mel", "loss_dur", "loss_kl")
+_MELGAN = re.compile(
+    rf"\bms/batch\s+\S+ \| loss \[\s*({_NUMBER})\s+({_NUMBER})\s+({_NUMBER})\s+({_NUMBER})\s*\]"
+)
+_MELGAN_NAMES = ("loss_D", "loss_G", "loss_feat", "s_error")
 _ENDLESS = re.compile(r"\d{400}|\s{400}")  # no number; the time of the patterns grows with its square
 _HEAD = 1 << 16  # characters that tell how decimals are written
 _SEEN = 3  # decimal commas among them
@@ -129,13 +140,19 @@ def _row(line: str, before: dict[str, float]) -> tuple[dict[str, float], dict[st
     if _ENDLESS.search(line):
         return {}, {}
     line = _JULIA.sub(r"\1e\2", _PERCENT.sub("", _COLOUR.sub("", line)))
-    line = without_thousands(_BRACKETED.sub(r"\1\2", _TENSOR.sub(r"\1", _VITS.sub(_with_names, line))))
+    line = without_thousands(_BRACKETED.sub(r"\1\2", TENSOR.sub(r"\1\2", _listed(line))))
     clock = _clock(line, "epoch" in before)
+    both = {f"{m[1]}/{m[2]}": (m[1], m[2]) for m in _BOTH.finditer(line) if _players(m[1], m[2])}
+    line = _BOTH.sub(r"\1/\2", line) if both else line
     timed = re.search(r"\(epoch: \d+, iters: \d+.*?\)", line) is not None
     values = {}
     for name, value, second in _pairs(line):
         key = name.strip("()") if name.count("(") != name.count(")") else name
         if timed and key in _TIMINGS:
+            continue
+        if second and key.removesuffix(" loss") in both:
+            one, other = both[key.removesuffix(" loss")]
+            values |= {one: float(value), other: float(second)}
             continue
         values[key] = float(value)
         if second and not is_clock_name(key):  # 3/200
@@ -148,6 +165,15 @@ def _row(line: str, before: dict[str, float]) -> tuple[dict[str, float], dict[st
     spaced = _alternating(line) or {name: float(value) for name, value in _SPACED.findall(line)}
     told = [n for n in spaced if player_of(n) is not None]
     return clock, (values | spaced if told and len(beside | values | spaced) > 1 else {})
+
+
+def _listed(line: str) -> str:
+    """A line with names before the losses that it lists without."""
+    return _MELGAN.sub(_of_melgan, _VITS.sub(_with_names, line))
+
+
+def _of_melgan(found: re.Match[str]) -> str:
+    return ", ".join(f"{n}: {x}" for n, x in zip(_MELGAN_NAMES, found.groups(), strict=True))
 
 
 def _with_names(found: re.Match[str]) -> str:
@@ -168,7 +194,7 @@ def _clock(line: str, epoch: bool) -> dict[str, float]:
         clock["batch"] = float(bar[1])
     for k, (name, at, _, alone, count) in enumerate(_FRACTION.findall(line)):
         clock[(name or alone).lower() or ("epoch", "batch")[min(k + epoch, 1)]] = float(at or count)
-    clock |= {name.lower(): float(at) for name, at in _COUNT.findall(line)}
+    clock |= {plain_name(name): float(at) for name, at in _COUNT.findall(line)}
     alone = _ALONE.search(line)
     if alone is not None and not clock:
         clock["step"] = float(alone[1])
@@ -177,6 +203,10 @@ def _clock(line: str, epoch: bool) -> dict[str, float]:
         return clock
     one, other = leading.groups()
     return {"step": float(one)} if other is None else {"epoch": float(one), "batch": float(other)}
+
+
+def _players(one: str, other: str) -> bool:
+    return None not in (player_of(one), player_of(other)) and player_of(one) != player_of(other)
 
 
 def _counted(line: str) -> bool:
@@ -195,7 +225,8 @@ def _pairs(line: str) -> Iterator[tuple[str, str, str]]:
 
 def _alternating(line: str) -> dict[str, float]:
     """The numbers of a line whose cells are a name and a number by turns: ``train disc cost\\t-5.3\\t...``."""
-    cells = [c.strip() for c in re.split("\t" if "\t" in line else ",", line)]
+    parted = line.strip().strip("()[]")  # also a printed tuple: ('epoch', 0, 'D', 1.38, 'G', 0.79)
+    cells = [c.strip().strip("'\"") for c in re.split("\t" if "\t" in line else ",", parted)]
     cells = cells[len(cells) % 2 :]  # before them may stand a clock of two words
     if len(cells) < 4 or not all(re.fullmatch(_NUMBER, c, re.IGNORECASE) for c in cells[1::2]):
         return {}

@@ -14,6 +14,12 @@ import numpy as np
 from ...errors import InputError
 
 _NUMBER = re.compile(r"\s*(?:tensor\()?\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)")
+# of PyTorch, TensorFlow and Rust, as they are printed
+TENSOR = re.compile(
+    r"(?:tf\.)?tensor(?:\(\[*\s*([-+]?(?:[\d.]+(?:e[-+]?\d+)?|nan|inf))(?![\w.])(?:[^()]|\([^()]*\))*\)"
+    r"|\[\s*([-+]?(?:[\d.]+(?:e[-+]?\d+)?|nan|inf))[,;\]][^\]]*\]?)",
+    re.IGNORECASE,
+)
 NAME_COLUMNS = (
     "name",
     "tag",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...errors import not_installed
@@ -20,27 +20,7 @@ def read_events(path: Path, given: str) -> LogTable:
     Raises:
         InputError: where TensorBoard is not installed, or nothing was logged.
     """
-    try:
-        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-    except ImportError:
-        raise not_installed(f"{given}, a file of events,", "tensorboard", "logs") from None
-    events = EventAccumulator(str(path), size_guidance={"scalars": 0, "tensors": 0})
-    events.Reload()
-    found: dict[int, dict[str, float]] = {}
-    tags = events.Tags()
-    for tag in tags["scalars"]:
-        for e in events.Scalars(tag):
-            found.setdefault(e.step, {"step": float(e.step)})[tag] = float(e.value)
-    for tag in tags["tensors"]:  # what TensorFlow 2 writes scalars as
-        for e in events.Tensors(tag):
-            if not e.tensor_proto.tensor_shape.dim and e.tensor_proto.float_val:
-                found.setdefault(e.step, {"step": float(e.step)})[tag] = float(e.tensor_proto.float_val[0])
-    if not found:
-        raise UnreadyLogError(f"{given} holds no scalars; allowed: event files to which scalars were written")
-    columns = Columns()
-    for step in sorted(found):
-        columns.append(found[step])
-    return LogTable(columns.arrays(), "TensorBoard events", ends_blank=columns.ends_blank)
+    return _table(_scalars(path, given))
 
 
 def read_players(folders: Sequence[Path], given: str) -> LogTable:
@@ -49,17 +29,39 @@ def read_players(folders: Sequence[Path], given: str) -> LogTable:
     Raises:
         InputError: as :func:`read_events`.
     """
-    rows: dict[float, dict[str, float]] = {}
+    found = {}
     for folder in folders:
-        table = read_events(folder, given)
-        names = [n for n in table.columns if n != "step"]
-        for name in names:
-            own = folder.name if len(names) == 1 else f"{folder.name}/{name}"
-            for step, value in zip(table.columns["step"].tolist(), table.columns[name].tolist(), strict=True):
-                if value == value:  # blank cells are none of its events
-                    rows.setdefault(step, {"step": step})[own] = value
+        own = _scalars(folder, given)
+        found |= {folder.name if len(own) == 1 else f"{folder.name}/{n}": told for n, told in own.items()}
+    return _table(found, f"{', '.join(f.name for f in folders)} were read as series of one run")
+
+
+def _scalars(path: Path, given: str) -> dict[str, list[tuple[int, float]]]:
+    """Tag -> steps and values, also those that are not finite."""
+    try:
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    except ImportError:
+        raise not_installed(f"{given}, a file of events,", "tensorboard", "logs") from None
+    events = EventAccumulator(str(path), size_guidance={"scalars": 0, "tensors": 0})
+    events.Reload()
+    tags = events.Tags()
+    found = {tag: [(e.step, float(e.value)) for e in events.Scalars(tag)] for tag in tags["scalars"]}
+    for tag in tags["tensors"]:  # what TensorFlow 2 writes scalars as
+        held = [(e.step, e.tensor_proto) for e in events.Tensors(tag)]
+        found.setdefault(tag, []).extend(
+            (step, float(x.float_val[0])) for step, x in held if not x.tensor_shape.dim and x.float_val
+        )
+    if not any(found.values()):
+        raise UnreadyLogError(f"{given} holds no scalars; allowed: event files to which scalars were written")
+    return {tag: told for tag, told in found.items() if told}
+
+
+def _table(found: Mapping[str, Sequence[tuple[int, float]]], *notes: str) -> LogTable:
+    rows: dict[int, dict[str, float]] = {}
+    for tag, told in found.items():
+        for step, value in told:
+            rows.setdefault(step, {"step": float(step)})[tag] = value
     columns = Columns()
     for step in sorted(rows):
         columns.append(rows[step])
-    said = f"{', '.join(f.name for f in folders)} were read as series of one run"
-    return LogTable(columns.arrays(), "TensorBoard events", (said,), ends_blank=columns.ends_blank)
+    return LogTable(columns.arrays(), "TensorBoard events", notes, ends_blank=columns.ends_blank)

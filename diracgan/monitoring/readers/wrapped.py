@@ -1,10 +1,11 @@
-"""Logs inside something else, unwrapped line by line: containers' and structured loggers' lines, LaTeX's tables."""
+"""Logs inside something else, unwrapped line by line: containers' and loggers' lines, LaTeX, Prometheus' metrics."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ _RULES = re.compile(
     r"\\(?:hline|toprule|midrule|bottomrule|addlinespace|cmidrule(?:\([^)]*\))?\{[^}]*\}|cline\{[^}]*\})"
 )
 _STYLED = re.compile(r"\\(?:text\w+|mathbf|num|multicolumn\{\d+\}\{[^}]*\}|\w*color\{[^}]*\})\{([^{}]*)\}")
+# of Prometheus: gan_loss{player="critic"} 1.38 1709294400000
+_DESCRIBED = re.compile(r"# (?:HELP|TYPE) \w")
+_SAMPLE = re.compile(r"([A-Za-z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)(?:\s+(-?\d+))?\s*")
 # of what a logger adds by itself: created, msecs, relativeCreated of Python's
 _TIMES = frozenset("time timestamp ts created msecs elapsed seconds duration uptime".split())
 _WIDE = 3  # wrapped lines that are looked at
@@ -51,6 +55,8 @@ def _unwrapping(head: str) -> Callable[[Iterable[str]], Iterator[str]] | None:
         return _of_json
     if first and all(map(_RUNTIME.match, first)):
         return _of_runtime
+    if first and _DESCRIBED.match(first[0]):
+        return _of_prometheus
     return _of_latex if "\\begin{" in head and _ROW.search(head) else None
 
 
@@ -90,6 +96,23 @@ def _of_runtime(lines: Iterable[str]) -> Iterator[str]:
         if found is not None:
             rest = line[found.end() :]
             yield rest.rstrip("\n") if found[0].endswith("P ") else rest
+
+
+def _of_prometheus(lines: Iterable[str]) -> Iterator[str]:
+    """A JSON object for each time that the metrics were asked for: one that they say, or the count of a name."""
+    rows: dict[int, dict[str, float]] = {}
+    counts: Counter[str] = Counter()
+    for found in map(_SAMPLE.fullmatch, lines):
+        if found is None:  # what a metric means, and of which type it is
+            continue
+        name, labels, value, milliseconds = found.groups()
+        players = [x for x in re.findall(r'="([^"]*)"', labels or "") if player_of(x) is not None]
+        name = "_".join([name, *players])
+        at = counts[name] if milliseconds is None else int(milliseconds)
+        own = {} if milliseconds is None else {"timestamp": at / 1000}
+        rows.setdefault(at, own)[name] = float(value)
+        counts[name] += 1
+    yield from (json.dumps(rows[at]) + "\n" for at in sorted(rows))
 
 
 def _of_latex(lines: Iterable[str]) -> Iterator[str]:

@@ -206,6 +206,47 @@ PRINTED = {
     "a line that begins with its clock": ("{k}00 -> lossD={d} lossG={g}\n", "step", 100, "lossD", "lossG"),
     "a drawn table": ("│ {k}00 │ {d} │ {g} │\n", "step", 100, "d_loss", "g_loss"),
     "Excel": ("{k}00;{dc};{gc}\r\n", "Step", 100, "Loss D", "Loss G"),
+    "MelGAN": (
+        "Epoch {e} | Iters {k}00 / 999 | ms/batch 33.20 | loss [{d} {g} 0.1{r} 0.2{r}]\n",
+        *("iter", 100, "loss_D", "loss_G"),
+    ),
+    "bullets of Markdown": ("- epoch {k}: D loss {d}, G loss {g}\n", "epoch", 1, "D loss", "G loss"),
+    "French": (
+        "étape {k}: perte_critique: {d} perte_générateur: {g}\n",
+        *("step", 1, "perte_critique", "perte_générateur"),
+    ),
+    "Spanish, a table": ("{k};{dc};{gc}\n", "Época", 1, "Pérdida discriminador", "Pérdida generador"),
+    "Chinese": ("轮次 {k} 判别器损失: {d} 生成器损失: {g}\n", "epoch", 1, "判别器损失", "生成器损失"),
+    "a short clock": ("it {k}: d {d} g {g}\n", "it", 1, "d", "g"),
+    "a count before names": ("E{k} dloss={d} gloss={g}\n", "row", 1, "dloss", "gloss"),
+    "a clock after a sign": ("#{k} d_loss {d} g_loss {g}\n", "step", 1, "d_loss", "g_loss"),
+    "a clock in parentheses": (
+        "({k}) Discriminator: {d} Generator: {g}\n",
+        "step",
+        1,
+        "Discriminator",
+        "Generator",
+    ),
+    "a fraction before the time of day": (
+        "[{k}/120 12:{m}{s:02d}] D: {d} G: {g}\n",
+        "epoch",
+        1,
+        "D",
+        "G",
+    ),
+    "InfluxDB": ("gan,run=a step={k}i,d_loss={d},g_loss={g} 17000{k}\n", "step", 1, "d_loss", "g_loss"),
+    "Prometheus": (
+        '# TYPE gan_loss gauge\ngan_loss{{net="critic"}} {d} {k}000\ngan_loss{{net="generator"}} {g} {k}000\n',
+        *("timestamp", 1, "gan_loss_critic", "gan_loss_generator"),
+    ),
+    "Prometheus without times": ("# TYPE x gauge\nd_loss {d}\ng_loss {g}\n", "row", 1, "d_loss", "g_loss"),
+    "two names before two numbers": ("epoch {k}, D / G loss: {d} / {g}\n", "epoch", 1, "D", "G"),
+    "Python's tuples": ("('epoch', {k}, 'D', {d}, 'G', {g})\n", "epoch", 1, "D", "G"),
+    "Rust": (
+        "Epoch: {k} D loss: Tensor[{d}; f32] G loss: Tensor[{g}; f32]\n",
+        *("Epoch", 1, "D loss", "G loss"),
+    ),
+    "TOML": ("[[step]]\nstep = {k}\nd_loss = {d}\ng_loss = {g}\n", "step", 1, "d_loss", "g_loss"),
     "rows of validation": ("{k}00,train,{d},{g}\n{k}00,val,9.9,9.9\n", "step", 100, "d_loss", "g_loss"),
     "a row a number": (
         '{{"key": "d_loss", "value": {d}, "step": {k}e2}}\n{{"key": "g_loss", "value": {g}, "step": {k}e2}}\n',
@@ -225,6 +266,7 @@ HEADS = {
     "Comet": "metricName,metricValue,step\n",
     "a drawn table": "┃ step ┃ d_loss ┃ g_loss ┃\n",
     "Excel": "\ufeffsep=;\r\nStep;Loss D;Loss G\r\n",
+    "Spanish, a table": "Época;Pérdida discriminador;Pérdida generador\n",
     "rows of validation": "step,split,d_loss,g_loss\n",
 }
 
@@ -255,6 +297,30 @@ def test_what_a_script_prints_is_read_as_it_is(name, folder):
     assert (log.clock, log.interval) == (clock, interval) and losses(log.names) == (d, g)
     for player, values in ((d, D), (g, G)):
         np.testing.assert_allclose(log.values[log.names.index(player)], values, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{k} [{d} 0.5] {g}\n",
+        "{k} tensor({d}, device='cuda:0', grad_fn=<AddBackward0>) tensor({g}, grad_fn=<MeanBackward0>)\n",
+    ],
+)
+def test_numbers_that_nothing_names_are_all_there(form, folder):
+    (folder / "log.txt").write_text(written(form))
+    np.testing.assert_allclose(read("log.txt").values, [D, G], rtol=1e-9)
+
+
+def test_metrics_that_are_exported_one_after_the_other_share_their_times(folder):
+    lines = [
+        f'# TYPE {n} gauge\n{n}{{run="a"}} {x} {k}000\n'
+        for n, y in (("d", D), ("g", G))
+        for k, x in enumerate(y)
+    ]
+    (folder / "metrics.prom").write_text("".join(lines))
+    log = read("metrics.prom")
+    assert (log.names, log.clock, log.unit) == (["d", "g"], "timestamp", "seconds")
+    np.testing.assert_allclose(log.values, [D, G], rtol=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -210,6 +210,16 @@ def test_two_players_folders_of_events_are_one_run(folder):
     np.testing.assert_allclose(log.values[log.names.index("loss_gen")], G, rtol=1e-6)
 
 
+def test_a_player_s_events_say_where_it_stopped_being_finite(folder):
+    pytest.importorskip("tensorboard")
+    writer = pytest.importorskip("tensorboardX").SummaryWriter
+    for name, values in (("loss_disc", D), ("loss_gen", [*G[:-5], *[float("nan")] * 5])):
+        with writer(f"runs/{name}") as events:
+            for k in K:
+                events.add_scalar("loss", values[k], 10 * k)
+    assert read("runs").broken == 10 * (len(K) - 5)
+
+
 def test_a_long_line_of_many_metrics_is_read(folder):
     norms = ", ".join(f"norm/layer{k}: 0.5" for k in range(200))  # 4,000 characters
     (folder / "run.log").write_text(
