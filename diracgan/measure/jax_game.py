@@ -21,7 +21,8 @@ from ..rules.base import varying
 from ..rules.per_player import Memory
 from ..tracing.switching import branched
 from . import operators
-from .measured_game import PLAYERS, UserGame
+from .leading import PLAYERS
+from .measured_game import UserGame
 
 Field = Callable[..., Players]  # players, one batch, weight of the critic's penalties -> velocities
 

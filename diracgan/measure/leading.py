@@ -16,7 +16,8 @@ from ..numerics.arnoldi import arnoldi
 from ..records import Record
 
 WHICH = ("rightmost", "fastest", "turning")
-OF = ("flow", "step", "critic", "generator")
+PLAYERS: tuple[str, str] = ("critic", "generator")
+OF = ("flow", "step", *PLAYERS)
 Velocity = Callable[[Any], np.ndarray]  # displacement (S, n), or None for none -> the field there, (S, n)
 Products = Callable[[np.ndarray], np.ndarray]  # (S, n) -> (S, n)
 
@@ -26,7 +27,7 @@ _KINK = 1e-3
 _SLOW = (
     0.95  # a multiplier above this modulus decays slowly: those of Adam's first moment (beta1 <= 0.9) do not
 )
-_HELD = 5 << 26  # bytes of a basis, beyond which it starts again from its best part
+_HELD = 1 << 28  # bytes of a basis, beyond which it starts again from its best part
 _TOLERANCE = {8: 1e-6, 4: 1e-3}  # by the bytes of a number: a product in float32 is good to some 1e-5
 
 
@@ -88,6 +89,7 @@ def leading(
     seed: int,
     dtype: Any = np.float64,
     *,
+    near: np.ndarray | None = None,
     velocity: Any = None,
     defect: Any = None,
 ) -> GameSpectrum:
@@ -103,6 +105,8 @@ def leading(
         most: products at most.
         seed: of the random start.
         dtype: what the basis is kept in.
+        near: (S, n), directions rich in what is sought, such as the field: half of the start; the other half is random,
+            so that nothing is missed which they lack. None for a random start.
         velocity: for the record; ``defect`` likewise.
     """
     shift = 1.0 if of == "step" else 0.0
@@ -118,8 +122,9 @@ def leading(
         return np.abs(x + shift) if shift else np.real(x)
 
     runs, n = shape
-    start = np.tile(np.random.default_rng(seed).standard_normal(n), (runs, 1)).astype(dtype)
-    wide = max(5 * k // 2, _HELD // (n * start.itemsize))
+    start = np.tile(_unit(np.random.default_rng(seed).standard_normal(n)), (runs, 1))
+    start = (start if near is None else start + _unit(near)).astype(dtype)
+    wide = max(2 * k + 2, _HELD // (n * start.itemsize))
     found = arnoldi(apply, start, k, rank, tol, most, seed, wide)
     largest = np.abs(found.values).max(axis=1, keepdims=True)
     return GameSpectrum(
@@ -136,6 +141,11 @@ def leading(
     )
 
 
+def _unit(v: np.ndarray) -> np.ndarray:
+    """Vectors of length 1; zeros where there is next to nothing."""
+    return v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), np.finfo(v.dtype).tiny)
+
+
 def alone(found: GameSpectrum) -> GameSpectrum:
     """The spectrum of the first of S operators, without the leading axis."""
     arrays = ("eigenvalues", "residuals", "vectors", "converged", "velocity", "defect")
@@ -143,18 +153,22 @@ def alone(found: GameSpectrum) -> GameSpectrum:
     return dataclasses.replace(found, **first)
 
 
+def own_part(of: str, sizes: tuple[int, int]) -> slice:
+    """Where one player's parameters stand among both players'; for the flow all of them."""
+    return {"critic": slice(sizes[0]), "generator": slice(sizes[0], None)}.get(of, slice(None))
+
+
 def block(products: Products, of: str, sizes: tuple[int, int]) -> tuple[Products, int]:
     """The products with one player's own block of J, and its size; for the flow those with J itself."""
-    start, end = {"critic": (0, sizes[0]), "generator": (sizes[0], sum(sizes))}.get(of, (0, sum(sizes)))
-    if (start, end) == (0, sum(sizes)):
-        return products, end
+    if of not in PLAYERS:
+        return products, sum(sizes)
 
     def own(v: np.ndarray) -> np.ndarray:
         whole = np.zeros((len(v), sum(sizes)), v.dtype)
-        whole[:, start:end] = v
-        return products(whole)[:, start:end]
+        whole[:, own_part(of, sizes)] = v
+        return products(whole)[:, own_part(of, sizes)]
 
-    return own, end - start
+    return own, sizes[PLAYERS.index(of)]
 
 
 def derivative_defect(velocity: Velocity, products: Products, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -202,7 +216,7 @@ def eigenvalues(
         of: ``"step"`` where the operator is one iteration, whose multipliers are compared with 1; else ``"flow"``.
         tol: residual, relative to the largest eigenvalue, at which one counts as converged; None for 1e-6 in
             float64 and 1e-3 in float32.
-        most: products at most. A basis of more than some 340 MB starts again from its best part.
+        most: products at most. A basis of more than some 270 MB starts again from its best part.
         seed: of the random start.
 
     Returns:

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from ..errors import InputError, integer, number, unknown
-from .leading import OF, GameSpectrum, alone, block, checked, derivative_defect, leading
+from .leading import OF, GameSpectrum, alone, block, checked, derivative_defect, leading, own_part
 from .noise import NoiseFloor, floor
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
 
-PLAYERS: tuple[str, str] = ("critic", "generator")
 _DENSE = 32  # up to this many rows or columns a block's singular values come from all its columns
 
 
@@ -249,15 +248,16 @@ class MeasuredGame:
         seed = integer("seed", seed, low=0)
         k, tol, most = checked(which, of, k, tol, most, np.dtype(self.backend.dtype).itemsize)
         products, size = self._products(of)
-        speed, defect = self._probed(seed)
+        field = self.backend.field(self.held)
         kind = self.backend.dtype
         scale = self._state_scale().astype(kind) if of == "step" else np.ones(size, kind)
         found = alone(
             leading(
                 lambda v: products(v * scale) / scale,
                 *((1, size), which, of, k, tol, most, seed, kind),
-                velocity=speed,
-                defect=defect,
+                near=None if of == "step" else field[None, own_part(of, self.sizes)],
+                velocity=np.abs(field).max(keepdims=True),
+                defect=self._defect(seed),
             )
         )
         for v in found.vectors if of == "step" else ():  # in place: they are what is largest
@@ -432,15 +432,16 @@ class MeasuredGame:
             )
         return (n_d, n_g), forward, back
 
-    def _probed(self, seed: int) -> tuple[Any, Any]:
+    def _defect(self, seed: int) -> np.ndarray | None:
+        """How far finite differences stay from the derivative; None in float32, where they are too coarse."""
         held = self.held
         if self.backend.dtype != np.float64:
-            return np.abs(self.backend.field(held)).max(keepdims=True), None
+            return None
 
         def field(d: Any) -> np.ndarray:
             return self.backend.field(held, None if d is None else d[0])[None]
 
-        return derivative_defect(field, lambda v: self.backend.product(held, v[0])[None], seed)
+        return derivative_defect(field, lambda v: self.backend.product(held, v[0])[None], seed)[1]
 
     def _fields(self, draws: int) -> Iterator[np.ndarray]:
         few = (self.minibatches or self.batches).up_to(integer("draws", draws, low=2))

@@ -14,7 +14,8 @@ from ..errors import InputError, callback, flag, integer, shown
 from ..game import Game, Players
 from ..rules import Rule
 from . import jax_game, operators
-from .measured_game import PLAYERS, Batches, MeasuredGame, UserGame
+from .leading import PLAYERS
+from .measured_game import Batches, MeasuredGame, UserGame
 
 
 def game(

@@ -17,8 +17,9 @@ from ..registry import settings as read_settings
 from ..rules import Rule
 from . import torch_game
 from .batch_checkpoint import LEAST, MOST, SERIES
+from .leading import PLAYERS
 from .linear_response import Monitors
-from .measured_game import PLAYERS, MeasuredGame
+from .measured_game import MeasuredGame
 from .settings import Setting
 from .torch_step import TransposedStep
 

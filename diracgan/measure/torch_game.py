@@ -23,7 +23,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel  # pyright: ignore[report
 from torch.utils.checkpoint import CheckpointError  # pyright: ignore[reportMissingImports]
 
 from ..errors import InputError, integer, number, one_line
-from .measured_game import PLAYERS, UserGame
+from .leading import PLAYERS
+from .measured_game import UserGame
 from .torch_checks import check_loss, check_mode, modules_of
 from .torch_linear import LinearPart, NotLinear, trim
 from .torch_losses import Detached, Losses, WrittenAfter, leaf_of, mean_logit, places_of, slope, tangents_of

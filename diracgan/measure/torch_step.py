@@ -15,7 +15,7 @@ import torch.autograd.forward_ad as dual  # pyright: ignore[reportMissingImports
 from torch import Tensor  # pyright: ignore[reportMissingImports]
 
 from ..errors import InputError
-from .measured_game import PLAYERS
+from .leading import PLAYERS
 from .torch_game import Tensors, TorchGame
 from .torch_losses import tangents_of
 

@@ -12,6 +12,7 @@ from jax.flatten_util import ravel_pytree
 
 import diracgan as dg
 from diracgan.game import Players
+from diracgan.measure.leading import leading
 
 
 def d_loss(critic, generator, batch):
@@ -81,6 +82,20 @@ def own():
 
 def nearest(found, dense):
     return max(np.abs(dense - mu).min() for mu in found)
+
+
+def test_a_start_near_the_fastest_is_sooner_there_and_misses_none_that_it_lacks():
+    values = np.concatenate([[9.0, 8.5, 8.0, 7.5], np.linspace(-6.0, 6.0, 396)])
+    near = np.zeros((3, 1, 400))
+    near[0, 0, :4] = near[1, 0, [0, 2]] = 1.0  # a field may lack some by symmetry; at rest it is 0
+
+    def found(near):
+        how = ((1, 400), "fastest", "flow", 4, 1e-6, 200, 0)
+        return leading(lambda v: v * values, *how, near=near)
+
+    of_all, of_two, of_none, random = map(found, (*near, None))
+    np.testing.assert_allclose(of_two.eigenvalues[0], values[:4], atol=1e-6)
+    assert of_all.products < random.products == of_none.products
 
 
 @pytest.mark.slow
