@@ -90,10 +90,10 @@ class CudaLoop:
 
     text: str
 
-    def fails(self, device: jax.Device) -> str:
-        """Why it does not compile for a GPU; "" where it does, and is ready to be launched there."""
+    def fails(self, device: Any) -> str:
+        """Why it does not compile for a GPU; "" where it does."""
         try:
-            _on_device(self.text, device.local_hardware_id or 0)
+            _compiled_for(self.text, device.local_hardware_id or 0)
         except Exception as error:  # whatever a compiler or a driver says: the run goes on without
             return one_line(error)
         return ""
@@ -115,7 +115,7 @@ def arguments(reads: Sequence[ArrayAddress], writes: Sequence[ArrayAddress]) -> 
 
 
 @functools.cache
-def missing(device: jax.Device) -> str:
+def missing(device: Any) -> str:
     """Why no loop can be launched on a GPU from here; "" where a trial on a few numbers went well."""
     if importlib.util.find_spec("cuda") is None or importlib.util.find_spec("cuda.core") is None:
         return "cuda-core is not installed (diracgan's extra 'cuda' brings it)"
@@ -212,10 +212,17 @@ def compiled(source: str, arch: str, logs: Any = None) -> Any:
 
 
 @functools.lru_cache(maxsize=256)
-def _on_device(source: str, index: int) -> Any:
-    """The kernel for one GPU."""
+def _compiled_for(source: str, index: int) -> Any:
+    """The machine code for one GPU."""
     from cuda.core import Device  # pyright: ignore[reportMissingImports]
 
-    device = Device(index)
-    device.set_current()
-    return compiled(source, f"sm_{device.arch}").get_kernel("run")
+    return compiled(source, f"sm_{Device(index).arch}")
+
+
+@functools.lru_cache(maxsize=256)
+def _on_device(source: str, index: int) -> Any:
+    """The kernel for one GPU; only within XLA's calls, where that GPU's context is the current one anyway."""
+    from cuda.core import Device  # pyright: ignore[reportMissingImports]
+
+    Device(index).set_current()
+    return _compiled_for(source, index).get_kernel("run")

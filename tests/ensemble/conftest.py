@@ -164,7 +164,12 @@ def as_on_a_gpu(monkeypatch):
     monkeypatch.setattr(api, "choose", lambda devices: there)
     monkeypatch.setattr(gpu_backend, "INTERPRET", True)
     monkeypatch.setitem(sys.modules, "cuda", None)
-    caches = (on_device.engine, cuda_backend.missing, cuda_backend._on_device)
+    caches = (
+        on_device.engine,
+        cuda_backend.missing,
+        cuda_backend._compiled_for,
+        cuda_backend._on_device,
+    )
     for cache in caches:
         cache.cache_clear()
     yield
