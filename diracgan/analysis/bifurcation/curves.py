@@ -417,7 +417,7 @@ def _differentiable(
 
 def _nearest(values: np.ndarray, place: Sequence[float] | np.ndarray) -> int:
     """Which of a curve's values lies nearest to a place, each number in units of its extent along the curve."""
-    units = np.maximum(np.ptp(values, axis=0), np.finfo(float).tiny)
+    units = np.maximum(np.ptp(values, axis=0), _SLACK * (1.0 + np.max(np.abs(values), axis=0)))
     return int(np.argmin(np.linalg.norm((values - place) / units, axis=1)))
 
 
