@@ -233,7 +233,7 @@ def layout(specification: Specification, values: Mapping[str, np.ndarray], chunk
     shape = tuple(len(x) for x in values.values())
     cut = _chunk(specification, values, chunk)
     follows = any(q.group in (WHOLE, TAIL) for q in specification.quantities)
-    ran_by = engine() if follows else "XLA"
+    ran_by = engine() if follows else "NumPy or XLA"  # by the size of a chunk, wherever it is computed
     about = described(specification) | {
         "axes": {n: _digest(x) for n, x in values.items()},
         "chunk": list(cut),

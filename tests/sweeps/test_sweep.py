@@ -489,7 +489,7 @@ def test_nothing_else_replaces_a_sweep(undisturbed: Path, tmp_path: Path):
 
 def test_a_store_says_what_is_promised_of_its_bytes(undisturbed: Path):
     linear = xr.open_zarr(undisturbed, consolidated=False).attrs
-    assert (linear["engine"], linear["reproducible"][:11]) == ("XLA", "bit for bit")
+    assert (linear["engine"], linear["reproducible"][:11]) == ("NumPy or XLA", "bit for bit")
     from diracgan.ensemble.fixed_steps import engine
 
     followed = dg.sweep(dg.variant("ns"), {"phi0": "0.1,0.2"}, "final_radius", theta0=[0.1], t1=1.0)

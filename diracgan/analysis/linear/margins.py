@@ -1,6 +1,6 @@
 """The spectral margins of many settings at once, on which thresholds, tuning and charts rest.
 
-All settings that differ only in numbers share one compiled program.
+All settings that differ only in numbers share one program.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Margin(NamedTuple):
 
 
 def margins(batch: Sequence[LinearSettings]) -> list[Margin]:
-    """The margin of every question, with one compiled program for all that differ in numbers only.
+    """The margin of every question, with one program for all that differ in numbers only.
 
     Example:
         >>> import diracgan as dg
