@@ -76,9 +76,9 @@ class Slope(nn.Module):
 H, MU, BATCH = 0.1, 0.4, 8
 
 
-def linear(**how):
+def linear(count=32, **how):
     """D(x) = phi x, G = theta: phi' = mean(x) - theta - mu phi, theta' = phi, at the equilibrium of all batches."""
-    batches = list(1.0 + torch.randn(32, BATCH, dtype=KIND, generator=torch.Generator().manual_seed(1)))
+    batches = list(1.0 + torch.randn(count, BATCH, dtype=KIND, generator=torch.Generator().manual_seed(1)))
     means = np.array([float(x.mean()) for x in batches])
 
     def critic_loss(phi, theta, x):
@@ -98,7 +98,17 @@ def linear(**how):
     return dg.measure.game(critic_loss, generator_loss, *players, batches, **usual | how), means
 
 
-@pytest.mark.slow  # the same forecast of a step in JAX: test_forecast.py; PyTorch's step: test_torch_game.py
+def test_the_spread_of_the_run_as_it_is_is_the_stationary_deviation():
+    game, means = linear(count=8)
+    (found,) = dg.forecast(game, (), 3000).settings
+    step = np.array([[1 - H * MU, -H], [H, 1.0]])
+    assert found.growth == pytest.approx(np.abs(np.linalg.eigvals(step)).max(), rel=1e-9)
+    exact = np.sqrt(solve_discrete_lyapunov(step, np.diag([H**2 * means.var(), 0.0]))[0, 0])
+    # 12 windows of 30 memories make their deviation within 4 %
+    assert found.series["d_real"].spread == pytest.approx(exact * means.mean(), rel=0.1)
+
+
+@pytest.mark.slow  # under the run's own rates: the test above
 def test_the_spread_is_the_stationary_deviation():
     game, means = linear()
     found = dg.forecast(game, ["lr=0.05", "lr_g=0.05", "ratio=2,weight_decay=0.1"], 3000).settings

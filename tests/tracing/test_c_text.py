@@ -46,6 +46,8 @@ def test_operations_of_one_number_are_numpys():
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="Linux alone lists what is loaded")
 def test_a_library_is_unloaded_with_the_last_of_its_functions():
+    gc.freeze()  # what other tests have left is not looked through three times
+
     def loaded() -> int:
         gc.collect()
         return Path("/proc/self/maps").read_text().count("kernel.so")

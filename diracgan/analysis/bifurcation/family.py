@@ -313,7 +313,9 @@ def numbers_at(corners: Any, ps: Array | np.ndarray) -> Any:
     By NumPy where all are numbers: a shooting asks thousands of times.
     """
     xp: Any = jnp if any(is_traced(x) for x in jax.tree.leaves((corners, ps))) else np
-    weights = functools.reduce(xp.kron, [xp.stack([1.0 - p, p]) for p in ps], xp.ones(1))
+    weights = functools.reduce(
+        xp.kron, [xp.stack([1.0 - p, p]) for p in ps], xp.ones(1, xp.asarray(ps).dtype)
+    )
     return jax.tree.map(lambda leaf: leaf if xp.ndim(leaf) == 0 else weights @ xp.asarray(leaf), corners)
 
 

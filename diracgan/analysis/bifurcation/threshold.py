@@ -78,7 +78,9 @@ def threshold(point: Bifurcation, others: Sequence[str]) -> Callable[[Any], Arra
 
     def found(values: Any) -> Array:
         values = jnp.asarray(values)
-        dtype = jnp.result_type(values, jnp.float32)
+        dtype = jnp.promote_types(
+            values.dtype, jnp.float32
+        )  # a number of Python's is the double that it became
         given = dirac.cast((*family.given, start, covector, begin), dtype)
         return _solved(point.kind, family.discrete, family.times, given, values.astype(dtype))
 
@@ -131,7 +133,8 @@ def _solved(kind: PointKind, discrete: bool, times: int | None, given: Any, valu
 
     def solve(_: Any, y: Array) -> Array:
         def stage(k: Array, y: Array) -> Array:
-            return newton(y, begin + (k + 1) / _STAGES * (jax.lax.stop_gradient(values) - begin))
+            share = (k + 1).astype(begin.dtype) / _STAGES
+            return newton(y, begin + share * (jax.lax.stop_gradient(values) - begin))
 
         return jax.lax.fori_loop(0, _STAGES, stage, y)
 

@@ -13,6 +13,7 @@ import diracgan as dg
 from diracgan.analysis.bifurcation import born_cycles, branch, curve, cycles, doubled_cycles
 from diracgan.analysis.bifurcation.contacts import _places, touching_between
 from diracgan.analysis.bifurcation.cycle_equations import CycleEquations
+from diracgan.analysis.bifurcation.cycle_points import CycleKind, _at_surface
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +225,7 @@ def _rings(game, over):
     return cycles(game, over, ([game.k**0.5], [0.0]), period=2 * np.pi, x0=1.0)
 
 
-@pytest.mark.slow  # its compilation takes 13 s
+@pytest.mark.slow  # where it touches and of which kind that is: in another unit of time, below
 def test_a_cycle_that_reaches_a_kink_of_the_loss_grazes_there_and_beyond_slides():
     # the circle r^2 = k reaches the logit phi = 1, at which c max(0, phi - 1) has its kink, at k = 1
     found = _rings(games.Stopped(k=0.95), "k=0.92:1.04")
@@ -327,6 +328,7 @@ def test_in_another_unit_of_time_a_cycle_touches_a_kink_at_the_same_number():
     u = np.append(equations.anchor, [turn / equations.unit, k])
     found = touching_between(equations, u, -np.inf, np.inf)
     assert found.number == pytest.approx(1.0, abs=1e-10) and found.residual < 1e-10
+    assert _at_surface(found) is CycleKind.GRAZING_SLIDING  # the far side's velocity pushes it back
     assert found.period == pytest.approx(turn, rel=1e-9)
     np.testing.assert_allclose(found.state, [1.0, 0.0], atol=1e-7)
 

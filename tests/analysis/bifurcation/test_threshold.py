@@ -23,10 +23,14 @@ def point():
 def test_a_neimark_sacker_point(point):
     lr = threshold(point, ["gamma"])
     with jax.enable_x64(True):
-        assert float(lr(jnp.array([0.3]))) == pytest.approx(1.2, abs=1e-12)
+        found = jax.jit(jax.value_and_grad(lambda gamma: lr(gamma[None])))(jnp.asarray(0.3))
+        assert [float(x) for x in found] == pytest.approx([1.2, 4.0], abs=1e-11)
+        assert found[0].dtype == jnp.float64
+        single = jax.eval_shape(lr, jax.ShapeDtypeStruct((1,), jnp.float32))
+    assert single.dtype == jnp.float32
 
 
-@pytest.mark.slow  # its value: the test above; its slope: test_curves.py, how a threshold moves
+@pytest.mark.slow  # value and slope at one weight: the test above
 def test_a_neimark_sacker_point_under_jit_vmap_and_grad(point):
     lr = threshold(point, ["gamma"])
     with jax.enable_x64(True):
