@@ -24,6 +24,7 @@ _RESIDUAL = 1e-9  # of the size of the equations' terms: what is larger is not a
 _UPRIGHT = 1e-6  # of a unit tangent: its share along the last parameter below which that cannot be held
 _DIP = 0.25  # of what a monitor bends by over a step: how near to 0 it comes where two sign changes may lie within one
 _NARROW = 1e-5  # of two steps: how well the place is found where it comes nearest
+_LOOKS = 12  # in how many looks
 _NODES, _ENOUGH = 9, 6  # between two neighbours, of a curve that is interpolated, and how many of them
 
 #: u (n + 1,) -> F(u) (n,) and its Jacobian (n, n + 1).
@@ -460,7 +461,10 @@ def _dip(
     if not height(s) < 0:
         from scipy.optimize import minimize_scalar
 
-        within: Any = {"bounds": (-before, ahead), "options": {"xatol": _NARROW * (before + ahead)}}
+        within: Any = {
+            "bounds": (-before, ahead),
+            "options": {"xatol": _NARROW * (before + ahead), "maxiter": _LOOKS},
+        }
         s = float(minimize_scalar(height, method="bounded", **within).x)
     point = at(s)
     return None if point is None else (int(s > 0), point)
