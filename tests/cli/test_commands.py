@@ -129,7 +129,7 @@ def test_rates_act_in_eig(cli):
 # ---------------------------------------------------------------- simulate
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast: rotation, truth/test_trajectories.py; JSON, the next test
 def test_simulate_rotates(cli):
     found = answer(
         cli, "simulate", "-v", "wgan-linear", "--phi0", "1,0", "--theta0", "0,2", "--t1", math.pi / 2
@@ -157,7 +157,7 @@ def test_simulate_steps(cli):
     np.testing.assert_allclose([found["phi_ema"][-1][0], found["theta_ema"][-1][0]], [mean.real, mean.imag])
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast: files, dynamics/test_store.py
 def test_simulate_saves_what_it_prints(cli, folder):
     found = answer(cli, "simulate", "-v", "ns", "--l2", 0.1, "--t1", 1, "--seed", 5, "--out", "a.nc")
     read = dg.load("a.nc")
@@ -266,10 +266,10 @@ def test_a_printed_threshold_is_known_to_its_printed_error(cli):
 
 
 def test_a_picture_asks_for_the_verdict_where_eigenvalues_decide_nothing(cli, folder):
-    ns = ["plot", "-v", "ns", "--dim", 1, "--t1", 4, "--out", "a.png"]
-    assert answer(cli, *ns)["verdict"] == "converges-sublinearly"
-    assert answer(cli, *ns, "--no-verdict")["verdict"] is None
-    assert answer(cli, *ns, "--r1", 0.3, "--verdict")["verdict"] == "converges-exponentially"
+    words = ["plot", "-v", "wgan-linear", "--dim", 1, "--t1", 4, "--out", "a.png"]
+    assert answer(cli, *words)["verdict"] == "neutral-orbit"
+    assert answer(cli, *words, "--no-verdict")["verdict"] is None
+    assert answer(cli, *words, "--l2", 0.3, "--verdict")["verdict"] == "converges-exponentially"
 
 
 @pytest.mark.parametrize(
@@ -309,7 +309,8 @@ def test_a_user_s_variant_gets_every_command(cli, folder):
     np.testing.assert_allclose(found["eigenvalues"], [[0, 3], [0, -3]], atol=1e-12)
     found = answer(cli, "eig", "-v", "own.py:cli-own", "-p", "k=5", "--l2", 0.1)
     np.testing.assert_allclose(found["eigenvalues"][0][0], -0.05, atol=1e-12)
-    assert answer(cli, "simulate", "-v", "own.py:cli-own", "--t1", 1)["variant_name"] == "cli-own"
+    steps = ["--rule", "simultaneous", "--steps", 2]  # its flow: the picture below
+    assert answer(cli, "simulate", "-v", "own.py:cli-own", *steps)["variant_name"] == "cli-own"
     assert cli("plot", "-v", "own.py:cli-own", "--t1", 1)[1].splitlines()[-1] == str(folder / "cli-own.png")
 
 

@@ -68,7 +68,7 @@ def test_multipliers_of_simultaneous_steps_with_r1():
     np.testing.assert_array_equal(found.status, np.where(h < 4 * g, *stable))
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, against a closed form: the test above
 def test_linear_quantities_agree_with_one_spectrum_at_a_time():
     cases = [
         ("gan-qp", {"lam": "0.5:2:4"}, None, 2),  # a quotient 0/0 at the equilibrium
@@ -189,7 +189,7 @@ dg.sweep(dg.variant("ns"), {grid}, ["margin", "status"], rule=rule, out=sys.argv
 """
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, by an interrupt: the next test
 def test_killed_again_and_again_it_ends_with_the_same_bytes(undisturbed: Path, tmp_path: Path):
     out, total = tmp_path / "killed.zarr", 2 * 13 * 2
     script = SCRIPT.replace("{grid}", repr(GRID))

@@ -228,7 +228,7 @@ def test_every_solver_sees_a_short_visit_and_slides(solver):
         np.testing.assert_allclose([t for t in events(traj) if t > 1e-6], [t for t, _ in met], atol=2e-7)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: too dear
 def test_a_surface_of_the_logits_in_two_dimensions():
     # L_D = s below s = h and 2 s - h above: phi' = -theta or -2 theta, so r^2 of the ellipse of each side is conserved:
     # |phi|^2 + theta^2 below and |phi|^2 + 2 |theta|^2 above change only at crossings or slides
@@ -255,7 +255,7 @@ def test_a_surface_of_the_logits_in_two_dimensions():
         np.testing.assert_allclose(s[rows], 0.1, atol=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast: of nested branches each names its surface, above
 def test_the_program_of_a_loss_may_nest_its_branches():
     # |relu(phi) - a| through jit, one surface inside another; and relu(-relu(phi)) which is flat on both sides
     nested = pays(
@@ -287,7 +287,7 @@ def test_an_l1_penalty_holds_the_critic_at_zero():
     assert kinds(traj) == ["slide"]
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of one: an L1 penalty holds the critic, above
 def test_two_surfaces_hold_two_components():
     k, p, q = 0.3, np.array([1.0, 0.5]), np.array([0.0, 1.0])
     traj = run(attracted(k=k), p, q, t1=20.0, **TIGHT)

@@ -193,7 +193,7 @@ def alone_as_in_company(norm: str) -> bool:
     return bool(np.allclose(critic(phi, x, how)[:1], critic(phi, x[:1], how), atol=1e-5))
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, in the generator: virtual batch norm, below
 def test_only_a_batch_norm_lets_samples_depend_on_each_other():
     """Virtual batch norm's effect: the normalisation stays, the dependence goes (arXiv 1606.03498, 3.4)."""
     assert not alone_as_in_company("batch")
@@ -273,7 +273,7 @@ def test_dropout_keeps_the_mean_and_needs_a_key():
     assert draws.std(axis=0).min() > 0.05
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: too dear
 def test_a_projection_critic_sees_labels_and_no_slope_along_them(folder):
     np.savez("v.npz", x=x_of(30, 2), y=np.arange(30) % 3)
     on = problem("npz:v.npz", latent=4)
@@ -314,7 +314,7 @@ def test_a_game_of_one_batch_is_the_loss_by_hand():
         np.testing.assert_allclose(a, -b, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: too dear
 def test_the_mean_of_drawn_instance_noise_is_the_integral():
     """Keyed sampling in training, quadrature in the Dirac system: the same field in the mean."""
     on = problem("dirac", x0=[0.4], phi0=[0.7], theta0=[-0.3])
@@ -388,7 +388,7 @@ def test_a_kernel_that_the_stride_does_not_divide_makes_a_checkerboard(k):
     assert set(inner.ravel()) == {few * few, few * many, many * many}
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: too dear
 def test_pooling_in_place_of_strides():
     image = jnp.arange(16.0).reshape(1, 4, 4, 1)
     np.testing.assert_array_equal(Pool("max")(image)[0, :, :, 0], [[5, 7], [13, 15]])
@@ -413,7 +413,7 @@ def labelled_images():
     return type(made)(**{**own, "labels": jnp.arange(4) % 3, "classes": 3})
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast: the norm of a class is that of its formula, next
 def test_gains_of_a_class_move_its_samples_alone():
     """Class-conditional batch norm: (gain + g_y) x^ + shift + b_y, and only classes that are asked for are learned."""
     how = Architecture(width=4, condition="projection", labels_g="norm")

@@ -64,7 +64,7 @@ def test_a_kill_before_any_operation_on_the_disk_loses_nothing(folder, every):
         assert contents(out) == contents(whole), after
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, at the first training: the test above
 def test_a_kill_while_going_on_loses_nothing(folder):
     whole, random_ = folder.resolve() / "whole", random.Random(0)
     train("ns", "points8", steps=6, out=whole, **SMALL)
@@ -79,7 +79,7 @@ def test_a_kill_while_going_on_loses_nothing(folder):
         assert contents(out) == contents(whole), k
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, without a signal: the first test
 def test_killed_by_a_signal_at_random_points(folder):
     words = [
         sys.executable,
@@ -284,7 +284,7 @@ def test_the_best_checkpoint_is_that_of_the_best_line_after_a_kill(folder, kills
         assert best(out) == best("whole")
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: too dear
 def test_the_rate_leaves_out_what_compiles(folder):
     messages: list[str] = []
     seen = logging.Handler()

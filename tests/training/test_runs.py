@@ -69,7 +69,7 @@ def test_two_halves_are_a_whole(folder, rule):
     assert (folder / "half/metrics.jsonl").read_bytes() == (folder / "whole/metrics.jsonl").read_bytes()
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of small networks: test_run_folder.py, a kill loses nothing
 def test_two_halves_of_a_convolutional_run(folder):
     how = SMALL | {
         "networks": {"width": 4, "dropout_d": 0.2},
@@ -83,7 +83,7 @@ def test_two_halves_of_a_convolutional_run(folder):
     assert (folder / "half/metrics.jsonl").read_bytes() == (folder / "whole/metrics.jsonl").read_bytes()
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, without a signal: test_run_folder.py
 def test_killed_at_any_step_it_goes_on_bit_for_bit(folder):
     words = ["train", "ring8", "--width", "8", "--batch", "16", "--steps", "1000", "--log-every", "50"]
     words += ["--save-every", "50", "--sample-every", "1000", "--out", "killed"]
@@ -127,7 +127,7 @@ def test_what_is_not_finite_stops_and_the_last_good_checkpoint_stays(folder):
     assert json.loads((folder / "a/result.json").read_text())["result"] == "NaN"
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast: the alarms by their metrics, next
 def test_a_critic_that_has_won_is_told():
     far = train(
         "ns", "point:x0=9 9", rule=dg.rule("adam", lr=0.02, lr_g=1e-9, alternating=True), steps=400, **SMALL

@@ -244,7 +244,7 @@ def test_balance_holds_a_player_against_its_momentum(rule):
     assert not all(moved)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of the mean: variants/test_modifiers.py, noise damps ns
 def test_instance_noise_damps_and_decays():
     """Noise of deviation s damps the critic like R1(s^2/4) near rest; at step ``until`` the field is the plain one."""
     s = 0.6
@@ -259,7 +259,7 @@ def test_instance_noise_damps_and_decays():
     assert field(NS, "instance-noise:std=0.6,until=10", now=5) != pytest.approx(plain, rel=1e-3)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: too dear
 def test_mixed_batches_differ_only_by_a_norm_over_the_batch():
     """With separate batches a batch norm hides a shift of all fakes; in a mixed one the critic sees it."""
     on = problem("gauss2d")

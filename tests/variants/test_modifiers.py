@@ -387,7 +387,7 @@ def test_the_mean_over_noise_is_refused_where_a_bent_surface_is_given_by_the_los
     assert np.all(np.isnan(jax.tree.leaves(found)))
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of kinks at fixed places: the loss with nested ones, above
 def test_noise_on_a_loss_whose_nested_kinks_are_given_by_its_numbers():
     """w relu(|u - d| - 3/2) bends at d and d +- 3/2; d and w are traced. Derivatives by m and d are opposite."""
     one, (m, s, d, w) = np.ones(1), (0.4, 0.7, 1.0, 1.7)
@@ -411,7 +411,7 @@ def test_noise_on_a_loss_whose_nested_kinks_are_given_by_its_numbers():
     assert float(by_width) == pytest.approx(-float(by_mean), rel=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: too dear
 def test_an_orbit_that_drifts_beyond_the_errors_is_not_neutral():
     """Hinge with noise s from r = 0.22 falls by 3e-9 a turn: its kinks are 6 deviations away, beyond all powers of r.
 

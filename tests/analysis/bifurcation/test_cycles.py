@@ -106,7 +106,7 @@ def test_the_cycles_of_van_der_pol_against_dop853():
     assert found.values[0] == pytest.approx((0.02 / hopf.scale) ** 2, rel=0.01)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, without a jump: the two cycles above
 def test_cycles_through_the_jump_of_wgan_gp_have_the_closed_form():
     # phi'' + 2 lam phi' + phi = 0 on either side of phi = 0, see tests/analysis/orbits/test_orbits.py
     lam = 0.3
@@ -124,7 +124,7 @@ def test_cycles_through_the_jump_of_wgan_gp_have_the_closed_form():
     assert found.ends == ("the beginning of the range", "the end of the range")
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: too dear
 def test_the_cycles_of_a_linear_flow_all_lie_at_one_value():
     (hopf,) = branch(dg.variant("wgan-linear"), over="gamma=0:1").points
     found = born_cycles(hopf, 0.0, 1.0)
@@ -133,7 +133,7 @@ def test_the_cycles_of_a_linear_flow_all_lie_at_one_value():
     assert np.ptp(found.radii) > 0.5 and len(found.values) == 41
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: too dear
 def test_the_period_doublings_of_the_roessler_flow():
     at = ([0.0, 0.0], [-4.0, 0.1])
     found = cycles(games.Rossler(c=2.3).with_(l2=1.0), "c=2:3.5", at, x0=[1.0, 0.0])
@@ -176,7 +176,7 @@ def test_the_period_doublings_of_the_roessler_flow():
     assert "stable" in doubled.statuses and found.trivial_errors.max() < 1e-6
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: too dear
 def test_cycles_that_near_a_homoclinic_orbit_end_with_a_reason():
     (hopf,) = branch(
         games.BogdanovTakens(k=0.0, m=-0.5), over="k=-0.3:0.06", start=([0.0], [0.0]), x0=1.0
@@ -268,7 +268,7 @@ def slide_begins(c, between):
     return brentq(far_speed, *between, xtol=1e-13)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: too dear
 def test_a_cycle_crosses_before_it_slides_where_the_surface_first_lets_it_through():
     # c < 1/2: at the landing the far side's velocity turns towards the surface
     found = _rings(games.Stopped(k=1.0, c=0.4), "k=0.95:1.22")
@@ -277,7 +277,7 @@ def test_a_cycle_crosses_before_it_slides_where_the_surface_first_lets_it_throug
     np.testing.assert_allclose([p.value for p in found.points], expected, atol=1e-10)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: too dear
 def test_a_slide_is_left_on_its_way_and_at_last_not_begun():
     # c > 1/2: while it slides the near side pushes by k - 1 - theta - theta^2, at most k - 3/4, which the far side's c
     # holds up to k = c + 3/4; later the far side's velocity at the landing turns away from the surface
@@ -289,7 +289,7 @@ def test_a_slide_is_left_on_its_way_and_at_last_not_begun():
     assert found.ends == ("the beginning of the range", "the end of the range")
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: too dear
 def test_a_slide_is_left_for_a_while_on_the_side_that_it_came_from():
     def least_push(m):
         def push(theta):
@@ -360,7 +360,7 @@ def test_a_cycle_grazes_a_surface_that_does_not_hold_it(game):
     assert found.ends[1] == "the end of the range" and found.trivial_errors.max() < 1e-6
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: too dear
 def test_a_cycle_that_a_surface_carries_away_ends_its_branch():
     found = _rings(games.Stopped(k=0.95, c=-0.5), "k=0.92:1.04")
     (point,) = found.points

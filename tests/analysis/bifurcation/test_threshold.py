@@ -43,7 +43,7 @@ def test_a_neimark_sacker_point_under_jit_vmap_and_grad(point):
     assert float(lr(np.array([0.1], np.float32))) == pytest.approx(0.4, rel=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of a pair and in one number: a Neimark-Sacker point, above
 def test_a_flip_in_two_numbers():
     # alternating steps h_d, h_g of ns + R1(g): trace 2 - h_d g - h_d h_g/4, determinant 1 - h_d g; -1 is a multiplier
     # where 4 = 2 h_d g + h_d h_g/4
@@ -61,7 +61,7 @@ def test_a_flip_in_two_numbers():
         np.testing.assert_allclose(jax.grad(lr_d)(at), [-(exact**2) / 4 * 2, -(exact**2) / 16], atol=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness of a fold: too dear
 def test_a_fold_whose_equilibrium_moves():
     # phi' = k + m phi - phi^3: folds at k = 2 (m/3)^(3/2), dk/dm = (m/3)^(1/2)
     start = ([-1.3247], [0.0])

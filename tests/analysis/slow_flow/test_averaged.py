@@ -118,14 +118,14 @@ def test_r1_bounds_the_cycle_where_the_second_moment_is_slow():
     assert found.amplitude == pytest.approx(math.sqrt(2) * 1e-4 * 0.5 / 0.05, rel=0.03)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: too dear
 def test_optax_is_followed_by_its_own_code():
     own = dg.averaged(LINEAR, adam(beta1=0.5))
     theirs = dg.averaged(LINEAR, dg.rule.from_optax(optax.adam(0.01, 0.5, 0.999)))
     assert theirs.amplitude == pytest.approx(own.amplitude, rel=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # growth without bound: Adam's from beta1 = beta2 on, above
 def test_amsgrad_never_forgets_and_grows():
     # steps are h g/R on a circle of radius R, so that its lag pumps R dR/dn = const
     found = dg.averaged(LINEAR, "amsgrad:lr=0.01,beta1=0.5")
@@ -232,7 +232,7 @@ def test_a_start_just_inside_an_unstable_cycle_is_led_inwards():
     assert _end(outer * 0.999, radii, rates, cycles) is None
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast: cli/test_averaged.py, critical finds a cycle of a wanted size
 def test_the_number_that_gives_a_wanted_size():
     # A = 4 lr sqrt(tau2 (tau1 + 1/2)) at tau2 = 1e4: tau1 = 1 gives 4.8990
     rule = adam(beta1=0.9, beta2=0.9999)
@@ -264,7 +264,7 @@ def test_a_verdict_asks_the_averaged_flow_where_a_run_is_too_short():
     assert any(line.startswith("averaged flow") for line in found.evidence)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast: what comes to rest does not chatter, above
 def test_a_range_whose_end_comes_to_rest_has_the_size_0_there():
     # R1 settles the players as soon as eps is not small against the gradient of one step
     game, rule = NS.with_(r1=1.0), adam(beta1=0.0, beta2=0.9)

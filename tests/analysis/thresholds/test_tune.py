@@ -18,7 +18,7 @@ def test_the_flow_of_wgan_gp_is_fastest_at_critical_damping():
     assert "eigenvalues meet" in t.text
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast: the same value by the command, cli/test_questions.py
 def test_simultaneous_steps_of_wgan_gp_are_fastest_at_h_equal_lam():
     # |1 + h mu|^2 = 1 - 2 h lam + h^2 for lam < 1
     t = dg.tune(GP, {"lr": (0.0, 2.0)}, rule=dg.rule("simultaneous"))
@@ -29,7 +29,7 @@ def test_simultaneous_steps_of_wgan_gp_are_fastest_at_h_equal_lam():
     assert np.allclose(t.intervals["lr"], (0.0, 0.8), atol=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness of two parameters: too dear
 def test_alternating_ns_r1_can_be_made_deadbeat():
     # det = 1 - h g and trace = 2 - h g - h^2/4 both vanish at h = 2, g = 1/2
     t = dg.tune(dg.variant("ns"), ["r1", "lr"], rule=dg.rule("alternating"))
@@ -40,7 +40,7 @@ def test_alternating_ns_r1_can_be_made_deadbeat():
     assert np.allclose(t.intervals["r1"], (0.0, 0.75), atol=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # a closed form of steps: cli/test_questions.py, tune as JSON
 def test_extragradient_on_a_rotation():
     # |1 + i eta - eta^2|^2 = 1 - eta^2 + eta^4, least at eta = 1/sqrt(2)
     t = dg.tune(dg.variant("wgan-linear"), ["lr"], rule=dg.rule("extragradient"))
