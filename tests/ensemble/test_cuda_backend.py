@@ -133,7 +133,7 @@ def test_adaptive_steps_are_those_of_the_processor(names, c_compiler, doubles):
 
 
 def test_an_ensemble_on_a_gpu_is_the_definition_s(through_the_shim):
-    """All but the driver: the trial, asked for while XLA's program is traced, the call from within it, the launches."""
+    """All but the driver: the trial, the call from within XLA's program, the launches and what they are given."""
     phi, theta = starts(700, 2)
     e = api.ensemble(dg.variant("ns"), phi, theta, t1=0.3, dt=0.01, save=[0.1, 0.3])
     assert "fallback" not in e.attrs
@@ -177,6 +177,12 @@ def test_adaptive_steps_run_on_a_gpu(through_the_shim):
     assert_equal(joined(e.isel(time=1)), rk4(dg.variant("ns"), phi, theta, 0.005, 400), 1e-7)
     few = api.ensemble(dg.variant("ns"), phi, theta, max_steps=4, **how)
     assert set(np.asarray(few["status"])) == {2}  # too many steps, not a step that was too small
+
+
+def test_a_trial_while_a_program_is_traced_has_numbers(through_the_shim):
+    device, said = jax.local_devices(backend="cpu")[0], []
+    jax.jit(lambda x: said.append(cuda_backend.missing(device)) or x)(1.0)
+    assert said == [""]
 
 
 def test_a_kernel_that_does_not_compile_is_left_out_and_said(through_the_shim, monkeypatch):
