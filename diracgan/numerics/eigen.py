@@ -139,7 +139,7 @@ def numerical_abscissa(a: np.ndarray) -> float:
         >>> numerical_abscissa(np.array([[0.0, -1.0], [1.0, 0.0]]))
         0.0
     """
-    return float(np.linalg.eigvalsh((a + a.T) / 2)[-1]) + 0.0  # no negative zero
+    return float(np.linalg.eigvalsh(a / 2 + a.T / 2)[-1]) + 0.0  # no negative zero
 
 
 def numerical_radius(a: np.ndarray) -> float:
@@ -151,8 +151,8 @@ def numerical_radius(a: np.ndarray) -> float:
     """
 
     def support(angles: np.ndarray) -> np.ndarray:
-        turned = np.exp(1j * angles)[:, None, None] * a
-        return np.linalg.eigvalsh((turned + turned.conj().transpose(0, 2, 1)) / 2)[:, -1]
+        half = np.exp(1j * angles)[:, None, None] * (a / 2)  # the sum of two may overflow
+        return np.linalg.eigvalsh(half + half.conj().transpose(0, 2, 1))[:, -1]
 
     angles = np.linspace(0, 2 * np.pi, 181)
     for _ in range(4):

@@ -117,3 +117,10 @@ def test_ties_are_ordered_by_their_imaginary_parts():
     w = np.array([[-1.0, 1e-17 - 2j, 2j, -1e-17 + 1j]])
     order = eigen.ordered(w, np.full((1, 4), 1e-15))
     np.testing.assert_array_equal(w[0][order[0]].imag, [2, 1, -2, 0])
+
+
+def test_entries_near_the_largest_float_do_not_overflow():
+    """Of a diagonal matrix the numerical range is the interval between its entries."""
+    assert eigen.numerical_abscissa(np.diag([-1.5e308, -2.0])) == -2.0
+    assert eigen.numerical_abscissa(np.diag([1.5e308, -2.0])) == 1.5e308
+    assert eigen.numerical_radius(np.diag([-1.5e308, 1.0])) == pytest.approx(1.5e308)
