@@ -345,6 +345,7 @@ def _kind(value: object) -> str:
 def _is_hidden(value: object) -> bool:
     """Whether NumPy masks a number, which ``float`` would read as NaN with a warning."""
     mask = getattr(value, "mask", None)
+    # of kind b it is an array of NumPy's, or one of its numbers: both have any()
     return _kind(mask) == "b" and bool(mask.any())  # type: ignore[union-attr]
 
 
