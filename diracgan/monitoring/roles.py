@@ -150,8 +150,9 @@ def player_of(name: str) -> str | None:
             return "critic"
         if word in _GENERATOR:
             return "generator"
-    # GAN, as SPADE calls what the generator loses against the critic
-    return "generator" if [w for w in words_of(name) if w not in ("loss", "l")] == ["gan"] else None
+    # GAN, as SPADE calls what the generator loses against the critic; adv, as Encodec does
+    own = [w for w in words_of(name) if w not in ("loss", "l")]
+    return "generator" if own in (["gan"], ["adv"]) else None
 
 
 def is_loss(name: str) -> bool:
@@ -161,7 +162,7 @@ def is_loss(name: str) -> bool:
     parts = _PART - {"fake"} if player == "generator" and set(words) & _LOSS else _PART
     if player is None or set(words) & parts:
         return False
-    return bool(set(words) & _LOSS) or len(words) == 1 or words[0] in ("d", "g")
+    return bool(set(words) & {*_LOSS, "total"}) or len(words) == 1 or words[0] in ("d", "g")
 
 
 def says_loss(name: str) -> bool:

@@ -33,7 +33,7 @@ _WORDS = re.compile(
 )
 _FRACTION = re.compile(
     r"(?:\b(epoch|batch|step|iter)\w*(?:\(\w+\))?[:\s]*\[?\s*|\[\s*)(\d+)\s*/\s*(\d+)\]?(?![\d/]| \d\d?:\d\d:)"
-    r"|\b(epoch)(?:\(\w+\))?[:\s]*\[\s*(\d+)\]",
+    r"|\b(epoch|batch|step|iter)\w*(?:\(\w+\))?[:\s]*\[\s*(\d+)\]",
     re.IGNORECASE,
 )
 # "tick 3 kimg 12.0 loss_d 1.39", "D loss 1.39": a name, a blank, a number

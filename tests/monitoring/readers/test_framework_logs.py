@@ -246,6 +246,24 @@ PRINTED = {
         "Epoch: {k} D loss: Tensor[{d}; f32] G loss: Tensor[{g}; f32]\n",
         *("Epoch", 1, "D loss", "G loss"),
     ),
+    "counts in brackets": (
+        "Epoch[{e}], Step [{r}], d_loss: {d}, g_loss: {g}\n",
+        "step",
+        1,
+        "d_loss",
+        "g_loss",
+    ),
+    "Encodec": (
+        "Train | Epoch 1 | {k}/120 | adv {g} | feat 0.5{r} | d_loss {d}\n",
+        "row",
+        1,
+        "d_loss",
+        "adv",
+    ),
+    "Vocos": (
+        "Epoch 0/10 ━━━━━ {k}/120 0:00:10 • 0:00:20 v_num: 0.0 discriminator/total: {d} generator/total: {g}\n",
+        *("batch", 1, "discriminator/total", "generator/total"),
+    ),
     "TOML": ("[[step]]\nstep = {k}\nd_loss = {d}\ng_loss = {g}\n", "step", 1, "d_loss", "g_loss"),
     "rows of validation": ("{k}00,train,{d},{g}\n{k}00,val,9.9,9.9\n", "step", 100, "d_loss", "g_loss"),
     "a row a number": (
