@@ -30,7 +30,7 @@ from .numerics.gaussian_mean import (
     moving_mean,
     polynomial_mean,
 )
-from .tracing.piecewise import Form, Kinks, form_of, kinks_by_newton, kinks_of, polynomials
+from .tracing.piecewise import MOST_KNOWN, Form, Kinks, form_of, kinks_by_newton, kinks_of, polynomials
 from .tracing.switching import branched, evaluate
 from .variants import Variant
 
@@ -40,6 +40,13 @@ _PAIR_PIECES = 2  # in a plane each side is cut into so many pieces; 32 and 64 n
 _MOST_DEGREE = 4  # of a polynomial that is integrated in closed form
 _MISSED = 1e-4  # of a derivative of size 1, above the rounding of 32 bits
 _REACH = 9.0  # standard deviations: the weight beyond is under 1e-18
+
+
+UNKNOWN_MEAN = (
+    f"a mean over noise is known of losses that switch at no more than {MOST_KNOWN} places, which move with no "
+    "parameter (or only linearly), and that do not bend much more sharply than the noise is wide"
+)
+"""What a mean over noise that is NaN may lack."""
 
 
 def smooth_mean(

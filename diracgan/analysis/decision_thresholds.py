@@ -102,6 +102,7 @@ class Thresholds:
     before_the_end: float = 1e-9
     # of a state, and of its first size: whatever scale the losses have, an exponential growth so far has left it
     far_out: float = 1e12
+    hastens: float = 30.0  # times as fast for its size: a motion of which no effort sees much more
     steps_directions: int = 64  # directions in which steps are tried for leading inward
     steps_radii: tuple[float, float, int] = (1.0, 100.0, 9)  # from where to where, in how many circles
     change_rounding: tuple[float, float] = (
@@ -116,7 +117,10 @@ class Thresholds:
         *(1e-30, 1e-50, 1e-80),
     )
     told_apart: float = 1e3  # roundings of a point: nearer to it the field is not looked at
-    nodes_of_a_rest: int = 64  # of the integral of the time that is left to a rest
+    step_to_a_rest: float = (
+        0.1  # of log r: steps in which a motion is followed to where a root brings it to rest
+    )
+    rest_told: float = 1e-6  # of the time so far: what is left to a rest needs no better estimate
     leads_in: float = 0.5  # cosine of a field that leads to the point against the way that is looked along
     # 1 - p of a speed r^p: with p < 0.96, and not that of a jump
     steeper: tuple[float, float] = (0.0376, 0.9)
@@ -208,11 +212,12 @@ class Thresholds:
     newton_gain: float = 0.5  # of the change where Newton began: less is left of it at a root
     # singular values below this share of the largest belong to a line of equilibria
     line_of_rest: float = 1e-9
-    rank: float = 1e-8  # the same for the rank that is reported
+    rank: float = 1e-8  # the same for the directions in which others are looked for
     same_rest: float = 1e-6  # of the reach: two equilibria nearer to each other are one
     beside_jump: float = (
         1e-3  # of the reach: where a line of rest on a jump is looked for, and of the field there
     )
+    beside_family: float = 1e-3  # of the reach: how far away another equilibrium of a line is looked for
     beside_rest: float = 1e-7  # of the reach: how far beside an equilibrium the motion itself is looked at
     balanced_rest: float = 1e-6  # of the reach and the slope: what the field's limits around it may leave
     turning_rank: float = 1e-10  # singular values of the equation of a turning state that count as 0

@@ -35,7 +35,7 @@ _MOST_KEPT = 256  # loops
 
 @functools.lru_cache(maxsize=_MOST_KEPT)
 def _compiled(
-    programs: tuple[tuple[str, Program, int], ...], text: str, **sizes: int
+    programs: tuple[tuple[str, Program, int], ...], text: str, **sizes: float
 ) -> Callable[..., int] | None:
     """The function ``run`` of a loop around programs as functions, or None where it cannot be compiled."""
     defined = [f"#define {name} {value}" for name, value in sizes.items()]
@@ -99,9 +99,15 @@ def flow_loop(
     count = len(parameters)
     programs = ("field", field, count), *(() if seen is None else [("watched", seen, count)])
     guards = filippov.guard_count(on) - 1 if watched else 0
-    sizes = {"N": size, "WAYS": neighbours, "SITES": guards, "FROZEN": int(sites > 0), "SLIDES": slides}
+    sizes: dict[str, float] = {
+        "N": size,
+        "WAYS": neighbours,
+        "SITES": guards,
+        "FROZEN": int(sites > 0),
+        "SLIDES": slides,
+    }
     modes = count - 2 * sites - slides * (sites + 1)
-    sizes |= {"PARAMETERS": count, "MODES": modes, "SLACK": count - sites}
+    sizes |= {"PARAMETERS": count, "MODES": modes, "SLACK": count - sites, "LEAVING": filippov.SLACK}
     run = _compiled(programs, EVENT_LOOP, **sizes)
     return None if run is None else FlowLoop(run, np.array(parameters, float))
 

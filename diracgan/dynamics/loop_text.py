@@ -9,9 +9,9 @@ typedef double T;
 
 #: What :mod:`.event_loop` does, step for step: the same stages, step control, guards and rows. ``N`` entries of a
 #: state, ``WAYS`` neighbours carried along with it, ``SITES`` guards besides the float range; ``FROZEN`` tells that a
-#: field without a value is another loop's business, ``SLIDES`` along how many surfaces the motion slides. A surface
-#: whose sites are known to switch together, and which the field crosses, is crossed here; whatever else happens at a
-#: surface ends the loop.
+#: field without a value is another loop's business, ``SLIDES`` along how many surfaces the motion slides,
+#: ``LEAVING`` the slack of a surface that is being left, as a share of the state. A surface whose sites are known to
+#: switch together, and which the field crosses, is crossed here; whatever else happens at a surface ends the loop.
 EVENT_LOOP = """
 #define STAGES 14
 #define ALL (N * (1 + WAYS))
@@ -130,7 +130,7 @@ static int crosses(double *p, const int64_t *shared, int k, const double *y, dou
     if (tied[j]) {
       if (!(s[j] <= flat && fabs(g[j] - slack) <= least * fmax(1, s[j] / s[k])) || !(flips || s[j] >= -flat)) return 0;
       if (flips) q[MODES + j] = -p[MODES + j];
-      q[SLACK + j] = 1e-13 * (off > 0 ? off : 1); /* in proportion to the state */
+      q[SLACK + j] = LEAVING * (off > 0 ? off : 1); /* in proportion to the state */
     } else if (!(g[j] <= 2 * slack)) {
       q[SLACK + j] = 0;
     }

@@ -9,6 +9,8 @@ import jax
 import numpy as np
 from jax import Array
 
+from .. import dirac
+from ..instance_noise import UNKNOWN_MEAN
 from ..numerics.convex_hull import distance_to_hull
 from ..tracing.host import along
 from . import filippov, switchings
@@ -56,9 +58,12 @@ def integrate(use: Engine, system: DiracSystem, y: np.ndarray, span: TimeSpan) -
     def ended(result: str, when: float, text: str) -> Integrated:
         return Integrated(ys, y, t, result, when, text, events, steps, passed)
 
+    def counted() -> int:
+        return passed + span.dearer * (len(events) - passed)
+
     v = np.asarray(natural(system, y)[1])
     if not np.all(np.isfinite(v)):
-        return ended("stiff", 0.0, "the field has no finite value at the start")
+        return ended("stiff", 0.0, without_a_value(system, y))
     if not np.any(v):  # also where the field jumps away on every side: to stay is a solution
         ys[:], t = y, t1
         return ended("ok", math.nan, "rests at an equilibrium")
@@ -66,7 +71,7 @@ def integrate(use: Engine, system: DiracSystem, y: np.ndarray, span: TimeSpan) -
     repeats = 0
     shared = np.zeros((len(regime.modes),) * 2, bool)
     while True:
-        left = span._replace(steps=span.steps - steps, switchings=span.switchings - len(events))
+        left = span._replace(steps=span.steps - steps, switchings=span.switchings - counted())
         part = use(system, regime, y, left._replace(t=t, shared=shared))
         regime = regime if part.regime is None else part.regime
         events += [(float(when), "crossing") for when in part.crossings]
@@ -96,8 +101,39 @@ def integrate(use: Engine, system: DiracSystem, y: np.ndarray, span: TimeSpan) -
         if repeats > 2 * len(regime.modes) + 4:
             text = f"the motion meets its discontinuities again and again at t = {t:.10g} and cannot go on"
             return ended("stuck", t, text)
-        if len(events) >= span.switchings:
-            return ended("max steps", t, f"{span.switchings} switchings by t = {t:.10g}")
+        if counted() >= span.switchings:
+            return ended("max steps", t, f"{len(events)} switchings by t = {t:.10g}")
+
+
+def without_a_value(system: DiracSystem, y: np.ndarray) -> str:
+    """Why the field has no finite value at a start, in words.
+
+    Example:
+        >>> from diracgan import variant
+        >>> from diracgan.game import Players
+        >>> system = DiracSystem(variant("wgan"), np.zeros(1), Players(1.0, 1.0), None)
+        >>> without_a_value(system, np.zeros(2))
+        "the field has no finite value at the start: the critic's loss is nan there, and the generator's"
+    """
+    values = np.array(_losses(system, y))
+    lost = ~np.isfinite(values)
+    if not np.any(lost):
+        return f"{_NO_VALUE}: the losses have one, but not their derivatives"
+    where = f"the critic's loss is {values[0]:g} there" + (", and the generator's" if lost[1] else "")
+    if not lost[0]:
+        where = f"the generator's loss is {values[1]:g} there"
+    if np.any(np.isinf(values)):
+        return f"{_NO_VALUE}: {where}: a term of it leaves the float range, as exp does beyond 709"
+    return f"{_NO_VALUE}: {where}" + (f"; {UNKNOWN_MEAN}" if "noise" in system.variant.extras else "")
+
+
+_NO_VALUE = "the field has no finite value at the start"
+
+
+@jax.jit
+def _losses(system: DiracSystem, y: Array) -> tuple[Array, Array]:
+    game, z = dirac.game(system.variant, system.x0), filippov.unpack(system, y)
+    return game.critic_loss(z), game.generator_loss(z)
 
 
 def _end(

@@ -18,6 +18,7 @@ from jax import Array
 
 from ..tracing.host import at_once
 from .filippov import (
+    SLACK,
     Crossing,
     DiracSystem,
     Regime,
@@ -152,16 +153,29 @@ def speeds(system: DiracSystem, y: Array, regime: Regime, k: int, shared: np.nda
     """How fast the motion on this side, and the one on the far side, move away from surface k towards this side.
 
     Where both vanish on the surface but not beside it, as sqrt|g| does, it is reached in a finite time, and to stay is
-    a solution, whatever the other side does: then the speeds are those beside it, both as if they led back.
+    a solution, whatever the other side does: then the speeds are those beside it, both as if they led back. So they are
+    where both sides lead back, however slowly: then no more than an error of integration has met the surface.
     """
     normal = np.asarray(look(system, y, regime.modes).normals)[k] * regime.modes[k]
     both = (np.asarray(flow_in(system, y, r)) for r in (regime, _across(regime, shared)))
     here, there = (float(normal @ v) for v in both)
-    for side in (normal, -normal):
-        far, near = (_beside_surface(system, y, side, off) for off in _OFF)
-        if far < -_VANISHES * max(abs(here), abs(there)) and near < _STEEP * far:
+    least = _VANISHES * max(abs(here), abs(there))
+    beside = [[_beside_surface(system, y, side, off) for off in _OFF] for side in (normal, -normal)]
+    for far, near in beside:
+        if far < -least and near < _STEEP * far:
             return far, -far
+    slower = max(far for far, _ in beside)
+    if slower < -least and _stands(system, y, regime, normal, -slower):
+        return slower, -slower
     return here, there
+
+
+def _stands(system: DiracSystem, y: Array, regime: Regime, normal: np.ndarray, beside: float) -> bool:
+    """Whether the speed through a surface vanishes a little further on along the motion too: it is not only touched."""
+    v = np.asarray(flow_in(system, y, regime))
+    speed = float(np.max(np.abs(v)))
+    along = y + (_OFF[0] * _size(system, y) / speed) * v if speed > 0 else y
+    return abs(float(normal @ np.asarray(flow_in(system, along, regime)))) * _VANISHES < beside
 
 
 _OFF = (1e-7, 1e-9)  # of the state: how far beside a surface the field is looked at
@@ -240,9 +254,9 @@ def _off(regime: Regime, k: int) -> Regime:
 def _leaving(regime: Regime, shared: np.ndarray, y: Array) -> Regime:
     """The regime that starts on these surfaces, and on those before, and leaves them.
 
-    The slack is in proportion to the state: of a small one phi theta is far below 1e-13 between two crossings as well.
+    The slack is in proportion to the state: of a small one phi theta is far below any fixed slack between two crossings.
     """
-    slack = 1e-13 * (float(np.max(np.abs(y))) or 1.0)
+    slack = SLACK * (float(np.max(np.abs(y))) or 1.0)
     return regime._replace(slack=np.where(shared, slack, regime.slack))
 
 
@@ -259,7 +273,7 @@ _FLAT = 8 * np.finfo(float).eps
 
 def _vanishing(near: Crossing, y: Array) -> np.ndarray:
     """Which switching functions are 0 to rounding: booleans, (m,)."""
-    scale = np.linalg.norm(np.asarray(near.normals), axis=1) * max(1.0, float(np.max(np.abs(y))))
+    scale = np.linalg.norm(np.asarray(near.normals), axis=1) * (float(np.max(np.abs(y))) or 1.0)
     return np.abs(np.asarray(near.g)) <= 1e-12 * scale
 
 

@@ -172,7 +172,7 @@ def kinks_of(fn: Callable[..., Array], constants: Sequence[Any] = ()) -> Kinks |
         if len(found) == len(places):
             break
         places = found
-    if len(places) > _MOST_KNOWN:
+    if len(places) > MOST_KNOWN:
         return None
     ends = np.concatenate([[places[0] - 1.0], places, [places[-1] + 1.0]]) if len(places) else np.zeros(2)
     return Kinks(places, surfaces(0.5 * (ends[:-1] + ends[1:])).T)
@@ -260,7 +260,7 @@ def _between(places: list[Array]) -> list[Array]:
     return [finite[0] - 1.0, *middle, finite[-1] + 1.0]
 
 
-_MOST_KNOWN = 64  # kinks between which a mean is split
+MOST_KNOWN = 64  # kinks between which a mean is split
 _MOST = 4  # kinks that are told apart where they are traced
 _APART = 1e-6  # of its size: a root nearer than this to a kink is that kink
 

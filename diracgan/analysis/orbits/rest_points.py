@@ -105,7 +105,15 @@ def borders_on_a_jump(motion: DynamicalSystem, flat: np.ndarray, reach: float) -
     return False
 
 
-def rank(jacobian: np.ndarray) -> int:
-    """The rank of a Jacobian; one below its size belongs to a line of equilibria."""
-    sizes = np.linalg.svd(jacobian, compute_uv=False)
-    return int(np.sum(sizes > T.rank * max(sizes[0], T.tiny)))
+def family(motion: DynamicalSystem, rest: Rest, reach: float) -> int:
+    """The dimension of the family of equilibria that one belongs to: in how many directions there are others beside it.
+
+    Each direction that the Jacobian maps to nothing is asked: beside a slope without bound every other one is nothing.
+    """
+    _, sizes, ways = np.linalg.svd(rest.jacobian)
+    count = 0
+    for way in ways[sizes <= T.rank * max(sizes[0], T.tiny)]:
+        off = T.beside_family * reach
+        found = (rest_near(motion, rest.flat + side * off * way, off / 2) for side in (1.0, -1.0))
+        count += any(r is not None for r in found)
+    return count

@@ -31,7 +31,7 @@ def starts_at_rest(case: Case, flat: np.ndarray, change: np.ndarray) -> bool:
 def judge(case: Case, z: np.ndarray) -> Answer:
     """The verdict on a start at rest: the linear status there, and the kind of a nearby start where that is open."""
     linear = case.linear
-    away = float(np.linalg.norm(z - case.origin)) > T.rounding * max(1.0, float(np.max(np.abs(z))))
+    away = float(np.linalg.norm(z - case.origin)) > T.rounding * float(np.max(np.abs(z)))
     if away:
         linear = case.spectrum(z)
     numbers: dict[str, Any] = {"linear_status": str(linear.status)} | case.limit(z)

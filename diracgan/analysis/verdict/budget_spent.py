@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...dynamics.filippov import natural
 from ...numerics import decay_laws
 from ..decision_thresholds import T
 from ..kinds import Kind
@@ -129,8 +130,26 @@ def _unknown(case: Case, amplitudes: np.ndarray) -> Answer:
     when = f"{case.time:.4g} iterations" if case.motion.discrete else f"t = {case.time:.4g}"
     if now.diameter <= T.rounding * np.max(np.abs(now.stretch.zs)):
         at = formatting.vector(now.stretch.zs[-1])
-        text = f"undecided: after {when} the motion is slower than rounding, at {at}"
+        flat = not np.any(np.asarray(natural(case.system, now.stretch.zs[-1])[1]))
+        where = ", where the losses are flat to the last digit" if flat else ""
+        text = f"undecided: after {when} the motion is slower than rounding, at {at}{where}"
     else:
         law = f"neither settles nor follows a law{formatting.trend(amplitudes)}"
-        text = f"undecided: after {when} the motion {law}; a larger effort may tell"
+        text = f"undecided: after {when} the motion {law}; {_by_effort(case)}"
     return Answer(Kind.UNDECIDED, {}, text)
+
+
+def _by_effort(case: Case) -> str:
+    """What a larger effort would bring: little, where a flow goes ever faster for its size."""
+    if case.motion.discrete:
+        return "a larger effort may tell"
+    zs = np.array([case.looks[0].stretch.zs[0], case.looks[-1].stretch.zs[-1]])
+    speeds = [np.linalg.norm(case.motion.as_it_stands(z)) for z in zs]
+    first, last = speeds / np.maximum(case.distances_of(zs), T.tiny)
+    if not last > T.hastens * first:
+        return "a larger effort may tell"
+    until = case.time * (1 + np.log(10.0) / np.log(last / first))
+    return (
+        f"it goes ever faster for its size (|F|/r has grown from {first:.3g} to {last:.3g}), so that ten times the "
+        f"effort would end by about t = {until:.3g}"
+    )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...dynamics.filippov import natural, surface_count, unlocated
+from ...dynamics.regimes import without_a_value
 from ...numerics.normal_form import lyapunov_coefficient
 from ..decision_thresholds import T
 from ..dynamical_system import Stretch, field_derivatives
@@ -36,7 +37,7 @@ def decide(case: Case) -> Answer:
         case.note(f"where these operations of the losses switch, no surface is located: {', '.join(unseen)}")
     first = case.motion.change(flat)
     if not np.all(np.isfinite(first[: 2 * d])):
-        return Answer(Kind.UNDECIDED, {}, "undecided: the field has no finite value at the start")
+        return Answer(Kind.UNDECIDED, {}, f"undecided: {without_a_value(case.system, flat)}")
     if at_equilibrium.starts_at_rest(case, flat, first):
         return at_equilibrium.judge(case, flat[: 2 * d])
     case.r0 = float(np.linalg.norm(flat[: 2 * d] - case.origin))
@@ -66,20 +67,19 @@ def _equilibria(case: Case, answer: Answer) -> None:
     """Note which other equilibria there are, where the end leaves that open."""
     if answer.kind not in (Kind.CONVERGES_ELSEWHERE, Kind.DIVERGES, Kind.UNDECIDED) or case.motion.discrete:
         return
-    near = rest_points.equilibria(case.motion, max(1.0, 2 * case.r0))
+    reached = case.looks[-1].rms if case.looks and answer.kind != Kind.DIVERGES else 0.0
+    reach = 2 * max(case.r0, reached, float(np.max(np.abs(case.origin))))
+    near = rest_points.equilibria(case.motion, reach)
     found = [r for r in near if _defined(case, r.flat)]
     if not found:
         case.note("root finding from 16 starts found no equilibrium")
         return
-    least, nearest = min(rest_points.rank(r.jacobian) for r in found), formatting.vector(found[0].flat)
-    if least < len(found[0].flat):
-        case.note(
-            f"root finding from 16 starts found a line (or more) of equilibria: the Jacobian has rank {least}; "
-            f"nearest {nearest}"
-        )
-    elif surface_count(case.system) and rest_points.borders_on_a_jump(
-        case.motion, found[0].flat, max(1.0, 2 * case.r0)
-    ):
+    nearest = formatting.vector(found[0].flat)
+    dimension = max(rest_points.family(case.motion, r, reach) for r in found)
+    if dimension:
+        of = "line" if dimension == 1 else f"{dimension}-dimensional family"
+        case.note(f"root finding from 16 starts found a {of} of equilibria; nearest {nearest}")
+    elif surface_count(case.system) and rest_points.borders_on_a_jump(case.motion, found[0].flat, reach):
         count = "one equilibrium" if len(found) == 1 else f"{len(found)} equilibria"
         case.note(
             f"root finding from 16 starts found {count}, nearest {nearest}; beside it the field jumps through 0, and "
@@ -92,8 +92,9 @@ def _equilibria(case: Case, answer: Answer) -> None:
 
 
 def _defined(case: Case, flat: np.ndarray) -> bool:
-    """Whether the losses themselves have a value there."""
-    return bool(np.all(np.isfinite(np.asarray(natural(case.system, flat)[1]))))
+    """Whether the losses, and the critic, themselves have a value there."""
+    fine = np.all(np.isfinite(np.asarray(natural(case.system, flat)[1])))
+    return bool(fine and case.spectrum(flat).residual is not None)
 
 
 def _turn(case: Case, speed: float) -> float:

@@ -85,7 +85,7 @@ def has_kept_neighbours(case: Case, factor: float = 1.0) -> bool:
 
     On one side at least: it then attracts from the other alone.
     """
-    if case.motion.discrete or case.motion.dim > 1 or case.nested:
+    if case.motion.dim > 1 or case.nested:
         return False
     return any(all(drift(case, factor * f).sign == 0 for f in side) for side in (T.inside, T.outside))
 

@@ -254,14 +254,12 @@ class Case:
         """The verdict on a motion that comes to (0, x0), and ``how`` it does."""
         return Answer(kind, numbers | self.limit(self.origin), f"converges to the equilibrium{how}")
 
-    def other(self, z: np.ndarray, jacobian: np.ndarray | None = None) -> str:
-        """A limit other than (0, x0) in words; with the Jacobian of the change where it is an equilibrium."""
-        if jacobian is None:
+    def other(self, z: np.ndarray, rest: rest_points.Rest | None = None) -> str:
+        """A limit other than (0, x0) in words; with the rest point where it is an equilibrium."""
+        if rest is None:
             return f"{formatting.vector(z)}, which is not (0, x0)"
-        side = None if self.motion.discrete else self.motion.side(z)
-        held = getattr(side, "sliding", 0)  # on surfaces that it does not leave
-        free = len(jacobian) - rest_points.rank(jacobian) - held
-        if free <= 0:
+        free = rest_points.family(self.motion, rest, max(self.r0, float(np.max(np.abs(z)))))
+        if free == 0:
             return f"{formatting.vector(z)}, an equilibrium other than (0, x0)"
         return f"{formatting.vector(z)}, one of a {'line' if free == 1 else f'{free}-dimensional family'} of equilibria"
 

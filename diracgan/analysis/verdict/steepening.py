@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from ..decision_thresholds import T
+from ..dynamical_system import Stretch
 from .evidence import Case
 
 
@@ -16,18 +18,18 @@ class Steepening(NamedTuple):
 
     Attributes:
         time: when the flow was last away from the point.
-        away: its distance then.
+        away: where it was then, from the point, (n,).
         radii: falling distances, (k,).
         rates: |F|/r there, (k,).
-        rate_at: |F|/r at a distance.
+        field: F at a place, from the point.
         inward: the cosine of the field against the way at the last of the distances.
     """
 
     time: float
-    away: float
+    away: np.ndarray
     radii: np.ndarray
     rates: np.ndarray
-    rate_at: Callable[[float], float]
+    field: Callable[[np.ndarray], np.ndarray]
     inward: float = 1.0
 
     @property
@@ -62,23 +64,55 @@ class Steepening(NamedTuple):
 
     @property
     def rest_time(self) -> float:
-        """When it comes to rest: the integral of dr/|F| along the way, with r/((1 - p) |F|) of what is left."""
+        """When it comes to rest: the integral of dr/|F| along the motion, with r/((1 - p) |F|) of what is left.
+
+        With u the direction and s = -log r, du/ds = (F - (u.F) u)/(-u.F) and dt/ds = r/(-u.F): the motion turns on its
+        way, as one player is there before the other. Runge and Kutta's method of order 4; NaN where it does not go in.
+        """
         k = max(len(self.radii) - 3, 2)  # from where on the root is all there is
-        least = float(self.radii[k])
-        nodes, weights = np.polynomial.legendre.leggauss(T.nodes_of_a_rest)
-        width = max(float(np.log(self.away / least)), 0.0)
-        slowness = [1.0 / self.rate_at(r) for r in least * np.exp(0.5 * width * (1.0 + nodes))]
-        return (
-            self.time
-            + 0.5 * width * float(weights @ slowness)
-            + 1.0 / float(self.exponents[-1] * self.rates[k])
-        )
+        r, time = float(np.linalg.norm(self.away)), self.time
+        u = self.away / r
+        width = max(math.log(r / self.radii[k]), 0.0)
+        count = math.ceil(width / T.step_to_a_rest)
+        left = self._left(r * u)
+        for _ in range(count):
+            if left < T.rest_told * time:
+                break
+            u, passed = self._nearer(u, r, width / count)
+            r, time = r * math.exp(-width / count), time + passed
+            left = self._left(r * u)
+        return time + left
+
+    def _left(self, z: np.ndarray) -> float:
+        """The time from a place that is left where the speed is like r^p alone."""
+        return float(np.linalg.norm(z) / (self.exponents[-1] * np.linalg.norm(self.field(z))))
+
+    def _nearer(self, u: np.ndarray, r: float, h: float) -> tuple[np.ndarray, float]:
+        """The direction and the time after log r has fallen by ``h``."""
+
+        def slopes(u: np.ndarray, r: float) -> np.ndarray:
+            u = u / np.linalg.norm(u)
+            f = self.field(r * u)
+            speed = -float(u @ f)
+            return np.append(f / speed + u, r / speed) if speed > 0 else np.full(len(u) + 1, np.nan)
+
+        middle = r * math.exp(-h / 2)
+        a = slopes(u, r)
+        b = slopes(u + h / 2 * a[:-1], middle)
+        c = slopes(u + h / 2 * b[:-1], middle)
+        moved = h / 6 * (a + 2 * b + 2 * c + slopes(u + h * c[:-1], r * math.exp(-h)))
+        u = u + moved[:-1]
+        return u / np.linalg.norm(u), float(moved[-1])
 
 
-def steepening(case: Case, z: np.ndarray) -> Steepening | None:
-    """How steep the field is towards a point that a flow has come to; None for steps, and where no rate is known."""
-    t, zs = (np.concatenate([look.stretch[k] for look in case.looks]) for k in (0, 1))
-    first = case.looks[0].diameter
+def steepening(case: Case, z: np.ndarray, *more: Stretch) -> Steepening | None:
+    """How steep the field is towards a point that a flow has come to; None for steps, and where no rate is known.
+
+    ``more``: what was followed after the windows.
+    """
+    seen = [*(look.stretch for look in case.looks), *more]
+    t, zs = (np.concatenate([stretch[k] for stretch in seen]) for k in (0, 1))
+    first = float(np.max(np.nanmax(seen[0].zs, axis=0) - np.nanmin(seen[0].zs, axis=0)))
     z = np.where(np.abs(z) > T.rounding * first, z, 0.0)  # what Newton's method leaves of 0
     off = np.linalg.norm(zs - z, axis=1)
     far = np.flatnonzero(off > T.arrived * first)
@@ -90,13 +124,13 @@ def steepening(case: Case, z: np.ndarray) -> Steepening | None:
     told_apart = T.told_apart * T.eps * float(np.max(np.abs(z), where=np.abs(way) > T.memory, initial=0.0))
     radii = radii[(radii > told_apart) | (np.arange(len(radii)) < 3)]
 
-    def rate_at(r: float) -> float:
+    def field(w: np.ndarray) -> np.ndarray:
         with np.errstate(all="ignore"):  # of a loss without a value there
-            return float(np.linalg.norm(case.motion.change(z + r * way)) / r)
+            return case.motion.as_it_stands(z + w)[: len(z)]
 
-    rates = np.array([rate_at(r) for r in radii])
+    rates = np.array([np.linalg.norm(field(r * way)) / r for r in radii])
     if not np.all(np.isfinite(rates) & (rates > 0)):
         return None
-    nearest = case.motion.change(z + radii[-1] * way)
+    nearest = field(radii[-1] * way)
     inward = -float(way @ nearest) / float(np.linalg.norm(nearest))
-    return Steepening(float(t[last]), float(off[last]), radii, rates, rate_at, inward)
+    return Steepening(float(t[last]), zs[last] - z, radii, rates, field, inward)

@@ -13,7 +13,7 @@ from ..dynamical_system import Stretch
 from ..kinds import Kind
 from . import formatting, windows
 from .evidence import Answer, Case
-from .steepening import Steepening
+from .steepening import Steepening, steepening
 
 
 def ended(case: Case, stretch: Stretch, since: Any = None) -> Answer:
@@ -27,7 +27,7 @@ def ended(case: Case, stretch: Stretch, since: Any = None) -> Answer:
         where = formatting.vector(end)
         text = f"is captured by a discontinuity at t = {stretch.when:.6g} and rests at {where}"
         if not _jumps(case, end):
-            return _rests(case, stretch.when, end)
+            return _rests(case, _rest_time(case, stretch, end), end)
         return Answer(Kind.STUCK, numbers, text)
     if case.motion.discrete and stretch.result == "diverged":
         numbers = exponential_growth(case, stretch)
@@ -44,6 +44,13 @@ def _rests(case: Case, when: float, z: np.ndarray) -> Answer:
     text = f"comes to rest in a finite time, at t = {when:.6g}, at {formatting.vector(z)}"
     text += ", where the field is continuous but has no slope: to stay there is a solution"
     return Answer(Kind.STUCK, {"capture_time": when} | case.limit(z), text)
+
+
+def _rest_time(case: Case, stretch: Stretch, end: np.ndarray) -> float:
+    """When a stretch has come to rest by a root: its tolerance meets the point a little early."""
+    seen = steepening(case, end, stretch)
+    time = seen.rest_time if seen is not None and seen.ends_like_a_root else math.nan
+    return time if math.isfinite(time) else stretch.when
 
 
 def by_a_root(case: Case, z: np.ndarray, seen: Steepening) -> Answer | None:

@@ -125,6 +125,21 @@ class BothFall(Falls):
         return jnp.mean(jnp.abs(x_fake) ** (self.k + 1.0)) / (self.k + 1.0)
 
 
+class RootsUnderSlopes(dg.Variant):
+    """phi' = -phi - k phi^(1/2), theta' the same: u = phi^(1/2) has u' = -(u + k)/2, and is 0 at 2 log((u0 + k)/k)."""
+
+    k: float = 1e-6
+
+    def bowl(self, x):
+        return jnp.mean(x**2) / 2 + self.k * jnp.mean(jnp.abs(x) ** 1.5) / 1.5
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return self.bowl(real)
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return self.bowl(x_fake)
+
+
 class Slaved(Falls):
     """phi' = -phi^3, theta' = phi - sgn(theta) |theta|^(1/2): in the end theta is phi^2, and r is phi."""
 
@@ -258,6 +273,10 @@ CASES: dict[str, Derived] = {
         Falls(k=HALF, odd=0.0), [0.64], [0.3], "converges-elsewhere", {"rate": 1.0, "limit_theta": [0.0]}, ONE
     ),
     "both-roots": Derived(BothFall(k=HALF), [0.64], [0.3], "stuck", {"capture_time": 1.6}, ONE),
+    # theta is there first, where its root is far below the tolerance of the datum's size
+    "roots-under-slopes": Derived(
+        RootsUnderSlopes(), [0.64], [0.3], "stuck", {"capture_time": 2 * np.log((0.8 + 1e-6) / 1e-6)}, ONE
+    ),
     # phi' = -|phi|^p arrives at phi0^(1 - p)/(1 - p), though its slope is hardly steep at any distance that floats show
     "nearly-linear-still": Derived(
         Falls(k=0.95, moves=0.0), [0.64], [0.3], "stuck", {"capture_time": 20 * 0.64**0.05}, ONE
@@ -439,6 +458,22 @@ def test_a_derived_case_has_the_verdict_that_is_true(name):
     if name in TYPED:
         radii = followed(TYPED[name], [case.phi[0], case.theta[0]], 400.0)
         assert [v.numbers["radius_phi"], v.numbers["radius_theta"]] == pytest.approx(radii, rel=1e-3)
+
+
+class Overflows(Written):
+    """With steps of size 1: phi+ = phi + phi^5 - phi^5/2, theta+ = 0; beyond 1e62 the two terms are infinite."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean((2 * real) ** 6) / 768 - jnp.mean(real**6) / 6
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(x_fake**2) / 2
+
+
+def test_steps_that_leave_the_float_range_at_once_diverge_whatever_their_terms_leave():
+    # 1e13 -> 5e64 -> inf - inf
+    v = dg.verdict(Overflows(), [1e13], [0.3], effort=0.01, edge=False, **ONE, **steps("simultaneous", 1.0))
+    assert v.kind == "diverges", v.text
 
 
 @pytest.mark.slow  # cycles that turn: test_just_beyond_the_critical_step_a_small_circle_remains

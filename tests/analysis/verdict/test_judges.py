@@ -10,6 +10,7 @@ import pytest
 from diracgan.analysis.decision_thresholds import T
 from diracgan.analysis.dynamical_system import Stretch
 from diracgan.analysis.kinds import Kind
+from diracgan.analysis.orbits import rest_points
 from diracgan.analysis.verdict import budget_spent, consistency, enclosing, termination
 from diracgan.analysis.verdict.evidence import Answer, Case
 from diracgan.analysis.verdict.judges import fixed_points, settled, trends
@@ -43,6 +44,9 @@ class Written:
         return np.concatenate([phi, theta])
 
     def change(self, flat, side=None):
+        return self._change(flat)
+
+    def as_it_stands(self, flat):
         return self._change(flat)
 
     def jacobian(self, flat, side=None):
@@ -387,17 +391,43 @@ def test_a_drifting_orbit_is_not_neutral_and_growth_towards_a_cycle_does_not_las
 def test_a_root_under_a_slope_rests_in_a_finite_time(k, until):
     # r' = -r - k r^(1/2): u = r^(1/2) has u' = -(u + k)/2, and is 0 at 2 log((u0 + k)/k); like exp(-t) while u > k
     radii = np.array(T.beside_root)
-    seen = Steepening(3.0, 0.01, radii, 1 + k / radii**0.5, lambda r: 1 + k / r**0.5)
+    seen = Steepening(3.0, np.array([0.01]), radii, 1 + k / radii**0.5, lambda z: -z - k * np.sqrt(z))
     assert seen.ends_like_a_root
     assert seen.rest_time == pytest.approx(3.0 + 2 * np.log(0.1 / k + 1), rel=1e-6)
     # to within the three decades between two distances
     assert seen.lasts_until is None if until is None else 0.999e-3 < seen.lasts_until / until < 1.001
 
 
+def test_a_motion_that_turns_on_its_way_rests_when_its_last_player_does():
+    # phi' = -phi^(1/2) from 0.04 rests at 0.4, theta' = -theta^(1/2) from 0.01 at 0.2
+    radii = np.array(T.beside_root)
+    way = np.array([0.04, 0.01])
+    rates = [np.linalg.norm((r * way / np.linalg.norm(way)) ** 0.5) / r for r in radii]
+    seen = Steepening(3.0, way, radii, np.array(rates), lambda z: -np.sign(z) * np.abs(z) ** 0.5)
+    assert seen.ends_like_a_root
+    assert seen.rest_time == pytest.approx(3.4, rel=1e-4)
+
+
+def test_a_family_of_equilibria_has_others_beside_each():
+    # F = (-x - sqrt|x| sgn x, -y): beside the slope without bound of x that of y is nothing, and 0 is alone
+    def family(change, jacobian):
+        rest = rest_points.Rest(np.zeros(2), jacobian(np.zeros(2)), 0.0)
+        return rest_points.family(Written(change, jacobian), rest, 1.0)
+
+    def root(z):
+        return -np.array([z[0] + np.sign(z[0]) * np.abs(z[0]) ** 0.5, z[1]])
+
+    assert family(root, lambda z: -np.diag([1 + 0.5 / max(abs(z[0]), 1e-24) ** 0.5, 1.0])) == 0
+    # (-x, -y^3) has no slope in y, and no other equilibrium; (-x - y^2, 0) has a curve of them
+    assert family(lambda z: -np.array([z[0], z[1] ** 3]), lambda z: -np.diag([1.0, 3 * z[1] ** 2])) == 0
+    bent = lambda z: np.array([[-1.0, -2 * z[1]], [0.0, 0.0]])  # noqa: E731
+    assert family(lambda z: np.array([-z[0] - z[1] ** 2, 0.0]), bent) == 1
+
+
 def test_a_logarithm_is_no_root():
     # r' = r log r never arrives
     radii = np.array(T.beside_root)
-    seen = Steepening(0.0, 0.01, radii, -np.log(radii), lambda r: -np.log(r))
+    seen = Steepening(0.0, np.array([0.01]), radii, -np.log(radii), lambda z: z * np.log(z))
     assert not seen.ends_like_a_root and seen.never_ends
 
 

@@ -119,7 +119,7 @@ def _at_point(case: Case, rest: rest_points.Rest, near: float, far: float) -> An
         how = f"spirals in at angular frequency {frequency:.5g}" if frequency > 0 else "goes in directly"
         answer = case.to_equilibrium(Kind.CONVERGES_EXPONENTIALLY, numbers, f" like {per}; it {how}")
         return answer._replace(numbers=numbers | case.limit(z))
-    text = f"converges like {per} to {case.other(z, rest.jacobian)}"
+    text = f"converges like {per} to {case.other(z, rest)}"
     return Answer(Kind.CONVERGES_ELSEWHERE, numbers | case.limit(z), text)
 
 
@@ -154,7 +154,7 @@ def _dead_beat(case: Case, z: np.ndarray, rest: rest_points.Rest) -> Answer:
     if np.linalg.norm(z - case.origin) <= T.same_point * case.r0:
         text = "arrives at the equilibrium after a few iterations (dead beat)"
         return Answer(Kind.CONVERGES_EXPONENTIALLY, numbers, text)
-    text = f"arrives after a few iterations at {case.other(z, rest.jacobian)}"
+    text = f"arrives after a few iterations at {case.other(z, rest)}"
     return Answer(Kind.CONVERGES_ELSEWHERE, numbers, text)
 
 
@@ -312,7 +312,7 @@ def falls_elsewhere(case: Case, stretch: Stretch) -> Answer | None:
         Kind.CONVERGES_ELSEWHERE,
         law.numbers | case.limit(z),
         f"converges, but only like {law.constant:.5g} {case.clock}^-{law.exponent:.4g}, "
-        f"to {case.other(z, rest.jacobian)}",
+        f"to {case.other(z, rest)}",
     )
 
 
