@@ -325,7 +325,7 @@ class DiscreteSystem(DynamicalSystem):
         return f"iteration {when:.0f} has no finite value, from |z| = {np.linalg.norm(before):.3g}"
 
     def _overflows(self, z: np.ndarray) -> bool:
-        """Whether a step has no value as its terms leave the float range: from nearer by it leads beyond the largest."""
+        """Whether a step has no value as its terms leave the float range: nearer by it leads beyond the largest."""
         counts = np.zeros(ROWS, int)
         counts[0] = 1
         for share in 10.0 ** -np.arange(1, 160):

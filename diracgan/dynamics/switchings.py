@@ -254,7 +254,7 @@ def _off(regime: Regime, k: int) -> Regime:
 def _leaving(regime: Regime, shared: np.ndarray, y: Array) -> Regime:
     """The regime that starts on these surfaces, and on those before, and leaves them.
 
-    The slack is in proportion to the state: of a small one phi theta is far below any fixed slack between two crossings.
+    The slack is in proportion to the state: of a small one phi theta is far below any fixed one between two crossings.
     """
     slack = SLACK * (float(np.max(np.abs(y))) or 1.0)
     return regime._replace(slack=np.where(shared, slack, regime.slack))

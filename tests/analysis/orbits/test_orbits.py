@@ -10,7 +10,7 @@ from diracgan import dirac
 from diracgan.analysis.dynamical_system import ContinuousSystem
 from diracgan.analysis.orbits.lyapunov_exponents import multipliers
 from diracgan.analysis.orbits.orbit import Method, Orbit, by_modulus
-from diracgan.analysis.orbits.rest_points import rank, rest_near
+from diracgan.analysis.orbits.rest_points import family, rest_near
 from diracgan.analysis.orbits.rotating_states import rotating_state
 from diracgan.analysis.orbits.shooting import periodic_orbit, returns
 from diracgan.dynamics.filippov import DiracSystem
@@ -63,11 +63,12 @@ def test_a_component_that_drifts_is_not_at_rest_however_large_another_is():
     assert rest_near(motion, np.array([0.9e19, -2e12]), reach=1e19) is None
 
 
-def test_a_line_of_rest_points_is_met_at_the_nearest_and_has_a_rank_less():
+def test_a_line_of_rest_points_is_met_at_the_nearest_and_is_a_family_of_one_dimension():
     # x' = -(x + y), y' = x + y rests on x = -y; the foot of (1, 0) is (1/2, -1/2)
     a = np.array([[-1.0, -1.0], [1.0, 1.0]])
-    rest = rest_near(Written(lambda z: a @ z, lambda z: a, dim=1), np.array([1.0, 0.0]), reach=2.0)
-    assert rest is not None and rank(rest.jacobian) == 1
+    motion = Written(lambda z: a @ z, lambda z: a, dim=1)
+    rest = rest_near(motion, np.array([1.0, 0.0]), reach=2.0)
+    assert rest is not None and family(motion, rest, 1.0) == 1
     np.testing.assert_allclose(rest.flat, [0.5, -0.5], atol=1e-12)
 
 
