@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, primitives
 
@@ -287,6 +288,37 @@ def _function(program: Any) -> TracedFunction:
     return TracedFunction(name, source.startswith(_PACKAGES), inputs, constants, operations, outputs)
 
 
+_MOST_PLACES = 64  # of a table in which a place is found by comparing with each
+
+
+def _searched(function: TracedFunction) -> TracedFunction:
+    """``searchsorted`` of JAX, as in ``interp``, by comparisons with each of few places in order; any other as it is.
+
+    JAX halves a table in a loop, of which nobody could tell where the answer changes.
+    """
+    if function.name != "searchsorted" or not function.is_library or len(function.inputs) != 2:
+        return function
+    table, (found,) = function.inputs[0], function.outputs
+    if len(table.shape) != 1 or not 0 < table.size <= _MOST_PLACES:
+        return function
+    to_the_right = _goes_right(function)
+
+    def count(table: Any, value: Any) -> Any:
+        column = value[..., None]
+        return jnp.sum(column >= table if to_the_right else column > table, axis=-1, dtype=found.dtype)
+
+    shapes = (jax.ShapeDtypeStruct(x.shape, x.dtype) for x in function.inputs)
+    return read(count, *shapes)[0]
+
+
+def _goes_right(function: TracedFunction) -> bool:
+    """Whether a place equal to the value is passed: of a table of zeros all are, or none."""
+    with jax.ensure_compile_time_eval():
+        zeros = [jnp.zeros(x.shape, x.dtype) for x in function.inputs]
+        (found,) = interpret(function, zeros, lambda operation, ins: operation(ins), lambda known: known)
+    return bool(np.all(np.asarray(found) > 0))
+
+
 def _live(inner: Any) -> list[Any]:
     """The equations that the outputs need, and those that do something besides (print)."""
     needed = {v for v in inner.outvars if not isinstance(v, Literal)}
@@ -313,7 +345,7 @@ class _Jax010:
         name, p = equation.primitive.name, equation.params
         if name in self.calls:
             called = self.called(equation)
-            return None if called is None else Call(_function(called))
+            return None if called is None else Call(_searched(_function(called)))
         if name == "scan":
             return Scan(_function(p["jaxpr"]), *self.scan_sizes(p), p["length"], p["reverse"])
         if name == "while":

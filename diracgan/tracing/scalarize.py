@@ -312,7 +312,7 @@ def _moved(s: Scalarizer, operation: Operation, ins: list[Cells]) -> list[Cells]
     """Run by JAX on the entries' numbers instead of the entries."""
     places = tuple(_PLACES[operation.name](len(ins)))
     if any(not n.known for k in places for n in ins[k].flat):
-        return None
+        return _looked_up(s, operation, ins)
     pool = [s.nodes.number(0, operation.outputs[0].dtype)]  # what a gather out of bounds fills in
     arrays = []
     for k, (cells, variable) in enumerate(zip(ins, operation.inputs, strict=True)):
@@ -324,6 +324,30 @@ def _moved(s: Scalarizer, operation: Operation, ins: list[Cells]) -> list[Cells]
     changed = {"fill_value": 0} if operation.name == "gather" else {}
     outs = at_once(operation, arrays, **changed)
     return [as_cells([pool[i] for i in x.flat], x.shape) for x in outs]
+
+
+_MOST_ROWS = 64  # of a table of which each is chosen by comparing places
+
+
+def _looked_up(s: Scalarizer, operation: Operation, ins: list[Cells]) -> list[Cells] | None:
+    """Entries of a short table (rows,) at places that are known only when the program runs: each chosen by comparison.
+
+    Places before the first row and beyond the last are those rows', as JAX has it where it does not fill in.
+    """
+    table, places, (out,), p = ins[0], ins[-1], operation.outputs, operation.settings
+    if table.ndim != 1 or not 0 < len(table) <= _MOST_ROWS or tuple(p.get("slice_sizes", ())) != (1,):
+        return None
+    if operation.name == "gather" and (places.shape != (*out.shape, 1) or "FILL" in str(p["mode"])):
+        return None
+
+    def entry(place: Node) -> Node:
+        found = table[0]
+        for k, row in enumerate(table[1:], 1):
+            past = s.nodes.apply("ge", {}, [place, s.nodes.number(k, place.dtype)], np.dtype(bool))
+            found = s.nodes.apply("select_n", {}, [past, found, row], out.dtype)
+        return found
+
+    return [as_cells([entry(n) for n in places.flat], out.shape)]
 
 
 # ---------------------------------------------------------------- sums

@@ -15,6 +15,7 @@ from selection import slow_but
 import diracgan as dg
 from diracgan.dynamics import run
 from diracgan.tracing.piecewise import form_of
+from diracgan.tracing.scalar_program import trace
 from diracgan.tracing.switching import evaluate, unlocated
 
 TIGHT = {"rtol": 1e-12, "atol": 1e-14, "solver": "DOP853"}
@@ -56,6 +57,9 @@ def last(traj) -> np.ndarray:
 # ------------------------------------------------------------ which surfaces are found
 
 
+PLACES, VALUES = np.array([-1.0, 0.0, 1.0]), np.array([1.0, 0.5, 2.0])
+
+
 @pytest.mark.parametrize(
     ("fn", "at", "surfaces"),
     [
@@ -83,6 +87,8 @@ def last(traj) -> np.ndarray:
         # of 3, -1, 2: compared are 3 with -1, 3 with 2, and -1 with 2
         (lambda x: jnp.sort(jnp.append(x, 2.0))[0], [3.0, -1.0], [4.0, 1.0, 3.0]),
         (lambda x: jnp.median(jnp.append(x, 2.0)), [3.0, -1.0], [4.0, 1.0, 3.0]),
+        # three places of a table, the first and the last of which are compared once more, and twice their distance
+        (lambda x: jnp.interp(x[0], PLACES, VALUES), [0.5, 0.0], [1.5, 0.5, 0.5, 1.0, 1.0, 1.5, 0.5]),
     ],
 )
 def test_every_branch_names_its_surface(fn, at, surfaces):
@@ -155,6 +161,23 @@ def test_frozen_a_function_is_the_piece_that_its_modes_name(fn, at, modes, piece
         frozen, slope = jax.value_and_grad(lambda x: evaluate(fn, (x,), jnp.array(modes))[0])(jnp.array(at))
         want, its = jax.value_and_grad(lambda x: jnp.asarray(piece(x)) + 0 * x)(jnp.array(at))
         assert (float(frozen), float(slope)) == pytest.approx((float(want), float(its)), rel=1e-14)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_place_in_a_table_is_that_of_jax_and_a_scalar_program(side):
+    def slope(x):
+        # 0 below -1, -1/2 to 0, 3/2 to 1, then 0; and the number of places below
+        return jax.grad(lambda x: jnp.interp(x, PLACES, VALUES))(x[0]), jnp.searchsorted(PLACES, x, side=side)
+
+    with jax.enable_x64(True):
+        program = trace(slope, np.zeros(1))
+        assert not program.on_arrays
+        for x, k in ((-2.0, -1), (-0.5, 0), (0.7, 1), (3.0, -1)):
+            found = program.on_host([x])
+            assert found[0] == (0.0 if k < 0 else np.diff(VALUES)[k])
+            assert found[1] == np.searchsorted(PLACES, x, side)
+        for x in PLACES:
+            assert program.on_host([x])[1] == np.searchsorted(PLACES, x, side)
 
 
 def test_a_half_power_has_the_slope_zero_at_zero_as_a_root_has():
