@@ -118,13 +118,13 @@ class DynamicalSystem(abc.ABC):
 ROWS = 1024
 _RTOL, _ATOL = 1e-11, 1e-14  # of the motion followed; the second times its size, where that is below 1
 _EPS, _LEAST = 1e-4, 1e-280  # tolerances below rounding buy nothing
-_MOST_SWITCHINGS = 300_000  # in crossings of a compiled loop
+_MOST_SWITCHINGS = 20_000
 _EVALUATIONS = (
     13.0,
     1.0e3,
     1.4e4,
 )  # of a step, a crossing in a compiled loop, a switching that it comes back from
-_WITHOUT_C = (13.0, 2.8e4, 2.8e4)  # no compiled loop passes a switching, and XLA's takes as long again
+_WITHOUT_C = (13.0, 1.4e4, 1.4e4)  # no compiled loop passes a switching
 _TERMS = 400.0  # operations of a long sum that take as long as a field without one
 
 
@@ -162,19 +162,15 @@ class ContinuousSystem(DynamicalSystem):
         atol = _ATOL * min(1.0, self._size(state))
         most = max(self._left, self._least) / self.price
         prices = _EVALUATIONS if c_compiler.available() else _WITHOUT_C
-        per_step, per_crossing, per_switching = prices
         limits = (
-            1 + int(min(MAX_STEPS, most / per_step)),
-            1 + int(min(_MOST_SWITCHINGS, most / per_crossing)),
+            1 + int(min(MAX_STEPS, most / prices[0])),
+            1 + int(min(_MOST_SWITCHINGS, most / prices[1])),
         )
         out = integrate(
             event_loop,
             self.system,
             state,
-            TimeSpan(
-                *(0.0, span, ts, loosened * _RTOL, loosened * atol, *limits),
-                dearer=round(per_switching / per_crossing),
-            ),
+            TimeSpan(0.0, span, ts, loosened * _RTOL, loosened * atol, *limits),
         )
         times = (out.steps, out.passed, len(out.events) - out.passed)
         cost = self.price * float(np.dot(times, prices))

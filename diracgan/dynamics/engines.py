@@ -52,7 +52,6 @@ class TimeSpan(NamedTuple):
         switchings: after which any engine's run is given up.
         shared: which sites were seen to share a surface that was crossed, (m, m), so that an engine may cross it again
             by itself; None to come back from every one.
-        dearer: for how many of those a switching counts that an engine comes back from.
     """
 
     t: Any
@@ -63,7 +62,6 @@ class TimeSpan(NamedTuple):
     steps: Any = MAX_STEPS
     switchings: Any = 20_000
     shared: Any = None
-    dearer: int = 1
 
 
 class RegimeSegment(NamedTuple):

@@ -58,9 +58,6 @@ def integrate(use: Engine, system: DiracSystem, y: np.ndarray, span: TimeSpan) -
     def ended(result: str, when: float, text: str) -> Integrated:
         return Integrated(ys, y, t, result, when, text, events, steps, passed)
 
-    def counted() -> int:
-        return passed + span.dearer * (len(events) - passed)
-
     v = np.asarray(natural(system, y)[1])
     if not np.all(np.isfinite(v)):
         return ended("stiff", 0.0, without_a_value(system, y))
@@ -71,7 +68,7 @@ def integrate(use: Engine, system: DiracSystem, y: np.ndarray, span: TimeSpan) -
     repeats = 0
     shared = np.zeros((len(regime.modes),) * 2, bool)
     while True:
-        left = span._replace(steps=span.steps - steps, switchings=span.switchings - counted())
+        left = span._replace(steps=span.steps - steps, switchings=span.switchings - len(events))
         part = use(system, regime, y, left._replace(t=t, shared=shared))
         regime = regime if part.regime is None else part.regime
         events += [(float(when), "crossing") for when in part.crossings]
@@ -101,7 +98,7 @@ def integrate(use: Engine, system: DiracSystem, y: np.ndarray, span: TimeSpan) -
         if repeats > 2 * len(regime.modes) + 4:
             text = f"the motion meets its discontinuities again and again at t = {t:.10g} and cannot go on"
             return ended("stuck", t, text)
-        if counted() >= span.switchings:
+        if len(events) >= span.switchings:
             return ended("max steps", t, f"{len(events)} switchings by t = {t:.10g}")
 
 
