@@ -58,7 +58,7 @@ def _absent_platform(error: BaseException) -> str:
     if platforms and jax is not None and isinstance(error, AssertionError):
         try:
             jax.devices()
-        except AssertionError:
+        except (AssertionError, RuntimeError):
             return f"JAX_PLATFORMS = {platforms!r}: JAX finds no such device here; allowed: cpu, or to leave it unset"
     return ""
 

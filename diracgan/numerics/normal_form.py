@@ -219,7 +219,5 @@ def _linear(real: Callable[..., np.ndarray], ways: Sequence[tuple[np.ndarray, ..
             of.append(k)
             weights.append(np.prod([w for w, _ in chosen]))
     values = real(*np.swapaxes(np.array(rows, float), 0, 1))
-    found = [
-        sum(w * v for w, v, j in zip(weights, values, of, strict=True) if j == k) for k in range(len(ways))
-    ]
-    return [np.real_if_close(x, 0) for x in found]
+    values = np.array(weights)[:, None] * values
+    return [values[np.array(of) == k].sum(axis=0) for k in range(len(ways))]

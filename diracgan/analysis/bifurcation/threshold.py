@@ -78,9 +78,8 @@ def threshold(point: Bifurcation, others: Sequence[str]) -> Callable[[Any], Arra
 
     def found(values: Any) -> Array:
         values = jnp.asarray(values)
-        dtype = jnp.promote_types(
-            values.dtype, jnp.float32
-        )  # a number of Python's is the double that it became
+        # a number of Python's is the double that it became, and a whole number is one as well
+        dtype = jnp.promote_types(jnp.result_type(values.dtype, float), jnp.float32)
         given = dirac.cast((*family.given, start, covector, begin), dtype)
         return _solved(point.kind, family.discrete, family.times, given, values.astype(dtype))
 

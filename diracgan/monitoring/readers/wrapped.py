@@ -25,7 +25,10 @@ _RULES = re.compile(
 _STYLED = re.compile(r"\\(?:text\w+|mathbf|num|multicolumn\{\d+\}\{[^}]*\}|\w*color\{[^}]*\})\{([^{}]*)\}")
 # of Prometheus: gan_loss{player="critic"} 1.38 1709294400000
 _DESCRIBED = re.compile(r"# (?:HELP|TYPE) \w")
-_SAMPLE = re.compile(r"([A-Za-z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)(?:\s+(-?\d+))?\s*")
+_SAMPLE = re.compile(
+    r"([A-Za-z_:][\w:]*)(?:\{(.*)\})?\s+([-+]?(?:(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|nan|inf))(?:\s+(-?\d{1,18}))?\s*",
+    re.IGNORECASE,
+)
 # of what a logger adds by itself: created, msecs, relativeCreated of Python's
 _TIMES = frozenset("time timestamp ts created msecs elapsed seconds duration uptime".split())
 _WIDE = 3  # wrapped lines that are looked at
@@ -55,7 +58,7 @@ def _unwrapping(head: str) -> Callable[[Iterable[str]], Iterator[str]] | None:
         return _of_json
     if first and all(map(_RUNTIME.match, first)):
         return _of_runtime
-    if first and _DESCRIBED.match(first[0]):
+    if first and _DESCRIBED.match(first[0]) and any(map(_SAMPLE.fullmatch, head.splitlines())):
         return _of_prometheus
     return _of_latex if "\\begin{" in head and _ROW.search(head) else None
 
@@ -103,7 +106,7 @@ def _of_prometheus(lines: Iterable[str]) -> Iterator[str]:
     rows: dict[int, dict[str, float]] = {}
     counts: Counter[str] = Counter()
     for found in map(_SAMPLE.fullmatch, lines):
-        if found is None:  # what a metric means, and of which type it is
+        if found is None:  # what a metric means, of which type it is, and what is no sample
             continue
         name, labels, value, milliseconds = found.groups()
         players = [x for x in re.findall(r'="([^"]*)"', labels or "") if player_of(x) is not None]

@@ -26,8 +26,8 @@ def test_a_neimark_sacker_point(point):
         found = jax.jit(jax.value_and_grad(lambda gamma: lr(gamma[None])))(jnp.asarray(0.3))
         assert [float(x) for x in found] == pytest.approx([1.2, 4.0], abs=1e-11)
         assert found[0].dtype == jnp.float64
-        single = jax.eval_shape(lr, jax.ShapeDtypeStruct((1,), jnp.float32))
-    assert single.dtype == jnp.float32
+        kinds = [jax.eval_shape(lr, jax.ShapeDtypeStruct((1,), k)).dtype for k in (jnp.float32, jnp.int64)]
+    assert kinds == [jnp.float32, jnp.float64]
 
 
 @pytest.mark.slow  # value and slope at one weight: the test above

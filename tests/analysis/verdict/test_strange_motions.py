@@ -97,6 +97,7 @@ def test_the_two_frequencies_of_a_torus_are_found_and_harmonics_are_not_taken_fo
     found = seen(np.cos(one * n) + 0.4 * np.cos(two * n))
     assert found == pytest.approx((2 * np.pi - one, two), abs=1e-3)
     assert seen(np.cos(one * n) + 0.4 * np.cos(2 * one * n)) is None
+    assert seen(np.zeros(4000)) is None  # what rests has no line at all
 
 
 class Mapped(dg.Rule):

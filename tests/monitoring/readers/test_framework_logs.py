@@ -341,6 +341,17 @@ def test_metrics_that_are_exported_one_after_the_other_share_their_times(folder)
     np.testing.assert_allclose(log.values, [D, G], rtol=1e-9)
 
 
+def test_a_line_among_metrics_that_is_no_sample_is_left_out(folder):
+    no_samples = "hello world\nd 1.5 " + "9" * 5000 + "\n"
+    (folder / "metrics.prom").write_text("# TYPE d gauge\n" + no_samples + written("d {d}\ng {g}\n"))
+    np.testing.assert_allclose(read("metrics.prom").values, [D, G], rtol=1e-9)
+
+
+def test_a_comment_that_begins_as_those_of_prometheus_do_makes_no_metrics(folder):
+    (folder / "log.txt").write_text("# TYPE of run: a GAN\n" + written("step {k} d_loss {d} g_loss {g}\n"))
+    np.testing.assert_allclose(read("log.txt").values, [D, G], rtol=1e-9)
+
+
 @pytest.mark.parametrize(
     ("names", "form"),
     [

@@ -200,7 +200,10 @@ def two_frequencies(case: Case) -> tuple[float, float] | None:
     turn = 0.0 if case.motion.discrete else windows.mean_period(last) or 0.0
     seen = case.motion.advance(last.end, 0.0, T.turns_of_lines * turn or 1.0, 1)
     between = float(seen.t[1] - seen.t[0])
-    (strongest, blurred), *others = spectral_lines(seen.zs - seen.zs.mean(axis=0), T.lines, T.faintest_line)
+    lines = spectral_lines(seen.zs - seen.zs.mean(axis=0), T.lines, T.faintest_line)
+    if len(lines) < 2:
+        return None
+    (strongest, blurred), *others = lines
     # the strongest may be the second or third harmonic; of a high order none is as strong as to be seen
     orders = np.concatenate([np.arange(25), np.arange(1, 24, 2) / 2, np.arange(1, 24) / 3])
     resolution = 2 * np.pi / len(seen.zs) * (T.line + T.fundamental * orders) + 2 * blurred * orders
