@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from selection import slow_but
 
 import diracgan as dg
 from diracgan.analysis.bifurcation import born_circles, branch, circle, curve, others, switch
+from diracgan.analysis.bifurcation.branch import _unseen, _upright
+from diracgan.analysis.linear.status import Status
 
 STEP = dg.rule("simultaneous", lr=1.0)
 NS, R1 = dg.variant("ns"), 0.05
@@ -328,7 +332,26 @@ def test_a_derivative_that_only_differences_find_carries_no_branch():
         branch(Steep().with_(r1=0.1), over="lr=0.01:1", rule=dg.rule("simultaneous"))
 
 
-@pytest.mark.slow  # fast: plotting/test_branches.py::test_a_branch_that_goes_off_leaves_the_others_their_room
+@pytest.mark.parametrize(("stays", "said"), [(4, ""), (5, "up to |z| = 5 "), (9, "up to |z| = 9 ")])
+def test_a_branch_stands_upright_where_its_first_points_lie_at_one_value(stays, said):
+    values, phi = np.append(np.full(stays, 0.5), 0.6), 0.6 * np.arange(1, stays + 2)[:, None]
+    family = SimpleNamespace(around=SimpleNamespace(x0=np.ones(1)))
+    found = _upright(
+        SimpleNamespace(
+            values=values, low=0, high=1, parameter="lr", phi=phi, theta=1 + phi * 4 / 3, family=family
+        ),
+        0.5,
+    )
+    assert found == (f"; it stands upright: {said}they all lie at lr = 0.5" if said else "")
+
+
+def test_points_without_a_derivative_are_counted():
+    none, some = SimpleNamespace(status=Status.NO_DERIVATIVE), SimpleNamespace(status=Status.STABLE)
+    assert _unseen([some, some]) == ""
+    assert _unseen([none, some, none]).startswith("; 2 of them have no derivative")
+
+
+@pytest.mark.slow  # the sentence: test_a_branch_stands_upright_where_its_first_points_lie_at_one_value
 def test_a_branch_that_stands_upright_says_so():
     # hinge is linear while |phi theta| < 1: multiplier -1 at h = 2/mu, mu^2 - 3 mu + 1 = 0, on orbits of every size
     found = branch(dg.variant("hinge").with_(r1=3.0), over="lr=0.1:1", rule=dg.rule("simultaneous"))
@@ -342,7 +365,7 @@ def test_a_branch_that_stands_upright_says_so():
     assert float(up) == pytest.approx(np.sqrt((1 + mu**2) / mu), rel=0.05)
 
 
-@pytest.mark.slow  # a sentence, of what its statuses say
+@pytest.mark.slow  # the sentence: test_points_without_a_derivative_are_counted
 def test_a_branch_without_derivatives_does_not_say_that_nothing_happens():
     found = branch(dg.variant("wgan-gp", c=0.0, lam=0.3), over="c=0:1")
     count = found.statuses.count("no-derivative")
