@@ -184,9 +184,11 @@ def test_noise_of_steps_is_the_librarys(cli):
     v, start = dg.variant("ns").with_(r1=0.3), {"phi0": [0.1], "theta0": [0.2], "seed": 3}
     steps = answer(cli, *NOISY, "--rule", "alternating", "--lr", 0.1, "--steps", 9, "--sde", "0.1,0")
     rule = dg.rule("alternating", lr=0.1)
-    np.testing.assert_array_equal(
-        steps["phi"], dg.simulate(v, **start, rule=rule, steps=9, sde=[0.1, 0.0])["phi"]
+    same, other = (
+        dg.simulate(v, **start | {"seed": seed}, rule=rule, steps=9, sde=[0.1, 0.0])["phi"] for seed in (3, 4)
     )
+    np.testing.assert_array_equal(steps["phi"], same)
+    assert not np.allclose(same[1:], other[1:])
 
 
 @pytest.mark.slow  # every solver against another: tests/dynamics/test_flow.py

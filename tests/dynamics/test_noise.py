@@ -79,7 +79,7 @@ def test_the_average_of_a_simple_walk():
     )
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, the equation: the next test; a scatter, of steps: the first test
 def test_the_flow_scatters_as_its_steps_do_for_small_rates():
     h = 0.05
     found = dg.stationary_covariance(DAMPED, sde=SIGMA, sde_step=h, ema_tau=1.0)
@@ -119,7 +119,7 @@ def test_noise_leaves_the_linear_verdict_unchanged():
         )
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of steps: cli/test_commands.py::test_noise_of_steps_is_the_librarys
 def test_noise_is_its_seed():
     rule = dg.rule("alternating", lr=0.1)
     a, b, c = (dg.simulate(DAMPED, rule=rule, steps=20, sde=0.1, seed=seed).phi.values for seed in (0, 0, 1))

@@ -98,7 +98,7 @@ def test_a_start_near_the_fastest_is_sooner_there_and_misses_none_that_it_lacks(
     assert of_all.products < random.products == of_none.products
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of a map: test_anybodys_operator_and_map; in PyTorch: test_torch_game.py
 def test_the_flow_and_the_step_against_jacfwd(own):
     measured, flow, steps, *_ = own
     v = np.random.default_rng(0).standard_normal(len(flow))
@@ -117,7 +117,7 @@ def test_the_flow_and_the_step_against_jacfwd(own):
         assert np.linalg.norm(steps @ x - mu * x) < 1e-9 * scale
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, in PyTorch: test_torch_game.py::test_the_flow_against_jacfwd
 def test_blocks_coupling_and_operator(own):
     measured, flow, *_ = own
     n_d = measured.sizes[0]
@@ -141,7 +141,7 @@ def test_blocks_coupling_and_operator(own):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of two numbers: test_the_noise_floor_of_the_dirac_game
 def test_noise_against_the_batches_themselves(own):
     measured, _, _, fields, *_ = own
     np.testing.assert_allclose(measured.gradient_covariance(), np.cov(fields, rowvar=False), atol=1e-12)
@@ -151,7 +151,7 @@ def test_noise_against_the_batches_themselves(own):
     assert noise.batches == len(fields)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: too dear
 def test_a_mean_over_batches(own):
     *_, fields, nets, batches = own
     measured = dg.measure.game(d_loss, g_loss, *nets, iter(batches), together=3)
@@ -171,10 +171,13 @@ def test_the_noise_floor_of_the_dirac_game():
             np.zeros(1),
             [jnp.asarray(x) for x in noise],
         )
+    alone = np.var(noise, ddof=1)  # the noise moves the critic alone
+    np.testing.assert_allclose(measured.gradient_covariance(), np.diag([alone, 0.0]), atol=1e-12)
+    np.testing.assert_allclose(measured.gradient_noise().variance, [alone, 0.0], rtol=1e-9, atol=1e-12)
     found = measured.noise_floor(0.1, 0.1)
     step = np.array([[1 - 0.06, -0.1], [0.1 * (1 - 0.06), 1 - 0.01]])
     kick = 0.1 * np.array([[1.0], [0.1]])
-    sigma = solve_discrete_lyapunov(step, kick @ kick.T * np.var(noise, ddof=1))
+    sigma = solve_discrete_lyapunov(step, kick @ kick.T * alone)
     power = np.real(np.diag(found.left @ sigma @ found.left.conj().T))
     np.testing.assert_allclose(np.sort(found.power), np.sort(power), rtol=1e-9)
 
@@ -197,7 +200,7 @@ def test_anybodys_operator_and_map():
     assert nearest(found.eigenvalues, np.linalg.eigvals(jacobian)) < 1e-9
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: it trains
 def test_a_run_of_ours_is_the_same_object():
     how = {"width": 4, "depth": 1, "activation_d": "tanh", "activation_g": "tanh"}
     run = dg.train("ns:r1=0.1", "points8", steps=2, networks=how, classifier=False)

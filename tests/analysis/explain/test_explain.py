@@ -66,7 +66,7 @@ def test_formulas_are_the_field(name, dim):
                 np.testing.assert_allclose(values(formula, model, p, t), want, rtol=1e-12, atol=1e-13)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, by a closed form: test_known_formulas_come_out
 @pytest.mark.parametrize("dim", [1, 2])
 @pytest.mark.parametrize(
     ("name", "given"),
@@ -122,6 +122,8 @@ def test_known_formulas_come_out():
     assert e.field == {"phi'": -theta * sigma(phi * theta), "theta'": phi * sigma(-phi * theta)}
     d_r, d_f = sp.symbols("D_r D_f", real=True)
     assert e.losses == {"L_D": softplus(d_f) + softplus(-d_r), "L_G": softplus(-d_f)}
+    said = " ".join(e.notes)
+    assert "E t -> 8" in said and "the period is 12.5664" in said
     lam = sp.Symbol("lam", positive=True)
     e = explain(dg.variant("wgan-gp", c=0.0, lam=0.4))
     assert [v for v, _ in e.eigenvalues] == [
@@ -130,7 +132,7 @@ def test_known_formulas_come_out():
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, in numbers: variants/test_modifiers.py::test_noise_damps_ns_like_l2_at_rest
 def test_noise_damps_by_half_its_variance():
     mu = sp.Symbol("noise", positive=True)
     assert explain(dg.variant("ns", noise=0.5)).jacobian[0, 0] == -(mu**2) / 2
@@ -140,7 +142,7 @@ def notes(name, **given):
     return " ".join(explain(dg.variant(name, **given)).notes)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of ns: test_known_formulas_come_out; of wgan: the next test
 def test_statements_are_true():
     assert "E t -> 8" in notes("ns")
     assert "the period is 12.5664" in notes("ns")
@@ -167,7 +169,7 @@ def test_the_length_of_a_normalised_critic_is_told_as_it_moves():
     assert "conserved" not in shrinks and "shrinks like exp(-0.2 t)" in shrinks
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of ns: a tiny start obeys the normal form in test_kinds_of_wrong_answers.py
 def test_energy_law_is_what_the_flow_does():
     # fgan-pearson: E t -> the number in the note, on a run long enough
     note = next(n for n in explain(dg.variant("fgan-pearson")).notes if "E t ->" in n)

@@ -24,7 +24,7 @@ def close(values, expected, tolerance=1e-3):
         assert abs(left.pop(k) - e) <= tolerance * max(1.0, abs(e)), (values, expected)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast: a tiny start obeys the normal form in test_kinds_of_wrong_answers.py
 def test_non_saturating_converges_in_one_dimension_by_a_power_law():
     # E' = -s (a - b)/(1/2) with a - b = tanh(s/2): averaged over a turn r' = -r^3/16, so r^2 t -> 8.
     v = judge("ns", [0.1], [0.2])
@@ -33,7 +33,7 @@ def test_non_saturating_converges_in_one_dimension_by_a_power_law():
     assert v.numbers["constant"] == pytest.approx(np.sqrt(8), rel=0.01)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, from a smaller one: as above
 def test_a_start_too_small_to_move_visibly_is_not_called_neutral():
     v = judge("ns", [1e-4], [2e-4])
     assert v.kind == "converges-sublinearly" and v.numbers["constant"] == pytest.approx(np.sqrt(8), rel=0.01)
@@ -72,7 +72,7 @@ def test_linear_wgan_is_neutral(dim):
     assert v.kind == "neutral-orbit" and v.numbers["period"] == pytest.approx(TURN, rel=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, the motion: truth/test_trajectories.py::test_the_normalised_critic
 def test_normalised_wgan_leaves_linearly_in_one_dimension_and_is_neutral_in_two():
     v = judge("wgan", [0.1], [0.2])
     assert v.kind == "diverges" and v.numbers["exponent"] == pytest.approx(-1, rel=0.02)
@@ -121,7 +121,7 @@ def test_one_centred_penalty_in_one_dimension_cycles_or_creeps():
     assert w.kind == "converges-elsewhere" and w.numbers["limit_theta"] == pytest.approx([3.0], rel=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, at lam = 0.99: the cycle that lingers in test_kinds_of_wrong_answers.py
 def test_a_cycle_that_lingers_at_its_corners_is_seen_whole():
     # close to lam = 1 a turn takes 2 pi/sqrt(1 - lam^2), far longer than the start's speed suggests
     v = judge("wgan-gp:c=1,lam=0.9", [0.1], [0.2])
@@ -141,7 +141,7 @@ def test_a_point_on_the_edge_of_a_jump_is_where_a_heavy_penalty_ends(start, lam,
     assert v.numbers["rate"] == pytest.approx(lam - np.sqrt(lam**2 - 1), rel=1e-3)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, the circle: truth/test_trajectories.py::test_gan_qp_rotates_on_its_circle
 def test_gan_qp_converges_like_one_over_t_in_one_dimension_and_circles_in_two():
     v = judge("gan-qp", [0.1], [0.2])
     assert v.kind == "converges-sublinearly" and v.numbers["exponent"] == pytest.approx(1, rel=0.02)
@@ -155,6 +155,7 @@ def test_a_shifted_datum_damps_the_non_saturating_gan():
     v = judge("ns", [0.1], [0.2], x0=[1.0])
     assert v.kind == "converges-exponentially" and v.numbers["rate"] == pytest.approx(0.25, rel=1e-6)
     assert v.numbers["limit_theta"] == pytest.approx([1.0])
+    assert repr(judge("ns", [0.1], [0.2], x0=[1.0]).as_dict()) == repr(v.as_dict())
 
 
 # ---------------------------------------------------------------- the user's own
@@ -232,7 +233,7 @@ def test_blow_up_growth_capture_and_nan_are_told_apart():
     assert judge(Broken(), [0.1], [0.2]).kind == "undecided"
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, the motion: tracing/test_switching.py::test_an_l1_penalty_holds_the_critic_at_zero
 def test_capture_on_one_and_on_two_surfaces():
     # d = 1: (phi - ., theta) turns about (0, -mu) from (0.3, 0.2): theta + mu = r cos, phi = r sin
     v = judge(Sticky(), [0.3], [0.2])
@@ -243,7 +244,7 @@ def test_capture_on_one_and_on_two_surfaces():
     assert w.kind == "stuck" and w.numbers["capture_time"] == pytest.approx(np.arctan2(0.2, 0.6), rel=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of two fields alike: tracing/test_stopped.py::test_a_cycle_has_the_multipliers_of_its_field
 def test_a_smooth_limit_cycle():
     v = judge(VanDerPol(), [0.1], [0.2])
     assert v.kind == "limit-cycle"
@@ -262,7 +263,7 @@ def test_decay_without_a_derivative_is_measured(m):
     assert v.numbers["period"] == pytest.approx(2 * half, rel=2e-3)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: too dear
 def test_sliding_onto_one_of_many_circles_is_neutral():
     # d = 2: s = phi.theta is reached in finite time; on s = 0 |phi| and |theta| keep whatever they have
     v = judge(Friction(m=0.2), [0.1, 0.2], [0.2, 0.1])
@@ -272,7 +273,7 @@ def test_sliding_onto_one_of_many_circles_is_neutral():
     assert n["period"] == pytest.approx(2 * np.pi * n["radius_theta"] / n["radius_phi"], rel=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: too dear
 def test_a_semistable_circle_attracts_from_outside_alone():
     # inside |phi| = c the one-sided penalty does nothing; outside a turn takes delta^(3/2): delta ~ t^-2
     v = judge("wgan-gp:c=0.5,lam=0.1,one_sided=true", [1.0], [0.2])
@@ -286,7 +287,7 @@ def test_a_semistable_circle_attracts_from_outside_alone():
     assert judge("hinge", [2.0], [1.0]).kind == "neutral-orbit"
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of a written growth: test_judges.py::test_growth_is_told_by_its_law_once_it_has_gone_far
 def test_a_line_of_equilibria_is_elsewhere_and_its_neighbourhood_in_two_dimensions_creeps_away():
     class Half(Told):
         def critic_loss(self, real, fake, x_real, x_fake):
@@ -312,7 +313,7 @@ def test_steps_have_circles_of_their_own():
     assert w.kind == "limit-cycle" and w.numbers["radius_phi"] == pytest.approx(np.sqrt(0.2), rel=0.01)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of written steps: test_judges.py::test_steps_that_only_lead_outward_have_no_limit
 @pytest.mark.parametrize(
     ("phi0", "theta0"), [([1.0], [1.0]), pytest.param([0.1, 0.2], [0.2, 0.1], marks=pytest.mark.slow)]
 )
@@ -330,7 +331,7 @@ def test_slow_exponential_growth_of_steps_has_its_rate():
     assert (v.kind, v.numbers["rate"]) == ("diverges", pytest.approx(0.5 * np.log1p(1e-6), rel=1e-6))
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, a rate: test_rates_of_a_lazy_rule_are_per_iteration; a growth: the test above
 def test_steps_that_converge_stay_or_leave():
     slow = judge("ns", [0.1], [0.2], rule=dg.rule("alternating", lr=0.1))
     assert slow.kind == "converges-sublinearly"
@@ -350,7 +351,7 @@ def test_rates_of_a_lazy_rule_are_per_iteration():
     assert s.period == 4 and v.numbers["rate"] == pytest.approx(-np.log(s.spectral_radius) / 4, rel=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of slow growth: test_slow_exponential_growth_of_steps_has_its_rate
 def test_a_pull_too_slow_to_arrive_is_still_seen():
     # Runge-Kutta steps shrink a rotation by (omega h)^6/144 each, here 6.9e-9
     v = judge("saturating", [0.4], [0.7], rule=dg.rule("rk4", lr=0.2))
@@ -389,7 +390,7 @@ def test_a_scaled_loss_runs_faster_and_is_judged_alike(phi0, theta0):
         assert scaled.numbers["constant"] == pytest.approx(plain.numbers["constant"] / factor, rel=0.01)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of ns: test_a_shifted_datum_damps_the_non_saturating_gan
 def test_a_verdict_is_deterministic():
     one, two = (judge("gan-qp", [0.3, 0.1], [0.2, -0.4]).as_dict() for _ in range(2))
     assert repr(one) == repr(two)
@@ -402,7 +403,7 @@ def test_bad_input_is_named():
         judge("ns", [0.1], [0.2], effort=0)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, the coefficient: numerics/test_normal_form.py::test_the_hopf_normal_form
 def test_the_first_lyapunov_coefficient_predicts_the_constant():
     # rho' = omega l1 rho^3 with r = sqrt(2) rho on a circle: r ~ (-omega l1 t)^(-1/2)
     v = judge("ns", [0.3], [0.1])
@@ -410,7 +411,7 @@ def test_the_first_lyapunov_coefficient_predicts_the_constant():
     assert v.numbers["constant"] == pytest.approx((0.5 * 0.25) ** -0.5, rel=0.01)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, with equal weights: test_saturating_is_neutral_with_its_period
 def test_a_weighted_energy_is_found_and_its_drift_is_the_solvers():
     v = judge("wgan-linear", [0.1], [0.2], rate_d=2.0)
     # phi' = -2 theta, theta' = phi keep |phi|^2 + 2 |theta|^2
@@ -418,7 +419,7 @@ def test_a_weighted_energy_is_found_and_its_drift_is_the_solvers():
     assert any("rtol 1e-9" in line for line in v.evidence)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of another field: test_kinds_of_wrong_answers.py::test_a_tangency_is_crept_to_by_a_law
 def test_another_equilibrium_may_be_neared_by_a_power_law():
     # fgan-kl rests where x0 = theta exp(-1), a bias that its critic does not have; across x0 it is marginal
     x0 = np.array([-0.23, 0.22])
