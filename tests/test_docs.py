@@ -114,7 +114,7 @@ def test_commands_take_their_options(line, hooks):
             assert word.partition("=")[0] in known, word
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of one command: the next test
 @pytest.mark.parametrize(
     "page", [p for p in PAGES if p not in STANDS and re.search("^```(python|sh)", text_of(p), re.M)]
 )
@@ -164,7 +164,7 @@ def test_every_output_block_stands_under_its_code():
         assert all(b[4] and (b[1] == "python" or b[3].count("\n") == 1) for b in found), page
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of two losses: analysis/explain/test_explain.py::test_known_formulas_come_out
 def test_the_page_of_formulas_is_what_explain_derives(hooks):
     assert text_of("reference/formulas.md") == hooks.formulas_page()
 
@@ -179,7 +179,7 @@ def test_formulas_are_typeset_without_a_script(hooks):
     assert "\\" not in made and "arithmatex" not in made and made.count("&#x0007C;") == 2
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, its links: test_links_and_pictures_lead_somewhere
 def test_the_site_builds_strictly(tmp_path):
     pytest.importorskip("mkdocs", reason="the extra docs is not installed")
     pytest.importorskip("material", reason="the extra docs is not installed")

@@ -70,7 +70,7 @@ def test_outputs_are_compared_by_what_they_say():
     assert not same("stable for r1 > 0.125", "stable for r1 > 0.25")
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, without running: test_source_and_outputs_belong_together
 @pytest.mark.parametrize("source", SOURCES, ids=lambda p: p.stem)
 def test_the_notebook_runs_and_says_what_is_kept(source, tmp_path):
     pytest.importorskip("nbmake", reason="the extra notebooks is not installed")

@@ -57,7 +57,7 @@ def test_the_datum_moves_the_equilibrium():
     assert row.cells[2].status == "marginal"
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: too dear
 def test_a_verdict_is_asked_for_the_flow_only():
     found = dg.report(["wgan-gp:c=0,lam=0.5"], rules=["simultaneous"])
     flow, steps = found.rows
@@ -80,7 +80,7 @@ def test_the_catalogue_is_the_packages_own_and_another_process_may_not_know_more
     assert [r.cells[1].status for r in found.rows] == ["marginal", "stable"]
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: each process imports JAX
 def test_processes_change_nothing():
     one, two = (dg.report(["wgan-linear", "wgan-gp:c=0"], verdicts="none", jobs=n) for n in (1, 2))
     for a, b in zip(one.rows, two.rows, strict=True):

@@ -28,7 +28,7 @@ def test_a_branch_in_words_as_json_and_as_a_picture(cli, folder):
 ATLAS = ("bifurcation", "ns", "--over", "gamma=0.1:0.6", "--over", "lr=0.1:2", "--rule", "simultaneous")
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of a branch: the test above; what it says: bifurcation/test_curves.py
 def test_an_atlas_in_words_and_as_a_picture(cli, folder):
     code, out, err = cli(*ATLAS, "--out", "a.png")
     assert (code, err) == (0, "") and (folder / "a.png").stat().st_size > 5000
@@ -122,7 +122,7 @@ def test_circles_are_followed(cli):
     assert code == 2 and "--phi0" in err
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, why it has none: bifurcation/test_adaptive_chart.py
 def test_of_adam_with_a_small_eps_the_cycles_are_drawn(cli, folder):
     words = ("bifurcation", "ns", "--over", "gamma=0.01:0.1", "--over", "lr=0.001:0.01")
     code, out, err = cli(*words, "--rule", "adam:beta1=0.5,beta2=0.99", "--out", "a.png")

@@ -56,7 +56,7 @@ def test_a_write_that_is_refused_halfway_is_one_line_and_leaves_nothing(cli, fol
     assert not list(folder.iterdir())
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of single files: the test above
 def test_a_run_whose_disk_is_full_says_how_to_go_on(cli, folder):
     words = ["train", "points8", "-N", "width=4", "--steps", "4", "--out", "run"]
     with files_of_at_most(3000):

@@ -129,7 +129,7 @@ def test_fifty_calls(cli, folder, seed):
     check(cli, folder, seed)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of other seeds: the test above
 @pytest.mark.parametrize("block", range(40))
 def test_two_thousand_calls(cli, tmp_path, monkeypatch, block):
     print(f"seeds from {50 + 50 * block}")

@@ -133,7 +133,7 @@ def test_bad_input_is_one_line_and_two(cli, words, says):
     assert says in err
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of one loss: test_a_baseline_names_what_changed
 def test_the_catalogue_keeps_its_baseline(cli):
     baseline = Path(__file__).parents[2] / "reports" / "baseline.json"
     if not baseline.is_file():

@@ -145,7 +145,7 @@ def test_basins_of_the_creeping_critic(tmp_path: Path, capsys: pytest.CaptureFix
     assert "another point" in out.read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, where the critic creeps: the test above
 def test_basins_with_their_limit_cycle(tmp_path: Path):
     # wgan-gp, c = 1, lam < 1, d = 1: every start ends on one cycle (docs/theory.md section 3)
     out = tmp_path / "basins.svg"

@@ -103,7 +103,7 @@ def test_images_that_are_not_there_are_refused_before_anything_runs(tmp_path):
         dg.compare("ci", images=str(tmp_path / "none"))
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of written records: test_what_a_forecast_is_scored_by
 def test_runs_go_on_from_where_they_were_forecast():
     chosen = protocol("ci", seed0=1000)
     chosen.chosen["forecast"] |= {"checkpoint": 600, "steps": 300}
@@ -396,7 +396,7 @@ def test_bad_input_is_one_line(cli, given, said):
     assert code == 2 and not out and said in err and err.count("\n") == 1
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of a smaller protocol: test_linear_theory_is_what_networks_do
 def test_the_ci_tier_reaches_the_protocol(cli):
     code, out, _ = cli(
         "compare",

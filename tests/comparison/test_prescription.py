@@ -106,7 +106,7 @@ def test_bad_input():
             call()
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of the Dirac game: test_the_dirac_game_is_damped
 def test_a_run_from_its_folder_and_the_command(tmp_path, capsys):
     how = {"width": 4, "depth": 1, "activation_d": "tanh", "activation_g": "tanh"}
     dg.train("ns:r1=0.1", "points8", steps=20, networks=how, classifier=False, out=tmp_path / "run")

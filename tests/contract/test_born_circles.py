@@ -67,7 +67,7 @@ def lingering(variant, rule, circle):
     return near[np.argmin(np.abs(near[1:] / near[:-1] - 1))]
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of a map: bifurcation/test_branch.py::test_the_circle_of_the_delayed_logistic_map
 @pytest.mark.parametrize(("name", "weight", "numbers", "over"), CASES)
 def test_the_predicted_radius_is_that_of_iterated_runs(name, weight, numbers, over):
     variant = dg.variant("ns").with_(r1=weight)

@@ -178,7 +178,7 @@ def test_every_argument_that_is_not_allowed_is_one_line_that_names_it(label, fol
     assert not list(folder.iterdir())
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of all other functions: the test above
 def test_arguments_beside_a_point_of_a_branch():
     found = dg.bifurcation.branch(dg.variant("wgan-gp", c=0.0, lam=0.5), "lam", rule=R)
     (point,) = found.points

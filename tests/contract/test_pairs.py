@@ -94,7 +94,7 @@ def test_a_rule_compiles_once_batches_differentiates_and_averages(name):
             np.testing.assert_allclose(mean, 0.9 * before + 0.1 * after, rtol=1e-14)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of some, by plain loops: dynamics/test_trajectories.py::test_steps_are_those_of_a_plain_loop
 @pytest.mark.parametrize("name", RULES)
 def test_simulate_repeats_the_step(name):
     variant, rule = dg.variant("wgan-gp", c=0.3), dg.rule(name, lr=0.02)

@@ -114,7 +114,7 @@ SMOOTH_IN_TIME = [
 ]
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of one: the test above
 @pytest.mark.parametrize("backend", ["scipy", "diffrax"])
 @pytest.mark.parametrize("dim", [1, 2, 3])
 @pytest.mark.parametrize(("name", "x0"), SMOOTH_IN_TIME)
@@ -209,7 +209,7 @@ def test_at_a_lasting_tie_the_branch_is_the_one_that_the_loss_takes(real_is, tak
     np.testing.assert_allclose(kept, 0.25 + taken * 0.16, rtol=1e-7)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, the motion: test_a_huber_loss_whose_real_logit_is_zero_for_ever
 def test_the_verdict_of_the_huber_loss_is_sublinear():
     # near 0 one of the two slopes is cut off on each side of s = 0, and phi.phi' + theta.theta' = -s^2 on both: with
     # s^2 = r^4/8 in the mean, (r^2)' = -r^4/4 and r = 2/sqrt(t)

@@ -83,7 +83,7 @@ def counted(use, integrate, v, rtol):
     return out.ys[-1], out.steps
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of the ends: the next test; a row on a switching: variants/test_hinge.py
 def test_rows_times_and_ends():
     v = dg.variant("wgan-linear")
     traj = run(v, [1.0], [0.0], t1=7.0, solver="DOP853")
@@ -141,7 +141,7 @@ SOLVERS_ASKED_FOR = [
 ]
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, the choice alone: the test above
 def test_from_a_stiff_start_scipy_takes_its_solver_for_that():
     # phi' = -theta - g phi, theta' = phi: from where phi is slaved to theta, theta = exp(mu t) with the slow eigenvalue
     g, ts = 1000.0, np.array([0.0, 20.0])

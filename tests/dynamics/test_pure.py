@@ -37,7 +37,7 @@ def test_the_flow_is_the_trajectory():
     assert z.phi.shape == z.theta.shape == (2, 2)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of the field: test_the_callers_losses_meet_any_transformation
 def test_the_flow_under_jit_vmap_and_grad():
     v = dg.variant("wgan-gp", c=0.0, lam=0.3)
     plain = end(v, jnp.asarray(PHI), jnp.asarray(THETA))
@@ -76,7 +76,7 @@ def dirac_cast(v):
     return cast(v, float)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of steps: test_a_step_differentiates_through_a_whole_training_run
 def test_rates_datum_and_times_differentiate_too():
     v = dg.variant("wgan-linear")
 

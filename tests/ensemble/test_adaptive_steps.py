@@ -85,7 +85,7 @@ def test_a_datum_and_saved_times():
         )
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of fixed steps: test_fixed_steps.py::test_datum_and_rates
 def test_halved_rates_double_the_time():
     phi, theta = starts(4, 2)
     slow = ensemble(
@@ -165,7 +165,7 @@ def test_statistics_agree_with_fine_fixed_steps():
     np.testing.assert_allclose(a["phi_max"], b["phi_max"], atol=2e-2)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of fixed steps: test_fixed_steps.py::test_single_precision
 def test_single_precision():
     phi, theta = starts(200, 2)
     e = ensemble(dg.variant("ns"), phi, theta, t1=5.0, adaptive=True, dtype="float32")

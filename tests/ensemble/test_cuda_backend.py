@@ -89,7 +89,7 @@ def test_a_variant_gives_the_definition_s_numbers(name, c_compiler, doubles):
     agree(dg.variant(name), RK4(lr=0.05))
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of a few: the tests above and below
 @pytest.mark.parametrize("name", sorted(dg.variants()))
 @pytest.mark.parametrize("rule", [None, *sorted(dg.rules())])
 def test_every_variant_and_rule_give_the_definition_s_numbers(name, rule, c_compiler, doubles):
@@ -328,7 +328,7 @@ def test_the_state_is_kept_in_few_registers(rule, written):
     assert spills == 0
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # a compiler each, as above
 @pytest.mark.parametrize("names", [(), STATISTICS])
 @pytest.mark.parametrize("rule", [RK4(lr=0.05), None])
 @pytest.mark.parametrize("name", sorted(dg.variants()))
@@ -336,13 +336,13 @@ def test_every_variant_is_kept_in_registers(name, rule, names, written):
     assert assembled(written(dg.variant(name), rule, names))[1] == 0
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # a compiler each, as above
 @pytest.mark.parametrize("name", sorted(dg.rules()))
 def test_every_rule_is_kept_in_registers(name, written):
     assert assembled(written(dg.variant("wgan-gp"), dg.rule(name, lr=0.05), STATISTICS))[1] == 0
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # a compiler each; on a processor: test_on_device.py::test_single_precision_stays_single
 @pytest.mark.parametrize("name", sorted(dg.variants()))
 def test_single_precision_makes_no_number_double(name, written, tmp_path):
     text = written(dg.variant(name), RK4(lr=0.05), STATISTICS)

@@ -33,7 +33,7 @@ def test_rk4_is_classical_runge_kutta(name, dim):
     assert_equal(joined(e), rk4(dg.variant(name), phi, theta, 0.01, 50))
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of a few rules: test_every_rule_in_compiled_c
 @pytest.mark.parametrize("name", list(variants()))
 def test_compiled_c_is_classical_runge_kutta(name, in_registers):
     phi, theta = starts(300, 2)
@@ -42,7 +42,7 @@ def test_compiled_c_is_classical_runge_kutta(name, in_registers):
     assert_equal(joined(e), rk4(dg.variant(name), phi, theta, 0.01, 50))
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, without any: test_rk4_is_classical_runge_kutta
 @pytest.mark.parametrize("engine", ["in_registers", "through_xla"])
 @pytest.mark.parametrize("name", [m for m in modifiers() if m != "noise"])
 def test_every_modifier(name, engine, request):
@@ -52,7 +52,7 @@ def test_every_modifier(name, engine, request):
     assert_equal(joined(ensemble(variant, phi, theta, t1=0.2, dt=0.01)), rk4(variant, phi, theta, 0.01, 20))
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of functions: tracing/test_scalar_program.py::test_what_cannot_be_scalarized_runs_on_arrays
 def test_instance_noise_is_not_in_scalar_operations_and_says_so():
     variant = dg.variant("ns").with_(noise=0.3)
     phi, theta = starts(5, 1)

@@ -39,7 +39,7 @@ def test_the_limit_is_the_same_motion(gpu, through_the_shim):
     np.testing.assert_allclose(along, rk4(dg.variant("ns"), phi, theta, 0.01, 200), rtol=0, atol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, that the limit is the same motion: the test above
 def test_every_section_runs(gpu, through_the_shim, capsys):
     sizes = gpu.Sizes(256, 10, 256, 128, 64, 1000, 100, 2)
     names = [n for n in gpu.SECTIONS if n not in ("training", "smooth", "sweep")]

@@ -58,7 +58,7 @@ def test_no_picture_without_its_entry():
     assert {p.stem for p in FIGURES.glob("*.png")} == set(NAMES)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of another: cli/test_commands.py::test_figures_draws_what_is_asked
 def test_one_figure_is_drawn_with_the_page(tmp_path):
     told = []
     written = draw_all(tmp_path, only="ema-wgan-gp-c1", tell=lambda entry, path: told.append(entry.name))
@@ -98,7 +98,7 @@ def period(t, x):
     return np.diff(zeros).mean()
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast: truth/test_trajectories.py::test_non_saturating_ends_on_the_circle_that_the_wedge_allows
 def test_ns_goes_onto_its_circle_in_two_dimensions_and_converges_in_one():
     t, phi, theta = flow("ns", 1500)
     late = t > 1300
@@ -123,7 +123,7 @@ def test_wgan_keeps_its_critic_and_its_neutral_orbit():
     np.testing.assert_allclose(theta[:, 0], 0.2 + t, rtol=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast: verdict/test_verdict.py::test_one_centred_penalty_ends_on_a_circle_that_l2_only_shrinks
 def test_wgan_gp_converges_with_c_0_and_circles_with_c_1():
     values = spectrum(variant("wgan-gp", c=0.0, lam=0.1), dim=2).eigenvalues
     np.testing.assert_allclose(values[0], -0.1 + 0.995j, atol=2e-4)
@@ -139,7 +139,7 @@ def test_wgan_gp_converges_with_c_0_and_circles_with_c_1():
     np.testing.assert_allclose(length(np.asarray(euler["phi"]))[-100:], 2, rtol=1e-3)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, the circle: truth/test_trajectories.py::test_gan_qp_rotates_on_its_circle
 def test_gan_qp_circles_and_with_l2_converges():
     t, phi, theta = flow("gan-qp", 150, lam=1.0)
     late = t > 100
@@ -175,7 +175,7 @@ def test_averages_circle_at_their_factor_of_the_orbit(name, parameters, radius, 
         np.testing.assert_allclose(mean / raw, factor, rtol=1e-2)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of one decay: dynamics/test_steps.py::test_the_average_on_an_orbit_has_the_gain_of_its_filter
 def test_the_larger_decay_is_farther_for_two_thousand_steps():
     near, far = (
         length(
@@ -192,7 +192,7 @@ def test_the_larger_decay_is_farther_for_two_thousand_steps():
     assert 1700 < crossing < 2300  # "two thousand", of a curve that is averaged over 130 steps
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: its law needs thousands of steps
 def test_steps_of_the_normalised_critic_grow_like_a_square_root():
     steps = run(variant("wgan"), PHI0, THETA0, rule=rule("alternating", lr=0.1, ema=0.999), steps=6000)
     n = np.arange(6001)[1000:]
@@ -224,7 +224,7 @@ def test_numbers_in_the_page_are_those_tested():
     assert not re.search(r"\bTODO\b|\bnan\b", page)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, that it stands in the page: test_every_figure_is_there_small_and_has_its_command
 @pytest.mark.parametrize("name", ["wgan", "gan-qp-l2"])
 def test_the_command_draws_the_figure(name, tmp_path, monkeypatch):
     from diracgan.cli.app import main

@@ -99,7 +99,7 @@ def test_words_keep_clear_of_the_edge_and_of_the_command(c):
     assert command.y1 < truth.y0 and command.y0 > 0
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of one still: test_nothing_is_cut
 def test_a_card_is_a_square_that_ends_with_the_truth(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["card", "consensus"]) == 0

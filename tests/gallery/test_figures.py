@@ -55,7 +55,7 @@ def test_a_committed_figure_is_what_the_code_draws_now(name):
 
 
 @pytest.mark.parametrize("entry", [e for e in entries() if isinstance(e, FlowEntry)], ids=lambda e: e.name)
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of the cheap figures: the test above
 def test_a_title_is_the_verdict(entry):
     found = verdict(entry.build(), phi0=PHI0, theta0=THETA0, edge=False)
     said = said_in(FIGURES / f"{entry.name}.png")

@@ -119,7 +119,7 @@ def test_the_portraits_are_the_nine_methods_in_this_conventions():
     assert {e.n_critic for e in METHODS if e.name.startswith("portraits")} == {None, 1, 5}
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of plot: cli/test_commands.py::test_plot_names_its_picture_and_says_where_it_is
 @pytest.mark.parametrize("name", [e.name for e in METHODS if not e.name.startswith(("portraits", "basins"))])
 def test_the_commands_of_the_gallery_draw(cli, folder, name):
     (folder / "figures").mkdir()
@@ -148,7 +148,7 @@ def test_bad_input_is_one_line(cli, words, said):
     assert said in err
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of a written answer: cli/test_layer.py, a picture is saved where one is asked for
 def test_commands_draw_beside_their_answers(cli, folder):
     code, out, _ = cli("critical", "lam", "-v", "wgan-gp:c=0", "--out", "a.png")
     assert code == 0 and "stable for lam > 0" in out
@@ -168,7 +168,7 @@ def test_locus_leaves_out_values_without_eigenvalues():
     assert np.all(np.isfinite(ax.get_xlim()))
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of fewer steps: test_what_the_portraits_say_is_true
 def test_what_the_portraits_say_of_the_saturating_gan_is_true():
     def radius(n, steps):
         how = rule("alternating", lr=0.2, n_critic=n, first="generator")

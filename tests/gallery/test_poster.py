@@ -154,7 +154,7 @@ def test_bad_input_is_one_line(words, why, capsys):
     assert why in said and said.count("\n") == 1
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of written panels: test_it_is_a2_with_twenty_losses_and_nothing_overlaps
 def test_the_command_draws_ones_own_beside_the_known(tmp_path, capsys):
     out = tmp_path / "poster.svg"
     assert main(["poster", "--alone", "wgan-gp:c=0", "wgan-linear", "--out", str(out)]) == 0

@@ -38,7 +38,7 @@ def test_the_slow_average_is_the_greyest(entry):
     assert slow < 0.6 * min(raw, fast)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: it trains
 def test_the_command_makes_the_pictures_run(entry, cli, tmp_path):
     pytest.importorskip("sklearn", reason="the extra train is not installed")
     short = dataclasses.replace(entry, steps=3)

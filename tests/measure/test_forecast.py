@@ -400,7 +400,7 @@ def test_the_command_says_what_happens(folder, tmp_path, capsys):
     assert drawn.read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, in PyTorch: test_torch_forecast.py::test_settings_of_adam_go_on_from_its_state
 def test_a_slower_adam_spreads_less_and_an_average_less_still():
     run = dg.train("ns:r1=0.1", "points8", networks={"width": 4}, steps=40, batch=16)
     now, slow = dg.forecast(run, ["lr=1e-5,ema=0.9"], 100, samples=32).settings

@@ -86,7 +86,7 @@ def test_copies_of_an_eigenvalue_are_found_where_the_space_allows():
     assert np.allclose(np.sort(found.eigenvalues.imag), [-0.5, -0.5, 0.5, 0.5])
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, in PyTorch: test_torch_game.py::test_the_flow_against_jacfwd
 @pytest.mark.parametrize("which", ["rightmost", "fastest"])
 def test_flow_of_a_network_against_its_dense_jacobian(somewhere, which):
     game, at, jacobian = somewhere
@@ -99,7 +99,7 @@ def test_flow_of_a_network_against_its_dense_jacobian(somewhere, which):
         assert np.linalg.norm(jacobian @ v - mu * v) < 1e-6
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of matrices: numerics/test_arnoldi.py::test_the_first_eigenpairs_of_several_operators
 def test_runs_are_measured_together(somewhere):
     game, at, _ = somewhere
     other = small_game(4, dg.variant("ns"))
@@ -115,7 +115,7 @@ def test_runs_are_measured_together(somewhere):
         assert np.allclose(both.eigenvalues[i], alone.eigenvalues, atol=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: the compiler counts what it compiles
 def test_a_product_costs_at_most_two_and_a_half_gradients():
     wide = Architecture(kind="mlp", width=48, activation_d="tanh", activation_g="tanh")
     with jax.enable_x64(True):
@@ -131,7 +131,7 @@ def test_a_product_costs_at_most_two_and_a_half_gradients():
     assert product["flops"] <= 2.5 * gradient["flops"]
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of the Dirac game: test_multipliers_of_the_dirac_system
 def test_a_training_run_with_its_optimisers_memory(tmp_path):
     """The step's Jacobian of Adam mid-run against a dense one; several seeds, and from the folder."""
     from diracgan.measure.operators import full_step, stackable
@@ -199,7 +199,7 @@ def test_floor_against_the_dirac_systems_stationary_covariance():
     assert np.allclose(f.ema_power, averaged, rtol=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: a teacher is a network, too dear
 def test_a_teacher_is_an_exact_equilibrium_with_known_damping():
     """ns: K = E[h h^T]/2 of the critic's features, B^T = C, and nothing else moves."""
     made, z = nets(0)
@@ -219,7 +219,7 @@ def test_a_teacher_is_an_exact_equilibrium_with_known_damping():
     assert np.allclose(np.abs(fastest), np.sort(np.abs(dense))[::-1][:2], rtol=1e-8)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness, as above
 def test_every_singular_value_is_a_dirac_system():
     made, z = nets(1)
     at = dg.measure.teacher(dg.variant("wgan-linear"), made, z)
@@ -231,7 +231,7 @@ def test_every_singular_value_is_a_dirac_system():
     assert np.allclose(turning, np.linalg.svd(found.coupling[0])[1][:3], atol=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness, as above
 def test_teachers_of_other_kinds():
     made, z = nets(2)
     biased = dg.measure.teacher(dg.variant("fgan-kl"), made, z)

@@ -307,7 +307,7 @@ def field(nets, losses, batch, v):
     return -torch.cat([g.reshape(-1) for g in down]).numpy()
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of a plain game: test_torch_game.py::test_the_flow_against_jacfwd
 @pytest.mark.parametrize("name", GAMES)
 def test_products_against_plain_training_gradients(name):
     D, G, batches, losses = made(name)
@@ -399,7 +399,7 @@ def kept(nets, pair):
     return held
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of some: test_torch_game.py::test_a_whole_step_against_the_training_loop_itself
 @pytest.mark.parametrize("name", OPTIMISERS)
 def test_a_step_of_every_optimiser_against_the_loop_itself(name):
     D, G, batches, _ = made("layer norm")

@@ -66,7 +66,7 @@ def test_frequency_within_a_hundredth_and_damping_within_a_tenth_at_20_db():
     check_recovery(range(4))
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of four seeds: the test above
 def test_the_same_over_many_seeds():
     check_recovery(range(100, 160))
 
@@ -76,7 +76,7 @@ def test_no_oscillation_where_there_is_none(kind):
     assert oscillation_modes(nothing(kind, 0)[None]).modes == []
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of one seed: the test above
 @pytest.mark.parametrize("kind", NOTHING)
 def test_no_oscillation_over_many_seeds(kind):
     assert [s for s in range(60) if oscillation_modes(nothing(kind, s)[None]).modes] == []
@@ -95,7 +95,7 @@ def test_an_oscillation_that_noise_keeps_going_is_told_from_a_rotation():
     assert 0.9 < o.share["series"] <= 1  # there is nothing else in it
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of one line: test_frequency_within_a_hundredth_and_damping_within_a_tenth_at_20_db
 def test_two_lines_a_growing_one_and_the_lag_between_players():
     rng = np.random.default_rng(1)
     grow = np.exp(0.004 * N)
@@ -137,7 +137,7 @@ def test_a_long_series_is_averaged_in_blocks_without_a_shift():
     assert any("means of" in note for note in found.notes)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of a written series, without the game: test_a_plain_learning_rate_gives_gamma
 def test_the_dirac_game_agrees_with_its_own_runs():
     v, rule = dg.variant("ns").with_(r1=0.1), dg.rule("alternating", lr=0.2)
     run = dg.simulate(v, phi0=[0.02], theta0=[0.01], rule=rule, steps=400)
@@ -242,7 +242,7 @@ def test_of_many_series_the_usual_ones_are_looked_at():
     assert log.names == ["loss_d"] and "of 13 series only loss_d" in log.notes[0]
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: it trains; a run of the Dirac game is read: test_a_trajectory_is_a_log
 def test_a_run_of_the_trainer_turns_as_its_dirac_game_does(cli, folder):
     words = "dirac -v ns --rule alternating --lr 0.1 --steps 1500 --log-every 5 --out run".split()
     assert cli("train", *words)[0] == 0

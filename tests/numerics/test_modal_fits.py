@@ -28,7 +28,7 @@ def test_a_mode_lies_within_its_errors(omega: float, sigma: float):
     assert m.chance < 1e-6
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of one mode: the test above
 def test_two_modes_in_two_channels():
     parts = [(1.0, 0.2, 0.002, 0.0), (0.5, 0.7, 0.004, 1.0)]
     channels = np.stack([record(parts), record([(0.5, 0.2, 0.002, 1.0), (1.0, 0.7, 0.004, 0.0)], seed=1)])
@@ -47,7 +47,7 @@ def test_noise_and_trends_are_no_oscillation(seed: int):
         assert oscillation_modes(y[None]).modes == []
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, in units of 1: test_a_mode_lies_within_its_errors
 def test_the_fit_is_in_the_records_units():
     y = 1e6 + 1e3 * record([(1.0, 0.3, 0.0, 0.0)], noise=0.02)
     found = oscillation_modes(y[None])

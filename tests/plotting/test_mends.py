@@ -109,7 +109,7 @@ def test_runs_that_one_scale_would_hide_have_their_own_with_a_bar():
     assert len({np.ptp(ax.get_xlim()) for ax in alike.axes}) == 1 and not alike.axes[0].texts
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, in numbers: cli/test_sweep.py::test_a_stability_chart_with_its_threshold
 def test_a_chart_ends_at_its_exact_threshold():
     """Simultaneous steps with R1 (gamma <= 1) converge for h < 4 gamma."""
     found = stability(

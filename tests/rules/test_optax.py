@@ -96,7 +96,7 @@ def test_multipliers_are_those_of_the_rule_it_is(own, theirs):
     assert np.allclose(np.sort_complex(found), np.sort_complex(ours), rtol=0, atol=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, without them: test_multipliers_are_those_of_the_rule_it_is
 def test_schedules_and_clipping_are_over_at_rest():
     schedule = optax.exponential_decay(0.2, 10, 0.5, end_value=0.05)
     rule = dg.rule.from_optax(optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(schedule)))

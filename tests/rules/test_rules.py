@@ -46,7 +46,7 @@ def small_game():
     return game, Players(small_network(d, 2, 1), small_network(g, 3, 2))
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, Dirac game: contract/test_pairs.py::test_an_iteration_is_finite_pure_and_keeps_its_dtype
 @pytest.mark.parametrize("name", RULES)
 def test_networks_in_float32_move_and_keep_their_types(name):
     game, players = small_game()
@@ -66,7 +66,7 @@ def test_networks_in_float32_move_and_keep_their_types(name):
     assert all(0 < float(m) < 1 for m in moves)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of one system: test_a_large_linear_system_is_solved_without_its_matrix
 def test_rules_that_solve_agree_by_matrix_and_by_products(monkeypatch):
     variant, x0 = dg.variant("ns").with_(r1=0.2), jnp.array([0.3, -0.2, 0.1])
     with jax.enable_x64(True):

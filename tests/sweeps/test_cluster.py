@@ -63,7 +63,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: it starts a cluster
 def test_workers_that_die_change_nothing(cluster: Any, tmp_path: Path):
     from diracgan.variants import parse
 
@@ -79,7 +79,7 @@ def test_workers_that_die_change_nothing(cluster: Any, tmp_path: Path):
     assert contents(there) == contents(here)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, by processes: test_sweep.py, the store does not depend on who computes
 def test_runs_on_a_cluster_equal_those_here(cluster: Any, tmp_path: Path):
     rule = dg.rule("alternating", lr=0.1, ema=0.9)
     arguments: dict[str, Any] = {"rule": rule, "steps": 200, "chunk": 8, "theta0": [0.3]}

@@ -95,7 +95,7 @@ def test_linear_quantities_agree_with_one_spectrum_at_a_time():
                 assert abs(float(here.margin) - truth.margin) <= 1e-12 + truth.error
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of thresholds: test_critical.py::test_dimensions_share_their_threshold
 def test_a_rotation_invariant_variant_has_one_margin_in_every_dimension():
     found = dg.sweep(dg.variant("ns").with_(r1=0.4), {"dim": [1, 2, 5]}, "margin")
     np.testing.assert_allclose(found.margin, 0.2, atol=1e-13)
@@ -143,7 +143,7 @@ def test_times_of_escape_and_entry():
     assert (lam.limit == 0).all()
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of a start as an axis: test_where_runs_are_going
 def test_integers_choices_and_starts_are_axes_too():
     v = dg.variant("gan-qp")
     found = dg.sweep(v, {"norm": "l2,l2sq", "phi0[1]": "0.2,0.4"}, "final_radius", t1=1.0)
@@ -447,7 +447,7 @@ def test_in_the_plane_a_conserved_area_keeps_runs_on_a_circle():
     assert words.tolist() == [["orbit", "orbit"], ["converging", "orbit"]]
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of limits that are known: test_where_runs_are_going
 @pytest.mark.parametrize("dim", [1, 2])
 @pytest.mark.parametrize("name", list(dg.variants()))
 def test_limits_agree_with_verdicts(name: str, dim: int):
@@ -465,7 +465,7 @@ def test_a_mapping_gives_functions_names_of_their_own():
     assert found.square.values.tolist() == [0, 1, 4]
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of simultaneous ones: cli/test_sweep.py::test_a_stability_chart_with_its_threshold
 def test_the_threshold_curve_of_alternating_steps():
     # wgan-gp, c = 0: trace 2 - 2 lam h - h^2, determinant 1 - 2 lam h, so stable iff 4 - 4 lam h - h^2 > 0
     from diracgan.sweeps import stability

@@ -241,7 +241,7 @@ def test_piecewise_linear_games_are_solved_exactly(loss, k, a, phi0, theta0):
         np.testing.assert_allclose(found, [t for t, _ in met if t > 1e-6], atol=close)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of one: the test above
 @pytest.mark.parametrize("solver", ["tsit5", "dopri8", "kvaerno5", "RK45", "Radau", "LSODA"])
 def test_every_solver_sees_a_short_visit_and_slides(solver):
     for k, a, phi0, theta0 in ((0.5, 0.4999, 0.3, 0.4), (0.5, 0.3, 0.3, 0.4)):
@@ -486,7 +486,7 @@ def test_huge_states_are_no_trouble_where_the_field_is_none():
     assert traj.attrs["result"] in ("ok", "diverged")
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, the choice of one: dynamics/test_flow.py, a stiff start is told by its decay
 def test_stiff_problems_have_solvers():
     lam = 1e5
     fast = -lam - np.sqrt(lam**2 - 1)
@@ -497,7 +497,7 @@ def test_stiff_problems_have_solvers():
         assert traj["theta"][-1, 0] == pytest.approx(truth, rel=1e-8)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, that none is unlocated: test_what_may_switch_without_a_surface_is_named
 @pytest.mark.parametrize("dim", [1, 2])
 def test_steps_like_floor_are_located_as_comparisons_are(dim):
     def stairs(x):
@@ -583,7 +583,7 @@ def test_a_median_rests_where_the_same_loss_written_by_an_absolute_value_does():
     assert other.attrs["result_time"] == pytest.approx(one.attrs["result_time"], rel=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of functions: test_what_may_switch_without_a_surface_is_named
 def test_a_run_and_a_verdict_name_what_they_do_not_locate():
     class Sorted(dg.Variant):
         def critic_loss(self, real, fake, x_real, x_fake):

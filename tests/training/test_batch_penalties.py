@@ -96,7 +96,7 @@ def test_networks_get_the_penalty_of_the_source():
     assert "lam = 10.0" in toml(configure("wgan-gp", "ring8").table())
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, without the command: test_networks_get_the_penalty_of_the_source
 def test_the_command_trains_with_the_penalty_of_the_source(cli):
     for words, lam in (([], 10), (["--lam", 0.1], 0.1), (["-p", "lam=3"], 3)):
         short = ("points8", "--width", 4, "--batch", 8, "--steps", 1, "--out", f"a{lam}")
@@ -105,7 +105,7 @@ def test_the_command_trains_with_the_penalty_of_the_source(cli):
         assert f"wgan-gp(lam={lam}, c=1)" in out
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: it trains; a feature: test_minibatch_discrimination_does_not_grow_with_the_batch
 def test_a_critic_with_batch_features_trains():
     for networks in ({"minibatch": "discrimination"}, {"norm_d": "batch"}):
         run = train("ns:r1=0.1", "points8", steps=200, networks={"width": 16, **networks}, batch=64)

@@ -211,7 +211,7 @@ def test_mnist_as_it_is_distributed():
 
 
 @mnist
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: it trains; the score: test_monitors.py::test_inception_score_of_groups
 def test_mnist_through_a_dcgan_becomes_digits():
     """After a few hundred steps a classifier of the data tells classes in the samples, where at first it told none."""
     from diracgan.training import train

@@ -87,7 +87,7 @@ print("spread")
 """
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: four devices need an interpreter of their own
 def test_a_minibatch_spread_over_devices_is_the_same_step():
     environment = {
         **os.environ,

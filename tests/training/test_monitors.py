@@ -127,7 +127,7 @@ def test_a_generators_loss_that_falls_steadily_is_told_from_one_that_does_not():
     assert AlarmMonitor(Alarms()).check({"step": 0, "loss_g": 1.0}) is None
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, by written losses: the test above
 def test_a_critic_that_stands_still_is_fooled_with_garbage():
     """With the critic's learning rate next to 0 the generator walks to wherever its logit is highest."""
     rule = dg.rule("adam", lr_d=1e-9, lr_g=3e-3, beta1=0.5, alternating=True)

@@ -23,7 +23,7 @@ from diracgan.variants.constraints import constrain
 KEY = jax.random.key(0)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, the inputs alone: the next test
 def test_a_walk_begins_and_ends_with_the_samples_of_its_ends():
     setup, state = start(configure("ns", "digits:latent=6", networks={"width": 4, "norm_g": "layer"}))
     theta = state.inner.players.theta
@@ -72,7 +72,7 @@ def test_a_walk_stands_in_one_row():
     assert page[0, 0, 0] == 0 < page[0, 5 * side, 0] < page[0, 10 * side, 0] == 255
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, without a run: the tests above
 def test_pictures_of_a_run(folder):
     how = {"networks": {"width": 4}, "batch": 8, "steps": 2, "classifier": False, "sample_every": 2}
     run = train("ns", "digits", out="a", walks=True, filters=True, **how)

@@ -59,7 +59,7 @@ def test_a_folder_holds_everything_and_its_config_makes_the_same_run(folder):
         run.generate(5, average=0.5)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast: test_run_folder.py::test_a_kill_before_any_operation_on_the_disk_loses_nothing
 @pytest.mark.parametrize("rule", ["adam", "optimistic"])
 def test_two_halves_are_a_whole(folder, rule):
     how = SMALL | {"rule": dg.rule(rule, lr=0.01, ema=0.9), "mean": True, "tricks": ["history:weight=0.1"]}
@@ -164,7 +164,7 @@ def test_alarms_by_their_metrics():
         assert (watch.check({"step": 0, "modes": float(covered)}) is not None) == raised
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: it compiles two trainings
 def test_seeds_at_once_are_the_seeds_one_by_one():
     both = train("ns", "ring8", steps=10, seed=5, seeds=2, **SMALL)
     assert [(m["step"], m["seed"]) for m in both.metrics][:2] == [(0, 5), (0, 6)]
@@ -175,7 +175,7 @@ def test_seeds_at_once_are_the_seeds_one_by_one():
             assert a["distance"] == pytest.approx(b["distance"], rel=1e-3)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of bfloat16, without training: test_devices.py::test_a_step_computes_in_what_it_is_told
 def test_numbers_of_every_kind():
     for dtype, kept in (("float64", "float64"), ("bfloat16", "float32")):
         run = train("ns", "ring8", steps=2, dtype=dtype, **SMALL)
@@ -183,7 +183,7 @@ def test_numbers_of_every_kind():
     assert jax.numpy.ones(1).dtype == "float32"  # nothing global has changed
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, the trust: test_run_folder.py::test_code_that_a_config_names_runs_on_trust_alone
 def test_a_users_variant_trains_and_its_config_finds_it(folder, cli):
     (folder / "mine.py").write_text(
         "import jax.numpy as jnp, diracgan as dg\n"
@@ -253,7 +253,7 @@ def test_bad_input_is_one_line(cli, folder, words, said):
     assert err.count("\n") == 1
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of another bit: test_run_folder.py::test_a_checkpoint_with_another_bit_is_refused
 def test_a_checkpoint_of_another_network(folder, cli):
     train("ns", "ring8", steps=2, out="a", **SMALL)
     config = folder / "a/config.toml"
@@ -329,7 +329,7 @@ def test_plans_refuse_what_does_not_fit():
         config.configure("ns", "ring8", networks={"width": 0})
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of some, on the Dirac game: test_parity.py::test_every_variant
 @pytest.mark.parametrize("name", sorted(dg.variants()))
 def test_every_variant_trains_networks(name):
     run = train(name, "ring8", steps=10, **SMALL)
@@ -337,7 +337,7 @@ def test_every_variant_trains_networks(name):
     assert all(np.all(np.isfinite(x)) for x in leaves(run))
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of some, on the Dirac game: test_parity.py::test_every_rule_with_its_whole_state
 @pytest.mark.parametrize("name", sorted(dg.rules()))
 def test_every_rule_trains_networks(name):
     run = train("ns:r1=0.1", "ring8", rule=dg.rule(name, lr=1e-3), steps=4, **SMALL)

@@ -331,7 +331,7 @@ def test_orthogonal_regularisation_makes_weights_orthogonal():
     assert float(one.generator(made, both)) == 0.0
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: its law needs thousands of steps
 def test_historical_averaging_damps_the_rotation():
     """On the bilinear game it turns a spiral out into r ~ t^(-1/(4 w^2 + 1)).
 
@@ -350,7 +350,7 @@ def test_historical_averaging_damps_the_rotation():
         assert slope == pytest.approx(-1 / (4 * w**2 + 1), rel=0.05)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of another loss on features: the next test
 def test_feature_matching_makes_the_means_of_features_agree():
     on = problem("gauss2d")
     both = players(Architecture(width=8), on, KEY)
@@ -396,7 +396,7 @@ class _Known(eqx.Module):
         return self.network.features(x).reshape(len(x), -1)  # type: ignore[attr-defined]
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: it trains
 def test_an_auxiliary_classifier_learns_classes_that_the_generator_is_asked_for(folder):
     """Two points with two labels: asked for a class, the AC-GAN's generator makes that class."""
     x = np.repeat([[1.0, 0.0], [-1.0, 0.0]], 20, axis=0)
@@ -425,7 +425,7 @@ def test_truncation_trades_variety_for_the_middle():
     assert np.trace(np.cov(narrow.T)) < 0.3 * np.trace(np.cov(wide.T))
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: it needs hundreds of draws
 def test_a_larger_batch_has_less_noise():
     """The velocity's variance falls like 1/batch: 8 times the batch, an eighth of the variance."""
     on, variances = problem("gauss2d"), []
@@ -482,7 +482,7 @@ def test_tricks_compose_in_their_order_and_say_what_they_are():
     assert Batch(jnp.zeros((1, 1)), None).labels is None
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: it trains; what an average is: test_averages_of_the_generator
 def test_weight_averaging_steadies_a_classifier():
     """The source's supervised example, digits in place of CIFAR-10: the raw weights wander, their average does not."""
     from diracgan.training import train_classifier

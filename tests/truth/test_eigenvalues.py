@@ -75,7 +75,7 @@ def test_the_fastest_penalty_is_critical_damping():
     assert np.argmax(margins) == 2
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, each without L2: analysis/linear/test_spectrum.py
 def test_one_sided_and_normalised():
     for dim in (1, 2, 3):
         assert dg.spectrum(dg.variant("wgan-gp", c=0.6, lam=0.37), dim=dim).status == "no-derivative"

@@ -124,7 +124,7 @@ def test_a_strong_penalty_creeps_to_the_edge_of_its_jump():
     assert not events(traj)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of fewer: test_wgan_gp_in_one_dimension_crosses_its_surface_exactly
 def test_many_crossings_do_not_drift():
     # lam < 1: a limit cycle. By symmetry half a period maps (0, theta) to (0, -theta); the crossings become equispaced
     lam, c = 0.6, 0.5
@@ -167,7 +167,7 @@ def test_the_period_of_saturating(phi0, theta0):
     np.testing.assert_allclose(r, r2, atol=1e-10)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, by the verdict: a tiny start obeys the normal form in test_kinds_of_wrong_answers.py
 def test_non_saturating_converges_in_one_dimension_like_the_root_of_time():
     # averaged: (r^2)' = -r^4/8 + ..., so r^2 t -> 8; the two ends remove the constant of integration
     traj = run(dg.variant("ns"), [0.5], [0.2], ts=[2000.0, 4000.0, 8000.0], solver="tsit5")
@@ -212,7 +212,7 @@ def test_invariants_obey_their_own_smaller_system(name):
 # ------------------------------------------------------------ circles, and the normalised critic
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, by the verdict: test_verdict.py, one-centred penalty ends on a circle
 def test_the_gradient_penalty_ends_on_a_circle_of_radius_c_whatever_lam_is():
     for lam, mu in ((0.1, 0.0), (0.7, 0.0), (0.4, 0.3)):
         c = 0.8
@@ -231,7 +231,7 @@ def test_gan_qp_rotates_on_its_circle():
     np.testing.assert_allclose(last(traj), [0.7, 0, 0, 0.7], atol=1e-10)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: its law needs a long run
 def test_gan_qp_converges_in_one_dimension():
     # d = 1: phi' = -theta - phi |theta|/lam; averaged r' = -(2/(3 pi lam)) r^2, so r t -> 3 pi lam/2
     lam = 0.8

@@ -86,7 +86,7 @@ def test_flow_is_the_closed_form(phi0, theta0, more, solver):
     np.testing.assert_allclose(traj.theta, want[..., 1], atol=2e-10)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, the motion: test_flow_is_the_closed_form
 def test_faces_are_events_and_only_they():
     traj = dg.simulate(dg.variant("wgan-clip"), phi0=[-0.1], theta0=[1.3], t1=6.0, rtol=1e-11)
     events = json.loads(traj.attrs["events"])
@@ -124,7 +124,7 @@ def test_steps_are_clipped_after_each_critic_step():
     np.testing.assert_allclose(traj.theta[1:, 0], [r[1] for r in rows], atol=1e-15)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of wgan-clip: test_field_on_a_face_does_not_point_out
 def test_any_variant_can_be_clipped():
     class Clipped(dg.Variant):
         constraint = "clipped"

@@ -450,7 +450,7 @@ def test_a_mean_over_little_noise_is_differentiated_to_all_digits():
             assert float(jax.jit(jax.grad(jax.grad(mean)))(at)) == pytest.approx(0.25, rel=s**2 + 1e-13)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, without noise: contract/test_variants.py::test_the_dtype_is_kept
 @pytest.mark.parametrize("name", ["ns", "hinge", "rpgan"])
 def test_noise_keeps_the_dtype(name):
     f = dg.field(dg.variant(name).with_(noise=0.4))
@@ -472,7 +472,7 @@ def test_every_modifier_and_its_domain():
             dg.variant("ns").with_(**{name: bad})
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of four: test_penalties_add_up_and_see_the_critic_as_it_is_used
 def test_all_combine():
     v = dg.variant("ns").with_(
         gp=0.1,

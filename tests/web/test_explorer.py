@@ -116,7 +116,7 @@ def test_controls_say_only_what_differs():
     assert spec("wgan-gp", {"lam": 0.1, "c": 0.0, "one_sided": True}) == "wgan-gp:c=0,one_sided=True"
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: it trains
 def test_a_real_gan_runs_beside_its_prediction():
     """Plain steps of networks start as the Dirac game does: same place, and the same first turn."""
     last = [*live.progress_of(Scene(variants=("ns",)), steps=600, pause=0.5)][-1]

@@ -212,7 +212,7 @@ def test_a_free_port_is_found_where_it_is_listened(folder):
         explore._free(0, "a" * 300)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, without a server: test_strangers_are_refused
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_the_served_page_refuses_strangers(folder, host):
     pytest.importorskip("uvicorn", reason="the extra explore is not installed")

@@ -12,7 +12,7 @@ import pytest
 import diracgan as dg
 from diracgan.web.bundle import page
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow  # fast, without a browser: test_page.py, test_page_programs.py
 sync_api = pytest.importorskip("playwright.sync_api", reason="the extra explore-test is not installed")
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -156,7 +156,7 @@ def first_shown(folder):
     return done.stdout.strip()
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, the order: test_page.py::test_a_loss_of_ones_own_stands_beside_those_of_the_package
 def test_a_page_begins_with_what_was_named_first_and_the_catalogue_with_ns(whole, tmp_path):
     assert first_shown(whole) == "ns"
     assert first_shown(written(tmp_path, ["wgan-gp", "ns"])) == "wgan-gp"
@@ -193,7 +193,7 @@ def test_every_rule_makes_the_steps_that_python_makes(few, rule):
     assert np.allclose(found["rows"], want, rtol=0, atol=1e-12)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, 200 steps of some: the test above
 @pytest.mark.parametrize("variant", dg.variants())
 def test_ten_thousand_steps_of_every_rule(whole, variant):
     cases, want = [], []
@@ -238,13 +238,13 @@ def test_the_flow_is_pythons_where_it_is_smooth_and_where_it_switches(few):
     assert followed(few, specs) == []
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of two: the test above
 @pytest.mark.parametrize("variant", dg.variants())
 def test_the_flow_of_every_variant(whole, variant):
     assert followed(whole, [(variant, {}, USUAL[d]) for d in (1, 2)]) == []
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, on a jump: test_the_flow_is_pythons_where_it_is_smooth_and_where_it_switches
 def test_the_flow_slides_rests_and_is_held_as_in_python(whole):
     specs = [
         ("wgan-gp", {"lam": 1.2}, [0.1, 0.2]),  # comes to rest on the jump
@@ -298,7 +298,7 @@ def own_loss(name, seed):
     dg.register(name)(Own)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, without its flow: test_page.py::test_a_loss_of_ones_own_stands_beside_those_of_the_package
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_flow_of_losses_that_are_in_no_repository(seed, tmp_path, monkeypatch):
     monkeypatch.setattr(dg.variants.VARIANTS, "entries", dict(dg.variants.VARIANTS.entries))
@@ -307,7 +307,7 @@ def test_the_flow_of_losses_that_are_in_no_repository(seed, tmp_path, monkeypatc
     assert followed(folder, [(f"own-{seed}", {}, USUAL[d]) for d in (1, 2)]) == []
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of the functions: test_special.py
 def test_a_loss_may_hold_the_error_function_and_the_gamma_function(tmp_path, monkeypatch):
     from jax.scipy.special import erf, erfinv, gammaln
     from jax.scipy.stats import norm
@@ -325,7 +325,7 @@ def test_a_loss_may_hold_the_error_function_and_the_gamma_function(tmp_path, mon
     assert followed(folder, [("own-probit", {}, USUAL[d]) for d in (1, 2)]) == []
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of known ones: test_the_flow_is_pythons_where_it_is_smooth_and_where_it_switches
 def test_losses_of_ones_own_slide_and_rest_as_in_python(tmp_path, monkeypatch):
     """One critic slides and is let go on its other side; of the other loss the two switch on surfaces that meet."""
     import jax
@@ -355,7 +355,7 @@ def test_losses_of_ones_own_slide_and_rest_as_in_python(tmp_path, monkeypatch):
     assert followed(folder, specs) == []
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of steps: test_every_rule_makes_the_steps_that_python_makes
 def test_an_average_follows_the_flow(few):
     ts = [0.0, 10.0, 20.0]
     case = {"variant": {"name": "ns", "values": {}}, "z0": USUAL[2], "t1": 20.0, "ts": ts, "tau": 5.0}
@@ -411,7 +411,7 @@ def test_eigenvalues_and_multipliers_are_pythons(few):
         assert all(np.min(np.abs(got - x)) <= 1e-7 * size for x in want)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: it writes a page of its own
 def test_a_rule_that_meets_a_point_without_a_value_is_not_said_to_run_away(tmp_path):
     """One step takes phi to 0, where phi/|phi| has no value."""
     rule = {"name": "simultaneous", "values": {"lr": 0.5}}

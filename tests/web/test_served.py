@@ -176,7 +176,7 @@ def test_the_page_is_written_once_for_what_it_is_made_from(tmp_path, monkeypatch
     assert served.page_text() == "page 2"
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, without a browser: test_a_verdict_is_the_commands
 def test_the_served_page_says_what_truly_happens(tmp_path):
     """In a browser, from a second start on: the picture at once, the verdict without holding a move up."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="the extra explore-test is not installed")

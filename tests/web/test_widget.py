@@ -31,7 +31,7 @@ def _until(frame, condition, seconds=60):
         time.sleep(0.05)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, without a browser: test_the_widget_holds_the_page_and_its_address
 def test_the_address_goes_both_ways(tmp_path):
     """As a notebook renders it: the model is a plain object with the methods that anywidget gives it."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="the extra explore-test is not installed")

@@ -277,7 +277,7 @@ def test_circles_turn_back_in_a_fold():
         born_circles(point, 0.0, 1.0)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of one that attracts: test_the_circle_of_the_delayed_logistic_map
 def test_exponents_of_an_unstable_circle():
     found = branch(NS.with_(r1=0.7), over="lr=2:3.5", rule=dg.rule("extragradient"))
     (point,) = found.points

@@ -45,7 +45,7 @@ def test_the_closed_forms_are_curves(case):
         assert np.abs(s.multipliers - found.eigenvalues[k]).min() < 1e-6
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, flips of plain steps: test_an_atlas_finds_each_curve_once
 def test_alternating_heavy_ball_in_momentum_and_step():
     # (x-1)^2 (x-b)^2 + h^2 x^3 = 0 on the bilinear game: at x = -1, 4 (1+b)^2 = h^2
     rule = dg.rule("heavy-ball", beta=-0.5, alternating=True)
@@ -90,7 +90,7 @@ def test_the_strong_resonances_lie_where_the_trace_says_and_end_the_curve(neimar
     assert any("1:2 resonance" in end for end in found.ends) and found.values[:, 0].max() <= 1.0 + 1e-9
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: too dear
 def test_a_curve_may_run_along_the_border_of_what_is_allowed():
     # ns: the eigenvalues are imaginary at gamma = 0 for every ratio of rates
     found = curve(branch(NS, over="gamma=0:1").points[0], over=("gamma=0:1", "rate_ratio=0.5:2"))
@@ -98,7 +98,7 @@ def test_a_curve_may_run_along_the_border_of_what_is_allowed():
     np.testing.assert_allclose(found.eigenvalues.imag, np.sqrt(found.values[:, 1]) / 2, atol=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: too dear
 def test_two_folds_meet_in_a_cusp():
     start = branch(games.Cusp(k=-1.0), over="k=-1:1", start=([-1.0997], [0.0]), x0=1.0)
     found = curve(start.points[0], over=("k=-1:1", "m=-1:1"))
@@ -108,7 +108,7 @@ def test_two_folds_meet_in_a_cusp():
     assert cusp.values == pytest.approx((0.0, 0.0), abs=1e-8)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: too dear
 def test_fold_and_hopf_curves_meet_in_a_bogdanov_takens_point():
     # equilibria phi^2 + m phi + k = 0, theta = 0; that of the Hopf curve is phi = 0 at k = 0
     v = games.BogdanovTakens(k=-0.1)
@@ -124,7 +124,7 @@ def test_fold_and_hopf_curves_meet_in_a_bogdanov_takens_point():
         assert point.values == pytest.approx((0.0, 0.0), abs=1e-7)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: too dear; the coefficient itself: numerics/test_normal_form.py
 @pytest.mark.parametrize(
     ("variant", "rule", "kind", "name"),
     [
@@ -145,7 +145,7 @@ def test_where_the_cubic_coefficient_changes_its_sign_the_point_is_named(variant
     assert len({*np.sign(below)}) == len({*np.sign(above)}) == 1 and below[0] * above[0] < 0
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: too dear
 def test_a_fold_flip_point_is_named():
     v = games.FoldFlip(k=0.1)
     start = branch(v, over="k=-0.2:0.3", start=([0.1**0.5], [0.0]), x0=1.0, rule=STEP)
@@ -176,13 +176,13 @@ def test_there_is_no_resonance_where_the_steps_vanish():
     assert found.values.min() < 1e-6 and not found.points
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of the curve itself: test_coinciding_pairs_and_missing_values_are_said
 def test_what_was_met_but_not_followed_is_not_denied():
     found = atlas(NS, ("gamma=0.1:0.9", "lr=0.1:3"), rule=dg.rule("simultaneous"), dim=2)
     assert "no curve of bifurcations was followed" in found.text and "coincide" in found.notes[0]
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, where it has none: test_adaptive_chart.py
 def test_adam_has_an_atlas_where_its_linearisation_reaches_anything():
     over = ("gamma=0.05:2", "lr=0.0001:0.02")
     found = atlas(NS, over, rule=dg.rule("adam", eps=1e-3))
@@ -265,7 +265,7 @@ def test_a_curve_ends_where_the_derivative_is_lost_on_the_stretch_of_its_start()
         _differentiable(2 * kept + lost + 2 * kept, values, np.array([0.9, 1005.0]), ("here", "there"))
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of three: test_the_strong_resonances_lie_where_the_trace_says_and_end_the_curve
 def test_the_four_strong_resonances_of_one_curve():
     # steps of size 1: (-m, 0) is fixed at k = 0, where the determinant is 1 and the trace 2 - m
     game = games.BogdanovTakens(k=-0.1, m=1.0)

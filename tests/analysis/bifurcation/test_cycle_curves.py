@@ -12,7 +12,7 @@ from diracgan.analysis.bifurcation import atlas, born_cycles, branch, curve, cyc
 from diracgan.plotting.atlas import atlas as atlas_axes
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of one fold: test_cycles.py::test_the_fold_in_two_numbers_is_a_parabola
 def test_two_folds_of_cycles_meet_in_a_cusp_and_end_at_a_bautin_point():
     """0 = k + a s + s^2 - s^3 with s = r^2 has a double root where a = 3 s^2 - 2 s, k = s^2 - 2 s^3."""
     game = games.TwoCycles(k=0.0, a=-0.2, b=1.0, c=1.0)
@@ -30,7 +30,7 @@ def test_two_folds_of_cycles_meet_in_a_cusp_and_end_at_a_bautin_point():
     assert found.as_dict()["kind"] == "fold-of-cycles"
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness: too dear
 def test_a_period_doubling_of_the_roessler_flow_in_two_numbers_against_dop853():
     game = games.Rossler(c=2.3).with_(l2=1.0)
     start = ([0.0, 0.0], [-4.0, 0.1])

@@ -351,7 +351,7 @@ def test_in_another_unit_of_time_a_cycle_has_the_same_events(unit):
     assert found.trivial_errors.max() < 1e-6
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of one that holds it: test_in_another_unit_of_time_a_cycle_touches_a_kink_at_the_same_number
 @pytest.mark.parametrize("game", [games.Grazes, games.Bent])
 def test_a_cycle_grazes_a_surface_that_does_not_hold_it(game):
     found = _rings(game(k=0.95), "k=0.92:1.04")

@@ -173,7 +173,7 @@ def error_of(name, beta, loss, gamma, k, point):
 
 @pytest.mark.parametrize(
     ("case", "criticality"),
-    [
+    [  # fast, of a map: test_branch.py::test_the_circle_of_the_delayed_logistic_map
         pytest.param(
             ("simultaneous", 0.0, "saturating", 0.111, 0.0), "supercritical", marks=pytest.mark.slow
         ),
@@ -187,7 +187,7 @@ def test_the_radius_and_the_criticality_of_one_point(case, criticality):
     assert error_of(*case, point) < 2e-3
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of a map: test_branch.py::test_the_circle_of_the_delayed_logistic_map
 def test_the_radius_and_the_criticality_of_forty_drawn_points():
     cases = drawn()
     assert {c[-1].criticality for c in cases} == {"supercritical", "subcritical"}

@@ -32,7 +32,7 @@ def ns_with_r1(u, p, _):
     return jnp.array([-jax.nn.sigmoid(s) * u[1] - p * u[0], jax.nn.sigmoid(-s) * u[0]])
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast: test_branch.py::test_both_folds_are_found_and_the_unstable_part_between_them
 def test_folds():
     found = branch(games.TwoFolds(k=-1.0), over="k=-1:1", start=([-2.1038], [0.0]), x0=1.0)
     with jax.enable_x64(True):
@@ -62,7 +62,7 @@ def test_hopf_points(ours, theirs):
         assert abs(point.eigenvalue.imag) == pytest.approx(abs(float(frequency)), abs=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, by a closed form: orbits/test_orbits.py, the cycle of WGAN-GP
 def test_cycles_and_their_floquet_multipliers():
     from jaxcont.core.collocation import Collocation
     from jaxcont.problems.periodic import periodic_orbit_problem

@@ -39,7 +39,7 @@ def largest_radius(z, h, every, steps):
     return max(radii[2 * steps // 3 :])
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, that product: rules/test_multipliers.py::test_lazy_multipliers_are_those_of_the_whole_period
 @pytest.mark.parametrize(
     ("name", "numbers", "every", "kind"),
     [

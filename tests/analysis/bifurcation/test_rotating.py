@@ -28,7 +28,7 @@ def test_the_circle_of_wgan_gp_and_its_transverse_exponents_in_every_dimension()
     np.testing.assert_allclose(np.sort(np.abs(told.numbers["floquet"])), modulus, atol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, where nothing is conserved: the test above
 def test_where_the_wedge_is_conserved_the_start_says_which_circle():
     size = 0.7  # of the wedge
     start = ([size**0.5, 0.0], [0.0, -(size**0.5)])

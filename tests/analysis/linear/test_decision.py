@@ -94,7 +94,7 @@ def test_the_ends_of_the_float_range_decide_nothing(size: float, x0: list[float]
     assert margin / size == pytest.approx(0.1, rel=1e-12)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast: test_probing.py::test_a_batch_is_seen_as_each_of_its_systems_alone
 def test_members_of_a_family_do_not_disturb_each_other():
     # the weight of sga couples what is apart at 0; a defective matrix at r1 = 1; a jump, and no equilibrium at all
     weights = np.array([0.0, 0.3, 1.0])

@@ -56,7 +56,7 @@ def test_optimistic_steps_are_fastest_where_their_multipliers_meet():
     assert t.rate == pytest.approx(0.5 * math.log(2.0), abs=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # no fast witness of two parameters: too dear
 def test_a_ridge_and_an_open_end_are_named():
     ridge = dg.tune(dg.variant("ns"), {"r1": (0, 2), "l2": (0, 2)})
     assert sum(ridge.best.values()) == pytest.approx(1.0, abs=1e-6)  # critical damping of mu = r1 + l2
@@ -66,7 +66,7 @@ def test_a_ridge_and_an_open_end_are_named():
     assert "nowhere stable" in nowhere.text
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, where it never vanishes: test_no_derivative_anywhere_is_said
 def test_a_kink_that_vanishes_at_an_end_is_found_there():
     t = dg.tune(dg.variant("wgan-gp", c=1.0), {"lam": (0, 3), "c": (0, 1)})
     assert t.best["c"] == 0.0
@@ -74,7 +74,7 @@ def test_a_kink_that_vanishes_at_an_end_is_found_there():
     assert "elsewhere" in t.text
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of thresholds: test_critical.py::test_whole_numbers_end_between_neighbours
 def test_whole_numbers_are_tried_one_by_one():
     # two critic steps of wgan-gp equal one of a doubled rate to first order; the rate per iteration decides
     t = dg.tune(GP, {"n_critic": (1, 2), "lr": (0.05, 0.1)}, rule=dg.rule("alternating"))
@@ -92,7 +92,7 @@ def test_no_derivative_anywhere_is_said():
     assert "no derivative" in t.text
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, to 1e-9 of a closed form: test_the_flow_of_wgan_gp_is_fastest_at_critical_damping
 def test_it_is_deterministic():
     one, two = (dg.tune(GP, ["lr", "lam"], rule=dg.rule("simultaneous")) for _ in range(2))
     assert one.best == two.best

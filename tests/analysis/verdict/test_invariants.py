@@ -170,7 +170,7 @@ def test_a_drawn_game_has_a_consistent_verdict(k):
     check(k, units=k % 5 == 0, effort=QUICK_EFFORT)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of a few: the test above
 @pytest.mark.parametrize("hundred", range(ALL // 100))
 def test_two_thousand_drawn_games_have_consistent_verdicts(hundred):
     failed = []

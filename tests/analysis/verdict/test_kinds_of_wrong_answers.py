@@ -263,7 +263,7 @@ def test_an_error_of_the_loss_is_undecided_and_one_of_ours_is_raised(monkeypatch
         dg.verdict(parse("ns"), [0.1], [0.2], edge=False)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, its first half: circle-tiny of the derived cases
 def test_a_start_too_small_to_move_is_not_called_neutral_in_space():
     """The slow motion of ns is of third order: from |z| = 1e-8 it takes 1e16 turns, and from 1 it is plainly seen.
 

@@ -83,7 +83,7 @@ def test_inside_a_repelling_cycle_all_spirals_in_and_outside_it_blows_up():
     assert outside.numbers["blow_up_time"] == pytest.approx(5 * math.log(1.44 / 0.44), rel=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of a repelling cycle: the test above
 def test_a_semistable_cycle_attracts_from_one_side():
     outside, inside = verdict(Semistable, 1.5, 0.0), verdict(Semistable, 0.6, 0.0)
     assert outside.kind == "limit-cycle" and outside.numbers["radius_phi"] == pytest.approx(1.0, rel=1e-3)
@@ -96,13 +96,13 @@ def test_steps_that_arrive_before_the_first_window_are_dead_beat():
     assert v.numbers["limit_theta"] == [1.0]
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, along a jump: test_verdict.py, a point on the edge of a jump
 def test_what_creeps_along_a_surface_is_not_stuck_on_it():
     v = verdict(Sliding, 0.5, 0.3)
     assert v.kind == "converges-exponentially" and v.numbers["rate"] == pytest.approx(1.0, rel=1e-3)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of a written end: test_judges.py::test_a_capture_has_its_time_and_its_place
 def test_a_singular_centre_is_reached_and_rested_in():
     v = verdict(Friction, 0.5, 0.0)
     assert v.kind == "stuck" and v.numbers["capture_time"] == pytest.approx(5.0, rel=1e-6)

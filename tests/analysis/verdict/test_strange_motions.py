@@ -42,7 +42,7 @@ def test_orbits_that_come_back_have_their_period_and_multiplier(k, period):
     assert v.numbers["floquet"][0] == pytest.approx(slope, abs=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # fast, of other maps: test_maps_of_known_character_are_named
 def test_beyond_its_circle_the_delayed_logistic_map_is_chaotic():
     assert judge(games.DelayedLogistic(k=2.1), 0.4, 0.5).kind == "limit-cycle"
     assert judge(games.DelayedLogistic(k=2.27), 0.4, 0.5).kind == "chaotic"
