@@ -129,7 +129,7 @@ def test_a_huber_loss_whose_real_logit_is_zero_for_ever(backend):
     np.testing.assert_allclose(last(traj), [0.3319, -0.3986], atol=5e-5)
 
 
-@pytest.mark.slow  # a kink that holds the motion: the next test
+@pytest.mark.slow  # fast, of an L1 penalty: tracing/test_switching.py::test_an_l1_penalty_holds_the_critic_at_zero
 def test_a_perceptron_comes_to_rest_where_its_critic_is_zero():
     # s > 0: phi' = -theta, theta' = phi turns (0.5, 0.4) until phi = 0, at theta = |(0.5, 0.4)|; beyond, s < 0 and
     # phi' = 0: the field (-theta, 0) on one side and 0 on the other holds it there

@@ -49,7 +49,7 @@ class PowerUnderNoise(dg.Variant):
         return -jnp.mean(fake)
 
 
-@pytest.mark.slow  # of windows written down: test_a_fall_in_one_last_window_has_its_law_where_that_is_a_power
+@pytest.mark.slow  # written windows: test_judges.py::test_a_fall_in_one_last_window_has_its_law_where_that_is_a_power
 @pytest.mark.parametrize(("k", "q"), [(0.03, 1 / 2), (0.1, 1 / 3)])
 def test_a_fall_by_a_law_is_seen_in_few_windows(k, q):
     v = dg.verdict(Damped(k=k, q=q), [0.1], [0.2], effort=0.01, edge=False)
