@@ -39,6 +39,16 @@ def _opened(value: Any) -> Any:
     return value
 
 
+def is_number(value: Any) -> bool:
+    """Whether a value of JSON is a number, which true and false are not.
+
+    Example:
+        >>> is_number(1.5), is_number(True)
+        (True, False)
+    """
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def plain(value: Any) -> Any:
     """Return ``value`` made of what JSON knows.
 

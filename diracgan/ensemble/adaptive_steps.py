@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..rules.base import chosen
 from . import c_backend, compiled_adaptive
 from .blocks import BlockLayout, across, compiled, layout, over
 from .fixed_steps import Across, EnsembleResult, Entries, Task, by_block
@@ -147,8 +148,8 @@ def one_round(
             ahead = togo - step
             if names:
                 watched = _watched(statistics, seen, (y, new), (k1, ks[-1]), piece.end - ahead, step)
-                seen = _choose(fine, watched, seen)
-            y, k1 = _choose(fine, new, y), _choose(fine, ks[-1], k1)
+                seen = chosen(fine, watched, seen)
+            y, k1 = chosen(fine, new, y), chosen(fine, ks[-1], k1)
             togo = jnp.where(lost, 0.0, jnp.where(fine, ahead, togo))
             factor = jnp.clip(SAFETY * worst**-0.2, _SHRINK, _GROW)
             h = jnp.maximum(h * jnp.where(jnp.any(full), factor, jnp.minimum(factor, 1.0)), limits.least)
@@ -194,10 +195,6 @@ def _watched(
         return statistics.next(seen, before, now, time - (1 - u) * step, step / LOOKS), now
 
     return jax.lax.fori_loop(0, LOOKS, look, (seen, ends[0]))[0]
-
-
-def _choose(which: Any, a: Any, b: Any) -> Any:
-    return jax.tree.map(lambda x, y: jnp.where(which, x, y), a, b)
 
 
 first = compiled(first_demands, static=2)

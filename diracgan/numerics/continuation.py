@@ -211,12 +211,9 @@ class _Walk:
             raise ValueError("Newton's method finds no solution at the start")
         return found[0]
 
+    @np.errstate(over="ignore")  # of derivatives near a pole, as of log p beside 0
     def correct(self, guess: np.ndarray, across: np.ndarray) -> tuple[PathPoint, int] | None:
         """Newton's method from ``guess`` in the plane perpendicular to ``across``; and how many iterations."""
-        with np.errstate(over="ignore"):  # of derivatives near a pole, as of log p beside 0
-            return self._newton(guess, across)
-
-    def _newton(self, guess: np.ndarray, across: np.ndarray) -> tuple[PathPoint, int] | None:
         u, offset = guess.copy(), across @ guess
         for k in range(self.control.iterations):
             value, slope = self.equations(u)
@@ -237,10 +234,8 @@ class _Walk:
         if residual > _RESIDUAL * (1.0 + float(np.linalg.norm(slope)) * (1.0 + float(np.linalg.norm(u)))):
             return None  # a singular Jacobian may stop Newton's method anywhere
         tangent = solve(np.vstack([slope, along]), np.eye(len(u))[-1])
-        off = np.linalg.norm(slope @ tangent)
-        if not off <= 1e-9 * (1e-300 + np.linalg.norm(slope)) * np.linalg.norm(
-            tangent
-        ):  # singular: at a fold
+        terms = (1e-300 + np.linalg.norm(slope)) * np.linalg.norm(tangent)
+        if not np.linalg.norm(slope @ tangent) <= 1e-9 * terms:  # singular: at a fold
             tangent = np.linalg.svd(slope)[2][-1]
             tangent = tangent if tangent @ along >= 0 else -tangent
         return PathPoint(u, tangent / np.linalg.norm(tangent), slope, residual), iterations

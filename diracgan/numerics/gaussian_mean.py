@@ -328,7 +328,7 @@ def density(e: Array) -> Array:
 
 
 @functools.cache
-def gauss(n: int, pieces: int) -> Any:
+def gauss(n: int, pieces: int) -> tuple[np.ndarray, np.ndarray]:
     """Nodes and weights of the Gauss-Legendre rule with n nodes on each of so many pieces of [0, 1].
 
     Example:

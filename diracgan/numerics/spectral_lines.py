@@ -58,8 +58,8 @@ def _fitted(rows: np.ndarray, frequencies: list[float], beside: float | None = N
     if not frequencies:
         return np.zeros_like(rows)
     window = np.hanning(len(rows))[:, None]
-    all_ = frequencies if beside is None else [*frequencies, beside]
-    turns = np.outer(np.arange(len(rows)), all_)
+    together = frequencies if beside is None else [*frequencies, beside]
+    turns = np.outer(np.arange(len(rows)), together)
     waves = np.concatenate([np.cos(turns), np.sin(turns)], axis=1)
     sizes = np.linalg.lstsq(window * waves, window * rows, rcond=1e-12)[0]
     if beside is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import InputError, one_line, reason, unknown
-from ..records import plain
+from ..records import is_number, plain
 from .encode import dumps
 from .junit import junit
 from .schema import KINDS, REPORT, STATUSES
@@ -338,11 +338,7 @@ def _by_place(z: Sequence[Any]) -> tuple[float, float]:
     return (z[0] or 0.0, z[1] or 0.0)
 
 
-def _is_number(x: Any) -> bool:
-    return isinstance(x, (int, float)) and not isinstance(x, bool)
-
-
 def _n(x: Any) -> str:
     if isinstance(x, (list, tuple)):
         return "(" + ", ".join(_n(y) for y in x) + ")"
-    return f"{x:.8g}" if _is_number(x) else ("none" if x is None else str(x))
+    return f"{x:.8g}" if is_number(x) else ("none" if x is None else str(x))

@@ -193,6 +193,11 @@ def move(z: Any, h: Any, v: Any) -> Any:
     return jax.tree.map(lambda a, b: a + h * b, z, v)
 
 
+def chosen(which: Any, new: Any, old: Any) -> Any:
+    """Every leaf of ``new`` where ``which`` holds, else that of ``old``."""
+    return jax.tree.map(lambda a, b: jnp.where(which, a, b), new, old)
+
+
 def move_both(players: Players, rates: Players, v: Players) -> Players:
     """Each player along its own velocity at its own rate."""
     return Players(move(players.phi, rates.phi, v.phi), move(players.theta, rates.theta, v.theta))

@@ -11,7 +11,7 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 
 from ..game import GameLike, Players
-from .base import Rule, move_both
+from .base import Rule, chosen, move_both
 from .registry import register_rule
 
 # Up to this many parameters a linear system is solved by its matrix, beyond by GMRES on products with it.
@@ -141,7 +141,7 @@ def _newton(f: Callable[[Array], Array], start: Array) -> Array:
         )
         astray = ~now.damped & ~solved(after) & ((after.stale > _PATIENCE) | (after.steps >= _NEWTON_STEPS))
         fresh = _Search(start, start, first, nothing, nothing, jnp.array(True))
-        return jax.tree.map(lambda a, b: jnp.where(astray, a, b), fresh, after)
+        return chosen(astray, fresh, after)
 
     first = jnp.linalg.norm(f(start))
     search = _Search(start, start, first, nothing, nothing, jnp.array(False))

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from ..errors import InputError
 from ..game import GameLike, Players
 from ..parameters import param
-from .base import Rule, move
+from .base import Rule, chosen, move
 
 CRITIC, GENERATOR = "phi", "theta"
 
@@ -154,13 +154,9 @@ class PerPlayerRule(Rule):
         kept = {n: self.after_projection(state[n], getattr(players, n), getattr(after, n)) for n in who}
         held = {n: m for n, m in game.moving(players, draw)._asdict().items() if n in who and m is not True}
         for n, moves in held.items():
-            kept[n] = _where(moves, kept[n], getattr(memory, n))
-            after = after._replace(**{n: _where(moves, getattr(after, n), getattr(players, n))})
+            kept[n] = chosen(moves, kept[n], getattr(memory, n))
+            after = after._replace(**{n: chosen(moves, getattr(after, n), getattr(players, n))})
         return after, memory._replace(**kept)
-
-
-def _where(moves: Any, new: Any, old: Any) -> Any:
-    return jax.tree.map(lambda a, b: jnp.where(moves, a, b), new, old)
 
 
 def scaled(h: Any, v: Any) -> Any:

@@ -28,6 +28,7 @@ from .transport import packed, unpacked
 Values = Mapping[str, np.ndarray]
 Answers = dict[str, np.ndarray]
 _DEATHS = 10  # workers that one chunk may lose before it is taken to be what kills them
+_KNOCK_S = 5.0  # how long a scheduler may take to answer
 _AT_ONCE = 3  # of them, at least, before Dask says so: a chunk has three more tries of its own
 
 
@@ -205,7 +206,7 @@ def _unreachable(address: Any, reason: str) -> InputError:
     return InputError(f"scheduler {as_text(address)!r}: {reason}; allowed: tcp://HOST:PORT of a running one")
 
 
-def _reach(address: str, timeout: float = 5.0) -> None:
+def _reach(address: str) -> None:
     """Knock once: Dask itself would try again and again until its time is up."""
     import socket
     from urllib.parse import urlsplit
@@ -216,7 +217,7 @@ def _reach(address: str, timeout: float = 5.0) -> None:
             raise _unreachable(address, f"no such protocol as {parts.scheme!r}")
         if not parts.hostname or not parts.port:
             raise _unreachable(address, "no address with a port")
-        socket.create_connection((parts.hostname, parts.port), timeout).close()
+        socket.create_connection((parts.hostname, parts.port), _KNOCK_S).close()
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise

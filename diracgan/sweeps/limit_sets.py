@@ -253,6 +253,6 @@ def tail(rows: Rows, phi: Any, theta: Any, x0: np.ndarray, status: Any, discrete
     return Tail(rows, phi.astype(float), theta.astype(float) - x0, status, discrete, xp)
 
 
-def words(code: Any) -> Any:
+def words(code: Any) -> np.ndarray:
     """The words of :data:`~diracgan.analysis.kinds.OUTCOMES` that numbers stand for."""
     return np.array((*OUTCOMES, ""))[np.asarray(code, int)]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from ..errors import InputError
+from ..records import is_number
 
 LARGEST, MOST_REPEATS, LONGEST_TEXT = 1e6, 100, 2000
 """Bounds on a parameter's size, on an integer such as n_critic, and on the letters of NAME:k=v,..."""
@@ -100,7 +101,7 @@ def bounded(values: Mapping[str, Any]) -> None:
         diracgan.errors.InputError: n_critic = 4000000000 is too much for this page; allowed: at most 100
     """
     for name, value in values.items():
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if is_number(value):
             most = MOST_REPEATS if isinstance(value, int) else LARGEST
             if not abs(value) <= most:
                 raise InputError(

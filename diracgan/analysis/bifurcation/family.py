@@ -51,7 +51,7 @@ class Family:
         self.dim, self.discrete = len(around.x0), around.discrete
         corners = np.array(list(itertools.product((0.0, 1.0), repeat=len(handles)))).T
         here = set_all(around, handles, corners)
-        self._turning, self._values = np.arange(len(handles)), np.zeros(len(handles))
+        self._varying, self._values = np.arange(len(handles)), np.zeros(len(handles))
         # every number enters its leaves affinely, so that their values at the corners tell all others
         with jax.enable_x64(True):
             corners = dirac.cast((here.variant, here.rates, here.rule), jnp.float64)
@@ -91,7 +91,7 @@ class Family:
 
     @property
     def given(self) -> tuple[Any, np.ndarray]:
-        """All numbers at the corners of the unit cube of those that turn, and the datum, for :func:`change_of`."""
+        """All numbers at the corners of the unit cube of those that vary, and the datum, for :func:`change_of`."""
         return self._corners, self._x0
 
     def line(self, k: int, held: float) -> Family:
@@ -102,13 +102,13 @@ class Family:
 
         made = copy.copy(self)
         made.handles = (dataclasses.replace(self.handles[k], set=set_both),)
-        made._turning, made._values = np.array([k]), np.full(2, held)
+        made._varying, made._values = np.array([k]), np.full(2, held)
         return made
 
     def _all(self, ps: Any) -> np.ndarray:
-        """The values of those that turn and of those that are held."""
+        """The values of those that vary and of those that are held."""
         values = self._values.copy()
-        values[self._turning] = ps
+        values[self._varying] = ps
         return values
 
     @property
@@ -116,8 +116,8 @@ class Family:
         """Whether each of two parameters changes something that the other does not."""
         leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(self._corners) if jnp.ndim(leaf)]
         corners = np.array(leaves).reshape(-1, 2, 2)
-        turns = [np.ptp(corners, axis=1).max(axis=1), np.ptp(corners, axis=2).max(axis=1)]
-        return bool(len(leaves) > 1 and np.linalg.matrix_rank(turns) == 2)
+        spans = [np.ptp(corners, axis=1).max(axis=1), np.ptp(corners, axis=2).max(axis=1)]
+        return bool(len(leaves) > 1 and np.linalg.matrix_rank(spans) == 2)
 
     def repeated(self, times: int) -> Family:
         """The family of the map applied ``times`` times; itself where that is what it is, also away from its rest."""
@@ -190,18 +190,21 @@ class Family:
 
     def carried(self, z: np.ndarray, span: float, ps: Sequence[float] | np.ndarray) -> Carried | None:
         """The flow from z for ``span`` with its neighbours in z and in p; None where it does not get there."""
-        with jax.enable_x64(True):
-            found = carry(Partial(_system, self._corners, self._x0), z, span, self._all(ps))
-        return None if found is None else found._replace(by_numbers=found.by_numbers[:, self._turning])
+        return self._by_own_numbers(carry, ps, z, span)
 
     def carried_within(
         self, regime: Regime, z: np.ndarray, span: float, ps: Sequence[float] | np.ndarray
     ) -> Carried | None:
         """The field of one regime from z for ``span``, with its neighbours in z and in p."""
+        return self._by_own_numbers(carry_within, ps, regime, z, span)
+
+    def _by_own_numbers(
+        self, carrier: Callable[..., Carried | None], ps: Sequence[float] | np.ndarray, *start: Any
+    ) -> Carried | None:
+        """What ``carrier`` finds from a start at p, with neighbours in p alone and not in what is held."""
         with jax.enable_x64(True):
-            given = Partial(_system, self._corners, self._x0)
-            found = carry_within(given, regime, z, span, self._all(ps))
-        return None if found is None else found._replace(by_numbers=found.by_numbers[:, self._turning])
+            found = carrier(Partial(_system, self._corners, self._x0), *start, self._all(ps))
+        return None if found is None else found._replace(by_numbers=found.by_numbers[:, self._varying])
 
     def tangency(
         self, beside: tuple[Regime, Regime], guard: int, z: np.ndarray, ps: Sequence[float] | np.ndarray
@@ -217,7 +220,7 @@ class Family:
         with jax.enable_x64(True):
             given = Partial(_system, self._corners, self._x0)
             value, (slope, turned) = _tangency(given, *beside, guard, np.asarray(z), self._all(ps))
-        return np.asarray(value), np.column_stack([slope, np.asarray(turned)[:, self._turning]])
+        return np.asarray(value), np.column_stack([slope, np.asarray(turned)[:, self._varying]])
 
     def fixed(self, ps: Sequence[float] | np.ndarray) -> Any:
         """F and its Jacobian as functions of x alone."""
@@ -295,7 +298,7 @@ class Family:
         ways = np.zeros((len(tangents), n + len(self._values)))
         ways[:, :n] = tangents[:, :n]
         if tangents.shape[1] > n:
-            ways[:, n + self._turning] = tangents[:, n:]
+            ways[:, n + self._varying] = tangents[:, n:]
         return ways
 
     @property

@@ -18,9 +18,8 @@ from ...tracing.host import at_once, in_rows, program_of
 from ...tracing.scalar_program import Program
 from ..dynamical_system import map_along, map_change
 
-_AT_ONCE = (
-    2e7  # operations on numbers, up to which NumPy answers a batch as soon as a program that is compiled
-)
+# operations on numbers, up to which NumPy answers a batch as soon as a program that is compiled
+_AT_ONCE = 2e7
 
 
 class Probed(NamedTuple):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError
+from ...records import is_number
 from .arrays import flattened
 from .table import LogTable
 
@@ -127,11 +128,6 @@ def lists(whole: Any, depth: int = 3) -> dict[str, list[Any]]:
         for k, values in lists(v, depth - 1).items():
             found[k if k not in found else f"{name}.{k}"] = values
     return found
-
-
-def is_number(value: Any) -> bool:
-    """Whether a value of JSON is a number, which true and false are not."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def as_table(whole: Any) -> LogTable | None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError
+from ...records import is_number
 from . import documents
 from .table import NAME_COLUMNS, VALUE_COLUMNS, Columns, LogTable, cell_value, is_check, is_part
 
@@ -125,7 +126,7 @@ def _spread(row: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _number(value: Any) -> float | None:
     """A number of JSON, or one that is written as text."""
-    if documents.is_number(value):
+    if is_number(value):
         return value
     found = cell_value(value) if isinstance(value, str) else math.nan
     return None if math.isnan(found) else found
@@ -150,4 +151,4 @@ def leaves(value: Any, name: str = "") -> dict[str, float]:
             return {name: float(value)}
         except ValueError:
             return {}
-    return {name: float(value)} if documents.is_number(value) else ({name: math.nan} if value is None else {})
+    return {name: float(value)} if is_number(value) else ({name: math.nan} if value is None else {})
