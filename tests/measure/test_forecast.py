@@ -152,7 +152,8 @@ def test_of_a_short_window_a_spread_tells_growth_from_noise(monkeypatch):
         calm.value is calm.by is None and "does not blow up within 50 iterations at lr = 0.0002" in calm.text
     )
     noisy = dg.critical_setting(game, "lr", 50, **how | {"rule": dg.rule("simultaneous", lr=1e-4)})
-    # at 32e-4 a step leaves 1 - 3e-4 of a deviation: spreads are those of a walk, and nothing grows
+    # at 32e-4 a step leaves 1 - 3e-4 of a deviation: spreads are those of a walk, and nothing grows: five
+    # times as far at 5e-4, which is bisected to a tenth
     assert noisy.by == "noise" and noisy.value == pytest.approx(5e-4, rel=0.2) and "do not part" in noisy.text
 
 

@@ -422,7 +422,8 @@ def test_truncation_trades_variety_for_the_middle():
     wide, narrow = (
         np.asarray(generation.sample(setup, both.theta, KEY, 4000, truncation=t)[0]) for t in (None, 0.3)
     )
-    assert np.trace(np.cov(narrow.T)) < 0.3 * np.trace(np.cov(wide.T))
+    # of normal numbers within 0.3 the variance is 0.03 of the whole; what the network bends makes 0.09 of that
+    assert np.trace(np.cov(narrow.T)) < 0.15 * np.trace(np.cov(wide.T))
 
 
 @pytest.mark.slow  # no fast witness: it needs hundreds of draws

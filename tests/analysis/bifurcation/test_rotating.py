@@ -33,13 +33,13 @@ def test_where_the_wedge_is_conserved_the_start_says_which_circle():
     size = 0.7  # of the wedge
     start = ([size**0.5, 0.0], [0.0, -(size**0.5)])
     found = rotating_states(dg.variant("ns"), "rate_d=0.5:2", start)
-    at = int(np.argmin(np.abs(found.values - 1.0)))
-    # |phi| = |theta| = sqrt(l) and mu^2 + (l/2) mu + 1 = 0 at equal rates
-    np.testing.assert_allclose(found.states[:, 0] * found.states[:, 1], size**2, atol=1e-10)
-    if abs(found.values[at] - 1.0) < 1e-12:
-        np.testing.assert_allclose(found.states[at], [size, size, 0.0], atol=1e-10)
-        np.testing.assert_allclose(np.poly(found.eigenvalues[at]), [1.0, size / 2, 1.0], atol=1e-9)
-    assert found.eigenvalues.shape[1] == 2
+    # p = |phi|^2, q = |theta|^2 and s obey p' = -2 r a s, q' = 2 b s, s' = b p - r a q with the wedge l^2 = p q - s^2:
+    # at s = 0, a = b = 1/2 and a' = -b' = 1/4, p = r q = l sqrt(r) and mu^2 + (l sqrt(r)/2) mu + r = 0
+    root = np.sqrt(found.values)
+    states = np.stack([size * root, size / root, 0 * root], axis=1)
+    np.testing.assert_allclose(found.states, states, atol=1e-10)
+    for values, r in zip(found.eigenvalues, root, strict=True):
+        np.testing.assert_allclose(np.poly(values), [1.0, size * r / 2, r**2], atol=1e-9)
     linear = rotating_states(dg.variant("gan-qp"), "lam=0.5:2", start)
     for values, lam in zip(linear.eigenvalues, linear.values, strict=True):
         np.testing.assert_allclose(np.poly(values), [1.0, size**0.5 / lam, 4.0], atol=1e-9)
