@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -185,7 +185,8 @@ def ema(
     if variant is None and (rule is not None or omega is None):
         raise InputError("whose orbit? give a variant (with or without a rule), or omega (and h)")
     if variant is None:
-        _no_games(dim=dim, x0=x0, at=at, rate_d=rate_d, rate_g=rate_g)
+        rates = {n: None if r == 1 else r for n, r in (("rate_d", rate_d), ("rate_g", rate_g))}
+        _refuse_of_games({"dim": dim, "x0": x0, "at": at, **rates})
     if decay is not None and tau is not None:
         raise InputError("decay belongs to steps and tau to the flow; give one of them")
     if rule is not None and h is not None:
@@ -227,10 +228,10 @@ def ema(
     return dataclasses.replace(averaging, text=_words(averaging))
 
 
-def _no_games(**given: Any) -> None:
+def _refuse_of_games(given: Mapping[str, Any]) -> None:
     """InputError for what says something about a game, where none is given."""
     for name, value in given.items():
-        if not (value is None or (name.startswith("rate_") and value == 1)):
+        if value is not None:
             raise InputError(
                 f"{name} = {shown(value)} needs a variant; allowed beside omega: h, decay, tau, reduction"
             )
