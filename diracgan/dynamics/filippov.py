@@ -285,18 +285,22 @@ def _beside(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime) -
     the surfaces' gradients (K, n).
 
     The shares make every surface function slid upon stand still: n_j . (here + sum_k share_k step_k) = 0. Across a
-    surface on which the field vanishes it does not change: there they are 1/2.
+    surface on which the field vanishes, as sqrt|g| does, it does not change: there they are 1/2, and leave [0, 1] as
+    soon as a speed through the surface is seen, which no share could balance.
     """
     here = velocity(system, y, regime.modes)
     across = jnp.where(regime.flips, -regime.modes, regime.modes)
     steps = jax.vmap(lambda modes: velocity(system, y, modes))(across) - here
     normals = jax.jacfwd(lambda y: _slid_upon(regime, surfaces(system, y, regime.modes)))(y)
     matrix, pull = normals @ steps.T, -normals @ here
-    stands = jnp.abs(jnp.diag(matrix)) <= 1e-9 * jnp.linalg.norm(normals, axis=1) * jnp.max(jnp.abs(here))
-    matrix, pull = matrix + jnp.diag(jnp.where(stands, 1.0, 0.0)), jnp.where(stands, 0.5, pull)
+    largest = jnp.linalg.norm(normals, axis=1) * jnp.max(jnp.abs(here))
+    stands = jnp.abs(jnp.diag(matrix)) <= 1e-9 * largest
+    seen = _slid_upon(regime, regime.modes) * pull / jnp.where(largest > 0, _SEEN * largest, 1.0)
+    matrix, pull = matrix + jnp.diag(jnp.where(stands, 1.0, 0.0)), jnp.where(stands, 0.5 + 0.5 * seen, pull)
     return here, steps, _solved(matrix, pull), normals
 
 
+_SEEN = 1e-7  # of the field: a speed through a surface on which it would stand, by which the motion leaves it
 # Numbers alone, that is no index and no library's solver: a slide is then a scalar program, for NumPy and for C.
 
 

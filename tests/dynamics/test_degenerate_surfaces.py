@@ -16,6 +16,8 @@ from scipy.integrate import solve_ivp
 
 import diracgan as dg
 from diracgan.dynamics import run
+from diracgan.dynamics.filippov import DiracSystem, guards, plain
+from diracgan.game import Players
 
 
 def huber(x):
@@ -182,6 +184,33 @@ def test_a_kink_and_a_root_on_one_surface_are_met_together():
     assert traj.attrs["result"] == "stuck"
     assert traj.attrs["result_time"] == pytest.approx(out.t[-1], abs=1e-6)
     np.testing.assert_allclose(last(traj), [0.0, out.y[1, -1]], atol=1e-7)
+
+
+class Lifted(dg.Variant):
+    """phi' = theta - sgn(phi) sqrt|phi|, theta' = -1, with x0 = 1."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(jnp.abs(real) ** 1.5) / 1.5 - jnp.mean(real) * jnp.mean(x_fake)
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(x_fake)
+
+
+@pytest.mark.parametrize(("theta", "fallen"), [(0.0, None), (1e-12, None), (0.3, 0), (-0.3, 1)])
+def test_a_slide_by_roots_ends_on_the_side_to_which_the_field_pushes(theta, fallen):
+    # on phi = 0 the speed through it is theta, on both sides: no share of theirs is 0 unless theta is
+    system = DiracSystem(Lifted(), np.ones(1), Players(1.0, 1.0), None)
+    regime = plain(np.ones(1))._replace(flips=np.ones((1, 1), bool), surfaces=np.zeros(1, int))
+    shares = np.asarray(guards(system, np.array([0.0, theta]), regime))[1:3]
+    assert np.flatnonzero(shares <= 0).tolist() == ([] if fallen is None else [fallen])
+
+
+@pytest.mark.slow  # the guards of such a slide: above
+def test_a_surface_on_which_the_field_vanished_is_left_when_a_speed_through_it_comes_up():
+    # at the start phi' = 0 on phi = 0, and beside it the root leads back; but theta = -t pushes, and phi = -c t^2 with
+    # -2 c t = -t + sqrt(c) t has c = 1/4. To stay at phi = 0 is no solution from then on.
+    traj = run(Lifted(), [0.0], [0.0], x0=[1.0], t1=2.0, backend="scipy")
+    np.testing.assert_allclose(traj["phi"][:, 0], -(traj["time"] ** 2) / 4, atol=1e-6)
 
 
 @pytest.mark.parametrize(
