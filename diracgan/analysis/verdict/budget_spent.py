@@ -148,8 +148,11 @@ def _by_effort(case: Case) -> str:
     first, last = speeds / np.maximum(case.distances_of(zs), T.tiny)
     if not last > T.hastens * first:
         return "a larger effort may tell"
-    until = case.time * (1 + np.log(10.0) / np.log(last / first))
+    until = case.time * (1 + np.log(_MORE) / np.log(last / first))
     return (
-        f"it goes ever faster for its size (|F|/r has grown from {first:.3g} to {last:.3g}), so that ten times the "
-        f"effort would end by about t = {until:.3g}"
+        f"it goes ever faster for its size (|F|/r has grown from {first:.3g} to {last:.3g}), so that {_MORE:g} times "
+        f"the effort would end by about t = {until:.3g}"
     )
+
+
+_MORE = 10.0  # times the effort, of which the words on a spent budget tell what it would bring
