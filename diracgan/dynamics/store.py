@@ -272,9 +272,9 @@ def _write_nc(dataset: xr.Dataset, manifest: str, path: Path) -> None:
     bare = _bare(dataset, manifest, flat=True)
     encoding = {n: {"_FillValue": None} for n, v in bare.variables.items() if v.dtype.kind == "f"}
     # made in memory: where the disk is full, HDF5 would end the process when it closes the file; and let go of
-    # before its owner, which complains where the write is refused
-    with memoryview(bare.to_netcdf(engine="h5netcdf", encoding=encoding)) as content:
-        path.write_bytes(content)
+    # before its owner, which complains where the write is refused (Path.write_bytes keeps a view of its own)
+    with memoryview(bare.to_netcdf(engine="h5netcdf", encoding=encoding)) as content, path.open("wb") as file:
+        file.write(content)
 
 
 def _read_nc(path: Path) -> xr.Dataset:
