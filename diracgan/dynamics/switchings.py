@@ -153,21 +153,29 @@ def speeds(system: DiracSystem, y: Array, regime: Regime, k: int, shared: np.nda
     """How fast the motion on this side, and the one on the far side, move away from surface k towards this side.
 
     Where both vanish on the surface but not beside it, as sqrt|g| does, it is reached in a finite time, and to stay is
-    a solution, whatever the other side does: then the speeds are those beside it, both as if they led back. So they are
-    where both sides lead back, however slowly: then no more than an error of integration has met the surface.
+    a solution, also where the other side leads away: then the speeds are those beside it, both as if they led back. So
+    they are where both sides lead back, however slowly: then no more than an error of integration has met the surface.
     """
     normal = np.asarray(look(system, y, regime.modes).normals)[k] * regime.modes[k]
     both = (np.asarray(flow_in(system, y, r)) for r in (regime, _across(regime, shared)))
     here, there = (float(normal @ v) for v in both)
     least = _VANISHES * max(abs(here), abs(there))
     beside = [[_beside_surface(system, y, side, off) for off in _OFF] for side in (normal, -normal)]
-    for far, near in beside:
-        if far < -least and near < _STEEP * far:
+    for (far, near), (other, _) in zip(beside, reversed(beside), strict=True):
+        if far < -least and near < _STEEP * far and not (other > least and _pushes(system, y, regime, k)):
             return far, -far
     slower = max(far for far, _ in beside)
     if slower < -least and _stands(system, y, regime, normal, -slower):
         return slower, -slower
     return here, there
+
+
+def _pushes(system: DiracSystem, y: Array, regime: Regime, k: int) -> bool:
+    """Whether there is a speed through surface k on the surface itself, where no root adds to it: to stay is none."""
+    near = look(system, y, regime.modes)
+    normal, g = np.asarray(near.normals)[k], float(np.asarray(near.g)[k])
+    v = np.asarray(flow_in(system, y - (g / float(normal @ normal)) * normal, regime))
+    return abs(float(normal @ v)) > _SEEN * float(np.linalg.norm(normal) * np.max(np.abs(v)))
 
 
 def _stands(system: DiracSystem, y: Array, regime: Regime, normal: np.ndarray, beside: float) -> bool:
@@ -179,6 +187,7 @@ def _stands(system: DiracSystem, y: Array, regime: Regime, normal: np.ndarray, b
 
 
 _OFF = (1e-7, 1e-9)  # of the state: how far beside a surface the field is looked at
+_SEEN = 64 * np.finfo(float).eps  # of a velocity: what is told from the rounding of its other entries
 _VANISHES = 1e3  # times slower on a surface than beside it
 _STEEP = 0.02  # of the speed at the first distance, at the second: a field with a slope has 0.01 of it there
 

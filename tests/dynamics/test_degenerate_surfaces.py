@@ -213,6 +213,33 @@ def test_a_surface_on_which_the_field_vanished_is_left_when_a_speed_through_it_c
     np.testing.assert_allclose(traj["phi"][:, 0], -(traj["time"] ** 2) / 4, atol=1e-6)
 
 
+class Passed(dg.Variant):
+    """phi' = -|phi|^(2/3) - theta^2, theta' = -5 theta, with x0 = 1."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(0.6 * jnp.sign(real) * jnp.abs(real) ** (5 / 3)) + jnp.mean(real) * jnp.mean(
+            x_fake**2
+        )
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(2.5 * x_fake**2)
+
+
+def test_a_surface_on_which_a_root_vanishes_is_passed_while_anything_pushes_through_it():
+    # u = phi^(1/3) has u' = -1/3 - theta^2/(3 u^2): smooth as long as u is far above theta, and then -1/3. Beyond 0 it
+    # goes on like that, since theta^2, though it is 1e-13 there, lets nothing stay.
+    slope = solve_ivp(
+        lambda t, u: -1 / 3 - np.exp(-10 * t) / (3 * u**2), (0, 2.5), [1.0], rtol=1e-12, atol=1e-14
+    )
+    passes = 2.5 + 3 * slope.y[0, -1]
+    traj = run(Passed(), [1.0], [1.0], x0=[1.0], t1=6.0, backend="scipy")
+    late = traj["time"] > passes
+    assert np.sum(late) > 3
+    # a surface is met to 1e-13 or so, whose cube root is 5e-5: so well the moment is known
+    roots = np.cbrt(traj["phi"][late, 0])
+    np.testing.assert_allclose(roots, (passes - traj["time"][late]) / 3, atol=2e-4)
+
+
 @pytest.mark.parametrize(
     ("real_is", "taken"),
     [

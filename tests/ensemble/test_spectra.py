@@ -22,6 +22,15 @@ def test_gradient_penalty_family():
     np.testing.assert_allclose(s.eigenvalues, np.stack([-lam + root, -lam - root], axis=1), atol=1e-12)
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_small_eigenvalue_beside_a_large_one_keeps_its_digits(count):
+    # -lam + sqrt(lam^2 - 1) = -1/(lam + sqrt(lam^2 - 1)): as a difference it is 0 from lam = 1e8 on
+    lam = np.array([1e4, 1e7, 1e9])[:count]
+    found = spectra(dataclasses.replace(dg.variant("wgan-gp", c=0.0), lam=lam), count).eigenvalues
+    far = -lam - np.sqrt(lam**2 - 1)
+    np.testing.assert_allclose(found, np.stack([1 / far, far], axis=1), rtol=1e-14)
+
+
 NAMES = list(variants())
 SMOOTH_KINKED_CLIPPED = [("ns", 1), ("wgan-gp", 2), ("gan-qp", 1), ("wgan-clip", 2)]
 

@@ -288,7 +288,7 @@ def test_a_file_of_another_kind_is_called_what_it_is(folder, name, content, word
                 archive.writestr(member, said)
     else:
         (folder / name).write_bytes(content)
-    with pytest.raises(InputError, match=f"'{name}' is no log but {words}"):
+    with pytest.raises(InputError, match=f"'{name}' is not a log but {words}"):
         read(name)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 import traceback
 from pathlib import Path
+from typing import Any
 
 from ...parameters import Parametric
 from ...variants import Variant
 
-_PACKAGE = str(Path(__file__).resolve().parents[2])
+_PACKAGE = Path(__file__).resolve().parents[2]
 
 
 def raised_by_loss(error: BaseException, variant: Variant) -> bool:
@@ -33,7 +34,10 @@ def _files(variant: Variant) -> set[str]:
     parts = [variant, *vars(variant).values(), *variant.extras.values()]
     kinds = {base for part in parts for base in type(part).__mro__ if issubclass(base, Parametric)}
     methods = [inspect.unwrap(m) for kind in kinds for m in vars(kind).values() if callable(m)]
-    files = {m.__code__.co_filename for m in methods if hasattr(m, "__code__")}
-    return {
-        name for name in files if not str(Path(name).resolve()).startswith(_PACKAGE) and name != "<string>"
-    }
+    written = [m.__code__.co_filename for m in methods if hasattr(m, "__code__") and not _is_made(m)]
+    return {name for name in written if not Path(name).resolve().is_relative_to(_PACKAGE)}
+
+
+def _is_made(method: Any) -> bool:
+    """Whether dataclasses wrote it, as __init__; the same name of a file stands for what `python -c` was given."""
+    return method.__code__.co_filename == "<string>" and method.__name__.startswith("__")

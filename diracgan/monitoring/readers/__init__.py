@@ -55,7 +55,7 @@ def read_table(path: Path, given: str) -> LogTable:
         with path.open("rb") as file:
             head = file.read(_HEAD)
         if other := foreign(path, head):
-            raise InputError(f"{given} is no log but {other}; allowed: {ALLOWED}")
+            raise InputError(f"{given} is not a log but {other}; allowed: {ALLOWED}")
         table = _unpacked(path, given, head) if is_compressed(path, head) else _of_file(path, given, head)
         if {"Wall time", "Step", "Value"} == table.columns.keys() and "-tag-" in path.stem:  # of TensorBoard
             named = {series_name(path) if n == "Value" else n: c for n, c in table.columns.items()}

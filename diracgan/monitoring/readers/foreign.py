@@ -1,4 +1,4 @@
-"""What a file is that is no log, told from its first bytes."""
+"""What a file is that is not a log, told from its first bytes."""
 
 from __future__ import annotations
 

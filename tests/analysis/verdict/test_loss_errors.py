@@ -1,5 +1,7 @@
 """Whose error it is: the user's loss's, ours, or the interrupt's."""
 
+from pathlib import Path
+
 import pytest
 
 import diracgan as dg
@@ -34,6 +36,15 @@ def test_an_error_is_the_losss_where_the_traceback_passes_through_it():
     assert raised_by_loss(error_of(variant.critic_loss, 0, 0, 0, 0), variant)
     assert not raised_by_loss(error_of(dg.variant, "no-such-loss"), variant)
     assert not raised_by_loss(error_of(explain), variant)
+
+
+def test_a_loss_given_to_python_c_or_in_a_folder_named_like_the_packages_is_the_users():
+    source = Path(__file__).read_text().split("class Interrupted")[0].split("class Fails")[1]
+    for name in ("<string>", f"{Path(dg.__file__).parent}_losses/mine.py"):
+        space = {"dg": dg, "__name__": __name__}
+        exec(compile(f"class Fails{source}", name, "exec"), space)
+        variant = space["Fails"]()
+        assert raised_by_loss(error_of(variant.critic_loss, 0, 0, 0, 0), variant)
 
 
 def test_an_interrupt_inside_a_loss_is_not_an_error_of_the_loss():
