@@ -39,7 +39,7 @@ def decide(case: Case) -> Answer:
     if not np.all(np.isfinite(first[: 2 * d])):
         return Answer(Kind.UNDECIDED, {}, f"undecided: {without_a_value(case.system, flat)}")
     if at_equilibrium.starts_at_rest(case, flat, first):
-        return at_equilibrium.judge(case, flat[: 2 * d])
+        return _told(case, at_equilibrium.judge, flat[: 2 * d])
     case.r0 = float(np.linalg.norm(flat[: 2 * d] - case.origin))
     with np.errstate(over="ignore"):  # its square may leave the float range
         turn = _turn(case, float(np.linalg.norm(first[: 2 * d])))
@@ -135,7 +135,7 @@ def _follow(case: Case, state: Any, turn: float) -> Answer:
             break
         if stretch.result != "ok":
             return _last_word(case, termination.ended, stretch, state)
-        answer = fixed_points.arrived(case, stretch)
+        answer = _told(case, fixed_points.arrived, stretch)
         if answer is not None and consistency.agrees(case, answer):
             return answer
         state = stretch.end
@@ -144,23 +144,22 @@ def _follow(case: Case, state: Any, turn: float) -> Answer:
 
 def _last_word(case: Case, judge: Callable[..., Answer], *more: Any) -> Answer:
     """What a judge says of a motion that is not followed any further, after the cross-examination."""
+    return consistency.examined(case, _told(case, judge, *more))
+
+
+def _told(case: Case, judge: Callable[..., Any], *more: Any) -> Any:
+    """What a judge says, if anything; that it was this one, a log at level DEBUG tells."""
     answer = judge(case, *more)
-    _tell(case, judge, answer)
-    return consistency.examined(case, answer)
-
-
-def _tell(case: Case, judge: Callable[..., Any], answer: Answer) -> None:
-    _log.debug("%s.%s after %d windows: %s", judge.__module__, judge.__name__, len(case.looks), answer.text)
+    if answer is not None:
+        seen = len(case.looks)
+        _log.debug("%s.%s after %d windows: %s", judge.__module__, judge.__name__, seen, answer.text)
+    return answer
 
 
 def _asked(case: Case, stretch: Stretch) -> Answer | None:
-    """What the first judge says that knows the motion; which one that is, a log at level DEBUG tells."""
-    for judge in in_order():
-        answer = judge(case, stretch)
-        if answer is not None:
-            _tell(case, judge, answer)
-            return answer
-    return None
+    """What the first judge says that knows the motion."""
+    answers = (_told(case, judge, stretch) for judge in in_order())
+    return next((answer for answer in answers if answer is not None), None)
 
 
 def _goes_slowly_on(case: Case) -> bool:

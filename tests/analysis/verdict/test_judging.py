@@ -53,6 +53,12 @@ def test_a_log_names_the_judge(caplog):
     assert "window 1 to 25.1327: size 0.0" in caplog.text  # exp(-t/2), seen for eight turns of its eigenvalue
 
 
+def test_a_log_names_the_judge_of_a_start_at_rest(caplog):
+    with caplog.at_level("DEBUG", logger="diracgan.analysis.verdict.decide"):
+        dg.verdict(dg.variant("ns", r1=0.3), [0.0], [0.0])
+    assert "at_equilibrium.judge after 0 windows: " in caplog.text
+
+
 def test_two_judges_cannot_be_asked_at_once():
     with pytest.raises(ValueError, match="order 10"):
         judging.judge(order=10)(lambda case, stretch: None)
