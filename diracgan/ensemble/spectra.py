@@ -222,10 +222,11 @@ def _closed(a: Any, b: Any, c: Any, e: Any) -> list[Any]:
     square = half * half + b * c
     root = jnp.sqrt(jnp.abs(square))  # one for both cases: a root costs as much as all the rest
     apart, turn = jnp.where(square >= 0.0, root, 0.0), jnp.where(square >= 0.0, 0.0, root)
-    far = jnp.where(middle < 0.0, middle - apart, middle + apart)
+    far = middle + jnp.where(middle < 0.0, -apart, apart)
     # by their product: a difference would lose the digits of one that is much smaller than the other
-    near = jnp.where(square >= 0.0, (a * e - b * c) / jnp.where(far == 0.0, 1.0, far), middle)
-    return [jnp.where(middle < 0.0, near, far), jnp.where(middle < 0.0, far, near), turn]
+    product = a * e - b * c
+    near = jnp.where(apart > 0.0, product / far, middle)
+    return [jnp.maximum(near, far), jnp.minimum(near, far), turn]
 
 
 _look = compiled(_look_at, static=3)
