@@ -171,7 +171,10 @@ def speeds(system: DiracSystem, y: Array, regime: Regime, k: int, shared: np.nda
 
 
 def _pushes(system: DiracSystem, y: Array, regime: Regime, k: int) -> bool:
-    """Whether there is a speed through surface k on the surface itself, where no root adds to it: to stay is none."""
+    """Whether there is a speed through surface k on the surface itself, where no root adds to it.
+
+    Then to stay there is not a solution.
+    """
     near = look(system, y, regime.modes)
     normal, g = np.asarray(near.normals)[k], float(np.asarray(near.g)[k])
     v = np.asarray(flow_in(system, y - (g / float(normal @ normal)) * normal, regime))
