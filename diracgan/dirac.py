@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from numpy.typing import ArrayLike
 
 from .errors import InputError, shown
 from .game import Game, Players
@@ -36,7 +37,7 @@ def _velocity(variant: Variant, x0: Array, players: Players) -> Players:
     return game(variant, x0).motion(players)
 
 
-def field(variant: Variant, x0: Any = None) -> Callable[[Array, Array], Players]:
+def field(variant: Variant, x0: ArrayLike | None = None) -> Callable[[Array, Array], Players]:
     """The vector field of the Dirac GAN, by autodiff of the two losses.
 
     phi' = -grad_phi L_D, theta' = -grad_theta L_G.

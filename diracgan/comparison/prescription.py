@@ -17,7 +17,8 @@ chosen on small games beside those that they are judged by (benchmarks/README.md
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+import os
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +26,9 @@ from ..errors import InputError, integer, number
 from ..measure import MeasuredGame, eigenvalues, from_run, operators
 from ..measure.own_game import one_run
 from ..records import Record
+
+if TYPE_CHECKING:
+    from ..training.run import Run
 
 _RESAMPLES = 2000
 _AIM = 5.0  # of damping to its critical value
@@ -93,7 +97,7 @@ class Prescription(Record):
 
 
 def prescribe(
-    game: Any,
+    game: MeasuredGame | Run | str | os.PathLike[str],
     *,
     batches: int = 50,
     gamma: float | None = None,

@@ -22,6 +22,7 @@ import numpy as np
 from ..errors import InputError, instance, one_line, shown, unknown
 from ..files import destination, path_of, recover, replacing
 from ..records import plain
+from .trajectory import Trajectory
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -33,7 +34,7 @@ SCHEMA = "diracgan.dataset/2"
 _MANIFEST, _SAVED_BY = "diracgan", "saved_by_diracgan"
 
 
-def save(result: Any, path: str | os.PathLike[str]) -> Path:
+def save(result: xr.Dataset | Trajectory, path: str | os.PathLike[str]) -> Path:
     """Save a result by the suffix of ``path``, whole or not at all.
 
     Args:
@@ -57,8 +58,8 @@ def save(result: Any, path: str | os.PathLike[str]) -> Path:
     import xarray as xr
 
     target = destination(path, SUFFIXES)
-    dataset = result.to_xarray() if hasattr(result, "to_xarray") else result
-    instance("result", dataset, xr.Dataset, "what dg.simulate, dg.ensemble or dg.sweep returns")
+    made = result.to_xarray() if isinstance(result, Trajectory) else result
+    dataset = instance("result", made, xr.Dataset, "what dg.simulate, dg.ensemble or dg.sweep returns")
     manifest = _sealed(
         json.dumps(_manifest(dataset))
     )  # before the file is opened: this is where a bad value shows

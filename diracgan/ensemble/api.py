@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..dynamics.starts import check_rates, check_untraced
 from ..dynamics.trajectory import identity, versions
@@ -23,7 +24,7 @@ from ..variants import Variant, modifiers
 from ..variants.registry import check_variant
 from . import c_backend, on_device, reduction
 from .adaptive_steps import integrate
-from .blocks import Devices, choose, one_device
+from .blocks import DeviceChoice, Devices, choose, one_device
 from .fixed_steps import EnsembleResult, Task, iterate
 from .labels import dimensions, labelled
 from .schedule import EnsembleRequest, adaptive_schedule, described, fixed_schedule, rule_schedule
@@ -43,8 +44,8 @@ _STREAMED = 2**28  # bytes of a piece that is sent to a GPU: one is computed whi
 
 def ensemble(
     variant: Variant,
-    phi0: Any,
-    theta0: Any,
+    phi0: ArrayLike,
+    theta0: ArrayLike,
     *,
     t1: float | None = None,
     dt: float | None = None,
@@ -55,14 +56,14 @@ def ensemble(
     max_steps: int | None = None,
     rule: Rule | None = None,
     steps: int | None = None,
-    x0: Any = None,
+    x0: ArrayLike | None = None,
     rate_d: float = 1.0,
     rate_g: float = 1.0,
-    dtype: Any = "float64",
-    save: Any = "final",
+    dtype: str | np.dtype | type[np.floating] = "float64",
+    save: str | Sequence[str] | ArrayLike = "final",
     escape: float = 1e3,
     ball: float = 1e-3,
-    devices: int | Sequence[Any] | None = None,
+    devices: DeviceChoice = None,
     arrays: str = "numpy",
 ) -> xr.Dataset:
     """Integrate many trajectories of the Dirac GAN at once, from arrays of starts.

@@ -8,7 +8,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import jax
 import numpy as np
@@ -93,7 +93,12 @@ class Devices(NamedTuple):
     workers: int
 
 
-def choose(devices: int | Sequence[Any] | None) -> Devices:
+# JAX assigns its class of devices, which a checker takes for a variable
+DeviceChoice: TypeAlias = int | Sequence[jax.Device] | None  # pyright: ignore[reportInvalidTypeForm]
+"""All of them, a number of them, or a list of JAX's own."""
+
+
+def choose(devices: DeviceChoice) -> Devices:
     """The devices meant by ``devices``: None for all, a number (of the default device's kind), or a list of jax's.
 
     Raises:
@@ -128,7 +133,7 @@ def choose(devices: int | Sequence[Any] | None) -> Devices:
     return Devices("cpu" if cpu else "gpu", chosen, max(len(chosen), cores()) if cpu else len(chosen))
 
 
-def one_device(devices: int | Sequence[Any] | None, arrays: Sequence[Any]) -> Devices:
+def one_device(devices: DeviceChoice, arrays: Sequence[Any]) -> Devices:
     """The one device that ``arrays`` are on, or the one that ``devices`` names.
 
     Raises:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
@@ -13,14 +14,18 @@ import numpy as np
 from jax import Array
 
 from ..errors import InputError, integer, one_of
-from ..game import Players
+from ..game import Game, Players
 from ..records import Record
 from ..rules import Rule
 from . import operators
 from .checkpoint import checkpoint
 from .forecast import spread
 from .jax_step import JaxCheckpoint
+from .measured_game import MeasuredGame
 from .settings import Setting, changed
+
+if TYPE_CHECKING:
+    from ..training.run import Run
 
 VARIED = ("lr", "beta1")
 WATCHED = ("loss_g", "d_real", "d_fake")  # loss_d is at its extremum: its spread is of second order
@@ -61,7 +66,7 @@ class CriticalSetting(Record):
 
 
 def critical_setting(
-    run: Any,
+    run: Run | MeasuredGame | Game | str | os.PathLike[str],
     parameter: str = "lr",
     steps: int = 2500,
     *,

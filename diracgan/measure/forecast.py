@@ -10,22 +10,27 @@ by its curvature. That, and by how much intervals of the linear system are widen
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
 import numpy as np
 
 from ..errors import integer
-from ..game import Players
+from ..game import Game, Players
 from ..numerics.reduced_order import capped, driven
 from ..records import Record
 from ..rules import Rule
 from .checkpoint import Checkpoint, checkpoint
 from .jax_step import JaxCheckpoint, JaxStep, settled
 from .linear_response import LinearisedStep, LinearResponse, linear_response
+from .measured_game import MeasuredGame
 from .settings import Setting, changed
+
+if TYPE_CHECKING:
+    from ..training.run import Run
 
 UNSTABLE = 1.01  # a turning multiplier beyond this leaves the linear regime within some hundred iterations
 DEPARTS = 1.02  # and one that does not turn leaves along its direction: 1.013 was harmless, 1.037 was not
@@ -123,7 +128,7 @@ class Forecast(Record):
 
 
 def forecast(
-    run: Any,
+    run: Run | MeasuredGame | Game | str | os.PathLike[str],
     settings: Iterable[Mapping[str, Any] | str] = (),
     steps: int = 2500,
     *,

@@ -34,10 +34,16 @@ class StackableGame(Game):
     more: dict[str, Any] = dataclasses.field(default_factory=dict)
     plain: tuple[tuple[str, Any], ...] = dataclasses.field(default=(), metadata={"static": True})
 
-    def velocity(self, players: Players, *args: Any, **how: Any) -> Players:
+    def velocity(
+        self,
+        players: Players,
+        draw: int | Array = 0,
+        penalty: float | Array = 1.0,
+        modes: Array | None = None,
+    ) -> Players:
         """The field as the training game has it, tricks included."""
         own = {f.name: getattr(self, f.name) for f in dataclasses.fields(Game)}
-        return MinibatchGame(**own, **self.more, **dict(self.plain)).velocity(players, *args, **how)
+        return MinibatchGame(**own, **self.more, **dict(self.plain)).velocity(players, draw, penalty, modes)
 
 
 def stackable(game: Game) -> Game:

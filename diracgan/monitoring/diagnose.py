@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
-from typing import Any
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..dynamics.starts import check_untraced, starts
+from ..dynamics.trajectory import Trajectory
 from ..errors import InputError, integer, number, shown
 from ..numerics.modal_fits import ModalFit, oscillation_modes
 from ..records import Record
@@ -23,6 +26,9 @@ from .prediction import ComparedGame, Prediction, predicted_by
 from .regime_kinds import RegimeKind
 from .regimes import LossRegime, meaning_of, regimes
 from .stopping import can_stop
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +82,7 @@ class Diagnosis(Record):
 
 
 def diagnose(
-    series: Any,
+    series: str | os.PathLike[str] | Mapping[str, ArrayLike] | xr.Dataset | Trajectory | ArrayLike | Log,
     variant: Variant | None = None,
     rule: Rule | None = None,
     *,
@@ -85,7 +91,7 @@ def diagnose(
     interval: float | None = None,
     after: float | None = None,
     dim: int = 1,
-    x0: Any = None,
+    x0: ArrayLike | None = None,
     h: float | None = None,
 ) -> Diagnosis:
     """Find the oscillations of a logged training run, compare them with theory, and say what would help.

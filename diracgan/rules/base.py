@@ -83,7 +83,7 @@ class Rule(Parametric):
         return 1
 
     @property
-    def linearises(self) -> Any:
+    def linearises(self) -> bool | Array:
         """Whether there is a linearisation at a fixed point where the field has one; an array if numbers are."""
         return True
 
@@ -169,7 +169,7 @@ class Rule(Parametric):
         )
 
     @property
-    def time_step(self) -> Any:
+    def time_step(self) -> float:
         """The flow's time that one iteration stands for: ``lr``; with two rates, the generator's."""
         return self.rates.theta
 

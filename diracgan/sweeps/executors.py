@@ -19,7 +19,7 @@ import jax
 import numpy as np
 
 from ..dynamics.trajectory import versions
-from ..ensemble.blocks import choose
+from ..ensemble.blocks import DeviceChoice, choose
 from ..ensemble.fixed_steps import engine
 from ..errors import InputError, as_text, not_installed, one_line, shown
 from .specification import Specification
@@ -50,7 +50,7 @@ class Local:
         1
     """
 
-    def __init__(self, devices: Any = None) -> None:
+    def __init__(self, devices: DeviceChoice = None) -> None:
         """Choose them; see :func:`diracgan.ensemble`."""
         chosen = choose(devices)
         self.workers = chosen.workers
@@ -261,7 +261,9 @@ def _quiet() -> Iterator[None]:
             log.setLevel(level)
 
 
-def choose_executor(kind: Any = None, devices: Any = None, scheduler: Any = None) -> Executor:
+def choose_executor(
+    kind: Executor | None = None, devices: DeviceChoice = None, scheduler: Any = None
+) -> Executor:
     """The executor that the arguments ask for: ``kind`` itself, a Dask cluster's, or this machine's.
 
     Raises:

@@ -6,10 +6,11 @@ import dataclasses
 import hashlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..analysis.kinds import KINDS, OUTCOMES
 from ..analysis.linear.settings import LinearSettings
@@ -51,7 +52,7 @@ class Quantity:
     map_unit: str = "1"
     flags: tuple[str, ...] = ()
     extra: tuple[tuple[str, int], ...] = ()
-    function: Callable[[Point], Any] | None = None
+    function: Callable[[Point], ArrayLike] | None = None
 
     @property
     def dtype(self) -> np.dtype:
@@ -152,6 +153,10 @@ class Point:
         return {"phi0": self.phi0, "theta0": self.theta0, "x0": self.x0, "rule": self.rule} | rates
 
 
+QuantityLike: TypeAlias = str | Quantity | Callable[[Point], ArrayLike]
+"""What names one quantity: its name, itself, or a user's own function."""
+
+
 @dataclasses.dataclass(frozen=True)
 class PointBatch:
     """Many points at once: numbers, or arrays over points.
@@ -176,7 +181,9 @@ class PointBatch:
         return len(self.phi)
 
 
-def quantities(given: Any) -> tuple[Quantity, ...]:
+def quantities(
+    given: QuantityLike | Sequence[QuantityLike] | Mapping[str, QuantityLike],
+) -> tuple[Quantity, ...]:
     """The quantities that ``given`` names.
 
     Args:
@@ -226,7 +233,7 @@ def _renamed(name: str, q: Quantity) -> Quantity:
     return dataclasses.replace(q, name=name)
 
 
-def _quantity(given: Any) -> Quantity:
+def _quantity(given: QuantityLike) -> Quantity:
     if isinstance(given, Quantity):
         return given
     if callable(given):
@@ -245,7 +252,7 @@ def _quantity(given: Any) -> Quantity:
     return QUANTITIES[name]
 
 
-def function(spec: str) -> Callable[[Point], Any]:
+def function(spec: str) -> Callable[[Point], ArrayLike]:
     """The function that ``path.py:name`` or ``package.module:name`` names.
 
     Raises:

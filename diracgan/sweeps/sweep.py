@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..dynamics.starts import check_rates
 from ..dynamics.trajectory import identity, versions
+from ..ensemble.blocks import DeviceChoice
 from ..ensemble.fixed_steps import engine
 from ..errors import InputError, callback, integer
 from ..game import Players
@@ -24,7 +26,7 @@ from . import grids, limit_sets
 from .axes import Axis
 from .executors import Executor, choose_executor
 from .provenance import described, labelled
-from .quantities import LINEAR, POINT, TAIL, WHOLE, quantities
+from .quantities import LINEAR, POINT, TAIL, WHOLE, QuantityLike, quantities
 from .settings import RunSettings, run_settings
 from .specification import Specification, Start, question
 from .store import SCHEMA, GridLayout, StoredVariable, sink
@@ -41,21 +43,21 @@ _ENDS = 65_536
 
 def sweep(
     variant: Variant,
-    over: Mapping[str, Any],
-    quantity: Any = "margin",
+    over: Mapping[str, ArrayLike],
+    quantity: QuantityLike | Sequence[QuantityLike] | Mapping[str, QuantityLike] = "margin",
     *,
     rule: Rule | None = None,
-    phi0: Any = None,
-    theta0: Any = None,
+    phi0: ArrayLike | None = None,
+    theta0: ArrayLike | None = None,
     dim: int | None = None,
-    x0: Any = None,
-    at: Any = None,
+    x0: ArrayLike | None = None,
+    at: tuple[ArrayLike, ArrayLike] | None = None,
     rate_d: float = 1.0,
     rate_g: float = 1.0,
     out: str | os.PathLike[str] | None = None,
     chunk: int | Sequence[int] | None = None,
     executor: Executor | None = None,
-    devices: Any = None,
+    devices: DeviceChoice = None,
     scheduler: Any = None,
     progress: Callable[[int, int], None] | bool | None = None,
     t1: float | None = None,
@@ -155,8 +157,8 @@ def sweep(
 
 def planned(
     variant: Variant,
-    over: Mapping[str, Any],
-    quantity: Any,
+    over: Mapping[str, ArrayLike],
+    quantity: QuantityLike | Sequence[QuantityLike] | Mapping[str, QuantityLike],
     rule: Rule | None,
     start: Start,
     rates: Players,

@@ -197,9 +197,15 @@ class MinibatchGame(Game):
         """The critic as a penalty sees it, on whole batches."""
         return BatchView(self, phi)
 
-    def velocity(self, players: Players, *args: Any, **how: Any) -> Players:
+    def velocity(
+        self,
+        players: Players,
+        draw: int | Array = 0,
+        penalty: float | Array = 1.0,
+        modes: Array | None = None,
+    ) -> Players:
         """The field as the tricks make it."""
-        v = super().velocity(players, *args, **how)
+        v = super().velocity(players, draw, penalty, modes)
         for t in self.tricks:
             v = t.velocity(v)
         return Players(

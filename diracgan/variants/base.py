@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 from jax import Array
+from numpy.typing import ArrayLike
 
 from ..errors import InputError, unknown
 from ..parameters import Parameter, Parametric, parameters, plain, text
@@ -89,7 +90,7 @@ class Variant(Parametric):
         """
         return jnp.zeros(())
 
-    def labels(self, fake: Any, real: Any) -> tuple[Any, Any]:
+    def labels(self, fake: float, real: float) -> tuple[float, float]:
         """The labels of fake and real samples in the critic's loss, smoothed as ``with_`` asks.
 
         fake + beta and real - alpha, with beta = ``smooth_fake`` and alpha = ``smooth_real``. A class that
@@ -102,7 +103,7 @@ class Variant(Parametric):
         """
         return fake + self.extras.get("smooth_fake", 0.0), real - self.extras.get("smooth_real", 0.0)
 
-    def with_(self, **changes: Any) -> Variant:
+    def with_(self, **changes: ArrayLike | None) -> Variant:
         """Return this variant with penalties or transforms set; only what is named is replaced.
 
         Args:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ...errors import InputError, callback, integer, number, one_line
 from ...files import path_of
@@ -138,7 +139,7 @@ def attractors(
     steps: int = 10_000,
     step_size: float = 0.02,
     dim: int | None = None,
-    x0: Any = None,
+    x0: ArrayLike | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Attractors:

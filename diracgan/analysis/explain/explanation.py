@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ...dirac import game
 from ...dynamics.starts import check_untraced
@@ -133,7 +134,7 @@ class Explanation:
 
 
 def explain(
-    variant: Variant, dim: int | None = None, rule: Rule | str | None = None, x0: Any = None
+    variant: Variant, dim: int | None = None, rule: Rule | str | None = None, x0: ArrayLike | None = None
 ) -> Explanation:
     """Explain a variant: formulas from its definition, and what they imply.
 

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ...dynamics.starts import check_rates, check_untraced, starts, vector
 from ...errors import InputError, integer, shown
@@ -82,8 +83,8 @@ def settings(
     variant: Variant,
     rule: Rule | None = None,
     dim: int | None = None,
-    x0: Any = None,
-    at: Any = None,
+    x0: ArrayLike | None = None,
+    at: tuple[ArrayLike, ArrayLike] | None = None,
     rate_d: float = 1.0,
     rate_g: float = 1.0,
 ) -> LinearSettings:

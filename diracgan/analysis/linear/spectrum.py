@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ...numerics import eigen
 from ...numerics.derivative import JUMP, NONE, SMOOTH
@@ -72,8 +72,8 @@ class Spectrum(AskedAbout, Record):
 def spectrum(
     variant: Variant,
     dim: int | None = None,
-    x0: Any = None,
-    at: Any = None,
+    x0: ArrayLike | None = None,
+    at: tuple[ArrayLike, ArrayLike] | None = None,
     rate_d: float = 1.0,
     rate_g: float = 1.0,
     rule: Rule | None = None,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ... import dirac
 from ...dynamics.filippov import DiracSystem, surface_count
@@ -54,10 +54,10 @@ class LyapunovExponents(Record):
 
 def lyapunov(
     variant: Variant,
-    phi0: Any = None,
-    theta0: Any = None,
+    phi0: ArrayLike | None = None,
+    theta0: ArrayLike | None = None,
     rule: Rule | None = None,
-    x0: Any = None,
+    x0: ArrayLike | None = None,
     steps: int | None = None,
     step_size: float = 0.02,
     dim: int | None = None,

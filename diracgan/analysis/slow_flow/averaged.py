@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ... import dirac
 from ...dynamics.starts import check_untraced, starts
@@ -106,9 +107,9 @@ def averaged(
     variant: Variant,
     rule: Rule | str,
     *,
-    phi0: Any = None,
-    theta0: Any = None,
-    x0: Any = None,
+    phi0: ArrayLike | None = None,
+    theta0: ArrayLike | None = None,
+    x0: ArrayLike | None = None,
     dim: int | None = None,
 ) -> AveragedFlow:
     """The averaged flow of an adaptive rule in the Dirac game, d = 1, and the cycle that it ends on.

@@ -8,6 +8,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ...errors import InputError, integer, number, word
 from ...parameters import Parameter, text
@@ -86,8 +87,8 @@ def critical(
     parameter: str,
     rule: Rule | None = None,
     dim: int | None = None,
-    x0: Any = None,
-    at: Any = None,
+    x0: ArrayLike | None = None,
+    at: tuple[ArrayLike, ArrayLike] | None = None,
     low: float | None = None,
     high: float | None = None,
     rate_d: float = 1.0,

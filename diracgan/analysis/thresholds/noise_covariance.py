@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from numpy.typing import ArrayLike
 
 from ... import dirac
 from ...dynamics.noise import NoisyGame, covariance, step_size
@@ -55,12 +56,12 @@ class Scatter:
 def stationary_covariance(
     variant: Variant,
     rule: Rule | None = None,
-    sde: Any = 1.0,
+    sde: ArrayLike = 1.0,
     sde_step: float | None = None,
     *,
     dim: int | None = None,
-    x0: Any = None,
-    at: Any = None,
+    x0: ArrayLike | None = None,
+    at: tuple[ArrayLike, ArrayLike] | None = None,
     rate_d: float = 1.0,
     rate_g: float = 1.0,
     ema_tau: float | None = None,

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ...errors import InputError, integer, listed, number, shown
 from ...parameters import text
@@ -66,8 +67,8 @@ def tune(
     over: Mapping[str, tuple[float, float] | None] | Iterable[str],
     rule: Rule | None = None,
     dim: int | None = None,
-    x0: Any = None,
-    at: Any = None,
+    x0: ArrayLike | None = None,
+    at: tuple[ArrayLike, ArrayLike] | None = None,
     rate_d: float = 1.0,
     rate_g: float = 1.0,
 ) -> Tuned:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ...errors import InputError, number, shown
 from ...records import Record
@@ -140,8 +141,8 @@ def ema(
     tau: float | Sequence[float] | None = None,
     reduction: float | None = None,
     dim: int | None = None,
-    x0: Any = None,
-    at: Any = None,
+    x0: ArrayLike | None = None,
+    at: tuple[ArrayLike, ArrayLike] | None = None,
     rate_d: float = 1.0,
     rate_g: float = 1.0,
 ) -> Averaging:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from numpy.typing import ArrayLike
+
 from ...dynamics.starts import check_rates, check_untraced, starts
 from ...errors import flag
 from ...game import Players
@@ -64,10 +66,10 @@ class Verdict(Record):
 
 def verdict(
     variant: Variant,
-    phi0: Any = None,
-    theta0: Any = None,
+    phi0: ArrayLike | None = None,
+    theta0: ArrayLike | None = None,
     rule: Rule | None = None,
-    x0: Any = None,
+    x0: ArrayLike | None = None,
     rate_d: float = 1.0,
     rate_g: float = 1.0,
     effort: float = 1.0,
