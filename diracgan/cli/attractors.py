@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -9,28 +10,41 @@ from .. import plotting
 from ..errors import InputError
 from ..progress import progress
 from .layer import CommandResult, Table, endings, option, output
-from .options import NamedVariantOptions, RuleOptions, headline, vector
+from .options import DatumOption, NamedVariantOptions, RuleOptions, given_in, headline, vector
 
-_KEPT = endings(".png", ".pdf", ".svg", ".json")
+
+@dataclasses.dataclass(frozen=True)
+class BoxOptions:
+    """Which starts are followed, and how far."""
+
+    dim: Annotated[
+        int | None, option("--dim -d", "Dimension of the Dirac game; 1 by default.", metavar="D")
+    ] = None
+    x0: DatumOption = None
+    box: Annotated[float, option("--box", "Half width of the box of starts; 2 by default.")] = 2.0
+    starts: Annotated[int, option("--starts", "How many starts; 100 by default.")] = 100
+    steps: Annotated[
+        int, option("--steps -n", "Iterations, or steps of the flow, from each; 10000 by default.")
+    ] = 10_000
+    step_size: Annotated[float | None, option("--step-size", "Step size of the flow; 0.02 by default.")] = (
+        None
+    )
+    seed: Annotated[int, option("--seed", "Seed of the random starts; 0 by default.")] = 0
+
+    def arguments(self) -> dict[str, Any]:
+        """What ``attractors`` wants to know besides the game."""
+        return {**given_in(self), "x0": vector("x0", self.x0)}
 
 
 def command(
     variant: NamedVariantOptions,
     rule: RuleOptions,
-    dim: Annotated[int | None, option("--dim -d", "Dimension; 1 by default.", metavar="D")] = None,
-    x0: Annotated[str | None, option("--x0", "The datum; 0 by default.", metavar="A,B")] = None,
-    box: Annotated[float, option("--box", "Half width of the box of starts; 2 by default.")] = 2.0,
-    starts: Annotated[int, option("--starts", "How many starts; 100 by default.")] = 100,
-    steps: Annotated[int, option("--steps -n", "Steps from each; 10000 by default.")] = 10_000,
-    step_size: Annotated[
-        float | None, option("--step-size", "Step size of the flow; 0.02 by default.")
-    ] = None,
-    seed: Annotated[int, option("--seed", "Seed of the random starts; 0 by default.")] = 0,
+    box: BoxOptions,
     out: Annotated[
         str | None,
         output(
             "Draw the starts and what they end on, or keep the result: .png, .pdf, .svg, .json.",
-            _KEPT,
+            endings(".png", ".pdf", ".svg", ".json"),
             draws=True,
         ),
     ] = None,
@@ -42,21 +56,10 @@ def command(
     from ..analysis.bifurcation import attractors
 
     made, moves = variant.build_named("diracgan attractors ns --r1 0.1"), rule.build()
-    if moves is not None and step_size is not None:
+    if moves is not None and box.step_size is not None:
         raise InputError("--step-size belongs to the flow; with --rule use --lr")
     with progress() as bar:
-        found = attractors(
-            made,
-            moves,
-            box,
-            starts,
-            steps,
-            0.02 if step_size is None else step_size,
-            dim=dim,
-            x0=vector("x0", x0),
-            seed=seed,
-            progress=bar,
-        )
+        found = attractors(made, moves, progress=bar, **box.arguments())
     return CommandResult(found.as_dict(), _said(found), draw=lambda: plotting.attractors_figure(found))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -14,11 +15,10 @@ from .options import NamedVariantOptions, RateOptions, RuleOptions, StartOptions
 _GENERATIONS = 3  # of a cascade of period doublings that are followed
 
 
-def command(
-    variant: NamedVariantOptions,
-    start: StartOptions,
-    rates: RateOptions,
-    rule: RuleOptions,
+@dataclasses.dataclass(frozen=True)
+class BranchOptions:
+    """Over what a branch is followed, and what else is."""
+
     over: Annotated[
         list[str] | None,
         option(
@@ -26,20 +26,39 @@ def command(
             "The parameter that varies, and its range; twice for curves in two parameters.",
             metavar="NAME=LOW:HIGH",
         ),
-    ] = None,
+    ] = None
     switch: Annotated[
         bool, option("--switch", "Follow what is born at branch points, flips and Neimark-Sacker points.")
-    ] = False,
+    ] = False
     circles: Annotated[
         bool,
         option("--circles", "Follow the circle near --phi0, --theta0 on which both players turn (d >= 2)."),
-    ] = False,
+    ] = False
     period: Annotated[
         int | None,
         option(
             "--period", "Follow the orbit through --phi0, --theta0 that comes back after so many iterations."
         ),
-    ] = None,
+    ] = None
+
+    def axes(self, at: Any) -> list[str]:
+        """What is varied, from a start ``at`` or None; InputError for options that do not go together."""
+        over = self.over or []
+        if self.period is not None and (at is None or self.circles or len(over) > 1):
+            raise InputError(
+                "--period follows the orbit through one start; allowed: --phi0 and --theta0 and one --over with it"
+            )
+        if self.switch and len(over) > 1:
+            raise InputError("--switch follows what is born along one number; allowed: one --over with it")
+        return over or [only_one("parameter", None, None, example="--over gamma=0:2")]
+
+
+def command(
+    variant: NamedVariantOptions,
+    start: StartOptions,
+    rates: RateOptions,
+    rule: RuleOptions,
+    wanted: BranchOptions,
     out: Annotated[str | None, output("Draw the diagram: .png, .pdf, .svg.", picture, draws=True)] = None,
 ) -> CommandResult:
     """Follow an equilibrium as a parameter varies, and find what is born where its stability changes, with the cycles
@@ -53,24 +72,23 @@ def command(
     """
     made, moves = variant.build_named("diracgan bifurcation ns --over gamma=0:2"), rule.build()
     given = start.given()
+    at = _equilibrium(given)
+    how = {"dim": start.dimension(default=1), "x0": given.get("x0"), **rates.arguments()}
+    axes = wanted.axes(at)
+    if len(axes) > 1:
+        return _atlas(made, axes, moves, at, how)
+    if wanted.circles:
+        return _circles(made, axes[0], moves, given, rates.arguments())
+    return _branch(made, axes[0], moves, at, how | {"period": wanted.period}, wanted.switch)
+
+
+def _equilibrium(given: dict[str, Any]) -> tuple[list[float], list[float]] | None:
+    """The equilibrium that a start names, if one is given."""
     if ("phi0" in given) != ("theta0" in given):
         raise InputError(
             "an equilibrium has a critic and a generator; allowed: both --phi0 and --theta0, or neither"
         )
-    at = (given["phi0"], given["theta0"]) if "phi0" in given else None
-    how = {"dim": start.dimension(default=1), "x0": given.get("x0"), **rates.arguments()}
-    if period is not None and (at is None or circles or len(over or []) > 1):
-        raise InputError(
-            "--period follows the orbit through one start; allowed: --phi0 and --theta0 and one --over with it"
-        )
-    if len(over or []) > 1:
-        if switch:
-            raise InputError("--switch follows what is born along one number; allowed: one --over with it")
-        return _atlas(made, over or [], moves, at, how)
-    varied = only_one("parameter", (over or [None])[0], None, example="--over gamma=0:2")
-    if circles:
-        return _circles(made, varied, moves, given, rates.arguments())
-    return _branch(made, varied, moves, at, how | {"period": period}, switch)
+    return (given["phi0"], given["theta0"]) if "phi0" in given else None
 
 
 def _atlas(made: Any, over: list[str], rule: Any, at: Any, how: dict[str, Any]) -> CommandResult:

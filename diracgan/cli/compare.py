@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import dataclasses
 from typing import Annotated, Any
 
+from ..plotting.sizes import Size
 from ..progress import lines, progress
-from .layer import SIZE, CommandResult, endings, option, output, picture, printed, tell, written
+from .layer import (
+    CommandResult,
+    JUnitOption,
+    SizeOption,
+    endings,
+    option,
+    output,
+    picture,
+    printed,
+    style_of,
+    tell,
+    written,
+)
 
 _SUFFIXES = {".md": "markdown", ".json": "json"}
 
 
-def command(
+@dataclasses.dataclass(frozen=True)
+class ComparisonOptions:
+    """Which predictions are tested, and on which networks."""
+
     tier: Annotated[
         str,
         option(
             "--tier", "How long: 2 minutes, 20, or a GPU's time; ci by default.", metavar="ci|standard|full"
         ),
-    ] = "ci",
-    seed0: Annotated[int, option("--seed0", "The first seed; all others follow it.", metavar="N")] = 0,
+    ] = "ci"
+    seed0: Annotated[int, option("--seed0", "The first seed; all others follow it.", metavar="N")] = 0
     width: Annotated[
         int | None, option("--width", "Units of a hidden layer; the tier's by default.", metavar="W")
-    ] = None,
+    ] = None
     variant: Annotated[
         list[str] | None,
         option(
@@ -30,34 +46,49 @@ def command(
             metavar="NAME",
             names="variant",
         ),
-    ] = None,
+    ] = None
     claim: Annotated[
         list[str] | None, option("--claim", "A (with B), C or D only; repeatable.", metavar="A|B|C|D")
-    ] = None,
+    ] = None
     parts: Annotated[
         str | None,
         option("--parts", "Keep finished parts in this folder, and skip those that it holds.", metavar="DIR"),
-    ] = None,
-    device: Annotated[str, option("--device", "Where.", metavar="auto|cpu|gpu|tpu")] = "auto",
+    ] = None
+    device: Annotated[str, option("--device", "Where.", metavar="auto|cpu|gpu|tpu")] = "auto"
     images: Annotated[
         str | None,
         option("--images", "An IDX file (MNIST) for the full tier's convolutions.", metavar="FILE"),
-    ] = None,
+    ] = None
+
+    def arguments(self) -> dict[str, Any]:
+        """What was asked for, by the library's names; InputError for what is not a variant."""
+        from ..variants import parse
+
+        variants = [parse(v) for v in self.variant] if self.variant else None
+        claims = {"claims": [c.upper() for c in self.claim]} if self.claim else {}
+        own = {"tier": self.tier, "seed0": self.seed0, "width": self.width, "variants": variants}
+        return {**own, **claims, "folder": self.parts, "device": self.device, "images": self.images}
+
+
+@dataclasses.dataclass(frozen=True)
+class PublishOptions:
+    """Where the comparison is written, and its figure."""
+
     format: Annotated[
         str | None, option("--format", "How it is shown; markdown by default.", choices=("markdown", "json"))
-    ] = None,
-    junit: Annotated[
-        str | None, written("--junit", "Write JUnit XML too.", "FILE.xml", endings(".xml"))
-    ] = None,
+    ] = None
+    junit: JUnitOption = None
     out: Annotated[
         str | None, output("Write to this file in place of the screen: .md or .json.", endings(*_SUFFIXES))
-    ] = None,
+    ] = None
     figure: Annotated[
         str | None,
         written("--figure", "Predicted against measured eigenvalues: .png, .pdf or .svg.", "FILE", picture),
-    ] = None,
-    size: Annotated[str | None, SIZE] = None,
-) -> CommandResult:
+    ] = None
+    size: SizeOption = None
+
+
+def command(comparison: ComparisonOptions, to: PublishOptions) -> CommandResult:
     """Compare predictions with real networks: near equilibrium, by the toy, from scratch, from a checkpoint.
 
     The four claims are never mixed. Exits with 1 below a threshold of the committed protocol, or when a control that
@@ -65,50 +96,35 @@ def command(
 
     Example: diracgan compare --tier ci --seed0 100 --junit compare.xml --figure compare.png
     """
-    from ..variants import parse
-
-    chosen, chosen_size = [parse(v) for v in variant] if variant else None, printed(size, figure)
+    asked, size = comparison.arguments(), printed(to.size, to.figure)
 
     from ..comparison import compare
-    from ..comparison.protocol import CLAIMS
 
     with progress() as bar:
-        found = compare(
-            tier,
-            seed0,
-            width,
-            chosen,
-            bar or lines(tell),
-            claims=[c.upper() for c in claim] if claim else CLAIMS,
-            folder=parts,
-            device=device,
-            images=images,
-        )
-    style = format or ("markdown" if out is None else _SUFFIXES[Path(out).suffix.lower()])
-    said = _publish(found.as_dict(), style, out, junit, figure, chosen_size)
+        found = compare(**asked, done=bar or lines(tell))
+    said = _publish(found.as_dict(), to, size)
     failed = [f"{x['name']}: {x['text']}" for x in found.gate["checks"] if not x["passed"]]
     return CommandResult(None, said, failed, code=0 if found.passed else 1)
 
 
-def _publish(
-    found: dict[str, Any], style: str, out: str | None, junit: str | None, figure: str | None, size: Any
-) -> list[str]:
+def _publish(found: dict[str, Any], to: PublishOptions, size: Size | None) -> list[str]:
     """Write what was asked for; what is left is to be printed."""
     from ..files import write_text
     from ..records import plain
     from ..reporting import comparison as words, dumps
 
     doc = plain(found)
+    style = style_of(to.format, to.out, _SUFFIXES, "markdown")
     text = dumps(words.COMPARISON, doc) + "\n" if style == "json" else words.as_markdown(doc)
-    for path, content in ((out, text), (junit, words.junit(doc))):
+    for path, content in ((to.out, text), (to.junit, words.junit(doc))):
         if path is not None:
             write_text(path, content)
-    if figure is not None:
+    if to.figure is not None:
         from ..plotting.agreement import figure as draw
         from ..plotting.saving import save
 
-        save(draw(found), figure, size=size)
-    if out is not None:
-        tell(f"written to {out}")
+        save(draw(found), to.figure, size=size)
+    if to.out is not None:
+        tell(f"written to {to.out}")
         return []
     return [text.rstrip("\n")]

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from .. import gallery
 from ..errors import InputError
-from .layer import CommandResult, Table, argument, option, output, picture
-from .options import MotionOptions
+from .layer import CommandResult, Table, argument, output, picture
+from .options import EffortOption, MotionOptions
 
 
 def command(
@@ -16,9 +16,7 @@ def command(
         list[str],
         argument("NAME...", "Variants: NAME[:k=v,...], PATH.py:NAME[:k=v,...]; at most 24.", names="variant"),
     ],
-    effort: Annotated[
-        float, option("--effort", "Factor on a verdict's budget of field evaluations; 1 by default.")
-    ] = 1.0,
+    effort: EffortOption = 1.0,
     out: Annotated[
         str, output("The picture: .png, .pdf or .svg; compare-variants.png by default.", picture, draws=True)
     ] = "compare-variants.png",

@@ -17,6 +17,12 @@ def _rules() -> Mapping[str, str]:
     return rules()
 
 
+def _quantities() -> Mapping[str, str]:
+    from ..sweeps.quantity import QUANTITIES
+
+    return {name: q.help for name, q in QUANTITIES.items()}
+
+
 def _problems() -> Mapping[str, str]:
     from ..training.problems import PROBLEMS
 
@@ -44,6 +50,7 @@ def _cards() -> Mapping[str, str]:
 _NAMES: dict[str, Callable[[], Mapping[str, str]]] = {
     "variant": _variants,
     "rule": _rules,
+    "quantity": _quantities,
     "problem": _problems,
     "trick": _tricks,
     "figure": _figures,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -11,18 +12,30 @@ from .layer import CommandResult, argument, drawing, option, output
 from .options import GameOptions, headline, only_one
 
 
-def command(
-    game: GameOptions,
+@dataclasses.dataclass(frozen=True)
+class VariedOptions:
+    """The parameter that is varied, and where."""
+
     parameter: Annotated[
         str | None,
         argument(
             "PARAMETER",
             "What to vary: r1, lam, lr, lr_ratio, beta, n_critic, rate_ratio, ... of the variant or the rule.",
         ),
-    ] = None,
-    named: Annotated[str | None, option("--parameter", "PARAMETER, as an option.", metavar="NAME")] = None,
-    low: Annotated[float | None, option("--low", "The least value searched.")] = None,
-    high: Annotated[float | None, option("--high", "The largest value searched.")] = None,
+    ] = None
+    named: Annotated[str | None, option("--parameter", "PARAMETER, as an option.", metavar="NAME")] = None
+    low: Annotated[float | None, option("--low", "The least value searched.")] = None
+    high: Annotated[float | None, option("--high", "The largest value searched.")] = None
+
+    @property
+    def name(self) -> str:
+        """Its name, InputError where none or two are given."""
+        return only_one("parameter", self.parameter, self.named, "diracgan critical r1 --variant ns")
+
+
+def command(
+    game: GameOptions,
+    varied: VariedOptions,
     amplitude: Annotated[
         float | None,
         option("--amplitude", "Find instead where the cycle of an adaptive rule has this largest |phi|."),
@@ -42,7 +55,7 @@ def command(
 
     Example: diracgan critical r1 --variant ns --rule simultaneous --lr 0.1
     """
-    wanted = only_one("parameter", parameter, named, "diracgan critical r1 --variant ns")
+    wanted, low, high = varied.name, varied.low, varied.high
     (made, rule), where = game.build(), game.at_equilibrium()
 
     from ..analysis import critical

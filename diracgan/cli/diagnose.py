@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 from .. import plotting
 from ..errors import InputError
 from .layer import CommandResult, Table, argument, option, output, picture
-from .options import AnyVariantOptions, RuleOptions, vector
+from .options import AnyVariantOptions, DatumOption, RuleOptions, vector
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +36,7 @@ def command(
     log: LogOptions,
     file: Annotated[str, argument("FILE", "A log of any kind, or a folder that holds one.")],
     dim: Annotated[int, option("--dim -d", "Dimension of the Dirac game; 1 by default.", metavar="D")] = 1,
-    x0: Annotated[str | None, option("--x0", "The datum; 0 by default.", metavar="A,B")] = None,
+    x0: DatumOption = None,
     h: Annotated[float | None, option("--h", "Time per step, or the critic's learning rate.")] = None,
     series: Annotated[bool, option("--series", "Only list what each column of the log is read as.")] = False,
     out: Annotated[

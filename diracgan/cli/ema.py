@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Annotated, Any
 
 from .. import plotting
 from ..errors import InputError
 from .layer import CommandResult, Table, option, output, picture
-from .options import DECAY, AnyVariantOptions, RateOptions, RuleOptions, StartOptions, flag, vector
+from .options import DECAY, AnyVariantOptions, RateOptions, RuleOptions, StartOptions, flag, given_in, vector
+
+
+@dataclasses.dataclass(frozen=True)
+class AverageOptions:
+    """Which averages, and of which orbit where no variant gives it."""
+
+    omega: Annotated[
+        float | None, option("--omega", "Angular frequency per unit of time, where no variant gives it.")
+    ] = None
+    h: Annotated[float | None, option("--h", "Time per step.")] = None
+    decay: Annotated[str | None, option("--decay", "Decays, in [0, 1).", metavar="B,B")] = None
+    tau: Annotated[str | None, option("--tau", "Time constants of the flow's average.", metavar="T,T")] = None
+    reduction: Annotated[
+        float | None, option("--reduce", "Find the decay that makes the orbit K times smaller.", metavar="K")
+    ] = None
+
+    def arguments(self) -> dict[str, Any]:
+        """What was asked for, by the library's names."""
+        decays = {
+            "decay": vector("decay", self.decay, **DECAY),
+            "tau": vector("tau", self.tau, low=0, open_low=True),
+        }
+        return given_in(self) | {k: x for k, x in decays.items() if x is not None}
 
 
 def command(
@@ -16,17 +40,7 @@ def command(
     start: StartOptions,
     rates: RateOptions,
     rule: RuleOptions,
-    omega: Annotated[
-        float | None, option("--omega", "Angular frequency per unit of time, where no variant gives it.")
-    ] = None,
-    h: Annotated[float | None, option("--h", "Time per step.")] = None,
-    decay: Annotated[str | None, option("--decay", "Decays, in [0, 1).", metavar="B,B")] = None,
-    tau: Annotated[
-        str | None, option("--tau", "Time constants of the flow's average.", metavar="T,T")
-    ] = None,
-    reduction: Annotated[
-        float | None, option("--reduce", "Find the decay that makes the orbit K times smaller.", metavar="K")
-    ] = None,
+    average: AverageOptions,
     out: Annotated[
         str | None,
         output("Draw the Bode curve with this orbit on it: .png, .pdf or .svg.", picture, draws=True),
@@ -48,16 +62,7 @@ def command(
 
     from ..analysis import ema
 
-    found = ema(
-        made,
-        chosen,
-        omega=omega,
-        h=h,
-        decay=vector("decay", decay, **DECAY),
-        tau=vector("tau", tau, low=0, open_low=True),
-        reduction=reduction,
-        **where,
-    )
+    found = ema(made, chosen, **average.arguments(), **where)
     return CommandResult(found.as_dict(), _said(found), draw=lambda: plotting.bode_figure(found))
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from ..errors import InputError, integer
 from .layer import CommandResult, option
-from .options import NamedVariantOptions, RuleOptions, vector
+from .options import DatumOption, NamedVariantOptions, RuleOptions, vector
 
 
 def command(
@@ -16,7 +16,7 @@ def command(
     dim: Annotated[
         int | None, option("--dim -d", "Dimension of the formulas; 1, or that of --x0.", metavar="1|2")
     ] = None,
-    x0: Annotated[str | None, option("--x0", "The datum; 0 by default.", metavar="A,B")] = None,
+    x0: DatumOption = None,
     format: Annotated[
         str, option("--format", "How it is written.", choices=("text", "latex", "markdown", "json"))
     ] = "text",

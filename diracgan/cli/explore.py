@@ -11,6 +11,25 @@ from ..errors import InputError, integer, not_installed
 from .layer import option
 
 
+def _check_address(text: str) -> None:
+    """Refuse an address below whose path no page can be offered."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+        offers = (
+            parts.scheme in ("http", "https") and bool(parts.hostname) and not (parts.query or parts.fragment)
+        )
+    except ValueError:
+        offers = False
+    if text and not offers:
+        raise InputError(
+            f"base-url = {text!r}; allowed: an address that begins with http:// or https:// and names a host, "
+            "without ? and #"
+        )
+
+
 def command(
     port: Annotated[int, option("--port", "The port; 0 for a free one.")] = 0,
     file: Annotated[
@@ -23,7 +42,10 @@ def command(
     base_url: Annotated[
         str,
         option(
-            "--base-url", "The address at which a proxy, JupyterHub or a tunnel offers it.", metavar="URL"
+            "--base-url",
+            "The address at which a proxy, JupyterHub or a tunnel offers it.",
+            metavar="URL",
+            check=_check_address,
         ),
     ] = "",
     browser: Annotated[
@@ -41,46 +63,31 @@ def command(
     if importlib.util.find_spec("uvicorn") is None:
         raise not_installed("the explorer", "uvicorn", "explore")
     integer("port", port, low=0, high=65_535)
-    paths = [Path(f) for f in file or []]
-    for path in paths:
-        if not path.is_file():
-            raise InputError(
-                f"{os.fspath(path)!r} is not a file; allowed: a Python file with a registered variant"
-            )
+    if file:
+        _offer(file)
     from ..web.server import serve
-    from ..web.shipped import FILES
 
-    if base_url and not _is_address(base_url):
-        raise InputError(
-            f"base-url = {base_url!r}; allowed: an address that begins with http:// or https:// and names a host, "
-            "without ? and #"
-        )
-    if paths:
-        from ..rules import rules
-        from ..variants import variants
-        from ..web.controls import load_files
-
-        before = {*variants(), *rules()}
-        os.environ[FILES] = os.pathsep.join(str(p.resolve()) for p in paths)
-        load_files()  # what is wrong with a file is said before anything is served
-        if {*variants(), *rules()} == before:
-            raise InputError(
-                f"{', '.join(map(str, paths))}: no variant and no rule is registered there; "
-                "allowed: a Python file that registers one"
-            )
     serve(_free(port, host), browser, host, base_url)
 
 
-def _is_address(text: str) -> bool:
-    """Whether a page can be offered there, below its path."""
-    from urllib.parse import urlsplit
+def _offer(files: list[str]) -> None:
+    """Let the page offer what these files register; what is wrong with one is said before anything is served."""
+    for name in files:
+        if not Path(name).is_file():
+            raise InputError(f"{name!r} is not a file; allowed: a Python file with a registered variant")
+    from ..rules import rules
+    from ..variants import variants
+    from ..web.controls import load_files
+    from ..web.shipped import FILES
 
-    try:
-        parts = urlsplit(text)
-        _ = parts.port
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and not (parts.query or parts.fragment)
+    before = {*variants(), *rules()}
+    os.environ[FILES] = os.pathsep.join(str(Path(name).resolve()) for name in files)
+    load_files()
+    if {*variants(), *rules()} == before:
+        raise InputError(
+            f"{', '.join(files)}: no variant and no rule is registered there; "
+            "allowed: a Python file that registers one"
+        )
 
 
 def _free(port: int, host: str) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from ..progress import progress
-from .layer import SIZE, CommandResult, option, printed
+from .layer import CommandResult, SizeOption, option, printed
 
 
 def _remove_if_empty(folder: Path) -> None:
@@ -24,7 +24,7 @@ def command(
         list[str] | None,
         option("--only", "Draw this figure only; repeatable.", metavar="NAME", names="figure"),
     ] = None,
-    size: Annotated[str | None, SIZE] = None,
+    size: SizeOption = None,
 ) -> CommandResult:
     """Draw the gallery: the source article's figures, their claims and what is true, and one picture of each kind.
 

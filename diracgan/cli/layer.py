@@ -9,7 +9,9 @@ command works, by a user's loss for one, goes to standard error.
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
+import functools
 import inspect
 import itertools
 import sys
@@ -24,6 +26,7 @@ from ..plotting.sizes import SIZES, Size, size_of
 from .completion import names_of, one_of_these
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,6 +152,16 @@ def output(help: str, check: Callable[[str], object], *, draws: bool = False) ->
     return dataclasses.replace(written("--out -o", help, "FILE", check), draws=draws)
 
 
+def style_of(format: str | None, out: str | None, suffixes: Mapping[str, str], default: str) -> str:
+    """The form of an answer: the one asked for, or what the ending of ``out`` says.
+
+    Example:
+        >>> style_of(None, "a.MD", {".md": "markdown"}, "table")
+        'markdown'
+    """
+    return format or (default if out is None else suffixes[Path(out).suffix.lower()])
+
+
 def endings(*suffixes: str) -> Callable[[str], object]:
     """A check that a file ends in one of these, and can be written."""
 
@@ -171,12 +184,25 @@ def drawing(path: str) -> object:
     return check(path)
 
 
-SIZE = option(
-    "--size",
-    "Lay the picture out for a journal's column (85 mm), a page, a slide or a poster; .png at 200 dpi.",
-    choices=tuple(SIZES),
-    panel="Result",
-)
+# The options of several commands, each defined once; groups of them are in :mod:`diracgan.cli.options`.
+SizeOption = Annotated[
+    str | None,
+    option(
+        "--size",
+        "Lay the picture out for a journal's column (85 mm), a page, a slide or a poster; .png at 200 dpi.",
+        choices=tuple(SIZES),
+        panel="Result",
+    ),
+]
+JUnitOption = Annotated[str | None, written("--junit", "Write JUnit XML too.", "FILE.xml", endings(".xml"))]
+OverwriteOption = Annotated[
+    bool, option("--overwrite", "Replace the results of another run there.", panel="Result")
+]
+# of a command that has no formats of its own
+_Format = Annotated[
+    str,
+    option("--format", "json prints one object and nothing else.", choices=("text", "json"), panel="Result"),
+]
 
 
 def printed(size: str | None, out: str | None) -> Size | None:
@@ -194,10 +220,15 @@ def printed(size: str | None, out: str | None) -> Size | None:
     return size_of(size)
 
 
-# of a command that has no formats of its own
-_FORMAT = option(
-    "--format", "json prints one object and nothing else.", choices=("text", "json"), panel="Result"
-)
+def with_help(text: str) -> Callable[[F], F]:
+    """Add paragraphs that are made from the library to a command's help, before its example."""
+
+    def add(function: F) -> F:
+        about, example, line = (inspect.getdoc(function) or "").partition("Example: ")
+        function.__doc__ = f"{about}{text}\n\n{example}{line}"
+        return function
+
+    return add
 
 
 def typer_function(name: str, function: Callable[..., Any]) -> Callable[..., None]:
@@ -218,7 +249,7 @@ def typer_function(name: str, function: Callable[..., Any]) -> Callable[..., Non
         single |= _spread(hint) if dataclasses.is_dataclass(hint) else {key: (default, hint)}
     ours = answers and "format" not in single
     if ours:
-        single["format"] = ("text", Annotated[str, _FORMAT])
+        single["format"] = ("text", _Format)
 
     files: dict[str, FileOption] = {}
     for key, (default, hint) in single.items():
@@ -227,7 +258,7 @@ def typer_function(name: str, function: Callable[..., Any]) -> Callable[..., Non
             single[key] = (default, Annotated[get_args(hint)[0], info])
     sized = answers and "size" not in single and "out" in files and files["out"].draws
     if sized:
-        single["size"] = (None, Annotated[str | None, SIZE])
+        single["size"] = (None, SizeOption)
 
     def command(**given: Any) -> None:
         style = given.pop("format") if ours else given.get("format")
@@ -280,6 +311,7 @@ def hold(held: contextlib.ExitStack, paths: Sequence[str]) -> None:
         held.enter_context(locked_output(path))
 
 
+@functools.cache  # most commands have the same groups, and each is read in milliseconds
 def _spread(group: Any) -> dict[str, tuple[Any, Any]]:
     """Name -> default and annotation of every option of a group; its ``panel`` is theirs."""
     found: dict[str, tuple[Any, Any]] = {}
@@ -289,11 +321,19 @@ def _spread(group: Any) -> dict[str, tuple[Any, Any]]:
         if dataclasses.is_dataclass(hint):
             found |= _spread(hint)
             continue
-        if get_origin(hint) is Annotated and _file_option(hint) is None:
-            for info in get_args(hint)[1:]:
-                info.rich_help_panel = info.rich_help_panel or getattr(group, "panel", None)
-        found[f.name] = (f.default, hint)
+        found[f.name] = (f.default, _in_panel(hint, getattr(group, "panel", None)))
     return found
+
+
+def _in_panel(hint: Any, panel: str | None) -> Any:
+    """The option under a heading of the help; a copy, since several groups may have it."""
+    if panel is None or _file_option(hint) is not None:
+        return hint
+    kind, info = get_args(hint)
+    if info.rich_help_panel is None:
+        info = copy.copy(info)
+        info.rich_help_panel = panel
+    return Annotated[kind, info]
 
 
 def _gather(group: Any, given: Mapping[str, Any]) -> Any:
@@ -328,9 +368,6 @@ def say(name: str, answer: CommandResult, style: str | None) -> None:
         print(f"diracgan: {line}", file=sys.stderr)
     if answer.code:
         raise typer.Exit(answer.code)
-
-
-OVERWRITE = option("--overwrite", "Replace the results of another run there.", panel="Result")
 
 
 def make_room(work: Callable[[], T], overwrite: bool) -> T:

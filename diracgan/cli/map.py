@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from .. import gallery
 from ..errors import unknown
-from .layer import OVERWRITE, CommandResult, Table, argument, make_room, option, output, picture
+from .layer import CommandResult, OverwriteOption, Table, argument, make_room, option, output, picture
 from .options import GameOptions
 from .sweep import GridOptions, counts, dimension, record
 
@@ -21,7 +21,7 @@ def command(
         str | None,
         option("--data", "Keep the sweep in this .zarr folder, and continue it.", metavar="FOLDER"),
     ] = None,
-    overwrite: Annotated[bool, OVERWRITE] = False,
+    overwrite: OverwriteOption = False,
 ) -> CommandResult:
     """Draw which limit each start reaches, where the equilibrium is stable, or the limit set against a parameter.
 

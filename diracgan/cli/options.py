@@ -34,6 +34,12 @@ def flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
+DatumOption = Annotated[str | None, option("--x0", "The datum; 0 by default.", metavar="A,B")]
+EffortOption = Annotated[
+    float, option("--effort", "Factor on a verdict's budget of field evaluations; 1 by default.")
+]
+
+
 @dataclasses.dataclass(frozen=True)
 class VariantOptions:
     """Which variant, with which parameters, penalties and transforms."""
@@ -130,7 +136,7 @@ class StartOptions:
         option("--phi0", "The discriminator's (critic's) start, one number per axis.", metavar="A,B"),
     ] = None
     theta0: Annotated[str | None, option("--theta0", "The generator's start.", metavar="A,B")] = None
-    x0: Annotated[str | None, option("--x0", "The datum; 0 by default.", metavar="A,B")] = None
+    x0: DatumOption = None
 
     def given(self) -> dict[str, Any]:
         """What was asked for, by the library's names; it knows the defaults and what fits together."""

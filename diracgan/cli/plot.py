@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from ..errors import InputError
 from ..plotting.views import VIEWS, Drawn, PictureView, view as view_of
-from .layer import SIZE, CommandResult, drawing, option, output, printed
+from .layer import CommandResult, SizeOption, drawing, option, output, printed
 from .options import MotionOptions, VariantOptions
 
 if TYPE_CHECKING:
@@ -21,15 +21,16 @@ _SWING = 3.0  # factor by which a linear motion may exceed its envelope: an elli
 _ARRIVED = 1e-6  # of the start: further in nothing but rounding decides
 
 
-def command(
-    variant: VariantOptions,
-    motion: MotionOptions,
+@dataclass(frozen=True)
+class PictureOptions:
+    """What is drawn, and where it goes."""
+
     out: Annotated[
         str | None,
         output(
             ".png, .pdf, .svg, or moving .gif, .mp4; named after the variant by default.", drawing, draws=True
         ),
-    ] = None,
+    ] = None
     view: Annotated[
         str,
         option(
@@ -37,17 +38,19 @@ def command(
             "The page; the discriminator's (critic's) line and its fake sample (d = 1); the path in space (d = 3).",
             choices=VIEWS,
         ),
-    ] = "page",
-    judged: Annotated[
+    ] = "page"
+    verdict: Annotated[
         bool | None,
         option(
             "--verdict/--no-verdict",
             "Title the picture with the verdict (seconds more); by default unless eigenvalues foretell the run.",
         ),
-    ] = None,
-    size: Annotated[str | None, SIZE] = None,
-    show: Annotated[bool, option("--show", "Open a window as well.")] = False,
-) -> CommandResult:
+    ] = None
+    size: SizeOption = None
+    show: Annotated[bool, option("--show", "Open a window as well.")] = False
+
+
+def command(variant: VariantOptions, motion: MotionOptions, picture: PictureOptions) -> CommandResult:
     """Draw where the players go, how far from the equilibrium, and what the eigenvalues say.
 
     d = 1: phase portrait with the field. d >= 2: the generator's path (d >= 3: in the plane of the start).
@@ -56,35 +59,37 @@ def command(
     """
     from ..plotting import cache
 
-    chosen = view_of(view)
-    kept = None if judged else cache.file_of([view, asdict(variant), asdict(motion)])
-    known = cache.read(kept)
-    game = known or _game(variant, motion, view)
+    view, judged = view_of(picture.view), picture.verdict
+    kept = None if judged else cache.file_of([picture.view, asdict(variant), asdict(motion)])
+    game = cache.read(kept) or _game(variant, motion, picture.view)
 
-    from ..plotting.saving import check, is_moving, save, show as open_window
+    from ..plotting.saving import check, is_moving, save, show
 
-    path = check(out or game.name)
-    chosen_size = printed(size, str(path))
-    moving = is_moving(path)
+    path = check(picture.out or game.name)
+    size, moving = printed(picture.size, str(path)), is_moving(path)
     if moving and judged:
         raise InputError("--verdict titles a picture that stands still; allowed: .png, .pdf, .svg")
-    judged = False if moving else judged
-    drawn = (
-        _computed(game, judged, kept) if isinstance(game, _Game) else Drawn(game.trajectory, game.spectrum)
-    )
-    drawn = drawn._replace(size=chosen_size)
-    save((chosen.moving if moving else chosen.still)(drawn), path, size=chosen_size)
-    if show:
-        open_window(chosen.still(drawn))
-    found, attrs = drawn.spectrum, drawn.trajectory["attrs"]
-    about = {n: attrs[n] for n in ("variant", "result", "result_time", "result_text")}
-    told = drawn.verdict
+    if isinstance(game, _Game):
+        drawn = _computed(game, False if moving else judged, kept)
+    else:
+        drawn = Drawn(game.trajectory, game.spectrum)
+    drawn = drawn._replace(size=size)
+    save((view.moving if moving else view.still)(drawn), path, size=size)
+    if picture.show:
+        show(view.still(drawn))
+    return _said(drawn, path)
+
+
+def _said(drawn: Drawn, path: Path) -> CommandResult:
+    """What the picture shows, and where it is."""
+    found, attrs, told = drawn.spectrum, drawn.trajectory["attrs"], drawn.verdict
     lines = [
         f"{found.variant}, d = {found.dim}: {found.text}",
         *([] if told is None else [told.text]),
-        f"{about['result']}: {about['result_text']}",
+        f"{attrs['result']}: {attrs['result_text']}",
         str(path),
     ]
+    about = {n: attrs[n] for n in ("variant", "result", "result_time", "result_text")}
     about |= {"status": found.status, "text": found.text, "verdict": None if told is None else told.kind}
     return CommandResult(about | {"out": path}, lines)
 

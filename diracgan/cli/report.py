@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from ..errors import InputError, number
 from ..progress import progress
-from .layer import CommandResult, Table, argument, endings, option, output, tell, written
+from .layer import CommandResult, JUnitOption, Table, argument, endings, option, output, style_of, tell
 
 _SUFFIXES = {".txt": "table", ".md": "markdown", ".json": "json", ".xml": "junit"}
 
 
-def command(
+@dataclasses.dataclass(frozen=True)
+class EntryOptions:
+    """Which variants are reported on, and as which motions."""
+
     variants: Annotated[
         list[str] | None,
         argument(
@@ -23,11 +27,11 @@ def command(
             "NAME[:k=v,...], PATH.py:NAME[:k=v,...] or pkg.module:NAME; the whole catalogue by default.",
             names="variant",
         ),
-    ] = None,
+    ] = None
     file: Annotated[
         list[str] | None,
         option("--file -f", "Every variant of this file; repeatable.", metavar="FILE.py"),
-    ] = None,
+    ] = None
     rule: Annotated[
         list[str] | None,
         option(
@@ -37,21 +41,62 @@ def command(
             metavar="NAME[:k=v,...]",
             names="rule",
         ),
-    ] = None,
-    x0: Annotated[float, option("--x0", "The datum, the same in every entry; 0 by default.")] = 0.0,
+    ] = None
+    x0: Annotated[float, option("--x0", "The datum, the same in every entry; 0 by default.")] = 0.0
     verdicts: Annotated[
         str, option("--verdicts", "For which motions to give a verdict.", metavar="flow|all|none")
-    ] = "flow",
+    ] = "flow"
     effort: Annotated[
         float | None, option("--effort", "Factor on a verdict's budget of field evaluations; low by default.")
-    ] = None,
+    ] = None
+    jobs: Annotated[int | None, option("--jobs -j", "Processes; two where there are two cores.")] = None
+
+    def report(self) -> dict[str, Any]:
+        """The report on all of them."""
+        from ..analysis import catalogue_report
+
+        words = [w for text in self.rule or [] for w in text.split()]
+        with progress() as bar:
+            found = catalogue_report.report(
+                self._chosen(),
+                rules=catalogue_report.DEFAULT_RULES
+                if self.rule is None
+                else [w for w in words if w != "none"],
+                x0=self.x0,
+                effort=catalogue_report.LOW_EFFORT if self.effort is None else self.effort,
+                verdicts=self.verdicts,
+                jobs=min(2, os.cpu_count() or 1) if self.jobs is None else self.jobs,
+                done=bar,
+            )
+        return found.as_dict()
+
+    def _chosen(self) -> list[str] | None:
+        """The variants, those of files by their place; None for all."""
+        from ..variants import VARIANTS
+
+        chosen = list(self.variants or [])
+        for path in self.file or []:
+            found = VARIANTS.load_file(path)
+            if not found:
+                raise InputError(
+                    f"{path!r} does not register a variant; allowed: a file with @diracgan.register(...)"
+                )
+            given = path if path.endswith(".py") else f"./{path}"
+            chosen += [f"{given}:{name}" for name in found]
+        return list(dict.fromkeys(chosen)) or None
+
+
+@dataclasses.dataclass(frozen=True)
+class GateOptions:
+    """What the report must hold."""
+
     baseline: Annotated[
         str | None, option("--baseline", "Fail where a row differs from this report.", metavar="FILE.json")
-    ] = None,
+    ] = None
     tolerance: Annotated[
         float,
         option("--tolerance", "Relative tolerance of eigenvalues against the baseline; 1e-6 by default."),
-    ] = 1e-6,
+    ] = 1e-6
     fail_on: Annotated[
         list[str] | None,
         option(
@@ -59,21 +104,31 @@ def command(
             "Fail on these statuses or verdicts: unstable, marginal, diverges, limit-cycle, ...",
             metavar="WORD,...",
         ),
-    ] = None,
-    junit: Annotated[
-        str | None, written("--junit", "Write JUnit XML too.", "FILE.xml", endings(".xml"))
-    ] = None,
+    ] = None
+
+    def asked(self) -> tuple[Sequence[str], dict[str, Any] | None, float]:
+        """The words that fail, the report to compare with, and the tolerance, read and checked."""
+        from ..reporting import report as reporting
+
+        tolerance = number("tolerance", self.tolerance, low=0, high=1)
+        words = reporting.failing(w for text in self.fail_on or [] for w in text.split(","))
+        return words, None if self.baseline is None else reporting.baseline(self.baseline), tolerance
+
+
+def command(
+    entries: EntryOptions,
+    gate: GateOptions,
+    junit: JUnitOption = None,
     out: Annotated[
         str | None,
         output("Write to this file in place of the screen: .txt, .md, .json or .xml.", endings(*_SUFFIXES)),
     ] = None,
-    jobs: Annotated[int | None, option("--jobs -j", "Processes; two where there are two cores.")] = None,
     format: Annotated[
         str | None,
         option("--format", "How it is shown; table by default.", choices=tuple(_SUFFIXES.values())),
     ] = None,
     schema: Annotated[
-        bool, typer.Option("--schema", help="Print the JSON schema of the report and nothing else.")
+        bool, option("--schema", "Print the JSON schema of the report and nothing else.")
     ] = False,
 ) -> CommandResult:
     """Report on variants as flows and under rules, in d = 1 and d = 2: one table, and a gate for CI.
@@ -83,77 +138,43 @@ def command(
 
     Example: diracgan report ns wgan-gp:c=0 --fail-on unstable --junit report.xml
     """
+    from ..reporting import report as reporting, schema as schemas
+
     if schema:
-        from json import dumps
-
-        from ..reporting.schema import report_schema
-
-        return CommandResult(None, [dumps(report_schema())])
-    from ..reporting import report as reporting
-
-    style = format or ("table" if out is None else _SUFFIXES[Path(out).suffix.lower()])
-    tolerance = number("tolerance", tolerance, low=0, high=1)
-    words = reporting.failing(w for text in fail_on or [] for w in text.split(","))
-    before = None if baseline is None else reporting.baseline(baseline)
-
-    doc = reporting.document(_judged(_chosen(variants, file), rule, x0, effort, verdicts, jobs))
-    failures = reporting.failures(doc, words)
-    differences = (
-        [] if before is None else reporting.differences(doc, before, tolerance, partial=bool(variants))
-    )
-    if words or before is not None:
-        gate = {"failures": failures, "differences": differences}
-        findings = {k: [f._asdict() for f in listed] for k, listed in gate.items()}
-        doc["gate"] = {"passed": not any(gate.values()), **findings}
+        return CommandResult(None, [json.dumps(schemas.report_schema())])
+    style, asked = style_of(format, out, _SUFFIXES, "table"), gate.asked()
+    doc = reporting.document(entries.report())
+    doc["gate"] = _judged(doc, *asked, partial=bool(entries.variants))
     said = _publish(doc, style, out, junit)
     code, complaints = _end(doc, reporting.errors(doc))
     if doc["gate"] is not None and not code and (style == "table" or out is not None):
-        against = f" or differs from {baseline}" if before is not None else ""
+        against = f" or differs from {gate.baseline}" if gate.baseline is not None else ""
         said.append(f"the gate is passed: of {_counted(len(doc['rows']), 'row')} none fails{against}")
     return CommandResult(None, said, complaints, code)
 
 
 def _judged(
-    chosen: list[str] | None,
-    rule: list[str] | None,
-    x0: float,
-    effort: float | None,
-    verdicts: str,
-    jobs: int | None,
-) -> dict[str, Any]:
-    from ..analysis import catalogue_report
+    doc: dict[str, Any], words: Sequence[str], before: dict[str, Any] | None, tolerance: float, partial: bool
+) -> dict[str, Any] | None:
+    """What the gate finds in a report, which may cover a part of the baseline only; None without a gate."""
+    from ..reporting import report as reporting
 
-    words = [w for text in rule or [] for w in text.split()]
-    with progress() as bar:
-        found = catalogue_report.report(
-            chosen,
-            rules=catalogue_report.DEFAULT_RULES if rule is None else [w for w in words if w != "none"],
-            x0=x0,
-            effort=catalogue_report.LOW_EFFORT if effort is None else effort,
-            verdicts=verdicts,
-            jobs=min(2, os.cpu_count() or 1) if jobs is None else jobs,
-            done=bar,
-        )
-    return found.as_dict()
+    if not words and before is None:
+        return None
+    found = {
+        "failures": reporting.failures(doc, words),
+        "differences": []
+        if before is None
+        else reporting.differences(doc, before, tolerance, partial=partial),
+    }
+    return {
+        "passed": not any(found.values()),
+        **{k: [f._asdict() for f in listed] for k, listed in found.items()},
+    }
 
 
 def _counted(n: int, what: str) -> str:
     return f"{n} {what}{'' if n == 1 else 's'}"
-
-
-def _chosen(names: list[str] | None, files: list[str] | None) -> list[str] | None:
-    from ..variants import VARIANTS
-
-    chosen = list(names or [])
-    for path in files or []:
-        found = VARIANTS.load_file(path)
-        if not found:
-            raise InputError(
-                f"{path!r} does not register a variant; allowed: a file with @diracgan.register(...)"
-            )
-        given = path if path.endswith(".py") else f"./{path}"
-        chosen += [f"{given}:{name}" for name in found]
-    return list(dict.fromkeys(chosen)) or None
 
 
 def _publish(doc: dict[str, Any], style: str, out: str | None, junit: str | None) -> list[str | Table]:

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from ..errors import InputError
-from .layer import OVERWRITE, CommandResult, Table, argument, make_room, option
-from .options import GameOptions, given_in
+from ..sweeps.quantity import LINEAR, POINT, QUANTITIES, TAIL, WHOLE
+from .layer import CommandResult, OverwriteOption, Table, argument, make_room, option, with_help
+from .options import EffortOption, GameOptions, given_in
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,9 +41,7 @@ class RunOptions:
     ema_tau: Annotated[
         float | None, option("--ema-tau", "Time constant of the moving average, for ema_gain.")
     ] = None
-    effort: Annotated[
-        float | None, option("--effort", "Factor on a verdict's budget of field evaluations; 1 by default.")
-    ] = None
+    effort: EffortOption = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,27 +86,56 @@ class GridOptions:
         return {**given_in(self.run), **given_in(self.work)}
 
 
-def command(
-    game: GameOptions,
-    grid: GridOptions,
-    quantity: Annotated[
-        list[str] | None,
-        option(
-            "--quantity -q",
-            "What is computed at every point; margin by default; PATH.py:FUNCTION for your own.",
-            metavar="NAME,...",
-        ),
-    ] = None,
+@dataclasses.dataclass(frozen=True)
+class StoreOptions:
+    """Where the answer is kept."""
+
+    panel: ClassVar[str] = "Result"
     out: Annotated[
         str | None,
         option(
             "--out -o",
             "A .zarr folder, written chunk by chunk; the same command continues where it was stopped.",
             metavar="FILE",
-            panel="Result",
+        ),
+    ] = None
+    overwrite: OverwriteOption = False
+
+
+def _quantities() -> str:
+    """The quantities with one line each, by how they are found, for the help."""
+
+    def listed(*groups: str) -> list[str]:
+        of = [q for q in QUANTITIES.values() if q.group in groups]
+        return [f"- {q.name}: {q.help}" + (f"; one of {', '.join(q.flags)}" if q.flags else "") for q in of]
+
+    return "\n".join(
+        [
+            "Quantities of the linearisation at the equilibrium, fast (stable where margin > 0):\n",
+            *listed(LINEAR),
+            "\nQuantities of a run from the start, r = |(phi, theta - x0)|:\n",
+            *listed(WHOLE, TAIL),
+            "\nPoint by point, slow:\n",
+            *listed(POINT),
+            "- PATH.py:FUNCTION: your own, of a point (its .variant, .rule, .phi0, .theta0, .x0, .values) to a number",
+        ]
+    )
+
+
+@with_help(_quantities())
+def command(
+    game: GameOptions,
+    grid: GridOptions,
+    store: StoreOptions,
+    quantity: Annotated[
+        list[str] | None,
+        option(
+            "--quantity -q",
+            "What is computed at every point; margin by default; PATH.py:FUNCTION for your own.",
+            metavar="NAME,...",
+            names="quantity",
         ),
     ] = None,
-    overwrite: Annotated[bool, OVERWRITE] = False,
 ) -> CommandResult:
     """Compute one or several quantities at every point of a grid.
 
@@ -115,29 +143,6 @@ def command(
     no gamma of its own) or of the rule (lr, lr_ratio, n_critic, ema), rate_d, rate_g, rate_ratio and ema_tau of a flow,
     phi0, theta0, x0 (with their component where d > 1: phi0[1]), dim. Grids: LOW:HIGH:COUNT with both ends,
     log:LOW:HIGH:COUNT, or values with commas.
-
-    Quantities of the linearisation at the equilibrium, fast:
-
-    - margin: spectral margin, -max Re or 1 - max modulus; stable where > 0 (the default)
-    - status: stable, unstable, marginal, no-derivative, not-an-equilibrium
-    - spectral_radius: largest modulus of the multipliers of one iteration (needs a rule)
-    - frequency: angular frequency of the leading eigenvalue that turns
-    - ema_gain: amplitude of the weight average over that of the orbit (needs ema, or ema_tau)
-
-    Quantities of a run from the start, r = |(phi, theta - x0)|:
-
-    - final_radius: r at the end
-    - escape_time, entry_time: first time with r >= --escape, with r <= --ball
-    - limit: equilibrium, converging, elsewhere, orbit, growing, diverges, undecided, as seen until the end
-    - limit_radius, radius_phi, radius_theta: largest r, |phi|, |theta - x0| in the last half
-    - limit_phi, limit_theta: middle of the first component at the end
-    - period: mean time of a turn in the last half
-    - orbit: last turning points of theta - x0 (its length where d > 1), or a rule's last iterates
-
-    Point by point, slow:
-
-    - verdict: the kind that diracgan verdict finds, up to seconds a point
-    - PATH.py:FUNCTION: your own, of a point (its .variant, .rule, .phi0, .theta0, .x0, .values) to a number
 
     Without --dim or a start, d is 1 for quantities of the linearisation alone and where phi0 or theta0 is an axis,
     else 2.
@@ -151,8 +156,9 @@ def command(
 
     from ..sweeps import sweep
 
+    out = store.out
     how = {"rule": rule, "out": out, **grid.arguments(), **game.from_start()}
-    found = make_room(lambda: sweep(made, over, quantity or "margin", **how), overwrite)
+    found = make_room(lambda: sweep(made, over, quantity or "margin", **how), store.overwrite)
     whole = out is None or math.prod(found.sizes.values()) <= _PRINTED
     return CommandResult(record(found, whole) | ({"out": str(out)} if out else {}), _said(found, out))
 

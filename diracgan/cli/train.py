@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from ..errors import InputError
 from ..progress import Progress, progress
 from ..registry import merged
-from .layer import OVERWRITE, CommandResult, argument, make_room, option, tell
+from .layer import CommandResult, OverwriteOption, argument, make_room, option, tell
 from .options import DECAY, AnyVariantOptions, RuleOptions, assignments, flag, given_in, vector
 
 if TYPE_CHECKING:
@@ -103,6 +103,15 @@ class TrainingOptions:
     network: NetworkOptions
     run: TrainingRunOptions
     keep: KeepOptions
+    problem: Annotated[
+        str | None,
+        argument(
+            "[PROBLEM]",
+            "dirac, point, curve, points8, gauss2d, ring8, grid25, digits, denoise, idx:PATH or npz:PATH; "
+            "NAME:k=v sets options. ring8 by default.",
+            names="problem",
+        ),
+    ] = None
     averages: Annotated[
         str | None, option("--averages", "Decays of averages of the generator.", metavar="0.999,0.9999")
     ] = None
@@ -134,32 +143,30 @@ class TrainingOptions:
         ]
 
 
-def command(
-    options: TrainingOptions,
-    problem: Annotated[
-        str | None,
-        argument(
-            "[PROBLEM]",
-            "dirac, point, curve, points8, gauss2d, ring8, grid25, digits, denoise, idx:PATH or npz:PATH; "
-            "NAME:k=v sets options. ring8 by default.",
-            names="problem",
-        ),
-    ] = None,
-    config: Annotated[
-        str | None, option("--config", "Repeat the run of a config.toml.", metavar="FILE")
-    ] = None,
-    resume: Annotated[
-        bool, option("--resume", "Continue the run in --out; --steps may ask for more.")
-    ] = False,
+@dataclasses.dataclass(frozen=True)
+class AgainOptions:
+    """A run whose config.toml exists already."""
+
+    config: Annotated[str | None, option("--config", "Repeat the run of a config.toml.", metavar="FILE")] = (
+        None
+    )
+    resume: Annotated[bool, option("--resume", "Continue the run in --out; --steps may ask for more.")] = (
+        False
+    )
     trust: Annotated[
         bool,
         option(
             "--trust",
             "Run the loss in a Python file or module that the config of --config or --resume names.",
         ),
-    ] = False,
+    ] = False
+
+
+def command(
+    options: TrainingOptions,
+    again: AgainOptions,
     out: Annotated[str, option("--out -o", "The run's folder; run by default.", metavar="FOLDER")] = "run",
-    overwrite: Annotated[bool, OVERWRITE] = False,
+    overwrite: OverwriteOption = False,
 ) -> CommandResult:
     """Train a small GAN and keep config, metrics, sample grids and checkpoints in a folder.
 
@@ -170,9 +177,9 @@ def command(
 
     Example: diracgan train digits -v ns --r1 0.1 --steps 2000 --averages 0.999 --out digits-run
     """
-    if resume or config is not None:
-        _only_what_may_change(options, problem, config, resume)
-    made = None if resume else _config(options, problem, config, trust)
+    if again.resume or again.config is not None:
+        _only_what_may_change(options, again)
+    made = None if again.resume else _config(options, again)
 
     from ..training import runs
 
@@ -183,7 +190,7 @@ def command(
         with progress() as bar:
             report = _with_losses(bar)
             if made is None:
-                return runs.resume(out, steps=options.run.steps, trust=trust, tell=report)
+                return runs.resume(out, steps=options.run.steps, trust=again.trust, tell=report)
             return runs.train_from_config(made, out, tell=report)
 
     run = make_room(work, overwrite)
@@ -193,13 +200,13 @@ def command(
     return CommandResult({"config": run.config.table(), **record}, _said(run, last, out), code=code)
 
 
-def _only_what_may_change(
-    options: TrainingOptions, problem: str | None, config: str | None, resume: bool
-) -> None:
-    """A run that is repeated or resumed is described by its config.toml."""
-    what, kept = ("--resume", {"--steps"}) if resume else ("--config", {"--steps", "--seed", "--device"})
-    beside = [f for f in options.flags() if f not in kept]
-    beside = (["PROBLEM"] if problem else []) + (["--config"] if resume and config else []) + beside
+def _only_what_may_change(options: TrainingOptions, again: AgainOptions) -> None:
+    """Refuse the options that the config.toml of a run that is repeated or resumed decides."""
+    kept = {"--steps"} if again.resume else {"--steps", "--seed", "--device"}
+    what = "--resume" if again.resume else "--config"
+    beside = ["PROBLEM"] if options.problem else []
+    beside += ["--config"] if again.resume and again.config else []
+    beside += [f for f in options.flags() if f not in kept]
     if beside:
         raise InputError(
             f"{beside[0]} does not go with {what}, which says everything; allowed: "
@@ -207,16 +214,16 @@ def _only_what_may_change(
         )
 
 
-def _config(options: TrainingOptions, problem: str | None, config: str | None, trust: bool) -> RunConfig:
+def _config(options: TrainingOptions, again: AgainOptions) -> RunConfig:
     from ..training import config as configs
     from ..variants import parse
 
-    if config is not None:
-        return configs.read(config, trust=trust).with_training(**options.given())
+    if again.config is not None:
+        return configs.read(again.config, trust=again.trust).with_training(**options.given())
     chosen, name = configs.chosen_in(options.variant.variant or "ns"), options.rule.rule
     return configs.configure(
         options.variant.build_any("ns") or parse("ns"),
-        problem or "ring8",
+        options.problem or "ring8",
         chosen=None if chosen is None else {*chosen, *options.variant.named()},
         rule_=options.rule.settings() | ({} if name is None else {"name": name}),
         networks=options.network.settings(),

@@ -6,15 +6,13 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 from .. import gallery
-from .layer import CommandResult, option, output, picture
-from .options import GameOptions, complex_words
+from .layer import CommandResult, output, picture
+from .options import EffortOption, GameOptions, complex_words
 
 
 def command(
     game: GameOptions,
-    effort: Annotated[
-        float, option("--effort", "Factor on a verdict's budget of field evaluations; 1 by default.")
-    ] = 1.0,
+    effort: EffortOption = 1.0,
     out: Annotated[
         str | None,
         output("Draw the radius over time with the law found: .png, .pdf or .svg.", picture, draws=True),

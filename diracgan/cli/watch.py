@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Annotated, Any
 
 from ..errors import InputError, number
@@ -22,14 +23,29 @@ def command(
 
     Example: diracgan watch runs/ring --variant ns
     """
-    made = variant.build_any()
-    seconds = number("pause", pause, low=0.05)
+    made, seconds = variant.build_any(), number("pause", pause, low=0.05)
 
     from ..monitoring.watching import follow, last_line
 
-    terminal = sys.stderr.isatty()
-    said, last, code = "", None, 0
-    done: set[float] = set()
+    terminal, last, code = sys.stderr.isatty(), None, 0
+    try:
+        for look in _told(follow(path, made, seconds, unready=_waiting(once, terminal)), terminal):
+            last = look
+            if once:
+                break
+    except KeyboardInterrupt:
+        code = 128 + signal.SIGINT  # as every command that is interrupted; what was seen is said all the same
+    if last is None:
+        said = ["the log was too short to say anything"]
+        return CommandResult({"regimes": [], "stop": ""}, said, code=code)
+    if terminal:
+        print(file=sys.stderr)
+    stop = last_line(*last)
+    return CommandResult({"regimes": [vars(r) for r in last[1]], "stop": stop}, [stop], code=code)
+
+
+def _waiting(once: bool, terminal: bool) -> Callable[[InputError], None]:
+    """What says, one time, that the log is not there yet; whoever looks once does not wait for it."""
     waiting = False
 
     def unready(error: InputError) -> None:
@@ -40,25 +56,20 @@ def command(
             _print(f"waiting: {error}", terminal)
         waiting = True
 
-    try:
-        for log, found in follow(path, made, seconds, unready=unready):
-            if last is not None and log.at[-1] < last[0].at[-1]:
-                done.clear()  # another run has taken the log's place
-            _ended(log, found, done, terminal)
-            _goes_on(log, found[-1], said, terminal)
-            said, last = found[-1].kind.value, (log, found)
-            if once:
-                break
-    except KeyboardInterrupt:
-        code = 128 + signal.SIGINT  # as every command that is interrupted; what was seen is said all the same
-    if last is None:
-        return CommandResult(
-            {"regimes": [], "stop": ""}, ["the log was too short to say anything"], code=code
-        )
-    if terminal:
-        print(file=sys.stderr)
-    stop = last_line(*last)
-    return CommandResult({"regimes": [vars(r) for r in last[1]], "stop": stop}, [stop], code=code)
+    return unready
+
+
+def _told(looks: Iterable[tuple[Any, list[Any]]], terminal: bool) -> Iterator[tuple[Any, list[Any]]]:
+    """Each look at the log, with its regimes, once what is new in it has been printed."""
+    said, end = "", -math.inf
+    done: set[float] = set()
+    for log, found in looks:
+        if log.at[-1] < end:
+            done.clear()  # another run has taken the log's place
+        _ended(log, found, done, terminal)
+        _goes_on(log, found[-1], said, terminal)
+        said, end = found[-1].kind.value, log.at[-1]
+        yield log, found
 
 
 def _ended(log: Any, found: Sequence[Any], done: set[float], terminal: bool) -> None:

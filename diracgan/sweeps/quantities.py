@@ -12,105 +12,21 @@ import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..analysis.kinds import KINDS, OUTCOMES
+from ..analysis.kinds import KINDS
 from ..analysis.linear.settings import LinearSettings
-from ..analysis.linear.status import STATUSES
 from ..analysis.thresholds.weight_averaging import flow_gain, gain
 from ..analysis.verdict.verdict import verdict
 from ..ensemble.api import ensemble
 from ..errors import InputError, as_text, one_line, unknown
 from ..registry import import_file, import_module
 from ..rules import Rule
-from ..variants import Variant
 from . import limit_sets
 from .linear import linear, part
+from .quantity import LINEAR, POINT, QUANTITIES, SAMPLES, TAIL, WHOLE, Point, Quantity
 from .settings import RunSettings
 
-LINEAR, WHOLE, TAIL, POINT = "linear", "whole run", "tail", "point by point"
-SAMPLES = 128
-"""How many values of an orbit are kept at every point."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Quantity:
-    """One thing that a sweep can ask.
-
-    Attributes:
-        name: what its variable is called.
-        group: how it is found: ``"linear"``, ``"whole run"``, ``"tail"`` or ``"point by point"``.
-        help: one line.
-        unit: of a flow's; ``map_unit`` of a rule's.
-        flags: the words that its numbers stand for; () for a number.
-        extra: further dimensions, name and size.
-        function: a user's own, for one :class:`Point`.
-    """
-
-    name: str
-    group: str
-    help: str
-    unit: str = "1"
-    map_unit: str = "1"
-    flags: tuple[str, ...] = ()
-    extra: tuple[tuple[str, int], ...] = ()
-    function: Callable[[Point], ArrayLike] | None = None
-
-    @property
-    def dtype(self) -> np.dtype:
-        """float64, or int8 where its numbers stand for words."""
-        return np.dtype(np.int8 if self.flags else np.float64)
-
-    @property
-    def missing(self) -> Any:
-        """What stands where nothing has been computed yet."""
-        return -1 if self.flags else np.nan
-
-    def attributes(self, discrete: bool) -> dict[str, Any]:
-        """What its variable says about itself."""
-        said: dict[str, Any] = {"long_name": self.help, "units": self.map_unit if discrete else self.unit}
-        if self.flags:
-            said |= {"flag_values": list(range(len(self.flags))), "flag_meanings": " ".join(self.flags)}
-        return said
-
-
-_TIMES = ("time", "time (iterations x learning rate)")
-_ALL = (
-    Quantity("margin", LINEAR, "spectral margin: -max Re, or 1 - max modulus of the multipliers", "1/time"),
-    Quantity("spectral_radius", LINEAR, "largest modulus of the multipliers of one iteration (needs a rule)"),
-    Quantity("status", LINEAR, "what the linearisation says", flags=STATUSES),
-    Quantity(
-        "frequency", LINEAR, "angular frequency of the leading eigenvalue that turns", "1/time", "1/iteration"
-    ),
-    Quantity(
-        "ema_gain", LINEAR, "amplitude of the weight average over that of the orbit (needs ema, or ema_tau)"
-    ),
-    Quantity("final_radius", WHOLE, "r = |(phi, theta - x0)| at the end; infinite where it diverged"),
-    Quantity("escape_time", WHOLE, "first time with r >= escape; NaN if never", *_TIMES),
-    Quantity("entry_time", WHOLE, "first time with r <= ball; NaN if never", *_TIMES),
-    Quantity("limit_radius", TAIL, "largest r in the last half of the run"),
-    Quantity("radius_phi", TAIL, "largest |phi| in the last half of the run"),
-    Quantity("radius_theta", TAIL, "largest |theta - x0| in the last half of the run"),
-    Quantity("limit_phi", TAIL, "middle of phi (its first component) at the end of the run"),
-    Quantity("limit_theta", TAIL, "middle of theta - x0 (its first component) at the end of the run"),
-    Quantity(
-        "period",
-        TAIL,
-        "mean time of a turn in the last half of the run; NaN where nothing turns twice",
-        "time",
-        "iterations",
-    ),
-    Quantity("limit", TAIL, "where the run is going, as seen until its end", flags=OUTCOMES),
-    Quantity(
-        "orbit",
-        TAIL,
-        "theta (d = 1) or |theta - x0|: its last turning points, or a rule's last iterates",
-        extra=(("sample", SAMPLES),),
-    ),
-    Quantity(
-        "verdict", POINT, "the verdict's kind: what truly happens (slow: up to seconds a point)", flags=KINDS
-    ),
-)
-QUANTITIES = {q.name: q for q in _ALL}
-"""Name -> quantity."""
+QuantityLike: TypeAlias = str | Quantity | Callable[[Point], ArrayLike]
+"""What names one quantity: its name, itself, or a user's own function."""
 
 _OTHER_NAMES = {
     "spectral_margin": "margin",
@@ -120,41 +36,6 @@ _OTHER_NAMES = {
     "period_time": "period",
     "gain": "ema_gain",
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class Point:
-    """One point of a sweep, as a user's quantity sees it.
-
-    Attributes:
-        variant: with the point's hyperparameters.
-        rule: with the point's, or None for the flow.
-        phi0: the critic's start, (d,).
-        theta0: the generator's, (d,).
-        x0: the datum, (d,).
-        rate_d: factor on the critic's velocity in the flow.
-        rate_g: factor on the generator's.
-        values: axis -> its value here.
-    """
-
-    variant: Variant
-    rule: Rule | None
-    phi0: np.ndarray
-    theta0: np.ndarray
-    x0: np.ndarray
-    rate_d: float
-    rate_g: float
-    values: dict[str, Any]
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """What ``simulate`` and ``verdict`` want to know besides the variant."""
-        rates = {} if self.rule is not None else {"rate_d": self.rate_d, "rate_g": self.rate_g}
-        return {"phi0": self.phi0, "theta0": self.theta0, "x0": self.x0, "rule": self.rule} | rates
-
-
-QuantityLike: TypeAlias = str | Quantity | Callable[[Point], ArrayLike]
-"""What names one quantity: its name, itself, or a user's own function."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,7 +21,8 @@ from ..variants import Variant
 from ..variants.registry import check_variant
 from . import quantities as what
 from .axes import Axis, PointSetup, axis, components
-from .quantities import LINEAR, TAIL, WHOLE, PointBatch, Quantity
+from .quantities import PointBatch
+from .quantity import LINEAR, TAIL, WHOLE, Quantity
 from .settings import RunSettings
 
 

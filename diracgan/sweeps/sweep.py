@@ -26,7 +26,8 @@ from . import grids, limit_sets
 from .axes import Axis
 from .executors import Executor, choose_executor
 from .provenance import described, labelled
-from .quantities import LINEAR, POINT, TAIL, WHOLE, QuantityLike, quantities
+from .quantities import QuantityLike, quantities
+from .quantity import LINEAR, POINT, TAIL, WHOLE
 from .settings import RunSettings, run_settings
 from .specification import Specification, Start, question
 from .store import SCHEMA, GridLayout, StoredVariable, sink
@@ -244,7 +245,7 @@ def layout(specification: Specification, values: Mapping[str, np.ndarray], chunk
     text = json.dumps(about, sort_keys=True)
     discrete = specification.rule is not None
     fields = {
-        q.name: StoredVariable(q.dtype, q.missing, q.extra, q.attributes(discrete))
+        q.name: StoredVariable(np.dtype(q.dtype), q.missing, q.extra, q.attributes(discrete))
         for q in specification.quantities
     }
     coords = {a.name: _coordinate(a, values[a.name]) for a in specification.axes}

@@ -15,9 +15,9 @@ from ..parameters import Parametric
 from ..registry import source
 from ..rules import Rule, rule
 from ..variants import build, parse
-from . import quantities as what
 from .provenance import listed
-from .quantities import Quantity
+from .quantities import function, quantities
+from .quantity import QUANTITIES, Quantity
 from .settings import RunSettings
 from .specification import Specification, Start, question
 
@@ -44,9 +44,7 @@ def unpacked(text: str, functions: Sequence[Any]) -> Specification:
     """The question that :func:`packed` sent."""
     plan = json.loads(text)
     wanted = [
-        what.QUANTITIES[name]
-        if sent is None
-        else dataclasses.replace(what.quantities(_received(sent))[0], name=name)
+        QUANTITIES[name] if sent is None else dataclasses.replace(quantities(_received(sent))[0], name=name)
         for name, sent in zip(plan["quantities"], functions, strict=True)
     ]
     made = _unpacked(plan["rule"]) if plan["rule"] else None
@@ -111,4 +109,4 @@ def _sent(q: Quantity) -> Any:
 
 
 def _received(sent: Any) -> Any:
-    return sent if callable(sent) else what.function(sent)
+    return sent if callable(sent) else function(sent)

@@ -26,6 +26,7 @@ def test_a_shell_gets_its_line(monkeypatch, capsys, shell):
         ("plot --size po", {"poster"}),
         ("card exact", {"exact-zero"}),
         ("train ring", {"ring8"}),
+        ("sweep -q spectral", {"spectral_radius"}),
     ],
 )
 def test_words_are_completed(monkeypatch, capsys, words, found):

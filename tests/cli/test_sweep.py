@@ -40,7 +40,7 @@ def test_gamma_is_the_same_as_an_axis_and_as_an_option(capsys: pytest.CaptureFix
 
 
 def test_every_quantity_is_in_the_help(capsys: pytest.CaptureFixture[str]):
-    from diracgan.sweeps.quantities import QUANTITIES
+    from diracgan.sweeps.quantity import QUANTITIES
 
     assert main(["sweep", "--help"]) == 0
     said = capsys.readouterr().out

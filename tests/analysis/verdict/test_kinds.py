@@ -13,7 +13,7 @@ from diracgan.analysis.kinds import KINDS, OUTCOMES, Kind, Outcome
 from diracgan.plotting.small_multiples import verdict_words
 from diracgan.reporting.report import failing
 from diracgan.reporting.schema import report_schema
-from diracgan.sweeps.quantities import QUANTITIES
+from diracgan.sweeps.quantity import QUANTITIES
 
 ROOT = Path(__file__).parents[3]
 
