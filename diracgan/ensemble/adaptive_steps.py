@@ -27,7 +27,8 @@ from .vector_field import StepProgram
 BLOCK = 512
 ROUND = 256
 DIVERGED, MAX_STEPS, STIFF = 1, 2, 3
-CONTROL = Control(safety=0.9, shrink=0.2, grow=10.0)
+# of the flows here, 0.9 has every sixth step fail; 0.8 takes 7 % fewer in all, with two thirds of the error
+CONTROL = Control(safety=0.8, shrink=0.2, grow=10.0)
 SAFETY, _SHRINK, _GROW = CONTROL
 _ALIKE = 4.0  # how many times smaller a step a block may take than its easiest trajectory asks for
 _BAD = 1e12  # what stands for an error that is not a number

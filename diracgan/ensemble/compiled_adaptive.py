@@ -1,4 +1,4 @@
-"""Adaptive steps in compiled C: a step size per trajectory, grouped with others of similar size."""
+"""Adaptive steps in compiled C: a step size per trajectory, grouped with others that have as many ahead."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from .statistics import Statistics
 
 WORTH = 20_000
 """Trajectories from which on the compilation pays."""
-FIRST_ROUND, ROUND = 4, 128
-"""Steps before the trajectories are sorted by their step sizes for the first time, and again."""
+FIRST_ROUND, ROUND = 32, 128
+"""Steps before the trajectories are sorted for the first time, and again."""
 
 
 def compiled_loop(backend: Any, task: Task, control: Control, times: int) -> Any:
@@ -96,11 +96,15 @@ class CompiledRun:
         rounds = itertools.chain([FIRST_ROUND], itertools.repeat(ROUND))
         with ThreadPoolExecutor(self.devices.workers) as pool:
             while (who := np.flatnonzero(togo > 0)).size:
-                shares = _shares(who, self.h, self.devices)
+                shares = _shares(who[np.argsort(self._pace(who, togo, end))], self.devices)
                 list(pool.map(functools.partial(self._share, all_entries, end, next(rounds)), shares))
                 self.late |= (togo > 0) & (self.used >= max_steps)
                 togo[self.late] = 0
         self.lost |= lost > 0
+
+    def _pace(self, who: np.ndarray, togo: np.ndarray, end: Any) -> np.ndarray:
+        """How much of what is left a step of each of ``who`` makes, if its steps stay as long as they were."""
+        return (end - togo[who]) / (togo[who] * np.maximum(self.used[who], 1))
 
     def _share(self, all_entries: Entries, end: Any, steps: int, who: np.ndarray) -> None:
         escape, ball, x0 = self.reference
@@ -112,9 +116,9 @@ class CompiledRun:
             mine[who] = theirs
 
 
-def _shares(who: np.ndarray, h: np.ndarray, devices: Devices) -> list[np.ndarray]:
-    """``who`` by their step sizes, in parts of whole groups, the last one filled up with its last trajectory."""
-    group, who = c_backend.GROUP, who[np.argsort(h[who])]
+def _shares(who: np.ndarray, devices: Devices) -> list[np.ndarray]:
+    """``who`` in parts of whole groups, the last one filled up with its last trajectory."""
+    group = c_backend.GROUP
     filled = np.concatenate([who, np.repeat(who[-1:], -who.size % group)])
     parts = min(filled.size // group, 8 * devices.workers)
     return [part.ravel() for part in np.array_split(filled.reshape(-1, group), parts)]

@@ -59,6 +59,8 @@ F V load(const T *p) { return *p; }
 F void store(T *p, V x) { *p = x; }
 F V greater(V a, V b) { return a > b || a != a ? a : b; }
 F V smaller(V a, V b) { return a < b || a != a ? a : b; }
+F V at_least(V x, V low) { return x < low ? low : x; }
+F V at_most(V x, V high) { return x > high ? high : x; }
 F V size(V x) { return x < 0 ? -x : x; }
 F V signum(V x) { return x > 0 ? (V)1 : x < 0 ? (V)-1 : x; }
 F V root(V x) { return sqrt(x); }

@@ -352,7 +352,7 @@ def adaptive_steps(
         "for (int i = 0; i < steps; i++) {",
         *(f"const M busy_{u} = togo_{u} > 0;" for u in each),
         f"if (!any_lane({' | '.join(f'busy_{u}' for u in each)})) break;",
-        *(f"const V step_{u} = smaller(h_{u}, togo_{u});" for u in each),  # 0 for who has arrived
+        *(f"const V step_{u} = at_most(h_{u}, togo_{u});" for u in each),  # 0 for who has arrived
         *_stages(velocity, n, side),
         *(line for u in each for line in _error(n, u)),
         *look,
@@ -409,7 +409,7 @@ def _error(n: int, u: int) -> list[str]:
     lines, last = [], len(tableau()[0])
     for c in range(n):
         estimate = " + ".join(f"{literal(b)} * k{j}_{c}_{u}" for j, b in enumerate(tableau()[1]) if b)
-        scale = f"(atol + rtol * greater(size(y{c}_{u}), size(w{last}_{c}_{u})))"
+        scale = f"(atol + rtol * at_least(size(w{last}_{c}_{u}), size(y{c}_{u})))"
         lines.append(f"const V e{c}_{u} = step_{u} * ({estimate}) / {scale};")
     squares = " + ".join(f"e{c}_{u} * e{c}_{u}" for c in range(n))
     return [
@@ -425,7 +425,7 @@ def _accept(n: int, u: int, watched: list[str], control: Control) -> list[str]:
     """The step is taken where its error allows it, and the next one's size follows."""
     last = len(tableau()[0])
     factor = (
-        f"smaller(greater({literal(control.safety)} * inverse_fifth_root(error_{u}), "
+        f"at_most(at_least({literal(control.safety)} * inverse_fifth_root(error_{u}), "
         f"splat({literal(control.shrink)})), splat({literal(control.grow)}))"
     )
     return [
@@ -434,8 +434,8 @@ def _accept(n: int, u: int, watched: list[str], control: Control) -> list[str]:
         *(f"k0_{c}_{u} = choose(fine_{u}, k{last}_{c}_{u}, k0_{c}_{u});" for c in range(n)),
         f"const V factor_{u} = {factor};",
         # a step cut short by the end says nothing about larger ones
-        f"const V limited_{u} = choose(togo_{u} >= h_{u}, factor_{u}, smaller(factor_{u}, splat(1)));",
-        f"h_{u} = choose(busy_{u}, greater(h_{u} * limited_{u}, splat(least)), h_{u});",
+        f"const V limited_{u} = choose(togo_{u} >= h_{u}, factor_{u}, at_most(factor_{u}, splat(1)));",
+        f"h_{u} = choose(busy_{u}, at_least(h_{u} * limited_{u}, splat(least)), h_{u});",
         f"togo_{u} = choose(stuck_{u}, splat(0), choose(fine_{u}, togo_{u} - step_{u}, togo_{u}));",
         f"lost_{u} = choose(stuck_{u}, splat(1), lost_{u});",
         f"used_{u} = used_{u} + choose(busy_{u}, splat(1), splat(0));",
