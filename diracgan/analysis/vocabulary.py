@@ -22,3 +22,8 @@ class Vocabulary(StrEnum):
 
     def __init__(self, word: str, meaning: str) -> None:
         self.meaning = self.words = meaning
+
+    @property
+    def number(self) -> int:
+        """Its place in the list, by which arrays hold it."""
+        return list(type(self)).index(self)

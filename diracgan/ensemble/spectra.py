@@ -17,6 +17,7 @@ from .. import dirac
 from ..dynamics.starts import check_untraced
 from ..errors import InputError, integer
 from ..game import Players
+from ..numerics import eigen
 from ..tracing.scalar_program import NotScalarizable, Program, trace
 from ..variants import Variant, check_variant
 from . import c_backend, reduction
@@ -90,8 +91,7 @@ def spectra(variant: Variant, count: int, dim: int = 2) -> Spectra:
         matrices = found.T.reshape(count, 2 * dim, 2 * dim)
         sound = np.isfinite(matrices).all(axis=(1, 2))
         values: Any = np.full((count, 2 * dim), complex(np.nan, np.nan))
-        values[sound] = np.linalg.eigvals(matrices[sound])
-        values = np.take_along_axis(values, np.lexsort((-values.imag, -values.real.round(12))), axis=1)
+        values[sound] = eigen.eigenvalues(matrices[sound]).values
     return Spectra(values, dim if closed else 1, closed)
 
 

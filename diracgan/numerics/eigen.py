@@ -218,23 +218,27 @@ def balance(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     a, scale = a.copy(), np.ones(a.shape[:2])
     off = ~np.eye(a.shape[1], dtype=bool)
     for _ in range(20):
-        moved = False
-        for i in range(a.shape[1]):
+        size = np.abs(a) * off
+        unlike = np.any(_balancing(size.sum(axis=1), size.sum(axis=2)) != 1.0, axis=0)
+        if not unlike.any():
+            break
+        for i in np.flatnonzero(unlike):
             column = np.abs(a[:, off[i], i]).sum(axis=1)
             row = np.abs(a[:, i, off[i]]).sum(axis=1)
-            both = (row > 0) & (column > 0)
-            # of each by itself: their ratio may be more than a float holds
-            gap = np.log2(np.where(both, row, 1.0)) - np.log2(np.where(both, column, 1.0))
-            factor = np.exp2(np.clip(np.rint(gap / 2), -500, 500))
-            better = column * factor + row / factor < 0.95 * (column + row)
-            factor = np.where(better, factor, 1.0)
+            factor = _balancing(column, row)
             a[:, :, i] *= factor[:, None]
             a[:, i, :] /= factor[:, None]
             scale[:, i] *= factor
-            moved |= bool(better.any())
-        if not moved:
-            break
     return a, scale
+
+
+def _balancing(column: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """The power of two that brings a column's and a row's sum to one size; 1 where that is no gain."""
+    both = (row > 0) & (column > 0)
+    # of each by itself: their ratio may be more than a float holds
+    gap = np.log2(np.where(both, row, 1.0)) - np.log2(np.where(both, column, 1.0))
+    factor = np.exp2(np.clip(np.rint(gap / 2), -500, 500))
+    return np.where(column * factor + row / factor < 0.95 * (column + row), factor, 1.0)
 
 
 @np.errstate(all="ignore")

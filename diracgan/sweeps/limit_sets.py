@@ -158,11 +158,11 @@ class Tail:
             falls, rises = (xp.minimum(before * sign, after * sign) > _STEADY * c for sign in (-1, 1))
             levels = (xp.abs(after) < xp.abs(before)) & (xp.abs(final - c) <= 0.5 * c)
             bounded = xp.maximum(xp.abs(before), xp.abs(after)) <= 0.5 * c
-        code = xp.full(len(r), OUTCOMES.index(Outcome.UNDECIDED), np.int8)
+        code = xp.full(len(r), Outcome.UNDECIDED.number, np.int8)
 
         def name(where: Any, what: Outcome) -> None:
             nonlocal code
-            code = xp.where(where, np.int8(OUTCOMES.index(what)), code)
+            code = xp.where(where, np.int8(what.number), code)
 
         name(bounded, Outcome.ORBIT)
         name(falls, Outcome.CONVERGING)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast
 import numpy as np
 
 from ..analysis.kinds import Outcome
-from ..analysis.linear.status import DECIDED, STATUSES, Status
+from ..analysis.linear.status import DECIDED, Status
 from ..dynamics.starts import starts
 from ..errors import InputError, mapping
 from ..files import path_of
@@ -65,8 +65,8 @@ class MapOptions(TypedDict, total=False):
     effort: float
 
 
-_STABLE = STATUSES.index(Status.STABLE)
-_DECIDED = tuple(STATUSES.index(s) for s in DECIDED)
+_STABLE = Status.STABLE.number
+_DECIDED = tuple(Status(s).number for s in DECIDED)
 _BISECTIONS = 60
 
 

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..analysis.kinds import KINDS
+from ..analysis.kinds import Kind
 from ..analysis.linear.settings import LinearSettings
 from ..analysis.thresholds.weight_averaging import flow_gain, gain
 from ..analysis.verdict.verdict import verdict
@@ -312,7 +312,7 @@ def _points(case: PointBatch, q: Quantity, stopped: Callable[[], bool]) -> np.nd
         )
         if q.function is None:
             judged = verdict(here.variant, effort=case.settings.effort, edge=False, **here.arguments)
-            found[i] = KINDS.index(judged.kind)
+            found[i] = Kind(judged.kind).number
             continue
         try:
             found[i] = float(q.function(here))

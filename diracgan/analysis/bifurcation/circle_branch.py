@@ -16,7 +16,6 @@ from ...numerics.continuation import PathPoint, SignChange, SolutionPath, StepCo
 from ...numerics.invariant_circle import TAIL, CircleEquations, InvariantCircle
 from ...records import Record
 from ..linear.settings import AskedAbout
-from ..linear.status import Status
 from .born_path import SHOWN, path_to
 from .branch import bounds
 from .circle_exponents import exponents_on
@@ -216,7 +215,7 @@ def _record(
         rotations=np.array([c.rotation for c in circles]),
         exponents=np.array([e.across for e in found]),
         exponent_errors=np.array([e.across_errors for e in found]),
-        statuses=[_status(e.across, e.across_errors) for e in found],
+        statuses=[e.status for e in found],
         residuals=np.array([p.residual for _, p in on]),
         points=points,
         ends=("a Neimark-Sacker point", end),
@@ -224,12 +223,6 @@ def _record(
         text=f"{len(on)} invariant circles for {name} from {values.min():.6g} to {values.max():.6g}: {what}",
         **family.around.provenance,
     )
-
-
-def _status(values: np.ndarray, errors: np.ndarray) -> str:
-    if np.all(values + errors < 0):
-        return str(Status.STABLE)
-    return str(Status.UNSTABLE if np.any(values - errors > 0) else Status.MARGINAL)
 
 
 def _extent(family: Family, circle: InvariantCircle) -> tuple[float, float]:

@@ -10,6 +10,8 @@ import numpy as np
 from ...numerics.invariant_circle import InvariantCircle
 from ...numerics.lyapunov import windowed_mean
 from ..decision_thresholds import T
+from ..linear.decision import margin_of, status_of
+from ..linear.status import STATUSES
 from .family import Family
 
 
@@ -25,6 +27,11 @@ class CircleExponents(NamedTuple):
     along_error: float
     across: np.ndarray
     across_errors: np.ndarray
+
+    @property
+    def status(self) -> str:
+        """What those across decide: one of :data:`~diracgan.analysis.linear.status.STATUSES`."""
+        return STATUSES[status_of(*margin_of(self.across, self.across_errors, discrete=False))]
 
 
 def exponents_on(

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...errors import InputError, number
 from ...records import Record
+from ..linear.status import Status
 from .born_path import SHOWN, Born
 from .circle_exponents import exponents_on
 from .points import Bifurcation, PointKind, check_point
@@ -100,7 +101,7 @@ def _described(point: Bifurcation, found: Born) -> Circle:
         rotation=ring.rotation,
         exponents=exponents[order],
         exponent_errors=errors[order],
-        attracts=bool(np.all(on.across + on.across_errors < 0)),
+        attracts=on.status == Status.STABLE,
         residual=ring.residual,
         points=ring.dense(SHOWN)[:, : 2 * family.dim],
     )

@@ -12,10 +12,11 @@ from ...errors import InputError, shown, word
 from ...numerics.continuation import PathPoint, SignChange, SolutionPath, StepControl, continue_path
 from ...records import Record
 from ...rules import Rule, check_rule
+from ..linear.decision import heights, status_of
 from ..linear.margins import Margin, margins
 from ..linear.parameter_handle import ParameterHandle
 from ..linear.settings import LinearSettings
-from ..linear.status import Status
+from ..linear.status import STATUSES, WITH_EIGENVALUES, Status
 from .branch import bounds, named_range, present, real_handle
 from .critical_system import CriticalSystem
 from .cycle_curves import FOLLOWED, follow_cycle_points
@@ -240,9 +241,7 @@ def follow_cycle_curve(
         eigenvalues=np.array([complex(c.critical) for c, _ in on]),
         coefficients=np.array([c.quadratic(p.jacobian) if is_fold else np.nan for c, p in on]),
         periods=np.array([span for _, span, _ in parts]),
-        statuses=[
-            str(Status.UNSTABLE if np.any(np.abs(w) > 1.0 + _BEYOND) else Status.MARGINAL) for w in others
-        ],
+        statuses=[_beside_critical(w, _BEYOND, discrete=True) for w in others],
         residuals=np.array([p.residual for _, p in on]),
         points=made,
         ends=found.ends,
@@ -427,13 +426,18 @@ def _pair(values: np.ndarray) -> str:
 
 def _status(found: Margin, critical: complex, discrete: bool) -> str:
     """What the eigenvalues other than the critical ones decide, whose own growth rates are 0 up to rounding."""
-    if found.status not in (Status.STABLE, Status.MARGINAL, Status.UNSTABLE):
-        return str(found.status)
+    if found.status not in WITH_EIGENVALUES:
+        return found.status
     others = found.eigenvalues
     for one in {critical, critical.conjugate()}:
         others = np.delete(others, int(np.argmin(np.abs(others - one))))
-    growth = np.abs(others) - 1.0 if discrete else np.real(others)
-    return str(Status.UNSTABLE if np.any(growth > found.error) else Status.MARGINAL)
+    return _beside_critical(others, found.error, discrete)
+
+
+def _beside_critical(others: np.ndarray, error: float, discrete: bool) -> str:
+    """What the eigenvalues beside critical ones decide: the margin of those is 0."""
+    growth = heights(others, discrete) - (1.0 if discrete else 0.0)
+    return STATUSES[status_of(-np.max(growth, initial=0.0), error)]
 
 
 def _pure(system: CriticalSystem, path: SolutionPath) -> tuple[list[np.ndarray], tuple[str, str]]:

@@ -13,9 +13,9 @@ from ...errors import InputError, instance
 from ...numerics.continuation import PathPoint, SolutionPath, StepControl, continue_path
 from ...variants import Variant
 from ..dynamical_system import ContinuousSystem
-from ..linear.decision import decide_matrices
+from ..linear.decision import decide_matrices, status_of
 from ..linear.settings import settings
-from ..linear.status import STATUSES, Status
+from ..linear.status import STATUSES
 from ..orbits.orbit import order_by_modulus
 from .branch import FollowedBranch, bounds, present_within, varied, words
 from .contacts import touching_between
@@ -439,10 +439,7 @@ def _record(
     multipliers = [_with_trivial(e, p, values) for (e, p), (values, _) in zip(on, found, strict=True)]
     decided = decide_matrices(np.stack([e.return_map(p.jacobian) for e, p in on]), discrete=True)
     errors = np.maximum(decided.error, _MARGINAL)
-    statuses = [
-        str(Status.MARGINAL) if abs(m) <= error else STATUSES[s]
-        for s, m, error in zip(decided.status, decided.margin, errors, strict=True)
-    ]
+    statuses = [STATUSES[s] for s in status_of(decided.margin, errors)]
     parts = [e.parts(p.u) for e, p in on]
     spreads: list[Spread] = [e.spread(e.rows(p.u)) for e, p in on]
     states, values, d = np.array([z for z, _, _ in parts]), np.array([p for _, _, p in parts]), family.dim

@@ -11,8 +11,6 @@ from ...numerics.convex_hull import distance_to_hull
 from ...numerics.derivative import JUMP, NONE, SMOOTH, Derivative
 from .status import Status
 
-_NUMBER = {s: i for i, s in enumerate(Status)}
-
 # |F| at an equilibrium may be this much of the field's size and of its change over a unit of length; at a jump, where
 # the limits are known as well as the field is constant over the smallest scale of a probe, this factor more.
 RESIDUAL, _AT_A_JUMP = 1e-10, 1e4
@@ -64,21 +62,54 @@ def decide(seen: Derivative, alive: np.ndarray, discrete: bool) -> Decision:
     n = seen.jacobian.shape[-1]
     matrix = np.where(linear[:, None, None], seen.jacobian, 0.0) + (np.eye(n) if discrete else 0.0)
     values, errors = eigen.eigenvalues(matrix, seen.error)
-    heights = np.abs(values) if discrete else np.real(values)
-    top = heights.max(axis=1)
-    margin = (1.0 - top if discrete else -top) + 0.0  # no negative zero
-    error = np.max(np.where(heights + errors >= top[:, None], errors, 0.0), axis=1)
-
-    cases = {
-        Status.NOT_AN_EQUILIBRIUM: ~resting,
-        Status.NO_DERIVATIVE: ~linear,
-        Status.MARGINAL: np.abs(margin) <= error,
-        Status.STABLE: margin > 0,
-    }
-    status = np.select(list(cases.values()), [_NUMBER[s] for s in cases], _NUMBER[Status.UNSTABLE])
+    margin, error = margin_of(values, errors, discrete)
+    status = np.where(linear, status_of(margin, error), Status.NO_DERIVATIVE.number)
+    status = np.where(resting, status, Status.NOT_AN_EQUILIBRIUM.number).astype(np.int8)
     margin, error = (np.where(linear, x, np.nan) for x in (margin, error))
     values = np.where(linear[:, None], values, np.nan)
-    return Decision(status.astype(np.int8), margin, error, values, matrix, residual, seen.kind, alive)
+    return Decision(status, margin, error, values, matrix, residual, seen.kind, alive)
+
+
+def heights(values: np.ndarray, discrete: bool) -> np.ndarray:
+    """What of an eigenvalue decides: its real part, or of a map's multiplier the modulus."""
+    return np.abs(values) if discrete else np.real(values)
+
+
+def margin_of(values: np.ndarray, errors: np.ndarray, discrete: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The margin of eigenvalues, and how far it may be off.
+
+    Args:
+        values: eigenvalues of flows, multipliers of maps, or exponents, (..., n).
+        errors: how far each may be off, (..., n).
+        discrete: whether they are multipliers.
+
+    Returns:
+        -max h and max (h + error) - max h, (...,), of the heights h; 1 - max h of multipliers.
+
+    Example:
+        >>> margin_of(np.array([-1.0, -1.5]), np.array([0.25, 1.0]), discrete=False)
+        (np.float64(1.0), np.float64(0.5))
+    """
+    high = heights(values, discrete)
+    top = high.max(axis=-1)
+    margin = (1.0 - top if discrete else -top) + 0.0  # no negative zero
+    return margin, np.max(errors + (high - top[..., None]), axis=-1)
+
+
+def status_of(margin: np.ndarray | float, error: np.ndarray | float) -> np.ndarray:
+    """What a margin decides, as indices into :data:`~diracgan.analysis.linear.status.STATUSES`.
+
+    Args:
+        margin: of the linearisation at a point, along a cycle or on a circle, (...,).
+        error: bound on its error, (...,).
+
+    Example:
+        >>> from diracgan.analysis.linear.status import STATUSES
+        >>> [STATUSES[s] for s in status_of(np.array([0.5, -0.5, 0.0]), 1e-9)]
+        ['stable', 'unstable', 'marginal']
+    """
+    decided = np.where(margin < -np.asarray(error), Status.UNSTABLE.number, Status.MARGINAL.number)
+    return np.where(margin > error, Status.STABLE.number, decided)
 
 
 def decide_matrices(matrices: np.ndarray, discrete: bool) -> Decision:
@@ -112,10 +143,9 @@ def leading_frequency(eigenvalues: np.ndarray, discrete: bool) -> np.ndarray:
         >>> float(leading_frequency(np.array([-0.1 + 2j, -0.1 - 2j, 3.0]), False))
         2.0
     """
-    heights = np.abs(eigenvalues) if discrete else np.real(eigenvalues)
     turning = np.abs(np.angle(eigenvalues)) if discrete else np.abs(np.imag(eigenvalues))
     unit = 1.0 if discrete else np.max(np.abs(eigenvalues), axis=-1, keepdims=True)
     turns = turning > 1e-9 * unit
-    leading = np.argmax(np.where(turns, heights, -np.inf), axis=-1)
+    leading = np.argmax(np.where(turns, heights(eigenvalues, discrete), -np.inf), axis=-1)
     angle = np.take_along_axis(turning, leading[..., None], axis=-1)[..., 0]
     return np.where(turns.any(axis=-1), angle, 0.0)

@@ -111,7 +111,8 @@ def matrices(batch: Sequence[LinearSettings]) -> np.ndarray:
     """
     with jax.enable_x64(True):
         chunks = [[batch[i] for i in chunk] for chunk in _chunks(range(len(batch)), BATCH)]
-        parts = [filled_up(stacked(chunk), BATCH) for chunk in chunks]
+        # a single one, of which a search asks thousands, by a program of its own
+        parts = [filled_up(stacked(chunk), BATCH if len(batch) > 1 else 1) for chunk in chunks]
         found = np.concatenate([np.asarray(_matrices(*part)) for part in parts])[: len(batch)]
     return found + (np.eye(found.shape[1]) if batch[0].discrete else 0.0)
 

@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..linear.decision import status_of
+from ..linear.status import Status
+
 
 class Method(StrEnum):
     """How an orbit was found, in words."""
@@ -51,18 +54,27 @@ class Orbit(NamedTuple):
     @property
     def repels(self) -> bool:
         """Whether some neighbours leave: a multiplier outside the unit circle by more than its error."""
-        return bool(np.any(np.abs(self.multipliers) > 1.0 + self.errors))
+        return Status.UNSTABLE.number in self._sides
 
     @property
     def attracts(self) -> bool:
         """Whether some neighbours come closer and none leaves, each by more than the error."""
-        return bool(np.any(np.abs(self.multipliers) < 1.0 - self.errors)) and not self.repels
+        return Status.STABLE.number in self._sides and not self.repels
 
     @property
     def attracts_all(self) -> bool:
         """Whether all neighbours come closer, but for its own direction, each by more than the error."""
-        inside = np.abs(self.multipliers) < 1.0 - self.errors
-        return int(np.sum(~inside)) <= 1 and not self.repels
+        return self.neutral <= 1 and not self.repels
+
+    @property
+    def neutral(self) -> int:
+        """How many multipliers lie on the unit circle, as far as they are known: its own direction's is one."""
+        return int(np.sum(self._sides == Status.MARGINAL.number))
+
+    @property
+    def _sides(self) -> np.ndarray:
+        """What each multiplier by itself decides."""
+        return status_of(1.0 - np.abs(self.multipliers), self.errors)
 
 
 def by_modulus(values: np.ndarray) -> np.ndarray:

@@ -10,6 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..decision_thresholds import T
+from ..linear.decision import decide_matrices, status_of
+from ..linear.status import STATUSES, Status
+from ..orbits.orbit import by_modulus
 from .rotation import RADII, SlowSystem, drifts, extent, free_vector, from_vector, return_map, rotation_limit
 
 _NEWTON, _FOLLOWED = 8, 8  # iterations; rotations by which the amplitude is known
@@ -114,10 +117,11 @@ def _described(
     if slope is None:
         multipliers, relaxation, stable = np.empty(0, complex), None, attracts
     else:
-        multipliers = np.linalg.eigvals(np.eye(len(slope)) + slope).astype(complex)
-        multipliers = multipliers[np.argsort(-np.abs(multipliers))]
+        decided = decide_matrices((np.eye(len(slope)) + slope)[None], discrete=True)
+        multipliers = by_modulus(decided.eigenvalues[0])
         largest = float(np.abs(multipliers[0]))
-        stable = None if abs(largest - 1.0) <= _MARGIN else largest < 1.0
+        status = STATUSES[status_of(decided.margin[0], max(decided.error[0], _MARGIN))]
+        stable = {Status.STABLE: True, Status.UNSTABLE: False}.get(Status(status))
         relaxation = None if stable is None else period / abs(float(np.log(max(largest, T.tiny))))
     if stable and not abs(float(seen.period) - period) <= _AGREES * period:
         return None

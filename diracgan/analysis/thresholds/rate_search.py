@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ...numerics import eigen
+from ..linear.decision import heights
 from ..linear.margins import BATCH, Margin, margins, matrices, slopes
 from ..linear.parameter_handle import ParameterHandle, set_all
 from ..linear.settings import LinearSettings
@@ -93,11 +95,11 @@ class FastestDecaySearch:
         fine = np.all(np.isfinite(found), axis=(1, 2))
         out = np.full(len(xs), np.inf)
         if np.any(fine):
-            out[fine] = self._abscissa(np.linalg.eigvals(found[fine]))
+            out[fine] = self._abscissa(eigen.eigenvalues(found[fine]).values)
         return out
 
     def _abscissa(self, w: np.ndarray) -> Any:
-        return np.max(np.abs(w) if self.around.discrete else np.real(w), axis=-1)
+        return np.max(heights(w, self.around.discrete), axis=-1)
 
     def abscissa(self, x: np.ndarray) -> float:
         """The same at one point."""
@@ -225,7 +227,7 @@ class FastestDecaySearch:
             return None
         # SciPy's stub names fewer types than it takes
         w, left, right = eig(a, left=True, right=True)  # type: ignore[misc]
-        abscissas = np.abs(w) if self.around.rule is not None else np.real(w)
+        abscissas = heights(w, self.around.discrete)
         top = abscissas.max()
         lead = w[np.argmax(abscissas)]
         same = np.abs(w - lead) <= 1e-9 * max(1.0, abs(lead))

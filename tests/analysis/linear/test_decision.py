@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import diracgan as dg
-from diracgan.analysis.linear.decision import leading_frequency
+from diracgan.analysis.linear.decision import leading_frequency, margin_of, status_of
 from diracgan.analysis.linear.margins import margins
 from diracgan.analysis.linear.settings import settings as asked
-from diracgan.analysis.linear.status import STATUSES
+from diracgan.analysis.linear.status import STATUSES, Status
 from diracgan.sweeps.linear import linear, part
 
 
@@ -186,3 +186,26 @@ def test_every_status_is_known_everywhere():
         assert repr(s) in text
         assert f"`{s}`" in page
         assert s == "stable" or s in STATUS_COLOURS  # what is stable is drawn by its margin
+
+
+def test_the_margin_is_as_unsure_as_whatever_may_be_the_largest():
+    # one far below the largest, but so badly known that it may lie above it; then one that stays below whatever it is
+    for low, error in ((-3.0, 0.5), (-30.0, 0.1)):
+        margin, off = margin_of(np.array([-1.0, low]), np.array([0.1, 2.5]), discrete=False)
+        assert (margin, off) == (1.0, pytest.approx(error))
+    margin, off = margin_of(np.array([0.6 + 0.8j, 0.5]), np.array([1e-9, 0.7]), discrete=True)
+    assert (margin, off) == (pytest.approx(0.0, abs=1e-15), pytest.approx(0.2))
+
+
+@pytest.mark.parametrize(
+    ("margin", "error", "status"),
+    [
+        (1e-9, 1e-12, Status.STABLE),
+        (-1e-9, 1e-12, Status.UNSTABLE),
+        (1e-12, 1e-12, Status.MARGINAL),
+        (-1.0, np.inf, Status.MARGINAL),
+        (np.nan, 1e-12, Status.MARGINAL),
+    ],
+)
+def test_what_a_margin_cannot_tell_from_0_is_undecided(margin: float, error: float, status: Status):
+    assert status_of(margin, error) == status.number

@@ -10,6 +10,7 @@ from ....numerics import decay_laws, eigen
 from ...decision_thresholds import T
 from ...dynamical_system import Stretch
 from ...kinds import Kind
+from ...linear.decision import status_of
 from ...linear.status import Status
 from ...orbits import rest_points
 from .. import formatting, termination, windows
@@ -136,12 +137,13 @@ def _modes(case: Case, found: eigen.Eigenvalues) -> tuple[np.ndarray, np.ndarray
     else:
         rates, turning, margins = -np.real(values), np.abs(np.imag(values)), -np.real(values)
     blurred = np.maximum(errors, T.eps * np.max(np.abs(values), initial=0.0))
+    sides = status_of(margins, blurred)
     turning = np.where(turning > blurred, turning, 0.0)
     return (
         rates / case.motion.period,
         turning / case.motion.period,
-        margins > blurred,
-        np.abs(margins) <= blurred,
+        sides == Status.STABLE.number,
+        sides == Status.MARGINAL.number,
     )
 
 

@@ -85,7 +85,7 @@ def _on_torus(case: Case, orbit: Orbit | None, numbers: dict[str, Any]) -> Answe
     """Quasi-periodic, where neighbours keep their distance in two directions and it turns with two frequencies."""
     if orbit is None or orbit.method is not Method.LYAPUNOV or orbit.repels:
         return None
-    if np.sum(np.abs(np.abs(orbit.multipliers) - 1.0) <= orbit.errors) < 2:
+    if orbit.neutral < 2:
         return None
     answer = attractors.by_exponents(case, numbers)
     return answer if answer is not None and answer.kind is Kind.QUASI_PERIODIC else None
