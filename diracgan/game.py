@@ -20,7 +20,7 @@ from jax.flatten_util import ravel_pytree
 
 from .errors import InputError, one_line
 from .instance_noise import Loss, coupling_of, smooth_mean, spreads
-from .parameters import is_traced
+from .parameters import in_double, is_traced
 from .tracing.switching import BranchedFunction, branched
 from .variants import Variant
 from .variants.constraints import constrain
@@ -322,7 +322,7 @@ class Game(GameLike):
             return branched(lambda p: getattr(self, which)(p, *more), (players,)), []
         kinds = tuple(jax.typeof(x) if is_traced(x) else (type(x), x) for x in leaves)
         places, tree = jax.tree.flatten(players)
-        double = bool(jax.config.read("jax_enable_x64"))
+        double = in_double()
         loss = _branched_loss(which, structure, kinds, tree, tuple(map(jax.typeof, places)), double)
         return loss, [x for x in leaves if is_traced(x)]
 

@@ -223,6 +223,11 @@ def is_traced(x: Any) -> bool:
     return isinstance(x, Tracer)
 
 
+def in_double() -> bool:
+    """Whether JAX computes in 64 bits here: everywhere, or within ``jax.enable_x64(True)``."""
+    return bool(jax.config.read("jax_enable_x64"))
+
+
 def plain(value: Any) -> Any:
     """Return a concrete array scalar as a Python number; anything else as it is."""
     if isinstance(value, (np.ndarray, np.generic, jax.Array)) and not is_traced(value):

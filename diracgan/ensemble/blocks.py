@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from ..errors import InputError, integer, shown
-from ..parameters import is_traced
+from ..parameters import in_double, is_traced
 
 T = TypeVar("T")
 
@@ -202,7 +202,7 @@ def over(
         warm: compiles what ``fn`` runs, by doing as little of it as can be, so that the workers need not.
         key: what the compilation depends on besides the type of number; one that has been met is not warmed again.
     """
-    double = bool(jax.config.read("jax_enable_x64"))
+    double = in_double()
 
     left = threading.Event()
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import dirac
 from ..game import Players
+from ..parameters import in_double
 from ..rules import Rule, init, step
 from ..tracing.scalar_program import NotScalarizable, Program, trace
 from ..variants import Variant
@@ -88,9 +89,7 @@ def step_program(system: EnsembleSystem, dim: int, dtype: Any) -> StepProgram:
         >>> step_program(EnsembleSystem(dg.variant("ns"), None, None, None), 2, "float32").note
         ''
     """
-    return _step_program(
-        jax.tree.structure(system), dim, np.dtype(dtype), bool(jax.config.read("jax_enable_x64"))
-    )
+    return _step_program(jax.tree.structure(system), dim, np.dtype(dtype), in_double())
 
 
 @functools.lru_cache(maxsize=512)

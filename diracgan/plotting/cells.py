@@ -58,7 +58,7 @@ def grid_axes(found: Any, count: int) -> tuple[GridAxis, ...]:
     return tuple(grid_axis(d, str(found[d].attrs.get("long_name", "")), found[d]) for d in dims)
 
 
-def words_of(codes: Any, missing: str = "") -> Array:
+def flag_words(codes: Any, missing: str = "") -> Array:
     """The words that a variable's numbers stand for; -1, what was not computed, is ``missing``."""
     return np.array([*str(codes.attrs["flag_meanings"]).split(), missing])[np.asarray(codes, int)]
 

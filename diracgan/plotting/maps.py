@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from ..analysis.kinds import Outcome
 from ..errors import unknown
 from .axes_helpers import legend_below, styled, ticks
-from .cells import areas_named, fields, grid_axes, named, patch, scaled, sides, words_of
+from .cells import areas_named, fields, flag_words, grid_axes, named, patch, scaled, sides
 from .flowlines import VectorField, flow_lines
 from .headings import panel_page
 from .letters import number
@@ -66,7 +66,7 @@ def basins(
     """
     x, y = grid_axes(found, 2)
     order = (y.name, x.name)
-    words = words_of(found["limit"].transpose(*order), missing=Outcome.UNDECIDED)
+    words = flag_words(found["limit"].transpose(*order), missing=Outcome.UNDECIDED)
     with styled(ax) as ax:
         colours, labels, index = _coloured(found, words, order)
         flat, datum = order == ("theta0", "phi0"), float(np.ravel(_start(found).get("x0", [0.0]))[0])
@@ -195,7 +195,7 @@ def _shares(found: Any) -> str:
     """Of a map of basins: the largest shares of its starts, and where they come to."""
     x, y = grid_axes(found, 2)
     order = (y.name, x.name)
-    words = words_of(found["limit"].transpose(*order), missing=Outcome.UNDECIDED)
+    words = flag_words(found["limit"].transpose(*order), missing=Outcome.UNDECIDED)
     _, labels, index = _coloured(found, words, order)
     shares = sorted(((float(np.mean(index == k)), label) for k, label in enumerate(labels)), reverse=True)
     said = [f"{share:.0%} to {label}" for share, label in shares if share >= 0.005]

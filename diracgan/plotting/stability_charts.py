@@ -10,7 +10,7 @@ from matplotlib.colors import ListedColormap, Normalize, to_rgb
 
 from ..analysis.linear.status import Status
 from .axes_helpers import scale_beside, styled
-from .cells import GridAxis, areas_named, fields, grid_axes, named, sides, words_of
+from .cells import GridAxis, areas_named, fields, flag_words, grid_axes, named, sides
 from .letters import number
 from .series import Array
 from .theme import INK, time_map
@@ -54,7 +54,7 @@ def chart_of(found: Any) -> StabilityChart:
     x, y = grid_axes(found, 2)
     status, margin = (found[n].transpose(y.name, x.name) for n in ("status", "margin"))
     discrete, segments = bool(found.attrs.get("rule")), list(np.asarray(found["threshold"]))
-    return StabilityChart(x, y, words_of(status), np.asarray(margin, float), discrete, segments)
+    return StabilityChart(x, y, flag_words(status), np.asarray(margin, float), discrete, segments)
 
 
 def stability(found: Any, ax: Axes | None = None) -> Axes:

@@ -126,6 +126,15 @@ def stopped() -> Any:
     return type("sg", (sp.Function,), body)
 
 
+def __getattr__(name: str) -> Any:
+    """The functions by their names: pickled expressions look for them here."""
+    if name in ("sigma", "softplus"):
+        return functions()[name == "softplus"]
+    if name == "sg":
+        return stopped()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 def released(e: Any) -> Any:
     """An expression with its stopped values as the values that they are: what is left once it is differentiated."""
     return e.replace(stopped(), lambda x: x)

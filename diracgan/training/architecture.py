@@ -118,9 +118,10 @@ class Architecture(Parametric):
         kind = problem.network if self.kind == "auto" else self.kind
         if kind == "dcgan" and (len(problem.shape) != 3 or problem.paired):
             raise InputError(f"dcgan needs images, and {problem.name!r} has none to generate; allowed: mlp")
-        if kind == "linear" and problem.name != "dirac":
+        if kind == "linear" and (problem.network != "linear" or len(problem.shape) != 1):
             raise InputError(
-                f"linear players belong to the problem 'dirac', not {problem.name!r}; allowed: mlp"
+                "linear players belong to problems of vectors that ask for them, such as 'dirac', and "
+                f"{problem.name!r} is not one; allowed: mlp"
             )
         if self.condition != "none" and not problem.classes:
             raise InputError(

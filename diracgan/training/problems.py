@@ -147,7 +147,7 @@ class Problem(eqx.Module):
         return Batch(self.data, z if self.inputs else None, self.labels)
 
     def start(self) -> Players:
-        """Where the Dirac players start: phi0_i = 0.1 i and theta0 its reverse (d = 1: 0.1 and 0.2)."""
+        """Where linear players start: phi0_i = 0.1 i and theta0 its reverse (d = 1: 0.1 and 0.2)."""
         options, d = dict(self.spec), self.shape[0]
         line = 0.1 * np.arange(1, d + 1)
         usual = {"phi0": line, "theta0": np.array([0.2]) if d == 1 else line[::-1]}

@@ -13,7 +13,7 @@ from diracgan.dynamics import run
 from diracgan.rules import RULES as ALL_RULES, init, step
 from diracgan.training.architecture import Architecture, players
 from diracgan.training.games import minibatches
-from diracgan.training.problems import problem
+from diracgan.training.problems import problem, samples
 from diracgan.variants import VARIANTS as ALL_VARIANTS
 
 VARIANTS = [n for n in ALL_VARIANTS if ALL_VARIANTS[n].__module__.startswith("diracgan.")]
@@ -100,3 +100,19 @@ def test_every_penalty_and_transform(changes):
 @pytest.mark.parametrize("d", slow_but([1, 3], 3))
 def test_other_dimensions(d):
     same(dg.variant("wgan-gp", c=0.4).with_(l2=0.1), dg.rule("adam", lr=0.01, alternating=True), d)
+
+
+def test_linear_players_learn_a_problem_of_ones_own_that_asks_for_them():
+    """Of WGAN with linear players phi' = mean x - theta and theta' = phi, whatever the problem is called."""
+    on = samples([[0.5, 1.0], [1.5, -2.0]], latent=0, network="linear", fixed=True)
+    with jax.enable_x64(True):
+        both = players(Architecture(), on, jax.random.key(0))
+        v = minibatches(dg.variant("wgan-linear"), on, jax.random.key(0), 2).velocity(both)
+    np.testing.assert_allclose(v.phi.w, [1.0 - 0.2, -0.5 - 0.1], rtol=1e-6)
+    np.testing.assert_allclose(v.theta.point, [0.1, 0.2], rtol=1e-6)
+
+
+def test_linear_players_are_refused_where_the_problem_does_not_ask_for_them():
+    for on in (problem("ring8"), samples(np.zeros((1, 2, 2)), network="linear")):
+        with pytest.raises(dg.InputError, match="linear players belong to problems of vectors"):
+            Architecture(kind="linear").resolved(on)

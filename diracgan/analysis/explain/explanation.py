@@ -7,6 +7,7 @@ field, not looked up, so a user's loss is explained as well as a built-in one.
 from __future__ import annotations
 
 import dataclasses
+import pickle
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -70,6 +71,10 @@ class Explanation:
     def __str__(self) -> str:
         return self.render("text")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        held = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return _unpickled, (pickle.dumps(held),)
+
     def render(self, format: str) -> str:
         """As ``"text"``, ``"latex"`` (the body of a document) or ``"markdown"``.
 
@@ -131,6 +136,14 @@ class Explanation:
             else [[str(e) for e in row] for row in self.jacobian.tolist()],
             "eigenvalues": [{"value": str(e), "multiplicity": n} for e, n in self.eigenvalues],
         }
+
+
+def _unpickled(held: bytes) -> Explanation:
+    """An explanation with its expressions as they were written: SymPy would evaluate them anew."""
+    from sympy import evaluate
+
+    with evaluate(False):
+        return Explanation(**pickle.loads(held))
 
 
 def explain(

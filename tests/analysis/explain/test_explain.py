@@ -1,6 +1,7 @@
 """Formulas derived from the definition are the field itself; statements are computed, so they hold for any loss."""
 
 import json
+import pickle
 
 import jax
 import jax.numpy as jnp
@@ -188,6 +189,14 @@ def users(critic, generator=None, **body):
         "generator_loss": generator or (lambda self, real, fake, x_real, x_fake: -jnp.mean(fake)),
     }
     return type("Mine", (dg.Variant,), body)()
+
+
+@pytest.mark.parametrize("name", ["ns", "wgan-gp"])  # functions of our own; brackets that SymPy would expand
+def test_an_explanation_is_pickled_as_it_is(name):
+    found = explain(dg.variant(name))
+    again = pickle.loads(pickle.dumps(found))
+    assert again == found
+    assert str(again) == str(found)
 
 
 def test_a_users_loss_is_explained():
