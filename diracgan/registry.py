@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -15,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from .errors import InputError, one_line, shown, unknown, word
+from .errors import InputError, number, one_line, shown, unknown, word
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
@@ -27,14 +28,29 @@ class _Entry(NamedTuple):
     reference: str
 
 
+class SpecParts(NamedTuple):
+    """The parts of ``[SOURCE:]NAME[:k=v,...]``.
+
+    Attributes:
+        source: the file or the module that registers the name; ``""`` where nothing is to be imported.
+        name: the name; ``""`` where a file is to have one alone.
+        settings: what follows it.
+    """
+
+    source: str
+    name: str
+    settings: str
+
+
 class Registry(Generic[T]):
     """The things of one kind by their names, in the order of registration.
 
     Args:
         kind: what one of them is called in messages, e.g. ``"variant"``.
         summary: a thing's one line.
-        also: other names that may be given where one of these is asked for, for messages.
-        families: prefix -> (NAME -> the thing called ``prefix:NAME``, or None), for what is not listed one by one.
+        also: other names that may be given where one of these is asked for.
+        families: prefix -> (NAME -> the thing called ``prefix:NAME``, or None), for what is not listed one by one; the
+            prefix may be left out where nothing registered has the name.
 
     Example:
         >>> colours = Registry("colour", summary=str)
@@ -56,7 +72,7 @@ class Registry(Generic[T]):
     ) -> None:
         """Begin without entries."""
         self.kind, self._summary, self._families = kind, summary, families or {}
-        self._also = [*also, *(f"{prefix}:NAME" for prefix in self._families)]
+        self._also = frozenset(also)
         self.entries: dict[str, _Entry] = {}
 
     def __contains__(self, name: object) -> bool:
@@ -84,7 +100,8 @@ class Registry(Generic[T]):
 
     def unknown(self, name: object) -> InputError:
         """The error for a name that is not registered, not raised."""
-        return unknown(self.kind, name, [*self.entries, *self._also])
+        families = (f"{prefix}:NAME" for prefix in self._families)
+        return unknown(self.kind, name, [*self.entries, *self._also, *families])
 
     def add(self, name: str, thing: T, reference: str = "") -> None:
         """Register ``thing`` as ``name``; its own definition, run again, replaces it.
@@ -139,30 +156,42 @@ class Registry(Generic[T]):
         Raises:
             InputError: naming what is wrong: the file, its own error line, or the name.
         """
-        if not isinstance(spec, str):
-            raise self.unknown(spec)
-        head, _, rest = spec.partition(":")
-        if head in self.entries:
-            return head, rest
-        if head in self._families:
-            member, _, rest = rest.partition(":")
-            if f"{head}:{member}" not in self:
-                raise self.unknown(f"{head}:{member}")
-            return f"{head}:{member}", rest
-        file = re.match(r"(.*?\.py)(?::|$)", spec)
-        if file or "/" in head:
-            source, rest = (file[1], spec[file.end() :]) if file else (head, rest)
-            names = self.load_file(source)
-        elif rest and "=" not in rest.split(":")[0]:
-            source, names = head, self.load_module(head)
-        else:
-            raise self.unknown(head)
-        name, _, rest = rest.partition(":")
+        source, name, rest = self.parts(spec)
+        if not source:
+            if name not in self and name not in self._also:
+                raise self.unknown(name)
+            return name, rest
+        names = self.load_file(source) if is_file(source) else self.load_module(source)
         if not name and len(names) == 1:
             name = names[0]
         if name not in names:
             raise unknown(f"{self.kind} in {source}", name, names)
         return name, rest
+
+    def parts(self, spec: str) -> SpecParts:
+        """The parts of what :meth:`find` takes; nothing is imported, and whether there is such a name is not asked.
+
+        Example:
+            >>> colours = Registry("colour", summary=str)
+            >>> colours.parts("mine.py:red:k=2"), colours.parts("red:k=2").source
+            (SpecParts(source='mine.py', name='red', settings='k=2'), '')
+        """
+        if not isinstance(spec, str):
+            raise self.unknown(spec)
+        head, _, rest = spec.partition(":")
+        if head in self.entries or head in self._also:
+            return SpecParts("", head, rest)
+        if head in self._families:
+            member, _, rest = rest.partition(":")
+            return SpecParts("", f"{head}:{member}", rest)
+        for prefix, member_of in self._families.items():
+            if head.isidentifier() and member_of(head):
+                return SpecParts("", f"{prefix}:{head}", rest)
+        source, rest = source_and_rest(spec)
+        if not (is_file(source) or (rest and "=" not in rest.split(":")[0])):
+            return SpecParts("", head, rest)
+        name, _, rest = rest.partition(":")
+        return SpecParts(source, name, rest)
 
     def load_file(self, path: str) -> list[str]:
         """Import a Python file and return the names of this kind that it registers.
@@ -230,6 +259,25 @@ def assignment(word: str) -> tuple[str, str | None]:
     return name.replace("-", "_"), value if equals else None
 
 
+def parameter_range(word: str) -> tuple[str, tuple[float, float] | None]:
+    """The name and the ends in ``NAME=LOW:HIGH``, None where the name stands alone.
+
+    Raises:
+        InputError: for what is neither.
+
+    Example:
+        >>> parameter_range("lr-ratio=0.1:2"), parameter_range("lr")
+        (('lr_ratio', (0.1, 2.0)), ('lr', None))
+    """
+    name, span = assignment(word)
+    ends = [] if span is None else [end.strip() for end in span.split(":")]
+    if not name or (span is not None and not (len(ends) == 2 and all(ends))):
+        raise InputError(f"{word!r} is not a parameter with its range; allowed: NAME or NAME=LOW:HIGH")
+    if not ends:
+        return name, None
+    return name, (number(f"low of {name}", ends[0]), number(f"high of {name}", ends[1]))
+
+
 def settings(
     text: str, spec: str = "", first: str | None = None, known: Collection[str] = ()
 ) -> dict[str, str]:
@@ -289,6 +337,38 @@ def merged(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
 
 
 # ---------------------------------------------------------------- a user's own files
+
+
+def source_and_rest(spec: str) -> tuple[str, str]:
+    """The file, up to its ``.py``, or the module with which ``SOURCE:...`` begins, and what follows its colon.
+
+    Example:
+        >>> source_and_rest("C:/mine.py:loss:k=2"), source_and_rest("package.module:loss")
+        (('C:/mine.py', 'loss:k=2'), ('package.module', 'loss'))
+    """
+    if file := re.match(r"(.*?\.py)(?::|$)", spec):
+        return file[1], spec[file.end() :]
+    source, _, rest = spec.partition(":")
+    return source, rest
+
+
+def is_file(source: str) -> bool:
+    """Whether a source is a file's path, not the dotted name of a module.
+
+    Example:
+        >>> is_file("mine.py"), is_file("losses/mine"), is_file("package.module")
+        (True, True, False)
+    """
+    return source.endswith(".py") or "/" in source or os.sep in source
+
+
+def import_source(source: str, what: str) -> ModuleType:
+    """A user's file, or a module by its dotted name; ``what`` a file does that is wanted of it.
+
+    Raises:
+        InputError: when it is missing or raises; its own error line is shown.
+    """
+    return import_file(source, what) if is_file(source) else import_module(source)
 
 
 def import_file(path: str, what: str) -> ModuleType:

@@ -1,12 +1,14 @@
 """What is chosen by name: one registry, one reader of ``NAME:k=v,...``, and a user's own files."""
 
+import re
 import textwrap
 
 import numpy as np
 import pytest
+from sources import modules
 
 import diracgan as dg
-from diracgan.registry import Registry, settings, source
+from diracgan.registry import Registry, parameter_range, settings, source
 from diracgan.rules import RULES
 from diracgan.training.problems import PROBLEMS
 from diracgan.training.tricks import TRICKS
@@ -129,6 +131,39 @@ def test_a_taken_or_a_bad_name_is_refused():
             registry.add(name, len)
     with pytest.raises(dg.InputError, match="a rule is a subclass of Rule"):
         dg.register_rule("registry-wrong")(dict)
+
+
+@pytest.mark.parametrize(
+    ("registry", "spec", "parts"),
+    [
+        (VARIANTS, "ns:r1=0.1", ("", "ns", "r1=0.1")),
+        (VARIANTS, "stylegan:r1=0.1", ("", "stylegan", "r1=0.1")),
+        (VARIANTS, "nothing:r1=0.1", ("", "nothing", "r1=0.1")),
+        (VARIANTS, "of/mine.py:loss:k=2,r1=1", ("of/mine.py", "loss", "k=2,r1=1")),
+        (VARIANTS, "C:/mine.py:loss", ("C:/mine.py", "loss", "")),
+        (VARIANTS, "mine.py", ("mine.py", "", "")),
+        (VARIANTS, "package.module:loss:k=2", ("package.module", "loss", "k=2")),
+        (RULES, "optax:sgd:lr=1", ("", "optax:sgd", "lr=1")),
+        (RULES, "sgd:lr=1", ("", "optax:sgd", "lr=1")),
+        (PROBLEMS, "idx:a, b.gz,labels=c.gz", ("", "idx", "a, b.gz,labels=c.gz")),
+    ],
+)
+def test_what_names_a_thing_has_three_parts(registry, spec, parts):
+    """None of these files and modules exists: nothing is imported to tell."""
+    assert registry.parts(spec) == parts
+
+
+def test_nothing_else_takes_a_name_apart():
+    """Other modules split no text at colons, but for a grid's LOW:HIGH:COUNT."""
+    splits = re.compile(r"""(split|partition)\(["']:["']""")
+    found = {p.name for p in modules() if splits.search(p.read_text(encoding="utf-8"))}
+    assert found == {"registry.py", "grids.py"}
+
+
+@pytest.mark.parametrize("word", ["lr=", "lr=1", "lr=1:", "lr=:2", "lr=1:2:3", "=1:2", ""])
+def test_what_is_not_a_range_is_named(word):
+    with pytest.raises(dg.InputError, match=f"'{word}' is not a parameter with its range"):
+        parameter_range(word)
 
 
 def test_a_setting_imports_no_file(mine):

@@ -171,8 +171,8 @@ def catalogue() -> list[str]:
 
 def _elsewhere(spec: Any) -> bool:
     """Whether another process finds the variant too: not one that was registered in this one alone."""
-    head = str(spec).partition(":")[0]
-    return head not in variants() or head in catalogue()
+    source, name, _ = VARIANTS.parts(str(spec))
+    return bool(source) or name not in variants() or name in catalogue()
 
 
 def _parsed(given: Any, read: Callable[[str], Any], kind: type) -> Any:

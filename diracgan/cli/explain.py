@@ -37,15 +37,16 @@ def command(
     from ..analysis.explain.explanation import explain
 
     preset, found = (
-        _preset((variant.spec or "").partition(":")[0]),
+        _preset(variant.spec),
         explain(made, dim, rule.build(), vector("x0", x0)),
     )
     return CommandResult({**found.as_dict(), "preset": preset}, _said(found, preset, format))
 
 
-def _preset(name: str) -> dict[str, Any] | None:
-    from ..variants import presets
+def _preset(spec: str | None) -> dict[str, Any] | None:
+    from ..variants import VARIANTS, presets
 
+    name = VARIANTS.parts(spec or "").name
     if name not in presets():
         return None
     from ..rules.registry import preset

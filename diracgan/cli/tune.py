@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from ..errors import InputError, number
-from ..registry import assignment
+from ..errors import InputError
+from ..registry import parameter_range
 from .layer import CommandResult, argument, option
 from .options import GameOptions, complex_words, headline
 
@@ -40,13 +40,9 @@ def command(
 def _ranges(words: list[str]) -> dict[str, tuple[float, float] | None]:
     found: dict[str, tuple[float, float] | None] = {}
     for word in (w for text in words for w in text.split(",")):
-        name, span = assignment(word)
-        low, _, high = (span or "").partition(":")
-        if not name or (span is not None and not (low and high)):
-            raise InputError(f"{word!r} is not a parameter to tune; allowed: NAME or NAME=LOW:HIGH")
+        name, ends = parameter_range(word)
         if name in found:
             raise InputError(f"{name} is named twice; allowed: once")
-        ends = None if span is None else (number(f"low of {name}", low), number(f"high of {name}", high))
         found[name] = ends
     if not found:
         raise InputError("which parameters? e.g. diracgan tune r1 lr --variant ns --rule alternating")

@@ -101,7 +101,7 @@ class Lookahead(Rule):
         """Make the inner rule, and let both know the same rates."""
         inner = "simultaneous" if self.inner is None else self.inner
         if isinstance(inner, str):  # of registered names only: a setting imports no file
-            if inner.partition(":")[0] not in RULES:
+            if RULES.parts(inner).name not in RULES.entries:
                 raise RULES.unknown(inner)
             inner = rule(inner)
         if not isinstance(inner, Rule):

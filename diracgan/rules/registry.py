@@ -78,9 +78,6 @@ def rule(name: str, **parameters: Any) -> Rule:
         >>> dg.rule("optax:sgd:lr=0.2,nesterov=true").label
         'optax:sgd(lr=0.2, nesterov=True, alternating=False, n_critic=1)'
     """
-    head = name.partition(":")[0] if isinstance(name, str) else ""
-    if head not in RULES and optax_class(head):
-        name = f"optax:{name}"
     found, rest = RULES.find(name)
     cls = RULES[found]
     return cls(**check(cls, merged(settings(rest, name), parameters)))

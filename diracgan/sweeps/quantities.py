@@ -18,7 +18,7 @@ from ..analysis.thresholds.weight_averaging import flow_gain, gain
 from ..analysis.verdict.verdict import verdict
 from ..ensemble.api import ensemble
 from ..errors import InputError, as_text, one_line, unknown
-from ..registry import import_file, import_module
+from ..registry import import_source, source_and_rest
 from ..rules import Rule
 from . import limit_sets
 from .linear import linear, part
@@ -124,7 +124,7 @@ def _quantity(given: QuantityLike) -> Quantity:
     text = as_text(given).strip()
     if ":" in text:
         return dataclasses.replace(
-            _quantity(function(text)), help=f"a user's function, {text.rpartition(':')[2]}"
+            _quantity(function(text)), help=f"a user's function, {source_and_rest(text)[1]}"
         )
     name = text.lower().replace("-", "_").replace(" ", "_")
     name = _OTHER_NAMES.get(name, name)
@@ -139,13 +139,8 @@ def function(spec: str) -> Callable[[Point], ArrayLike]:
     Raises:
         InputError: when the file or the function is missing, or the file raises on import.
     """
-    source, _, name = spec.rpartition(":")
-    is_file = source.endswith(".py") or "/" in source
-    module = (
-        import_file(source, f"has the function of the quantity {spec!r}")
-        if is_file
-        else import_module(source)
-    )
+    source, name = source_and_rest(spec)
+    module = import_source(source, f"has the function of the quantity {spec!r}")
     made = getattr(module, name, None)
     if made is None or not callable(made):
         choices = [

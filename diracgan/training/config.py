@@ -22,14 +22,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, listed, mapping, number, shown, unknown
 from ..parameters import Parametric, param, parameters
-from ..registry import Registry, source as source_of
+from ..registry import Registry, settings as read_settings, source as source_of
 from ..rules import RULES, Rule, rule
 from ..variants import VARIANTS, Variant, parse, with_values
 from ..variants.presets import PRESETS
@@ -259,7 +258,8 @@ def chosen_in(spec: str) -> set[str] | None:
         >>> chosen_in("wgan-gp:lam=0.5")
         {'lam'}
     """
-    return None if spec.partition(":")[0] in PRESETS else {*re.findall(r"[:,]\s*(\w+)\s*=", spec)}
+    _, name, given = VARIANTS.parts(spec)
+    return None if name in PRESETS else {*read_settings(given, spec)}
 
 
 def _moves(given: Any, kind: str, losses: Variant) -> Rule:

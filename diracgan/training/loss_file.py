@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..registry import Registry
-from ..variants import variants
-from ..variants.presets import PRESETS
+from ..registry import Registry, is_file, source_and_rest
+from ..variants import VARIANTS
 
 COPY = "loss.py"
 _log = logging.getLogger("diracgan.training")
@@ -40,8 +39,8 @@ def file_of(spec: str) -> Path | None:
         >>> file_of("mine.py:loss:k=2"), file_of("ns:r1=0.1")
         (PosixPath('mine.py'), None)
     """
-    head = spec.partition(":")[0]
-    return Path(head) if head.endswith(".py") or "/" in head or os.sep in head else None
+    source = VARIANTS.parts(spec).source
+    return Path(source) if is_file(source) else None
 
 
 def trusted(spec: str, digest: str | None, folder: Path, trust: bool, source: str) -> str:
@@ -60,13 +59,12 @@ def trusted(spec: str, digest: str | None, folder: Path, trust: bool, source: st
     Raises:
         InputError: for code without trust, or code that is not what the run was made with.
     """
-    head, _, rest = spec.partition(":")
-    if head in variants() or head in PRESETS:
+    parts, file = VARIANTS.parts(spec), file_of(spec)
+    if not parts.source:
         return spec
-    file = file_of(spec)
     if file is None:
         if not trust:
-            raise _refused(source, f"the module {head!r}")
+            raise _refused(source, f"the module {parts.source!r}")
         return spec
     chosen = file if digest is None else _same([file, folder / COPY], digest)
     if chosen is None:
@@ -76,7 +74,7 @@ def trusted(spec: str, digest: str | None, folder: Path, trust: bool, source: st
         )
     if not trust:
         raise _refused(source, repr(str(chosen)))
-    return f"{chosen}:{rest}"
+    return f"{chosen}:{source_and_rest(spec)[1]}"
 
 
 def named(spec: str, registry: Registry[Any], trust: bool, source: str) -> str:
@@ -85,18 +83,16 @@ def named(spec: str, registry: Registry[Any], trust: bool, source: str) -> str:
     Raises:
         InputError: for code without trust.
     """
-    head, member = [*spec.split(":"), ""][:2]
-    known = head in registry or f"{head}:{member}" in registry  # a family's, such as optax:NAME
-    if not known and (":" in spec or file_of(spec) is not None) and not trust:
-        raise _refused(source, repr(head))
+    if (code := registry.parts(spec).source) and not trust:
+        raise _refused(source, repr(code))
     return spec
 
 
 def announce(spec: str, source: str) -> None:
     """Say in the log what code runs because of a config; nothing of a registered variant."""
-    if ":" in spec:
+    if module := VARIANTS.parts(spec).source:
         file = file_of(spec)
-        what = f"the module {spec.partition(':')[0]}" if file is None else f"{file} (SHA-256 {sha256(file)})"
+        what = f"the module {module}" if file is None else f"{file} (SHA-256 {sha256(file)})"
         _log.warning("%s: running the code of %s", source, what)
 
 

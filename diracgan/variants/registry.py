@@ -75,10 +75,7 @@ def check_variant(given: object) -> Variant:
 
 
 def _read(spec: str, given: dict[str, Any]) -> Variant:
-    if not isinstance(spec, str):
-        raise VARIANTS.unknown(spec)
-    head, _, rest = spec.partition(":")
-    name, rest = (head, rest) if head in PRESETS and head not in VARIANTS else VARIANTS.find(spec)
+    name, rest = VARIANTS.find(spec)
     given = merged(dict(settings(rest, spec)), given)
     if name in PRESETS and name not in VARIANTS:
         return build(VARIANTS[PRESETS[name].variant], {**PRESETS[name].modifiers, **given})

@@ -76,11 +76,11 @@ def variant_of(spec: str) -> Variant:
             ...
         diracgan.errors.InputError: unknown variant 'my.py'...
     """
-    from ..variants import build, variant, variants
+    from ..variants import VARIANTS, build, variant, variants
 
-    name, _, rest = spec.partition(":")
-    if name not in variants():
-        raise unknown("variant", name, variants())
+    source, name, rest = VARIANTS.parts(spec)
+    if source or name not in variants():
+        raise unknown("variant", source or name, variants())
     made = build(type(variant(name)), settings(rest)) if rest else variant(name)
     bounded(made.hyperparameters)
     return made
@@ -98,7 +98,9 @@ def rule_of(spec: str) -> Rule | None:
 
     if not spec:
         return None
-    name, _, rest = spec.partition(":")
+    source, name, rest = RULES.parts(spec)
+    if source or name not in RULES.entries:
+        raise RULES.unknown(source or name)
     given, known = settings(rest), parameters(RULES[name])
     for n in given:
         if n in known and known[n].kind == "object":  # text would make a rule within the rule

@@ -13,6 +13,7 @@ from ...numerics.branching import crossing_tangent
 from ...numerics.continuation import PathPoint, SignChange, SolutionPath, StepControl, continue_path
 from ...numerics.deflation import deflated_roots
 from ...records import Record
+from ...registry import parameter_range
 from ...rules import Rule
 from ...variants import Variant
 from ..decision_thresholds import T
@@ -340,15 +341,12 @@ def named_range(over: str, low: float | None, high: float | None) -> tuple[str, 
     """A name, and the range that stands behind it or is given apart."""
     if not isinstance(over, str):
         raise InputError(f"over = {shown(over)} is not a parameter; allowed: a name, as in over='gamma=0:2'")
-    name, equals, span = over.partition("=")
-    if not equals:
+    name, ends = parameter_range(over)
+    if ends is None:
         return name, low, high
-    parts = span.split(":")
-    if len(parts) != 2:
-        raise InputError(f"over = {shown(over)} is not a range; allowed: NAME=LOW:HIGH")
     if low is not None or high is not None:
         raise InputError(f"the range is given twice, in {shown(over)} and by low or high; allowed: once")
-    return name, number(f"low of {name}", parts[0]), number(f"high of {name}", parts[1])
+    return name, *ends
 
 
 def _beginning(handle: ParameterHandle, low: float, high: float) -> float:
