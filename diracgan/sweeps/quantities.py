@@ -6,11 +6,10 @@ import dataclasses
 import hashlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, SupportsFloat, TypeAlias, cast
 
 import jax
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ..analysis.kinds import Kind
 from ..analysis.linear.settings import LinearSettings
@@ -25,7 +24,7 @@ from .linear import linear, part
 from .quantity import LINEAR, POINT, QUANTITIES, SAMPLES, TAIL, WHOLE, Point, Quantity
 from .settings import RunSettings
 
-QuantityLike: TypeAlias = str | Quantity | Callable[[Point], ArrayLike]
+QuantityLike: TypeAlias = str | Quantity | Callable[[Point], SupportsFloat]
 """What names one quantity: its name, itself, or a user's own function."""
 
 _OTHER_NAMES = {
@@ -133,7 +132,7 @@ def _quantity(given: QuantityLike) -> Quantity:
     return QUANTITIES[name]
 
 
-def function(spec: str) -> Callable[[Point], ArrayLike]:
+def function(spec: str) -> Callable[[Point], SupportsFloat]:
     """The function that ``path.py:name`` or ``package.module:name`` names.
 
     Raises:
@@ -147,7 +146,7 @@ def function(spec: str) -> Callable[[Point], ArrayLike]:
             n for n, x in vars(module).items() if inspect.isfunction(x) and x.__module__ == module.__name__
         ]
         raise unknown(f"function in {source}", name, choices)
-    return made
+    return cast("Callable[[Point], SupportsFloat]", made)
 
 
 def fingerprint(q: Quantity) -> str:

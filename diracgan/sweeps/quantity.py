@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 from ..analysis.kinds import KINDS, OUTCOMES
 from ..analysis.linear.status import STATUSES
 
 if TYPE_CHECKING:
     import numpy as np
-    from numpy.typing import ArrayLike
 
     from ..rules import Rule
     from ..variants import Variant
@@ -74,7 +73,7 @@ class Quantity:
     map_unit: str = "1"
     flags: tuple[str, ...] = ()
     extra: tuple[tuple[str, int], ...] = ()
-    function: Callable[[Point], ArrayLike] | None = None
+    function: Callable[[Point], SupportsFloat] | None = None
 
     @property
     def dtype(self) -> str:
