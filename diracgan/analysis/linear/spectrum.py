@@ -109,8 +109,18 @@ def spectrum(
         >>> dg.spectrum(dg.variant("wgan-gp", c=1.0)).status
         'no-derivative'
     """
-    around = settings(variant, rule, dim, x0, at, rate_d, rate_g)
-    decided = decisions([around], 1)
+    return spectrum_of(settings(variant, rule, dim, x0, at, rate_d, rate_g))
+
+
+def spectrum_of(around: LinearSettings) -> Spectrum:
+    """The spectrum of settings that have been checked.
+
+    Example:
+        >>> import diracgan as dg
+        >>> spectrum_of(settings(dg.variant("ns").with_(r1=0.1))).status
+        'stable'
+    """
+    rule, decided = around.rule, decisions([around], 1)
     status = STATUSES[decided.status[0]]
     made = functools.partial(
         Spectrum,

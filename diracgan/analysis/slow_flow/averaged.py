@@ -151,7 +151,19 @@ def averaged(
     """
     check_untraced("dg.averaged", variant, rule, phi0, theta0)
     check_variant(variant)
-    made = dataclasses.replace(make_rule(rule) if isinstance(rule, str) else check_rule(rule), ema=None)
+    made = make_rule(rule) if isinstance(rule, str) else check_rule(rule)
+    return _averaged_from(variant, made, phi0, theta0, dim, x0)
+
+
+def _averaged_from(
+    variant: Variant,
+    rule: Rule,
+    phi0: ArrayLike | None,
+    theta0: ArrayLike | None,
+    dim: int | None,
+    x0: ArrayLike | None,
+) -> AveragedFlow:
+    """The averaged flow from a start; InputError where there is none."""
     phi, theta, datum = starts(phi0, theta0, 1 if phi0 is theta0 is dim is None else dim, x0)
     if len(datum) != 1:
         raise InputError(
@@ -162,7 +174,7 @@ def averaged(
     if not math.hypot(phi[0], theta[0] - datum[0]) > 0:
         raise InputError("the start is the equilibrium; allowed: phi0 and theta0 elsewhere")
     with jax.enable_x64(True):
-        return _computed(variant, made, datum, Players(phi, theta))
+        return _computed(variant, dataclasses.replace(rule, ema=None), datum, Players(phi, theta))
 
 
 def adaptive_flow(
@@ -182,7 +194,7 @@ def adaptive_flow(
     if variant is None or rule is None or not rule.is_adaptive or dim not in (None, 1):
         return None
     try:
-        found = averaged(variant, rule, phi0=start[0], theta0=start[1], x0=x0)
+        found = _averaged_from(variant, rule, *start, None, x0)
     except InputError:  # its steps follow the gradient, or x0 has more dimensions
         return None
     return None if found.kind is Outcome.UNDECIDED else found

@@ -40,10 +40,7 @@ def _falls(case: Case) -> Answer | None:
     steady = len(t) >= T.monotone and np.all(np.diff(r[-T.monotone :]) < 0)
     if not steady or trends.held_up(case) or r[-1] >= T.fallen_at_last * case.sizes[0]:
         return None
-    law = decay_laws.power_law(t, r)
-    if law is None or law.exponent <= 0 or law.error >= T.law_error_at_last * law.exponent:
-        return None
-    return trends.sublinear(case, law)
+    return _by_a_law(case, t, r)
 
 
 def _falls_within(case: Case) -> Answer | None:
@@ -53,6 +50,10 @@ def _falls_within(case: Case) -> Answer | None:
     t, r = last.stretch.t[rows], case.distances(last)[rows]
     if np.any(np.diff(r) >= 0) or r[-1] > T.fallen * r[0] or r[-1] > T.fallen_within * case.r0:
         return None
+    return _by_a_law(case, t, r)
+
+
+def _by_a_law(case: Case, t: np.ndarray, r: np.ndarray) -> Answer | None:
     law = decay_laws.power_law(t, r)
     if law is None or law.exponent <= 0 or law.error >= T.law_error_at_last * law.exponent:
         return None

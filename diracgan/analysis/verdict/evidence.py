@@ -17,7 +17,8 @@ from ...variants import Variant
 from ..decision_thresholds import T
 from ..dynamical_system import ContinuousSystem, DiscreteSystem, DynamicalSystem, Stretch
 from ..kinds import Kind
-from ..linear.spectrum import Spectrum, spectrum
+from ..linear.settings import LinearSettings
+from ..linear.spectrum import Spectrum, spectrum_of
 from ..linear.status import DECIDED
 from ..orbits import rest_points
 from . import formatting, windows
@@ -114,15 +115,9 @@ class Case:
 
     def spectrum(self, z: np.ndarray) -> Spectrum:
         """The linearisation at a point, (2d,)."""
-        d, rates = self.system.dim, self.system.rates
-        return spectrum(
-            self.variant,
-            x0=np.asarray(self.system.x0),
-            at=(z[:d], z[d:]),
-            rule=self.rule,
-            rate_d=float(rates.phi),
-            rate_g=float(rates.theta),
-        )
+        d, (rate_d, rate_g) = self.system.dim, self.system.rates
+        rates, x0 = Players(float(rate_d), float(rate_g)), np.asarray(self.system.x0)
+        return spectrum_of(LinearSettings(self.variant, self.rule, Players(z[:d], z[d:]), x0, rates))
 
     @property
     def clock(self) -> str:

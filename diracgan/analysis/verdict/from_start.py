@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +15,7 @@ from ...errors import one_line
 from ...game import Players
 from ..kinds import Kind
 from ..linear.settings import LinearSettings
-from ..linear.spectrum import spectrum
+from ..linear.spectrum import spectrum_of
 from ..linear.status import DECIDED, Status
 from .adaptive import by_averaging
 from .decide import decide
@@ -50,9 +52,7 @@ def _line_that_decides(asked: LinearSettings, system: DiracSystem, begin: Player
     line = invariant_line(system, begin) if np.any(asked.x0) else None
     if line is None:
         return None
-    rate_d, rate_g = float(asked.rates.phi), float(asked.rates.theta)
-    whole, on = (
-        spectrum(asked.variant, x0=np.asarray(x), rate_d=rate_d, rate_g=rate_g).status
-        for x in (asked.x0, line.flat(system).x0)
-    )
+    data = (np.asarray(x) for x in (asked.x0, line.flat(system).x0))
+    at_rest = (dataclasses.replace(asked, point=Players(np.zeros_like(x), x), x0=x) for x in data)
+    whole, on = (spectrum_of(around).status for around in at_rest)
     return line if whole == Status.MARGINAL and on in DECIDED else None

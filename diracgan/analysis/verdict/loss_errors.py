@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +15,40 @@ _PACKAGE = Path(__file__).resolve().parents[2]
 
 
 def raised_by_loss(error: BaseException, variant: Variant) -> bool:
-    """Whether the traceback passes through code of the variant that is not this package's, and nobody interrupted it.
+    """Whether the innermost code of the variant or of this package that raised it is the variant's.
+
+    An error that was raised from another is judged by that one: a bug of ours which a loss raises anew stays ours. One
+    that only came up while another was handled is judged by itself. An interrupt is nobody's error.
 
     Example:
         >>> import diracgan as dg
         >>> raised_by_loss(ValueError("ours"), dg.variant("ns"))
         False
     """
-    files, chain = _files(variant), [error]
-    while (before := chain[-1].__cause__ or chain[-1].__context__) is not None:
-        chain.append(before)
-    if not all(isinstance(e, Exception) for e in chain):
+    if not all(isinstance(e, Exception) for e in _chain(error, lambda e: e.__cause__ or e.__context__)):
         return False
-    return any(f.filename in files for e in chain for f in traceback.extract_tb(e.__traceback__))
+    files = _files(variant)
+    for raised in reversed(_chain(error, lambda e: e.__cause__)):
+        # JAX's and NumPy's code, and modules that a loss imports, stand for whoever called them
+        frames = [f.filename for f in traceback.extract_tb(raised.__traceback__)]
+        known = [name in files for name in frames if name in files or _is_ours(name)]
+        if known:
+            return known[-1]
+    return False
+
+
+def _chain(
+    error: BaseException, before: Callable[[BaseException], BaseException | None]
+) -> list[BaseException]:
+    """The error and those before it, the latest first."""
+    chain = [error]
+    while (earlier := before(chain[-1])) is not None and earlier not in chain:
+        chain.append(earlier)
+    return chain
+
+
+def _is_ours(name: str) -> bool:
+    return Path(name).resolve().is_relative_to(_PACKAGE)
 
 
 def _files(variant: Variant) -> set[str]:
@@ -35,7 +57,7 @@ def _files(variant: Variant) -> set[str]:
     kinds = {base for part in parts for base in type(part).__mro__ if issubclass(base, Parametric)}
     methods = [inspect.unwrap(m) for kind in kinds for m in vars(kind).values() if callable(m)]
     written = [m.__code__.co_filename for m in methods if hasattr(m, "__code__") and not _is_made(m)]
-    return {name for name in written if not Path(name).resolve().is_relative_to(_PACKAGE)}
+    return {name for name in written if not _is_ours(name)}
 
 
 def _is_made(method: Any) -> bool:

@@ -1,10 +1,14 @@
 """Whose error it is: the user's loss's, ours, or the interrupt's."""
 
+import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import diracgan as dg
+from diracgan.analysis.linear.settings import settings
+from diracgan.analysis.verdict import from_start
 from diracgan.analysis.verdict.loss_errors import raised_by_loss
 from diracgan.cli.failures import explain
 
@@ -36,6 +40,73 @@ def test_an_error_is_the_losss_where_the_traceback_passes_through_it():
     assert raised_by_loss(error_of(variant.critic_loss, 0, 0, 0, 0), variant)
     assert not raised_by_loss(error_of(dg.variant, "no-such-loss"), variant)
     assert not raised_by_loss(error_of(explain), variant)
+
+
+def planted(error):
+    """A function of this package with a bug that raises ``error``."""
+    space = {"error": error}
+    exec(compile("def helper():\n    raise error", str(Path(dg.__file__).parent / "game.py"), "exec"), space)
+    return space["helper"]
+
+
+class Catches(dg.Variant):
+    """A loss that catches what it calls, and then does what it is told."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        try:
+            self.first()
+        except Exception as error:
+            self.then(error)
+
+    def mine(self):
+        raise KeyError("mine")
+
+    def again(self, error):
+        raise error
+
+    def anew(self, error):
+        raise ValueError("of mine") from error
+
+    def instead(self, error):
+        raise ValueError("of mine")
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "is_the_losss"),
+    [
+        ("mine", "again", True),
+        ("mine", "anew", True),
+        ("mine", "ours", False),  # a bug of ours while the loss handles its own
+        ("ours", "again", False),
+        ("ours", "anew", False),
+        ("ours", "instead", True),  # it has dealt with ours
+    ],
+)
+def test_an_error_in_a_losss_except_block_is_whose_code_raised_it(first, then, is_the_losss):
+    variant, bug = Catches(), planted(TypeError("ours"))
+    ways = {"mine": variant.mine, "again": variant.again, "anew": variant.anew, "instead": variant.instead}
+    object.__setattr__(variant, "first", ways.get(first, bug))
+    object.__setattr__(variant, "then", ways.get(then, lambda error: bug()))
+    error = error_of(variant.critic_loss, 0, 0, 0, 0)
+    assert raised_by_loss(error, variant) is is_the_losss
+
+
+@pytest.mark.parametrize(("then", "is_the_losss"), [("again", True), ("ours", False)])
+def test_a_bug_of_ours_that_a_loss_reaches_is_no_verdict(monkeypatch, then, is_the_losss):
+    variant, bug = Catches(), planted(TypeError("a bug of ours"))
+    object.__setattr__(variant, "first", variant.mine)
+    object.__setattr__(variant, "then", variant.again if then == "again" else lambda error: bug())
+    monkeypatch.setattr(from_start, "decide", lambda case: variant.critic_loss(0, 0, 0, 0))
+    asked = settings(dg.variant("ns"), at=([0.1], [0.2]))
+    asked = dataclasses.replace(asked, variant=variant)
+    monkeypatch.setattr(from_start, "Case", lambda *given: SimpleNamespace(note=print))
+    monkeypatch.setattr(from_start.dirac, "game", lambda *given: SimpleNamespace(project=lambda point: point))
+    if is_the_losss:
+        _, answer = from_start.answer_from(asked, 1.0)
+        assert (answer.kind, answer.text) == ("undecided", "undecided: the loss failed with KeyError: 'mine'")
+    else:
+        with pytest.raises(TypeError, match="a bug of ours"):
+            from_start.answer_from(asked, 1.0)
 
 
 def test_a_loss_given_to_python_c_or_in_a_folder_named_like_the_packages_is_the_users():

@@ -69,9 +69,9 @@ def by_exponents(case: Case, numbers: dict[str, Any]) -> Answer | None:
         if not windows.on_a_curve(rows.zs):
             return None
         case.note(f"Lyapunov exponents over {over}: {shown}")
-        if (several := circles_in_turn(case, numbers)) is not None:
-            return several
-        return _invariant_circle(numbers, found.values, windows.mean_period(rows))
+        return circles_in_turn(case, numbers) or _invariant_circle(
+            numbers, found.values, windows.mean_period(rows)
+        )
     several = bool(zero[0]) and np.sum(zero) >= 2
     frequencies = two_frequencies(case) if several else None
     if frequencies is None or np.all(zero):

@@ -58,10 +58,9 @@ def wanders(case: Case, stretch: Stretch) -> Answer | None:
         return None
     if not (case.looks and windows.on_a_curve(case.motion.advance(stretch.end, 0.0, 1.0, 1).zs)):
         return None
-    if orbit is None or (orbit.method is Method.LYAPUNOV and not orbit.repels):
-        several = attractors.circles_in_turn(case, numbers)
-        if several is not None:
-            return several
+    wanders = orbit is None or (orbit.method is Method.LYAPUNOV and not orbit.repels)
+    if wanders and (several := attractors.circles_in_turn(case, numbers)):
+        return several
     period = None if orbit is None else orbit.period
     if orbit is not None:
         numbers |= numbers_of(orbit)
