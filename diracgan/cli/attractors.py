@@ -49,7 +49,7 @@ def command(
         ),
     ] = None,
 ) -> CommandResult:
-    """Find what the starts in a box end on, with the share of each, and how large a kick the equilibrium survives.
+    """Find the attractors of starts in a box, the share of each, and how large a kick the equilibrium survives.
 
     Example: diracgan attractors ns --r1 0.5 --rule optimistic --lr 1.28 --box 1.5
     """

@@ -13,10 +13,10 @@ def command(
         list[str] | None, option("--only", "Measure only this; repeatable.", metavar="NAME")
     ] = None,
     quick: Annotated[
-        bool, option("--quick", "A sixth of the trajectories: what a call costs counts more.")
+        bool, option("--quick", "A sixth of the trajectories: the cost of each call weighs more.")
     ] = False,
 ) -> CommandResult:
-    """Measure ensembles and spectra on this machine, beside the figures of the benchmarks.
+    """Measure ensembles and spectra on this machine, beside the benchmarks' published figures.
 
     Example: diracgan bench --quick
     """

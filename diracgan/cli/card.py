@@ -20,7 +20,7 @@ def command(
     ] = None,
     every: Annotated[bool, option("--all", "Every card, each as NAME.gif.")] = False,
 ) -> CommandResult:
-    """Draw a published statement, the orbit that shows otherwise, what is true, and the command: a square, in motion.
+    """Draw a card to share: a published statement, the orbit that refutes it, what is true, and the command, in motion.
 
     Example: diracgan card never-converges --out card.gif
     """

@@ -20,6 +20,7 @@ from .layer import (
     tell,
     written,
 )
+from .options import DeviceOption
 
 _SUFFIXES = {".md": "markdown", ".json": "json"}
 
@@ -31,10 +32,14 @@ class ComparisonOptions:
     tier: Annotated[
         str,
         option(
-            "--tier", "How long: 2 minutes, 20, or a GPU's time; ci by default.", metavar="ci|standard|full"
+            "--tier",
+            "How long: 2 minutes, 20 minutes, or hours of a GPU; ci by default.",
+            metavar="ci|standard|full",
         ),
     ] = "ci"
-    seed0: Annotated[int, option("--seed0", "The first seed; all others follow it.", metavar="N")] = 0
+    seed0: Annotated[
+        int, option("--seed0", "The first seed, which all others follow; 0 by default.", metavar="N")
+    ] = 0
     width: Annotated[
         int | None, option("--width", "Units of a hidden layer; the tier's by default.", metavar="W")
     ] = None
@@ -42,7 +47,7 @@ class ComparisonOptions:
         list[str] | None,
         option(
             "--variant -v",
-            "NAME[:k=v,...], PATH.py:NAME[:k=v,...]; repeatable. The protocol's by default.",
+            "NAME[:k=v,...] or PATH.py:NAME[:k=v,...]; repeatable. The protocol's by default.",
             metavar="NAME",
             names="variant",
         ),
@@ -52,9 +57,11 @@ class ComparisonOptions:
     ] = None
     parts: Annotated[
         str | None,
-        option("--parts", "Keep finished parts in this folder, and skip those that it holds.", metavar="DIR"),
+        option(
+            "--parts", "Keep finished parts in this folder, and skip those that it holds.", metavar="FOLDER"
+        ),
     ] = None
-    device: Annotated[str, option("--device", "Where.", metavar="auto|cpu|gpu|tpu")] = "auto"
+    device: DeviceOption = "auto"
     images: Annotated[
         str | None,
         option("--images", "An IDX file (MNIST) for the full tier's convolutions.", metavar="FILE"),
@@ -89,7 +96,7 @@ class PublishOptions:
 
 
 def command(comparison: ComparisonOptions, to: PublishOptions) -> CommandResult:
-    """Compare predictions with real networks: near equilibrium, by the toy, from scratch, from a checkpoint.
+    """Compare predictions with real networks: near equilibrium, by the Dirac game, from scratch, from a checkpoint.
 
     The four claims are never mixed. Exits with 1 below a threshold of the committed protocol, or when a control that
     must fail does not.

@@ -22,12 +22,16 @@ class LogOptions:
         option("--column", "A series to look at; repeatable; all by default.", metavar="NAME"),
     ] = None
     step: Annotated[
-        str | None, option("--step", "The column that counts steps; step, iteration, ...", metavar="NAME")
+        str | None,
+        option("--step", "The column that counts steps; by default step, iteration, ...", metavar="NAME"),
     ] = None
     interval: Annotated[
         float | None, option("--interval", "Steps from row to row, where no column counts them.")
     ] = None
     after: Annotated[float | None, option("--after", "Leave out the rows before this step.")] = None
+    series: Annotated[
+        bool, option("--series", "Only list the columns of the log and what each is read as.")
+    ] = False
 
 
 def command(
@@ -37,8 +41,9 @@ def command(
     file: Annotated[str, argument("FILE", "A log of any kind, or a folder that holds one.")],
     dim: Annotated[int, option("--dim -d", "Dimension of the Dirac game; 1 by default.", metavar="D")] = 1,
     x0: DatumOption = None,
-    h: Annotated[float | None, option("--h", "Time per step, or the critic's learning rate.")] = None,
-    series: Annotated[bool, option("--series", "Only list what each column of the log is read as.")] = False,
+    h: Annotated[
+        float | None, option("--h", "Time per step; the critic's learning rate where no rule says it.")
+    ] = None,
     out: Annotated[
         str | None, output("Draw the series and its spectrum: .png, .pdf or .svg.", picture, draws=True)
     ] = None,
@@ -48,7 +53,7 @@ def command(
     The run is divided into regimes (at chance, drifting, rotating, one player won, ...), each with its evidence.
 
     Each series is read as a trend, damped oscillations and noise. Frequency and damping come with standard errors;
-    where noise alone would show the like, no oscillation is reported. With --variant (and --rule) they are compared
+    where noise alone could look the same, no oscillation is reported. With --variant (and --rule) they are compared
     with the Dirac game's.
 
     Example: diracgan diagnose run.csv --column d_loss --variant ns --rule alternating --lr 0.01
@@ -57,7 +62,7 @@ def command(
     if made is None and rule.rule is not None:
         raise InputError("--rule belongs to a variant; add --variant NAME")
     chosen, datum = rule.build(), vector("x0", x0)
-    if series:
+    if log.series:
         return _columns(file, log.step)
 
     from ..monitoring.logs import read

@@ -19,7 +19,7 @@ class AverageOptions:
     omega: Annotated[
         float | None, option("--omega", "Angular frequency per unit of time, where no variant gives it.")
     ] = None
-    h: Annotated[float | None, option("--h", "Time per step.")] = None
+    h: Annotated[float | None, option("--h", "Time per step; the rule's by default.")] = None
     decay: Annotated[str | None, option("--decay", "Decays, in [0, 1).", metavar="B,B")] = None
     tau: Annotated[str | None, option("--tau", "Time constants of the flow's average.", metavar="T,T")] = None
     reduction: Annotated[
@@ -46,10 +46,10 @@ def command(
         output("Draw the Bode curve with this orbit on it: .png, .pdf or .svg.", picture, draws=True),
     ] = None,
 ) -> CommandResult:
-    """Show the gain of a weight average over its decay, and find the decay for a wanted gain.
+    """Show the gain of a weight average as a function of its decay, and find the decay for a wanted gain.
 
-    Without --decay or --tau, a curve over all of them (as JSON in full). Steps where --rule, --h or --decay is given,
-    the flow otherwise.
+    Without --decay or --tau, a curve over all of them (in full as JSON). With --rule, --h or --decay for steps, else
+    for the flow.
 
     Example: diracgan ema --variant ns --rule alternating --lr 0.1 --reduce 50
     """

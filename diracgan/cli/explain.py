@@ -14,16 +14,20 @@ def command(
     variant: NamedVariantOptions,
     rule: RuleOptions,
     dim: Annotated[
-        int | None, option("--dim -d", "Dimension of the formulas; 1, or that of --x0.", metavar="1|2")
+        int | None,
+        option("--dim -d", "Dimension of the formulas, 1 or 2; 1, or that of --x0, by default.", metavar="D"),
     ] = None,
     x0: DatumOption = None,
     format: Annotated[
-        str, option("--format", "How it is written.", choices=("text", "latex", "markdown", "json"))
+        str,
+        option(
+            "--format", "How it is written; text by default.", choices=("text", "latex", "markdown", "json")
+        ),
     ] = "text",
 ) -> CommandResult:
     """Print the losses, the field, its Jacobian and eigenvalues as formulas, and what is known to happen.
 
-    They are derived from the definition, a user's own loss as well as a built-in one. With --rule also what its steps
+    They are derived from the definition, for a loss of your own as for a built-in one. With --rule also what its steps
     do, for Adam by its averaged flow.
 
     Example: diracgan explain ns --dim 2

@@ -31,7 +31,7 @@ def _check_address(text: str) -> None:
 
 
 def command(
-    port: Annotated[int, option("--port", "The port; 0 for a free one.")] = 0,
+    port: Annotated[int, option("--port", "The port; 0, a free one, by default.")] = 0,
     file: Annotated[
         list[str] | None,
         option("--file -f", "Offer the variants of this file too; repeatable.", metavar="FILE.py"),

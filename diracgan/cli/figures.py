@@ -18,7 +18,8 @@ def _remove_if_empty(folder: Path) -> None:
 
 def command(
     out: Annotated[
-        str, option("--out -o", "The folder, figures by default; made if its parent exists.", metavar="DIR")
+        str,
+        option("--out -o", "The folder, figures by default; made if its parent exists.", metavar="FOLDER"),
     ] = "figures",
     only: Annotated[
         list[str] | None,

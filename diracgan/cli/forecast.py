@@ -18,7 +18,7 @@ def command(
     ] = None,
     critical: Annotated[
         list[str] | None,
-        option("--critical", "Find from where on it blows up; repeatable.", metavar="lr|beta1"),
+        option("--critical", "Find the value beyond which the run blows up; repeatable.", metavar="lr|beta1"),
     ] = None,
     steps: Annotated[int, option("--steps -n", "How many iterations ahead; 2500 by default.")] = 2500,
     samples: Annotated[int, option("--samples", "Samples that are monitored; 256 by default.")] = 256,
@@ -30,8 +30,8 @@ def command(
     """Say how far losses, logits and samples will spread over the next iterations, from a run's last checkpoint.
 
     Linear response of the whole optimiser step to minibatch noise; nothing is trained. With --try also under other
-    learning rates, moments, batch sizes or penalties, and which of them would be unstable; with --critical from which
-    learning rate or beta1 on.
+    learning rates, moments, batch sizes or penalties, and which of them would be unstable; with --critical the
+    learning rate or beta1 beyond which the run blows up.
 
     Example: diracgan forecast ring8-run --try lr=2e-3 --try beta1=0.9 --critical lr
     """

@@ -22,7 +22,7 @@ def command(
         str, option("--format", "How it is shown; text by default.", choices=("text", "json", "markdown"))
     ] = "text",
 ) -> CommandResult:
-    """Show every variant, penalty, rule, preset, problem and trick with its parameters, defaults and one line.
+    """List the variants, penalties, rules, presets, problems and tricks, with their parameters and defaults.
 
     Example: diracgan list --format markdown
     """

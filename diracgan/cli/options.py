@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..rules import Rule
     from ..variants import Variant
 
-_NAMES = "NAME[:k=v,...], PATH.py:NAME[:k=v,...] or pkg.module:NAME[:k=v,...]"
+_VARIANT = "NAME[:k=v,...], PATH.py:NAME[:k=v,...] or pkg.module:NAME[:k=v,...]; see `diracgan list`."
 
 
 def given_in(group: Any) -> dict[str, Any]:
@@ -35,6 +35,10 @@ def flag(name: str) -> str:
 
 
 DatumOption = Annotated[str | None, option("--x0", "The datum; 0 by default.", metavar="A,B")]
+DeviceOption = Annotated[
+    str | None,
+    option("--device", "Where networks run; auto, JAX's own choice, by default.", metavar="auto|cpu|gpu|tpu"),
+]
 EffortOption = Annotated[
     float, option("--effort", "Factor on a verdict's budget of field evaluations; 1 by default.")
 ]
@@ -45,9 +49,7 @@ class VariantOptions:
     """Which variant, with which parameters, penalties and transforms."""
 
     panel: ClassVar[str] = "Variant"
-    variant: Annotated[
-        str, option("--variant -v", f"{_NAMES}; see `diracgan list`.", metavar="NAME", names="variant")
-    ]
+    variant: Annotated[str, option("--variant -v", _VARIANT, metavar="NAME", names="variant")]
     c: Annotated[float | None, option("--c", "The variant's parameter c.")] = None
     lam: Annotated[float | None, option("--lam", "The variant's parameter lam.")] = None
     gamma: Annotated[
@@ -58,7 +60,7 @@ class VariantOptions:
     r1: Annotated[float | None, option("--r1", "Add (r1/2) |grad D|^2 at the datum.")] = None
     param: Annotated[
         list[str] | None,
-        option("--param -p", "Any parameter or penalty; repeatable.", metavar="NAME=VALUE"),
+        option("--param -p", "Any parameter of the variant, or penalty; repeatable.", metavar="NAME=VALUE"),
     ] = None
 
     def build(self) -> Variant:
@@ -75,7 +77,7 @@ class AnyVariantOptions(VariantOptions):
 
     # here it may be left out
     variant: Annotated[  # type: ignore[assignment]
-        str | None, option("--variant -v", f"{_NAMES}.", metavar="NAME", names="variant")
+        str | None, option("--variant -v", _VARIANT, metavar="NAME", names="variant")
     ] = None
 
     def build_any(self, default: str | None = None) -> Variant | None:
@@ -173,17 +175,18 @@ class RuleOptions:
 
     panel: ClassVar[str] = "Steps"
     rule: Annotated[
-        str | None, option("--rule", "Discrete steps; see `diracgan list`.", metavar="NAME", names="rule")
+        str | None,
+        option("--rule", "Take the steps of this rule; see `diracgan list`.", metavar="NAME", names="rule"),
     ] = None
     lr: Annotated[float | None, option("--lr", "Learning rate of both players.")] = None
-    lr_d: Annotated[float | None, option("--lr-d", "The critic's learning rate.")] = None
-    lr_g: Annotated[float | None, option("--lr-g", "The generator's learning rate.")] = None
+    lr_d: Annotated[float | None, option("--lr-d", "The critic's, in place of --lr.")] = None
+    lr_g: Annotated[float | None, option("--lr-g", "The generator's, in place of --lr.")] = None
     n_critic: Annotated[int | None, option("--n-critic", "Critic steps per iteration.")] = None
     first: Annotated[str | None, option("--first", "Who moves first.", metavar="critic|generator")] = None
     ema: Annotated[float | None, option("--ema", "Decay of the moving average, in [0, 1).")] = None
     rule_param: Annotated[
         list[str] | None,
-        option("--rule-param -r", "Any rule parameter; repeatable.", metavar="NAME=VALUE"),
+        option("--rule-param -r", "Any parameter of the rule; repeatable.", metavar="NAME=VALUE"),
     ] = None
 
     def settings(self) -> dict[str, Any]:
@@ -244,8 +247,8 @@ class FlowOptions:
     solver: Annotated[
         str | None, option("--solver", "tsit5, dopri5, ..., RK45, LSODA, ...", metavar="NAME")
     ] = None
-    rtol: Annotated[float | None, option("--rtol", "Relative tolerance.")] = None
-    atol: Annotated[float | None, option("--atol", "Absolute tolerance.")] = None
+    rtol: Annotated[float | None, option("--rtol", "Relative tolerance; 1e-9 by default.")] = None
+    atol: Annotated[float | None, option("--atol", "Absolute tolerance; 1e-12 by default.")] = None
     backend: Annotated[
         str | None, option("--backend", "Which engine integrates.", metavar="diffrax|scipy")
     ] = None
@@ -256,8 +259,8 @@ class StepOptions:
     """How many steps, and which are kept."""
 
     panel: ClassVar[str] = "Steps"
-    steps: Annotated[int | None, option("--steps -n", "Number of iterations.")] = None
-    every: Annotated[int | None, option("--every", "Keep every k-th iteration.")] = None
+    steps: Annotated[int | None, option("--steps -n", "Number of iterations; 200 by default.")] = None
+    every: Annotated[int | None, option("--every", "Keep every k-th iteration; 1 by default.")] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -266,7 +269,8 @@ class NoiseOptions:
 
     panel: ClassVar[str] = "Noise"
     sde: Annotated[
-        str | None, option("--sde", "Variance of the gradient noise, or 2d of them.", metavar="S")
+        str | None,
+        option("--sde", "Variance of the minibatch noise, one for all or 2d of them.", metavar="S"),
     ] = None
     sde_step: Annotated[float | None, option("--sde-step", "Learning rate h of the SDE.", metavar="H")] = None
     seed: Annotated[int, option("--seed", "Seed of the random numbers; 0 by default.")] = 0

@@ -12,15 +12,17 @@ def command(
         list[str] | None,
         option(
             "--variant -v",
-            "A variant to choose from, also PATH.py:NAME; repeatable. All registered ones by default.",
-            metavar="NAME[:k=v,...]",
+            "A variant to choose from, NAME[:k=v,...] or PATH.py:NAME; repeatable. All by default.",
+            metavar="NAME",
             names="variant",
         ),
     ] = None,
     rule: Annotated[
         list[str] | None,
         option(
-            "--rule", "A rule of your own beside the registered ones; repeatable.", metavar="PATH.py:NAME"
+            "--rule",
+            "A rule of your own beside the registered ones, PATH.py:NAME; repeatable.",
+            metavar="NAME",
         ),
     ] = None,
     out: Annotated[str, output("The page, .html; page.html by default.", endings(".html"))] = "page.html",
@@ -38,9 +40,8 @@ def command(
 
     moved = [_rule_name(r) for r in rule or ()]
     chosen = [parse(v) for v in variant or variants()]
-    text = page(chosen, moved)
+    text, names = page(chosen, moved), [v.name for v in chosen]
     write_text(out, text)
-    names = [v.name for v in chosen]
     size = len(text.encode()) // 1000
     return CommandResult(
         {"out": out, "variants": names, "kilobytes": size},

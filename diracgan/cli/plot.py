@@ -28,14 +28,17 @@ class PictureOptions:
     out: Annotated[
         str | None,
         output(
-            ".png, .pdf, .svg, or moving .gif, .mp4; named after the variant by default.", drawing, draws=True
+            "The picture: .png, .pdf, .svg, or moving .gif, .mp4; named after the variant by default.",
+            drawing,
+            draws=True,
         ),
     ] = None
     view: Annotated[
         str,
         option(
             "--view",
-            "The page; the discriminator's (critic's) line and its fake sample (d = 1); the path in space (d = 3).",
+            "The usual page, by default; the discriminator's (critic's) line with the fake sample (d = 1); the path in "
+            "space (d = 3).",
             choices=VIEWS,
         ),
     ] = "page"
@@ -43,7 +46,7 @@ class PictureOptions:
         bool | None,
         option(
             "--verdict/--no-verdict",
-            "Title the picture with the verdict (seconds more); by default unless eigenvalues foretell the run.",
+            "Title the picture with the verdict (seconds more); by default unless eigenvalues predict the run.",
         ),
     ] = None
     size: SizeOption = None

@@ -15,7 +15,7 @@ def command(
         list[str] | None,
         argument("NAME...", "Losses beside the known ones: PATH.py:NAME, NAME:k=v,...", names="variant"),
     ] = None,
-    alone: Annotated[bool, option("--alone", "These only, without the known ones.")] = False,
+    alone: Annotated[bool, option("--alone", "Only these, without the known ones.")] = False,
     lr: Annotated[float, option("--lr", "The rules' learning rate; 0.1 by default.")] = 0.1,
     dim: Annotated[
         int, option("--dim -d", "Dimension of the Dirac game, 1 to 8; 1 by default.", metavar="D")
@@ -26,7 +26,7 @@ def command(
 ) -> CommandResult:
     """Draw every loss as a flow and under simultaneous, alternating and Adam steps, coloured by its verdict.
 
-    Two seconds a panel, four panels a loss. d = 1: critic across, generator up; d > 1: the generator's path.
+    A panel takes about two seconds, a loss has four. d = 1: critic across, generator up; d > 1: the generator's path.
 
     Example: diracgan poster my.py:my-loss --out poster.svg
     """

@@ -13,7 +13,7 @@ def command(
     batches: Annotated[int, option("--batches", "How many minibatches are measured; 50 by default.")] = 50,
     seed: Annotated[int, option("--seed", "Seed of the bootstrap over minibatches; 0 by default.")] = 0,
 ) -> CommandResult:
-    """Say which R1, learning rates, lazy interval and weight average a run wants, from its game at its last weights.
+    """Say which R1, learning rates, lazy interval and weight average suit a run, from its game at its last weights.
 
     Each number comes with an interval over batches, what must hold for it, and what to check afterwards.
 

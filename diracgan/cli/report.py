@@ -36,20 +36,25 @@ class EntryOptions:
         list[str] | None,
         option(
             "--rule",
-            "Rules beside the flow; repeatable, or separated by spaces in one; `none` for the flow alone; "
-            "simultaneous and alternating by default.",
-            metavar="NAME[:k=v,...]",
+            "Rules beside the flow, NAME[:k=v,...]; repeatable, or separated by spaces in one; `none` for the flow "
+            "alone; simultaneous and alternating by default.",
+            metavar="NAME",
             names="rule",
         ),
     ] = None
     x0: Annotated[float, option("--x0", "The datum, the same in every entry; 0 by default.")] = 0.0
     verdicts: Annotated[
-        str, option("--verdicts", "For which motions to give a verdict.", metavar="flow|all|none")
+        str,
+        option(
+            "--verdicts", "For which motions to give a verdict; the flow by default.", metavar="flow|all|none"
+        ),
     ] = "flow"
     effort: Annotated[
         float | None, option("--effort", "Factor on a verdict's budget of field evaluations; low by default.")
     ] = None
-    jobs: Annotated[int | None, option("--jobs -j", "Processes; two where there are two cores.")] = None
+    jobs: Annotated[
+        int | None, option("--jobs -j", "How many processes work; two by default where there are two cores.")
+    ] = None
 
     def report(self) -> dict[str, Any]:
         """The report on all of them."""

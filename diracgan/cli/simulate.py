@@ -19,9 +19,11 @@ def _stored(path: str) -> object:
 def command(
     variant: VariantOptions,
     motion: MotionOptions,
-    out: Annotated[str | None, output(".nc, .zarr, .npz, .csv or .json.", _stored)] = None,
+    out: Annotated[
+        str | None, output("Keep the trajectory: .nc, .zarr, .npz, .csv or .json.", _stored)
+    ] = None,
 ) -> CommandResult:
-    """Compute a trajectory of the flow, or of a rule's steps, and save or print it.
+    """Compute a trajectory of the flow, or of a rule's steps, and print or save it.
 
     Example: diracgan simulate --variant ns --r1 0.3 --t1 100 --out ns.nc
     """

@@ -27,13 +27,24 @@ class RunOptions:
     t1: Annotated[float | None, option("--t1 -T", "End time; 200 by default.")] = None
     dt: Annotated[float | None, option("--dt", "Step size of a flow (rk4); 0.01 by default.")] = None
     steps: Annotated[int | None, option("--steps -n", "Number of iterations; 2000 by default.")] = None
-    method: Annotated[str | None, option("--method", "How a flow is integrated.", metavar="rk4|tsit5")] = None
+    method: Annotated[
+        str | None,
+        option(
+            "--method",
+            "How a flow is integrated; rk4 by default, tsit5 with --adaptive.",
+            metavar="rk4|tsit5",
+        ),
+    ] = None
     adaptive: Annotated[bool, option("--adaptive", "Adapt the steps of a flow to its tolerances.")] = False
-    rtol: Annotated[float | None, option("--rtol", "Relative tolerance.")] = None
-    atol: Annotated[float | None, option("--atol", "Absolute tolerance.")] = None
-    dtype: Annotated[str | None, option("--dtype", "Precision of the runs.", metavar="float64|float32")] = (
+    rtol: Annotated[float | None, option("--rtol", "Relative tolerance of --adaptive; 1e-6 by default.")] = (
         None
     )
+    atol: Annotated[float | None, option("--atol", "Absolute tolerance of --adaptive; 1e-9 by default.")] = (
+        None
+    )
+    dtype: Annotated[
+        str | None, option("--dtype", "Precision of the runs; float64 by default.", metavar="float64|float32")
+    ] = None
     escape: Annotated[float | None, option("--escape", "Radius of escape; 1000 by default.")] = None
     ball: Annotated[
         float | None, option("--ball", "Radius of arrival at the equilibrium; 1e-3 by default.")
@@ -96,7 +107,7 @@ class StoreOptions:
         option(
             "--out -o",
             "A .zarr folder, written chunk by chunk; the same command continues where it was stopped.",
-            metavar="FILE",
+            metavar="FOLDER",
         ),
     ] = None
     overwrite: OverwriteOption = False

@@ -10,7 +10,7 @@ from ..errors import InputError
 from ..progress import Progress, progress
 from ..registry import merged
 from .layer import CommandResult, OverwriteOption, argument, make_room, option, tell
-from .options import DECAY, AnyVariantOptions, RuleOptions, assignments, flag, given_in, vector
+from .options import DECAY, AnyVariantOptions, DeviceOption, RuleOptions, assignments, flag, given_in, vector
 
 if TYPE_CHECKING:
     from ..training.config import RunConfig
@@ -54,21 +54,28 @@ class TrainingRunOptions:
 
     panel: ClassVar[str] = "Run"
     steps: Annotated[
-        int | None, option("--steps -n", "Number of iterations; 1000, of ring8 and grid25 5000.")
+        int | None, option("--steps -n", "Number of iterations; 1000 by default, 5000 on ring8 and grid25.")
     ] = None
     batch: Annotated[
-        int | None, option("--batch", "Samples in a minibatch; 128, of ring8 and grid25 256.")
+        int | None, option("--batch", "Samples in a minibatch; 128 by default, 256 on ring8 and grid25.")
     ] = None
-    seed: Annotated[int | None, option("--seed", "Seed of weights and all draws; 0 by default.")] = None
-    seeds: Annotated[int | None, option("--seeds", "Runs at once, from --seed on; 1 by default.")] = None
-    dtype: Annotated[str | None, option("--dtype", "Precision.", metavar="float32|float64|bfloat16")] = None
-    device: Annotated[str | None, option("--device", "Where.", metavar="auto|cpu|gpu|tpu")] = None
-    devices: Annotated[int | None, option("--devices", "Devices that share a minibatch; 1 by default.")] = (
+    seed: Annotated[int | None, option("--seed", "Seed of the weights and of all draws; 0 by default.")] = (
         None
     )
-    pretrain: Annotated[int | None, option("--pretrain", "Critic-only iterations before the first; 0.")] = (
-        None
-    )
+    seeds: Annotated[
+        int | None, option("--seeds", "How many runs at once, with seeds from --seed on; 1 by default.")
+    ] = None
+    dtype: Annotated[
+        str | None,
+        option("--dtype", "Precision of the run; float32 by default.", metavar="float32|float64|bfloat16"),
+    ] = None
+    device: DeviceOption = None
+    devices: Annotated[
+        int | None, option("--devices", "How many devices share a minibatch; 1 by default.", metavar="N")
+    ] = None
+    pretrain: Annotated[
+        int | None, option("--pretrain", "Iterations of the critic alone before the first; 0 by default.")
+    ] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,9 +83,16 @@ class KeepOptions:
     """What of a run is kept."""
 
     panel: ClassVar[str] = "What is kept"
-    log_every: Annotated[int | None, option("--log-every", "Iterations between lines of metrics.")] = None
-    sample_every: Annotated[int | None, option("--sample-every", "Iterations between sample grids.")] = None
-    save_every: Annotated[int | None, option("--save-every", "Iterations between checkpoints.")] = None
+    log_every: Annotated[
+        int | None,
+        option("--log-every", "Iterations between lines of metrics; a 20th of the run by default."),
+    ] = None
+    sample_every: Annotated[
+        int | None, option("--sample-every", "Iterations between sample grids; a 10th of the run by default.")
+    ] = None
+    save_every: Annotated[
+        int | None, option("--save-every", "Iterations between checkpoints; a 10th of the run by default.")
+    ] = None
     walks: Annotated[
         bool, option("--walks", "Draw samples on paths from one z to another beside each grid.")
     ] = False
@@ -88,9 +102,12 @@ class KeepOptions:
     tensorboard: Annotated[
         bool | None, option("--tensorboard", "Write the metrics for TensorBoard as well.")
     ] = None
-    truncation: Annotated[float | None, option("--truncation", "Redraw z beyond this at generation.")] = None
+    truncation: Annotated[
+        float | None, option("--truncation", "Redraw z that lies beyond this when samples are generated.")
+    ] = None
     truncate: Annotated[
-        str | None, option("--truncate", "What must not lie beyond it.", metavar="entries|norm")
+        str | None,
+        option("--truncate", "What of z must not lie beyond --truncation.", metavar="entries|norm"),
     ] = None
 
 
@@ -113,17 +130,18 @@ class TrainingOptions:
         ),
     ] = None
     averages: Annotated[
-        str | None, option("--averages", "Decays of averages of the generator.", metavar="0.999,0.9999")
+        str | None,
+        option("--averages", "Decays of averages of the generator's weights.", metavar="0.999,0.9999"),
     ] = None
     no_warmup: Annotated[
-        bool, option("--no-warmup", "Give these averages their long memory from the start.")
+        bool, option("--no-warmup", "Give these averages their full memory from the start.")
     ] = False
-    mean: Annotated[bool, option("--mean", "Keep the plain mean of the weights.")] = False
+    mean: Annotated[bool, option("--mean", "Keep the plain mean of the weights as well.")] = False
     alarm: Annotated[
         list[str] | None,
         option(
             "--alarm",
-            "Limits: on, critic_zero, patience, blow_up, falling, mode_loss; on=false never stops.",
+            "When a run is stopped: critic_zero, patience, blow_up, falling, mode_loss; on=false never stops it.",
             metavar="NAME=VALUE",
         ),
     ] = None

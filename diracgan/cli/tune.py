@@ -15,7 +15,9 @@ def command(
     game: GameOptions,
     parameters: Annotated[
         list[str] | None,
-        argument("NAME[=LOW:HIGH]...", "The parameters to tune, each with a range if need be: r1 lr=0:2."),
+        argument(
+            "NAME[=LOW:HIGH]...", "The parameters to tune, each with a range where one is wanted: r1 lr=0:2."
+        ),
     ] = None,
     over: Annotated[
         list[str] | None,

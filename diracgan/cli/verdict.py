@@ -18,7 +18,7 @@ def command(
         output("Draw the radius over time with the law found: .png, .pdf or .svg.", picture, draws=True),
     ] = None,
 ) -> CommandResult:
-    """Say what truly happens from a start, also where eigenvalues say nothing.
+    """Say what truly happens from a start, even where eigenvalues say nothing.
 
     Computed from the field or the map: converges (how fast, where to), orbits, circles, cycles, diverges, gets stuck,
     or undecided with its reason.

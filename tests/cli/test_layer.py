@@ -136,30 +136,46 @@ MEANINGS = {
     "--width": "units of a hidden layer",
     "--x0": "the datum",
 }
-# Given once or many times, one number or a vector: the same thing all the same.
+# What takes another form in a command, and means the same thing all the same.
 FORMS = {
-    "--rule": "report takes several",
+    "--dtype": "a network also takes bfloat16",
+    "--format": "each command has its own formats",
+    "--out": "a file, or a folder",
+    "--over": "a range, an optional one, or a grid",
+    "--rule": "report and page take several",
     "--variant": "compare and page take several",
+    "--width": "that of a network, or the tier's",
     "--x0": "a vector where d is free, one number where a report covers d = 1 and d = 2",
 }
 
 
 def test_one_option_means_one_thing_in_every_command():
-    """Each name that several commands have stands here once, with one type, one arity and one short name."""
+    """Each name that several commands have stands here once, with one type, one arity, one form and one short name."""
     commands: dict[str, set[str]] = {}
     forms: dict[str, set[tuple[Any, ...]]] = {}
     for c in COMMANDS:
         for p in load(c).params:
             if p.param_type_name == "option":
                 short = tuple(o for o in p.opts if not o.startswith("--"))
+                kind = "flag" if p.is_flag else p.type.name
                 commands.setdefault(p.opts[0], set()).add(c)
-                forms.setdefault(p.opts[0], set()).add(
-                    (p.type.name if not p.is_flag else "flag", p.multiple, short)
-                )
+                forms.setdefault(p.opts[0], set()).add((kind, p.multiple, p.metavar, short))
     shared = {o for o, by in commands.items() if len(by) > 1}
     assert shared == set(MEANINGS), "an option that a second command gets has its meaning written down here"
     assert len(set(MEANINGS.values())) == len(MEANINGS), "two names for one thing"
     assert {o for o, f in forms.items() if len(f) > 1} == set(FORMS)
+
+
+def test_what_is_left_out_is_said():
+    """Where an option has a number or a word by default, its help names it."""
+    silent = [
+        (c, p.opts[0])
+        for c in COMMANDS
+        for p in load(c).params
+        if p.param_type_name == "option" and not p.is_flag and p.default not in (None, "")
+        if p.opts[0] != "--format" and not re.search(r"\bby default\b", p.help)
+    ]
+    assert silent == []
 
 
 @pytest.mark.parametrize("name", COMMANDS)
