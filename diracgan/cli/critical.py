@@ -106,5 +106,5 @@ def _said(found: Any) -> Iterator[str]:
             yield (
                 f"  within 2 % of the {point.newborn}'s own radius up to {point.parameter} = {until:.5g}"
                 if until is not None
-                else f"  that law was nowhere seen to hold: no {point.newborn} near it was found with that radius"
+                else f"  that law was not seen to hold anywhere: no {point.newborn} near it was found with that radius"
             )

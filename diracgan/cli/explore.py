@@ -110,5 +110,5 @@ def _free(port: int, host: str) -> int:
                 "127.0.0.1, or 0.0.0.0 for its network too"
             ) from None
         raise InputError(
-            f"port = {port} of {host} cannot be had ({reason}); allowed: a free one, or 0 for any"
+            f"port = {port} of {host} is not available ({reason}); allowed: a free one, or 0 for any"
         ) from None

@@ -117,7 +117,7 @@ def _kept(file: Path) -> Any:
         return json.loads(file.read_text(encoding="utf-8"), object_hook=_complex)
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(
-            f"{str(file)!r} cannot be read: {reason(error)}; remove it, and its part is done anew"
+            f"{str(file)!r} cannot be read: {reason(error)}; remove it, and its part is computed again"
         ) from error
 
 

@@ -96,7 +96,7 @@ def integrate(use: Engine, system: DiracSystem, y: np.ndarray, span: TimeSpan) -
             shared = np.where(flipped[:, None], flipped, shared)
         events += [(t, what) for what in happened]
         if repeats > 2 * len(regime.modes) + 4:
-            text = f"the motion meets its discontinuities again and again at t = {t:.10g} and cannot go on"
+            text = f"the motion meets its discontinuities again and again at t = {t:.10g} and cannot continue"
             return ended("stuck", t, text)
         if len(events) >= span.switchings:
             return ended("max steps", t, f"{len(events)} switchings by t = {t:.10g}")
@@ -162,7 +162,7 @@ def _failure(system: DiracSystem, why: str, t: float, y: np.ndarray) -> tuple[st
         return "diverged", t, f"left the float range at t = {t:.10g}, |z| = {size:.3g}"
     if y @ v > 0 and size <= _BLOW_UP * (1.0 + t) * speed:
         return "diverged", t, f"grows without bound by t = {t:.10g}, |z| = {size:.3g}"
-    return "stiff", t, f"the step size fell to rounding at t = {t:.10g}: the motion cannot go on"
+    return "stiff", t, f"the step size fell to rounding at t = {t:.10g}: the motion cannot continue"
 
 
 # ---------------------------------------------------------------- rest on a discontinuity that is not a surface

@@ -205,6 +205,6 @@ def _checked(at: Checkpoint) -> Checkpoint:
     start = float_vector((at.players, at.memory))[0]
     if not np.all(np.isfinite(np.asarray(start))):
         raise InputError(
-            "the networks or their optimiser's memory are not finite; allowed: a run that goes on"
+            "the networks or their optimiser's memory are not finite; allowed: a run whose numbers are finite"
         )
     return at

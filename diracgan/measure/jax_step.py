@@ -123,7 +123,7 @@ def _monitored(at: JaxCheckpoint, scale: np.ndarray, seed: int) -> tuple[np.ndar
     """The rows of the outputs, (p, weights), and what they are coordinates of."""
     logits, mean = (np.asarray(x) for x in _watched(at, operators.flat(at.players)))
     if not np.all(np.isfinite(logits)):
-        raise InputError("the logits are not finite; allowed: a run that goes on")
+        raise InputError("the logits are not finite; allowed: a run whose numbers are finite")
     onto, rows = _principal(at, 0, scale, at.followed(len(logits)), LOGITS, seed)
     along, more = _principal(at, 1, scale, np.zeros((len(mean), 0)), SAMPLES, seed)
     return np.concatenate([rows, more]), Monitors(logits, onto, mean @ along)

@@ -200,6 +200,6 @@ def of_measured(measured: MeasuredGame) -> tuple[TorchCheckpoint, Setting]:
     at = TorchCheckpoint(game, measured.held, kept)
     if not np.all(np.isfinite(at.start)):
         raise InputError(
-            "the networks or their optimiser's memory are not finite; allowed: a run that goes on"
+            "the networks or their optimiser's memory are not finite; allowed: a run whose numbers are finite"
         )
     return at, Setting("as it is", cast("Rule", {}), None, 0, None)  # options in place of a rule

@@ -26,7 +26,7 @@ class RegimeKind(enum.StrEnum):
 MEANS = {
     RegimeKind.START: (
         "the players leave their initial weights",
-        "how the run goes on cannot be told from it",
+        "how the run continues cannot be told from it",
     ),
     RegimeKind.TRANSIENT: ("the run goes from one state to another", "its values belong to neither"),
     RegimeKind.CHANCE: (
@@ -64,7 +64,7 @@ MEANS = {
         "a changed sign may be another convention of what is logged",
     ),
     RegimeKind.NEW_TERM: (
-        "one loss jumps while the other goes on: another term has been added to it, or its weight was changed",
+        "one loss jumps while the other continues: another term has been added to it, or its weight was changed",
         "values before and after are not the same quantity",
     ),
 }

@@ -408,9 +408,7 @@ def _jump(
     calm = [k for k in shown if abs(steps[k]) < 1.5]
     if len(moved) == 1 and len(moved) + len(calm) == len(shown) and len(shown) > 1:
         k = moved[0]
-        return (
-            f"{log.names[k]} goes from {before.median[k]:.4g} to {p.median[k]:.4g} at once, the other goes on"
-        )
+        return f"{log.names[k]} goes from {before.median[k]:.4g} to {p.median[k]:.4g} at once, the other continues"
     return ""
 
 

@@ -137,7 +137,7 @@ def _with_dimension(start: Start, names: Sequence[str], quantities: Sequence[Qua
     """d = 1 for the linearisation and for a start given as one number; else 2, as everywhere."""
     if "dim" in names:
         if any(getattr(start, n) is not None for n in ("phi0", "theta0", "dim", "at")):
-            raise InputError("the axis dim turns the default start; give no phi0, theta0, at or dim besides")
+            raise InputError("the axis dim varies the default start; leave out phi0, theta0, at and dim")
         return start
     if start.dim is not None or start.phi0 is not None or start.theta0 is not None or start.at is not None:
         return start

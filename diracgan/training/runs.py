@@ -46,7 +46,7 @@ from .run_folder import (
 )
 from .toml_tables import read_table
 
-_KEPT = "what is there is kept: go on with --resume (or resume)"
+_KEPT = "what is there is kept: continue with --resume (or resume)"
 
 
 def train(

@@ -162,4 +162,4 @@ def test_a_port_that_is_taken_is_said_in_one_line(cli):
         other.listen()
         status, out, err = cli("explore", "--no-browser", "--port", other.getsockname()[1])
     assert (status, out, err.count("\n")) == (2, "", 1)
-    assert "cannot be had" in err
+    assert "is not available" in err
