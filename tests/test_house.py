@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from sources import PACKAGE, modules, nodes
 
+from diracgan.analysis.kinds import Kind, Outcome
+from diracgan.analysis.linear.status import Status
+from diracgan.measure.forecast import ForecastStatus
 from diracgan.rules import RULES
 from diracgan.rules.optax import Optax
 from diracgan.variants import VARIANTS
@@ -125,6 +128,20 @@ def test_no_room_asks_which_rule_or_loss_it_was_given():
             ):
                 said = {n.value for c in node.comparators for n in ast.walk(c) if isinstance(n, ast.Constant)}
                 assert not said & names, f"{path}:{node.lineno}"
+
+
+def test_statuses_and_kinds_are_compared_with_members_of_their_lists():
+    """A word that is misspelt, or has been renamed, would be a comparison that is never true."""
+    words = {word for vocabulary in (Kind, Outcome, Status, ForecastStatus) for word in vocabulary}
+    words -= {"stuck"}  # also the result of a trajectory, which is another list
+    for path in MODULES:
+        for node in nodes(path):
+            if isinstance(node, ast.Compare):
+                said = {n.value for n in ast.walk(node) if isinstance(n, ast.Constant)}
+                assert not said & words, f"{path}:{node.lineno}"
+            elif isinstance(node, ast.Dict):  # what is looked up by a status: two of its words at least
+                keys = {key.value for key in node.keys if isinstance(key, ast.Constant)}
+                assert len(keys & words) < 2, f"{path}:{node.lineno}"
 
 
 def test_powers_in_text_are_written_one_way():

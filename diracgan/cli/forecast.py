@@ -53,6 +53,5 @@ def _said(found: Any, limits: list[Any]) -> Iterator[str | Table]:
     yield Table(["setting", "series", "level", "spread", "from", "to", "iterations a turn", "averaged"], rows)
     yield from (f"- {s.setting}: {s.text}" for s in found.settings)
     yield from (f"- critical {x.parameter}: {x.text}" for x in limits)
-    unstable = sum(s.status == "unstable" for s in found.settings)
     count = len(found.settings)
-    yield f"{found.steps} iterations ahead, {count} setting{'s' * (count > 1)}, {unstable} unstable"
+    yield f"{found.steps} iterations ahead, {count} setting{'s' * (count > 1)}, {found.unstable} unstable"

@@ -62,11 +62,13 @@ def _threshold(found: Any, kind: str) -> str:
     """What there is to say of where stability changes."""
     import numpy as np
 
+    from ..analysis.linear.status import Status
+
     values = np.asarray(found["threshold"].values)
     names = [str(d) for d in found["margin"].dims]
     if not values.size:
         seen = sorted(w for w, _ in counts(found["status"]))
-        stable = "stable everywhere" if seen == ["stable"] else "stable nowhere"
+        stable = "stable everywhere" if seen == [Status.STABLE] else "stable nowhere"
         return f"no threshold: {stable} on this grid ({', '.join(seen)})"
     if kind == "bifurcation":
         return "\n".join(f"stability changes at {names[0]} = {x:.10g}" for x in values)

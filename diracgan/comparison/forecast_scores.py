@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..measure.forecast import ForecastStatus
 from .forecast_runs import NOW
 from .statistics import auc, interval
 
@@ -43,7 +44,7 @@ def scored(records: Records, how: dict[str, Any], missing: Records) -> dict[str,
 
 def stands(r: dict[str, Any]) -> bool:
     """Whether a run has a spread, and a forecast of it that stands by itself; the others are counted."""
-    return r["measured"]["finite"] and r["status"] == "spreads"
+    return r["measured"]["finite"] and r["status"] == ForecastStatus.SPREADS
 
 
 def errors(pairs: Iterable[tuple[float, float]], within: float) -> dict[str, Any]:
@@ -97,7 +98,7 @@ def _rows(r: dict[str, Any], records: Records, how: dict[str, Any]) -> list[dict
     """One row per series: what was forecast and measured, and what guesses say that know other checkpoints."""
     others = [x for x in records if x["group"] == r["group"] and _checkpoint(x) != _checkpoint(r)]
     usual = [x for x in others if x["setting"] == NOW and x["measured"]["finite"]]
-    twins = [x for x in others if x["setting"] == r["setting"] and x["status"] != "unstable"]
+    twins = [x for x in others if x["setting"] == r["setting"] and x["status"] != ForecastStatus.UNSTABLE]
     start = next(x for x in records if _checkpoint(x) == _checkpoint(r) and x["setting"] == NOW)
     rows = []
     for j, name in enumerate(how["series"]):
@@ -184,7 +185,7 @@ def blow_ups(records: Records, how: dict[str, Any]) -> dict[str, Any]:
             growth.append(r["growth"] or 0.0)
             rate.append(r["lr_over_batch"])
             blown.append(_blew_up(r, start, how))
-            unstable.append(r["status"] == "unstable")
+            unstable.append(r["status"] == ForecastStatus.UNSTABLE)
     shuffled = list(np.random.default_rng(0).permutation(growth))
     often = [b == (2 * sum(blown) > len(blown)) for b in blown]
     count = how["permutations"]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
@@ -86,14 +87,24 @@ class SeriesForecast:
         ]
 
 
+class ForecastStatus(StrEnum):
+    """What the linearised iteration says of a setting."""
+
+    SPREADS = "spreads"
+    """Losses fluctuate about a level."""
+    DEPARTS = "departs"
+    """A multiplier that does not turn exceeds 1.02: losses are not to be trusted."""
+    UNSTABLE = "unstable"
+    """A multiplier that turns exceeds 1.01."""
+
+
 @dataclasses.dataclass(frozen=True)
 class SettingForecast:
     """The forecast under one setting.
 
     Attributes:
         setting: what was changed, in words.
-        status: ``"spreads"``; ``"departs"`` where a multiplier that does not turn exceeds 1.02, and losses are not to
-            be trusted; ``"unstable"`` where one that turns exceeds 1.01, and then there are no series.
+        status: a :class:`ForecastStatus`; of an unstable one there are no series.
         growth: the modulus of the leading turning multiplier; ``angle`` its argument, radians per iteration. None of
             both where none turns.
         departure: the largest multiplier that does not turn; None where all do.
@@ -125,6 +136,11 @@ class Forecast(Record):
     steps: int
     size: int
     products: int
+
+    @property
+    def unstable(self) -> int:
+        """How many of the settings are unstable."""
+        return sum(s.status == ForecastStatus.UNSTABLE for s in self.settings)
 
 
 def forecast(
@@ -211,7 +227,9 @@ def _forecast(response: LinearResponse, setting: Setting, steps: int, seed: int)
     growth, angle, departure = leading_multipliers(response.model.multipliers, steps)
     if growth is not None and growth > UNSTABLE:
         text = f"unstable: a multiplier of {growth:.5g} turns by {angle:.3g} an iteration and grows"
-        return SettingForecast(setting.label, "unstable", growth, angle, departure, {}, text)
+        return SettingForecast(
+            setting.label, ForecastStatus.UNSTABLE.value, growth, angle, departure, {}, text
+        )
     made, averages = followed(response, steps, seed, setting.ema)
     found = {n: _described(x, averages.get(n)) for n, x in made.items()}
     loss = found["loss_g"]
@@ -221,8 +239,8 @@ def _forecast(response: LinearResponse, setting: Setting, steps: int, seed: int)
     departs = departure is not None and departure > DEPARTS
     if departs:
         text += f"; it departs: a multiplier of {departure:.5g} does not turn, so do not trust the losses"
-    status = "departs" if departs else "spreads"
-    return SettingForecast(setting.label, status, growth, angle, departure, found, text)
+    status = ForecastStatus.DEPARTS if departs else ForecastStatus.SPREADS
+    return SettingForecast(setting.label, status.value, growth, angle, departure, found, text)
 
 
 def leading_multipliers(

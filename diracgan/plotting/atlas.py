@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from ..analysis.kinds import Kind, Outcome
+from ..analysis.linear.status import Status
 from .axes_helpers import legend_below, name_beside, styled
 from .headings import panel_page, spanned
 from .letters import number, with_letters
@@ -51,7 +52,6 @@ _KINDS = {
 }
 _LABELS = {Kind.LIMIT_CYCLE: "limit cycle", Outcome.ORBIT: "orbit without a slow turn"}
 _SIZES = np.log10([m * 10.0**e for e in range(-8, 4) for m in (1, 2, 5)])  # of cycles that are drawn
-_UNSTABLE = "unstable"
 _NEAR_THE_END = 0.88  # of an axis: beyond, a name stands on the other side of its point
 _APART = 0.01  # of an axis: points nearer than that share a mark
 
@@ -205,7 +205,7 @@ def _ends(found: Any) -> str:
 
 
 def _curve(ax: Axes, c: Any) -> None:
-    inside = np.array(c.statuses) == _UNSTABLE
+    inside = np.array(c.statuses) == Status.UNSTABLE
     edges = [0, *(np.flatnonzero(inside[1:] != inside[:-1]) + 1).tolist(), len(inside)]
     for first, last in zip(edges[:-1], edges[1:], strict=True):
         label = c.kind.words + (", already unstable" if inside[first] else "")

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
+from ..analysis.linear.status import Status
 from ..errors import InputError
 from .axes_helpers import legend_below, name_beside, styled, ticks
 from .headings import panel_page, spanned
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["branches", "branches_figure"]
 
-_LOOKS = {"stable": ("-", BLUE), "unstable": ("--", VERMILION)}
+_LOOKS: dict[str, tuple[str, str]] = {Status.STABLE: ("-", BLUE), Status.UNSTABLE: ("--", VERMILION)}
 _MARKS = {
     "fold": ("s", "fold"),
     "branch-point": ("D", "branch point"),
@@ -219,7 +220,7 @@ def _branch(ax: Axes, b: Any, begin: float | None) -> None:
     if cycles and begin is not None:
         values, statuses = np.append(b.born_at, values), np.append(statuses[:1], statuses)
         heights = np.concatenate([[[begin]], heights])
-    colours = {"stable": GREEN, "unstable": ORANGE} if cycles else {}
+    colours: dict[str, str] = {Status.STABLE: GREEN, Status.UNSTABLE: ORANGE} if cycles else {}
     for status, part in _stretches(statuses):
         line, colour = _LOOKS.get(status, (":", INK))
         colour = colours.get(status, colour)

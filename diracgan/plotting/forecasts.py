@@ -35,15 +35,13 @@ def forecast_figure(found: Any) -> Figure:
         1
     """
     names = list(dict.fromkeys(n for s in found.settings for n in s.series)) or ["no series"]
-    count, unstable = len(found.settings), sum(s.status == "unstable" for s in found.settings)
+    count = len(found.settings)
     rows = 1 if count > _FEW or len(names) == 1 else 2
     columns = -(-len(names) // rows)
     room = 0.35 + 0.065 * max(len(s.setting) for s in found.settings)  # inches of the settings' names
     high = 0.25 + 0.32 * max(count, 2)
     width, height = max(room + 1.95 * columns, 6.4), 1.05 + rows * (high + 0.7)
-    title = (
-        f"{found.steps} iterations ahead: {unstable or 'none'} of {count} setting{'s' * (count > 1)} unstable"
-    )
+    title = f"{found.steps} iterations ahead: {found.unstable or 'none'} of {count} setting{'s' * (count > 1)} unstable"
     said = "level (point), spread (bar), its 95th percentile (thin), now (dotted)"
     with page(width, height, title, said) as made:
         for i, name in enumerate(names):

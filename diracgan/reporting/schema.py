@@ -22,7 +22,8 @@ def report_schema() -> dict[str, Any]:
     schema = json.loads(
         files("diracgan.reporting").joinpath("report.schema.json").read_text(encoding="utf-8")
     )
-    schema["$defs"]["verdict"]["properties"]["kind"] = {"enum": list(KINDS)}
+    for where, name, words in (("verdict", "kind", KINDS), ("cell", "status", STATUSES)):
+        schema["$defs"][where]["properties"][name] = {"enum": list(words)}
     return schema
 
 

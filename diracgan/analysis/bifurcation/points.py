@@ -12,6 +12,7 @@ from ...errors import instance, number
 from ...numerics.continuation import PathPoint
 from ...numerics.normal_form import NormalForm, eigenvector, real_eigenvalue
 from ...records import Record
+from ..linear.status import Status
 from ..vocabulary import Vocabulary
 from .born_path import Born, Origin, born_at, law_until, squared_amplitude
 from .equilibrium_forms import REAL, cubic_form, equilibrium_at, extent, jumping_derivatives
@@ -312,9 +313,9 @@ def _cubic_words(
         found |= {"side": 0, "scale": None}
         where = f"{name} {'>' if side > 0 else '<'} {end:g}, which is not allowed"
         return found | {"text": f"{head}, {found['criticality']}; what is born there is a {born} for {where}"}
-    stable = "stable" if c < 0 and not unstable else "unstable"
+    stable = Status.STABLE if c < 0 and not unstable else Status.UNSTABLE
     law = f"of radius about {scale:.5g} sqrt({_distance(name, value, side)})"
-    thing = f"{'an' if stable == 'unstable' else 'a'} {stable} {born} {law}"
+    thing = f"{'an' if stable is Status.UNSTABLE else 'a'} {stable} {born} {law}"
     where = f"for {name} {'>' if side > 0 else '<'} {said(value)}"
     return found | {"born": thing, "text": f"{head}, {found['criticality']}; {where} there is {thing}"}
 

@@ -194,7 +194,7 @@ def adaptive_flow(
     if variant is None or rule is None or not rule.is_adaptive or dim not in (None, 1):
         return None
     try:
-        found = _averaged_from(variant, rule, *start, None, x0)
+        found = _averaged_from(variant, rule, start[0], start[1], None, x0)
     except InputError:  # its steps follow the gradient, or x0 has more dimensions
         return None
     return None if found.kind is Outcome.UNDECIDED else found
