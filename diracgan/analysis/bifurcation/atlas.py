@@ -149,7 +149,7 @@ class _Scan:
         ]
         at = np.concatenate(self.around.point)
         line = self.family.line(0, now[1])
-        begin = checked_start(line.at(now[:1], at), line.handles[0].name, now[0], at, line)
+        begin = checked_start(line.parameters.at(now[:1], at), line.handles[0].name, now[0], at, line)
         base = self._along(0, now[1], line.rest(begin, now[:1]), now[0])
         yield base, 0, now[1]
         middle, through = base, now[1]

@@ -184,7 +184,7 @@ def _refined(
         points, clock = (points, clock) if circle is None else (circle.points, circle.rotation)
     else:
         with jax.enable_x64(True):
-            flow = ContinuousSystem(family.system([value]))
+            flow = ContinuousSystem(family.flow.system([value]))
             orbit = periodic_orbit(flow, points[0], clock)
             seen = None if orbit is None else flow.advance(orbit.flat, 0.0, orbit.period, 1).zs
         points, clock = (points, clock) if orbit is None else (orbit.flat[None], orbit.period)

@@ -138,7 +138,7 @@ def branch(
     handle, low_, high_ = varied(around, over, low, high)
     family = Family(around, [handle], times_of(period, rule))
     begin = _beginning(handle, low_, high_)
-    here = family.at([begin], np.concatenate(around.point))
+    here = family.parameters.at([begin], np.concatenate(around.point))
     if family.times is not None:
         return follow(family, np.append(checked_orbit(here, handle.name, begin, family), begin), low_, high_)
     x = family.rest(checked_start(here, handle.name, begin, np.concatenate(around.point), family), [begin])
@@ -400,7 +400,7 @@ def _record(family: Family, path: SolutionPath, low: float, high: float) -> Bran
     us = np.array([p.u for p in path.points])
     values, (phi, theta) = us[:, -1], family.players(us[:, :-1])
     if family.times is None:
-        decided = margins([family.at([u[-1]], u[:-1]) for u in us])
+        decided = margins([family.parameters.at([u[-1]], u[:-1]) for u in us])
         pairs = zip(decided, path.points, strict=True)
         rows = [m.eigenvalues if len(m.eigenvalues) else family.spectrum(p.jacobian)[0] for m, p in pairs]
     else:

@@ -99,11 +99,11 @@ def _places(equations: CycleEquations, u: np.ndarray) -> list[tuple[Contact, np.
     """Points of a cycle that are nearly contacts, nearest ones first."""
     z, span, _ = equations.parts(u)
     numbers = equations.numbers(u)
-    carried = equations.family.carried(z, span, numbers)
+    carried = equations.family.flow.carried(z, span, numbers)
     if carried is None:
         return []
     with jax.enable_x64(True):
-        system = equations.family.system(numbers)
+        system = equations.family.flow.system(numbers)
         near = _nearings(system, carried, equations.rows(u), span)
         for switching in carried.switchings:
             near += _border(equations, system, switching, numbers)
@@ -151,7 +151,7 @@ def _border(
     before, after = at.before._replace(slack=none), at.after._replace(slack=none)
     far = filippov.plain(switchings.beyond(system, at.state, before, at.guard).modes)
     contact = Contact(at.guard, before, after, far, happens)
-    value, slope = equations.family.tangency((before, far), at.guard, at.state, numbers)
+    value, slope = equations.family.flow.tangency((before, far), at.guard, at.state, numbers)
     normal, f = slope[0, : len(at.state)], np.asarray(filippov.flow_in(system, at.state, far))
     return [
         (float(abs(value[1]) / max(np.linalg.norm(normal) * np.linalg.norm(f), _SMALLEST)), contact, at.state)
@@ -212,8 +212,8 @@ def _beside(equations: CycleEquations, contact: Contact, v: np.ndarray) -> _Besi
     n = len(equations.anchor)
     x, numbers = v[:n], v[n + 1 :]
     with jax.enable_x64(True):
-        f = np.asarray(filippov.flow_in(equations.family.system(numbers), x, contact.tangent))
-    _, slope = equations.family.tangency((contact.before, contact.tangent), contact.guard, x, numbers)
+        f = np.asarray(filippov.flow_in(equations.family.flow.system(numbers), x, contact.tangent))
+    _, slope = equations.family.flow.tangency((contact.before, contact.tangent), contact.guard, x, numbers)
     size = 1.0 + float(np.max(np.abs(x)))
     steep = max(float(np.linalg.norm(slope[0, :n])), _SMALLEST)
     speed = max(steep * float(np.linalg.norm(f)), _SMALLEST)
@@ -226,14 +226,14 @@ def _residual(
     """(Phi_T(x; p) - x, h, h' . f) at v = (x, T/unit, p) and its Jacobian; None without a way round."""
     n, family, beside = len(equations.anchor), equations.family, _BESIDE * unit
     x, span, numbers = v[:n], v[n] * unit - 2 * beside, v[n + 1 :]
-    out = family.carried_within(contact.after, x, beside, numbers)
-    into = family.carried_within(contact.before, x, -beside, numbers)
+    out = family.flow.carried_within(contact.after, x, beside, numbers)
+    into = family.flow.carried_within(contact.before, x, -beside, numbers)
     if out is None or into is None:
         return None
-    way = family.carried(out.end, span, numbers)
+    way = family.flow.carried(out.end, span, numbers)
     if way is None:
         return None
-    value, slope = family.tangency((contact.before, contact.tangent), contact.guard, x, numbers)
+    value, slope = family.flow.tangency((contact.before, contact.tangent), contact.guard, x, numbers)
     by_state = way.by_state @ out.by_state - into.by_state
     by_numbers = way.by_state @ out.by_numbers + way.by_numbers - into.by_numbers
     turn = np.column_stack([by_state, unit * way.velocity, by_numbers])
@@ -245,11 +245,11 @@ def _residual(
 def _pushed(equations: CycleEquations, contact: Contact, v: np.ndarray) -> float:
     n, numbers = len(equations.anchor), v[len(equations.anchor) + 1 :]
     with jax.enable_x64(True):
-        system = equations.family.system(numbers)
+        system = equations.family.flow.system(numbers)
         if contact.guard >= len(contact.before.modes) - filippov.face_count(system):
             return 1.0  # a face of the box holds what it meets, and a slide has no far side
         far = switchings.beyond(system, v[:n], contact.before, contact.guard)
         f = np.asarray(filippov.flow_in(system, v[:n], far))
-    value, slope = equations.family.tangency((contact.before, far), contact.guard, v[:n], numbers)
+    value, slope = equations.family.flow.tangency((contact.before, far), contact.guard, v[:n], numbers)
     part = value[1] / max(np.linalg.norm(slope[0, :n]) * np.linalg.norm(f), _SMALLEST)
     return float(part) if abs(part) > _TANGENT else 0.0

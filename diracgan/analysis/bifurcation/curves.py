@@ -23,6 +23,7 @@ from .cycle_curves import FOLLOWED, follow_cycle_points
 from .cycle_points import CycleKind, CyclePoint
 from .family import Family
 from .points import FARTHEST, Bifurcation, PointKind, check_point
+from .varying_parameters import VaryingParameters
 
 _SLACK = 1e-12  # of a range: a curve may run along its border, and a value below is 0
 _ZERO = 1e-3  # of its neighbours: a value that changes its sign without this is at a pole
@@ -192,7 +193,7 @@ def _through(
     high: Sequence[float | None] = (None, None),
 ) -> tuple[Family, np.ndarray, np.ndarray, np.ndarray]:
     """The family over two parameters at a point, their values there, and their ranges."""
-    around = check_point(point).family.at([point.value], point.state)
+    around = check_point(point).family.parameters.at([point.value], point.state)
     handles, lows, highs = plane(around, over, low, high)
     if point.multiplicity > 1:
         raise InputError(coincide(point))
@@ -213,7 +214,7 @@ def _cycle_curve(
         raise InputError(
             f"a {point.kind.words} point of cycles is not followed in two parameters; allowed: {allowed}"
         )
-    around = point.equations.family.at([point.value])
+    around = point.equations.family.parameters.at([point.value])
     handles, lows, highs = plane(around, over, low, high)
     begin = np.array([present(h) for h in handles])
     check_inside([h.name for h in handles], begin, lows, highs)
@@ -298,7 +299,7 @@ def plane(
     named = [named_range(name, a, b) for name, a, b in zip(over, low, high, strict=True)]
     handles = [real_handle(around, name) for name, _, _ in named]
     names = [h.name for h in handles]
-    if len(set(names)) < 2 or not Family(around, handles).independent:
+    if len(set(names)) < 2 or not VaryingParameters(around, handles).independent:
         raise InputError(f"{names[0]} and {names[1]} are one parameter; allowed: two different ones")
     ranges = np.array([bounds(h, a, b) for h, (_, a, b) in zip(handles, named, strict=True)])
     return handles, ranges[:, 0], ranges[:, 1]
@@ -373,7 +374,7 @@ def _record(system: CriticalSystem, path: SolutionPath, low: np.ndarray, high: n
     wholes = np.array([system.whole(u) for u in us])
     values = np.clip(wholes[:, -2:], low, high)
     states = wholes[:, :-2]
-    decided = margins([family.at(p, x) for p, x in zip(values, states, strict=True)])
+    decided = margins([family.parameters.at(p, x) for p, x in zip(values, states, strict=True)])
     points, place = _points(system, path), rectangle(family.handles, low, high)
     kept, ends = _differentiable(decided, values, system.start[-2:], ends)
     if len(values[kept]) < len(values):

@@ -69,7 +69,7 @@ class CycleEquations:
         nothing = np.full(n + 1, np.nan), np.full((n + 1, len(u)), np.nan)
         if not 0 < span <= _LONGEST * self.first or not np.all(np.isfinite(u)):
             return nothing
-        found = self.family.carried(z, span, u[n + 1 :])
+        found = self.family.flow.carried(z, span, u[n + 1 :])
         if found is None or not self._crosses(found.velocity, span):
             return nothing
         if not np.linalg.norm(found.by_state) <= _LARGEST:
@@ -110,7 +110,7 @@ class CycleEquations:
     def met(self, u: np.ndarray) -> tuple[str, ...]:
         """What happens on the way round: crossing, slide, leave; nothing where the motion does not get around."""
         z, span, _ = self.parts(u)
-        found = self.family.carried(z, span, self.numbers(u))
+        found = self.family.flow.carried(z, span, self.numbers(u))
         return () if found is None else found.met
 
     def numbers(self, u: np.ndarray) -> np.ndarray:
@@ -146,8 +146,8 @@ class CycleEquations:
     def rows(self, u: np.ndarray) -> np.ndarray:
         """States along the orbit at equal times, its end left out, (rows, n)."""
         z, span, _ = self.parts(u)
-        system = self.family.system(self.numbers(u))
-        count = _ROWS_AT_SWITCHINGS if self.family.switches else _ROWS
+        system = self.family.flow.system(self.numbers(u))
+        count = _ROWS_AT_SWITCHINGS if self.family.flow.switches else _ROWS
         with jax.enable_x64(True):
             ts = np.arange(count) * (span / count)
             size = float(np.max(np.abs(z)))
@@ -171,7 +171,7 @@ def sections(equations: CycleEquations, u: np.ndarray) -> list[tuple[CycleEquati
     _, span, _ = equations.parts(u)
     rows, numbers = equations.rows(u), equations.numbers(u)
     with jax.enable_x64(True):
-        system = equations.family.system(numbers)
+        system = equations.family.flow.system(numbers)
         seen = [natural(system, y) for y in rows]
     surfaces, velocities = (np.array([np.asarray(s[k]) for s in seen]) for k in (0, 1))
     speeds = np.linalg.norm(velocities, axis=1)
@@ -206,7 +206,7 @@ def moved_tangent(
 ) -> np.ndarray | None:
     """A tangent of the branch, carried along the orbit for ``time`` to another section."""
     n = len(before.anchor)
-    found = before.family.carried(u[:n], time, before.numbers(u))
+    found = before.family.flow.carried(u[:n], time, before.numbers(u))
     if found is None:
         return None
     moved = found.by_state @ tangent[:n] + found.by_numbers @ before.numbers(tangent)

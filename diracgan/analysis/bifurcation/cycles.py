@@ -123,7 +123,7 @@ def cycles(
     family = Family(around, [handle])
     z = np.concatenate(around.point)
     with jax.enable_x64(True):
-        motion = ContinuousSystem(family.system([now]))
+        motion = ContinuousSystem(family.flow.system([now]))
         check_isolated(motion, z)
         orbit = cycle_from(motion, around, period)
     f = motion_velocity(family, orbit.flat, now)
@@ -330,7 +330,7 @@ def _contacts(
 ) -> tuple[SolutionPath, list[tuple[int, CyclePoint]]]:
     """Where the switchings on the way round change between two points, and the path as far as it is one branch."""
     found: list[tuple[int, CyclePoint]] = []
-    if not equations.family.switches:
+    if not equations.family.flow.switches:
         return path, found
     met = [sorted(equations.met(p.u)) for p in path.points]
     for k in (k for k in range(len(met) - 1) if met[k] != met[k + 1]):
@@ -364,7 +364,7 @@ def _lost(contact: CyclePoint) -> str:
 def _contact_at_end(equations: CycleEquations, path: SolutionPath, span: float) -> CyclePoint | None:
     """What the cycle meets right after the last point of a path."""
     last = path.points[-1]
-    if not equations.family.switches:
+    if not equations.family.flow.switches:
         return None
     value, reach = float(last.u[-1]), _JUST_AFTER * span
     touching = touching_between(equations, last.u, value - reach, value + reach)
@@ -408,7 +408,7 @@ def _stopped(pieces: Sequence[_OnSection]) -> str:
     equations, path = pieces[-1].equations, pieces[-1].path
     last = path.points[-1]
     n = len(equations.anchor)
-    found = equations.family.carried(last.u[:n], float(last.u[n] * equations.unit), last.u[-1:])
+    found = equations.family.flow.carried(last.u[:n], float(last.u[n] * equations.unit), last.u[-1:])
     if found is not None and found.met:
         return (
             f"Newton's method no longer converges at {equations.family.handles[0].name} = {last.u[-1]:.8g}, where the "

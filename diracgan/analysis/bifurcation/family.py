@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import functools
-import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,18 +13,16 @@ import numpy as np
 from jax import Array
 from jax.tree_util import Partial
 
-from ... import dirac
-from ...dynamics.filippov import DiracSystem, Regime, flow_in, guards, surface_count, velocity
-from ...game import Players
+from ...dynamics.filippov import DiracSystem, velocity
 from ...numerics.normal_form import Derivatives
-from ...parameters import is_traced
 from ...rules import Rule
 from ...tracing.host import along, at_once
 from ..dynamical_system import map_change
-from ..linear.parameter_handle import ParameterHandle, set_all
+from ..linear.parameter_handle import ParameterHandle
 from ..linear.probing import rest_state
 from ..linear.settings import LinearSettings
-from ..orbits.neighbours import Carried, carry, carry_within
+from .parametrised_flow import ParametrisedFlow
+from .varying_parameters import VaryingParameters, numbers_at
 
 _ROUNDING = 4 * float(np.finfo(float).eps)
 _FEW, _AT_ONCE = 8, 64  # states of one compiled program
@@ -38,7 +34,8 @@ class Family:
 
     Attributes:
         around: the settings whose parameters vary.
-        handles: the numbers; p has one entry for each, (P,).
+        parameters: those that vary.
+        flow: the flow over them.
         dim: dimension d; phi and theta are the first 2d entries of x.
         discrete: whether it is a rule's map.
         times: k, applications of the map; None for one about its rest, linear as it truly is there.
@@ -47,16 +44,21 @@ class Family:
     def __init__(
         self, around: LinearSettings, handles: Sequence[ParameterHandle], times: int | None = None
     ) -> None:
-        self.around, self.handles, self.times = around, tuple(handles), times
-        self.dim, self.discrete = len(around.x0), around.discrete
-        corners = np.array(list(itertools.product((0.0, 1.0), repeat=len(handles)))).T
-        here = set_all(around, handles, corners)
-        self._varying, self._values = np.arange(len(handles)), np.zeros(len(handles))
-        # every number enters its leaves affinely, so that their values at the corners tell all others
-        with jax.enable_x64(True):
-            corners = dirac.cast((here.variant, here.rates, here.rule), jnp.float64)
-        # NumPy's arrays, which scalar programs and compiled ones take at once
-        self._corners, self._x0 = jax.tree.map(np.asarray, corners), np.asarray(around.x0, np.float64)
+        self.parameters, self.times = VaryingParameters(around, handles), times
+        self.flow = ParametrisedFlow(self.parameters)
+        self.around, self.dim, self.discrete = around, len(around.x0), around.discrete
+
+    @property
+    def handles(self) -> tuple[ParameterHandle, ...]:
+        """The parameters that vary; p has one entry for each, (P,)."""
+        return self.parameters.handles
+
+    def line(self, k: int, held: float) -> Family:
+        """The family in which parameter k alone varies, of one in two parameters; compiled as one with it."""
+        made = copy.copy(self)
+        made.parameters = self.parameters.line(k, held)
+        made.flow = ParametrisedFlow(made.parameters)
+        return made
 
     @property
     def _motion(self) -> Any:
@@ -89,36 +91,6 @@ class Family:
         """Those of the eigenvalues that belong to the motion itself."""
         return values
 
-    @property
-    def given(self) -> tuple[Any, np.ndarray]:
-        """All numbers at the corners of the unit cube of those that vary, and the datum, for :func:`change_of`."""
-        return self._corners, self._x0
-
-    def line(self, k: int, held: float) -> Family:
-        """The family in which parameter k alone varies, of one in two parameters; compiled as one with it."""
-
-        def set_both(_: LinearSettings, value: Any) -> LinearSettings:
-            return set_all(self.around, self.handles, [value, held] if k == 0 else [held, value])
-
-        made = copy.copy(self)
-        made.handles = (dataclasses.replace(self.handles[k], set=set_both),)
-        made._varying, made._values = np.array([k]), np.full(2, held)
-        return made
-
-    def _all(self, ps: Any) -> np.ndarray:
-        """The values of those that vary and of those that are held."""
-        values = self._values.copy()
-        values[self._varying] = ps
-        return values
-
-    @property
-    def independent(self) -> bool:
-        """Whether each of two parameters changes something that the other does not."""
-        leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(self._corners) if jnp.ndim(leaf)]
-        corners = np.array(leaves).reshape(-1, 2, 2)
-        spans = [np.ptp(corners, axis=1).max(axis=1), np.ptp(corners, axis=2).max(axis=1)]
-        return bool(len(leaves) > 1 and np.linalg.matrix_rank(spans) == 2)
-
     def repeated(self, times: int) -> Family:
         """The family of the map applied ``times`` times; itself where that is what it is, also away from its rest."""
         rule = self.around.rule
@@ -126,21 +98,19 @@ class Family:
         same = times == (self.times or 1) and not linear
         return self if same else Family(self.around, self.handles, times)
 
-    def at(self, ps: Sequence[float] | np.ndarray, x: np.ndarray | None = None) -> LinearSettings:
-        """The settings at p, and at the players of ``x``."""
-        here = set_all(self.around, self.handles, map(float, ps))
-        if x is None:
-            return here
-        d = self.dim
-        point = Players(np.array(x[:d]), np.array(x[d : 2 * d]))
-        return LinearSettings(here.variant, here.rule, point, here.x0, here.rates)
-
     def rest(self, players: np.ndarray, ps: Sequence[float] | np.ndarray) -> np.ndarray:
         """The full state of players that have rested at (phi, theta) for ever."""
         if not self.discrete:
             return np.asarray(players, float)
         with jax.enable_x64(True):
-            return np.asarray(_rest(self._corners, self._x0, np.asarray(players, float), self._all(ps)))
+            return np.asarray(
+                _rest(
+                    self.parameters.corners,
+                    self.parameters.x0,
+                    np.asarray(players, float),
+                    self.parameters.all(ps),
+                )
+            )
 
     def equations(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """F and its Jacobian at u = (x, p), (n,) and (n, n + P)."""
@@ -171,56 +141,10 @@ class Family:
         By NumPy where F has a scalar program, so that nothing is compiled.
         """
         n = xs.shape[-1]
-        fixed = (Partial(self._motion, self._corners, self._x0), self._extra)
-        moving = xs, self._all(ps), *(self._ways(n, w) for w in ways)
+        fixed = (Partial(self._motion, *self.parameters.given), self._extra)
+        moving = xs, self.parameters.all(ps), *(self.parameters.directions(n, w) for w in ways)
         found = along(fn, fixed, *moving)
         return _compiled(fn, fixed, *moving) if found is None else found
-
-    def system(self, ps: Sequence[float] | np.ndarray) -> DiracSystem:
-        """What flows at p."""
-        with jax.enable_x64(True):
-            return _system(self._corners, self._x0, self._all(ps))
-
-    @functools.cached_property
-    def switches(self) -> bool:
-        """Whether the flow has surfaces on which it switches."""
-        system = self.system(np.zeros(len(self.handles)))
-        with jax.enable_x64(True):
-            return surface_count(system) > 0
-
-    def carried(self, z: np.ndarray, span: float, ps: Sequence[float] | np.ndarray) -> Carried | None:
-        """The flow from z for ``span`` with its neighbours in z and in p; None where it does not get there."""
-        return self._by_own_numbers(carry, ps, z, span)
-
-    def carried_within(
-        self, regime: Regime, z: np.ndarray, span: float, ps: Sequence[float] | np.ndarray
-    ) -> Carried | None:
-        """The field of one regime from z for ``span``, with its neighbours in z and in p."""
-        return self._by_own_numbers(carry_within, ps, regime, z, span)
-
-    def _by_own_numbers(
-        self, carrier: Callable[..., Carried | None], ps: Sequence[float] | np.ndarray, *start: Any
-    ) -> Carried | None:
-        """What ``carrier`` finds from a start at p, with neighbours in p alone and not in what is held."""
-        with jax.enable_x64(True):
-            found = carrier(Partial(_system, self._corners, self._x0), *start, self._all(ps))
-        return None if found is None else found._replace(by_numbers=found.by_numbers[:, self._varying])
-
-    def tangency(
-        self, beside: tuple[Regime, Regime], guard: int, z: np.ndarray, ps: Sequence[float] | np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """A guard h and h' . f, and their derivatives by z and p, (2,) and (2, n + P).
-
-        Args:
-            beside: the regime whose guard it is, and the one of whose motion f is the velocity.
-            guard: which guard.
-            z: a state.
-            ps: the numbers.
-        """
-        with jax.enable_x64(True):
-            given = Partial(_system, self._corners, self._x0)
-            value, (slope, turned) = _tangency(given, *beside, guard, np.asarray(z), self._all(ps))
-        return np.asarray(value), np.column_stack([slope, np.asarray(turned)[:, self._varying]])
 
     def fixed(self, ps: Sequence[float] | np.ndarray) -> Any:
         """F and its Jacobian as functions of x alone."""
@@ -293,14 +217,6 @@ class Family:
         x, ps = self.split(u)
         return self._along(_twice, x, ps, np.eye(len(x)), np.tile(tangent, (len(x), 1)))[-1].T
 
-    def _ways(self, n: int, tangents: np.ndarray) -> np.ndarray:
-        """Directions of u, or of x alone, as ones in x and in all that may vary."""
-        ways = np.zeros((len(tangents), n + len(self._values)))
-        ways[:, :n] = tangents[:, :n]
-        if tangents.shape[1] > n:
-            ways[:, n + self._varying] = tangents[:, n:]
-        return ways
-
     @property
     def roughness(self) -> str:
         """Empty, or why the map has no second derivative at a fixed point although it has a first one."""
@@ -308,23 +224,6 @@ class Family:
         if rule is None or rule.is_smooth_at_rest:
             return ""
         return f"the map of {rule.name} has no second derivative at rest, so that no normal form tells what is born"
-
-
-def numbers_at(corners: Any, ps: Array | np.ndarray) -> Any:
-    """Multi-affine interpolation of every leaf that varies; its leading axis runs over the corners.
-
-    By NumPy where all are numbers: a shooting asks thousands of times.
-    """
-    xp: Any = jnp if any(is_traced(x) for x in jax.tree.leaves((corners, ps))) else np
-    weights = functools.reduce(
-        xp.kron, [xp.stack([1.0 - p, p]) for p in ps], xp.ones(1, xp.asarray(ps).dtype)
-    )
-    return jax.tree.map(lambda leaf: leaf if xp.ndim(leaf) == 0 else weights @ xp.asarray(leaf), corners)
-
-
-def _system(corners: Any, x0: Any, ps: Array | np.ndarray) -> DiracSystem:
-    variant, rates, _ = numbers_at(corners, ps)
-    return DiracSystem(variant, x0, rates, None)
 
 
 @jax.jit
@@ -390,20 +289,6 @@ def _compiled(fn: Any, fixed: Any, xs: np.ndarray, ps: np.ndarray, *ways: np.nda
 @functools.partial(jax.jit, static_argnums=0)
 def _at_many(fn: Any, fixed: Any, ps: Array, xs: Array, *ways: Array) -> Any:
     return jax.vmap(lambda x, *ways: fn(fixed, x, ps, *ways))(xs, *ways)
-
-
-@jax.jit
-def _tangency(
-    system_at: Any, before: Regime, moving: Regime, guard: int, z: Array, ps: Array
-) -> tuple[Array, tuple[Array, Array]]:
-    def both(z: Array, ps: Array) -> Array:
-        system = system_at(ps)
-        value, speed = jax.jvp(
-            lambda y: guards(system, y, before)[guard], (z,), (flow_in(system, z, moving),)
-        )
-        return jnp.stack([value, speed])
-
-    return both(z, ps), jax.jacfwd(both, (0, 1))(z, ps)
 
 
 @at_once()

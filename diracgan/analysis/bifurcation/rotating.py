@@ -17,7 +17,8 @@ from ..dynamical_system import ContinuousSystem, DiscreteSystem, map_change
 from ..linear.settings import LinearSettings, settings
 from ..orbits.rotating_states import commutes_with_rotations
 from .branch import Branch, follow, present_within, varied
-from .family import Family, numbers_at
+from .family import Family
+from .varying_parameters import numbers_at
 
 _SAMPLES, _AROUND, _COSINE = 5, 0.1, 0.9  # states looked at: how far around the start, their largest |cos|
 _STEP = 0.02  # along the branch, of the range
@@ -130,7 +131,7 @@ def rotating_states(
     handle, low_, high_ = varied(around, over, low, high)
     now = present_within(handle, low_, high_, "start is")
     free = RotatingFamily(around, [handle], None)
-    _check_rotations(around, free.system([now]), z)
+    _check_rotations(around, free.flow.system([now]), z)
     family = (
         RotatingFamily(around, [handle], float(x[0] * x[1] - x[2] ** 2)) if _conserves(free, x, now) else free
     )

@@ -65,7 +65,7 @@ def threshold(point: Bifurcation, others: Sequence[str]) -> Callable[[Any], Arra
         raise InputError(
             f"others = {shown(others)} are not one to {_MOST} names; allowed: a list, e.g. ['gamma']"
         )
-    around = point.family.at([point.value], point.state)
+    around = point.family.parameters.at([point.value], point.state)
     check_linear(around)
     handles = [real_handle(around, n) for n in (point.parameter, *others)]
     now = np.array([present(h) for h in handles])
@@ -80,7 +80,7 @@ def threshold(point: Bifurcation, others: Sequence[str]) -> Callable[[Any], Arra
         values = jnp.asarray(values)
         # a number of Python's is the double that it became, and a whole number is one as well
         dtype = jnp.promote_types(jnp.result_type(values.dtype, float), jnp.float32)
-        given = dirac.cast((*family.given, start, covector, begin), dtype)
+        given = dirac.cast((*family.parameters.given, start, covector, begin), dtype)
         return _solved(point.kind, family.discrete, family.times, given, values.astype(dtype))
 
     return found
