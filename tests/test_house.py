@@ -20,9 +20,7 @@ MODULES = modules()
 TESTS = Path(__file__).parent
 # Where a module is held that has no test file of its own and is imported by none: through what stands on it.
 THROUGH = {
-    "analysis/bifurcation/test_branch.py": (
-        *("bifurcation/born_path", "bifurcation/circle_branch", "bifurcation/family"),
-    ),
+    "analysis/bifurcation/test_branch.py": (*("bifurcation/born_path", "bifurcation/circle_branch"),),
     "analysis/bifurcation/test_curves.py": ("bifurcation/critical_system",),
     "analysis/bifurcation/test_cycles.py": (*("bifurcation/cycle_points", "orbits/neighbours"),),
     "analysis/bifurcation/test_drawn_circles.py": ("bifurcation/circle_exponents",),
@@ -31,7 +29,7 @@ THROUGH = {
     "analysis/thresholds/test_tune.py": ("thresholds/rate_search",),
     "analysis/verdict/test_judges.py": ("judges/periodic_orbits",),
     "cli/test_commands.py": ("cli/plot", "cli/train"),
-    "comparison/test_comparison.py": ("comparison/forecast_scores",),
+    "comparison/test_comparison.py": ("cli/compare", "comparison/forecast_scores"),
     "contract/test_live_and_log.py": ("monitoring/pieces",),
     "dynamics/test_compiled_loops.py": ("dynamics/loop_text",),
     "dynamics/test_flow.py": ("dynamics/simulate",),
