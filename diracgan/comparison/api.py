@@ -6,13 +6,13 @@ import dataclasses
 import os
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, callback, listed, one_of, shown, word
 from ..files import path_of
 from ..measure.equilibria import NoEquilibrium
 from ..records import Record
+from ..training.problems import problem
 from ..variants import Variant, parse
 from . import floors, forecast_runs, from_scratch, near_equilibrium
 from .claims import Records, claim_a, claim_b, claim_c, claim_d
@@ -107,8 +107,7 @@ def compare(
     began = time.monotonic()
     chosen = protocol(tier, seed0, width)
     if images is not None:
-        if not Path(word("images", images)).exists():  # before anything runs
-            raise InputError(f"no file {images!r}; allowed: an IDX file of images, as MNIST's are")
+        problem("idx", path=word("images", images))  # one that cannot be used is refused before anything runs
     if folder is not None:
         path_of("folder", folder)
     asked = list(claims) if isinstance(claims, str) else listed("claims", claims, ", ".join(CLAIMS))

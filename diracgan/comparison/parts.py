@@ -86,7 +86,7 @@ class Parts:
                 made = function(on, self.chosen, *args)
             if file is not None:
                 file.parent.mkdir(parents=True, exist_ok=True)
-                write_text(file, json.dumps(made, default=_plain))
+                write_text(file, _sealed(json.dumps(made, default=_plain)))
         if self.done is not None:
             with contextlib.suppress(RuntimeError):  # a bar that has been closed
                 self.done(next(self.counted), self.total, note)
@@ -113,12 +113,29 @@ def code_of(variant: Variant) -> str:
 
 def _kept(file: Path) -> Any:
     """The records of a part that is done."""
+    why: Exception | None = None
     try:
-        return json.loads(file.read_text(encoding="utf-8"), object_hook=_complex)
+        held = json.loads(file.read_text(encoding="utf-8"))
+        text = json.dumps(held["records"])
+        if held["sha256"] == _checksum(text):
+            return json.loads(text, object_hook=_complex)
+        said = "its records do not have its checksum"
+    except (LookupError, TypeError):
+        said = "it holds no records of a part"
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"{str(file)!r} cannot be read: {reason(error)}; remove it, and its part is computed again"
-        ) from error
+        why, said = error, reason(error)
+    raise InputError(
+        f"{str(file)!r} cannot be read: {said}; remove it, and its part is computed again"
+    ) from why
+
+
+def _sealed(records: str) -> str:
+    """Records, as JSON, with their checksum."""
+    return f'{{"sha256": "{_checksum(records)}", "records": {records}}}'
+
+
+def _checksum(records: str) -> str:
+    return hashlib.sha256(records.encode()).hexdigest()
 
 
 def _plain(x: Any) -> Any:

@@ -200,7 +200,7 @@ def baseline(path: str | os.PathLike[str]) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"baseline {shown!r} cannot be read: {reason(error)}") from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"baseline {shown!r} is not JSON: {one_line(error)}") from error
+        raise InputError(f"baseline {shown!r} is not JSON: {reason(error)}") from error
     if not isinstance(found, dict) or found.get("schema") != REPORT:
         raise InputError(
             f"baseline {shown!r} is not a report; allowed: what `diracgan report --format json` wrote, {REPORT}"

@@ -16,9 +16,11 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from ..errors import InputError, not_installed
+from ..memory import check_memory
 
 _IMAGES, _COLOURS, _LABELS = 0x00000803, 0x00000804, 0x00000801
 _MOST_BYTES = 1 << 32  # of samples in one file; sizes are checked before anything is read
+_PER_PIXEL = 10.0  # bytes: as it is read, as it is kept, and as a double
 _TYPES = {
     0x08: "unsigned bytes",
     0x09: "bytes",
@@ -71,9 +73,9 @@ def idx(path: str | os.PathLike[str], magic: tuple[int, ...]) -> np.ndarray:
             raise InputError(
                 f"{shown} says that it holds {words} = {count} bytes; allowed: at most {_MOST_BYTES}"
             )
-        raw = _read(
-            file, count + 1, shown
-        )  # one more than there should be, and no more: it may go on for ever
+        check_memory(_PER_PIXEL * count, f"{shown} holds {words} pixels; take fewer of them")
+        # one more than there should be, and no more: it may go on for ever
+        raw = _read(file, count + 1, shown)
     if len(raw) < count:
         raise InputError(f"{shown} is truncated: {head + len(raw)} bytes, but {words} needs {head + count}")
     if len(raw) > count:
@@ -169,6 +171,7 @@ def npz(path: Any, key: Any = None, labels: Any = None) -> tuple[np.ndarray, np.
         return data.astype(np.float64), classes
     data = data[..., None] if data.ndim == 3 else data
     if np.issubdtype(data.dtype, np.integer):
+        check_memory(_PER_PIXEL * data.size, f"{name} of {shown} is {data.shape}; take fewer samples")
         return scaled(data), classes
     if np.min(data) < -1 or np.max(data) > 1:
         raise InputError(
@@ -209,7 +212,9 @@ def scaled(pixels: np.ndarray) -> np.ndarray:
     """
     if pixels.min() < 0 or pixels.max() > 255:
         raise InputError(f"pixels lie in [{pixels.min()}, {pixels.max()}]; allowed: integers from 0 to 255")
-    return pixels / 127.5 - 1.0
+    made = pixels / 127.5
+    made -= 1.0  # in place: as doubles they take eight times the file
+    return made
 
 
 def _finite(data: np.ndarray, what: str) -> None:

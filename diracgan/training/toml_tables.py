@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,9 @@ from typing import Any
 import tomli_w
 
 from ..errors import InputError
+
+# a.a.a...: tomllib's memory grows with the square of the parts
+_DEEP_KEY = re.compile(r"(?<![\w-])(?:[\w-]+[ \t]*\.[ \t]*){100}")
 
 
 def read_table(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -21,7 +25,10 @@ def read_table(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     shown = os.fspath(path)
     try:
-        table = tomllib.loads(Path(shown).read_text(encoding="utf-8"))
+        text = Path(shown).read_text(encoding="utf-8")
+        if _DEEP_KEY.search(text):
+            raise RecursionError
+        table = tomllib.loads(text)
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"no file {shown!r}; allowed: a config.toml that a run wrote") from None
     except (OSError, UnicodeDecodeError) as error:

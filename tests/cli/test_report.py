@@ -133,6 +133,13 @@ def test_bad_input_is_one_line_and_two(cli, words, says):
     assert says in err
 
 
+def test_a_baseline_nested_too_deeply_is_one_line(cli, folder):
+    Path("deep.json").write_text("[" * 100_000)
+    code, out, err = cli("report", "ns", "--baseline", "deep.json")
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert "baseline 'deep.json' is not JSON" in err and "Error" not in err
+
+
 @pytest.mark.slow  # fast, of one loss: test_a_baseline_names_what_changed
 def test_the_catalogue_keeps_its_baseline(cli):
     baseline = Path(__file__).parents[2] / "reports" / "baseline.json"

@@ -101,6 +101,9 @@ def test_a_comparison_of_no_claim_is_refused():
 def test_images_that_are_not_there_are_refused_before_anything_runs(tmp_path):
     with pytest.raises(InputError, match="no file"):
         dg.compare("ci", images=str(tmp_path / "none"))
+    (tmp_path / "some").write_bytes(b"\0\0\x08\x03" + b"\xff" * 12)
+    with pytest.raises(InputError, match="says that it holds"):
+        dg.compare("ci", images=str(tmp_path / "some"))
 
 
 @pytest.mark.slow  # fast, of written records: test_what_a_forecast_is_scored_by
@@ -141,7 +144,13 @@ def test_a_part_that_is_done_is_not_run_again(tmp_path):
     assert len(calls) == 3
 
 
-@pytest.mark.parametrize("content", [b'[{"agree": tr', b"\xff\xfe", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b'[{"agree": tr', b"\xff\xfe", b"[" * 100_000, b"[]", b"{}", b"null", b'{"records": []}'),
+        b'{"sha256": "0", "records": []}',
+    ],
+)
 def test_a_part_that_is_damaged_is_named(tmp_path, content):
     def run(variant, chosen):
         return []

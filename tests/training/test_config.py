@@ -40,7 +40,9 @@ BAD = {
     "averages = 0.9": "allowed: a list of decays",
     "averages = [[0.9]]": "is not a number",
     f"a = {'[' * 2000}{']' * 2000}": "nested too deeply",
-    f"[{'.'.join('a' * 3000)}]\nb = 1": "unknown key of .* 'a'",
+    f"[{'.'.join('a' * 90)}]\nb = 1": "unknown key of .* 'a'",
+    f"[{'.'.join('a' * 20_000)}]\nb = 1": "nested too deeply",
+    f"a = {{{' . '.join('a' * 20_000)} = 1}}": "nested too deeply",
     "steps = 3\0": "is not TOML",
 }
 

@@ -15,6 +15,7 @@ import pytest
 from scipy.stats import chi2, kstest, uniform
 
 import diracgan as dg
+from diracgan import memory
 from diracgan.errors import InputError
 from diracgan.training.problems import problem, problems
 
@@ -92,6 +93,17 @@ def test_sizes_are_checked_before_anything_is_read(folder):
     refused("is too long: 1 x 2 x 2 needs 20 bytes, and more follow", "idx:bomb.gz")
     assert tracemalloc.get_traced_memory()[1] < 1 << 24
     tracemalloc.stop()
+
+
+def test_pixels_that_do_not_fit_into_memory_are_refused_before_they_are_doubles(folder, monkeypatch):
+    Path("some").write_bytes(idx(images()))
+    np.savez("some.npz", images())
+    problem("idx:some"), problem("npz:some.npz")
+    monkeypatch.setattr(memory, "_of_this_machine", lambda: 8.0 * images().size)
+    refused("this machine has .* 'some' holds 6 x 8 x 8 pixels; take fewer", "idx:some")
+    Path("some").write_bytes(Path("some").read_bytes()[:16])  # what its header says is enough
+    refused("this machine has .* 'some' holds 6 x 8 x 8 pixels; take fewer", "idx:some")
+    refused("this machine has .* of 'some.npz' is .6, 8, 8, 1.; take fewer samples", "npz:some.npz")
 
 
 def test_npz_files(folder):

@@ -240,7 +240,7 @@ def _refuse_of_games(given: Mapping[str, Any]) -> None:
 
 def _of_steps(frequency: float, step: float, given: Any, k: float | None) -> dict[str, Any]:
     """What an average with these decays does, and the decay that reduces the orbit k-fold."""
-    angle = frequency * step
+    angle = number("omega * h", frequency * step, low=0)
     betas, rests = _decays(given)
     gains = rests / np.hypot(rests, 2.0 * np.sqrt(betas) * np.sin(angle / 2.0))
     with np.errstate(divide="ignore"):

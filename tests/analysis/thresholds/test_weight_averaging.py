@@ -98,6 +98,7 @@ def test_the_default_is_a_falling_curve():
     [
         ({}, "whose orbit"),
         ({"omega": -1.0}, "out of range"),
+        ({"omega": 1e308, "h": 1e308}, r"omega \* h = inf is not finite"),
         ({"omega": 1.0, "decay": 1.0}, "out of range"),
         ({"omega": 1.0, "decay": 0.9, "tau": 1.0}, "give one"),
         ({"omega": 1.0, "reduction": 0.5}, "out of range"),
