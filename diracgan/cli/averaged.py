@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from .. import plotting
 from ..errors import InputError
-from .layer import CommandResult, Table, output, picture
+from .layer import CommandResult, Table, drawn_in
 from .options import NamedVariantOptions, RuleOptions, StartOptions, headline
 
 
@@ -15,9 +15,7 @@ def command(
     variant: NamedVariantOptions,
     start: StartOptions,
     rule: RuleOptions,
-    out: Annotated[
-        str | None, output("Draw the slow field and its cycles: .png, .pdf or .svg.", picture, draws=True)
-    ] = None,
+    out: Annotated[str | None, drawn_in("Draw the slow field and its cycles")] = None,
 ) -> CommandResult:
     """Find the cycle on which an adaptive rule (Adam) ends, by its averaged flow; d = 1.
 

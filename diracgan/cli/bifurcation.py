@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from .. import gallery, plotting
 from ..errors import InputError
 from ..progress import progress
-from .layer import CommandResult, option, output, picture
+from .layer import CommandResult, drawn_in, option
 from .options import NamedVariantOptions, RateOptions, RuleOptions, StartOptions, headline, only_one
 
 _GENERATIONS = 3  # of a cascade of period doublings that are followed
@@ -59,7 +59,7 @@ def command(
     rates: RateOptions,
     rule: RuleOptions,
     wanted: BranchOptions,
-    out: Annotated[str | None, output("Draw the diagram: .png, .pdf, .svg.", picture, draws=True)] = None,
+    out: Annotated[str | None, drawn_in("Draw the diagram")] = None,
 ) -> CommandResult:
     """Follow an equilibrium as a parameter varies, and find what is born where its stability changes, with the cycles
     of Hopf points; over two parameters, the curves of such points over the map of stability.

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 from .. import plotting
 from ..errors import InputError
-from .layer import CommandResult, Table, argument, option, output, picture
+from .layer import CommandResult, Table, argument, drawn_in, option
 from .options import AnyVariantOptions, DatumOption, RuleOptions, vector
 
 
@@ -44,9 +44,7 @@ def command(
     h: Annotated[
         float | None, option("--h", "Time per step; the critic's learning rate where no rule says it.")
     ] = None,
-    out: Annotated[
-        str | None, output("Draw the series and its spectrum: .png, .pdf or .svg.", picture, draws=True)
-    ] = None,
+    out: Annotated[str | None, drawn_in("Draw the series and its spectrum")] = None,
 ) -> CommandResult:
     """Say what a training log shows: its regimes, its oscillations, what theory predicts, and what would help.
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from .. import plotting
 from ..errors import InputError
-from .layer import CommandResult, Table, option, output, picture
+from .layer import CommandResult, Table, drawn_in, option
 from .options import DECAY, AnyVariantOptions, RateOptions, RuleOptions, StartOptions, flag, given_in, vector
 
 
@@ -43,7 +43,7 @@ def command(
     average: AverageOptions,
     out: Annotated[
         str | None,
-        output("Draw the Bode curve with this orbit on it: .png, .pdf or .svg.", picture, draws=True),
+        drawn_in("Draw the Bode curve with this orbit on it"),
     ] = None,
 ) -> CommandResult:
     """Show the gain of a weight average as a function of its decay, and find the decay for a wanted gain.

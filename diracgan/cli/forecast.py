@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from .. import plotting
 from ..progress import progress
-from .layer import CommandResult, Table, argument, option, output, picture
+from .layer import CommandResult, Table, argument, drawn_in, option
 
 
 def command(
@@ -23,9 +23,7 @@ def command(
     steps: Annotated[int, option("--steps -n", "How many iterations ahead; 2500 by default.")] = 2500,
     samples: Annotated[int, option("--samples", "Samples that are monitored; 256 by default.")] = 256,
     seed: Annotated[int, option("--seed", "Seed of the minibatches; 0 by default.")] = 0,
-    out: Annotated[
-        str | None, output("Draw levels and spreads: .png, .pdf or .svg.", picture, draws=True)
-    ] = None,
+    out: Annotated[str | None, drawn_in("Draw levels and spreads")] = None,
 ) -> CommandResult:
     """Say how far losses, logits and samples will spread over the next iterations, from a run's last checkpoint.
 

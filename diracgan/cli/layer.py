@@ -177,6 +177,11 @@ def endings(*suffixes: str) -> Callable[[str], object]:
 picture = endings(".png", ".pdf", ".svg")
 
 
+def drawn_in(what: str) -> FileOption:
+    """The option ``--out`` of a command that draws a still picture when it is given."""
+    return output(f"{what}: .png, .pdf or .svg.", picture, draws=True)
+
+
 def drawing(path: str) -> object:
     """Check that a picture, still or moving, can be written to ``path``."""
     from ..plotting.saving import check

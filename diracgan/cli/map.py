@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from .. import gallery
 from ..errors import unknown
-from .layer import CommandResult, OverwriteOption, Table, argument, make_room, option, output, picture
+from .layer import CommandResult, OverwriteOption, Table, argument, drawn_in, make_room, option
 from .options import GameOptions
 from .sweep import GridOptions, counts, dimension, record
 
@@ -16,7 +16,7 @@ def command(
     game: GameOptions,
     kind: Annotated[str, argument("basins|stability|bifurcation", "Which map.")],
     grid: GridOptions,
-    out: Annotated[str | None, output("The picture: .png, .pdf or .svg.", picture, draws=True)] = None,
+    out: Annotated[str | None, drawn_in("The picture")] = None,
     data: Annotated[
         str | None,
         option("--data", "Keep the sweep in this .zarr folder, and continue it.", metavar="FOLDER"),

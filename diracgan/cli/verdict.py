@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 from .. import gallery
-from .layer import CommandResult, output, picture
+from .layer import CommandResult, drawn_in
 from .options import EffortOption, GameOptions, complex_words
 
 
@@ -15,7 +15,7 @@ def command(
     effort: EffortOption = 1.0,
     out: Annotated[
         str | None,
-        output("Draw the radius over time with the law found: .png, .pdf or .svg.", picture, draws=True),
+        drawn_in("Draw the radius over time with the law found"),
     ] = None,
 ) -> CommandResult:
     """Say what truly happens from a start, even where eigenvalues say nothing.

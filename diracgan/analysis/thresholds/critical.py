@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -55,11 +54,6 @@ class Critical(AskedAbout, Record):
     text: str
     evaluations: int
     around: LinearSettings = dataclasses.field(repr=False)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Name -> value of every attribute but ``around``."""
-        lists = {n: [dataclasses.asdict(x) for x in getattr(self, n)] for n in ("thresholds", "intervals")}
-        return super().as_dict() | lists
 
     @functools.cached_property
     def born(self) -> list[Bifurcation]:
