@@ -20,7 +20,7 @@ MODULES = modules()
 TESTS = Path(__file__).parent
 # Where a module is held that has no test file of its own and is imported by none: through what stands on it.
 THROUGH = {
-    "analysis/bifurcation/test_branch.py": (*("bifurcation/born_path", "bifurcation/circle_branch"),),
+    "analysis/bifurcation/test_branch.py": ("bifurcation/born_path", "bifurcation/circle_branch"),
     "analysis/bifurcation/test_curves.py": ("bifurcation/critical_system",),
     "analysis/bifurcation/test_cycles.py": (*("bifurcation/cycle_points", "orbits/neighbours"),),
     "analysis/bifurcation/test_drawn_circles.py": ("bifurcation/circle_exponents",),
@@ -53,7 +53,7 @@ THROUGH = {
     "plotting/test_sizes.py": ("plotting/fitting",),
     "rules/test_multipliers.py": ("rules/adaptive", "rules/lookahead"),
     "rules/test_rules.py": ("rules/base", "rules/per_player"),
-    "sweeps/test_sweep.py": ("sweeps/axes",),
+    "sweeps/test_sweep.py": ("sweeps/axes", "sweeps/quantities"),
     "tracing/test_scalar_program.py": ("tracing/scalarize",),
     "training/test_data.py": ("training/data_files",),
     "training/test_runs.py": ("training/loop", "training/run"),
