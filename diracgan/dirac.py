@@ -85,9 +85,14 @@ def arrays(players: Mapping[str, Any], x0: Any) -> tuple[Players, Array]:
     real = [x.dtype for x in given if jnp.issubdtype(x.dtype, jnp.floating)]
     dtype = jnp.result_type(*(real or [float]))
     phi, theta = (p.astype(dtype) for p in given)
-    if theta.ndim == 0:
-        name = list(players)[-1]
-        raise InputError(f"{name} = {shown(players[name])} is a number; allowed: an array with d entries")
+    for name, p in zip(players, (phi, theta), strict=True):
+        if p.ndim == 0:
+            raise InputError(f"{name} = {shown(players[name])} is a number; allowed: an array with d entries")
+    if phi.shape != theta.shape:
+        first, second = players
+        raise InputError(
+            f"{first} has the shape {phi.shape} and {second} {theta.shape}; allowed: arrays of one shape"
+        )
     datum = array("x0", 0.0 if x0 is None else x0).astype(dtype)
     if datum.shape not in ((), (1,), theta.shape):
         raise InputError(

@@ -213,9 +213,12 @@ def listed(name: str, value: Any, allowed: str) -> list[Any]:
         >>> listed("quantities", ("margin",), "names")
         ['margin']
     """
-    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
-        raise InputError(f"{name} = {shown(value)} is not a list; allowed: {allowed}")
-    return list(value)
+    try:
+        if not isinstance(value, (str, bytes)):
+            return list(value)
+    except Exception:  # a stranger's object may raise anything when it is gone through
+        pass
+    raise InputError(f"{name} = {shown(value)} is not a list; allowed: {allowed}")
 
 
 def mapping(name: str, value: Any, allowed: str) -> dict[str, Any]:

@@ -399,8 +399,10 @@ def import_module(name: str) -> ModuleType:
     """Import a module by its dotted name.
 
     Raises:
-        InputError: when there is none, or it raises; its own error line is shown.
+        InputError: for what is no such name, when there is no such module, or it raises; its own error line is shown.
     """
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise InputError(f"{name!r} is not a module; allowed: a dotted name such as pkg.module, or PATH.py")
     _run(lambda: importlib.import_module(name), name, name)
     return sys.modules[name]
 

@@ -181,5 +181,15 @@ def test_the_field_keeps_the_players_precision(given, dtype):
 
 
 def test_players_that_are_numbers_are_refused():
-    with pytest.raises(dg.InputError, match="theta = 0.5 is a number; allowed: an array with d entries"):
+    with pytest.raises(dg.InputError, match="phi = 0.5 is a number; allowed: an array with d entries"):
         dg.field(dg.variant("ns"))(0.5, 0.5)
+    with pytest.raises(dg.InputError, match="theta = 0.5 is a number"):
+        dg.field(dg.variant("ns"))(jnp.ones(1), 0.5)
+
+
+def test_players_of_different_shapes_are_refused():
+    for call in (dg.field(dg.variant("ns")), dg.step(dg.variant("ns"), dg.rule("simultaneous", lr=0.1))):
+        with pytest.raises(
+            dg.InputError, match=r"phi has the shape \(3,\) and theta \(1,\); allowed: arrays of"
+        ):
+            call(jnp.ones(3), jnp.ones(1))

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from .. import dirac
-from ..errors import InputError, integer, number, shown
+from ..errors import InputError, integer, number, real_array, shown
 from ..game import Players
 from ..parameters import is_traced
 
@@ -101,13 +101,16 @@ def times(ts: Any, t1: float, given: bool) -> np.ndarray:
     """The times to save: ``ts`` checked against [0, t1] where t1 was given, or 1001 equispaced ones."""
     if ts is None:
         return np.linspace(0.0, t1, DEFAULT_ROWS)
+    given_times = real_array("ts", ts).ravel()
     kept = (
-        np.array([number(f"ts[{i}]", t) for i, t in enumerate(np.ravel(ts))])
-        if np.size(ts)
+        np.array([number(f"ts[{i}]", t) for i, t in enumerate(given_times)])
+        if len(given_times)
         else vector("ts", ts)
     )
     if kept[0] < 0 or np.any(np.diff(kept) <= 0) or (given and kept[-1] > t1):
-        raise InputError(f"ts must increase within [0, {t1:g}]; it runs from {kept[0]:g} to {kept[-1]:g}")
+        raise InputError(
+            f"ts runs from {kept[0]:g} to {kept[-1]:g}; allowed: increasing times within [0, {t1:g}]"
+        )
     if kept[-1] == 0:
         raise InputError("ts ends at 0; allowed: increasing times with an end > 0")
     return kept

@@ -36,6 +36,8 @@ CALLS = {
     "the start": (lambda x: dg.simulate(V, phi0=x, theta0=[0.1]), NOT_NUMBERS),
     "the field's datum": (lambda x: dg.field(V, x), [x for x in NOT_NUMBERS[:7] if x != []]),
     "the step's datum": (lambda x: dg.step(V, R, x), [x for x in NOT_NUMBERS[:7] if x != []]),
+    "the times": (lambda x: dg.simulate(V, ts=x), [*NOT_NUMBERS[:7], [1, [2]], -1, math.nan]),
+    "what is tuned": (lambda x: dg.tune(V, x), [3, Odd(), np.array("x"), np.ma.masked]),
     "the flow's rate": (lambda x: dg.flow(V, [0.1], [0.1], [0.0, 1.0], rate_d=x), [*NOT_NUMBERS, 0, [1.0]]),
     "the flow's tolerance": (lambda x: dg.flow(V, [0.1], [0.1], [0.0, 1.0], rtol=x), [*NOT_NUMBERS, -1]),
     "the flow's start": (lambda x: dg.flow(V, x, [0.1], [0.0]), [*NOT_NUMBERS[:7], 10**12]),

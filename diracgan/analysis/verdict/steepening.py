@@ -128,6 +128,8 @@ def steepening(case: Case, z: np.ndarray, *more: Stretch) -> Steepening | None:
         with np.errstate(all="ignore"):  # of a loss without a value there
             return case.motion.as_it_stands(z + w)[: len(z)]
 
+    if not radii[-1] > 0:  # nothing moved at first, as where a step is lost in rounding
+        return None
     rates = np.array([np.linalg.norm(field(r * way)) / r for r in radii])
     if not np.all(np.isfinite(rates) & (rates > 0)):
         return None
