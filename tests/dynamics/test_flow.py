@@ -203,8 +203,8 @@ def test_an_unreachable_end_is_given_up_in_time(solver, chunk, monkeypatch):
     [
         ({"t1": 0.0}, "t1 = 0"),
         ({"t1": np.nan}, "t1 = nan"),
-        ({"ts": [0.0, 2.0, 1.0]}, "ts must increase"),
-        ({"ts": [0.0, 50.0], "t1": 40.0}, "ts must increase"),
+        ({"ts": [0.0, 2.0, 1.0]}, "allowed: increasing times"),
+        ({"ts": [0.0, 50.0], "t1": 40.0}, "allowed: increasing times"),
         ({"ts": []}, "ts"),
         ({"solver": "tsit6"}, "tsit5"),
         ({"backend": "numpy"}, "scipy"),
