@@ -126,18 +126,22 @@ def compare(
     noisy = _noisy(given, chosen) if local else []
     designs = forecast_runs.designs(chosen, given, images) if "D" in asked else []
     with Parts(chosen, folder, device, done) as parts:
+        # The longest first, so that no core is idle at the end. Neighbours among the designs share programs: of two at
+        # a time one would wait for the other's.
+        apart = sorted(range(len(designs)), key=lambda i: (i % 2, i))
+        long = {i: parts.add("forecasts", forecast_runs.claims, designs[i]) for i in apart}
         wanted = [
-            [parts.add("equilibria", _local, v) for v in near],
-            [parts.add("equilibria", _local, v) for v in references],
-            [parts.add("floors", floors.claim, v) for v in noisy],
+            [long[i] for i in range(len(designs))],
             [
                 parts.add("from_scratch", from_scratch.claims, v, o)
                 for v in far
                 for o in chosen.chosen["scratch_optimisers"]
             ],
-            [parts.add("forecasts", forecast_runs.claims, d) for d in designs],
+            [parts.add("floors", floors.claim, v) for v in noisy],
+            [parts.add("equilibria", _local, v) for v in near],
+            [parts.add("equilibria", _local, v) for v in references],
         ]
-        found, beside, of_floors, of_scratch, of_forecasts = ([f.result() for f in part] for part in wanted)
+        of_forecasts, of_scratch, of_floors, found, beside = ([f.result() for f in part] for part in wanted)
     merged = {key: [r for one, _ in found for r in one.get(key, [])] for key in near_equilibrium.KEYS}
     missing = [reason for _, reasons in found for reason in reasons]
     a = claim_a(merged["A"], [r for records in of_floors for r in records], missing, chosen)

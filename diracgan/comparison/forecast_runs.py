@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -14,7 +14,7 @@ from jax import Array
 
 from ..game import Game, Players
 from ..measure import operators
-from ..measure.critical_setting import EVERY, bisected, critical_setting
+from ..measure.critical_setting import EVERY, bisected, critical_value
 from ..measure.forecast import forecast, mean_frequency, peak_frequency, spread
 from ..measure.noise import ResampledGame
 from ..measure.settings import Setting, changed
@@ -78,8 +78,9 @@ def claims(design: Design, protocol: Protocol) -> list[dict[str, Any]]:
     now = Setting(NOW, by, games[0].variant, how["batch"], None)
     with jax.enable_x64(False):
         states: list[Any] = [(z, by.memory(g, z)) for g, z in zip(_narrow(games), _narrow(nets), strict=True)]
-    go = functools.partial(_go_on, design, games)
-    states, _ = go(now, states, how["checkpoint"] - how["steps"], 0, how["checkpoint"] - how["steps"])
+    first = how["checkpoint"] - how["steps"]
+    go = functools.partial(_go_on, design, games, most=max(first, how["steps"]))
+    states, _ = go(now, states, first, 0, first)
     states, before = go(now, states, how["steps"], 1)
     wanted = [now, *(changed(now, text) for text in design.tried)]
     runs = [go(s, states, how["steps"], 2)[1] for s in wanted]
@@ -89,7 +90,7 @@ def claims(design: Design, protocol: Protocol) -> list[dict[str, Any]]:
         r |= {"before": _measured(before[i], how), "measured": _measured(runs[j][i], how)}
         r["lr_over_batch"] = float(wanted[j].rule.time_step) / wanted[j].batch
     for name in design.critical:
-        records += _limits(design, name, now, games, states, [_spreads(x) for x in runs[0]], how)
+        records += _limits(design, name, now, games, states, [_spreads(x) for x in runs[0]], go, how)
     return records
 
 
@@ -133,22 +134,29 @@ def _watched(game: Game, at: Players) -> Array:
     return jnp.concatenate([seen, jnp.mean(x, axis=0)]) if x.ndim == 2 else seen
 
 
-@functools.partial(jax.jit, static_argnums=(4, 5, 6))
+@functools.partial(jax.jit, static_argnums=(6, 7))
 def _train(
-    rules: Rule, games: Game, states: Any, keys: Array, steps: int, batch: int, every: int
+    rules: Rule, games: Game, states: Any, keys: Array, looks: int, every: int, most: int, batch: int
 ) -> tuple[Any, Array]:
-    """Iterations of every run on minibatches, and what was watched: (runs, steps/every, 4 or more)."""
+    """``looks`` times ``every`` iterations of every run on minibatches, ``most`` at most, and what was watched.
+
+    Returns:
+        The states, and (runs, most, 4 or more): zeros after the last look. Only another ``most`` or ``batch`` needs
+        another program.
+    """
 
     def one(rule: Rule, game: Game, state: Any, key: Array) -> tuple[Any, Array]:
-        def once(state: Any, key: Array) -> tuple[Any, None]:
-            return rule.iterate(ResampledGame(game, key, batch), *state), None
+        split = jax.random.split(key, most)
 
-        def looked(state: Any, keys: Array) -> tuple[Any, Array]:
-            after, _ = jax.lax.scan(once, state, keys)
-            return after, _watched(game, after[0])
+        def once(n: Array, state: Any) -> Any:
+            return rule.iterate(ResampledGame(game, split[n], batch), *state)
 
-        split = jax.random.split(key, (steps // every, every))
-        return jax.lax.scan(looked, state, split)
+        def look(k: Array, now: tuple[Any, Array]) -> tuple[Any, Array]:
+            after = jax.lax.fori_loop(k * every, (k + 1) * every, once, now[0])
+            return after, now[1].at[k].set(_watched(game, after[0]))
+
+        seen = jax.eval_shape(_watched, game, state[0])
+        return jax.lax.fori_loop(0, looks, look, (state, jnp.zeros((most, *seen.shape), seen.dtype)))
 
     return jax.vmap(one)(rules, games, states, keys)
 
@@ -161,8 +169,10 @@ def _go_on(
     steps: int,
     stream: int,
     every: int = 1,
+    *,
+    most: int,
 ) -> tuple[list[Any], np.ndarray]:
-    """The states of every seed some steps later, and their series; one setting for all, or one each."""
+    """The states of every seed ``steps`` later, of ``most``, and their series; one setting for all, or one each."""
     each = setting if isinstance(setting, list) else [setting] * len(games)
     under = [dataclasses.replace(g, variant=s.variant) for g, s in zip(games, each, strict=True)]
     with jax.enable_x64(False):
@@ -170,10 +180,9 @@ def _go_on(
             operators.stacked([_narrow(x) for x in xs]) for xs in ([s.rule for s in each], under, states)
         )
         keys = jnp.stack([jax.random.fold_in(jax.random.key(7 * s + 3), stream) for s in design.seeds])
-        after, seen = _train(*trees, keys, steps, each[0].batch, every)
-    return [jax.tree.map(lambda x, i=i: np.asarray(x[i]), after) for i in range(len(games))], np.asarray(
-        seen, float
-    )
+        after, seen = _train(*trees, keys, steps // every, every, most, each[0].batch)
+    ends = [jax.tree.map(lambda x, i=i: np.asarray(x[i]), after) for i in range(len(games))]
+    return ends, np.asarray(seen[:, : steps // every], float)
 
 
 # ---------------- what is kept of them
@@ -252,18 +261,19 @@ def _limits(
     games: list[Game],
     states: list[Any],
     usual: list[np.ndarray],
+    go: Callable[..., tuple[list[Any], np.ndarray]],
     how: dict[str, Any],
 ) -> list[dict[str, Any]]:
     """From where on each checkpoint's runs are said to blow up, and from where on they do."""
     said = [
-        critical_setting(g, name, how["steps"], players=z[0], rule=now.rule, memory=z[1], batch=how["batch"])
+        critical_value(g, name, how["steps"], players=z[0], rule=now.rule, memory=z[1], batch=how["batch"])
         for g, z in zip(games, states, strict=True)
     ]
     watched = [how["series"].index(n) for n in how["pairs"]]
 
     def blows_up(values: np.ndarray) -> np.ndarray:
         settings = [changed(now, {name: float(v)}) for v in values]
-        _, seen = _go_on(design, games, settings, states, how["steps"], 2, EVERY)
+        _, seen = go(settings, states, how["steps"], 2, EVERY)
         spreads = np.array([_spreads(x)[watched] for x in seen])
         return (spreads > how["blow_up"] * np.array(usual)[:, watched]).any(axis=1)
 
@@ -275,7 +285,7 @@ def _limits(
             "kind": "critical",
             "parameter": name,
             "now": own,
-            "predicted": found.value,
+            "predicted": found,
             "measured": None if np.isnan(x) else float(x),
         }
         for seed, found, x in zip(design.seeds, said, measured, strict=True)

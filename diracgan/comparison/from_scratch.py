@@ -57,7 +57,7 @@ def claims(variant: Variant, protocol: Protocol, optimiser: str) -> list[dict[st
     with jax.enable_x64(True):
         games, starts, centres = _start(variant, protocol, keys)
         rules = operators.repeated(by, len(keys))
-        ran = _train(rules, games, starts, tier["scratch_steps"] - count, count)
+        ran = _train(rules, games, starts, tier["scratch_steps"] // count, count)
         ran = [np.asarray(x) for x in ran]
     toy = toy_residual(variant, by, tier["scratch_steps"], how["tail"])
     own = {"variant": variant.label, "optimiser": optimiser, "rule": by.label, "toy": toy}
@@ -117,8 +117,9 @@ def _start(
 
 
 @functools.partial(jax.jit, static_argnums=(3, 4))
-def _train(rules: Rule, games: Game, starts: Players, count: int, tail: int) -> TrainingRecord:
-    """Train, then follow the tail as it is and as the Jacobian of the iteration at its beginning has it."""
+def _train(rules: Rule, games: Game, starts: Players, tails: int, tail: int) -> TrainingRecord:
+    """Train for as many ``tails`` (2 or more), of which the last is kept as it is and as the Jacobian of the iteration
+    at its beginning has it."""
 
     def one(rule: Rule, game: Game, z: Players) -> TrainingRecord:
         n = operators.flat(z).shape[0]
@@ -128,9 +129,6 @@ def _train(rules: Rule, games: Game, starts: Players, count: int, tail: int) -> 
             size = jnp.linalg.norm(step)
             return step @ probes / jnp.maximum(size, _LEAST), size
 
-        def go(state: Any, _: None) -> tuple[Any, None]:
-            return rule.iterate(game, *state), None
-
         def real(carried: Any, _: None) -> tuple[Any, Any]:
             state, total, square = carried
             after = rule.iterate(game, *state)
@@ -139,16 +137,18 @@ def _train(rules: Rule, games: Game, starts: Players, count: int, tail: int) -> 
                 operators.flat(after[0]) - operators.flat(state[0])
             )
 
-        def watched(state: Any) -> tuple[Any, Array, Any]:
+        def watched(begun: Any, _: None) -> tuple[Any, Any]:
             zero = jnp.zeros_like(game.x_real)
-            (state, total, square), steps = jax.lax.scan(real, (state, zero, zero), None, tail)
-            return state, jnp.sqrt(jnp.maximum(jnp.mean(square / tail - (total / tail) ** 2), 0.0)), steps
+            (state, total, square), steps = jax.lax.scan(real, (begun, zero, zero), None, tail)
+            variance = jnp.mean(square / tail - (total / tail) ** 2)
+            return state, (begun, jnp.sqrt(jnp.maximum(variance, 0.0)), steps)
 
-        state, _ = jax.lax.scan(go, (z, rule.memory(game, z)), None, max(count - tail, 0))
-        state, before, _ = watched(state)
-        linear_path, linear_sizes = _linear(rule, game, state, tail, seen)
-        end, spread, (path, sizes) = watched(state)
+        first = (z, rule.memory(game, z))
+        end, kept = jax.lax.scan(watched, first, None, tails)  # one program for all of them
+        begun, spread, (path, sizes) = jax.tree.map(lambda x: x[-1], kept)
+        linear_path, linear_sizes = _linear(rule, game, begun, tail, seen)
         samples = game.generator(end[0].theta, game.z)
+        before = kept[1][-2]
         return TrainingRecord(path, sizes, linear_path, linear_sizes, before, spread, samples, game.x_real)
 
     return jax.vmap(one)(rules, games, starts)

@@ -45,6 +45,11 @@ class BatchCheckpoint(eqx.Module):
     whole: list[Any]
     each: Any
 
+    @property
+    def of_all(self) -> BatchCheckpoint:
+        """Itself: nothing of it depends on how large its batches are but the batches."""
+        return self
+
     def full_step(self) -> tuple[Array, Any]:
         """The full state as a vector, and one whole iteration on the held batches as a map of it."""
         game = self.backend.game_of(self.whole)

@@ -58,6 +58,18 @@ class Training(eqx.Module):
         )
 
 
+class Whole(eqx.Module):
+    """All samples in every iteration."""
+
+    def __call__(self, game: Game, key: Array) -> GameLike:
+        """The game of one iteration."""
+        return game
+
+    def under(self, setting: Setting) -> Whole:
+        """The same."""
+        return self
+
+
 class Checkpoint(eqx.Module):
     """One state of a run, in 64 bits, and all that its next iteration needs.
 
@@ -73,7 +85,12 @@ class Checkpoint(eqx.Module):
     players: Players
     rule: Rule
     memory: Any
-    minibatches: Resampling | Training
+    minibatches: Resampling | Training | Whole
+
+    @property
+    def of_all(self) -> Checkpoint:
+        """The same without minibatches, whose size its programs then do not depend on."""
+        return dataclasses.replace(self, minibatches=Whole())
 
     def full_step(self) -> tuple[Array, Any]:
         """The full state as a vector, and one whole iteration on all samples as a map of it."""

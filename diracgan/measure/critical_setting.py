@@ -35,7 +35,7 @@ BISECTIONS = 5  # to a tenth
 EVERY = 5  # iterations between two looks
 _SHARE = 0.1  # of the window, which is followed: what blows up does so at once
 _MEMORIES = 8  # of the averaged gradient, which are followed at least
-_NEAR = 1e-6  # of an iteration, that two runs on the same minibatches begin apart
+_NEAR = 1e-6  # of the way to the next look, that two runs on the same minibatches begin apart
 _GROWS = 2.0  # times as far apart at the end of the window as at its beginning
 _STEADY = 1.5  # times as far in the whole window as in what is followed, at most, spreads what does not wander slowly
 _FEWEST = 10  # looks, which a spread takes at least
@@ -116,69 +116,106 @@ def critical_setting(
     one_of("parameter", parameter, VARIED)
     steps, seed = integer("steps", steps, low=50), integer("seed", seed, low=0)
     with jax.enable_x64(True):
-        at, now = checkpoint(run, players, rule, memory, batch, samples)
-        if not isinstance(at, JaxCheckpoint):
-            raise InputError(
-                "a critical setting follows the step itself in JAX; allowed: a run of ours, or losses over JAX "
-                "pytrees; of a game in PyTorch try settings with dg.forecast"
-            )
-        varied = _varied(now, parameter)
-        return _found(at, varied, parameter, steps, seed)
+        search = _search(run, parameter, steps, seed, players, rule, memory, batch, samples)
+        value = search.value()
+        by = None if value is None else search.cause(value)
+        return search.said(value, by)
 
 
-def _varied(now: Setting, parameter: str) -> Callable[[float | None], Setting]:
-    """The setting at a value; None for the run's own."""
+def critical_value(
+    game: Game, parameter: str, steps: int, *, players: Players, rule: Rule, memory: Any, batch: int
+) -> float | None:
+    """The value alone of :func:`critical_setting` at a game's state, without what makes it blow up there."""
+    with jax.enable_x64(True):
+        return _search(game, parameter, steps, 0, players, rule, memory, batch).value()
+
+
+def _search(
+    run: Any,
+    parameter: str,
+    steps: int,
+    seed: int,
+    players: Any,
+    rule: Any,
+    memory: Any,
+    batch: Any,
+    samples: int = 256,
+) -> _Search:
+    at, now = checkpoint(run, players, rule, memory, batch, samples)
+    if not isinstance(at, JaxCheckpoint):
+        raise InputError(
+            "a critical setting follows the step itself in JAX; allowed: a run of ours, or losses over JAX "
+            "pytrees; of a game in PyTorch try settings with dg.forecast"
+        )
     changed(
         now, {parameter: _value(now, parameter)}
     )  # refuses rules without it, or whose steps are their own
-    return lambda value: now if value is None else changed(now, {parameter: value})
+    return _Search(at, now, parameter, steps, jax.random.key(seed))
 
 
 def _value(now: Setting, parameter: str) -> float:
     return float(now.rule.rates.theta if parameter == "lr" else getattr(now.rule, parameter, 0.0))
 
 
-def _found(
-    at: JaxCheckpoint, varied: Callable[[float | None], Setting], parameter: str, steps: int, seed: int
-) -> CriticalSetting:
-    now, key = _value(varied(None), parameter), jax.random.key(seed)
-    made = 0
+@dataclasses.dataclass
+class _Search:
+    """The nonlinear step, followed from one checkpoint at other values of a parameter; ``made`` counts iterations."""
 
-    def series(setting: Setting, looks: int) -> np.ndarray:
-        nonlocal made
-        made += looks * EVERY
-        seen = _followed(at.under(setting), key, jnp.asarray(looks), steps // EVERY)
+    at: JaxCheckpoint
+    now: Setting
+    parameter: str
+    steps: int
+    key: Array
+    made: int = 0
+
+    def varied(self, value: float | None) -> Setting:
+        """The setting at a value; None for the run's own."""
+        return self.now if value is None else changed(self.now, {self.parameter: value})
+
+    def series(self, setting: Setting, looks: int) -> np.ndarray:
+        """What is watched, (3, looks)."""
+        self.made += looks * EVERY
+        _, seen = _followed(self.at.under(setting), self.key, jnp.asarray(looks), self.steps // EVERY)
         return np.asarray(seen)[:looks].T
 
-    usual = series(varied(None), steps // EVERY)
+    def value(self) -> float | None:
+        """From which on it blows up; None where it does so nowhere."""
+        usual = self.series(self.now, self.steps // EVERY)
 
-    def blows_up(values: np.ndarray) -> np.ndarray:
-        setting = varied(float(values[0]))
-        looks = _looks(setting.rule, steps)
-        seen = series(setting, looks)
-        if not np.all(np.isfinite(seen)):
-            return np.array([True])
-        wider = spread(seen) > BLOWS_UP * spread(usual[:, :looks])
-        return np.array([np.any(wider[_tells(usual, looks)])])
+        def blows_up(values: np.ndarray) -> np.ndarray:
+            setting = self.varied(float(values[0]))
+            looks = _looks(setting.rule, self.steps)
+            seen = self.series(setting, looks)
+            if not np.all(np.isfinite(seen)):
+                return np.array([True])
+            wider = spread(seen) > BLOWS_UP * spread(usual[:, :looks])
+            return np.array([np.any(wider[_tells(usual, looks)])])
 
-    found, largest = float(bisected(blows_up, now, 1, parameter)[0]), float(_largest(now, parameter))
-    value, by = (None, None) if np.isnan(found) else (found, "noise")
-    if value is not None:
-        looks = _looks(varied(value).rule, steps)
-        apart = np.asarray(_parted(at.under(varied(value)), key, jnp.asarray(looks), steps // EVERY))[:looks]
-        made += 2 * looks * EVERY
-        by = "growth" if _grows(apart) else "noise"
-    followed = EVERY * _looks(varied(largest if value is None else value).rule, steps)
-    if value is None:
-        text = f"does not blow up within {followed} iterations at {parameter} = {largest:.3g}, where the search ends"
-    else:
-        wide = f"blows up, to {BLOWS_UP:g} times the spread within {followed} iterations"
-        text = f"{wide}, from about {parameter} = {value:.3g} on"
-        if by == "noise":
-            text += (
-                "; by minibatch noise that adds up, not by growth: runs on the same minibatches do not part"
-            )
-    return CriticalSetting(parameter, now, value, by, largest, made, text)
+        found = float(bisected(blows_up, _value(self.now, self.parameter), 1, self.parameter)[0])
+        return None if np.isnan(found) else found
+
+    def cause(self, value: float) -> str:
+        """``"growth"`` where runs on the same minibatches part at this value, else ``"noise"``."""
+        setting, most = self.varied(value), self.steps // EVERY
+        looks, there = _looks(setting.rule, self.steps), self.at.under(setting)
+        after, _ = _followed(there, self.key, jnp.asarray(1), most)
+        apart = np.asarray(_parted(there, after, self.key, jnp.asarray(looks), most))[:looks]
+        self.made += (2 * looks + 1) * EVERY
+        return "growth" if _grows(apart) else "noise"
+
+    def said(self, value: float | None, by: str | None) -> CriticalSetting:
+        """The result, in words too."""
+        name, now = self.parameter, _value(self.now, self.parameter)
+        largest = float(_largest(now, name))
+        followed = EVERY * _looks(self.varied(largest if value is None else value).rule, self.steps)
+        if value is None:
+            text = f"does not blow up within {followed} iterations at {name} = {largest:.3g}, where the search ends"
+        else:
+            wide = f"blows up, to {BLOWS_UP:g} times the spread within {followed} iterations"
+            text = f"{wide}, from about {name} = {value:.3g} on"
+            if by == "noise":
+                text += "; by minibatch noise that adds up, not by growth: runs on the same minibatches do not part"
+        return CriticalSetting(name, now, value, by, largest, self.made, text)
 
 
 def _tells(usual: np.ndarray, looks: int) -> np.ndarray:
@@ -198,8 +235,9 @@ def _looks(rule: Rule, steps: int) -> int:
 
 
 @eqx.filter_jit
-def _followed(at: JaxCheckpoint, key: Array, looks: Array, most: int) -> Array:
-    """What is watched after every few iterations of the run that goes on, (most, 3); zeros after the last look."""
+def _followed(at: JaxCheckpoint, key: Array, looks: Array, most: int) -> tuple[tuple[Players, Any], Array]:
+    """Where the run ends that goes on, and what is watched after every few iterations of it, (most, 3); zeros after the
+    last look."""
 
     def once(n: Array, state: tuple[Players, Any]) -> tuple[Players, Any]:
         return at.iterated(state, jax.random.fold_in(key, n))
@@ -210,28 +248,29 @@ def _followed(at: JaxCheckpoint, key: Array, looks: Array, most: int) -> Array:
 
     start = (at.players, at.memory)
     rows = jnp.zeros((most, *jax.eval_shape(lambda z: _watched(at, z), at.players).shape))
-    return jax.lax.fori_loop(0, looks, look, (start, rows))[1]
+    return jax.lax.fori_loop(0, looks, look, (start, rows))
 
 
 @eqx.filter_jit
-def _parted(at: JaxCheckpoint, key: Array, looks: Array, most: int) -> Array:
+def _parted(at: JaxCheckpoint, next_look: tuple[Players, Any], key: Array, looks: Array, most: int) -> Array:
     """How far apart the weights of two runs on the same minibatches are after every few iterations, (most,).
 
-    They begin a small share of one iteration apart. In a linear system the noise, which is the same, drops out.
+    They begin a small share of the way to ``next_look`` apart. In a linear system the noise, which is the same, drops
+    out.
     """
     start = (at.players, at.memory)
-    first = at.iterated(start, jax.random.fold_in(key, most * EVERY))
-    near = jax.tree.map(lambda x, y: x + _NEAR * (y - x) if eqx.is_inexact_array(x) else x, start, first)
+    near = jax.tree.map(lambda x, y: x + _NEAR * (y - x) if eqx.is_inexact_array(x) else x, start, next_look)
 
     def once(n: Array, both: Any) -> Any:
-        return [at.iterated(z, jax.random.fold_in(key, n)) for z in both]
+        return jax.vmap(lambda z: at.iterated(z, jax.random.fold_in(key, n)))(both)
 
     def look(k: Array, now: tuple[Any, Array]) -> tuple[Any, Array]:
         both = jax.lax.fori_loop(k * EVERY, (k + 1) * EVERY, once, now[0])
-        one, other = (operators.flat(z[0]) for z in both)
+        one, other = jax.vmap(lambda z: operators.flat(z[0]))(both)
         return both, now[1].at[k].set(jnp.linalg.norm(one - other))
 
-    return jax.lax.fori_loop(0, looks, look, ([start, near], jnp.zeros(most)))[1]
+    both = jax.tree.map(lambda *z: jnp.stack(z), start, near)
+    return jax.lax.fori_loop(0, looks, look, (both, jnp.zeros(most)))[1]
 
 
 def _grows(apart: np.ndarray) -> bool:
@@ -277,4 +316,4 @@ def bisected(blows_up: Callable[[np.ndarray], np.ndarray], own: float, runs: int
     return np.where(ends, _scaled(own, name, 0.5 * (low + high)), np.nan)
 
 
-__all__ = ["CriticalSetting", "critical_setting"]
+__all__ = ["CriticalSetting", "critical_setting", "critical_value"]

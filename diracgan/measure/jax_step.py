@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 import equinox as eqx
@@ -28,7 +29,7 @@ LOGITS = 16  # principal directions of the logits that are followed
 SAMPLES = 2  # and of the samples' mean
 DRAWS = 512  # minibatches
 _SCALING = 64  # of which so many give each coordinate its unit
-_TOGETHER = 16  # minibatches at once: the basis, which is what is large, is read once for all of them
+_TOGETHER = 16  # minibatches at once, whose full states are kept
 _SPARE = 8  # directions of a range finder beyond those that are kept
 
 
@@ -40,7 +41,7 @@ class JaxStep:
 
     @functools.cached_property
     def _linear(self) -> tuple[Array, Any]:
-        return _linearised(self.at)
+        return _linearised(self.at.of_all)
 
     @property
     def start(self) -> np.ndarray:
@@ -58,19 +59,28 @@ class JaxStep:
 
     def deviation(self, seed: int) -> np.ndarray:
         """Each entry's standard deviation over minibatches, (n,)."""
-        return np.asarray(_deviation(self.at, self._linear[0], _keys(seed)[:_SCALING]))
+        total, square = np.zeros(len(self.start)), np.zeros(len(self.start))
+        for some in self._kicks(_keys(seed)[:_SCALING]):
+            kicks = np.asarray(some)
+            total, square = total + kicks.sum(axis=0), square + np.sum(kicks**2, axis=0)
+        return np.sqrt(np.maximum(square / _SCALING - (total / _SCALING) ** 2, 0.0))
 
     def kicks(self, basis: np.ndarray, seed: int) -> np.ndarray:
         """A minibatch's iteration less the state itself, in the coordinates of ``basis`` (n, m): (draws, m)."""
-        return np.asarray(_kicks(self.at, self._linear[0], jnp.asarray(basis), _keys(seed)))
+        onto = jnp.asarray(basis)
+        return np.concatenate([np.asarray(some @ onto) for some in self._kicks(_keys(seed))])
+
+    def _kicks(self, keys: Array) -> Iterator[Array]:
+        """A minibatch's iteration less the state itself, (draws, n), some draws at a time."""
+        return (_kicked(self.at, self._linear[0], some) for some in keys.reshape(-1, _TOGETHER))
 
     def monitored(self, scale: np.ndarray, seed: int) -> tuple[np.ndarray, Monitors]:
         """The rows of the outputs, (p, weights), and what they are coordinates of."""
-        return _monitored(self.at, scale, seed)
+        return _monitored(self.at.of_all, scale, seed)
 
     def series(self, monitors: Monitors, outputs: np.ndarray) -> dict[str, np.ndarray]:
         """Losses, mean logits and the samples' mean where the outputs (..., p) lead: name -> (...)."""
-        return _series(self.at, monitors, outputs)
+        return _series(self.at.of_all, monitors, outputs)
 
 
 def _keys(seed: int) -> Array:
@@ -89,20 +99,8 @@ def _pulled(pull: Any, v: Array) -> Array:
 
 
 @eqx.filter_jit
-def _deviation(at: JaxCheckpoint, start: Array, keys: Array) -> Array:
-    """Each coordinate's standard deviation over minibatches, without keeping them."""
-
-    def add(sums: tuple[Array, Array], key: Array) -> tuple[Any, None]:
-        kick = at.minibatch_step(key) - start
-        return (sums[0] + kick, sums[1] + kick * kick), None
-
-    (total, square), _ = jax.lax.scan(add, (0.0 * start, 0.0 * start), keys)
-    return jnp.sqrt(jnp.maximum(square / len(keys) - (total / len(keys)) ** 2, 0.0))
-
-
-@eqx.filter_jit
-def _kicks(at: JaxCheckpoint, start: Array, basis: Array, keys: Array) -> Array:
-    return jax.lax.map(lambda key: (at.minibatch_step(key) - start) @ basis, keys, batch_size=_TOGETHER)
+def _kicked(at: JaxCheckpoint, start: Array, keys: Array) -> Array:
+    return jax.vmap(lambda key: at.minibatch_step(key) - start)(keys)
 
 
 @eqx.filter_jit
@@ -146,10 +144,14 @@ def _principal(
     wide = min(count + _SPARE, q)
     random = np.random.default_rng(seed).standard_normal((len(scale), wide))
     y = new_directions(first, _images(at, which, scale[:, None] * random))
-    y = new_directions(first, _images(at, which, (scale**2 * _rows(at, which, y)).T))
-    u = np.linalg.svd(_rows(at, which, y) * scale, full_matrices=False)[0]
-    onto = np.hstack([first, y @ u[:, : count - first.shape[1]]])
-    return onto, _rows(at, which, onto)
+    known = first.shape[1]
+    rows = _rows(
+        at, which, np.hstack([first, y])
+    )  # those of `first` are not needed yet: one program for both
+    y = new_directions(first, _images(at, which, (scale**2 * rows[known:]).T))
+    rows = _rows(at, which, np.hstack([first, y]))
+    u = np.linalg.svd(rows[known:] * scale, full_matrices=False)[0][:, : count - known]
+    return np.hstack([first, y @ u]), np.concatenate([rows[:known], u.T @ rows[known:]])
 
 
 def _images(at: JaxCheckpoint, which: int, v: np.ndarray) -> np.ndarray:
