@@ -63,6 +63,7 @@ class Thresholds:
     settled_rate: float = 0.02  # below which it has got there
     plunge: float = 0.1  # of the distance within one window: so fast a fall is soon too small to be seen
     blurred: float = 1e-5  # of the motion's scale: nearer to a surface than this, switchings blur it
+    slacks: float = 100.0  # of a surface that is left, beside a datum: the same
     memory: float = 1e-9  # share of an eigenvector's length below which the players do not move in its mode
     same_eigenvalue: float = 1e-7  # relative distance of one eigenvalue computed twice
 
@@ -100,7 +101,7 @@ class Thresholds:
     blow_up: float = 50.0
     # share of a motion's time that is left out where it cannot be followed again
     before_the_end: float = 1e-9
-    # of a state, and of its first size: whatever scale the losses have, an exponential growth so far has left it
+    # of its first size: an exponential growth so far has left every scale of the losses
     far_out: float = 1e12
     hastens: float = 30.0  # times as fast for its size: a motion of which no effort sees much more
     steps_directions: int = 64  # directions in which steps are tried for leading inward
@@ -182,13 +183,13 @@ class Thresholds:
     # of the solver's tolerances, by which a drift is shown to be the solver's
     loosened: tuple[float, float] = (1e6, 1e2)
     no_variation: float = 1e-16  # variance of a square, of its mean squared: rounding
-    # |z| above which an orbit of a marginal equilibrium is large enough to be followed
     alike: float = 0.5  # of a motion's size, at least, on a start that stands for it
+    # of the size at which the field is bent: an orbit of a marginal equilibrium that is large enough to be followed
     enclosing: float = 0.25
     same_at_sizes: float = 0.02  # by which the ends of two starts may differ, each in units of its size
-    enclosing_size: float = 0.5  # |z| of the orbit around it that is followed in its place
+    enclosing_size: float = 0.5  # of that size: the orbit around it that is followed in its place
     another: float = 0.5  # of the budget: what following another start may take
-    # |z| at which the cubic law is looked for
+    # of that size: where the cubic law is looked for
     normal_form_sizes: tuple[float, ...] = (0.1, 0.03, 0.01, 1e-3, 1e-4)
     drift_rounding: float = 1e-9  # of log a over a window: the solver's tolerance over its turns
     drift_wobble: float = 1e-4  # of what log a swings by: what averaging over some eight turns leaves of it
@@ -213,6 +214,10 @@ class Thresholds:
     # singular values below this share of the largest belong to a line of equilibria
     line_of_rest: float = 1e-9
     rank: float = 1e-8  # the same for the directions in which others are looked for
+    known_entry: float = (
+        1e3  # times what rounding of the state changes: a derivative below is not told from 0
+    )
+    equilibrations: int = 12  # of rows and columns, by each of which the decades between them are halved
     same_rest: float = 1e-6  # of the reach: two equilibria nearer to each other are one
     beside_jump: float = (
         1e-3  # of the reach: where a line of rest on a jump is looked for, and of the field there
@@ -251,9 +256,15 @@ class Thresholds:
     edge_effort: float = 0.2  # of a verdict that only names what lies beyond an edge
     edge_price: float = 10.0  # of a field, above which an edge would take longer than the verdict
     edge_step: float = 0.05  # of the Runge-Kutta steps by which basins of the flow are told
+    # ---------------------------------------------------------------- the system's own scales
+    decade: float = 10.0  # between the distances at which the field's degree is looked at
+    decades: int = 30  # of them, on either side of 1
+    told_from_datum: float = 1e-6  # of the datum: nearer to it a difference of states has too few digits
+    ways_of_scales: int = 4  # along which it is looked at
     # ---------------------------------------------------------------- cross-examination
     trivial: float = 1e-2  # distance of the multiplier of an orbit's own direction from 1
-    far: float = 1e3  # times 1, the datum and the motion: how far out growth is asked whether it lasts
+    # times the motion, the datum and where the field is bent last: how far out growth is asked whether it lasts
+    far: float = 1e3
     unbounded: float = 1e100  # of a state: beyond every bounded set that floats could tell
 
 

@@ -116,7 +116,7 @@ class DynamicalSystem(abc.ABC):
 
 
 ROWS = 1024
-_RTOL, _ATOL = 1e-11, 1e-14  # of the motion followed; the second times its size, where that is below 1
+_RTOL, _ATOL = 1e-11, 1e-14  # of the motion followed; the second times its size
 _EPS, _LEAST = 1e-4, 1e-280  # tolerances below rounding buy nothing
 _MOST_SWITCHINGS = 20_000
 _EVALUATIONS = (
@@ -159,7 +159,7 @@ class ContinuousSystem(DynamicalSystem):
     ) -> Stretch:
         """Follow the motion; see :class:`DynamicalSystem`."""
         ts = np.linspace(0.0, span, ROWS) if rows else np.full(ROWS, span)
-        atol = _ATOL * min(1.0, self._size(state))
+        atol = _ATOL * self._size(state)
         most = max(self._left, self._least) / self.price
         prices = _EVALUATIONS if c_compiler.available() else _WITHOUT_C
         limits = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -10,6 +11,14 @@ import numpy as np
 from ..game import Players
 from . import filippov
 from .filippov import DiracSystem
+
+_POINTS = (
+    (0.3, 0.7),
+    (-1.1, 0.4),
+    (0.9, -1.3),
+    (-0.2, -0.6),
+)  # near by and far out, where the game must be alike
+_ALIKE = 1e-12  # relative
 
 
 class InvariantLine(NamedTuple):
@@ -63,11 +72,12 @@ def invariant_line(system: DiracSystem, z: Players) -> InvariantLine | None:
         return None
     line, whole = InvariantLine(u, x0 - (u @ x0) * u), system._replace(tau=None)
     flat = line.flat(whole)
-    for a, b in ((0.3, 0.7), (-1.1, 0.4), (0.9, -1.3), (-0.2, -0.6)):
-        b += float(u @ x0)
+    far = float(np.max(np.abs(x0)))
+    for unit, (a, b) in itertools.product((max(float(size), far), 1.0), _POINTS):
+        a, b = unit * a, unit * b + float(u @ x0)
         small = np.asarray(filippov.natural(flat, jnp.array([a, b]))[1])
         large = np.asarray(filippov.natural(whole, jnp.concatenate([a * u, line.foot + b * u]))[1])
-        scale = 1e-13 * (1.0 + float(np.max(np.abs(x0)))) ** 2
-        if not np.allclose(np.concatenate([v * u for v in small]), large, rtol=1e-12, atol=scale):
+        scale = _ALIKE * (1.0 + far / unit) ** 2 * float(np.max(np.abs(large)))
+        if not np.allclose(np.concatenate([v * u for v in small]), large, rtol=_ALIKE, atol=scale):
             return None
     return line

@@ -36,6 +36,8 @@ MAX_STEPS = 4_000_000
 _CHUNK = 5_000
 _STIFF = 5_000.0  # decay times within a run, beyond which an explicit method's steps are as many as its stability asks
 _LARGE = 200  # entries of a state whose eigenvalues are not worth their time
+_FOUND = 1e-14  # of a time, or of the step within which a guard's fall is looked for
+_BESIDE = 1e-9  # of a state: a solver that stops nearer to a surface has met it
 _SECANT = 1e-2  # of a state's size: a slope over so much is not that of a jump beside it
 
 
@@ -236,7 +238,7 @@ def _first_fall(
             return None
     first = values(t0) > 0  # of those above 0 by less than rounding nothing is left to search
     times = {
-        int(k): float(np.asarray(brentq(lambda t, k=k: values(t)[k], t0, end, xtol=1e-15)))
+        int(k): float(np.asarray(brentq(lambda t, k=k: values(t)[k], t0, end, xtol=_FOUND * (end - t0))))
         if first[k]
         else t0
         for k in np.flatnonzero(fallen)
@@ -266,7 +268,7 @@ def _diffrax(name: str, system: DiracSystem, regime: Regime, y0: np.ndarray, spa
             return RegimeSegment(ys, t, y, None, failure, taken)
     values = np.asarray(guards(system, y, regime))
     # a root search that ran out of digits ends next to the surface, and not as an event
-    if bool(event) or (not bool(ok) and np.min(values) <= 1e-9 * max(1.0, float(np.max(np.abs(y))))):
+    if bool(event) or (not bool(ok) and _at_a_guard(system, y, regime, values)):
         guard, when = int(np.argmin(values)), t
         for _ in range(_CORRECTIONS):
             value, slope = (float(np.asarray(a)[guard]) for a in watch(system, y, regime))
@@ -281,6 +283,14 @@ def _diffrax(name: str, system: DiracSystem, regime: Regime, y0: np.ndarray, spa
             ys[late] = rows[late]
         return RegimeSegment(ys, when, y, guard, "", taken)
     return RegimeSegment(ys, t, y, None, failure, taken)
+
+
+def _at_a_guard(system: DiracSystem, y: np.ndarray, regime: Regime, values: np.ndarray) -> bool:
+    """Whether the lowest guard falls to 0 within a share of the time in which the state changes by its size."""
+    guard = int(np.argmin(values))
+    slope = abs(float(np.asarray(watch(system, y, regime)[1])[guard]))
+    speed = float(np.max(np.abs(np.asarray(flow_in(system, y, regime)))))
+    return bool(values[guard] * speed <= _BESIDE * float(np.max(np.abs(y))) * slope)
 
 
 def _hopeless(taken: int, progress: float, left: float) -> str:
@@ -307,6 +317,7 @@ def _solve(
     def least_guard(t: Any, y: Any, args: Any, **_: Any) -> Array:
         return jnp.where(armed, jnp.min(guards(system, y, regime)), 1.0)
 
+    found: Any = _FOUND * jnp.abs(t1)
     control = diffrax.PIDController(rtol=rtol, atol=atol, dtmin=1e-15 * jnp.abs(t1), force_dtmin=False)
     sol = diffrax.diffeqsolve(
         diffrax.ODETerm(rhs),
@@ -321,7 +332,7 @@ def _solve(
         stepsize_controller=GuardedStepControl(control) if regime.modes.shape[0] else control,  # pyright: ignore[reportCallIssue]
         max_steps=_CHUNK,
         throw=False,
-        event=diffrax.Event(least_guard, optimistix.Bisection(rtol=1e-14, atol=1e-14), direction=False),
+        event=diffrax.Event(least_guard, optimistix.Bisection(rtol=_FOUND, atol=found), direction=False),
     )
     (ys, y), (_, t) = jax.tree.map(jnp.asarray, (sol.ys, sol.ts))
     return (

@@ -177,11 +177,10 @@ def _advance(
         factor = jnp.where(finite, jnp.clip(0.9 * size ** (-1.0 / 8.0), 0.2, 5.0), 0.1)
         grown = jnp.where(lands & good, jnp.maximum(h, length * factor), length * factor)
         grown = jnp.where(dips, jnp.clip(shares[deepest], 0.05, 0.95) * length, grown)
-        first = 0.01 * (jnp.linalg.norm(y) + 1e-6) / (jnp.linalg.norm(slope) + 1e-300)
-        first = jnp.where(
-            first >= _SHORTEST, first, _SHORTEST
-        )  # else its square overflows: 0 would begin for ever
-        grown = jnp.where(begins, first, grown)
+        # beside what the tolerances count as large
+        first = 0.01 * (jnp.linalg.norm(y) + atol / rtol) / (jnp.linalg.norm(slope) + 1e-300)
+        # where squares overflow, 0 would begin for ever
+        grown = jnp.where(begins, jnp.where(first >= _SHORTEST, first, _SHORTEST), grown)
         moved_t = jnp.where(moves, jnp.where(lands, target, t + length), t)
         tiny = ~good & (length <= jnp.maximum(1e-15 * jnp.abs(t), _SHORTEST))  # in any unit of time
         ended = jnp.where(moved_t >= t1, _DONE, _RUNNING)

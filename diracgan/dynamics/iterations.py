@@ -22,7 +22,7 @@ from ..tracing.host import at_once, by_program
 from ..variants import Variant
 from .noise import MinibatchNoise, noisy
 
-_FAR = 1e8  # steps that fail from beyond have overflown
+_FAR = 1e8  # times as large as at the start: steps that fail from beyond have overflown
 _ROWS, _FIRST, _MOST = 256, 256, 10**8  # rows of one call; steps of the first one; steps of any
 _PATIENCE = 0.25  # seconds that one call should take
 
@@ -117,7 +117,7 @@ def iterate(
         return Iterated(kept, named, "ok", math.nan, f"made {kept[-1]} steps")
     rows[:, kept >= failed] = np.nan
     largest = float(progress.largest)
-    if largest > _FAR:
+    if largest > _FAR * (float(np.max(np.abs([*rows[:2, 0], np.asarray(x0)]))) or 1.0):
         return Iterated(kept, named, "diverged", failed, f"left the float range at step {failed}")
     text = f"step {failed} has no finite value, from |z| = {largest:.3g} at most"
     return Iterated(kept, named, "stiff", failed, text)

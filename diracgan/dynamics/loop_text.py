@@ -10,8 +10,9 @@ typedef double T;
 #: What :mod:`.event_loop` does, step for step: the same stages, step control, guards and rows. ``N`` entries of a
 #: state, ``WAYS`` neighbours carried along with it, ``SITES`` guards besides the float range; ``FROZEN`` tells that a
 #: field without a value is another loop's business, ``SLIDES`` along how many surfaces the motion slides,
-#: ``LEAVING`` the slack of a surface that is being left, as a share of the state. A surface whose sites are known to
-#: switch together, and which the field crosses, is crossed here; whatever else happens at a surface ends the loop.
+#: ``LEAVING`` the slack of a surface that is being left, as a share of what its guard changes by while the state does
+#: by its size. A surface whose sites are known to switch together, and which the field crosses, is crossed here;
+#: whatever else happens at a surface ends the loop.
 EVENT_LOOP = """
 #define STAGES 14
 #define ALL (N * (1 + WAYS))
@@ -117,20 +118,21 @@ static double measured(const double *e, const double *y, const double *z, double
    of the regime beyond. */
 static int crosses(double *p, const int64_t *shared, int k, const double *y, double *g, double *s) {
 #if SITES && !SLIDES
-  double q[PARAMETERS], out[2 * SITES], size = 1, off = 0, flat = -1e-6 * s[k];
+  double q[PARAMETERS], out[2 * SITES], v[N], off = 0, fast = 0, flat = -1e-6 * s[k];
   int tied[SITES];
   if (k >= SITES || !shared[k * SITES + k] || !(s[k] < 0)) return 0;
-  for (int c = 0; c < N; c++) off = fmax(off, fabs(y[c]));
-  size = fmax(size, off);
+  field(p, y, v);
+  for (int c = 0; c < N; c++) { off = fmax(off, fabs(y[c])); fast = fmax(fast, fabs(v[c])); }
   memcpy(q, p, sizeof q);
   for (int j = 0; j < SITES; j++) {
-    double slack = p[SLACK + j], least = 1e-9 * size;
     int flips = shared[k * SITES + j];
+    /* what a guard changes by while the state does by its size: so rounding is told in any unit of either */
+    double unit = (off > 0 ? off : 1) / fast * fabs(flips ? s[j] : s[k]), slack = p[SLACK + j], least = 1e-9 * unit;
     tied[j] = flips || (!(g[j] <= 2 * slack) && g[j] <= least); /* a little above 0 by its slack: still being left */
     if (tied[j]) {
-      if (!(s[j] <= flat && fabs(g[j] - slack) <= least * fmax(1, s[j] / s[k])) || !(flips || s[j] >= -flat)) return 0;
+      if (!(s[j] <= flat && fabs(g[j] - slack) <= least) || !(flips || s[j] >= -flat)) return 0;
       if (flips) q[MODES + j] = -p[MODES + j];
-      q[SLACK + j] = LEAVING * (off > 0 ? off : 1); /* in proportion to the state */
+      q[SLACK + j] = LEAVING * unit;
     } else if (!(g[j] <= 2 * slack)) {
       q[SLACK + j] = 0;
     }
@@ -215,7 +217,7 @@ long long run(double *p, const double *table, const double *limits, const double
     if (begins) {
       double far = 0, fast = 0;
       for (int c = 0; c < ALL; c++) { far += y[c] * y[c]; fast += K[0][c] * K[0][c]; }
-      grown = 0.01 * (sqrt(far) + 1e-6) / (sqrt(fast) + 1e-300);
+      grown = 0.01 * (sqrt(far) + atol / rtol) / (sqrt(fast) + 1e-300); /* what tolerances count as large */
       if (!(grown >= SHORTEST)) grown = SHORTEST; /* where squares overflow; a length of 0 would begin for ever */
     }
     int tiny = !good && length <= fmax(1e-15 * fabs(t), SHORTEST); /* rounding of t, in any unit of time */

@@ -17,7 +17,8 @@ from . import filippov, switchings
 from .engines import Engine, TimeSpan
 from .filippov import DiracSystem, natural
 
-_STAYS = 1e-9  # of what rests on a surface or beside it
+_STAYS = 1e-9  # of a motion: what moves less rests on a surface or beside it
+_LOST = 1e8  # times as large as at the start: where steps that come to nothing have no future
 _NO_TIME = 1e-13  # of the span, whatever its unit: a regime that ends so soon has not gone on
 _BLOW_UP = 1e-7  # a state that would double within this share of its time has no future
 
@@ -64,7 +65,7 @@ def integrate(use: Engine, system: DiracSystem, y: np.ndarray, span: TimeSpan) -
     if not np.any(v):  # also where the field jumps away on every side: to stay is a solution
         ys[:], t = y, t1
         return ended("ok", math.nan, "rests at an equilibrium")
-    regime = switchings.start(system, y)
+    regime, size = switchings.start(system, y), switchings.size_of(system, y)
     repeats = 0
     shared = np.zeros((len(regime.modes),) * 2, bool)
     while True:
@@ -78,10 +79,10 @@ def integrate(use: Engine, system: DiracSystem, y: np.ndarray, span: TimeSpan) -
         repeats = repeats + 1 if part.t - t <= _NO_TIME * span.t1 else 0
         t, y, steps = part.t, part.y, steps + part.steps
         if part.failure or (part.guard is not None and part.guard == filippov.guard_count(regime) - 1):
-            if part.failure and rests(system, y):
+            if part.failure and rests(system, y, size):
                 ys[ts > t] = y
                 return ended("stuck", t, f"rests on a discontinuity since t = {t:.10g}")
-            return ended(*_failure(system, part.failure, t, y))
+            return ended(*_failure(system, part.failure, (t, t1), y, size))
         if part.guard is None:
             return ended(*_end(system, regime, (ts, ys), y, t, events))
         before = np.asarray(regime.modes)
@@ -147,20 +148,24 @@ def _end(
         if np.max(np.abs(v)) <= 1e-12 * np.max(np.abs(beside)):
             since = next((when for when, what in reversed(events) if what == "slide"), 0.0)
             moved = np.abs(rows[1][(rows[0] > since) & (rows[0] < t)] - y)
-            if np.max(moved, initial=0.0) > _STAYS * max(1.0, float(np.max(np.abs(y)))):
+            if np.max(moved, initial=0.0) > _STAYS * float(np.nanmax(np.abs(rows[1]))):
                 return "ok", math.nan, f"reached t = {t:.10g}"  # it creeps along the surface
             return "stuck", since, f"rests on a discontinuity since t = {since:.10g}"
     return "ok", math.nan, f"reached t = {t:.10g}"
 
 
-def _failure(system: DiracSystem, why: str, t: float, y: np.ndarray) -> tuple[str, float, str]:
+def _failure(
+    system: DiracSystem, why: str, times: tuple[float, float], y: np.ndarray, first: float
+) -> tuple[str, float, str]:
+    """What has become of a motion that an engine could not follow: ``first`` its size at the start, then t of t1."""
+    t, t1 = times
     if why == "max steps":
         return "max steps", t, f"gave up at t = {t:.10g} after too many solver steps"
     v = np.asarray(natural(system, y)[1])
     size, speed = float(np.max(np.abs(y))), float(np.max(np.abs(v)))
-    if not why or not np.isfinite(size) or not np.isfinite(speed) or size > 1e8:
+    if not why or not np.isfinite(size) or not np.isfinite(speed) or size > _LOST * first:
         return "diverged", t, f"left the float range at t = {t:.10g}, |z| = {size:.3g}"
-    if y @ v > 0 and size <= _BLOW_UP * (1.0 + t) * speed:
+    if y @ v > 0 and size <= _BLOW_UP * max(t, _NO_TIME * t1) * speed:
         return "diverged", t, f"grows without bound by t = {t:.10g}, |z| = {size:.3g}"
     return "stiff", t, f"the step size fell to rounding at t = {t:.10g}: the motion cannot continue"
 
@@ -172,8 +177,8 @@ def _failure(system: DiracSystem, why: str, t: float, y: np.ndarray) -> tuple[st
 _NEAR, _NEARER, _BALANCED = 1e-6, 1e-8, 1e-3
 
 
-def rests(system: DiracSystem, y: np.ndarray) -> bool:
-    """Whether the field around ``y`` (n,) jumps, and pulls in all directions at once.
+def rests(system: DiracSystem, y: np.ndarray, size: float) -> bool:
+    """Whether the field around ``y`` (n,) jumps, and pulls in all directions at once; ``size`` is the motion's.
 
     A jump is as large from nearer by, where a field that is merely steep is not.
     """
@@ -181,7 +186,7 @@ def rests(system: DiracSystem, y: np.ndarray) -> bool:
         return False
     ways = np.random.default_rng(1).normal(size=(64, len(y)))
     ways /= np.linalg.norm(ways, axis=1, keepdims=True)
-    ways = max(1.0, float(np.max(np.abs(y)))) * np.concatenate([ways, -ways])
+    ways = max(size, float(np.max(np.abs(y)))) * np.concatenate([ways, -ways])
     around, nearer = (_fields(system, y + scale * ways) for scale in (_NEAR, _NEARER))
     if np.sum(np.all(np.isfinite(around), axis=1)) < len(ways) / 2:
         return False

@@ -43,10 +43,11 @@ def start(system: DiracSystem, y: Array | np.ndarray) -> Regime:
         return plain(np.zeros(0))
     g, v = (np.asarray(a) for a in natural(system, y))
     losses = len(g) - face_count(system)
-    on_face = (np.abs(g) <= 1e-12) & (np.arange(len(g)) >= losses)
     regime = plain(np.where(g >= 0, 1.0, -1.0))
-    flat = _flat(look(system, y, regime.modes), y, losses)
-    regime = _leaving(_as_it_stands(system, y, regime, flat), flat | on_face, y)
+    near = look(system, y, regime.modes)
+    on_face = _vanishing(near, y) & (np.arange(len(g)) >= losses)
+    flat = _flat(system, near, y, regime)
+    regime = _leaving(system, y, _as_it_stands(system, y, regime, flat), flat | on_face)
     seen = set(np.flatnonzero(flat).tolist())
     for _ in range(losses):
         near = look(system, y, regime.modes)
@@ -58,14 +59,14 @@ def start(system: DiracSystem, y: Array | np.ndarray) -> Regime:
         seen.update(int(i) for i in np.flatnonzero(tied))
         here, there = speeds(system, y, regime, k, flips)
         if (here >= 0 and there >= 0) or _rests(system, y, regime, flips, AT_REST):
-            regime = _leaving(regime, tied, y)
+            regime = _leaving(system, y, regime, tied)
         elif here <= 0 and there <= 0:
-            regime = _leaving(_across(regime, flips), tied, y)
+            regime = _leaving(system, y, _across(regime, flips), tied)
         elif here < 0 < there:
             regime = _onto(regime, k, flips)
         else:  # pushed off on both sides: the solution is not unique, the loss as it stands chooses
             chosen = float(np.asarray(near.normals)[k] @ v) * regime.modes[k] >= 0
-            regime = _leaving(regime if chosen else _across(regime, flips), tied, y)
+            regime = _leaving(system, y, regime if chosen else _across(regime, flips), tied)
     return regime
 
 
@@ -84,18 +85,20 @@ def after(
     if guard >= m:  # the end of a slide, on this side or on the far one
         k = (guard - m) % regime.sliding
         shared, left = regime.flips[k], _off(regime, k)
-        return _leaving(left if guard < m + regime.sliding else _across(left, shared), shared, y), "leave"
+        return _leaving(
+            system, y, left if guard < m + regime.sliding else _across(left, shared), shared
+        ), "leave"
     if guard >= losses:  # a face of the box takes a weight, or lets it go
         alone = np.arange(m) == guard
         what = "slide" if regime.modes[guard] > 0 else "leave"
-        return _leaving(_across(regime, alone), alone, y), what
+        return _leaving(system, y, _across(regime, alone), alone), what
     tied, flips = _switching(system, look(system, y, regime.modes), y, regime, guard)
     if _rests(system, y, regime, flips, at_rest):
         return regime, "rest"
     here, there = speeds(system, y, regime, guard, flips)
     if here <= 0 < there:
         return _onto(regime, guard, flips), "slide"
-    return _leaving(_across(regime, flips), tied, y), "crossing"
+    return _leaving(system, y, _across(regime, flips), tied), "crossing"
 
 
 def settle(
@@ -126,8 +129,9 @@ def settle(
                 happened += released
         fallen = np.asarray(guards(system, y, regime))[:m] <= 0
         fallen &= (regime.slack == 0) & ~np.isin(np.arange(m), list(met))
-        flat = fallen & _flat(look(system, y, regime.modes), y, losses)
-        regime = _leaving(_as_it_stands(system, y, regime, flat), flat, y)
+        if np.any(fallen):
+            flat = fallen & _flat(system, look(system, y, regime.modes), y, regime)
+            regime = _leaving(system, y, _as_it_stands(system, y, regime, flat), flat)
         late = [int(k) for k in np.flatnonzero(fallen & ~flat)]
     return regime, happened
 
@@ -144,7 +148,7 @@ def _released(system: DiracSystem, y: Array, regime: Regime) -> tuple[Regime, li
         least = 1e-9 * (abs(here) + abs(there))
         if here <= least and there >= -least:
             continue
-        regime = _leaving(left if here > least else _across(left, shared), shared, y)
+        regime = _leaving(system, y, left if here > least else _across(left, shared), shared)
         happened.append("leave")
     return regime, happened
 
@@ -185,7 +189,7 @@ def _stands(system: DiracSystem, y: Array, regime: Regime, normal: np.ndarray, b
     """Whether the speed through a surface vanishes a little further on along the motion too: it is not only touched."""
     v = np.asarray(flow_in(system, y, regime))
     speed = float(np.max(np.abs(v)))
-    along = y + (_OFF[0] * _size(system, y) / speed) * v if speed > 0 else y
+    along = y + (_OFF[0] * size_of(system, y) / speed) * v if speed > 0 else y
     return abs(float(normal @ np.asarray(flow_in(system, along, regime)))) * _VANISHES < beside
 
 
@@ -200,11 +204,11 @@ def _beside_surface(system: DiracSystem, y: Array, normal: np.ndarray, off: floa
     length = float(np.linalg.norm(normal))
     if length == 0:
         return math.nan
-    point = np.asarray(y) + off * _size(system, y) * normal / length
+    point = np.asarray(y) + off * size_of(system, y) * normal / length
     return float(normal @ np.asarray(natural(system, point)[1]))
 
 
-def _size(system: DiracSystem, y: Array | np.ndarray) -> float:
+def size_of(system: DiracSystem, y: Array | np.ndarray) -> float:
     """Of the state and the datum; 1 where both are 0."""
     return max(float(np.max(np.abs(y))), float(np.max(np.abs(np.asarray(system.x0))))) or 1.0
 
@@ -245,7 +249,7 @@ def inside(system: DiracSystem, y: np.ndarray, regime: Regime, surface: int) -> 
     """The point of a surface next to ``y``, by a few roundings on the side of the regime."""
     near = look(system, y, regime.modes)
     normal = np.asarray(near.normals)[surface]
-    off = regime.modes[surface] * 8 * np.finfo(float).eps * _size(system, y) * np.linalg.norm(normal)
+    off = regime.modes[surface] * 8 * np.finfo(float).eps * size_of(system, y) * np.linalg.norm(normal)
     return y + (off - float(np.asarray(near.g)[surface])) * normal / float(normal @ normal)
 
 
@@ -263,12 +267,20 @@ def _off(regime: Regime, k: int) -> Regime:
     return regime._replace(flips=np.delete(regime.flips, k, 0), surfaces=np.delete(regime.surfaces, k))
 
 
-def _leaving(regime: Regime, shared: np.ndarray, y: Array) -> Regime:
+def _leaving(system: DiracSystem, y: Array | np.ndarray, regime: Regime, shared: np.ndarray) -> Regime:
     """The regime that starts on these surfaces, and on those before, and leaves them.
 
-    The slack is in proportion to the state: of a small one phi theta is far below any fixed one between two crossings.
+    The slack of each is what its switching function changes by over a share of the state, whatever the units of both:
+    of a small state phi theta is far below any fixed one between two crossings.
     """
-    slack = SLACK * (float(np.max(np.abs(y))) or 1.0)
+    if not np.any(shared):
+        return regime
+    near = look(system, y, regime.modes)
+    lengths = np.linalg.norm(np.asarray(near.normals), axis=1)
+    if np.any(shared & ~(lengths > 0)):
+        lengths = np.where(lengths > 0, lengths, _steepest(system, near, y, regime))
+        lengths = np.where(lengths > 0, lengths, 1.0)  # what is 0 everywhere has no unit, and needs none
+    slack = SLACK * _scale(y) * np.nan_to_num(lengths)
     return regime._replace(slack=np.where(shared, slack, regime.slack))
 
 
@@ -280,25 +292,61 @@ def _onto(regime: Regime, k: int, shared: np.ndarray) -> Regime:
 
 
 _PARALLEL = 1e-9
+_LEVEL = 1e-6  # of a gradient elsewhere: a function with less of it has no surface here
+_BEYOND = 1e-5  # of the state: where the branches beyond a surface are read
 _FLAT = 8 * np.finfo(float).eps
 
 
-def _vanishing(near: Crossing, y: Array) -> np.ndarray:
+_MET = 1e-12  # of a state: a surface nearer than this is met
+_TIED = (
+    1e-9  # the same for a second one that is met with the first, which was located by following the motion
+)
+
+
+def _scale(y: Array | np.ndarray) -> float:
+    """The largest entry of a state; 1 where all are 0."""
+    return float(np.max(np.abs(y))) or 1.0
+
+
+def _vanishing(near: Crossing, y: Array | np.ndarray) -> np.ndarray:
     """Which switching functions are 0 to rounding: booleans, (m,)."""
-    scale = np.linalg.norm(np.asarray(near.normals), axis=1) * (float(np.max(np.abs(y))) or 1.0)
-    return np.abs(np.asarray(near.g)) <= 1e-12 * scale
+    lengths = np.linalg.norm(np.asarray(near.normals), axis=1)
+    return np.abs(np.asarray(near.g)) <= _MET * _scale(y) * lengths
 
 
-def _flat(near: Crossing, y: Array, losses: int) -> np.ndarray:
+def _steepest(system: DiracSystem, near: Crossing, y: Array | np.ndarray, regime: Regime) -> np.ndarray:
+    """The largest gradient of each switching function here and at a state as large, (m,): its unit, where it is flat.
+
+    Of one that is 0 everywhere both are 0.
+    """
+    ways = _ELSEWHERE[np.arange(len(y)) % len(_ELSEWHERE)]
+    elsewhere = look(system, np.asarray(y) + _scale(y) * ways, regime.modes)
+    normals = np.abs(np.stack([np.asarray(near.normals), np.nan_to_num(np.asarray(elsewhere.normals))]))
+    return np.max(normals, axis=(0, 2), initial=0.0)
+
+
+_ELSEWHERE = np.array(
+    [0.6, -0.8, -0.7, 0.5, 0.9]
+)  # of the state: no surface that a loss is written with is there
+
+
+def _flat(system: DiracSystem, near: Crossing, y: Array | np.ndarray, regime: Regime) -> np.ndarray:
     """Which switching functions of the losses are 0 with a gradient of 0, to rounding: booleans, (m,).
 
     They stay 0 wherever the motion goes, like the real logit phi.x0 with x0 = 0, and so are not surfaces to cross: a
     gradient of 0 is parallel to every other one.
     """
-    size = max(1.0, float(np.max(np.abs(y))))
+    return _level(system, near, y, regime, (_FLAT, _FLAT))
+
+
+def _level(
+    system: DiracSystem, near: Crossing, y: Array | np.ndarray, regime: Regime, least: tuple[float, float]
+) -> np.ndarray:
+    """Which switching functions of the losses are 0, and their gradients, up to shares of what they are elsewhere."""
+    unit = _steepest(system, near, y, regime)
     slopes = np.max(np.abs(np.asarray(near.normals)), axis=1, initial=0.0)
-    flat = (slopes <= _FLAT * size) & (np.abs(np.asarray(near.g)) <= _FLAT * size * size)
-    return flat & (np.arange(len(flat)) < losses)
+    level = (slopes <= least[0] * unit) & (np.abs(np.asarray(near.g)) <= least[1] * unit * _scale(y))
+    return level & (np.arange(len(level)) < len(level) - face_count(system))
 
 
 def _as_it_stands(system: DiracSystem, y: Array, regime: Regime, flat: np.ndarray) -> Regime:
@@ -309,8 +357,8 @@ def _as_it_stands(system: DiracSystem, y: Array, regime: Regime, flat: np.ndarra
     if not np.any(flat) or regime.sliding:
         return regime
     v = np.asarray(flow_in(system, y, regime))
-    size, speed = max(1.0, float(np.max(np.abs(y)))), float(np.max(np.abs(v)))
-    ahead = y + (1e-7 * size / speed) * v if speed > 0 else y
+    speed = float(np.max(np.abs(v)))
+    ahead = y + (_OFF[0] * size_of(system, y) / speed) * v if speed > 0 else y
     wanted = np.asarray(natural(system, ahead)[1])
 
     def miss(modes: np.ndarray) -> float:
@@ -318,7 +366,7 @@ def _as_it_stands(system: DiracSystem, y: Array, regime: Regime, flat: np.ndarra
 
     modes, least = np.asarray(regime.modes), miss(np.asarray(regime.modes))
     for k in np.flatnonzero(flat):
-        if not least > 1e-12 * np.max(np.abs(wanted)):
+        if not least > _MET * np.max(np.abs(wanted)):
             break
         other = np.where(np.arange(len(modes)) == k, -modes, modes)
         if (missed := miss(other)) < 0.5 * least:
@@ -332,8 +380,7 @@ def _shared(near: Crossing, y: Array, k: int, losses: int) -> np.ndarray:
     lengths = np.linalg.norm(normals, axis=1)
     parallel = np.abs(normals @ normals[k]) >= (1 - _PARALLEL) * lengths * lengths[k]
     parallel &= bool(lengths[k] > 0)
-    scale = 1e-9 * lengths * max(1.0, float(np.max(np.abs(y))))
-    shared = parallel & (lengths > 0) & (np.abs(np.asarray(near.g)) <= scale)
+    shared = parallel & (lengths > 0) & (np.abs(np.asarray(near.g)) <= _TIED * _scale(y) * lengths)
     shared &= np.arange(len(lengths)) < losses
     shared[k] = True
     return shared
@@ -349,14 +396,11 @@ def _switching(
     """
     losses = len(regime.modes) - face_count(system)
     shared, lengths = _shared(near, y, k, losses), np.linalg.norm(np.asarray(near.normals), axis=1)
-    none = (np.abs(np.asarray(near.g)) <= 1e-9 * max(1.0, float(np.max(np.abs(y))))) & (
-        lengths <= 1e-6 * lengths[k]
-    )
-    tied = shared | (none & (np.arange(len(none)) < losses))
+    tied = shared | _level(system, near, y, regime, (_LEVEL, _TIED))
     if np.sum(tied) == 1 or lengths[k] == 0:
         return shared, shared
     modes = np.asarray(regime.modes)
     across = np.asarray(near.normals)[k] * modes[k] / lengths[k]
-    beyond = np.asarray(natural(system, np.asarray(y) - 1e-5 * _size(system, y) * across)[0])
+    beyond = np.asarray(natural(system, np.asarray(y) - _BEYOND * size_of(system, y) * across)[0])
     flips = np.where(np.isnan(beyond), shared, tied & (beyond * modes < 0))
     return tied, flips if np.any(flips) else shared

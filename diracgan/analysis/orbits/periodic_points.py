@@ -46,7 +46,7 @@ def periodic_points(motion: DynamicalSystem, state: Any) -> Orbit | None:
             return None
         move = np.linalg.lstsq(slope - np.eye(len(flat)), flat - end, rcond=T.points_rank)[0]
         flat = flat + move
-        if np.linalg.norm(move) <= T.newton_step * (1.0 + np.linalg.norm(flat)):
+        if np.linalg.norm(move) <= T.newton_step * np.linalg.norm(flat):
             break
     if np.max(np.abs(flat - rows[0])) > T.points_moved * size:
         return None

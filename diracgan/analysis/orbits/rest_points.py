@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,15 +40,17 @@ def rest_near(
     motion = motion.near_rest
     side = motion.side(flat if came is None else came)
     z, move, begun = flat.copy(), np.zeros(len(flat)), motion.change(flat, side)
+    small = 0
     for _ in range(iterations):
         value, slope = motion.change(z, side), motion.jacobian(z, side)
         if not (np.all(np.isfinite(value)) and np.all(np.isfinite(slope))):
             return None
-        move = np.linalg.lstsq(slope, -value, rcond=T.line_of_rest)[0]
+        move, several = _step(motion, z, side, value, slope)
         z = z + move
         if np.linalg.norm(z - flat) > reach:
             return None
-        if np.linalg.norm(move) <= T.newton_step * np.linalg.norm(z):
+        small = small + 1 if np.linalg.norm(move) <= T.newton_step * np.linalg.norm(z) else 0
+        if small > several:  # where scales differ, what is nothing in one may be much in another
             break
     value, slope, before = motion.change(z, side), motion.jacobian(z, side), motion.jacobian(z - move, side)
     if not (np.all(np.isfinite(value)) and np.all(np.isfinite(slope))):
@@ -62,6 +64,29 @@ def rest_near(
     if np.any(np.abs(value) > np.maximum(T.newton_gain * np.abs(begun), least)):
         return None
     return Rest(z, slope, float(np.linalg.norm(slope - before, 2)))
+
+
+def _step(
+    motion: DynamicalSystem, z: np.ndarray, side: Any, value: np.ndarray, slope: np.ndarray
+) -> tuple[np.ndarray, bool]:
+    """Newton's least-squares step, and whether rows and columns were of several scales.
+
+    Singular values that are nothing beside the largest may be a line of equilibria, or a slow player beside a fast one:
+    in rows and columns of one size, and without what rounding makes of the derivative, only the former are left.
+    """
+    move, _, rank, _ = np.linalg.lstsq(slope, -value, rcond=T.line_of_rest)
+    if rank == len(z):
+        return move, False
+    nearby = z * (1.0 + T.rest_rounding * T.eps * np.resize([1.0, -1.0, 0.5], len(z)))
+    rounding = np.abs(motion.jacobian(nearby, side) - slope)
+    known = np.where(np.abs(slope) > T.known_entry * rounding, slope, 0.0)
+    rows, columns = np.ones(len(z)), np.ones(len(z))
+    for _ in range(T.equilibrations):  # Ruiz's iteration
+        scaled = np.abs(rows[:, None] * known * columns)
+        rows /= np.sqrt(np.where(np.any(scaled > 0, axis=1), np.max(scaled, axis=1), 1.0))
+        columns /= np.sqrt(np.where(np.any(scaled > 0, axis=0), np.max(scaled, axis=0), 1.0))
+    found = np.linalg.lstsq(rows[:, None] * known * columns, -rows * value, rcond=T.line_of_rest)[0]
+    return (columns * found, True) if np.all(np.isfinite(found)) else (move, False)
 
 
 def equilibria(motion: DynamicalSystem, reach: float) -> list[Rest]:

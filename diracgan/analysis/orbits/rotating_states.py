@@ -56,16 +56,17 @@ def rotating_state(
     z, rate = flat.copy(), abs(omega)
     if not _turns_alike(motion, z, side, whole, blocks, d):
         return None
+    size = float(np.linalg.norm(z))  # the unit in which the state is solved for
     for _ in range(40):
         residual = motion.change(z, side) - turn(rate) @ z
-        slope = np.column_stack([motion.jacobian(z, side) - turn(rate), -turn_slope(rate) @ z])
-        move = np.linalg.lstsq(slope, -residual, rcond=T.turning_rank)[0]
+        slope = np.column_stack([motion.jacobian(z, side) - turn(rate), -turn_slope(rate) @ z / size])
+        move = np.linalg.lstsq(slope, -residual / size, rcond=T.turning_rank)[0]
         if not np.all(np.isfinite(move)):
             return None
-        z, rate = z + move[:-1], rate + move[-1]
-        if np.linalg.norm(move) <= T.newton_step * (1.0 + np.linalg.norm(z)):
+        z, rate = z + size * move[:-1], rate + move[-1]
+        if np.linalg.norm(move) <= T.newton_step:
             break
-    size = np.linalg.norm(z)
+        size = float(np.linalg.norm(z))
     if (
         np.linalg.norm(motion.change(z, side) - turn(rate) @ z) > T.newton_residual * size
         or np.linalg.norm(z - flat) > T.turning_moved * size

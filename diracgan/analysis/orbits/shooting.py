@@ -35,19 +35,19 @@ def periodic_orbit(flow: ContinuousSystem, flat: np.ndarray, period: float) -> O
         found = carry(alone, z, length)
         if found is None:
             return None
-        # the period in units of its guess, so that no unit of time matters
+        # the period in units of its guess, and the state in those of the orbit, so that no unit of either matters
         speed = flow.change(z)
         phase = np.append(speed / max(float(np.linalg.norm(speed)), T.tiny), 0.0)
-        turn = np.column_stack([found.by_state - np.eye(len(z)), period * found.velocity])
+        turn = np.column_stack([found.by_state - np.eye(len(z)), period / scale * found.velocity])
         slope = np.vstack([turn, phase])
-        move = np.linalg.lstsq(slope, -np.append(found.end - z, 0.0), rcond=T.shooting_rank)[0]
+        move = np.linalg.lstsq(slope, -np.append(found.end - z, 0.0) / scale, rcond=T.shooting_rank)[0]
         if (
-            np.linalg.norm(move[:-1]) > T.shooting_moved * scale
+            np.linalg.norm(move[:-1]) > T.shooting_moved
             or abs(period * move[-1]) > T.shooting_stretched * length
         ):
             return None
-        z, length = z + move[:-1], length + period * move[-1]
-        if np.linalg.norm(move[:-1]) <= T.closed * scale:
+        z, length = z + scale * move[:-1], length + period * move[-1]
+        if np.linalg.norm(move[:-1]) <= T.closed:
             break
     found = carry(alone, z, length)
     if found is None or _gap(found, z, length, scale) > T.not_closed:

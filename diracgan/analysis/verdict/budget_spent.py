@@ -87,7 +87,7 @@ def _grows(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> Answer | None:
 
 def _grows_exponentially(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> Answer | None:
     """An exponential growth of the flow that has left every scale of the losses, at one rate in and between windows."""
-    if case.motion.discrete or len(t) < 2 or amplitudes[-1] < T.far_out * max(1.0, amplitudes[0]):
+    if case.motion.discrete or len(t) < 2 or amplitudes[-1] < T.far_out * amplitudes[0]:
         return None
     numbers = termination.exponential_growth(case)
     before, last = case.looks[-2:]  # windows need not be equally long, and then their ends are compared
@@ -130,7 +130,7 @@ def _unknown(case: Case, amplitudes: np.ndarray) -> Answer:
     now = case.looks[-1]
     when = f"{case.time:.4g} iterations" if case.motion.discrete else f"t = {case.time:.4g}"
     if now.diameter <= T.rounding * np.max(np.abs(now.stretch.zs)):
-        at = formatting.vector(now.stretch.zs[-1])
+        at = case.vector(now.stretch.zs[-1])
         flat = not np.any(np.asarray(natural(case.system, now.stretch.zs[-1])[1]))
         where = ", where the losses are flat to the last digit" if flat else ""
         text = f"undecided: after {when} the motion is slower than rounding, at {at}{where}"

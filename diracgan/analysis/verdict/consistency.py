@@ -49,6 +49,9 @@ def _against_its_numbers(case: Case, answer: Answer) -> str | None:
     radii = [numbers[n] for n in ("radius_phi", "radius_theta") if n in numbers]
     if answer.kind.is_orbit and radii and not max(radii) > T.tiny:
         return "the orbit has no size"
+    rounding = T.told_apart * T.eps * float(np.max(np.abs(case.origin)))
+    if answer.kind.is_orbit and radii and not max(radii) > rounding:
+        return f"beside the datum an orbit of size {max(radii):.3g} is not told from rounding"
     return None
 
 
@@ -87,7 +90,7 @@ def _against_what_lies_beyond(case: Case, answer: Answer) -> str | None:
     here = case.looks[-1].rms
     if not np.isfinite(here) or np.max(np.abs(case.looks[-1].stretch.zs)) > T.unbounded or case.ended:
         return None
-    target = T.far * max(1.0, here, float(np.max(np.abs(case.origin))))
+    target = T.far * max(case.scales.outer, here, float(np.max(np.abs(case.origin))))
     for factor in np.geomspace(1.0, target / here, 1 + int(np.ceil(np.log10(target / here)))):
         seen = enclosing.drift(case, float(factor))
         if seen.sign < 0 and factor <= 1.0:

@@ -16,7 +16,7 @@ from ..dynamical_system import Stretch, field_derivatives
 from ..kinds import Kind
 from ..linear.status import Status
 from ..orbits import rest_points
-from . import at_equilibrium, budget_spent, consistency, formatting, termination, windows
+from . import at_equilibrium, budget_spent, consistency, termination, windows
 from .evidence import Answer, Case
 from .judges import fixed_points
 from .judging import in_order
@@ -72,9 +72,10 @@ def _equilibria(case: Case, answer: Answer) -> None:
     near = rest_points.equilibria(case.motion, reach)
     found = [r for r in near if _defined(case, r.flat)]
     if not found:
-        case.note("root finding from 16 starts found no equilibrium")
+        if not case.linear.is_equilibrium:
+            case.note("root finding from 16 starts found no equilibrium")
         return
-    nearest = formatting.vector(found[0].flat)
+    nearest = case.vector(found[0].flat)
     dimension = max(rest_points.family(case.motion, r, reach) for r in found)
     if dimension:
         of = "line" if dimension == 1 else f"{dimension}-dimensional family"

@@ -92,13 +92,13 @@ def has_kept_neighbours(case: Case, factor: float = 1.0) -> bool:
 
 def larger(case: Case, now: Look) -> Answer | None:
     """Judge an orbit too small to move visibly by a larger one: in the plane one around it, else on the same ray."""
-    if case.linear.status != Status.MARGINAL or now.rms > T.enclosing or case.nested:
+    if case.linear.status != Status.MARGINAL or now.rms > T.enclosing * case.scales.inner or case.nested:
         return None
     in_plane = case.motion.dim == 1
     normal = _by_normal_form(case, now) if in_plane else None
     if normal is not None:
         return normal
-    factor = T.enclosing_size / now.rms
+    factor = T.enclosing_size * case.scales.inner / now.rms
     around = case.scaled(factor)
     answer = case.decide(around)
     case.spent += around.spent
@@ -171,7 +171,7 @@ def _by_normal_form(case: Case, now: Look) -> Answer | None:
 
 def _cubic(case: Case, growth: float, bend: float, least: float) -> Drift | None:
     """The first drift of amplitudes r from ``least`` on that is ``growth + bend r^2``, as then of smaller ones."""
-    for size in T.normal_form_sizes:
+    for size in case.scales.inner * np.array(T.normal_form_sizes):
         if size < least:
             return None
         seen = drift(case, size / case.looks[-1].rms)

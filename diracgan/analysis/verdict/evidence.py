@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...dynamics.collinear import InvariantLine, line_of
-from ...dynamics.filippov import DiracSystem, surface_count
+from ...dynamics.filippov import SLACK, DiracSystem, surface_count
 from ...dynamics.starts import starts
 from ...game import Players
 from ...rules import Rule
@@ -22,6 +23,7 @@ from ..linear.spectrum import Spectrum, spectrum_of
 from ..linear.status import DECIDED
 from ..orbits import rest_points
 from . import formatting, windows
+from .scales import Scales, scales
 
 
 class Look(NamedTuple):
@@ -108,6 +110,16 @@ class Case:
         """The root mean square distance from (0, x0) in every window."""
         return np.array([look.rms for look in self.looks])
 
+    @functools.cached_property
+    def scales(self) -> Scales:
+        """Between which distances from (0, x0) the field is bent."""
+        return scales(self.motion, self.origin)
+
+    @property
+    def begun(self) -> float:
+        """The size of the start and of the datum, beside which rounding is shown as 0."""
+        return max(self.r0, float(np.max(np.abs(self.origin))))
+
     @property
     def decided(self) -> bool:
         """Whether the linearisation at (0, x0) decides."""
@@ -183,10 +195,11 @@ class Case:
     @property
     def finest(self) -> float:
         """The distance from (0, x0) below which rounding, tolerances or switchings blur the motion."""
-        offset = T.rounding * float(np.max(np.abs(self.origin)))
+        beside = T.slacks * SLACK if surface_count(self.system) else T.rounding
+        offset = beside * float(np.max(np.abs(self.origin)))
         if self.motion.discrete:
             return offset + T.tiny
-        return offset + (T.blurred if surface_count(self.system) else T.rounding) * min(1.0, self.r0)
+        return offset + (T.blurred if surface_count(self.system) else T.rounding) * self.r0
 
     def plunges(self) -> bool:
         """Whether the distance from (0, x0) falls tenfold or more within a window, where no derivative tells why."""
@@ -239,11 +252,15 @@ class Case:
     def limit(self, z: np.ndarray) -> dict[str, Any]:
         """The numbers of a limit, in the game's own coordinates, without the debris of rounding."""
         d = self.system.dim
-        scale = max(1.0, float(np.max(np.abs(z))))
+        scale = max(self.begun, float(np.max(np.abs(z))))
         phi, theta = (np.where(np.abs(p) > T.rounding * scale, p, 0.0) for p in (z[:d], z[d : 2 * d]))
         if self.line is not None:
             phi, theta = self.line.up("phi", phi), self.line.up("theta", theta)
         return {"limit_phi": (phi + 0.0).tolist(), "limit_theta": (theta + 0.0).tolist()}
+
+    def vector(self, z: np.ndarray) -> str:
+        """A state in words, without the debris of rounding."""
+        return formatting.vector(z, self.begun)
 
     def to_equilibrium(self, kind: Kind, numbers: dict[str, Any], how: str) -> Answer:
         """The verdict on a motion that comes to (0, x0), and ``how`` it does."""
@@ -252,11 +269,11 @@ class Case:
     def other(self, z: np.ndarray, rest: rest_points.Rest | None = None) -> str:
         """A limit other than (0, x0) in words; with the rest point where it is an equilibrium."""
         if rest is None:
-            return f"{formatting.vector(z)}, which is not (0, x0)"
+            return f"{self.vector(z)}, which is not (0, x0)"
         free = rest_points.family(self.motion, rest, max(self.r0, float(np.max(np.abs(z)))))
         if free == 0:
-            return f"{formatting.vector(z)}, an equilibrium other than (0, x0)"
-        return f"{formatting.vector(z)}, one of a {'line' if free == 1 else f'{free}-dimensional family'} of equilibria"
+            return f"{self.vector(z)}, an equilibrium other than (0, x0)"
+        return f"{self.vector(z)}, one of a {'line' if free == 1 else f'{free}-dimensional family'} of equilibria"
 
 
 def exponential(rate: float, frequency: float | None = None) -> dict[str, Any]:

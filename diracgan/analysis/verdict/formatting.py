@@ -26,9 +26,9 @@ def trend(amplitudes: np.ndarray) -> str:
     )
 
 
-def vector(z: np.ndarray) -> str:
-    """A point in words, rounding shown as 0."""
-    rounding = T.rounding * max(1.0, float(np.max(np.abs(z))))
+def vector(z: np.ndarray, size: float = 0.0) -> str:
+    """A point in words, what is rounding beside its largest entry and beside ``size`` shown as 0."""
+    rounding = T.rounding * max(size, float(np.max(np.abs(z))))
     return "(" + ", ".join(f"{x:.5g}" if abs(x) > rounding else "0" for x in z) + ")"
 
 

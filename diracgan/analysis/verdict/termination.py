@@ -11,7 +11,7 @@ from ...dynamics.filippov import LARGEST
 from ..decision_thresholds import T
 from ..dynamical_system import Stretch
 from ..kinds import Kind
-from . import formatting, windows
+from . import windows
 from .evidence import Answer, Case
 from .steepening import Steepening, steepening
 
@@ -24,7 +24,7 @@ def ended(case: Case, stretch: Stretch, since: Any = None) -> Answer:
     case.note(stretch.why or f"the motion ended: {stretch.result} at {stretch.when:.6g}")
     if stretch.result == "stuck":
         numbers = {"capture_time": stretch.when} | case.limit(end)
-        where = formatting.vector(end)
+        where = case.vector(end)
         text = f"is captured by a discontinuity at t = {stretch.when:.6g} and rests at {where}"
         if not _jumps(case, end):
             return _rests(case, _rest_time(case, stretch, end), end)
@@ -41,7 +41,7 @@ def ended(case: Case, stretch: Stretch, since: Any = None) -> Answer:
 
 def _rests(case: Case, when: float, z: np.ndarray) -> Answer:
     """A rest in finite time where the field is as steep as a root."""
-    text = f"comes to rest in a finite time, at t = {when:.6g}, at {formatting.vector(z)}"
+    text = f"comes to rest in a finite time, at t = {when:.6g}, at {case.vector(z)}"
     text += ", where the field is continuous but has no slope: to stay there is a solution"
     return Answer(Kind.STUCK, {"capture_time": when} | case.limit(z), text)
 
@@ -68,7 +68,8 @@ def by_a_root(case: Case, z: np.ndarray, seen: Steepening) -> Answer | None:
 def _jumps(case: Case, end: np.ndarray) -> bool:
     """Whether the field near a point is as large from nearer by: that of sqrt|z| is not."""
     ways = np.random.default_rng(3).normal(size=(16, len(end)))
-    size = max(1.0, float(np.max(np.abs(end))))
+    now = case.looks[-1].rms if case.looks else case.r0
+    size = max(now, float(np.max(np.abs(end))))
     off = [T.beside_stuck * size * factor * ways for factor in (1.0, T.nearer_stuck)]
     far, near = (np.nanmax([np.abs(case.motion.change(end + w)) for w in ways]) for ways in off)
     return bool(near > 0.5 * far)

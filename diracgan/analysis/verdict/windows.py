@@ -25,7 +25,8 @@ def mean(values: np.ndarray) -> float:
 def slope(t: np.ndarray, values: np.ndarray) -> float:
     """Slope of a straight line fitted under a Hann window."""
     weights = np.sin(np.pi * (np.arange(len(t)) + 0.5) / len(t))
-    return float(np.polyfit(t - t.mean(), values, 1, w=weights)[0])
+    span = t[-1] - t[0]  # in units of which no square leaves the float range
+    return float(np.polyfit((t - t[0]) / span - 0.5, values, 1, w=weights)[0] / span)
 
 
 def about(stretch: Stretch, z: np.ndarray) -> float:

@@ -13,7 +13,7 @@ from ...kinds import Kind
 from ...linear.decision import status_of
 from ...linear.status import Status
 from ...orbits import rest_points
-from .. import formatting, termination, windows
+from .. import termination, windows
 from ..evidence import Answer, Case, Look, exponential
 from ..judging import judge
 from ..steepening import steepening
@@ -57,7 +57,7 @@ def arrived(case: Case, stretch: Stretch) -> Answer | None:
         return None
     end = case.motion.flat(stretch.end)
     away = np.linalg.norm(stretch.zs - end, axis=1)
-    size = min(1.0, case.r0) + float(np.linalg.norm(end))
+    size = min(case.r0, case.looks[-1].rms) + float(np.linalg.norm(end))
     tail = away[-len(away) // 8 :]
     earlier = np.flatnonzero(away > T.arrived * size)
     if tail.max() > T.tail_at_rest * size or not len(earlier):
@@ -114,7 +114,7 @@ def _at_point(case: Case, rest: rest_points.Rest, near: float, far: float) -> An
             measured,
             0.0,
         )
-    case.note(f"Newton: rest point {formatting.vector(z)}; {told}")
+    case.note(f"Newton: rest point {case.vector(z)}; {told}")
     numbers, per = exponential(rate, frequency), f"exp(-{rate:.5g} {case.clock})"
     if at_origin:
         how = f"spirals in at angular frequency {frequency:.5g}" if frequency > 0 else "goes in directly"
@@ -150,9 +150,7 @@ def _modes(case: Case, found: eigen.Eigenvalues) -> tuple[np.ndarray, np.ndarray
 def _dead_beat(case: Case, z: np.ndarray, rest: rest_points.Rest) -> Answer:
     """Steps that arrive exactly after as many iterations as the map is nilpotent of."""
     numbers = {"rate": math.inf, "half_life": 0.0} | case.limit(z)
-    case.note(
-        f"Newton: rest point {formatting.vector(z)}; its multipliers are 0: it is reached after a few steps"
-    )
+    case.note(f"Newton: rest point {case.vector(z)}; its multipliers are 0: it is reached after a few steps")
     if np.linalg.norm(z - case.origin) <= T.same_point * case.r0:
         text = "arrives at the equilibrium after a few iterations (dead beat)"
         return Answer(Kind.CONVERGES_EXPONENTIALLY, numbers, text)
@@ -162,7 +160,7 @@ def _dead_beat(case: Case, z: np.ndarray, rest: rest_points.Rest) -> Answer:
 
 def _measured(case: Case, z: np.ndarray) -> float | None:
     """The slope of log |z(t) - z| in the last window that shows it between the start's size and rounding."""
-    low = T.above_rounding * (min(1.0, case.r0) + float(np.linalg.norm(z)))
+    low = T.above_rounding * (case.r0 + float(np.linalg.norm(z)))
     high = T.asymptotic * case.looks[0].diameter
     for look in reversed(case.looks):
         r = np.linalg.norm(look.stretch.zs - z, axis=1)
@@ -309,7 +307,7 @@ def falls_elsewhere(case: Case, stretch: Stretch) -> Answer | None:
     law = trends.fall(case, t, amplitudes)
     if law is None:
         return None
-    case.note(f"Newton: rest point {formatting.vector(z)}; the law is that of the distance from it")
+    case.note(f"Newton: rest point {case.vector(z)}; the law is that of the distance from it")
     return Answer(
         Kind.CONVERGES_ELSEWHERE,
         law.numbers | case.limit(z),
